@@ -1,0 +1,34 @@
+//! Doorbuster's schema, one file a step, in the order in which a purchase meets the tables.
+//!
+//! The steps use the query builder, so that a second engine can hold them; what only PostgreSQL understands
+//! (the append-only trigger) says so where it stands. The migrator takes no lock of its own:
+//! callers hold an advisory lock around it, because several servers may start at once.
+
+pub use sea_orm_migration;
+pub use sea_orm_migration::prelude::*;
+
+mod m0001_catalogue;
+mod m0002_stock_movement;
+mod m0003_cart;
+mod m0004_customer_order;
+mod m0005_idempotency_key;
+mod m0006_session;
+mod m0007_simulation;
+
+/// All steps, oldest first.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m0001_catalogue::Migration),
+            Box::new(m0002_stock_movement::Migration),
+            Box::new(m0003_cart::Migration),
+            Box::new(m0004_customer_order::Migration),
+            Box::new(m0005_idempotency_key::Migration),
+            Box::new(m0006_session::Migration),
+            Box::new(m0007_simulation::Migration),
+        ]
+    }
+}

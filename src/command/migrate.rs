@@ -1,0 +1,47 @@
+//! `doorbuster migrate`.
+
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use doorbuster::{
+    config::DatabaseSettings,
+    db::schema::{self, Step},
+};
+
+use super::database::OpenDatabase;
+use crate::Failure;
+
+#[derive(Args)]
+pub struct Arguments {
+    #[arg(value_enum, default_value_t = Action::Up)]
+    action: Action,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Action {
+    /// Apply what is missing.
+    Up,
+    /// Take the last step back.
+    Down,
+    /// Drop everything, then apply all.
+    Fresh,
+    /// List the steps.
+    Status,
+}
+
+pub async fn run(settings: &DatabaseSettings, arguments: Arguments) -> Result<ExitCode, Failure> {
+    OpenDatabase::with(settings, async |database| {
+        match arguments.action {
+            Action::Up => schema::migrate(&database.url, Step::Up).await?,
+            Action::Down => schema::migrate(&database.url, Step::Down).await?,
+            Action::Fresh => schema::migrate(&database.url, Step::Fresh).await?,
+            Action::Status => {}
+        }
+        for step in schema::status(&database.url).await? {
+            let state = if step.applied { "applied" } else { "pending" };
+            println!("{state:8} {}", step.name);
+        }
+        Ok(ExitCode::SUCCESS)
+    })
+    .await
+}

@@ -1,0 +1,119 @@
+//! What only PostgreSQL understands: its error codes, its advisory locks, its own functions.
+
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DatabaseBackend, DbErr, RuntimeErr, Statement,
+    sea_query::{Expr, ExprTrait, SimpleExpr, extension::postgres::PgFunc},
+    sqlx,
+};
+
+/// The SQLSTATE of an error that the server reported, if it was the server.
+pub fn sqlstate(error: &DbErr) -> Option<String> {
+    match runtime_error(error)? {
+        sqlx::Error::Database(database) => database.code().map(std::borrow::Cow::into_owned),
+        _ => None,
+    }
+}
+
+fn runtime_error(error: &DbErr) -> Option<&sqlx::Error> {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error),
+        _ => None,
+    }
+}
+
+/// The name of the constraint that an error reports as broken.
+pub fn broken_constraint(error: &DbErr) -> Option<String> {
+    match runtime_error(error)? {
+        sqlx::Error::Database(database) => database.constraint().map(ToOwned::to_owned),
+        _ => None,
+    }
+}
+
+/// True for serialization failure, deadlock and lock timeout: the transaction did nothing and may be tried again.
+pub fn is_retryable(error: &DbErr) -> bool {
+    matches!(
+        sqlstate(error).as_deref(),
+        Some("40001" | "40P01" | "55P03")
+    )
+}
+
+/// True when the server could not be reached, went away, or is going: nothing that the caller asked for is wrong.
+pub fn is_unavailable(error: &DbErr) -> bool {
+    if matches!(error, DbErr::ConnectionAcquire(_)) {
+        return true;
+    }
+    match runtime_error(error) {
+        // Class 08 is a broken connection, class 57P an operator's intervention, 53 a lack of resources; 25P03 and 25P04 end a
+        // session that stood idle in a transaction, as one does whose client froze.
+        Some(sqlx::Error::Database(database)) => database.code().is_some_and(|code| {
+            ["08", "57P", "53", "25P03", "25P04"]
+                .iter()
+                .any(|class| code.starts_with(class))
+        }),
+        Some(
+            sqlx::Error::Io(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed
+            | sqlx::Error::Protocol(_),
+        ) => true,
+        _ => false,
+    }
+}
+
+/// True when the server has no database of that name.
+pub fn is_absent_database(error: &DbErr) -> bool {
+    sqlstate(error).as_deref() == Some("3D000")
+}
+
+/// True when somebody else created the database in the meantime (two racing `CREATE DATABASE` may also meet in the catalogue's index).
+pub fn is_already_there(error: &DbErr) -> bool {
+    matches!(sqlstate(error).as_deref(), Some("42P04" | "23505"))
+}
+
+/// `CREATE DATABASE`, with the name quoted.
+pub fn create_database(name: &str) -> String {
+    format!("CREATE DATABASE \"{}\"", name.replace('"', "\"\""))
+}
+
+/// `column = ANY($1)`: one prepared statement for any number of ids, where `IN (…)` would make one for each number.
+pub fn column_in<C: ColumnTrait>(column: C, ids: &[i64]) -> SimpleExpr {
+    Expr::col(column.as_column_ref()).eq(PgFunc::any(ids.to_vec()))
+}
+
+/// A statement with positional parameters, for the few places where the query builder has no words.
+pub fn statement<I>(sql: &str, values: I) -> Statement
+where
+    I: IntoIterator<Item = sea_orm::Value>,
+{
+    Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)
+}
+
+/// Waits for the session-wide advisory lock `key` on this very connection.
+///
+/// # Errors
+/// What the database says.
+pub async fn advisory_lock<C: ConnectionTrait>(connection: &C, key: i64) -> Result<(), DbErr> {
+    connection
+        .execute_raw(statement("SELECT pg_advisory_lock($1)", [key.into()]))
+        .await
+        .map(drop)
+}
+
+/// Gives the lock of [`advisory_lock`] back.
+///
+/// # Errors
+/// What the database says.
+pub async fn advisory_unlock<C: ConnectionTrait>(connection: &C, key: i64) -> Result<(), DbErr> {
+    connection
+        .execute_raw(statement("SELECT pg_advisory_unlock($1)", [key.into()]))
+        .await
+        .map(drop)
+}
+
+/// Sets the sequence behind `table.id` past the largest id in use, after rows were inserted with ids of their own.
+pub fn advance_ids(table: &str) -> String {
+    format!("SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))")
+}

@@ -1,0 +1,16 @@
+//! One file a table. Entities use no arrays, no native enums and no `jsonb`: a second engine must be able to hold them.
+
+pub mod admin_credential;
+pub mod cart;
+pub mod cart_item;
+pub mod checkout_draft;
+pub mod customer_order;
+pub mod idempotency_key;
+pub mod order_line;
+pub mod product;
+pub mod session;
+pub mod simulation_lane;
+pub mod simulation_run;
+pub mod simulation_sample;
+pub mod stock;
+pub mod stock_movement;

@@ -1,0 +1,25 @@
+//! A run of the workbench.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "simulation_run")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    /// `running`, `finished` or `failed`.
+    pub state: String,
+    /// JSON of `model::SimulationPlan`.
+    pub plan: String,
+    /// JSON of `model::Verdict`, once there is one.
+    pub verdict: Option<String>,
+    /// Why it failed, if it did.
+    pub failure: Option<String>,
+    pub started_at: TimeDateTimeWithTimeZone,
+    pub ended_at: Option<TimeDateTimeWithTimeZone>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,23 @@
+//! The hot row: four counters and a version.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "stock")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub product_id: i64,
+    pub total: i64,
+    pub available: i64,
+    pub reserved: i64,
+    pub sold: i64,
+    /// Bumped by every write, so that a compare-and-swap notices all others.
+    pub version: i64,
+    /// True on a lane of an unsafe strategy, where the constraints stand aside so that it can fail in view.
+    pub unguarded: bool,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,136 @@
+//! tower-sessions' records in the `session` table.
+//!
+//! A record is last-write-wins as a whole, so nothing that two requests may change at once belongs into it: the cart lives in tables of
+//! its own and only its id stands here.
+
+use async_trait::async_trait;
+use sea_orm::{
+    ActiveValue::Set,
+    EntityTrait, QueryFilter, TryInsertResult,
+    sea_query::{Expr, ExprTrait, OnConflict},
+};
+use tower_sessions::{
+    SessionStore,
+    session::{Id, Record},
+    session_store::{Error, Result},
+};
+
+use super::{
+    Db,
+    entity::session,
+    txn::{self, Policy},
+};
+
+/// See the module's documentation.
+#[derive(Clone, Debug)]
+pub struct DbSessionStore {
+    db: Db,
+}
+
+impl DbSessionStore {
+    /// A store on the shop's pool.
+    pub const fn new(db: Db) -> Self {
+        Self { db }
+    }
+
+    /// Removes what has expired.
+    ///
+    /// # Errors
+    /// [`Error::Backend`] with what the database said.
+    pub async fn delete_expired(&self) -> Result<()> {
+        txn::run_for_result(&self.db, Policy::request("expire sessions"), |work| {
+            Box::pin(async move {
+                session::Entity::delete_many()
+                    .filter(Expr::col(session::Column::ExpiresAt).lt(Expr::current_timestamp()))
+                    .exec(work.connection())
+                    .await?;
+                Ok(())
+            })
+        })
+        .await
+        .map_err(backend)
+    }
+
+    async fn write(&self, record: &Record, replace: bool) -> Result<bool> {
+        let row = session::ActiveModel {
+            id: Set(encode_id(&record.id)),
+            data: Set(serde_json::to_string(&record.data)
+                .map_err(|error| Error::Encode(error.to_string()))?),
+            expires_at: Set(record.expiry_date),
+        };
+        txn::run_for_result(&self.db, Policy::request("save session"), move |work| {
+            let row = row.clone();
+            Box::pin(async move {
+                let insert = session::Entity::insert(row);
+                let inserted = if replace {
+                    let replacing = OnConflict::column(session::Column::Id)
+                        .update_columns([session::Column::Data, session::Column::ExpiresAt])
+                        .to_owned();
+                    insert.on_conflict(replacing).try_insert()
+                } else {
+                    insert.on_conflict_do_nothing()
+                }
+                .exec_without_returning(work.connection())
+                .await?;
+                Ok(matches!(inserted, TryInsertResult::Inserted(1)))
+            })
+        })
+        .await
+        .map_err(backend)
+    }
+}
+
+#[async_trait]
+impl SessionStore for DbSessionStore {
+    async fn create(&self, record: &mut Record) -> Result<()> {
+        while !self.write(record, false).await? {
+            record.id = Id::default();
+        }
+        Ok(())
+    }
+
+    async fn save(&self, record: &Record) -> Result<()> {
+        self.write(record, true).await.map(drop)
+    }
+
+    async fn load(&self, id: &Id) -> Result<Option<Record>> {
+        let row = session::Entity::find_by_id(encode_id(id))
+            .filter(Expr::col(session::Column::ExpiresAt).gt(Expr::current_timestamp()))
+            .one(self.db.reader())
+            .await
+            .map_err(backend)?;
+        row.map(|row| {
+            Ok(Record {
+                id: *id,
+                data: serde_json::from_str(&row.data)
+                    .map_err(|error| Error::Decode(error.to_string()))?,
+                expiry_date: row.expires_at,
+            })
+        })
+        .transpose()
+    }
+
+    async fn delete(&self, id: &Id) -> Result<()> {
+        let id = encode_id(id);
+        txn::run_for_result(&self.db, Policy::request("delete session"), move |work| {
+            let id = id.clone();
+            Box::pin(async move {
+                session::Entity::delete_by_id(id)
+                    .exec(work.connection())
+                    .await?;
+                Ok(())
+            })
+        })
+        .await
+        .map_err(backend)
+    }
+}
+
+/// The cookie carries the id itself; the table keeps it as 32 hexadecimal digits.
+fn encode_id(id: &Id) -> String {
+    format!("{:032x}", id.0.cast_unsigned())
+}
+
+fn backend(error: impl std::fmt::Display) -> Error {
+    Error::Backend(error.to_string())
+}

@@ -1,0 +1,440 @@
+//! The one place where a transaction begins.
+//!
+//! Each has a name, a bounded number of attempts with jittered backoff, and a deadline; and each runs in a task of its own, so that a
+//! client who leaves cannot cancel a commit half way. Only what the database says did nothing is tried again: serialization
+//! failure, deadlock, lock timeout. A commit whose answer was lost is never sent again blindly: the caller's idempotency key tells.
+
+use std::{
+    fmt,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use futures::future::BoxFuture;
+use rand::RngExt;
+use sea_orm::{AccessMode, DatabaseTransaction, DbErr, IsolationLevel, TransactionTrait};
+
+use super::{Db, dialect};
+use crate::model::ShopError;
+
+/// The rules for one kind of transaction.
+#[derive(Clone, Copy, Debug)]
+pub struct Policy {
+    /// For logs and measurements.
+    pub name: &'static str,
+    /// The first attempt included.
+    pub attempts_max: u32,
+    /// From the request to the answer, over all attempts and the wait for a connection.
+    pub deadline: Duration,
+    /// Whether it sees one moment and may not write.
+    pub snapshot: bool,
+}
+
+impl Policy {
+    /// A write on behalf of a request.
+    pub const fn request(name: &'static str) -> Self {
+        Self {
+            name,
+            attempts_max: 10,
+            deadline: REQUEST_DEADLINE,
+            snapshot: false,
+        }
+    }
+
+    /// A report: all of its statements see the same moment, and none may write.
+    pub const fn snapshot(name: &'static str, deadline: Duration) -> Self {
+        Self {
+            name,
+            attempts_max: 1,
+            deadline,
+            snapshot: true,
+        }
+    }
+}
+
+/// The answer comes before the 5 s after which a request is given up.
+pub const REQUEST_DEADLINE: Duration = Duration::from_millis(4_500);
+/// The first pause before another attempt; it doubles with each, and the real pause is a random part of it.
+const BACKOFF_FIRST: Duration = Duration::from_millis(4);
+/// The longest pause before another attempt.
+const BACKOFF_MAX: Duration = Duration::from_millis(128);
+
+/// Where the time of a transaction went, over all of its attempts.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TimeSplit {
+    /// At the turnstile and in the driver's queue.
+    pub pool_wait: Duration,
+    /// In the statements that take row locks.
+    pub lock_wait: Duration,
+    /// In all other statements, and in pauses between them.
+    pub execute: Duration,
+    /// In COMMIT.
+    pub commit: Duration,
+}
+
+impl TimeSplit {
+    /// Adds another transaction's time.
+    pub fn add(&mut self, other: Self) {
+        self.pool_wait += other.pool_wait;
+        self.lock_wait += other.lock_wait;
+        self.execute += other.execute;
+        self.commit += other.commit;
+    }
+}
+
+/// How a transaction ended, and what it took.
+#[derive(Debug)]
+pub struct Outcome<T> {
+    pub result: Result<T, TxnError>,
+    /// Attempts made; 1 when nothing was in the way.
+    pub attempts: u32,
+    pub split: TimeSplit,
+}
+
+/// Why a transaction did not commit. Only [`TxnError::Refused`] and [`TxnError::OutcomeUnknown`] say anything to a shopper.
+#[derive(Debug, thiserror::Error)]
+pub enum TxnError {
+    #[error(transparent)]
+    Refused(ShopError),
+    #[error("{name}: the database is not available")]
+    Unavailable {
+        name: &'static str,
+        source: Option<DbErr>,
+    },
+    #[error("{name}: gave up after {attempts} attempts")]
+    Exhausted {
+        name: &'static str,
+        attempts: u32,
+        source: DbErr,
+    },
+    #[error("{name}: not finished by its deadline")]
+    DeadlinePassed { name: &'static str },
+    #[error("{name}: the connection was lost in COMMIT")]
+    OutcomeUnknown { name: &'static str },
+    #[error("{name}: the database refused a statement")]
+    Database { name: &'static str, source: DbErr },
+    #[error("{name}: panicked")]
+    Panicked { name: &'static str },
+}
+
+/// Why the body of a transaction stops. Either way it is rolled back.
+#[derive(Debug)]
+pub enum Abort {
+    /// By a rule of the shop.
+    Refused(ShopError),
+    /// By the database.
+    Db(DbErr),
+}
+
+impl From<ShopError> for Abort {
+    fn from(error: ShopError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<DbErr> for Abort {
+    fn from(error: DbErr) -> Self {
+        Self::Db(error)
+    }
+}
+
+type AfterCommit = Box<dyn FnOnce() + Send>;
+
+/// An open transaction, as its body sees it.
+pub struct Work {
+    transaction: DatabaseTransaction,
+    lock_wait_us: AtomicU64,
+    after_commit: Mutex<Vec<AfterCommit>>,
+}
+
+impl fmt::Debug for Work {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Work").finish_non_exhaustive()
+    }
+}
+
+impl Work {
+    /// What statements run on.
+    pub fn connection(&self) -> &DatabaseTransaction {
+        &self.transaction
+    }
+
+    /// Runs a statement that takes a row lock, and counts its time as waiting for that lock.
+    pub async fn waiting_for_lock<T>(&self, statement: impl Future<Output = T>) -> T {
+        let start = Instant::now();
+        let result = statement.await;
+        let waited = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.lock_wait_us.fetch_add(waited, Ordering::Relaxed);
+        result
+    }
+
+    /// Has `action` run once the commit is durable, and not at all if there is none: nothing is announced before it is true.
+    pub fn after_commit(&self, action: impl FnOnce() + Send + 'static) {
+        if let Ok(mut actions) = self.after_commit.lock() {
+            actions.push(Box::new(action));
+        }
+    }
+}
+
+/// Runs `body` in a transaction until it commits, is refused, or may not be tried again.
+pub async fn run<T, F>(db: &Db, policy: Policy, body: F) -> Outcome<T>
+where
+    T: Send + 'static,
+    F: for<'w> Fn(&'w Work) -> BoxFuture<'w, Result<T, Abort>> + Send + Sync + 'static,
+{
+    let db = db.clone();
+    let task = tokio::spawn(async move { run_in_task(&db, policy, &body).await });
+    task.await.unwrap_or_else(|_| Outcome {
+        result: Err(TxnError::Panicked { name: policy.name }),
+        attempts: 1,
+        split: TimeSplit::default(),
+    })
+}
+
+/// The same for callers who need the result alone.
+///
+/// # Errors
+/// See [`TxnError`].
+pub async fn run_for_result<T, F>(db: &Db, policy: Policy, body: F) -> Result<T, TxnError>
+where
+    T: Send + 'static,
+    F: for<'w> Fn(&'w Work) -> BoxFuture<'w, Result<T, Abort>> + Send + Sync + 'static,
+{
+    run(db, policy, body).await.result
+}
+
+async fn run_in_task<T, F>(db: &Db, policy: Policy, body: &F) -> Outcome<T>
+where
+    F: for<'w> Fn(&'w Work) -> BoxFuture<'w, Result<T, Abort>>,
+{
+    let mut split = TimeSplit::default();
+    let mut attempts = 0;
+    let committing = AtomicBool::new(false);
+    let within_deadline = tokio::time::timeout(
+        policy.deadline,
+        attempt_until_done(db, policy, body, &mut attempts, &mut split, &committing),
+    )
+    .await;
+    let result = within_deadline.unwrap_or_else(|_| {
+        Err(if committing.load(Ordering::Relaxed) {
+            TxnError::OutcomeUnknown { name: policy.name }
+        } else {
+            TxnError::DeadlinePassed { name: policy.name }
+        })
+    });
+    if attempts > 1 {
+        tracing::debug!(transaction = policy.name, attempts, "took several attempts");
+    }
+    Outcome {
+        result,
+        attempts: attempts.max(1),
+        split,
+    }
+}
+
+async fn attempt_until_done<T, F>(
+    db: &Db,
+    policy: Policy,
+    body: &F,
+    attempts: &mut u32,
+    split: &mut TimeSplit,
+    committing: &AtomicBool,
+) -> Result<T, TxnError>
+where
+    F: for<'w> Fn(&'w Work) -> BoxFuture<'w, Result<T, Abort>>,
+{
+    loop {
+        *attempts += 1;
+        committing.store(false, Ordering::Relaxed);
+        match attempt(db, policy, body, split, committing).await {
+            Ok(value) => return Ok(value),
+            Err(Failure::Final(error)) => return Err(error),
+            Err(Failure::Retryable(source)) if *attempts >= policy.attempts_max => {
+                return Err(TxnError::Exhausted {
+                    name: policy.name,
+                    attempts: *attempts,
+                    source,
+                });
+            }
+            Err(Failure::Retryable(_)) => tokio::time::sleep(backoff(*attempts)).await,
+        }
+    }
+}
+
+enum Failure {
+    Retryable(DbErr),
+    Final(TxnError),
+}
+
+impl Failure {
+    fn of(name: &'static str, error: DbErr) -> Self {
+        if dialect::is_retryable(&error) {
+            Self::Retryable(error)
+        } else if dialect::is_unavailable(&error) {
+            Self::Final(TxnError::Unavailable {
+                name,
+                source: Some(error),
+            })
+        } else {
+            Self::Final(TxnError::Database {
+                name,
+                source: error,
+            })
+        }
+    }
+}
+
+async fn attempt<T, F>(
+    db: &Db,
+    policy: Policy,
+    body: &F,
+    split: &mut TimeSplit,
+    committing: &AtomicBool,
+) -> Result<T, Failure>
+where
+    F: for<'w> Fn(&'w Work) -> BoxFuture<'w, Result<T, Abort>>,
+{
+    let name = policy.name;
+    let queued = Instant::now();
+    let turnstile = db.turnstile();
+    let Ok(_turn) = turnstile.acquire().await else {
+        return Err(Failure::Final(TxnError::Unavailable { name, source: None }));
+    };
+    split.pool_wait += queued.elapsed();
+
+    let started = Instant::now();
+    let transaction = begin(db, policy)
+        .await
+        .map_err(|error| Failure::of(name, error))?;
+    let work = Work {
+        transaction,
+        lock_wait_us: AtomicU64::new(0),
+        after_commit: Mutex::new(Vec::new()),
+    };
+    let result = body(&work).await;
+    let lock_wait = Duration::from_micros(work.lock_wait_us.load(Ordering::Relaxed));
+    split.lock_wait += lock_wait;
+    split.execute += started.elapsed().saturating_sub(lock_wait);
+
+    match result {
+        Ok(value) => {
+            let committed = Instant::now();
+            committing.store(true, Ordering::Relaxed);
+            let outcome = commit(name, work).await;
+            split.commit += committed.elapsed();
+            outcome.map(|()| value)
+        }
+        Err(abort) => {
+            // Whatever the rollback says, the connection is rolled back again before it is next used.
+            if let Err(error) = work.transaction.rollback().await {
+                tracing::debug!(%error, transaction = name, "rolling back");
+            }
+            Err(match abort {
+                Abort::Refused(error) => Failure::Final(TxnError::Refused(error)),
+                Abort::Db(error) => Failure::of(name, error),
+            })
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is where transactions begin"
+)]
+async fn begin(db: &Db, policy: Policy) -> Result<DatabaseTransaction, DbErr> {
+    if policy.snapshot {
+        return db
+            .reader()
+            .begin_with_config(
+                Some(IsolationLevel::RepeatableRead),
+                Some(AccessMode::ReadOnly),
+            )
+            .await;
+    }
+    db.reader().begin().await
+}
+
+async fn commit(name: &'static str, work: Work) -> Result<(), Failure> {
+    match work.transaction.commit().await {
+        Ok(()) => {
+            for action in work.after_commit.into_inner().unwrap_or_default() {
+                action();
+            }
+            Ok(())
+        }
+        // The server's own word that it did not commit.
+        Err(error) if dialect::sqlstate(&error).is_some() && !dialect::is_unavailable(&error) => {
+            Err(Failure::of(name, error))
+        }
+        Err(error) => {
+            tracing::error!(%error, transaction = name, "lost the connection in COMMIT");
+            Err(Failure::Final(TxnError::OutcomeUnknown { name }))
+        }
+    }
+}
+
+/// Exponential backoff with full jitter, as in AWS's "Exponential Backoff And Jitter" (2015).
+fn backoff(attempt: u32) -> Duration {
+    let ceiling = BACKOFF_FIRST
+        .saturating_mul(1 << attempt.saturating_sub(1).min(16))
+        .min(BACKOFF_MAX);
+    rand::rng().random_range(Duration::ZERO..=ceiling)
+}
+
+impl From<TxnError> for ShopError {
+    /// The boundary at which a failure becomes something to tell a shopper. What they cannot act on is logged here, once, under the
+    /// incident number that they are given.
+    fn from(error: TxnError) -> Self {
+        match error {
+            TxnError::Refused(error) => error,
+            TxnError::Unavailable { .. } | TxnError::DeadlinePassed { .. } => {
+                tracing::error!(error = %Chain(&error), "transaction failed");
+                Self::Unavailable { retry_after_s: 2 }
+            }
+            TxnError::Exhausted { .. } => {
+                tracing::error!(error = %Chain(&error), "transaction failed");
+                Self::Busy { retry_after_s: 1 }
+            }
+            TxnError::OutcomeUnknown { .. } => Self::OutcomeUnknown { retry_after_s: 2 },
+            TxnError::Database { .. } | TxnError::Panicked { .. } => {
+                let incident = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
+                tracing::error!(incident, error = %Chain(&error), "transaction failed");
+                Self::Internal { incident }
+            }
+        }
+    }
+}
+
+/// An error with all of its sources, on one line.
+pub struct Chain<'a>(pub &'a (dyn std::error::Error + 'static));
+
+impl fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}
+
+/// What a read outside of a transaction says to a shopper when the database fails it.
+pub fn read_error(error: DbErr) -> ShopError {
+    let name = "read";
+    ShopError::from(if dialect::is_unavailable(&error) {
+        TxnError::Unavailable {
+            name,
+            source: Some(error),
+        }
+    } else {
+        TxnError::Database {
+            name,
+            source: error,
+        }
+    })
+}

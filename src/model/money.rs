@@ -1,0 +1,149 @@
+//! Money: integer cents and the currency that they are cents of.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use super::Quantity;
+
+/// An ISO 4217 code of three capital letters.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Currency([u8; 3]);
+
+impl Currency {
+    /// The currency of the seeded catalogue.
+    pub const EUR: Self = Self(*b"EUR");
+
+    /// `None` unless `code` is three ASCII capitals.
+    pub fn parse(code: &str) -> Option<Self> {
+        let bytes: [u8; 3] = code.as_bytes().try_into().ok()?;
+        bytes
+            .iter()
+            .all(u8::is_ascii_uppercase)
+            .then_some(Self(bytes))
+    }
+
+    /// The code, as in `EUR`.
+    pub fn code(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+
+    fn symbol(&self) -> Option<&'static str> {
+        match &self.0 {
+            b"EUR" => Some("€"),
+            b"USD" => Some("$"),
+            b"GBP" => Some("£"),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+impl TryFrom<String> for Currency {
+    type Error = &'static str;
+
+    fn try_from(code: String) -> Result<Self, Self::Error> {
+        Self::parse(&code).ok_or("a currency is three capital letters")
+    }
+}
+
+impl From<Currency> for String {
+    fn from(currency: Currency) -> Self {
+        currency.code().to_owned()
+    }
+}
+
+/// An amount in cents. Arithmetic is checked: an overflow is `None`, never a wrong price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Money {
+    /// Hundredths of the currency's unit.
+    pub cents: i64,
+    /// What the cents are cents of.
+    pub currency: Currency,
+}
+
+impl Money {
+    /// An amount of `cents`.
+    pub const fn new(cents: i64, currency: Currency) -> Self {
+        Self { cents, currency }
+    }
+
+    /// The price of `quantity` units at this price each.
+    pub fn times(self, quantity: Quantity) -> Option<Self> {
+        let cents = self.cents.checked_mul(i64::from(quantity.get()))?;
+        Some(Self { cents, ..self })
+    }
+
+    /// The sum, if both are of one currency and it fits.
+    pub fn plus(self, other: Self) -> Option<Self> {
+        if self.currency != other.currency {
+            return None;
+        }
+        let cents = self.cents.checked_add(other.cents)?;
+        Some(Self { cents, ..self })
+    }
+}
+
+impl fmt::Display for Money {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.cents < 0 { "-" } else { "" };
+        let units = self.cents.unsigned_abs() / 100;
+        let cents = self.cents.unsigned_abs() % 100;
+        match self.currency.symbol() {
+            Some(symbol) => write!(f, "{sign}{symbol}{}.{cents:02}", Grouped(units)),
+            None => write!(
+                f,
+                "{sign}{}.{cents:02} {}",
+                Grouped(units),
+                self.currency.code()
+            ),
+        }
+    }
+}
+
+/// A whole number with a comma between each three digits.
+struct Grouped(u64);
+
+impl fmt::Display for Grouped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 < 1000 {
+            return write!(f, "{}", self.0);
+        }
+        write!(f, "{},{:03}", Grouped(self.0 / 1000), self.0 % 1000)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn money_reads_as_a_price() {
+        let eur = |cents| Money::new(cents, Currency::EUR).to_string();
+        assert_eq!(eur(5), "€0.05");
+        assert_eq!(eur(123_456_789), "€1,234,567.89");
+        assert_eq!(eur(-250), "-€2.50");
+        let yen = Currency::parse("CHF").map(|c| Money::new(100_000, c).to_string());
+        assert_eq!(yen.as_deref(), Some("1,000.00 CHF"));
+    }
+
+    #[test]
+    fn a_price_that_does_not_fit_is_none() {
+        let huge = Money::new(i64::MAX, Currency::EUR);
+        assert_eq!(Quantity::new(2).ok().and_then(|q| huge.times(q)), None);
+        assert_eq!(huge.plus(Money::new(1, Currency::EUR)), None);
+    }
+
+    #[test]
+    fn currencies_do_not_mix() {
+        let usd = Currency::parse("USD").map(|c| Money::new(1, c));
+        assert_eq!(usd.and_then(|m| m.plus(Money::new(1, Currency::EUR))), None);
+        assert_eq!(Currency::parse("eur"), None);
+    }
+}

@@ -1,0 +1,153 @@
+//! Everything that can go wrong for a shopper, as one enum: each variant is something that they can act on, and its
+//! `Display` is the sentence that they read. [`ShopError::Internal`] is the one that they can only report.
+
+use leptos::server_fn::{
+    codec::JsonEncoding,
+    error::{FromServerFnError, ServerFnErrorErr},
+};
+use serde::{Deserialize, Serialize};
+
+use super::FieldError;
+
+/// See the module's documentation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum ShopError {
+    #[error("Insufficient stock for {product} (available: {available}, requested: {requested})")]
+    InsufficientStock {
+        product: String,
+        available: u64,
+        requested: u32,
+    },
+    #[error("There is no such product.")]
+    UnknownProduct,
+    #[error("There is no such order.")]
+    UnknownOrder,
+    #[error("There is no such simulation run.")]
+    UnknownSimulation,
+    #[error("There is no such page.")]
+    UnknownPage,
+    #[error("The quantity must be a whole number from 1 to 1,000.")]
+    QuantityInvalid,
+    #[error("{product} is limited to {limit} per customer.")]
+    OverCustomerLimit { product: String, limit: u32 },
+    #[error("The sale of {product} has not started yet: it opens at {opens_at}.")]
+    SaleNotStarted { product: String, opens_at: String },
+    #[error("The sale of {product} has ended.")]
+    SaleEnded { product: String },
+    #[error("Your cart is empty.")]
+    CartEmpty,
+    #[error("Please correct the marked fields.")]
+    FieldsInvalid(Vec<FieldError>),
+    #[error("The request is malformed: {0}")]
+    Malformed(String),
+    #[error("The request is not understood: {0}")]
+    Invalid(String),
+    #[error("Send this as {expected}.")]
+    WrongContentType { expected: String },
+    #[error("The request is larger than {limit_bytes} bytes.")]
+    BodyTooLarge { limit_bytes: u64 },
+    #[error("This idempotency key was already used for another request.")]
+    IdempotencyKeyReused,
+    #[error("An idempotency key is 1 to 100 letters, digits, dots, dashes or underscores.")]
+    IdempotencyKeyInvalid,
+    #[error("There is no such strategy.")]
+    StrategyUnknown,
+    #[error("The strategy {0} is not safe: it may sell from a private lane only.")]
+    StrategyUnsafeHere(String),
+    #[error("Another simulation is running. Wait for its verdict.")]
+    SimulationBusy,
+    #[error("Please sign in first.")]
+    NotSignedIn,
+    #[error("That password is not right.")]
+    WrongPassword,
+    #[error("Too many requests. Try again in {retry_after_s} s.")]
+    TooManyRequests { retry_after_s: u64 },
+    #[error(
+        "The shop cannot reach its database. Nothing was bought; try again in {retry_after_s} s."
+    )]
+    Unavailable { retry_after_s: u64 },
+    #[error("The shop is very busy. Nothing was bought; try again in {retry_after_s} s.")]
+    Busy { retry_after_s: u64 },
+    #[error(
+        "The shop lost its database while your order was being written, and cannot say whether it went through. \
+         Send the same form again: it will never be ordered twice."
+    )]
+    OutcomeUnknown { retry_after_s: u64 },
+    #[error("Something went wrong here. Please quote incident {incident}.")]
+    Internal { incident: String },
+}
+
+impl ShopError {
+    /// The HTTP status that goes with the sentence.
+    pub const fn status(&self) -> u16 {
+        match self {
+            Self::Malformed(_) => 400,
+            Self::NotSignedIn | Self::WrongPassword => 401,
+            Self::StrategyUnsafeHere(_) => 403,
+            Self::UnknownProduct
+            | Self::UnknownOrder
+            | Self::UnknownSimulation
+            | Self::UnknownPage => 404,
+            Self::InsufficientStock { .. }
+            | Self::OverCustomerLimit { .. }
+            | Self::SaleNotStarted { .. }
+            | Self::SaleEnded { .. }
+            | Self::CartEmpty
+            | Self::SimulationBusy
+            | Self::IdempotencyKeyReused => 409,
+            Self::BodyTooLarge { .. } => 413,
+            Self::WrongContentType { .. } => 415,
+            Self::QuantityInvalid
+            | Self::FieldsInvalid(_)
+            | Self::Invalid(_)
+            | Self::IdempotencyKeyInvalid
+            | Self::StrategyUnknown => 422,
+            Self::TooManyRequests { .. } => 429,
+            Self::Internal { .. } => 500,
+            Self::Unavailable { .. } | Self::Busy { .. } | Self::OutcomeUnknown { .. } => 503,
+        }
+    }
+
+    /// Seconds after which a retry makes sense, for the `Retry-After` header.
+    pub const fn retry_after_s(&self) -> Option<u64> {
+        match self {
+            Self::TooManyRequests { retry_after_s }
+            | Self::Unavailable { retry_after_s }
+            | Self::Busy { retry_after_s }
+            | Self::OutcomeUnknown { retry_after_s } => Some(*retry_after_s),
+            _ => None,
+        }
+    }
+
+    /// True when the shop said no for a reason of its own rules: a rejection, not a failure.
+    pub const fn is_rejection(&self) -> bool {
+        matches!(self.status(), 409 | 422)
+    }
+
+    /// What is wrong with `field`, if that was said.
+    pub fn about_field(&self, field: &str) -> Option<&str> {
+        match self {
+            Self::FieldsInvalid(errors) => errors
+                .iter()
+                .find(|error| error.field == field)
+                .map(|error| error.message.as_str()),
+            _ => None,
+        }
+    }
+}
+
+impl FromServerFnError for ShopError {
+    type Encoder = JsonEncoding;
+
+    /// What the framework itself refuses is a request that does not have the form's shape.
+    fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
+        match error {
+            ServerFnErrorErr::Args(_)
+            | ServerFnErrorErr::MissingArg(_)
+            | ServerFnErrorErr::Deserialization(_) => {
+                Self::Malformed("the form does not have the expected fields".to_owned())
+            }
+            other => Self::Malformed(other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Per-customer limits: how many units of a product one customer may have over all of their orders.
+//!
+//! A customer is an e-mail address, folded: `Ann+sale@Example.com` and `ann@example.com` are one. Counting is right only while the
+//! product's stock row is locked, since two checkouts of one customer would otherwise both count before either writes.
+
+use sea_orm::{
+    ColumnTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait,
+    sea_query::{Expr, ExprTrait},
+};
+
+use crate::{
+    db::{
+        entity::{customer_order, order_line},
+        txn::{Abort, Work},
+    },
+    model::ShopError,
+    shop::catalog::Offer,
+};
+
+/// The address by which a customer is counted: lower case, without a plus-tag.
+pub fn fold_email(email: &str) -> String {
+    let email = email.trim().to_lowercase();
+    match email.rsplit_once('@') {
+        Some((local, domain)) => {
+            let local = local.split_once('+').map_or(local, |(name, _)| name);
+            format!("{local}@{domain}")
+        }
+        None => email,
+    }
+}
+
+/// Refuses `more` units of `offer` to the customer if they would then have more than the limit. The stock row must be locked.
+///
+/// # Errors
+/// [`ShopError::OverCustomerLimit`]; what the database says.
+pub async fn check(work: &Work, offer: &Offer, email_folded: &str, more: i64) -> Result<(), Abort> {
+    if offer.per_customer_limit.is_none() {
+        return Ok(());
+    }
+    offer.check_limit(more)?;
+    let orders_of_customer = customer_order::Entity::find()
+        .select_only()
+        .column(customer_order::Column::Id)
+        .filter(customer_order::Column::EmailFolded.eq(email_folded))
+        .into_query();
+    let had: Option<Option<i64>> = order_line::Entity::find()
+        .select_only()
+        .column_as(
+            Expr::col(order_line::Column::Quantity)
+                .sum()
+                .cast_as("bigint"),
+            "units",
+        )
+        .filter(order_line::Column::ProductId.eq(offer.id))
+        .filter(order_line::Column::OrderId.in_subquery(orders_of_customer))
+        .into_tuple()
+        .one(work.connection())
+        .await?;
+    offer
+        .check_limit(had.flatten().unwrap_or(0) + more)
+        .map_err(|error: ShopError| error.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_person_has_one_address() {
+        for typed in [
+            "ann@example.com",
+            " Ann@Example.COM ",
+            "ann+sale@example.com",
+            "ANN+1+2@example.com",
+        ] {
+            assert_eq!(fold_email(typed), "ann@example.com");
+        }
+    }
+}

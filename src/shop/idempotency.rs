@@ -1,0 +1,137 @@
+//! Idempotency keys: the same key and request, the same answer; the same key and another request, a refusal.
+//!
+//! A key is claimed by inserting it first, in the very transaction that does the work: whoever sends the same key meanwhile waits for
+//! that insert, and then finds either the answer or, after a rollback, nothing. So a refused key may be tried again.
+
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, DbErr, EntityTrait, QueryFilter, TryInsertResult,
+    sea_query::Expr,
+};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    db::{
+        entity::idempotency_key,
+        txn::{Abort, Work},
+    },
+    model::{Receipt, ShopError},
+};
+
+/// The longest key that a caller may choose, in bytes.
+pub const KEY_LEN_MAX: usize = 100;
+
+/// A key and what it was sent with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    key: String,
+    fingerprint: String,
+}
+
+impl Claim {
+    /// Claims `key` for `operation` with `parts`, which are all that makes one request differ from another.
+    ///
+    /// # Errors
+    /// [`ShopError::IdempotencyKeyInvalid`] for a key that is empty, too long, or of other characters than a UUID or a slug has.
+    pub fn new(key: &str, operation: &str, parts: &[&str]) -> Result<Self, ShopError> {
+        let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
+        if key.is_empty() || key.len() > KEY_LEN_MAX || !key.bytes().all(allowed) {
+            return Err(ShopError::IdempotencyKeyInvalid);
+        }
+        let mut hash = Sha256::new();
+        for part in std::iter::once(&operation).chain(parts) {
+            // The length keeps ("ab", "c") apart from ("a", "bc").
+            hash.update((part.len() as u64).to_be_bytes());
+            hash.update(part.as_bytes());
+        }
+        let fingerprint = hash.finalize().iter().fold(String::new(), |mut hex, byte| {
+            use std::fmt::Write;
+            // Writing to a String cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        });
+        Ok(Self {
+            key: key.to_owned(),
+            fingerprint,
+        })
+    }
+}
+
+/// Takes the key, or returns the answer that was given under it before.
+///
+/// # Errors
+/// [`ShopError::IdempotencyKeyReused`] if it belongs to another request; what the database says.
+pub async fn claim(work: &Work, claim: Option<&Claim>) -> Result<Option<Receipt>, Abort> {
+    let Some(claim) = claim else {
+        return Ok(None);
+    };
+    let row = idempotency_key::ActiveModel {
+        key: Set(claim.key.clone()),
+        fingerprint: Set(claim.fingerprint.clone()),
+        response: NotSet,
+        created_at: NotSet,
+    };
+    let inserted = work
+        .waiting_for_lock(
+            idempotency_key::Entity::insert(row)
+                .on_conflict_do_nothing()
+                .exec_without_returning(work.connection()),
+        )
+        .await?;
+    if matches!(inserted, TryInsertResult::Inserted(1)) {
+        return Ok(None);
+    }
+    let known = idempotency_key::Entity::find_by_id(claim.key.clone())
+        .one(work.connection())
+        .await?
+        .ok_or_else(|| DbErr::RecordNotFound("an idempotency key that was just seen".to_owned()))?;
+    if known.fingerprint != claim.fingerprint {
+        return Err(ShopError::IdempotencyKeyReused.into());
+    }
+    let answer = known.response.unwrap_or_default();
+    serde_json::from_str(&answer)
+        .map(Some)
+        .map_err(|error| DbErr::Json(error.to_string()).into())
+}
+
+/// Keeps the answer under the key, to be committed with what it answers for.
+///
+/// # Errors
+/// What the database says.
+pub async fn record(work: &Work, claim: Option<&Claim>, receipt: &Receipt) -> Result<(), Abort> {
+    let Some(claim) = claim else {
+        return Ok(());
+    };
+    let response =
+        serde_json::to_string(receipt).map_err(|error| DbErr::Json(error.to_string()))?;
+    idempotency_key::Entity::update_many()
+        .col_expr(idempotency_key::Column::Response, Expr::value(response))
+        .filter(idempotency_key::Column::Key.eq(claim.key.clone()))
+        .exec(work.connection())
+        .await?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fingerprint_tells_requests_apart() {
+        let claim = |parts: &[&str]| Claim::new("k", "purchase", parts);
+        assert_eq!(claim(&["1", "2"]), claim(&["1", "2"]));
+        assert_ne!(claim(&["12", "3"]), claim(&["1", "23"]));
+        assert_ne!(claim(&["1"]), Claim::new("k", "checkout", &["1"]));
+    }
+
+    #[test]
+    fn a_key_is_a_short_plain_word() {
+        for key in ["", "a b", "ü", "a\n", &"x".repeat(KEY_LEN_MAX + 1)] {
+            assert_eq!(
+                Claim::new(key, "purchase", &[]),
+                Err(ShopError::IdempotencyKeyInvalid)
+            );
+        }
+        assert!(Claim::new("0199e0a0-7b1c-7cc0-a000-000000000000", "purchase", &[]).is_ok());
+    }
+}

@@ -1,0 +1,59 @@
+//! `row-lock`: `SELECT … FOR UPDATE`, check, update.
+//!
+//! # Guarantees
+//! The row is read under the lock that its update needs, so nobody can change what was read before it is written. Never oversold,
+//! never undersold: a refusal is decided under the lock too.
+//!
+//! # Cost under contention
+//! Buyers of one product pass one at a time, from the lock to the end of COMMIT's flush to disk. Throughput is one over that time,
+//! however many buyers there are.
+//!
+//! # Fails as
+//! A queue: latency grows with the number of buyers; past the lock timeout they are told that the shop is busy.
+//!
+//! # Choose it when
+//! The check needs more than one number, or several rows must be taken together: lock them in id order and decide in peace.
+
+use async_trait::async_trait;
+
+use crate::{
+    db::{
+        locks,
+        txn::{Abort, Outcome, Work},
+    },
+    model::{Receipt, ShopError, StrategyKey, product::insufficient},
+    shop::{
+        Shop,
+        inventory::{
+            counters::{self, Level},
+            purchase::{self, PurchaseRequest, Sale},
+            strategy::PurchaseStrategy,
+        },
+    },
+};
+
+/// See the module's documentation.
+pub struct RowLock;
+
+#[async_trait]
+impl PurchaseStrategy for RowLock {
+    async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
+        purchase::in_one_transaction(shop, StrategyKey::RowLock, request, |work, sale| {
+            Box::pin(take(work, sale))
+        })
+        .await
+    }
+}
+
+async fn take(work: &Work, sale: &Sale) -> Result<Level, Abort> {
+    let stock = locks::stock_row(work, sale.offer.id)
+        .await?
+        .ok_or(ShopError::UnknownProduct)?;
+    sale.seam.pass().await;
+    if stock.available < i64::from(sale.quantity.get()) {
+        return Err(insufficient(&sale.offer.name, stock.available, sale.quantity).into());
+    }
+    counters::sell(work, sale.offer.id, sale.quantity)
+        .await?
+        .ok_or_else(|| insufficient(&sale.offer.name, stock.available, sale.quantity).into())
+}

@@ -1,0 +1,29 @@
+//! The trait that each strategy implements, and the registry of all.
+
+use async_trait::async_trait;
+
+use super::{
+    purchase::PurchaseRequest,
+    strategies::{ConditionalUpdate, RowLock, Unguarded},
+};
+use crate::{
+    db::txn::Outcome,
+    model::{Receipt, StrategyKey},
+    shop::Shop,
+};
+
+/// A way of taking stock, at the level of the whole unit of work: a strategy owns its transaction boundaries.
+#[async_trait]
+pub trait PurchaseStrategy: Send + Sync {
+    /// Takes the stock and writes the order, its line, its movement and its idempotency key, or does nothing at all.
+    async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt>;
+}
+
+/// The strategy behind a key.
+pub fn of(key: StrategyKey) -> &'static dyn PurchaseStrategy {
+    match key {
+        StrategyKey::RowLock => &RowLock,
+        StrategyKey::ConditionalUpdate => &ConditionalUpdate,
+        StrategyKey::Unguarded => &Unguarded,
+    }
+}

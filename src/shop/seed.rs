@@ -1,0 +1,134 @@
+//! The catalogue that an empty shop starts with.
+
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    ConnectionTrait, EntityTrait, PaginatorTrait,
+};
+use serde::Deserialize;
+
+use crate::{
+    db::{
+        Db, dialect,
+        entity::{product, stock},
+        txn::{self, Abort, Policy, TxnError, Work},
+    },
+    model::Currency,
+    shop::ledger::{self, Movement, MovementKind},
+};
+
+/// Products in the order of their ids; the first is the one that the documentation and the tests buy.
+const CATALOGUE: &str = include_str!("seed/catalogue.json");
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SeedProduct {
+    slug: String,
+    name: String,
+    category: String,
+    description: String,
+    artwork: String,
+    price_cents: i64,
+    stock: i64,
+    per_customer_limit: Option<i32>,
+}
+
+/// Fills an empty shop; does nothing to one that has products. Callers hold the schema lock, since several servers may start at once.
+/// Returns how many products were written.
+///
+/// # Errors
+/// [`TxnError`] with what the database says.
+pub async fn fill_if_empty(db: &Db) -> Result<usize, TxnError> {
+    txn::run_for_result(db, Policy::request("seed"), |work| Box::pin(fill(work))).await
+}
+
+async fn fill(work: &Work) -> Result<usize, Abort> {
+    if product::Entity::find().count(work.connection()).await? > 0 {
+        return Ok(0);
+    }
+    let catalogue: Vec<SeedProduct> =
+        serde_json::from_str(CATALOGUE).map_err(|error| sea_orm::DbErr::Json(error.to_string()))?;
+    let count = catalogue.len();
+    let ids = 1..;
+    let numbered: Vec<(i64, SeedProduct)> = ids.zip(catalogue).collect();
+    let movements: Vec<Movement> = numbered
+        .iter()
+        .filter(|(_, seed)| seed.stock > 0)
+        .map(|(id, seed)| Movement {
+            product_id: *id,
+            kind: MovementKind::Receive,
+            quantity: seed.stock,
+            order_id: None,
+        })
+        .collect();
+    let stocks: Vec<_> = numbered
+        .iter()
+        .map(|(id, seed)| stock_row(*id, seed.stock))
+        .collect();
+    let products = numbered.into_iter().map(|(id, seed)| product_row(id, seed));
+    product::Entity::insert_many(products)
+        .exec_without_returning(work.connection())
+        .await?;
+    stock::Entity::insert_many(stocks)
+        .exec_without_returning(work.connection())
+        .await?;
+    ledger::append(work, &movements).await?;
+    work.connection()
+        .execute_unprepared(&dialect::advance_ids("product"))
+        .await?;
+    Ok(count)
+}
+
+fn product_row(id: i64, seed: SeedProduct) -> product::ActiveModel {
+    product::ActiveModel {
+        id: Set(id),
+        slug: Set(seed.slug),
+        name: Set(seed.name),
+        description: Set(seed.description),
+        category: Set(seed.category),
+        artwork: Set(seed.artwork),
+        price_cents: Set(seed.price_cents),
+        currency: Set(Currency::EUR.code().to_owned()),
+        per_customer_limit: Set(seed.per_customer_limit),
+        sale_starts_at: NotSet,
+        sale_ends_at: NotSet,
+        lane_id: NotSet,
+    }
+}
+
+/// A stock row as it is before the first sale.
+pub(crate) fn stock_row(product_id: i64, units: i64) -> stock::ActiveModel {
+    stock::ActiveModel {
+        product_id: Set(product_id),
+        total: Set(units),
+        available: Set(units),
+        reserved: Set(0),
+        sold: Set(0),
+        version: Set(0),
+        unguarded: Set(false),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_catalogue_is_what_others_lean_on() -> Result<(), serde_json::Error> {
+        let catalogue: Vec<SeedProduct> = serde_json::from_str(CATALOGUE)?;
+        let categories: std::collections::HashSet<_> =
+            catalogue.iter().map(|product| &product.category).collect();
+        assert!(catalogue.len() >= 24 && categories.len() == 5);
+        let first = &catalogue[0];
+        assert_eq!(
+            (
+                first.slug.as_str(),
+                first.name.as_str(),
+                first.stock,
+                first.per_customer_limit
+            ),
+            ("flash-sale-smartphone", "Flash Sale Smartphone", 20, None)
+        );
+        assert!(catalogue.iter().take(20).all(|product| product.stock > 0));
+        Ok(())
+    }
+}

@@ -1,0 +1,12 @@
+//! The workbench's engine: many buyers who call the shop's own purchase code at once, and a verdict from the database.
+
+pub mod buyer;
+pub mod engine;
+pub mod live;
+pub mod recorder;
+pub mod store;
+pub mod verdict;
+
+pub use buyer::{Attempt, AttemptResult, Storefront};
+pub use engine::{Engine, SimulationError};
+pub use live::{LiveRun, LiveRuns};
