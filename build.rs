@@ -1,1 +1,113 @@
-fn main() {}
+//! Puts every asset into the binary, as it is and compressed with brotli, so that the release binary runs alone in any folder.
+//!
+//! Writes `assets.rs` into `OUT_DIR`: a table of path, content type and bytes, and a release name that changes with any of them.
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    hash::{DefaultHasher, Hash, Hasher},
+    io::{self, Write},
+    path::{Path, PathBuf},
+};
+
+/// What wasm-bindgen leaves; absent in a build without it, whose pages then work as they do without JavaScript.
+const PKG: &str = "target/site/pkg";
+
+fn main() -> io::Result<()> {
+    println!("cargo:rerun-if-changed=build.rs");
+    if env::var_os("CARGO_FEATURE_SSR").is_none() {
+        return Ok(());
+    }
+    let root = PathBuf::from(env::var_os("CARGO_MANIFEST_DIR").unwrap_or_default());
+    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
+    let mut files = BTreeMap::new();
+    for (folder, prefix) in [("public", ""), (PKG, "pkg/")] {
+        let folder = root.join(folder);
+        println!("cargo:rerun-if-changed={}", folder.display());
+        collect(&folder, prefix, &mut files)?;
+    }
+    let style = root.join("style");
+    println!("cargo:rerun-if-changed={}", style.display());
+    files.insert("doorbuster.css".to_owned(), stylesheet(&style)?);
+    write_table(&out, &files)
+}
+
+fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>) -> io::Result<()> {
+    let Ok(entries) = fs::read_dir(folder) else {
+        return Ok(());
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = format!("{prefix}{}", entry.file_name().to_string_lossy());
+        if entry.file_type()?.is_dir() {
+            collect(&entry.path(), &format!("{name}/"), files)?;
+        } else {
+            files.insert(name, fs::read(entry.path())?);
+        }
+    }
+    Ok(())
+}
+
+/// All of `style/`, in the order of the names: one request, and the cascade in one place.
+fn stylesheet(folder: &Path) -> io::Result<Vec<u8>> {
+    let mut sheets = BTreeMap::new();
+    collect(folder, "", &mut sheets)?;
+    Ok(sheets.into_values().collect::<Vec<_>>().join(&b'\n'))
+}
+
+fn write_table(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> io::Result<()> {
+    let folder = out.join("assets");
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+    let mut release = DefaultHasher::new();
+    let mut table = String::new();
+    for (index, (path, bytes)) in files.iter().enumerate() {
+        (path, bytes).hash(&mut release);
+        let plain = folder.join(format!("{index}"));
+        fs::write(&plain, bytes)?;
+        let compressed = compress(bytes)?;
+        let brotli = if compressed.len() < bytes.len() {
+            let file = folder.join(format!("{index}.br"));
+            fs::write(&file, compressed)?;
+            format!("Some(include_bytes!({file:?}))")
+        } else {
+            "None".to_owned()
+        };
+        let content_type = content_type(path);
+        table.push_str(&format!(
+            "    Asset {{ path: {path:?}, content_type: {content_type:?}, plain: include_bytes!({plain:?}), brotli: {brotli} }},\n"
+        ));
+    }
+    let release = format!("{:016x}", release.finish());
+    let source = format!(
+        "/// Changes with any byte of any file.\n\
+         pub const RELEASE: &str = \"{release}\";\n\
+         const ETAG: &str = \"\\\"{release}\\\"\";\n\n\
+         /// Every file, by path.\n\
+         pub static ASSETS: &[Asset] = &[\n{table}];\n"
+    );
+    fs::write(out.join("assets.rs"), source)
+}
+
+fn compress(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut compressed = Vec::new();
+    // Quality 11, window 22: the most that brotli does.
+    let mut writer = brotli::CompressorWriter::new(&mut compressed, 4096, 11, 22);
+    writer.write_all(bytes)?;
+    drop(writer);
+    Ok(compressed)
+}
+
+fn content_type(path: &str) -> &'static str {
+    match path.rsplit('.').next() {
+        Some("css") => "text/css; charset=utf-8",
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        Some("wasm") => "application/wasm",
+        Some("png") => "image/png",
+        Some("txt") => "text/plain; charset=utf-8",
+        _ => "application/octet-stream",
+    }
+}

@@ -49,6 +49,17 @@ impl Feed {
             .send_modify(|rings| *rings = rings.wrapping_add(1));
     }
 
+    /// Announces what was read, and rings only if some of it is news.
+    pub fn publish_news(&self, levels: &[StockChange]) {
+        let ids: Vec<i64> = levels.iter().map(|level| level.product_id).collect();
+        let known = self.latest(&ids);
+        for level in levels {
+            if !known.contains(level) {
+                self.publish(*level);
+            }
+        }
+    }
+
     /// The bell: it changes after each publication.
     pub fn bell(&self) -> watch::Receiver<u64> {
         self.bell.subscribe()

@@ -1,1 +1,7 @@
-//! x
+//! Stateless pieces of a page, for server and browser alike.
+
+pub mod chart;
+pub mod field;
+pub mod notice;
+pub mod stock_line;
+pub mod verdict_tile;

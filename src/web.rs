@@ -1,1 +1,16 @@
-//! x
+//! The server: routes, pages, layers and streams.
+
+pub mod app;
+pub mod assets;
+pub mod housekeeping;
+pub mod json;
+pub mod live;
+pub mod pages;
+pub mod rate_limit;
+pub mod security;
+pub mod server;
+pub mod session;
+pub mod state;
+
+pub use server::{ServeError, serve};
+pub use state::AppState;

@@ -41,6 +41,7 @@ impl MigrationTrait for Migration {
 }
 
 /// `plan` and `verdict` are JSON texts of `model::plan` and `model::snapshot`; the verdict is null until the run ends.
+/// `beat_at` moves while the server that runs it lives.
 fn simulation_run() -> TableCreateStatement {
     Table::create()
         .table("simulation_run")
@@ -50,6 +51,7 @@ fn simulation_run() -> TableCreateStatement {
         .col(text_null("verdict"))
         .col(text_null("failure"))
         .col(timestamp_with_time_zone("started_at").default(Expr::current_timestamp()))
+        .col(timestamp_with_time_zone("beat_at").default(Expr::current_timestamp()))
         .col(timestamp_with_time_zone_null("ended_at"))
         .check((
             "simulation_run_state_known",

@@ -1,7 +1,90 @@
-//! x
-use crate::Failure;
-use doorbuster::config::*;
+//! `doorbuster serve`.
+
 use std::process::ExitCode;
-pub async fn run(_: &DatabaseSettings, _: ServeSettings) -> Result<ExitCode, Failure> {
-    Ok(ExitCode::SUCCESS)
+
+use doorbuster::{
+    config::{DatabaseSettings, ServeSettings},
+    db::{PoolSettings, session_store::DbSessionStore},
+    feed::Feed,
+    shop::{Shop, administrator::Credential},
+    simulation::Engine,
+    web::{AppState, rate_limit::RateLimits, serve},
+};
+use leptos::config::LeptosOptions;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{SignalKind, signal},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::database::OpenDatabase;
+use crate::Failure;
+
+pub async fn run(
+    database: &DatabaseSettings,
+    settings: ServeSettings,
+) -> Result<ExitCode, Failure> {
+    // Before the database is touched: a second server on the same address says so at once.
+    let listener = TcpListener::bind(settings.addr)
+        .await
+        .map_err(|error| format!("{} cannot be listened on: {error}", settings.addr))?;
+    let shutdown = cancelled_by_signal()?;
+    OpenDatabase::with(database, async |database| {
+        database.prepare().await?;
+        let db = database.pool(PoolSettings::SHOP).await?;
+        let feed = Feed::default();
+        let shop = Shop::new(db.clone(), feed.clone());
+        let credential = shop
+            .settle_admin_password(settings.admin_password.as_deref())
+            .await?;
+        let public_url = settings.public_url(listener.local_addr()?);
+        announce(&public_url, &credential);
+        let state = AppState {
+            engine: Engine::new(database.url.clone(), feed),
+            sessions: DbSessionStore::new(db.clone()),
+            limits: RateLimits::new(settings.purchase_rate_per_s).into(),
+            stock_watch: Default::default(),
+            public_url: public_url.into(),
+            secure: settings.is_secure(),
+            trusted_proxies: settings.trusted_proxies.into(),
+            shutdown,
+            leptos: LeptosOptions::builder().output_name("doorbuster").build(),
+            shop,
+        };
+        serve(listener, state).await?;
+        db.close().await;
+        tracing::info!("stopped");
+        Ok(ExitCode::SUCCESS)
+    })
+    .await
+}
+
+/// On standard error, like all that is no command's result; the password here and nowhere else, once.
+fn announce(public_url: &str, credential: &Credential) {
+    eprintln!("\n  The shop     {public_url}/");
+    eprintln!("  The admin    {public_url}/admin");
+    match credential {
+        Credential::Made(password) => {
+            eprintln!("  Password     {password}   (made now, kept hashed, not shown again)\n");
+        }
+        Credential::Given => eprintln!("  Password     as set by ADMIN_PASSWORD\n"),
+        Credential::Kept => eprintln!("  Password     as printed at the first start\n"),
+    }
+}
+
+/// A token that SIGTERM or Ctrl-C cancels.
+fn cancelled_by_signal() -> Result<CancellationToken, Failure> {
+    let shutdown = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let token = shutdown.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping: open requests may finish");
+        token.cancel();
+    });
+    Ok(shutdown)
 }

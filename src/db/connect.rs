@@ -50,7 +50,7 @@ impl PoolSettings {
     pub const SIMULATION: Self = Self {
         application_name: "doorbuster simulation",
         transactions_max: 16,
-        readers_max: 2,
+        readers_max: 0,
         acquire_timeout: Duration::from_secs(3_600),
         lock_timeout: Duration::from_secs(600),
         statement_timeout: Duration::from_secs(660),

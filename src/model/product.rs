@@ -31,6 +31,8 @@ pub struct Product {
     pub sale: SaleState,
     /// Units that can be bought. Below zero only where an unguarded lane has oversold.
     pub available: i64,
+    /// Units that ever came in.
+    pub total: i64,
 }
 
 impl Product {

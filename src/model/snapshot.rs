@@ -125,3 +125,11 @@ pub struct RunSnapshot {
     /// Why the run could not finish.
     pub failure: Option<String>,
 }
+
+/// What happened since a page was last told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RunNews {
+    pub samples: Vec<Sample>,
+    pub latency_ms: LatencyMs,
+}

@@ -124,6 +124,28 @@ impl Shop {
             .await
     }
 
+    /// The four counters of each shop product, by id.
+    ///
+    /// # Errors
+    /// As [`Shop::products`].
+    pub async fn stock_levels(&self) -> Result<Vec<StockLevel>, ShopError> {
+        product::Entity::find()
+            .select_only()
+            .column(product::Column::Name)
+            .column(product::Column::Slug)
+            .column(stock::Column::Total)
+            .column(stock::Column::Available)
+            .column(stock::Column::Reserved)
+            .column(stock::Column::Sold)
+            .filter(product::Column::LaneId.is_null())
+            .order_by_asc(product::Column::Id)
+            .join_as_stock()
+            .into_model()
+            .all(self.db.reader())
+            .await
+            .map_err(txn::read_error)
+    }
+
     /// Any product by its id, private ones of the workbench included: for simulated buyers.
     ///
     /// # Errors
@@ -163,6 +185,17 @@ impl Shop {
     }
 }
 
+/// A product's counters, for the admin page.
+#[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
+pub struct StockLevel {
+    pub name: String,
+    pub slug: String,
+    pub total: i64,
+    pub available: i64,
+    pub reserved: i64,
+    pub sold: i64,
+}
+
 /// Products with their stock; lanes of the workbench left out.
 pub(super) fn shop_products() -> Select<product::Entity> {
     with_stock(product::Entity::find()).filter(product::Column::LaneId.is_null())
@@ -172,6 +205,7 @@ pub(super) fn shop_products() -> Select<product::Entity> {
 pub(super) fn with_stock(query: Select<product::Entity>) -> Select<product::Entity> {
     with_sale_state(query)
         .column_as(stock::Column::Available, "available")
+        .column_as(stock::Column::Total, "total")
         .join_as_stock()
 }
 
@@ -218,6 +252,7 @@ pub(super) struct ProductRow {
     not_started: Option<bool>,
     ended: Option<bool>,
     available: i64,
+    total: i64,
 }
 
 #[derive(Debug, FromQueryResult)]
@@ -246,6 +281,7 @@ impl From<ProductRow> for Product {
             per_customer_limit: limit(row.per_customer_limit),
             sale: sale_state(row.sale_starts_at, row.not_started, row.ended),
             available: row.available,
+            total: row.total,
         }
     }
 }

@@ -5,19 +5,23 @@
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, DbErr, EntityTrait, QueryFilter, TryInsertResult,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, TryInsertResult,
     sea_query::Expr,
 };
 use sha2::{Digest, Sha256};
 
 use crate::{
     db::{
+        dialect,
         entity::idempotency_key,
-        txn::{Abort, Work},
+        txn::{self, Abort, Policy, TxnError, Work},
     },
     model::{Receipt, ShopError},
+    shop::Shop,
 };
 
+/// How long an answer is kept, in hours.
+const KEYS_KEPT_H: u32 = 72;
 /// The longest key that a caller may choose, in bytes.
 pub const KEY_LEN_MAX: usize = 100;
 
@@ -110,6 +114,26 @@ pub async fn record(work: &Work, claim: Option<&Claim>, receipt: &Receipt) -> Re
         .exec(work.connection())
         .await?;
     Ok(())
+}
+
+impl Shop {
+    /// Removes keys older than [`KEYS_KEPT_H`].
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn forget_old_keys(&self) -> Result<u64, TxnError> {
+        txn::run_for_result(self.db(), Policy::request("forget old keys"), |work| {
+            Box::pin(async move {
+                let sql = "DELETE FROM idempotency_key WHERE created_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 hour'";
+                let done = work
+                    .connection()
+                    .execute_raw(dialect::statement(sql, [f64::from(KEYS_KEPT_H).into()]))
+                    .await?;
+                Ok(done.rows_affected())
+            })
+        })
+        .await
+    }
 }
 
 #[cfg(test)]

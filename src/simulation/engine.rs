@@ -25,6 +25,8 @@ use crate::{
 
 /// Ten points a second.
 const SAMPLE_EVERY: Duration = Duration::from_millis(100);
+/// Points between two signs of life.
+const BEAT_EVERY_SAMPLES: u32 = 10;
 /// The longest that one attempt may wait, for a connection or a lock: as long as a run.
 const ATTEMPT_DEADLINE: Duration = Duration::from_secs(3_600);
 
@@ -60,7 +62,10 @@ pub struct Engine {
 pub struct StartedRun {
     pub run: Arc<LiveRun>,
     opened: OpenedRun,
-    db: Db,
+    /// What the buyers queue for.
+    buyers_db: Db,
+    /// What the run itself asks and writes with, past that queue.
+    control_db: Db,
     start: Ground,
 }
 
@@ -95,9 +100,10 @@ impl Engine {
         if self.runs.is_busy() {
             return Err(SimulationError::Busy);
         }
-        let db = Db::connect(&self.url, PoolSettings::SIMULATION).await?;
-        let opened = store::open(&db, &plan).await?;
-        let start = store::ground(&db, opened.product_id, opened.lane_id).await?;
+        let control_db = Db::connect(&self.url, PoolSettings::COMMAND).await?;
+        let buyers_db = Db::connect(&self.url, PoolSettings::SIMULATION).await?;
+        let opened = store::open(&control_db, &plan).await?;
+        let start = store::ground(&control_db, opened.product_id, opened.lane_id).await?;
         let run = LiveRun::new(RunSnapshot {
             id: opened.id.to_string(),
             state: RunState::Running,
@@ -114,7 +120,8 @@ impl Engine {
         Ok(StartedRun {
             run,
             opened,
-            db,
+            buyers_db,
+            control_db,
             start,
         })
     }
@@ -144,10 +151,11 @@ impl Engine {
                 end.failure = Some(error.to_string());
             }
         }
-        let stored = store::close(&started.db, started.opened.lane_id, &end).await;
+        let stored = store::close(&started.control_db, started.opened.lane_id, &end).await;
         started.run.finish(end.clone());
         self.runs.remove(started.opened.id);
-        started.db.close().await;
+        started.buyers_db.close().await;
+        started.control_db.close().await;
         judged?;
         stored?;
         Ok(end)
@@ -160,13 +168,13 @@ impl Engine {
         progress: impl Fn(u64) + Send + Sync + 'static,
     ) -> Result<(Sample, crate::model::Verdict), SimulationError> {
         let plan = started.run.snapshot().plan;
-        let storefront = self.storefront(&plan, &started.db, targets)?;
+        let storefront = self.storefront(&plan, &started.buyers_db, targets)?;
         let recorder = Arc::new(Recorder::new());
         let begin = Instant::now();
         let sampler = tokio::spawn(sample_until_dropped(
             Arc::clone(&started.run),
-            started.db.clone(),
-            started.opened.product_id,
+            started.control_db.clone(),
+            started.opened.clone(),
             Arc::clone(&recorder),
             begin,
             progress,
@@ -177,7 +185,7 @@ impl Engine {
             tracing::warn!(run = %started.opened.id, sentence, "a buyer's attempt failed");
         }
         let end = store::ground(
-            &started.db,
+            &started.control_db,
             started.opened.product_id,
             started.opened.lane_id,
         )
@@ -245,21 +253,26 @@ async fn let_buyers_go(
 async fn sample_until_dropped(
     run: Arc<LiveRun>,
     db: Db,
-    product_id: i64,
+    opened: OpenedRun,
     recorder: Arc<Recorder>,
     begin: Instant,
     progress: impl Fn(u64) + Send + Sync,
 ) {
     let mut every = SAMPLE_EVERY;
-    loop {
+    for point in 1_u32.. {
         // A moment without an answer is a gap in the chart; the verdict is asked for separately.
-        if let Ok(remaining) = store::remaining(&db, product_id).await {
-            let point = sample(&recorder, remaining, begin.elapsed());
-            if run.push(point, recorder.latency()) {
+        if let Ok(remaining) = store::remaining(&db, opened.product_id).await {
+            let sample = sample(&recorder, remaining, begin.elapsed());
+            if run.push(sample, recorder.latency()) {
                 every *= 2;
             }
         }
         progress(recorder.counts().attempts());
+        if point % BEAT_EVERY_SAMPLES == 0
+            && let Err(error) = store::beat(&db, opened.id).await
+        {
+            tracing::warn!(%error, run = %opened.id, "the run's sign of life was not written");
+        }
         tokio::time::sleep(every).await;
     }
 }

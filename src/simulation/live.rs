@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::model::{LatencyMs, RunSnapshot, Sample};
 
 /// Points of a chart that are kept. Beyond, every second one is dropped and sampling slows down by half.
-pub const SAMPLES_MAX: usize = 1_200;
+pub const SAMPLES_MAX: usize = 600;
 
 /// One run: its whole story so far, and a bell that rings when it goes on.
 #[derive(Debug)]

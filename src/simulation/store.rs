@@ -62,6 +62,7 @@ async fn open_in_txn(work: &Work, plan: &SimulationPlan) -> Result<OpenedRun, Ab
         verdict: NotSet,
         failure: NotSet,
         started_at: NotSet,
+        beat_at: NotSet,
         ended_at: NotSet,
     }
     .insert(work.connection())
@@ -196,20 +197,37 @@ async fn close_in_txn(work: &Work, lane_id: i64, end: &RunSnapshot) -> Result<()
     Ok(())
 }
 
-/// Marks as failed what a server that is no more left running. A run belongs to the server that started it; `mine` are those that go on
-/// here.
+/// Says that the run is still going on.
 ///
 /// # Errors
 /// What the database says.
-pub async fn fail_abandoned(db: &Db, older_than_s: u32) -> Result<u64, TxnError> {
+pub async fn beat(db: &Db, id: Uuid) -> Result<(), TxnError> {
+    txn::run_for_result(db, Policy::request("simulation beat"), move |work| {
+        Box::pin(async move {
+            simulation_run::Entity::update_many()
+                .col_expr(simulation_run::Column::BeatAt, Expr::current_timestamp())
+                .filter(simulation_run::Column::Id.eq(id))
+                .exec(work.connection())
+                .await?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// Marks as failed what stands as running though its server has shown no life for `silent_for_s` seconds.
+///
+/// # Errors
+/// What the database says.
+pub async fn fail_abandoned(db: &Db, silent_for_s: u32) -> Result<u64, TxnError> {
     txn::run_for_result(db, Policy::request("fail abandoned simulations"), move |work| {
         Box::pin(async move {
             let sql = "UPDATE simulation_run SET state = 'failed', ended_at = CURRENT_TIMESTAMP, \
                        failure = 'the server that ran it stopped' \
-                       WHERE state = 'running' AND started_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 second'";
+                       WHERE state = 'running' AND beat_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 second'";
             let done = work
                 .connection()
-                .execute_raw(dialect::statement(sql, [f64::from(older_than_s).into()]))
+                .execute_raw(dialect::statement(sql, [f64::from(silent_for_s).into()]))
                 .await?;
             Ok(done.rows_affected())
         })

@@ -16,6 +16,8 @@ pub struct Model {
     /// Why it failed, if it did.
     pub failure: Option<String>,
     pub started_at: TimeDateTimeWithTimeZone,
+    /// The last sign of life of the server that runs it.
+    pub beat_at: TimeDateTimeWithTimeZone,
     pub ended_at: Option<TimeDateTimeWithTimeZone>,
 }
 

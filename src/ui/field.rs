@@ -1,0 +1,81 @@
+//! One labelled field of a form, with its hint and its error tied to it.
+
+use leptos::prelude::*;
+
+/// What kind of value a field takes, and how a browser may help.
+#[derive(Clone, Copy, Debug)]
+pub struct FieldKind {
+    /// The input's `type`.
+    pub input: &'static str,
+    pub autocomplete: &'static str,
+    /// The input's `inputmode`.
+    pub keyboard: &'static str,
+}
+
+impl FieldKind {
+    /// A line of text that the browser may know as `autocomplete`.
+    pub const fn text(autocomplete: &'static str) -> Self {
+        Self {
+            input: "text",
+            autocomplete,
+            keyboard: "text",
+        }
+    }
+
+    /// A whole number.
+    pub const NUMBER: Self = Self {
+        input: "number",
+        autocomplete: "off",
+        keyboard: "numeric",
+    };
+}
+
+/// A field. `error` is a sentence or nothing; `width` one of `half`, `third`, `two-thirds` or nothing.
+#[component]
+pub fn Field(
+    name: &'static str,
+    label: &'static str,
+    kind: FieldKind,
+    value: String,
+    #[prop(optional_no_strip)] error: Option<String>,
+    #[prop(optional)] hint: &'static str,
+    #[prop(optional)] width: &'static str,
+    #[prop(optional_no_strip)] min: Option<u64>,
+    #[prop(optional_no_strip)] max: Option<u64>,
+) -> impl IntoView {
+    let mut class = "field".to_owned();
+    if !width.is_empty() {
+        class.push_str(" field--");
+        class.push_str(width);
+    }
+    if error.is_some() {
+        class.push_str(" field--error");
+    }
+    let described_by = [(!hint.is_empty(), "hint"), (error.is_some(), "error")]
+        .iter()
+        .filter(|(there, _)| *there)
+        .map(|(_, part)| format!("{name}-{part}"))
+        .collect::<Vec<_>>()
+        .join(" ");
+    view! {
+        <div class=class>
+            <label class="field__label" for=name>{label}</label>
+            {(!hint.is_empty()).then(|| view! { <span class="field__hint" id=format!("{name}-hint")>{hint}</span> })}
+            <input
+                class="field__input"
+                id=name
+                name=name
+                type=kind.input
+                autocomplete=kind.autocomplete
+                inputmode=kind.keyboard
+                value=value
+                min=min
+                max=max
+                required
+                aria-invalid=error.is_some().then_some("true")
+                aria-describedby=(!described_by.is_empty()).then_some(described_by)
+            />
+            {error.map(|error| view! { <p class="field__error" id=format!("{name}-error")>{error}</p> })}
+        </div>
+    }
+}

@@ -1,0 +1,61 @@
+//! The document and its routes.
+
+use leptos::{nonce::use_nonce, prelude::*};
+use leptos_axum::ResponseOptions;
+use leptos_meta::{MetaTags, provide_meta_context};
+use leptos_router::{
+    SsrMode,
+    components::{Route, Router, Routes},
+    path,
+};
+
+use super::{assets, pages, security};
+
+/// The document around every page. Which scripts it loads, a page decides by its islands: without any, none.
+pub fn shell() -> impl IntoView {
+    if let (Some(nonce), Some(response)) = (use_nonce(), use_context::<ResponseOptions>())
+        && let Ok(policy) = security::content_security_policy(&nonce).parse()
+    {
+        response.insert_header(axum::http::header::CONTENT_SECURITY_POLICY, policy);
+    }
+    view! {
+        <!DOCTYPE html>
+        <html lang="en">
+            <head>
+                <meta charset="utf-8"/>
+                <meta name="viewport" content="width=device-width, initial-scale=1"/>
+                <meta name="color-scheme" content="light dark"/>
+                <meta name="theme-color" media="(prefers-color-scheme: light)" content="#1f4a3c"/>
+                <meta name="theme-color" media="(prefers-color-scheme: dark)" content="#10241d"/>
+                <link rel="icon" href=assets::href("favicon.svg") type="image/svg+xml"/>
+                <link rel="stylesheet" href=assets::href("doorbuster.css")/>
+                <MetaTags/>
+            </head>
+            <body>
+                <App/>
+            </body>
+        </html>
+    }
+}
+
+/// Every page. All are rendered whole before the first byte is sent: a page that streams in pieces needs JavaScript to put
+/// them in place, and cannot change its status any more.
+#[component]
+pub fn App() -> impl IntoView {
+    provide_meta_context();
+    view! {
+        <Router>
+            <Routes fallback=pages::NotFoundPage>
+                <Route path=path!("/") view=pages::CatalogPage ssr=SsrMode::Async/>
+                <Route path=path!("/products/:slug") view=pages::ProductPage ssr=SsrMode::Async/>
+                <Route path=path!("/cart") view=pages::CartPage ssr=SsrMode::Async/>
+                <Route path=path!("/checkout") view=pages::CheckoutPage ssr=SsrMode::Async/>
+                <Route path=path!("/orders/:public_id") view=pages::OrderPage ssr=SsrMode::Async/>
+                <Route path=path!("/admin/login") view=pages::admin::LoginPage ssr=SsrMode::Async/>
+                <Route path=path!("/admin") view=pages::admin::OverviewPage ssr=SsrMode::Async/>
+                <Route path=path!("/admin/simulations") view=pages::admin::SimulationsPage ssr=SsrMode::Async/>
+                <Route path=path!("/admin/simulations/:id") view=pages::admin::SimulationRunPage ssr=SsrMode::Async/>
+            </Routes>
+        </Router>
+    }
+}

@@ -1,0 +1,86 @@
+//! Static files, out of the binary itself.
+//!
+//! Every address carries the release's name, so that each may be kept for a year: another release has other addresses.
+
+use axum::{
+    extract::Path,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+
+/// One file, as built in.
+pub struct Asset {
+    pub path: &'static str,
+    pub content_type: &'static str,
+    pub plain: &'static [u8],
+    /// Compressed at build time, where that is smaller.
+    pub brotli: Option<&'static [u8]>,
+}
+
+include!(concat!(env!("OUT_DIR"), "/assets.rs"));
+
+const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+/// For an address of another release, as asked for while servers are being replaced one by one.
+const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
+
+/// The address of a file.
+pub fn href(path: &str) -> String {
+    format!("/assets/{RELEASE}/{path}")
+}
+
+fn find(path: &str) -> Option<&'static Asset> {
+    // build.rs writes the table in order.
+    ASSETS
+        .binary_search_by(|asset| asset.path.cmp(path))
+        .ok()
+        .map(|index| &ASSETS[index])
+}
+
+/// True when this binary was built with a bundle of that name.
+pub fn has_bundle(name: &str) -> bool {
+    find(&format!("pkg/{name}.js")).is_some()
+}
+
+/// `GET /assets/{release}/{*path}`
+pub async fn serve(Path((release, path)): Path<(String, String)>, request: HeaderMap) -> Response {
+    let Some(asset) = find(&path) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let mut headers = HeaderMap::new();
+    headers.insert(
+        header::CONTENT_TYPE,
+        HeaderValue::from_static(asset.content_type),
+    );
+    headers.insert(header::VARY, HeaderValue::from_static("Accept-Encoding"));
+    headers.insert(
+        header::CACHE_CONTROL,
+        if release == RELEASE {
+            IMMUTABLE
+        } else {
+            REVALIDATE
+        },
+    );
+    headers.insert(header::ETAG, HeaderValue::from_static(ETAG));
+    if request.get(header::IF_NONE_MATCH) == headers.get(header::ETAG) {
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    }
+    match asset.brotli.filter(|_| accepts_brotli(&request)) {
+        Some(compressed) => {
+            headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("br"));
+            (headers, compressed).into_response()
+        }
+        None => (headers, asset.plain).into_response(),
+    }
+}
+
+fn accepts_brotli(request: &HeaderMap) -> bool {
+    request
+        .get_all(header::ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .any(|coding| {
+            let mut parts = coding.split(';').map(str::trim);
+            parts.next() == Some("br") && !parts.any(|weight| weight == "q=0")
+        })
+}

@@ -1,0 +1,18 @@
+//! Probes: `/healthz` says that the process answers, `/readyz` that it can sell.
+
+use axum::{Json, extract::State};
+use serde_json::{Value, json};
+
+use super::problem::Problem;
+use crate::web::AppState;
+
+/// `GET /healthz`
+pub async fn healthz() -> &'static str {
+    "ok"
+}
+
+/// `GET /readyz`: 503 while the database is away.
+pub async fn readyz(State(state): State<AppState>) -> Result<Json<Value>, Problem> {
+    state.shop.categories().await?;
+    Ok(Json(json!({ "status": "ready" })))
+}

@@ -1,0 +1,17 @@
+//! Pages: one file each, rendered on the server only. A page makes one load, and hands what came to a pure view.
+
+pub mod admin;
+mod cart;
+mod catalog;
+mod checkout;
+mod frame;
+mod message;
+mod order;
+mod product;
+
+pub use cart::CartPage;
+pub use catalog::CatalogPage;
+pub use checkout::CheckoutPage;
+pub use message::NotFoundPage;
+pub use order::OrderPage;
+pub use product::ProductPage;

@@ -1,0 +1,174 @@
+//! `/cart`: what the shopper means to buy.
+
+use leptos::prelude::*;
+
+use super::frame::{Bundle, Page, framed};
+use crate::{
+    islands::shop::{CartLineNote, CheckoutButton, LiveStock},
+    model::{CartLine, CartView as Cart, ShopError, quantity::QUANTITY_MAX},
+    ui::notice::ErrorNotice,
+    web::{assets, session::Notice},
+};
+
+/// `/cart`
+#[component]
+pub fn CartPage() -> impl IntoView {
+    framed(|visit| async move {
+        let cart = visit.shop().cart(visit.cart_id().await?).await?;
+        let notice = visit.take_notice().await?;
+        let body = view! { <CartView cart notice/> };
+        Ok(Page::private("Cart", Bundle::Shop, body))
+    })
+}
+
+#[component]
+fn CartView(cart: Cart, notice: Option<Notice>) -> impl IntoView {
+    let problem = notice.as_ref().map(|notice| notice.error.to_string());
+    let content = if cart.lines.is_empty() {
+        view! { <EmptyCart/> }.into_any()
+    } else {
+        view! { <FilledCart cart notice/> }.into_any()
+    };
+    view! {
+        <main class="page" id="main" tabindex="-1">
+            <div class="page-head"><h1>"Cart"</h1></div>
+            {problem.map(|title| view! {
+                <ErrorNotice title><p>"Your cart was left as it was."</p></ErrorNotice>
+            })}
+            {content}
+        </main>
+    }
+}
+
+#[component]
+fn EmptyCart() -> impl IntoView {
+    view! {
+        <div class="empty">
+            <svg class="empty__art" viewBox="0 0 176 132" aria-hidden="true" focusable="false">
+                <rect class="gap" x="22" y="14" width="132" height="110"></rect>
+                <rect class="slat" x="22" y="14" width="132" height="58"></rect>
+                <path class="slat-line" d="M22 26h132M22 38h132M22 50h132M22 62h132" stroke-width="2"></path>
+                <rect class="rail" x="22" y="70" width="132" height="7"></rect>
+                <rect class="rail" x="80" y="77" width="16" height="5"></rect>
+                <path
+                    class="frame"
+                    d="M12 124h152M22 124V14M154 124V14M16 14h144"
+                    stroke-width="5"
+                    fill="none"
+                    stroke-linecap="round"
+                ></path>
+            </svg>
+            <h2>"Nothing in here yet"</h2>
+            <p>"The shutter is half up, and there is still stock on the shelf."</p>
+            <a class="btn btn--primary btn--big" href="/">"Go to the shop"</a>
+        </div>
+    }
+}
+
+#[component]
+fn FilledCart(cart: Cart, notice: Option<Notice>) -> impl IntoView {
+    let ids: Vec<i64> = cart.lines.iter().map(|line| line.product.id).collect();
+    let watched: Vec<(i64, i64, i64)> = cart
+        .lines
+        .iter()
+        .map(|line| {
+            (
+                line.product.id,
+                line.quantity.into(),
+                line.product.available,
+            )
+        })
+        .collect();
+    let units = cart.unit_count();
+    let subtotal = cart.subtotal.to_string();
+    let lines = cart
+        .lines
+        .into_iter()
+        .map(|line| {
+            let typed = notice
+                .as_ref()
+                .and_then(|notice| notice.typed(&format!("quantity-{}", line.product.id)))
+                .map(ToOwned::to_owned);
+            view! { <Line line typed/> }
+        })
+        .collect_view();
+    view! {
+        <LiveStock products=ids>
+            <div class="split">
+                <div>
+                    <ul class="lines" aria-label="Items in your cart">{lines}</ul>
+                </div>
+                <aside class="summary" aria-labelledby="sum-title">
+                    <h2 id="sum-title">"Subtotal"</h2>
+                    <dl class="summary__rows"><dt>"Items"</dt><dd>{units}</dd></dl>
+                    <p class="summary__total"><span>"To pay"</span>" "<span class="num">{subtotal}</span></p>
+                    <CheckoutButton lines=watched/>
+                    <p class="summary__fine">"Items in the cart are not held for you. They are yours when the order is placed."</p>
+                </aside>
+            </div>
+        </LiveStock>
+    }
+}
+
+#[component]
+fn Line(line: CartLine, typed: Option<String>) -> impl IntoView {
+    let class = if line.is_covered() {
+        "line"
+    } else {
+        "line line--problem"
+    };
+    let CartLine {
+        product,
+        quantity,
+        amount,
+    } = line;
+    let id = product.id;
+    let input_id = format!("qty-{id}");
+    let value = typed.unwrap_or_else(|| quantity.to_string());
+    view! {
+        <li class=class>
+            <div class="line__art"><img src=assets::href(&product.artwork) alt="" width="400" height="300"/></div>
+            <div class="line__main">
+                <h2 class="line__name"><a href=format!("/products/{}", product.slug)>{product.name.clone()}</a></h2>
+                <p class="line__unit">{format!("{} each", product.price)}</p>
+                <CartLineNote product_id=id quantity=quantity.into() available=product.available/>
+            </div>
+            <div class="line__controls">
+                <form class="line__qty" method="post" action="/api/form/cart/set">
+                    <input type="hidden" name="product_id" value=id/>
+                    <label class="vh" for=input_id.clone()>{format!("Quantity of {}", product.name)}</label>
+                    <input
+                        class="field__input"
+                        id=input_id
+                        name="quantity"
+                        type="number"
+                        inputmode="numeric"
+                        min="1"
+                        max=QUANTITY_MAX
+                        value=value
+                        required
+                        aria-describedby=format!("msg-{id}")
+                    />
+                    <button class="btn" type="submit">"Update"<span class="vh">{format!(" {}", product.name)}</span></button>
+                </form>
+                <form class="line__remove" method="post" action="/api/form/cart/remove">
+                    <input type="hidden" name="product_id" value=id/>
+                    <button class="btn btn--text" type="submit">"Remove"<span class="vh">{format!(" {}", product.name)}</span></button>
+                </form>
+                <p class="line__sum"><span class="vh">"Line total "</span>{amount.to_string()}</p>
+            </div>
+        </li>
+    }
+}
+
+/// What to do about a refused order.
+pub fn advice(error: &ShopError) -> &'static str {
+    match error {
+        ShopError::InsufficientStock { .. } | ShopError::OverCustomerLimit { .. } => {
+            "Nothing was ordered. Change the quantity in your cart, then order again."
+        }
+        ShopError::FieldsInvalid(_) => "Nothing was ordered yet.",
+        ShopError::OutcomeUnknown { .. } => "",
+        _ => "Nothing was ordered.",
+    }
+}

@@ -1,0 +1,177 @@
+//! What stands around every page: header, footer, title, scripts; and the error page in place of a page that cannot be shown.
+
+use leptos::prelude::*;
+use leptos_meta::{Meta, Title};
+
+use super::message::ErrorView;
+use crate::{
+    model::ShopError,
+    web::{assets, session::Visit},
+};
+
+/// Which of the two bundles a page's islands need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bundle {
+    /// None: the page has no islands.
+    None,
+    /// `pkg/shop.js`
+    Shop,
+    /// `pkg/workbench.js`
+    Workbench,
+}
+
+impl Bundle {
+    const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::None => None,
+            Self::Shop => Some("shop"),
+            Self::Workbench => Some("workbench"),
+        }
+    }
+}
+
+/// A page that is ready to be shown.
+pub struct Page {
+    pub title: String,
+    pub bundle: Bundle,
+    /// Whether search engines may keep it.
+    pub indexed: bool,
+    pub body: AnyView,
+}
+
+impl Page {
+    /// A page for everybody.
+    pub fn public(title: impl Into<String>, bundle: Bundle, body: impl IntoView + 'static) -> Self {
+        Self {
+            title: title.into(),
+            bundle,
+            indexed: true,
+            body: body.into_any(),
+        }
+    }
+
+    /// A page for one person.
+    pub fn private(
+        title: impl Into<String>,
+        bundle: Bundle,
+        body: impl IntoView + 'static,
+    ) -> Self {
+        Self {
+            indexed: false,
+            ..Self::public(title, bundle, body)
+        }
+    }
+}
+
+/// Loads a page and shows it, or says why it cannot be shown, with the status that belongs to it.
+pub fn framed<F, Fut>(load: F) -> impl IntoView
+where
+    F: FnOnce(Visit) -> Fut,
+    Fut: Future<Output = Result<Page, ShopError>> + Send + 'static,
+{
+    let visit = Visit::current();
+    let page = visit.clone().map(load);
+    Suspend::new(async move {
+        let (visit, loaded) = match (visit, page) {
+            (Ok(visit), Ok(page)) => (Some(visit), page.await),
+            (Err(error), _) | (_, Err(error)) => (None, Err(error)),
+        };
+        let page = loaded.unwrap_or_else(|error| {
+            if let Some(visit) = &visit {
+                visit.set_status(&error);
+            }
+            Page::private(
+                error_title(&error),
+                Bundle::None,
+                view! { <ErrorView error/> },
+            )
+        });
+        let cart_units = match &visit {
+            Some(visit) => cart_units(visit).await,
+            None => 0,
+        };
+        let path = visit
+            .map(|visit| visit.path().to_owned())
+            .unwrap_or_default();
+        view! { <Frame page path cart_units/> }
+    })
+}
+
+/// The badge is worth no error page of its own.
+async fn cart_units(visit: &Visit) -> u32 {
+    let Ok(cart_id) = visit.cart_id().await else {
+        return 0;
+    };
+    visit.shop().cart_unit_count(cart_id).await.unwrap_or(0)
+}
+
+fn error_title(error: &ShopError) -> &'static str {
+    match error.status() {
+        404 => "Not found",
+        503 => "Please try again",
+        _ => "Something went wrong",
+    }
+}
+
+#[component]
+fn Frame(page: Page, path: String, cart_units: u32) -> impl IntoView {
+    let current = |href: &str| (path == href).then_some("page");
+    let count_class = if cart_units == 0 {
+        "cart-count cart-count--none"
+    } else {
+        "cart-count"
+    };
+    view! {
+        <Title text=format!("{} – Doorbuster", page.title)/>
+        {(!page.indexed).then(|| view! { <Meta name="robots" content="noindex"/> })}
+        <a class="skip" href="#main">"Skip to content"</a>
+        <header class="site-header">
+            <div class="site-header__bar">
+                <a class="brand" href="/">
+                    <img class="brand__mark" src=assets::href("logo.svg") alt="" width="44" height="36"/>
+                    <span class="brand__name">"Doorbuster"</span>
+                </a>
+                <nav class="site-nav" aria-label="Main">
+                    <ul>
+                        <li><a href="/" aria-current=current("/")>"Shop"</a></li>
+                        <li>
+                            <a href="/cart" aria-current=current("/cart")>
+                                "Cart "
+                                <span class=count_class>
+                                    <span class="num">{cart_units}</span><span class="vh">" items"</span>
+                                </span>
+                            </a>
+                        </li>
+                    </ul>
+                </nav>
+            </div>
+        </header>
+        {page.body}
+        <footer class="site-footer">
+            <div class="site-footer__in">
+                <p>"One ticket for each unit. When the roll ends, the sale ends."</p>
+                <nav aria-label="Behind the counter">
+                    <ul>
+                        <li><a href="/admin/simulations">"Workbench"</a></li>
+                        <li><a href="/admin">"Admin"</a></li>
+                    </ul>
+                </nav>
+            </div>
+        </footer>
+        <BootScript bundle=page.bundle/>
+    }
+}
+
+/// Wakes the page's islands, if it has any and this binary holds the bundle for them.
+#[component]
+fn BootScript(bundle: Bundle) -> impl IntoView {
+    let name = bundle.name().filter(|name| assets::has_bundle(name))?;
+    Some(view! {
+        <script
+            defer
+            src=assets::href("boot.js")
+            data-module=assets::href(&format!("pkg/{name}.js"))
+            data-wasm=assets::href(&format!("pkg/{name}_bg.wasm"))
+        ></script>
+    })
+}

@@ -1,0 +1,213 @@
+//! The door: who may pass, what a body may be, and what a browser is told to refuse.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use axum::{
+    body::{Body, to_bytes},
+    extract::{ConnectInfo, Request, State},
+    http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, header},
+    middleware::Next,
+    response::{IntoResponse, Redirect, Response},
+};
+use tower_sessions::{
+    Expiry, SessionManagerLayer,
+    cookie::{SameSite, time::Duration},
+};
+
+use super::{AppState, json::problem::Problem, session};
+use crate::{db::session_store::DbSessionStore, model::ShopError};
+
+/// The largest body of any request, in bytes.
+pub const BODY_BYTES_MAX: usize = 64 * 1024;
+/// A session is forgotten after this long without a change.
+const SESSION_KEPT: Duration = Duration::days(30);
+/// Forms post here.
+pub const FORM_PREFIX: &str = "/api/form/";
+
+/// Sessions in a cookie that scripts cannot read; over https, one that only this very host can set.
+pub fn sessions(state: &AppState) -> SessionManagerLayer<DbSessionStore> {
+    let name = if state.secure {
+        "__Host-doorbuster"
+    } else {
+        "doorbuster"
+    };
+    SessionManagerLayer::new(state.sessions.clone())
+        .with_name(name)
+        .with_http_only(true)
+        .with_same_site(SameSite::Lax)
+        .with_secure(state.secure)
+        .with_path("/")
+        .with_expiry(Expiry::OnInactivity(SESSION_KEPT))
+}
+
+/// True for what only the administrator may see or do. One rule, by path, for pages, forms and streams alike.
+pub fn is_admin_only(path: &str) -> bool {
+    let below = |prefix: &str| {
+        path.strip_prefix(prefix)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let open = matches!(path, "/admin/login" | "/api/form/admin/login");
+    !open
+        && ["/admin", "/api/form/admin", "/live/simulations"]
+            .into_iter()
+            .any(below)
+}
+
+/// Turns strangers away from what [`is_admin_only`] names: browsers to the login, others with 401.
+pub async fn admit_admin(
+    session: tower_sessions::Session,
+    request: Request,
+    next: Next,
+) -> Response {
+    if !is_admin_only(request.uri().path()) {
+        return next.run(request).await;
+    }
+    match session::is_admin(&session).await {
+        Ok(true) => next.run(request).await,
+        Ok(false) if wants_page(&request) => Redirect::to("/admin/login").into_response(),
+        Ok(false) => Problem(ShopError::NotSignedIn).into_response(),
+        Err(error) => Problem(error).into_response(),
+    }
+}
+
+fn wants_page(request: &Request) -> bool {
+    request
+        .headers()
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"))
+}
+
+/// Reads the body whole, if it is small enough and, for a form, of the type that forms have.
+pub async fn check_body(request: Request, next: Next) -> Response {
+    if matches!(*request.method(), Method::GET | Method::HEAD) {
+        return next.run(request).await;
+    }
+    let is_form = request.uri().path().starts_with(FORM_PREFIX);
+    if is_form && !has_media_type(request.headers(), "application/x-www-form-urlencoded") {
+        return Problem(ShopError::WrongContentType {
+            expected: "application/x-www-form-urlencoded".to_owned(),
+        })
+        .into_response();
+    }
+    let (parts, body) = request.into_parts();
+    match to_bytes(body, BODY_BYTES_MAX).await {
+        Ok(bytes) => {
+            next.run(Request::from_parts(parts, Body::from(bytes)))
+                .await
+        }
+        Err(_) => Problem(ShopError::BodyTooLarge {
+            limit_bytes: BODY_BYTES_MAX as u64,
+        })
+        .into_response(),
+    }
+}
+
+/// True if `Content-Type` names this media type, whatever its parameters.
+pub fn has_media_type(headers: &HeaderMap, expected: &str) -> bool {
+    headers
+        .get(header::CONTENT_TYPE)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.split(';').next())
+        .is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case(expected))
+}
+
+/// The policy of a page whose inline scripts carry `nonce`.
+pub fn content_security_policy(nonce: &str) -> String {
+    format!(
+        "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self'; \
+         img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+}
+
+/// Headers of every answer. A page has set its own policy by now; everything else may load nothing.
+pub async fn headers(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    const STRICT: HeaderValue =
+        HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
+    const FIXED: [(HeaderName, HeaderValue); 4] = [
+        (
+            header::X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ),
+        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+        // Forms without JavaScript need to know which of our pages they came from; nobody else does.
+        (
+            header::REFERRER_POLICY,
+            HeaderValue::from_static("same-origin"),
+        ),
+        (
+            HeaderName::from_static("cross-origin-opener-policy"),
+            HeaderValue::from_static("same-origin"),
+        ),
+    ];
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    headers
+        .entry(header::CONTENT_SECURITY_POLICY)
+        .or_insert(STRICT);
+    headers
+        .entry(header::CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
+    for (name, value) in FIXED {
+        headers.insert(name, value);
+    }
+    if state.secure {
+        headers.insert(
+            header::STRICT_TRANSPORT_SECURITY,
+            HeaderValue::from_static("max-age=31536000"),
+        );
+    }
+    response
+}
+
+/// Who asks: the connection's address, or, when that is a trusted proxy, the last address in `X-Forwarded-For` that is none.
+pub fn client_address(headers: &HeaderMap, extensions: &Extensions, state: &AppState) -> IpAddr {
+    let peer = extensions
+        .get::<ConnectInfo<SocketAddr>>()
+        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| {
+            peer.ip()
+        });
+    let is_trusted = |address: &IpAddr| state.trusted_proxies.contains(address);
+    if !is_trusted(&peer) {
+        return peer;
+    }
+    let forwarded: Vec<IpAddr> = headers
+        .get_all("x-forwarded-for")
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|address| address.trim().parse().ok())
+        .collect();
+    forwarded
+        .into_iter()
+        .rev()
+        .find(|address| !is_trusted(address))
+        .unwrap_or(peer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn admin_paths_are_known_by_their_prefix() {
+        for path in [
+            "/admin",
+            "/admin/",
+            "/admin/simulations/1",
+            "/api/form/admin/simulate",
+            "/live/simulations/1",
+        ] {
+            assert!(is_admin_only(path), "{path}");
+        }
+        for path in [
+            "/",
+            "/admin/login",
+            "/administrator",
+            "/api/form/admin/login",
+            "/live/stock",
+        ] {
+            assert!(!is_admin_only(path), "{path}");
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! What every request may use.
+
+use std::{net::IpAddr, sync::Arc};
+
+use axum::extract::FromRef;
+use leptos::config::LeptosOptions;
+use tokio_util::sync::CancellationToken;
+
+use super::{live::stock_watch::StockWatch, rate_limit::RateLimits};
+use crate::{db::session_store::DbSessionStore, shop::Shop, simulation::Engine};
+
+/// Handles only: cheap to clone.
+#[derive(Clone, Debug)]
+pub struct AppState {
+    pub shop: Shop,
+    pub engine: Engine,
+    pub sessions: DbSessionStore,
+    pub limits: Arc<RateLimits>,
+    pub stock_watch: StockWatch,
+    /// What people type to get here, without a slash at its end.
+    pub public_url: Arc<str>,
+    /// Whether people come over https.
+    pub secure: bool,
+    pub trusted_proxies: Arc<[IpAddr]>,
+    /// Cancelled when the server is to stop: open streams end on it.
+    pub shutdown: CancellationToken,
+    /// What leptos asks for; we write our own tags, so nothing of it is seen.
+    pub leptos: LeptosOptions,
+}
+
+impl FromRef<AppState> for LeptosOptions {
+    fn from_ref(state: &AppState) -> Self {
+        state.leptos.clone()
+    }
+}
