@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod assets;
+pub mod forms;
 pub mod housekeeping;
 pub mod json;
 pub mod live;

@@ -9,7 +9,6 @@ use crate::model::ShopError;
 /// # Errors
 /// What [`crate::shop::Shop::place_order`] refuses; the form then says why and keeps what was typed.
 #[server(prefix = "/api/form", endpoint = "checkout/place-order")]
-#[expect(clippy::too_many_arguments, reason = "one for each field of the form")]
 pub async fn place_order(
     #[server(default)] idempotency_key: String,
     #[server(default)] cart_id: String,

@@ -9,7 +9,6 @@ use crate::model::ShopError;
 /// # Errors
 /// [`ShopError::NotSignedIn`]; [`ShopError::FieldsInvalid`] for a plan out of range; [`ShopError::SimulationBusy`].
 #[server(prefix = "/api/form", endpoint = "admin/simulate")]
-#[expect(clippy::too_many_arguments, reason = "one for each field of the form")]
 pub async fn start_simulation(
     #[server(default)] target: String,
     #[server(default)] strategy: String,

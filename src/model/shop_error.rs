@@ -26,6 +26,10 @@ pub enum ShopError {
     UnknownSimulation,
     #[error("There is no such page.")]
     UnknownPage,
+    #[error("This address does not answer to that method.")]
+    MethodNotAllowed,
+    #[error("This request came from another site, and was refused.")]
+    CrossSite,
     #[error("The quantity must be a whole number from 1 to 1,000.")]
     QuantityInvalid,
     #[error("{product} is limited to {limit} per customer.")]
@@ -83,11 +87,12 @@ impl ShopError {
         match self {
             Self::Malformed(_) => 400,
             Self::NotSignedIn | Self::WrongPassword => 401,
-            Self::StrategyUnsafeHere(_) => 403,
+            Self::StrategyUnsafeHere(_) | Self::CrossSite => 403,
             Self::UnknownProduct
             | Self::UnknownOrder
             | Self::UnknownSimulation
             | Self::UnknownPage => 404,
+            Self::MethodNotAllowed => 405,
             Self::InsufficientStock { .. }
             | Self::OverCustomerLimit { .. }
             | Self::SaleNotStarted { .. }

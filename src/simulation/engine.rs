@@ -7,7 +7,10 @@ use std::{
 
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha12Rng;
-use tokio::{sync::watch, task::JoinSet};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, watch},
+    task::JoinSet,
+};
 
 use super::{
     buyer::{InProcess, Order, OverHttp, Storefront},
@@ -55,6 +58,8 @@ pub struct Engine {
     url: String,
     feed: Feed,
     runs: LiveRuns,
+    /// One run at a time: two would measure each other.
+    turn: Arc<Semaphore>,
 }
 
 /// A run that has begun.
@@ -67,6 +72,7 @@ pub struct StartedRun {
     /// What the run itself asks and writes with, past that queue.
     control_db: Db,
     start: Ground,
+    _turn: OwnedSemaphorePermit,
 }
 
 impl StartedRun {
@@ -83,6 +89,7 @@ impl Engine {
             url,
             feed,
             runs: LiveRuns::default(),
+            turn: Arc::new(Semaphore::new(1)),
         }
     }
 
@@ -97,9 +104,9 @@ impl Engine {
     /// [`SimulationError::Busy`] while another goes on here; a plan out of range; what the database says.
     pub async fn start(&self, plan: SimulationPlan) -> Result<StartedRun, SimulationError> {
         let plan = plan.validate()?;
-        if self.runs.is_busy() {
-            return Err(SimulationError::Busy);
-        }
+        let turn = Arc::clone(&self.turn)
+            .try_acquire_owned()
+            .map_err(|_| SimulationError::Busy)?;
         let control_db = Db::connect(&self.url, PoolSettings::COMMAND).await?;
         let buyers_db = Db::connect(&self.url, PoolSettings::SIMULATION).await?;
         let opened = store::open(&control_db, &plan).await?;
@@ -123,6 +130,7 @@ impl Engine {
             buyers_db,
             control_db,
             start,
+            _turn: turn,
         })
     }
 

@@ -89,11 +89,6 @@ impl LiveRuns {
         self.lock().get(&id).cloned()
     }
 
-    /// True when a run is going on here.
-    pub fn is_busy(&self) -> bool {
-        !self.lock().is_empty()
-    }
-
     /// Shows a run to those who ask.
     pub fn insert(&self, id: Uuid, run: Arc<LiveRun>) {
         self.lock().insert(id, run);

@@ -170,6 +170,19 @@ impl Scale {
         LEFT + (RIGHT - LEFT) * elapsed_ms as f64 / self.span_ms as f64
     }
 
+    /// The round distance between two ticks that leaves at most eight of them.
+    fn tick_ms(&self) -> u64 {
+        let mut power = 1;
+        loop {
+            for step in [1, 2, 5] {
+                if self.span_ms / (step * power) <= 7 {
+                    return step * power;
+                }
+            }
+            power *= 10;
+        }
+    }
+
     fn units(&self, value: f64) -> f64 {
         UNITS_BOTTOM - UNITS_HEIGHT * value / self.units_max
     }
@@ -191,16 +204,17 @@ impl Scale {
             .map(|value| row(self.units(value), value))
             .chain(calls.map(|value| row(self.calls(value), value)))
             .collect_view();
-        let ticks = (0..=6_u64)
+        let step = self.tick_ms();
+        let ticks = (0..=self.span_ms / step)
             .map(|i| {
-                let at = self.span_ms * i / 6;
-                let class = match i {
-                    6 => "n-end",
-                    1 | 3 | 5 => "n-mid tick-minor",
-                    _ => "n-mid",
+                let at = step * i;
+                let class = if i % 2 == 1 {
+                    "n-mid tick-minor"
+                } else {
+                    "n-mid"
                 };
-                let text = if i == 6 {
-                    format!("{at} ms")
+                let text = if at == 0 {
+                    "0 ms".to_owned()
                 } else {
                     at.to_string()
                 };
@@ -232,15 +246,10 @@ impl Scale {
             });
             view! { <rect class="over" x=LEFT y=top width=RIGHT - LEFT height=height></rect> {label} }
         });
-        let label_y = if over > 0.0 {
-            shelf + 18.0
-        } else {
-            shelf - 12.0
-        };
         view! {
             {band}
             <line class="shelf" x1=LEFT y1=shelf x2=RIGHT y2=shelf></line>
-            <text class="shelf-label n-end" x="740" y=label_y>{format!("{stock} on the shelf at the start")}</text>
+            <text class="shelf-label" x=LEFT + 72.0 y=shelf - 12.0>{format!("{stock} on the shelf at the start")}</text>
         }
     }
 }

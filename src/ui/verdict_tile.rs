@@ -56,7 +56,7 @@ pub fn VerdictTile(run: RunSnapshot) -> impl IntoView {
 }
 
 fn number_class(number: i64) -> &'static str {
-    if number >= 10_000 {
+    if number >= 1_000 {
         "verdict__n verdict__n--long"
     } else {
         "verdict__n"

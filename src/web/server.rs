@@ -4,21 +4,19 @@ use std::{net::SocketAddr, time::Duration};
 
 use axum::{
     Router,
-    extract::DefaultBodyLimit,
-    http::StatusCode,
-    middleware,
+    extract::{DefaultBodyLimit, Request},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
     serve::ListenerExt,
 };
 use leptos::prelude::provide_context;
-use leptos_axum::{
-    AxumRouteListing, LeptosRoutes, generate_route_list, handle_server_fns_with_context,
-};
+use leptos_axum::{AxumRouteListing, LeptosRoutes, generate_route_list};
 use tokio::net::TcpListener;
-use tower_http::{catch_panic::CatchPanicLayer, csrf::CsrfLayer, timeout::TimeoutLayer};
+use tower_http::{catch_panic::CatchPanicLayer, csrf::CsrfLayer};
 
 use super::{
-    AppState, app, assets, housekeeping,
+    AppState, app, assets, forms, housekeeping,
     json::{health, problem::Problem, products, purchase},
     live, security,
 };
@@ -65,7 +63,8 @@ pub fn page_routes() -> Vec<AxumRouteListing> {
 pub fn router(state: AppState) -> Result<Router, ServeError> {
     let csrf = CsrfLayer::new()
         .add_trusted_origin(&*state.public_url)
-        .map_err(ServeError::Origin)?;
+        .map_err(ServeError::Origin)?
+        .with_rejection_response(|_| Problem(ShopError::CrossSite).into_response());
     let context = {
         let state = state.clone();
         move || provide_context(state.clone())
@@ -75,12 +74,13 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
         router = router.route(path, handler);
     }
     let forms = {
-        let context = context.clone();
-        move |request| handle_server_fns_with_context(context.clone(), request)
+        let state = state.clone();
+        move |request| forms::answer(state.clone(), request)
     };
     Ok(router
         .route("/api/form/{*path}", post(forms))
         .leptos_routes_with_context(&state, page_routes(), context.clone(), app::shell)
+        .method_not_allowed_fallback(async || Problem(ShopError::MethodNotAllowed))
         .fallback(leptos_axum::render_app_async_with_context(
             context,
             app::shell,
@@ -90,10 +90,7 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
         .layer(middleware::from_fn(security::check_body))
         .layer(DefaultBodyLimit::disable())
         .layer(csrf)
-        .layer(TimeoutLayer::with_status_code(
-            StatusCode::SERVICE_UNAVAILABLE,
-            REQUEST_TIMEOUT,
-        ))
+        .layer(middleware::from_fn(deadline))
         .layer(CatchPanicLayer::custom(after_panic))
         .layer(middleware::from_fn_with_state(
             state.clone(),
@@ -102,8 +99,15 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
         .with_state(state))
 }
 
-fn after_panic(_: Box<dyn std::any::Any + Send>) -> axum::response::Response {
-    use axum::response::IntoResponse;
+/// Gives a request up. What it began goes on or is rolled back by its own transaction's deadline, which is shorter.
+async fn deadline(request: Request, next: Next) -> Response {
+    match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => Problem(ShopError::Busy { retry_after_s: 2 }).into_response(),
+    }
+}
+
+fn after_panic(_: Box<dyn std::any::Any + Send>) -> Response {
     let incident = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
     tracing::error!(incident, "a request panicked");
     Problem(ShopError::Internal { incident }).into_response()

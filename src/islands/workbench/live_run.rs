@@ -10,9 +10,9 @@ use crate::{
     },
 };
 
-/// Shows `run` and follows it to its end.
+/// Shows `run` and follows it to its end. The children stand beside the chart.
 #[island]
-pub fn LiveRun(run: RunSnapshot) -> impl IntoView {
+pub fn LiveRun(run: RunSnapshot, children: Children) -> impl IntoView {
     let run = RwSignal::new(run);
     #[cfg(feature = "hydrate")]
     Effect::new(move |_| {
@@ -31,17 +31,20 @@ pub fn LiveRun(run: RunSnapshot) -> impl IntoView {
             {move || view! { <VerdictTile run=run.get()/> }}
             {move || run.with(figures)}
         </div>
-        <figure class="panel chart" aria-labelledby="chart-title">
-            <div class="chart__head">
-                <h2 id="chart-title">"The rush, moment by moment"</h2>
-                <ul class="chart__legend" aria-label="Legend">
-                    <li><SeriesKey series=Series::Stock/>"Stock remaining"</li>
-                    <li><SeriesKey series=Series::Sold/>"Successes"</li>
-                    <li><SeriesKey series=Series::Rejected/>"Rejections"</li>
-                </ul>
-            </div>
-            {move || view! { <Plot run=run.get()/> }}
-        </figure>
+        <div class="run__mid">
+            <figure class="panel chart" aria-labelledby="chart-title">
+                <div class="chart__head">
+                    <h2 id="chart-title">"The rush, moment by moment"</h2>
+                    <ul class="chart__legend" aria-label="Legend">
+                        <li><SeriesKey series=Series::Stock/>"Stock remaining"</li>
+                        <li><SeriesKey series=Series::Sold/>"Successes"</li>
+                        <li><SeriesKey series=Series::Rejected/>"Rejections"</li>
+                    </ul>
+                </div>
+                {move || view! { <Plot run=run.get()/> }}
+            </figure>
+            {children()}
+        </div>
     }
 }
 

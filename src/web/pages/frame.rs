@@ -64,37 +64,37 @@ impl Page {
 }
 
 /// Loads a page and shows it, or says why it cannot be shown, with the status that belongs to it.
-pub fn framed<F, Fut>(load: F) -> impl IntoView
+pub fn framed<F, Fut>(load: F) -> AnyView
 where
     F: FnOnce(Visit) -> Fut,
     Fut: Future<Output = Result<Page, ShopError>> + Send + 'static,
 {
-    let visit = Visit::current();
-    let page = visit.clone().map(load);
+    // Without a request the router is only being asked which pages there are.
+    let Ok(visit) = Visit::current() else {
+        return ().into_any();
+    };
+    let page = load(visit.clone());
     Suspend::new(async move {
-        let (visit, loaded) = match (visit, page) {
-            (Ok(visit), Ok(page)) => (Some(visit), page.await),
-            (Err(error), _) | (_, Err(error)) => (None, Err(error)),
-        };
+        let loaded = page.await;
+        let is_reachable = !matches!(&loaded, Err(error) if error.status() == 503);
         let page = loaded.unwrap_or_else(|error| {
-            if let Some(visit) = &visit {
-                visit.set_status(&error);
-            }
+            visit.set_status(&error);
             Page::private(
                 error_title(&error),
                 Bundle::None,
                 view! { <ErrorView error/> },
             )
         });
-        let cart_units = match &visit {
-            Some(visit) => cart_units(visit).await,
-            None => 0,
+        // A database that is away is not asked a second time: the reader has waited long enough.
+        let cart_units = if is_reachable {
+            cart_units(&visit).await
+        } else {
+            0
         };
-        let path = visit
-            .map(|visit| visit.path().to_owned())
-            .unwrap_or_default();
+        let path = visit.path().to_owned();
         view! { <Frame page path cart_units/> }
     })
+    .into_any()
 }
 
 /// The badge is worth no error page of its own.

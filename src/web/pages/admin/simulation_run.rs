@@ -41,6 +41,7 @@ fn RunView(run: RunSnapshot) -> impl IntoView {
         run.plan.buyers, run.stock, run.plan.strategy, run.started_at
     );
     let running = run.state == RunState::Running;
+    let samples = run.samples.clone();
     view! {
         <main class="page" id="main" tabindex="-1">
             // Without JavaScript the page follows the run by loading itself again.
@@ -50,9 +51,8 @@ fn RunView(run: RunSnapshot) -> impl IntoView {
                 <h1>"Flash sale: "{run.product_name.clone()}</h1>
                 <p class="page-head__lead">{lead}</p>
             </div>
-            <LiveRun run=run.clone()/>
-            <Story run=run.clone()/>
-            <Samples samples=run.samples/>
+            <LiveRun run=run.clone()><Story run=run.clone()/></LiveRun>
+            <Samples samples/>
             <p class="run__actions"><a class="btn btn--line" href="/admin/simulations">"All runs"</a></p>
         </main>
     }
