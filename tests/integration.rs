@@ -1,1 +1,8 @@
+//! The integration tests: one crate, on a real database, each test on a database of its own.
+//!
+//! `DATABASE_URL` names the server to use; unset, an embedded PostgreSQL is started under `target/test-postgres`.
 
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+
+mod inventory;
+mod support;

@@ -1,0 +1,499 @@
+//! A shop on a database of its own, and builders for what a test needs in it.
+
+use std::{
+    future::IntoFuture,
+    ops::Deref,
+    panic::Location,
+    sync::atomic::{AtomicBool, AtomicU32, Ordering},
+    time::Duration,
+};
+
+use doorbuster::{
+    db::{Db, PoolSettings},
+    feed::Feed,
+    model::{Contact, Quantity, Receipt, ShopError, StrategyKey},
+    shop::{
+        Shop,
+        audit::{self, AuditReport},
+        checkout::OrderRequest,
+        idempotency::Claim,
+        inventory::{PurchaseRequest, Seam},
+    },
+};
+use futures::future::BoxFuture;
+use uuid::Uuid;
+
+use super::{
+    TestDatabase,
+    database::ByHand,
+    race::{self},
+    server::on_support,
+};
+
+/// Small, because many tests share one server.
+const POOL: PoolSettings = PoolSettings {
+    application_name: "doorbuster test",
+    transactions_max: 6,
+    readers_max: 2,
+    ..PoolSettings::SHOP
+};
+
+/// For the audit alone.
+const AUDIT_POOL: PoolSettings = PoolSettings {
+    application_name: "doorbuster test audit",
+    transactions_max: 1,
+    readers_max: 1,
+    acquire_timeout: Duration::from_secs(30),
+    ..PoolSettings::COMMAND
+};
+
+/// A seeded shop. At the end of its test it is audited, even if the test forgot to ask.
+pub struct TestShop {
+    shop: Shop,
+    pub by_hand: ByHand,
+    audited: AtomicBool,
+    products_made: AtomicU32,
+    // Last: the database goes when all else is gone.
+    pub database: TestDatabase,
+}
+
+impl Deref for TestShop {
+    type Target = Shop;
+
+    fn deref(&self) -> &Shop {
+        &self.shop
+    }
+}
+
+impl TestShop {
+    pub async fn new() -> Self {
+        Self::with_pool(POOL).await
+    }
+
+    /// With room for so many transactions at once.
+    pub async fn with_transactions(transactions_max: u32) -> Self {
+        Self::with_pool(PoolSettings {
+            transactions_max,
+            ..POOL
+        })
+        .await
+    }
+
+    pub async fn with_pool(settings: PoolSettings) -> Self {
+        let database = TestDatabase::seeded().await;
+        Self {
+            shop: Shop::new(database.pool(settings).await, Feed::default()),
+            by_hand: database.by_hand().await,
+            audited: AtomicBool::new(false),
+            products_made: AtomicU32::new(0),
+            database,
+        }
+    }
+
+    /// A handle that a spawned task may keep.
+    pub fn handle(&self) -> Shop {
+        self.shop.clone()
+    }
+
+    /// The same shop with this seam.
+    pub fn at(&self, seam: Seam) -> Shop {
+        self.shop.clone().with_seam(seam)
+    }
+
+    /// For a test that breaks the books on purpose: no audit at its end.
+    pub fn without_final_audit(&self) {
+        self.audited.store(true, Ordering::Relaxed);
+    }
+
+    /// A new product of the shop.
+    pub fn product(&self) -> ProductBuilder<'_> {
+        ProductBuilder {
+            shop: self,
+            name: None,
+            stock: 10,
+            limit: None,
+            price_cents: 1_000,
+            starts: None,
+            ends: None,
+        }
+    }
+
+    /// A new product of the shop with `stock` units.
+    pub async fn with_product(&self, stock: i64) -> TestProduct {
+        self.product().stock(stock).create().await
+    }
+
+    /// A private product of the workbench, whose constraints stand aside if it is `unguarded`.
+    pub async fn with_lane(&self, strategy: StrategyKey, stock: i64) -> TestProduct {
+        let product = self.with_product(stock).await;
+        let run = Uuid::now_v7();
+        let unguarded = !strategy.is_safe();
+        let lane_id: i64 = self
+            .by_hand
+            .value(&format!(
+                "WITH run AS (INSERT INTO simulation_run (id, state, plan) VALUES ('{run}', 'finished', '{{}}') RETURNING id) \
+                 INSERT INTO simulation_lane (run_id, strategy, product_id) SELECT id, '{strategy}', {} FROM run RETURNING id",
+                product.id
+            ))
+            .await;
+        self.by_hand
+            .run(&format!(
+                "UPDATE product SET lane_id = {lane_id} WHERE id = {id}; \
+                 UPDATE stock SET unguarded = {unguarded} WHERE product_id = {id}",
+                id = product.id
+            ))
+            .await;
+        TestProduct {
+            lane_id: Some(lane_id),
+            ..product
+        }
+    }
+
+    /// A purchase by row-lock of one unit, unless told otherwise; await it, or spawn it.
+    pub fn buy(&self, product: &TestProduct) -> Purchase {
+        Purchase {
+            shop: self.shop.clone(),
+            product_id: product.id,
+            strategy: StrategyKey::RowLock,
+            quantity: 1,
+            key: None,
+        }
+    }
+
+    /// Fills a new cart with `(product, units)` in this order.
+    pub async fn cart_of(&self, lines: &[(&TestProduct, u32)]) -> Uuid {
+        let mut cart = None;
+        for (product, units) in lines {
+            let product = self
+                .product_by_id(product.id)
+                .await
+                .expect("the product is in the shop");
+            let added = self.add_to_cart(cart, product, units_of(*units)).await;
+            cart = Some(added.expect("it goes into the cart"));
+        }
+        cart.expect("a cart has at least one line")
+    }
+
+    /// What the form of a checkout sends, under a key of its own.
+    pub fn checkout(&self, cart_id: Uuid, email: &str) -> OrderRequest {
+        OrderRequest {
+            cart_id,
+            contact: contact(email),
+            claim: claim(
+                &Uuid::now_v7().to_string(),
+                "checkout",
+                &[&cart_id.to_string()],
+            ),
+            lane_id: None,
+        }
+    }
+
+    /// Units that come in, with their ledger entry, in one statement.
+    pub async fn restock(&self, product: &TestProduct, units: i64) {
+        self.by_hand.run(&restocking(product, units)).await;
+    }
+
+    /// The stock row.
+    pub async fn level(&self, product: &TestProduct) -> Counters {
+        let column = async |name: &str| -> i64 {
+            let sql = format!("SELECT {name} FROM stock WHERE product_id = {}", product.id);
+            self.by_hand.value(&sql).await
+        };
+        Counters {
+            total: column("total").await,
+            available: column("available").await,
+            sold: column("sold").await,
+        }
+    }
+
+    /// Units on order lines.
+    pub async fn units_ordered(&self, product: &TestProduct) -> i64 {
+        self.by_hand
+            .value(&format!(
+                "SELECT coalesce(sum(quantity), 0)::bigint FROM order_line WHERE product_id = {}",
+                product.id
+            ))
+            .await
+    }
+
+    /// Rows of a table.
+    pub async fn count(&self, table: &str) -> i64 {
+        self.by_hand
+            .value(&format!("SELECT count(*) FROM {table}"))
+            .await
+    }
+
+    /// Returns once `count` of this shop's transactions wait for a lock.
+    pub async fn until_blocked(&self, count: i64) {
+        race::wait_until_blocked(&self.by_hand, count).await;
+    }
+
+    /// What the audit says now.
+    pub async fn audit(&self) -> AuditReport {
+        let db = self.database.pool(AUDIT_POOL).await;
+        let report = audit::run(&db).await.expect("the audit runs");
+        db.close().await;
+        report
+    }
+}
+
+/// The statement that [`TestShop::restock`] runs.
+pub fn restocking(product: &TestProduct, units: i64) -> String {
+    format!(
+        "WITH changed AS (UPDATE stock SET total = total + {units}, available = available + {units}, version = version + 1 \
+         WHERE product_id = {id} RETURNING product_id) \
+         INSERT INTO stock_movement (product_id, kind, quantity) SELECT product_id, 'receive', {units} FROM changed",
+        id = product.id
+    )
+}
+
+impl Drop for TestShop {
+    fn drop(&mut self) {
+        if std::thread::panicking() || self.audited.load(Ordering::Relaxed) {
+            return;
+        }
+        let url = self.database.url().to_owned();
+        let report = on_support(async move {
+            let db = Db::connect(&url, AUDIT_POOL)
+                .await
+                .expect("the audit's pool opens");
+            let report = audit::run(&db).await.expect("the audit runs");
+            db.close().await;
+            report
+        });
+        refuse_violations(&report);
+    }
+}
+
+/// Fails the test if stock, orders and ledger do not agree.
+#[track_caller]
+pub fn check_audit_clean(shop: &TestShop) -> impl Future<Output = ()> {
+    let caller = Location::caller();
+    async move {
+        let report = shop.audit().await;
+        assert!(report.is_clean(), "at {caller}: {}", violations(&report));
+    }
+}
+
+#[track_caller]
+fn refuse_violations(report: &AuditReport) {
+    assert!(
+        report.is_clean(),
+        "the audit at the test's end: {}",
+        violations(report)
+    );
+}
+
+fn violations(report: &AuditReport) -> String {
+    report
+        .rules
+        .iter()
+        .filter(|rule| rule.violations > 0)
+        .map(|rule| format!("{}: {}\n", rule.rule, rule.listed.join("\n  ")))
+        .collect()
+}
+
+/// The counters of a stock row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counters {
+    pub total: i64,
+    pub available: i64,
+    pub sold: i64,
+}
+
+/// A product made for a test.
+#[derive(Clone, Debug)]
+pub struct TestProduct {
+    pub id: i64,
+    pub name: String,
+    pub lane_id: Option<i64>,
+}
+
+impl TestProduct {
+    /// The refusal that a shopper reads when `requested` units are more than `available`.
+    pub fn insufficient(&self, available: u64, requested: u32) -> ShopError {
+        ShopError::InsufficientStock {
+            product: self.name.clone(),
+            available,
+            requested,
+        }
+    }
+}
+
+/// See [`TestShop::product`].
+pub struct ProductBuilder<'a> {
+    shop: &'a TestShop,
+    name: Option<&'static str>,
+    stock: i64,
+    limit: Option<u32>,
+    price_cents: i64,
+    starts: Option<&'static str>,
+    ends: Option<&'static str>,
+}
+
+impl ProductBuilder<'_> {
+    pub fn named(self, name: &'static str) -> Self {
+        Self {
+            name: Some(name),
+            ..self
+        }
+    }
+
+    pub fn stock(self, stock: i64) -> Self {
+        Self { stock, ..self }
+    }
+
+    pub fn limit(self, limit: u32) -> Self {
+        Self {
+            limit: Some(limit),
+            ..self
+        }
+    }
+
+    pub fn price_cents(self, price_cents: i64) -> Self {
+        Self {
+            price_cents,
+            ..self
+        }
+    }
+
+    /// The sale opens at `now() + interval`, as in `1 hour` or `-1 hour`.
+    pub fn starts_in(self, interval: &'static str) -> Self {
+        Self {
+            starts: Some(interval),
+            ..self
+        }
+    }
+
+    /// The sale ends at `now() + interval`.
+    pub fn ends_in(self, interval: &'static str) -> Self {
+        Self {
+            ends: Some(interval),
+            ..self
+        }
+    }
+
+    pub async fn create(self) -> TestProduct {
+        let number = self.shop.products_made.fetch_add(1, Ordering::Relaxed);
+        let name = match self.name {
+            Some(name) => name.to_owned(),
+            None => format!("Test Product {number}"),
+        };
+        let moment = |interval: Option<&str>| match interval {
+            Some(interval) => format!("CURRENT_TIMESTAMP + INTERVAL '{interval}'"),
+            None => "NULL".to_owned(),
+        };
+        let limit = self
+            .limit
+            .map_or("NULL".to_owned(), |limit| limit.to_string());
+        let id: i64 = self
+            .shop
+            .by_hand
+            .value(&format!(
+                "INSERT INTO product (slug, name, description, category, artwork, price_cents, currency, per_customer_limit, \
+                 sale_starts_at, sale_ends_at) \
+                 VALUES ('test-product-{number}', '{name}', '', 'Test', '', {}, 'EUR', {limit}, {}, {}) RETURNING id",
+                self.price_cents,
+                moment(self.starts),
+                moment(self.ends),
+            ))
+            .await;
+        let product = TestProduct {
+            id,
+            name,
+            lane_id: None,
+        };
+        let by_hand = &self.shop.by_hand;
+        by_hand
+            .run(&format!(
+                "INSERT INTO stock (product_id, total, available) VALUES ({id}, 0, 0)"
+            ))
+            .await;
+        if self.stock > 0 {
+            self.shop.restock(&product, self.stock).await;
+        }
+        product
+    }
+}
+
+/// See [`TestShop::buy`].
+#[derive(Clone)]
+pub struct Purchase {
+    shop: Shop,
+    product_id: i64,
+    strategy: StrategyKey,
+    quantity: u32,
+    key: Option<String>,
+}
+
+impl Purchase {
+    pub fn by(self, strategy: StrategyKey) -> Self {
+        Self { strategy, ..self }
+    }
+
+    pub fn quantity(self, quantity: u32) -> Self {
+        Self { quantity, ..self }
+    }
+
+    /// Under an idempotency key.
+    pub fn key(self, key: &str) -> Self {
+        Self {
+            key: Some(key.to_owned()),
+            ..self
+        }
+    }
+
+    pub fn at(self, seam: Seam) -> Self {
+        Self {
+            shop: self.shop.with_seam(seam),
+            ..self
+        }
+    }
+
+    /// Lets it go as a task of its own.
+    pub fn spawn(self) -> tokio::task::JoinHandle<Result<Receipt, ShopError>> {
+        tokio::spawn(self.into_future())
+    }
+}
+
+impl IntoFuture for Purchase {
+    type Output = Result<Receipt, ShopError>;
+    type IntoFuture = BoxFuture<'static, Self::Output>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        let parts = [self.product_id.to_string(), self.quantity.to_string()];
+        let request = PurchaseRequest {
+            product_id: self.product_id,
+            quantity: units_of(self.quantity),
+            claim: self
+                .key
+                .as_deref()
+                .map(|key| claim(key, "purchase", &[&parts[0], &parts[1]])),
+            lane_id: None,
+        };
+        Box::pin(async move {
+            let outcome = self.shop.purchase(self.strategy, request).await;
+            outcome.result.map_err(ShopError::from)
+        })
+    }
+}
+
+pub fn units_of(units: u32) -> Quantity {
+    Quantity::new(units.into()).expect("a quantity in range")
+}
+
+pub fn claim(key: &str, operation: &str, parts: &[&str]) -> Claim {
+    Claim::new(key, operation, parts).expect("a valid key")
+}
+
+/// A guest's form.
+pub fn contact(email: &str) -> Contact {
+    Contact {
+        name: "Ann Buyer".to_owned(),
+        email: email.to_owned(),
+        street: "1 Test Street".to_owned(),
+        postal_code: "12345".to_owned(),
+        city: "Testford".to_owned(),
+        country: "Testland".to_owned(),
+    }
+}
