@@ -4,5 +4,7 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
+mod checkout;
+mod idempotency;
 mod inventory;
 mod support;

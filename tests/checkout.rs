@@ -1,0 +1,6 @@
+//! From cart to order.
+
+mod cart;
+mod limits;
+mod order;
+mod races;

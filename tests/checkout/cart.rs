@@ -1,0 +1,194 @@
+//! Carts and drafts.
+
+use doorbuster::model::{Contact, Product, ShopError};
+use uuid::Uuid;
+
+use crate::support::{
+    TestProduct, TestShop, check_audit_clean,
+    shop::{contact, units_of},
+};
+
+async fn shown(shop: &TestShop, product: &TestProduct) -> Product {
+    shop.product_by_id(product.id)
+        .await
+        .expect("it is in the shop")
+}
+
+#[tokio::test]
+async fn a_cart_adds_up() {
+    let shop = TestShop::new().await;
+    let kettle = shop.product().stock(10).price_cents(1_250).create().await;
+    let lamp = shop.product().stock(10).price_cents(3_000).create().await;
+    let cart = shop
+        .cart_of(&[(&lamp, 1), (&kettle, 2), (&kettle, 1)])
+        .await;
+    let view = shop.cart(Some(cart)).await.expect("the cart is read");
+    let lines: Vec<_> = view
+        .lines
+        .iter()
+        .map(|line| (line.product.id, line.quantity.get(), line.amount.cents))
+        .collect();
+    assert_eq!(lines, [(kettle.id, 3, 3_750), (lamp.id, 1, 3_000)]);
+    assert_eq!(view.subtotal.cents, 6_750);
+    assert!(view.can_check_out());
+    assert_eq!(shop.cart_unit_count(Some(cart)).await, Ok(4));
+
+    let kettle_shown = shown(&shop, &kettle).await;
+    shop.set_cart_quantity(cart, kettle_shown, units_of(1))
+        .await
+        .expect("it is set");
+    shop.remove_from_cart(cart, lamp.id)
+        .await
+        .expect("it is taken out");
+    shop.remove_from_cart(cart, lamp.id)
+        .await
+        .expect("taking it out again changes nothing");
+    let view = shop.cart(Some(cart)).await.expect("the cart is read");
+    assert_eq!((view.lines.len(), view.subtotal.cents), (1, 1_250));
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn who_has_no_cart_has_an_empty_one() {
+    let shop = TestShop::new().await;
+    for cart in [None, Some(Uuid::now_v7())] {
+        assert!(shop.cart(cart).await.expect("it is read").lines.is_empty());
+        assert_eq!(shop.cart_unit_count(cart).await, Ok(0));
+        assert_eq!(shop.draft(cart).await, Ok(Contact::default()));
+    }
+    assert_eq!(shop.count("cart").await, 0, "looking makes none");
+}
+
+#[tokio::test]
+async fn a_cart_asks_for_no_more_than_there_is() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(3).await;
+    let refused = shop
+        .add_to_cart(None, shown(&shop, &product).await, units_of(5))
+        .await;
+    assert_eq!(refused.map(drop), Err(product.insufficient(3, 5)));
+    assert_eq!(shop.count("cart").await, 0, "a refusal makes no cart");
+    let cart = shop.cart_of(&[(&product, 2)]).await;
+    let refused = shop
+        .add_to_cart(Some(cart), shown(&shop, &product).await, units_of(2))
+        .await;
+    assert_eq!(refused.map(drop), Err(product.insufficient(3, 4)));
+    assert_eq!(shop.cart_unit_count(Some(cart)).await, Ok(2));
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn a_line_that_sells_out_is_shown_as_not_covered() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(3).await;
+    let cart = shop.cart_of(&[(&product, 2)]).await;
+    shop.buy(&product)
+        .quantity(2)
+        .await
+        .expect("somebody else is quicker");
+    let view = shop.cart(Some(cart)).await.expect("the cart is read");
+    assert!(!view.lines[0].is_covered() && !view.can_check_out());
+    assert_eq!(view.lines[0].product.available, 1);
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn a_line_holds_a_thousand_units_and_no_more() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(5_000).await;
+    let cart = shop.cart_of(&[(&product, 1_000)]).await;
+    let refused = shop
+        .add_to_cart(Some(cart), shown(&shop, &product).await, units_of(1))
+        .await;
+    assert_eq!(refused.map(drop), Err(ShopError::QuantityInvalid));
+    assert_eq!(shop.cart_unit_count(Some(cart)).await, Ok(1_000));
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn what_is_not_in_the_cart_cannot_be_changed() {
+    let shop = TestShop::new().await;
+    let (product, other) = (shop.with_product(3).await, shop.with_product(3).await);
+    let cart = shop.cart_of(&[(&product, 1)]).await;
+    for cart in [cart, Uuid::now_v7()] {
+        let refused = shop
+            .set_cart_quantity(cart, shown(&shop, &other).await, units_of(2))
+            .await;
+        assert_eq!(refused, Err(ShopError::CartEmpty));
+    }
+    assert_eq!(shop.cart_unit_count(Some(cart)).await, Ok(1));
+}
+
+#[tokio::test]
+async fn a_closed_sale_goes_into_no_cart() {
+    let shop = TestShop::new().await;
+    let over = shop.product().ends_in("-1 minute").create().await;
+    let refused = shop
+        .add_to_cart(None, shown(&shop, &over).await, units_of(1))
+        .await;
+    assert_eq!(
+        refused.map(drop),
+        Err(ShopError::SaleEnded {
+            product: over.name.clone()
+        })
+    );
+    let later = shop.product().starts_in("1 minute").create().await;
+    let refused = shop
+        .add_to_cart(None, shown(&shop, &later).await, units_of(1))
+        .await;
+    assert!(
+        matches!(refused, Err(ShopError::SaleNotStarted { .. })),
+        "{refused:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_was_typed_is_kept_beside_the_cart() {
+    let shop = TestShop::new().await;
+    let cart = Uuid::now_v7();
+    let half = Contact {
+        name: "Änn O'Buyer <b>".to_owned(),
+        ..Contact::default()
+    };
+    shop.keep_draft(cart, &half)
+        .await
+        .expect("a half-filled form is kept");
+    assert_eq!(shop.draft(Some(cart)).await, Ok(half));
+    shop.keep_draft(cart, &contact("ann@example.com"))
+        .await
+        .expect("and then the whole");
+    assert_eq!(shop.draft(Some(cart)).await, Ok(contact("ann@example.com")));
+    assert_eq!(
+        shop.draft(Some(Uuid::now_v7())).await,
+        Ok(Contact::default()),
+        "to nobody else"
+    );
+    shop.by_hand
+        .run("UPDATE checkout_draft SET fields = '{\"older\": \"shape\"}'")
+        .await;
+    assert_eq!(
+        shop.draft(Some(cart)).await,
+        Ok(Contact::default()),
+        "an older shape is worth no error"
+    );
+}
+
+#[tokio::test]
+async fn carts_that_nobody_touches_are_forgotten() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(9).await;
+    let (old, new) = (
+        shop.cart_of(&[(&product, 1)]).await,
+        shop.cart_of(&[(&product, 1)]).await,
+    );
+    shop.keep_draft(old, &contact("ann@example.com"))
+        .await
+        .expect("the draft is kept");
+    let age =
+        format!("UPDATE cart SET changed_at = changed_at - INTERVAL '31 days' WHERE id = '{old}'");
+    shop.by_hand.run(&age).await;
+    assert_eq!(shop.forget_old_carts().await, Ok(1));
+    assert_eq!(shop.cart_unit_count(Some(old)).await, Ok(0));
+    assert_eq!(shop.count("checkout_draft").await, 0);
+    assert_eq!(shop.cart_unit_count(Some(new)).await, Ok(1));
+}

@@ -1,0 +1,88 @@
+//! Per-customer limits: over all orders, and whatever the spelling of the address.
+
+use doorbuster::model::ShopError;
+use futures::future::join_all;
+
+use crate::support::{PATIENCE, TestShop, check_audit_clean, within};
+
+#[tokio::test]
+async fn one_customer_in_twenty_windows_gets_what_one_customer_may_have() {
+    let shop = TestShop::new().await;
+    let product = shop.product().stock(50).limit(2).create().await;
+    let mut orders = Vec::new();
+    for window in 0..20 {
+        let address = match window % 4 {
+            0 => "ann@example.com".to_owned(),
+            1 => "Ann@Example.COM".to_owned(),
+            2 => format!("ann+{window}@example.com"),
+            _ => format!("  ANN+sale+{window}@example.com "),
+        };
+        let cart = shop.cart_of(&[(&product, 1)]).await;
+        let (request, shop) = (shop.checkout(cart, &address), shop.handle());
+        orders.push(tokio::spawn(async move {
+            shop.place_order(request).await.result
+        }));
+    }
+    let results = within(PATIENCE, "20 checkouts", join_all(orders)).await;
+    let refusals: Vec<_> = results
+        .into_iter()
+        .filter_map(|joined| joined.expect("it ends").map_err(ShopError::from).err())
+        .collect();
+    let over_limit = ShopError::OverCustomerLimit {
+        product: product.name.clone(),
+        limit: 2,
+    };
+    assert_eq!(refusals, vec![over_limit.clone(); 18]);
+    assert_eq!(
+        over_limit.to_string(),
+        format!("{} is limited to 2 per customer.", product.name)
+    );
+    assert_eq!(shop.units_ordered(&product).await, 2);
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn another_customer_has_a_limit_of_their_own() {
+    let shop = TestShop::new().await;
+    let product = shop.product().stock(50).limit(2).create().await;
+    for address in ["ann@example.com", "ann@example.org", "anna@example.com"] {
+        let cart = shop.cart_of(&[(&product, 2)]).await;
+        let placed = shop.place_order(shop.checkout(cart, address)).await.result;
+        assert!(placed.is_ok(), "{address}: {placed:?}");
+    }
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn a_cart_takes_no_more_than_the_limit() {
+    let shop = TestShop::new().await;
+    let product = shop.product().stock(50).limit(2).create().await;
+    let shown = shop
+        .product_by_id(product.id)
+        .await
+        .expect("it is in the shop");
+    let over_limit = Err(ShopError::OverCustomerLimit {
+        product: product.name.clone(),
+        limit: 2,
+    });
+    let units = crate::support::shop::units_of;
+    assert_eq!(
+        shop.add_to_cart(None, shown.clone(), units(3))
+            .await
+            .map(drop),
+        over_limit
+    );
+    let cart = shop.cart_of(&[(&product, 2)]).await;
+    assert_eq!(
+        shop.add_to_cart(Some(cart), shown.clone(), units(1))
+            .await
+            .map(drop),
+        over_limit
+    );
+    assert_eq!(
+        shop.set_cart_quantity(cart, shown, units(3)).await,
+        over_limit
+    );
+    assert_eq!(shop.cart_unit_count(Some(cart)).await, Ok(2));
+    check_audit_clean(&shop).await;
+}
