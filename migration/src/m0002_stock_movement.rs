@@ -60,9 +60,9 @@ fn stock_movement() -> TableCreateStatement {
         .to_owned()
 }
 
-/// PostgreSQL only. The one exception is a workbench lane, which leaves together with its ledger.
+/// PostgreSQL only; OR REPLACE because `migrate fresh` drops tables and no functions. The one exception is a workbench lane, which leaves together with its ledger.
 const APPEND_ONLY: &str = "
-CREATE FUNCTION stock_movement_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE OR REPLACE FUNCTION stock_movement_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
   IF TG_OP = 'DELETE' AND EXISTS (SELECT 1 FROM product WHERE id = OLD.product_id AND lane_id IS NOT NULL) THEN
     RETURN OLD;
