@@ -2,8 +2,13 @@
 
 use std::{sync::Arc, time::Duration};
 
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr};
-use tokio::sync::Semaphore;
+use async_trait::async_trait;
+use sea_orm::{
+    ConnAcquireErr, ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection,
+    DbErr, ExecResult, QueryResult, Statement,
+    sqlx::{self, Executor},
+};
+use tokio::{sync::Semaphore, time::timeout};
 
 use super::dialect;
 
@@ -33,6 +38,9 @@ pub struct PoolSettings {
     pub lock_timeout: Duration,
     /// How long one statement may take.
     pub statement_timeout: Duration,
+    /// From the request for a read to its answer, the wait for a connection included. This clock is ours: the others tick in
+    /// the server, and say nothing when that falls silent.
+    pub read_deadline: Duration,
 }
 
 impl PoolSettings {
@@ -44,6 +52,7 @@ impl PoolSettings {
         acquire_timeout: Duration::from_secs(3),
         lock_timeout: Duration::from_millis(2_500),
         statement_timeout: Duration::from_secs(4),
+        read_deadline: Duration::from_millis(4_500),
     };
 
     /// For simulated buyers: they queue as long as the run takes, so that a wait is measured and never turned into an error.
@@ -54,6 +63,7 @@ impl PoolSettings {
         acquire_timeout: Duration::from_secs(3_600),
         lock_timeout: Duration::from_secs(600),
         statement_timeout: Duration::from_secs(660),
+        read_deadline: Duration::from_secs(4_260),
     };
 
     /// For commands that run one thing and end.
@@ -64,6 +74,7 @@ impl PoolSettings {
         acquire_timeout: Duration::from_secs(10),
         lock_timeout: Duration::from_secs(30),
         statement_timeout: Duration::from_secs(120),
+        read_deadline: Duration::from_secs(130),
     };
 }
 
@@ -71,13 +82,16 @@ impl PoolSettings {
 /// known, which the driver does not tell.
 #[derive(Clone, Debug)]
 pub struct Db {
-    connection: DatabaseConnection,
+    reader: Reader,
     turnstile: Arc<Semaphore>,
     settings: PoolSettings,
 }
 
 /// How long an idle transaction may stand before PostgreSQL ends it, in milliseconds.
 const IDLE_IN_TRANSACTION_MS: u32 = 5_000;
+
+/// How long a connection may take to roll back on its way into the pool.
+const RELEASE_MAX: Duration = Duration::from_secs(1);
 
 /// A connection idle for longer is pinged before it is used.
 const PING_AFTER_IDLE: Duration = Duration::from_secs(5);
@@ -110,32 +124,34 @@ impl Db {
                         "statement_timeout",
                         settings.statement_timeout.as_millis().to_string(),
                     ),
-                    // A rollback of nothing is routine here (see below), not worth a notice each.
+                    // Warnings are for the server's log.
                     ("client_min_messages", "error".to_owned()),
                 ])
             })
-            // A future dropped inside `begin` can leave a transaction open on a pooled connection (sqlx #4393): the next
-            // one to take it would then write into a transaction that nobody commits.
-            .map_sqlx_postgres_before_acquire(|connection, _| {
-                Box::pin(async move {
-                    use sea_orm::sqlx::Executor;
-                    connection.execute("ROLLBACK").await?;
-                    Ok(true)
-                })
+            .map_sqlx_postgres_pool_opts(|pool| {
+                pool.after_release(|connection, _| Box::pin(roll_back(connection)))
             });
         let connection = Database::connect(options)
             .await
             .map_err(ConnectError::Unreachable)?;
         Ok(Self {
-            connection,
+            reader: Reader {
+                connection,
+                deadline: settings.read_deadline,
+            },
             turnstile: Arc::new(Semaphore::new(settings.transactions_max as usize)),
             settings,
         })
     }
 
     /// For reads outside of a transaction.
-    pub fn reader(&self) -> &DatabaseConnection {
-        &self.connection
+    pub fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// The pool itself, for those who bring a deadline of their own.
+    pub fn without_deadline(&self) -> &DatabaseConnection {
+        &self.reader.connection
     }
 
     /// What this pool was opened with.
@@ -150,9 +166,63 @@ impl Db {
 
     /// Closes every connection.
     pub async fn close(self) {
-        if let Err(error) = self.connection.close().await {
+        if let Err(error) = self.reader.connection.close().await {
             tracing::warn!(%error, "closing the pool");
         }
+    }
+}
+
+/// A future dropped inside `begin` leaves a transaction open on its connection (sqlx #4393): the next one to take it would then write
+/// into a transaction that nobody commits. So no connection goes back into the pool before it has been rolled back; one that cannot
+/// say so in time is on a dead line, and is thrown away, or it would keep its place in the pool until the network notices.
+///
+/// A bare ROLLBACK would do, but outside of a transaction, which is the rule, the server logs a warning for each.
+async fn roll_back(connection: &mut sqlx::PgConnection) -> Result<bool, sqlx::Error> {
+    match timeout(RELEASE_MAX, connection.execute("BEGIN; ROLLBACK")).await {
+        Ok(result) => result.map(|_| true),
+        Err(_) => Err(sqlx::Error::PoolTimedOut),
+    }
+}
+
+/// The pool for statements outside of a transaction. Each is over by the pool's deadline, also when the database has fallen silent
+/// without hanging up, which no timeout of the network notices in time.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    connection: DatabaseConnection,
+    deadline: Duration,
+}
+
+impl Reader {
+    async fn bounded<T>(
+        &self,
+        statement: impl Future<Output = Result<T, DbErr>>,
+    ) -> Result<T, DbErr> {
+        timeout(self.deadline, statement)
+            .await
+            .unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)))
+    }
+}
+
+#[async_trait]
+impl ConnectionTrait for Reader {
+    fn get_database_backend(&self) -> DatabaseBackend {
+        self.connection.get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.bounded(self.connection.execute_raw(statement)).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.bounded(self.connection.execute_unprepared(sql)).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.bounded(self.connection.query_one_raw(statement)).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.bounded(self.connection.query_all_raw(statement)).await
     }
 }
 

@@ -347,14 +347,14 @@ where
 async fn begin(db: &Db, policy: Policy) -> Result<DatabaseTransaction, DbErr> {
     if policy.snapshot {
         return db
-            .reader()
+            .without_deadline()
             .begin_with_config(
                 Some(IsolationLevel::RepeatableRead),
                 Some(AccessMode::ReadOnly),
             )
             .await;
     }
-    db.reader().begin().await
+    db.without_deadline().begin().await
 }
 
 async fn commit(name: &'static str, work: Work) -> Result<(), Failure> {
