@@ -5,6 +5,7 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
 mod checkout;
+mod database;
 mod idempotency;
 mod inventory;
 mod support;

@@ -1,0 +1,6 @@
+//! Connections, transactions and the schema.
+
+mod black_hole;
+mod dropped_futures;
+mod schema;
+mod transactions;

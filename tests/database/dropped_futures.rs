@@ -1,0 +1,193 @@
+//! A future that is dropped in the middle of `begin`, as happens whenever a client leaves: sqlx 0.9.0 then returns the connection to its pool
+//! with a transaction open (its issue 4393), and what is written on it next is written for nobody.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use doorbuster::db::{
+    Db, PoolSettings,
+    txn::{self, Policy},
+};
+use futures::future::join_all;
+use rand::{RngExt, SeedableRng};
+use rand_chacha::ChaCha12Rng;
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, TransactionTrait};
+
+use crate::support::{PATIENCE, TestDatabase, database::ByHand, race, seed, within};
+
+const DROPS: u32 = 1_000;
+/// `begin` takes some tens of microseconds here; dropping at a random moment within hits each of its steps.
+const MOMENT_MAX_US: u64 = 400;
+
+const POOL: PoolSettings = PoolSettings {
+    application_name: "doorbuster test",
+    transactions_max: 4,
+    readers_max: 4,
+    ..PoolSettings::SHOP
+};
+
+/// Begins a transaction and drops the future at a random moment before it is ready; or, if it was quicker, the transaction.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "what must never happen is what is tried here"
+)]
+async fn drop_in_the_middle_of_begin(connection: &DatabaseConnection, rng: &mut ChaCha12Rng) {
+    let moment = Duration::from_micros(rng.random_range(0..MOMENT_MAX_US));
+    let begin = std::time::Instant::now();
+    let mut future = Box::pin(connection.begin());
+    while futures::poll!(&mut future).is_pending() && begin.elapsed() < moment {
+        tokio::task::yield_now().await;
+    }
+    drop(future);
+    tokio::task::yield_now().await;
+}
+
+async fn written(by_hand: &ByHand, condition: &str) -> i64 {
+    by_hand
+        .value(&format!("SELECT count(*) FROM written WHERE {condition}"))
+        .await
+}
+
+#[tokio::test]
+async fn a_thousand_dropped_begins_leave_nothing_open_and_lose_no_write() {
+    let seed = seed();
+    let mut rng = ChaCha12Rng::seed_from_u64(seed);
+    let database = TestDatabase::empty().await;
+    let by_hand = database.by_hand().await;
+    by_hand.run("CREATE TABLE written (n int)").await;
+    let db = database.pool(POOL).await;
+    let mut acknowledged = 0;
+    for turn in 0..DROPS {
+        drop_in_the_middle_of_begin(db.without_deadline(), &mut rng).await;
+        if turn % 4 == 0 {
+            // Outside of a transaction, on whatever connection comes: this is the write that would be lost.
+            db.reader()
+                .execute_unprepared("INSERT INTO written VALUES (1)")
+                .await
+                .unwrap_or_else(|error| panic!("seed {seed}, turn {turn}: {error}"));
+            acknowledged += 1;
+        }
+    }
+    check_nothing_open(&db, &by_hand, seed).await;
+    assert_eq!(
+        written(&by_hand, "n = 1").await,
+        acknowledged,
+        "seed {seed}: every acknowledged write is there"
+    );
+}
+
+/// The exhibit: without the pool's precaution the same thousand drops do lose an acknowledged write.
+#[tokio::test]
+async fn without_the_precaution_a_write_is_lost() {
+    let seed = seed();
+    let mut rng = ChaCha12Rng::seed_from_u64(seed);
+    let database = TestDatabase::empty().await;
+    let by_hand = database.by_hand().await;
+    by_hand.run("CREATE TABLE written (n int)").await;
+    let mut options = ConnectOptions::new(database.url());
+    options
+        .max_connections(1)
+        .test_before_acquire(false)
+        .sqlx_logging(false);
+    let plain = Database::connect(options)
+        .await
+        .expect("the database answers");
+    for turn in 0..DROPS {
+        drop_in_the_middle_of_begin(&plain, &mut rng).await;
+        plain
+            .execute_unprepared(&format!("INSERT INTO written VALUES ({turn})"))
+            .await
+            .expect("the write is acknowledged");
+        if written(&by_hand, &format!("n = {turn}")).await == 0 {
+            return;
+        }
+    }
+    panic!(
+        "seed {seed}: {DROPS} drops lost nothing; if the driver was mended, the precaution in db::connect may go"
+    );
+}
+
+/// The same a layer up: whoever drops a transaction's future leaves a transaction that goes on in its own task.
+#[tokio::test]
+async fn a_thousand_dropped_requests_leave_nothing_open_and_finish_their_work() {
+    let seed = seed();
+    let mut rng = ChaCha12Rng::seed_from_u64(seed);
+    let database = TestDatabase::empty().await;
+    let by_hand = database.by_hand().await;
+    by_hand.run("CREATE TABLE written (n int)").await;
+    let db = database.pool(POOL).await;
+    let committed = Arc::new(AtomicI64::new(0));
+    let mut begun = 0;
+    for _ in 0..DROPS {
+        let polls = rng.random_range(0..8_u32);
+        let counting = Arc::clone(&committed);
+        let mut request = Box::pin(txn::run_for_result(
+            &db,
+            Policy {
+                deadline: PATIENCE,
+                ..Policy::request("dropped")
+            },
+            move |work| {
+                let committed = Arc::clone(&counting);
+                Box::pin(async move {
+                    work.after_commit(move || {
+                        committed.fetch_add(1, Ordering::Relaxed);
+                    });
+                    work.connection()
+                        .execute_unprepared("INSERT INTO written VALUES (2)")
+                        .await?;
+                    Ok(())
+                })
+            },
+        ));
+        for _ in 0..polls {
+            if futures::poll!(&mut request).is_ready() {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        begun += i64::from(polls > 0);
+    }
+    within(PATIENCE, "the transactions that were begun", async {
+        while committed.load(Ordering::Relaxed) < begun {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    check_nothing_open(&db, &by_hand, seed).await;
+    assert_eq!(written(&by_hand, "n = 2").await, begun, "seed {seed}");
+}
+
+/// Has every connection of the pool taken once more, and then sees none in a transaction.
+async fn check_nothing_open(db: &Db, by_hand: &ByHand, seed: u64) {
+    let connections = POOL.transactions_max + POOL.readers_max;
+    // Each waits for the lock that the test holds, so that all are taken at once.
+    by_hand.run("SELECT pg_advisory_lock(1)").await;
+    let taken = join_all((0..connections).map(|_| {
+        db.reader()
+            .execute_unprepared("SELECT pg_advisory_lock_shared(1), pg_advisory_unlock_shared(1)")
+    }));
+    let released = async {
+        race::wait_until_blocked(by_hand, connections.into()).await;
+        by_hand.run("SELECT pg_advisory_unlock(1)").await;
+    };
+    let (results, ()) = within(PATIENCE, "every connection of the pool", async {
+        tokio::join!(taken, released)
+    })
+    .await;
+    for result in results {
+        result.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    }
+    let open: i64 = by_hand
+        .value(
+            "SELECT count(*) FROM pg_stat_activity \
+             WHERE datname = current_database() AND state LIKE 'idle in transaction%'",
+        )
+        .await;
+    assert_eq!(open, 0, "seed {seed}: connections left in a transaction");
+}

@@ -1,0 +1,151 @@
+//! The schema's steps, and the database that is made when it is absent.
+
+use doorbuster::{
+    db::{
+        PoolSettings,
+        connect::{self, ConnectError},
+        schema::{self, Step},
+    },
+    shop::seed,
+};
+use futures::future::join_all;
+
+use crate::support::{PATIENCE, TestDatabase, within};
+
+const POOL: PoolSettings = PoolSettings {
+    transactions_max: 1,
+    readers_max: 1,
+    ..PoolSettings::COMMAND
+};
+
+async fn applied(database: &TestDatabase) -> Vec<bool> {
+    let steps = schema::status(database.url())
+        .await
+        .expect("the steps are listed");
+    steps.into_iter().map(|step| step.applied).collect()
+}
+
+/// Several servers start at the same moment on one empty database.
+#[tokio::test]
+async fn four_servers_may_start_at_once() {
+    let database = TestDatabase::empty().await;
+    let start = async || {
+        schema::migrate(database.url(), Step::Up)
+            .await
+            .expect("the schema is there afterwards");
+        let db = database.pool(POOL).await;
+        let written =
+            schema::under_lock(database.url(), async |_| Ok(seed::fill_if_empty(&db).await)).await;
+        db.close().await;
+        written
+            .expect("the lock is taken")
+            .expect("the catalogue is there afterwards")
+    };
+    let written = within(PATIENCE, "four starts", join_all((0..4).map(|_| start()))).await;
+    let by_hand = database.by_hand().await;
+    let products: i64 = by_hand.value("SELECT count(*) FROM product").await;
+    assert!(products >= 24);
+    let mut written: Vec<i64> = written.into_iter().map(|count| count as i64).collect();
+    written.sort_unstable();
+    assert_eq!(
+        written,
+        [0, 0, 0, products],
+        "one of them wrote the catalogue"
+    );
+    assert!(applied(&database).await.iter().all(|applied| *applied));
+}
+
+#[tokio::test]
+async fn each_step_can_be_taken_back_and_applied_again() {
+    let database = TestDatabase::empty().await;
+    let steps = applied(&database).await.len();
+    assert_eq!(applied(&database).await, vec![false; steps]);
+    for _ in 0..2 {
+        schema::migrate(database.url(), Step::Up).await.expect("up");
+        assert_eq!(applied(&database).await, vec![true; steps]);
+        for left in (0..steps).rev() {
+            schema::migrate(database.url(), Step::Down)
+                .await
+                .expect("one step back");
+            let still = applied(&database)
+                .await
+                .iter()
+                .filter(|applied| **applied)
+                .count();
+            assert_eq!(still, left);
+        }
+    }
+    let tables: i64 = database
+        .by_hand()
+        .await
+        .value("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v') AND relname <> 'seaql_migrations'")
+        .await;
+    assert_eq!(tables, 0, "the way back leaves nothing");
+}
+
+#[tokio::test]
+async fn fresh_drops_everything_and_applies_all() {
+    let database = TestDatabase::seeded().await;
+    for _ in 0..2 {
+        schema::migrate(database.url(), Step::Fresh)
+            .await
+            .expect("fresh");
+        assert!(applied(&database).await.iter().all(|applied| *applied));
+        let products: i64 = database
+            .by_hand()
+            .await
+            .value("SELECT count(*) FROM product")
+            .await;
+        assert_eq!(products, 0);
+    }
+    let db = database.pool(POOL).await;
+    assert!(seed::fill_if_empty(&db).await.expect("it is seeded") >= 24);
+    assert_eq!(
+        seed::fill_if_empty(&db)
+            .await
+            .expect("it is seeded already"),
+        0
+    );
+}
+
+/// What was applied stays as it is, and keeps its data.
+#[tokio::test]
+async fn up_on_a_current_schema_changes_nothing() {
+    let database = TestDatabase::seeded().await;
+    schema::migrate(database.url(), Step::Up).await.expect("up");
+    let first: String = database
+        .by_hand()
+        .await
+        .value("SELECT name FROM product WHERE id = 1")
+        .await;
+    assert_eq!(first, "Flash Sale Smartphone");
+}
+
+#[tokio::test]
+async fn an_absent_database_is_made_once_by_several() {
+    let database = TestDatabase::absent().await;
+    let absent = doorbuster::db::Db::connect(database.url(), POOL).await;
+    assert!(matches!(absent, Err(ConnectError::Unreachable(_))));
+    let made = join_all((0..4).map(|_| connect::ensure_database(database.url()))).await;
+    for result in made {
+        result.expect("each finds it or makes it");
+    }
+    let one: i64 = database.by_hand().await.value("SELECT 1::bigint").await;
+    assert_eq!(one, 1);
+    connect::ensure_database(database.url())
+        .await
+        .expect("and it stays");
+}
+
+#[tokio::test]
+async fn what_is_no_postgresql_url_is_told_so_without_its_password() {
+    for url in [
+        "mysql://user:hush@localhost/shop",
+        "not a url",
+        "postgres//user:hush@x",
+    ] {
+        let error = connect::ensure_database(url).await.expect_err(url);
+        assert!(matches!(error, ConnectError::Url(_)), "{error:?}");
+        assert!(!error.to_string().contains("hush"), "{error}");
+    }
+}

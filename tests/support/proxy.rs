@@ -1,0 +1,193 @@
+//! A line to the database that can go dead without hanging up, as a cable does that somebody pulls.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::{TcpListener, TcpStream, UnixStream},
+    sync::watch,
+};
+use url::Url;
+
+/// The longest piece that is passed on at once.
+const CHUNK_BYTES: usize = 16 * 1024;
+
+/// Passes bytes on, until it is told not to. It never hangs up on its own while the line is dead.
+pub struct Proxy {
+    url: String,
+    line: Line,
+}
+
+#[derive(Clone)]
+struct Line {
+    dead: Arc<watch::Sender<bool>>,
+    trigger: Arc<Mutex<Option<Vec<u8>>>>,
+}
+
+impl Proxy {
+    /// A proxy in front of the database at `url`.
+    pub async fn before(url: &str) -> Self {
+        let target = Target::of(url);
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("it has an address").port();
+        let line = Line {
+            dead: Arc::new(watch::Sender::new(false)),
+            trigger: Arc::default(),
+        };
+        tokio::spawn({
+            let line = line.clone();
+            async move {
+                while let Ok((client, _)) = listener.accept().await {
+                    tokio::spawn(serve(client, target.clone(), line.clone()));
+                }
+            }
+        });
+        let mut url = Url::parse(url).expect("a URL");
+        url.set_host(Some("127.0.0.1")).expect("it has a host");
+        url.set_port(Some(port)).expect("it has a port");
+        let others: Vec<(String, String)> = url
+            .query_pairs()
+            .filter(|(name, _)| name != "host" && name != "port")
+            .map(|(name, value)| (name.into_owned(), value.into_owned()))
+            .collect();
+        url.set_query(None);
+        if !others.is_empty() {
+            url.query_pairs_mut().extend_pairs(others);
+        }
+        Self {
+            url: url.into(),
+            line,
+        }
+    }
+
+    /// The database's URL through this proxy.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// From now on nothing comes through, in either direction. New connections are accepted, and hear nothing.
+    pub fn go_dead(&self) {
+        self.line.dead.send_replace(true);
+    }
+
+    /// The same, from the moment at which a client sends these bytes, which still arrive.
+    pub fn go_dead_after(&self, bytes: &str) {
+        *self.line.trigger.lock().expect("no panic under this lock") = Some(bytes.into());
+    }
+
+    /// Returns once the line is dead.
+    pub async fn until_dead(&self) {
+        let mut dead = self.line.dead.subscribe();
+        dead.wait_for(|dead| *dead)
+            .await
+            .expect("the line outlives this");
+    }
+
+    /// New connections come through again; those of before are lost, and are never told.
+    pub fn mend(&self) {
+        self.line.dead.send_replace(false);
+    }
+}
+
+impl Line {
+    fn is_dead(&self) -> bool {
+        *self.dead.borrow()
+    }
+
+    /// Whether this piece is the one after which the line goes dead.
+    fn is_trigger(&self, piece: &[u8]) -> bool {
+        let mut trigger = self.trigger.lock().expect("no panic under this lock");
+        let found = trigger
+            .as_ref()
+            .is_some_and(|bytes| piece.windows(bytes.len()).any(|window| window == bytes));
+        if found {
+            *trigger = None;
+        }
+        found
+    }
+}
+
+#[derive(Clone)]
+enum Target {
+    Tcp(String),
+    Unix(String),
+}
+
+impl Target {
+    fn of(url: &str) -> Self {
+        let url = Url::parse(url).expect("a URL");
+        let parameter = |wanted: &str| {
+            url.query_pairs()
+                .find(|(name, _)| name == wanted)
+                .map(|(_, value)| value.into_owned())
+        };
+        let port = parameter("port").or_else(|| url.port().map(|port| port.to_string()));
+        let port = port.unwrap_or_else(|| "5432".to_owned());
+        let host = parameter("host").or_else(|| url.host_str().map(ToOwned::to_owned));
+        let host = host.expect("the URL names a host").replace("%2F", "/");
+        if host.starts_with('/') {
+            Self::Unix(format!("{host}/.s.PGSQL.{port}"))
+        } else {
+            Self::Tcp(format!("{host}:{port}"))
+        }
+    }
+}
+
+async fn serve(client: TcpStream, target: Target, line: Line) {
+    client.set_nodelay(true).ok();
+    if line.is_dead() {
+        // Held, not closed: whoever connects hears nothing.
+        std::future::pending::<()>().await;
+    }
+    let (from_client, to_client) = client.into_split();
+    match target {
+        Target::Tcp(address) => {
+            let server = TcpStream::connect(address)
+                .await
+                .expect("the server answers");
+            server.set_nodelay(true).ok();
+            let (from_server, to_server) = server.into_split();
+            tokio::join!(
+                pass(from_client, to_server, line.clone(), true),
+                pass(from_server, to_client, line, false)
+            );
+        }
+        Target::Unix(path) => {
+            let server = UnixStream::connect(path).await.expect("the server answers");
+            let (from_server, to_server) = server.into_split();
+            tokio::join!(
+                pass(from_client, to_server, line.clone(), true),
+                pass(from_server, to_client, line, false)
+            );
+        }
+    }
+}
+
+async fn pass(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    line: Line,
+    is_client: bool,
+) {
+    let mut dead = line.dead.subscribe();
+    let mut piece = vec![0; CHUNK_BYTES];
+    loop {
+        let read = tokio::select! {
+            biased;
+            _ = dead.wait_for(|dead| *dead) => break,
+            read = from.read(&mut piece) => read,
+        };
+        let Ok(length @ 1..) = read else {
+            to.shutdown().await.ok();
+            return;
+        };
+        if is_client && line.is_trigger(&piece[..length]) {
+            line.dead.send_replace(true);
+        }
+        if to.write_all(&piece[..length]).await.is_err() {
+            return;
+        }
+    }
+    // What this line carried is lost for good, and neither side is told.
+    std::future::pending::<()>().await;
+}
