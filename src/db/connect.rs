@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use sea_orm::{
     ConnAcquireErr, ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection,
     DbErr, ExecResult, QueryResult, Statement,
-    sqlx::{self, Executor},
+    sqlx::{self, Connection, Executor},
 };
 use tokio::{sync::Semaphore, time::timeout};
 
@@ -30,7 +30,7 @@ pub struct PoolSettings {
     pub application_name: &'static str,
     /// Transactions that may be open at once.
     pub transactions_max: u32,
-    /// Connections beyond those, for reads outside of transactions.
+    /// Connections beyond those, for reads outside of transactions; at least one.
     pub readers_max: u32,
     /// How long a read waits for a connection.
     pub acquire_timeout: Duration,
@@ -59,7 +59,7 @@ impl PoolSettings {
     pub const SIMULATION: Self = Self {
         application_name: "doorbuster simulation",
         transactions_max: 16,
-        readers_max: 0,
+        readers_max: 1,
         acquire_timeout: Duration::from_secs(3_600),
         lock_timeout: Duration::from_secs(600),
         statement_timeout: Duration::from_secs(660),
@@ -78,10 +78,13 @@ impl PoolSettings {
     };
 }
 
-/// A pool. Transactions pass a turnstile of our own in front of the driver's queue: it is fair, and the time spent in it is
-/// known, which the driver does not tell.
+/// Two pools: one for transactions, one for reads outside of them.
+///
+/// Transactions pass a turnstile of our own in front of the driver's queue: it is fair, and the time spent in it is known, which the driver
+/// does not tell. Connections for reads are read-only by the server's own word, so that no write can slip past a transaction.
 #[derive(Clone, Debug)]
 pub struct Db {
+    transactions: DatabaseConnection,
     reader: Reader,
     turnstile: Arc<Semaphore>,
     settings: PoolSettings,
@@ -97,44 +100,20 @@ const RELEASE_MAX: Duration = Duration::from_secs(1);
 const PING_AFTER_IDLE: Duration = Duration::from_secs(5);
 
 impl Db {
-    /// Opens a pool on `url`. The database must exist.
+    /// Opens both pools on `url`. The database must exist.
     ///
     /// # Errors
     /// [`ConnectError`] when the URL is of another kind or nobody answers.
     pub async fn connect(url: &str, settings: PoolSettings) -> Result<Self, ConnectError> {
         check_url(url)?;
-        let mut options = ConnectOptions::new(url);
-        options
-            .max_connections(settings.transactions_max + settings.readers_max)
-            .min_connections(1)
-            .acquire_timeout(settings.acquire_timeout)
-            .test_before_acquire_if_idle_for(PING_AFTER_IDLE)
-            .sqlx_logging(false)
-            .map_sqlx_postgres_opts(move |pg| {
-                pg.application_name(settings.application_name).options([
-                    (
-                        "idle_in_transaction_session_timeout",
-                        IDLE_IN_TRANSACTION_MS.to_string(),
-                    ),
-                    (
-                        "lock_timeout",
-                        settings.lock_timeout.as_millis().to_string(),
-                    ),
-                    (
-                        "statement_timeout",
-                        settings.statement_timeout.as_millis().to_string(),
-                    ),
-                    // Warnings are for the server's log.
-                    ("client_min_messages", "error".to_owned()),
-                ])
-            })
-            .map_sqlx_postgres_pool_opts(|pool| {
-                pool.after_release(|connection, _| Box::pin(roll_back(connection)))
-            });
-        let connection = Database::connect(options)
+        let transactions = Database::connect(for_transactions(url, settings))
+            .await
+            .map_err(ConnectError::Unreachable)?;
+        let connection = Database::connect(for_reads(url, settings))
             .await
             .map_err(ConnectError::Unreachable)?;
         Ok(Self {
+            transactions,
             reader: Reader {
                 connection,
                 deadline: settings.read_deadline,
@@ -149,12 +128,12 @@ impl Db {
         &self.reader
     }
 
-    /// The pool itself, for those who bring a deadline of their own.
-    pub fn without_deadline(&self) -> &DatabaseConnection {
-        &self.reader.connection
+    /// The pool that transactions begin on, without a deadline: for `txn`, which brings its own.
+    pub fn transactions(&self) -> &DatabaseConnection {
+        &self.transactions
     }
 
-    /// What this pool was opened with.
+    /// What this was opened with.
     pub fn settings(&self) -> &PoolSettings {
         &self.settings
     }
@@ -166,10 +145,60 @@ impl Db {
 
     /// Closes every connection.
     pub async fn close(self) {
-        if let Err(error) = self.reader.connection.close().await {
-            tracing::warn!(%error, "closing the pool");
-        }
+        close(self.transactions).await;
+        close(self.reader.connection).await;
     }
+}
+
+fn for_transactions(url: &str, settings: PoolSettings) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(settings.transactions_max)
+        .min_connections(1)
+        .acquire_timeout(settings.acquire_timeout)
+        .test_before_acquire_if_idle_for(PING_AFTER_IDLE)
+        .sqlx_logging(false)
+        .map_sqlx_postgres_opts(move |pg| {
+            pg.application_name(settings.application_name).options([
+                (
+                    "idle_in_transaction_session_timeout",
+                    IDLE_IN_TRANSACTION_MS.to_string(),
+                ),
+                ("lock_timeout", in_ms(settings.lock_timeout)),
+                ("statement_timeout", in_ms(settings.statement_timeout)),
+                // Warnings are for the server's log.
+                ("client_min_messages", "error".to_owned()),
+            ])
+        })
+        .map_sqlx_postgres_pool_opts(|pool| {
+            pool.after_release(|connection, _| Box::pin(roll_back(connection)))
+        });
+    options
+}
+
+/// No transaction ever begins here, so nothing needs to be rolled back.
+fn for_reads(url: &str, settings: PoolSettings) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(settings.readers_max)
+        .min_connections(1)
+        .acquire_timeout(settings.acquire_timeout)
+        .test_before_acquire_if_idle_for(PING_AFTER_IDLE)
+        .sqlx_logging(false)
+        .map_sqlx_postgres_opts(move |pg| {
+            pg.application_name(settings.application_name).options([
+                ("default_transaction_read_only", "on".to_owned()),
+                ("statement_timeout", in_ms(settings.statement_timeout)),
+            ])
+        })
+        .map_sqlx_postgres_pool_opts(|pool| {
+            pool.after_release(|connection, _| Box::pin(still_answers(connection)))
+        });
+    options
+}
+
+fn in_ms(duration: Duration) -> String {
+    duration.as_millis().to_string()
 }
 
 /// A future dropped inside `begin` leaves a transaction open on its connection (sqlx #4393): the next one to take it would then write
@@ -180,6 +209,15 @@ impl Db {
 async fn roll_back(connection: &mut sqlx::PgConnection) -> Result<bool, sqlx::Error> {
     match timeout(RELEASE_MAX, connection.execute("BEGIN; ROLLBACK")).await {
         Ok(result) => result.map(|_| true),
+        Err(_) => Err(sqlx::Error::PoolTimedOut),
+    }
+}
+
+/// The driver pings a connection on its way into the pool, without a limit: on a dead line that would keep its place in the pool until
+/// the network notices. This one asks first, and is bounded.
+async fn still_answers(connection: &mut sqlx::PgConnection) -> Result<bool, sqlx::Error> {
+    match timeout(RELEASE_MAX, connection.ping()).await {
+        Ok(result) => result.map(|()| true),
         Err(_) => Err(sqlx::Error::PoolTimedOut),
     }
 }

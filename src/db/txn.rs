@@ -347,14 +347,14 @@ where
 async fn begin(db: &Db, policy: Policy) -> Result<DatabaseTransaction, DbErr> {
     if policy.snapshot {
         return db
-            .without_deadline()
+            .transactions()
             .begin_with_config(
                 Some(IsolationLevel::RepeatableRead),
                 Some(AccessMode::ReadOnly),
             )
             .await;
     }
-    db.without_deadline().begin().await
+    db.transactions().begin().await
 }
 
 async fn commit(name: &'static str, work: Work) -> Result<(), Failure> {

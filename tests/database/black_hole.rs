@@ -181,6 +181,7 @@ fn shown_product() -> doorbuster::model::Product {
         per_customer_limit: None,
         sale: doorbuster::model::SaleState::Open,
         available: 10,
+        total: 10,
     }
 }
 

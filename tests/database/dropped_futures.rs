@@ -63,10 +63,10 @@ async fn a_thousand_dropped_begins_leave_nothing_open_and_lose_no_write() {
     let db = database.pool(POOL).await;
     let mut acknowledged = 0;
     for turn in 0..DROPS {
-        drop_in_the_middle_of_begin(db.without_deadline(), &mut rng).await;
+        drop_in_the_middle_of_begin(db.transactions(), &mut rng).await;
         if turn % 4 == 0 {
             // Outside of a transaction, on whatever connection comes: this is the write that would be lost.
-            db.reader()
+            db.transactions()
                 .execute_unprepared("INSERT INTO written VALUES (1)")
                 .await
                 .unwrap_or_else(|error| panic!("seed {seed}, turn {turn}: {error}"));
@@ -165,11 +165,11 @@ async fn a_thousand_dropped_requests_leave_nothing_open_and_finish_their_work() 
 
 /// Has every connection of the pool taken once more, and then sees none in a transaction.
 async fn check_nothing_open(db: &Db, by_hand: &ByHand, seed: u64) {
-    let connections = POOL.transactions_max + POOL.readers_max;
+    let connections = POOL.transactions_max;
     // Each waits for the lock that the test holds, so that all are taken at once.
     by_hand.run("SELECT pg_advisory_lock(1)").await;
     let taken = join_all((0..connections).map(|_| {
-        db.reader()
+        db.transactions()
             .execute_unprepared("SELECT pg_advisory_lock_shared(1), pg_advisory_unlock_shared(1)")
     }));
     let released = async {

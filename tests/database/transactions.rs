@@ -469,7 +469,7 @@ async fn a_body_that_panics_leaves_the_pool_usable() {
     let db = database
         .pool(PoolSettings {
             transactions_max: 1,
-            readers_max: 0,
+            readers_max: 1,
             ..POOL
         })
         .await;
