@@ -9,3 +9,4 @@ mod database;
 mod idempotency;
 mod inventory;
 mod support;
+mod web;

@@ -10,7 +10,6 @@ use doorbuster::{
     simulation::Engine,
     web::{AppState, rate_limit::RateLimits, serve},
 };
-use leptos::config::LeptosOptions;
 use tokio::{
     net::TcpListener,
     signal::unix::{SignalKind, signal},
@@ -48,7 +47,6 @@ pub async fn run(
             secure: settings.is_secure(),
             trusted_proxies: settings.trusted_proxies.into(),
             shutdown,
-            leptos: LeptosOptions::builder().output_name("doorbuster").build(),
             shop,
         };
         serve(listener, state).await?;

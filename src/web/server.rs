@@ -11,7 +11,7 @@ use axum::{
     serve::ListenerExt,
 };
 use leptos::prelude::provide_context;
-use leptos_axum::{AxumRouteListing, LeptosRoutes, generate_route_list};
+use leptos_axum::{AxumRouteListing, generate_route_list};
 use tokio::net::TcpListener;
 use tower_http::{catch_panic::CatchPanicLayer, csrf::CsrfLayer};
 
@@ -77,14 +77,14 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
         let state = state.clone();
         move |request| forms::answer(state.clone(), request)
     };
+    let page = leptos_axum::render_app_async_with_context(context, app::shell);
+    for route in page_routes() {
+        router = router.route(route.path(), get(page.clone()));
+    }
     Ok(router
         .route("/api/form/{*path}", post(forms))
-        .leptos_routes_with_context(&state, page_routes(), context.clone(), app::shell)
         .method_not_allowed_fallback(async || Problem(ShopError::MethodNotAllowed))
-        .fallback(leptos_axum::render_app_async_with_context(
-            context,
-            app::shell,
-        ))
+        .fallback(page)
         .layer(middleware::from_fn(security::admit_admin))
         .layer(security::sessions(&state))
         .layer(middleware::from_fn(security::check_body))

@@ -2,8 +2,6 @@
 
 use std::{net::IpAddr, sync::Arc};
 
-use axum::extract::FromRef;
-use leptos::config::LeptosOptions;
 use tokio_util::sync::CancellationToken;
 
 use super::{live::stock_watch::StockWatch, rate_limit::RateLimits};
@@ -24,12 +22,4 @@ pub struct AppState {
     pub trusted_proxies: Arc<[IpAddr]>,
     /// Cancelled when the server is to stop: open streams end on it.
     pub shutdown: CancellationToken,
-    /// What leptos asks for; we write our own tags, so nothing of it is seen.
-    pub leptos: LeptosOptions,
-}
-
-impl FromRef<AppState> for LeptosOptions {
-    fn from_ref(state: &AppState) -> Self {
-        state.leptos.clone()
-    }
 }

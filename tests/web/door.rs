@@ -1,0 +1,226 @@
+//! Who may pass.
+
+use axum::{
+    body::Body,
+    http::{Method, Request, StatusCode, header},
+};
+
+use super::support::{PASSWORD, TestShop, Visitor, every_route, state};
+
+/// What a stranger may ask for. A route that is not named here must turn strangers away, so that a new one is closed until somebody
+/// decides otherwise.
+const OPEN: &[&str] = &[
+    "/",
+    "/products/",
+    "/cart",
+    "/checkout",
+    "/orders/",
+    "/admin/login",
+    "/api/form/cart/",
+    "/api/form/checkout/",
+    "/api/form/admin/login",
+    "/api/purchase",
+    "/api/products",
+    "/healthz",
+    "/readyz",
+    "/live/stock",
+    "/assets/",
+];
+
+fn is_open(path: &str) -> bool {
+    OPEN.iter().any(|open| match open.strip_suffix('/') {
+        Some(prefix) if !prefix.is_empty() => path.starts_with(open),
+        _ => {
+            path == *open
+                || (open.len() > 1
+                    && path.starts_with(&format!("{open}/"))
+                    && *open != "/admin/login")
+        }
+    })
+}
+
+#[tokio::test]
+async fn a_stranger_is_turned_away_from_every_route_that_is_not_open() {
+    let shop = TestShop::new().await;
+    let mut closed = Vec::new();
+    for (method, path) in every_route() {
+        if is_open(&path) {
+            continue;
+        }
+        let mut stranger = Visitor::of(&shop);
+        let answer = match method {
+            Method::GET => stranger.page(&path).await,
+            _ => stranger.submit("/admin", &path, "").await,
+        };
+        assert_eq!(
+            (answer.status, answer.header("location")),
+            (StatusCode::SEE_OTHER, "/admin/login"),
+            "a browser at {method} {path}"
+        );
+        let request = Request::builder()
+            .method(&method)
+            .uri(&path)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let answer = stranger
+            .send(request.body(Body::empty()).expect("a request"))
+            .await;
+        assert_eq!(
+            answer.status,
+            StatusCode::UNAUTHORIZED,
+            "a program at {method} {path}"
+        );
+        closed.push(path);
+    }
+    for expected in [
+        "/admin",
+        "/admin/simulations",
+        "/api/form/admin/simulate",
+        "/api/form/admin/logout",
+    ] {
+        assert!(
+            closed.iter().any(|path| path == expected),
+            "{expected} is not among {closed:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_stranger_cannot_start_a_simulation() {
+    let shop = TestShop::new().await;
+    let mut stranger = Visitor::of(&shop);
+    let plan = "target=lane&strategy=row-lock&buyers=3&stock=2&quantity=1&rounds=1&race_window_ms=0&seed=1";
+    let answer = stranger.post_form("/api/form/admin/simulate", plan).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(shop.count("simulation_run").await, 0);
+}
+
+#[tokio::test]
+async fn the_administrator_passes_and_leaves() {
+    let shop = TestShop::new().await;
+    let mut admin = Visitor::of(&shop);
+    admin.sign_in(&shop).await;
+    for path in ["/admin", "/admin/simulations"] {
+        assert_eq!(admin.page(path).await.status, StatusCode::OK, "{path}");
+    }
+    admin.submit("/admin", "/api/form/admin/logout", "").await;
+    assert_eq!(admin.page("/admin").await.status, StatusCode::SEE_OTHER);
+}
+
+#[tokio::test]
+async fn signing_in_renews_the_session_id() {
+    let shop = TestShop::new().await;
+    let mut admin = Visitor::of(&shop);
+    // A refused form makes a session.
+    admin
+        .submit("/admin/login", "/api/form/admin/login", "password=wrong")
+        .await;
+    let before = admin.cookie().map(ToOwned::to_owned);
+    admin.sign_in(&shop).await;
+    assert!(before.is_some());
+    assert_ne!(admin.cookie().map(ToOwned::to_owned), before);
+}
+
+#[tokio::test]
+async fn guessing_is_slowed_down_even_for_the_right_password() {
+    let shop = TestShop::new().await;
+    shop.settle_admin_password(Some(PASSWORD))
+        .await
+        .expect("the password is set");
+    let mut guesser = Visitor::of(&shop);
+    let mut last = guesser
+        .post_form("/api/form/admin/login", "password=wrong")
+        .await;
+    for _ in 0..10 {
+        last = guesser
+            .post_form("/api/form/admin/login", "password=wrong")
+            .await;
+    }
+    assert_eq!(last.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(!last.header("retry-after").is_empty());
+    let fields = format!("password={}", PASSWORD.replace(' ', "+"));
+    let right = guesser.post_form("/api/form/admin/login", &fields).await;
+    assert_eq!(right.status, StatusCode::TOO_MANY_REQUESTS);
+}
+
+#[tokio::test]
+async fn no_other_site_can_post_anything() {
+    let shop = TestShop::new().await;
+    let mut visitor = Visitor::of(&shop);
+    let mutating: Vec<_> = every_route()
+        .into_iter()
+        .filter(|(method, _)| *method != Method::GET)
+        .collect();
+    assert!(mutating.len() > 6, "{mutating:?}");
+    for (method, path) in mutating {
+        for (name, value) in [
+            ("sec-fetch-site", "cross-site"),
+            ("origin", "https://evil.test"),
+        ] {
+            let request = Request::builder()
+                .method(&method)
+                .uri(&path)
+                .header(header::HOST, "shop.test")
+                .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+                .header(name, value);
+            let request = request
+                .body("product_id=1&quantity=1".into())
+                .expect("a request");
+            let answer = visitor.send(request).await;
+            assert_eq!(
+                answer.status,
+                StatusCode::FORBIDDEN,
+                "{name} at {method} {path}"
+            );
+            assert!(answer.detail().contains("another site"));
+        }
+    }
+    assert_eq!(shop.count("cart").await, 0);
+}
+
+#[tokio::test]
+async fn cookies_are_out_of_reach_of_scripts_and_other_sites() {
+    let shop = TestShop::new().await;
+    let add = "product_id=1&quantity=1";
+    let answer = Visitor::of(&shop)
+        .submit("/products/flash-sale-smartphone", "/api/form/cart/add", add)
+        .await;
+    let cookie = answer.header("set-cookie").to_owned();
+    assert!(cookie.starts_with("doorbuster="), "{cookie}");
+    assert!(
+        cookie.contains("HttpOnly") && cookie.contains("SameSite=Lax"),
+        "{cookie}"
+    );
+    assert!(!cookie.contains("Secure"), "{cookie}");
+
+    let mut secure = Visitor::at(state(
+        shop.handle(),
+        shop.database.url(),
+        "https://shop.test",
+    ));
+    let answer = secure
+        .submit("/products/flash-sale-smartphone", "/api/form/cart/add", add)
+        .await;
+    let cookie = answer.header("set-cookie");
+    assert!(cookie.starts_with("__Host-doorbuster="), "{cookie}");
+    assert!(
+        cookie.contains("Secure") && cookie.contains("Path=/"),
+        "{cookie}"
+    );
+}
+
+#[tokio::test]
+async fn browsing_sets_no_cookie() {
+    let shop = TestShop::new().await;
+    let mut visitor = Visitor::of(&shop);
+    for path in [
+        "/",
+        "/products/flash-sale-smartphone",
+        "/cart",
+        "/checkout",
+        "/nowhere",
+    ] {
+        let answer = visitor.page(path).await;
+        assert_eq!(answer.header("set-cookie"), "", "{path}");
+    }
+    assert_eq!(shop.count("session").await, 0);
+}

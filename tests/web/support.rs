@@ -1,0 +1,197 @@
+//! A shop behind its whole router, and requests to it.
+
+use std::sync::Arc;
+
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{HeaderMap, Method, Request, StatusCode, header},
+};
+use doorbuster::{
+    db::session_store::DbSessionStore,
+    feed::Feed,
+    shop::Shop,
+    simulation::Engine,
+    web::{AppState, rate_limit::RateLimits, server},
+};
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+
+pub use crate::support::TestShop;
+
+/// The administrator's password in these tests.
+pub const PASSWORD: &str = "correct horse battery staple";
+
+/// The state of a server on `shop`, reached under `public_url`.
+pub fn state(shop: Shop, database_url: &str, public_url: &str) -> AppState {
+    AppState {
+        engine: Engine::new(database_url.to_owned(), Feed::default()),
+        sessions: DbSessionStore::new(shop.db().clone()),
+        limits: RateLimits::new(None).into(),
+        stock_watch: Default::default(),
+        public_url: public_url.into(),
+        secure: public_url.starts_with("https"),
+        trusted_proxies: Arc::new([]),
+        shutdown: CancellationToken::new(),
+        shop,
+    }
+}
+
+/// A router, and the cookies of one visitor.
+pub struct Visitor {
+    router: Router,
+    cookie: Option<String>,
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| {
+            value.to_str().expect("a header of ours is text")
+        })
+    }
+
+    /// The sentence of a problem.
+    pub fn detail(&self) -> String {
+        let problem: Value = serde_json::from_str(&self.body)
+            .unwrap_or_else(|_| panic!("no problem: {} {}", self.status, self.body));
+        problem["detail"].as_str().unwrap_or_default().to_owned()
+    }
+}
+
+impl Visitor {
+    /// A stranger at a shop reached over http.
+    pub fn of(shop: &TestShop) -> Self {
+        Self::at(state(
+            shop.handle(),
+            shop.database.url(),
+            "http://shop.test",
+        ))
+    }
+
+    /// A stranger at this server.
+    pub fn at(state: AppState) -> Self {
+        Self {
+            router: server::router(state).expect("the public URL is an origin"),
+            cookie: None,
+        }
+    }
+
+    /// Sends a request, with the cookie there is, and keeps the one that comes.
+    pub async fn send(&mut self, mut request: Request<Body>) -> Answer {
+        if let Some(cookie) = &self.cookie {
+            let cookie = cookie.parse().expect("a cookie of ours");
+            request.headers_mut().insert(header::COOKIE, cookie);
+        }
+        let response = self
+            .router
+            .clone()
+            .oneshot(request)
+            .await
+            .expect("the router is infallible");
+        let (parts, body) = response.into_parts();
+        if let Some(set) = parts.headers.get(header::SET_COOKIE) {
+            let set = set.to_str().expect("a cookie of ours is text");
+            self.cookie = set.split(';').next().map(ToOwned::to_owned);
+        }
+        let body = to_bytes(body, usize::MAX).await.expect("it ends");
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body: String::from_utf8_lossy(&body).into_owned(),
+        }
+    }
+
+    /// The cookie's name and value, as last set.
+    pub fn cookie(&self) -> Option<&str> {
+        self.cookie.as_deref()
+    }
+
+    /// What a browser asks for.
+    pub async fn page(&mut self, path: &str) -> Answer {
+        let request = Request::get(path).header(header::ACCEPT, "text/html");
+        self.send(request.body(Body::empty()).expect("a request"))
+            .await
+    }
+
+    /// A form as a browser without JavaScript posts it from `page`.
+    pub async fn submit(&mut self, page: &str, path: &str, fields: &str) -> Answer {
+        let request = Request::post(path)
+            .header(header::ACCEPT, "text/html")
+            .header(header::REFERER, format!("http://shop.test{page}"))
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.send(request.body(fields.to_owned().into()).expect("a request"))
+            .await
+    }
+
+    /// A form as a program posts it.
+    pub async fn post_form(&mut self, path: &str, fields: &str) -> Answer {
+        let request =
+            Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.send(request.body(fields.to_owned().into()).expect("a request"))
+            .await
+    }
+
+    /// A call of the JSON API.
+    pub async fn post_json(&mut self, path: &str, json: &str) -> Answer {
+        let request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
+        self.send(request.body(json.to_owned().into()).expect("a request"))
+            .await
+    }
+
+    /// Signs in as the administrator.
+    pub async fn sign_in(&mut self, shop: &TestShop) {
+        shop.settle_admin_password(Some(PASSWORD))
+            .await
+            .expect("the password is set");
+        let fields = format!("password={}", PASSWORD.replace(' ', "+"));
+        let answer = self
+            .submit("/admin/login", "/api/form/admin/login", &fields)
+            .await;
+        assert_eq!(answer.header("location"), "/admin", "{answer:?}");
+    }
+}
+
+/// Every route there is: pages from the router, server functions from their registry, and the one table of the rest. Parameters are
+/// filled with something that parses.
+pub fn every_route() -> Vec<(Method, String)> {
+    let pages = server::page_routes()
+        .into_iter()
+        .map(|route| (Method::GET, route.path().to_owned()));
+    let forms =
+        leptos::server_fn::axum::server_fn_paths().map(|(path, method)| (method, path.to_owned()));
+    let others = server::other_routes().into_iter().flat_map(|(path, _)| {
+        let method = if path == "/api/purchase" {
+            Method::POST
+        } else {
+            Method::GET
+        };
+        [(method, path.to_owned())]
+    });
+    pages
+        .chain(forms)
+        .chain(others)
+        .map(|(method, path)| (method, fill_in(&path)))
+        .collect()
+}
+
+fn fill_in(path: &str) -> String {
+    path.split('/')
+        .map(|part| {
+            if part.starts_with('{') || part.starts_with(':') {
+                "01890000-0000-7000-8000-000000000000"
+            } else {
+                part
+            }
+        })
+        .collect::<Vec<_>>()
+        .join("/")
+}
