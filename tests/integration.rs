@@ -4,9 +4,11 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
+mod audit;
 mod checkout;
 mod database;
 mod idempotency;
 mod inventory;
+mod simulation;
 mod support;
 mod web;

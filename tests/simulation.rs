@@ -1,0 +1,566 @@
+//! The workbench's engine: the contract's numbers, the verdict from the database, and runs as they are stored.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use doorbuster::{
+    db::txn::TimeSplit,
+    feed::Feed,
+    model::{
+        RunSnapshot, RunState, ShopError, SimulationPlan, StrategyKey, Verdict, plan::Journey,
+    },
+    simulation::{
+        Attempt, AttemptResult, Engine, SimulationError, recorder::Recorder, store,
+        verdict::verdict,
+    },
+};
+use uuid::Uuid;
+
+use crate::support::{TestShop, check_audit_clean, shop::units_of, within};
+
+/// The longest that a run may take here.
+const RUN_MAX: Duration = Duration::from_secs(60);
+
+fn engine(shop: &TestShop) -> Engine {
+    Engine::new(shop.database.url().to_owned(), shop.feed().clone())
+}
+
+async fn run(shop: &TestShop, plan: SimulationPlan) -> RunSnapshot {
+    let engine = engine(shop);
+    let started = engine.start(plan).await.expect("the run starts");
+    within(
+        RUN_MAX,
+        "the run's end",
+        engine.finish(started, &[], |_| {}),
+    )
+    .await
+    .expect("the run ends with a verdict")
+}
+
+async fn verdict_of(shop: &TestShop, plan: SimulationPlan) -> Verdict {
+    run(shop, plan).await.verdict.expect("it has a verdict")
+}
+
+fn plan(strategy: StrategyKey, buyers: u32, stock: u32) -> SimulationPlan {
+    SimulationPlan {
+        strategy,
+        buyers,
+        stock,
+        ..SimulationPlan::preset()
+    }
+}
+
+/// `(succeeded, rejected, failed, remaining, oversold, undersold)`
+fn figures(verdict: &Verdict) -> (u64, u64, u64, i64, i64, i64) {
+    (
+        verdict.succeeded,
+        verdict.rejected,
+        verdict.failed,
+        verdict.remaining,
+        verdict.oversold,
+        verdict.undersold,
+    )
+}
+
+const SAFE: [StrategyKey; 2] = [StrategyKey::RowLock, StrategyKey::ConditionalUpdate];
+
+#[tokio::test]
+async fn safe_strategies_sell_exactly_what_is_there() {
+    let shop = TestShop::new().await;
+    for strategy in SAFE {
+        for (buyers, stock, window, expected) in [
+            (33, 20, 0, (20, 13, 0, 0, 0, 0)),
+            (33, 20, 2, (20, 13, 0, 0, 0, 0)),
+            (10, 5, 0, (5, 5, 0, 0, 0, 0)),
+            (5, 8, 0, (5, 0, 0, 3, 0, 0)),
+            (7, 0, 0, (0, 7, 0, 0, 0, 0)),
+            (1, 1, 0, (1, 0, 0, 0, 0, 0)),
+        ] {
+            let plan = SimulationPlan {
+                race_window_ms: window,
+                ..plan(strategy, buyers, stock)
+            };
+            let verdict = verdict_of(&shop, plan).await;
+            assert_eq!(
+                figures(&verdict),
+                expected,
+                "{strategy}, {buyers} buyers, {stock} units"
+            );
+            assert!(verdict.invariants_held() && verdict.safe, "{verdict:#?}");
+            assert_eq!(
+                verdict.sold,
+                i64::try_from(verdict.succeeded).expect("small")
+            );
+            assert_eq!(verdict.attempts, u64::from(buyers));
+        }
+    }
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn quantities_and_rounds_multiply() {
+    let shop = TestShop::new().await;
+    for strategy in SAFE {
+        let threes = SimulationPlan {
+            quantity: units_of(3),
+            ..plan(strategy, 10, 20)
+        };
+        let verdict = verdict_of(&shop, threes).await;
+        assert_eq!(
+            figures(&verdict),
+            (6, 4, 0, 2, 0, 0),
+            "{strategy}: two units are left that no three would fit into"
+        );
+        assert_eq!((verdict.sold, verdict.quantity), (18, 3));
+        assert!(verdict.invariants_held(), "{verdict:#?}");
+
+        let rounds = SimulationPlan {
+            rounds: 4,
+            ..plan(strategy, 8, 20)
+        };
+        let verdict = verdict_of(&shop, rounds).await;
+        assert_eq!(figures(&verdict), (20, 12, 0, 0, 0, 0), "{strategy}");
+        assert_eq!((verdict.attempts, verdict.rounds), (32, 4));
+    }
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn unguarded_oversells_and_the_verdict_says_so() {
+    let shop = TestShop::new().await;
+    let plan = SimulationPlan {
+        race_window_ms: 5,
+        ..plan(StrategyKey::Unguarded, 100, 10)
+    };
+    let verdict = verdict_of(&shop, plan).await;
+    assert!(verdict.oversold > 0 && !verdict.safe, "{verdict:#?}");
+    assert_eq!(verdict.sold, verdict.stock + verdict.oversold);
+    assert!(!verdict.invariants_held());
+    assert_eq!(verdict.attempts, 100);
+    let report = shop.audit().await;
+    assert_eq!(
+        report
+            .exhibits
+            .iter()
+            .map(|exhibit| exhibit.oversold)
+            .collect::<Vec<_>>(),
+        [verdict.oversold]
+    );
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn the_checkout_journey_goes_through_carts() {
+    let shop = TestShop::new().await;
+    let plan = SimulationPlan {
+        journey: Journey::Checkout,
+        ..plan(StrategyKey::RowLock, 12, 7)
+    };
+    let verdict = verdict_of(&shop, plan).await;
+    assert_eq!(figures(&verdict), (7, 5, 0, 0, 0, 0), "{verdict:#?}");
+    let contacts: i64 = shop
+        .by_hand
+        .value("SELECT count(*) FROM customer_order WHERE email LIKE '%@simulation.invalid'")
+        .await;
+    assert_eq!(contacts, 7);
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn a_run_on_a_shop_product_is_seen_by_its_shoppers() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(20).await;
+    shop.buy(&product)
+        .quantity(2)
+        .await
+        .expect("a shopper was here before");
+    let bell = shop.feed().bell();
+    let plan = SimulationPlan {
+        product_id: Some(product.id),
+        ..plan(StrategyKey::ConditionalUpdate, 33, 0)
+    };
+    let end = run(&shop, plan).await;
+    let verdict = end.verdict.expect("it has a verdict");
+    assert_eq!(figures(&verdict), (18, 15, 0, 0, 0, 0), "{verdict:#?}");
+    assert_eq!(
+        (end.product_name, end.stock, verdict.sold_to_others),
+        (product.name.clone(), 18, 0)
+    );
+    assert!(verdict.invariants_held(), "{verdict:#?}");
+    assert_eq!(
+        shop.feed()
+            .latest(&[product.id])
+            .first()
+            .map(|change| change.available),
+        Some(0)
+    );
+    assert!(bell.has_changed().is_ok_and(|rung| rung));
+    assert!(
+        shop.latest_orders(50).await.expect("orders").len() == 1,
+        "simulated orders are no shopper's"
+    );
+    check_audit_clean(&shop).await;
+}
+
+/// Shoppers go on buying during a run on their product: that is neither oversold nor undersold.
+#[tokio::test]
+async fn shoppers_who_buy_meanwhile_are_told_apart() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(20).await;
+    let engine = engine(&shop);
+    let plan = SimulationPlan {
+        product_id: Some(product.id),
+        ..plan(StrategyKey::RowLock, 10, 0)
+    };
+    let started = engine.start(plan).await.expect("the run starts");
+    shop.buy(&product)
+        .quantity(15)
+        .await
+        .expect("a shopper is quicker");
+    let end = engine.finish(started, &[], |_| {}).await.expect("it ends");
+    let verdict = end.verdict.expect("it has a verdict");
+    assert_eq!(figures(&verdict), (5, 5, 0, 0, 0, 0), "{verdict:#?}");
+    assert_eq!((verdict.sold, verdict.sold_to_others), (5, 15));
+    assert!(verdict.invariants_held(), "{verdict:#?}");
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn a_plan_that_may_not_run_is_refused_and_leaves_nothing() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(20).await;
+    let lane = shop.with_lane(StrategyKey::RowLock, 5).await;
+    let engine = engine(&shop);
+    let before = shop.count("simulation_run").await;
+    for (plan, expected) in [
+        (
+            SimulationPlan {
+                product_id: Some(product.id),
+                ..plan(StrategyKey::Unguarded, 3, 1)
+            },
+            Some(ShopError::StrategyUnsafeHere("unguarded".to_owned())),
+        ),
+        (
+            SimulationPlan {
+                product_id: Some(987_654),
+                ..plan(StrategyKey::RowLock, 3, 1)
+            },
+            Some(ShopError::UnknownProduct),
+        ),
+        (
+            SimulationPlan {
+                product_id: Some(lane.id),
+                ..plan(StrategyKey::RowLock, 3, 1)
+            },
+            Some(ShopError::UnknownProduct),
+        ),
+        (plan(StrategyKey::RowLock, 0, 1), None),
+    ] {
+        let Err(SimulationError::Shop(error)) = engine.start(plan.clone()).await else {
+            panic!("{plan:?} was started");
+        };
+        match expected {
+            Some(expected) => assert_eq!(error, expected, "{plan:?}"),
+            None => assert!(matches!(error, ShopError::FieldsInvalid(_)), "{error:?}"),
+        }
+        assert!(!engine.runs().is_busy(), "{plan:?}");
+    }
+    assert_eq!(shop.count("simulation_run").await, before);
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn one_run_at_a_time() {
+    let shop = TestShop::new().await;
+    let engine = engine(&shop);
+    let small = || plan(StrategyKey::RowLock, 2, 1);
+    let started = engine.start(small()).await.expect("the first starts");
+    assert!(engine.runs().get(started.id()).is_some());
+    assert!(matches!(
+        engine.start(small()).await,
+        Err(SimulationError::Busy)
+    ));
+    engine.finish(started, &[], |_| {}).await.expect("it ends");
+    assert!(!engine.runs().is_busy());
+    // Two clicks at the same moment.
+    let (one, two) = tokio::join!(engine.start(small()), engine.start(small()));
+    let started = match (one, two) {
+        (Ok(started), Err(SimulationError::Busy)) | (Err(SimulationError::Busy), Ok(started)) => {
+            started
+        }
+        (one, two) => panic!("started: {} and {}", one.is_ok(), two.is_ok()),
+    };
+    // A run that its task lost, as by a panic, blocks nobody.
+    drop(started);
+    assert!(!engine.runs().is_busy());
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn a_run_is_stored_and_read_back() {
+    let shop = TestShop::new().await;
+    let attempts = Arc::new(AtomicU64::new(0));
+    let engine = engine(&shop);
+    let plan = SimulationPlan {
+        race_window_ms: 120,
+        seed: 7,
+        ..plan(StrategyKey::RowLock, 4, 2)
+    };
+    let started = engine.start(plan.clone()).await.expect("the run starts");
+    let id = started.id();
+    let running = store::find(shop.db(), id)
+        .await
+        .expect("a run that goes on is there");
+    assert_eq!((running.state, running.verdict), (RunState::Running, None));
+    let seen = Arc::clone(&attempts);
+    let end = engine
+        .finish(started, &[], move |count| {
+            seen.fetch_max(count, Ordering::Relaxed);
+        })
+        .await
+        .expect("it ends");
+    let stored = store::find(shop.db(), id).await.expect("it is stored");
+    assert_eq!((stored.state, &stored.plan), (RunState::Finished, &plan));
+    assert_eq!(stored.verdict, end.verdict);
+    assert_eq!(stored.product_name, end.product_name);
+    assert_eq!(stored.samples.last(), end.samples.last());
+    assert!(
+        stored.samples.len() > 2,
+        "four buyers who each stand 120 ms in one lock's queue: {:?}",
+        stored.samples
+    );
+    assert!(stored.samples.is_sorted_by_key(|sample| sample.elapsed_ms));
+    assert!(
+        stored
+            .samples
+            .is_sorted_by(|a, b| a.remaining >= b.remaining),
+        "{:?}",
+        stored.samples
+    );
+    let last = stored.samples.last().expect("a last point");
+    assert_eq!(
+        (last.succeeded, last.rejected, last.failed, last.remaining),
+        (2, 2, 0, 0)
+    );
+    assert!(attempts.load(Ordering::Relaxed) >= 1, "progress was told");
+
+    let second = run(&shop, plan.clone()).await;
+    let latest = store::latest(shop.db(), 1).await.expect("the latest");
+    assert_eq!(
+        latest.iter().map(|run| run.id.as_str()).collect::<Vec<_>>(),
+        [second.id.as_str()]
+    );
+    let unknown = store::find(shop.db(), Uuid::now_v7()).await;
+    assert_eq!(unknown.err(), Some(ShopError::UnknownSimulation));
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn who_watches_sees_the_end() {
+    let shop = TestShop::new().await;
+    let engine = engine(&shop);
+    let started = engine
+        .start(plan(StrategyKey::RowLock, 5, 3))
+        .await
+        .expect("the run starts");
+    let watched = engine.runs().get(started.id()).expect("it can be watched");
+    let mut bell = watched.bell();
+    assert_eq!(watched.snapshot().state, RunState::Running);
+    let end = engine.finish(started, &[], |_| {}).await.expect("it ends");
+    assert!(bell.has_changed().is_ok_and(|rung| rung));
+    bell.mark_unchanged();
+    assert_eq!(
+        watched.snapshot(),
+        end,
+        "also after the run was forgotten here"
+    );
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn what_a_stopped_server_left_running_is_failed() {
+    let shop = TestShop::new().await;
+    let engine = engine(&shop);
+    let started = engine
+        .start(plan(StrategyKey::RowLock, 5, 3))
+        .await
+        .expect("the run starts");
+    let id = started.id();
+    // The server that ran it is no more.
+    drop(started);
+    assert_eq!(
+        store::fail_abandoned(shop.db(), 3_600)
+            .await
+            .expect("asked"),
+        0,
+        "it was alive a moment ago"
+    );
+    assert_eq!(store::fail_abandoned(shop.db(), 0).await.expect("asked"), 1);
+    assert_eq!(store::fail_abandoned(shop.db(), 0).await.expect("asked"), 0);
+    let failed = store::find(shop.db(), id).await.expect("it is stored");
+    assert_eq!(failed.state, RunState::Failed);
+    assert!(failed.failure.is_some_and(|why| why.contains("stopped")));
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn old_runs_leave_with_all_that_was_sold_on_them() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(9).await;
+    let on_lane = run(&shop, plan(StrategyKey::Unguarded, 6, 3)).await;
+    let on_shop = run(
+        &shop,
+        SimulationPlan {
+            product_id: Some(product.id),
+            ..plan(StrategyKey::RowLock, 3, 0)
+        },
+    )
+    .await;
+    let kept = run(&shop, plan(StrategyKey::RowLock, 6, 3)).await;
+    shop.buy(&product).await.expect("a shopper buys too");
+    let age = format!(
+        "UPDATE simulation_run SET started_at = started_at - INTERVAL '31 days' WHERE id IN ('{}', '{}')",
+        on_lane.id, on_shop.id
+    );
+    shop.by_hand.run(&age).await;
+
+    assert_eq!(store::prune(shop.db()).await.expect("it prunes"), 2);
+
+    let left: Vec<_> = store::latest(shop.db(), 9)
+        .await
+        .expect("runs")
+        .into_iter()
+        .map(|run| run.id)
+        .collect();
+    assert_eq!(left, [kept.id]);
+    let lanes: i64 = shop
+        .by_hand
+        .value("SELECT count(*) FROM product WHERE lane_id IS NOT NULL")
+        .await;
+    assert_eq!(lanes, 1, "the kept run's");
+    assert_eq!(
+        shop.units_ordered(&product).await,
+        4,
+        "what was sold of the shop's own stock stays sold"
+    );
+    let orders: i64 = shop
+        .by_hand
+        .value("SELECT count(*) FROM customer_order WHERE lane_id IS NULL")
+        .await;
+    assert_eq!(orders, 4, "and belongs to no lane any more");
+    let orphans: i64 = shop
+        .by_hand
+        .value("SELECT count(*) FROM customer_order o WHERE NOT EXISTS (SELECT FROM order_line l WHERE l.order_id = o.id)")
+        .await;
+    assert_eq!(orphans, 0);
+    assert_eq!(store::prune(shop.db()).await.expect("it prunes"), 0);
+    check_audit_clean(&shop).await;
+}
+
+/// Buyers who were told yes, and orders that are not there: the verdict believes the database.
+#[tokio::test]
+async fn the_verdict_believes_the_database() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(10).await;
+    let told = |result: AttemptResult| Attempt {
+        result,
+        retries: 0,
+        latency: Duration::from_millis(1),
+        split: TimeSplit::default(),
+    };
+    let plan = plan(StrategyKey::RowLock, 3, 10);
+    let ground = async || {
+        store::ground(shop.db(), product.id, 0)
+            .await
+            .expect("it is asked")
+    };
+    let start = ground().await;
+    let recorder = Recorder::new();
+    recorder.record(told(AttemptResult::Bought));
+    let lost = verdict(
+        &plan,
+        start,
+        ground().await,
+        &recorder,
+        Duration::from_secs(1),
+    );
+    assert_eq!((lost.succeeded, lost.sold), (1, 0));
+    assert!(!lost.invariants_held(), "an acknowledged order is lost");
+
+    let recorder = Recorder::new();
+    recorder.record(told(AttemptResult::Rejected));
+    recorder.record(told(AttemptResult::Failed("planted".to_owned())));
+    let undersold = verdict(
+        &plan,
+        start,
+        ground().await,
+        &recorder,
+        Duration::from_secs(1),
+    );
+    assert_eq!(
+        undersold.undersold, 2,
+        "two went without while ten were left"
+    );
+    assert!(!undersold.invariants_held());
+    let others = verdict(
+        &plan,
+        start,
+        {
+            shop.buy(&product).quantity(10).await.expect("sold");
+            ground().await
+        },
+        &Recorder::new(),
+        Duration::from_secs(1),
+    );
+    assert_eq!(
+        (others.sold, others.sold_to_others, others.undersold),
+        (0, 10, 0)
+    );
+    assert!(others.invariants_held(), "{others:#?}");
+    check_audit_clean(&shop).await;
+}
+
+/// A run that cannot be judged says so, and makes room for the next.
+#[tokio::test]
+async fn a_run_whose_product_disappears_has_failed() {
+    let shop = TestShop::new().await;
+    let engine = engine(&shop);
+    let started = engine
+        .start(plan(StrategyKey::RowLock, 3, 3))
+        .await
+        .expect("the run starts");
+    let id = started.id();
+    shop.by_hand
+        .run("DELETE FROM stock_movement WHERE product_id IN (SELECT id FROM product WHERE lane_id IS NOT NULL); DELETE FROM product WHERE lane_id IS NOT NULL")
+        .await;
+    let end = within(
+        RUN_MAX,
+        "the run's end",
+        engine.finish(started, &[], |_| {}),
+    )
+    .await;
+    assert!(end.is_err(), "{end:?}");
+    assert!(!engine.runs().is_busy());
+    let stored = store::find(shop.db(), id).await.expect("it is stored");
+    assert_eq!(stored.state, RunState::Failed);
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_starts_no_run() {
+    let engine = Engine::new(
+        "postgres://nobody@127.0.0.1:1/nothing".to_owned(),
+        Feed::default(),
+    );
+    let refused = engine.start(plan(StrategyKey::RowLock, 1, 1)).await;
+    assert!(
+        matches!(refused, Err(SimulationError::Connect(_))),
+        "{refused:?}"
+    );
+    assert!(!engine.runs().is_busy());
+}
