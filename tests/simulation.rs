@@ -268,7 +268,7 @@ async fn a_plan_that_may_not_run_is_refused_and_leaves_nothing() {
             Some(expected) => assert_eq!(error, expected, "{plan:?}"),
             None => assert!(matches!(error, ShopError::FieldsInvalid(_)), "{error:?}"),
         }
-        assert!(!engine.runs().is_busy(), "{plan:?}");
+        assert!(!engine.is_busy(), "{plan:?}");
     }
     assert_eq!(shop.count("simulation_run").await, before);
     check_audit_clean(&shop).await;
@@ -286,7 +286,7 @@ async fn one_run_at_a_time() {
         Err(SimulationError::Busy)
     ));
     engine.finish(started, &[], |_| {}).await.expect("it ends");
-    assert!(!engine.runs().is_busy());
+    assert!(!engine.is_busy());
     // Two clicks at the same moment.
     let (one, two) = tokio::join!(engine.start(small()), engine.start(small()));
     let started = match (one, two) {
@@ -297,7 +297,7 @@ async fn one_run_at_a_time() {
     };
     // A run that its task lost, as by a panic, blocks nobody.
     drop(started);
-    assert!(!engine.runs().is_busy());
+    assert!(!engine.is_busy());
     check_audit_clean(&shop).await;
 }
 
@@ -545,7 +545,7 @@ async fn a_run_whose_product_disappears_has_failed() {
     )
     .await;
     assert!(end.is_err(), "{end:?}");
-    assert!(!engine.runs().is_busy());
+    assert!(!engine.is_busy());
     let stored = store::find(shop.db(), id).await.expect("it is stored");
     assert_eq!(stored.state, RunState::Failed);
     check_audit_clean(&shop).await;
@@ -562,5 +562,5 @@ async fn a_database_that_is_away_starts_no_run() {
         matches!(refused, Err(SimulationError::Connect(_))),
         "{refused:?}"
     );
-    assert!(!engine.runs().is_busy());
+    assert!(!engine.is_busy());
 }

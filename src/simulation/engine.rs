@@ -98,6 +98,11 @@ impl Engine {
         &self.runs
     }
 
+    /// True while a run goes on here.
+    pub fn is_busy(&self) -> bool {
+        self.turn.available_permits() == 0
+    }
+
     /// Opens the run and shows it; [`Engine::finish`] then lets the buyers go.
     ///
     /// # Errors
