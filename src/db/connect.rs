@@ -1,6 +1,13 @@
 //! A bounded pool of connections, and the database that it leads to.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use sea_orm::{
@@ -109,7 +116,8 @@ impl Db {
         let transactions = Database::connect(for_transactions(url, settings))
             .await
             .map_err(ConnectError::Unreachable)?;
-        let connection = Database::connect(for_reads(url, settings))
+        let suspected = Arc::new(AtomicBool::new(false));
+        let connection = Database::connect(for_reads(url, settings, Arc::clone(&suspected)))
             .await
             .map_err(ConnectError::Unreachable)?;
         Ok(Self {
@@ -117,6 +125,7 @@ impl Db {
             reader: Reader {
                 connection,
                 deadline: settings.read_deadline,
+                suspected,
             },
             turnstile: Arc::new(Semaphore::new(settings.transactions_max as usize)),
             settings,
@@ -177,7 +186,7 @@ fn for_transactions(url: &str, settings: PoolSettings) -> ConnectOptions {
 }
 
 /// No transaction ever begins here, so nothing needs to be rolled back.
-fn for_reads(url: &str, settings: PoolSettings) -> ConnectOptions {
+fn for_reads(url: &str, settings: PoolSettings, suspected: Arc<AtomicBool>) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(settings.readers_max)
@@ -191,8 +200,12 @@ fn for_reads(url: &str, settings: PoolSettings) -> ConnectOptions {
                 ("statement_timeout", in_ms(settings.statement_timeout)),
             ])
         })
-        .map_sqlx_postgres_pool_opts(|pool| {
-            pool.after_release(|connection, _| Box::pin(still_answers(connection)))
+        .map_sqlx_postgres_pool_opts(move |pool| {
+            let suspected = Arc::clone(&suspected);
+            pool.after_release(move |connection, _| {
+                let suspected = Arc::clone(&suspected);
+                Box::pin(async move { still_answers(connection, &suspected).await })
+            })
         });
     options
 }
@@ -214,10 +227,21 @@ async fn roll_back(connection: &mut sqlx::PgConnection) -> Result<bool, sqlx::Er
 }
 
 /// The driver pings a connection on its way into the pool, without a limit: on a dead line that would keep its place in the pool until
-/// the network notices. This one asks first, and is bounded.
-async fn still_answers(connection: &mut sqlx::PgConnection) -> Result<bool, sqlx::Error> {
+/// the network notices. So while a line is suspected, this one asks first, and is bounded; asking always would cost every read another
+/// round trip.
+async fn still_answers(
+    connection: &mut sqlx::PgConnection,
+    suspected: &AtomicBool,
+) -> Result<bool, sqlx::Error> {
+    if !suspected.load(Ordering::Relaxed) {
+        return Ok(true);
+    }
     match timeout(RELEASE_MAX, connection.ping()).await {
-        Ok(result) => result.map(|()| true),
+        Ok(result) => {
+            result?;
+            suspected.store(false, Ordering::Relaxed);
+            Ok(true)
+        }
         Err(_) => Err(sqlx::Error::PoolTimedOut),
     }
 }
@@ -228,16 +252,32 @@ async fn still_answers(connection: &mut sqlx::PgConnection) -> Result<bool, sqlx
 pub struct Reader {
     connection: DatabaseConnection,
     deadline: Duration,
+    /// Set when a read got no answer: its line may be dead.
+    suspected: Arc<AtomicBool>,
 }
 
 impl Reader {
-    async fn bounded<T>(
-        &self,
-        statement: impl Future<Output = Result<T, DbErr>>,
-    ) -> Result<T, DbErr> {
-        timeout(self.deadline, statement)
-            .await
-            .unwrap_or(Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout)))
+    /// Runs in a task of its own, so that a reader who leaves does not hide a dead line from us.
+    async fn bounded<T, F>(&self, read: impl FnOnce(DatabaseConnection) -> F) -> Result<T, DbErr>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, DbErr>> + Send + 'static,
+    {
+        let read = read(self.connection.clone());
+        let (deadline, suspected) = (self.deadline, Arc::clone(&self.suspected));
+        let task = tokio::spawn(async move {
+            let mut read = pin!(read);
+            match timeout(deadline, &mut read).await {
+                Ok(answer) => answer,
+                Err(_) => {
+                    // Before the read is dropped, and its connection goes back.
+                    suspected.store(true, Ordering::Relaxed);
+                    Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
+                }
+            }
+        });
+        task.await
+            .unwrap_or_else(|error| Err(DbErr::Custom(error.to_string())))
     }
 }
 
@@ -248,19 +288,24 @@ impl ConnectionTrait for Reader {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.bounded(self.connection.execute_raw(statement)).await
+        self.bounded(|connection| async move { connection.execute_raw(statement).await })
+            .await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.bounded(self.connection.execute_unprepared(sql)).await
+        let sql = sql.to_owned();
+        self.bounded(|connection| async move { connection.execute_unprepared(&sql).await })
+            .await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.bounded(self.connection.query_one_raw(statement)).await
+        self.bounded(|connection| async move { connection.query_one_raw(statement).await })
+            .await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.bounded(self.connection.query_all_raw(statement)).await
+        self.bounded(|connection| async move { connection.query_all_raw(statement).await })
+            .await
     }
 }
 
