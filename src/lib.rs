@@ -6,7 +6,7 @@
 //! | [`ui`] | stateless pieces of a page | model |
 //! | [`islands`] | what comes alive in the browser | model, api, ui |
 //! | [`api`] | server functions, one file a noun | model; in their bodies web::session, shop, simulation |
-//! | `web` | the server: routes, pages, layers, streams | everything below it |
+//! | `web` | the server: routes, pages, layers, streams | ui, islands, api, and everything below it |
 //! | `shop` | the domain: stock, carts, orders, the audit | db, feed, model, config |
 //! | `simulation` | the concurrent buyers and their verdict | shop, db, feed, model, config |
 //! | `feed` | what changed after a commit | model, config |

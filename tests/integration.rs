@@ -4,9 +4,12 @@
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
+mod architecture;
 mod audit;
 mod checkout;
+mod command_line;
 mod database;
+mod embedded;
 mod idempotency;
 mod inventory;
 mod simulation;

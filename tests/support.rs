@@ -2,6 +2,7 @@
 
 pub mod database;
 pub mod keeper;
+pub mod program;
 pub mod proxy;
 pub mod race;
 pub mod server;

@@ -63,7 +63,6 @@ async fn an_unknown_product_is_refused() {
         let nothing = TestProduct {
             id,
             name: String::new(),
-            lane_id: None,
         };
         check_refused(&shop, &nothing, 1, &ShopError::UnknownProduct).await;
     }

@@ -1,9 +1,9 @@
 //! A database for one test.
 
-use std::sync::LazyLock;
+use std::{sync::LazyLock, time::Duration};
 
 use doorbuster::db::{Db, PoolSettings, dialect};
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, TryGetable};
+use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, TryGetable};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::server::{self, Server, on_support};
@@ -64,7 +64,7 @@ impl TestDatabase {
 
     /// One connection for statements by hand. It has none of the pool's timeouts.
     pub async fn by_hand(&self) -> ByHand {
-        ByHand(server::connection(&self.url).await)
+        ByHand::new(&self.url).await
     }
 }
 
@@ -78,6 +78,26 @@ impl Drop for TestDatabase {
 pub struct ByHand(DatabaseConnection);
 
 impl ByHand {
+    pub async fn new(url: &str) -> Self {
+        Self(server::connection(url).await)
+    }
+
+    /// The same for a database that is perhaps not there yet.
+    pub async fn try_new(url: &str) -> Option<Self> {
+        let mut options = ConnectOptions::new(url);
+        options
+            .max_connections(1)
+            .acquire_timeout(Duration::from_secs(5))
+            .sqlx_logging(false);
+        Database::connect(options).await.ok().map(Self)
+    }
+
+    /// The one value that `sql` selects, if it does.
+    pub async fn try_value<T: TryGetable>(&self, sql: &str) -> Option<T> {
+        let row = self.0.query_one_raw(dialect::statement(sql, [])).await;
+        row.ok()??.try_get_by_index(0).ok()
+    }
+
     /// Runs statements without parameters. Returns the rows affected by the last.
     pub async fn run(&self, sql: &str) -> u64 {
         self.try_run(sql)

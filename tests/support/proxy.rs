@@ -75,14 +75,6 @@ impl Proxy {
         *self.line.trigger.lock().expect("no panic under this lock") = Some(bytes.into());
     }
 
-    /// Returns once the line is dead.
-    pub async fn until_dead(&self) {
-        let mut dead = self.line.dead.subscribe();
-        dead.wait_for(|dead| *dead)
-            .await
-            .expect("the line outlives this");
-    }
-
     /// New connections come through again; those of before are lost, and are never told.
     pub fn mend(&self) {
         self.line.dead.send_replace(false);

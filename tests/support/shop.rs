@@ -70,15 +70,6 @@ impl TestShop {
         Self::with_pool(POOL).await
     }
 
-    /// With room for so many transactions at once.
-    pub async fn with_transactions(transactions_max: u32) -> Self {
-        Self::with_pool(PoolSettings {
-            transactions_max,
-            ..POOL
-        })
-        .await
-    }
-
     pub async fn with_pool(settings: PoolSettings) -> Self {
         let database = TestDatabase::seeded().await;
         Self {
@@ -143,10 +134,7 @@ impl TestShop {
                 id = product.id
             ))
             .await;
-        TestProduct {
-            lane_id: Some(lane_id),
-            ..product
-        }
+        product
     }
 
     /// A purchase by row-lock of one unit, unless told otherwise; await it, or spawn it.
@@ -306,7 +294,6 @@ pub struct Counters {
 pub struct TestProduct {
     pub id: i64,
     pub name: String,
-    pub lane_id: Option<i64>,
 }
 
 impl TestProduct {
@@ -398,11 +385,7 @@ impl ProductBuilder<'_> {
                 moment(self.ends),
             ))
             .await;
-        let product = TestProduct {
-            id,
-            name,
-            lane_id: None,
-        };
+        let product = TestProduct { id, name };
         let by_hand = &self.shop.by_hand;
         by_hand
             .run(&format!(

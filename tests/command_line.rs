@@ -1,0 +1,380 @@
+//! The command line: exit codes, and a standard output that carries only a command's result.
+
+use serde_json::Value;
+
+use crate::support::{
+    TestDatabase, TestShop, check_audit_clean,
+    program::{Ended, run},
+};
+
+/// Where nobody listens: a command that opens no database does not notice.
+const NOWHERE: &str = "postgres://nobody@127.0.0.1:1/nothing";
+
+/// The contract's object.
+#[track_caller]
+fn check_figures(ended: &Ended, expected: &[(&str, i64)]) {
+    let verdict = ended.json();
+    for (name, figure) in expected {
+        assert_eq!(verdict[name], Value::from(*figure), "{name} in {verdict:#}");
+    }
+    for name in [
+        "succeeded",
+        "rejected",
+        "failed",
+        "attempts",
+        "retries",
+        "sold",
+        "remaining",
+        "oversold",
+        "undersold",
+        "strategy",
+        "safe",
+        "seed",
+        "buyers",
+        "stock",
+        "quantity",
+        "rounds",
+        "elapsed_ms",
+        "orders_per_second",
+        "latency_ms",
+        "time_split_ms",
+    ] {
+        assert!(!verdict[name].is_null(), "{name} is part of the contract");
+    }
+    for name in ["p50", "p90", "p95", "p99", "max"] {
+        assert!(verdict["latency_ms"][name].is_number(), "latency_ms.{name}");
+    }
+    for name in ["pool_wait", "lock_wait", "execute", "commit"] {
+        assert!(
+            verdict["time_split_ms"][name].is_number(),
+            "time_split_ms.{name}"
+        );
+    }
+}
+
+/// From nothing: the database is made, migrated and seeded on the way.
+#[tokio::test]
+async fn a_safe_simulation_ends_with_0() {
+    let database = TestDatabase::absent().await;
+    let ended = run(
+        Some(database.url()),
+        &["simulate", "--buyers", "33", "--stock", "20", "--json"],
+    )
+    .await;
+    ended.check_code(0);
+    check_figures(
+        &ended,
+        &[
+            ("succeeded", 20),
+            ("rejected", 13),
+            ("failed", 0),
+            ("remaining", 0),
+            ("oversold", 0),
+            ("undersold", 0),
+            ("attempts", 33),
+        ],
+    );
+    assert!(ended.left_nothing, "no data folder was made");
+    let five = [
+        "simulate",
+        "--strategy",
+        "conditional-update",
+        "--buyers",
+        "10",
+        "--stock",
+        "5",
+        "--json",
+    ];
+    let ended = run(Some(database.url()), &five).await;
+    check_figures(
+        ended.check_code(0),
+        &[("succeeded", 5), ("rejected", 5), ("sold", 5)],
+    );
+    let products: i64 = database
+        .by_hand()
+        .await
+        .value("SELECT count(*) FROM product WHERE lane_id IS NULL")
+        .await;
+    assert!(products >= 24, "the shop was seeded");
+}
+
+#[tokio::test]
+async fn an_oversold_simulation_ends_with_3_and_the_audit_shows_the_exhibit() {
+    let shop = TestShop::new().await;
+    let url = Some(shop.database.url());
+    let wide = [
+        "simulate",
+        "--strategy",
+        "unguarded",
+        "--buyers",
+        "100",
+        "--stock",
+        "10",
+        "--race-window-ms",
+        "5",
+        "--json",
+    ];
+    let ended = run(url, &wide).await;
+    let oversold = ended.check_code(3).json()["oversold"]
+        .as_i64()
+        .expect("a number");
+    assert!(oversold > 0);
+    let audit = run(url, &["audit", "--json"]).await;
+    let report = audit.check_code(0).json();
+    assert_eq!(
+        report["exhibits"][0]["oversold"],
+        Value::from(oversold),
+        "{report:#}"
+    );
+    let spoken = run(url, &["audit"]).await;
+    assert!(
+        spoken.check_code(0).stdout.contains("exhibit"),
+        "{}",
+        spoken.stdout
+    );
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn an_audit_with_violations_ends_with_3() {
+    let shop = TestShop::new().await;
+    shop.without_final_audit();
+    shop.by_hand
+        .run("INSERT INTO idempotency_key (key, fingerprint) VALUES ('mute', repeat('0', 64))")
+        .await;
+    let ended = run(Some(shop.database.url()), &["audit", "--json"]).await;
+    let report = ended.check_code(3).json();
+    let rules = report["rules"].as_array().expect("rules");
+    let broken: Vec<_> = rules
+        .iter()
+        .filter(|rule| rule["violations"] != 0)
+        .map(|rule| &rule["rule"])
+        .collect();
+    assert_eq!(broken, ["key-has-answer"]);
+}
+
+#[tokio::test]
+async fn wrong_usage_ends_with_2() {
+    for arguments in [
+        &["simulate"][..],
+        &["simulate", "--buyers", "33"],
+        &["simulate", "--buyers", "0", "--stock", "20"],
+        &["simulate", "--buyers", "-3", "--stock", "20"],
+        &["simulate", "--buyers", "10001", "--stock", "20"],
+        &["simulate", "--buyers", "33", "--stock", "1000001"],
+        &[
+            "simulate",
+            "--buyers",
+            "33",
+            "--stock",
+            "20",
+            "--quantity",
+            "0",
+        ],
+        &[
+            "simulate",
+            "--buyers",
+            "33",
+            "--stock",
+            "20",
+            "--quantity",
+            "1001",
+        ],
+        &[
+            "simulate", "--buyers", "33", "--stock", "20", "--rounds", "0",
+        ],
+        &[
+            "simulate", "--buyers", "10000", "--stock", "20", "--rounds", "1000",
+        ],
+        &[
+            "simulate",
+            "--buyers",
+            "33",
+            "--stock",
+            "20",
+            "--race-window-ms",
+            "2001",
+        ],
+        &[
+            "simulate",
+            "--buyers",
+            "33",
+            "--stock",
+            "20",
+            "--strategy",
+            "hope",
+        ],
+        &[
+            "simulate",
+            "--buyers",
+            "33",
+            "--stock",
+            "20",
+            "--strategy",
+            "conditional-update",
+            "--journey",
+            "checkout",
+        ],
+        &[
+            "simulate",
+            "--buyers",
+            "33",
+            "--stock",
+            "20",
+            "--target",
+            "http://127.0.0.1:1",
+            "--race-window-ms",
+            "5",
+        ],
+        &[
+            "simulate",
+            "--buyers",
+            "33",
+            "--stock",
+            "20",
+            "--target",
+            "not a url",
+        ],
+        &["audit", "--loud"],
+        &["migrate", "sideways"],
+        &["sell"],
+    ] {
+        let ended = run(Some(NOWHERE), arguments).await;
+        assert_eq!(ended.code, Some(2), "{arguments:?}: {}", ended.stderr);
+        assert!(ended.stdout.is_empty(), "{arguments:?}: {}", ended.stdout);
+        assert!(!ended.stderr.is_empty(), "{arguments:?} says why");
+        assert!(ended.left_nothing, "{arguments:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_list_of_strategies_opens_no_database() {
+    for url in [Some(NOWHERE), None] {
+        let ended = run(url, &["simulate", "--list"]).await;
+        ended.check_code(0);
+        let lines: Vec<Vec<&str>> = ended
+            .stdout
+            .lines()
+            .map(|line| line.split_whitespace().take(2).collect())
+            .collect();
+        assert_eq!(
+            lines,
+            [
+                ["row-lock", "safe"],
+                ["conditional-update", "safe"],
+                ["unguarded", "unsafe"]
+            ]
+        );
+        assert!(
+            ended.left_nothing && ended.stderr.is_empty(),
+            "{}",
+            ended.stderr
+        );
+    }
+}
+
+#[tokio::test]
+async fn any_other_failure_ends_with_1_and_a_sentence_without_the_password() {
+    for url in [
+        "postgres://user:hush@127.0.0.1:1/nothing",
+        "mysql://user:hush@127.0.0.1/shop",
+    ] {
+        for arguments in [
+            &["audit", "--json"][..],
+            &["simulate", "--buyers", "3", "--stock", "1", "--json"],
+            &["seed"],
+            &["migrate"],
+        ] {
+            let ended = run(Some(url), arguments).await;
+            assert_eq!(ended.code, Some(1), "{arguments:?}: {}", ended.stderr);
+            assert!(ended.stdout.is_empty(), "{arguments:?}: {}", ended.stdout);
+            assert!(
+                ended.stderr.contains("doorbuster: "),
+                "{arguments:?}: {}",
+                ended.stderr
+            );
+            assert!(
+                !ended.stderr.contains("hush"),
+                "{arguments:?}: {}",
+                ended.stderr
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn schema_and_catalogue_are_commands() {
+    let database = TestDatabase::absent().await;
+    let url = Some(database.url());
+    let pending = run(url, &["migrate", "status"]).await;
+    let steps = pending.check_code(0).stdout.lines().count();
+    assert!(
+        steps > 0
+            && pending
+                .stdout
+                .lines()
+                .all(|line| line.starts_with("pending")),
+        "{}",
+        pending.stdout
+    );
+    let up = run(url, &["migrate"]).await;
+    assert!(
+        up.check_code(0)
+            .stdout
+            .lines()
+            .all(|line| line.starts_with("applied")),
+        "{}",
+        up.stdout
+    );
+    let down = run(url, &["migrate", "down"]).await;
+    assert_eq!(
+        down.check_code(0)
+            .stdout
+            .lines()
+            .filter(|line| line.starts_with("applied"))
+            .count(),
+        steps - 1
+    );
+    let seeded = run(url, &["seed"]).await;
+    assert!(
+        seeded.check_code(0).stdout.starts_with("Wrote "),
+        "{}",
+        seeded.stdout
+    );
+    let again = run(url, &["seed"]).await;
+    assert!(
+        again.check_code(0).stdout.contains("nothing was changed"),
+        "{}",
+        again.stdout
+    );
+    let fresh = run(url, &["migrate", "fresh"]).await;
+    assert!(
+        fresh
+            .check_code(0)
+            .stdout
+            .lines()
+            .all(|line| line.starts_with("applied")),
+        "{}",
+        fresh.stdout
+    );
+    let products: i64 = database
+        .by_hand()
+        .await
+        .value("SELECT count(*) FROM product")
+        .await;
+    assert_eq!(products, 0);
+}
+
+/// Two commands meet on a database that neither finds there.
+#[tokio::test]
+async fn two_first_commands_may_start_at_once() {
+    let database = TestDatabase::absent().await;
+    let simulate = ["simulate", "--buyers", "10", "--stock", "5", "--json"];
+    let (one, two) = tokio::join!(
+        run(Some(database.url()), &simulate),
+        run(Some(database.url()), &simulate)
+    );
+    for ended in [one, two] {
+        check_figures(ended.check_code(0), &[("succeeded", 5), ("rejected", 5)]);
+    }
+}

@@ -1,0 +1,223 @@
+//! The PostgreSQL server that the shop brings along: it is shared, it ends with its owner however that ends, and it keeps what was committed.
+
+use std::{
+    os::unix::fs::PermissionsExt,
+    path::{Path, PathBuf},
+    process::{Child, Stdio},
+    time::{Duration, Instant},
+};
+
+use doorbuster::db::{connect, embedded::EmbeddedPostgres};
+use tempfile::TempDir;
+
+use crate::support::{PATIENCE, program::doorbuster, within};
+
+/// A first start makes the cluster, with every file flushed to disk.
+const START_MAX: Duration = Duration::from_secs(60);
+
+/// A data folder of its own. It lies in `target`, which the server's own user can enter when this runs as root.
+struct DataFolder(TempDir);
+
+impl DataFolder {
+    fn new() -> Self {
+        let folder = tempfile::Builder::new()
+            .prefix("embedded-")
+            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+            .expect("a temporary folder");
+        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))
+            .expect("it may be entered");
+        Self(folder)
+    }
+
+    fn data(&self) -> PathBuf {
+        self.0.path().join("data")
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+}
+
+async fn start(folder: &DataFolder) -> EmbeddedPostgres {
+    within(
+        START_MAX,
+        "the server's start",
+        EmbeddedPostgres::start(&folder.data()),
+    )
+    .await
+    .expect("the server starts")
+}
+
+async fn orders(url: &str) -> i64 {
+    let connection = crate::support::database::ByHand::new(url).await;
+    connection
+        .value("SELECT count(*) FROM customer_order")
+        .await
+}
+
+#[tokio::test]
+async fn one_owns_the_server_and_others_attach() {
+    let folder = DataFolder::new();
+    let owner = start(&folder).await;
+    assert!(!owner.is_attached());
+    let guest = start(&folder).await;
+    assert!(guest.is_attached());
+    assert_eq!(guest.url(), owner.url());
+    connect::ensure_database(owner.url())
+        .await
+        .expect("the shop's database is made");
+    let by_hand = crate::support::database::ByHand::new(owner.url()).await;
+    by_hand
+        .run("CREATE TABLE kept (n int); INSERT INTO kept VALUES (7)")
+        .await;
+    for (setting, value) in [
+        ("fsync", "on"),
+        ("synchronous_commit", "on"),
+        ("full_page_writes", "on"),
+        ("listen_addresses", ""),
+    ] {
+        let now: String = by_hand.value(&format!("SHOW {setting}")).await;
+        assert_eq!(now, value, "{setting}");
+    }
+    // A guest who leaves ends nothing.
+    guest.stop().await.expect("the guest leaves");
+    let one: i64 = by_hand.value("SELECT 1::bigint").await;
+    assert_eq!(one, 1);
+    drop(by_hand);
+    let url = owner.url().to_owned();
+    owner.stop().await.expect("the owner stops it");
+    assert!(
+        connect::ensure_database(&url).await.is_err(),
+        "nobody answers"
+    );
+    let again = start(&folder).await;
+    assert!(!again.is_attached(), "who comes next owns it");
+    let kept: i32 = crate::support::database::ByHand::new(again.url())
+        .await
+        .value("SELECT n FROM kept")
+        .await;
+    assert_eq!(kept, 7);
+    again.stop().await.expect("it stops");
+}
+
+/// A simulation that goes on until it is killed.
+struct Busy(Child);
+
+impl Busy {
+    fn start(folder: &DataFolder) -> Self {
+        let data = folder.data();
+        let data = data.to_str().expect("text");
+        let arguments = [
+            "simulate", "--data", data, "--buyers", "20", "--rounds", "1000", "--stock", "1000000",
+            "--json",
+        ];
+        let child = doorbuster(folder.path(), &arguments)
+            .stdout(Stdio::null())
+            .stderr(Stdio::inherit())
+            .spawn()
+            .expect("the program starts");
+        Self(child)
+    }
+
+    fn check_runs(&mut self) {
+        let ended = self.0.try_wait().expect("it is our child");
+        assert!(ended.is_none(), "the simulation ended by itself: {ended:?}");
+    }
+
+    /// SIGKILL: no chance to clean up.
+    fn kill(&mut self) {
+        self.0.kill().expect("it is killed");
+        self.0.wait().expect("it ends");
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.kill().ok();
+        self.0.wait().ok();
+    }
+}
+
+#[tokio::test]
+async fn a_killed_owner_leaves_neither_an_orphan_nor_a_loss() {
+    let folder = DataFolder::new();
+    let mut busy = Busy::start(&folder);
+    let seen = within(START_MAX, "a hundred orders", async {
+        loop {
+            busy.check_runs();
+            // Until the program owns the folder, a start of ours would be the owner.
+            if folder.data().join("owner.lock").exists()
+                && folder.data().join("postgres/postmaster.pid").exists()
+            {
+                let guest = start(&folder).await;
+                assert!(guest.is_attached(), "the program owns the server");
+                let connection = crate::support::database::ByHand::try_new(guest.url()).await;
+                if let Some(connection) = connection {
+                    let count = connection
+                        .try_value::<i64>("SELECT count(*) FROM customer_order")
+                        .await;
+                    if let Some(count @ 100..) = count {
+                        break count;
+                    }
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
+    busy.kill();
+    let begin = Instant::now();
+    let owner = start(&folder).await;
+    let took = begin.elapsed();
+    assert!(!owner.is_attached(), "the killed program's server is gone");
+    assert!(
+        took < PATIENCE,
+        "it starts again at once, not after {took:?}"
+    );
+    assert!(
+        orders(owner.url()).await >= seen,
+        "every order that was seen is there"
+    );
+    let pool = doorbuster::db::Db::connect(owner.url(), doorbuster::db::PoolSettings::COMMAND)
+        .await
+        .expect("it answers");
+    let report = doorbuster::shop::audit::run(&pool)
+        .await
+        .expect("the audit runs");
+    assert!(report.is_clean(), "{report:#?}");
+    pool.close().await;
+    owner.stop().await.expect("it stops");
+}
+
+/// Commands in the folder of a running server use that server's database.
+#[tokio::test]
+async fn commands_in_the_folder_of_a_running_server_use_its_database() {
+    let folder = DataFolder::new();
+    let owner = start(&folder).await;
+    let data = folder.data();
+    let data = data.to_str().expect("text").to_owned();
+    let run = async |arguments: &[&str]| {
+        let all = [arguments, &["--data", data.as_str()]].concat();
+        let mut command = doorbuster(folder.path(), &all);
+        tokio::task::spawn_blocking(move || command.output())
+            .await
+            .expect("the wait ends")
+            .expect("the program starts")
+    };
+    let simulated = run(&["simulate", "--buyers", "10", "--stock", "5", "--json"]).await;
+    assert_eq!(
+        simulated.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&simulated.stderr)
+    );
+    let audited = run(&["audit", "--json"]).await;
+    assert_eq!(
+        audited.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&audited.stderr)
+    );
+    assert_eq!(orders(owner.url()).await, 5);
+    owner.stop().await.expect("it stops");
+}

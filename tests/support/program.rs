@@ -1,0 +1,83 @@
+//! The `doorbuster` binary as a person runs it.
+
+use std::{
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// The binary in an empty folder, with nothing of this environment that it would read.
+pub fn doorbuster(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_doorbuster"));
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .stdin(Stdio::null());
+    for name in [
+        "DATABASE_URL",
+        "DOORBUSTER_DATA",
+        "DOORBUSTER_ADDR",
+        "PUBLIC_URL",
+        "ADMIN_PASSWORD",
+        "RUST_LOG",
+    ] {
+        command.env_remove(name);
+    }
+    command
+}
+
+/// How a run of the program ended.
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+    /// Whether the folder that it ran in is still empty.
+    pub left_nothing: bool,
+}
+
+impl Ended {
+    /// Standard output as the one JSON object that it must be.
+    #[track_caller]
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.stdout)
+            .unwrap_or_else(|error| panic!("{error} in standard output: {:?}", self.stdout))
+    }
+
+    #[track_caller]
+    pub fn check_code(&self, code: i32) -> &Self {
+        assert_eq!(
+            self.code,
+            Some(code),
+            "standard output:\n{}\nstandard error:\n{}",
+            self.stdout,
+            self.stderr
+        );
+        self
+    }
+}
+
+/// Runs the program to its end in a folder of its own.
+pub async fn run(database_url: Option<&str>, arguments: &[&str]) -> Ended {
+    let folder = TempDir::new().expect("a temporary folder");
+    let mut command = doorbuster(folder.path(), arguments);
+    if let Some(url) = database_url {
+        command.env("DATABASE_URL", url);
+    }
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = tokio::task::spawn_blocking(move || command.output())
+        .await
+        .expect("the wait ends")
+        .expect("the program starts");
+    Ended {
+        code: status.code(),
+        stdout: String::from_utf8(stdout).expect("text"),
+        stderr: String::from_utf8(stderr).expect("text"),
+        left_nothing: std::fs::read_dir(folder.path())
+            .is_ok_and(|mut entries| entries.next().is_none()),
+    }
+}
