@@ -144,7 +144,7 @@ fn expand(tree: &str) -> Vec<String> {
         let end = closing(group);
         return split_top(&group[..end])
             .into_iter()
-            .flat_map(|part| expand(part))
+            .flat_map(expand)
             .collect();
     }
     let word = |text: &str| -> String {

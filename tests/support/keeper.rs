@@ -62,7 +62,9 @@ fn spawn_keeper(files: &Files) {
         .stderr(log);
     // A group of its own: a Ctrl-C at the tests must not end the server before those who use it.
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
-    command.spawn().expect("this program starts once more");
+    let mut keeper = command.spawn().expect("this program starts once more");
+    // It mostly outlives this process; should it end before, somebody must take note.
+    std::thread::spawn(move || keeper.wait());
 }
 
 /// No test: what the keeper process runs. In an ordinary test run there is nothing to keep.

@@ -85,7 +85,7 @@ impl Server {
             template: format!("doorbuster_template_{}", fingerprint()),
             made: AtomicU32::new(0),
             drops: Semaphore::new(1),
-            usage: usage,
+            usage,
         };
         let connection = connection(&server.url_of("postgres")).await;
         dialect::advisory_lock(&connection, TEMPLATE_LOCK)
