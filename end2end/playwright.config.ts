@@ -1,0 +1,57 @@
+import { devices, defineConfig } from "@playwright/test";
+
+import { systemChromium } from "./fixtures/chromium";
+
+const inContinuousIntegration = Boolean(process.env.CI);
+
+export default defineConfig({
+  testDir: ".",
+  outputDir: "test-results",
+  globalSetup: "./fixtures/global_setup.ts",
+  // A test that passes at the second attempt has found something: no retries.
+  retries: 0,
+  // Browsers, server and PostgreSQL share the machine.
+  workers: 2,
+  forbidOnly: inContinuousIntegration,
+  timeout: 60_000,
+  globalTimeout: 30 * 60_000,
+  expect: { timeout: 10_000 },
+  reporter: [["list"], ["html", { open: "never" }]],
+  use: {
+    trace: "retain-on-failure",
+    screenshot: "only-on-failure",
+    launchOptions: {
+      // Without one, Playwright's own browser is used.
+      executablePath: systemChromium(),
+      args: [
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-first-run",
+        // Chromium's sandbox does not work for root.
+        ...(process.getuid?.() === 0 ? ["--no-sandbox"] : []),
+      ],
+    },
+  },
+  projects: [
+    {
+      name: "desktop",
+      testMatch: ["shopping/**/*.spec.ts", "admin/**/*.spec.ts"],
+      use: { ...devices["Desktop Chrome"], viewport: { width: 1280, height: 800 } },
+    },
+    {
+      name: "mobile",
+      testMatch: "shopping/**/*.spec.ts",
+      use: { ...devices["Pixel 7"], viewport: { width: 390, height: 844 } },
+    },
+    {
+      name: "no-js",
+      testMatch: "no-js/**/*.spec.ts",
+      use: {
+        ...devices["Desktop Chrome"],
+        viewport: { width: 1280, height: 800 },
+        javaScriptEnabled: false,
+      },
+    },
+  ],
+});
