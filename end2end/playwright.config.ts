@@ -42,6 +42,12 @@ export default defineConfig({
     {
       name: "mobile",
       testMatch: "shopping/**/*.spec.ts",
+      // No page in the first two, and no Tab key on a telephone.
+      testIgnore: [
+        "shopping/api.spec.ts",
+        "shopping/delivery.spec.ts",
+        "shopping/keyboard.spec.ts",
+      ],
       use: { ...devices["Pixel 7"], viewport: { width: 390, height: 844 } },
     },
     {

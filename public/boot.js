@@ -6,8 +6,12 @@
   // An island inside another's children first restores the context that the outer one provides.
   const hydrate = async (node, exports, restoreContext) => {
     if (node.localName === "leptos-island") {
+      const island = exports[node.dataset.component];
+      if (!island) {
+        throw new Error(`the bundle has no island ${node.dataset.component}: it is of another build than the page`);
+      }
       restoreContext?.();
-      await exports[node.dataset.component]?.(node);
+      await island(node);
     } else if (node.localName === "leptos-children") {
       restoreContext = node.$$on_hydrate;
     }

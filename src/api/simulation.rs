@@ -72,51 +72,55 @@ mod server {
             ]
         }
 
+        /// Names everything that is wrong at once: what is no number is checked on with the preset's.
         fn parse(&self) -> Result<SimulationPlan, ShopError> {
+            let preset = SimulationPlan::preset();
             let mut errors = Vec::new();
-            let mut refuse = |field: &str, message: String| {
-                errors.push(FieldError {
-                    field: field.to_owned(),
-                    message,
-                });
-            };
-            let mut number = |field: &str, typed: &str| {
+            let mut number = |field: &str, typed: &str, preset: u64| {
                 typed.trim().parse::<u64>().unwrap_or_else(|_| {
-                    refuse(field, "Please enter a whole number.".to_owned());
-                    0
+                    errors.push(field_error(field, "Please enter a whole number."));
+                    preset
                 })
             };
             // What does not fit is larger than any limit, and is refused by the plan itself.
             let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
-            let buyers = small(number("buyers", &self.buyers));
-            let stock = small(number("stock", &self.stock));
-            let rounds = small(number("rounds", &self.rounds));
-            let race_window_ms = small(number("race_window_ms", &self.race_window_ms));
-            let seed = number("seed", &self.seed);
-            let quantity = Quantity::parse(&self.quantity).unwrap_or_else(|error| {
-                refuse("quantity", error.to_string());
-                Quantity::ONE
-            });
-            let product_id = match self.target.as_str() {
-                "lane" => None,
-                id => Some(id.parse().map_err(|_| ShopError::UnknownProduct)?),
-            };
-            let strategy = self.strategy.parse()?;
-            if !errors.is_empty() {
-                return Err(ShopError::FieldsInvalid(errors));
-            }
-            SimulationPlan {
-                strategy,
-                buyers,
-                stock,
-                quantity,
-                rounds,
-                seed,
-                race_window_ms,
-                product_id,
+            let plan = SimulationPlan {
+                buyers: small(number("buyers", &self.buyers, preset.buyers.into())),
+                stock: small(number("stock", &self.stock, preset.stock.into())),
+                rounds: small(number("rounds", &self.rounds, preset.rounds.into())),
+                race_window_ms: small(number("race_window_ms", &self.race_window_ms, 0)),
+                seed: number("seed", &self.seed, preset.seed),
+                quantity: Quantity::parse(&self.quantity).unwrap_or_else(|error| {
+                    errors.push(field_error("quantity", &error.to_string()));
+                    Quantity::ONE
+                }),
+                strategy: self.strategy.parse()?,
+                product_id: self.product_id()?,
                 journey: Journey::Express,
+            };
+            match plan.validate() {
+                Ok(plan) if errors.is_empty() => Ok(plan),
+                Err(ShopError::FieldsInvalid(more)) => {
+                    errors.extend(more);
+                    Err(ShopError::FieldsInvalid(errors))
+                }
+                Err(other) if errors.is_empty() => Err(other),
+                _ => Err(ShopError::FieldsInvalid(errors)),
             }
-            .validate()
+        }
+
+        fn product_id(&self) -> Result<Option<i64>, ShopError> {
+            match self.target.as_str() {
+                "lane" => Ok(None),
+                id => id.parse().map(Some).map_err(|_| ShopError::UnknownProduct),
+            }
+        }
+    }
+
+    fn field_error(field: &str, message: &str) -> FieldError {
+        FieldError {
+            field: field.to_owned(),
+            message: message.to_owned(),
         }
     }
 

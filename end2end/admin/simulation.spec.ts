@@ -1,0 +1,231 @@
+import { expectAccessible, expectNoSidewaysScroll } from "../fixtures/accessibility";
+import {
+  RUN_ADDRESS,
+  chart,
+  expectVerdict,
+  fillInPlan,
+  heightOfStockLine,
+  signIn,
+  simulate,
+  simulateButton,
+} from "../fixtures/administrator";
+import { SMARTPHONE, TABLET } from "../fixtures/catalogue";
+import { expect, test } from "../fixtures/shop";
+import { stockOf, untilAwake } from "../fixtures/shopper";
+
+// A shop simulates one sale at a time.
+test.use({ ownShop: true });
+
+test.beforeEach(({ page, adminPassword }) => signIn(page.request, adminPassword));
+
+test("33 buyers at 20 units: the chart reaches 0, and the verdict is 20 sold, 13 told no, nothing oversold", async ({
+  page,
+}) => {
+  await page.goto("/admin/simulations");
+  await expect(page.getByLabel("Buyers")).toHaveValue("33");
+  await expect(page.getByLabel("Stock")).toHaveValue("20");
+  await expect(page.getByLabel("Strategy")).toHaveValue("row-lock");
+  await simulateButton(page).click();
+  await expect(page).toHaveURL(RUN_ADDRESS);
+  await untilAwake(page);
+  const verdict = { sold: 20, rejected: 13, remaining: 0, oversold: 0, undersold: 0 };
+  await expectVerdict(page, verdict);
+  await expect(
+    page.getByRole("heading", { name: "Sold to the last unit, not one more" }),
+  ).toBeVisible();
+  await expect(chart(page)).toHaveAccessibleName(
+    / 0 of 20 units remain, 20 purchases succeeded, 13 were turned away\.$/,
+  );
+  expect(await heightOfStockLine(page)).toBe(0);
+  await expectAccessible(page);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await expectNoSidewaysScroll(page);
+  await page.setViewportSize({ width: 1280, height: 800 });
+
+  // Stored: listed, and the same when opened later.
+  const address = page.url();
+  await page.getByRole("link", { name: "All runs" }).click();
+  const runs = page.getByRole("table", { name: "Runs so far" }).getByRole("row");
+  const latest = runs.nth(1);
+  await expect(latest.getByRole("cell")).toHaveText([
+    "Oversold 0",
+    "row-lock",
+    "33",
+    "20",
+    "20",
+    "13",
+    /^[1-9]\d*$/,
+  ]);
+  await latest.getByRole("link").click();
+  await expect(page).toHaveURL(address);
+  await expectVerdict(page, verdict);
+  expect(await heightOfStockLine(page)).toBe(0);
+});
+
+test("a page that is loaded again in the middle of a run goes on where it was", async ({
+  page,
+  context,
+}) => {
+  await simulate(page, { Buyers: "300", Stock: "200", "Race window (ms)": "30" });
+  const state = page.getByTestId("run-state");
+  await expect(state).toHaveText("Running");
+  const sold = async () => Number(await page.getByTestId("sold").textContent());
+  await expect.poll(sold, { intervals: [50] }).toBeGreaterThan(10);
+  await expect(page.getByTestId("undersold")).toContainText("not known yet");
+
+  const soldBefore = await sold();
+  await page.reload({ waitUntil: "commit" });
+  await expect(state).toHaveText("Running");
+  expect(await sold()).toBeGreaterThanOrEqual(soldBefore);
+  expect(await heightOfStockLine(page)).toBeGreaterThan(0);
+
+  // Nobody else may start one meanwhile.
+  const impatient = await context.newPage();
+  await impatient.goto("/admin/simulations");
+  await simulateButton(impatient).click();
+  await expect(impatient.getByRole("alert")).toContainText(
+    "Another simulation is running. Wait for its verdict.",
+  );
+  await impatient.close();
+
+  const remaining = async () => Number(await page.getByTestId("remaining").textContent());
+  const seen = new Set<number>();
+  await expect
+    .poll(async () => seen.add(await remaining()).has(0), { intervals: [100], timeout: 30_000 })
+    .toBe(true);
+  expect(seen.size, "different figures of the stock while it was sold").toBeGreaterThan(3);
+  const verdict = { sold: 200, rejected: 100, remaining: 0, oversold: 0, undersold: 0 };
+  await expectVerdict(page, verdict);
+  expect(await heightOfStockLine(page)).toBe(0);
+  await page.reload();
+  await expectVerdict(page, verdict);
+});
+
+test("an unguarded sale oversells, and the page says so in red", async ({ page }) => {
+  await simulate(
+    page,
+    { Buyers: "100", Stock: "10", "Race window (ms)": "5" },
+    { Strategy: "unguarded" },
+  );
+  await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 30_000 });
+  const oversold = Number(await page.getByTestId("oversold").textContent());
+  expect(oversold).toBeGreaterThan(0);
+  await expect(page.getByTestId("sold")).toHaveText(`${10 + oversold}`);
+  await expect(
+    page.getByRole("heading", { name: `Sold ${oversold} that do not exist` }),
+  ).toBeVisible();
+  await expectAccessible(page);
+  await page.goto("/admin");
+  const run = page.getByRole("table", { name: "Recent simulation runs" }).getByRole("row").nth(1);
+  await expect(run).toContainText(`Oversold ${oversold}`);
+  // An exhibit, and no loss of the shop.
+  await expect(page.getByRole("region", { name: "Stock audit" })).toContainText(
+    "Every unit accounted for",
+  );
+});
+
+test("a sale of a product of the shop is seen by a shopper who has its page open", async ({
+  page,
+  anotherBrowser,
+}) => {
+  const shopper = await anotherBrowser();
+  await shopper.goto(`/products/${SMARTPHONE.slug}`);
+  await untilAwake(shopper);
+  const stock = shopper.getByRole("region", { name: "Buy" }).getByRole("status");
+  await expect(stock).toContainText("20 of 20 left");
+  await stock.evaluate((element) => {
+    const seen: string[] = [];
+    new MutationObserver(() => seen.push(element.textContent)).observe(element, {
+      characterData: true,
+      childList: true,
+      subtree: true,
+    });
+    Object.assign(window, { seen });
+  });
+
+  await simulate(
+    page,
+    { Buyers: "33", "Race window (ms)": "50" },
+    { Shelf: `${SMARTPHONE.id}`, Strategy: "conditional-update" },
+  );
+  await expectVerdict(page, { sold: 20, rejected: 13, remaining: 0, oversold: 0, undersold: 0 });
+  await expect(stock).toHaveText("Sold out 0 of 20 left");
+  await expect(shopper.getByRole("button", { name: "Sold out" })).toBeDisabled();
+  expect(await stockOf(page.request, SMARTPHONE)).toBe(0);
+  const seen = await shopper.evaluate(() => (window as unknown as { seen: string[] }).seen);
+  expect(seen.filter((text) => /\b([1-9]|1\d) of 20 left/.test(text))).not.toEqual([]);
+});
+
+test("an unsafe strategy is not let near a product of the shop", async ({ page }) => {
+  const before = await stockOf(page.request, TABLET);
+  await page.goto("/admin/simulations");
+  await page.getByLabel("Shelf").selectOption(`${TABLET.id}`);
+  await page.getByLabel("Strategy").selectOption("unguarded");
+  await simulateButton(page).click();
+  await expect(page).toHaveURL("/admin/simulations");
+  await expect(page.getByRole("alert")).toContainText(
+    "The strategy unguarded is not safe: it may sell from a private lane only.",
+  );
+  await expect(page.getByLabel("Shelf")).toHaveValue(`${TABLET.id}`);
+  await expect(page.getByLabel("Strategy")).toHaveValue("unguarded");
+  expect(await stockOf(page.request, TABLET)).toBe(before);
+});
+
+test("a plan that is out of range is refused field by field, and keeps what was typed", async ({
+  page,
+}) => {
+  const whole = "Please enter a whole number.";
+  for (const [typed, sentences] of [
+    [
+      {
+        Buyers: "0",
+        Stock: "1000001",
+        "Attempts of each buyer": "0",
+        "Race window (ms)": "2001",
+        Seed: "7",
+      },
+      {
+        Buyers: "Buyers must be from 1 to 10000.",
+        Stock: "Stock must be from 0 to 1000000.",
+        "Attempts of each buyer": "Rounds must be from 1 to 1000.",
+        "Race window (ms)": "The race window must be from 0 to 2000 ms.",
+      },
+    ],
+    [
+      {
+        Buyers: "-1",
+        Stock: "1.5",
+        "Units for each attempt": "0",
+        "Race window (ms)": "",
+        Seed: "-7",
+      },
+      {
+        Buyers: whole,
+        Stock: whole,
+        "Units for each attempt": "The quantity must be a whole number from 1 to 1,000.",
+        "Race window (ms)": whole,
+        Seed: whole,
+      },
+    ],
+  ] as const) {
+    await page.goto("/admin/simulations");
+    await page
+      .getByRole("form", { name: "Simulate flash sale" })
+      .evaluate((form: HTMLFormElement) => (form.noValidate = true));
+    await page.getByLabel("Strategy").selectOption("conditional-update");
+    await fillInPlan(page, typed);
+    await simulateButton(page).click();
+    await expect(page).toHaveURL("/admin/simulations");
+    await expect(page.getByRole("alert")).toContainText("Please correct the marked fields.");
+    for (const [label, sentence] of Object.entries(sentences)) {
+      const field = page.getByLabel(label, { exact: true });
+      await expect(field).toHaveAttribute("aria-invalid", "true");
+      await expect(field).toHaveAccessibleDescription(new RegExp(`${sentence}$`));
+    }
+    for (const [label, value] of Object.entries(typed)) {
+      await expect(page.getByLabel(label, { exact: true })).toHaveValue(value);
+    }
+    await expect(page.getByLabel("Strategy")).toHaveValue("conditional-update");
+    await expectAccessible(page);
+  }
+});

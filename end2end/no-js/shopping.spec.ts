@@ -1,0 +1,172 @@
+import { expectAccessible, expectNoSidewaysScroll } from "../fixtures/accessibility";
+import { BICYCLE, BLOCKS, CHESS, FLASK, KETTLE, TURNTABLE, euros } from "../fixtures/catalogue";
+import { expect, test } from "../fixtures/shop";
+import {
+  ORDER_ADDRESS,
+  QUANTITY_SENTENCE,
+  addToCart,
+  buyDownTo,
+  cartLine,
+  expectCartBadge,
+  expectFilledIn,
+  fillIn,
+  goToCheckout,
+  guest,
+  placeOrderButton,
+  stockOf,
+  trustNobody,
+} from "../fixtures/shopper";
+
+test.use({ ownShop: true });
+
+test("a shopper without JavaScript finds a product, changes the cart, orders, and reads the order", async ({
+  page,
+}) => {
+  const before = await stockOf(page.request, BLOCKS);
+  await page.goto("/");
+  expect(await page.evaluate(() => matchMedia("(scripting: none)").matches)).toBe(true);
+  await page.getByRole("link", { name: "Play" }).click();
+  await page.getByRole("link", { name: BLOCKS.name }).click();
+  await page.getByRole("button", { name: "Add to cart" }).click();
+  await addToCart(page, FLASK);
+  await expectCartBadge(page, 2);
+  await page.getByLabel(`Quantity of ${BLOCKS.name}`).fill("3");
+  await page.getByRole("button", { name: `Update ${BLOCKS.name}` }).click();
+  await expectCartBadge(page, 4);
+  await page.getByRole("button", { name: `Remove ${FLASK.name}` }).click();
+  await expectCartBadge(page, 3);
+  await page.getByRole("button", { name: "Checkout" }).click();
+  await fillIn(page, guest());
+  await placeOrderButton(page).click();
+  await expect(page).toHaveURL(ORDER_ADDRESS);
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Thank you, Ada Lovelace");
+  await expect(page.getByRole("row").filter({ hasText: "Total" })).toContainText(
+    euros(3 * BLOCKS.priceCents),
+  );
+  await expectCartBadge(page, 0);
+  expect(await stockOf(page.request, BLOCKS)).toBe(before - 3);
+});
+
+test("Buy now leads straight to the checkout", async ({ page }) => {
+  await addToCart(page, FLASK, 2, "Buy now");
+  await expect(page).toHaveURL("/checkout");
+  await expect(placeOrderButton(page)).toBeVisible();
+});
+
+test.describe("a quantity that is none", () => {
+  // Of a number field whose text is no number.
+  test.use({ expectedComplaint: /The specified value "abc" cannot be parsed/ });
+
+  for (const typed of ["-7", "0", "1.5", "1001", "abc", ""]) {
+    test(`“${typed}” is refused by the product page and by the cart, which keep it`, async ({
+      page,
+    }) => {
+      await page.goto(`/products/${KETTLE.slug}`);
+      await trustNobody(page.getByLabel("Quantity"));
+      await page.getByLabel("Quantity").fill(typed);
+      await page.getByRole("button", { name: "Add to cart" }).click();
+      await expect(page.getByRole("alert")).toContainText(QUANTITY_SENTENCE);
+      await expect(page.getByLabel("Quantity")).toHaveAttribute("value", typed);
+
+      await addToCart(page, KETTLE, 2);
+      const quantity = page.getByLabel(`Quantity of ${KETTLE.name}`);
+      await trustNobody(quantity);
+      await quantity.fill(typed);
+      await page.getByRole("button", { name: `Update ${KETTLE.name}` }).click();
+      await expect(page.getByRole("alert")).toContainText(QUANTITY_SENTENCE);
+      await expect(quantity).toHaveAttribute("value", typed);
+      await expectCartBadge(page, 2);
+    });
+  }
+});
+
+test("a checkout with bad fields marks each, keeps what was typed, and takes it once corrected", async ({
+  page,
+}) => {
+  await goToCheckout(page, [KETTLE, 1]);
+  const typed = { ...guest(), "E-mail": "nobody", "Postal code": "" };
+  await trustNobody(page.getByLabel("E-mail"));
+  await fillIn(page, typed);
+  await placeOrderButton(page).click();
+  await expect(page.getByRole("alert")).toContainText("Please correct the marked fields.");
+  await expectFilledIn(page, typed);
+  await expect(page.getByLabel("E-mail")).toHaveAttribute("aria-invalid", "true");
+  await expect(page.getByLabel("Postal code")).toHaveAccessibleDescription("Please fill this in.");
+  await fillIn(page, guest());
+  await placeOrderButton(page).click();
+  await expect(page).toHaveURL(ORDER_ADDRESS);
+});
+
+test("what sells out under a shopper is refused at the checkout and marked in the cart", async ({
+  page,
+}) => {
+  const contact = guest();
+  await goToCheckout(page, [TURNTABLE, 1]);
+  await fillIn(page, contact);
+  await buyDownTo(page.request, TURNTABLE, 0);
+  await placeOrderButton(page).click();
+  await expect(page.getByRole("alert")).toContainText(
+    `Insufficient stock for ${TURNTABLE.name} (available: 0, requested: 1)`,
+  );
+  await expectFilledIn(page, contact);
+  await page.getByRole("link", { name: "Go to your cart" }).click();
+  await expect(cartLine(page, TURNTABLE)).toContainText(
+    "Sold out since you put it in the cart. Remove it to go on.",
+  );
+  await expect(page.getByRole("button", { name: "Checkout" })).toBeDisabled();
+  await page.goto(`/products/${TURNTABLE.slug}`);
+  await expect(page.getByRole("button", { name: "Sold out" })).toBeDisabled();
+  await expect(page.getByRole("button", { name: "Buy now" })).toBeDisabled();
+});
+
+test("an order that stock cannot cover is refused whole, and cart and form stay as they were", async ({
+  page,
+}) => {
+  const contact = guest();
+  await goToCheckout(page, [CHESS, 5]);
+  await fillIn(page, contact);
+  await buyDownTo(page.request, CHESS, 3);
+  await placeOrderButton(page).click();
+  await expect(page.getByRole("alert")).toContainText(
+    `Insufficient stock for ${CHESS.name} (available: 3, requested: 5)`,
+  );
+  await expectFilledIn(page, contact);
+  await expectCartBadge(page, 5);
+  expect(await stockOf(page.request, CHESS)).toBe(3);
+  await page.goto("/cart");
+  await expect(cartLine(page, CHESS)).toContainText("Only 3 left. Change the quantity to go on.");
+  await page.getByLabel(`Quantity of ${CHESS.name}`).fill("3");
+  await page.getByRole("button", { name: `Update ${CHESS.name}` }).click();
+  await page.getByRole("button", { name: "Checkout" }).click();
+  await placeOrderButton(page).click();
+  await expect(page).toHaveURL(ORDER_ADDRESS);
+  expect(await stockOf(page.request, CHESS)).toBe(0);
+});
+
+test("every page of the shop can be read by everybody without JavaScript", async ({ page }) => {
+  const expectGood = async () => {
+    await expectAccessible(page);
+    await expectNoSidewaysScroll(page);
+  };
+  for (const path of [
+    "/",
+    `/products/${FLASK.slug}`,
+    `/products/${BICYCLE.slug}`,
+    "/cart",
+    "/checkout",
+  ]) {
+    await page.goto(path);
+    await expectGood();
+  }
+  await addToCart(page, FLASK);
+  await expectGood();
+  await page.getByRole("button", { name: "Checkout" }).click();
+  await trustNobody(page.getByLabel("E-mail"));
+  await placeOrderButton(page).click();
+  await expect(page.getByRole("alert")).toBeVisible();
+  await expectGood();
+  await fillIn(page, guest());
+  await placeOrderButton(page).click();
+  await expect(page).toHaveURL(ORDER_ADDRESS);
+  await expectGood();
+});

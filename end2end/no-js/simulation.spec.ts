@@ -1,0 +1,59 @@
+import { expectAccessible } from "../fixtures/accessibility";
+import {
+  chart,
+  expectVerdict,
+  heightOfStockLine,
+  signIn,
+  simulate,
+} from "../fixtures/administrator";
+import { expect, test } from "../fixtures/shop";
+
+// A shop simulates one sale at a time.
+test.use({ ownShop: true });
+
+test("an administrator without JavaScript signs in, is told when the password is wrong, and signs out", async ({
+  page,
+  adminPassword,
+}) => {
+  await page.goto("/admin/login");
+  await page.getByLabel("Password").fill("open sesame");
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page.getByRole("alert")).toContainText("That password is not right.");
+  await page.getByLabel("Password").fill(adminPassword);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Behind the counter");
+  await expectAccessible(page);
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.goto("/admin");
+  await expect(page).toHaveURL("/admin/login");
+});
+
+test("the page of a run loads itself again until the verdict is there", async ({
+  page,
+  adminPassword,
+}) => {
+  await signIn(page.request, adminPassword);
+  await simulate(page, { Buyers: "150", Stock: "100", "Race window (ms)": "20" });
+  await expect(page.getByTestId("run-state")).toHaveText("Running");
+  await expectVerdict(page, { sold: 100, rejected: 50, remaining: 0, oversold: 0, undersold: 0 });
+  await expect(chart(page)).toHaveAccessibleName(/ 0 of 100 units remain/);
+  expect(await heightOfStockLine(page)).toBe(0);
+  await expectAccessible(page);
+});
+
+test("a refused plan says why and keeps what was typed", async ({ page, adminPassword }) => {
+  await signIn(page.request, adminPassword);
+  await page.goto("/admin/simulations");
+  await page
+    .getByRole("form", { name: "Simulate flash sale" })
+    .evaluate((form: HTMLFormElement) => (form.noValidate = true));
+  await page.getByLabel("Buyers").fill("0");
+  await page.getByLabel("Seed").fill("7");
+  await page.getByRole("button", { name: "Simulate flash sale" }).click();
+  await expect(page.getByRole("alert")).toContainText("Please correct the marked fields.");
+  await expect(page.getByLabel("Buyers")).toHaveAccessibleDescription(
+    "Buyers must be from 1 to 10000.",
+  );
+  await expect(page.getByLabel("Buyers")).toHaveValue("0");
+  await expect(page.getByLabel("Seed")).toHaveValue("7");
+});

@@ -1,0 +1,149 @@
+import type { APIRequestContext } from "@playwright/test";
+
+import { signIn } from "../fixtures/administrator";
+import { SMARTPHONE } from "../fixtures/catalogue";
+import { expect, test } from "../fixtures/shop";
+import { untilAwake } from "../fixtures/shopper";
+
+const PAGES = [
+  "/",
+  `/products/${SMARTPHONE.slug}`,
+  "/cart",
+  "/checkout",
+  "/admin/login",
+  "/admin",
+  "/admin/simulations",
+  "/no/such/page",
+];
+/** JavaScript and WebAssembly of a product page, over the wire. */
+const SCRIPTS_KB_MAX = 110;
+
+for (const path of PAGES) {
+  test(`${path} tells browsers what to refuse, and styles nothing inline`, async ({
+    request,
+    adminPassword,
+  }) => {
+    if (path.startsWith("/admin") && path !== "/admin/login") {
+      await signIn(request, adminPassword);
+    }
+    const response = await request.get(path, { headers: { Accept: "text/html" } });
+    expect(new URL(response.url()).pathname).toBe(path);
+    const headers = response.headers();
+    expect(headers).toMatchObject({
+      "content-type": "text/html; charset=utf-8",
+      "cache-control": "no-store",
+      "x-content-type-options": "nosniff",
+      "x-frame-options": "DENY",
+      "referrer-policy": "same-origin",
+    });
+    const policy = headers["content-security-policy"] ?? "";
+    for (const rule of [
+      "default-src 'none'",
+      "style-src 'self'",
+      "form-action 'self'",
+      "base-uri 'none'",
+      "frame-ancestors 'none'",
+    ]) {
+      expect(policy.split("; ")).toContain(rule);
+    }
+    expect(policy).not.toContain("unsafe-inline");
+    expect(policy).not.toContain("'unsafe-eval'");
+
+    const html = await response.text();
+    expect(html).not.toMatch(/<style|\sstyle=|\son[a-z]+=/);
+    const nonce = /'nonce-([^']+)'/.exec(policy)?.[1];
+    expect(nonce).toMatch(/^[\w+/=-]{16,}$/);
+    const inlineScripts = [...html.matchAll(/<script(?![^>]*\ssrc=)[^>]*>/g)].map(([tag]) => tag);
+    for (const tag of inlineScripts) {
+      expect(tag).toContain(`nonce="${nonce}"`);
+    }
+    const again = await request.get(path, { headers: { Accept: "text/html" } });
+    expect(again.headers()["content-security-policy"]).not.toContain(nonce);
+  });
+}
+
+test("answers that are no pages may load nothing and be framed by nobody", async ({ request }) => {
+  for (const path of ["/healthz", "/readyz", "/api/products", "/api/purchase"]) {
+    expect((await request.get(path)).headers(), path).toMatchObject({
+      "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+      "x-content-type-options": "nosniff",
+      "x-frame-options": "DENY",
+    });
+  }
+});
+
+test("files are kept for a year, and come compressed where that is smaller", async ({
+  request,
+}) => {
+  const files = new Set<string>();
+  for (const path of ["/", `/products/${SMARTPHONE.slug}`]) {
+    for (const [, file] of (await (await request.get(path)).text()).matchAll(
+      /"(\/assets\/[^"]+)"/g,
+    )) {
+      files.add(file!);
+    }
+  }
+  const kinds = new Set<string>();
+  for (const file of files) {
+    const response = await request.get(file, { headers: { "Accept-Encoding": "br" } });
+    await expect(response, file).toBeOK();
+    expect(response.headers(), file).toMatchObject({
+      "cache-control": "public, max-age=31536000, immutable",
+      "content-encoding": "br",
+      vary: "Accept-Encoding",
+      "x-content-type-options": "nosniff",
+    });
+    kinds.add(response.headers()["content-type"]!.split(";")[0]!);
+  }
+  expect([...kinds].toSorted()).toEqual([
+    "application/wasm",
+    "image/svg+xml",
+    "text/css",
+    "text/javascript",
+  ]);
+
+  const style = [...files].find((file) => file.endsWith(".css"))!;
+  const plain = await request.get(style, { headers: { "Accept-Encoding": "identity" } });
+  expect(plain.headers()).not.toHaveProperty("content-encoding");
+  const known = await request.get(style, {
+    headers: { "If-None-Match": plain.headers().etag! },
+  });
+  expect(known.status()).toBe(304);
+  const elsewhere = await request.get(style.replace(/\/assets\/[^/]+/, "/assets/another-release"));
+  expect(elsewhere.headers()["cache-control"]).toBe("no-cache");
+  expect((await request.get(style.replace(".css", ".scss"))).status()).toBe(404);
+});
+
+test("a page without islands loads no script", async ({ page }) => {
+  const scripts: string[] = [];
+  page.on("request", (request) => {
+    if (request.resourceType() === "script") {
+      scripts.push(request.url());
+    }
+  });
+  await page.goto("/");
+  await expect(page.locator("script[src]")).toHaveCount(0);
+  expect(scripts).toEqual([]);
+});
+
+test(`the scripts of a product page weigh at most ${SCRIPTS_KB_MAX} kB over the wire`, async ({
+  page,
+  request,
+}) => {
+  const scripts: string[] = [];
+  page.on("request", (request) => {
+    if (/\.(js|wasm)$/.test(request.url())) {
+      scripts.push(request.url());
+    }
+  });
+  await page.goto(`/products/${SMARTPHONE.slug}`);
+  await untilAwake(page);
+  const sizes = await Promise.all(scripts.map((script) => sizeOverTheWire(request, script)));
+  expect(sizes).toHaveLength(3);
+  expect(sizes.reduce((sum, size) => sum + size)).toBeLessThanOrEqual(SCRIPTS_KB_MAX * 1_000);
+});
+
+async function sizeOverTheWire(request: APIRequestContext, url: string): Promise<number> {
+  const response = await request.head(url, { headers: { "Accept-Encoding": "br" } });
+  return Number(response.headers()["content-length"]);
+}

@@ -1,0 +1,77 @@
+import { BLOCKS, MICROPHONE, TURNTABLE } from "../fixtures/catalogue";
+import { expect, test } from "../fixtures/shop";
+import {
+  addToCart,
+  buy,
+  buyDownTo,
+  cartLine,
+  fillIn,
+  goToCheckout,
+  guest,
+  placeOrderButton,
+  untilAwake,
+} from "../fixtures/shopper";
+
+test.use({ ownShop: true });
+
+test("an open product page and an open cart follow the stock until it is sold out", async ({
+  page,
+  anotherBrowser,
+}) => {
+  const cart = await anotherBrowser();
+  await addToCart(cart, BLOCKS);
+  await addToCart(cart, TURNTABLE, 2);
+  await untilAwake(cart);
+  const note = cartLine(cart, TURNTABLE).getByRole("status");
+  const checkout = cart.getByRole("button", { name: "Checkout" });
+  await expect(note).toBeHidden();
+  await expect(checkout).toBeEnabled();
+
+  await page.goto(`/products/${TURNTABLE.slug}`);
+  await untilAwake(page);
+  const buyBox = page.getByRole("region", { name: "Buy" });
+  const stock = buyBox.getByRole("status");
+  const roll = buyBox.getByRole("progressbar");
+  await expect(stock).toHaveText("In stock 15 of 15 left");
+  await expect(buyBox.getByRole("button", { name: "Add to cart" })).toBeEnabled();
+
+  await buy(page.request, TURNTABLE, 10);
+  await expect(stock).toHaveText("Only 5 left 5 of 15 left");
+  await expect(roll).toHaveJSProperty("value", 5);
+  await expect(note).toBeHidden();
+  await expect(checkout).toBeEnabled();
+
+  await buy(page.request, TURNTABLE, 4);
+  await expect(stock).toHaveText("Last one 1 of 15 left");
+  await expect(buyBox.getByRole("button", { name: "Add to cart" })).toBeEnabled();
+  await expect(note).toHaveText("Only 1 left. Change the quantity to go on.");
+  await expect(checkout).toBeDisabled();
+  await expect(checkout).toHaveAccessibleDescription(
+    "An item in your cart cannot be ordered as it stands.",
+  );
+
+  await buy(page.request, TURNTABLE, 1);
+  await expect(stock).toHaveText("Sold out 0 of 15 left");
+  await expect(buyBox.getByRole("button", { name: "Sold out" })).toBeDisabled();
+  await expect(buyBox.getByRole("button", { name: "Buy now" })).toBeDisabled();
+  await expect(note).toHaveText("Sold out since you put it in the cart. Remove it to go on.");
+
+  await cart.getByRole("button", { name: `Remove ${TURNTABLE.name}` }).click();
+  await expect(cart.getByRole("button", { name: "Checkout" })).toBeEnabled();
+});
+
+test("an open product page follows what another shopper orders", async ({
+  page,
+  anotherBrowser,
+}) => {
+  await buyDownTo(page.request, MICROPHONE, 3);
+  await page.goto(`/products/${MICROPHONE.slug}`);
+  await untilAwake(page);
+  const shopper = await anotherBrowser();
+  await goToCheckout(shopper, [MICROPHONE, 3]);
+  await fillIn(shopper, guest());
+  // A cart promises nothing: only the order takes them.
+  await expect(page.getByRole("button", { name: "Add to cart" })).toBeEnabled();
+  await placeOrderButton(shopper).click();
+  await expect(page.getByRole("button", { name: "Sold out" })).toBeDisabled();
+});

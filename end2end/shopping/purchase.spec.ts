@@ -1,0 +1,355 @@
+import type { APIRequestContext, Page } from "@playwright/test";
+
+import {
+  BACKPACK,
+  BLOCKS,
+  CHESS,
+  CONTROLLER,
+  FLASK,
+  KETTLE,
+  POT,
+  RADIO,
+  euros,
+} from "../fixtures/catalogue";
+import { expect, test } from "../fixtures/shop";
+import {
+  ORDER_ADDRESS,
+  QUANTITY_SENTENCE,
+  addToCart,
+  buyDownTo,
+  cartLine,
+  expectCartBadge,
+  expectFilledIn,
+  fillIn,
+  goToCheckout,
+  guest,
+  placeOrderButton,
+  stockOf,
+  trustNobody,
+} from "../fixtures/shopper";
+
+test.use({ ownShop: true });
+
+test("a shopper buys two products and can read the order anywhere by its link", async ({
+  page,
+  anotherBrowser,
+}) => {
+  const before = await stockOf(page.request, BLOCKS);
+  const contact = guest();
+  await goToCheckout(page, [BLOCKS, 2], [FLASK, 1]);
+  const total = euros(2 * BLOCKS.priceCents + FLASK.priceCents);
+  await expect(page.getByRole("complementary", { name: "Your order" })).toContainText(total);
+  await fillIn(page, contact);
+  await placeOrderButton(page).click();
+  await expect(page).toHaveURL(ORDER_ADDRESS);
+  await expectCartBadge(page, 0);
+  expect(await stockOf(page.request, BLOCKS)).toBe(before - 2);
+
+  const stranger = await anotherBrowser();
+  await stranger.goto(page.url());
+  for (const reader of [page, stranger]) {
+    await expect(reader.getByRole("heading", { level: 1 })).toHaveText("Thank you, Ada Lovelace");
+    const row = (name: string) => reader.getByRole("row").filter({ hasText: name });
+    await expect(row(BLOCKS.name).getByRole("cell")).toHaveText([
+      "2",
+      euros(BLOCKS.priceCents),
+      euros(2 * BLOCKS.priceCents),
+    ]);
+    await expect(row(FLASK.name).getByRole("cell")).toHaveText([
+      "1",
+      euros(FLASK.priceCents),
+      euros(FLASK.priceCents),
+    ]);
+    await expect(row("Total").getByRole("cell")).toHaveText(total);
+    const address = reader.getByRole("region", { name: "Delivery address" });
+    for (const label of ["Street and number", "Postal code", "City", "Country"] as const) {
+      await expect(address).toContainText(contact[label]);
+    }
+  }
+});
+
+test("what is in the cart can be changed and removed, and the badge counts it", async ({
+  page,
+}) => {
+  await page.goto("/");
+  await expectCartBadge(page, 0);
+  await addToCart(page, BLOCKS, 2);
+  await expectCartBadge(page, 2);
+  await addToCart(page, KETTLE);
+  await expectCartBadge(page, 3);
+  await addToCart(page, KETTLE, 3);
+  await expectCartBadge(page, 6);
+  await expect(page.getByLabel(`Quantity of ${KETTLE.name}`)).toHaveValue("4");
+  await expect(cartLine(page, KETTLE)).toContainText(euros(4 * KETTLE.priceCents));
+
+  await page.getByLabel(`Quantity of ${BLOCKS.name}`).fill("5");
+  await page.getByRole("button", { name: `Update ${BLOCKS.name}` }).click();
+  await expectCartBadge(page, 9);
+  await expect(cartLine(page, BLOCKS)).toContainText(euros(5 * BLOCKS.priceCents));
+  await expect(page.getByRole("complementary", { name: "Subtotal" })).toContainText(
+    euros(5 * BLOCKS.priceCents + 4 * KETTLE.priceCents),
+  );
+
+  await page.getByRole("button", { name: `Remove ${BLOCKS.name}` }).click();
+  await expectCartBadge(page, 4);
+  await expect(cartLine(page, BLOCKS)).toHaveCount(0);
+  await page.getByRole("button", { name: `Remove ${KETTLE.name}` }).click();
+  await expectCartBadge(page, 0);
+  await expect(page.getByRole("heading", { name: "Nothing in here yet" })).toBeVisible();
+});
+
+test("Buy now leads straight to the checkout", async ({ page }) => {
+  await addToCart(page, FLASK, 2, "Buy now");
+  await expect(page).toHaveURL("/checkout");
+  await expect(page.getByRole("complementary", { name: "Your order" })).toContainText(
+    `${FLASK.name} × 2`,
+  );
+});
+
+test("a form that names a price of its own buys at the shop’s price", async ({ page }) => {
+  await page.goto(`/products/${RADIO.slug}`);
+  await nameOwnPrice(page, "form[action$='/cart/add']");
+  await page.getByRole("button", { name: "Add to cart" }).click();
+  await page.getByRole("button", { name: "Checkout" }).click();
+  await fillIn(page, guest());
+  await nameOwnPrice(page, "form[action$='/place-order']");
+  await placeOrderButton(page).click();
+  await expect(page).toHaveURL(ORDER_ADDRESS);
+  await expect(page.getByRole("row").filter({ hasText: "Total" })).toContainText(
+    euros(RADIO.priceCents),
+  );
+});
+
+async function nameOwnPrice(page: Page, form: string): Promise<void> {
+  await page.locator(form).evaluate((element) => {
+    for (const name of ["price", "price_cents", "unit_price", "amount", "total", "subtotal"]) {
+      const field = document.createElement("input");
+      field.type = "hidden";
+      field.name = name;
+      field.value = "1";
+      element.append(field);
+    }
+  });
+}
+
+test("two quick presses of Place order are one order", async ({ page }) => {
+  const before = await stockOf(page.request, BACKPACK);
+  await goToCheckout(page, [BACKPACK, 1]);
+  await fillIn(page, guest());
+  // In one go, so that the second press comes before the first one’s answer.
+  await placeOrderButton(page).evaluate((button: HTMLButtonElement) => {
+    button.click();
+    button.click();
+  });
+  await expect(page).toHaveURL(ORDER_ADDRESS);
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Thank you, Ada Lovelace");
+  expect(await stockOf(page.request, BACKPACK)).toBe(before - 1);
+});
+
+test("a double click on Place order is one order", async ({ page }) => {
+  const before = await stockOf(page.request, BACKPACK);
+  await goToCheckout(page, [BACKPACK, 1]);
+  await fillIn(page, guest());
+  await placeOrderButton(page).dblclick({ noWaitAfter: true });
+  await expect(page).toHaveURL(ORDER_ADDRESS);
+  expect(await stockOf(page.request, BACKPACK)).toBe(before - 1);
+});
+
+test("the same checkout form sent again, at once or later, leads to the same order", async ({
+  page,
+}) => {
+  const before = await stockOf(page.request, BACKPACK);
+  await goToCheckout(page, [BACKPACK, 1]);
+  const form = { ...(await hiddenFields(page)), ...asFields(guest()) };
+  const [first, second] = await Promise.all([
+    sendCheckout(page.request, form),
+    sendCheckout(page.request, form),
+  ]);
+  expect(first).toMatch(ORDER_ADDRESS);
+  expect(second).toBe(first);
+  expect(await sendCheckout(page.request, form)).toBe(first);
+  expect(await stockOf(page.request, BACKPACK)).toBe(before - 1);
+});
+
+test("whoever goes back after ordering finds an empty cart, and an old form leads to the same order", async ({
+  page,
+}) => {
+  await goToCheckout(page, [BACKPACK, 1]);
+  const contact = guest();
+  const form = { ...(await hiddenFields(page)), ...asFields(contact) };
+  await fillIn(page, contact);
+  await placeOrderButton(page).click();
+  await expect(page).toHaveURL(ORDER_ADDRESS);
+  const order = new URL(page.url()).pathname;
+  const after = await stockOf(page.request, BACKPACK);
+
+  await page.goBack();
+  await expect(page.getByRole("main")).toContainText(
+    "Your cart is empty: there is nothing to order.",
+  );
+  await expect(placeOrderButton(page)).toHaveCount(0);
+
+  // What a browser sends that has kept the page and its form.
+  expect(await sendCheckout(page.request, form)).toBe(order);
+  expect(await stockOf(page.request, BACKPACK)).toBe(after);
+});
+
+async function hiddenFields(page: Page): Promise<Record<string, string>> {
+  const fields = await page
+    .locator("form[action$='/place-order'] input[type=hidden]")
+    .evaluateAll((inputs) =>
+      inputs.map((input) => [(input as HTMLInputElement).name, (input as HTMLInputElement).value]),
+    );
+  return Object.fromEntries(fields);
+}
+
+function asFields(contact: ReturnType<typeof guest>): Record<string, string> {
+  return {
+    name: contact["Full name"],
+    email: contact["E-mail"],
+    street: contact["Street and number"],
+    postal_code: contact["Postal code"],
+    city: contact.City,
+    country: contact.Country,
+  };
+}
+
+/** Sends the form as a browser does, and returns the address that it is led to. */
+async function sendCheckout(
+  request: APIRequestContext,
+  form: Record<string, string>,
+): Promise<string | undefined> {
+  const response = await request.post("/api/form/checkout/place-order", {
+    form,
+    headers: { Accept: "text/html" },
+    maxRedirects: 0,
+  });
+  expect(response.status()).toBe(302);
+  return response.headers().location;
+}
+
+test.describe("a quantity that is none", () => {
+  // Of a number field whose text is no number.
+  test.use({ expectedComplaint: /The specified value "abc" cannot be parsed/ });
+
+  for (const typed of ["-7", "0", "1.5", "1001", "abc", ""]) {
+    test(`“${typed}” is refused by the product page and by the cart, which keep it`, async ({
+      page,
+    }) => {
+      const before = await stockOf(page.request, POT);
+      await page.goto(`/products/${POT.slug}`);
+      await trustNobody(page.getByLabel("Quantity"));
+      await addTyped(page, "Quantity", typed, "Add to cart");
+      await expect(page).toHaveURL(`/products/${POT.slug}`);
+      await expect(page.getByRole("alert")).toContainText(QUANTITY_SENTENCE);
+      // Not the value: that of a number field is empty where its text is no number.
+      await expect(page.getByLabel("Quantity")).toHaveAttribute("value", typed);
+      await expectCartBadge(page, 0);
+
+      await addToCart(page, POT, 2);
+      await expectCartBadge(page, 2);
+      const label = `Quantity of ${POT.name}`;
+      await trustNobody(page.getByLabel(label));
+      await addTyped(page, label, typed, `Update ${POT.name}`);
+      await expect(page.getByRole("alert")).toContainText(QUANTITY_SENTENCE);
+      await expect(page.getByLabel(label)).toHaveAttribute("value", typed);
+      await expectCartBadge(page, 2);
+      expect(await stockOf(page.request, POT)).toBe(before);
+    });
+  }
+});
+
+async function addTyped(page: Page, label: string, typed: string, button: string): Promise<void> {
+  await page.getByLabel(label).fill(typed);
+  await page.getByRole("button", { name: button }).click();
+}
+
+test("a checkout with bad fields marks each, keeps what was typed, and takes it once corrected", async ({
+  page,
+}) => {
+  const before = await stockOf(page.request, KETTLE);
+  await goToCheckout(page, [KETTLE, 1]);
+  const typed = { ...guest(), "E-mail": "nobody", City: "", Country: "x".repeat(61) };
+  await trustNobody(page.getByLabel("E-mail"));
+  await fillIn(page, typed);
+  await placeOrderButton(page).click();
+  await expect(page).toHaveURL("/checkout");
+  await expect(page.getByRole("alert")).toContainText("Please correct the marked fields.");
+  await expectFilledIn(page, typed);
+  for (const [label, sentence] of [
+    ["E-mail", "Please enter an e-mail address, as in name@example.com."],
+    ["City", "Please fill this in."],
+    ["Country", "At most 60 characters."],
+  ] as const) {
+    const field = page.getByLabel(label, { exact: true });
+    await expect(field).toHaveAttribute("aria-invalid", "true");
+    await expect(field).toHaveAccessibleDescription(new RegExp(`${sentence}$`));
+  }
+  await expect(page.getByLabel("Full name")).not.toHaveAttribute("aria-invalid");
+  await expectCartBadge(page, 1);
+  expect(await stockOf(page.request, KETTLE)).toBe(before);
+
+  await fillIn(page, { "E-mail": guest()["E-mail"], City: "London", Country: "United Kingdom" });
+  await placeOrderButton(page).click();
+  await expect(page).toHaveURL(ORDER_ADDRESS);
+  expect(await stockOf(page.request, KETTLE)).toBe(before - 1);
+});
+
+test("nobody gets more than the limit for each customer, in one order or in two", async ({
+  page,
+}) => {
+  const sentence = `${CONTROLLER.name} is limited to 5 per customer.`;
+  await page.goto(`/products/${CONTROLLER.slug}`);
+  await expect(page.getByRole("main")).toContainText("At most 5 for each customer.");
+  await trustNobody(page.getByLabel("Quantity"));
+  await addTyped(page, "Quantity", "6", "Add to cart");
+  await expect(page.getByRole("alert")).toContainText(sentence);
+  await expect(page.getByLabel("Quantity")).toHaveValue("6");
+
+  const contact = guest();
+  await goToCheckout(page, [CONTROLLER, 5]);
+  await fillIn(page, contact);
+  await placeOrderButton(page).click();
+  await expect(page).toHaveURL(ORDER_ADDRESS);
+
+  const before = await stockOf(page.request, CONTROLLER);
+  await goToCheckout(page, [CONTROLLER, 1]);
+  // The same person, who writes the address another way.
+  const again = { ...contact, "E-mail": contact["E-mail"].toUpperCase().replace("@", "+more@") };
+  await fillIn(page, again);
+  await placeOrderButton(page).click();
+  await expect(page.getByRole("alert")).toContainText(sentence);
+  await expectFilledIn(page, again);
+  await expectCartBadge(page, 1);
+  expect(await stockOf(page.request, CONTROLLER)).toBe(before);
+});
+
+test("an order that stock cannot cover is refused whole, and cart and form stay as they were", async ({
+  page,
+}) => {
+  const blocks = await stockOf(page.request, BLOCKS);
+  await goToCheckout(page, [BLOCKS, 1], [CHESS, 5]);
+  const contact = guest();
+  await fillIn(page, contact);
+  await buyDownTo(page.request, CHESS, 3);
+  await placeOrderButton(page).click();
+  await expect(page).toHaveURL("/checkout");
+  await expect(page.getByRole("alert")).toContainText(
+    `Insufficient stock for ${CHESS.name} (available: 3, requested: 5)`,
+  );
+  await expectFilledIn(page, contact);
+  await expectCartBadge(page, 6);
+  expect(await stockOf(page.request, CHESS)).toBe(3);
+  expect(await stockOf(page.request, BLOCKS)).toBe(blocks);
+
+  await page.getByRole("alert").getByRole("link", { name: "Go to your cart" }).click();
+  await expect(page.getByLabel(`Quantity of ${CHESS.name}`)).toHaveValue("5");
+  await expect(cartLine(page, CHESS)).toContainText("Only 3 left. Change the quantity to go on.");
+  await page.getByLabel(`Quantity of ${CHESS.name}`).fill("3");
+  await page.getByRole("button", { name: `Update ${CHESS.name}` }).click();
+  await page.getByRole("button", { name: "Checkout" }).click();
+  await expectFilledIn(page, contact);
+  await placeOrderButton(page).click();
+  await expect(page).toHaveURL(ORDER_ADDRESS);
+  expect(await stockOf(page.request, CHESS)).toBe(0);
+});
