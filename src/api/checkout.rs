@@ -39,10 +39,7 @@ mod server {
 
     use crate::{
         model::{Contact, ShopError},
-        shop::{
-            checkout::{self, OrderRequest},
-            idempotency::Claim,
-        },
+        shop::checkout::{self, OrderRequest},
         web::session::Visit,
     };
 
@@ -72,7 +69,7 @@ mod server {
         typed: &Contact,
     ) -> Result<String, ShopError> {
         let contact = checkout::check_contact(typed)?;
-        let claim = Claim::new(key, "checkout", &[&cart_id.to_string(), &contact.email])?;
+        let claim = checkout::claim(key, cart_id, &contact)?;
         let request = OrderRequest {
             cart_id,
             contact,

@@ -135,6 +135,27 @@ async fn empty_cart(work: &Work, cart_id: Uuid) -> Result<(), Abort> {
     Ok(())
 }
 
+/// Claims `key` for the order of this cart by this customer.
+///
+/// # Errors
+/// [`ShopError::IdempotencyKeyInvalid`].
+pub fn claim(key: &str, cart_id: Uuid, contact: &Contact) -> Result<Claim, ShopError> {
+    let cart_id = cart_id.to_string();
+    Claim::new(
+        key,
+        "checkout",
+        &[
+            &cart_id,
+            &contact.name,
+            &contact.email,
+            &contact.street,
+            &contact.postal_code,
+            &contact.city,
+            &contact.country,
+        ],
+    )
+}
+
 /// The rules for a checkout form.
 #[derive(Validate)]
 struct ContactRules<'a> {

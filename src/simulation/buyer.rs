@@ -2,15 +2,18 @@
 
 use std::time::{Duration, Instant};
 
-use async_trait::async_trait;
-use serde::Deserialize;
-use uuid::Uuid;
-
 use crate::{
     db::txn::TimeSplit,
     model::{Contact, Quantity, ShopError, StrategyKey, plan::Journey},
-    shop::{Shop, checkout::OrderRequest, idempotency::Claim, inventory::PurchaseRequest},
+    shop::{
+        Shop,
+        checkout::{self, OrderRequest},
+        idempotency::Claim,
+        inventory::PurchaseRequest,
+    },
 };
+use async_trait::async_trait;
+use serde::Deserialize;
 
 /// Tries with the same key after an answer that says neither yes nor no.
 const UNKNOWN_RETRIES_MAX: u32 = 5;
@@ -63,88 +66,84 @@ pub struct InProcess {
     pub journey: Journey,
 }
 
+/// A request that may be sent again as it is.
+enum Prepared {
+    Express(PurchaseRequest),
+    Checkout(OrderRequest),
+}
+
 #[async_trait]
 impl Storefront for InProcess {
     async fn buy(&self, order: Order) -> Attempt {
         let start = Instant::now();
         let mut retries = 0;
         let mut split = TimeSplit::default();
-        for unknown in 0.. {
-            let (result, attempts, took) = match self.journey {
-                Journey::Express => self.express(&order).await,
-                Journey::Checkout => self.check_out(&order).await,
-            };
-            retries += attempts.saturating_sub(1);
-            split.add(took);
-            if matches!(result, Err(ShopError::OutcomeUnknown { .. }))
-                && unknown < UNKNOWN_RETRIES_MAX
-            {
-                retries += 1;
-                tokio::time::sleep(UNKNOWN_RETRY_PAUSE).await;
-                continue;
+        let result = match self.prepare(&order).await {
+            Ok(request) => {
+                self.ask_to_the_end(&request, &mut retries, &mut split)
+                    .await
             }
-            return Attempt {
-                result: AttemptResult::of(result),
-                retries,
-                latency: start.elapsed(),
-                split,
-            };
+            Err(error) => Err(error),
+        };
+        Attempt {
+            result: AttemptResult::of(result),
+            retries,
+            latency: start.elapsed(),
+            split,
         }
-        unreachable!("the loop above ends at its bound");
     }
 }
 
-type Tried = (Result<(), ShopError>, u32, TimeSplit);
-
 impl InProcess {
-    async fn express(&self, order: &Order) -> Tried {
-        let quantity = order.quantity.to_string();
-        let product = order.product_id.to_string();
-        let claim = match Claim::new(&order.key, "purchase", &[&product, &quantity]) {
-            Ok(claim) => claim,
-            Err(error) => return (Err(error), 1, TimeSplit::default()),
-        };
-        let outcome = self
-            .shop
-            .purchase(
-                self.strategy,
-                PurchaseRequest {
-                    product_id: order.product_id,
-                    quantity: order.quantity,
-                    claim: Some(claim),
-                    lane_id: Some(order.lane_id),
-                },
-            )
-            .await;
-        let result = outcome.result.map(drop).map_err(ShopError::from);
-        (result, outcome.attempts, outcome.split)
-    }
-
-    /// What a shopper does: put it into a cart, fill in the form, place the order.
-    async fn check_out(&self, order: &Order) -> Tried {
-        let prepared = self.fill_cart(order).await;
-        let (cart_id, claim) = match prepared {
-            Ok(prepared) => prepared,
-            Err(error) => return (Err(error), 1, TimeSplit::default()),
-        };
-        let outcome = self
-            .shop
-            .place_order(OrderRequest {
-                cart_id,
-                contact: buyer_contact(&order.key),
-                claim,
+    /// For a checkout, does what a shopper does first: puts the product into a cart and fills in the form.
+    async fn prepare(&self, order: &Order) -> Result<Prepared, ShopError> {
+        if self.journey == Journey::Express {
+            let (product, quantity) = (order.product_id.to_string(), order.quantity.to_string());
+            return Ok(Prepared::Express(PurchaseRequest {
+                product_id: order.product_id,
+                quantity: order.quantity,
+                claim: Some(Claim::new(&order.key, "purchase", &[&product, &quantity])?),
                 lane_id: Some(order.lane_id),
-            })
-            .await;
-        let result = outcome.result.map(drop).map_err(ShopError::from);
-        (result, outcome.attempts, outcome.split)
-    }
-
-    async fn fill_cart(&self, order: &Order) -> Result<(Uuid, Claim), ShopError> {
+            }));
+        }
         let product = self.shop.any_product_by_id(order.product_id).await?;
         let cart_id = self.shop.add_to_cart(None, product, order.quantity).await?;
-        let claim = Claim::new(&order.key, "checkout", &[&cart_id.to_string()])?;
-        Ok((cart_id, claim))
+        let contact = buyer_contact(&order.key);
+        Ok(Prepared::Checkout(OrderRequest {
+            cart_id,
+            claim: checkout::claim(&order.key, cart_id, &contact)?,
+            contact,
+            lane_id: Some(order.lane_id),
+        }))
+    }
+
+    /// Asks until there is a yes or a no.
+    async fn ask_to_the_end(
+        &self,
+        request: &Prepared,
+        retries: &mut u32,
+        split: &mut TimeSplit,
+    ) -> Result<(), ShopError> {
+        let mut unknown = 0;
+        loop {
+            let outcome = match request {
+                Prepared::Express(request) => {
+                    self.shop.purchase(self.strategy, request.clone()).await
+                }
+                Prepared::Checkout(request) => self.shop.place_order(request.clone()).await,
+            };
+            *retries += outcome.attempts.saturating_sub(1);
+            split.add(outcome.split);
+            let result = outcome.result.map(drop).map_err(ShopError::from);
+            if !matches!(result, Err(ShopError::OutcomeUnknown { .. }))
+                || unknown == UNKNOWN_RETRIES_MAX
+            {
+                return result;
+            }
+            unknown += 1;
+            *retries += 1;
+            tokio::time::sleep(UNKNOWN_RETRY_PAUSE).await;
+        }
     }
 }
 

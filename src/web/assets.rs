@@ -36,9 +36,14 @@ fn find(path: &str) -> Option<&'static Asset> {
         .map(|index| &ASSETS[index])
 }
 
-/// True when this binary was built with a bundle of that name.
-pub fn has_bundle(name: &str) -> bool {
-    find(&format!("pkg/{name}.js")).is_some()
+/// The script and the WebAssembly of a bundle. `cargo leptos` builds one for all pages, under a name of its own.
+pub fn bundle(name: &str) -> Option<(String, String)> {
+    [name, "doorbuster"].iter().find_map(|name| {
+        let module = format!("pkg/{name}.js");
+        let wasm = [format!("pkg/{name}_bg.wasm"), format!("pkg/{name}.wasm")];
+        let wasm = wasm.into_iter().find(|path| find(path).is_some())?;
+        find(&module).map(|_| (module, wasm))
+    })
 }
 
 /// `GET /assets/{release}/{*path}`

@@ -165,13 +165,13 @@ fn Frame(page: Page, path: String, cart_units: u32) -> impl IntoView {
 /// Wakes the page's islands, if it has any and this binary holds the bundle for them.
 #[component]
 fn BootScript(bundle: Bundle) -> impl IntoView {
-    let name = bundle.name().filter(|name| assets::has_bundle(name))?;
+    let (module, wasm) = assets::bundle(bundle.name()?)?;
     Some(view! {
         <script
             defer
             src=assets::href("boot.js")
-            data-module=assets::href(&format!("pkg/{name}.js"))
-            data-wasm=assets::href(&format!("pkg/{name}_bg.wasm"))
+            data-module=assets::href(&module)
+            data-wasm=assets::href(&wasm)
         ></script>
     })
 }
