@@ -60,7 +60,6 @@ pub fn Field(
     view! {
         <div class=class>
             <label class="field__label" for=name>{label}</label>
-            {(!hint.is_empty()).then(|| view! { <span class="field__hint" id=format!("{name}-hint")>{hint}</span> })}
             <input
                 class="field__input"
                 id=name
@@ -75,6 +74,7 @@ pub fn Field(
                 aria-invalid=error.is_some().then_some("true")
                 aria-describedby=(!described_by.is_empty()).then_some(described_by)
             />
+            {(!hint.is_empty()).then(|| view! { <span class="field__hint" id=format!("{name}-hint")>{hint}</span> })}
             {error.map(|error| view! { <p class="field__error" id=format!("{name}-error")>{error}</p> })}
         </div>
     }

@@ -66,7 +66,7 @@ fn OverviewView(
                 <StockTable levels/>
                 <div class="back back--two">
                     <OrdersTable orders/>
-                    <RunsTable runs caption="Recent simulation runs"/>
+                    <RunsTable runs caption="Recent simulation runs" full=false/>
                 </div>
             </div>
         </main>

@@ -42,11 +42,6 @@ fn SimulationsView(
     notice: Option<Notice>,
 ) -> impl IntoView {
     let problem = notice.as_ref().map(|notice| notice.error.to_string());
-    let earlier = if runs.is_empty() {
-        view! { <p class="quiet">"No run yet. The first one takes a second."</p> }.into_any()
-    } else {
-        view! { <RunsTable runs caption="Runs so far"/> }.into_any()
-    };
     view! {
         <main class="page" id="main" tabindex="-1">
             <Subnav current="/admin/simulations"/>
@@ -58,7 +53,7 @@ fn SimulationsView(
             </div>
             {problem.map(|title| view! { <ErrorNotice title><p>"No run was started."</p></ErrorNotice> })}
             <PlanForm products notice/>
-            {earlier}
+            <RunsTable runs caption="Runs so far" full=true/>
         </main>
     }
 }
