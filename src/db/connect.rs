@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use sea_orm::{
     ConnAcquireErr, ConnectOptions, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection,
-    DbErr, ExecResult, QueryResult, Statement,
+    DbErr, ExecResult, QueryResult, RuntimeErr, Statement,
     sqlx::{self, Connection, Executor},
 };
 use tokio::{sync::Semaphore, time::timeout};
@@ -140,6 +140,21 @@ impl Db {
     /// The pool that transactions begin on, without a deadline: for `txn`, which brings its own.
     pub fn transactions(&self) -> &DatabaseConnection {
         &self.transactions
+    }
+
+    /// Opens every connection for transactions now, so that nobody's first statement waits for one: a password's handshake takes
+    /// longer than a purchase, and buyers who are to arrive at once would come one after the other.
+    ///
+    /// # Errors
+    /// [`ConnectError::Unreachable`] when the server has no more for us.
+    pub async fn warm_up(&self) -> Result<(), ConnectError> {
+        let pool = self.transactions.get_postgres_connection_pool();
+        let all = (0..self.settings.transactions_max).map(|_| pool.acquire());
+        // Held until the last is there: each is another one.
+        let held = futures::future::try_join_all(all).await;
+        held.map(drop).map_err(|error| {
+            ConnectError::Unreachable(DbErr::Conn(RuntimeErr::SqlxError(error.into())))
+        })
     }
 
     /// What this was opened with.

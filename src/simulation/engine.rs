@@ -114,6 +114,7 @@ impl Engine {
             .map_err(|_| SimulationError::Busy)?;
         let control_db = Db::connect(&self.url, PoolSettings::COMMAND).await?;
         let buyers_db = Db::connect(&self.url, PoolSettings::SIMULATION).await?;
+        buyers_db.warm_up().await?;
         let opened = store::open(&control_db, &plan).await?;
         let start = store::ground(&control_db, opened.product_id, opened.lane_id).await?;
         let run = LiveRun::new(RunSnapshot {
