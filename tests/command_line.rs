@@ -1,5 +1,6 @@
 //! The command line: exit codes, and a standard output that carries only a command's result.
 
+use futures::future::join_all;
 use serde_json::Value;
 
 use crate::support::{
@@ -275,30 +276,28 @@ async fn the_list_of_strategies_opens_no_database() {
 
 #[tokio::test]
 async fn any_other_failure_ends_with_1_and_a_sentence_without_the_password() {
-    for url in [
+    let commands = [
+        &["audit", "--json"][..],
+        &["simulate", "--buyers", "3", "--stock", "1", "--json"],
+        &["seed"],
+        &["migrate"],
+    ];
+    let urls = [
         "postgres://user:hush@127.0.0.1:1/nothing",
         "mysql://user:hush@127.0.0.1/shop",
-    ] {
-        for arguments in [
-            &["audit", "--json"][..],
-            &["simulate", "--buyers", "3", "--stock", "1", "--json"],
-            &["seed"],
-            &["migrate"],
-        ] {
-            let ended = run(Some(url), arguments).await;
-            assert_eq!(ended.code, Some(1), "{arguments:?}: {}", ended.stderr);
-            assert!(ended.stdout.is_empty(), "{arguments:?}: {}", ended.stdout);
-            assert!(
-                ended.stderr.contains("doorbuster: "),
-                "{arguments:?}: {}",
-                ended.stderr
-            );
-            assert!(
-                !ended.stderr.contains("hush"),
-                "{arguments:?}: {}",
-                ended.stderr
-            );
-        }
+    ];
+    // All at once: each waits a while for a server that does not answer.
+    let ended = join_all(urls.iter().flat_map(|url| {
+        commands.map(|arguments| async move { (arguments, run(Some(url), arguments).await) })
+    }));
+    for (arguments, ended) in ended.await {
+        assert_eq!(ended.code, Some(1), "{arguments:?}: {}", ended.stderr);
+        assert!(ended.stdout.is_empty(), "{arguments:?}: {}", ended.stdout);
+        assert!(
+            ended.stderr.contains("doorbuster: ") && !ended.stderr.contains("hush"),
+            "{arguments:?}: {}",
+            ended.stderr
+        );
     }
 }
 
