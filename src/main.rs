@@ -19,7 +19,7 @@ mod command {
 
 /// A flash-sale storefront that never oversells, and a workbench that shows why.
 #[derive(Parser)]
-#[command(name = "doorbuster", version, args_conflicts_with_subcommands = true)]
+#[command(name = "doorbuster", version)]
 struct Cli {
     #[command(flatten)]
     database: DatabaseSettings,

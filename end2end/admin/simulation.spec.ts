@@ -50,8 +50,8 @@ test("33 buyers at 20 units: the chart reaches 0, and the verdict is 20 sold, 13
   await expect(latest.getByRole("cell")).toHaveText([
     "Oversold 0",
     "row-lock",
-    "33",
     "20",
+    "33",
     "20",
     "13",
     /^[1-9]\d*$/,

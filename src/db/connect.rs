@@ -2,11 +2,8 @@
 
 use std::{
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    time::Duration,
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -103,6 +100,9 @@ const IDLE_IN_TRANSACTION_MS: u32 = 5_000;
 /// How long a connection may take to roll back on its way into the pool.
 const RELEASE_MAX: Duration = Duration::from_secs(1);
 
+/// How long lines are suspected after a read got no answer: until the other reads of that moment are over too.
+const SUSPICION_STANDS: Duration = Duration::from_secs(30);
+
 /// A connection idle for longer is pinged before it is used.
 const PING_AFTER_IDLE: Duration = Duration::from_secs(5);
 
@@ -116,8 +116,8 @@ impl Db {
         let transactions = Database::connect(for_transactions(url, settings))
             .await
             .map_err(ConnectError::Unreachable)?;
-        let suspected = Arc::new(AtomicBool::new(false));
-        let connection = Database::connect(for_reads(url, settings, Arc::clone(&suspected)))
+        let suspicion = Suspicion::default();
+        let connection = Database::connect(for_reads(url, settings, suspicion.clone()))
             .await
             .map_err(ConnectError::Unreachable)?;
         Ok(Self {
@@ -125,7 +125,7 @@ impl Db {
             reader: Reader {
                 connection,
                 deadline: settings.read_deadline,
-                suspected,
+                suspicion,
             },
             turnstile: Arc::new(Semaphore::new(settings.transactions_max as usize)),
             settings,
@@ -201,7 +201,7 @@ fn for_transactions(url: &str, settings: PoolSettings) -> ConnectOptions {
 }
 
 /// No transaction ever begins here, so nothing needs to be rolled back.
-fn for_reads(url: &str, settings: PoolSettings, suspected: Arc<AtomicBool>) -> ConnectOptions {
+fn for_reads(url: &str, settings: PoolSettings, suspicion: Suspicion) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(settings.readers_max)
@@ -216,10 +216,10 @@ fn for_reads(url: &str, settings: PoolSettings, suspected: Arc<AtomicBool>) -> C
             ])
         })
         .map_sqlx_postgres_pool_opts(move |pool| {
-            let suspected = Arc::clone(&suspected);
+            let suspicion = suspicion.clone();
             pool.after_release(move |connection, _| {
-                let suspected = Arc::clone(&suspected);
-                Box::pin(async move { still_answers(connection, &suspected).await })
+                let suspicion = suspicion.clone();
+                Box::pin(async move { still_answers(connection, &suspicion).await })
             })
         });
     options
@@ -241,22 +241,33 @@ async fn roll_back(connection: &mut sqlx::PgConnection) -> Result<bool, sqlx::Er
     }
 }
 
+/// Whether lines to the database may be dead: for a while after a read got no answer.
+#[derive(Clone, Debug, Default)]
+struct Suspicion(Arc<Mutex<Option<Instant>>>);
+
+impl Suspicion {
+    fn raise(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn stands(&self) -> bool {
+        let raised = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        raised.is_some_and(|raised| raised.elapsed() < SUSPICION_STANDS)
+    }
+}
+
 /// The driver pings a connection on its way into the pool, without a limit: on a dead line that would keep its place in the pool until
-/// the network notices. So while a line is suspected, this one asks first, and is bounded; asking always would cost every read another
+/// the network notices. So while lines are suspected, this one asks first, and is bounded; asking always would cost every read another
 /// round trip.
 async fn still_answers(
     connection: &mut sqlx::PgConnection,
-    suspected: &AtomicBool,
+    suspicion: &Suspicion,
 ) -> Result<bool, sqlx::Error> {
-    if !suspected.load(Ordering::Relaxed) {
+    if !suspicion.stands() {
         return Ok(true);
     }
     match timeout(RELEASE_MAX, connection.ping()).await {
-        Ok(result) => {
-            result?;
-            suspected.store(false, Ordering::Relaxed);
-            Ok(true)
-        }
+        Ok(result) => result.map(|()| true),
         Err(_) => Err(sqlx::Error::PoolTimedOut),
     }
 }
@@ -267,8 +278,7 @@ async fn still_answers(
 pub struct Reader {
     connection: DatabaseConnection,
     deadline: Duration,
-    /// Set when a read got no answer: its line may be dead.
-    suspected: Arc<AtomicBool>,
+    suspicion: Suspicion,
 }
 
 impl Reader {
@@ -279,14 +289,14 @@ impl Reader {
         F: Future<Output = Result<T, DbErr>> + Send + 'static,
     {
         let read = read(self.connection.clone());
-        let (deadline, suspected) = (self.deadline, Arc::clone(&self.suspected));
+        let (deadline, suspicion) = (self.deadline, self.suspicion.clone());
         let task = tokio::spawn(async move {
             let mut read = pin!(read);
             match timeout(deadline, &mut read).await {
                 Ok(answer) => answer,
                 Err(_) => {
                     // Before the read is dropped, and its connection goes back.
-                    suspected.store(true, Ordering::Relaxed);
+                    suspicion.raise();
                     Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
                 }
             }
