@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod assets;
+pub mod client_address;
 pub mod forms;
 pub mod housekeeping;
 pub mod json;

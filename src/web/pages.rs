@@ -4,14 +4,15 @@ pub mod admin;
 mod cart;
 mod catalog;
 mod checkout;
+mod error_view;
 mod frame;
-mod message;
+mod not_found;
 mod order;
 mod product;
 
 pub use cart::CartPage;
 pub use catalog::CatalogPage;
 pub use checkout::CheckoutPage;
-pub use message::NotFoundPage;
+pub use not_found::NotFoundPage;
 pub use order::OrderPage;
 pub use product::ProductPage;

@@ -1,11 +1,9 @@
 //! The door: who may pass, what a body may be, and what a browser is told to refuse.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-
 use axum::{
     body::{Body, to_bytes},
-    extract::{ConnectInfo, Request, State},
-    http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, header},
+    extract::{Request, State},
+    http::{HeaderMap, HeaderName, HeaderValue, Method, header},
     middleware::Next,
     response::{IntoResponse, Redirect, Response},
 };
@@ -158,31 +156,6 @@ pub async fn headers(State(state): State<AppState>, request: Request, next: Next
         );
     }
     response
-}
-
-/// Who asks: the connection's address, or, when that is a trusted proxy, the last address in `X-Forwarded-For` that is none.
-pub fn client_address(headers: &HeaderMap, extensions: &Extensions, state: &AppState) -> IpAddr {
-    let peer = extensions
-        .get::<ConnectInfo<SocketAddr>>()
-        .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| {
-            peer.ip()
-        });
-    let is_trusted = |address: &IpAddr| state.trusted_proxies.contains(address);
-    if !is_trusted(&peer) {
-        return peer;
-    }
-    let forwarded: Vec<IpAddr> = headers
-        .get_all("x-forwarded-for")
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .filter_map(|address| address.trim().parse().ok())
-        .collect();
-    forwarded
-        .into_iter()
-        .rev()
-        .find(|address| !is_trusted(address))
-        .unwrap_or(peer)
 }
 
 #[cfg(test)]

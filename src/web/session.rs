@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tower_sessions::Session;
 use uuid::Uuid;
 
-use super::{AppState, security};
+use super::{AppState, client_address::client_address};
 use crate::{model::ShopError, shop::Shop, simulation::Engine};
 
 const SHOPPER_KEY: &str = "shopper";
@@ -83,7 +83,7 @@ impl Visit {
             accepts_html: accept
                 .and_then(|accept| accept.to_str().ok())
                 .is_some_and(|accept| accept.contains("text/html")),
-            address: security::client_address(&parts.headers, &parts.extensions, &state),
+            address: client_address(&parts.headers, &parts.extensions, &state.trusted_proxies),
             state,
         })
     }

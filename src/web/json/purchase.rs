@@ -13,7 +13,7 @@ use super::problem::Problem;
 use crate::{
     model::{Quantity, ShopError, StrategyKey},
     shop::{idempotency::Claim, inventory::PurchaseRequest},
-    web::{AppState, security},
+    web::{AppState, client_address::client_address, security},
 };
 
 /// `?strategy=…`
@@ -38,7 +38,7 @@ pub async fn purchase(
     request: Request,
 ) -> Result<Json<PurchaseJson>, Problem> {
     let (parts, body) = request.into_parts();
-    let address = security::client_address(&parts.headers, &parts.extensions, &state);
+    let address = client_address(&parts.headers, &parts.extensions, &state.trusted_proxies);
     state.limits.check_purchase(address)?;
     let strategy = match options.strategy {
         Some(key) => key.parse()?,

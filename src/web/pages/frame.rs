@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos_meta::{Meta, Title};
 
-use super::message::ErrorView;
+use super::error_view::ErrorView;
 use crate::{
     model::ShopError,
     web::{assets, session::Visit},

@@ -1,15 +1,8 @@
-//! The pages that say that there is no page.
+//! What stands in place of a page that cannot be shown.
 
 use leptos::prelude::*;
 
-use super::frame::{Page, framed};
 use crate::model::ShopError;
-
-/// Any address that is none of ours.
-#[component]
-pub fn NotFoundPage() -> impl IntoView {
-    framed(|_| async { Err::<Page, _>(ShopError::UnknownPage) })
-}
 
 /// A refusal as a page of its own.
 #[component]
