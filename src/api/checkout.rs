@@ -55,7 +55,7 @@ mod server {
             return Err(ShopError::CartEmpty);
         }
         let placed = place(visit, own, key, typed).await;
-        if placed.is_err() {
+        if matches!(&placed, Err(error) if error.status() != 503) {
             // A draft that cannot be kept is logged where it failed; the refusal matters more to the shopper.
             let _ = visit.shop().keep_draft(own, typed).await;
         }

@@ -33,9 +33,12 @@ pub async fn run(
         let db = database.pool(PoolSettings::SHOP).await?;
         let feed = Feed::default();
         let shop = Shop::new(db.clone(), feed.clone());
-        let credential = shop
-            .settle_admin_password(settings.admin_password.as_deref())
-            .await?;
+        // An empty line in a template is no password.
+        let given = settings
+            .admin_password
+            .as_deref()
+            .filter(|given| !given.is_empty());
+        let credential = shop.settle_admin_password(given).await?;
         let public_url = settings.public_url(listener.local_addr()?);
         announce(&public_url, &credential);
         let state = AppState {

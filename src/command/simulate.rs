@@ -85,6 +85,11 @@ pub async fn run(settings: &DatabaseSettings, arguments: Arguments) -> Result<Ex
     })
     .await?;
     let verdict = end.verdict.ok_or("the run ended without a verdict")?;
+    if !arguments.target.is_empty() && verdict.failed == verdict.attempts {
+        return Err(
+            "no target answered any buyer: is a server running there, on this database?".into(),
+        );
+    }
     if arguments.json {
         println!("{}", serde_json::to_string_pretty(&verdict)?);
     } else {
@@ -115,6 +120,15 @@ fn plan(arguments: &Arguments) -> Result<SimulationPlan, ShopError> {
         let why =
             "--target buyers use the express journey and no race window: both are the server's own";
         return Err(ShopError::Invalid(why.to_owned()));
+    }
+    if let Some(target) = arguments
+        .target
+        .iter()
+        .find(|url| !matches!(url.scheme(), "http"))
+    {
+        return Err(ShopError::Invalid(format!(
+            "--target takes http URLs, and {target} is none"
+        )));
     }
     SimulationPlan {
         strategy: arguments.strategy,

@@ -45,10 +45,10 @@ pub fn is_unavailable(error: &DbErr) -> bool {
         return true;
     }
     match runtime_error(error) {
-        // Class 08 is a broken connection, class 57P an operator's intervention, 53 a lack of resources; 25P03 and 25P04 end a
+        // Class 08 is a broken connection, 57 an operator's intervention or a statement that took too long, 53 a lack of resources; 25P03 and 25P04 end a
         // session that stood idle in a transaction, as one does whose client froze.
         Some(sqlx::Error::Database(database)) => database.code().is_some_and(|code| {
-            ["08", "57P", "53", "25P03", "25P04"]
+            ["08", "57", "53", "25P03", "25P04"]
                 .iter()
                 .any(|class| code.starts_with(class))
         }),

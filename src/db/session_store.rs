@@ -6,8 +6,8 @@
 use async_trait::async_trait;
 use sea_orm::{
     ActiveValue::Set,
-    EntityTrait, QueryFilter, TryInsertResult,
-    sea_query::{Expr, ExprTrait, OnConflict},
+    ColumnTrait, EntityTrait, QueryFilter, TryInsertResult,
+    sea_query::{Expr, ExprTrait},
 };
 use tower_sessions::{
     SessionStore,
@@ -51,27 +51,24 @@ impl DbSessionStore {
         .map_err(backend)
     }
 
-    async fn write(&self, record: &Record, replace: bool) -> Result<bool> {
-        let row = session::ActiveModel {
+    fn row(record: &Record) -> Result<session::ActiveModel> {
+        Ok(session::ActiveModel {
             id: Set(encode_id(&record.id)),
             data: Set(serde_json::to_string(&record.data)
                 .map_err(|error| Error::Encode(error.to_string()))?),
             expires_at: Set(record.expiry_date),
-        };
-        txn::run_for_result(&self.db, Policy::request("save session"), move |work| {
+        })
+    }
+
+    /// False if the id is taken.
+    async fn insert(&self, row: session::ActiveModel) -> Result<bool> {
+        txn::run_for_result(&self.db, Policy::request("create session"), move |work| {
             let row = row.clone();
             Box::pin(async move {
-                let insert = session::Entity::insert(row);
-                let inserted = if replace {
-                    let replacing = OnConflict::column(session::Column::Id)
-                        .update_columns([session::Column::Data, session::Column::ExpiresAt])
-                        .to_owned();
-                    insert.on_conflict(replacing).try_insert()
-                } else {
-                    insert.on_conflict_do_nothing()
-                }
-                .exec_without_returning(work.connection())
-                .await?;
+                let inserted = session::Entity::insert(row)
+                    .on_conflict_do_nothing()
+                    .exec_without_returning(work.connection())
+                    .await?;
                 Ok(matches!(inserted, TryInsertResult::Inserted(1)))
             })
         })
@@ -83,14 +80,29 @@ impl DbSessionStore {
 #[async_trait]
 impl SessionStore for DbSessionStore {
     async fn create(&self, record: &mut Record) -> Result<()> {
-        while !self.write(record, false).await? {
+        while !self.insert(Self::row(record)?).await? {
             record.id = Id::default();
         }
         Ok(())
     }
 
+    /// Writes to a session that is there, and never brings one back: a request that began before its visitor signed out would otherwise
+    /// sign them in again.
     async fn save(&self, record: &Record) -> Result<()> {
-        self.write(record, true).await.map(drop)
+        let (id, row) = (encode_id(&record.id), Self::row(record)?);
+        txn::run_for_result(&self.db, Policy::request("save session"), move |work| {
+            let (id, row) = (id.clone(), row.clone());
+            Box::pin(async move {
+                session::Entity::update_many()
+                    .set(row)
+                    .filter(session::Column::Id.eq(id))
+                    .exec(work.connection())
+                    .await?;
+                Ok(())
+            })
+        })
+        .await
+        .map_err(backend)
     }
 
     async fn load(&self, id: &Id) -> Result<Option<Record>> {

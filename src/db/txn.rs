@@ -111,7 +111,11 @@ pub enum TxnError {
         source: DbErr,
     },
     #[error("{name}: not finished by its deadline")]
-    DeadlinePassed { name: &'static str },
+    DeadlinePassed {
+        name: &'static str,
+        /// Whether an attempt had failed for others by then.
+        contended: bool,
+    },
     #[error("{name}: the connection was lost in COMMIT")]
     OutcomeUnknown { name: &'static str },
     #[error("{name}: the database refused a statement")]
@@ -222,7 +226,10 @@ where
         Err(if committing.load(Ordering::Relaxed) {
             TxnError::OutcomeUnknown { name: policy.name }
         } else {
-            TxnError::DeadlinePassed { name: policy.name }
+            TxnError::DeadlinePassed {
+                name: policy.name,
+                contended: attempts > 1,
+            }
         })
     });
     if attempts > 1 {
@@ -390,11 +397,17 @@ impl From<TxnError> for ShopError {
     fn from(error: TxnError) -> Self {
         match error {
             TxnError::Refused(error) => error,
-            TxnError::Unavailable { .. } | TxnError::DeadlinePassed { .. } => {
+            TxnError::Unavailable { .. }
+            | TxnError::DeadlinePassed {
+                contended: false, ..
+            } => {
                 tracing::error!(error = %Chain(&error), "transaction failed");
                 Self::Unavailable { retry_after_s: 2 }
             }
-            TxnError::Exhausted { .. } => {
+            TxnError::Exhausted { .. }
+            | TxnError::DeadlinePassed {
+                contended: true, ..
+            } => {
                 tracing::error!(error = %Chain(&error), "transaction failed");
                 Self::Busy { retry_after_s: 1 }
             }

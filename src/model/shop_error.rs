@@ -52,7 +52,7 @@ pub enum ShopError {
     BodyTooLarge { limit_bytes: u64 },
     #[error("This idempotency key was already used for another request.")]
     IdempotencyKeyReused,
-    #[error("An idempotency key is 1 to 100 letters, digits, dots, dashes or underscores.")]
+    #[error("An idempotency key is 1 to 100 letters, digits, dots, colons, dashes or underscores.")]
     IdempotencyKeyInvalid,
     #[error("There is no such strategy.")]
     StrategyUnknown,
@@ -73,8 +73,8 @@ pub enum ShopError {
     #[error("The shop is very busy. Nothing was bought; try again in {retry_after_s} s.")]
     Busy { retry_after_s: u64 },
     #[error(
-        "The shop lost its database while your order was being written, and cannot say whether it went through. \
-         Send the same form again: it will never be ordered twice."
+        "The shop could not finish this in time, and cannot say whether it went through. Send the same form, or the same \
+         idempotency key, again: it is never carried out twice."
     )]
     OutcomeUnknown { retry_after_s: u64 },
     #[error("Something went wrong here. Please quote incident {incident}.")]

@@ -23,6 +23,9 @@ use crate::{
 /// A cart without an order is forgotten after so many days without a change.
 const CART_KEPT_DAYS: u32 = 30;
 
+/// Characters of a field that a draft keeps: as many as any field may have.
+const KEPT_FIELD_LEN_MAX: usize = 300;
+
 impl Shop {
     /// Adds `quantity` units to what the cart holds of the product, making a cart if there is none, and returns the cart's id.
     ///
@@ -145,7 +148,16 @@ impl Shop {
     /// # Errors
     /// What a database failure means to a shopper.
     pub async fn keep_draft(&self, cart_id: Uuid, contact: &Contact) -> Result<(), ShopError> {
-        let fields = serde_json::to_string(contact)
+        let clip = |field: &str| field.chars().take(KEPT_FIELD_LEN_MAX).collect();
+        let contact = Contact {
+            name: clip(&contact.name),
+            email: clip(&contact.email),
+            street: clip(&contact.street),
+            postal_code: clip(&contact.postal_code),
+            city: clip(&contact.city),
+            country: clip(&contact.country),
+        };
+        let fields = serde_json::to_string(&contact)
             .map_err(|error| ShopError::Malformed(error.to_string()))?;
         self.write_cart("keep checkout draft", cart_id, move |work| {
             let fields = fields.clone();

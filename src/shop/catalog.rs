@@ -111,6 +111,10 @@ impl Shop {
     /// # Errors
     /// [`ShopError::UnknownProduct`]; as [`Shop::products`].
     pub async fn product_by_slug(&self, slug: &str) -> Result<Product, ShopError> {
+        // No text in PostgreSQL holds one, and asking is an error of its own.
+        if slug.contains('\0') {
+            return Err(ShopError::UnknownProduct);
+        }
         self.one_product(shop_products().filter(product::Column::Slug.eq(slug)))
             .await
     }

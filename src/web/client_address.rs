@@ -7,7 +7,8 @@ use axum::{
     http::{Extensions, HeaderMap},
 };
 
-/// The connection's address, or, when that is a trusted proxy, the last address in `X-Forwarded-For` that is none.
+/// The connection's address, or, when that is a trusted proxy, the last address in `X-Forwarded-For` that is none. The list is read from
+/// its end, where our proxies write, and only as far as it can be read: what stands before is whatever the client claims.
 pub fn client_address(
     headers: &HeaderMap,
     extensions: &Extensions,
@@ -16,24 +17,35 @@ pub fn client_address(
     let peer = extensions
         .get::<ConnectInfo<SocketAddr>>()
         .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| {
-            peer.ip()
+            peer.ip().to_canonical()
         });
-    let is_trusted = |address: &IpAddr| trusted_proxies.contains(address);
-    if !is_trusted(&peer) {
-        return peer;
-    }
-    let forwarded: Vec<IpAddr> = headers
+    let is_trusted = |address: &IpAddr| {
+        trusted_proxies
+            .iter()
+            .any(|proxy| proxy.to_canonical() == *address)
+    };
+    let forwarded: Vec<&str> = headers
         .get_all("x-forwarded-for")
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
-        .filter_map(|address| address.trim().parse().ok())
         .collect();
-    forwarded
-        .into_iter()
-        .rev()
-        .find(|address| !is_trusted(address))
-        .unwrap_or(peer)
+    let mut nearest = peer;
+    for hop in forwarded.into_iter().rev() {
+        match parse_hop(hop.trim()) {
+            Some(address) if is_trusted(&nearest) => nearest = address,
+            _ => break,
+        }
+    }
+    nearest
+}
+
+/// `203.0.113.9`, `203.0.113.9:51234`, `2001:db8::1` or `[2001:db8::1]:51234`.
+fn parse_hop(hop: &str) -> Option<IpAddr> {
+    let address = hop
+        .parse::<IpAddr>()
+        .or_else(|_| hop.parse::<SocketAddr>().map(|socket| socket.ip()));
+    address.ok().map(|address| address.to_canonical())
 }
 
 #[cfg(test)]
@@ -62,5 +74,18 @@ mod tests {
             address("203.0.113.9")
         );
         assert_eq!(asked_by("10.0.0.1", "nonsense"), address("10.0.0.1"));
+        assert_eq!(
+            asked_by("10.0.0.1", "198.51.100.1, unknown"),
+            address("10.0.0.1")
+        );
+        assert_eq!(
+            asked_by("10.0.0.1", "198.51.100.1, 203.0.113.9:51234"),
+            address("203.0.113.9")
+        );
+        // A listener for both protocols shows IPv4 peers in IPv6's clothes.
+        assert_eq!(
+            asked_by("::ffff:10.0.0.1", "203.0.113.9"),
+            address("203.0.113.9")
+        );
     }
 }

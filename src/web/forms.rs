@@ -3,7 +3,7 @@
 use axum::{
     body::to_bytes,
     extract::Request,
-    http::Method,
+    http::{Method, header},
     response::{IntoResponse, Response},
 };
 use leptos::prelude::provide_context;
@@ -20,10 +20,26 @@ pub async fn answer(state: AppState, request: Request) -> Response {
     let response = handle_server_fns_with_context(move || provide_context(state.clone()), request)
         .await
         .into_response();
+    if leads_on_with_error(&response) {
+        return Problem(ShopError::Malformed(
+            "the form does not have the expected fields".to_owned(),
+        ))
+        .into_response();
+    }
     if response.status().is_client_error() || response.status().is_server_error() {
         return as_problem(response).await;
     }
     response
+}
+
+/// A form that does not have its function's shape never reaches it; the framework then leads back to wherever the browser says that it
+/// came from, with the error in the address.
+fn leads_on_with_error(response: &Response) -> bool {
+    response
+        .headers()
+        .get(header::LOCATION)
+        .and_then(|location| location.to_str().ok())
+        .is_some_and(|location| location.contains("__err="))
 }
 
 fn is_form(path: &str) -> bool {

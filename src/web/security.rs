@@ -53,6 +53,7 @@ pub fn is_admin_only(path: &str) -> bool {
 
 /// Turns strangers away from what [`is_admin_only`] names: browsers to the login, others with 401.
 pub async fn admit_admin(
+    State(state): State<AppState>,
     session: tower_sessions::Session,
     request: Request,
     next: Next,
@@ -60,7 +61,7 @@ pub async fn admit_admin(
     if !is_admin_only(request.uri().path()) {
         return next.run(request).await;
     }
-    match session::is_admin(&session).await {
+    match session::is_admin(&session, &state.shop).await {
         Ok(true) => next.run(request).await,
         Ok(false) if wants_page(&request) => Redirect::to("/admin/login").into_response(),
         Ok(false) => Problem(ShopError::NotSignedIn).into_response(),

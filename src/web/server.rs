@@ -24,8 +24,8 @@ use crate::model::ShopError;
 
 /// A request without an answer after this long is given up.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long open requests may go on once the server is to stop.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long open requests may go on once the server is to stop. Closing the pools and stopping PostgreSQL takes the rest of the 10 s.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(6);
 
 /// Why serving ended before it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +85,10 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
         .route("/api/form/{*path}", post(forms))
         .method_not_allowed_fallback(async || Problem(ShopError::MethodNotAllowed))
         .fallback(page)
-        .layer(middleware::from_fn(security::admit_admin))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            security::admit_admin,
+        ))
         .layer(security::sessions(&state))
         .layer(middleware::from_fn(security::check_body))
         .layer(DefaultBodyLimit::disable())
@@ -99,11 +102,17 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
         .with_state(state))
 }
 
-/// Gives a request up. What it began goes on or is rolled back by its own transaction's deadline, which is shorter.
+/// Gives a request up. What it began may still be committed: its transaction has a clock of its own, which starts later when a body
+/// was slow to come. So whoever wanted something changed is told that the outcome is unknown.
 async fn deadline(request: Request, next: Next) -> Response {
+    let error = if request.method().is_safe() {
+        ShopError::Busy { retry_after_s: 2 }
+    } else {
+        ShopError::OutcomeUnknown { retry_after_s: 2 }
+    };
     match tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await {
         Ok(response) => response,
-        Err(_) => Problem(ShopError::Busy { retry_after_s: 2 }).into_response(),
+        Err(_) => Problem(error).into_response(),
     }
 }
 

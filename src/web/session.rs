@@ -132,7 +132,7 @@ impl Visit {
     /// # Errors
     /// [`ShopError::NotSignedIn`] unless the administrator is signed in.
     pub async fn require_admin(&self) -> Result<(), ShopError> {
-        if is_admin(&self.session).await? {
+        if is_admin(&self.session, self.shop()).await? {
             Ok(())
         } else {
             Err(ShopError::NotSignedIn)
@@ -150,8 +150,9 @@ impl Visit {
         }
         // Whoever planted the old id must not be signed in with it.
         self.session.cycle_id().await.map_err(unreadable)?;
+        let credential = self.shop().admin_credential_name().await?;
         self.session
-            .insert(ADMIN_KEY, true)
+            .insert(ADMIN_KEY, credential)
             .await
             .map_err(unreadable)
     }
@@ -258,13 +259,13 @@ impl Visit {
     }
 }
 
-/// True if the administrator is signed in.
+/// True if the administrator is signed in, with the password that is in force now.
 ///
 /// # Errors
-/// [`ShopError::Unavailable`] when the session cannot be read.
-pub async fn is_admin(session: &Session) -> Result<bool, ShopError> {
-    let admin: Option<bool> = session.get(ADMIN_KEY).await.map_err(unreadable)?;
-    Ok(admin.unwrap_or(false))
+/// [`ShopError::Unavailable`] when session or password cannot be read.
+pub async fn is_admin(session: &Session, shop: &Shop) -> Result<bool, ShopError> {
+    let signed_in_with: Option<String> = session.get(ADMIN_KEY).await.map_err(unreadable)?;
+    Ok(signed_in_with.is_some() && signed_in_with == shop.admin_credential_name().await?)
 }
 
 /// The path of the page that the form stood on. Only the path is taken, so that nobody is led elsewhere.

@@ -93,11 +93,13 @@ async fn only_what_did_nothing_is_tried_again() {
             assert!(outcome.result.is_ok(), "{code}: {:?}", outcome.result);
             assert_eq!(outcome.attempts, 3, "{code}");
         } else {
-            assert!(
-                matches!(outcome.result, Err(TxnError::Database { .. })),
-                "{code}: {:?}",
-                outcome.result
-            );
+            // A statement that took too long says nothing about the request, and all about the database.
+            let refused = match &outcome.result {
+                Err(TxnError::Database { .. }) => code != "57014",
+                Err(TxnError::Unavailable { .. }) => code == "57014",
+                _ => false,
+            };
+            assert!(refused, "{code}: {:?}", outcome.result);
             assert_eq!(outcome.attempts, 1, "{code}");
         }
     }
@@ -279,7 +281,13 @@ async fn the_deadline_ends_a_transaction() {
     );
     let error = outcome.result.expect_err("it is too slow");
     assert!(
-        matches!(error, TxnError::DeadlinePassed { name: "slow" }),
+        matches!(
+            error,
+            TxnError::DeadlinePassed {
+                name: "slow",
+                contended: false
+            }
+        ),
         "{error:?}"
     );
     assert_eq!(

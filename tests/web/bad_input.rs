@@ -180,6 +180,40 @@ async fn a_form_without_its_fields_is_refused_and_not_crashed() {
 }
 
 #[tokio::test]
+async fn a_form_of_another_shape_leads_nowhere() {
+    let shop = TestShop::new().await;
+    let mut shopper = Visitor::of(&shop);
+    let request = Request::post("/api/form/cart/add")
+        .header(header::ACCEPT, "text/html")
+        .header(header::REFERER, "https://evil.test/x")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body("product_id=1&quantity=1&quantity=2".into())
+        .expect("a request");
+    let answer = shopper.send(request).await;
+    assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{answer:?}");
+    assert_eq!(answer.header("location"), "");
+    assert!(answer.detail().contains("fields"));
+}
+
+#[tokio::test]
+async fn addresses_that_no_text_can_hold_are_not_found() {
+    let shop = TestShop::new().await;
+    let mut visitor = Visitor::of(&shop);
+    for path in ["/products/a%00b", "/api/products/%ff", "/orders/%00"] {
+        assert_eq!(
+            visitor.page(path).await.status,
+            StatusCode::NOT_FOUND,
+            "{path}"
+        );
+    }
+    for path in ["/live/stock", "/live/stock?products=1&products=2"] {
+        let answer = visitor.page(path).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{path}");
+        assert!(!answer.detail().is_empty());
+    }
+}
+
+#[tokio::test]
 async fn a_refused_form_says_why_on_its_page_and_keeps_what_was_typed() {
     let shop = TestShop::new().await;
     let mut shopper = Visitor::of(&shop);

@@ -5,6 +5,12 @@ use axum::{
     http::{Method, Request, StatusCode, header},
 };
 
+use doorbuster::db::session_store::DbSessionStore;
+use tower_sessions::{
+    SessionStore,
+    session::{Id, Record},
+};
+
 use super::support::{PASSWORD, TestShop, Visitor, every_route, state};
 
 /// What a stranger may ask for. A route that is not named here must turn strangers away, so that a new one is closed until somebody
@@ -118,6 +124,41 @@ async fn signing_in_renews_the_session_id() {
     admin.sign_in(&shop).await;
     assert!(before.is_some());
     assert_ne!(admin.cookie().map(ToOwned::to_owned), before);
+}
+
+#[tokio::test]
+async fn a_session_that_was_signed_out_is_not_brought_back_by_a_request_that_began_before() {
+    let shop = TestShop::new().await;
+    let store = DbSessionStore::new(shop.db().clone());
+    let mut record = Record {
+        id: Id::default(),
+        data: [("admin".to_owned(), serde_json::Value::from("x"))].into(),
+        expiry_date: time::OffsetDateTime::now_utc() + time::Duration::days(1),
+    };
+    store.create(&mut record).await.expect("it is new");
+    let begun_before = store.load(&record.id).await.expect("it loads");
+    let begun_before = begun_before.expect("it is there");
+    store.delete(&record.id).await.expect("it goes");
+    store
+        .save(&begun_before)
+        .await
+        .expect("saving what is gone is no error");
+    assert_eq!(store.load(&record.id).await.expect("it loads"), None);
+}
+
+#[tokio::test]
+async fn another_password_signs_everybody_out_and_the_same_one_nobody() {
+    let shop = TestShop::new().await;
+    let mut admin = Visitor::of(&shop);
+    admin.sign_in(&shop).await;
+    shop.settle_admin_password(Some(PASSWORD))
+        .await
+        .expect("it is the same");
+    assert_eq!(admin.page("/admin").await.status, StatusCode::OK);
+    shop.settle_admin_password(Some("another one"))
+        .await
+        .expect("it is set");
+    assert_eq!(admin.page("/admin").await.status, StatusCode::SEE_OTHER);
 }
 
 #[tokio::test]

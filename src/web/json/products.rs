@@ -2,7 +2,7 @@
 
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, State, rejection::PathRejection},
 };
 use serde::Serialize;
 
@@ -48,8 +48,9 @@ pub async fn list(State(state): State<AppState>) -> Result<Json<Vec<ProductJson>
 /// `GET /api/products/{id}`
 pub async fn one(
     State(state): State<AppState>,
-    Path(id): Path<String>,
+    id: Result<Path<String>, PathRejection>,
 ) -> Result<Json<ProductJson>, Problem> {
+    let Path(id) = id.map_err(|_| ShopError::UnknownProduct)?;
     let id = id.parse().map_err(|_| ShopError::UnknownProduct)?;
     Ok(Json(state.shop.product_by_id(id).await?.into()))
 }

@@ -3,7 +3,7 @@
 use axum::{
     Json,
     body::Bytes,
-    extract::{Query, Request, State},
+    extract::{Query, Request, State, rejection::QueryRejection},
     http::HeaderMap,
 };
 use serde::{Deserialize, Serialize};
@@ -34,9 +34,10 @@ pub struct PurchaseJson {
 /// `POST /api/purchase` with `{"productId": 1, "quantity": 1}` and, if the caller may try again, an `Idempotency-Key`.
 pub async fn purchase(
     State(state): State<AppState>,
-    Query(options): Query<Options>,
+    options: Result<Query<Options>, QueryRejection>,
     request: Request,
 ) -> Result<Json<PurchaseJson>, Problem> {
+    let Query(options) = options.map_err(|error| ShopError::Malformed(error.to_string()))?;
     let (parts, body) = request.into_parts();
     let address = client_address(&parts.headers, &parts.extensions, &state.trusted_proxies);
     state.limits.check_purchase(address)?;

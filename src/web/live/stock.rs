@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{Query, State},
+    extract::{Query, State, rejection::QueryRejection},
     response::sse::Event,
 };
 use serde::Deserialize;
@@ -29,8 +29,9 @@ pub struct Followed {
 /// See the module's documentation.
 pub async fn follow(
     State(state): State<AppState>,
-    Query(followed): Query<Followed>,
+    followed: Result<Query<Followed>, QueryRejection>,
 ) -> Result<Events, Problem> {
+    let Query(followed) = followed.map_err(|error| ShopError::Malformed(error.to_string()))?;
     let ids = parse_ids(&followed.products)?;
     let watching = state.stock_watch.watch(&ids);
     let first = state
