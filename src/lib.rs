@@ -7,8 +7,9 @@
 //! | [`islands`] | what comes alive in the browser | model, api, ui |
 //! | [`api`] | server functions, one file a noun | model; in their bodies web::session, shop, simulation |
 //! | `web` | the server: routes, pages, layers, streams | ui, islands, api, and everything below it |
-//! | `shop` | the domain: stock, carts, orders, the audit | db, feed, model, config |
-//! | `simulation` | the concurrent buyers and their verdict | shop, db, feed, model, config |
+//! | `shop` | the domain: stock, carts, holds, orders, the audit | payment::gateway, db, feed, model, config |
+//! | `payment` | what the shop asks of a provider; the simulated provider, a program of its own | model, config |
+//! | `simulation` | the concurrent buyers and their verdict | shop, payment, db, feed, model, config |
 //! | `feed` | what changed after a commit | model, config |
 //! | `db` | connections, transactions, locks, rows | model, config |
 //! | `config`, `telemetry` | settings; logs | model |
@@ -28,6 +29,8 @@ pub mod config;
 pub mod db;
 #[cfg(feature = "ssr")]
 pub mod feed;
+#[cfg(feature = "ssr")]
+pub mod payment;
 #[cfg(feature = "ssr")]
 pub mod shop;
 #[cfg(feature = "ssr")]

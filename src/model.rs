@@ -3,6 +3,7 @@
 pub mod cart;
 pub mod money;
 pub mod order;
+pub mod payment;
 pub mod plan;
 pub mod product;
 pub mod quantity;
@@ -13,6 +14,7 @@ pub mod strategy;
 pub use cart::{CartLine, CartView};
 pub use money::{Currency, Money};
 pub use order::{Contact, FieldError, OrderLineView, OrderView, Receipt};
+pub use payment::PaymentCard;
 pub use plan::SimulationPlan;
 pub use product::{Product, SaleState};
 pub use quantity::Quantity;

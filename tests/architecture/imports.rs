@@ -27,7 +27,6 @@ const fn rule(
     }
 }
 
-/// `payment` is here before it is there: its row is checked once it exists.
 const RULES: &[Rule] = &[
     rule("model", "nothing of ours", &[]),
     rule("ui", "model", &["model"]),
@@ -57,12 +56,12 @@ const RULES: &[Rule] = &[
     ),
     rule(
         "simulation",
-        "shop, db, feed, model, config",
+        "shop, payment, db, feed, model, config",
         &["shop", "payment", "db", "feed", "model", "config"],
     ),
     rule(
         "shop",
-        "db, feed, model, config",
+        "payment::gateway, db, feed, model, config",
         &["payment::gateway", "db", "feed", "model", "config"],
     ),
     rule("payment", "model, config", &["model", "config"]),

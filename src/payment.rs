@@ -1,0 +1,3 @@
+//! Money: what the shop asks a payment provider for, and the simulated provider that answers.
+
+pub mod gateway;
