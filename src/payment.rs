@@ -1,3 +1,6 @@
 //! Money: what the shop asks a payment provider for, and the simulated provider that answers.
 
+pub mod event;
 pub mod gateway;
+pub mod signature;
+pub mod wire;

@@ -1,0 +1,114 @@
+//! The body of a webhook.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    gateway::ProviderEvent,
+    wire::{ChargeBody, RefundBody},
+};
+
+/// A webhook's body, as JSON. Whatever the event is about, it carries the state of its charge at that moment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventBody {
+    /// `evt_…`, the same in every delivery of the event.
+    pub id: String,
+    /// As in `charge.captured`.
+    #[serde(rename = "type")]
+    pub kind: String,
+    /// When it happened, as in RFC 3339.
+    pub created: String,
+    pub charge: ChargeBody,
+    /// The refund that the event is about, if it is about one.
+    pub refund: Option<RefundBody>,
+}
+
+/// A body that says nothing that we understand.
+#[derive(Debug, thiserror::Error)]
+#[error("the body of the webhook is not an event: {0}")]
+pub struct EventError(#[from] serde_json::Error);
+
+/// Reads a webhook's body. Who sent it is for [`super::signature::verify`] to say, before.
+///
+/// # Errors
+/// [`EventError`] for another shape.
+pub fn parse(body: &[u8]) -> Result<ProviderEvent, EventError> {
+    let event: EventBody = serde_json::from_slice(body)?;
+    Ok(ProviderEvent {
+        event_id: event.id,
+        kind: event.kind,
+        charge: event.charge.reference,
+        charge_state: event.charge.into(),
+        refund: event
+            .refund
+            .map(|refund| (refund.reference, refund.state.into())),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::payment::gateway::{ChargeState, RefundState};
+
+    #[test]
+    fn a_declined_charge_is_understood() {
+        let charge = Uuid::from_u128(1);
+        let body = json!({
+            "id": "evt_1",
+            "type": "charge.declined",
+            "created": "2026-11-27T08:00:00Z",
+            "charge": {
+                "reference": charge,
+                "state": "declined",
+                "amountCents": 1250,
+                "currency": "EUR",
+                "declineReason": "The card was declined.",
+            },
+            "refund": null,
+        });
+        let event = parse(body.to_string().as_bytes()).expect("an event");
+        assert_eq!(event.event_id, "evt_1");
+        assert_eq!(event.kind, "charge.declined");
+        assert_eq!(event.charge, charge);
+        let reason = "The card was declined.".to_owned();
+        assert_eq!(event.charge_state, ChargeState::Declined { reason });
+        assert_eq!(event.refund, None);
+    }
+
+    #[test]
+    fn a_refund_is_understood() {
+        let (charge, refund) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let body = json!({
+            "id": "evt_2",
+            "type": "refund.succeeded",
+            "created": "2026-11-27T08:00:00Z",
+            "charge": {
+                "reference": charge,
+                "state": "captured",
+                "amountCents": 1250,
+                "currency": "EUR",
+                "declineReason": null,
+            },
+            "refund": {"reference": refund, "state": "succeeded", "amountCents": 250},
+        });
+        let event = parse(body.to_string().as_bytes()).expect("an event");
+        assert_eq!(event.charge_state, ChargeState::Captured);
+        assert_eq!(event.refund, Some((refund, RefundState::Succeeded)));
+    }
+
+    #[test]
+    fn what_is_no_event_is_refused() {
+        for body in [
+            &b""[..],
+            b"{}",
+            b"[]",
+            b"\xff",
+            br#"{"id":"evt_1","type":"charge.captured","created":"","charge":{"reference":"x"},"refund":null}"#,
+            br#"{"id":"evt_1","type":"charge.captured","created":"","charge":{"reference":"00000000-0000-0000-0000-000000000001","state":"lost"},"refund":null}"#,
+        ] {
+            assert!(parse(body).is_err(), "{}", String::from_utf8_lossy(body));
+        }
+    }
+}
