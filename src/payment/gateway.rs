@@ -1,12 +1,16 @@
 //! What the shop asks of a payment provider. Every call may lose its answer, so each is named by a reference of the caller's choosing:
 //! the same reference is never carried out twice, and can be asked about.
 
+mod http;
+
 use std::fmt;
 
 use async_trait::async_trait;
 use uuid::Uuid;
 
 use crate::model::{Money, PaymentCard};
+
+pub use http::{GatewayAddress, HttpGateway};
 
 /// A payment provider, as the shop sees it.
 #[async_trait]
