@@ -2,5 +2,6 @@
 
 pub mod event;
 pub mod gateway;
+pub mod provider;
 pub mod signature;
 pub mod wire;

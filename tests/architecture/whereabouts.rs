@@ -25,6 +25,9 @@ const HOMES: &[Home] = &[
             "src/shop/",
             "src/simulation/store.rs",
             "src/simulation/stepper.rs",
+            // A program of its own, with tables of its own.
+            "src/payment/provider/store.rs",
+            "src/payment/provider/store/",
         ],
     },
     Home {
@@ -37,7 +40,7 @@ const HOMES: &[Home] = &[
         what: "a row lock",
         pattern: r"(?i)\block_exclusive\b|\block_with_\w+|\bLockType\b|\bLockBehavior\b|\bFOR\s+(NO\s+KEY\s+)?UPDATE\b|\bFOR\s+(KEY\s+)?SHARE\b",
         strings: Strings::Kept,
-        at: &["src/db/locks.rs"],
+        at: &["src/db/locks.rs", "src/payment/provider/store/"],
     },
     Home {
         what: "an absolute write to the hot row",
@@ -49,7 +52,11 @@ const HOMES: &[Home] = &[
         what: "what only one database understands",
         pattern: r"\bpg_\w+\s*\(|\bSKIP\s+LOCKED\b|\bNOWAIT\b",
         strings: Strings::Kept,
-        at: &["src/db/", "src/shop/inventory/strategies/"],
+        at: &[
+            "src/db/",
+            "src/shop/inventory/strategies/",
+            "src/payment/provider/store/",
+        ],
     },
 ];
 
@@ -100,6 +107,12 @@ fn what_strayed_is_caught() {
             1,
         ),
         ("src/simulation/store.rs", "use sea_orm::EntityTrait;", 0),
+        ("src/payment/gateway.rs", "use sea_orm::Value;", 1),
+        (
+            "src/payment/provider/store/events.rs",
+            "use sea_orm::sqlx;",
+            0,
+        ),
         (
             "src/telemetry.rs",
             "const FILTER: &str = \"sea_orm=warn,sqlx=warn\";",

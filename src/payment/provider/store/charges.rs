@@ -1,0 +1,242 @@
+//! Charges. Only one that is processing ever changes its state, and whoever changes it says so in the same statement: of a void and a
+//! capture that meet, the second finds the row no longer processing.
+
+use std::time::Duration;
+
+use sea_orm::sqlx;
+use uuid::Uuid;
+
+use super::{Store, StoreError, from_ms, in_ms};
+use crate::{
+    model::{Currency, Money},
+    payment::{
+        provider::test_cards::Behaviour,
+        wire::{ChargeBody, ChargeWord},
+    },
+};
+
+macro_rules! columns {
+    () => {
+        "reference, state, amount_cents, currency, CASE state WHEN 'declined' THEN decline_reason END, behaviour, \
+         ceil(extract(epoch FROM settle_at - now()) * 1000)::bigint"
+    };
+}
+
+const INSERT: &str = concat!(
+    "
+WITH made AS (
+    INSERT INTO provider.charge (reference, state, amount_cents, currency, card_last4, behaviour, decline_reason, settle_at,
+        webhook_delay_ms, webhook_step_ms, webhook_copies)
+    VALUES ($1, 'processing', $2, $3, $4, $5, $6, now() + $7 * interval '1 millisecond', $8, $9, $10)
+    ON CONFLICT (reference) DO NOTHING
+    RETURNING *
+), told AS (
+    INSERT INTO provider.event (kind, charge_reference, charge_state, due_at, copies)
+    SELECT 'charge.created', reference, state, provider.due_at(settle_at, webhook_delay_ms, webhook_step_ms, 2), webhook_copies
+    FROM made WHERE webhook_copies > 0
+)
+SELECT ",
+    columns!(),
+    " FROM made"
+);
+
+const FIND: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM provider.charge WHERE reference = $1"
+);
+
+macro_rules! settle {
+    ($first:literal, $which:literal) => {
+        concat!(
+            "WITH ",
+            $first,
+            "settled AS (
+                UPDATE provider.charge
+                SET state = CASE WHEN decline_reason IS NULL THEN 'captured' ELSE 'declined' END, settled_at = now()
+                WHERE state = 'processing' AND settle_at <= now() AND ",
+            $which,
+            "   RETURNING *
+            ), told AS (
+                INSERT INTO provider.event (kind, charge_reference, charge_state, due_at, copies)
+                SELECT event.kind, reference, event.state,
+                    provider.due_at(settle_at, webhook_delay_ms, webhook_step_ms, event.followed_by), webhook_copies
+                FROM settled, (VALUES
+                    ('charge.authorized', 'processing', 'captured', 1),
+                    ('charge.captured', 'captured', 'captured', 0),
+                    ('charge.declined', 'declined', 'declined', 0)
+                ) AS event (kind, state, ending, followed_by)
+                WHERE event.ending = settled.state AND webhook_copies > 0
+                ORDER BY settle_at, reference, event.followed_by DESC
+            )
+            SELECT ",
+            columns!(),
+            " FROM settled"
+        )
+    };
+}
+
+const SETTLE_ONE: &str = settle!("", "reference = $1");
+
+/// What another provider settles just now is passed over.
+const SETTLE_DUE: &str = settle!(
+    "due AS MATERIALIZED (
+        SELECT reference FROM provider.charge WHERE state = 'processing' AND settle_at <= now()
+        ORDER BY settle_at LIMIT $1 FOR UPDATE SKIP LOCKED
+    ), ",
+    "reference IN (SELECT reference FROM due)"
+);
+
+/// A charge that nobody has heard of is written down as voided: should it arrive yet, it finds that row.
+const VOID: &str = concat!(
+    "WITH voided AS (
+        INSERT INTO provider.charge AS known (reference, state, behaviour, settled_at,
+            webhook_delay_ms, webhook_step_ms, webhook_copies)
+        VALUES ($1, 'voided', $2, now(), 0, 0, 1)
+        ON CONFLICT (reference) DO UPDATE SET state = 'voided', settled_at = now() WHERE known.state = 'processing'
+        RETURNING *
+    ), told AS (
+        INSERT INTO provider.event (kind, charge_reference, charge_state, due_at, copies)
+        SELECT 'charge.voided', reference, state, provider.due_at(now(), webhook_delay_ms, webhook_step_ms, 0), webhook_copies
+        FROM voided WHERE webhook_copies > 0
+    )
+    SELECT ",
+    columns!(),
+    " FROM voided"
+);
+
+/// A charge that has just arrived.
+#[derive(Clone, Debug)]
+pub struct NewCharge {
+    pub reference: Uuid,
+    pub amount: Money,
+    /// `None` if what was typed is no card number.
+    pub card_last4: Option<String>,
+    pub behaviour: Behaviour,
+    /// Why it is going to be declined, if it is.
+    pub decline_reason: Option<&'static str>,
+    pub settles_in: Duration,
+}
+
+/// A charge as it stands.
+#[derive(Clone, Debug)]
+pub struct ChargeRow {
+    pub body: ChargeBody,
+    pub behaviour: Behaviour,
+    /// Zero once the time has come.
+    pub settles_in: Duration,
+}
+
+type Columns = (
+    Uuid,
+    String,
+    Option<i64>,
+    Option<String>,
+    Option<String>,
+    String,
+    Option<i64>,
+);
+
+impl ChargeRow {
+    /// Whether that is what is charged. One that was voided before it arrived may have been of any amount.
+    pub fn is_of(&self, amount: Money) -> bool {
+        match (self.body.amount_cents, self.body.currency) {
+            (Some(cents), Some(currency)) => Money::new(cents, currency) == amount,
+            _ => true,
+        }
+    }
+
+    fn read(columns: Columns) -> Result<Self, StoreError> {
+        let (reference, state, amount_cents, currency, decline_reason, behaviour, settles_in_ms) =
+            columns;
+        Ok(Self {
+            body: ChargeBody {
+                reference,
+                state: ChargeWord::parse(&state).ok_or(StoreError::Unreadable("state"))?,
+                amount_cents,
+                currency: currency.as_deref().and_then(Currency::parse),
+                decline_reason,
+            },
+            behaviour: Behaviour::parse(&behaviour).ok_or(StoreError::Unreadable("behaviour"))?,
+            settles_in: from_ms(settles_in_ms),
+        })
+    }
+}
+
+impl Store {
+    /// Writes a charge down. `None` if its reference is known.
+    pub async fn insert_charge(&self, charge: NewCharge) -> Result<Option<ChargeRow>, StoreError> {
+        let schedule = charge.behaviour.charge_schedule();
+        let made: Option<Columns> = self
+            .run(move |pool| async move {
+                sqlx::query_as(INSERT)
+                    .bind(charge.reference)
+                    .bind(charge.amount.cents)
+                    .bind(charge.amount.currency.code().to_owned())
+                    .bind(charge.card_last4)
+                    .bind(charge.behaviour.as_str())
+                    .bind(charge.decline_reason)
+                    .bind(in_ms(charge.settles_in))
+                    .bind(in_ms(schedule.delay))
+                    .bind(in_ms(schedule.step))
+                    .bind(schedule.copies)
+                    .fetch_optional(&pool)
+                    .await
+            })
+            .await?;
+        made.map(ChargeRow::read).transpose()
+    }
+
+    /// A charge as it stands; `None` if nobody has heard of it.
+    pub async fn find_charge(&self, reference: Uuid) -> Result<Option<ChargeRow>, StoreError> {
+        self.one(FIND, reference).await
+    }
+
+    /// Captures or declines a charge whose time has come. `None` if that is done, or its time has not come.
+    pub async fn settle_charge(&self, reference: Uuid) -> Result<Option<ChargeRow>, StoreError> {
+        self.one(SETTLE_ONE, reference).await
+    }
+
+    /// The same for all of them, at most `charges_max` at once. Returns how many.
+    pub async fn settle_due_charges(&self, charges_max: i64) -> Result<usize, StoreError> {
+        let settled: Vec<Columns> = self
+            .run(move |pool| async move {
+                sqlx::query_as(SETTLE_DUE)
+                    .bind(charges_max)
+                    .fetch_all(&pool)
+                    .await
+            })
+            .await?;
+        Ok(settled.len())
+    }
+
+    /// Voids a charge that is processing, or has yet to arrive. `None` if it has been settled or voided before.
+    pub async fn void_charge(&self, reference: Uuid) -> Result<Option<ChargeRow>, StoreError> {
+        let voided: Option<Columns> = self
+            .run(move |pool| async move {
+                sqlx::query_as(VOID)
+                    .bind(reference)
+                    .bind(Behaviour::Ordinary.as_str())
+                    .fetch_optional(&pool)
+                    .await
+            })
+            .await?;
+        voided.map(ChargeRow::read).transpose()
+    }
+
+    async fn one(
+        &self,
+        statement: &'static str,
+        reference: Uuid,
+    ) -> Result<Option<ChargeRow>, StoreError> {
+        let found: Option<Columns> = self
+            .run(move |pool| async move {
+                sqlx::query_as(statement)
+                    .bind(reference)
+                    .fetch_optional(&pool)
+                    .await
+            })
+            .await?;
+        found.map(ChargeRow::read).transpose()
+    }
+}
