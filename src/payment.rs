@@ -3,5 +3,6 @@
 pub mod event;
 pub mod gateway;
 pub mod provider;
+pub mod provider_process;
 pub mod signature;
 pub mod wire;
