@@ -45,6 +45,10 @@ pub struct ServeSettings {
     /// Purchases a second allowed to one address. Unset: as many as come.
     #[arg(long, env = "PURCHASE_RATE_PER_S")]
     pub purchase_rate_per_s: Option<std::num::NonZeroU32>,
+
+    /// A payment provider that runs already. Unset: a simulated one is started, or found running.
+    #[arg(long, env = "PAYMENT_PROVIDER_URL")]
+    pub payment_provider_url: Option<Url>,
 }
 
 impl ServeSettings {

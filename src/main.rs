@@ -12,6 +12,7 @@ mod command {
     pub mod audit;
     pub mod database;
     pub mod migrate;
+    pub mod provider;
     pub mod seed;
     pub mod serve;
     pub mod simulate;
@@ -39,6 +40,8 @@ enum Command {
     Seed,
     /// Runs one simulated flash sale on a private lane and prints the verdict.
     Simulate(command::simulate::Arguments),
+    /// Runs the simulated payment provider; `serve` does so by itself.
+    Provider(command::provider::Arguments),
     /// Checks that stock, orders and ledger agree.
     Audit(command::audit::Arguments),
 }
@@ -80,6 +83,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Migrate(arguments)) => command::migrate::run(&database, arguments).await,
         Some(Command::Seed) => command::seed::run(&database).await,
         Some(Command::Simulate(arguments)) => command::simulate::run(&database, arguments).await,
+        Some(Command::Provider(arguments)) => command::provider::run(&database, arguments).await,
         Some(Command::Audit(arguments)) => command::audit::run(&database, arguments).await,
     }
 }

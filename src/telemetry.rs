@@ -13,7 +13,10 @@ pub fn init(quiet: bool) {
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(fallback));
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(std::io::stderr)
+        // A payment provider outlives the shop that it has its standard error from. By default a line that cannot be written is
+        // complained about there, which panics.
+        .log_internal_errors(false);
     if std::io::stderr().is_terminal() {
         builder.compact().with_target(false).init();
     } else {

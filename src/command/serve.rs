@@ -74,7 +74,7 @@ fn announce(public_url: &str, credential: &Credential) {
 }
 
 /// A token that SIGTERM or Ctrl-C cancels.
-fn cancelled_by_signal() -> Result<CancellationToken, Failure> {
+pub fn cancelled_by_signal() -> Result<CancellationToken, Failure> {
     let shutdown = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
