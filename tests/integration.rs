@@ -12,6 +12,7 @@ mod database;
 mod embedded;
 mod idempotency;
 mod inventory;
+mod payment;
 mod simulation;
 mod support;
 mod web;

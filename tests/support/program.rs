@@ -21,6 +21,8 @@ pub fn doorbuster(folder: &Path, arguments: &[&str]) -> Command {
         "DOORBUSTER_ADDR",
         "PUBLIC_URL",
         "ADMIN_PASSWORD",
+        "PAYMENT_PROVIDER_URL",
+        "PAYMENT_SECRET",
         "RUST_LOG",
     ] {
         command.env_remove(name);

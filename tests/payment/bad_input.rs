@@ -1,0 +1,164 @@
+//! Requests that nobody should send.
+
+use doorbuster::payment::provider::test_cards;
+use reqwest::{Client, Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::support::{SECRET, TestProvider};
+use crate::support::TestDatabase;
+
+fn request(provider: &TestProvider, method: Method, path: &str) -> RequestBuilder {
+    let url = provider.url.join(path).expect("a URL");
+    Client::new().request(method, url)
+}
+
+/// The status, and the sentence that goes with it.
+async fn answer(request: RequestBuilder) -> (StatusCode, String) {
+    let answer = request.send().await.expect("an answer");
+    let status = answer.status();
+    let body: Value = answer.json().await.expect("JSON");
+    let said = body["error"].as_str().unwrap_or_default().to_owned();
+    assert!(!said.contains(test_cards::CAPTURED), "{said}");
+    (status, said)
+}
+
+fn order() -> Value {
+    json!({
+        "reference": Uuid::new_v4(),
+        "amountCents": 100,
+        "currency": "EUR",
+        "card": { "number": test_cards::CAPTURED, "expiry": "12/40", "cvc": "123" },
+    })
+}
+
+#[tokio::test]
+async fn nobody_is_admitted_without_the_secret() {
+    let database = TestDatabase::empty().await;
+    let provider = TestProvider::on(&database).await;
+    let reference = Uuid::new_v4();
+    for (method, path) in [
+        (Method::GET, "/healthz".to_owned()),
+        (Method::POST, "/v1/charges".to_owned()),
+        (Method::GET, format!("/v1/charges/{reference}")),
+        (Method::POST, format!("/v1/charges/{reference}/void")),
+        (Method::POST, "/v1/refunds".to_owned()),
+        (Method::POST, "/v1/webhook-url".to_owned()),
+        (Method::GET, "/elsewhere".to_owned()),
+    ] {
+        let bare = request(&provider, method.clone(), &path).json(&order());
+        assert_eq!(answer(bare).await.0, StatusCode::UNAUTHORIZED, "{path}");
+        for wrong in ["", "guessed", &SECRET[1..]] {
+            let request = request(&provider, method.clone(), &path);
+            let (status, _) = answer(request.bearer_auth(wrong).json(&order())).await;
+            assert_eq!(status, StatusCode::UNAUTHORIZED, "{path}, {wrong}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_provider_says_who_it_is() {
+    let database = TestDatabase::empty().await;
+    let provider = TestProvider::on(&database).await;
+    let asked = request(&provider, Method::GET, "/healthz").bearer_auth(SECRET);
+    let said: Value = asked
+        .send()
+        .await
+        .expect("an answer")
+        .json()
+        .await
+        .expect("JSON");
+    assert_eq!(said, json!({ "service": "doorbuster-provider" }));
+}
+
+#[tokio::test]
+async fn a_wrong_order_is_refused_with_a_sentence() {
+    let database = TestDatabase::empty().await;
+    let provider = TestProvider::on(&database).await;
+    let changed = |field: &str, value: Value| {
+        let mut order = order();
+        order[field] = value;
+        order.to_string()
+    };
+    let long = "9".repeat(20_000);
+    for (body, expected) in [
+        (String::new(), StatusCode::BAD_REQUEST),
+        ("{".to_owned(), StatusCode::BAD_REQUEST),
+        ("{}".to_owned(), StatusCode::UNPROCESSABLE_ENTITY),
+        ("[]".to_owned(), StatusCode::UNPROCESSABLE_ENTITY),
+        (
+            changed("reference", json!("1")),
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ),
+        (
+            changed("amountCents", json!(0)),
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ),
+        (
+            changed("amountCents", json!(-1)),
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ),
+        (
+            changed("amountCents", json!(1.5)),
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ),
+        (
+            changed("amountCents", json!(1e30)),
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ),
+        (
+            changed("amountCents", json!("1")),
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ),
+        (
+            changed("currency", json!("eur")),
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ),
+        (
+            changed("currency", json!("\u{0}\u{0}\u{0}")),
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ),
+        (
+            changed("card", json!(test_cards::CAPTURED)),
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ),
+        (
+            changed("card", json!({ "number": 4_242_424_242_424_242_i64 })),
+            StatusCode::UNPROCESSABLE_ENTITY,
+        ),
+        (
+            changed("card", json!({ "number": long })),
+            StatusCode::PAYLOAD_TOO_LARGE,
+        ),
+    ] {
+        let begin = body.chars().take(80).collect::<String>();
+        let request = request(&provider, Method::POST, "/v1/charges").bearer_auth(SECRET);
+        let (status, said) = answer(request.body(body)).await;
+        assert_eq!(status, expected, "{begin}: {said}");
+        assert!(!said.is_empty(), "{begin}");
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_leads_nowhere_says_so() {
+    let database = TestDatabase::empty().await;
+    let provider = TestProvider::on(&database).await;
+    let unheard = format!("/v1/charges/{}", Uuid::new_v4());
+    for (method, path, expected) in [
+        (Method::GET, "/v1/charges/1", StatusCode::BAD_REQUEST),
+        (Method::POST, "/v1/charges/1/void", StatusCode::BAD_REQUEST),
+        (Method::GET, unheard.as_str(), StatusCode::NOT_FOUND),
+        (Method::GET, "/v1/charges/%00", StatusCode::BAD_REQUEST),
+        (Method::GET, "/v1/elsewhere", StatusCode::NOT_FOUND),
+        (Method::GET, "/v1/charges", StatusCode::METHOD_NOT_ALLOWED),
+        (
+            Method::DELETE,
+            unheard.as_str(),
+            StatusCode::METHOD_NOT_ALLOWED,
+        ),
+    ] {
+        let asked = request(&provider, method, path).bearer_auth(SECRET);
+        let (status, said) = answer(asked).await;
+        assert_eq!(status, expected, "{path}: {said}");
+    }
+}

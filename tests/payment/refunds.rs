@@ -1,0 +1,138 @@
+//! Money that is paid back: each refund once, and never more than was captured.
+
+use std::time::Duration;
+
+use doorbuster::payment::{
+    gateway::{ChargeState, PaymentGateway, RefundState},
+    provider::test_cards,
+};
+use futures::future::join_all;
+use uuid::Uuid;
+
+use super::support::{TestProvider, charge_to, euros, is_refused, is_unknown, refund_of};
+use crate::support::TestDatabase;
+
+async fn refunded_cents(database: &TestDatabase) -> i64 {
+    let by_hand = database.by_hand().await;
+    let counted: i64 = by_hand
+        .value("SELECT refunded_cents FROM provider.charge")
+        .await;
+    let summed: i64 = by_hand
+        .value("SELECT coalesce(sum(amount_cents), 0)::bigint FROM provider.refund")
+        .await;
+    assert_eq!(counted, summed, "what the charge counts, and its refunds");
+    counted
+}
+
+#[tokio::test]
+async fn a_refund_is_made_once_and_never_exceeds_what_was_captured() {
+    let database = TestDatabase::empty().await;
+    let provider = TestProvider::on(&database).await;
+    let charge = charge_to(test_cards::CAPTURED);
+    provider.gateway.charge(&charge).await.expect("charged");
+    let mut refund = refund_of(&charge, 400);
+    for _ in 0..3 {
+        let answer = provider.gateway.refund(&refund).await;
+        assert_eq!(answer, Ok(RefundState::Succeeded));
+    }
+    assert_eq!(refunded_cents(&database).await, 400);
+    refund.amount = euros(401);
+    let answer = provider.gateway.refund(&refund).await;
+    assert!(is_refused(&answer), "another amount: {answer:?}");
+    let answer = provider.gateway.refund(&refund_of(&charge, 851)).await;
+    assert!(is_refused(&answer), "too much: {answer:?}");
+    let answer = provider.gateway.refund(&refund_of(&charge, 850)).await;
+    assert_eq!(answer, Ok(RefundState::Succeeded));
+    let answer = provider.gateway.refund(&refund_of(&charge, 1)).await;
+    assert!(is_refused(&answer), "nothing is left: {answer:?}");
+    assert_eq!(refunded_cents(&database).await, 1_250);
+}
+
+#[tokio::test]
+async fn only_what_was_captured_is_paid_back() {
+    let database = TestDatabase::empty().await;
+    let provider = TestProvider::with(&database, Duration::from_millis(200), None).await;
+    let unheard = charge_to(test_cards::CAPTURED);
+    let answer = provider.gateway.refund(&refund_of(&unheard, 1)).await;
+    assert!(is_refused(&answer), "{answer:?}");
+    let declined = charge_to(test_cards::DECLINED);
+    provider.gateway.charge(&declined).await.expect("declined");
+    let answer = provider.gateway.refund(&refund_of(&declined, 1)).await;
+    assert!(is_refused(&answer), "{answer:?}");
+    let slow = charge_to(test_cards::SLOW);
+    let waits = provider.charge_apart(slow.clone());
+    provider
+        .until(slow.reference, ChargeState::Processing)
+        .await;
+    let answer = provider.gateway.refund(&refund_of(&slow, 1)).await;
+    assert!(is_refused(&answer), "{answer:?}");
+    let voided = provider.gateway.void(slow.reference).await;
+    assert_eq!(voided, Ok(ChargeState::Voided));
+    let answer = provider.gateway.refund(&refund_of(&slow, 1)).await;
+    assert!(is_refused(&answer), "{answer:?}");
+    waits.abort();
+}
+
+#[tokio::test]
+async fn refunds_at_once_share_what_there_is() {
+    let database = TestDatabase::empty().await;
+    let provider = TestProvider::on(&database).await;
+    let charge = charge_to(test_cards::CAPTURED);
+    provider.gateway.charge(&charge).await.expect("charged");
+    let answers = join_all((0..20).map(|_| {
+        let refund = refund_of(&charge, 125);
+        let gateway = &provider.gateway;
+        async move { gateway.refund(&refund).await }
+    }))
+    .await;
+    let made = answers.iter().filter(|answer| answer.is_ok()).count();
+    let refused = answers.iter().filter(|answer| is_refused(answer)).count();
+    assert_eq!((made, refused), (10, 10), "{answers:?}");
+    assert_eq!(refunded_cents(&database).await, 1_250);
+}
+
+#[tokio::test]
+async fn one_refund_asked_for_twenty_times_at_once_is_one() {
+    let database = TestDatabase::empty().await;
+    let provider = TestProvider::on(&database).await;
+    let charge = charge_to(test_cards::CAPTURED);
+    provider.gateway.charge(&charge).await.expect("charged");
+    let refund = refund_of(&charge, 100);
+    let answers = join_all((0..20).map(|_| provider.gateway.refund(&refund))).await;
+    for answer in answers {
+        assert_eq!(answer, Ok(RefundState::Succeeded));
+    }
+    assert_eq!(refunded_cents(&database).await, 100);
+}
+
+#[tokio::test]
+async fn a_refund_whose_answer_is_lost_was_made() {
+    let database = TestDatabase::empty().await;
+    let provider = TestProvider::on(&database).await;
+    let charge = charge_to(test_cards::REFUND_ANSWER_LOST);
+    let charged = provider.gateway.charge(&charge).await;
+    assert_eq!(charged, Ok(ChargeState::Captured));
+    let refund = refund_of(&charge, 1_250);
+    let answer = provider.gateway.refund(&refund).await;
+    assert!(is_unknown(&answer), "{answer:?}");
+    let again = provider.gateway.refund(&refund).await;
+    assert_eq!(again, Ok(RefundState::Succeeded));
+    assert_eq!(refunded_cents(&database).await, 1_250);
+}
+
+#[tokio::test]
+async fn one_reference_does_not_stand_for_refunds_of_two_charges() {
+    let database = TestDatabase::empty().await;
+    let provider = TestProvider::on(&database).await;
+    let charges = [test_cards::CAPTURED; 2].map(charge_to);
+    let reference = Uuid::new_v4();
+    let mut answers = Vec::new();
+    for charge in &charges {
+        provider.gateway.charge(charge).await.expect("charged");
+        let mut refund = refund_of(charge, 100);
+        refund.reference = reference;
+        answers.push(provider.gateway.refund(&refund).await);
+    }
+    assert_eq!(answers[0], Ok(RefundState::Succeeded));
+    assert!(is_refused(&answers[1]), "{answers:?}");
+}
