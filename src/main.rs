@@ -16,6 +16,7 @@ mod command {
     pub mod seed;
     pub mod serve;
     pub mod simulate;
+    pub mod till;
 }
 
 /// A flash-sale storefront that never oversells, and a workbench that shows why.

@@ -1,5 +1,6 @@
 //! The words of the domain, shared by server and browser. No I/O, nothing of ours above it.
 
+pub mod bill;
 pub mod cart;
 pub mod money;
 pub mod order;
@@ -11,9 +12,13 @@ pub mod shop_error;
 pub mod snapshot;
 pub mod strategy;
 
-pub use cart::{CartLine, CartView};
+pub use bill::{Bill, DiscountValue};
+pub use cart::{AppliedCode, CartLine, CartView, CheckoutView, ReleasedLine, Reservation};
 pub use money::{Currency, Money};
-pub use order::{Contact, FieldError, OrderLineView, OrderView, Receipt};
+pub use order::{
+    CancelReason, Contact, FieldError, OrderLineView, OrderStatus, OrderView, PaymentState,
+    PaymentView, Receipt, RefundReason, RefundView, Standing, Tone,
+};
 pub use payment::PaymentCard;
 pub use plan::SimulationPlan;
 pub use product::{Product, SaleState};

@@ -9,21 +9,30 @@ pub mod cart;
 pub mod catalog;
 pub mod checkout;
 pub mod customer_limit;
+pub mod discounts;
+pub mod holds;
 pub mod idempotency;
 pub mod inventory;
 pub mod ledger;
+pub mod operation;
 pub mod orders;
+pub mod payments;
+pub mod refunds;
 pub mod seed;
+pub mod settlement;
+pub mod stockroom;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use crate::{
+    config::ShopTerms,
     db::{
         Db,
         txn::{self, Outcome, Policy},
     },
     feed::Feed,
-    model::{Receipt, StrategyKey},
+    model::{Receipt, ShopError, StrategyKey},
+    payment::gateway::PaymentGateway,
 };
 use inventory::{PurchaseRequest, Seam, strategy};
 
@@ -34,6 +43,8 @@ pub struct Shop {
     feed: Feed,
     seam: Seam,
     deadline: Duration,
+    terms: ShopTerms,
+    gateway: Option<Arc<dyn PaymentGateway>>,
 }
 
 impl Shop {
@@ -44,6 +55,23 @@ impl Shop {
             feed,
             seam: Seam::default(),
             deadline: txn::REQUEST_DEADLINE,
+            terms: ShopTerms::default(),
+            gateway: None,
+        }
+    }
+
+    /// The same on other terms.
+    #[must_use]
+    pub fn with_terms(self, terms: ShopTerms) -> Self {
+        Self { terms, ..self }
+    }
+
+    /// The same with a provider that takes the money. Without one, nobody can pay.
+    #[must_use]
+    pub fn with_gateway(self, gateway: Arc<dyn PaymentGateway>) -> Self {
+        Self {
+            gateway: Some(gateway),
+            ..self
         }
     }
 
@@ -62,6 +90,17 @@ impl Shop {
     /// The pool that it works on.
     pub fn db(&self) -> &Db {
         &self.db
+    }
+
+    /// The terms on which it sells.
+    pub fn terms(&self) -> &ShopTerms {
+        &self.terms
+    }
+
+    fn gateway(&self) -> Result<Arc<dyn PaymentGateway>, ShopError> {
+        self.gateway
+            .clone()
+            .ok_or(ShopError::ProviderAway { retry_after_s: 5 })
     }
 
     /// Where it announces what it committed.

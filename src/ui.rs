@@ -1,5 +1,6 @@
 //! Stateless pieces of a page, for server and browser alike.
 
+pub mod bill;
 pub mod chart;
 pub mod field;
 pub mod notice;

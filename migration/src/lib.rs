@@ -14,6 +14,11 @@ mod m0004_customer_order;
 mod m0005_idempotency_key;
 mod m0006_session;
 mod m0007_simulation;
+mod m0008_order_states;
+mod m0009_hold;
+mod m0010_payment;
+mod m0011_discount;
+mod m0012_operation;
 
 /// All steps, oldest first.
 pub struct Migrator;
@@ -29,6 +34,11 @@ impl MigratorTrait for Migrator {
             Box::new(m0005_idempotency_key::Migration),
             Box::new(m0006_session::Migration),
             Box::new(m0007_simulation::Migration),
+            Box::new(m0008_order_states::Migration),
+            Box::new(m0009_hold::Migration),
+            Box::new(m0010_payment::Migration),
+            Box::new(m0011_discount::Migration),
+            Box::new(m0012_operation::Migration),
         ]
     }
 }

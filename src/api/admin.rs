@@ -1,4 +1,4 @@
-//! Signing in and out.
+//! Signing in and out, and asking for an audit.
 
 use leptos::prelude::*;
 
@@ -25,4 +25,17 @@ pub async fn logout() -> Result<(), ShopError> {
     visit.require_admin().await?;
     let done = visit.sign_out().await;
     visit.answer(done.map(|()| "/".to_owned()), &[]).await
+}
+
+/// Runs the audit, and leads to its result.
+///
+/// # Errors
+/// [`ShopError::NotSignedIn`]; what a database failure means.
+#[server(prefix = "/api/form", endpoint = "admin/audit")]
+pub async fn run_audit() -> Result<(), ShopError> {
+    let visit = crate::web::session::Visit::current()?;
+    visit.require_admin().await?;
+    let done = crate::shop::audit::run_and_keep(visit.shop().db()).await;
+    let done = done.map(|_| "/admin".to_owned()).map_err(ShopError::from);
+    visit.answer(done, &[]).await
 }

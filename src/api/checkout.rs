@@ -1,15 +1,37 @@
-//! The checkout's form.
+//! The checkout's forms. One form holds everything, and its buttons say what is to be done with it, so that whatever was typed is kept
+//! whichever is pressed, without JavaScript too.
 
 use leptos::prelude::*;
 
 use crate::model::ShopError;
 
-/// Places the order of the cart, and leads to its page. The same form sent twice is one order.
+/// Sets the cart's stock aside, and leads to the checkout.
 ///
 /// # Errors
-/// What [`crate::shop::Shop::place_order`] refuses; the form then says why and keeps what was typed.
-#[server(prefix = "/api/form", endpoint = "checkout/place-order")]
-pub async fn place_order(
+/// What [`crate::shop::Shop::reserve_cart`] refuses; the cart then says why.
+#[server(prefix = "/api/form", endpoint = "checkout/enter")]
+pub async fn enter_checkout(
+    #[server(default)] idempotency_key: String,
+    #[server(default)] cart_id: String,
+) -> Result<(), ShopError> {
+    let visit = crate::web::session::Visit::current()?;
+    let done = server::enter(&visit, &idempotency_key, &cart_id).await;
+    let done = done.map(|()| "/checkout".to_owned());
+    visit.answer(done, &[]).await
+}
+
+/// Does what the pressed button says, `act` being `reserve`, `extend`, or `apply-code`, and leads back to the checkout with all that was
+/// typed.
+///
+/// # Errors
+/// What the shop refuses; the checkout then says why.
+#[server(prefix = "/api/form", endpoint = "checkout/change")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one for each field of the form, which is what a browser sends"
+)]
+pub async fn change_checkout(
+    #[server(default)] act: String,
     #[server(default)] idempotency_key: String,
     #[server(default)] cart_id: String,
     #[server(default)] name: String,
@@ -18,17 +40,70 @@ pub async fn place_order(
     #[server(default)] postal_code: String,
     #[server(default)] city: String,
     #[server(default)] country: String,
+    #[server(default)] code: String,
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
-    let contact = crate::model::Contact {
-        name,
-        email,
-        street,
-        postal_code,
-        city,
-        country,
+    let form = server::Form {
+        key: idempotency_key,
+        cart_id,
+        contact: crate::model::Contact {
+            name,
+            email,
+            street,
+            postal_code,
+            city,
+            country,
+        },
+        code,
     };
-    let done = server::place_order(&visit, &idempotency_key, &cart_id, &contact).await;
+    let done = server::change(&visit, &act, &form).await;
+    let done = done.map(|()| "/checkout".to_owned());
+    visit.answer(done, &[]).await
+}
+
+/// Orders the cart, pays for it, and leads to the order's page. The same form sent twice is one order.
+///
+/// # Errors
+/// What [`crate::shop::Shop::pay`] refuses; the form then says why and keeps what was typed, but for the card.
+#[server(prefix = "/api/form", endpoint = "checkout/pay")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one for each field of the form, which is what a browser sends"
+)]
+pub async fn pay(
+    #[server(default)] idempotency_key: String,
+    #[server(default)] cart_id: String,
+    #[server(default)] name: String,
+    #[server(default)] email: String,
+    #[server(default)] street: String,
+    #[server(default)] postal_code: String,
+    #[server(default)] city: String,
+    #[server(default)] country: String,
+    #[server(default)] code: String,
+    #[server(default)] card_number: String,
+    #[server(default)] card_expiry: String,
+    #[server(default)] card_cvc: String,
+) -> Result<(), ShopError> {
+    let visit = crate::web::session::Visit::current()?;
+    let form = server::Form {
+        key: idempotency_key,
+        cart_id,
+        contact: crate::model::Contact {
+            name,
+            email,
+            street,
+            postal_code,
+            city,
+            country,
+        },
+        code,
+    };
+    let card = crate::model::PaymentCard {
+        number: card_number,
+        expiry: card_expiry,
+        cvc: card_cvc,
+    };
+    let done = server::pay(&visit, &form, &card).await;
     let done = done.map(|order_id| format!("/orders/{order_id}"));
     visit.answer(done, &[]).await
 }
@@ -38,45 +113,103 @@ mod server {
     use uuid::Uuid;
 
     use crate::{
-        model::{Contact, ShopError},
-        shop::checkout::{self, OrderRequest},
+        model::{Contact, PaymentCard, ShopError},
+        shop::{
+            cart::Draft,
+            checkout::{self, OrderRequest},
+            discounts::fold_code,
+        },
         web::session::Visit,
     };
 
-    /// The form names its cart, so that a second press after the first one's answer finds the same request under its key.
-    pub async fn place_order(
-        visit: &Visit,
-        key: &str,
-        cart_id: &str,
-        typed: &Contact,
-    ) -> Result<String, ShopError> {
-        let own = visit.cart_id().await?.ok_or(ShopError::CartEmpty)?;
-        if Uuid::try_parse(cart_id) != Ok(own) {
-            return Err(ShopError::CartEmpty);
-        }
-        let placed = place(visit, own, key, typed).await;
-        if matches!(&placed, Err(error) if error.status() != 503) {
-            // A draft that cannot be kept is logged where it failed; the refusal matters more to the shopper.
-            let _ = visit.shop().keep_draft(own, typed).await;
-        }
-        placed
+    /// What was typed, but for the card.
+    pub struct Form {
+        pub key: String,
+        pub cart_id: String,
+        pub contact: Contact,
+        pub code: String,
     }
 
-    async fn place(
+    impl Form {
+        fn draft(&self) -> Draft {
+            Draft {
+                contact: self.contact.clone(),
+                code: fold_code(&self.code),
+            }
+        }
+    }
+
+    pub async fn enter(visit: &Visit, key: &str, cart_id: &str) -> Result<(), ShopError> {
+        let own = own_cart(visit, cart_id).await?;
+        let claim = visit.claim(key, "reserve", &[&own.to_string()])?;
+        let outcome = visit.shop().reserve_cart(own, claim).await;
+        Ok(outcome.result?)
+    }
+
+    pub async fn change(visit: &Visit, act: &str, form: &Form) -> Result<(), ShopError> {
+        let own = own_cart(visit, &form.cart_id).await?;
+        visit.shop().keep_draft(own, &form.draft()).await?;
+        let claim = visit.claim(&form.key, act, &[&own.to_string(), &form.code])?;
+        match act {
+            "reserve" => Ok(visit.shop().reserve_cart(own, claim).await.result?),
+            "extend" => visit.shop().extend_reservation(own, claim).await,
+            "apply-code" => apply_code(visit, own, &fold_code(&form.code)).await,
+            _ => Err(ShopError::Malformed("the form has no such button".to_owned())),
+        }
+    }
+
+    /// The draft holds the code by now; whether it counts, the page says each time it is shown.
+    async fn apply_code(visit: &Visit, cart_id: Uuid, code: &str) -> Result<(), ShopError> {
+        if code.is_empty() {
+            return Ok(());
+        }
+        visit.check_guess()?;
+        let cart = visit.shop().cart(Some(cart_id)).await?;
+        visit.shop().look_at_code(code, cart.subtotal).await.map(drop)
+    }
+
+    /// The form names its cart, so that a second press after the first one's answer finds the same request under its key.
+    pub async fn pay(visit: &Visit, form: &Form, card: &PaymentCard) -> Result<String, ShopError> {
+        let own = own_cart(visit, &form.cart_id).await?;
+        let paid = order_and_pay(visit, own, form, card).await;
+        if matches!(&paid, Err(error) if error.status() == 422 || error.status() == 409) {
+            // A draft that cannot be kept is logged where it failed; the refusal matters more to the shopper.
+            let _ = visit.shop().keep_draft(own, &form.draft()).await;
+        }
+        paid
+    }
+
+    async fn order_and_pay(
         visit: &Visit,
         cart_id: Uuid,
-        key: &str,
-        typed: &Contact,
+        form: &Form,
+        card: &PaymentCard,
     ) -> Result<String, ShopError> {
-        let contact = checkout::check_contact(typed)?;
-        let claim = checkout::claim(key, cart_id, &contact)?;
+        let contact = checkout::check_contact(&form.contact);
+        let card = checkout::check_card(card);
+        let (contact, card) = checkout::both(contact, card)?;
+        let code = Some(fold_code(&form.code)).filter(|code| !code.is_empty());
+        if code.is_some() {
+            visit.check_guess()?;
+        }
+        let claim = checkout::claim(&form.key, cart_id, &contact, code.as_deref())?;
         let request = OrderRequest {
             cart_id,
             contact,
+            code,
             claim,
             lane_id: None,
         };
-        let outcome = visit.shop().place_order(request).await;
-        Ok(outcome.result?.order_id)
+        let outcome = visit.shop().pay(request, card).await;
+        Ok(outcome.result?.receipt.order_id)
+    }
+
+    async fn own_cart(visit: &Visit, cart_id: &str) -> Result<Uuid, ShopError> {
+        let own = visit.cart_id().await?.ok_or(ShopError::CartEmpty)?;
+        if Uuid::try_parse(cart_id) == Ok(own) {
+            Ok(own)
+        } else {
+            Err(ShopError::CartEmpty)
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! The database behind a command: the one that the settings name, or the embedded one.
 
+use std::path::PathBuf;
+
 use doorbuster::{
     config::DatabaseSettings,
     db::{Db, PoolSettings, connect, embedded::EmbeddedPostgres, schema},
@@ -11,6 +13,8 @@ use crate::Failure;
 /// A database that is there. The embedded server, if this process owns it, runs until [`OpenDatabase::close`].
 pub struct OpenDatabase {
     pub url: String,
+    /// The folder in which the embedded one lies.
+    pub data: PathBuf,
     embedded: Option<EmbeddedPostgres>,
 }
 
@@ -24,7 +28,12 @@ impl OpenDatabase {
                 (embedded.url().to_owned(), Some(embedded))
             }
         };
-        let open = Self { url, embedded };
+        let data = settings.data.clone();
+        let open = Self {
+            url,
+            data,
+            embedded,
+        };
         match connect::ensure_database(&open.url).await {
             Ok(()) => Ok(open),
             Err(error) => {

@@ -16,7 +16,10 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
-use super::database::OpenDatabase;
+use super::{
+    database::OpenDatabase,
+    till::{self, OwnProvider, Till},
+};
 use crate::Failure;
 
 pub async fn run(
@@ -32,7 +35,7 @@ pub async fn run(
         database.prepare().await?;
         let db = database.pool(PoolSettings::SHOP).await?;
         let feed = Feed::default();
-        let shop = Shop::new(db.clone(), feed.clone());
+        let shop = Shop::new(db.clone(), feed.clone()).with_terms(settings.terms.clone());
         // An empty line in a template is no password.
         let given = settings
             .admin_password
@@ -41,23 +44,54 @@ pub async fn run(
         let credential = shop.settle_admin_password(given).await?;
         let public_url = settings.public_url(listener.local_addr()?);
         announce(&public_url, &credential);
+        let payment_secret = payment_secret(&settings, &shop).await?;
+        let till = open_till(database, &settings, &listener, &payment_secret).await?;
+        let shop = shop.with_gateway(till.gateway());
         let state = AppState {
-            engine: Engine::new(database.url.clone(), feed),
+            engine: Engine::new(database.url.clone(), feed).with_gateway(till.gateway()),
             sessions: DbSessionStore::new(db.clone()),
             limits: RateLimits::new(settings.purchase_rate_per_s).into(),
             stock_watch: Default::default(),
             public_url: public_url.into(),
             secure: settings.is_secure(),
+            payment_secret: payment_secret.into(),
             trusted_proxies: settings.trusted_proxies.into(),
             shutdown,
             shop,
         };
-        serve(listener, state).await?;
+        let served = serve(listener, state).await;
+        till.close().await;
+        served?;
         db.close().await;
         tracing::info!("stopped");
         Ok(ExitCode::SUCCESS)
     })
     .await
+}
+
+async fn payment_secret(settings: &ServeSettings, shop: &Shop) -> Result<String, Failure> {
+    let given = settings.payment_secret.as_deref();
+    match given.filter(|given| !given.is_empty()) {
+        Some(given) => Ok(given.to_owned()),
+        None => Ok(shop.payment_secret().await?),
+    }
+}
+
+async fn open_till(
+    database: &OpenDatabase,
+    settings: &ServeSettings,
+    listener: &TcpListener,
+    secret: &str,
+) -> Result<Till, Failure> {
+    if let Some(url) = &settings.payment_provider_url {
+        return Till::of(url.clone(), secret);
+    }
+    let own = OwnProvider {
+        database_url: database.url.clone(),
+        data: database.data.clone(),
+        webhook_url: Some(till::webhook_url(listener.local_addr()?)?),
+    };
+    Till::open(own, secret).await
 }
 
 /// On standard error, like all that is no command's result; the password here and nowhere else, once.

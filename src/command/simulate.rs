@@ -5,17 +5,22 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use doorbuster::{
     config::DatabaseSettings,
+    db::PoolSettings,
     feed::Feed,
     model::{
         Quantity, RunSnapshot, ShopError, SimulationPlan, StrategyKey, Verdict,
         plan::{self, Journey},
     },
+    shop::Shop,
     simulation::{Engine, SimulationError},
 };
 use indicatif::{ProgressBar, ProgressStyle};
 use url::Url;
 
-use super::database::OpenDatabase;
+use super::{
+    database::OpenDatabase,
+    till::{OwnProvider, Till},
+};
 use crate::{EXIT_BROKEN, Failure};
 
 /// Exit code for wrong usage, as clap has it.
@@ -62,7 +67,7 @@ pub struct Arguments {
 enum JourneyArgument {
     /// One call: take stock and write the order.
     Express,
-    /// Cart, form, order.
+    /// Cart, reservation, payment, order.
     Checkout,
 }
 
@@ -81,7 +86,14 @@ pub async fn run(settings: &DatabaseSettings, arguments: Arguments) -> Result<Ex
     let end = OpenDatabase::with(settings, async |database| {
         database.prepare().await?;
         let engine = Engine::new(database.url.clone(), Feed::default());
-        Ok(simulate(&engine, plan, &arguments.target).await?)
+        if plan.journey == Journey::Express {
+            return Ok(simulate(&engine, plan, &arguments.target).await?);
+        }
+        let till = open_till(database).await?;
+        let engine = engine.with_gateway(till.gateway());
+        let end = simulate(&engine, plan, &arguments.target).await;
+        till.close().await;
+        Ok(end?)
     })
     .await?;
     let verdict = end.verdict.ok_or("the run ended without a verdict")?;
@@ -100,6 +112,22 @@ pub async fn run(settings: &DatabaseSettings, arguments: Arguments) -> Result<Ex
     } else {
         ExitCode::from(EXIT_BROKEN)
     })
+}
+
+/// A provider for this run alone: one that a server keeps has better things to do.
+async fn open_till(database: &OpenDatabase) -> Result<Till, Failure> {
+    let db = database.pool(PoolSettings::COMMAND).await?;
+    let secret = Shop::new(db.clone(), Feed::default())
+        .payment_secret()
+        .await;
+    db.close().await;
+    let data = std::env::temp_dir().join(format!("doorbuster-simulate-{}", std::process::id()));
+    let own = OwnProvider {
+        database_url: database.url.clone(),
+        data,
+        webhook_url: None,
+    };
+    Till::open(own, &secret?).await
 }
 
 fn list() {

@@ -1,7 +1,7 @@
 //! What only PostgreSQL understands: its error codes, its advisory locks, its own functions.
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseBackend, DbErr, RuntimeErr, Statement,
+    ColumnTrait, ConnectionTrait, DatabaseBackend, DbErr, FromQueryResult, RuntimeErr, Statement,
     sea_query::{Expr, ExprTrait, SimpleExpr, extension::postgres::PgFunc},
     sqlx,
 };
@@ -89,6 +89,38 @@ where
     I: IntoIterator<Item = sea_orm::Value>,
 {
     Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)
+}
+
+/// Takes up to $2 payments whose outcome is due to be known, and puts the next question off by $1 seconds. What another server is asking
+/// about is passed over.
+pub const CLAIM_DUE_PAYMENTS: &str = "
+    UPDATE payment SET ask_at = CURRENT_TIMESTAMP + $1 * INTERVAL '1 second'
+    WHERE id IN (SELECT id FROM payment WHERE state = 'pending' AND ask_at <= CURRENT_TIMESTAMP
+                 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
+    RETURNING reference, extract(epoch FROM CURRENT_TIMESTAMP - created_at)::integer AS age_s";
+
+/// The same for refunds.
+pub const CLAIM_DUE_REFUNDS: &str = "
+    UPDATE refund SET ask_at = CURRENT_TIMESTAMP + $1 * INTERVAL '1 second'
+    WHERE id IN (SELECT id FROM refund WHERE state = 'pending' AND ask_at <= CURRENT_TIMESTAMP
+                 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
+    RETURNING reference, extract(epoch FROM CURRENT_TIMESTAMP - created_at)::integer AS age_s";
+
+#[derive(Debug, FromQueryResult)]
+struct Moment {
+    now: time::OffsetDateTime,
+}
+
+/// The database's clock. Inside a transaction: the moment at which it began.
+///
+/// # Errors
+/// What the database says.
+pub async fn now<C: ConnectionTrait>(connection: &C) -> Result<time::OffsetDateTime, DbErr> {
+    Moment::find_by_statement(statement("SELECT CURRENT_TIMESTAMP AS now", []))
+        .one(connection)
+        .await?
+        .map(|moment| moment.now)
+        .ok_or_else(|| DbErr::RecordNotFound("the time".to_owned()))
 }
 
 /// Waits for the session-wide advisory lock `key` on this very connection.

@@ -1,14 +1,23 @@
 //! One file a table. Entities use no arrays, no native enums and no `jsonb`: a second engine must be able to hold them.
 
 pub mod admin_credential;
+pub mod audit_result;
 pub mod cart;
 pub mod cart_item;
 pub mod checkout_draft;
 pub mod customer_order;
+pub mod discount_code;
+pub mod discount_use;
+pub mod hold;
 pub mod idempotency_key;
 pub mod order_line;
+pub mod payment;
+pub mod payment_event;
 pub mod product;
+pub mod refund;
+pub mod server_heartbeat;
 pub mod session;
+pub mod shop_secret;
 pub mod simulation_lane;
 pub mod simulation_run;
 pub mod simulation_sample;

@@ -1,12 +1,15 @@
 //! The one place where rows are locked. Lock order, everywhere: idempotency key, cart, order, payment, hold, stock, discount
 //! code; within a table by id. Two transactions that follow it cannot deadlock.
 
-use sea_orm::{DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{
+    ColumnTrait, DbErr, EntityTrait, PrimaryKeyTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    sea_query::{Expr, ExprTrait, LockBehavior, LockType},
+};
 use uuid::Uuid;
 
 use super::{
     dialect,
-    entity::{cart, stock},
+    entity::{cart, customer_order, discount_code, hold, payment, stock},
     txn::Work,
 };
 
@@ -15,12 +18,7 @@ use super::{
 /// # Errors
 /// What the database says.
 pub async fn stock_row(work: &Work, product_id: i64) -> Result<Option<stock::Model>, DbErr> {
-    work.waiting_for_lock(
-        stock::Entity::find_by_id(product_id)
-            .lock_exclusive()
-            .one(work.connection()),
-    )
-    .await
+    by_id::<stock::Entity>(work, product_id).await
 }
 
 /// Locks the stock rows of several products with one `SELECT … FOR UPDATE`, in id order.
@@ -28,14 +26,10 @@ pub async fn stock_row(work: &Work, product_id: i64) -> Result<Option<stock::Mod
 /// # Errors
 /// What the database says.
 pub async fn stock_rows(work: &Work, product_ids: &[i64]) -> Result<Vec<stock::Model>, DbErr> {
-    work.waiting_for_lock(
-        stock::Entity::find()
-            .filter(dialect::column_in(stock::Column::ProductId, product_ids))
-            .order_by_asc(stock::Column::ProductId)
-            .lock_exclusive()
-            .all(work.connection()),
-    )
-    .await
+    let rows = stock::Entity::find()
+        .filter(dialect::column_in(stock::Column::ProductId, product_ids))
+        .order_by_asc(stock::Column::ProductId);
+    all(work, rows).await
 }
 
 /// Locks a cart, so that what is ordered is what is in it.
@@ -43,10 +37,103 @@ pub async fn stock_rows(work: &Work, product_ids: &[i64]) -> Result<Vec<stock::M
 /// # Errors
 /// What the database says.
 pub async fn cart(work: &Work, cart_id: Uuid) -> Result<Option<cart::Model>, DbErr> {
-    work.waiting_for_lock(
-        cart::Entity::find_by_id(cart_id)
-            .lock_exclusive()
-            .one(work.connection()),
-    )
-    .await
+    by_id::<cart::Entity>(work, cart_id).await
+}
+
+/// Locks an order.
+///
+/// # Errors
+/// What the database says.
+pub async fn order(work: &Work, order_id: i64) -> Result<Option<customer_order::Model>, DbErr> {
+    by_id::<customer_order::Entity>(work, order_id).await
+}
+
+/// Locks the orders of `ids` that have `status`, in id order.
+///
+/// # Errors
+/// What the database says.
+pub async fn orders_in_status(
+    work: &Work,
+    ids: &[i64],
+    status: &str,
+) -> Result<Vec<customer_order::Model>, DbErr> {
+    let rows = customer_order::Entity::find()
+        .filter(dialect::column_in(customer_order::Column::Id, ids))
+        .filter(customer_order::Column::Status.eq(status))
+        .order_by_asc(customer_order::Column::Id);
+    all(work, rows).await
+}
+
+/// Locks the payments of an order, in id order.
+///
+/// # Errors
+/// What the database says.
+pub async fn payments_of_order(work: &Work, order_id: i64) -> Result<Vec<payment::Model>, DbErr> {
+    let rows = payment::Entity::find()
+        .filter(payment::Column::OrderId.eq(order_id))
+        .order_by_asc(payment::Column::Id);
+    all(work, rows).await
+}
+
+/// Locks what is held for a cart that is not being paid for, in id order.
+///
+/// # Errors
+/// What the database says.
+pub async fn holds_of_cart(work: &Work, cart_id: Uuid) -> Result<Vec<hold::Model>, DbErr> {
+    let rows = held()
+        .filter(hold::Column::CartId.eq(cart_id))
+        .filter(hold::Column::OrderId.is_null());
+    all(work, rows).await
+}
+
+/// Locks what is held for an order, in id order.
+///
+/// # Errors
+/// What the database says.
+pub async fn holds_of_order(work: &Work, order_id: i64) -> Result<Vec<hold::Model>, DbErr> {
+    all(work, held().filter(hold::Column::OrderId.eq(order_id))).await
+}
+
+/// Locks up to `at_most` holds whose time is over, by id, passing over those that somebody else is busy with: any number of sweepers may
+/// do this at once.
+///
+/// # Errors
+/// What the database says.
+pub async fn expired_holds(work: &Work, at_most: u64) -> Result<Vec<hold::Model>, DbErr> {
+    held()
+        .filter(Expr::col(hold::Column::ExpiresAt).lte(Expr::current_timestamp()))
+        .limit(at_most)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .all(work.connection())
+        .await
+}
+
+/// Locks a discount code.
+///
+/// # Errors
+/// What the database says.
+pub async fn discount_code(work: &Work, code: &str) -> Result<Option<discount_code::Model>, DbErr> {
+    by_id::<discount_code::Entity>(work, code.to_owned()).await
+}
+
+fn held() -> Select<hold::Entity> {
+    hold::Entity::find()
+        .filter(hold::Column::State.eq("held"))
+        .order_by_asc(hold::Column::Id)
+}
+
+async fn by_id<E: EntityTrait>(
+    work: &Work,
+    id: <E::PrimaryKey as PrimaryKeyTrait>::ValueType,
+) -> Result<Option<E::Model>, DbErr> {
+    work.waiting_for_lock(E::find_by_id(id).lock_exclusive().one(work.connection()))
+        .await
+}
+
+async fn all<E: EntityTrait>(work: &Work, rows: Select<E>) -> Result<Vec<E::Model>, DbErr>
+where
+    E::Model: Send + Sync,
+{
+    work.waiting_for_lock(rows.lock_exclusive().all(work.connection()))
+        .await
 }

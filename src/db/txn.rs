@@ -18,7 +18,7 @@ use rand::RngExt;
 use sea_orm::{AccessMode, DatabaseTransaction, DbErr, IsolationLevel, TransactionTrait};
 
 use super::{Db, dialect};
-use crate::model::ShopError;
+use crate::{config::crash_point, model::ShopError};
 
 /// The rules for one kind of transaction.
 #[derive(Clone, Copy, Debug)]
@@ -330,7 +330,9 @@ where
         Ok(value) => {
             let committed = Instant::now();
             committing.store(true, Ordering::Relaxed);
+            crash_point::pass("before commit of", name);
             let outcome = commit(name, work).await;
+            crash_point::pass("after commit of", name);
             split.commit += committed.elapsed();
             outcome.map(|()| value)
         }

@@ -1,5 +1,9 @@
-//! Islands of the shop's pages.
+//! What comes alive on shoppers' pages.
 
-pub mod live_stock;
+mod hold_timer;
+mod live_order;
+mod live_stock;
 
+pub use hold_timer::HoldTimer;
+pub use live_order::{LiveOrder, OrderBadge, OrderPayment, OrderSentence};
 pub use live_stock::{BuyButtons, CartLineNote, CheckoutButton, LiveStock, StockLine};

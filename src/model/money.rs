@@ -107,6 +107,25 @@ impl fmt::Display for Money {
     }
 }
 
+/// Cents from an amount as people type it: `12`, `12.5`, `12.50` or `12,50`. `None` for anything else, for less than nothing, and for what does
+/// not fit.
+pub fn parse_cents(text: &str) -> Option<i64> {
+    let text = text.trim().trim_start_matches('€').replace(',', ".");
+    let (units, hundredths) = match text.split_once('.') {
+        Some((units, rest)) if matches!(rest.len(), 1 | 2) => (units, format!("{rest:0<2}")),
+        Some(_) => return None,
+        None => (text.as_str(), "00".to_owned()),
+    };
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    if !digits(units) || !digits(&hundredths) {
+        return None;
+    }
+    let units: i64 = units.parse().ok()?;
+    units
+        .checked_mul(100)?
+        .checked_add(hundredths.parse().ok()?)
+}
+
 /// A whole number with a comma between each three digits.
 struct Grouped(u64);
 
@@ -138,6 +157,21 @@ mod tests {
         let huge = Money::new(i64::MAX, Currency::EUR);
         assert_eq!(Quantity::new(2).ok().and_then(|q| huge.times(q)), None);
         assert_eq!(huge.plus(Money::new(1, Currency::EUR)), None);
+    }
+
+    #[test]
+    fn an_amount_is_read_as_people_type_it() {
+        for (text, cents) in [
+            ("12", 1_200),
+            (" 12.5", 1_250),
+            ("12,50", 1_250),
+            ("€0.05", 5),
+        ] {
+            assert_eq!(parse_cents(text), Some(cents), "{text}");
+        }
+        for text in ["", ".", "1.234", "-1", "1e3", "99999999999999999999"] {
+            assert_eq!(parse_cents(text), None, "{text}");
+        }
     }
 
     #[test]

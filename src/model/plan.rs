@@ -104,10 +104,13 @@ impl SimulationPlan {
                 format!("The race window must be from 0 to {RACE_WINDOW_MS_MAX} ms."),
             );
         }
-        if self.journey == Journey::Checkout && self.strategy != StrategyKey::RowLock {
+        if self.journey == Journey::Checkout && !self.strategy.can_hold() {
             refuse(
                 "journey",
-                "The checkout journey takes stock by row-lock only.".to_owned(),
+                format!(
+                    "The strategy {} cannot set stock aside, as a checkout needs.",
+                    self.strategy
+                ),
             );
         }
         if !errors.is_empty() {

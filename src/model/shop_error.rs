@@ -40,6 +40,31 @@ pub enum ShopError {
     SaleEnded { product: String },
     #[error("Your cart is empty.")]
     CartEmpty,
+    #[error("Your reservation has run out. Reserve again to go on.")]
+    ReservationGone,
+    #[error("A reservation can be extended once, and this one was.")]
+    AlreadyExtended,
+    #[error("There is no discount code {0}.")]
+    CodeUnknown(String),
+    #[error("The discount code {0} is not valid at this time.")]
+    CodeNotOpen(String),
+    #[error("The discount code {code} is for orders from {minimum}.")]
+    CodeBelowMinimum { code: String, minimum: String },
+    #[error("The discount code {0} has been used as often as it may.")]
+    CodeUsedUp(String),
+    #[error("The discount code {code} may be used {limit} times by each customer.")]
+    CodeOverCustomerLimit { code: String, limit: u32 },
+    #[error("{reason} Nothing was charged.")]
+    CardDeclined { reason: String },
+    #[error(
+        "The payment provider cannot be reached. Nothing was charged; try again in {retry_after_s} s."
+    )]
+    ProviderAway { retry_after_s: u64 },
+    #[error("The signature of this message is not right.")]
+    SignatureInvalid,
+    /// Something that the state of an order or of the stock does not allow now.
+    #[error("{0}")]
+    NotNow(String),
     #[error("Please correct the marked fields.")]
     FieldsInvalid(Vec<FieldError>),
     #[error("The request is malformed: {0}")]
@@ -86,7 +111,8 @@ impl ShopError {
     pub const fn status(&self) -> u16 {
         match self {
             Self::Malformed(_) => 400,
-            Self::NotSignedIn | Self::WrongPassword => 401,
+            Self::NotSignedIn | Self::WrongPassword | Self::SignatureInvalid => 401,
+            Self::CardDeclined { .. } => 402,
             Self::StrategyUnsafeHere(_) | Self::CrossSite => 403,
             Self::UnknownProduct
             | Self::UnknownOrder
@@ -98,6 +124,13 @@ impl ShopError {
             | Self::SaleNotStarted { .. }
             | Self::SaleEnded { .. }
             | Self::CartEmpty
+            | Self::ReservationGone
+            | Self::AlreadyExtended
+            | Self::CodeNotOpen(_)
+            | Self::CodeBelowMinimum { .. }
+            | Self::CodeUsedUp(_)
+            | Self::CodeOverCustomerLimit { .. }
+            | Self::NotNow(_)
             | Self::SimulationBusy
             | Self::IdempotencyKeyReused => 409,
             Self::BodyTooLarge { .. } => 413,
@@ -106,10 +139,14 @@ impl ShopError {
             | Self::FieldsInvalid(_)
             | Self::Invalid(_)
             | Self::IdempotencyKeyInvalid
+            | Self::CodeUnknown(_)
             | Self::StrategyUnknown => 422,
             Self::TooManyRequests { .. } => 429,
             Self::Internal { .. } => 500,
-            Self::Unavailable { .. } | Self::Busy { .. } | Self::OutcomeUnknown { .. } => 503,
+            Self::Unavailable { .. }
+            | Self::Busy { .. }
+            | Self::ProviderAway { .. }
+            | Self::OutcomeUnknown { .. } => 503,
         }
     }
 
@@ -119,6 +156,7 @@ impl ShopError {
             Self::TooManyRequests { retry_after_s }
             | Self::Unavailable { retry_after_s }
             | Self::Busy { retry_after_s }
+            | Self::ProviderAway { retry_after_s }
             | Self::OutcomeUnknown { retry_after_s } => Some(*retry_after_s),
             _ => None,
         }
@@ -126,7 +164,7 @@ impl ShopError {
 
     /// True when the shop said no for a reason of its own rules: a rejection, not a failure.
     pub const fn is_rejection(&self) -> bool {
-        matches!(self.status(), 409 | 422)
+        matches!(self.status(), 402 | 409 | 422)
     }
 
     /// What is wrong with `field`, if that was said.

@@ -39,6 +39,14 @@ impl StrategyKey {
         }
     }
 
+    /// True when it can also set stock aside, as a checkout needs.
+    pub const fn can_hold(self) -> bool {
+        match self {
+            Self::RowLock | Self::ConditionalUpdate => true,
+            Self::Unguarded => false,
+        }
+    }
+
     /// One sentence for lists.
     pub const fn summary(self) -> &'static str {
         match self {

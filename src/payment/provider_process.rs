@@ -55,7 +55,8 @@ pub struct ProviderLaunch {
     /// Where the file lies that tells of it; made if absent.
     pub data: PathBuf,
     pub secret: String,
-    pub webhook_url: Url,
+    /// `None`: nobody listens, and what there is to tell is kept.
+    pub webhook_url: Option<Url>,
 }
 
 /// Why there is no provider.
@@ -202,10 +203,13 @@ impl Keeper {
         {
             return None;
         }
+        let Some(webhook_url) = &self.launch.webhook_url else {
+            return Some(url);
+        };
         let mut place = url.clone();
         place.set_path("/v1/webhook-url");
         let order = WebhookOrder {
-            url: self.launch.webhook_url.to_string(),
+            url: webhook_url.to_string(),
         };
         let request = self.client.post(place).bearer_auth(&self.launch.secret);
         // While its database is away it answers with an error, but has taken note.
@@ -228,7 +232,12 @@ impl Keeper {
         let mut child = Command::new(&self.launch.program)
             .args(["provider", "--addr", "127.0.0.1:0"])
             .args(["--exit-when-idle-s", &EXIT_WHEN_IDLE_S.to_string()])
-            .args(["--webhook-url", self.launch.webhook_url.as_str()])
+            .args(
+                self.launch
+                    .webhook_url
+                    .iter()
+                    .flat_map(|url| ["--webhook-url", url.as_str()]),
+            )
             .env("DATABASE_URL", &self.launch.database_url)
             .env(SECRET_VARIABLE, &self.launch.secret)
             .stdin(Stdio::null())

@@ -1,22 +1,33 @@
-//! Carts: what a shopper means to buy. Nothing is promised by a cart; stock is taken at checkout.
+//! Carts: what a shopper means to buy. Nothing is promised by a cart until the checkout sets its stock aside; from then on the
+//! reservation follows the cart.
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, DbErr, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder,
+    QuerySelect,
     sea_query::{Expr, ExprTrait, OnConflict},
 };
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::{
     db::{
-        entity::{cart, cart_item, checkout_draft, product},
+        dialect,
+        entity::{cart, cart_item, checkout_draft, hold, product},
         locks,
-        txn::{self, Abort, Work},
+        txn::{self, Abort, Outcome, Work},
     },
-    model::{CartLine, CartView, Contact, Currency, Money, Product, Quantity, ShopError},
+    model::{
+        Bill, CartLine, CartView, CheckoutView, Contact, Currency, Money, Product, Quantity,
+        ShopError, product::insufficient,
+    },
     shop::{
         Shop,
         catalog::{self, ProductRow},
+        discounts::CODE_LEN_MAX,
+        holds::{self, CartHolds, Line, ReleaseReason},
+        idempotency::{self, Claim},
+        inventory::counters,
     },
 };
 
@@ -26,33 +37,58 @@ const CART_KEPT_DAYS: u32 = 30;
 /// Characters of a field that a draft keeps: as many as any field may have.
 const KEPT_FIELD_LEN_MAX: usize = 300;
 
+/// What was typed at the checkout so far. Never card data.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Draft {
+    #[serde(flatten)]
+    pub contact: Contact,
+    /// The discount code, folded; empty if there is none.
+    #[serde(default)]
+    pub code: String,
+}
+
+/// A cart to be changed, and the key that the change is known by.
+#[derive(Clone, Debug)]
+pub struct KeyedCart {
+    pub cart_id: Uuid,
+    pub claim: Option<Claim>,
+}
+
 impl Shop {
-    /// Adds `quantity` units to what the cart holds of the product, making a cart if there is none, and returns the cart's id.
+    /// Adds `quantity` units to what the cart holds of the product, making a cart if there is none, and returns the cart's id. The same
+    /// key again leads to the same cart.
     ///
     /// # Errors
-    /// [`ShopError::InsufficientStock`] when the cart would then ask for more than there is, [`ShopError::QuantityInvalid`] beyond the limit of a line, [`ShopError::OverCustomerLimit`], a closed sale; or what the database
-    /// failure means to a shopper.
+    /// [`ShopError::InsufficientStock`] when the cart would then ask for more than there is, [`ShopError::QuantityInvalid`] beyond the limit of a line,
+    /// [`ShopError::OverCustomerLimit`], a closed sale, a reused key; or what the database failure means to a shopper.
     pub async fn add_to_cart(
         &self,
         cart_id: Option<Uuid>,
-        product: Product,
+        product_id: i64,
         quantity: Quantity,
+        claim: Option<Claim>,
     ) -> Result<Uuid, ShopError> {
         let cart_id = cart_id.unwrap_or_else(Uuid::now_v7);
-        self.write_cart("add to cart", cart_id, move |work| {
-            let product = product.clone();
+        let shop = self.clone();
+        txn::run_for_result(&self.db, self.policy("add to cart"), move |work| {
+            let (shop, claim) = (shop.clone(), claim.clone());
             Box::pin(async move {
+                if let Some(known) = idempotency::claim(work, claim.as_ref()).await? {
+                    return Ok(known);
+                }
+                locks::cart(work, cart_id).await?;
                 open(work, cart_id).await?;
-                let had = held_quantity(work, cart_id, product.id).await?;
-                let wanted = match had {
+                let wanted = match quantity_of(work, cart_id, product_id).await? {
                     Some(had) => had.plus(quantity)?,
                     None => quantity,
                 };
-                put(work, cart_id, &product, wanted).await
+                put(work, &shop, cart_id, product_id, wanted).await?;
+                idempotency::record(work, claim.as_ref(), &cart_id).await?;
+                Ok(cart_id)
             })
         })
-        .await?;
-        Ok(cart_id)
+        .await
+        .map_err(ShopError::from)
     }
 
     /// Sets how many units of the product the cart holds.
@@ -61,36 +97,52 @@ impl Shop {
     /// As [`Shop::add_to_cart`]; [`ShopError::CartEmpty`] if the product is not in the cart.
     pub async fn set_cart_quantity(
         &self,
-        cart_id: Uuid,
-        product: Product,
+        cart: KeyedCart,
+        product_id: i64,
         quantity: Quantity,
     ) -> Result<(), ShopError> {
-        self.write_cart("set cart quantity", cart_id, move |work| {
-            let product = product.clone();
+        let (shop, cart_id) = (self.clone(), cart.cart_id);
+        self.write_cart("set cart quantity", cart, move |work| {
+            let shop = shop.clone();
             Box::pin(async move {
-                held_quantity(work, cart_id, product.id)
+                quantity_of(work, cart_id, product_id)
                     .await?
                     .ok_or(ShopError::CartEmpty)?;
-                put(work, cart_id, &product, quantity).await
+                put(work, &shop, cart_id, product_id, quantity).await
             })
         })
         .await
+        .result
+        .map_err(ShopError::from)
     }
 
-    /// Takes the product out of the cart, if it is in it.
+    /// Takes the product out of the cart, if it is in it, and gives back what was set aside for it.
     ///
     /// # Errors
-    /// What a database failure means to a shopper.
-    pub async fn remove_from_cart(&self, cart_id: Uuid, product_id: i64) -> Result<(), ShopError> {
-        self.write_cart("remove from cart", cart_id, move |work| {
+    /// A reused key; or what a database failure means to a shopper.
+    pub async fn remove_from_cart(
+        &self,
+        cart: KeyedCart,
+        product_id: i64,
+    ) -> Result<(), ShopError> {
+        let (shop, cart_id) = (self.clone(), cart.cart_id);
+        self.write_cart("remove from cart", cart, move |work| {
+            let shop = shop.clone();
             Box::pin(async move {
                 cart_item::Entity::delete_by_id((cart_id, product_id))
                     .exec(work.connection())
                     .await?;
-                Ok(())
+                let holds = live_holds(work, cart_id).await?;
+                let of_product = holds
+                    .into_iter()
+                    .filter(|hold| hold.product_id == product_id)
+                    .collect::<Vec<_>>();
+                holds::release(work, &shop, &of_product, ReleaseReason::Cart).await
             })
         })
         .await
+        .result
+        .map_err(ShopError::from)
     }
 
     /// The cart with prices and stock of now.
@@ -99,7 +151,7 @@ impl Shop {
     /// What a database failure means to a shopper.
     pub async fn cart(&self, cart_id: Option<Uuid>) -> Result<CartView, ShopError> {
         let Some(cart_id) = cart_id else {
-            return view(Vec::new());
+            return view(Vec::new(), CartHolds::default());
         };
         let rows = catalog::with_stock(product::Entity::find())
             .column_as(cart_item::Column::Quantity, "quantity")
@@ -116,7 +168,7 @@ impl Shop {
             .all(self.db.reader())
             .await
             .map_err(txn::read_error)?;
-        view(rows)
+        view(rows, self.standing_of(cart_id).await?)
     }
 
     /// Units in the cart, for the badge in the page's head.
@@ -143,51 +195,55 @@ impl Shop {
         Ok(u32::try_from(units.flatten().unwrap_or(0)).unwrap_or(u32::MAX))
     }
 
+    /// What the cart comes to at the checkout, with the code that was typed.
+    ///
+    /// # Errors
+    /// [`ShopError::Invalid`] if an amount does not fit; or what a database failure means to a shopper.
+    pub async fn checkout_view(
+        &self,
+        cart: CartView,
+        code: &str,
+    ) -> Result<CheckoutView, ShopError> {
+        let (code, value) = match code {
+            "" => (None, None),
+            code => {
+                let (applied, value) = self.applied_code(code, cart.subtotal).await?;
+                (Some(applied), value)
+            }
+        };
+        let bill = Bill::delivered(cart.subtotal, value).ok_or_else(too_large)?;
+        Ok(CheckoutView { cart, bill, code })
+    }
+
     /// Keeps what was typed at checkout beside the cart.
     ///
     /// # Errors
     /// What a database failure means to a shopper.
-    pub async fn keep_draft(&self, cart_id: Uuid, contact: &Contact) -> Result<(), ShopError> {
-        let clip = |field: &str| field.chars().take(KEPT_FIELD_LEN_MAX).collect();
-        let contact = Contact {
-            name: clip(&contact.name),
-            email: clip(&contact.email),
-            street: clip(&contact.street),
-            postal_code: clip(&contact.postal_code),
-            city: clip(&contact.city),
-            country: clip(&contact.country),
+    pub async fn keep_draft(&self, cart_id: Uuid, draft: &Draft) -> Result<(), ShopError> {
+        let draft = draft.clone();
+        let cart = KeyedCart {
+            cart_id,
+            claim: None,
         };
-        let fields = serde_json::to_string(&contact)
-            .map_err(|error| ShopError::Malformed(error.to_string()))?;
-        self.write_cart("keep checkout draft", cart_id, move |work| {
-            let fields = fields.clone();
+        self.write_cart("keep checkout draft", cart, move |work| {
+            let draft = draft.clone();
             Box::pin(async move {
                 open(work, cart_id).await?;
-                let row = checkout_draft::ActiveModel {
-                    cart_id: Set(cart_id),
-                    fields: Set(fields),
-                };
-                checkout_draft::Entity::insert(row)
-                    .on_conflict(
-                        OnConflict::column(checkout_draft::Column::CartId)
-                            .update_column(checkout_draft::Column::Fields)
-                            .to_owned(),
-                    )
-                    .exec_without_returning(work.connection())
-                    .await?;
-                Ok(())
+                write_draft(work, cart_id, &draft).await
             })
         })
         .await
+        .result
+        .map_err(ShopError::from)
     }
 
     /// What was typed at checkout so far; empty if nothing was.
     ///
     /// # Errors
     /// What a database failure means to a shopper.
-    pub async fn draft(&self, cart_id: Option<Uuid>) -> Result<Contact, ShopError> {
+    pub async fn draft(&self, cart_id: Option<Uuid>) -> Result<Draft, ShopError> {
         let Some(cart_id) = cart_id else {
-            return Ok(Contact::default());
+            return Ok(Draft::default());
         };
         let row = checkout_draft::Entity::find_by_id(cart_id)
             .one(self.db.reader())
@@ -199,7 +255,7 @@ impl Shop {
             .unwrap_or_default())
     }
 
-    /// Removes carts that nobody has touched for [`CART_KEPT_DAYS`].
+    /// Removes carts that nobody has touched for [`CART_KEPT_DAYS`]; what was held for them was swept long ago.
     ///
     /// # Errors
     /// What a database failure means to a shopper.
@@ -220,12 +276,13 @@ impl Shop {
         .map_err(ShopError::from)
     }
 
-    async fn write_cart<F>(
+    /// Runs `body` once for the key, with the cart locked.
+    pub(super) async fn write_cart<F>(
         &self,
         name: &'static str,
-        cart_id: Uuid,
+        cart: KeyedCart,
         body: F,
-    ) -> Result<(), ShopError>
+    ) -> Outcome<()>
     where
         F: for<'w> Fn(&'w Work) -> futures::future::BoxFuture<'w, Result<(), Abort>>
             + Send
@@ -233,16 +290,126 @@ impl Shop {
             + 'static,
     {
         let body = std::sync::Arc::new(body);
-        txn::run_for_result(&self.db, self.policy(name), move |work| {
-            let body = std::sync::Arc::clone(&body);
+        txn::run(&self.db, self.policy(name), move |work| {
+            let (body, cart) = (std::sync::Arc::clone(&body), cart.clone());
             Box::pin(async move {
-                locks::cart(work, cart_id).await?;
-                body(work).await
+                let claim = cart.claim.as_ref();
+                if idempotency::claim::<()>(work, claim).await?.is_some() {
+                    return Ok(());
+                }
+                locks::cart(work, cart.cart_id).await?;
+                body(work).await?;
+                idempotency::record(work, claim, &()).await
             })
         })
         .await
-        .map_err(ShopError::from)
     }
+}
+
+/// What the cart wants, by product id. Each may be sold now, or the whole is refused.
+///
+/// # Errors
+/// [`ShopError::CartEmpty`]; a closed sale; what the database says.
+pub async fn lines(work: &Work, cart_id: Uuid) -> Result<Vec<Line>, Abort> {
+    let items = cart_item::Entity::find()
+        .filter(cart_item::Column::CartId.eq(cart_id))
+        .order_by_asc(cart_item::Column::ProductId)
+        .all(work.connection())
+        .await?;
+    if items.is_empty() {
+        return Err(ShopError::CartEmpty.into());
+    }
+    let mut lines = Vec::with_capacity(items.len());
+    for item in items {
+        let offer = catalog::offer(work, item.product_id).await?;
+        offer.check_open()?;
+        lines.push((offer, Quantity::new(item.quantity.into())?));
+    }
+    Ok(lines)
+}
+
+/// Forgets what is in the cart and what was typed.
+///
+/// # Errors
+/// What the database says.
+pub async fn empty(work: &Work, cart_id: Uuid) -> Result<(), Abort> {
+    cart_item::Entity::delete_many()
+        .filter(cart_item::Column::CartId.eq(cart_id))
+        .exec(work.connection())
+        .await?;
+    checkout_draft::Entity::delete_by_id(cart_id)
+        .exec(work.connection())
+        .await?;
+    Ok(())
+}
+
+/// Puts an order's lines back into the cart that they came from, with what was typed, if nothing has been put into it since. Returns
+/// whether it did. The cart is locked.
+///
+/// # Errors
+/// What the database says.
+pub async fn refill(
+    work: &Work,
+    cart_id: Uuid,
+    lines: &[(i64, i32)],
+    draft: &Draft,
+) -> Result<bool, Abort> {
+    if cart::Entity::find_by_id(cart_id)
+        .one(work.connection())
+        .await?
+        .is_none()
+    {
+        return Ok(false);
+    }
+    let since = cart_item::Entity::find()
+        .filter(cart_item::Column::CartId.eq(cart_id))
+        .one(work.connection())
+        .await?;
+    if since.is_some() {
+        return Ok(false);
+    }
+    let rows = lines
+        .iter()
+        .map(|(product_id, quantity)| cart_item::ActiveModel {
+            cart_id: Set(cart_id),
+            product_id: Set(*product_id),
+            quantity: Set(*quantity),
+        });
+    cart_item::Entity::insert_many(rows)
+        .exec_without_returning(work.connection())
+        .await?;
+    write_draft(work, cart_id, draft).await?;
+    Ok(true)
+}
+
+async fn write_draft(work: &Work, cart_id: Uuid, draft: &Draft) -> Result<(), Abort> {
+    let clip = |field: &str| field.chars().take(KEPT_FIELD_LEN_MAX).collect();
+    let contact = &draft.contact;
+    let clipped = Draft {
+        contact: Contact {
+            name: clip(&contact.name),
+            email: clip(&contact.email),
+            street: clip(&contact.street),
+            postal_code: clip(&contact.postal_code),
+            city: clip(&contact.city),
+            country: clip(&contact.country),
+        },
+        code: draft.code.chars().take(CODE_LEN_MAX).collect(),
+    };
+    let fields = serde_json::to_string(&clipped).map_err(|error| DbErr::Json(error.to_string()))?;
+    let row = checkout_draft::ActiveModel {
+        cart_id: Set(cart_id),
+        fields: Set(fields),
+    };
+    checkout_draft::Entity::insert(row)
+        .on_conflict(
+            OnConflict::column(checkout_draft::Column::CartId)
+                .update_column(checkout_draft::Column::Fields)
+                .to_owned(),
+        )
+        .exec_without_returning(work.connection())
+        .await?;
+    Ok(())
 }
 
 /// Makes the cart if it is absent, and marks it as used.
@@ -263,7 +430,7 @@ async fn open(work: &Work, cart_id: Uuid) -> Result<(), Abort> {
     Ok(())
 }
 
-async fn held_quantity(
+async fn quantity_of(
     work: &Work,
     cart_id: Uuid,
     product_id: i64,
@@ -276,22 +443,54 @@ async fn held_quantity(
         .transpose()?)
 }
 
-/// Writes a line after asking whether it makes sense now. The answer may be another at checkout, where it counts.
+/// What is set aside for the cart now, locked.
+async fn live_holds(work: &Work, cart_id: Uuid) -> Result<Vec<hold::Model>, Abort> {
+    let now = dialect::now(work.connection()).await?;
+    let holds = locks::holds_of_cart(work, cart_id).await?;
+    Ok(holds
+        .into_iter()
+        .filter(|hold| hold.expires_at > now)
+        .collect())
+}
+
+/// Writes a line. During a checkout the reservation follows at once; before, the line is only asked whether it makes sense now, and
+/// the answer may be another where it counts.
 async fn put(
     work: &Work,
+    shop: &Shop,
     cart_id: Uuid,
-    product: &Product,
+    product_id: i64,
     quantity: Quantity,
 ) -> Result<(), Abort> {
-    let offer = catalog::offer(work, product.id).await?;
+    let offer = catalog::offer(work, product_id).await?;
     offer.check_open()?;
     offer.check_limit(quantity.get().into())?;
-    if product.available < i64::from(quantity.get()) {
-        return Err(product.insufficient(quantity).into());
+    write_line(work, cart_id, product_id, quantity).await?;
+    let holds = live_holds(work, cart_id).await?;
+    if !holds.is_empty() {
+        let lines = lines(work, cart_id).await?;
+        return holds::fit(work, shop, cart_id, holds, &lines)
+            .await
+            .map(drop);
     }
+    let stock = counters::read(work, product_id)
+        .await?
+        .ok_or(ShopError::UnknownProduct)?;
+    if stock.available < i64::from(quantity.get()) {
+        return Err(insufficient(&offer.name, stock.available, quantity).into());
+    }
+    Ok(())
+}
+
+async fn write_line(
+    work: &Work,
+    cart_id: Uuid,
+    product_id: i64,
+    quantity: Quantity,
+) -> Result<(), Abort> {
     let row = cart_item::ActiveModel {
         cart_id: Set(cart_id),
-        product_id: Set(product.id),
+        product_id: Set(product_id),
         quantity: Set(quantity.get().cast_signed()),
     };
     cart_item::Entity::insert(row)
@@ -312,8 +511,11 @@ struct CartRow {
     quantity: i32,
 }
 
-fn view(rows: Vec<CartRow>) -> Result<CartView, ShopError> {
-    let too_large = || ShopError::Invalid("the total of this cart is too large".to_owned());
+fn too_large() -> ShopError {
+    ShopError::Invalid("the total of this cart is too large".to_owned())
+}
+
+fn view(rows: Vec<CartRow>, holds: CartHolds) -> Result<CartView, ShopError> {
     let mut subtotal = None::<Money>;
     let mut lines = Vec::with_capacity(rows.len());
     for row in rows {
@@ -325,6 +527,7 @@ fn view(rows: Vec<CartRow>) -> Result<CartView, ShopError> {
             None => amount,
         });
         lines.push(CartLine {
+            held: holds.units.get(&product.id).copied().unwrap_or(0),
             product,
             quantity,
             amount,
@@ -333,5 +536,7 @@ fn view(rows: Vec<CartRow>) -> Result<CartView, ShopError> {
     Ok(CartView {
         lines,
         subtotal: subtotal.unwrap_or(Money::new(0, Currency::EUR)),
+        reservation: holds.reservation,
+        released: holds.released,
     })
 }

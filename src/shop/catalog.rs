@@ -135,6 +135,7 @@ impl Shop {
     pub async fn stock_levels(&self) -> Result<Vec<StockLevel>, ShopError> {
         product::Entity::find()
             .select_only()
+            .column(product::Column::Id)
             .column(product::Column::Name)
             .column(product::Column::Slug)
             .column(stock::Column::Total)
@@ -192,6 +193,7 @@ impl Shop {
 /// A product's counters, for the admin page.
 #[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
 pub struct StockLevel {
+    pub id: i64,
     pub name: String,
     pub slug: String,
     pub total: i64,
@@ -331,4 +333,45 @@ pub(crate) fn in_utc(at: OffsetDateTime) -> String {
             "[year]-[month]-[day] [hour]:[minute] UTC"
         ))
         .unwrap_or_default()
+}
+
+/// The same to the second: `2026-12-12 12:12:12 UTC`.
+pub(crate) fn in_utc_to_the_second(at: OffsetDateTime) -> String {
+    at.to_offset(time::UtcOffset::UTC)
+        .format(format_description!(
+            "[year]-[month]-[day] [hour]:[minute]:[second] UTC"
+        ))
+        .unwrap_or_default()
+}
+
+/// A moment as a person or a browser writes it, `2026-12-12 12:12` or `2026-12-12T12:12`, in UTC.
+pub fn parse_utc(text: &str) -> Option<OffsetDateTime> {
+    let text = text.replace('T', " ");
+    let text = text.trim_end_matches(" UTC");
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]");
+    Some(
+        time::PrimitiveDateTime::parse(text, format)
+            .ok()?
+            .assume_utc(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_reads_back_as_it_is_written() {
+        for text in [
+            "2026-12-12 12:12 UTC",
+            "2026-12-12T12:12",
+            "2026-12-12 12:12",
+        ] {
+            assert_eq!(
+                parse_utc(text).map(in_utc).as_deref(),
+                Some("2026-12-12 12:12 UTC")
+            );
+        }
+        assert_eq!(parse_utc("tomorrow"), None);
+    }
 }

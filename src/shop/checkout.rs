@@ -1,145 +1,135 @@
-//! Placing an order: one transaction that takes the stock of every line and writes the order, or does nothing.
+//! The checkout: from a cart and a form to an order that waits for its payment, in one transaction.
 
 use garde::Validate;
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use uuid::Uuid;
 
 use crate::{
     db::{
-        entity::{cart_item, checkout_draft},
         locks,
-        txn::{self, Abort, Outcome, Work},
+        txn::{Abort, Work},
     },
-    model::{Contact, FieldError, Quantity, Receipt, ShopError, product::insufficient},
+    model::{Bill, Contact, FieldError, Money, PaymentCard, Receipt, ShopError},
     shop::{
-        Shop,
-        catalog::{self, Offer},
-        customer_limit,
+        Shop, cart,
+        customer_limit::{self, fold_email},
+        discounts, holds,
+        holds::Line,
         idempotency::{self, Claim},
-        inventory::{counters, purchase},
         orders::{self, NewLine, NewOrder},
+        payments,
     },
 };
 
-/// A cart to be ordered.
+/// A cart to be ordered and paid for.
 #[derive(Clone, Debug)]
 pub struct OrderRequest {
     pub cart_id: Uuid,
     /// Checked by [`check_contact`].
     pub contact: Contact,
+    /// Folded by [`discounts::fold_code`]; none if none was typed.
+    pub code: Option<String>,
     pub claim: Claim,
     /// The lane on whose behalf a simulated buyer orders.
     pub lane_id: Option<i64>,
 }
 
-impl Shop {
-    /// Places the order of a cart: locks the cart, then the stock rows in id order, checks every line, takes the stock, writes order,
-    /// lines and movements, and empties the cart.
-    ///
-    /// Refusals: [`ShopError::CartEmpty`], [`ShopError::InsufficientStock`] for the first line that is not covered,
-    /// [`ShopError::OverCustomerLimit`], a closed sale, a reused key. Nothing has changed then.
-    pub async fn place_order(&self, request: OrderRequest) -> Outcome<Receipt> {
-        let shop = self.clone();
-        txn::run(&self.db, self.policy("place order"), move |work| {
-            let (shop, request) = (shop.clone(), request.clone());
-            Box::pin(async move { place(work, &shop, &request).await })
-        })
-        .await
-    }
+/// What came of a press on *Pay*, before any money moved.
+#[derive(Clone, Debug)]
+pub enum Begun {
+    /// The key is known: this is the order of the first press.
+    Known(Receipt),
+    /// The order is written and waits for its payment.
+    New {
+        receipt: Receipt,
+        /// Under which the provider is asked.
+        payment: Uuid,
+        amount: Money,
+    },
 }
 
-async fn place(work: &Work, shop: &Shop, request: &OrderRequest) -> Result<Receipt, Abort> {
+/// Writes the order of a cart as pending: makes sure that all of it is set aside, checks limits and the code, hands the holds over to
+/// the order, and empties the cart. No stock is sold and no money is asked for here.
+///
+/// # Errors
+/// [`ShopError::CartEmpty`], [`ShopError::InsufficientStock`] for the first line that is neither held nor left,
+/// [`ShopError::OverCustomerLimit`], a closed sale, a code that does not count, a reused key. Nothing has changed then.
+pub async fn begin(work: &Work, shop: &Shop, request: &OrderRequest) -> Result<Begun, Abort> {
     if let Some(receipt) = idempotency::claim(work, Some(&request.claim)).await? {
-        return Ok(receipt);
+        return Ok(Begun::Known(receipt));
     }
     locks::cart(work, request.cart_id).await?;
-    let wanted = cart_lines(work, request.cart_id).await?;
-    let lines = take_stock(work, shop, &wanted, &request.contact.email).await?;
-    let order = orders::write(
-        work,
-        &NewOrder {
-            contact: Some(request.contact.clone()),
-            lane_id: request.lane_id,
-            lines,
-        },
-    )
-    .await?;
-    empty_cart(work, request.cart_id).await?;
+    let lines = cart::lines(work, request.cart_id).await?;
+    let email = fold_email(&request.contact.email);
+    let holds = locks::holds_of_cart(work, request.cart_id).await?;
+    check_limits(work, &lines, &email).await?;
+    let holds = holds::fit(work, shop, request.cart_id, holds, &lines).await?;
+    let new_lines = lines
+        .iter()
+        .map(|(offer, quantity)| NewLine::of(offer, *quantity))
+        .collect::<Result<Vec<_>, _>>()?;
+    let subtotal = orders::subtotal(&new_lines)?;
+    let discount = match &request.code {
+        Some(code) => Some(discounts::take(work, code, &email, subtotal).await?),
+        None => None,
+    };
+    let bill = Bill::delivered(subtotal, discount).ok_or_else(orders::too_large)?;
+    let order = NewOrder {
+        contact: Some(request.contact.clone()),
+        lane_id: request
+            .lane_id
+            .or(lines.iter().find_map(|(offer, _)| offer.lane_id)),
+        cart_id: Some(request.cart_id),
+        code: request.code.clone(),
+        bill,
+        lines: new_lines,
+    };
+    let order = orders::write_pending(work, &order).await?;
+    if let Some(code) = &request.code {
+        discounts::record(work, order.id, code, &email).await?;
+    }
+    holds::hand_over(work, &holds, Some(order.id)).await?;
+    cart::empty(work, request.cart_id).await?;
+    let payment = payments::open(work, order.id, bill.total).await?;
     let receipt = Receipt {
         order_id: order.public_id.to_string(),
         remaining_stock: None,
     };
     idempotency::record(work, Some(&request.claim), &receipt).await?;
-    Ok(receipt)
+    Ok(Begun::New {
+        receipt,
+        payment,
+        amount: bill.total,
+    })
 }
 
-/// What the cart holds, by product id.
-async fn cart_lines(work: &Work, cart_id: Uuid) -> Result<Vec<(Offer, Quantity)>, Abort> {
-    let items = cart_item::Entity::find()
-        .filter(cart_item::Column::CartId.eq(cart_id))
-        .order_by_asc(cart_item::Column::ProductId)
-        .all(work.connection())
-        .await?;
-    if items.is_empty() {
-        return Err(ShopError::CartEmpty.into());
+/// Counting what a customer has is right only while the stock rows are locked: two checkouts of one customer would otherwise both count
+/// before either writes.
+async fn check_limits(work: &Work, lines: &[Line], email: &str) -> Result<(), Abort> {
+    if lines
+        .iter()
+        .all(|(offer, _)| offer.per_customer_limit.is_none())
+    {
+        return Ok(());
     }
-    let mut lines = Vec::with_capacity(items.len());
-    for item in items {
-        let offer = catalog::offer(work, item.product_id).await?;
-        offer.check_open()?;
-        lines.push((offer, Quantity::new(item.quantity.into())?));
+    // All of them, not only the limited: the others may be locked after these, and the order is by id.
+    let ids: Vec<i64> = lines.iter().map(|(offer, _)| offer.id).collect();
+    locks::stock_rows(work, &ids).await?;
+    for (offer, quantity) in lines {
+        customer_limit::check(work, offer, email, quantity.get().into()).await?;
     }
-    Ok(lines)
-}
-
-/// Locks all rows first and checks all lines before it takes the first unit: what is refused, is refused whole.
-async fn take_stock(
-    work: &Work,
-    shop: &Shop,
-    wanted: &[(Offer, Quantity)],
-    email: &str,
-) -> Result<Vec<NewLine>, Abort> {
-    let ids: Vec<i64> = wanted.iter().map(|(offer, _)| offer.id).collect();
-    let rows = locks::stock_rows(work, &ids).await?;
-    shop.seam.pass().await;
-    let email = customer_limit::fold_email(email);
-    for (offer, quantity) in wanted {
-        let row = rows
-            .iter()
-            .find(|row| row.product_id == offer.id)
-            .ok_or(ShopError::UnknownProduct)?;
-        if row.available < i64::from(quantity.get()) {
-            return Err(insufficient(&offer.name, row.available, *quantity).into());
-        }
-        customer_limit::check(work, offer, &email, quantity.get().into()).await?;
-    }
-    let mut lines = Vec::with_capacity(wanted.len());
-    for (offer, quantity) in wanted {
-        let level = counters::sell(work, offer.id, *quantity)
-            .await?
-            .ok_or_else(|| insufficient(&offer.name, 0, *quantity))?;
-        purchase::announce(work, shop, offer.id, level);
-        lines.push(NewLine::of(offer, *quantity)?);
-    }
-    Ok(lines)
-}
-
-async fn empty_cart(work: &Work, cart_id: Uuid) -> Result<(), Abort> {
-    cart_item::Entity::delete_many()
-        .filter(cart_item::Column::CartId.eq(cart_id))
-        .exec(work.connection())
-        .await?;
-    checkout_draft::Entity::delete_by_id(cart_id)
-        .exec(work.connection())
-        .await?;
     Ok(())
 }
 
-/// Claims `key` for the order of this cart by this customer.
+/// Claims `key` for the order of this cart by this customer. The card is no part of it: it is kept nowhere, not even as a hash.
 ///
 /// # Errors
 /// [`ShopError::IdempotencyKeyInvalid`].
-pub fn claim(key: &str, cart_id: Uuid, contact: &Contact) -> Result<Claim, ShopError> {
+pub fn claim(
+    key: &str,
+    cart_id: Uuid,
+    contact: &Contact,
+    code: Option<&str>,
+) -> Result<Claim, ShopError> {
     let cart_id = cart_id.to_string();
     Claim::new(
         key,
@@ -152,8 +142,69 @@ pub fn claim(key: &str, cart_id: Uuid, contact: &Contact) -> Result<Claim, ShopE
             &contact.postal_code,
             &contact.city,
             &contact.country,
+            code.unwrap_or_default(),
         ],
     )
+}
+
+/// Checks a card as far as can be told without asking: the provider says the rest. Spaces and dashes in the number are taken out.
+///
+/// # Errors
+/// [`ShopError::FieldsInvalid`].
+pub fn check_card(typed: &PaymentCard) -> Result<PaymentCard, ShopError> {
+    let card = PaymentCard {
+        number: typed
+            .number
+            .chars()
+            .filter(|c| !c.is_whitespace() && *c != '-')
+            .collect(),
+        expiry: typed.expiry.split_whitespace().collect(),
+        cvc: typed.cvc.trim().to_owned(),
+    };
+    let digits = |text: &str, lengths: std::ops::RangeInclusive<usize>| {
+        lengths.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
+    };
+    let expiry = card.expiry.split_once('/');
+    let is_month = |month: &str| digits(month, 1..=2) && matches!(month.parse(), Ok(1..=12_u8));
+    let mut errors = Vec::new();
+    let mut wrong = |field: &str, message: &str| {
+        errors.push(FieldError {
+            field: field.to_owned(),
+            message: message.to_owned(),
+        });
+    };
+    if !digits(&card.number, 12..=19) {
+        wrong(
+            "card_number",
+            "Please enter the 12 to 19 digits of the card.",
+        );
+    }
+    if !expiry.is_some_and(|(month, year)| is_month(month) && digits(year, 2..=2)) {
+        wrong("card_expiry", "Please enter month and year, as in 12/30.");
+    }
+    if !digits(&card.cvc, 3..=4) {
+        wrong("card_cvc", "Please enter the 3 or 4 digits.");
+    }
+    if errors.is_empty() {
+        Ok(card)
+    } else {
+        Err(ShopError::FieldsInvalid(errors))
+    }
+}
+
+/// Both halves of a form, or everything that is wrong with either.
+///
+/// # Errors
+/// [`ShopError::FieldsInvalid`].
+pub fn both<A, B>(a: Result<A, ShopError>, b: Result<B, ShopError>) -> Result<(A, B), ShopError> {
+    match (a, b) {
+        (Ok(a), Ok(b)) => Ok((a, b)),
+        (Err(ShopError::FieldsInvalid(mut errors)), Err(ShopError::FieldsInvalid(more))) => {
+            errors.extend(more);
+            Err(ShopError::FieldsInvalid(errors))
+        }
+        (Err(error), _) | (_, Err(error)) => Err(error),
+    }
 }
 
 /// The rules for a checkout form.

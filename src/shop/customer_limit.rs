@@ -13,7 +13,7 @@ use crate::{
         entity::{customer_order, order_line},
         txn::{Abort, Work},
     },
-    model::ShopError,
+    model::{OrderStatus, ShopError},
     shop::catalog::Offer,
 };
 
@@ -42,6 +42,10 @@ pub async fn check(work: &Work, offer: &Offer, email_folded: &str, more: i64) ->
         .select_only()
         .column(customer_order::Column::Id)
         .filter(customer_order::Column::EmailFolded.eq(email_folded))
+        .filter(customer_order::Column::Status.is_not_in([
+            OrderStatus::Declined.as_str(),
+            OrderStatus::Cancelled.as_str(),
+        ]))
         .into_query();
     let had: Option<Option<i64>> = order_line::Entity::find()
         .select_only()

@@ -8,6 +8,7 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, TryInsertResult,
     sea_query::Expr,
 };
+use serde::{Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
         entity::idempotency_key,
         txn::{self, Abort, Policy, TxnError, Work},
     },
-    model::{Receipt, ShopError},
+    model::ShopError,
     shop::Shop,
 };
 
@@ -65,7 +66,10 @@ impl Claim {
 ///
 /// # Errors
 /// [`ShopError::IdempotencyKeyReused`] if it belongs to another request; what the database says.
-pub async fn claim(work: &Work, claim: Option<&Claim>) -> Result<Option<Receipt>, Abort> {
+pub async fn claim<T: DeserializeOwned>(
+    work: &Work,
+    claim: Option<&Claim>,
+) -> Result<Option<T>, Abort> {
     let Some(claim) = claim else {
         return Ok(None);
     };
@@ -102,12 +106,15 @@ pub async fn claim(work: &Work, claim: Option<&Claim>) -> Result<Option<Receipt>
 ///
 /// # Errors
 /// What the database says.
-pub async fn record(work: &Work, claim: Option<&Claim>, receipt: &Receipt) -> Result<(), Abort> {
+pub async fn record<T: Serialize + Sync>(
+    work: &Work,
+    claim: Option<&Claim>,
+    answer: &T,
+) -> Result<(), Abort> {
     let Some(claim) = claim else {
         return Ok(());
     };
-    let response =
-        serde_json::to_string(receipt).map_err(|error| DbErr::Json(error.to_string()))?;
+    let response = serde_json::to_string(answer).map_err(|error| DbErr::Json(error.to_string()))?;
     idempotency_key::Entity::update_many()
         .col_expr(idempotency_key::Column::Response, Expr::value(response))
         .filter(idempotency_key::Column::Key.eq(claim.key.clone()))

@@ -1,6 +1,7 @@
 //! Taking stock: the strategies, and what they share.
 
 pub mod counters;
+pub mod hold;
 pub mod purchase;
 pub mod seam;
 pub mod strategies;

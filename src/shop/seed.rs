@@ -53,12 +53,7 @@ async fn fill(work: &Work) -> Result<usize, Abort> {
     let movements: Vec<Movement> = numbered
         .iter()
         .filter(|(_, seed)| seed.stock > 0)
-        .map(|(id, seed)| Movement {
-            product_id: *id,
-            kind: MovementKind::Receive,
-            quantity: seed.stock,
-            order_id: None,
-        })
+        .map(|(id, seed)| Movement::of(*id, MovementKind::Receive, seed.stock))
         .collect();
     let stocks: Vec<_> = numbered
         .iter()

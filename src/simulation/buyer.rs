@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use crate::{
-    db::txn::TimeSplit,
-    model::{Contact, Quantity, ShopError, StrategyKey, plan::Journey},
+    db::txn::{Outcome, TimeSplit},
+    model::{Contact, OrderStatus, PaymentCard, Quantity, ShopError, StrategyKey, plan::Journey},
     shop::{
         Shop,
         checkout::{self, OrderRequest},
@@ -69,7 +69,13 @@ pub struct InProcess {
 /// A request that may be sent again as it is.
 enum Prepared {
     Express(PurchaseRequest),
-    Checkout(OrderRequest),
+    /// Everything that a shopper does after filling the cart: reserve, fill in the form, pay.
+    Checkout(Checkout),
+}
+
+struct Checkout {
+    reserve: Claim,
+    order: OrderRequest,
 }
 
 #[async_trait]
@@ -95,7 +101,7 @@ impl Storefront for InProcess {
 }
 
 impl InProcess {
-    /// For a checkout, does what a shopper does first: puts the product into a cart and fills in the form.
+    /// For a checkout, does what a shopper does first: puts the product into a cart.
     async fn prepare(&self, order: &Order) -> Result<Prepared, ShopError> {
         if self.journey == Journey::Express {
             let (product, quantity) = (order.product_id.to_string(), order.quantity.to_string());
@@ -106,15 +112,41 @@ impl InProcess {
                 lane_id: Some(order.lane_id),
             }));
         }
-        let product = self.shop.any_product_by_id(order.product_id).await?;
-        let cart_id = self.shop.add_to_cart(None, product, order.quantity).await?;
+        let cart_id = self
+            .shop
+            .add_to_cart(None, order.product_id, order.quantity, None)
+            .await?;
         let contact = buyer_contact(&order.key);
-        Ok(Prepared::Checkout(OrderRequest {
-            cart_id,
-            claim: checkout::claim(&order.key, cart_id, &contact)?,
-            contact,
-            lane_id: Some(order.lane_id),
+        Ok(Prepared::Checkout(Checkout {
+            reserve: Claim::new(&format!("{}:reserve", order.key), "reserve", &[])?,
+            order: OrderRequest {
+                cart_id,
+                claim: checkout::claim(&order.key, cart_id, &contact, None)?,
+                contact,
+                code: None,
+                lane_id: Some(order.lane_id),
+            },
         }))
+    }
+
+    async fn check_out(
+        &self,
+        checkout: &Checkout,
+        retries: &mut u32,
+        split: &mut TimeSplit,
+    ) -> Result<(), ShopError> {
+        let cart_id = checkout.order.cart_id;
+        let reserve = Some(checkout.reserve.clone());
+        let outcome = self.shop.reserve_cart(cart_id, reserve).await;
+        note(outcome, retries, split)?;
+        let outcome = self.shop.pay(checkout.order.clone(), good_card()).await;
+        match note(outcome, retries, split)?.status {
+            OrderStatus::Paid => Ok(()),
+            status => Err(ShopError::NotNow(format!(
+                "The order is {}.",
+                status.as_str()
+            ))),
+        }
     }
 
     /// Asks until there is a yes or a no.
@@ -126,15 +158,13 @@ impl InProcess {
     ) -> Result<(), ShopError> {
         let mut unknown = 0;
         loop {
-            let outcome = match request {
+            let result = match request {
                 Prepared::Express(request) => {
-                    self.shop.purchase(self.strategy, request.clone()).await
+                    let outcome = self.shop.purchase(self.strategy, request.clone()).await;
+                    note(outcome, retries, split).map(drop)
                 }
-                Prepared::Checkout(request) => self.shop.place_order(request.clone()).await,
+                Prepared::Checkout(checkout) => self.check_out(checkout, retries, split).await,
             };
-            *retries += outcome.attempts.saturating_sub(1);
-            split.add(outcome.split);
-            let result = outcome.result.map(drop).map_err(ShopError::from);
             if !matches!(result, Err(ShopError::OutcomeUnknown { .. }))
                 || unknown == UNKNOWN_RETRIES_MAX
             {
@@ -144,6 +174,22 @@ impl InProcess {
             *retries += 1;
             tokio::time::sleep(UNKNOWN_RETRY_PAUSE).await;
         }
+    }
+}
+
+/// Takes over what a transaction took.
+fn note<T>(outcome: Outcome<T>, retries: &mut u32, split: &mut TimeSplit) -> Result<T, ShopError> {
+    *retries += outcome.attempts.saturating_sub(1);
+    split.add(outcome.split);
+    outcome.result.map_err(ShopError::from)
+}
+
+/// A card that the simulated provider takes.
+fn good_card() -> PaymentCard {
+    PaymentCard {
+        number: "4242424242424242".to_owned(),
+        expiry: "12/34".to_owned(),
+        cvc: "123".to_owned(),
     }
 }
 

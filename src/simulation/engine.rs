@@ -20,9 +20,11 @@ use super::{
     verdict::verdict,
 };
 use crate::{
+    config::ShopTerms,
     db::{ConnectError, Db, PoolSettings, txn::TxnError},
     feed::Feed,
     model::{LatencyMs, RunSnapshot, RunState, Sample, ShopError, SimulationPlan},
+    payment::gateway::PaymentGateway,
     shop::{Shop, inventory::Seam},
 };
 
@@ -57,6 +59,7 @@ impl From<TxnError> for SimulationError {
 pub struct Engine {
     url: String,
     feed: Feed,
+    gateway: Option<Arc<dyn PaymentGateway>>,
     runs: LiveRuns,
     /// One run at a time: two would measure each other.
     turn: Arc<Semaphore>,
@@ -88,8 +91,18 @@ impl Engine {
         Self {
             url,
             feed,
+            gateway: None,
             runs: LiveRuns::default(),
             turn: Arc::new(Semaphore::new(1)),
+        }
+    }
+
+    /// The same with a provider that takes the money of the checkout journey.
+    #[must_use]
+    pub fn with_gateway(self, gateway: Arc<dyn PaymentGateway>) -> Self {
+        Self {
+            gateway: Some(gateway),
+            ..self
         }
     }
 
@@ -217,9 +230,16 @@ impl Engine {
         if !targets.is_empty() {
             return Ok(Arc::new(OverHttp::new(targets, plan.strategy)?));
         }
-        let shop = Shop::new(db.clone(), self.feed.clone())
+        let mut shop = Shop::new(db.clone(), self.feed.clone())
             .with_deadline(ATTEMPT_DEADLINE)
-            .with_seam(Seam::of_ms(plan.race_window_ms));
+            .with_seam(Seam::of_ms(plan.race_window_ms))
+            .with_terms(ShopTerms {
+                strategy: plan.strategy,
+                ..ShopTerms::default()
+            });
+        if let Some(gateway) = &self.gateway {
+            shop = shop.with_gateway(Arc::clone(gateway));
+        }
         Ok(Arc::new(InProcess {
             shop,
             strategy: plan.strategy,

@@ -134,12 +134,7 @@ async fn private_product(
         .exec_without_returning(work.connection())
         .await?;
     if units > 0 {
-        let received = Movement {
-            product_id: product.id,
-            kind: MovementKind::Receive,
-            quantity: units,
-            order_id: None,
-        };
+        let received = Movement::of(product.id, MovementKind::Receive, units);
         ledger::append(work, &[received]).await?;
     }
     simulation_lane::Entity::update_many()
@@ -377,10 +372,10 @@ pub struct Ground {
 pub async fn ground(db: &Db, product_id: i64, lane_id: i64) -> Result<Ground, ShopError> {
     let sql = "SELECT s.available, s.total, \
                  coalesce(sum(l.quantity) FILTER (WHERE o.lane_id = $2), 0)::bigint AS sold_by_run, \
-                 coalesce(sum(l.quantity), 0)::bigint AS sold_by_all \
+                 coalesce(sum(l.quantity) FILTER (WHERE o.id IS NOT NULL), 0)::bigint AS sold_by_all \
                FROM stock_level s \
                LEFT JOIN order_line l ON l.product_id = s.product_id \
-               LEFT JOIN customer_order o ON o.id = l.order_id \
+               LEFT JOIN customer_order o ON o.id = l.order_id AND o.status IN ('placed', 'paid') \
                WHERE s.product_id = $1 GROUP BY s.available, s.total";
     let row = db
         .reader()

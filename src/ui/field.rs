@@ -42,6 +42,9 @@ pub fn Field(
     #[prop(optional)] width: &'static str,
     #[prop(optional_no_strip)] min: Option<u64>,
     #[prop(optional_no_strip)] max: Option<u64>,
+    /// True if it may stay empty.
+    #[prop(optional)]
+    optional: bool,
 ) -> impl IntoView {
     let mut class = "field".to_owned();
     if !width.is_empty() {
@@ -70,7 +73,7 @@ pub fn Field(
                 value=value
                 min=min
                 max=max
-                required
+                required=!optional
                 aria-invalid=error.is_some().then_some("true")
                 aria-describedby=(!described_by.is_empty()).then_some(described_by)
             />

@@ -50,9 +50,13 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/products/:slug") view=pages::ProductPage ssr=SsrMode::Async/>
                 <Route path=path!("/cart") view=pages::CartPage ssr=SsrMode::Async/>
                 <Route path=path!("/checkout") view=pages::CheckoutPage ssr=SsrMode::Async/>
+                <Route path=path!("/orders/find") view=pages::FindOrderPage ssr=SsrMode::Async/>
                 <Route path=path!("/orders/:public_id") view=pages::OrderPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/login") view=pages::admin::LoginPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin") view=pages::admin::OverviewPage ssr=SsrMode::Async/>
+                <Route path=path!("/admin/orders/:public_id") view=pages::admin::AdminOrderPage ssr=SsrMode::Async/>
+                <Route path=path!("/admin/stock") view=pages::admin::StockPage ssr=SsrMode::Async/>
+                <Route path=path!("/admin/discounts") view=pages::admin::DiscountsPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/simulations") view=pages::admin::SimulationsPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/simulations/:id") view=pages::admin::SimulationRunPage ssr=SsrMode::Async/>
             </Routes>

@@ -4,3 +4,4 @@ pub mod health;
 pub mod problem;
 pub mod products;
 pub mod purchase;
+pub mod webhook;

@@ -1,5 +1,6 @@
 //! Server-sent streams: what a page follows while it is open.
 
+pub mod orders;
 pub mod runs;
 pub mod stock;
 pub mod stock_watch;

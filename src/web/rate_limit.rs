@@ -16,22 +16,24 @@ use crate::model::ShopError;
 /// Passwords that one address may try at once; then one every [`LOGIN_REFILL`].
 const LOGIN_BURST: NonZeroU32 = NonZeroU32::new(10).expect("a constant above zero");
 const LOGIN_REFILL: Duration = Duration::from_secs(12);
+/// Order numbers and discount codes that one address may try at once; then one every [`GUESS_REFILL`].
+const GUESS_BURST: NonZeroU32 = NonZeroU32::new(20).expect("a constant above zero");
+const GUESS_REFILL: Duration = Duration::from_secs(6);
 
 /// The limiters of this process.
 #[derive(Debug)]
 pub struct RateLimits {
     login: DefaultKeyedRateLimiter<IpAddr>,
+    guess: DefaultKeyedRateLimiter<IpAddr>,
     purchase: Option<DefaultKeyedRateLimiter<IpAddr>>,
 }
 
 impl RateLimits {
     /// Purchases are limited only when asked for, so that a load test measures the shop and not its door.
     pub fn new(purchase_rate_per_s: Option<NonZeroU32>) -> Self {
-        let login = Quota::with_period(LOGIN_REFILL)
-            .unwrap_or(Quota::per_minute(LOGIN_BURST))
-            .allow_burst(LOGIN_BURST);
         Self {
-            login: RateLimiter::keyed(login),
+            login: RateLimiter::keyed(burst(LOGIN_BURST, LOGIN_REFILL)),
+            guess: RateLimiter::keyed(burst(GUESS_BURST, GUESS_REFILL)),
             purchase: purchase_rate_per_s.map(|rate| RateLimiter::keyed(Quota::per_second(rate))),
         }
     }
@@ -40,6 +42,12 @@ impl RateLimits {
     /// [`ShopError::TooManyRequests`] when this address tried too many passwords.
     pub fn check_login(&self, address: IpAddr) -> Result<(), ShopError> {
         check(&self.login, address)
+    }
+
+    /// # Errors
+    /// [`ShopError::TooManyRequests`] when this address tried too many order numbers or discount codes.
+    pub fn check_guess(&self, address: IpAddr) -> Result<(), ShopError> {
+        check(&self.guess, address)
     }
 
     /// # Errors
@@ -54,10 +62,17 @@ impl RateLimits {
     /// Forgets addresses that have been quiet.
     pub fn shrink(&self) {
         self.login.retain_recent();
+        self.guess.retain_recent();
         if let Some(purchase) = &self.purchase {
             purchase.retain_recent();
         }
     }
+}
+
+fn burst(at_once: NonZeroU32, refill: Duration) -> Quota {
+    Quota::with_period(refill)
+        .unwrap_or(Quota::per_minute(at_once))
+        .allow_burst(at_once)
 }
 
 fn check(limiter: &DefaultKeyedRateLimiter<IpAddr>, address: IpAddr) -> Result<(), ShopError> {

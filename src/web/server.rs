@@ -17,7 +17,7 @@ use tower_http::{catch_panic::CatchPanicLayer, csrf::CsrfLayer};
 
 use super::{
     AppState, app, assets, forms, housekeeping,
-    json::{health, problem::Problem, products, purchase},
+    json::{health, problem::Problem, products, purchase, webhook},
     live, security,
 };
 use crate::model::ShopError;
@@ -45,6 +45,8 @@ pub fn other_routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
         ("/api/purchase", post(purchase::purchase)),
         ("/api/products", get(products::list)),
         ("/api/products/{id}", get(products::one)),
+        ("/api/payments/webhook", post(webhook::take_in)),
+        ("/live/orders/{public_id}", get(live::orders::follow)),
         ("/live/stock", get(live::stock::follow)),
         ("/live/simulations/{id}", get(live::runs::follow)),
         ("/assets/{release}/{*path}", get(assets::serve)),
@@ -132,6 +134,9 @@ pub async fn serve(listener: TcpListener, state: AppState) -> Result<(), ServeEr
     let watch = state.stock_watch.clone();
     let background = [
         tokio::spawn(watch.run(state.shop.clone(), shutdown.clone())),
+        tokio::spawn(housekeeping::trade(state.shop.clone(), shutdown.clone())),
+        tokio::spawn(housekeeping::payments(state.shop.clone(), shutdown.clone())),
+        tokio::spawn(housekeeping::audit(state.shop.clone(), shutdown.clone())),
         tokio::spawn(housekeeping::run(state, shutdown.clone())),
     ];
     // Nagle's algorithm would hold the second half of every page back for 40 ms.

@@ -13,7 +13,11 @@ use tower_sessions::Session;
 use uuid::Uuid;
 
 use super::{AppState, client_address::client_address};
-use crate::{model::ShopError, shop::Shop, simulation::Engine};
+use crate::{
+    model::ShopError,
+    shop::{Shop, idempotency::Claim},
+    simulation::Engine,
+};
 
 const SHOPPER_KEY: &str = "shopper";
 const ADMIN_KEY: &str = "admin";
@@ -54,6 +58,8 @@ pub struct Visit {
     response: ResponseOptions,
     path: String,
     back: Option<String>,
+    /// The header `Idempotency-Key`, of a caller who is no form.
+    key: Option<String>,
     accepts_html: bool,
     address: IpAddr,
 }
@@ -80,6 +86,10 @@ impl Visit {
             response: use_context().unwrap_or_default(),
             path: parts.uri.path().to_owned(),
             back: referring_path(&parts),
+            key: parts
+                .headers
+                .get("idempotency-key")
+                .map(|key| String::from_utf8_lossy(key.as_bytes()).into_owned()),
             accepts_html: accept
                 .and_then(|accept| accept.to_str().ok())
                 .is_some_and(|accept| accept.contains("text/html")),
@@ -127,6 +137,31 @@ impl Visit {
         }
         shopper.cart_id = Some(cart_id);
         self.write(&shopper).await
+    }
+
+    /// Claims the form's key, or else the header's, for `operation` with `parts`. A caller who sent neither may not send the same twice.
+    ///
+    /// # Errors
+    /// [`ShopError::IdempotencyKeyInvalid`].
+    pub fn claim(
+        &self,
+        key: &str,
+        operation: &str,
+        parts: &[&str],
+    ) -> Result<Option<Claim>, ShopError> {
+        match (key, &self.key) {
+            ("", None) => Ok(None),
+            ("", Some(sent)) => Claim::new(sent, operation, parts).map(Some),
+            (key, _) => Claim::new(key, operation, parts).map(Some),
+        }
+    }
+
+    /// Counts one try at something that can be guessed.
+    ///
+    /// # Errors
+    /// [`ShopError::TooManyRequests`].
+    pub fn check_guess(&self) -> Result<(), ShopError> {
+        self.state.limits.check_guess(self.address)
     }
 
     /// # Errors
@@ -227,7 +262,7 @@ impl Visit {
 
     /// A session that cannot be written leaves the page to say that the database is away.
     async fn keep_notice(&self, path: &str, error: &ShopError, typed: &[(&str, &str)]) {
-        if error.status() == 503 {
+        if error.status() == 503 && !matches!(error, ShopError::ProviderAway { .. }) {
             return;
         }
         let notice = Notice {

@@ -156,7 +156,7 @@ fn launch(database: &TestDatabase, data: &Path, ear: &Ear) -> ProviderLaunch {
         database_url: database.url().to_owned(),
         data: data.to_owned(),
         secret: SECRET.to_owned(),
-        webhook_url: ear.url.clone(),
+        webhook_url: Some(ear.url.clone()),
     }
 }
 

@@ -8,7 +8,10 @@ pub struct Model {
     #[sea_orm(primary_key)]
     pub id: i64,
     pub public_id: Uuid,
+    /// See [`crate::model::order::OrderStatus`].
     pub status: String,
+    /// Why it is cancelled.
+    pub status_reason: Option<String>,
     pub settlement: String,
     pub customer_name: Option<String>,
     pub email: Option<String>,
@@ -19,10 +22,21 @@ pub struct Model {
     pub city: Option<String>,
     pub country: Option<String>,
     pub currency: String,
+    pub subtotal_cents: i64,
+    pub discount_code: Option<String>,
+    pub discount_cents: i64,
+    pub shipping_cents: i64,
+    pub tax_basis_points: i32,
+    pub tax_cents: i64,
     pub total_cents: i64,
+    /// What the shop is to keep of what it took.
+    pub due_cents: i64,
+    /// The cart that it came from; none for an express purchase.
+    pub cart_id: Option<Uuid>,
     /// The lane that it was sold on; none for the shop's own orders.
     pub lane_id: Option<i64>,
     pub placed_at: TimeDateTimeWithTimeZone,
+    pub changed_at: TimeDateTimeWithTimeZone,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -12,6 +12,10 @@ pub struct Model {
     pub product_name: String,
     pub unit_price_cents: i64,
     pub quantity: i32,
+    /// Units that came back to the shelf.
+    pub returned_quantity: i32,
+    /// Units whose price was paid back.
+    pub refunded_quantity: i32,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -13,6 +13,8 @@ pub struct Model {
     pub quantity: i64,
     pub order_id: Option<i64>,
     pub hold_id: Option<i64>,
+    /// What an administrator said about an adjustment.
+    pub reason: Option<String>,
     pub at: TimeDateTimeWithTimeZone,
 }
 

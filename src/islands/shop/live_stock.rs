@@ -104,17 +104,17 @@ pub fn BuyButtons(product_id: i64, available: i64) -> impl IntoView {
             {move || if sold_out() {
                 "All of them are sold. Should one come back, this page opens again by itself."
             } else {
-                "Putting it in the cart does not hold it. Your ticket is torn off when you place the order."
+                "Putting it in the cart does not hold it: the checkout does."
             }}
         </p>
     }
 }
 
-/// What a cart line has to say when stock no longer covers it.
+/// What a cart line has to say when stock no longer covers it. `held` units are this very cart's.
 #[island]
-pub fn CartLineNote(product_id: i64, quantity: i64, available: i64) -> impl IntoView {
+pub fn CartLineNote(product_id: i64, quantity: i64, available: i64, held: i64) -> impl IntoView {
     let now = available_now(product_id, available);
-    let note = move || match now() {
+    let note = move || match now() + held {
         ..=0 => "Sold out since you put it in the cart. Remove it to go on.".to_owned(),
         left if left < quantity => format!("Only {left} left. Change the quantity to go on."),
         _ => String::new(),
@@ -126,25 +126,28 @@ pub fn CartLineNote(product_id: i64, quantity: i64, available: i64) -> impl Into
     }
 }
 
-/// The way to the checkout; shut while a line is not covered. `lines` are product id, quantity, and stock as rendered.
+/// The button to the checkout, in its form; shut while a line is not covered. `lines` are product id, units beyond those held for this cart,
+/// and stock as rendered.
 #[island]
 pub fn CheckoutButton(lines: Vec<(i64, i64, i64)>) -> impl IntoView {
     let watched: Vec<_> = lines
         .into_iter()
-        .map(|(product_id, quantity, available)| (available_now(product_id, available), quantity))
+        .map(|(product_id, missing, available)| (available_now(product_id, available), missing))
         .collect();
-    let covered = Memo::new(move |_| watched.iter().all(|(now, quantity)| now() >= *quantity));
+    let covered = Memo::new(move |_| {
+        watched
+            .iter()
+            .all(|(now, missing)| *missing <= 0 || now() >= *missing)
+    });
     view! {
-        <form method="get" action="/checkout">
-            <button
-                class="btn btn--primary btn--big btn--block"
-                type="submit"
-                disabled=move || !covered.get()
-                aria-describedby="blocked"
-            >
-                "Checkout"
-            </button>
-        </form>
+        <button
+            class="btn btn--primary btn--big btn--block"
+            type="submit"
+            disabled=move || !covered.get()
+            aria-describedby="blocked"
+        >
+            "Checkout"
+        </button>
         <p class="quiet" id="blocked" role="status">
             {move || if covered.get() { "" } else { "An item in your cart cannot be ordered as it stands." }}
         </p>

@@ -35,27 +35,56 @@ pub const RULES: &[Rule] = &[
               WHERE NOT s.unguarded AND (l.total <> s.total OR l.reserved <> s.reserved OR l.sold <> s.sold)",
     },
     Rule {
+        name: "reserved-equals-holds",
+        says: "units reserved equal the units of the holds that stand",
+        sql: "SELECT format('product %s: the row says %s reserved, holds say %s', s.product_id, s.reserved, h.units) AS violation
+              FROM stock_level s
+              CROSS JOIN LATERAL (SELECT coalesce(sum(quantity), 0) AS units FROM hold
+                                  WHERE product_id = s.product_id AND state = 'held') h
+              WHERE NOT s.unguarded AND s.reserved <> h.units",
+    },
+    Rule {
         name: "sold-equals-order-lines",
-        says: "units sold equal the units on order lines less those returned",
+        says: "units sold equal the units on lines of orders that were sold, less those returned",
         sql: "SELECT format('product %s: the row says %s sold, order lines say %s', s.product_id, s.sold, o.units) AS violation
               FROM stock_level s
               CROSS JOIN LATERAL (
-                SELECT coalesce((SELECT sum(quantity) FROM order_line l WHERE l.product_id = s.product_id), 0)
-                     - coalesce((SELECT sum(quantity) FROM stock_movement m
-                                 WHERE m.product_id = s.product_id AND m.kind = 'return'), 0) AS units) o
+                SELECT coalesce(sum(l.quantity - l.returned_quantity), 0) AS units
+                FROM order_line l JOIN customer_order c ON c.id = l.order_id AND c.status IN ('placed', 'paid')
+                WHERE l.product_id = s.product_id) o
               WHERE NOT s.unguarded AND s.sold <> o.units",
     },
     Rule {
         name: "one-sell-movement-a-line",
-        says: "each order line has exactly one sell movement of its quantity",
-        sql: "SELECT format('order %s, product %s: %s units on the line, %s sell movements of %s units in all',
-                            l.order_id, l.product_id, l.quantity, m.movements, m.units) AS violation
+        says: "each line of a sold order has exactly one sell movement of its quantity; one that was never sold has none",
+        sql: "SELECT format('order %s (%s), product %s: %s units on the line, %s sell movements of %s units in all',
+                            l.order_id, o.status, l.product_id, l.quantity, coalesce(m.movements, 0), coalesce(m.units, 0)) AS violation
               FROM order_line l
+              JOIN customer_order o ON o.id = l.order_id
               JOIN stock_level s ON s.product_id = l.product_id AND NOT s.unguarded
               LEFT JOIN (SELECT order_id, product_id, count(*) AS movements, sum(quantity) AS units
                          FROM stock_movement WHERE kind = 'sell' GROUP BY order_id, product_id) m
                 ON m.order_id = l.order_id AND m.product_id = l.product_id
-              WHERE m.movements IS DISTINCT FROM 1 OR m.units <> l.quantity",
+              WHERE CASE WHEN o.status IN ('placed', 'paid') THEN m.movements IS DISTINCT FROM 1 OR m.units <> l.quantity
+                         WHEN o.status = 'cancelled' THEN m.movements > 1 OR m.units <> l.quantity
+                         ELSE m.movements IS NOT NULL END",
+    },
+    Rule {
+        name: "sell-names-its-hold",
+        says: "each hold that was sold is named by one sell movement of its order, product and quantity, and no movement names another",
+        sql: "SELECT format('hold %s of order %s: %s units sold, movements name it for %s', h.id, coalesce(h.order_id::text, 'none'),
+                            h.quantity, coalesce(m.units::text, 'none')) AS violation
+              FROM hold h
+              LEFT JOIN (SELECT hold_id, order_id, product_id, sum(quantity) AS units, count(*) AS movements
+                         FROM stock_movement WHERE kind = 'sell' AND hold_id IS NOT NULL GROUP BY hold_id, order_id, product_id) m
+                ON m.hold_id = h.id AND m.order_id = h.order_id AND m.product_id = h.product_id
+              WHERE h.state = 'sold' AND (m.units IS DISTINCT FROM h.quantity OR m.movements <> 1)
+              UNION ALL
+              SELECT format('movement %s names hold %s, which was not sold to order %s', m.id, m.hold_id, coalesce(m.order_id::text, 'none'))
+              FROM stock_movement m
+              WHERE m.kind = 'sell' AND m.hold_id IS NOT NULL
+                AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.id = m.hold_id AND h.state = 'sold' AND h.order_id = m.order_id
+                                AND h.product_id = m.product_id)",
     },
     Rule {
         name: "no-movement-without-line",
@@ -68,13 +97,107 @@ pub const RULES: &[Rule] = &[
                 AND NOT EXISTS (SELECT 1 FROM order_line l WHERE l.order_id = m.order_id AND l.product_id = m.product_id)",
     },
     Rule {
-        name: "total-equals-lines",
-        says: "an order's total equals the sum of its lines, and it has one",
-        sql: "SELECT format('order %s: total %s cents, lines %s cents', o.id, o.total_cents, coalesce(l.cents::text, 'none')) AS violation
+        name: "returns-equal-lines",
+        says: "units returned on a line equal its return movements, and all of a cancelled order that was sold came back",
+        sql: "SELECT format('order %s, product %s: the line says %s returned, movements say %s, %s were sold', l.order_id, l.product_id,
+                            l.returned_quantity, coalesce(m.returned, 0), coalesce(m.sold, 0)) AS violation
+              FROM order_line l
+              JOIN customer_order o ON o.id = l.order_id
+              JOIN stock_level s ON s.product_id = l.product_id AND NOT s.unguarded
+              LEFT JOIN (SELECT order_id, product_id, sum(quantity) FILTER (WHERE kind = 'return') AS returned,
+                                sum(quantity) FILTER (WHERE kind = 'sell') AS sold
+                         FROM stock_movement WHERE kind IN ('return', 'sell') GROUP BY order_id, product_id) m
+                ON m.order_id = l.order_id AND m.product_id = l.product_id
+              WHERE coalesce(m.returned, 0) <> l.returned_quantity
+                 OR (o.status = 'cancelled' AND coalesce(m.sold, 0) <> l.returned_quantity)",
+    },
+    Rule {
+        name: "total-equals-parts",
+        says: "an order's total equals its lines, less the discount, plus shipping, with the tax that is in it",
+        sql: "SELECT format('order %s: lines %s, subtotal %s, discount %s, shipping %s, tax %s, total %s cents', o.id,
+                            coalesce(l.cents::text, 'none'), o.subtotal_cents, o.discount_cents, o.shipping_cents, o.tax_cents,
+                            o.total_cents) AS violation
               FROM customer_order o
               LEFT JOIN (SELECT order_id, sum(unit_price_cents * quantity) AS cents FROM order_line GROUP BY order_id) l
                 ON l.order_id = o.id
-              WHERE l.cents IS DISTINCT FROM o.total_cents",
+              WHERE l.cents IS DISTINCT FROM o.subtotal_cents
+                 OR o.total_cents <> o.subtotal_cents - o.discount_cents + o.shipping_cents
+                 OR o.tax_cents <> floor((2 * o.total_cents::numeric * o.tax_basis_points + 10000 + o.tax_basis_points)
+                                         / (2 * (10000 + o.tax_basis_points)))",
+    },
+    Rule {
+        name: "captured-less-refunded-equals-due",
+        says: "of each order paid by card, what was taken less what goes back is what the shop is due",
+        sql: "SELECT format('order %s (%s): %s taken, %s refunded, %s due', o.id, o.status, coalesce(p.cents, 0), coalesce(r.cents, 0),
+                            o.due_cents) AS violation
+              FROM customer_order o
+              LEFT JOIN (SELECT order_id, sum(captured_cents) AS cents FROM payment GROUP BY order_id) p ON p.order_id = o.id
+              LEFT JOIN (SELECT order_id, sum(amount_cents) AS cents FROM refund GROUP BY order_id) r ON r.order_id = o.id
+              WHERE o.settlement = 'card' AND coalesce(p.cents, 0) - coalesce(r.cents, 0) <> o.due_cents",
+    },
+    Rule {
+        name: "money-is-resolved",
+        says: "no payment and no refund is unresolved after 60 s, while a server was there to resolve it",
+        sql: "SELECT format('%s %s of order %s: %s cents, unresolved since %s', m.what, m.id, m.order_id, m.amount_cents, m.created_at) AS violation
+              FROM (SELECT 'payment' AS what, id, order_id, amount_cents, created_at FROM payment WHERE state = 'pending'
+                    UNION ALL
+                    SELECT 'refund', id, order_id, amount_cents, created_at FROM refund WHERE state = 'pending') m
+              WHERE EXISTS (SELECT 1 FROM server_heartbeat b
+                            WHERE b.beat_at - greatest(m.created_at, b.started_at) > INTERVAL '60 seconds')",
+    },
+    Rule {
+        name: "expired-holds-are-swept",
+        says: "no hold stands 30 s after its end, while a server was there to sweep it",
+        sql: "SELECT format('hold %s: %s units of product %s, expired at %s', h.id, h.quantity, h.product_id, h.expires_at) AS violation
+              FROM hold h
+              WHERE h.state = 'held'
+                AND EXISTS (SELECT 1 FROM server_heartbeat b
+                            WHERE b.beat_at - greatest(h.expires_at, b.started_at) > INTERVAL '30 seconds')",
+    },
+    Rule {
+        name: "states-agree",
+        says: "the states of an order, its payment and its holds do not contradict each other",
+        sql: "WITH pay AS (SELECT order_id, count(*) AS n, count(*) FILTER (WHERE state = 'pending') AS pending,
+                                  count(*) FILTER (WHERE state = 'captured') AS captured
+                           FROM payment GROUP BY order_id),
+                   kept AS (SELECT order_id, count(*) FILTER (WHERE state = 'held') AS held,
+                                   count(*) FILTER (WHERE state = 'sold') AS sold
+                            FROM hold WHERE order_id IS NOT NULL GROUP BY order_id)
+              SELECT format('order %s: %s, settled %s, payments %s pending and %s captured of %s, holds %s held and %s sold', o.id, o.status,
+                            o.settlement, coalesce(p.pending, 0), coalesce(p.captured, 0), coalesce(p.n, 0), coalesce(k.held, 0),
+                            coalesce(k.sold, 0)) AS violation
+              FROM customer_order o LEFT JOIN pay p ON p.order_id = o.id LEFT JOIN kept k ON k.order_id = o.id
+              WHERE CASE o.status
+                      WHEN 'placed' THEN o.settlement <> 'on_account' OR p.n IS NOT NULL OR k.held > 0 OR k.sold > 0
+                      WHEN 'pending' THEN o.settlement <> 'card' OR p.pending IS DISTINCT FROM 1 OR p.captured > 0 OR k.sold > 0
+                      WHEN 'declined' THEN p.n IS NULL OR p.pending > 0 OR p.captured > 0 AND o.due_cents <> 0 OR k.held > 0 OR k.sold > 0
+                      WHEN 'paid' THEN p.captured IS DISTINCT FROM 1 OR k.held > 0
+                      WHEN 'backordered' THEN p.captured IS DISTINCT FROM 1 OR k.held > 0 OR k.sold > 0
+                      ELSE k.held > 0 END
+              UNION ALL
+              SELECT format('payment %s: %s, %s of %s cents taken', id, state, captured_cents, amount_cents) FROM payment
+              WHERE captured_cents <> CASE state WHEN 'captured' THEN amount_cents ELSE 0 END",
+    },
+    Rule {
+        name: "codes-kept",
+        says: "a discount code was used as often as it says, by orders that stand, and by nobody more often than allowed",
+        sql: "SELECT format('code %s: says %s uses of %s, orders say %s', c.code, c.uses, c.uses_max, coalesce(u.n, 0)) AS violation
+              FROM discount_code c
+              LEFT JOIN (SELECT code, count(*) AS n FROM discount_use WHERE NOT given_back GROUP BY code) u ON u.code = c.code
+              WHERE c.uses <> coalesce(u.n, 0) OR c.uses > c.uses_max
+              UNION ALL
+              SELECT format('%s used code %s %s times, and may %s times', u.email_folded, u.code, count(*), c.per_customer_limit)
+              FROM discount_use u JOIN discount_code c ON c.code = u.code
+              WHERE NOT u.given_back AND c.per_customer_limit IS NOT NULL
+              GROUP BY u.email_folded, u.code, c.per_customer_limit HAVING count(*) > c.per_customer_limit
+              UNION ALL
+              SELECT format('order %s (%s): discount %s cents, code %s, use %s', o.id, o.status, o.discount_cents,
+                            coalesce(o.discount_code, 'none'),
+                            CASE WHEN u.order_id IS NULL THEN 'none' WHEN u.given_back THEN 'given back' ELSE 'counted' END)
+              FROM customer_order o LEFT JOIN discount_use u ON u.order_id = o.id
+              WHERE o.discount_code IS DISTINCT FROM u.code
+                 OR (o.discount_cents > 0 AND u.order_id IS NULL)
+                 OR (u.order_id IS NOT NULL AND u.given_back <> (o.status IN ('declined', 'cancelled')))",
     },
     Rule {
         name: "limits-kept",
@@ -82,7 +205,7 @@ pub const RULES: &[Rule] = &[
         sql: "SELECT format('%s has %s of product %s, which is limited to %s', o.email_folded, sum(l.quantity), p.id,
                             p.per_customer_limit) AS violation
               FROM order_line l
-              JOIN customer_order o ON o.id = l.order_id AND o.email_folded IS NOT NULL
+              JOIN customer_order o ON o.id = l.order_id AND o.email_folded IS NOT NULL AND o.status NOT IN ('declined', 'cancelled')
               JOIN product p ON p.id = l.product_id AND p.per_customer_limit IS NOT NULL
               GROUP BY o.email_folded, p.id, p.per_customer_limit
               HAVING sum(l.quantity) > p.per_customer_limit",
@@ -107,6 +230,8 @@ pub const EXHIBITS: &str = "
     FROM stock_level s
     JOIN product p ON p.id = s.product_id
     LEFT JOIN simulation_lane n ON n.id = p.lane_id
-    LEFT JOIN (SELECT product_id, sum(quantity) AS units FROM order_line GROUP BY product_id) o ON o.product_id = s.product_id
+    LEFT JOIN (SELECT l.product_id, sum(l.quantity) AS units
+               FROM order_line l JOIN customer_order c ON c.id = l.order_id AND c.status IN ('placed', 'paid')
+               GROUP BY l.product_id) o ON o.product_id = s.product_id
     WHERE s.unguarded
     ORDER BY s.product_id";

@@ -1,5 +1,5 @@
 //! Reading and writing the hot row. Every guarded write is relative, conditional, and bumps the version, so that safe strategies may mix
-//! on one product.
+//! on one product with each other and with holds, releases, returns and restocks.
 
 use sea_orm::{
     ColumnTrait, DbErr, EntityTrait, QueryFilter,
@@ -19,6 +19,67 @@ pub struct Level {
     pub version: i64,
 }
 
+/// Units that go from one counter to another, or come in, or leave for good. What is negative is taken only if it is there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shift {
+    pub total: i64,
+    pub available: i64,
+    pub reserved: i64,
+    pub sold: i64,
+}
+
+impl Shift {
+    /// From the shelf to an order.
+    pub fn sell(quantity: Quantity) -> Self {
+        let units = i64::from(quantity.get());
+        Self {
+            available: -units,
+            sold: units,
+            ..Self::default()
+        }
+    }
+
+    /// From the shelf into a hold; with a negative number, back.
+    pub const fn hold(units: i64) -> Self {
+        Self {
+            total: 0,
+            available: -units,
+            reserved: units,
+            sold: 0,
+        }
+    }
+
+    /// From a hold to an order.
+    pub const fn sell_held(units: i64) -> Self {
+        Self {
+            total: 0,
+            available: 0,
+            reserved: -units,
+            sold: units,
+        }
+    }
+
+    /// From an order back to the shelf.
+    pub const fn take_back(units: i64) -> Self {
+        Self {
+            total: 0,
+            available: units,
+            reserved: 0,
+            sold: -units,
+        }
+    }
+
+    /// Into the shop; with a negative number, out of it.
+    pub const fn receive(units: i64) -> Self {
+        Self {
+            total: units,
+            available: units,
+            reserved: 0,
+            sold: 0,
+        }
+    }
+}
+
 /// Reads the row and takes no lock.
 ///
 /// # Errors
@@ -27,6 +88,39 @@ pub async fn read(work: &Work, product_id: i64) -> Result<Option<stock::Model>, 
     stock::Entity::find_by_id(product_id)
         .one(work.connection())
         .await
+}
+
+/// Applies `shift` if every counter that it lowers holds as many; `None` if not.
+///
+/// # Errors
+/// What the database says.
+pub async fn apply(work: &Work, product_id: i64, shift: Shift) -> Result<Option<Level>, DbErr> {
+    let mut update = stock::Entity::update_many()
+        .filter(stock::Column::ProductId.eq(product_id))
+        .col_expr(
+            stock::Column::Version,
+            Expr::col(stock::Column::Version).add(1),
+        );
+    for (column, change) in [
+        (stock::Column::Total, shift.total),
+        (stock::Column::Available, shift.available),
+        (stock::Column::Reserved, shift.reserved),
+        (stock::Column::Sold, shift.sold),
+    ] {
+        if change != 0 {
+            update = update.col_expr(column, Expr::col(column).add(change));
+        }
+        if change < 0 {
+            update = update.filter(column.gte(-change));
+        }
+    }
+    let rows = work
+        .waiting_for_lock(update.exec_with_returning(work.connection()))
+        .await?;
+    Ok(rows.first().map(|row| Level {
+        available: row.available,
+        version: row.version,
+    }))
 }
 
 /// Moves `quantity` units from available to sold if there are as many; `None` if not.
@@ -38,24 +132,7 @@ pub async fn sell(
     product_id: i64,
     quantity: Quantity,
 ) -> Result<Option<Level>, DbErr> {
-    let units = i64::from(quantity.get());
-    let add = |column: stock::Column, n: i64| Expr::col(column).add(n);
-    let update = stock::Entity::update_many()
-        .col_expr(
-            stock::Column::Available,
-            add(stock::Column::Available, -units),
-        )
-        .col_expr(stock::Column::Sold, add(stock::Column::Sold, units))
-        .col_expr(stock::Column::Version, add(stock::Column::Version, 1))
-        .filter(stock::Column::ProductId.eq(product_id))
-        .filter(stock::Column::Available.gte(units));
-    let rows = work
-        .waiting_for_lock(update.exec_with_returning(work.connection()))
-        .await?;
-    Ok(rows.first().map(|row| Level {
-        available: row.available,
-        version: row.version,
-    }))
+    apply(work, product_id, Shift::sell(quantity)).await
 }
 
 /// Writes absolute numbers computed from what was read earlier: the lost update itself. For exhibits only.

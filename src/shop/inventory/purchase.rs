@@ -6,7 +6,7 @@ use super::{Seam, counters::Level};
 use crate::{
     db::txn::{self, Abort, Outcome, Work},
     feed::StockChange,
-    model::{Quantity, Receipt, ShopError, StrategyKey},
+    model::{Bill, Quantity, Receipt, ShopError, StrategyKey},
     shop::{
         Shop,
         catalog::{self, Offer},
@@ -83,12 +83,17 @@ where
         seam: shop.seam.clone(),
     };
     let level = take(work, &sale).await?;
-    let order = orders::write(
+    let lines = vec![NewLine::of(&sale.offer, request.quantity)?];
+    let bill = Bill::handed_over(orders::subtotal(&lines)?).ok_or_else(orders::too_large)?;
+    let order = orders::write_placed(
         work,
         &NewOrder {
             contact: None,
             lane_id: request.lane_id.or(sale.offer.lane_id),
-            lines: vec![NewLine::of(&sale.offer, request.quantity)?],
+            cart_id: None,
+            code: None,
+            bill,
+            lines,
         },
     )
     .await?;

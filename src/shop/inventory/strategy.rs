@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 
 use super::{
+    hold::HoldStrategy,
     purchase::PurchaseRequest,
     strategies::{ConditionalUpdate, RowLock, Unguarded},
 };
@@ -17,6 +18,11 @@ use crate::{
 pub trait PurchaseStrategy: Send + Sync {
     /// Takes the stock and writes the order, its line, its movement and its idempotency key, or does nothing at all.
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt>;
+
+    /// The same strategy for holds, if it can set stock aside.
+    fn holding(&self) -> Option<&dyn HoldStrategy> {
+        None
+    }
 }
 
 /// The strategy behind a key.
@@ -26,4 +32,9 @@ pub fn of(key: StrategyKey) -> &'static dyn PurchaseStrategy {
         StrategyKey::ConditionalUpdate => &ConditionalUpdate,
         StrategyKey::Unguarded => &Unguarded,
     }
+}
+
+/// The strategy behind a key, for holds. Only those that can set stock aside may be a shop's; what is none is held by the row lock.
+pub fn holding(key: StrategyKey) -> &'static dyn HoldStrategy {
+    of(key).holding().unwrap_or(&RowLock)
 }

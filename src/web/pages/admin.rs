@@ -1,20 +1,32 @@
 //! Behind the counter. Every page here but the login is for the administrator only: `security::admit_admin` holds the door.
 
+mod discounts;
 mod login;
+mod order;
 mod overview;
 mod simulation_run;
 mod simulations;
+mod stock;
 
+pub use discounts::DiscountsPage;
 pub use login::LoginPage;
+pub use order::AdminOrderPage;
 pub use overview::OverviewPage;
 pub use simulation_run::SimulationRunPage;
 pub use simulations::SimulationsPage;
+pub use stock::StockPage;
 
 use leptos::prelude::*;
 
-use crate::model::{RunSnapshot, RunState};
+use crate::{
+    model::{RunSnapshot, RunState},
+    shop::catalog::StockLevel,
+};
 
-/// The two halves of the admin pages.
+/// Width of a stock bar, in its own units.
+const BAR_WIDTH: i64 = 128;
+
+/// The parts of the admin pages.
 #[component]
 fn Subnav(current: &'static str) -> impl IntoView {
     let item = |href: &'static str, text: &'static str| {
@@ -22,7 +34,12 @@ fn Subnav(current: &'static str) -> impl IntoView {
     };
     view! {
         <nav class="subnav" aria-label="Workbench">
-            <ul>{item("/admin", "Overview")}{item("/admin/simulations", "Simulations")}</ul>
+            <ul>
+                {item("/admin", "Overview")}
+                {item("/admin/stock", "Stock")}
+                {item("/admin/discounts", "Discounts")}
+                {item("/admin/simulations", "Simulations")}
+            </ul>
         </nav>
     }
 }
@@ -105,5 +122,55 @@ fn badge(run: &RunSnapshot) -> (&'static str, String) {
         (Some(_), _) => ("badge badge--ok", "Oversold 0".to_owned()),
         (None, RunState::Failed) => ("badge badge--bad", "Failed".to_owned()),
         (None, _) => ("badge badge--low", "Running".to_owned()),
+    }
+}
+
+#[component]
+fn StockTable(levels: Vec<StockLevel>) -> impl IntoView {
+    let rows = levels
+        .into_iter()
+        .map(|level| view! { <StockRow level/> })
+        .collect_view();
+    view! {
+        <div class="table-wrap" id="stock-table" role="region" aria-label="Stock by product" tabindex="0">
+            <table class="table">
+                <caption>
+                    "Stock by product "<span class="quiet">"In the bar, green is sold and amber is reserved."</span>
+                </caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"Product"</th>
+                        <th scope="col" class="n">"Total"</th>
+                        <th scope="col" class="n">"Available"</th>
+                        <th scope="col" class="n">"Reserved"</th>
+                        <th scope="col" class="n">"Sold"</th>
+                        <th scope="col">"Sold and reserved"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+}
+
+#[component]
+fn StockRow(level: StockLevel) -> impl IntoView {
+    let width = |units: i64| BAR_WIDTH * units / level.total.max(1);
+    let (sold, reserved) = (width(level.sold), width(level.reserved));
+    view! {
+        <tr class=(level.available <= 0).then_some("row--zero")>
+            <th scope="row"><a href=format!("/products/{}", level.slug)>{level.name.clone()}</a></th>
+            <td class="n">{level.total}</td>
+            <td class="n">{level.available}</td>
+            <td class="n">{level.reserved}</td>
+            <td class="n">{level.sold}</td>
+            <td>
+                <svg class="stockbar" viewBox="0 0 128 12" preserveAspectRatio="none" aria-hidden="true" focusable="false">
+                    <rect class="stockbar__all" width=BAR_WIDTH height="12"></rect>
+                    <rect class="stockbar__sold" width=sold height="12"></rect>
+                    <rect class="stockbar__held" x=sold width=reserved height="12"></rect>
+                </svg>
+            </td>
+        </tr>
     }
 }

@@ -2,10 +2,17 @@
 
 use leptos::prelude::*;
 
-use super::frame::{Bundle, Page, framed};
+use uuid::Uuid;
+
+use super::{
+    form_key::FormKey,
+    frame::{Bundle, Page, framed},
+};
 use crate::{
-    islands::shop::{CartLineNote, CheckoutButton, LiveStock},
-    model::{CartLine, CartView as Cart, ShopError, quantity::QUANTITY_MAX},
+    islands::shop::{CartLineNote, CheckoutButton, HoldTimer, LiveStock},
+    model::{
+        CartLine, CartView as Cart, ReleasedLine, Reservation, ShopError, quantity::QUANTITY_MAX,
+    },
     ui::notice::ErrorNotice,
     web::{assets, session::Notice},
 };
@@ -14,20 +21,22 @@ use crate::{
 #[component]
 pub fn CartPage() -> impl IntoView {
     framed(|visit| async move {
-        let cart = visit.shop().cart(visit.cart_id().await?).await?;
+        let cart_id = visit.cart_id().await?;
+        let cart = visit.shop().cart(cart_id).await?;
         let notice = visit.take_notice().await?;
-        let body = view! { <CartView cart notice/> };
+        let cart_id = cart_id.unwrap_or_default();
+        let body = view! { <CartView cart_id cart notice/> };
         Ok(Page::private("Cart", Bundle::Shop, body))
     })
 }
 
 #[component]
-fn CartView(cart: Cart, notice: Option<Notice>) -> impl IntoView {
+fn CartView(cart_id: Uuid, cart: Cart, notice: Option<Notice>) -> impl IntoView {
     let problem = notice.as_ref().map(|notice| notice.error.to_string());
     let content = if cart.lines.is_empty() {
         view! { <EmptyCart/> }.into_any()
     } else {
-        view! { <FilledCart cart notice/> }.into_any()
+        view! { <FilledCart cart_id cart notice/> }.into_any()
     };
     view! {
         <main class="page" id="main" tabindex="-1">
@@ -66,7 +75,7 @@ fn EmptyCart() -> impl IntoView {
 }
 
 #[component]
-fn FilledCart(cart: Cart, notice: Option<Notice>) -> impl IntoView {
+fn FilledCart(cart_id: Uuid, cart: Cart, notice: Option<Notice>) -> impl IntoView {
     let ids: Vec<i64> = cart.lines.iter().map(|line| line.product.id).collect();
     let watched: Vec<(i64, i64, i64)> = cart
         .lines
@@ -74,12 +83,18 @@ fn FilledCart(cart: Cart, notice: Option<Notice>) -> impl IntoView {
         .map(|line| {
             (
                 line.product.id,
-                line.quantity.into(),
+                i64::from(line.quantity) - line.held,
                 line.product.available,
             )
         })
         .collect();
     let units = cart.unit_count();
+    let (reservation, released) = (cart.reservation, cart.released);
+    let fine = if reservation.is_some() {
+        "Your items are set aside. Changing the cart changes the reservation with it."
+    } else {
+        "Items in the cart are not held for you. The checkout sets them aside."
+    };
     let subtotal = cart.subtotal.to_string();
     let lines = cart
         .lines
@@ -93,6 +108,8 @@ fn FilledCart(cart: Cart, notice: Option<Notice>) -> impl IntoView {
         })
         .collect_view();
     view! {
+        <Released released/>
+        {reservation.map(|reservation| view! { <HeldFor reservation/> })}
         <LiveStock products=ids>
             <div class="split">
                 <div>
@@ -101,13 +118,47 @@ fn FilledCart(cart: Cart, notice: Option<Notice>) -> impl IntoView {
                 <aside class="summary" aria-labelledby="sum-title">
                     <h2 id="sum-title">"Subtotal"</h2>
                     <dl class="summary__rows"><dt>"Items"</dt><dd>{units}</dd></dl>
-                    <p class="summary__total"><span>"To pay"</span>" "<span class="num">{subtotal}</span></p>
-                    <CheckoutButton lines=watched/>
-                    <p class="summary__fine">"Items in the cart are not held for you. They are yours when the order is placed."</p>
+                    <p class="summary__total"><span>"Before shipping"</span>" "<span class="num">{subtotal}</span></p>
+                    <form method="post" action="/api/form/checkout/enter">
+                        <FormKey/>
+                        <input type="hidden" name="cart_id" value=cart_id.to_string()/>
+                        <CheckoutButton lines=watched/>
+                    </form>
+                    <p class="summary__fine">{fine}</p>
                 </aside>
             </div>
         </LiveStock>
     }
+}
+
+/// The reservation as the cart shows it: the checkout is where it can be kept longer.
+#[component]
+fn HeldFor(reservation: Reservation) -> impl IntoView {
+    let Reservation {
+        ends_at,
+        seconds_left,
+        ttl_s,
+        extended,
+    } = reservation;
+    view! { <HoldTimer seconds_left ttl_s ends_at extended buttons=false/> }
+}
+
+/// What the last reservation gave back when it ran out.
+#[component]
+pub fn Released(released: Vec<ReleasedLine>) -> impl IntoView {
+    (!released.is_empty()).then(|| {
+        let lines = released
+            .into_iter()
+            .map(|line| view! { <li>{format!("{} × {}", line.quantity, line.product_name)}</li> })
+            .collect_view();
+        view! {
+            <div class="notice notice--warn" role="status">
+                <p class="notice__title">"Your reservation has run out"</p>
+                <p>"These went back to the shelf. Your cart is as it was, and you can reserve again while there is stock:"</p>
+                <ul>{lines}</ul>
+            </div>
+        }
+    })
 }
 
 #[component]
@@ -121,6 +172,7 @@ fn Line(line: CartLine, typed: Option<String>) -> impl IntoView {
         product,
         quantity,
         amount,
+        held,
     } = line;
     let id = product.id;
     let input_id = format!("qty-{id}");
@@ -131,10 +183,11 @@ fn Line(line: CartLine, typed: Option<String>) -> impl IntoView {
             <div class="line__main">
                 <h2 class="line__name"><a href=format!("/products/{}", product.slug)>{product.name.clone()}</a></h2>
                 <p class="line__unit">{format!("{} each", product.price)}</p>
-                <CartLineNote product_id=id quantity=quantity.into() available=product.available/>
+                <CartLineNote product_id=id quantity=quantity.into() available=product.available held/>
             </div>
             <div class="line__controls">
                 <form class="line__qty" method="post" action="/api/form/cart/set">
+                    <FormKey/>
                     <input type="hidden" name="product_id" value=id/>
                     <label class="vh" for=input_id.clone()>{format!("Quantity of {}", product.name)}</label>
                     <input
@@ -152,6 +205,7 @@ fn Line(line: CartLine, typed: Option<String>) -> impl IntoView {
                     <button class="btn" type="submit">"Update"<span class="vh">{format!(" {}", product.name)}</span></button>
                 </form>
                 <form class="line__remove" method="post" action="/api/form/cart/remove">
+                    <FormKey/>
                     <input type="hidden" name="product_id" value=id/>
                     <button class="btn btn--text" type="submit">"Remove"<span class="vh">{format!(" {}", product.name)}</span></button>
                 </form>
@@ -169,6 +223,8 @@ pub fn advice(error: &ShopError) -> &'static str {
         }
         ShopError::FieldsInvalid(_) => "Nothing was ordered yet.",
         ShopError::OutcomeUnknown { .. } => "",
+        ShopError::CardDeclined { .. } => "Your reservation stands. Try another card.",
+        ShopError::ReservationGone | ShopError::AlreadyExtended => "",
         _ => "Nothing was ordered.",
     }
 }

@@ -1,15 +1,19 @@
-//! `/checkout`: who it is for, where it goes, and the button.
+//! `/checkout`: who it is for, where it goes, how it is paid, and until when it is reserved. One form, whose buttons all keep what was typed.
 
 use leptos::prelude::*;
 use uuid::Uuid;
 
 use super::{
-    cart::advice,
+    cart::{Released, advice},
+    form_key::FormKey,
     frame::{Bundle, Page, framed},
 };
 use crate::{
-    model::{CartView as Cart, Contact, ShopError},
+    islands::shop::HoldTimer,
+    model::{Bill, CheckoutView as Checkout, Reservation, ShopError},
+    shop::cart::Draft,
     ui::{
+        bill::BillRows,
         field::{Field, FieldKind},
         notice::ErrorNotice,
     },
@@ -24,10 +28,13 @@ pub fn CheckoutPage() -> impl IntoView {
         let draft = visit.shop().draft(cart_id).await?;
         let error = visit.take_notice().await?.map(|notice| notice.error);
         let body = match cart_id.filter(|_| !cart.lines.is_empty()) {
-            Some(cart_id) => view! { <CheckoutView cart_id cart draft error/> }.into_any(),
+            Some(cart_id) => {
+                let checkout = visit.shop().checkout_view(cart, &draft.code).await?;
+                view! { <CheckoutView cart_id checkout draft error/> }.into_any()
+            }
             None => view! { <NothingToOrder/> }.into_any(),
         };
-        Ok(Page::private("Checkout", Bundle::None, body))
+        Ok(Page::private("Checkout", Bundle::Shop, body))
     })
 }
 
@@ -47,16 +54,10 @@ fn NothingToOrder() -> impl IntoView {
 #[component]
 fn CheckoutView(
     cart_id: Uuid,
-    cart: Cart,
-    draft: Contact,
+    checkout: Checkout,
+    draft: Draft,
     error: Option<ShopError>,
 ) -> impl IntoView {
-    let about = |field: &str| {
-        error
-            .as_ref()
-            .and_then(|error| error.about_field(field))
-            .map(ToOwned::to_owned)
-    };
     let notice = error.as_ref().map(|error| {
         let advice = advice(error);
         view! {
@@ -65,8 +66,8 @@ fn CheckoutView(
             </ErrorNotice>
         }
     });
-    // A new key each time the form is shown: it names this very press of the button, however often it is sent.
-    let key = Uuid::now_v7().to_string();
+    let reservation = checkout.cart.reservation.clone();
+    let released = checkout.cart.released.clone();
     view! {
         <main class="page" id="main" tabindex="-1">
             <div class="page-head">
@@ -74,44 +75,126 @@ fn CheckoutView(
                 <p class="page-head__lead">"You order as a guest. No account is needed."</p>
             </div>
             {notice}
-            <form class="checkout" method="post" action="/api/form/checkout/place-order">
-                <input type="hidden" name="idempotency_key" value=key/>
+            <Released released/>
+            <form class="checkout" method="post" action="/api/form/checkout/pay">
+                <FormKey/>
                 <input type="hidden" name="cart_id" value=cart_id.to_string()/>
+                // The first button of a form is the one that the Enter key presses.
+                <button class="vh" type="submit" tabindex="-1" aria-hidden="true">"Pay"</button>
+                <Hold reservation/>
                 <div class="split">
                     <div>
-                        <fieldset class="panel">
-                            <legend>"Who is it for?"</legend>
-                            <div class="fields">
-                                <Field name="name" label="Full name" kind=FieldKind::text("name") value=draft.name error=about("name")/>
-                                <Field
-                                    name="email"
-                                    label="E-mail"
-                                    kind=FieldKind { input: "email", autocomplete: "email", keyboard: "email" }
-                                    value=draft.email
-                                    error=about("email")
-                                    hint="Limits for each customer count by it."
-                                />
-                            </div>
-                        </fieldset>
-                        <fieldset class="panel">
-                            <legend>"Where does it go?"</legend>
-                            <div class="fields">
-                                <Field name="street" label="Street and number" kind=FieldKind::text("street-address") value=draft.street error=about("street")/>
-                                <Field name="postal_code" label="Postal code" kind=FieldKind::text("postal-code") value=draft.postal_code error=about("postal_code") width="third"/>
-                                <Field name="city" label="City" kind=FieldKind::text("address-level2") value=draft.city error=about("city") width="two-thirds"/>
-                                <Field name="country" label="Country" kind=FieldKind::text("country-name") value=draft.country error=about("country")/>
-                            </div>
-                        </fieldset>
+                        <ContactFields draft=draft.clone() error=error.clone()/>
+                        <CardFields error/>
                     </div>
-                    <Summary cart/>
+                    <Summary checkout code=draft.code/>
                 </div>
             </form>
         </main>
     }
 }
 
+/// The sentence about a field, if there is one.
+fn about(error: Option<&ShopError>, field: &str) -> Option<String> {
+    error?.about_field(field).map(ToOwned::to_owned)
+}
+
+/// The reservation, or the button that makes one.
 #[component]
-fn Summary(cart: Cart) -> impl IntoView {
+fn Hold(reservation: Option<Reservation>) -> impl IntoView {
+    match reservation {
+        Some(Reservation {
+            ends_at,
+            seconds_left,
+            ttl_s,
+            extended,
+        }) => view! { <HoldTimer seconds_left ttl_s ends_at extended buttons=true/> }.into_any(),
+        None => view! {
+            <div class="hold hold--over" role="group" aria-label="Reservation">
+                <p class="hold__line"><span class="hold__until">"Nothing is reserved for you yet."</span></p>
+                <div class="hold__actions">
+                    <button
+                        class="btn btn--primary"
+                        type="submit"
+                        name="act"
+                        value="reserve"
+                        formaction="/api/form/checkout/change"
+                        formnovalidate
+                    >
+                        "Reserve now"
+                    </button>
+                </div>
+            </div>
+        }
+        .into_any(),
+    }
+}
+
+#[component]
+fn ContactFields(draft: Draft, error: Option<ShopError>) -> impl IntoView {
+    let contact = draft.contact;
+    let about = |field: &str| about(error.as_ref(), field);
+    view! {
+        <fieldset class="panel">
+            <legend>"Who is it for?"</legend>
+            <div class="fields">
+                <Field name="name" label="Full name" kind=FieldKind::text("name") value=contact.name error=about("name")/>
+                <Field
+                    name="email"
+                    label="E-mail"
+                    kind=FieldKind { input: "email", autocomplete: "email", keyboard: "email" }
+                    value=contact.email
+                    error=about("email")
+                    hint="Limits for each customer count by it, and it finds your order again."
+                />
+            </div>
+        </fieldset>
+        <fieldset class="panel">
+            <legend>"Where does it go?"</legend>
+            <div class="fields">
+                <Field name="street" label="Street and number" kind=FieldKind::text("street-address") value=contact.street error=about("street")/>
+                <Field name="postal_code" label="Postal code" kind=FieldKind::text("postal-code") value=contact.postal_code error=about("postal_code") width="third"/>
+                <Field name="city" label="City" kind=FieldKind::text("address-level2") value=contact.city error=about("city") width="two-thirds"/>
+                <Field name="country" label="Country" kind=FieldKind::text("country-name") value=contact.country error=about("country")/>
+            </div>
+        </fieldset>
+    }
+}
+
+/// The card's fields are always empty: a card is kept nowhere.
+#[component]
+fn CardFields(error: Option<ShopError>) -> impl IntoView {
+    let about = |field: &str| about(error.as_ref(), field);
+    let digits = |autocomplete| FieldKind {
+        keyboard: "numeric",
+        ..FieldKind::text(autocomplete)
+    };
+    view! {
+        <fieldset class="panel">
+            <legend>"How do you pay?"</legend>
+            <div class="fields">
+                <Field
+                    name="card_number"
+                    label="Card number"
+                    kind=digits("cc-number")
+                    value=String::new()
+                    error=about("card_number")
+                    hint="It goes to the payment provider and is kept nowhere here. To try it: 4242 4242 4242 4242."
+                />
+                <Field name="card_expiry" label="Expires" kind=digits("cc-exp") value=String::new() error=about("card_expiry") hint="Month and year, as in 12/30." width="half"/>
+                <Field name="card_cvc" label="Security code" kind=digits("cc-csc") value=String::new() error=about("card_cvc") hint="3 or 4 digits." width="half"/>
+            </div>
+        </fieldset>
+    }
+}
+
+#[component]
+fn Summary(checkout: Checkout, code: String) -> impl IntoView {
+    let Checkout {
+        cart,
+        bill,
+        code: applied,
+    } = checkout;
     let items = cart
         .lines
         .iter()
@@ -124,14 +207,51 @@ fn Summary(cart: Cart) -> impl IntoView {
             }
         })
         .collect_view();
+    let Bill { total, .. } = bill;
+    let news = applied.map(|applied| {
+        let class = if applied.counts {
+            "code__news code__news--ok"
+        } else {
+            "code__news code__news--bad"
+        };
+        view! { <p class=class id="code-news">{applied.text}</p> }
+    });
+    let described_by = news.is_some().then_some("code-news");
     view! {
         <aside class="summary" aria-labelledby="sum-title">
             <h2 id="sum-title">"Your order"</h2>
             <ul class="summary__items">{items}</ul>
-            <p class="summary__total"><span>"Total"</span>" "<span class="num">{cart.subtotal.to_string()}</span></p>
-            <button class="btn btn--primary btn--big btn--block" type="submit">"Place order"</button>
+            <div class="code">
+                <label class="field__label" for="code">"Discount code"</label>
+                <div class="code__row">
+                    <input
+                        class="field__input"
+                        id="code"
+                        name="code"
+                        type="text"
+                        autocomplete="off"
+                        maxlength="40"
+                        value=code
+                        aria-describedby=described_by
+                    />
+                    <button
+                        class="btn"
+                        type="submit"
+                        name="act"
+                        value="apply-code"
+                        formaction="/api/form/checkout/change"
+                        formnovalidate
+                    >
+                        "Apply"
+                    </button>
+                </div>
+                {news}
+            </div>
+            <dl class="summary__rows"><BillRows bill/></dl>
+            <p class="summary__total"><span>"Total"</span>" "<span class="num">{total.to_string()}</span></p>
+            <button class="btn btn--primary btn--big btn--block" type="submit">{format!("Pay {total}")}</button>
             <p class="summary__fine">
-                "Stock is checked and taken in the same moment. If it is gone, you are told at once and nothing is ordered. You pay on account."
+                "Pressing twice orders once. If your card is declined, nothing is charged and nothing is lost."
             </p>
         </aside>
     }

@@ -152,6 +152,7 @@ fn Frame(page: Page, path: String, cart_units: u32) -> impl IntoView {
                 <p>"One ticket for each unit. When the roll ends, the sale ends."</p>
                 <nav aria-label="Behind the counter">
                     <ul>
+                        <li><a href="/orders/find">"Find your order"</a></li>
                         <li><a href="/admin/simulations">"Workbench"</a></li>
                         <li><a href="/admin">"Admin"</a></li>
                     </ul>

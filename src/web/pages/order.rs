@@ -4,7 +4,11 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
 use super::frame::{Bundle, Page, framed};
-use crate::model::{Contact, OrderView as Order};
+use crate::{
+    islands::shop::{LiveOrder, OrderBadge, OrderPayment, OrderSentence},
+    model::{Contact, OrderLineView, OrderStatus, OrderView as Order, RefundReason, RefundView},
+    ui::bill::tax_label,
+};
 
 /// `/orders/{public_id}`
 #[component]
@@ -16,76 +20,198 @@ pub fn OrderPage() -> impl IntoView {
     framed(|visit| async move {
         let order = visit.shop().order(&public_id).await?;
         let title = format!("Order {}", order.number);
-        Ok(Page::private(
-            title,
-            Bundle::None,
-            view! { <OrderView order/> },
-        ))
+        let bundle = if order.standing().is_open {
+            Bundle::Shop
+        } else {
+            Bundle::None
+        };
+        Ok(Page::private(title, bundle, view! { <OrderView order/> }))
     })
+}
+
+fn heading(order: &Order) -> String {
+    match (order.status, &order.contact) {
+        (OrderStatus::Declined, _) => "Not ordered".to_owned(),
+        (OrderStatus::Cancelled, _) => "Order cancelled".to_owned(),
+        (_, Some(contact)) => format!("Thank you, {}", contact.name),
+        (_, None) => "Thank you".to_owned(),
+    }
 }
 
 #[component]
 fn OrderView(order: Order) -> impl IntoView {
-    let thanks = match &order.contact {
-        Some(contact) => format!("Thank you, {}", contact.name),
-        None => "Thank you".to_owned(),
+    let standing = order.standing();
+    let is_open = standing.is_open;
+    let is_declined = order.status == OrderStatus::Declined;
+    let caption = if is_declined {
+        "What you wanted"
+    } else {
+        "What you bought"
     };
+    let lines = view! { <Lines order=order.clone() caption/> };
+    let refunds = order.refunds.clone();
+    view! {
+        <main class="page" id="main" tabindex="-1">
+            // Without JavaScript the page follows the order by loading itself again.
+            {is_open.then(|| view! { <noscript><meta http-equiv="refresh" content="3"/></noscript> })}
+            <article class="receipt">
+                <LiveOrder public_id=order.public_id.clone() is_open>
+                    <header class="receipt__head">
+                        <h1>{heading(&order)}</h1>
+                        <OrderSentence rendered=standing.clone()/>
+                        <p class="ticket receipt__no"><span class="vh">"Order number "</span>{order.number.clone()}</p>
+                    </header>
+                    <div class="receipt__grid">
+                        <section aria-labelledby="o-what">
+                            <h2 id="o-what">"Order"</h2>
+                            <dl class="facts">
+                                <dt>"Status"</dt><dd><OrderBadge rendered=standing.clone()/></dd>
+                                <dt>"Payment"</dt><dd><OrderPayment rendered=standing/></dd>
+                                <dt>"Placed"</dt><dd>{order.placed_at.clone()}</dd>
+                            </dl>
+                        </section>
+                        {order.contact.clone().map(|contact| view! { <Address contact/> })}
+                    </div>
+                </LiveOrder>
+                {lines}
+                <Refunds refunds/>
+                <Foot is_declined/>
+            </article>
+        </main>
+    }
+}
+
+#[component]
+fn Foot(is_declined: bool) -> impl IntoView {
+    let (href, text) = if is_declined {
+        ("/checkout", "Back to the checkout")
+    } else {
+        ("/", "Back to the shop")
+    };
+    view! {
+        <footer class="receipt__foot">
+            <a class="btn btn--primary" href=href>{text}</a>
+            <p class="quiet">"Keep the link of this page, or print it: whoever has the link can read it. Lost it? "<a href="/orders/find">"Find your order"</a>"."</p>
+        </footer>
+    }
+}
+
+#[component]
+fn Lines(order: Order, caption: &'static str) -> impl IntoView {
     let rows = order
         .lines
         .iter()
-        .map(|line| {
-            view! {
-                <tr>
-                    <th scope="row">{line.product_name.clone()}</th>
-                    <td class="n">{line.quantity.get()}</td>
-                    <td class="n">{line.unit_price.to_string()}</td>
-                    <td class="n">{line.amount.to_string()}</td>
-                </tr>
-            }
-        })
+        .map(|line| view! { <LineRow line=line.clone()/> })
         .collect_view();
+    let row = |label: String, amount: String| {
+        view! { <tr><th scope="row" colspan="3">{label}</th><td class="n">{amount}</td></tr> }
+    };
+    let bill = order.bill;
+    let discount = (bill.discount.cents > 0).then(|| {
+        let code = order.discount_code.as_deref().unwrap_or_default();
+        row(format!("Discount {code}"), format!("−{}", bill.discount))
+    });
+    // An express purchase is handed over, and its total is its lines.
+    let shipping = order.payment.is_some().then(|| {
+        let amount = match bill.shipping.cents {
+            0 => "Free".to_owned(),
+            _ => bill.shipping.to_string(),
+        };
+        view! {
+            {row("Subtotal".to_owned(), bill.subtotal.to_string())}
+            {discount}
+            {row("Shipping".to_owned(), amount)}
+        }
+    });
     view! {
-        <main class="page" id="main" tabindex="-1">
-            <article class="receipt">
-                <header class="receipt__head">
-                    <h1>{thanks}</h1>
-                    <p>"Your order is placed and the stock is yours."</p>
-                    <p class="ticket receipt__no"><span class="vh">"Order number "</span>{order.number.clone()}</p>
-                </header>
-                <div class="receipt__grid">
-                    <section aria-labelledby="o-what">
-                        <h2 id="o-what">"Order"</h2>
-                        <dl class="facts">
-                            <dt>"Status"</dt><dd><span class="badge badge--ok">"Placed"</span></dd>
-                            <dt>"Payment"</dt><dd>"On account"</dd>
-                            <dt>"Placed"</dt><dd>{order.placed_at.clone()}</dd>
-                        </dl>
-                    </section>
-                    {order.contact.map(|contact| view! { <Address contact/> })}
-                </div>
-                <div class="table-wrap">
-                    <table class="table">
-                        <caption>"What you bought"</caption>
-                        <thead>
-                            <tr>
-                                <th scope="col">"Item"</th>
-                                <th scope="col" class="n">"Qty"</th>
-                                <th scope="col" class="n">"Each"</th>
-                                <th scope="col" class="n">"Sum"</th>
-                            </tr>
-                        </thead>
-                        <tbody>{rows}</tbody>
-                        <tfoot>
-                            <tr class="total"><th scope="row" colspan="3">"Total"</th><td class="n">{order.total.to_string()}</td></tr>
-                        </tfoot>
-                    </table>
-                </div>
-                <footer class="receipt__foot">
-                    <a class="btn btn--primary" href="/">"Back to the shop"</a>
-                    <p class="quiet">"Keep the link of this page: whoever has it can read it."</p>
-                </footer>
-            </article>
-        </main>
+        <div class="table-wrap">
+            <table class="table">
+                <caption>{caption}</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"Item"</th>
+                        <th scope="col" class="n">"Qty"</th>
+                        <th scope="col" class="n">"Each"</th>
+                        <th scope="col" class="n">"Sum"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+                <tfoot>
+                    {shipping}
+                    <tr class="total"><th scope="row" colspan="3">"Total"</th><td class="n">{bill.total.to_string()}</td></tr>
+                    {row(tax_label(bill.tax_basis_points), bill.tax.to_string())}
+                </tfoot>
+            </table>
+        </div>
+    }
+}
+
+#[component]
+fn LineRow(line: OrderLineView) -> impl IntoView {
+    let mut notes = Vec::new();
+    if line.returned > 0 {
+        notes.push(format!("{} returned", line.returned));
+    }
+    if line.refunded > 0 {
+        notes.push(format!("{} refunded", line.refunded));
+    }
+    let note = (!notes.is_empty())
+        .then(|| view! { " "<span class="quiet">{format!("({})", notes.join(", "))}</span> });
+    view! {
+        <tr>
+            <th scope="row">{line.product_name}{note}</th>
+            <td class="n">{line.quantity.get()}</td>
+            <td class="n">{line.unit_price.to_string()}</td>
+            <td class="n">{line.amount.to_string()}</td>
+        </tr>
+    }
+}
+
+#[component]
+fn Refunds(refunds: Vec<RefundView>) -> impl IntoView {
+    (!refunds.is_empty()).then(|| {
+        let rows = refunds
+            .into_iter()
+            .map(|refund| {
+                let state = if refund.done {
+                    "Paid back"
+                } else {
+                    "On its way"
+                };
+                view! {
+                    <tr>
+                        <th scope="row">{refund.decided_at}</th>
+                        <td>{in_words(refund.reason)}</td>
+                        <td>{state}</td>
+                        <td class="n">{refund.amount.to_string()}</td>
+                    </tr>
+                }
+            })
+            .collect_view();
+        view! {
+            <div class="table-wrap">
+                <table class="table">
+                    <caption>"Refunds"</caption>
+                    <thead>
+                        <tr>
+                            <th scope="col">"Decided"</th>
+                            <th scope="col">"Why"</th>
+                            <th scope="col">"State"</th>
+                            <th scope="col" class="n">"Amount"</th>
+                        </tr>
+                    </thead>
+                    <tbody>{rows}</tbody>
+                </table>
+            </div>
+        }
+    })
+}
+
+const fn in_words(reason: RefundReason) -> &'static str {
+    match reason {
+        RefundReason::NoStock => "Paid after the last unit was gone",
+        RefundReason::Cancelled => "Order cancelled",
+        RefundReason::Goodwill => "Refunded by the shop",
     }
 }
 

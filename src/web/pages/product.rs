@@ -3,7 +3,10 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
-use super::frame::{Bundle, Page, framed};
+use super::{
+    form_key::FormKey,
+    frame::{Bundle, Page, framed},
+};
 use crate::{
     islands::shop::{BuyButtons, LiveStock, StockLine},
     model::{Product, SaleState, quantity::QUANTITY_MAX},
@@ -98,6 +101,7 @@ fn BuyBox(product: Product, typed: String) -> impl IntoView {
         .into_any(),
         None => view! {
             <form class="buybox__form" method="post" action="/api/form/cart/add">
+                <FormKey/>
                 <input type="hidden" name="product_id" value=id/>
                 <div class="buybox__qty">
                     <label class="field__label" for="quantity">"Quantity"</label>

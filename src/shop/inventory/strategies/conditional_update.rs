@@ -25,7 +25,9 @@ use crate::{
     shop::{
         Shop,
         inventory::{
-            counters::{self, Level},
+            Seam,
+            counters::{self, Level, Shift},
+            hold::{HoldStrategy, Wanted},
             purchase::{self, PurchaseRequest, Sale},
             strategy::PurchaseStrategy,
         },
@@ -46,6 +48,36 @@ impl PurchaseStrategy for ConditionalUpdate {
         )
         .await
     }
+
+    fn holding(&self) -> Option<&dyn HoldStrategy> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl HoldStrategy for ConditionalUpdate {
+    async fn hold(&self, work: &Work, seam: &Seam, wanted: &[Wanted]) -> Result<Vec<Level>, Abort> {
+        seam.pass().await;
+        let mut levels = Vec::with_capacity(wanted.len());
+        for wanted in wanted {
+            levels.push(hold_one(work, wanted).await?);
+        }
+        Ok(levels)
+    }
+}
+
+async fn hold_one(work: &Work, wanted: &Wanted) -> Result<Level, Abort> {
+    let shift = Shift::hold(wanted.more);
+    if let Some(level) = counters::apply(work, wanted.product_id, shift).await? {
+        return Ok(level);
+    }
+    // As in a purchase: what is refused is decided under a lock.
+    let stock = locks::stock_row(work, wanted.product_id)
+        .await?
+        .ok_or(ShopError::UnknownProduct)?;
+    counters::apply(work, wanted.product_id, shift)
+        .await?
+        .ok_or_else(|| wanted.refusal(stock.available).into())
 }
 
 async fn take(work: &Work, sale: &Sale) -> Result<Level, Abort> {

@@ -25,7 +25,9 @@ use crate::{
     shop::{
         Shop,
         inventory::{
-            counters::{self, Level},
+            Seam,
+            counters::{self, Level, Shift},
+            hold::{HoldStrategy, Wanted},
             purchase::{self, PurchaseRequest, Sale},
             strategy::PurchaseStrategy,
         },
@@ -42,6 +44,32 @@ impl PurchaseStrategy for RowLock {
             Box::pin(take(work, sale))
         })
         .await
+    }
+
+    fn holding(&self) -> Option<&dyn HoldStrategy> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl HoldStrategy for RowLock {
+    async fn hold(&self, work: &Work, seam: &Seam, wanted: &[Wanted]) -> Result<Vec<Level>, Abort> {
+        let ids: Vec<i64> = wanted.iter().map(|wanted| wanted.product_id).collect();
+        let rows = locks::stock_rows(work, &ids).await?;
+        seam.pass().await;
+        let mut levels = Vec::with_capacity(wanted.len());
+        for wanted in wanted {
+            let row = rows
+                .iter()
+                .find(|row| row.product_id == wanted.product_id)
+                .ok_or(ShopError::UnknownProduct)?;
+            if row.available < wanted.more {
+                return Err(wanted.refusal(row.available).into());
+            }
+            let level = counters::apply(work, wanted.product_id, Shift::hold(wanted.more)).await?;
+            levels.push(level.ok_or_else(|| wanted.refusal(row.available))?);
+        }
+        Ok(levels)
     }
 }
 

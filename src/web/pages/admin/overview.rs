@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use super::{RunsTable, Subnav};
+use super::{RunsTable, StockTable, Subnav};
 use crate::{
     model::{OrderView, RunSnapshot, ShopError},
     shop::{
@@ -15,16 +15,18 @@ use crate::{
 
 const ORDERS_SHOWN: u64 = 8;
 const RUNS_SHOWN: u64 = 5;
-/// Width of a stock bar, in its own units.
-const BAR_WIDTH: i64 = 128;
-
 /// `/admin`
 #[component]
 pub fn OverviewPage() -> impl IntoView {
     framed(|visit| async move {
         visit.require_admin().await?;
         let shop = visit.shop();
-        let audit = audit::run(shop.db()).await.map_err(ShopError::from)?;
+        let audit = match audit::last(shop.db()).await? {
+            Some(last) => last,
+            None => audit::run_and_keep(shop.db())
+                .await
+                .map_err(ShopError::from)?,
+        };
         let levels = shop.stock_levels().await?;
         let orders = shop.latest_orders(ORDERS_SHOWN).await?;
         let runs = store::latest(shop.db(), RUNS_SHOWN).await?;
@@ -105,57 +107,8 @@ fn AuditTile(audit: AuditReport) -> impl IntoView {
             <h2 class="tile__label" id="audit">"Stock audit"</h2>
             <p class="tile__value">{value}</p>
             <p class="tile__text">{text}</p>
+            <form method="post" action="/api/form/admin/audit"><button class="btn" type="submit">"Check now"</button></form>
         </section>
-    }
-}
-
-#[component]
-fn StockTable(levels: Vec<StockLevel>) -> impl IntoView {
-    let rows = levels
-        .into_iter()
-        .map(|level| view! { <StockRow level/> })
-        .collect_view();
-    view! {
-        <div class="table-wrap" id="stock-table" role="region" aria-label="Stock by product" tabindex="0">
-            <table class="table">
-                <caption>
-                    "Stock by product "<span class="quiet">"In the bar, green is sold and amber is reserved."</span>
-                </caption>
-                <thead>
-                    <tr>
-                        <th scope="col">"Product"</th>
-                        <th scope="col" class="n">"Total"</th>
-                        <th scope="col" class="n">"Available"</th>
-                        <th scope="col" class="n">"Reserved"</th>
-                        <th scope="col" class="n">"Sold"</th>
-                        <th scope="col">"Sold and reserved"</th>
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
-        </div>
-    }
-}
-
-#[component]
-fn StockRow(level: StockLevel) -> impl IntoView {
-    let width = |units: i64| BAR_WIDTH * units / level.total.max(1);
-    let (sold, reserved) = (width(level.sold), width(level.reserved));
-    view! {
-        <tr class=(level.available <= 0).then_some("row--zero")>
-            <th scope="row"><a href=format!("/products/{}", level.slug)>{level.name.clone()}</a></th>
-            <td class="n">{level.total}</td>
-            <td class="n">{level.available}</td>
-            <td class="n">{level.reserved}</td>
-            <td class="n">{level.sold}</td>
-            <td>
-                <svg class="stockbar" viewBox="0 0 128 12" preserveAspectRatio="none" aria-hidden="true" focusable="false">
-                    <rect class="stockbar__all" width=BAR_WIDTH height="12"></rect>
-                    <rect class="stockbar__sold" width=sold height="12"></rect>
-                    <rect class="stockbar__held" x=sold width=reserved height="12"></rect>
-                </svg>
-            </td>
-        </tr>
     }
 }
 
@@ -167,10 +120,11 @@ fn OrdersTable(orders: Vec<OrderView>) -> impl IntoView {
             view! {
                 <tr>
                     <th scope="row" class="tight">
-                        <a class="code-no" href=format!("/orders/{}", order.public_id)>{order.number}</a>
+                        <a class="code-no" href=format!("/admin/orders/{}", order.public_id)>{order.number.clone()}</a>
                     </th>
-                    <td class="tight">{order.placed_at}</td>
-                    <td class="n">{order.total.to_string()}</td>
+                    <td>{order.standing().status}</td>
+                    <td class="tight">{order.placed_at.clone()}</td>
+                    <td class="n">{order.bill.total.to_string()}</td>
                 </tr>
             }
         })
@@ -180,7 +134,7 @@ fn OrdersTable(orders: Vec<OrderView>) -> impl IntoView {
             <table class="table">
                 <caption>"Recent orders"</caption>
                 <thead>
-                    <tr><th scope="col">"Order"</th><th scope="col">"Placed"</th><th scope="col" class="n">"Total"</th></tr>
+                    <tr><th scope="col">"Order"</th><th scope="col">"Status"</th><th scope="col">"Placed"</th><th scope="col" class="n">"Total"</th></tr>
                 </thead>
                 <tbody>{rows}</tbody>
             </table>

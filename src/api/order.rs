@@ -1,0 +1,25 @@
+//! The form that finds an order.
+
+use leptos::prelude::*;
+
+use crate::model::ShopError;
+
+/// Leads to the order with this number and this e-mail address.
+///
+/// # Errors
+/// [`ShopError::UnknownOrder`], whichever of the two is wrong; [`ShopError::TooManyRequests`].
+#[server(prefix = "/api/form", endpoint = "orders/find")]
+pub async fn find_order(
+    #[server(default)] number: String,
+    #[server(default)] email: String,
+) -> Result<(), ShopError> {
+    let visit = crate::web::session::Visit::current()?;
+    let found = match visit.check_guess() {
+        Ok(()) => visit.shop().find_order(&number, &email).await,
+        Err(error) => Err(error),
+    };
+    let found = found.map(|public_id| format!("/orders/{public_id}"));
+    visit
+        .answer(found, &[("number", &number), ("email", &email)])
+        .await
+}

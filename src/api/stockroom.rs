@@ -1,0 +1,260 @@
+//! What the shop's people do: about an order, about the shelf, about discount codes.
+
+use leptos::prelude::*;
+
+use crate::model::ShopError;
+
+/// Does what the pressed button says about an order: `act` is `cancel`, `refund-all`, `refund-line` or `take-back`.
+///
+/// # Errors
+/// [`ShopError::NotSignedIn`]; what [`crate::shop::Shop::act_on_order`] refuses.
+#[server(prefix = "/api/form", endpoint = "admin/order")]
+pub async fn act_on_order(
+    #[server(default)] idempotency_key: String,
+    #[server(default)] order_id: String,
+    #[server(default)] act: String,
+    #[server(default)] line_id: String,
+    #[server(default)] quantity: String,
+) -> Result<(), ShopError> {
+    let visit = crate::web::session::Visit::current()?;
+    visit.require_admin().await?;
+    let done = server::act(&visit, &idempotency_key, [&order_id, &act, &line_id, &quantity]).await;
+    let done = done.map(|id| format!("/admin/orders/{id}"));
+    visit.answer(done, &[]).await
+}
+
+/// Takes new units in.
+///
+/// # Errors
+/// [`ShopError::NotSignedIn`]; what [`crate::shop::Shop::receive_stock`] refuses.
+#[server(prefix = "/api/form", endpoint = "admin/receive")]
+pub async fn receive_stock(
+    #[server(default)] idempotency_key: String,
+    #[server(default)] product_id: String,
+    #[server(default)] quantity: String,
+) -> Result<(), ShopError> {
+    let visit = crate::web::session::Visit::current()?;
+    visit.require_admin().await?;
+    let done = server::receive(&visit, &idempotency_key, &product_id, &quantity).await;
+    let done = done.map(|()| "/admin/stock".to_owned());
+    visit
+        .answer(done, &[("product_id", &product_id), ("quantity", &quantity)])
+        .await
+}
+
+/// Makes the books agree with a count.
+///
+/// # Errors
+/// [`ShopError::NotSignedIn`]; what [`crate::shop::Shop::take_stock`] refuses.
+#[server(prefix = "/api/form", endpoint = "admin/take-stock")]
+pub async fn take_stock(
+    #[server(default)] idempotency_key: String,
+    #[server(default)] product_id: String,
+    #[server(default)] counted: String,
+    #[server(default)] reason: String,
+) -> Result<(), ShopError> {
+    let visit = crate::web::session::Visit::current()?;
+    visit.require_admin().await?;
+    let done = server::take_stock(&visit, &idempotency_key, [&product_id, &counted, &reason]).await;
+    let done = done.map(|()| "/admin/stock".to_owned());
+    visit
+        .answer(
+            done,
+            &[("counted_product_id", &product_id), ("counted", &counted), ("reason", &reason)],
+        )
+        .await
+}
+
+/// Makes a discount code.
+///
+/// # Errors
+/// [`ShopError::NotSignedIn`]; what [`crate::shop::Shop::create_code`] refuses.
+#[server(prefix = "/api/form", endpoint = "admin/create-code")]
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one for each field of the form, which is what a browser sends"
+)]
+pub async fn create_code(
+    #[server(default)] idempotency_key: String,
+    #[server(default)] code: String,
+    #[server(default)] kind: String,
+    #[server(default)] value: String,
+    #[server(default)] min_subtotal: String,
+    #[server(default)] starts_at: String,
+    #[server(default)] ends_at: String,
+    #[server(default)] uses_max: String,
+    #[server(default)] per_customer_limit: String,
+) -> Result<(), ShopError> {
+    let visit = crate::web::session::Visit::current()?;
+    visit.require_admin().await?;
+    let form = server::CodeForm {
+        code,
+        kind,
+        value,
+        min_subtotal,
+        starts_at,
+        ends_at,
+        uses_max,
+        per_customer_limit,
+    };
+    let done = server::create_code(&visit, &idempotency_key, &form).await;
+    let done = done.map(|()| "/admin/discounts".to_owned());
+    visit.answer(done, &form.fields()).await
+}
+
+#[cfg(feature = "ssr")]
+mod server {
+    use crate::{
+        model::{DiscountValue, FieldError, Quantity, ShopError},
+        shop::{catalog, discounts::NewCode, refunds::OrderAct},
+        web::session::Visit,
+    };
+
+    pub async fn act(
+        visit: &Visit,
+        key: &str,
+        [order_id, act, line_id, quantity]: [&str; 4],
+    ) -> Result<String, ShopError> {
+        let claim = visit.claim(key, "act on order", &[order_id, act, line_id, quantity])?;
+        let line = || -> Result<(i64, Quantity), ShopError> {
+            let line_id = line_id.parse().map_err(|_| ShopError::UnknownOrder)?;
+            Ok((line_id, Quantity::parse(quantity)?))
+        };
+        let act = match act {
+            "cancel" => OrderAct::Cancel,
+            "refund-all" => OrderAct::RefundAll,
+            "refund-line" => {
+                let (line_id, quantity) = line()?;
+                OrderAct::RefundLine { line_id, quantity }
+            }
+            "take-back" => {
+                let (line_id, quantity) = line()?;
+                OrderAct::TakeBack { line_id, quantity }
+            }
+            _ => return Err(ShopError::Malformed("the form has no such button".to_owned())),
+        };
+        visit.shop().act_on_order(order_id, act, claim).await?;
+        Ok(order_id.to_owned())
+    }
+
+    pub async fn receive(
+        visit: &Visit,
+        key: &str,
+        product_id: &str,
+        quantity: &str,
+    ) -> Result<(), ShopError> {
+        let claim = visit.claim(key, "receive stock", &[product_id, quantity])?;
+        let product_id = product_id.parse().map_err(|_| ShopError::UnknownProduct)?;
+        let quantity = Quantity::parse(quantity)?;
+        visit.shop().receive_stock(product_id, quantity, claim).await
+    }
+
+    pub async fn take_stock(
+        visit: &Visit,
+        key: &str,
+        [product_id, counted, reason]: [&str; 3],
+    ) -> Result<(), ShopError> {
+        let claim = visit.claim(key, "stock-take", &[product_id, counted, reason])?;
+        let product_id = product_id.parse().map_err(|_| ShopError::UnknownProduct)?;
+        let counted = counted
+            .trim()
+            .parse()
+            .map_err(|_| invalid("counted", "Please enter a whole number."))?;
+        visit
+            .shop()
+            .take_stock(product_id, counted, reason, claim)
+            .await
+    }
+
+    /// What was typed.
+    pub struct CodeForm {
+        pub code: String,
+        pub kind: String,
+        pub value: String,
+        pub min_subtotal: String,
+        pub starts_at: String,
+        pub ends_at: String,
+        pub uses_max: String,
+        pub per_customer_limit: String,
+    }
+
+    impl CodeForm {
+        pub fn fields(&self) -> [(&'static str, &str); 8] {
+            [
+                ("code", &self.code),
+                ("kind", &self.kind),
+                ("value", &self.value),
+                ("min_subtotal", &self.min_subtotal),
+                ("starts_at", &self.starts_at),
+                ("ends_at", &self.ends_at),
+                ("uses_max", &self.uses_max),
+                ("per_customer_limit", &self.per_customer_limit),
+            ]
+        }
+
+        fn parse(&self) -> Result<NewCode, ShopError> {
+            Ok(NewCode {
+                code: self.code.clone(),
+                value: self.value()?,
+                min_subtotal_cents: match self.min_subtotal.trim() {
+                    "" => 0,
+                    text => cents("min_subtotal", text)?,
+                },
+                starts_at: moment("starts_at", &self.starts_at)?,
+                ends_at: moment("ends_at", &self.ends_at)?,
+                uses_max: number("uses_max", &self.uses_max)?,
+                per_customer_limit: match self.per_customer_limit.trim() {
+                    "" => None,
+                    text => Some(number("per_customer_limit", text)?),
+                },
+            })
+        }
+
+        fn value(&self) -> Result<DiscountValue, ShopError> {
+            match self.kind.as_str() {
+                "percent" => {
+                    let percent = number("value", &self.value)?;
+                    // Beyond 100 is refused by the shop, with a sentence.
+                    Ok(DiscountValue::Percent(u8::try_from(percent).unwrap_or(0)))
+                }
+                "amount" => Ok(DiscountValue::Cents(cents("value", &self.value)?)),
+                _ => Err(invalid("kind", "Please choose percent or amount.")),
+            }
+        }
+    }
+
+    pub async fn create_code(visit: &Visit, key: &str, form: &CodeForm) -> Result<(), ShopError> {
+        let parts = form.fields().map(|(_, value)| value);
+        let claim = visit.claim(key, "create code", &parts)?;
+        visit.shop().create_code(form.parse()?, claim).await
+    }
+
+    /// As a browser sends it, without a zone: taken as UTC. Nothing typed is no limit.
+    fn moment(field: &str, text: &str) -> Result<Option<time::OffsetDateTime>, ShopError> {
+        match text.trim() {
+            "" => Ok(None),
+            text => catalog::parse_utc(text)
+                .map(Some)
+                .ok_or_else(|| invalid(field, "Please enter date and time, as in 2026-12-12 12:12.")),
+        }
+    }
+
+    fn number(field: &str, text: &str) -> Result<u32, ShopError> {
+        match text.trim().parse() {
+            Ok(number @ 1..=1_000_000) => Ok(number),
+            _ => Err(invalid(field, "Please enter a whole number from 1 to 1,000,000.")),
+        }
+    }
+
+    fn cents(field: &str, text: &str) -> Result<i64, ShopError> {
+        crate::model::money::parse_cents(text)
+            .ok_or_else(|| invalid(field, "Please enter an amount, as in 12.50."))
+    }
+
+    fn invalid(field: &str, message: &str) -> ShopError {
+        ShopError::FieldsInvalid(vec![FieldError {
+            field: field.to_owned(),
+            message: message.to_owned(),
+        }])
+    }
+}

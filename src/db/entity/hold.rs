@@ -1,0 +1,30 @@
+//! Units set aside for a cart, and then for the order that is being paid.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "hold")]
+pub struct Model {
+    #[sea_orm(primary_key)]
+    pub id: i64,
+    /// None once the cart is forgotten.
+    pub cart_id: Option<Uuid>,
+    /// The order that is being paid with it.
+    pub order_id: Option<i64>,
+    pub product_id: i64,
+    pub quantity: i32,
+    /// `held`, `sold` or `released`.
+    pub state: String,
+    /// Why it was released.
+    pub reason: Option<String>,
+    /// Whether its one extension was used.
+    pub extended: bool,
+    pub expires_at: TimeDateTimeWithTimeZone,
+    pub created_at: TimeDateTimeWithTimeZone,
+    pub closed_at: Option<TimeDateTimeWithTimeZone>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

@@ -1,0 +1,28 @@
+//! One attempt to take the money for an order.
+
+use sea_orm::entity::prelude::*;
+
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[sea_orm(table_name = "payment")]
+pub struct Model {
+    #[sea_orm(primary_key)]
+    pub id: i64,
+    pub order_id: i64,
+    /// Under which the provider knows it.
+    pub reference: Uuid,
+    /// `pending`, `captured`, `declined` or `voided`.
+    pub state: String,
+    pub amount_cents: i64,
+    pub currency: String,
+    pub captured_cents: i64,
+    pub decline_reason: Option<String>,
+    pub created_at: TimeDateTimeWithTimeZone,
+    pub settled_at: Option<TimeDateTimeWithTimeZone>,
+    /// When the provider is to be asked next.
+    pub ask_at: TimeDateTimeWithTimeZone,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}

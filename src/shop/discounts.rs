@@ -1,0 +1,324 @@
+//! Discount codes. How often a code was used is a number as hot as stock, and is protected like it: a locked row, and a constraint behind it.
+
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    sea_query::{Expr, ExprTrait},
+};
+use time::OffsetDateTime;
+
+use crate::{
+    db::{
+        dialect,
+        entity::{discount_code, discount_use},
+        locks,
+        txn::{self, Abort, Work},
+    },
+    model::{AppliedCode, Currency, DiscountValue, FieldError, Money, ShopError},
+    shop::{
+        Shop, catalog,
+        idempotency::{self, Claim},
+    },
+};
+
+/// The longest code, in characters.
+pub const CODE_LEN_MAX: usize = 40;
+
+/// A code as the shop's people see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CodeView {
+    pub code: String,
+    pub value: DiscountValue,
+    pub min_subtotal: Money,
+    /// In UTC; none: always.
+    pub starts_at: Option<String>,
+    /// In UTC; none: never.
+    pub ends_at: Option<String>,
+    pub uses: u32,
+    pub uses_max: u32,
+    pub per_customer_limit: Option<u32>,
+}
+
+/// A code to be made.
+#[derive(Clone, Debug)]
+pub struct NewCode {
+    /// As typed; see [`fold_code`].
+    pub code: String,
+    pub value: DiscountValue,
+    pub min_subtotal_cents: i64,
+    pub starts_at: Option<OffsetDateTime>,
+    pub ends_at: Option<OffsetDateTime>,
+    pub uses_max: u32,
+    pub per_customer_limit: Option<u32>,
+}
+
+/// The code by which it is known: capitals, without spaces around it.
+pub fn fold_code(typed: &str) -> String {
+    typed.trim().to_uppercase()
+}
+
+/// Uses `code` once, and says what it takes off. It is the last row that a checkout locks.
+///
+/// # Errors
+/// Why it does not count; what the database says.
+pub async fn take(
+    work: &Work,
+    code: &str,
+    email_folded: &str,
+    subtotal: Money,
+) -> Result<DiscountValue, Abort> {
+    let row = locks::discount_code(work, code)
+        .await?
+        .ok_or_else(|| ShopError::CodeUnknown(code.to_owned()))?;
+    let now = dialect::now(work.connection()).await?;
+    check(&row, now, subtotal)?;
+    if let Some(limit) = row.per_customer_limit {
+        let used = discount_use::Entity::find()
+            .filter(discount_use::Column::Code.eq(code))
+            .filter(discount_use::Column::EmailFolded.eq(email_folded))
+            .filter(discount_use::Column::GivenBack.eq(false))
+            .count(work.connection())
+            .await?;
+        if used >= u64::try_from(limit).unwrap_or(0) {
+            return Err(ShopError::CodeOverCustomerLimit {
+                code: code.to_owned(),
+                limit: u32::try_from(limit).unwrap_or(0),
+            }
+            .into());
+        }
+    }
+    count(work, code, 1).await?;
+    Ok(value_of(&row))
+}
+
+/// Notes that `order_id` used `code`, which [`take`] has counted.
+///
+/// # Errors
+/// What the database says.
+pub async fn record(
+    work: &Work,
+    order_id: i64,
+    code: &str,
+    email_folded: &str,
+) -> Result<(), Abort> {
+    let row = discount_use::ActiveModel {
+        order_id: Set(order_id),
+        code: Set(code.to_owned()),
+        email_folded: Set(email_folded.to_owned()),
+        given_back: NotSet,
+    };
+    discount_use::Entity::insert(row)
+        .exec_without_returning(work.connection())
+        .await?;
+    Ok(())
+}
+
+/// Gives back the use of an order that came to nothing, if it had one. Its order is locked.
+///
+/// # Errors
+/// What the database says.
+pub async fn give_back(work: &Work, order_id: i64) -> Result<(), Abort> {
+    let Some(used) = discount_use::Entity::find_by_id(order_id)
+        .filter(discount_use::Column::GivenBack.eq(false))
+        .one(work.connection())
+        .await?
+    else {
+        return Ok(());
+    };
+    locks::discount_code(work, &used.code).await?;
+    count(work, &used.code, -1).await?;
+    discount_use::Entity::update_many()
+        .col_expr(discount_use::Column::GivenBack, Expr::value(true))
+        .filter(discount_use::Column::OrderId.eq(order_id))
+        .exec(work.connection())
+        .await?;
+    Ok(())
+}
+
+async fn count(work: &Work, code: &str, change: i32) -> Result<(), Abort> {
+    discount_code::Entity::update_many()
+        .col_expr(
+            discount_code::Column::Uses,
+            Expr::col(discount_code::Column::Uses).add(change),
+        )
+        .filter(discount_code::Column::Code.eq(code))
+        .exec(work.connection())
+        .await?;
+    Ok(())
+}
+
+fn check(
+    row: &discount_code::Model,
+    now: OffsetDateTime,
+    subtotal: Money,
+) -> Result<(), ShopError> {
+    let code = || row.code.clone();
+    if row.starts_at.is_some_and(|at| now < at) || row.ends_at.is_some_and(|at| now >= at) {
+        return Err(ShopError::CodeNotOpen(code()));
+    }
+    if subtotal.cents < row.min_subtotal_cents {
+        return Err(ShopError::CodeBelowMinimum {
+            code: code(),
+            minimum: Money::new(row.min_subtotal_cents, subtotal.currency).to_string(),
+        });
+    }
+    if row.uses >= row.uses_max {
+        return Err(ShopError::CodeUsedUp(code()));
+    }
+    Ok(())
+}
+
+fn value_of(row: &discount_code::Model) -> DiscountValue {
+    match (row.percent, row.amount_cents) {
+        (Some(percent), _) => DiscountValue::Percent(u8::try_from(percent).unwrap_or(0)),
+        (None, cents) => DiscountValue::Cents(cents.unwrap_or(0)),
+    }
+}
+
+impl Shop {
+    /// What `code` would take off now. Nothing is used by asking; the limit for each customer is checked when the order is placed.
+    ///
+    /// # Errors
+    /// Why it does not count; or what the database failure means to a shopper.
+    pub async fn look_at_code(
+        &self,
+        code: &str,
+        subtotal: Money,
+    ) -> Result<DiscountValue, ShopError> {
+        let unknown = || ShopError::CodeUnknown(code.chars().take(CODE_LEN_MAX).collect());
+        if code.chars().count() > CODE_LEN_MAX || code.chars().any(char::is_control) {
+            return Err(unknown());
+        }
+        let reader = self.db.reader();
+        let row = discount_code::Entity::find_by_id(code.to_owned())
+            .one(reader)
+            .await
+            .map_err(txn::read_error)?
+            .ok_or_else(unknown)?;
+        let now = dialect::now(reader).await.map_err(txn::read_error)?;
+        check(&row, now, subtotal)?;
+        Ok(value_of(&row))
+    }
+
+    /// The same for a page: a code that does not count says why.
+    ///
+    /// # Errors
+    /// What the database failure means to a shopper.
+    pub(super) async fn applied_code(
+        &self,
+        code: &str,
+        subtotal: Money,
+    ) -> Result<(AppliedCode, Option<DiscountValue>), ShopError> {
+        let (text, value) = match self.look_at_code(code, subtotal).await {
+            Ok(value) => (value.to_string(), Some(value)),
+            Err(error) if error.is_rejection() => (error.to_string(), None),
+            Err(error) => return Err(error),
+        };
+        let applied = AppliedCode {
+            code: code.to_owned(),
+            text,
+            counts: value.is_some(),
+        };
+        Ok((applied, value))
+    }
+
+    /// All codes, newest first.
+    ///
+    /// # Errors
+    /// What the database failure means to a shopper.
+    pub async fn discount_codes(&self) -> Result<Vec<CodeView>, ShopError> {
+        let rows = discount_code::Entity::find()
+            .order_by_desc(discount_code::Column::CreatedAt)
+            .order_by_asc(discount_code::Column::Code)
+            .all(self.db.reader())
+            .await
+            .map_err(txn::read_error)?;
+        Ok(rows.into_iter().map(view).collect())
+    }
+
+    /// Makes a code.
+    ///
+    /// # Errors
+    /// [`ShopError::FieldsInvalid`], also for a code that exists; a reused key; or what the database failure means to a shopper.
+    pub async fn create_code(&self, new: NewCode, claim: Option<Claim>) -> Result<(), ShopError> {
+        let row = row_of(new)?;
+        txn::run_for_result(&self.db, self.policy("create discount code"), move |work| {
+            let (row, claim) = (row.clone(), claim.clone());
+            Box::pin(async move {
+                if idempotency::claim::<()>(work, claim.as_ref())
+                    .await?
+                    .is_some()
+                {
+                    return Ok(());
+                }
+                let code = row.code.clone().take().unwrap_or_default();
+                if discount_code::Entity::find_by_id(code)
+                    .one(work.connection())
+                    .await?
+                    .is_some()
+                {
+                    return Err(field("code", "There is a code of that name already.").into());
+                }
+                row.insert(work.connection()).await?;
+                idempotency::record(work, claim.as_ref(), &()).await
+            })
+        })
+        .await
+        .map_err(ShopError::from)
+    }
+}
+
+fn row_of(new: NewCode) -> Result<discount_code::ActiveModel, ShopError> {
+    let code = fold_code(&new.code);
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    if code.is_empty() || code.len() > CODE_LEN_MAX || !code.chars().all(allowed) {
+        return Err(field(
+            "code",
+            "1 to 40 letters, digits, dashes or underscores.",
+        ));
+    }
+    let (percent, amount_cents) = match new.value {
+        DiscountValue::Percent(percent @ 1..=100) => (Some(i32::from(percent)), None),
+        DiscountValue::Percent(_) => return Err(field("value", "From 1 to 100 percent.")),
+        DiscountValue::Cents(cents @ 1..) => (None, Some(cents)),
+        DiscountValue::Cents(_) => return Err(field("value", "More than nothing.")),
+    };
+    if matches!((new.starts_at, new.ends_at), (Some(start), Some(end)) if end <= start) {
+        return Err(field("ends_at", "After its start."));
+    }
+    let signed = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
+    Ok(discount_code::ActiveModel {
+        code: Set(code),
+        percent: Set(percent),
+        amount_cents: Set(amount_cents),
+        min_subtotal_cents: Set(Ord::max(new.min_subtotal_cents, 0)),
+        starts_at: Set(new.starts_at),
+        ends_at: Set(new.ends_at),
+        uses_max: Set(signed(new.uses_max)),
+        uses: NotSet,
+        per_customer_limit: Set(new.per_customer_limit.map(signed)),
+        created_at: NotSet,
+    })
+}
+
+fn field(name: &str, message: &str) -> ShopError {
+    ShopError::FieldsInvalid(vec![FieldError {
+        field: name.to_owned(),
+        message: message.to_owned(),
+    }])
+}
+
+fn view(row: discount_code::Model) -> CodeView {
+    let unsigned = |number: i32| u32::try_from(number).unwrap_or(0);
+    CodeView {
+        value: value_of(&row),
+        code: row.code,
+        min_subtotal: Money::new(row.min_subtotal_cents, Currency::EUR),
+        starts_at: row.starts_at.map(catalog::in_utc),
+        ends_at: row.ends_at.map(catalog::in_utc),
+        uses: unsigned(row.uses),
+        uses_max: unsigned(row.uses_max),
+        per_customer_limit: row.per_customer_limit.map(unsigned),
+    }
+}

@@ -1,0 +1,391 @@
+//! Taking the money for an order, and giving it back: hold → pay → confirm or make good.
+//!
+//! No row is locked while the provider is asked. What it answers, what it tells of its own accord, and what it says when it is asked
+//! later all go through [`super::settlement`], which is idempotent: whichever comes first counts, and the others change nothing. So an answer
+//! that was lost, a webhook that comes twice, and a server that was killed at any moment all end in the same state.
+
+use std::{sync::Arc, time::Duration};
+
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, TryInsertResult,
+};
+use uuid::Uuid;
+
+use super::{
+    checkout::{self, Begun, OrderRequest},
+    orders, settlement,
+};
+use crate::{
+    config::crash_point,
+    db::{
+        dialect,
+        entity::{customer_order, payment, payment_event},
+        txn::{self, Abort, Outcome, TxnError, Work},
+    },
+    model::{Money, OrderStatus, PaymentCard, Receipt, ShopError},
+    payment::gateway::{
+        Charge, ChargeState, GatewayError, PaymentGateway, ProviderEvent, RefundRequest,
+        RefundState,
+    },
+    shop::Shop,
+};
+
+/// How long a shopper who pressed *Pay* is kept waiting for the provider, before they are told that the payment is being confirmed.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
+/// How often somebody who waits looks again.
+const LOOKED_EVERY: Duration = Duration::from_millis(50);
+/// Between two questions about one outcome, in seconds. The first comes when the call itself must be over.
+const ASK_EVERY_S: i32 = 5;
+/// A charge that is not settled after this long is withdrawn, in seconds.
+const GIVEN_UP_AFTER_S: i32 = 40;
+/// Questions that the task of one charge asks.
+const ASKED_MAX: i32 = 12;
+/// Unknown outcomes that one round of asking takes up.
+const ASKED_AT_ONCE: i64 = 20;
+/// When the provider could not be reached at all.
+const PROVIDER_RETRY_AFTER_S: u64 = 5;
+
+/// How a press on *Pay* ended, as far as is known now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PayAnswer {
+    pub receipt: Receipt,
+    /// [`OrderStatus::Pending`]: the outcome is not known yet, and will be within a minute.
+    pub status: OrderStatus,
+}
+
+/// Writes the payment of an order that has just been written, and returns its reference.
+///
+/// # Errors
+/// What the database says.
+pub(super) async fn open(work: &Work, order_id: i64, amount: Money) -> Result<Uuid, Abort> {
+    let now = dialect::now(work.connection()).await?;
+    let row = payment::ActiveModel {
+        id: NotSet,
+        order_id: Set(order_id),
+        reference: Set(Uuid::new_v4()),
+        state: Set("pending".to_owned()),
+        amount_cents: Set(amount.cents),
+        currency: Set(amount.currency.code().to_owned()),
+        captured_cents: NotSet,
+        decline_reason: NotSet,
+        created_at: NotSet,
+        settled_at: NotSet,
+        ask_at: Set(now + time::Duration::seconds(ASK_EVERY_S.into())),
+    }
+    .insert(work.connection())
+    .await?;
+    Ok(row.reference)
+}
+
+impl Shop {
+    /// Orders what is in a cart and pays for it. The same key again, at any time, leads to the same order.
+    ///
+    /// # Errors
+    /// What [`checkout::begin`] refuses; [`ShopError::CardDeclined`], after which cart and form are as they were;
+    /// [`ShopError::ProviderAway`].
+    pub async fn pay(&self, request: OrderRequest, card: PaymentCard) -> Outcome<PayAnswer> {
+        let shop = self.clone();
+        let begun = txn::run(&self.db, self.policy("begin payment"), move |work| {
+            let (shop, request) = (shop.clone(), request.clone());
+            Box::pin(async move { checkout::begin(work, &shop, &request).await })
+        })
+        .await;
+        let Outcome {
+            result,
+            attempts,
+            split,
+        } = begun;
+        let result = match result {
+            Ok(begun) => self.carry_out(begun, card).await.map_err(TxnError::Refused),
+            Err(error) => Err(error),
+        };
+        Outcome {
+            result,
+            attempts,
+            split,
+        }
+    }
+
+    /// The charge runs in a task of its own: whoever closes the page has ordered all the same.
+    async fn carry_out(&self, begun: Begun, card: PaymentCard) -> Result<PayAnswer, ShopError> {
+        let receipt = match begun {
+            Begun::Known(receipt) => receipt,
+            Begun::New {
+                receipt,
+                payment,
+                amount,
+            } => {
+                let gateway = self.gateway()?;
+                let shop = self.clone();
+                let charge = Charge {
+                    reference: payment,
+                    amount,
+                    card,
+                };
+                tokio::spawn(async move { shop.charge(gateway, charge).await });
+                receipt
+            }
+        };
+        self.answer_for(receipt).await
+    }
+
+    /// Waits until the payment of an order is settled, or as long as a shopper is kept waiting.
+    async fn answer_for(&self, receipt: Receipt) -> Result<PayAnswer, ShopError> {
+        let patience = if self.deadline > txn::REQUEST_DEADLINE {
+            self.deadline
+        } else {
+            ANSWERED_WITHIN
+        };
+        let deadline = tokio::time::Instant::now() + patience;
+        loop {
+            let (status, declined) = self.payment_status(&receipt.order_id).await?;
+            match (status, declined) {
+                (OrderStatus::Declined, Some(reason)) => {
+                    return Err(ShopError::CardDeclined { reason });
+                }
+                (OrderStatus::Declined, None) => {
+                    return Err(ShopError::ProviderAway {
+                        retry_after_s: PROVIDER_RETRY_AFTER_S,
+                    });
+                }
+                (OrderStatus::Pending, _) if tokio::time::Instant::now() < deadline => {
+                    tokio::time::sleep(LOOKED_EVERY).await;
+                }
+                (status, _) => return Ok(PayAnswer { receipt, status }),
+            }
+        }
+    }
+
+    /// Where an order stands, and why its card was declined if it was.
+    async fn payment_status(
+        &self,
+        public_id: &str,
+    ) -> Result<(OrderStatus, Option<String>), ShopError> {
+        let public_id = Uuid::try_parse(public_id).map_err(|_| ShopError::UnknownOrder)?;
+        let found = customer_order::Entity::find()
+            .filter(customer_order::Column::PublicId.eq(public_id))
+            .one(self.db.reader())
+            .await
+            .map_err(txn::read_error)?
+            .ok_or(ShopError::UnknownOrder)?;
+        let status = orders::status_of(&found).map_err(txn::read_error)?;
+        if status != OrderStatus::Declined {
+            return Ok((status, None));
+        }
+        let payment = payment::Entity::find()
+            .filter(payment::Column::OrderId.eq(found.id))
+            .one(self.db.reader())
+            .await
+            .map_err(txn::read_error)?;
+        Ok((status, payment.and_then(|payment| payment.decline_reason)))
+    }
+
+    /// Asks for the money, and goes on asking until the outcome is known or a later server takes over.
+    async fn charge(self, gateway: Arc<dyn PaymentGateway>, charge: Charge) {
+        let reference = charge.reference;
+        crash_point::pass("before call of", "charge");
+        let answer = gateway.charge(&charge).await;
+        crash_point::pass("after call of", "charge");
+        let state = match answer {
+            Ok(state) => state,
+            // Nothing was sent, so nothing can have been taken.
+            Err(GatewayError::NotSent(why)) => {
+                tracing::warn!(%reference, why, "the payment provider is away");
+                ChargeState::Voided
+            }
+            Err(error) => {
+                tracing::warn!(%reference, %error, "the outcome of a charge is unknown");
+                return self.ask_until_known(&*gateway, reference).await;
+            }
+        };
+        if let Err(error) = self.settle(reference, state).await {
+            tracing::warn!(%reference, %error, "a charge is to be settled later");
+        }
+    }
+
+    /// A simulated buyer has no server beside it that would ask.
+    async fn ask_until_known(&self, gateway: &dyn PaymentGateway, reference: Uuid) {
+        for asked in 1..=ASKED_MAX {
+            tokio::time::sleep(Duration::from_secs(ASK_EVERY_S.unsigned_abs().into())).await;
+            self.resolve(gateway, reference, asked * ASK_EVERY_S).await;
+            match settlement::is_settled(self.db.reader(), reference).await {
+                Ok(false) => {}
+                Ok(true) => return,
+                Err(error) => tracing::warn!(%reference, %error, "looking at a payment"),
+            }
+        }
+    }
+
+    /// Takes in how a charge stands, and pays back what has to be.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn settle(&self, reference: Uuid, state: ChargeState) -> Result<(), TxnError> {
+        let shop = self.clone();
+        txn::run_for_result(&self.db, self.policy("settle payment"), move |work| {
+            let (shop, state) = (shop.clone(), state.clone());
+            Box::pin(async move { settlement::settle(work, &shop, reference, &state).await })
+        })
+        .await?;
+        self.pay_back(reference).await;
+        Ok(())
+    }
+
+    /// Takes in what the provider tells of its own accord: late, twice, or out of order.
+    ///
+    /// # Errors
+    /// What the database says; the provider then tells again.
+    pub async fn take_in(&self, event: ProviderEvent) -> Result<(), TxnError> {
+        let (shop, reference) = (self.clone(), event.charge);
+        txn::run_for_result(&self.db, self.policy("take in webhook"), move |work| {
+            let (shop, event) = (shop.clone(), event.clone());
+            Box::pin(async move {
+                if !is_new(work, &event).await? {
+                    return Ok(());
+                }
+                settlement::settle(work, &shop, event.charge, &event.charge_state).await?;
+                if let Some((refund, RefundState::Succeeded)) = event.refund {
+                    settlement::refund_succeeded(work, refund).await?;
+                }
+                Ok(())
+            })
+        })
+        .await?;
+        self.pay_back(reference).await;
+        Ok(())
+    }
+
+    /// Asks the provider about every outcome that is due to be known, after a restart too. Any number of servers may do it at once.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn resolve_unknown(&self) -> Result<(), TxnError> {
+        let Ok(gateway) = self.gateway() else {
+            return Ok(());
+        };
+        let payments = self
+            .claim_due("claim unknown payments", dialect::CLAIM_DUE_PAYMENTS)
+            .await?;
+        let questions = payments
+            .into_iter()
+            .map(|due| self.resolve(&*gateway, due.reference, due.age_s));
+        futures::future::join_all(questions).await;
+        let refunds = self
+            .claim_due("claim unpaid refunds", dialect::CLAIM_DUE_REFUNDS)
+            .await?;
+        let payments = refunds
+            .into_iter()
+            .map(|due| self.pay_back_one(&*gateway, due.reference));
+        futures::future::join_all(payments).await;
+        Ok(())
+    }
+
+    async fn claim_due(&self, name: &'static str, sql: &'static str) -> Result<Vec<Due>, TxnError> {
+        txn::run_for_result(&self.db, self.policy(name), move |work| {
+            Box::pin(async move {
+                let statement =
+                    dialect::statement(sql, [f64::from(ASK_EVERY_S).into(), ASKED_AT_ONCE.into()]);
+                Ok(Due::find_by_statement(statement)
+                    .all(work.connection())
+                    .await?)
+            })
+        })
+        .await
+    }
+
+    /// Asks how a charge went. What the provider never heard of, or cannot finish, is withdrawn, and then it can be told.
+    async fn resolve(&self, gateway: &dyn PaymentGateway, reference: Uuid, age_s: i32) {
+        let state = match gateway.charge_state(reference).await {
+            Ok(Some(ChargeState::Processing)) if age_s < GIVEN_UP_AFTER_S => return,
+            Ok(None | Some(ChargeState::Processing)) => gateway.void(reference).await,
+            Ok(Some(state)) => Ok(state),
+            Err(error) => Err(error),
+        };
+        let settled = match state {
+            Ok(state) => self
+                .settle(reference, state)
+                .await
+                .map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = settled {
+            tracing::warn!(%reference, error, "asking about a charge");
+        }
+    }
+
+    /// Pays back what is to be paid back from this charge. What fails is tried again by [`Shop::resolve_unknown`].
+    pub(super) async fn pay_back(&self, charge: Uuid) {
+        let Ok(gateway) = self.gateway() else {
+            return;
+        };
+        match settlement::pending_refunds(self.db.reader(), charge).await {
+            Ok(refunds) => {
+                for refund in refunds {
+                    self.pay_back_one(&*gateway, refund).await;
+                }
+            }
+            Err(error) => tracing::warn!(%charge, %error, "looking for refunds"),
+        }
+    }
+
+    async fn pay_back_one(&self, gateway: &dyn PaymentGateway, refund: Uuid) {
+        let done = match self.refund_request(refund).await {
+            Ok(Some(request)) => self.ask_for_refund(gateway, &request).await,
+            Ok(None) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        };
+        if let Err(error) = done {
+            tracing::warn!(%refund, error, "a refund is to be tried again");
+        }
+    }
+
+    async fn ask_for_refund(
+        &self,
+        gateway: &dyn PaymentGateway,
+        request: &RefundRequest,
+    ) -> Result<(), String> {
+        crash_point::pass("before call of", "refund");
+        let answer = gateway.refund(request).await;
+        crash_point::pass("after call of", "refund");
+        match answer {
+            Ok(RefundState::Succeeded) => {
+                let reference = request.reference;
+                txn::run_for_result(&self.db, self.policy("settle refund"), move |work| {
+                    Box::pin(settlement::refund_succeeded(work, reference))
+                })
+                .await
+                .map_err(|error| error.to_string())
+            }
+            Ok(RefundState::Processing) => Ok(()),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    async fn refund_request(&self, refund: Uuid) -> Result<Option<RefundRequest>, DbErr> {
+        settlement::refund_request(self.db.reader(), refund).await
+    }
+}
+
+/// Notes the event; false if it was known.
+async fn is_new(work: &Work, event: &ProviderEvent) -> Result<bool, DbErr> {
+    let row = payment_event::ActiveModel {
+        provider_event_id: Set(event.event_id.clone()),
+        reference: Set(event.charge),
+        kind: Set(event.kind.clone()),
+        received_at: NotSet,
+    };
+    let inserted = payment_event::Entity::insert(row)
+        .on_conflict_do_nothing()
+        .exec_without_returning(work.connection())
+        .await?;
+    Ok(matches!(inserted, TryInsertResult::Inserted(1)))
+}
+
+/// An outcome that is due to be known.
+#[derive(Debug, FromQueryResult)]
+struct Due {
+    reference: Uuid,
+    age_s: i32,
+}

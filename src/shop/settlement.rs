@@ -1,0 +1,388 @@
+//! What the provider's word means for an order: confirm it, make good, or call it off. Each step is one transaction's work, and is done
+//! once however often it is told.
+
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
+    sea_query::Expr,
+};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
+
+use super::{
+    cart::{self, Draft},
+    discounts, holds,
+    holds::ReleaseReason,
+    inventory::{
+        counters::{self, Shift},
+        purchase,
+    },
+    ledger::{self, Movement, MovementKind},
+    orders::{self, NewStatus},
+};
+use crate::{
+    config::PaidWithoutStock,
+    db::{
+        entity::{customer_order, hold, order_line, payment, refund, stock},
+        locks,
+        txn::{Abort, Work},
+    },
+    model::{CancelReason, OrderStatus, PaymentState, RefundReason},
+    payment::gateway::{ChargeState, RefundRequest},
+    shop::{Shop, catalog},
+};
+
+/// Takes in how the charge under `reference` stands. A charge that no payment of ours knows is none of ours.
+///
+/// # Errors
+/// What the database says.
+pub async fn settle(
+    work: &Work,
+    shop: &Shop,
+    reference: Uuid,
+    state: &ChargeState,
+) -> Result<(), Abort> {
+    let Some(known) = by_reference(work.connection(), reference).await? else {
+        return Ok(());
+    };
+    let failed = match state {
+        ChargeState::Processing => return Ok(()),
+        ChargeState::Captured => None,
+        ChargeState::Declined { reason } => Some((PaymentState::Declined, Some(reason.clone()))),
+        ChargeState::Voided => Some((PaymentState::Voided, None)),
+    };
+    if failed.is_some() {
+        // Its lines may go back to the cart, which stands before the order in the order of locks.
+        let order = customer_order::Entity::find_by_id(known.order_id)
+            .one(work.connection())
+            .await?;
+        if let Some(cart_id) = order.and_then(|order| order.cart_id) {
+            locks::cart(work, cart_id).await?;
+        }
+    }
+    let Some(order) = locks::order(work, known.order_id).await? else {
+        return Ok(());
+    };
+    let payments = locks::payments_of_order(work, order.id).await?;
+    let Some(payment) = payments.into_iter().find(|payment| payment.id == known.id) else {
+        return Ok(());
+    };
+    match (PaymentState::parse(&payment.state), failed) {
+        (Some(PaymentState::Pending), Some((state, reason))) => {
+            close_payment(work, &payment, state, reason).await?;
+            call_off(work, shop, &order).await
+        }
+        (Some(PaymentState::Captured), None) => Ok(()),
+        (Some(PaymentState::Pending), None) => {
+            close_payment(work, &payment, PaymentState::Captured, None).await?;
+            captured(work, shop, &order, &payment).await
+        }
+        (_, None) => {
+            // Taken after all, though the provider had said that it would not be.
+            tracing::error!(%reference, "money was taken for a payment that was closed");
+            close_payment(work, &payment, PaymentState::Captured, None).await?;
+            captured(work, shop, &order, &payment).await
+        }
+        (_, Some(_)) => Ok(()),
+    }
+}
+
+async fn by_reference<C: ConnectionTrait>(
+    connection: &C,
+    reference: Uuid,
+) -> Result<Option<payment::Model>, DbErr> {
+    payment::Entity::find()
+        .filter(payment::Column::Reference.eq(reference))
+        .one(connection)
+        .await
+}
+
+/// True once the outcome of a charge is known.
+///
+/// # Errors
+/// What the database says.
+pub async fn is_settled<C: ConnectionTrait>(
+    connection: &C,
+    reference: Uuid,
+) -> Result<bool, DbErr> {
+    let payment = by_reference(connection, reference).await?;
+    Ok(payment.is_none_or(|payment| payment.state != PaymentState::Pending.as_str()))
+}
+
+async fn close_payment(
+    work: &Work,
+    payment: &payment::Model,
+    state: PaymentState,
+    reason: Option<String>,
+) -> Result<(), DbErr> {
+    let captured = match state {
+        PaymentState::Captured => payment.amount_cents,
+        _ => 0,
+    };
+    let reason = reason.map(|reason| reason.chars().take(200).collect::<String>());
+    payment::Entity::update_many()
+        .col_expr(payment::Column::State, Expr::value(state.as_str()))
+        .col_expr(payment::Column::CapturedCents, Expr::value(captured))
+        .col_expr(payment::Column::DeclineReason, Expr::value(reason))
+        .col_expr(payment::Column::SettledAt, Expr::current_timestamp())
+        .filter(payment::Column::Id.eq(payment.id))
+        .exec(work.connection())
+        .await
+        .map(drop)
+}
+
+/// The money is there: sell what is held, or what is left, or make good.
+async fn captured(
+    work: &Work,
+    shop: &Shop,
+    order: &customer_order::Model,
+    payment: &payment::Model,
+) -> Result<(), Abort> {
+    if orders::status_of(order)? != OrderStatus::Pending {
+        // Called off in the meantime.
+        return plan_refund(work, payment, payment.amount_cents, RefundReason::Cancelled).await;
+    }
+    let lines = orders::lines_of(work, order.id).await?;
+    let held = locks::holds_of_order(work, order.id).await?;
+    let rows = lock_stock(work, &lines).await?;
+    if lines.iter().all(|line| is_covered(line, &held, &rows)) {
+        sell(work, shop, &lines, &held).await?;
+        return Ok(orders::set_status(work, order.id, paid(order)).await?);
+    }
+    holds::release(work, shop, &held, ReleaseReason::Order).await?;
+    match shop.terms.paid_without_stock {
+        PaidWithoutStock::Backorder => {
+            let new = NewStatus {
+                status: OrderStatus::Backordered,
+                ..paid(order)
+            };
+            Ok(orders::set_status(work, order.id, new).await?)
+        }
+        PaidWithoutStock::Refund => {
+            discounts::give_back(work, order.id).await?;
+            orders::set_status(work, order.id, cancelled(CancelReason::NoStock)).await?;
+            plan_refund(work, payment, payment.amount_cents, RefundReason::NoStock).await
+        }
+    }
+}
+
+fn paid(order: &customer_order::Model) -> NewStatus {
+    NewStatus {
+        status: OrderStatus::Paid,
+        reason: None,
+        due_cents: order.total_cents,
+    }
+}
+
+/// Where a cancelled order stands: the shop keeps nothing.
+pub fn cancelled(reason: CancelReason) -> NewStatus {
+    NewStatus {
+        status: OrderStatus::Cancelled,
+        reason: Some(reason),
+        due_cents: 0,
+    }
+}
+
+/// Locks the stock rows of `lines`, in id order.
+///
+/// # Errors
+/// What the database says.
+pub async fn lock_stock(
+    work: &Work,
+    lines: &[order_line::Model],
+) -> Result<Vec<stock::Model>, DbErr> {
+    let ids: Vec<i64> = lines.iter().map(|line| line.product_id).collect();
+    locks::stock_rows(work, &ids).await
+}
+
+fn is_covered(line: &order_line::Model, held: &[hold::Model], rows: &[stock::Model]) -> bool {
+    let is_held = held.iter().any(|hold| hold.product_id == line.product_id);
+    let row = rows.iter().find(|row| row.product_id == line.product_id);
+    is_held || row.is_some_and(|row| row.available >= line.quantity.into())
+}
+
+/// True when the shelf alone covers every line. The rows are locked.
+pub fn is_on_shelf(lines: &[order_line::Model], rows: &[stock::Model]) -> bool {
+    lines.iter().all(|line| is_covered(line, &[], rows))
+}
+
+/// Sells every line of an order, out of its hold if it has one. All of them are covered.
+///
+/// # Errors
+/// What the database says.
+pub async fn sell(
+    work: &Work,
+    shop: &Shop,
+    lines: &[order_line::Model],
+    held: &[hold::Model],
+) -> Result<(), Abort> {
+    let mut movements = Vec::with_capacity(lines.len());
+    for line in lines {
+        let units = i64::from(line.quantity);
+        let hold = held.iter().find(|hold| hold.product_id == line.product_id);
+        let shift = match hold {
+            Some(_) => Shift::sell_held(units),
+            None => Shift {
+                available: -units,
+                sold: units,
+                ..Shift::default()
+            },
+        };
+        let level = counters::apply(work, line.product_id, shift)
+            .await?
+            .ok_or(DbErr::RecordNotUpdated)?;
+        purchase::announce(work, shop, line.product_id, level);
+        movements.push(Movement {
+            order_id: Some(line.order_id),
+            hold_id: hold.map(|hold| hold.id),
+            ..Movement::of(line.product_id, MovementKind::Sell, units)
+        });
+    }
+    holds::mark_sold(work, held).await?;
+    Ok(ledger::append(work, &movements).await?)
+}
+
+/// The card was declined, or the charge withdrawn: nothing was taken, and cart and form are as they were, if nobody has filled the cart
+/// anew. The cart is locked.
+async fn call_off(work: &Work, shop: &Shop, order: &customer_order::Model) -> Result<(), Abort> {
+    if orders::status_of(order)? != OrderStatus::Pending {
+        return Ok(());
+    }
+    let held = locks::holds_of_order(work, order.id).await?;
+    let lines = orders::lines_of(work, order.id).await?;
+    let refilled = match order.cart_id {
+        Some(cart_id) => {
+            let draft = Draft {
+                contact: orders::contact_of(order).unwrap_or_default(),
+                code: order.discount_code.clone().unwrap_or_default(),
+            };
+            let wanted: Vec<_> = lines
+                .iter()
+                .map(|line| (line.product_id, line.quantity))
+                .collect();
+            cart::refill(work, cart_id, &wanted, &draft).await?
+        }
+        None => false,
+    };
+    if refilled {
+        holds::hand_over(work, &held, None).await?;
+    } else {
+        holds::release(work, shop, &held, ReleaseReason::Order).await?;
+    }
+    discounts::give_back(work, order.id).await?;
+    let declined = NewStatus {
+        status: OrderStatus::Declined,
+        reason: None,
+        due_cents: 0,
+    };
+    Ok(orders::set_status(work, order.id, declined).await?)
+}
+
+/// Decides that `cents` go back. The first refund of a payment has a reference that follows from the payment's: whoever decides it, and
+/// however often, it is one refund.
+///
+/// # Errors
+/// What the database says.
+pub async fn plan_refund(
+    work: &Work,
+    payment: &payment::Model,
+    cents: i64,
+    reason: RefundReason,
+) -> Result<(), Abort> {
+    if cents <= 0 {
+        return Ok(());
+    }
+    let earlier = refund::Entity::find()
+        .filter(refund::Column::PaymentId.eq(payment.id))
+        .all(work.connection())
+        .await?
+        .len();
+    refund::ActiveModel {
+        id: NotSet,
+        payment_id: Set(payment.id),
+        order_id: Set(payment.order_id),
+        reference: Set(refund_reference(payment.reference, earlier)),
+        state: Set("pending".to_owned()),
+        reason: Set(reason.as_str().to_owned()),
+        amount_cents: Set(cents),
+        created_at: NotSet,
+        settled_at: NotSet,
+        ask_at: NotSet,
+    }
+    .insert(work.connection())
+    .await?;
+    Ok(())
+}
+
+/// The reference of a payment's refund number `index`, counted from 0: a UUID of version 8 made from a hash.
+pub fn refund_reference(payment: Uuid, index: usize) -> Uuid {
+    let mut hash = Sha256::new();
+    hash.update(b"refund");
+    hash.update(payment.as_bytes());
+    hash.update((index as u64).to_be_bytes());
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash.finalize()[..16]);
+    uuid::Builder::from_custom_bytes(bytes).into_uuid()
+}
+
+/// The provider has paid a refund back.
+///
+/// # Errors
+/// What the database says.
+pub async fn refund_succeeded(work: &Work, reference: Uuid) -> Result<(), Abort> {
+    refund::Entity::update_many()
+        .col_expr(refund::Column::State, Expr::value("succeeded"))
+        .col_expr(refund::Column::SettledAt, Expr::current_timestamp())
+        .filter(refund::Column::Reference.eq(reference))
+        .filter(refund::Column::State.eq("pending"))
+        .exec(work.connection())
+        .await?;
+    Ok(())
+}
+
+/// The refunds of a charge that the provider has not confirmed, oldest first.
+///
+/// # Errors
+/// What the database says.
+pub async fn pending_refunds<C: ConnectionTrait>(
+    connection: &C,
+    charge: Uuid,
+) -> Result<Vec<Uuid>, DbErr> {
+    let Some(payment) = by_reference(connection, charge).await? else {
+        return Ok(Vec::new());
+    };
+    let rows = refund::Entity::find()
+        .filter(refund::Column::PaymentId.eq(payment.id))
+        .filter(refund::Column::State.eq("pending"))
+        .order_by_asc(refund::Column::Id)
+        .all(connection)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.reference).collect())
+}
+
+/// What to ask of the provider for a refund; `None` if it is not waiting.
+///
+/// # Errors
+/// What the database says.
+pub async fn refund_request<C: ConnectionTrait>(
+    connection: &C,
+    reference: Uuid,
+) -> Result<Option<RefundRequest>, DbErr> {
+    let row = refund::Entity::find()
+        .filter(refund::Column::Reference.eq(reference))
+        .filter(refund::Column::State.eq("pending"))
+        .one(connection)
+        .await?;
+    let Some(row) = row else {
+        return Ok(None);
+    };
+    let payment = payment::Entity::find_by_id(row.payment_id)
+        .one(connection)
+        .await?;
+    Ok(payment.map(|payment| RefundRequest {
+        reference,
+        charge: payment.reference,
+        amount: catalog::money(row.amount_cents, &payment.currency),
+    }))
+}

@@ -1,0 +1,141 @@
+//! `/admin/discounts`: the codes, and a form for another.
+
+use leptos::prelude::*;
+
+use super::Subnav;
+use crate::{
+    model::ShopError,
+    shop::discounts::CodeView,
+    ui::{
+        field::{Field, FieldKind},
+        notice::ErrorNotice,
+    },
+    web::{
+        pages::{
+            form_key::FormKey,
+            frame::{Bundle, Page, framed},
+        },
+        session::Notice,
+    },
+};
+
+/// `/admin/discounts`
+#[component]
+pub fn DiscountsPage() -> impl IntoView {
+    framed(|visit| async move {
+        visit.require_admin().await?;
+        let codes = visit.shop().discount_codes().await?;
+        let notice = visit.take_notice().await?;
+        let body = view! { <DiscountsView codes notice/> };
+        Ok(Page::private("Discount codes", Bundle::None, body))
+    })
+}
+
+#[component]
+fn DiscountsView(codes: Vec<CodeView>, notice: Option<Notice>) -> impl IntoView {
+    let problem = notice.as_ref().map(|notice| notice.error.to_string());
+    view! {
+        <main class="page" id="main" tabindex="-1">
+            <Subnav current="/admin/discounts"/>
+            <div class="page-head">
+                <h1>"Discount codes"</h1>
+                <p class="page-head__lead">"The number of uses is protected like stock: the last use is had once."</p>
+            </div>
+            {problem.map(|title| view! { <ErrorNotice title><p>"No code was made."</p></ErrorNotice> })}
+            <CodesTable codes/>
+            <NewCodeForm notice/>
+        </main>
+    }
+}
+
+#[component]
+fn CodesTable(codes: Vec<CodeView>) -> impl IntoView {
+    if codes.is_empty() {
+        return view! { <p class="quiet">"There is no code yet."</p> }.into_any();
+    }
+    let rows = codes
+        .into_iter()
+        .map(|code| {
+            let window = match (code.starts_at, code.ends_at) {
+                (None, None) => "Always".to_owned(),
+                (Some(start), None) => format!("From {start}"),
+                (None, Some(end)) => format!("Until {end}"),
+                (Some(start), Some(end)) => format!("{start} to {end}"),
+            };
+            let limit = code
+                .per_customer_limit
+                .map_or("–".to_owned(), |limit| limit.to_string());
+            view! {
+                <tr>
+                    <th scope="row" class="tight"><span class="code-no">{code.code}</span></th>
+                    <td class="tight">{code.value.to_string()}</td>
+                    <td class="n">{code.min_subtotal.to_string()}</td>
+                    <td>{window}</td>
+                    <td class="n">{format!("{} of {}", code.uses, code.uses_max)}</td>
+                    <td class="n">{limit}</td>
+                </tr>
+            }
+        })
+        .collect_view();
+    view! {
+        <div class="table-wrap" role="region" aria-label="Discount codes" tabindex="0">
+            <table class="table">
+                <caption>"Codes"</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"Code"</th>
+                        <th scope="col">"Takes off"</th>
+                        <th scope="col" class="n">"From"</th>
+                        <th scope="col">"Valid"</th>
+                        <th scope="col" class="n">"Used"</th>
+                        <th scope="col" class="n">"Per customer"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn NewCodeForm(notice: Option<Notice>) -> impl IntoView {
+    let typed = |field: &str, otherwise: &str| {
+        let typed = notice.as_ref().and_then(|notice| notice.typed(field));
+        typed.unwrap_or(otherwise).to_owned()
+    };
+    let error = notice.as_ref().map(|notice| &notice.error);
+    let about = |field| {
+        error
+            .and_then(|error: &ShopError| error.about_field(field))
+            .map(ToOwned::to_owned)
+    };
+    let is_amount = typed("kind", "percent") == "amount";
+    let moment = FieldKind {
+        input: "datetime-local",
+        ..FieldKind::text("off")
+    };
+    view! {
+        <form class="panel" method="post" action="/api/form/admin/create-code" aria-labelledby="new-code">
+            <h2 id="new-code">"New code"</h2>
+            <FormKey/>
+            <div class="fields">
+                <Field name="code" label="Code" kind=FieldKind::text("off") value=typed("code", "") error=about("code") hint="Small and capital letters are the same." width="half"/>
+                <div class="field field--half">
+                    <label class="field__label" for="kind">"Kind"</label>
+                    <select class="field__input" id="kind" name="kind">
+                        <option value="percent" selected=!is_amount>"Percent of the subtotal"</option>
+                        <option value="amount" selected=is_amount>"A fixed amount in euros"</option>
+                    </select>
+                </div>
+                <Field name="value" label="Takes off" kind=FieldKind { keyboard: "decimal", ..FieldKind::text("off") } value=typed("value", "10") error=about("value") width="half"/>
+                <Field name="min_subtotal" label="For orders from (€)" kind=FieldKind { keyboard: "decimal", ..FieldKind::text("off") } value=typed("min_subtotal", "0") error=about("min_subtotal") width="half"/>
+                <Field name="starts_at" label="Valid from (UTC)" kind=moment value=typed("starts_at", "") error=about("starts_at") hint="Empty: from now on." width="half" optional=true/>
+                <Field name="ends_at" label="Valid until (UTC)" kind=moment value=typed("ends_at", "") error=about("ends_at") hint="Empty: for ever." width="half" optional=true/>
+                <Field name="uses_max" label="Uses in all" kind=FieldKind::NUMBER value=typed("uses_max", "100") error=about("uses_max") min=Some(1) width="half"/>
+                <Field name="per_customer_limit" label="Uses by each customer" kind=FieldKind::NUMBER value=typed("per_customer_limit", "1") error=about("per_customer_limit") min=Some(1) hint="Empty: as many as there are." width="half" optional=true/>
+            </div>
+            <button class="btn btn--primary" type="submit">"Make the code"</button>
+        </form>
+    }
+}

@@ -1,0 +1,169 @@
+//! `/admin/orders/{public_id}`: what the shop's people may do about an order.
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+
+use super::Subnav;
+use crate::{
+    model::{OrderLineView, OrderStatus, OrderView as Order, PaymentState, Tone},
+    ui::notice::ErrorNotice,
+    web::pages::{
+        form_key::FormKey,
+        frame::{Bundle, Page, framed},
+    },
+};
+
+/// `/admin/orders/{public_id}`
+#[component]
+pub fn AdminOrderPage() -> impl IntoView {
+    let public_id = use_params_map()
+        .get_untracked()
+        .get("public_id")
+        .unwrap_or_default();
+    framed(|visit| async move {
+        visit.require_admin().await?;
+        let order = visit.shop().order(&public_id).await?;
+        let error = visit
+            .take_notice()
+            .await?
+            .map(|notice| notice.error.to_string());
+        let title = format!("Order {}", order.number);
+        Ok(Page::private(
+            title,
+            Bundle::None,
+            view! { <AdminOrderView order error/> },
+        ))
+    })
+}
+
+#[component]
+fn AdminOrderView(order: Order, error: Option<String>) -> impl IntoView {
+    let standing = order.standing();
+    let badge = match standing.tone {
+        Tone::Good => "badge badge--ok",
+        Tone::Waiting => "badge badge--low",
+        Tone::Bad => "badge badge--bad",
+    };
+    let customer = order.contact.as_ref().map(|contact| {
+        view! { <dt>"Customer"</dt><dd>{contact.name.clone()}", "{contact.email.clone()}</dd> }
+    });
+    view! {
+        <main class="page" id="main" tabindex="-1">
+            <Subnav current="/admin"/>
+            <div class="page-head page-head--row">
+                <h1>"Order "{order.number.clone()}</h1>
+                <a class="btn" href=format!("/orders/{}", order.public_id)>"As the customer sees it"</a>
+            </div>
+            {error.map(|title| view! { <ErrorNotice title><p>"Nothing was changed."</p></ErrorNotice> })}
+            <section class="panel" aria-label="Where it stands">
+                <dl class="facts">
+                    <dt>"Status"</dt><dd><span class=badge>{standing.status}</span></dd>
+                    <dt>"Payment"</dt><dd>{standing.payment}</dd>
+                    <dt>"Placed"</dt><dd>{order.placed_at.clone()}</dd>
+                    {customer}
+                    <dt>"Total"</dt><dd>{order.bill.total.to_string()}</dd>
+                </dl>
+            </section>
+            <Lines order=order.clone()/>
+            <WholeOrder order/>
+        </main>
+    }
+}
+
+#[component]
+fn Lines(order: Order) -> impl IntoView {
+    let is_sold = order.status.is_sold();
+    let was_paid = was_paid(&order);
+    let rows = order
+        .lines
+        .into_iter()
+        .map(|line| view! { <LineRow order_id=order.public_id.clone() line is_sold was_paid/> })
+        .collect_view();
+    view! {
+        <div class="table-wrap" role="region" aria-label="Lines" tabindex="0">
+            <table class="table">
+                <caption>"Lines"</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"Item"</th>
+                        <th scope="col" class="n">"Units"</th>
+                        <th scope="col" class="n">"Returned"</th>
+                        <th scope="col" class="n">"Refunded"</th>
+                        <th scope="col" class="n">"Sum"</th>
+                        <th scope="col">"Do"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+}
+
+#[component]
+fn LineRow(order_id: String, line: OrderLineView, is_sold: bool, was_paid: bool) -> impl IntoView {
+    let units = line.quantity.get();
+    let can_return = is_sold && line.returned < units;
+    let can_refund = was_paid && line.refunded < units;
+    let quantity_id = format!("units-{}", line.id);
+    let button = |act: &'static str, text: &'static str| {
+        view! { <button class="btn" type="submit" name="act" value=act>{text}<span class="vh">{format!(" {}", line.product_name)}</span></button> }
+    };
+    let form = (can_return || can_refund).then(|| {
+        view! {
+            <form class="act" method="post" action="/api/form/admin/order">
+                <FormKey/>
+                <input type="hidden" name="order_id" value=order_id/>
+                <input type="hidden" name="line_id" value=line.id/>
+                <label class="vh" for=quantity_id.clone()>{format!("Units of {}", line.product_name)}</label>
+                <input class="field__input act__units" id=quantity_id name="quantity" type="number" inputmode="numeric" min="1" max=units value="1" required/>
+                {can_return.then(|| button("take-back", "Take back"))}
+                {can_refund.then(|| button("refund-line", "Refund"))}
+            </form>
+        }
+    });
+    view! {
+        <tr>
+            <th scope="row">{line.product_name.clone()}</th>
+            <td class="n">{units}</td>
+            <td class="n">{line.returned}</td>
+            <td class="n">{line.refunded}</td>
+            <td class="n">{line.amount.to_string()}</td>
+            <td>{form}</td>
+        </tr>
+    }
+}
+
+fn was_paid(order: &Order) -> bool {
+    let captured = order
+        .payment
+        .as_ref()
+        .is_some_and(|payment| payment.state == PaymentState::Captured);
+    captured && matches!(order.status, OrderStatus::Paid | OrderStatus::Backordered)
+}
+
+#[component]
+fn WholeOrder(order: Order) -> impl IntoView {
+    let is_over = matches!(order.status, OrderStatus::Cancelled | OrderStatus::Declined);
+    let can_refund = was_paid(&order) && order.refunded_cents() < order.bill.total.cents;
+    let form = |act: &'static str, class: &'static str, text: &'static str| {
+        view! {
+            <form method="post" action="/api/form/admin/order">
+                <FormKey/>
+                <input type="hidden" name="order_id" value=order.public_id.clone()/>
+                <button class=class type="submit" name="act" value=act>{text}</button>
+            </form>
+        }
+    };
+    (!is_over).then(|| {
+        view! {
+            <section class="panel acts" aria-labelledby="whole">
+                <h2 id="whole">"The whole order"</h2>
+                <p class="quiet">"Cancelling puts its goods back on the shelf and pays back what was taken. Refunding only pays back."</p>
+                <div class="acts__row">
+                    {can_refund.then(|| form("refund-all", "btn btn--line", "Refund all that is left"))}
+                    {form("cancel", "btn btn--danger", "Cancel the order")}
+                </div>
+            </section>
+        }
+    })
+}

@@ -1,0 +1,119 @@
+//! `/admin/stock`: units that come in, and what a stock-take found.
+
+use leptos::prelude::*;
+
+use super::{StockTable, Subnav};
+use crate::{
+    model::{ShopError, quantity::QUANTITY_MAX},
+    shop::{catalog::StockLevel, stockroom::COUNT_MAX},
+    ui::{
+        field::{Field, FieldKind},
+        notice::ErrorNotice,
+    },
+    web::{
+        pages::{
+            form_key::FormKey,
+            frame::{Bundle, Page, framed},
+        },
+        session::Notice,
+    },
+};
+
+/// `/admin/stock`
+#[component]
+pub fn StockPage() -> impl IntoView {
+    framed(|visit| async move {
+        visit.require_admin().await?;
+        let levels = visit.shop().stock_levels().await?;
+        let notice = visit.take_notice().await?;
+        let body = view! { <StockView levels notice/> };
+        Ok(Page::private("Stock", Bundle::None, body))
+    })
+}
+
+#[component]
+fn StockView(levels: Vec<StockLevel>, notice: Option<Notice>) -> impl IntoView {
+    let problem = notice.as_ref().map(|notice| notice.error.to_string());
+    view! {
+        <main class="page" id="main" tabindex="-1">
+            <Subnav current="/admin/stock"/>
+            <div class="page-head">
+                <h1>"Stock"</h1>
+                <p class="page-head__lead">"Every change is written into the ledger."</p>
+            </div>
+            {problem.map(|title| view! { <ErrorNotice title><p>"Nothing was changed."</p></ErrorNotice> })}
+            <div class="two">
+                <Receive levels=levels.clone() notice=notice.clone()/>
+                <Count levels=levels.clone() notice/>
+            </div>
+            <StockTable levels/>
+        </main>
+    }
+}
+
+/// What was typed into `field`, or `otherwise`.
+fn typed(notice: Option<&Notice>, field: &str, otherwise: &str) -> String {
+    let typed = notice.and_then(|notice| notice.typed(field));
+    typed.unwrap_or(otherwise).to_owned()
+}
+
+#[component]
+fn ProductChoice(levels: Vec<StockLevel>, id: &'static str, chosen: String) -> impl IntoView {
+    let options = levels
+        .into_iter()
+        .map(|level| {
+            let value = level.id.to_string();
+            view! { <option value=value.clone() selected=value == chosen>{level.name}</option> }
+        })
+        .collect_view();
+    view! {
+        <div class="field">
+            <label class="field__label" for=id>"Product"</label>
+            <select class="field__input" id=id name="product_id">{options}</select>
+        </div>
+    }
+}
+
+#[component]
+fn Receive(levels: Vec<StockLevel>, notice: Option<Notice>) -> impl IntoView {
+    let chosen = typed(notice.as_ref(), "product_id", "");
+    let quantity = typed(notice.as_ref(), "quantity", "1");
+    view! {
+        <form class="panel" method="post" action="/api/form/admin/receive" aria-labelledby="receive">
+            <h2 id="receive">"Receive units"</h2>
+            <p class="quiet">"Customers who have paid and wait are served first."</p>
+            <FormKey/>
+            <div class="fields">
+                <ProductChoice levels id="receive-product" chosen/>
+                <Field name="quantity" label="Units" kind=FieldKind::NUMBER value=quantity min=Some(1) max=Some(QUANTITY_MAX.into()) width="half"/>
+            </div>
+            <button class="btn btn--primary" type="submit">"Receive"</button>
+        </form>
+    }
+}
+
+#[component]
+fn Count(levels: Vec<StockLevel>, notice: Option<Notice>) -> impl IntoView {
+    let error = notice.as_ref().map(|notice| &notice.error);
+    let about = |field| {
+        error
+            .and_then(|error: &ShopError| error.about_field(field))
+            .map(ToOwned::to_owned)
+    };
+    let chosen = typed(notice.as_ref(), "counted_product_id", "");
+    let counted = typed(notice.as_ref(), "counted", "");
+    let reason = typed(notice.as_ref(), "reason", "");
+    view! {
+        <form class="panel" method="post" action="/api/form/admin/take-stock" aria-labelledby="count">
+            <h2 id="count">"Stock-take"</h2>
+            <p class="quiet">"What lies on the shelf, units that are held at the checkout included."</p>
+            <FormKey/>
+            <div class="fields">
+                <ProductChoice levels id="count-product" chosen/>
+                <Field name="counted" label="Units counted" kind=FieldKind::NUMBER value=counted error=about("counted") min=Some(0) max=Some(COUNT_MAX.unsigned_abs()) width="half"/>
+                <Field name="reason" label="Reason" kind=FieldKind::text("off") value=reason error=about("reason")/>
+            </div>
+            <button class="btn btn--primary" type="submit">"Adjust"</button>
+        </form>
+    }
+}

@@ -1,0 +1,57 @@
+//! `/orders/find`: an order by its number and the e-mail address that it was placed with.
+
+use leptos::prelude::*;
+
+use super::frame::{Bundle, Page, framed};
+use crate::{
+    ui::{
+        field::{Field, FieldKind},
+        notice::ErrorNotice,
+    },
+    web::session::Notice,
+};
+
+/// `/orders/find`
+#[component]
+pub fn FindOrderPage() -> impl IntoView {
+    framed(|visit| async move {
+        let notice = visit.take_notice().await?;
+        let body = view! { <FindOrderView notice/> };
+        Ok(Page::private("Find your order", Bundle::None, body))
+    })
+}
+
+#[component]
+fn FindOrderView(notice: Option<Notice>) -> impl IntoView {
+    let typed = |field: &str| {
+        let notice = notice.as_ref();
+        notice
+            .and_then(|notice| notice.typed(field))
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let (number, email) = (typed("number"), typed("email"));
+    view! {
+        <main class="page page--narrow" id="main" tabindex="-1">
+            <div class="page-head">
+                <h1>"Find your order"</h1>
+                <p class="page-head__lead">"With its number and the e-mail address that you ordered with."</p>
+            </div>
+            {notice.map(|notice| view! {
+                <ErrorNotice title=notice.error.to_string()>
+                    <p>"Number and address must both be right, and belong together."</p>
+                </ErrorNotice>
+            })}
+            <form class="panel gate" method="post" action="/api/form/orders/find">
+                <Field name="number" label="Order number" kind=FieldKind::text("off") value=number hint="As in DB-000042."/>
+                <Field
+                    name="email"
+                    label="E-mail"
+                    kind=FieldKind { input: "email", autocomplete: "email", keyboard: "email" }
+                    value=email
+                />
+                <button class="btn btn--primary btn--big" type="submit">"Find it"</button>
+            </form>
+        </main>
+    }
+}
