@@ -154,7 +154,9 @@ mod server {
             "reserve" => Ok(visit.shop().reserve_cart(own, claim).await.result?),
             "extend" => visit.shop().extend_reservation(own, claim).await,
             "apply-code" => apply_code(visit, own, &fold_code(&form.code)).await,
-            _ => Err(ShopError::Malformed("the form has no such button".to_owned())),
+            _ => Err(ShopError::Malformed(
+                "the form has no such button".to_owned(),
+            )),
         }
     }
 
@@ -165,7 +167,11 @@ mod server {
         }
         visit.check_guess()?;
         let cart = visit.shop().cart(Some(cart_id)).await?;
-        visit.shop().look_at_code(code, cart.subtotal).await.map(drop)
+        visit
+            .shop()
+            .look_at_code(code, cart.subtotal)
+            .await
+            .map(drop)
     }
 
     /// The form names its cart, so that a second press after the first one's answer finds the same request under its key.

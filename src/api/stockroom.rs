@@ -18,7 +18,12 @@ pub async fn act_on_order(
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
     visit.require_admin().await?;
-    let done = server::act(&visit, &idempotency_key, [&order_id, &act, &line_id, &quantity]).await;
+    let done = server::act(
+        &visit,
+        &idempotency_key,
+        [&order_id, &act, &line_id, &quantity],
+    )
+    .await;
     let done = done.map(|id| format!("/admin/orders/{id}"));
     visit.answer(done, &[]).await
 }
@@ -38,7 +43,10 @@ pub async fn receive_stock(
     let done = server::receive(&visit, &idempotency_key, &product_id, &quantity).await;
     let done = done.map(|()| "/admin/stock".to_owned());
     visit
-        .answer(done, &[("product_id", &product_id), ("quantity", &quantity)])
+        .answer(
+            done,
+            &[("product_id", &product_id), ("quantity", &quantity)],
+        )
         .await
 }
 
@@ -60,7 +68,11 @@ pub async fn take_stock(
     visit
         .answer(
             done,
-            &[("counted_product_id", &product_id), ("counted", &counted), ("reason", &reason)],
+            &[
+                ("counted_product_id", &product_id),
+                ("counted", &counted),
+                ("reason", &reason),
+            ],
         )
         .await
 }
@@ -131,7 +143,11 @@ mod server {
                 let (line_id, quantity) = line()?;
                 OrderAct::TakeBack { line_id, quantity }
             }
-            _ => return Err(ShopError::Malformed("the form has no such button".to_owned())),
+            _ => {
+                return Err(ShopError::Malformed(
+                    "the form has no such button".to_owned(),
+                ));
+            }
         };
         visit.shop().act_on_order(order_id, act, claim).await?;
         Ok(order_id.to_owned())
@@ -146,7 +162,10 @@ mod server {
         let claim = visit.claim(key, "receive stock", &[product_id, quantity])?;
         let product_id = product_id.parse().map_err(|_| ShopError::UnknownProduct)?;
         let quantity = Quantity::parse(quantity)?;
-        visit.shop().receive_stock(product_id, quantity, claim).await
+        visit
+            .shop()
+            .receive_stock(product_id, quantity, claim)
+            .await
     }
 
     pub async fn take_stock(
@@ -233,16 +252,19 @@ mod server {
     fn moment(field: &str, text: &str) -> Result<Option<time::OffsetDateTime>, ShopError> {
         match text.trim() {
             "" => Ok(None),
-            text => catalog::parse_utc(text)
-                .map(Some)
-                .ok_or_else(|| invalid(field, "Please enter date and time, as in 2026-12-12 12:12.")),
+            text => catalog::parse_utc(text).map(Some).ok_or_else(|| {
+                invalid(field, "Please enter date and time, as in 2026-12-12 12:12.")
+            }),
         }
     }
 
     fn number(field: &str, text: &str) -> Result<u32, ShopError> {
         match text.trim().parse() {
             Ok(number @ 1..=1_000_000) => Ok(number),
-            _ => Err(invalid(field, "Please enter a whole number from 1 to 1,000,000.")),
+            _ => Err(invalid(
+                field,
+                "Please enter a whole number from 1 to 1,000,000.",
+            )),
         }
     }
 

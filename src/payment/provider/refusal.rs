@@ -30,10 +30,13 @@ pub enum Refusal {
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        tracing::warn!(
-            error = &error as &dyn std::error::Error,
-            "an order was not carried out"
-        );
+        match error {
+            // The workers say so once; there may be hundreds of orders.
+            StoreError::Away(_) | StoreError::Silent => {
+                tracing::debug!(%error, "an order was not carried out");
+            }
+            _ => tracing::error!(%error, "an order was not carried out"),
+        }
         Self::Away
     }
 }

@@ -36,8 +36,8 @@ const IDLE_MAX: Duration = Duration::from_secs(30);
 pub enum StoreError {
     #[error("the provider's database URL is not one of PostgreSQL")]
     Url(#[source] sqlx::Error),
-    #[error("the provider's database did not answer")]
-    Away(#[source] sqlx::Error),
+    #[error("the provider's database did not answer: {0}")]
+    Away(sqlx::Error),
     #[error("the provider's database did not answer in time")]
     Silent,
     #[error("the provider's database holds what is no {0}")]

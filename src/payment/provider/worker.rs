@@ -46,8 +46,7 @@ where
             Err(error) => {
                 // Once an outage, not once a second.
                 if !std::mem::replace(&mut is_out, true) {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(name, error, "the payment provider waits for its database");
+                    tracing::warn!(name, %error, "the payment provider waits for its database");
                 }
                 rest(&rhythm, OUTAGE_PAUSE).await;
             }
