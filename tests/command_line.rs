@@ -212,7 +212,7 @@ async fn wrong_usage_ends_with_2() {
             "--stock",
             "20",
             "--strategy",
-            "conditional-update",
+            "unguarded",
             "--journey",
             "checkout",
         ],

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use doorbuster::model::{ShopError, StrategyKey};
 use futures::future::join_all;
 
-use crate::support::{Gate, PATIENCE, TestShop, check_audit_clean, within};
+use crate::support::{Gate, PATIENCE, PlacesOrders, TestShop, check_audit_clean, within};
 
 const SAFE: [StrategyKey; 2] = [StrategyKey::RowLock, StrategyKey::ConditionalUpdate];
 
@@ -52,7 +52,10 @@ async fn another_request_under_a_used_key_is_refused() {
     let mut request = shop.checkout(cart, "ann@example.com");
     request.claim = crate::support::shop::claim("used", "checkout", &[&cart.to_string()]);
     let outcome = shop.place_order(request).await;
-    assert_eq!(outcome.result.map_err(ShopError::from), reused);
+    assert_eq!(
+        outcome.result.map_err(ShopError::from),
+        Err(ShopError::IdempotencyKeyReused)
+    );
     assert_eq!(shop.count("customer_order").await, 1);
     check_audit_clean(&shop).await;
 }

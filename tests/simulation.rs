@@ -21,13 +21,14 @@ use doorbuster::{
 };
 use uuid::Uuid;
 
-use crate::support::{TestShop, check_audit_clean, shop::units_of, within};
+use crate::support::{TestShop, check_audit_clean, provider::OnDemand, shop::units_of, within};
 
 /// The longest that a run may take here.
 const RUN_MAX: Duration = Duration::from_secs(60);
 
 fn engine(shop: &TestShop) -> Engine {
     Engine::new(shop.database.url().to_owned(), shop.feed().clone())
+        .with_gateway(std::sync::Arc::new(OnDemand::on(shop.database.url())))
 }
 
 async fn run(shop: &TestShop, plan: SimulationPlan) -> RunSnapshot {

@@ -3,6 +3,7 @@
 pub mod database;
 pub mod keeper;
 pub mod program;
+pub mod provider;
 pub mod proxy;
 pub mod race;
 pub mod server;
@@ -12,7 +13,7 @@ use std::time::Duration;
 
 pub use database::TestDatabase;
 pub use race::Gate;
-pub use shop::{TestProduct, TestShop, check_audit_clean};
+pub use shop::{PlacesOrders, TestProduct, TestShop, check_audit_clean};
 
 /// The longest that a test waits for something that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -114,11 +114,12 @@ mod server {
         product_id: &str,
         quantity: &str,
     ) -> Result<(), ShopError> {
-        let cart_id = visit.cart_id().await?.ok_or(ShopError::CartEmpty)?;
-        let scope = cart_id.to_string();
-        let claim = visit.claim(key, "set cart quantity", &[&scope, product_id, quantity])?;
+        let typed = [product_id, quantity];
         let product_id = shop_product(visit, product_id).await?;
         let quantity = Quantity::parse(quantity)?;
+        let cart_id = visit.cart_id().await?.ok_or(ShopError::CartEmpty)?;
+        let parts = [&cart_id.to_string(), typed[0], typed[1]];
+        let claim = visit.claim(key, "set cart quantity", &parts)?;
         visit
             .shop()
             .set_cart_quantity(KeyedCart { cart_id, claim }, product_id, quantity)
@@ -126,12 +127,13 @@ mod server {
     }
 
     pub async fn remove(visit: &Visit, key: &str, product_id: &str) -> Result<(), ShopError> {
+        let typed = product_id;
+        let product_id = typed.parse().map_err(|_| ShopError::UnknownProduct)?;
         let Some(cart_id) = visit.cart_id().await? else {
             return Ok(());
         };
-        let scope = cart_id.to_string();
-        let claim = visit.claim(key, "remove from cart", &[&scope, product_id])?;
-        let product_id = product_id.parse().map_err(|_| ShopError::UnknownProduct)?;
+        let parts = [&cart_id.to_string(), typed];
+        let claim = visit.claim(key, "remove from cart", &parts)?;
         visit
             .shop()
             .remove_from_cart(KeyedCart { cart_id, claim }, product_id)

@@ -1,6 +1,11 @@
 //! The checkout's forms. One form holds everything, and its buttons say what is to be done with it, so that whatever was typed is kept
 //! whichever is pressed, without JavaScript too.
 
+#![allow(
+    clippy::too_many_arguments,
+    reason = "a server function has one for each field of its form"
+)]
+
 use leptos::prelude::*;
 
 use crate::model::ShopError;
@@ -26,10 +31,6 @@ pub async fn enter_checkout(
 /// # Errors
 /// What the shop refuses; the checkout then says why.
 #[server(prefix = "/api/form", endpoint = "checkout/change")]
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one for each field of the form, which is what a browser sends"
-)]
 pub async fn change_checkout(
     #[server(default)] act: String,
     #[server(default)] idempotency_key: String,
@@ -66,10 +67,6 @@ pub async fn change_checkout(
 /// # Errors
 /// What [`crate::shop::Shop::pay`] refuses; the form then says why and keeps what was typed, but for the card.
 #[server(prefix = "/api/form", endpoint = "checkout/pay")]
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one for each field of the form, which is what a browser sends"
-)]
 pub async fn pay(
     #[server(default)] idempotency_key: String,
     #[server(default)] cart_id: String,

@@ -1,5 +1,10 @@
 //! What the shop's people do: about an order, about the shelf, about discount codes.
 
+#![allow(
+    clippy::too_many_arguments,
+    reason = "a server function has one for each field of its form"
+)]
+
 use leptos::prelude::*;
 
 use crate::model::ShopError;
@@ -82,10 +87,6 @@ pub async fn take_stock(
 /// # Errors
 /// [`ShopError::NotSignedIn`]; what [`crate::shop::Shop::create_code`] refuses.
 #[server(prefix = "/api/form", endpoint = "admin/create-code")]
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one for each field of the form, which is what a browser sends"
-)]
 pub async fn create_code(
     #[server(default)] idempotency_key: String,
     #[server(default)] code: String,

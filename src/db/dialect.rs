@@ -91,21 +91,6 @@ where
     Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)
 }
 
-/// Takes up to $2 payments whose outcome is due to be known, and puts the next question off by $1 seconds. What another server is asking
-/// about is passed over.
-pub const CLAIM_DUE_PAYMENTS: &str = "
-    UPDATE payment SET ask_at = CURRENT_TIMESTAMP + $1 * INTERVAL '1 second'
-    WHERE id IN (SELECT id FROM payment WHERE state = 'pending' AND ask_at <= CURRENT_TIMESTAMP
-                 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
-    RETURNING reference, extract(epoch FROM CURRENT_TIMESTAMP - created_at)::integer AS age_s";
-
-/// The same for refunds.
-pub const CLAIM_DUE_REFUNDS: &str = "
-    UPDATE refund SET ask_at = CURRENT_TIMESTAMP + $1 * INTERVAL '1 second'
-    WHERE id IN (SELECT id FROM refund WHERE state = 'pending' AND ask_at <= CURRENT_TIMESTAMP
-                 ORDER BY id LIMIT $2 FOR UPDATE SKIP LOCKED)
-    RETURNING reference, extract(epoch FROM CURRENT_TIMESTAMP - created_at)::integer AS age_s";
-
 #[derive(Debug, FromQueryResult)]
 struct Moment {
     now: time::OffsetDateTime,

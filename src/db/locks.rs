@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::{
     dialect,
-    entity::{cart, customer_order, discount_code, hold, payment, stock},
+    entity::{cart, customer_order, discount_code, hold, payment, refund, stock},
     txn::Work,
 };
 
@@ -102,6 +102,36 @@ pub async fn holds_of_order(work: &Work, order_id: i64) -> Result<Vec<hold::Mode
 pub async fn expired_holds(work: &Work, at_most: u64) -> Result<Vec<hold::Model>, DbErr> {
     held()
         .filter(Expr::col(hold::Column::ExpiresAt).lte(Expr::current_timestamp()))
+        .limit(at_most)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .all(work.connection())
+        .await
+}
+
+/// Locks up to `at_most` payments whose outcome is due to be asked about, by id, passing over those that another server is asking about.
+///
+/// # Errors
+/// What the database says.
+pub async fn due_payments(work: &Work, at_most: u64) -> Result<Vec<payment::Model>, DbErr> {
+    payment::Entity::find()
+        .filter(payment::Column::State.eq("pending"))
+        .filter(Expr::col(payment::Column::AskAt).lte(Expr::current_timestamp()))
+        .order_by_asc(payment::Column::Id)
+        .limit(at_most)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
+        .all(work.connection())
+        .await
+}
+
+/// The same for refunds.
+///
+/// # Errors
+/// What the database says.
+pub async fn due_refunds(work: &Work, at_most: u64) -> Result<Vec<refund::Model>, DbErr> {
+    refund::Entity::find()
+        .filter(refund::Column::State.eq("pending"))
+        .filter(Expr::col(refund::Column::AskAt).lte(Expr::current_timestamp()))
+        .order_by_asc(refund::Column::Id)
         .limit(at_most)
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
         .all(work.connection())

@@ -346,11 +346,10 @@ pub(crate) fn in_utc_to_the_second(at: OffsetDateTime) -> String {
 
 /// A moment as a person or a browser writes it, `2026-12-12 12:12` or `2026-12-12T12:12`, in UTC.
 pub fn parse_utc(text: &str) -> Option<OffsetDateTime> {
-    let text = text.replace('T', " ");
-    let text = text.trim_end_matches(" UTC");
+    let text = text.trim_end_matches(" UTC").replace('T', " ");
     let format = format_description!("[year]-[month]-[day] [hour]:[minute]");
     Some(
-        time::PrimitiveDateTime::parse(text, format)
+        time::PrimitiveDateTime::parse(&text, format)
             .ok()?
             .assume_utc(),
     )

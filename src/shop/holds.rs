@@ -442,7 +442,7 @@ async fn close(
         &[
             (hold::Column::State, Expr::value(state)),
             (hold::Column::Reason, Expr::value(reason)),
-            (hold::Column::ClosedAt, Expr::current_timestamp().into()),
+            (hold::Column::ClosedAt, Expr::current_timestamp()),
         ],
     )
     .await

@@ -31,10 +31,7 @@ impl Shop {
         txn::run_for_result(&self.db, self.policy("heartbeat"), move |work| {
             Box::pin(async move {
                 let beaten = server_heartbeat::Entity::update_many()
-                    .col_expr(
-                        server_heartbeat::Column::BeatAt,
-                        Expr::current_timestamp().into(),
-                    )
+                    .col_expr(server_heartbeat::Column::BeatAt, Expr::current_timestamp())
                     .filter(server_heartbeat::Column::ServerId.eq(server_id))
                     .exec(work.connection())
                     .await?;

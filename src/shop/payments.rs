@@ -9,7 +9,8 @@ use std::{sync::Arc, time::Duration};
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{NotSet, Set},
-    ColumnTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, TryInsertResult,
+    ColumnTrait, DbErr, EntityTrait, QueryFilter, TryInsertResult,
+    sea_query::Expr,
 };
 use uuid::Uuid;
 
@@ -21,7 +22,8 @@ use crate::{
     config::crash_point,
     db::{
         dialect,
-        entity::{customer_order, payment, payment_event},
+        entity::{customer_order, payment, payment_event, refund},
+        locks,
         txn::{self, Abort, Outcome, TxnError, Work},
     },
     model::{Money, OrderStatus, PaymentCard, Receipt, ShopError},
@@ -36,14 +38,14 @@ use crate::{
 const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
 /// How often somebody who waits looks again.
 const LOOKED_EVERY: Duration = Duration::from_millis(50);
-/// Between two questions about one outcome, in seconds. The first comes when the call itself must be over.
-const ASK_EVERY_S: i32 = 5;
-/// A charge that is not settled after this long is withdrawn, in seconds.
-const GIVEN_UP_AFTER_S: i32 = 40;
+/// Between two questions about one outcome. The first comes when the call itself must be over.
+const ASK_EVERY: time::Duration = time::Duration::seconds(5);
+/// A charge that is not settled after this long is withdrawn.
+const GIVEN_UP_AFTER: time::Duration = time::Duration::seconds(40);
 /// Questions that the task of one charge asks.
 const ASKED_MAX: i32 = 12;
 /// Unknown outcomes that one round of asking takes up.
-const ASKED_AT_ONCE: i64 = 20;
+const ASKED_AT_ONCE: u64 = 20;
 /// When the provider could not be reached at all.
 const PROVIDER_RETRY_AFTER_S: u64 = 5;
 
@@ -72,7 +74,7 @@ pub(super) async fn open(work: &Work, order_id: i64, amount: Money) -> Result<Uu
         decline_reason: NotSet,
         created_at: NotSet,
         settled_at: NotSet,
-        ask_at: Set(now + time::Duration::seconds(ASK_EVERY_S.into())),
+        ask_at: Set(now + ASK_EVERY),
     }
     .insert(work.connection())
     .await?;
@@ -208,8 +210,8 @@ impl Shop {
     /// A simulated buyer has no server beside it that would ask.
     async fn ask_until_known(&self, gateway: &dyn PaymentGateway, reference: Uuid) {
         for asked in 1..=ASKED_MAX {
-            tokio::time::sleep(Duration::from_secs(ASK_EVERY_S.unsigned_abs().into())).await;
-            self.resolve(gateway, reference, asked * ASK_EVERY_S).await;
+            tokio::time::sleep(ASK_EVERY.unsigned_abs()).await;
+            self.resolve(gateway, reference, ASK_EVERY * asked).await;
             match settlement::is_settled(self.db.reader(), reference).await {
                 Ok(false) => {}
                 Ok(true) => return,
@@ -265,40 +267,61 @@ impl Shop {
         let Ok(gateway) = self.gateway() else {
             return Ok(());
         };
-        let payments = self
-            .claim_due("claim unknown payments", dialect::CLAIM_DUE_PAYMENTS)
-            .await?;
+        let payments = self.claim_due_payments().await?;
         let questions = payments
             .into_iter()
-            .map(|due| self.resolve(&*gateway, due.reference, due.age_s));
+            .map(|(reference, age)| self.resolve(&*gateway, reference, age));
         futures::future::join_all(questions).await;
-        let refunds = self
-            .claim_due("claim unpaid refunds", dialect::CLAIM_DUE_REFUNDS)
-            .await?;
+        let refunds = self.claim_due_refunds().await?;
         let payments = refunds
             .into_iter()
-            .map(|due| self.pay_back_one(&*gateway, due.reference));
+            .map(|reference| self.pay_back_one(&*gateway, reference));
         futures::future::join_all(payments).await;
         Ok(())
     }
 
-    async fn claim_due(&self, name: &'static str, sql: &'static str) -> Result<Vec<Due>, TxnError> {
-        txn::run_for_result(&self.db, self.policy(name), move |work| {
+    /// Takes up payments whose outcome is due to be known, with their age, and puts the next question about them off.
+    async fn claim_due_payments(&self) -> Result<Vec<(Uuid, time::Duration)>, TxnError> {
+        txn::run_for_result(&self.db, self.policy("claim unknown payments"), |work| {
             Box::pin(async move {
-                let statement =
-                    dialect::statement(sql, [f64::from(ASK_EVERY_S).into(), ASKED_AT_ONCE.into()]);
-                Ok(Due::find_by_statement(statement)
-                    .all(work.connection())
-                    .await?)
+                let due = locks::due_payments(work, ASKED_AT_ONCE).await?;
+                let now = dialect::now(work.connection()).await?;
+                let ids: Vec<i64> = due.iter().map(|payment| payment.id).collect();
+                payment::Entity::update_many()
+                    .col_expr(payment::Column::AskAt, Expr::value(now + ASK_EVERY))
+                    .filter(dialect::column_in(payment::Column::Id, &ids))
+                    .exec(work.connection())
+                    .await?;
+                let due = due.into_iter();
+                Ok(due
+                    .map(|payment| (payment.reference, now - payment.created_at))
+                    .collect())
+            })
+        })
+        .await
+    }
+
+    async fn claim_due_refunds(&self) -> Result<Vec<Uuid>, TxnError> {
+        txn::run_for_result(&self.db, self.policy("claim unpaid refunds"), |work| {
+            Box::pin(async move {
+                let due = locks::due_refunds(work, ASKED_AT_ONCE).await?;
+                let now = dialect::now(work.connection()).await?;
+                let ids: Vec<i64> = due.iter().map(|refund| refund.id).collect();
+                refund::Entity::update_many()
+                    .col_expr(refund::Column::AskAt, Expr::value(now + ASK_EVERY))
+                    .filter(dialect::column_in(refund::Column::Id, &ids))
+                    .exec(work.connection())
+                    .await?;
+                Ok(due.into_iter().map(|refund| refund.reference).collect())
             })
         })
         .await
     }
 
     /// Asks how a charge went. What the provider never heard of, or cannot finish, is withdrawn, and then it can be told.
-    async fn resolve(&self, gateway: &dyn PaymentGateway, reference: Uuid, age_s: i32) {
+    async fn resolve(&self, gateway: &dyn PaymentGateway, reference: Uuid, age: time::Duration) {
         let state = match gateway.charge_state(reference).await {
-            Ok(Some(ChargeState::Processing)) if age_s < GIVEN_UP_AFTER_S => return,
+            Ok(Some(ChargeState::Processing)) if age < GIVEN_UP_AFTER => return,
             Ok(None | Some(ChargeState::Processing)) => gateway.void(reference).await,
             Ok(Some(state)) => Ok(state),
             Err(error) => Err(error),
@@ -381,11 +404,4 @@ async fn is_new(work: &Work, event: &ProviderEvent) -> Result<bool, DbErr> {
         .exec_without_returning(work.connection())
         .await?;
     Ok(matches!(inserted, TryInsertResult::Inserted(1)))
-}
-
-/// An outcome that is due to be known.
-#[derive(Debug, FromQueryResult)]
-struct Due {
-    reference: Uuid,
-    age_s: i32,
 }

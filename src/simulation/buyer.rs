@@ -70,7 +70,7 @@ pub struct InProcess {
 enum Prepared {
     Express(PurchaseRequest),
     /// Everything that a shopper does after filling the cart: reserve, fill in the form, pay.
-    Checkout(Checkout),
+    Checkout(Box<Checkout>),
 }
 
 struct Checkout {
@@ -117,7 +117,7 @@ impl InProcess {
             .add_to_cart(None, order.product_id, order.quantity, None)
             .await?;
         let contact = buyer_contact(&order.key);
-        Ok(Prepared::Checkout(Checkout {
+        Ok(Prepared::Checkout(Box::new(Checkout {
             reserve: Claim::new(&format!("{}:reserve", order.key), "reserve", &[])?,
             order: OrderRequest {
                 cart_id,
@@ -126,7 +126,7 @@ impl InProcess {
                 code: None,
                 lane_id: Some(order.lane_id),
             },
-        }))
+        })))
     }
 
     async fn check_out(

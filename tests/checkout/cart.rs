@@ -1,18 +1,15 @@
 //! Carts and drafts.
 
-use doorbuster::model::{Contact, Product, ShopError};
+use doorbuster::{
+    model::{Contact, ShopError},
+    shop::cart::Draft,
+};
 use uuid::Uuid;
 
 use crate::support::{
-    TestProduct, TestShop, check_audit_clean,
-    shop::{contact, units_of},
+    TestShop, check_audit_clean,
+    shop::{contact, draft, units_of, unkeyed},
 };
-
-async fn shown(shop: &TestShop, product: &TestProduct) -> Product {
-    shop.product_by_id(product.id)
-        .await
-        .expect("it is in the shop")
-}
 
 #[tokio::test]
 async fn a_cart_adds_up() {
@@ -33,14 +30,13 @@ async fn a_cart_adds_up() {
     assert!(view.can_check_out());
     assert_eq!(shop.cart_unit_count(Some(cart)).await, Ok(4));
 
-    let kettle_shown = shown(&shop, &kettle).await;
-    shop.set_cart_quantity(cart, kettle_shown, units_of(1))
+    shop.set_cart_quantity(unkeyed(cart), kettle.id, units_of(1))
         .await
         .expect("it is set");
-    shop.remove_from_cart(cart, lamp.id)
+    shop.remove_from_cart(unkeyed(cart), lamp.id)
         .await
         .expect("it is taken out");
-    shop.remove_from_cart(cart, lamp.id)
+    shop.remove_from_cart(unkeyed(cart), lamp.id)
         .await
         .expect("taking it out again changes nothing");
     let view = shop.cart(Some(cart)).await.expect("the cart is read");
@@ -54,7 +50,7 @@ async fn who_has_no_cart_has_an_empty_one() {
     for cart in [None, Some(Uuid::now_v7())] {
         assert!(shop.cart(cart).await.expect("it is read").lines.is_empty());
         assert_eq!(shop.cart_unit_count(cart).await, Ok(0));
-        assert_eq!(shop.draft(cart).await, Ok(Contact::default()));
+        assert_eq!(shop.draft(cart).await, Ok(Draft::default()));
     }
     assert_eq!(shop.count("cart").await, 0, "looking makes none");
 }
@@ -63,14 +59,12 @@ async fn who_has_no_cart_has_an_empty_one() {
 async fn a_cart_asks_for_no_more_than_there_is() {
     let shop = TestShop::new().await;
     let product = shop.with_product(3).await;
-    let refused = shop
-        .add_to_cart(None, shown(&shop, &product).await, units_of(5))
-        .await;
+    let refused = shop.add_to_cart(None, product.id, units_of(5), None).await;
     assert_eq!(refused.map(drop), Err(product.insufficient(3, 5)));
     assert_eq!(shop.count("cart").await, 0, "a refusal makes no cart");
     let cart = shop.cart_of(&[(&product, 2)]).await;
     let refused = shop
-        .add_to_cart(Some(cart), shown(&shop, &product).await, units_of(2))
+        .add_to_cart(Some(cart), product.id, units_of(2), None)
         .await;
     assert_eq!(refused.map(drop), Err(product.insufficient(3, 4)));
     assert_eq!(shop.cart_unit_count(Some(cart)).await, Ok(2));
@@ -98,7 +92,7 @@ async fn a_line_holds_a_thousand_units_and_no_more() {
     let product = shop.with_product(5_000).await;
     let cart = shop.cart_of(&[(&product, 1_000)]).await;
     let refused = shop
-        .add_to_cart(Some(cart), shown(&shop, &product).await, units_of(1))
+        .add_to_cart(Some(cart), product.id, units_of(1), None)
         .await;
     assert_eq!(refused.map(drop), Err(ShopError::QuantityInvalid));
     assert_eq!(shop.cart_unit_count(Some(cart)).await, Ok(1_000));
@@ -112,7 +106,7 @@ async fn what_is_not_in_the_cart_cannot_be_changed() {
     let cart = shop.cart_of(&[(&product, 1)]).await;
     for cart in [cart, Uuid::now_v7()] {
         let refused = shop
-            .set_cart_quantity(cart, shown(&shop, &other).await, units_of(2))
+            .set_cart_quantity(unkeyed(cart), other.id, units_of(2))
             .await;
         assert_eq!(refused, Err(ShopError::CartEmpty));
     }
@@ -123,9 +117,7 @@ async fn what_is_not_in_the_cart_cannot_be_changed() {
 async fn a_closed_sale_goes_into_no_cart() {
     let shop = TestShop::new().await;
     let over = shop.product().ends_in("-1 minute").create().await;
-    let refused = shop
-        .add_to_cart(None, shown(&shop, &over).await, units_of(1))
-        .await;
+    let refused = shop.add_to_cart(None, over.id, units_of(1), None).await;
     assert_eq!(
         refused.map(drop),
         Err(ShopError::SaleEnded {
@@ -133,9 +125,7 @@ async fn a_closed_sale_goes_into_no_cart() {
         })
     );
     let later = shop.product().starts_in("1 minute").create().await;
-    let refused = shop
-        .add_to_cart(None, shown(&shop, &later).await, units_of(1))
-        .await;
+    let refused = shop.add_to_cart(None, later.id, units_of(1), None).await;
     assert!(
         matches!(refused, Err(ShopError::SaleNotStarted { .. })),
         "{refused:?}"
@@ -150,17 +140,20 @@ async fn what_was_typed_is_kept_beside_the_cart() {
         name: "Änn O'Buyer <b>".to_owned(),
         ..Contact::default()
     };
-    shop.keep_draft(cart, &half)
+    shop.keep_draft(cart, &draft(half.clone()))
         .await
         .expect("a half-filled form is kept");
-    assert_eq!(shop.draft(Some(cart)).await, Ok(half));
-    shop.keep_draft(cart, &contact("ann@example.com"))
+    assert_eq!(shop.draft(Some(cart)).await, Ok(draft(half)));
+    shop.keep_draft(cart, &draft(contact("ann@example.com")))
         .await
         .expect("and then the whole");
-    assert_eq!(shop.draft(Some(cart)).await, Ok(contact("ann@example.com")));
+    assert_eq!(
+        shop.draft(Some(cart)).await,
+        Ok(draft(contact("ann@example.com")))
+    );
     assert_eq!(
         shop.draft(Some(Uuid::now_v7())).await,
-        Ok(Contact::default()),
+        Ok(Draft::default()),
         "to nobody else"
     );
     shop.by_hand
@@ -168,7 +161,7 @@ async fn what_was_typed_is_kept_beside_the_cart() {
         .await;
     assert_eq!(
         shop.draft(Some(cart)).await,
-        Ok(Contact::default()),
+        Ok(Draft::default()),
         "an older shape is worth no error"
     );
 }
@@ -181,7 +174,7 @@ async fn carts_that_nobody_touches_are_forgotten() {
         shop.cart_of(&[(&product, 1)]).await,
         shop.cart_of(&[(&product, 1)]).await,
     );
-    shop.keep_draft(old, &contact("ann@example.com"))
+    shop.keep_draft(old, &draft(contact("ann@example.com")))
         .await
         .expect("the draft is kept");
     let age =

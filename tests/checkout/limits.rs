@@ -3,7 +3,7 @@
 use doorbuster::model::ShopError;
 use futures::future::join_all;
 
-use crate::support::{PATIENCE, TestShop, check_audit_clean, within};
+use crate::support::{PATIENCE, PlacesOrders, TestShop, check_audit_clean, within};
 
 #[tokio::test]
 async fn one_customer_in_twenty_windows_gets_what_one_customer_may_have() {
@@ -57,30 +57,30 @@ async fn another_customer_has_a_limit_of_their_own() {
 async fn a_cart_takes_no_more_than_the_limit() {
     let shop = TestShop::new().await;
     let product = shop.product().stock(50).limit(2).create().await;
-    let shown = shop
-        .product_by_id(product.id)
-        .await
-        .expect("it is in the shop");
     let over_limit = Err(ShopError::OverCustomerLimit {
         product: product.name.clone(),
         limit: 2,
     });
-    let units = crate::support::shop::units_of;
+    let (units, unkeyed) = (
+        crate::support::shop::units_of,
+        crate::support::shop::unkeyed,
+    );
     assert_eq!(
-        shop.add_to_cart(None, shown.clone(), units(3))
+        shop.add_to_cart(None, product.id, units(3), None)
             .await
             .map(drop),
         over_limit
     );
     let cart = shop.cart_of(&[(&product, 2)]).await;
     assert_eq!(
-        shop.add_to_cart(Some(cart), shown.clone(), units(1))
+        shop.add_to_cart(Some(cart), product.id, units(1), None)
             .await
             .map(drop),
         over_limit
     );
     assert_eq!(
-        shop.set_cart_quantity(cart, shown, units(3)).await,
+        shop.set_cart_quantity(unkeyed(cart), product.id, units(3))
+            .await,
         over_limit
     );
     assert_eq!(shop.cart_unit_count(Some(cart)).await, Ok(2));

@@ -1,11 +1,14 @@
 //! Placing an order: all of it, or nothing.
 
-use doorbuster::model::{Contact, Currency, Money, ShopError};
+use doorbuster::{
+    model::{Currency, Money, ShopError},
+    shop::cart::Draft,
+};
 use uuid::Uuid;
 
 use crate::support::{
-    TestShop, check_audit_clean,
-    shop::{contact, units_of},
+    PlacesOrders, TestShop, check_audit_clean,
+    shop::{contact, draft, units_of, unkeyed},
 };
 
 #[tokio::test]
@@ -26,7 +29,7 @@ async fn an_order_takes_every_line_at_the_price_of_the_database() {
         .create()
         .await;
     let cart = shop.cart_of(&[(&lamp, 1), (&kettle, 2)]).await;
-    shop.keep_draft(cart, &contact("ann@example.com"))
+    shop.keep_draft(cart, &draft(contact("ann@example.com")))
         .await
         .expect("the draft is kept");
     // The price changes between the cart and the order: what counts is what the database says then.
@@ -42,7 +45,7 @@ async fn an_order_takes_every_line_at_the_price_of_the_database() {
     let receipt = outcome.result.expect("it is placed");
 
     let order = shop
-        .order(&receipt.order_id)
+        .order(&receipt.receipt.order_id)
         .await
         .expect("the order is there");
     let lines: Vec<_> = order
@@ -57,7 +60,7 @@ async fn an_order_takes_every_line_at_the_price_of_the_database() {
         })
         .collect();
     assert_eq!(lines, [("Kettle", 2, 2_000), ("Lamp", 1, 3_000)]);
-    assert_eq!(order.total, Money::new(5_000, Currency::EUR));
+    assert_eq!(order.bill.total, Money::new(5_000, Currency::EUR));
     assert_eq!(order.contact, Some(contact("ann@example.com")));
     assert!(
         shop.cart(Some(cart))
@@ -68,7 +71,7 @@ async fn an_order_takes_every_line_at_the_price_of_the_database() {
     );
     assert_eq!(
         shop.draft(Some(cart)).await,
-        Ok(Contact::default()),
+        Ok(Draft::default()),
         "what was typed is forgotten"
     );
     assert_eq!(shop.level(&kettle).await.available, 3);
@@ -89,7 +92,7 @@ async fn a_line_that_is_not_covered_leaves_everything_as_it_was() {
     let plenty = shop.with_product(10).await;
     let scarce = shop.product().named("Scarce Thing").stock(5).create().await;
     let cart = shop.cart_of(&[(&plenty, 2), (&scarce, 5)]).await;
-    shop.keep_draft(cart, &contact("ann@example.com"))
+    shop.keep_draft(cart, &draft(contact("ann@example.com")))
         .await
         .expect("the draft is kept");
     shop.buy(&scarce)
@@ -113,7 +116,7 @@ async fn a_line_that_is_not_covered_leaves_everything_as_it_was() {
     assert_eq!(shop.cart(Some(cart)).await, before, "the cart is as it was");
     assert_eq!(
         shop.draft(Some(cart)).await,
-        Ok(contact("ann@example.com")),
+        Ok(draft(contact("ann@example.com"))),
         "and so is the form"
     );
     assert_eq!(
@@ -128,11 +131,7 @@ async fn a_line_that_is_not_covered_leaves_everything_as_it_was() {
     );
 
     // With the same key, once the cart is right.
-    let scarce_now = shop
-        .product_by_id(scarce.id)
-        .await
-        .expect("it is in the shop");
-    shop.set_cart_quantity(cart, scarce_now, units_of(3))
+    shop.set_cart_quantity(unkeyed(cart), scarce.id, units_of(3))
         .await
         .expect("three are there");
     assert!(shop.place_order(request).await.result.is_ok());
@@ -147,7 +146,7 @@ async fn an_empty_cart_is_no_order() {
         shop.cart_of(&[(&shop.with_product(1).await, 1)]).await,
     ] {
         for line in shop.cart(Some(cart)).await.expect("the cart is read").lines {
-            shop.remove_from_cart(cart, line.product.id)
+            shop.remove_from_cart(unkeyed(cart), line.product.id)
                 .await
                 .expect("it is taken out");
         }
@@ -192,7 +191,7 @@ async fn an_order_is_found_by_its_link_alone() {
         .order(&receipt.order_id)
         .await
         .expect("the order is there");
-    assert_eq!((order.contact, order.total.cents), (None, 2_000));
+    assert_eq!((order.contact, order.bill.total.cents), (None, 2_000));
     for unknown in [
         Uuid::now_v7().to_string(),
         "1".to_owned(),

@@ -3,7 +3,7 @@
 use doorbuster::model::ShopError;
 use futures::future::join_all;
 
-use crate::support::{Gate, PATIENCE, TestShop, check_audit_clean, within};
+use crate::support::{Gate, PATIENCE, PlacesOrders, TestShop, check_audit_clean, within};
 
 /// One cart was filled in the order of ids, the other against it; the rows are locked in the order of ids all the same. A deadlock would be
 /// retried and go unseen, so what is checked is that neither needed a second attempt.
@@ -117,16 +117,17 @@ async fn one_cart_sent_from_two_tabs_is_one_order() {
 async fn additions_from_many_tabs_all_count() {
     let shop = TestShop::new().await;
     let product = shop.with_product(50).await;
-    let shown = shop
-        .product_by_id(product.id)
-        .await
-        .expect("it is in the shop");
     let cart = uuid::Uuid::now_v7();
     let added = (0..12).map(|_| {
-        let (shop, shown) = (shop.handle(), shown.clone());
+        let (shop, product) = (shop.handle(), product.clone());
         tokio::spawn(async move {
-            shop.add_to_cart(Some(cart), shown, crate::support::shop::units_of(2))
-                .await
+            shop.add_to_cart(
+                Some(cart),
+                product.id,
+                crate::support::shop::units_of(2),
+                None,
+            )
+            .await
         })
     });
     for joined in within(PATIENCE, "12 additions", join_all(added)).await {

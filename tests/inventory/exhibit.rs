@@ -31,6 +31,7 @@ async fn unguarded_sells_the_last_unit_twice() {
         Counters {
             total: 1,
             available: 0,
+            reserved: 0,
             sold: 1
         }
     );

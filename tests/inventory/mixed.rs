@@ -3,7 +3,7 @@
 use doorbuster::model::{ShopError, StrategyKey};
 use futures::future::BoxFuture;
 
-use crate::support::{TestProduct, TestShop, check_audit_clean};
+use crate::support::{PlacesOrders, TestProduct, TestShop, check_audit_clean};
 
 #[derive(Clone, Copy, Debug)]
 enum Way {

@@ -150,6 +150,7 @@ async fn thirty_three_buyers_share_twenty_units() {
         let expected = Counters {
             total: 20,
             available: 0,
+            reserved: 0,
             sold: 20,
         };
         assert_eq!(shop.level(&product).await, expected, "{strategy}");

@@ -9,15 +9,19 @@ use std::{
 };
 
 use doorbuster::{
-    db::{Db, PoolSettings},
+    config::ShopTerms,
+    db::{Db, PoolSettings, txn::Outcome},
     feed::Feed,
-    model::{Contact, Quantity, Receipt, ShopError, StrategyKey},
+    model::{Contact, PaymentCard, Quantity, Receipt, ShopError, StrategyKey},
+    payment::provider::test_cards,
     shop::{
         Shop,
         audit::{self, AuditReport},
+        cart::{Draft, KeyedCart},
         checkout::OrderRequest,
         idempotency::Claim,
         inventory::{PurchaseRequest, Seam},
+        payments::PayAnswer,
     },
 };
 use futures::future::BoxFuture;
@@ -26,6 +30,7 @@ use uuid::Uuid;
 use super::{
     TestDatabase,
     database::ByHand,
+    provider::OnDemand,
     race::{self},
     server::on_support,
 };
@@ -72,8 +77,10 @@ impl TestShop {
 
     pub async fn with_pool(settings: PoolSettings) -> Self {
         let database = TestDatabase::seeded().await;
+        let gateway = OnDemand::on(database.url());
         Self {
-            shop: Shop::new(database.pool(settings).await, Feed::default()),
+            shop: Shop::new(database.pool(settings).await, Feed::default())
+                .with_gateway(std::sync::Arc::new(gateway)),
             by_hand: database.by_hand().await,
             audited: AtomicBool::new(false),
             products_made: AtomicU32::new(0),
@@ -89,6 +96,11 @@ impl TestShop {
     /// The same shop with this seam.
     pub fn at(&self, seam: Seam) -> Shop {
         self.shop.clone().with_seam(seam)
+    }
+
+    /// The same shop on these terms.
+    pub fn on_terms(&self, terms: ShopTerms) -> Shop {
+        self.shop.clone().with_terms(terms)
     }
 
     /// For a test that breaks the books on purpose: no audit at its end.
@@ -152,11 +164,9 @@ impl TestShop {
     pub async fn cart_of(&self, lines: &[(&TestProduct, u32)]) -> Uuid {
         let mut cart = None;
         for (product, units) in lines {
-            let product = self
-                .product_by_id(product.id)
-                .await
-                .expect("the product is in the shop");
-            let added = self.add_to_cart(cart, product, units_of(*units)).await;
+            let added = self
+                .add_to_cart(cart, product.id, units_of(*units), None)
+                .await;
             cart = Some(added.expect("it goes into the cart"));
         }
         cart.expect("a cart has at least one line")
@@ -167,6 +177,7 @@ impl TestShop {
         OrderRequest {
             cart_id,
             contact: contact(email),
+            code: None,
             claim: claim(
                 &Uuid::now_v7().to_string(),
                 "checkout",
@@ -190,6 +201,7 @@ impl TestShop {
         Counters {
             total: column("total").await,
             available: column("available").await,
+            reserved: column("reserved").await,
             sold: column("sold").await,
         }
     }
@@ -286,6 +298,7 @@ fn violations(report: &AuditReport) -> String {
 pub struct Counters {
     pub total: i64,
     pub available: i64,
+    pub reserved: i64,
     pub sold: i64,
 }
 
@@ -467,6 +480,44 @@ pub fn units_of(units: u32) -> Quantity {
 
 pub fn claim(key: &str, operation: &str, parts: &[&str]) -> Claim {
     Claim::new(key, operation, parts).expect("a valid key")
+}
+
+/// A shop whose shoppers have a card that is taken.
+pub trait PlacesOrders {
+    /// Reserves if that has not been done, orders, and pays.
+    fn place_order(&self, request: OrderRequest)
+    -> impl Future<Output = Outcome<PayAnswer>> + Send;
+}
+
+impl PlacesOrders for Shop {
+    async fn place_order(&self, request: OrderRequest) -> Outcome<PayAnswer> {
+        self.pay(request, card(test_cards::CAPTURED)).await
+    }
+}
+
+/// A card of this number.
+pub fn card(number: &str) -> PaymentCard {
+    PaymentCard {
+        number: number.to_owned(),
+        expiry: "12/40".to_owned(),
+        cvc: "123".to_owned(),
+    }
+}
+
+/// A cart to be changed without a key.
+pub fn unkeyed(cart_id: Uuid) -> KeyedCart {
+    KeyedCart {
+        cart_id,
+        claim: None,
+    }
+}
+
+/// What was typed, without a discount code.
+pub fn draft(contact: Contact) -> Draft {
+    Draft {
+        contact,
+        code: String::new(),
+    }
 }
 
 /// A guest's form.

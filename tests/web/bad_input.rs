@@ -160,7 +160,7 @@ async fn a_form_without_its_fields_is_refused_and_not_crashed() {
         ("/api/form/cart/set", 404),
         ("/api/form/cart/buy-now", 404),
         ("/api/form/cart/remove", 404),
-        ("/api/form/checkout/place-order", 409),
+        ("/api/form/checkout/pay", 409),
         ("/api/form/admin/login", 401),
         ("/api/form/nothing", 404),
     ] {
@@ -252,7 +252,7 @@ async fn what_was_typed_is_escaped_where_it_is_shown() {
     let cart_id = value_of(&checkout, "cart_id");
     let fields = format!("idempotency_key=k1&cart_id={cart_id}&{fields}");
     shopper
-        .submit("/checkout", "/api/form/checkout/place-order", &fields)
+        .submit("/checkout", "/api/form/checkout/pay", &fields)
         .await;
     let shown = shopper.page("/checkout").await.body;
     assert!(shown.contains("alert(1)"), "the draft is kept");

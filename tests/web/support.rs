@@ -32,6 +32,7 @@ pub fn state(shop: Shop, database_url: &str, public_url: &str) -> AppState {
         stock_watch: Default::default(),
         public_url: public_url.into(),
         secure: public_url.starts_with("https"),
+        payment_secret: crate::support::provider::SECRET.into(),
         trusted_proxies: Arc::new([]),
         shutdown: CancellationToken::new(),
         shop,

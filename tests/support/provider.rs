@@ -1,0 +1,89 @@
+//! A payment provider within the test's own process, started when somebody first wants to pay. It is asked over HTTP all the same.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use doorbuster::payment::{
+    gateway::{
+        Charge, ChargeState, GatewayAddress, GatewayError, HttpGateway, PaymentGateway,
+        RefundRequest, RefundState,
+    },
+    provider::{self, ProviderSettings},
+};
+use tokio::{net::TcpListener, sync::OnceCell};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use url::Url;
+use uuid::Uuid;
+
+/// What shop and provider know each other by.
+pub const SECRET: &str = "known to shop and provider";
+const LATENCY: Duration = Duration::from_millis(5);
+
+/// A way to a provider that may not be there yet.
+#[derive(Debug)]
+pub struct OnDemand {
+    database_url: String,
+    running: OnceCell<Running>,
+}
+
+#[derive(Debug)]
+struct Running {
+    gateway: HttpGateway,
+    // Ends the provider with its test.
+    _stop: DropGuard,
+}
+
+impl OnDemand {
+    pub fn on(database_url: &str) -> Self {
+        Self {
+            database_url: database_url.to_owned(),
+            running: OnceCell::new(),
+        }
+    }
+
+    async fn gateway(&self) -> &HttpGateway {
+        &self
+            .running
+            .get_or_init(|| start(&self.database_url))
+            .await
+            .gateway
+    }
+}
+
+async fn start(database_url: &str) -> Running {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it has an address");
+    let url = Url::parse(&format!("http://{address}")).expect("a URL");
+    let stop = CancellationToken::new();
+    let settings = ProviderSettings {
+        database_url: database_url.to_owned(),
+        secret: SECRET.to_owned(),
+        webhook_url: None,
+        latency: LATENCY,
+        exit_when_idle: None,
+    };
+    tokio::spawn(provider::serve(listener, settings, stop.clone()));
+    Running {
+        gateway: HttpGateway::new(GatewayAddress::new(url), SECRET).expect("a client"),
+        _stop: stop.drop_guard(),
+    }
+}
+
+#[async_trait]
+impl PaymentGateway for OnDemand {
+    async fn charge(&self, charge: &Charge) -> Result<ChargeState, GatewayError> {
+        self.gateway().await.charge(charge).await
+    }
+
+    async fn charge_state(&self, reference: Uuid) -> Result<Option<ChargeState>, GatewayError> {
+        self.gateway().await.charge_state(reference).await
+    }
+
+    async fn void(&self, reference: Uuid) -> Result<ChargeState, GatewayError> {
+        self.gateway().await.void(reference).await
+    }
+
+    async fn refund(&self, refund: &RefundRequest) -> Result<RefundState, GatewayError> {
+        self.gateway().await.refund(refund).await
+    }
+}
