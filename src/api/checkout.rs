@@ -173,6 +173,7 @@ mod server {
 
     /// The form names its cart, so that a second press after the first one's answer finds the same request under its key.
     pub async fn pay(visit: &Visit, form: &Form, card: &PaymentCard) -> Result<String, ShopError> {
+        visit.check_purchase()?;
         let own = own_cart(visit, &form.cart_id).await?;
         let paid = order_and_pay(visit, own, form, card).await;
         if matches!(&paid, Err(error) if error.status() == 422 || error.status() == 409) {

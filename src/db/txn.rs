@@ -94,6 +94,26 @@ pub struct Outcome<T> {
     pub split: TimeSplit,
 }
 
+impl<T> Outcome<T> {
+    /// What never came to a transaction.
+    pub fn refused(error: ShopError) -> Self {
+        Self {
+            result: Err(TxnError::Refused(error)),
+            attempts: 1,
+            split: TimeSplit::default(),
+        }
+    }
+
+    /// The same with another value.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Outcome<U> {
+        Outcome {
+            result: self.result.map(change),
+            attempts: self.attempts,
+            split: self.split,
+        }
+    }
+}
+
 /// Why a transaction did not commit. Only [`TxnError::Refused`] and [`TxnError::OutcomeUnknown`] say anything to a shopper.
 #[derive(Debug, thiserror::Error)]
 pub enum TxnError {

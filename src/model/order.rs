@@ -237,6 +237,15 @@ impl OrderView {
         self.refunds.iter().map(|refund| refund.amount.cents).sum()
     }
 
+    /// True when all that was paid has gone back, or is going.
+    fn is_refunded(&self) -> bool {
+        let captured = self
+            .payment
+            .as_ref()
+            .map_or(0, |payment| payment.captured.cents);
+        captured > 0 && self.refunded_cents() >= captured
+    }
+
     fn payment_is_pending(&self) -> bool {
         self.payment
             .as_ref()
@@ -259,6 +268,11 @@ impl OrderView {
                 Tone::Bad,
                 "Not paid",
                 "The payment did not go through, so nothing was ordered.",
+            ),
+            (OrderStatus::Paid, _) if self.is_refunded() => (
+                Tone::Waiting,
+                "Refunded",
+                "The shop has refunded this order.",
             ),
             (OrderStatus::Paid, _) => (
                 Tone::Good,

@@ -255,7 +255,7 @@ impl Shop {
             .unwrap_or_default())
     }
 
-    /// Removes carts that nobody has touched for [`CART_KEPT_DAYS`]; what was held for them was swept long ago.
+    /// Removes carts that nobody has touched for [`CART_KEPT_DAYS`] and nobody is checking out.
     ///
     /// # Errors
     /// What a database failure means to a shopper.
@@ -263,7 +263,8 @@ impl Shop {
         txn::run_for_result(&self.db, self.policy("forget old carts"), |work| {
             Box::pin(async move {
                 let sql =
-                    "DELETE FROM cart WHERE changed_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 day'";
+                    "DELETE FROM cart WHERE changed_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 day' \
+                     AND NOT EXISTS (SELECT 1 FROM hold WHERE hold.cart_id = cart.id AND hold.state = 'held')";
                 let result = sea_orm::ConnectionTrait::execute_raw(
                     work.connection(),
                     crate::db::dialect::statement(sql, [f64::from(CART_KEPT_DAYS).into()]),

@@ -24,7 +24,7 @@ use crate::{
         dialect,
         entity::{customer_order, payment, payment_event, refund},
         locks,
-        txn::{self, Abort, Outcome, TxnError, Work},
+        txn::{self, Abort, Outcome, TimeSplit, TxnError, Work},
     },
     model::{Money, OrderStatus, PaymentCard, Receipt, ShopError},
     payment::gateway::{
@@ -89,18 +89,22 @@ impl Shop {
     /// [`ShopError::ProviderAway`].
     pub async fn pay(&self, request: OrderRequest, card: PaymentCard) -> Outcome<PayAnswer> {
         let shop = self.clone();
-        let begun = txn::run(&self.db, self.policy("begin payment"), move |work| {
-            let (shop, request) = (shop.clone(), request.clone());
-            Box::pin(async move { checkout::begin(work, &shop, &request).await })
-        })
-        .await;
-        let Outcome {
+        // A task of its own: whoever closes the page has ordered and paid all the same.
+        let begun = tokio::spawn(async move { shop.begin_and_charge(request, card).await });
+        let Ok(Outcome {
             result,
             attempts,
             split,
-        } = begun;
+        }) = begun.await
+        else {
+            return Outcome {
+                result: Err(TxnError::Panicked { name: "pay" }),
+                attempts: 1,
+                split: TimeSplit::default(),
+            };
+        };
         let result = match result {
-            Ok(begun) => self.carry_out(begun, card).await.map_err(TxnError::Refused),
+            Ok(receipt) => self.answer_for(receipt).await.map_err(TxnError::Refused),
             Err(error) => Err(error),
         };
         Outcome {
@@ -110,27 +114,34 @@ impl Shop {
         }
     }
 
-    /// The charge runs in a task of its own: whoever closes the page has ordered all the same.
-    async fn carry_out(&self, begun: Begun, card: PaymentCard) -> Result<PayAnswer, ShopError> {
-        let receipt = match begun {
+    /// Writes the order, and sets the charge going without waiting for it.
+    async fn begin_and_charge(self, request: OrderRequest, card: PaymentCard) -> Outcome<Receipt> {
+        let gateway = match self.gateway() {
+            Ok(gateway) => gateway,
+            Err(error) => return Outcome::refused(error),
+        };
+        let shop = self.clone();
+        let begun = txn::run(&self.db, self.policy("begin payment"), move |work| {
+            let (shop, request) = (shop.clone(), request.clone());
+            Box::pin(async move { checkout::begin(work, &shop, &request).await })
+        })
+        .await;
+        begun.map(|begun| match begun {
             Begun::Known(receipt) => receipt,
             Begun::New {
                 receipt,
                 payment,
                 amount,
             } => {
-                let gateway = self.gateway()?;
-                let shop = self.clone();
                 let charge = Charge {
                     reference: payment,
                     amount,
                     card,
                 };
-                tokio::spawn(async move { shop.charge(gateway, charge).await });
+                tokio::spawn(self.charge(gateway, charge));
                 receipt
             }
-        };
-        self.answer_for(receipt).await
+        })
     }
 
     /// Waits until the payment of an order is settled, or as long as a shopper is kept waiting.

@@ -164,6 +164,14 @@ impl Visit {
         self.state.limits.check_guess(self.address)
     }
 
+    /// Counts one purchase, if they are limited.
+    ///
+    /// # Errors
+    /// [`ShopError::TooManyRequests`].
+    pub fn check_purchase(&self) -> Result<(), ShopError> {
+        self.state.limits.check_purchase(self.address)
+    }
+
     /// # Errors
     /// [`ShopError::NotSignedIn`] unless the administrator is signed in.
     pub async fn require_admin(&self) -> Result<(), ShopError> {
