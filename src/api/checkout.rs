@@ -77,6 +77,7 @@ pub async fn pay(
     #[server(default)] city: String,
     #[server(default)] country: String,
     #[server(default)] code: String,
+    #[server(default)] expected_total_cents: String,
     #[server(default)] card_number: String,
     #[server(default)] card_expiry: String,
     #[server(default)] card_cvc: String,
@@ -100,7 +101,7 @@ pub async fn pay(
         expiry: card_expiry,
         cvc: card_cvc,
     };
-    let done = server::pay(&visit, &form, &card).await;
+    let done = server::pay(&visit, &form, &expected_total_cents, &card).await;
     let done = done.map(|order_id| format!("/orders/{order_id}"));
     visit.answer(done, &[]).await
 }
@@ -172,10 +173,15 @@ mod server {
     }
 
     /// The form names its cart, so that a second press after the first one's answer finds the same request under its key.
-    pub async fn pay(visit: &Visit, form: &Form, card: &PaymentCard) -> Result<String, ShopError> {
+    pub async fn pay(
+        visit: &Visit,
+        form: &Form,
+        expected_total_cents: &str,
+        card: &PaymentCard,
+    ) -> Result<String, ShopError> {
         visit.check_purchase()?;
         let own = own_cart(visit, &form.cart_id).await?;
-        let paid = order_and_pay(visit, own, form, card).await;
+        let paid = order_and_pay(visit, own, form, expected_total_cents, card).await;
         if matches!(&paid, Err(error) if error.status() == 422 || error.status() == 409) {
             // A draft that cannot be kept is logged where it failed; the refusal matters more to the shopper.
             let _ = visit.shop().keep_draft(own, &form.draft()).await;
@@ -187,6 +193,7 @@ mod server {
         visit: &Visit,
         cart_id: Uuid,
         form: &Form,
+        expected_total_cents: &str,
         card: &PaymentCard,
     ) -> Result<String, ShopError> {
         let contact = checkout::check_contact(&form.contact);
@@ -201,6 +208,7 @@ mod server {
             cart_id,
             contact,
             code,
+            expected_total_cents: expected_total_cents.parse().ok(),
             claim,
             lane_id: None,
         };

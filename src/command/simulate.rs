@@ -1,6 +1,6 @@
 //! `doorbuster simulate`.
 
-use std::process::ExitCode;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, ValueEnum};
 use doorbuster::{
@@ -89,10 +89,13 @@ pub async fn run(settings: &DatabaseSettings, arguments: Arguments) -> Result<Ex
         if plan.journey == Journey::Express {
             return Ok(simulate(&engine, plan, &arguments.target).await?);
         }
-        let till = open_till(database).await?;
+        let folder = std::env::temp_dir().join(format!("doorbuster-{}", std::process::id()));
+        let till = open_till(database, folder.clone()).await?;
         let engine = engine.with_gateway(till.gateway());
         let end = simulate(&engine, plan, &arguments.target).await;
         till.close().await;
+        // Empty by now; one that stays is in nobody's way.
+        let _ = std::fs::remove_dir(folder);
         Ok(end?)
     })
     .await?;
@@ -115,16 +118,15 @@ pub async fn run(settings: &DatabaseSettings, arguments: Arguments) -> Result<Ex
 }
 
 /// A provider for this run alone: one that a server keeps has better things to do.
-async fn open_till(database: &OpenDatabase) -> Result<Till, Failure> {
+async fn open_till(database: &OpenDatabase, folder: PathBuf) -> Result<Till, Failure> {
     let db = database.pool(PoolSettings::COMMAND).await?;
     let secret = Shop::new(db.clone(), Feed::default())
         .payment_secret()
         .await;
     db.close().await;
-    let data = std::env::temp_dir().join(format!("doorbuster-simulate-{}", std::process::id()));
     let own = OwnProvider {
         database_url: database.url.clone(),
-        data,
+        data: folder,
         webhook_url: None,
     };
     Till::open(own, &secret?).await

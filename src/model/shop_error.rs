@@ -44,6 +44,8 @@ pub enum ShopError {
     ReservationGone,
     #[error("A reservation can be extended once, and this one was.")]
     AlreadyExtended,
+    #[error("The total has changed: it is {total} now. Nothing was charged.")]
+    TotalChanged { total: String },
     #[error("There is no discount code {0}.")]
     CodeUnknown(String),
     #[error("The discount code {0} is not valid at this time.")]
@@ -126,6 +128,7 @@ impl ShopError {
             | Self::CartEmpty
             | Self::ReservationGone
             | Self::AlreadyExtended
+            | Self::TotalChanged { .. }
             | Self::CodeNotOpen(_)
             | Self::CodeBelowMinimum { .. }
             | Self::CodeUsedUp(_)

@@ -28,6 +28,8 @@ pub struct OrderRequest {
     pub contact: Contact,
     /// Folded by [`discounts::fold_code`]; none if none was typed.
     pub code: Option<String>,
+    /// What the shopper was told that it costs, in cents: they are never charged another amount. None if they were told nothing.
+    pub expected_total_cents: Option<i64>,
     pub claim: Claim,
     /// The lane on whose behalf a simulated buyer orders.
     pub lane_id: Option<i64>,
@@ -52,7 +54,8 @@ pub enum Begun {
 ///
 /// # Errors
 /// [`ShopError::CartEmpty`], [`ShopError::InsufficientStock`] for the first line that is neither held nor left,
-/// [`ShopError::OverCustomerLimit`], a closed sale, a code that does not count, a reused key. Nothing has changed then.
+/// [`ShopError::OverCustomerLimit`], a closed sale, a code that does not count, [`ShopError::TotalChanged`], a reused key. Nothing has
+/// changed then.
 pub async fn begin(work: &Work, shop: &Shop, request: &OrderRequest) -> Result<Begun, Abort> {
     if let Some(receipt) = idempotency::claim(work, Some(&request.claim)).await? {
         return Ok(Begun::Known(receipt));
@@ -73,6 +76,12 @@ pub async fn begin(work: &Work, shop: &Shop, request: &OrderRequest) -> Result<B
         None => None,
     };
     let bill = Bill::delivered(subtotal, discount).ok_or_else(orders::too_large)?;
+    if let Some(expected) = request.expected_total_cents
+        && expected != bill.total.cents
+    {
+        let total = bill.total.to_string();
+        return Err(ShopError::TotalChanged { total }.into());
+    }
     let order = NewOrder {
         contact: Some(request.contact.clone()),
         lane_id: request

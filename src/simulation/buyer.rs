@@ -124,6 +124,7 @@ impl InProcess {
                 claim: checkout::claim(&order.key, cart_id, &contact, None)?,
                 contact,
                 code: None,
+                expected_total_cents: None,
                 lane_id: Some(order.lane_id),
             },
         })))

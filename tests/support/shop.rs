@@ -178,6 +178,7 @@ impl TestShop {
             cart_id,
             contact: contact(email),
             code: None,
+            expected_total_cents: None,
             claim: claim(
                 &Uuid::now_v7().to_string(),
                 "checkout",

@@ -224,7 +224,9 @@ pub fn advice(error: &ShopError) -> &'static str {
         ShopError::FieldsInvalid(_) => "Nothing was ordered yet.",
         ShopError::OutcomeUnknown { .. } => "",
         ShopError::CardDeclined { .. } => "Your reservation stands. Try another card.",
-        ShopError::ReservationGone | ShopError::AlreadyExtended => "",
+        ShopError::ReservationGone
+        | ShopError::AlreadyExtended
+        | ShopError::TotalChanged { .. } => "",
         _ => "Nothing was ordered.",
     }
 }

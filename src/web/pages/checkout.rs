@@ -79,6 +79,8 @@ fn CheckoutView(
             <form class="checkout" method="post" action="/api/form/checkout/pay">
                 <FormKey/>
                 <input type="hidden" name="cart_id" value=cart_id.to_string()/>
+                // What is shown is what is charged, or nothing is.
+                <input type="hidden" name="expected_total_cents" value=checkout.bill.total.cents/>
                 // The first button of a form is the one that the Enter key presses.
                 <button class="vh" type="submit" tabindex="-1" aria-hidden="true">"Pay"</button>
                 <Hold reservation/>
