@@ -8,5 +8,5 @@ pub mod store;
 pub mod verdict;
 
 pub use buyer::{Attempt, AttemptResult, Storefront};
-pub use engine::{Engine, SimulationError};
+pub use engine::{Engine, SimulationError, Start, StartedRun};
 pub use live::{LiveRun, LiveRuns};

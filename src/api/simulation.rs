@@ -1,5 +1,10 @@
 //! Starting a simulated flash sale.
 
+#![allow(
+    clippy::too_many_arguments,
+    reason = "a server function has one for each field of its form"
+)]
+
 use leptos::prelude::*;
 
 use crate::model::ShopError;
@@ -10,6 +15,7 @@ use crate::model::ShopError;
 /// [`ShopError::NotSignedIn`]; [`ShopError::FieldsInvalid`] for a plan out of range; [`ShopError::SimulationBusy`].
 #[server(prefix = "/api/form", endpoint = "admin/simulate")]
 pub async fn start_simulation(
+    #[server(default)] idempotency_key: String,
     #[server(default)] target: String,
     #[server(default)] strategy: String,
     #[server(default)] buyers: String,
@@ -31,20 +37,27 @@ pub async fn start_simulation(
         race_window_ms,
         seed,
     };
-    let done = server::start(&visit, &form).await;
+    let done = server::start(&visit, &idempotency_key, &form).await;
     let done = done.map(|id| format!("/admin/simulations/{id}"));
     visit.answer(done, &form.fields()).await
 }
 
 #[cfg(feature = "ssr")]
 mod server {
+    use std::time::Duration;
+
     use uuid::Uuid;
 
     use crate::{
         model::{FieldError, Quantity, ShopError, SimulationPlan, plan::Journey},
-        simulation::SimulationError,
+        shop::idempotency::Claim,
+        simulation::{Engine, SimulationError, Start, StartedRun, store},
         web::session::Visit,
     };
+
+    /// How often the second of two presses looks for the run of the first.
+    const START_LOOKS_MAX: u32 = 15;
+    const START_LOOK_EVERY: Duration = Duration::from_millis(100);
 
     /// What was typed.
     pub struct PlanForm {
@@ -124,16 +137,41 @@ mod server {
         }
     }
 
-    pub async fn start(visit: &Visit, form: &PlanForm) -> Result<Uuid, ShopError> {
+    pub async fn start(visit: &Visit, key: &str, form: &PlanForm) -> Result<Uuid, ShopError> {
+        let parts = form.fields().map(|(_, value)| value);
+        let claim = visit.claim(key, "simulate", &parts)?;
         let engine = visit.engine().clone();
-        let started = engine.start(form.parse()?).await?;
+        match engine.start_once(form.parse()?, claim.clone()).await {
+            Ok(Start::New(started)) => Ok(run(engine, *started)),
+            Ok(Start::Known(id)) => Ok(id),
+            // Perhaps with the run of the first of two presses.
+            Err(SimulationError::Busy) => match claim {
+                Some(claim) => wait_for_start(visit, claim).await,
+                None => Err(ShopError::SimulationBusy),
+            },
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The first press may still be opening its connections.
+    async fn wait_for_start(visit: &Visit, claim: Claim) -> Result<Uuid, ShopError> {
+        for _ in 0..START_LOOKS_MAX {
+            if let Some(id) = store::started_under(visit.shop().db(), claim.clone()).await? {
+                return Ok(id);
+            }
+            tokio::time::sleep(START_LOOK_EVERY).await;
+        }
+        Err(ShopError::SimulationBusy)
+    }
+
+    fn run(engine: Engine, started: StartedRun) -> Uuid {
         let id = started.id();
         tokio::spawn(async move {
             if let Err(error) = engine.finish(started, &[], |_| {}).await {
                 tracing::error!(%error, run = %id, "the simulation came to no verdict");
             }
         });
-        Ok(id)
+        id
     }
 
     impl From<SimulationError> for ShopError {

@@ -16,7 +16,7 @@ use super::{
     buyer::{InProcess, Order, OverHttp, Storefront},
     live::{LiveRun, LiveRuns},
     recorder::Recorder,
-    store::{self, Ground, OpenedRun},
+    store::{self, Ground, OpenedRun, Opening},
     verdict::verdict,
 };
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
     feed::Feed,
     model::{LatencyMs, RunSnapshot, RunState, Sample, ShopError, SimulationPlan},
     payment::gateway::PaymentGateway,
-    shop::{Shop, inventory::Seam},
+    shop::{Shop, idempotency::Claim, inventory::Seam},
 };
 
 /// Ten points a second.
@@ -78,6 +78,14 @@ pub struct StartedRun {
     _turn: OwnedSemaphorePermit,
 }
 
+/// What came of asking for a run.
+#[derive(Debug)]
+pub enum Start {
+    New(Box<StartedRun>),
+    /// The key is known: this is the run of the first press.
+    Known(uuid::Uuid),
+}
+
 impl StartedRun {
     /// The run's id.
     pub fn id(&self) -> uuid::Uuid {
@@ -121,6 +129,22 @@ impl Engine {
     /// # Errors
     /// [`SimulationError::Busy`] while another goes on here; a plan out of range; what the database says.
     pub async fn start(&self, plan: SimulationPlan) -> Result<StartedRun, SimulationError> {
+        match self.start_once(plan, None).await? {
+            Start::New(started) => Ok(*started),
+            // Without a key nothing is known.
+            Start::Known(_) => Err(SimulationError::Busy),
+        }
+    }
+
+    /// The same, once for the key.
+    ///
+    /// # Errors
+    /// As [`Engine::start`]; a reused key.
+    pub async fn start_once(
+        &self,
+        plan: SimulationPlan,
+        claim: Option<Claim>,
+    ) -> Result<Start, SimulationError> {
         let plan = plan.validate()?;
         let turn = Arc::clone(&self.turn)
             .try_acquire_owned()
@@ -128,7 +152,10 @@ impl Engine {
         let control_db = Db::connect(&self.url, PoolSettings::COMMAND).await?;
         let buyers_db = Db::connect(&self.url, PoolSettings::SIMULATION).await?;
         buyers_db.warm_up().await?;
-        let opened = store::open(&control_db, &plan).await?;
+        let opened = match store::open(&control_db, &plan, claim).await? {
+            Opening::New(opened) => opened,
+            Opening::Known(id) => return Ok(Start::Known(id)),
+        };
         let start = store::ground(&control_db, opened.product_id, opened.lane_id).await?;
         let run = LiveRun::new(RunSnapshot {
             id: opened.id.to_string(),
@@ -143,14 +170,14 @@ impl Engine {
             failure: None,
         });
         self.runs.insert(opened.id, Arc::clone(&run));
-        Ok(StartedRun {
+        Ok(Start::New(Box::new(StartedRun {
             run,
             opened,
             buyers_db,
             control_db,
             start,
             _turn: turn,
-        })
+        })))
     }
 
     /// Runs the buyers to the end, in this process or, with `targets`, over HTTP, and stores how it ended.

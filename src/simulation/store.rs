@@ -19,6 +19,7 @@ use crate::{
     },
     shop::{
         catalog,
+        idempotency::{self, Claim},
         ledger::{self, Movement, MovementKind},
         seed,
     },
@@ -41,17 +42,57 @@ pub struct OpenedRun {
     pub started_at: String,
 }
 
-/// Writes the run and its lane: a private product, or a claim on a product of the shop.
+/// What came of asking for a run.
+#[derive(Clone, Debug)]
+pub enum Opening {
+    New(OpenedRun),
+    /// The key is known: this is the run of the first press.
+    Known(Uuid),
+}
+
+/// Writes the run and its lane: a private product, or a claim on a product of the shop. Once for the key.
 ///
 /// # Errors
 /// [`ShopError::UnknownProduct`] inside [`TxnError::Refused`]; what the database says.
-pub async fn open(db: &Db, plan: &SimulationPlan) -> Result<OpenedRun, TxnError> {
+pub async fn open(
+    db: &Db,
+    plan: &SimulationPlan,
+    claim: Option<Claim>,
+) -> Result<Opening, TxnError> {
     let plan = plan.clone();
     txn::run_for_result(db, Policy::request("open simulation"), move |work| {
-        let plan = plan.clone();
-        Box::pin(async move { open_in_txn(work, &plan).await })
+        let (plan, claim) = (plan.clone(), claim.clone());
+        Box::pin(async move {
+            if let Some(known) = idempotency::claim(work, claim.as_ref()).await? {
+                return Ok(Opening::Known(known));
+            }
+            let opened = open_in_txn(work, &plan).await?;
+            idempotency::record(work, claim.as_ref(), &opened.id).await?;
+            Ok(Opening::New(opened))
+        })
     })
     .await
+}
+
+/// The run that was started under the key, if there is one. While one is being started, it is waited for.
+///
+/// # Errors
+/// [`ShopError::IdempotencyKeyReused`] inside [`TxnError::Refused`]; what the database says.
+pub async fn started_under(db: &Db, claim: Claim) -> Result<Option<Uuid>, TxnError> {
+    let found = txn::run_for_result(db, Policy::request("look for simulation"), move |work| {
+        let claim = claim.clone();
+        Box::pin(async move {
+            let known: Option<Uuid> = idempotency::claim(work, Some(&claim)).await?;
+            // A key that was free must stay so: refused, the transaction takes back that it was claimed.
+            known.ok_or_else(|| Abort::from(ShopError::UnknownSimulation))
+        })
+    })
+    .await;
+    match found {
+        Ok(id) => Ok(Some(id)),
+        Err(TxnError::Refused(ShopError::UnknownSimulation)) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 async fn open_in_txn(work: &Work, plan: &SimulationPlan) -> Result<OpenedRun, Abort> {

@@ -15,7 +15,10 @@ use crate::{
         notice::ErrorNotice,
     },
     web::{
-        pages::frame::{Bundle, Page, framed},
+        pages::{
+            form_key::FormKey,
+            frame::{Bundle, Page, framed},
+        },
         session::Notice,
     },
 };
@@ -95,6 +98,7 @@ fn PlanForm(products: Vec<Product>, notice: Option<Notice>) -> impl IntoView {
     let strategy = typed("strategy", preset.strategy.to_string());
     view! {
         <form class="panel bench" method="post" action="/api/form/admin/simulate" aria-labelledby="bench-title">
+            <FormKey/>
             <h2 class="panel__title" id="bench-title">"Simulate flash sale"</h2>
             <div class="fields">
                 <TargetSelect products target/>
