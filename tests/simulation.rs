@@ -15,13 +15,18 @@ use doorbuster::{
         RunSnapshot, RunState, ShopError, SimulationPlan, StrategyKey, Verdict, plan::Journey,
     },
     simulation::{
-        Attempt, AttemptResult, Engine, SimulationError, recorder::Recorder, store,
+        Attempt, AttemptResult, Engine, SimulationError, Start, recorder::Recorder, store,
         verdict::verdict,
     },
 };
 use uuid::Uuid;
 
-use crate::support::{TestShop, check_audit_clean, provider::OnDemand, shop::units_of, within};
+use crate::support::{
+    TestShop, check_audit_clean,
+    provider::OnDemand,
+    shop::{claim, units_of},
+    within,
+};
 
 /// The longest that a run may take here.
 const RUN_MAX: Duration = Duration::from_secs(60);
@@ -273,6 +278,41 @@ async fn a_plan_that_may_not_run_is_refused_and_leaves_nothing() {
     }
     assert_eq!(shop.count("simulation_run").await, before);
     check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn a_run_asked_for_twice_under_one_key_is_one_run() {
+    let shop = TestShop::new().await;
+    let engine = engine(&shop);
+    let pressed = claim("pressed-once", "simulate", &["3"]);
+    let asked = || engine.start_once(plan(StrategyKey::RowLock, 3, 3), Some(pressed.clone()));
+    let Ok(Start::New(started)) = asked().await else {
+        panic!("the first press starts it");
+    };
+    let id = started.id();
+    let known = store::started_under(shop.db(), pressed.clone()).await;
+    assert_eq!(
+        known.expect("the key is looked up"),
+        Some(id),
+        "while it runs"
+    );
+    engine
+        .finish(*started, &[], |_| {})
+        .await
+        .expect("it comes to a verdict");
+    assert!(
+        matches!(asked().await, Ok(Start::Known(known)) if known == id),
+        "and when it is over"
+    );
+    assert_eq!(shop.count("simulation_run").await, 1);
+    let unknown = claim("never-pressed", "simulate", &["3"]);
+    let found = store::started_under(shop.db(), unknown).await;
+    assert_eq!(found.expect("the key is looked up"), None);
+    assert_eq!(
+        shop.count("idempotency_key").await,
+        4,
+        "three buyers and one run"
+    );
 }
 
 #[tokio::test]
