@@ -34,5 +34,9 @@
     }
   };
 
+  // A payment may take seconds: the button that was pressed shows that it was. The server tells a second press from another order.
+  addEventListener("submit", ({ submitter }) => submitter?.setAttribute("aria-busy", "true"));
+  addEventListener("pageshow", () => document.querySelectorAll("[aria-busy]").forEach((button) => button.removeAttribute("aria-busy")));
+
   document.readyState === "complete" ? whenIdle() : addEventListener("load", whenIdle);
 })();
