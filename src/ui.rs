@@ -4,5 +4,6 @@ pub mod bill;
 pub mod chart;
 pub mod field;
 pub mod notice;
+pub mod order_badge;
 pub mod stock_line;
 pub mod verdict_tile;

@@ -5,5 +5,7 @@ mod live_order;
 mod live_stock;
 
 pub use hold_timer::HoldTimer;
-pub use live_order::{LiveOrder, OrderBadge, OrderPayment, OrderSentence};
+pub use live_order::{
+    LiveOrder, OrderBadge, OrderHeading, OrderPayment, OrderSentence, OrderWayOn,
+};
 pub use live_stock::{BuyButtons, CartLineNote, CheckoutButton, LiveStock, StockLine};

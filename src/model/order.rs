@@ -207,6 +207,8 @@ impl Tone {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Standing {
     pub tone: Tone,
+    /// What the page is called.
+    pub heading: String,
     /// One or two words, for a badge.
     pub status: String,
     /// One sentence about the goods.
@@ -215,6 +217,8 @@ pub struct Standing {
     pub payment: String,
     /// Whether it may still change by itself.
     pub is_open: bool,
+    /// Whether it came to nothing and left the cart as it was, to be ordered again.
+    pub can_retry: bool,
 }
 
 impl OrderView {
@@ -223,12 +227,14 @@ impl OrderView {
         let (tone, status, sentence) = self.about_goods();
         Standing {
             tone,
+            heading: self.heading(),
             status: status.to_owned(),
             sentence,
             payment: self.about_money(),
             is_open: matches!(self.status, OrderStatus::Pending | OrderStatus::Backordered)
                 || self.payment_is_pending()
                 || self.refunds.iter().any(|refund| !refund.done),
+            can_retry: self.status == OrderStatus::Declined,
         }
     }
 
@@ -244,6 +250,15 @@ impl OrderView {
             .as_ref()
             .map_or(0, |payment| payment.captured.cents);
         captured > 0 && self.refunded_cents() >= captured
+    }
+
+    fn heading(&self) -> String {
+        match (self.status, &self.contact) {
+            (OrderStatus::Declined, _) => "Not ordered".to_owned(),
+            (OrderStatus::Cancelled, _) => "Order cancelled".to_owned(),
+            (_, Some(contact)) => format!("Thank you, {}", contact.name),
+            (_, None) => "Thank you".to_owned(),
+        }
     }
 
     fn payment_is_pending(&self) -> bool {

@@ -69,7 +69,13 @@ fn clock(state: &AppState) -> watch::Receiver<u64> {
 
 fn encode(standing: &Standing) -> Event {
     let lines = [
+        match (standing.is_open, standing.can_retry) {
+            (true, _) => "open",
+            (false, true) => "retry",
+            (false, false) => "closed",
+        },
         standing.tone.as_str(),
+        &standing.heading,
         &standing.status,
         &standing.sentence,
         &standing.payment,

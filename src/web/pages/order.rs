@@ -5,8 +5,10 @@ use leptos_router::hooks::use_params_map;
 
 use super::frame::{Bundle, Page, framed};
 use crate::{
-    islands::shop::{LiveOrder, OrderBadge, OrderPayment, OrderSentence},
-    model::{Contact, OrderLineView, OrderStatus, OrderView as Order, RefundReason, RefundView},
+    islands::shop::{LiveOrder, OrderBadge, OrderHeading, OrderPayment, OrderSentence, OrderWayOn},
+    model::{
+        Contact, OrderLineView, OrderStatus, OrderView as Order, RefundReason, RefundView, Standing,
+    },
     ui::bill::tax_label,
 };
 
@@ -29,12 +31,12 @@ pub fn OrderPage() -> impl IntoView {
     })
 }
 
-fn heading(order: &Order) -> String {
-    match (order.status, &order.contact) {
-        (OrderStatus::Declined, _) => "Not ordered".to_owned(),
-        (OrderStatus::Cancelled, _) => "Order cancelled".to_owned(),
-        (_, Some(contact)) => format!("Thank you, {}", contact.name),
-        (_, None) => "Thank you".to_owned(),
+/// Without JavaScript the page follows the order by loading itself again: soon while the payment is being confirmed, and now and then
+/// while the shopper waits for stock.
+fn reload_after_s(order: &Order) -> &'static str {
+    match order.status {
+        OrderStatus::Backordered => "60",
+        _ => "3",
     }
 }
 
@@ -42,8 +44,7 @@ fn heading(order: &Order) -> String {
 fn OrderView(order: Order) -> impl IntoView {
     let standing = order.standing();
     let is_open = standing.is_open;
-    let is_declined = order.status == OrderStatus::Declined;
-    let caption = if is_declined {
+    let caption = if standing.can_retry {
         "What you wanted"
     } else {
         "What you bought"
@@ -52,12 +53,11 @@ fn OrderView(order: Order) -> impl IntoView {
     let refunds = order.refunds.clone();
     view! {
         <main class="page" id="main" tabindex="-1">
-            // Without JavaScript the page follows the order by loading itself again.
-            {is_open.then(|| view! { <noscript><meta http-equiv="refresh" content="3"/></noscript> })}
+            {is_open.then(|| view! { <noscript><meta http-equiv="refresh" content=reload_after_s(&order)/></noscript> })}
             <article class="receipt">
                 <LiveOrder public_id=order.public_id.clone() is_open>
                     <header class="receipt__head">
-                        <h1>{heading(&order)}</h1>
+                        <OrderHeading rendered=standing.clone()/>
                         <OrderSentence rendered=standing.clone()/>
                         <p class="ticket receipt__no"><span class="vh">"Order number "</span>{order.number.clone()}</p>
                     </header>
@@ -66,31 +66,26 @@ fn OrderView(order: Order) -> impl IntoView {
                             <h2 id="o-what">"Order"</h2>
                             <dl class="facts">
                                 <dt>"Status"</dt><dd><OrderBadge rendered=standing.clone()/></dd>
-                                <dt>"Payment"</dt><dd><OrderPayment rendered=standing/></dd>
+                                <dt>"Payment"</dt><dd><OrderPayment rendered=standing.clone()/></dd>
                                 <dt>"Placed"</dt><dd>{order.placed_at.clone()}</dd>
                             </dl>
                         </section>
                         {order.contact.clone().map(|contact| view! { <Address contact/> })}
                     </div>
+                    {lines}
+                    <Refunds refunds/>
+                    <Foot standing/>
                 </LiveOrder>
-                {lines}
-                <Refunds refunds/>
-                <Foot is_declined/>
             </article>
         </main>
     }
 }
 
 #[component]
-fn Foot(is_declined: bool) -> impl IntoView {
-    let (href, text) = if is_declined {
-        ("/checkout", "Back to the checkout")
-    } else {
-        ("/", "Back to the shop")
-    };
+fn Foot(standing: Standing) -> impl IntoView {
     view! {
-        <footer class="receipt__foot">
-            <a class="btn btn--primary" href=href>{text}</a>
+        <footer class="receipt__foot no-print">
+            <OrderWayOn rendered=standing/>
             <p class="quiet">"Keep the link of this page, or print it: whoever has the link can read it. Lost it? "<a href="/orders/find">"Find your order"</a>"."</p>
         </footer>
     }
