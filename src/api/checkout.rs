@@ -59,7 +59,7 @@ pub async fn change_checkout(
     };
     let done = server::change(&visit, &act, &form).await;
     let done = done.map(|()| "/checkout".to_owned());
-    visit.answer(done, &[]).await
+    visit.answer(done, &[("act", &act)]).await
 }
 
 /// Orders the cart, pays for it, and leads to the order's page. The same form sent twice is one order.

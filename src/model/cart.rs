@@ -25,7 +25,7 @@ impl CartLine {
 /// What is set aside for a cart, and until when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
-    /// In UTC, to the second, by the database's clock.
+    /// The time of day in UTC, to the second, by the database's clock; it is less than a day away.
     pub ends_at: String,
     /// Seconds left at the moment of reading; above zero.
     pub seconds_left: u32,

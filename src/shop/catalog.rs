@@ -335,12 +335,10 @@ pub(crate) fn in_utc(at: OffsetDateTime) -> String {
         .unwrap_or_default()
 }
 
-/// The same to the second: `2026-12-12 12:12:12 UTC`.
-pub(crate) fn in_utc_to_the_second(at: OffsetDateTime) -> String {
+/// The time of day alone, to the second: `12:12:12 UTC`.
+pub(crate) fn time_in_utc(at: OffsetDateTime) -> String {
     at.to_offset(time::UtcOffset::UTC)
-        .format(format_description!(
-            "[year]-[month]-[day] [hour]:[minute]:[second] UTC"
-        ))
+        .format(format_description!("[hour]:[minute]:[second] UTC"))
         .unwrap_or_default()
 }
 

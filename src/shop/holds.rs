@@ -141,7 +141,7 @@ impl Shop {
             .map_err(txn::read_error)?;
         let live: Vec<_> = rows.iter().filter(|row| is_live(row, now)).collect();
         let reservation = live.first().map(|first| Reservation {
-            ends_at: catalog::in_utc_to_the_second(first.expires_at),
+            ends_at: catalog::time_in_utc(first.expires_at),
             seconds_left: seconds(first.expires_at - now).max(1),
             ttl_s: self.terms.hold_ttl_s,
             extended: first.extended,

@@ -46,12 +46,18 @@ pub fn HoldTimer(
         Phase::Ending => "hold hold--ending",
         Phase::Over => "hold hold--over",
     };
-    let note = move || match now.get() {
-        Phase::Calm => "",
-        Phase::Ending => "Less than a minute is left.",
-        Phase::Over => {
-            "Your reservation has run out. What you typed is still here: reserve again to go on."
+    let headline = move || match now.get() {
+        Phase::Over => "Your reservation has run out".to_owned(),
+        _ => format!("Reserved for you until {ends_at}"),
+    };
+    let note = move || match (now.get(), buttons) {
+        (Phase::Calm, true) if extended => "Kept longer once, which is as often as it goes.",
+        (Phase::Calm, _) => "",
+        (Phase::Ending, _) => "Less than a minute is left.",
+        (Phase::Over, true) => {
+            "What you typed is still here. Reserve again to go on, while there is stock."
         }
+        (Phase::Over, false) => "The checkout reserves again, while there is stock.",
     };
     let actions = buttons.then(|| {
         view! {
@@ -84,7 +90,7 @@ pub fn HoldTimer(
     view! {
         <div class=class role="group" aria-label="Reservation">
             <p class="hold__line">
-                <span class="hold__until">{format!("Reserved for you until {ends_at}")}</span>
+                <span class="hold__until">{headline}</span>
                 <span class="hold__clock" role="timer" hidden=move || !ticking.get()>
                     {move || clock(left.get())}
                 </span>

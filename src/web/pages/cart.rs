@@ -145,7 +145,7 @@ fn HeldFor(reservation: Reservation) -> impl IntoView {
 
 /// What the last reservation gave back when it ran out.
 #[component]
-pub fn Released(released: Vec<ReleasedLine>) -> impl IntoView {
+fn Released(released: Vec<ReleasedLine>) -> impl IntoView {
     (!released.is_empty()).then(|| {
         let lines = released
             .into_iter()
@@ -223,7 +223,9 @@ pub fn advice(error: &ShopError) -> &'static str {
         }
         ShopError::FieldsInvalid(_) => "Nothing was ordered yet.",
         ShopError::OutcomeUnknown { .. } => "",
-        ShopError::CardDeclined { .. } => "Your reservation stands. Try another card.",
+        ShopError::CardDeclined { .. } => {
+            "Your reservation stands, and the form is as it was. Try another card."
+        }
         ShopError::ReservationGone
         | ShopError::AlreadyExtended
         | ShopError::TotalChanged { .. } => "",

@@ -4,19 +4,20 @@ use leptos::prelude::*;
 use uuid::Uuid;
 
 use super::{
-    cart::{Released, advice},
+    cart::advice,
     form_key::FormKey,
     frame::{Bundle, Page, framed},
 };
 use crate::{
     islands::shop::HoldTimer,
-    model::{Bill, CheckoutView as Checkout, Reservation, ShopError},
+    model::{Bill, CheckoutView as Checkout, ReleasedLine, Reservation, ShopError},
     shop::cart::Draft,
     ui::{
         bill::BillRows,
         field::{Field, FieldKind},
         notice::ErrorNotice,
     },
+    web::session::Notice,
 };
 
 /// `/checkout`
@@ -26,11 +27,11 @@ pub fn CheckoutPage() -> impl IntoView {
         let cart_id = visit.cart_id().await?;
         let cart = visit.shop().cart(cart_id).await?;
         let draft = visit.shop().draft(cart_id).await?;
-        let error = visit.take_notice().await?.map(|notice| notice.error);
+        let notice = visit.take_notice().await?;
         let body = match cart_id.filter(|_| !cart.lines.is_empty()) {
             Some(cart_id) => {
                 let checkout = visit.shop().checkout_view(cart, &draft.code).await?;
-                view! { <CheckoutView cart_id checkout draft error/> }.into_any()
+                view! { <CheckoutView cart_id checkout draft notice/> }.into_any()
             }
             None => view! { <NothingToOrder/> }.into_any(),
         };
@@ -56,16 +57,18 @@ fn CheckoutView(
     cart_id: Uuid,
     checkout: Checkout,
     draft: Draft,
-    error: Option<ShopError>,
+    notice: Option<Notice>,
 ) -> impl IntoView {
-    let notice = error.as_ref().map(|error| {
-        let advice = advice(error);
-        view! {
-            <ErrorNotice title=error.to_string()>
-                <p>{advice}" "<a href="/cart">"Go to your cart"</a></p>
-            </ErrorNotice>
-        }
-    });
+    // A code that was only tried is answered beside its field.
+    let tried_code = notice
+        .as_ref()
+        .is_some_and(|notice| notice.typed("act") == Some("apply-code"))
+        && checkout.code.as_ref().is_some_and(|code| !code.counts);
+    let error = notice.map(|notice| notice.error);
+    let problem = error
+        .clone()
+        .filter(|_| !tried_code)
+        .map(|error| view! { <Problem error/> });
     let reservation = checkout.cart.reservation.clone();
     let released = checkout.cart.released.clone();
     view! {
@@ -74,8 +77,7 @@ fn CheckoutView(
                 <h1>"Checkout"</h1>
                 <p class="page-head__lead">"You order as a guest. No account is needed."</p>
             </div>
-            {notice}
-            <Released released/>
+            {problem}
             <form class="checkout" method="post" action="/api/form/checkout/pay">
                 <FormKey/>
                 <input type="hidden" name="cart_id" value=cart_id.to_string()/>
@@ -83,7 +85,7 @@ fn CheckoutView(
                 <input type="hidden" name="expected_total_cents" value=checkout.bill.total.cents/>
                 // The first button of a form is the one that the Enter key presses.
                 <button class="vh" type="submit" tabindex="-1" aria-hidden="true">"Pay"</button>
-                <Hold reservation/>
+                <Hold reservation released/>
                 <div class="split">
                     <div>
                         <ContactFields draft=draft.clone() error=error.clone()/>
@@ -96,6 +98,24 @@ fn CheckoutView(
     }
 }
 
+/// What was refused, and where to put it right.
+#[component]
+fn Problem(error: ShopError) -> impl IntoView {
+    let (href, text) = match &error {
+        ShopError::FieldsInvalid(errors) => {
+            let first = errors.first().map_or("name", |error| error.field.as_str());
+            (format!("#{first}"), "Go to the first of them")
+        }
+        ShopError::CardDeclined { .. } => ("#card_number".to_owned(), "Enter a card"),
+        _ => ("/cart".to_owned(), "Go to your cart"),
+    };
+    view! {
+        <ErrorNotice title=error.to_string()>
+            <p>{advice(&error)}" "<a href=href>{text}</a></p>
+        </ErrorNotice>
+    }
+}
+
 /// The sentence about a field, if there is one.
 fn about(error: Option<&ShopError>, field: &str) -> Option<String> {
     error?.about_field(field).map(ToOwned::to_owned)
@@ -103,7 +123,7 @@ fn about(error: Option<&ShopError>, field: &str) -> Option<String> {
 
 /// The reservation, or the button that makes one.
 #[component]
-fn Hold(reservation: Option<Reservation>) -> impl IntoView {
+fn Hold(reservation: Option<Reservation>, released: Vec<ReleasedLine>) -> impl IntoView {
     match reservation {
         Some(Reservation {
             ends_at,
@@ -111,24 +131,41 @@ fn Hold(reservation: Option<Reservation>) -> impl IntoView {
             ttl_s,
             extended,
         }) => view! { <HoldTimer seconds_left ttl_s ends_at extended buttons=true/> }.into_any(),
-        None => view! {
-            <div class="hold hold--over" role="group" aria-label="Reservation">
-                <p class="hold__line"><span class="hold__until">"Nothing is reserved for you yet."</span></p>
-                <div class="hold__actions">
-                    <button
-                        class="btn btn--primary"
-                        type="submit"
-                        name="act"
-                        value="reserve"
-                        formaction="/api/form/checkout/change"
-                        formnovalidate
-                    >
-                        "Reserve now"
-                    </button>
+        None => {
+            let (headline, note) = if released.is_empty() {
+                let note = "Reserve before somebody else takes it.".to_owned();
+                ("Nothing is reserved for you", note)
+            } else {
+                let units: Vec<_> = released
+                    .iter()
+                    .map(|line| format!("{} × {}", line.quantity, line.product_name))
+                    .collect();
+                let note = format!(
+                    "{} went back to the shelf. What you typed is still here. Reserve again to go on, while there is stock.",
+                    units.join(", ")
+                );
+                ("Your reservation has run out", note)
+            };
+            view! {
+                <div class="hold hold--over" role="group" aria-label="Reservation">
+                    <p class="hold__line"><span class="hold__until">{headline}</span></p>
+                    <p class="hold__note" role="status">{note}</p>
+                    <div class="hold__actions">
+                        <button
+                            class="btn btn--primary"
+                            type="submit"
+                            name="act"
+                            value="reserve"
+                            formaction="/api/form/checkout/change"
+                            formnovalidate
+                        >
+                            {if released.is_empty() { "Reserve now" } else { "Reserve again" }}
+                        </button>
+                    </div>
                 </div>
-            </div>
+            }
+            .into_any()
         }
-        .into_any(),
     }
 }
 
@@ -147,7 +184,7 @@ fn ContactFields(draft: Draft, error: Option<ShopError>) -> impl IntoView {
                     kind=FieldKind { input: "email", autocomplete: "email", keyboard: "email" }
                     value=contact.email
                     error=about("email")
-                    hint="Limits for each customer count by it, and it finds your order again."
+                    hint="It finds your order again, and limits for each customer count by it."
                 />
             </div>
         </fieldset>
@@ -216,14 +253,14 @@ fn Summary(checkout: Checkout, code: String) -> impl IntoView {
         } else {
             "code__news code__news--bad"
         };
-        view! { <p class=class id="code-news">{applied.text}</p> }
+        view! { <p class=class id="code-news" role="status">{applied.text}</p> }
     });
     let described_by = news.is_some().then_some("code-news");
     view! {
         <aside class="summary" aria-labelledby="sum-title">
             <h2 id="sum-title">"Your order"</h2>
             <ul class="summary__items">{items}</ul>
-            <div class="code">
+            <div class="code" id="discount">
                 <label class="field__label" for="code">"Discount code"</label>
                 <div class="code__row">
                     <input
@@ -241,7 +278,8 @@ fn Summary(checkout: Checkout, code: String) -> impl IntoView {
                         type="submit"
                         name="act"
                         value="apply-code"
-                        formaction="/api/form/checkout/change"
+                        // The answer is where the field is: redirects keep the fragment.
+                        formaction="/api/form/checkout/change#discount"
                         formnovalidate
                     >
                         "Apply"
