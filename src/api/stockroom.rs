@@ -46,7 +46,8 @@ pub async fn receive_stock(
     let visit = crate::web::session::Visit::current()?;
     visit.require_admin().await?;
     let done = server::receive(&visit, &idempotency_key, &product_id, &quantity).await;
-    let done = done.map(|()| "/admin/stock".to_owned());
+    // The row that has changed is marked.
+    let done = done.map(|()| format!("/admin/stock#stock-{product_id}"));
     visit
         .answer(
             done,
@@ -69,7 +70,8 @@ pub async fn take_stock(
     let visit = crate::web::session::Visit::current()?;
     visit.require_admin().await?;
     let done = server::take_stock(&visit, &idempotency_key, [&product_id, &counted, &reason]).await;
-    let done = done.map(|()| "/admin/stock".to_owned());
+    // The row that has changed is marked.
+    let done = done.map(|()| format!("/admin/stock#stock-{product_id}"));
     visit
         .answer(
             done,
@@ -111,7 +113,8 @@ pub async fn create_code(
         per_customer_limit,
     };
     let done = server::create_code(&visit, &idempotency_key, &form).await;
-    let done = done.map(|()| "/admin/discounts".to_owned());
+    let made = crate::shop::discounts::fold_code(&form.code);
+    let done = done.map(|()| format!("/admin/discounts#code-{made}"));
     visit.answer(done, &form.fields()).await
 }
 

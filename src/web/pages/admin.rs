@@ -48,7 +48,7 @@ fn Subnav(current: &'static str) -> impl IntoView {
 #[component]
 fn RunsTable(runs: Vec<RunSnapshot>, caption: &'static str, full: bool) -> impl IntoView {
     if runs.is_empty() {
-        return view! { <p class="quiet">"No simulation has run yet. The first one takes a second."</p> }.into_any();
+        return view! { <p class="panel">"No simulation has run yet. The first one takes a second."</p> }.into_any();
     }
     let rows = runs
         .into_iter()
@@ -158,7 +158,7 @@ fn StockRow(level: StockLevel) -> impl IntoView {
     let width = |units: i64| BAR_WIDTH * units / level.total.max(1);
     let (sold, reserved) = (width(level.sold), width(level.reserved));
     view! {
-        <tr class=(level.available <= 0).then_some("row--zero")>
+        <tr id=format!("stock-{}", level.id) class=(level.available <= 0).then_some("row--zero")>
             <th scope="row"><a href=format!("/products/{}", level.slug)>{level.name.clone()}</a></th>
             <td class="n">{level.total}</td>
             <td class="n">{level.available}</td>

@@ -51,7 +51,7 @@ fn DiscountsView(codes: Vec<CodeView>, notice: Option<Notice>) -> impl IntoView 
 #[component]
 fn CodesTable(codes: Vec<CodeView>) -> impl IntoView {
     if codes.is_empty() {
-        return view! { <p class="quiet">"There is no code yet."</p> }.into_any();
+        return view! { <p class="panel">"There is no code yet. The first one can be made below."</p> }.into_any();
     }
     let rows = codes
         .into_iter()
@@ -66,8 +66,8 @@ fn CodesTable(codes: Vec<CodeView>) -> impl IntoView {
                 .per_customer_limit
                 .map_or("–".to_owned(), |limit| limit.to_string());
             view! {
-                <tr>
-                    <th scope="row" class="tight"><span class="code-no">{code.code}</span></th>
+                <tr id=format!("code-{}", code.code)>
+                    <th scope="row" class="tight"><span class="code-no">{code.code.clone()}</span></th>
                     <td class="tight">{code.value.to_string()}</td>
                     <td class="n">{code.min_subtotal.to_string()}</td>
                     <td>{window}</td>
@@ -117,7 +117,7 @@ fn NewCodeForm(notice: Option<Notice>) -> impl IntoView {
     };
     view! {
         <form class="panel" method="post" action="/api/form/admin/create-code" aria-labelledby="new-code">
-            <h2 id="new-code">"New code"</h2>
+            <h2 class="panel__title" id="new-code">"New code"</h2>
             <FormKey/>
             <div class="fields">
                 <Field name="code" label="Code" kind=FieldKind::text("off") value=typed("code", "") error=about("code") hint="Small and capital letters are the same." width="half"/>
@@ -135,7 +135,7 @@ fn NewCodeForm(notice: Option<Notice>) -> impl IntoView {
                 <Field name="uses_max" label="Uses in all" kind=FieldKind::NUMBER value=typed("uses_max", "100") error=about("uses_max") min=Some(1) width="half"/>
                 <Field name="per_customer_limit" label="Uses by each customer" kind=FieldKind::NUMBER value=typed("per_customer_limit", "1") error=about("per_customer_limit") min=Some(1) hint="Empty: as many as there are." width="half" optional=true/>
             </div>
-            <button class="btn btn--primary" type="submit">"Make the code"</button>
+            <div class="form__foot"><button class="btn btn--primary" type="submit">"Make the code"</button></div>
         </form>
     }
 }

@@ -5,8 +5,8 @@ use leptos_router::hooks::use_params_map;
 
 use super::Subnav;
 use crate::{
-    model::{OrderLineView, OrderStatus, OrderView as Order, PaymentState, Tone},
-    ui::notice::ErrorNotice,
+    model::{OrderLineView, OrderStatus, OrderView as Order, PaymentState},
+    ui::{notice::ErrorNotice, order_badge::badge_class},
     web::pages::{
         form_key::FormKey,
         frame::{Bundle, Page, framed},
@@ -39,11 +39,7 @@ pub fn AdminOrderPage() -> impl IntoView {
 #[component]
 fn AdminOrderView(order: Order, error: Option<String>) -> impl IntoView {
     let standing = order.standing();
-    let badge = match standing.tone {
-        Tone::Good => "badge badge--ok",
-        Tone::Waiting => "badge badge--low",
-        Tone::Bad => "badge badge--bad",
-    };
+    let badge = badge_class(standing.tone);
     let customer = order.contact.as_ref().map(|contact| {
         view! { <dt>"Customer"</dt><dd>{contact.name.clone()}", "{contact.email.clone()}</dd> }
     });
@@ -55,17 +51,20 @@ fn AdminOrderView(order: Order, error: Option<String>) -> impl IntoView {
                 <a class="btn" href=format!("/orders/{}", order.public_id)>"As the customer sees it"</a>
             </div>
             {error.map(|title| view! { <ErrorNotice title><p>"Nothing was changed."</p></ErrorNotice> })}
-            <section class="panel" aria-label="Where it stands">
-                <dl class="facts">
-                    <dt>"Status"</dt><dd><span class=badge>{standing.status}</span></dd>
-                    <dt>"Payment"</dt><dd>{standing.payment}</dd>
-                    <dt>"Placed"</dt><dd>{order.placed_at.clone()}</dd>
-                    {customer}
-                    <dt>"Total"</dt><dd>{order.bill.total.to_string()}</dd>
-                </dl>
-            </section>
-            <Lines order=order.clone()/>
-            <WholeOrder order/>
+            <div class="two">
+                <section class="panel" aria-labelledby="stands">
+                    <h2 id="stands">"Where it stands"</h2>
+                    <dl class="facts">
+                        <dt>"Status"</dt><dd><span class=badge>{standing.status}</span></dd>
+                        <dt>"Payment"</dt><dd>{standing.payment}</dd>
+                        <dt>"Placed"</dt><dd>{order.placed_at.clone()}</dd>
+                        {customer}
+                        <dt>"Total"</dt><dd>{order.bill.total.to_string()}</dd>
+                    </dl>
+                </section>
+                <WholeOrder order=order.clone()/>
+            </div>
+            <Lines order/>
         </main>
     }
 }
@@ -90,7 +89,6 @@ fn Lines(order: Order) -> impl IntoView {
                         <th scope="col" class="n">"Returned"</th>
                         <th scope="col" class="n">"Refunded"</th>
                         <th scope="col" class="n">"Sum"</th>
-                        <th scope="col">"Do"</th>
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>
@@ -128,8 +126,8 @@ fn LineRow(order_id: String, line: OrderLineView, is_sold: bool, was_paid: bool)
             <td class="n">{line.returned}</td>
             <td class="n">{line.refunded}</td>
             <td class="n">{line.amount.to_string()}</td>
-            <td>{form}</td>
         </tr>
+        {form.map(|form| view! { <tr class="row--act"><td colspan="5">{form}</td></tr> })}
     }
 }
 
@@ -145,13 +143,17 @@ fn was_paid(order: &Order) -> bool {
 fn WholeOrder(order: Order) -> impl IntoView {
     let is_over = matches!(order.status, OrderStatus::Cancelled | OrderStatus::Declined);
     let can_refund = was_paid(&order) && order.refunded_cents() < order.bill.total.cents;
-    let form = |act: &'static str, class: &'static str, text: &'static str| {
+    // What cannot be taken back is asked for twice, without JavaScript too.
+    let form = |act: &'static str, class: &'static str, text: &'static str, sure: &'static str| {
         view! {
-            <form method="post" action="/api/form/admin/order">
-                <FormKey/>
-                <input type="hidden" name="order_id" value=order.public_id.clone()/>
-                <button class=class type="submit" name="act" value=act>{text}</button>
-            </form>
+            <details class="sure">
+                <summary class=format!("btn {class}")>{text}</summary>
+                <form method="post" action="/api/form/admin/order">
+                    <FormKey/>
+                    <input type="hidden" name="order_id" value=order.public_id.clone()/>
+                    <button class="btn btn--primary" type="submit" name="act" value=act>{sure}</button>
+                </form>
+            </details>
         }
     };
     (!is_over).then(|| {
@@ -160,8 +162,8 @@ fn WholeOrder(order: Order) -> impl IntoView {
                 <h2 id="whole">"The whole order"</h2>
                 <p class="quiet">"Cancelling puts its goods back on the shelf and pays back what was taken. Refunding only pays back."</p>
                 <div class="acts__row">
-                    {can_refund.then(|| form("refund-all", "btn btn--line", "Refund all that is left"))}
-                    {form("cancel", "btn btn--danger", "Cancel the order")}
+                    {can_refund.then(|| form("refund-all", "btn--line", "Refund all that is left", "Yes, pay it back"))}
+                    {form("cancel", "btn--danger", "Cancel the order", "Yes, cancel it")}
                 </div>
             </section>
         }

@@ -10,11 +10,13 @@ use crate::{
         catalog::StockLevel,
     },
     simulation::store,
+    ui::order_badge::badge_class,
     web::pages::frame::{Bundle, Page, framed},
 };
 
 const ORDERS_SHOWN: u64 = 8;
 const RUNS_SHOWN: u64 = 5;
+
 /// `/admin`
 #[component]
 pub fn OverviewPage() -> impl IntoView {
@@ -117,12 +119,13 @@ fn OrdersTable(orders: Vec<OrderView>) -> impl IntoView {
     let rows = orders
         .into_iter()
         .map(|order| {
+            let standing = order.standing();
             view! {
                 <tr>
                     <th scope="row" class="tight">
                         <a class="code-no" href=format!("/admin/orders/{}", order.public_id)>{order.number.clone()}</a>
                     </th>
-                    <td>{order.standing().status}</td>
+                    <td><span class=badge_class(standing.tone)>{standing.status}</span></td>
                     <td class="tight">{order.placed_at.clone()}</td>
                     <td class="n">{order.bill.total.to_string()}</td>
                 </tr>

@@ -87,7 +87,7 @@ fn Receive(levels: Vec<StockLevel>, notice: Option<Notice>) -> impl IntoView {
                 <ProductChoice levels id="receive-product" chosen/>
                 <Field name="quantity" label="Units" kind=FieldKind::NUMBER value=quantity min=Some(1) max=Some(QUANTITY_MAX.into()) width="half"/>
             </div>
-            <button class="btn btn--primary" type="submit">"Receive"</button>
+            <div class="form__foot"><button class="btn btn--primary" type="submit">"Receive"</button></div>
         </form>
     }
 }
@@ -111,9 +111,9 @@ fn Count(levels: Vec<StockLevel>, notice: Option<Notice>) -> impl IntoView {
             <div class="fields">
                 <ProductChoice levels id="count-product" chosen/>
                 <Field name="counted" label="Units counted" kind=FieldKind::NUMBER value=counted error=about("counted") min=Some(0) max=Some(COUNT_MAX.unsigned_abs()) width="half"/>
-                <Field name="reason" label="Reason" kind=FieldKind::text("off") value=reason error=about("reason")/>
+                <Field name="reason" label="Reason" kind=FieldKind::text("off") value=reason error=about("reason") hint="It is written into the ledger."/>
             </div>
-            <button class="btn btn--primary" type="submit">"Adjust"</button>
+            <div class="form__foot"><button class="btn btn--primary" type="submit">"Adjust"</button></div>
         </form>
     }
 }
