@@ -163,20 +163,24 @@ pub const RULES: &[Rule] = &[
                    kept AS (SELECT order_id, count(*) FILTER (WHERE state = 'held') AS held,
                                    count(*) FILTER (WHERE state = 'sold') AS sold
                             FROM hold WHERE order_id IS NOT NULL GROUP BY order_id)
-              SELECT format('order %s: %s, settled %s, payments %s pending and %s captured of %s, holds %s held and %s sold', o.id, o.status,
-                            o.settlement, coalesce(p.pending, 0), coalesce(p.captured, 0), coalesce(p.n, 0), coalesce(k.held, 0),
+              SELECT format('order %s: %s, settled %s, %s cents due, payments %s pending and %s captured of %s, holds %s held and %s sold',
+                            o.id, o.status, o.settlement, o.due_cents, coalesce(p.pending, 0), coalesce(p.captured, 0), coalesce(p.n, 0), coalesce(k.held, 0),
                             coalesce(k.sold, 0)) AS violation
               FROM customer_order o LEFT JOIN pay p ON p.order_id = o.id LEFT JOIN kept k ON k.order_id = o.id
               WHERE CASE o.status
-                      WHEN 'placed' THEN o.settlement <> 'on_account' OR p.n IS NOT NULL OR k.held > 0 OR k.sold > 0
+                      WHEN 'placed' THEN o.settlement <> 'on_account' OR p.n IS NOT NULL OR k.held > 0 OR k.sold > 0 OR o.due_cents <> o.total_cents
                       WHEN 'pending' THEN o.settlement <> 'card' OR p.pending IS DISTINCT FROM 1 OR p.captured > 0 OR k.sold > 0
-                      WHEN 'declined' THEN p.n IS NULL OR p.pending > 0 OR p.captured > 0 AND o.due_cents <> 0 OR k.held > 0 OR k.sold > 0
-                      WHEN 'paid' THEN p.captured IS DISTINCT FROM 1 OR k.held > 0
-                      WHEN 'backordered' THEN p.captured IS DISTINCT FROM 1 OR k.held > 0 OR k.sold > 0
-                      ELSE k.held > 0 END
+                                          OR o.due_cents <> 0
+                      WHEN 'declined' THEN p.n IS NULL OR p.pending > 0 OR k.held > 0 OR k.sold > 0 OR o.due_cents <> 0
+                      WHEN 'paid' THEN o.settlement <> 'card' OR p.captured IS DISTINCT FROM 1 OR k.held > 0
+                      WHEN 'backordered' THEN o.settlement <> 'card' OR p.captured IS DISTINCT FROM 1 OR k.held > 0 OR k.sold > 0
+                      ELSE k.held > 0 OR o.due_cents <> 0 END
               UNION ALL
               SELECT format('payment %s: %s, %s of %s cents taken', id, state, captured_cents, amount_cents) FROM payment
-              WHERE captured_cents <> CASE state WHEN 'captured' THEN amount_cents ELSE 0 END",
+              WHERE captured_cents <> CASE state WHEN 'captured' THEN amount_cents ELSE 0 END
+              UNION ALL
+              SELECT format('payment %s: %s cents asked for order %s of %s', p.id, p.amount_cents, o.id, o.total_cents)
+              FROM payment p JOIN customer_order o ON o.id = p.order_id WHERE p.amount_cents <> o.total_cents",
     },
     Rule {
         name: "codes-kept",
