@@ -2,8 +2,7 @@
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter,
-    sea_query::Expr,
+    ConnectionTrait, EntityTrait,
 };
 use uuid::Uuid;
 
@@ -19,23 +18,30 @@ use crate::{
 
 /// Heartbeats of servers that have been silent for so many days are forgotten.
 const SILENT_KEPT_DAYS: u32 = 7;
+/// A server that was silent for longer than this, in seconds, has started anew: it was asleep, or its database was away.
+const SILENCE_MAX_S: u32 = 15;
 /// The name of the secret between shop and provider.
 const PAYMENT_SECRET: &str = "payment";
 
 impl Shop {
-    /// Says that this server lives. The first call is its start: what was due before it is nobody's fault.
+    /// Says that this server lives. The first call is its start, and so is the first after [`SILENCE_MAX_S`]: what was due
+    /// before it is nobody's fault.
     ///
     /// # Errors
     /// What the database says.
     pub async fn beat(&self, server_id: Uuid) -> Result<(), TxnError> {
         txn::run_for_result(&self.db, self.policy("heartbeat"), move |work| {
             Box::pin(async move {
-                let beaten = server_heartbeat::Entity::update_many()
-                    .col_expr(server_heartbeat::Column::BeatAt, Expr::current_timestamp())
-                    .filter(server_heartbeat::Column::ServerId.eq(server_id))
-                    .exec(work.connection())
+                let sql = "UPDATE server_heartbeat SET beat_at = CURRENT_TIMESTAMP, \
+                             started_at = CASE WHEN beat_at < CURRENT_TIMESTAMP - $2 * INTERVAL '1 second' \
+                                               THEN CURRENT_TIMESTAMP ELSE started_at END \
+                           WHERE server_id = $1";
+                let values = [server_id.into(), f64::from(SILENCE_MAX_S).into()];
+                let beaten = work
+                    .connection()
+                    .execute_raw(dialect::statement(sql, values))
                     .await?;
-                if beaten.rows_affected == 0 {
+                if beaten.rows_affected() == 0 {
                     let row = server_heartbeat::ActiveModel {
                         server_id: Set(server_id),
                         started_at: NotSet,
