@@ -1,9 +1,8 @@
 //! Discount codes. How often a code was used is a number as hot as stock, and is protected like it: a locked row, and a constraint behind it.
 
 use sea_orm::{
-    ActiveModelTrait,
     ActiveValue::{NotSet, Set},
-    ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
+    ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, TryInsertResult,
     sea_query::{Expr, ExprTrait},
 };
 use time::OffsetDateTime;
@@ -68,9 +67,10 @@ pub async fn take(
     email_folded: &str,
     subtotal: Money,
 ) -> Result<DiscountValue, Abort> {
+    check_shape(code)?;
     let row = locks::discount_code(work, code)
         .await?
-        .ok_or_else(|| ShopError::CodeUnknown(code.to_owned()))?;
+        .ok_or_else(|| unknown(code))?;
     let now = dialect::now(work.connection()).await?;
     check(&row, now, subtotal)?;
     if let Some(limit) = row.per_customer_limit {
@@ -148,6 +148,18 @@ async fn count(work: &Work, code: &str, change: i32) -> Result<(), Abort> {
     Ok(())
 }
 
+/// What can be no code is not even looked for: the database takes no text with a zero in it.
+fn check_shape(code: &str) -> Result<(), ShopError> {
+    if code.chars().count() > CODE_LEN_MAX || code.chars().any(char::is_control) {
+        return Err(unknown(code));
+    }
+    Ok(())
+}
+
+fn unknown(code: &str) -> ShopError {
+    ShopError::CodeUnknown(code.chars().take(CODE_LEN_MAX).collect())
+}
+
 fn check(
     row: &discount_code::Model,
     now: OffsetDateTime,
@@ -186,16 +198,13 @@ impl Shop {
         code: &str,
         subtotal: Money,
     ) -> Result<DiscountValue, ShopError> {
-        let unknown = || ShopError::CodeUnknown(code.chars().take(CODE_LEN_MAX).collect());
-        if code.chars().count() > CODE_LEN_MAX || code.chars().any(char::is_control) {
-            return Err(unknown());
-        }
+        check_shape(code)?;
         let reader = self.db.reader();
         let row = discount_code::Entity::find_by_id(code.to_owned())
             .one(reader)
             .await
             .map_err(txn::read_error)?
-            .ok_or_else(unknown)?;
+            .ok_or_else(|| unknown(code))?;
         let now = dialect::now(reader).await.map_err(txn::read_error)?;
         check(&row, now, subtotal)?;
         Ok(value_of(&row))
@@ -252,15 +261,13 @@ impl Shop {
                 {
                     return Ok(());
                 }
-                let code = row.code.clone().take().unwrap_or_default();
-                if discount_code::Entity::find_by_id(code)
-                    .one(work.connection())
-                    .await?
-                    .is_some()
-                {
+                let inserted = discount_code::Entity::insert(row)
+                    .on_conflict_do_nothing()
+                    .exec_without_returning(work.connection())
+                    .await?;
+                if !matches!(inserted, TryInsertResult::Inserted(1)) {
                     return Err(field("code", "There is a code of that name already.").into());
                 }
-                row.insert(work.connection()).await?;
                 idempotency::record(work, claim.as_ref(), &()).await
             })
         })
