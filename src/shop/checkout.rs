@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use crate::{
     db::{
+        entity::hold,
         locks,
         txn::{Abort, Work},
     },
@@ -64,7 +65,7 @@ pub async fn begin(work: &Work, shop: &Shop, request: &OrderRequest) -> Result<B
     let lines = cart::lines(work, request.cart_id).await?;
     let email = fold_email(&request.contact.email);
     let holds = locks::holds_of_cart(work, request.cart_id).await?;
-    check_limits(work, &lines, &email).await?;
+    check_limits(work, &lines, &holds, &email).await?;
     let holds = holds::fit(work, shop, request.cart_id, holds, &lines).await?;
     let new_lines = lines
         .iter()
@@ -113,15 +114,26 @@ pub async fn begin(work: &Work, shop: &Shop, request: &OrderRequest) -> Result<B
 
 /// Counting what a customer has is right only while the stock rows are locked: two checkouts of one customer would otherwise both count
 /// before either writes.
-async fn check_limits(work: &Work, lines: &[Line], email: &str) -> Result<(), Abort> {
+async fn check_limits(
+    work: &Work,
+    lines: &[Line],
+    holds: &[hold::Model],
+    email: &str,
+) -> Result<(), Abort> {
     if lines
         .iter()
         .all(|(offer, _)| offer.per_customer_limit.is_none())
     {
         return Ok(());
     }
-    // All of them, not only the limited: the others may be locked after these, and the order is by id.
-    let ids: Vec<i64> = lines.iter().map(|(offer, _)| offer.id).collect();
+    // All of them, not only the limited, and what is held for lines that have gone: the others may be locked after these, and the order
+    // is by id.
+    let held = holds.iter().map(|hold| hold.product_id);
+    let ids: Vec<i64> = lines
+        .iter()
+        .map(|(offer, _)| offer.id)
+        .chain(held)
+        .collect();
     locks::stock_rows(work, &ids).await?;
     for (offer, quantity) in lines {
         customer_limit::check(work, offer, email, quantity.get().into()).await?;
