@@ -88,6 +88,14 @@ impl Shop {
     /// What [`checkout::begin`] refuses; [`ShopError::CardDeclined`], after which cart and form are as they were;
     /// [`ShopError::ProviderAway`].
     pub async fn pay(&self, request: OrderRequest, card: PaymentCard) -> Outcome<PayAnswer> {
+        // Without a provider nobody would ever ask for the money, and the order would wait for ever.
+        if let Err(error) = self.gateway() {
+            return Outcome {
+                result: Err(TxnError::Refused(error)),
+                attempts: 1,
+                split: TimeSplit::default(),
+            };
+        }
         let shop = self.clone();
         // A task of its own: whoever closes the page has ordered and paid all the same.
         let begun = tokio::spawn(async move { shop.begin_and_charge(request, card).await });
