@@ -146,7 +146,9 @@ mod server {
 
     pub async fn change(visit: &Visit, act: &str, form: &Form) -> Result<(), ShopError> {
         let own = own_cart(visit, &form.cart_id).await?;
-        visit.shop().keep_draft(own, &form.draft()).await?;
+        let guessed = check_guess(visit, own, form).await;
+        keep(visit, own, form, guessed.is_ok()).await?;
+        guessed?;
         let claim = visit.claim(&form.key, act, &[&own.to_string(), &form.code])?;
         match act {
             "reserve" => Ok(visit.shop().reserve_cart(own, claim).await.result?),
@@ -163,7 +165,6 @@ mod server {
         if code.is_empty() {
             return Ok(());
         }
-        visit.check_guess()?;
         let cart = visit.shop().cart(Some(cart_id)).await?;
         visit
             .shop()
@@ -181,12 +182,41 @@ mod server {
     ) -> Result<String, ShopError> {
         visit.check_purchase()?;
         let own = own_cart(visit, &form.cart_id).await?;
-        let paid = order_and_pay(visit, own, form, expected_total_cents, card).await;
-        if matches!(&paid, Err(error) if error.status() == 422 || error.status() == 409) {
+        let guessed = check_guess(visit, own, form).await;
+        let may_keep_code = guessed.is_ok();
+        let paid = match guessed {
+            Ok(()) => order_and_pay(visit, own, form, expected_total_cents, card).await,
+            Err(error) => Err(error),
+        };
+        if matches!(&paid, Err(error) if matches!(error.status(), 409 | 422 | 429)) {
             // A draft that cannot be kept is logged where it failed; the refusal matters more to the shopper.
-            let _ = visit.shop().keep_draft(own, &form.draft()).await;
+            let _ = keep(visit, own, form, may_keep_code).await;
         }
         paid
+    }
+
+    /// Whoever sends another code than the one that is kept guesses, whichever button sent it: the page says of a code that is kept
+    /// whether it counts.
+    async fn check_guess(visit: &Visit, cart_id: Uuid, form: &Form) -> Result<(), ShopError> {
+        let code = fold_code(&form.code);
+        if code.is_empty() || code == visit.shop().draft(Some(cart_id)).await?.code {
+            return Ok(());
+        }
+        visit.check_guess()
+    }
+
+    /// Keeps what was typed; of the code only one that was let through.
+    async fn keep(
+        visit: &Visit,
+        cart_id: Uuid,
+        form: &Form,
+        with_code: bool,
+    ) -> Result<(), ShopError> {
+        let mut draft = form.draft();
+        if !with_code {
+            draft.code = visit.shop().draft(Some(cart_id)).await?.code;
+        }
+        visit.shop().keep_draft(cart_id, &draft).await
     }
 
     async fn order_and_pay(
@@ -200,9 +230,6 @@ mod server {
         let card = checkout::check_card(card);
         let (contact, card) = checkout::both(contact, card)?;
         let code = Some(fold_code(&form.code)).filter(|code| !code.is_empty());
-        if code.is_some() {
-            visit.check_guess()?;
-        }
         let claim = checkout::claim(&form.key, cart_id, &contact, code.as_deref())?;
         let request = OrderRequest {
             cart_id,
