@@ -25,17 +25,18 @@ use crate::{
 
 /// The longest reason for a stock-take, in characters.
 const REASON_LEN_MAX: usize = 200;
-/// Orders in backorder that one transaction looks at.
+/// Orders in backorder that one transaction of [`Shop::serve_backorders`] takes up.
 const SERVED_AT_ONCE: u64 = 100;
 /// The most units that a shelf is counted to hold.
 pub const COUNT_MAX: i64 = 1_000_000;
 
-const SOMEBODY_CAN_BE_SERVED: &str = "
+/// Orders of which each, by itself, could be served now, oldest first. Those that cannot be stand in nobody's way.
+const COULD_BE_SERVED: &str = "
     SELECT o.id FROM customer_order o
     WHERE o.status = 'backordered'
       AND NOT EXISTS (SELECT 1 FROM order_line l JOIN stock s ON s.product_id = l.product_id
                       WHERE l.order_id = o.id AND s.available < l.quantity)
-    LIMIT 1";
+    ORDER BY o.id LIMIT $1";
 
 impl Shop {
     /// Takes `quantity` new units in, and gives them to those who have paid and waited before anybody else sees them. Once for the key.
@@ -88,26 +89,41 @@ impl Shop {
     /// # Errors
     /// What the database says.
     pub async fn serve_backorders(&self) -> Result<u64, TxnError> {
-        // Asked without a lock first: most of the time nobody waits, or nothing has come.
-        let statement = dialect::statement(SOMEBODY_CAN_BE_SERVED, []);
-        let found = self.db.reader().query_one_raw(statement).await;
-        let found = found.map_err(|source| TxnError::Database {
+        let mut served = 0;
+        loop {
+            // Asked without a lock first: most of the time nobody waits, or nothing has come.
+            let ids = self.could_be_served().await?;
+            if ids.is_empty() {
+                return Ok(served);
+            }
+            let shop = self.clone();
+            let batch =
+                txn::run_for_result(&self.db, self.policy("serve backorders"), move |work| {
+                    let (shop, ids) = (shop.clone(), ids.clone());
+                    Box::pin(async move {
+                        let waiting = lock_waiting(work, &ids).await?;
+                        lock_their_stock(work, &waiting, None).await?;
+                        serve(work, &shop, &waiting).await
+                    })
+                })
+                .await?;
+            if batch == 0 {
+                // Somebody else was quicker.
+                return Ok(served);
+            }
+            served += batch;
+        }
+    }
+
+    async fn could_be_served(&self) -> Result<Vec<i64>, TxnError> {
+        let at_most = i64::try_from(SERVED_AT_ONCE).unwrap_or(i64::MAX);
+        let statement = dialect::statement(COULD_BE_SERVED, [at_most.into()]);
+        let rows = self.db.reader().query_all_raw(statement).await;
+        let ids = rows.and_then(|rows| rows.iter().map(|row| row.try_get_by_index(0)).collect());
+        ids.map_err(|source| TxnError::Database {
             name: "serve backorders",
             source,
-        })?;
-        if found.is_none() {
-            return Ok(0);
-        }
-        let shop = self.clone();
-        txn::run_for_result(&self.db, self.policy("serve backorders"), move |work| {
-            let shop = shop.clone();
-            Box::pin(async move {
-                let waiting = lock_waiting(work, None).await?;
-                lock_their_stock(work, &waiting, None).await?;
-                serve(work, &shop, &waiting).await
-            })
         })
-        .await
     }
 
     async fn in_stockroom<F>(
@@ -149,9 +165,10 @@ async fn receive(
     quantity: Quantity,
 ) -> Result<(), Abort> {
     shop_product(work, product_id).await?;
-    let waiting = lock_waiting(work, Some(product_id)).await?;
-    lock_their_stock(work, &waiting, Some(product_id)).await?;
     let units = i64::from(quantity.get());
+    let ids = waiting_for(work, product_id, units).await?;
+    let waiting = lock_waiting(work, &ids).await?;
+    lock_their_stock(work, &waiting, Some(product_id)).await?;
     change_total(work, shop, product_id, units, MovementKind::Receive, None).await?;
     serve(work, shop, &waiting).await.map(drop)
 }
@@ -222,27 +239,31 @@ struct Waiting {
     lines: Vec<order_line::Model>,
 }
 
-/// Locks the orders that wait, of one product or of all, oldest first.
-async fn lock_waiting(work: &Work, product_id: Option<i64>) -> Result<Vec<Waiting>, Abort> {
-    let status = OrderStatus::Backordered.as_str();
-    let mut query = customer_order::Entity::find()
+/// The orders that wait for a product, oldest first. More than there are units cannot be served.
+async fn waiting_for(work: &Work, product_id: i64, units: i64) -> Result<Vec<i64>, Abort> {
+    let of_product = sea_orm::QueryTrait::into_query(
+        order_line::Entity::find()
+            .select_only()
+            .column(order_line::Column::OrderId)
+            .filter(order_line::Column::ProductId.eq(product_id)),
+    );
+    Ok(customer_order::Entity::find()
         .select_only()
         .column(customer_order::Column::Id)
-        .filter(customer_order::Column::Status.eq(status))
+        .filter(customer_order::Column::Status.eq(OrderStatus::Backordered.as_str()))
+        .filter(customer_order::Column::Id.in_subquery(of_product))
         .order_by_asc(customer_order::Column::Id)
-        .limit(SERVED_AT_ONCE);
-    if let Some(product_id) = product_id {
-        let of_product = sea_orm::QueryTrait::into_query(
-            order_line::Entity::find()
-                .select_only()
-                .column(order_line::Column::OrderId)
-                .filter(order_line::Column::ProductId.eq(product_id)),
-        );
-        query = query.filter(customer_order::Column::Id.in_subquery(of_product));
-    }
-    let ids: Vec<i64> = query.into_tuple().all(work.connection()).await?;
+        .limit(units.unsigned_abs())
+        .into_tuple()
+        .all(work.connection())
+        .await?)
+}
+
+/// Locks those of `ids` that still wait, oldest first.
+async fn lock_waiting(work: &Work, ids: &[i64]) -> Result<Vec<Waiting>, Abort> {
+    let status = OrderStatus::Backordered.as_str();
     let mut waiting = Vec::with_capacity(ids.len());
-    for order in locks::orders_in_status(work, &ids, status).await? {
+    for order in locks::orders_in_status(work, ids, status).await? {
         let lines = orders::lines_of(work, order.id).await?;
         waiting.push(Waiting { order, lines });
     }
