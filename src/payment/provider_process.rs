@@ -42,7 +42,7 @@ const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
 /// A provider that does not answer that often in a row is gone.
 const CHECKS_FAILED_MAX: u32 = 2;
 /// A provider whose shop was killed, and which nobody takes over, ends after so long.
-const EXIT_WHEN_IDLE_S: u32 = 600;
+const EXIT_WHEN_IDLE_S: u32 = 60;
 /// Of the hash of the database's URL. It tells one database from another, and nothing of the password in it.
 const FINGERPRINT_BYTES: usize = 8;
 
