@@ -20,6 +20,19 @@ use crate::{
     web::session::Notice,
 };
 
+/// The form's fields from top to bottom; a field's name is its id.
+const FIELDS: [&str; 9] = [
+    "name",
+    "email",
+    "street",
+    "postal_code",
+    "city",
+    "country",
+    "card_number",
+    "card_expiry",
+    "card_cvc",
+];
+
 /// `/checkout`
 #[component]
 pub fn CheckoutPage() -> impl IntoView {
@@ -102,8 +115,11 @@ fn CheckoutView(
 #[component]
 fn Problem(error: ShopError) -> impl IntoView {
     let (href, text) = match &error {
-        ShopError::FieldsInvalid(errors) => {
-            let first = errors.first().map_or("name", |error| error.field.as_str());
+        ShopError::FieldsInvalid(_) => {
+            let first = FIELDS
+                .iter()
+                .find(|field| error.about_field(field).is_some())
+                .unwrap_or(&FIELDS[0]);
             (format!("#{first}"), "Go to the first of them")
         }
         ShopError::CardDeclined { .. } => ("#card_number".to_owned(), "Enter a card"),
