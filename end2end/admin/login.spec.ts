@@ -8,7 +8,14 @@ const NO_RUN = "00000000-0000-4000-8000-000000000000";
 /** Passwords that one address may try at once. */
 const TRIES = 10;
 
-for (const path of ["/admin", "/admin/simulations", `/admin/simulations/${NO_RUN}`]) {
+for (const path of [
+  "/admin",
+  "/admin/stock",
+  "/admin/discounts",
+  `/admin/orders/${NO_RUN}`,
+  "/admin/simulations",
+  `/admin/simulations/${NO_RUN}`,
+]) {
   test(`a stranger who opens ${path} is led to the staff door`, async ({ page }) => {
     await page.goto(path);
     await expect(page).toHaveURL("/admin/login");
@@ -24,6 +31,11 @@ test("a stranger’s requests to what is behind the counter are refused with 401
     await request.get(`/live/simulations/${NO_RUN}`),
     await request.post("/api/form/admin/simulate", { form: { buyers: "1" } }),
     await request.post("/api/form/admin/logout", { form: {} }),
+    await request.post("/api/form/admin/audit", { form: {} }),
+    await request.post("/api/form/admin/order", { form: { order_id: NO_RUN, act: "cancel" } }),
+    await request.post("/api/form/admin/receive", { form: { product_id: "1", quantity: "1" } }),
+    await request.post("/api/form/admin/take-stock", { form: { product_id: "1", counted: "0" } }),
+    await request.post("/api/form/admin/create-code", { form: { code: "FREE" } }),
   ]) {
     expect(answer.status(), answer.url()).toBe(401);
     expect(answer.headers()["content-type"]).toBe("application/problem+json");
@@ -138,7 +150,7 @@ test("every page behind the counter can be read by everybody and fits its window
   await page.goto("/admin/login");
   await expectAccessible(page);
   await signIn(page.request, adminPassword);
-  for (const path of ["/admin", "/admin/simulations"]) {
+  for (const path of ["/admin", "/admin/stock", "/admin/discounts", "/admin/simulations"]) {
     await page.goto(path);
     await expectAccessible(page);
     const size = page.viewportSize()!;

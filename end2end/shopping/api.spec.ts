@@ -194,7 +194,15 @@ test("a request that another site sends is refused, whatever it asks for", async
       sentence,
     );
   }
-  for (const form of ["cart/add", "checkout/place-order", "admin/login", "admin/simulate"]) {
+  for (const form of [
+    "cart/add",
+    "checkout/enter",
+    "checkout/change",
+    "checkout/pay",
+    "admin/login",
+    "admin/order",
+    "admin/simulate",
+  ]) {
     await expectProblem(
       await request.post(`/api/form/${form}`, { form: {}, headers: fromElsewhere }),
       403,
@@ -239,7 +247,7 @@ test("a form that no browser sends is refused with a status and the same sentenc
     "There is no such page.",
   );
   await expectProblem(
-    await request.post("/api/form/checkout/place-order", { form: { name: "Ada" } }),
+    await request.post("/api/form/checkout/pay", { form: { name: "Ada" } }),
     409,
     "Your cart is empty.",
   );

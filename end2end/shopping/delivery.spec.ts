@@ -12,7 +12,10 @@ const PAGES = [
   "/checkout",
   "/admin/login",
   "/admin",
+  "/admin/stock",
+  "/admin/discounts",
   "/admin/simulations",
+  "/orders/find",
   "/no/such/page",
 ];
 /** JavaScript and WebAssembly of a product page, over the wire. */

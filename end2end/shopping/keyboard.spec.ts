@@ -1,7 +1,7 @@
 import { tabTo } from "../fixtures/accessibility";
-import { FLASK, euros } from "../fixtures/catalogue";
+import { FLASK, delivered, euros } from "../fixtures/catalogue";
 import { expect, test } from "../fixtures/shop";
-import { ORDER_ADDRESS, guest, placeOrderButton } from "../fixtures/shopper";
+import { ORDER_ADDRESS, card, fillIn, goToCheckout, guest, payButton } from "../fixtures/shopper";
 
 test("a purchase needs nothing but a keyboard", async ({ page }) => {
   await page.goto("/");
@@ -22,14 +22,23 @@ test("a purchase needs nothing but a keyboard", async ({ page }) => {
 
   await tabTo(page, page.getByRole("button", { name: "Checkout" }));
   await page.keyboard.press("Enter");
-  await expect(placeOrderButton(page)).toBeVisible();
+  await expect(payButton(page)).toBeVisible();
 
-  for (const [label, value] of Object.entries(guest())) {
+  for (const [label, value] of Object.entries({ ...guest(), ...card() })) {
     await tabTo(page, page.getByLabel(label, { exact: true }));
     await page.keyboard.type(value);
   }
-  await tabTo(page, placeOrderButton(page));
+  await tabTo(page, payButton(page));
   await page.keyboard.press("Enter");
   await expect(page).toHaveURL(ORDER_ADDRESS);
-  await expect(page.getByRole("main")).toContainText(euros(FLASK.priceCents));
+  await expect(page.getByRole("main")).toContainText(
+    euros(delivered(FLASK.priceCents)),
+  );
+});
+
+test("Enter in a field of the checkout pays, and does not ask for more time", async ({ page }) => {
+  await goToCheckout(page, [FLASK, 1]);
+  await fillIn(page, { ...guest(), ...card() });
+  await page.getByLabel("Security code").press("Enter");
+  await expect(page).toHaveURL(ORDER_ADDRESS);
 });

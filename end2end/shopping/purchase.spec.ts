@@ -9,6 +9,7 @@ import {
   KETTLE,
   POT,
   RADIO,
+  delivered,
   euros,
 } from "../fixtures/catalogue";
 import { expect, test } from "../fixtures/shop";
@@ -17,14 +18,20 @@ import {
   QUANTITY_SENTENCE,
   addToCart,
   buyDownTo,
+  card,
   cartLine,
   expectCartBadge,
   expectFilledIn,
   fillIn,
   goToCheckout,
   guest,
-  placeOrderButton,
+  orderPayment,
+  orderStatus,
+  pay,
+  payButton,
+  sendToCheckout,
   stockOf,
+  totalRow,
   trustNobody,
 } from "../fixtures/shopper";
 
@@ -39,8 +46,7 @@ test("a shopper buys two products and can read the order anywhere by its link", 
   await goToCheckout(page, [BLOCKS, 2], [FLASK, 1]);
   const total = euros(2 * BLOCKS.priceCents + FLASK.priceCents);
   await expect(page.getByRole("complementary", { name: "Your order" })).toContainText(total);
-  await fillIn(page, contact);
-  await placeOrderButton(page).click();
+  await pay(page, contact);
   await expect(page).toHaveURL(ORDER_ADDRESS);
   await expectCartBadge(page, 0);
   expect(await stockOf(page.request, BLOCKS)).toBe(before - 2);
@@ -60,7 +66,10 @@ test("a shopper buys two products and can read the order anywhere by its link", 
       euros(FLASK.priceCents),
       euros(FLASK.priceCents),
     ]);
-    await expect(row("Total").getByRole("cell")).toHaveText(total);
+    await expect(totalRow(reader).getByRole("cell")).toHaveText(total);
+    await expect(row("Shipping").getByRole("cell")).toHaveText("Free");
+    await expect(orderStatus(reader)).toHaveText("Paid");
+    await expect(orderPayment(reader)).toHaveText(`${total} paid by card.`);
     const address = reader.getByRole("region", { name: "Delivery address" });
     for (const label of ["Street and number", "Postal code", "City", "Country"] as const) {
       await expect(address).toContainText(contact[label]);
@@ -98,9 +107,11 @@ test("what is in the cart can be changed and removed, and the badge counts it", 
   await expect(page.getByRole("heading", { name: "Nothing in here yet" })).toBeVisible();
 });
 
-test("Buy now leads straight to the checkout", async ({ page }) => {
+test("Buy now sets the units aside and leads straight to the checkout", async ({ page }) => {
+  const before = await stockOf(page.request, FLASK);
   await addToCart(page, FLASK, 2, "Buy now");
   await expect(page).toHaveURL("/checkout");
+  expect(await stockOf(page.request, FLASK)).toBe(before - 2);
   await expect(page.getByRole("complementary", { name: "Your order" })).toContainText(
     `${FLASK.name} × 2`,
   );
@@ -111,13 +122,11 @@ test("a form that names a price of its own buys at the shop’s price", async ({
   await nameOwnPrice(page, "form[action$='/cart/add']");
   await page.getByRole("button", { name: "Add to cart" }).click();
   await page.getByRole("button", { name: "Checkout" }).click();
-  await fillIn(page, guest());
-  await nameOwnPrice(page, "form[action$='/place-order']");
-  await placeOrderButton(page).click();
+  await expect(payButton(page)).toBeVisible();
+  await nameOwnPrice(page, "form[action$='/checkout/pay']");
+  await pay(page, guest());
   await expect(page).toHaveURL(ORDER_ADDRESS);
-  await expect(page.getByRole("row").filter({ hasText: "Total" })).toContainText(
-    euros(RADIO.priceCents),
-  );
+  await expect(totalRow(page)).toContainText(euros(delivered(RADIO.priceCents)));
 });
 
 async function nameOwnPrice(page: Page, form: string): Promise<void> {
@@ -132,12 +141,12 @@ async function nameOwnPrice(page: Page, form: string): Promise<void> {
   });
 }
 
-test("two quick presses of Place order are one order", async ({ page }) => {
+test("two quick presses of Pay are one order", async ({ page }) => {
   const before = await stockOf(page.request, BACKPACK);
   await goToCheckout(page, [BACKPACK, 1]);
-  await fillIn(page, guest());
+  await fillIn(page, { ...guest(), ...card() });
   // In one go, so that the second press comes before the first one’s answer.
-  await placeOrderButton(page).evaluate((button: HTMLButtonElement) => {
+  await payButton(page).evaluate((button: HTMLButtonElement) => {
     button.click();
     button.click();
   });
@@ -146,11 +155,11 @@ test("two quick presses of Place order are one order", async ({ page }) => {
   expect(await stockOf(page.request, BACKPACK)).toBe(before - 1);
 });
 
-test("a double click on Place order is one order", async ({ page }) => {
+test("a double click on Pay is one order", async ({ page }) => {
   const before = await stockOf(page.request, BACKPACK);
   await goToCheckout(page, [BACKPACK, 1]);
-  await fillIn(page, guest());
-  await placeOrderButton(page).dblclick({ noWaitAfter: true });
+  await fillIn(page, { ...guest(), ...card() });
+  await payButton(page).dblclick({ noWaitAfter: true });
   await expect(page).toHaveURL(ORDER_ADDRESS);
   expect(await stockOf(page.request, BACKPACK)).toBe(before - 1);
 });
@@ -177,8 +186,7 @@ test("whoever goes back after ordering finds an empty cart, and an old form lead
   await goToCheckout(page, [BACKPACK, 1]);
   const contact = guest();
   const form = { ...(await hiddenFields(page)), ...asFields(contact) };
-  await fillIn(page, contact);
-  await placeOrderButton(page).click();
+  await pay(page, contact);
   await expect(page).toHaveURL(ORDER_ADDRESS);
   const order = new URL(page.url()).pathname;
   const after = await stockOf(page.request, BACKPACK);
@@ -187,7 +195,7 @@ test("whoever goes back after ordering finds an empty cart, and an old form lead
   await expect(page.getByRole("main")).toContainText(
     "Your cart is empty: there is nothing to order.",
   );
-  await expect(placeOrderButton(page)).toHaveCount(0);
+  await expect(payButton(page)).toHaveCount(0);
 
   // What a browser sends that has kept the page and its form.
   expect(await sendCheckout(page.request, form)).toBe(order);
@@ -196,7 +204,7 @@ test("whoever goes back after ordering finds an empty cart, and an old form lead
 
 async function hiddenFields(page: Page): Promise<Record<string, string>> {
   const fields = await page
-    .locator("form[action$='/place-order'] input[type=hidden]")
+    .locator("form[action$='/checkout/pay'] input[type=hidden]")
     .evaluateAll((inputs) =>
       inputs.map((input) => [(input as HTMLInputElement).name, (input as HTMLInputElement).value]),
     );
@@ -211,6 +219,9 @@ function asFields(contact: ReturnType<typeof guest>): Record<string, string> {
     postal_code: contact["Postal code"],
     city: contact.City,
     country: contact.Country,
+    card_number: "4242424242424242",
+    card_expiry: "12/30",
+    card_cvc: "123",
   };
 }
 
@@ -219,7 +230,7 @@ async function sendCheckout(
   request: APIRequestContext,
   form: Record<string, string>,
 ): Promise<string | undefined> {
-  const response = await request.post("/api/form/checkout/place-order", {
+  const response = await request.post("/api/form/checkout/pay", {
     form,
     headers: { Accept: "text/html" },
     maxRedirects: 0,
@@ -271,8 +282,8 @@ test("a checkout with bad fields marks each, keeps what was typed, and takes it 
   await goToCheckout(page, [KETTLE, 1]);
   const typed = { ...guest(), "E-mail": "nobody", City: "", Country: "x".repeat(61) };
   await trustNobody(page.getByLabel("E-mail"));
-  await fillIn(page, typed);
-  await placeOrderButton(page).click();
+  await fillIn(page, { ...typed, "Card number": "4242", Expires: "13/30", "Security code": "x" });
+  await payButton(page).click();
   await expect(page).toHaveURL("/checkout");
   await expect(page.getByRole("alert")).toContainText("Please correct the marked fields.");
   await expectFilledIn(page, typed);
@@ -280,17 +291,26 @@ test("a checkout with bad fields marks each, keeps what was typed, and takes it 
     ["E-mail", "Please enter an e-mail address, as in name@example.com."],
     ["City", "Please fill this in."],
     ["Country", "At most 60 characters."],
+    ["Card number", "Please enter the 12 to 19 digits of the card."],
+    ["Expires", "Please enter month and year, as in 12/30."],
+    ["Security code", "Please enter the 3 or 4 digits."],
   ] as const) {
     const field = page.getByLabel(label, { exact: true });
     await expect(field).toHaveAttribute("aria-invalid", "true");
     await expect(field).toHaveAccessibleDescription(new RegExp(`${sentence}$`));
   }
   await expect(page.getByLabel("Full name")).not.toHaveAttribute("aria-invalid");
+  // A card is kept nowhere.
+  await expectFilledIn(page, { "Card number": "", Expires: "", "Security code": "" });
   await expectCartBadge(page, 1);
-  expect(await stockOf(page.request, KETTLE)).toBe(before);
+  // Set aside, and no more.
+  expect(await stockOf(page.request, KETTLE)).toBe(before - 1);
+  await page.getByRole("alert").getByRole("link", { name: "Go to the first of them" }).click();
+  await expect(page.getByLabel("E-mail")).toBeInViewport();
 
-  await fillIn(page, { "E-mail": guest()["E-mail"], City: "London", Country: "United Kingdom" });
-  await placeOrderButton(page).click();
+  const right = { "E-mail": guest()["E-mail"], City: "London", Country: "United Kingdom" };
+  await fillIn(page, { ...right, ...card() });
+  await payButton(page).click();
   await expect(page).toHaveURL(ORDER_ADDRESS);
   expect(await stockOf(page.request, KETTLE)).toBe(before - 1);
 });
@@ -308,48 +328,63 @@ test("nobody gets more than the limit for each customer, in one order or in two"
 
   const contact = guest();
   await goToCheckout(page, [CONTROLLER, 5]);
-  await fillIn(page, contact);
-  await placeOrderButton(page).click();
+  await pay(page, contact);
   await expect(page).toHaveURL(ORDER_ADDRESS);
 
   const before = await stockOf(page.request, CONTROLLER);
   await goToCheckout(page, [CONTROLLER, 1]);
   // The same person, who writes the address another way.
   const again = { ...contact, "E-mail": contact["E-mail"].toUpperCase().replace("@", "+more@") };
-  await fillIn(page, again);
-  await placeOrderButton(page).click();
+  await pay(page, again);
   await expect(page.getByRole("alert")).toContainText(sentence);
   await expectFilledIn(page, again);
   await expectCartBadge(page, 1);
-  expect(await stockOf(page.request, CONTROLLER)).toBe(before);
+  // The one that is set aside for the cart.
+  expect(await stockOf(page.request, CONTROLLER)).toBe(before - 1);
 });
 
-test("an order that stock cannot cover is refused whole, and cart and form stay as they were", async ({
+test("a cart that stock cannot cover is not set aside at all, and stays as it was", async ({
   page,
 }) => {
   const blocks = await stockOf(page.request, BLOCKS);
-  await goToCheckout(page, [BLOCKS, 1], [CHESS, 5]);
-  const contact = guest();
-  await fillIn(page, contact);
+  await addToCart(page, BLOCKS, 1);
+  await addToCart(page, CHESS, 5);
   await buyDownTo(page.request, CHESS, 3);
-  await placeOrderButton(page).click();
-  await expect(page).toHaveURL("/checkout");
+  await sendToCheckout(page);
   await expect(page.getByRole("alert")).toContainText(
     `Insufficient stock for ${CHESS.name} (available: 3, requested: 5)`,
   );
-  await expectFilledIn(page, contact);
+  await expect(page).toHaveURL("/cart");
   await expectCartBadge(page, 6);
   expect(await stockOf(page.request, CHESS)).toBe(3);
   expect(await stockOf(page.request, BLOCKS)).toBe(blocks);
 
-  await page.getByRole("alert").getByRole("link", { name: "Go to your cart" }).click();
   await expect(page.getByLabel(`Quantity of ${CHESS.name}`)).toHaveValue("5");
   await expect(cartLine(page, CHESS)).toContainText("Only 3 left. Change the quantity to go on.");
   await page.getByLabel(`Quantity of ${CHESS.name}`).fill("3");
   await page.getByRole("button", { name: `Update ${CHESS.name}` }).click();
   await page.getByRole("button", { name: "Checkout" }).click();
-  await expectFilledIn(page, contact);
-  await placeOrderButton(page).click();
+  await pay(page, guest());
   await expect(page).toHaveURL(ORDER_ADDRESS);
   expect(await stockOf(page.request, CHESS)).toBe(0);
+});
+
+test("an order of what was never set aside and is gone is refused, and cart and form stay as they were", async ({
+  page,
+}) => {
+  const left = await stockOf(page.request, POT);
+  await addToCart(page, POT, left);
+  // Not through the button, which sets aside.
+  await page.goto("/checkout");
+  await expect(page.getByRole("main")).toContainText("Nothing is reserved for you");
+  await buyDownTo(page.request, POT, left - 1);
+  const contact = guest();
+  await pay(page, contact);
+  await expect(page.getByRole("alert")).toContainText(
+    `Insufficient stock for ${POT.name} (available: ${left - 1}, requested: ${left})`,
+  );
+  await expect(page).toHaveURL("/checkout");
+  await expectFilledIn(page, contact);
+  await expectCartBadge(page, left);
+  expect(await stockOf(page.request, POT)).toBe(left - 1);
 });
