@@ -1,0 +1,118 @@
+import { randomUUID } from "node:crypto";
+
+import { expectAccessible, expectNoSidewaysScroll } from "../fixtures/accessibility";
+import { type NewCode, makeCode, signIn } from "../fixtures/administrator";
+import { LAMP, euros } from "../fixtures/catalogue";
+import { expect, test } from "../fixtures/shop";
+import {
+  ORDER_ADDRESS,
+  RESERVED,
+  card,
+  expectFilledIn,
+  fillIn,
+  goToCheckout,
+  guest,
+  hold,
+  orderPayment,
+  pay,
+  payButton,
+  totalRow,
+} from "../fixtures/shopper";
+
+test.use({ ownShop: true });
+
+/** Has the shop’s people make a code that nobody else uses. */
+const made = test.extend<{ code: (code: Omit<NewCode, "code">) => Promise<string> }>({
+  code: async ({ anotherBrowser, adminPassword }, use) => {
+    const admin = await anotherBrowser();
+    await signIn(admin.request, adminPassword);
+    await use(async (rest) => {
+      const code = `DOOR-${randomUUID().slice(0, 8).toUpperCase()}`;
+      await makeCode(admin.request, { code, ...rest });
+      return code;
+    });
+  },
+});
+
+made("a discount code takes off what it says, from the summary to the receipt", async ({
+  page,
+  code,
+}) => {
+  const name = await code({ kind: "percent", value: "10" });
+  await goToCheckout(page, [LAMP, 2]);
+  const contact = guest();
+  // Small letters and spaces do not matter.
+  await fillIn(page, { ...contact, "Discount code": ` ${name.toLowerCase()} ` });
+  await page.getByRole("button", { name: "Apply" }).click();
+  const summary = page.getByRole("complementary", { name: "Your order" });
+  await expect(summary).toContainText("10 % off");
+  const total = euros(2 * LAMP.priceCents * 0.9);
+  await expect(summary).toContainText(`−${euros(2 * LAMP.priceCents * 0.1)}`);
+  await expect(page.getByLabel("Discount code")).toHaveValue(name);
+  await expect(page.getByLabel("Discount code")).toBeInViewport();
+  await expect(page.getByRole("alert")).toHaveCount(0);
+  await expectFilledIn(page, contact);
+  await expectAccessible(page);
+  await expectNoSidewaysScroll(page);
+
+  await expect(payButton(page)).toHaveText(`Pay ${total}`);
+  await fillIn(page, card());
+  await payButton(page).click();
+  await expect(page).toHaveURL(ORDER_ADDRESS);
+  await expect(page.getByRole("row", { name: `Discount ${name}` })).toContainText(
+    `−${euros(2 * LAMP.priceCents * 0.1)}`,
+  );
+  await expect(totalRow(page).getByRole("cell")).toHaveText(total);
+  await expect(orderPayment(page)).toHaveText(`${total} paid by card.`);
+});
+
+made("a code that does not count is refused with its reason, beside its field", async ({
+  page,
+  code,
+}) => {
+  const dear = await code({ kind: "amount", value: "20", min_subtotal: "500" });
+  await goToCheckout(page, [LAMP, 1]);
+  const contact = guest();
+  await fillIn(page, contact);
+  for (const [typed, reason] of [
+    ["NO-SUCH-CODE", "There is no discount code NO-SUCH-CODE."],
+    [dear, `The discount code ${dear} is for orders from €500.00.`],
+  ] as const) {
+    await fillIn(page, { "Discount code": typed });
+    await page.getByRole("button", { name: "Apply" }).click();
+    await expect(page.getByLabel("Discount code")).toHaveAccessibleDescription(reason);
+    await expect(page.getByLabel("Discount code")).toHaveValue(typed);
+    await expect(page.getByLabel("Discount code")).toBeInViewport();
+    await expect(page.getByRole("alert")).toHaveCount(0);
+    await expect(payButton(page)).toHaveText(`Pay ${euros(LAMP.priceCents)}`);
+    await expectFilledIn(page, contact);
+    await expectAccessible(page);
+  }
+
+  // Taken out again, it is in nobody's way.
+  await fillIn(page, { "Discount code": "", ...card() });
+  await payButton(page).click();
+  await expect(page).toHaveURL(ORDER_ADDRESS);
+});
+
+made("the last use of a code is had once", async ({ page, anotherBrowser, code }) => {
+  const name = await code({ kind: "amount", value: "20", uses_max: "1" });
+  const other = await anotherBrowser();
+  for (const shopper of [page, other]) {
+    await goToCheckout(shopper, [LAMP, 1]);
+    await fillIn(shopper, { "Discount code": name });
+    await shopper.getByRole("button", { name: "Apply" }).click();
+    await expect(payButton(shopper)).toHaveText(`Pay ${euros(LAMP.priceCents - 2_000 + 490)}`);
+  }
+  await pay(other, guest());
+  await expect(other).toHaveURL(ORDER_ADDRESS);
+
+  const contact = guest();
+  const usedUp = `The discount code ${name} has been used as often as it may.`;
+  await pay(page, contact);
+  await expect(page.getByRole("alert")).toContainText(usedUp);
+  await expect(page.getByLabel("Discount code")).toHaveAccessibleDescription(usedUp);
+  await expect(hold(page)).toContainText(RESERVED);
+  await expectFilledIn(page, contact);
+  await expectAccessible(page);
+});

@@ -1,0 +1,111 @@
+import { expectAccessible, expectNoSidewaysScroll } from "../fixtures/accessibility";
+import { BLOCKS, HEADPHONES, euros } from "../fixtures/catalogue";
+import { expect, test } from "../fixtures/shop";
+import {
+  CARDS,
+  ORDER_ADDRESS,
+  RESERVED,
+  card,
+  expectCartBadge,
+  expectFilledIn,
+  fillIn,
+  goToCheckout,
+  guest,
+  hold,
+  orderPayment,
+  orderStatus,
+  pay,
+  payButton,
+  stockOf,
+  untilAwake,
+} from "../fixtures/shopper";
+
+test.use({ ownShop: true });
+
+test("a declined card keeps form and reservation, and another card then pays", async ({ page }) => {
+  const before = await stockOf(page.request, HEADPHONES);
+  await goToCheckout(page, [HEADPHONES, 2]);
+  const end = await hold(page).getByText(RESERVED).textContent();
+  const contact = guest();
+  for (const [number, sentence] of [
+    [CARDS.declined, "The card was declined. Nothing was charged."],
+    [CARDS.withoutFunds, "The card was declined: insufficient funds. Nothing was charged."],
+  ] as const) {
+    await pay(page, contact, number);
+    await expect(page.getByRole("alert")).toContainText(sentence);
+    await expect(page).toHaveURL("/checkout");
+    await expectFilledIn(page, contact);
+    await expectFilledIn(page, { "Card number": "", "Security code": "" });
+    await expectCartBadge(page, 2);
+    await expect(hold(page)).toContainText(end!);
+    expect(await stockOf(page.request, HEADPHONES)).toBe(before - 2);
+  }
+  await expectAccessible(page);
+  await expectNoSidewaysScroll(page);
+  await page.getByRole("alert").getByRole("link", { name: "Enter a card" }).click();
+  await expect(page.getByLabel("Card number")).toBeInViewport();
+  await fillIn(page, card());
+  await payButton(page).click();
+  await expect(page).toHaveURL(ORDER_ADDRESS);
+  await expect(orderStatus(page)).toHaveText("Paid");
+  expect(await stockOf(page.request, HEADPHONES)).toBe(before - 2);
+});
+
+for (const [what, number] of [
+  ["is told later", CARDS.answerLost],
+  ["has to be asked for", CARDS.answerLostForGood],
+] as const) {
+  test(`a payment whose answer is lost and ${what} ends as paid, on the page that is open`, async ({
+    page,
+  }) => {
+    const before = await stockOf(page.request, BLOCKS);
+    await goToCheckout(page, [BLOCKS, 2]);
+    const answer = page.waitForResponse((response) => ORDER_ADDRESS.test(response.url()));
+    await pay(page, guest(), number);
+    const html = await (await answer).text();
+    if (number === CARDS.answerLostForGood) {
+      // Asked after five seconds, and shown after three.
+      expect(html).toContain("Your payment is being confirmed.");
+    }
+    await page.evaluate(() => Object.assign(window, { neverLoadedAgain: true }));
+    await expect(orderStatus(page)).toHaveText("Paid", { timeout: 20_000 });
+    await expect(orderPayment(page)).toHaveText(`${euros(2 * BLOCKS.priceCents)} paid by card.`);
+    await expect(page.getByText("Your order is paid and the stock is yours.")).toBeVisible();
+    expect(await page.evaluate(() => "neverLoadedAgain" in window)).toBe(true);
+    expect(await stockOf(page.request, BLOCKS)).toBe(before - 2);
+  });
+}
+
+test("a page whose payment is being confirmed can be read by everybody, and asks no more once it is", async ({
+  page,
+}) => {
+  // A browser opens a stream again some seconds after its end, unless the page has closed it.
+  await page.addInitScript(() => {
+    const close = EventSource.prototype.close;
+    EventSource.prototype.close = function () {
+      Object.assign(window, { streamClosed: true });
+      close.call(this);
+    };
+  });
+  await goToCheckout(page, [BLOCKS, 2]);
+  await pay(page, guest(), CARDS.slow);
+  await expect(page).toHaveURL(ORDER_ADDRESS);
+  await expect(orderStatus(page)).toHaveText("Confirming");
+  await expectAccessible(page);
+  await expectNoSidewaysScroll(page);
+  await untilAwake(page);
+  await expect(orderStatus(page)).toHaveText("Paid", { timeout: 20_000 });
+  await expect.poll(() => page.evaluate(() => "streamClosed" in window)).toBe(true);
+});
+
+test("a button that was pressed shows that it was", async ({ page }) => {
+  await goToCheckout(page, [BLOCKS, 2]);
+  await untilAwake(page);
+  await fillIn(page, { ...guest(), ...card() });
+  const isBusy = await payButton(page).evaluate((button: HTMLButtonElement) => {
+    button.click();
+    return button.getAttribute("aria-busy");
+  });
+  expect(isBusy).toBe("true");
+  await expect(page).toHaveURL(ORDER_ADDRESS);
+});
