@@ -1,0 +1,63 @@
+import { expectAccessible, expectNoSidewaysScroll } from "../fixtures/accessibility";
+import { signIn } from "../fixtures/administrator";
+import { LAMP, euros } from "../fixtures/catalogue";
+import { expect, test } from "../fixtures/shop";
+import {
+  ORDER_ADDRESS,
+  expectFilledIn,
+  fillIn,
+  goToCheckout,
+  guest,
+  pay,
+  payButton,
+  trustNobody,
+} from "../fixtures/shopper";
+
+test.use({ ownShop: true });
+
+test.beforeEach(async ({ page, adminPassword }) => {
+  await signIn(page.request, adminPassword);
+  await page.goto("/admin/discounts");
+});
+
+test("a code is made, used by a customer, and counted", async ({ page, anotherBrowser }) => {
+  await fillIn(page, { Code: "opening-day", "Takes off": "12.50", "Uses in all": "3" });
+  await page.getByLabel("Kind").selectOption("A fixed amount in euros");
+  await page.getByRole("button", { name: "Make the code" }).click();
+  await expect(page).toHaveURL("/admin/discounts#code-OPENING-DAY");
+  const row = page.getByRole("row").filter({ hasText: "OPENING-DAY" });
+  await expect(row.getByRole("cell").nth(3)).toHaveText("0 of 3");
+  await expectAccessible(page);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await expectNoSidewaysScroll(page);
+
+  const shopper = await anotherBrowser();
+  await goToCheckout(shopper, [LAMP, 1]);
+  await fillIn(shopper, { "Discount code": "Opening-Day" });
+  await shopper.getByRole("button", { name: "Apply" }).click();
+  await expect(payButton(shopper)).toHaveText(`Pay ${euros(LAMP.priceCents - 1_250)}`);
+  await pay(shopper, guest());
+  await expect(shopper).toHaveURL(ORDER_ADDRESS);
+  await page.reload();
+  await expect(row.getByRole("cell").nth(3)).toHaveText("1 of 3");
+});
+
+test("a code that makes no sense is not made, and what was typed is kept", async ({ page }) => {
+  const typed = {
+    Code: "two words",
+    "Takes off": "101",
+    "For orders from (€)": "a lot",
+    "Uses in all": "0",
+  };
+  for (const label of ["Code", "Uses in all"]) {
+    await trustNobody(page.getByLabel(label, { exact: true }));
+  }
+  await fillIn(page, typed);
+  await page.getByRole("button", { name: "Make the code" }).click();
+  await expect(page.getByRole("alert")).toContainText("No code was made.");
+  await expect(page).toHaveURL("/admin/discounts");
+  await expectFilledIn(page, typed);
+  await expect(page.locator("[aria-invalid=true]")).not.toHaveCount(0);
+  await expectAccessible(page);
+  await expect(page.getByRole("row").filter({ hasText: "TWO WORDS" })).toHaveCount(0);
+});
