@@ -41,7 +41,7 @@ test.describe("while it stands", () => {
     await untilAwake(page);
     await expect(hold(page)).toContainText(RESERVED);
     await expect(page.getByRole("timer")).toBeVisible();
-    await expect(page.getByRole("main")).toContainText("Your items are set aside.");
+    await expect(page.getByRole("main")).toContainText("the reservation with it.");
     await expectAccessible(page);
     await expectNoSidewaysScroll(page);
   });

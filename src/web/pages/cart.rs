@@ -91,7 +91,7 @@ fn FilledCart(cart_id: Uuid, cart: Cart, notice: Option<Notice>) -> impl IntoVie
     let units = cart.unit_count();
     let (reservation, released) = (cart.reservation, cart.released);
     let fine = if reservation.is_some() {
-        "Your items are set aside. Changing the cart changes the reservation with it."
+        "Changing the cart changes the reservation with it."
     } else {
         "Items in the cart are not held for you. The checkout sets them aside."
     };
