@@ -21,6 +21,9 @@ import {
 
 test.use({ ownShop: true });
 
+/** Codes that one address may try at once. */
+const TRIES = 20;
+
 /** Has the shop’s people make a code that nobody else uses. */
 const made = test.extend<{ code: (code: Omit<NewCode, "code">) => Promise<string> }>({
   code: async ({ anotherBrowser, adminPassword }, use) => {
@@ -115,4 +118,30 @@ made("the last use of a code is had once", async ({ page, anotherBrowser, code }
   await expect(hold(page)).toContainText(RESERVED);
   await expectFilledIn(page, contact);
   await expectAccessible(page);
+});
+
+made("codes cannot be guessed in numbers, by whichever button", async ({ page, code }) => {
+  await code({ kind: "percent", value: "10" });
+  await goToCheckout(page, [LAMP, 1]);
+  const cart_id = await page.locator("form.checkout input[name=cart_id]").inputValue();
+  const guesses = Array.from({ length: TRIES + 10 }, (_, number) => `GUESS-${number}`);
+  const answers = await Promise.all(
+    guesses.map((guess, number) => {
+      const [form, act] = [
+        ["change", "apply-code"],
+        ["change", "reserve"],
+        ["pay", ""],
+      ][number % 3]!;
+      return page.request.post(`/api/form/checkout/${form}`, {
+        form: { act: act!, cart_id, code: guess },
+        headers: { Accept: "application/json" },
+      });
+    }),
+  );
+  const refused = guesses.filter((_, number) => answers[number]!.status() === 429);
+  expect(refused.length).toBeGreaterThan(0);
+  expect(refused.length).toBeLessThanOrEqual(10);
+  // What was refused is not answered by the page either.
+  await page.goto("/checkout");
+  expect(refused).not.toContain(await page.getByLabel("Discount code").inputValue());
 });

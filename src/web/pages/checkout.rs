@@ -73,10 +73,9 @@ fn CheckoutView(
     notice: Option<Notice>,
 ) -> impl IntoView {
     // A code that was only tried is answered beside its field.
-    let tried_code = notice
-        .as_ref()
-        .is_some_and(|notice| notice.typed("act") == Some("apply-code"))
-        && checkout.code.as_ref().is_some_and(|code| !code.counts);
+    let tried_code = notice.as_ref().is_some_and(|notice| {
+        notice.typed("act") == Some("apply-code") && notice.error.is_rejection()
+    }) && checkout.code.as_ref().is_some_and(|code| !code.counts);
     let error = notice.map(|notice| notice.error);
     let problem = error
         .clone()
