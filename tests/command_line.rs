@@ -377,3 +377,53 @@ async fn two_first_commands_may_start_at_once() {
         check_figures(ended.check_code(0), &[("succeeded", 5), ("rejected", 5)]);
     }
 }
+
+/// Through the whole checkout: reserve, pay at a provider that the command starts, confirm.
+#[tokio::test]
+async fn the_checkout_journey_sells_exactly_what_is_there() {
+    for strategy in ["row-lock", "conditional-update"] {
+        let shop = TestShop::new().await;
+        let ended = run(
+            Some(shop.database.url()),
+            &[
+                "simulate",
+                "--journey",
+                "checkout",
+                "--strategy",
+                strategy,
+                "--buyers",
+                "60",
+                "--stock",
+                "20",
+                "--json",
+            ],
+        )
+        .await;
+        check_figures(
+            ended.check_code(0),
+            &[
+                ("succeeded", 20),
+                ("rejected", 40),
+                ("failed", 0),
+                ("sold", 20),
+                ("remaining", 0),
+                ("oversold", 0),
+                ("undersold", 0),
+            ],
+        );
+        assert_eq!(ended.json()["strategy"], strategy);
+        let left: String = shop
+            .by_hand
+            .value(
+                "SELECT format('%s available, %s reserved, %s sold, %s holds', s.available, s.reserved, s.sold, \
+                               (SELECT count(*) FROM hold WHERE state = 'held')) \
+                 FROM stock s JOIN product p ON p.id = s.product_id WHERE p.lane_id IS NOT NULL",
+            )
+            .await;
+        assert_eq!(
+            left, "0 available, 0 reserved, 20 sold, 0 holds",
+            "{strategy}"
+        );
+        check_audit_clean(&shop).await;
+    }
+}

@@ -2,10 +2,22 @@
 
 use std::collections::HashSet;
 
-use doorbuster::model::{ShopError, StrategyKey};
+use doorbuster::{
+    model::{OrderStatus, ShopError, StrategyKey},
+    payment::gateway::{ChargeState, ProviderEvent},
+    shop::{
+        checkout::{self, OrderRequest},
+        idempotency::Claim,
+    },
+};
 use futures::future::join_all;
+use uuid::Uuid;
 
-use crate::support::{Gate, PATIENCE, PlacesOrders, TestShop, check_audit_clean, within};
+use crate::support::{
+    Gate, PATIENCE, PlacesOrders, TestShop, check_audit_clean,
+    shop::{claim, units_of},
+    within,
+};
 
 const SAFE: [StrategyKey; 2] = [StrategyKey::RowLock, StrategyKey::ConditionalUpdate];
 
@@ -50,7 +62,7 @@ async fn another_request_under_a_used_key_is_refused() {
     assert_eq!(shop.buy(&other).key("used").await, reused);
     let cart = shop.cart_of(&[(&product, 1)]).await;
     let mut request = shop.checkout(cart, "ann@example.com");
-    request.claim = crate::support::shop::claim("used", "checkout", &[&cart.to_string()]);
+    request.claim = claim("used", "checkout", &[&cart.to_string()]);
     let outcome = shop.place_order(request).await;
     assert_eq!(
         outcome.result.map_err(ShopError::from),
@@ -120,4 +132,134 @@ async fn a_key_given_back_by_a_refusal_is_free_for_who_waited() {
         );
     }
     check_audit_clean(&shop).await;
+}
+
+fn checkout_claim(key: &str, request: &OrderRequest) -> Claim {
+    checkout::claim(key, request.cart_id, &request.contact, None).expect("a valid key")
+}
+
+#[tokio::test]
+async fn one_checkout_sent_fifty_times_at_once_is_one_order() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(60).await;
+    let cart = shop.cart_of(&[(&product, 2)]).await;
+    let mut request = shop.checkout(cart, "ann@example.com");
+    request.claim = checkout_claim("once", &request);
+    let sent = (0..50).map(|_| {
+        let (shop, request) = (shop.handle(), request.clone());
+        tokio::spawn(async move {
+            shop.place_order(request)
+                .await
+                .result
+                .map_err(ShopError::from)
+        })
+    });
+    let answers: HashSet<_> = within(PATIENCE, "50 answers", join_all(sent))
+        .await
+        .into_iter()
+        .map(|joined| joined.expect("it ends").expect("each has its answer"))
+        .map(|answer| (answer.receipt.order_id, answer.status.as_str()))
+        .collect();
+    assert_eq!(answers.len(), 1, "all answers are equal: {answers:?}");
+    assert_eq!(shop.count("customer_order").await, 1);
+    assert_eq!(shop.count("payment").await, 1);
+    assert_eq!(shop.count("provider.charge").await, 1);
+    assert_eq!(shop.level(&product).await.sold, 2);
+}
+
+#[tokio::test]
+async fn another_form_under_a_used_key_is_a_conflict() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(9).await;
+    let cart = shop.cart_of(&[(&product, 1)]).await;
+    let mut request = shop.checkout(cart, "ann@example.com");
+    request.claim = checkout_claim("used", &request);
+    let placed = shop.place_order(request).await.result;
+    placed.expect("it is placed");
+    let other_cart = shop.cart_of(&[(&product, 1)]).await;
+    for (cart, email) in [(cart, "ben@example.com"), (other_cart, "ann@example.com")] {
+        let mut request = shop.checkout(cart, email);
+        request.claim = checkout_claim("used", &request);
+        let refused = shop.place_order(request).await.result;
+        let error = refused.map_err(ShopError::from).expect_err("it is refused");
+        assert_eq!(error, ShopError::IdempotencyKeyReused);
+        assert_eq!(error.status(), 409);
+    }
+    assert_eq!(shop.count("customer_order").await, 1);
+}
+
+#[tokio::test]
+async fn a_refused_checkout_tried_again_under_its_key_after_a_restock_is_sold() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(2).await;
+    let cart = shop.cart_of(&[(&product, 2)]).await;
+    shop.buy(&product).await.expect("somebody is quicker");
+    let mut request = shop.checkout(cart, "ann@example.com");
+    request.claim = checkout_claim("patient", &request);
+    for _ in 0..2 {
+        let refused = shop.place_order(request.clone()).await.result;
+        assert_eq!(
+            refused.map_err(ShopError::from),
+            Err(product.insufficient(1, 2))
+        );
+    }
+    shop.restock(&product, 5).await;
+    let placed = shop.place_order(request).await.result;
+    assert_eq!(placed.expect("now it is sold").status, OrderStatus::Paid);
+    assert_eq!(shop.level(&product).await.sold, 3);
+}
+
+#[tokio::test]
+async fn one_addition_sent_ten_times_at_once_is_added_once() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(60).await;
+    let sent = (0..10).map(|_| {
+        let (shop, id) = (shop.handle(), product.id);
+        tokio::spawn(async move {
+            let key = claim("add", "add to cart", &["3"]);
+            shop.add_to_cart(None, id, units_of(3), Some(key)).await
+        })
+    });
+    let carts: HashSet<_> = within(PATIENCE, "10 answers", join_all(sent))
+        .await
+        .into_iter()
+        .map(|joined| joined.expect("it ends").expect("it is added"))
+        .collect();
+    assert_eq!(carts.len(), 1, "it is one cart");
+    for cart in carts {
+        assert_eq!(shop.cart_unit_count(Some(cart)).await, Ok(3));
+    }
+    assert_eq!(shop.count("cart").await, 1);
+}
+
+#[tokio::test]
+async fn keys_are_forgotten_after_three_days_and_events_never() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(9).await;
+    let cart = shop.cart_of(&[(&product, 1)]).await;
+    let mut request = shop.checkout(cart, "ann@example.com");
+    request.claim = checkout_claim("old", &request);
+    let placed = shop.place_order(request).await.result;
+    placed.expect("it is placed");
+    shop.buy(&product).key("young").await.expect("it is sold");
+    let charge: Uuid = shop.by_hand.value("SELECT reference FROM payment").await;
+    let event = ProviderEvent {
+        event_id: "evt_old".to_owned(),
+        kind: "charge.captured".to_owned(),
+        charge,
+        charge_state: ChargeState::Captured,
+        refund: None,
+    };
+    shop.take_in(event).await.expect("it is taken in");
+    shop.by_hand
+        .run(
+            "UPDATE idempotency_key SET created_at = CURRENT_TIMESTAMP - CASE key WHEN 'old' THEN INTERVAL '72 hours 1 minute' \
+             ELSE INTERVAL '71 hours 59 minutes' END; \
+             UPDATE payment_event SET received_at = CURRENT_TIMESTAMP - INTERVAL '400 days'",
+        )
+        .await;
+    assert_eq!(shop.forget_old_keys().await.ok(), Some(1));
+    let left: String = shop.by_hand.value("SELECT key FROM idempotency_key").await;
+    assert_eq!(left, "young");
+    assert_eq!(shop.count("payment_event").await, 1);
 }

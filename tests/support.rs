@@ -8,12 +8,14 @@ pub mod proxy;
 pub mod race;
 pub mod server;
 pub mod shop;
+pub mod till;
 
 use std::time::Duration;
 
 pub use database::TestDatabase;
 pub use race::Gate;
 pub use shop::{PlacesOrders, TestProduct, TestShop, check_audit_clean};
+pub use till::Till;
 
 /// The longest that a test waits for something that must happen.
 pub const PATIENCE: Duration = Duration::from_secs(20);

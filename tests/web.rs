@@ -1,8 +1,12 @@
 //! The server over HTTP: who may pass, what is refused, and what a browser is told.
 
 mod bad_input;
+mod checkout;
 mod database_away;
 mod door;
 mod headers;
+mod orders;
 mod processes;
 mod support;
+mod webhook;
+mod webhook_order;

@@ -28,11 +28,12 @@ use futures::future::BoxFuture;
 use uuid::Uuid;
 
 use super::{
-    TestDatabase,
+    PATIENCE, TestDatabase, Till,
     database::ByHand,
     provider::OnDemand,
     race::{self},
     server::on_support,
+    within,
 };
 
 /// Small, because many tests share one server.
@@ -101,6 +102,12 @@ impl TestShop {
     /// The same shop on these terms.
     pub fn on_terms(&self, terms: ShopTerms) -> Shop {
         self.shop.clone().with_terms(terms)
+    }
+
+    /// The same shop, paid at this till.
+    pub fn at_till(&self, till: &Till) -> Shop {
+        let till = std::sync::Arc::new(till.clone());
+        self.shop.clone().with_gateway(till)
     }
 
     /// For a test that breaks the books on purpose: no audit at its end.
@@ -186,6 +193,73 @@ impl TestShop {
             ),
             lane_id: None,
         }
+    }
+
+    /// An order of `lines`, paid for; its public id.
+    pub async fn paid(&self, lines: &[(&TestProduct, u32)], email: &str) -> String {
+        let cart = self.cart_of(lines).await;
+        let paid = self.place_order(self.checkout(cart, email)).await;
+        paid.result.expect("it is paid").receipt.order_id
+    }
+
+    /// Presses *Pay* at `shop`, which is paid at `till`, and leaves the charge open.
+    pub async fn press_pay(&self, shop: Shop, till: &Till, request: OrderRequest) -> Pressed {
+        let before = till.asked(0).await.len();
+        let paying = tokio::spawn(async move {
+            let outcome = shop.pay(request, card(test_cards::CAPTURED)).await;
+            outcome.result.map_err(ShopError::from)
+        });
+        let asked = till.asked(before + 1).await;
+        let charge = asked[before];
+        let order_id = self
+            .by_hand
+            .value(&format!(
+                "SELECT o.public_id::text FROM customer_order o JOIN payment p ON p.order_id = o.id WHERE p.reference = '{charge}'"
+            ))
+            .await;
+        Pressed {
+            paying,
+            charge,
+            order_id,
+        }
+    }
+
+    /// What is set aside now is over, and nobody has swept it yet.
+    pub async fn let_holds_expire(&self) {
+        let expire = "UPDATE hold SET expires_at = CURRENT_TIMESTAMP - INTERVAL '1 second' WHERE state = 'held'";
+        self.by_hand.run(expire).await;
+    }
+
+    /// Every open question to the provider is due now.
+    pub async fn let_questions_be_due(&self) {
+        for table in ["payment", "refund"] {
+            let due = format!("UPDATE {table} SET ask_at = CURRENT_TIMESTAMP");
+            self.by_hand.run(&due).await;
+        }
+    }
+
+    /// The ledger of a product after its first delivery, as in `hold 2 #, sell 2 @#`: `@` names an order, `#` a hold.
+    pub async fn ledger_of(&self, product: &TestProduct) -> String {
+        self.by_hand
+            .value(&format!(
+                "SELECT coalesce(string_agg(trim(kind || ' ' || quantity || ' ' || CASE WHEN order_id IS NULL THEN '' ELSE '@' END \
+                 || CASE WHEN hold_id IS NULL THEN '' ELSE '#' END), ', ' ORDER BY id), '') \
+                 FROM (SELECT *, row_number() OVER (ORDER BY id) AS n FROM stock_movement WHERE product_id = {}) m \
+                 WHERE n > 1 OR kind <> 'receive'",
+                product.id
+            ))
+            .await
+    }
+
+    /// The id of an order's line of `product`.
+    pub async fn line_id(&self, order_id: &str, product: &TestProduct) -> i64 {
+        self.by_hand
+            .value(&format!(
+                "SELECT l.id FROM order_line l JOIN customer_order o ON o.id = l.order_id \
+                 WHERE o.public_id = '{order_id}' AND l.product_id = {}",
+                product.id
+            ))
+            .await
     }
 
     /// Units that come in, with their ledger entry, in one statement.
@@ -318,6 +392,22 @@ impl TestProduct {
             available,
             requested,
         }
+    }
+}
+
+/// Somebody who has pressed *Pay* and waits for the provider.
+pub struct Pressed {
+    pub paying: tokio::task::JoinHandle<Result<PayAnswer, ShopError>>,
+    /// The charge's reference.
+    pub charge: Uuid,
+    pub order_id: String,
+}
+
+impl Pressed {
+    /// How it ended for who pressed.
+    pub async fn answer(self) -> Result<PayAnswer, ShopError> {
+        let answer = within(PATIENCE, "the payment's answer", self.paying).await;
+        answer.expect("it ends")
     }
 }
 

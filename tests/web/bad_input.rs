@@ -5,7 +5,7 @@ use axum::{
     http::{Request, StatusCode, header},
 };
 
-use super::support::{TestShop, Visitor};
+use super::support::{TestShop, Visitor, value_of};
 
 async fn check_nothing_sold(shop: &TestShop) {
     assert_eq!(shop.count("customer_order").await, 0);
@@ -296,14 +296,4 @@ async fn a_lane_of_the_workbench_is_not_for_shoppers() {
     let path = format!("/api/products/{}", lane.id);
     assert_eq!(shopper.page(&path).await.status, StatusCode::NOT_FOUND);
     assert!(!shopper.page("/").await.body.contains("Workbench</h3>"));
-}
-
-/// The value of a hidden field.
-fn value_of(page: &str, name: &str) -> String {
-    let field = format!("name=\"{name}\" value=\"");
-    page.split(&field)
-        .nth(1)
-        .and_then(|rest| rest.split('"').next())
-        .unwrap_or_else(|| panic!("no field {name}"))
-        .to_owned()
 }

@@ -103,6 +103,67 @@ async fn a_stranger_cannot_start_a_simulation() {
     assert_eq!(shop.count("simulation_run").await, 0);
 }
 
+/// The very forms that the administrator then sends with success: it is the door that refuses them, and not their fields.
+#[tokio::test]
+async fn a_stranger_changes_nothing_about_orders_stock_and_codes() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(5).await;
+    let order_id = shop.buy(&product).await.expect("it is sold").order_id;
+    let line_id = shop.line_id(&order_id, &product).await;
+    let id = product.id;
+    let forms = [
+        (
+            "order",
+            format!("act=take-back&order_id={order_id}&line_id={line_id}&quantity=1"),
+        ),
+        ("receive", format!("product_id={id}&quantity=3")),
+        (
+            "take-stock",
+            format!("product_id={id}&counted=7&reason=counted"),
+        ),
+        (
+            "create-code",
+            "code=TEN&kind=percent&value=10&uses_max=5".to_owned(),
+        ),
+        ("order", format!("act=cancel&order_id={order_id}")),
+    ];
+    let state_of = async || {
+        (
+            shop.ledger_of(&product).await,
+            shop.count("discount_code").await,
+            shop.order(&order_id).await.expect("it is there").status,
+        )
+    };
+    let before = state_of().await;
+    let mut stranger = Visitor::of(&shop);
+    for (form, fields) in &forms {
+        let path = format!("/api/form/admin/{form}");
+        let answer = stranger.post_form(&path, fields).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{form}");
+        let answer = stranger.submit("/admin", &path, fields).await;
+        assert_eq!(answer.header("location"), "/admin/login", "{form}");
+    }
+    assert_eq!(state_of().await, before);
+    let mut admin = Visitor::of(&shop);
+    admin.sign_in(&shop).await;
+    for (form, fields) in &forms {
+        let path = format!("/api/form/admin/{form}");
+        let answer = admin.post_form(&path, fields).await;
+        assert!(
+            answer.status.is_success() || answer.status.is_redirection(),
+            "{form}: {answer:?}"
+        );
+    }
+    assert_eq!(
+        state_of().await,
+        (
+            "sell 1 @, return 1 @, receive 3, adjust -1".to_owned(),
+            1,
+            doorbuster::model::OrderStatus::Cancelled
+        )
+    );
+}
+
 #[tokio::test]
 async fn the_administrator_passes_and_leaves() {
     let shop = TestShop::new().await;

@@ -161,6 +161,17 @@ impl Visitor {
     }
 }
 
+/// The value of a hidden field.
+#[track_caller]
+pub fn value_of(page: &str, name: &str) -> String {
+    let field = format!("name=\"{name}\" value=\"");
+    page.split(&field)
+        .nth(1)
+        .and_then(|rest| rest.split('"').next())
+        .unwrap_or_else(|| panic!("no field {name}"))
+        .to_owned()
+}
+
 /// Every route there is: pages from the router, server functions from their registry, and the one table of the rest. Parameters are
 /// filled with something that parses.
 pub fn every_route() -> Vec<(Method, String)> {

@@ -1,0 +1,412 @@
+//! Discount codes: what they take off, when they count, and how often.
+
+use doorbuster::{
+    model::{DiscountValue, OrderStatus, ShopError},
+    payment::provider::test_cards,
+    shop::{Shop, discounts::NewCode, payments::PayAnswer, refunds::OrderAct},
+};
+use futures::future::join_all;
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use crate::support::{
+    PATIENCE, TestProduct, TestShop, check_audit_clean,
+    shop::{card, claim},
+    within,
+};
+
+/// A code of ten percent that counts for everybody, always, a thousand times.
+fn code(name: &str) -> NewCode {
+    NewCode {
+        code: name.to_owned(),
+        value: DiscountValue::Percent(10),
+        min_subtotal_cents: 0,
+        starts_at: None,
+        ends_at: None,
+        uses_max: 1_000,
+        per_customer_limit: None,
+    }
+}
+
+async fn make(shop: &Shop, new: NewCode) {
+    shop.create_code(new, None).await.expect("it is made");
+}
+
+/// Orders one unit with the code and pays for it.
+async fn order_with(
+    shop: &TestShop,
+    product: &TestProduct,
+    code: &str,
+    email: &str,
+) -> Result<PayAnswer, ShopError> {
+    let cart = shop.cart_of(&[(product, 1)]).await;
+    order_cart_with(shop, cart, code, email).await
+}
+
+async fn order_cart_with(
+    shop: &TestShop,
+    cart: Uuid,
+    code: &str,
+    email: &str,
+) -> Result<PayAnswer, ShopError> {
+    let mut request = shop.checkout(cart, email);
+    request.code = Some(code.to_owned());
+    let outcome = shop.pay(request, card(test_cards::CAPTURED)).await;
+    outcome.result.map_err(ShopError::from)
+}
+
+async fn uses(shop: &Shop) -> u32 {
+    shop.discount_codes().await.expect("they are read")[0].uses
+}
+
+#[tokio::test]
+async fn a_code_with_ten_uses_tried_by_a_hundred_at_once_counts_ten_times() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(100).await;
+    make(
+        &shop,
+        NewCode {
+            uses_max: 10,
+            ..code("TEN")
+        },
+    )
+    .await;
+    let mut requests = Vec::new();
+    for shopper in 0..100 {
+        let cart = shop.cart_of(&[(&product, 1)]).await;
+        let mut request = shop.checkout(cart, &format!("{shopper}@example.com"));
+        request.code = Some("TEN".to_owned());
+        requests.push(request);
+    }
+    // A shopper who is told to come again does; the queue of a hundred is longer than one request may last on a slow machine.
+    let pressed = requests.into_iter().map(|request| {
+        let shop = shop.handle();
+        tokio::spawn(async move {
+            loop {
+                let outcome = shop.pay(request.clone(), card(test_cards::CAPTURED)).await;
+                match outcome.result.map_err(ShopError::from) {
+                    Err(ShopError::Busy { .. } | ShopError::Unavailable { .. }) => {}
+                    answer => return answer,
+                }
+            }
+        })
+    });
+    let answers = within(PATIENCE * 2, "100 checkouts", join_all(pressed)).await;
+    let mut refused = Vec::new();
+    for answer in answers {
+        match answer.expect("it ends") {
+            Ok(paid) => assert_eq!(paid.status, OrderStatus::Paid),
+            Err(error) => refused.push(error),
+        }
+    }
+    assert_eq!(refused, vec![ShopError::CodeUsedUp("TEN".to_owned()); 90]);
+    let discounted: i64 = shop
+        .by_hand
+        .value("SELECT count(*) FROM customer_order WHERE discount_cents > 0")
+        .await;
+    assert_eq!((discounted, uses(&shop).await), (10, 10));
+    assert_eq!(shop.level(&product).await.sold, 10);
+}
+
+#[tokio::test]
+async fn a_code_limited_to_one_for_each_customer_knows_them_by_the_folded_address() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(20).await;
+    make(
+        &shop,
+        NewCode {
+            per_customer_limit: Some(1),
+            ..code("ONCE")
+        },
+    )
+    .await;
+    let first = order_with(&shop, &product, "ONCE", "ann@example.com").await;
+    assert!(first.is_ok(), "{first:?}");
+    for address in [
+        "ann@example.com",
+        "ANN@Example.COM",
+        "ann+again@example.com",
+        " ann@example.com ",
+    ] {
+        let again = order_with(&shop, &product, "ONCE", address).await;
+        assert_eq!(
+            again,
+            Err(ShopError::CodeOverCustomerLimit {
+                code: "ONCE".to_owned(),
+                limit: 1
+            }),
+            "{address}"
+        );
+    }
+    let other = order_with(&shop, &product, "ONCE", "ben@example.com").await;
+    assert!(other.is_ok(), "{other:?}");
+    assert_eq!(uses(&shop).await, 2);
+}
+
+#[tokio::test]
+async fn one_customer_in_ten_windows_uses_a_code_as_often_as_one_customer_may() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(20).await;
+    make(
+        &shop,
+        NewCode {
+            per_customer_limit: Some(2),
+            ..code("TWICE")
+        },
+    )
+    .await;
+    let mut requests = Vec::new();
+    for window in 0..10 {
+        let cart = shop.cart_of(&[(&product, 1)]).await;
+        let mut request = shop.checkout(cart, &format!("ann+{window}@example.com"));
+        request.code = Some("TWICE".to_owned());
+        requests.push(request);
+    }
+    let pressed = requests.into_iter().map(|request| {
+        let shop = shop.handle();
+        tokio::spawn(async move { shop.pay(request, card(test_cards::CAPTURED)).await.result })
+    });
+    let answers = within(PATIENCE, "10 checkouts", join_all(pressed)).await;
+    let paid = answers
+        .into_iter()
+        .filter(|answer| matches!(answer, Ok(Ok(_))))
+        .count();
+    assert_eq!(paid, 2);
+}
+
+#[tokio::test]
+async fn a_code_counts_within_its_window_alone() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(20).await;
+    let now = OffsetDateTime::now_utc();
+    let hour = Duration::hours(1);
+    for (name, starts_at, ends_at, counts) in [
+        ("NOT-YET", Some(now + hour), None, false),
+        ("OVER", None, Some(now - hour), false),
+        ("OPEN", Some(now - hour), Some(now + hour), true),
+        ("BEGUN", Some(now - hour), None, true),
+        ("ENDING", None, Some(now + hour), true),
+    ] {
+        let window = NewCode {
+            starts_at,
+            ends_at,
+            ..code(name)
+        };
+        make(&shop, window).await;
+        let ordered = order_with(&shop, &product, name, &format!("{name}@example.com")).await;
+        match counts {
+            true => assert!(ordered.is_ok(), "{name}: {ordered:?}"),
+            false => assert_eq!(
+                ordered,
+                Err(ShopError::CodeNotOpen(name.to_owned())),
+                "{name}"
+            ),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_code_counts_from_its_minimum_on() {
+    let shop = TestShop::new().await;
+    let product = shop.product().stock(20).price_cents(1_000).create().await;
+    make(
+        &shop,
+        NewCode {
+            min_subtotal_cents: 2_000,
+            ..code("MANY")
+        },
+    )
+    .await;
+    let below = order_with(&shop, &product, "MANY", "ann@example.com").await;
+    let sentence = below.expect_err("1,000 is below 2,000").to_string();
+    assert_eq!(
+        sentence,
+        "The discount code MANY is for orders from €20.00."
+    );
+    let cart = shop.cart_of(&[(&product, 2)]).await;
+    let at = order_cart_with(&shop, cart, "MANY", "ann@example.com").await;
+    assert!(at.is_ok(), "{at:?}");
+}
+
+/// Whatever was typed, it is a sentence and no failure.
+#[tokio::test]
+async fn a_code_that_is_none_is_unknown() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(20).await;
+    let long = "X".repeat(5_000);
+    for typed in ["NOTHING", "a\0b", "' OR 1=1", "\u{1F600}", &long] {
+        let ordered = order_with(&shop, &product, typed, "ann@example.com").await;
+        let clipped: String = typed.chars().take(40).collect();
+        assert_eq!(ordered, Err(ShopError::CodeUnknown(clipped)), "{typed:.20}");
+    }
+    assert_eq!(shop.count("customer_order").await, 0);
+    assert_eq!(shop.count("hold").await, 0);
+}
+
+#[tokio::test]
+async fn a_discount_is_rounded_half_up_and_never_more_than_the_goods() {
+    let shop = TestShop::new().await;
+    for (name, value, price, discount, shipping) in [
+        ("HALF-UP", DiscountValue::Percent(10), 1_005, 101, 490),
+        ("DOWN", DiscountValue::Percent(10), 1_004, 100, 490),
+        ("THIRD", DiscountValue::Percent(33), 101, 33, 490),
+        ("ALL", DiscountValue::Percent(100), 1_005, 1_005, 490),
+        ("MORE", DiscountValue::Cents(999_999), 1_005, 1_005, 490),
+        ("SOME", DiscountValue::Cents(5), 1_005, 5, 490),
+        ("BELOW-FREE", DiscountValue::Cents(1), 5_000, 1, 490),
+        ("STILL-FREE", DiscountValue::Cents(1), 5_001, 1, 0),
+    ] {
+        make(
+            &shop,
+            NewCode {
+                value,
+                ..code(name)
+            },
+        )
+        .await;
+        let product = shop.product().stock(1).price_cents(price).create().await;
+        let ordered = order_with(&shop, &product, name, &format!("{name}@example.com")).await;
+        let id = ordered.expect("it is paid").receipt.order_id;
+        let order = shop.order(&id).await.expect("it is there");
+        let bill = order.bill;
+        assert_eq!(
+            (bill.discount.cents, bill.shipping.cents, bill.total.cents),
+            (discount, shipping, price - discount + shipping),
+            "{name}"
+        );
+        assert_eq!(order.discount_code.as_deref(), Some(name));
+        let paid = order.payment.expect("by card").captured;
+        assert_eq!(paid, bill.total, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn a_use_is_given_back_when_the_order_comes_to_nothing() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(20).await;
+    make(
+        &shop,
+        NewCode {
+            uses_max: 1,
+            per_customer_limit: Some(1),
+            ..code("SINGLE")
+        },
+    )
+    .await;
+    let cart = shop.cart_of(&[(&product, 1)]).await;
+    let mut request = shop.checkout(cart, "ann@example.com");
+    request.code = Some("SINGLE".to_owned());
+    let declined = shop.pay(request, card(test_cards::DECLINED)).await.result;
+    assert!(declined.is_err());
+    assert_eq!(uses(&shop).await, 0, "declined");
+
+    let paid = order_cart_with(&shop, cart, "SINGLE", "ann@example.com").await;
+    let id = paid.expect("it counts again").receipt.order_id;
+    assert_eq!(uses(&shop).await, 1);
+    let used_up = order_with(&shop, &product, "SINGLE", "ben@example.com").await;
+    assert_eq!(used_up, Err(ShopError::CodeUsedUp("SINGLE".to_owned())));
+
+    shop.act_on_order(&id, OrderAct::Cancel, None)
+        .await
+        .expect("it is called off");
+    assert_eq!(uses(&shop).await, 0, "cancelled");
+    let paid = order_with(&shop, &product, "SINGLE", "ben@example.com").await;
+    assert!(paid.is_ok(), "{paid:?}");
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn a_refused_code_refuses_the_order_and_changes_nothing() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(2).await;
+    let cart = shop.cart_of(&[(&product, 2)]).await;
+    let refused = order_cart_with(&shop, cart, "NOTHING", "ann@example.com").await;
+    assert!(refused.is_err());
+    let view = shop.cart(Some(cart)).await.expect("the cart is read");
+    assert_eq!(view.lines[0].quantity.get(), 2);
+    assert_eq!(shop.level(&product).await.available, 2);
+}
+
+#[tokio::test]
+async fn asking_what_a_code_takes_off_uses_nothing() {
+    let shop = TestShop::new().await;
+    let product = shop.product().stock(2).price_cents(1_000).create().await;
+    make(&shop, code("TEN")).await;
+    let cart = shop.cart_of(&[(&product, 2)]).await;
+    for (typed, counts, total) in [
+        ("TEN", true, 2_000 - 200 + 490),
+        ("ELEVEN", false, 2_000 + 490),
+    ] {
+        let cart = shop.cart(Some(cart)).await.expect("the cart is read");
+        let view = shop.checkout_view(cart, typed).await.expect("it is shown");
+        let applied = view.code.expect("it says something of the code");
+        assert_eq!((applied.counts, view.bill.total.cents), (counts, total));
+    }
+    assert_eq!(uses(&shop).await, 0);
+}
+
+#[tokio::test]
+async fn a_code_that_makes_no_sense_is_not_made() {
+    let shop = TestShop::new().await;
+    let now = OffsetDateTime::now_utc();
+    make(&shop, code("TAKEN")).await;
+    for (new, field) in [
+        (code(""), "code"),
+        (code("TWO WORDS"), "code"),
+        (code("a\0"), "code"),
+        (code(&"X".repeat(41)), "code"),
+        (code(" taken "), "code"),
+        (
+            NewCode {
+                value: DiscountValue::Percent(0),
+                ..code("A")
+            },
+            "value",
+        ),
+        (
+            NewCode {
+                value: DiscountValue::Percent(101),
+                ..code("A")
+            },
+            "value",
+        ),
+        (
+            NewCode {
+                value: DiscountValue::Cents(0),
+                ..code("A")
+            },
+            "value",
+        ),
+        (
+            NewCode {
+                starts_at: Some(now),
+                ends_at: Some(now),
+                ..code("A")
+            },
+            "ends_at",
+        ),
+    ] {
+        let refused = shop.create_code(new.clone(), None).await;
+        let error = refused.expect_err("it is refused");
+        assert!(error.about_field(field).is_some(), "{new:?}: {error:?}");
+    }
+    assert_eq!(shop.count("discount_code").await, 1);
+}
+
+#[tokio::test]
+async fn one_code_made_at_two_desks_at_once_is_made_once() {
+    let shop = TestShop::new().await;
+    let made = (0..6).map(|desk| {
+        let shop = shop.handle();
+        let key = claim(&format!("desk-{desk}"), "create code", &["TEN"]);
+        tokio::spawn(async move { shop.create_code(code("TEN"), Some(key)).await })
+    });
+    let mut refused = Vec::new();
+    for made in within(PATIENCE, "6 desks", join_all(made)).await {
+        refused.extend(made.expect("it ends").err());
+    }
+    assert_eq!(refused.len(), 5);
+    for error in refused {
+        assert!(error.about_field("code").is_some(), "{error:?}");
+    }
+}

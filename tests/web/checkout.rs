@@ -1,0 +1,243 @@
+//! The checkout's form as a browser without JavaScript sends it: what it keeps, and what it never keeps.
+
+use axum::http::StatusCode;
+use doorbuster::{
+    model::{DiscountValue, OrderStatus},
+    shop::discounts::NewCode,
+};
+
+use super::support::{Answer, TestShop, Visitor, value_of};
+
+const PHONE: &str = "/products/flash-sale-smartphone";
+const CONTACT: &str = "name=Ann+Buyer&email=ann%40example.com&street=1+Test+Street&postal_code=12345&city=Testford&country=Testland";
+/// A card that is taken, and one that is not, as people type them; and as they could be found again.
+const TAKEN: &str = "5555+5555-5555+4444";
+const DECLINED: &str = "4000+0000+0000+0002";
+const TRACES: [&str; 8] = [
+    "5555555555554444",
+    "5555 5555-5555 4444",
+    "4000000000000002",
+    "4000 0000 0000 0002",
+    // As bytes.
+    "35353535353535353535353534343434",
+    "352035353535",
+    "34303030303030303030303030303032",
+    "302030303030",
+];
+
+/// A shopper who has one phone in the cart, and has reserved it.
+async fn at_the_checkout(shop: &TestShop) -> Visitor {
+    let mut shopper = Visitor::of(shop);
+    let form = "/api/form/cart/buy-now";
+    let answer = shopper.submit(PHONE, form, "product_id=1&quantity=1").await;
+    assert_eq!(answer.header("location"), "/checkout", "{answer:?}");
+    shopper
+}
+
+/// Sends the checkout's form with these fields beside its own.
+async fn send(shopper: &mut Visitor, form: &str, fields: &str) -> Answer {
+    let page = shopper.page("/checkout").await.body;
+    let (key, cart_id) = (
+        value_of(&page, "idempotency_key"),
+        value_of(&page, "cart_id"),
+    );
+    let fields = format!("idempotency_key={key}&cart_id={cart_id}&{fields}");
+    let path = format!("/api/form/checkout/{form}");
+    shopper.submit("/checkout", &path, &fields).await
+}
+
+fn with_card(contact: &str, number: &str) -> String {
+    format!("{contact}&card_number={number}&card_expiry=11%2F39&card_cvc=987")
+}
+
+/// Whether a card is in no table of this database, the provider's own included.
+async fn check_no_card(shop: &TestShop, when: &str) {
+    let tables: String = shop
+        .by_hand
+        .value(
+            "SELECT string_agg(format('%I.%I', table_schema, table_name), ',') FROM information_schema.tables \
+             WHERE table_type = 'BASE TABLE' AND table_schema NOT IN ('pg_catalog', 'information_schema')",
+        )
+        .await;
+    assert!(tables.contains("payment") && tables.contains("session"));
+    for table in tables.split(',') {
+        for trace in TRACES {
+            let sql = format!("SELECT count(*) FROM {table} t WHERE t::text LIKE '%{trace}%'");
+            let found: i64 = shop.by_hand.value(&sql).await;
+            assert_eq!(found, 0, "{trace} in {table} {when}");
+        }
+    }
+}
+
+fn check_no_card_on(page: &str, when: &str) {
+    for trace in &TRACES[..4] {
+        assert!(!page.contains(trace), "{trace} on the page {when}");
+    }
+    assert!(!page.contains("11/39") && !page.contains("987\""), "{when}");
+}
+
+#[tokio::test]
+async fn whatever_is_refused_the_form_keeps_all_but_the_card() {
+    let shop = TestShop::new().await;
+    let mut shopper = at_the_checkout(&shop).await;
+    let without_city = CONTACT.replace("Testford", "");
+    for (what, contact, number, sentence) in [
+        (
+            "after a missing field",
+            without_city.as_str(),
+            TAKEN,
+            "Please correct the marked fields.",
+        ),
+        (
+            "after a card that is none",
+            CONTACT,
+            "12",
+            "Please enter the 12 to 19 digits of the card.",
+        ),
+        (
+            "after a decline",
+            CONTACT,
+            DECLINED,
+            "The card was declined. Nothing was charged.",
+        ),
+    ] {
+        let fields = with_card(contact, number);
+        let answer = send(&mut shopper, "pay", &fields).await;
+        assert_eq!(answer.header("location"), "/checkout", "{what}: {answer:?}");
+        check_no_card(&shop, what).await;
+        let page = shopper.page("/checkout").await.body;
+        assert!(page.contains(sentence), "{what}");
+        for kept in ["Ann Buyer", "ann@example.com", "1 Test Street", "12345"] {
+            assert!(
+                page.contains(&format!("value=\"{kept}\"")),
+                "{what}: {kept}"
+            );
+        }
+        check_no_card_on(&page, what);
+        check_no_card(&shop, what).await;
+    }
+    let fields = with_card(CONTACT, TAKEN);
+    let answer = send(&mut shopper, "pay", &fields).await;
+    let order = answer.header("location").to_owned();
+    assert!(order.starts_with("/orders/"), "{answer:?}");
+    let page = shopper.page(&order).await.body;
+    check_no_card_on(&page, "of the order");
+    check_no_card(&shop, "after the payment").await;
+    let id = order.trim_start_matches("/orders/");
+    let order = shop.order(id).await.expect("it is there");
+    assert_eq!(order.status, OrderStatus::Paid);
+}
+
+#[tokio::test]
+async fn every_button_keeps_what_was_typed() {
+    let shop = TestShop::new().await;
+    let mut shopper = at_the_checkout(&shop).await;
+    for act in ["extend", "reserve", "apply-code"] {
+        let fields = format!(
+            "act={act}&{}",
+            with_card(&CONTACT.replace("Ann", act), TAKEN)
+        );
+        let answer = send(&mut shopper, "change", &fields).await;
+        assert_eq!(answer.header("location"), "/checkout", "{act}: {answer:?}");
+        let page = shopper.page("/checkout").await.body;
+        assert!(page.contains(&format!("value=\"{act} Buyer\"")), "{act}");
+        check_no_card_on(&page, act);
+    }
+    check_no_card(&shop, "after all buttons").await;
+}
+
+#[tokio::test]
+async fn nobody_pays_for_the_cart_of_another() {
+    let shop = TestShop::new().await;
+    let mut owner = at_the_checkout(&shop).await;
+    let page = owner.page("/checkout").await.body;
+    let cart_id = value_of(&page, "cart_id");
+    let mut other = at_the_checkout(&shop).await;
+    let fields = format!(
+        "idempotency_key=k&cart_id={cart_id}&{}",
+        with_card(CONTACT, TAKEN)
+    );
+    for form in ["pay", "change", "enter"] {
+        let path = format!("/api/form/checkout/{form}");
+        let answer = other
+            .post_form(&path, &format!("act=extend&{fields}"))
+            .await;
+        assert_eq!(answer.status, StatusCode::CONFLICT, "{form}: {answer:?}");
+    }
+    assert_eq!(shop.count("customer_order").await, 0);
+}
+
+#[tokio::test]
+async fn a_press_sent_twice_leads_to_the_same_order() {
+    let shop = TestShop::new().await;
+    let mut shopper = at_the_checkout(&shop).await;
+    let page = shopper.page("/checkout").await.body;
+    let (key, cart_id) = (
+        value_of(&page, "idempotency_key"),
+        value_of(&page, "cart_id"),
+    );
+    let fields = format!(
+        "idempotency_key={key}&cart_id={cart_id}&{}",
+        with_card(CONTACT, TAKEN)
+    );
+    let pay = "/api/form/checkout/pay";
+    let first = shopper.submit("/checkout", pay, &fields).await;
+    let second = shopper.submit("/checkout", pay, &fields).await;
+    assert!(
+        first.header("location").starts_with("/orders/"),
+        "{first:?}"
+    );
+    assert_eq!(second.header("location"), first.header("location"));
+    assert_eq!(shop.count("customer_order").await, 1);
+}
+
+/// The page says of the code that is kept whether it counts, so every way to have one kept is a guess.
+#[tokio::test]
+async fn codes_cannot_be_guessed_faster_by_another_button() {
+    for (form, fields) in [
+        ("change", "act=apply-code"),
+        ("change", "act=extend"),
+        ("change", "act=reserve"),
+        ("change", "act=nonsense"),
+        // A card that is none is refused before anything is ordered.
+        ("pay", "card_number=1"),
+    ] {
+        let shop = TestShop::new().await;
+        let ten = NewCode {
+            code: "SECRET".to_owned(),
+            value: DiscountValue::Percent(10),
+            min_subtotal_cents: 0,
+            starts_at: None,
+            ends_at: None,
+            uses_max: 10,
+            per_customer_limit: None,
+        };
+        shop.create_code(ten, None).await.expect("it is made");
+        let mut guesser = at_the_checkout(&shop).await;
+        for guess in 0..25 {
+            let fields = format!("{fields}&code=GUESS-{guess}");
+            send(&mut guesser, form, &fields).await;
+        }
+        let fields = format!("{fields}&name=Typed+Late&code=SECRET");
+        send(&mut guesser, form, &fields).await;
+        let page = guesser.page("/checkout").await.body;
+        assert!(page.contains("Too many requests."), "{form} {fields}");
+        assert!(!page.contains("10 % off"), "{form} {fields}");
+        assert!(
+            page.contains("value=\"Typed Late\""),
+            "{form} {fields}: the rest is kept"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_same_code_again_is_no_guess() {
+    let shop = TestShop::new().await;
+    let mut shopper = at_the_checkout(&shop).await;
+    for _ in 0..25 {
+        send(&mut shopper, "change", "act=apply-code&code=nothing").await;
+    }
+    let page = shopper.page("/checkout").await.body;
+    assert!(page.contains("There is no discount code NOTHING."));
+    assert!(!page.contains("Too many requests."));
+}

@@ -1,0 +1,221 @@
+//! An order's page, its stream, and the form that finds it.
+
+use axum::{
+    body::Body,
+    http::{Request, StatusCode, header},
+};
+use doorbuster::{
+    model::OrderStatus, payment::gateway::ChargeState, shop::refunds::OrderAct, web::server,
+};
+use futures::StreamExt;
+use tower::ServiceExt;
+use uuid::Uuid;
+
+use super::support::{TestShop, Visitor, state};
+use crate::support::{PATIENCE, Till, shop::Pressed, till::declined, within};
+
+const ANN: &str = "ann@example.com";
+
+/// An order that waits for its payment.
+async fn waiting(shop: &TestShop, till: &Till) -> Pressed {
+    let product = shop.with_product(5).await;
+    let cart = shop.cart_of(&[(&product, 1)]).await;
+    let request = shop.checkout(cart, ANN);
+    shop.press_pay(shop.at_till(till), till, request).await
+}
+
+/// A sentence as HTML has it.
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;")
+}
+
+#[tokio::test]
+async fn an_orders_page_says_where_the_order_stands_and_is_for_no_search_engine() {
+    let (shop, till) = (TestShop::new().await, Till::default());
+    let here = shop.at_till(&till);
+    let product = shop.with_product(9).await;
+    let pending = waiting(&shop, &till).await.order_id;
+    let refused = waiting(&shop, &till).await;
+    here.settle(refused.charge, declined())
+        .await
+        .expect("it is taken in");
+    let paid = shop.paid(&[(&product, 1)], ANN).await;
+    let cancelled = shop.paid(&[(&product, 1)], ANN).await;
+    shop.act_on_order(&cancelled, OrderAct::Cancel, None)
+        .await
+        .expect("it is called off");
+    let express = shop.buy(&product).await.expect("it is sold").order_id;
+    for (id, status) in [
+        (pending, OrderStatus::Pending),
+        (refused.order_id, OrderStatus::Declined),
+        (paid, OrderStatus::Paid),
+        (cancelled, OrderStatus::Cancelled),
+        (express, OrderStatus::Placed),
+    ] {
+        let order = shop.order(&id).await.expect("it is there");
+        assert_eq!(order.status, status);
+        let answer = Visitor::of(&shop).page(&format!("/orders/{id}")).await;
+        assert_eq!(answer.status, StatusCode::OK, "{status:?}");
+        let page = answer.body;
+        assert!(
+            page.contains("name=\"robots\" content=\"noindex\""),
+            "{status:?}"
+        );
+        let standing = order.standing();
+        for said in [
+            &standing.status,
+            &standing.sentence,
+            &standing.payment,
+            &order.number,
+        ] {
+            assert!(page.contains(&escaped(said)), "{status:?}: {said}");
+        }
+        assert_eq!(
+            page.contains("http-equiv=\"refresh\""),
+            standing.is_open,
+            "{status:?}: it loads itself again only while something is open"
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_order_that_is_not_there_is_not_found() {
+    let shop = TestShop::new().await;
+    let mut visitor = Visitor::of(&shop);
+    for id in [Uuid::now_v7().to_string(), "1".to_owned()] {
+        for path in [format!("/orders/{id}"), format!("/live/orders/{id}")] {
+            let answer = visitor.page(&path).await;
+            assert_eq!(answer.status, StatusCode::NOT_FOUND, "{path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_stream_of_a_settled_order_says_so_and_ends() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(5).await;
+    let id = shop.paid(&[(&product, 1)], ANN).await;
+    let mut visitor = Visitor::of(&shop);
+    let path = format!("/live/orders/{id}");
+    let answer = within(PATIENCE, "the stream's end", visitor.page(&path)).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert!(
+        answer
+            .header("content-type")
+            .starts_with("text/event-stream")
+    );
+    let standing = shop.order(&id).await.expect("it is there").standing();
+    let lines: Vec<_> = answer
+        .body
+        .lines()
+        .filter_map(|line| line.strip_prefix("data: "))
+        .collect();
+    assert_eq!(lines, ["ok", "Paid", &standing.sentence, &standing.payment]);
+}
+
+#[tokio::test]
+async fn the_stream_of_an_open_order_ends_when_it_is_settled() {
+    let (shop, till) = (TestShop::new().await, Till::default());
+    let pressed = waiting(&shop, &till).await;
+    let router = server::router(state(
+        shop.handle(),
+        shop.database.url(),
+        "http://shop.test",
+    ));
+    let request = Request::get(format!("/live/orders/{}", pressed.order_id));
+    let request = request.body(Body::empty()).expect("a request");
+    let response = router
+        .expect("the public URL is an origin")
+        .oneshot(request)
+        .await;
+    let mut stream = response
+        .expect("the router is infallible")
+        .into_body()
+        .into_data_stream();
+    let mut next = async || {
+        let chunk = within(PATIENCE, "news of the order", stream.next()).await;
+        chunk.map(|chunk| {
+            let chunk = chunk.expect("the stream is whole");
+            String::from_utf8_lossy(&chunk).into_owned()
+        })
+    };
+    let first = next().await.expect("it says something at once");
+    assert!(first.contains("data: Confirming"), "{first}");
+    till.answer(pressed.charge, Ok(ChargeState::Captured));
+    pressed.answer().await.expect("it is paid");
+    let last = next().await.expect("it says that it is paid");
+    assert!(last.contains("data: Paid"), "{last}");
+    assert_eq!(next().await, None, "it ends");
+}
+
+#[tokio::test]
+async fn an_order_is_found_by_its_number_and_address_and_by_nothing_less() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(5).await;
+    let id = shop.paid(&[(&product, 1)], ANN).await;
+    let other = shop.paid(&[(&product, 1)], "ben@example.com").await;
+    let express = shop.buy(&product).await.expect("it is sold").order_id;
+    let number = |order: doorbuster::model::OrderView| order.number;
+    let number_of = async |id: &str| number(shop.order(id).await.expect("it is there"));
+    let (mine, his, nobodys) = (
+        number_of(&id).await,
+        number_of(&other).await,
+        number_of(&express).await,
+    );
+    let find = "/api/form/orders/find";
+    for (number, email) in [
+        (mine.clone(), "ann%40example.com"),
+        (mine.to_lowercase(), "++ANN%2Bx%40Example.com+"),
+    ] {
+        let fields = format!("number={number}&email={email}");
+        let found = Visitor::of(&shop)
+            .submit("/orders/find", find, &fields)
+            .await;
+        assert_eq!(
+            found.header("location"),
+            format!("/orders/{id}"),
+            "{fields}"
+        );
+    }
+    let mut answers = std::collections::BTreeSet::new();
+    for (number, email) in [
+        (mine.as_str(), "ben%40example.com"),
+        (his.as_str(), "ann%40example.com"),
+        (nobodys.as_str(), ""),
+        ("DB-999999", "ann%40example.com"),
+        ("nonsense", "ann%40example.com"),
+        ("99999999999999999999", "ann%40example.com"),
+        ("%00", "%00"),
+        ("", ""),
+    ] {
+        let fields = format!("number={number}&email={email}");
+        let mut guesser = Visitor::of(&shop);
+        let refused = guesser.post_form(find, &fields).await;
+        answers.insert((refused.status.as_u16(), refused.body));
+        let refused = guesser.submit("/orders/find", find, &fields).await;
+        assert_eq!(refused.header("location"), "/orders/find", "{fields}");
+        let page = guesser.page("/orders/find").await.body;
+        assert!(page.contains("There is no such order."), "{fields}");
+    }
+    assert_eq!(answers.len(), 1, "{answers:?}");
+    assert_eq!(answers.first().map(|answer| answer.0), Some(404));
+}
+
+#[tokio::test]
+async fn looking_for_orders_is_slowed_down_also_for_the_right_one() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(5).await;
+    let id = shop.paid(&[(&product, 1)], ANN).await;
+    let number = shop.order(&id).await.expect("it is there").number;
+    let mut guesser = Visitor::of(&shop);
+    let find = "/api/form/orders/find";
+    for guess in 0..20 {
+        let fields = format!("number={guess}&email=zoe%40example.com");
+        let answer = guesser.post_form(find, &fields).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{guess}");
+    }
+    let fields = format!("number={number}&email=ann%40example.com");
+    let answer = guesser.post_form(find, &fields).await;
+    assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
+    assert!(answer.headers.contains_key(header::RETRY_AFTER));
+}

@@ -1,0 +1,165 @@
+//! `POST /api/payments/webhook`: who is believed, and what is answered.
+
+use axum::http::{Request, StatusCode, header};
+use doorbuster::{model::OrderStatus, payment::signature};
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::support::{Answer, Visitor, state};
+use crate::support::{TestShop, Till, provider::SECRET, shop::Pressed};
+
+pub const WEBHOOK: &str = "/api/payments/webhook";
+
+pub fn now() -> i64 {
+    OffsetDateTime::now_utc().unix_timestamp()
+}
+
+/// Sends a webhook with this header, or none.
+pub async fn send(provider: &mut Visitor, body: &str, signed: Option<&str>) -> Answer {
+    let mut request = Request::post(WEBHOOK).header(header::CONTENT_TYPE, "application/json");
+    if let Some(signed) = signed {
+        request = request.header(signature::HEADER, signed);
+    }
+    let request = request.body(body.to_owned().into()).expect("a request");
+    provider.send(request).await
+}
+
+/// Sends a webhook as the provider does.
+pub async fn send_signed(provider: &mut Visitor, body: &str) -> Answer {
+    let signed = signature::sign(SECRET, now(), body.as_bytes());
+    send(provider, body, Some(&signed)).await
+}
+
+/// The body of an event about a charge, and about its refund if it is about one.
+pub fn event(id: &str, kind: &str, charge: Uuid, refund: Option<(Uuid, &str)>) -> Value {
+    let state = match kind {
+        "charge.created" | "charge.authorized" => "processing",
+        "charge.declined" => "declined",
+        _ => "captured",
+    };
+    json!({
+        "id": id,
+        "type": kind,
+        "created": "2026-11-27T08:00:00Z",
+        "charge": {
+            "reference": charge,
+            "state": state,
+            "amountCents": 1_490,
+            "currency": "EUR",
+            "declineReason": (state == "declined").then_some("The card was declined."),
+        },
+        "refund": refund.map(|(reference, state)| json!({
+            "reference": reference,
+            "state": state,
+            "amountCents": 1_490,
+        })),
+    })
+}
+
+/// A shop with an order that waits for its payment, and the provider that may tell of it.
+async fn waiting() -> (TestShop, Till, Pressed, Visitor) {
+    let (shop, till) = (TestShop::new().await, Till::default());
+    let product = shop.with_product(5).await;
+    let cart = shop.cart_of(&[(&product, 1)]).await;
+    let (here, request) = (shop.at_till(&till), shop.checkout(cart, "ann@example.com"));
+    let pressed = shop.press_pay(here.clone(), &till, request).await;
+    let provider = Visitor::at(state(here, shop.database.url(), "http://shop.test"));
+    (shop, till, pressed, provider)
+}
+
+async fn status(shop: &TestShop, id: &str) -> OrderStatus {
+    shop.order(id).await.expect("it is there").status
+}
+
+#[tokio::test]
+async fn what_is_not_rightly_signed_is_refused_and_changes_nothing() {
+    let (shop, _till, pressed, mut provider) = waiting().await;
+    let body = event("evt_1", "charge.captured", pressed.charge, None).to_string();
+    let body_signed = |secret: &str, t: i64| signature::sign(secret, t, body.as_bytes());
+    for (what, signed) in [
+        ("absent", None),
+        ("empty", Some(String::new())),
+        ("nonsense", Some("v1=1234".to_owned())),
+        ("another secret's", Some(body_signed("guessed", now()))),
+        ("old", Some(body_signed(SECRET, now() - 301))),
+        ("of the future", Some(body_signed(SECRET, now() + 310))),
+        (
+            "another body's",
+            Some(signature::sign(SECRET, now(), b"{}")),
+        ),
+    ] {
+        let answer = send(&mut provider, &body, signed.as_deref()).await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{what}");
+        assert_eq!(
+            answer.detail(),
+            "The signature of this message is not right.",
+            "{what}"
+        );
+    }
+    assert_eq!(shop.count("payment_event").await, 0);
+    assert_eq!(status(&shop, &pressed.order_id).await, OrderStatus::Pending);
+}
+
+#[tokio::test]
+async fn what_is_signed_and_no_event_is_malformed() {
+    let (shop, _till, pressed, mut provider) = waiting().await;
+    let mut without_id = event("evt_1", "charge.captured", pressed.charge, None);
+    without_id["id"] = Value::Null;
+    let mut unknown_state = event("evt_1", "charge.captured", pressed.charge, None);
+    unknown_state["charge"]["state"] = "stolen".into();
+    for body in [
+        String::new(),
+        "{".to_owned(),
+        "[]".to_owned(),
+        "{}".to_owned(),
+        without_id.to_string(),
+        unknown_state.to_string(),
+    ] {
+        let answer = send_signed(&mut provider, &body).await;
+        assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}");
+        assert!(answer.detail().contains("malformed"), "{body}");
+    }
+    assert_eq!(shop.count("payment_event").await, 0);
+}
+
+#[tokio::test]
+async fn the_same_event_twice_is_thanked_for_twice_and_changes_something_once() {
+    let (shop, _till, pressed, mut provider) = waiting().await;
+    let body = event("evt_1", "charge.captured", pressed.charge, None).to_string();
+    for _ in 0..2 {
+        let answer = send_signed(&mut provider, &body).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    }
+    assert_eq!(shop.count("payment_event").await, 1);
+    assert_eq!(status(&shop, &pressed.order_id).await, OrderStatus::Paid);
+    let sold: i64 = shop
+        .by_hand
+        .value("SELECT count(*) FROM stock_movement WHERE kind = 'sell'")
+        .await;
+    assert_eq!(sold, 1);
+}
+
+#[tokio::test]
+async fn an_event_of_a_charge_that_is_none_of_ours_is_thanked_for() {
+    let (shop, _till, _pressed, mut provider) = waiting().await;
+    let body = event("evt_1", "charge.captured", Uuid::new_v4(), None).to_string();
+    assert_eq!(
+        send_signed(&mut provider, &body).await.status,
+        StatusCode::OK
+    );
+    assert_eq!(shop.count("payment_event").await, 1);
+}
+
+#[tokio::test]
+async fn a_decline_told_by_webhook_gives_the_cart_back() {
+    let (shop, _till, pressed, mut provider) = waiting().await;
+    let body = event("evt_1", "charge.declined", pressed.charge, None).to_string();
+    let answer = send_signed(&mut provider, &body).await;
+    assert_eq!(answer.status, StatusCode::OK);
+    assert_eq!(
+        status(&shop, &pressed.order_id).await,
+        OrderStatus::Declined
+    );
+    assert_eq!(shop.count("cart_item").await, 1);
+}

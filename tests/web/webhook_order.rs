@@ -1,0 +1,164 @@
+//! A payment's webhooks in every order in which they may arrive: all of them end in the same state.
+
+use doorbuster::{payment::gateway::GatewayError, shop::settlement::refund_reference};
+use futures::future::join_all;
+use uuid::Uuid;
+
+use super::{
+    support::{Visitor, state},
+    webhook::{event, send_signed},
+};
+use crate::support::{PATIENCE, TestProduct, TestShop, Till, check_audit_clean, within};
+
+/// What the provider tells of a charge that is paid back. Each carries the state of its moment.
+const EVENTS: [&str; 5] = [
+    "charge.created",
+    "charge.authorized",
+    "charge.captured",
+    "refund.created",
+    "refund.succeeded",
+];
+
+/// All of an order and of what belongs to it, but for numbers and times.
+const STATE: &str = "
+    SELECT format('%s/%s due %s; payment %s %s/%s; refund %s %s %s; hold %s/%s; events %s',
+                  o.status, o.status_reason, o.due_cents, p.state, p.captured_cents, p.decline_reason,
+                  (SELECT string_agg(r.state || ' ' || r.amount_cents || ' ' || r.reason || ' ' || (r.settled_at IS NOT NULL), ', ')
+                   FROM refund r WHERE r.order_id = o.id),
+                  (SELECT count(*) FROM refund r WHERE r.order_id = o.id),
+                  (SELECT sum(l.returned_quantity + l.refunded_quantity) FROM order_line l WHERE l.order_id = o.id),
+                  h.state, h.reason,
+                  (SELECT count(*) FROM payment_event e WHERE e.reference = p.reference))
+    FROM payment p JOIN customer_order o ON o.id = p.order_id JOIN hold h ON h.order_id = o.id";
+
+/// Paid for when nothing was left, so that the events themselves decide on the refund.
+const END: &str = "cancelled/no_stock due 0; payment captured 1490/; refund succeeded 1490 no_stock true 1 0; \
+                   hold released/expired; events 5";
+
+/// Every order of `items`.
+fn permutations<'a>(items: &[&'a str]) -> Vec<Vec<&'a str>> {
+    if items.is_empty() {
+        return vec![Vec::new()];
+    }
+    let mut all = Vec::new();
+    for (at, first) in items.iter().enumerate() {
+        let rest: Vec<&str> = items
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != at)
+            .map(|(_, item)| *item)
+            .collect();
+        for mut order in permutations(&rest) {
+            order.insert(0, first);
+            all.push(order);
+        }
+    }
+    all
+}
+
+/// A shop with `count` orders that wait for their payments, of a product that has since been sold out, and their charges.
+async fn sold_out(count: usize) -> (TestShop, TestProduct, Vec<Uuid>) {
+    let (shop, till) = (TestShop::new().await, Till::default());
+    // What the provider answers is lost: the events alone say what happened.
+    till.answer_refunds(Err(GatewayError::Unknown("lost".to_owned())));
+    let units = u32::try_from(count).expect("a few");
+    let product = shop.with_product(units.into()).await;
+    for shopper in 0..count {
+        let cart = shop.cart_of(&[(&product, 1)]).await;
+        let request = shop.checkout(cart, &format!("{shopper}@example.com"));
+        let pressed = shop.press_pay(shop.at_till(&till), &till, request).await;
+        // Closes the page.
+        pressed.paying.abort();
+    }
+    shop.let_holds_expire().await;
+    shop.sweep_expired_holds().await.expect("it is swept");
+    let bought = shop.buy(&product).quantity(units).await;
+    bought.expect("they are there for everybody");
+    let charges = till.asked(count).await;
+    (shop, product, charges)
+}
+
+fn provider_of(shop: &TestShop) -> Visitor {
+    let till = Till::default();
+    till.answer_refunds(Err(GatewayError::Unknown("lost".to_owned())));
+    Visitor::at(state(
+        shop.at_till(&till),
+        shop.database.url(),
+        "http://shop.test",
+    ))
+}
+
+fn body_of(charge: Uuid, kind: &str) -> String {
+    let reference = refund_reference(charge, 0);
+    let refund = match kind {
+        "refund.created" => Some((reference, "processing")),
+        "refund.succeeded" => Some((reference, "succeeded")),
+        _ => None,
+    };
+    event(&format!("evt_{kind}_{charge}"), kind, charge, refund).to_string()
+}
+
+async fn check_end(shop: &TestShop, charge: Uuid, told: &[&str]) {
+    let sql = format!("{STATE} WHERE p.reference = '{charge}'");
+    let end: String = shop.by_hand.value(&sql).await;
+    assert_eq!(end, END, "after {told:?}");
+}
+
+async fn check_shelf(shop: &TestShop, product: &TestProduct, units: i64) {
+    let level = shop.level(product).await;
+    assert_eq!((level.available, level.reserved, level.sold), (0, 0, units));
+    check_audit_clean(shop).await;
+}
+
+#[tokio::test]
+async fn every_order_of_events_ends_in_the_same_state() {
+    let orders = permutations(&EVENTS);
+    assert_eq!(orders.len(), 120);
+    let (shop, product, charges) = sold_out(orders.len()).await;
+    let mut provider = provider_of(&shop);
+    for (told, charge) in orders.iter().zip(charges) {
+        for kind in told {
+            let answer = send_signed(&mut provider, &body_of(charge, kind)).await;
+            assert_eq!(answer.status, 200, "{kind} in {told:?}: {answer:?}");
+        }
+        check_end(&shop, charge, told).await;
+    }
+    check_shelf(&shop, &product, 120).await;
+}
+
+#[tokio::test]
+async fn every_order_of_events_with_each_of_them_twice_ends_in_the_same_state() {
+    let orders = permutations(&EVENTS);
+    let (shop, product, charges) = sold_out(orders.len()).await;
+    let mut provider = provider_of(&shop);
+    for (at, (told, charge)) in orders.iter().zip(charges).enumerate() {
+        // Each at once again, or all of them again after the last.
+        let twice: Vec<&str> = match at % 2 {
+            0 => told.iter().flat_map(|kind| [*kind, *kind]).collect(),
+            _ => told.iter().chain(told).copied().collect(),
+        };
+        for kind in &twice {
+            let answer = send_signed(&mut provider, &body_of(charge, kind)).await;
+            assert_eq!(answer.status, 200, "{kind} in {twice:?}: {answer:?}");
+        }
+        check_end(&shop, charge, &twice).await;
+    }
+    check_shelf(&shop, &product, 120).await;
+}
+
+/// All five at once, each twice, to two servers.
+#[tokio::test]
+async fn events_that_arrive_at_once_end_in_the_same_state() {
+    let (shop, product, charges) = sold_out(12).await;
+    for charge in charges {
+        let told = EVENTS.iter().chain(&EVENTS).map(|kind| {
+            let (mut provider, body) = (provider_of(&shop), body_of(charge, kind));
+            tokio::spawn(async move { send_signed(&mut provider, &body).await.status })
+        });
+        for status in within(PATIENCE, "ten webhooks", join_all(told)).await {
+            assert_eq!(status.expect("it ends"), 200);
+        }
+        check_end(&shop, charge, &EVENTS).await;
+    }
+    check_shelf(&shop, &product, 12).await;
+}
