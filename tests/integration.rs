@@ -12,6 +12,7 @@ mod database;
 mod embedded;
 mod idempotency;
 mod inventory;
+mod pairs;
 mod payment;
 mod simulation;
 mod support;

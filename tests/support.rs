@@ -6,6 +6,7 @@ pub mod program;
 pub mod provider;
 pub mod proxy;
 pub mod race;
+pub mod retries;
 pub mod server;
 pub mod shop;
 pub mod till;

@@ -1,0 +1,54 @@
+//! A hold that has run out and whose product is no longer in the cart: its row is locked in its turn all the same.
+
+use crate::support::{
+    PlacesOrders, TestShop, check_audit_clean,
+    shop::{units_of, unkeyed},
+};
+
+/// The limit has the stock rows locked before the holds are looked at. A row of a lower id that is locked after them could deadlock.
+#[tokio::test]
+async fn a_limited_cart_with_a_stale_hold_locks_in_the_order_of_ids() {
+    let shop = TestShop::new().await;
+    let stale = shop.with_product(5).await;
+    let limited = shop.product().stock(5).limit(2).create().await;
+    let cart = shop.cart_of(&[(&stale, 1)]).await;
+    let reserved = shop.reserve_cart(cart, None).await.result;
+    reserved.expect("it is reserved");
+    let run_out =
+        format!("UPDATE hold SET expires_at = clock_timestamp() WHERE cart_id = '{cart}'");
+    shop.by_hand.run(&run_out).await;
+    let removed = shop.remove_from_cart(unkeyed(cart), stale.id).await;
+    removed.expect("it is taken out");
+    let added = shop
+        .add_to_cart(Some(cart), limited.id, units_of(2), None)
+        .await;
+    added.expect("it is added");
+
+    let queue = shop.database.by_hand().await;
+    let row = |id| format!("SELECT 1 FROM stock WHERE product_id = {id} FOR UPDATE");
+    queue.run(&format!("BEGIN; {}", row(stale.id))).await;
+    let (handle, request) = (shop.handle(), shop.checkout(cart, "ann@example.com"));
+    let order = tokio::spawn(async move { handle.place_order(request).await });
+    shop.until_blocked(1).await;
+    let free = format!(
+        "SELECT count(*) FROM ({} SKIP LOCKED) free",
+        row(limited.id)
+    );
+    let free: i64 = shop.by_hand.value(&free).await;
+    queue.run("COMMIT").await;
+
+    let outcome = order.await.expect("no panic");
+    assert!(outcome.result.is_ok(), "{outcome:?}");
+    assert_eq!(
+        free, 1,
+        "the higher row is free while it waits for the lower"
+    );
+    assert_eq!(
+        (
+            shop.level(&stale).await.available,
+            shop.level(&limited).await.sold
+        ),
+        (5, 2)
+    );
+    check_audit_clean(&shop).await;
+}
