@@ -109,3 +109,24 @@ test("a button that was pressed shows that it was", async ({ page }) => {
   expect(isBusy).toBe("true");
   await expect(page).toHaveURL(ORDER_ADDRESS);
 });
+
+test.describe("while the payment provider is away", () => {
+  // Nobody listens there.
+  test.use({ freshShop: true, settings: { PAYMENT_PROVIDER_URL: "http://127.0.0.1:9" } });
+
+  test("nothing is charged, and form and reservation stay", async ({ page }) => {
+    const before = await stockOf(page.request, BLOCKS);
+    await goToCheckout(page, [BLOCKS, 2]);
+    const contact = guest();
+    await pay(page, contact);
+    await expect(page.getByRole("alert")).toContainText(
+      /The payment provider cannot be reached\. Nothing was charged; try again in \d+ s\./,
+    );
+    await expect(page).toHaveURL("/checkout");
+    await expect(hold(page)).toContainText(RESERVED);
+    await expectFilledIn(page, contact);
+    await expectCartBadge(page, 2);
+    await expectAccessible(page);
+    expect(await stockOf(page.request, BLOCKS)).toBe(before - 2);
+  });
+});

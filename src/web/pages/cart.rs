@@ -1,7 +1,6 @@
 //! `/cart`: what the shopper means to buy.
 
 use leptos::prelude::*;
-
 use uuid::Uuid;
 
 use super::{
@@ -10,9 +9,7 @@ use super::{
 };
 use crate::{
     islands::shop::{CartLineNote, CheckoutButton, HoldTimer, LiveStock},
-    model::{
-        CartLine, CartView as Cart, ReleasedLine, Reservation, ShopError, quantity::QUANTITY_MAX,
-    },
+    model::{CartLine, CartView as Cart, ReleasedLine, Reservation, quantity::QUANTITY_MAX},
     ui::notice::ErrorNotice,
     web::{assets, session::Notice},
 };
@@ -212,23 +209,5 @@ fn Line(line: CartLine, typed: Option<String>) -> impl IntoView {
                 <p class="line__sum"><span class="vh">"Line total "</span>{amount.to_string()}</p>
             </div>
         </li>
-    }
-}
-
-/// What to do about a refused order.
-pub fn advice(error: &ShopError) -> &'static str {
-    match error {
-        ShopError::InsufficientStock { .. } | ShopError::OverCustomerLimit { .. } => {
-            "Nothing was ordered. Change the quantity in your cart, then order again."
-        }
-        ShopError::FieldsInvalid(_) => "Nothing was ordered yet.",
-        ShopError::OutcomeUnknown { .. } => "",
-        ShopError::CardDeclined { .. } => {
-            "Your reservation stands, and the form is as it was. Try another card."
-        }
-        ShopError::ReservationGone
-        | ShopError::AlreadyExtended
-        | ShopError::TotalChanged { .. } => "",
-        _ => "Nothing was ordered.",
     }
 }

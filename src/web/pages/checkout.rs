@@ -4,7 +4,6 @@ use leptos::prelude::*;
 use uuid::Uuid;
 
 use super::{
-    cart::advice,
     form_key::FormKey,
     frame::{Bundle, Page, framed},
 };
@@ -113,22 +112,56 @@ fn CheckoutView(
 /// What was refused, and where to put it right.
 #[component]
 fn Problem(error: ShopError) -> impl IntoView {
-    let (href, text) = match &error {
+    let link = place_of(&error).map(|(href, text)| view! { " "<a href=href>{text}</a> });
+    view! {
+        <ErrorNotice title=error.to_string()>
+            <p>{advice(&error)}{link}</p>
+        </ErrorNotice>
+    }
+}
+
+/// What to do about a refused order.
+fn advice(error: &ShopError) -> &'static str {
+    match error {
+        ShopError::InsufficientStock { .. } | ShopError::OverCustomerLimit { .. } => {
+            "Nothing was ordered. Change the quantity in your cart, then order again."
+        }
+        ShopError::FieldsInvalid(_) => "Nothing was ordered yet.",
+        ShopError::OutcomeUnknown { .. } => "",
+        ShopError::CardDeclined { .. } => {
+            "Your reservation stands, and the form is as it was. Try another card."
+        }
+        ShopError::ProviderAway { .. } => "Your reservation stands, and the form is as it was.",
+        ShopError::ReservationGone | ShopError::AlreadyExtended => "What you typed is still here.",
+        _ => "Nothing was ordered.",
+    }
+}
+
+/// Where a refusal can be put right, and the words that lead there; none where a button of the form does it.
+fn place_of(error: &ShopError) -> Option<(String, &'static str)> {
+    let (href, text) = match error {
         ShopError::FieldsInvalid(_) => {
             let first = FIELDS
                 .iter()
                 .find(|field| error.about_field(field).is_some())
                 .unwrap_or(&FIELDS[0]);
-            (format!("#{first}"), "Go to the first of them")
+            return Some((format!("#{first}"), "Go to the first of them"));
         }
-        ShopError::CardDeclined { .. } => ("#card_number".to_owned(), "Enter a card"),
-        _ => ("/cart".to_owned(), "Go to your cart"),
+        ShopError::CardDeclined { .. } | ShopError::ProviderAway { .. } => {
+            ("#card_number", "Enter a card")
+        }
+        ShopError::CodeUnknown(_)
+        | ShopError::CodeNotOpen(_)
+        | ShopError::CodeBelowMinimum { .. }
+        | ShopError::CodeUsedUp(_)
+        | ShopError::CodeOverCustomerLimit { .. } => ("#code", "Change the code"),
+        ShopError::InsufficientStock { .. }
+        | ShopError::OverCustomerLimit { .. }
+        | ShopError::SaleNotStarted { .. }
+        | ShopError::SaleEnded { .. } => ("/cart", "Go to your cart"),
+        _ => return None,
     };
-    view! {
-        <ErrorNotice title=error.to_string()>
-            <p>{advice(&error)}" "<a href=href>{text}</a></p>
-        </ErrorNotice>
-    }
+    Some((href.to_owned(), text))
 }
 
 /// The sentence about a field, if there is one.
