@@ -230,7 +230,7 @@ mod server {
         let card = checkout::check_card(card);
         let (contact, card) = checkout::both(contact, card)?;
         let code = Some(fold_code(&form.code)).filter(|code| !code.is_empty());
-        let claim = checkout::claim(&form.key, cart_id, &contact, code.as_deref())?;
+        let claim = checkout::claim(visit.key(&form.key), cart_id, &contact, code.as_deref())?;
         let request = OrderRequest {
             cart_id,
             contact,

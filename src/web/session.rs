@@ -149,10 +149,17 @@ impl Visit {
         operation: &str,
         parts: &[&str],
     ) -> Result<Option<Claim>, ShopError> {
-        match (key, &self.key) {
-            ("", None) => Ok(None),
-            ("", Some(sent)) => Claim::new(sent, operation, parts).map(Some),
-            (key, _) => Claim::new(key, operation, parts).map(Some),
+        match self.key(key) {
+            "" => Ok(None),
+            key => Claim::new(key, operation, parts).map(Some),
+        }
+    }
+
+    /// The form's key, or else the header's; empty if the caller sent neither.
+    pub fn key<'a>(&'a self, of_form: &'a str) -> &'a str {
+        match (of_form, &self.key) {
+            ("", Some(sent)) => sent,
+            (of_form, _) => of_form,
         }
     }
 
