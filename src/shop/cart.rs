@@ -299,6 +299,7 @@ impl Shop {
                     return Ok(());
                 }
                 locks::cart(work, cart.cart_id).await?;
+                touch(work, cart.cart_id).await?;
                 body(work).await?;
                 idempotency::record(work, claim, &()).await
             })
@@ -427,6 +428,16 @@ async fn open(work: &Work, cart_id: Uuid) -> Result<(), Abort> {
                 .to_owned(),
         )
         .exec_without_returning(work.connection())
+        .await?;
+    Ok(())
+}
+
+/// Marks the cart as used, if there is one.
+async fn touch(work: &Work, cart_id: Uuid) -> Result<(), Abort> {
+    cart::Entity::update_many()
+        .col_expr(cart::Column::ChangedAt, Expr::current_timestamp())
+        .filter(cart::Column::Id.eq(cart_id))
+        .exec(work.connection())
         .await?;
     Ok(())
 }

@@ -185,3 +185,23 @@ async fn carts_that_nobody_touches_are_forgotten() {
     assert_eq!(shop.count("checkout_draft").await, 0);
     assert_eq!(shop.cart_unit_count(Some(new)).await, Ok(1));
 }
+
+/// Whoever comes to the checkout with an old cart has touched it.
+#[tokio::test]
+async fn an_old_cart_that_is_reserved_is_not_forgotten() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(9).await;
+    let carts = [
+        shop.cart_of(&[(&product, 1)]).await,
+        shop.cart_of(&[(&product, 1)]).await,
+    ];
+    shop.by_hand
+        .run("UPDATE cart SET changed_at = changed_at - INTERVAL '31 days'")
+        .await;
+    let reserved = shop.reserve_cart(carts[0], None).await.result;
+    reserved.expect("it is reserved");
+    shop.set_cart_quantity(unkeyed(carts[1]), product.id, units_of(2))
+        .await
+        .expect("it is changed");
+    assert_eq!(shop.forget_old_carts().await, Ok(0));
+}
