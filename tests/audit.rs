@@ -125,7 +125,7 @@ async fn stock_below_zero_is_reported() {
          INSERT INTO stock_movement (product_id, kind, quantity) VALUES ({id}, 'hold', 5)",
         id = one.id
     );
-    check_reported(&shop, &plant, &["stock-conserved"]).await;
+    check_reported(&shop, &plant, &["reserved-equals-holds", "stock-conserved"]).await;
 }
 
 #[tokio::test]
@@ -503,7 +503,7 @@ async fn an_order_that_is_not_paid_and_that_its_payment_or_holds_contradict_is_r
     for plant in [
         "DELETE FROM payment".to_owned(),
         "UPDATE customer_order SET settlement = 'on_account'".to_owned(),
-        format!("{DECLINED}"),
+        DECLINED.to_owned(),
         format!("{TAKEN} UPDATE customer_order SET due_cents = total_cents"),
         // Declined.
         format!("{DECLINED} UPDATE customer_order SET status = 'declined'"),

@@ -239,7 +239,7 @@ struct Waiting {
     lines: Vec<order_line::Model>,
 }
 
-/// The orders that wait for a product, oldest first. More than there are units cannot be served.
+/// The orders that wait for a product, oldest first: as many as there are units, and some more, since others may be serving them too.
 async fn waiting_for(work: &Work, product_id: i64, units: i64) -> Result<Vec<i64>, Abort> {
     let of_product = sea_orm::QueryTrait::into_query(
         order_line::Entity::find()
@@ -253,7 +253,7 @@ async fn waiting_for(work: &Work, product_id: i64, units: i64) -> Result<Vec<i64
         .filter(customer_order::Column::Status.eq(OrderStatus::Backordered.as_str()))
         .filter(customer_order::Column::Id.in_subquery(of_product))
         .order_by_asc(customer_order::Column::Id)
-        .limit(units.unsigned_abs())
+        .limit(units.unsigned_abs() + SERVED_AT_ONCE)
         .into_tuple()
         .all(work.connection())
         .await?)

@@ -1,8 +1,9 @@
 //! Discount codes: what they take off, when they count, and how often.
 
 use doorbuster::{
+    config::{PaidWithoutStock, ShopTerms},
     model::{DiscountValue, OrderStatus, ShopError},
-    payment::provider::test_cards,
+    payment::{gateway::ChargeState, provider::test_cards},
     shop::{Shop, discounts::NewCode, payments::PayAnswer, refunds::OrderAct},
 };
 use futures::future::join_all;
@@ -10,7 +11,7 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use crate::support::{
-    PATIENCE, TestProduct, TestShop, check_audit_clean,
+    PATIENCE, TestProduct, TestShop, Till, check_audit_clean,
     shop::{card, claim},
     within,
 };
@@ -313,6 +314,34 @@ async fn a_use_is_given_back_when_the_order_comes_to_nothing() {
     let paid = order_with(&shop, &product, "SINGLE", "ben@example.com").await;
     assert!(paid.is_ok(), "{paid:?}");
     check_audit_clean(&shop).await;
+}
+
+/// Paid when nothing is left: cancelled, the use is given back; waiting, it is kept.
+#[tokio::test]
+async fn a_use_follows_an_order_that_is_paid_when_nothing_is_left() {
+    for (paid_without_stock, kept) in [
+        (PaidWithoutStock::Refund, 0),
+        (PaidWithoutStock::Backorder, 1),
+    ] {
+        let (shop, till) = (TestShop::new().await, Till::default());
+        let here = shop.at_till(&till).with_terms(ShopTerms {
+            paid_without_stock,
+            ..ShopTerms::default()
+        });
+        let product = shop.with_product(1).await;
+        make(&shop, code("TEN")).await;
+        let cart = shop.cart_of(&[(&product, 1)]).await;
+        let mut request = shop.checkout(cart, "ann@example.com");
+        request.code = Some("TEN".to_owned());
+        let pressed = shop.press_pay(here, &till, request).await;
+        assert_eq!(uses(&shop).await, 1, "while it is being paid for");
+        shop.let_holds_expire().await;
+        shop.sweep_expired_holds().await.expect("it is swept");
+        shop.buy(&product).await.expect("it is there for everybody");
+        till.answer(pressed.charge, Ok(ChargeState::Captured));
+        pressed.answer().await.expect("it is answered");
+        assert_eq!(uses(&shop).await, kept, "{paid_without_stock:?}");
+    }
 }
 
 #[tokio::test]

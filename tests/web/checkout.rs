@@ -1,6 +1,6 @@
 //! The checkout's form as a browser without JavaScript sends it: what it keeps, and what it never keeps.
 
-use axum::http::StatusCode;
+use axum::http::{Request, StatusCode, header};
 use doorbuster::{
     model::{DiscountValue, OrderStatus},
     shop::discounts::NewCode,
@@ -188,6 +188,28 @@ async fn a_press_sent_twice_leads_to_the_same_order() {
         "{first:?}"
     );
     assert_eq!(second.header("location"), first.header("location"));
+    assert_eq!(shop.count("customer_order").await, 1);
+}
+
+/// A program may send its key as a header, as everywhere.
+#[tokio::test]
+async fn a_key_in_the_header_names_a_payment_too() {
+    let shop = TestShop::new().await;
+    let mut shopper = at_the_checkout(&shop).await;
+    let page = shopper.page("/checkout").await.body;
+    let cart_id = value_of(&page, "cart_id");
+    let fields = format!("cart_id={cart_id}&{}", with_card(CONTACT, TAKEN));
+    let mut send = async |key: &str| {
+        let request = Request::post("/api/form/checkout/pay")
+            .header(header::ACCEPT, "text/html")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header("idempotency-key", key);
+        let request = request.body(fields.clone().into()).expect("a request");
+        shopper.send(request).await.header("location").to_owned()
+    };
+    let first = send("once").await;
+    assert!(first.starts_with("/orders/"), "{first}");
+    assert_eq!(send("once").await, first);
     assert_eq!(shop.count("customer_order").await, 1);
 }
 
