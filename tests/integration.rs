@@ -8,6 +8,7 @@ mod architecture;
 mod audit;
 mod checkout;
 mod command_line;
+mod crash;
 mod database;
 mod embedded;
 mod idempotency;

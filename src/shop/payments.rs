@@ -339,9 +339,12 @@ impl Shop {
 
     /// Asks how a charge went. What the provider never heard of, or cannot finish, is withdrawn, and then it can be told.
     async fn resolve(&self, gateway: &dyn PaymentGateway, reference: Uuid, age: time::Duration) {
-        let state = match gateway.charge_state(reference).await {
+        crash_point::pass("before call of", "charge state");
+        let known = gateway.charge_state(reference).await;
+        crash_point::pass("after call of", "charge state");
+        let state = match known {
             Ok(Some(ChargeState::Processing)) if age < GIVEN_UP_AFTER => return,
-            Ok(None | Some(ChargeState::Processing)) => gateway.void(reference).await,
+            Ok(None | Some(ChargeState::Processing)) => void(gateway, reference).await,
             Ok(Some(state)) => Ok(state),
             Err(error) => Err(error),
         };
@@ -408,6 +411,13 @@ impl Shop {
     async fn refund_request(&self, refund: Uuid) -> Result<Option<RefundRequest>, DbErr> {
         settlement::refund_request(self.db.reader(), refund).await
     }
+}
+
+async fn void(gateway: &dyn PaymentGateway, reference: Uuid) -> Result<ChargeState, GatewayError> {
+    crash_point::pass("before call of", "void");
+    let answer = gateway.void(reference).await;
+    crash_point::pass("after call of", "void");
+    answer
 }
 
 /// Notes the event; false if it was known.

@@ -1,0 +1,213 @@
+//! Where the server is killed: every point that the sources name.
+
+use std::{collections::BTreeSet, path::Path};
+
+use doorbuster::model::StrategyKey;
+use futures::{StreamExt, stream};
+use regex::Regex;
+
+use super::{proof, story::Story};
+
+/// Servers that are killed and started at once.
+const AT_ONCE: usize = 5;
+
+/// A transaction that moves stock or money, what has it run, and how everything stands in the end, whichever side of its commit the server was
+/// killed at: the same form was then sent again.
+const COMMITS: &[(&str, Story, &str)] = &[
+    ("add to cart", Story::BuyNow, "4 left, 1 held, 0 sold"),
+    ("reserve cart", Story::BuyNow, "4 left, 1 held, 0 sold"),
+    (
+        "set cart quantity",
+        Story::SetQuantity,
+        "3 left, 2 held, 0 sold",
+    ),
+    ("remove from cart", Story::Remove, "5 left, 0 held, 0 sold"),
+    (
+        "extend reservation",
+        Story::Extend,
+        "4 left, 1 held, 0 sold, extended",
+    ),
+    (
+        "sweep expired holds",
+        Story::HoldRunsOut,
+        "5 left, 0 held, 0 sold",
+    ),
+    ("settle payment", Story::Pay, PAID),
+    ("take in webhook", Story::Pay, PAID),
+    ("claim unknown payments", Story::NobodyAsked, DECLINED),
+    (
+        "cancel order",
+        Story::Act("cancel"),
+        "5 left, 0 held, 0 sold; cancelled, 0 due",
+    ),
+    ("refund order", Story::Act("refund-all"), PAID_BACK),
+    (
+        "refund line",
+        Story::Act("refund-line"),
+        "4 left, 0 held, 1 sold; paid, 490 due",
+    ),
+    (
+        "take back",
+        Story::Act("take-back"),
+        "5 left, 0 held, 0 sold; paid, 1490 due",
+    ),
+    ("settle refund", Story::Act("refund-all"), PAID_BACK),
+    ("claim unpaid refunds", Story::NobodyPaidBack, PAID_BACK),
+    ("receive stock", Story::Receive, "8 left, 0 held, 0 sold"),
+    ("stock-take", Story::TakeStock, "3 left, 0 held, 0 sold"),
+    (
+        "serve backorders",
+        Story::Backorder,
+        "0 left, 0 held, 1 sold; paid, 1490 due",
+    ),
+    ("row-lock", Story::Express("row-lock"), EXPRESS),
+    (
+        "conditional-update",
+        Story::Express("conditional-update"),
+        EXPRESS,
+    ),
+];
+
+/// Points whose two sides do not end alike: before the first of them nobody was charged, and nobody ever will be.
+const OTHERS: &[(&str, Story, &str)] = &[
+    ("before commit of begin payment", Story::Pay, PAID),
+    ("after commit of begin payment", Story::Pay, DECLINED),
+    ("before call of charge", Story::Pay, DECLINED),
+    ("after call of charge", Story::Pay, PAID),
+    ("before call of charge state", Story::NobodyAsked, DECLINED),
+    ("after call of charge state", Story::NobodyAsked, DECLINED),
+    ("before call of void", Story::NobodyAsked, DECLINED),
+    ("after call of void", Story::NobodyAsked, DECLINED),
+    ("before call of refund", Story::Act("refund-all"), PAID_BACK),
+    ("after call of refund", Story::Act("refund-all"), PAID_BACK),
+];
+
+const PAID: &str = "4 left, 0 held, 1 sold; paid, 1490 due";
+/// With the cart as it was, and still reserved.
+const DECLINED: &str = "4 left, 1 held, 0 sold; declined, 0 due";
+const PAID_BACK: &str = "4 left, 0 held, 1 sold; paid, 0 due";
+const EXPRESS: &str = "4 left, 0 held, 1 sold; placed, 1000 due";
+
+/// Transactions that move neither.
+const HARMLESS: &[&str] = &[
+    "audit",
+    "close simulation",
+    "create discount code",
+    "create session",
+    "delete session",
+    "expire sessions",
+    "fail abandoned simulations",
+    "forget old carts",
+    "forget old keys",
+    "forget silent servers",
+    "heartbeat",
+    "keep audit result",
+    "keep checkout draft",
+    "open simulation",
+    "payment secret",
+    "prune simulations",
+    "save session",
+    "seed",
+    "set admin password",
+    "simulation beat",
+    // On lanes only.
+    "unguarded",
+];
+
+fn every_point() -> Vec<(String, Story, &'static str)> {
+    let sides = ["before", "after"];
+    let commits = COMMITS.iter().flat_map(|(name, story, end)| {
+        sides.map(|side| (format!("{side} commit of {name}"), *story, *end))
+    });
+    let others = OTHERS
+        .iter()
+        .map(|(point, story, end)| ((*point).to_owned(), *story, *end));
+    commits.chain(others).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_killed_at_any_point_loses_no_order_and_no_cent() {
+    let failed: Vec<String> = stream::iter(every_point())
+        .map(|(point, story, end)| async move {
+            let survived = tokio::spawn(proof::survive(point.clone(), story, end)).await;
+            survived.is_err().then_some(point)
+        })
+        .buffer_unordered(AT_ONCE)
+        .filter_map(async |failed| failed)
+        .collect()
+        .await;
+    assert_eq!(failed, [""; 0], "what went wrong stands above");
+}
+
+#[test]
+fn every_transaction_and_call_that_the_sources_name_is_known_here() {
+    let named = Named::in_sources();
+    let points = every_point();
+    let known_as = |kind: &str| -> BTreeSet<String> {
+        points
+            .iter()
+            .filter_map(|(point, ..)| point.split_once(kind))
+            .map(|(_, name)| name.to_owned())
+            .collect()
+    };
+    let mut transactions = known_as(" commit of ");
+    transactions.extend(HARMLESS.iter().map(|name| (*name).to_owned()));
+    assert_eq!(named.transactions, transactions);
+    assert_eq!(named.calls, known_as(" call of "));
+    let by_variable = ["act.name()", "name", "strategy.as_str()"];
+    assert_eq!(
+        named.by_variable,
+        by_variable.map(ToOwned::to_owned).into(),
+        "names that do not stand where they are used"
+    );
+}
+
+/// What the sources call transactions and calls.
+#[derive(Default)]
+struct Named {
+    transactions: BTreeSet<String>,
+    calls: BTreeSet<String>,
+    by_variable: BTreeSet<String>,
+}
+
+impl Named {
+    fn in_sources() -> Self {
+        let mut named = Self {
+            transactions: StrategyKey::ALL
+                .iter()
+                .map(|key| key.as_str().to_owned())
+                .collect(),
+            ..Self::default()
+        };
+        named.read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+        named
+    }
+
+    fn read(&mut self, path: &Path) {
+        if path.is_dir() {
+            for entry in std::fs::read_dir(path).expect("the sources are there") {
+                self.read(&entry.expect("a source").path());
+            }
+            return;
+        }
+        let text = std::fs::read_to_string(path).unwrap_or_default();
+        let all = |pattern: &str| -> Vec<String> {
+            let pattern = Regex::new(pattern).expect("a pattern");
+            pattern
+                .captures_iter(&text)
+                .map(|found| found[1].to_owned())
+                .collect()
+        };
+        let begins = r"(?:self\.policy|shop\.policy|Policy::request|Policy::snapshot|write_cart|in_stockroom)\(\s*";
+        self.transactions
+            .extend(all(&format!("{begins}\"([^\"]+)\"")));
+        self.transactions.extend(all(
+            "Self::(?:Cancel|RefundAll|RefundLine|TakeBack)(?: \\{ \\.\\. \\})? => \"([^\"]+)\"",
+        ));
+        self.calls.extend(all(
+            "crash_point::pass\\(\"before call of\", \"([^\"]+)\"\\)",
+        ));
+        let by_variable = all(&format!(r"{begins}([a-z][a-z._]*(?:\(\))?)\s*[,)]"));
+        self.by_variable.extend(by_variable);
+    }
+}

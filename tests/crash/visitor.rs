@@ -1,0 +1,108 @@
+//! A browser without JavaScript, at a server that may be killed while it answers.
+
+use regex::Regex;
+use reqwest::{
+    Client,
+    header::{ACCEPT, CONTENT_TYPE, COOKIE, LOCATION, REFERER, SET_COOKIE},
+    redirect::Policy,
+};
+
+/// Where a refused form leads back to.
+const FORM: &str = "/form";
+
+pub struct Visitor {
+    client: Client,
+    cookie: Option<String>,
+    cart_id: Option<String>,
+    /// Orders that were acknowledged: their page was named.
+    pub orders: Vec<String>,
+    /// Forms that were carried out.
+    pub done: usize,
+}
+
+impl Visitor {
+    pub fn new() -> Self {
+        let client = Client::builder().redirect(Policy::none()).no_proxy();
+        Self {
+            client: client.build().expect("a client"),
+            cookie: None,
+            cart_id: None,
+            orders: Vec::new(),
+            done: 0,
+        }
+    }
+
+    /// Posts a form under `key`. Nothing comes of it when the server is killed meanwhile.
+    pub async fn press(&mut self, url: &str, form: &str, key: &str, fields: &[(&str, &str)]) {
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("idempotency_key", key)
+            .extend_pairs(fields)
+            .finish();
+        let mut request = self
+            .client
+            .post(format!("{url}/api/form/{form}"))
+            .header(ACCEPT, "text/html")
+            .header(REFERER, format!("{url}{FORM}"))
+            .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .body(body);
+        if let Some(cookie) = &self.cookie {
+            request = request.header(COOKIE, cookie);
+        }
+        let Ok(answer) = request.send().await else {
+            return;
+        };
+        if let Some(set) = answer.headers().get(SET_COOKIE) {
+            let set = set.to_str().expect("text");
+            self.cookie = set.split(';').next().map(ToOwned::to_owned);
+        }
+        let place = answer.headers().get(LOCATION);
+        let place = place.and_then(|place| place.to_str().ok()).unwrap_or(FORM);
+        if let Some(order) = place.strip_prefix("/orders/") {
+            self.orders.push(order.to_owned());
+        }
+        if place != FORM {
+            self.done += 1;
+        }
+    }
+
+    /// The cart, as the checkout's form names it; the one named last if it shows none any more.
+    pub async fn cart_id(&mut self, url: &str) -> String {
+        let page = self.page(url, "/checkout").await.unwrap_or_default();
+        let named = Regex::new(r#"name="cart_id" value="([^"]+)""#).expect("a pattern");
+        if let Some(found) = named.captures(&page) {
+            self.cart_id = Some(found[1].to_owned());
+        }
+        self.cart_id.clone().unwrap_or_default()
+    }
+
+    /// A page, if there is one.
+    pub async fn page(&self, url: &str, path: &str) -> Option<String> {
+        let mut request = self
+            .client
+            .get(format!("{url}{path}"))
+            .header(ACCEPT, "text/html");
+        if let Some(cookie) = &self.cookie {
+            request = request.header(COOKIE, cookie);
+        }
+        let answer = request.send().await.ok()?.error_for_status().ok()?;
+        answer.text().await.ok()
+    }
+
+    /// An express purchase.
+    pub async fn buy(&mut self, url: &str, strategy: &str, product_id: i64) {
+        let body = serde_json::json!({ "productId": product_id, "quantity": 1 });
+        let request = self
+            .client
+            .post(format!("{url}/api/purchase?strategy={strategy}"))
+            .header("Idempotency-Key", "express")
+            .json(&body);
+        let Ok(answer) = request.send().await else {
+            return;
+        };
+        let answer: serde_json::Value = answer.json().await.unwrap_or_default();
+        if let Some(order) = answer["orderId"].as_str() {
+            self.orders.push(order.to_owned());
+            self.done += 1;
+        }
+    }
+}
