@@ -132,7 +132,9 @@ fn advice(error: &ShopError) -> &'static str {
             "Your reservation stands, and the form is as it was. Try another card."
         }
         ShopError::ProviderAway { .. } => "Your reservation stands, and the form is as it was.",
-        ShopError::ReservationGone | ShopError::AlreadyExtended => "What you typed is still here.",
+        ShopError::ReservationGone
+        | ShopError::AlreadyExtended
+        | ShopError::TotalChanged { .. } => "What you typed is still here.",
         _ => "Nothing was ordered.",
     }
 }
