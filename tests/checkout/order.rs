@@ -214,3 +214,31 @@ async fn an_order_is_found_by_its_link_alone() {
     );
     check_audit_clean(&shop).await;
 }
+
+/// The price changes between the page and the press: the shopper is told, and pays what they then see.
+#[tokio::test]
+async fn nobody_is_charged_another_total_than_they_were_shown() {
+    let shop = TestShop::new().await;
+    let lamp = shop.product().stock(5).price_cents(6_000).create().await;
+    let cart = shop.cart_of(&[(&lamp, 1)]).await;
+    let mut request = shop.checkout(cart, "ann@example.com");
+    request.expected_total_cents = Some(6_000);
+    let dearer = format!(
+        "UPDATE product SET price_cents = 7000 WHERE id = {}",
+        lamp.id
+    );
+    shop.by_hand.run(&dearer).await;
+
+    let refused = shop.place_order(request.clone()).await.result;
+    let total = "€70.00".to_owned();
+    assert_eq!(
+        refused.map(drop).map_err(ShopError::from),
+        Err(ShopError::TotalChanged { total })
+    );
+    assert_eq!(shop.count("customer_order").await, 0);
+
+    request.expected_total_cents = Some(7_000);
+    let placed = shop.place_order(request).await.result;
+    assert!(placed.is_ok(), "{placed:?}");
+    check_audit_clean(&shop).await;
+}
