@@ -217,9 +217,13 @@ async fn a_reservation_is_extended_once() {
     let again = shop.extend_reservation(mine, None).await;
     assert_eq!(again, Err(ShopError::AlreadyExtended));
     // Nor by way of the cart.
-    shop.add_to_cart(Some(mine), product.id, units_of(1), None)
+    let other = shop.with_product(5).await;
+    shop.add_to_cart(Some(mine), other.id, units_of(1), None)
         .await
-        .expect("one more is there");
+        .expect("it is there");
+    shop.remove_from_cart(unkeyed(mine), product.id)
+        .await
+        .expect("it goes");
     let again = shop.extend_reservation(mine, None).await;
     assert_eq!(again, Err(ShopError::AlreadyExtended));
 }
