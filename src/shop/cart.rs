@@ -478,8 +478,9 @@ async fn put(
     offer.check_open()?;
     offer.check_limit(quantity.get().into())?;
     write_line(work, cart_id, product_id, quantity).await?;
-    let holds = live_holds(work, cart_id).await?;
-    if !holds.is_empty() {
+    let now = dialect::now(work.connection()).await?;
+    let holds = locks::holds_of_cart(work, cart_id).await?;
+    if holds.iter().any(|hold| hold.expires_at > now) {
         let lines = lines(work, cart_id).await?;
         return holds::fit(work, shop, cart_id, holds, &lines)
             .await
@@ -488,8 +489,15 @@ async fn put(
     let stock = counters::read(work, product_id)
         .await?
         .ok_or(ShopError::UnknownProduct)?;
-    if stock.available < i64::from(quantity.get()) {
-        return Err(insufficient(&offer.name, stock.available, quantity).into());
+    // What ran out and was not swept yet is nobody else's.
+    let ran_out: i64 = holds
+        .iter()
+        .filter(|hold| hold.product_id == product_id)
+        .map(|hold| i64::from(hold.quantity))
+        .sum();
+    let available = stock.available + ran_out;
+    if available < i64::from(quantity.get()) {
+        return Err(insufficient(&offer.name, available, quantity).into());
     }
     Ok(())
 }
