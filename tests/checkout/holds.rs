@@ -357,6 +357,19 @@ async fn what_ran_out_unswept_is_reserved_again() {
 }
 
 #[tokio::test]
+async fn what_ran_out_unswept_is_in_no_way_of_its_own_cart() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(3).await;
+    let mine = shop.cart_of(&[(&product, 3)]).await;
+    reserve(&shop, mine).await.expect("it is reserved");
+    shop.let_holds_expire().await;
+    let changed = shop.set_cart_quantity(unkeyed(mine), product.id, units_of(2));
+    assert_eq!(changed.await, Ok(()));
+    let refused = shop.set_cart_quantity(unkeyed(mine), product.id, units_of(4));
+    assert_eq!(refused.await, Err(product.insufficient(3, 4)));
+}
+
+#[tokio::test]
 async fn what_ran_out_unswept_can_be_paid_for() {
     for strategy in HOLDING {
         let shop = TestShop::new().await;
