@@ -13,6 +13,7 @@ mod database;
 mod embedded;
 mod idempotency;
 mod inventory;
+mod model;
 mod pairs;
 mod payment;
 mod simulation;
