@@ -216,7 +216,13 @@ impl Shop {
                 tracing::warn!(%reference, why, "the payment provider is away");
                 ChargeState::Voided
             }
-            Err(error) => {
+            Err(GatewayError::Refused(why)) => {
+                tracing::warn!(%reference, why, "the payment provider refused a charge");
+                ChargeState::Declined {
+                    reason: "The payment provider does not take this payment.".to_owned(),
+                }
+            }
+            Err(error @ GatewayError::Unknown(_)) => {
                 tracing::warn!(%reference, %error, "the outcome of a charge is unknown");
                 return self.ask_until_known(&*gateway, reference).await;
             }

@@ -222,6 +222,12 @@ fn line_share(order: &customer_order::Model, line: &order_line::Model, units: i3
 }
 
 async fn refund(work: &Work, case: &Case, cents: i64) -> Result<(), Abort> {
+    if case.status == OrderStatus::Backordered {
+        // It would still be served, and then for nothing.
+        return Err(not_now(
+            "An order that waits for stock can be cancelled, and then all of it is paid back.",
+        ));
+    }
     let payment = case
         .captured
         .as_ref()

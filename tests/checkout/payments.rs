@@ -211,6 +211,13 @@ async fn paid_when_nothing_is_left_waits_if_the_shop_says_so() {
     assert!(order.refunds.is_empty());
     let standing = order.standing();
     assert!(standing.is_open && standing.sentence.contains("first in line"));
+    let refused = shop
+        .act_on_order(&answer.receipt.order_id, OrderAct::RefundAll, None)
+        .await;
+    assert!(
+        matches!(refused, Err(ShopError::NotNow(_))),
+        "it would still be served, for nothing: {refused:?}"
+    );
     assert!(till.refunded().is_empty());
 }
 

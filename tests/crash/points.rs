@@ -103,6 +103,7 @@ const HARMLESS: &[&str] = &[
     "heartbeat",
     "keep audit result",
     "keep checkout draft",
+    "look for simulation",
     "open simulation",
     "payment secret",
     "prune simulations",

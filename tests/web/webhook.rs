@@ -115,6 +115,9 @@ async fn what_is_signed_and_no_event_is_malformed() {
         "{}".to_owned(),
         without_id.to_string(),
         unknown_state.to_string(),
+        event(&"x".repeat(101), "charge.captured", pressed.charge, None).to_string(),
+        event("evt_\0", "charge.captured", pressed.charge, None).to_string(),
+        event("evt_1", &"x".repeat(41), pressed.charge, None).to_string(),
     ] {
         let answer = send_signed(&mut provider, &body).await;
         assert_eq!(answer.status, StatusCode::BAD_REQUEST, "{body}");

@@ -11,9 +11,28 @@ use axum::{
 use super::problem::Problem;
 use crate::{
     model::ShopError,
-    payment::{event, signature},
+    payment::{event, gateway::ProviderEvent, signature},
     web::AppState,
 };
+
+/// The longest id of an event, in bytes.
+const EVENT_ID_LEN_MAX: usize = 100;
+/// The longest type of an event, in bytes.
+const EVENT_KIND_LEN_MAX: usize = 40;
+
+/// What is kept for ever must fit where it is kept.
+fn check_names(event: &ProviderEvent) -> Result<(), ShopError> {
+    let fits = |name: &str, length_max: usize| {
+        (1..=length_max).contains(&name.len()) && name.chars().all(|c| c.is_ascii_graphic())
+    };
+    if fits(&event.event_id, EVENT_ID_LEN_MAX) && fits(&event.kind, EVENT_KIND_LEN_MAX) {
+        Ok(())
+    } else {
+        Err(ShopError::Malformed(
+            "the event's id or type is too long, or no plain word".to_owned(),
+        ))
+    }
+}
 
 /// See the module's documentation.
 pub async fn take_in(
@@ -29,6 +48,7 @@ pub async fn take_in(
     signature::verify(&state.payment_secret, signed, &body, now)
         .map_err(|_| ShopError::SignatureInvalid)?;
     let event = event::parse(&body).map_err(|error| ShopError::Malformed(error.to_string()))?;
+    check_names(&event)?;
     state.shop.take_in(event).await.map_err(ShopError::from)?;
     Ok(StatusCode::OK)
 }

@@ -136,7 +136,7 @@ fn was_paid(order: &Order) -> bool {
         .payment
         .as_ref()
         .is_some_and(|payment| payment.state == PaymentState::Captured);
-    captured && matches!(order.status, OrderStatus::Paid | OrderStatus::Backordered)
+    captured && order.status == OrderStatus::Paid
 }
 
 #[component]
