@@ -1,0 +1,105 @@
+//! Carts, and what is held for them.
+
+use super::{Hold, LIMITS, Said, World};
+
+impl World {
+    pub(super) fn put(&mut self, cart: usize, product: usize, units: i64) -> Said {
+        if LIMITS[product].is_some_and(|limit| units > limit) {
+            return Err("OverCustomerLimit");
+        }
+        self.carts[cart].insert(product, units);
+        if self
+            .holds
+            .iter()
+            .any(|hold| hold.is_of(cart) && hold.is_live)
+        {
+            return self.fit(cart, false);
+        }
+        if self.products[product].available < units {
+            return Err("InsufficientStock");
+        }
+        Ok(())
+    }
+
+    pub(super) fn reserve(&mut self, cart: usize) -> Said {
+        if self.carts[cart].is_empty() {
+            return Err("CartEmpty");
+        }
+        self.fit(cart, true)
+    }
+
+    /// Makes what is held for the cart equal to what is in it. What has run out is given back only at the checkout.
+    pub(super) fn fit(&mut self, cart: usize, at_checkout: bool) -> Said {
+        let wanted = self.carts[cart].clone();
+        self.release(|hold| {
+            let is_stale = if hold.is_live {
+                !wanted.contains_key(&hold.product)
+            } else {
+                at_checkout
+            };
+            hold.is_of(cart) && is_stale
+        });
+        let is_extended = self
+            .holds
+            .iter()
+            .find(|hold| hold.is_of(cart) && hold.is_live)
+            .is_some_and(|hold| hold.is_extended);
+        for (product, units) in wanted {
+            let known = self
+                .holds
+                .iter_mut()
+                .find(|hold| hold.is_of(cart) && hold.is_live && hold.product == product);
+            let more = units - known.as_ref().map_or(0, |hold| hold.units);
+            let row = &mut self.products[product];
+            if row.available < more {
+                return Err("InsufficientStock");
+            }
+            row.available -= more;
+            row.reserved += more;
+            match known {
+                Some(hold) => hold.units = units,
+                None => self.holds.push(Hold {
+                    cart,
+                    order: None,
+                    product,
+                    units,
+                    is_live: true,
+                    is_extended,
+                }),
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn extend(&mut self, cart: usize) -> Said {
+        let mut live = self
+            .holds
+            .iter_mut()
+            .filter(|hold| hold.is_of(cart) && hold.is_live)
+            .peekable();
+        match live.peek() {
+            None => Err("ReservationGone"),
+            Some(first) if first.is_extended => Err("AlreadyExtended"),
+            Some(_) => {
+                live.for_each(|hold| hold.is_extended = true);
+                Ok(())
+            }
+        }
+    }
+
+    pub(super) fn run_out(&mut self, which: impl Fn(&Hold) -> bool) -> Said {
+        for hold in self.holds.iter_mut().filter(|hold| which(hold)) {
+            hold.is_live = false;
+        }
+        Ok(())
+    }
+
+    /// Gives back what is held by those holds.
+    pub(super) fn release(&mut self, which: impl Fn(&Hold) -> bool) {
+        for hold in self.holds.extract_if(.., |hold| which(hold)) {
+            let row = &mut self.products[hold.product];
+            row.reserved -= hold.units;
+            row.available += hold.units;
+        }
+    }
+}
