@@ -110,7 +110,17 @@ async fn the_stream_of_a_settled_order_says_so_and_ends() {
         .lines()
         .filter_map(|line| line.strip_prefix("data: "))
         .collect();
-    assert_eq!(lines, ["ok", "Paid", &standing.sentence, &standing.payment]);
+    assert_eq!(
+        lines,
+        [
+            "closed",
+            "ok",
+            "Thank you, Ann Buyer",
+            "Paid",
+            &standing.sentence,
+            &standing.payment
+        ]
+    );
 }
 
 #[tokio::test]
