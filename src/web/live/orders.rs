@@ -1,6 +1,7 @@
 //! `GET /live/orders/{public_id}`: where an order stands, each time that it stands elsewhere, until nothing is open any more.
 //!
-//! An event's data is four lines: tone, status, sentence, payment. A shopper's script parses it without a JSON parser.
+//! An event's data is six lines: whether it may still change (`open`, `closed`, or `retry` when it can be ordered again), tone, heading, status,
+//! sentence, payment. A shopper's script parses it without a JSON parser.
 
 use std::{sync::Arc, time::Duration};
 
