@@ -45,7 +45,7 @@ fn AdminOrderView(order: Order, error: Option<String>) -> impl IntoView {
     });
     view! {
         <main class="page" id="main" tabindex="-1">
-            <Subnav current="/admin"/>
+            <Subnav current="/admin/orders"/>
             <div class="page-head page-head--row">
                 <h1>"Order "{order.number.clone()}</h1>
                 <a class="btn" href=format!("/orders/{}", order.public_id)>"As the customer sees it"</a>
