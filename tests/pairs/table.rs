@@ -137,7 +137,7 @@ pairs! {
         ("done, then NotNow: 0 left, 0 held, 1 sold; paid, 0 due of 2290", true),
     ];
     refund_and_restock: Refund, Restock, [Stock(1), Order(1), OrderRunsOut, Sweep, Lose, Pay], 1, Backorder, [
-        ("done, then done: 0 left, 0 held, 1 sold; paid, 0 due of 2290", true),
+        ("NotNow, then done: 0 left, 0 held, 1 sold; paid, 2290 due of 2290", false),
         ("done, then done: 0 left, 0 held, 1 sold; paid, 0 due of 2290", true),
     ];
     restock_and_restock: Restock, Restock, [Stock(2), Order(2), OrderRunsOut, Sweep, Lose, Pay], 1, Backorder, [

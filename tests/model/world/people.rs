@@ -63,7 +63,8 @@ impl World {
     }
 
     pub(super) fn refund(&mut self, order: usize, cents: i64) -> Said {
-        if self.orders[order].payment != Charge::Captured || cents <= 0 {
+        let known = &self.orders[order];
+        if known.payment != Charge::Captured || known.status == Status::Backordered || cents <= 0 {
             return Err("NotNow");
         }
         self.orders[order].due -= cents;
