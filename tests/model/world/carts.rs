@@ -13,9 +13,12 @@ impl World {
             .iter()
             .any(|hold| hold.is_of(cart) && hold.is_live)
         {
-            return self.fit(cart, false);
+            return self.fit(cart);
         }
-        if self.products[product].available < units {
+        // What ran out is nobody else's until it is swept.
+        let own_of = |hold: &&Hold| hold.is_of(cart) && hold.product == product;
+        let ran_out: i64 = self.holds.iter().filter(own_of).map(|hold| hold.units).sum();
+        if self.products[product].available + ran_out < units {
             return Err("InsufficientStock");
         }
         Ok(())
@@ -25,18 +28,14 @@ impl World {
         if self.carts[cart].is_empty() {
             return Err("CartEmpty");
         }
-        self.fit(cart, true)
+        self.fit(cart)
     }
 
-    /// Makes what is held for the cart equal to what is in it. What has run out is given back only at the checkout.
-    pub(super) fn fit(&mut self, cart: usize, at_checkout: bool) -> Said {
+    /// Makes what is held for the cart equal to what is in it, and gives back what has run out.
+    pub(super) fn fit(&mut self, cart: usize) -> Said {
         let wanted = self.carts[cart].clone();
         self.release(|hold| {
-            let is_stale = if hold.is_live {
-                !wanted.contains_key(&hold.product)
-            } else {
-                at_checkout
-            };
+            let is_stale = !hold.is_live || !wanted.contains_key(&hold.product);
             hold.is_of(cart) && is_stale
         });
         let is_extended = self

@@ -23,7 +23,7 @@ impl World {
         {
             return Err("OverCustomerLimit");
         }
-        self.fit(cart, true)?;
+        self.fit(cart)?;
         let subtotal: i64 = wanted
             .iter()
             .map(|(product, units)| PRICES[*product] * units)
