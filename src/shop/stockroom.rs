@@ -39,7 +39,8 @@ const COULD_BE_SERVED: &str = "
     ORDER BY o.id LIMIT $1";
 
 impl Shop {
-    /// Takes `quantity` new units in, and gives them to those who have paid and waited before anybody else sees them. Once for the key.
+    /// Takes `quantity` new units in, and gives them to those who had paid and were waiting when it began, before anybody else sees them. Whoever
+    /// begins to wait meanwhile is served in the servers' next round. Once for the key.
     ///
     /// # Errors
     /// [`ShopError::UnknownProduct`]; a reused key; or what the database failure means.

@@ -61,15 +61,15 @@ impl Courier {
     }
 
     async fn round(&self) -> Result<Left, StoreError> {
-        let url = self.provider.0.webhook_url.borrow().clone();
-        let Some(url) = url else {
-            return Ok(Left::Nothing);
-        };
-        let store = &self.provider.0.store;
-        let claimed = store.claim_events(BATCH_MAX, LEASE).await?;
-        if claimed.is_empty() {
+        if self.webhook_url().is_none() {
             return Ok(Left::Nothing);
         }
+        let store = &self.provider.0.store;
+        let claimed = store.claim_events(BATCH_MAX, LEASE).await?;
+        // Asked only now: what happened after the shop moved must not be told at its old address.
+        let Some(url) = self.webhook_url().filter(|_| !claimed.is_empty()) else {
+            return Ok(Left::Nothing);
+        };
         let told: Vec<(i64, bool)> = stream::iter(by_charge(claimed))
             .map(|deliveries| self.tell_in_order(&url, deliveries))
             .buffer_unordered(CHARGES_AT_ONCE_MAX)
@@ -85,6 +85,10 @@ impl Courier {
             store.events_delivered(ids(delivered), COPY_GAP).await?;
         }
         Ok(Left::More)
+    }
+
+    fn webhook_url(&self) -> Option<Url> {
+        self.provider.0.webhook_url.borrow().clone()
     }
 
     /// Each with whether the shop took it in.

@@ -17,7 +17,12 @@ impl World {
         }
         // What ran out is nobody else's until it is swept.
         let own_of = |hold: &&Hold| hold.is_of(cart) && hold.product == product;
-        let ran_out: i64 = self.holds.iter().filter(own_of).map(|hold| hold.units).sum();
+        let ran_out: i64 = self
+            .holds
+            .iter()
+            .filter(own_of)
+            .map(|hold| hold.units)
+            .sum();
         if self.products[product].available + ran_out < units {
             return Err("InsufficientStock");
         }
