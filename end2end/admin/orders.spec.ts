@@ -103,7 +103,7 @@ test("all that is left can be paid back while the customer keeps the goods", asy
   await page.getByText("Refund all that is left").click();
   await page.getByRole("button", { name: "Yes, pay it back" }).click();
   await expect(stands).toContainText(`${euros(ESPRESSO_MAKER.priceCents)} was refunded.`);
-  await expect(stands).toContainText("Paid");
+  await expect(stands).toContainText("Refunded");
   await expect(row(ESPRESSO_MAKER).getByRole("cell").nth(2)).toHaveText("1");
   await expect(page.getByText("Refund all that is left")).toHaveCount(0);
   expect(await stockOf(page.request, ESPRESSO_MAKER)).toBe(after);
