@@ -84,12 +84,29 @@ test.describe("a checkout without JavaScript", () => {
     await expect(orderPayment(page)).toHaveText(`${euros(LAMP.priceCents)} paid by card.`);
   });
 
-  test("leads to an order that loads itself again until its payment is known", async ({ page }) => {
+  for (const [what, number] of [
+    ["is slow to come", CARDS.slow],
+    ["is lost and has to be asked for", CARDS.answerLostForGood],
+  ] as const) {
+    test(`leads to an order that loads itself again until its payment is known, when the answer ${what}`, async ({
+      page,
+    }) => {
+      await goToCheckout(page, [BLOCKS, 2]);
+      await pay(page, guest(), number);
+      await expect(orderStatus(page)).toHaveText("Confirming");
+      await expect(orderStatus(page)).toHaveText("Paid", { timeout: 20_000 });
+      await expectAccessible(page);
+    });
+  }
+
+  test("is one order when Pay is pressed twice", async ({ page }) => {
+    const before = await stockOf(page.request, BLOCKS);
     await goToCheckout(page, [BLOCKS, 2]);
-    await pay(page, guest(), CARDS.slow);
-    await expect(orderStatus(page)).toHaveText("Confirming");
-    await expect(orderStatus(page)).toHaveText("Paid", { timeout: 20_000 });
-    await expectAccessible(page);
+    await fillIn(page, { ...guest(), ...card() });
+    await payButton(page).dblclick({ noWaitAfter: true });
+    await expect(page).toHaveURL(ORDER_ADDRESS);
+    await expect(orderStatus(page)).toHaveText("Paid");
+    expect(await stockOf(page.request, BLOCKS)).toBe(before - 2);
   });
 
   test("gives an order that can be found again", async ({ page }) => {
