@@ -108,6 +108,37 @@ pub async fn now<C: ConnectionTrait>(connection: &C) -> Result<time::OffsetDateT
         .ok_or_else(|| DbErr::RecordNotFound("the time".to_owned()))
 }
 
+/// A statement that takes `pause`.
+///
+/// # Errors
+/// What the database says.
+pub async fn sleep<C: ConnectionTrait>(
+    connection: &C,
+    pause: std::time::Duration,
+) -> Result<(), DbErr> {
+    connection
+        .query_one_raw(statement(
+            "SELECT pg_sleep($1)",
+            [pause.as_secs_f64().into()],
+        ))
+        .await
+        .map(drop)
+}
+
+/// Cuts the very connection that asks.
+///
+/// # Errors
+/// What the database says: that the connection is gone.
+pub async fn end_own_session<C: ConnectionTrait>(connection: &C) -> Result<(), DbErr> {
+    connection
+        .query_one_raw(statement(
+            "SELECT pg_terminate_backend(pg_backend_pid())",
+            [],
+        ))
+        .await
+        .map(drop)
+}
+
 /// Waits for the session-wide advisory lock `key` on this very connection.
 ///
 /// # Errors

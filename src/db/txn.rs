@@ -91,24 +91,50 @@ pub struct Outcome<T> {
     pub result: Result<T, TxnError>,
     /// Attempts made; 1 when nothing was in the way.
     pub attempts: u32,
+    /// How often a strategy had used up its attempts, and the row lock took over.
+    pub fallbacks: u32,
     pub split: TimeSplit,
 }
 
 impl<T> Outcome<T> {
-    /// What never came to a transaction.
-    pub fn refused(error: ShopError) -> Self {
+    /// What came to nothing without a transaction.
+    pub fn failed(error: TxnError) -> Self {
         Self {
-            result: Err(TxnError::Refused(error)),
+            result: Err(error),
             attempts: 1,
+            fallbacks: 0,
             split: TimeSplit::default(),
         }
     }
 
+    /// What a rule of the shop refused before any transaction.
+    pub fn refused(error: ShopError) -> Self {
+        Self::failed(TxnError::Refused(error))
+    }
+
     /// The same with another value.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Outcome<U> {
-        Outcome {
-            result: self.result.map(change),
+        let (result, taken) = self.into_parts();
+        taken.with(result.map(change))
+    }
+
+    /// The result, and apart from it what it took.
+    pub fn into_parts(self) -> (Result<T, TxnError>, Outcome<()>) {
+        let taken = Outcome {
+            result: Ok(()),
             attempts: self.attempts,
+            fallbacks: self.fallbacks,
+            split: self.split,
+        };
+        (self.result, taken)
+    }
+
+    /// What it took, with another result.
+    pub fn with<U>(self, result: Result<U, TxnError>) -> Outcome<U> {
+        Outcome {
+            result,
+            attempts: self.attempts,
+            fallbacks: self.fallbacks,
             split: self.split,
         }
     }
@@ -211,11 +237,8 @@ where
 {
     let db = db.clone();
     let task = tokio::spawn(async move { run_in_task(&db, policy, &body).await });
-    task.await.unwrap_or_else(|_| Outcome {
-        result: Err(TxnError::Panicked { name: policy.name }),
-        attempts: 1,
-        split: TimeSplit::default(),
-    })
+    task.await
+        .unwrap_or_else(|_| Outcome::failed(TxnError::Panicked { name: policy.name }))
 }
 
 /// The same for callers who need the result alone.
@@ -258,6 +281,7 @@ where
     Outcome {
         result,
         attempts: attempts.max(1),
+        fallbacks: 0,
         split,
     }
 }

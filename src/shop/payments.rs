@@ -24,7 +24,7 @@ use crate::{
         dialect,
         entity::{customer_order, payment, payment_event, refund},
         locks,
-        txn::{self, Abort, Outcome, TimeSplit, TxnError, Work},
+        txn::{self, Abort, Outcome, TxnError, Work},
     },
     model::{Money, OrderStatus, PaymentCard, Receipt, ShopError},
     payment::gateway::{
@@ -90,36 +90,20 @@ impl Shop {
     pub async fn pay(&self, request: OrderRequest, card: PaymentCard) -> Outcome<PayAnswer> {
         // Without a provider nobody would ever ask for the money, and the order would wait for ever.
         if let Err(error) = self.gateway() {
-            return Outcome {
-                result: Err(TxnError::Refused(error)),
-                attempts: 1,
-                split: TimeSplit::default(),
-            };
+            return Outcome::refused(error);
         }
         let shop = self.clone();
         // A task of its own: whoever closes the page has ordered and paid all the same.
         let begun = tokio::spawn(async move { shop.begin_and_charge(request, card).await });
-        let Ok(Outcome {
-            result,
-            attempts,
-            split,
-        }) = begun.await
-        else {
-            return Outcome {
-                result: Err(TxnError::Panicked { name: "pay" }),
-                attempts: 1,
-                split: TimeSplit::default(),
-            };
+        let Ok(begun) = begun.await else {
+            return Outcome::failed(TxnError::Panicked { name: "pay" });
         };
+        let (result, taken) = begun.into_parts();
         let result = match result {
             Ok(receipt) => self.answer_for(receipt).await.map_err(TxnError::Refused),
             Err(error) => Err(error),
         };
-        Outcome {
-            result,
-            attempts,
-            split,
-        }
+        taken.with(result)
     }
 
     /// Writes the order, and sets the charge going without waiting for it.

@@ -3,6 +3,12 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
+use sea_orm::DbErr;
+
+use crate::db::{dialect, txn::Work};
+
+/// Longer than a transaction may stand idle before the database ends its session.
+const FREEZE: Duration = Duration::from_millis(5_500);
 
 /// What happens between read and write. Nothing in the shop; a pause in the workbench, where it makes the window wide enough to
 /// see; a hook in a test, where it forces one interleaving.
@@ -15,6 +21,19 @@ pub enum Seam {
     Pause(Duration),
     /// Every buyer awaits what this returns.
     Hook(Arc<dyn Fn() -> BoxFuture<'static, ()> + Send + Sync>),
+    /// Something goes wrong here.
+    Fault(Fault),
+}
+
+/// What can go wrong between read and write, while other buyers wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The buyer's program freezes with the transaction open, until the database ends its session.
+    Freeze,
+    /// A statement takes this long.
+    SlowStatement(Duration),
+    /// The connection is cut.
+    DropConnection,
 }
 
 impl Seam {
@@ -27,11 +46,36 @@ impl Seam {
         }
     }
 
-    /// Called by a strategy at its seam.
-    pub async fn pass(&self) {
+    /// Called by a strategy at its seam, inside of its transaction.
+    ///
+    /// # Errors
+    /// What the database says to a fault; never without one.
+    pub async fn pass(&self, work: &Work) -> Result<(), DbErr> {
         match self {
-            Self::Closed => {}
-            Self::Pause(pause) => tokio::time::sleep(*pause).await,
+            Self::Fault(Fault::Freeze) => {
+                tokio::time::sleep(FREEZE).await;
+                Ok(())
+            }
+            Self::Fault(Fault::SlowStatement(pause)) => {
+                dialect::sleep(work.connection(), *pause).await
+            }
+            Self::Fault(Fault::DropConnection) => dialect::end_own_session(work.connection()).await,
+            _ => {
+                self.pass_outside().await;
+                Ok(())
+            }
+        }
+    }
+
+    /// Called by a strategy that leaves no gap, before its only statement. A fault meets nothing here but the buyer's own time: nothing is
+    /// open yet that others could wait for.
+    pub async fn pass_outside(&self) {
+        match self {
+            Self::Closed | Self::Fault(Fault::DropConnection) => {}
+            Self::Pause(pause) | Self::Fault(Fault::SlowStatement(pause)) => {
+                tokio::time::sleep(*pause).await;
+            }
+            Self::Fault(Fault::Freeze) => tokio::time::sleep(FREEZE).await,
             Self::Hook(hook) => hook().await,
         }
     }
@@ -43,6 +87,7 @@ impl fmt::Debug for Seam {
             Self::Closed => f.write_str("Closed"),
             Self::Pause(pause) => write!(f, "Pause({pause:?})"),
             Self::Hook(_) => f.write_str("Hook"),
+            Self::Fault(fault) => write!(f, "Fault({fault:?})"),
         }
     }
 }

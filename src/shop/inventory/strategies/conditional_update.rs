@@ -57,7 +57,7 @@ impl PurchaseStrategy for ConditionalUpdate {
 #[async_trait]
 impl HoldStrategy for ConditionalUpdate {
     async fn hold(&self, work: &Work, seam: &Seam, wanted: &[Wanted]) -> Result<Vec<Level>, Abort> {
-        seam.pass().await;
+        seam.pass(work).await?;
         let mut levels = Vec::with_capacity(wanted.len());
         for wanted in wanted {
             levels.push(hold_one(work, wanted).await?);
@@ -81,7 +81,7 @@ async fn hold_one(work: &Work, wanted: &Wanted) -> Result<Level, Abort> {
 }
 
 async fn take(work: &Work, sale: &Sale) -> Result<Level, Abort> {
-    sale.seam.pass().await;
+    sale.seam.pass(work).await?;
     if let Some(level) = counters::sell(work, sale.offer.id, sale.quantity).await? {
         return Ok(level);
     }

@@ -56,7 +56,7 @@ impl HoldStrategy for RowLock {
     async fn hold(&self, work: &Work, seam: &Seam, wanted: &[Wanted]) -> Result<Vec<Level>, Abort> {
         let ids: Vec<i64> = wanted.iter().map(|wanted| wanted.product_id).collect();
         let rows = locks::stock_rows(work, &ids).await?;
-        seam.pass().await;
+        seam.pass(work).await?;
         let mut levels = Vec::with_capacity(wanted.len());
         for wanted in wanted {
             let row = rows
@@ -77,7 +77,7 @@ async fn take(work: &Work, sale: &Sale) -> Result<Level, Abort> {
     let stock = locks::stock_row(work, sale.offer.id)
         .await?
         .ok_or(ShopError::UnknownProduct)?;
-    sale.seam.pass().await;
+    sale.seam.pass(work).await?;
     if stock.available < i64::from(sale.quantity.get()) {
         return Err(insufficient(&sale.offer.name, stock.available, sale.quantity).into());
     }

@@ -52,7 +52,7 @@ async fn take(work: &Work, sale: &Sale) -> Result<Level, Abort> {
     if stock.available < wanted {
         return Err(insufficient(&sale.offer.name, stock.available, sale.quantity).into());
     }
-    sale.seam.pass().await;
+    sale.seam.pass(work).await?;
     counters::overwrite(work, &stock, stock.available - wanted, stock.sold + wanted).await?;
     Ok(Level {
         available: stock.available - wanted,
