@@ -25,4 +25,4 @@ pub use product::{Product, SaleState};
 pub use quantity::Quantity;
 pub use shop_error::ShopError;
 pub use snapshot::{LatencyMs, RunSnapshot, RunState, Sample, TimeSplitMs, Verdict};
-pub use strategy::StrategyKey;
+pub use strategy::{StockLayout, StrategyKey};

@@ -28,13 +28,13 @@ use crate::{
     config::ShopTerms,
     db::{
         Db,
-        txn::{self, Outcome, Policy},
+        txn::{self, Policy},
     },
     feed::Feed,
-    model::{Receipt, ShopError, StrategyKey},
+    model::ShopError,
     payment::gateway::PaymentGateway,
 };
-use inventory::{PurchaseRequest, Seam, strategy};
+use inventory::Seam;
 
 /// The shop, on one pool of connections.
 #[derive(Clone, Debug)]
@@ -45,6 +45,7 @@ pub struct Shop {
     deadline: Duration,
     terms: ShopTerms,
     gateway: Option<Arc<dyn PaymentGateway>>,
+    shared: inventory::Shared,
 }
 
 impl Shop {
@@ -57,6 +58,7 @@ impl Shop {
             deadline: txn::REQUEST_DEADLINE,
             terms: ShopTerms::default(),
             gateway: None,
+            shared: inventory::Shared::default(),
         }
     }
 
@@ -87,6 +89,16 @@ impl Shop {
         Self { seam, ..self }
     }
 
+    /// The same as another process would run it: it shares no lock in memory with this one.
+    #[must_use]
+    pub fn as_in_another_process(mut self) -> Self {
+        self.shared = inventory::Shared {
+            process_locks: inventory::process_locks::ProcessLocks::of_another_process(),
+            ..inventory::Shared::default()
+        };
+        self
+    }
+
     /// The pool that it works on.
     pub fn db(&self) -> &Db {
         &self.db
@@ -106,15 +118,6 @@ impl Shop {
     /// Where it announces what it committed.
     pub fn feed(&self) -> &Feed {
         &self.feed
-    }
-
-    /// The express purchase: takes stock by `strategy` and writes the order, in one call.
-    pub async fn purchase(
-        &self,
-        strategy: StrategyKey,
-        request: PurchaseRequest,
-    ) -> Outcome<Receipt> {
-        strategy::of(strategy).purchase(self, request).await
     }
 
     fn policy(&self, name: &'static str) -> Policy {

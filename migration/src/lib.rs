@@ -19,6 +19,8 @@ mod m0009_hold;
 mod m0010_payment;
 mod m0011_discount;
 mod m0012_operation;
+mod m0013_stock_layout;
+mod m0014_early_release;
 
 /// All steps, oldest first.
 pub struct Migrator;
@@ -39,6 +41,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0010_payment::Migration),
             Box::new(m0011_discount::Migration),
             Box::new(m0012_operation::Migration),
+            Box::new(m0013_stock_layout::Migration),
+            Box::new(m0014_early_release::Migration),
         ]
     }
 }

@@ -89,6 +89,8 @@ impl PoolSettings {
 #[derive(Clone, Debug)]
 pub struct Db {
     transactions: DatabaseConnection,
+    /// Whether a transaction was dropped half way.
+    half_done: Suspicion,
     reader: Reader,
     turnstile: Arc<Semaphore>,
     settings: PoolSettings,
@@ -113,7 +115,8 @@ impl Db {
     /// [`ConnectError`] when the URL is of another kind or nobody answers.
     pub async fn connect(url: &str, settings: PoolSettings) -> Result<Self, ConnectError> {
         check_url(url)?;
-        let transactions = Database::connect(for_transactions(url, settings))
+        let half_done = Suspicion::default();
+        let transactions = Database::connect(for_transactions(url, settings, half_done.clone()))
             .await
             .map_err(ConnectError::Unreachable)?;
         let suspicion = Suspicion::default();
@@ -122,6 +125,7 @@ impl Db {
             .map_err(ConnectError::Unreachable)?;
         Ok(Self {
             transactions,
+            half_done,
             reader: Reader {
                 connection,
                 deadline: settings.read_deadline,
@@ -140,6 +144,11 @@ impl Db {
     /// The pool that transactions begin on, without a deadline: for `txn`, which brings its own.
     pub fn transactions(&self) -> &DatabaseConnection {
         &self.transactions
+    }
+
+    /// To be called before a transaction that is not over is dropped: its connection then comes back as it is.
+    pub fn suspect_transactions(&self) {
+        self.half_done.raise();
     }
 
     /// Opens every connection for transactions now, so that nobody's first statement waits for one: a password's handshake takes
@@ -174,7 +183,7 @@ impl Db {
     }
 }
 
-fn for_transactions(url: &str, settings: PoolSettings) -> ConnectOptions {
+fn for_transactions(url: &str, settings: PoolSettings, half_done: Suspicion) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(settings.transactions_max)
@@ -194,8 +203,12 @@ fn for_transactions(url: &str, settings: PoolSettings) -> ConnectOptions {
                 ("client_min_messages", "error".to_owned()),
             ])
         })
-        .map_sqlx_postgres_pool_opts(|pool| {
-            pool.after_release(|connection, _| Box::pin(roll_back(connection)))
+        .map_sqlx_postgres_pool_opts(move |pool| {
+            let half_done = half_done.clone();
+            pool.after_release(move |connection, _| {
+                let half_done = half_done.clone();
+                Box::pin(async move { roll_back(connection, &half_done).await })
+            })
         });
     options
 }
@@ -230,18 +243,25 @@ fn in_ms(duration: Duration) -> String {
 }
 
 /// A future dropped inside `begin` leaves a transaction open on its connection (sqlx #4393): the next one to take it would then write
-/// into a transaction that nobody commits. So no connection goes back into the pool before it has been rolled back; one that cannot
-/// say so in time is on a dead line, and is thrown away, or it would keep its place in the pool until the network notices.
+/// into a transaction that nobody commits. Transactions run in tasks of their own, and only a passed deadline drops one half way: while that may have
+/// happened, no connection goes back into the pool before it has been rolled back; one that cannot say so in time is on a dead line, and is
+/// thrown away, or it would keep its place in the pool until the network notices. Rolling back always would cost every purchase a round trip.
 ///
 /// A bare ROLLBACK would do, but outside of a transaction, which is the rule, the server logs a warning for each.
-async fn roll_back(connection: &mut sqlx::PgConnection) -> Result<bool, sqlx::Error> {
+async fn roll_back(
+    connection: &mut sqlx::PgConnection,
+    half_done: &Suspicion,
+) -> Result<bool, sqlx::Error> {
+    if !half_done.stands() {
+        return Ok(true);
+    }
     match timeout(RELEASE_MAX, connection.execute("BEGIN; ROLLBACK")).await {
         Ok(result) => result.map(|_| true),
         Err(_) => Err(sqlx::Error::PoolTimedOut),
     }
 }
 
-/// Whether lines to the database may be dead: for a while after a read got no answer.
+/// Whether connections may be in a bad way: for a while after one was given up.
 #[derive(Clone, Debug, Default)]
 struct Suspicion(Arc<Mutex<Option<Instant>>>);
 

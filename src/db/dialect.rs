@@ -39,6 +39,16 @@ pub fn is_retryable(error: &DbErr) -> bool {
     )
 }
 
+/// True when a row with that key is there already.
+pub fn is_unique_violation(error: &DbErr) -> bool {
+    sqlstate(error).as_deref() == Some("23505")
+}
+
+/// True when a number does not fit into its column.
+pub fn is_out_of_range(error: &DbErr) -> bool {
+    sqlstate(error).as_deref() == Some("22003")
+}
+
 /// True when the server could not be reached, went away, or is going: nothing that the caller asked for is wrong.
 pub fn is_unavailable(error: &DbErr) -> bool {
     if matches!(error, DbErr::ConnectionAcquire(_)) {
@@ -81,6 +91,11 @@ pub fn create_database(name: &str) -> String {
 /// `column = ANY($1)`: one prepared statement for any number of ids, where `IN (…)` would make one for each number.
 pub fn column_in<C: ColumnTrait>(column: C, ids: &[i64]) -> SimpleExpr {
     Expr::col(column.as_column_ref()).eq(PgFunc::any(ids.to_vec()))
+}
+
+/// The same for texts.
+pub fn text_in<C: ColumnTrait>(column: C, texts: Vec<String>) -> SimpleExpr {
+    Expr::col(column.as_column_ref()).eq(PgFunc::any(texts))
 }
 
 /// A statement with positional parameters, for the few places where the query builder has no words.
@@ -157,6 +172,42 @@ pub async fn advisory_lock<C: ConnectionTrait>(connection: &C, key: i64) -> Resu
 pub async fn advisory_unlock<C: ConnectionTrait>(connection: &C, key: i64) -> Result<(), DbErr> {
     connection
         .execute_raw(statement("SELECT pg_advisory_unlock($1)", [key.into()]))
+        .await
+        .map(drop)
+}
+
+/// Waits for the advisory lock of `id` in `class`, and keeps it until the transaction ends. An id has 64 bits and a lock's name 32:
+/// the halves are folded, and two products that meet share a lock, which is slower and never wrong.
+///
+/// # Errors
+/// What the database says.
+pub async fn advisory_lock_in_transaction<C: ConnectionTrait>(
+    connection: &C,
+    class: i32,
+    id: i64,
+) -> Result<(), DbErr> {
+    #[expect(clippy::cast_possible_truncation, reason = "folded on purpose")]
+    let folded = (id ^ (id >> 32)) as i32;
+    connection
+        .query_one_raw(statement(
+            "SELECT pg_advisory_xact_lock($1, $2)",
+            [class.into(), folded.into()],
+        ))
+        .await
+        .map(drop)
+}
+
+/// Makes this transaction's commit wait for the disk, also if it wrote nothing: what it read may have been committed by somebody who did
+/// not wait. The log is ordered, so this flush covers what was read.
+///
+/// # Errors
+/// What the database says.
+pub async fn flush_at_commit<C: ConnectionTrait>(connection: &C) -> Result<(), DbErr> {
+    connection
+        .query_one_raw(statement(
+            "SELECT pg_logical_emit_message(true, 'doorbuster', '')",
+            [],
+        ))
         .await
         .map(drop)
 }

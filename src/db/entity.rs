@@ -22,4 +22,6 @@ pub mod simulation_lane;
 pub mod simulation_run;
 pub mod simulation_sample;
 pub mod stock;
+pub mod stock_bucket;
 pub mod stock_movement;
+pub mod stock_unit;

@@ -9,9 +9,14 @@ use uuid::Uuid;
 
 use super::{
     dialect,
-    entity::{cart, customer_order, discount_code, hold, payment, refund, stock},
+    entity::{
+        cart, customer_order, discount_code, hold, payment, refund, stock, stock_bucket, stock_unit,
+    },
     txn::Work,
 };
+
+/// The class of advisory locks that are named after products.
+const ADVISORY_STOCK: i32 = 1;
 
 /// Locks one stock row with `SELECT … FOR UPDATE`; `None` if there is none.
 ///
@@ -19,6 +24,88 @@ use super::{
 /// What the database says.
 pub async fn stock_row(work: &Work, product_id: i64) -> Result<Option<stock::Model>, DbErr> {
     by_id::<stock::Entity>(work, product_id).await
+}
+
+/// The same, but fails with 55P03 where it would have to wait.
+///
+/// # Errors
+/// What the database says.
+pub async fn stock_row_nowait(work: &Work, product_id: i64) -> Result<Option<stock::Model>, DbErr> {
+    let row = stock::Entity::find_by_id(product_id)
+        .lock_with_behavior(LockType::Update, LockBehavior::Nowait);
+    work.waiting_for_lock(row.one(work.connection())).await
+}
+
+/// Queues for the advisory lock of a product, which goes with the transaction.
+///
+/// # Errors
+/// What the database says.
+pub async fn advisory_of_product(work: &Work, product_id: i64) -> Result<(), DbErr> {
+    work.waiting_for_lock(dialect::advisory_lock_in_transaction(
+        work.connection(),
+        ADVISORY_STOCK,
+        product_id,
+    ))
+    .await
+}
+
+/// Locks one bucket of a product that has `units` and that nobody else is at, looking at bucket `from` first and at those before it last.
+///
+/// # Errors
+/// What the database says.
+pub async fn free_bucket(
+    work: &Work,
+    product_id: i64,
+    units: i64,
+    from: i32,
+) -> Result<Option<stock_bucket::Model>, DbErr> {
+    let bucket = stock_bucket::Entity::find()
+        .filter(stock_bucket::Column::ProductId.eq(product_id))
+        .filter(stock_bucket::Column::Available.gte(units))
+        .order_by_desc(Expr::col(stock_bucket::Column::Bucket).gte(from))
+        .order_by_asc(stock_bucket::Column::Bucket)
+        .limit(1)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+    work.waiting_for_lock(bucket.one(work.connection())).await
+}
+
+/// Locks all buckets of a product, in their order.
+///
+/// # Errors
+/// What the database says.
+pub async fn buckets(work: &Work, product_id: i64) -> Result<Vec<stock_bucket::Model>, DbErr> {
+    let rows = stock_bucket::Entity::find()
+        .filter(stock_bucket::Column::ProductId.eq(product_id))
+        .order_by_asc(stock_bucket::Column::Bucket);
+    all(work, rows).await
+}
+
+/// Locks up to `at_most` units that are for sale and that nobody else is taking.
+///
+/// # Errors
+/// What the database says.
+pub async fn free_units(work: &Work, product_id: i64, at_most: u64) -> Result<Vec<i32>, DbErr> {
+    let units = units_for_sale(product_id)
+        .limit(at_most)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+    let rows = work.waiting_for_lock(units.all(work.connection())).await?;
+    Ok(rows.into_iter().map(|row| row.unit).collect())
+}
+
+/// Locks every unit that is for sale, in order, waiting for those that somebody is taking.
+///
+/// # Errors
+/// What the database says.
+pub async fn units_left(work: &Work, product_id: i64) -> Result<Vec<i32>, DbErr> {
+    let rows = all(work, units_for_sale(product_id)).await?;
+    Ok(rows.into_iter().map(|row| row.unit).collect())
+}
+
+fn units_for_sale(product_id: i64) -> Select<stock_unit::Entity> {
+    stock_unit::Entity::find()
+        .filter(stock_unit::Column::ProductId.eq(product_id))
+        .filter(Expr::col(stock_unit::Column::Sold).not())
+        .order_by_asc(stock_unit::Column::Unit)
 }
 
 /// Locks the stock rows of several products with one `SELECT … FOR UPDATE`, in id order.

@@ -6,6 +6,7 @@
 
 use std::{
     fmt,
+    pin::pin,
     sync::{
         Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -15,7 +16,10 @@ use std::{
 
 use futures::future::BoxFuture;
 use rand::RngExt;
-use sea_orm::{AccessMode, DatabaseTransaction, DbErr, IsolationLevel, TransactionTrait};
+use sea_orm::{
+    AccessMode, DatabaseConnection, DatabaseTransaction, DbErr, IsolationLevel, TransactionTrait,
+};
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Db, dialect};
 use crate::{config::crash_point, model::ShopError};
@@ -29,8 +33,19 @@ pub struct Policy {
     pub attempts_max: u32,
     /// From the request to the answer, over all attempts and the wait for a connection.
     pub deadline: Duration,
-    /// Whether it sees one moment and may not write.
-    pub snapshot: bool,
+    /// What it sees of others.
+    pub isolation: Isolation,
+}
+
+/// What a transaction sees of others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// Each statement sees what was committed when it began.
+    ReadCommitted,
+    /// As if it ran alone: the database aborts what would not look so.
+    Serializable,
+    /// All statements see the same moment, and none may write.
+    Snapshot,
 }
 
 impl Policy {
@@ -40,7 +55,7 @@ impl Policy {
             name,
             attempts_max: 10,
             deadline: REQUEST_DEADLINE,
-            snapshot: false,
+            isolation: Isolation::ReadCommitted,
         }
     }
 
@@ -50,7 +65,7 @@ impl Policy {
             name,
             attempts_max: 1,
             deadline,
-            snapshot: true,
+            isolation: Isolation::Snapshot,
         }
     }
 }
@@ -76,6 +91,11 @@ pub struct TimeSplit {
 }
 
 impl TimeSplit {
+    /// All of it.
+    pub fn total(&self) -> Duration {
+        self.pool_wait + self.lock_wait + self.execute + self.commit
+    }
+
     /// Adds another transaction's time.
     pub fn add(&mut self, other: Self) {
         self.pool_wait += other.pool_wait;
@@ -118,6 +138,15 @@ impl<T> Outcome<T> {
         taken.with(result.map(change))
     }
 
+    /// The same after `before`, which came to nothing: with what both took. Asking once more is no retry; what `before` retried is.
+    #[must_use]
+    pub fn after<U>(mut self, before: &Outcome<U>) -> Self {
+        self.attempts += before.attempts.saturating_sub(1);
+        self.fallbacks += before.fallbacks;
+        self.split.add(before.split);
+        self
+    }
+
     /// The result, and apart from it what it took.
     pub fn into_parts(self) -> (Result<T, TxnError>, Outcome<()>) {
         let taken = Outcome {
@@ -130,7 +159,7 @@ impl<T> Outcome<T> {
     }
 
     /// What it took, with another result.
-    pub fn with<U>(self, result: Result<U, TxnError>) -> Outcome<U> {
+    pub fn with<U>(&self, result: Result<U, TxnError>) -> Outcome<U> {
         Outcome {
             result,
             attempts: self.attempts,
@@ -170,6 +199,40 @@ pub enum TxnError {
     Panicked { name: &'static str },
 }
 
+impl TxnError {
+    /// The same failure for another of those who shared the transaction. Its source is told as text.
+    #[must_use]
+    pub fn for_another(&self) -> Self {
+        let told = |source: &DbErr| DbErr::Custom(source.to_string());
+        match self {
+            Self::Refused(error) => Self::Refused(error.clone()),
+            Self::Unavailable { name, source } => Self::Unavailable {
+                name,
+                source: source.as_ref().map(told),
+            },
+            Self::Exhausted {
+                name,
+                attempts,
+                source,
+            } => Self::Exhausted {
+                name,
+                attempts: *attempts,
+                source: told(source),
+            },
+            Self::DeadlinePassed { name, contended } => Self::DeadlinePassed {
+                name,
+                contended: *contended,
+            },
+            Self::OutcomeUnknown { name } => Self::OutcomeUnknown { name },
+            Self::Database { name, source } => Self::Database {
+                name,
+                source: told(source),
+            },
+            Self::Panicked { name } => Self::Panicked { name },
+        }
+    }
+}
+
 /// Why the body of a transaction stops. Either way it is rolled back.
 #[derive(Debug)]
 pub enum Abort {
@@ -177,6 +240,8 @@ pub enum Abort {
     Refused(ShopError),
     /// By the database.
     Db(DbErr),
+    /// What was read is no longer so, and nothing was written for it: to be tried again.
+    Conflict,
 }
 
 impl From<ShopError> for Abort {
@@ -235,8 +300,31 @@ where
     T: Send + 'static,
     F: for<'w> Fn(&'w Work) -> BoxFuture<'w, Result<T, Abort>> + Send + Sync + 'static,
 {
+    spawn(db, policy, InTransaction(body)).await
+}
+
+/// Runs `body`, which is a single statement, and a transaction by itself: no BEGIN, no COMMIT, one round trip. For a statement that does
+/// the whole unit of work, or that commits on its own.
+///
+/// A connection that is lost meanwhile leaves the outcome unknown.
+pub async fn run_statement<T, F>(db: &Db, policy: Policy, body: F) -> Outcome<T>
+where
+    T: Send + 'static,
+    F: for<'c> Fn(&'c DatabaseConnection) -> BoxFuture<'c, Result<T, DbErr>>
+        + Send
+        + Sync
+        + 'static,
+{
+    spawn(db, policy, ByItself(body)).await
+}
+
+async fn spawn<T, F>(db: &Db, policy: Policy, body: F) -> Outcome<T>
+where
+    T: Send + 'static,
+    F: Body<T> + Send + Sync + 'static,
+{
     let db = db.clone();
-    let task = tokio::spawn(async move { run_in_task(&db, policy, &body).await });
+    let task = tokio::spawn(async move { run_in_task(&db, policy, body).await });
     task.await
         .unwrap_or_else(|_| Outcome::failed(TxnError::Panicked { name: policy.name }))
 }
@@ -253,19 +341,30 @@ where
     run(db, policy, body).await.result
 }
 
-async fn run_in_task<T, F>(db: &Db, policy: Policy, body: &F) -> Outcome<T>
+async fn run_in_task<T, F>(db: &Db, policy: Policy, body: F) -> Outcome<T>
 where
-    F: for<'w> Fn(&'w Work) -> BoxFuture<'w, Result<T, Abort>>,
+    F: Body<T>,
 {
     let mut split = TimeSplit::default();
     let mut attempts = 0;
     let committing = AtomicBool::new(false);
-    let within_deadline = tokio::time::timeout(
-        policy.deadline,
-        attempt_until_done(db, policy, body, &mut attempts, &mut split, &committing),
-    )
-    .await;
-    let result = within_deadline.unwrap_or_else(|_| {
+    let result = {
+        let mut work = pin!(attempt_until_done(
+            db,
+            policy,
+            &body,
+            &mut attempts,
+            &mut split,
+            &committing
+        ));
+        let within_deadline = tokio::time::timeout(policy.deadline, &mut work).await;
+        if within_deadline.is_err() {
+            // Before the work is dropped, and its connection goes back as it is.
+            db.suspect_transactions();
+        }
+        within_deadline
+    };
+    let result = result.unwrap_or_else(|_| {
         Err(if committing.load(Ordering::Relaxed) {
             TxnError::OutcomeUnknown { name: policy.name }
         } else {
@@ -295,12 +394,12 @@ async fn attempt_until_done<T, F>(
     committing: &AtomicBool,
 ) -> Result<T, TxnError>
 where
-    F: for<'w> Fn(&'w Work) -> BoxFuture<'w, Result<T, Abort>>,
+    F: Body<T>,
 {
     loop {
         *attempts += 1;
         committing.store(false, Ordering::Relaxed);
-        match attempt(db, policy, body, split, committing).await {
+        match body.attempt(db, policy, split, committing).await {
             Ok(value) => return Ok(value),
             Err(Failure::Final(error)) => return Err(error),
             Err(Failure::Retryable(source)) if *attempts >= policy.attempts_max => {
@@ -338,7 +437,87 @@ impl Failure {
     }
 }
 
-async fn attempt<T, F>(
+/// What one attempt does.
+trait Body<T> {
+    fn attempt(
+        &self,
+        db: &Db,
+        policy: Policy,
+        split: &mut TimeSplit,
+        committing: &AtomicBool,
+    ) -> impl Future<Output = Result<T, Failure>> + Send;
+}
+
+struct InTransaction<F>(F);
+
+impl<T, F> Body<T> for InTransaction<F>
+where
+    T: Send,
+    F: for<'w> Fn(&'w Work) -> BoxFuture<'w, Result<T, Abort>> + Send + Sync,
+{
+    async fn attempt(
+        &self,
+        db: &Db,
+        policy: Policy,
+        split: &mut TimeSplit,
+        committing: &AtomicBool,
+    ) -> Result<T, Failure> {
+        let _turn = turn(db, policy.name, split).await?;
+        attempt_transaction(db, policy, &self.0, split, committing).await
+    }
+}
+
+struct ByItself<F>(F);
+
+impl<T, F> Body<T> for ByItself<F>
+where
+    T: Send,
+    F: for<'c> Fn(&'c DatabaseConnection) -> BoxFuture<'c, Result<T, DbErr>> + Send + Sync,
+{
+    async fn attempt(
+        &self,
+        db: &Db,
+        policy: Policy,
+        split: &mut TimeSplit,
+        committing: &AtomicBool,
+    ) -> Result<T, Failure> {
+        let name = policy.name;
+        let _turn = turn(db, name, split).await?;
+        let started = Instant::now();
+        committing.store(true, Ordering::Relaxed);
+        crash_point::pass("before commit of", name);
+        let result = (self.0)(db.transactions()).await;
+        crash_point::pass("after commit of", name);
+        split.execute += started.elapsed();
+        result.map_err(|error| match Failure::of(name, error) {
+            Failure::Final(TxnError::Unavailable { source: Some(error), .. })
+                if !matches!(error, DbErr::ConnectionAcquire(_)) =>
+            {
+                tracing::error!(%error, transaction = name, "lost the connection in a statement that commits");
+                Failure::Final(TxnError::OutcomeUnknown { name })
+            }
+            other => other,
+        })
+    }
+}
+
+/// Waits at the turnstile.
+async fn turn(
+    db: &Db,
+    name: &'static str,
+    split: &mut TimeSplit,
+) -> Result<OwnedSemaphorePermit, Failure> {
+    let queued = Instant::now();
+    let turn = db
+        .turnstile()
+        .acquire_owned()
+        .await
+        .map_err(|_| Failure::Final(TxnError::Unavailable { name, source: None }))?;
+    split.pool_wait += queued.elapsed();
+    Ok(turn)
+}
+
+async fn attempt_transaction<T, F>(
     db: &Db,
     policy: Policy,
     body: &F,
@@ -349,13 +528,6 @@ where
     F: for<'w> Fn(&'w Work) -> BoxFuture<'w, Result<T, Abort>>,
 {
     let name = policy.name;
-    let queued = Instant::now();
-    let turnstile = db.turnstile();
-    let Ok(_turn) = turnstile.acquire().await else {
-        return Err(Failure::Final(TxnError::Unavailable { name, source: None }));
-    };
-    split.pool_wait += queued.elapsed();
-
     let started = Instant::now();
     let transaction = begin(db, policy)
         .await
@@ -388,6 +560,7 @@ where
             Err(match abort {
                 Abort::Refused(error) => Failure::Final(TxnError::Refused(error)),
                 Abort::Db(error) => Failure::of(name, error),
+                Abort::Conflict => Failure::Retryable(DbErr::RecordNotUpdated),
             })
         }
     }
@@ -398,16 +571,14 @@ where
     reason = "this is where transactions begin"
 )]
 async fn begin(db: &Db, policy: Policy) -> Result<DatabaseTransaction, DbErr> {
-    if policy.snapshot {
-        return db
-            .transactions()
-            .begin_with_config(
-                Some(IsolationLevel::RepeatableRead),
-                Some(AccessMode::ReadOnly),
-            )
-            .await;
-    }
-    db.transactions().begin().await
+    let (level, mode) = match policy.isolation {
+        Isolation::ReadCommitted => return db.transactions().begin().await,
+        Isolation::Serializable => (IsolationLevel::Serializable, AccessMode::ReadWrite),
+        Isolation::Snapshot => (IsolationLevel::RepeatableRead, AccessMode::ReadOnly),
+    };
+    db.transactions()
+        .begin_with_config(Some(level), Some(mode))
+        .await
 }
 
 async fn commit(name: &'static str, work: Work) -> Result<(), Failure> {

@@ -85,6 +85,11 @@ pub enum ShopError {
     StrategyUnknown,
     #[error("The strategy {0} is not safe: it may sell from a private lane only.")]
     StrategyUnsafeHere(String),
+    /// Of another layout of stock, or of another product than a lane.
+    #[error("The strategy {0} sells only from a lane that is laid out for it.")]
+    StrategyOfOtherLane(String),
+    #[error("The shop is very busy. Nothing was bought; try again in {retry_after_s} s.")]
+    QueueFull { retry_after_s: u64 },
     #[error("Another simulation is running. Wait for its verdict.")]
     SimulationBusy,
     #[error("Please sign in first.")]
@@ -115,7 +120,7 @@ impl ShopError {
             Self::Malformed(_) => 400,
             Self::NotSignedIn | Self::WrongPassword | Self::SignatureInvalid => 401,
             Self::CardDeclined { .. } => 402,
-            Self::StrategyUnsafeHere(_) | Self::CrossSite => 403,
+            Self::StrategyUnsafeHere(_) | Self::StrategyOfOtherLane(_) | Self::CrossSite => 403,
             Self::UnknownProduct
             | Self::UnknownOrder
             | Self::UnknownSimulation
@@ -144,7 +149,7 @@ impl ShopError {
             | Self::IdempotencyKeyInvalid
             | Self::CodeUnknown(_)
             | Self::StrategyUnknown => 422,
-            Self::TooManyRequests { .. } => 429,
+            Self::TooManyRequests { .. } | Self::QueueFull { .. } => 429,
             Self::Internal { .. } => 500,
             Self::Unavailable { .. }
             | Self::Busy { .. }
@@ -157,6 +162,7 @@ impl ShopError {
     pub const fn retry_after_s(&self) -> Option<u64> {
         match self {
             Self::TooManyRequests { retry_after_s }
+            | Self::QueueFull { retry_after_s }
             | Self::Unavailable { retry_after_s }
             | Self::Busy { retry_after_s }
             | Self::ProviderAway { retry_after_s }

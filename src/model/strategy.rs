@@ -6,60 +6,178 @@ use serde::{Deserialize, Serialize};
 
 use super::ShopError;
 
-/// A way of taking stock. The code of each stands in `shop::inventory::strategies`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum StrategyKey {
+/// Makes [`StrategyKey`], with one entry a strategy: variant, key, whether it is safe, one sentence for lists, and how it works.
+macro_rules! strategies {
+    ($($(#[$about:meta])* $variant:ident = $key:literal, $safety:ident, $summary:literal, $explanation:literal;)*) => {
+        /// A way of taking stock. The code of each stands in `shop::inventory::strategies`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub enum StrategyKey {
+            $($(#[$about])* $variant,)*
+        }
+
+        impl StrategyKey {
+            /// Every strategy, safe ones first.
+            pub const ALL: [Self; [$($key),*].len()] = [$(Self::$variant),*];
+
+            /// The key, as commands and requests spell it.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $key,)*
+                }
+            }
+
+            /// True when it never oversells, never undersells, and loses no acknowledged order, on one server or on many.
+            pub const fn is_safe(self) -> bool {
+                match self {
+                    $(Self::$variant => matches!(Safety::$safety, Safety::Safe),)*
+                }
+            }
+
+            /// One sentence for lists.
+            pub const fn summary(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $summary,)*
+                }
+            }
+
+            /// How it works, for somebody who watches it.
+            pub const fn explanation(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $explanation,)*
+                }
+            }
+        }
+    };
+}
+
+/// What a line of the table says.
+enum Safety {
+    Safe,
+    Unsafe,
+}
+
+strategies! {
     /// `SELECT … FOR UPDATE`, check, update.
-    RowLock,
+    RowLock = "row-lock", Safe,
+        "locks the stock row with SELECT … FOR UPDATE, checks, then updates it",
+        "Each buyer locks the stock row with SELECT … FOR UPDATE, checks it, and updates it. The others wait in line; \
+         nobody can change what was read before it is written.";
+    /// The same with `NOWAIT`, retried.
+    RowLockNowait = "row-lock-nowait", Safe,
+        "locks the stock row or fails at once with NOWAIT, and tries again after a random pause",
+        "Each buyer tries to lock the stock row, and leaves at once if somebody else has it, to come back after a random \
+         pause. Nobody waits in the database; most attempts are misses.";
     /// `UPDATE … WHERE available >= n`; the number of affected rows decides.
-    ConditionalUpdate,
-    /// Read, compare in the application, write the new value: loses updates.
-    Unguarded,
+    ConditionalUpdate = "conditional-update", Safe,
+        "updates the row only where enough is available; the affected rows decide",
+        "Each buyer sends one UPDATE that only matches while enough is available. Whoever waited has the condition \
+         evaluated again on the new row; no matching row means a refusal.";
+    /// An unchecked decrement, which a constraint rejects.
+    CheckConstraint = "check-constraint", Safe,
+        "subtracts unchecked, and lets the database's CHECK constraint reject what is not there",
+        "Each buyer subtracts without looking. A CHECK constraint on the row refuses to let the counter go below zero, \
+         and takes the whole purchase back.";
+    /// Version compare-and-swap, retried.
+    Optimistic = "optimistic", Safe,
+        "writes only if the row's version is still the one that was read, and tries again if not",
+        "Each buyer reads the row with its version, and writes only if the version is still the same. Whoever was \
+         overtaken has worked in vain, and begins anew.";
+    /// `SERIALIZABLE`, retried on 40001.
+    Serializable = "serializable", Safe,
+        "reads and writes under SERIALIZABLE, and tries again when the database finds a conflict",
+        "Each buyer reads and writes as if alone. The database watches who read what, and aborts those whose purchases \
+         could not have happened one after the other; they begin anew.";
+    /// `pg_advisory_xact_lock` around a conditional write.
+    AdvisoryLock = "advisory-lock", Safe,
+        "queues for an advisory lock named after the product, then updates conditionally",
+        "Each buyer queues for a lock that is only a name, the product’s, and then updates the row on condition. The \
+         queue stands beside the row instead of at it.";
+    /// One row a unit, `FOR UPDATE SKIP LOCKED`.
+    SkipLockedUnits = "skip-locked-units", Safe,
+        "keeps one row for each unit, and takes those that nobody else is taking with SKIP LOCKED",
+        "Each unit is a row of its own. Each buyer takes one that nobody else is taking, so nobody waits; only at the \
+         very end does one wait for those that are still in other hands.";
+    /// Stock split over several rows.
+    Buckets = "buckets", Safe,
+        "splits the stock over several rows, so that buyers queue at different ones",
+        "The stock is split over eight rows, and each buyer goes to one where nobody stands. When the buckets run dry, \
+         a buyer locks them all, and takes what is left wherever it is.";
+    /// One statement does it all in one round trip.
+    SingleStatement = "single-statement", Safe,
+        "takes the stock and writes order, line, movement and key in one statement, one round trip",
+        "Each buyer sends one statement that takes the stock and writes order, line, movement and key. The row is never \
+         locked while the database waits for the buyer’s next word.";
+    /// One procedure that lets the row go before its flush.
+    EarlyRelease = "early-release", Safe,
+        "lets the row go before the commit is on disk, and answers once a later flush has put it there",
+        "Each buyer’s purchase commits without waiting for the disk, which lets the row go at once; the answer waits for \
+         a later flush, which many share.";
+    /// One writer takes many waiting orders in one transaction.
+    MicroBatch = "micro-batch", Safe,
+        "lets one writer take all waiting orders in one transaction, and answers each after its commit",
+        "Buyers queue in the server’s memory. One writer takes all who wait, locks the row once for them, and commits \
+         once; then each gets an answer.";
+    /// A lock in the server's memory: safe on one server only.
+    ProcessMutex = "process-mutex", Unsafe,
+        "locks in the server's own memory: holds on one server, oversells on two",
+        "Each buyer takes a lock in the server’s own memory, reads, compares and writes. On one server this holds; a second \
+         server has another lock, and both sell the same unit.";
+    /// Read, compare, then subtract unchecked.
+    BlindDecrement = "blind-decrement", Unsafe,
+        "reads, compares in the application and subtracts unchecked: goes below zero",
+        "Each buyer reads the stock, compares, and then subtracts whatever is there by now. Two who saw the last unit \
+         both subtract it: the counter goes below zero.";
+    /// Read, compare in the application, write the new value.
+    Unguarded = "unguarded", Unsafe,
+        "reads, compares in the application and writes the new value back: loses updates",
+        "Each buyer reads the stock, compares, and writes back what it read less its own. Two who read the same number \
+         write the same number: one of the two sales is lost from the counter, and stays in the orders.";
+}
+
+/// How the stock of a product is laid out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum StockLayout {
+    /// One row with all of it.
+    Row,
+    /// Several rows with a part of it each.
+    Buckets,
+    /// One row for each unit.
+    Units,
+}
+
+impl StockLayout {
+    /// The layout, as stored.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Row => "row",
+            Self::Buckets => "buckets",
+            Self::Units => "units",
+        }
+    }
 }
 
 impl StrategyKey {
-    /// Every strategy, safe ones first.
-    pub const ALL: [Self; 3] = [Self::RowLock, Self::ConditionalUpdate, Self::Unguarded];
-
-    /// The key, as commands and requests spell it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::RowLock => "row-lock",
-            Self::ConditionalUpdate => "conditional-update",
-            Self::Unguarded => "unguarded",
-        }
-    }
-
-    /// True when it never oversells, never undersells, and loses no acknowledged order.
-    pub const fn is_safe(self) -> bool {
-        match self {
-            Self::RowLock | Self::ConditionalUpdate => true,
-            Self::Unguarded => false,
-        }
-    }
-
     /// True when it can also set stock aside, as a checkout needs.
     pub const fn can_hold(self) -> bool {
+        matches!(
+            self,
+            Self::RowLock | Self::ConditionalUpdate | Self::MicroBatch
+        )
+    }
+
+    /// How it wants the stock laid out.
+    pub const fn layout(self) -> StockLayout {
         match self {
-            Self::RowLock | Self::ConditionalUpdate => true,
-            Self::Unguarded => false,
+            Self::Buckets => StockLayout::Buckets,
+            Self::SkipLockedUnits => StockLayout::Units,
+            _ => StockLayout::Row,
         }
     }
 
-    /// One sentence for lists.
-    pub const fn summary(self) -> &'static str {
-        match self {
-            Self::RowLock => {
-                "locks the stock row with SELECT … FOR UPDATE, checks, then updates it"
-            }
-            Self::ConditionalUpdate => {
-                "updates the row only where enough is available; the affected rows decide"
-            }
-            Self::Unguarded => {
-                "reads, compares in the application and writes the new value back: loses updates"
-            }
-        }
+    /// True when it may sell a product of the shop, in front of its shoppers; if not, private lanes of the workbench alone.
+    pub const fn may_sell_in_shop(self) -> bool {
+        self.is_safe() && matches!(self.layout(), StockLayout::Row)
     }
 }
 
@@ -93,5 +211,21 @@ mod tests {
             "row_lock".parse::<StrategyKey>(),
             Err(ShopError::StrategyUnknown)
         );
+    }
+
+    #[test]
+    fn a_key_is_stored_as_it_is_spelled() {
+        for strategy in StrategyKey::ALL {
+            let stored = serde_json::to_value(strategy).ok();
+            assert_eq!(stored, Some(strategy.as_str().into()));
+        }
+    }
+
+    #[test]
+    fn what_may_sell_in_the_shop_is_safe() {
+        for strategy in StrategyKey::ALL {
+            assert!(strategy.is_safe() || !strategy.may_sell_in_shop());
+            assert!(strategy.may_sell_in_shop() || !strategy.can_hold());
+        }
     }
 }

@@ -71,6 +71,20 @@ pub async fn offer(work: &Work, product_id: i64) -> Result<Offer, Abort> {
         .ok_or_else(|| ShopError::UnknownProduct.into())
 }
 
+/// Reads several offers inside a transaction; those that do not exist are left out.
+///
+/// # Errors
+/// What the database says.
+pub async fn offers(work: &Work, product_ids: &[i64]) -> Result<Vec<Offer>, DbErr> {
+    let query =
+        product::Entity::find().filter(dialect::column_in(product::Column::Id, product_ids));
+    let rows = with_sale_state(query)
+        .into_model::<OfferRow>()
+        .all(work.connection())
+        .await?;
+    Ok(rows.into_iter().map(Offer::from).collect())
+}
+
 impl Shop {
     /// The shop's products by id, of one category or of all.
     ///

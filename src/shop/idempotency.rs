@@ -3,9 +3,11 @@
 //! A key is claimed by inserting it first, in the very transaction that does the work: whoever sends the same key meanwhile waits for
 //! that insert, and then finds either the answer or, after a rollback, nothing. So a refused key may be tried again.
 
+use std::collections::HashMap;
+
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, TryInsertResult,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QuerySelect, TryInsertResult,
     sea_query::Expr,
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -60,6 +62,16 @@ impl Claim {
             fingerprint,
         })
     }
+
+    /// The caller's key.
+    pub fn key(&self) -> &str {
+        &self.key
+    }
+
+    /// What the request is told apart by.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
+    }
 }
 
 /// Takes the key, or returns the answer that was given under it before.
@@ -93,13 +105,71 @@ pub async fn claim<T: DeserializeOwned>(
         .one(work.connection())
         .await?
         .ok_or_else(|| DbErr::RecordNotFound("an idempotency key that was just seen".to_owned()))?;
-    if known.fingerprint != claim.fingerprint {
-        return Err(ShopError::IdempotencyKeyReused.into());
+    // What is told again must be as durable as it was the first time.
+    dialect::flush_at_commit(work.connection()).await?;
+    KeptAnswer::of(known).to(claim).map(Some)
+}
+
+/// The answers that are kept under `keys`, each with what was asked, by key.
+///
+/// # Errors
+/// What the database says.
+pub async fn answers(work: &Work, keys: Vec<String>) -> Result<HashMap<String, KeptAnswer>, DbErr> {
+    let rows = idempotency_key::Entity::find()
+        .filter(dialect::text_in(idempotency_key::Column::Key, keys))
+        .all(work.connection())
+        .await?;
+    if !rows.is_empty() {
+        dialect::flush_at_commit(work.connection()).await?;
     }
-    let answer = known.response.unwrap_or_default();
-    serde_json::from_str(&answer)
-        .map(Some)
-        .map_err(|error| DbErr::Json(error.to_string()).into())
+    let kept = rows
+        .into_iter()
+        .map(|row| (row.key.clone(), KeptAnswer::of(row)));
+    Ok(kept.collect())
+}
+
+/// What is kept under a key.
+#[derive(Clone, Debug)]
+pub struct KeptAnswer {
+    fingerprint: String,
+    response: String,
+}
+
+impl KeptAnswer {
+    fn of(row: idempotency_key::Model) -> Self {
+        Self {
+            fingerprint: row.fingerprint,
+            response: row.response.unwrap_or_default(),
+        }
+    }
+
+    /// The answer, if `claim` is for the same request.
+    ///
+    /// # Errors
+    /// [`ShopError::IdempotencyKeyReused`] if not; [`DbErr::Json`] for an answer of another shape.
+    pub fn to<T: DeserializeOwned>(&self, claim: &Claim) -> Result<T, Abort> {
+        if self.fingerprint != claim.fingerprint {
+            return Err(ShopError::IdempotencyKeyReused.into());
+        }
+        serde_json::from_str(&self.response).map_err(|error| DbErr::Json(error.to_string()).into())
+    }
+}
+
+/// Which of `keys` an answer is kept under, as committed now.
+///
+/// # Errors
+/// What the database says.
+pub async fn known_of<C: ConnectionTrait>(
+    connection: &C,
+    keys: Vec<String>,
+) -> Result<Vec<String>, DbErr> {
+    idempotency_key::Entity::find()
+        .select_only()
+        .column(idempotency_key::Column::Key)
+        .filter(dialect::text_in(idempotency_key::Column::Key, keys))
+        .into_tuple()
+        .all(connection)
+        .await
 }
 
 /// Keeps the answer under the key, to be committed with what it answers for.

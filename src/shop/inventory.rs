@@ -2,10 +2,28 @@
 
 pub mod counters;
 pub mod hold;
+pub mod known_keys;
+pub mod layout;
+pub mod process_locks;
 pub mod purchase;
 pub mod seam;
+pub mod sold_out;
 pub mod strategies;
 pub mod strategy;
+pub mod sync;
+pub mod waiting_line;
+
+use std::sync::Arc;
 
 pub use purchase::PurchaseRequest;
 pub use seam::Seam;
+use strategies::micro_batch::Counter;
+
+/// What the purchases of one shop share in memory, beside the pool: none of it decides whether a unit may be sold.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shared {
+    pub sold_out: Arc<sold_out::SoldOut>,
+    pub known_keys: Arc<known_keys::KnownKeys>,
+    pub counter: Arc<Counter>,
+    pub process_locks: process_locks::ProcessLocks,
+}

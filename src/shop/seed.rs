@@ -100,6 +100,7 @@ pub(crate) fn stock_row(product_id: i64, units: i64) -> stock::ActiveModel {
         sold: Set(0),
         version: Set(0),
         unguarded: Set(false),
+        layout: NotSet,
     }
 }
 

@@ -20,8 +20,7 @@ use crate::{
     shop::{
         catalog,
         idempotency::{self, Claim},
-        ledger::{self, Movement, MovementKind},
-        seed,
+        inventory::layout,
     },
 };
 
@@ -167,17 +166,7 @@ async fn private_product(
     }
     .insert(work.connection())
     .await?;
-    let row = stock::ActiveModel {
-        unguarded: Set(!plan.strategy.is_safe()),
-        ..seed::stock_row(product.id, units)
-    };
-    stock::Entity::insert(row)
-        .exec_without_returning(work.connection())
-        .await?;
-    if units > 0 {
-        let received = Movement::of(product.id, MovementKind::Receive, units);
-        ledger::append(work, &[received]).await?;
-    }
+    layout::lay_out(work, product.id, units, plan.strategy).await?;
     simulation_lane::Entity::update_many()
         .col_expr(simulation_lane::Column::ProductId, Expr::value(product.id))
         .filter(simulation_lane::Column::Id.eq(lane_id))
@@ -432,10 +421,12 @@ pub async fn ground(db: &Db, product_id: i64, lane_id: i64) -> Result<Ground, Sh
 /// # Errors
 /// [`ShopError::UnknownProduct`]; what a database failure means.
 pub async fn remaining(db: &Db, product_id: i64) -> Result<i64, ShopError> {
-    stock::Entity::find_by_id(product_id)
-        .one(db.reader())
+    let sql = "SELECT available FROM stock_level WHERE product_id = $1";
+    db.reader()
+        .query_one_raw(dialect::statement(sql, [product_id.into()]))
         .await
         .map_err(txn::read_error)?
-        .map(|row| row.available)
-        .ok_or(ShopError::UnknownProduct)
+        .ok_or(ShopError::UnknownProduct)?
+        .try_get("", "available")
+        .map_err(txn::read_error)
 }

@@ -15,6 +15,8 @@ pub struct Model {
     pub version: i64,
     /// True on a lane of an unsafe strategy, where the constraints stand aside so that it can fail in view.
     pub unguarded: bool,
+    /// See [`crate::model::StockLayout`]; of any other than `row` this row holds the total alone.
+    pub layout: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -2,13 +2,13 @@
 //! on one product with each other and with holds, releases, returns and restocks.
 
 use sea_orm::{
-    ColumnTrait, DbErr, EntityTrait, QueryFilter,
+    ColumnTrait, DbErr, EntityTrait, QueryFilter, UpdateMany,
     sea_query::{Expr, ExprTrait},
 };
 
 use crate::{
     db::{entity::stock, txn::Work},
-    model::Quantity,
+    model::{Quantity, StockLayout},
 };
 
 /// The row right after a write.
@@ -29,6 +29,15 @@ pub struct Shift {
 }
 
 impl Shift {
+    fn columns(self) -> [(stock::Column, i64); 4] {
+        [
+            (stock::Column::Total, self.total),
+            (stock::Column::Available, self.available),
+            (stock::Column::Reserved, self.reserved),
+            (stock::Column::Sold, self.sold),
+        ]
+    }
+
     /// From the shelf to an order.
     pub fn sell(quantity: Quantity) -> Self {
         let units = i64::from(quantity.get());
@@ -95,25 +104,38 @@ pub async fn read(work: &Work, product_id: i64) -> Result<Option<stock::Model>, 
 /// # Errors
 /// What the database says.
 pub async fn apply(work: &Work, product_id: i64, shift: Shift) -> Result<Option<Level>, DbErr> {
-    let mut update = stock::Entity::update_many()
+    write(work, update(product_id, shift)).await
+}
+
+/// An update that adds `shift` where every counter that it lowers holds as many.
+fn update(product_id: i64, shift: Shift) -> UpdateMany<stock::Entity> {
+    let lowered = shift
+        .columns()
+        .into_iter()
+        .filter(|(_, change)| *change < 0);
+    lowered.fold(unchecked(product_id, shift), |update, (column, change)| {
+        update.filter(column.gte(-change))
+    })
+}
+
+/// An update that adds `shift`, and bumps the version.
+fn unchecked(product_id: i64, shift: Shift) -> UpdateMany<stock::Entity> {
+    let changed = shift
+        .columns()
+        .into_iter()
+        .filter(|(_, change)| *change != 0);
+    let update = stock::Entity::update_many()
         .filter(stock::Column::ProductId.eq(product_id))
         .col_expr(
             stock::Column::Version,
             Expr::col(stock::Column::Version).add(1),
         );
-    for (column, change) in [
-        (stock::Column::Total, shift.total),
-        (stock::Column::Available, shift.available),
-        (stock::Column::Reserved, shift.reserved),
-        (stock::Column::Sold, shift.sold),
-    ] {
-        if change != 0 {
-            update = update.col_expr(column, Expr::col(column).add(change));
-        }
-        if change < 0 {
-            update = update.filter(column.gte(-change));
-        }
-    }
+    changed.fold(update, |update, (column, change)| {
+        update.col_expr(column, Expr::col(column).add(change))
+    })
+}
+
+async fn write(work: &Work, update: UpdateMany<stock::Entity>) -> Result<Option<Level>, DbErr> {
     let rows = work
         .waiting_for_lock(update.exec_with_returning(work.connection()))
         .await?;
@@ -133,6 +155,48 @@ pub async fn sell(
     quantity: Quantity,
 ) -> Result<Option<Level>, DbErr> {
     apply(work, product_id, Shift::sell(quantity)).await
+}
+
+/// Sells from the row only if it is still the one that was `read`; `None` if somebody has written it since.
+///
+/// # Errors
+/// What the database says.
+pub async fn sell_at_version(
+    work: &Work,
+    read: &stock::Model,
+    quantity: Quantity,
+) -> Result<Option<Level>, DbErr> {
+    let update = update(read.product_id, Shift::sell(quantity))
+        .filter(stock::Column::Version.eq(read.version));
+    write(work, update).await
+}
+
+/// Subtracts without a look at what is there, and leaves it to the row's constraints to reject that; `None` if the row is one on which no
+/// constraint stands.
+///
+/// # Errors
+/// What the database says: that a constraint broke.
+pub async fn subtract_from_guarded(
+    work: &Work,
+    product_id: i64,
+    quantity: Quantity,
+) -> Result<Option<Level>, DbErr> {
+    let update = unchecked(product_id, Shift::sell(quantity))
+        .filter(Expr::col(stock::Column::Unguarded).not())
+        .filter(stock::Column::Layout.eq(StockLayout::Row.as_str()));
+    write(work, update).await
+}
+
+/// Subtracts without a look at what is there. For exhibits only.
+///
+/// # Errors
+/// What the database says; on a guarded row, that a constraint broke.
+pub async fn subtract_unchecked(
+    work: &Work,
+    product_id: i64,
+    quantity: Quantity,
+) -> Result<Option<Level>, DbErr> {
+    write(work, unchecked(product_id, Shift::sell(quantity))).await
 }
 
 /// Writes absolute numbers computed from what was read earlier: the lost update itself. For exhibits only.

@@ -5,7 +5,11 @@ use async_trait::async_trait;
 use super::{
     hold::HoldStrategy,
     purchase::PurchaseRequest,
-    strategies::{ConditionalUpdate, RowLock, Unguarded},
+    strategies::{
+        AdvisoryLock, BlindDecrement, Buckets, CheckConstraint, ConditionalUpdate, EarlyRelease,
+        MicroBatch, Optimistic, ProcessMutex, RowLock, RowLockNowait, Serializable,
+        SingleStatement, SkipLockedUnits, Unguarded,
+    },
 };
 use crate::{
     db::txn::Outcome,
@@ -29,7 +33,19 @@ pub trait PurchaseStrategy: Send + Sync {
 pub fn of(key: StrategyKey) -> &'static dyn PurchaseStrategy {
     match key {
         StrategyKey::RowLock => &RowLock,
+        StrategyKey::RowLockNowait => &RowLockNowait,
         StrategyKey::ConditionalUpdate => &ConditionalUpdate,
+        StrategyKey::CheckConstraint => &CheckConstraint,
+        StrategyKey::Optimistic => &Optimistic,
+        StrategyKey::Serializable => &Serializable,
+        StrategyKey::AdvisoryLock => &AdvisoryLock,
+        StrategyKey::SkipLockedUnits => &SkipLockedUnits,
+        StrategyKey::Buckets => &Buckets,
+        StrategyKey::SingleStatement => &SingleStatement,
+        StrategyKey::EarlyRelease => &EarlyRelease,
+        StrategyKey::MicroBatch => &MicroBatch,
+        StrategyKey::ProcessMutex => &ProcessMutex,
+        StrategyKey::BlindDecrement => &BlindDecrement,
         StrategyKey::Unguarded => &Unguarded,
     }
 }

@@ -21,7 +21,7 @@ use crate::{
         locks,
         txn::{Abort, Outcome, Work},
     },
-    model::{Receipt, ShopError, StrategyKey, product::insufficient},
+    model::{Receipt, ShopError, StrategyKey},
     shop::{
         Shop,
         inventory::{
@@ -80,16 +80,11 @@ async fn hold_one(work: &Work, wanted: &Wanted) -> Result<Level, Abort> {
         .ok_or_else(|| wanted.refusal(stock.available).into())
 }
 
-async fn take(work: &Work, sale: &Sale) -> Result<Level, Abort> {
+async fn take(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
     sale.seam.pass(work).await?;
     if let Some(level) = counters::sell(work, sale.offer.id, sale.quantity).await? {
-        return Ok(level);
+        return Ok(Some(level));
     }
     // The sentence names what is left, and units may have come back since the update: decide both under one lock.
-    let stock = locks::stock_row(work, sale.offer.id)
-        .await?
-        .ok_or(ShopError::UnknownProduct)?;
-    counters::sell(work, sale.offer.id, sale.quantity)
-        .await?
-        .ok_or_else(|| insufficient(&sale.offer.name, stock.available, sale.quantity).into())
+    sale.take_under_lock(work, &Seam::Closed).await.map(Some)
 }

@@ -21,7 +21,7 @@ use crate::{
         locks,
         txn::{Abort, Outcome, Work},
     },
-    model::{Receipt, ShopError, StrategyKey, product::insufficient},
+    model::{Receipt, ShopError, StrategyKey},
     shop::{
         Shop,
         inventory::{
@@ -73,15 +73,6 @@ impl HoldStrategy for RowLock {
     }
 }
 
-async fn take(work: &Work, sale: &Sale) -> Result<Level, Abort> {
-    let stock = locks::stock_row(work, sale.offer.id)
-        .await?
-        .ok_or(ShopError::UnknownProduct)?;
-    sale.seam.pass(work).await?;
-    if stock.available < i64::from(sale.quantity.get()) {
-        return Err(insufficient(&sale.offer.name, stock.available, sale.quantity).into());
-    }
-    counters::sell(work, sale.offer.id, sale.quantity)
-        .await?
-        .ok_or_else(|| insufficient(&sale.offer.name, stock.available, sale.quantity).into())
+async fn take(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
+    sale.take_under_lock(work, &sale.seam).await.map(Some)
 }

@@ -41,21 +41,21 @@ impl PurchaseStrategy for Unguarded {
     }
 }
 
-async fn take(work: &Work, sale: &Sale) -> Result<Level, Abort> {
+async fn take(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
     let stock = counters::read(work, sale.offer.id)
         .await?
         .ok_or(ShopError::UnknownProduct)?;
     if !stock.unguarded {
         return Err(ShopError::StrategyUnsafeHere(StrategyKey::Unguarded.to_string()).into());
     }
-    let wanted = i64::from(sale.quantity.get());
+    let wanted = sale.units();
     if stock.available < wanted {
         return Err(insufficient(&sale.offer.name, stock.available, sale.quantity).into());
     }
     sale.seam.pass(work).await?;
     counters::overwrite(work, &stock, stock.available - wanted, stock.sold + wanted).await?;
-    Ok(Level {
+    Ok(Some(Level {
         available: stock.available - wanted,
         version: stock.version + 1,
-    })
+    }))
 }

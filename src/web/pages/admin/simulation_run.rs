@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::Subnav;
 use crate::{
     islands::workbench::LiveRun,
-    model::{RunSnapshot, RunState, Sample, ShopError, StrategyKey},
+    model::{RunSnapshot, RunState, Sample, ShopError},
     simulation::store,
     web::pages::frame::{Bundle, Page, framed},
 };
@@ -73,7 +73,7 @@ fn Story(run: RunSnapshot) -> impl IntoView {
     view! {
         <section class="panel story" aria-labelledby="story-title">
             <h2 id="story-title">"How stock was taken"</h2>
-            <p>{how(plan.strategy)}</p>
+            <p>{plan.strategy.explanation()}</p>
             <dl class="facts" aria-label="Parameters of the run">
                 <dt>"Shelf"</dt><dd>{shelf}</dd>
                 <dt>"Strategy"</dt><dd>{plan.strategy.as_str()}" "<span class=safety.0>{safety.1}</span></dd>
@@ -85,23 +85,6 @@ fn Story(run: RunSnapshot) -> impl IntoView {
                 <dt>"Seed"</dt><dd>{plan.seed}</dd>
             </dl>
         </section>
-    }
-}
-
-fn how(strategy: StrategyKey) -> &'static str {
-    match strategy {
-        StrategyKey::RowLock => {
-            "Each buyer locks the stock row with SELECT … FOR UPDATE, checks it, and updates it. The others wait in line; \
-             nobody can change what was read before it is written."
-        }
-        StrategyKey::ConditionalUpdate => {
-            "Each buyer sends one UPDATE that only matches while enough is available. Whoever waited has the condition \
-             evaluated again on the new row; no matching row means a refusal."
-        }
-        StrategyKey::Unguarded => {
-            "Each buyer reads the stock, compares, and writes back what it read less its own. Two who read the same number \
-             write the same number: one of the two sales is lost from the counter, and stays in the orders."
-        }
     }
 }
 

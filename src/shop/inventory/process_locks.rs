@@ -1,0 +1,42 @@
+//! Locks in the server's memory, one a product: what the strategy `process-mutex` trusts in.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, LazyLock, Mutex, PoisonError},
+};
+
+use tokio::sync::OwnedMutexGuard;
+
+type Locks = Arc<Mutex<HashMap<i64, Arc<tokio::sync::Mutex<()>>>>>;
+
+static OF_THIS_PROCESS: LazyLock<Locks> = LazyLock::new(Locks::default);
+
+/// A handle; clones share their locks.
+#[derive(Clone, Debug)]
+pub struct ProcessLocks(Locks);
+
+impl Default for ProcessLocks {
+    /// Those that everything in this process shares.
+    fn default() -> Self {
+        Self(Arc::clone(&OF_THIS_PROCESS))
+    }
+}
+
+impl ProcessLocks {
+    /// Those of another process: it shares none with this one.
+    pub fn of_another_process() -> Self {
+        Self(Locks::default())
+    }
+
+    /// Waits for the lock of a product.
+    pub async fn lock(&self, product_id: i64) -> OwnedMutexGuard<()> {
+        let lock = Arc::clone(
+            self.0
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .entry(product_id)
+                .or_default(),
+        );
+        lock.lock_owned().await
+    }
+}

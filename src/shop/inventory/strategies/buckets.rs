@@ -1,0 +1,106 @@
+//! `buckets`: the stock is split over several rows; each buyer goes to one that nobody else is at, and to the others only at the end.
+//!
+//! # Guarantees
+//! Each bucket is guarded as the one row is elsewhere. Who finds no free bucket with enough locks all of them, in their order, and takes
+//! the units wherever they are: so nothing is left over that would have fitted, and a refusal is decided by the sum, under lock.
+//!
+//! # Cost under contention
+//! With k buckets k buyers are served at once, each through their own row lock and flush. Towards the end, when buckets run dry,
+//! everybody has to lock them all, and the advantage is gone.
+//!
+//! # Fails as
+//! "Sold out" with units on the shelf, where the spill-over is forgotten: the classic undersell of sharded counters.
+//!
+//! # Choose it when
+//! One row is too hot, the database has processors to spare, and a total that needs a sum is good enough.
+
+use async_trait::async_trait;
+use rand::RngExt;
+use sea_orm::{
+    ColumnTrait, EntityTrait, QueryFilter,
+    sea_query::{Expr, ExprTrait},
+};
+
+use crate::{
+    db::{
+        entity::stock_bucket,
+        locks,
+        txn::{Abort, Outcome, Work},
+    },
+    model::{Receipt, ShopError, StrategyKey},
+    shop::{
+        Shop,
+        inventory::{
+            counters::Level,
+            layout::BUCKETS,
+            purchase::{self, PurchaseRequest, Sale},
+            strategy::PurchaseStrategy,
+        },
+    },
+};
+
+/// See the module's documentation.
+pub struct Buckets;
+
+#[async_trait]
+impl PurchaseStrategy for Buckets {
+    async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
+        purchase::in_one_transaction(shop, StrategyKey::Buckets, request, |work, sale| {
+            Box::pin(take(work, sale))
+        })
+        .await
+    }
+}
+
+async fn take(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
+    sale.seam.pass(work).await?;
+    let from = rand::rng().random_range(0..BUCKETS);
+    if let Some(bucket) = locks::free_bucket(work, sale.offer.id, sale.units(), from).await? {
+        sell(work, &bucket, sale.units()).await?;
+        return Ok(None);
+    }
+    spill_over(work, sale).await
+}
+
+/// Takes what is wanted from wherever it is.
+async fn spill_over(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
+    let buckets = locks::buckets(work, sale.offer.id).await?;
+    if buckets.is_empty() {
+        return Err(ShopError::StrategyOfOtherLane(sale.strategy.to_string()).into());
+    }
+    let left: i64 = buckets.iter().map(|bucket| bucket.available).sum();
+    if left < sale.units() {
+        return Err(sale.refuse(left, NO_VERSION));
+    }
+    let mut wanted = sale.units();
+    for bucket in buckets.iter().filter(|bucket| bucket.available > 0) {
+        let part = Ord::min(wanted, bucket.available);
+        sell(work, bucket, part).await?;
+        wanted -= part;
+        if wanted == 0 {
+            break;
+        }
+    }
+    Ok(None)
+}
+
+/// Buckets have no version in common.
+const NO_VERSION: i64 = 0;
+
+async fn sell(work: &Work, bucket: &stock_bucket::Model, units: i64) -> Result<(), Abort> {
+    let column = Expr::col::<stock_bucket::Column>;
+    stock_bucket::Entity::update_many()
+        .col_expr(
+            stock_bucket::Column::Available,
+            column(stock_bucket::Column::Available).sub(units),
+        )
+        .col_expr(
+            stock_bucket::Column::Sold,
+            column(stock_bucket::Column::Sold).add(units),
+        )
+        .filter(stock_bucket::Column::ProductId.eq(bucket.product_id))
+        .filter(stock_bucket::Column::Bucket.eq(bucket.bucket))
+        .exec(work.connection())
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,514 @@
+//! `micro-batch`: orders wait in a bounded line; one writer takes all that wait in one transaction, and answers each after the commit.
+//!
+//! # Guarantees
+//! The row is locked once for all, keys that are known are dropped, orders are admitted in the order of their arrival (one that does not fit
+//! does not block a smaller one behind it), and no answer is given before the commit is on disk. An order that the database refuses fails
+//! alone: the others are tried without it. After a crash in the middle each order is done or not done, and its key tells which.
+//!
+//! # Cost under contention
+//! One lock, one flush and six round trips for as many orders as came in the meantime: the more buyers, the cheaper each. The writer
+//! never waits for a batch to fill, so a lone buyer pays no more than the line's two hand-overs.
+//!
+//! # Fails as
+//! A full line: 429 with `Retry-After`, at once, instead of a timeout later. A writer that is stuck behind somebody else's lock holds up
+//! everybody; hence its deadline.
+//!
+//! # Choose it when
+//! One product is hot, and orders come faster than the disk can flush. A checkout's hold is one step of a transaction of its own and
+//! cannot wait for a writer: there, the lines of a cart are what is taken together.
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Instant,
+};
+
+use async_trait::async_trait;
+use sea_orm::{DbErr, FromQueryResult, Value};
+use tokio::sync::{Notify, oneshot};
+use uuid::Uuid;
+
+use crate::{
+    db::{
+        dialect, locks,
+        txn::{self, Abort, Outcome, Policy, TxnError, Work},
+    },
+    model::{Bill, Money, Receipt, ShopError, StockLayout, StrategyKey, bill::TAX_BASIS_POINTS},
+    shop::{
+        Shop,
+        catalog::{self, Offer},
+        idempotency::{self, KeptAnswer},
+        inventory::{
+            Seam,
+            counters::Level,
+            hold::{HoldStrategy, Wanted},
+            purchase::{self, PurchaseRequest},
+            strategy::PurchaseStrategy,
+            waiting_line::{Joined, Turn, WaitingLine},
+        },
+        orders,
+    },
+};
+
+/// Orders that may wait; whoever comes then is asked to come back.
+pub const WAITING_MAX: usize = 4_096;
+/// Orders of one transaction.
+const BATCH_MAX: usize = 1_024;
+/// When to come back to a full line.
+const COME_BACK_AFTER_S: u64 = 1;
+
+/// See the module's documentation.
+pub struct MicroBatch;
+
+/// Where orders wait. One for each pool of connections; whoever finds it empty becomes its writer.
+#[derive(Debug)]
+pub struct Counter {
+    line: Arc<WaitingLine<Waiting>>,
+    /// Rings when the writer has taken some.
+    room: Notify,
+}
+
+impl Default for Counter {
+    fn default() -> Self {
+        Self {
+            line: WaitingLine::new(WAITING_MAX),
+            room: Notify::new(),
+        }
+    }
+}
+
+/// An order in the line.
+#[derive(Debug)]
+struct Waiting {
+    order: BatchOrder,
+    since: Instant,
+    answer: oneshot::Sender<Outcome<Receipt>>,
+}
+
+/// What the transaction needs of an order.
+#[derive(Clone, Debug)]
+struct BatchOrder {
+    request: PurchaseRequest,
+    public_id: Uuid,
+}
+
+impl BatchOrder {
+    fn key(&self) -> Option<&str> {
+        self.request.claim.as_ref().map(|claim| claim.key())
+    }
+}
+
+#[async_trait]
+impl PurchaseStrategy for MicroBatch {
+    async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
+        shop.seam.pass_outside().await;
+        let (answer, answered) = oneshot::channel();
+        let waiting = Waiting {
+            order: BatchOrder {
+                request,
+                public_id: Uuid::now_v7(),
+            },
+            since: Instant::now(),
+            answer,
+        };
+        if let Err(refusal) = join(shop, waiting).await {
+            return Outcome::refused(refusal);
+        }
+        let name = StrategyKey::MicroBatch.as_str();
+        match tokio::time::timeout(shop.deadline, answered).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => Outcome::failed(TxnError::Panicked { name }),
+            // It may be in the writer's hands by now.
+            Err(_) => Outcome::failed(TxnError::OutcomeUnknown { name }),
+        }
+    }
+
+    fn holding(&self) -> Option<&dyn HoldStrategy> {
+        Some(self)
+    }
+}
+
+/// Joins the line; where there is no room, a shopper is sent away, and a simulated buyer, who has as long as the run, waits.
+async fn join(shop: &Shop, mut waiting: Waiting) -> Result<(), ShopError> {
+    let counter = &shop.shared.counter;
+    loop {
+        let room = counter.room.notified();
+        match counter.line.join(waiting) {
+            Joined::First(turn) => {
+                tokio::spawn(serve(shop.clone().with_seam(Seam::Closed), turn));
+                return Ok(());
+            }
+            Joined::Behind => return Ok(()),
+            Joined::Full(_) if shop.deadline <= txn::REQUEST_DEADLINE => {
+                return Err(ShopError::QueueFull {
+                    retry_after_s: COME_BACK_AFTER_S,
+                });
+            }
+            Joined::Full(back) => {
+                waiting = back;
+                room.await;
+            }
+        }
+    }
+}
+
+/// The writer: until nobody waits any more.
+async fn serve(shop: Shop, mut turn: Turn<Waiting>) {
+    while let Some(mut batch) = turn.take(BATCH_MAX) {
+        shop.shared.counter.room.notify_waiters();
+        // Whoever has left before the writer came wants nothing any more.
+        batch.retain(|waiting| !waiting.answer.is_closed());
+        while !batch.is_empty() {
+            batch = serve_batch(&shop, batch).await;
+        }
+        // Those who were just answered may want to join again.
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Answers all that came to an end, and returns those who came under the same key as another of the batch.
+async fn serve_batch(shop: &Shop, batch: Vec<Waiting>) -> Vec<Waiting> {
+    let (batch, again) = apart_by_key(batch);
+    let orders: Arc<[BatchOrder]> = batch.iter().map(|waiting| waiting.order.clone()).collect();
+    let outcome = run(shop, Arc::clone(&orders)).await;
+    let fails_together = matches!(
+        outcome.result,
+        Err(TxnError::Database { .. } | TxnError::Panicked { .. })
+    );
+    if fails_together && batch.len() > 1 {
+        for waiting in batch {
+            let alone = Arc::from(vec![waiting.order.clone()]);
+            let outcome = run(shop, alone).await;
+            answer(vec![waiting], outcome);
+        }
+    } else {
+        answer(batch, outcome);
+    }
+    again
+}
+
+fn apart_by_key(batch: Vec<Waiting>) -> (Vec<Waiting>, Vec<Waiting>) {
+    let mut seen = HashSet::new();
+    batch
+        .into_iter()
+        .partition(|waiting| match waiting.order.key() {
+            Some(key) => seen.insert(key.to_owned()),
+            None => true,
+        })
+}
+
+fn answer(batch: Vec<Waiting>, outcome: Outcome<Vec<Result<Receipt, ShopError>>>) {
+    let (result, taken) = outcome.into_parts();
+    let mut answers = match result {
+        Ok(answers) => answers
+            .into_iter()
+            .map(|answer| answer.map_err(TxnError::Refused))
+            .collect(),
+        Err(error) => Vec::from_iter(batch.iter().map(|_| Err(error.for_another()))),
+    }
+    .into_iter();
+    for waiting in batch {
+        let Some(result) = answers.next() else { return };
+        let mut answer = taken.with(result);
+        // In the line, while others were served.
+        let total = waiting.since.elapsed();
+        answer.split.pool_wait += total.saturating_sub(answer.split.total());
+        // Whoever has left hears nothing; the key tells.
+        let _ = waiting.answer.send(answer);
+    }
+}
+
+async fn run(shop: &Shop, orders: Arc<[BatchOrder]>) -> Outcome<Vec<Result<Receipt, ShopError>>> {
+    let policy = Policy {
+        deadline: shop.deadline,
+        ..Policy::request(StrategyKey::MicroBatch.as_str())
+    };
+    let shop = shop.clone();
+    txn::run(&shop.db.clone(), policy, move |work| {
+        let (shop, orders) = (shop.clone(), Arc::clone(&orders));
+        Box::pin(async move { in_one_transaction(work, &shop, &orders).await })
+    })
+    .await
+}
+
+async fn in_one_transaction(
+    work: &Work,
+    shop: &Shop,
+    orders: &[BatchOrder],
+) -> Result<Vec<Result<Receipt, ShopError>>, Abort> {
+    let mut ids: Vec<i64> = orders
+        .iter()
+        .map(|order| order.request.product_id)
+        .collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let offers = catalog::offers(work, &ids).await?;
+    let rows = locks::stock_rows(work, &ids).await?;
+    let keys: Vec<String> = orders
+        .iter()
+        .filter_map(|order| order.key().map(ToOwned::to_owned))
+        .collect();
+    // After the lock: what was sold under one of these keys has been committed by now.
+    let known = idempotency::answers(work, keys).await?;
+
+    let mut shelves: HashMap<i64, Shelf<'_>> = HashMap::new();
+    for row in &rows {
+        if let Some(offer) = offers.iter().find(|offer| offer.id == row.product_id) {
+            shelves.insert(
+                row.product_id,
+                Shelf {
+                    offer,
+                    in_one_row: row.layout == StockLayout::Row.as_str(),
+                    available: row.available,
+                    version: row.version,
+                },
+            );
+        }
+    }
+    let mut sales = Vec::new();
+    let mut answers = Vec::with_capacity(orders.len());
+    for order in orders {
+        answers.push(match known.get(order.key().unwrap_or_default()) {
+            Some(kept) => told_again(order, kept)?,
+            None => admit(shop, &mut shelves, order).map(|sale| {
+                let receipt = sale.receipt();
+                sales.push(sale);
+                receipt
+            }),
+        });
+    }
+    write(work, shop, &sales).await?;
+    Ok(answers)
+}
+
+fn told_again(order: &BatchOrder, kept: &KeptAnswer) -> Result<Result<Receipt, ShopError>, Abort> {
+    match order.request.claim.as_ref().map(|claim| kept.to(claim)) {
+        Some(Ok(receipt)) => Ok(Ok(receipt)),
+        Some(Err(Abort::Refused(reused))) => Ok(Err(reused)),
+        Some(Err(other)) => Err(other),
+        None => Ok(Err(ShopError::IdempotencyKeyInvalid)),
+    }
+}
+
+/// A product whose row is locked, as the orders that were admitted so far leave it.
+struct Shelf<'a> {
+    offer: &'a Offer,
+    in_one_row: bool,
+    available: i64,
+    /// Of the row, before this batch.
+    version: i64,
+}
+
+/// An order that is admitted.
+#[derive(Debug)]
+struct BatchSale {
+    order: BatchOrder,
+    offer: Offer,
+    bill: Bill,
+    remaining: i64,
+}
+
+impl BatchSale {
+    fn receipt(&self) -> Receipt {
+        Receipt {
+            order_id: self.order.public_id.to_string(),
+            remaining_stock: Some(self.remaining),
+        }
+    }
+}
+
+/// Admits an order if its shelf, less what was admitted before, has enough.
+fn admit(
+    shop: &Shop,
+    shelves: &mut HashMap<i64, Shelf<'_>>,
+    order: &BatchOrder,
+) -> Result<BatchSale, ShopError> {
+    let quantity = order.request.quantity;
+    let shelf = shelves
+        .get_mut(&order.request.product_id)
+        .ok_or(ShopError::UnknownProduct)?;
+    purchase::check_offer(shelf.offer, StrategyKey::MicroBatch, quantity)?;
+    if !shelf.in_one_row {
+        let key = StrategyKey::MicroBatch.to_string();
+        return Err(ShopError::StrategyOfOtherLane(key));
+    }
+    let units = i64::from(quantity.get());
+    if shelf.available < units {
+        let (available, version) = (shelf.available, shelf.version);
+        return Err(purchase::refuse(
+            shop,
+            shelf.offer,
+            quantity,
+            available,
+            version,
+        ));
+    }
+    let amount: Money = shelf
+        .offer
+        .price
+        .times(quantity)
+        .ok_or_else(orders::too_large)?;
+    let bill = Bill::handed_over(amount).ok_or_else(orders::too_large)?;
+    shelf.available -= units;
+    Ok(BatchSale {
+        order: order.clone(),
+        offer: shelf.offer.clone(),
+        bill,
+        remaining: shelf.available,
+    })
+}
+
+/// `$1` keys, `$2` fingerprints, `$3` answers, `$4` public ids, `$5` products, `$6` names, `$7` prices, `$8` units, `$9` lanes, `$10`
+/// currencies, `$11` totals, `$12` taxes, `$13` tax rate.
+const SALES: &str = "
+WITH asked AS (
+  SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::bigint[], $6::text[], $7::bigint[], $8::integer[],
+                       $9::bigint[], $10::text[], $11::bigint[], $12::bigint[])
+    AS a (key, fingerprint, response, public_id, product_id, product_name, price_cents, units, lane_id, currency, cents, tax_cents)),
+claimed AS (
+  INSERT INTO idempotency_key (key, fingerprint, response)
+  SELECT key, fingerprint, response FROM asked WHERE key <> ''
+  ON CONFLICT DO NOTHING RETURNING key),
+admitted AS MATERIALIZED (
+  SELECT nextval(pg_get_serial_sequence('customer_order', 'id')) AS order_id, asked.*
+  FROM asked LEFT JOIN claimed USING (key) WHERE asked.key = '' OR claimed.key IS NOT NULL),
+placed AS (
+  INSERT INTO customer_order (id, public_id, status, settlement, currency, subtotal_cents, total_cents, due_cents, tax_basis_points, tax_cents, lane_id)
+  SELECT order_id, public_id, 'placed', 'on_account', currency, cents, cents, cents, $13, tax_cents, nullif(lane_id, 0) FROM admitted),
+lined AS (
+  INSERT INTO order_line (order_id, product_id, product_name, unit_price_cents, quantity)
+  SELECT order_id, product_id, product_name, price_cents, units FROM admitted),
+moved AS (
+  INSERT INTO stock_movement (product_id, kind, quantity, order_id)
+  SELECT product_id, 'sell', units, order_id FROM admitted),
+wanted AS (
+  SELECT product_id, sum(units)::bigint AS units, count(*) AS orders FROM admitted GROUP BY product_id),
+taken AS (
+  UPDATE stock s SET available = s.available - wanted.units, sold = s.sold + wanted.units, version = s.version + 1
+  FROM wanted WHERE s.product_id = wanted.product_id AND s.available >= wanted.units
+  RETURNING s.product_id, s.available, s.version, wanted.orders)
+SELECT product_id, available, version, orders FROM taken";
+
+#[derive(Debug, FromQueryResult)]
+struct TakenRow {
+    product_id: i64,
+    available: i64,
+    version: i64,
+    orders: i64,
+}
+
+/// Writes all that was admitted, in one statement, and makes sure that it did.
+async fn write(work: &Work, shop: &Shop, sales: &[BatchSale]) -> Result<(), Abort> {
+    if sales.is_empty() {
+        return Ok(());
+    }
+    let statement = dialect::statement(SALES, columns(sales)?);
+    let taken = TakenRow::find_by_statement(statement)
+        .all(work.connection())
+        .await?;
+    let written: i64 = taken.iter().map(|row| row.orders).sum();
+    // A key that was claimed since it was looked for, by a purchase of something else: begun anew, it is known.
+    if usize::try_from(written) != Ok(sales.len()) {
+        return Err(Abort::Conflict);
+    }
+    for row in taken {
+        let level = Level {
+            available: row.available,
+            version: row.version,
+        };
+        purchase::announce(work, shop, row.product_id, level);
+    }
+    Ok(())
+}
+
+fn columns(sales: &[BatchSale]) -> Result<Vec<Value>, DbErr> {
+    let texts = |of: fn(&BatchSale) -> &str| -> Value {
+        sales
+            .iter()
+            .map(|sale| of(sale).to_owned())
+            .collect::<Vec<_>>()
+            .into()
+    };
+    let numbers =
+        |of: fn(&BatchSale) -> i64| -> Value { sales.iter().map(of).collect::<Vec<_>>().into() };
+    let answers: Vec<String> = sales
+        .iter()
+        .map(|sale| serde_json::to_string(&sale.receipt()))
+        .collect::<Result<_, _>>()
+        .map_err(|error| DbErr::Json(error.to_string()))?;
+    let public_ids: Vec<Uuid> = sales.iter().map(|sale| sale.order.public_id).collect();
+    let units: Vec<i32> = sales
+        .iter()
+        .map(|sale| sale.order.request.quantity.get().cast_signed())
+        .collect();
+    Ok(vec![
+        texts(|sale| sale.order.key().unwrap_or_default()),
+        texts(|sale| {
+            let claim = sale.order.request.claim.as_ref();
+            claim.map_or("", |claim| claim.fingerprint())
+        }),
+        answers.into(),
+        public_ids.into(),
+        numbers(|sale| sale.offer.id),
+        texts(|sale| &sale.offer.name),
+        numbers(|sale| sale.offer.price.cents),
+        units.into(),
+        numbers(|sale| {
+            sale.order
+                .request
+                .lane_id
+                .or(sale.offer.lane_id)
+                .unwrap_or(0)
+        }),
+        texts(|sale| sale.bill.total.currency.code()),
+        numbers(|sale| sale.bill.total.cents),
+        numbers(|sale| sale.bill.tax.cents),
+        TAX_BASIS_POINTS.into(),
+    ])
+}
+
+/// `$1` products, `$2` units of each.
+const HOLDS: &str = "
+UPDATE stock s SET available = s.available - w.more, reserved = s.reserved + w.more, version = s.version + 1
+FROM unnest($1::bigint[], $2::bigint[]) AS w (product_id, more)
+WHERE s.product_id = w.product_id AND s.available >= w.more
+RETURNING s.product_id, s.available, s.version";
+
+#[derive(Debug, FromQueryResult)]
+struct HeldRow {
+    product_id: i64,
+    available: i64,
+    version: i64,
+}
+
+#[async_trait]
+impl HoldStrategy for MicroBatch {
+    async fn hold(&self, work: &Work, seam: &Seam, wanted: &[Wanted]) -> Result<Vec<Level>, Abort> {
+        let ids: Vec<i64> = wanted.iter().map(|wanted| wanted.product_id).collect();
+        let rows = locks::stock_rows(work, &ids).await?;
+        seam.pass(work).await?;
+        for wanted in wanted {
+            let row = rows.iter().find(|row| row.product_id == wanted.product_id);
+            let row = row.ok_or(ShopError::UnknownProduct)?;
+            if row.available < wanted.more {
+                return Err(wanted.refusal(row.available).into());
+            }
+        }
+        let more: Vec<i64> = wanted.iter().map(|wanted| wanted.more).collect();
+        let statement = dialect::statement(HOLDS, [ids.into(), more.into()]);
+        let held = HeldRow::find_by_statement(statement)
+            .all(work.connection())
+            .await?;
+        wanted
+            .iter()
+            .map(|wanted| {
+                let row = held.iter().find(|row| row.product_id == wanted.product_id);
+                row.map(|row| Level {
+                    available: row.available,
+                    version: row.version,
+                })
+                .ok_or(Abort::Conflict)
+            })
+            .collect()
+    }
+}
