@@ -10,11 +10,12 @@ pub mod retries;
 pub mod server;
 pub mod shop;
 pub mod till;
+pub mod wire;
 
 use std::time::Duration;
 
 pub use database::TestDatabase;
-pub use race::Gate;
+pub use race::{Gate, Rival};
 pub use shop::{PlacesOrders, TestProduct, TestShop, check_audit_clean};
 pub use till::Till;
 

@@ -63,6 +63,8 @@ async fn a_thousand_dropped_begins_leave_nothing_open_and_lose_no_write() {
     let db = database.pool(POOL).await;
     let mut acknowledged = 0;
     for turn in 0..DROPS {
+        // What `txn` does before it drops a transaction whose deadline has passed.
+        db.suspect_transactions();
         drop_in_the_middle_of_begin(db.transactions(), &mut rng).await;
         if turn % 4 == 0 {
             // Outside of a transaction, on whatever connection comes: this is the write that would be lost.

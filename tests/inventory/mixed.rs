@@ -3,7 +3,8 @@
 use doorbuster::model::{ShopError, StrategyKey};
 use futures::future::BoxFuture;
 
-use crate::support::{PlacesOrders, TestProduct, TestShop, check_audit_clean};
+use super::shop_worthy;
+use crate::support::{PlacesOrders, Rival, TestProduct, TestShop, check_audit_clean};
 
 #[derive(Clone, Copy, Debug)]
 enum Way {
@@ -11,11 +12,21 @@ enum Way {
     Checkout,
 }
 
-const WAYS: [Way; 3] = [
-    Way::Express(StrategyKey::RowLock),
-    Way::Express(StrategyKey::ConditionalUpdate),
-    Way::Checkout,
-];
+fn ways() -> Vec<Way> {
+    let express = shop_worthy().into_iter().map(Way::Express);
+    let all = express.chain([Way::Checkout]);
+    all.collect()
+}
+
+/// How many come to the row of two who queue there: of one batch only the writer does.
+fn at_the_row(first: Way, second: Way) -> i64 {
+    let batched = |way| matches!(way, Way::Express(StrategyKey::MicroBatch));
+    if batched(first) && batched(second) {
+        1
+    } else {
+        2
+    }
+}
 
 /// A buyer of one unit who is ready to go.
 async fn ready(
@@ -43,28 +54,23 @@ async fn ready(
     }
 }
 
+/// Each pair in both orders, a hundred and twenty-one in all. Who may not wait for the row comes there after all its attempts.
 #[tokio::test]
 async fn last_unit_sells_once_between_any_two_ways_of_buying() {
     let shop = TestShop::new().await;
-    for first in WAYS {
-        for second in WAYS {
+    for first in ways() {
+        for second in ways() {
             let product = shop.with_product(1).await;
             let (one, two) = (
                 ready(&shop, &product, first).await,
                 ready(&shop, &product, second).await,
             );
-            let queue = shop.database.by_hand().await;
-            queue
-                .run(&format!(
-                    "BEGIN; SELECT 1 FROM stock WHERE product_id = {} FOR UPDATE",
-                    product.id
-                ))
-                .await;
+            let rival = Rival::at(&shop, &product).await;
             let one = tokio::spawn(one);
             shop.until_blocked(1).await;
             let two = tokio::spawn(two);
-            shop.until_blocked(2).await;
-            queue.run("COMMIT").await;
+            shop.until_blocked(at_the_row(first, second)).await;
+            rival.leave().await;
             let results = (one.await.expect("it ends"), two.await.expect("it ends"));
             let expected = (Ok(()), Err(product.insufficient(0, 1)));
             assert_eq!(results, expected, "{first:?} queued before {second:?}");

@@ -2,7 +2,7 @@
 
 use doorbuster::model::ShopError;
 
-use super::SAFE;
+use super::shop_worthy;
 use crate::support::{TestProduct, TestShop, check_audit_clean};
 
 /// Asks by each safe strategy and sees the same refusal, and no row written.
@@ -12,7 +12,7 @@ async fn check_refused(
     quantity: u32,
     expected: &ShopError,
 ) {
-    for strategy in SAFE {
+    for strategy in shop_worthy() {
         let key = format!("refused-{}-{strategy}", product.id);
         let refused = shop
             .buy(product)
@@ -38,7 +38,7 @@ async fn the_refusal_names_product_stock_and_wish() {
         .stock(3)
         .create()
         .await;
-    for strategy in SAFE {
+    for strategy in shop_worthy() {
         let refused = shop.buy(&product).by(strategy).quantity(5).await;
         assert_eq!(
             refused.map_err(|error| error.to_string()),
@@ -88,7 +88,7 @@ async fn more_than_one_customer_may_have_is_refused() {
 async fn a_sale_that_is_not_open_is_refused() {
     let shop = TestShop::new().await;
     let later = shop.product().starts_in("1 hour").create().await;
-    for strategy in SAFE {
+    for strategy in shop_worthy() {
         let refused = shop.buy(&later).by(strategy).await;
         let Err(ShopError::SaleNotStarted { product, opens_at }) = refused else {
             panic!("{strategy}: {refused:?}");

@@ -9,6 +9,8 @@ use tokio::{
 };
 use url::Url;
 
+use super::wire::ClientStream;
+
 /// The longest piece that is passed on at once.
 const CHUNK_BYTES: usize = 16 * 1024;
 
@@ -22,6 +24,7 @@ pub struct Proxy {
 struct Line {
     dead: Arc<watch::Sender<bool>>,
     trigger: Arc<Mutex<Option<Vec<u8>>>>,
+    statements: Arc<Mutex<Vec<String>>>,
 }
 
 impl Proxy {
@@ -33,6 +36,7 @@ impl Proxy {
         let line = Line {
             dead: Arc::new(watch::Sender::new(false)),
             trigger: Arc::default(),
+            statements: Arc::default(),
         };
         tokio::spawn({
             let line = line.clone();
@@ -63,6 +67,12 @@ impl Proxy {
     /// The database's URL through this proxy.
     pub fn url(&self) -> &str {
         &self.url
+    }
+
+    /// The statements that clients ran since this was last asked, in the order in which they passed.
+    pub fn statements(&self) -> Vec<String> {
+        let mut statements = self.line.statements.lock();
+        std::mem::take(statements.as_mut().expect("no panic under this lock"))
     }
 
     /// From now on nothing comes through, in either direction. New connections are accepted, and hear nothing.
@@ -163,6 +173,7 @@ async fn pass(
 ) {
     let mut dead = line.dead.subscribe();
     let mut piece = vec![0; CHUNK_BYTES];
+    let mut said = ClientStream::default();
     loop {
         let read = tokio::select! {
             biased;
@@ -173,6 +184,11 @@ async fn pass(
             to.shutdown().await.ok();
             return;
         };
+        if is_client {
+            let statements = said.read(&piece[..length]);
+            let mut heard = line.statements.lock().expect("no panic under this lock");
+            heard.extend(statements);
+        }
         if is_client && line.is_trigger(&piece[..length]) {
             line.dead.send_replace(true);
         }

@@ -8,7 +8,7 @@ use std::{
 use doorbuster::shop::inventory::Seam;
 use tokio::sync::watch;
 
-use super::{PATIENCE, database::ByHand, within};
+use super::{PATIENCE, TestProduct, TestShop, database::ByHand, within};
 
 /// Holds every buyer who comes to the seam until it is opened.
 #[derive(Clone)]
@@ -87,5 +87,28 @@ pub async fn wait_until(by_hand: &ByHand, count: i64, what: &str, condition: &st
             "{now} connections, not {count}, {what} after {PATIENCE:?}"
         );
         tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// Somebody who stands at a product's stock, wherever that is stored, and keeps everybody else from it.
+pub struct Rival(ByHand);
+
+impl Rival {
+    pub async fn at(shop: &TestShop, product: &TestProduct) -> Self {
+        let by_hand = shop.database.by_hand().await;
+        by_hand.run("BEGIN").await;
+        for table in ["stock", "stock_bucket", "stock_unit"] {
+            let lock = format!(
+                "SELECT 1 FROM {table} WHERE product_id = {} FOR UPDATE",
+                product.id
+            );
+            by_hand.run(&lock).await;
+        }
+        Self(by_hand)
+    }
+
+    /// Goes away, having done nothing.
+    pub async fn leave(self) {
+        self.0.run("COMMIT").await;
     }
 }

@@ -10,7 +10,10 @@ use std::{
 
 use doorbuster::{
     config::ShopTerms,
-    db::{Db, PoolSettings, txn::Outcome},
+    db::{
+        Db, PoolSettings,
+        txn::{self, Outcome, Policy},
+    },
     feed::Feed,
     model::{Contact, PaymentCard, Quantity, Receipt, ShopError, StrategyKey},
     payment::provider::test_cards,
@@ -20,7 +23,7 @@ use doorbuster::{
         cart::{Draft, KeyedCart},
         checkout::OrderRequest,
         idempotency::Claim,
-        inventory::{PurchaseRequest, Seam},
+        inventory::{PurchaseRequest, Seam, layout},
         payments::PayAnswer,
     },
 };
@@ -133,11 +136,10 @@ impl TestShop {
         self.product().stock(stock).create().await
     }
 
-    /// A private product of the workbench, whose constraints stand aside if it is `unguarded`.
+    /// A private product of the workbench, with its stock as the strategy wants it.
     pub async fn with_lane(&self, strategy: StrategyKey, stock: i64) -> TestProduct {
-        let product = self.with_product(stock).await;
+        let product = self.with_product(0).await;
         let run = Uuid::now_v7();
-        let unguarded = !strategy.is_safe();
         let lane_id: i64 = self
             .by_hand
             .value(&format!(
@@ -148,12 +150,26 @@ impl TestShop {
             .await;
         self.by_hand
             .run(&format!(
-                "UPDATE product SET lane_id = {lane_id} WHERE id = {id}; \
-                 UPDATE stock SET unguarded = {unguarded} WHERE product_id = {id}",
+                "UPDATE product SET lane_id = {lane_id} WHERE id = {id}; DELETE FROM stock WHERE product_id = {id}",
                 id = product.id
             ))
             .await;
+        let id = product.id;
+        txn::run_for_result(self.db(), Policy::request("lay out"), move |work| {
+            Box::pin(layout::lay_out(work, id, stock, strategy))
+        })
+        .await
+        .expect("the lane is laid out");
         product
+    }
+
+    /// What the strategy may sell: a product of the shop, or a lane that is laid out for it.
+    pub async fn with_shelf(&self, strategy: StrategyKey, stock: i64) -> TestProduct {
+        if strategy.may_sell_in_shop() {
+            self.with_product(stock).await
+        } else {
+            self.with_lane(strategy, stock).await
+        }
     }
 
     /// A purchase by row-lock of one unit, unless told otherwise; await it, or spawn it.
@@ -267,10 +283,13 @@ impl TestShop {
         self.by_hand.run(&restocking(product, units)).await;
     }
 
-    /// The stock row.
+    /// The counters, whatever the layout.
     pub async fn level(&self, product: &TestProduct) -> Counters {
         let column = async |name: &str| -> i64 {
-            let sql = format!("SELECT {name} FROM stock WHERE product_id = {}", product.id);
+            let sql = format!(
+                "SELECT {name} FROM stock_level WHERE product_id = {}",
+                product.id
+            );
             self.by_hand.value(&sql).await
         };
         Counters {
@@ -537,6 +556,22 @@ impl Purchase {
         }
     }
 
+    /// Asked of this shop.
+    pub fn on(self, shop: &Shop) -> Self {
+        Self {
+            shop: shop.clone(),
+            ..self
+        }
+    }
+
+    /// Asked of a server of its own, which shares the database and no memory.
+    pub fn in_another_process(self) -> Self {
+        Self {
+            shop: self.shop.as_in_another_process(),
+            ..self
+        }
+    }
+
     /// Lets it go as a task of its own.
     pub fn spawn(self) -> tokio::task::JoinHandle<Result<Receipt, ShopError>> {
         tokio::spawn(self.into_future())
@@ -548,8 +583,18 @@ impl IntoFuture for Purchase {
     type IntoFuture = BoxFuture<'static, Self::Output>;
 
     fn into_future(self) -> Self::IntoFuture {
+        let request = self.request();
+        Box::pin(async move {
+            let outcome = self.shop.purchase(self.strategy, request).await;
+            outcome.result.map_err(ShopError::from)
+        })
+    }
+}
+
+impl Purchase {
+    fn request(&self) -> PurchaseRequest {
         let parts = [self.product_id.to_string(), self.quantity.to_string()];
-        let request = PurchaseRequest {
+        PurchaseRequest {
             product_id: self.product_id,
             quantity: units_of(self.quantity),
             claim: self
@@ -557,11 +602,7 @@ impl IntoFuture for Purchase {
                 .as_deref()
                 .map(|key| claim(key, "purchase", &[&parts[0], &parts[1]])),
             lane_id: None,
-        };
-        Box::pin(async move {
-            let outcome = self.shop.purchase(self.strategy, request).await;
-            outcome.result.map_err(ShopError::from)
-        })
+        }
     }
 }
 

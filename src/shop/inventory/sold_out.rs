@@ -175,3 +175,124 @@ impl Drop for Inside<'_> {
         self.sold_out.leave(self.product_id);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::feed::StockChange;
+
+    const PRODUCT: i64 = 7;
+
+    fn units(units: i64) -> Quantity {
+        Quantity::new(units).unwrap_or(Quantity::ONE)
+    }
+
+    /// What a refusal of more than `available` noted `age` ago.
+    fn note(available: i64, version: i64, age: Duration) -> Note {
+        Note {
+            product_name: "Gadget".to_owned(),
+            available,
+            version,
+            per_customer_limit: Some(5),
+            at: Instant::now().checked_sub(age).unwrap_or_else(Instant::now),
+        }
+    }
+
+    fn crowd(sold_out: &SoldOut) -> Vec<Inside<'_>> {
+        (0..CROWD_MIN).map(|_| sold_out.enter(PRODUCT)).collect()
+    }
+
+    fn advice(sold_out: &SoldOut, quantity: i64) -> &'static str {
+        match sold_out.advise(&Feed::default(), PRODUCT, units(quantity)) {
+            Advice::GoOn(None) => "go on",
+            Advice::GoOn(Some(_)) => "scout",
+            Advice::Refused(_) => "refused",
+            Advice::Wait(_) => "wait",
+        }
+    }
+
+    #[test]
+    fn a_crowd_is_told_what_one_of_it_was_told() {
+        let sold_out = SoldOut::default();
+        let _crowd = crowd(&sold_out);
+        assert_eq!(advice(&sold_out, 1), "go on");
+        sold_out.note(PRODUCT, note(2, 1, Duration::ZERO));
+        assert_eq!(advice(&sold_out, 3), "refused");
+        assert_eq!(advice(&sold_out, 2), "go on", "as much is left");
+        assert_eq!(advice(&sold_out, 6), "go on", "beyond the limit");
+    }
+
+    #[test]
+    fn whoever_buys_alone_asks_the_row() {
+        let sold_out = SoldOut::default();
+        let _alone = sold_out.enter(PRODUCT);
+        sold_out.note(PRODUCT, note(0, 1, Duration::ZERO));
+        assert_eq!(advice(&sold_out, 1), "go on");
+    }
+
+    #[test]
+    fn a_newer_version_of_the_row_voids_a_note() {
+        let sold_out = SoldOut::default();
+        let _crowd = crowd(&sold_out);
+        let feed = Feed::default();
+        let came_back = StockChange {
+            product_id: PRODUCT,
+            available: 1,
+            version: 5,
+        };
+        sold_out.note(PRODUCT, note(0, 4, Duration::ZERO));
+        feed.publish(came_back);
+        let asked = sold_out.advise(&feed, PRODUCT, Quantity::ONE);
+        assert!(matches!(asked, Advice::GoOn(None)));
+        // And so it is if the refusal is told after the news.
+        sold_out.note(PRODUCT, note(0, 4, Duration::ZERO));
+        let asked = sold_out.advise(&feed, PRODUCT, Quantity::ONE);
+        assert!(matches!(asked, Advice::GoOn(None)));
+    }
+
+    #[test]
+    fn an_older_refusal_does_not_replace_a_newer() {
+        let sold_out = SoldOut::default();
+        let _crowd = crowd(&sold_out);
+        sold_out.note(PRODUCT, note(3, 5, Duration::ZERO));
+        sold_out.note(PRODUCT, note(0, 4, Duration::ZERO));
+        assert_eq!(advice(&sold_out, 3), "go on");
+    }
+
+    #[test]
+    fn after_a_tenth_of_a_second_one_asks_for_all() {
+        let sold_out = SoldOut::default();
+        let _crowd = crowd(&sold_out);
+        sold_out.note(PRODUCT, note(0, 1, NOTE_STANDS_FOR));
+        let feed = Feed::default();
+        let Advice::GoOn(Some(scout)) = sold_out.advise(&feed, PRODUCT, Quantity::ONE) else {
+            panic!("the first is the scout");
+        };
+        assert_eq!(advice(&sold_out, 1), "wait");
+        sold_out.note(PRODUCT, note(0, 1, Duration::ZERO));
+        drop(scout);
+        assert_eq!(advice(&sold_out, 1), "refused");
+    }
+
+    #[test]
+    fn a_scout_who_brings_no_news_holds_nobody_up() {
+        let sold_out = SoldOut::default();
+        let _crowd = crowd(&sold_out);
+        sold_out.note(PRODUCT, note(0, 1, NOTE_STANDS_FOR));
+        assert_eq!(advice(&sold_out, 1), "scout");
+        assert_eq!(advice(&sold_out, 1), "go on");
+        assert_eq!(advice(&sold_out, 1), "go on");
+    }
+
+    #[test]
+    fn a_note_stands_no_longer_than_promised() {
+        assert!(NOTE_STANDS_FOR <= Duration::from_millis(100));
+    }
+
+    #[test]
+    fn an_empty_place_is_forgotten() {
+        let sold_out = SoldOut::default();
+        drop(crowd(&sold_out));
+        assert!(sold_out.lock().is_empty());
+    }
+}

@@ -370,7 +370,7 @@ claimed AS (
   SELECT key, fingerprint, response FROM asked WHERE key <> ''
   ON CONFLICT DO NOTHING RETURNING key),
 admitted AS MATERIALIZED (
-  SELECT nextval(pg_get_serial_sequence('customer_order', 'id')) AS order_id, asked.*
+  SELECT nextval('customer_order_id_seq') AS order_id, asked.*
   FROM asked LEFT JOIN claimed USING (key) WHERE asked.key = '' OR claimed.key IS NOT NULL),
 placed AS (
   INSERT INTO customer_order (id, public_id, status, settlement, currency, subtotal_cents, total_cents, due_cents, tax_basis_points, tax_cents, lane_id)

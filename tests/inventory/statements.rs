@@ -1,0 +1,118 @@
+//! What each strategy sends to the database, word for word, as files in `snapshots/`: a reader sees there how they differ, and a review sees
+//! when one changes.
+
+use std::fmt::Write;
+
+use doorbuster::{
+    db::{Db, PoolSettings},
+    feed::Feed,
+    model::StrategyKey,
+    shop::Shop,
+};
+
+use crate::support::{TestProduct, TestShop, proxy::Proxy};
+
+/// One connection, so that all is said in order.
+const POOL: PoolSettings = PoolSettings {
+    application_name: "doorbuster test statements",
+    transactions_max: 1,
+    readers_max: 1,
+    ..PoolSettings::SHOP
+};
+
+/// A shop on one connection whose words are heard.
+struct Heard<'a> {
+    shop: &'a TestShop,
+    through: Shop,
+    wire: Proxy,
+}
+
+impl<'a> Heard<'a> {
+    async fn in_front_of(shop: &'a TestShop) -> Self {
+        let wire = Proxy::before(shop.database.url()).await;
+        let db = Db::connect(wire.url(), POOL).await.expect("it answers");
+        db.warm_up().await.expect("it answers");
+        Self {
+            shop,
+            through: Shop::new(db, Feed::default()),
+            wire,
+        }
+    }
+
+    /// What a purchase says, a line each.
+    async fn purchase(
+        &self,
+        product: &TestProduct,
+        strategy: StrategyKey,
+        quantity: u32,
+    ) -> String {
+        self.wire.statements();
+        let key = format!("{}-{strategy}-{quantity}", product.id);
+        let purchase = self.shop.buy(product).by(strategy).quantity(quantity);
+        // Whether it sold is told by the statements.
+        let _ = purchase.key(&key).on(&self.through).await;
+        self.wire
+            .statements()
+            .iter()
+            .fold(String::new(), |mut text, statement| {
+                // Writing to a String cannot fail.
+                let _ = writeln!(text, "{}", statement.trim());
+                text
+            })
+    }
+}
+
+#[tokio::test]
+async fn each_strategy_says_what_its_snapshot_says() {
+    let shop = TestShop::new().await;
+    let heard = Heard::in_front_of(&shop).await;
+    for strategy in StrategyKey::ALL {
+        let product = shop.with_shelf(strategy, 3).await;
+        let sale = heard.purchase(&product, strategy, 2).await;
+        let refusal = heard.purchase(&product, strategy, 5).await;
+        let text = format!("-- a sale\n{sale}\n-- a refusal\n{refusal}");
+        insta::with_settings!({
+            snapshot_path => "snapshots",
+            prepend_module_to_snapshot => false,
+            omit_expression => true,
+            description => strategy.summary(),
+        }, {
+            insta::assert_snapshot!(strategy.as_str(), text);
+        });
+    }
+}
+
+/// The procedure runs the statement of `single-statement`; only the names of its parameters differ.
+#[tokio::test]
+async fn early_release_runs_the_single_statement() {
+    let shop = TestShop::new().await;
+    let heard = Heard::in_front_of(&shop).await;
+    let product = shop.with_product(3).await;
+    let single = heard
+        .purchase(&product, StrategyKey::SingleStatement, 1)
+        .await;
+    let procedure: String = shop
+        .by_hand
+        .value("SELECT prosrc FROM pg_proc WHERE proname = 'purchase_early_release'")
+        .await;
+    let from = procedure.find("WITH offer").expect("it begins so");
+    let to = procedure.find("COMMIT;").expect("it commits");
+    let mut inside = procedure[from..to].to_owned();
+    for (name, number) in [
+        ("p_product_id", "$1"),
+        ("p_units", "$2"),
+        ("p_public_id", "$3"),
+        ("p_lane_id", "$4"),
+        ("p_key", "$5"),
+        ("p_fingerprint", "$6"),
+        ("p_tax_basis_points", "$7"),
+        (
+            "SELECT taken.available, taken.version INTO remaining, new_version FROM taken;",
+            "SELECT taken.available AS remaining, taken.version AS new_version FROM taken",
+        ),
+    ] {
+        inside = inside.replace(name, number);
+    }
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(words(&inside), words(&single));
+}
