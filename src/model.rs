@@ -11,6 +11,7 @@ pub mod quantity;
 pub mod shop_error;
 pub mod snapshot;
 pub mod strategy;
+pub mod verdict;
 
 pub use bill::{Bill, DiscountValue};
 pub use cart::{AppliedCode, CartLine, CartView, CheckoutView, ReleasedLine, Reservation};
@@ -24,5 +25,6 @@ pub use plan::SimulationPlan;
 pub use product::{Product, SaleState};
 pub use quantity::Quantity;
 pub use shop_error::ShopError;
-pub use snapshot::{LatencyMs, RunSnapshot, RunState, Sample, TimeSplitMs, Verdict};
+pub use snapshot::{LaneSnapshot, RunSnapshot, RunState, RunVerdict, Sample};
 pub use strategy::{StockLayout, StrategyKey};
+pub use verdict::{LatencyMs, TimeSplitMs, Verdict};

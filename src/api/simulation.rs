@@ -7,7 +7,7 @@
 
 use leptos::prelude::*;
 
-use crate::model::ShopError;
+use crate::model::{ShopError, plan::OneOrMany};
 
 /// Starts a run, and leads to its page.
 ///
@@ -17,25 +17,37 @@ use crate::model::ShopError;
 pub async fn start_simulation(
     #[server(default)] idempotency_key: String,
     #[server(default)] target: String,
-    #[server(default)] strategy: String,
+    #[server(default)] strategy: OneOrMany<String>,
     #[server(default)] buyers: String,
     #[server(default)] stock: String,
     #[server(default)] quantity: String,
     #[server(default)] rounds: String,
     #[server(default)] race_window_ms: String,
     #[server(default)] seed: String,
+    #[server(default)] together: String,
+    #[server(default)] arrivals: String,
+    #[server(default)] rate_per_s: String,
+    #[server(default)] ramp_ms: String,
+    #[server(default)] think_time_ms: String,
+    #[server(default)] pool_size: String,
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
     visit.require_admin().await?;
     let form = server::PlanForm {
         target,
-        strategy,
+        strategies: Vec::from(strategy).join(","),
         buyers,
         stock,
         quantity,
         rounds,
         race_window_ms,
         seed,
+        together,
+        arrivals,
+        rate_per_s,
+        ramp_ms,
+        think_time_ms,
+        pool_size,
     };
     let done = server::start(&visit, &idempotency_key, &form).await;
     let done = done.map(|id| format!("/admin/simulations/{id}"));
@@ -49,7 +61,10 @@ mod server {
     use uuid::Uuid;
 
     use crate::{
-        model::{FieldError, Quantity, ShopError, SimulationPlan, plan::Journey},
+        model::{
+            FieldError, Quantity, ShopError, SimulationPlan, StrategyKey,
+            plan::{Arrivals, Quantities},
+        },
         shop::idempotency::Claim,
         simulation::{Engine, SimulationError, Start, StartedRun, store},
         web::session::Visit,
@@ -59,29 +74,42 @@ mod server {
     const START_LOOKS_MAX: u32 = 15;
     const START_LOOK_EVERY: Duration = Duration::from_millis(100);
 
-    /// What was typed.
+    /// What was typed. A form from before a field was there leaves it empty, and gets the preset's.
     pub struct PlanForm {
         pub target: String,
-        pub strategy: String,
+        /// Comma-separated.
+        pub strategies: String,
         pub buyers: String,
         pub stock: String,
         pub quantity: String,
         pub rounds: String,
         pub race_window_ms: String,
         pub seed: String,
+        pub together: String,
+        pub arrivals: String,
+        pub rate_per_s: String,
+        pub ramp_ms: String,
+        pub think_time_ms: String,
+        pub pool_size: String,
     }
 
     impl PlanForm {
-        pub fn fields(&self) -> [(&'static str, &str); 8] {
+        pub fn fields(&self) -> [(&'static str, &str); 14] {
             [
                 ("target", &self.target),
-                ("strategy", &self.strategy),
+                ("strategy", &self.strategies),
                 ("buyers", &self.buyers),
                 ("stock", &self.stock),
                 ("quantity", &self.quantity),
                 ("rounds", &self.rounds),
                 ("race_window_ms", &self.race_window_ms),
                 ("seed", &self.seed),
+                ("together", &self.together),
+                ("arrivals", &self.arrivals),
+                ("rate_per_s", &self.rate_per_s),
+                ("ramp_ms", &self.ramp_ms),
+                ("think_time_ms", &self.think_time_ms),
+                ("pool_size", &self.pool_size),
             ]
         }
 
@@ -95,21 +123,45 @@ mod server {
                     preset
                 })
             };
+            let mut optional = |field: &str, typed: &str, preset: u64| {
+                if typed.trim().is_empty() {
+                    return preset;
+                }
+                number(field, typed, preset)
+            };
             // What does not fit is larger than any limit, and is refused by the plan itself.
             let small = |number: u64| u32::try_from(number).unwrap_or(u32::MAX);
+            let ramp_ms = small(optional("ramp_ms", &self.ramp_ms, 0));
+            let think_time_ms = small(optional("think_time_ms", &self.think_time_ms, 0));
+            let pool_size = small(optional(
+                "pool_size",
+                &self.pool_size,
+                preset.pool_size.into(),
+            ));
+            let arrivals = match self.arrivals.as_str() {
+                "open" => Arrivals::Open {
+                    rate_per_s: small(number("rate_per_s", &self.rate_per_s, 1)),
+                },
+                _ => Arrivals::Closed,
+            };
             let plan = SimulationPlan {
                 buyers: small(number("buyers", &self.buyers, preset.buyers.into())),
                 stock: small(number("stock", &self.stock, preset.stock.into())),
                 rounds: small(number("rounds", &self.rounds, preset.rounds.into())),
                 race_window_ms: small(number("race_window_ms", &self.race_window_ms, 0)),
                 seed: number("seed", &self.seed, preset.seed),
-                quantity: Quantity::parse(&self.quantity).unwrap_or_else(|error| {
+                quantities: Quantities::parse(&self.quantity).unwrap_or_else(|error| {
                     errors.push(field_error("quantity", &error.to_string()));
-                    Quantity::ONE
+                    Quantities::Fixed(Quantity::ONE)
                 }),
-                strategy: self.strategy.parse()?,
+                strategies: self.strategies()?,
+                lanes_together: !self.together.is_empty(),
+                arrivals,
+                ramp_ms,
+                think_time_ms,
+                pool_size,
                 product_id: self.product_id()?,
-                journey: Journey::Express,
+                ..preset
             };
             match plan.validate() {
                 Ok(plan) if errors.is_empty() => Ok(plan),
@@ -120,6 +172,11 @@ mod server {
                 Err(other) if errors.is_empty() => Err(other),
                 _ => Err(ShopError::FieldsInvalid(errors)),
             }
+        }
+
+        fn strategies(&self) -> Result<Vec<StrategyKey>, ShopError> {
+            let chosen = self.strategies.split(',').filter(|key| !key.is_empty());
+            chosen.map(str::parse).collect()
         }
 
         fn product_id(&self) -> Result<Option<i64>, ShopError> {

@@ -8,8 +8,8 @@ use doorbuster::{
     db::PoolSettings,
     feed::Feed,
     model::{
-        Quantity, RunSnapshot, ShopError, SimulationPlan, StrategyKey, Verdict,
-        plan::{self, Journey},
+        RunSnapshot, RunVerdict, ShopError, SimulationPlan, StrategyKey, Verdict,
+        plan::{self, Arrivals, Faults, Journey, Quantities, Thresholds},
     },
     shop::Shop,
     simulation::{Engine, SimulationError},
@@ -28,34 +28,58 @@ const EXIT_USAGE: u8 = 2;
 
 #[derive(Args)]
 pub struct Arguments {
-    /// How stock is taken; see --list.
-    #[arg(long, default_value = "row-lock")]
-    strategy: StrategyKey,
-    /// Concurrent buyers.
+    /// How stock is taken, comma-separated: a lane each; see --list.
+    #[arg(long, value_delimiter = ',', default_value = "row-lock")]
+    strategy: Vec<StrategyKey>,
+    /// Let the lanes run at the same time, instead of one after the other.
+    #[arg(long)]
+    together: bool,
+    /// Concurrent buyers of each lane.
     #[arg(long, required_unless_present = "list", value_parser = clap::value_parser!(u32).range(1..=i64::from(plan::BUYERS_MAX)))]
     buyers: Option<u32>,
     /// Units at the start; 0 is allowed.
     #[arg(long, required_unless_present = "list", value_parser = clap::value_parser!(u32).range(0..=i64::from(plan::STOCK_MAX)))]
     stock: Option<u32>,
-    /// Units that each attempt asks for.
-    #[arg(long, default_value = "1", value_parser = Quantity::parse)]
-    quantity: Quantity,
+    /// Units that each attempt asks for: 3, or 1..3 for any number from 1 to 3.
+    #[arg(long, default_value = "1", value_parser = Quantities::parse)]
+    quantity: Quantities,
     /// Attempts of each buyer, one after the other.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(plan::ROUNDS_MAX)))]
     rounds: u32,
-    /// Fixes the order of arrival.
+    /// Fixes who comes when, what they want, and what goes wrong with them; not how the database interleaves it.
     #[arg(long, default_value_t = 42)]
     seed: u64,
+    /// closed: a buyer comes back after an answer; open: buyers come at --rate, and latency counts from the moment they meant to.
+    #[arg(long, value_enum, default_value_t = ArrivalsArgument::Closed)]
+    arrivals: ArrivalsArgument,
+    /// Open arrivals a second.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(plan::RATE_PER_S_MAX)))]
+    rate: Option<u32>,
+    /// Time until all buyers are there, or come at the full rate, in milliseconds.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=i64::from(plan::RAMP_MS_MAX)))]
+    ramp_ms: u32,
+    /// Mean pause of a buyer between an answer and the next attempt, in milliseconds.
+    #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=i64::from(plan::THINK_TIME_MS_MAX)))]
+    think_ms: u32,
     /// Pause between read and write, in milliseconds.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=i64::from(plan::RACE_WINDOW_MS_MAX)))]
     race_window_ms: u32,
+    /// Transactions that the buyers of a lane may have open at once [default: 16].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(plan::POOL_SIZE_MAX)))]
+    pool: Option<u32>,
+    /// What goes wrong, in percent of the attempts: freeze=1,slow-statement=1,drop-connection=1,abandon=5,double-click=5.
+    #[arg(long, value_parser = Faults::parse)]
+    fault: Option<Faults>,
+    /// What fails the run: p99-ms=50,failed=0,retries=100 at most, orders-per-second=500 at least.
+    #[arg(long, value_parser = Thresholds::parse)]
+    threshold: Option<Thresholds>,
     /// What a buyer does.
     #[arg(long, value_enum, default_value_t = JourneyArgument::Express)]
     journey: JourneyArgument,
     /// Running servers on the same database, comma-separated: buyers then go over HTTP.
     #[arg(long, value_delimiter = ',', value_name = "URL")]
     target: Vec<Url>,
-    /// Print one JSON object.
+    /// Print one JSON object: the verdict, or of several lanes their verdicts.
     #[arg(long)]
     json: bool,
     /// List the strategies and do nothing else.
@@ -63,7 +87,13 @@ pub struct Arguments {
     list: bool,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ArrivalsArgument {
+    Closed,
+    Open,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum JourneyArgument {
     /// One call: take stock and write the order.
     Express,
@@ -99,18 +129,23 @@ pub async fn run(settings: &DatabaseSettings, arguments: Arguments) -> Result<Ex
         Ok(end?)
     })
     .await?;
-    let verdict = end.verdict.ok_or("the run ended without a verdict")?;
-    if !arguments.target.is_empty() && verdict.failed == verdict.attempts {
+    let verdicts: Option<Vec<_>> = end.lanes.iter().map(|lane| lane.verdict.clone()).collect();
+    let verdicts = verdicts.ok_or("the run ended without a verdict")?;
+    let nobody = |verdict: &Verdict| verdict.failed == verdict.attempts;
+    if !arguments.target.is_empty() && verdicts.iter().all(nobody) {
         return Err(
             "no target answered any buyer: is a server running there, on this database?".into(),
         );
     }
-    if arguments.json {
-        println!("{}", serde_json::to_string_pretty(&verdict)?);
-    } else {
-        print(&verdict);
+    match (arguments.json, verdicts.as_slice()) {
+        (true, [verdict]) => println!("{}", serde_json::to_string_pretty(verdict)?),
+        (true, _) => println!(
+            "{}",
+            serde_json::to_string_pretty(&RunVerdict::of(&end.lanes))?
+        ),
+        (false, verdicts) => verdicts.iter().for_each(print),
     }
-    Ok(if verdict.invariants_held() {
+    Ok(if verdicts.iter().all(Verdict::passed) {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(EXIT_BROKEN)
@@ -140,38 +175,62 @@ fn list() {
 }
 
 fn plan(arguments: &Arguments) -> Result<SimulationPlan, ShopError> {
-    let journey = match arguments.journey {
-        JourneyArgument::Express => Journey::Express,
-        JourneyArgument::Checkout => Journey::Checkout,
-    };
-    if !arguments.target.is_empty()
-        && (journey == Journey::Checkout || arguments.race_window_ms > 0)
-    {
-        let why =
-            "--target buyers use the express journey and no race window: both are the server's own";
-        return Err(ShopError::Invalid(why.to_owned()));
+    if !arguments.target.is_empty() {
+        check_remote(arguments)?;
     }
-    if let Some(target) = arguments
-        .target
-        .iter()
-        .find(|url| !matches!(url.scheme(), "http"))
-    {
-        return Err(ShopError::Invalid(format!(
-            "--target takes http URLs, and {target} is none"
-        )));
-    }
+    let preset = SimulationPlan::preset();
     SimulationPlan {
-        strategy: arguments.strategy,
+        strategies: arguments.strategy.clone(),
+        lanes_together: arguments.together,
         buyers: arguments.buyers.unwrap_or_default(),
         stock: arguments.stock.unwrap_or_default(),
-        quantity: arguments.quantity,
+        quantities: arguments.quantity,
         rounds: arguments.rounds,
         seed: arguments.seed,
+        arrivals: arrivals(arguments)?,
+        ramp_ms: arguments.ramp_ms,
+        think_time_ms: arguments.think_ms,
         race_window_ms: arguments.race_window_ms,
-        journey,
+        journey: match arguments.journey {
+            JourneyArgument::Express => Journey::Express,
+            JourneyArgument::Checkout => Journey::Checkout,
+        },
+        pool_size: arguments.pool.unwrap_or(preset.pool_size),
+        faults: arguments.fault.clone().unwrap_or_default(),
+        thresholds: arguments.threshold.unwrap_or_default(),
         product_id: None,
     }
     .validate()
+}
+
+fn arrivals(arguments: &Arguments) -> Result<Arrivals, ShopError> {
+    let why = match (arguments.arrivals, arguments.rate) {
+        (ArrivalsArgument::Closed, None) => return Ok(Arrivals::Closed),
+        (ArrivalsArgument::Open, Some(rate_per_s)) => return Ok(Arrivals::Open { rate_per_s }),
+        (ArrivalsArgument::Closed, Some(_)) => "--rate is for --arrivals open",
+        (ArrivalsArgument::Open, None) => "--arrivals open needs a --rate",
+    };
+    Err(ShopError::Invalid(why.to_owned()))
+}
+
+/// What happens inside of a server is not for buyers over HTTP to say.
+fn check_remote(arguments: &Arguments) -> Result<(), ShopError> {
+    let refuse = |why: String| Err(ShopError::Invalid(why));
+    let own = "the server's own, and not for --target buyers to choose";
+    if arguments.journey == JourneyArgument::Checkout || arguments.race_window_ms > 0 {
+        return refuse(format!("--journey checkout and --race-window-ms are {own}"));
+    }
+    if arguments.pool.is_some() {
+        return refuse(format!("--pool is {own}"));
+    }
+    let mut faults = arguments.fault.iter().flat_map(Faults::iter);
+    if let Some((kind, _)) = faults.find(|(kind, _)| kind.is_inside()) {
+        return refuse(format!("the fault {} is {own}", kind.as_str()));
+    }
+    match arguments.target.iter().find(|url| url.scheme() != "http") {
+        Some(target) => refuse(format!("--target takes http URLs, and {target} is none")),
+        None => Ok(()),
+    }
 }
 
 fn in_words(error: &ShopError) -> String {
@@ -190,7 +249,7 @@ async fn simulate(
     plan: SimulationPlan,
     targets: &[Url],
 ) -> Result<RunSnapshot, SimulationError> {
-    let bar = progress_bar(plan.attempts());
+    let bar = progress_bar(plan.attempts_in_all());
     let started = engine.start(plan).await?;
     let end = engine
         .finish(started, targets, {
@@ -214,20 +273,34 @@ fn progress_bar(attempts: u64) -> ProgressBar {
 }
 
 fn print(verdict: &Verdict) {
+    let quantity = match verdict.quantity_min {
+        Some(min) => format!("{min}..{}", verdict.quantity),
+        None => verdict.quantity.to_string(),
+    };
     println!(
-        "{} ({}), {} buyers, {} in stock, quantity {}, {} rounds, seed {}",
+        "{} ({}), {} buyers, {} in stock, quantity {quantity}, {} rounds, seed {}",
         verdict.strategy,
         if verdict.safe { "safe" } else { "unsafe" },
         verdict.buyers,
         verdict.stock,
-        verdict.quantity,
         verdict.rounds,
         verdict.seed
     );
     println!(
-        "calls     {} succeeded, {} rejected, {} failed of {} attempts, {} retries",
-        verdict.succeeded, verdict.rejected, verdict.failed, verdict.attempts, verdict.retries
+        "calls     {} succeeded, {} rejected, {} failed of {} attempts, {} retries, {} fallbacks",
+        verdict.succeeded,
+        verdict.rejected,
+        verdict.failed,
+        verdict.attempts,
+        verdict.retries,
+        verdict.fallbacks
     );
+    if verdict.cut_off + verdict.contradicted > 0 {
+        println!(
+            "faults    {} cut off without an order, {} double clicks answered in two ways",
+            verdict.cut_off, verdict.contradicted
+        );
+    }
     println!(
         "units     {} sold, {} remaining, {} oversold, {} undersold",
         verdict.sold, verdict.remaining, verdict.oversold, verdict.undersold
@@ -246,4 +319,13 @@ fn print(verdict: &Verdict) {
         "spent on  connection {} · lock {} · statements {} · commit {} ms",
         split.pool_wait, split.lock_wait, split.execute, split.commit
     );
+    for threshold in &verdict.thresholds {
+        println!(
+            "threshold {} {}: {}, {}",
+            threshold.name,
+            threshold.limit,
+            threshold.measured,
+            if threshold.held { "held" } else { "missed" }
+        );
+    }
 }

@@ -1,20 +1,29 @@
-//! What one simulation is to do. A plan is data: the same plan and seed choose the same arrivals and quantities; they do
+//! What one simulation is to do. A plan is data: the same plan and seed choose the same arrivals, quantities and faults; they do
 //! not fix the database's interleaving.
+
+mod arrivals;
+mod faults;
+mod lanes;
+mod limits;
+mod quantities;
+mod thresholds;
+
+pub use arrivals::{Arrivals, RATE_PER_S_MAX};
+pub use faults::{FaultKind, Faults, Share};
+pub use lanes::OneOrMany;
+pub use limits::{
+    ARRIVALS_S_MAX, ATTEMPTS_MAX, BUYERS_MAX, LANES_MAX, POOL_SIZE_MAX, RACE_WINDOW_MS_MAX,
+    RAMP_MS_MAX, ROUNDS_MAX, STOCK_MAX, THINK_TIME_MS_MAX,
+};
+pub use quantities::Quantities;
+pub use thresholds::{ThresholdResult, Thresholds};
 
 use serde::{Deserialize, Serialize};
 
-use super::{FieldError, Quantity, ShopError, StrategyKey};
+use super::{Quantity, ShopError, StrategyKey};
 
-/// The most concurrent buyers of one run.
-pub const BUYERS_MAX: u32 = 10_000;
-/// The largest stock of a private lane.
-pub const STOCK_MAX: u32 = 1_000_000;
-/// The longest pause in the race window, in milliseconds: an open transaction may stand still no longer than this.
-pub const RACE_WINDOW_MS_MAX: u32 = 2_000;
-/// The most attempts of one buyer.
-pub const ROUNDS_MAX: u32 = 1_000;
-/// The most attempts of one run over all buyers.
-pub const ATTEMPTS_MAX: u64 = 1_000_000;
+/// Connections of a run that was planned without a word about them.
+const POOL_SIZE_PRESET: u32 = 16;
 
 /// What a simulated buyer does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,47 +36,92 @@ pub enum Journey {
     Checkout,
 }
 
-/// See the module's documentation.
+/// See the module's documentation. A plan that was stored before it could say all this is still a plan: what it does not say is as it
+/// was then.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SimulationPlan {
-    pub strategy: StrategyKey,
-    /// Concurrent buyers.
+    /// One lane each, at least one. The same crowd comes to every lane.
+    #[serde(alias = "strategy", deserialize_with = "lanes::one_or_many")]
+    pub strategies: Vec<StrategyKey>,
+    /// Whether the lanes run at the same time; else one after the other.
+    #[serde(default)]
+    pub lanes_together: bool,
+    /// Concurrent buyers of each lane.
     pub buyers: u32,
-    /// Units on the private lane at the start; ignored when `product_id` names a shop product.
+    /// Units on each private lane at the start; ignored when `product_id` names a shop product.
     pub stock: u32,
     /// Units that each attempt asks for.
-    pub quantity: Quantity,
+    #[serde(alias = "quantity")]
+    pub quantities: Quantities,
     /// Attempts of each buyer, one after the other.
     pub rounds: u32,
-    /// Fixes the order of arrival.
+    /// Fixes who comes when, and what they want.
     pub seed: u64,
+    #[serde(default)]
+    pub arrivals: Arrivals,
+    /// How long it takes until all buyers are there, or until they come at the full rate, in milliseconds.
+    #[serde(default)]
+    pub ramp_ms: u32,
+    /// Mean pause of a buyer between an answer and the next attempt, in milliseconds; the real one is drawn from an exponential
+    /// distribution.
+    #[serde(default)]
+    pub think_time_ms: u32,
     /// Pause between read and write, in milliseconds.
     pub race_window_ms: u32,
     pub journey: Journey,
-    /// A shop product to sell in front of its shoppers; none: a private lane.
+    /// Transactions that the buyers of a lane may have open at once.
+    #[serde(default = "pool_size_preset")]
+    pub pool_size: u32,
+    #[serde(default)]
+    pub faults: Faults,
+    #[serde(default)]
+    pub thresholds: Thresholds,
+    /// A shop product to sell in front of its shoppers; none: private lanes.
     pub product_id: Option<i64>,
+}
+
+const fn pool_size_preset() -> u32 {
+    POOL_SIZE_PRESET
 }
 
 impl SimulationPlan {
     /// The plan that the form shows at first: 33 buyers for 20 units.
     pub fn preset() -> Self {
         Self {
-            strategy: StrategyKey::RowLock,
+            strategies: vec![StrategyKey::RowLock],
+            lanes_together: false,
             buyers: 33,
             stock: 20,
-            quantity: Quantity::ONE,
+            quantities: Quantities::Fixed(Quantity::ONE),
             rounds: 1,
             seed: 42,
+            arrivals: Arrivals::Closed,
+            ramp_ms: 0,
+            think_time_ms: 0,
             race_window_ms: 0,
             journey: Journey::Express,
+            pool_size: POOL_SIZE_PRESET,
+            faults: Faults::default(),
+            thresholds: Thresholds::default(),
             product_id: None,
         }
     }
 
-    /// Attempts over all buyers.
+    /// Attempts over all buyers of one lane.
     pub fn attempts(&self) -> u64 {
         u64::from(self.buyers) * u64::from(self.rounds)
+    }
+
+    /// Attempts over all lanes.
+    pub fn attempts_in_all(&self) -> u64 {
+        self.attempts() * self.strategies.len() as u64
+    }
+
+    /// The strategies, as in `row-lock, unguarded`.
+    pub fn strategies_in_words(&self) -> String {
+        let keys: Vec<_> = self.strategies.iter().map(|key| key.as_str()).collect();
+        keys.join(", ")
     }
 
     /// Checks all limits at once.
@@ -76,50 +130,15 @@ impl SimulationPlan {
     /// [`ShopError::FieldsInvalid`] with a sentence for each field that is out of range;
     /// [`ShopError::StrategyUnsafeHere`] for an unsafe strategy on a shop product.
     pub fn validate(self) -> Result<Self, ShopError> {
-        let mut errors = Vec::new();
-        let mut refuse = |field: &str, message: String| {
-            errors.push(FieldError {
-                field: field.to_owned(),
-                message,
-            });
-        };
-        if !(1..=BUYERS_MAX).contains(&self.buyers) {
-            refuse("buyers", format!("Buyers must be from 1 to {BUYERS_MAX}."));
-        }
-        if self.stock > STOCK_MAX {
-            refuse("stock", format!("Stock must be from 0 to {STOCK_MAX}."));
-        }
-        if !(1..=ROUNDS_MAX).contains(&self.rounds) {
-            refuse("rounds", format!("Rounds must be from 1 to {ROUNDS_MAX}."));
-        }
-        if self.attempts() > ATTEMPTS_MAX {
-            refuse(
-                "rounds",
-                format!("Buyers times rounds must not exceed {ATTEMPTS_MAX}."),
-            );
-        }
-        if self.race_window_ms > RACE_WINDOW_MS_MAX {
-            refuse(
-                "race_window_ms",
-                format!("The race window must be from 0 to {RACE_WINDOW_MS_MAX} ms."),
-            );
-        }
-        if self.journey == Journey::Checkout && !self.strategy.can_hold() {
-            refuse(
-                "journey",
-                format!(
-                    "The strategy {} cannot set stock aside, as a checkout needs.",
-                    self.strategy
-                ),
-            );
-        }
+        let errors = limits::broken_by(&self);
         if !errors.is_empty() {
             return Err(ShopError::FieldsInvalid(errors));
         }
-        if self.product_id.is_some() && !self.strategy.is_safe() {
-            return Err(ShopError::StrategyUnsafeHere(self.strategy.to_string()));
+        let unsafe_one = self.strategies.iter().find(|key| !key.is_safe());
+        match (self.product_id, unsafe_one) {
+            (Some(_), Some(key)) => Err(ShopError::StrategyUnsafeHere(key.to_string())),
+            _ => Ok(self),
         }
-        Ok(self)
     }
 }
 
@@ -128,27 +147,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_plan_out_of_range_names_each_field() {
-        let plan = SimulationPlan {
-            buyers: 0,
-            stock: STOCK_MAX + 1,
-            rounds: 0,
-            race_window_ms: RACE_WINDOW_MS_MAX + 1,
-            ..SimulationPlan::preset()
-        };
-        let error = plan.validate().err();
-        for field in ["buyers", "stock", "rounds", "race_window_ms"] {
-            assert!(
-                error.as_ref().and_then(|e| e.about_field(field)).is_some(),
-                "{field}"
-            );
-        }
-    }
-
-    #[test]
     fn unsafe_strategies_stay_off_the_shop() {
         let plan = SimulationPlan {
-            strategy: StrategyKey::Unguarded,
+            strategies: vec![StrategyKey::RowLock, StrategyKey::Unguarded],
             product_id: Some(1),
             ..SimulationPlan::preset()
         };

@@ -1,8 +1,8 @@
-//! What a run looks like while it goes on, and what the database says when it is over.
+//! What a run looks like while it goes on.
 
 use serde::{Deserialize, Serialize};
 
-use super::{SimulationPlan, StrategyKey};
+use super::{LatencyMs, SimulationPlan, StrategyKey, Verdict};
 
 /// Where a run stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,11 +24,11 @@ impl RunState {
     }
 }
 
-/// One point of the chart.
+/// One point of a chart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Sample {
-    /// Since the first buyer started.
+    /// Since the lane's first buyer started.
     pub elapsed_ms: u64,
     /// Units left, from the database.
     pub remaining: i64,
@@ -38,70 +38,52 @@ pub struct Sample {
     pub rejected: u64,
     /// Attempts that ended in an error.
     pub failed: u64,
+    /// Units that those who bought asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub units: Option<u64>,
 }
 
-/// Quantiles of the time one attempt takes, in milliseconds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct LatencyMs {
-    pub p50: f64,
-    pub p90: f64,
-    pub p95: f64,
-    pub p99: f64,
-    pub max: f64,
+impl Sample {
+    /// Attempts that have ended.
+    pub const fn served(&self) -> u64 {
+        self.succeeded + self.rejected + self.failed
+    }
+
+    /// Units that were sold by then, as far as buyers know. A point that was stored without them was of one quantity: `each`.
+    pub fn units_sold(&self, each: u32) -> u64 {
+        self.units
+            .unwrap_or_else(|| self.succeeded.saturating_mul(each.into()))
+    }
+
+    /// Attempts that came to nothing.
+    pub const fn turned_away(&self) -> u64 {
+        self.rejected + self.failed
+    }
 }
 
-/// Where the time of an average attempt goes, in milliseconds: waiting for a connection, in the statement that takes the row
-/// lock, in the other statements, and in COMMIT.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct TimeSplitMs {
-    pub pool_wait: f64,
-    pub lock_wait: f64,
-    pub execute: f64,
-    pub commit: f64,
-}
-
-/// The result of a run. Calls are counted by the buyers; units come from the database. This is also the object that
-/// `doorbuster simulate --json` prints, hence the snake case.
+/// One lane of a run: one strategy, one product, one crowd.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Verdict {
+#[serde(rename_all = "camelCase")]
+pub struct LaneSnapshot {
     pub strategy: StrategyKey,
-    pub safe: bool,
-    pub seed: u64,
-    pub buyers: u32,
+    /// The name of the product that is sold.
+    pub product_name: String,
     /// Units at the start.
     pub stock: i64,
-    pub quantity: u32,
-    pub rounds: u32,
-    pub attempts: u64,
-    pub succeeded: u64,
-    pub rejected: u64,
-    pub failed: u64,
-    /// Extra tries inside attempts.
-    pub retries: u64,
-    /// Units on the run's order lines.
-    pub sold: i64,
-    /// Units that others bought of the same product meanwhile; 0 on a private lane.
-    pub sold_to_others: i64,
-    /// Units left by the stock row.
-    pub remaining: i64,
-    /// Units sold beyond the stock at the start.
-    pub oversold: i64,
-    /// Units left for which a refused buyer's whole quantity would have fitted.
-    pub undersold: i64,
-    pub elapsed_ms: u64,
-    /// Successes a second.
-    pub orders_per_second: f64,
+    pub samples: Vec<Sample>,
+    /// Latency of the attempts so far.
     pub latency_ms: LatencyMs,
-    pub time_split_ms: TimeSplitMs,
+    /// Present once the lane has finished.
+    pub verdict: Option<Verdict>,
 }
 
-impl Verdict {
-    /// True when nothing was oversold or undersold, and each success is an order that stock covers.
-    pub fn invariants_held(&self) -> bool {
-        self.oversold == 0
-            && self.undersold == 0
-            && u64::try_from(self.sold) == Ok(self.succeeded * u64::from(self.quantity))
-            && self.remaining == self.stock - self.sold - self.sold_to_others
+impl LaneSnapshot {
+    /// The latest point, or that nothing has happened yet.
+    pub fn last(&self) -> Sample {
+        self.samples.last().copied().unwrap_or(Sample {
+            remaining: self.stock,
+            ..Sample::default()
+        })
     }
 }
 
@@ -112,24 +94,54 @@ pub struct RunSnapshot {
     pub id: String,
     pub state: RunState,
     pub plan: SimulationPlan,
-    /// The name of the product that is sold.
-    pub product_name: String,
-    /// Units at the start.
-    pub stock: i64,
     pub started_at: String,
-    pub samples: Vec<Sample>,
-    /// Latency of the attempts so far.
-    pub latency_ms: LatencyMs,
-    /// Present once the run has finished.
-    pub verdict: Option<Verdict>,
+    /// As many as the plan has strategies.
+    pub lanes: Vec<LaneSnapshot>,
+    /// Whether every lane passed; known once the run has finished.
+    pub passed: Option<bool>,
     /// Why the run could not finish.
     pub failure: Option<String>,
+}
+
+impl RunSnapshot {
+    /// Attempts that have ended, over all lanes.
+    pub fn served(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.last().served()).sum()
+    }
+}
+
+/// The verdicts of a run, in the order of its lanes. This is what is stored, and what `doorbuster simulate --json` prints of several
+/// lanes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RunVerdict {
+    /// Of a run that failed, perhaps not all.
+    pub lanes: Vec<Option<Verdict>>,
+    pub passed: bool,
+}
+
+impl RunVerdict {
+    /// What the lanes came to; a lane without a verdict has not passed.
+    pub fn of(lanes: &[LaneSnapshot]) -> Self {
+        let lanes: Vec<_> = lanes.iter().map(|lane| lane.verdict.clone()).collect();
+        let passed = lanes
+            .iter()
+            .all(|verdict| verdict.as_ref().is_some_and(Verdict::passed));
+        Self { lanes, passed }
+    }
 }
 
 /// What happened since a page was last told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunNews {
+    /// One for each lane.
+    pub lanes: Vec<LaneNews>,
+}
+
+/// What happened on one lane.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LaneNews {
     pub samples: Vec<Sample>,
     pub latency_ms: LatencyMs,
 }

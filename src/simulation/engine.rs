@@ -1,39 +1,29 @@
-//! Runs a plan: opens its lane, lets the buyers go all at once, samples the database while they run, and asks it for the verdict.
+//! Runs a plan: opens its lanes, lets the buyers go, and stores what the database says when they are done.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+mod lane;
 
-use rand::{SeedableRng, seq::SliceRandom};
-use rand_chacha::ChaCha12Rng;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore, watch},
-    task::JoinSet,
-};
+use std::sync::Arc;
 
+use tokio::sync::{Barrier, OwnedSemaphorePermit, Semaphore};
+use tokio_util::task::AbortOnDropHandle;
+
+use self::lane::Lane;
 use super::{
-    buyer::{InProcess, Order, OverHttp, Storefront},
+    buyer::HttpClient,
     live::{LiveRun, LiveRuns},
-    recorder::Recorder,
+    sampler::{self, Progress},
+    schedule::Schedule,
     store::{self, Ground, OpenedRun, Opening},
-    verdict::verdict,
 };
 use crate::{
-    config::ShopTerms,
     db::{ConnectError, Db, PoolSettings, txn::TxnError},
     feed::Feed,
-    model::{LatencyMs, RunSnapshot, RunState, Sample, ShopError, SimulationPlan},
+    model::{
+        LaneSnapshot, LatencyMs, RunSnapshot, RunState, RunVerdict, ShopError, SimulationPlan,
+    },
     payment::gateway::PaymentGateway,
-    shop::{Shop, idempotency::Claim, inventory::Seam},
+    shop::idempotency::Claim,
 };
-
-/// Ten points a second.
-const SAMPLE_EVERY: Duration = Duration::from_millis(100);
-/// Points between two signs of life.
-const BEAT_EVERY_SAMPLES: u32 = 10;
-/// The longest that one attempt may wait, for a connection or a lock: as long as a run.
-const ATTEMPT_DEADLINE: Duration = Duration::from_secs(3_600);
 
 /// Why a run came to no verdict.
 #[derive(Debug, thiserror::Error)]
@@ -69,11 +59,13 @@ pub struct Engine {
 #[derive(Debug)]
 pub struct StartedRun {
     pub run: Arc<LiveRun>,
+    plan: Arc<SimulationPlan>,
     opened: OpenedRun,
-    /// What the buyers queue for.
-    buyers_db: Db,
+    /// What the buyers queue for: a pool for each lane, or one for all of them in turn.
+    buyers_dbs: Vec<Db>,
     /// What the run itself asks and writes with, past that queue.
     control_db: Db,
+    /// On which the first lane starts.
     start: Ground,
     _turn: OwnedSemaphorePermit,
 }
@@ -90,6 +82,13 @@ impl StartedRun {
     /// The run's id.
     pub fn id(&self) -> uuid::Uuid {
         self.opened.id
+    }
+
+    async fn close_connections(self) {
+        for db in self.buyers_dbs {
+            db.close().await;
+        }
+        self.control_db.close().await;
     }
 }
 
@@ -145,206 +144,138 @@ impl Engine {
         plan: SimulationPlan,
         claim: Option<Claim>,
     ) -> Result<Start, SimulationError> {
-        let plan = plan.validate()?;
+        let plan = Arc::new(plan.validate()?);
         let turn = Arc::clone(&self.turn)
             .try_acquire_owned()
             .map_err(|_| SimulationError::Busy)?;
         let control_db = Db::connect(&self.url, PoolSettings::COMMAND).await?;
-        let buyers_db = Db::connect(&self.url, PoolSettings::SIMULATION).await?;
-        buyers_db.warm_up().await?;
+        let buyers_dbs = self.connect_buyers(&plan).await?;
         let opened = match store::open(&control_db, &plan, claim).await? {
             Opening::New(opened) => opened,
             Opening::Known(id) => return Ok(Start::Known(id)),
         };
-        let start = store::ground(&control_db, opened.product_id, opened.lane_id).await?;
-        let run = LiveRun::new(RunSnapshot {
-            id: opened.id.to_string(),
-            state: RunState::Running,
-            plan,
-            product_name: opened.product_name.clone(),
-            stock: start.available,
-            started_at: opened.started_at.clone(),
-            samples: Vec::new(),
-            latency_ms: LatencyMs::default(),
-            verdict: None,
-            failure: None,
-        });
+        let start = first_ground(&control_db, &opened).await?;
+        let run = LiveRun::new(beginning(&plan, &opened, start));
         self.runs.insert(opened.id, Arc::clone(&run));
         Ok(Start::New(Box::new(StartedRun {
             run,
+            plan,
             opened,
-            buyers_db,
+            buyers_dbs,
             control_db,
             start,
             _turn: turn,
         })))
     }
 
+    async fn connect_buyers(&self, plan: &SimulationPlan) -> Result<Vec<Db>, SimulationError> {
+        let settings = PoolSettings {
+            transactions_max: plan.pool_size,
+            ..PoolSettings::SIMULATION
+        };
+        let pools = if plan.lanes_together {
+            plan.strategies.len()
+        } else {
+            1
+        };
+        let mut opened = Vec::with_capacity(pools);
+        for _ in 0..pools {
+            let db = Db::connect(&self.url, settings).await?;
+            db.warm_up().await?;
+            opened.push(db);
+        }
+        Ok(opened)
+    }
+
     /// Runs the buyers to the end, in this process or, with `targets`, over HTTP, and stores how it ended.
     ///
     /// # Errors
-    /// What the database says when it cannot be asked for the verdict.
+    /// What the database says when it cannot be asked for a verdict.
     pub async fn finish(
         &self,
         started: StartedRun,
         targets: &[url::Url],
         progress: impl Fn(u64) + Send + Sync + 'static,
     ) -> Result<RunSnapshot, SimulationError> {
+        let judged = self.run_lanes(&started, targets, Arc::new(progress)).await;
         let mut end = started.run.snapshot();
-        let judged = self.run_and_judge(&started, targets, progress).await;
-        end.samples = started.run.snapshot().samples;
         match &judged {
-            Ok((last, verdict)) => {
-                end.samples.push(*last);
+            Ok(()) => {
                 end.state = RunState::Finished;
-                end.latency_ms = verdict.latency_ms;
-                end.verdict = Some(verdict.clone());
+                end.passed = Some(RunVerdict::of(&end.lanes).passed);
             }
             Err(error) => {
                 end.state = RunState::Failed;
                 end.failure = Some(error.to_string());
             }
         }
-        let stored = store::close(&started.control_db, started.opened.lane_id, &end).await;
+        let stored = store::close(&started.control_db, &started.opened, &end).await;
         started.run.finish(end.clone());
         self.runs.remove(started.opened.id);
-        started.buyers_db.close().await;
-        started.control_db.close().await;
+        started.close_connections().await;
         judged?;
         stored?;
         Ok(end)
     }
 
-    async fn run_and_judge(
+    async fn run_lanes(
         &self,
         started: &StartedRun,
         targets: &[url::Url],
-        progress: impl Fn(u64) + Send + Sync + 'static,
-    ) -> Result<(Sample, crate::model::Verdict), SimulationError> {
-        let plan = started.run.snapshot().plan;
-        let storefront = self.storefront(&plan, &started.buyers_db, targets)?;
-        let recorder = Arc::new(Recorder::new());
-        let begin = Instant::now();
-        let sampler = tokio::spawn(sample_until_dropped(
-            Arc::clone(&started.run),
-            started.control_db.clone(),
-            started.opened.clone(),
-            Arc::clone(&recorder),
-            begin,
-            progress,
-        ));
-        let elapsed = let_buyers_go(&plan, &started.opened, storefront, &recorder).await;
-        sampler.abort();
-        for sentence in recorder.failures() {
-            tracing::warn!(run = %started.opened.id, sentence, "a buyer's attempt failed");
-        }
-        let end = store::ground(
-            &started.control_db,
-            started.opened.product_id,
-            started.opened.lane_id,
-        )
-        .await?;
-        let last = sample(&recorder, end.available, begin.elapsed());
-        Ok((last, verdict(&plan, started.start, end, &recorder, elapsed)))
-    }
-
-    fn storefront(
-        &self,
-        plan: &SimulationPlan,
-        db: &Db,
-        targets: &[url::Url],
-    ) -> Result<Arc<dyn Storefront>, SimulationError> {
-        if !targets.is_empty() {
-            return Ok(Arc::new(OverHttp::new(targets, plan.strategy)?));
-        }
-        let mut shop = Shop::new(db.clone(), self.feed.clone())
-            .with_deadline(ATTEMPT_DEADLINE)
-            .with_seam(Seam::of_ms(plan.race_window_ms))
-            .with_terms(ShopTerms {
-                strategy: plan.strategy,
-                ..ShopTerms::default()
-            });
-        if let Some(gateway) = &self.gateway {
-            shop = shop.with_gateway(Arc::clone(gateway));
-        }
-        Ok(Arc::new(InProcess {
-            shop,
-            strategy: plan.strategy,
-            journey: plan.journey,
-        }))
-    }
-}
-
-/// One task a buyer, in an order that the seed shuffles, all held back until the last stands ready. Returns the time from the start
-/// signal to the last answer.
-async fn let_buyers_go(
-    plan: &SimulationPlan,
-    opened: &OpenedRun,
-    storefront: Arc<dyn Storefront>,
-    recorder: &Arc<Recorder>,
-) -> Duration {
-    let mut buyers: Vec<u32> = (0..plan.buyers).collect();
-    buyers.shuffle(&mut ChaCha12Rng::seed_from_u64(plan.seed));
-    let (go, ready) = watch::channel(false);
-    let mut tasks = JoinSet::new();
-    for buyer in buyers {
-        let (plan, opened) = (plan.clone(), opened.clone());
-        let (storefront, recorder) = (Arc::clone(&storefront), Arc::clone(recorder));
-        let mut ready = ready.clone();
-        tasks.spawn(async move {
-            // The sender outlives the buyers; if it were gone, starting at once is right too.
-            let _ = ready.wait_for(|go| *go).await;
-            for round in 0..plan.rounds {
-                let order = Order {
-                    product_id: opened.product_id,
-                    quantity: plan.quantity,
-                    key: format!("{}:{buyer}:{round}", opened.id),
-                    lane_id: opened.lane_id,
-                };
-                recorder.record(storefront.buy(order).await);
-            }
+        progress: Progress,
+    ) -> Result<(), SimulationError> {
+        let http = match targets {
+            [] => None,
+            targets => Some(HttpClient::new(targets)?),
+        };
+        let schedule = Arc::new(Schedule::of(Arc::clone(&started.plan)));
+        let beat = sampler::beat(started.control_db.clone(), started.opened.id);
+        let _beat = AbortOnDropHandle::new(tokio::spawn(beat));
+        let lanes = (0..started.opened.lanes.len()).map(|index| Lane {
+            engine: self,
+            started,
+            index,
+            schedule: &schedule,
+            http: http.as_ref(),
+            progress: &progress,
         });
-    }
-    let begin = Instant::now();
-    go.send_replace(true);
-    tasks.join_all().await;
-    begin.elapsed()
-}
-
-async fn sample_until_dropped(
-    run: Arc<LiveRun>,
-    db: Db,
-    opened: OpenedRun,
-    recorder: Arc<Recorder>,
-    begin: Instant,
-    progress: impl Fn(u64) + Send + Sync,
-) {
-    let mut every = SAMPLE_EVERY;
-    for point in 1_u32.. {
-        // A moment without an answer is a gap in the chart; the verdict is asked for separately.
-        if let Ok(remaining) = store::remaining(&db, opened.product_id).await {
-            let sample = sample(&recorder, remaining, begin.elapsed());
-            if run.push(sample, recorder.latency()) {
-                every *= 2;
+        if started.plan.lanes_together {
+            let start_line = Barrier::new(started.opened.lanes.len());
+            let together = lanes.map(|lane| lane.run(&start_line));
+            futures::future::try_join_all(together).await?;
+        } else {
+            for lane in lanes {
+                lane.run(&Barrier::new(1)).await?;
             }
         }
-        progress(recorder.counts().attempts());
-        if point % BEAT_EVERY_SAMPLES == 0
-            && let Err(error) = store::beat(&db, opened.id).await
-        {
-            tracing::warn!(%error, run = %opened.id, "the run's sign of life was not written");
-        }
-        tokio::time::sleep(every).await;
+        Ok(())
     }
 }
 
-fn sample(recorder: &Recorder, remaining: i64, elapsed: Duration) -> Sample {
-    let counts = recorder.counts();
-    Sample {
-        elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
-        remaining,
-        succeeded: counts.succeeded,
-        rejected: counts.rejected,
-        failed: counts.failed,
+async fn first_ground(db: &Db, opened: &OpenedRun) -> Result<Ground, ShopError> {
+    match opened.lanes.first() {
+        Some(lane) => store::ground(db, lane.product_id, lane.id).await,
+        // A plan that was validated has one.
+        None => Err(ShopError::UnknownProduct),
+    }
+}
+
+fn beginning(plan: &SimulationPlan, opened: &OpenedRun, start: Ground) -> RunSnapshot {
+    let lanes = opened.lanes.iter().map(|lane| LaneSnapshot {
+        strategy: lane.strategy,
+        product_name: lane.product_name.clone(),
+        stock: start.available,
+        samples: Vec::new(),
+        latency_ms: LatencyMs::default(),
+        verdict: None,
+    });
+    RunSnapshot {
+        id: opened.id.to_string(),
+        state: RunState::Running,
+        plan: plan.clone(),
+        started_at: opened.started_at.clone(),
+        lanes: lanes.collect(),
+        passed: None,
+        failure: None,
     }
 }

@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::model::{LatencyMs, RunSnapshot, Sample};
+use crate::model::{LaneSnapshot, LatencyMs, RunSnapshot, Sample, Verdict};
 
 /// Points of a chart that are kept. Beyond, every second one is dropped and sampling slows down by half.
 pub const SAMPLES_MAX: usize = 600;
@@ -34,29 +34,53 @@ impl LiveRun {
         self.lock().clone()
     }
 
+    /// Attempts that have ended, over all lanes.
+    pub fn served(&self) -> u64 {
+        self.lock().served()
+    }
+
     /// It changes whenever the snapshot does.
     pub fn bell(&self) -> watch::Receiver<u64> {
         self.bell.subscribe()
     }
 
-    /// Adds a point. Returns true when the series was thinned to half.
-    pub fn push(&self, sample: Sample, latency_ms: LatencyMs) -> bool {
-        let mut snapshot = self.lock();
-        snapshot.latency_ms = latency_ms;
-        snapshot.samples.push(sample);
-        let full = snapshot.samples.len() >= SAMPLES_MAX;
-        if full {
-            thin(&mut snapshot.samples);
-        }
-        drop(snapshot);
-        self.ring();
-        full
+    /// Adds a point to a lane. Returns true when its series was thinned to half.
+    pub fn push(&self, lane: usize, sample: Sample, latency_ms: LatencyMs) -> bool {
+        self.change(lane, |lane| {
+            lane.latency_ms = latency_ms;
+            lane.samples.push(sample);
+            let full = lane.samples.len() >= SAMPLES_MAX;
+            if full {
+                thin(&mut lane.samples);
+            }
+            full
+        })
+    }
+
+    /// Says what there is to sell on a lane whose turn has come.
+    pub fn stocked(&self, lane: usize, stock: i64) {
+        self.change(lane, |lane| lane.stock = stock);
+    }
+
+    /// Gives a lane its last point and its verdict.
+    pub fn judged(&self, lane: usize, last: Sample, verdict: Verdict) {
+        self.change(lane, |lane| {
+            lane.samples.push(last);
+            lane.latency_ms = verdict.latency_ms;
+            lane.verdict = Some(verdict);
+        });
     }
 
     /// Replaces the story by its end.
     pub fn finish(&self, snapshot: RunSnapshot) {
         *self.lock() = snapshot;
         self.ring();
+    }
+
+    fn change<T: Default>(&self, lane: usize, change: impl FnOnce(&mut LaneSnapshot) -> T) -> T {
+        let changed = self.lock().lanes.get_mut(lane).map(change);
+        self.ring();
+        changed.unwrap_or_default()
     }
 
     fn ring(&self) {

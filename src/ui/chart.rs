@@ -1,11 +1,11 @@
-//! The chart of a run: stock and successes above, rejections below, on one time axis. Two panels, so that ten thousand rejections
+//! The chart of a lane: stock and successes above, rejections below, on one time axis. Two panels, so that ten thousand rejections
 //! cannot flatten twenty units of stock.
 
 use std::fmt::Write;
 
 use leptos::prelude::*;
 
-use crate::model::{RunSnapshot, Sample};
+use crate::model::{LaneSnapshot, Sample};
 
 const LEFT: f64 = 64.0;
 const RIGHT: f64 = 744.0;
@@ -59,39 +59,46 @@ pub fn SeriesKey(series: Series) -> impl IntoView {
 
 /// The picture itself.
 #[component]
-pub fn Plot(run: RunSnapshot) -> impl IntoView {
-    let scale = Scale::of(&run);
-    let quantity = f64::from(run.plan.quantity.get());
+pub fn Plot(
+    lane: LaneSnapshot,
+    /// Units that each attempt asked for, at most.
+    each: u32,
+    /// Which of the page's charts this is.
+    index: usize,
+) -> impl IntoView {
+    let scale = Scale::of(&lane, each);
+    let title = format!("plot-title-{index}");
+    let description = format!("plot-desc-{index}");
     #[expect(
         clippy::cast_precision_loss,
         reason = "units and calls are far below 2^52"
     )]
     let (sold, rejected) = (
-        move |sample: &Sample| sample.succeeded as f64 * quantity,
-        |sample: &Sample| (sample.rejected + sample.failed) as f64,
+        move |sample: &Sample| sample.units_sold(each) as f64,
+        |sample: &Sample| sample.turned_away() as f64,
     );
     #[expect(clippy::cast_precision_loss, reason = "as above")]
     let stock = |sample: &Sample| sample.remaining as f64;
     let points = |value: &dyn Fn(&Sample) -> f64, y: &dyn Fn(f64) -> f64| -> Vec<(f64, f64)> {
-        run.samples
+        lane.samples
             .iter()
             .map(|sample| (scale.x(sample.elapsed_ms), y(value(sample))))
             .collect()
     };
     let units = |value| scale.units(value);
     let calls = |value| scale.calls(value);
-    let last_sold = run.samples.last().map_or(0.0, sold);
+    let last_sold = lane.samples.last().map_or(0.0, sold);
     let lines = [
         (Series::Stock, points(&stock, &units)),
         (Series::Sold, points(&sold, &units)),
         (Series::Rejected, points(&rejected, &calls)),
     ];
     view! {
-        <svg class="plot" viewBox="0 0 760 400" role="img" aria-labelledby="plot-title plot-desc">
-            <title id="plot-title">"Stock remaining, successes and rejections over time"</title>
-            <desc id="plot-desc">{describe(&run)}</desc>
+        <svg class="plot" viewBox="0 0 760 400" role="img" aria-labelledby=format!("{title} {description}")>
+            <title id=title.clone()>"Stock remaining, successes and rejections over time"</title>
+            <desc id=description.clone()>{describe(&lane)}</desc>
             {scale.grid()}
-            {scale.shelf(run.stock, last_sold)}
+            {scale.shelf(lane.stock, last_sold)}
             <text class="plot__title" x="64" y="20">"Units"</text>
             <text class="plot__title" x="64" y="278">"Buyers turned away"</text>
             {lines.into_iter().map(|(series, points)| line(series, &points)).collect_view()}
@@ -122,19 +129,19 @@ fn line(series: Series, points: &[(f64, f64)]) -> impl IntoView + use<> {
 }
 
 /// What the picture says, for those who do not see it.
-pub fn describe(run: &RunSnapshot) -> String {
-    match run.samples.last() {
+pub fn describe(lane: &LaneSnapshot) -> String {
+    match lane.samples.last() {
         None => format!(
             "{} units on the shelf. Nobody has been served yet.",
-            run.stock
+            lane.stock
         ),
         Some(last) => format!(
             "After {} ms: {} of {} units remain, {} purchases succeeded, {} were turned away.",
             last.elapsed_ms,
             last.remaining,
-            run.stock,
+            lane.stock,
             last.succeeded,
-            last.rejected + last.failed
+            last.turned_away()
         ),
     }
 }
@@ -150,18 +157,18 @@ impl Scale {
         clippy::cast_precision_loss,
         reason = "units and calls are far below 2^52"
     )]
-    fn of(run: &RunSnapshot) -> Self {
-        let last = run.samples.last().copied().unwrap_or_default();
-        let sold = (last.succeeded * u64::from(run.plan.quantity.get())) as f64;
-        let highest = run
+    fn of(lane: &LaneSnapshot, each: u32) -> Self {
+        let last = lane.last();
+        let sold = last.units_sold(each) as f64;
+        let highest = lane
             .samples
             .iter()
             .map(|sample| sample.remaining)
-            .fold(run.stock, i64::max) as f64;
+            .fold(lane.stock, i64::max) as f64;
         Self {
             span_ms: last.elapsed_ms.max(100),
             units_max: round_up(highest.max(sold) * 1.04, 5.0),
-            calls_max: round_up(((last.rejected + last.failed) as f64).max(1.0), 2.0),
+            calls_max: round_up((last.turned_away() as f64).max(1.0), 2.0),
         }
     }
 

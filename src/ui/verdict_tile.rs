@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::model::{RunSnapshot, RunState};
+use crate::model::{LaneSnapshot, RunState, Verdict};
 
 struct Words {
     class: &'static str,
@@ -11,23 +11,28 @@ struct Words {
     text: String,
 }
 
-/// The verdict on a run, or that it is still open.
+/// The verdict on a lane, or that it is still open.
 #[component]
-pub fn VerdictTile(run: RunSnapshot) -> impl IntoView {
-    let words = words(&run);
-    let sold = run
-        .samples
-        .last()
-        .map_or(0, |sample| sample.succeeded)
-        .saturating_mul(u64::from(run.plan.quantity.get()));
-    let oversold = run.verdict.as_ref().map_or_else(
-        || (i64::try_from(sold).unwrap_or(i64::MAX) - run.stock).max(0),
-        |verdict| verdict.oversold,
-    );
-    let undersold = run.verdict.as_ref().map(|verdict| verdict.undersold);
+pub fn VerdictTile(
+    lane: LaneSnapshot,
+    /// Where the run stands, and why it failed if it did.
+    run: (RunState, Option<String>),
+    /// Units that each attempt asked for, at most.
+    each: u32,
+    /// Which of the page's tiles this is.
+    index: usize,
+) -> impl IntoView {
+    let words = words(&lane, &run);
+    let id = format!("verdict-{index}");
+    let sold = i64::try_from(lane.last().units_sold(each)).unwrap_or(i64::MAX);
+    let oversold = lane
+        .verdict
+        .as_ref()
+        .map_or_else(|| (sold - lane.stock).max(0), |verdict| verdict.oversold);
+    let undersold = lane.verdict.as_ref().map(|verdict| verdict.undersold);
     view! {
-        <section class=format!("verdict {}", words.class) aria-labelledby="verdict" aria-live="polite" aria-atomic="true">
-            <h2 class="verdict__word" id="verdict">
+        <section class=format!("verdict {}", words.class) aria-labelledby=id aria-live="polite" aria-atomic="true">
+            <h2 class="verdict__word" id=id.clone()>
                 <svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d=words.icon></path></svg>
                 {words.headline}
             </h2>
@@ -67,75 +72,90 @@ const CHECK: &str = "M4 13l5 5L20 6";
 const WARNING: &str = "M12 3l10 18H2zM12 10v5M12 18v.01";
 const CLOCK: &str = "M12 3a9 9 0 1 0 0 18a9 9 0 1 0 0-18M12 7v5l3 2";
 
-fn words(run: &RunSnapshot) -> Words {
-    let Some(verdict) = &run.verdict else {
-        let failed = run.state == RunState::Failed;
-        return Words {
-            class: if failed {
-                "verdict--bad"
-            } else {
-                "verdict--pending"
-            },
-            icon: if failed { WARNING } else { CLOCK },
-            headline: if failed { "No verdict" } else { "Counting" }.to_owned(),
-            text: match &run.failure {
+fn words(lane: &LaneSnapshot, (state, failure): &(RunState, Option<String>)) -> Words {
+    match &lane.verdict {
+        Some(verdict) => judged(verdict),
+        None if *state == RunState::Failed => Words {
+            class: "verdict--bad",
+            icon: WARNING,
+            headline: "No verdict".to_owned(),
+            text: match failure {
                 Some(failure) => format!("The run failed: {failure}."),
-                None => "The verdict is given when the last buyer has been served.".to_owned(),
+                None => "The run failed.".to_owned(),
             },
-        };
-    };
-    let told_no = verdict.rejected + verdict.failed;
+        },
+        None => Words {
+            class: "verdict--pending",
+            icon: CLOCK,
+            headline: if lane.samples.is_empty() {
+                "Waiting"
+            } else {
+                "Counting"
+            }
+            .to_owned(),
+            text: "The verdict is given when the last buyer has been served.".to_owned(),
+        },
+    }
+}
+
+fn judged(verdict: &Verdict) -> Words {
     let counted = format!(
-        "{} on the shelf, {} sold, {told_no} told no. Counted from the order lines.",
-        verdict.stock, verdict.sold
+        "{} on the shelf, {} sold, {} told no. Counted from the order lines.",
+        verdict.stock,
+        verdict.sold,
+        verdict.rejected + verdict.failed
     );
-    let (class, icon, headline, text) = if verdict.oversold > 0 {
+    match broken(verdict, &counted) {
+        Some((headline, text)) => Words {
+            class: "verdict--bad",
+            icon: WARNING,
+            headline,
+            text,
+        },
+        None => Words {
+            class: "verdict--ok",
+            icon: CHECK,
+            headline: if verdict.remaining == 0 {
+                "Sold to the last unit, not one more"
+            } else {
+                "Everyone who fitted was served"
+            }
+            .to_owned(),
+            text: counted,
+        },
+    }
+}
+
+/// What is wrong, if anything is: a headline and a sentence.
+fn broken(verdict: &Verdict, counted: &str) -> Option<(String, String)> {
+    if verdict.oversold > 0 {
         let text = format!(
             "{} on the shelf, {} sold: orders for {} units that were never there.",
             verdict.stock, verdict.sold, verdict.oversold
         );
-        (
-            "verdict--bad",
-            WARNING,
-            format!("Sold {} that do not exist", verdict.oversold),
-            text,
-        )
-    } else if verdict.undersold > 0 {
+        return Some((format!("Sold {} that do not exist", verdict.oversold), text));
+    }
+    if verdict.undersold > 0 {
         let headline = format!(
             "{} left on the shelf that should have sold",
             verdict.undersold
         );
-        ("verdict--bad", WARNING, headline, counted)
-    } else if !verdict.invariants_held() {
+        return Some((headline, counted.to_owned()));
+    }
+    if !verdict.invariants_held() {
         let text = format!(
             "{} buyers were told yes, the order lines say {} units.",
             verdict.succeeded, verdict.sold
         );
-        (
-            "verdict--bad",
-            WARNING,
-            "Answers and orders differ".to_owned(),
-            text,
-        )
-    } else if verdict.remaining == 0 {
-        (
-            "verdict--ok",
-            CHECK,
-            "Sold to the last unit, not one more".to_owned(),
-            counted,
-        )
-    } else {
-        (
-            "verdict--ok",
-            CHECK,
-            "Everyone who fitted was served".to_owned(),
-            counted,
-        )
-    };
-    Words {
-        class,
-        icon,
-        headline,
-        text,
+        return Some(("Answers and orders differ".to_owned(), text));
     }
+    let missed = verdict
+        .thresholds
+        .iter()
+        .find(|threshold| !threshold.held)?;
+    let text = format!(
+        "{} was to be {}, and is {:.1}. {counted}",
+        missed.name, missed.limit, missed.measured
+    );
+    Some(("A threshold was missed".to_owned(), text))
 }

@@ -24,6 +24,7 @@ const HOMES: &[Home] = &[
             "src/shop.rs",
             "src/shop/",
             "src/simulation/store.rs",
+            "src/simulation/store/",
             "src/simulation/stepper.rs",
             // A program of its own, with tables of its own.
             "src/payment/provider/store.rs",

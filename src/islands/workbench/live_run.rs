@@ -1,18 +1,20 @@
-//! A run as it goes on: figures, chart, verdict.
+//! A run as it goes on: figures, chart and verdict of each of its lanes.
 
 use leptos::prelude::*;
 
 use crate::{
-    model::{LatencyMs, RunSnapshot, RunState, Sample},
+    model::{LaneSnapshot, RunSnapshot, RunState},
     ui::{
         chart::{Plot, Series, SeriesKey},
         verdict_tile::VerdictTile,
     },
 };
 
-/// Shows `run` and follows it to its end. The children stand beside the chart.
+/// Shows `run` and follows it to its end. The children stand beside the chart of a single lane, and after the charts of several.
 #[island]
 pub fn LiveRun(run: RunSnapshot, children: Children) -> impl IntoView {
+    let lanes = run.lanes.len();
+    let each = run.plan.quantities.max().get();
     let run = RwSignal::new(run);
     #[cfg(feature = "hydrate")]
     Effect::new(move |_| {
@@ -25,26 +27,44 @@ pub fn LiveRun(run: RunSnapshot, children: Children) -> impl IntoView {
             );
         }
     });
+    let lane = move |index| Memo::new(move |_| run.with(|run| run.lanes.get(index).cloned()));
+    let head = move |lane: Memo<Option<LaneSnapshot>>, index| {
+        let tile = move |lane| {
+            let state = run.with(|run| (run.state, run.failure.clone()));
+            view! { <VerdictTile lane run=state each index/> }
+        };
+        view! {
+            <div class="run__top">
+                {move || lane.get().map(tile)}
+                {move || lane.get().map(|lane| figures(&lane, each))}
+            </div>
+        }
+    };
+    let body = if lanes == 1 {
+        let only = lane(0);
+        view! {
+            {head(only, 0)}
+            <div class="run__mid">{chart(only, each, 0)}{children()}</div>
+        }
+        .into_any()
+    } else {
+        let each_lane = (0..lanes)
+            .map(|index| {
+                let lane = lane(index);
+                view! {
+                    <section class="lane" aria-labelledby=format!("lane-{index}")>
+                        {name(lane, index)}
+                        {head(lane, index)}
+                        {chart(lane, each, index)}
+                    </section>
+                }
+            })
+            .collect_view();
+        view! { {each_lane} {children()} }.into_any()
+    };
     view! {
         {move || run.with(progress)}
-        <div class="run__top">
-            {move || view! { <VerdictTile run=run.get()/> }}
-            {move || run.with(figures)}
-        </div>
-        <div class="run__mid">
-            <figure class="panel chart" aria-labelledby="chart-title">
-                <div class="chart__head">
-                    <h2 id="chart-title">"The rush, moment by moment"</h2>
-                    <ul class="chart__legend" aria-label="Legend">
-                        <li><SeriesKey series=Series::Stock/>"Stock remaining"</li>
-                        <li><SeriesKey series=Series::Sold/>"Successes"</li>
-                        <li><SeriesKey series=Series::Rejected/>"Rejections"</li>
-                    </ul>
-                </div>
-                {move || view! { <Plot run=run.get()/> }}
-            </figure>
-            {children()}
-        </div>
+        {body}
     }
 }
 
@@ -58,17 +78,26 @@ fn take_in(run: RwSignal<RunSnapshot>, name: &str, data: &str) -> bool {
         }
     } else if let Ok(news) = serde_json::from_str::<RunNews>(data) {
         run.update(|run| {
-            run.samples.extend(news.samples);
-            run.latency_ms = news.latency_ms;
+            for (lane, news) in run.lanes.iter_mut().zip(news.lanes) {
+                lane.samples.extend(news.samples);
+                lane.latency_ms = news.latency_ms;
+            }
         });
     }
     run.with_untracked(|run| run.state == RunState::Running)
 }
 
 fn progress(run: &RunSnapshot) -> impl IntoView + use<> {
-    let last = last(run);
-    let served = last.succeeded + last.rejected + last.failed;
-    let attempts = run.plan.attempts();
+    let elapsed_ms: u64 = {
+        let lanes = run.lanes.iter().map(|lane| lane.last().elapsed_ms);
+        if run.plan.lanes_together {
+            lanes.max().unwrap_or_default()
+        } else {
+            lanes.sum()
+        }
+    };
+    let served = run.served();
+    let attempts = run.plan.attempts_in_all();
     let (class, state) = match run.state {
         RunState::Running => ("badge badge--low", "Running"),
         RunState::Finished => ("badge badge--ok", "Finished"),
@@ -77,34 +106,60 @@ fn progress(run: &RunSnapshot) -> impl IntoView + use<> {
     view! {
         <p class="run__state" role="status" aria-live="polite">
             <span class=class data-testid="run-state">{state}</span>" "
-            <span><span class="num">{seconds(last.elapsed_ms)}</span></span>" "
+            <span><span class="num">{seconds(elapsed_ms)}</span></span>" "
             <span>{format!("{served} of {attempts} attempts served")}</span>
         </p>
         <progress class="bar" max=attempts value=served aria-label="Attempts served"></progress>
     }
 }
 
-fn figures(run: &RunSnapshot) -> impl IntoView + use<> {
-    let last = last(run);
-    let latency: LatencyMs = run.latency_ms;
-    let sold = last.succeeded * u64::from(run.plan.quantity.get());
+fn name(lane: Memo<Option<LaneSnapshot>>, index: usize) -> impl IntoView {
+    let lane = lane.get_untracked();
+    let badge = match lane.as_ref().map(|lane| lane.strategy.is_safe()) {
+        Some(false) => ("badge badge--bad", "Unsafe"),
+        _ => ("badge badge--ok", "Safe"),
+    };
+    let strategy = lane.map(|lane| lane.strategy.as_str());
+    view! { <h2 class="lane__name" id=format!("lane-{index}")>{strategy}" "<span class=badge.0>{badge.1}</span></h2> }
+}
+
+fn chart(lane: Memo<Option<LaneSnapshot>>, each: u32, index: usize) -> impl IntoView {
+    let title = format!("chart-title-{index}");
+    view! {
+        <figure class="panel chart" aria-labelledby=title>
+            <div class="chart__head">
+                <h2 id=title.clone()>"The rush, moment by moment"</h2>
+                <ul class="chart__legend" aria-label="Legend">
+                    <li><SeriesKey series=Series::Stock/>"Stock remaining"</li>
+                    <li><SeriesKey series=Series::Sold/>"Successes"</li>
+                    <li><SeriesKey series=Series::Rejected/>"Rejections"</li>
+                </ul>
+            </div>
+            {move || lane.get().map(|lane| view! { <Plot lane each index/> })}
+        </figure>
+    }
+}
+
+fn figures(lane: &LaneSnapshot, each: u32) -> impl IntoView + use<> {
+    let last = lane.last();
+    let latency = lane.latency_ms;
     view! {
         <dl class="figures">
             <div class="figure figure--stock">
                 <dt><SeriesKey series=Series::Stock/>"Stock remaining"</dt>
-                <dd data-testid="remaining">{last_remaining(run)}</dd>
+                <dd data-testid="remaining">{last.remaining}</dd>
             </div>
             <div class="figure figure--sold">
                 <dt><SeriesKey series=Series::Sold/>"Sold"</dt>
-                <dd data-testid="sold">{sold}</dd>
+                <dd data-testid="sold">{last.units_sold(each)}</dd>
             </div>
             <div class="figure figure--rejected">
                 <dt><SeriesKey series=Series::Rejected/>"Rejected"</dt>
-                <dd data-testid="rejected">{last.rejected + last.failed}</dd>
+                <dd data-testid="rejected">{last.turned_away()}</dd>
             </div>
             <div class="figure">
                 <dt>"Orders per second"</dt>
-                <dd data-testid="orders-per-second">{orders_per_second(run)}</dd>
+                <dd data-testid="orders-per-second">{orders_per_second(lane)}</dd>
             </div>
             {[("p50", latency.p50), ("p95", latency.p95), ("p99", latency.p99)]
                 .map(|(name, ms)| view! {
@@ -118,22 +173,12 @@ fn figures(run: &RunSnapshot) -> impl IntoView + use<> {
     }
 }
 
-fn last(run: &RunSnapshot) -> Sample {
-    run.samples.last().copied().unwrap_or_default()
-}
-
-fn last_remaining(run: &RunSnapshot) -> i64 {
-    run.samples
-        .last()
-        .map_or(run.stock, |sample| sample.remaining)
-}
-
 #[expect(clippy::cast_precision_loss, reason = "attempts are at most a million")]
-fn orders_per_second(run: &RunSnapshot) -> String {
-    let rate = match &run.verdict {
+fn orders_per_second(lane: &LaneSnapshot) -> String {
+    let rate = match &lane.verdict {
         Some(verdict) => verdict.orders_per_second,
         None => {
-            let last = last(run);
+            let last = lane.last();
             last.succeeded as f64 * 1000.0 / last.elapsed_ms.max(1) as f64
         }
     };

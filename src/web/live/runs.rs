@@ -1,9 +1,6 @@
 //! `GET /live/simulations/{id}`: a run as it goes on. First all so far (`run`), then what is new (`news`), and at the end all again.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
-};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::{
     extract::{Path, State},
@@ -14,7 +11,10 @@ use uuid::Uuid;
 
 use super::{Events, Update, paced};
 use crate::{
-    model::{RunSnapshot, RunState, ShopError, snapshot::RunNews},
+    model::{
+        RunSnapshot, RunState, ShopError,
+        snapshot::{LaneNews, RunNews},
+    },
     simulation::{LiveRun, store},
     web::{AppState, json::problem::Problem},
 };
@@ -35,25 +35,60 @@ pub async fn follow(
 }
 
 fn follow_live(run: Arc<LiveRun>, state: &AppState) -> Events {
-    let seen = Arc::new(AtomicUsize::new(usize::MAX));
+    let told = Arc::new(Mutex::new(None));
     paced(run.bell(), state.shutdown.clone(), move || {
-        let (run, seen) = (Arc::clone(&run), Arc::clone(&seen));
+        let (run, told) = (Arc::clone(&run), Arc::clone(&told));
         async move {
             let snapshot = run.snapshot();
-            let told = seen.swap(snapshot.samples.len(), Ordering::Relaxed);
+            let now = Told::of(&snapshot);
+            let before = told
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .replace(now.clone());
             if snapshot.state != RunState::Running {
                 return Update::Last(whole(&snapshot));
             }
-            match snapshot.samples.get(told..) {
-                // Thinned since, or the first time: tell all.
+            match before {
+                Some(before) if before == now => Update::Nothing,
+                Some(before) => match news(&snapshot, &before, &now) {
+                    Some(news) => Update::Event(Event::default().event("news").json_data(news)),
+                    None => Update::Event(whole(&snapshot)),
+                },
                 None => Update::Event(whole(&snapshot)),
-                Some([]) => Update::Nothing,
-                Some(samples) => Update::Event(Event::default().event("news").json_data(RunNews {
-                    samples: samples.to_vec(),
-                    latency_ms: snapshot.latency_ms,
-                })),
             }
         }
+    })
+}
+
+/// What a page knows of each lane: its points, what it started with, and whether it was judged.
+#[derive(Clone, PartialEq, Eq)]
+struct Told(Vec<(usize, i64, bool)>);
+
+impl Told {
+    fn of(run: &RunSnapshot) -> Self {
+        let lanes = run.lanes.iter();
+        Self(
+            lanes
+                .map(|lane| (lane.samples.len(), lane.stock, lane.verdict.is_some()))
+                .collect(),
+        )
+    }
+}
+
+/// The points since `before`; none when there is more to tell, or points were thinned since: then all is told.
+fn news(run: &RunSnapshot, before: &Told, now: &Told) -> Option<RunNews> {
+    let lanes = run.lanes.iter().zip(before.0.iter().zip(&now.0));
+    let lanes = lanes.map(|(lane, (before, now))| {
+        if (before.1, before.2) != (now.1, now.2) {
+            return None;
+        }
+        Some(LaneNews {
+            samples: lane.samples.get(before.0..)?.to_vec(),
+            latency_ms: lane.latency_ms,
+        })
+    });
+    Some(RunNews {
+        lanes: lanes.collect::<Option<_>>()?,
     })
 }
 

@@ -86,13 +86,28 @@ fn RunRow(run: RunSnapshot, full: bool) -> impl IntoView {
         let number = number.unwrap_or_else(|| "–".to_owned());
         view! { <td class="n">{number}</td> }
     };
-    let verdict = run.verdict.as_ref();
+    let verdicts: Vec<_> = run.lanes.iter().map(|lane| lane.verdict.as_ref()).collect();
+    // Over all lanes; none while one of them has no verdict.
+    let verdicts: Option<Vec<_>> = verdicts.into_iter().collect();
+    let sold = verdicts.as_ref().map(|lanes| {
+        let sold: i64 = lanes.iter().map(|verdict| verdict.sold).sum();
+        sold.to_string()
+    });
+    let rejected = verdicts.as_ref().map(|lanes| {
+        let rejected: u64 = lanes.iter().map(|verdict| verdict.rejected).sum();
+        rejected.to_string()
+    });
+    // The rates of several lanes add up to nothing.
+    let rate = match verdicts.as_deref() {
+        Some([only]) => Some(format!("{:.0}", only.orders_per_second)),
+        _ => None,
+    };
     let numbers = full.then(|| {
         [
             Some(run.plan.buyers.to_string()),
-            Some(run.stock.to_string()),
-            verdict.map(|verdict| verdict.rejected.to_string()),
-            verdict.map(|verdict| format!("{:.0}", verdict.orders_per_second)),
+            run.lanes.first().map(|lane| lane.stock.to_string()),
+            rejected,
+            rate,
         ]
         .map(number)
         .collect_view()
@@ -103,25 +118,26 @@ fn RunRow(run: RunSnapshot, full: bool) -> impl IntoView {
                 <a href=format!("/admin/simulations/{}", run.id)>{run.started_at.clone()}</a>
             </th>
             <td><span class=class>{word}</span></td>
-            <td>{run.plan.strategy.as_str()}</td>
-            {number(verdict.map(|verdict| verdict.sold.to_string()))}
+            <td>{run.plan.strategies_in_words()}</td>
+            {number(sold)}
             {numbers}
         </tr>
     }
 }
 
 fn badge(run: &RunSnapshot) -> (&'static str, String) {
-    match (&run.verdict, run.state) {
-        (Some(verdict), _) if verdict.oversold > 0 => {
-            ("badge badge--bad", format!("Oversold {}", verdict.oversold))
-        }
-        (Some(verdict), _) if verdict.undersold > 0 => (
-            "badge badge--bad",
-            format!("Undersold {}", verdict.undersold),
-        ),
-        (Some(_), _) => ("badge badge--ok", "Oversold 0".to_owned()),
-        (None, RunState::Failed) => ("badge badge--bad", "Failed".to_owned()),
+    let verdicts = run.lanes.iter().filter_map(|lane| lane.verdict.as_ref());
+    let (oversold, undersold) = verdicts.fold((0, 0), |(over, under), verdict| {
+        (over + verdict.oversold, under + verdict.undersold)
+    });
+    let bad = "badge badge--bad";
+    match (run.passed, run.state) {
+        (_, RunState::Failed) => (bad, "Failed".to_owned()),
         (None, _) => ("badge badge--low", "Running".to_owned()),
+        (Some(true), _) => ("badge badge--ok", "Oversold 0".to_owned()),
+        (Some(false), _) if oversold > 0 => (bad, format!("Oversold {oversold}")),
+        (Some(false), _) if undersold > 0 => (bad, format!("Undersold {undersold}")),
+        (Some(false), _) => (bad, "Not passed".to_owned()),
     }
 }
 

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::Subnav;
 use crate::{
     islands::workbench::LiveRun,
-    model::{RunSnapshot, RunState, Sample, ShopError},
+    model::{RunSnapshot, RunState, Sample, ShopError, SimulationPlan, StrategyKey},
     simulation::store,
     web::pages::frame::{Bundle, Page, framed},
 };
@@ -36,23 +36,39 @@ pub fn SimulationRunPage() -> impl IntoView {
 
 #[component]
 fn RunView(run: RunSnapshot) -> impl IntoView {
+    let mut shelves: Vec<_> = run
+        .lanes
+        .iter()
+        .map(|lane| lane.product_name.clone())
+        .collect();
+    shelves.dedup();
+    let stock = run.lanes.first().map_or(0, |lane| lane.stock);
     let lead = format!(
-        "{} buyers at a shelf of {}, by {}. Started {}.",
-        run.plan.buyers, run.stock, run.plan.strategy, run.started_at
+        "{} buyers at a shelf of {stock}, by {}. Started {}.",
+        run.plan.buyers,
+        run.plan.strategies_in_words(),
+        run.started_at
     );
     let running = run.state == RunState::Running;
-    let samples = run.samples.clone();
+    let several = run.lanes.len() > 1;
+    let samples = run.lanes.clone().into_iter();
+    let samples = samples
+        .map(|lane| {
+            let of = if several { Some(lane.strategy) } else { None };
+            view! { <Samples samples=lane.samples of/> }
+        })
+        .collect_view();
     view! {
         <main class="page" id="main" tabindex="-1">
             // Without JavaScript the page follows the run by loading itself again.
             {running.then(|| view! { <noscript><meta http-equiv="refresh" content="2"/></noscript> })}
             <Subnav current="/admin/simulations"/>
             <div class="page-head">
-                <h1>"Flash sale: "{run.product_name.clone()}</h1>
+                <h1>"Flash sale: "{shelves.join(", ")}</h1>
                 <p class="page-head__lead">{lead}</p>
             </div>
             <LiveRun run=run.clone()><Story run=run.clone()/></LiveRun>
-            <Samples samples/>
+            {samples}
             <p class="run__actions"><a class="btn btn--line" href="/admin/simulations">"All runs"</a></p>
         </main>
     }
@@ -60,36 +76,89 @@ fn RunView(run: RunSnapshot) -> impl IntoView {
 
 #[component]
 fn Story(run: RunSnapshot) -> impl IntoView {
+    let shelf = match (run.plan.product_id, run.lanes.first()) {
+        (Some(_), Some(lane)) => lane.product_name.clone(),
+        _ => "Private lane".to_owned(),
+    };
+    let stock = run.lanes.first().map_or(0, |lane| lane.stock);
     let plan = run.plan;
-    let safety = if plan.strategy.is_safe() {
-        ("badge badge--ok", "Safe")
-    } else {
-        ("badge badge--bad", "Unsafe")
-    };
-    let shelf = match plan.product_id {
-        Some(_) => run.product_name,
-        None => "Private lane".to_owned(),
-    };
+    let hows = plan.strategies.iter().map(|key| {
+        let name =
+            (plan.strategies.len() > 1).then(|| view! { <strong>{key.as_str()}</strong>": " });
+        view! { <p>{name}{key.explanation()}</p> }
+    });
+    let strategies = plan.strategies.iter().map(|key| {
+        let safety = if key.is_safe() {
+            ("badge badge--ok", "Safe")
+        } else {
+            ("badge badge--bad", "Unsafe")
+        };
+        view! { <span class="facts__line">{key.as_str()}" "<span class=safety.0>{safety.1}</span></span> }
+    });
     view! {
         <section class="panel story" aria-labelledby="story-title">
             <h2 id="story-title">"How stock was taken"</h2>
-            <p>{plan.strategy.explanation()}</p>
+            {hows.collect_view()}
             <dl class="facts" aria-label="Parameters of the run">
                 <dt>"Shelf"</dt><dd>{shelf}</dd>
-                <dt>"Strategy"</dt><dd>{plan.strategy.as_str()}" "<span class=safety.0>{safety.1}</span></dd>
+                <dt>"Strategy"</dt><dd>{strategies.collect_view()}</dd>
                 <dt>"Buyers"</dt><dd>{plan.buyers}</dd>
-                <dt>"Stock"</dt><dd>{run.stock}</dd>
-                <dt>"Units for each attempt"</dt><dd>{plan.quantity.get()}</dd>
+                <dt>"Stock"</dt><dd>{stock}</dd>
+                <dt>"Units for each attempt"</dt><dd>{plan.quantities.to_string()}</dd>
                 <dt>"Attempts of each buyer"</dt><dd>{plan.rounds}</dd>
                 <dt>"Race window"</dt><dd>{format!("{} ms", plan.race_window_ms)}</dd>
                 <dt>"Seed"</dt><dd>{plan.seed}</dd>
+                {facts(&plan)
+                    .into_iter()
+                    .map(|(name, value)| view! { <dt>{name}</dt><dd>{value}</dd> })
+                    .collect_view()}
             </dl>
         </section>
     }
 }
 
+/// What is worth saying of a plan that goes beyond the preset.
+fn facts(plan: &SimulationPlan) -> Vec<(&'static str, String)> {
+    let preset = SimulationPlan::preset();
+    let ms = |ms: u32| format!("{ms} ms");
+    let faults: Vec<_> = plan
+        .faults
+        .iter()
+        .map(|(kind, share)| format!("{} {share} %", kind.as_str()))
+        .collect();
+    let order = if plan.lanes_together {
+        "together"
+    } else {
+        "one after the other"
+    };
+    let rate = plan.arrivals.rate_per_s().unwrap_or_default();
+    [
+        (plan.strategies.len() > 1, "Lanes", order.to_owned()),
+        (rate > 0, "Arrivals", format!("{rate} a second")),
+        (plan.ramp_ms > 0, "Ramp", ms(plan.ramp_ms)),
+        (plan.think_time_ms > 0, "Think time", ms(plan.think_time_ms)),
+        (
+            plan.pool_size != preset.pool_size,
+            "Connections",
+            plan.pool_size.to_string(),
+        ),
+        (!faults.is_empty(), "Faults", faults.join(", ")),
+    ]
+    .into_iter()
+    .filter(|(said, ..)| *said)
+    .map(|(_, name, value)| (name, value))
+    .collect()
+}
+
 #[component]
-fn Samples(samples: Vec<Sample>) -> impl IntoView {
+fn Samples(
+    samples: Vec<Sample>,
+    /// Of which lane, where there are several.
+    #[prop(optional_no_strip)]
+    of: Option<StrategyKey>,
+) -> impl IntoView {
+    let of = of.map(|strategy| format!(", {strategy}"));
+    let label = format!("Samples{}", of.clone().unwrap_or_default());
     let rows = samples
         .into_iter()
         .map(|sample| {
@@ -98,17 +167,17 @@ fn Samples(samples: Vec<Sample>) -> impl IntoView {
                     <th scope="row" class="n">{sample.elapsed_ms}</th>
                     <td class="n">{sample.remaining}</td>
                     <td class="n">{sample.succeeded}</td>
-                    <td class="n">{sample.rejected + sample.failed}</td>
+                    <td class="n">{sample.turned_away()}</td>
                 </tr>
             }
         })
         .collect_view();
     view! {
         <details class="samples">
-            <summary>"Table of samples, as of this page’s load"</summary>
-            <div class="table-wrap" tabindex="0" role="region" aria-label="Samples">
+            <summary>"Table of samples, as of this page’s load"{of.clone()}</summary>
+            <div class="table-wrap" tabindex="0" role="region" aria-label=label>
                 <table class="table">
-                    <caption>"Samples of this run"</caption>
+                    <caption>"Samples of this run"{of}</caption>
                     <thead>
                         <tr>
                             <th scope="col" class="n">"Time (ms)"</th>

@@ -1,0 +1,227 @@
+//! What goes wrong on purpose.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::ShopError;
+
+/// What can go wrong with an attempt; at most one thing each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FaultKind {
+    /// The buyer's program stands still with the transaction open, and its locks held, until the database ends its session.
+    Freeze,
+    /// A statement between read and write takes half a second.
+    SlowStatement,
+    /// The connection is cut between read and write.
+    DropConnection,
+    /// The buyer leaves in the middle; the shop's own work goes on.
+    Abandon,
+    /// The buyer sends the same request twice at once. Both answers must name the same order.
+    DoubleClick,
+}
+
+impl FaultKind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [
+        Self::Freeze,
+        Self::SlowStatement,
+        Self::DropConnection,
+        Self::Abandon,
+        Self::DoubleClick,
+    ];
+
+    /// The kind, as commands spell it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Freeze => "freeze",
+            Self::SlowStatement => "slow-statement",
+            Self::DropConnection => "drop-connection",
+            Self::Abandon => "abandon",
+            Self::DoubleClick => "double-click",
+        }
+    }
+
+    /// True when it happens inside of the shop, where a buyer over HTTP has no hand.
+    pub const fn is_inside(self) -> bool {
+        matches!(
+            self,
+            Self::Freeze | Self::SlowStatement | Self::DropConnection
+        )
+    }
+
+    /// True when it may be the end of its attempt: that it then has no order is its own doing, and not the shop's.
+    pub const fn ends_attempt(self) -> bool {
+        matches!(self, Self::Freeze | Self::DropConnection | Self::Abandon)
+    }
+}
+
+impl FromStr for FaultKind {
+    type Err = ShopError;
+
+    fn from_str(key: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == key)
+            .ok_or_else(|| {
+                let known = Self::ALL.map(Self::as_str).join(", ");
+                ShopError::Invalid(format!("{key} is no fault; there are {known}"))
+            })
+    }
+}
+
+/// A share of all attempts, in hundredths of a percent.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Share(u32);
+
+impl Share {
+    /// All of them.
+    pub const ALL: Self = Self(10_000);
+
+    /// So many percent of them.
+    pub const fn percent(percent: u32) -> Self {
+        Self(percent.saturating_mul(100))
+    }
+
+    /// In hundredths of a percent.
+    pub const fn basis_points(self) -> u32 {
+        self.0
+    }
+
+    /// Reads a percentage with at most two decimals, as in `5` or `0.25`.
+    ///
+    /// # Errors
+    /// [`ShopError::Invalid`] for anything else, and beyond 100.
+    pub fn parse(typed: &str) -> Result<Self, ShopError> {
+        let refused = || ShopError::Invalid(format!("{typed} is no percentage from 0 to 100"));
+        let (whole, hundredths) = typed.trim().split_once('.').unwrap_or((typed.trim(), "0"));
+        let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        if !is_number(whole) || !is_number(hundredths) || hundredths.len() > 2 {
+            return Err(refused());
+        }
+        let whole: u32 = whole.parse().map_err(|_| refused())?;
+        let hundredths: u32 = format!("{hundredths:0<2}").parse().map_err(|_| refused())?;
+        let share = Self(Self::percent(whole).0.saturating_add(hundredths));
+        if share > Self::ALL {
+            return Err(refused());
+        }
+        Ok(share)
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", f64::from(self.0) / 100.0)
+    }
+}
+
+/// Which share of the attempts meets which fault.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Faults(BTreeMap<FaultKind, Share>);
+
+impl Faults {
+    /// Faults of these shares.
+    pub fn of(shares: impl IntoIterator<Item = (FaultKind, Share)>) -> Self {
+        Self(shares.into_iter().collect())
+    }
+
+    /// The kinds that happen, with their shares.
+    pub fn iter(&self) -> impl Iterator<Item = (FaultKind, Share)> {
+        self.0.iter().map(|(kind, share)| (*kind, *share))
+    }
+
+    /// The share of attempts that meet any, in hundredths of a percent.
+    pub fn in_all(&self) -> u32 {
+        self.0.values().map(|share| share.0).sum()
+    }
+
+    /// What an attempt meets whose lot, from 0 to 9,999, was drawn.
+    pub fn drawn_by(&self, lot: u32) -> Option<FaultKind> {
+        let mut end = 0;
+        self.iter()
+            .find(|(_, share)| {
+                end += share.0;
+                lot < end
+            })
+            .map(|(kind, _)| kind)
+    }
+
+    /// Reads `freeze=1,double-click=5`, in percent.
+    ///
+    /// # Errors
+    /// [`ShopError::Invalid`] with what is not understood.
+    pub fn parse(typed: &str) -> Result<Self, ShopError> {
+        let part = |part: &str| {
+            let (kind, share) = part.split_once('=').ok_or_else(|| {
+                ShopError::Invalid(format!("{part} is not of the form fault=percent"))
+            })?;
+            Ok((kind.trim().parse()?, Share::parse(share)?))
+        };
+        typed
+            .split(',')
+            .map(part)
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_are_percentages_with_two_decimals() {
+        for (typed, basis_points, shown) in [
+            ("0", 0, "0"),
+            ("5", 500, "5"),
+            ("0.25", 25, "0.25"),
+            ("0.5", 50, "0.5"),
+            ("100", 10_000, "100"),
+        ] {
+            let share = Share::parse(typed);
+            assert_eq!(share, Ok(Share(basis_points)), "{typed}");
+            assert_eq!(share.map(|share| share.to_string()), Ok(shown.to_owned()));
+        }
+        for typed in [
+            "",
+            "-1",
+            "101",
+            "100.01",
+            "0.125",
+            "1.",
+            ".5",
+            "a",
+            "99999999999",
+        ] {
+            assert!(Share::parse(typed).is_err(), "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn each_lot_draws_one_fault_at_most() {
+        let faults = Faults::parse("freeze=1,double-click=50");
+        let drawn = |lot| faults.as_ref().map(|faults| faults.drawn_by(lot));
+        assert_eq!(drawn(0), Ok(Some(FaultKind::Freeze)));
+        assert_eq!(drawn(99), Ok(Some(FaultKind::Freeze)));
+        assert_eq!(drawn(100), Ok(Some(FaultKind::DoubleClick)));
+        assert_eq!(drawn(5_099), Ok(Some(FaultKind::DoubleClick)));
+        assert_eq!(drawn(5_100), Ok(None));
+        assert_eq!(Faults::default().drawn_by(0), None);
+    }
+
+    #[test]
+    fn what_is_no_fault_is_named() {
+        for (typed, word) in [
+            ("melt=1", "melt"),
+            ("freeze", "freeze"),
+            ("freeze=lots", "lots"),
+            ("freeze=1,,", "fault=percent"),
+        ] {
+            let error = Faults::parse(typed).err().map(|error| error.to_string());
+            assert!(error.is_some_and(|error| error.contains(word)), "{typed}");
+        }
+    }
+}

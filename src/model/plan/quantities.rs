@@ -1,0 +1,86 @@
+//! How many units an attempt asks for.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::model::{Quantity, ShopError};
+
+/// How many units an attempt asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Quantities {
+    /// Always as many.
+    Fixed(Quantity),
+    /// Any number from the one to the other, drawn from the seed.
+    Range { min: Quantity, max: Quantity },
+}
+
+impl Quantities {
+    /// The smallest number.
+    pub const fn min(self) -> Quantity {
+        match self {
+            Self::Fixed(quantity) | Self::Range { min: quantity, .. } => quantity,
+        }
+    }
+
+    /// The largest number.
+    pub const fn max(self) -> Quantity {
+        match self {
+            Self::Fixed(quantity) | Self::Range { max: quantity, .. } => quantity,
+        }
+    }
+
+    /// Reads `3` or `1..3`, both ends included.
+    ///
+    /// # Errors
+    /// [`ShopError::QuantityInvalid`] for what is no quantity, or a range that goes down.
+    pub fn parse(typed: &str) -> Result<Self, ShopError> {
+        let Some((min, max)) = typed.split_once("..") else {
+            return Quantity::parse(typed).map(Self::Fixed);
+        };
+        let (min, max) = (Quantity::parse(min)?, Quantity::parse(max)?);
+        match min.cmp(&max) {
+            std::cmp::Ordering::Less => Ok(Self::Range { min, max }),
+            std::cmp::Ordering::Equal => Ok(Self::Fixed(min)),
+            std::cmp::Ordering::Greater => Err(ShopError::QuantityInvalid),
+        }
+    }
+}
+
+impl fmt::Display for Quantities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(quantity) => quantity.fmt(f),
+            Self::Range { min, max } => write!(f, "{min}..{max}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quantity_or_a_range_reads_back() {
+        for typed in ["1", "3", "1..3", "2..1000"] {
+            assert_eq!(
+                Quantities::parse(typed).map(|read| read.to_string()),
+                Ok(typed.to_owned())
+            );
+        }
+        assert_eq!(
+            Quantities::parse("2..2").map(|read| read.to_string()),
+            Ok("2".to_owned())
+        );
+        for typed in [
+            "", "0", "..", "1..", "..3", "3..1", "0..2", "1..1001", "1...3", "1-3",
+        ] {
+            assert_eq!(
+                Quantities::parse(typed),
+                Err(ShopError::QuantityInvalid),
+                "{typed:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! One lane, from its first buyer to its verdict.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::sync::Barrier;
+use tokio_util::task::AbortOnDropHandle;
+
+use super::{Engine, SimulationError, StartedRun};
+use crate::{
+    config::ShopTerms,
+    db::Db,
+    model::ShopError,
+    shop::{Shop, inventory::Seam},
+    simulation::{
+        buyer::{ATTEMPT_DEADLINE, HttpClient, InProcess, OverHttp, Storefront},
+        crowd::{self, Crowd},
+        recorder::Recorder,
+        sampler::{self, Progress, Sampler},
+        schedule::Schedule,
+        store::{self, Ground, OpenedLane},
+        verdict::verdict,
+    },
+};
+
+/// One lane of a run.
+pub struct Lane<'a> {
+    pub engine: &'a Engine,
+    pub started: &'a StartedRun,
+    /// Which of the run's lanes this is.
+    pub index: usize,
+    pub schedule: &'a Arc<Schedule>,
+    /// Where buyers go who do not buy in this process.
+    pub http: Option<&'a HttpClient>,
+    pub progress: &'a Progress,
+}
+
+impl Lane<'_> {
+    /// Lets the buyers go once all lanes at `start_line` are ready, and shows the verdict.
+    pub async fn run(self, start_line: &Barrier) -> Result<(), SimulationError> {
+        let lane = self.opened();
+        let start = self.start().await?;
+        let recorder = Arc::new(Recorder::new());
+        let begin = Instant::now();
+        let sampler = AbortOnDropHandle::new(tokio::spawn(self.sampler(&recorder).watch()));
+        let elapsed = self.crowd(&recorder).let_go(start_line).await;
+        drop(sampler);
+        self.log_failures(&recorder);
+        self.settle(&recorder).await?;
+        let end = store::ground(self.db(), lane.product_id, lane.id).await?;
+        let last = sampler::sample(&recorder, end.available, begin.elapsed());
+        let verdict = verdict(
+            &self.started.plan,
+            lane.strategy,
+            (start, end),
+            &recorder,
+            elapsed,
+        );
+        self.started.run.judged(self.index, last, verdict);
+        (self.progress)(self.started.run.served());
+        Ok(())
+    }
+
+    fn opened(&self) -> &OpenedLane {
+        &self.started.opened.lanes[self.index]
+    }
+
+    fn db(&self) -> &Db {
+        &self.started.control_db
+    }
+
+    /// A lane that comes later on a product of the shop starts with what those before it left.
+    async fn start(&self) -> Result<Ground, ShopError> {
+        if self.index == 0 {
+            return Ok(self.started.start);
+        }
+        let lane = self.opened();
+        let start = store::ground(self.db(), lane.product_id, lane.id).await?;
+        self.started.run.stocked(self.index, start.available);
+        Ok(start)
+    }
+
+    fn sampler(&self, recorder: &Arc<Recorder>) -> Sampler {
+        Sampler {
+            run: Arc::clone(&self.started.run),
+            index: self.index,
+            lane: self.opened().clone(),
+            recorder: Arc::clone(recorder),
+            db: self.db().clone(),
+            progress: Arc::clone(self.progress),
+        }
+    }
+
+    fn crowd(&self, recorder: &Arc<Recorder>) -> Crowd {
+        Crowd {
+            run: self.started.opened.id,
+            lane: self.opened().clone(),
+            rounds: self.started.plan.rounds,
+            schedule: Arc::clone(self.schedule),
+            storefront: self.storefront(),
+            recorder: Arc::clone(recorder),
+        }
+    }
+
+    fn storefront(&self) -> Arc<dyn Storefront> {
+        let strategy = self.opened().strategy;
+        if let Some(http) = self.http {
+            let http = http.clone();
+            return Arc::new(OverHttp { http, strategy });
+        }
+        let (engine, plan) = (self.engine, &self.started.plan);
+        let pools = &self.started.buyers_dbs;
+        let db = pools[self.index % pools.len()].clone();
+        let mut shop = Shop::new(db, engine.feed.clone())
+            .with_deadline(ATTEMPT_DEADLINE)
+            .with_seam(Seam::of_ms(plan.race_window_ms))
+            .with_terms(ShopTerms {
+                strategy,
+                ..ShopTerms::default()
+            });
+        if let Some(gateway) = &engine.gateway {
+            shop = shop.with_gateway(Arc::clone(gateway));
+        }
+        Arc::new(InProcess {
+            shop,
+            strategy,
+            journey: plan.journey,
+            race_window: Duration::from_millis(plan.race_window_ms.into()),
+        })
+    }
+
+    fn log_failures(&self, recorder: &Recorder) {
+        for sentence in recorder.failures() {
+            tracing::warn!(
+                run = %self.started.opened.id,
+                strategy = %self.opened().strategy,
+                sentence,
+                "a buyer's attempt failed"
+            );
+        }
+    }
+
+    /// Asks the database what came of the attempts whose buyers were told neither yes nor no.
+    async fn settle(&self, recorder: &Recorder) -> Result<(), SimulationError> {
+        let (run, lane_id) = (self.started.opened.id, self.opened().id);
+        let unsettled = recorder.unsettled();
+        let keys = unsettled
+            .iter()
+            .map(|open| crowd::key_of(run, lane_id, open));
+        let ordered = store::close_keys(self.db(), keys.collect()).await?;
+        recorder.settle(|open| ordered.contains(&crowd::key_of(run, lane_id, open)));
+        Ok(())
+    }
+}

@@ -1,0 +1,76 @@
+//! Looks at a run while it goes on: a chart's points, and the signs of life.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use uuid::Uuid;
+
+use super::{
+    live::LiveRun,
+    recorder::Recorder,
+    store::{self, OpenedLane},
+};
+use crate::{db::Db, model::Sample};
+
+/// Ten points a second.
+const SAMPLE_EVERY: Duration = Duration::from_millis(100);
+/// Between two signs of life.
+const BEAT_EVERY: Duration = Duration::from_secs(1);
+
+/// Told how many attempts have ended, over all lanes.
+pub type Progress = Arc<dyn Fn(u64) + Send + Sync>;
+
+/// One lane, while its buyers are at it.
+pub struct Sampler {
+    pub run: Arc<LiveRun>,
+    /// Which of the run's lanes this is.
+    pub index: usize,
+    pub lane: OpenedLane,
+    pub recorder: Arc<Recorder>,
+    pub db: Db,
+    pub progress: Progress,
+}
+
+impl Sampler {
+    /// Takes a point again and again, until it is dropped.
+    pub async fn watch(self) {
+        let begin = Instant::now();
+        let mut every = SAMPLE_EVERY;
+        loop {
+            // A moment without an answer is a gap in the chart; the verdict is asked for separately.
+            if let Ok(remaining) = store::remaining(&self.db, self.lane.product_id).await {
+                let sample = sample(&self.recorder, remaining, begin.elapsed());
+                if self.run.push(self.index, sample, self.recorder.latency()) {
+                    every *= 2;
+                }
+            }
+            (self.progress)(self.run.served());
+            tokio::time::sleep(every).await;
+        }
+    }
+}
+
+/// A point of a lane's chart.
+pub fn sample(recorder: &Recorder, remaining: i64, elapsed: Duration) -> Sample {
+    let counts = recorder.counts();
+    Sample {
+        elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
+        remaining,
+        succeeded: counts.succeeded,
+        rejected: counts.rejected,
+        failed: counts.failed,
+        units: Some(counts.units),
+    }
+}
+
+/// Gives a sign of life again and again, until it is dropped.
+pub async fn beat(db: Db, run: Uuid) {
+    loop {
+        if let Err(error) = store::beat(&db, run).await {
+            tracing::warn!(%error, %run, "the run's sign of life was not written");
+        }
+        tokio::time::sleep(BEAT_EVERY).await;
+    }
+}

@@ -1,0 +1,171 @@
+//! The beginning of a run: its lanes, each with the product that it sells.
+
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, EntityTrait, QueryFilter,
+    sea_query::Expr,
+};
+use uuid::Uuid;
+
+use super::{OpenedLane, OpenedRun, to_json};
+use crate::{
+    db::{
+        Db,
+        entity::{product, simulation_lane, simulation_run},
+        txn::{self, Abort, Policy, TxnError, Work},
+    },
+    model::{Currency, RunState, ShopError, SimulationPlan, StrategyKey},
+    shop::{
+        catalog,
+        idempotency::{self, Claim},
+        inventory::layout,
+    },
+};
+
+/// Price of a unit on a private lane.
+const LANE_PRICE_CENTS: i64 = 1_000;
+
+/// What came of asking for a run.
+#[derive(Clone, Debug)]
+pub enum Opening {
+    New(OpenedRun),
+    /// The key is known: this is the run of the first press.
+    Known(Uuid),
+}
+
+/// Writes the run and its lanes, each with a private product or a claim on a product of the shop. Once for the key.
+///
+/// # Errors
+/// [`ShopError::UnknownProduct`] inside [`TxnError::Refused`]; what the database says.
+pub async fn open(
+    db: &Db,
+    plan: &SimulationPlan,
+    claim: Option<Claim>,
+) -> Result<Opening, TxnError> {
+    let plan = plan.clone();
+    txn::run_for_result(db, Policy::request("open simulation"), move |work| {
+        let (plan, claim) = (plan.clone(), claim.clone());
+        Box::pin(async move {
+            if let Some(known) = idempotency::claim(work, claim.as_ref()).await? {
+                return Ok(Opening::Known(known));
+            }
+            let opened = open_in_txn(work, &plan).await?;
+            idempotency::record(work, claim.as_ref(), &opened.id).await?;
+            Ok(Opening::New(opened))
+        })
+    })
+    .await
+}
+
+/// The run that was started under the key, if there is one. While one is being started, it is waited for.
+///
+/// # Errors
+/// [`ShopError::IdempotencyKeyReused`] inside [`TxnError::Refused`]; what the database says.
+pub async fn started_under(db: &Db, claim: Claim) -> Result<Option<Uuid>, TxnError> {
+    let found = txn::run_for_result(db, Policy::request("look for simulation"), move |work| {
+        let claim = claim.clone();
+        Box::pin(async move {
+            let known: Option<Uuid> = idempotency::claim(work, Some(&claim)).await?;
+            // A key that was free must stay so: refused, the transaction takes back that it was claimed.
+            known.ok_or_else(|| Abort::from(ShopError::UnknownSimulation))
+        })
+    })
+    .await;
+    match found {
+        Ok(id) => Ok(Some(id)),
+        Err(TxnError::Refused(ShopError::UnknownSimulation)) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+async fn open_in_txn(work: &Work, plan: &SimulationPlan) -> Result<OpenedRun, Abort> {
+    let run = simulation_run::ActiveModel {
+        id: Set(Uuid::now_v7()),
+        state: Set(RunState::Running.as_str().to_owned()),
+        plan: Set(to_json(plan)?),
+        verdict: NotSet,
+        failure: NotSet,
+        started_at: NotSet,
+        beat_at: NotSet,
+        ended_at: NotSet,
+    }
+    .insert(work.connection())
+    .await?;
+    let mut lanes = Vec::with_capacity(plan.strategies.len());
+    for strategy in &plan.strategies {
+        lanes.push(open_lane(work, plan, run.id, *strategy).await?);
+    }
+    Ok(OpenedRun {
+        id: run.id,
+        started_at: catalog::in_utc(run.started_at),
+        lanes,
+    })
+}
+
+async fn open_lane(
+    work: &Work,
+    plan: &SimulationPlan,
+    run_id: Uuid,
+    strategy: StrategyKey,
+) -> Result<OpenedLane, Abort> {
+    let lane = simulation_lane::ActiveModel {
+        id: NotSet,
+        run_id: Set(run_id),
+        strategy: Set(strategy.to_string()),
+        product_id: Set(plan.product_id),
+    }
+    .insert(work.connection())
+    .await?;
+    let (product_id, product_name) = match plan.product_id {
+        Some(id) => shop_product(work, id).await?,
+        None => private_product(work, strategy, plan.stock, lane.id).await?,
+    };
+    Ok(OpenedLane {
+        id: lane.id,
+        strategy,
+        product_id,
+        product_name,
+    })
+}
+
+async fn shop_product(work: &Work, id: i64) -> Result<(i64, String), Abort> {
+    let offer = catalog::offer(work, id).await?;
+    if offer.lane_id.is_some() {
+        return Err(ShopError::UnknownProduct.into());
+    }
+    Ok((id, offer.name))
+}
+
+async fn private_product(
+    work: &Work,
+    strategy: StrategyKey,
+    stock: u32,
+    lane_id: i64,
+) -> Result<(i64, String), Abort> {
+    let product = product::ActiveModel {
+        id: NotSet,
+        slug: Set(format!("lane-{lane_id}")),
+        name: Set(format!("Lane {lane_id}")),
+        description: Set(format!(
+            "A private product of the workbench, sold by {strategy}."
+        )),
+        category: Set("Workbench".to_owned()),
+        artwork: Set("artwork/flash-sale-smartphone.svg".to_owned()),
+        price_cents: Set(LANE_PRICE_CENTS),
+        currency: Set(Currency::EUR.code().to_owned()),
+        per_customer_limit: NotSet,
+        sale_starts_at: NotSet,
+        sale_ends_at: NotSet,
+        lane_id: Set(Some(lane_id)),
+    }
+    .insert(work.connection())
+    .await?;
+    layout::lay_out(work, product.id, stock.into(), strategy).await?;
+    simulation_lane::Entity::update_many()
+        .col_expr(simulation_lane::Column::ProductId, Expr::value(product.id))
+        .filter(simulation_lane::Column::Id.eq(lane_id))
+        .exec(work.connection())
+        .await?;
+    Ok((product.id, product.name))
+}

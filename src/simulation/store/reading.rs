@@ -1,0 +1,132 @@
+//! Runs as they were stored.
+
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use serde::Deserialize;
+use uuid::Uuid;
+
+use super::from_json;
+use crate::{
+    db::{
+        Db,
+        entity::{product, simulation_lane, simulation_run, simulation_sample},
+        txn,
+    },
+    model::{
+        LaneSnapshot, LatencyMs, RunSnapshot, RunState, RunVerdict, Sample, ShopError,
+        SimulationPlan, Verdict,
+    },
+    shop::catalog,
+};
+
+/// What a run stored: the verdicts of its lanes, or the one verdict of a run from before there were lanes.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StoredVerdict {
+    Run(RunVerdict),
+    Lane(Box<Verdict>),
+}
+
+/// A stored run, with its points.
+///
+/// # Errors
+/// [`ShopError::UnknownSimulation`]; what a database failure means.
+pub async fn find(db: &Db, id: Uuid) -> Result<RunSnapshot, ShopError> {
+    let run = simulation_run::Entity::find_by_id(id)
+        .one(db.reader())
+        .await
+        .map_err(txn::read_error)?
+        .ok_or(ShopError::UnknownSimulation)?;
+    let rows = simulation_lane::Entity::find()
+        .filter(simulation_lane::Column::RunId.eq(id))
+        .order_by_asc(simulation_lane::Column::Id)
+        .all(db.reader())
+        .await
+        .map_err(txn::read_error)?;
+    let mut found = snapshot(run).map_err(txn::read_error)?;
+    for (lane, row) in found.lanes.iter_mut().zip(&rows) {
+        fill(db, lane, row).await.map_err(txn::read_error)?;
+    }
+    Ok(found)
+}
+
+/// Adds what stands in tables of its own.
+async fn fill(db: &Db, lane: &mut LaneSnapshot, row: &simulation_lane::Model) -> Result<(), DbErr> {
+    let samples = simulation_sample::Entity::find()
+        .filter(simulation_sample::Column::LaneId.eq(row.id))
+        .order_by_asc(simulation_sample::Column::ElapsedMs)
+        .all(db.reader())
+        .await?;
+    lane.samples = samples
+        .iter()
+        .map(|row| from_json::<Sample>(&row.counts))
+        .collect::<Result<_, _>>()?;
+    if let Some(product_id) = row.product_id {
+        let product = product::Entity::find_by_id(product_id).one(db.reader());
+        lane.product_name = product
+            .await?
+            .map(|product| product.name)
+            .unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// The latest runs, newest first, without their points.
+///
+/// # Errors
+/// What a database failure means.
+pub async fn latest(db: &Db, at_most: u64) -> Result<Vec<RunSnapshot>, ShopError> {
+    let runs = simulation_run::Entity::find()
+        .order_by_desc(simulation_run::Column::Id)
+        .limit(at_most)
+        .all(db.reader())
+        .await
+        .map_err(txn::read_error)?;
+    runs.into_iter()
+        .map(|run| snapshot(run).map_err(txn::read_error))
+        .collect()
+}
+
+fn snapshot(run: simulation_run::Model) -> Result<RunSnapshot, DbErr> {
+    let plan: SimulationPlan = from_json(&run.plan)?;
+    let verdict = run.verdict.as_deref().map(stored_verdict).transpose()?;
+    let passed = verdict.as_ref().map(|verdict| verdict.passed);
+    let mut verdicts = verdict.map(|verdict| verdict.lanes).unwrap_or_default();
+    verdicts.resize(plan.strategies.len(), None);
+    let lanes = plan.strategies.iter().zip(verdicts);
+    Ok(RunSnapshot {
+        id: run.id.to_string(),
+        state: match run.state.as_str() {
+            "finished" => RunState::Finished,
+            "failed" => RunState::Failed,
+            _ => RunState::Running,
+        },
+        lanes: lanes
+            .map(|(strategy, verdict)| LaneSnapshot {
+                strategy: *strategy,
+                product_name: String::new(),
+                stock: verdict
+                    .as_ref()
+                    .map_or(i64::from(plan.stock), |verdict| verdict.stock),
+                samples: Vec::new(),
+                latency_ms: verdict
+                    .as_ref()
+                    .map_or_else(LatencyMs::default, |verdict| verdict.latency_ms),
+                verdict,
+            })
+            .collect(),
+        plan,
+        started_at: catalog::in_utc(run.started_at),
+        passed,
+        failure: run.failure,
+    })
+}
+
+fn stored_verdict(text: &str) -> Result<RunVerdict, DbErr> {
+    Ok(match from_json(text)? {
+        StoredVerdict::Run(verdict) => verdict,
+        StoredVerdict::Lane(verdict) => RunVerdict {
+            passed: verdict.passed(),
+            lanes: vec![Some(*verdict)],
+        },
+    })
+}

@@ -1,0 +1,323 @@
+//! Runs in the database: begun once, one at a time, stored, watched, given up, and removed.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
+
+use doorbuster::{
+    feed::Feed,
+    model::{RunState, ShopError, SimulationPlan, StrategyKey},
+    simulation::{Engine, SimulationError, Start, store},
+};
+use uuid::Uuid;
+
+use super::{RUN_MAX, engine, plan, run};
+use crate::support::{TestShop, check_audit_clean, shop::claim, within};
+
+#[tokio::test]
+async fn a_plan_that_may_not_run_is_refused_and_leaves_nothing() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(20).await;
+    let lane = shop.with_lane(StrategyKey::RowLock, 5).await;
+    let engine = engine(&shop);
+    let before = shop.count("simulation_run").await;
+    for (plan, expected) in [
+        (
+            SimulationPlan {
+                product_id: Some(product.id),
+                ..plan(StrategyKey::Unguarded, 3, 1)
+            },
+            Some(ShopError::StrategyUnsafeHere("unguarded".to_owned())),
+        ),
+        (
+            SimulationPlan {
+                product_id: Some(987_654),
+                ..plan(StrategyKey::RowLock, 3, 1)
+            },
+            Some(ShopError::UnknownProduct),
+        ),
+        (
+            SimulationPlan {
+                product_id: Some(lane.id),
+                ..plan(StrategyKey::RowLock, 3, 1)
+            },
+            Some(ShopError::UnknownProduct),
+        ),
+        (plan(StrategyKey::RowLock, 0, 1), None),
+    ] {
+        let Err(SimulationError::Shop(error)) = engine.start(plan.clone()).await else {
+            panic!("{plan:?} was started");
+        };
+        match expected {
+            Some(expected) => assert_eq!(error, expected, "{plan:?}"),
+            None => assert!(matches!(error, ShopError::FieldsInvalid(_)), "{error:?}"),
+        }
+        assert!(!engine.is_busy(), "{plan:?}");
+    }
+    assert_eq!(shop.count("simulation_run").await, before);
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn a_run_asked_for_twice_under_one_key_is_one_run() {
+    let shop = TestShop::new().await;
+    let engine = engine(&shop);
+    let pressed = claim("pressed-once", "simulate", &["3"]);
+    let asked = || engine.start_once(plan(StrategyKey::RowLock, 3, 3), Some(pressed.clone()));
+    let Ok(Start::New(started)) = asked().await else {
+        panic!("the first press starts it");
+    };
+    let id = started.id();
+    let known = store::started_under(shop.db(), pressed.clone()).await;
+    assert_eq!(
+        known.expect("the key is looked up"),
+        Some(id),
+        "while it runs"
+    );
+    engine
+        .finish(*started, &[], |_| {})
+        .await
+        .expect("it comes to a verdict");
+    assert!(
+        matches!(asked().await, Ok(Start::Known(known)) if known == id),
+        "and when it is over"
+    );
+    assert_eq!(shop.count("simulation_run").await, 1);
+    let unknown = claim("never-pressed", "simulate", &["3"]);
+    let found = store::started_under(shop.db(), unknown).await;
+    assert_eq!(found.expect("the key is looked up"), None);
+    assert_eq!(
+        shop.count("idempotency_key").await,
+        4,
+        "three buyers and one run"
+    );
+}
+
+#[tokio::test]
+async fn one_run_at_a_time() {
+    let shop = TestShop::new().await;
+    let engine = engine(&shop);
+    let small = || plan(StrategyKey::RowLock, 2, 1);
+    let started = engine.start(small()).await.expect("the first starts");
+    assert!(engine.runs().get(started.id()).is_some());
+    assert!(matches!(
+        engine.start(small()).await,
+        Err(SimulationError::Busy)
+    ));
+    engine.finish(started, &[], |_| {}).await.expect("it ends");
+    assert!(!engine.is_busy());
+    // Two clicks at the same moment.
+    let (one, two) = tokio::join!(engine.start(small()), engine.start(small()));
+    let started = match (one, two) {
+        (Ok(started), Err(SimulationError::Busy)) | (Err(SimulationError::Busy), Ok(started)) => {
+            started
+        }
+        (one, two) => panic!("started: {} and {}", one.is_ok(), two.is_ok()),
+    };
+    // A run that its task lost, as by a panic, blocks nobody.
+    drop(started);
+    assert!(!engine.is_busy());
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn a_run_is_stored_and_read_back() {
+    let shop = TestShop::new().await;
+    let attempts = Arc::new(AtomicU64::new(0));
+    let engine = engine(&shop);
+    let plan = SimulationPlan {
+        race_window_ms: 120,
+        seed: 7,
+        ..plan(StrategyKey::RowLock, 4, 2)
+    };
+    let started = engine.start(plan.clone()).await.expect("the run starts");
+    let id = started.id();
+    let running = store::find(shop.db(), id)
+        .await
+        .expect("a run that goes on is there");
+    assert_eq!((running.state, running.passed), (RunState::Running, None));
+    assert_eq!(running.lanes[0].verdict, None);
+    let seen = Arc::clone(&attempts);
+    let end = engine
+        .finish(started, &[], move |count| {
+            seen.fetch_max(count, Ordering::Relaxed);
+        })
+        .await
+        .expect("it ends");
+    let stored = store::find(shop.db(), id).await.expect("it is stored");
+    assert_eq!((stored.state, &stored.plan), (RunState::Finished, &plan));
+    assert_eq!(stored.passed, Some(true));
+    let (lane, end_lane) = (&stored.lanes[0], &end.lanes[0]);
+    assert_eq!(lane.verdict, end_lane.verdict);
+    assert_eq!(lane.product_name, end_lane.product_name);
+    let samples = &lane.samples;
+    assert_eq!(samples.last(), end_lane.samples.last());
+    assert!(
+        samples.len() > 2,
+        "four buyers who each stand 120 ms in one lock's queue: {samples:?}"
+    );
+    assert!(samples.is_sorted_by_key(|sample| sample.elapsed_ms));
+    assert!(
+        samples.is_sorted_by(|a, b| a.remaining >= b.remaining),
+        "{samples:?}"
+    );
+    let last = samples.last().expect("a last point");
+    assert_eq!(
+        (last.succeeded, last.rejected, last.failed, last.remaining),
+        (2, 2, 0, 0)
+    );
+    assert!(attempts.load(Ordering::Relaxed) >= 1, "progress was told");
+
+    let second = run(&shop, plan.clone()).await;
+    let latest = store::latest(shop.db(), 1).await.expect("the latest");
+    assert_eq!(
+        latest.iter().map(|run| run.id.as_str()).collect::<Vec<_>>(),
+        [second.id.as_str()]
+    );
+    let unknown = store::find(shop.db(), Uuid::now_v7()).await;
+    assert_eq!(unknown.err(), Some(ShopError::UnknownSimulation));
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn who_watches_sees_the_end() {
+    let shop = TestShop::new().await;
+    let engine = engine(&shop);
+    let started = engine
+        .start(plan(StrategyKey::RowLock, 5, 3))
+        .await
+        .expect("the run starts");
+    let watched = engine.runs().get(started.id()).expect("it can be watched");
+    let mut bell = watched.bell();
+    assert_eq!(watched.snapshot().state, RunState::Running);
+    let end = engine.finish(started, &[], |_| {}).await.expect("it ends");
+    assert!(bell.has_changed().is_ok_and(|rung| rung));
+    bell.mark_unchanged();
+    assert_eq!(
+        watched.snapshot(),
+        end,
+        "also after the run was forgotten here"
+    );
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn what_a_stopped_server_left_running_is_failed() {
+    let shop = TestShop::new().await;
+    let engine = engine(&shop);
+    let started = engine
+        .start(plan(StrategyKey::RowLock, 5, 3))
+        .await
+        .expect("the run starts");
+    let id = started.id();
+    // The server that ran it is no more.
+    drop(started);
+    assert_eq!(
+        store::fail_abandoned(shop.db(), 3_600)
+            .await
+            .expect("asked"),
+        0,
+        "it was alive a moment ago"
+    );
+    assert_eq!(store::fail_abandoned(shop.db(), 0).await.expect("asked"), 1);
+    assert_eq!(store::fail_abandoned(shop.db(), 0).await.expect("asked"), 0);
+    let failed = store::find(shop.db(), id).await.expect("it is stored");
+    assert_eq!(failed.state, RunState::Failed);
+    assert!(failed.failure.is_some_and(|why| why.contains("stopped")));
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn old_runs_leave_with_all_that_was_sold_on_them() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(9).await;
+    let on_lane = run(&shop, plan(StrategyKey::Unguarded, 6, 3)).await;
+    let on_shop = run(
+        &shop,
+        SimulationPlan {
+            product_id: Some(product.id),
+            ..plan(StrategyKey::RowLock, 3, 0)
+        },
+    )
+    .await;
+    let kept = run(&shop, plan(StrategyKey::RowLock, 6, 3)).await;
+    shop.buy(&product).await.expect("a shopper buys too");
+    let age = format!(
+        "UPDATE simulation_run SET started_at = started_at - INTERVAL '31 days' WHERE id IN ('{}', '{}')",
+        on_lane.id, on_shop.id
+    );
+    shop.by_hand.run(&age).await;
+
+    assert_eq!(store::prune(shop.db()).await.expect("it prunes"), 2);
+
+    let left: Vec<_> = store::latest(shop.db(), 9)
+        .await
+        .expect("runs")
+        .into_iter()
+        .map(|run| run.id)
+        .collect();
+    assert_eq!(left, [kept.id]);
+    let lanes: i64 = shop
+        .by_hand
+        .value("SELECT count(*) FROM product WHERE lane_id IS NOT NULL")
+        .await;
+    assert_eq!(lanes, 1, "the kept run's");
+    assert_eq!(
+        shop.units_ordered(&product).await,
+        4,
+        "what was sold of the shop's own stock stays sold"
+    );
+    let orders: i64 = shop
+        .by_hand
+        .value("SELECT count(*) FROM customer_order WHERE lane_id IS NULL")
+        .await;
+    assert_eq!(orders, 4, "and belongs to no lane any more");
+    let orphans: i64 = shop
+        .by_hand
+        .value("SELECT count(*) FROM customer_order o WHERE NOT EXISTS (SELECT FROM order_line l WHERE l.order_id = o.id)")
+        .await;
+    assert_eq!(orphans, 0);
+    assert_eq!(store::prune(shop.db()).await.expect("it prunes"), 0);
+    check_audit_clean(&shop).await;
+}
+
+/// A run that cannot be judged says so, and makes room for the next.
+#[tokio::test]
+async fn a_run_whose_product_disappears_has_failed() {
+    let shop = TestShop::new().await;
+    let engine = engine(&shop);
+    let started = engine
+        .start(plan(StrategyKey::RowLock, 3, 3))
+        .await
+        .expect("the run starts");
+    let id = started.id();
+    shop.by_hand
+        .run("DELETE FROM stock_movement WHERE product_id IN (SELECT id FROM product WHERE lane_id IS NOT NULL); DELETE FROM product WHERE lane_id IS NOT NULL")
+        .await;
+    let end = within(
+        RUN_MAX,
+        "the run's end",
+        engine.finish(started, &[], |_| {}),
+    )
+    .await;
+    assert!(end.is_err(), "{end:?}");
+    assert!(!engine.is_busy());
+    let stored = store::find(shop.db(), id).await.expect("it is stored");
+    assert_eq!(stored.state, RunState::Failed);
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_away_starts_no_run() {
+    let engine = Engine::new(
+        "postgres://nobody@127.0.0.1:1/nothing".to_owned(),
+        Feed::default(),
+    );
+    let refused = engine.start(plan(StrategyKey::RowLock, 1, 1)).await;
+    assert!(
+        matches!(refused, Err(SimulationError::Connect(_))),
+        "{refused:?}"
+    );
+    assert!(!engine.is_busy());
+}
