@@ -157,9 +157,12 @@ impl Recorder {
 
     /// Where the time of an average attempt went.
     pub fn time_split(&self) -> TimeSplitMs {
-        let split = self.fold(TimeSplit::default(), |all, tally| all.add(tally.split));
-        let attempts = u32::try_from(self.counts().attempts()).unwrap_or(u32::MAX);
-        time_split(parts(split).map(|part| ms(part / attempts.max(1))))
+        let (split, timed) = self.fold((TimeSplit::default(), 0), |(all, timed), tally| {
+            all.add(tally.split);
+            *timed += tally.latency_us.len();
+        });
+        let timed = u32::try_from(timed).unwrap_or(u32::MAX).max(1);
+        time_split(parts(split).map(|part| ms(part / timed)))
     }
 
     /// The 99th percentile of each part of the time.

@@ -49,6 +49,8 @@ struct Checkout {
 #[async_trait]
 impl Storefront for InProcess {
     async fn buy(&self, order: Order) -> Attempt {
+        // Ten thousand buyers wait here at once, most of whom do the plainest thing: what few do is boxed, so that it takes no room in the
+        // others.
         let request = match self.prepare(&order).await {
             Ok(request) => request,
             Err(error) => {
@@ -66,34 +68,35 @@ impl Storefront for InProcess {
                     .await
             }
             Some(FaultKind::DropConnection) => self.ask_with(Fault::DropConnection, &request).await,
-            Some(FaultKind::Abandon) => self.leave_midway(&request).await,
-            Some(FaultKind::DoubleClick) => {
-                let click = || self.ask(&self.shop, &request);
-                let (one, other) = tokio::join!(click(), click());
-                Attempt::of_both(one, other)
-            }
+            Some(FaultKind::Abandon) => Box::pin(self.leave_midway(&request)).await,
+            Some(FaultKind::DoubleClick) => Box::pin(self.click_twice(&request)).await,
         }
     }
 }
 
 impl InProcess {
-    /// For a checkout, does what a shopper does first: puts the product into a cart.
     async fn prepare(&self, order: &Order) -> Result<Prepared, ShopError> {
-        if self.journey == Journey::Express {
-            let (product, quantity) = (order.product_id.to_string(), order.quantity.to_string());
-            return Ok(Prepared::Express(PurchaseRequest {
-                product_id: order.product_id,
-                quantity: order.quantity,
-                claim: Some(Claim::new(&order.key, "purchase", &[&product, &quantity])?),
-                lane_id: Some(order.lane_id),
-            }));
+        if self.journey == Journey::Checkout {
+            let checkout = Box::pin(self.fill_cart(order)).await?;
+            return Ok(Prepared::Checkout(Box::new(checkout)));
         }
+        let (product, quantity) = (order.product_id.to_string(), order.quantity.to_string());
+        Ok(Prepared::Express(PurchaseRequest {
+            product_id: order.product_id,
+            quantity: order.quantity,
+            claim: Some(Claim::new(&order.key, "purchase", &[&product, &quantity])?),
+            lane_id: Some(order.lane_id),
+        }))
+    }
+
+    /// What a shopper does before a checkout: puts the product into a cart.
+    async fn fill_cart(&self, order: &Order) -> Result<Checkout, ShopError> {
         let cart_id = self
             .shop
             .add_to_cart(None, order.product_id, order.quantity, None)
             .await?;
         let contact = buyer_contact(&order.key);
-        Ok(Prepared::Checkout(Box::new(Checkout {
+        Ok(Checkout {
             reserve: Claim::new(&format!("{}:reserve", order.key), "reserve", &[])?,
             order: OrderRequest {
                 cart_id,
@@ -103,12 +106,18 @@ impl InProcess {
                 expected_total_cents: None,
                 lane_id: Some(order.lane_id),
             },
-        })))
+        })
     }
 
     async fn ask_with(&self, fault: Fault, request: &Prepared) -> Attempt {
         let shop = self.shop.clone().with_seam(Seam::Fault(fault));
         self.ask(&shop, request).await
+    }
+
+    async fn click_twice(&self, request: &Prepared) -> Attempt {
+        let click = || self.ask(&self.shop, request);
+        let (one, other) = tokio::join!(click(), click());
+        Attempt::of_both(one, other)
     }
 
     /// Leaves as soon as the shop stands between read and write. What it has begun it finishes.
@@ -141,7 +150,9 @@ impl InProcess {
                     let outcome = shop.purchase(self.strategy, request.clone()).await;
                     taken.note(outcome).map(|receipt| receipt.order_id)
                 }
-                Prepared::Checkout(checkout) => check_out(shop, checkout, &mut taken).await,
+                Prepared::Checkout(checkout) => {
+                    Box::pin(check_out(shop, checkout, &mut taken)).await
+                }
             };
             if !matches!(result, Err(ShopError::OutcomeUnknown { .. }))
                 || unknown == UNKNOWN_RETRIES_MAX
