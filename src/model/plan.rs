@@ -134,11 +134,12 @@ impl SimulationPlan {
         if !errors.is_empty() {
             return Err(ShopError::FieldsInvalid(errors));
         }
-        let unsafe_one = self.strategies.iter().find(|key| !key.is_safe());
-        match (self.product_id, unsafe_one) {
-            (Some(_), Some(key)) => Err(ShopError::StrategyUnsafeHere(key.to_string())),
-            _ => Ok(self),
+        if self.product_id.is_some() {
+            for strategy in &self.strategies {
+                strategy.check_may_sell_in_shop()?;
+            }
         }
+        Ok(self)
     }
 }
 

@@ -181,6 +181,31 @@ impl StrategyKey {
     }
 }
 
+impl StrategyKey {
+    /// # Errors
+    /// Why it may not sell a product of the shop.
+    pub fn check_may_sell_in_shop(self) -> Result<(), ShopError> {
+        if !self.is_safe() {
+            Err(ShopError::StrategyUnsafeHere(self.to_string()))
+        } else if self.may_sell_in_shop() {
+            Ok(())
+        } else {
+            Err(ShopError::StrategyOfOtherLane(self.to_string()))
+        }
+    }
+
+    /// Its safety and where it may sell, in a few words.
+    pub const fn standing(self) -> &'static str {
+        if !self.is_safe() {
+            "unsafe, private lane only"
+        } else if self.may_sell_in_shop() {
+            "safe"
+        } else {
+            "safe, private lane only"
+        }
+    }
+}
+
 impl fmt::Display for StrategyKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.as_str())

@@ -1,7 +1,7 @@
 //! How far a plan may go.
 
 use super::{Journey, RATE_PER_S_MAX, Share, SimulationPlan};
-use crate::model::FieldError;
+use crate::model::{FieldError, StockLayout, StrategyKey};
 
 /// The most lanes of one run.
 pub const LANES_MAX: usize = 16;
@@ -9,6 +9,8 @@ pub const LANES_MAX: usize = 16;
 pub const BUYERS_MAX: u32 = 10_000;
 /// The largest stock of a private lane.
 pub const STOCK_MAX: u32 = 1_000_000;
+/// The largest where each unit is a row of its own.
+pub const UNITS_MAX: u32 = 100_000;
 /// The longest pause in the race window, in milliseconds: an open transaction may stand still no longer than this.
 pub const RACE_WINDOW_MS_MAX: u32 = 2_000;
 /// The most attempts of one buyer.
@@ -88,6 +90,14 @@ fn check_crowd(plan: &SimulationPlan, refusals: &mut Refusals) {
     refusals.unless(plan.stock <= STOCK_MAX, "stock", || {
         format!("Stock must be from 0 to {STOCK_MAX}.")
     });
+    let in_units = |key: &StrategyKey| key.layout() == StockLayout::Units;
+    let row_a_unit = plan.strategies.iter().find(|key| in_units(key));
+    if let Some(key) = row_a_unit {
+        let fits = plan.stock <= UNITS_MAX || plan.stock > STOCK_MAX;
+        refusals.unless(fits, "stock", || {
+            format!("With {key}, which keeps a row for each unit, stock must be at most {UNITS_MAX}.")
+        });
+    }
     refusals.unless((1..=ROUNDS_MAX).contains(&plan.rounds), "rounds", || {
         format!("Rounds must be from 1 to {ROUNDS_MAX}.")
     });

@@ -196,13 +196,8 @@ pub fn check_offer(
     strategy: StrategyKey,
     quantity: Quantity,
 ) -> Result<(), ShopError> {
-    if offer.lane_id.is_none() && !strategy.may_sell_in_shop() {
-        let key = strategy.to_string();
-        return Err(if strategy.is_safe() {
-            ShopError::StrategyOfOtherLane(key)
-        } else {
-            ShopError::StrategyUnsafeHere(key)
-        });
+    if offer.lane_id.is_none() {
+        strategy.check_may_sell_in_shop()?;
     }
     offer.check_open()?;
     offer.check_limit(quantity.get().into())

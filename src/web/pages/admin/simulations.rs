@@ -183,11 +183,10 @@ fn StrategyBoxes(
     let boxes = StrategyKey::ALL
         .into_iter()
         .map(|key| {
-            let word = if key.is_safe() { "safe" } else { "unsafe, private lane only" };
             view! {
                 <label class="tick">
                     <input type="checkbox" name="strategy[]" value=key.as_str() checked=is_ticked(key)/>
-                    <span>{key.as_str()}" "<span class="quiet">{format!("({word})")}</span></span>
+                    <span>{key.as_str()}" "<span class="quiet">{format!("({})", key.standing())}</span></span>
                 </label>
             }
         })
