@@ -99,6 +99,95 @@ async fn a_safe_simulation_ends_with_0() {
     assert!(products >= 24, "the shop was seeded");
 }
 
+/// What is asked for beyond buyers and stock.
+fn simulate<'a>(more: &[&'a str]) -> Vec<&'a str> {
+    let mut arguments = vec!["simulate", "--buyers", "12", "--stock", "5", "--json"];
+    arguments.extend(more);
+    arguments
+}
+
+#[tokio::test]
+async fn several_strategies_are_lanes_of_one_object() {
+    let shop = TestShop::new().await;
+    let url = Some(shop.database.url());
+    for together in [&[][..], &["--together", "--pool", "6"]] {
+        let mut more = vec!["--strategy", "row-lock,conditional-update"];
+        more.extend(together);
+        let ended = run(url, &simulate(&more)).await;
+        let object = ended.check_code(0).json();
+        assert_eq!(object["passed"], Value::from(true), "{object:#}");
+        let lanes = object["lanes"].as_array().expect("lanes");
+        for (lane, strategy) in lanes.iter().zip(["row-lock", "conditional-update"]) {
+            assert_eq!(lane["strategy"], strategy, "{object:#}");
+            assert_eq!(
+                (&lane["succeeded"], &lane["rejected"]),
+                (&5.into(), &7.into())
+            );
+        }
+        assert_eq!(lanes.len(), 2);
+    }
+    let spoken = ["--strategy", "row-lock,unguarded", "--race-window-ms", "5"];
+    let spoken: Vec<_> = simulate(&spoken)
+        .into_iter()
+        .filter(|word| *word != "--json")
+        .collect();
+    let ended = run(url, &spoken).await;
+    let stdout = &ended.check_code(3).stdout;
+    assert!(
+        stdout.contains("row-lock (safe)") && stdout.contains("unguarded (unsafe)"),
+        "{stdout}"
+    );
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn arrivals_quantities_and_faults_are_flags() {
+    let shop = TestShop::new().await;
+    let url = Some(shop.database.url());
+    for more in [
+        &["--arrivals", "open", "--rate", "500", "--ramp-ms", "20"][..],
+        &[
+            "--rounds",
+            "2",
+            "--think-ms",
+            "5",
+            "--ramp-ms",
+            "20",
+            "--pool",
+            "2",
+        ],
+        &["--quantity", "1..3", "--seed", "7"],
+        &["--fault", "double-click=50,abandon=12.5,drop-connection=10"],
+        &["--fault", "double-click=100", "--journey", "checkout"],
+    ] {
+        let ended = run(url, &simulate(more)).await;
+        let verdict = ended.check_code(0).json();
+        let calls = ["succeeded", "rejected", "failed"].map(|name| verdict[name].as_i64());
+        let calls: Option<i64> = calls.into_iter().sum();
+        assert_eq!(verdict["attempts"].as_i64(), calls, "{more:?}: {verdict:#}");
+        assert_eq!(
+            verdict["promised"], verdict["sold"],
+            "{more:?}: {verdict:#}"
+        );
+    }
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn a_missed_threshold_ends_with_3() {
+    let shop = TestShop::new().await;
+    let url = Some(shop.database.url());
+    let held = ["--threshold", "p99-ms=60000,failed=0,retries=1000000"];
+    run(url, &simulate(&held)).await.check_code(0);
+    let missed = ["--threshold", "failed=0,orders-per-second=1000000"];
+    let ended = run(url, &simulate(&missed)).await;
+    let verdict = ended.check_code(3).json();
+    let thresholds = verdict["thresholds"].as_array().expect("thresholds");
+    let held: Vec<_> = thresholds.iter().map(|one| &one["held"]).collect();
+    assert_eq!(held, [true, false], "{verdict:#}");
+    check_audit_clean(&shop).await;
+}
+
 #[tokio::test]
 async fn an_oversold_simulation_ends_with_3_and_the_audit_shows_the_exhibit() {
     let shop = TestShop::new().await;
@@ -236,6 +325,46 @@ async fn wrong_usage_ends_with_2() {
             "--target",
             "not a url",
         ],
+        &simulate(&["--strategy", "row-lock,hope"]),
+        &simulate(&["--strategy", ""]),
+        &simulate(&["--quantity", "3..1"]),
+        &simulate(&["--quantity", "1..1001"]),
+        &simulate(&["--arrivals", "open"]),
+        &simulate(&["--arrivals", "sometimes"]),
+        &simulate(&["--rate", "100"]),
+        &simulate(&["--arrivals", "open", "--rate", "0"]),
+        &simulate(&["--arrivals", "open", "--rate", "100", "--think-ms", "5"]),
+        &simulate(&["--think-ms", "60001"]),
+        &simulate(&["--ramp-ms", "-1"]),
+        &simulate(&["--pool", "0"]),
+        &simulate(&["--pool", "65"]),
+        &simulate(&[
+            "--together",
+            "--pool",
+            "40",
+            "--strategy",
+            "row-lock,conditional-update",
+        ]),
+        &simulate(&["--fault", "melt=1"]),
+        &simulate(&["--fault", "freeze"]),
+        &simulate(&["--fault", "freeze=60,abandon=41"]),
+        &simulate(&["--threshold", "luck=1"]),
+        &simulate(&["--threshold", "p99-ms=fast"]),
+        &simulate(&["--target", "http://127.0.0.1:1", "--journey", "checkout"]),
+        &simulate(&["--target", "http://127.0.0.1:1", "--pool", "4"]),
+        &simulate(&["--target", "http://127.0.0.1:1", "--fault", "freeze=1"]),
+        &simulate(&[
+            "--target",
+            "http://127.0.0.1:1",
+            "--fault",
+            "slow-statement=1",
+        ]),
+        &simulate(&[
+            "--target",
+            "http://127.0.0.1:1",
+            "--fault",
+            "drop-connection=1",
+        ]),
         &["audit", "--loud"],
         &["migrate", "sideways"],
         &["sell"],

@@ -1,5 +1,9 @@
-//! The workbench's engine: the contract's numbers, the verdict from the database, and runs as they are stored.
+//! The workbench's engine: the contract's numbers, the verdict from the database, faults, lanes, and runs as they are stored.
 
+mod arrivals;
+mod faults;
+mod http;
+mod lanes;
 mod stored;
 mod verdict;
 
@@ -52,6 +56,13 @@ fn plan(strategy: StrategyKey, buyers: u32, stock: u32) -> SimulationPlan {
         stock,
         ..SimulationPlan::preset()
     }
+}
+
+/// Orders of the run's lanes in the database.
+async fn orders(shop: &TestShop) -> i64 {
+    shop.by_hand
+        .value("SELECT count(*) FROM customer_order WHERE lane_id IS NOT NULL AND status IN ('placed', 'paid')")
+        .await
 }
 
 /// `(succeeded, rejected, failed, remaining, oversold, undersold)`

@@ -7,6 +7,7 @@ mod door;
 mod headers;
 mod orders;
 mod processes;
-mod support;
+mod simulations;
+pub mod support;
 mod webhook;
 mod webhook_order;

@@ -1,0 +1,153 @@
+//! Who comes when, and what counts as their wait.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use doorbuster::{
+    model::{
+        SimulationPlan, StrategyKey,
+        plan::{Arrivals, Quantities},
+    },
+    simulation::schedule::Schedule,
+};
+
+use super::{RUN_MAX, engine, only, plan, verdict_of};
+use crate::support::{TestShop, check_audit_clean, race::wait_until_blocked, within};
+
+/// Blocks the stock of the only lane, and returns what gives it back.
+const BLOCK: &str = "BEGIN; SELECT 1 FROM stock s JOIN product p ON p.id = s.product_id \
+                     WHERE p.lane_id IS NOT NULL FOR UPDATE OF s";
+
+/// One buyer who means to begin five times within milliseconds, and stands before a locked row: the four who would have come meanwhile
+/// waited too, though nobody sent them.
+#[tokio::test]
+async fn latency_counts_from_the_intended_start() {
+    let shop = TestShop::new().await;
+    let plan = SimulationPlan {
+        rounds: 5,
+        arrivals: Arrivals::Open { rate_per_s: 1_000 },
+        ..plan(StrategyKey::RowLock, 1, 5)
+    };
+    let last = Schedule::of(Arc::new(plan.clone())).intended(0, 4);
+    let last = last.expect("open arrivals have a time");
+    assert!(last < Duration::from_millis(50), "{last:?}");
+    let engine = engine(&shop);
+    let started = engine.start(plan).await.expect("the run starts");
+    shop.by_hand.run(BLOCK).await;
+    let running = tokio::spawn(async move { engine.finish(started, &[], |_| {}).await });
+    let other = shop.database.by_hand().await;
+    wait_until_blocked(&other, 1).await;
+    let held = Duration::from_millis(400);
+    tokio::time::sleep(held).await;
+    shop.by_hand.run("COMMIT").await;
+    let end = within(RUN_MAX, "the run's end", running).await;
+    let verdict = only(end.expect("no panic").expect("it ends"));
+    let at_least = (held - last).as_secs_f64() * 1_000.0 * 0.99;
+    assert!(
+        verdict.latency_ms.p50 > at_least,
+        "the median of five, of whom four came late: {:?}, not {at_least}",
+        verdict.latency_ms
+    );
+    assert!(verdict.invariants_held(), "{verdict:#?}");
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn open_arrivals_take_as_long_as_their_rate_says() {
+    let shop = TestShop::new().await;
+    let plan = SimulationPlan {
+        rounds: 2,
+        arrivals: Arrivals::Open { rate_per_s: 100 },
+        ..plan(StrategyKey::ConditionalUpdate, 20, 30)
+    };
+    let schedule = Schedule::of(Arc::new(plan.clone()));
+    let last = schedule.intended(19, 1).expect("open arrivals have a time");
+    let verdict = verdict_of(&shop, plan).await;
+    assert!(
+        u128::from(verdict.elapsed_ms) >= last.as_millis(),
+        "{verdict:#?}"
+    );
+    assert_eq!((verdict.succeeded, verdict.rejected), (30, 10));
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn closed_arrivals_take_their_ramp_and_think() {
+    let shop = TestShop::new().await;
+    let plan = SimulationPlan {
+        rounds: 3,
+        ramp_ms: 300,
+        think_time_ms: 60,
+        ..plan(StrategyKey::RowLock, 3, 9)
+    };
+    let schedule = Schedule::of(Arc::new(plan.clone()));
+    let paused = |place| -> Duration { (0..3).map(|round| schedule.pause(place, round)).sum() };
+    let longest = (0..3).map(paused).max().expect("three buyers");
+    let verdict = verdict_of(&shop, plan).await;
+    assert!(
+        u128::from(verdict.elapsed_ms) >= longest.as_millis(),
+        "{} ms, not {longest:?}",
+        verdict.elapsed_ms
+    );
+    assert!(
+        verdict.latency_ms.max < longest.as_secs_f64() * 1_000.0,
+        "a pause is no latency: {:?}",
+        verdict.latency_ms
+    );
+    assert_eq!(verdict.succeeded, 9);
+}
+
+#[tokio::test]
+async fn quantities_of_a_range_add_up() {
+    let shop = TestShop::new().await;
+    let plan = SimulationPlan {
+        quantities: Quantities::parse("1..4").expect("a range"),
+        ..plan(StrategyKey::RowLock, 30, 25)
+    };
+    let verdict = verdict_of(&shop, plan).await;
+    assert!(verdict.invariants_held(), "{verdict:#?}");
+    assert_eq!((verdict.quantity_min, verdict.quantity), (Some(1), 4));
+    assert_eq!(verdict.promised, Some(verdict.sold));
+    let units: i64 = shop
+        .by_hand
+        .value("SELECT sum(l.quantity)::bigint FROM order_line l JOIN product p ON p.id = l.product_id WHERE p.lane_id IS NOT NULL")
+        .await;
+    assert_eq!(verdict.sold, units);
+    assert!(
+        verdict.sold > 22,
+        "a single unit would have fitted: {verdict:#?}"
+    );
+    check_audit_clean(&shop).await;
+}
+
+/// The pool is what the plan says: so many wait for the lock, and all others for a connection.
+#[tokio::test]
+async fn the_pool_is_as_large_as_planned() {
+    let shop = TestShop::new().await;
+    let engine = engine(&shop);
+    let plan = SimulationPlan {
+        pool_size: 3,
+        ..plan(StrategyKey::RowLock, 12, 12)
+    };
+    let started = engine.start(plan).await.expect("the run starts");
+    shop.by_hand.run(BLOCK).await;
+    let running = tokio::spawn(async move { engine.finish(started, &[], |_| {}).await });
+    let other = shop.database.by_hand().await;
+    wait_until_blocked(&other, 3).await;
+    let open: i64 = other
+        .value(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
+             AND application_name = 'doorbuster simulation' AND xact_start IS NOT NULL",
+        )
+        .await;
+    assert_eq!(open, 3);
+    let blocked_at = Instant::now();
+    shop.by_hand.run("COMMIT").await;
+    let end = within(RUN_MAX, "the run's end", running).await;
+    let verdict = only(end.expect("no panic").expect("it ends"));
+    assert_eq!(verdict.succeeded, 12);
+    assert!(blocked_at.elapsed() < RUN_MAX);
+    check_audit_clean(&shop).await;
+}

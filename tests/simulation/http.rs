@@ -1,0 +1,209 @@
+//! Buyers over HTTP: at a real server, and at one that answers as a test tells it.
+
+use std::{
+    net::SocketAddr,
+    num::NonZeroU32,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Router,
+    http::{HeaderMap, StatusCode, header::RETRY_AFTER},
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use doorbuster::{
+    model::{
+        Quantity, SimulationPlan, StrategyKey, Verdict,
+        plan::{Arrivals, FaultKind, Faults},
+    },
+    simulation::{
+        AttemptResult, Storefront,
+        buyer::{HttpClient, Order, OverHttp},
+    },
+    web::{rate_limit::RateLimits, server},
+};
+use tokio::net::TcpListener;
+use url::Url;
+
+use super::{RUN_MAX, engine, figures, only, orders, plan};
+use crate::{
+    support::{TestShop, check_audit_clean, within},
+    web::support::state,
+};
+
+/// Serves `router` for as long as the test lives.
+async fn serve(router: Router) -> Url {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it has an address");
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, service).await });
+    Url::parse(&format!("http://{address}")).expect("a URL")
+}
+
+/// The shop's whole server, which lets so many purchases in a second.
+async fn serve_shop(shop: &TestShop, purchase_rate_per_s: Option<u32>) -> Url {
+    let mut state = state(shop.handle(), shop.database.url(), "http://shop.test");
+    state.limits = RateLimits::new(purchase_rate_per_s.and_then(NonZeroU32::new)).into();
+    serve(server::router(state).expect("the public URL is an origin")).await
+}
+
+async fn verdict_at(shop: &TestShop, targets: &[Url], plan: SimulationPlan) -> Verdict {
+    let engine = engine(shop);
+    let started = engine.start(plan).await.expect("the run starts");
+    let end = engine.finish(started, targets, |_| {});
+    let end = within(RUN_MAX, "the run's end", end).await;
+    only(end.expect("it ends with a verdict"))
+}
+
+#[tokio::test]
+async fn buyers_over_http_come_to_the_same_figures() {
+    let shop = TestShop::new().await;
+    let targets = [serve_shop(&shop, None).await, serve_shop(&shop, None).await];
+    for arrivals in [Arrivals::Closed, Arrivals::Open { rate_per_s: 200 }] {
+        let plan = SimulationPlan {
+            arrivals,
+            rounds: 2,
+            ..plan(StrategyKey::ConditionalUpdate, 15, 20)
+        };
+        let verdict = verdict_at(&shop, &targets, plan).await;
+        assert_eq!(figures(&verdict), (20, 10, 0, 0, 0, 0), "{verdict:#?}");
+        assert!(verdict.invariants_held(), "{verdict:#?}");
+    }
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn double_clicks_and_leavers_over_http_leave_the_books_exact() {
+    for (faults, failed_max) in [("double-click=100", 0), ("abandon=50,double-click=50", 30)] {
+        let shop = TestShop::new().await;
+        let target = serve_shop(&shop, None).await;
+        let plan = SimulationPlan {
+            faults: Faults::parse(faults).expect("faults"),
+            ..plan(StrategyKey::RowLock, 30, 12)
+        };
+        let verdict = verdict_at(&shop, &[target], plan).await;
+        assert!(verdict.invariants_held(), "{verdict:#?}");
+        assert_eq!(i64::try_from(verdict.succeeded), Ok(orders(&shop).await));
+        assert!(
+            verdict.failed <= failed_max && verdict.failed == verdict.cut_off,
+            "{verdict:#?}"
+        );
+        check_audit_clean(&shop).await;
+    }
+}
+
+/// A door that lets in two a second: nobody gives up, and nobody counts as failed.
+#[tokio::test]
+async fn who_is_told_to_come_back_does() {
+    let shop = TestShop::new().await;
+    let target = serve_shop(&shop, Some(2)).await;
+    let verdict = verdict_at(&shop, &[target], plan(StrategyKey::RowLock, 7, 5)).await;
+    assert_eq!(figures(&verdict), (5, 2, 0, 0, 0, 0), "{verdict:#?}");
+    assert!(verdict.retries > 0, "not all came in time: {verdict:#?}");
+    assert!(verdict.time_split_ms.pool_wait > 0.0);
+    check_audit_clean(&shop).await;
+}
+
+/// Answers in turn; the last again and again. Notes the keys.
+#[derive(Clone)]
+struct Script {
+    answers: Arc<[(u16, &'static str)]>,
+    keys: Arc<Mutex<Vec<String>>>,
+}
+
+impl Script {
+    fn of(answers: &[(u16, &'static str)]) -> Self {
+        Self {
+            answers: answers.into(),
+            keys: Arc::default(),
+        }
+    }
+
+    fn answer(&self, headers: &HeaderMap) -> Response {
+        let mut keys = self.keys.lock().expect("no panic under this lock");
+        let key = headers["idempotency-key"].to_str().expect("text");
+        keys.push(key.to_owned());
+        let turn = (keys.len() - 1).min(self.answers.len() - 1);
+        let (status, body) = self.answers[turn];
+        let status = StatusCode::from_u16(status).expect("a status");
+        (status, [(RETRY_AFTER, "1")], body).into_response()
+    }
+
+    async fn buy(&self, fault: Option<FaultKind>) -> (AttemptResult, u32, Vec<String>) {
+        let script = self.clone();
+        let handler = move |headers: HeaderMap| async move { script.answer(&headers) };
+        let target = serve(Router::new().route("/api/purchase", post(handler))).await;
+        let buyer = OverHttp {
+            http: HttpClient::new(&[target]).expect("a client"),
+            strategy: StrategyKey::RowLock,
+        };
+        let order = Order {
+            product_id: 1,
+            quantity: Quantity::ONE,
+            key: "one-key".to_owned(),
+            lane_id: 1,
+            fault,
+            patience: Duration::ZERO,
+        };
+        let attempt = within(RUN_MAX, "an answer", buyer.buy(order)).await;
+        let keys = self.keys.lock().expect("no panic under this lock").clone();
+        (attempt.result, attempt.taken.retries, keys)
+    }
+}
+
+const YES: (u16, &str) = (200, r#"{"message":"","remainingStock":1,"orderId":"o-1"}"#);
+const NO: (u16, &str) = (409, r#"{"detail":"Insufficient stock"}"#);
+const BUSY: (u16, &str) = (503, r#"{"detail":"busy"}"#);
+const BROKEN_OFF: (u16, &str) = (200, r#"{"message":"Purch"#);
+const LATER: (u16, &str) = (429, r#"{"detail":"later"}"#);
+
+#[tokio::test]
+async fn lost_answers_are_asked_for_again_with_the_same_key() {
+    let (result, retries, keys) = Script::of(&[BUSY, BROKEN_OFF, YES]).buy(None).await;
+    assert_eq!(result, AttemptResult::Bought("o-1".to_owned()));
+    assert_eq!((retries, keys), (2, vec!["one-key".to_owned(); 3]));
+    let (result, retries, _) = Script::of(&[BUSY, NO]).buy(None).await;
+    assert_eq!((result, retries), (AttemptResult::Rejected, 1));
+    let (result, retries, keys) = Script::of(&[BUSY]).buy(None).await;
+    assert!(matches!(result, AttemptResult::Failed(_)), "{result:?}");
+    assert_eq!((retries, keys.len()), (5, 6));
+}
+
+#[tokio::test]
+async fn retry_after_is_honoured_and_does_not_use_up_tries() {
+    let start = Instant::now();
+    let (result, retries, _) = Script::of(&[LATER, BUSY, BUSY, BUSY, BUSY, BUSY, YES])
+        .buy(None)
+        .await;
+    assert_eq!(result, AttemptResult::Bought("o-1".to_owned()));
+    assert_eq!(retries, 6);
+    assert!(start.elapsed() >= Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn both_answers_to_a_double_click_are_compared() {
+    let other = (200, r#"{"message":"","remainingStock":0,"orderId":"o-2"}"#);
+    let clicks = Some(FaultKind::DoubleClick);
+    let (result, _, keys) = Script::of(&[YES, YES]).buy(clicks).await;
+    assert_eq!(result, AttemptResult::Bought("o-1".to_owned()));
+    assert_eq!(keys, ["one-key", "one-key"]);
+    for second in [other, NO] {
+        let (result, ..) = Script::of(&[YES, second]).buy(clicks).await;
+        assert!(
+            matches!(result, AttemptResult::Contradicted(_)),
+            "{result:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_is_not_there_fails_every_attempt() {
+    let shop = TestShop::new().await;
+    let nobody = Url::parse("http://127.0.0.1:1").expect("a URL");
+    let verdict = verdict_at(&shop, &[nobody], plan(StrategyKey::RowLock, 3, 2)).await;
+    assert_eq!((verdict.failed, verdict.attempts, verdict.sold), (3, 3, 0));
+    assert_eq!(verdict.undersold, 2, "who failed would have fitted");
+    check_audit_clean(&shop).await;
+}

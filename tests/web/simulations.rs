@@ -1,0 +1,103 @@
+//! The workbench's form, and the pages of its runs.
+
+use std::time::Instant;
+
+use super::support::{TestShop, Visitor};
+use crate::support::PATIENCE;
+
+const FORM: &str = "target=lane&buyers=12&stock=5&quantity=1&rounds=1&race_window_ms=0&seed=1";
+
+/// Posts the form; returns where the browser is led.
+async fn start(visitor: &mut Visitor, more: &str) -> String {
+    let fields = format!("{FORM}&{more}");
+    let answer = visitor
+        .submit("/admin/simulations", "/api/form/admin/simulate", &fields)
+        .await;
+    answer.header("location").to_owned()
+}
+
+/// The page of a run, once its verdict is there.
+async fn judged(visitor: &mut Visitor, address: &str) -> String {
+    assert!(address.starts_with("/admin/simulations/"), "{address}");
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let page = visitor.page(address).await.body;
+        if page.contains(">Finished<") {
+            return page;
+        }
+        assert!(Instant::now() < deadline, "no verdict: {page}");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}
+
+#[tokio::test]
+async fn every_lane_stands_on_the_page_of_its_run() {
+    let shop = TestShop::new().await;
+    let mut admin = Visitor::of(&shop);
+    admin.sign_in(&shop).await;
+    for together in ["", "&together=yes&pool_size=4"] {
+        let strategies = "strategy[]=row-lock&strategy[]=conditional-update";
+        let address = start(&mut admin, &format!("{strategies}{together}")).await;
+        let page = judged(&mut admin, &address).await;
+        for part in [
+            "id=\"lane-0\"",
+            "id=\"lane-1\"",
+            "id=\"verdict-1\"",
+            "id=\"plot-title-1\"",
+        ] {
+            assert_eq!(page.matches(part).count(), 1, "{part} in {page}");
+        }
+        assert_eq!(
+            page.matches("Sold to the last unit, not one more").count(),
+            2
+        );
+        let runs = admin.page("/admin/simulations").await.body;
+        assert!(
+            runs.contains("<td>row-lock, conditional-update</td>"),
+            "{runs}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn one_strategy_may_be_sent_as_one_field() {
+    let shop = TestShop::new().await;
+    let mut admin = Visitor::of(&shop);
+    admin.sign_in(&shop).await;
+    let address = start(&mut admin, "strategy=conditional-update").await;
+    let page = judged(&mut admin, &address).await;
+    assert!(
+        !page.contains("id=\"lane-0\""),
+        "one lane needs no name: {page}"
+    );
+    assert!(
+        page.contains("Sold to the last unit, not one more"),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn a_refused_plan_keeps_its_boxes_and_opens_what_is_wrong() {
+    let shop = TestShop::new().await;
+    let mut admin = Visitor::of(&shop);
+    admin.sign_in(&shop).await;
+    let wrong = "strategy[]=unguarded&strategy[]=row-lock&arrivals=open&rate_per_s=0&think_time_ms=5&pool_size=65&ramp_ms=x";
+    assert_eq!(start(&mut admin, wrong).await, "/admin/simulations");
+    let page = admin.page("/admin/simulations").await.body;
+    for part in [
+        "The rate must be from 1 to 100000 arrivals a second.",
+        "there is no time to think",
+        "The pool must have from 1 to 64 connections.",
+        "Please enter a whole number.",
+        "value=\"unguarded\" checked",
+        "value=\"row-lock\" checked",
+        "<details open",
+    ] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    assert!(!page.contains("value=\"conditional-update\" checked"));
+    assert_eq!(start(&mut admin, "").await, "/admin/simulations");
+    let page = admin.page("/admin/simulations").await.body;
+    assert!(page.contains("Choose from 1 to 16 strategies."), "{page}");
+    assert_eq!(shop.count("simulation_run").await, 0);
+}
