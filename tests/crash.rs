@@ -5,4 +5,5 @@ mod points;
 mod program;
 mod proof;
 mod story;
+mod strategies;
 mod visitor;

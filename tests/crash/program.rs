@@ -125,6 +125,14 @@ impl Place {
         }
     }
 
+    /// Kills the server that runs, as a power cut would.
+    pub fn kill(&mut self) {
+        let mut running = self.running.take().expect("it was started");
+        running.kill().expect("it is our child");
+        running.wait().expect("it is our child");
+        self.note_provider();
+    }
+
     /// Remembers the provider that the file tells of.
     fn note_provider(&mut self) {
         let said = std::fs::read(self.data().join("provider.json")).unwrap_or_default();

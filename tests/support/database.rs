@@ -15,7 +15,8 @@ static IN_USE: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(6));
 pub struct TestDatabase {
     name: String,
     url: String,
-    _permit: SemaphorePermit<'static>,
+    /// None on a server of the test's own.
+    _permit: Option<SemaphorePermit<'static>>,
 }
 
 impl TestDatabase {
@@ -47,7 +48,17 @@ impl TestDatabase {
         Self {
             url: server.url_of(&name),
             name,
-            _permit: permit,
+            _permit: Some(permit),
+        }
+    }
+
+    /// The one database of a server that the test itself has started; it goes with that. Migrated and seeded.
+    pub async fn on_own_server(url: &str) -> Self {
+        server::fill(url).await;
+        Self {
+            name: String::new(),
+            url: url.to_owned(),
+            _permit: None,
         }
     }
 
@@ -70,7 +81,9 @@ impl TestDatabase {
 
 impl Drop for TestDatabase {
     fn drop(&mut self) {
-        Server::get().remove(std::mem::take(&mut self.name));
+        if !self.name.is_empty() {
+            Server::get().remove(std::mem::take(&mut self.name));
+        }
     }
 }
 

@@ -181,6 +181,14 @@ impl Server {
     }
 }
 
+/// Makes the database that `url` names, migrated and seeded.
+pub async fn fill(url: &str) {
+    doorbuster::db::connect::ensure_database(url)
+        .await
+        .expect("the database is made");
+    prepare(url).await;
+}
+
 async fn maintenance(url: &Url, run: &str) -> DatabaseConnection {
     let mut url = url.clone();
     url.set_path("postgres");

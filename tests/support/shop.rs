@@ -40,7 +40,7 @@ use super::{
 };
 
 /// Small, because many tests share one server.
-const POOL: PoolSettings = PoolSettings {
+pub const POOL: PoolSettings = PoolSettings {
     application_name: "doorbuster test",
     transactions_max: 6,
     readers_max: 2,
@@ -80,7 +80,15 @@ impl TestShop {
     }
 
     pub async fn with_pool(settings: PoolSettings) -> Self {
-        let database = TestDatabase::seeded().await;
+        Self::on(TestDatabase::seeded().await, settings).await
+    }
+
+    /// A shop on a server that the test itself has started.
+    pub async fn on_own_server(url: &str) -> Self {
+        Self::on(TestDatabase::on_own_server(url).await, POOL).await
+    }
+
+    async fn on(database: TestDatabase, settings: PoolSettings) -> Self {
         let gateway = OnDemand::on(database.url());
         Self {
             shop: Shop::new(database.pool(settings).await, Feed::default())

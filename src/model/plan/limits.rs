@@ -95,7 +95,9 @@ fn check_crowd(plan: &SimulationPlan, refusals: &mut Refusals) {
     if let Some(key) = row_a_unit {
         let fits = plan.stock <= UNITS_MAX || plan.stock > STOCK_MAX;
         refusals.unless(fits, "stock", || {
-            format!("With {key}, which keeps a row for each unit, stock must be at most {UNITS_MAX}.")
+            format!(
+                "With {key}, which keeps a row for each unit, stock must be at most {UNITS_MAX}."
+            )
         });
     }
     refusals.unless((1..=ROUNDS_MAX).contains(&plan.rounds), "rounds", || {

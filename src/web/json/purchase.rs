@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::problem::Problem;
 use crate::{
-    model::{Quantity, ShopError, StrategyKey},
+    model::{Quantity, ShopError},
     shop::{idempotency::Claim, inventory::PurchaseRequest},
     web::{AppState, client_address::client_address, security},
 };
@@ -43,7 +43,7 @@ pub async fn purchase(
     state.limits.check_purchase(address)?;
     let strategy = match options.strategy {
         Some(key) => key.parse()?,
-        None => StrategyKey::RowLock,
+        None => state.shop.terms().strategy,
     };
     // The layer in front has read and measured it.
     let body = axum::body::to_bytes(body, security::BODY_BYTES_MAX)

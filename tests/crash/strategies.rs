@@ -1,0 +1,285 @@
+//! Every safe strategy at work when the server, or the database under it, is killed: whatever was acknowledged is stored, and the books agree.
+
+use std::{
+    fs::Permissions,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use doorbuster::{
+    db::embedded::EmbeddedPostgres,
+    feed::Feed,
+    model::{ShopError, StrategyKey},
+    shop::{Shop, inventory::PurchaseRequest},
+};
+use nix::{
+    sys::signal::{Signal, killpg},
+    unistd::Pid,
+};
+use reqwest::Client;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use super::program::Place;
+use crate::support::{
+    PATIENCE, TestProduct, TestShop, check_audit_clean,
+    database::ByHand,
+    shop::{self, units_of},
+    within,
+};
+
+/// Buyers of each strategy.
+const BUYERS: usize = 6;
+/// Orders of each strategy that are acknowledged before the blow falls.
+const ACKNOWLEDGED_MIN: usize = 10;
+const STOCK: i64 = 50_000;
+
+fn safe() -> Vec<StrategyKey> {
+    let all = StrategyKey::ALL.into_iter();
+    all.filter(|strategy| strategy.is_safe()).collect()
+}
+
+/// What buyers were told, by strategy.
+#[derive(Default)]
+struct Told {
+    /// Public ids of orders.
+    acknowledged: Mutex<Vec<(StrategyKey, String)>>,
+    /// Keys of purchases that got no answer.
+    unanswered: Mutex<Vec<(StrategyKey, String)>>,
+    over: AtomicBool,
+}
+
+impl Told {
+    fn acknowledge(&self, strategy: StrategyKey, order: String) {
+        let mut acknowledged = self.acknowledged.lock().expect("no panic under it");
+        acknowledged.push((strategy, order));
+    }
+
+    fn miss(&self, strategy: StrategyKey, key: String) {
+        let mut unanswered = self.unanswered.lock().expect("no panic under it");
+        unanswered.push((strategy, key));
+    }
+
+    fn of(&self, strategy: StrategyKey) -> usize {
+        let acknowledged = self.acknowledged.lock().expect("no panic under it");
+        acknowledged
+            .iter()
+            .filter(|(of, _)| *of == strategy)
+            .count()
+    }
+
+    /// Returns once every strategy is in full swing.
+    async fn until_all_sell(&self) {
+        within(PATIENCE * 3, "orders by every strategy", async {
+            while safe()
+                .into_iter()
+                .any(|key| self.of(key) < ACKNOWLEDGED_MIN)
+            {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+    }
+
+    fn orders(&self) -> Vec<String> {
+        let acknowledged = self.acknowledged.lock().expect("no panic under it");
+        acknowledged
+            .iter()
+            .map(|(_, order)| order.clone())
+            .collect()
+    }
+
+    fn keys(&self) -> Vec<(StrategyKey, String)> {
+        self.unanswered.lock().expect("no panic under it").clone()
+    }
+}
+
+/// One way of buying, until it gets no answer.
+async fn buy_on<F>(told: Arc<Told>, strategy: StrategyKey, buyer: usize, ask: impl Fn(String) -> F)
+where
+    F: Future<Output = Option<String>>,
+{
+    for turn in 0.. {
+        if told.over.load(Ordering::Relaxed) {
+            return;
+        }
+        let key = format!("{strategy}-{buyer}-{turn}");
+        match ask(key.clone()).await {
+            Some(order) => told.acknowledge(strategy, order),
+            None => {
+                told.miss(strategy, key);
+                return;
+            }
+        }
+    }
+}
+
+async fn check_stored(by_hand: &ByHand, orders: &[String]) {
+    for order in orders {
+        let stored: i64 = by_hand
+            .value(&format!(
+                "SELECT count(*) FROM customer_order WHERE public_id = '{order}'"
+            ))
+            .await;
+        assert_eq!(stored, 1, "order {order} was acknowledged and is not there");
+    }
+}
+
+async fn post(
+    client: &Client,
+    url: &str,
+    strategy: StrategyKey,
+    product: i64,
+    key: &str,
+) -> Option<String> {
+    let answer = client
+        .post(format!("{url}/api/purchase?strategy={strategy}"))
+        .header("Idempotency-Key", key)
+        .json(&json!({ "productId": product, "quantity": 1 }))
+        .send()
+        .await
+        .ok()?;
+    if !answer.status().is_success() {
+        return None;
+    }
+    let receipt: Value = answer.json().await.ok()?;
+    receipt["orderId"].as_str().map(ToOwned::to_owned)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_server_loses_no_order_of_any_strategy() {
+    let shop = TestShop::new().await;
+    let mut shelves = Vec::new();
+    for strategy in safe() {
+        shelves.push((strategy, shop.with_shelf(strategy, STOCK).await));
+    }
+    let mut place = Place::new(shop.database.url());
+    let url = place.start(None);
+    assert!(place.is_ready(&url).await);
+    let (told, client) = (Arc::new(Told::default()), Client::new());
+    let mut buyers = JoinSet::new();
+    for (strategy, product) in &shelves {
+        for buyer in 0..BUYERS {
+            let (client, url) = (client.clone(), url.clone());
+            let (strategy, product) = (*strategy, product.id);
+            buyers.spawn(buy_on(Arc::clone(&told), strategy, buyer, move |key| {
+                let (client, url) = (client.clone(), url.clone());
+                async move { post(&client, &url, strategy, product, &key).await }
+            }));
+        }
+    }
+    told.until_all_sell().await;
+    place.kill();
+    within(PATIENCE, "the buyers' end", buyers.join_all()).await;
+    let (orders, keys) = (told.orders(), told.keys());
+    check_stored(&shop.by_hand, &orders).await;
+    check_audit_clean(&shop).await;
+
+    // Whoever got no answer asks again, and has one order, old or new.
+    let url = place.start(None);
+    assert!(place.is_ready(&url).await);
+    for (strategy, key) in &keys {
+        let product = shelf_of(&shelves, *strategy);
+        let order = post(&client, &url, *strategy, product.id, key).await;
+        assert!(order.is_some(), "{strategy}: {key}");
+    }
+    let in_all = i64::try_from(orders.len() + keys.len()).expect("small");
+    assert_eq!(shop.count("customer_order").await, in_all);
+    check_audit_clean(&shop).await;
+}
+
+fn shelf_of(shelves: &[(StrategyKey, TestProduct)], strategy: StrategyKey) -> &TestProduct {
+    let shelf = shelves.iter().find(|(of, _)| *of == strategy);
+    &shelf.expect("each has one").1
+}
+
+/// The server's processes are a group of their own: none gets to write another word.
+fn kill_postgres(data: &Path) {
+    let pidfile = std::fs::read_to_string(data.join("postgres/postmaster.pid"))
+        .expect("the server tells its process id");
+    let pid = pidfile.lines().next().and_then(|pid| pid.parse().ok());
+    killpg(Pid::from_raw(pid.expect("a number")), Signal::SIGKILL).expect("it runs");
+}
+
+async fn start(data: &Path) -> EmbeddedPostgres {
+    within(PATIENCE * 3, "PostgreSQL", EmbeddedPostgres::start(data))
+        .await
+        .expect("it starts")
+}
+
+fn url_of(server: &Option<EmbeddedPostgres>) -> &str {
+    server.as_ref().expect("it runs").url()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_database_loses_no_order_of_any_strategy() {
+    let folder = tempfile::Builder::new()
+        .prefix("killed-")
+        .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+        .expect("a temporary folder");
+    // The server's own user comes in.
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("it is ours");
+    let data = folder.path().join("data");
+    // Declared before the shop, whose last audit still needs it.
+    let mut server = Some(start(&data).await);
+    let shop = TestShop::on_own_server(url_of(&server)).await;
+    let mut shelves = Vec::new();
+    for strategy in safe() {
+        shelves.push((strategy, shop.with_shelf(strategy, STOCK).await));
+    }
+    let told = Arc::new(Told::default());
+    let mut buyers = JoinSet::new();
+    for (strategy, product) in &shelves {
+        for buyer in 0..BUYERS {
+            let (handle, strategy, product) = (shop.handle(), *strategy, product.id);
+            buyers.spawn(buy_on(Arc::clone(&told), strategy, buyer, move |key| {
+                let handle = handle.clone();
+                async move { order_of(&handle, strategy, product, &key).await.ok() }
+            }));
+        }
+    }
+    told.until_all_sell().await;
+    kill_postgres(&data);
+    within(PATIENCE * 2, "the buyers' end", buyers.join_all()).await;
+    if let Some(killed) = server.take() {
+        assert!(killed.stop().await.is_err(), "it has ended badly");
+    }
+
+    server = Some(start(&data).await);
+    assert!(shop.database.url().starts_with(url_of(&server)));
+    let (orders, keys) = (told.orders(), told.keys());
+    let by_hand = ByHand::new(shop.database.url()).await;
+    check_stored(&by_hand, &orders).await;
+    check_audit_clean(&shop).await;
+    let again = Shop::new(shop.database.pool(shop::POOL).await, Feed::default());
+    for (strategy, key) in &keys {
+        let product = shelf_of(&shelves, *strategy);
+        let order = order_of(&again, *strategy, product.id, key).await;
+        assert!(order.is_ok(), "{strategy}: {key}: {order:?}");
+    }
+    let stored: i64 = by_hand.value("SELECT count(*) FROM customer_order").await;
+    assert_eq!(usize::try_from(stored), Ok(orders.len() + keys.len()));
+    check_audit_clean(&shop).await;
+}
+
+async fn order_of(
+    shop: &Shop,
+    strategy: StrategyKey,
+    product_id: i64,
+    key: &str,
+) -> Result<String, ShopError> {
+    let request = PurchaseRequest {
+        product_id,
+        quantity: units_of(1),
+        claim: Some(shop::claim(key, "purchase", &[key])),
+        lane_id: None,
+    };
+    let outcome = shop.purchase(strategy, request).await;
+    let receipt = outcome.result.map_err(ShopError::from)?;
+    Ok(receipt.order_id)
+}

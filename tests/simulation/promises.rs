@@ -1,0 +1,100 @@
+//! What "safe" means, kept by every safe strategy: never oversold, never undersold, and books that agree.
+//!
+//! `./makew soak` plays each crowd with 20 seeds and adds a million attempts; `./makew test` plays each with one.
+
+use std::time::Duration;
+
+use doorbuster::model::{SimulationPlan, StrategyKey, plan::Quantities};
+
+use super::{engine, figures, only, plan};
+use crate::support::{TestShop, check_audit_clean, seed, shop::units_of, within};
+
+/// The longest that one crowd may take, on a machine that is busy with other tests.
+const CROWD_MAX: Duration = Duration::from_secs(300);
+/// Buyers, units, quantity of each, race window in milliseconds.
+const CROWDS: [(u32, u32, u32, u32); 6] = [
+    (33, 20, 1, 0),
+    (1_000, 100, 1, 0),
+    (50, 500, 3, 0),
+    (64, 1, 1, 0),
+    (40, 77, 5, 0),
+    (33, 20, 1, 2),
+];
+
+/// A number that the environment may raise, for a soak.
+fn setting(name: &str, otherwise: u64) -> u64 {
+    let set = std::env::var(name).ok();
+    set.and_then(|set| set.parse().ok()).unwrap_or(otherwise)
+}
+
+fn safe() -> impl Iterator<Item = StrategyKey> {
+    StrategyKey::ALL.into_iter().filter(|key| key.is_safe())
+}
+
+async fn check_promises(shop: &TestShop, plan: SimulationPlan) {
+    let said = format!("{plan:?}");
+    let engine = engine(shop);
+    let (units, buyers) = (i64::from(plan.stock), u64::from(plan.buyers));
+    let quantity = i64::from(plan.quantities.max().get());
+    let rounds = u64::from(plan.rounds);
+    let started = engine.start(plan).await.expect("the run starts");
+    let run = engine.finish(started, &[], |_| {});
+    let run = within(CROWD_MAX, "the run's end", run).await;
+    let verdict = only(run.expect("the run ends with a verdict"));
+    // As many as fit, and not one more or less.
+    let attempts = buyers * rounds;
+    let fitting = u64::try_from(units / quantity).expect("not negative");
+    let sold = fitting.min(attempts);
+    let left = units - i64::try_from(sold).expect("small") * quantity;
+    assert_eq!(
+        figures(&verdict),
+        (sold, attempts - sold, 0, left, 0, 0),
+        "{said}"
+    );
+    assert!(verdict.invariants_held(), "{said}: {verdict:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_safe_strategy_serves_every_crowd_to_the_last_unit() {
+    let (first, seeds) = (seed(), setting("DOORBUSTER_SOAK_SEEDS", 1));
+    for strategy in safe() {
+        let shop = TestShop::new().await;
+        for nth in 0..seeds {
+            for (buyers, stock, quantity, race_window_ms) in CROWDS {
+                let plan = SimulationPlan {
+                    quantities: Quantities::Fixed(units_of(quantity)),
+                    race_window_ms,
+                    seed: first.wrapping_add(nth),
+                    ..plan(strategy, buyers, stock)
+                };
+                check_promises(&shop, plan).await;
+            }
+        }
+        check_audit_clean(&shop).await;
+    }
+}
+
+/// A thousand attempts by each of a crowd that comes again and again; in a soak a million over all strategies.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crowd_that_comes_again_and_again_gets_no_more_than_there_is() {
+    const BUYERS: u32 = 100;
+    let in_all = setting("DOORBUSTER_SOAK_ATTEMPTS", 12_000);
+    let strategies: Vec<_> = safe().collect();
+    let each = in_all.div_ceil(strategies.len() as u64);
+    let rounds = u32::try_from(each.div_ceil(BUYERS.into())).expect("small");
+    let mut attempts = 0;
+    for strategy in strategies {
+        let shop = TestShop::new().await;
+        let plan = SimulationPlan {
+            rounds,
+            seed: seed(),
+            // Every twentieth attempt buys.
+            ..plan(strategy, BUYERS, BUYERS * rounds / 20)
+        };
+        attempts += plan.attempts();
+        check_promises(&shop, plan).await;
+        check_audit_clean(&shop).await;
+    }
+    assert!(attempts >= in_all);
+    eprintln!("{attempts} attempts, none oversold, none undersold");
+}
