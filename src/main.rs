@@ -16,6 +16,7 @@ mod command {
     pub mod seed;
     pub mod serve;
     pub mod simulate;
+    pub mod sweep;
     pub mod till;
 }
 
@@ -41,6 +42,8 @@ enum Command {
     Seed,
     /// Runs one simulated flash sale on a private lane and prints the verdict.
     Simulate(command::simulate::Arguments),
+    /// Runs strategies × buyers × stock and writes a report.
+    Sweep(command::sweep::Arguments),
     /// Runs the simulated payment provider; `serve` does so by itself.
     Provider(command::provider::Arguments),
     /// Checks that stock, orders and ledger agree.
@@ -52,6 +55,8 @@ pub type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 /// Exit code when an invariant or a rule of the audit is broken.
 pub const EXIT_BROKEN: u8 = 3;
+/// Exit code for wrong usage, as clap has it.
+pub const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
     // Before anything reads the environment, and while there is one thread only.
@@ -84,6 +89,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         Some(Command::Migrate(arguments)) => command::migrate::run(&database, arguments).await,
         Some(Command::Seed) => command::seed::run(&database).await,
         Some(Command::Simulate(arguments)) => command::simulate::run(&database, arguments).await,
+        Some(Command::Sweep(arguments)) => command::sweep::run(&database, arguments).await,
         Some(Command::Provider(arguments)) => command::provider::run(&database, arguments).await,
         Some(Command::Audit(arguments)) => command::audit::run(&database, arguments).await,
     }

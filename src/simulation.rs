@@ -7,6 +7,7 @@ pub mod live;
 pub mod recorder;
 pub mod schedule;
 pub mod store;
+pub mod sweep;
 pub mod verdict;
 
 mod sampler;

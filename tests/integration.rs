@@ -18,4 +18,5 @@ mod pairs;
 mod payment;
 mod simulation;
 mod support;
+mod sweep;
 mod web;

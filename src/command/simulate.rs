@@ -21,10 +21,7 @@ use super::{
     database::OpenDatabase,
     till::{OwnProvider, Till},
 };
-use crate::{EXIT_BROKEN, Failure};
-
-/// Exit code for wrong usage, as clap has it.
-const EXIT_USAGE: u8 = 2;
+use crate::{EXIT_BROKEN, EXIT_USAGE, Failure};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -233,7 +230,8 @@ fn check_remote(arguments: &Arguments) -> Result<(), ShopError> {
     }
 }
 
-fn in_words(error: &ShopError) -> String {
+/// All that is wrong with a plan, in one line.
+pub fn in_words(error: &ShopError) -> String {
     match error {
         ShopError::FieldsInvalid(fields) => fields
             .iter()

@@ -106,6 +106,27 @@ where
     Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)
 }
 
+/// What a server says about itself.
+#[derive(Debug, FromQueryResult)]
+pub struct ServerFacts {
+    pub version: String,
+    pub fsync: String,
+    pub now: time::OffsetDateTime,
+}
+
+/// Asks the server for its version, whether its commits are durable, and the time.
+///
+/// # Errors
+/// What the database says.
+pub async fn server(connection: &impl ConnectionTrait) -> Result<ServerFacts, DbErr> {
+    let sql = "SELECT current_setting('server_version') AS version, current_setting('fsync') AS fsync, \
+               CURRENT_TIMESTAMP AS now";
+    ServerFacts::find_by_statement(statement(sql, []))
+        .one(connection)
+        .await?
+        .ok_or_else(|| DbErr::RecordNotFound("the server's settings".to_owned()))
+}
+
 #[derive(Debug, FromQueryResult)]
 struct Moment {
     now: time::OffsetDateTime,

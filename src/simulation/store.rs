@@ -3,10 +3,12 @@
 mod ground;
 mod opening;
 mod reading;
+mod server;
 
 pub use ground::{Ground, close_keys, ground, remaining};
 pub use opening::{Opening, open, started_under};
 pub use reading::{find, latest};
+pub use server::{DatabaseServer, server};
 
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter,

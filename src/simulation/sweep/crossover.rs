@@ -1,0 +1,180 @@
+//! Where one strategy overtakes another as buyers are added.
+
+use serde::Serialize;
+
+use super::{figures::CellFigures, matrix::SweepPlan};
+use crate::model::StrategyKey;
+
+/// One strategy was slower with fewer buyers and is faster with more, and at both ends by more than the spread.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Crossover {
+    pub stock: u32,
+    /// Where the medians meet, interpolated on the logarithm of the buyers.
+    pub buyers: f64,
+    pub overtaking: StrategyKey,
+    pub overtaken: StrategyKey,
+    /// The measured counts between which the ranks change.
+    pub between: (u32, u32),
+}
+
+/// Every crossover between safe strategies, by stock and buyers. An unsafe one that overtakes is nobody's choice; with one repeat the spread
+/// is unknown, so there are none.
+pub fn find(plan: &SweepPlan, cells: &[CellFigures]) -> Vec<Crossover> {
+    let mut found = Vec::new();
+    if plan.repeat < 2 {
+        return found;
+    }
+    for &stock in &plan.stocks {
+        let curves: Vec<Vec<&CellFigures>> = plan
+            .strategies
+            .iter()
+            .map(|strategy| curve(cells, *strategy, stock))
+            .collect();
+        for (index, one) in curves.iter().enumerate() {
+            for other in &curves[index + 1..] {
+                found.extend(between(one, other));
+            }
+        }
+    }
+    found.sort_by(|a, b| {
+        (a.stock, a.buyers)
+            .partial_cmp(&(b.stock, b.buyers))
+            .unwrap_or(std::cmp::Ordering::Equal)
+    });
+    found
+}
+
+/// The cells of one line, from few buyers to many; what sold wrongly is no point on it.
+fn curve(cells: &[CellFigures], strategy: StrategyKey, stock: u32) -> Vec<&CellFigures> {
+    cells
+        .iter()
+        .filter(|cell| cell.strategy == strategy && cell.stock == stock)
+        .filter(|cell| cell.safe && cell.held)
+        .collect()
+}
+
+fn between(one: &[&CellFigures], other: &[&CellFigures]) -> Vec<Crossover> {
+    let pairs: Vec<(&CellFigures, &CellFigures)> = one
+        .iter()
+        .filter_map(|one| {
+            let other = other.iter().find(|other| other.buyers == one.buyers)?;
+            Some((*one, *other))
+        })
+        .collect();
+    let mut found = Vec::new();
+    // Index of the last point at which the two were clearly apart.
+    let mut clear: Option<usize> = None;
+    for (index, (a, b)) in pairs.iter().enumerate() {
+        if !a.orders_per_second.is_apart_from(&b.orders_per_second) {
+            continue;
+        }
+        if let Some(before) = clear
+            && lead(&pairs[before]) * lead(&pairs[index]) < 0.0
+            && let Some(buyers) = meeting_point(&pairs[before..=index])
+        {
+            let a_wins = lead(&pairs[index]) > 0.0;
+            found.push(Crossover {
+                stock: a.stock,
+                buyers,
+                overtaking: if a_wins { a.strategy } else { b.strategy },
+                overtaken: if a_wins { b.strategy } else { a.strategy },
+                between: (pairs[before].0.buyers, a.buyers),
+            });
+        }
+        clear = Some(index);
+    }
+    found
+}
+
+/// By how much the first is ahead at the median.
+fn lead((a, b): &(&CellFigures, &CellFigures)) -> f64 {
+    a.orders_per_second.median - b.orders_per_second.median
+}
+
+/// The first place at which the medians are equal, on straight lines over the logarithm of the buyers.
+fn meeting_point(pairs: &[(&CellFigures, &CellFigures)]) -> Option<f64> {
+    pairs.windows(2).find_map(|step| {
+        let (from, to) = (lead(&step[0]), lead(&step[1]));
+        let turns = from * to <= 0.0 && (to - from).abs() > f64::EPSILON;
+        turns.then(|| {
+            let [start, end] = [&step[0], &step[1]].map(|(a, _)| f64::from(a.buyers).ln());
+            (start + (end - start) * from / (from - to)).exp()
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulation::sweep::{
+        figures::{self, Spread},
+        matrix::tests::plan,
+    };
+
+    /// Row lock's and conditional update's orders a second at 1, 8 and 64 buyers, each give or take `spread`.
+    fn cells(row_lock: [f64; 3], conditional: [f64; 3], spread: f64) -> Vec<CellFigures> {
+        let mut cells = figures::of_cells(&plan(), &[]);
+        for (cell, median) in cells
+            .iter_mut()
+            .zip(row_lock.into_iter().chain(conditional))
+        {
+            cell.orders_per_second = Spread {
+                median,
+                min: median - spread,
+                max: median + spread,
+            };
+        }
+        cells
+    }
+
+    #[test]
+    fn the_medians_meet_in_the_middle_of_the_logarithm() {
+        let found = find(
+            &plan(),
+            &cells([200.0, 300.0, 300.0], [100.0, 200.0, 400.0], 1.0),
+        );
+        assert_eq!(found.len(), 1);
+        // Half-way from 8 to 64.
+        assert!(
+            (found[0].buyers - (8.0_f64 * 64.0).sqrt()).abs() < 1e-9,
+            "{found:?}"
+        );
+        assert_eq!(found[0].overtaking, StrategyKey::ConditionalUpdate);
+        assert_eq!(found[0].overtaken, StrategyKey::RowLock);
+        assert_eq!(found[0].between, (8, 64));
+    }
+
+    #[test]
+    fn a_difference_within_the_spread_is_none() {
+        assert!(
+            find(
+                &plan(),
+                &cells([200.0, 300.0, 300.0], [100.0, 200.0, 400.0], 60.0)
+            )
+            .is_empty()
+        );
+        // Unclear in the middle, clear at both ends: one crossover over the whole way.
+        let found = find(
+            &plan(),
+            &cells([400.0, 300.0, 200.0], [200.0, 290.0, 400.0], 20.0),
+        );
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].between, (1, 64));
+        assert!((8.0..64.0).contains(&found[0].buyers), "{found:?}");
+    }
+
+    #[test]
+    fn one_repeat_unsafe_cells_and_broken_cells_prove_nothing() {
+        let mut cells = cells([200.0, 300.0, 300.0], [100.0, 200.0, 400.0], 0.0);
+        let once = SweepPlan {
+            repeat: 1,
+            ..plan()
+        };
+        assert!(find(&once, &cells).is_empty());
+        cells[5].held = false;
+        assert!(find(&plan(), &cells).is_empty());
+        cells[5].held = true;
+        cells[5].safe = false;
+        assert!(find(&plan(), &cells).is_empty());
+    }
+}

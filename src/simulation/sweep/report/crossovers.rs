@@ -1,0 +1,70 @@
+//! The list of crossover points.
+
+use leptos::prelude::*;
+
+use super::number;
+use crate::simulation::sweep::{Sweep, crossover::Crossover};
+
+/// The section, also when there is nothing to list: that is a result too.
+pub fn section(sweep: &Sweep) -> impl IntoView + use<> {
+    let content = if sweep.crossovers.is_empty() {
+        let why = if sweep.plan.repeat < 2 {
+            "One repeat shows no spread, and without it nobody can tell a crossover from noise."
+        } else if sweep.plan.buyers.len() < 2 || sweep.plan.strategies.len() < 2 {
+            "A crossover takes two strategies and two numbers of buyers."
+        } else {
+            "None: whichever of two safe strategies was clearly faster with few buyers was not clearly slower with many."
+        };
+        view! { <p class="quiet">{why}</p> }.into_any()
+    } else {
+        let several = sweep.plan.stocks.len() > 1;
+        let rows = sweep
+            .crossovers
+            .iter()
+            .map(|crossover| row(crossover, several));
+        let stock = several.then(|| view! { <th scope="col" class="n">"Stock"</th> });
+        view! {
+            <div class="scroll" role="region" aria-label="Crossover points" tabindex="0">
+                <table class="list">
+                    <thead>
+                        <tr>
+                            {stock}
+                            <th scope="col" class="n">"From about"</th>
+                            <th scope="col">"is faster"</th>
+                            <th scope="col">"than"</th>
+                            <th scope="col" class="n">"Measured at"</th>
+                        </tr>
+                    </thead>
+                    <tbody>{rows.collect_view()}</tbody>
+                </table>
+            </div>
+        }
+        .into_any()
+    };
+    view! {
+        <section class="panel">
+            <h2>"Crossover points"</h2>
+            <p class="quiet">
+                "The number of buyers from which one safe strategy overtakes another: where their medians meet, interpolated on the logarithm of the buyers. \
+                Listed only where both ends differ by more than the spread."
+            </p>
+            {content}
+        </section>
+    }
+}
+
+fn row(crossover: &Crossover, with_stock: bool) -> impl IntoView + use<> {
+    let stock = with_stock.then(|| {
+        view! { <td class="n">{number::grouped(crossover.stock.into())}</td> }
+    });
+    let (from, to) = crossover.between;
+    view! {
+        <tr>
+            {stock}
+            <td class="n"><b>{number::grouped(crossover.buyers)}</b>" buyers"</td>
+            <th scope="row">{crossover.overtaking.as_str()}</th>
+            <td>{crossover.overtaken.as_str()}</td>
+            <td class="n quiet">{format!("{from} and {to}")}</td>
+        </tr>
+    }
+}

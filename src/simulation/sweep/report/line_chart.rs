@@ -1,0 +1,324 @@
+//! Orders a second against buyers, both on logarithmic axes, a line per strategy with its name at its end.
+
+use std::fmt::Write;
+
+use leptos::prelude::*;
+
+use super::number;
+use crate::simulation::sweep::{Sweep, figures::CellFigures};
+
+/// Colours in `report.css`; beyond them, lines are dashed too.
+const COLOURS: usize = 8;
+
+/// A picture for wide windows and paper, and one for telephones: scaled down, the wide one's words could not be read.
+const FRAMES: [Frame; 2] = [
+    Frame {
+        class: "wide",
+        width: 620.0,
+        height: 440.0,
+        left: 56.0,
+        labels: 138.0,
+        label_height: 15.0,
+    },
+    Frame {
+        class: "narrow",
+        width: 350.0,
+        height: 420.0,
+        left: 44.0,
+        labels: 112.0,
+        label_height: 13.5,
+    },
+];
+const TOP: f64 = 26.0;
+const BOTTOM: f64 = 44.0;
+
+struct Frame {
+    class: &'static str,
+    width: f64,
+    height: f64,
+    left: f64,
+    /// Room for the names.
+    labels: f64,
+    label_height: f64,
+}
+
+/// One strategy's line, with its place among the colours.
+struct Line<'a> {
+    name: String,
+    class: String,
+    cells: Vec<&'a CellFigures>,
+}
+
+/// Both pictures for one stock; none when nothing was sold.
+pub fn figure(sweep: &Sweep, stock: u32) -> AnyView {
+    let lines = lines(sweep, stock);
+    let speeds = lines.iter().flat_map(|line| &line.cells);
+    let bounds = speeds.fold((f64::INFINITY, 0.0_f64), |(low, high), cell| {
+        let speed = &cell.orders_per_second;
+        (
+            low.min(speed.min.max(speed.median / 10.0)),
+            high.max(speed.max),
+        )
+    });
+    if lines.is_empty() {
+        return view! { <p class="quiet">"Nothing was sold: there is no speed to draw."</p> }
+            .into_any();
+    }
+    let pictures = FRAMES.map(|frame| {
+        let scale = Scale::new(&frame, &sweep.plan.buyers, bounds);
+        picture(&frame, &scale, &lines, &sweep.plan.buyers)
+    });
+    view! {
+        <figure class="lines">
+            {pictures.into_iter().collect_view()}
+            <figcaption>"Both axes are logarithmic. A bar through a point goes from the slowest to the fastest repeat."</figcaption>
+        </figure>
+    }
+    .into_any()
+}
+
+fn lines(sweep: &Sweep, stock: u32) -> Vec<Line<'_>> {
+    let strategies = sweep.plan.strategies.iter().enumerate();
+    let lines = strategies.map(|(index, strategy)| Line {
+        name: if strategy.is_safe() {
+            strategy.to_string()
+        } else {
+            format!("{strategy} ⚠")
+        },
+        class: format!(
+            "c{}{}{}",
+            index % COLOURS,
+            if index >= COLOURS { " dashed" } else { "" },
+            if strategy.is_safe() { "" } else { " unsafe" }
+        ),
+        cells: sweep
+            .cells
+            .iter()
+            .filter(|cell| cell.strategy == *strategy && cell.stock == stock)
+            .filter(|cell| cell.orders_per_second.median > 0.0)
+            .collect(),
+    });
+    lines.filter(|line| !line.cells.is_empty()).collect()
+}
+
+/// From buyers and speeds to places in the picture.
+struct Scale {
+    x: Axis,
+    y: Axis,
+}
+
+/// A logarithmic axis.
+struct Axis {
+    from: f64,
+    to: f64,
+    start: f64,
+    end: f64,
+}
+
+impl Axis {
+    fn at(&self, value: f64) -> f64 {
+        let span = (self.to / self.from).ln();
+        if span < f64::EPSILON {
+            return f64::midpoint(self.start, self.end);
+        }
+        self.start + (self.end - self.start) * (value / self.from).ln() / span
+    }
+}
+
+impl Scale {
+    fn new(frame: &Frame, buyers: &[u32], (slowest, fastest): (f64, f64)) -> Self {
+        let first = buyers.first().copied().unwrap_or(1);
+        let last = buyers.last().copied().unwrap_or(1);
+        Self {
+            x: Axis {
+                from: first.into(),
+                to: last.into(),
+                start: frame.left + 14.0,
+                end: frame.width - frame.labels - 18.0,
+            },
+            y: Axis {
+                // A little air above and below the lines.
+                from: slowest / 1.25,
+                to: fastest * 1.25,
+                start: frame.height - BOTTOM,
+                end: TOP,
+            },
+        }
+    }
+
+    /// Round speeds within the picture, as many of each power of ten as there is room for.
+    fn speeds(&self) -> Vec<f64> {
+        let decades = (self.y.to / self.y.from).log10();
+        let steps: &[f64] = match decades {
+            many if many > 2.5 => &[1.0],
+            some if some > 0.9 => &[1.0, 2.0, 5.0],
+            _ => &[1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0],
+        };
+        (-2..8)
+            .flat_map(|power| steps.iter().map(move |step| step * 10_f64.powi(power)))
+            .filter(|speed| (self.y.from..=self.y.to).contains(speed))
+            .collect()
+    }
+}
+
+fn picture(
+    frame: &Frame,
+    scale: &Scale,
+    lines: &[Line<'_>],
+    buyers: &[u32],
+) -> impl IntoView + use<> {
+    let right = frame.width - frame.labels;
+    let bottom = frame.height - BOTTOM;
+    let grid = scale.speeds().into_iter().map(|speed| {
+        let y = tenths(scale.y.at(speed));
+        view! {
+            <line class="grid" x1=frame.left x2=right y1=y.clone() y2=y.clone()></line>
+            <text class="tick end" x=frame.left - 8.0 y=y dy="4">{number::short(speed).replace(".0", "")}</text>
+        }
+    });
+    let grid = grid.collect_view();
+    let ticks = ticks(frame, scale, buyers);
+    let places = label_places(frame, scale, lines);
+    let curves = lines
+        .iter()
+        .zip(places)
+        .map(|(line, place)| curve(frame, scale, line, place));
+    let curves = curves.collect_view();
+    view! {
+        <svg class=frame.class viewBox=format!("0 0 {} {}", frame.width, frame.height) role="img"
+            aria-label="Orders a second against buyers, a line per strategy; the figures stand in the tables below">
+            {grid}
+            <line class="axis" x1=frame.left x2=right y1=bottom y2=bottom></line>
+            {ticks}
+            <text class="title" x="2" y="14">"Orders/s"</text>
+            <text class="title mid" x=f64::midpoint(frame.left, right) y=frame.height - 6.0>"Buyers"</text>
+            {curves}
+        </svg>
+    }
+}
+
+/// The measured numbers of buyers, as far as there is room for them.
+fn ticks(frame: &Frame, scale: &Scale, buyers: &[u32]) -> impl IntoView + use<> {
+    const ROOM: f64 = 30.0;
+    let bottom = frame.height - BOTTOM;
+    let mut last = f64::NEG_INFINITY;
+    let mut ticks = Vec::new();
+    for &count in buyers {
+        let x = scale.x.at(count.into());
+        let has_room = x - last >= ROOM;
+        if has_room {
+            last = x;
+        }
+        let label = has_room.then(|| number::grouped(count.into()));
+        ticks.push(view! {
+            <line class="axis" x1=tenths(x) x2=tenths(x) y1=bottom y2=bottom + 5.0></line>
+            <text class="tick mid" x=tenths(x) y=bottom + 19.0>{label}</text>
+        });
+    }
+    ticks.collect_view()
+}
+
+/// Where each line's name stands: at the line's end, pushed apart until none covers another.
+fn label_places(frame: &Frame, scale: &Scale, lines: &[Line<'_>]) -> Vec<f64> {
+    let mut wanted: Vec<(usize, f64)> = lines
+        .iter()
+        .map(|line| {
+            scale.y.at(line
+                .cells
+                .last()
+                .map_or(1.0, |cell| cell.orders_per_second.median))
+        })
+        .enumerate()
+        .collect();
+    wanted.sort_by(|(_, a), (_, b)| a.total_cmp(b));
+    let (first, last) = (TOP, frame.height - 14.0);
+    let mut lowest = first;
+    for (_, y) in &mut wanted {
+        *y = y.max(lowest);
+        lowest = *y + frame.label_height;
+    }
+    let mut highest = last;
+    for (_, y) in wanted.iter_mut().rev() {
+        *y = y.min(highest);
+        highest = *y - frame.label_height;
+    }
+    let mut places = vec![0.0; lines.len()];
+    for (index, y) in wanted {
+        places[index] = y;
+    }
+    places
+}
+
+fn curve(frame: &Frame, scale: &Scale, line: &Line<'_>, label_y: f64) -> impl IntoView + use<> {
+    let place = |cell: &CellFigures| {
+        (
+            scale.x.at(cell.buyers.into()),
+            scale.y.at(cell.orders_per_second.median),
+        )
+    };
+    let path = line.cells.iter().fold(String::new(), |mut path, cell| {
+        let (x, y) = place(cell);
+        // Writing to a String cannot fail.
+        let _ = write!(path, "{x:.1},{y:.1} ");
+        path
+    });
+    let points = line.cells.iter().map(|cell| {
+        let (x, y) = place(cell);
+        let speed = &cell.orders_per_second;
+        let (x, y) = (tenths(x), tenths(y));
+        let (low, high) = (
+            tenths(scale.y.at(speed.min.max(scale.y.from))),
+            tenths(scale.y.at(speed.max)),
+        );
+        view! {
+            <line class="spread" x1=x.clone() x2=x.clone() y1=low y2=high></line>
+            <circle cx=x cy=y r="3.5"></circle>
+        }
+    });
+    let points = points.collect_view();
+    let (end_x, end_y) = line.cells.last().map_or((0.0, 0.0), |cell| place(cell));
+    let label_x = frame.width - frame.labels;
+    let leader = format!("{end_x:.1},{end_y:.1} {:.1},{label_y:.1}", label_x - 3.0);
+    view! {
+        <g class=line.class.clone()>
+            <polyline class="leader" points=leader></polyline>
+            <polyline class="curve" points=path></polyline>
+            {points}
+            <text class="name" x=label_x y=tenths(label_y) dy="4">{line.name.clone()}</text>
+        </g>
+    }
+}
+
+fn tenths(place: f64) -> String {
+    format!("{place:.1}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simulation::sweep::{figures, matrix::tests::plan};
+
+    #[test]
+    fn names_never_cover_each_other_or_leave_the_picture() {
+        let cells = figures::of_cells(&plan(), &[]);
+        // Fourteen lines that end in the very same point.
+        let lines: Vec<Line<'_>> = (0..14)
+            .map(|_| Line {
+                name: String::new(),
+                class: String::new(),
+                cells: vec![&cells[0]],
+            })
+            .collect();
+        for frame in &FRAMES {
+            let scale = Scale::new(frame, &[1, 64], (1.0, 10.0));
+            let mut places = label_places(frame, &scale, &lines);
+            places.sort_by(f64::total_cmp);
+            assert!(
+                places
+                    .windows(2)
+                    .all(|pair| pair[1] - pair[0] > frame.label_height - 0.01)
+            );
+            assert!(places[0] >= TOP - 0.01 && places[13] <= frame.height);
+        }
+    }
+}

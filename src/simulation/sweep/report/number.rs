@@ -1,0 +1,89 @@
+//! Figures as a person reads them.
+
+/// Three significant digits or a little more: `0.4`, `87.2`, `1,490`, `74.1k`.
+pub fn short(value: f64) -> String {
+    match value {
+        0.0 => "0".to_owned(),
+        small if small < 99.95 => format!("{small:.1}"),
+        large if large < 9_999.5 => grouped(large),
+        huge if huge < 99_950.0 => format!("{:.1}k", huge / 1_000.0),
+        huge => format!("{:.0}k", huge / 1_000.0),
+    }
+}
+
+/// Milliseconds, with digits where they matter.
+pub fn ms(value: f64) -> String {
+    match value {
+        small if small < 9.995 => format!("{small:.2}"),
+        middle if middle < 99.95 => format!("{middle:.1}"),
+        large => grouped(large),
+    }
+}
+
+/// A whole number with its thousands set apart.
+pub fn grouped(value: f64) -> String {
+    let digits = format!("{value:.0}");
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The same for units.
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
+pub fn units(units: i64) -> String {
+    grouped(units as f64)
+}
+
+/// Of `part` in `whole`: `12 %`; nothing of nothing is none.
+pub fn share(part: u64, whole: u64) -> String {
+    match (part, whole) {
+        (0, _) => "0".to_owned(),
+        (_, 0) => "–".to_owned(),
+        (part, whole) => {
+            #[expect(clippy::cast_precision_loss, reason = "at most some million attempts")]
+            let percent = part as f64 / whole as f64 * 100.0;
+            if percent < 0.1 {
+                "< 0.1 %".to_owned()
+            } else if percent < 10.0 {
+                format!("{percent:.1} %")
+            } else {
+                format!("{percent:.0} %")
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_keep_the_digits_that_matter() {
+        for (value, expected) in [
+            (0.0, "0"),
+            (0.44, "0.4"),
+            (87.16, "87.2"),
+            (99.97, "100"),
+            (1_490.2, "1,490"),
+            (9_999.7, "10.0k"),
+            (74_120.0, "74.1k"),
+            (140_400.0, "140k"),
+        ] {
+            assert_eq!(short(value), expected);
+        }
+        assert_eq!(grouped(1_234_567.0), "1,234,567");
+        assert_eq!(
+            [share(0, 0), share(1, 8), share(3, 90_000)],
+            ["0", "12 %", "< 0.1 %"]
+        );
+        assert_eq!(
+            [ms(0.4567), ms(12.34), ms(1_234.0)],
+            ["0.46", "12.3", "1,234"]
+        );
+    }
+}

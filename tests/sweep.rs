@@ -1,0 +1,190 @@
+//! `doorbuster sweep`: the matrix is run, and all three files tell the same.
+
+use doorbuster::model::StrategyKey;
+use regex::Regex;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::support::{TestShop, check_audit_clean, program::run};
+
+/// A small matrix on a shop of its own, and what it left behind.
+struct Swept {
+    html: String,
+    csv: String,
+    json: Value,
+    stdout: String,
+}
+
+async fn sweep(code: i32, more: &[&str]) -> Swept {
+    let shop = TestShop::new().await;
+    let folder = TempDir::new().expect("a temporary folder");
+    let out = folder.path().join("not/there/yet");
+    let mut arguments = vec!["sweep", "--out", out.to_str().expect("text")];
+    arguments.extend(more);
+    let ended = run(Some(shop.database.url()), &arguments).await;
+    ended.check_code(code);
+    assert!(
+        ended.left_nothing,
+        "all files are where they were asked for"
+    );
+    check_audit_clean(&shop).await;
+    let text = |name: &str| {
+        std::fs::read_to_string(out.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    };
+    Swept {
+        html: text("sweep.html"),
+        csv: text("sweep.csv"),
+        json: serde_json::from_str(&text("sweep.json")).expect("one JSON object"),
+        stdout: ended.stdout,
+    }
+}
+
+#[tokio::test]
+async fn a_sweep_writes_what_it_measured_three_times_over() {
+    let swept = sweep(
+        0,
+        &[
+            "--strategies",
+            "row-lock,conditional-update",
+            "--buyers",
+            "1,4",
+            "--stock",
+            "3,40",
+            "--repeat",
+            "2",
+        ],
+    )
+    .await;
+    assert!(
+        swept.stdout.contains("16 runs of 8 cells: no safe cell"),
+        "{}",
+        swept.stdout
+    );
+    for name in ["sweep.html", "sweep.csv", "sweep.json"] {
+        assert!(swept.stdout.contains(name), "{}", swept.stdout);
+    }
+
+    let runs = swept.json["runs"].as_array().expect("runs");
+    assert_eq!(runs.len(), 16);
+    for run in runs {
+        let verdict = &run["verdict"];
+        let expected = verdict["buyers"].as_i64().min(verdict["stock"].as_i64());
+        assert_eq!(verdict["sold"].as_i64(), expected, "{run:#}");
+        assert_eq!(run["held"], true);
+    }
+    let cells = swept.json["cells"].as_array().expect("cells");
+    assert_eq!(cells.len(), 8);
+    for cell in cells {
+        let speed = |figure: &str| {
+            cell["orders_per_second"][figure]
+                .as_f64()
+                .expect("a figure")
+        };
+        assert!(
+            0.0 < speed("min")
+                && speed("min") <= speed("median")
+                && speed("median") <= speed("max"),
+            "{cell:#}"
+        );
+    }
+    assert_eq!(swept.json["machine"]["pool_size"], 16);
+    assert_eq!(swept.json["plan"]["seed"], 42);
+
+    let rows: Vec<Vec<&str>> = swept
+        .csv
+        .lines()
+        .map(|line| line.split(',').collect())
+        .collect();
+    assert_eq!(rows.len(), 17, "a header, and a row per run");
+    assert!(rows.iter().all(|row| row.len() == rows[0].len()));
+    let column = rows[0]
+        .iter()
+        .position(|name| *name == "sold")
+        .expect("a column");
+    let sold: Vec<&str> = rows[1..].iter().map(|row| row[column]).collect();
+    let told: Vec<String> = runs
+        .iter()
+        .map(|run| run["verdict"]["sold"].to_string())
+        .collect();
+    assert_eq!(sold, told);
+
+    assert!(swept.html.contains("No safe cell oversold or undersold"));
+    for strategy in ["row-lock", "conditional-update"] {
+        // A row of each heat map and table, a line in each chart.
+        assert!(swept.html.matches(strategy).count() >= 8, "{strategy}");
+    }
+    check_stands_alone(&swept.html);
+}
+
+/// An unsafe strategy is an exhibit: it is marked, and breaks nobody's build.
+#[tokio::test]
+async fn an_unsafe_strategy_is_marked_and_fails_nothing() {
+    let swept = sweep(
+        0,
+        &[
+            "--strategies",
+            "row-lock,unguarded",
+            "--buyers",
+            "20",
+            "--stock",
+            "5",
+            "--repeat",
+            "1",
+            "--race-window-ms",
+            "20",
+        ],
+    )
+    .await;
+    let exhibit = &swept.json["cells"][1];
+    assert_eq!(exhibit["strategy"], "unguarded");
+    assert_eq!(exhibit["held"], false, "{exhibit:#}");
+    assert!(exhibit["oversold"].as_i64() > Some(0));
+    assert!(swept.html.contains("unguarded ⚠"));
+    assert!(swept.html.contains("units that were not there"));
+}
+
+/// Without a word about strategies, every safe one takes part; with no stock, there is nothing to draw.
+#[tokio::test]
+async fn every_safe_strategy_takes_part_unless_some_are_named() {
+    let swept = sweep(0, &["--buyers", "2", "--stock", "0", "--repeat", "1"]).await;
+    let safe: Vec<&str> = StrategyKey::ALL
+        .iter()
+        .filter(|strategy| strategy.is_safe())
+        .map(|strategy| strategy.as_str())
+        .collect();
+    let swept_too: Vec<&str> = swept.json["plan"]["strategies"]
+        .as_array()
+        .expect("strategies")
+        .iter()
+        .filter_map(Value::as_str)
+        .collect();
+    assert_eq!(swept_too, safe);
+    assert!(swept.html.contains("Nothing was sold"));
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_made_is_told_before_anything_runs() {
+    let ended = run(
+        Some("postgres://nobody@127.0.0.1:1/nothing"),
+        &["sweep", "--out", "/dev/null/sweep"],
+    )
+    .await;
+    ended.check_code(1);
+    assert!(ended.stderr.contains("/dev/null/sweep"), "{}", ended.stderr);
+}
+
+/// Opened from a disk, without a network: nothing is fetched, nothing is run.
+#[track_caller]
+fn check_stands_alone(html: &str) {
+    let fetches = Regex::new(
+        r#"(?i)<(script|link|img|iframe|object|embed)\b|\b(src|href)\s*=|url\(|@import|https?://"#,
+    )
+    .expect("a pattern");
+    let found: Vec<&str> = fetches
+        .find_iter(html)
+        .map(|found| found.as_str())
+        .collect();
+    assert!(found.is_empty(), "{found:?}");
+    assert!(html.contains("default-src 'none'"));
+    assert!(html.starts_with("<!DOCTYPE html>") && html.trim_end().ends_with("</html>"));
+}
