@@ -128,3 +128,38 @@ async fn run_cell(
     lane.and_then(|lane| lane.verdict)
         .ok_or_else(|| failed(Why::NoVerdict))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::StrategyKey;
+
+    fn sweep(broken: StrategyKey) -> Sweep {
+        let machine = Machine {
+            cores: 2,
+            system: String::new(),
+            postgresql: String::new(),
+            fsync: "on".to_owned(),
+            pool_size: 16,
+            began_at: String::new(),
+            version: String::new(),
+        };
+        let plan = SweepPlan {
+            strategies: vec![StrategyKey::RowLock, StrategyKey::Unguarded],
+            ..matrix::tests::plan()
+        };
+        let mut sweep = Sweep::of(machine, plan, Vec::new());
+        for cell in &mut sweep.cells {
+            cell.held = cell.strategy != broken;
+        }
+        sweep
+    }
+
+    #[test]
+    fn only_a_safe_cell_can_break_a_sweep() {
+        assert!(sweep(StrategyKey::Unguarded).safe_cells_held());
+        let broken = sweep(StrategyKey::RowLock);
+        assert!(!broken.safe_cells_held());
+        assert_eq!(broken.broken().count(), 3);
+    }
+}
