@@ -1,0 +1,33 @@
+//! The middle of some measurements, and how far they lie apart.
+
+use serde::Serialize;
+
+/// See the module's documentation.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Spread {
+    pub median: f64,
+    pub min: f64,
+    pub max: f64,
+    /// Rounds that counted.
+    pub rounds: usize,
+}
+
+impl Spread {
+    /// Of measurements in any order; none of none.
+    pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
+        let mut values: Vec<f64> = values.into_iter().collect();
+        values.sort_by(f64::total_cmp);
+        let middle = values.len() / 2;
+        let median = if values.len() % 2 == 1 {
+            values[middle]
+        } else {
+            f64::midpoint(*values.get(middle.checked_sub(1)?)?, values[middle])
+        };
+        Some(Self {
+            median,
+            min: *values.first()?,
+            max: *values.last()?,
+            rounds: values.len(),
+        })
+    }
+}
