@@ -1,5 +1,6 @@
 //! Taking stock: the strategies, and what they share.
 
+pub mod batch_line;
 pub mod counters;
 pub mod hold;
 pub mod known_keys;
@@ -17,13 +18,12 @@ use std::sync::Arc;
 
 pub use purchase::PurchaseRequest;
 pub use seam::Seam;
-use strategies::micro_batch::Counter;
 
 /// What the purchases of one shop share in memory, beside the pool: none of it decides whether a unit may be sold.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shared {
     pub sold_out: Arc<sold_out::SoldOut>,
     pub known_keys: Arc<known_keys::KnownKeys>,
-    pub counter: Arc<Counter>,
+    pub batch_line: Arc<batch_line::BatchLine>,
     pub process_locks: process_locks::ProcessLocks,
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use doorbuster::{
     model::{Receipt, ShopError, StrategyKey},
-    shop::inventory::strategies::micro_batch::WAITING_MAX,
+    shop::inventory::batch_line::WAITING_MAX,
 };
 use futures::future::join_all;
 use tokio::task::JoinHandle;

@@ -1,0 +1,120 @@
+//! `POST /api/purchase?strategy=…`: by any strategy, and what is said when one may not, or when its line is full.
+
+use axum::http::StatusCode;
+use doorbuster::{config::ShopTerms, model::StrategyKey, shop::inventory::batch_line::WAITING_MAX};
+use futures::future::join_all;
+use serde_json::Value;
+
+use super::support::{TestShop, Visitor, state};
+use crate::support::{PATIENCE, Rival, check_audit_clean, within};
+
+fn body(product: i64) -> String {
+    format!(r#"{{"productId":{product},"quantity":2}}"#)
+}
+
+#[tokio::test]
+async fn a_lane_is_sold_by_its_strategy() {
+    let shop = TestShop::new().await;
+    let mut caller = Visitor::of(&shop);
+    for strategy in StrategyKey::ALL {
+        let lane = shop.with_lane(strategy, 5).await;
+        let path = format!("/api/purchase?strategy={strategy}");
+        let sold = caller.post_json(&path, &body(lane.id)).await;
+        assert_eq!(sold.status, StatusCode::OK, "{strategy}: {}", sold.body);
+        let receipt: Value = serde_json::from_str(&sold.body).expect("JSON");
+        let page = format!("/orders/{}", receipt["orderId"].as_str().expect("an id"));
+        assert_eq!(caller.page(&page).await.status, StatusCode::OK);
+        assert_eq!(shop.level(&lane).await.available, 3, "{strategy}");
+        caller.post_json(&path, &body(lane.id)).await;
+        let refused = caller.post_json(&path, &body(lane.id)).await;
+        assert_eq!(refused.status, StatusCode::CONFLICT, "{strategy}");
+        assert_eq!(
+            refused.detail(),
+            format!(
+                "Insufficient stock for {} (available: 1, requested: 2)",
+                lane.name
+            )
+        );
+    }
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn a_product_of_the_shop_is_sold_by_what_may() {
+    let shop = TestShop::new().await;
+    let mut caller = Visitor::of(&shop);
+    let product = shop.with_product(100).await;
+    for strategy in StrategyKey::ALL {
+        let path = format!("/api/purchase?strategy={strategy}");
+        let answer = caller.post_json(&path, &body(product.id)).await;
+        let expected = if strategy.may_sell_in_shop() {
+            StatusCode::OK
+        } else {
+            StatusCode::FORBIDDEN
+        };
+        assert_eq!(answer.status, expected, "{strategy}: {}", answer.body);
+    }
+    check_audit_clean(&shop).await;
+}
+
+/// Without a word about it, the shop's own strategy sells: what waits before the row is a batch's statement.
+#[tokio::test]
+async fn the_shops_own_strategy_is_the_default() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(10).await;
+    for (strategy, locks) in [
+        (StrategyKey::RowLock, "= $1 LIMIT $2 FOR UPDATE"),
+        (StrategyKey::ConditionalUpdate, "UPDATE \"stock\""),
+        (StrategyKey::MicroBatch, "= ANY($1) ORDER BY"),
+    ] {
+        let terms = ShopTerms {
+            strategy,
+            ..ShopTerms::default()
+        };
+        let address = "http://127.0.0.1:3000";
+        let state = state(shop.on_terms(terms), shop.database.url(), address);
+        let mut caller = Visitor::at(state);
+        let rival = Rival::at(&shop, &product).await;
+        let waiting = async {
+            shop.until_blocked(1).await;
+            let sql = "SELECT query FROM pg_stat_activity WHERE datname = current_database() \
+                       AND cardinality(pg_blocking_pids(pid)) > 0";
+            let statement: String = shop.by_hand.value(sql).await;
+            rival.leave().await;
+            statement
+        };
+        let body = body(product.id);
+        let (sold, waiting) = tokio::join!(caller.post_json("/api/purchase", &body), waiting);
+        assert_eq!(sold.status, StatusCode::OK, "{}", sold.body);
+        assert!(waiting.contains(locks), "{strategy}: {waiting}");
+    }
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn a_full_line_answers_429_and_says_when_to_come_back() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(10_000).await;
+    let mut caller = Visitor::of(&shop);
+    let rival = Rival::at(&shop, &product).await;
+    let first = shop.buy(&product).by(StrategyKey::MicroBatch).spawn();
+    shop.until_blocked(1).await;
+    let crowd: Vec<_> = (0..WAITING_MAX)
+        .map(|_| shop.buy(&product).by(StrategyKey::MicroBatch).spawn())
+        .collect();
+    let refused = caller
+        .post_json("/api/purchase?strategy=micro-batch", &body(product.id))
+        .await;
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refused.header("retry-after"), "1");
+    assert_eq!(
+        refused.detail(),
+        "The shop is very busy. Nothing was bought; try again in 1 s."
+    );
+    rival.leave().await;
+    first.await.expect("it ends").expect("it waited");
+    for answer in within(PATIENCE, "the line", join_all(crowd)).await {
+        answer.expect("it ends").expect("it waited");
+    }
+    check_audit_clean(&shop).await;
+}
