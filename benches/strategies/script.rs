@@ -79,23 +79,31 @@ fn render(strategy: StrategyKey, recording: &Recording) -> Result<String, Failur
             ";"
         };
         // Writing to a String cannot fail.
-        let _ = writeln!(text, "{}{end}", sql.trim_end_matches(';'));
+        let _ = writeln!(text, "{}{end}", sql.trim().trim_end_matches(';'));
     }
     Ok(text)
 }
 
 /// The statement with each marker replaced by a variable or by the value that is the same for every order.
+///
+/// Where a statement names a parameter twice, the type that it has in one place tells the other. To pgbench each mention is a parameter by
+/// itself, so there it gets its type in words.
 fn with_variables(sent: &Sent, order_id: &str) -> Result<String, Failure> {
     let marker = Regex::new(r"\$(\d+)")?;
+    let names_twice = marker.find_iter(&sent.sql).count() > sent.parameters.len();
     let mut failure = None;
     let sql = marker.replace_all(&sent.sql, |found: &Captures<'_>| {
         let value = found[1].parse::<usize>().ok();
         let value = value.and_then(|number| sent.parameters.get(number.checked_sub(1)?));
         match value.ok_or_else(|| "a marker without its value".to_owned()) {
-            Ok(value) => in_script(value, order_id).unwrap_or_else(|error| {
-                failure = Some(error);
-                String::new()
-            }),
+            Ok(value) => match in_script(value, order_id) {
+                Ok(text) if names_twice => text + type_in_words(value),
+                Ok(text) => text,
+                Err(error) => {
+                    failure = Some(error);
+                    String::new()
+                }
+            },
             Err(error) => {
                 failure = Some(error);
                 String::new()
@@ -124,6 +132,15 @@ fn in_script(parameter: &Parameter, order_id: &str) -> Result<String, String> {
             return Err(format!("a parameter of type {kind} has no words yet"));
         }
     })
+}
+
+fn type_in_words(parameter: &Parameter) -> &'static str {
+    match parameter {
+        Parameter::Integer(id) if *id >= LANE_IDS.start => "::bigint",
+        Parameter::Text(_) => "::varchar",
+        // What stands there as it is has its type, and a UUID has been given one.
+        _ => "",
+    }
 }
 
 /// A string in SQL. pgbench looks for its variables inside of strings too, so a colon is written by its number.

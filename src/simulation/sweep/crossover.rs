@@ -44,12 +44,12 @@ pub fn find(plan: &SweepPlan, cells: &[CellFigures]) -> Vec<Crossover> {
     found
 }
 
-/// The cells of one line, from few buyers to many; what sold wrongly is no point on it.
+/// The cells of one line, from few buyers to many; what sold wrongly or was over at once is no point on it.
 fn curve(cells: &[CellFigures], strategy: StrategyKey, stock: u32) -> Vec<&CellFigures> {
     cells
         .iter()
         .filter(|cell| cell.strategy == strategy && cell.stock == stock)
-        .filter(|cell| cell.safe && cell.held)
+        .filter(|cell| cell.safe && cell.held && !cell.is_short())
         .collect()
 }
 
@@ -118,6 +118,7 @@ mod tests {
             .iter_mut()
             .zip(row_lock.into_iter().chain(conditional))
         {
+            cell.elapsed_ms.median = 500.0;
             cell.orders_per_second = Spread {
                 median,
                 min: median - spread,
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn one_repeat_unsafe_cells_and_broken_cells_prove_nothing() {
+    fn one_repeat_and_cells_that_are_unsafe_broken_or_short_prove_nothing() {
         let mut cells = cells([200.0, 300.0, 300.0], [100.0, 200.0, 400.0], 0.0);
         let once = SweepPlan {
             repeat: 1,
@@ -175,6 +176,10 @@ mod tests {
         assert!(find(&plan(), &cells).is_empty());
         cells[5].held = true;
         cells[5].safe = false;
+        assert!(find(&plan(), &cells).is_empty());
+        cells[5].safe = true;
+        assert_eq!(find(&plan(), &cells).len(), 1);
+        cells[5].elapsed_ms.median = 50.0;
         assert!(find(&plan(), &cells).is_empty());
     }
 }

@@ -13,7 +13,7 @@ pub fn section(sweep: &Sweep) -> impl IntoView + use<> {
         } else if sweep.plan.buyers.len() < 2 || sweep.plan.strategies.len() < 2 {
             "A crossover takes two strategies and two numbers of buyers."
         } else {
-            "None: whichever of two safe strategies was clearly faster with few buyers was not clearly slower with many."
+            "None: whichever of two safe strategies was clearly faster with few buyers was not clearly slower with many. More rounds or repeats may tell."
         };
         view! { <p class="quiet">{why}</p> }.into_any()
     } else {
@@ -46,7 +46,8 @@ pub fn section(sweep: &Sweep) -> impl IntoView + use<> {
             <h2>"Crossover points"</h2>
             <p class="quiet">
                 "The number of buyers from which one safe strategy overtakes another: where their medians meet, interpolated on the logarithm of the buyers. \
-                Listed only where both ends differ by more than the spread."
+                Listed only where both ends differ by more than the spread, \
+                in runs of 100 ms or longer."
             </p>
             {content}
         </section>
@@ -61,7 +62,7 @@ fn row(crossover: &Crossover, with_stock: bool) -> impl IntoView + use<> {
     view! {
         <tr>
             {stock}
-            <td class="n"><b>{number::grouped(crossover.buyers)}</b>" buyers"</td>
+            <td class="n"><b>{number::short(crossover.buyers)}</b>" buyers"</td>
             <th scope="row">{crossover.overtaking.as_str()}</th>
             <td>{crossover.overtaken.as_str()}</td>
             <td class="n quiet">{format!("{from} and {to}")}</td>

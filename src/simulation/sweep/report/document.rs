@@ -97,9 +97,12 @@ fn verdict(sweep: &Sweep) -> AnyView {
             ),
         )
     };
-    let exhibits = unsafe_too.then(|| {
-        let lost = number::units(lost);
-        view! { <p>{format!("The unsafe strategies, marked ⚠, sold {lost} units that were not there.")}</p> }
+    let exhibits = (safe > 0 && unsafe_too).then(|| {
+        let lost = match lost {
+            0 => "are exhibits: nothing is promised of them".to_owned(),
+            lost => format!("sold {} units that were not there", number::units(lost)),
+        };
+        view! { <p>{format!("The unsafe strategies, marked ⚠, {lost}.")}</p> }
     });
     view! {
         <section class="verdict verdict--ok">

@@ -10,6 +10,9 @@ use crate::simulation::sweep::{Sweep, figures::CellFigures};
 /// Colours in `report.css`; beyond them, lines are dashed too.
 const COLOURS: usize = 8;
 
+/// Lines that have room in the pictures as they are.
+const LINES_AT_EASE: usize = 6;
+
 /// A picture for wide windows and paper, and one for telephones: scaled down, the wide one's words could not be read.
 const FRAMES: [Frame; 2] = [
     Frame {
@@ -42,6 +45,17 @@ struct Frame {
     label_height: f64,
 }
 
+impl Frame {
+    /// Higher for many lines, which would otherwise lie on each other.
+    fn for_lines(self, lines: usize) -> Self {
+        let more = u32::try_from(lines.saturating_sub(LINES_AT_EASE)).unwrap_or_default();
+        Self {
+            height: self.height + self.label_height * f64::from(more),
+            ..self
+        }
+    }
+}
+
 /// One strategy's line, with its place among the colours.
 struct Line<'a> {
     name: String,
@@ -65,6 +79,7 @@ pub fn figure(sweep: &Sweep, stock: u32) -> AnyView {
             .into_any();
     }
     let pictures = FRAMES.map(|frame| {
+        let frame = frame.for_lines(lines.len());
         let scale = Scale::new(&frame, &sweep.plan.buyers, bounds);
         picture(&frame, &scale, &lines, &sweep.plan.buyers)
     });
