@@ -2,12 +2,14 @@ import { expectAccessible, expectNoSidewaysScroll } from "../fixtures/accessibil
 import {
   RUN_ADDRESS,
   chart,
+  chooseStrategies,
   expectVerdict,
   fillInPlan,
   heightOfStockLine,
   signIn,
   simulate,
   simulateButton,
+  strategyBox,
 } from "../fixtures/administrator";
 import { SMARTPHONE, TABLET } from "../fixtures/catalogue";
 import { expect, test } from "../fixtures/shop";
@@ -24,7 +26,7 @@ test("33 buyers at 20 units: the chart reaches 0, and the verdict is 20 sold, 13
   await page.goto("/admin/simulations");
   await expect(page.getByLabel("Buyers")).toHaveValue("33");
   await expect(page.getByLabel("Stock")).toHaveValue("20");
-  await expect(page.getByLabel("Strategy")).toHaveValue("row-lock");
+  await expect(strategyBox(page, "row-lock")).toBeChecked();
   await simulateButton(page).click();
   await expect(page).toHaveURL(RUN_ADDRESS);
   await untilAwake(page);
@@ -105,7 +107,7 @@ test("an unguarded sale oversells, and the page says so in red", async ({ page }
   await simulate(
     page,
     { Buyers: "100", Stock: "10", "Race window (ms)": "5" },
-    { Strategy: "unguarded" },
+    { strategies: ["unguarded"] },
   );
   await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 30_000 });
   const oversold = Number(await page.getByTestId("oversold").textContent());
@@ -123,6 +125,33 @@ test("an unguarded sale oversells, and the page says so in red", async ({ page }
   await expect(page.getByRole("region", { name: "Stock audit" })).toContainText(
     "Every unit accounted for",
   );
+});
+
+test("several strategies run on a lane each, together or in turn, and each gets its verdict", async ({
+  page,
+}) => {
+  for (const together of [false, true]) {
+    await page.goto("/admin/simulations");
+    await chooseStrategies(page, "row-lock", "unguarded");
+    await page.getByText("Advanced", { exact: true }).click();
+    await page.getByLabel("Connections").fill("8");
+    await page.getByLabel(/at the same time/).setChecked(together);
+    await fillInPlan(page, { Buyers: "100", Stock: "10", "Race window (ms)": "5" });
+    await simulateButton(page).click();
+    await expect(page).toHaveURL(RUN_ADDRESS);
+    await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 30_000 });
+    await expect(page.getByText("200 of 200 attempts served")).toBeVisible();
+    const safe = page.getByRole("region", { name: "row-lock Safe", exact: true });
+    await expect(safe.getByTestId("sold")).toHaveText("10");
+    await expect(safe.getByTestId("oversold")).toHaveText("0");
+    const unsafe = page.getByRole("region", { name: "unguarded Unsafe", exact: true });
+    expect(Number(await unsafe.getByTestId("oversold").textContent())).toBeGreaterThan(0);
+    await expect(chart(page)).toHaveCount(2);
+    await expectAccessible(page);
+    await page.setViewportSize({ width: 390, height: 844 });
+    await expectNoSidewaysScroll(page);
+    await page.setViewportSize({ width: 1280, height: 800 });
+  }
 });
 
 test("a sale of a product of the shop is seen by a shopper who has its page open", async ({
@@ -149,7 +178,7 @@ test("a sale of a product of the shop is seen by a shopper who has its page open
   await simulate(
     page,
     { Buyers: "33", "Race window (ms)": "200" },
-    { Shelf: `${SMARTPHONE.id}`, Strategy: "row-lock" },
+    { shelf: `${SMARTPHONE.id}`, strategies: ["row-lock"] },
   );
   await expectVerdict(page, { sold: 20, rejected: 13, remaining: 0, oversold: 0, undersold: 0 });
   await expect(stock).toHaveText("Sold out 0 of 20 left");
@@ -163,14 +192,15 @@ test("an unsafe strategy is not let near a product of the shop", async ({ page }
   const before = await stockOf(page.request, TABLET);
   await page.goto("/admin/simulations");
   await page.getByLabel("Shelf").selectOption(`${TABLET.id}`);
-  await page.getByLabel("Strategy").selectOption("unguarded");
+  await chooseStrategies(page, "unguarded");
   await simulateButton(page).click();
   await expect(page).toHaveURL("/admin/simulations");
   await expect(page.getByRole("alert")).toContainText(
     "The strategy unguarded is not safe: it may sell from a private lane only.",
   );
   await expect(page.getByLabel("Shelf")).toHaveValue(`${TABLET.id}`);
-  await expect(page.getByLabel("Strategy")).toHaveValue("unguarded");
+  await expect(strategyBox(page, "unguarded")).toBeChecked();
+  await expect(strategyBox(page, "row-lock")).not.toBeChecked();
   expect(await stockOf(page.request, TABLET)).toBe(before);
 });
 
@@ -215,7 +245,7 @@ test("a plan that is out of range is refused field by field, and keeps what was 
     await page
       .getByRole("form", { name: "Simulate flash sale" })
       .evaluate((form: HTMLFormElement) => (form.noValidate = true));
-    await page.getByLabel("Strategy").selectOption("conditional-update");
+    await chooseStrategies(page, "conditional-update");
     await fillInPlan(page, typed);
     await simulateButton(page).click();
     await expect(page).toHaveURL("/admin/simulations");
@@ -228,7 +258,7 @@ test("a plan that is out of range is refused field by field, and keeps what was 
     for (const [label, value] of Object.entries(typed)) {
       await expect(page.getByLabel(label, { exact: true })).toHaveValue(value);
     }
-    await expect(page.getByLabel("Strategy")).toHaveValue("conditional-update");
+    await expect(strategyBox(page, "conditional-update")).toBeChecked();
     await expectAccessible(page);
   }
 });

@@ -41,6 +41,25 @@ test("the page of a run loads itself again until the verdict is there", async ({
   await expectAccessible(page);
 });
 
+test("several strategies are chosen and shown without JavaScript too", async ({
+  page,
+  adminPassword,
+}) => {
+  await signIn(page.request, adminPassword);
+  await simulate(
+    page,
+    { Buyers: "30", Stock: "10" },
+    { strategies: ["row-lock", "conditional-update"] },
+  );
+  await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 30_000 });
+  for (const name of ["row-lock", "conditional-update"]) {
+    const lane = page.getByRole("region", { name: `${name} Safe`, exact: true });
+    await expect(lane.getByTestId("sold")).toHaveText("10");
+    await expect(lane.getByTestId("rejected")).toHaveText("20");
+  }
+  await expectAccessible(page);
+});
+
 test("a refused plan says why and keeps what was typed", async ({ page, adminPassword }) => {
   await signIn(page.request, adminPassword);
   await page.goto("/admin/simulations");

@@ -21,9 +21,15 @@ pub fn VerdictTile(
     each: u32,
     /// Which of the page's tiles this is.
     index: usize,
+    /// The id of what names the lane, where there are several: each tile then has a name of its own.
+    named_by: Option<String>,
 ) -> impl IntoView {
     let words = words(&lane, &run);
     let id = format!("verdict-{index}");
+    let name = match named_by {
+        Some(lane) => format!("{lane} {id}"),
+        None => id.clone(),
+    };
     let sold = i64::try_from(lane.last().units_sold(each)).unwrap_or(i64::MAX);
     let oversold = lane
         .verdict
@@ -31,8 +37,8 @@ pub fn VerdictTile(
         .map_or_else(|| (sold - lane.stock).max(0), |verdict| verdict.oversold);
     let undersold = lane.verdict.as_ref().map(|verdict| verdict.undersold);
     view! {
-        <section class=format!("verdict {}", words.class) aria-labelledby=id aria-live="polite" aria-atomic="true">
-            <h2 class="verdict__word" id=id.clone()>
+        <section class=format!("verdict {}", words.class) aria-labelledby=name aria-live="polite" aria-atomic="true">
+            <h2 class="verdict__word" id=id>
                 <svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d=words.icon></path></svg>
                 {words.headline}
             </h2>

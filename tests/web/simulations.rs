@@ -98,6 +98,6 @@ async fn a_refused_plan_keeps_its_boxes_and_opens_what_is_wrong() {
     assert!(!page.contains("value=\"conditional-update\" checked"));
     assert_eq!(start(&mut admin, "").await, "/admin/simulations");
     let page = admin.page("/admin/simulations").await.body;
-    assert!(page.contains("Choose from 1 to 16 strategies."), "{page}");
+    assert!(page.contains("Choose from 1 to 20 strategies."), "{page}");
     assert_eq!(shop.count("simulation_run").await, 0);
 }

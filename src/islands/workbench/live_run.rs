@@ -31,7 +31,8 @@ pub fn LiveRun(run: RunSnapshot, children: Children) -> impl IntoView {
     let head = move |lane: Memo<Option<LaneSnapshot>>, index| {
         let tile = move |lane| {
             let state = run.with(|run| (run.state, run.failure.clone()));
-            view! { <VerdictTile lane run=state each index/> }
+            let named_by = (lanes > 1).then(|| format!("lane-{index}"));
+            view! { <VerdictTile lane run=state each index named_by/> }
         };
         view! {
             <div class="run__top">

@@ -4,7 +4,7 @@ use super::{Journey, RATE_PER_S_MAX, Share, SimulationPlan};
 use crate::model::{FieldError, StockLayout, StrategyKey};
 
 /// The most lanes of one run.
-pub const LANES_MAX: usize = 16;
+pub const LANES_MAX: usize = 20;
 /// The most concurrent buyers of one run.
 pub const BUYERS_MAX: u32 = 10_000;
 /// The largest stock of a private lane.
