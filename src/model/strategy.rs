@@ -197,11 +197,11 @@ impl StrategyKey {
     /// Its safety and where it may sell, in a few words.
     pub const fn standing(self) -> &'static str {
         if !self.is_safe() {
-            "unsafe, private lane only"
+            "unsafe"
         } else if self.may_sell_in_shop() {
             "safe"
         } else {
-            "safe, private lane only"
+            "safe, lanes only"
         }
     }
 }

@@ -201,7 +201,7 @@ fn StrategyBoxes(
             <legend class="field__label">"Strategy"</legend>
             <div class="ticks__all">{boxes}</div>
             <span class="field__hint" id="strategy-hint">
-                "How a buyer’s units are taken from the shelf. Unsafe ones oversell. Several run on a shelf each, with the same crowd."
+                "How a buyer’s units are taken from the shelf. Unsafe ones oversell, and are kept to private lanes. Several run on a lane each, with the same crowd."
             </span>
             {error.map(|error| view! { <p class="field__error" id="strategy-error">{error}</p> })}
         </fieldset>
