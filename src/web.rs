@@ -15,4 +15,4 @@ pub mod session;
 pub mod state;
 
 pub use server::{ServeError, serve};
-pub use state::AppState;
+pub use state::{AppState, ServerParts};

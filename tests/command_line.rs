@@ -401,7 +401,19 @@ async fn the_list_of_strategies_opens_no_database() {
             lines,
             [
                 ["row-lock", "safe"],
+                ["row-lock-nowait", "safe"],
                 ["conditional-update", "safe"],
+                ["check-constraint", "safe"],
+                ["optimistic", "safe"],
+                ["serializable", "safe"],
+                ["advisory-lock", "safe"],
+                ["skip-locked-units", "safe"],
+                ["buckets", "safe"],
+                ["single-statement", "safe"],
+                ["early-release", "safe"],
+                ["micro-batch", "safe"],
+                ["process-mutex", "unsafe"],
+                ["blind-decrement", "unsafe"],
                 ["unguarded", "unsafe"]
             ]
         );

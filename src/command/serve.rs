@@ -8,7 +8,7 @@ use doorbuster::{
     feed::Feed,
     shop::{Shop, administrator::Credential},
     simulation::Engine,
-    web::{AppState, rate_limit::RateLimits, serve},
+    web::{AppState, ServerParts, rate_limit::RateLimits, serve},
 };
 use tokio::{
     net::TcpListener,
@@ -47,7 +47,7 @@ pub async fn run(
         let payment_secret = payment_secret(&settings, &shop).await?;
         let till = open_till(database, &settings, &listener, &payment_secret).await?;
         let shop = shop.with_gateway(till.gateway());
-        let state = AppState {
+        let state = AppState::new(ServerParts {
             engine: Engine::new(database.url.clone(), feed).with_gateway(till.gateway()),
             sessions: DbSessionStore::new(db.clone()),
             limits: RateLimits::new(settings.purchase_rate_per_s).into(),
@@ -58,7 +58,7 @@ pub async fn run(
             trusted_proxies: settings.trusted_proxies.into(),
             shutdown,
             shop,
-        };
+        });
         let served = serve(listener, state).await;
         till.close().await;
         served?;

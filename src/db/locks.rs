@@ -2,7 +2,8 @@
 //! code; within a table by id. Two transactions that follow it cannot deadlock.
 
 use sea_orm::{
-    ColumnTrait, DbErr, EntityTrait, PrimaryKeyTrait, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, DbErr, EntityTrait, FromQueryResult, PrimaryKeyTrait, QueryFilter, QueryOrder,
+    QuerySelect, Select,
     sea_query::{Expr, ExprTrait, LockBehavior, LockType},
 };
 use uuid::Uuid;
@@ -10,7 +11,8 @@ use uuid::Uuid;
 use super::{
     dialect,
     entity::{
-        cart, customer_order, discount_code, hold, payment, refund, stock, stock_bucket, stock_unit,
+        cart, customer_order, discount_code, hold, payment, product, refund, stock, stock_bucket,
+        stock_unit,
     },
     txn::Work,
 };
@@ -59,14 +61,19 @@ pub async fn free_bucket(
     units: i64,
     from: i32,
 ) -> Result<Option<stock_bucket::Model>, DbErr> {
-    let bucket = stock_bucket::Entity::find()
+    let bucket = buckets_with(product_id, units, from)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+    work.waiting_for_lock(bucket.one(work.connection())).await
+}
+
+/// A bucket of a product that has `units`, unlocked: bucket `from` if it is one, and those before it last.
+pub fn buckets_with(product_id: i64, units: i64, from: i32) -> Select<stock_bucket::Entity> {
+    stock_bucket::Entity::find()
         .filter(stock_bucket::Column::ProductId.eq(product_id))
         .filter(stock_bucket::Column::Available.gte(units))
         .order_by_desc(Expr::col(stock_bucket::Column::Bucket).gte(from))
         .order_by_asc(stock_bucket::Column::Bucket)
         .limit(1)
-        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
-    work.waiting_for_lock(bucket.one(work.connection())).await
 }
 
 /// Locks all buckets of a product, in their order.
@@ -117,6 +124,23 @@ pub async fn stock_rows(work: &Work, product_ids: &[i64]) -> Result<Vec<stock::M
         .filter(dialect::column_in(stock::Column::ProductId, product_ids))
         .order_by_asc(stock::Column::ProductId);
     all(work, rows).await
+}
+
+/// Locks the stock rows of the products that `query` selects and joins them to, in id order, and nothing of the products.
+///
+/// # Errors
+/// What the database says.
+pub async fn stock_of_products<M>(
+    work: &Work,
+    query: Select<product::Entity>,
+) -> Result<Vec<M>, DbErr>
+where
+    M: FromQueryResult + Send,
+{
+    let mut query = query.order_by_asc(stock::Column::ProductId);
+    QuerySelect::query(&mut query).lock_with_tables(LockType::Update, [stock::Entity]);
+    let rows = query.into_model::<M>().all(work.connection());
+    work.waiting_for_lock(rows).await
 }
 
 /// Locks a cart, so that what is ordered is what is in it.

@@ -11,6 +11,7 @@ use crate::{
     db::{
         dialect,
         entity::{product, stock},
+        locks,
         txn::{self, Abort, Work},
     },
     feed::StockChange,
@@ -71,18 +72,28 @@ pub async fn offer(work: &Work, product_id: i64) -> Result<Offer, Abort> {
         .ok_or_else(|| ShopError::UnknownProduct.into())
 }
 
-/// Reads several offers inside a transaction; those that do not exist are left out.
+/// An offer with its stock, whose row is locked.
+#[derive(Clone, Debug)]
+pub struct LockedShelf {
+    pub offer: Offer,
+    pub available: i64,
+    /// Of the stock's row.
+    pub version: i64,
+    pub layout: String,
+}
+
+/// Locks the stock of several products in id order, and reads their offers with it; products that do not exist are left out.
 ///
 /// # Errors
 /// What the database says.
-pub async fn offers(work: &Work, product_ids: &[i64]) -> Result<Vec<Offer>, DbErr> {
-    let query =
+pub async fn lock_shelves(work: &Work, product_ids: &[i64]) -> Result<Vec<LockedShelf>, DbErr> {
+    let products =
         product::Entity::find().filter(dialect::column_in(product::Column::Id, product_ids));
-    let rows = with_sale_state(query)
-        .into_model::<OfferRow>()
-        .all(work.connection())
-        .await?;
-    Ok(rows.into_iter().map(Offer::from).collect())
+    let shelves = with_stock(products)
+        .column(stock::Column::Version)
+        .column(stock::Column::Layout);
+    let rows: Vec<ShelfRow> = locks::stock_of_products(work, shelves).await?;
+    Ok(rows.into_iter().map(LockedShelf::from).collect())
 }
 
 impl Shop {
@@ -302,6 +313,27 @@ impl From<ProductRow> for Product {
             sale: sale_state(row.sale_starts_at, row.not_started, row.ended),
             available: row.available,
             total: row.total,
+        }
+    }
+}
+
+/// An offer with its stock's row.
+#[derive(Debug, FromQueryResult)]
+struct ShelfRow {
+    #[sea_orm(nested)]
+    offer: OfferRow,
+    available: i64,
+    version: i64,
+    layout: String,
+}
+
+impl From<ShelfRow> for LockedShelf {
+    fn from(row: ShelfRow) -> Self {
+        Self {
+            offer: row.offer.into(),
+            available: row.available,
+            version: row.version,
+            layout: row.layout,
         }
     }
 }

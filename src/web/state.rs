@@ -1,15 +1,33 @@
 //! What every request may use.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{net::IpAddr, ops::Deref, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
 use super::{live::stock_watch::StockWatch, rate_limit::RateLimits};
 use crate::{db::session_store::DbSessionStore, shop::Shop, simulation::Engine};
 
-/// Handles only: cheap to clone.
-#[derive(Clone)]
-pub struct AppState {
+/// One handle on all of it: the router clones it for each request, several times.
+#[derive(Clone, Debug)]
+pub struct AppState(Arc<ServerParts>);
+
+impl AppState {
+    /// What every request may use from now on.
+    pub fn new(parts: ServerParts) -> Self {
+        Self(Arc::new(parts))
+    }
+}
+
+impl Deref for AppState {
+    type Target = ServerParts;
+
+    fn deref(&self) -> &ServerParts {
+        &self.0
+    }
+}
+
+/// What a server is made of.
+pub struct ServerParts {
     pub shop: Shop,
     pub engine: Engine,
     pub sessions: DbSessionStore,
@@ -27,9 +45,9 @@ pub struct AppState {
 }
 
 /// It holds a secret.
-impl std::fmt::Debug for AppState {
+impl std::fmt::Debug for ServerParts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("AppState")
+        f.debug_struct("ServerParts")
             .field("public_url", &self.public_url)
             .finish_non_exhaustive()
     }

@@ -22,7 +22,7 @@ use doorbuster::{
         AttemptResult, Storefront,
         buyer::{HttpClient, Order, OverHttp},
     },
-    web::{rate_limit::RateLimits, server},
+    web::{AppState, rate_limit::RateLimits, server},
 };
 use tokio::net::TcpListener;
 use url::Url;
@@ -30,7 +30,7 @@ use url::Url;
 use super::{RUN_MAX, engine, figures, only, orders, plan};
 use crate::{
     support::{TestShop, check_audit_clean, within},
-    web::support::state,
+    web::support::parts,
 };
 
 /// Serves `router` for as long as the test lives.
@@ -44,9 +44,9 @@ async fn serve(router: Router) -> Url {
 
 /// The shop's whole server, which lets so many purchases in a second.
 async fn serve_shop(shop: &TestShop, purchase_rate_per_s: Option<u32>) -> Url {
-    let mut state = state(shop.handle(), shop.database.url(), "http://shop.test");
-    state.limits = RateLimits::new(purchase_rate_per_s.and_then(NonZeroU32::new)).into();
-    serve(server::router(state).expect("the public URL is an origin")).await
+    let mut parts = parts(shop.handle(), shop.database.url(), "http://shop.test");
+    parts.limits = RateLimits::new(purchase_rate_per_s.and_then(NonZeroU32::new)).into();
+    serve(server::router(AppState::new(parts)).expect("the public URL is an origin")).await
 }
 
 async fn verdict_at(shop: &TestShop, targets: &[Url], plan: SimulationPlan) -> Verdict {

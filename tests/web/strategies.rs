@@ -99,9 +99,12 @@ async fn a_full_line_answers_429_and_says_when_to_come_back() {
     let rival = Rival::at(&shop, &product).await;
     let first = shop.buy(&product).by(StrategyKey::MicroBatch).spawn();
     shop.until_blocked(1).await;
-    let crowd: Vec<_> = (0..WAITING_MAX)
+    let mut crowd: Vec<_> = (0..=WAITING_MAX)
         .map(|_| shop.buy(&product).by(StrategyKey::MicroBatch).spawn())
         .collect();
+    // The one who found no room; all others wait now.
+    let late = crowd.pop().expect("there is a crowd");
+    late.await.expect("it ends").expect_err("there is no room");
     let refused = caller
         .post_json("/api/purchase?strategy=micro-batch", &body(product.id))
         .await;

@@ -12,7 +12,7 @@ use doorbuster::{
     feed::Feed,
     shop::Shop,
     simulation::Engine,
-    web::{AppState, rate_limit::RateLimits, server},
+    web::{AppState, ServerParts, rate_limit::RateLimits, server},
 };
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -25,7 +25,12 @@ pub const PASSWORD: &str = "correct horse battery staple";
 
 /// The state of a server on `shop`, reached under `public_url`.
 pub fn state(shop: Shop, database_url: &str, public_url: &str) -> AppState {
-    AppState {
+    AppState::new(parts(shop, database_url, public_url))
+}
+
+/// The same, still in parts.
+pub fn parts(shop: Shop, database_url: &str, public_url: &str) -> ServerParts {
+    ServerParts {
         engine: Engine::new(database_url.to_owned(), Feed::default()),
         sessions: DbSessionStore::new(shop.db().clone()),
         limits: RateLimits::new(None).into(),

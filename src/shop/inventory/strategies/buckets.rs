@@ -54,12 +54,32 @@ impl PurchaseStrategy for Buckets {
 
 async fn take(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
     sale.seam.pass(work).await?;
+    let (id, units) = (sale.offer.id, sale.units());
     let from = rand::rng().random_range(0..BUCKETS);
-    if let Some(bucket) = locks::free_bucket(work, sale.offer.id, sale.units(), from).await? {
-        sell(work, &bucket, sale.units()).await?;
+    if let Some(bucket) = locks::free_bucket(work, id, units, from).await?
+        && sell(work, &bucket, units).await?
+    {
+        return Ok(None);
+    }
+    // Everywhere stands somebody: queue at one, instead of locking all and so making everybody queue at oneself. A bucket that has run dry
+    // by then is not locked by that.
+    if let Some(bucket) = bucket_with(work, id, units, from).await?
+        && sell(work, &bucket, units).await?
+    {
         return Ok(None);
     }
     spill_over(work, sale).await
+}
+
+/// A bucket that has `units` as it seems, looking at bucket `from` first.
+async fn bucket_with(
+    work: &Work,
+    product_id: i64,
+    units: i64,
+    from: i32,
+) -> Result<Option<stock_bucket::Model>, Abort> {
+    let buckets = locks::buckets_with(product_id, units, from);
+    Ok(buckets.one(work.connection()).await?)
 }
 
 /// Takes what is wanted from wherever it is.
@@ -75,7 +95,9 @@ async fn spill_over(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
     let mut wanted = sale.units();
     for bucket in buckets.iter().filter(|bucket| bucket.available > 0) {
         let part = Ord::min(wanted, bucket.available);
-        sell(work, bucket, part).await?;
+        if !sell(work, bucket, part).await? {
+            return Err(Abort::Conflict);
+        }
         wanted -= part;
         if wanted == 0 {
             break;
@@ -87,9 +109,10 @@ async fn spill_over(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
 /// Buckets have no version in common.
 const NO_VERSION: i64 = 0;
 
-async fn sell(work: &Work, bucket: &stock_bucket::Model, units: i64) -> Result<(), Abort> {
+/// Sells from a bucket if it has as many; false if not.
+async fn sell(work: &Work, bucket: &stock_bucket::Model, units: i64) -> Result<bool, Abort> {
     let column = Expr::col::<stock_bucket::Column>;
-    stock_bucket::Entity::update_many()
+    let update = stock_bucket::Entity::update_many()
         .col_expr(
             stock_bucket::Column::Available,
             column(stock_bucket::Column::Available).sub(units),
@@ -100,7 +123,9 @@ async fn sell(work: &Work, bucket: &stock_bucket::Model, units: i64) -> Result<(
         )
         .filter(stock_bucket::Column::ProductId.eq(bucket.product_id))
         .filter(stock_bucket::Column::Bucket.eq(bucket.bucket))
-        .exec(work.connection())
+        .filter(stock_bucket::Column::Available.gte(units));
+    let done = work
+        .waiting_for_lock(update.exec(work.connection()))
         .await?;
-    Ok(())
+    Ok(done.rows_affected == 1)
 }

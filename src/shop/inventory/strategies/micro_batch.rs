@@ -6,7 +6,7 @@
 //! alone: the others are tried without it. After a crash in the middle each order is done or not done, and its key tells which.
 //!
 //! # Cost under contention
-//! One lock, one flush and six round trips for as many orders as came in the meantime: the more buyers, the cheaper each. The writer
+//! One lock, one flush and four round trips for as many orders as came in the meantime: the more buyers, the cheaper each. The writer
 //! never waits for a batch to fill, so a lone buyer pays no more than the line's two hand-overs.
 //!
 //! # Fails as
@@ -17,7 +17,13 @@
 //! One product is hot, and orders come faster than the disk can flush. A checkout's hold is one step of a transaction of its own and
 //! cannot wait for a writer: there, the lines of a cart are what is taken together.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use async_trait::async_trait;
 use sea_orm::{DbErr, FromQueryResult, Value};
@@ -28,10 +34,13 @@ use crate::{
         dialect, locks,
         txn::{self, Abort, Outcome, Policy, Work},
     },
-    model::{Bill, Money, Receipt, ShopError, StockLayout, StrategyKey, bill::TAX_BASIS_POINTS},
+    model::{
+        Bill, Quantity, Receipt, ShopError, StockLayout, StrategyKey, bill::TAX_BASIS_POINTS,
+        product::insufficient,
+    },
     shop::{
         Shop,
-        catalog::{self, Offer},
+        catalog::{self, LockedShelf, Offer},
         idempotency::{self, KeptAnswer},
         inventory::{
             Seam,
@@ -70,17 +79,22 @@ pub async fn in_one_batch(
         ..Policy::request(StrategyKey::MicroBatch.as_str())
     };
     let shop = shop.clone();
+    let look_keys_up = Arc::new(AtomicBool::new(false));
     txn::run(&shop.db.clone(), policy, move |work| {
         let (shop, orders) = (shop.clone(), Arc::clone(&orders));
-        Box::pin(async move { in_one_transaction(work, &shop, &orders).await })
+        let look_keys_up = Arc::clone(&look_keys_up);
+        Box::pin(async move { attempt(work, &shop, &orders, &look_keys_up).await })
     })
     .await
 }
 
-async fn in_one_transaction(
+/// Most keys are new, so at first none is looked up. That is made up for when it matters: when one turns out to be known, in an attempt that begins
+/// anew; and before anybody is refused, because whoever has bought before needs nothing of what is left.
+async fn attempt(
     work: &Work,
     shop: &Shop,
     orders: &[BatchOrder],
+    look_keys_up: &AtomicBool,
 ) -> Result<Vec<Result<Receipt, ShopError>>, Abort> {
     let mut ids: Vec<i64> = orders
         .iter()
@@ -88,45 +102,24 @@ async fn in_one_transaction(
         .collect();
     ids.sort_unstable();
     ids.dedup();
-    let offers = catalog::offers(work, &ids).await?;
-    let rows = locks::stock_rows(work, &ids).await?;
-    let keys: Vec<String> = orders
-        .iter()
-        .filter_map(|order| order.key().map(ToOwned::to_owned))
-        .collect();
-    // After the lock: what was sold under one of these keys has been committed by now.
-    let known = idempotency::answers(work, keys).await?;
-
-    let mut shelves: HashMap<i64, Shelf<'_>> = HashMap::new();
-    for row in &rows {
-        if let Some(offer) = offers.iter().find(|offer| offer.id == row.product_id) {
-            shelves.insert(
-                row.product_id,
-                Shelf {
-                    offer,
-                    in_one_row: row.layout == StockLayout::Row.as_str(),
-                    available: row.available,
-                    version: row.version,
-                },
-            );
-        }
+    let rows = catalog::lock_shelves(work, &ids).await?;
+    let mut admission = admit_all(shop, &rows, orders, &HashMap::new())?;
+    if look_keys_up.load(Ordering::Relaxed) || admission.refuses_somebody() {
+        // After the lock: what was sold under one of these keys has been committed by now.
+        let known = idempotency::answers(work, keys(orders)).await?;
+        admission = admit_all(shop, &rows, orders, &known)?;
     }
-    let mut sales = Vec::new();
-    let mut answers = Vec::with_capacity(orders.len());
-    for order in orders {
-        answers.push(match known.get(order.key().unwrap_or_default()) {
-            Some(kept) => told_again(order, kept)?,
-            None => admit(shop, &mut shelves, order).map(|sale| {
-                let receipt = sale.receipt();
-                sales.push(sale);
-                receipt
-            }),
-        });
+    let written = write(work, shop, &admission.sales).await;
+    if matches!(written, Err(Abort::Conflict)) {
+        look_keys_up.store(true, Ordering::Relaxed);
     }
-    write(work, shop, &sales).await?;
-    Ok(answers)
+    written.map(|()| admission.answers)
 }
 
+fn keys(orders: &[BatchOrder]) -> Vec<String> {
+    let keys = orders.iter().filter_map(|order| order.key());
+    keys.map(ToOwned::to_owned).collect()
+}
 fn told_again(order: &BatchOrder, kept: &KeptAnswer) -> Result<Result<Receipt, ShopError>, Abort> {
     match order.request.claim.as_ref().map(|claim| kept.to(claim)) {
         Some(Ok(receipt)) => Ok(Ok(receipt)),
@@ -136,13 +129,69 @@ fn told_again(order: &BatchOrder, kept: &KeptAnswer) -> Result<Result<Receipt, S
     }
 }
 
+/// Who gets what of a batch.
+#[derive(Default)]
+struct Admission {
+    sales: Vec<BatchSale>,
+    /// For each order, in their order.
+    answers: Vec<Result<Receipt, ShopError>>,
+}
+
+impl Admission {
+    fn refuses_somebody(&self) -> bool {
+        self.answers.iter().any(Result::is_err)
+    }
+}
+
+/// Admits in the order of arrival; whose key is `known` is told again what was answered.
+fn admit_all(
+    shop: &Shop,
+    rows: &[LockedShelf],
+    orders: &[BatchOrder],
+    known: &HashMap<String, KeptAnswer>,
+) -> Result<Admission, Abort> {
+    let mut shelves: HashMap<i64, Shelf<'_>> = rows
+        .iter()
+        .map(|row| (row.offer.id, Shelf::of(row)))
+        .collect();
+    let mut admission = Admission::default();
+    for order in orders {
+        let kept = order.key().and_then(|key| known.get(key));
+        let answer = match kept {
+            Some(kept) => told_again(order, kept)?,
+            None => admit(shop, &mut shelves, order).map(|sale| {
+                let receipt = sale.receipt();
+                admission.sales.push(sale);
+                receipt
+            }),
+        };
+        admission.answers.push(answer);
+    }
+    Ok(admission)
+}
+
 /// A product whose row is locked, as the orders that were admitted so far leave it.
 struct Shelf<'a> {
-    offer: &'a Offer,
-    in_one_row: bool,
+    row: &'a LockedShelf,
     available: i64,
-    /// Of the row, before this batch.
-    version: i64,
+}
+
+impl<'a> Shelf<'a> {
+    fn of(row: &'a LockedShelf) -> Self {
+        Self {
+            row,
+            available: row.available,
+        }
+    }
+
+    fn refuse(&self, shop: &Shop, quantity: Quantity) -> ShopError {
+        let (offer, available) = (&self.row.offer, self.available);
+        if available == self.row.available {
+            return purchase::refuse(shop, offer, quantity, available, self.row.version);
+        }
+        // What this batch has taken is not committed yet: nothing for others to rely on.
+        insufficient(&offer.name, available, quantity)
+    }
 }
 
 /// An order that is admitted.
@@ -173,32 +222,22 @@ fn admit(
     let shelf = shelves
         .get_mut(&order.request.product_id)
         .ok_or(ShopError::UnknownProduct)?;
-    purchase::check_offer(shelf.offer, StrategyKey::MicroBatch, quantity)?;
-    if !shelf.in_one_row {
+    let offer = &shelf.row.offer;
+    purchase::check_offer(offer, StrategyKey::MicroBatch, quantity)?;
+    if shelf.row.layout != StockLayout::Row.as_str() {
         let key = StrategyKey::MicroBatch.to_string();
         return Err(ShopError::StrategyOfOtherLane(key));
     }
     let units = i64::from(quantity.get());
     if shelf.available < units {
-        let (available, version) = (shelf.available, shelf.version);
-        return Err(purchase::refuse(
-            shop,
-            shelf.offer,
-            quantity,
-            available,
-            version,
-        ));
+        return Err(shelf.refuse(shop, quantity));
     }
-    let amount: Money = shelf
-        .offer
-        .price
-        .times(quantity)
-        .ok_or_else(orders::too_large)?;
+    let amount = offer.price.times(quantity).ok_or_else(orders::too_large)?;
     let bill = Bill::handed_over(amount).ok_or_else(orders::too_large)?;
     shelf.available -= units;
     Ok(BatchSale {
         order: order.clone(),
-        offer: shelf.offer.clone(),
+        offer: offer.clone(),
         bill,
         remaining: shelf.available,
     })
