@@ -66,12 +66,24 @@ const COMMITS: &[(&str, Story, &str)] = &[
         Story::Express("conditional-update"),
         EXPRESS,
     ),
-    ("row-lock-nowait", Story::Express("row-lock-nowait"), EXPRESS),
-    ("check-constraint", Story::Express("check-constraint"), EXPRESS),
+    (
+        "row-lock-nowait",
+        Story::Express("row-lock-nowait"),
+        EXPRESS,
+    ),
+    (
+        "check-constraint",
+        Story::Express("check-constraint"),
+        EXPRESS,
+    ),
     ("optimistic", Story::Express("optimistic"), EXPRESS),
     ("serializable", Story::Express("serializable"), EXPRESS),
     ("advisory-lock", Story::Express("advisory-lock"), EXPRESS),
-    ("single-statement", Story::Express("single-statement"), EXPRESS),
+    (
+        "single-statement",
+        Story::Express("single-statement"),
+        EXPRESS,
+    ),
     ("early-release", Story::Express("early-release"), EXPRESS),
     ("micro-batch", Story::Express("micro-batch"), EXPRESS),
 ];

@@ -20,6 +20,7 @@ const COLUMNS: &[Column] = &[
     ("rejected", |run| run.verdict.rejected.to_string()),
     ("failed", |run| run.verdict.failed.to_string()),
     ("retries", |run| run.verdict.retries.to_string()),
+    ("fallbacks", |run| run.verdict.fallbacks.to_string()),
     ("sold", |run| run.verdict.sold.to_string()),
     ("remaining", |run| run.verdict.remaining.to_string()),
     ("oversold", |run| run.verdict.oversold.to_string()),

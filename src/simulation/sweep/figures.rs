@@ -55,6 +55,8 @@ pub struct CellFigures {
     pub rejected: u64,
     pub failed: u64,
     pub retries: u64,
+    /// Attempts that the row lock took over.
+    pub fallbacks: u64,
     pub oversold: i64,
     pub undersold: i64,
     /// Every invariant held in every run.
@@ -98,6 +100,7 @@ pub fn of_cells(plan: &SweepPlan, runs: &[SweepRun]) -> Vec<CellFigures> {
             rejected: count(|verdict| verdict.rejected),
             failed: count(|verdict| verdict.failed),
             retries: count(|verdict| verdict.retries),
+            fallbacks: count(|verdict| verdict.fallbacks),
             oversold: units(|verdict| verdict.oversold),
             undersold: units(|verdict| verdict.undersold),
             held: runs.iter().all(|run| run.held),

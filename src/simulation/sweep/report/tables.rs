@@ -32,6 +32,7 @@ pub fn section(sweep: &Sweep) -> impl IntoView + use<> {
                                 <th scope="col" class="n">"p99 ms"</th>
                                 <th scope="col" class="n">"Sold out"</th>
                                 <th scope="col" class="n">"Retries"</th>
+                                <th scope="col" class="n">"To the row lock"</th>
                                 <th scope="col" class="n">"Failed"</th>
                                 <th scope="col" class="n">"Oversold"</th>
                                 <th scope="col" class="n">"Undersold"</th>
@@ -82,6 +83,7 @@ fn row<N: IntoView>(cell: &CellFigures, name: Option<N>) -> impl IntoView + use<
             <td class="n">{number::ms(cell.latency_p99_ms.median)}</td>
             <td class="n">{number::share(cell.rejected, cell.attempts)}</td>
             <td class="n">{number::share(cell.retries, cell.attempts)}</td>
+            <td class="n">{number::share(cell.fallbacks, cell.attempts)}</td>
             <td class=failed>{number::share(cell.failed, cell.attempts)}</td>
             {lost(cell.oversold)}
             {lost(cell.undersold)}
