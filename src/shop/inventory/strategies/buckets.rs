@@ -25,9 +25,9 @@ use crate::{
     db::{
         entity::stock_bucket,
         locks,
-        txn::{Abort, Outcome, Work},
+        txn::{Abort, Outcome, TxnError, Work},
     },
-    model::{Receipt, ShopError, StrategyKey},
+    model::{Receipt, ShopError, StrategyKey, product::insufficient},
     shop::{
         Shop,
         inventory::{
@@ -44,31 +44,65 @@ pub struct Buckets;
 
 #[async_trait]
 impl PurchaseStrategy for Buckets {
+    /// Three ways, each in a transaction of its own. A statement that had to look at a changed row keeps it locked, also where the row no longer fits: whoever
+    /// went on from there to wait for another bucket would wait in a circle with those who lock them all.
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
-        purchase::in_one_transaction(shop, StrategyKey::Buckets, request, |work, sale| {
-            Box::pin(take(work, sale))
+        let strategy = StrategyKey::Buckets;
+        let free = purchase::in_one_transaction(shop, strategy, request.clone(), |work, sale| {
+            Box::pin(take_free(work, sale))
+        })
+        .await;
+        if !is_short(&free) {
+            return free;
+        }
+        let queued = purchase::in_one_transaction(shop, strategy, request.clone(), |work, sale| {
+            Box::pin(queue_at_one(work, sale))
         })
         .await
+        .after(&free);
+        if !is_short(&queued) {
+            return queued;
+        }
+        purchase::in_one_transaction(shop, strategy, request, |work, sale| {
+            Box::pin(spill_over(work, sale))
+        })
+        .await
+        .after(&queued)
     }
 }
 
-async fn take(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
+fn is_short(outcome: &Outcome<Receipt>) -> bool {
+    matches!(
+        outcome.result,
+        Err(TxnError::Refused(ShopError::InsufficientStock { .. }))
+    )
+}
+
+/// From a bucket where nobody stands.
+async fn take_free(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
     sale.seam.pass(work).await?;
-    let (id, units) = (sale.offer.id, sale.units());
     let from = rand::rng().random_range(0..BUCKETS);
-    if let Some(bucket) = locks::free_bucket(work, id, units, from).await?
-        && sell(work, &bucket, units).await?
-    {
-        return Ok(None);
+    let free = locks::free_bucket(work, sale.offer.id, sale.units(), from).await?;
+    sell_from(work, sale, free).await
+}
+
+/// Everywhere stands somebody: waits at one bucket, instead of locking all and so making everybody wait for oneself.
+async fn queue_at_one(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
+    let from = rand::rng().random_range(0..BUCKETS);
+    let one = bucket_with(work, sale.offer.id, sale.units(), from).await?;
+    sell_from(work, sale, one).await
+}
+
+async fn sell_from(
+    work: &Work,
+    sale: &Sale,
+    bucket: Option<stock_bucket::Model>,
+) -> Result<Option<Level>, Abort> {
+    match bucket {
+        Some(bucket) if sell(work, &bucket, sale.units()).await? => Ok(None),
+        // To be decided by all buckets together.
+        _ => Err(insufficient(&sale.offer.name, 0, sale.quantity).into()),
     }
-    // Everywhere stands somebody: queue at one, instead of locking all and so making everybody queue at oneself. A bucket that has run dry
-    // by then is not locked by that.
-    if let Some(bucket) = bucket_with(work, id, units, from).await?
-        && sell(work, &bucket, units).await?
-    {
-        return Ok(None);
-    }
-    spill_over(work, sale).await
 }
 
 /// A bucket that has `units` as it seems, looking at bucket `from` first.
