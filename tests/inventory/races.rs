@@ -5,7 +5,8 @@ use futures::future::join_all;
 
 use super::{safe, shop_worthy};
 use crate::support::{
-    Gate, PATIENCE, Rival, TestProduct, TestShop, check_audit_clean, shop::Counters, within,
+    Gate, PATIENCE, Rival, TestProduct, TestShop, check_audit_clean, retries::Retries,
+    shop::Counters, within,
 };
 
 type Bought = Result<Receipt, ShopError>;
@@ -192,4 +193,26 @@ async fn large_quantities_never_split_a_unit() {
         );
         check_audit_clean(&shop).await;
     }
+}
+
+/// Where stock lies in many rows, buyers of the last units look at rows that others are just changing, and must not wait for more with those in hand: a circle of them
+/// would stand still until the database ends one, and that one would be tried again.
+#[tokio::test]
+async fn the_last_units_of_many_rows_are_sold_without_a_deadlock() {
+    let retries = Retries::listen();
+    for strategy in [StrategyKey::Buckets, StrategyKey::SkipLockedUnits] {
+        let shop = TestShop::new().await;
+        for _ in 0..5 {
+            let lane = shop.with_lane(strategy, 20).await;
+            let buyers = (0..33).map(|buyer| {
+                let purchase = shop.buy(&lane).by(strategy);
+                purchase.quantity(1 + buyer % 3).spawn()
+            });
+            let sold = within(PATIENCE, "33 buyers", join_all(buyers)).await;
+            assert!(sold.into_iter().all(|joined| joined.is_ok()));
+            assert_eq!(shop.level(&lane).await.available, 0, "{strategy}");
+        }
+        check_audit_clean(&shop).await;
+    }
+    assert_eq!(retries.heard(), Vec::<String>::new());
 }
