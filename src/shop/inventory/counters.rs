@@ -199,7 +199,7 @@ pub async fn subtract_unchecked(
     write(work, unchecked(product_id, Shift::sell(quantity))).await
 }
 
-/// Writes absolute numbers computed from what was read earlier: the lost update itself. For exhibits only.
+/// Writes absolute numbers computed from what was read earlier: the lost update itself. For exhibits only. Returns the row as its writer believes it to be.
 ///
 /// # Errors
 /// What the database says; on a guarded row, that a constraint broke.
@@ -208,13 +208,14 @@ pub async fn overwrite(
     read: &stock::Model,
     available: i64,
     sold: i64,
-) -> Result<(), DbErr> {
+) -> Result<Level, DbErr> {
+    let version = read.version + 1;
     let update = stock::Entity::update_many()
         .col_expr(stock::Column::Available, Expr::value(available))
         .col_expr(stock::Column::Sold, Expr::value(sold))
-        .col_expr(stock::Column::Version, Expr::value(read.version + 1))
+        .col_expr(stock::Column::Version, Expr::value(version))
         .filter(stock::Column::ProductId.eq(read.product_id));
     work.waiting_for_lock(update.exec(work.connection()))
-        .await
-        .map(drop)
+        .await?;
+    Ok(Level { available, version })
 }

@@ -148,21 +148,53 @@ impl Sale {
         refuse(&self.shop, &self.offer, self.quantity, available, version).into()
     }
 
-    /// Sells from the row under a waiting lock: what every refusal is decided by.
+    /// Reads the row and takes no lock.
+    ///
+    /// # Errors
+    /// [`ShopError::UnknownProduct`]; what the database says.
+    pub async fn read(&self, work: &Work) -> Result<stock::Model, Abort> {
+        let row = counters::read(work, self.offer.id).await?;
+        row.ok_or_else(|| ShopError::UnknownProduct.into())
+    }
+
+    /// Reads the row and compares in the application, with whatever may have become of it since: how the exhibits begin.
+    ///
+    /// # Errors
+    /// [`ShopError::StrategyUnsafeHere`] where a constraint would stand in the way; [`ShopError::InsufficientStock`], of which nobody takes note.
+    pub async fn read_and_compare(&self, work: &Work) -> Result<stock::Model, Abort> {
+        let row = self.read(work).await?;
+        if !row.unguarded {
+            return Err(ShopError::StrategyUnsafeHere(self.strategy.to_string()).into());
+        }
+        if row.available < self.units() {
+            return Err(insufficient(&self.offer.name, row.available, self.quantity).into());
+        }
+        Ok(row)
+    }
+
+    /// Sells from `row`, which this transaction has locked.
     ///
     /// # Errors
     /// [`ShopError::InsufficientStock`]; what the database says.
-    pub async fn take_under_lock(&self, work: &Work, seam: &Seam) -> Result<Level, Abort> {
-        let row = locks::stock_row(work, self.offer.id)
-            .await?
-            .ok_or(ShopError::UnknownProduct)?;
-        seam.pass(work).await?;
-        if !self.fits(&row)? {
+    pub async fn take_from(&self, work: &Work, row: &stock::Model) -> Result<Level, Abort> {
+        if !self.fits(row)? {
             return Err(self.refuse(row.available, row.version));
         }
         counters::sell(work, self.offer.id, self.quantity)
             .await?
             .ok_or_else(|| self.refuse(row.available, row.version))
+    }
+
+    /// Sells from the row under a waiting lock: what every refusal is decided by.
+    ///
+    /// # Errors
+    /// As [`Sale::take_from`].
+    pub async fn take_under_lock(&self, work: &Work, seam: &Seam) -> Result<Level, Abort> {
+        let row = locks::stock_row(work, self.offer.id)
+            .await?
+            .ok_or(ShopError::UnknownProduct)?;
+        seam.pass(work).await?;
+        self.take_from(work, &row).await
     }
 }
 

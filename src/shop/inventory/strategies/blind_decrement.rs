@@ -17,7 +17,7 @@ use async_trait::async_trait;
 
 use crate::{
     db::txn::{Abort, Outcome, Work},
-    model::{Receipt, ShopError, StrategyKey, product::insufficient},
+    model::{Receipt, StrategyKey},
     shop::{
         Shop,
         inventory::{
@@ -42,15 +42,7 @@ impl PurchaseStrategy for BlindDecrement {
 }
 
 async fn take(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
-    let read = counters::read(work, sale.offer.id)
-        .await?
-        .ok_or(ShopError::UnknownProduct)?;
-    if !read.unguarded {
-        return Err(ShopError::StrategyUnsafeHere(sale.strategy.to_string()).into());
-    }
-    if read.available < sale.units() {
-        return Err(insufficient(&sale.offer.name, read.available, sale.quantity).into());
-    }
+    sale.read_and_compare(work).await?;
     sale.seam.pass(work).await?;
     counters::subtract_unchecked(work, sale.offer.id, sale.quantity)
         .await

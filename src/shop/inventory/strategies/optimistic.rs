@@ -18,7 +18,7 @@ use async_trait::async_trait;
 
 use crate::{
     db::txn::{Abort, Outcome, Work},
-    model::{Receipt, ShopError, StrategyKey},
+    model::{Receipt, StrategyKey},
     shop::{
         Shop,
         inventory::{
@@ -44,9 +44,7 @@ impl PurchaseStrategy for Optimistic {
 }
 
 async fn take(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
-    let read = counters::read(work, sale.offer.id)
-        .await?
-        .ok_or(ShopError::UnknownProduct)?;
+    let read = sale.read(work).await?;
     sale.seam.pass(work).await?;
     if !sale.fits(&read)? {
         return sale.take_under_lock(work, &Seam::Closed).await.map(Some);

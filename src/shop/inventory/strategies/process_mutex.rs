@@ -17,7 +17,7 @@ use async_trait::async_trait;
 
 use crate::{
     db::txn::{Abort, Outcome, Work},
-    model::{Receipt, ShopError, StrategyKey, product::insufficient},
+    model::{Receipt, StrategyKey},
     shop::{
         Shop,
         inventory::{
@@ -44,20 +44,11 @@ impl PurchaseStrategy for ProcessMutex {
 }
 
 async fn take(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
-    let read = counters::read(work, sale.offer.id)
-        .await?
-        .ok_or(ShopError::UnknownProduct)?;
-    if !read.unguarded {
-        return Err(ShopError::StrategyUnsafeHere(sale.strategy.to_string()).into());
-    }
-    if read.available < sale.units() {
-        return Err(insufficient(&sale.offer.name, read.available, sale.quantity).into());
-    }
+    let read = sale.read_and_compare(work).await?;
     sale.seam.pass(work).await?;
     let (available, sold) = (read.available - sale.units(), read.sold + sale.units());
-    counters::overwrite(work, &read, available, sold).await?;
-    Ok(Some(Level {
-        available,
-        version: read.version + 1,
-    }))
+    counters::overwrite(work, &read, available, sold)
+        .await
+        .map(Some)
+        .map_err(Abort::from)
 }

@@ -26,7 +26,7 @@ use crate::{
     shop::{
         Shop,
         inventory::{
-            counters::{self, Level},
+            counters::Level,
             purchase::{self, PurchaseRequest, Sale},
             strategy::PurchaseStrategy,
         },
@@ -51,11 +51,5 @@ async fn take(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
         .await?
         .ok_or(ShopError::UnknownProduct)?;
     sale.seam.pass(work).await?;
-    if !sale.fits(&row)? {
-        return Err(sale.refuse(row.available, row.version));
-    }
-    let level = counters::sell(work, sale.offer.id, sale.quantity).await?;
-    level
-        .map(Some)
-        .ok_or_else(|| sale.refuse(row.available, row.version))
+    sale.take_from(work, &row).await.map(Some)
 }

@@ -18,12 +18,12 @@ use async_trait::async_trait;
 
 use crate::{
     db::txn::{Abort, Outcome, Work},
-    model::{Receipt, ShopError, StrategyKey},
+    model::{Receipt, StrategyKey},
     shop::{
         Shop,
         inventory::{
             Seam,
-            counters::{self, Level},
+            counters::Level,
             purchase::{self, PurchaseRequest, Sale},
             strategy::PurchaseStrategy,
         },
@@ -44,16 +44,11 @@ impl PurchaseStrategy for Serializable {
 }
 
 async fn take(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
-    let read = counters::read(work, sale.offer.id)
-        .await?
-        .ok_or(ShopError::UnknownProduct)?;
+    let read = sale.read(work).await?;
     sale.seam.pass(work).await?;
     // Of units that are on their way back the snapshot knows nothing: the lock waits for them, and then aborts with 40001.
     if !sale.fits(&read)? {
         return sale.take_under_lock(work, &Seam::Closed).await.map(Some);
     }
-    let level = counters::sell(work, sale.offer.id, sale.quantity).await?;
-    level
-        .map(Some)
-        .ok_or_else(|| sale.refuse(read.available, read.version))
+    sale.take_from(work, &read).await.map(Some)
 }

@@ -17,7 +17,7 @@ use async_trait::async_trait;
 
 use crate::{
     db::txn::{Abort, Outcome, Work},
-    model::{Receipt, ShopError, StrategyKey, product::insufficient},
+    model::{Receipt, StrategyKey},
     shop::{
         Shop,
         inventory::{
@@ -42,20 +42,11 @@ impl PurchaseStrategy for Unguarded {
 }
 
 async fn take(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
-    let stock = counters::read(work, sale.offer.id)
-        .await?
-        .ok_or(ShopError::UnknownProduct)?;
-    if !stock.unguarded {
-        return Err(ShopError::StrategyUnsafeHere(StrategyKey::Unguarded.to_string()).into());
-    }
-    let wanted = sale.units();
-    if stock.available < wanted {
-        return Err(insufficient(&sale.offer.name, stock.available, sale.quantity).into());
-    }
+    let read = sale.read_and_compare(work).await?;
     sale.seam.pass(work).await?;
-    counters::overwrite(work, &stock, stock.available - wanted, stock.sold + wanted).await?;
-    Ok(Some(Level {
-        available: stock.available - wanted,
-        version: stock.version + 1,
-    }))
+    let (available, sold) = (read.available - sale.units(), read.sold + sale.units());
+    counters::overwrite(work, &read, available, sold)
+        .await
+        .map(Some)
+        .map_err(Abort::from)
 }
