@@ -4,6 +4,12 @@
 //! client who leaves cannot cancel a commit half way. Only what the database says did nothing is tried again: serialization
 //! failure, deadlock, lock timeout. A commit whose answer was lost is never sent again blindly: the caller's idempotency key tells.
 
+mod error;
+mod outcome;
+
+pub use error::{Chain, TxnError, read_error};
+pub use outcome::{Outcome, TimeSplit};
+
 use std::{
     fmt,
     pin::pin,
@@ -76,162 +82,6 @@ pub const REQUEST_DEADLINE: Duration = Duration::from_millis(4_500);
 const BACKOFF_FIRST: Duration = Duration::from_millis(4);
 /// The longest pause before another attempt.
 const BACKOFF_MAX: Duration = Duration::from_millis(128);
-
-/// Where the time of a transaction went, over all of its attempts.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct TimeSplit {
-    /// At the turnstile and in the driver's queue.
-    pub pool_wait: Duration,
-    /// In the statements that take row locks.
-    pub lock_wait: Duration,
-    /// In all other statements, and in pauses between them.
-    pub execute: Duration,
-    /// In COMMIT.
-    pub commit: Duration,
-}
-
-impl TimeSplit {
-    /// All of it.
-    pub fn total(&self) -> Duration {
-        self.pool_wait + self.lock_wait + self.execute + self.commit
-    }
-
-    /// Adds another transaction's time.
-    pub fn add(&mut self, other: Self) {
-        self.pool_wait += other.pool_wait;
-        self.lock_wait += other.lock_wait;
-        self.execute += other.execute;
-        self.commit += other.commit;
-    }
-}
-
-/// How a transaction ended, and what it took.
-#[derive(Debug)]
-pub struct Outcome<T> {
-    pub result: Result<T, TxnError>,
-    /// Attempts made; 1 when nothing was in the way.
-    pub attempts: u32,
-    /// How often a strategy had used up its attempts, and the row lock took over.
-    pub fallbacks: u32,
-    pub split: TimeSplit,
-}
-
-impl<T> Outcome<T> {
-    /// What came to nothing without a transaction.
-    pub fn failed(error: TxnError) -> Self {
-        Self {
-            result: Err(error),
-            attempts: 1,
-            fallbacks: 0,
-            split: TimeSplit::default(),
-        }
-    }
-
-    /// What a rule of the shop refused before any transaction.
-    pub fn refused(error: ShopError) -> Self {
-        Self::failed(TxnError::Refused(error))
-    }
-
-    /// The same with another value.
-    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Outcome<U> {
-        let (result, taken) = self.into_parts();
-        taken.with(result.map(change))
-    }
-
-    /// The same after `before`, which came to nothing: with what both took. Asking once more is no retry; what `before` retried is.
-    #[must_use]
-    pub fn after<U>(mut self, before: &Outcome<U>) -> Self {
-        self.attempts += before.attempts.saturating_sub(1);
-        self.fallbacks += before.fallbacks;
-        self.split.add(before.split);
-        self
-    }
-
-    /// The result, and apart from it what it took.
-    pub fn into_parts(self) -> (Result<T, TxnError>, Outcome<()>) {
-        let taken = Outcome {
-            result: Ok(()),
-            attempts: self.attempts,
-            fallbacks: self.fallbacks,
-            split: self.split,
-        };
-        (self.result, taken)
-    }
-
-    /// What it took, with another result.
-    pub fn with<U>(&self, result: Result<U, TxnError>) -> Outcome<U> {
-        Outcome {
-            result,
-            attempts: self.attempts,
-            fallbacks: self.fallbacks,
-            split: self.split,
-        }
-    }
-}
-
-/// Why a transaction did not commit. Only [`TxnError::Refused`] and [`TxnError::OutcomeUnknown`] say anything to a shopper.
-#[derive(Debug, thiserror::Error)]
-pub enum TxnError {
-    #[error(transparent)]
-    Refused(ShopError),
-    #[error("{name}: the database is not available")]
-    Unavailable {
-        name: &'static str,
-        source: Option<DbErr>,
-    },
-    #[error("{name}: gave up after {attempts} attempts")]
-    Exhausted {
-        name: &'static str,
-        attempts: u32,
-        source: DbErr,
-    },
-    #[error("{name}: not finished by its deadline")]
-    DeadlinePassed {
-        name: &'static str,
-        /// Whether an attempt had failed for others by then.
-        contended: bool,
-    },
-    #[error("{name}: the connection was lost in COMMIT")]
-    OutcomeUnknown { name: &'static str },
-    #[error("{name}: the database refused a statement")]
-    Database { name: &'static str, source: DbErr },
-    #[error("{name}: panicked")]
-    Panicked { name: &'static str },
-}
-
-impl TxnError {
-    /// The same failure for another of those who shared the transaction. Its source is told as text.
-    #[must_use]
-    pub fn for_another(&self) -> Self {
-        let told = |source: &DbErr| DbErr::Custom(source.to_string());
-        match self {
-            Self::Refused(error) => Self::Refused(error.clone()),
-            Self::Unavailable { name, source } => Self::Unavailable {
-                name,
-                source: source.as_ref().map(told),
-            },
-            Self::Exhausted {
-                name,
-                attempts,
-                source,
-            } => Self::Exhausted {
-                name,
-                attempts: *attempts,
-                source: told(source),
-            },
-            Self::DeadlinePassed { name, contended } => Self::DeadlinePassed {
-                name,
-                contended: *contended,
-            },
-            Self::OutcomeUnknown { name } => Self::OutcomeUnknown { name },
-            Self::Database { name, source } => Self::Database {
-                name,
-                source: told(source),
-            },
-            Self::Panicked { name } => Self::Panicked { name },
-        }
-    }
-}
 
 /// Why the body of a transaction stops. Either way it is rolled back.
 #[derive(Debug)]
@@ -606,65 +456,4 @@ fn backoff(attempt: u32) -> Duration {
         .saturating_mul(1 << attempt.saturating_sub(1).min(16))
         .min(BACKOFF_MAX);
     rand::rng().random_range(Duration::ZERO..=ceiling)
-}
-
-impl From<TxnError> for ShopError {
-    /// The boundary at which a failure becomes something to tell a shopper. What they cannot act on is logged here, once, under the
-    /// incident number that they are given.
-    fn from(error: TxnError) -> Self {
-        match error {
-            TxnError::Refused(error) => error,
-            TxnError::Unavailable { .. }
-            | TxnError::DeadlinePassed {
-                contended: false, ..
-            } => {
-                tracing::error!(error = %Chain(&error), "transaction failed");
-                Self::Unavailable { retry_after_s: 2 }
-            }
-            TxnError::Exhausted { .. }
-            | TxnError::DeadlinePassed {
-                contended: true, ..
-            } => {
-                tracing::error!(error = %Chain(&error), "transaction failed");
-                Self::Busy { retry_after_s: 1 }
-            }
-            TxnError::OutcomeUnknown { .. } => Self::OutcomeUnknown { retry_after_s: 2 },
-            TxnError::Database { .. } | TxnError::Panicked { .. } => {
-                let incident = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
-                tracing::error!(incident, error = %Chain(&error), "transaction failed");
-                Self::Internal { incident }
-            }
-        }
-    }
-}
-
-/// An error with all of its sources, on one line.
-pub struct Chain<'a>(pub &'a (dyn std::error::Error + 'static));
-
-impl fmt::Display for Chain<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
-    }
-}
-
-/// What a read outside of a transaction says to a shopper when the database fails it.
-pub fn read_error(error: DbErr) -> ShopError {
-    let name = "read";
-    ShopError::from(if dialect::is_unavailable(&error) {
-        TxnError::Unavailable {
-            name,
-            source: Some(error),
-        }
-    } else {
-        TxnError::Database {
-            name,
-            source: error,
-        }
-    })
 }
