@@ -6,5 +6,6 @@ pub mod admin;
 pub mod cart;
 pub mod checkout;
 pub mod order;
+pub mod run_control;
 pub mod simulation;
 pub mod stockroom;

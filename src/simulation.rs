@@ -2,6 +2,7 @@
 
 pub mod buyer;
 pub mod crowd;
+pub mod door;
 pub mod engine;
 pub mod live;
 pub mod recorder;

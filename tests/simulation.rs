@@ -1,6 +1,7 @@
 //! The workbench's engine: the contract's numbers, the verdict from the database, faults, lanes, and runs as they are stored.
 
 mod arrivals;
+mod control;
 mod faults;
 mod http;
 mod lanes;

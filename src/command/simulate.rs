@@ -136,10 +136,7 @@ pub async fn run(settings: &DatabaseSettings, arguments: Arguments) -> Result<Ex
     }
     match (arguments.json, verdicts.as_slice()) {
         (true, [verdict]) => println!("{}", serde_json::to_string_pretty(verdict)?),
-        (true, _) => println!(
-            "{}",
-            serde_json::to_string_pretty(&RunVerdict::of(&end.lanes))?
-        ),
+        (true, _) => println!("{}", serde_json::to_string_pretty(&RunVerdict::of(&end))?),
         (false, verdicts) => verdicts.iter().for_each(print),
     }
     Ok(if verdicts.iter().all(Verdict::passed) {

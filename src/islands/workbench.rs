@@ -1,5 +1,10 @@
 //! Islands of the admin pages.
 
+pub mod keys;
 pub mod live_run;
+pub mod post;
+pub mod run_controls;
+pub mod run_progress;
 
+pub use keys::Keys;
 pub use live_run::LiveRun;

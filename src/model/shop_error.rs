@@ -92,6 +92,8 @@ pub enum ShopError {
     QueueFull { retry_after_s: u64 },
     #[error("Another simulation is running. Wait for its verdict.")]
     SimulationBusy,
+    #[error("This simulation is over.")]
+    SimulationOver,
     #[error("Please sign in first.")]
     NotSignedIn,
     #[error("That password is not right.")]
@@ -135,6 +137,7 @@ impl ShopError {
             | Self::AlreadyExtended
             | Self::TotalChanged { .. }
             | Self::CodeNotOpen(_)
+            | Self::SimulationOver
             | Self::CodeBelowMinimum { .. }
             | Self::CodeUsedUp(_)
             | Self::CodeOverCustomerLimit { .. }

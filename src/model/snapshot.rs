@@ -2,27 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LatencyMs, SimulationPlan, StrategyKey, Verdict};
+use super::{LatencyMs, RunEvent, RunState, SimulationPlan, StrategyKey, Verdict};
 
-/// Where a run stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RunState {
-    Running,
-    Finished,
-    Failed,
-}
-
-impl RunState {
-    /// The state, as stored and shown.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Finished => "finished",
-            Self::Failed => "failed",
-        }
-    }
-}
+/// An end is expected once one in so many attempts has been served.
+const SERVED_MIN_OF: u64 = 50;
 
 /// One point of a chart.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,7 +80,13 @@ pub struct RunSnapshot {
     pub started_at: String,
     /// As many as the plan has strategies.
     pub lanes: Vec<LaneSnapshot>,
-    /// Whether every lane passed; known once the run has finished.
+    /// What happened on the way, in order.
+    #[serde(default)]
+    pub events: Vec<RunEvent>,
+    /// For how long nobody was let in.
+    #[serde(default)]
+    pub paused_ms: u64,
+    /// Whether every lane passed that was judged; known once the run is over.
     pub passed: Option<bool>,
     /// Why the run could not finish.
     pub failure: Option<String>,
@@ -108,24 +97,47 @@ impl RunSnapshot {
     pub fn served(&self) -> u64 {
         self.lanes.iter().map(|lane| lane.last().served()).sum()
     }
+
+    /// From the first buyer to now: lanes that run one after the other add up.
+    pub fn elapsed_ms(&self) -> u64 {
+        let lanes = self.lanes.iter().map(|lane| lane.last().elapsed_ms);
+        if self.plan.lanes_together {
+            lanes.max().unwrap_or_default()
+        } else {
+            lanes.sum()
+        }
+    }
+
+    /// How much longer it will take if buyers are served as fast as so far; none while too few have been served to say, or nobody is let in.
+    pub fn left_ms(&self) -> Option<u64> {
+        let (served, attempts) = (self.served(), self.plan.attempts_in_all());
+        if self.state != RunState::Running || served.saturating_mul(SERVED_MIN_OF) < attempts {
+            return None;
+        }
+        let busy_ms = self.elapsed_ms().saturating_sub(self.paused_ms);
+        busy_ms
+            .saturating_mul(attempts.saturating_sub(served))
+            .checked_div(served)
+    }
 }
 
 /// The verdicts of a run, in the order of its lanes. This is what is stored, and what `doorbuster simulate --json` prints of several
 /// lanes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunVerdict {
-    /// Of a run that failed, perhaps not all.
+    /// Of a run that failed or was ended early, perhaps not all.
     pub lanes: Vec<Option<Verdict>>,
     pub passed: bool,
 }
 
 impl RunVerdict {
-    /// What the lanes came to; a lane without a verdict has not passed.
-    pub fn of(lanes: &[LaneSnapshot]) -> Self {
-        let lanes: Vec<_> = lanes.iter().map(|lane| lane.verdict.clone()).collect();
+    /// What the lanes came to. A lane without a verdict has not passed, unless the run was ended before its turn came.
+    pub fn of(run: &RunSnapshot) -> Self {
+        let lanes: Vec<_> = run.lanes.iter().map(|lane| lane.verdict.clone()).collect();
+        let ended_early = matches!(run.state, RunState::Stopped | RunState::Aborted);
         let passed = lanes
             .iter()
-            .all(|verdict| verdict.as_ref().is_some_and(Verdict::passed));
+            .all(|verdict| verdict.as_ref().map_or(ended_early, Verdict::passed));
         Self { lanes, passed }
     }
 }

@@ -110,7 +110,7 @@ impl Attempt {
     }
 
     /// One whose buyer left before there was an answer.
-    fn left() -> Self {
+    pub fn left() -> Self {
         Self {
             result: AttemptResult::Left,
             taken: Taken::default(),

@@ -8,12 +8,12 @@ use std::{
 use tokio::{
     sync::{Barrier, watch},
     task::JoinSet,
-    time::{sleep, sleep_until},
 };
 use uuid::Uuid;
 
 use super::{
-    buyer::{Order, Storefront},
+    buyer::{Attempt, Order, Storefront},
+    door::Door,
     recorder::{Recorder, Unsettled},
     schedule::{Ask, Schedule},
     store::OpenedLane,
@@ -27,6 +27,15 @@ pub struct Crowd {
     pub schedule: Arc<Schedule>,
     pub storefront: Arc<dyn Storefront>,
     pub recorder: Arc<Recorder>,
+    pub door: Arc<Door>,
+}
+
+/// The moment from which a lane's times count.
+#[derive(Clone, Copy, Debug)]
+struct Start {
+    at: Instant,
+    /// For how long the door had been closed by then.
+    closed_before: Duration,
 }
 
 impl Crowd {
@@ -40,31 +49,42 @@ impl Crowd {
             tasks.spawn(attend(Arc::clone(&crowd), place, *buyer, ready.clone()));
         }
         start_line.wait().await;
-        let begin = Instant::now();
-        go.send_replace(Some(begin));
+        let at = Instant::now();
+        go.send_replace(Some(Start {
+            at,
+            closed_before: crowd.door.closed_for(),
+        }));
         tasks.join_all().await;
-        begin.elapsed()
+        at.elapsed()
     }
 
-    async fn attempt(&self, begin: Instant, place: usize, buyer: u32, round: u32) {
-        let start = self.wait_for_start(begin, place, round).await;
+    /// Returns false once nobody is let in any more.
+    async fn attempt(&self, start: Start, place: usize, buyer: u32, round: u32) -> bool {
+        let Some(begin) = self.enter(start, place, round).await else {
+            return false;
+        };
         let ask = self.schedule.ask(buyer, round);
-        let attempt = self.storefront.buy(self.order(&ask)).await;
-        self.recorder.record(&ask, start.elapsed(), attempt);
+        let answer = self.storefront.buy(self.order(&ask));
+        tokio::select! {
+            biased;
+            attempt = answer => self.recorder.record(&ask, begin.elapsed(), attempt),
+            () = self.door.sent_away() => {
+                // The shop's own work goes on; that this buyer has no order then is the doing of whoever ended the run.
+                self.recorder.record(&ask.cut_off(), begin.elapsed(), Attempt::left());
+            }
+        }
+        true
     }
 
     /// Returns the moment from which the attempt's latency counts: the one that was intended, if there is one, however late the buyer
-    /// comes to it.
-    async fn wait_for_start(&self, begin: Instant, place: usize, round: u32) -> Instant {
+    /// comes to it. None once nobody is let in any more.
+    async fn enter(&self, start: Start, place: usize, round: u32) -> Option<Instant> {
         if let Some(after) = self.schedule.intended(place, round) {
-            sleep_until((begin + after).into()).await;
-            return begin + after;
+            return self.door.enter(start.at + after, start.closed_before).await;
         }
-        let pause = self.schedule.pause(place, round);
-        if !pause.is_zero() {
-            sleep(pause).await;
-        }
-        Instant::now()
+        let due = Instant::now() + self.schedule.pause(place, round);
+        self.door.enter(due, self.door.closed_for()).await?;
+        Some(Instant::now())
     }
 
     fn order(&self, ask: &Ask) -> Order {
@@ -83,10 +103,10 @@ async fn attend(
     crowd: Arc<Crowd>,
     place: usize,
     buyer: u32,
-    mut ready: watch::Receiver<Option<Instant>>,
+    mut ready: watch::Receiver<Option<Start>>,
 ) {
     // The sender outlives the buyers; if it were gone, nobody would wait for them any more.
-    let Some(begin) = ready
+    let Some(start) = ready
         .wait_for(Option::is_some)
         .await
         .ok()
@@ -95,7 +115,9 @@ async fn attend(
         return;
     };
     for round in 0..crowd.rounds {
-        crowd.attempt(begin, place, buyer, round).await;
+        if !crowd.attempt(start, place, buyer, round).await {
+            return;
+        }
     }
 }
 

@@ -19,7 +19,8 @@ use crate::{
     db::{ConnectError, Db, PoolSettings, txn::TxnError},
     feed::Feed,
     model::{
-        LaneSnapshot, LatencyMs, RunSnapshot, RunState, RunVerdict, ShopError, SimulationPlan,
+        LaneSnapshot, LatencyMs, RunSnapshot, RunState, RunVerdict, RunWish, ShopError,
+        SimulationPlan,
     },
     payment::gateway::PaymentGateway,
     shop::idempotency::Claim,
@@ -201,8 +202,9 @@ impl Engine {
         let mut end = started.run.snapshot();
         match &judged {
             Ok(()) => {
-                end.state = RunState::Finished;
-                end.passed = Some(RunVerdict::of(&end.lanes).passed);
+                end.state = state_at_end(&end, started.run.door().wish());
+                let judged = end.lanes.iter().any(|lane| lane.verdict.is_some());
+                end.passed = judged.then(|| RunVerdict::of(&end).passed);
             }
             Err(error) => {
                 end.state = RunState::Failed;
@@ -229,7 +231,8 @@ impl Engine {
             targets => Some(HttpClient::new(targets)?),
         };
         let schedule = Arc::new(Schedule::of(Arc::clone(&started.plan)));
-        let beat = sampler::beat(started.control_db.clone(), started.opened.id);
+        let run = Arc::clone(&started.run);
+        let beat = sampler::beat(started.control_db.clone(), started.opened.id, run);
         let _beat = AbortOnDropHandle::new(tokio::spawn(beat));
         let lanes = (0..started.opened.lanes.len()).map(|index| Lane {
             engine: self,
@@ -245,6 +248,9 @@ impl Engine {
             futures::future::try_join_all(together).await?;
         } else {
             for lane in lanes {
+                if started.run.door().wish().is_end() {
+                    break;
+                }
                 lane.run(&Barrier::new(1)).await?;
             }
         }
@@ -257,6 +263,15 @@ async fn first_ground(db: &Db, opened: &OpenedRun) -> Result<Ground, ShopError> 
         Some(lane) => store::ground(db, lane.product_id, lane.id).await,
         // A plan that was validated has one.
         None => Err(ShopError::UnknownProduct),
+    }
+}
+
+/// A wish to stop that came when everybody was inside already changed nothing.
+fn state_at_end(end: &RunSnapshot, wish: RunWish) -> RunState {
+    match wish {
+        RunWish::Abort => RunState::Aborted,
+        RunWish::Stop if end.served() < end.plan.attempts_in_all() => RunState::Stopped,
+        RunWish::Run | RunWish::Pause | RunWish::Stop => RunState::Finished,
     }
 }
 
@@ -275,6 +290,8 @@ fn beginning(plan: &SimulationPlan, opened: &OpenedRun, start: Ground) -> RunSna
         plan: plan.clone(),
         started_at: opened.started_at.clone(),
         lanes: lanes.collect(),
+        events: Vec::new(),
+        paused_ms: 0,
         passed: None,
         failure: None,
     }

@@ -3,12 +3,16 @@
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
+    time::{Duration, Instant},
 };
 
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::model::{LaneSnapshot, LatencyMs, RunSnapshot, Sample, Verdict};
+use super::door::Door;
+use crate::model::{
+    LaneSnapshot, LatencyMs, RunEvent, RunEventKind, RunSnapshot, RunWish, Sample, Verdict,
+};
 
 /// Points of a chart that are kept. Beyond, every second one is dropped and sampling slows down by half.
 pub const SAMPLES_MAX: usize = 600;
@@ -17,6 +21,9 @@ pub const SAMPLES_MAX: usize = 600;
 #[derive(Debug)]
 pub struct LiveRun {
     snapshot: Mutex<RunSnapshot>,
+    door: Arc<Door>,
+    /// The lane that began last, or the first of those that run together, and when.
+    begun: Mutex<Option<(usize, Instant)>>,
     bell: watch::Sender<u64>,
 }
 
@@ -25,8 +32,43 @@ impl LiveRun {
     pub fn new(snapshot: RunSnapshot) -> Arc<Self> {
         Arc::new(Self {
             snapshot: Mutex::new(snapshot),
+            door: Arc::new(Door::new()),
+            begun: Mutex::new(None),
             bell: watch::Sender::new(0),
         })
+    }
+
+    /// The door that its buyers come through.
+    pub fn door(&self) -> Arc<Door> {
+        Arc::clone(&self.door)
+    }
+
+    /// Has the run do what its leader wishes. Wishes that come too late, or twice, change nothing.
+    pub fn follow(&self, wish: RunWish) {
+        if !self.door.follow(wish) {
+            return;
+        }
+        let begun = *self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut run = self.lock();
+        run.state = wish.state();
+        run.paused_ms = in_ms(self.door.closed_for());
+        let together = run.plan.lanes_together;
+        run.events.push(RunEvent {
+            lane: begun.map(|(lane, _)| lane).filter(|_| !together),
+            elapsed_ms: begun.map_or(0, |(_, at)| in_ms(at.elapsed())),
+            kind: wish.into(),
+        });
+        drop(run);
+        self.ring();
+    }
+
+    /// Says that a lane's buyers are let go now.
+    pub fn begin(&self, lane: usize) {
+        let together = self.lock().plan.lanes_together;
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        if begun.is_none() || !together {
+            *begun = Some((lane, Instant::now()));
+        }
     }
 
     /// All so far.
@@ -46,15 +88,43 @@ impl LiveRun {
 
     /// Adds a point to a lane. Returns true when its series was thinned to half.
     pub fn push(&self, lane: usize, sample: Sample, latency_ms: LatencyMs) -> bool {
+        self.add(lane, sample);
         self.change(lane, |lane| {
             lane.latency_ms = latency_ms;
-            lane.samples.push(sample);
             let full = lane.samples.len() >= SAMPLES_MAX;
             if full {
                 thin(&mut lane.samples);
             }
             full
         })
+    }
+
+    /// Adds a point, and what it is the first to show.
+    fn add(&self, index: usize, sample: Sample) {
+        let mut run = self.lock();
+        let each = run.plan.quantities.max().get();
+        let Some(lane) = run.lanes.get_mut(index) else {
+            return;
+        };
+        let shown = |sample: &Sample| {
+            let sold = i64::try_from(sample.units_sold(each)).unwrap_or(i64::MAX);
+            [
+                (RunEventKind::SoldOut, sample.remaining <= 0),
+                (RunEventKind::Oversold, sold > lane.stock),
+            ]
+        };
+        let before = shown(&lane.last());
+        let now = shown(&sample);
+        lane.samples.push(sample);
+        for ((kind, now), (_, before)) in now.into_iter().zip(before) {
+            if now && !before {
+                run.events.push(RunEvent {
+                    lane: Some(index),
+                    elapsed_ms: sample.elapsed_ms,
+                    kind,
+                });
+            }
+        }
     }
 
     /// Says what there is to sell on a lane whose turn has come.
@@ -64,8 +134,8 @@ impl LiveRun {
 
     /// Gives a lane its last point and its verdict.
     pub fn judged(&self, lane: usize, last: Sample, verdict: Verdict) {
+        self.add(lane, last);
         self.change(lane, |lane| {
-            lane.samples.push(last);
             lane.latency_ms = verdict.latency_ms;
             lane.verdict = Some(verdict);
         });
@@ -91,6 +161,10 @@ impl LiveRun {
     fn lock(&self) -> std::sync::MutexGuard<'_, RunSnapshot> {
         self.snapshot.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn in_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// Drops every second point, never the last.

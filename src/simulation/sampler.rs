@@ -12,7 +12,10 @@ use super::{
     recorder::Recorder,
     store::{self, OpenedLane},
 };
-use crate::{db::Db, model::Sample};
+use crate::{
+    db::Db,
+    model::{RunWish, Sample},
+};
 
 /// Ten points a second.
 const SAMPLE_EVERY: Duration = Duration::from_millis(100);
@@ -65,11 +68,20 @@ pub fn sample(recorder: &Recorder, remaining: i64, elapsed: Duration) -> Sample 
     }
 }
 
-/// Gives a sign of life again and again, until it is dropped.
-pub async fn beat(db: Db, run: Uuid) {
+/// Gives a sign of life again and again, until it is dropped, and has the run do what its leader wishes through another server.
+pub async fn beat(db: Db, id: Uuid, run: Arc<LiveRun>) {
+    let mut known = RunWish::Run;
     loop {
-        if let Err(error) = store::beat(&db, run).await {
-            tracing::warn!(%error, %run, "the run's sign of life was not written");
+        match store::beat(&db, id).await {
+            // Only what is new: a wish that was read just before another was made here must not undo it.
+            Ok(wish) if wish != known => {
+                known = wish;
+                run.follow(wish);
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(%error, run = %id, "the run's sign of life was not written")
+            }
         }
         tokio::time::sleep(BEAT_EVERY).await;
     }

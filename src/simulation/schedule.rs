@@ -34,6 +34,17 @@ pub struct Ask {
     gap: f64,
 }
 
+impl Ask {
+    /// The same of a buyer who is sent away in the middle.
+    #[must_use]
+    pub fn cut_off(self) -> Self {
+        Self {
+            fault: Some(FaultKind::Abandon),
+            ..self
+        }
+    }
+}
+
 /// See the module's documentation.
 #[derive(Debug)]
 pub struct Schedule {

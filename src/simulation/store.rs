@@ -22,7 +22,7 @@ use crate::{
         entity::{simulation_run, simulation_sample},
         txn::{self, Abort, Policy, TxnError, Work},
     },
-    model::{LaneSnapshot, RunSnapshot, RunVerdict, StrategyKey},
+    model::{LaneSnapshot, RunSnapshot, RunState, RunVerdict, RunWish, ShopError, StrategyKey},
 };
 
 /// Runs older than this are removed with their lanes.
@@ -61,7 +61,7 @@ pub async fn close(db: &Db, opened: &OpenedRun, end: &RunSnapshot) -> Result<(),
 
 async fn close_in_txn(work: &Work, opened: &OpenedRun, end: &RunSnapshot) -> Result<(), Abort> {
     let judged = end.lanes.iter().any(|lane| lane.verdict.is_some());
-    let verdict = judged.then(|| RunVerdict::of(&end.lanes));
+    let verdict = judged.then(|| RunVerdict::of(end));
     let verdict = verdict.as_ref().map(to_json).transpose()?;
     simulation_run::Entity::update_many()
         .col_expr(
@@ -72,6 +72,10 @@ async fn close_in_txn(work: &Work, opened: &OpenedRun, end: &RunSnapshot) -> Res
         .col_expr(
             simulation_run::Column::Failure,
             Expr::value(end.failure.clone()),
+        )
+        .col_expr(
+            simulation_run::Column::Events,
+            Expr::value(to_json(&end.events)?),
         )
         .col_expr(simulation_run::Column::EndedAt, Expr::current_timestamp())
         .filter(simulation_run::Column::Id.eq(opened.id))
@@ -101,19 +105,49 @@ async fn store_samples(work: &Work, lane_id: i64, lane: &LaneSnapshot) -> Result
     Ok(())
 }
 
-/// Says that the run is still going on.
+/// Says that the run is still going on. Returns what its leader wishes of it.
 ///
 /// # Errors
 /// What the database says.
-pub async fn beat(db: &Db, id: Uuid) -> Result<(), TxnError> {
+pub async fn beat(db: &Db, id: Uuid) -> Result<RunWish, TxnError> {
     txn::run_for_result(db, Policy::request("simulation beat"), move |work| {
         Box::pin(async move {
-            simulation_run::Entity::update_many()
+            let beaten = simulation_run::Entity::update_many()
                 .col_expr(simulation_run::Column::BeatAt, Expr::current_timestamp())
                 .filter(simulation_run::Column::Id.eq(id))
-                .exec(work.connection())
+                .exec_with_returning(work.connection())
                 .await?;
-            Ok(())
+            let wish = beaten.first().and_then(|run| RunWish::named(&run.wish));
+            Ok(wish.unwrap_or_default())
+        })
+    })
+    .await
+}
+
+/// Notes what the leader of a run wishes, for the server that runs it to read.
+///
+/// # Errors
+/// [`ShopError::UnknownSimulation`] and [`ShopError::SimulationOver`] inside [`TxnError::Refused`]; what the database says.
+pub async fn wish(db: &Db, id: Uuid, wish: RunWish) -> Result<(), TxnError> {
+    txn::run_for_result(db, Policy::request("wish of simulation"), move |work| {
+        Box::pin(async move {
+            let mut going_on = simulation_run::Entity::update_many()
+                .col_expr(simulation_run::Column::Wish, Expr::value(wish.as_str()))
+                .filter(simulation_run::Column::Id.eq(id))
+                .filter(simulation_run::Column::State.eq(RunState::Running.as_str()));
+            if !wish.is_end() {
+                let open = [RunWish::Run, RunWish::Pause].map(RunWish::as_str);
+                going_on = going_on.filter(simulation_run::Column::Wish.is_in(open));
+            }
+            if going_on.exec(work.connection()).await?.rows_affected > 0 {
+                return Ok(());
+            }
+            let run = simulation_run::Entity::find_by_id(id);
+            Err(match run.one(work.connection()).await? {
+                Some(_) => ShopError::SimulationOver,
+                None => ShopError::UnknownSimulation,
+            }
+            .into())
         })
     })
     .await

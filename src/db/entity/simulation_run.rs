@@ -7,12 +7,16 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// `running`, `finished` or `failed`.
+    /// `model::RunState` at the end; `running` until then.
     pub state: String,
     /// JSON of `model::SimulationPlan`.
     pub plan: String,
     /// JSON of `model::Verdict`, once there is one.
     pub verdict: Option<String>,
+    /// `model::RunWish`: what its leader wants of the server that runs it.
+    pub wish: String,
+    /// JSON of a list of `model::RunEvent`, once it is over.
+    pub events: Option<String>,
     /// Why it failed, if it did.
     pub failure: Option<String>,
     pub started_at: TimeDateTimeWithTimeZone,

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use crate::{
-    model::{LaneSnapshot, RunSnapshot, RunState},
+    model::{LaneSnapshot, RunSnapshot},
     ui::{
         chart::{Plot, Series, SeriesKey},
         verdict_tile::VerdictTile,
@@ -19,7 +19,7 @@ pub fn LiveRun(run: RunSnapshot, children: Children) -> impl IntoView {
     #[cfg(feature = "hydrate")]
     Effect::new(move |_| {
         let (id, state) = run.with_untracked(|run| (run.id.clone(), run.state));
-        if state == RunState::Running {
+        if !state.is_over() {
             super::super::stream::follow(
                 format!("/live/simulations/{id}"),
                 &["run", "news"],
@@ -64,7 +64,8 @@ pub fn LiveRun(run: RunSnapshot, children: Children) -> impl IntoView {
         view! { {each_lane} {children()} }.into_any()
     };
     view! {
-        {move || run.with(progress)}
+        {move || run.with(super::run_progress::progress)}
+        <super::run_controls::RunControls run/>
         {body}
     }
 }
@@ -85,33 +86,7 @@ fn take_in(run: RwSignal<RunSnapshot>, name: &str, data: &str) -> bool {
             }
         });
     }
-    run.with_untracked(|run| run.state == RunState::Running)
-}
-
-fn progress(run: &RunSnapshot) -> impl IntoView + use<> {
-    let elapsed_ms: u64 = {
-        let lanes = run.lanes.iter().map(|lane| lane.last().elapsed_ms);
-        if run.plan.lanes_together {
-            lanes.max().unwrap_or_default()
-        } else {
-            lanes.sum()
-        }
-    };
-    let served = run.served();
-    let attempts = run.plan.attempts_in_all();
-    let (class, state) = match run.state {
-        RunState::Running => ("badge badge--low", "Running"),
-        RunState::Finished => ("badge badge--ok", "Finished"),
-        RunState::Failed => ("badge badge--bad", "Failed"),
-    };
-    view! {
-        <p class="run__state" role="status" aria-live="polite">
-            <span class=class data-testid="run-state">{state}</span>" "
-            <span><span class="num">{seconds(elapsed_ms)}</span></span>" "
-            <span>{format!("{served} of {attempts} attempts served")}</span>
-        </p>
-        <progress class="bar" max=attempts value=served aria-label="Attempts served"></progress>
-    }
+    run.with_untracked(|run| !run.state.is_over())
 }
 
 fn name(lane: Memo<Option<LaneSnapshot>>, index: usize) -> impl IntoView {
@@ -184,9 +159,4 @@ fn orders_per_second(lane: &LaneSnapshot) -> String {
         }
     };
     format!("{rate:.0}")
-}
-
-#[expect(clippy::cast_precision_loss, reason = "milliseconds of a run")]
-fn seconds(ms: u64) -> String {
-    format!("{:.1} s", ms as f64 / 1000.0)
 }

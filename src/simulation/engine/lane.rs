@@ -44,6 +44,7 @@ impl Lane<'_> {
         let start = self.start().await?;
         let recorder = Arc::new(Recorder::new());
         let begin = Instant::now();
+        self.started.run.begin(self.index);
         let sampler = AbortOnDropHandle::new(tokio::spawn(self.sampler(&recorder).watch()));
         let elapsed = self.crowd(&recorder).let_go(start_line).await;
         drop(sampler);
@@ -101,6 +102,7 @@ impl Lane<'_> {
             schedule: Arc::clone(self.schedule),
             storefront: self.storefront(),
             recorder: Arc::clone(recorder),
+            door: self.started.run.door(),
         }
     }
 

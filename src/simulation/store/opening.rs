@@ -85,6 +85,8 @@ async fn open_in_txn(work: &Work, plan: &SimulationPlan) -> Result<OpenedRun, Ab
         state: Set(RunState::Running.as_str().to_owned()),
         plan: Set(to_json(plan)?),
         verdict: NotSet,
+        wish: NotSet,
+        events: NotSet,
         failure: NotSet,
         started_at: NotSet,
         beat_at: NotSet,

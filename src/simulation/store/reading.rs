@@ -12,7 +12,7 @@ use crate::{
         txn,
     },
     model::{
-        LaneSnapshot, LatencyMs, RunSnapshot, RunState, RunVerdict, Sample, ShopError,
+        LaneSnapshot, LatencyMs, RunSnapshot, RunState, RunVerdict, RunWish, Sample, ShopError,
         SimulationPlan, Verdict,
     },
     shop::catalog,
@@ -95,11 +95,7 @@ fn snapshot(run: simulation_run::Model) -> Result<RunSnapshot, DbErr> {
     let lanes = plan.strategies.iter().zip(verdicts);
     Ok(RunSnapshot {
         id: run.id.to_string(),
-        state: match run.state.as_str() {
-            "finished" => RunState::Finished,
-            "failed" => RunState::Failed,
-            _ => RunState::Running,
-        },
+        state: state(&run),
         lanes: lanes
             .map(|(strategy, verdict)| LaneSnapshot {
                 strategy: *strategy,
@@ -115,10 +111,28 @@ fn snapshot(run: simulation_run::Model) -> Result<RunSnapshot, DbErr> {
             })
             .collect(),
         plan,
+        events: run
+            .events
+            .as_deref()
+            .map(from_json)
+            .transpose()?
+            .unwrap_or_default(),
+        paused_ms: 0,
         started_at: catalog::in_utc(run.started_at),
         passed,
         failure: run.failure,
     })
+}
+
+/// While it goes on, what its leader wishes is where it stands.
+fn state(run: &simulation_run::Model) -> RunState {
+    let stored = RunState::ALL
+        .into_iter()
+        .find(|state| state.as_str() == run.state);
+    match stored {
+        Some(over) if over.is_over() => over,
+        _ => RunWish::named(&run.wish).unwrap_or_default().state(),
+    }
 }
 
 fn stored_verdict(text: &str) -> Result<RunVerdict, DbErr> {

@@ -45,7 +45,7 @@ fn follow_live(run: Arc<LiveRun>, state: &AppState) -> Events {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .replace(now.clone());
-            if snapshot.state != RunState::Running {
+            if snapshot.state.is_over() {
                 return Update::Last(whole(&snapshot));
             }
             match before {
@@ -60,24 +60,34 @@ fn follow_live(run: Arc<LiveRun>, state: &AppState) -> Events {
     })
 }
 
-/// What a page knows of each lane: its points, what it started with, and whether it was judged.
+/// What a page knows: where the run stands, how much happened to it, and of each lane its points, what it started with, and whether it
+/// was judged.
 #[derive(Clone, PartialEq, Eq)]
-struct Told(Vec<(usize, i64, bool)>);
+struct Told {
+    state: RunState,
+    events: usize,
+    lanes: Vec<(usize, i64, bool)>,
+}
 
 impl Told {
     fn of(run: &RunSnapshot) -> Self {
         let lanes = run.lanes.iter();
-        Self(
-            lanes
+        Self {
+            state: run.state,
+            events: run.events.len(),
+            lanes: lanes
                 .map(|lane| (lane.samples.len(), lane.stock, lane.verdict.is_some()))
                 .collect(),
-        )
+        }
     }
 }
 
 /// The points since `before`; none when there is more to tell, or points were thinned since: then all is told.
 fn news(run: &RunSnapshot, before: &Told, now: &Told) -> Option<RunNews> {
-    let lanes = run.lanes.iter().zip(before.0.iter().zip(&now.0));
+    if (before.state, before.events) != (now.state, now.events) {
+        return None;
+    }
+    let lanes = run.lanes.iter().zip(before.lanes.iter().zip(&now.lanes));
     let lanes = lanes.map(|(lane, (before, now))| {
         if (before.1, before.2) != (now.1, now.2) {
             return None;

@@ -6,8 +6,8 @@ use uuid::Uuid;
 
 use super::Subnav;
 use crate::{
-    islands::workbench::LiveRun,
-    model::{RunSnapshot, RunState, Sample, ShopError, SimulationPlan, StrategyKey},
+    islands::workbench::{Keys, LiveRun},
+    model::{RunSnapshot, Sample, ShopError, SimulationPlan, StrategyKey},
     simulation::store,
     web::pages::frame::{Bundle, Page, framed},
 };
@@ -49,7 +49,7 @@ fn RunView(run: RunSnapshot) -> impl IntoView {
         run.plan.strategies_in_words(),
         run.started_at
     );
-    let running = run.state == RunState::Running;
+    let running = !run.state.is_over();
     let several = run.lanes.len() > 1;
     let samples = run.lanes.clone().into_iter();
     let samples = samples
@@ -67,6 +67,7 @@ fn RunView(run: RunSnapshot) -> impl IntoView {
                 <h1>"Flash sale: "{shelves.join(", ")}</h1>
                 <p class="page-head__lead">{lead}</p>
             </div>
+            <Keys/>
             <LiveRun run=run.clone()><Story run=run.clone()/></LiveRun>
             {samples}
             <p class="run__actions"><a class="btn btn--line" href="/admin/simulations">"All runs"</a></p>
