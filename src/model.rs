@@ -2,6 +2,7 @@
 
 pub mod bill;
 pub mod cart;
+pub mod findings;
 pub mod money;
 pub mod order;
 pub mod payment;

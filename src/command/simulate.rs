@@ -193,6 +193,7 @@ fn plan(arguments: &Arguments) -> Result<SimulationPlan, ShopError> {
         faults: arguments.fault.clone().unwrap_or_default(),
         thresholds: arguments.threshold.unwrap_or_default(),
         product_id: None,
+        guess: None,
     }
     .validate()
 }

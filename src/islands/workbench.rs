@@ -5,6 +5,7 @@ pub mod live_run;
 pub mod post;
 pub mod run_controls;
 pub mod run_progress;
+pub mod what_happened;
 
 pub use keys::Keys;
 pub use live_run::LiveRun;

@@ -3,18 +3,22 @@
 
 mod arrivals;
 mod faults;
+mod form;
 mod lanes;
 mod limits;
+mod preset;
 mod quantities;
 mod thresholds;
 
 pub use arrivals::{Arrivals, RATE_PER_S_MAX};
 pub use faults::{FaultKind, Faults, Share};
+pub use form::PlanForm;
 pub use lanes::OneOrMany;
 pub use limits::{
     ARRIVALS_S_MAX, ATTEMPTS_MAX, BUYERS_MAX, LANES_MAX, POOL_SIZE_MAX, RACE_WINDOW_MS_MAX,
     RAMP_MS_MAX, ROUNDS_MAX, STOCK_MAX, THINK_TIME_MS_MAX,
 };
+pub use preset::{PRESETS, Preset};
 pub use quantities::Quantities;
 pub use thresholds::{ThresholdResult, Thresholds};
 
@@ -34,6 +38,23 @@ pub enum Journey {
     Express,
     /// Put the product into a cart, then place the order.
     Checkout,
+}
+
+impl Journey {
+    /// The journey, as commands and forms spell it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Express => "express",
+            Self::Checkout => "checkout",
+        }
+    }
+
+    /// The journey of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Express, Self::Checkout]
+            .into_iter()
+            .find(|journey| journey.as_str() == name)
+    }
 }
 
 /// See the module's documentation. A plan that was stored before it could say all this is still a plan: what it does not say is as it
@@ -79,6 +100,9 @@ pub struct SimulationPlan {
     pub thresholds: Thresholds,
     /// A shop product to sell in front of its shoppers; none: private lanes.
     pub product_id: Option<i64>,
+    /// Units that somebody expected to be oversold, before the run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guess: Option<u32>,
 }
 
 const fn pool_size_preset() -> u32 {
@@ -105,6 +129,7 @@ impl SimulationPlan {
             faults: Faults::default(),
             thresholds: Thresholds::default(),
             product_id: None,
+            guess: None,
         }
     }
 

@@ -67,6 +67,7 @@ pub fn LiveRun(run: RunSnapshot, children: Children) -> impl IntoView {
         {move || run.with(super::run_progress::progress)}
         <super::run_controls::RunControls run/>
         {body}
+        <super::what_happened::WhatHappened run/>
     }
 }
 

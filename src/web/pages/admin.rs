@@ -4,9 +4,11 @@ mod discounts;
 mod login;
 mod order;
 mod overview;
+mod plan_form;
 mod simulation_run;
 mod simulations;
 mod stock;
+mod strategy;
 
 pub use discounts::DiscountsPage;
 pub use login::LoginPage;
@@ -15,6 +17,7 @@ pub use overview::OverviewPage;
 pub use simulation_run::SimulationRunPage;
 pub use simulations::SimulationsPage;
 pub use stock::StockPage;
+pub use strategy::StrategyPage;
 
 use leptos::prelude::*;
 

@@ -4,12 +4,19 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use uuid::Uuid;
 
-use super::Subnav;
+use super::{Subnav, strategy::Understand};
 use crate::{
-    islands::workbench::{Keys, LiveRun},
-    model::{RunSnapshot, Sample, ShopError, SimulationPlan, StrategyKey},
+    islands::workbench::{Keys, LiveRun, keys::Key},
+    model::{RunSnapshot, Sample, ShopError, SimulationPlan, StrategyKey, plan::PlanForm},
     simulation::store,
-    web::pages::frame::{Bundle, Page, framed},
+    ui::notice::ErrorNotice,
+    web::{
+        pages::{
+            form_key::FormKey,
+            frame::{Bundle, Page, framed},
+        },
+        session::Notice,
+    },
 };
 
 /// `/admin/simulations/{id}`
@@ -26,16 +33,18 @@ pub fn SimulationRunPage() -> impl IntoView {
             Some(live) => live.snapshot(),
             None => store::find(visit.shop().db(), id).await?,
         };
+        let notice = visit.take_notice().await?;
         Ok(Page::private(
             "Simulation run",
             Bundle::Workbench,
-            view! { <RunView run/> },
+            view! { <RunView run notice/> },
         ))
     })
 }
 
 #[component]
-fn RunView(run: RunSnapshot) -> impl IntoView {
+fn RunView(run: RunSnapshot, notice: Option<Notice>) -> impl IntoView {
+    let problem = notice.map(|notice| notice.error.to_string());
     let mut shelves: Vec<_> = run
         .lanes
         .iter()
@@ -49,6 +58,12 @@ fn RunView(run: RunSnapshot) -> impl IntoView {
         run.plan.strategies_in_words(),
         run.started_at
     );
+    let plan = run.plan.clone();
+    let strategies = plan
+        .strategies
+        .iter()
+        .map(|strategy| view! { <Understand strategy=*strategy/> })
+        .collect_view();
     let running = !run.state.is_over();
     let several = run.lanes.len() > 1;
     let samples = run.lanes.clone().into_iter();
@@ -68,10 +83,41 @@ fn RunView(run: RunSnapshot) -> impl IntoView {
                 <p class="page-head__lead">{lead}</p>
             </div>
             <Keys/>
+            {problem.map(|title| view! { <ErrorNotice title><p>"The run goes on as it was."</p></ErrorNotice> })}
             <LiveRun run=run.clone()><Story run=run.clone()/></LiveRun>
+            <section aria-labelledby="understand-title">
+                <h2 class="section-title" id="understand-title">"Understand"</h2>
+                <div class="understand">{strategies}</div>
+            </section>
             {samples}
-            <p class="run__actions"><a class="btn btn--line" href="/admin/simulations">"All runs"</a></p>
+            <Again plan/>
         </main>
+    }
+}
+
+/// The same plan once more, or a little changed. Its address is what reproduces the run.
+#[component]
+fn Again(plan: SimulationPlan) -> impl IntoView {
+    let form = PlanForm::from(&plan);
+    let hidden = form
+        .fields()
+        .into_iter()
+        .map(|(name, value)| view! { <input type="hidden" name=name value=value.to_owned()/> })
+        .collect_view();
+    view! {
+        <div class="run__actions">
+            <form method="post" action="/api/form/admin/simulate">
+                <FormKey/>
+                {hidden}
+                <button class="btn btn--primary" type="submit" aria-keyshortcuts="r">
+                    "Run again with the same seed "<Key key="r"/>
+                </button>
+            </form>
+            <a class="btn btn--line" href=format!("{}#bench", form.address()) aria-keyshortcuts="e">
+                "Change and run "<Key key="e"/>
+            </a>
+            <a class="btn btn--text" href="/admin/simulations">"All runs"</a>
+        </div>
     }
 }
 
@@ -83,11 +129,6 @@ fn Story(run: RunSnapshot) -> impl IntoView {
     };
     let stock = run.lanes.first().map_or(0, |lane| lane.stock);
     let plan = run.plan;
-    let hows = plan.strategies.iter().map(|key| {
-        let name =
-            (plan.strategies.len() > 1).then(|| view! { <strong>{key.as_str()}</strong>": " });
-        view! { <p>{name}{key.explanation()}</p> }
-    });
     let strategies = plan.strategies.iter().map(|key| {
         let safety = if key.is_safe() {
             ("badge badge--ok", "Safe")
@@ -98,8 +139,7 @@ fn Story(run: RunSnapshot) -> impl IntoView {
     });
     view! {
         <section class="panel story" aria-labelledby="story-title">
-            <h2 id="story-title">"How stock was taken"</h2>
-            {hows.collect_view()}
+            <h2 id="story-title">"The plan"</h2>
             <dl class="facts" aria-label="Parameters of the run">
                 <dt>"Shelf"</dt><dd>{shelf}</dd>
                 <dt>"Strategy"</dt><dd>{strategies.collect_view()}</dd>

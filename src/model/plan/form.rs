@@ -1,0 +1,367 @@
+//! A plan as the fields of a form, or of an address: what a person typed, and what reproduces a run.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Arrivals, FaultKind, Faults, Journey, Quantities, Share, SimulationPlan, Thresholds};
+use crate::model::{FieldError, Quantity, ShopError, StrategyKey};
+
+/// Arrivals a second that the form proposes.
+const RATE_PRESET_PER_S: u32 = 500;
+/// What the form calls the shelf of a private lane.
+const LANE: &str = "lane";
+
+/// Makes [`PlanForm`], with one field a line.
+macro_rules! plan_form {
+    ($($(#[$about:meta])* $field:ident;)*) => {
+        /// See the module's documentation. What is empty is as the preset has it.
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(default)]
+        pub struct PlanForm {
+            $($(#[$about])* pub $field: String,)*
+        }
+
+        impl PlanForm {
+            /// Every field with its name, in the order of the form.
+            pub fn fields(&self) -> Vec<(&'static str, &str)> {
+                vec![$((stringify!($field), self.$field.as_str())),*]
+            }
+
+            /// Takes over what `typed` has for each field, if it has something.
+            pub fn overlay(&mut self, typed: impl Fn(&str) -> Option<String>) {
+                $(if let Some(typed) = typed(stringify!($field)) {
+                    self.$field = typed;
+                })*
+            }
+        }
+    };
+}
+
+plan_form! {
+    /// `lane`, or the id of a product of the shop.
+    target;
+    /// Keys, comma-separated.
+    strategies;
+    buyers;
+    stock;
+    quantity;
+    rounds;
+    race_window_ms;
+    seed;
+    /// Anything, if lanes run at the same time.
+    together;
+    journey;
+    /// `open` or `closed`.
+    arrivals;
+    rate_per_s;
+    ramp_ms;
+    think_time_ms;
+    pool_size;
+    // Shares of attempts, in percent.
+    freeze;
+    slow_statement;
+    drop_connection;
+    abandon;
+    double_click;
+    // Thresholds.
+    p99_ms_max;
+    failed_max;
+    retries_max;
+    orders_per_second_min;
+    /// Units that somebody expects to be oversold.
+    guess;
+}
+
+impl From<&SimulationPlan> for PlanForm {
+    fn from(plan: &SimulationPlan) -> Self {
+        let share = |kind| {
+            let found = plan.faults.iter().find(|(drawn, _)| *drawn == kind);
+            found.map_or_else(String::new, |(_, share)| share.to_string())
+        };
+        let limit = |limit: Option<u32>| limit.map_or_else(String::new, |limit| limit.to_string());
+        let (arrivals, rate_per_s) = match plan.arrivals {
+            Arrivals::Closed => ("closed", RATE_PRESET_PER_S),
+            Arrivals::Open { rate_per_s } => ("open", rate_per_s),
+        };
+        Self {
+            target: plan
+                .product_id
+                .map_or_else(|| LANE.to_owned(), |id| id.to_string()),
+            strategies: plan.strategies_in_words().replace(' ', ""),
+            buyers: plan.buyers.to_string(),
+            stock: plan.stock.to_string(),
+            quantity: plan.quantities.to_string(),
+            rounds: plan.rounds.to_string(),
+            race_window_ms: plan.race_window_ms.to_string(),
+            seed: plan.seed.to_string(),
+            together: if plan.lanes_together { "yes" } else { "" }.to_owned(),
+            journey: plan.journey.as_str().to_owned(),
+            arrivals: arrivals.to_owned(),
+            rate_per_s: rate_per_s.to_string(),
+            ramp_ms: plan.ramp_ms.to_string(),
+            think_time_ms: plan.think_time_ms.to_string(),
+            pool_size: plan.pool_size.to_string(),
+            freeze: share(FaultKind::Freeze),
+            slow_statement: share(FaultKind::SlowStatement),
+            drop_connection: share(FaultKind::DropConnection),
+            abandon: share(FaultKind::Abandon),
+            double_click: share(FaultKind::DoubleClick),
+            p99_ms_max: limit(plan.thresholds.p99_ms_max),
+            failed_max: limit(plan.thresholds.failed_max),
+            retries_max: limit(plan.thresholds.retries_max),
+            orders_per_second_min: limit(plan.thresholds.orders_per_second_min),
+            guess: limit(plan.guess),
+        }
+    }
+}
+
+impl PlanForm {
+    /// The address of the form with this plan typed in. Of what the preset says too, it says nothing.
+    pub fn address(&self) -> String {
+        let preset = Self::from(&SimulationPlan::preset());
+        let fields = self.fields().into_iter().zip(preset.fields());
+        // Keys, numbers and commas: nothing that an address would have to escape.
+        let differing: Vec<_> = fields
+            .filter(|((_, value), (_, preset))| value != preset)
+            .map(|((name, value), _)| format!("{name}={value}"))
+            .collect();
+        if differing.is_empty() {
+            return "/admin/simulations".to_owned();
+        }
+        format!("/admin/simulations?{}", differing.join("&"))
+    }
+
+    /// Names everything that is wrong at once: what is no number is checked on with the preset's.
+    ///
+    /// # Errors
+    /// [`ShopError::FieldsInvalid`]; [`ShopError::StrategyUnknown`]; [`ShopError::UnknownProduct`]; what
+    /// [`SimulationPlan::validate`] refuses.
+    pub fn parse(&self) -> Result<SimulationPlan, ShopError> {
+        let mut parser = Parser::default();
+        let plan = self.plan(&mut parser)?;
+        let mut errors = parser.errors;
+        match plan.validate() {
+            Ok(plan) if errors.is_empty() => Ok(plan),
+            Err(ShopError::FieldsInvalid(more)) => {
+                errors.extend(more);
+                Err(ShopError::FieldsInvalid(errors))
+            }
+            Err(other) if errors.is_empty() => Err(other),
+            _ => Err(ShopError::FieldsInvalid(errors)),
+        }
+    }
+
+    fn plan(&self, parser: &mut Parser) -> Result<SimulationPlan, ShopError> {
+        let preset = SimulationPlan::preset();
+        Ok(SimulationPlan {
+            strategies: self.strategies()?,
+            lanes_together: !self.together.is_empty(),
+            buyers: parser.number("buyers", &self.buyers, preset.buyers),
+            stock: parser.number("stock", &self.stock, preset.stock),
+            quantities: self.quantities(parser),
+            rounds: parser.number("rounds", &self.rounds, preset.rounds),
+            seed: parser.whole("seed", &self.seed).unwrap_or(preset.seed),
+            arrivals: self.arrivals(parser),
+            ramp_ms: parser.optional("ramp_ms", &self.ramp_ms).unwrap_or(0),
+            think_time_ms: parser
+                .optional("think_time_ms", &self.think_time_ms)
+                .unwrap_or(0),
+            race_window_ms: parser.number("race_window_ms", &self.race_window_ms, 0),
+            journey: self.journey(parser),
+            pool_size: parser
+                .optional("pool_size", &self.pool_size)
+                .unwrap_or(preset.pool_size),
+            faults: self.faults(parser),
+            thresholds: Thresholds {
+                p99_ms_max: parser.optional("p99_ms_max", &self.p99_ms_max),
+                failed_max: parser.optional("failed_max", &self.failed_max),
+                retries_max: parser.optional("retries_max", &self.retries_max),
+                orders_per_second_min: parser
+                    .optional("orders_per_second_min", &self.orders_per_second_min),
+            },
+            product_id: self.product_id()?,
+            guess: parser.optional("guess", &self.guess),
+        })
+    }
+
+    fn strategies(&self) -> Result<Vec<StrategyKey>, ShopError> {
+        let chosen = self.strategies.split(',').map(str::trim);
+        chosen
+            .filter(|key| !key.is_empty())
+            .map(str::parse)
+            .collect()
+    }
+
+    fn quantities(&self, parser: &mut Parser) -> Quantities {
+        Quantities::parse(&self.quantity).unwrap_or_else(|error| {
+            parser.refuse("quantity", &error.to_string());
+            Quantities::Fixed(Quantity::ONE)
+        })
+    }
+
+    fn arrivals(&self, parser: &mut Parser) -> Arrivals {
+        match self.arrivals.as_str() {
+            "open" => Arrivals::Open {
+                rate_per_s: parser.number("rate_per_s", &self.rate_per_s, 1),
+            },
+            _ => Arrivals::Closed,
+        }
+    }
+
+    fn journey(&self, parser: &mut Parser) -> Journey {
+        if self.journey.is_empty() {
+            return Journey::default();
+        }
+        Journey::named(&self.journey).unwrap_or_else(|| {
+            parser.refuse("journey", "Please choose one of the journeys.");
+            Journey::default()
+        })
+    }
+
+    fn faults(&self, parser: &mut Parser) -> Faults {
+        let shares = [
+            (FaultKind::Freeze, "freeze", &self.freeze),
+            (
+                FaultKind::SlowStatement,
+                "slow_statement",
+                &self.slow_statement,
+            ),
+            (
+                FaultKind::DropConnection,
+                "drop_connection",
+                &self.drop_connection,
+            ),
+            (FaultKind::Abandon, "abandon", &self.abandon),
+            (FaultKind::DoubleClick, "double_click", &self.double_click),
+        ];
+        let drawn = shares.map(|(kind, field, typed)| (kind, parser.share(field, typed)));
+        Faults::of(
+            drawn
+                .into_iter()
+                .filter(|(_, share)| *share > Share::default()),
+        )
+    }
+
+    fn product_id(&self) -> Result<Option<i64>, ShopError> {
+        match self.target.as_str() {
+            LANE | "" => Ok(None),
+            id => id.parse().map(Some).map_err(|_| ShopError::UnknownProduct),
+        }
+    }
+}
+
+/// Reads numbers, and keeps a sentence for each that is none.
+#[derive(Default)]
+struct Parser {
+    errors: Vec<FieldError>,
+}
+
+impl Parser {
+    fn refuse(&mut self, field: &str, message: &str) {
+        self.errors.push(FieldError {
+            field: field.to_owned(),
+            message: message.to_owned(),
+        });
+    }
+
+    fn whole(&mut self, field: &str, typed: &str) -> Option<u64> {
+        let number = typed.trim().parse().ok();
+        if number.is_none() {
+            self.refuse(field, "Please enter a whole number.");
+        }
+        number
+    }
+
+    /// What does not fit is larger than any limit, and is refused by the plan itself.
+    fn number(&mut self, field: &str, typed: &str, preset: u32) -> u32 {
+        self.whole(field, typed)
+            .map_or(preset, |number| u32::try_from(number).unwrap_or(u32::MAX))
+    }
+
+    fn optional(&mut self, field: &str, typed: &str) -> Option<u32> {
+        if typed.trim().is_empty() {
+            return None;
+        }
+        Some(self.number(field, typed, 0))
+    }
+
+    /// Empty is none of them.
+    fn share(&mut self, field: &str, typed: &str) -> Share {
+        if typed.trim().is_empty() {
+            return Share::default();
+        }
+        Share::parse(typed).unwrap_or_else(|_| {
+            self.refuse(field, "Please enter a percentage from 0 to 100.");
+            Share::default()
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rich() -> SimulationPlan {
+        SimulationPlan {
+            strategies: vec![StrategyKey::RowLock, StrategyKey::Unguarded],
+            lanes_together: true,
+            buyers: 100,
+            stock: 7,
+            quantities: Quantities::parse("1..3").unwrap_or(Quantities::Fixed(Quantity::ONE)),
+            rounds: 2,
+            seed: u64::MAX,
+            arrivals: Arrivals::Open { rate_per_s: 50 },
+            ramp_ms: 20,
+            race_window_ms: 5,
+            pool_size: 8,
+            faults: Faults::of([
+                (FaultKind::Freeze, Share::percent(2)),
+                (FaultKind::DoubleClick, Share::percent(50)),
+            ]),
+            thresholds: Thresholds {
+                p99_ms_max: Some(50),
+                orders_per_second_min: Some(9),
+                ..Thresholds::default()
+            },
+            guess: Some(12),
+            ..SimulationPlan::preset()
+        }
+    }
+
+    fn typed_in(address: &str) -> PlanForm {
+        let query = address.split_once('?').map_or("", |(_, query)| query);
+        let mut form = PlanForm::from(&SimulationPlan::preset());
+        form.overlay(|field| {
+            let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+            pairs
+                .find(|(name, _)| *name == field)
+                .map(|(_, value)| value.to_owned())
+        });
+        form
+    }
+
+    #[test]
+    fn an_address_reproduces_its_plan() {
+        for plan in [SimulationPlan::preset(), rich()] {
+            let address = PlanForm::from(&plan).address();
+            assert_eq!(typed_in(&address).parse(), Ok(plan), "{address}");
+        }
+        let preset = PlanForm::from(&SimulationPlan::preset());
+        assert_eq!(preset.address(), "/admin/simulations");
+    }
+
+    #[test]
+    fn everything_that_is_wrong_is_named_at_once() {
+        let form = PlanForm {
+            buyers: "0".to_owned(),
+            stock: "some".to_owned(),
+            freeze: "101".to_owned(),
+            journey: "on foot".to_owned(),
+            p99_ms_max: "fast".to_owned(),
+            ..PlanForm::from(&SimulationPlan::preset())
+        };
+        let error = form.parse().expect_err("it is refused");
+        for field in ["buyers", "stock", "freeze", "journey", "p99_ms_max"] {
+            assert!(error.about_field(field).is_some(), "{field}: {error:?}");
+        }
+    }
+}

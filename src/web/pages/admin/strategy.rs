@@ -1,0 +1,119 @@
+//! `/admin/strategies/{key}`: how a strategy takes stock, what it says to the database, and its source.
+
+mod texts;
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+
+use self::texts::{Part, SqlLine};
+use super::Subnav;
+use crate::{
+    model::{SimulationPlan, StrategyKey, plan::PlanForm},
+    web::pages::frame::{Bundle, Page, framed},
+};
+
+/// `/admin/strategies/{key}`
+#[component]
+pub fn StrategyPage() -> impl IntoView {
+    let key = use_params_map()
+        .get_untracked()
+        .get("key")
+        .unwrap_or_default();
+    framed(|visit| async move {
+        visit.require_admin().await?;
+        let strategy: StrategyKey = key.parse()?;
+        Ok(Page::private(
+            strategy.as_str(),
+            Bundle::None,
+            view! { <StrategyView strategy/> },
+        ))
+    })
+}
+
+#[component]
+fn StrategyView(strategy: StrategyKey) -> impl IntoView {
+    let (path, source) = texts::source(strategy);
+    let plan = SimulationPlan {
+        strategies: vec![strategy],
+        ..SimulationPlan::preset()
+    };
+    let summary = format!("This strategy {}.", strategy.summary());
+    view! {
+        <main class="page" id="main" tabindex="-1">
+            <Subnav current="/admin/simulations"/>
+            <div class="page-head">
+                <h1>{strategy.as_str()}" "<SafetyBadge strategy/></h1>
+                <p class="page-head__lead">{summary}</p>
+            </div>
+            <div class="understand">
+                <section class="panel" aria-labelledby="how-title">
+                    <h2 class="panel__title" id="how-title">"How it works"</h2>
+                    <p>{strategy.explanation()}</p>
+                    <h3>"Watch for"</h3>
+                    <p>{strategy.watch_for()}</p>
+                    <p class="run__actions">
+                        <a class="btn btn--primary" href=format!("{}#bench", PlanForm::from(&plan).address())>"Run it"</a>
+                    </p>
+                </section>
+                <section class="panel" aria-labelledby="sql-title">
+                    <h2 class="panel__title" id="sql-title">"What it says to the database"</h2>
+                    <Sql strategy part=Part::Sale caption="For a sale"/>
+                    <Sql strategy part=Part::Refusal caption="For a refusal"/>
+                </section>
+            </div>
+            <section class="panel" aria-labelledby="source-title">
+                <h2 class="panel__title" id="source-title">"Its source: "<code>{path}</code></h2>
+                <pre class="source" tabindex="0" aria-labelledby="source-title"><code>{source}</code></pre>
+            </section>
+        </main>
+    }
+}
+
+/// Whether it may be trusted with stock.
+#[component]
+fn SafetyBadge(strategy: StrategyKey) -> impl IntoView {
+    let (class, word) = if strategy.is_safe() {
+        ("badge badge--ok", "Safe")
+    } else {
+        ("badge badge--bad", "Unsafe")
+    };
+    view! { <span class=class>{word}</span> }
+}
+
+#[component]
+fn Sql(strategy: StrategyKey, part: Part, caption: &'static str) -> impl IntoView {
+    let lines = texts::statements(strategy, part)
+        .into_iter()
+        .map(|SqlLine { text, decides }| {
+            if decides {
+                view! { <mark class="sql__line sql__line--decides">{text}"\n"</mark> }.into_any()
+            } else {
+                view! { <span class="sql__line">{text}"\n"</span> }.into_any()
+            }
+        })
+        .collect_view();
+    let label = format!("{caption}, statements of {strategy}");
+    view! {
+        <figure class="sql">
+            <figcaption class="sql__caption">{caption}</figcaption>
+            <pre class="sql__text" tabindex="0" role="region" aria-label=label><code>{lines}</code></pre>
+        </figure>
+    }
+}
+
+/// What to look at in a run by this strategy, why it comes out so, and what it says to the database.
+#[component]
+pub fn Understand(strategy: StrategyKey) -> impl IntoView {
+    let source = format!("/admin/strategies/{strategy}");
+    view! {
+        <section class="understand__one" aria-label=format!("Understanding {strategy}")>
+            <h3>{strategy.as_str()}" "<SafetyBadge strategy/></h3>
+            <dl class="understand__why">
+                <dt>"Watch for"</dt><dd>{strategy.watch_for()}</dd>
+                <dt>"Why"</dt><dd>{strategy.explanation()}</dd>
+            </dl>
+            <Sql strategy part=Part::Sale caption="What it says to the database for a sale"/>
+            <p><a href=source>"All that it says, and its source"</a></p>
+        </section>
+    }
+}
