@@ -76,3 +76,19 @@ test("a refused plan says why and keeps what was typed", async ({ page, adminPas
   await expect(page.getByLabel("Buyers")).toHaveValue("0");
   await expect(page.getByLabel("Seed")).toHaveValue("7");
 });
+
+test("a run is paused, resumed and stopped without JavaScript", async ({ page, adminPassword }) => {
+  await signIn(page.request, adminPassword);
+  await page.goto("/admin/simulations?arrivals=open&rate_per_s=10&buyers=9000&stock=9000");
+  await page.getByRole("button", { name: "Simulate flash sale" }).click();
+  const address = page.url();
+  for (const [name, state] of [
+    ["Pause arrivals", "Paused"],
+    ["Resume", "Running"],
+    ["Stop", "Stopped"],
+  ] as const) {
+    await page.getByRole("button", { name }).click();
+    await expect(page).toHaveURL(address);
+    await expect(page.getByTestId("run-state")).toHaveText(state);
+  }
+});

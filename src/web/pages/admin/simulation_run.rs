@@ -85,7 +85,7 @@ fn RunView(run: RunSnapshot, notice: Option<Notice>) -> impl IntoView {
             <Keys/>
             {problem.map(|title| view! { <ErrorNotice title><p>"The run goes on as it was."</p></ErrorNotice> })}
             <LiveRun run=run.clone()><Story run=run.clone()/></LiveRun>
-            <section aria-labelledby="understand-title">
+            <section class="understand-part" aria-labelledby="understand-title">
                 <h2 class="section-title" id="understand-title">"Understand"</h2>
                 <div class="understand">{strategies}</div>
             </section>

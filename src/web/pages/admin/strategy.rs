@@ -86,9 +86,9 @@ fn Sql(strategy: StrategyKey, part: Part, caption: &'static str) -> impl IntoVie
         .into_iter()
         .map(|SqlLine { text, decides }| {
             if decides {
-                view! { <mark class="sql__line sql__line--decides">{text}"\n"</mark> }.into_any()
+                view! { <mark class="sql__line sql__line--decides">{text}</mark> }.into_any()
             } else {
-                view! { <span class="sql__line">{text}"\n"</span> }.into_any()
+                view! { <span class="sql__line">{text}</span> }.into_any()
             }
         })
         .collect_view();
