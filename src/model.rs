@@ -2,6 +2,7 @@
 
 pub mod bill;
 pub mod cart;
+pub mod lock_view;
 pub mod money;
 pub mod order;
 pub mod payment;
@@ -15,6 +16,7 @@ pub mod verdict;
 
 pub use bill::{Bill, DiscountValue};
 pub use cart::{AppliedCode, CartLine, CartView, CheckoutView, ReleasedLine, Reservation};
+pub use lock_view::{DbLock, DbSession};
 pub use money::{Currency, Money};
 pub use order::{
     CancelReason, Contact, FieldError, OrderLineView, OrderStatus, OrderView, PaymentState,
