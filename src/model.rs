@@ -2,6 +2,7 @@
 
 pub mod bill;
 pub mod cart;
+pub mod lock_queue;
 pub mod lock_view;
 pub mod money;
 pub mod order;
@@ -11,8 +12,10 @@ pub mod product;
 pub mod quantity;
 pub mod shop_error;
 pub mod snapshot;
+pub mod statement;
 pub mod strategy;
 pub mod verdict;
+pub mod waterfall;
 
 pub use bill::{Bill, DiscountValue};
 pub use cart::{AppliedCode, CartLine, CartView, CheckoutView, ReleasedLine, Reservation};

@@ -4,6 +4,7 @@ mod arrivals;
 mod faults;
 mod http;
 mod lanes;
+mod lock_view;
 mod promises;
 mod stored;
 mod verdict;

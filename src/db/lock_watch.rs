@@ -74,7 +74,7 @@ SELECT json_build_object(
       WHEN 'virtualxid' THEN l.virtualxid
       WHEN 'advisory' THEN CASE l.objsubid
         WHEN 1 THEN ((l.classid::bigint << 32) | l.objid::bigint)::text
-        ELSE format('%s, %s', l.classid, l.objid) END END,
+        ELSE format('%s, %s', l.classid::bigint::bit(32)::int, l.objid::bigint::bit(32)::int) END END,
     'waitingMs', CASE WHEN NOT l.granted THEN extract(epoch FROM clock_timestamp() - l.since) * 1000 END)
     ORDER BY l.granted, l.locktype, l.relname, l.mode)
     FROM lock l WHERE l.pid = s.pid), '[]'))::text

@@ -50,6 +50,22 @@ pub struct DbLock {
     pub waiting_ms: Option<f64>,
 }
 
+impl DbLock {
+    /// The lock, as it is shown.
+    pub fn in_words(&self) -> String {
+        let object = self.object.as_deref().unwrap_or_default();
+        let table = self.relation.as_deref().unwrap_or("another table");
+        match self.kind.as_str() {
+            "transactionid" => format!("transaction {object}"),
+            "tuple" => format!("row {object} of {table}"),
+            "page" => format!("page {object} of {table}"),
+            "relation" => format!("table {table} ({})", self.mode),
+            "advisory" => format!("advisory lock {object}"),
+            kind => format!("{kind} {object}"),
+        }
+    }
+}
+
 impl DbSession {
     /// True while it stands at a lock that it has not got.
     pub fn waits(&self) -> bool {

@@ -17,6 +17,7 @@ use super::{
     recorder::{Recorder, Unsettled},
     schedule::{Ask, Schedule},
     store::OpenedLane,
+    waterfall::WaterfallRecorder,
 };
 
 /// The buyers of one lane, and where they buy what.
@@ -27,6 +28,7 @@ pub struct Crowd {
     pub schedule: Arc<Schedule>,
     pub storefront: Arc<dyn Storefront>,
     pub recorder: Arc<Recorder>,
+    pub waterfall: Arc<WaterfallRecorder>,
 }
 
 impl Crowd {
@@ -49,7 +51,8 @@ impl Crowd {
     async fn attempt(&self, begin: Instant, place: usize, buyer: u32, round: u32) {
         let start = self.wait_for_start(begin, place, round).await;
         let ask = self.schedule.ask(buyer, round);
-        let attempt = self.storefront.buy(self.order(&ask)).await;
+        let buy = self.storefront.buy(self.order(&ask));
+        let attempt = self.waterfall.follow(&ask, (begin, start), buy).await;
         self.recorder.record(&ask, start.elapsed(), attempt);
     }
 

@@ -1,5 +1,7 @@
 //! Runs that are going on in this process, for those who watch.
 
+mod locks;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -8,7 +10,7 @@ use std::{
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::model::{LaneSnapshot, LatencyMs, RunSnapshot, Sample, Verdict};
+use crate::model::{LaneSnapshot, LatencyMs, RunSnapshot, Sample, Verdict, lock_queue::LaneLocks};
 
 /// Points of a chart that are kept. Beyond, every second one is dropped and sampling slows down by half.
 pub const SAMPLES_MAX: usize = 600;
@@ -17,6 +19,7 @@ pub const SAMPLES_MAX: usize = 600;
 #[derive(Debug)]
 pub struct LiveRun {
     snapshot: Mutex<RunSnapshot>,
+    locks: Mutex<Vec<LaneLocks>>,
     bell: watch::Sender<u64>,
 }
 
@@ -24,6 +27,7 @@ impl LiveRun {
     /// A run that has just begun.
     pub fn new(snapshot: RunSnapshot) -> Arc<Self> {
         Arc::new(Self {
+            locks: Mutex::new(locks::unseen(&snapshot)),
             snapshot: Mutex::new(snapshot),
             bell: watch::Sender::new(0),
         })
