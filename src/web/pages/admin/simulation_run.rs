@@ -6,8 +6,12 @@ use uuid::Uuid;
 
 use super::Subnav;
 use crate::{
-    islands::workbench::LiveRun,
-    model::{RunSnapshot, RunState, Sample, ShopError, SimulationPlan, StrategyKey},
+    db::Db,
+    islands::workbench::{LiveRun, LockView},
+    model::{
+        RunSnapshot, RunState, Sample, ShopError, SimulationPlan, StrategyKey,
+        lock_queue::LaneLocks,
+    },
     simulation::store,
     web::pages::frame::{Bundle, Page, framed},
 };
@@ -22,20 +26,34 @@ pub fn SimulationRunPage() -> impl IntoView {
     framed(|visit| async move {
         visit.require_admin().await?;
         let id = Uuid::try_parse(&id).map_err(|_| ShopError::UnknownSimulation)?;
-        let run = match visit.engine().runs().get(id) {
-            Some(live) => live.snapshot(),
-            None => store::find(visit.shop().db(), id).await?,
+        let live = visit.engine().runs().get(id);
+        let (run, locks) = match &live {
+            Some(live) => (live.snapshot(), live.locks()),
+            None => stored(visit.shop().db(), id).await?,
         };
         Ok(Page::private(
             "Simulation run",
             Bundle::Workbench,
-            view! { <RunView run/> },
+            view! { <RunView run locks is_here=live.is_some()/> },
         ))
     })
 }
 
+async fn stored(db: &Db, id: Uuid) -> Result<(RunSnapshot, Vec<LaneLocks>), ShopError> {
+    let run = store::find(db, id).await?;
+    let kept = store::locks_of_run(db, id).await?;
+    let lanes = run.lanes.iter().zip(kept);
+    let locks = lanes.map(|(lane, kept)| kept.unwrap_or(LaneLocks::unseen(lane.strategy)));
+    Ok((run.clone(), locks.collect()))
+}
+
 #[component]
-fn RunView(run: RunSnapshot) -> impl IntoView {
+fn RunView(
+    run: RunSnapshot,
+    locks: Vec<LaneLocks>,
+    /// Whether it goes on in this server.
+    is_here: bool,
+) -> impl IntoView {
     let mut shelves: Vec<_> = run
         .lanes
         .iter()
@@ -68,6 +86,7 @@ fn RunView(run: RunSnapshot) -> impl IntoView {
                 <p class="page-head__lead">{lead}</p>
             </div>
             <LiveRun run=run.clone()><Story run=run.clone()/></LiveRun>
+            <LockView lanes=locks running=running && is_here/>
             {samples}
             <p class="run__actions"><a class="btn btn--line" href="/admin/simulations">"All runs"</a></p>
         </main>
