@@ -18,12 +18,12 @@ use crate::{
     model::lock_queue::Reach,
 };
 
-/// The time to the first look. A lane of 33 buyers is over in 60 ms, so that the first looks come quickly …
+/// The time to the second look. A lane of 33 buyers is over in 60 ms, so that the first looks come quickly …
 const FIRST_LOOK_AFTER: Duration = Duration::from_millis(5);
 /// … each after twice the time of the one before, up to four a second.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Between two looks at least this many times what a look took: a database that is slow to answer is asked less often.
-const REST_PER_LOOK: u32 = 20;
+const REST_PER_LOOK: u32 = 3;
 
 /// One lane, while its buyers are at it.
 pub struct LockWatch {
@@ -46,6 +46,8 @@ impl LockWatch {
         let begin = Instant::now();
         let mut pause = FIRST_LOOK_AFTER;
         let whose = self.whose();
+        // Has the server plan the question: the buyers of a short lane would be gone before its answer.
+        self.look(begin, &whose).await;
         loop {
             tokio::time::sleep(pause).await;
             let asked = Instant::now();
@@ -57,10 +59,9 @@ impl LockWatch {
 
     /// A look without an answer is one that was not taken.
     async fn look(&self, begin: Instant, whose: &Whose) {
-        let elapsed = begin.elapsed();
         match lock_watch::sessions(&self.db, whose).await {
             Ok(sessions) => {
-                let mut queue = queue(&sessions, whose, elapsed);
+                let mut queue = queue(&sessions, whose, begin.elapsed());
                 queue.in_memory = self.storefront.in_line(self.product_id);
                 let waterfall = self.waterfall.picture(Instant::now());
                 self.run.see_locks(self.index, queue, waterfall);

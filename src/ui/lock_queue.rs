@@ -77,10 +77,14 @@ fn sentence(moment: Moment, queue: Option<&LockQueue>) -> String {
                 (Moment::Now, _) => format!("{waiting} wait."),
                 _ => format!("{waiting} waited."),
             };
-            match queue.at_work {
-                0 => wait,
-                1 => format!("{wait} One more is in a transaction, and in nobody’s way."),
-                more => format!("{wait} {more} more are in a transaction, and in nobody’s way."),
+            match (queue.at_work, waiting) {
+                (0, _) => wait,
+                (1, 0) => format!("{wait} One session is in a transaction."),
+                (sessions, 0) => format!("{wait} {sessions} sessions are in a transaction."),
+                (1, _) => format!("{wait} One more is in a transaction, and in nobody’s way."),
+                (more, _) => {
+                    format!("{wait} {more} more are in a transaction, and in nobody’s way.")
+                }
             }
         }
     }

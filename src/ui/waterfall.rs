@@ -6,7 +6,7 @@ use crate::model::waterfall::{Outcome, Part, Precision, Row, Span, Waterfall};
 
 const LEFT: f64 = 76.0;
 const RIGHT: f64 = 690.0;
-const TOP: f64 = 26.0;
+const TOP: f64 = 34.0;
 const ROW: f64 = 16.0;
 const BAR: f64 = 11.0;
 /// A part shorter than this would not be seen.
@@ -18,7 +18,7 @@ const LABEL_EVERY: usize = 5;
 const fn pattern(part: Part) -> (&'static str, &'static str) {
     match part {
         Part::PoolWait => ("fall-pool", "M1.5 0V6M4.5 0V6"),
-        Part::LockWait => ("fall-lock", "M-1 5L5-1M1 7L7 1"),
+        Part::LockWait => ("fall-lock", "M-1.5 1.5L1.5-1.5M0 6L6 0M4.5 7.5L7.5 4.5"),
         Part::Execute => ("fall-execute", ""),
         Part::Commit => ("fall-commit", "M0 1.5H6M0 4.5H6"),
     }
@@ -101,7 +101,7 @@ pub fn Falls(
             aria-labelledby=format!("{title} {description}")>
             <title id=title.clone()>"What the first buyers waited for, one row each"</title>
             <desc id=description.clone()>{describe(&waterfall)}</desc>
-            <text class="plot__title" x="4" y="14">"Buyer"</text>
+            <text class="plot__title" x="4" y="22">"Buyer"</text>
             {scale.grid()}
             {rows}
         </svg>

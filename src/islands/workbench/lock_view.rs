@@ -50,6 +50,11 @@ fn line(
         })
     });
     let title = format!("locks-{index}");
+    let picture =
+        move || match lane.with(|lane| lane.as_ref().is_some_and(|lane| lane.now.is_some())) {
+            true => "locks__picture locks__picture--live",
+            false => "locks__picture",
+        };
     let badge = move |locks: LaneLocks| {
         let (moment, queue) = shown(&locks, running);
         view! { <MomentBadge moment elapsed_ms=queue.map(|queue| queue.elapsed_ms)/> }
@@ -61,7 +66,7 @@ fn line(
                 <h2 id=title.clone()>"The line at the lock"{of}</h2>
                 {move || lane.get().map(badge)}
             </div>
-            <div class="locks__picture">
+            <div class=picture>
                 {move || lane.get().map(|locks| view! { <LockPicture locks running/> })}
             </div>
             <details class="locks__table">
