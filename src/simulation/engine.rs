@@ -182,7 +182,7 @@ impl Engine {
         // Each pool has a name of its own, by which the lock view knows whose sessions are whose.
         let crowd = uuid::Uuid::new_v4().simple().to_string();
         for pool in 0..pools {
-            let name = format!("doorbuster buyers {crowd} {pool}");
+            let name = format!("{} {crowd} {pool}", settings.application_name);
             let db = Db::connect_as(&self.url, settings, &name).await?;
             db.warm_up().await?;
             opened.push(db);
