@@ -6,6 +6,7 @@ pub mod connect;
 pub mod dialect;
 pub mod embedded;
 pub mod entity;
+pub mod lock_watch;
 pub mod locks;
 pub mod schema;
 pub mod session_store;

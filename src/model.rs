@@ -3,6 +3,8 @@
 pub mod bill;
 pub mod cart;
 pub mod findings;
+pub mod lock_queue;
+pub mod lock_view;
 pub mod money;
 pub mod order;
 pub mod payment;
@@ -12,11 +14,14 @@ pub mod quantity;
 pub mod run_state;
 pub mod shop_error;
 pub mod snapshot;
+pub mod statement;
 pub mod strategy;
 pub mod verdict;
+pub mod waterfall;
 
 pub use bill::{Bill, DiscountValue};
 pub use cart::{AppliedCode, CartLine, CartView, CheckoutView, ReleasedLine, Reservation};
+pub use lock_view::{DbLock, DbSession};
 pub use money::{Currency, Money};
 pub use order::{
     CancelReason, Contact, FieldError, OrderLineView, OrderStatus, OrderView, PaymentState,

@@ -5,11 +5,13 @@ pub mod crowd;
 pub mod door;
 pub mod engine;
 pub mod live;
+pub mod lock_watch;
 pub mod recorder;
 pub mod schedule;
 pub mod store;
 pub mod sweep;
 pub mod verdict;
+pub mod waterfall;
 
 mod sampler;
 

@@ -3,7 +3,9 @@
 pub mod bill;
 pub mod chart;
 pub mod field;
+pub mod lock_queue;
 pub mod notice;
 pub mod order_badge;
 pub mod stock_line;
 pub mod verdict_tile;
+pub mod waterfall;

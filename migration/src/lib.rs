@@ -22,6 +22,7 @@ mod m0012_operation;
 mod m0013_stock_layout;
 mod m0014_early_release;
 mod m0015_run_control;
+mod m0016_lock_picture;
 
 /// All steps, oldest first.
 pub struct Migrator;
@@ -45,6 +46,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0013_stock_layout::Migration),
             Box::new(m0014_early_release::Migration),
             Box::new(m0015_run_control::Migration),
+            Box::new(m0016_lock_picture::Migration),
         ]
     }
 }

@@ -94,6 +94,7 @@ pub struct Db {
     reader: Reader,
     turnstile: Arc<Semaphore>,
     settings: PoolSettings,
+    name: Arc<str>,
 }
 
 /// How long an idle transaction may stand before PostgreSQL ends it, in milliseconds.
@@ -114,13 +115,27 @@ impl Db {
     /// # Errors
     /// [`ConnectError`] when the URL is of another kind or nobody answers.
     pub async fn connect(url: &str, settings: PoolSettings) -> Result<Self, ConnectError> {
+        Self::connect_as(url, settings, settings.application_name).await
+    }
+
+    /// The same under a name of its own, by which its sessions can be told from those of other pools. PostgreSQL keeps 63 bytes of it.
+    ///
+    /// # Errors
+    /// As [`Db::connect`].
+    pub async fn connect_as(
+        url: &str,
+        settings: PoolSettings,
+        name: &str,
+    ) -> Result<Self, ConnectError> {
         check_url(url)?;
         let half_done = Suspicion::default();
-        let transactions = Database::connect(for_transactions(url, settings, half_done.clone()))
+        let options = for_transactions(url, settings, name.to_owned(), half_done.clone());
+        let transactions = Database::connect(options)
             .await
             .map_err(ConnectError::Unreachable)?;
         let suspicion = Suspicion::default();
-        let connection = Database::connect(for_reads(url, settings, suspicion.clone()))
+        let options = for_reads(url, settings, name.to_owned(), suspicion.clone());
+        let connection = Database::connect(options)
             .await
             .map_err(ConnectError::Unreachable)?;
         Ok(Self {
@@ -133,6 +148,7 @@ impl Db {
             },
             turnstile: Arc::new(Semaphore::new(settings.transactions_max as usize)),
             settings,
+            name: name.into(),
         })
     }
 
@@ -171,6 +187,11 @@ impl Db {
         &self.settings
     }
 
+    /// What its sessions are called in `pg_stat_activity`.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The gate that a transaction passes before it takes a connection.
     pub(super) fn turnstile(&self) -> Arc<Semaphore> {
         Arc::clone(&self.turnstile)
@@ -183,7 +204,12 @@ impl Db {
     }
 }
 
-fn for_transactions(url: &str, settings: PoolSettings, half_done: Suspicion) -> ConnectOptions {
+fn for_transactions(
+    url: &str,
+    settings: PoolSettings,
+    name: String,
+    half_done: Suspicion,
+) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(settings.transactions_max)
@@ -192,7 +218,7 @@ fn for_transactions(url: &str, settings: PoolSettings, half_done: Suspicion) -> 
         .test_before_acquire_if_idle_for(PING_AFTER_IDLE)
         .sqlx_logging(false)
         .map_sqlx_postgres_opts(move |pg| {
-            pg.application_name(settings.application_name).options([
+            pg.application_name(&name).options([
                 (
                     "idle_in_transaction_session_timeout",
                     IDLE_IN_TRANSACTION_MS.to_string(),
@@ -214,7 +240,12 @@ fn for_transactions(url: &str, settings: PoolSettings, half_done: Suspicion) -> 
 }
 
 /// No transaction ever begins here, so nothing needs to be rolled back.
-fn for_reads(url: &str, settings: PoolSettings, suspicion: Suspicion) -> ConnectOptions {
+fn for_reads(
+    url: &str,
+    settings: PoolSettings,
+    name: String,
+    suspicion: Suspicion,
+) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(settings.readers_max)
@@ -223,7 +254,7 @@ fn for_reads(url: &str, settings: PoolSettings, suspicion: Suspicion) -> Connect
         .test_before_acquire_if_idle_for(PING_AFTER_IDLE)
         .sqlx_logging(false)
         .map_sqlx_postgres_opts(move |pg| {
-            pg.application_name(settings.application_name).options([
+            pg.application_name(&name).options([
                 ("default_transaction_read_only", "on".to_owned()),
                 ("statement_timeout", in_ms(settings.statement_timeout)),
             ])

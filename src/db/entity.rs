@@ -19,6 +19,7 @@ pub mod server_heartbeat;
 pub mod session;
 pub mod shop_secret;
 pub mod simulation_lane;
+pub mod simulation_lock_picture;
 pub mod simulation_run;
 pub mod simulation_sample;
 pub mod stock;

@@ -6,6 +6,7 @@
 
 mod error;
 mod outcome;
+pub mod trace;
 
 pub use error::{Chain, TxnError, read_error};
 pub use outcome::{Outcome, TimeSplit};
@@ -28,7 +29,10 @@ use sea_orm::{
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::{Db, dialect};
-use crate::{config::crash_point, model::ShopError};
+use crate::{
+    config::crash_point,
+    model::{ShopError, waterfall::Part},
+};
 
 /// The rules for one kind of transaction.
 #[derive(Clone, Copy, Debug)]
@@ -131,6 +135,7 @@ impl Work {
     pub async fn waiting_for_lock<T>(&self, statement: impl Future<Output = T>) -> T {
         let start = Instant::now();
         let result = statement.await;
+        trace::mark(Part::LockWait, start);
         let waited = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
         self.lock_wait_us.fetch_add(waited, Ordering::Relaxed);
         result
@@ -174,7 +179,7 @@ where
     F: Body<T> + Send + Sync + 'static,
 {
     let db = db.clone();
-    let task = tokio::spawn(async move { run_in_task(&db, policy, body).await });
+    let task = trace::spawn(async move { run_in_task(&db, policy, body).await });
     task.await
         .unwrap_or_else(|_| Outcome::failed(TxnError::Panicked { name: policy.name }))
 }
@@ -339,6 +344,7 @@ where
         let result = (self.0)(db.transactions()).await;
         crash_point::pass("after commit of", name);
         split.execute += started.elapsed();
+        trace::mark(Part::Execute, started);
         result.map_err(|error| match Failure::of(name, error) {
             Failure::Final(TxnError::Unavailable { source: Some(error), .. })
                 if !matches!(error, DbErr::ConnectionAcquire(_)) =>
@@ -364,6 +370,7 @@ async fn turn(
         .await
         .map_err(|_| Failure::Final(TxnError::Unavailable { name, source: None }))?;
     split.pool_wait += queued.elapsed();
+    trace::mark(Part::PoolWait, queued);
     Ok(turn)
 }
 
@@ -388,6 +395,7 @@ where
         after_commit: Mutex::new(Vec::new()),
     };
     let result = body(&work).await;
+    trace::mark(Part::Execute, started);
     let lock_wait = Duration::from_micros(work.lock_wait_us.load(Ordering::Relaxed));
     split.lock_wait += lock_wait;
     split.execute += started.elapsed().saturating_sub(lock_wait);
@@ -400,6 +408,7 @@ where
             let outcome = commit(name, work).await;
             crash_point::pass("after commit of", name);
             split.commit += committed.elapsed();
+            trace::mark(Part::Commit, committed);
             outcome.map(|()| value)
         }
         Err(abort) => {

@@ -16,6 +16,8 @@ pub mod waiting_line;
 
 use std::sync::Arc;
 
+use crate::{model::StrategyKey, shop::Shop};
+
 pub use purchase::PurchaseRequest;
 pub use seam::Seam;
 
@@ -26,4 +28,16 @@ pub(super) struct Shared {
     pub known_keys: Arc<known_keys::KnownKeys>,
     pub batch_line: Arc<batch_line::BatchLine>,
     pub process_locks: process_locks::ProcessLocks,
+}
+
+impl Shop {
+    /// How many wait for a product in this process's memory, where the strategy lets them wait there.
+    pub fn in_line(&self, strategy: StrategyKey, product_id: i64) -> Option<u64> {
+        let waiting = match strategy {
+            StrategyKey::MicroBatch => self.shared.batch_line.waiting(),
+            StrategyKey::ProcessMutex => self.shared.process_locks.waiting(product_id),
+            _ => return None,
+        };
+        Some(waiting as u64)
+    }
 }

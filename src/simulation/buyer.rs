@@ -73,6 +73,9 @@ pub struct Taken {
 pub trait Storefront: Send + Sync {
     /// Tries to buy once, to the end: an unknown outcome is resolved with the same key.
     async fn buy(&self, order: Order) -> Attempt;
+
+    /// How many wait for a product in this process's memory; none where nobody does by design, or it is not known.
+    fn in_line(&self, product_id: i64) -> Option<u64>;
 }
 
 impl AttemptResult {

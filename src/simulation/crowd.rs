@@ -17,6 +17,7 @@ use super::{
     recorder::{Recorder, Unsettled},
     schedule::{Ask, Schedule},
     store::OpenedLane,
+    waterfall::WaterfallRecorder,
 };
 
 /// The buyers of one lane, and where they buy what.
@@ -28,6 +29,7 @@ pub struct Crowd {
     pub storefront: Arc<dyn Storefront>,
     pub recorder: Arc<Recorder>,
     pub door: Arc<Door>,
+    pub waterfall: Arc<WaterfallRecorder>,
 }
 
 /// The moment from which a lane's times count.
@@ -64,7 +66,8 @@ impl Crowd {
             return false;
         };
         let ask = self.schedule.ask(buyer, round);
-        let answer = self.storefront.buy(self.order(&ask));
+        let buy = self.storefront.buy(self.order(&ask));
+        let answer = self.waterfall.follow(&ask, (start.at, begin), buy);
         tokio::select! {
             biased;
             attempt = answer => self.recorder.record(&ask, begin.elapsed(), attempt),

@@ -180,8 +180,11 @@ impl Engine {
             1
         };
         let mut opened = Vec::with_capacity(pools);
-        for _ in 0..pools {
-            let db = Db::connect(&self.url, settings).await?;
+        // Each pool has a name of its own, by which the lock view knows whose sessions are whose.
+        let crowd = uuid::Uuid::new_v4().simple().to_string();
+        for pool in 0..pools {
+            let name = format!("{} {crowd} {pool}", settings.application_name);
+            let db = Db::connect_as(&self.url, settings, &name).await?;
             db.warm_up().await?;
             opened.push(db);
         }

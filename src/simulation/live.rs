@@ -1,5 +1,7 @@
 //! Runs that are going on in this process, for those who watch.
 
+mod locks;
+
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
@@ -12,6 +14,7 @@ use uuid::Uuid;
 use super::door::Door;
 use crate::model::{
     LaneSnapshot, LatencyMs, RunEvent, RunEventKind, RunSnapshot, RunWish, Sample, Verdict,
+    lock_queue::LaneLocks,
 };
 
 /// Points of a chart that are kept. Beyond, every second one is dropped and sampling slows down by half.
@@ -24,6 +27,7 @@ pub struct LiveRun {
     door: Arc<Door>,
     /// The lane that began last, or the first of those that run together, and when.
     begun: Mutex<Option<(usize, Instant)>>,
+    locks: Mutex<Vec<LaneLocks>>,
     bell: watch::Sender<u64>,
 }
 
@@ -31,6 +35,7 @@ impl LiveRun {
     /// A run that has just begun.
     pub fn new(snapshot: RunSnapshot) -> Arc<Self> {
         Arc::new(Self {
+            locks: Mutex::new(locks::unseen(&snapshot)),
             snapshot: Mutex::new(snapshot),
             door: Arc::new(Door::new()),
             begun: Mutex::new(None),
@@ -63,7 +68,7 @@ impl LiveRun {
     }
 
     /// Says that a lane's buyers are let go now.
-    pub fn begin(&self, lane: usize) {
+    pub fn lane_began(&self, lane: usize) {
         let together = self.lock().plan.lanes_together;
         let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
         if begun.is_none() || !together {

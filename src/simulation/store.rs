@@ -1,11 +1,13 @@
 //! Runs in the database: their lanes, their samples, and how they ended.
 
 mod ground;
+mod locks;
 mod opening;
 mod reading;
 mod server;
 
 pub use ground::{Ground, close_keys, ground, remaining};
+pub use locks::{keep_locks, locks_of_run};
 pub use opening::{Opening, open, started_under};
 pub use reading::{find, latest};
 pub use server::{DatabaseServer, server};

@@ -1,5 +1,6 @@
 //! Server-sent streams: what a page follows while it is open.
 
+pub mod locks;
 pub mod orders;
 pub mod runs;
 pub mod stock;
@@ -31,7 +32,16 @@ where
         loop {
             // Marked before reading, so that what changes meanwhile rings again.
             bell.mark_unchanged();
-            match next().await {
+            let mut update = next().await;
+            while let Update::Before(event, rest) = update {
+                if sender.send(event).await.is_err() {
+                    return;
+                }
+                update = *rest;
+            }
+            match update {
+                // Unwrapped above.
+                Update::Before(..) => return,
                 Update::Nothing => {}
                 Update::Event(event) => {
                     if sender.send(event).await.is_err() {
@@ -58,5 +68,7 @@ where
 enum Update {
     Nothing,
     Event(Result<Event, axum::Error>),
+    /// An event, and then the rest.
+    Before(Result<Event, axum::Error>, Box<Update>),
     Last(Result<Event, axum::Error>),
 }

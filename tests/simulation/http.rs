@@ -16,7 +16,9 @@ use axum::{
 use doorbuster::{
     model::{
         Quantity, SimulationPlan, StrategyKey, Verdict,
+        lock_queue::Reach,
         plan::{Arrivals, FaultKind, Faults},
+        waterfall::{Precision, Row},
     },
     simulation::{
         AttemptResult, Storefront,
@@ -71,6 +73,30 @@ async fn buyers_over_http_come_to_the_same_figures() {
         assert_eq!(figures(&verdict), (20, 10, 0, 0, 0, 0), "{verdict:#?}");
         assert!(verdict.invariants_held(), "{verdict:#?}");
     }
+    check_audit_clean(&shop).await;
+}
+
+/// Of buyers who go to other servers the lock view says what it can know, and that it is not more.
+#[tokio::test]
+async fn of_buyers_over_http_only_the_whole_time_is_known() {
+    let shop = TestShop::new().await;
+    let targets = [serve_shop(&shop, None).await];
+    let engine = engine(&shop);
+    let started = engine
+        .start(plan(StrategyKey::RowLock, 5, 3))
+        .await
+        .expect("the run starts");
+    let live = started.run.clone();
+    engine
+        .finish(started, &targets, |_| {})
+        .await
+        .expect("it ends with a verdict");
+    let locks = live.locks().remove(0);
+    assert_eq!(locks.reach, Reach::Shops);
+    assert_eq!(locks.waterfall.rows.len(), 5);
+    assert_eq!(locks.waterfall.precision(), Precision::Whole);
+    let bare = |row: &Row| row.spans.is_empty() && row.latency_ms > 0.0;
+    assert!(locks.waterfall.rows.iter().all(bare), "{locks:#?}");
     check_audit_clean(&shop).await;
 }
 

@@ -22,7 +22,7 @@ pub fn LiveRun(run: RunSnapshot, children: Children) -> impl IntoView {
         if !state.is_over() {
             super::super::stream::follow(
                 format!("/live/simulations/{id}"),
-                &["run", "news"],
+                &["run", "news", "locks"],
                 move |name, data| take_in(run, name, data),
             );
         }
@@ -79,6 +79,8 @@ fn take_in(run: RwSignal<RunSnapshot>, name: &str, data: &str) -> bool {
         if let Ok(whole) = serde_json::from_str::<RunSnapshot>(data) {
             run.set(whole);
         }
+    } else if name == "locks" {
+        super::lock_view::tell(data);
     } else if let Ok(news) = serde_json::from_str::<RunNews>(data) {
         run.update(|run| {
             for (lane, news) in run.lanes.iter_mut().zip(news.lanes) {

@@ -40,6 +40,13 @@ impl Default for BatchLine {
     }
 }
 
+impl BatchLine {
+    /// Orders that wait for the writer, without those that it has in hand.
+    pub fn waiting(&self) -> usize {
+        self.line.len()
+    }
+}
+
 /// An order in the line.
 #[derive(Debug)]
 struct Waiting {

@@ -28,6 +28,15 @@ impl ProcessLocks {
         Self(Locks::default())
     }
 
+    /// How many wait for the lock of a product.
+    pub fn waiting(&self, product_id: i64) -> usize {
+        let locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // One reference is the map's, one is that of who holds the lock; each of the others waits.
+        locks
+            .get(&product_id)
+            .map_or(0, |lock| Arc::strong_count(lock).saturating_sub(2))
+    }
+
     /// Waits for the lock of a product.
     pub async fn lock(&self, product_id: i64) -> OwnedMutexGuard<()> {
         let lock = Arc::clone(

@@ -72,6 +72,10 @@ impl Storefront for InProcess {
             Some(FaultKind::DoubleClick) => Box::pin(self.click_twice(&request)).await,
         }
     }
+
+    fn in_line(&self, product_id: i64) -> Option<u64> {
+        self.shop.in_line(self.strategy, product_id)
+    }
 }
 
 impl InProcess {

@@ -104,6 +104,11 @@ impl Storefront for OverHttp {
             _ => self.ask_to_the_end(&order).await,
         }
     }
+
+    /// It stands in the memory of another server.
+    fn in_line(&self, _product_id: i64) -> Option<u64> {
+        None
+    }
 }
 
 impl OverHttp {

@@ -17,11 +17,13 @@ use crate::{
     simulation::{
         buyer::{ATTEMPT_DEADLINE, HttpClient, InProcess, OverHttp, Storefront},
         crowd::{self, Crowd},
+        lock_watch::{self, LockWatch},
         recorder::Recorder,
         sampler::{self, Progress, Sampler},
         schedule::Schedule,
         store::{self, Ground, OpenedLane},
         verdict::verdict,
+        waterfall::WaterfallRecorder,
     },
 };
 
@@ -43,11 +45,22 @@ impl Lane<'_> {
         let lane = self.opened();
         let start = self.start().await?;
         let recorder = Arc::new(Recorder::new());
+        let crowd = self.crowd(&recorder);
+        let waterfall = Arc::clone(&crowd.waterfall);
         let begin = Instant::now();
-        self.started.run.begin(self.index);
+        self.started.run.lane_began(self.index);
         let sampler = AbortOnDropHandle::new(tokio::spawn(self.sampler(&recorder).watch()));
-        let elapsed = self.crowd(&recorder).let_go(start_line).await;
-        drop(sampler);
+        let lock_watch = AbortOnDropHandle::new(tokio::spawn(self.lock_watch(&crowd).watch()));
+        let elapsed = crowd.let_go(start_line).await;
+        drop((sampler, lock_watch));
+        lock_watch::keep(
+            &self.started.run,
+            self.index,
+            lane.id,
+            self.db(),
+            &waterfall,
+        )
+        .await;
         self.log_failures(&recorder);
         self.settle(&recorder).await?;
         let end = store::ground(self.db(), lane.product_id, lane.id).await?;
@@ -103,7 +116,26 @@ impl Lane<'_> {
             storefront: self.storefront(),
             recorder: Arc::clone(recorder),
             door: self.started.run.door(),
+            waterfall: Arc::new(WaterfallRecorder::new(self.http.is_none())),
         }
+    }
+
+    fn lock_watch(&self, crowd: &Crowd) -> LockWatch {
+        let in_process = self.http.is_none();
+        LockWatch {
+            run: Arc::clone(&self.started.run),
+            index: self.index,
+            product_id: self.opened().product_id,
+            db: self.db().clone(),
+            buyers_db: in_process.then(|| self.buyers_db().clone()),
+            storefront: Arc::clone(&crowd.storefront),
+            waterfall: Arc::clone(&crowd.waterfall),
+        }
+    }
+
+    fn buyers_db(&self) -> &Db {
+        let pools = &self.started.buyers_dbs;
+        &pools[self.index % pools.len()]
     }
 
     fn storefront(&self) -> Arc<dyn Storefront> {
@@ -113,9 +145,7 @@ impl Lane<'_> {
             return Arc::new(OverHttp { http, strategy });
         }
         let (engine, plan) = (self.engine, &self.started.plan);
-        let pools = &self.started.buyers_dbs;
-        let db = pools[self.index % pools.len()].clone();
-        let mut shop = Shop::new(db, engine.feed.clone())
+        let mut shop = Shop::new(self.buyers_db().clone(), engine.feed.clone())
             .with_deadline(ATTEMPT_DEADLINE)
             .with_seam(Seam::of_ms(plan.race_window_ms))
             .with_terms(ShopTerms {

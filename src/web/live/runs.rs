@@ -9,7 +9,7 @@ use axum::{
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::{Events, Update, paced};
+use super::{Events, Update, locks, paced};
 use crate::{
     model::{
         RunSnapshot, RunState, ShopError,
@@ -36,8 +36,10 @@ pub async fn follow(
 
 fn follow_live(run: Arc<LiveRun>, state: &AppState) -> Events {
     let told = Arc::new(Mutex::new(None));
+    let locks_told = Arc::new(locks::Told::default());
     paced(run.bell(), state.shutdown.clone(), move || {
         let (run, told) = (Arc::clone(&run), Arc::clone(&told));
+        let locks_told = Arc::clone(&locks_told);
         async move {
             let snapshot = run.snapshot();
             let now = Told::of(&snapshot);
@@ -45,19 +47,23 @@ fn follow_live(run: Arc<LiveRun>, state: &AppState) -> Events {
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .replace(now.clone());
-            if snapshot.state.is_over() {
-                return Update::Last(whole(&snapshot));
-            }
-            match before {
-                Some(before) if before == now => Update::Nothing,
-                Some(before) => match news(&snapshot, &before, &now) {
-                    Some(news) => Update::Event(Event::default().event("news").json_data(news)),
-                    None => Update::Event(whole(&snapshot)),
-                },
-                None => Update::Event(whole(&snapshot)),
-            }
+            locks_told.before(update(&snapshot, before, now), &run)
         }
     })
+}
+
+fn update(snapshot: &RunSnapshot, before: Option<Told>, now: Told) -> Update {
+    if snapshot.state.is_over() {
+        return Update::Last(whole(snapshot));
+    }
+    match before {
+        Some(before) if before == now => Update::Nothing,
+        Some(before) => match news(snapshot, &before, &now) {
+            Some(news) => Update::Event(Event::default().event("news").json_data(news)),
+            None => Update::Event(whole(snapshot)),
+        },
+        None => Update::Event(whole(snapshot)),
+    }
 }
 
 /// What a page knows: where the run stands, how much happened to it, and of each lane its points, what it started with, and whether it

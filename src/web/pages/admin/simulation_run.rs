@@ -6,8 +6,12 @@ use uuid::Uuid;
 
 use super::{Subnav, strategy::Understand};
 use crate::{
-    islands::workbench::{Keys, LiveRun, keys::Key},
-    model::{RunSnapshot, Sample, ShopError, SimulationPlan, StrategyKey, plan::PlanForm},
+    db::Db,
+    islands::workbench::{Keys, LiveRun, LockView, keys::Key},
+    model::{
+        RunSnapshot, Sample, ShopError, SimulationPlan, StrategyKey, lock_queue::LaneLocks,
+        plan::PlanForm,
+    },
     simulation::store,
     ui::notice::ErrorNotice,
     web::{
@@ -29,21 +33,36 @@ pub fn SimulationRunPage() -> impl IntoView {
     framed(|visit| async move {
         visit.require_admin().await?;
         let id = Uuid::try_parse(&id).map_err(|_| ShopError::UnknownSimulation)?;
-        let run = match visit.engine().runs().get(id) {
-            Some(live) => live.snapshot(),
-            None => store::find(visit.shop().db(), id).await?,
+        let live = visit.engine().runs().get(id);
+        let (run, locks) = match &live {
+            Some(live) => (live.snapshot(), live.locks()),
+            None => stored(visit.shop().db(), id).await?,
         };
         let notice = visit.take_notice().await?;
         Ok(Page::private(
             "Simulation run",
             Bundle::Workbench,
-            view! { <RunView run notice/> },
+            view! { <RunView run locks is_here=live.is_some() notice/> },
         ))
     })
 }
 
+async fn stored(db: &Db, id: Uuid) -> Result<(RunSnapshot, Vec<LaneLocks>), ShopError> {
+    let run = store::find(db, id).await?;
+    let kept = store::locks_of_run(db, id).await?;
+    let lanes = run.lanes.iter().zip(kept);
+    let locks = lanes.map(|(lane, kept)| kept.unwrap_or(LaneLocks::unseen(lane.strategy)));
+    Ok((run.clone(), locks.collect()))
+}
+
 #[component]
-fn RunView(run: RunSnapshot, notice: Option<Notice>) -> impl IntoView {
+fn RunView(
+    run: RunSnapshot,
+    locks: Vec<LaneLocks>,
+    /// Whether it goes on in this server.
+    is_here: bool,
+    notice: Option<Notice>,
+) -> impl IntoView {
     let problem = notice.map(|notice| notice.error.to_string());
     let mut shelves: Vec<_> = run
         .lanes
@@ -85,6 +104,7 @@ fn RunView(run: RunSnapshot, notice: Option<Notice>) -> impl IntoView {
             <Keys/>
             {problem.map(|title| view! { <ErrorNotice title><p>"The run goes on as it was."</p></ErrorNotice> })}
             <LiveRun run=run.clone()><Story run=run.clone()/></LiveRun>
+            <LockView lanes=locks running=running && is_here/>
             <section class="understand-part" aria-labelledby="understand-title">
                 <h2 class="section-title" id="understand-title">"Understand"</h2>
                 <div class="understand">{strategies}</div>

@@ -1,0 +1,89 @@
+//! Who holds which lock, and who waits for whom: asked of PostgreSQL, for those who watch.
+
+use sea_orm::{ConnectionTrait, DbErr};
+
+use super::{Db, dialect};
+use crate::model::DbSession;
+
+/// Whose sessions are asked for.
+#[derive(Clone, Debug)]
+pub enum Whose {
+    /// Those of these server processes.
+    Pids(Vec<i32>),
+    /// Those whose clients call themselves so.
+    Applications(Vec<String>),
+}
+
+/// The sessions of this database that are `whose`, and besides them everybody whom they wait for, directly or through others; by pid.
+///
+/// The server describes sessions, waits and locks a moment apart, not in one snapshot: a lock that is handed on meanwhile may be seen twice or
+/// not at all. Whoever stands still is described exactly. The session that asks is never among them, and `db` should be a pool of
+/// one's own: a question that queues behind those it asks about comes too late.
+///
+/// # Errors
+/// What the database says.
+pub async fn sessions(db: &Db, whose: &Whose) -> Result<Vec<DbSession>, DbErr> {
+    let (pids, applications) = match whose {
+        Whose::Pids(pids) => (pids.as_slice(), &[][..]),
+        Whose::Applications(names) => (&[][..], names.as_slice()),
+    };
+    let asked = [to_json(&pids)?.into(), to_json(&applications)?.into()];
+    let rows = db
+        .reader()
+        .query_all_raw(dialect::statement(SESSIONS, asked))
+        .await?;
+    rows.iter()
+        .map(|row| from_json(&row.try_get_by_index::<String>(0)?))
+        .collect()
+}
+
+/// Whoever waits for a lock is asked by whom it is blocked, and nobody else: the function stops the lock manager for a moment. `waitstart` came with
+/// PostgreSQL 14, and is reached in a way that older servers understand; there, and in the moment before the server sets it, the statement's
+/// beginning stands for it. `pg_blocking_pids` names a prepared transaction, which has no session, with a 0.
+const SESSIONS: &str = r"
+WITH RECURSIVE session AS MATERIALIZED (
+  SELECT a.*, CASE WHEN a.wait_event_type = 'Lock' THEN array_remove(pg_blocking_pids(a.pid), 0) ELSE '{}' END AS blockers
+  FROM pg_stat_activity a WHERE a.datname = current_database() AND a.pid <> pg_backend_pid()),
+asked(pid) AS (
+  SELECT s.pid FROM session s
+  WHERE s.pid IN (SELECT value::int FROM json_array_elements_text($1::json))
+     OR s.application_name IN (SELECT value FROM json_array_elements_text($2::json))
+  UNION
+  SELECT blocker FROM asked JOIN session s ON s.pid = asked.pid CROSS JOIN unnest(s.blockers) AS blocker),
+lock AS MATERIALIZED (
+  SELECT l.*, c.relname, (to_jsonb(l) ->> 'waitstart')::timestamptz AS since
+  FROM pg_locks l
+  LEFT JOIN pg_class c ON c.oid = l.relation AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  WHERE l.pid IN (SELECT pid FROM asked)
+    AND (NOT l.granted OR l.locktype <> 'virtualxid'
+      AND (l.relation IS NULL OR c.relkind IN ('r', 'p') AND c.relnamespace <> 'pg_catalog'::regnamespace)))
+SELECT json_build_object(
+  'pid', s.pid, 'application', s.application_name, 'state', coalesce(s.state, ''), 'statement', s.query,
+  'statementMs', extract(epoch FROM clock_timestamp() - s.query_start) * 1000,
+  'transactionMs', extract(epoch FROM clock_timestamp() - s.xact_start) * 1000,
+  'waitKind', s.wait_event_type, 'waitEvent', s.wait_event,
+  'waitingMs', CASE WHEN s.blockers <> '{}' THEN extract(epoch FROM clock_timestamp() - coalesce(
+    (SELECT min(l.since) FROM lock l WHERE l.pid = s.pid AND NOT l.granted), s.query_start)) * 1000 END,
+  'blockedBy', to_json(s.blockers),
+  'locks', coalesce((SELECT json_agg(json_build_object(
+    'kind', l.locktype, 'mode', l.mode, 'granted', l.granted, 'relation', l.relname,
+    'object', CASE l.locktype
+      WHEN 'tuple' THEN format('(%s,%s)', l.page, l.tuple)
+      WHEN 'page' THEN l.page::text
+      WHEN 'transactionid' THEN l.transactionid::text
+      WHEN 'virtualxid' THEN l.virtualxid
+      WHEN 'advisory' THEN CASE l.objsubid
+        WHEN 1 THEN ((l.classid::bigint << 32) | l.objid::bigint)::text
+        ELSE format('%s, %s', l.classid::bigint::bit(32)::int, l.objid::bigint::bit(32)::int) END END,
+    'waitingMs', CASE WHEN NOT l.granted THEN extract(epoch FROM clock_timestamp() - l.since) * 1000 END)
+    ORDER BY l.granted, l.locktype, l.relname, l.mode)
+    FROM lock l WHERE l.pid = s.pid), '[]'))::text
+FROM session s JOIN asked ON asked.pid = s.pid ORDER BY s.pid";
+
+fn to_json<T: serde::Serialize>(value: &T) -> Result<String, DbErr> {
+    serde_json::to_string(value).map_err(|error| DbErr::Json(error.to_string()))
+}
+
+fn from_json<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, DbErr> {
+    serde_json::from_str(text).map_err(|error| DbErr::Json(error.to_string()))
+}

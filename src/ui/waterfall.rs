@@ -1,0 +1,321 @@
+//! The first buyers of a lane, a row each: when they came, what they waited for, when they were done.
+
+use leptos::prelude::*;
+
+use crate::model::waterfall::{Outcome, Part, Precision, Row, Span, Waterfall};
+
+const LEFT: f64 = 76.0;
+const RIGHT: f64 = 690.0;
+const TOP: f64 = 34.0;
+const ROW: f64 = 16.0;
+const BAR: f64 = 11.0;
+/// A part shorter than this would not be seen.
+const WIDTH_MIN: f64 = 0.8;
+/// On a narrow screen only every so manieth row has its label.
+const LABEL_EVERY: usize = 5;
+
+/// What fills a part: a colour and a texture.
+const fn pattern(part: Part) -> (&'static str, &'static str) {
+    match part {
+        Part::PoolWait => ("fall-pool", "M1.5 0V6M4.5 0V6"),
+        Part::LockWait => ("fall-lock", "M-1.5 1.5L1.5-1.5M0 6L6 0M4.5 7.5L7.5 4.5"),
+        Part::Execute => ("fall-execute", ""),
+        Part::Commit => ("fall-commit", "M0 1.5H6M0 4.5H6"),
+    }
+}
+
+fn fill(part: Part) -> String {
+    format!("url(#{})", pattern(part).0)
+}
+
+/// The textures. Once on a page: all waterfalls share them.
+#[component]
+pub fn Patterns() -> impl IntoView {
+    let patterns = Part::ALL.map(|part| {
+        let (id, texture) = pattern(part);
+        view! {
+            <pattern id=id width="6" height="6" patternUnits="userSpaceOnUse">
+                <rect class=format!("{id}__ground") width="6" height="6"></rect>
+                <path class="fall__texture" d=texture></path>
+            </pattern>
+        }
+    });
+    view! {
+        <svg class="vh" width="1" height="1" aria-hidden="true" focusable="false">
+            <defs>{patterns.collect_view()}</defs>
+        </svg>
+    }
+}
+
+/// What the textures and marks mean.
+#[component]
+pub fn Legend() -> impl IntoView {
+    let parts = Part::ALL.map(|part| {
+        view! {
+            <li>
+                <svg class="fall__key" viewBox="0 0 28 14" aria-hidden="true" focusable="false">
+                    <rect class="fall" x="0.5" y="1.5" width="27" height="11" fill=fill(part)></rect>
+                </svg>
+                {part.name()}
+            </li>
+        }
+    });
+    let outcomes = [Outcome::Bought, Outcome::Refused, Outcome::Failed].map(|outcome| {
+        view! {
+            <li>
+                <svg class="fall__key fall__key--mark" viewBox="0 0 14 14" aria-hidden="true" focusable="false">
+                    {mark(outcome, 7.0, 7.0)}
+                </svg>
+                {outcome.name()}
+            </li>
+        }
+    });
+    view! {
+        <ul class="chart__legend" aria-label="Legend of the waterfall">
+            {parts.collect_view()}
+            {outcomes.collect_view()}
+        </ul>
+    }
+}
+
+/// The picture itself.
+#[component]
+pub fn Falls(
+    waterfall: Waterfall,
+    /// Which of the page's waterfalls this is.
+    index: usize,
+) -> impl IntoView {
+    if waterfall.rows.is_empty() {
+        return view! { <p class="quiet">"No buyer has come yet, or none was followed."</p> }
+            .into_any();
+    }
+    let scale = Scale::of(&waterfall);
+    let (title, description) = (
+        format!("falls-title-{index}"),
+        format!("falls-desc-{index}"),
+    );
+    let rows = waterfall.rows.iter().enumerate();
+    let rows = rows.map(|(at, row)| scale.row(at, row)).collect_view();
+    view! {
+        <svg class="plot falls" viewBox=format!("0 0 760 {}", scale.height()) role="img"
+            aria-labelledby=format!("{title} {description}")>
+            <title id=title.clone()>"What the first buyers waited for, one row each"</title>
+            <desc id=description.clone()>{describe(&waterfall)}</desc>
+            <text class="plot__title" x="4" y="22">"Buyer"</text>
+            {scale.grid()}
+            {rows}
+        </svg>
+    }
+    .into_any()
+}
+
+/// What is to be known about how the rows were measured.
+pub fn note(precision: Precision) -> &'static str {
+    match precision {
+        Precision::Moments => {
+            "Each part stands where it was measured. A thin line is time outside of them: a pause before another try, a line in the \
+             server’s memory, the way to the provider and back."
+        }
+        Precision::Sums => {
+            "Some were served in a transaction that was not their own: of those only the length of each part is known, and the parts \
+             are drawn in their usual order."
+        }
+        Precision::Whole => {
+            "The buyers went to other servers: only the whole time to the answer is known."
+        }
+    }
+}
+
+/// Averages, for those who do not see the picture.
+fn describe(waterfall: &Waterfall) -> String {
+    let rows = &waterfall.rows;
+    #[expect(clippy::cast_precision_loss, reason = "a few dozen rows")]
+    let mean = |part: Part| {
+        let all: f64 = rows.iter().map(|row| row.spent_ms(part)).sum();
+        all / rows.len().max(1) as f64
+    };
+    let parts: Vec<_> = Part::ALL
+        .iter()
+        .map(|part| format!("{} {:.1} ms", part.name().to_lowercase(), mean(*part)))
+        .collect();
+    format!("{} attempts. On average: {}.", rows.len(), parts.join(", "))
+}
+
+/// The table's rows.
+#[component]
+pub fn FallRows(waterfall: Waterfall) -> impl IntoView {
+    let rows = waterfall.rows.into_iter().map(|row| {
+        let parts = Part::ALL.map(|part| view! { <td class="n">{part_ms(&row, part)}</td> });
+        view! {
+            <tr>
+                <th scope="row" class="n">{row.buyer + 1}</th>
+                <td class="n">{row.round + 1}</td>
+                <td class="n">{format!("{:.1}", row.start_ms)}</td>
+                {parts.collect_view()}
+                <td class="n">{elsewhere_ms(&row)}</td>
+                <td class="n">{format!("{:.1}", row.latency_ms)}</td>
+                <td>{row.outcome.name()}</td>
+                <td class="n">{row.retries}</td>
+            </tr>
+        }
+    });
+    rows.collect_view()
+}
+
+fn part_ms(row: &Row, part: Part) -> String {
+    match row.precision {
+        Precision::Whole => "–".to_owned(),
+        _ => format!("{:.1}", row.spent_ms(part)),
+    }
+}
+
+fn elsewhere_ms(row: &Row) -> String {
+    match row.precision {
+        Precision::Whole => "–".to_owned(),
+        _ => format!("{:.1}", row.elsewhere_ms()),
+    }
+}
+
+/// How an attempt ended: a circle, a triangle, a cross, or an open circle while it has not.
+fn mark(outcome: Outcome, x: f64, y: f64) -> impl IntoView {
+    let (class, outline) = match outcome {
+        Outcome::Bought => (
+            "mark mark--sold",
+            "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0z",
+        ),
+        Outcome::Refused => ("mark mark--rejected", "M0-5l5 9h-10z"),
+        Outcome::Failed | Outcome::Left => ("fall__cross", "M-4-4L4 4M-4 4L4-4"),
+        Outcome::Open => ("fall__open", "M-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0-7 0z"),
+    };
+    view! { <path class=class transform=format!("translate({x:.1} {y:.1})") d=outline></path> }
+}
+
+struct Scale {
+    span_ms: f64,
+    rows: usize,
+}
+
+impl Scale {
+    fn of(waterfall: &Waterfall) -> Self {
+        let ends = waterfall
+            .rows
+            .iter()
+            .map(|row| row.start_ms + row.latency_ms);
+        Self {
+            span_ms: ends.fold(1.0, f64::max),
+            rows: waterfall.rows.len(),
+        }
+    }
+
+    fn x(&self, ms: f64) -> f64 {
+        LEFT + (RIGHT - LEFT) * (ms / self.span_ms).clamp(0.0, 1.0)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a few dozen rows")]
+    fn y(&self, row: usize) -> f64 {
+        TOP + ROW * row as f64
+    }
+
+    fn height(&self) -> f64 {
+        self.y(self.rows) + 34.0
+    }
+
+    /// The round distance between two ticks that leaves at most seven of them.
+    fn tick_ms(&self) -> f64 {
+        let mut power = 1.0;
+        loop {
+            for step in [1.0, 2.0, 5.0] {
+                if self.span_ms / (step * power) <= 7.0 {
+                    return step * power;
+                }
+            }
+            power *= 10.0;
+        }
+    }
+
+    fn grid(&self) -> impl IntoView + use<> {
+        let (bottom, step) = (self.y(self.rows) + 2.0, self.tick_ms());
+        let ticks = (0..8_u32)
+            .map(|tick| (tick, f64::from(tick) * step))
+            .filter(|(_, at)| *at <= self.span_ms)
+            .map(|(tick, at)| {
+                let x = self.x(at);
+                let class = if tick % 2 == 1 {
+                    "n-mid tick-minor"
+                } else {
+                    "n-mid"
+                };
+                let text = if tick == 0 {
+                    "0 ms".to_owned()
+                } else {
+                    at.to_string()
+                };
+                view! {
+                    <line class="grid-line" x1=x y1=TOP x2=x y2=bottom></line>
+                    <text class=class x=x y=bottom + 22.0>{text}</text>
+                }
+            })
+            .collect_view();
+        view! { {ticks} <line class="axis" x1=LEFT y1=bottom x2=RIGHT y2=bottom></line> }
+    }
+
+    fn row(&self, at: usize, row: &Row) -> impl IntoView + use<> {
+        let (top, middle) = (self.y(at), self.y(at) + ROW / 2.0);
+        let (from, to) = (self.x(row.start_ms), self.x(row.start_ms + row.latency_ms));
+        let class = if at.is_multiple_of(LABEL_EVERY) {
+            "n-end"
+        } else {
+            "n-end tick-minor"
+        };
+        let whole = (row.precision == Precision::Whole).then(|| {
+            let width = (to - from).max(WIDTH_MIN);
+            view! { <rect class="fall fall--whole" x=from y=top + 2.5 width=width height=BAR></rect> }
+        });
+        let spans = row.spans.iter().map(|span| self.span(row, *span, top));
+        let spans = spans.collect_view();
+        let retries = (row.retries > 0).then(|| {
+            let text = if row.retries == 1 { "1 retry".to_owned() } else { format!("{} retries", row.retries) };
+            view! { <text class="fall__retries tick-minor" x=to + 17.0 y=middle + 4.0>{text}</text> }
+        });
+        view! {
+            <text class=class x=LEFT - 10.0 y=middle + 4.5>{row.buyer + 1}</text>
+            <line class="fall__whole" x1=from y1=middle x2=to y2=middle></line>
+            {whole}
+            {spans}
+            {mark(row.outcome, to + 8.0, middle)}
+            {retries}
+        }
+    }
+
+    fn span(&self, row: &Row, span: Span, top: f64) -> impl IntoView + use<> {
+        let from = self.x(row.start_ms + span.from_ms);
+        let width = self.x(row.start_ms + span.to_ms) - from;
+        // What took no time is not drawn; what took little is drawn as little.
+        (span.to_ms > span.from_ms).then(|| {
+            let width = width.max(WIDTH_MIN);
+            view! { <rect class="fall" x=from y=top + 2.5 width=width height=BAR fill=fill(span.part)></rect> }
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tick_is_round_and_there_are_few() {
+        for (span_ms, tick_ms) in [
+            (1.0, 1.0),
+            (7.0, 1.0),
+            (7.1, 2.0),
+            (60.0, 10.0),
+            (5_600.0, 1_000.0),
+        ] {
+            let scale = Scale { span_ms, rows: 1 };
+            assert!(
+                (scale.tick_ms() - tick_ms).abs() < f64::EPSILON,
+                "{span_ms}"
+            );
+        }
+    }
+}

@@ -1,0 +1,443 @@
+//! The lock view: forced situations, in which it must say what `pg_locks` and `pg_blocking_pids` say when they are asked by hand.
+
+use std::time::Duration;
+
+use doorbuster::{
+    db::{
+        Db, PoolSettings,
+        lock_watch::{self, Whose},
+    },
+    model::{
+        SimulationPlan, StrategyKey,
+        lock_queue::{AtLock, LaneLocks, LockLine, LockQueue, Reach},
+        waterfall::{Outcome, Part, Precision, ROWS_MAX, Row},
+    },
+    simulation::{lock_watch::queue, store},
+};
+use uuid::Uuid;
+
+use super::{RUN_MAX, engine, plan, run};
+use crate::support::{
+    Gate, PATIENCE, TestProduct, TestShop, check_audit_clean, database::ByHand,
+    race::wait_until_blocked, shop::POOL, within,
+};
+
+/// What rounding to a thousandth of a millisecond may add up to in a row.
+const ROUNDING_MS: f64 = 0.1;
+
+/// Somebody who stands at a lane's stock, and how the database knows them.
+struct Holder {
+    by_hand: ByHand,
+    pid: i32,
+}
+
+impl Holder {
+    async fn at(shop: &TestShop, product_id: i64) -> Self {
+        let by_hand = shop.database.by_hand().await;
+        by_hand.run("BEGIN").await;
+        let pid = by_hand.value("SELECT pg_backend_pid()").await;
+        let take = format!("SELECT 1 FROM stock WHERE product_id = {product_id} FOR UPDATE");
+        by_hand.run(&take).await;
+        Self { by_hand, pid }
+    }
+
+    async fn leave(self) {
+        self.by_hand.run("COMMIT").await;
+    }
+}
+
+/// A pool of one's own: the asked must not be kept from answering.
+async fn watcher(shop: &TestShop) -> Db {
+    shop.database.pool(PoolSettings::COMMAND).await
+}
+
+/// The lines among the sessions of the shop's pool.
+async fn look(db: &Db) -> LockQueue {
+    let whose = Whose::Applications(vec![POOL.application_name.to_owned()]);
+    let sessions = lock_watch::sessions(db, &whose).await;
+    queue(
+        &sessions.expect("the database answers"),
+        &whose,
+        Duration::ZERO,
+    )
+}
+
+/// The only line.
+fn only_line(queue: &LockQueue) -> &LockLine {
+    let [line] = queue.lines.as_slice() else {
+        panic!("one line, not {queue:#?}");
+    };
+    line
+}
+
+/// Three buyers, one after the other, each let in when the one before is seen to wait. Returns their sessions in the order of their coming.
+async fn three_in_line(
+    shop: &TestShop,
+    product: &TestProduct,
+    how: StrategyKey,
+) -> (Vec<i32>, Vec<tokio::task::JoinHandle<Option<i64>>>) {
+    let (mut pids, mut buyers) = (Vec::new(), Vec::new());
+    for place in 1..=3 {
+        let purchase = shop.buy(product).by(how).spawn();
+        buyers.push(tokio::spawn(async move {
+            let receipt = purchase.await.expect("it ends").expect("it is sold");
+            receipt.remaining_stock
+        }));
+        shop.until_blocked(place).await;
+        let known: Vec<String> = pids.iter().map(i32::to_string).collect();
+        let newcomer = format!(
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() \
+             AND cardinality(pg_blocking_pids(pid)) > 0 AND NOT pid = ANY('{{{}}}'::int[])",
+            known.join(",")
+        );
+        pids.push(shop.by_hand.value(&newcomer).await);
+    }
+    (pids, buyers)
+}
+
+/// Whom the session waits for, asked by hand.
+async fn blockers(by_hand: &ByHand, pid: i32) -> Vec<i32> {
+    let text: String = by_hand
+        .value(&format!(
+            "SELECT array_to_string(pg_blocking_pids({pid}), ',')"
+        ))
+        .await;
+    text.split(',').filter_map(|pid| pid.parse().ok()).collect()
+}
+
+/// The lock that the session waits for, asked by hand.
+async fn awaited(by_hand: &ByHand, pid: i32) -> String {
+    by_hand
+        .value(&format!(
+            "SELECT CASE locktype WHEN 'tuple' THEN format('row (%s,%s) of %s', page, tuple, relation::regclass) \
+               WHEN 'advisory' THEN format('advisory lock %s, %s', classid::bigint::bit(32)::int, objid::bigint::bit(32)::int) \
+               ELSE 'transaction ' || transactionid END \
+             FROM pg_locks WHERE pid = {pid} AND NOT granted"
+        ))
+        .await
+}
+
+/// The view of one who waits against what the database says when asked by hand.
+async fn check_waiter(by_hand: &ByHand, waiter: &AtLock, statement: &str) {
+    let pid = waiter.pid;
+    assert_eq!(waiter.waits_for, blockers(by_hand, pid).await, "{waiter:?}");
+    assert_eq!(waiter.locks, [awaited(by_hand, pid).await], "{waiter:?}");
+    assert!(waiter.statement.contains(statement), "{waiter:?}");
+    let text: String = by_hand
+        .value(&format!(
+            "SELECT query FROM pg_stat_activity WHERE pid = {pid}"
+        ))
+        .await;
+    assert!(text.contains(statement), "{text}");
+    let waited: f64 = by_hand
+        .value(&format!(
+            "SELECT (extract(epoch FROM clock_timestamp() - query_start) * 1000)::float8 FROM pg_stat_activity WHERE pid = {pid}"
+        ))
+        .await;
+    assert!(
+        waiter.for_ms > 0.0 && waiter.for_ms <= waited,
+        "{waiter:?} for at most {waited} ms"
+    );
+}
+
+fn pids(waiters: &[AtLock]) -> Vec<i32> {
+    waiters.iter().map(|waiter| waiter.pid).collect()
+}
+
+#[tokio::test]
+async fn three_who_wait_for_a_row_are_seen_as_the_database_sees_them() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(10).await;
+    let watcher = watcher(&shop).await;
+    let holder = Holder::at(&shop, product.id).await;
+    let (came, buyers) = three_in_line(&shop, &product, StrategyKey::RowLock).await;
+
+    let seen = look(&watcher).await;
+    let line = only_line(&seen);
+    assert_eq!((seen.waiting(), seen.at_work), (3, 0), "{seen:#?}");
+    assert_eq!(line.holder.pid, holder.pid);
+    assert!(line.holder.outsider.is_some(), "it is none of the buyers");
+    assert_eq!(line.holder.state, "idle in transaction");
+    assert!(line.holder.statement.ends_with("FOR UPDATE"), "{line:?}");
+    let transaction: String = shop
+        .by_hand
+        .value(&format!(
+            "SELECT transactionid::text FROM pg_locks WHERE pid = {} AND locktype = 'transactionid'",
+            holder.pid
+        ))
+        .await;
+    assert_eq!(line.holder.locks, [format!("transaction {transaction}")]);
+    assert_eq!(pids(&line.waiters), came, "in the order of their coming");
+    assert_eq!(line.waiters[0].waits_for, [holder.pid]);
+    for waiter in &line.waiters {
+        check_waiter(&shop.by_hand, waiter, "FOR UPDATE").await;
+        assert_eq!(waiter.outsider, None);
+    }
+    assert!(line.common_statement().is_some());
+
+    holder.leave().await;
+    for (buyer, left) in buyers.into_iter().zip([9, 8, 7]) {
+        let remaining = buyer.await.expect("it ends");
+        assert_eq!(remaining, Some(left), "served in the order of the picture");
+    }
+    assert_eq!(look(&watcher).await.waiting(), 0);
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn three_who_wait_for_an_advisory_lock_are_seen_too() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(10).await;
+    let watcher = watcher(&shop).await;
+    let gate = Gate::closed();
+    let how = StrategyKey::AdvisoryLock;
+    let first = shop.buy(&product).by(how).at(gate.seam()).spawn();
+    gate.arrivals(1).await;
+    let (came, buyers) = three_in_line(&shop, &product, how).await;
+
+    let seen = look(&watcher).await;
+    let line = only_line(&seen);
+    assert_eq!(pids(&line.waiters), came);
+    for waiter in &line.waiters {
+        check_waiter(&shop.by_hand, waiter, "pg_advisory_xact_lock").await;
+        assert!(line.holder.locks.contains(&waiter.locks[0]), "{line:#?}");
+    }
+    let holders: Vec<i32> = blockers(&shop.by_hand, came[0]).await;
+    assert_eq!([line.holder.pid], holders.as_slice());
+    assert_eq!(line.holder.outsider, None, "a buyer holds it");
+
+    gate.open();
+    first.await.expect("it ends").expect("it is sold");
+    for buyer in buyers {
+        buyer.await.expect("it ends");
+    }
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn what_a_serializable_transaction_has_read_is_counted() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(1).await;
+    let watcher = watcher(&shop).await;
+    let reader = shop.database.by_hand().await;
+    reader.run("BEGIN ISOLATION LEVEL SERIALIZABLE").await;
+    let read = format!("SELECT 1 FROM stock WHERE product_id = {}", product.id);
+    reader.run(&read).await;
+    let pid: i32 = reader.value("SELECT pg_backend_pid()").await;
+    let whose = Whose::Pids(vec![pid]);
+    let sessions = lock_watch::sessions(&watcher, &whose).await;
+    let seen = queue(
+        &sessions.expect("the database answers"),
+        &whose,
+        Duration::ZERO,
+    );
+    let on_tables: i64 = shop
+        .by_hand
+        .value(&format!(
+            "SELECT count(*) FROM pg_locks l JOIN pg_class c ON c.oid = l.relation \
+             WHERE l.pid = {pid} AND l.mode = 'SIReadLock' AND c.relkind = 'r'"
+        ))
+        .await;
+    assert!(on_tables > 0);
+    assert_eq!(
+        (seen.read_marks.locks as i64, seen.read_marks.sessions),
+        (on_tables, 1)
+    );
+    assert_eq!((seen.waiting(), seen.at_work), (0, 1));
+    reader.run("COMMIT").await;
+}
+
+/// A run whose four buyers are kept from their stock until the lane's picture is as `until` wants it; what was seen then, and what is kept.
+async fn kept_from_the_stock(
+    shop: &TestShop,
+    how: StrategyKey,
+    until: impl Fn(&LaneLocks) -> bool,
+) -> (LaneLocks, LaneLocks) {
+    let engine = engine(shop);
+    let started = engine.start(plan(how, 4, 4)).await.expect("it starts");
+    let live = started.run.clone();
+    let id = started.id();
+    let stock: i64 = shop
+        .by_hand
+        .value(&format!(
+            "SELECT product_id FROM simulation_lane WHERE run_id = '{id}'"
+        ))
+        .await;
+    let holder = Holder::at(shop, stock).await;
+    let rival = holder.pid;
+    let watching = async {
+        let mut bell = live.bell();
+        let seen = loop {
+            let lane = live.locks().remove(0);
+            if until(&lane) {
+                break lane;
+            }
+            bell.changed().await.expect("the run goes on");
+        };
+        holder.leave().await;
+        seen
+    };
+    let finish = engine.finish(started, &[], |_| {});
+    let (seen, end) = within(RUN_MAX, "the run", async { tokio::join!(watching, finish) }).await;
+    end.expect("it ends with a verdict");
+    let kept = stored(shop, id).await;
+    assert_eq!(
+        kept,
+        live.locks().remove(0),
+        "what is kept is what was shown"
+    );
+    let now = seen.now.as_ref().expect("it was looked at");
+    assert_eq!(only_line(now).holder.pid, rival);
+    (seen, kept)
+}
+
+async fn stored(shop: &TestShop, run: Uuid) -> LaneLocks {
+    let mut lanes = store::locks_of_run(shop.db(), run)
+        .await
+        .expect("they are read");
+    assert_eq!(lanes.len(), 1);
+    lanes.remove(0).expect("its picture was kept")
+}
+
+/// No two parts at once, none beyond the latency.
+fn check_adds_up(row: &Row) {
+    let parts: f64 = Part::ALL.iter().map(|part| row.spent_ms(*part)).sum();
+    assert!(parts <= row.latency_ms + ROUNDING_MS, "{row:#?}");
+    let mut end = 0.0;
+    for span in &row.spans {
+        assert!(
+            span.from_ms + ROUNDING_MS >= end && span.to_ms >= span.from_ms,
+            "{row:#?}"
+        );
+        end = span.to_ms;
+    }
+    assert!(end <= row.latency_ms + ROUNDING_MS, "{row:#?}");
+}
+
+#[tokio::test]
+async fn a_run_shows_its_line_and_keeps_its_busiest_moment() {
+    let shop = TestShop::new().await;
+    let all_wait = |lane: &LaneLocks| lane.now.as_ref().is_some_and(|now| now.waiting() == 4);
+    let (seen, kept) = kept_from_the_stock(&shop, StrategyKey::RowLock, all_wait).await;
+    assert_eq!(
+        (seen.reach, seen.over, kept.over),
+        (Reach::Lane, false, true)
+    );
+    let now = seen.now.expect("it was looked at");
+    let line = only_line(&now);
+    assert!(line.waiters.iter().all(|waiter| waiter.outsider.is_none()));
+    assert_eq!(now.in_memory, None);
+    assert_eq!(seen.waterfall.rows.len(), 4);
+    assert!(
+        seen.waterfall
+            .rows
+            .iter()
+            .all(|row| row.outcome == Outcome::Open)
+    );
+
+    assert_eq!(kept.now, None);
+    let busiest = kept.busiest.expect("they were seen waiting");
+    assert_eq!(busiest.waiting(), 4);
+    assert_eq!((kept.waterfall.rows.len(), kept.waterfall.ended()), (4, 4));
+    let waited_together = line.waiters.iter().map(|waiter| waiter.for_ms);
+    let waited_together = waited_together.fold(f64::MAX, f64::min);
+    for row in &kept.waterfall.rows {
+        check_adds_up(row);
+        assert_eq!(
+            (row.outcome, row.precision),
+            (Outcome::Bought, Precision::Moments)
+        );
+        assert!(row.spent_ms(Part::LockWait) >= waited_together, "{row:#?}");
+        let order: Vec<_> = row.spans.iter().map(|span| span.part).collect();
+        assert_eq!(order.first(), Some(&Part::PoolWait));
+        assert_eq!(order.last(), Some(&Part::Commit));
+        assert!(order.contains(&Part::Execute));
+    }
+    check_audit_clean(&shop).await;
+}
+
+/// One holds the mutex and waits for the row; three wait for the mutex, of whom the database knows nothing.
+#[tokio::test]
+async fn a_line_in_memory_is_counted() {
+    let shop = TestShop::new().await;
+    shop.without_final_audit();
+    let three = |lane: &LaneLocks| {
+        let now = lane.now.as_ref();
+        now.is_some_and(|now| (now.waiting(), now.in_memory) == (1, Some(3)))
+    };
+    let (_, kept) = kept_from_the_stock(&shop, StrategyKey::ProcessMutex, three).await;
+    let busiest = kept.busiest.expect("they were seen waiting");
+    assert_eq!(busiest.waiting_anywhere(), 4);
+    for row in &kept.waterfall.rows {
+        check_adds_up(row);
+    }
+}
+
+#[tokio::test]
+async fn the_waterfall_holds_the_first_attempts_and_no_more() {
+    let shop = TestShop::new().await;
+    for (how, precision) in [
+        (StrategyKey::Optimistic, Precision::Moments),
+        (StrategyKey::EarlyRelease, Precision::Moments),
+        (StrategyKey::MicroBatch, Precision::Sums),
+    ] {
+        let end = run(
+            &shop,
+            SimulationPlan {
+                rounds: 2,
+                ..plan(how, 30, 20)
+            },
+        )
+        .await;
+        let id = Uuid::try_parse(&end.id).expect("an id");
+        let waterfall = stored(&shop, id).await.waterfall;
+        assert_eq!(waterfall.rows.len(), ROWS_MAX, "{how}");
+        assert_eq!(waterfall.ended(), ROWS_MAX, "{how}");
+        assert!(waterfall.rows.is_sorted_by(|a, b| a.start_ms <= b.start_ms));
+        waterfall.rows.iter().for_each(check_adds_up);
+        assert_eq!(waterfall.precision(), precision, "{how}");
+        let worked = |row: &Row| !row.spans.is_empty() || row.outcome == Outcome::Refused;
+        assert!(waterfall.rows.iter().all(worked), "{how}: {waterfall:#?}");
+    }
+    check_audit_clean(&shop).await;
+}
+
+/// Each pool has a name of its own: what another lane's buyers do is not shown.
+#[tokio::test]
+async fn lanes_do_not_see_each_other() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(10).await;
+    let watcher = watcher(&shop).await;
+    let other = Db::connect_as(
+        shop.database.url(),
+        POOL,
+        "doorbuster buyers of another lane",
+    )
+    .await
+    .expect("it connects");
+    let holder = Holder::at(&shop, product.id).await;
+    let elsewhere = doorbuster::shop::Shop::new(other, shop.feed().clone());
+    let stranger = shop.buy(&product).on(&elsewhere).spawn();
+    wait_until_blocked(&shop.by_hand, 1).await;
+    assert_eq!(look(&watcher).await.waiting(), 0);
+    let buyer = shop.buy(&product).spawn();
+    wait_until_blocked(&shop.by_hand, 2).await;
+    let seen = look(&watcher).await;
+    let line = only_line(&seen);
+    let named: Vec<_> = line
+        .waiters
+        .iter()
+        .map(|at| at.outsider.as_deref())
+        .collect();
+    assert_eq!(
+        named,
+        [Some("doorbuster buyers of another lane"), None],
+        "who stands before a buyer is shown, and named"
+    );
+    holder.leave().await;
+    for purchase in [stranger, buyer] {
+        let bought = within(PATIENCE, "the purchase", purchase).await;
+        bought.expect("it ends").expect("it is sold");
+    }
+    check_audit_clean(&shop).await;
+}
