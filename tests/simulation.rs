@@ -5,6 +5,7 @@ mod control;
 mod faults;
 mod http;
 mod lanes;
+mod points;
 mod promises;
 mod stored;
 mod verdict;

@@ -64,6 +64,7 @@ impl Crowd {
             return false;
         };
         let ask = self.schedule.ask(buyer, round);
+        let _inside = self.recorder.enter();
         let answer = self.storefront.buy(self.order(&ask));
         tokio::select! {
             biased;

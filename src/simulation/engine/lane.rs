@@ -43,15 +43,22 @@ impl Lane<'_> {
         let lane = self.opened();
         let start = self.start().await?;
         let recorder = Arc::new(Recorder::new());
+        let storefront = self.storefront();
         let begin = Instant::now();
         self.started.run.begin(self.index);
-        let sampler = AbortOnDropHandle::new(tokio::spawn(self.sampler(&recorder).watch()));
-        let elapsed = self.crowd(&recorder).let_go(start_line).await;
+        let sampler =
+            AbortOnDropHandle::new(tokio::spawn(self.sampler(&recorder, &storefront).watch()));
+        let elapsed = self.crowd(&recorder, &storefront).let_go(start_line).await;
         drop(sampler);
         self.log_failures(&recorder);
         self.settle(&recorder).await?;
         let end = store::ground(self.db(), lane.product_id, lane.id).await?;
-        let last = sampler::sample(&recorder, end.available, begin.elapsed());
+        let last = sampler::sample(
+            &recorder,
+            storefront.as_ref(),
+            end.available,
+            begin.elapsed(),
+        );
         let verdict = verdict(
             &self.started.plan,
             lane.strategy,
@@ -83,24 +90,25 @@ impl Lane<'_> {
         Ok(start)
     }
 
-    fn sampler(&self, recorder: &Arc<Recorder>) -> Sampler {
+    fn sampler(&self, recorder: &Arc<Recorder>, storefront: &Arc<dyn Storefront>) -> Sampler {
         Sampler {
             run: Arc::clone(&self.started.run),
             index: self.index,
             lane: self.opened().clone(),
             recorder: Arc::clone(recorder),
+            storefront: Arc::clone(storefront),
             db: self.db().clone(),
             progress: Arc::clone(self.progress),
         }
     }
 
-    fn crowd(&self, recorder: &Arc<Recorder>) -> Crowd {
+    fn crowd(&self, recorder: &Arc<Recorder>, storefront: &Arc<dyn Storefront>) -> Crowd {
         Crowd {
             run: self.started.opened.id,
             lane: self.opened().clone(),
             rounds: self.started.plan.rounds,
             schedule: Arc::clone(self.schedule),
-            storefront: self.storefront(),
+            storefront: Arc::clone(storefront),
             recorder: Arc::clone(recorder),
             door: self.started.run.door(),
         }
