@@ -2,6 +2,7 @@
 
 pub mod bill;
 pub mod chart;
+pub mod columns;
 pub mod field;
 pub mod lock_queue;
 pub mod notice;

@@ -6,6 +6,7 @@ mod faults;
 mod http;
 mod lanes;
 mod lock_view;
+mod points;
 mod promises;
 mod stored;
 mod verdict;

@@ -6,6 +6,8 @@ import {
   expectVerdict,
   fillInPlan,
   heightOfStockLine,
+  laneRow,
+  laneVerdict,
   signIn,
   simulate,
   simulateButton,
@@ -141,12 +143,16 @@ test("several strategies run on a lane each, together or in turn, and each gets 
     await expect(page).toHaveURL(RUN_ADDRESS);
     await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 30_000 });
     await expect(page.getByText("200 of 200 attempts served")).toBeVisible();
-    const safe = page.getByRole("region", { name: "row-lock Safe", exact: true });
-    await expect(safe.getByTestId("sold")).toHaveText("10");
-    await expect(safe.getByTestId("oversold")).toHaveText("0");
-    const unsafe = page.getByRole("region", { name: "unguarded Unsafe", exact: true });
-    expect(Number(await unsafe.getByTestId("oversold").textContent())).toBeGreaterThan(0);
-    await expect(chart(page)).toHaveCount(2);
+    await expect(laneRow(page, "row-lock").getByText("Safe", { exact: true })).toBeVisible();
+    await expect(laneRow(page, "row-lock").getByTestId("sold")).toHaveText("10");
+    await expect(laneVerdict(page, "row-lock").getByTestId("lane-oversold")).toHaveText("0");
+    await expect(laneRow(page, "unguarded").getByText("Unsafe", { exact: true })).toBeVisible();
+    const oversold = await laneVerdict(page, "unguarded").getByTestId("lane-oversold").textContent();
+    expect(Number(oversold)).toBeGreaterThan(0);
+    await expect(laneRow(page, "unguarded").getByTestId("sold")).toHaveText(`${10 + Number(oversold)}`);
+    await expect(page.getByTestId("oversold")).toHaveText(`${oversold}`);
+    await expect(laneVerdict(page, "row-lock").getByTestId("lane-undersold")).toHaveText("0");
+    await expect(chart(page)).toHaveAccessibleName(/ row-lock: .* unguarded: /);
     await expectAccessible(page);
     await page.setViewportSize({ width: 390, height: 844 });
     await expectNoSidewaysScroll(page);

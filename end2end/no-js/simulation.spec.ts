@@ -3,6 +3,8 @@ import {
   chart,
   expectVerdict,
   heightOfStockLine,
+  laneRow,
+  laneVerdict,
   signIn,
   simulate,
 } from "../fixtures/administrator";
@@ -53,10 +55,13 @@ test("several strategies are chosen and shown without JavaScript too", async ({
   );
   await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 30_000 });
   for (const name of ["row-lock", "conditional-update"]) {
-    const lane = page.getByRole("region", { name: `${name} Safe`, exact: true });
+    const lane = laneRow(page, name);
+    await expect(lane.getByText("Safe", { exact: true })).toBeVisible();
     await expect(lane.getByTestId("sold")).toHaveText("10");
     await expect(lane.getByTestId("rejected")).toHaveText("20");
+    await expect(laneVerdict(page, name).getByTestId("lane-oversold")).toHaveText("0");
   }
+  await expect(chart(page)).toHaveAccessibleName(/ row-lock: .* conditional-update: .* 0 of 10 units remain/);
   await expectAccessible(page);
 });
 

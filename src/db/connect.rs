@@ -192,6 +192,12 @@ impl Db {
         &self.name
     }
 
+    /// Transactions that are past the turnstile now: at most as many as the settings allow.
+    pub fn transactions_in_use(&self) -> u32 {
+        let free = u32::try_from(self.turnstile.available_permits()).unwrap_or(u32::MAX);
+        self.settings.transactions_max.saturating_sub(free)
+    }
+
     /// The gate that a transaction passes before it takes a connection.
     pub(super) fn turnstile(&self) -> Arc<Semaphore> {
         Arc::clone(&self.turnstile)

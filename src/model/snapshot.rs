@@ -2,47 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LatencyMs, RunEvent, RunState, SimulationPlan, StrategyKey, Verdict};
+use super::{LatencyMs, RunEvent, RunState, Sample, SimulationPlan, StrategyKey, Verdict};
 
 /// An end is expected once one in so many attempts has been served.
 const SERVED_MIN_OF: u64 = 50;
-
-/// One point of a chart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Sample {
-    /// Since the lane's first buyer started.
-    pub elapsed_ms: u64,
-    /// Units left, from the database.
-    pub remaining: i64,
-    /// Attempts that bought.
-    pub succeeded: u64,
-    /// Attempts that the shop refused.
-    pub rejected: u64,
-    /// Attempts that ended in an error.
-    pub failed: u64,
-    /// Units that those who bought asked for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub units: Option<u64>,
-}
-
-impl Sample {
-    /// Attempts that have ended.
-    pub const fn served(&self) -> u64 {
-        self.succeeded + self.rejected + self.failed
-    }
-
-    /// Units that were sold by then, as far as buyers know. A point that was stored without them was of one quantity: `each`.
-    pub fn units_sold(&self, each: u32) -> u64 {
-        self.units
-            .unwrap_or_else(|| self.succeeded.saturating_mul(each.into()))
-    }
-
-    /// Attempts that came to nothing.
-    pub const fn turned_away(&self) -> u64 {
-        self.rejected + self.failed
-    }
-}
 
 /// One lane of a run: one strategy, one product, one crowd.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -67,6 +30,15 @@ impl LaneSnapshot {
             remaining: self.stock,
             ..Sample::default()
         })
+    }
+
+    /// The lane without its points, but for the latest.
+    #[must_use]
+    pub fn without_points(self) -> Self {
+        Self {
+            samples: self.samples.last().copied().into_iter().collect(),
+            ..self
+        }
     }
 }
 
@@ -118,6 +90,16 @@ impl RunSnapshot {
         busy_ms
             .saturating_mul(attempts.saturating_sub(served))
             .checked_div(served)
+    }
+
+    /// How the run stands: each lane with its latest point alone. Charts get the others by a way of their own.
+    #[must_use]
+    pub fn without_points(self) -> Self {
+        let lanes = self.lanes.into_iter();
+        Self {
+            lanes: lanes.map(LaneSnapshot::without_points).collect(),
+            ..self
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod in_process;
 mod over_http;
+mod refusal;
 
 pub use in_process::InProcess;
 pub use over_http::{HttpClient, OverHttp};
@@ -12,7 +13,11 @@ use async_trait::async_trait;
 
 use crate::{
     db::txn::{Outcome, TimeSplit},
-    model::{Quantity, ShopError, plan::FaultKind},
+    model::{
+        Quantity, ShopError,
+        plan::FaultKind,
+        sample::{Failure, Refusal},
+    },
 };
 
 /// Tries with the same key after an answer that says neither yes nor no.
@@ -42,9 +47,9 @@ pub enum AttemptResult {
     /// There is an order, of this id.
     Bought(String),
     /// The shop said no by its own rules.
-    Rejected,
+    Rejected(Refusal),
     /// Something broke; the sentence is for the run's log.
-    Failed(String),
+    Failed(Failure, String),
     /// A double click was answered twice, and not alike.
     Contradicted(String),
     /// The buyer did not wait for the answer.
@@ -66,6 +71,8 @@ pub struct Taken {
     /// How often a strategy had used up its tries, and the row lock took over.
     pub fallbacks: u32,
     pub split: TimeSplit,
+    /// Whether the database was asked at all.
+    pub asked: bool,
 }
 
 /// Where buyers buy.
@@ -76,14 +83,25 @@ pub trait Storefront: Send + Sync {
 
     /// How many wait for a product in this process's memory; none where nobody does by design, or it is not known.
     fn in_line(&self, product_id: i64) -> Option<u64>;
+
+    /// The connections that its buyers share, now.
+    fn pool(&self) -> Pool;
+}
+
+/// Connections, and how many of them are in use at a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pool {
+    pub in_use: u32,
+    pub size: u32,
 }
 
 impl AttemptResult {
-    fn of(result: Result<String, ShopError>) -> Self {
+    /// What the shop's answer means; `asked` tells whether the database was asked for it.
+    fn of(result: Result<String, ShopError>, asked: bool) -> Self {
         match result {
             Ok(order_id) => Self::Bought(order_id),
-            Err(error) if error.is_rejection() => Self::Rejected,
-            Err(error) => Self::Failed(error.to_string()),
+            Err(error) if error.is_rejection() => Self::Rejected(refusal::reason(&error, asked)),
+            Err(error) => Self::Failed(refusal::failure(&error), error.to_string()),
         }
     }
 
@@ -91,7 +109,9 @@ impl AttemptResult {
     fn of_both(one: Self, other: Self) -> Self {
         match (one, other) {
             (one, other) if one == other => one,
-            (failed @ Self::Failed(_), _) | (_, failed @ Self::Failed(_)) => failed,
+            (failed @ Self::Failed(..), _) | (_, failed @ Self::Failed(..)) => failed,
+            // Two refusals are one, told from two places.
+            (no @ Self::Rejected(_), Self::Rejected(_)) => no,
             (one, other) => Self::Contradicted(format!(
                 "one double click was answered with {one:?} and {other:?}"
             )),
@@ -108,6 +128,7 @@ impl Attempt {
                 retries: one.taken.retries + other.taken.retries,
                 fallbacks: one.taken.fallbacks + other.taken.fallbacks,
                 split: one.taken.split,
+                asked: one.taken.asked || other.taken.asked,
             },
         }
     }
@@ -124,6 +145,7 @@ impl Attempt {
 impl Taken {
     /// Takes over what a transaction took.
     fn note<T>(&mut self, outcome: Outcome<T>) -> Result<T, ShopError> {
+        self.asked |= outcome.attempts > 0;
         self.retries += outcome.attempts.saturating_sub(1);
         self.fallbacks += outcome.fallbacks;
         self.split.add(outcome.split);
@@ -139,17 +161,19 @@ mod tests {
     fn both_clicks_must_name_the_same_order() {
         use AttemptResult::{Bought, Contradicted, Failed, Rejected};
         let bought = |id: &str| Bought(id.to_owned());
+        let rejected = || Rejected(Refusal::SoldOut);
         let both = AttemptResult::of_both;
         assert_eq!(both(bought("a"), bought("a")), bought("a"));
-        assert_eq!(both(Rejected, Rejected), Rejected);
-        for (one, other) in [(bought("a"), bought("b")), (bought("a"), Rejected)] {
+        assert_eq!(both(rejected(), rejected()), rejected());
+        assert_eq!(both(rejected(), Rejected(Refusal::FromMemory)), rejected());
+        for (one, other) in [(bought("a"), bought("b")), (bought("a"), rejected())] {
             let result = both(one.clone(), other.clone());
             assert!(matches!(result, Contradicted(_)), "{result:?}");
             let result = both(other, one);
             assert!(matches!(result, Contradicted(_)), "{result:?}");
         }
-        let lost = Failed("lost".to_owned());
+        let lost = Failed(Failure::TimedOut, "lost".to_owned());
         assert_eq!(both(bought("a"), lost.clone()), lost);
-        assert_eq!(both(lost.clone(), Rejected), lost);
+        assert_eq!(both(lost.clone(), rejected()), lost);
     }
 }

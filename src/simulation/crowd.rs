@@ -66,6 +66,7 @@ impl Crowd {
             return false;
         };
         let ask = self.schedule.ask(buyer, round);
+        let _inside = self.recorder.enter();
         let buy = self.storefront.buy(self.order(&ask));
         let answer = self.waterfall.follow(&ask, (start.at, begin), buy);
         tokio::select! {

@@ -14,10 +14,10 @@ use uuid::Uuid;
 use super::door::Door;
 use crate::model::{
     LaneSnapshot, LatencyMs, RunEvent, RunEventKind, RunSnapshot, RunWish, Sample, Verdict,
-    lock_queue::LaneLocks,
+    lock_queue::LaneLocks, sample,
 };
 
-/// Points of a chart that are kept. Beyond, every second one is dropped and sampling slows down by half.
+/// Points of a chart that are kept. Beyond, every second one is merged into the next, and sampling slows down by half.
 pub const SAMPLES_MAX: usize = 600;
 
 /// One run: its whole story so far, and a bell that rings when it goes on.
@@ -98,7 +98,7 @@ impl LiveRun {
             lane.latency_ms = latency_ms;
             let full = lane.samples.len() >= SAMPLES_MAX;
             if full {
-                thin(&mut lane.samples);
+                sample::thin(&mut lane.samples);
             }
             full
         })
@@ -172,16 +172,6 @@ fn in_ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Drops every second point, never the last.
-fn thin(samples: &mut Vec<Sample>) {
-    let keep_parity = (samples.len() + 1) % 2;
-    let mut index = 0;
-    samples.retain(|_| {
-        index += 1;
-        index % 2 == 1 - keep_parity
-    });
-}
-
 /// The runs of this process, by id.
 #[derive(Clone, Debug, Default)]
 pub struct LiveRuns(Arc<Mutex<HashMap<Uuid, Arc<LiveRun>>>>);
@@ -204,28 +194,5 @@ impl LiveRuns {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, Arc<LiveRun>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thinning_keeps_the_last_point() {
-        for len in [2_u64, 3, 8, 9] {
-            let mut samples: Vec<Sample> = (0..len)
-                .map(|elapsed_ms| Sample {
-                    elapsed_ms,
-                    ..Sample::default()
-                })
-                .collect();
-            thin(&mut samples);
-            assert_eq!(
-                samples.last().map(|sample| sample.elapsed_ms),
-                Some(len - 1)
-            );
-            assert!(samples.len() as u64 <= len.div_ceil(2));
-        }
     }
 }

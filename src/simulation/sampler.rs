@@ -8,6 +8,7 @@ use std::{
 use uuid::Uuid;
 
 use super::{
+    buyer::Storefront,
     live::LiveRun,
     recorder::Recorder,
     store::{self, OpenedLane},
@@ -19,6 +20,10 @@ use crate::{
 
 /// Ten points a second.
 const SAMPLE_EVERY: Duration = Duration::from_millis(100);
+/// At first there are more, since a small sale is over within a moment.
+const FIRST_SAMPLES_EVERY: Duration = Duration::from_millis(25);
+/// How long that is.
+const FIRST_MOMENT: Duration = Duration::from_secs(1);
 /// Between two signs of life.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
 
@@ -32,6 +37,8 @@ pub struct Sampler {
     pub index: usize,
     pub lane: OpenedLane,
     pub recorder: Arc<Recorder>,
+    /// Where the lane's buyers buy.
+    pub storefront: Arc<dyn Storefront>,
     pub db: Db,
     pub progress: Progress,
 }
@@ -44,27 +51,46 @@ impl Sampler {
         loop {
             // A moment without an answer is a gap in the chart; the verdict is asked for separately.
             if let Ok(remaining) = store::remaining(&self.db, self.lane.product_id).await {
-                let sample = sample(&self.recorder, remaining, begin.elapsed());
+                let storefront = self.storefront.as_ref();
+                let sample = sample(&self.recorder, storefront, remaining, begin.elapsed());
                 if self.run.push(self.index, sample, self.recorder.latency()) {
                     every *= 2;
                 }
             }
             (self.progress)(self.run.served());
-            tokio::time::sleep(every).await;
+            let pause = if begin.elapsed() < FIRST_MOMENT {
+                FIRST_SAMPLES_EVERY
+            } else {
+                every
+            };
+            tokio::time::sleep(pause).await;
         }
     }
 }
 
-/// A point of a lane's chart.
-pub fn sample(recorder: &Recorder, remaining: i64, elapsed: Duration) -> Sample {
+/// A point of a lane's chart, and the end of the time that the next one's quantiles are of.
+pub fn sample(
+    recorder: &Recorder,
+    storefront: &dyn Storefront,
+    remaining: i64,
+    elapsed: Duration,
+) -> Sample {
     let counts = recorder.counts();
+    let pool = storefront.pool();
     Sample {
         elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
         remaining,
         succeeded: counts.succeeded,
-        rejected: counts.rejected,
-        failed: counts.failed,
+        rejected: counts.rejected(),
+        failed: counts.failed(),
         units: Some(counts.units),
+        refusals: counts.refusals,
+        failures: counts.failures,
+        retries: counts.retries,
+        lately: recorder.take_lately(),
+        in_attempt: recorder.in_attempt(),
+        pool_in_use: pool.in_use,
+        pool_size: pool.size,
     }
 }
 

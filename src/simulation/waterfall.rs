@@ -187,8 +187,8 @@ fn sums(split: TimeSplit, latency: Duration) -> Vec<Span> {
 fn outcome(result: &AttemptResult) -> Outcome {
     match result {
         AttemptResult::Bought(_) => Outcome::Bought,
-        AttemptResult::Rejected => Outcome::Refused,
-        AttemptResult::Failed(_) | AttemptResult::Contradicted(_) => Outcome::Failed,
+        AttemptResult::Rejected(_) => Outcome::Refused,
+        AttemptResult::Failed(..) | AttemptResult::Contradicted(_) => Outcome::Failed,
         AttemptResult::Left => Outcome::Left,
     }
 }

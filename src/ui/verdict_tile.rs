@@ -2,8 +2,10 @@
 
 use leptos::prelude::*;
 
-use crate::model::{LaneSnapshot, RunState, Verdict};
+use super::chart::LaneKey;
+use crate::model::{LaneSnapshot, RunSnapshot, RunState, StrategyKey, Verdict};
 
+#[derive(Clone, PartialEq, Eq)]
 struct Words {
     class: &'static str,
     icon: &'static str,
@@ -11,34 +13,62 @@ struct Words {
     text: String,
 }
 
-/// The verdict on a lane, or that it is still open.
+/// All that the tile says. While a run goes on, it changes far less often than the run.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Tile {
+    words: Words,
+    oversold: i64,
+    /// Known once every lane is judged.
+    undersold: Option<i64>,
+    /// Where there are several.
+    lanes: Vec<TileLane>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct TileLane {
+    strategy: StrategyKey,
+    oversold: i64,
+    undersold: Option<i64>,
+    failed: bool,
+}
+
+impl Tile {
+    /// What there is to say of `run`, whose attempts ask for at most `each` units.
+    pub fn of(run: &RunSnapshot, each: u32) -> Self {
+        let lanes = run.lanes.iter().map(|lane| TileLane {
+            strategy: lane.strategy,
+            oversold: oversold(lane, each),
+            undersold: undersold(lane),
+            failed: lane
+                .verdict
+                .as_ref()
+                .is_some_and(|verdict| !verdict.passed()),
+        });
+        Self {
+            words: words(run),
+            oversold: run.lanes.iter().map(|lane| oversold(lane, each)).sum(),
+            undersold: run.lanes.iter().map(undersold).sum(),
+            lanes: lanes.filter(|_| run.lanes.len() > 1).collect(),
+        }
+    }
+}
+
+/// The verdict on a run, or that it is still open; of several lanes, also what each came to.
 #[component]
-pub fn VerdictTile(
-    lane: LaneSnapshot,
-    /// Where the run stands, and why it failed if it did.
-    run: (RunState, Option<String>),
-    /// Units that each attempt asked for, at most.
-    each: u32,
-    /// Which of the page's tiles this is.
-    index: usize,
-    /// The id of what names the lane, where there are several: each tile then has a name of its own.
-    named_by: Option<String>,
-) -> impl IntoView {
-    let words = words(&lane, &run);
-    let id = format!("verdict-{index}");
-    let name = match named_by {
-        Some(lane) => format!("{lane} {id}"),
-        None => id.clone(),
-    };
-    let sold = i64::try_from(lane.last().units_sold(each)).unwrap_or(i64::MAX);
-    let oversold = lane
-        .verdict
-        .as_ref()
-        .map_or_else(|| (sold - lane.stock).max(0), |verdict| verdict.oversold);
-    let undersold = lane.verdict.as_ref().map(|verdict| verdict.undersold);
+pub fn VerdictTile(tile: Tile) -> impl IntoView {
+    let Tile {
+        words,
+        oversold,
+        undersold,
+        lanes,
+    } = tile;
+    let lanes = (!lanes.is_empty()).then(|| {
+        let lanes = lanes.iter().map(line).collect_view();
+        view! { <ul class="verdict__lanes" aria-label="Verdict on each lane">{lanes}</ul> }
+    });
     view! {
-        <section class=format!("verdict {}", words.class) aria-labelledby=name aria-live="polite" aria-atomic="true">
-            <h2 class="verdict__word" id=id>
+        <section class=format!("verdict {}", words.class) aria-labelledby="verdict">
+            <h2 class="verdict__word" id="verdict">
                 <svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d=words.icon></path></svg>
                 {words.headline}
             </h2>
@@ -61,9 +91,45 @@ pub fn VerdictTile(
                     }}
                 </p>
             </div>
+            {lanes}
             <p class="verdict__text">{words.text}</p>
         </section>
     }
+}
+
+/// What one of several lanes came to.
+fn line(lane: &TileLane) -> impl IntoView + use<> {
+    let undersold = lane
+        .undersold
+        .map_or_else(|| "–".to_owned(), |units| units.to_string());
+    let class = if lane.failed {
+        "verdict__lane verdict__lane--bad"
+    } else {
+        "verdict__lane"
+    };
+    view! {
+        <li class=class>
+            <span class="verdict__lane-key"><LaneKey strategy=lane.strategy/></span>
+            <span class="verdict__lane-name">{lane.strategy.as_str()}</span>" "
+            <span class="verdict__lane-n">
+                "oversold "<b data-testid="lane-oversold">{lane.oversold}</b>
+                " · undersold "<b data-testid="lane-undersold">{undersold}</b>
+            </span>
+        </li>
+    }
+}
+
+/// Units sold beyond the stock: from the database once the lane is judged, before that as far as buyers know.
+fn oversold(lane: &LaneSnapshot, each: u32) -> i64 {
+    let sold = i64::try_from(lane.last().units_sold(each)).unwrap_or(i64::MAX);
+    lane.verdict
+        .as_ref()
+        .map_or_else(|| (sold - lane.stock).max(0), |verdict| verdict.oversold)
+}
+
+/// Known once the lane is judged.
+fn undersold(lane: &LaneSnapshot) -> Option<i64> {
+    lane.verdict.as_ref().map(|verdict| verdict.undersold)
 }
 
 fn number_class(number: i64) -> &'static str {
@@ -78,35 +144,85 @@ const CHECK: &str = "M4 13l5 5L20 6";
 const WARNING: &str = "M12 3l10 18H2zM12 10v5M12 18v.01";
 const CLOCK: &str = "M12 3a9 9 0 1 0 0 18a9 9 0 1 0 0-18M12 7v5l3 2";
 
-fn words(lane: &LaneSnapshot, (state, failure): &(RunState, Option<String>)) -> Words {
-    match &lane.verdict {
-        Some(verdict) => judged(verdict),
-        None if *state == RunState::Failed => Words {
+fn words(run: &RunSnapshot) -> Words {
+    let judged: Option<Vec<_>> = run.lanes.iter().map(|lane| lane.verdict.as_ref()).collect();
+    match judged.as_deref() {
+        Some([verdict]) => of_one(verdict),
+        Some([_, ..]) => of_several(run),
+        _ => open(run),
+    }
+}
+
+/// What is said of a run, or of a lane of it, without a verdict.
+fn open(run: &RunSnapshot) -> Words {
+    if run.state == RunState::Failed {
+        return Words {
             class: "verdict--bad",
             icon: WARNING,
             headline: "No verdict".to_owned(),
-            text: match failure {
+            text: match &run.failure {
                 Some(failure) => format!("The run failed: {failure}."),
                 None => "The run failed.".to_owned(),
             },
-        },
-        None => Words {
+        };
+    }
+    if run.state.is_over() {
+        return of_several(run);
+    }
+    let has_begun = run.lanes.iter().any(|lane| !lane.samples.is_empty());
+    Words {
+        class: "verdict--pending",
+        icon: CLOCK,
+        headline: if has_begun { "Counting" } else { "Waiting" }.to_owned(),
+        text: "Told by buyers so far. The database has the last word when the last of them has been served."
+            .to_owned(),
+    }
+}
+
+/// Of lanes that were judged, some of them perhaps not because the run was ended early.
+fn of_several(run: &RunSnapshot) -> Words {
+    let judged = || run.lanes.iter().filter_map(|lane| lane.verdict.as_ref());
+    let counted = "From the database: counted from the order lines of each lane.";
+    let broken: Vec<_> = judged()
+        .filter_map(|verdict| Some((verdict.strategy, broken(verdict, counted)?.0)))
+        .collect();
+    match broken.as_slice() {
+        [] if judged().next().is_none() => Words {
             class: "verdict--pending",
             icon: CLOCK,
-            headline: if lane.samples.is_empty() {
-                "Waiting"
-            } else {
-                "Counting"
-            }
-            .to_owned(),
-            text: "The verdict is given when the last buyer has been served.".to_owned(),
+            headline: "No verdict".to_owned(),
+            text: "The run was ended before a lane could be judged.".to_owned(),
+        },
+        [] => Words {
+            class: "verdict--ok",
+            icon: CHECK,
+            headline: "Not one unit too many, not one too few".to_owned(),
+            text: counted.to_owned(),
+        },
+        [(strategy, headline)] => Words {
+            class: "verdict--bad",
+            icon: WARNING,
+            headline: format!("{strategy}: {}", lower_first(headline)),
+            text: counted.to_owned(),
+        },
+        several => Words {
+            class: "verdict--bad",
+            icon: WARNING,
+            headline: format!("{} of {} lanes failed", several.len(), run.lanes.len()),
+            text: counted.to_owned(),
         },
     }
 }
 
-fn judged(verdict: &Verdict) -> Words {
+fn lower_first(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_lowercase().to_string());
+    first.unwrap_or_default() + letters.as_str()
+}
+
+fn of_one(verdict: &Verdict) -> Words {
     let counted = format!(
-        "{} on the shelf, {} sold, {} told no. Counted from the order lines.",
+        "{} on the shelf, {} sold, {} told no. From the database: counted from the order lines.",
         verdict.stock,
         verdict.sold,
         verdict.rejected + verdict.failed

@@ -3,6 +3,7 @@
 pub mod admin;
 mod cart;
 mod catalog;
+mod chart_assets;
 mod checkout;
 mod error_view;
 mod find_order;

@@ -6,6 +6,7 @@ use doorbuster::{
     model::{
         SimulationPlan, StrategyKey,
         plan::{Journey, Quantities},
+        sample::{Failure, Refusal},
     },
     simulation::{
         Attempt, AttemptResult, buyer::Taken, recorder::Recorder, schedule::Schedule, store,
@@ -206,8 +207,11 @@ async fn the_verdict_believes_the_database() {
     assert!(!lost.invariants_held(), "an acknowledged order is lost");
 
     let recorder = Recorder::new();
-    told(&recorder, AttemptResult::Rejected);
-    told(&recorder, AttemptResult::Failed("planted".to_owned()));
+    told(&recorder, AttemptResult::Rejected(Refusal::SoldOut));
+    told(
+        &recorder,
+        AttemptResult::Failed(Failure::OtherFault, "planted".to_owned()),
+    );
     recorder.settle(|_| false);
     let undersold = judged(ground().await, &recorder);
     assert_eq!(

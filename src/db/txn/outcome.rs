@@ -37,7 +37,7 @@ impl TimeSplit {
 #[derive(Debug)]
 pub struct Outcome<T> {
     pub result: Result<T, TxnError>,
-    /// Attempts made; 1 when nothing was in the way.
+    /// Attempts made; 1 when nothing was in the way, 0 when a rule refused before any was made.
     pub attempts: u32,
     /// How often a strategy had used up its attempts, and the row lock took over.
     pub fallbacks: u32,
@@ -57,7 +57,10 @@ impl<T> Outcome<T> {
 
     /// What a rule of the shop refused before any transaction.
     pub fn refused(error: ShopError) -> Self {
-        Self::failed(TxnError::Refused(error))
+        Self {
+            attempts: 0,
+            ..Self::failed(TxnError::Refused(error))
+        }
     }
 
     /// The same with another value.

@@ -1,165 +1,191 @@
-//! A run as it goes on: figures, chart and verdict of each of its lanes.
+//! A run as it goes on: its verdict, the figures of each lane, and charts that all stand on one axis of time.
+
+#[cfg(feature = "hydrate")]
+mod charts;
+mod events;
+mod figures;
+mod panels;
+mod spoken;
 
 use leptos::prelude::*;
 
 use crate::{
     model::{LaneSnapshot, RunSnapshot},
     ui::{
-        chart::{Plot, Series, SeriesKey},
-        verdict_tile::VerdictTile,
+        columns::COLUMNS,
+        verdict_tile::{Tile, VerdictTile},
     },
 };
 
-/// Shows `run` and follows it to its end. The children stand beside the chart of a single lane, and after the charts of several.
+/// Shows `run`, of which it is handed no points but the latest, and follows it to its end. The children are the picture that the server
+/// drew: it stays where there is no script, and makes room for charts once their points are there.
 #[island]
 pub fn LiveRun(run: RunSnapshot, children: Children) -> impl IntoView {
-    let lanes = run.lanes.len();
     let each = run.plan.quantities.max().get();
+    let strategies: Vec<_> = run.lanes.iter().map(|lane| lane.strategy).collect();
+    let panels = panels::Panels::of(&run);
     let run = RwSignal::new(run);
+    let spoken = RwSignal::new(String::new());
     #[cfg(feature = "hydrate")]
-    Effect::new(move |_| {
-        let (id, state) = run.with_untracked(|run| (run.id.clone(), run.state));
-        if !state.is_over() {
-            super::super::stream::follow(
-                format!("/live/simulations/{id}"),
-                &["run", "news", "locks"],
-                move |name, data| take_in(run, name, data),
-            );
-        }
-    });
-    let lane = move |index| Memo::new(move |_| run.with(|run| run.lanes.get(index).cloned()));
-    let head = move |lane: Memo<Option<LaneSnapshot>>, index| {
-        let tile = move |lane| {
-            let state = run.with(|run| (run.state, run.failure.clone()));
-            let named_by = (lanes > 1).then(|| format!("lane-{index}"));
-            view! { <VerdictTile lane run=state each index named_by/> }
-        };
-        view! {
+    Effect::new(move |_| following::follow(run, spoken, each));
+    let lanes: Vec<_> = (0..strategies.len())
+        .map(|index| lane(run, index))
+        .collect();
+    let tile = Memo::new(move |_| run.with(|run| Tile::of(run, each)));
+    let names = strategies.iter().map(|strategy| strategy.as_str());
+    let names = names.collect::<Vec<_>>().join(" ");
+    view! {
+        <run-charts class="run-charts" columns=COLUMNS.join(" ") lanes=names>
+            {move || run.with(super::run_progress::progress)}
+            <super::run_controls::RunControls run/>
+            <p class="vh" role="status">{spoken}</p>
             <div class="run__top">
-                {move || lane.get().map(tile)}
-                {move || lane.get().map(|lane| figures(&lane, each))}
+                {move || view! { <VerdictTile tile=tile.get()/> }}
+                <div class="run__stock">
+                    <div data-static="">{children()}</div>
+                    {panels.stock(run)}
+                </div>
             </div>
-        }
-    };
-    let body = if lanes == 1 {
-        let only = lane(0);
-        view! {
-            {head(only, 0)}
-            <div class="run__mid">{chart(only, each, 0)}{children()}</div>
-        }
-        .into_any()
-    } else {
-        let each_lane = (0..lanes)
-            .map(|index| {
-                let lane = lane(index);
-                view! {
-                    <section class="lane" aria-labelledby=format!("lane-{index}")>
-                        {name(lane, index)}
-                        {head(lane, index)}
-                        {chart(lane, each, index)}
-                    </section>
-                }
-            })
-            .collect_view();
-        view! { {each_lane} {children()} }.into_any()
-    };
-    view! {
-        {move || run.with(super::run_progress::progress)}
-        <super::run_controls::RunControls run/>
-        {body}
-        <super::what_happened::WhatHappened run/>
+            {figures::figures(&lanes, each)}
+            {events::list(run)}
+            {panels.all()}
+            <super::what_happened::WhatHappened run/>
+        </run-charts>
     }
 }
 
-/// Returns false once the run is over.
+/// One lane, as it stands.
+fn lane(run: RwSignal<RunSnapshot>, index: usize) -> Memo<Option<LaneSnapshot>> {
+    Memo::new(move |_| run.with(|run| run.lanes.get(index).cloned()))
+}
+
 #[cfg(feature = "hydrate")]
-fn take_in(run: RwSignal<RunSnapshot>, name: &str, data: &str) -> bool {
-    use crate::model::snapshot::RunNews;
-    if name == "run" {
-        if let Ok(whole) = serde_json::from_str::<RunSnapshot>(data) {
-            run.set(whole);
-        }
-    } else if name == "locks" {
-        super::lock_view::tell(data);
-    } else if let Ok(news) = serde_json::from_str::<RunNews>(data) {
-        run.update(|run| {
-            for (lane, news) in run.lanes.iter_mut().zip(news.lanes) {
-                lane.samples.extend(news.samples);
-                lane.latency_ms = news.latency_ms;
+mod following {
+    use std::{cell::RefCell, rc::Rc};
+
+    use leptos::prelude::*;
+
+    use super::{super::lock_view, charts::Charts, spoken};
+    use crate::{
+        islands::stream,
+        model::{RunSnapshot, snapshot::RunNews},
+        ui::columns::rows,
+    };
+
+    /// Between two changes of the figures for who asked for less motion, in milliseconds.
+    const CALM_MS: f64 = 1_000.0;
+    /// Between two spoken summaries, in milliseconds.
+    const SPOKEN_EVERY_MS: f64 = 5_000.0;
+
+    /// What the page knows, and when it last said so.
+    struct Known {
+        run: RunSnapshot,
+        shown_at: f64,
+        spoken_at: f64,
+        charts: Option<Charts>,
+        each: u32,
+    }
+
+    /// Follows the run to its end; of one that is over, the stream tells the points once.
+    pub fn follow(run: RwSignal<RunSnapshot>, spoken: RwSignal<String>, each: u32) {
+        let known = Rc::new(RefCell::new(Known {
+            run: run.get_untracked(),
+            shown_at: 0.0,
+            spoken_at: now_ms(),
+            charts: Charts::of_page(),
+            each,
+        }));
+        let id = run.with_untracked(|run| run.id.clone());
+        stream::follow(
+            format!("/live/simulations/{id}"),
+            &["run", "news", "locks"],
+            move |name, data| {
+                if name == "locks" {
+                    lock_view::tell(data);
+                    return true;
+                }
+                let mut known = known.borrow_mut();
+                known.take_in(name, data);
+                known.show(run);
+                known.speak(spoken);
+                !known.run.state.is_over()
+            },
+        );
+    }
+
+    impl Known {
+        fn take_in(&mut self, name: &str, data: &str) {
+            if name == "run" {
+                if let Ok(whole) = serde_json::from_str(data) {
+                    self.replace(whole);
+                }
+            } else if let Ok(news) = serde_json::from_str(data) {
+                self.add(news);
             }
-        });
-    }
-    run.with_untracked(|run| !run.state.is_over())
-}
-
-fn name(lane: Memo<Option<LaneSnapshot>>, index: usize) -> impl IntoView {
-    let lane = lane.get_untracked();
-    let badge = match lane.as_ref().map(|lane| lane.strategy.is_safe()) {
-        Some(false) => ("badge badge--bad", "Unsafe"),
-        _ => ("badge badge--ok", "Safe"),
-    };
-    let strategy = lane.map(|lane| lane.strategy.as_str());
-    view! { <h2 class="lane__name" id=format!("lane-{index}")>{strategy}" "<span class=badge.0>{badge.1}</span></h2> }
-}
-
-fn chart(lane: Memo<Option<LaneSnapshot>>, each: u32, index: usize) -> impl IntoView {
-    let title = format!("chart-title-{index}");
-    view! {
-        <figure class="panel chart" aria-labelledby=title>
-            <div class="chart__head">
-                <h2 id=title.clone()>"The rush, moment by moment"</h2>
-                <ul class="chart__legend" aria-label="Legend">
-                    <li><SeriesKey series=Series::Stock/>"Stock remaining"</li>
-                    <li><SeriesKey series=Series::Sold/>"Successes"</li>
-                    <li><SeriesKey series=Series::Rejected/>"Rejections"</li>
-                </ul>
-            </div>
-            {move || lane.get().map(|lane| view! { <Plot lane each index/> })}
-        </figure>
-    }
-}
-
-fn figures(lane: &LaneSnapshot, each: u32) -> impl IntoView + use<> {
-    let last = lane.last();
-    let latency = lane.latency_ms;
-    view! {
-        <dl class="figures">
-            <div class="figure figure--stock">
-                <dt><SeriesKey series=Series::Stock/>"Stock remaining"</dt>
-                <dd data-testid="remaining">{last.remaining}</dd>
-            </div>
-            <div class="figure figure--sold">
-                <dt><SeriesKey series=Series::Sold/>"Sold"</dt>
-                <dd data-testid="sold">{last.units_sold(each)}</dd>
-            </div>
-            <div class="figure figure--rejected">
-                <dt><SeriesKey series=Series::Rejected/>"Rejected"</dt>
-                <dd data-testid="rejected">{last.turned_away()}</dd>
-            </div>
-            <div class="figure">
-                <dt>"Orders per second"</dt>
-                <dd data-testid="orders-per-second">{orders_per_second(lane)}</dd>
-            </div>
-            {[("p50", latency.p50), ("p95", latency.p95), ("p99", latency.p99)]
-                .map(|(name, ms)| view! {
-                    <div class="figure figure--small">
-                        <dt>{name}</dt>
-                        <dd data-testid=name>{format!("{ms:.1}")}<small>"ms"</small></dd>
-                    </div>
-                })
-                .collect_view()}
-        </dl>
-    }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "attempts are at most a million")]
-fn orders_per_second(lane: &LaneSnapshot) -> String {
-    let rate = match &lane.verdict {
-        Some(verdict) => verdict.orders_per_second,
-        None => {
-            let last = lane.last();
-            last.succeeded as f64 * 1000.0 / last.elapsed_ms.max(1) as f64
         }
-    };
-    format!("{rate:.0}")
+
+        fn replace(&mut self, whole: RunSnapshot) {
+            if let Some(charts) = &self.charts {
+                for (index, lane) in whole.lanes.iter().enumerate() {
+                    let rows = rows(None, &lane.samples, self.each, lane.stock);
+                    charts.take(index, &rows, true);
+                }
+                charts.mark(&whole.events);
+            }
+            self.run = whole.without_points();
+        }
+
+        fn add(&mut self, news: RunNews) {
+            for (index, (lane, news)) in self.run.lanes.iter_mut().zip(news.lanes).enumerate() {
+                let before = lane.samples.last().copied();
+                if let Some(charts) = &self.charts {
+                    let rows = rows(before, &news.samples, self.each, lane.stock);
+                    charts.take(index, &rows, false);
+                }
+                lane.latency_ms = news.latency_ms;
+                lane.samples = news
+                    .samples
+                    .last()
+                    .copied()
+                    .or(before)
+                    .into_iter()
+                    .collect();
+            }
+        }
+
+        fn show(&mut self, run: RwSignal<RunSnapshot>) {
+            let now = now_ms();
+            let is_news = run.with_untracked(|shown| shown.state != self.run.state);
+            if is_news || !is_calm() || now - self.shown_at >= CALM_MS {
+                self.shown_at = now;
+                run.set(self.run.clone());
+            }
+        }
+
+        fn speak(&mut self, spoken: RwSignal<String>) {
+            let now = now_ms();
+            let was_silent = spoken.with_untracked(String::is_empty);
+            // The page of a run that was over when it came needs no announcement.
+            let ended = self.run.state.is_over() && (!was_silent || now - self.spoken_at > 200.0);
+            if ended || now - self.spoken_at >= SPOKEN_EVERY_MS {
+                self.spoken_at = now;
+                spoken.set(spoken::summary(&self.run, self.each));
+            }
+        }
+    }
+
+    fn now_ms() -> f64 {
+        window()
+            .performance()
+            .map_or(0.0, |performance| performance.now())
+    }
+
+    /// Whether the reader asked for less motion.
+    fn is_calm() -> bool {
+        window()
+            .match_media("(prefers-reduced-motion: reduce)")
+            .ok()
+            .flatten()
+            .is_some_and(|query| query.matches())
+    }
 }

@@ -6,7 +6,8 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::{
-    Attempt, AttemptResult, Order, Storefront, Taken, UNKNOWN_RETRIES_MAX, UNKNOWN_RETRY_PAUSE,
+    Attempt, AttemptResult, Order, Pool, Storefront, Taken, UNKNOWN_RETRIES_MAX,
+    UNKNOWN_RETRY_PAUSE,
 };
 use crate::{
     model::{
@@ -55,7 +56,7 @@ impl Storefront for InProcess {
             Ok(request) => request,
             Err(error) => {
                 return Attempt {
-                    result: AttemptResult::of(Err(error)),
+                    result: AttemptResult::of(Err(error), true),
                     taken: Taken::default(),
                 };
             }
@@ -75,6 +76,14 @@ impl Storefront for InProcess {
 
     fn in_line(&self, product_id: i64) -> Option<u64> {
         self.shop.in_line(self.strategy, product_id)
+    }
+
+    fn pool(&self) -> Pool {
+        let db = self.shop.db();
+        Pool {
+            in_use: db.transactions_in_use(),
+            size: db.settings().transactions_max,
+        }
     }
 }
 
@@ -161,7 +170,7 @@ impl InProcess {
             if !matches!(result, Err(ShopError::OutcomeUnknown { .. }))
                 || unknown == UNKNOWN_RETRIES_MAX
             {
-                let result = AttemptResult::of(result);
+                let result = AttemptResult::of(result, taken.asked);
                 return Attempt { result, taken };
             }
             unknown += 1;

@@ -12,10 +12,10 @@ use tokio::{sync::Semaphore, time::timeout};
 use url::Url;
 
 use super::{
-    ATTEMPT_DEADLINE, Attempt, AttemptResult, Order, Storefront, Taken, UNKNOWN_RETRIES_MAX,
-    UNKNOWN_RETRY_PAUSE,
+    ATTEMPT_DEADLINE, Attempt, AttemptResult, Order, Pool, Storefront, Taken, UNKNOWN_RETRIES_MAX,
+    UNKNOWN_RETRY_PAUSE, refusal,
 };
-use crate::model::{StrategyKey, plan::FaultKind};
+use crate::model::{StrategyKey, plan::FaultKind, sample::Failure};
 
 /// How long a buyer waits for one answer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -58,6 +58,18 @@ impl HttpClient {
             servers: targets.iter().map(server).collect(),
         })
     }
+
+    /// How many connections are free, and how many there are, over all servers.
+    fn connections(&self) -> (u32, u32) {
+        let each = (CONNECTIONS_MAX / self.servers.len().max(1)).max(1);
+        let free: usize = self
+            .servers
+            .iter()
+            .map(|server| server.connections.available_permits())
+            .sum();
+        let counted = |number| u32::try_from(number).unwrap_or(u32::MAX);
+        (counted(free), counted(each * self.servers.len()))
+    }
 }
 
 /// Buyers of one strategy.
@@ -72,7 +84,7 @@ enum Reply {
     /// Yes or no.
     Said(AttemptResult),
     /// Neither: it broke, or the answer was lost.
-    Unsaid(String),
+    Unsaid(Failure, String),
     /// Come back after this long.
     NotYet(Duration),
 }
@@ -109,6 +121,14 @@ impl Storefront for OverHttp {
     fn in_line(&self, _product_id: i64) -> Option<u64> {
         None
     }
+
+    fn pool(&self) -> Pool {
+        let (free, size) = self.http.connections();
+        Pool {
+            in_use: size.saturating_sub(free),
+            size,
+        }
+    }
 }
 
 impl OverHttp {
@@ -122,15 +142,16 @@ impl OverHttp {
             let server = turn + taken.retries as usize;
             match self.ask(order, server, &mut taken).await {
                 Reply::Said(result) => break result,
-                Reply::Unsaid(detail) if unsaid == UNKNOWN_RETRIES_MAX => {
-                    break AttemptResult::Failed(format!("{}: {detail}", self.strategy));
+                Reply::Unsaid(kind, detail) if unsaid == UNKNOWN_RETRIES_MAX => {
+                    break AttemptResult::Failed(kind, format!("{}: {detail}", self.strategy));
                 }
-                Reply::Unsaid(_) => {
+                Reply::Unsaid(..) => {
                     unsaid += 1;
                     tokio::time::sleep(UNKNOWN_RETRY_PAUSE).await;
                 }
                 Reply::NotYet(_) if start.elapsed() > ATTEMPT_DEADLINE => {
-                    break AttemptResult::Failed("told to come back later, for an hour".to_owned());
+                    let sentence = "told to come back later, for an hour".to_owned();
+                    break AttemptResult::Failed(Failure::Busy, sentence);
                 }
                 Reply::NotYet(wait) => {
                     let wait = wait + Duration::from_millis(turn as u64 % COMING_BACK_MS);
@@ -150,7 +171,7 @@ impl OverHttp {
         let server = &self.http.servers[turn % self.http.servers.len()];
         let queued = Instant::now();
         let Ok(_connection) = server.connections.acquire().await else {
-            return Reply::Unsaid("the run is over".to_owned());
+            return Reply::Unsaid(Failure::NoConnection, "the run is over".to_owned());
         };
         taken.split.pool_wait += queued.elapsed();
         let answer = self
@@ -166,8 +187,16 @@ impl OverHttp {
             .await;
         match answer {
             Ok(response) => read(response).await,
-            Err(error) => Reply::Unsaid(error.to_string()),
+            Err(error) => Reply::Unsaid(failure(&error), error.to_string()),
         }
+    }
+}
+
+fn failure(error: &reqwest::Error) -> Failure {
+    if error.is_timeout() {
+        Failure::TimedOut
+    } else {
+        Failure::NoConnection
     }
 }
 
@@ -180,7 +209,7 @@ async fn read(response: Response) -> Reply {
         // An answer that breaks off is one that was lost.
         return match response.json::<Purchase>().await {
             Ok(purchase) => Reply::Said(AttemptResult::Bought(purchase.order_id)),
-            Err(error) => Reply::Unsaid(error.to_string()),
+            Err(error) => Reply::Unsaid(failure(&error), error.to_string()),
         };
     }
     let detail = match response.json::<Problem>().await {
@@ -188,9 +217,13 @@ async fn read(response: Response) -> Reply {
         Err(error) => error.to_string(),
     };
     match status {
-        409 | 422 => Reply::Said(AttemptResult::Rejected),
-        500.. => Reply::Unsaid(detail),
-        _ => Reply::Said(AttemptResult::Failed(detail)),
+        402 | 409 | 422 => {
+            let reason = refusal::reason_told(status, &detail);
+            Reply::Said(AttemptResult::Rejected(reason))
+        }
+        503 => Reply::Unsaid(Failure::NoConnection, detail),
+        500.. => Reply::Unsaid(Failure::OtherFault, detail),
+        _ => Reply::Said(AttemptResult::Failed(Failure::OtherFault, detail)),
     }
 }
 

@@ -45,11 +45,13 @@ impl Lane<'_> {
         let lane = self.opened();
         let start = self.start().await?;
         let recorder = Arc::new(Recorder::new());
-        let crowd = self.crowd(&recorder);
+        let storefront = self.storefront();
+        let crowd = self.crowd(&recorder, &storefront);
         let waterfall = Arc::clone(&crowd.waterfall);
         let begin = Instant::now();
         self.started.run.lane_began(self.index);
-        let sampler = AbortOnDropHandle::new(tokio::spawn(self.sampler(&recorder).watch()));
+        let sampler =
+            AbortOnDropHandle::new(tokio::spawn(self.sampler(&recorder, &storefront).watch()));
         let lock_watch = AbortOnDropHandle::new(tokio::spawn(self.lock_watch(&crowd).watch()));
         let elapsed = crowd.let_go(start_line).await;
         drop((sampler, lock_watch));
@@ -64,7 +66,12 @@ impl Lane<'_> {
         self.log_failures(&recorder);
         self.settle(&recorder).await?;
         let end = store::ground(self.db(), lane.product_id, lane.id).await?;
-        let last = sampler::sample(&recorder, end.available, begin.elapsed());
+        let last = sampler::sample(
+            &recorder,
+            storefront.as_ref(),
+            end.available,
+            begin.elapsed(),
+        );
         let verdict = verdict(
             &self.started.plan,
             lane.strategy,
@@ -96,24 +103,25 @@ impl Lane<'_> {
         Ok(start)
     }
 
-    fn sampler(&self, recorder: &Arc<Recorder>) -> Sampler {
+    fn sampler(&self, recorder: &Arc<Recorder>, storefront: &Arc<dyn Storefront>) -> Sampler {
         Sampler {
             run: Arc::clone(&self.started.run),
             index: self.index,
             lane: self.opened().clone(),
             recorder: Arc::clone(recorder),
+            storefront: Arc::clone(storefront),
             db: self.db().clone(),
             progress: Arc::clone(self.progress),
         }
     }
 
-    fn crowd(&self, recorder: &Arc<Recorder>) -> Crowd {
+    fn crowd(&self, recorder: &Arc<Recorder>, storefront: &Arc<dyn Storefront>) -> Crowd {
         Crowd {
             run: self.started.opened.id,
             lane: self.opened().clone(),
             rounds: self.started.plan.rounds,
             schedule: Arc::clone(self.schedule),
-            storefront: self.storefront(),
+            storefront: Arc::clone(storefront),
             recorder: Arc::clone(recorder),
             door: self.started.run.door(),
             waterfall: Arc::new(WaterfallRecorder::new(self.http.is_none())),

@@ -72,7 +72,16 @@ fn update(snapshot: &RunSnapshot, before: Option<Told>, now: Told) -> Update {
 struct Told {
     state: RunState,
     events: usize,
-    lanes: Vec<(usize, i64, bool)>,
+    lanes: Vec<ToldLane>,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+struct ToldLane {
+    points: usize,
+    /// The moment of the last of them: another one stands there once points were merged.
+    last_ms: Option<u64>,
+    stock: i64,
+    judged: bool,
 }
 
 impl Told {
@@ -82,24 +91,33 @@ impl Told {
             state: run.state,
             events: run.events.len(),
             lanes: lanes
-                .map(|lane| (lane.samples.len(), lane.stock, lane.verdict.is_some()))
+                .map(|lane| ToldLane {
+                    points: lane.samples.len(),
+                    last_ms: lane.samples.last().map(|last| last.elapsed_ms),
+                    stock: lane.stock,
+                    judged: lane.verdict.is_some(),
+                })
                 .collect(),
         }
     }
 }
 
-/// The points since `before`; none when there is more to tell, or points were thinned since: then all is told.
+/// The points since `before`; none when there is more to tell, or points were merged since: then all is told.
 fn news(run: &RunSnapshot, before: &Told, now: &Told) -> Option<RunNews> {
     if (before.state, before.events) != (now.state, now.events) {
         return None;
     }
     let lanes = run.lanes.iter().zip(before.lanes.iter().zip(&now.lanes));
     let lanes = lanes.map(|(lane, (before, now))| {
-        if (before.1, before.2) != (now.1, now.2) {
+        if (before.stock, before.judged) != (now.stock, now.judged) {
+            return None;
+        }
+        let (known, new) = lane.samples.split_at_checked(before.points)?;
+        if known.last().map(|last| last.elapsed_ms) != before.last_ms {
             return None;
         }
         Some(LaneNews {
-            samples: lane.samples.get(before.0..)?.to_vec(),
+            samples: new.to_vec(),
             latency_ms: lane.latency_ms,
         })
     });

@@ -4,18 +4,16 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use uuid::Uuid;
 
-use super::{Subnav, strategy::Understand};
+use super::{Subnav, picture::Picture, samples::SampleTables, strategy::Understand};
 use crate::{
     db::Db,
     islands::workbench::{Keys, LiveRun, LockView, keys::Key},
-    model::{
-        RunSnapshot, Sample, ShopError, SimulationPlan, StrategyKey, lock_queue::LaneLocks,
-        plan::PlanForm,
-    },
+    model::{RunSnapshot, ShopError, SimulationPlan, lock_queue::LaneLocks, plan::PlanForm},
     simulation::store,
     ui::notice::ErrorNotice,
     web::{
         pages::{
+            chart_assets::ChartAssets,
             form_key::FormKey,
             frame::{Bundle, Page, framed},
         },
@@ -70,6 +68,10 @@ fn RunView(
         .map(|lane| lane.product_name.clone())
         .collect();
     shelves.dedup();
+    let shelves = match shelves.len() {
+        0..=2 => shelves.join(", "),
+        many => format!("{many} lanes"),
+    };
     let stock = run.lanes.first().map_or(0, |lane| lane.stock);
     let lead = format!(
         "{} buyers at a shelf of {stock}, by {}. Started {}.",
@@ -84,32 +86,28 @@ fn RunView(
         .map(|strategy| view! { <Understand strategy=*strategy/> })
         .collect_view();
     let running = !run.state.is_over();
-    let several = run.lanes.len() > 1;
-    let samples = run.lanes.clone().into_iter();
-    let samples = samples
-        .map(|lane| {
-            let of = if several { Some(lane.strategy) } else { None };
-            view! { <Samples samples=lane.samples of/> }
-        })
-        .collect_view();
+    let each = run.plan.quantities.max().get();
+    let (live, drawn) = (run.clone().without_points(), run.lanes.clone());
     view! {
-        <main class="page" id="main" tabindex="-1">
+        <main class="page page--run" id="main" tabindex="-1">
             // Without JavaScript the page follows the run by loading itself again.
             {running.then(|| view! { <noscript><meta http-equiv="refresh" content="2"/></noscript> })}
             <Subnav current="/admin/simulations"/>
             <div class="page-head">
-                <h1>"Flash sale: "{shelves.join(", ")}</h1>
+                <h1>"Flash sale: "{shelves}</h1>
                 <p class="page-head__lead">{lead}</p>
             </div>
             <Keys/>
             {problem.map(|title| view! { <ErrorNotice title><p>"The run goes on as it was."</p></ErrorNotice> })}
-            <LiveRun run=run.clone()><Story run=run.clone()/></LiveRun>
+            <LiveRun run=live><Picture lanes=drawn each/></LiveRun>
             <LockView lanes=locks running=running && is_here/>
+            <Story run=run.clone()/>
             <section class="understand-part" aria-labelledby="understand-title">
                 <h2 class="section-title" id="understand-title">"Understand"</h2>
                 <div class="understand">{strategies}</div>
             </section>
-            {samples}
+            <SampleTables run/>
+            <ChartAssets/>
             <Again plan/>
         </main>
     }
@@ -209,47 +207,4 @@ fn facts(plan: &SimulationPlan) -> Vec<(&'static str, String)> {
     .filter(|(said, ..)| *said)
     .map(|(_, name, value)| (name, value))
     .collect()
-}
-
-#[component]
-fn Samples(
-    samples: Vec<Sample>,
-    /// Of which lane, where there are several.
-    #[prop(optional_no_strip)]
-    of: Option<StrategyKey>,
-) -> impl IntoView {
-    let of = of.map(|strategy| format!(", {strategy}"));
-    let label = format!("Samples{}", of.clone().unwrap_or_default());
-    let rows = samples
-        .into_iter()
-        .map(|sample| {
-            view! {
-                <tr>
-                    <th scope="row" class="n">{sample.elapsed_ms}</th>
-                    <td class="n">{sample.remaining}</td>
-                    <td class="n">{sample.succeeded}</td>
-                    <td class="n">{sample.turned_away()}</td>
-                </tr>
-            }
-        })
-        .collect_view();
-    view! {
-        <details class="samples">
-            <summary>"Table of samples, as of this page’s load"{of.clone()}</summary>
-            <div class="table-wrap" tabindex="0" role="region" aria-label=label>
-                <table class="table">
-                    <caption>"Samples of this run"{of}</caption>
-                    <thead>
-                        <tr>
-                            <th scope="col" class="n">"Time (ms)"</th>
-                            <th scope="col" class="n">"Stock remaining"</th>
-                            <th scope="col" class="n">"Successes"</th>
-                            <th scope="col" class="n">"Rejections"</th>
-                        </tr>
-                    </thead>
-                    <tbody>{rows}</tbody>
-                </table>
-            </div>
-        </details>
-    }
 }

@@ -1,0 +1,307 @@
+import type { Locator, Page } from "@playwright/test";
+
+import { expectAccessible, expectNoSidewaysScroll, tabTo } from "../fixtures/accessibility";
+import {
+  chart,
+  expectVerdict,
+  laneRow,
+  type Plot,
+  RUN_ADDRESS,
+  chooseStrategies,
+  fillInPlan,
+  signIn,
+  simulate,
+  simulateButton,
+  untilDrawn,
+} from "../fixtures/administrator";
+import { expect, test } from "../fixtures/shop";
+import { untilAwake } from "../fixtures/shopper";
+
+// A shop simulates one sale at a time.
+test.use({ ownShop: true });
+
+const SIX = [
+  "row-lock",
+  "conditional-update",
+  "optimistic",
+  "single-statement",
+  "micro-batch",
+  "unguarded",
+];
+/** A large panel, seven with all lanes, and two for each lane. */
+const PANELS_OF_SIX = 1 + 7 + 2 * 6;
+
+test.beforeEach(({ page, adminPassword }) => signIn(page.request, adminPassword));
+
+/** The panel of that name. */
+function panel(page: Page, name: RegExp): Locator {
+  return page.getByRole("img", { name });
+}
+
+/** What is drawn in a panel. */
+type Host = Element & { plot: Plot };
+
+/** Reads something from the plot that is drawn in a panel. */
+async function read<T>(panel: Locator, reader: (host: Host) => T): Promise<T> {
+  await panel.scrollIntoViewIfNeeded();
+  await expect(panel.locator("canvas")).toBeVisible();
+  await untilDrawn(panel.page());
+  return panel.evaluate(reader as (host: Element) => T);
+}
+
+/** What the element of all charts says about itself. */
+type Charts = Element & { crosshair: number; markers: unknown[] };
+
+const crosshairOf = (page: Page) =>
+  page.locator("run-charts").evaluate((charts: Element) => (charts as Charts).crosshair);
+
+const windowOf = ({ plot }: Host) => [plot.scales.x.min, plot.scales.x.max];
+
+/** The value that a panel shows of a lane. */
+function told(page: Page, lane: number, column: string): Locator {
+  return page.locator(`[data-readout="${lane} ${column}"]`);
+}
+
+async function simulateTogether(page: Page, strategies: string[], plan: Parameters<typeof fillInPlan>[1]) {
+  await page.goto("/admin/simulations");
+  await chooseStrategies(page, ...strategies);
+  await page.getByText("Advanced", { exact: true }).click();
+  await page.getByLabel("Connections").fill("4");
+  await page.getByLabel(/at the same time/).check();
+  await fillInPlan(page, plan);
+  await simulateButton(page).click();
+  await expect(page).toHaveURL(RUN_ADDRESS);
+}
+
+test("six lanes are drawn side by side while they run, in a colour and dash each", async ({
+  page,
+}) => {
+  await simulateTogether(page, SIX, { Buyers: "60", Stock: "40", "Race window (ms)": "60" });
+  await untilAwake(page);
+  await expect(page.getByTestId("run-state")).toHaveText("Running");
+  await expect(page.locator("run-charts")).toHaveAttribute("awake", "");
+  await expect(page.locator("[data-columns]")).toHaveCount(PANELS_OF_SIX);
+  const drawn = () => read(chart(page), ({ plot }) => plot.data.slice(1).filter((line) => line.some((value) => value != null)).length);
+  await expect.poll(drawn).toBe(SIX.length);
+  await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 60_000 });
+
+  const looks = await page.locator(".lanes .lane-name--toggle line").evaluateAll((lines) =>
+    lines.map((line) => {
+      const { stroke, strokeDasharray } = getComputedStyle(line);
+      return `${stroke} ${strokeDasharray}`;
+    }),
+  );
+  expect(new Set(looks).size).toBe(SIX.length);
+  for (const [index, strategy] of SIX.entries()) {
+    for (const column of ["remaining", "sold"]) {
+      const name = column === "sold" ? /^Units sold/ : /^Stock remaining/;
+      await panel(page, name).scrollIntoViewIfNeeded();
+      const figure = await laneRow(page, strategy).getByTestId(column).textContent();
+      await expect(told(page, index, column), `${column} of ${strategy}`).toHaveText(`${figure}`);
+    }
+  }
+  // Every panel draws once it is seen.
+  for (const host of await page.locator("[data-columns]").all()) {
+    await host.scrollIntoViewIfNeeded();
+    await expect(host.locator("canvas")).toBeVisible();
+  }
+  await expectAccessible(page);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await expectNoSidewaysScroll(page);
+});
+
+test("the verdict and the chart of the stock are in the first view", async ({ page }) => {
+  await simulate(page, { Buyers: "33", Stock: "20" });
+  await expectVerdict(page, { sold: 20, rejected: 13, remaining: 0, oversold: 0, undersold: 0 });
+  for (const part of [page.getByTestId("oversold"), page.getByTestId("undersold"), chart(page)]) {
+    await expect(part).toBeInViewport({ ratio: 0.9 });
+  }
+});
+
+test("the crosshair shows in all panels what the table says of that moment", async ({ page }) => {
+  await simulate(page, { Buyers: "33", Stock: "20", "Race window (ms)": "20" });
+  await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 30_000 });
+  // The table is of the page's load.
+  await page.reload();
+  await untilAwake(page);
+  await page.getByText("Table of samples").click();
+  const rows = await page
+    .getByRole("table", { name: "Samples of this run" })
+    .locator("tbody tr")
+    .evaluateAll((rows) =>
+      rows.map((row) => [...row.children].map((cell) => cell.textContent.trim())),
+    );
+  expect(rows.length).toBeGreaterThan(5);
+  const end = Number(rows.at(-1)?.[0]) / 1000;
+  const times = await read(chart(page), ({ plot }) => plot.data[0]?.length ?? 0);
+  expect(times).toBeGreaterThan(300);
+  expect((await read(chart(page), windowOf))[1]).toBeCloseTo(end, 3);
+
+  const check = async () => {
+    const at = await crosshairOf(page);
+    const row = rows.findLast(([ms]) => Number(ms) / 1000 <= at) ?? [];
+    const [, remaining, sold, , , , , , p50] = row;
+    await chart(page).scrollIntoViewIfNeeded();
+    await expect(told(page, 0, "remaining")).toHaveText(`${remaining}`);
+    await untilDrawn(page);
+    await panel(page, /^Units sold/).scrollIntoViewIfNeeded();
+    await expect(told(page, 0, "sold")).toHaveText(`${sold}`);
+    if (p50 !== "–") {
+      await panel(page, /^Latency in/).scrollIntoViewIfNeeded();
+      const shown = Number((await told(page, 0, "p50").textContent())?.replaceAll(",", ""));
+      expect(Math.abs(shown - Number(p50))).toBeLessThanOrEqual(0.6);
+    }
+    return at;
+  };
+
+  // By mouse.
+  const moment = page.getByRole("slider", { name: /^Values at/ });
+  await chart(page).scrollIntoViewIfNeeded();
+  const box = await chart(page).boundingBox();
+  expect(box).not.toBeNull();
+  await page.mouse.move(box!.x + box!.width * 0.6, box!.y + box!.height / 2);
+  await expect(page.locator("[data-moment-told]")).toHaveText(/^\d+\.\d+ s$/);
+  const byMouse = await crosshairOf(page);
+  expect(byMouse).toBeGreaterThan(end * 0.4);
+  expect(byMouse).toBeLessThan(end * 0.75);
+  await page.mouse.move(5, 5);
+  await expect(page.locator("[data-moment-told]")).toHaveText("latest");
+
+  // By keyboard.
+  await moment.focus();
+  await page.keyboard.press("Home");
+  await expect(page.locator("[data-moment-told]")).toHaveText("0.00 s");
+  for (let presses = 0; presses < 40; presses += 1) {
+    await page.keyboard.press("PageUp");
+    const at = await check();
+    if (at >= end) {
+      break;
+    }
+    await moment.focus();
+  }
+  await expect(moment).toHaveAttribute("aria-valuetext", /: row-lock 0 left$/);
+  await chart(page).scrollIntoViewIfNeeded();
+  await untilDrawn(page);
+  const cursors = await page.locator("[data-columns] .u-cursor-x").evaluateAll((lines) =>
+    lines
+      .filter((line) => {
+        const { top, bottom } = line.getBoundingClientRect();
+        return bottom > 0 && top < innerHeight;
+      })
+      .map((line) => new DOMMatrix(getComputedStyle(line).transform).e > 0),
+  );
+  expect(cursors.length).toBeGreaterThan(0);
+  expect(cursors).not.toContain(false);
+  await page.keyboard.press("Escape");
+  await expect(page.locator("[data-moment-told]")).toHaveText("latest");
+});
+
+test("a part of the run is looked at closely, by mouse and by keyboard", async ({ page }) => {
+  await simulate(page, { Buyers: "33", Stock: "20", "Race window (ms)": "10" });
+  await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 30_000 });
+  await untilAwake(page);
+  const whole = page.getByRole("button", { name: "Whole run" });
+  const [from, to] = await read(chart(page), windowOf);
+  await expect(whole).toBeDisabled();
+  const box = await chart(page).boundingBox();
+  const y = box!.y + box!.height / 2;
+  await page.mouse.move(box!.x + box!.width * 0.4, y);
+  await page.mouse.down();
+  await page.mouse.move(box!.x + box!.width * 0.7, y, { steps: 5 });
+  await page.mouse.up();
+  await expect(whole).toBeEnabled();
+  const [left = 0, right = 0] = await read(chart(page), windowOf);
+  expect(left).toBeGreaterThan(from!);
+  expect(right - left).toBeLessThan((to! - from!) / 2);
+  expect(await read(panel(page, /^Units sold/), windowOf), "all panels share it").toEqual([left, right]);
+  await whole.click();
+  expect(await read(chart(page), windowOf)).toEqual([from, to]);
+
+  await page.getByRole("slider", { name: /^Values at/ }).focus();
+  await page.keyboard.press("+");
+  await page.keyboard.press("+");
+  const [near = 0, far = 0] = await read(chart(page), windowOf);
+  expect(far - near).toBeCloseTo((to! - from!) / 4, 2);
+  await page.keyboard.press("-");
+  const [nearer = 0, farther = 0] = await read(chart(page), windowOf);
+  expect(farther - nearer).toBeCloseTo((to! - from!) / 2, 2);
+  await page.keyboard.press("0");
+  expect(await read(chart(page), windowOf)).toEqual([from, to]);
+  await page.getByRole("button", { name: "Zoom in" }).click();
+  await expect(whole).toBeEnabled();
+});
+
+test("lanes are hidden, latency is seen in another scale, and what happened is marked", async ({
+  page,
+}) => {
+  await simulateTogether(page, ["row-lock", "unguarded"], {
+    Buyers: "60",
+    Stock: "20",
+    "Race window (ms)": "5",
+  });
+  await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 30_000 });
+  await untilAwake(page);
+  const lines = () => read(chart(page), ({ plot }) => plot.data.slice(1).map((line) => line.some((value) => value != null)));
+  await expect.poll(lines).toEqual([true, true]);
+  const toggle = laneRow(page, "unguarded").getByRole("button", { name: "unguarded" });
+  await expect(toggle).toHaveAttribute("aria-pressed", "true");
+  await tabTo(page, toggle);
+  await page.keyboard.press("Enter");
+  await expect(toggle).toHaveAttribute("aria-pressed", "false");
+  await expect.poll(lines).toEqual([true, false]);
+  await toggle.click();
+  await expect.poll(lines).toEqual([true, true]);
+
+  const latency = panel(page, /^Latency in/);
+  const scale = () => read(latency, ({ plot }) => plot.scales.y.distr);
+  const series = () => read(latency, ({ plot }) => plot.data.length - 1);
+  expect(await scale()).toBe(3);
+  await page.getByLabel("log scale").uncheck();
+  await expect.poll(scale).toBe(1);
+  expect(await series()).toBe(2);
+  await page.getByRole("radio", { name: "all" }).check();
+  await expect.poll(series).toBe(6);
+
+  const events = page.getByRole("list", { name: "Events" }).getByRole("listitem");
+  await expect(events.filter({ hasText: "row-lock: Sold out" })).toHaveCount(1);
+  await expect(events.filter({ hasText: "unguarded: Oversold" })).toHaveCount(1);
+  const marked = await page
+    .locator("run-charts")
+    .evaluate((charts: Element) => (charts as Charts).markers.length);
+  expect(marked).toBe(await events.count());
+  await expectAccessible(page);
+});
+
+test("who asked for less motion gets fewer pictures, and the last one all the same", async ({
+  page,
+}) => {
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  await simulate(page, { Buyers: "120", Stock: "80", "Race window (ms)": "30" });
+  await untilAwake(page);
+  const remaining = page.getByTestId("remaining");
+  const changes = await remaining.evaluateHandle((element) => {
+    const seen: number[] = [];
+    new MutationObserver(() => seen.push(performance.now())).observe(element, {
+      characterData: true,
+      childList: true,
+      subtree: true,
+    });
+    return seen;
+  });
+  await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 60_000 });
+  const seen = await changes.evaluate((times) => times);
+  const between = seen.slice(1, -1).map((time, index) => time - (seen[index] ?? 0));
+  expect(between.filter((ms) => ms < 900)).toEqual([]);
+  await expect(remaining).toHaveText("0");
+  await expect.poll(() => read(chart(page), ({ plot }) => plot.data[1]?.findLast((value) => value != null))).toBe(0);
+});
+
+test("a screen reader is told now and then, and at the end", async ({ page }) => {
+  await simulate(page, { Buyers: "33", Stock: "20", "Race window (ms)": "60" });
+  await untilAwake(page);
+  const spoken = page.locator("run-charts > [role=status]");
+  await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 30_000 });
+  await expect(spoken).toHaveText(
+    "Finished. row-lock 0 of 20 left, 20 sold, 13 turned away, oversold 0, undersold 0.",
+  );
+});

@@ -1,0 +1,58 @@
+import {
+  RUN_ADDRESS,
+  chooseStrategies,
+  signIn,
+  simulateButton,
+} from "../fixtures/administrator";
+import { expect, test } from "../fixtures/shop";
+import { untilAwake } from "../fixtures/shopper";
+import { inWords, scriptTime } from "./script_time";
+
+// A real run of six lanes, watched for MEASURE_MINUTES (ten): what its page keeps in memory must level off.
+
+test.use({ ownShop: true });
+
+const MINUTES = Number(process.env.MEASURE_MINUTES ?? "10");
+const EVERY_S = 15;
+const RATE_PER_S = 12;
+const LANES = ["row-lock", "conditional-update", "optimistic", "single-statement", "micro-batch", "unguarded"];
+
+test(`the page of a run keeps its size for ${MINUTES} minutes`, async ({
+  page,
+  browser,
+  adminPassword,
+}) => {
+  test.setTimeout((MINUTES + 5) * 60_000);
+  await signIn(page.request, adminPassword);
+  await page.goto("/admin/simulations");
+  await chooseStrategies(page, ...LANES);
+  await page.locator("details").evaluateAll((all) => all.forEach((one) => one.setAttribute("open", "")));
+  await page.locator("[name=arrivals]").selectOption("open");
+  await page.locator("[name=rate_per_s]").fill(`${RATE_PER_S}`);
+  await page.locator("[name=pool_size]").fill("4");
+  await page.getByLabel(/at the same time/).check();
+  await page.getByLabel("Buyers", { exact: true }).fill(`${Math.min(10_000, RATE_PER_S * 60 * (MINUTES + 1))}`);
+  await page.getByLabel("Stock", { exact: true }).fill("5000");
+  await simulateButton(page).click();
+  await expect(page).toHaveURL(RUN_ADDRESS);
+  await untilAwake(page);
+  const session = await page.context().newCDPSession(page);
+  const kept: number[] = [];
+  for (let at = 0; at < MINUTES * 60; at += EVERY_S) {
+    await page.waitForTimeout(EVERY_S * 1_000);
+    await session.send("HeapProfiler.collectGarbage");
+    const { usedSize, backingStorageSize } = (await session.send("Runtime.getHeapUsage")) as {
+      usedSize: number;
+      backingStorageSize: number;
+    };
+    kept.push((usedSize + backingStorageSize) / 1024 / 1024);
+  }
+  console.log(`MiB every ${EVERY_S} s: ${kept.map((size) => size.toFixed(1)).join(" ")}`);
+  const time = await scriptTime(browser, page, () => page.waitForTimeout(10_000));
+  console.log(inWords("a real run of six lanes", time));
+  await page.getByRole("button", { name: /^Abort/ }).click();
+  const mean = (sizes: number[]) => sizes.reduce((sum, size) => sum + size, 0) / sizes.length;
+  const third = Math.floor(kept.length / 3);
+  const [middle, end] = [mean(kept.slice(third, 2 * third)), mean(kept.slice(-third))];
+  expect(end, `the last third, after ${middle} MiB in the middle`).toBeLessThan(middle * 1.1 + 0.5);
+});

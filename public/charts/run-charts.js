@@ -1,0 +1,283 @@
+// <run-charts>: all charts of a run on one axis of time. The page's WebAssembly hands the points over; without it, the pictures that the
+// server drew stay.
+
+import { told } from "./axes.js";
+import { Lane } from "./lane.js";
+import { Panel } from "./panel.js";
+import { isCalm, onSchemeChange } from "./theme.js";
+
+/** Script of one frame that draws: when this much is spent, the other panels wait for the next frame. */
+const FRAME_MS = 1;
+/** Between two drawings for who asked for less motion. */
+const CALM_MS = 1000;
+/** Zooming by button or key shows this much of what was shown. */
+const ZOOM_STEP = 0.5;
+/** The shortest time that can be shown. */
+const WINDOW_MIN_S = 0.01;
+
+class RunCharts extends HTMLElement {
+  lanes = [];
+  /** Moments with a sentence each, in order. */
+  markers = [];
+  /** Seconds since the lanes began; undefined without a crosshair. */
+  crosshair = undefined;
+  #zoom = undefined;
+  #panels = [];
+  #dirty = new Set();
+  #frame = 0;
+  #drawnAt = -Infinity;
+  #isSilent = false;
+  #isBehind = false;
+  #needsPointing = false;
+  #pointing = undefined;
+
+  connectedCallback() {
+    const names = this.getAttribute("columns").split(" ");
+    this.lanes = this.getAttribute("lanes")
+      .split(" ")
+      .map((strategy) => new Lane(strategy, names));
+    this.#panels = [...this.querySelectorAll("[data-columns]")].map((host) => new Panel(host, this));
+    this.#watchPanels();
+    this.#listen();
+  }
+
+  /** Takes points of a lane; with `anew`, in place of those that it has. */
+  take(lane, rows, anew) {
+    if (anew) {
+      this.lanes[lane]?.clear();
+    }
+    this.lanes[lane]?.append(rows);
+    this.#wakeUp();
+    this.#isBehind = true;
+    // Not in the frame of the news, which has its own work to do.
+    requestAnimationFrame(() => {
+      this.#isBehind = false;
+      this.#redraw();
+    });
+  }
+
+  /** Takes the moments to mark: of each its time in seconds, and its lane or -1. */
+  mark(moments) {
+    this.markers = [];
+    for (let at = 0; at < moments.length; at += 2) {
+      this.markers.push({ time: moments[at], lane: this.lanes[moments[at + 1]] });
+    }
+    this.#redraw();
+  }
+
+  /** The highest of all panels of a stack. */
+  peakOf(stack) {
+    return Math.max(0, ...this.#panels.filter((panel) => panel.stack === stack).map(({ peak }) => peak));
+  }
+
+  /** The time that is shown. */
+  get window() {
+    return this.#zoom ?? { from: 0, to: this.#end };
+  }
+
+  get #end() {
+    return Math.max(0.1, ...this.lanes.map((lane) => lane.end));
+  }
+
+  /** Whether all that can be seen shows the latest points. */
+  get isDrawn() {
+    return !this.#isBehind && !this.#panels.some((panel) => panel.visible && this.#dirty.has(panel));
+  }
+
+  zoomTo(from, to) {
+    const end = this.#end;
+    const width = Math.min(end, Math.max(WINDOW_MIN_S, to - from));
+    const start = Math.min(Math.max(0, from), end - width);
+    this.#zoom = width >= end ? undefined : { from: start, to: start + width };
+    this.querySelector("[data-zoom=reset]").disabled = this.#zoom === undefined;
+    this.#moveTo(this.crosshair);
+    this.#redraw();
+  }
+
+  /** A panel's pointer has moved. Plots also say so when they are told where the crosshair is. */
+  pointed(panel, time) {
+    if (!this.#isSilent && panel.plot) {
+      this.#moveTo(time, panel);
+    }
+  }
+
+  #zoomBy(factor) {
+    const { from, to } = this.window;
+    const middle = this.crosshair ?? (from + to) / 2;
+    const left = middle - (middle - from) * factor;
+    this.zoomTo(left, left + (to - from) * factor);
+  }
+
+  #moveTo(time, by) {
+    const { from, to } = this.window;
+    this.crosshair = time === undefined ? undefined : Math.min(to, Math.max(from, time));
+    this.#pointing = by;
+    this.#needsPointing = true;
+    this.#schedule();
+  }
+
+  #wakeUp() {
+    if (!this.hasAttribute("awake")) {
+      this.setAttribute("awake", "");
+      this.querySelectorAll("[data-live]").forEach((element) => (element.hidden = false));
+      this.querySelectorAll("[data-static]").forEach((element) => (element.hidden = true));
+    }
+  }
+
+  #redraw() {
+    this.#panels.forEach((panel) => this.#dirty.add(panel));
+    this.#schedule();
+  }
+
+  #schedule() {
+    if (this.#frame === 0) {
+      this.#frame = requestAnimationFrame(() => this.#onFrame());
+    }
+  }
+
+  #onFrame() {
+    this.#frame = 0;
+    const began = performance.now();
+    this.#isSilent = true;
+    if (this.#needsPointing) {
+      this.#point();
+    }
+    const waiting = isCalm() ? this.#drawnAt + CALM_MS - began : 0;
+    if (waiting > 0) {
+      setTimeout(() => this.#schedule(), waiting);
+    } else {
+      this.#drawSome(began);
+    }
+    this.#isSilent = false;
+  }
+
+  #drawSome(began) {
+    for (const panel of this.#dirty) {
+      if (!panel.visible) {
+        continue;
+      }
+      if (performance.now() - began > FRAME_MS) {
+        this.#schedule();
+        return;
+      }
+      this.#dirty.delete(panel);
+      const peak = panel.stack && this.peakOf(panel.stack);
+      panel.draw();
+      panel.tell();
+      if (panel.stack && this.peakOf(panel.stack) !== peak) {
+        this.#panels.filter(({ stack }) => stack === panel.stack).forEach((other) => this.#dirty.add(other));
+      }
+    }
+    this.#drawnAt = began;
+    this.#tellMoment();
+    for (const part of this.querySelectorAll("[data-part]")) {
+      part.hidden = !this.lanes.some((lane) => lane.uses(part.dataset.part));
+    }
+  }
+
+  #point() {
+    this.#needsPointing = false;
+    for (const panel of this.#panels) {
+      if (panel.visible) {
+        if (panel !== this.#pointing) {
+          panel.point();
+        }
+        panel.tell();
+      }
+    }
+    this.#tellMoment();
+  }
+
+  /** The slider is where the crosshair is; it says in words what the crosshair shows. */
+  #tellMoment() {
+    const slider = this.querySelector("[data-moment]");
+    const { from, to } = this.window;
+    const at = this.crosshair;
+    const value = at === undefined ? slider.max : Math.round(((at - from) / (to - from)) * slider.max);
+    if (slider.value !== `${value}`) {
+      slider.value = value;
+    }
+    const moment = at === undefined ? "latest" : `${at.toFixed(at < 10 ? 2 : 1)} s`;
+    const output = this.querySelector("[data-moment-told]");
+    if (output.textContent !== moment) {
+      output.textContent = moment;
+    }
+    if (slider === document.activeElement) {
+      const left = this.lanes.map((lane) => `${lane.strategy} ${told(lane.at("remaining", at))} left`);
+      slider.setAttribute("aria-valuetext", `${moment}: ${left.join(", ")}`);
+    }
+  }
+
+  #watchPanels() {
+    const panelOf = new Map(this.#panels.map((panel) => [panel.host, panel]));
+    const seen = new IntersectionObserver((entries) => {
+      for (const { target, isIntersecting } of entries) {
+        panelOf.get(target).visible = isIntersecting;
+      }
+      // The crosshair may have moved meanwhile.
+      this.#needsPointing = true;
+      this.#schedule();
+    });
+    const sized = new ResizeObserver((entries) => {
+      for (const { target } of entries) {
+        panelOf.get(target).resize();
+        this.#dirty.add(panelOf.get(target));
+      }
+      this.#schedule();
+    });
+    for (const host of panelOf.keys()) {
+      seen.observe(host);
+      sized.observe(host);
+    }
+    onSchemeChange(() => {
+      this.#panels.forEach((panel) => panel.rebuild());
+      this.#redraw();
+    });
+  }
+
+  #listen() {
+    const zooms = { in: () => this.#zoomBy(ZOOM_STEP), out: () => this.#zoomBy(1 / ZOOM_STEP), reset: () => this.zoomTo(0, Infinity) };
+    this.addEventListener("click", ({ target }) => {
+      const button = target.closest("button");
+      zooms[button?.dataset.zoom]?.();
+      if (button?.dataset.lane) {
+        this.#toggle(button);
+      }
+    });
+    this.addEventListener("input", ({ target }) => {
+      if (target.matches("[data-moment]")) {
+        const { from, to } = this.window;
+        this.#moveTo(from + ((to - from) * target.value) / target.max);
+      }
+    });
+    this.addEventListener("change", ({ target }) => this.#chose(target));
+    const keys = { "+": zooms.in, "=": zooms.in, "-": zooms.out, 0: zooms.reset };
+    this.addEventListener("keydown", (event) => {
+      if (!event.ctrlKey && !event.metaKey && !event.altKey && keys[event.key]) {
+        event.preventDefault();
+        keys[event.key]();
+      } else if (event.key === "Escape") {
+        this.#moveTo(undefined);
+      }
+    });
+  }
+
+  #toggle(button) {
+    const lane = this.lanes[button.dataset.lane];
+    lane.shown = !lane.shown;
+    button.setAttribute("aria-pressed", lane.shown);
+    this.#redraw();
+  }
+
+  #chose(input) {
+    const latency = this.#panels.find((panel) => panel.allColumns.includes("p95"));
+    if (input.matches("[data-log]")) {
+      latency.setLog(input.checked);
+    } else if (input.matches("[data-quantile]")) {
+      latency.choose(input.value === "all" ? latency.allColumns : [input.value]);
+    }
+    this.#redraw();
+  }
+}
+
+customElements.define("run-charts", RunCharts);

@@ -1,0 +1,300 @@
+//! The frames in which `public/charts` draws: which columns stand in which panel, and what names and explains them. Until a script has
+//! points to draw they are hidden.
+
+use leptos::prelude::*;
+
+use crate::{
+    model::{RunSnapshot, StrategyKey},
+    ui::chart::{LaneKey, TITLE, describe},
+};
+
+/// Beyond so many lanes, a small panel has no room for their names beside their values: the table above has them.
+const NAMED_MAX: usize = 3;
+
+/// A panel with a line for each lane.
+struct Overlay {
+    title: &'static str,
+    unit: &'static str,
+    /// Of `ui::columns`, separated by spaces.
+    columns: &'static str,
+    /// A column that is drawn as a dotted line.
+    reference: Option<&'static str>,
+}
+
+const LATENCY: Overlay = Overlay {
+    title: "Latency",
+    unit: "ms, of the attempts that ended since the point before",
+    columns: "p50 p95 p99",
+    reference: None,
+};
+
+const SMALL: [Overlay; 6] = [
+    Overlay {
+        title: "Units sold",
+        unit: "units; dotted: the shelf at the start",
+        columns: "sold",
+        reference: Some("shelf"),
+    },
+    Overlay {
+        title: "Successes",
+        unit: "per second",
+        columns: "succeeded",
+        reference: None,
+    },
+    Overlay {
+        title: "Rejections",
+        unit: "per second",
+        columns: "rejected",
+        reference: None,
+    },
+    Overlay {
+        title: "Retries",
+        unit: "per second",
+        columns: "retries",
+        reference: None,
+    },
+    Overlay {
+        title: "Queue depth",
+        unit: "buyers waiting or being served",
+        columns: "in-attempt",
+        reference: None,
+    },
+    Overlay {
+        title: "Pool in use",
+        unit: "connections; dotted: all there are",
+        columns: "pool-in-use",
+        reference: Some("pool-size"),
+    },
+];
+
+/// A small panel for each lane, in which parts are stacked.
+struct Stack {
+    id: &'static str,
+    title: &'static str,
+    unit: &'static str,
+    /// Columns and their names, from the bottom up.
+    parts: &'static [(&'static str, &'static str)],
+}
+
+const STACKS: [Stack; 2] = [
+    Stack {
+        id: "time-split",
+        title: "Where the time goes",
+        unit: "ms of an average attempt",
+        parts: &[
+            ("pool-wait", "connection"),
+            ("lock-wait", "lock"),
+            ("execute", "execute"),
+            ("commit", "commit"),
+        ],
+    },
+    Stack {
+        id: "reasons",
+        title: "Why buyers were turned away",
+        unit: "per second",
+        parts: &[
+            ("sold-out", "sold out, by the row"),
+            ("from-memory", "sold out, from memory"),
+            ("customer-limit", "over the limit"),
+            ("not-open", "not open"),
+            ("declined", "declined"),
+            ("other-rule", "another rule"),
+            ("failed", "failed"),
+        ],
+    },
+];
+
+/// The frames for the lanes of one run.
+pub struct Panels {
+    strategies: Vec<StrategyKey>,
+    /// Whether all lanes begin with as much.
+    alike: bool,
+}
+
+impl Panels {
+    /// Those of `run`.
+    pub fn of(run: &RunSnapshot) -> Self {
+        let first = run.lanes.first().map_or(0, |lane| lane.stock);
+        Self {
+            strategies: run.lanes.iter().map(|lane| lane.strategy).collect(),
+            alike: run.lanes.iter().all(|lane| lane.stock == first),
+        }
+    }
+
+    /// The large one, which stands beside the verdict.
+    pub fn stock(&self, run: RwSignal<RunSnapshot>) -> impl IntoView + use<> {
+        let told = move || run.with(|run| format!("{TITLE} {}", describe(&run.lanes)));
+        view! {
+            <figure class="panel chart-panel chart-panel--stock" data-live="" hidden=true>
+                <figcaption class="chart-panel__head">
+                    <h2>"Stock remaining"</h2>
+                    <span class="chart-panel__unit">"units"</span>
+                    {self.readout("remaining", true)}
+                </figcaption>
+                <div class="chart-panel__host" role="img" aria-label=told data-columns="remaining"></div>
+            </figure>
+        }
+    }
+
+    /// All others, under the bar that belongs to all of them.
+    pub fn all(&self) -> impl IntoView + use<> {
+        let small = SMALL.iter().map(|panel| self.overlay(panel)).collect_view();
+        let stacks = STACKS.iter().map(|stack| self.stack(stack)).collect_view();
+        view! {
+            <section class="charts" data-live="" hidden=true aria-label="Charts">
+                {bar()}
+                <div class="charts__grid">
+                    {self.latency()}
+                    {small}
+                </div>
+                {stacks}
+            </section>
+        }
+    }
+
+    fn overlay(&self, panel: &'static Overlay) -> impl IntoView + use<> {
+        let reference = panel
+            .reference
+            .filter(|reference| self.alike || *reference != "shelf");
+        view! {
+            <figure class="panel chart-panel">
+                <figcaption class="chart-panel__head">
+                    <h3>{panel.title}</h3>
+                    <span class="chart-panel__unit">{panel.unit}</span>
+                    {self.readout(panel.columns, self.strategies.len() <= NAMED_MAX)}
+                </figcaption>
+                <div class="chart-panel__host" role="img" aria-label=format!("{}, {}, over time", panel.title, panel.unit)
+                    data-columns=panel.columns data-reference=reference></div>
+            </figure>
+        }
+    }
+
+    /// With a choice of quantile, since three of six lanes are a tangle, and of the scale.
+    fn latency(&self) -> impl IntoView + use<> {
+        let is_alone = self.strategies.len() == 1;
+        let choices = ["p50", "p95", "p99", "all"].map(|quantile| {
+            let is_first = quantile == if is_alone { "all" } else { "p95" };
+            view! {
+                <label class="choice">
+                    <input type="radio" name="quantile" value=quantile data-quantile="" checked=is_first/>
+                    {quantile}
+                </label>
+            }
+        });
+        view! {
+            <figure class="panel chart-panel chart-panel--wide">
+                <figcaption class="chart-panel__head">
+                    <h3>{LATENCY.title}</h3>
+                    <span class="chart-panel__unit">{LATENCY.unit}</span>
+                    <div class="chart-panel__choices">
+                        <fieldset class="choices"><legend class="vh">"Quantile"</legend>{choices.collect_view()}</fieldset>
+                        <label class="choice"><input type="checkbox" data-log="" checked=true/>"log scale"</label>
+                    </div>
+                    {self.quantiles()}
+                </figcaption>
+                <div class="chart-panel__host" role="img" aria-label="Latency in milliseconds, over time"
+                    data-columns=LATENCY.columns data-chosen=(!is_alone).then_some("p95") data-scale="log"></div>
+            </figure>
+        }
+    }
+
+    /// The values of one column at the crosshair, a lane each.
+    fn readout(&self, column: &'static str, named: bool) -> impl IntoView + use<> {
+        let name = if named { "readout__name" } else { "vh" };
+        let values = self.strategies.iter().enumerate().map(|(index, strategy)| {
+            view! {
+                <li>
+                    <LaneKey strategy=*strategy/>
+                    <span class=name>{strategy.as_str()}</span>" "
+                    <b data-readout=format!("{index} {column}")></b>
+                </li>
+            }
+        });
+        view! { <ul class="readout">{values.collect_view()}</ul> }
+    }
+
+    fn quantiles(&self) -> impl IntoView + use<> {
+        let lanes = self.strategies.iter().enumerate().map(|(index, strategy)| {
+            let values = LATENCY
+                .columns
+                .split(' ')
+                .map(|column| {
+                    view! { <span>{column}" "<b data-readout=format!("{index} {column}")></b></span>" " }
+                })
+                .collect_view();
+            view! {
+                <li><LaneKey strategy=*strategy/><span class="readout__name">{strategy.as_str()}</span>" "{values}</li>
+            }
+        });
+        view! { <ul class="readout">{lanes.collect_view()}</ul> }
+    }
+
+    fn stack(&self, stack: &'static Stack) -> impl IntoView + use<> {
+        let parts = stack.parts.iter().map(|(column, name)| {
+            view! {
+                <li data-part=*column>
+                    <svg class="part-key" viewBox="0 0 14 14" aria-hidden="true" focusable="false">
+                        <rect class=format!("part part--{column}") width="14" height="14"></rect>
+                    </svg>
+                    {*name}
+                </li>
+            }
+        });
+        let columns = stack.parts.iter().map(|(column, _)| *column);
+        let columns = columns.collect::<Vec<_>>().join(" ");
+        let lanes = self.strategies.iter().enumerate().map(|(index, strategy)| {
+            let values = stack
+                .parts
+                .iter()
+                .map(|(column, name)| {
+                    view! {
+                        <li class=format!("part-value part-value--{column}")>
+                            <span class="vh">{*name}</span>" "<b data-readout=format!("{index} {column}")></b>
+                        </li>
+                    }
+                })
+                .collect_view();
+            view! {
+                <figure class="panel chart-panel chart-panel--small">
+                    <figcaption class="chart-panel__head">
+                        <h4><LaneKey strategy=*strategy/>{strategy.as_str()}</h4>
+                        <ul class="readout">{values}</ul>
+                    </figcaption>
+                    <div class="chart-panel__host" role="img" aria-label=format!("{} of {strategy}, {}, over time", stack.title, stack.unit)
+                        data-columns=columns.clone() data-lanes=index.to_string() data-stacked=stack.id></div>
+                </figure>
+            }
+        });
+        view! {
+            <section class="charts__stack" aria-labelledby=stack.id>
+                <div class="charts__stack-head">
+                    <h3 id=stack.id>{stack.title}</h3>
+                    <span class="chart-panel__unit">{stack.unit}</span>
+                    <ul class="parts" aria-label="Legend, from the bottom up">{parts.collect_view()}</ul>
+                </div>
+                <div class="charts__lanes">{lanes.collect_view()}</div>
+            </section>
+        }
+    }
+}
+
+/// What moves the crosshair and the window of time of all panels.
+fn bar() -> impl IntoView {
+    view! {
+        <div class="charts__bar">
+            <label class="moment">
+                <span class="moment__name">"Values at"</span>
+                <input class="moment__slider" type="range" min="0" max="1000" value="1000" data-moment="" aria-describedby="charts-keys"/>
+                <output class="moment__told" data-moment-told="">"latest"</output>
+            </label>
+            <div class="charts__zoom" role="group" aria-label="Zoom">
+                <button class="btn btn--line" type="button" data-zoom="in" aria-label="Zoom in">"+"</button>
+                <button class="btn btn--line" type="button" data-zoom="out" aria-label="Zoom out">"−"</button>
+                <button class="btn btn--line" type="button" data-zoom="reset" disabled=true>"Whole run"</button>
+            </div>
+            <p class="charts__keys" id="charts-keys">
+                "Time since each lane began. Drag over a chart to zoom; here, arrow keys move the crosshair, + and − zoom, 0 shows the whole run."
+            </p>
+        </div>
+    }
+}

@@ -1,0 +1,173 @@
+//! The axes of the picture: one of time, and one each for units and calls.
+
+use leptos::prelude::*;
+
+use crate::model::LaneSnapshot;
+
+const LEFT: f64 = 64.0;
+const RIGHT: f64 = 744.0;
+const UNITS_BOTTOM: f64 = 244.0;
+const UNITS_HEIGHT: f64 = 210.0;
+const CALLS_BOTTOM: f64 = 372.0;
+const CALLS_HEIGHT: f64 = 80.0;
+/// A band of oversold units lower than this has no room for its label.
+const LABEL_ROOM: f64 = 28.0;
+
+/// Where a moment and a value lie in the picture.
+pub struct Scale {
+    span_ms: u64,
+    units_max: f64,
+    calls_max: f64,
+}
+
+impl Scale {
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "units and calls are far below 2^52"
+    )]
+    /// One that holds all points of all lanes, and their units sold if `with_sold`.
+    pub fn of(lanes: &[LaneSnapshot], each: u32, with_sold: bool) -> Self {
+        let span_ms = lanes.iter().map(|lane| lane.last().elapsed_ms).max();
+        let units = lanes.iter().flat_map(|lane| {
+            let remaining = lane.samples.iter().map(|sample| sample.remaining);
+            let sold = i64::try_from(lane.last().units_sold(each)).unwrap_or(i64::MAX);
+            remaining
+                .chain([lane.stock])
+                .chain(with_sold.then_some(sold))
+        });
+        let calls = lanes.iter().map(|lane| lane.last().turned_away()).max();
+        Self {
+            span_ms: span_ms.unwrap_or_default().max(100),
+            units_max: round_up(units.max().unwrap_or_default().max(0) as f64 * 1.04, 5.0),
+            calls_max: round_up((calls.unwrap_or_default() as f64).max(1.0), 2.0),
+        }
+    }
+
+    /// Of a moment.
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run")]
+    pub fn x(&self, elapsed_ms: u64) -> f64 {
+        LEFT + (RIGHT - LEFT) * elapsed_ms as f64 / self.span_ms as f64
+    }
+
+    /// The round distance between two ticks that leaves at most eight of them.
+    fn tick_ms(&self) -> u64 {
+        let mut power = 1;
+        loop {
+            for step in [1, 2, 5] {
+                if self.span_ms / (step * power) <= 7 {
+                    return step * power;
+                }
+            }
+            power *= 10;
+        }
+    }
+
+    /// Of a number of units.
+    pub fn units(&self, value: f64) -> f64 {
+        UNITS_BOTTOM - UNITS_HEIGHT * value / self.units_max
+    }
+
+    /// Of a number of calls.
+    pub fn calls(&self, value: f64) -> f64 {
+        CALLS_BOTTOM - CALLS_HEIGHT * value / self.calls_max
+    }
+
+    /// Lines and numbers of both panels.
+    pub fn grid(&self) -> impl IntoView + use<> {
+        let row = |y: f64, value: f64| {
+            view! {
+                <line class="grid-line" x1=LEFT y1=y x2=RIGHT y2=y></line>
+                <text class="n-end" x="56" y=y + 4.0>{value.round().to_string()}</text>
+            }
+        };
+        let units = (0..=5).map(f64::from).map(|i| self.units_max * i / 5.0);
+        let calls = (0..=2).map(f64::from).map(|i| self.calls_max * i / 2.0);
+        let rows = units
+            .map(|value| row(self.units(value), value))
+            .chain(calls.map(|value| row(self.calls(value), value)))
+            .collect_view();
+        let step = self.tick_ms();
+        let ticks = (0..=self.span_ms / step)
+            .map(|i| {
+                let at = step * i;
+                let class = if i % 2 == 1 {
+                    "n-mid tick-minor"
+                } else {
+                    "n-mid"
+                };
+                let text = if at == 0 {
+                    "0 ms".to_owned()
+                } else {
+                    at.to_string()
+                };
+                view! { <text class=class x=self.x(at) y="394">{text}</text> }
+            })
+            .collect_view();
+        view! {
+            {rows}
+            {ticks}
+            <line class="axis" x1=LEFT y1=UNITS_BOTTOM x2=RIGHT y2=UNITS_BOTTOM></line>
+            <line class="axis" x1=LEFT y1=CALLS_BOTTOM x2=RIGHT y2=CALLS_BOTTOM></line>
+        }
+    }
+
+    /// The line that sales must not cross, and what lies above it.
+    #[expect(clippy::cast_precision_loss, reason = "units are far below 2^52")]
+    pub fn shelf(&self, stock: i64, sold: f64) -> impl IntoView + use<> {
+        let shelf = self.units(stock as f64);
+        let over = (sold - stock as f64).max(0.0);
+        let height = shelf - self.units(stock as f64 + over);
+        let band = (over > 0.0).then(|| {
+            let top = shelf - height;
+            let label = (height >= LABEL_ROOM).then(|| {
+                view! {
+                    <text class="over-label n-end" x="740" y=top + height / 2.0 + 5.0>
+                        {format!("{over} sold that were never there")}
+                    </text>
+                }
+            });
+            view! { <rect class="over" x=LEFT y=top width=RIGHT - LEFT height=height></rect> {label} }
+        });
+        view! {
+            {band}
+            <line class="shelf" x1=LEFT y1=shelf x2=RIGHT y2=shelf></line>
+            <text class="shelf-label" x=LEFT + 72.0 y=shelf - 12.0>{format!("{stock} on the shelf at the start")}</text>
+        }
+    }
+}
+
+/// The next round number (1, 1.5, 2, 3, 4, 5, 6, 8 times a power of ten) that `parts` divides into whole steps.
+fn round_up(value: f64, parts: f64) -> f64 {
+    let mut power = 1.0;
+    loop {
+        for step in [1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0] {
+            let round = step * power;
+            if round >= value && (round / parts).fract() == 0.0 {
+                return round;
+            }
+        }
+        power *= 10.0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::round_up;
+
+    #[test]
+    fn axes_end_on_round_numbers() {
+        for (value, parts, round) in [
+            (0.0, 5.0, 5.0),
+            (20.8, 5.0, 30.0),
+            (104.0, 5.0, 150.0),
+            (1.0, 2.0, 2.0),
+            (363.0, 2.0, 400.0),
+            (10_400.0, 5.0, 15_000.0),
+        ] {
+            assert!(
+                (round_up(value, parts) - round).abs() < f64::EPSILON,
+                "{value}"
+            );
+        }
+    }
+}

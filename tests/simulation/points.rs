@@ -1,0 +1,132 @@
+//! What a chart's points say, and that it adds up to what the database says in the end.
+
+use doorbuster::{
+    model::{
+        LaneSnapshot, Sample, SimulationPlan, StrategyKey, Verdict,
+        plan::Faults,
+        sample::{Failure, Refusal},
+    },
+    simulation::store,
+};
+use uuid::Uuid;
+
+use super::{RUN_MAX, engine, plan, run};
+use crate::support::{TestShop, within};
+
+/// Counts of a lane's last point are those of its verdict, and no attempt is missing from the times.
+fn check_adds_up(lane: &LaneSnapshot) -> (Sample, Verdict) {
+    let last = lane.last();
+    let verdict = lane.verdict.clone().expect("it has a verdict");
+    assert_eq!(last.refusals.total(), verdict.rejected, "{last:?}");
+    assert_eq!(last.failures.total(), verdict.failed, "{last:?}");
+    assert_eq!(
+        (last.succeeded, last.rejected, last.failed, last.retries),
+        (
+            verdict.succeeded,
+            verdict.rejected,
+            verdict.failed,
+            verdict.retries
+        )
+    );
+    for sample in &lane.samples {
+        let lately = sample.lately;
+        assert!(
+            lately.p50_us <= lately.p95_us && lately.p95_us <= lately.p99_us,
+            "{sample:?}"
+        );
+        assert!(sample.pool_in_use <= sample.pool_size, "{sample:?}");
+        assert_eq!(sample.refusals.total(), sample.rejected, "{sample:?}");
+    }
+    (last, verdict)
+}
+
+#[tokio::test]
+async fn reasons_times_queue_and_pool_add_up() {
+    const BUYERS: u32 = 40;
+    let shop = TestShop::new().await;
+    let engine = engine(&shop);
+    let plan = SimulationPlan {
+        pool_size: 4,
+        ..plan(StrategyKey::RowLock, BUYERS, 15)
+    };
+    let started = engine.start(plan).await.expect("the run starts");
+    let live = std::sync::Arc::clone(&started.run);
+    // Nobody gets past the row until a point has shown all of them in front of it.
+    shop.by_hand
+        .run(
+            "BEGIN; SELECT 1 FROM stock WHERE product_id = \
+             (SELECT min(id) FROM product WHERE lane_id IS NOT NULL) FOR UPDATE",
+        )
+        .await;
+    let running = tokio::spawn(async move { engine.finish(started, &[], |_| {}).await });
+    let mut bell = live.bell();
+    let all_wait = async {
+        loop {
+            let last = live.snapshot().lanes[0].last();
+            if (last.in_attempt, last.pool_in_use) == (BUYERS, 4) {
+                return last;
+            }
+            bell.changed().await.expect("the run goes on");
+        }
+    };
+    let crowded = within(RUN_MAX, "the queue", all_wait).await;
+    assert_eq!((crowded.pool_size, crowded.served()), (4, 0));
+    assert_eq!(crowded.lately.timed, 0);
+    shop.by_hand.run("COMMIT").await;
+    let end = within(RUN_MAX, "the run's end", running).await;
+    let end = end.expect("no panic").expect("it ends");
+
+    let lane = &end.lanes[0];
+    let (last, verdict) = check_adds_up(lane);
+    assert_eq!((last.succeeded, last.rejected), (15, 25));
+    assert!(last.refusals.of(Refusal::SoldOut) > 0, "{last:?}");
+    assert_eq!(
+        last.refusals.of(Refusal::SoldOut) + last.refusals.of(Refusal::FromMemory),
+        25,
+        "{last:?}"
+    );
+    assert_eq!((last.in_attempt, last.pool_in_use), (0, 0));
+    let timed: u64 = lane.samples.iter().map(|one| one.lately.timed).sum();
+    assert_eq!(timed, u64::from(BUYERS), "nobody left, so all are timed");
+    let lock_wait_us: u64 = lane
+        .samples
+        .iter()
+        .map(|one| one.lately.lock_wait_us * one.lately.timed)
+        .sum();
+    #[expect(clippy::cast_precision_loss, reason = "microseconds of a run")]
+    let lock_wait_ms = lock_wait_us as f64 / 1_000.0 / f64::from(BUYERS);
+    let told_ms = verdict.time_split_ms.lock_wait;
+    assert!(
+        (lock_wait_ms - told_ms).abs() < 0.01,
+        "{lock_wait_ms} ms of points, {told_ms} ms of the verdict"
+    );
+
+    let id = Uuid::try_parse(&end.id).expect("an id");
+    let stored = store::find(shop.db(), id).await.expect("it is stored");
+    assert_eq!(stored.lanes[0].samples, lane.samples);
+}
+
+#[tokio::test]
+async fn who_is_cut_off_on_purpose_is_told_apart() {
+    let shop = TestShop::new().await;
+    let plan = SimulationPlan {
+        faults: Faults::parse("drop-connection=100").expect("faults"),
+        ..plan(StrategyKey::RowLock, 6, 3)
+    };
+    let end = run(&shop, plan).await;
+    let (last, verdict) = check_adds_up(&end.lanes[0]);
+    assert_eq!(last.failures.of(Failure::CutOff), verdict.cut_off);
+    assert!(verdict.cut_off > 0, "{verdict:#?}");
+}
+
+#[tokio::test]
+async fn retries_are_told_while_they_happen() {
+    let shop = TestShop::new().await;
+    let plan = SimulationPlan {
+        race_window_ms: 2,
+        ..plan(StrategyKey::Optimistic, 24, 12)
+    };
+    let end = run(&shop, plan).await;
+    let (last, _) = check_adds_up(&end.lanes[0]);
+    assert!(last.retries > 0, "{last:?}");
+}
