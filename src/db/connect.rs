@@ -192,6 +192,16 @@ impl Db {
         &self.name
     }
 
+    /// Lets nobody begin a transaction here any more, and has the server end every session of this pool, asked through another: what is open is
+    /// rolled back, and what is on its way into a commit may have come through.
+    ///
+    /// # Errors
+    /// What the database says.
+    pub async fn cut_off(&self, through: &Self) -> Result<(), DbErr> {
+        self.turnstile.close();
+        dialect::end_sessions(through.reader(), &self.name).await
+    }
+
     /// Transactions that are past the turnstile now: at most as many as the settings allow.
     pub fn transactions_in_use(&self) -> u32 {
         let free = u32::try_from(self.turnstile.available_permits()).unwrap_or(u32::MAX);

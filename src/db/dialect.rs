@@ -175,6 +175,22 @@ pub async fn end_own_session<C: ConnectionTrait>(connection: &C) -> Result<(), D
         .map(drop)
 }
 
+/// Cuts every connection of this database whose client calls itself `application_name`.
+///
+/// # Errors
+/// What the database says.
+pub async fn end_sessions<C: ConnectionTrait>(
+    connection: &C,
+    application_name: &str,
+) -> Result<(), DbErr> {
+    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+               WHERE datname = current_database() AND application_name = $1 AND pid <> pg_backend_pid()";
+    connection
+        .query_all_raw(statement(sql, [application_name.into()]))
+        .await
+        .map(drop)
+}
+
 /// Waits for the session-wide advisory lock `key` on this very connection.
 ///
 /// # Errors

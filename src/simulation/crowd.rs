@@ -73,7 +73,7 @@ impl Crowd {
             biased;
             attempt = answer => self.recorder.record(&ask, begin.elapsed(), attempt),
             () = self.door.sent_away() => {
-                // The shop's own work goes on; that this buyer has no order then is the doing of whoever ended the run.
+                // That this buyer has no order then is the doing of whoever ended the run.
                 self.recorder.record(&ask.cut_off(), begin.elapsed(), Attempt::left());
             }
         }

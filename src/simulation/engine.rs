@@ -85,6 +85,21 @@ impl StartedRun {
         self.opened.id
     }
 
+    /// Once everybody is sent away, ends what the shop still does for them: a thousand who wait for a lock would hold the verdict up for as
+    /// long as they would have waited.
+    fn cut_off_once_aborted(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (door, buyers_dbs) = (self.run.door(), self.buyers_dbs.clone());
+        let control_db = self.control_db.clone();
+        async move {
+            door.sent_away().await;
+            for db in buyers_dbs {
+                if let Err(error) = db.cut_off(&control_db).await {
+                    tracing::warn!(%error, "the sessions of an aborted run were not ended");
+                }
+            }
+        }
+    }
+
     async fn close_connections(self) {
         for db in self.buyers_dbs {
             db.close().await;
@@ -237,6 +252,7 @@ impl Engine {
         let run = Arc::clone(&started.run);
         let beat = sampler::beat(started.control_db.clone(), started.opened.id, run);
         let _beat = AbortOnDropHandle::new(tokio::spawn(beat));
+        let _cutting_off = AbortOnDropHandle::new(tokio::spawn(started.cut_off_once_aborted()));
         let lanes = (0..started.opened.lanes.len()).map(|index| Lane {
             engine: self,
             started,

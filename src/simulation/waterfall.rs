@@ -204,7 +204,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        model::SimulationPlan,
+        model::{SimulationPlan, sample::Refusal},
         simulation::{buyer::Taken, schedule::Schedule},
     };
 
@@ -225,11 +225,12 @@ mod tests {
         let start = now.checked_sub(MS * 100).unwrap_or(now);
         for buyer in 0..buyers {
             let attempt = Attempt {
-                result: AttemptResult::Rejected,
+                result: AttemptResult::Rejected(Refusal::SoldOut),
                 taken: Taken {
                     retries: 1,
-                    fallbacks: 0,
                     split: split(),
+                    asked: true,
+                    ..Taken::default()
                 },
             };
             let buy = std::future::ready(attempt);

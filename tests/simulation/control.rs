@@ -153,10 +153,9 @@ async fn a_run_that_is_aborted_sends_everybody_away_and_still_knows_who_bought()
     let end = finish(&engine, started);
     wait_until_blocked(&by_hand, 3).await;
     run.follow(RunWish::Abort);
-    // The buyers are gone; what the shop began for them it ends.
-    rival.leave().await;
-
+    // Though what they wait for is never let go.
     let end = ended(end).await;
+    rival.leave().await;
     assert_eq!(end.state, RunState::Aborted);
     let verdict = end.lanes[0].verdict.as_ref().expect("a verdict");
     assert_eq!(verdict.succeeded + verdict.failed, 3);

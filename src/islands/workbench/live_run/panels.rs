@@ -123,7 +123,23 @@ impl Panels {
 
     /// The large one, which stands beside the verdict.
     pub fn stock(&self, run: RwSignal<RunSnapshot>) -> impl IntoView + use<> {
-        let told = move || run.with(|run| format!("{TITLE} {}", describe(&run.lanes)));
+        // Once a second is often enough for who does not see it, and costs the others nothing.
+        let moment = Memo::new(move |_| {
+            run.with(|run| {
+                (
+                    run.elapsed_ms() / 1_000,
+                    run.state,
+                    run.lanes
+                        .iter()
+                        .filter(|lane| lane.verdict.is_some())
+                        .count(),
+                )
+            })
+        });
+        let told = move || {
+            moment.track();
+            run.with_untracked(|run| format!("{TITLE} {}", describe(&run.lanes)))
+        };
         view! {
             <figure class="panel chart-panel chart-panel--stock" data-live="" hidden=true>
                 <figcaption class="chart-panel__head">

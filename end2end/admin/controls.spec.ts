@@ -1,0 +1,174 @@
+import type { Page } from "@playwright/test";
+
+import { expectAccessible, expectNoSidewaysScroll } from "../fixtures/accessibility";
+import { RUN_ADDRESS, signIn, simulateButton } from "../fixtures/administrator";
+import { expect, test } from "../fixtures/shop";
+import { untilAwake } from "../fixtures/shopper";
+
+// A shop simulates one sale at a time.
+test.use({ ownShop: true });
+
+test.beforeEach(({ page, adminPassword }) => signIn(page.request, adminPassword));
+
+/** One buyer a tenth of a second for a quarter of an hour: whatever ends this run, it is not the last buyer. */
+const TRICKLE = "arrivals=open&rate_per_s=10&buyers=9000&stock=9000";
+
+async function start(page: Page, query: string): Promise<void> {
+  await page.goto(`/admin/simulations?${query}`);
+  await simulateButton(page).click();
+  await expect(page).toHaveURL(RUN_ADDRESS);
+  await untilAwake(page);
+}
+
+const state = (page: Page) => page.getByTestId("run-state");
+
+const served = async (page: Page) =>
+  Number(/(\d+) of \d+ attempts served/.exec((await page.locator(".run__state").textContent()) ?? "")?.[1]);
+
+type Press = (page: Page, name: string) => Promise<void>;
+
+const KEYS: Record<string, string> = { "Pause arrivals": "p", Resume: "p", Stop: "s", Abort: "x" };
+
+const byMouse: Press = (page, name) => page.getByRole("button", { name }).click();
+
+const byKey: Press = async (page, name) => {
+  await expect(page.getByRole("button", { name })).toHaveAttribute("aria-keyshortcuts", KEYS[name]!);
+  await page.keyboard.press(KEYS[name]!);
+};
+
+for (const [way, press] of [
+  ["by mouse", byMouse],
+  ["by keyboard", byKey],
+] as const) {
+  test(`arrivals are paused and resumed, and the run is stopped, ${way}`, async ({ page }) => {
+    await start(page, TRICKLE);
+    await expect(state(page)).toHaveText("Running");
+    await expect.poll(() => served(page)).toBeGreaterThan(0);
+
+    await press(page, "Pause arrivals");
+    await expect(state(page)).toHaveText("Paused");
+    await expectAccessible(page);
+    // Statistics stay, also over a reload.
+    const before = await served(page);
+    expect(before).toBeGreaterThan(0);
+    await page.reload();
+    await untilAwake(page);
+    await expect(state(page)).toHaveText("Paused");
+    expect(await served(page)).toBeGreaterThanOrEqual(before);
+
+    await press(page, "Resume");
+    await expect(state(page)).toHaveText("Running");
+    const resumed = await served(page);
+    await expect.poll(() => served(page)).toBeGreaterThan(resumed);
+
+    await press(page, "Stop");
+    await expect(state(page)).toHaveText("Stopped");
+    await expect(page.getByTestId("oversold")).toHaveText("0");
+    await expect(page.getByTestId("undersold")).toHaveText("0");
+    await expect(page.getByRole("group", { name: "Controls of the run" }).getByRole("button")).toHaveCount(0);
+    await page.reload();
+    await expect(state(page)).toHaveText("Stopped");
+    await expectAccessible(page);
+  });
+
+  test(`a run is aborted while everybody waits, ${way}`, async ({ page }) => {
+    // Each keeps the row locked for two seconds: more than a minute for all of them.
+    await start(page, "buyers=40&stock=40&race_window_ms=2000");
+    await expect(state(page)).toHaveText("Running");
+    await press(page, "Abort");
+    await expect(state(page)).toHaveText("Aborted", { timeout: 30_000 });
+    await expect(page.getByTestId("oversold")).toHaveText("0");
+    await expect(page.getByTestId("undersold")).toHaveText("0");
+    await expect(page.getByRole("region", { name: "What happened" })).toContainText("cut off in the middle");
+  });
+}
+
+test("a key that is typed into a field presses nothing", async ({ page }) => {
+  await page.goto("/admin/simulations");
+  await untilAwake(page);
+  await page.getByLabel("Units for each attempt").press("g");
+  await expect(page).toHaveURL("/admin/simulations");
+  await page.getByRole("heading", { level: 1 }).click();
+  await page.getByLabel("Units for each attempt").fill("1");
+  await page.getByLabel("Units for each attempt").blur();
+  await page.keyboard.press("g");
+  await expect(page).toHaveURL(RUN_ADDRESS);
+});
+
+test("what was wished of a run that is over is refused in a sentence", async ({ page }) => {
+  await start(page, "buyers=3&stock=2");
+  await expect(state(page)).toHaveText("Finished");
+  const id = page.url().split("/").at(-1)!;
+  for (const [form, status, detail] of [
+    [{ id, wish: "pause" }, 409, "This simulation is over."],
+    [{ id, wish: "dance" }, 422, "dance is nothing that a run can do"],
+    [{ id: "no-run", wish: "stop" }, 404, "There is no such simulation run."],
+    [{ wish: "stop" }, 404, "There is no such simulation run."],
+  ] as const) {
+    const answer = await page.request.post("/api/form/admin/control-simulation", {
+      form,
+      headers: { Accept: "application/json" },
+    });
+    expect(answer.status()).toBe(status);
+    expect((await answer.json()).detail).toContain(detail);
+  }
+});
+
+test("every story types itself in, and its address reproduces it", async ({ page }) => {
+  await page.goto("/admin/simulations");
+  const stories = page.getByRole("region", { name: "Start from a story" }).getByRole("link");
+  await expect(stories).toHaveText([
+    "33 buyers, 20 phones",
+    "Calm day",
+    "Stampede",
+    "Bots",
+    "Slow database",
+    "A buyer dies holding the lock",
+    "12.12",
+  ]);
+  await stories.filter({ hasText: "12.12" }).click();
+  await expect(page.getByLabel("Buyers")).toHaveValue("500");
+  await expect(page.getByLabel("Units for each attempt")).toHaveValue("1..3");
+  await expect(page.getByRole("checkbox", { name: /^blind-decrement / })).toBeChecked();
+  await expect(page.getByRole("checkbox", { name: /^row-lock / })).not.toBeChecked();
+  await expect(stories.filter({ hasText: "12.12" })).toHaveAttribute("aria-current", "true");
+  await expectAccessible(page);
+  await page.setViewportSize({ width: 390, height: 844 });
+  await expectNoSidewaysScroll(page);
+});
+
+test("a guess is compared, thresholds are judged, and the run is repeated with its seed", async ({
+  page,
+}) => {
+  await start(page, "strategies=unguarded&buyers=60&stock=10&race_window_ms=20&seed=7&guess=1000&retries_max=0&double_click=10");
+  await expect(state(page)).toHaveText("Finished");
+  const oversold = Number(await page.getByTestId("oversold").textContent());
+  expect(oversold).toBeGreaterThan(0);
+  await expect(page.getByRole("region", { name: "What happened" })).toContainText(
+    `The guess was 1000 oversold; it was ${oversold}.`,
+  );
+  const plan = page.getByLabel("Parameters of the run");
+  await expect(plan).toContainText("double-click 10 %");
+  const understanding = page.getByRole("region", { name: "Understanding unguarded", exact: true });
+  await expect(understanding.locator("mark")).toContainText("UPDATE stock SET available = $1");
+  await understanding.getByRole("link").click();
+  await expect(page.getByRole("heading", { level: 1 })).toContainText("unguarded");
+  await expect(page.getByText("src/shop/inventory/strategies/unguarded.rs")).toBeVisible();
+  await expectAccessible(page);
+  await page.goBack();
+
+  const first = page.url();
+  await untilAwake(page);
+  await page.keyboard.press("r");
+  await expect(page).not.toHaveURL(first);
+  await expect(page).toHaveURL(RUN_ADDRESS);
+  await expect(state(page)).toHaveText("Finished");
+  await expect(plan).toContainText("Seed7");
+  await expect(plan).toContainText("double-click 10 %");
+
+  await page.getByRole("link", { name: "Change and run" }).click();
+  await expect(page.getByLabel("Seed")).toHaveValue("7");
+  await expect(page.getByLabel("Retries at most")).toHaveValue("0");
+  await expect(page.getByLabel("Double click")).toHaveValue("10");
+  await expect(page.getByLabel("Your guess: units oversold")).toHaveValue("1000");
+});
