@@ -6,6 +6,7 @@ pub mod money;
 pub mod order;
 pub mod payment;
 pub mod plan;
+pub mod presentation;
 pub mod product;
 pub mod quantity;
 pub mod shop_error;
@@ -22,6 +23,7 @@ pub use order::{
 };
 pub use payment::PaymentCard;
 pub use plan::SimulationPlan;
+pub use presentation::{LanePresentation, Presentation};
 pub use product::{Product, SaleState};
 pub use quantity::Quantity;
 pub use shop_error::ShopError;

@@ -1,8 +1,11 @@
 //! The workbench's engine: many buyers who call the shop's own purchase code at once, and a verdict from the database.
 
 pub mod buyer;
+pub mod certificate;
+pub mod comparison;
 pub mod crowd;
 pub mod engine;
+pub mod export;
 pub mod live;
 pub mod recorder;
 pub mod schedule;
@@ -10,6 +13,7 @@ pub mod store;
 pub mod sweep;
 pub mod verdict;
 
+mod document;
 mod sampler;
 
 pub use buyer::{Attempt, AttemptResult, Storefront};

@@ -2,8 +2,10 @@
 
 pub mod bill;
 pub mod chart;
+pub mod curves;
 pub mod field;
 pub mod notice;
 pub mod order_badge;
+pub mod run_curves;
 pub mod stock_line;
 pub mod verdict_tile;

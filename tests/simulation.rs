@@ -1,8 +1,10 @@
 //! The workbench's engine: the contract's numbers, the verdict from the database, faults, lanes, and runs as they are stored.
 
 mod arrivals;
+mod certificate;
 mod faults;
 mod http;
+mod keep;
 mod lanes;
 mod promises;
 mod stored;

@@ -22,6 +22,11 @@ impl RunState {
             Self::Failed => "failed",
         }
     }
+
+    /// True when nothing more will happen.
+    pub const fn is_over(self) -> bool {
+        !matches!(self, Self::Running)
+    }
 }
 
 /// One point of a chart.

@@ -1,6 +1,7 @@
 //! Server-sent streams: what a page follows while it is open.
 
 pub mod orders;
+pub mod present;
 pub mod runs;
 pub mod stock;
 pub mod stock_watch;

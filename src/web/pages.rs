@@ -10,6 +10,7 @@ mod form_key;
 mod frame;
 mod not_found;
 mod order;
+mod present;
 mod product;
 
 pub use cart::CartPage;
@@ -18,4 +19,5 @@ pub use checkout::CheckoutPage;
 pub use find_order::FindOrderPage;
 pub use not_found::NotFoundPage;
 pub use order::OrderPage;
+pub use present::PresentPage;
 pub use product::ProductPage;

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use uuid::Uuid;
 
-use super::Subnav;
+use super::{Subnav, keep::Keep};
 use crate::{
     islands::workbench::LiveRun,
     model::{RunSnapshot, RunState, Sample, ShopError, SimulationPlan, StrategyKey},
@@ -29,13 +29,13 @@ pub fn SimulationRunPage() -> impl IntoView {
         Ok(Page::private(
             "Simulation run",
             Bundle::Workbench,
-            view! { <RunView run/> },
+            view! { <RunView run public_url=visit.public_url().to_owned()/> },
         ))
     })
 }
 
 #[component]
-fn RunView(run: RunSnapshot) -> impl IntoView {
+fn RunView(run: RunSnapshot, public_url: String) -> impl IntoView {
     let mut shelves: Vec<_> = run
         .lanes
         .iter()
@@ -58,6 +58,7 @@ fn RunView(run: RunSnapshot) -> impl IntoView {
             view! { <Samples samples=lane.samples of/> }
         })
         .collect_view();
+    let keep = view! { <Keep run=run.clone() public_url/> };
     view! {
         <main class="page" id="main" tabindex="-1">
             // Without JavaScript the page follows the run by loading itself again.
@@ -69,6 +70,7 @@ fn RunView(run: RunSnapshot) -> impl IntoView {
             </div>
             <LiveRun run=run.clone()><Story run=run.clone()/></LiveRun>
             {samples}
+            {keep}
             <p class="run__actions"><a class="btn btn--line" href="/admin/simulations">"All runs"</a></p>
         </main>
     }
