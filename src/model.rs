@@ -9,6 +9,7 @@ pub mod money;
 pub mod order;
 pub mod payment;
 pub mod plan;
+pub mod presentation;
 pub mod product;
 pub mod quantity;
 pub mod run_state;
@@ -30,6 +31,7 @@ pub use order::{
 };
 pub use payment::PaymentCard;
 pub use plan::SimulationPlan;
+pub use presentation::{LanePresentation, Presentation};
 pub use product::{Product, SaleState};
 pub use quantity::Quantity;
 pub use run_state::{RunEvent, RunEventKind, RunState, RunWish};

@@ -1,9 +1,12 @@
 //! The workbench's engine: many buyers who call the shop's own purchase code at once, and a verdict from the database.
 
 pub mod buyer;
+pub mod certificate;
+pub mod comparison;
 pub mod crowd;
 pub mod door;
 pub mod engine;
+pub mod export;
 pub mod live;
 pub mod lock_watch;
 pub mod recorder;
@@ -13,6 +16,7 @@ pub mod sweep;
 pub mod verdict;
 pub mod waterfall;
 
+mod document;
 mod sampler;
 
 pub use buyer::{Attempt, AttemptResult, Storefront};

@@ -3,10 +3,12 @@
 pub mod bill;
 pub mod chart;
 pub mod columns;
+pub mod curves;
 pub mod field;
 pub mod lock_queue;
 pub mod notice;
 pub mod order_badge;
+pub mod run_curves;
 pub mod stock_line;
 pub mod verdict_tile;
 pub mod waterfall;

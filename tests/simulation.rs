@@ -1,9 +1,11 @@
 //! The workbench's engine: the contract's numbers, the verdict from the database, faults, lanes, and runs as they are stored.
 
 mod arrivals;
+mod certificate;
 mod control;
 mod faults;
 mod http;
+mod keep;
 mod lanes;
 mod lock_view;
 mod points;

@@ -1,13 +1,19 @@
 //! Islands of the admin pages.
 
+pub mod copy_text;
 pub mod keys;
 pub mod live_run;
 pub mod lock_view;
 pub mod post;
+pub mod present;
 pub mod run_controls;
 pub mod run_progress;
+pub mod save_as_png;
 pub mod what_happened;
 
+pub use copy_text::CopyText;
 pub use keys::Keys;
 pub use live_run::LiveRun;
 pub use lock_view::LockView;
+pub use present::Present;
+pub use save_as_png::SaveAsPng;

@@ -136,7 +136,11 @@ pub async fn last(db: &Db) -> Result<Option<AuditReport>, ShopError> {
     Ok(row.and_then(|row| serde_json::from_str(&row.report).ok()))
 }
 
-async fn report(work: &Work) -> Result<AuditReport, Abort> {
+/// Every rule, in a snapshot that somebody has open already.
+///
+/// # Errors
+/// What the database says.
+pub async fn report(work: &Work) -> Result<AuditReport, Abort> {
     let connection = work.connection();
     let now = dialect::now(connection).await?;
     let mut results = Vec::with_capacity(RULES.len());

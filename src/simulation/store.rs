@@ -1,14 +1,18 @@
 //! Runs in the database: their lanes, their samples, and how they ended.
 
 mod ground;
+mod listing;
 mod locks;
 mod opening;
+mod proof;
 mod reading;
 mod server;
 
 pub use ground::{Ground, close_keys, ground, remaining};
+pub use listing::{Outcome, RunFilter, RunPage, list, of_plan};
 pub use locks::{keep_locks, locks_of_run};
 pub use opening::{Opening, open, started_under};
+pub use proof::certify;
 pub use reading::{find, latest};
 pub use server::{DatabaseServer, server};
 
@@ -28,7 +32,7 @@ use crate::{
 };
 
 /// Runs older than this are removed with their lanes.
-const RUNS_KEPT_DAYS: u32 = 30;
+pub const RUNS_KEPT_DAYS: u32 = 30;
 
 /// A run that is about to begin.
 #[derive(Clone, Debug)]

@@ -59,6 +59,10 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/admin/discounts") view=pages::admin::DiscountsPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/strategies/:key") view=pages::admin::StrategyPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/simulations") view=pages::admin::SimulationsPage ssr=SsrMode::Async/>
+                <Route path=path!("/present/:id") view=pages::PresentPage ssr=SsrMode::Async/>
+                <Route path=path!("/admin/simulations/runs") view=pages::admin::RunsPage ssr=SsrMode::Async/>
+                <Route path=path!("/admin/simulations/compare") view=pages::admin::ComparePage ssr=SsrMode::Async/>
+                <Route path=path!("/admin/simulations/:id/certificate") view=pages::admin::CertificatePage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/simulations/:id") view=pages::admin::SimulationRunPage ssr=SsrMode::Async/>
             </Routes>
         </Router>

@@ -2,6 +2,7 @@
 
 pub mod locks;
 pub mod orders;
+pub mod present;
 pub mod runs;
 pub mod stock;
 pub mod stock_watch;

@@ -11,6 +11,7 @@ mod form_key;
 mod frame;
 mod not_found;
 mod order;
+mod present;
 mod product;
 
 pub use cart::CartPage;
@@ -19,4 +20,5 @@ pub use checkout::CheckoutPage;
 pub use find_order::FindOrderPage;
 pub use not_found::NotFoundPage;
 pub use order::OrderPage;
+pub use present::PresentPage;
 pub use product::ProductPage;

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tower_http::{catch_panic::CatchPanicLayer, csrf::CsrfLayer};
 
 use super::{
-    AppState, app, assets, forms, housekeeping,
+    AppState, app, assets, exports, forms, housekeeping,
     json::{health, problem::Problem, products, purchase, webhook},
     live, security,
 };
@@ -49,6 +49,12 @@ pub fn other_routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
         ("/live/orders/{public_id}", get(live::orders::follow)),
         ("/live/stock", get(live::stock::follow)),
         ("/live/simulations/{id}", get(live::runs::follow)),
+        ("/live/present/{id}", get(live::present::follow)),
+        ("/admin/simulations/{id}/export.csv", get(exports::samples)),
+        ("/admin/simulations/{id}/figures.csv", get(exports::figures)),
+        ("/admin/simulations/{id}/export.json", get(exports::json)),
+        ("/admin/simulations/{id}/export.html", get(exports::replay)),
+        ("/admin/simulations/{id}/export.svg", get(exports::picture)),
         ("/assets/{release}/{*path}", get(assets::serve)),
     ]
 }

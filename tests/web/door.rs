@@ -32,6 +32,8 @@ const OPEN: &[&str] = &[
     "/healthz",
     "/readyz",
     "/live/orders/",
+    "/live/present/",
+    "/present/",
     "/live/stock",
     "/assets/",
 ];

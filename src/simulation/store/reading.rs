@@ -86,7 +86,7 @@ pub async fn latest(db: &Db, at_most: u64) -> Result<Vec<RunSnapshot>, ShopError
         .collect()
 }
 
-fn snapshot(run: simulation_run::Model) -> Result<RunSnapshot, DbErr> {
+pub(super) fn snapshot(run: simulation_run::Model) -> Result<RunSnapshot, DbErr> {
     let plan: SimulationPlan = from_json(&run.plan)?;
     let verdict = run.verdict.as_deref().map(stored_verdict).transpose()?;
     let passed = verdict.as_ref().map(|verdict| verdict.passed);

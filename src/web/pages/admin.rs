@@ -1,21 +1,28 @@
 //! Behind the counter. Every page here but the login is for the administrator only: `security::admit_admin` holds the door.
 
+mod certificate;
+mod compare;
 mod discounts;
+mod keep;
 mod login;
 mod order;
 mod overview;
 mod picture;
 mod plan_form;
+mod run_list;
 mod samples;
 mod simulation_run;
 mod simulations;
 mod stock;
 mod strategy;
 
+pub use certificate::CertificatePage;
+pub use compare::ComparePage;
 pub use discounts::DiscountsPage;
 pub use login::LoginPage;
 pub use order::AdminOrderPage;
 pub use overview::OverviewPage;
+pub use run_list::RunsPage;
 pub use simulation_run::SimulationRunPage;
 pub use simulations::SimulationsPage;
 pub use stock::StockPage;

@@ -36,6 +36,8 @@ pub struct Page {
     pub bundle: Bundle,
     /// Whether search engines may keep it.
     pub indexed: bool,
+    /// Whether the shop's header and footer stand around it.
+    pub has_frame: bool,
     pub body: AnyView,
 }
 
@@ -46,6 +48,7 @@ impl Page {
             title: title.into(),
             bundle,
             indexed: true,
+            has_frame: true,
             body: body.into_any(),
         }
     }
@@ -59,6 +62,14 @@ impl Page {
         Self {
             indexed: false,
             ..Self::public(title, bundle, body)
+        }
+    }
+
+    /// A page for a projector, with nothing around it.
+    pub fn bare(title: impl Into<String>, bundle: Bundle, body: impl IntoView + 'static) -> Self {
+        Self {
+            has_frame: false,
+            ..Self::private(title, bundle, body)
         }
     }
 }
@@ -86,13 +97,17 @@ where
             )
         });
         // A database that is away is not asked a second time: the reader has waited long enough.
-        let cart_units = if is_reachable {
+        let cart_units = if is_reachable && page.has_frame {
             cart_units(&visit).await
         } else {
             0
         };
         let path = visit.path().to_owned();
-        view! { <Frame page path cart_units/> }
+        if page.has_frame {
+            view! { <Frame page path cart_units/> }.into_any()
+        } else {
+            view! { <Bare page/> }.into_any()
+        }
     })
     .into_any()
 }
@@ -159,6 +174,16 @@ fn Frame(page: Page, path: String, cart_units: u32) -> impl IntoView {
                 </nav>
             </div>
         </footer>
+        <BootScript bundle=page.bundle/>
+    }
+}
+
+#[component]
+fn Bare(page: Page) -> impl IntoView {
+    view! {
+        <Title text=format!("{} – Doorbuster", page.title)/>
+        <Meta name="robots" content="noindex"/>
+        {page.body}
         <BootScript bundle=page.bundle/>
     }
 }

@@ -3,60 +3,39 @@
 use leptos::prelude::*;
 
 use super::{crossovers, heat_map, line_chart, number, tables};
-use crate::simulation::sweep::Sweep;
+use crate::simulation::{document::Document, sweep::Sweep};
 
 const STYLE: &str = include_str!("report.css");
 
-/// The browser itself makes sure that the page asks nobody for anything.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
-
 /// The whole file.
 pub fn html(sweep: &Sweep) -> String {
-    let page = view! {
-        <html lang="en">
-            <head>
-                <meta charset="utf-8" />
-                <meta name="viewport" content="width=device-width, initial-scale=1" />
-                <meta http-equiv="Content-Security-Policy" content=POLICY />
-                <meta name="color-scheme" content="light dark" />
-                <title>{format!("Strategy sweep, {}", sweep.machine.began_at)}</title>
-                <style>{STYLE}</style>
-            </head>
-            <body>
-                {header(sweep)}
-                <main>
-                    {verdict(sweep)}
-                    {facts(sweep)}
-                    {speed(sweep)}
-                    {crossovers::section(sweep)}
-                    {tables::section(sweep)}
-                    {reading(sweep)}
-                </main>
-            </body>
-        </html>
+    let document = Document {
+        title: format!("Strategy sweep, {}", sweep.machine.began_at),
+        heading: "Strategy sweep",
+        lead: lead(sweep),
+        style: STYLE,
+        script: None,
     };
-    format!("<!DOCTYPE html>\n{}\n", page.to_html())
+    document.html(view! {
+        {verdict(sweep)}
+        {facts(sweep)}
+        {speed(sweep)}
+        {crossovers::section(sweep)}
+        {tables::section(sweep)}
+        {reading(sweep)}
+    })
 }
 
-fn header(sweep: &Sweep) -> impl IntoView + use<> {
+fn lead(sweep: &Sweep) -> String {
     let plan = &sweep.plan;
-    let lead = format!(
+    format!(
         "{} strategies, {} to {} buyers, {} runs on {}",
         plan.strategies.len(),
         plan.buyers.first().copied().unwrap_or_default(),
         number::grouped(plan.buyers.last().copied().unwrap_or_default().into()),
         sweep.runs.len(),
         sweep.machine.began_at
-    );
-    view! {
-        <header>
-            <div class="bar">
-                <p class="brand">"Doorbuster"</p>
-                <h1>"Strategy sweep"</h1>
-                <p class="lead">{lead}</p>
-            </div>
-        </header>
-    }
+    )
 }
 
 /// The one sentence that matters more than any speed.

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use uuid::Uuid;
 
-use super::{Subnav, picture::Picture, samples::SampleTables, strategy::Understand};
+use super::{Subnav, keep::Keep, picture::Picture, samples::SampleTables, strategy::Understand};
 use crate::{
     db::Db,
     islands::workbench::{Keys, LiveRun, LockView, keys::Key},
@@ -40,7 +40,7 @@ pub fn SimulationRunPage() -> impl IntoView {
         Ok(Page::private(
             "Simulation run",
             Bundle::Workbench,
-            view! { <RunView run locks is_here=live.is_some() notice/> },
+            view! { <RunView run locks is_here=live.is_some() public_url=visit.public_url().to_owned() notice/> },
         ))
     })
 }
@@ -59,6 +59,7 @@ fn RunView(
     locks: Vec<LaneLocks>,
     /// Whether it goes on in this server.
     is_here: bool,
+    public_url: String,
     notice: Option<Notice>,
 ) -> impl IntoView {
     let problem = notice.map(|notice| notice.error.to_string());
@@ -88,6 +89,7 @@ fn RunView(
     let running = !run.state.is_over();
     let each = run.plan.quantities.max().get();
     let (live, drawn) = (run.clone().without_points(), run.lanes.clone());
+    let keep = view! { <Keep run=run.clone() public_url/> };
     view! {
         <main class="page page--run" id="main" tabindex="-1">
             // Without JavaScript the page follows the run by loading itself again.
@@ -106,6 +108,7 @@ fn RunView(
                 <h2 class="section-title" id="understand-title">"Understand"</h2>
                 <div class="understand">{strategies}</div>
             </section>
+            {keep}
             <SampleTables run/>
             <ChartAssets/>
             <Again plan/>

@@ -1,0 +1,146 @@
+//! The figures that are compared, and what a change of one means.
+
+use crate::model::Verdict;
+
+/// Which way is better.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Better {
+    Lower,
+    Higher,
+    /// Neither: it depends on what was asked for.
+    Neither,
+}
+
+/// One figure of a verdict.
+#[derive(Clone, Copy, Debug)]
+pub struct Figure {
+    pub name: &'static str,
+    /// `ms` or nothing.
+    pub unit: &'static str,
+    pub better: Better,
+    pub of: fn(&Verdict) -> f64,
+}
+
+const fn figure(
+    name: &'static str,
+    unit: &'static str,
+    better: Better,
+    of: fn(&Verdict) -> f64,
+) -> Figure {
+    Figure {
+        name,
+        unit,
+        better,
+        of,
+    }
+}
+
+/// All of them, what matters most first.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "units and calls are far below 2^52"
+)]
+pub const FIGURES: &[Figure] = &[
+    figure("Oversold", "", Better::Lower, |verdict| {
+        verdict.oversold as f64
+    }),
+    figure("Undersold", "", Better::Lower, |verdict| {
+        verdict.undersold as f64
+    }),
+    figure("Sold", "", Better::Neither, |verdict| verdict.sold as f64),
+    figure("Remaining", "", Better::Neither, |verdict| {
+        verdict.remaining as f64
+    }),
+    figure("Rejected", "", Better::Neither, |verdict| {
+        verdict.rejected as f64
+    }),
+    figure("Failed", "", Better::Lower, |verdict| verdict.failed as f64),
+    figure("Retries", "", Better::Lower, |verdict| {
+        verdict.retries as f64
+    }),
+    figure("To the row lock", "", Better::Lower, |verdict| {
+        verdict.fallbacks as f64
+    }),
+    figure("Orders per second", "", Better::Higher, |verdict| {
+        verdict.orders_per_second
+    }),
+    figure("Elapsed", "ms", Better::Lower, |verdict| {
+        verdict.elapsed_ms as f64
+    }),
+    figure("Latency p50", "ms", Better::Lower, |verdict| {
+        verdict.latency_ms.p50
+    }),
+    figure("Latency p95", "ms", Better::Lower, |verdict| {
+        verdict.latency_ms.p95
+    }),
+    figure("Latency p99", "ms", Better::Lower, |verdict| {
+        verdict.latency_ms.p99
+    }),
+    figure("Longest", "ms", Better::Lower, |verdict| {
+        verdict.latency_ms.max
+    }),
+    figure("Wait for a connection", "ms", Better::Lower, |verdict| {
+        verdict.time_split_ms.pool_wait
+    }),
+    figure("Wait for the lock", "ms", Better::Lower, |verdict| {
+        verdict.time_split_ms.lock_wait
+    }),
+    figure("Execute", "ms", Better::Lower, |verdict| {
+        verdict.time_split_ms.execute
+    }),
+    figure("Commit", "ms", Better::Lower, |verdict| {
+        verdict.time_split_ms.commit
+    }),
+];
+
+/// From one run to another.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Change {
+    pub difference: f64,
+    /// Of what it was; none where that was nothing.
+    pub percent: Option<f64>,
+    /// Whether that is better; none where it is neither, or nothing changed.
+    pub is_better: Option<bool>,
+}
+
+impl Change {
+    /// What changed from `before` to `now`.
+    pub fn between(before: f64, now: f64, better: Better) -> Self {
+        let difference = now - before;
+        let is_same = difference.abs() < f64::EPSILON;
+        Self {
+            difference,
+            percent: (before.abs() > f64::EPSILON).then(|| difference / before.abs() * 100.0),
+            is_better: match better {
+                _ if is_same => None,
+                Better::Neither => None,
+                Better::Lower => Some(difference < 0.0),
+                Better::Higher => Some(difference > 0.0),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_better_in_the_figures_own_direction() {
+        for (before, now, better, percent, is_better) in [
+            (10.0, 5.0, Better::Lower, Some(-50.0), Some(true)),
+            (10.0, 5.0, Better::Higher, Some(-50.0), Some(false)),
+            (10.0, 5.0, Better::Neither, Some(-50.0), None),
+            (0.0, 5.0, Better::Lower, None, Some(false)),
+            (5.0, 5.0, Better::Lower, Some(0.0), None),
+            (-5.0, 0.0, Better::Higher, Some(100.0), Some(true)),
+        ] {
+            let change = Change::between(before, now, better);
+            assert_eq!(
+                (change.percent, change.is_better),
+                (percent, is_better),
+                "{before} to {now}"
+            );
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! A document that replays the run: opened from a file, years later, it needs nobody.
+
+use leptos::prelude::*;
+use serde_json::json;
+
+use super::fields;
+use crate::{
+    model::{LaneSnapshot, RunSnapshot, Sample, Verdict},
+    simulation::{
+        comparison::parameter_name,
+        document::{Document, Script},
+    },
+};
+
+const STYLE: &str = include_str!("html/replay.css");
+const SCRIPT: &str = include_str!("html/replay.js");
+/// Colours that the documents have; beyond them, lines are dashed.
+const COLOURS: usize = 8;
+
+/// The whole file. `exported_at` is a moment as a person reads it.
+pub fn replay(run: &RunSnapshot, exported_at: &str) -> String {
+    let document = Document {
+        title: format!("Flash sale, {}", run.started_at),
+        heading: "Flash sale, replayed",
+        lead: format!(
+            "{} buyers, by {}. Started {}.",
+            run.plan.buyers,
+            run.plan.strategies_in_words(),
+            run.started_at
+        ),
+        style: STYLE,
+        script: Some(Script {
+            text: SCRIPT,
+            data: data(run),
+        }),
+    };
+    document.html(view! {
+        {verdict(run)}
+        {stage(run)}
+        {figures(run)}
+        {parameters(run)}
+        <section class="reading">
+            <p>{format!("Run {}, exported {exported_at} by Doorbuster {}.", run.id, env!("CARGO_PKG_VERSION"))}</p>
+        </section>
+    })
+}
+
+/// For each lane its line's class and its points: `[ms, remaining, successes, turned away, units sold]`.
+fn data(run: &RunSnapshot) -> String {
+    let each = run.plan.quantities.max().get();
+    let point = |sample: &Sample| {
+        json!([
+            sample.elapsed_ms,
+            sample.remaining,
+            sample.succeeded,
+            sample.turned_away(),
+            sample.units_sold(each)
+        ])
+    };
+    let lanes = run.lanes.iter().enumerate().map(|(index, lane)| {
+        json!({
+            "name": lane.strategy.as_str(),
+            "line": line(index, lane),
+            "stock": lane.stock,
+            "points": lane.samples.iter().map(point).collect::<Vec<_>>(),
+        })
+    });
+    json!({ "lanes": lanes.collect::<Vec<_>>() }).to_string()
+}
+
+fn line(index: usize, lane: &LaneSnapshot) -> String {
+    let dashes = match (lane.strategy.is_safe(), index < COLOURS) {
+        (false, _) => " unsafe",
+        (true, false) => " dashed",
+        (true, true) => "",
+    };
+    format!("c{}{dashes}", index % COLOURS)
+}
+
+fn verdict(run: &RunSnapshot) -> impl IntoView + use<> {
+    let (class, word) = match (run.passed, &run.failure) {
+        (Some(true), _) => ("verdict verdict--ok", "Oversold 0 · Undersold 0".to_owned()),
+        (Some(false), _) => ("verdict verdict--bad", broken(run)),
+        (None, Some(_)) => (
+            "verdict verdict--bad",
+            "The run came to no verdict".to_owned(),
+        ),
+        (None, None) => ("verdict", "No verdict".to_owned()),
+    };
+    let text = match (run.passed, &run.failure) {
+        (Some(true), _) => "Every unit that was sold was there, and nobody went without who could have been served.".to_owned(),
+        (Some(false), _) => "Counted from the order lines in the database; the figures stand below.".to_owned(),
+        (None, Some(why)) => format!("It failed: {why}."),
+        (None, None) => "This file was made before the run was judged.".to_owned(),
+    };
+    view! {
+        <section class=class>
+            <h2>{word}</h2>
+            <p>{text}</p>
+        </section>
+    }
+}
+
+fn broken(run: &RunSnapshot) -> String {
+    let verdicts = run.lanes.iter().filter_map(|lane| lane.verdict.as_ref());
+    let (over, under) = verdicts.fold((0, 0), |(over, under), verdict| {
+        (over + verdict.oversold, under + verdict.undersold)
+    });
+    match (over, under) {
+        (0, 0) => "Not passed".to_owned(),
+        (over, under) => format!("Oversold {over} · Undersold {under}"),
+    }
+}
+
+/// What the script brings to life. It draws into the empty figures, and fills the cells.
+fn stage(run: &RunSnapshot) -> impl IntoView + use<> {
+    let rows = run.lanes.iter().enumerate().map(|(index, lane)| {
+        view! {
+            <tr class=line(index, lane)>
+                <th scope="row">
+                    <svg class="key" viewBox="0 0 42 14" aria-hidden="true"><line class="curve" x1="2" y1="7" x2="40" y2="7"></line></svg>
+                    {lane.strategy.as_str()}
+                </th>
+                <td class="n" data-figure="remaining"></td>
+                <td class="n" data-figure="sold"></td>
+                <td class="n" data-figure="turned-away"></td>
+                <td class="n" data-figure="oversold"></td>
+            </tr>
+        }
+    });
+    let charts = [
+        ("stock", "Stock remaining"),
+        ("successes", "Successes per second"),
+        ("turned-away", "Buyers turned away"),
+    ]
+    .map(|(id, title)| view! { <figure class="chart"><h3>{title}</h3><div id=format!("chart-{id}")></div></figure> });
+    view! {
+        <section class="panel stage" aria-labelledby="stage-title">
+            <h2 id="stage-title">"The rush, moment by moment"</h2>
+            <noscript><p class="quiet">"The replay needs JavaScript. The figures below do not."</p></noscript>
+            <div id="controls" class="controls" hidden>
+                <button type="button" id="play">"Play"</button>
+                <label class="seek"><span class="vh">"Moment"</span><input type="range" id="moment" min="0" step="1"/></label>
+                <output id="clock" for="moment"></output>
+                <label class="speed">"Speed "<select id="speed"></select></label>
+                <p class="keys">
+                    <kbd>"Space"</kbd>" plays and pauses, "<kbd>"←"</kbd>" "<kbd>"→"</kbd>" step, "<kbd>"Home"</kbd>" "<kbd>"End"</kbd>
+                    " go to the ends, "<kbd>"+"</kbd>" "<kbd>"−"</kbd>" change the speed."
+                </p>
+            </div>
+            <div class="scroll" role="region" aria-label="At this moment" tabindex="0">
+                <table class="list" id="now" hidden>
+                    <thead>
+                        <tr>
+                            <th scope="col">"At this moment"</th>
+                            <th scope="col" class="n">"Remaining"</th>
+                            <th scope="col" class="n">"Sold"</th>
+                            <th scope="col" class="n">"Turned away"</th>
+                            <th scope="col" class="n">"Oversold"</th>
+                        </tr>
+                    </thead>
+                    <tbody>{rows.collect_view()}</tbody>
+                </table>
+            </div>
+            <div class="charts">{charts.into_iter().collect_view()}</div>
+        </section>
+    }
+}
+
+/// A row a figure, a column a lane.
+fn figures(run: &RunSnapshot) -> AnyView {
+    let judged: Vec<&Verdict> = run
+        .lanes
+        .iter()
+        .filter_map(|lane| lane.verdict.as_ref())
+        .collect();
+    let Some(first) = judged.first() else {
+        return view! { <section class="panel"><h2>"Figures"</h2><p class="quiet">"No lane has been judged."</p></section> }.into_any();
+    };
+    let columns: Vec<_> = judged.iter().map(fields).collect();
+    let names = fields(first).into_iter();
+    // The strategy stands above its column; what is empty says nothing.
+    let names = names.filter(|(name, value)| name != "strategy" && !value.is_empty());
+    let rows = names.map(|(name, _)| {
+        let cells = columns.iter().map(|column| {
+            let cell = column.iter().find(|(other, _)| *other == name);
+            let cell = cell.map(|(_, value)| value.clone());
+            view! { <td class="n">{cell}</td> }
+        });
+        view! { <tr><th scope="row">{parameter_name(&name)}</th>{cells.collect_view()}</tr> }
+    });
+    let heads = judged
+        .iter()
+        .map(|verdict| view! { <th scope="col" class="n">{verdict.strategy.as_str()}</th> });
+    view! {
+        <section class="panel">
+            <h2>"Figures"</h2>
+            <div class="scroll" role="region" aria-label="Figures of each lane" tabindex="0">
+                <table class="list">
+                    <thead><tr><th scope="col">"Figure"</th>{heads.collect_view()}</tr></thead>
+                    <tbody>{rows.collect_view()}</tbody>
+                </table>
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+fn parameters(run: &RunSnapshot) -> impl IntoView + use<> {
+    let facts = fields(&run.plan).into_iter().map(|(name, value)| {
+        let value = if value.is_empty() {
+            "–".to_owned()
+        } else {
+            value
+        };
+        view! { <div><dt>{parameter_name(&name)}</dt><dd>{value}</dd></div> }
+    });
+    view! {
+        <section class="facts" aria-label="Parameters of the run">
+            <dl>{facts.collect_view()}</dl>
+        </section>
+    }
+}

@@ -1,0 +1,258 @@
+//! Some curves on one time axis: a colour each, and beyond eight of them a dash.
+
+use std::fmt::Write;
+
+use leptos::prelude::*;
+
+/// Colours of the style sheet.
+const COLOURS: usize = 8;
+
+/// One curve.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curve {
+    pub name: String,
+    /// Dotted: of an unsafe strategy.
+    pub is_unsafe: bool,
+    /// Milliseconds, and what was measured then.
+    pub points: Vec<(f64, f64)>,
+}
+
+/// What a curve at `index` looks like.
+pub fn curve_class(index: usize, is_unsafe: bool) -> String {
+    let dashes = match (is_unsafe, index < COLOURS) {
+        (true, _) => " curve--unsafe",
+        (false, false) => " curve--dashed",
+        (false, true) => "",
+    };
+    format!("curve curve--{}{dashes}", index % COLOURS)
+}
+
+/// How large a picture is. On a telephone, a wide one scaled down could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frame {
+    Wide,
+    Narrow,
+}
+
+impl Frame {
+    const fn class(self) -> &'static str {
+        match self {
+            Self::Wide => "curves curves--wide",
+            Self::Narrow => "curves curves--narrow",
+        }
+    }
+
+    /// Width and height of the picture, and what is left for the axes at its left and right.
+    pub const fn size(self) -> (f64, f64, f64, f64) {
+        match self {
+            Self::Wide => (760.0, 300.0, 60.0, 14.0),
+            Self::Narrow => (350.0, 260.0, 46.0, 12.0),
+        }
+    }
+
+    const fn ticks(self) -> f64 {
+        match self {
+            Self::Wide => 8.0,
+            Self::Narrow => 4.0,
+        }
+    }
+}
+
+const TOP: f64 = 12.0;
+const BOTTOM: f64 = 34.0;
+
+/// The picture for wide windows and the one for telephones; the style sheet shows one of them.
+#[component]
+pub fn Curves(
+    curves: Vec<Curve>,
+    /// What it shows, for those who do not see it.
+    label: String,
+    /// Values that are marked across the picture, such as the stock at the start.
+    #[prop(optional)]
+    marks: Vec<f64>,
+) -> impl IntoView {
+    let pictures = [Frame::Wide, Frame::Narrow].map(|frame| {
+        let (width, height, ..) = frame.size();
+        view! {
+            <svg class=frame.class() viewBox=format!("0 0 {width} {height}") role="img" aria-label=label.clone()>
+                {drawing(&curves, &marks, frame)}
+            </svg>
+        }
+    });
+    pictures.into_iter().collect_view()
+}
+
+/// What is in the picture.
+pub fn drawing(curves: &[Curve], marks: &[f64], frame: Frame) -> impl IntoView + use<> {
+    let scale = Scale::of(curves, marks, frame);
+    let lines = curves.iter().enumerate().map(|(index, curve)| {
+        let points = curve
+            .points
+            .iter()
+            .fold(String::new(), |mut text, (ms, value)| {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "{:.1},{:.1} ", scale.x(*ms), scale.y(*value));
+                text
+            });
+        view! { <polyline class=curve_class(index, curve.is_unsafe) points=points></polyline> }
+    });
+    let mut marked: Vec<f64> = marks.to_vec();
+    marked.sort_by(f64::total_cmp);
+    marked.dedup();
+    let (left, right) = (scale.left, scale.right);
+    let marked = marked.into_iter().map(|value| {
+        let y = scale.y(value);
+        view! { <line class="curves__mark" x1=left x2=right y1=y y2=y></line> }
+    });
+    view! {
+        {scale.grid()}
+        {marked.collect_view()}
+        {lines.collect_view()}
+    }
+}
+
+/// A bit of line, for legends and tables.
+#[component]
+pub fn CurveKey(index: usize, is_unsafe: bool) -> impl IntoView {
+    view! {
+        <svg class="key" viewBox="0 0 42 14" aria-hidden="true" focusable="false">
+            <line class=curve_class(index, is_unsafe) x1="2" y1="7" x2="40" y2="7"></line>
+        </svg>
+    }
+}
+
+struct Scale {
+    span_ms: f64,
+    low: f64,
+    high: f64,
+    left: f64,
+    right: f64,
+    bottom: f64,
+    ticks: f64,
+}
+
+impl Scale {
+    fn of(curves: &[Curve], marks: &[f64], frame: Frame) -> Self {
+        let points = || curves.iter().flat_map(|curve| &curve.points);
+        let values = || {
+            points()
+                .map(|(_, value)| *value)
+                .chain(marks.iter().copied())
+        };
+        let (width, height, left, margin) = frame.size();
+        Self {
+            span_ms: points().map(|(ms, _)| *ms).fold(100.0, f64::max),
+            low: values().fold(0.0, f64::min),
+            high: values().fold(1.0, f64::max) * 1.04,
+            left,
+            right: width - margin,
+            bottom: height - BOTTOM,
+            ticks: frame.ticks(),
+        }
+    }
+
+    fn x(&self, ms: f64) -> f64 {
+        self.left + (self.right - self.left) * ms / self.span_ms
+    }
+
+    fn y(&self, value: f64) -> f64 {
+        self.bottom - (self.bottom - TOP) * (value - self.low) / (self.high - self.low)
+    }
+
+    fn grid(&self) -> impl IntoView + use<> {
+        let (left, right) = (self.left, self.right);
+        let step = round_step(self.high - self.low, 5.0);
+        let rows = steps(self.low, self.high, step).map(|value| {
+            let y = self.y(value);
+            view! {
+                <line class="curves__grid" x1=left x2=right y1=y y2=y></line>
+                <text class="curves__end" x=left - 8.0 y=y + 4.0>{short(value)}</text>
+            }
+        });
+        let ticks = steps(0.0, self.span_ms, round_step(self.span_ms, self.ticks)).map(|ms| {
+            view! { <text class="curves__mid" x=self.x(ms) y=self.bottom + 22.0>{clock(ms)}</text> }
+        });
+        let zero = self.y(0.0_f64.max(self.low));
+        view! {
+            {rows.collect_view()}
+            {ticks.collect_view()}
+            <line class="curves__axis" x1=left x2=right y1=zero y2=zero></line>
+        }
+    }
+}
+
+/// The round distance that leaves at most `parts` of them in `span`.
+fn round_step(span: f64, parts: f64) -> f64 {
+    let power = 10_f64.powf((span / parts).log10().floor());
+    let steps = [1.0, 2.0, 5.0, 10.0].map(|step| step * power);
+    let fits = steps.into_iter().find(|step| span / step <= parts);
+    fits.unwrap_or(10.0 * power)
+}
+
+/// Whole multiples of `step` from `low` to `high`. There are few: see [`round_step`].
+fn steps(low: f64, high: f64, step: f64) -> impl Iterator<Item = f64> {
+    let first = (low / step).ceil();
+    let count = ((high / step).floor() - first).clamp(0.0, 20.0);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "from 0 to 20"
+    )]
+    let count = count as u32;
+    (0..=count).map(move |index| (first + f64::from(index)) * step)
+}
+
+/// `0`, `250`, `1.5k`; small ones with a digit behind the point where it says something.
+fn short(value: f64) -> String {
+    let short = match value.abs() {
+        huge if huge >= 10_000.0 => return format!("{}k", value / 1_000.0),
+        large if large >= 10.0 => format!("{value:.0}"),
+        _ => format!("{value:.2}"),
+    };
+    match short.split_once('.') {
+        Some((whole, digits)) if digits.trim_end_matches('0').is_empty() => whole.to_owned(),
+        _ => short,
+    }
+}
+
+/// `0.2 s`
+fn clock(ms: f64) -> String {
+    if ms >= 1_000.0 && (ms % 1_000.0) < f64::EPSILON {
+        format!("{:.0} s", ms / 1_000.0)
+    } else if ms >= 1_000.0 {
+        format!("{:.1} s", ms / 1_000.0)
+    } else {
+        format!("{ms:.0} ms")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn axes_have_few_and_round_ticks() {
+        for (span, parts, step) in [
+            (20.8, 5.0, 5.0),
+            (104.0, 5.0, 50.0),
+            (1.04, 5.0, 0.5),
+            (1_800.0, 8.0, 500.0),
+        ] {
+            assert!(
+                (round_step(span, parts) - step).abs() < 1e-9,
+                "{span}: {}",
+                round_step(span, parts)
+            );
+        }
+        let values: Vec<f64> = steps(-7.0, 20.8, 5.0).collect();
+        assert_eq!(values, [-5.0, 0.0, 5.0, 10.0, 15.0, 20.0]);
+        assert_eq!(
+            [0.0, 0.25, 250.0, 15_000.0].map(short),
+            ["0", "0.25", "250", "15k"]
+        );
+        assert_eq!(
+            [0.0, 500.0, 1_500.0, 2_000.0].map(clock),
+            ["0 ms", "500 ms", "1.5 s", "2 s"]
+        );
+    }
+}

@@ -1,0 +1,145 @@
+//! What is measured on a lane, as curves.
+
+use super::curves::Curve;
+use crate::model::{LanePresentation, LaneSnapshot, Sample};
+
+/// A rate is taken over this share of the run, or it would be noise.
+const RATE_SHARE: f64 = 0.05;
+
+/// One thing to draw.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    pub title: &'static str,
+    /// Milliseconds, and what was measured then.
+    pub points: fn(&LaneSnapshot) -> Vec<(f64, f64)>,
+    /// Whether the stock at the start is marked.
+    pub marks_stock: bool,
+}
+
+/// What runs are compared by.
+pub const METRICS: &[Metric] = &[
+    Metric {
+        title: "Stock remaining",
+        points: stock,
+        marks_stock: true,
+    },
+    Metric {
+        title: "Successes per second",
+        points: successes_per_second,
+        marks_stock: false,
+    },
+    Metric {
+        title: "Buyers turned away",
+        points: turned_away,
+        marks_stock: false,
+    },
+];
+
+impl Metric {
+    /// The curve of a lane under this name.
+    pub fn curve(&self, name: String, lane: &LaneSnapshot) -> Curve {
+        Curve {
+            name,
+            is_unsafe: !lane.strategy.is_safe(),
+            points: (self.points)(lane),
+        }
+    }
+}
+
+/// The stock of a lane, as an audience sees it.
+pub fn presented_stock(lane: &LanePresentation) -> Curve {
+    let moments = lane.moments.iter();
+    Curve {
+        name: lane.strategy.to_string(),
+        is_unsafe: !lane.strategy.is_safe(),
+        points: moments
+            .map(|moment| (of_ms(moment.elapsed_ms), of_units(moment.remaining)))
+            .collect(),
+    }
+}
+
+fn stock(lane: &LaneSnapshot) -> Vec<(f64, f64)> {
+    each(lane, |sample| of_units(sample.remaining))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "calls are far below 2^52")]
+fn turned_away(lane: &LaneSnapshot) -> Vec<(f64, f64)> {
+    each(lane, |sample| sample.turned_away() as f64)
+}
+
+fn each(lane: &LaneSnapshot, value: impl Fn(&Sample) -> f64) -> Vec<(f64, f64)> {
+    let samples = lane.samples.iter();
+    samples
+        .map(|sample| (of_ms(sample.elapsed_ms), value(sample)))
+        .collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "calls are far below 2^52")]
+fn successes_per_second(lane: &LaneSnapshot) -> Vec<(f64, f64)> {
+    let window_ms = of_ms(lane.last().elapsed_ms) * RATE_SHARE;
+    let mut since = lane.samples.iter().peekable();
+    let mut from = Sample::default();
+    let rates = lane.samples.iter().map(|sample| {
+        let now_ms = of_ms(sample.elapsed_ms);
+        while let Some(next) = since.next_if(|next| now_ms - of_ms(next.elapsed_ms) >= window_ms) {
+            from = *next;
+        }
+        let ms = now_ms - of_ms(from.elapsed_ms);
+        let succeeded = sample.succeeded.saturating_sub(from.succeeded) as f64;
+        (
+            now_ms,
+            if ms > 0.0 {
+                succeeded * 1_000.0 / ms
+            } else {
+                0.0
+            },
+        )
+    });
+    rates.collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "milliseconds of a run")]
+const fn of_ms(ms: u64) -> f64 {
+    ms as f64
+}
+
+#[expect(clippy::cast_precision_loss, reason = "units are far below 2^52")]
+const fn of_units(units: i64) -> f64 {
+    units as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{StrategyKey, Verdict};
+    use serde_json::json;
+
+    #[test]
+    fn a_rate_is_of_the_moments_before() {
+        let sample = |elapsed_ms, succeeded| Sample {
+            elapsed_ms,
+            succeeded,
+            ..Sample::default()
+        };
+        // 100 a second for a second, then none.
+        let samples: Vec<Sample> = (0..=20_u64)
+            .map(|index| sample(index * 100, (index * 10).min(100)))
+            .collect();
+        let lane = json!({
+            "strategy": StrategyKey::RowLock, "productName": "", "stock": 20, "samples": samples,
+            "latencyMs": Verdict::example().latency_ms, "verdict": null,
+        });
+        let lane: LaneSnapshot = serde_json::from_value(lane).expect("a lane");
+        let rates = successes_per_second(&lane);
+        let at = |ms: f64| {
+            rates
+                .iter()
+                .find(|(at, _)| (at - ms).abs() < 0.5)
+                .map(|(_, rate)| *rate)
+        };
+        assert_eq!(
+            [at(0.0), at(500.0), at(1_000.0), at(1_500.0)],
+            [0.0, 100.0, 100.0, 0.0].map(Some)
+        );
+    }
+}

@@ -1,0 +1,183 @@
+//! `/admin/simulations/{id}/certificate`: where every unit of a run is, with the statements that prove it. To be read, and to be printed.
+
+mod lane;
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+
+use super::Subnav;
+use crate::{
+    model::ShopError,
+    shop::audit::AuditReport,
+    simulation::{
+        certificate::{Audited, Certificate, Standing},
+        comparison::parameter_name,
+        export::fields,
+        store,
+    },
+    web::{
+        pages::frame::{Bundle, Page, framed},
+        runs,
+    },
+};
+use lane::LaneSection;
+
+/// `/admin/simulations/{id}/certificate`
+#[component]
+pub fn CertificatePage() -> impl IntoView {
+    let id = use_params_map()
+        .get_untracked()
+        .get("id")
+        .unwrap_or_default();
+    framed(|visit| async move {
+        visit.require_admin().await?;
+        let run = runs::find(visit.shop(), visit.engine(), &id).await?;
+        if !run.state.is_over() {
+            let error = ShopError::NotNow("The run goes on.".to_owned());
+            visit.set_status(&error);
+            let body = view! { <NotYet id=run.id/> };
+            return Ok(Page::private("Certificate", Bundle::None, body));
+        }
+        let certificate = store::certify(visit.shop().db(), runs::parse(&id)?).await?;
+        let body = view! { <CertificateView certificate/> };
+        Ok(Page::private("Certificate", Bundle::None, body))
+    })
+}
+
+#[component]
+fn NotYet(id: String) -> impl IntoView {
+    view! {
+        <main class="page certificate" id="main" tabindex="-1">
+            <Subnav current="/admin/simulations"/>
+            <div class="page-head"><h1>"Certificate"</h1></div>
+            <p class="certificate__word" role="status">"The run goes on. Its certificate can be asked for when it is over."</p>
+            <p class="run__actions"><a class="btn btn--line" href=format!("/admin/simulations/{id}")>"Back to the run"</a></p>
+        </main>
+    }
+}
+
+#[component]
+fn CertificateView(certificate: Certificate) -> impl IntoView {
+    let class = match certificate.standing() {
+        Standing::Holds => "certificate__word certificate__word--holds",
+        Standing::Exhibit | Standing::Broken => "certificate__word certificate__word--broken",
+        Standing::Removed => "certificate__word",
+    };
+    let run = &certificate.run;
+    let address = format!("/admin/simulations/{}", run.id);
+    let failure = run
+        .failure
+        .as_ref()
+        .map(|why| view! { <p class="certificate__failure">{format!("The run itself failed: {why}.")}</p> });
+    let lead = format!("{}, of {}", run.plan.strategies_in_words(), run.started_at);
+    let lanes = certificate.lanes.iter().enumerate();
+    let lanes = lanes
+        .map(|(index, lane)| view! { <LaneSection lane=lane.clone() index/> })
+        .collect_view();
+    view! {
+        <main class="page certificate" id="main" tabindex="-1">
+            <Subnav current="/admin/simulations"/>
+            <div class="page-head">
+                <h1>"Certificate"</h1>
+                <p class="page-head__lead">{lead}</p>
+            </div>
+            <p class=class role="status">{certificate.sentence()}</p>
+            {failure}
+            <Provenance certificate=certificate.clone()/>
+            {lanes}
+            <AuditSection audited=certificate.audited.clone()/>
+            <Parameters certificate=certificate.clone()/>
+            <p class="run__actions no-print"><a class="btn btn--line" href=address>"Back to the run"</a></p>
+        </main>
+    }
+}
+
+/// What it is a certificate of, who says so, and when.
+#[component]
+fn Provenance(certificate: Certificate) -> impl IntoView {
+    let (run, server) = (&certificate.run, &certificate.server);
+    let facts = [
+        ("Run", run.id.clone()),
+        ("Started", run.started_at.clone()),
+        ("Seed", run.plan.seed.to_string()),
+        ("Certified", server.now.clone()),
+        (
+            "Database",
+            format!("PostgreSQL {}, fsync {}", server.version, server.fsync),
+        ),
+        (
+            "Program",
+            format!("Doorbuster {}", env!("CARGO_PKG_VERSION")),
+        ),
+    ];
+    let facts =
+        facts.map(|(name, value)| view! { <dt>{name}</dt><dd class="code-no">{value}</dd> });
+    view! {
+        <section class="panel certificate__facts" aria-label="Of what, by whom, and when">
+            <dl class="facts">{facts.collect_view()}</dl>
+            <p class="quiet">
+                "All statements below ran in one read-only snapshot (REPEATABLE READ), so that their answers are of one moment. Anybody with a connection to the database can run them again."
+            </p>
+        </section>
+    }
+}
+
+#[component]
+fn AuditSection(audited: Audited) -> impl IntoView {
+    let told = match audited {
+        Audited::Now(report) => told(&report, "in the same snapshot"),
+        Audited::Earlier(report) => {
+            let when = format!(
+                "at {}, because there is too much to go through while a page is waiting",
+                report.at
+            );
+            told(&report, &when)
+        }
+        Audited::Never => view! { <p>"No audit has run yet."</p> }.into_any(),
+    };
+    view! {
+        <section class="panel certificate__audit" aria-labelledby="audit">
+            <h2 class="panel__title" id="audit">"The audit of the whole shop"</h2>
+            {told}
+        </section>
+    }
+}
+
+fn told(report: &AuditReport, when: &str) -> AnyView {
+    let rules = report.rules.len();
+    let violated = report.rules.iter().filter(|rule| rule.violations > 0);
+    let violated = violated.map(|rule| {
+        let listed = rule.listed.iter().map(|sentence| view! { <li>{sentence.clone()}</li> });
+        view! { <li>{format!("{}: {} violations", rule.says, rule.violations)}<ul>{listed.collect_view()}</ul></li> }
+    });
+    let violated: Vec<_> = violated.collect();
+    if violated.is_empty() {
+        return view! { <p>{format!("None of {rules} rules is violated, checked {when}.")}</p> }
+            .into_any();
+    }
+    view! {
+        <p class="certificate__failure">{format!("{} of {rules} rules are violated, checked {when}:", violated.len())}</p>
+        <ul>{violated}</ul>
+    }
+    .into_any()
+}
+
+#[component]
+fn Parameters(certificate: Certificate) -> impl IntoView {
+    let plan = fields(&certificate.run.plan)
+        .into_iter()
+        .map(|(name, value)| {
+            let value = if value.is_empty() {
+                "–".to_owned()
+            } else {
+                value
+            };
+            view! { <dt>{parameter_name(&name)}</dt><dd>{value}</dd> }
+        });
+    view! {
+        <section class="panel certificate__plan" aria-labelledby="plan">
+            <h2 class="panel__title" id="plan">"The plan"</h2>
+            <dl class="facts">{plan.collect_view()}</dl>
+        </section>
+    }
+}

@@ -1,0 +1,64 @@
+//! How far runs of one plan and one seed lie apart: what is less than that is no difference.
+
+use leptos::prelude::*;
+
+use super::deltas::number;
+use crate::simulation::comparison::{FIGURES, Repeats};
+
+#[component]
+pub fn RepeatTables(repeats: Vec<Repeats>) -> impl IntoView {
+    let tables = repeats
+        .into_iter()
+        .map(|repeats| view! { <RepeatTable repeats/> });
+    view! {
+        <section class="panel" aria-labelledby="repeats">
+            <h2 class="panel__title" id="repeats">"Repeats"</h2>
+            <p class="quiet">
+                "Runs with the same plan and the same seed send the same crowd. What lies between them is the machine’s and the database’s doing: a difference that is smaller says nothing."
+            </p>
+            <div class="compare__repeats">{tables.collect_view()}</div>
+        </section>
+    }
+}
+
+#[component]
+fn RepeatTable(repeats: Repeats) -> impl IntoView {
+    let count = repeats.count();
+    let title = format!("The plan of {}", repeats.letters);
+    if count < 2 {
+        let sentence = match count {
+            0 => "None of its runs has come to a verdict.",
+            _ => {
+                "It was run once, so that its spread is not known. Run it again with the same seed."
+            }
+        };
+        return view! { <div><h3>{title}</h3><p>{sentence}</p></div> }.into_any();
+    }
+    let lanes = repeats.plan.strategies.iter().enumerate();
+    let heads = lanes.clone().map(|(_, strategy)| {
+        view! { <th scope="col" class="n">{strategy.as_str()}<span class="deltas__against">"median (least – most)"</span></th> }
+    });
+    let heads = heads.collect_view();
+    let rows = FIGURES.iter().map(|figure| {
+        let cells = lanes.clone().map(|(lane, _)| {
+            let spread = repeats.spread(lane, figure.of);
+            let range = (spread.max > spread.min)
+                .then(|| view! { <span class="change">{format!("{} – {}", number(spread.min), number(spread.max))}</span> });
+            view! { <td class="n"><span class="deltas__value">{number(spread.median)}</span>{range}</td> }
+        });
+        let unit = (!figure.unit.is_empty()).then(|| view! { <span class="quiet">" "{figure.unit}</span> });
+        view! { <tr><th scope="row" class="tight">{figure.name}{unit}</th>{cells.collect_view()}</tr> }
+    });
+    let rows = rows.collect_view();
+    let caption = format!("{title}: {count} runs");
+    view! {
+        <div class="table-wrap" role="region" aria-label=title tabindex="0">
+            <table class="table deltas">
+                <caption>{caption}</caption>
+                <thead><tr><th scope="col">"Figure"</th>{heads}</tr></thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}

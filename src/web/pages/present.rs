@@ -1,0 +1,43 @@
+//! `/present/{id}`: a run for an audience: large, read-only, for whoever has its address.
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+
+use super::frame::{Bundle, Page, framed};
+use crate::{
+    islands::workbench::Present,
+    model::Presentation,
+    web::{qr_code::qr_code, runs},
+};
+
+/// `/present/{id}`
+#[component]
+pub fn PresentPage() -> impl IntoView {
+    let id = use_params_map()
+        .get_untracked()
+        .get("id")
+        .unwrap_or_default();
+    framed(|visit| async move {
+        let run = runs::find(visit.shop(), visit.engine(), &id).await?;
+        let address = format!("{}/present/{}", visit.public_url(), run.id);
+        let presentation = Presentation::of(&run);
+        let body = view! { <PresentView presentation address/> };
+        Ok(Page::bare("Flash sale", Bundle::Workbench, body))
+    })
+}
+
+#[component]
+fn PresentView(presentation: Presentation, address: String) -> impl IntoView {
+    let running = !presentation.state.is_over();
+    let code = qr_code(&address, format!("QR code of {address}"));
+    view! {
+        <main class="present" id="main" tabindex="-1">
+            // Without JavaScript the page follows the run by loading itself again.
+            {running.then(|| view! { <noscript><meta http-equiv="refresh" content="2"/></noscript> })}
+            <Present presentation>
+                {code}
+                <p class="present__address"><span>"Watch it on your own screen"</span>" "<span class="code-no">{address.clone()}</span></p>
+            </Present>
+        </main>
+    }
+}

@@ -1,0 +1,63 @@
+//! The page for an audience, and the stream behind it: for everybody, and no more than is shown.
+
+use axum::http::StatusCode;
+use doorbuster::model::{Presentation, RunState, StrategyKey};
+
+use super::{
+    keep::run,
+    support::{TestShop, Visitor, state},
+};
+
+#[tokio::test]
+async fn whoever_has_the_address_sees_the_run_and_nothing_else() {
+    let shop = TestShop::new().await;
+    let id = run(&shop, &[StrategyKey::RowLock, StrategyKey::Optimistic], 1).await;
+    let mut stranger = Visitor::at(state(
+        shop.handle(),
+        shop.database.url(),
+        "https://sale.example",
+    ));
+    let page = stranger.page(&format!("/present/{id}")).await;
+    assert_eq!(page.status, StatusCode::OK);
+    for part in [
+        "row-lock",
+        "optimistic",
+        "Oversold",
+        "noindex",
+        &format!("https://sale.example/present/{id}"),
+    ] {
+        assert!(page.body.contains(part), "{part} in {}", page.body);
+    }
+    for part in ["<form", "/admin", "http-equiv", "class=\"site-header\""] {
+        assert!(!page.body.contains(part), "{part} in {}", page.body);
+    }
+    let stream = stranger.page(&format!("/live/present/{id}")).await;
+    assert_eq!(stream.header("content-type"), "text/event-stream");
+    let data = stream
+        .body
+        .split("data: ")
+        .nth(1)
+        .and_then(|rest| rest.lines().next());
+    let told: Presentation = serde_json::from_str(data.expect("an event")).expect("a presentation");
+    assert_eq!(told.state, RunState::Finished);
+    assert_eq!(told.lanes.len(), 2);
+    assert_eq!((told.oversold(), told.undersold()), (0, Some(0)));
+    for hidden in ["seed", "poolSize", "latency", "failure", "raceWindow"] {
+        assert!(!stream.body.contains(hidden), "{hidden} in {}", stream.body);
+    }
+    // The leader's page of the same run stays closed.
+    let closed = stranger.page(&format!("/admin/simulations/{id}")).await;
+    assert_eq!(closed.header("location"), "/admin/login");
+}
+
+#[tokio::test]
+async fn an_unknown_run_is_not_found() {
+    let shop = TestShop::new().await;
+    let mut stranger = Visitor::of(&shop);
+    for id in ["01890000-0000-7000-8000-000000000000", "nonsense"] {
+        for address in [format!("/present/{id}"), format!("/live/present/{id}")] {
+            let answer = stranger.page(&address).await;
+            assert_eq!(answer.status, StatusCode::NOT_FOUND, "{address}");
+        }
+    }
+}
