@@ -21,6 +21,7 @@ mod m0011_discount;
 mod m0012_operation;
 mod m0013_stock_layout;
 mod m0014_early_release;
+mod m0015_stepped_run;
 
 /// All steps, oldest first.
 pub struct Migrator;
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0012_operation::Migration),
             Box::new(m0013_stock_layout::Migration),
             Box::new(m0014_early_release::Migration),
+            Box::new(m0015_stepped_run::Migration),
         ]
     }
 }

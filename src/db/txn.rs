@@ -27,7 +27,11 @@ use sea_orm::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Db, dialect};
+use super::{
+    Db, dialect,
+    statements::Statements,
+    stops::{self, Stop},
+};
 use crate::{config::crash_point, model::ShopError};
 
 /// The rules for one kind of transaction.
@@ -48,6 +52,8 @@ pub struct Policy {
 pub enum Isolation {
     /// Each statement sees what was committed when it began.
     ReadCommitted,
+    /// All statements see the moment of the first; a row that was changed since cannot be written.
+    RepeatableRead,
     /// As if it ran alone: the database aborts what would not look so.
     Serializable,
     /// All statements see the same moment, and none may write.
@@ -110,7 +116,7 @@ type AfterCommit = Box<dyn FnOnce() + Send>;
 
 /// An open transaction, as its body sees it.
 pub struct Work {
-    transaction: DatabaseTransaction,
+    statements: Statements<DatabaseTransaction>,
     lock_wait_us: AtomicU64,
     after_commit: Mutex<Vec<AfterCommit>>,
 }
@@ -123,8 +129,8 @@ impl fmt::Debug for Work {
 
 impl Work {
     /// What statements run on.
-    pub fn connection(&self) -> &DatabaseTransaction {
-        &self.transaction
+    pub fn connection(&self) -> &Statements<DatabaseTransaction> {
+        &self.statements
     }
 
     /// Runs a statement that takes a row lock, and counts its time as waiting for that lock.
@@ -160,7 +166,7 @@ where
 pub async fn run_statement<T, F>(db: &Db, policy: Policy, body: F) -> Outcome<T>
 where
     T: Send + 'static,
-    F: for<'c> Fn(&'c DatabaseConnection) -> BoxFuture<'c, Result<T, DbErr>>
+    F: for<'c> Fn(&'c Statements<DatabaseConnection>) -> BoxFuture<'c, Result<T, DbErr>>
         + Send
         + Sync
         + 'static,
@@ -322,7 +328,9 @@ struct ByItself<F>(F);
 impl<T, F> Body<T> for ByItself<F>
 where
     T: Send,
-    F: for<'c> Fn(&'c DatabaseConnection) -> BoxFuture<'c, Result<T, DbErr>> + Send + Sync,
+    F: for<'c> Fn(&'c Statements<DatabaseConnection>) -> BoxFuture<'c, Result<T, DbErr>>
+        + Send
+        + Sync,
 {
     async fn attempt(
         &self,
@@ -336,7 +344,7 @@ where
         let started = Instant::now();
         committing.store(true, Ordering::Relaxed);
         crash_point::pass("before commit of", name);
-        let result = (self.0)(db.transactions()).await;
+        let result = (self.0)(db.statements()).await;
         crash_point::pass("after commit of", name);
         split.execute += started.elapsed();
         result.map_err(|error| match Failure::of(name, error) {
@@ -383,7 +391,7 @@ where
         .await
         .map_err(|error| Failure::of(name, error))?;
     let work = Work {
-        transaction,
+        statements: Statements::new(transaction, db.stop().clone()),
         lock_wait_us: AtomicU64::new(0),
         after_commit: Mutex::new(Vec::new()),
     };
@@ -404,7 +412,7 @@ where
         }
         Err(abort) => {
             // Whatever the rollback says, the connection is rolled back again before it is next used.
-            if let Err(error) = work.transaction.rollback().await {
+            if let Err(error) = rollback(work).await {
                 tracing::debug!(%error, transaction = name, "rolling back");
             }
             Err(match abort {
@@ -421,18 +429,43 @@ where
     reason = "this is where transactions begin"
 )]
 async fn begin(db: &Db, policy: Policy) -> Result<DatabaseTransaction, DbErr> {
-    let (level, mode) = match policy.isolation {
-        Isolation::ReadCommitted => return db.transactions().begin().await,
+    let (level, mode) = match isolation(db.stop(), policy) {
+        Isolation::ReadCommitted => {
+            return stops::pass(db.stop(), "BEGIN", db.transactions().begin()).await;
+        }
+        Isolation::RepeatableRead => (IsolationLevel::RepeatableRead, AccessMode::ReadWrite),
         Isolation::Serializable => (IsolationLevel::Serializable, AccessMode::ReadWrite),
         Isolation::Snapshot => (IsolationLevel::RepeatableRead, AccessMode::ReadOnly),
     };
-    db.transactions()
-        .begin_with_config(Some(level), Some(mode))
-        .await
+    // Two messages on the wire, and one step: nobody can come in between.
+    let said = match level {
+        IsolationLevel::Serializable => {
+            "BEGIN; SET TRANSACTION ISOLATION LEVEL SERIALIZABLE READ WRITE"
+        }
+        _ => "BEGIN; SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ WRITE",
+    };
+    let begun = db.transactions().begin_with_config(Some(level), Some(mode));
+    stops::pass(db.stop(), said, begun).await
+}
+
+/// What `policy` asks for, or what is to stand in its place. A report stays one.
+fn isolation(stop: &Stop, policy: Policy) -> Isolation {
+    match (policy.isolation, stop) {
+        (Isolation::Snapshot, _) | (_, None) => policy.isolation,
+        (asked, Some(stops)) => stops.isolation().unwrap_or(asked),
+    }
+}
+
+async fn rollback(work: Work) -> Result<(), DbErr> {
+    let stop = work.statements.stop().clone();
+    let transaction = work.statements.into_connection();
+    stops::pass(&stop, "ROLLBACK", transaction.rollback()).await
 }
 
 async fn commit(name: &'static str, work: Work) -> Result<(), Failure> {
-    match work.transaction.commit().await {
+    let stop = work.statements.stop().clone();
+    let committed = work.statements.into_connection().commit();
+    match stops::pass(&stop, "COMMIT", committed).await {
         Ok(()) => {
             for action in work.after_commit.into_inner().unwrap_or_default() {
                 action();
