@@ -10,6 +10,7 @@ pub mod product;
 pub mod quantity;
 pub mod shop_error;
 pub mod snapshot;
+pub mod stepper;
 pub mod strategy;
 pub mod verdict;
 

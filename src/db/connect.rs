@@ -38,9 +38,9 @@ pub struct PoolSettings {
     pub readers_max: u32,
     /// How long a read waits for a connection.
     pub acquire_timeout: Duration,
-    /// How long a statement waits for a row lock before it fails with 55P03.
+    /// How long a statement waits for a row lock before it fails with 55P03; zero: without end.
     pub lock_timeout: Duration,
-    /// How long one statement may take.
+    /// How long one statement may take; zero: without end.
     pub statement_timeout: Duration,
     /// How long a transaction may stand idle before PostgreSQL ends its session.
     pub idle_in_transaction: Duration,
@@ -72,6 +72,19 @@ impl PoolSettings {
         statement_timeout: Duration::from_secs(660),
         idle_in_transaction: IDLE_IN_TRANSACTION,
         read_deadline: Duration::from_secs(4_260),
+    };
+
+    /// For one buyer of the stepper, who stands still in a transaction, or at a lock, as long as the attendee likes: the session's own
+    /// clock ends it.
+    pub const STEPPER: Self = Self {
+        application_name: "doorbuster stepper",
+        transactions_max: 1,
+        readers_max: 1,
+        acquire_timeout: Duration::from_secs(3),
+        lock_timeout: Duration::ZERO,
+        statement_timeout: Duration::ZERO,
+        idle_in_transaction: Duration::from_secs(660),
+        read_deadline: Duration::from_millis(4_500),
     };
 
     /// For commands that run one thing and end.

@@ -48,6 +48,19 @@ pub async fn own_pid(db: &Db) -> Result<i32, DbErr> {
     row.try_get_by_index(0)
 }
 
+/// How long somebody waits before the database looks whether the wait can ever end, in milliseconds. It looks once for each wait.
+///
+/// # Errors
+/// What the database says.
+pub async fn deadlock_timeout_ms<C: ConnectionTrait>(connection: &C) -> Result<i64, DbErr> {
+    let sql = "SELECT setting::bigint FROM pg_settings WHERE name = 'deadlock_timeout'";
+    let row = connection
+        .query_one_raw(dialect::statement(sql, []))
+        .await?;
+    let row = row.ok_or_else(|| DbErr::RecordNotFound("deadlock_timeout".to_owned()))?;
+    row.try_get_by_index(0)
+}
+
 #[derive(FromQueryResult)]
 struct StandingRow {
     pid: i32,

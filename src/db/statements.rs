@@ -2,9 +2,11 @@
 
 use std::pin::Pin;
 
-use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, ExecResult, QueryResult, Statement};
+use sea_orm::{
+    ConnectionTrait, DatabaseBackend, DbErr, ExecResult, FromQueryResult, QueryResult, Statement,
+};
 
-use super::stops::{self, Heard, Said, Stop, Stops};
+use super::stops::{self, Heard, Said, StockRow, Stop, Stops};
 
 /// See the module's documentation.
 #[derive(Clone, Debug)]
@@ -49,9 +51,11 @@ impl<C: ConnectionTrait + Send + Sync> Statements<C> {
             Ok(answer) => heard(answer),
             Err(error) => stops::failed(error),
         });
-        if let Some(look) = look {
-            let rows = self.connection.query_all_raw(look).await?;
-            stops.looked(stops::cells(&rows));
+        if let Some(look) = look.statement() {
+            let rows = StockRow::find_by_statement(look)
+                .all(&self.connection)
+                .await?;
+            stops.looked(rows);
         }
         result
     }

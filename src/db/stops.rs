@@ -5,7 +5,7 @@ use std::{fmt, sync::Arc};
 
 use futures::future::BoxFuture;
 use sea_orm::{
-    DbErr, QueryResult, Statement,
+    ConnectionTrait, DbErr, FromQueryResult, QueryResult, Statement, Value,
     sea_query::{PostgresQueryBuilder, QueryBuilder},
     sqlx::{self, Column, Row, TypeInfo, ValueRef},
 };
@@ -79,11 +79,60 @@ pub trait Stops: Send + Sync + fmt::Debug {
     /// [`Halted`]: it is not sent, and its transaction is rolled back.
     fn before(&self, said: Said) -> BoxFuture<'_, Result<(), Halted>>;
 
-    /// Takes in what came back. What it returns is then asked on the same connection, and answered by [`Stops::looked`].
-    fn after(&self, heard: Heard) -> Option<Statement>;
+    /// Takes in what came back.
+    fn after(&self, heard: Heard) -> Look;
 
-    /// Takes in the answer to what [`Stops::after`] wanted to look at.
-    fn looked(&self, cells: Cells);
+    /// Takes in what [`Stops::after`] wanted to look at.
+    fn looked(&self, rows: Vec<StockRow>);
+}
+
+/// What to look at right after a statement, on the same connection: its transaction then tells how it sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Look {
+    Nowhere,
+    /// The stock of these products. To be asked only by a transaction that has written it: it then adds nothing to what the database knows
+    /// of its reads, at any isolation level.
+    Stock(Vec<i64>),
+}
+
+impl Look {
+    pub(super) fn statement(self) -> Option<Statement> {
+        let Self::Stock(ids) = self else { return None };
+        let sql = "SELECT product_id, total, available, reserved, sold, version FROM stock \
+                   WHERE product_id = ANY (string_to_array($1, ',')::bigint[])";
+        Some(dialect::statement(sql, [list(&ids)]))
+    }
+}
+
+fn list(ids: &[i64]) -> Value {
+    let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
+    ids.join(",").into()
+}
+
+/// The counters of a product, as a transaction sees them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
+pub struct StockRow {
+    pub product_id: i64,
+    pub total: i64,
+    pub available: i64,
+    pub reserved: i64,
+    pub sold: i64,
+    pub version: i64,
+}
+
+/// The counters of products, as they are committed, whatever the layout.
+///
+/// # Errors
+/// What the database says.
+pub async fn committed<C: ConnectionTrait>(
+    connection: &C,
+    ids: &[i64],
+) -> Result<Vec<StockRow>, DbErr> {
+    let sql = "SELECT product_id, total, available, reserved, sold, version FROM stock_level \
+               WHERE product_id = ANY (string_to_array($1, ',')::bigint[]) ORDER BY product_id";
+    StockRow::find_by_statement(dialect::statement(sql, [list(ids)]))
+        .all(connection)
+        .await
 }
 
 /// Who stands there, if anybody does.

@@ -476,6 +476,8 @@ async fn commit(name: &'static str, work: Work) -> Result<(), Failure> {
         Err(error) if dialect::sqlstate(&error).is_some() && !dialect::is_unavailable(&error) => {
             Err(Failure::of(name, error))
         }
+        // Stopped for good before it was sent: dropped, it is rolled back.
+        Err(error @ DbErr::Custom(_)) => Err(Failure::of(name, error)),
         Err(error) => {
             tracing::error!(%error, transaction = name, "lost the connection in COMMIT");
             Err(Failure::Final(TxnError::OutcomeUnknown { name }))

@@ -4,11 +4,13 @@ mod ground;
 mod opening;
 mod reading;
 mod server;
+mod stepping;
 
 pub use ground::{Ground, close_keys, ground, remaining};
 pub use opening::{Opening, open, started_under};
 pub use reading::{find, latest};
 pub use server::{DatabaseServer, server};
+pub use stepping::{SteppedGround, date_ahead, open_stepped, turn_clock};
 
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
