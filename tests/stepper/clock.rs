@@ -54,7 +54,10 @@ async fn a_session_left_standing_is_rolled_back() {
     let prepared: i64 = stage
         .shop
         .by_hand
-        .value(&format!("SELECT count(*) FROM pg_locks WHERE pid = {}", pids[0]))
+        .value(&format!(
+            "SELECT count(*) FROM pg_locks WHERE pid = {}",
+            pids[0]
+        ))
         .await;
     assert_eq!(prepared, 0);
     let refused = play.session.step(0, None).await;
@@ -105,7 +108,11 @@ async fn no_more_sessions_than_there_are_places() {
 async fn who_is_done_leaves() {
     let stage = Stage::new().await;
     let play = stage.story(Story::RowLock).await;
-    assert_eq!(connections(&stage).await, 4, "a buyer each, and two for control");
+    assert_eq!(
+        connections(&stage).await,
+        4,
+        "a buyer each, and two for control"
+    );
     play.go(Story::RowLock.script()).await;
     assert!(play.session.has_ended());
     until_no_connections(&stage).await;

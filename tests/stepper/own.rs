@@ -18,7 +18,12 @@ async fn to_the_end(play: &Play<'_>) {
     while let Some(next) = play.view().suggested() {
         play.session.step(next, None).await.expect("it goes");
     }
-    assert_eq!(play.view().standing, Standing::Over, "{:#?}", play.view().actors);
+    assert_eq!(
+        play.view().standing,
+        Standing::Over,
+        "{:#?}",
+        play.view().actors
+    );
 }
 
 /// The shop's own code of every strategy, with a stop before each of its statements, sells the last unit once; the unsafe ones do not.
@@ -41,7 +46,13 @@ async fn every_strategy_can_be_stepped_through() {
 #[tokio::test]
 async fn three_wait_in_line() {
     let stage = Stage::new().await;
-    let play = own(&stage, "row-lock,row-lock,row-lock,row-lock", "2", "aaabbbcccddd").await;
+    let play = own(
+        &stage,
+        "row-lock,row-lock,row-lock,row-lock",
+        "2",
+        "aaabbbcccddd",
+    )
+    .await;
     play.check_waits(1, 0).await;
     let view = play.view();
     for (actor, before) in [(2, 1), (3, 2)] {
@@ -62,7 +73,11 @@ async fn a_higher_level_finds_the_lost_update() {
     let stage = Stage::new().await;
     let seats = "unguarded:1:repeatable-read,unguarded:1:repeatable-read";
     let play = own(&stage, seats, "1", "aaabbbaaaaab").await;
-    let last = play.view().actors[1].past.last().cloned().expect("it came back");
+    let last = play.view().actors[1]
+        .past
+        .last()
+        .cloned()
+        .expect("it came back");
     assert!(
         matches!(&last.answer, Answer::Failed { sqlstate: Some(code), .. } if code == "40001"),
         "{last:?}"

@@ -23,7 +23,14 @@ fn place(view: &StepperView) -> String {
         let past: Vec<_> = actor
             .past
             .iter()
-            .map(|past| format!("{} {} {:?}", past.step, brief(&past.statement), past.waited_for))
+            .map(|past| {
+                format!(
+                    "{} {} {:?}",
+                    past.step,
+                    brief(&past.statement),
+                    past.waited_for
+                )
+            })
             .collect();
         format!("{} {state} after {past:?}", actor.name)
     });
@@ -101,7 +108,10 @@ async fn who_cannot_go_is_not_let_go() {
     let play = stage.story(Story::RowLock).await;
     play.go("aaabbb").await;
     for (actor, why) in [
-        (1, "Buyer B waits, and goes on when what it waits for is let go."),
+        (
+            1,
+            "Buyer B waits, and goes on when what it waits for is let go.",
+        ),
         (2, "Nobody of that letter takes part."),
     ] {
         let refused = play.session.step(actor, None).await;
@@ -111,5 +121,8 @@ async fn who_cannot_go_is_not_let_go() {
     let refused = play.session.step(0, None).await;
     let why = "Buyer A has come to its end.".to_owned();
     assert_eq!(refused.err(), Some(ShopError::NotNow(why)));
-    assert_eq!(play.view().script.letters(), format!("aaabbbaaaa{}", letter(0)));
+    assert_eq!(
+        play.view().script.letters(),
+        format!("aaabbbaaaa{}", letter(0))
+    );
 }
