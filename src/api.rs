@@ -7,4 +7,5 @@ pub mod cart;
 pub mod checkout;
 pub mod order;
 pub mod simulation;
+pub mod stepper;
 pub mod stockroom;

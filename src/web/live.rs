@@ -2,6 +2,7 @@
 
 pub mod orders;
 pub mod runs;
+pub mod steppers;
 pub mod stock;
 pub mod stock_watch;
 

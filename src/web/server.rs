@@ -49,6 +49,7 @@ pub fn other_routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
         ("/live/orders/{public_id}", get(live::orders::follow)),
         ("/live/stock", get(live::stock::follow)),
         ("/live/simulations/{id}", get(live::runs::follow)),
+        ("/live/steppers/{id}", get(live::steppers::follow)),
         ("/assets/{release}/{*path}", get(assets::serve)),
     ]
 }

@@ -57,6 +57,8 @@ pub struct Session {
     touched: watch::Sender<Instant>,
     replayed: watch::Sender<bool>,
     ended: watch::Sender<bool>,
+    /// Rings when the view has changed.
+    news: watch::Sender<u64>,
     place: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
@@ -114,6 +116,7 @@ impl Session {
             touched: watch::Sender::new(Instant::now()),
             replayed: watch::Sender::new(false),
             ended: watch::Sender::new(false),
+            news: watch::Sender::new(0),
             place: Mutex::new(Some(place)),
         }))
     }
@@ -137,6 +140,11 @@ impl Session {
     /// Returns once all steps of its script have been taken, or as many as could be.
     pub async fn replayed(&self) {
         let _ = self.replayed.subscribe().wait_for(|done| *done).await;
+    }
+
+    /// It changes whenever the view does.
+    pub fn news(&self) -> watch::Receiver<u64> {
+        self.news.subscribe()
     }
 
     /// As it stands.
@@ -263,6 +271,8 @@ impl Session {
         view.actors = board::actors(&self.actors, view.script.story, waits);
         view.rows = rows;
         view.locks = locks;
+        drop(view);
+        self.tell();
         Ok(())
     }
 
@@ -302,6 +312,7 @@ impl Session {
         self.control.clone().close().await;
         drop(self.place().take());
         self.ended.send_replace(true);
+        self.tell();
     }
 
     /// Counts what there is when all is done. Where those stood who were rolled back stays as it was.
@@ -341,6 +352,11 @@ impl Session {
     fn time_is_up(&self) -> Instant {
         let idle = *self.touched.borrow() + self.limits.idle;
         idle.min(self.born + self.limits.lifetime)
+    }
+
+    fn tell(&self) {
+        self.news
+            .send_modify(|rings| *rings = rings.wrapping_add(1));
     }
 
     fn lock_view(&self) -> MutexGuard<'_, StepperView> {

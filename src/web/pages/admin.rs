@@ -6,6 +6,8 @@ mod order;
 mod overview;
 mod simulation_run;
 mod simulations;
+mod stepper;
+mod stepper_session;
 mod stock;
 
 pub use discounts::DiscountsPage;
@@ -14,6 +16,8 @@ pub use order::AdminOrderPage;
 pub use overview::OverviewPage;
 pub use simulation_run::SimulationRunPage;
 pub use simulations::SimulationsPage;
+pub use stepper::StepperPage;
+pub use stepper_session::StepperSessionPage;
 pub use stock::StockPage;
 
 use leptos::prelude::*;
@@ -39,6 +43,7 @@ fn Subnav(current: &'static str) -> impl IntoView {
                 {item("/admin/stock", "Stock")}
                 {item("/admin/discounts", "Discounts")}
                 {item("/admin/simulations", "Simulations")}
+                {item("/admin/stepper", "Stepper")}
             </ul>
         </nav>
     }
