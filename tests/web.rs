@@ -8,6 +8,7 @@ mod headers;
 mod orders;
 mod processes;
 mod simulations;
+mod stepper;
 mod strategies;
 pub mod support;
 mod webhook;

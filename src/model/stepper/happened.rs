@@ -38,8 +38,12 @@ pub fn happened(view: &StepperView) -> Vec<String> {
         sentences.push(why.clone());
     }
     for actor in &view.actors {
-        if let ActorState::Ended { told, .. } = &actor.state {
-            sentences.push(format!("{}: {told}", actor.name));
+        match &actor.state {
+            ActorState::Waiting { on, .. } if !on.is_empty() && view.standing == Standing::Open => {
+                sentences.push(format!("{} waits for {}.", actor.name, view.names(on)));
+            }
+            ActorState::Ended { told, .. } => sentences.push(format!("{}: {told}", actor.name)),
+            _ => {}
         }
     }
     if let Some(outcome) = &view.outcome {

@@ -22,12 +22,12 @@ pub fn Board(view: StepperView) -> impl IntoView {
             <div class="notice notice--warn" role="alert"><p class="notice__title">{note}</p></div>
         })}
         <div class=class id="board">
-            <Database view=view.clone()/>
+            <div class="stage__mid">
+                <OutcomeTile view=view.clone()/>
+                <Database view=view.clone()/>
+                <Happened view=view/>
+            </div>
             {lanes}
-        </div>
-        <div class="stage__end">
-            <OutcomeTile view=view.clone()/>
-            <Happened view=view/>
         </div>
     }
 }

@@ -13,6 +13,8 @@ use crate::{
 };
 
 const FORMS: &str = "/api/form/admin/stepper/";
+/// Between two looks whether a form is still on its way.
+const LOOKED_EVERY: Duration = Duration::from_millis(20);
 
 /// Takes the page over.
 pub fn wake(desk: Desk) {
@@ -94,7 +96,7 @@ fn submit(desk: Desk, event: &SubmitEvent) {
     let mut fields = fields_of(&form);
     fields.extend(pressed);
     desk.playing.set(false);
-    send(desk, action, fields, || {});
+    in_turn(desk, move || send(desk, action, fields, || {}));
 }
 
 fn fields_of(form: &Element) -> Vec<(String, String)> {
@@ -107,16 +109,22 @@ fn fields_of(form: &Element) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Posts a form, shows what came of it, and then does what is to be done `afterwards`. One at a time.
+/// Does something once no form is on its way: who presses fast is not left out.
+fn in_turn(desk: Desk, act: impl FnOnce() + 'static) {
+    if desk.busy.get_untracked() {
+        set_timeout(move || in_turn(desk, act), LOOKED_EVERY);
+    } else {
+        act();
+    }
+}
+
+/// Posts a form, shows what came of it, and then does what is to be done `afterwards`.
 fn send(
     desk: Desk,
     action: String,
     fields: Vec<(String, String)>,
     afterwards: impl FnOnce() + 'static,
 ) {
-    if desk.busy.get_untracked() {
-        return;
-    }
     desk.busy.set(true);
     spawn_local(async move {
         let fields: Vec<_> = fields
@@ -183,10 +191,11 @@ fn play(desk: Desk) {
         return;
     }
     match desk.view.with_untracked(StepperView::suggested) {
-        Some(actor) => step(desk, actor, move || {
+        Some(actor) if !desk.busy.get_untracked() => step(desk, actor, move || {
             let pause = Duration::from_millis(desk.speed_ms.get_untracked().into());
             set_timeout(move || play(desk), pause);
         }),
+        Some(_) => in_turn(desk, move || play(desk)),
         None => desk.playing.set(false),
     }
 }
@@ -213,7 +222,7 @@ fn key(desk: Desk, event: &KeyboardEvent) {
         }
         "Backspace" | "ArrowLeft" => {
             desk.playing.set(false);
-            back(desk);
+            in_turn(desk, move || back(desk));
         }
         "?" => {
             if let Some(keys) = document().get_element_by_id("keys") {
@@ -225,7 +234,7 @@ fn key(desk: Desk, event: &KeyboardEvent) {
             match digit.parse::<usize>() {
                 Ok(number) if (1..=actors).contains(&number) => {
                     desk.playing.set(false);
-                    step(desk, number - 1, || {});
+                    in_turn(desk, move || step(desk, number - 1, || {}));
                 }
                 _ => return,
             }
