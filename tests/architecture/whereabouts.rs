@@ -39,7 +39,7 @@ const HOMES: &[Home] = &[
     },
     Home {
         what: "a row lock",
-        pattern: r"(?i)\block_exclusive\b|\block_with_\w+|\bLockType\b|\bLockBehavior\b|\bFOR\s+(NO\s+KEY\s+)?UPDATE\b|\bFOR\s+(KEY\s+)?SHARE\b",
+        pattern: r"(?i)\block_exclusive\b|\block_with_\w+|(?-i:\bLockType\b|\bLockBehavior\b)|\bFOR\s+(NO\s+KEY\s+)?UPDATE\b|\bFOR\s+(KEY\s+)?SHARE\b",
         strings: Strings::Kept,
         at: &["src/db/locks.rs", "src/payment/provider/store/"],
     },
