@@ -8,4 +8,5 @@ pub mod checkout;
 pub mod order;
 pub mod run_control;
 pub mod simulation;
+pub mod stepper;
 pub mod stockroom;

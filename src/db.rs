@@ -10,6 +10,9 @@ pub mod lock_watch;
 pub mod locks;
 pub mod schema;
 pub mod session_store;
+pub mod sessions;
+pub mod statements;
+pub mod stops;
 pub mod txn;
 
 pub use connect::{ConnectError, Db, PoolSettings};

@@ -17,6 +17,7 @@ pub mod sample;
 pub mod shop_error;
 pub mod snapshot;
 pub mod statement;
+pub mod stepper;
 pub mod strategy;
 pub mod verdict;
 pub mod waterfall;

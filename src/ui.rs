@@ -9,6 +9,7 @@ pub mod lock_queue;
 pub mod notice;
 pub mod order_badge;
 pub mod run_curves;
+pub mod stepper;
 pub mod stock_line;
 pub mod verdict_tile;
 pub mod waterfall;

@@ -17,6 +17,7 @@ mod model;
 mod pairs;
 mod payment;
 mod simulation;
+mod stepper;
 mod support;
 mod sweep;
 mod web;

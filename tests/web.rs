@@ -10,6 +10,7 @@ mod orders;
 mod present;
 mod processes;
 mod simulations;
+mod stepper;
 mod strategies;
 pub mod support;
 mod webhook;

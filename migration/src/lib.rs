@@ -23,6 +23,7 @@ mod m0013_stock_layout;
 mod m0014_early_release;
 mod m0015_run_control;
 mod m0016_lock_picture;
+mod m0017_stepped_run;
 
 /// All steps, oldest first.
 pub struct Migrator;
@@ -47,6 +48,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0014_early_release::Migration),
             Box::new(m0015_run_control::Migration),
             Box::new(m0016_lock_picture::Migration),
+            Box::new(m0017_stepped_run::Migration),
         ]
     }
 }

@@ -14,7 +14,7 @@ use sea_orm::{
 };
 use tokio::{sync::Semaphore, time::timeout};
 
-use super::dialect;
+use super::{dialect, statements::Statements, stops::Stop};
 
 /// Why no pool could be opened. Each is a sentence for an operator; none holds the URL, which may carry a password.
 #[derive(Debug, thiserror::Error)]
@@ -38,10 +38,12 @@ pub struct PoolSettings {
     pub readers_max: u32,
     /// How long a read waits for a connection.
     pub acquire_timeout: Duration,
-    /// How long a statement waits for a row lock before it fails with 55P03.
+    /// How long a statement waits for a row lock before it fails with 55P03; zero: without end.
     pub lock_timeout: Duration,
-    /// How long one statement may take.
+    /// How long one statement may take; zero: without end.
     pub statement_timeout: Duration,
+    /// How long a transaction may stand idle before PostgreSQL ends its session.
+    pub idle_in_transaction: Duration,
     /// From the request for a read to its answer, the wait for a connection included. This clock is ours: the others tick in
     /// the server, and say nothing when that falls silent.
     pub read_deadline: Duration,
@@ -56,6 +58,7 @@ impl PoolSettings {
         acquire_timeout: Duration::from_secs(3),
         lock_timeout: Duration::from_millis(2_500),
         statement_timeout: Duration::from_secs(4),
+        idle_in_transaction: IDLE_IN_TRANSACTION,
         read_deadline: Duration::from_millis(4_500),
     };
 
@@ -67,7 +70,21 @@ impl PoolSettings {
         acquire_timeout: Duration::from_secs(3_600),
         lock_timeout: Duration::from_secs(600),
         statement_timeout: Duration::from_secs(660),
+        idle_in_transaction: IDLE_IN_TRANSACTION,
         read_deadline: Duration::from_secs(4_260),
+    };
+
+    /// For one buyer of the stepper, who stands still in a transaction, or at a lock, as long as the attendee likes: the session's own
+    /// clock ends it.
+    pub const STEPPER: Self = Self {
+        application_name: "doorbuster stepper",
+        transactions_max: 1,
+        readers_max: 1,
+        acquire_timeout: Duration::from_secs(3),
+        lock_timeout: Duration::ZERO,
+        statement_timeout: Duration::ZERO,
+        idle_in_transaction: Duration::from_secs(660),
+        read_deadline: Duration::from_millis(4_500),
     };
 
     /// For commands that run one thing and end.
@@ -78,6 +95,7 @@ impl PoolSettings {
         acquire_timeout: Duration::from_secs(10),
         lock_timeout: Duration::from_secs(30),
         statement_timeout: Duration::from_secs(120),
+        idle_in_transaction: IDLE_IN_TRANSACTION,
         read_deadline: Duration::from_secs(130),
     };
 }
@@ -88,7 +106,7 @@ impl PoolSettings {
 /// does not tell. Connections for reads are read-only by the server's own word, so that no write can slip past a transaction.
 #[derive(Clone, Debug)]
 pub struct Db {
-    transactions: DatabaseConnection,
+    transactions: Statements<DatabaseConnection>,
     /// Whether a transaction was dropped half way.
     half_done: Suspicion,
     reader: Reader,
@@ -97,8 +115,8 @@ pub struct Db {
     name: Arc<str>,
 }
 
-/// How long an idle transaction may stand before PostgreSQL ends it, in milliseconds.
-const IDLE_IN_TRANSACTION_MS: u32 = 5_000;
+/// How long an idle transaction may stand before PostgreSQL ends it, wherever nobody stands still on purpose.
+const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(5);
 
 /// How long a connection may take to roll back on its way into the pool.
 const RELEASE_MAX: Duration = Duration::from_secs(1);
@@ -139,13 +157,39 @@ impl Db {
             .await
             .map_err(ConnectError::Unreachable)?;
         Ok(Self {
-            transactions,
+            transactions: Statements::new(transactions, None),
             half_done,
             reader: Reader {
                 connection,
                 deadline: settings.read_deadline,
                 suspicion,
             },
+            turnstile: Arc::new(Semaphore::new(settings.transactions_max as usize)),
+            settings,
+            name: name.into(),
+        })
+    }
+
+    /// Opens another pool for transactions, each of whose statements passes `stop`. Reads go where those of this one go.
+    ///
+    /// # Errors
+    /// As [`Db::connect`].
+    pub async fn beside(
+        &self,
+        url: &str,
+        settings: PoolSettings,
+        stop: Stop,
+    ) -> Result<Self, ConnectError> {
+        let half_done = Suspicion::default();
+        let name = settings.application_name;
+        let options = for_transactions(url, settings, name.to_owned(), half_done.clone());
+        let transactions = Database::connect(options)
+            .await
+            .map_err(ConnectError::Unreachable)?;
+        Ok(Self {
+            transactions: Statements::new(transactions, stop),
+            half_done,
+            reader: self.reader.clone(),
             turnstile: Arc::new(Semaphore::new(settings.transactions_max as usize)),
             settings,
             name: name.into(),
@@ -159,7 +203,17 @@ impl Db {
 
     /// The pool that transactions begin on, without a deadline: for `txn`, which brings its own.
     pub fn transactions(&self) -> &DatabaseConnection {
+        self.transactions.connection()
+    }
+
+    /// The same pool, for a statement that is a transaction by itself.
+    pub(super) fn statements(&self) -> &Statements<DatabaseConnection> {
         &self.transactions
+    }
+
+    /// Who stands in front of its statements.
+    pub(super) fn stop(&self) -> &Stop {
+        self.transactions.stop()
     }
 
     /// To be called before a transaction that is not over is dropped: its connection then comes back as it is.
@@ -173,7 +227,7 @@ impl Db {
     /// # Errors
     /// [`ConnectError::Unreachable`] when the server has no more for us.
     pub async fn warm_up(&self) -> Result<(), ConnectError> {
-        let pool = self.transactions.get_postgres_connection_pool();
+        let pool = self.transactions().get_postgres_connection_pool();
         let all = (0..self.settings.transactions_max).map(|_| pool.acquire());
         // Held until the last is there: each is another one.
         let held = futures::future::try_join_all(all).await;
@@ -213,9 +267,14 @@ impl Db {
         Arc::clone(&self.turnstile)
     }
 
+    /// Closes the connections for transactions; those for reads are another's, beside which this was opened.
+    pub async fn close_transactions(self) {
+        close(self.transactions.into_connection()).await;
+    }
+
     /// Closes every connection.
     pub async fn close(self) {
-        close(self.transactions).await;
+        close(self.transactions.into_connection()).await;
         close(self.reader.connection).await;
     }
 }
@@ -237,7 +296,7 @@ fn for_transactions(
             pg.application_name(&name).options([
                 (
                     "idle_in_transaction_session_timeout",
-                    IDLE_IN_TRANSACTION_MS.to_string(),
+                    in_ms(settings.idle_in_transaction),
                 ),
                 ("lock_timeout", in_ms(settings.lock_timeout)),
                 ("statement_timeout", in_ms(settings.statement_timeout)),

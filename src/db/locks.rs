@@ -3,7 +3,7 @@
 
 use sea_orm::{
     ColumnTrait, DbErr, EntityTrait, FromQueryResult, PrimaryKeyTrait, QueryFilter, QueryOrder,
-    QuerySelect, Select,
+    QuerySelect, QueryTrait, Select,
     sea_query::{Expr, ExprTrait, LockBehavior, LockType},
 };
 use uuid::Uuid;
@@ -205,14 +205,21 @@ pub async fn holds_of_order(work: &Work, order_id: i64) -> Result<Vec<hold::Mode
     all(work, held().filter(hold::Column::OrderId.eq(order_id))).await
 }
 
-/// Locks up to `at_most` holds whose time is over, by id, passing over those that somebody else is busy with: any number of sweepers may
+/// Locks up to `at_most` holds, of one product or of all, whose time is over, by id, passing over those that somebody else is busy with: any number of sweepers may
 /// do this at once.
 ///
 /// # Errors
 /// What the database says.
-pub async fn expired_holds(work: &Work, at_most: u64) -> Result<Vec<hold::Model>, DbErr> {
+pub async fn expired_holds(
+    work: &Work,
+    of_product: Option<i64>,
+    at_most: u64,
+) -> Result<Vec<hold::Model>, DbErr> {
     held()
         .filter(Expr::col(hold::Column::ExpiresAt).lte(Expr::current_timestamp()))
+        .apply_if(of_product, |query, id| {
+            query.filter(hold::Column::ProductId.eq(id))
+        })
         .limit(at_most)
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
         .all(work.connection())

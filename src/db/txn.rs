@@ -28,7 +28,11 @@ use sea_orm::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Db, dialect};
+use super::{
+    Db, dialect,
+    statements::Statements,
+    stops::{self, Stop},
+};
 use crate::{
     config::crash_point,
     model::{ShopError, waterfall::Part},
@@ -52,6 +56,8 @@ pub struct Policy {
 pub enum Isolation {
     /// Each statement sees what was committed when it began.
     ReadCommitted,
+    /// All statements see the moment of the first; a row that was changed since cannot be written.
+    RepeatableRead,
     /// As if it ran alone: the database aborts what would not look so.
     Serializable,
     /// All statements see the same moment, and none may write.
@@ -114,7 +120,7 @@ type AfterCommit = Box<dyn FnOnce() + Send>;
 
 /// An open transaction, as its body sees it.
 pub struct Work {
-    transaction: DatabaseTransaction,
+    statements: Statements<DatabaseTransaction>,
     lock_wait_us: AtomicU64,
     after_commit: Mutex<Vec<AfterCommit>>,
 }
@@ -127,8 +133,8 @@ impl fmt::Debug for Work {
 
 impl Work {
     /// What statements run on.
-    pub fn connection(&self) -> &DatabaseTransaction {
-        &self.transaction
+    pub fn connection(&self) -> &Statements<DatabaseTransaction> {
+        &self.statements
     }
 
     /// Runs a statement that takes a row lock, and counts its time as waiting for that lock.
@@ -165,7 +171,7 @@ where
 pub async fn run_statement<T, F>(db: &Db, policy: Policy, body: F) -> Outcome<T>
 where
     T: Send + 'static,
-    F: for<'c> Fn(&'c DatabaseConnection) -> BoxFuture<'c, Result<T, DbErr>>
+    F: for<'c> Fn(&'c Statements<DatabaseConnection>) -> BoxFuture<'c, Result<T, DbErr>>
         + Send
         + Sync
         + 'static,
@@ -327,7 +333,9 @@ struct ByItself<F>(F);
 impl<T, F> Body<T> for ByItself<F>
 where
     T: Send,
-    F: for<'c> Fn(&'c DatabaseConnection) -> BoxFuture<'c, Result<T, DbErr>> + Send + Sync,
+    F: for<'c> Fn(&'c Statements<DatabaseConnection>) -> BoxFuture<'c, Result<T, DbErr>>
+        + Send
+        + Sync,
 {
     async fn attempt(
         &self,
@@ -341,7 +349,7 @@ where
         let started = Instant::now();
         committing.store(true, Ordering::Relaxed);
         crash_point::pass("before commit of", name);
-        let result = (self.0)(db.transactions()).await;
+        let result = (self.0)(db.statements()).await;
         crash_point::pass("after commit of", name);
         split.execute += started.elapsed();
         trace::mark(Part::Execute, started);
@@ -390,7 +398,7 @@ where
         .await
         .map_err(|error| Failure::of(name, error))?;
     let work = Work {
-        transaction,
+        statements: Statements::new(transaction, db.stop().clone()),
         lock_wait_us: AtomicU64::new(0),
         after_commit: Mutex::new(Vec::new()),
     };
@@ -413,7 +421,7 @@ where
         }
         Err(abort) => {
             // Whatever the rollback says, the connection is rolled back again before it is next used.
-            if let Err(error) = work.transaction.rollback().await {
+            if let Err(error) = rollback(work).await {
                 tracing::debug!(%error, transaction = name, "rolling back");
             }
             Err(match abort {
@@ -430,18 +438,43 @@ where
     reason = "this is where transactions begin"
 )]
 async fn begin(db: &Db, policy: Policy) -> Result<DatabaseTransaction, DbErr> {
-    let (level, mode) = match policy.isolation {
-        Isolation::ReadCommitted => return db.transactions().begin().await,
+    let (level, mode) = match isolation(db.stop(), policy) {
+        Isolation::ReadCommitted => {
+            return stops::pass(db.stop(), "BEGIN", db.transactions().begin()).await;
+        }
+        Isolation::RepeatableRead => (IsolationLevel::RepeatableRead, AccessMode::ReadWrite),
         Isolation::Serializable => (IsolationLevel::Serializable, AccessMode::ReadWrite),
         Isolation::Snapshot => (IsolationLevel::RepeatableRead, AccessMode::ReadOnly),
     };
-    db.transactions()
-        .begin_with_config(Some(level), Some(mode))
-        .await
+    // Two messages on the wire, and one step: nobody can come in between.
+    let said = match level {
+        IsolationLevel::Serializable => {
+            "BEGIN; SET TRANSACTION ISOLATION LEVEL SERIALIZABLE READ WRITE"
+        }
+        _ => "BEGIN; SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ WRITE",
+    };
+    let begun = db.transactions().begin_with_config(Some(level), Some(mode));
+    stops::pass(db.stop(), said, begun).await
+}
+
+/// What `policy` asks for, or what is to stand in its place. A report stays one.
+fn isolation(stop: &Stop, policy: Policy) -> Isolation {
+    match (policy.isolation, stop) {
+        (Isolation::Snapshot, _) | (_, None) => policy.isolation,
+        (asked, Some(stops)) => stops.isolation().unwrap_or(asked),
+    }
+}
+
+async fn rollback(work: Work) -> Result<(), DbErr> {
+    let stop = work.statements.stop().clone();
+    let transaction = work.statements.into_connection();
+    stops::pass(&stop, "ROLLBACK", transaction.rollback()).await
 }
 
 async fn commit(name: &'static str, work: Work) -> Result<(), Failure> {
-    match work.transaction.commit().await {
+    let stop = work.statements.stop().clone();
+    let committed = work.statements.into_connection().commit();
+    match stops::pass(&stop, "COMMIT", committed).await {
         Ok(()) => {
             for action in work.after_commit.into_inner().unwrap_or_default() {
                 action();
@@ -452,6 +485,8 @@ async fn commit(name: &'static str, work: Work) -> Result<(), Failure> {
         Err(error) if dialect::sqlstate(&error).is_some() && !dialect::is_unavailable(&error) => {
             Err(Failure::of(name, error))
         }
+        // Stopped for good before it was sent: dropped, it is rolled back.
+        Err(error @ DbErr::Custom(_)) => Err(Failure::of(name, error)),
         Err(error) => {
             tracing::error!(%error, transaction = name, "lost the connection in COMMIT");
             Err(Failure::Final(TxnError::OutcomeUnknown { name }))

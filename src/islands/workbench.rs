@@ -9,6 +9,7 @@ pub mod present;
 pub mod run_controls;
 pub mod run_progress;
 pub mod save_as_png;
+pub mod stepper;
 pub mod what_happened;
 
 pub use copy_text::CopyText;
@@ -17,3 +18,4 @@ pub use live_run::LiveRun;
 pub use lock_view::LockView;
 pub use present::Present;
 pub use save_as_png::SaveAsPng;
+pub use stepper::Stepper;

@@ -24,6 +24,10 @@ pub enum ShopError {
     UnknownOrder,
     #[error("There is no such simulation run.")]
     UnknownSimulation,
+    #[error("There is no such story.")]
+    UnknownStory,
+    #[error("There is no such stepper session here. Its link starts it anew.")]
+    UnknownStepper,
     #[error("There is no such page.")]
     UnknownPage,
     #[error("This address does not answer to that method.")]
@@ -94,6 +98,10 @@ pub enum ShopError {
     SimulationBusy,
     #[error("This simulation is over.")]
     SimulationOver,
+    #[error(
+        "{sessions_max} stepper sessions are open already. End one, or wait: each ends by itself a minute after its last step."
+    )]
+    StepperBusy { sessions_max: u32 },
     #[error("Please sign in first.")]
     NotSignedIn,
     #[error("That password is not right.")]
@@ -126,6 +134,8 @@ impl ShopError {
             Self::UnknownProduct
             | Self::UnknownOrder
             | Self::UnknownSimulation
+            | Self::UnknownStory
+            | Self::UnknownStepper
             | Self::UnknownPage => 404,
             Self::MethodNotAllowed => 405,
             Self::InsufficientStock { .. }
@@ -143,6 +153,7 @@ impl ShopError {
             | Self::CodeOverCustomerLimit { .. }
             | Self::NotNow(_)
             | Self::SimulationBusy
+            | Self::StepperBusy { .. }
             | Self::IdempotencyKeyReused => 409,
             Self::BodyTooLarge { .. } => 413,
             Self::WrongContentType { .. } => 415,

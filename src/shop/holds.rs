@@ -114,11 +114,7 @@ impl Shop {
             let batch =
                 txn::run_for_result(&self.db, self.policy("sweep expired holds"), move |work| {
                     let shop = shop.clone();
-                    Box::pin(async move {
-                        let expired = locks::expired_holds(work, SWEPT_AT_ONCE).await?;
-                        release(work, &shop, &expired, ReleaseReason::Expired).await?;
-                        Ok(expired.len() as u64)
-                    })
+                    Box::pin(async move { sweep(work, &shop, None).await })
                 })
                 .await?;
             swept += batch;
@@ -382,6 +378,16 @@ fn movement(hold: &hold::Model, kind: MovementKind, units: i64) -> Movement {
         hold_id: Some(hold.id),
         ..Movement::of(hold.product_id, kind, units)
     }
+}
+
+/// Gives a batch of those holds back, of one product or of all, whose time is over. Returns how many there were.
+///
+/// # Errors
+/// What the database says.
+pub async fn sweep(work: &Work, shop: &Shop, of_product: Option<i64>) -> Result<u64, Abort> {
+    let expired = locks::expired_holds(work, of_product, SWEPT_AT_ONCE).await?;
+    release(work, shop, &expired, ReleaseReason::Expired).await?;
+    Ok(expired.len() as u64)
 }
 
 /// Gives `holds`, which are locked, back to the shelf.

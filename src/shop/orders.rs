@@ -191,6 +191,19 @@ pub async fn lines_of(work: &Work, order_id: i64) -> Result<Vec<order_line::Mode
         .await
 }
 
+/// The id of an order by its public id.
+///
+/// # Errors
+/// [`ShopError::UnknownOrder`]; what the database says.
+pub async fn id_of_public(work: &Work, public_id: &str) -> Result<i64, Abort> {
+    let public_id = Uuid::try_parse(public_id).map_err(|_| ShopError::UnknownOrder)?;
+    let order = customer_order::Entity::find()
+        .filter(customer_order::Column::PublicId.eq(public_id))
+        .one(work.connection())
+        .await?;
+    Ok(order.ok_or(ShopError::UnknownOrder)?.id)
+}
+
 /// Where an order is to stand from now on.
 #[derive(Clone, Copy, Debug)]
 pub struct NewStatus {

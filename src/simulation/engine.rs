@@ -13,6 +13,7 @@ use super::{
     live::{LiveRun, LiveRuns},
     sampler::{self, Progress},
     schedule::Schedule,
+    stepper::Steppers,
     store::{self, Ground, OpenedRun, Opening},
 };
 use crate::{
@@ -54,6 +55,7 @@ pub struct Engine {
     runs: LiveRuns,
     /// One run at a time: two would measure each other.
     turn: Arc<Semaphore>,
+    steppers: Steppers,
 }
 
 /// A run that has begun.
@@ -112,6 +114,7 @@ impl Engine {
     /// An engine for the database at `url`; what its buyers commit is announced in `feed`.
     pub fn new(url: String, feed: Feed) -> Self {
         Self {
+            steppers: Steppers::new(url.clone()),
             url,
             feed,
             gateway: None,
@@ -132,6 +135,11 @@ impl Engine {
     /// The runs that go on here.
     pub fn runs(&self) -> &LiveRuns {
         &self.runs
+    }
+
+    /// The sessions of the stepper here.
+    pub fn steppers(&self) -> &Steppers {
+        &self.steppers
     }
 
     /// True while a run goes on here.

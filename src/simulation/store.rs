@@ -7,6 +7,7 @@ mod opening;
 mod proof;
 mod reading;
 mod server;
+mod stepping;
 
 pub use ground::{Ground, close_keys, ground, remaining};
 pub use listing::{Outcome, RunFilter, RunPage, list, of_plan};
@@ -15,6 +16,7 @@ pub use opening::{Opening, open, started_under};
 pub use proof::certify;
 pub use reading::{find, latest};
 pub use server::{DatabaseServer, server};
+pub use stepping::{SteppedGround, date_ahead, open_stepped, turn_clock};
 
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter,

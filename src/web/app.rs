@@ -58,6 +58,8 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/admin/stock") view=pages::admin::StockPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/discounts") view=pages::admin::DiscountsPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/strategies/:key") view=pages::admin::StrategyPage ssr=SsrMode::Async/>
+                <Route path=path!("/admin/stepper") view=pages::admin::StepperPage ssr=SsrMode::Async/>
+                <Route path=path!("/admin/stepper/:id") view=pages::admin::StepperSessionPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/simulations") view=pages::admin::SimulationsPage ssr=SsrMode::Async/>
                 <Route path=path!("/present/:id") view=pages::PresentPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/simulations/runs") view=pages::admin::RunsPage ssr=SsrMode::Async/>

@@ -4,6 +4,7 @@ pub mod locks;
 pub mod orders;
 pub mod present;
 pub mod runs;
+pub mod steppers;
 pub mod stock;
 pub mod stock_watch;
 

@@ -46,9 +46,14 @@ pub fn is_admin_only(path: &str) -> bool {
     };
     let open = matches!(path, "/admin/login" | "/api/form/admin/login");
     !open
-        && ["/admin", "/api/form/admin", "/live/simulations"]
-            .into_iter()
-            .any(below)
+        && [
+            "/admin",
+            "/api/form/admin",
+            "/live/simulations",
+            "/live/steppers",
+        ]
+        .into_iter()
+        .any(below)
 }
 
 /// Turns strangers away from what [`is_admin_only`] names: browsers to the login, others with 401.

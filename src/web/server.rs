@@ -55,6 +55,7 @@ pub fn other_routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
         ("/admin/simulations/{id}/export.json", get(exports::json)),
         ("/admin/simulations/{id}/export.html", get(exports::replay)),
         ("/admin/simulations/{id}/export.svg", get(exports::picture)),
+        ("/live/steppers/{id}", get(live::steppers::follow)),
         ("/assets/{release}/{*path}", get(assets::serve)),
     ]
 }

@@ -50,7 +50,7 @@ pub async fn open(
             if let Some(known) = idempotency::claim(work, claim.as_ref()).await? {
                 return Ok(Opening::Known(known));
             }
-            let opened = open_in_txn(work, &plan).await?;
+            let opened = open_in_txn(work, &plan, RunState::Running.as_str()).await?;
             idempotency::record(work, claim.as_ref(), &opened.id).await?;
             Ok(Opening::New(opened))
         })
@@ -79,10 +79,14 @@ pub async fn started_under(db: &Db, claim: Claim) -> Result<Option<Uuid>, TxnErr
     }
 }
 
-async fn open_in_txn(work: &Work, plan: &SimulationPlan) -> Result<OpenedRun, Abort> {
+pub(super) async fn open_in_txn(
+    work: &Work,
+    plan: &SimulationPlan,
+    state: &str,
+) -> Result<OpenedRun, Abort> {
     let run = simulation_run::ActiveModel {
         id: Set(Uuid::now_v7()),
-        state: Set(RunState::Running.as_str().to_owned()),
+        state: Set(state.to_owned()),
         plan: Set(to_json(plan)?),
         verdict: NotSet,
         wish: NotSet,

@@ -13,6 +13,8 @@ mod run_list;
 mod samples;
 mod simulation_run;
 mod simulations;
+mod stepper;
+mod stepper_session;
 mod stock;
 mod strategy;
 
@@ -25,6 +27,8 @@ pub use overview::OverviewPage;
 pub use run_list::RunsPage;
 pub use simulation_run::SimulationRunPage;
 pub use simulations::SimulationsPage;
+pub use stepper::StepperPage;
+pub use stepper_session::StepperSessionPage;
 pub use stock::StockPage;
 pub use strategy::StrategyPage;
 
@@ -51,6 +55,7 @@ fn Subnav(current: &'static str) -> impl IntoView {
                 {item("/admin/stock", "Stock")}
                 {item("/admin/discounts", "Discounts")}
                 {item("/admin/simulations", "Simulations")}
+                {item("/admin/stepper", "Stepper")}
             </ul>
         </nav>
     }

@@ -19,7 +19,7 @@
 use std::time::Instant;
 
 use async_trait::async_trait;
-use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, Value};
+use sea_orm::{ConnectionTrait, DbErr, Value};
 use uuid::Uuid;
 
 use crate::{
@@ -128,7 +128,7 @@ fn values(request: &PurchaseRequest, public_id: Uuid) -> [Value; 7] {
 }
 
 async fn sell(
-    connection: &DatabaseConnection,
+    connection: &impl ConnectionTrait,
     sql: &str,
     values: [Value; 7],
 ) -> Result<Option<Level>, DbErr> {

@@ -54,6 +54,7 @@ fn SimulationsView(
                 <p class="page-head__lead">
                     "Send a crowd of buyers at one shelf at the same moment, and count what was sold against what was there."
                 </p>
+                <p><a href="/admin/stepper">"Or go through a purchase one statement at a time"</a></p>
             </div>
             {problem.map(|title| view! { <ErrorNotice title><p>"No run was started."</p></ErrorNotice> })}
             <Presets form=form.clone()/>

@@ -1,0 +1,98 @@
+//! A statement for the projector: as it was sent, but short enough to be read from the last row. The whole text stands below it.
+
+/// Longer lists of columns are left out.
+const LIST_LEN_MAX: usize = 48;
+
+/// Shortens `sql`: without quotes, with `values` in place of `$n`, and with long lists of columns as an ellipsis.
+pub fn brief(sql: &str, values: &[String]) -> String {
+    let words: Vec<_> = sql.split_whitespace().collect();
+    let plain = words.join(" ").replace('"', "");
+    let mut text = elide(&plain, "SELECT ", " FROM ");
+    text = elide_tail(&text, " RETURNING ");
+    text = elide_insert(&text);
+    for table in ["stock", "product", "payment", "hold", "customer_order"] {
+        text = text.replace(&format!(" {table}.{table}_"), &format!(" {table}_"));
+        text = text.replace(&format!("{table}."), "");
+    }
+    fill_in(&text, values)
+}
+
+fn elide(text: &str, from: &str, to: &str) -> String {
+    let Some(rest) = text.strip_prefix(from) else {
+        return text.to_owned();
+    };
+    match rest.split_once(to) {
+        Some((list, tail)) if list.len() > LIST_LEN_MAX => format!("{from}…{to}{tail}"),
+        _ => text.to_owned(),
+    }
+}
+
+fn elide_tail(text: &str, from: &str) -> String {
+    match text.split_once(from) {
+        Some((head, list)) if list.len() > LIST_LEN_MAX => format!("{head}{from}…"),
+        _ => text.to_owned(),
+    }
+}
+
+/// `INSERT INTO t (a, b, …) VALUES ($1, $2, …)` with more columns than fit says only what goes where.
+fn elide_insert(text: &str) -> String {
+    if !text.starts_with("INSERT INTO ") {
+        return text.to_owned();
+    }
+    let Some((head, rest)) = text.split_once(" (") else {
+        return text.to_owned();
+    };
+    let Some((columns, tail)) = rest.split_once(") VALUES (") else {
+        return text.to_owned();
+    };
+    if columns.len() <= LIST_LEN_MAX {
+        return text.to_owned();
+    }
+    let after = tail.split_once(')').map_or("", |(_, after)| after);
+    format!("{head} (…) VALUES (…){after}")
+}
+
+/// From the last: `$1` is also the beginning of `$10`.
+fn fill_in(text: &str, values: &[String]) -> String {
+    let numbered = values.iter().enumerate().rev();
+    numbered.fold(text.to_owned(), |text, (index, value)| {
+        text.replace(&format!("${}", index + 1), value)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(sql: &str, values: &[&str], expected: &str) {
+        let values: Vec<_> = values.iter().map(ToString::to_string).collect();
+        assert_eq!(brief(sql, &values), expected);
+    }
+
+    #[test]
+    fn what_matters_is_left() {
+        check(
+            r#"SELECT "stock"."product_id", "stock"."total", "stock"."available", "stock"."reserved" FROM "stock" WHERE "stock"."product_id" = $1 LIMIT $2 FOR UPDATE"#,
+            &["7", "1"],
+            "SELECT … FROM stock WHERE product_id = 7 LIMIT 1 FOR UPDATE",
+        );
+        check(
+            r#"UPDATE "stock" SET "version" = "version" + $1, "available" = "available" + $2 WHERE "stock"."product_id" = $3 AND "stock"."available" >= $4 RETURNING "product_id", "total", "available", "reserved", "sold", "version""#,
+            &["1", "-1", "7", "1"],
+            "UPDATE stock SET version = version + 1, available = available + -1 WHERE product_id = 7 AND available >= 1 RETURNING …",
+        );
+        check("BEGIN", &[], "BEGIN");
+        check(
+            r#"INSERT INTO "idempotency_key" ("key", "fingerprint") VALUES ($1, $2)"#,
+            &["'k'", "'f'"],
+            "INSERT INTO idempotency_key (key, fingerprint) VALUES ('k', 'f')",
+        );
+    }
+
+    #[test]
+    fn the_tenth_value_is_not_the_first() {
+        let values: Vec<_> = (1..=11).map(|n| format!("v{n}")).collect();
+        assert_eq!(brief("$1 $10 $11", &values), "v1 v10 v11");
+    }
+}

@@ -1,0 +1,61 @@
+//! `/admin/stepper/{id}`: a session of the stepper.
+
+use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
+
+use super::Subnav;
+use crate::{
+    islands::workbench::Stepper,
+    model::stepper::StepperView,
+    ui::{
+        notice::ErrorNotice,
+        stepper::story::{WatchFor, Why},
+    },
+    web::{
+        pages::frame::{Bundle, Page, framed},
+        session::Notice,
+    },
+};
+
+/// `/admin/stepper/{id}`
+#[component]
+pub fn StepperSessionPage() -> impl IntoView {
+    let id = use_params_map()
+        .get_untracked()
+        .get("id")
+        .unwrap_or_default();
+    framed(|visit| async move {
+        visit.require_admin().await?;
+        let view = visit.engine().steppers().get(&id)?.view();
+        let notice = visit.take_notice().await?;
+        let title = view.script.story.words().title;
+        let body = view! { <SessionView view notice/> };
+        Ok(Page::private(title, Bundle::Workbench, body))
+    })
+}
+
+#[component]
+fn SessionView(view: StepperView, notice: Option<Notice>) -> impl IntoView {
+    let story = view.script.story;
+    let words = story.words();
+    let problem = notice.map(|notice| notice.error.to_string());
+    view! {
+        <main class="page page--wide" id="main" tabindex="-1">
+            <Subnav current="/admin/stepper"/>
+            <div class="page-head">
+                <nav class="crumbs" aria-label="Breadcrumb">
+                    <ol>
+                        <li><a href="/admin/stepper">"All stories"</a></li>
+                        <li aria-current="page">{words.title}</li>
+                    </ol>
+                </nav>
+                <h1>{words.title}</h1>
+                <p class="page-head__lead">{words.lead}</p>
+            </div>
+            {problem.map(|title| view! { <ErrorNotice title><p>"Nobody was let go."</p></ErrorNotice> })}
+            <WatchFor story/>
+            <Stepper view/>
+            <div class="stage__why"><Why story/></div>
+        </main>
+    }
+}

@@ -1,0 +1,178 @@
+//! The stepper's pages and forms: who may use them, what they refuse, and that looking changes nothing.
+
+use axum::http::StatusCode;
+use serde_json::Value;
+
+use super::support::{Answer, TestShop, Visitor};
+
+const START: &str = "/api/form/admin/stepper/start";
+const STEP: &str = "/api/form/admin/stepper/step";
+
+/// Starts a story; returns the session's id.
+async fn start(admin: &mut Visitor, fields: &str) -> String {
+    let answer = admin.submit("/admin/stepper", START, fields).await;
+    let location = answer.header("location").to_owned();
+    let id = location
+        .strip_prefix("/admin/stepper/")
+        .map(ToOwned::to_owned);
+    let id = id.unwrap_or_else(|| panic!("led to {location:?}: {answer:?}"));
+    id.trim_end_matches("#board").to_owned()
+}
+
+#[tokio::test]
+async fn strangers_are_turned_away() {
+    let shop = TestShop::new().await;
+    let mut stranger = Visitor::of(&shop);
+    for page in ["/admin/stepper", "/admin/stepper/x", "/live/steppers/x"] {
+        assert_eq!(stranger.page(page).await.header("location"), "/admin/login");
+    }
+    for form in ["start", "step", "rewind", "end"] {
+        let path = format!("/api/form/admin/stepper/{form}");
+        let answer = stranger.post_form(&path, "story=lost-update").await;
+        assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{form}");
+    }
+    assert_eq!(shop.count("simulation_run").await, 0);
+}
+
+#[tokio::test]
+async fn looking_at_a_link_changes_nothing() {
+    let shop = TestShop::new().await;
+    let mut admin = Visitor::of(&shop);
+    admin.sign_in(&shop).await;
+    let page = admin
+        .page("/admin/stepper?story=lost-update&steps=a,b,a")
+        .await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(page.body.contains("Replay the 3 steps"), "{}", page.body);
+    assert_eq!(shop.count("simulation_run").await, 0);
+}
+
+#[tokio::test]
+async fn bad_input_gets_a_sentence() {
+    let shop = TestShop::new().await;
+    let mut admin = Visitor::of(&shop);
+    admin.sign_in(&shop).await;
+    let session = start(&mut admin, "story=row-lock&steps=aaabbb").await;
+    let unknown = "0199e0a0-7b1c-7cc0-a000-000000000000";
+    for (path, fields, status, sentence) in [
+        (
+            START,
+            "story=fairy-tale".to_owned(),
+            404,
+            "There is no such story.",
+        ),
+        (
+            START,
+            "story=lost-update&steps=xyz".to_owned(),
+            422,
+            "letters from a to b",
+        ),
+        (
+            START,
+            "story=own&stock=1&seats=row-lock".to_owned(),
+            422,
+            "2 to 4 buyers",
+        ),
+        (
+            START,
+            "story=lost-update&guess_sold=many".to_owned(),
+            422,
+            "a whole number, or nothing",
+        ),
+        (
+            STEP,
+            format!("session={unknown}&actor=0"),
+            404,
+            "no such stepper session",
+        ),
+        (
+            STEP,
+            "session=x&actor=0".to_owned(),
+            404,
+            "no such stepper session",
+        ),
+        (
+            STEP,
+            format!("session={session}&actor=b"),
+            422,
+            "a whole number",
+        ),
+        (
+            STEP,
+            format!("session={session}&actor=0&at=x"),
+            422,
+            "a whole number",
+        ),
+        (
+            STEP,
+            format!("session={session}&actor=1"),
+            409,
+            "Buyer B waits",
+        ),
+        (
+            STEP,
+            format!("session={session}&actor=3"),
+            409,
+            "Nobody of that letter",
+        ),
+    ] {
+        let answer = admin.post_form(path, &fields).await;
+        assert_eq!(answer.status.as_u16(), status, "{fields}: {answer:?}");
+        assert!(
+            answer.detail().contains(sentence),
+            "{fields}: {}",
+            answer.detail()
+        );
+    }
+    for (page, status) in [
+        ("/admin/stepper/x".to_owned(), 404),
+        (format!("/admin/stepper/{unknown}"), 404),
+        ("/admin/stepper?story=fairy-tale".to_owned(), 404),
+        ("/admin/stepper?story=own&seats=row-lock".to_owned(), 422),
+        (format!("/live/steppers/{unknown}"), 404),
+    ] {
+        assert_eq!(admin.page(&page).await.status.as_u16(), status, "{page}");
+    }
+}
+
+#[tokio::test]
+async fn a_step_answers_a_script_with_the_session() {
+    let shop = TestShop::new().await;
+    let mut admin = Visitor::of(&shop);
+    admin.sign_in(&shop).await;
+    let session = start(&mut admin, "story=row-lock").await;
+    let answer = admin
+        .post_form(STEP, &format!("session={session}&actor=0&at=0"))
+        .await;
+    assert_eq!(answer.status, StatusCode::OK);
+    let view: Value = serde_json::from_str(&answer.body).expect("it is JSON");
+    assert_eq!(view["id"], session);
+    assert_eq!(view["script"]["steps"], serde_json::json!([0]));
+    let page = admin.page(&format!("/admin/stepper/{session}")).await.body;
+    assert!(page.contains("1 step taken"), "{page}");
+}
+
+#[tokio::test]
+async fn a_server_has_six_places() {
+    let shop = TestShop::new().await;
+    let mut admin = Visitor::of(&shop);
+    admin.sign_in(&shop).await;
+    let mut last = String::new();
+    for _ in 0..6 {
+        last = start(&mut admin, "story=lost-update").await;
+    }
+    let refused: Answer = admin.post_form(START, "story=lost-update").await;
+    assert_eq!(refused.status, StatusCode::CONFLICT);
+    assert!(
+        refused
+            .detail()
+            .starts_with("6 stepper sessions are open already.")
+    );
+    // To begin anew from one of them is no seventh.
+    start(&mut admin, &format!("story=lost-update&from={last}")).await;
+    let page = admin.page(&format!("/admin/stepper/{last}")).await.body;
+    assert!(page.contains("Rolled back"), "{page}");
+    // No run of the list is one of these.
+    let runs = admin.page("/admin/simulations").await.body;
+    assert!(runs.contains("No simulation has run yet."), "{runs}");
+}
