@@ -3,6 +3,7 @@
 pub mod bill;
 pub mod cart;
 pub mod findings;
+pub mod lesson;
 pub mod money;
 pub mod order;
 pub mod payment;
@@ -17,6 +18,7 @@ pub mod verdict;
 
 pub use bill::{Bill, DiscountValue};
 pub use cart::{AppliedCode, CartLine, CartView, CheckoutView, ReleasedLine, Reservation};
+pub use lesson::{LessonKey, LessonResult, LessonRun};
 pub use money::{Currency, Money};
 pub use order::{
     CancelReason, Contact, FieldError, OrderLineView, OrderStatus, OrderView, PaymentState,

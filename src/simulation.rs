@@ -4,6 +4,7 @@ pub mod buyer;
 pub mod crowd;
 pub mod door;
 pub mod engine;
+pub mod lessons;
 pub mod live;
 pub mod recorder;
 pub mod schedule;

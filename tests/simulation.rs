@@ -5,6 +5,7 @@ mod control;
 mod faults;
 mod http;
 mod lanes;
+mod lessons;
 mod promises;
 mod stored;
 mod verdict;

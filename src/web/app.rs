@@ -57,6 +57,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/admin/orders/:public_id") view=pages::admin::AdminOrderPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/stock") view=pages::admin::StockPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/discounts") view=pages::admin::DiscountsPage ssr=SsrMode::Async/>
+                <Route path=path!("/admin/lessons") view=pages::admin::LessonsPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/strategies/:key") view=pages::admin::StrategyPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/simulations") view=pages::admin::SimulationsPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/simulations/:id") view=pages::admin::SimulationRunPage ssr=SsrMode::Async/>

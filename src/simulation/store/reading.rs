@@ -4,7 +4,7 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySel
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::from_json;
+use super::{from_json, lessons::LESSON_PLANS};
 use crate::{
     db::{
         Db,
@@ -32,6 +32,7 @@ enum StoredVerdict {
 /// [`ShopError::UnknownSimulation`]; what a database failure means.
 pub async fn find(db: &Db, id: Uuid) -> Result<RunSnapshot, ShopError> {
     let run = simulation_run::Entity::find_by_id(id)
+        .filter(simulation_run::Column::Plan.not_like(LESSON_PLANS))
         .one(db.reader())
         .await
         .map_err(txn::read_error)?
@@ -76,6 +77,7 @@ async fn fill(db: &Db, lane: &mut LaneSnapshot, row: &simulation_lane::Model) ->
 /// What a database failure means.
 pub async fn latest(db: &Db, at_most: u64) -> Result<Vec<RunSnapshot>, ShopError> {
     let runs = simulation_run::Entity::find()
+        .filter(simulation_run::Column::Plan.not_like(LESSON_PLANS))
         .order_by_desc(simulation_run::Column::Id)
         .limit(at_most)
         .all(db.reader())

@@ -1,6 +1,7 @@
 //! Behind the counter. Every page here but the login is for the administrator only: `security::admit_admin` holds the door.
 
 mod discounts;
+mod lessons;
 mod login;
 mod order;
 mod overview;
@@ -11,6 +12,7 @@ mod stock;
 mod strategy;
 
 pub use discounts::DiscountsPage;
+pub use lessons::LessonsPage;
 pub use login::LoginPage;
 pub use order::AdminOrderPage;
 pub use overview::OverviewPage;
@@ -42,6 +44,7 @@ fn Subnav(current: &'static str) -> impl IntoView {
                 {item("/admin/stock", "Stock")}
                 {item("/admin/discounts", "Discounts")}
                 {item("/admin/simulations", "Simulations")}
+                {item("/admin/lessons", "Lessons")}
             </ul>
         </nav>
     }
