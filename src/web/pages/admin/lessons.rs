@@ -117,7 +117,7 @@ fn LessonCard(lesson: LessonKey, run: Option<LessonRun>) -> impl IntoView {
                 <form class="lesson__go" method="post" action="/api/form/admin/run-lesson">
                     <FormKey/>
                     <input type="hidden" name="lesson" value=lesson.as_str()/>
-                    <button class="btn btn--primary btn--big" type="submit">"Run it"<span class="vh">": "{title}</span></button>
+                    <button class="btn btn--primary btn--big" type="submit">"Run it"<span class="vh">{title}</span></button>
                     <p class="quiet">"Plays both ways now. It takes a second or two."</p>
                 </form>
             </div>
