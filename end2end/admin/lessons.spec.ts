@@ -79,7 +79,7 @@ test("each card is played from the page, and says what the database says", async
   for (const { title, key, figures } of LESSONS) {
     await play(page, title);
     await expect(page).toHaveURL(`/admin/lessons#${key}`);
-    await expect(card(page, title).getByText("By the shop’s rule Held")).toBeVisible();
+    await expect(card(page, title).getByText("By the shop’s rule Sound")).toBeVisible();
     for (const [name, expected] of Object.entries(figures)) {
       expect(await figure(page, title, name), `${title}: ${name}`).toEqual(expected);
     }

@@ -3,6 +3,7 @@
 use time::OffsetDateTime;
 
 use super::{
+    counted,
     shopper::{Shopper, buy_one, was_sold},
     stage::{HOLD_TTL_S, Stage},
 };
@@ -120,7 +121,8 @@ fn ending(side: &Side) -> Ending {
         format!(
             "Adding a cable pushed the end {} s away. A minute later {} still stood aside for the bot, and the next shopper was told no. \
              It can go on like this for ever.",
-            side.moved_s, side.held_after
+            side.moved_s,
+            counted(side.held_after, "unit")
         )
     } else if side.next_sold {
         "The end did not move by a second. The sweeper gave the unit back, and the next shopper bought it."

@@ -95,14 +95,14 @@ fn ending(facts: ShelfFacts, told: &Told) -> Ending {
     let broken = undersold > 0;
     let means = if broken {
         format!(
-            "{} told that it is sold out, with {} on the shelf that nobody can buy: {} undersold.",
+            "{} had to hear that it is sold out, with {} on the shelf that nobody can buy: {} undersold.",
             counted(told.no, "buyer"),
             counted(facts.available, "unit"),
             counted(undersold, "unit")
         )
     } else {
         format!(
-            "{} cut off, and what they did not take was sold to the next: {} sold, {} left.",
+            "{} lost the connection, and what they did not take went to the next: {} sold, {} left.",
             counted(told.cut_off, "buyer"),
             facts.ordered,
             facts.available

@@ -1,6 +1,6 @@
 //! Negative quantity: a line of minus three takes minus three from the shelf, and costs less than nothing.
 
-use super::stage::Stage;
+use super::{counted, stage::Stage};
 use crate::{
     model::{
         LessonResult, Quantity, ShopError,
@@ -35,7 +35,7 @@ pub async fn play(stage: &Stage) -> Result<LessonResult, ShopError> {
             Figure::of("The bill", FigureUnit::Cents, wrong_bill, shop_bill),
             Figure::count("Told no", 0, i64::from(refused.is_some())),
         ],
-        wrong: ending(wrong, wrong_bill, String::new()),
+        wrong: ending(wrong, wrong_bill, told(None, &unchecked)),
         shop: ending(shop, shop_bill, told(refused.as_ref(), &behind)),
     })
 }
@@ -68,7 +68,8 @@ fn ending(facts: ShelfFacts, bill_cents: i64, told: String) -> Ending {
     let broken = grown != 0 || bill_cents < 0;
     let means = if broken {
         format!(
-            "{grown} more on the shelf than ever came in, and the shop owes the shopper {}.",
+            "{} on the shelf that never came in, and the shop owes the shopper {}.",
+            counted(grown, "unit"),
             FigureUnit::Cents.told(-bill_cents)
         )
     } else {

@@ -53,7 +53,7 @@ fn ending(facts: ShelfFacts) -> Ending {
     let broken = oversold > 0;
     let means = if broken {
         format!(
-            "{} for {} units: {} for something that was never there, and buyers had not even to come at the same moment.",
+            "{} for {} units: {} for something that was never there, though no two buyers came at the same moment.",
             counted(facts.ordered, "order"),
             facts.total,
             counted(oversold, "order")

@@ -1,7 +1,7 @@
 //! A cart blocked by its own hold: who comes to pay is asked whether the unit is still available, and it is not, because it is set aside
 //! for them.
 
-use super::{shopper::Shopper, stage::Stage};
+use super::{counted, shopper::Shopper, stage::Stage};
 use crate::{
     model::{
         LessonResult, ShopError,
@@ -56,7 +56,7 @@ fn ending(facts: ShelfFacts, refused: i64) -> Ending {
     let means = if broken {
         format!(
             "The shopper was told that nothing is left, while {} stood aside for nobody but them. Nobody can buy it until the hold runs out.",
-            facts.reserved
+            counted(facts.reserved, "unit")
         )
     } else {
         format!(

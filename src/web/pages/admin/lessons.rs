@@ -169,7 +169,7 @@ fn Played(run: LessonRun) -> impl IntoView {
             </div>
             <div class="table-wrap" role="region" aria-label=label tabindex="0">
                 <table class="table">
-                    <caption>"What the database says"<span class="quiet">"Played at "{played_at}</span></caption>
+                    <caption>"What came of it"<span class="quiet">"Stock, holds and orders as the database has them. Played at "{played_at}"."</span></caption>
                     <thead>
                         <tr>
                             <th scope="col">"Counted"</th>
@@ -210,7 +210,7 @@ fn ending(title: &'static str, ending: Ending) -> impl IntoView {
         (
             "lesson__ending lesson__ending--ok",
             "badge badge--ok",
-            "Held",
+            "Sound",
         )
     };
     view! {
