@@ -5,6 +5,7 @@
 pub mod admin;
 pub mod cart;
 pub mod checkout;
+pub mod lessons;
 pub mod order;
 pub mod run_control;
 pub mod simulation;

@@ -3,6 +3,7 @@
 pub mod bill;
 pub mod cart;
 pub mod findings;
+pub mod lesson;
 pub mod lock_queue;
 pub mod lock_view;
 pub mod money;
@@ -24,6 +25,7 @@ pub mod waterfall;
 
 pub use bill::{Bill, DiscountValue};
 pub use cart::{AppliedCode, CartLine, CartView, CheckoutView, ReleasedLine, Reservation};
+pub use lesson::{LessonKey, LessonResult, LessonRun};
 pub use lock_view::{DbLock, DbSession};
 pub use money::{Currency, Money};
 pub use order::{

@@ -7,6 +7,7 @@ pub mod crowd;
 pub mod door;
 pub mod engine;
 pub mod export;
+pub mod lessons;
 pub mod live;
 pub mod lock_watch;
 pub mod recorder;

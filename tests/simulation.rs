@@ -7,6 +7,7 @@ mod faults;
 mod http;
 mod keep;
 mod lanes;
+mod lessons;
 mod lock_view;
 mod points;
 mod promises;

@@ -1,6 +1,8 @@
 //! Runs in the database: their lanes, their samples, and how they ended.
 
+mod exhibits;
 mod ground;
+mod lessons;
 mod listing;
 mod locks;
 mod opening;
@@ -9,7 +11,15 @@ mod reading;
 mod server;
 mod stepping;
 
+pub use exhibits::{
+    Unchecked, age_holds, code_standing, count_then_sell, end_code, end_of_holds, is_available,
+    renew_holds, take_any_quantity,
+};
 pub use ground::{Ground, close_keys, ground, remaining};
+pub use lessons::{
+    LessonOpening, NewShelf, Shelf, ShelfFacts, add_shelf, close_lesson, code_of, last_lessons,
+    open_lesson, shelf_facts,
+};
 pub use listing::{Outcome, RunFilter, RunPage, list, of_plan};
 pub use locks::{keep_locks, locks_of_run};
 pub use opening::{Opening, open, started_under};
@@ -196,6 +206,7 @@ pub async fn prune(db: &Db) -> Result<u64, TxnError> {
                 format!("DELETE FROM customer_order WHERE id IN (SELECT order_id FROM order_line WHERE product_id IN ({private} ({old})))"),
                 format!("DELETE FROM stock_movement WHERE product_id IN ({private} ({old}))"),
                 format!("DELETE FROM product WHERE lane_id IN ({old})"),
+                lessons::forget_codes(old),
                 format!("UPDATE customer_order SET lane_id = NULL WHERE lane_id IN ({old})"),
                 "DELETE FROM simulation_run WHERE started_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 day'".to_owned(),
             ];

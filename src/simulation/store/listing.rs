@@ -1,11 +1,12 @@
 //! Lists of runs, newest first and without their points.
 
-use sea_orm::{
-    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, sea_query::Query,
-};
+use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, sea_query::Query};
 use uuid::Uuid;
 
-use super::{reading::snapshot, to_json};
+use super::{
+    reading::{simulations, snapshot},
+    to_json,
+};
 use crate::{
     db::{
         Db,
@@ -145,7 +146,7 @@ async fn batch(
             .to_owned();
         simulation_run::Column::Id.in_subquery(lanes)
     };
-    simulation_run::Entity::find()
+    simulations()
         .apply_if(strategy, |query, strategy| {
             query.filter(with_lane(strategy))
         })
@@ -165,7 +166,7 @@ async fn batch(
 /// What a database failure means.
 pub async fn of_plan(db: &Db, plan: &SimulationPlan) -> Result<Vec<RunSnapshot>, ShopError> {
     let plan = to_json(plan).map_err(txn::read_error)?;
-    let runs = simulation_run::Entity::find()
+    let runs = simulations()
         .filter(simulation_run::Column::Plan.eq(plan))
         .order_by_desc(simulation_run::Column::Id)
         .limit(REPEATS_MAX)

@@ -1,10 +1,10 @@
 //! Runs as they were stored.
 
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
+use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{from_json, stepping::STEPPED};
+use super::{from_json, lessons::LESSON_PLANS, stepping::STEPPED};
 use crate::{
     db::{
         Db,
@@ -26,13 +26,20 @@ enum StoredVerdict {
     Lane(Box<Verdict>),
 }
 
+/// Runs of the engine: what the stepper and the lessons keep in the same table has neither its plan nor its end.
+pub(super) fn simulations() -> Select<simulation_run::Entity> {
+    simulation_run::Entity::find()
+        .filter(simulation_run::Column::State.ne(STEPPED))
+        .filter(simulation_run::Column::Plan.not_like(LESSON_PLANS))
+}
+
 /// A stored run, with its points.
 ///
 /// # Errors
 /// [`ShopError::UnknownSimulation`]; what a database failure means.
 pub async fn find(db: &Db, id: Uuid) -> Result<RunSnapshot, ShopError> {
-    let run = simulation_run::Entity::find_by_id(id)
-        .filter(simulation_run::Column::State.ne(STEPPED))
+    let run = simulations()
+        .filter(simulation_run::Column::Id.eq(id))
         .one(db.reader())
         .await
         .map_err(txn::read_error)?
@@ -76,8 +83,7 @@ async fn fill(db: &Db, lane: &mut LaneSnapshot, row: &simulation_lane::Model) ->
 /// # Errors
 /// What a database failure means.
 pub async fn latest(db: &Db, at_most: u64) -> Result<Vec<RunSnapshot>, ShopError> {
-    let runs = simulation_run::Entity::find()
-        .filter(simulation_run::Column::State.ne(STEPPED))
+    let runs = simulations()
         .order_by_desc(simulation_run::Column::Id)
         .limit(at_most)
         .all(db.reader())

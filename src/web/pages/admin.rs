@@ -4,6 +4,7 @@ mod certificate;
 mod compare;
 mod discounts;
 mod keep;
+mod lessons;
 mod login;
 mod order;
 mod overview;
@@ -21,6 +22,7 @@ mod strategy;
 pub use certificate::CertificatePage;
 pub use compare::ComparePage;
 pub use discounts::DiscountsPage;
+pub use lessons::LessonsPage;
 pub use login::LoginPage;
 pub use order::AdminOrderPage;
 pub use overview::OverviewPage;
@@ -56,6 +58,7 @@ fn Subnav(current: &'static str) -> impl IntoView {
                 {item("/admin/discounts", "Discounts")}
                 {item("/admin/simulations", "Simulations")}
                 {item("/admin/stepper", "Stepper")}
+                {item("/admin/lessons", "Lessons")}
             </ul>
         </nav>
     }

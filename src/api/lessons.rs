@@ -1,0 +1,37 @@
+//! Playing a regression card.
+
+use leptos::prelude::*;
+
+use crate::model::ShopError;
+
+/// Plays a card on the database, and leads to what came of it. `lesson` is the key of one of `model::LessonKey`.
+///
+/// # Errors
+/// [`ShopError::NotSignedIn`]; [`ShopError::Invalid`] for a card that there is not; what the database or the payment provider says.
+#[server(prefix = "/api/form", endpoint = "admin/run-lesson")]
+pub async fn run_lesson(
+    #[server(default)] idempotency_key: String,
+    #[server(default)] lesson: String,
+) -> Result<(), ShopError> {
+    let visit = crate::web::session::Visit::current()?;
+    visit.require_admin().await?;
+    let done = server::play(&visit, &idempotency_key, &lesson).await;
+    visit.answer(done, &[("lesson", &lesson)]).await
+}
+
+#[cfg(feature = "ssr")]
+mod server {
+    use crate::{
+        model::{LessonKey, ShopError},
+        simulation::lessons,
+        web::session::Visit,
+    };
+
+    pub async fn play(visit: &Visit, key: &str, lesson: &str) -> Result<String, ShopError> {
+        let lesson = LessonKey::named(lesson)
+            .ok_or_else(|| ShopError::Invalid("there is no such lesson".to_owned()))?;
+        let claim = visit.claim(key, "run-lesson", &[lesson.as_str()])?;
+        lessons::play(visit.shop(), lesson, claim).await?;
+        Ok(format!("/admin/lessons#{lesson}"))
+    }
+}

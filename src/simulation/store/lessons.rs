@@ -1,0 +1,280 @@
+//! The regression cards in the database. Playing a card is a run with a plan of its own kind: so its private products are listed, kept and
+//! removed like those of every other run, and its result is there after a restart and on every server.
+
+use sea_orm::{
+    ActiveModelTrait,
+    ActiveValue::{NotSet, Set},
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    sea_query::Expr,
+};
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::{from_json, to_json};
+use crate::{
+    db::{
+        Db, dialect,
+        entity::{product, simulation_lane, simulation_run},
+        txn::{self, Abort, Policy, TxnError, Work},
+    },
+    model::{Currency, LessonKey, LessonResult, LessonRun, RunState, ShopError, StrategyKey},
+    shop::{
+        catalog,
+        idempotency::{self, Claim},
+        inventory::layout,
+    },
+};
+
+/// Price of a unit on a lesson's shelf.
+const SHELF_PRICE_CENTS: i64 = 1_000;
+/// The plans of lessons, as `LIKE` has them: pages about simulations leave them out.
+pub(super) const LESSON_PLANS: &str = "{\"lesson\"%";
+/// What the discount code of a lesson begins with; the id of its lane follows.
+const CODE_PREFIX: &str = "LESSON-";
+
+/// What stands in place of a simulation's plan.
+#[derive(Serialize)]
+struct LessonPlan {
+    lesson: LessonKey,
+}
+
+fn plan_of(lesson: LessonKey) -> Result<String, sea_orm::DbErr> {
+    to_json(&LessonPlan { lesson })
+}
+
+/// What came of asking for a lesson.
+#[derive(Clone, Copy, Debug)]
+pub enum LessonOpening {
+    New(Uuid),
+    /// The key is known: the first press plays it.
+    Known,
+}
+
+/// Writes that a lesson is being played. Once for the key.
+///
+/// # Errors
+/// What the database says.
+pub async fn open_lesson(
+    db: &Db,
+    lesson: LessonKey,
+    claim: Option<Claim>,
+) -> Result<LessonOpening, TxnError> {
+    txn::run_for_result(db, Policy::request("open lesson"), move |work| {
+        let claim = claim.clone();
+        Box::pin(async move {
+            let known: Option<Uuid> = idempotency::claim(work, claim.as_ref()).await?;
+            if known.is_some() {
+                return Ok(LessonOpening::Known);
+            }
+            let run = simulation_run::ActiveModel {
+                id: Set(Uuid::now_v7()),
+                state: Set(RunState::Running.as_str().to_owned()),
+                plan: Set(plan_of(lesson)?),
+                verdict: NotSet,
+                wish: NotSet,
+                events: NotSet,
+                failure: NotSet,
+                started_at: NotSet,
+                beat_at: NotSet,
+                ended_at: NotSet,
+            }
+            .insert(work.connection())
+            .await?;
+            idempotency::record(work, claim.as_ref(), &run.id).await?;
+            Ok(LessonOpening::New(run.id))
+        })
+    })
+    .await
+}
+
+/// Keeps what came of a lesson, or why nothing did.
+///
+/// # Errors
+/// What the database says.
+pub async fn close_lesson(
+    db: &Db,
+    id: Uuid,
+    result: Result<LessonResult, String>,
+) -> Result<(), TxnError> {
+    txn::run_for_result(db, Policy::request("close lesson"), move |work| {
+        let result = result.clone();
+        Box::pin(async move {
+            let (state, verdict, failure) = match result {
+                Ok(result) => (RunState::Finished, Some(to_json(&result)?), None),
+                Err(failure) => (RunState::Failed, None, Some(failure)),
+            };
+            simulation_run::Entity::update_many()
+                .col_expr(simulation_run::Column::State, Expr::value(state.as_str()))
+                .col_expr(simulation_run::Column::Verdict, Expr::value(verdict))
+                .col_expr(simulation_run::Column::Failure, Expr::value(failure))
+                .col_expr(simulation_run::Column::EndedAt, Expr::current_timestamp())
+                .filter(simulation_run::Column::Id.eq(id))
+                .exec(work.connection())
+                .await?;
+            Ok(())
+        })
+    })
+    .await
+}
+
+/// The last result of each lesson that has one, in the order of the cards.
+///
+/// # Errors
+/// What a database failure means.
+pub async fn last_lessons(db: &Db) -> Result<Vec<LessonRun>, ShopError> {
+    let mut lessons = Vec::new();
+    for lesson in LessonKey::ALL {
+        let run = simulation_run::Entity::find()
+            .filter(simulation_run::Column::Plan.eq(plan_of(lesson).map_err(txn::read_error)?))
+            .filter(simulation_run::Column::State.eq(RunState::Finished.as_str()))
+            .order_by_desc(simulation_run::Column::Id)
+            .one(db.reader())
+            .await
+            .map_err(txn::read_error)?;
+        // A result of an older shape is none.
+        let kept = run.and_then(|run| {
+            let result = from_json(run.verdict.as_deref()?).ok()?;
+            Some((run.started_at, result))
+        });
+        lessons.extend(kept.map(|(started_at, result)| LessonRun {
+            lesson,
+            played_at: catalog::in_utc(started_at),
+            result,
+        }));
+    }
+    Ok(lessons)
+}
+
+/// A private product to be made for a lesson.
+#[derive(Clone, Copy, Debug)]
+pub struct NewShelf {
+    pub name: &'static str,
+    pub units: u32,
+    /// False for an exhibit: the constraints stand aside, and the audit lists what it lost.
+    pub guarded: bool,
+}
+
+/// A private product of a lesson.
+#[derive(Clone, Debug)]
+pub struct Shelf {
+    pub lane_id: i64,
+    pub product_id: i64,
+}
+
+/// Makes a private product for the lesson of run `id`, on a lane of its own.
+///
+/// # Errors
+/// What the database says.
+pub async fn add_shelf(
+    db: &Db,
+    id: Uuid,
+    lesson: LessonKey,
+    new: NewShelf,
+) -> Result<Shelf, TxnError> {
+    txn::run_for_result(db, Policy::request("add shelf of lesson"), move |work| {
+        Box::pin(add_shelf_in_txn(work, id, lesson, new))
+    })
+    .await
+}
+
+async fn add_shelf_in_txn(
+    work: &Work,
+    id: Uuid,
+    lesson: LessonKey,
+    new: NewShelf,
+) -> Result<Shelf, Abort> {
+    let lane = simulation_lane::ActiveModel {
+        id: NotSet,
+        run_id: Set(id),
+        strategy: Set(lane_name(lesson)),
+        product_id: NotSet,
+    }
+    .insert(work.connection())
+    .await?;
+    let product = product::ActiveModel {
+        id: NotSet,
+        slug: Set(format!("lane-{}", lane.id)),
+        name: Set(new.name.to_owned()),
+        description: Set(format!("A private product of the lesson {lesson}.")),
+        category: Set("Workbench".to_owned()),
+        artwork: Set("artwork/flash-sale-smartphone.svg".to_owned()),
+        price_cents: Set(SHELF_PRICE_CENTS),
+        currency: Set(Currency::EUR.code().to_owned()),
+        per_customer_limit: NotSet,
+        sale_starts_at: NotSet,
+        sale_ends_at: NotSet,
+        lane_id: Set(Some(lane.id)),
+    }
+    .insert(work.connection())
+    .await?;
+    // Either has the plain row; only the exhibit's has no constraints.
+    let strategy = if new.guarded {
+        StrategyKey::RowLock
+    } else {
+        StrategyKey::Unguarded
+    };
+    layout::lay_out(work, product.id, new.units.into(), strategy).await?;
+    simulation_lane::Entity::update_many()
+        .col_expr(simulation_lane::Column::ProductId, Expr::value(product.id))
+        .filter(simulation_lane::Column::Id.eq(lane.id))
+        .exec(work.connection())
+        .await?;
+    Ok(Shelf {
+        lane_id: lane.id,
+        product_id: product.id,
+    })
+}
+
+/// What the audit lists an exhibit of `lesson` under.
+fn lane_name(lesson: LessonKey) -> String {
+    format!("lesson {lesson}")
+}
+
+/// What the database says about a shelf at one moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
+pub struct ShelfFacts {
+    /// Units that came in.
+    pub total: i64,
+    /// Units that can be bought, as the counter has it.
+    pub available: i64,
+    /// Units set aside, as the counter has it.
+    pub reserved: i64,
+    /// Units sold, as the counter has it.
+    pub sold: i64,
+    /// Units on lines of orders that stand.
+    pub ordered: i64,
+}
+
+/// Reads [`ShelfFacts`] in one statement, so that its numbers are of one moment.
+///
+/// # Errors
+/// [`ShopError::UnknownProduct`]; what a database failure means.
+pub async fn shelf_facts(db: &Db, product_id: i64) -> Result<ShelfFacts, ShopError> {
+    let sql = "SELECT s.total, s.available, s.reserved, s.sold, \
+                 (SELECT coalesce(sum(l.quantity), 0)::bigint FROM order_line l \
+                  JOIN customer_order o ON o.id = l.order_id AND o.status IN ('placed', 'paid') \
+                  WHERE l.product_id = s.product_id) AS ordered \
+               FROM stock_level s WHERE s.product_id = $1";
+    let row = db
+        .reader()
+        .query_one_raw(dialect::statement(sql, [product_id.into()]))
+        .await
+        .map_err(txn::read_error)?
+        .ok_or(ShopError::UnknownProduct)?;
+    ShelfFacts::from_query_result(&row, "").map_err(txn::read_error)
+}
+
+/// The discount code of a lesson, which no other has.
+pub fn code_of(shelf: &Shelf) -> String {
+    format!("{CODE_PREFIX}{}", shelf.lane_id)
+}
+
+/// Removes the codes of lessons whose lanes `old` selects, once the orders that used them are gone.
+pub(super) fn forget_codes(old: &str) -> String {
+    let lane = lane_name(LessonKey::CouponTwice);
+    format!(
+        "DELETE FROM discount_code c WHERE c.code IN \
+           (SELECT '{CODE_PREFIX}' || lane.id FROM simulation_lane lane WHERE lane.strategy = '{lane}' AND lane.id IN ({old})) \
+         AND NOT EXISTS (SELECT 1 FROM discount_use u WHERE u.code = c.code)"
+    )
+}

@@ -1,0 +1,222 @@
+//! `/admin/lessons`: bugs that real shops had, each with a button that plays it on the database.
+
+mod texts;
+
+use leptos::prelude::*;
+
+use self::texts::Card;
+use super::Subnav;
+use crate::{
+    model::{
+        LessonKey, LessonRun,
+        lesson::{Ending, Figure},
+    },
+    simulation::store,
+    ui::notice::ErrorNotice,
+    web::{
+        pages::{
+            form_key::FormKey,
+            frame::{Bundle, Page, framed},
+        },
+        session::Notice,
+    },
+};
+
+/// `/admin/lessons`
+#[component]
+pub fn LessonsPage() -> impl IntoView {
+    framed(|visit| async move {
+        visit.require_admin().await?;
+        let runs = store::last_lessons(visit.shop().db()).await?;
+        let notice = visit.take_notice().await?;
+        let body = view! { <LessonsView runs notice/> };
+        Ok(Page::private("Lessons", Bundle::None, body))
+    })
+}
+
+#[component]
+fn LessonsView(
+    /// The last one of each card that was played.
+    runs: Vec<LessonRun>,
+    notice: Option<Notice>,
+) -> impl IntoView {
+    let problem = notice.map(|notice| {
+        let title = notice.error.to_string();
+        view! { <ErrorNotice title><p>"The lesson came to no result."</p></ErrorNotice> }
+    });
+    let of = |lesson| runs.iter().find(|run| run.lesson == lesson).cloned();
+    let index = LessonKey::ALL
+        .map(|lesson| view! { <IndexItem lesson run=of(lesson)/> })
+        .collect_view();
+    let cards = LessonKey::ALL
+        .map(|lesson| view! { <LessonCard lesson run=of(lesson)/> })
+        .collect_view();
+    view! {
+        <main class="page" id="main" tabindex="-1">
+            <Subnav current="/admin/lessons"/>
+            <div class="page-head">
+                <h1>"Lessons"</h1>
+                <p class="page-head__lead">
+                    "Six bugs that real shops had. Each is played twice on this database: by the wrong rule, on a private product that nothing guards, and with the same acts by this shop’s own code. What you read then is what the database says."
+                </p>
+            </div>
+            {problem}
+            <nav aria-label="Lessons on this page">
+                <ol class="lessons">{index}</ol>
+            </nav>
+            {cards}
+        </main>
+    }
+}
+
+#[component]
+fn IndexItem(lesson: LessonKey, run: Option<LessonRun>) -> impl IntoView {
+    let state = match run {
+        Some(_) => "Played",
+        None => "Not played yet",
+    };
+    view! {
+        <li class="lessons__item">
+            <a class="lessons__link" href=format!("#{lesson}")>{texts::card(lesson).title}</a>
+            <span class="quiet">{state}</span>
+        </li>
+    }
+}
+
+#[component]
+fn LessonCard(lesson: LessonKey, run: Option<LessonRun>) -> impl IntoView {
+    let Card {
+        title,
+        story,
+        seen,
+        seen_at,
+        wrong,
+        rule,
+        places,
+    } = texts::card(lesson);
+    let title_id = format!("{lesson}-title");
+    let places = places
+        .iter()
+        .map(|place| view! { <li><code>{*place}</code></li> })
+        .collect_view();
+    view! {
+        <section class="panel lesson" id=lesson.as_str() aria-labelledby=title_id tabindex="-1">
+            <h2 class="panel__title" id=title_id.clone()>{title}</h2>
+            <div class="lesson__parts">
+                <div class="lesson__part">
+                    <h3>"What happened"</h3>
+                    <p>{story}</p>
+                    <p class="quiet">"Seen in "<a href=seen_at>{seen.0}</a>{seen.1}</p>
+                </div>
+                <WrongRule lesson lines=wrong/>
+                <div class="lesson__part">
+                    <h3>"The shop’s rule"</h3>
+                    <p>{rule}</p>
+                    <ul class="lesson__places">{places}</ul>
+                </div>
+                <form class="lesson__go" method="post" action="/api/form/admin/run-lesson">
+                    <FormKey/>
+                    <input type="hidden" name="lesson" value=lesson.as_str()/>
+                    <button class="btn btn--primary btn--big" type="submit">"Run it"<span class="vh">{title}</span></button>
+                    <p class="quiet">"Plays both ways now. It takes a second or two."</p>
+                </form>
+            </div>
+            {match run {
+                Some(run) => view! { <Played run/> }.into_any(),
+                None => view! { <p class="lesson__none">"Not played yet. Guess first: what will each way leave behind?"</p> }.into_any(),
+            }}
+        </section>
+    }
+}
+
+/// The rule as it was written, with the line that decides.
+#[component]
+fn WrongRule(lesson: LessonKey, lines: &'static [(&'static str, bool)]) -> impl IntoView {
+    let lines = lines
+        .iter()
+        .map(|(text, decides)| {
+            if *decides {
+                view! { <mark class="sql__line sql__line--decides">{*text}</mark> }.into_any()
+            } else {
+                view! { <span class="sql__line">{*text}</span> }.into_any()
+            }
+        })
+        .collect_view();
+    let label = format!("The wrong rule of {lesson}");
+    view! {
+        <div class="lesson__part">
+            <h3>"The wrong rule"</h3>
+            <pre class="sql__text" tabindex="0" role="region" aria-label=label><code>{lines}</code></pre>
+        </div>
+    }
+}
+
+/// What came of the card when it was played last.
+#[component]
+fn Played(run: LessonRun) -> impl IntoView {
+    let LessonRun {
+        lesson,
+        played_at,
+        result,
+    } = run;
+    let label = format!("Result of {lesson}");
+    let rows = result.figures.into_iter().map(row).collect_view();
+    view! {
+        <div class="lesson__result">
+            <div class="lesson__endings">
+                {ending("By the wrong rule", result.wrong)}
+                {ending("By the shop’s rule", result.shop)}
+            </div>
+            <div class="table-wrap" role="region" aria-label=label tabindex="0">
+                <table class="table">
+                    <caption>"What came of it"<span class="quiet">"Stock, holds and orders as the database has them. Played at "{played_at}"."</span></caption>
+                    <thead>
+                        <tr>
+                            <th scope="col">"Counted"</th>
+                            <th scope="col" class="n">"Wrong rule"</th>
+                            <th scope="col" class="n">"Shop’s rule"</th>
+                        </tr>
+                    </thead>
+                    <tbody>{rows}</tbody>
+                </table>
+            </div>
+        </div>
+    }
+}
+
+fn row(figure: Figure) -> impl IntoView {
+    let class = if figure.wrong == figure.shop {
+        "n"
+    } else {
+        "n lesson__differs"
+    };
+    view! {
+        <tr>
+            <th scope="row">{figure.what}</th>
+            <td class=class>{figure.unit.told(figure.wrong)}</td>
+            <td class=class>{figure.unit.told(figure.shop)}</td>
+        </tr>
+    }
+}
+
+fn ending(title: &'static str, ending: Ending) -> impl IntoView {
+    let (class, badge, word) = if ending.broken {
+        (
+            "lesson__ending lesson__ending--bad",
+            "badge badge--bad",
+            "Broken",
+        )
+    } else {
+        (
+            "lesson__ending lesson__ending--ok",
+            "badge badge--ok",
+            "Sound",
+        )
+    };
+    view! {
+        <div class=class role="group" aria-label=title>
+            <p class="lesson__way"><b>{title}</b>" "<span class=badge>{word}</span></p>
+            <p>{ending.means}</p>
+        </div>
+    }
+}
