@@ -125,6 +125,7 @@ test("every story types itself in, and its address reproduces it", async ({ page
     "Slow database",
     "A buyer dies holding the lock",
     "12.12",
+    "One statement at a time",
   ]);
   await stories.filter({ hasText: "12.12" }).click();
   await expect(page.getByLabel("Buyers")).toHaveValue("500");

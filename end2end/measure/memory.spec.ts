@@ -1,6 +1,5 @@
 import {
   RUN_ADDRESS,
-  chooseStrategies,
   signIn,
   simulateButton,
 } from "../fixtures/administrator";
@@ -24,15 +23,10 @@ test(`the page of a run keeps its size for ${MINUTES} minutes`, async ({
 }) => {
   test.setTimeout((MINUTES + 5) * 60_000);
   await signIn(page.request, adminPassword);
-  await page.goto("/admin/simulations");
-  await chooseStrategies(page, ...LANES);
-  await page.locator("details").evaluateAll((all) => all.forEach((one) => one.setAttribute("open", "")));
-  await page.locator("[name=arrivals]").selectOption("open");
-  await page.locator("[name=rate_per_s]").fill(`${RATE_PER_S}`);
-  await page.locator("[name=pool_size]").fill("4");
-  await page.getByLabel(/at the same time/).check();
-  await page.getByLabel("Buyers", { exact: true }).fill(`${Math.min(10_000, RATE_PER_S * 60 * (MINUTES + 1))}`);
-  await page.getByLabel("Stock", { exact: true }).fill("5000");
+  const buyers = Math.min(1_600, RATE_PER_S * 60 * (MINUTES + 1));
+  const plan = `strategies=${LANES.join(",")}&together=yes&arrivals=open&rate_per_s=${RATE_PER_S}`;
+  const rounds = Math.ceil((RATE_PER_S * 60 * (MINUTES + 1)) / buyers);
+  await page.goto(`/admin/simulations?${plan}&pool_size=4&buyers=${buyers}&rounds=${rounds}&stock=5000`);
   await simulateButton(page).click();
   await expect(page).toHaveURL(RUN_ADDRESS);
   await untilAwake(page);

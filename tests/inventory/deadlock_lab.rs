@@ -1,5 +1,10 @@
 //! The deadlock lab: carts of several items, with and without an order in which rows are locked.
 
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+
 use doorbuster::{
     db::{
         locks,
@@ -10,6 +15,7 @@ use doorbuster::{
 };
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha12Rng;
+use tokio::sync::watch;
 
 use crate::support::{
     Gate, PATIENCE, TestProduct, TestShop, check_audit_clean, retries::Retries, seed,
@@ -42,21 +48,31 @@ async fn take_and_give_back(work: &Work, ids: &[i64]) -> Result<(), Abort> {
     Ok(())
 }
 
+/// A cart that is tried again only when `somebody_is_through`: else it could bar the other's way once more before that one has woken up.
 fn unordered_cart(
     shop: &TestShop,
     ids: Vec<i64>,
     after_first: Seam,
+    somebody_is_through: watch::Sender<bool>,
 ) -> tokio::task::JoinHandle<Outcome<()>> {
     let db = shop.db().clone();
     tokio::spawn(async move {
-        txn::run(&db, Policy::request("unordered cart"), move |work| {
+        let (tries, through) = (Arc::new(AtomicU32::new(0)), somebody_is_through.clone());
+        let outcome = txn::run(&db, Policy::request("unordered cart"), move |work| {
             let (ids, after_first) = (ids.clone(), after_first.clone());
+            let (tries, mut through) = (Arc::clone(&tries), through.subscribe());
             Box::pin(async move {
+                if tries.fetch_add(1, Ordering::Relaxed) > 0 {
+                    let waited = through.wait_for(|through| *through).await;
+                    assert!(waited.is_ok(), "the sender outlives the carts");
+                }
                 lock_as_they_come(work, &ids, &after_first).await?;
                 take_and_give_back(work, &ids).await
             })
         })
-        .await
+        .await;
+        somebody_is_through.send_replace(true);
+        outcome
     })
 }
 
@@ -80,7 +96,9 @@ async fn without_an_order_two_carts_lock_each_other_out_and_both_survive() {
     let products = [shop.with_product(100).await, shop.with_product(100).await];
     let [one, two] = [products[0].id, products[1].id];
     let gate = Gate::closed();
-    let carts = [vec![one, two], vec![two, one]].map(|ids| unordered_cart(&shop, ids, gate.seam()));
+    let through = watch::Sender::new(false);
+    let carts = [vec![one, two], vec![two, one]]
+        .map(|ids| unordered_cart(&shop, ids, gate.seam(), through.clone()));
     gate.arrivals(2).await;
     gate.open();
     let mut attempts = 0;

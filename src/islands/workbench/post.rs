@@ -1,7 +1,7 @@
 //! Posts a form without leaving its page.
 
 #[cfg(feature = "hydrate")]
-pub use browser::instead_of_leaving;
+pub use browser::{instead_of_leaving, post};
 #[cfg(not(feature = "hydrate"))]
 use leptos::ev::SubmitEvent;
 
@@ -15,7 +15,10 @@ mod browser {
     use serde::Deserialize;
     use wasm_bindgen::{JsCast, JsValue};
     use wasm_bindgen_futures::JsFuture;
-    use web_sys::{FormData, HtmlFormElement, RequestInit, Response, UrlSearchParams};
+    use web_sys::{FormData, Headers, HtmlFormElement, RequestInit, Response, UrlSearchParams};
+
+    /// What is said when nothing came back.
+    const UNREACHABLE: &str = "The server cannot be reached. Load the page again.";
 
     /// A refusal, as RFC 9457 has it.
     #[derive(Deserialize)]
@@ -28,42 +31,54 @@ mod browser {
         event: SubmitEvent,
         on_answer: impl Fn(Result<(), String>) + 'static,
     ) {
-        let form = event
-            .target()
-            .and_then(|target| target.dyn_into::<HtmlFormElement>().ok());
-        let Some(form) = form else {
+        let target = event.target();
+        let Some(form) = target.and_then(|target| target.dyn_into::<HtmlFormElement>().ok()) else {
             return;
         };
         event.prevent_default();
         spawn_local(async move {
-            let answer = send(&form).await;
+            let answer = match fields_of(&form) {
+                Ok(fields) => post(&form.action(), &fields).await.map(drop),
+                Err(_) => Err(UNREACHABLE.to_owned()),
+            };
             // The page's own script marks the button that was pressed.
             if let Ok(Some(button)) = form.query_selector("[aria-busy]") {
                 let _ = button.remove_attribute("aria-busy");
             }
-            on_answer(answer.unwrap_or_else(|_| Err("The shop cannot be reached.".to_owned())));
+            on_answer(answer);
         });
     }
 
-    async fn send(form: &HtmlFormElement) -> Result<Result<(), String>, JsValue> {
+    fn fields_of(form: &HtmlFormElement) -> Result<UrlSearchParams, JsValue> {
         let fields = FormData::new_with_form(form)?;
-        let body = UrlSearchParams::new_with_str_sequence_sequence(&fields)?;
+        UrlSearchParams::new_with_str_sequence_sequence(&fields)
+    }
+
+    /// Posts `fields` to `action`; returns what it answers.
+    ///
+    /// # Errors
+    /// The refusal, as a sentence.
+    pub async fn post(action: &str, fields: &UrlSearchParams) -> Result<String, String> {
+        let (ok, text) = send(action, fields)
+            .await
+            .map_err(|_| UNREACHABLE.to_owned())?;
+        if ok {
+            return Ok(text);
+        }
+        let problem = serde_json::from_str::<Problem>(&text).ok();
+        Err(problem.map_or_else(|| UNREACHABLE.to_owned(), |problem| problem.detail))
+    }
+
+    async fn send(action: &str, fields: &UrlSearchParams) -> Result<(bool, String), JsValue> {
+        let headers = Headers::new()?;
+        headers.set("Accept", "application/json")?;
         let request = RequestInit::new();
         request.set_method("POST");
-        request.set_body(&body);
-        let headers = web_sys::Headers::new()?;
-        headers.set("Accept", "application/json")?;
         request.set_headers(&headers);
-        let sent = window().fetch_with_str_and_init(&form.action(), &request);
+        request.set_body(fields);
+        let sent = window().fetch_with_str_and_init(action, &request);
         let response: Response = JsFuture::from(sent).await?.dyn_into()?;
-        if response.ok() {
-            return Ok(Ok(()));
-        }
-        let text = JsFuture::from(response.text()?).await?.as_string();
-        let problem = text.and_then(|text| serde_json::from_str::<Problem>(&text).ok());
-        Ok(Err(problem.map_or_else(
-            || format!("The shop answered with {}.", response.status()),
-            |problem| problem.detail,
-        )))
+        let text = JsFuture::from(response.text()?).await?;
+        Ok((response.ok(), text.as_string().unwrap_or_default()))
     }
 }

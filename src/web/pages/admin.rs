@@ -153,7 +153,8 @@ fn badge(run: &RunSnapshot) -> (&'static str, String) {
     let bad = "badge badge--bad";
     match (run.passed, run.state) {
         (_, RunState::Failed) => (bad, "Failed".to_owned()),
-        (None, _) => ("badge badge--low", "Running".to_owned()),
+        (None, state) if state.is_over() => ("badge badge--out", state.in_words().to_owned()),
+        (None, state) => ("badge badge--low", state.in_words().to_owned()),
         (Some(true), _) => ("badge badge--ok", "Oversold 0".to_owned()),
         (Some(false), _) if oversold > 0 => (bad, format!("Oversold {oversold}")),
         (Some(false), _) if undersold > 0 => (bad, format!("Undersold {undersold}")),

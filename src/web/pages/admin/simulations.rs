@@ -54,12 +54,12 @@ fn SimulationsView(
                 <p class="page-head__lead">
                     "Send a crowd of buyers at one shelf at the same moment, and count what was sold against what was there."
                 </p>
-                <p><a href="/admin/stepper">"Or go through a purchase one statement at a time"</a></p>
             </div>
             {problem.map(|title| view! { <ErrorNotice title><p>"No run was started."</p></ErrorNotice> })}
             <Presets form=form.clone()/>
             <PlanFields products form notice/>
             <RunsTable runs caption="Runs so far" full=true/>
+            <p class="run__actions"><a class="btn btn--line" href="/admin/simulations/runs">"Filter and compare runs"</a></p>
         </main>
     }
 }
@@ -86,7 +86,13 @@ fn Presets(
     view! {
         <section aria-labelledby="presets-title">
             <h2 class="section-title" id="presets-title">"Start from a story"</h2>
-            <ul class="presets">{items}</ul>
+            <ul class="presets">
+                {items}
+                <li class="preset">
+                    <a class="preset__name" href="/admin/stepper">"One statement at a time"</a>
+                    <p class="preset__story">"No crowd, but a few buyers whom you let go statement by statement, in the order you choose."</p>
+                </li>
+            </ul>
         </section>
     }
 }
