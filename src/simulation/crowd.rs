@@ -71,11 +71,12 @@ impl Crowd {
         let answer = self.waterfall.follow(&ask, (start.at, begin), buy);
         tokio::select! {
             biased;
-            attempt = answer => self.recorder.record(&ask, begin.elapsed(), attempt),
             () = self.door.sent_away() => {
-                // That this buyer has no order then is the doing of whoever ended the run.
+                // Before the answer, which is that of a shop that is being cut off. That this buyer has no order then is the doing of whoever
+                // ended the run; if there is one after all, the database will say so.
                 self.recorder.record(&ask.cut_off(), begin.elapsed(), Attempt::left());
             }
+            attempt = answer => self.recorder.record(&ask, begin.elapsed(), attempt),
         }
         true
     }

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 #[cfg(feature = "hydrate")]
 const SCALE: u32 = 2;
 
-/// A list item with the button; there is none without JavaScript.
+/// The button and what is said of it; hidden without JavaScript.
 #[island]
 pub fn SaveAsPng(
     /// The address of an SVG that has a size.
@@ -25,10 +25,10 @@ pub fn SaveAsPng(
         let _ = (&picture, &name);
     };
     view! {
-        <li hidden=move || !is_awake.get()>
+        <span class="keep__file" hidden=move || !is_awake.get()>
             <button class="btn btn--line" type="button" on:click=save>"Picture (PNG)"</button>
             <span class="quiet" role="status">{move || failure.get().unwrap_or("The same, for slides.")}</span>
-        </li>
+        </span>
     }
 }
 

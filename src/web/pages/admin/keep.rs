@@ -69,7 +69,9 @@ pub fn Keep(run: RunSnapshot, public_url: String) -> impl IntoView {
             <p class="keep__hint">{hint}</p>
             <ul class="keep__files">
                 {files.collect_view()}
-                <SaveAsPng picture=format!("{address}/export.svg") name=format!("doorbuster-{}-curves.png", run.id)/>
+                <li>
+                    <SaveAsPng picture=format!("{address}/export.svg") name=format!("doorbuster-{}-curves.png", run.id)/>
+                </li>
             </ul>
         </section>
     }
