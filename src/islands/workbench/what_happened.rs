@@ -14,7 +14,7 @@ pub fn WhatHappened(run: RwSignal<RunSnapshot>) -> impl IntoView {
         })
     });
     let told = move || {
-        judged.track();
+        let judged = judged.get();
         run.with_untracked(|run| {
             let several = run.lanes.len() > 1;
             let guess = findings::of_guess(run)
@@ -28,7 +28,7 @@ pub fn WhatHappened(run: RwSignal<RunSnapshot>) -> impl IntoView {
                     view! { <p>{name}{findings::of_lane(lane).join(" ")}</p> }
                 })
                 .collect_view();
-            let waiting = (judged.get_untracked() == 0 && !run.state.is_over())
+            let waiting = (judged == 0 && !run.state.is_over())
                 .then(|| view! { <p class="quiet">"The story is told when the last buyer has been served."</p> });
             view! { {guess} {lanes} {waiting} }
         })

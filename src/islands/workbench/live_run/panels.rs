@@ -137,7 +137,8 @@ impl Panels {
             })
         });
         let told = move || {
-            moment.track();
+            // Read, because a memo that nobody has read follows nothing.
+            let _ = moment.get();
             run.with_untracked(|run| format!("{TITLE} {}", describe(&run.lanes)))
         };
         view! {
