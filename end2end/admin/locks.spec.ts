@@ -102,9 +102,11 @@ test("lanes have a line each, and one where nobody waits says so", async ({ page
   await expect(rows.getByTestId("lock-holder")).toHaveCount(1);
   const batch = page.getByRole("region", { name: "The line at the lock: micro-batch" });
   await expect(batch).toContainText("stands in");
-  await expect(
-    page.getByRole("figure", { name: "The first buyers, moment by moment: micro-batch" }),
-  ).toContainText("only the length of each part is known");
+  const first = "The first buyers, moment by moment: micro-batch";
+  await page.locator("summary").filter({ hasText: first }).click();
+  await expect(page.getByRole("figure", { name: first })).toContainText(
+    "only the length of each part is known",
+  );
   await expectAccessible(page);
   await page.setViewportSize({ width: 390, height: 844 });
   await expectNoSidewaysScroll(page);

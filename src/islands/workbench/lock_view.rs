@@ -27,7 +27,20 @@ pub fn LockView(
         .enumerate()
         .map(|(index, strategy)| {
             let of = several.then(|| format!(": {strategy}"));
-            view! { {line(lanes, index, of.clone(), running)} {falls(lanes, index, of)} }
+            let first_buyers = falls(lanes, index, of.clone());
+            // A row for each of forty buyers: of several lanes, who wants to see them asks for them.
+            let first_buyers = if several {
+                view! {
+                    <details class="samples locks__falls">
+                        <summary>{format!("The first buyers, moment by moment: {strategy}")}</summary>
+                        {first_buyers}
+                    </details>
+                }
+                .into_any()
+            } else {
+                first_buyers.into_any()
+            };
+            view! { {line(lanes, index, of, running)} {first_buyers} }
         })
         .collect_view();
     view! { <Patterns/> {views} }

@@ -4,9 +4,6 @@ use leptos::prelude::*;
 
 use crate::model::stepper::{Line, Story};
 
-/// The repository, if the package names one.
-const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
-
 /// What to watch for, before.
 #[component]
 pub fn WatchFor(story: Story) -> impl IntoView {
@@ -48,11 +45,18 @@ pub fn Why(story: Story) -> impl IntoView {
     }
 }
 
+/// A strategy's file can be read here; of others, where to find them.
 #[component]
 fn Source(path: &'static str) -> impl IntoView {
     let name = view! { <code>{path}</code> };
-    if REPOSITORY.is_empty() {
-        return name.into_any();
+    let strategy = path
+        .strip_prefix("src/shop/inventory/strategies/")
+        .and_then(|file| file.strip_suffix(".rs"));
+    match strategy {
+        Some(file) => {
+            let key = file.replace('_', "-");
+            view! { <a href=format!("/admin/strategies/{key}")>{name}</a> }.into_any()
+        }
+        None => name.into_any(),
     }
-    view! { <a href=format!("{REPOSITORY}/blob/main/{path}")>{name}</a> }.into_any()
 }
