@@ -19,6 +19,7 @@ use super::{
     store::OpenedLane,
     waterfall::WaterfallRecorder,
 };
+use crate::model::RunWish;
 
 /// The buyers of one lane, and where they buy what.
 pub struct Crowd {
@@ -69,14 +70,21 @@ impl Crowd {
         let _inside = self.recorder.enter();
         let buy = self.storefront.buy(self.order(&ask));
         let answer = self.waterfall.follow(&ask, (start.at, begin), buy);
-        tokio::select! {
+        let answer = tokio::select! {
             biased;
-            () = self.door.sent_away() => {
-                // Before the answer, which is that of a shop that is being cut off. That this buyer has no order then is the doing of whoever
-                // ended the run; if there is one after all, the database will say so.
-                self.recorder.record(&ask.cut_off(), begin.elapsed(), Attempt::left());
+            () = self.door.sent_away() => None,
+            attempt = answer => Some(attempt),
+        };
+        match answer {
+            // The news of an abort reaches the buyers one after the other, so the wish itself is looked at: who hears of it late may have been
+            // answered already, by a shop that was being cut off.
+            Some(attempt) if self.door.wish() != RunWish::Abort => {
+                self.recorder.record(&ask, begin.elapsed(), attempt);
             }
-            attempt = answer => self.recorder.record(&ask, begin.elapsed(), attempt),
+            // That this buyer has no order is the doing of whoever ended the run; if there is one after all, the database will say so.
+            _ => self
+                .recorder
+                .record(&ask.cut_off(), begin.elapsed(), Attempt::left()),
         }
         true
     }
@@ -133,4 +141,65 @@ pub fn key_of(run: Uuid, lane_id: i64, open: &Unsettled) -> String {
 
 fn key(run: Uuid, lane_id: i64, buyer: u32, round: u32) -> String {
     format!("{run}:{lane_id}:{buyer}:{round}")
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::{
+        model::{SimulationPlan, StrategyKey, sample::Failure},
+        simulation::buyer::{AttemptResult, Pool, Taken},
+    };
+
+    /// A shop that is cut off while it is being asked, and answers before anybody has heard of the abort.
+    struct CutOffMidway(Arc<Door>);
+
+    #[async_trait]
+    impl Storefront for CutOffMidway {
+        async fn buy(&self, _order: Order) -> Attempt {
+            self.0.follow(RunWish::Abort);
+            Attempt {
+                result: AttemptResult::Failed(Failure::NoConnection, "cut off".to_owned()),
+                taken: Taken::default(),
+            }
+        }
+
+        fn in_line(&self, _product_id: i64) -> Option<u64> {
+            None
+        }
+
+        fn pool(&self) -> Pool {
+            Pool { in_use: 0, size: 1 }
+        }
+    }
+
+    #[tokio::test]
+    async fn who_is_answered_by_a_shop_that_is_being_cut_off_did_not_go_without() {
+        let plan = SimulationPlan {
+            buyers: 1,
+            ..SimulationPlan::preset()
+        };
+        let (door, recorder) = (Arc::new(Door::new()), Arc::new(Recorder::new()));
+        let crowd = Crowd {
+            run: Uuid::nil(),
+            lane: OpenedLane {
+                id: 1,
+                strategy: StrategyKey::RowLock,
+                product_id: 1,
+                product_name: "Lamp".to_owned(),
+            },
+            rounds: 1,
+            schedule: Arc::new(Schedule::of(Arc::new(plan))),
+            storefront: Arc::new(CutOffMidway(Arc::clone(&door))),
+            recorder: Arc::clone(&recorder),
+            door,
+            waterfall: Arc::new(WaterfallRecorder::new(true)),
+        };
+        crowd.let_go(&Barrier::new(1)).await;
+        recorder.settle(|_| false);
+        assert_eq!(recorder.counts().cut_off, 1);
+        assert!(recorder.went_without().is_empty());
+    }
 }
