@@ -1,6 +1,7 @@
 // One panel: a uPlot of some columns of some lanes.
 
 import { STEPS, decades, fromZero, short, tenfold, told } from "./axes.js";
+import { setHidden, setText } from "./changes.js";
 import { axisFont, colour, lineOf } from "./theme.js";
 
 /* global uPlot */
@@ -20,6 +21,7 @@ const LEVELS = new Set(["remaining", "sold", "pool-size"]);
 /** See the top of this file. `charts` knows the lanes, the window of time, the crosshair and the markers. */
 export class Panel {
   #plot;
+  #size = { width: 0, height: 0 };
   #readouts;
   #charts;
 
@@ -47,6 +49,11 @@ export class Panel {
     return this.#plot;
   }
 
+  /** Whether there is room to draw in. */
+  get isSized() {
+    return this.#size.width > 0;
+  }
+
   /** Draws only these of its columns. */
   choose(columns) {
     this.columns = columns;
@@ -64,8 +71,10 @@ export class Panel {
     this.#plot = undefined;
   }
 
-  resize() {
-    this.#plot?.setSize(this.#size());
+  /** Takes over the size that it has been given: to measure it at each drawing would lay the page out each time. */
+  resize({ width, height }) {
+    this.#size = { width, height };
+    this.#plot?.setSize(this.#size);
   }
 
   draw() {
@@ -90,22 +99,19 @@ export class Panel {
     this.#plot?.setCursor({ left, top: left < 0 ? -10 : 0 }, false);
   }
 
-  /** Writes the values at the crosshair, or the latest, where they have become others. Parts that never were are not worth their room. */
+  /** Writes the values at the crosshair, or the latest. Parts that never were are not worth their room. */
   tell() {
     for (const { element, lane, column } of this.#readouts) {
       if (this.stack) {
-        element.parentElement.hidden = !lane.uses(column);
+        setHidden(element.parentElement, !lane.uses(column));
       }
-      const text = told(lane.at(column, this.#charts.crosshair));
-      if (element.textContent !== text) {
-        element.textContent = text;
-      }
+      setText(element, told(lane.at(column, this.#charts.crosshair)));
     }
   }
 
   #view() {
     const { from, to } = this.#charts.window;
-    const cells = Math.min(CELLS_MAX, Math.max(2, Math.round(this.host.clientWidth - AXIS_LEFT)));
+    const cells = Math.min(CELLS_MAX, Math.max(2, Math.round(this.#size.width - AXIS_LEFT)));
     const step = (to - from) / (cells - 1);
     const times = Array.from({ length: cells }, (_, cell) => from + cell * step);
     return { from, to, cells, times };
@@ -164,10 +170,6 @@ export class Panel {
     return series;
   }
 
-  #size() {
-    return { width: this.host.clientWidth, height: this.host.clientHeight };
-  }
-
   #options() {
     const charts = this.#charts;
     const ink = colour("ink-2");
@@ -180,7 +182,7 @@ export class Panel {
     };
     const within = (values) => values.map((value) => (value === null ? "" : short(value)));
     return {
-      ...this.#size(),
+      ...this.#size,
       padding: [8, 12, 0, 0],
       legend: { show: false },
       cursor: {

@@ -2,6 +2,7 @@
 // server drew stay.
 
 import { told } from "./axes.js";
+import { setHidden, setText } from "./changes.js";
 import { Lane } from "./lane.js";
 import { Panel } from "./panel.js";
 import { isCalm, onSchemeChange } from "./theme.js";
@@ -153,7 +154,7 @@ class RunCharts extends HTMLElement {
 
   #drawSome(began) {
     for (const panel of this.#dirty) {
-      if (!panel.visible) {
+      if (!panel.visible || !panel.isSized) {
         continue;
       }
       if (performance.now() - began > FRAME_MS) {
@@ -171,7 +172,7 @@ class RunCharts extends HTMLElement {
     this.#drawnAt = began;
     this.#tellMoment();
     for (const part of this.querySelectorAll("[data-part]")) {
-      part.hidden = !this.lanes.some((lane) => lane.uses(part.dataset.part));
+      setHidden(part, !this.lanes.some((lane) => lane.uses(part.dataset.part)));
     }
   }
 
@@ -198,10 +199,7 @@ class RunCharts extends HTMLElement {
       slider.value = value;
     }
     const moment = at === undefined ? "latest" : `${at.toFixed(at < 10 ? 2 : 1)} s`;
-    const output = this.querySelector("[data-moment-told]");
-    if (output.textContent !== moment) {
-      output.textContent = moment;
-    }
+    setText(this.querySelector("[data-moment-told]"), moment);
     if (slider === document.activeElement) {
       const left = this.lanes.map((lane) => `${lane.strategy} ${told(lane.at("remaining", at))} left`);
       slider.setAttribute("aria-valuetext", `${moment}: ${left.join(", ")}`);
@@ -219,8 +217,8 @@ class RunCharts extends HTMLElement {
       this.#schedule();
     });
     const sized = new ResizeObserver((entries) => {
-      for (const { target } of entries) {
-        panelOf.get(target).resize();
+      for (const { target, contentRect } of entries) {
+        panelOf.get(target).resize(contentRect);
         this.#dirty.add(panelOf.get(target));
       }
       this.#schedule();

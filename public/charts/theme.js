@@ -6,10 +6,19 @@ const CALM = matchMedia("(prefers-reduced-motion: reduce)");
 /** True for who asked for less motion. */
 export const isCalm = () => CALM.matches;
 
+/** What was read: asking for a style makes the browser work out all that has changed on the page, ten times a second. */
+const known = new Map();
+DARK.addEventListener("change", () => known.clear());
+
 /** Calls back whenever the page's colours have become others. */
 export const onSchemeChange = (callback) => DARK.addEventListener("change", callback);
 
-const token = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const token = (name) => {
+  if (!known.has(name)) {
+    known.set(name, getComputedStyle(document.documentElement).getPropertyValue(name).trim());
+  }
+  return known.get(name);
+};
 
 /** The colour of a custom property. */
 export const colour = (name) => token(`--${name}`);

@@ -38,6 +38,8 @@ pub struct Page {
     pub indexed: bool,
     /// Whether the shop's header and footer stand around it.
     pub has_frame: bool,
+    /// Whether the frame is as wide as a page that stands several columns side by side.
+    pub is_wide: bool,
     pub body: AnyView,
 }
 
@@ -49,6 +51,7 @@ impl Page {
             bundle,
             indexed: true,
             has_frame: true,
+            is_wide: false,
             body: body.into_any(),
         }
     }
@@ -70,6 +73,15 @@ impl Page {
         Self {
             has_frame: false,
             ..Self::private(title, bundle, body)
+        }
+    }
+
+    /// The same in a wide frame.
+    #[must_use]
+    pub fn wide(self) -> Self {
+        Self {
+            is_wide: true,
+            ..self
         }
     }
 }
@@ -140,7 +152,7 @@ fn Frame(page: Page, path: String, cart_units: u32) -> impl IntoView {
         <Title text=format!("{} – Doorbuster", page.title)/>
         {(!page.indexed).then(|| view! { <Meta name="robots" content="noindex"/> })}
         <a class="skip" href="#main">"Skip to content"</a>
-        <header class="site-header">
+        <header class="site-header" class=("site-header--wide", page.is_wide)>
             <div class="site-header__bar">
                 <a class="brand" href="/">
                     <img class="brand__mark" src=assets::href("logo.svg") alt="" width="44" height="36"/>
@@ -162,7 +174,7 @@ fn Frame(page: Page, path: String, cart_units: u32) -> impl IntoView {
             </div>
         </header>
         {page.body}
-        <footer class="site-footer">
+        <footer class="site-footer" class=("site-footer--wide", page.is_wide)>
             <div class="site-footer__in">
                 <p>"One ticket for each unit. When the roll ends, the sale ends."</p>
                 <nav aria-label="Behind the counter">

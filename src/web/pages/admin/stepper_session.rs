@@ -30,7 +30,7 @@ pub fn StepperSessionPage() -> impl IntoView {
         let notice = visit.take_notice().await?;
         let title = view.script.story.words().title;
         let body = view! { <SessionView view notice/> };
-        Ok(Page::private(title, Bundle::Workbench, body))
+        Ok(Page::private(title, Bundle::Workbench, body).wide())
     })
 }
 
