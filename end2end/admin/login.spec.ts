@@ -150,7 +150,16 @@ test("every page behind the counter can be read by everybody and fits its window
   await page.goto("/admin/login");
   await expectAccessible(page);
   await signIn(page.request, adminPassword);
-  for (const path of ["/admin", "/admin/stock", "/admin/discounts", "/admin/simulations"]) {
+  for (const path of [
+    "/admin",
+    "/admin/stock",
+    "/admin/discounts",
+    "/admin/lessons",
+    "/admin/simulations",
+    "/admin/simulations/runs",
+    "/admin/stepper",
+    "/admin/strategies/conditional-update",
+  ]) {
     await page.goto(path);
     await expectAccessible(page);
     const size = page.viewportSize()!;

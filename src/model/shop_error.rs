@@ -99,7 +99,7 @@ pub enum ShopError {
     #[error("This simulation is over.")]
     SimulationOver,
     #[error(
-        "{sessions_max} stepper sessions are open already. End one, or wait: each ends by itself a minute after its last step."
+        "{sessions_max} stepper sessions are open already, and somebody steps in each. One that stands still for half a minute makes room: try again then."
     )]
     StepperBusy { sessions_max: u32 },
     #[error("Please sign in first.")]

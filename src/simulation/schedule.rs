@@ -187,7 +187,7 @@ mod tests {
     use super::*;
     use crate::model::{
         ShopError,
-        plan::{Arrivals, Faults},
+        plan::{Arrivals, Faults, PRESETS},
     };
 
     fn plan(seed: u64) -> Result<Arc<SimulationPlan>, ShopError> {
@@ -318,5 +318,22 @@ mod tests {
             .sum();
         let mean_ms = thought.as_millis() / 490;
         assert!((16..=24).contains(&mean_ms), "{mean_ms} ms, not about 20");
+    }
+
+    #[test]
+    fn in_every_story_somebody_does_what_it_tells_of() {
+        for preset in PRESETS {
+            let plan = Arc::new(preset.plan());
+            let drawn: Vec<_> = story(&plan).iter().map(|(_, _, ask)| ask.fault).collect();
+            for (kind, share) in plan.faults.iter() {
+                let struck = drawn.iter().filter(|fault| **fault == Some(kind)).count();
+                let expected = drawn.len() * share.basis_points() as usize / 10_000;
+                assert!(
+                    struck * 2 >= expected,
+                    "{}: {kind:?} struck {struck}, {expected} expected",
+                    preset.name
+                );
+            }
+        }
     }
 }

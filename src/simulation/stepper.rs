@@ -19,7 +19,7 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
 pub use session::Session;
@@ -39,6 +39,8 @@ pub struct StepperLimits {
     pub sessions_max: u32,
     /// Without a step, a session is rolled back after this long.
     pub idle: Duration,
+    /// Where as many are open as may be, one that has stood still for this long makes room for the next.
+    pub yields_after: Duration,
     /// With steps, after this long.
     pub lifetime: Duration,
 }
@@ -48,6 +50,7 @@ impl Default for StepperLimits {
         Self {
             sessions_max: 6,
             idle: Duration::from_secs(60),
+            yields_after: Duration::from_secs(30),
             lifetime: Duration::from_secs(600),
         }
     }
@@ -84,19 +87,14 @@ impl Steppers {
     /// Opens a session, and begins to go through the steps of `script`: [`Session::replayed`] tells when that is done.
     ///
     /// # Errors
-    /// [`ShopError::StepperBusy`] while as many are open as may be; what a database failure means.
+    /// [`ShopError::StepperBusy`] while as many are open as may be, and none has stood still for long; what a database failure means.
     pub async fn open(
         &self,
         script: Script,
         guess: Option<Guess>,
     ) -> Result<Arc<Session>, ShopError> {
         let desk = &self.0;
-        let place =
-            Arc::clone(&desk.free)
-                .try_acquire_owned()
-                .map_err(|_| ShopError::StepperBusy {
-                    sessions_max: desk.limits.sessions_max,
-                })?;
+        let place = self.place().await?;
         let session = Session::open(&desk.url, desk.limits, script, guess, place).await?;
         let mut sessions = self.lock();
         // Ids are in the order of time.
@@ -111,6 +109,33 @@ impl Steppers {
         drop(sessions);
         session.begin();
         Ok(session)
+    }
+
+    async fn place(&self) -> Result<OwnedSemaphorePermit, ShopError> {
+        let desk = &self.0;
+        if desk.free.available_permits() == 0
+            && let Some(session) = self.longest_still()
+        {
+            session
+                .end("It stood still, and its place was wanted for another.")
+                .await;
+        }
+        Arc::clone(&desk.free)
+            .try_acquire_owned()
+            .map_err(|_| ShopError::StepperBusy {
+                sessions_max: desk.limits.sessions_max,
+            })
+    }
+
+    /// The open session that has to make room first.
+    fn longest_still(&self) -> Option<Arc<Session>> {
+        let sessions = self.lock();
+        sessions
+            .values()
+            .filter(|session| !session.has_ended())
+            .max_by_key(|session| session.still_for())
+            .filter(|session| session.still_for() >= self.0.limits.yields_after)
+            .cloned()
     }
 
     /// A session, open or ended.

@@ -16,6 +16,7 @@ use crate::support::{PATIENCE, check_audit_clean, within};
 const IMPATIENT: StepperLimits = StepperLimits {
     sessions_max: 2,
     idle: Duration::from_millis(300),
+    yields_after: Duration::from_secs(60),
     lifetime: Duration::from_secs(600),
 };
 
@@ -101,6 +102,27 @@ async fn no_more_sessions_than_there_are_places() {
         first.view().standing,
         Standing::RolledBack("It was ended.".to_owned())
     );
+}
+
+#[tokio::test]
+async fn where_all_places_are_taken_who_has_stood_still_longest_makes_room() {
+    let yielding = StepperLimits {
+        idle: Duration::from_secs(60),
+        yields_after: Duration::ZERO,
+        ..IMPATIENT
+    };
+    let stage = Stage::with_limits(yielding).await;
+    let first = stage.story(Story::RowLock).await;
+    let second = stage.story(Story::RowLock).await;
+    first.go("a").await;
+    let third = stage.story(Story::RowLock).await;
+    assert_eq!(third.view().standing, Standing::Open);
+    assert_eq!(first.view().standing, Standing::Open, "it stepped later");
+    assert_eq!(
+        second.view().standing,
+        Standing::RolledBack("It stood still, and its place was wanted for another.".to_owned())
+    );
+    check_audit_clean(&stage.shop).await;
 }
 
 /// A story that is over keeps no connection.

@@ -19,6 +19,9 @@ impl Preset {
     }
 }
 
+/// A seed by which two of a hundred buyers freeze, if two in a hundred do: by others it may be none.
+const TWO_FREEZE: u64 = 3;
+
 /// From the simplest to the saddest.
 pub const PRESETS: [Preset; 7] = [
     Preset {
@@ -84,11 +87,13 @@ pub const PRESETS: [Preset; 7] = [
     },
     Preset {
         name: "A buyer dies holding the lock",
-        story: "Two buyers in a hundred freeze with the row locked. Until the database ends their session, nobody can buy.",
+        story: "Two buyers freeze before they write. With the row locked, nobody can buy until the database ends their sessions; where one statement takes the stock, they hold nothing.",
         plan: |preset| SimulationPlan {
             strategies: vec![StrategyKey::RowLock, StrategyKey::ConditionalUpdate],
             buyers: 100,
-            stock: 50,
+            // One for each: whoever freezes has reached the row, and was not refused before.
+            stock: 100,
+            seed: TWO_FREEZE,
             lanes_together: true,
             faults: Faults::of([(FaultKind::Freeze, Share::percent(2))]),
             ..preset

@@ -131,6 +131,11 @@ impl Session {
         *self.ended.borrow()
     }
 
+    /// Time since the last step.
+    pub fn still_for(&self) -> Duration {
+        self.touched.borrow().elapsed()
+    }
+
     /// Returns once its connections are closed.
     pub async fn until_ended(&self) {
         // The sender is ours.
