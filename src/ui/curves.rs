@@ -1,30 +1,55 @@
-//! Some curves on one time axis: a colour each, and beyond eight of them a dash.
+//! Some curves on one time axis.
 
 use std::fmt::Write;
 
 use leptos::prelude::*;
 
-/// Colours of the style sheet.
+use crate::model::StrategyKey;
+
+/// Colours of the style sheet for curves that are told apart by their place.
 const COLOURS: usize = 8;
+
+/// What a curve looks like.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// As its strategy does everywhere, where each is drawn once.
+    Strategy(StrategyKey),
+    /// A colour by its place among the others, and beyond eight of them a dash, where one strategy is drawn for several runs.
+    Place { index: usize, is_unsafe: bool },
+}
+
+impl Look {
+    /// That of a lane of `strategy` at `index`.
+    pub fn of_place(index: usize, strategy: StrategyKey) -> Self {
+        Self::Place {
+            index,
+            is_unsafe: !strategy.is_safe(),
+        }
+    }
+
+    /// Classes of the style sheet.
+    pub fn class(self) -> String {
+        match self {
+            Self::Strategy(strategy) => format!("curve lane-line--{strategy}"),
+            Self::Place { index, is_unsafe } => {
+                let dashes = match (is_unsafe, index < COLOURS) {
+                    (true, _) => " curve--unsafe",
+                    (false, false) => " curve--dashed",
+                    (false, true) => "",
+                };
+                format!("curve curve--{}{dashes}", index % COLOURS)
+            }
+        }
+    }
+}
 
 /// One curve.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
     pub name: String,
-    /// Dotted: of an unsafe strategy.
-    pub is_unsafe: bool,
+    pub look: Look,
     /// Milliseconds, and what was measured then.
     pub points: Vec<(f64, f64)>,
-}
-
-/// What a curve at `index` looks like.
-pub fn curve_class(index: usize, is_unsafe: bool) -> String {
-    let dashes = match (is_unsafe, index < COLOURS) {
-        (true, _) => " curve--unsafe",
-        (false, false) => " curve--dashed",
-        (false, true) => "",
-    };
-    format!("curve curve--{}{dashes}", index % COLOURS)
 }
 
 /// How large a picture is. On a telephone, a wide one scaled down could not be read.
@@ -85,7 +110,7 @@ pub fn Curves(
 /// What is in the picture.
 pub fn drawing(curves: &[Curve], marks: &[f64], frame: Frame) -> impl IntoView + use<> {
     let scale = Scale::of(curves, marks, frame);
-    let lines = curves.iter().enumerate().map(|(index, curve)| {
+    let lines = curves.iter().map(|curve| {
         let points = curve
             .points
             .iter()
@@ -94,7 +119,7 @@ pub fn drawing(curves: &[Curve], marks: &[f64], frame: Frame) -> impl IntoView +
                 let _ = write!(text, "{:.1},{:.1} ", scale.x(*ms), scale.y(*value));
                 text
             });
-        view! { <polyline class=curve_class(index, curve.is_unsafe) points=points></polyline> }
+        view! { <polyline class=curve.look.class() points=points></polyline> }
     });
     let mut marked: Vec<f64> = marks.to_vec();
     marked.sort_by(f64::total_cmp);
@@ -113,10 +138,10 @@ pub fn drawing(curves: &[Curve], marks: &[f64], frame: Frame) -> impl IntoView +
 
 /// A bit of line, for legends and tables.
 #[component]
-pub fn CurveKey(index: usize, is_unsafe: bool) -> impl IntoView {
+pub fn CurveKey(look: Look) -> impl IntoView {
     view! {
         <svg class="key" viewBox="0 0 42 14" aria-hidden="true" focusable="false">
-            <line class=curve_class(index, is_unsafe) x1="2" y1="7" x2="40" y2="7"></line>
+            <line class=look.class() x1="2" y1="7" x2="40" y2="7"></line>
         </svg>
     }
 }

@@ -1,6 +1,6 @@
 //! What is measured on a lane, as curves.
 
-use super::curves::Curve;
+use super::curves::{Curve, Look};
 use crate::model::{LanePresentation, LaneSnapshot, Sample};
 
 /// A rate is taken over this share of the run, or it would be noise.
@@ -33,14 +33,19 @@ pub const METRICS: &[Metric] = &[
         points: turned_away,
         marks_stock: false,
     },
+    Metric {
+        title: "Latency p99 (ms)",
+        points: p99,
+        marks_stock: false,
+    },
 ];
 
 impl Metric {
-    /// The curve of a lane under this name.
-    pub fn curve(&self, name: String, lane: &LaneSnapshot) -> Curve {
+    /// The curve of a lane under this name, the one at `index`.
+    pub fn curve(&self, index: usize, name: String, lane: &LaneSnapshot) -> Curve {
         Curve {
             name,
-            is_unsafe: !lane.strategy.is_safe(),
+            look: Look::of_place(index, lane.strategy),
             points: (self.points)(lane),
         }
     }
@@ -51,7 +56,7 @@ pub fn presented_stock(lane: &LanePresentation) -> Curve {
     let moments = lane.moments.iter();
     Curve {
         name: lane.strategy.to_string(),
-        is_unsafe: !lane.strategy.is_safe(),
+        look: Look::Strategy(lane.strategy),
         points: moments
             .map(|moment| (of_ms(moment.elapsed_ms), of_units(moment.remaining)))
             .collect(),
@@ -65,6 +70,17 @@ fn stock(lane: &LaneSnapshot) -> Vec<(f64, f64)> {
 #[expect(clippy::cast_precision_loss, reason = "calls are far below 2^52")]
 fn turned_away(lane: &LaneSnapshot) -> Vec<(f64, f64)> {
     each(lane, |sample| sample.turned_away() as f64)
+}
+
+/// Of the attempts that ended since the point before; nothing where none did.
+#[expect(clippy::cast_precision_loss, reason = "far below 2^52 microseconds")]
+fn p99(lane: &LaneSnapshot) -> Vec<(f64, f64)> {
+    let told = lane.samples.iter().filter(|sample| sample.lately.timed > 0);
+    told.map(|sample| {
+        let ms = sample.lately.p99_us as f64 / 1_000.0;
+        (of_ms(sample.elapsed_ms), ms)
+    })
+    .collect()
 }
 
 fn each(lane: &LaneSnapshot, value: impl Fn(&Sample) -> f64) -> Vec<(f64, f64)> {

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use crate::{
     model::{LaneSnapshot, RunSnapshot},
     ui::{
-        curves::{Frame, curve_class, drawing},
+        curves::{Frame, Look, drawing},
         run_curves::METRICS,
     },
 };
@@ -27,7 +27,8 @@ pub fn svg(run: &RunSnapshot) -> String {
         let curves: Vec<_> = run
             .lanes
             .iter()
-            .map(|lane| metric.curve(lane.strategy.to_string(), lane))
+            .enumerate()
+            .map(|(index, lane)| metric.curve(index, lane.strategy.to_string(), lane))
             .collect();
         let marks = if metric.marks_stock { stocks(run) } else { Vec::new() };
         let top = charts_top + step * f64::from(index);
@@ -93,7 +94,7 @@ fn legend(run: &RunSnapshot) -> impl IntoView + use<> {
         .scan(HEAD_HEIGHT, |top, (index, lane)| {
             let y = *top;
             *top += LEGEND_HEIGHT;
-            let class = curve_class(index, !lane.strategy.is_safe());
+            let class = Look::of_place(index, lane.strategy).class();
             Some(view! {
                 <line class=class x1=MARGIN x2=MARGIN + 40.0 y1=y + 8.0 y2=y + 8.0></line>
                 <text class="lane" x=MARGIN + 52.0 y=y + 13.0>{result(lane)}</text>

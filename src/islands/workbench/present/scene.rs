@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use crate::{
     model::{LanePresentation, Presentation, RunState},
     ui::{
-        curves::{CurveKey, Curves},
+        curves::{CurveKey, Curves, Look},
         run_curves::presented_stock,
     },
 };
@@ -109,11 +109,7 @@ pub fn figures(run: &Presentation) -> AnyView {
         }
         .into_any();
     }
-    let rows = run
-        .lanes
-        .iter()
-        .enumerate()
-        .map(|(index, lane)| lane_row(index, lane));
+    let rows = run.lanes.iter().map(lane_row);
     view! {
         <div class="table-wrap present__lanes" role="region" aria-label="Lanes" tabindex="0">
             <table class="table">
@@ -133,13 +129,13 @@ pub fn figures(run: &Presentation) -> AnyView {
     .into_any()
 }
 
-fn lane_row(index: usize, lane: &LanePresentation) -> impl IntoView + use<> {
+fn lane_row(lane: &LanePresentation) -> impl IntoView + use<> {
     let last = lane.last();
     let oversold = lane.oversold();
     let class = if oversold > 0 { "n present__lost" } else { "n" };
     view! {
         <tr>
-            <th scope="row"><CurveKey index is_unsafe=!lane.strategy.is_safe()/>{lane.strategy.as_str()}</th>
+            <th scope="row"><CurveKey look=Look::Strategy(lane.strategy)/>{lane.strategy.as_str()}</th>
             <td class="n">{last.remaining}</td>
             <td class="n">{last.sold}</td>
             <td class="n">{last.turned_away}</td>

@@ -17,7 +17,7 @@ use crate::{
         store::{self, RunFilter, RunPage},
     },
     ui::{
-        curves::{CurveKey, Curves},
+        curves::{CurveKey, Curves, Look},
         notice::ErrorNotice,
         run_curves::METRICS,
     },
@@ -47,7 +47,7 @@ pub fn ComparePage() -> impl IntoView {
         }
         let comparison = load(&visit, chosen).await?;
         let body = view! { <CompareView comparison/> };
-        Ok(Page::private("Compare runs", Bundle::None, body))
+        Ok(Page::private("Compare runs", Bundle::None, body).wide())
     })
 }
 
@@ -109,7 +109,7 @@ fn CompareView(comparison: Comparison) -> impl IntoView {
     });
     let runs = runs.collect_view();
     view! {
-        <main class="page" id="main" tabindex="-1">
+        <main class="page page--wide" id="main" tabindex="-1">
             <Subnav current="/admin/simulations"/>
             <div class="page-head">
                 <h1>"Compare runs"</h1>
@@ -136,13 +136,14 @@ fn Overlays(comparison: Comparison) -> impl IntoView {
         .filter_map(|entry| Some((entry.name.clone(), comparison.lane(entry)?)))
         .collect();
     let legend = lanes.iter().enumerate().map(|(index, (name, lane))| {
-        view! { <li><CurveKey index is_unsafe=!lane.strategy.is_safe()/>{name.clone()}</li> }
+        view! { <li><CurveKey look=Look::of_place(index, lane.strategy)/>{name.clone()}</li> }
     });
     let legend = legend.collect_view();
     let figures = METRICS.iter().zip(0_usize..).map(|(metric, index)| {
         let curves = lanes
             .iter()
-            .map(|(name, lane)| metric.curve(name.clone(), lane));
+            .enumerate()
+            .map(|(index, (name, lane))| metric.curve(index, name.clone(), lane));
         #[expect(clippy::cast_precision_loss, reason = "units are far below 2^52")]
         let stocks = lanes.iter().map(|(_, lane)| lane.stock as f64);
         let marks = if metric.marks_stock {

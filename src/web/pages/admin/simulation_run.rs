@@ -41,7 +41,8 @@ pub fn SimulationRunPage() -> impl IntoView {
             "Simulation run",
             Bundle::Workbench,
             view! { <RunView run locks is_here=live.is_some() public_url=visit.public_url().to_owned() notice/> },
-        ))
+        )
+        .wide())
     })
 }
 
@@ -91,7 +92,7 @@ fn RunView(
     let (live, drawn) = (run.clone().without_points(), run.lanes.clone());
     let keep = view! { <Keep run=run.clone() public_url/> };
     view! {
-        <main class="page page--run" id="main" tabindex="-1">
+        <main class="page page--run page--wide" id="main" tabindex="-1">
             // Without JavaScript the page follows the run by loading itself again.
             {running.then(|| view! { <noscript><meta http-equiv="refresh" content="2"/></noscript> })}
             <Subnav current="/admin/simulations"/>

@@ -4,15 +4,15 @@ use leptos::prelude::*;
 
 use crate::{
     simulation::comparison::{Change, Comparison, Entry, FIGURES, Figure},
-    ui::curves::CurveKey,
+    ui::curves::{CurveKey, Look},
 };
 
 #[component]
 pub fn Deltas(comparison: Comparison) -> impl IntoView {
     let heads = comparison.entries.iter().enumerate().map(|(index, entry)| {
-        let is_unsafe = comparison
+        let key = comparison
             .lane(entry)
-            .is_some_and(|lane| !lane.strategy.is_safe());
+            .map(|lane| view! { <CurveKey look=Look::of_place(index, lane.strategy)/> });
         let against = entry
             .against
             .and_then(|measure| comparison.entries.get(measure));
@@ -22,7 +22,7 @@ pub fn Deltas(comparison: Comparison) -> impl IntoView {
         };
         view! {
             <th scope="col" class="n">
-                <CurveKey index is_unsafe/>
+                {key}
                 {entry.name.clone()}
                 <span class="deltas__against">{against}</span>
             </th>
