@@ -25,7 +25,7 @@ use self::{
 use crate::{
     db::{
         dialect,
-        entity::{cart, cart_item, checkout_draft, hold},
+        entity::{cart, cart_item, checkout_draft},
         locks,
         txn::{self, Abort, Outcome, Work},
     },
@@ -125,12 +125,10 @@ impl Shop {
                 cart_item::Entity::delete_by_id((cart_id, product_id))
                     .exec(work.connection())
                     .await?;
-                let holds = live_holds(work, cart_id).await?;
-                let of_product = holds
-                    .into_iter()
-                    .filter(|hold| hold.product_id == product_id)
-                    .collect::<Vec<_>>();
-                holds::release(work, &shop, &of_product, ReleaseReason::Cart).await
+                let now = dialect::now(work.connection()).await?;
+                let mut holds = holds::live_of_cart(work, cart_id, now).await?;
+                holds.retain(|hold| hold.product_id == product_id);
+                holds::release(work, &shop, &holds, ReleaseReason::Cart).await
             })
         })
         .await
@@ -265,14 +263,4 @@ async fn touch(work: &Work, cart_id: Uuid) -> Result<(), Abort> {
         .exec(work.connection())
         .await?;
     Ok(())
-}
-
-/// What is set aside for the cart now, locked.
-async fn live_holds(work: &Work, cart_id: Uuid) -> Result<Vec<hold::Model>, Abort> {
-    let now = dialect::now(work.connection()).await?;
-    let holds = locks::holds_of_cart(work, cart_id).await?;
-    Ok(holds
-        .into_iter()
-        .filter(|hold| hold.expires_at > now)
-        .collect())
 }
