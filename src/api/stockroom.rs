@@ -122,7 +122,7 @@ pub async fn create_code(
 mod server {
     use crate::{
         model::{DiscountValue, Quantity, ShopError},
-        shop::{catalog, discounts::NewCode, refunds::OrderAct},
+        shop::{discounts::NewCode, moment, refunds::OrderAct},
         web::session::Visit,
     };
 
@@ -259,7 +259,7 @@ mod server {
     fn moment(field: &str, text: &str) -> Result<Option<time::OffsetDateTime>, ShopError> {
         match text.trim() {
             "" => Ok(None),
-            text => catalog::parse_utc(text).map(Some).ok_or_else(|| {
+            text => moment::parse_utc(text).map(Some).ok_or_else(|| {
                 ShopError::field_invalid(
                     field,
                     "Please enter date and time, as in 2026-12-12 12:12.",

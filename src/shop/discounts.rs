@@ -16,8 +16,9 @@ use crate::{
     },
     model::{AppliedCode, Currency, DiscountValue, Money, ShopError},
     shop::{
-        Shop, catalog,
+        Shop,
         idempotency::{self, Claim},
+        moment,
     },
 };
 
@@ -323,8 +324,8 @@ fn view(row: discount_code::Model) -> CodeView {
         value: value_of(&row),
         code: row.code,
         min_subtotal: Money::new(row.min_subtotal_cents, Currency::EUR),
-        starts_at: row.starts_at.map(catalog::in_utc),
-        ends_at: row.ends_at.map(catalog::in_utc),
+        starts_at: row.starts_at.map(moment::in_utc),
+        ends_at: row.ends_at.map(moment::in_utc),
         uses: unsigned(row.uses),
         uses_max: unsigned(row.uses_max),
         per_customer_limit: row.per_customer_limit.map(unsigned),

@@ -14,7 +14,7 @@ use crate::{
         txn,
     },
     model::{ReleasedLine, Reservation, ShopError},
-    shop::{Shop, catalog},
+    shop::{Shop, moment},
 };
 
 /// How long a shopper is told what their expired reservation gave back.
@@ -43,7 +43,7 @@ impl Shop {
             .map_err(txn::read_error)?;
         let live: Vec<_> = rows.iter().filter(|row| is_live(row, now)).collect();
         let reservation = live.first().map(|first| Reservation {
-            ends_at: catalog::time_in_utc(first.expires_at),
+            ends_at: moment::time_in_utc(first.expires_at),
             seconds_left: seconds(first.expires_at - now).max(1),
             ttl_s: self.terms.hold_ttl_s,
             extended: first.extended,

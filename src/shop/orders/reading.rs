@@ -14,7 +14,7 @@ use crate::{
         Bill, CancelReason, OrderLineView, OrderView, PaymentState, PaymentView, Quantity,
         RefundReason, RefundView, ShopError,
     },
-    shop::{Shop, catalog, customer_limit},
+    shop::{Shop, catalog, customer_limit, moment},
 };
 
 impl Shop {
@@ -129,7 +129,7 @@ fn view(order: customer_order::Model, parts: Parts<'_>) -> Result<OrderView, DbE
     Ok(OrderView {
         public_id: order.public_id.to_string(),
         number: number_of(order.id),
-        placed_at: catalog::in_utc(order.placed_at),
+        placed_at: moment::in_utc(order.placed_at),
         status,
         cancel_reason: order.status_reason.as_deref().and_then(CancelReason::parse),
         contact,
@@ -185,7 +185,7 @@ fn refund_view(refund: refund::Model, currency: &str) -> Result<RefundView, DbEr
         reason: RefundReason::parse(&refund.reason)
             .ok_or_else(|| DbErr::Type(format!("refund {}: {}", refund.id, refund.reason)))?,
         done: refund.state == "succeeded",
-        decided_at: catalog::in_utc(refund.created_at),
+        decided_at: moment::in_utc(refund.created_at),
     })
 }
 

@@ -23,8 +23,8 @@ use crate::{
     },
     model::{LessonKey, LessonResult, LessonRun, RunState, ShopError, StrategyKey},
     shop::{
-        catalog,
         idempotency::{self, Claim},
+        moment,
     },
 };
 
@@ -127,7 +127,7 @@ pub async fn last_lessons(db: &Db) -> Result<Vec<LessonRun>, ShopError> {
         });
         lessons.extend(kept.map(|(started_at, result)| LessonRun {
             lesson,
-            played_at: catalog::in_utc(started_at),
+            played_at: moment::in_utc(started_at),
             result,
         }));
     }

@@ -20,6 +20,7 @@ use crate::{
         catalog,
         idempotency::{self, Claim},
         inventory::layout,
+        moment,
     },
 };
 
@@ -91,7 +92,7 @@ pub(super) async fn open_in_txn(
     }
     Ok(OpenedRun {
         id: run.id,
-        started_at: catalog::in_utc(run.started_at),
+        started_at: moment::in_utc(run.started_at),
         lanes,
     })
 }
