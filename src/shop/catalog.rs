@@ -179,15 +179,6 @@ impl Shop {
             .map_err(txn::read_error)
     }
 
-    /// Any product by its id, private ones of the workbench included: for simulated buyers.
-    ///
-    /// # Errors
-    /// [`ShopError::UnknownProduct`]; as [`Shop::products`].
-    pub async fn any_product_by_id(&self, id: i64) -> Result<Product, ShopError> {
-        self.one_product(with_stock(product::Entity::find_by_id(id)))
-            .await
-    }
-
     async fn one_product(&self, query: Select<product::Entity>) -> Result<Product, ShopError> {
         query
             .into_model::<ProductRow>()
