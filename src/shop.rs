@@ -14,6 +14,7 @@ pub mod holds;
 pub mod idempotency;
 pub mod inventory;
 pub mod ledger;
+pub mod moment;
 pub mod operation;
 pub mod orders;
 pub mod payments;

@@ -11,5 +11,6 @@ pub mod order_badge;
 pub mod run_curves;
 pub mod stepper;
 pub mod stock_line;
+mod time_axis;
 pub mod verdict_tile;
 pub mod waterfall;

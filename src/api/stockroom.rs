@@ -121,8 +121,8 @@ pub async fn create_code(
 #[cfg(feature = "ssr")]
 mod server {
     use crate::{
-        model::{DiscountValue, FieldError, Quantity, ShopError},
-        shop::{catalog, discounts::NewCode, refunds::OrderAct},
+        model::{DiscountValue, Quantity, ShopError},
+        shop::{discounts::NewCode, moment, refunds::OrderAct},
         web::session::Visit,
     };
 
@@ -182,7 +182,7 @@ mod server {
         let counted = counted
             .trim()
             .parse()
-            .map_err(|_| invalid("counted", "Please enter a whole number."))?;
+            .map_err(|_| ShopError::field_invalid("counted", "Please enter a whole number."))?;
         visit
             .shop()
             .take_stock(product_id, counted, reason, claim)
@@ -241,7 +241,10 @@ mod server {
                     Ok(DiscountValue::Percent(u8::try_from(percent).unwrap_or(0)))
                 }
                 "amount" => Ok(DiscountValue::Cents(cents("value", &self.value)?)),
-                _ => Err(invalid("kind", "Please choose percent or amount.")),
+                _ => Err(ShopError::field_invalid(
+                    "kind",
+                    "Please choose percent or amount.",
+                )),
             }
         }
     }
@@ -256,8 +259,11 @@ mod server {
     fn moment(field: &str, text: &str) -> Result<Option<time::OffsetDateTime>, ShopError> {
         match text.trim() {
             "" => Ok(None),
-            text => catalog::parse_utc(text).map(Some).ok_or_else(|| {
-                invalid(field, "Please enter date and time, as in 2026-12-12 12:12.")
+            text => moment::parse_utc(text).map(Some).ok_or_else(|| {
+                ShopError::field_invalid(
+                    field,
+                    "Please enter date and time, as in 2026-12-12 12:12.",
+                )
             }),
         }
     }
@@ -265,7 +271,7 @@ mod server {
     fn number(field: &str, text: &str) -> Result<u32, ShopError> {
         match text.trim().parse() {
             Ok(number @ 1..=1_000_000) => Ok(number),
-            _ => Err(invalid(
+            _ => Err(ShopError::field_invalid(
                 field,
                 "Please enter a whole number from 1 to 1,000,000.",
             )),
@@ -274,13 +280,6 @@ mod server {
 
     fn cents(field: &str, text: &str) -> Result<i64, ShopError> {
         crate::model::money::parse_cents(text)
-            .ok_or_else(|| invalid(field, "Please enter an amount, as in 12.50."))
-    }
-
-    fn invalid(field: &str, message: &str) -> ShopError {
-        ShopError::FieldsInvalid(vec![FieldError {
-            field: field.to_owned(),
-            message: message.to_owned(),
-        }])
+            .ok_or_else(|| ShopError::field_invalid(field, "Please enter an amount, as in 12.50."))
     }
 }

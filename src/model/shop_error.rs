@@ -124,6 +124,11 @@ pub enum ShopError {
 }
 
 impl ShopError {
+    /// [`Self::FieldsInvalid`] for one field.
+    pub fn field_invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
+        Self::FieldsInvalid(vec![FieldError::new(field, message)])
+    }
+
     /// The HTTP status that goes with the sentence.
     pub const fn status(&self) -> u16 {
         match self {

@@ -163,7 +163,7 @@ pub async fn report(work: &Work) -> Result<AuditReport, Abort> {
         .all(connection)
         .await?;
     Ok(AuditReport {
-        at: super::catalog::in_utc(now),
+        at: super::moment::in_utc(now),
         rules: results,
         exhibits,
     })

@@ -1,51 +1,44 @@
 //! Carts: what a shopper means to buy. Nothing is promised by a cart until the checkout sets its stock aside; from then on the
 //! reservation follows the cart.
 
+mod draft;
+mod line;
+mod view;
+
+pub use draft::Draft;
+pub use line::lines;
+
+use std::sync::Arc;
+
+use futures::future::BoxFuture;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, DbErr, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder,
-    QuerySelect,
-    sea_query::{Expr, ExprTrait, OnConflict},
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter,
+    sea_query::{Expr, OnConflict},
 };
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use self::{
+    draft::write_draft,
+    line::{put, quantity_of},
+};
 use crate::{
     db::{
         dialect,
-        entity::{cart, cart_item, checkout_draft, hold, product},
+        entity::{cart, cart_item, checkout_draft},
         locks,
         txn::{self, Abort, Outcome, Work},
     },
-    model::{
-        Bill, CartLine, CartView, CheckoutView, Contact, Currency, Money, Product, Quantity,
-        ShopError, product::insufficient,
-    },
+    model::{Quantity, ShopError},
     shop::{
         Shop,
-        catalog::{self, ProductRow},
-        discounts::CODE_LEN_MAX,
-        holds::{self, CartHolds, Line, ReleaseReason},
+        holds::{self, ReleaseReason},
         idempotency::{self, Claim},
-        inventory::counters,
     },
 };
 
 /// A cart without an order is forgotten after so many days without a change.
 const CART_KEPT_DAYS: u32 = 30;
-
-/// Characters of a field that a draft keeps: as many as any field may have.
-const KEPT_FIELD_LEN_MAX: usize = 300;
-
-/// What was typed at the checkout so far. Never card data.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Draft {
-    #[serde(flatten)]
-    pub contact: Contact,
-    /// The discount code, folded; empty if there is none.
-    #[serde(default)]
-    pub code: String,
-}
 
 /// A cart to be changed, and the key that the change is known by.
 #[derive(Clone, Debug)]
@@ -132,127 +125,15 @@ impl Shop {
                 cart_item::Entity::delete_by_id((cart_id, product_id))
                     .exec(work.connection())
                     .await?;
-                let holds = live_holds(work, cart_id).await?;
-                let of_product = holds
-                    .into_iter()
-                    .filter(|hold| hold.product_id == product_id)
-                    .collect::<Vec<_>>();
-                holds::release(work, &shop, &of_product, ReleaseReason::Cart).await
+                let now = dialect::now(work.connection()).await?;
+                let mut holds = holds::live_of_cart(work, cart_id, now).await?;
+                holds.retain(|hold| hold.product_id == product_id);
+                holds::release(work, &shop, &holds, ReleaseReason::Cart).await
             })
         })
         .await
         .result
         .map_err(ShopError::from)
-    }
-
-    /// The cart with prices and stock of now.
-    ///
-    /// # Errors
-    /// What a database failure means to a shopper.
-    pub async fn cart(&self, cart_id: Option<Uuid>) -> Result<CartView, ShopError> {
-        let Some(cart_id) = cart_id else {
-            return view(Vec::new(), CartHolds::default());
-        };
-        let rows = catalog::with_stock(product::Entity::find())
-            .column_as(cart_item::Column::Quantity, "quantity")
-            .join(
-                JoinType::InnerJoin,
-                product::Entity::belongs_to(cart_item::Entity)
-                    .from(product::Column::Id)
-                    .to(cart_item::Column::ProductId)
-                    .into(),
-            )
-            .filter(cart_item::Column::CartId.eq(cart_id))
-            .order_by_asc(product::Column::Id)
-            .into_model::<CartRow>()
-            .all(self.db.reader())
-            .await
-            .map_err(txn::read_error)?;
-        view(rows, self.standing_of(cart_id).await?)
-    }
-
-    /// Units in the cart, for the badge in the page's head.
-    ///
-    /// # Errors
-    /// What a database failure means to a shopper.
-    pub async fn cart_unit_count(&self, cart_id: Option<Uuid>) -> Result<u32, ShopError> {
-        let Some(cart_id) = cart_id else {
-            return Ok(0);
-        };
-        let units: Option<Option<i64>> = cart_item::Entity::find()
-            .select_only()
-            .column_as(
-                Expr::col(cart_item::Column::Quantity)
-                    .sum()
-                    .cast_as("bigint"),
-                "units",
-            )
-            .filter(cart_item::Column::CartId.eq(cart_id))
-            .into_tuple()
-            .one(self.db.reader())
-            .await
-            .map_err(txn::read_error)?;
-        Ok(u32::try_from(units.flatten().unwrap_or(0)).unwrap_or(u32::MAX))
-    }
-
-    /// What the cart comes to at the checkout, with the code that was typed.
-    ///
-    /// # Errors
-    /// [`ShopError::Invalid`] if an amount does not fit; or what a database failure means to a shopper.
-    pub async fn checkout_view(
-        &self,
-        cart: CartView,
-        code: &str,
-    ) -> Result<CheckoutView, ShopError> {
-        let (code, value) = match code {
-            "" => (None, None),
-            code => {
-                let (applied, value) = self.applied_code(code, cart.subtotal).await?;
-                (Some(applied), value)
-            }
-        };
-        let bill = Bill::delivered(cart.subtotal, value).ok_or_else(too_large)?;
-        Ok(CheckoutView { cart, bill, code })
-    }
-
-    /// Keeps what was typed at checkout beside the cart.
-    ///
-    /// # Errors
-    /// What a database failure means to a shopper.
-    pub async fn keep_draft(&self, cart_id: Uuid, draft: &Draft) -> Result<(), ShopError> {
-        let draft = draft.clone();
-        let cart = KeyedCart {
-            cart_id,
-            claim: None,
-        };
-        self.write_cart("keep checkout draft", cart, move |work| {
-            let draft = draft.clone();
-            Box::pin(async move {
-                open(work, cart_id).await?;
-                write_draft(work, cart_id, &draft).await
-            })
-        })
-        .await
-        .result
-        .map_err(ShopError::from)
-    }
-
-    /// What was typed at checkout so far; empty if nothing was.
-    ///
-    /// # Errors
-    /// What a database failure means to a shopper.
-    pub async fn draft(&self, cart_id: Option<Uuid>) -> Result<Draft, ShopError> {
-        let Some(cart_id) = cart_id else {
-            return Ok(Draft::default());
-        };
-        let row = checkout_draft::Entity::find_by_id(cart_id)
-            .one(self.db.reader())
-            .await
-            .map_err(txn::read_error)?;
-        // A draft of an older shape is worth no error: the shopper types again.
-        Ok(row
-            .and_then(|row| serde_json::from_str(&row.fields).ok())
-            .unwrap_or_default())
     }
 
     /// Removes carts that nobody has touched for [`CART_KEPT_DAYS`] and nobody is checking out.
@@ -265,11 +146,8 @@ impl Shop {
                 let sql =
                     "DELETE FROM cart WHERE changed_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 day' \
                      AND NOT EXISTS (SELECT 1 FROM hold WHERE hold.cart_id = cart.id AND hold.state = 'held')";
-                let result = sea_orm::ConnectionTrait::execute_raw(
-                    work.connection(),
-                    crate::db::dialect::statement(sql, [f64::from(CART_KEPT_DAYS).into()]),
-                )
-                .await?;
+                let statement = dialect::statement(sql, [f64::from(CART_KEPT_DAYS).into()]);
+                let result = work.connection().execute_raw(statement).await?;
                 Ok(result.rows_affected())
             })
         })
@@ -285,14 +163,11 @@ impl Shop {
         body: F,
     ) -> Outcome<()>
     where
-        F: for<'w> Fn(&'w Work) -> futures::future::BoxFuture<'w, Result<(), Abort>>
-            + Send
-            + Sync
-            + 'static,
+        F: for<'w> Fn(&'w Work) -> BoxFuture<'w, Result<(), Abort>> + Send + Sync + 'static,
     {
-        let body = std::sync::Arc::new(body);
+        let body = Arc::new(body);
         txn::run(&self.db, self.policy(name), move |work| {
-            let (body, cart) = (std::sync::Arc::clone(&body), cart.clone());
+            let (body, cart) = (Arc::clone(&body), cart.clone());
             Box::pin(async move {
                 let claim = cart.claim.as_ref();
                 if idempotency::claim::<()>(work, claim).await?.is_some() {
@@ -306,28 +181,6 @@ impl Shop {
         })
         .await
     }
-}
-
-/// What the cart wants, by product id. Each may be sold now, or the whole is refused.
-///
-/// # Errors
-/// [`ShopError::CartEmpty`]; a closed sale; what the database says.
-pub async fn lines(work: &Work, cart_id: Uuid) -> Result<Vec<Line>, Abort> {
-    let items = cart_item::Entity::find()
-        .filter(cart_item::Column::CartId.eq(cart_id))
-        .order_by_asc(cart_item::Column::ProductId)
-        .all(work.connection())
-        .await?;
-    if items.is_empty() {
-        return Err(ShopError::CartEmpty.into());
-    }
-    let mut lines = Vec::with_capacity(items.len());
-    for item in items {
-        let offer = catalog::offer(work, item.product_id).await?;
-        offer.check_open()?;
-        lines.push((offer, Quantity::new(item.quantity.into())?));
-    }
-    Ok(lines)
 }
 
 /// Forgets what is in the cart and what was typed.
@@ -384,36 +237,6 @@ pub async fn refill(
     Ok(true)
 }
 
-async fn write_draft(work: &Work, cart_id: Uuid, draft: &Draft) -> Result<(), Abort> {
-    let clip = |field: &str| field.chars().take(KEPT_FIELD_LEN_MAX).collect();
-    let contact = &draft.contact;
-    let clipped = Draft {
-        contact: Contact {
-            name: clip(&contact.name),
-            email: clip(&contact.email),
-            street: clip(&contact.street),
-            postal_code: clip(&contact.postal_code),
-            city: clip(&contact.city),
-            country: clip(&contact.country),
-        },
-        code: draft.code.chars().take(CODE_LEN_MAX).collect(),
-    };
-    let fields = serde_json::to_string(&clipped).map_err(|error| DbErr::Json(error.to_string()))?;
-    let row = checkout_draft::ActiveModel {
-        cart_id: Set(cart_id),
-        fields: Set(fields),
-    };
-    checkout_draft::Entity::insert(row)
-        .on_conflict(
-            OnConflict::column(checkout_draft::Column::CartId)
-                .update_column(checkout_draft::Column::Fields)
-                .to_owned(),
-        )
-        .exec_without_returning(work.connection())
-        .await?;
-    Ok(())
-}
-
 /// Makes the cart if it is absent, and marks it as used.
 async fn open(work: &Work, cart_id: Uuid) -> Result<(), Abort> {
     let row = cart::ActiveModel {
@@ -440,123 +263,4 @@ async fn touch(work: &Work, cart_id: Uuid) -> Result<(), Abort> {
         .exec(work.connection())
         .await?;
     Ok(())
-}
-
-async fn quantity_of(
-    work: &Work,
-    cart_id: Uuid,
-    product_id: i64,
-) -> Result<Option<Quantity>, Abort> {
-    let row = cart_item::Entity::find_by_id((cart_id, product_id))
-        .one(work.connection())
-        .await?;
-    Ok(row
-        .map(|row| Quantity::new(row.quantity.into()))
-        .transpose()?)
-}
-
-/// What is set aside for the cart now, locked.
-async fn live_holds(work: &Work, cart_id: Uuid) -> Result<Vec<hold::Model>, Abort> {
-    let now = dialect::now(work.connection()).await?;
-    let holds = locks::holds_of_cart(work, cart_id).await?;
-    Ok(holds
-        .into_iter()
-        .filter(|hold| hold.expires_at > now)
-        .collect())
-}
-
-/// Writes a line. During a checkout the reservation follows at once; before, the line is only asked whether it makes sense now, and
-/// the answer may be another where it counts.
-async fn put(
-    work: &Work,
-    shop: &Shop,
-    cart_id: Uuid,
-    product_id: i64,
-    quantity: Quantity,
-) -> Result<(), Abort> {
-    let offer = catalog::offer(work, product_id).await?;
-    offer.check_open()?;
-    offer.check_limit(quantity.get().into())?;
-    write_line(work, cart_id, product_id, quantity).await?;
-    let now = dialect::now(work.connection()).await?;
-    let holds = locks::holds_of_cart(work, cart_id).await?;
-    if holds.iter().any(|hold| hold.expires_at > now) {
-        let lines = lines(work, cart_id).await?;
-        return holds::fit(work, shop, cart_id, holds, &lines)
-            .await
-            .map(drop);
-    }
-    let stock = counters::read(work, product_id)
-        .await?
-        .ok_or(ShopError::UnknownProduct)?;
-    // What ran out and was not swept yet is nobody else's.
-    let ran_out: i64 = holds
-        .iter()
-        .filter(|hold| hold.product_id == product_id)
-        .map(|hold| i64::from(hold.quantity))
-        .sum();
-    let available = stock.available + ran_out;
-    if available < i64::from(quantity.get()) {
-        return Err(insufficient(&offer.name, available, quantity).into());
-    }
-    Ok(())
-}
-
-async fn write_line(
-    work: &Work,
-    cart_id: Uuid,
-    product_id: i64,
-    quantity: Quantity,
-) -> Result<(), Abort> {
-    let row = cart_item::ActiveModel {
-        cart_id: Set(cart_id),
-        product_id: Set(product_id),
-        quantity: Set(quantity.get().cast_signed()),
-    };
-    cart_item::Entity::insert(row)
-        .on_conflict(
-            OnConflict::columns([cart_item::Column::CartId, cart_item::Column::ProductId])
-                .update_column(cart_item::Column::Quantity)
-                .to_owned(),
-        )
-        .exec_without_returning(work.connection())
-        .await?;
-    Ok(())
-}
-
-#[derive(Debug, FromQueryResult)]
-struct CartRow {
-    #[sea_orm(nested)]
-    product: ProductRow,
-    quantity: i32,
-}
-
-fn too_large() -> ShopError {
-    ShopError::Invalid("the total of this cart is too large".to_owned())
-}
-
-fn view(rows: Vec<CartRow>, holds: CartHolds) -> Result<CartView, ShopError> {
-    let mut subtotal = None::<Money>;
-    let mut lines = Vec::with_capacity(rows.len());
-    for row in rows {
-        let product = Product::from(row.product);
-        let quantity = Quantity::new(row.quantity.into())?;
-        let amount = product.price.times(quantity).ok_or_else(too_large)?;
-        subtotal = Some(match subtotal {
-            Some(sum) => sum.plus(amount).ok_or_else(too_large)?,
-            None => amount,
-        });
-        lines.push(CartLine {
-            held: holds.units.get(&product.id).copied().unwrap_or(0),
-            product,
-            quantity,
-            amount,
-        });
-    }
-    Ok(CartView {
-        lines,
-        subtotal: subtotal.unwrap_or(Money::new(0, Currency::EUR)),
-        reservation: holds.reservation,
-        released: holds.released,
-    })
 }

@@ -1,12 +1,15 @@
 //! The catalogue: products as pages show them, and offers as a purchase checks them.
 
+mod rows;
+
+pub(super) use rows::{ProductRow, with_stock};
+
 use sea_orm::{
-    ColumnTrait, DbErr, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder,
-    QuerySelect, Select,
+    ColumnTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{Expr, ExprTrait},
 };
-use time::{OffsetDateTime, macros::format_description};
 
+use self::rows::{JoinStock, OfferRow, ShelfRow, shop_products, with_sale_state};
 use crate::{
     db::{
         dialect,
@@ -176,15 +179,6 @@ impl Shop {
             .map_err(txn::read_error)
     }
 
-    /// Any product by its id, private ones of the workbench included: for simulated buyers.
-    ///
-    /// # Errors
-    /// [`ShopError::UnknownProduct`]; as [`Shop::products`].
-    pub async fn any_product_by_id(&self, id: i64) -> Result<Product, ShopError> {
-        self.one_product(with_stock(product::Entity::find_by_id(id)))
-            .await
-    }
-
     async fn one_product(&self, query: Select<product::Entity>) -> Result<Product, ShopError> {
         query
             .into_model::<ProductRow>()
@@ -227,194 +221,7 @@ pub struct StockLevel {
     pub sold: i64,
 }
 
-/// Products with their stock; lanes of the workbench left out.
-pub(super) fn shop_products() -> Select<product::Entity> {
-    with_stock(product::Entity::find()).filter(product::Column::LaneId.is_null())
-}
-
-/// Joins the stock and asks the database's clock about the sale.
-pub(super) fn with_stock(query: Select<product::Entity>) -> Select<product::Entity> {
-    with_sale_state(query)
-        .column_as(stock::Column::Available, "available")
-        .column_as(stock::Column::Total, "total")
-        .join_as_stock()
-}
-
-trait JoinStock {
-    fn join_as_stock(self) -> Self;
-}
-
-impl JoinStock for Select<product::Entity> {
-    fn join_as_stock(self) -> Self {
-        self.join(
-            JoinType::InnerJoin,
-            product::Entity::belongs_to(stock::Entity)
-                .from(product::Column::Id)
-                .to(stock::Column::ProductId)
-                .into(),
-        )
-    }
-}
-
-fn with_sale_state(query: Select<product::Entity>) -> Select<product::Entity> {
-    let now = Expr::current_timestamp;
-    let column = |column| Expr::col((product::Entity, column));
-    query
-        .expr_as(
-            column(product::Column::SaleStartsAt).gt(now()),
-            "not_started",
-        )
-        .expr_as(column(product::Column::SaleEndsAt).lte(now()), "ended")
-}
-
-/// A product with its stock, as selected by [`with_stock`].
-#[derive(Debug, FromQueryResult)]
-pub(super) struct ProductRow {
-    id: i64,
-    slug: String,
-    name: String,
-    description: String,
-    category: String,
-    artwork: String,
-    price_cents: i64,
-    currency: String,
-    per_customer_limit: Option<i32>,
-    sale_starts_at: Option<OffsetDateTime>,
-    not_started: Option<bool>,
-    ended: Option<bool>,
-    available: i64,
-    total: i64,
-}
-
-#[derive(Debug, FromQueryResult)]
-struct OfferRow {
-    id: i64,
-    name: String,
-    price_cents: i64,
-    currency: String,
-    per_customer_limit: Option<i32>,
-    sale_starts_at: Option<OffsetDateTime>,
-    not_started: Option<bool>,
-    ended: Option<bool>,
-    lane_id: Option<i64>,
-}
-
-impl From<ProductRow> for Product {
-    fn from(row: ProductRow) -> Self {
-        Self {
-            id: row.id,
-            slug: row.slug,
-            name: row.name,
-            description: row.description,
-            category: row.category,
-            artwork: row.artwork,
-            price: money(row.price_cents, &row.currency),
-            per_customer_limit: limit(row.per_customer_limit),
-            sale: sale_state(row.sale_starts_at, row.not_started, row.ended),
-            available: row.available,
-            total: row.total,
-        }
-    }
-}
-
-/// An offer with its stock's row.
-#[derive(Debug, FromQueryResult)]
-struct ShelfRow {
-    #[sea_orm(nested)]
-    offer: OfferRow,
-    available: i64,
-    version: i64,
-    layout: String,
-}
-
-impl From<ShelfRow> for LockedShelf {
-    fn from(row: ShelfRow) -> Self {
-        Self {
-            offer: row.offer.into(),
-            available: row.available,
-            version: row.version,
-            layout: row.layout,
-        }
-    }
-}
-
-impl From<OfferRow> for Offer {
-    fn from(row: OfferRow) -> Self {
-        Self {
-            id: row.id,
-            name: row.name,
-            price: money(row.price_cents, &row.currency),
-            per_customer_limit: limit(row.per_customer_limit),
-            sale: sale_state(row.sale_starts_at, row.not_started, row.ended),
-            lane_id: row.lane_id,
-        }
-    }
-}
-
 /// An amount from a row. A currency that is no code can only come from a hand in the database; it reads as euros.
 pub(super) fn money(cents: i64, currency: &str) -> Money {
     Money::new(cents, Currency::parse(currency).unwrap_or(Currency::EUR))
-}
-
-fn limit(limit: Option<i32>) -> Option<u32> {
-    limit.and_then(|limit| u32::try_from(limit).ok())
-}
-
-fn sale_state(
-    starts_at: Option<OffsetDateTime>,
-    not_started: Option<bool>,
-    ended: Option<bool>,
-) -> SaleState {
-    match (starts_at, not_started, ended) {
-        (_, _, Some(true)) => SaleState::Ended,
-        (Some(at), Some(true), _) => SaleState::NotStarted(in_utc(at)),
-        _ => SaleState::Open,
-    }
-}
-
-/// A moment as a person reads it: `2026-12-12 12:12 UTC`.
-pub(crate) fn in_utc(at: OffsetDateTime) -> String {
-    at.to_offset(time::UtcOffset::UTC)
-        .format(format_description!(
-            "[year]-[month]-[day] [hour]:[minute] UTC"
-        ))
-        .unwrap_or_default()
-}
-
-/// The time of day alone, to the second: `12:12:12 UTC`.
-pub(crate) fn time_in_utc(at: OffsetDateTime) -> String {
-    at.to_offset(time::UtcOffset::UTC)
-        .format(format_description!("[hour]:[minute]:[second] UTC"))
-        .unwrap_or_default()
-}
-
-/// A moment as a person or a browser writes it, `2026-12-12 12:12` or `2026-12-12T12:12`, in UTC.
-pub fn parse_utc(text: &str) -> Option<OffsetDateTime> {
-    let text = text.trim_end_matches(" UTC").replace('T', " ");
-    let format = format_description!("[year]-[month]-[day] [hour]:[minute]");
-    Some(
-        time::PrimitiveDateTime::parse(&text, format)
-            .ok()?
-            .assume_utc(),
-    )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_moment_reads_back_as_it_is_written() {
-        for text in [
-            "2026-12-12 12:12 UTC",
-            "2026-12-12T12:12",
-            "2026-12-12 12:12",
-        ] {
-            assert_eq!(
-                parse_utc(text).map(in_utc).as_deref(),
-                Some("2026-12-12 12:12 UTC")
-            );
-        }
-        assert_eq!(parse_utc("tomorrow"), None);
-    }
 }

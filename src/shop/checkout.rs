@@ -188,12 +188,7 @@ pub fn check_card(typed: &PaymentCard) -> Result<PaymentCard, ShopError> {
     let expiry = card.expiry.split_once('/');
     let is_month = |month: &str| digits(month, 1..=2) && matches!(month.parse(), Ok(1..=12_u8));
     let mut errors = Vec::new();
-    let mut wrong = |field: &str, message: &str| {
-        errors.push(FieldError {
-            field: field.to_owned(),
-            message: message.to_owned(),
-        });
-    };
+    let mut wrong = |field, message| errors.push(FieldError::new(field, message));
     if !digits(&card.number, 12..=19) {
         wrong(
             "card_number",

@@ -14,10 +14,11 @@ use crate::{
         locks,
         txn::{self, Abort, Work},
     },
-    model::{AppliedCode, Currency, DiscountValue, FieldError, Money, ShopError},
+    model::{AppliedCode, Currency, DiscountValue, Money, ShopError},
     shop::{
-        Shop, catalog,
+        Shop,
         idempotency::{self, Claim},
+        moment,
     },
 };
 
@@ -266,7 +267,11 @@ impl Shop {
                     .exec_without_returning(work.connection())
                     .await?;
                 if !matches!(inserted, TryInsertResult::Inserted(1)) {
-                    return Err(field("code", "There is a code of that name already.").into());
+                    return Err(ShopError::field_invalid(
+                        "code",
+                        "There is a code of that name already.",
+                    )
+                    .into());
                 }
                 idempotency::record(work, claim.as_ref(), &()).await
             })
@@ -280,19 +285,23 @@ fn row_of(new: NewCode) -> Result<discount_code::ActiveModel, ShopError> {
     let code = fold_code(&new.code);
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     if code.is_empty() || code.len() > CODE_LEN_MAX || !code.chars().all(allowed) {
-        return Err(field(
+        return Err(ShopError::field_invalid(
             "code",
             "1 to 40 letters, digits, dashes or underscores.",
         ));
     }
     let (percent, amount_cents) = match new.value {
         DiscountValue::Percent(percent @ 1..=100) => (Some(i32::from(percent)), None),
-        DiscountValue::Percent(_) => return Err(field("value", "From 1 to 100 percent.")),
+        DiscountValue::Percent(_) => {
+            return Err(ShopError::field_invalid("value", "From 1 to 100 percent."));
+        }
         DiscountValue::Cents(cents @ 1..) => (None, Some(cents)),
-        DiscountValue::Cents(_) => return Err(field("value", "More than nothing.")),
+        DiscountValue::Cents(_) => {
+            return Err(ShopError::field_invalid("value", "More than nothing."));
+        }
     };
     if matches!((new.starts_at, new.ends_at), (Some(start), Some(end)) if end <= start) {
-        return Err(field("ends_at", "After its start."));
+        return Err(ShopError::field_invalid("ends_at", "After its start."));
     }
     let signed = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
     Ok(discount_code::ActiveModel {
@@ -309,21 +318,14 @@ fn row_of(new: NewCode) -> Result<discount_code::ActiveModel, ShopError> {
     })
 }
 
-fn field(name: &str, message: &str) -> ShopError {
-    ShopError::FieldsInvalid(vec![FieldError {
-        field: name.to_owned(),
-        message: message.to_owned(),
-    }])
-}
-
 fn view(row: discount_code::Model) -> CodeView {
     let unsigned = |number: i32| u32::try_from(number).unwrap_or(0);
     CodeView {
         value: value_of(&row),
         code: row.code,
         min_subtotal: Money::new(row.min_subtotal_cents, Currency::EUR),
-        starts_at: row.starts_at.map(catalog::in_utc),
-        ends_at: row.ends_at.map(catalog::in_utc),
+        starts_at: row.starts_at.map(moment::in_utc),
+        ends_at: row.ends_at.map(moment::in_utc),
         uses: unsigned(row.uses),
         uses_max: unsigned(row.uses_max),
         per_customer_limit: row.per_customer_limit.map(unsigned),

@@ -3,12 +3,16 @@
 //! A hold stands until a moment of the database's clock. It ends in one of three ways: sold to its order, given back because the cart
 //! or the order no longer wants it, or given back by a sweeper because its time is over. The holds of one cart run out together.
 
+mod fit;
+mod standing;
+
+pub use fit::fit;
+pub(super) use standing::CartHolds;
+
 use std::collections::BTreeMap;
 
 use sea_orm::{
-    ActiveModelTrait,
-    ActiveValue::{NotSet, Set},
-    ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder,
+    DbErr, EntityTrait, QueryFilter,
     sea_query::{Expr, SimpleExpr},
 };
 use time::{Duration, OffsetDateTime};
@@ -17,20 +21,19 @@ use uuid::Uuid;
 use crate::{
     db::{
         dialect,
-        entity::{hold, product},
+        entity::hold,
         locks,
         txn::{self, Abort, Outcome, TxnError, Work},
     },
-    model::{Quantity, ReleasedLine, Reservation, ShopError},
+    model::{Quantity, ShopError},
     shop::{
         Shop,
         cart::{self, KeyedCart},
-        catalog::{self, Offer},
+        catalog::Offer,
         idempotency::Claim,
         inventory::{
             counters::{self, Shift},
-            hold::Wanted,
-            purchase, strategy,
+            purchase,
         },
         ledger::{self, Movement, MovementKind},
     },
@@ -38,8 +41,6 @@ use crate::{
 
 /// Holds that one transaction of the sweeper gives back.
 const SWEPT_AT_ONCE: u64 = 100;
-/// How long a shopper is told what their expired reservation gave back.
-const RELEASE_TOLD_FOR: Duration = Duration::days(1);
 
 /// Why a hold was given back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,253 +124,6 @@ impl Shop {
             }
         }
     }
-
-    /// What stands behind a cart: its reservation with the units of each product, and what the last one gave back.
-    pub(super) async fn standing_of(&self, cart_id: Uuid) -> Result<CartHolds, ShopError> {
-        let reader = self.db.reader();
-        let now = dialect::now(reader).await.map_err(txn::read_error)?;
-        let rows = hold::Entity::find()
-            .filter(hold::Column::CartId.eq(cart_id))
-            .filter(hold::Column::ExpiresAt.gt(now - RELEASE_TOLD_FOR))
-            .order_by_asc(hold::Column::Id)
-            .all(reader)
-            .await
-            .map_err(txn::read_error)?;
-        let live: Vec<_> = rows.iter().filter(|row| is_live(row, now)).collect();
-        let reservation = live.first().map(|first| Reservation {
-            ends_at: catalog::time_in_utc(first.expires_at),
-            seconds_left: seconds(first.expires_at - now).max(1),
-            ttl_s: self.terms.hold_ttl_s,
-            extended: first.extended,
-        });
-        let released = if reservation.is_none() {
-            self.released_last(&rows, now).await?
-        } else {
-            Vec::new()
-        };
-        Ok(CartHolds {
-            reservation,
-            units: live
-                .iter()
-                .map(|row| (row.product_id, i64::from(row.quantity)))
-                .collect(),
-            released,
-        })
-    }
-
-    /// The newest holds of a cart, if they ran out.
-    async fn released_last(
-        &self,
-        rows: &[hold::Model],
-        now: OffsetDateTime,
-    ) -> Result<Vec<ReleasedLine>, ShopError> {
-        let Some(newest) = rows.last() else {
-            return Ok(Vec::new());
-        };
-        let ran_out: Vec<_> = rows
-            .iter()
-            .filter(|row| row.order_id.is_none() && row.expires_at == newest.expires_at)
-            .filter(|row| is_expired(row, now))
-            .collect();
-        let ids: Vec<i64> = ran_out.iter().map(|row| row.product_id).collect();
-        let products = product::Entity::find()
-            .filter(dialect::column_in(product::Column::Id, &ids))
-            .all(self.db.reader())
-            .await
-            .map_err(txn::read_error)?;
-        let name_of = |id| {
-            let product = products.iter().find(|product| product.id == id);
-            product
-                .map(|product| product.name.clone())
-                .unwrap_or_default()
-        };
-        Ok(ran_out
-            .iter()
-            .map(|row| ReleasedLine {
-                product_name: name_of(row.product_id),
-                quantity: row.quantity.into(),
-            })
-            .collect())
-    }
-}
-
-/// What stands behind a cart.
-#[derive(Debug, Default)]
-pub(super) struct CartHolds {
-    pub reservation: Option<Reservation>,
-    /// Units held, by product id.
-    pub units: BTreeMap<i64, i64>,
-    pub released: Vec<ReleasedLine>,
-}
-
-fn is_live(row: &hold::Model, now: OffsetDateTime) -> bool {
-    row.state == "held" && row.order_id.is_none() && row.expires_at > now
-}
-
-/// Also before a sweeper came by.
-fn is_expired(row: &hold::Model, now: OffsetDateTime) -> bool {
-    match row.state.as_str() {
-        "held" => row.expires_at <= now,
-        "released" => row.reason.as_deref() == Some(ReleaseReason::Expired.as_str()),
-        _ => false,
-    }
-}
-
-fn seconds(duration: Duration) -> u32 {
-    u32::try_from(duration.whole_seconds()).unwrap_or(0)
-}
-
-/// Makes what is held for the cart equal to `lines`: gives back what is too much or too old, and sets aside what is missing. `holds` are
-/// the cart's, locked. Returns those that stand now.
-///
-/// # Errors
-/// [`ShopError::InsufficientStock`]; what the database says.
-pub async fn fit(
-    work: &Work,
-    shop: &Shop,
-    cart_id: Uuid,
-    holds: Vec<hold::Model>,
-    lines: &[Line],
-) -> Result<Vec<hold::Model>, Abort> {
-    let now = dialect::now(work.connection()).await?;
-    let is_wanted = |hold: &hold::Model| lines.iter().any(|(offer, _)| offer.id == hold.product_id);
-    let (live, expired): (Vec<_>, Vec<_>) =
-        holds.into_iter().partition(|hold| hold.expires_at > now);
-    let (mut kept, unwanted): (Vec<_>, Vec<_>) = live.into_iter().partition(is_wanted);
-    let gives_back = !expired.is_empty()
-        || !unwanted.is_empty()
-        || kept
-            .iter()
-            .any(|hold| units_wanted(lines, hold.product_id) < hold.quantity.into());
-    if gives_back {
-        // What is given back and what is taken are rows of the same table: all of them in one order, or two carts could deadlock.
-        let others = expired.iter().chain(&unwanted).map(|hold| hold.product_id);
-        let ids: Vec<i64> = lines
-            .iter()
-            .map(|(offer, _)| offer.id)
-            .chain(others)
-            .collect();
-        locks::stock_rows(work, &ids).await?;
-    }
-    release(work, shop, &expired, ReleaseReason::Expired).await?;
-    release(work, shop, &unwanted, ReleaseReason::Cart).await?;
-    let (expires_at, extended) = match kept.first() {
-        Some(first) => (first.expires_at, first.extended),
-        None => (now + shop.terms.hold_ttl(), false),
-    };
-    for hold in &mut kept {
-        shrink(work, shop, hold, units_wanted(lines, hold.product_id)).await?;
-    }
-    let wanted = missing(lines, &kept);
-    take(work, shop, &wanted).await?;
-    for wanted in wanted {
-        match kept
-            .iter_mut()
-            .find(|hold| hold.product_id == wanted.product_id)
-        {
-            Some(hold) => grow(work, hold, wanted.more).await?,
-            None => {
-                let row = new_hold(cart_id, &wanted, expires_at, extended)?;
-                let hold = row.insert(work.connection()).await?;
-                record(work, &hold, MovementKind::Hold, wanted.more).await?;
-                kept.push(hold);
-            }
-        }
-    }
-    Ok(kept)
-}
-
-fn units_wanted(lines: &[Line], product_id: i64) -> i64 {
-    let line = lines.iter().find(|(offer, _)| offer.id == product_id);
-    line.map_or(0, |(_, quantity)| i64::from(quantity.get()))
-}
-
-/// What `lines` want beyond `kept`, in id order.
-fn missing(lines: &[Line], kept: &[hold::Model]) -> Vec<Wanted> {
-    let mut wanted: Vec<_> = lines
-        .iter()
-        .filter_map(|(offer, quantity)| {
-            let of_product = kept.iter().find(|hold| hold.product_id == offer.id);
-            let held = of_product.map_or(0, |hold| i64::from(hold.quantity));
-            let more = i64::from(quantity.get()) - held;
-            (more > 0).then(|| Wanted {
-                product_id: offer.id,
-                product_name: offer.name.clone(),
-                more,
-                held,
-            })
-        })
-        .collect();
-    wanted.sort_by_key(|wanted| wanted.product_id);
-    wanted
-}
-
-async fn take(work: &Work, shop: &Shop, wanted: &[Wanted]) -> Result<(), Abort> {
-    if wanted.is_empty() {
-        return Ok(());
-    }
-    let strategy = strategy::holding(shop.terms.strategy);
-    let levels = strategy.hold(work, &shop.seam, wanted).await?;
-    for (wanted, level) in wanted.iter().zip(levels) {
-        purchase::announce(work, shop, wanted.product_id, level);
-    }
-    Ok(())
-}
-
-fn new_hold(
-    cart_id: Uuid,
-    wanted: &Wanted,
-    expires_at: OffsetDateTime,
-    extended: bool,
-) -> Result<hold::ActiveModel, ShopError> {
-    Ok(hold::ActiveModel {
-        id: NotSet,
-        cart_id: Set(Some(cart_id)),
-        order_id: NotSet,
-        product_id: Set(wanted.product_id),
-        quantity: Set(Quantity::new(wanted.more)?.get().cast_signed()),
-        state: Set("held".to_owned()),
-        reason: NotSet,
-        extended: Set(extended),
-        expires_at: Set(expires_at),
-        created_at: NotSet,
-        closed_at: NotSet,
-    })
-}
-
-async fn grow(work: &Work, hold: &mut hold::Model, more: i64) -> Result<(), Abort> {
-    set_quantity(work, hold, i64::from(hold.quantity) + more).await?;
-    Ok(record(work, hold, MovementKind::Hold, more).await?)
-}
-
-/// Gives back what a hold has beyond `units`, which is above zero.
-async fn shrink(work: &Work, shop: &Shop, hold: &mut hold::Model, units: i64) -> Result<(), Abort> {
-    let less = i64::from(hold.quantity) - units;
-    if less <= 0 {
-        return Ok(());
-    }
-    put_back(work, shop, hold.product_id, less).await?;
-    set_quantity(work, hold, units).await?;
-    Ok(record(work, hold, MovementKind::Release, less).await?)
-}
-
-async fn set_quantity(work: &Work, hold: &mut hold::Model, units: i64) -> Result<(), Abort> {
-    hold.quantity = Quantity::new(units)?.get().cast_signed();
-    hold::Entity::update_many()
-        .col_expr(hold::Column::Quantity, Expr::value(hold.quantity))
-        .filter(hold::Column::Id.eq(hold.id))
-        .exec(work.connection())
-        .await?;
-    Ok(())
-}
-
-async fn record(
-    work: &Work,
-    hold: &hold::Model,
-    kind: MovementKind,
-    units: i64,
-) -> Result<(), DbErr> {
-    ledger::append(work, &[movement(hold, kind, units)]).await
 }
 
 fn movement(hold: &hold::Model, kind: MovementKind, units: i64) -> Movement {
@@ -471,13 +225,20 @@ pub async fn hand_over(
     .await
 }
 
+/// Those holds of a cart whose time is not over by `now`, locked.
+pub(super) async fn live_of_cart(
+    work: &Work,
+    cart_id: Uuid,
+    now: OffsetDateTime,
+) -> Result<Vec<hold::Model>, DbErr> {
+    let mut holds = locks::holds_of_cart(work, cart_id).await?;
+    holds.retain(|hold| hold.expires_at > now);
+    Ok(holds)
+}
+
 async fn extend(work: &Work, cart_id: Uuid, ttl: Duration) -> Result<(), Abort> {
     let now = dialect::now(work.connection()).await?;
-    let holds: Vec<_> = locks::holds_of_cart(work, cart_id)
-        .await?
-        .into_iter()
-        .filter(|hold| hold.expires_at > now)
-        .collect();
+    let holds = live_of_cart(work, cart_id, now).await?;
     let first = holds.first().ok_or(ShopError::ReservationGone)?;
     if first.extended {
         return Err(ShopError::AlreadyExtended.into());

@@ -4,13 +4,15 @@
 //! later all go through [`super::settlement`], which is idempotent: whichever comes first counts, and the others change nothing. So an answer
 //! that was lost, a webhook that comes twice, and a server that was killed at any moment all end in the same state.
 
+mod asking;
+mod paying_back;
+
 use std::{sync::Arc, time::Duration};
 
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{NotSet, Set},
     ColumnTrait, DbErr, EntityTrait, QueryFilter, TryInsertResult,
-    sea_query::Expr,
 };
 use uuid::Uuid;
 
@@ -22,14 +24,12 @@ use crate::{
     config::crash_point,
     db::{
         dialect,
-        entity::{customer_order, payment, payment_event, refund},
-        locks,
+        entity::{customer_order, payment, payment_event},
         txn::{self, Abort, Outcome, TxnError, Work},
     },
     model::{Money, OrderStatus, PaymentCard, Receipt, ShopError},
     payment::gateway::{
-        Charge, ChargeState, GatewayError, PaymentGateway, ProviderEvent, RefundRequest,
-        RefundState,
+        Charge, ChargeState, GatewayError, PaymentGateway, ProviderEvent, RefundState,
     },
     shop::Shop,
 };
@@ -40,12 +40,6 @@ const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
 const LOOKED_EVERY: Duration = Duration::from_millis(50);
 /// Between two questions about one outcome. The first comes when the call itself must be over.
 const ASK_EVERY: time::Duration = time::Duration::seconds(5);
-/// A charge that is not settled after this long is withdrawn.
-const GIVEN_UP_AFTER: time::Duration = time::Duration::seconds(40);
-/// Questions that the task of one charge asks.
-const ASKED_MAX: i32 = 12;
-/// Unknown outcomes that one round of asking takes up.
-const ASKED_AT_ONCE: u64 = 20;
 /// When the provider could not be reached at all.
 const PROVIDER_RETRY_AFTER_S: u64 = 5;
 
@@ -216,19 +210,6 @@ impl Shop {
         }
     }
 
-    /// A simulated buyer has no server beside it that would ask.
-    async fn ask_until_known(&self, gateway: &dyn PaymentGateway, reference: Uuid) {
-        for asked in 1..=ASKED_MAX {
-            tokio::time::sleep(ASK_EVERY.unsigned_abs()).await;
-            self.resolve(gateway, reference, ASK_EVERY * asked).await;
-            match settlement::is_settled(self.db.reader(), reference).await {
-                Ok(false) => {}
-                Ok(true) => return,
-                Err(error) => tracing::warn!(%reference, %error, "looking at a payment"),
-            }
-        }
-    }
-
     /// Takes in how a charge stands, and pays back what has to be.
     ///
     /// # Errors
@@ -267,147 +248,6 @@ impl Shop {
         self.pay_back(reference).await;
         Ok(())
     }
-
-    /// Asks the provider about every outcome that is due to be known, after a restart too. Any number of servers may do it at once.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn resolve_unknown(&self) -> Result<(), TxnError> {
-        let Ok(gateway) = self.gateway() else {
-            return Ok(());
-        };
-        let payments = self.claim_due_payments().await?;
-        let questions = payments
-            .into_iter()
-            .map(|(reference, age)| self.resolve(&*gateway, reference, age));
-        futures::future::join_all(questions).await;
-        let refunds = self.claim_due_refunds().await?;
-        let payments = refunds
-            .into_iter()
-            .map(|reference| self.pay_back_one(&*gateway, reference));
-        futures::future::join_all(payments).await;
-        Ok(())
-    }
-
-    /// Takes up payments whose outcome is due to be known, with their age, and puts the next question about them off.
-    async fn claim_due_payments(&self) -> Result<Vec<(Uuid, time::Duration)>, TxnError> {
-        txn::run_for_result(&self.db, self.policy("claim unknown payments"), |work| {
-            Box::pin(async move {
-                let due = locks::due_payments(work, ASKED_AT_ONCE).await?;
-                let now = dialect::now(work.connection()).await?;
-                let ids: Vec<i64> = due.iter().map(|payment| payment.id).collect();
-                payment::Entity::update_many()
-                    .col_expr(payment::Column::AskAt, Expr::value(now + ASK_EVERY))
-                    .filter(dialect::column_in(payment::Column::Id, &ids))
-                    .exec(work.connection())
-                    .await?;
-                let due = due.into_iter();
-                Ok(due
-                    .map(|payment| (payment.reference, now - payment.created_at))
-                    .collect())
-            })
-        })
-        .await
-    }
-
-    async fn claim_due_refunds(&self) -> Result<Vec<Uuid>, TxnError> {
-        txn::run_for_result(&self.db, self.policy("claim unpaid refunds"), |work| {
-            Box::pin(async move {
-                let due = locks::due_refunds(work, ASKED_AT_ONCE).await?;
-                let now = dialect::now(work.connection()).await?;
-                let ids: Vec<i64> = due.iter().map(|refund| refund.id).collect();
-                refund::Entity::update_many()
-                    .col_expr(refund::Column::AskAt, Expr::value(now + ASK_EVERY))
-                    .filter(dialect::column_in(refund::Column::Id, &ids))
-                    .exec(work.connection())
-                    .await?;
-                Ok(due.into_iter().map(|refund| refund.reference).collect())
-            })
-        })
-        .await
-    }
-
-    /// Asks how a charge went. What the provider never heard of, or cannot finish, is withdrawn, and then it can be told.
-    async fn resolve(&self, gateway: &dyn PaymentGateway, reference: Uuid, age: time::Duration) {
-        crash_point::pass("before call of", "charge state");
-        let known = gateway.charge_state(reference).await;
-        crash_point::pass("after call of", "charge state");
-        let state = match known {
-            Ok(Some(ChargeState::Processing)) if age < GIVEN_UP_AFTER => return,
-            Ok(None | Some(ChargeState::Processing)) => void(gateway, reference).await,
-            Ok(Some(state)) => Ok(state),
-            Err(error) => Err(error),
-        };
-        let settled = match state {
-            Ok(state) => self
-                .settle(reference, state)
-                .await
-                .map_err(|error| error.to_string()),
-            Err(error) => Err(error.to_string()),
-        };
-        if let Err(error) = settled {
-            tracing::warn!(%reference, error, "asking about a charge");
-        }
-    }
-
-    /// Pays back what is to be paid back from this charge. What fails is tried again by [`Shop::resolve_unknown`].
-    pub(super) async fn pay_back(&self, charge: Uuid) {
-        let Ok(gateway) = self.gateway() else {
-            return;
-        };
-        match settlement::pending_refunds(self.db.reader(), charge).await {
-            Ok(refunds) => {
-                for refund in refunds {
-                    self.pay_back_one(&*gateway, refund).await;
-                }
-            }
-            Err(error) => tracing::warn!(%charge, %error, "looking for refunds"),
-        }
-    }
-
-    async fn pay_back_one(&self, gateway: &dyn PaymentGateway, refund: Uuid) {
-        let done = match self.refund_request(refund).await {
-            Ok(Some(request)) => self.ask_for_refund(gateway, &request).await,
-            Ok(None) => Ok(()),
-            Err(error) => Err(error.to_string()),
-        };
-        if let Err(error) = done {
-            tracing::warn!(%refund, error, "a refund is to be tried again");
-        }
-    }
-
-    async fn ask_for_refund(
-        &self,
-        gateway: &dyn PaymentGateway,
-        request: &RefundRequest,
-    ) -> Result<(), String> {
-        crash_point::pass("before call of", "refund");
-        let answer = gateway.refund(request).await;
-        crash_point::pass("after call of", "refund");
-        match answer {
-            Ok(RefundState::Succeeded) => {
-                let reference = request.reference;
-                txn::run_for_result(&self.db, self.policy("settle refund"), move |work| {
-                    Box::pin(settlement::refund_succeeded(work, reference))
-                })
-                .await
-                .map_err(|error| error.to_string())
-            }
-            Ok(RefundState::Processing) => Ok(()),
-            Err(error) => Err(error.to_string()),
-        }
-    }
-
-    async fn refund_request(&self, refund: Uuid) -> Result<Option<RefundRequest>, DbErr> {
-        settlement::refund_request(self.db.reader(), refund).await
-    }
-}
-
-async fn void(gateway: &dyn PaymentGateway, reference: Uuid) -> Result<ChargeState, GatewayError> {
-    crash_point::pass("before call of", "void");
-    let answer = gateway.void(reference).await;
-    crash_point::pass("after call of", "void");
-    answer
 }
 
 /// Notes the event; false if it was known.

@@ -19,7 +19,7 @@ use crate::{
         locks,
         txn::{self, Abort, TxnError, Work},
     },
-    model::{FieldError, OrderStatus, Quantity, ShopError},
+    model::{OrderStatus, Quantity, ShopError},
     shop::{Shop, catalog},
 };
 
@@ -73,10 +73,16 @@ impl Shop {
             || reason.chars().count() > REASON_LEN_MAX
             || reason.chars().any(char::is_control)
         {
-            return Err(field("reason", "A reason of at most 200 characters."));
+            return Err(ShopError::field_invalid(
+                "reason",
+                "A reason of at most 200 characters.",
+            ));
         }
         if !(0..=COUNT_MAX).contains(&counted) {
-            return Err(field("counted", "A whole number from 0 to 1,000,000."));
+            return Err(ShopError::field_invalid(
+                "counted",
+                "A whole number from 0 to 1,000,000.",
+            ));
         }
         self.in_stockroom("stock-take", claim, move |work, shop| {
             let reason = reason.clone();
@@ -304,11 +310,4 @@ async fn serve(work: &Work, shop: &Shop, waiting: &[Waiting]) -> Result<u64, Abo
         served += 1;
     }
     Ok(served)
-}
-
-fn field(name: &str, message: &str) -> ShopError {
-    ShopError::FieldsInvalid(vec![FieldError {
-        field: name.to_owned(),
-        message: message.to_owned(),
-    }])
 }

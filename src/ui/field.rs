@@ -28,6 +28,12 @@ impl FieldKind {
         autocomplete: "off",
         keyboard: "numeric",
     };
+
+    /// A number that may have a fraction, as text: a browser would not take every way to write one.
+    pub const DECIMAL: Self = Self {
+        keyboard: "decimal",
+        ..Self::text("off")
+    };
 }
 
 /// A field. `error` is a sentence or nothing; `width` one of `half`, `third`, `two-thirds` or nothing.

@@ -1,18 +1,11 @@
 //! The first buyers of a lane, a row each: when they came, what they waited for, when they were done.
 
+mod scale;
+
 use leptos::prelude::*;
 
-use crate::model::waterfall::{Outcome, Part, Precision, Row, Span, Waterfall};
-
-const LEFT: f64 = 76.0;
-const RIGHT: f64 = 690.0;
-const TOP: f64 = 34.0;
-const ROW: f64 = 16.0;
-const BAR: f64 = 11.0;
-/// A part shorter than this would not be seen.
-const WIDTH_MIN: f64 = 0.8;
-/// On a narrow screen only every so manieth row has its label.
-const LABEL_EVERY: usize = 5;
+use self::scale::Scale;
+use crate::model::waterfall::{Outcome, Part, Precision, Row, Waterfall};
 
 /// What fills a part: a colour and a texture.
 const fn pattern(part: Part) -> (&'static str, &'static str) {
@@ -188,134 +181,4 @@ fn mark(outcome: Outcome, x: f64, y: f64) -> impl IntoView {
         Outcome::Open => ("fall__open", "M-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0-7 0z"),
     };
     view! { <path class=class transform=format!("translate({x:.1} {y:.1})") d=outline></path> }
-}
-
-struct Scale {
-    span_ms: f64,
-    rows: usize,
-}
-
-impl Scale {
-    fn of(waterfall: &Waterfall) -> Self {
-        let ends = waterfall
-            .rows
-            .iter()
-            .map(|row| row.start_ms + row.latency_ms);
-        Self {
-            span_ms: ends.fold(1.0, f64::max),
-            rows: waterfall.rows.len(),
-        }
-    }
-
-    fn x(&self, ms: f64) -> f64 {
-        LEFT + (RIGHT - LEFT) * (ms / self.span_ms).clamp(0.0, 1.0)
-    }
-
-    #[expect(clippy::cast_precision_loss, reason = "a few dozen rows")]
-    fn y(&self, row: usize) -> f64 {
-        TOP + ROW * row as f64
-    }
-
-    fn height(&self) -> f64 {
-        self.y(self.rows) + 34.0
-    }
-
-    /// The round distance between two ticks that leaves at most seven of them.
-    fn tick_ms(&self) -> f64 {
-        let mut power = 1.0;
-        loop {
-            for step in [1.0, 2.0, 5.0] {
-                if self.span_ms / (step * power) <= 7.0 {
-                    return step * power;
-                }
-            }
-            power *= 10.0;
-        }
-    }
-
-    fn grid(&self) -> impl IntoView + use<> {
-        let (bottom, step) = (self.y(self.rows) + 2.0, self.tick_ms());
-        let ticks = (0..8_u32)
-            .map(|tick| (tick, f64::from(tick) * step))
-            .filter(|(_, at)| *at <= self.span_ms)
-            .map(|(tick, at)| {
-                let x = self.x(at);
-                let class = if tick % 2 == 1 {
-                    "n-mid tick-minor"
-                } else {
-                    "n-mid"
-                };
-                let text = if tick == 0 {
-                    "0 ms".to_owned()
-                } else {
-                    at.to_string()
-                };
-                view! {
-                    <line class="grid-line" x1=x y1=TOP x2=x y2=bottom></line>
-                    <text class=class x=x y=bottom + 22.0>{text}</text>
-                }
-            })
-            .collect_view();
-        view! { {ticks} <line class="axis" x1=LEFT y1=bottom x2=RIGHT y2=bottom></line> }
-    }
-
-    fn row(&self, at: usize, row: &Row) -> impl IntoView + use<> {
-        let (top, middle) = (self.y(at), self.y(at) + ROW / 2.0);
-        let (from, to) = (self.x(row.start_ms), self.x(row.start_ms + row.latency_ms));
-        let class = if at.is_multiple_of(LABEL_EVERY) {
-            "n-end"
-        } else {
-            "n-end tick-minor"
-        };
-        let whole = (row.precision == Precision::Whole).then(|| {
-            let width = (to - from).max(WIDTH_MIN);
-            view! { <rect class="fall fall--whole" x=from y=top + 2.5 width=width height=BAR></rect> }
-        });
-        let spans = row.spans.iter().map(|span| self.span(row, *span, top));
-        let spans = spans.collect_view();
-        let retries = (row.retries > 0).then(|| {
-            let text = if row.retries == 1 { "1 retry".to_owned() } else { format!("{} retries", row.retries) };
-            view! { <text class="fall__retries tick-minor" x=to + 17.0 y=middle + 4.0>{text}</text> }
-        });
-        view! {
-            <text class=class x=LEFT - 10.0 y=middle + 4.5>{row.buyer + 1}</text>
-            <line class="fall__whole" x1=from y1=middle x2=to y2=middle></line>
-            {whole}
-            {spans}
-            {mark(row.outcome, to + 8.0, middle)}
-            {retries}
-        }
-    }
-
-    fn span(&self, row: &Row, span: Span, top: f64) -> impl IntoView + use<> {
-        let from = self.x(row.start_ms + span.from_ms);
-        let width = self.x(row.start_ms + span.to_ms) - from;
-        // What took no time is not drawn; what took little is drawn as little.
-        (span.to_ms > span.from_ms).then(|| {
-            let width = width.max(WIDTH_MIN);
-            view! { <rect class="fall" x=from y=top + 2.5 width=width height=BAR fill=fill(span.part)></rect> }
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tick_is_round_and_there_are_few() {
-        for (span_ms, tick_ms) in [
-            (1.0, 1.0),
-            (7.0, 1.0),
-            (7.1, 2.0),
-            (60.0, 10.0),
-            (5_600.0, 1_000.0),
-        ] {
-            let scale = Scale { span_ms, rows: 1 };
-            assert!(
-                (scale.tick_ms() - tick_ms).abs() < f64::EPSILON,
-                "{span_ms}"
-            );
-        }
-    }
 }

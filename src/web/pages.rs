@@ -13,6 +13,7 @@ mod not_found;
 mod order;
 mod present;
 mod product;
+mod refill;
 
 pub use cart::CartPage;
 pub use catalog::CatalogPage;

@@ -257,10 +257,7 @@ struct Parser {
 
 impl Parser {
     fn refuse(&mut self, field: &str, message: &str) {
-        self.errors.push(FieldError {
-            field: field.to_owned(),
-            message: message.to_owned(),
-        });
+        self.errors.push(FieldError::new(field, message));
     }
 
     fn whole(&mut self, field: &str, typed: &str) -> Option<u64> {

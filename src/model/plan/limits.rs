@@ -43,10 +43,7 @@ impl Refusals {
     /// Notes a sentence about `field`, unless all is well with it.
     fn unless(&mut self, well: bool, field: &str, message: impl FnOnce() -> String) {
         if !well {
-            self.0.push(FieldError {
-                field: field.to_owned(),
-                message: message(),
-            });
+            self.0.push(FieldError::new(field, message()));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The figures that are compared, and what a change of one means.
 
+use self::Better::{Higher, Lower, Neither};
 use crate::model::Verdict;
 
 /// Which way is better.
@@ -41,56 +42,28 @@ const fn figure(
     reason = "units and calls are far below 2^52"
 )]
 pub const FIGURES: &[Figure] = &[
-    figure("Oversold", "", Better::Lower, |verdict| {
-        verdict.oversold as f64
+    figure("Oversold", "", Lower, |v| v.oversold as f64),
+    figure("Undersold", "", Lower, |v| v.undersold as f64),
+    figure("Sold", "", Neither, |v| v.sold as f64),
+    figure("Remaining", "", Neither, |v| v.remaining as f64),
+    figure("Rejected", "", Neither, |v| v.rejected as f64),
+    figure("Failed", "", Lower, |v| v.failed as f64),
+    figure("Retries", "", Lower, |v| v.retries as f64),
+    figure("To the row lock", "", Lower, |v| v.fallbacks as f64),
+    figure("Orders per second", "", Higher, |v| v.orders_per_second),
+    figure("Elapsed", "ms", Lower, |v| v.elapsed_ms as f64),
+    figure("Latency p50", "ms", Lower, |v| v.latency_ms.p50),
+    figure("Latency p95", "ms", Lower, |v| v.latency_ms.p95),
+    figure("Latency p99", "ms", Lower, |v| v.latency_ms.p99),
+    figure("Longest", "ms", Lower, |v| v.latency_ms.max),
+    figure("Wait for a connection", "ms", Lower, |v| {
+        v.time_split_ms.pool_wait
     }),
-    figure("Undersold", "", Better::Lower, |verdict| {
-        verdict.undersold as f64
+    figure("Wait for the lock", "ms", Lower, |v| {
+        v.time_split_ms.lock_wait
     }),
-    figure("Sold", "", Better::Neither, |verdict| verdict.sold as f64),
-    figure("Remaining", "", Better::Neither, |verdict| {
-        verdict.remaining as f64
-    }),
-    figure("Rejected", "", Better::Neither, |verdict| {
-        verdict.rejected as f64
-    }),
-    figure("Failed", "", Better::Lower, |verdict| verdict.failed as f64),
-    figure("Retries", "", Better::Lower, |verdict| {
-        verdict.retries as f64
-    }),
-    figure("To the row lock", "", Better::Lower, |verdict| {
-        verdict.fallbacks as f64
-    }),
-    figure("Orders per second", "", Better::Higher, |verdict| {
-        verdict.orders_per_second
-    }),
-    figure("Elapsed", "ms", Better::Lower, |verdict| {
-        verdict.elapsed_ms as f64
-    }),
-    figure("Latency p50", "ms", Better::Lower, |verdict| {
-        verdict.latency_ms.p50
-    }),
-    figure("Latency p95", "ms", Better::Lower, |verdict| {
-        verdict.latency_ms.p95
-    }),
-    figure("Latency p99", "ms", Better::Lower, |verdict| {
-        verdict.latency_ms.p99
-    }),
-    figure("Longest", "ms", Better::Lower, |verdict| {
-        verdict.latency_ms.max
-    }),
-    figure("Wait for a connection", "ms", Better::Lower, |verdict| {
-        verdict.time_split_ms.pool_wait
-    }),
-    figure("Wait for the lock", "ms", Better::Lower, |verdict| {
-        verdict.time_split_ms.lock_wait
-    }),
-    figure("Execute", "ms", Better::Lower, |verdict| {
-        verdict.time_split_ms.execute
-    }),
-    figure("Commit", "ms", Better::Lower, |verdict| {
-        verdict.time_split_ms.commit
-    }),
+    figure("Execute", "ms", Lower, |v| v.time_split_ms.execute),
+    figure("Commit", "ms", Lower, |v| v.time_split_ms.commit),
 ];
 
 /// From one run to another.
@@ -113,9 +86,9 @@ impl Change {
             percent: (before.abs() > f64::EPSILON).then(|| difference / before.abs() * 100.0),
             is_better: match better {
                 _ if is_same => None,
-                Better::Neither => None,
-                Better::Lower => Some(difference < 0.0),
-                Better::Higher => Some(difference > 0.0),
+                Neither => None,
+                Lower => Some(difference < 0.0),
+                Higher => Some(difference > 0.0),
             },
         }
     }
@@ -128,12 +101,12 @@ mod tests {
     #[test]
     fn a_change_is_better_in_the_figures_own_direction() {
         for (before, now, better, percent, is_better) in [
-            (10.0, 5.0, Better::Lower, Some(-50.0), Some(true)),
-            (10.0, 5.0, Better::Higher, Some(-50.0), Some(false)),
-            (10.0, 5.0, Better::Neither, Some(-50.0), None),
-            (0.0, 5.0, Better::Lower, None, Some(false)),
-            (5.0, 5.0, Better::Lower, Some(0.0), None),
-            (-5.0, 0.0, Better::Higher, Some(100.0), Some(true)),
+            (10.0, 5.0, Lower, Some(-50.0), Some(true)),
+            (10.0, 5.0, Higher, Some(-50.0), Some(false)),
+            (10.0, 5.0, Neither, Some(-50.0), None),
+            (0.0, 5.0, Lower, None, Some(false)),
+            (5.0, 5.0, Lower, Some(0.0), None),
+            (-5.0, 0.0, Higher, Some(100.0), Some(true)),
         ] {
             let change = Change::between(before, now, better);
             assert_eq!(

@@ -10,23 +10,24 @@ use sea_orm::{
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{from_json, to_json};
+use super::{
+    from_json,
+    opening::{self, PrivateProduct},
+    to_json,
+};
 use crate::{
     db::{
         Db, dialect,
-        entity::{product, simulation_lane, simulation_run},
+        entity::{simulation_lane, simulation_run},
         txn::{self, Abort, Policy, TxnError, Work},
     },
-    model::{Currency, LessonKey, LessonResult, LessonRun, RunState, ShopError, StrategyKey},
+    model::{LessonKey, LessonResult, LessonRun, RunState, ShopError, StrategyKey},
     shop::{
-        catalog,
         idempotency::{self, Claim},
-        inventory::layout,
+        moment,
     },
 };
 
-/// Price of a unit on a lesson's shelf.
-const SHELF_PRICE_CENTS: i64 = 1_000;
 /// The plans of lessons, as `LIKE` has them: pages about simulations leave them out.
 pub(super) const LESSON_PLANS: &str = "{\"lesson\"%";
 /// What the discount code of a lesson begins with; the id of its lane follows.
@@ -66,20 +67,8 @@ pub async fn open_lesson(
             if known.is_some() {
                 return Ok(LessonOpening::Known);
             }
-            let run = simulation_run::ActiveModel {
-                id: Set(Uuid::now_v7()),
-                state: Set(RunState::Running.as_str().to_owned()),
-                plan: Set(plan_of(lesson)?),
-                verdict: NotSet,
-                wish: NotSet,
-                events: NotSet,
-                failure: NotSet,
-                started_at: NotSet,
-                beat_at: NotSet,
-                ended_at: NotSet,
-            }
-            .insert(work.connection())
-            .await?;
+            let state = RunState::Running.as_str();
+            let run = opening::insert_run(work, plan_of(lesson)?, state).await?;
             idempotency::record(work, claim.as_ref(), &run.id).await?;
             Ok(LessonOpening::New(run.id))
         })
@@ -138,7 +127,7 @@ pub async fn last_lessons(db: &Db) -> Result<Vec<LessonRun>, ShopError> {
         });
         lessons.extend(kept.map(|(started_at, result)| LessonRun {
             lesson,
-            played_at: catalog::in_utc(started_at),
+            played_at: moment::in_utc(started_at),
             result,
         }));
     }
@@ -191,37 +180,22 @@ async fn add_shelf_in_txn(
     }
     .insert(work.connection())
     .await?;
-    let product = product::ActiveModel {
-        id: NotSet,
-        slug: Set(format!("lane-{}", lane.id)),
-        name: Set(new.name.to_owned()),
-        description: Set(format!("A private product of the lesson {lesson}.")),
-        category: Set("Workbench".to_owned()),
-        artwork: Set("artwork/flash-sale-smartphone.svg".to_owned()),
-        price_cents: Set(SHELF_PRICE_CENTS),
-        currency: Set(Currency::EUR.code().to_owned()),
-        per_customer_limit: NotSet,
-        sale_starts_at: NotSet,
-        sale_ends_at: NotSet,
-        lane_id: Set(Some(lane.id)),
-    }
-    .insert(work.connection())
-    .await?;
     // Either has the plain row; only the exhibit's has no constraints.
     let strategy = if new.guarded {
         StrategyKey::RowLock
     } else {
         StrategyKey::Unguarded
     };
-    layout::lay_out(work, product.id, new.units.into(), strategy).await?;
-    simulation_lane::Entity::update_many()
-        .col_expr(simulation_lane::Column::ProductId, Expr::value(product.id))
-        .filter(simulation_lane::Column::Id.eq(lane.id))
-        .exec(work.connection())
-        .await?;
+    let product = PrivateProduct {
+        name: new.name.to_owned(),
+        description: format!("A private product of the lesson {lesson}."),
+        units: new.units,
+        strategy,
+    };
+    let (product_id, _) = opening::private_product(work, lane.id, product).await?;
     Ok(Shelf {
         lane_id: lane.id,
-        product_id: product.id,
+        product_id,
     })
 }
 

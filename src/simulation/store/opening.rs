@@ -3,7 +3,7 @@
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{NotSet, Set},
-    ColumnTrait, EntityTrait, QueryFilter,
+    ColumnTrait, DbErr, EntityTrait, QueryFilter,
     sea_query::Expr,
 };
 use uuid::Uuid;
@@ -20,11 +20,12 @@ use crate::{
         catalog,
         idempotency::{self, Claim},
         inventory::layout,
+        moment,
     },
 };
 
-/// Price of a unit on a private lane.
-const LANE_PRICE_CENTS: i64 = 1_000;
+/// Price of a unit of a private product.
+const PRICE_CENTS: i64 = 1_000;
 
 /// What came of asking for a run.
 #[derive(Clone, Debug)]
@@ -84,10 +85,28 @@ pub(super) async fn open_in_txn(
     plan: &SimulationPlan,
     state: &str,
 ) -> Result<OpenedRun, Abort> {
-    let run = simulation_run::ActiveModel {
+    let run = insert_run(work, to_json(plan)?, state).await?;
+    let mut lanes = Vec::with_capacity(plan.strategies.len());
+    for strategy in &plan.strategies {
+        lanes.push(open_lane(work, plan, run.id, *strategy).await?);
+    }
+    Ok(OpenedRun {
+        id: run.id,
+        started_at: moment::in_utc(run.started_at),
+        lanes,
+    })
+}
+
+/// Writes a run that begins now, with its plan as JSON.
+pub(super) async fn insert_run(
+    work: &Work,
+    plan: String,
+    state: &str,
+) -> Result<simulation_run::Model, DbErr> {
+    simulation_run::ActiveModel {
         id: Set(Uuid::now_v7()),
         state: Set(state.to_owned()),
-        plan: Set(to_json(plan)?),
+        plan: Set(plan),
         verdict: NotSet,
         wish: NotSet,
         events: NotSet,
@@ -97,16 +116,7 @@ pub(super) async fn open_in_txn(
         ended_at: NotSet,
     }
     .insert(work.connection())
-    .await?;
-    let mut lanes = Vec::with_capacity(plan.strategies.len());
-    for strategy in &plan.strategies {
-        lanes.push(open_lane(work, plan, run.id, *strategy).await?);
-    }
-    Ok(OpenedRun {
-        id: run.id,
-        started_at: catalog::in_utc(run.started_at),
-        lanes,
-    })
+    .await
 }
 
 async fn open_lane(
@@ -125,7 +135,15 @@ async fn open_lane(
     .await?;
     let (product_id, product_name) = match plan.product_id {
         Some(id) => shop_product(work, id).await?,
-        None => private_product(work, strategy, plan.stock, lane.id).await?,
+        None => {
+            let new = PrivateProduct {
+                name: format!("Lane {}", lane.id),
+                description: format!("A private product of the workbench, sold by {strategy}."),
+                units: plan.stock,
+                strategy,
+            };
+            private_product(work, lane.id, new).await?
+        }
     };
     Ok(OpenedLane {
         id: lane.id,
@@ -143,22 +161,28 @@ async fn shop_product(work: &Work, id: i64) -> Result<(i64, String), Abort> {
     Ok((id, offer.name))
 }
 
-async fn private_product(
+/// A product that one lane alone sells, and how its stock is laid out.
+pub(super) struct PrivateProduct {
+    pub name: String,
+    pub description: String,
+    pub units: u32,
+    pub strategy: StrategyKey,
+}
+
+/// Makes the product of a lane that has none yet. Returns its id and its name.
+pub(super) async fn private_product(
     work: &Work,
-    strategy: StrategyKey,
-    stock: u32,
     lane_id: i64,
+    new: PrivateProduct,
 ) -> Result<(i64, String), Abort> {
     let product = product::ActiveModel {
         id: NotSet,
         slug: Set(format!("lane-{lane_id}")),
-        name: Set(format!("Lane {lane_id}")),
-        description: Set(format!(
-            "A private product of the workbench, sold by {strategy}."
-        )),
+        name: Set(new.name),
+        description: Set(new.description),
         category: Set("Workbench".to_owned()),
         artwork: Set("artwork/flash-sale-smartphone.svg".to_owned()),
-        price_cents: Set(LANE_PRICE_CENTS),
+        price_cents: Set(PRICE_CENTS),
         currency: Set(Currency::EUR.code().to_owned()),
         per_customer_limit: NotSet,
         sale_starts_at: NotSet,
@@ -167,7 +191,7 @@ async fn private_product(
     }
     .insert(work.connection())
     .await?;
-    layout::lay_out(work, product.id, stock.into(), strategy).await?;
+    layout::lay_out(work, product.id, new.units.into(), new.strategy).await?;
     simulation_lane::Entity::update_many()
         .col_expr(simulation_lane::Column::ProductId, Expr::value(product.id))
         .filter(simulation_lane::Column::Id.eq(lane_id))

@@ -15,7 +15,7 @@ use crate::{
     model::ShopError,
     shop::{
         audit::{self, AuditReport},
-        catalog,
+        moment,
     },
     simulation::certificate::{Answered, Audited, Certificate, Evidence, Question},
 };
@@ -123,7 +123,7 @@ async fn evidence(work: &Work, lane: &simulation_lane::Model) -> Result<Option<E
     Ok(Some(Evidence {
         product_name: product.name,
         is_private: product.lane_id.is_some(),
-        at: catalog::in_utc(dialect::now(work.connection()).await?),
+        at: moment::in_utc(dialect::now(work.connection()).await?),
         answers,
     }))
 }

@@ -15,7 +15,7 @@ use crate::{
         LaneSnapshot, LatencyMs, RunSnapshot, RunState, RunVerdict, RunWish, Sample, ShopError,
         SimulationPlan, Verdict,
     },
-    shop::catalog,
+    shop::moment,
 };
 
 /// What a run stored: the verdicts of its lanes, or the one verdict of a run from before there were lanes.
@@ -126,7 +126,7 @@ pub(super) fn snapshot(run: simulation_run::Model) -> Result<RunSnapshot, DbErr>
             .transpose()?
             .unwrap_or_default(),
         paused_ms: 0,
-        started_at: catalog::in_utc(run.started_at),
+        started_at: moment::in_utc(run.started_at),
         passed,
         failure: run.failure,
     })

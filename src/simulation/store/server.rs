@@ -3,7 +3,7 @@
 use crate::{
     db::{Db, dialect, txn},
     model::ShopError,
-    shop::catalog,
+    shop::moment,
 };
 
 /// The server that a measurement ran on.
@@ -27,6 +27,6 @@ pub async fn server(db: &Db) -> Result<DatabaseServer, ShopError> {
     Ok(DatabaseServer {
         version: server.version,
         fsync: server.fsync,
-        now: catalog::in_utc(server.now),
+        now: moment::in_utc(server.now),
     })
 }

@@ -6,9 +6,7 @@ use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha12Rng;
 use serde::Serialize;
 
-use crate::model::{
-    FieldError, Quantity, ShopError, SimulationPlan, StrategyKey, plan::Quantities,
-};
+use crate::model::{Quantity, ShopError, SimulationPlan, StrategyKey, plan::Quantities};
 
 /// The most repeats of one sweep.
 pub const REPEAT_MAX: u32 = 100;
@@ -72,19 +70,19 @@ impl SweepPlan {
         });
         let cells = self.cells();
         if cells.is_empty() {
-            return Err(refusal(
+            return Err(ShopError::field_invalid(
                 "strategies",
-                "Name at least one of each: strategy, buyers, stock.".to_owned(),
+                "Name at least one of each: strategy, buyers, stock.",
             ));
         }
         if !(1..=REPEAT_MAX).contains(&self.repeat) {
-            return Err(refusal(
+            return Err(ShopError::field_invalid(
                 "repeat",
                 format!("Repeats must be from 1 to {REPEAT_MAX}."),
             ));
         }
         if cells.len() * self.repeat as usize > RUNS_MAX {
-            return Err(refusal(
+            return Err(ShopError::field_invalid(
                 "repeat",
                 format!("A sweep must not have more than {RUNS_MAX} runs."),
             ));
@@ -135,13 +133,6 @@ impl SweepPlan {
             ..SimulationPlan::preset()
         }
     }
-}
-
-fn refusal(field: &str, message: String) -> ShopError {
-    ShopError::FieldsInvalid(vec![FieldError {
-        field: field.to_owned(),
-        message,
-    }])
 }
 
 #[cfg(test)]

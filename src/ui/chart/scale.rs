@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::model::LaneSnapshot;
+use crate::{model::LaneSnapshot, ui::time_axis};
 
 const LEFT: f64 = 64.0;
 const RIGHT: f64 = 744.0;
@@ -21,11 +21,11 @@ pub struct Scale {
 }
 
 impl Scale {
+    /// One that holds all points of all lanes, and their units sold if `with_sold`.
     #[expect(
         clippy::cast_precision_loss,
         reason = "units and calls are far below 2^52"
     )]
-    /// One that holds all points of all lanes, and their units sold if `with_sold`.
     pub fn of(lanes: &[LaneSnapshot], each: u32, with_sold: bool) -> Self {
         let span_ms = lanes.iter().map(|lane| lane.last().elapsed_ms).max();
         let units = lanes.iter().flat_map(|lane| {
@@ -51,15 +51,7 @@ impl Scale {
 
     /// The round distance between two ticks that leaves at most eight of them.
     fn tick_ms(&self) -> u64 {
-        let mut power = 1;
-        loop {
-            for step in [1, 2, 5] {
-                if self.span_ms / (step * power) <= 7 {
-                    return step * power;
-                }
-            }
-            power *= 10;
-        }
+        time_axis::round_step_ms(|step| self.span_ms / step <= 7)
     }
 
     /// Of a number of units.
@@ -86,22 +78,9 @@ impl Scale {
             .map(|value| row(self.units(value), value))
             .chain(calls.map(|value| row(self.calls(value), value)))
             .collect_view();
-        let step = self.tick_ms();
-        let ticks = (0..=self.span_ms / step)
-            .map(|i| {
-                let at = step * i;
-                let class = if i % 2 == 1 {
-                    "n-mid tick-minor"
-                } else {
-                    "n-mid"
-                };
-                let text = if at == 0 {
-                    "0 ms".to_owned()
-                } else {
-                    at.to_string()
-                };
-                view! { <text class=class x=self.x(at) y="394">{text}</text> }
-            })
+        let ticks = time_axis::ticks(self.tick_ms())
+            .take_while(|tick| tick.at_ms <= self.span_ms)
+            .map(|tick| view! { <text class=tick.class x=self.x(tick.at_ms) y="394">{tick.text}</text> })
             .collect_view();
         view! {
             {rows}

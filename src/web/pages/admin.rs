@@ -17,6 +17,7 @@ mod simulations;
 mod stepper;
 mod stepper_session;
 mod stock;
+mod story_head;
 mod strategy;
 
 pub use certificate::CertificatePage;

@@ -2,7 +2,10 @@
 
 use leptos::prelude::*;
 
-use super::frame::{Bundle, Page, framed};
+use super::{
+    frame::{Bundle, Page, framed},
+    refill,
+};
 use crate::{
     ui::{
         field::{Field, FieldKind},
@@ -23,13 +26,7 @@ pub fn FindOrderPage() -> impl IntoView {
 
 #[component]
 fn FindOrderView(notice: Option<Notice>) -> impl IntoView {
-    let typed = |field: &str| {
-        let notice = notice.as_ref();
-        notice
-            .and_then(|notice| notice.typed(field))
-            .unwrap_or_default()
-            .to_owned()
-    };
+    let typed = |field| refill::typed(notice.as_ref(), field, "");
     let (number, email) = (typed("number"), typed("email"));
     view! {
         <main class="page page--narrow" id="main" tabindex="-1">

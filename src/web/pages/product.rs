@@ -6,6 +6,7 @@ use leptos_router::hooks::use_params_map;
 use super::{
     form_key::FormKey,
     frame::{Bundle, Page, framed},
+    refill,
 };
 use crate::{
     islands::shop::{BuyButtons, LiveStock, StockLine},
@@ -35,11 +36,7 @@ fn ProductView(product: Product, notice: Option<Notice>) -> impl IntoView {
     let category: String =
         url::form_urlencoded::byte_serialize(product.category.as_bytes()).collect();
     let problem = notice.as_ref().map(|notice| notice.error.to_string());
-    let typed = notice
-        .as_ref()
-        .and_then(|notice| notice.typed("quantity"))
-        .unwrap_or("1")
-        .to_owned();
+    let typed = refill::typed(notice.as_ref(), "quantity", "1");
     view! {
         <main class="page" id="main" tabindex="-1">
             <nav class="crumbs" aria-label="Breadcrumb">

@@ -4,7 +4,6 @@ use leptos::prelude::*;
 
 use super::Subnav;
 use crate::{
-    model::ShopError,
     shop::discounts::CodeView,
     ui::{
         field::{Field, FieldKind},
@@ -14,6 +13,7 @@ use crate::{
         pages::{
             form_key::FormKey,
             frame::{Bundle, Page, framed},
+            refill,
         },
         session::Notice,
     },
@@ -100,16 +100,9 @@ fn CodesTable(codes: Vec<CodeView>) -> impl IntoView {
 
 #[component]
 fn NewCodeForm(notice: Option<Notice>) -> impl IntoView {
-    let typed = |field: &str, otherwise: &str| {
-        let typed = notice.as_ref().and_then(|notice| notice.typed(field));
-        typed.unwrap_or(otherwise).to_owned()
-    };
-    let error = notice.as_ref().map(|notice| &notice.error);
-    let about = |field| {
-        error
-            .and_then(|error: &ShopError| error.about_field(field))
-            .map(ToOwned::to_owned)
-    };
+    let notice = notice.as_ref();
+    let typed = |field, otherwise| refill::typed(notice, field, otherwise);
+    let about = |field| refill::error(notice, field);
     let is_amount = typed("kind", "percent") == "amount";
     let moment = FieldKind {
         input: "datetime-local",
@@ -128,8 +121,8 @@ fn NewCodeForm(notice: Option<Notice>) -> impl IntoView {
                         <option value="amount" selected=is_amount>"A fixed amount in euros"</option>
                     </select>
                 </div>
-                <Field name="value" label="Takes off" kind=FieldKind { keyboard: "decimal", ..FieldKind::text("off") } value=typed("value", "10") error=about("value") width="half"/>
-                <Field name="min_subtotal" label="For orders from (€)" kind=FieldKind { keyboard: "decimal", ..FieldKind::text("off") } value=typed("min_subtotal", "0") error=about("min_subtotal") width="half"/>
+                <Field name="value" label="Takes off" kind=FieldKind::DECIMAL value=typed("value", "10") error=about("value") width="half"/>
+                <Field name="min_subtotal" label="For orders from (€)" kind=FieldKind::DECIMAL value=typed("min_subtotal", "0") error=about("min_subtotal") width="half"/>
                 <Field name="starts_at" label="Valid from (UTC)" kind=moment value=typed("starts_at", "") error=about("starts_at") hint="Empty: from now on." width="half" optional=true/>
                 <Field name="ends_at" label="Valid until (UTC)" kind=moment value=typed("ends_at", "") error=about("ends_at") hint="Empty: for ever." width="half" optional=true/>
                 <Field name="uses_max" label="Uses in all" kind=FieldKind::NUMBER value=typed("uses_max", "100") error=about("uses_max") min=Some(1) width="half"/>

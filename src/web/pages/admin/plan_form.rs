@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use self::Takes::{Limit, Number, Percent};
 use crate::{
     islands::workbench::keys::Key,
     model::{
@@ -13,7 +14,10 @@ use crate::{
         quantity::QUANTITY_MAX,
     },
     ui::field::{Field, FieldKind},
-    web::{pages::form_key::FormKey, session::Notice},
+    web::{
+        pages::{form_key::FormKey, refill},
+        session::Notice,
+    },
 };
 
 /// Fields that stand in the open; a plan that differs elsewhere opens the rest.
@@ -45,8 +49,7 @@ impl Typed {
     }
 
     fn error(&self, field: &str) -> Option<String> {
-        let error = &self.notice.as_ref()?.error;
-        error.about_field(field).map(ToOwned::to_owned)
+        refill::error(self.notice.as_ref(), field)
     }
 
     fn beyond_basics(&self) -> bool {
@@ -57,62 +60,40 @@ impl Typed {
             || self.error("faults").is_some()
     }
 
-    /// A number that must be there.
-    fn number(
+    fn field(
         &self,
         name: &'static str,
         label: &'static str,
         hint: &'static str,
-        (min, max): (u64, u64),
+        takes: Takes,
     ) -> AnyView {
-        view! {
-            <Field
-                name label hint
-                kind=FieldKind::NUMBER
-                value=self.value(name)
-                error=self.error(name)
-                width="third"
-                min=Some(min)
-                max=Some(max)
-            />
-        }
-        .into_any()
-    }
-
-    /// A number that may be left out.
-    fn limit(&self, name: &'static str, label: &'static str, hint: &'static str) -> AnyView {
-        view! {
-            <Field
-                name label hint
-                kind=FieldKind::NUMBER
-                value=self.value(name)
-                error=self.error(name)
-                width="third"
-                min=Some(0)
-                max=Some(u64::from(u32::MAX))
-                optional=true
-            />
-        }
-        .into_any()
-    }
-
-    /// A percentage that may be left out.
-    fn share(&self, name: &'static str, label: &'static str, hint: &'static str) -> AnyView {
-        let kind = FieldKind {
-            keyboard: "decimal",
-            ..FieldKind::text("off")
+        let (kind, range, optional) = match takes {
+            Number(min, max) => (FieldKind::NUMBER, Some((min, max)), false),
+            Limit => (FieldKind::NUMBER, Some((0, u32::MAX.into())), true),
+            Percent => (FieldKind::DECIMAL, None, true),
         };
         view! {
             <Field
-                name label hint kind
+                name label hint kind optional
                 value=self.value(name)
                 error=self.error(name)
                 width="third"
-                optional=true
+                min=range.map(|(min, _)| min)
+                max=range.map(|(_, max)| max)
             />
         }
         .into_any()
     }
+}
+
+/// What a field takes.
+enum Takes {
+    /// From the first to the second; it must be there.
+    Number(u64, u64),
+    /// A number that may be left out.
+    Limit,
+    /// One that may be left out.
+    Percent,
 }
 
 /// The whole form.
@@ -127,8 +108,8 @@ pub fn PlanFields(products: Vec<Product>, form: PlanForm, notice: Option<Notice>
             <div class="fields">
                 <TargetSelect products target=typed.value("target")/>
                 <StrategyBoxes strategies=typed.value("strategies") error=typed.error("strategy")/>
-                {typed.number("buyers", "Buyers", "", (1, BUYERS_MAX.into()))}
-                {typed.number("stock", "Stock", "Private lane only.", (0, STOCK_MAX.into()))}
+                {typed.field("buyers", "Buyers", "", Number(1, BUYERS_MAX.into()))}
+                {typed.field("stock", "Stock", "Private lane only.", Number(0, STOCK_MAX.into()))}
                 <Field
                     name="quantity"
                     label="Units for each attempt"
@@ -138,13 +119,13 @@ pub fn PlanFields(products: Vec<Product>, form: PlanForm, notice: Option<Notice>
                     error=typed.error("quantity")
                     width="third"
                 />
-                {typed.number("rounds", "Attempts of each buyer", "", (1, ROUNDS_MAX.into()))}
-                {typed.number("race_window_ms", "Race window (ms)", "Pause between reading the stock and writing it.", (0, RACE_WINDOW_MS_MAX.into()))}
-                {typed.number("seed", "Seed", "The same seed sends the crowd in the same order.", (0, u64::MAX))}
+                {typed.field("rounds", "Attempts of each buyer", "", Number(1, ROUNDS_MAX.into()))}
+                {typed.field("race_window_ms", "Race window (ms)", "Pause between reading the stock and writing it.", Number(0, RACE_WINDOW_MS_MAX.into()))}
+                {typed.field("seed", "Seed", "The same seed sends the crowd in the same order.", Number(0, u64::MAX))}
             </div>
             <Advanced typed=typed.clone()/>
             <div class="bench__go">
-                {typed.limit("guess", "Your guess: units oversold", "Predict, then run. Leave it empty to just look.")}
+                {typed.field("guess", "Your guess: units oversold", "Predict, then run. Leave it empty to just look.", Limit)}
                 <button class="btn btn--primary btn--big" type="submit" aria-keyshortcuts="g">
                     "Simulate flash sale "<Key key="g"/>
                 </button>
@@ -175,10 +156,10 @@ fn Advanced(typed: Typed) -> impl IntoView {
                         ("open", "At a rate, whether or not others were served"),
                     ]
                 />
-                {typed.number("rate_per_s", "Arrivals a second", "For arrivals at a rate.", (1, RATE_PER_S_MAX.into()))}
-                {typed.number("ramp_ms", "Ramp (ms)", "Until all are there, or come at the full rate.", (0, RAMP_MS_MAX.into()))}
-                {typed.number("think_time_ms", "Think time (ms)", "Between an answer and the next attempt, on average.", (0, THINK_TIME_MS_MAX.into()))}
-                {typed.number("pool_size", "Connections", "Transactions that may be open at once.", (1, POOL_SIZE_MAX.into()))}
+                {typed.field("rate_per_s", "Arrivals a second", "For arrivals at a rate.", Number(1, RATE_PER_S_MAX.into()))}
+                {typed.field("ramp_ms", "Ramp (ms)", "Until all are there, or come at the full rate.", Number(0, RAMP_MS_MAX.into()))}
+                {typed.field("think_time_ms", "Think time (ms)", "Between an answer and the next attempt, on average.", Number(0, THINK_TIME_MS_MAX.into()))}
+                {typed.field("pool_size", "Connections", "Transactions that may be open at once.", Number(1, POOL_SIZE_MAX.into()))}
                 <Choice
                     name="journey"
                     label="Journey"
@@ -199,10 +180,10 @@ fn Advanced(typed: Typed) -> impl IntoView {
             <fieldset class="bench__group">
                 <legend>"What a lane must reach to pass"</legend>
                 <div class="fields">
-                    {typed.limit("p99_ms_max", "p99 at most (ms)", "")}
-                    {typed.limit("failed_max", "Failed at most", "")}
-                    {typed.limit("retries_max", "Retries at most", "")}
-                    {typed.limit("orders_per_second_min", "Orders a second at least", "")}
+                    {typed.field("p99_ms_max", "p99 at most (ms)", "", Limit)}
+                    {typed.field("failed_max", "Failed at most", "", Limit)}
+                    {typed.field("retries_max", "Retries at most", "", Limit)}
+                    {typed.field("orders_per_second_min", "Orders a second at least", "", Limit)}
                 </div>
             </fieldset>
         </details>
@@ -217,11 +198,11 @@ fn Faults(typed: Typed) -> impl IntoView {
             <legend>"What goes wrong, in percent of the attempts"</legend>
             {error.map(|error| view! { <p class="field__error">{error}</p> })}
             <div class="fields">
-                {typed.share("freeze", "Freezes", "The buyer’s program stands still, with its locks held, until the database ends its session.")}
-                {typed.share("slow_statement", "Slow statement", "A statement between read and write takes half a second.")}
-                {typed.share("drop_connection", "Connection cut", "Between read and write.")}
-                {typed.share("abandon", "Leaves", "The buyer leaves in the middle; the shop’s work goes on.")}
-                {typed.share("double_click", "Double click", "The same request twice at once.")}
+                {typed.field("freeze", "Freezes", "The buyer’s program stands still, with its locks held, until the database ends its session.", Percent)}
+                {typed.field("slow_statement", "Slow statement", "A statement between read and write takes half a second.", Percent)}
+                {typed.field("drop_connection", "Connection cut", "Between read and write.", Percent)}
+                {typed.field("abandon", "Leaves", "The buyer leaves in the middle; the shop’s work goes on.", Percent)}
+                {typed.field("double_click", "Double click", "The same request twice at once.", Percent)}
             </div>
         </fieldset>
     }

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
-use super::Subnav;
+use super::{Subnav, story_head::StoryHead};
 use crate::{
     model::{
         ShopError, StrategyKey,
@@ -165,7 +165,6 @@ fn seat(index: usize, typed: &str) -> impl IntoView + use<> {
 #[component]
 fn IntroductionView(script: Script, notice: Option<Notice>) -> impl IntoView {
     let story = script.story;
-    let words = story.words();
     let problem = notice.map(|notice| notice.error.to_string());
     let roles = script.roles();
     let cast: Vec<_> = roles
@@ -189,16 +188,7 @@ fn IntroductionView(script: Script, notice: Option<Notice>) -> impl IntoView {
     view! {
         <main class="page" id="main" tabindex="-1">
             <Subnav current="/admin/stepper"/>
-            <div class="page-head">
-                <nav class="crumbs" aria-label="Breadcrumb">
-                    <ol>
-                        <li><a href="/admin/stepper">"All stories"</a></li>
-                        <li aria-current="page">{words.title}</li>
-                    </ol>
-                </nav>
-                <h1>{words.title}</h1>
-                <p class="page-head__lead">{words.lead}</p>
-            </div>
+            <StoryHead story/>
             {problem.map(|title| view! { <ErrorNotice title><p>"No session was opened."</p></ErrorNotice> })}
             <WatchFor story/>
             <div class="intro">

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
-use super::Subnav;
+use super::{Subnav, story_head::StoryHead};
 use crate::{
     islands::workbench::Stepper,
     model::stepper::StepperView,
@@ -37,21 +37,11 @@ pub fn StepperSessionPage() -> impl IntoView {
 #[component]
 fn SessionView(view: StepperView, notice: Option<Notice>) -> impl IntoView {
     let story = view.script.story;
-    let words = story.words();
     let problem = notice.map(|notice| notice.error.to_string());
     view! {
         <main class="page page--wide" id="main" tabindex="-1">
             <Subnav current="/admin/stepper"/>
-            <div class="page-head">
-                <nav class="crumbs" aria-label="Breadcrumb">
-                    <ol>
-                        <li><a href="/admin/stepper">"All stories"</a></li>
-                        <li aria-current="page">{words.title}</li>
-                    </ol>
-                </nav>
-                <h1>{words.title}</h1>
-                <p class="page-head__lead">{words.lead}</p>
-            </div>
+            <StoryHead story/>
             {problem.map(|title| view! { <ErrorNotice title><p>"Nobody was let go."</p></ErrorNotice> })}
             <WatchFor story/>
             <Stepper view/>

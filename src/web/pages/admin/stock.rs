@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::{StockTable, Subnav};
 use crate::{
-    model::{ShopError, quantity::QUANTITY_MAX},
+    model::quantity::QUANTITY_MAX,
     shop::{catalog::StockLevel, stockroom::COUNT_MAX},
     ui::{
         field::{Field, FieldKind},
@@ -14,6 +14,7 @@ use crate::{
         pages::{
             form_key::FormKey,
             frame::{Bundle, Page, framed},
+            refill,
         },
         session::Notice,
     },
@@ -51,12 +52,6 @@ fn StockView(levels: Vec<StockLevel>, notice: Option<Notice>) -> impl IntoView {
     }
 }
 
-/// What was typed into `field`, or `otherwise`.
-fn typed(notice: Option<&Notice>, field: &str, otherwise: &str) -> String {
-    let typed = notice.and_then(|notice| notice.typed(field));
-    typed.unwrap_or(otherwise).to_owned()
-}
-
 #[component]
 fn ProductChoice(levels: Vec<StockLevel>, id: &'static str, chosen: String) -> impl IntoView {
     let options = levels
@@ -76,8 +71,8 @@ fn ProductChoice(levels: Vec<StockLevel>, id: &'static str, chosen: String) -> i
 
 #[component]
 fn Receive(levels: Vec<StockLevel>, notice: Option<Notice>) -> impl IntoView {
-    let chosen = typed(notice.as_ref(), "product_id", "");
-    let quantity = typed(notice.as_ref(), "quantity", "1");
+    let chosen = refill::typed(notice.as_ref(), "product_id", "");
+    let quantity = refill::typed(notice.as_ref(), "quantity", "1");
     view! {
         <form class="panel" method="post" action="/api/form/admin/receive" aria-labelledby="receive">
             <h2 id="receive">"Receive units"</h2>
@@ -94,15 +89,11 @@ fn Receive(levels: Vec<StockLevel>, notice: Option<Notice>) -> impl IntoView {
 
 #[component]
 fn Count(levels: Vec<StockLevel>, notice: Option<Notice>) -> impl IntoView {
-    let error = notice.as_ref().map(|notice| &notice.error);
-    let about = |field| {
-        error
-            .and_then(|error: &ShopError| error.about_field(field))
-            .map(ToOwned::to_owned)
-    };
-    let chosen = typed(notice.as_ref(), "counted_product_id", "");
-    let counted = typed(notice.as_ref(), "counted", "");
-    let reason = typed(notice.as_ref(), "reason", "");
+    let notice = notice.as_ref();
+    let about = |field| refill::error(notice, field);
+    let chosen = refill::typed(notice, "counted_product_id", "");
+    let counted = refill::typed(notice, "counted", "");
+    let reason = refill::typed(notice, "reason", "");
     view! {
         <form class="panel" method="post" action="/api/form/admin/take-stock" aria-labelledby="count">
             <h2 id="count">"Stock-take"</h2>

@@ -52,6 +52,7 @@ const OWN_HOLD: Card = Card {
            available is asked only for what is not held yet.",
     places: &[
         "src/shop/holds.rs",
+        "src/shop/holds/fit.rs",
         "src/shop/settlement.rs",
         "tests/checkout/holds.rs",
     ],
@@ -124,7 +125,11 @@ const HOLD_TIMER: Card = Card {
     ],
     rule: "What is held keeps its time, whatever becomes of the cart, and what is added ends at the same moment. A shopper may extend it, once. \
            Here nobody waits: the rows are told that a minute went by.",
-    places: &["src/shop/holds.rs", "tests/checkout/holds.rs"],
+    places: &[
+        "src/shop/holds.rs",
+        "src/shop/holds/fit.rs",
+        "tests/checkout/holds.rs",
+    ],
 };
 
 const MEMORY_FIRST: Card = Card {

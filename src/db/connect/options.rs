@@ -1,0 +1,84 @@
+//! What the driver is told about each of the two pools.
+
+use std::time::Duration;
+
+use sea_orm::ConnectOptions;
+
+use super::{
+    PoolSettings,
+    suspicion::{Suspicion, roll_back, still_answers},
+};
+
+/// A connection idle for longer is pinged before it is used.
+const PING_AFTER_IDLE: Duration = Duration::from_secs(5);
+
+/// For a pool on which transactions begin.
+pub fn for_transactions(
+    url: &str,
+    settings: PoolSettings,
+    name: String,
+    half_done: Suspicion,
+) -> ConnectOptions {
+    let mut options = of_pool(url, settings, settings.transactions_max);
+    options
+        .map_sqlx_postgres_opts(move |pg| {
+            pg.application_name(&name).options([
+                (
+                    "idle_in_transaction_session_timeout",
+                    in_ms(settings.idle_in_transaction),
+                ),
+                ("lock_timeout", in_ms(settings.lock_timeout)),
+                ("statement_timeout", in_ms(settings.statement_timeout)),
+                // Warnings are for the server's log.
+                ("client_min_messages", "error".to_owned()),
+            ])
+        })
+        .map_sqlx_postgres_pool_opts(move |pool| {
+            let half_done = half_done.clone();
+            pool.after_release(move |connection, _| {
+                let half_done = half_done.clone();
+                Box::pin(async move { roll_back(connection, &half_done).await })
+            })
+        });
+    options
+}
+
+/// No transaction ever begins here, so nothing needs to be rolled back.
+pub fn for_reads(
+    url: &str,
+    settings: PoolSettings,
+    name: String,
+    suspicion: Suspicion,
+) -> ConnectOptions {
+    let mut options = of_pool(url, settings, settings.readers_max);
+    options
+        .map_sqlx_postgres_opts(move |pg| {
+            pg.application_name(&name).options([
+                ("default_transaction_read_only", "on".to_owned()),
+                ("statement_timeout", in_ms(settings.statement_timeout)),
+            ])
+        })
+        .map_sqlx_postgres_pool_opts(move |pool| {
+            let suspicion = suspicion.clone();
+            pool.after_release(move |connection, _| {
+                let suspicion = suspicion.clone();
+                Box::pin(async move { still_answers(connection, &suspicion).await })
+            })
+        });
+    options
+}
+
+fn of_pool(url: &str, settings: PoolSettings, connections_max: u32) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options
+        .max_connections(connections_max)
+        .min_connections(1)
+        .acquire_timeout(settings.acquire_timeout)
+        .test_before_acquire_if_idle_for(PING_AFTER_IDLE)
+        .sqlx_logging(false);
+    options
+}
+
+fn in_ms(duration: Duration) -> String {
+    duration.as_millis().to_string()
+}

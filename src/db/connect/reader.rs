@@ -1,0 +1,95 @@
+//! Reads outside of transactions, each of which is over in time.
+
+use std::{pin::pin, time::Duration};
+
+use async_trait::async_trait;
+use sea_orm::{
+    ConnAcquireErr, ConnectionTrait, Database, DatabaseBackend, DatabaseConnection, DbErr,
+    ExecResult, QueryResult, Statement,
+};
+use tokio::time::timeout;
+
+use super::{ConnectError, PoolSettings, close, options::for_reads, suspicion::Suspicion};
+
+/// The pool for statements outside of a transaction. Each is over by the pool's deadline, also when the database has fallen silent
+/// without hanging up, which no timeout of the network notices in time.
+#[derive(Clone, Debug)]
+pub struct Reader {
+    connection: DatabaseConnection,
+    deadline: Duration,
+    suspicion: Suspicion,
+}
+
+impl Reader {
+    pub(super) async fn connect(
+        url: &str,
+        settings: PoolSettings,
+        name: &str,
+    ) -> Result<Self, ConnectError> {
+        let suspicion = Suspicion::default();
+        let options = for_reads(url, settings, name.to_owned(), suspicion.clone());
+        let connection = Database::connect(options)
+            .await
+            .map_err(ConnectError::Unreachable)?;
+        Ok(Self {
+            connection,
+            deadline: settings.read_deadline,
+            suspicion,
+        })
+    }
+
+    pub(super) async fn close(self) {
+        close(self.connection).await;
+    }
+
+    /// Runs in a task of its own, so that a reader who leaves does not hide a dead line from us.
+    async fn bounded<T, F>(&self, read: impl FnOnce(DatabaseConnection) -> F) -> Result<T, DbErr>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, DbErr>> + Send + 'static,
+    {
+        let read = read(self.connection.clone());
+        let (deadline, suspicion) = (self.deadline, self.suspicion.clone());
+        let task = tokio::spawn(async move {
+            let mut read = pin!(read);
+            match timeout(deadline, &mut read).await {
+                Ok(answer) => answer,
+                Err(_) => {
+                    // Before the read is dropped, and its connection goes back.
+                    suspicion.raise();
+                    Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
+                }
+            }
+        });
+        task.await
+            .unwrap_or_else(|error| Err(DbErr::Custom(error.to_string())))
+    }
+}
+
+#[async_trait]
+impl ConnectionTrait for Reader {
+    fn get_database_backend(&self) -> DatabaseBackend {
+        self.connection.get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.bounded(|connection| async move { connection.execute_raw(statement).await })
+            .await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        let sql = sql.to_owned();
+        self.bounded(|connection| async move { connection.execute_unprepared(&sql).await })
+            .await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.bounded(|connection| async move { connection.query_one_raw(statement).await })
+            .await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.bounded(|connection| async move { connection.query_all_raw(statement).await })
+            .await
+    }
+}

@@ -1,0 +1,136 @@
+//! One attempt after the other, within the deadline, until one succeeds or none may follow.
+
+use std::{
+    pin::pin,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use rand::RngExt;
+use sea_orm::DbErr;
+
+use super::{Outcome, Policy, TimeSplit, TxnError};
+use crate::db::{Db, dialect};
+
+/// The first pause before another attempt; it doubles with each, and the real pause is a random part of it.
+const BACKOFF_FIRST: Duration = Duration::from_millis(4);
+/// The longest pause before another attempt.
+const BACKOFF_MAX: Duration = Duration::from_millis(128);
+
+/// What one attempt does.
+pub trait Body<T> {
+    fn attempt(
+        &self,
+        db: &Db,
+        policy: Policy,
+        split: &mut TimeSplit,
+        committing: &AtomicBool,
+    ) -> impl Future<Output = Result<T, Failure>> + Send;
+}
+
+/// Why an attempt came to nothing, and whether another may follow.
+pub enum Failure {
+    Retryable(DbErr),
+    Final(TxnError),
+}
+
+impl Failure {
+    /// What the database said about the transaction of this name.
+    pub fn of(name: &'static str, error: DbErr) -> Self {
+        if dialect::is_retryable(&error) {
+            Self::Retryable(error)
+        } else if dialect::is_unavailable(&error) {
+            Self::Final(TxnError::Unavailable {
+                name,
+                source: Some(error),
+            })
+        } else {
+            Self::Final(TxnError::Database {
+                name,
+                source: error,
+            })
+        }
+    }
+}
+
+/// Makes as many attempts as `policy` allows. To be called in a task that nobody cancels.
+pub async fn run_in_task<T, F>(db: &Db, policy: Policy, body: F) -> Outcome<T>
+where
+    F: Body<T>,
+{
+    let mut split = TimeSplit::default();
+    let mut attempts = 0;
+    let committing = AtomicBool::new(false);
+    let result = {
+        let mut work = pin!(attempt_until_done(
+            db,
+            policy,
+            &body,
+            &mut attempts,
+            &mut split,
+            &committing
+        ));
+        let within_deadline = tokio::time::timeout(policy.deadline, &mut work).await;
+        if within_deadline.is_err() {
+            // Before the work is dropped, and its connection goes back as it is.
+            db.suspect_transactions();
+        }
+        within_deadline
+    };
+    let result = result.unwrap_or_else(|_| {
+        Err(if committing.load(Ordering::Relaxed) {
+            TxnError::OutcomeUnknown { name: policy.name }
+        } else {
+            TxnError::DeadlinePassed {
+                name: policy.name,
+                contended: attempts > 1,
+            }
+        })
+    });
+    if attempts > 1 {
+        tracing::debug!(transaction = policy.name, attempts, "took several attempts");
+    }
+    Outcome {
+        result,
+        attempts: attempts.max(1),
+        fallbacks: 0,
+        split,
+    }
+}
+
+async fn attempt_until_done<T, F>(
+    db: &Db,
+    policy: Policy,
+    body: &F,
+    attempts: &mut u32,
+    split: &mut TimeSplit,
+    committing: &AtomicBool,
+) -> Result<T, TxnError>
+where
+    F: Body<T>,
+{
+    loop {
+        *attempts += 1;
+        committing.store(false, Ordering::Relaxed);
+        match body.attempt(db, policy, split, committing).await {
+            Ok(value) => return Ok(value),
+            Err(Failure::Final(error)) => return Err(error),
+            Err(Failure::Retryable(source)) if *attempts >= policy.attempts_max => {
+                return Err(TxnError::Exhausted {
+                    name: policy.name,
+                    attempts: *attempts,
+                    source,
+                });
+            }
+            Err(Failure::Retryable(_)) => tokio::time::sleep(backoff(*attempts)).await,
+        }
+    }
+}
+
+/// Exponential backoff with full jitter, as in AWS's "Exponential Backoff And Jitter" (2015).
+fn backoff(attempt: u32) -> Duration {
+    let ceiling = BACKOFF_FIRST
+        .saturating_mul(1 << attempt.saturating_sub(1).min(16))
+        .min(BACKOFF_MAX);
+    rand::rng().random_range(Duration::ZERO..=ceiling)
+}

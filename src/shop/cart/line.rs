@@ -1,0 +1,116 @@
+//! The lines of a cart inside a transaction: how many units of which product.
+
+use sea_orm::{
+    ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::OnConflict,
+};
+use uuid::Uuid;
+
+use crate::{
+    db::{
+        dialect,
+        entity::cart_item,
+        locks,
+        txn::{Abort, Work},
+    },
+    model::{Quantity, ShopError, product::insufficient},
+    shop::{
+        Shop, catalog,
+        holds::{self, Line},
+        inventory::counters,
+    },
+};
+
+/// What the cart wants, by product id. Each may be sold now, or the whole is refused.
+///
+/// # Errors
+/// [`ShopError::CartEmpty`]; a closed sale; what the database says.
+pub async fn lines(work: &Work, cart_id: Uuid) -> Result<Vec<Line>, Abort> {
+    let items = cart_item::Entity::find()
+        .filter(cart_item::Column::CartId.eq(cart_id))
+        .order_by_asc(cart_item::Column::ProductId)
+        .all(work.connection())
+        .await?;
+    if items.is_empty() {
+        return Err(ShopError::CartEmpty.into());
+    }
+    let mut lines = Vec::with_capacity(items.len());
+    for item in items {
+        let offer = catalog::offer(work, item.product_id).await?;
+        offer.check_open()?;
+        lines.push((offer, Quantity::new(item.quantity.into())?));
+    }
+    Ok(lines)
+}
+
+/// Units of the product in the cart; none if it is not in it.
+pub(super) async fn quantity_of(
+    work: &Work,
+    cart_id: Uuid,
+    product_id: i64,
+) -> Result<Option<Quantity>, Abort> {
+    let row = cart_item::Entity::find_by_id((cart_id, product_id))
+        .one(work.connection())
+        .await?;
+    Ok(row
+        .map(|row| Quantity::new(row.quantity.into()))
+        .transpose()?)
+}
+
+/// Writes a line. During a checkout the reservation follows at once; before, the line is only asked whether it makes sense now, and
+/// the answer may be another where it counts.
+pub(super) async fn put(
+    work: &Work,
+    shop: &Shop,
+    cart_id: Uuid,
+    product_id: i64,
+    quantity: Quantity,
+) -> Result<(), Abort> {
+    let offer = catalog::offer(work, product_id).await?;
+    offer.check_open()?;
+    offer.check_limit(quantity.get().into())?;
+    write_line(work, cart_id, product_id, quantity).await?;
+    let now = dialect::now(work.connection()).await?;
+    let holds = locks::holds_of_cart(work, cart_id).await?;
+    if holds.iter().any(|hold| hold.expires_at > now) {
+        let lines = lines(work, cart_id).await?;
+        return holds::fit(work, shop, cart_id, holds, &lines)
+            .await
+            .map(drop);
+    }
+    let stock = counters::read(work, product_id)
+        .await?
+        .ok_or(ShopError::UnknownProduct)?;
+    // What ran out and was not swept yet is nobody else's.
+    let ran_out: i64 = holds
+        .iter()
+        .filter(|hold| hold.product_id == product_id)
+        .map(|hold| i64::from(hold.quantity))
+        .sum();
+    let available = stock.available + ran_out;
+    if available < i64::from(quantity.get()) {
+        return Err(insufficient(&offer.name, available, quantity).into());
+    }
+    Ok(())
+}
+
+async fn write_line(
+    work: &Work,
+    cart_id: Uuid,
+    product_id: i64,
+    quantity: Quantity,
+) -> Result<(), Abort> {
+    let row = cart_item::ActiveModel {
+        cart_id: Set(cart_id),
+        product_id: Set(product_id),
+        quantity: Set(quantity.get().cast_signed()),
+    };
+    cart_item::Entity::insert(row)
+        .on_conflict(
+            OnConflict::columns([cart_item::Column::CartId, cart_item::Column::ProductId])
+                .update_column(cart_item::Column::Quantity)
+                .to_owned(),
+        )
+        .exec_without_returning(work.connection())
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! A cart as its shopper sees it, in pages and at the checkout.
+
+use sea_orm::{
+    ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait},
+};
+use uuid::Uuid;
+
+use crate::{
+    db::{
+        entity::{cart_item, product},
+        txn,
+    },
+    model::{
+        Bill, CartLine, CartView, CheckoutView, Currency, Money, Product, Quantity, ShopError,
+    },
+    shop::{
+        Shop,
+        catalog::{self, ProductRow},
+        holds::CartHolds,
+    },
+};
+
+impl Shop {
+    /// The cart with prices and stock of now.
+    ///
+    /// # Errors
+    /// What a database failure means to a shopper.
+    pub async fn cart(&self, cart_id: Option<Uuid>) -> Result<CartView, ShopError> {
+        let Some(cart_id) = cart_id else {
+            return view(Vec::new(), CartHolds::default());
+        };
+        let rows = catalog::with_stock(product::Entity::find())
+            .column_as(cart_item::Column::Quantity, "quantity")
+            .join(
+                JoinType::InnerJoin,
+                product::Entity::belongs_to(cart_item::Entity)
+                    .from(product::Column::Id)
+                    .to(cart_item::Column::ProductId)
+                    .into(),
+            )
+            .filter(cart_item::Column::CartId.eq(cart_id))
+            .order_by_asc(product::Column::Id)
+            .into_model::<CartRow>()
+            .all(self.db.reader())
+            .await
+            .map_err(txn::read_error)?;
+        view(rows, self.standing_of(cart_id).await?)
+    }
+
+    /// Units in the cart, for the badge in the page's head.
+    ///
+    /// # Errors
+    /// What a database failure means to a shopper.
+    pub async fn cart_unit_count(&self, cart_id: Option<Uuid>) -> Result<u32, ShopError> {
+        let Some(cart_id) = cart_id else {
+            return Ok(0);
+        };
+        let units: Option<Option<i64>> = cart_item::Entity::find()
+            .select_only()
+            .column_as(
+                Expr::col(cart_item::Column::Quantity)
+                    .sum()
+                    .cast_as("bigint"),
+                "units",
+            )
+            .filter(cart_item::Column::CartId.eq(cart_id))
+            .into_tuple()
+            .one(self.db.reader())
+            .await
+            .map_err(txn::read_error)?;
+        Ok(u32::try_from(units.flatten().unwrap_or(0)).unwrap_or(u32::MAX))
+    }
+
+    /// What the cart comes to at the checkout, with the code that was typed.
+    ///
+    /// # Errors
+    /// [`ShopError::Invalid`] if an amount does not fit; or what a database failure means to a shopper.
+    pub async fn checkout_view(
+        &self,
+        cart: CartView,
+        code: &str,
+    ) -> Result<CheckoutView, ShopError> {
+        let (code, value) = match code {
+            "" => (None, None),
+            code => {
+                let (applied, value) = self.applied_code(code, cart.subtotal).await?;
+                (Some(applied), value)
+            }
+        };
+        let bill = Bill::delivered(cart.subtotal, value).ok_or_else(too_large)?;
+        Ok(CheckoutView { cart, bill, code })
+    }
+}
+
+#[derive(Debug, FromQueryResult)]
+struct CartRow {
+    #[sea_orm(nested)]
+    product: ProductRow,
+    quantity: i32,
+}
+
+fn too_large() -> ShopError {
+    ShopError::Invalid("the total of this cart is too large".to_owned())
+}
+
+fn view(rows: Vec<CartRow>, holds: CartHolds) -> Result<CartView, ShopError> {
+    let mut subtotal = None::<Money>;
+    let mut lines = Vec::with_capacity(rows.len());
+    for row in rows {
+        let product = Product::from(row.product);
+        let quantity = Quantity::new(row.quantity.into())?;
+        let amount = product.price.times(quantity).ok_or_else(too_large)?;
+        subtotal = Some(match subtotal {
+            Some(sum) => sum.plus(amount).ok_or_else(too_large)?,
+            None => amount,
+        });
+        lines.push(CartLine {
+            held: holds.units.get(&product.id).copied().unwrap_or(0),
+            product,
+            quantity,
+            amount,
+        });
+    }
+    Ok(CartView {
+        lines,
+        subtotal: subtotal.unwrap_or(Money::new(0, Currency::EUR)),
+        reservation: holds.reservation,
+        released: holds.released,
+    })
+}

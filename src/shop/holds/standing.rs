@@ -1,0 +1,117 @@
+//! What stands behind a cart, as its shopper is told it.
+
+use std::collections::BTreeMap;
+
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use super::ReleaseReason;
+use crate::{
+    db::{
+        dialect,
+        entity::{hold, product},
+        txn,
+    },
+    model::{ReleasedLine, Reservation, ShopError},
+    shop::{Shop, moment},
+};
+
+/// How long a shopper is told what their expired reservation gave back.
+const RELEASE_TOLD_FOR: Duration = Duration::days(1);
+
+/// What stands behind a cart.
+#[derive(Debug, Default)]
+pub struct CartHolds {
+    pub reservation: Option<Reservation>,
+    /// Units held, by product id.
+    pub units: BTreeMap<i64, i64>,
+    pub released: Vec<ReleasedLine>,
+}
+
+impl Shop {
+    /// What stands behind a cart: its reservation with the units of each product, and what the last one gave back.
+    pub(in crate::shop) async fn standing_of(&self, cart_id: Uuid) -> Result<CartHolds, ShopError> {
+        let reader = self.db.reader();
+        let now = dialect::now(reader).await.map_err(txn::read_error)?;
+        let rows = hold::Entity::find()
+            .filter(hold::Column::CartId.eq(cart_id))
+            .filter(hold::Column::ExpiresAt.gt(now - RELEASE_TOLD_FOR))
+            .order_by_asc(hold::Column::Id)
+            .all(reader)
+            .await
+            .map_err(txn::read_error)?;
+        let live: Vec<_> = rows.iter().filter(|row| is_live(row, now)).collect();
+        let reservation = live.first().map(|first| Reservation {
+            ends_at: moment::time_in_utc(first.expires_at),
+            seconds_left: seconds(first.expires_at - now).max(1),
+            ttl_s: self.terms.hold_ttl_s,
+            extended: first.extended,
+        });
+        let released = if reservation.is_none() {
+            self.released_last(&rows, now).await?
+        } else {
+            Vec::new()
+        };
+        Ok(CartHolds {
+            reservation,
+            units: live
+                .iter()
+                .map(|row| (row.product_id, i64::from(row.quantity)))
+                .collect(),
+            released,
+        })
+    }
+
+    /// The newest holds of a cart, if they ran out.
+    async fn released_last(
+        &self,
+        rows: &[hold::Model],
+        now: OffsetDateTime,
+    ) -> Result<Vec<ReleasedLine>, ShopError> {
+        let Some(newest) = rows.last() else {
+            return Ok(Vec::new());
+        };
+        let ran_out: Vec<_> = rows
+            .iter()
+            .filter(|row| row.order_id.is_none() && row.expires_at == newest.expires_at)
+            .filter(|row| is_expired(row, now))
+            .collect();
+        let ids: Vec<i64> = ran_out.iter().map(|row| row.product_id).collect();
+        let products = product::Entity::find()
+            .filter(dialect::column_in(product::Column::Id, &ids))
+            .all(self.db.reader())
+            .await
+            .map_err(txn::read_error)?;
+        let name_of = |id| {
+            let product = products.iter().find(|product| product.id == id);
+            product
+                .map(|product| product.name.clone())
+                .unwrap_or_default()
+        };
+        Ok(ran_out
+            .iter()
+            .map(|row| ReleasedLine {
+                product_name: name_of(row.product_id),
+                quantity: row.quantity.into(),
+            })
+            .collect())
+    }
+}
+
+fn is_live(row: &hold::Model, now: OffsetDateTime) -> bool {
+    row.state == "held" && row.order_id.is_none() && row.expires_at > now
+}
+
+/// Also before a sweeper came by.
+fn is_expired(row: &hold::Model, now: OffsetDateTime) -> bool {
+    match row.state.as_str() {
+        "held" => row.expires_at <= now,
+        "released" => row.reason.as_deref() == Some(ReleaseReason::Expired.as_str()),
+        _ => false,
+    }
+}
+
+fn seconds(duration: Duration) -> u32 {
+    u32::try_from(duration.whole_seconds()).unwrap_or(0)
+}

@@ -1,0 +1,50 @@
+//! Moments as people read and write them, always in UTC.
+
+use time::{OffsetDateTime, macros::format_description};
+
+/// A moment as a person reads it: `2026-12-12 12:12 UTC`.
+pub fn in_utc(at: OffsetDateTime) -> String {
+    at.to_offset(time::UtcOffset::UTC)
+        .format(format_description!(
+            "[year]-[month]-[day] [hour]:[minute] UTC"
+        ))
+        .unwrap_or_default()
+}
+
+/// The time of day alone, to the second: `12:12:12 UTC`.
+pub fn time_in_utc(at: OffsetDateTime) -> String {
+    at.to_offset(time::UtcOffset::UTC)
+        .format(format_description!("[hour]:[minute]:[second] UTC"))
+        .unwrap_or_default()
+}
+
+/// A moment as a person or a browser writes it, `2026-12-12 12:12` or `2026-12-12T12:12`, in UTC.
+pub fn parse_utc(text: &str) -> Option<OffsetDateTime> {
+    let text = text.trim_end_matches(" UTC").replace('T', " ");
+    let format = format_description!("[year]-[month]-[day] [hour]:[minute]");
+    Some(
+        time::PrimitiveDateTime::parse(&text, format)
+            .ok()?
+            .assume_utc(),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moment_reads_back_as_it_is_written() {
+        for text in [
+            "2026-12-12 12:12 UTC",
+            "2026-12-12T12:12",
+            "2026-12-12 12:12",
+        ] {
+            assert_eq!(
+                parse_utc(text).map(in_utc).as_deref(),
+                Some("2026-12-12 12:12 UTC")
+            );
+        }
+        assert_eq!(parse_utc("tomorrow"), None);
+    }
+}
