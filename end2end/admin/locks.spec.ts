@@ -48,7 +48,7 @@ test("while buyers stand at the row, the page shows who holds it and who waits f
   // It moves on by itself: somebody else holds the row in a moment.
   await expect(holder(page)).not.toContainText(`Session ${pid}`);
   await expectVerdict(page, LONG_VERDICT);
-  await expect(queue(page)).toContainText("This run has ended: its busiest moment");
+  await expect(queue(page)).toContainText("This lane has ended: its busiest moment");
   expect(await waited(page)).toBeGreaterThan(1);
 });
 
@@ -59,7 +59,7 @@ test("the busiest moment and the waterfall are there when the run is opened agai
   await expectVerdict(page, LONG_VERDICT);
   await page.reload();
   await untilAwake(page);
-  await expect(queue(page)).toContainText("This run has ended: its busiest moment");
+  await expect(queue(page)).toContainText("This lane has ended: its busiest moment");
   const inLine = await waited(page);
   expect(inLine).toBeGreaterThan(1);
   await expect(waiters(page)).toHaveCount(inLine);

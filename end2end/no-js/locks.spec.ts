@@ -16,7 +16,7 @@ test("without JavaScript the line at the lock is drawn by the server, during the
   await expect(queue.getByTestId("lock-waiter").first()).toContainText(/Session \d+/);
   await expect(queue).toContainText("Now");
   await expectVerdict(page, { sold: 6, rejected: 6, remaining: 0, oversold: 0, undersold: 0 });
-  await expect(queue).toContainText("This run has ended: its busiest moment");
+  await expect(queue).toContainText("This lane has ended: its busiest moment");
   const waiters = await queue.getByTestId("lock-waiter").count();
   expect(waiters).toBeGreaterThan(1);
   await expect(queue.getByTestId("locks-sentence")).toContainText(`${waiters} waited.`);

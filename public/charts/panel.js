@@ -11,6 +11,9 @@ const CELLS_MAX = 600;
 /** The widths of the lines of one lane in one panel, the main one first. */
 const WIDTHS = [2.5, 1.5, 1];
 const AXIS_LEFT = 46;
+/** Room for the number of a marker. */
+const MARKER_WIDTH = 18;
+const MARKER_HEIGHT = 13;
 
 /** Counted in whole numbers. */
 const WHOLE = new Set(["remaining", "sold", "in-attempt", "pool-in-use"]);
@@ -250,6 +253,8 @@ export class Panel {
   #drawMarkers(plot) {
     const { markers, window } = this.#charts;
     const ratio = devicePixelRatio;
+    /** Where numbers stand already, a row below the other: those that are close would cover each other. */
+    const rows = [];
     markers.forEach(({ time, lane }, index) => {
       const isHere = lane === undefined || (lane.shown && this.lanes.includes(lane));
       if (!isHere || time < window.from || time > window.to) {
@@ -264,7 +269,12 @@ export class Panel {
       plot.ctx.save();
       plot.ctx.font = `700 ${11 * ratio}px ${axisFont().split("px ")[1]}`;
       plot.ctx.fillStyle = ink;
-      plot.ctx.fillText(`${index + 1}`, x + 3 * ratio, plot.bbox.top + 10 * ratio);
+      let row = 0;
+      while (rows[row]?.some((other) => Math.abs(other - x) < MARKER_WIDTH * ratio)) {
+        row += 1;
+      }
+      (rows[row] ??= []).push(x);
+      plot.ctx.fillText(`${index + 1}`, x + 3 * ratio, plot.bbox.top + (10 + MARKER_HEIGHT * row) * ratio);
       plot.ctx.restore();
     });
   }

@@ -8,7 +8,9 @@ pub use figures::{Better, Change, FIGURES, Figure};
 pub use parameters::{Parameter, parameter_name};
 pub use repeats::Repeats;
 
-use crate::model::{LaneSnapshot, RunSnapshot, ShopError, SimulationPlan};
+use crate::model::{
+    LaneSnapshot, RunSnapshot, ShopError, SimulationPlan, Verdict, plan::Thresholds,
+};
 
 /// How many runs can be compared.
 pub const RUNS_MIN: usize = 2;
@@ -99,11 +101,49 @@ impl Comparison {
         };
         let value = of(entry)?;
         let measure = entry.against.and_then(|index| self.entries.get(index));
-        let change = measure
-            .and_then(of)
-            .map(|before| Change::between(before, value, figure.better));
+        let change = measure.and_then(|measure| {
+            let change = Change::between(of(measure)?, value, figure.better);
+            let is_judged = figure.better == Better::Zero || self.is_fair(entry, measure);
+            Some(if is_judged { change } else { change.unjudged() })
+        });
         Some((value, change))
     }
+
+    /// Whether one may be called better than the other: the same was asked of both, and it was not bought by overselling.
+    fn is_fair(&self, entry: &Entry, measure: &Entry) -> bool {
+        let plan = |entry: &Entry| self.runs.get(entry.run).map(|run| &run.plan);
+        let (Some(one), Some(other)) = (plan(entry), plan(measure)) else {
+            return false;
+        };
+        let has_held = |entry: &Entry| {
+            self.lane(entry)
+                .and_then(|lane| lane.verdict.as_ref())
+                .is_some_and(Verdict::invariants_held)
+        };
+        asks_the_same(one, other) && has_held(entry) && has_held(measure)
+    }
+
+    /// Whether all runs were asked for the same.
+    pub fn asked_the_same(&self) -> bool {
+        self.runs
+            .windows(2)
+            .all(|runs| asks_the_same(&runs[0].plan, &runs[1].plan))
+    }
+}
+
+/// Whether the same crowd comes to the same shelf, whatever waits for it there.
+fn asks_the_same(one: &SimulationPlan, other: &SimulationPlan) -> bool {
+    let crowd = |plan: &SimulationPlan| SimulationPlan {
+        strategies: Vec::new(),
+        lanes_together: false,
+        seed: 0,
+        race_window_ms: 0,
+        pool_size: 0,
+        thresholds: Thresholds::default(),
+        guess: None,
+        ..plan.clone()
+    };
+    crowd(one) == crowd(other)
 }
 
 /// Each lane is held against the first run's lane of the same strategy or, where that has none, against its first.
@@ -135,7 +175,7 @@ fn entries(runs: &[RunSnapshot]) -> Vec<Entry> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{StrategyKey, Verdict};
+    use crate::model::StrategyKey;
     use serde_json::json;
 
     /// A run that has ended, of the preset plan. Written as it is stored, so that a new field needs no word here.
@@ -206,6 +246,36 @@ mod tests {
             .map(|change| change.map(|change| change.difference))
             .collect();
         assert_eq!(changes, [None, None, Some(25.0), Some(20.0)]);
+    }
+
+    /// What is said of the change of a figure from the first run's lane to the second's.
+    fn judged(name: &str, runs: [RunSnapshot; 2]) -> Option<bool> {
+        let comparison = Comparison::of(runs.to_vec(), vec![Vec::new(), Vec::new()]);
+        let figure = FIGURES.iter().find(|figure| figure.name == name);
+        let last = comparison.entries.last().expect("a lane");
+        let (_, change) = comparison.figure(figure.expect("it is compared"), last)?;
+        change?.is_better
+    }
+
+    #[test]
+    fn only_what_was_asked_for_the_same_and_held_is_called_better() {
+        let one = || run(&[StrategyKey::RowLock], &[100.0]);
+        let faster = || run(&[StrategyKey::Unguarded], &[200.0]);
+        assert_eq!(judged("Orders per second", [one(), faster()]), Some(true));
+
+        let mut larger = faster();
+        larger.plan.buyers += 1;
+        assert_eq!(judged("Orders per second", [one(), larger]), None);
+
+        let mut oversold = faster();
+        for lane in &mut oversold.lanes {
+            let verdict = lane.verdict.as_mut().expect("a verdict");
+            verdict.oversold = 13;
+            verdict.sold += 13;
+        }
+        let pair = || [one(), oversold.clone()];
+        assert_eq!(judged("Orders per second", pair()), None);
+        assert_eq!(judged("Oversold", pair()), Some(false));
     }
 
     #[test]

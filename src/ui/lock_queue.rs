@@ -34,7 +34,7 @@ pub fn shown(locks: &LaneLocks, running: bool) -> (Moment, Option<&LockQueue>) {
 pub fn MomentBadge(moment: Moment, elapsed_ms: Option<u64>) -> impl IntoView {
     let (class, text) = match moment {
         Moment::Now => ("badge badge--low", "Now"),
-        Moment::Busiest => ("badge", "This run has ended: its busiest moment"),
+        Moment::Busiest => ("badge", "This lane has ended: its busiest moment"),
         Moment::Ahead => ("badge", "Not begun"),
         Moment::Missing => ("badge", "Not kept"),
     };

@@ -34,7 +34,7 @@ pub fn WhatHappened(run: RwSignal<RunSnapshot>) -> impl IntoView {
         })
     };
     view! {
-        <section class="panel story" aria-labelledby="happened-title" aria-live="polite">
+        <section class="panel story happened" aria-labelledby="happened-title" aria-live="polite">
             <h2 id="happened-title">"What happened"</h2>
             {told}
         </section>

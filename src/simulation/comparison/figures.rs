@@ -1,11 +1,13 @@
 //! The figures that are compared, and what a change of one means.
 
-use self::Better::{Higher, Lower, Neither};
+use self::Better::{Higher, Lower, Neither, Zero};
 use crate::model::Verdict;
 
 /// Which way is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Better {
+    /// Any is too many, whatever was asked for.
+    Zero,
     Lower,
     Higher,
     /// Neither: it depends on what was asked for.
@@ -42,8 +44,8 @@ const fn figure(
     reason = "units and calls are far below 2^52"
 )]
 pub const FIGURES: &[Figure] = &[
-    figure("Oversold", "", Lower, |v| v.oversold as f64),
-    figure("Undersold", "", Lower, |v| v.undersold as f64),
+    figure("Oversold", "", Zero, |v| v.oversold as f64),
+    figure("Undersold", "", Zero, |v| v.undersold as f64),
     figure("Sold", "", Neither, |v| v.sold as f64),
     figure("Remaining", "", Neither, |v| v.remaining as f64),
     figure("Rejected", "", Neither, |v| v.rejected as f64),
@@ -87,9 +89,18 @@ impl Change {
             is_better: match better {
                 _ if is_same => None,
                 Neither => None,
-                Lower => Some(difference < 0.0),
+                Lower | Zero => Some(difference < 0.0),
                 Higher => Some(difference > 0.0),
             },
+        }
+    }
+
+    /// The same, called neither better nor worse.
+    #[must_use]
+    pub fn unjudged(self) -> Self {
+        Self {
+            is_better: None,
+            ..self
         }
     }
 }

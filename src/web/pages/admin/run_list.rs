@@ -161,14 +161,19 @@ fn row(run: RunSnapshot) -> impl IntoView {
                 .to_string(),
         )
     };
+    let lanes = run.lanes.len();
+    let of_each = |number: i64| match lanes {
+        0 | 1 => number.to_string(),
+        _ => format!("{lanes} × {number}"),
+    };
     // Rates and latencies of several lanes add up to nothing.
     let only = match verdicts.as_deref() {
         Some([only]) => Some(*only),
         _ => None,
     };
     let numbers = [
-        Some(run.plan.buyers.to_string()),
-        run.lanes.first().map(|lane| lane.stock.to_string()),
+        Some(of_each(run.plan.buyers.into())),
+        run.lanes.first().map(|lane| of_each(lane.stock)),
         sum(|verdict| verdict.sold),
         sum(|verdict| i64::try_from(verdict.rejected).unwrap_or(i64::MAX)),
         only.map(|verdict| format!("{:.0}", verdict.orders_per_second)),

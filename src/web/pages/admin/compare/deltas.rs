@@ -35,7 +35,16 @@ pub fn Deltas(comparison: Comparison) -> impl IntoView {
         view! { <tr><th scope="row" class="tight">{figure.name}{unit}</th>{cells.collect_view()}</tr> }
     });
     let rows = rows.collect_view();
+    let not_alike = (!comparison.asked_the_same()).then(|| {
+        view! {
+            <p class="quiet deltas__note">
+                "The runs sent different crowds, or had different shelves: see "<a href="#parameters">"what differs"</a>
+                ". Between them, what changed is called neither better nor worse."
+            </p>
+        }
+    });
     view! {
+        {not_alike}
         <div class="table-wrap" role="region" aria-label="Figures" tabindex="0">
             <table class="table deltas">
                 <caption>"Figures, and what changed"</caption>
