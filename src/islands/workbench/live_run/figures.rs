@@ -44,7 +44,7 @@ fn large(lane: Lane, each: u32) -> impl IntoView {
             </div>
             <div class="figure figure--rejected">
                 <dt>"Rejected"</dt>
-                <dd data-testid="rejected">{told(lane, |lane| lane.last().turned_away())}</dd>
+                <dd data-testid="rejected">{told(lane, |lane| lane.last().rejected)}</dd>
             </div>
             <div class="figure">
                 <dt>"Orders per second"</dt>
@@ -110,7 +110,7 @@ fn row(index: usize, lane: Lane, each: u32) -> impl IntoView {
             <th scope="row">{name}</th>
             <td class="n" data-testid="remaining">{told(lane, |lane| lane.last().remaining)}</td>
             <td class="n" data-testid="sold">{told(lane, move |lane| lane.last().units_sold(each))}</td>
-            <td class="n" data-testid="rejected">{told(lane, |lane| lane.last().turned_away())}</td>
+            <td class="n" data-testid="rejected">{told(lane, |lane| lane.last().rejected)}</td>
             <td class="n" data-testid="retries">{told(lane, |lane| lane.last().retries)}</td>
             <td class="n" data-testid="orders-per-second">{told(lane, orders_per_second)}</td>
             <td class="n" data-testid="p50">{ms(|lane| lane.latency_ms.p50)}</td>
