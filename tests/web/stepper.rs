@@ -166,7 +166,7 @@ async fn a_server_has_six_places() {
     assert!(
         refused
             .detail()
-            .starts_with("6 stepper sessions are open already.")
+            .starts_with("6 stepper sessions are open already")
     );
     // To begin anew from one of them is no seventh.
     start(&mut admin, &format!("story=lost-update&from={last}")).await;
