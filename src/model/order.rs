@@ -15,6 +15,21 @@ pub struct Contact {
     pub country: String,
 }
 
+impl Contact {
+    /// The same with `change` made to each field.
+    #[must_use]
+    pub fn map(&self, change: impl Fn(&str) -> String) -> Self {
+        Self {
+            name: change(&self.name),
+            email: change(&self.email),
+            street: change(&self.street),
+            postal_code: change(&self.postal_code),
+            city: change(&self.city),
+            country: change(&self.country),
+        }
+    }
+}
+
 /// One field of a form and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldError {

@@ -262,15 +262,7 @@ fn filled(length_max: usize) -> impl Fn(&&str, &()) -> garde::Result {
 /// # Errors
 /// [`ShopError::FieldsInvalid`], with one sentence for each field.
 pub fn check_contact(typed: &Contact) -> Result<Contact, ShopError> {
-    let trim = |field: &str| field.trim().to_owned();
-    let contact = Contact {
-        name: trim(&typed.name),
-        email: trim(&typed.email),
-        street: trim(&typed.street),
-        postal_code: trim(&typed.postal_code),
-        city: trim(&typed.city),
-        country: trim(&typed.country),
-    };
+    let contact = typed.map(|field| field.trim().to_owned());
     let rules = ContactRules {
         name: &contact.name,
         email: &contact.email,

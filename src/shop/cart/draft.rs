@@ -72,16 +72,8 @@ impl Shop {
 /// Writes what was typed in place of what was kept, cut to what a field may hold.
 pub(super) async fn write_draft(work: &Work, cart_id: Uuid, draft: &Draft) -> Result<(), Abort> {
     let clip = |field: &str| field.chars().take(KEPT_FIELD_LEN_MAX).collect();
-    let contact = &draft.contact;
     let clipped = Draft {
-        contact: Contact {
-            name: clip(&contact.name),
-            email: clip(&contact.email),
-            street: clip(&contact.street),
-            postal_code: clip(&contact.postal_code),
-            city: clip(&contact.city),
-            country: clip(&contact.country),
-        },
+        contact: draft.contact.map(clip),
         code: draft.code.chars().take(CODE_LEN_MAX).collect(),
     };
     let fields = serde_json::to_string(&clipped).map_err(|error| DbErr::Json(error.to_string()))?;
