@@ -56,6 +56,7 @@ pub struct Engine {
     /// One run at a time: two would measure each other.
     turn: Arc<Semaphore>,
     steppers: Steppers,
+    watches_locks: bool,
 }
 
 /// A run that has begun.
@@ -120,6 +121,17 @@ impl Engine {
             gateway: None,
             runs: LiveRuns::default(),
             turn: Arc::new(Semaphore::new(1)),
+            watches_locks: true,
+        }
+    }
+
+    /// The same without the lock watch: what a run is compared with to show that watching it
+    /// changes nothing.
+    #[must_use]
+    pub fn without_lock_watch(self) -> Self {
+        Self {
+            watches_locks: false,
+            ..self
         }
     }
 

@@ -1,8 +1,10 @@
 //! Looks at the locks of a lane while its buyers are at it, through the run's own connection and never through theirs.
 
 mod queue;
+mod wait_graph;
 
 use std::{
+    error::Error,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -15,7 +17,7 @@ use crate::{
         Db, PoolSettings,
         lock_watch::{self, Whose},
     },
-    model::lock_queue::Reach,
+    model::lock_queue::{LockQueue, Reach},
 };
 
 /// The time to the second look. A lane of 33 buyers is over in 60 ms, so that the first looks come quickly …
@@ -24,6 +26,10 @@ const FIRST_LOOK_AFTER: Duration = Duration::from_millis(5);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Between two looks at least this many times what a look took: a database that is slow to answer is asked less often.
 const REST_PER_LOOK: u32 = 3;
+
+/// A look that takes longer is given up: the buyers come first, and the next look will be asked
+/// later.
+const LOOK_MAX: Duration = Duration::from_secs(1);
 
 /// One lane, while its buyers are at it.
 pub struct LockWatch {
@@ -59,15 +65,27 @@ impl LockWatch {
 
     /// A look without an answer is one that was not taken.
     async fn look(&self, begin: Instant, whose: &Whose) {
-        match lock_watch::sessions(&self.db, whose).await {
-            Ok(sessions) => {
-                let mut queue = queue(&sessions, whose, begin.elapsed());
+        let seen = tokio::time::timeout(LOOK_MAX, self.snapshot(begin, whose)).await;
+        match seen {
+            Ok(Ok(mut queue)) => {
                 queue.in_memory = self.storefront.in_line(self.product_id);
                 let waterfall = self.waterfall.picture(Instant::now());
                 self.run.see_locks(self.index, queue, waterfall);
             }
-            Err(error) => tracing::debug!(%error, "the locks were not looked at"),
+            Ok(Err(error)) => tracing::debug!(%error, "the locks were not looked at"),
+            Err(_) => tracing::debug!("the look at the locks took too long"),
         }
+    }
+
+    /// Sorts the sessions on a thread of its own: the runtime's workers belong to the buyers.
+    async fn snapshot(
+        &self,
+        begin: Instant,
+        whose: &Whose,
+    ) -> Result<LockQueue, Box<dyn Error + Send + Sync>> {
+        let sessions = lock_watch::sessions(&self.db, whose).await?;
+        let (whose, elapsed) = (whose.clone(), begin.elapsed());
+        Ok(tokio::task::spawn_blocking(move || queue(&sessions, &whose, elapsed)).await?)
     }
 
     fn whose(&self) -> Whose {

@@ -16,7 +16,7 @@ use doorbuster::{
 };
 use uuid::Uuid;
 
-use super::{RUN_MAX, engine, plan, run};
+use super::{RUN_MAX, engine, figures, only, plan, run};
 use crate::support::{
     Gate, PATIENCE, TestProduct, TestShop, check_audit_clean, database::ByHand,
     race::wait_until_blocked, shop::POOL, within,
@@ -289,6 +289,63 @@ async fn kept_from_the_stock(
     let now = seen.now.as_ref().expect("it was looked at");
     assert_eq!(only_line(now).holder.pid, rival);
     (seen, kept)
+}
+
+/// Connections of a lane whose buyers all wait for one row.
+const WAITERS: u32 = 64;
+
+/// A lane of 64 buyers who take turns at one row, each for a race window.
+fn one_queue_of_waiters() -> SimulationPlan {
+    SimulationPlan {
+        pool_size: WAITERS,
+        race_window_ms: 5,
+        ..plan(StrategyKey::RowLock, WAITERS, WAITERS)
+    }
+}
+
+/// A waiter is blocked by the holder and by every waiter before it: 2^63 paths lead from the last
+/// one to the holder.
+#[tokio::test]
+async fn sixty_four_waiters_are_one_queue_and_every_unit_is_sold() {
+    let shop = TestShop::new().await;
+    let end = run(&shop, one_queue_of_waiters()).await;
+    let id = Uuid::try_parse(&end.id).expect("an id");
+    let busiest = stored(&shop, id).await.busiest.expect("it was looked at");
+    let line = only_line(&busiest);
+    assert!(
+        busiest.waiting() > WAITERS as usize / 2,
+        "most of the {WAITERS} were seen waiting: {}",
+        busiest.waiting()
+    );
+    assert!(line.hidden > 0, "more than are listed");
+    assert_eq!(figures(&only(end)), (WAITERS.into(), 0, 0, 0, 0, 0));
+    check_audit_clean(&shop).await;
+}
+
+/// The race windows alone take 64 × 5 ms, whatever the machine does besides; a watcher that slowed
+/// the buyers down would add to that. The fastest of three runs each, in turns, leaves out what else
+/// slowed one of them down.
+#[tokio::test]
+async fn watching_the_locks_changes_neither_verdict_nor_latency() {
+    let shop = TestShop::new().await;
+    let watched = engine(&shop);
+    let unwatched = engine(&shop).without_lock_watch();
+    let (mut with, mut without) = (f64::MAX, f64::MAX);
+    for _ in 0..3 {
+        for (engine, p99) in [(&watched, &mut with), (&unwatched, &mut without)] {
+            let started = engine.start(one_queue_of_waiters()).await;
+            let finish = engine.finish(started.expect("it starts"), &[], |_| {});
+            let end = within(RUN_MAX, "the run", finish).await;
+            let verdict = only(end.expect("it ends with a verdict"));
+            assert_eq!(figures(&verdict), (WAITERS.into(), 0, 0, 0, 0, 0));
+            *p99 = p99.min(verdict.latency_ms.p99);
+        }
+    }
+    assert!(
+        with <= without * 1.5,
+        "p99 watched {with} ms, unwatched {without} ms"
+    );
+    check_audit_clean(&shop).await;
 }
 
 async fn stored(shop: &TestShop, run: Uuid) -> LaneLocks {

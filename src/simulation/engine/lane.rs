@@ -52,7 +52,10 @@ impl Lane<'_> {
         self.started.run.lane_began(self.index);
         let sampler =
             AbortOnDropHandle::new(tokio::spawn(self.sampler(&recorder, &storefront).watch()));
-        let lock_watch = AbortOnDropHandle::new(tokio::spawn(self.lock_watch(&crowd).watch()));
+        let lock_watch = self
+            .engine
+            .watches_locks
+            .then(|| AbortOnDropHandle::new(tokio::spawn(self.lock_watch(&crowd).watch())));
         let elapsed = crowd.let_go(start_line).await;
         drop((sampler, lock_watch));
         lock_watch::keep(
