@@ -1,6 +1,8 @@
-//! Puts every asset into the binary, as it is and compressed with brotli, so that the release binary runs alone in any folder.
+//! Embeds every asset into the binary, plain and compressed with brotli, so that the release binary
+//! runs alone in any folder.
 //!
-//! Writes `assets.rs` into `OUT_DIR`: a table of path, content type and bytes, and a release name that changes with any of them.
+//! Writes `assets.rs` into `OUT_DIR`: a table of paths, content types and bytes, and a release name
+//! that changes with any of them.
 
 use std::{
     collections::BTreeMap,
@@ -10,7 +12,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// What wasm-bindgen leaves; absent in a build without it, whose pages then work as they do without JavaScript.
+/// The output of wasm-bindgen. If it is missing, the pages work as they do without JavaScript.
 const PKG: &str = "target/site/pkg";
 
 fn main() -> io::Result<()> {
@@ -48,7 +50,8 @@ fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>) -
     Ok(())
 }
 
-/// All of `style/`, in the order of the names: one request, and the cascade in one place.
+/// Joins all files of `style/` in the order of their names, so that a page needs one request and
+/// the names define the cascade.
 fn stylesheet(folder: &Path) -> io::Result<Vec<u8>> {
     let mut sheets = BTreeMap::new();
     collect(folder, "", &mut sheets)?;
@@ -82,10 +85,10 @@ fn write_table(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> io::Result<()> 
     }
     let release = format!("{:016x}", release.finish());
     let source = format!(
-        "/// Changes with any byte of any file.\n\
+        "/// Changes with any byte of any asset.\n\
          pub const RELEASE: &str = \"{release}\";\n\
          const ETAG: &str = \"\\\"{release}\\\"\";\n\n\
-         /// Every file, by path.\n\
+         /// Every asset, sorted by path.\n\
          pub static ASSETS: &[Asset] = &[\n{table}];\n"
     );
     fs::write(out.join("assets.rs"), source)
@@ -93,7 +96,7 @@ fn write_table(out: &Path, files: &BTreeMap<String, Vec<u8>>) -> io::Result<()> 
 
 fn compress(bytes: &[u8]) -> io::Result<Vec<u8>> {
     let mut compressed = Vec::new();
-    // Quality 11, window 22: the most that brotli does.
+    // Quality 11, window 22: brotli's maximum quality and its default window.
     let mut writer = brotli::CompressorWriter::new(&mut compressed, 4096, 11, 22);
     writer.write_all(bytes)?;
     drop(writer);

@@ -2,7 +2,7 @@ import { defineConfig, devices } from "@playwright/test";
 
 import base from "./playwright.config";
 
-// Measurements, for `npm run measure`: one at a time, with nothing beside them.
+// Measurements, for `npm run measure`. They run one at a time, without other tests.
 export default defineConfig({
   ...base,
   workers: 1,

@@ -8,7 +8,7 @@ export default defineConfig({
   testDir: ".",
   outputDir: "test-results",
   globalSetup: "./fixtures/global_setup.ts",
-  // A test that passes at the second attempt has found something: no retries.
+  // No retries: a test that passes only at the second attempt has found a defect.
   retries: 0,
   // Browsers, server and PostgreSQL share the machine.
   workers: 2,
@@ -21,7 +21,7 @@ export default defineConfig({
     trace: "retain-on-failure",
     screenshot: "only-on-failure",
     launchOptions: {
-      // Without one, Playwright's own browser is used.
+      // If undefined, Playwright uses its own browser.
       executablePath: systemChromium(),
       args: [
         "--disable-background-networking",
@@ -42,7 +42,7 @@ export default defineConfig({
     {
       name: "mobile",
       testMatch: "shopping/**/*.spec.ts",
-      // No page in the first two, and no Tab key on a telephone.
+      // The first two open no page, and a phone has no Tab key.
       testIgnore: [
         "shopping/api.spec.ts",
         "shopping/delivery.spec.ts",

@@ -1,14 +1,15 @@
-// Wakes the islands of a page once it has loaded and the browser is idle: everything on it works before that, and a script that comes
-// early would only delay what the shopper came to see. Pages without islands fetch nothing.
+// Hydrates the islands of a page after it has loaded and the browser is idle. The page works
+// without hydration, and an earlier script would delay its rendering. Pages without islands
+// download nothing.
 (() => {
   const { module, wasm } = document.currentScript.dataset;
 
-  // An island inside another's children first restores the context that the outer one provides.
+  // An island in the children of another island first restores the context of the outer island.
   const hydrate = async (node, exports, restoreContext) => {
     if (node.localName === "leptos-island") {
       const island = exports[node.dataset.component];
       if (!island) {
-        throw new Error(`the bundle has no island ${node.dataset.component}: it is of another build than the page`);
+        throw new Error(`the bundle has no island ${node.dataset.component}: it comes from a different build than the page`);
       }
       restoreContext?.();
       await island(node);
@@ -20,7 +21,7 @@
     }
   };
 
-  const wake = async () => {
+  const hydratePage = async () => {
     const exports = await import(module);
     await exports.default({ module_or_path: wasm });
     exports.hydrate();
@@ -28,15 +29,16 @@
     document.documentElement.dataset.awake = "true";
   };
 
-  const whenIdle = () => {
+  const hydrateWhenIdle = () => {
     if (document.querySelector("leptos-island")) {
-      "requestIdleCallback" in window ? requestIdleCallback(wake, { timeout: 2000 }) : setTimeout(wake, 1);
+      "requestIdleCallback" in window ? requestIdleCallback(hydratePage, { timeout: 2000 }) : setTimeout(hydratePage, 1);
     }
   };
 
-  // A payment may take seconds: the button that was pressed shows that it was. The server tells a second press from another order.
+  // A payment may take seconds, so the pressed button shows that it was pressed. The server
+  // recognises a second press of the same form and does not create a second order.
   addEventListener("submit", ({ submitter }) => submitter?.setAttribute("aria-busy", "true"));
   addEventListener("pageshow", () => document.querySelectorAll("[aria-busy]").forEach((button) => button.removeAttribute("aria-busy")));
 
-  document.readyState === "complete" ? whenIdle() : addEventListener("load", whenIdle);
+  document.readyState === "complete" ? hydrateWhenIdle() : addEventListener("load", hydrateWhenIdle);
 })();

@@ -1,6 +1,7 @@
-//! Server functions: what forms post to. Each parses its form into domain types, makes one call into the shop, and leads on.
+//! Server functions: the targets of the forms. Each parses its form into domain types, makes one
+//! call into the shop, and redirects to the next page.
 //!
-//! All fields come as text and may be absent, so that whatever is sent gets a sentence and never a parser's error.
+//! All fields are optional text, so that any input gets a readable error and never a parser error.
 
 pub mod admin;
 pub mod cart;
@@ -10,4 +11,4 @@ pub mod order;
 pub mod run_control;
 pub mod simulation;
 pub mod stepper;
-pub mod stockroom;
+pub mod stock_admin;

@@ -1,4 +1,5 @@
-//! Settings: from flags, then the environment, then a file `.env` in the current folder.
+//! Settings: from flags, environment variables, or a file `.env` in the current folder, in this
+//! order of precedence.
 
 pub mod crash_point;
 
@@ -9,15 +10,15 @@ use url::Url;
 
 use crate::model::StrategyKey;
 
-/// Where the data lies.
+/// The database settings.
 #[derive(Args, Clone, Debug)]
 pub struct DatabaseSettings {
-    /// A PostgreSQL URL. Unset: an embedded PostgreSQL under --data.
-    // Never shown in help or errors: it may hold a password.
+    /// PostgreSQL URL. Default: an embedded PostgreSQL in the folder --data.
+    // Never shown in help or errors: it can contain a password.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true)]
     pub database_url: Option<String>,
 
-    /// Folder of the embedded PostgreSQL.
+    /// Data folder of the embedded PostgreSQL.
     #[arg(
         long = "data",
         env = "DOORBUSTER_DATA",
@@ -27,34 +28,35 @@ pub struct DatabaseSettings {
     pub data: PathBuf,
 }
 
-/// How the shop is served.
+/// The server settings.
 #[derive(Args, Clone, Debug)]
 pub struct ServeSettings {
     /// Address to listen on.
     #[arg(long, env = "DOORBUSTER_ADDR", default_value = "127.0.0.1:3000")]
     pub addr: SocketAddr,
 
-    /// What people type to get here. With https, cookies are for secure connections only.
+    /// Public URL of the shop. With https, cookies are sent over secure connections only.
     #[arg(long, env = "PUBLIC_URL")]
     pub public_url: Option<Url>,
 
-    /// Addresses of reverse proxies, comma-separated, whose X-Forwarded-For is believed.
+    /// IP addresses of reverse proxies whose X-Forwarded-For is trusted, comma-separated.
     #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',')]
     pub trusted_proxies: Vec<std::net::IpAddr>,
 
-    /// The administrator's password. Unset: made at first start and printed once.
+    /// Administrator password. Default: generated at the first start and printed once.
     #[arg(long, env = "ADMIN_PASSWORD", hide_env_values = true)]
     pub admin_password: Option<String>,
 
-    /// Purchases a second allowed to one address. Unset: as many as come.
+    /// Maximum purchases per second from one IP address. Default: unlimited.
     #[arg(long, env = "PURCHASE_RATE_PER_S")]
     pub purchase_rate_per_s: Option<std::num::NonZeroU32>,
 
-    /// A payment provider that runs already. Unset: a simulated one is started, or found running.
+    /// URL of a running payment provider. Default: use or start a simulated one.
     #[arg(long, env = "PAYMENT_PROVIDER_URL")]
     pub payment_provider_url: Option<Url>,
 
-    /// What shop and provider know each other by. Unset: made at first start, and kept in the database.
+    /// Secret shared by shop and provider. Default: generated at the first start and stored in the
+    /// database.
     #[arg(long, env = "PAYMENT_SECRET", hide_env_values = true)]
     pub payment_secret: Option<String>,
 
@@ -63,7 +65,7 @@ pub struct ServeSettings {
 }
 
 impl ServeSettings {
-    /// The address that people type: [`ServeSettings::public_url`], or the one listened on.
+    /// The public URL: [`ServeSettings::public_url`], or the address that the server listens on.
     pub fn public_url(&self, bound: SocketAddr) -> String {
         match &self.public_url {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
@@ -71,7 +73,7 @@ impl ServeSettings {
         }
     }
 
-    /// True when people come over https.
+    /// True if the public URL uses https.
     pub fn is_secure(&self) -> bool {
         self.public_url
             .as_ref()
@@ -79,35 +81,35 @@ impl ServeSettings {
     }
 }
 
-/// The terms on which the shop sells.
+/// The sales settings.
 #[derive(Args, Clone, Debug)]
 pub struct ShopTerms {
-    /// How long stock is set aside at the checkout, in seconds.
+    /// Duration of a reservation at the checkout, in seconds.
     #[arg(long, env = "HOLD_TTL_S", default_value_t = ShopTerms::HOLD_TTL_S, value_parser = clap::value_parser!(u32).range(1..=86_400))]
     pub hold_ttl_s: u32,
 
-    /// How stock is taken: a strategy that can set it aside.
-    #[arg(long = "shop-strategy", env = "SHOP_STRATEGY", default_value = "row-lock", value_parser = holding_strategy)]
+    /// Locking strategy of the shop; it must be able to reserve stock.
+    #[arg(long = "shop-strategy", env = "SHOP_STRATEGY", default_value = "row-lock", value_parser = strategy_with_holds)]
     pub strategy: StrategyKey,
 
-    /// What happens when a payment arrives, the hold is gone, and nothing is left.
+    /// What to do with a payment that arrives after its hold has expired and the stock is sold out.
     #[arg(long, env = "PAID_WITHOUT_STOCK", value_enum, default_value_t = PaidWithoutStock::Refund)]
     pub paid_without_stock: PaidWithoutStock,
 }
 
-/// What happens to an order that is paid for when nothing is left.
+/// What happens to an order that is paid after the stock is sold out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum PaidWithoutStock {
-    /// It is cancelled, and the money goes back.
+    /// Cancel the order and refund the payment.
     Refund,
-    /// It waits, and is served first when stock arrives.
+    /// Keep the order; new stock goes to it first.
     Backorder,
 }
 
 impl ShopTerms {
     const HOLD_TTL_S: u32 = 600;
 
-    /// How long a hold stands.
+    /// The duration of a hold.
     pub fn hold_ttl(&self) -> time::Duration {
         time::Duration::seconds(self.hold_ttl_s.into())
     }
@@ -123,11 +125,11 @@ impl Default for ShopTerms {
     }
 }
 
-fn holding_strategy(key: &str) -> Result<StrategyKey, String> {
+fn strategy_with_holds(key: &str) -> Result<StrategyKey, String> {
     let strategy: StrategyKey = key.parse().map_err(|error| format!("{error}"))?;
     if strategy.can_hold() {
         Ok(strategy)
     } else {
-        Err(format!("{strategy} cannot set stock aside"))
+        Err(format!("{strategy} cannot reserve stock"))
     }
 }

@@ -1,6 +1,6 @@
-//! The database: connections, transactions, row locks, and the rows themselves.
+//! The database: connections, transactions, row locks and entities.
 //!
-//! `sea_orm` is named here, in `shop`, and in `simulation::store`; rows leave those as `model` types.
+//! Only this module, `shop` and `simulation::store` use `sea_orm`; other modules get `model` types.
 
 pub mod connect;
 pub mod dialect;
@@ -11,8 +11,8 @@ pub mod locks;
 pub mod schema;
 pub mod session_store;
 pub mod sessions;
+pub mod statement_hook;
 pub mod statements;
-pub mod stops;
 pub mod txn;
 
 pub use connect::{ConnectError, Db, PoolSettings};

@@ -1,7 +1,8 @@
-//! What changed after a commit: the latest stock of each product, and a bell that rings when one moved.
+//! Stock changes after commits: the latest stock of each product, and a notification when one
+//! changes.
 //!
-//! Readers are paced by themselves and read the latest values, so that ten thousand sales a second cost a slow reader nothing
-//! and no queue can overflow.
+//! Readers set their own pace and read the latest values, so 10,000 sales per second do not slow
+//! down a reader, and no queue can overflow.
 
 use std::{
     collections::HashMap,
@@ -10,62 +11,62 @@ use std::{
 
 use tokio::sync::watch;
 
-/// Stock of one product at one version of its row.
+/// A product's stock at one version of its row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StockChange {
     pub product_id: i64,
-    /// Units that can be bought.
+    /// Available units.
     pub available: i64,
-    /// The row's version: a change that is announced late does not undo a newer one.
+    /// The row's version, so that a change published late does not overwrite a newer one.
     pub version: i64,
 }
 
-/// A handle; clones share one feed.
+/// A feed of stock changes; clones share it.
 #[derive(Clone, Debug)]
 pub struct Feed {
     latest: Arc<Mutex<HashMap<i64, StockChange>>>,
-    bell: watch::Sender<u64>,
+    revision: watch::Sender<u64>,
 }
 
 impl Default for Feed {
     fn default() -> Self {
         Self {
             latest: Arc::default(),
-            bell: watch::Sender::new(0),
+            revision: watch::Sender::new(0),
         }
     }
 }
 
 impl Feed {
-    /// Announces a committed change. Older news than what is known is dropped.
+    /// Publishes a committed change. A change older than the latest one is dropped.
     pub fn publish(&self, change: StockChange) {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = latest.entry(change.product_id).or_insert(change);
-        if change.version >= known.version {
-            *known = change;
+        let current = latest.entry(change.product_id).or_insert(change);
+        if change.version >= current.version {
+            *current = change;
         }
         drop(latest);
-        self.bell
-            .send_modify(|rings| *rings = rings.wrapping_add(1));
+        self.revision
+            .send_modify(|revision| *revision = revision.wrapping_add(1));
     }
 
-    /// Announces what was read, and rings only if some of it is news.
-    pub fn publish_news(&self, levels: &[StockChange]) {
+    /// Publishes the levels that differ from the latest ones.
+    pub fn publish_changed(&self, levels: &[StockChange]) {
         let ids: Vec<i64> = levels.iter().map(|level| level.product_id).collect();
-        let known = self.latest(&ids);
+        let latest = self.latest(&ids);
         for level in levels {
-            if !known.contains(level) {
+            if !latest.contains(level) {
                 self.publish(*level);
             }
         }
     }
 
-    /// The bell: it changes after each publication.
-    pub fn bell(&self) -> watch::Receiver<u64> {
-        self.bell.subscribe()
+    /// Returns a receiver that is notified after each publication.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.revision.subscribe()
     }
 
-    /// What is known about `product_ids`, in their order; unknown ones are left out.
+    /// The latest changes of `product_ids`, in their order, without unknown products.
     pub fn latest(&self, product_ids: &[i64]) -> Vec<StockChange> {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         product_ids
@@ -80,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn late_news_does_not_undo_newer() {
+    fn a_late_change_does_not_overwrite_a_newer_one() {
         let feed = Feed::default();
         let change = |available, version| StockChange {
             product_id: 1,

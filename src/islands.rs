@@ -1,8 +1,9 @@
-//! What comes alive in the browser. Each works without it: an island only keeps fresh what the server has rendered.
+//! Components that run in the browser. Each page works without them: an island only updates what
+//! the server has rendered.
 
 pub mod shop;
 
-/// Not in the shopper's bundle: a chart must never weigh on a product page.
+/// Not part of the shopper's bundle: charts must not slow down product pages.
 #[cfg(any(feature = "ssr", feature = "workbench"))]
 pub mod workbench;
 

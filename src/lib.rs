@@ -1,20 +1,20 @@
-//! Doorbuster: a flash-sale storefront that never oversells, and a workbench that shows why.
+//! Doorbuster: a flash-sale storefront that never oversells, and a workbench for race conditions.
 //!
 //! | module | holds | may use |
 //! |---|---|---|
-//! | [`model`] | the words of the domain, for server and browser | nothing of ours |
-//! | [`ui`] | stateless pieces of a page | model |
-//! | [`islands`] | what comes alive in the browser | model, api, ui |
-//! | [`api`] | server functions, one file a noun | model; in their bodies web::session, shop, simulation |
+//! | [`model`] | the domain's types and texts, for server and browser | no other module |
+//! | [`ui`] | stateless components of pages | model |
+//! | [`islands`] | components that run in the browser | model, api, ui |
+//! | [`api`] | server functions, one file per subject | model; in their bodies web::session, shop, simulation |
 //! | `web` | the server: routes, pages, layers, streams | ui, islands, api, and everything below it |
 //! | `shop` | the domain: stock, carts, holds, orders, the audit | payment::gateway, db, feed, model, config |
-//! | `payment` | what the shop asks of a provider; the simulated provider, a program of its own | model, config |
-//! | `simulation` | the concurrent buyers and their verdict | shop, payment, db, feed, model, config |
-//! | `feed` | what changed after a commit | model, config |
+//! | `payment` | the client of the payment provider; the simulated provider, a separate process | model, config |
+//! | `simulation` | concurrent simulated buyers and the verdict on their run | shop, payment, db, feed, model, config |
+//! | `feed` | stock changes after commits | model, config |
 //! | `db` | connections, transactions, locks, rows | model, config |
 //! | `config`, `telemetry` | settings; logs | model |
 //!
-//! `tests/architecture.rs` holds this table against the sources.
+//! `tests/architecture.rs` checks the sources against this table.
 
 #![recursion_limit = "512"]
 
@@ -40,7 +40,7 @@ pub mod telemetry;
 #[cfg(feature = "ssr")]
 pub mod web;
 
-/// Called by the page's script once the WebAssembly is there: islands hydrate one by one after it.
+/// Hydrates the islands one by one; the page's script calls it once the WebAssembly is loaded.
 #[cfg(feature = "hydrate")]
 #[wasm_bindgen::prelude::wasm_bindgen]
 pub fn hydrate() {

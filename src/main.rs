@@ -1,4 +1,5 @@
-//! The command line. Standard output carries only a command's result; logs, progress and the printed password go to standard error.
+//! The command line. Standard output contains only a command's result; logs, progress and the
+//! generated password go to standard error.
 
 use std::process::ExitCode;
 
@@ -11,16 +12,16 @@ use doorbuster::{
 mod command {
     pub mod audit;
     pub mod database;
+    pub mod gateway;
     pub mod migrate;
     pub mod provider;
     pub mod seed;
     pub mod serve;
     pub mod simulate;
     pub mod sweep;
-    pub mod till;
 }
 
-/// A flash-sale storefront that never oversells, and a workbench that shows why.
+/// A flash-sale storefront that never oversells, and a workbench for race conditions.
 #[derive(Parser)]
 #[command(name = "doorbuster", version)]
 struct Cli {
@@ -34,39 +35,39 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Creates and migrates the database, seeds an empty shop, and serves it (the default).
+    /// Creates and migrates the database, seeds an empty shop, and starts the server (default).
     Serve(ServeSettings),
-    /// Changes or shows the schema.
+    /// Applies or reverts migrations, or lists them.
     Migrate(command::migrate::Arguments),
-    /// Fills an empty shop with the catalogue.
+    /// Adds the sample catalogue to an empty shop.
     Seed,
-    /// Runs one simulated flash sale on a private lane and prints the verdict.
+    /// Runs a simulated flash sale on private lanes and prints the verdict.
     Simulate(command::simulate::Arguments),
-    /// Runs strategies × buyers × stock and writes a report.
+    /// Runs every combination of strategies, buyers and stock, and writes a report.
     Sweep(command::sweep::Arguments),
-    /// Runs the simulated payment provider; `serve` does so by itself.
+    /// Runs the simulated payment provider; `serve` starts it automatically.
     Provider(command::provider::Arguments),
-    /// Checks that stock, orders and ledger agree.
+    /// Checks that stock, orders and ledger are consistent.
     Audit(command::audit::Arguments),
 }
 
-/// What a command fails with: printed as one sentence, exit code 1.
-pub type Failure = Box<dyn std::error::Error + Send + Sync>;
+/// A command's error: printed as one sentence, with exit code 1.
+pub type CommandError = Box<dyn std::error::Error + Send + Sync>;
 
-/// Exit code when an invariant or a rule of the audit is broken.
+/// The exit code if an invariant or an audit rule is violated.
 pub const EXIT_BROKEN: u8 = 3;
-/// Exit code for wrong usage, as clap has it.
+/// The exit code for wrong usage, the same as clap's.
 pub const EXIT_USAGE: u8 = 2;
 
 fn main() -> ExitCode {
-    // Before anything reads the environment, and while there is one thread only.
+    // Before anything reads the environment, and while the process has only one thread.
     let dotenv = dotenvy::dotenv();
     let cli = Cli::parse();
     telemetry::init(!matches!(&cli.command, None | Some(Command::Serve(_))));
     if let Err(error) = dotenv
         && !error.not_found()
     {
-        tracing::warn!(%error, "the file .env was not read to its end");
+        tracing::warn!(%error, "the file .env could not be read completely");
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -81,7 +82,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli) -> Result<ExitCode, Failure> {
+async fn run(cli: Cli) -> Result<ExitCode, CommandError> {
     let database = cli.database;
     match cli.command {
         None => command::serve::run(&database, cli.serve).await,
@@ -95,7 +96,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
     }
 }
 
-fn failed(error: &Failure) -> ExitCode {
-    eprintln!("doorbuster: {}", doorbuster::db::txn::Chain(&**error));
+fn failed(error: &CommandError) -> ExitCode {
+    eprintln!("doorbuster: {}", doorbuster::db::txn::ErrorChain(&**error));
     ExitCode::FAILURE
 }

@@ -1,4 +1,5 @@
-//! The words of the domain, shared by server and browser. No I/O, nothing of ours above it.
+//! The domain's types and texts, shared by server and browser. No I/O; uses no other module of
+//! this crate.
 
 pub mod bill;
 pub mod cart;
@@ -29,15 +30,15 @@ pub use lesson::{LessonKey, LessonResult, LessonRun};
 pub use lock_view::{DbLock, DbSession};
 pub use money::{Currency, Money};
 pub use order::{
-    CancelReason, Contact, FieldError, OrderLineView, OrderStatus, OrderView, PaymentState,
-    PaymentView, Receipt, RefundReason, RefundView, Standing, Tone,
+    CancelReason, Contact, FieldError, OrderLineView, OrderStatus, OrderStatusView, OrderView,
+    PaymentState, PaymentView, Receipt, RefundReason, RefundView, Tone,
 };
 pub use payment::PaymentCard;
 pub use plan::SimulationPlan;
 pub use presentation::{LanePresentation, Presentation};
 pub use product::{Product, SaleState};
 pub use quantity::Quantity;
-pub use run_state::{RunEvent, RunEventKind, RunState, RunWish};
+pub use run_state::{RunCommand, RunEvent, RunEventKind, RunState};
 pub use sample::Sample;
 pub use shop_error::ShopError;
 pub use snapshot::{LaneSnapshot, RunSnapshot, RunVerdict};

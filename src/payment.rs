@@ -1,4 +1,4 @@
-//! Money: what the shop asks a payment provider for, and the simulated provider that answers.
+//! Payments: the gateway through which the shop charges cards, and a simulated payment provider.
 
 pub mod event;
 pub mod gateway;

@@ -1,7 +1,7 @@
-//! The domain: a shop that takes stock, writes orders, and can prove that both agree.
+//! The shop's domain: it sells stock, writes orders, and can prove that both agree.
 //!
-//! It knows no HTTP, no session and no page. Everything here is also what a simulated buyer calls: the simulation runs the shop's
-//! own purchase code, never a copy of it.
+//! It does not depend on HTTP, sessions or pages. A simulated buyer calls the same functions: the
+//! simulation runs the shop's own purchase code, never a copy of it.
 
 pub mod administrator;
 pub mod audit;
@@ -21,7 +21,7 @@ pub mod payments;
 pub mod refunds;
 pub mod seed;
 pub mod settlement;
-pub mod stockroom;
+pub mod stock_admin;
 
 use std::{sync::Arc, time::Duration};
 
@@ -35,14 +35,14 @@ use crate::{
     model::ShopError,
     payment::gateway::PaymentGateway,
 };
-use inventory::Seam;
+use inventory::InjectionPoint;
 
-/// The shop, on one pool of connections.
+/// The shop on one connection pool.
 #[derive(Clone, Debug)]
 pub struct Shop {
     db: Db,
     feed: Feed,
-    seam: Seam,
+    injection_point: InjectionPoint,
     deadline: Duration,
     terms: ShopTerms,
     gateway: Option<Arc<dyn PaymentGateway>>,
@@ -50,12 +50,12 @@ pub struct Shop {
 }
 
 impl Shop {
-    /// A shop whose requests are answered within 5 s.
+    /// Creates a shop whose requests have a deadline of 5 s.
     pub fn new(db: Db, feed: Feed) -> Self {
         Self {
             db,
             feed,
-            seam: Seam::default(),
+            injection_point: InjectionPoint::default(),
             deadline: txn::REQUEST_DEADLINE,
             terms: ShopTerms::default(),
             gateway: None,
@@ -63,13 +63,13 @@ impl Shop {
         }
     }
 
-    /// The same on other terms.
+    /// Returns the shop with other terms.
     #[must_use]
     pub fn with_terms(self, terms: ShopTerms) -> Self {
         Self { terms, ..self }
     }
 
-    /// The same with a provider that takes the money. Without one, nobody can pay.
+    /// Returns the shop with a payment provider. Without one, no order can be paid.
     #[must_use]
     pub fn with_gateway(self, gateway: Arc<dyn PaymentGateway>) -> Self {
         Self {
@@ -78,34 +78,38 @@ impl Shop {
         }
     }
 
-    /// The same with another patience: a simulated buyer waits as long as its run.
+    /// Returns the shop with another request deadline: a simulated buyer waits as long as its run
+    /// lasts.
     #[must_use]
     pub fn with_deadline(self, deadline: Duration) -> Self {
         Self { deadline, ..self }
     }
 
-    /// The same with something happening between read and write.
+    /// Returns the shop with an injection point between read and write.
     #[must_use]
-    pub fn with_seam(self, seam: Seam) -> Self {
-        Self { seam, ..self }
+    pub fn with_injection_point(self, injection_point: InjectionPoint) -> Self {
+        Self {
+            injection_point,
+            ..self
+        }
     }
 
-    /// The same as another process would run it: it shares no lock in memory with this one.
+    /// Returns the shop as another process would run it: the two share no in-memory lock.
     #[must_use]
     pub fn as_in_another_process(mut self) -> Self {
         self.shared = inventory::Shared {
-            process_locks: inventory::process_locks::ProcessLocks::of_another_process(),
+            process_locks: inventory::process_locks::ProcessLocks::separate(),
             ..inventory::Shared::default()
         };
         self
     }
 
-    /// The pool that it works on.
+    /// The shop's connection pool.
     pub fn db(&self) -> &Db {
         &self.db
     }
 
-    /// The terms on which it sells.
+    /// The terms of sale.
     pub fn terms(&self) -> &ShopTerms {
         &self.terms
     }
@@ -113,10 +117,10 @@ impl Shop {
     fn gateway(&self) -> Result<Arc<dyn PaymentGateway>, ShopError> {
         self.gateway
             .clone()
-            .ok_or(ShopError::ProviderAway { retry_after_s: 5 })
+            .ok_or(ShopError::ProviderUnavailable { retry_after_s: 5 })
     }
 
-    /// Where it announces what it committed.
+    /// The feed on which the shop publishes committed changes.
     pub fn feed(&self) -> &Feed {
         &self.feed
     }

@@ -1,10 +1,11 @@
-//! The workbench's engine: many buyers who call the shop's own purchase code at once, and a verdict from the database.
+//! The workbench's engine: many simulated buyers call the shop's own purchase code at the same
+//! time, and the database decides the verdict.
 
+pub mod arrival_gate;
 pub mod buyer;
 pub mod certificate;
 pub mod comparison;
 pub mod crowd;
-pub mod door;
 pub mod engine;
 pub mod export;
 pub mod lessons;
@@ -22,6 +23,6 @@ mod document;
 mod sampler;
 
 pub use buyer::{Attempt, AttemptResult, Storefront};
-pub use engine::{Engine, SimulationError, Start, StartedRun};
+pub use engine::{Engine, RunStart, SimulationError, StartedRun};
 pub use live::{LiveRun, LiveRuns};
 pub use stepper::Steppers;

@@ -1,4 +1,4 @@
-//! Stateless pieces of a page, for server and browser alike.
+//! Stateless components of pages, rendered by the server and by the browser.
 
 pub mod bill;
 pub mod chart;

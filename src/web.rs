@@ -1,13 +1,13 @@
-//! The server: routes, pages, layers and streams.
+//! The web server: routes, pages, middleware and event streams.
 
 pub mod app;
 pub mod assets;
 pub mod client_address;
 pub mod exports;
 pub mod forms;
-pub mod housekeeping;
 pub mod json;
 pub mod live;
+pub mod maintenance;
 pub mod pages;
 mod qr_code;
 pub mod rate_limit;

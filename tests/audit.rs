@@ -1,23 +1,24 @@
-//! The audit finds what it is for: each rule has its violation planted, and is the one that speaks.
+//! The audit detects violations: the tests create one for each rule, and only the rules that it
+//! violates report it.
 
 use std::collections::BTreeSet;
 
 use doorbuster::{
     model::{DiscountValue, ShopError, StrategyKey},
     payment::{gateway::ChargeState, provider::test_cards},
-    shop::{audit::rules::RULES, discounts::NewCode, refunds::OrderAct},
+    shop::{audit::rules::RULES, discounts::NewCode, refunds::OrderAction},
 };
 use futures::future::join_all;
 use uuid::Uuid;
 
 use crate::support::{
-    PATIENCE, PlacesOrders, TestProduct, TestShop, Till, check_audit_clean,
-    shop::{Pressed, card, units_of},
-    till::lost,
+    PATIENCE, PlacesOrders, ScriptedProvider, TestProduct, TestShop, check_audit_clean,
+    scripted_provider::lost,
+    shop::{PendingPayment, card, units_of},
     within,
 };
 
-/// A shop with one order of one unit and one of two, each of a product of its own.
+/// A shop with one order of one unit and one of two units, of two different products.
 struct Sold {
     shop: TestShop,
     one: TestProduct,
@@ -38,9 +39,9 @@ async fn sold() -> Sold {
     Sold { shop, one, two }
 }
 
-/// Plants a violation by hand and sees the audit report these rules, and no others.
-async fn check_reported(shop: &TestShop, plant: &str, rules: &[&str]) {
-    shop.by_hand.run(plant).await;
+/// Creates a violation with SQL, and checks that the audit reports exactly these rules.
+async fn check_reported(shop: &TestShop, violation: &str, rules: &[&str]) {
+    shop.by_hand.run(violation).await;
     shop.without_final_audit();
     let report = shop.audit().await;
     let reported: BTreeSet<_> = report
@@ -52,7 +53,7 @@ async fn check_reported(shop: &TestShop, plant: &str, rules: &[&str]) {
     assert_eq!(
         reported,
         rules.iter().copied().collect(),
-        "after: {plant}\n{report:#?}"
+        "after: {violation}\n{report:#?}"
     );
     assert!(!report.is_clean());
     for rule in report.rules.iter().filter(|rule| rule.violations > 0) {
@@ -60,7 +61,7 @@ async fn check_reported(shop: &TestShop, plant: &str, rules: &[&str]) {
     }
 }
 
-/// Sets two units of a new product aside.
+/// Reserves two units of a new product.
 async fn reserve(shop: &TestShop) {
     let product = shop.with_product(5).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
@@ -68,17 +69,19 @@ async fn reserve(shop: &TestShop) {
     reserved.expect("it is reserved");
 }
 
-/// An order that waits for its payment.
-async fn pending(shop: &TestShop, till: &Till) -> Pressed {
+/// Creates an order with a pending payment.
+async fn pending(shop: &TestShop, scripted: &ScriptedProvider) -> PendingPayment {
     let product = shop.with_product(5).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
     let request = shop.checkout(cart, "ann@example.com");
-    let pressed = shop.press_pay(shop.at_till(till), till, request).await;
+    let started = shop
+        .start_payment(shop.paid_through(scripted), scripted, request)
+        .await;
     check_audit_clean(shop).await;
-    pressed
+    started
 }
 
-/// An order with a discount, paid by this card or not.
+/// Creates an order with a discount, paid with this card.
 async fn with_code(shop: &TestShop, number: &str) {
     let new = NewCode {
         code: "TEN".to_owned(),
@@ -89,14 +92,14 @@ async fn with_code(shop: &TestShop, number: &str) {
         uses_max: 5,
         per_customer_limit: Some(1),
     };
-    shop.create_code(new, None).await.expect("it is made");
+    shop.create_code(new, None).await.expect("it is created");
     let product = shop.with_product(5).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
     let mut request = shop.checkout(cart, "ann@example.com");
     request.code = Some("TEN".to_owned());
     let outcome = shop.pay(request, card(number)).await;
-    let is_taken = number == test_cards::CAPTURED;
-    assert_eq!(outcome.result.is_ok(), is_taken);
+    let is_captured = number == test_cards::CAPTURED;
+    assert_eq!(outcome.result.is_ok(), is_captured);
     check_audit_clean(shop).await;
 }
 
@@ -106,91 +109,96 @@ const WITHOUT_TRIGGER: &str =
 #[tokio::test]
 async fn stock_that_is_not_conserved_is_reported() {
     let Sold { shop, one, .. } = sold().await;
-    // The ledger agrees with the total, so that only the row contradicts itself.
-    let plant = format!(
+    // The ledger agrees with the total, so that only the counters of the row are inconsistent.
+    let violation = format!(
         "ALTER TABLE stock DROP CONSTRAINT stock_conserved; \
          UPDATE stock SET total = total + 1 WHERE product_id = {id}; \
          INSERT INTO stock_movement (product_id, kind, quantity) VALUES ({id}, 'adjust', 1)",
         id = one.id
     );
-    check_reported(&shop, &plant, &["stock-conserved"]).await;
+    check_reported(&shop, &violation, &["stock-conserved"]).await;
 }
 
 #[tokio::test]
 async fn stock_below_zero_is_reported() {
     let Sold { shop, one, .. } = sold().await;
-    let plant = format!(
+    let violation = format!(
         "ALTER TABLE stock DROP CONSTRAINT stock_conserved, DROP CONSTRAINT stock_available_not_negative; \
          UPDATE stock SET available = -1, reserved = 5 WHERE product_id = {id}; \
          INSERT INTO stock_movement (product_id, kind, quantity) VALUES ({id}, 'hold', 5)",
         id = one.id
     );
-    check_reported(&shop, &plant, &["reserved-equals-holds", "stock-conserved"]).await;
+    check_reported(
+        &shop,
+        &violation,
+        &["reserved-equals-holds", "stock-conserved"],
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn a_ledger_that_differs_from_the_counters_is_reported() {
     let Sold { shop, one, .. } = sold().await;
-    let plant = format!(
+    let violation = format!(
         "INSERT INTO stock_movement (product_id, kind, quantity) VALUES ({}, 'receive', 1)",
         one.id
     );
-    check_reported(&shop, &plant, &["ledger-equals-counters"]).await;
+    check_reported(&shop, &violation, &["ledger-equals-counters"]).await;
 }
 
 #[tokio::test]
-async fn order_lines_that_no_stock_was_taken_for_are_reported() {
+async fn order_lines_without_sold_stock_are_reported() {
     let Sold { shop, one, .. } = sold().await;
-    // The same line twice: one sale, one movement, two units promised.
-    let plant = format!(
+    // A duplicate line: two units ordered, but only one sold by one movement.
+    let violation = format!(
         "ALTER TABLE order_line DROP CONSTRAINT order_line_once_a_product; \
          INSERT INTO order_line (order_id, product_id, product_name, unit_price_cents, quantity) \
            SELECT order_id, product_id, product_name, unit_price_cents, quantity FROM order_line WHERE product_id = {}; \
          UPDATE customer_order SET subtotal_cents = 2000, total_cents = 2000, due_cents = 2000, tax_cents = 319 WHERE email IS NULL",
         one.id
     );
-    check_reported(&shop, &plant, &["sold-equals-order-lines"]).await;
+    check_reported(&shop, &violation, &["sold-equals-order-lines"]).await;
 }
 
 #[tokio::test]
-async fn a_line_whose_movement_differs_is_reported() {
+async fn a_line_with_a_different_movement_quantity_is_reported() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
     shop.buy(&product).await.expect("it is sold");
     shop.buy(&product).quantity(2).await.expect("it is sold");
-    // The sums stay right: each order has the other's movement.
-    let plant = format!(
+    // The sums remain correct: each order has the movement quantity of the other.
+    let violation = format!(
         "{WITHOUT_TRIGGER} UPDATE stock_movement SET quantity = 3 - quantity WHERE product_id = {} AND kind = 'sell'",
         product.id
     );
-    check_reported(&shop, &plant, &["one-sell-movement-a-line"]).await;
+    check_reported(&shop, &violation, &["one-sell-movement-a-line"]).await;
 }
 
 #[tokio::test]
-async fn a_movement_without_its_line_is_reported() {
+async fn a_sell_movement_without_an_order_line_is_reported() {
     let Sold { shop, one, .. } = sold().await;
-    let plant = format!(
+    let violation = format!(
         "INSERT INTO stock_movement (product_id, kind, quantity, order_id) VALUES ({}, 'sell', 1, 999999)",
         one.id
     );
     check_reported(
         &shop,
-        &plant,
+        &violation,
         &["ledger-equals-counters", "no-movement-without-line"],
     )
     .await;
 }
 
 #[tokio::test]
-async fn an_order_that_disappeared_is_reported_from_every_side() {
+async fn a_deleted_order_is_reported_by_ledger_and_stock_rules() {
     let Sold { shop, one, .. } = sold().await;
-    let plant = format!(
+    let violation = format!(
         "DELETE FROM customer_order WHERE id IN (SELECT order_id FROM order_line WHERE product_id = {})",
         one.id
     );
     check_reported(
         &shop,
-        &plant,
+        &violation,
         &["no-movement-without-line", "sold-equals-order-lines"],
     )
     .await;
@@ -207,18 +215,18 @@ async fn a_total_that_is_not_the_sum_of_its_parts_is_reported() {
         "tax_cents = tax_cents - 1",
     ] {
         let Sold { shop, .. } = sold().await;
-        let plant = format!("UPDATE customer_order SET {change} WHERE email IS NULL");
+        let violation = format!("UPDATE customer_order SET {change} WHERE email IS NULL");
         let mut rules = vec!["total-equals-parts"];
         if change.contains("discount") {
             rules.push("codes-kept");
         }
-        check_reported(&shop, &plant, &rules).await;
+        check_reported(&shop, &violation, &rules).await;
     }
 }
 
-/// Rounding is no violation: the rule computes the tax as the shop does, whatever the price.
+/// Rounding is not a violation: the rule rounds the tax as the shop does, at every price.
 #[tokio::test]
-async fn an_honest_bill_accuses_nobody_whatever_its_cents() {
+async fn correct_bills_are_clean_at_every_rounding() {
     let shop = TestShop::new().await;
     for price in [
         1, 2, 3, 59, 60, 119, 999, 1_004, 1_005, 4_999, 5_000, 123_457,
@@ -233,26 +241,26 @@ async fn an_honest_bill_accuses_nobody_whatever_its_cents() {
 #[tokio::test]
 async fn an_order_without_lines_is_reported() {
     let Sold { shop, .. } = sold().await;
-    let plant = "INSERT INTO customer_order (public_id, status, settlement, currency, total_cents, due_cents) \
+    let violation = "INSERT INTO customer_order (public_id, status, settlement, currency, total_cents, due_cents) \
                  VALUES (gen_random_uuid(), 'placed', 'on_account', 'EUR', 100, 100)";
-    check_reported(&shop, plant, &["total-equals-parts"]).await;
+    check_reported(&shop, violation, &["total-equals-parts"]).await;
 }
 
 #[tokio::test]
-async fn holds_that_differ_from_what_is_reserved_are_reported() {
+async fn holds_that_differ_from_the_reserved_counter_are_reported() {
     let shop = TestShop::new().await;
     reserve(&shop).await;
-    for plant in [
+    for violation in [
         "UPDATE hold SET quantity = quantity + 1",
         "UPDATE hold SET state = 'released', closed_at = now()",
     ] {
-        check_reported(&shop, plant, &["reserved-equals-holds"]).await;
+        check_reported(&shop, violation, &["reserved-equals-holds"]).await;
     }
 }
 
 #[tokio::test]
-async fn a_hold_that_was_sold_without_its_movement_is_reported() {
-    for (plant, rules) in [
+async fn a_sold_hold_without_its_sell_movement_is_reported() {
+    for (violation, rules) in [
         (
             "UPDATE hold SET quantity = quantity + 1 WHERE state = 'sold'",
             &["sell-names-its-hold"][..],
@@ -267,33 +275,33 @@ async fn a_hold_that_was_sold_without_its_movement_is_reported() {
         ),
     ] {
         let Sold { shop, .. } = sold().await;
-        let plant = format!("{WITHOUT_TRIGGER} {plant}");
-        check_reported(&shop, &plant, rules).await;
+        let violation = format!("{WITHOUT_TRIGGER} {violation}");
+        check_reported(&shop, &violation, rules).await;
     }
 }
 
 #[tokio::test]
-async fn a_movement_that_names_a_hold_which_was_not_sold_is_reported() {
-    for plant in [
+async fn a_sell_movement_of_an_unsold_hold_is_reported() {
+    for violation in [
         "UPDATE hold SET state = 'released' WHERE state = 'sold'",
         "UPDATE stock_movement SET hold_id = 999999 WHERE kind = 'sell' AND hold_id IS NOT NULL",
-        // Of another product.
+        // A hold of another product.
         "UPDATE hold SET product_id = 1 WHERE state = 'sold'",
     ] {
         let Sold { shop, .. } = sold().await;
-        let plant = format!("{WITHOUT_TRIGGER} {plant}");
-        check_reported(&shop, &plant, &["sell-names-its-hold"]).await;
+        let violation = format!("{WITHOUT_TRIGGER} {violation}");
+        check_reported(&shop, &violation, &["sell-names-its-hold"]).await;
     }
 }
 
 #[tokio::test]
-async fn a_line_that_was_never_sold_and_has_a_movement_is_reported() {
-    let (shop, till) = (TestShop::new().await, Till::default());
-    pending(&shop, &till).await;
-    let plant = "INSERT INTO stock_movement (product_id, kind, quantity, order_id) SELECT product_id, 'sell', quantity, order_id FROM order_line";
+async fn a_sell_movement_of_an_unsold_line_is_reported() {
+    let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
+    pending(&shop, &scripted).await;
+    let violation = "INSERT INTO stock_movement (product_id, kind, quantity, order_id) SELECT product_id, 'sell', quantity, order_id FROM order_line";
     check_reported(
         &shop,
-        plant,
+        violation,
         &["ledger-equals-counters", "one-sell-movement-a-line"],
     )
     .await;
@@ -307,76 +315,78 @@ async fn returns_on_the_wrong_line_are_reported() {
     shop.buy(&product).await.expect("it is sold");
     let line_id = shop.line_id(&first.order_id, &product).await;
     let quantity = units_of(1);
-    shop.act_on_order(
+    shop.apply_order_action(
         &first.order_id,
-        OrderAct::TakeBack { line_id, quantity },
+        OrderAction::ReturnLine { line_id, quantity },
         None,
     )
     .await
-    .expect("it comes back");
+    .expect("it is returned");
     check_audit_clean(&shop).await;
-    // The sums stay right.
-    let plant = "UPDATE order_line SET returned_quantity = 1 - returned_quantity";
-    check_reported(&shop, plant, &["returns-equal-lines"]).await;
+    // The sums remain correct.
+    let violation = "UPDATE order_line SET returned_quantity = 1 - returned_quantity";
+    check_reported(&shop, violation, &["returns-equal-lines"]).await;
 }
 
 #[tokio::test]
-async fn a_cancelled_order_whose_goods_did_not_come_back_is_reported() {
+async fn a_cancelled_order_without_returns_is_reported() {
     let Sold { shop, .. } = sold().await;
-    let plant = "UPDATE customer_order SET status = 'cancelled', due_cents = 0 WHERE email IS NULL";
+    let violation =
+        "UPDATE customer_order SET status = 'cancelled', due_cents = 0 WHERE email IS NULL";
     check_reported(
         &shop,
-        plant,
+        violation,
         &["returns-equal-lines", "sold-equals-order-lines"],
     )
     .await;
 }
 
 #[tokio::test]
-async fn money_that_is_neither_due_nor_paid_back_is_reported() {
-    for plant in [
+async fn captured_money_that_is_neither_due_nor_refunded_is_reported() {
+    for violation in [
         "UPDATE customer_order SET due_cents = due_cents - 1 WHERE settlement = 'card'",
         "INSERT INTO refund (payment_id, order_id, reference, state, reason, amount_cents, settled_at) \
          SELECT id, order_id, gen_random_uuid(), 'succeeded', 'goodwill', 1, now() FROM payment",
     ] {
         let Sold { shop, .. } = sold().await;
-        check_reported(&shop, plant, &["captured-less-refunded-equals-due"]).await;
+        check_reported(&shop, violation, &["captured-less-refunded-equals-due"]).await;
     }
 }
 
-/// `(started, last beat)` of a server, and whether it accuses what has been due for two minutes.
+/// The start and the last heartbeat of a server process, as ages, and whether work that has been
+/// due for two minutes is then reported.
 const SERVERS: [(&str, &str, bool); 7] = [
     ("10 minutes", "0 seconds", true),
-    // Gone by now, but it was there for long enough.
+    // Stopped, but it ran for long enough.
     ("10 minutes", "5 seconds", true),
     ("65 seconds", "1 second", true),
-    // Has just started.
+    // Started recently.
     ("20 seconds", "0 seconds", false),
-    // Was switched off before.
+    // Stopped before the work was due.
     ("10 minutes", "3 minutes", false),
-    // Was switched off soon after.
+    // Stopped soon after the work was due.
     ("10 minutes", "100 seconds", false),
-    // Came and went.
+    // Ran only for a short time.
     ("50 seconds", "30 seconds", false),
 ];
 
-/// Plants each of [`SERVERS`], and sees the rule speak or be silent.
+/// Checks for each of [`SERVERS`] whether the rule reports a violation.
 async fn check_counts_from_heartbeats(shop: &TestShop, rule: &str) {
     check_audit_clean(shop).await;
-    for (started, beat, accuses) in SERVERS {
-        let plant = format!(
+    for (started, heartbeat, is_reported) in SERVERS {
+        let violation = format!(
             "DELETE FROM server_heartbeat; \
              INSERT INTO server_heartbeat (server_id, started_at, beat_at) \
-             VALUES (gen_random_uuid(), now() - INTERVAL '{started}', now() - INTERVAL '{beat}')"
+             VALUES (gen_random_uuid(), now() - INTERVAL '{started}', now() - INTERVAL '{heartbeat}')"
         );
-        if accuses {
-            check_reported(shop, &plant, &[rule]).await;
+        if is_reported {
+            check_reported(shop, &violation, &[rule]).await;
         } else {
-            shop.by_hand.run(&plant).await;
+            shop.by_hand.run(&violation).await;
             check_audit_clean(shop).await;
         }
     }
-    // Many that were each there for a moment are no server that was there.
+    // Many short runs do not count as one long run.
     let many = "DELETE FROM server_heartbeat; \
                 INSERT INTO server_heartbeat (server_id, started_at, beat_at) \
                 SELECT gen_random_uuid(), now() - n * INTERVAL '20 seconds', now() - (n - 1) * INTERVAL '20 seconds' \
@@ -387,9 +397,9 @@ async fn check_counts_from_heartbeats(shop: &TestShop, rule: &str) {
 }
 
 #[tokio::test]
-async fn a_payment_that_nobody_resolves_is_reported_if_somebody_was_there() {
-    let (shop, till) = (TestShop::new().await, Till::default());
-    pending(&shop, &till).await;
+async fn an_unresolved_payment_is_reported_if_a_server_was_running() {
+    let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
+    pending(&shop, &scripted).await;
     shop.by_hand
         .run("UPDATE payment SET created_at = now() - INTERVAL '2 minutes'")
         .await;
@@ -397,17 +407,17 @@ async fn a_payment_that_nobody_resolves_is_reported_if_somebody_was_there() {
 }
 
 #[tokio::test]
-async fn a_refund_that_nobody_resolves_is_reported_if_somebody_was_there() {
-    let (shop, till) = (TestShop::new().await, Till::default());
-    let here = shop.at_till(&till);
-    let pressed = pending(&shop, &till).await;
-    till.answer_refunds(Err(lost()));
-    here.settle(pressed.charge, ChargeState::Captured)
+async fn an_unresolved_refund_is_reported_if_a_server_was_running() {
+    let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
+    let here = shop.paid_through(&scripted);
+    let started = pending(&shop, &scripted).await;
+    scripted.answer_refunds(Err(lost()));
+    here.settle(started.charge, ChargeState::Captured)
         .await
-        .expect("it is taken in");
-    here.act_on_order(&pressed.order_id, OrderAct::Cancel, None)
+        .expect("it is settled");
+    here.apply_order_action(&started.order_id, OrderAction::Cancel, None)
         .await
-        .expect("it is called off");
+        .expect("it is cancelled");
     shop.by_hand
         .run("UPDATE refund SET created_at = now() - INTERVAL '2 minutes'")
         .await;
@@ -415,13 +425,13 @@ async fn a_refund_that_nobody_resolves_is_reported_if_somebody_was_there() {
 }
 
 #[tokio::test]
-async fn a_hold_that_nobody_sweeps_is_reported_if_somebody_was_there() {
+async fn an_unswept_hold_is_reported_if_a_server_was_running() {
     let shop = TestShop::new().await;
     reserve(&shop).await;
     shop.by_hand
         .run("UPDATE hold SET expires_at = now() - INTERVAL '90 seconds'")
         .await;
-    for (started, beat, accuses) in [
+    for (started, heartbeat, is_reported) in [
         ("10 minutes", "0 seconds", true),
         ("35 seconds", "1 second", true),
         ("10 minutes", "55 seconds", true),
@@ -429,52 +439,59 @@ async fn a_hold_that_nobody_sweeps_is_reported_if_somebody_was_there() {
         ("10 minutes", "2 minutes", false),
         ("10 minutes", "85 seconds", false),
     ] {
-        let plant = format!(
+        let violation = format!(
             "DELETE FROM server_heartbeat; \
              INSERT INTO server_heartbeat (server_id, started_at, beat_at) \
-             VALUES (gen_random_uuid(), now() - INTERVAL '{started}', now() - INTERVAL '{beat}')"
+             VALUES (gen_random_uuid(), now() - INTERVAL '{started}', now() - INTERVAL '{heartbeat}')"
         );
-        if accuses {
-            check_reported(&shop, &plant, &["expired-holds-are-swept"]).await;
+        if is_reported {
+            check_reported(&shop, &violation, &["expired-holds-are-swept"]).await;
         } else {
-            shop.by_hand.run(&plant).await;
+            shop.by_hand.run(&violation).await;
             check_audit_clean(&shop).await;
         }
     }
     shop.without_final_audit();
 }
 
-/// A machine that slept, or whose database was away, finds what was due meanwhile, and is not accused of it before it could act.
+/// After a machine slept or lost its database, work that became due meanwhile is not reported until
+/// the server process had time to do it.
 #[tokio::test]
-async fn a_server_that_was_silent_starts_anew_with_its_next_beat() {
+async fn a_server_restarts_its_deadline_after_a_heartbeat_gap() {
     let shop = TestShop::new().await;
     reserve(&shop).await;
     let server = Uuid::new_v4();
-    shop.beat(server).await.expect("it beats");
+    shop.record_heartbeat(server)
+        .await
+        .expect("the heartbeat is recorded");
     shop.by_hand
         .run(
             "UPDATE server_heartbeat SET started_at = now() - INTERVAL '3 hours', beat_at = now() - INTERVAL '1 hour'; \
              UPDATE hold SET expires_at = now() - INTERVAL '5 minutes'",
         )
         .await;
-    shop.beat(server).await.expect("it beats");
+    shop.record_heartbeat(server)
+        .await
+        .expect("the heartbeat is recorded");
     check_audit_clean(&shop).await;
-    // One that beats all the while is accused.
+    // A server process without a heartbeat gap is reported.
     shop.by_hand
         .run("UPDATE server_heartbeat SET started_at = now() - INTERVAL '3 hours', beat_at = now() - INTERVAL '2 seconds'")
         .await;
-    shop.beat(server).await.expect("it beats");
+    shop.record_heartbeat(server)
+        .await
+        .expect("the heartbeat is recorded");
     check_reported(&shop, "SELECT 1", &["expired-holds-are-swept"]).await;
 }
 
 #[tokio::test]
-async fn a_paid_order_that_its_payment_or_holds_contradict_is_reported() {
-    for plant in [
+async fn a_sold_order_that_contradicts_its_payment_or_holds_is_reported() {
+    for violation in [
         "UPDATE customer_order SET status = 'placed' WHERE settlement = 'card'",
         "UPDATE customer_order SET settlement = 'on_account' WHERE settlement = 'card'",
         "UPDATE customer_order SET due_cents = 0 WHERE settlement = 'on_account'",
         "UPDATE payment SET state = 'voided', captured_cents = 0; UPDATE customer_order SET due_cents = 0 WHERE settlement = 'card'",
-        // Taken twice, and one of them given back without a word.
+        // Captured twice, with a refund of one capture.
         "INSERT INTO payment (order_id, reference, state, amount_cents, currency, captured_cents, settled_at, ask_at) \
          SELECT order_id, gen_random_uuid(), state, amount_cents, currency, captured_cents, now(), now() FROM payment; \
          INSERT INTO refund (payment_id, order_id, reference, state, reason, amount_cents, settled_at) \
@@ -489,102 +506,103 @@ async fn a_paid_order_that_its_payment_or_holds_contradict_is_reported() {
     ] {
         let Sold { shop, .. } = sold().await;
         reserve(&shop).await;
-        check_reported(&shop, plant, &["states-agree"]).await;
+        check_reported(&shop, violation, &["states-agree"]).await;
     }
 }
 
 #[tokio::test]
-async fn an_order_that_is_not_paid_and_that_its_payment_or_holds_contradict_is_reported() {
+async fn an_unpaid_order_that_contradicts_its_payment_or_holds_is_reported() {
     const FREE: &str = "UPDATE hold SET order_id = NULL;";
-    const TAKEN: &str =
+    const CAPTURED: &str =
         "UPDATE payment SET state = 'captured', captured_cents = amount_cents, settled_at = now();";
     const DECLINED: &str = "UPDATE payment SET state = 'declined', settled_at = now();";
-    for plant in [
+    for violation in [
         "DELETE FROM payment".to_owned(),
         "UPDATE customer_order SET settlement = 'on_account'".to_owned(),
         DECLINED.to_owned(),
-        format!("{TAKEN} UPDATE customer_order SET due_cents = total_cents"),
+        format!("{CAPTURED} UPDATE customer_order SET due_cents = total_cents"),
         // Declined.
         format!("{DECLINED} UPDATE customer_order SET status = 'declined'"),
         format!("{FREE} UPDATE customer_order SET status = 'declined'"),
         format!("{FREE} DELETE FROM payment; UPDATE customer_order SET status = 'declined'"),
         format!(
-            "{FREE} {TAKEN} UPDATE customer_order SET status = 'declined', due_cents = total_cents"
+            "{FREE} {CAPTURED} UPDATE customer_order SET status = 'declined', due_cents = total_cents"
         ),
         // Backordered.
         format!("{FREE} UPDATE customer_order SET status = 'backordered'"),
         format!(
-            "{TAKEN} UPDATE customer_order SET status = 'backordered', due_cents = total_cents"
+            "{CAPTURED} UPDATE customer_order SET status = 'backordered', due_cents = total_cents"
         ),
         // Cancelled.
         format!("{DECLINED} UPDATE customer_order SET status = 'cancelled'"),
         format!(
-            "{FREE} {TAKEN} UPDATE customer_order SET status = 'cancelled', due_cents = total_cents"
+            "{FREE} {CAPTURED} UPDATE customer_order SET status = 'cancelled', due_cents = total_cents"
         ),
     ] {
-        let (shop, till) = (TestShop::new().await, Till::default());
-        pending(&shop, &till).await;
-        check_reported(&shop, &plant, &["states-agree"]).await;
+        let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
+        pending(&shop, &scripted).await;
+        check_reported(&shop, &violation, &["states-agree"]).await;
     }
 }
 
 #[tokio::test]
-async fn a_discount_code_that_was_used_otherwise_than_it_says_is_reported() {
-    for plant in [
+async fn a_discount_code_with_a_wrong_use_count_or_limit_is_reported() {
+    for violation in [
         "UPDATE discount_code SET uses = uses + 1",
         "ALTER TABLE discount_code DROP CONSTRAINT discount_code_uses_in_range; UPDATE discount_code SET uses_max = 0",
         "UPDATE discount_code SET per_customer_limit = 0",
-        // An order with a discount and no use, with a use and no discount, with another code.
+        // An order with a discount but no use, with a use but no discount, or with another code.
         "DELETE FROM discount_use; UPDATE discount_code SET uses = 0",
         "DELETE FROM discount_use; UPDATE discount_code SET uses = 0; UPDATE customer_order SET discount_code = NULL",
         "UPDATE customer_order SET discount_code = NULL",
         "UPDATE customer_order SET discount_code = 'OTHER'",
-        // Given back, though the order stands.
+        // The use is released although the order is not cancelled.
         "UPDATE discount_use SET given_back = true; UPDATE discount_code SET uses = 0",
     ] {
         let shop = TestShop::new().await;
         with_code(&shop, test_cards::CAPTURED).await;
-        check_reported(&shop, plant, &["codes-kept"]).await;
+        check_reported(&shop, violation, &["codes-kept"]).await;
     }
 }
 
 #[tokio::test]
-async fn a_use_that_an_order_which_came_to_nothing_did_not_give_back_is_reported() {
+async fn a_declined_order_that_still_counts_its_code_is_reported() {
     let shop = TestShop::new().await;
     with_code(&shop, test_cards::DECLINED).await;
-    let plant =
+    let violation =
         "UPDATE discount_use SET given_back = false; UPDATE discount_code SET uses = uses + 1";
-    check_reported(&shop, plant, &["codes-kept"]).await;
+    check_reported(&shop, violation, &["codes-kept"]).await;
 }
 
 #[tokio::test]
 async fn a_customer_above_the_limit_is_reported() {
     let Sold { shop, two, .. } = sold().await;
-    let plant = format!(
+    let violation = format!(
         "UPDATE product SET per_customer_limit = 1 WHERE id = {}",
         two.id
     );
-    check_reported(&shop, &plant, &["limits-kept"]).await;
+    check_reported(&shop, &violation, &["limits-kept"]).await;
 }
 
 #[tokio::test]
-async fn a_key_without_an_answer_is_reported() {
+async fn a_key_without_a_stored_response_is_reported() {
     let Sold { shop, .. } = sold().await;
-    let plant = "INSERT INTO idempotency_key (key, fingerprint) VALUES ('mute', repeat('0', 64))";
-    check_reported(&shop, plant, &["key-has-answer"]).await;
+    let violation =
+        "INSERT INTO idempotency_key (key, fingerprint) VALUES ('no-response', repeat('0', 64))";
+    check_reported(&shop, violation, &["key-has-answer"]).await;
 }
 
 #[tokio::test]
 async fn a_product_without_stock_row_is_reported() {
     let Sold { shop, .. } = sold().await;
-    let plant = "INSERT INTO product (slug, name, description, category, artwork, price_cents, currency) \
+    let violation = "INSERT INTO product (slug, name, description, category, artwork, price_cents, currency) \
                  VALUES ('ghost', 'Ghost', '', '', '', 1, 'EUR')";
-    check_reported(&shop, plant, &["stock-row-for-each-product"]).await;
+    check_reported(&shop, violation, &["stock-row-for-each-product"]).await;
 }
 
-/// A rule that nothing above plants a violation for would be a rule that perhaps never speaks.
+/// A rule without a violation test might never report anything.
 #[test]
-fn every_rule_has_its_violation_planted_here() {
+fn every_rule_has_a_violation_test() {
     let this_file = include_str!("audit.rs");
     for rule in RULES {
         assert!(
@@ -608,23 +626,23 @@ async fn a_seeded_shop_is_clean() {
 }
 
 #[tokio::test]
-async fn many_violations_are_counted_and_some_are_listed() {
+async fn all_violations_are_counted_and_the_first_twenty_listed() {
     let shop = TestShop::new().await;
     shop.without_final_audit();
-    let plant = "INSERT INTO idempotency_key (key, fingerprint) SELECT 'mute-' || n, repeat('0', 64) FROM generate_series(1, 25) n";
-    shop.by_hand.run(plant).await;
+    let violation = "INSERT INTO idempotency_key (key, fingerprint) SELECT 'no-response-' || n, repeat('0', 64) FROM generate_series(1, 25) n";
+    shop.by_hand.run(violation).await;
     let report = shop.audit().await;
     let rule = report
         .rules
         .iter()
         .find(|rule| rule.rule == "key-has-answer")
-        .expect("it is a rule");
+        .expect("the rule exists");
     assert_eq!((rule.violations, rule.listed.len()), (25, 20));
 }
 
-/// What an unguarded lane has lost is shown, and accuses nobody.
+/// The report lists what a lane with an unsafe strategy oversold; it is not a violation.
 #[tokio::test]
-async fn an_exhibit_is_no_violation() {
+async fn a_lane_with_an_unsafe_strategy_is_not_a_violation() {
     let shop = TestShop::new().await;
     let lane = shop.with_lane(StrategyKey::Unguarded, 1).await;
     let break_it = format!(
@@ -643,9 +661,10 @@ async fn an_exhibit_is_no_violation() {
     check_audit_clean(&shop).await;
 }
 
-/// One snapshot: between two of its statements a hundred orders may be placed, and it accuses nobody.
+/// The audit reads one snapshot: orders that are placed between two of its statements cause no
+/// false report.
 #[tokio::test]
-async fn it_may_run_while_the_shop_sells() {
+async fn the_audit_is_clean_while_the_shop_sells() {
     let shop = TestShop::new().await;
     let product = shop.with_product(400).await;
     let buyers: Vec<_> = (0..4)
@@ -665,7 +684,9 @@ async fn it_may_run_while_the_shop_sells() {
         audits += 1;
     }
     for buyer in within(PATIENCE, "the buyers", join_all(buyers)).await {
-        buyer.expect("it ends").expect("there is enough for all");
+        buyer
+            .expect("the task ends")
+            .expect("the stock covers all purchases");
     }
     assert!(audits > 0);
     assert_eq!(shop.units_ordered(&product).await, 240);

@@ -1,4 +1,4 @@
-//! From cart to order.
+//! Tests of carts, checkout, payments, refunds and stock administration.
 
 mod cart;
 mod discounts;
@@ -8,4 +8,4 @@ mod order;
 mod payments;
 mod races;
 mod refunds;
-mod stockroom;
+mod stock_admin;

@@ -1,4 +1,4 @@
-//! The command line: exit codes, and a standard output that carries only a command's result.
+//! The command line: exit codes, and standard output that contains only a command's result.
 
 use futures::future::join_all;
 use serde_json::Value;
@@ -8,10 +8,10 @@ use crate::support::{
     program::{Ended, run},
 };
 
-/// Where nobody listens: a command that opens no database does not notice.
-const NOWHERE: &str = "postgres://nobody@127.0.0.1:1/nothing";
+/// A URL without a server: a command that opens no database does not fail.
+const NO_SERVER: &str = "postgres://user@127.0.0.1:1/nothing";
 
-/// The contract's object.
+/// Checks `expected` figures, and that the JSON object has all fields of the contract.
 #[track_caller]
 fn check_figures(ended: &Ended, expected: &[(&str, i64)]) {
     let verdict = ended.json();
@@ -53,9 +53,9 @@ fn check_figures(ended: &Ended, expected: &[(&str, i64)]) {
     }
 }
 
-/// From nothing: the database is made, migrated and seeded on the way.
+/// The command creates, migrates and seeds the database.
 #[tokio::test]
-async fn a_safe_simulation_ends_with_0() {
+async fn a_safe_simulation_exits_with_0() {
     let database = TestDatabase::absent().await;
     let ended = run(
         Some(database.url()),
@@ -75,7 +75,7 @@ async fn a_safe_simulation_ends_with_0() {
             ("attempts", 33),
         ],
     );
-    assert!(ended.left_nothing, "no data folder was made");
+    assert!(ended.left_nothing, "no data folder was created");
     let five = [
         "simulate",
         "--strategy",
@@ -99,7 +99,7 @@ async fn a_safe_simulation_ends_with_0() {
     assert!(products >= 24, "the shop was seeded");
 }
 
-/// What is asked for beyond buyers and stock.
+/// Returns the arguments of a small simulation with `more` appended.
 fn simulate<'a>(more: &[&'a str]) -> Vec<&'a str> {
     let mut arguments = vec!["simulate", "--buyers", "12", "--stock", "5", "--json"];
     arguments.extend(more);
@@ -107,7 +107,7 @@ fn simulate<'a>(more: &[&'a str]) -> Vec<&'a str> {
 }
 
 #[tokio::test]
-async fn several_strategies_are_lanes_of_one_object() {
+async fn several_strategies_are_lanes_of_one_json_object() {
     let shop = TestShop::new().await;
     let url = Some(shop.database.url());
     for together in [&[][..], &["--together", "--pool", "6"]] {
@@ -126,15 +126,16 @@ async fn several_strategies_are_lanes_of_one_object() {
         }
         assert_eq!(lanes.len(), 2);
     }
-    let spoken = ["--strategy", "row-lock,unguarded", "--race-window-ms", "5"];
-    let spoken: Vec<_> = simulate(&spoken)
+    let as_text = ["--strategy", "row-lock,unguarded", "--race-window-ms", "5"];
+    let as_text: Vec<_> = simulate(&as_text)
         .into_iter()
-        .filter(|word| *word != "--json")
+        .filter(|argument| *argument != "--json")
         .collect();
-    let ended = run(url, &spoken).await;
+    let ended = run(url, &as_text).await;
     let stdout = &ended.check_code(3).stdout;
     assert!(
-        stdout.contains("row-lock (safe)") && stdout.contains("unguarded (unsafe)"),
+        stdout.contains("row-lock (safe), 12 buyers, 5 in stock, quantity 1, 1 round, seed 42")
+            && stdout.contains("unguarded (unsafe)"),
         "{stdout}"
     );
     check_audit_clean(&shop).await;
@@ -174,7 +175,7 @@ async fn arrivals_quantities_and_faults_are_flags() {
 }
 
 #[tokio::test]
-async fn a_missed_threshold_ends_with_3() {
+async fn a_missed_threshold_exits_with_3() {
     let shop = TestShop::new().await;
     let url = Some(shop.database.url());
     let held = ["--threshold", "p99-ms=60000,failed=0,retries=1000000"];
@@ -189,7 +190,7 @@ async fn a_missed_threshold_ends_with_3() {
 }
 
 #[tokio::test]
-async fn an_oversold_simulation_ends_with_3_and_the_audit_shows_the_exhibit() {
+async fn an_oversold_simulation_exits_with_3_and_the_audit_lists_the_exhibit() {
     let shop = TestShop::new().await;
     let url = Some(shop.database.url());
     let wide = [
@@ -216,17 +217,17 @@ async fn an_oversold_simulation_ends_with_3_and_the_audit_shows_the_exhibit() {
         Value::from(oversold),
         "{report:#}"
     );
-    let spoken = run(url, &["audit"]).await;
+    let as_text = run(url, &["audit"]).await;
     assert!(
-        spoken.check_code(0).stdout.contains("exhibit"),
+        as_text.check_code(0).stdout.contains("exhibit"),
         "{}",
-        spoken.stdout
+        as_text.stdout
     );
     check_audit_clean(&shop).await;
 }
 
 #[tokio::test]
-async fn an_audit_with_violations_ends_with_3() {
+async fn an_audit_with_violations_exits_with_3() {
     let shop = TestShop::new().await;
     shop.without_final_audit();
     shop.by_hand
@@ -244,7 +245,7 @@ async fn an_audit_with_violations_ends_with_3() {
 }
 
 #[tokio::test]
-async fn wrong_usage_ends_with_2() {
+async fn wrong_usage_exits_with_2() {
     for arguments in [
         &["simulate"][..],
         &["simulate", "--buyers", "33"],
@@ -379,17 +380,17 @@ async fn wrong_usage_ends_with_2() {
         &["migrate", "sideways"],
         &["sell"],
     ] {
-        let ended = run(Some(NOWHERE), arguments).await;
+        let ended = run(Some(NO_SERVER), arguments).await;
         assert_eq!(ended.code, Some(2), "{arguments:?}: {}", ended.stderr);
         assert!(ended.stdout.is_empty(), "{arguments:?}: {}", ended.stdout);
-        assert!(!ended.stderr.is_empty(), "{arguments:?} says why");
+        assert!(!ended.stderr.is_empty(), "{arguments:?} prints an error");
         assert!(ended.left_nothing, "{arguments:?}");
     }
 }
 
 #[tokio::test]
 async fn the_list_of_strategies_opens_no_database() {
-    for url in [Some(NOWHERE), None] {
+    for url in [Some(NO_SERVER), None] {
         let ended = run(url, &["simulate", "--list"]).await;
         ended.check_code(0);
         let lines: Vec<Vec<&str>> = ended
@@ -426,7 +427,7 @@ async fn the_list_of_strategies_opens_no_database() {
 }
 
 #[tokio::test]
-async fn any_other_failure_ends_with_1_and_a_sentence_without_the_password() {
+async fn any_other_failure_exits_with_1_and_an_error_without_the_password() {
     let commands = [
         &["audit", "--json"][..],
         &["simulate", "--buyers", "3", "--stock", "1", "--json"],
@@ -437,7 +438,7 @@ async fn any_other_failure_ends_with_1_and_a_sentence_without_the_password() {
         "postgres://user:hush@127.0.0.1:1/nothing",
         "mysql://user:hush@127.0.0.1/shop",
     ];
-    // All at once: each waits a while for a server that does not answer.
+    // Concurrently: each command waits for a server that does not respond.
     let ended = join_all(urls.iter().flat_map(|url| {
         commands.map(|arguments| async move { (arguments, run(Some(url), arguments).await) })
     }));
@@ -453,7 +454,7 @@ async fn any_other_failure_ends_with_1_and_a_sentence_without_the_password() {
 }
 
 #[tokio::test]
-async fn schema_and_catalogue_are_commands() {
+async fn migrate_and_seed_are_commands() {
     let database = TestDatabase::absent().await;
     let url = Some(database.url());
     let pending = run(url, &["migrate", "status"]).await;
@@ -515,9 +516,9 @@ async fn schema_and_catalogue_are_commands() {
     assert_eq!(products, 0);
 }
 
-/// Two commands meet on a database that neither finds there.
+/// Two commands start while the database does not exist.
 #[tokio::test]
-async fn two_first_commands_may_start_at_once() {
+async fn two_commands_can_create_the_database_at_the_same_time() {
     let database = TestDatabase::absent().await;
     let simulate = ["simulate", "--buyers", "10", "--stock", "5", "--json"];
     let (one, two) = tokio::join!(
@@ -529,9 +530,9 @@ async fn two_first_commands_may_start_at_once() {
     }
 }
 
-/// Through the whole checkout: reserve, pay at a provider that the command starts, confirm.
+/// The complete checkout: reserve, pay at a provider that the command starts, confirm.
 #[tokio::test]
-async fn the_checkout_journey_sells_exactly_what_is_there() {
+async fn the_checkout_journey_sells_exactly_the_stock() {
     for strategy in ["row-lock", "conditional-update"] {
         let shop = TestShop::new().await;
         let ended = run(

@@ -1,5 +1,5 @@
-//! A server that is killed, as a power cut would, before and after every commit that moves stock or money and every call to the payment
-//! provider; and what stands once it has been started again.
+//! Crash tests: the server is killed before and after every commit that changes stock or money and
+//! every call to the payment provider. After a restart, no order, unit or cent may be lost.
 
 mod points;
 mod program;

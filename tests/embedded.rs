@@ -1,4 +1,5 @@
-//! The PostgreSQL server that the shop brings along: it is shared, it ends with its owner however that ends, and it keeps what was committed.
+//! The embedded PostgreSQL server: processes share it, it stops when its owner ends in any way, and
+//! committed data survives.
 
 use std::{
     os::unix::fs::PermissionsExt,
@@ -12,10 +13,11 @@ use tempfile::TempDir;
 
 use crate::support::{PATIENCE, program::doorbuster, within};
 
-/// A first start makes the cluster, with every file flushed to disk.
+/// The first start creates the cluster and flushes every file to disk.
 const START_MAX: Duration = Duration::from_secs(60);
 
-/// A data folder of its own. It lies in `target`, which the server's own user can enter when this runs as root.
+/// A temporary data folder. It is in `target`, which the server's user can access if the test runs
+/// as root.
 struct DataFolder(TempDir);
 
 impl DataFolder {
@@ -25,7 +27,7 @@ impl DataFolder {
             .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
             .expect("a temporary folder");
         std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o755))
-            .expect("it may be entered");
+            .expect("the mode can be set");
         Self(folder)
     }
 
@@ -56,7 +58,7 @@ async fn orders(url: &str) -> i64 {
 }
 
 #[tokio::test]
-async fn one_owns_the_server_and_others_attach() {
+async fn one_process_owns_the_server_and_others_attach() {
     let folder = DataFolder::new();
     let owner = start(&folder).await;
     assert!(!owner.is_attached());
@@ -65,7 +67,7 @@ async fn one_owns_the_server_and_others_attach() {
     assert_eq!(guest.url(), owner.url());
     connect::ensure_database(owner.url())
         .await
-        .expect("the shop's database is made");
+        .expect("the shop's database is created");
     let by_hand = crate::support::database::ByHand::new(owner.url()).await;
     by_hand
         .run("CREATE TABLE kept (n int); INSERT INTO kept VALUES (7)")
@@ -79,19 +81,19 @@ async fn one_owns_the_server_and_others_attach() {
         let now: String = by_hand.value(&format!("SHOW {setting}")).await;
         assert_eq!(now, value, "{setting}");
     }
-    // A guest who leaves ends nothing.
-    guest.stop().await.expect("the guest leaves");
+    // Stopping an attached handle does not stop the server.
+    guest.stop().await.expect("the guest detaches");
     let one: i64 = by_hand.value("SELECT 1::bigint").await;
     assert_eq!(one, 1);
     drop(by_hand);
     let url = owner.url().to_owned();
-    owner.stop().await.expect("the owner stops it");
+    owner.stop().await.expect("the owner stops the server");
     assert!(
         connect::ensure_database(&url).await.is_err(),
-        "nobody answers"
+        "the server no longer responds"
     );
     let again = start(&folder).await;
-    assert!(!again.is_attached(), "who comes next owns it");
+    assert!(!again.is_attached(), "the next process owns the server");
     let kept: i32 = crate::support::database::ByHand::new(again.url())
         .await
         .value("SELECT n FROM kept")
@@ -100,10 +102,10 @@ async fn one_owns_the_server_and_others_attach() {
     again.stop().await.expect("it stops");
 }
 
-/// A simulation that goes on until it is killed.
-struct Busy(Child);
+/// A simulation that runs until it is killed.
+struct EndlessSimulation(Child);
 
-impl Busy {
+impl EndlessSimulation {
     fn start(folder: &DataFolder) -> Self {
         let data = folder.data();
         let data = data.to_str().expect("text");
@@ -120,18 +122,18 @@ impl Busy {
     }
 
     fn check_runs(&mut self) {
-        let ended = self.0.try_wait().expect("it is our child");
+        let ended = self.0.try_wait().expect("it is a child process");
         assert!(ended.is_none(), "the simulation ended by itself: {ended:?}");
     }
 
-    /// SIGKILL: no chance to clean up.
+    /// Sends SIGKILL, so the process cannot clean up.
     fn kill(&mut self) {
         self.0.kill().expect("it is killed");
         self.0.wait().expect("it ends");
     }
 }
 
-impl Drop for Busy {
+impl Drop for EndlessSimulation {
     fn drop(&mut self) {
         self.0.kill().ok();
         self.0.wait().ok();
@@ -139,13 +141,13 @@ impl Drop for Busy {
 }
 
 #[tokio::test]
-async fn a_killed_owner_leaves_neither_an_orphan_nor_a_loss() {
+async fn a_killed_owner_leaves_no_server_process_and_loses_no_order() {
     let folder = DataFolder::new();
-    let mut busy = Busy::start(&folder);
+    let mut simulation = EndlessSimulation::start(&folder);
     let seen = within(START_MAX, "a hundred orders", async {
         loop {
-            busy.check_runs();
-            // Until the program owns the folder, a start of ours would be the owner.
+            simulation.check_runs();
+            // Before the program owns the folder, a start in this test would become the owner.
             if folder.data().join("owner.lock").exists()
                 && folder.data().join("postgres/postmaster.pid").exists()
             {
@@ -165,22 +167,19 @@ async fn a_killed_owner_leaves_neither_an_orphan_nor_a_loss() {
         }
     })
     .await;
-    busy.kill();
+    simulation.kill();
     let begin = Instant::now();
     let owner = start(&folder).await;
     let took = begin.elapsed();
     assert!(!owner.is_attached(), "the killed program's server is gone");
-    assert!(
-        took < PATIENCE,
-        "it starts again at once, not after {took:?}"
-    );
+    assert!(took < PATIENCE, "the restart took {took:?}");
     assert!(
         orders(owner.url()).await >= seen,
-        "every order that was seen is there"
+        "every order that was seen still exists"
     );
     let pool = doorbuster::db::Db::connect(owner.url(), doorbuster::db::PoolSettings::COMMAND)
         .await
-        .expect("it answers");
+        .expect("the server responds");
     let report = doorbuster::shop::audit::run(&pool)
         .await
         .expect("the audit runs");
@@ -189,7 +188,6 @@ async fn a_killed_owner_leaves_neither_an_orphan_nor_a_loss() {
     owner.stop().await.expect("it stops");
 }
 
-/// Commands in the folder of a running server use that server's database.
 #[tokio::test]
 async fn commands_in_the_folder_of_a_running_server_use_its_database() {
     let folder = DataFolder::new();

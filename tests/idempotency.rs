@@ -1,4 +1,5 @@
-//! Idempotency keys: the same key and request, the same answer; another request under it, a refusal.
+//! Idempotency keys: the same key with the same request returns the same response; another request
+//! with it is rejected.
 
 use std::collections::HashSet;
 
@@ -27,13 +28,17 @@ async fn one_key_sent_fifty_times_at_once_buys_once() {
         let shop = TestShop::new().await;
         let product = shop.with_product(60).await;
         let sent = (0..50).map(|_| shop.buy(&product).by(strategy).key("once").spawn());
-        let answers: HashSet<_> = within(PATIENCE, "50 answers", join_all(sent))
+        let responses: HashSet<_> = within(PATIENCE, "50 responses", join_all(sent))
             .await
             .into_iter()
-            .map(|joined| joined.expect("it ends").expect("each has its answer"))
+            .map(|joined| {
+                joined
+                    .expect("the task ends")
+                    .expect("each request succeeds")
+            })
             .map(|receipt| (receipt.order_id, receipt.remaining_stock))
             .collect();
-        assert_eq!(answers.len(), 1, "{strategy}: all answers are equal");
+        assert_eq!(responses.len(), 1, "{strategy}: all responses are equal");
         assert_eq!(shop.units_ordered(&product).await, 1, "{strategy}");
         assert_eq!(shop.count("customer_order").await, 1, "{strategy}");
         check_audit_clean(&shop).await;
@@ -41,19 +46,19 @@ async fn one_key_sent_fifty_times_at_once_buys_once() {
 }
 
 #[tokio::test]
-async fn the_same_key_again_has_the_same_answer_whatever_happened_since() {
+async fn a_repeated_key_returns_the_same_response_after_the_stock_sold_out() {
     let shop = TestShop::new().await;
     let product = shop.with_product(2).await;
     let first = shop.buy(&product).key("again").await.expect("it is sold");
     shop.buy(&product).await.expect("the rest is sold");
     let again = shop.buy(&product).key("again").await;
-    assert_eq!(again, Ok(first), "also when there is nothing left");
+    assert_eq!(again, Ok(first), "also after the stock sold out");
     assert_eq!(shop.units_ordered(&product).await, 2);
     check_audit_clean(&shop).await;
 }
 
 #[tokio::test]
-async fn another_request_under_a_used_key_is_refused() {
+async fn another_request_with_a_used_key_is_rejected() {
     let shop = TestShop::new().await;
     let (product, other) = (shop.with_product(9).await, shop.with_product(9).await);
     shop.buy(&product).key("used").await.expect("it is sold");
@@ -72,31 +77,35 @@ async fn another_request_under_a_used_key_is_refused() {
     check_audit_clean(&shop).await;
 }
 
-/// The second request arrives while the first is still being worked on.
+/// The second request arrives while the first is in progress.
 #[tokio::test]
-async fn another_request_under_a_key_in_use_waits_and_is_refused() {
+async fn another_request_with_a_key_in_use_waits_and_is_rejected() {
     let shop = TestShop::new().await;
     let product = shop.with_product(9).await;
     let gate = Gate::closed();
-    let first = shop.buy(&product).key("in-use").at(gate.seam()).spawn();
+    let first = shop
+        .buy(&product)
+        .key("in-use")
+        .at(gate.injection_point())
+        .spawn();
     gate.arrivals(1).await;
     let second = shop.buy(&product).quantity(2).key("in-use").spawn();
     shop.until_blocked(1).await;
     gate.open();
-    assert!(first.await.expect("it ends").is_ok());
+    assert!(first.await.expect("the task ends").is_ok());
     assert_eq!(
-        second.await.expect("it ends"),
+        second.await.expect("the task ends"),
         Err(ShopError::IdempotencyKeyReused)
     );
     check_audit_clean(&shop).await;
 }
 
 #[tokio::test]
-async fn a_refused_key_may_be_tried_again() {
+async fn a_rejected_request_can_be_retried_with_its_key() {
     for strategy in SAFE {
         let shop = TestShop::new().await;
         let product = shop.with_product(0).await;
-        let purchase = shop.buy(&product).by(strategy).key("patient");
+        let purchase = shop.buy(&product).by(strategy).key("retried");
         assert_eq!(
             purchase.clone().await,
             Err(product.insufficient(0, 1)),
@@ -105,7 +114,7 @@ async fn a_refused_key_may_be_tried_again() {
         assert_eq!(
             shop.count("idempotency_key").await,
             0,
-            "{strategy}: no answer is kept for nothing"
+            "{strategy}: a rejection stores no response"
         );
         shop.restock(&product, 5).await;
         let receipt = purchase.await.expect("now it is sold");
@@ -114,20 +123,24 @@ async fn a_refused_key_may_be_tried_again() {
     }
 }
 
-/// Who waited for a key that was then given back asks for himself.
+/// A request that waited for the key is processed itself after the rollback freed the key.
 #[tokio::test]
-async fn a_key_given_back_by_a_refusal_is_free_for_who_waited() {
+async fn a_rejection_frees_its_key_for_a_waiting_request() {
     let shop = TestShop::new().await;
     let product = shop.with_product(0).await;
     let gate = Gate::closed();
-    let first = shop.buy(&product).key("shared").at(gate.seam()).spawn();
+    let first = shop
+        .buy(&product)
+        .key("shared")
+        .at(gate.injection_point())
+        .spawn();
     gate.arrivals(1).await;
     let second = shop.buy(&product).key("shared").spawn();
     shop.until_blocked(1).await;
     gate.open();
-    for answer in [first, second] {
+    for response in [first, second] {
         assert_eq!(
-            answer.await.expect("it ends"),
+            response.await.expect("the task ends"),
             Err(product.insufficient(0, 1))
         );
     }
@@ -139,7 +152,7 @@ fn checkout_claim(key: &str, request: &OrderRequest) -> Claim {
 }
 
 #[tokio::test]
-async fn one_checkout_sent_fifty_times_at_once_is_one_order() {
+async fn one_checkout_sent_fifty_times_at_once_creates_one_order() {
     let shop = TestShop::new().await;
     let product = shop.with_product(60).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
@@ -154,13 +167,17 @@ async fn one_checkout_sent_fifty_times_at_once_is_one_order() {
                 .map_err(ShopError::from)
         })
     });
-    let answers: HashSet<_> = within(PATIENCE, "50 answers", join_all(sent))
+    let responses: HashSet<_> = within(PATIENCE, "50 responses", join_all(sent))
         .await
         .into_iter()
-        .map(|joined| joined.expect("it ends").expect("each has its answer"))
-        .map(|answer| (answer.receipt.order_id, answer.status.as_str()))
+        .map(|joined| {
+            joined
+                .expect("the task ends")
+                .expect("each request succeeds")
+        })
+        .map(|response| (response.receipt.order_id, response.status.as_str()))
         .collect();
-    assert_eq!(answers.len(), 1, "all answers are equal: {answers:?}");
+    assert_eq!(responses.len(), 1, "all responses are equal: {responses:?}");
     assert_eq!(shop.count("customer_order").await, 1);
     assert_eq!(shop.count("payment").await, 1);
     assert_eq!(shop.count("provider.charge").await, 1);
@@ -168,7 +185,7 @@ async fn one_checkout_sent_fifty_times_at_once_is_one_order() {
 }
 
 #[tokio::test]
-async fn another_form_under_a_used_key_is_a_conflict() {
+async fn another_form_with_a_used_key_is_a_conflict() {
     let shop = TestShop::new().await;
     let product = shop.with_product(9).await;
     let cart = shop.cart_of(&[(&product, 1)]).await;
@@ -189,13 +206,13 @@ async fn another_form_under_a_used_key_is_a_conflict() {
 }
 
 #[tokio::test]
-async fn a_refused_checkout_tried_again_under_its_key_after_a_restock_is_sold() {
+async fn a_rejected_checkout_retried_with_its_key_after_a_restock_is_sold() {
     let shop = TestShop::new().await;
     let product = shop.with_product(2).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
-    shop.buy(&product).await.expect("somebody is quicker");
+    shop.buy(&product).await.expect("another buyer is faster");
     let mut request = shop.checkout(cart, "ann@example.com");
-    request.claim = checkout_claim("patient", &request);
+    request.claim = checkout_claim("retried", &request);
     for _ in 0..2 {
         let refused = shop.place_order(request.clone()).await.result;
         assert_eq!(
@@ -220,10 +237,10 @@ async fn one_addition_sent_ten_times_at_once_is_added_once() {
             shop.add_to_cart(None, id, units_of(3), Some(key)).await
         })
     });
-    let carts: HashSet<_> = within(PATIENCE, "10 answers", join_all(sent))
+    let carts: HashSet<_> = within(PATIENCE, "10 responses", join_all(sent))
         .await
         .into_iter()
-        .map(|joined| joined.expect("it ends").expect("it is added"))
+        .map(|joined| joined.expect("the task ends").expect("it is added"))
         .collect();
     assert_eq!(carts.len(), 1, "it is one cart");
     for cart in carts {
@@ -233,7 +250,7 @@ async fn one_addition_sent_ten_times_at_once_is_added_once() {
 }
 
 #[tokio::test]
-async fn keys_are_forgotten_after_three_days_and_events_never() {
+async fn keys_are_deleted_after_three_days_and_webhook_events_never() {
     let shop = TestShop::new().await;
     let product = shop.with_product(9).await;
     let cart = shop.cart_of(&[(&product, 1)]).await;
@@ -250,7 +267,9 @@ async fn keys_are_forgotten_after_three_days_and_events_never() {
         charge_state: ChargeState::Captured,
         refund: None,
     };
-    shop.take_in(event).await.expect("it is taken in");
+    shop.process_webhook_event(event)
+        .await
+        .expect("it is processed");
     shop.by_hand
         .run(
             "UPDATE idempotency_key SET created_at = CURRENT_TIMESTAMP - CASE key WHEN 'old' THEN INTERVAL '72 hours 1 minute' \
@@ -258,8 +277,8 @@ async fn keys_are_forgotten_after_three_days_and_events_never() {
              UPDATE payment_event SET received_at = CURRENT_TIMESTAMP - INTERVAL '400 days'",
         )
         .await;
-    assert_eq!(shop.forget_old_keys().await.ok(), Some(1));
-    let left: String = shop.by_hand.value("SELECT key FROM idempotency_key").await;
-    assert_eq!(left, "young");
+    assert_eq!(shop.delete_old_idempotency_keys().await.ok(), Some(1));
+    let remaining: String = shop.by_hand.value("SELECT key FROM idempotency_key").await;
+    assert_eq!(remaining, "young");
     assert_eq!(shop.count("payment_event").await, 1);
 }

@@ -1,10 +1,10 @@
-//! The integration tests: one crate, on a real database, each test on a database of its own.
+//! The integration tests: one crate, with a separate real database for each test.
 //!
-//! `DATABASE_URL` names the server to use; unset, an embedded PostgreSQL is started under `target/test-postgres`.
+//! `DATABASE_URL` names the PostgreSQL server to use. If it is not set, an embedded PostgreSQL is
+//! started in `target/test-postgres`.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
-mod architecture;
 mod audit;
 mod checkout;
 mod command_line;

@@ -1,4 +1,4 @@
-//! Taking stock: what the safe strategies promise, and that the unsafe ones break it.
+//! Selling stock: the guarantees of the safe strategies, and that the unsafe ones break them.
 
 mod deadlock_lab;
 mod exhibits;
@@ -13,12 +13,12 @@ mod statements;
 
 use doorbuster::model::StrategyKey;
 
-/// What never oversells and never undersells.
+/// The strategies that never oversell and never undersell.
 fn safe() -> Vec<StrategyKey> {
     chosen(StrategyKey::is_safe)
 }
 
-/// What may sell a product of the shop.
+/// The strategies that may sell a product of the shop.
 fn shop_worthy() -> Vec<StrategyKey> {
     chosen(StrategyKey::may_sell_in_shop)
 }

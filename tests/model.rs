@@ -1,8 +1,9 @@
-//! The shop beside a model of it: random sequences of what shoppers, the shop's people, the payment provider and the clock may do, in which
-//! both must come to the same counters, orders and cents after every step.
+//! Model-based tests: random sequences of actions by shoppers, the administrator, the payment
+//! provider and the clock. After every step, the shop and a simple model of it must have the same
+//! counters, orders and amounts.
 
-mod act;
+mod action;
+mod model_state;
 mod provider;
 mod run;
-mod stage;
-mod world;
+mod tested_shop;

@@ -1,7 +1,8 @@
-//! Each two of {hold, extend, confirm, expire, cancel, refund, restock}, on the same product, order and cart as far as that makes sense: in
-//! either order, with the books in order after each, and no deadlock.
+//! Every pair of {hold, extend, confirm, expire, cancel, refund, restock}, on the same product,
+//! order and cart where possible: run in both orders, each must leave a clean audit and cause no
+//! deadlock.
 
 mod forcing;
-mod scene;
+mod scenario;
 mod stale_hold;
 mod table;

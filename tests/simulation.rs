@@ -1,4 +1,5 @@
-//! The workbench's engine: the contract's numbers, the verdict from the database, faults, lanes, and runs as they are stored.
+//! The workbench's engine: the numbers of the contract, the verdict from the database, faults,
+//! lanes, and stored runs.
 
 mod arrivals;
 mod certificate;
@@ -23,7 +24,7 @@ use doorbuster::{
 
 use crate::support::{TestShop, provider::OnDemand, within};
 
-/// The longest that a run may take here.
+/// The longest time that a run may take in these tests.
 const RUN_MAX: Duration = Duration::from_secs(60);
 
 fn engine(shop: &TestShop) -> Engine {
@@ -43,7 +44,7 @@ async fn run(shop: &TestShop, plan: SimulationPlan) -> RunSnapshot {
     .expect("the run ends with a verdict")
 }
 
-/// The verdict on the only lane.
+/// Returns the verdict on the only lane.
 fn only(run: RunSnapshot) -> Verdict {
     let mut lanes = run.lanes;
     assert_eq!(lanes.len(), 1);
@@ -65,7 +66,7 @@ fn plan(strategy: StrategyKey, buyers: u32, stock: u32) -> SimulationPlan {
     }
 }
 
-/// Orders of the run's lanes in the database.
+/// Counts the orders of the run's lanes in the database.
 async fn orders(shop: &TestShop) -> i64 {
     shop.by_hand
         .value("SELECT count(*) FROM customer_order WHERE lane_id IS NOT NULL AND status IN ('placed', 'paid')")

@@ -1,4 +1,4 @@
-//! The interleaving stepper: each story driven step by step, and read from the database while it stands still.
+//! The interleaving stepper: drives each story step by step, and checks the database between steps.
 
 mod clock;
 mod own;
@@ -8,22 +8,22 @@ mod stories;
 use std::sync::Arc;
 
 use doorbuster::{
-    model::stepper::{ActorState, Script, Standing, StepperView, Story},
+    model::stepper::{ActorState, Script, StepperStatus, StepperView, Story},
     simulation::{
         Steppers,
-        stepper::{Session, StepperLimits},
+        stepper::{StepperLimits, StepperSession},
     },
 };
 
 use crate::support::{PATIENCE, TestShop, within};
 
-/// A desk of the stepper on a shop of its own.
-struct Stage {
+/// A stepper on its own shop.
+struct Harness {
     shop: TestShop,
     steppers: Steppers,
 }
 
-impl Stage {
+impl Harness {
     async fn new() -> Self {
         Self::with_limits(StepperLimits::default()).await
     }
@@ -34,53 +34,53 @@ impl Stage {
         Self { shop, steppers }
     }
 
-    async fn open(&self, script: Script) -> Play<'_> {
+    async fn open(&self, script: Script) -> OpenSession<'_> {
         let session = self.steppers.open(script, None).await.expect("it opens");
         within(PATIENCE, "the replay", session.replayed()).await;
-        Play {
-            stage: self,
-            session,
+        OpenSession {
+            harness: self,
+            inner: session,
         }
     }
 
-    async fn story(&self, story: Story) -> Play<'_> {
+    async fn story(&self, story: Story) -> OpenSession<'_> {
         self.open(Script::of(story)).await
     }
 }
 
-/// A session that a test steps through.
-struct Play<'s> {
-    stage: &'s Stage,
-    session: Arc<Session>,
+/// An open session of a test.
+struct OpenSession<'s> {
+    harness: &'s Harness,
+    inner: Arc<StepperSession>,
 }
 
-impl Play<'_> {
-    /// Takes steps, by letters.
-    async fn go(&self, letters: &str) -> StepperView {
+impl OpenSession<'_> {
+    /// Takes one step for each letter, by the actor of that letter.
+    async fn step(&self, letters: &str) -> StepperView {
         for letter in letters.bytes() {
             let actor = usize::from(letter - b'a');
-            let step = self.session.step(actor, None);
+            let step = self.inner.step(actor, None);
             let stepped = within(PATIENCE, "a step", step).await;
             stepped.unwrap_or_else(|error| {
-                panic!("{letters}: {error}\n{:#?}", self.session.view().actors)
+                panic!("{letters}: {error}\n{:#?}", self.inner.view().actors)
             });
         }
-        self.session.view()
+        self.inner.view()
     }
 
     fn view(&self) -> StepperView {
-        self.session.view()
+        self.inner.view()
     }
 
-    /// The statement before which `actor` stands, in brief.
+    /// The next statement of `actor`, abbreviated.
     fn next(&self, actor: usize) -> String {
         match &self.view().actors[actor].state {
-            ActorState::Stopped(statement) => statement.brief(),
-            other => panic!("it does not stand before a statement: {other:?}"),
+            ActorState::Stopped(statement) => statement.abbreviated(),
+            other => panic!("it is not at a statement: {other:?}"),
         }
     }
 
-    /// Fails unless page and database agree that `waiting` waits for `holder`, and for nobody else.
+    /// Asserts that page and database agree that `waiting` waits for `holder` alone.
     async fn check_waits(&self, waiting: usize, holder: usize) {
         let view = self.view();
         match &view.actors[waiting].state {
@@ -89,27 +89,27 @@ impl Play<'_> {
             }
             other => panic!("it does not wait: {other:?}"),
         }
-        let pids = self.session.pids();
+        let pids = self.inner.pids();
         let sql = format!(
             "SELECT array_to_string(pg_blocking_pids({}), ',')",
             pids[waiting]
         );
-        let blockers: String = self.stage.shop.by_hand.value(&sql).await;
+        let blockers: String = self.harness.shop.by_hand.value(&sql).await;
         assert_eq!(blockers, pids[holder].to_string());
     }
 
-    /// Fails if anybody of the session waits in the database.
-    async fn check_nobody_waits(&self) {
-        let pids: Vec<_> = self.session.pids().iter().map(i32::to_string).collect();
+    /// Asserts that no actor of the session waits for a lock in the database.
+    async fn check_no_waits(&self) {
+        let pids: Vec<_> = self.inner.pids().iter().map(i32::to_string).collect();
         let sql = format!(
             "SELECT count(*) FROM pg_stat_activity WHERE pid IN ({}) AND cardinality(pg_blocking_pids(pid)) > 0",
             pids.join(",")
         );
-        let waiting: i64 = self.stage.shop.by_hand.value(&sql).await;
+        let waiting: i64 = self.harness.shop.by_hand.value(&sql).await;
         assert_eq!(waiting, 0);
     }
 
-    /// `(units on order lines, available, sold)` of the session's products, added up, by SQL.
+    /// `(units on order lines, available, sold)`, summed over the session's products by SQL.
     async fn counted(&self) -> (i64, i64, i64) {
         let names: Vec<_> = self
             .view()
@@ -121,7 +121,7 @@ impl Play<'_> {
             "(SELECT id FROM product WHERE name IN ({}))",
             names.join(",")
         );
-        let sum = async |sql: String| -> i64 { self.stage.shop.by_hand.value(&sql).await };
+        let sum = async |sql: String| -> i64 { self.harness.shop.by_hand.value(&sql).await };
         (
             sum(format!(
                 "SELECT coalesce(sum(l.quantity), 0)::bigint FROM order_line l JOIN customer_order o ON o.id = l.order_id \
@@ -133,14 +133,19 @@ impl Play<'_> {
         )
     }
 
-    /// Fails unless everybody has come to the end, and each was told yes or no as `served` says.
-    fn check_over(&self, served: &[bool]) {
+    /// Asserts that all actors have finished, and that each succeeded as `expected` says.
+    fn check_finished(&self, expected: &[bool]) {
         let view = self.view();
-        assert_eq!(view.standing, Standing::Over, "{:#?}", view.actors);
-        let told = view.actors.iter().map(|actor| match &actor.state {
-            ActorState::Ended { served, .. } => *served,
-            other => panic!("not at its end: {other:?}"),
+        assert_eq!(view.status, StepperStatus::Over, "{:#?}", view.actors);
+        let successes = view.actors.iter().map(|actor| match &actor.state {
+            ActorState::Ended { succeeded, .. } => *succeeded,
+            other => panic!("it has not finished: {other:?}"),
         });
-        assert_eq!(told.collect::<Vec<_>>(), served, "{:#?}", view.actors);
+        assert_eq!(
+            successes.collect::<Vec<_>>(),
+            expected,
+            "{:#?}",
+            view.actors
+        );
     }
 }

@@ -1,25 +1,25 @@
-//! What the tests stand on: a database each, a shop on it, and the means to force an interleaving.
+//! Test support: a database for each test, a shop on it, and helpers that force an interleaving.
 
 pub mod database;
-pub mod keeper;
 pub mod program;
 pub mod provider;
 pub mod proxy;
 pub mod race;
 pub mod retries;
+pub mod scripted_provider;
 pub mod server;
+pub mod shared_server;
 pub mod shop;
-pub mod till;
 pub mod wire;
 
 use std::time::Duration;
 
 pub use database::TestDatabase;
-pub use race::{Gate, Rival};
+pub use race::{Gate, StockLock};
+pub use scripted_provider::ScriptedProvider;
 pub use shop::{PlacesOrders, TestProduct, TestShop, check_audit_clean};
-pub use till::Till;
 
-/// The longest that a test waits for something that must happen.
+/// The longest time that a test waits for an expected event.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Awaits `future`, and fails the test instead of hanging.
@@ -38,7 +38,8 @@ pub fn within<T>(
     }
 }
 
-/// The seed of a random test: `DOORBUSTER_TEST_SEED`, or a fresh one. Printed, so that a failure can be run again.
+/// Returns the seed of a randomized test: `DOORBUSTER_TEST_SEED`, or a new one. It is printed so
+/// that a failure can be reproduced.
 pub fn seed() -> u64 {
     let seed = std::env::var("DOORBUSTER_TEST_SEED")
         .ok()

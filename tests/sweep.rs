@@ -1,4 +1,4 @@
-//! `doorbuster sweep`: the matrix is run, and all three files tell the same.
+//! `doorbuster sweep`: it runs the matrix, and all three files contain the same results.
 
 use doorbuster::model::StrategyKey;
 use regex::Regex;
@@ -7,15 +7,15 @@ use tempfile::TempDir;
 
 use crate::support::{TestShop, check_audit_clean, program::run};
 
-/// A small matrix on a shop of its own, and what it left behind.
-struct Swept {
+/// The output of a sweep of a small matrix.
+struct SweepOutput {
     html: String,
     csv: String,
     json: Value,
     stdout: String,
 }
 
-async fn sweep(code: i32, more: &[&str]) -> Swept {
+async fn sweep(code: i32, more: &[&str]) -> SweepOutput {
     let shop = TestShop::new().await;
     let folder = TempDir::new().expect("a temporary folder");
     let out = folder.path().join("not/there/yet");
@@ -23,15 +23,12 @@ async fn sweep(code: i32, more: &[&str]) -> Swept {
     arguments.extend(more);
     let ended = run(Some(shop.database.url()), &arguments).await;
     ended.check_code(code);
-    assert!(
-        ended.left_nothing,
-        "all files are where they were asked for"
-    );
+    assert!(ended.left_nothing, "all files are in the output folder");
     check_audit_clean(&shop).await;
     let text = |name: &str| {
         std::fs::read_to_string(out.join(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
     };
-    Swept {
+    SweepOutput {
         html: text("sweep.html"),
         csv: text("sweep.csv"),
         json: serde_json::from_str(&text("sweep.json")).expect("one JSON object"),
@@ -40,8 +37,8 @@ async fn sweep(code: i32, more: &[&str]) -> Swept {
 }
 
 #[tokio::test]
-async fn a_sweep_writes_what_it_measured_three_times_over() {
-    let swept = sweep(
+async fn a_sweep_writes_the_same_results_to_three_files() {
+    let output = sweep(
         0,
         &[
             "--strategies",
@@ -56,15 +53,15 @@ async fn a_sweep_writes_what_it_measured_three_times_over() {
     )
     .await;
     assert!(
-        swept.stdout.contains("16 runs of 8 cells: no safe cell"),
+        output.stdout.contains("16 runs of 8 cells: no safe cell"),
         "{}",
-        swept.stdout
+        output.stdout
     );
     for name in ["sweep.html", "sweep.csv", "sweep.json"] {
-        assert!(swept.stdout.contains(name), "{}", swept.stdout);
+        assert!(output.stdout.contains(name), "{}", output.stdout);
     }
 
-    let runs = swept.json["runs"].as_array().expect("runs");
+    let runs = output.json["runs"].as_array().expect("runs");
     assert_eq!(runs.len(), 16);
     for run in runs {
         let verdict = &run["verdict"];
@@ -72,7 +69,7 @@ async fn a_sweep_writes_what_it_measured_three_times_over() {
         assert_eq!(verdict["sold"].as_i64(), expected, "{run:#}");
         assert_eq!(run["held"], true);
     }
-    let cells = swept.json["cells"].as_array().expect("cells");
+    let cells = output.json["cells"].as_array().expect("cells");
     assert_eq!(cells.len(), 8);
     for cell in cells {
         let speed = |figure: &str| {
@@ -87,10 +84,10 @@ async fn a_sweep_writes_what_it_measured_three_times_over() {
             "{cell:#}"
         );
     }
-    assert_eq!(swept.json["machine"]["pool_size"], 16);
-    assert_eq!(swept.json["plan"]["seed"], 42);
+    assert_eq!(output.json["machine"]["pool_size"], 16);
+    assert_eq!(output.json["plan"]["seed"], 42);
 
-    let rows: Vec<Vec<&str>> = swept
+    let rows: Vec<Vec<&str>> = output
         .csv
         .lines()
         .map(|line| line.split(',').collect())
@@ -102,24 +99,24 @@ async fn a_sweep_writes_what_it_measured_three_times_over() {
         .position(|name| *name == "sold")
         .expect("a column");
     let sold: Vec<&str> = rows[1..].iter().map(|row| row[column]).collect();
-    let told: Vec<String> = runs
+    let expected: Vec<String> = runs
         .iter()
         .map(|run| run["verdict"]["sold"].to_string())
         .collect();
-    assert_eq!(sold, told);
+    assert_eq!(sold, expected);
 
-    assert!(swept.html.contains("No safe cell oversold or undersold"));
+    assert!(output.html.contains("No safe cell oversold or undersold"));
     for strategy in ["row-lock", "conditional-update"] {
-        // A row of each heat map and table, a line in each chart.
-        assert!(swept.html.matches(strategy).count() >= 8, "{strategy}");
+        // A row in each heat map and table, a line in each chart.
+        assert!(output.html.matches(strategy).count() >= 8, "{strategy}");
     }
-    check_stands_alone(&swept.html);
+    check_is_self_contained(&output.html);
 }
 
-/// An unsafe strategy is an exhibit: it is marked, and breaks nobody's build.
+/// An unsafe strategy is an exhibit: the report marks it, and the exit code remains 0.
 #[tokio::test]
-async fn an_unsafe_strategy_is_marked_and_fails_nothing() {
-    let swept = sweep(
+async fn an_unsafe_strategy_is_marked_and_does_not_fail_the_sweep() {
+    let output = sweep(
         0,
         &[
             "--strategies",
@@ -135,37 +132,37 @@ async fn an_unsafe_strategy_is_marked_and_fails_nothing() {
         ],
     )
     .await;
-    let exhibit = &swept.json["cells"][1];
+    let exhibit = &output.json["cells"][1];
     assert_eq!(exhibit["strategy"], "unguarded");
     assert_eq!(exhibit["held"], false, "{exhibit:#}");
     assert!(exhibit["oversold"].as_i64() > Some(0));
-    assert!(swept.html.contains("unguarded ⚠"));
-    assert!(swept.html.contains("units that were not there"));
+    assert!(output.html.contains("unguarded ⚠"));
+    assert!(output.html.contains("marked ⚠, oversold"));
 }
 
-/// Without a word about strategies, every safe one takes part; with no stock, there is nothing to draw.
+/// By default, a sweep runs every safe strategy. Without stock, the charts are empty.
 #[tokio::test]
-async fn every_safe_strategy_takes_part_unless_some_are_named() {
-    let swept = sweep(0, &["--buyers", "2", "--stock", "0", "--repeat", "1"]).await;
+async fn a_sweep_runs_every_safe_strategy_by_default() {
+    let output = sweep(0, &["--buyers", "2", "--stock", "0", "--repeat", "1"]).await;
     let safe: Vec<&str> = StrategyKey::ALL
         .iter()
         .filter(|strategy| strategy.is_safe())
         .map(|strategy| strategy.as_str())
         .collect();
-    let swept_too: Vec<&str> = swept.json["plan"]["strategies"]
+    let planned: Vec<&str> = output.json["plan"]["strategies"]
         .as_array()
         .expect("strategies")
         .iter()
         .filter_map(Value::as_str)
         .collect();
-    assert_eq!(swept_too, safe);
-    assert!(swept.html.contains("Nothing was sold"));
+    assert_eq!(planned, safe);
+    assert!(output.html.contains("Nothing was sold"));
 }
 
 #[tokio::test]
-async fn a_folder_that_cannot_be_made_is_told_before_anything_runs() {
+async fn a_folder_that_cannot_be_created_fails_before_the_first_run() {
     let ended = run(
-        Some("postgres://nobody@127.0.0.1:1/nothing"),
+        Some("postgres://user@127.0.0.1:1/nothing"),
         &["sweep", "--out", "/dev/null/sweep"],
     )
     .await;
@@ -173,9 +170,9 @@ async fn a_folder_that_cannot_be_made_is_told_before_anything_runs() {
     assert!(ended.stderr.contains("/dev/null/sweep"), "{}", ended.stderr);
 }
 
-/// Opened from a disk, without a network: nothing is fetched, nothing is run.
+/// Checks that the page works offline: it loads nothing and runs no script.
 #[track_caller]
-fn check_stands_alone(html: &str) {
+fn check_is_self_contained(html: &str) {
     let fetches = Regex::new(
         r#"(?i)<(script|link|img|iframe|object|embed)\b|\b(src|href)\s*=|url\(|@import|https?://"#,
     )

@@ -1,16 +1,17 @@
-//! The server over HTTP: who may pass, what is refused, and what a browser is told.
+//! The server over HTTP: access control, rejected input, headers, pages and event streams.
 
+mod access;
 mod bad_input;
 mod checkout;
-mod database_away;
-mod door;
+mod database_unavailable;
 mod headers;
-mod keep;
+mod navigation;
 mod orders;
 mod present;
 mod processes;
 mod simulations;
 mod stepper;
+mod stored_runs;
 mod strategies;
 pub mod support;
 mod webhook;

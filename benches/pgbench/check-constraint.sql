@@ -1,5 +1,5 @@
--- What the strategy check-constraint sends for one order, read off the line by `./makew bench --record`.
--- -D product_id=… -D lane_id=… name the hot product; key makes each order's idempotency key and public id.
+-- The statements that check-constraint sends for one order, recorded by `./makew bench --record`.
+-- -D product_id=… -D lane_id=… select the hot product; key gives each order its idempotency key and public id.
 \set key random(1, 9000000000000000000)
 BEGIN;
 INSERT INTO "idempotency_key" ("key", "fingerprint") VALUES (:key, '3c39b5a5d08bb5d1fc78b671a88e9c7d7dbf03d5a2cb2ee35d2bf31c38397b4e') ON CONFLICT ("key") DO NOTHING;

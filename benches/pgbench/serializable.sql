@@ -1,5 +1,5 @@
--- What the strategy serializable sends for one order, read off the line by `./makew bench --record`.
--- -D product_id=… -D lane_id=… name the hot product; key makes each order's idempotency key and public id.
+-- The statements that serializable sends for one order, recorded by `./makew bench --record`.
+-- -D product_id=… -D lane_id=… select the hot product; key gives each order its idempotency key and public id.
 \set key random(1, 9000000000000000000)
 BEGIN;
 SET TRANSACTION ISOLATION LEVEL SERIALIZABLE READ WRITE;

@@ -1,5 +1,5 @@
--- What the strategy single-statement sends for one order, read off the line by `./makew bench --record`.
--- -D product_id=… -D lane_id=… name the hot product; key makes each order's idempotency key and public id.
+-- The statements that single-statement sends for one order, recorded by `./makew bench --record`.
+-- -D product_id=… -D lane_id=… select the hot product; key gives each order its idempotency key and public id.
 \set key random(1, 9000000000000000000)
 WITH offer AS (
   SELECT p.id, p.name, p.price_cents, p.currency, p.lane_id, p.price_cents * 1 AS cents

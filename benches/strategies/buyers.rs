@@ -1,4 +1,5 @@
-//! Concurrent buyers in this process, who call the shop's own purchase code in a closed loop: each buys again as soon as it is answered.
+//! Concurrent buyers in this process that call the shop's own purchase code in a closed loop: each
+//! one buys again as soon as it gets a response.
 
 use std::{
     sync::{
@@ -18,22 +19,23 @@ use tokio::task::JoinSet;
 
 use crate::{Failure, lane::Lane};
 
-/// As many transactions at once as the shop has, and the patience of a simulation: a wait is measured, and never turned into an error.
+/// The shop's number of concurrent transactions, with the timeouts of a simulation: a wait is
+/// measured, and never becomes an error.
 pub const POOL: PoolSettings = PoolSettings {
     transactions_max: PoolSettings::SHOP.transactions_max,
     ..PoolSettings::SIMULATION
 };
-/// The longest that one attempt may take.
+/// The longest duration of one attempt.
 const DEADLINE: Duration = Duration::from_secs(600);
 
-/// What is counted.
+/// The responses that are counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Count {
     Orders,
     Rejections,
 }
 
-/// Who buys, for how long.
+/// The buyers of a cell, and how long they buy.
 #[derive(Clone, Copy, Debug)]
 pub struct Crowd {
     pub strategy: StrategyKey,
@@ -42,18 +44,18 @@ pub struct Crowd {
     pub time: Duration,
 }
 
-/// What came of it.
+/// The result of a crowd's purchases.
 #[derive(Debug)]
-pub struct Answers {
-    /// Of what was counted, within the time.
+pub struct PurchaseRate {
+    /// The counted responses per second within the measured time.
     pub per_second: f64,
-    /// Orders that were acknowledged from the first moment to the last.
+    /// All acknowledged orders, including those of the warm-up.
     pub acknowledged: u64,
 }
 
 #[derive(Default)]
 struct Tally {
-    over: AtomicBool,
+    stopped: AtomicBool,
     orders: AtomicU64,
     rejections: AtomicU64,
     failures: AtomicU64,
@@ -61,32 +63,37 @@ struct Tally {
 }
 
 impl Tally {
-    fn of(&self, count: Count) -> u64 {
+    fn count(&self, count: Count) -> u64 {
         match count {
             Count::Orders => self.orders.load(Ordering::Relaxed),
             Count::Rejections => self.rejections.load(Ordering::Relaxed),
         }
     }
 
-    fn fail(&self, sentence: String) {
+    fn record_failure(&self, message: String) {
         self.failures.fetch_add(1, Ordering::Relaxed);
         let mut first = self
             .first_failure
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
-        first.get_or_insert(sentence);
+        first.get_or_insert(message);
     }
 }
 
-/// Lets the crowd buy from `lane` through the database at `url`.
-pub async fn buy(url: &str, lane: Lane, crowd: Crowd, count: Count) -> Result<Answers, Failure> {
+/// Runs the crowd's purchases from `lane` in the database at `url`.
+pub async fn buy(
+    url: &str,
+    lane: Lane,
+    crowd: Crowd,
+    count: Count,
+) -> Result<PurchaseRate, Failure> {
     let db = Db::connect(url, POOL).await?;
     db.warm_up().await?;
     let shop = Shop::new(db.clone(), Feed::default()).with_deadline(DEADLINE);
     let tally = Arc::new(Tally::default());
     let mut tasks = JoinSet::new();
     for buyer in 0..crowd.buyers {
-        tasks.spawn(buy_until_over(
+        tasks.spawn(buy_until_stopped(
             shop.clone(),
             crowd.strategy,
             lane,
@@ -95,10 +102,10 @@ pub async fn buy(url: &str, lane: Lane, crowd: Crowd, count: Count) -> Result<An
         ));
     }
     tokio::time::sleep(crowd.warm_up).await;
-    let (before, start) = (tally.of(count), Instant::now());
+    let (before, start) = (tally.count(count), Instant::now());
     tokio::time::sleep(crowd.time).await;
-    let (after, elapsed) = (tally.of(count), start.elapsed());
-    tally.over.store(true, Ordering::Relaxed);
+    let (after, elapsed) = (tally.count(count), start.elapsed());
+    tally.stopped.store(true, Ordering::Relaxed);
     tasks.join_all().await;
     drop(shop);
     db.close().await;
@@ -114,18 +121,18 @@ pub async fn buy(url: &str, lane: Lane, crowd: Crowd, count: Count) -> Result<An
         )
         .into());
     }
-    if count == Count::Orders && tally.of(Count::Rejections) > 0 {
-        return Err("the stock was too small for the time".into());
+    if count == Count::Orders && tally.count(Count::Rejections) > 0 {
+        return Err("the stock sold out within the measured time".into());
     }
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     let counted = (after - before) as f64;
-    Ok(Answers {
+    Ok(PurchaseRate {
         per_second: counted / elapsed.as_secs_f64(),
-        acknowledged: tally.of(Count::Orders),
+        acknowledged: tally.count(Count::Orders),
     })
 }
 
-async fn buy_until_over(
+async fn buy_until_stopped(
     shop: Shop,
     strategy: StrategyKey,
     lane: Lane,
@@ -133,12 +140,12 @@ async fn buy_until_over(
     tally: Arc<Tally>,
 ) {
     for turn in 0_u64.. {
-        if tally.over.load(Ordering::Relaxed) {
+        if tally.stopped.load(Ordering::Relaxed) {
             return;
         }
         let request = match request(lane, &format!("{buyer}:{turn}")) {
             Ok(request) => request,
-            Err(error) => return tally.fail(error.to_string()),
+            Err(error) => return tally.record_failure(error.to_string()),
         };
         match shop.purchase(strategy, request).await.result {
             Ok(_) => {
@@ -149,14 +156,14 @@ async fn buy_until_over(
                 if error.is_rejection() {
                     tally.rejections.fetch_add(1, Ordering::Relaxed);
                 } else {
-                    tally.fail(error.to_string());
+                    tally.record_failure(error.to_string());
                 }
             }
         }
     }
 }
 
-/// One unit from the lane, under a key of its own.
+/// A request for one unit from the lane, with its own idempotency key.
 pub fn request(lane: Lane, key: &str) -> Result<PurchaseRequest, ShopError> {
     let product = lane.product_id.to_string();
     Ok(PurchaseRequest {

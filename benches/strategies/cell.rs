@@ -1,4 +1,4 @@
-//! The cells of a round, and how each is measured.
+//! The cells of a round, and how each one is measured.
 
 use std::{fmt, time::Duration};
 
@@ -7,60 +7,61 @@ use doorbuster::model::StrategyKey;
 use crate::{
     Failure,
     buyers::{self, Count, Crowd},
-    http::{self, Ask, Program},
+    http::{self, Program, RequestKind},
     lane::Lane,
-    line::Line,
     memory,
     options::Options,
     pgbench,
+    proxy::Proxy,
     script::Scripts,
-    server::{Fresh, Server},
+    server::{FreshDatabase, Server},
 };
 
-/// The crowd that strategies are compared with.
+/// The number of buyers with which strategies are compared.
 pub const BUYERS: u32 = 64;
-/// Larger crowds, for the strategy that gains by them.
+/// Larger crowds, for the strategy that becomes faster with them.
 pub const LARGER_CROWDS: [u32; 2] = [512, 10_000];
-/// The strategy that all are compared with.
+/// The reference: all strategies are compared with it.
 pub const ROW_LOCK: StrategyKey = StrategyKey::RowLock;
-/// The one that batches, by its name: it is measured where there is one.
+/// The key of the batching strategy.
 pub const BATCHING: &str = "micro-batch";
 
-/// Before what is measured begins.
+/// Warm-up before the measured time.
 const WARM_UP: Duration = Duration::from_millis(300);
-/// A crowd of ten thousand takes longer to have been served once.
+/// Warm-up of larger crowds, because it takes longer until every buyer has had one response.
 const WARM_UP_LARGE: Duration = Duration::from_millis(1_500);
-/// More than any strategy sells in a cell's time.
+/// More units than any strategy sells in the time of a cell.
 const STOCK: u32 = 1_000_000;
-/// The same where a unit is a row, and a million of them take longer to write than the cell to measure.
+/// The same for one row per unit: writing a million rows would take longer than measuring the cell.
 const STOCK_OF_ROWS: u32 = 100_000;
-/// Sold within the warm-up.
+/// Few enough units to be sold out within the warm-up.
 const STOCK_SOLD_OUT: u32 = 50;
 
-/// One thing that is measured.
+/// One measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Cell {
-    /// Orders a second through the shop's code in this process. A twin is the same cell once more.
+    /// Orders per second through the shop's code in this process. A twin repeats the same cell, to
+    /// measure the noise.
     Shop {
         strategy: StrategyKey,
         buyers: u32,
         rtt_ms: u32,
         twin: bool,
     },
-    /// Orders a second of pgbench.
+    /// Orders per second of pgbench.
     Pgbench {
         strategy: StrategyKey,
         clients: u32,
         rtt_ms: u32,
         twin: bool,
     },
-    /// Refusals a second once all is sold, through the shop's code.
+    /// Rejections per second after the product has sold out, through the shop's code.
     Rejections { strategy: StrategyKey, rtt_ms: u32 },
-    /// Orders a second through the served program.
+    /// Orders per second through the served program.
     Http { strategy: StrategyKey },
-    /// Answers a second of the same program that touch no database.
+    /// Responses per second of the same program that need no database.
     Health,
-    /// Megabytes.
+    /// Peak memory in megabytes.
     Memory { strategy: StrategyKey },
 }
 
@@ -98,7 +99,7 @@ impl fmt::Display for Cell {
     }
 }
 
-/// Every cell that the options ask for.
+/// Returns every cell that the options select.
 pub fn all(options: &Options, scripts: &Scripts) -> Vec<Cell> {
     let mut cells = Vec::new();
     for &rtt_ms in &options.rtt {
@@ -119,7 +120,7 @@ pub fn all(options: &Options, scripts: &Scripts) -> Vec<Cell> {
     cells
 }
 
-/// What is measured without added round-trip time only.
+/// Returns the cells that are measured only without added round-trip time.
 fn without_added_time(options: &Options, scripts: &Scripts) -> Vec<Cell> {
     let batching = options.strategy(BATCHING);
     let mut cells = vec![
@@ -150,7 +151,7 @@ fn without_added_time(options: &Options, scripts: &Scripts) -> Vec<Cell> {
     cells
 }
 
-/// Orders a second through the shop's code.
+/// The cell for orders per second through the shop's code.
 pub const fn shop(strategy: StrategyKey, buyers: u32, rtt_ms: u32) -> Cell {
     Cell::Shop {
         strategy,
@@ -160,7 +161,7 @@ pub const fn shop(strategy: StrategyKey, buyers: u32, rtt_ms: u32) -> Cell {
     }
 }
 
-/// Orders a second of pgbench.
+/// The cell for orders per second of pgbench.
 pub const fn pgbench(strategy: StrategyKey, clients: u32, rtt_ms: u32) -> Cell {
     Cell::Pgbench {
         strategy,
@@ -171,7 +172,7 @@ pub const fn pgbench(strategy: StrategyKey, clients: u32, rtt_ms: u32) -> Cell {
 }
 
 impl Cell {
-    /// Measures it once, on a fresh database, which is audited and then dropped.
+    /// Measures the cell once, on a fresh database, which is audited and then dropped.
     pub async fn measure(
         self,
         options: &Options,
@@ -188,7 +189,7 @@ impl Cell {
     async fn measure_on(
         self,
         server: &Server,
-        fresh: &Fresh,
+        fresh: &FreshDatabase,
         time: Duration,
         scripts: &Scripts,
     ) -> Result<f64, Failure> {
@@ -212,9 +213,9 @@ impl Cell {
                 let lane = Lane::open(&fresh.url, strategy, stock(strategy)).await?;
                 server.checkpoint().await;
                 let url = url(fresh, rtt_ms)?;
-                let answers = pgbench::run(&url, script, lane, clients, time).await?;
-                fresh.check(lane.product_id, answers.transactions).await?;
-                Ok(answers.per_second)
+                let rate = pgbench::run(&url, script, lane, clients, time).await?;
+                fresh.check(lane.product_id, rate.transactions).await?;
+                Ok(rate.per_second)
             }
             Self::Http { strategy } => serve(server, fresh, Some(strategy), time).await,
             Self::Health => serve(server, fresh, None, time).await,
@@ -244,50 +245,63 @@ fn crowd(strategy: StrategyKey, buyers: u32, time: Duration) -> Crowd {
     }
 }
 
-/// The database's URL, through a slow line if there is time to be added.
-fn url(fresh: &Fresh, rtt_ms: u32) -> Result<String, Failure> {
+/// Returns the database's URL, through a delaying proxy if round-trip time is added.
+fn url(fresh: &FreshDatabase, rtt_ms: u32) -> Result<String, Failure> {
     if rtt_ms == 0 {
         return Ok(fresh.url.clone());
     }
-    let line = Line::slow(&fresh.url, Duration::from_millis(rtt_ms.into()))?;
-    Ok(line.url().to_owned())
+    let proxy = Proxy::delaying(&fresh.url, Duration::from_millis(rtt_ms.into()))?;
+    Ok(proxy.url().to_owned())
 }
 
-async fn sell(server: &Server, fresh: &Fresh, crowd: Crowd, rtt_ms: u32) -> Result<f64, Failure> {
+async fn sell(
+    server: &Server,
+    fresh: &FreshDatabase,
+    crowd: Crowd,
+    rtt_ms: u32,
+) -> Result<f64, Failure> {
     let lane = Lane::open(&fresh.url, crowd.strategy, stock(crowd.strategy)).await?;
     server.checkpoint().await;
-    let answers = buyers::buy(&url(fresh, rtt_ms)?, lane, crowd, Count::Orders).await?;
-    fresh.check(lane.product_id, answers.acknowledged).await?;
-    Ok(answers.per_second)
+    let rate = buyers::buy(&url(fresh, rtt_ms)?, lane, crowd, Count::Orders).await?;
+    fresh.check(lane.product_id, rate.acknowledged).await?;
+    Ok(rate.per_second)
 }
 
-async fn reject(server: &Server, fresh: &Fresh, crowd: Crowd, rtt_ms: u32) -> Result<f64, Failure> {
+async fn reject(
+    server: &Server,
+    fresh: &FreshDatabase,
+    crowd: Crowd,
+    rtt_ms: u32,
+) -> Result<f64, Failure> {
     let lane = Lane::open(&fresh.url, crowd.strategy, STOCK_SOLD_OUT).await?;
     server.checkpoint().await;
-    let answers = buyers::buy(&url(fresh, rtt_ms)?, lane, crowd, Count::Rejections).await?;
-    fresh.check(lane.product_id, answers.acknowledged).await?;
-    if answers.acknowledged != u64::from(STOCK_SOLD_OUT) {
-        return Err(format!("{} of {STOCK_SOLD_OUT} were sold", answers.acknowledged).into());
+    let rate = buyers::buy(&url(fresh, rtt_ms)?, lane, crowd, Count::Rejections).await?;
+    fresh.check(lane.product_id, rate.acknowledged).await?;
+    if rate.acknowledged != u64::from(STOCK_SOLD_OUT) {
+        return Err(format!("{} of {STOCK_SOLD_OUT} units were sold", rate.acknowledged).into());
     }
-    Ok(answers.per_second)
+    Ok(rate.per_second)
 }
 
-/// Purchases by `strategy` from the served program; none: its answers to `/healthz`.
+/// Measures purchases with `strategy` from the served program; without one, its responses to
+/// `/healthz`.
 async fn serve(
     server: &Server,
-    fresh: &Fresh,
+    fresh: &FreshDatabase,
     strategy: Option<StrategyKey>,
     time: Duration,
 ) -> Result<f64, Failure> {
     let lane = Lane::open(&fresh.url, ROW_LOCK, STOCK).await?;
     let program = Program::start(&fresh.url).await?;
     server.checkpoint().await;
-    let ask = strategy.map_or(Ask::Health, |strategy| Ask::Purchase(strategy, lane));
-    let answers = http::ask(&program, ask, WARM_UP, time).await;
+    let kind = strategy.map_or(RequestKind::Health, |strategy| {
+        RequestKind::Purchase(strategy, lane)
+    });
+    let rate = http::send_requests(&program, kind, WARM_UP, time).await;
     program.stop().await?;
-    let answers = answers?;
+    let rate = rate?;
     if strategy.is_some() {
-        fresh.check(lane.product_id, answers.answered).await?;
+        fresh.check(lane.product_id, rate.responses).await?;
     }
-    Ok(answers.per_second)
+    Ok(rate.per_second)
 }

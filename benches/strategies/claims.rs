@@ -1,4 +1,4 @@
-//! The claims that the project makes about its speed, each against what it should be at least and what it aims for.
+//! The project's claims about its speed, each with its minimum and its target.
 
 use doorbuster::model::StrategyKey;
 
@@ -10,56 +10,56 @@ use crate::{
     statistics::Spread,
 };
 
-/// One line of the table.
+/// One row of the table.
 pub struct Claim {
-    pub words: String,
-    pub at_least: f64,
-    pub aim: f64,
+    pub text: String,
+    pub minimum: f64,
+    pub target: f64,
     pub better: Better,
     pub measured: Option<Spread>,
 }
 
-/// Which way is up.
+/// Which direction is better.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Better {
     More,
-    /// Megabytes.
+    /// For memory.
     Less,
 }
 
 impl Claim {
-    /// How the median stands to what was claimed.
+    /// Compares the median with the claim.
     pub fn verdict(&self) -> &'static str {
         let Some(measured) = &self.measured else {
-            return "to be measured";
+            return "not measured";
         };
-        let reaches = |mark: f64| match self.better {
-            Better::More => measured.median >= mark,
-            Better::Less => measured.median <= mark,
+        let reaches = |limit: f64| match self.better {
+            Better::More => measured.median >= limit,
+            Better::Less => measured.median <= limit,
         };
-        if reaches(self.aim) {
-            "aim reached"
-        } else if reaches(self.at_least) {
-            "held"
+        if reaches(self.target) {
+            "target reached"
+        } else if reaches(self.minimum) {
+            "minimum reached"
         } else {
             "**missed**"
         }
     }
 }
 
-/// Orders a second of the base: pgbench with `row-lock`'s own statements, from as many clients as there are buyers or from as many as our
-/// pool has connections, whichever is better.
+/// Orders per second of the base: pgbench with `row-lock`'s statements, from one client per buyer
+/// or from one client per connection of the shop's pool, whichever is better.
 pub fn base(round: &Round) -> Option<f64> {
     base_at(round, 0)
 }
 
-/// The same with added round-trip time.
+/// The base with added round-trip time.
 pub fn base_at(round: &Round, rtt_ms: u32) -> Option<f64> {
     let of = |clients| value(round, cell::pgbench(ROW_LOCK, clients, rtt_ms));
     Some(of(BUYERS)?.max(of(buyers::POOL.transactions_max)?))
 }
 
-/// All of them, as far as they were measured.
+/// Returns all claims, with their measurements if there are any.
 pub fn all(options: &Options, session: &Session) -> Vec<Claim> {
     let to_base = |cell: Option<Cell>| {
         let cell = cell?;
@@ -74,10 +74,10 @@ pub fn all(options: &Options, session: &Session) -> Vec<Claim> {
     let memory = Cell::Memory {
         strategy: options.strategy(BATCHING).unwrap_or(ROW_LOCK),
     };
-    let more = |words: &str, at_least, aim, measured| Claim {
-        words: words.to_owned(),
-        at_least,
-        aim,
+    let more = |text: &str, minimum, target, measured| Claim {
+        text: text.to_owned(),
+        minimum,
+        target,
         better: Better::More,
         measured,
     };
@@ -135,21 +135,21 @@ pub fn all(options: &Options, session: &Session) -> Vec<Claim> {
             20.0,
             60.0,
             session.spread(|round| {
-                Some(slowest_refusal(round, &options.strategies())? / base(round)?)
+                Some(slowest_rejections(round, &options.strategies())? / base(round)?)
             }),
         ),
         Claim {
-            words: "memory for 10,000 simulated buyers, MB (less is better)".to_owned(),
-            at_least: 300.0,
-            aim: 120.0,
+            text: "memory for 10,000 simulated buyers, MB (less is better)".to_owned(),
+            minimum: 300.0,
+            target: 120.0,
             better: Better::Less,
             measured: session.cell(memory),
         },
     ]
 }
 
-/// None unless every strategy's cell counts.
-fn slowest_refusal(round: &Round, strategies: &[StrategyKey]) -> Option<f64> {
+/// The lowest rate of all strategies; `None` unless every strategy's cell counts.
+fn slowest_rejections(round: &Round, strategies: &[StrategyKey]) -> Option<f64> {
     strategies
         .iter()
         .map(|&strategy| {

@@ -1,4 +1,4 @@
-//! The release program as it is served, and keep-alive clients that ask it in a closed loop.
+//! The served release program, and keep-alive clients that send requests to it in a closed loop.
 
 use std::{
     process::Stdio,
@@ -31,11 +31,11 @@ use tokio::{
 
 use crate::{Failure, lane::Lane, server};
 
-/// Connections, each with one request at a time.
+/// Number of connections, each with one request at a time.
 pub const CLIENTS: u32 = 64;
-/// Longer than the server takes to let go of what is open.
+/// Longer than the server's own limit for open requests.
 const STOP_MAX: Duration = Duration::from_secs(15);
-/// Nobody pays in a benchmark, and a provider of our own would take its share of two cores.
+/// The benchmark makes no payments, and a provider process would use part of the two cores.
 const NO_PROVIDER: &str = "http://127.0.0.1:9";
 
 /// A running server.
@@ -46,7 +46,8 @@ pub struct Program {
 }
 
 impl Program {
-    /// `doorbuster serve` with the usual settings, on the database at `url` and a free port.
+    /// Starts `doorbuster serve` with the default settings, on the database at `url` and a free
+    /// port.
     pub async fn start(url: &str) -> Result<Self, Failure> {
         let mut child = doorbuster("serve", url)?
             .env("DOORBUSTER_ADDR", "127.0.0.1:0")
@@ -57,12 +58,12 @@ impl Program {
         let stderr = child.stderr.take().ok_or("no standard error")?;
         let mut lines = BufReader::new(stderr).lines();
         let address = address_in(&mut lines).await?;
-        // Read on, or the server would stand still once the pipe is full.
+        // Keep reading, or the server would block once the pipe is full.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         Ok(Self { child, address })
     }
 
-    /// Ends it as an operator would.
+    /// Stops the server with SIGTERM, as an operator would.
     pub async fn stop(mut self) -> Result<(), Failure> {
         if let Some(pid) = self.child.id() {
             kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGTERM)?;
@@ -77,7 +78,7 @@ impl Program {
     }
 }
 
-/// The program, with nothing of this environment that it would read.
+/// Returns the program's command, without the settings of this process's environment.
 pub fn doorbuster(command: &str, url: &str) -> Result<Command, Failure> {
     let folder = server::folder("bench-program");
     std::fs::create_dir_all(&folder)?;
@@ -108,60 +109,61 @@ async fn address_in(lines: &mut Lines<BufReader<ChildStderr>>) -> Result<String,
             return Ok(address.to_owned());
         }
     }
-    Err("the server ended before it said where it listens".into())
+    Err("the server exited before it printed its address".into())
 }
 
-/// What clients ask for.
+/// The request that clients send.
 #[derive(Clone, Copy, Debug)]
-pub enum Ask {
-    /// `POST /api/purchase` of one unit, under a key of its own.
+pub enum RequestKind {
+    /// `POST /api/purchase` of one unit, with its own idempotency key.
     Purchase(StrategyKey, Lane),
-    /// `GET /healthz`: what HTTP alone costs.
+    /// `GET /healthz`: the cost of HTTP alone.
     Health,
 }
 
-/// What came of it.
+/// The result of the clients' requests.
 #[derive(Debug)]
-pub struct Answers {
+pub struct ResponseRate {
     pub per_second: f64,
-    /// From the first moment to the last.
-    pub answered: u64,
+    /// All successful responses, including those of the warm-up.
+    pub responses: u64,
 }
 
 #[derive(Default)]
 struct Tally {
-    over: AtomicBool,
-    answered: AtomicU64,
+    stopped: AtomicBool,
+    responses: AtomicU64,
 }
 
-/// Asks from [`CLIENTS`] connections for `time`, after `warm_up`.
-pub async fn ask(
+/// Sends requests from [`CLIENTS`] connections for `time`, after `warm_up`.
+pub async fn send_requests(
     program: &Program,
-    ask: Ask,
+    kind: RequestKind,
     warm_up: Duration,
     time: Duration,
-) -> Result<Answers, Failure> {
+) -> Result<ResponseRate, Failure> {
     let tally = Arc::new(Tally::default());
     let mut clients = JoinSet::new();
     for client in 0..CLIENTS {
         let sender = connect(&program.address).await?;
         let (address, tally) = (program.address.clone(), Arc::clone(&tally));
-        clients.spawn(async move { ask_until_over(sender, &address, ask, client, &tally).await });
+        clients
+            .spawn(async move { send_until_stopped(sender, &address, kind, client, &tally).await });
     }
-    let answered = || tally.answered.load(Ordering::Relaxed);
+    let responses = || tally.responses.load(Ordering::Relaxed);
     tokio::time::sleep(warm_up).await;
-    let (before, start) = (answered(), Instant::now());
+    let (before, start) = (responses(), Instant::now());
     tokio::time::sleep(time).await;
-    let (after, elapsed) = (answered(), start.elapsed());
-    tally.over.store(true, Ordering::Relaxed);
+    let (after, elapsed) = (responses(), start.elapsed());
+    tally.stopped.store(true, Ordering::Relaxed);
     while let Some(ended) = clients.join_next().await {
         ended??;
     }
     #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
     let counted = (after - before) as f64;
-    Ok(Answers {
+    Ok(ResponseRate {
         per_second: counted / elapsed.as_secs_f64(),
-        answered: answered(),
+        responses: responses(),
     })
 }
 
@@ -173,40 +175,40 @@ async fn connect(address: &str) -> Result<SendRequest<Full<Bytes>>, Failure> {
     Ok(sender)
 }
 
-async fn ask_until_over(
+async fn send_until_stopped(
     mut sender: SendRequest<Full<Bytes>>,
     address: &str,
-    ask: Ask,
+    kind: RequestKind,
     client: u32,
     tally: &Tally,
 ) -> Result<(), Failure> {
     for turn in 0_u64.. {
-        if tally.over.load(Ordering::Relaxed) {
+        if tally.stopped.load(Ordering::Relaxed) {
             break;
         }
         sender.ready().await?;
         let response = sender
-            .send_request(request(address, ask, client, turn)?)
+            .send_request(request(address, kind, client, turn)?)
             .await?;
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
         if status != StatusCode::OK {
             return Err(format!("{status}: {}", String::from_utf8_lossy(&body)).into());
         }
-        tally.answered.fetch_add(1, Ordering::Relaxed);
+        tally.responses.fetch_add(1, Ordering::Relaxed);
     }
     Ok(())
 }
 
 fn request(
     address: &str,
-    ask: Ask,
+    kind: RequestKind,
     client: u32,
     turn: u64,
 ) -> Result<Request<Full<Bytes>>, hyper::http::Error> {
     let request = Request::builder().header(header::HOST, address);
-    match ask {
-        Ask::Purchase(strategy, lane) => request
+    match kind {
+        RequestKind::Purchase(strategy, lane) => request
             .method(Method::POST)
             .uri(format!("/api/purchase?strategy={strategy}"))
             .header(header::CONTENT_TYPE, "application/json")
@@ -215,6 +217,6 @@ fn request(
                 r#"{{"productId": {}, "quantity": 1}}"#,
                 lane.product_id
             ))),
-        Ask::Health => request.uri("/healthz").body(Full::default()),
+        RequestKind::Health => request.uri("/healthz").body(Full::default()),
     }
 }

@@ -1,14 +1,14 @@
-//! The hot product of a cell: a private lane, as a simulation opens it.
+//! The hot product of a cell: a private lane, opened in the same way as for a simulation.
 
 use doorbuster::{
     db::{Db, PoolSettings},
     model::{SimulationPlan, StrategyKey},
-    simulation::store::{self, Opening},
+    simulation::store::{self, RunOpening},
 };
 
 use crate::Failure;
 
-/// The product on which everybody buys.
+/// The lane from which all buyers buy.
 #[derive(Clone, Copy, Debug)]
 pub struct Lane {
     pub id: i64,
@@ -16,7 +16,7 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// A fresh one in the database at `url`, with `stock` units laid out as the strategy wants them.
+    /// Opens a lane in the database at `url`, with `stock` units in the strategy's layout.
     pub async fn open(url: &str, strategy: StrategyKey, stock: u32) -> Result<Self, Failure> {
         let db = Db::connect(url, PoolSettings::COMMAND).await?;
         let plan = SimulationPlan {
@@ -27,14 +27,16 @@ impl Lane {
         let opened = store::open(&db, &plan, None).await;
         db.close().await;
         match opened? {
-            Opening::New(run) => {
+            RunOpening::New(run) => {
                 let lane = run.lanes.first().ok_or("a run without a lane")?;
                 Ok(Self {
                     id: lane.id,
                     product_id: lane.product_id,
                 })
             }
-            Opening::Known(_) => Err("a run without a key was known".into()),
+            RunOpening::Existing(_) => {
+                Err("a run without an idempotency key already existed".into())
+            }
         }
     }
 }

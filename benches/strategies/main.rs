@@ -1,18 +1,20 @@
-//! The measured claims: what each strategy sells on one hot product, beside pgbench sending the same statements. `docs/BENCHMARKS.md` says what the
-//! figures mean; `./makew bench` runs this.
+//! Measures how many orders of one hot product each strategy sells per second, and compares them
+//! with pgbench sending the same statements. `docs/BENCHMARKS.md` explains the figures;
+//! `./makew bench` runs this benchmark.
 //!
-//! All cells of a round run on one server, each on a fresh database of the same schema, in an order that the seed shuffles anew for each round. What is
-//! compared is compared within a round, so that a machine that warms up or slows down meets both sides of a ratio alike.
+//! All cells of a round run on one server, each on a fresh database of the same schema, in an order
+//! that is reshuffled for each round from the seed. Ratios are computed within a round, so that a
+//! machine that warms up or slows down affects both sides of a ratio equally.
 
 mod buyers;
 mod cell;
 mod claims;
 mod http;
 mod lane;
-mod line;
 mod memory;
 mod options;
 mod pgbench;
+mod proxy;
 mod recorder;
 mod report;
 mod rounds;
@@ -26,7 +28,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use options::Options;
 
-/// Printed as one sentence, exit code 1.
+/// An error that ends the benchmark: printed as one sentence, with exit code 1.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> ExitCode {
@@ -50,14 +52,14 @@ fn main() -> ExitCode {
 async fn run(options: &Options) -> Result<(), Failure> {
     let server = server::Server::start().await?;
     let result = measure(options, &server).await;
-    // However it ended: a server of ours ends with us.
+    // Stop an embedded server even if the measurement failed.
     let stopped = server.stop().await;
     result?;
     stopped
 }
 
 async fn measure(options: &Options, server: &server::Server) -> Result<(), Failure> {
-    let scripts = script::settle(server, options).await?;
+    let scripts = script::check_or_record(server, options).await?;
     if options.record {
         return Ok(());
     }

@@ -1,4 +1,5 @@
-//! What ten thousand simulated buyers weigh: the peak of the program's own memory, without the database's.
+//! The memory of ten thousand simulated buyers: the peak of the program's own memory, without the
+//! database's.
 
 use std::{process::Stdio, time::Duration};
 
@@ -9,10 +10,11 @@ use crate::{Failure, http};
 
 /// Simulated buyers.
 pub const BUYERS: u32 = 10_000;
-/// How often the kernel is asked. It keeps the peak itself: only what grows in the last moment could be missed.
-const ASK_EVERY: Duration = Duration::from_millis(5);
+/// How often the kernel is queried. The kernel tracks the peak itself, so only an increase in the
+/// last interval can be missed.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// The peak in megabytes.
+/// Runs the simulation and returns its peak memory in megabytes.
 pub async fn peak_mb(url: &str, strategy: StrategyKey) -> Result<f64, Failure> {
     let buyers = BUYERS.to_string();
     let mut child = http::doorbuster("simulate", url)?
@@ -23,11 +25,11 @@ pub async fn peak_mb(url: &str, strategy: StrategyKey) -> Result<f64, Failure> {
         .spawn()?;
     let pid = child.id().ok_or("the program has no process id")?;
     let mut peak_kb = None;
-    let mut every = interval(ASK_EVERY);
+    let mut every = interval(POLL_INTERVAL);
     let status = loop {
         tokio::select! {
             status = child.wait() => break status?,
-            _ = every.tick() => peak_kb = peak_of(pid).or(peak_kb),
+            _ = every.tick() => peak_kb = read_peak_kb(pid).or(peak_kb),
         }
     };
     if !status.success() {
@@ -35,10 +37,10 @@ pub async fn peak_mb(url: &str, strategy: StrategyKey) -> Result<f64, Failure> {
     }
     peak_kb
         .map(|kb| kb * 1_024.0 / 1_000_000.0)
-        .ok_or_else(|| "this system does not tell a process's peak memory".into())
+        .ok_or_else(|| "this system does not report the peak memory of a process".into())
 }
 
-fn peak_of(pid: u32) -> Option<f64> {
+fn read_peak_kb(pid: u32) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
     let line = status
         .lines()

@@ -1,23 +1,24 @@
-//! What can be chosen.
+//! The command-line options.
 
 use std::path::PathBuf;
 
 use clap::Parser;
 use doorbuster::model::StrategyKey;
 
-/// Measures the strategies, on a PostgreSQL of its own or on DATABASE_URL's server.
+/// Measures the strategies, on an embedded PostgreSQL or on DATABASE_URL's server.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "./makew bench", bin_name = "./makew bench")]
 pub struct Options {
-    /// Rounds; each runs every cell once.
+    /// Number of rounds; each round runs every cell once.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: u32,
 
-    /// Fixes the order of the cells. Unset: a fresh one, which is printed.
+    /// Seed for the order of the cells. Default: a random seed, which is printed.
     #[arg(long)]
     pub seed: Option<u64>,
 
-    /// Strategies, comma-separated; row-lock, which all are compared with, always takes part. Unset: all safe ones.
+    /// Strategies, comma-separated; row-lock, the reference, is always included. Default: all safe
+    /// ones.
     #[arg(long, value_delimiter = ',', value_name = "KEY")]
     pub only: Vec<StrategyKey>,
 
@@ -25,39 +26,39 @@ pub struct Options {
     #[arg(long, value_delimiter = ',', default_value = "0,1", value_name = "MS", value_parser = clap::value_parser!(u32).range(0..=100))]
     pub rtt: Vec<u32>,
 
-    /// Seconds that a cell is measured for, after a short warm-up.
+    /// Seconds for which a cell is measured, after a short warm-up.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=60))]
     pub seconds: u32,
 
-    /// Puts the tables between the marks of this Markdown file.
+    /// Writes the tables between the markers of this Markdown file.
     #[arg(long, value_name = "FILE")]
     pub write: Option<PathBuf>,
 
-    /// Writes benches/pgbench/ anew from what the shop sends, and measures nothing.
+    /// Rewrites benches/pgbench/ from the statements that the shop sends, and measures nothing.
     #[arg(long)]
     pub record: bool,
 
-    /// Given by cargo.
+    /// Passed by cargo.
     #[arg(long, hide = true)]
     bench: bool,
 }
 
 impl Options {
-    /// The safe strategies to measure. What sells wrongly has no speed.
+    /// The safe strategies to measure. The speed of a strategy that sells wrongly is meaningless.
     pub fn strategies(&self) -> Vec<StrategyKey> {
         StrategyKey::ALL
             .into_iter()
-            .filter(|strategy| strategy.is_safe() && self.takes_part(*strategy))
+            .filter(|strategy| strategy.is_safe() && self.is_included(*strategy))
             .collect()
     }
 
-    fn takes_part(&self, strategy: StrategyKey) -> bool {
+    fn is_included(&self, strategy: StrategyKey) -> bool {
         self.only.is_empty() || strategy == StrategyKey::RowLock || self.only.contains(&strategy)
     }
 
-    /// The strategy of that name, if there is one and it takes part.
+    /// Returns the strategy with that key if it exists and is included.
     pub fn strategy(&self, key: &str) -> Option<StrategyKey> {
         let strategy = key.parse().ok()?;
-        self.takes_part(strategy).then_some(strategy)
+        self.is_included(strategy).then_some(strategy)
     }
 }

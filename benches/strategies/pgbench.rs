@@ -1,4 +1,5 @@
-//! pgbench, sending the very statements that the shop sends: what PostgreSQL gives to a program that does nothing else.
+//! pgbench sending the same statements as the shop: the rate that PostgreSQL reaches for a program
+//! that does nothing else.
 
 use std::{
     path::{Path, PathBuf},
@@ -11,38 +12,39 @@ use tokio::process::Command;
 
 use crate::{Failure, lane::Lane};
 
-/// The first second goes into preparing every statement on every connection, and the last may be cut short: neither is counted.
+/// Seconds that are not counted: pgbench prepares every statement on every connection in the first
+/// second, and may cut the last one short.
 const UNCOUNTED_S: u64 = 2;
 
-/// Why pgbench cannot play a strategy, for those that live in more than their statements.
-pub fn no_equal(strategy: StrategyKey) -> Option<&'static str> {
+/// Returns why pgbench cannot run a strategy, if the strategy needs more than its statements.
+pub fn reason_not_comparable(strategy: StrategyKey) -> Option<&'static str> {
     match strategy.as_str() {
-        "optimistic" | "row-lock-nowait" => Some("its retries are the application's"),
-        "micro-batch" => Some("its batches are formed in the application"),
+        "optimistic" | "row-lock-nowait" => Some("retries run in the application"),
+        "micro-batch" => Some("batches are formed in the application"),
         "skip-locked-units" | "buckets" => Some("the application chooses the row"),
-        "process-mutex" => Some("its lock is the application's"),
+        "process-mutex" => Some("the lock is in the application"),
         key if key.starts_with("redis") => Some("it asks Redis first"),
         _ => None,
     }
 }
 
-/// What pgbench reported.
+/// The rate that pgbench reported.
 #[derive(Debug, PartialEq)]
-pub struct Answers {
-    /// Within the seconds that count.
+pub struct PgbenchRate {
+    /// Transactions per second, over the counted seconds.
     pub per_second: f64,
-    /// From the first moment to the last.
+    /// All transactions, including those of the seconds that are not counted.
     pub transactions: u64,
 }
 
-/// Runs `script` from `clients` connections, and counts `time`, in whole seconds.
+/// Runs `script` from `clients` connections and measures for `time`, in whole seconds.
 pub async fn run(
     url: &str,
     script: &Path,
     lane: Lane,
     clients: u32,
     time: Duration,
-) -> Result<Answers, Failure> {
+) -> Result<PgbenchRate, Failure> {
     let counted_s = time.as_secs().max(1);
     let output = Command::new(program())
         .args(["--no-vacuum", "--protocol=prepared", "--max-tries=0"])
@@ -61,35 +63,36 @@ pub async fn run(
         .await
         .map_err(|error| format!("pgbench: {error}"))?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let complaint = String::from_utf8_lossy(&output.stderr);
-    if !output.status.success() || complaint.contains("ERROR") {
-        return Err(format!("pgbench: {}", complaint.trim()).into());
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    if !output.status.success() || stderr.contains("ERROR") {
+        return Err(format!("pgbench: {}", stderr.trim()).into());
     }
-    let answers = rate(&complaint, counted_s).zip(transactions(&text));
+    let rates = rate(&stderr, counted_s).zip(transactions(&text));
     let (per_second, transactions) =
-        answers.ok_or_else(|| format!("pgbench said something unknown: {complaint}{text}"))?;
-    Ok(Answers {
+        rates.ok_or_else(|| format!("unexpected output of pgbench: {stderr}{text}"))?;
+    Ok(PgbenchRate {
         per_second,
         transactions,
     })
 }
 
-/// A thread for each core, as its manual advises.
+/// One thread per core, as pgbench's manual advises.
 fn threads() -> u32 {
     let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     u32::try_from(cores).unwrap_or(u32::MAX)
 }
 
-/// Beside the server's programs, or wherever PATH finds it.
+/// The pgbench of `DOORBUSTER_POSTGRES_BIN`, or the one on PATH.
 fn program() -> PathBuf {
-    let named = std::env::var_os("DOORBUSTER_POSTGRES_BIN").map(PathBuf::from);
-    let beside = named.map(|folder| folder.join("pgbench"));
-    beside
+    let folder = std::env::var_os("DOORBUSTER_POSTGRES_BIN").map(PathBuf::from);
+    let configured = folder.map(|folder| folder.join("pgbench"));
+    configured
         .filter(|program| program.exists())
         .unwrap_or_else(|| PathBuf::from("pgbench"))
 }
 
-/// The mean of the seconds that count, from lines such as `progress: 2.0 s, 1490.2 tps, lat 42.9 ms …`.
+/// Returns the mean over the counted seconds, from lines such as
+/// `progress: 2.0 s, 1490.2 tps, lat 42.9 ms …`.
 fn rate(progress: &str, counted_s: u64) -> Option<f64> {
     let seconds = progress.lines().filter_map(|line| {
         let (_, rest) = line.strip_prefix("progress: ")?.split_once(" s, ")?;

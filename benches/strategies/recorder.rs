@@ -1,4 +1,4 @@
-//! What the shop really sends for one order: read off the line, in PostgreSQL's own protocol.
+//! Records the statements that the shop sends for one order, by parsing PostgreSQL's wire protocol.
 
 use std::{
     collections::HashMap,
@@ -15,23 +15,24 @@ use doorbuster::{
 use crate::{
     Failure, buyers,
     lane::Lane,
-    line::{Line, Tap},
+    proxy::{Observer, Proxy},
     server::Server,
 };
 
-/// Ids of the recording's rows, so far apart that a parameter tells by itself whose id it is.
+/// Id ranges of the recording's rows. They do not overlap, so a parameter's value shows which id it
+/// is.
 pub const LANE_IDS: std::ops::Range<i64> = 600_000_000..700_000_000;
 pub const PRODUCT_IDS: std::ops::Range<i64> = 700_000_000..800_000_000;
 pub const ORDER_IDS: std::ops::Range<i64> = 800_000_000..900_000_000;
 /// The idempotency key of the recorded order.
 pub const KEY: &str = "recorded-order";
 
-/// What a pool does with a connection that comes back; it belongs to no order.
-const HYGIENE: &str = "BEGIN; ROLLBACK";
+/// The pool may send this on a returned connection; it belongs to no order.
+const POOL_ROLLBACK: &str = "BEGIN; ROLLBACK";
 
-/// One statement and what it was sent with.
+/// One statement and its parameters.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sent {
+pub struct SentStatement {
     pub sql: String,
     pub parameters: Vec<Parameter>,
 }
@@ -44,17 +45,18 @@ pub enum Parameter {
     Integer(i64),
     Text(String),
     Uuid,
-    /// A type that nobody has needed so far, by its number.
+    /// An unsupported type, by its OID.
     Other(u32),
 }
 
-/// The statements of one order, and the public id that it got.
+/// The statements of one order, and its public id.
 pub struct Recording {
-    pub sent: Vec<Sent>,
+    pub sent: Vec<SentStatement>,
     pub order_id: String,
 }
 
-/// Buys twice with `strategy` and records the second time: by then everything that is prepared or remembered once is.
+/// Buys twice with `strategy` and records the second purchase: by then, all statements are prepared
+/// and all caches are filled.
 pub async fn record(server: &Server, strategy: StrategyKey) -> Result<Recording, Failure> {
     let fresh = server.fresh().await?;
     let result = record_in(&fresh, strategy).await;
@@ -63,7 +65,7 @@ pub async fn record(server: &Server, strategy: StrategyKey) -> Result<Recording,
 }
 
 async fn record_in(
-    fresh: &crate::server::Fresh,
+    fresh: &crate::server::FreshDatabase,
     strategy: StrategyKey,
 ) -> Result<Recording, Failure> {
     for (table, ids) in [
@@ -79,81 +81,82 @@ async fn record_in(
             .await?;
     }
     let lane = Lane::open(&fresh.url, strategy, 10).await?;
-    let heard = Arc::new(Heard::default());
-    let tap: Tap = {
-        let heard = Arc::clone(&heard);
-        Arc::new(move |connection, piece| heard.hear(connection, piece))
+    let traffic = Arc::new(ClientTraffic::default());
+    let observer: Observer = {
+        let traffic = Arc::clone(&traffic);
+        Arc::new(move |connection, chunk| traffic.record(connection, chunk))
     };
-    let line = Line::tapped(&fresh.url, tap)?;
-    // One connection for each purpose, or the second order would prepare everything anew on another.
+    let proxy = Proxy::observed(&fresh.url, observer)?;
+    // One connection per purpose. Otherwise the second order might use another one and prepare all
+    // statements again.
     let pool = PoolSettings {
         transactions_max: 1,
         readers_max: 1,
         ..PoolSettings::COMMAND
     };
-    let db = Db::connect(line.url(), pool).await?;
+    let db = Db::connect(proxy.url(), pool).await?;
     let shop = Shop::new(db.clone(), Feed::default());
     let buy = async |key| -> Result<String, Failure> {
         let outcome = shop.purchase(strategy, buyers::request(lane, key)?).await;
         Ok(outcome.result?.order_id)
     };
     buy("the-first-order").await?;
-    heard.forget();
+    traffic.clear();
     let order_id = buy(KEY).await?;
-    let sent = heard.sent();
+    let sent = traffic.statements();
     db.close().await;
     Ok(Recording { sent, order_id })
 }
 
-/// What came over all connections so far.
+/// The client messages of all connections so far.
 #[derive(Default)]
-struct Heard(Mutex<State>);
+struct ClientTraffic(Mutex<TrafficState>);
 
 #[derive(Default)]
-struct State {
+struct TrafficState {
     connections: HashMap<usize, Connection>,
-    sent: Vec<Sent>,
+    sent: Vec<SentStatement>,
 }
 
 #[derive(Default)]
 struct Connection {
-    /// Bytes of a message whose rest is yet to come.
+    /// Bytes of a message that is not complete yet.
     pending: Vec<u8>,
-    /// The very first message has no type.
+    /// Whether the startup message, which has no type byte, has been read.
     started: bool,
-    /// By the name that a client gave it: a statement, and the types of its parameters.
+    /// Prepared statements by name, with the types of their parameters.
     prepared: HashMap<Vec<u8>, (String, Vec<u32>)>,
 }
 
-impl Heard {
-    fn state(&self) -> MutexGuard<'_, State> {
+impl ClientTraffic {
+    fn state(&self) -> MutexGuard<'_, TrafficState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn forget(&self) {
+    fn clear(&self) {
         self.state().sent.clear();
     }
 
-    fn sent(&self) -> Vec<Sent> {
+    fn statements(&self) -> Vec<SentStatement> {
         let mut sent = self.state().sent.clone();
-        sent.retain(|sent| !sent.sql.is_empty() && sent.sql != HYGIENE);
+        sent.retain(|sent| !sent.sql.is_empty() && sent.sql != POOL_ROLLBACK);
         sent
     }
 
-    fn hear(&self, number: usize, piece: &[u8]) {
+    fn record(&self, number: usize, chunk: &[u8]) {
         let mut state = self.state();
-        let State { connections, sent } = &mut *state;
+        let TrafficState { connections, sent } = &mut *state;
         let connection = connections.entry(number).or_default();
-        connection.pending.extend_from_slice(piece);
+        connection.pending.extend_from_slice(chunk);
         while let Some((kind, body)) = connection.next() {
-            // A message that cannot be read would show as a statement that is missing, and the scripts would differ.
-            let _ = connection.take_in(kind, &body, sent);
+            // An unreadable message would leave out a statement, and the scripts would differ.
+            let _ = connection.process_message(kind, &body, sent);
         }
     }
 }
 
 impl Connection {
-    /// The next whole message.
+    /// Returns the next complete message.
     fn next(&mut self) -> Option<(u8, Vec<u8>)> {
         let head = usize::from(self.started);
         let length = self.pending.get(head..head + 4)?;
@@ -169,10 +172,15 @@ impl Connection {
         Some((kind, body))
     }
 
-    fn take_in(&mut self, kind: u8, body: &[u8], sent: &mut Vec<Sent>) -> Option<()> {
+    fn process_message(
+        &mut self,
+        kind: u8,
+        body: &[u8],
+        sent: &mut Vec<SentStatement>,
+    ) -> Option<()> {
         let mut body = Reader(body);
         match kind {
-            b'Q' => sent.push(Sent {
+            b'Q' => sent.push(SentStatement {
                 sql: body.text()?,
                 parameters: Vec::new(),
             }),
@@ -188,7 +196,7 @@ impl Connection {
                 body.until_zero()?;
                 let (sql, types) = self.prepared.get(body.until_zero()?)?;
                 let parameters = body.parameters(types)?;
-                sent.push(Sent {
+                sent.push(SentStatement {
                     sql: sql.clone(),
                     parameters,
                 });
@@ -199,7 +207,7 @@ impl Connection {
     }
 }
 
-/// What is left of a message.
+/// The unread rest of a message.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -240,7 +248,7 @@ impl<'a> Reader<'a> {
                 }
                 let value = self.take(length as usize)?;
                 let kind = types.get(index).copied().unwrap_or_default();
-                // None: all as text; one: for all alike; else one each.
+                // No format: all values are text; one format: for all values; else one per value.
                 let format = match formats.as_slice() {
                     [] => 0,
                     [all] => *all,
@@ -257,10 +265,10 @@ impl<'a> Reader<'a> {
 }
 
 impl Parameter {
-    /// By the numbers that PostgreSQL gives its types.
+    /// Decodes a binary value by the OID of its type.
     fn binary(kind: u32, value: &[u8]) -> Self {
         let integer = |value: &[u8]| {
-            // Sign-extended: the first byte tells the sign.
+            // Sign-extended from the first byte.
             let first = if value.first().is_some_and(|byte| *byte >= 0x80) {
                 -1
             } else {

@@ -1,4 +1,4 @@
-//! What is printed, what is kept, and what goes into the documentation.
+//! The report: the printed tables, the stored figures, and the tables in the documentation.
 
 use std::{fmt::Write, path::Path};
 
@@ -15,11 +15,12 @@ use crate::{
     strategies_table,
 };
 
-/// Between these, the documentation's tables are ours.
+/// The generated tables are between these markers of the documentation.
 const BEGIN: &str = "<!-- bench: begin -->";
 const END: &str = "<!-- bench: end -->";
 
-/// Prints the tables, keeps every figure below `target/bench`, and puts the tables where the options say.
+/// Prints the tables, stores every figure under `target/bench`, and writes the tables into the file
+/// that the options name.
 pub fn write(options: &Options, session: &Session) -> Result<(), Failure> {
     let text = markdown(options, session);
     println!("{text}");
@@ -30,19 +31,19 @@ pub fn write(options: &Options, session: &Session) -> Result<(), Failure> {
         &file,
         serde_json::to_string_pretty(&figures(options, session))? + "\n",
     )?;
-    eprintln!("bench: every figure is in {}", file.display());
+    eprintln!("bench: all figures are stored in {}", file.display());
     match &options.write {
-        Some(file) => put_between_marks(file, &text),
+        Some(file) => replace_between_markers(file, &text),
         None => Ok(()),
     }
 }
 
-fn put_between_marks(file: &Path, text: &str) -> Result<(), Failure> {
+fn replace_between_markers(file: &Path, text: &str) -> Result<(), Failure> {
     let whole = std::fs::read_to_string(file)?;
-    let marks = whole.find(BEGIN).zip(whole.find(END));
-    let (begin, end) = marks
+    let markers = whole.find(BEGIN).zip(whole.find(END));
+    let (begin, end) = markers
         .filter(|(begin, end)| begin < end)
-        .ok_or_else(|| format!("{} has no marks {BEGIN} and {END}", file.display()))?;
+        .ok_or_else(|| format!("{} has no markers {BEGIN} and {END}", file.display()))?;
     let before = &whole[..begin + BEGIN.len()];
     std::fs::write(file, format!("{before}\n\n{text}\n{}", &whole[end..]))?;
     Ok(())
@@ -50,8 +51,8 @@ fn put_between_marks(file: &Path, text: &str) -> Result<(), Failure> {
 
 fn markdown(options: &Options, session: &Session) -> String {
     let mut text = format!(
-        "{}. PostgreSQL {}, fsync {}. {} rounds of {} s a cell, seed {}. Pool: {} transactions.\n\n\
-         ### Against what was claimed\n\n| | at least | aim | median | range | |\n|---|---|---|---|---|---|\n",
+        "{}. PostgreSQL {}, fsync {}. {} rounds of {} s per cell, seed {}. Pool: {} transactions.\n\n\
+         ### Measured against the claims\n\n| | minimum | target | median | range | |\n|---|---|---|---|---|---|\n",
         machine(),
         session.postgresql,
         session.fsync,
@@ -64,14 +65,14 @@ fn markdown(options: &Options, session: &Session) -> String {
     for claim in claims::all(options, session) {
         let (median, range) = claim.measured.map_or_else(
             || ("–".to_owned(), "–".to_owned()),
-            |spread| (short(spread.median), range(&spread)),
+            |spread| (format_number(spread.median), format_range(&spread)),
         );
         let _ = writeln!(
             text,
             "| {} | {} | {} | {median} | {range} | {} |",
-            claim.words,
-            claim.at_least,
-            claim.aim,
+            claim.text,
+            claim.minimum,
+            claim.target,
             claim.verdict()
         );
     }
@@ -84,7 +85,7 @@ fn markdown(options: &Options, session: &Session) -> String {
     }
     let failures = session.failures();
     if !failures.is_empty() {
-        text += "\n### What did not count\n\n";
+        text += "\n### Cells that do not count\n\n";
         for failure in failures {
             let _ = writeln!(text, "- {failure}");
         }
@@ -92,7 +93,7 @@ fn markdown(options: &Options, session: &Session) -> String {
     text
 }
 
-/// The noise, the base, and what stands in no other table.
+/// Returns the tables of the noise, the base, and the rates that are in no other table.
 fn others(options: &Options, session: &Session) -> String {
     let twin_shop = Cell::Shop {
         strategy: ROW_LOCK,
@@ -117,19 +118,18 @@ fn others(options: &Options, session: &Session) -> String {
         ),
     ];
     let mut text =
-        "\n### A against A: the noise of this machine\n\n| | median | range |\n|---|---|---|\n"
-            .to_owned();
+        "\n### A/A: the noise of this machine\n\n| | median | range |\n|---|---|---|\n".to_owned();
     // Writing to a String cannot fail.
-    for (words, spread) in noise {
-        let median = spread.map_or_else(|| "–".to_owned(), |spread| short(spread.median));
-        let range = spread.map_or_else(|| "–".to_owned(), |spread| range(&spread));
-        let _ = writeln!(text, "| {words} | {median} | {range} |");
+    for (label, spread) in noise {
+        let median = spread.map_or_else(|| "–".to_owned(), |spread| format_number(spread.median));
+        let range = spread.map_or_else(|| "–".to_owned(), |spread| format_range(&spread));
+        let _ = writeln!(text, "| {label} | {median} | {range} |");
     }
-    text += "\n### The rest, a second\n\n| | median and range |\n|---|---|\n";
-    let mut lines = vec![("base".to_owned(), session.spread(claims::base))];
+    text += "\n### Other rates, per second\n\n| | median and range |\n|---|---|\n";
+    let mut rows = vec![("base".to_owned(), session.spread(claims::base))];
     for clients in [BUYERS, buyers::POOL.transactions_max] {
         let cell = cell::pgbench(ROW_LOCK, clients, 0);
-        lines.push((
+        rows.push((
             format!("pgbench as `row-lock`, {clients} clients"),
             session.cell(cell),
         ));
@@ -138,24 +138,24 @@ fn others(options: &Options, session: &Session) -> String {
     if let Some(strategy) = batching {
         for crowd in LARGER_CROWDS {
             let cell = cell::shop(strategy, crowd, 0);
-            lines.push((format!("`{strategy}`, {crowd} buyers"), session.cell(cell)));
+            rows.push((format!("`{strategy}`, {crowd} buyers"), session.cell(cell)));
         }
     }
     for strategy in std::iter::once(ROW_LOCK).chain(batching) {
         let cell = Cell::Http { strategy };
-        lines.push((
+        rows.push((
             format!("`POST /api/purchase`, `{strategy}`"),
             session.cell(cell),
         ));
     }
-    lines.push(("`GET /healthz`".to_owned(), session.cell(Cell::Health)));
-    for (words, spread) in lines {
-        let _ = writeln!(text, "| {words} | {} |", in_words(spread));
+    rows.push(("`GET /healthz`".to_owned(), session.cell(Cell::Health)));
+    for (label, spread) in rows {
+        let _ = writeln!(text, "| {label} | {} |", format_spread(spread));
     }
     text
 }
 
-/// Everything, for those who reckon otherwise.
+/// Returns all figures as JSON, for further analysis.
 fn figures(options: &Options, session: &Session) -> Value {
     let rounds: Vec<Value> = session
         .rounds
@@ -177,9 +177,9 @@ fn figures(options: &Options, session: &Session) -> Value {
         .into_iter()
         .map(|claim| {
             json!({
-                "claim": claim.words,
-                "at_least": claim.at_least,
-                "aim": claim.aim,
+                "claim": claim.text,
+                "at_least": claim.minimum,
+                "aim": claim.target,
                 "measured": claim.measured,
             })
         })
@@ -213,20 +213,30 @@ fn machine() -> String {
     )
 }
 
-/// A figure with its range: `1.23 (1.10 – 1.31)`.
-pub fn in_words(spread: Option<Spread>) -> String {
+/// Formats a figure with its range: `1.23 (1.10 – 1.31)`.
+pub fn format_spread(spread: Option<Spread>) -> String {
     spread.map_or_else(
         || "–".to_owned(),
-        |spread| format!("{} ({})", short(spread.median), range(&spread)),
+        |spread| {
+            format!(
+                "{} ({})",
+                format_number(spread.median),
+                format_range(&spread)
+            )
+        },
     )
 }
 
-fn range(spread: &Spread) -> String {
-    format!("{} – {}", short(spread.min), short(spread.max))
+fn format_range(spread: &Spread) -> String {
+    format!(
+        "{} – {}",
+        format_number(spread.min),
+        format_number(spread.max)
+    )
 }
 
-/// Three digits where they matter, and thousands set apart.
-fn short(value: f64) -> String {
+/// Formats a number with about three significant digits and thousands separators.
+fn format_number(value: f64) -> String {
     if value < 9.995 {
         return format!("{value:.2}");
     }

@@ -1,4 +1,4 @@
-//! Rounds: every cell once, in an order of its own.
+//! Rounds: each one runs every cell once, in its own order.
 
 use std::collections::HashMap;
 
@@ -10,10 +10,10 @@ use crate::{
     Failure, cell::Cell, options::Options, script::Scripts, server::Server, statistics::Spread,
 };
 
-/// What each cell came to, or why it does not count.
+/// The result of each cell, or the reason why it does not count.
 pub type Round = HashMap<Cell, Result<f64, String>>;
 
-/// All that was measured.
+/// All results of the benchmark.
 pub struct Session {
     pub seed: u64,
     pub postgresql: String,
@@ -22,22 +22,22 @@ pub struct Session {
 }
 
 impl Session {
-    /// A figure of each round, over those that have it.
+    /// The spread of a figure over the rounds that have it.
     pub fn spread(&self, figure: impl Fn(&Round) -> Option<f64>) -> Option<Spread> {
         Spread::of(self.rounds.iter().filter_map(figure))
     }
 
-    /// One cell by itself.
+    /// The spread of one cell.
     pub fn cell(&self, cell: Cell) -> Option<Spread> {
         self.spread(|round| value(round, cell))
     }
 
-    /// One cell to another, within each round.
+    /// The spread of the ratio of two cells, computed within each round.
     pub fn ratio(&self, cell: Cell, to: Cell) -> Option<Spread> {
         self.spread(|round| Some(value(round, cell)? / value(round, to)?))
     }
 
-    /// Cells that did not count, each with its round and the reason.
+    /// The cells that did not count, each with its round and the reason.
     pub fn failures(&self) -> Vec<String> {
         let mut failures = Vec::new();
         for (index, round) in self.rounds.iter().enumerate() {
@@ -52,7 +52,7 @@ impl Session {
     }
 }
 
-/// What a cell came to in a round, if it counts.
+/// The result of a cell in a round, if it counts.
 pub fn value(round: &Round, cell: Cell) -> Option<f64> {
     round.get(&cell)?.as_ref().ok().copied()
 }
@@ -98,7 +98,7 @@ pub async fn run(
     })
 }
 
-/// On a terminal only: indicatif draws nothing into a pipe.
+/// Visible only on a terminal: indicatif draws nothing into a pipe.
 fn progress_bar(rounds: u32, cells: usize) -> ProgressBar {
     let bar = ProgressBar::new(u64::from(rounds) * cells as u64);
     if let Ok(style) =

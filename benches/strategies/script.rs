@@ -1,7 +1,8 @@
-//! pgbench's scripts: what the shop sends for one order, with pgbench's variables where each order differs.
+//! pgbench's scripts: the statements that the shop sends for one order, with pgbench's variables
+//! where orders differ.
 //!
-//! They are kept in `benches/pgbench/` so that they can be read and run by hand, and compared at every start with what the shop sends now: the two
-//! cannot drift apart unseen.
+//! They are stored in `benches/pgbench/`, so that they can be read and run by hand. Every start
+//! compares them with the statements that the shop sends now, so that a difference is noticed.
 
 use std::{collections::HashMap, fmt::Write, path::PathBuf};
 
@@ -12,18 +13,18 @@ use crate::{
     Failure,
     options::Options,
     pgbench,
-    recorder::{self, KEY, LANE_IDS, ORDER_IDS, PRODUCT_IDS, Parameter, Recording, Sent},
+    recorder::{self, KEY, LANE_IDS, ORDER_IDS, PRODUCT_IDS, Parameter, Recording, SentStatement},
     server::Server,
 };
 
-/// Strategies that pgbench can play, with the files that say how.
+/// The strategies that pgbench can run, with their script files.
 pub type Scripts = HashMap<StrategyKey, PathBuf>;
 
-/// Compares every script with what the shop sends, or writes them anew.
-pub async fn settle(server: &Server, options: &Options) -> Result<Scripts, Failure> {
+/// Compares every script with the statements that the shop sends; with `--record`, rewrites them.
+pub async fn check_or_record(server: &Server, options: &Options) -> Result<Scripts, Failure> {
     let mut scripts = Scripts::new();
     for strategy in options.strategies() {
-        if pgbench::no_equal(strategy).is_some() {
+        if pgbench::reason_not_comparable(strategy).is_some() {
             continue;
         }
         let text = render(strategy, &recorder::record(server, strategy).await?)?;
@@ -38,13 +39,13 @@ pub async fn settle(server: &Server, options: &Options) -> Result<Scripts, Failu
             }
             Ok(_) => {
                 return Err(format!(
-                    "{} is not what the shop sends any more; look at what `./makew bench --record` makes of it",
+                    "{} differs from the statements that the shop sends now; run `./makew bench --record` and review the difference",
                     path.display()
                 )
                 .into());
             }
             Err(error) => eprintln!(
-                "bench: {strategy} without pgbench: {}: {error}; `./makew bench --record` writes it",
+                "bench: {strategy} is not compared with pgbench: {}: {error}; `./makew bench --record` writes the script",
                 path.display()
             ),
         }
@@ -57,14 +58,14 @@ fn path(strategy: StrategyKey) -> PathBuf {
     folder.join(format!("{strategy}.sql"))
 }
 
-/// The script of a recording: the same for every recording of the same code.
+/// Renders the script of a recording. Every recording of the same code gives the same script.
 fn render(strategy: StrategyKey, recording: &Recording) -> Result<String, Failure> {
     let mut text = format!(
-        "-- What the strategy {strategy} sends for one order, read off the line by `./makew bench --record`.\n\
-         -- -D product_id=… -D lane_id=… name the hot product; key makes each order's idempotency key and public id.\n\
+        "-- The statements that {strategy} sends for one order, recorded by `./makew bench --record`.\n\
+         -- -D product_id=… -D lane_id=… select the hot product; key gives each order its idempotency key and public id.\n\
          \\set key random(1, 9000000000000000000)\n"
     );
-    let names_order = |sent: &Sent| {
+    let uses_order_id = |sent: &SentStatement| {
         sent.parameters
             .iter()
             .any(|parameter| matches!(parameter, Parameter::Integer(id) if ORDER_IDS.contains(id)))
@@ -72,8 +73,8 @@ fn render(strategy: StrategyKey, recording: &Recording) -> Result<String, Failur
     for (index, sent) in recording.sent.iter().enumerate() {
         let sql = with_variables(sent, &recording.order_id)?;
         let writes_order = sql.contains("INSERT INTO \"customer_order\"");
-        let is_asked_for = recording.sent[index + 1..].iter().any(names_order);
-        let end = if writes_order && is_asked_for {
+        let order_id_is_used_later = recording.sent[index + 1..].iter().any(uses_order_id);
+        let end = if writes_order && order_id_is_used_later {
             " \\gset order_"
         } else {
             ";"
@@ -84,20 +85,21 @@ fn render(strategy: StrategyKey, recording: &Recording) -> Result<String, Failur
     Ok(text)
 }
 
-/// The statement with each marker replaced by a variable or by the value that is the same for every order.
+/// Returns the statement with each placeholder replaced by a variable, or by its value if that is
+/// the same for every order.
 ///
-/// Where a statement names a parameter twice, the type that it has in one place tells the other. To pgbench each mention is a parameter by
-/// itself, so there it gets its type in words.
-fn with_variables(sent: &Sent, order_id: &str) -> Result<String, Failure> {
-    let marker = Regex::new(r"\$(\d+)")?;
-    let names_twice = marker.find_iter(&sent.sql).count() > sent.parameters.len();
+/// If a statement uses a parameter twice, PostgreSQL infers its type from one of the places.
+/// pgbench sends each use as a separate parameter, so there the script needs a type cast.
+fn with_variables(sent: &SentStatement, order_id: &str) -> Result<String, Failure> {
+    let placeholder = Regex::new(r"\$(\d+)")?;
+    let repeats_parameter = placeholder.find_iter(&sent.sql).count() > sent.parameters.len();
     let mut failure = None;
-    let sql = marker.replace_all(&sent.sql, |found: &Captures<'_>| {
+    let sql = placeholder.replace_all(&sent.sql, |found: &Captures<'_>| {
         let value = found[1].parse::<usize>().ok();
         let value = value.and_then(|number| sent.parameters.get(number.checked_sub(1)?));
-        match value.ok_or_else(|| "a marker without its value".to_owned()) {
-            Ok(value) => match in_script(value, order_id) {
-                Ok(text) if names_twice => text + type_in_words(value),
+        match value.ok_or_else(|| "a placeholder without a value".to_owned()) {
+            Ok(value) => match script_value(value, order_id) {
+                Ok(text) if repeats_parameter => text + type_cast(value),
                 Ok(text) => text,
                 Err(error) => {
                     failure = Some(error);
@@ -116,7 +118,7 @@ fn with_variables(sent: &Sent, order_id: &str) -> Result<String, Failure> {
     }
 }
 
-fn in_script(parameter: &Parameter, order_id: &str) -> Result<String, String> {
+fn script_value(parameter: &Parameter, order_id: &str) -> Result<String, String> {
     Ok(match parameter {
         Parameter::Null => "NULL".to_owned(),
         Parameter::Bool(value) => value.to_string(),
@@ -124,26 +126,27 @@ fn in_script(parameter: &Parameter, order_id: &str) -> Result<String, String> {
         Parameter::Integer(id) if PRODUCT_IDS.contains(id) => ":product_id".to_owned(),
         Parameter::Integer(id) if LANE_IDS.contains(id) => ":lane_id".to_owned(),
         Parameter::Integer(value) => value.to_string(),
-        // pgbench makes no UUIDs: the key's digits, filled up.
+        // pgbench cannot generate UUIDs: use the padded digits of the key.
         Parameter::Uuid => "lpad(:key::text, 32, '0')::uuid".to_owned(),
         Parameter::Text(text) if text == KEY => ":key".to_owned(),
         Parameter::Text(text) => literal(&text.replace(order_id, &"0".repeat(order_id.len()))),
         Parameter::Other(kind) => {
-            return Err(format!("a parameter of type {kind} has no words yet"));
+            return Err(format!("parameters of type {kind} are not supported yet"));
         }
     })
 }
 
-fn type_in_words(parameter: &Parameter) -> &'static str {
+fn type_cast(parameter: &Parameter) -> &'static str {
     match parameter {
         Parameter::Integer(id) if *id >= LANE_IDS.start => "::bigint",
         Parameter::Text(_) => "::varchar",
-        // What stands there as it is has its type, and a UUID has been given one.
+        // A literal has its type already, and so has a UUID.
         _ => "",
     }
 }
 
-/// A string in SQL. pgbench looks for its variables inside of strings too, so a colon is written by its number.
+/// Returns an SQL string literal. pgbench also replaces variables inside strings, so a colon is
+/// written as its code point.
 fn literal(text: &str) -> String {
     let text = text.replace('\'', "''");
     if text.contains(':') {

@@ -1,4 +1,5 @@
-//! The PostgreSQL that is measured on, and a fresh database of the shop's schema for each cell.
+//! The PostgreSQL server of the benchmark, and a fresh database with the shop's schema for each
+//! cell.
 
 use std::{
     path::{Path, PathBuf},
@@ -15,25 +16,26 @@ use url::Url;
 
 use crate::Failure;
 
-/// See the module's documentation.
+/// The PostgreSQL server of the benchmark.
 pub struct Server {
-    /// Of any database on the server: the name is replaced.
+    /// The URL of any database on the server; its database name is replaced.
     url: Url,
     embedded: Option<EmbeddedPostgres>,
     maintenance: DatabaseConnection,
     /// Distinguishes the databases of this process.
     run: u32,
-    made: AtomicU32,
+    created: AtomicU32,
 }
 
-/// A database of the shop's schema with its catalogue, and nothing sold.
-pub struct Fresh {
+/// A database with the shop's schema and catalogue, and no orders.
+pub struct FreshDatabase {
     pub name: String,
     pub url: String,
 }
 
 impl Server {
-    /// DATABASE_URL's, or one of our own, with the settings of the embedded one: durable, with PostgreSQL's usual buffers.
+    /// Connects to DATABASE_URL's server, or starts an embedded one: durable, with PostgreSQL's
+    /// default buffers.
     pub async fn start() -> Result<Self, Failure> {
         let (url, embedded) = match std::env::var("DATABASE_URL") {
             Ok(url) if !url.is_empty() => (url, None),
@@ -50,14 +52,14 @@ impl Server {
             url,
             embedded,
             run: std::process::id(),
-            made: AtomicU32::new(0),
+            created: AtomicU32::new(0),
         };
         server.drop_leftovers().await?;
         server.make_template().await?;
         Ok(server)
     }
 
-    /// Removes what was made, and stops the server if it is ours.
+    /// Drops the template database, and stops the server if it is embedded.
     pub async fn stop(self) -> Result<(), Failure> {
         self.drop_database(&self.template()).await?;
         self.maintenance.close().await?;
@@ -67,35 +69,37 @@ impl Server {
         Ok(())
     }
 
-    /// A fresh database. Its tables are as small for the last cell as for the first.
-    pub async fn fresh(&self) -> Result<Fresh, Failure> {
-        let number = self.made.fetch_add(1, Ordering::Relaxed);
+    /// Creates a fresh database, so that the tables are as small for the last cell as for the
+    /// first.
+    pub async fn fresh(&self) -> Result<FreshDatabase, Failure> {
+        let number = self.created.fetch_add(1, Ordering::Relaxed);
         let name = format!("doorbuster_bench_{}_{number}", self.run);
         self.execute(&format!(
             "CREATE DATABASE {name} TEMPLATE {}",
             self.template()
         ))
         .await?;
-        Ok(Fresh {
+        Ok(FreshDatabase {
             url: self.url_of(&name),
             name,
         })
     }
 
-    /// Writes out now what would otherwise be written while somebody else is measured. Only a superuser may.
+    /// Runs a checkpoint now, so that it does not run during the next measurement. Needs a
+    /// superuser.
     pub async fn checkpoint(&self) {
         if let Err(error) = self.maintenance.execute_unprepared("CHECKPOINT").await {
             eprintln!("bench: no checkpoint between cells: {error}");
         }
     }
 
-    /// Removes a database.
+    /// Drops a database.
     pub async fn drop_database(&self, name: &str) -> Result<(), Failure> {
         self.execute(&format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)"))
             .await
     }
 
-    /// The version, as the server says it, and whether its commits are durable.
+    /// Returns the server's version, and whether its commits are durable.
     pub async fn facts(&self) -> Result<(String, String), Failure> {
         let facts = dialect::server(&self.maintenance).await?;
         let version = facts.version.split(' ').next().unwrap_or_default();
@@ -117,7 +121,8 @@ impl Server {
         Ok(())
     }
 
-    /// A run that was killed leaves its databases; on a server of ours nobody else can be using them.
+    /// Drops the databases of a benchmark that was killed. Only on an embedded server, where no
+    /// other process can be using them.
     async fn drop_leftovers(&self) -> Result<(), Failure> {
         if self.embedded.is_none() {
             return Ok(());
@@ -148,8 +153,9 @@ impl Server {
     }
 }
 
-impl Fresh {
-    /// Whether the audit finds nothing, and there are exactly as many orders of the product as were acknowledged.
+impl FreshDatabase {
+    /// Checks that the audit finds no violation, and that the number of orders of the product
+    /// equals the number of acknowledged orders.
     pub async fn check(&self, product_id: i64, acknowledged: u64) -> Result<(), Failure> {
         let db = Db::connect(&self.url, PoolSettings::COMMAND).await?;
         let counted = count_orders(&db, product_id).await;
@@ -158,7 +164,7 @@ impl Fresh {
         let counted = counted?;
         if u64::try_from(counted) != Ok(acknowledged) {
             return Err(format!(
-                "{acknowledged} orders were acknowledged, and {counted} are there"
+                "{acknowledged} orders were acknowledged, but the database has {counted}"
             )
             .into());
         }
@@ -175,7 +181,7 @@ impl Fresh {
         }
     }
 
-    /// Runs statements on a connection of its own.
+    /// Runs statements on a separate connection.
     pub async fn execute(&self, sql: &str) -> Result<(), Failure> {
         let connection = connect(&self.url).await?;
         let done = connection.execute_unprepared(sql).await;
@@ -185,7 +191,8 @@ impl Fresh {
     }
 }
 
-/// Orders that have their line, their movement and their idempotency key's answer; every one is of the lane's product.
+/// Counts the orders that have a line, a movement and a stored response; all are of the lane's
+/// product.
 async fn count_orders(db: &Db, product_id: i64) -> Result<i64, Failure> {
     let sql = "SELECT least((SELECT count(DISTINCT order_id) FROM order_line WHERE product_id = $1), \
                             (SELECT count(DISTINCT order_id) FROM stock_movement WHERE product_id = $1 AND kind = 'sell'), \
@@ -209,7 +216,7 @@ async fn connect(url: &str) -> Result<DatabaseConnection, Failure> {
     Ok(Database::connect(options).await?)
 }
 
-/// A folder below the one that cargo builds in.
+/// Returns a folder in cargo's target folder.
 pub fn folder(name: &str) -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
     target.parent().unwrap_or(target).join(name)

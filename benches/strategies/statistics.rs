@@ -1,8 +1,8 @@
-//! The middle of some measurements, and how far they lie apart.
+//! The median of measurements, and their range.
 
 use serde::Serialize;
 
-/// See the module's documentation.
+/// Median and range of measurements.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Spread {
     pub median: f64,
@@ -13,7 +13,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of measurements in any order; none of none.
+    /// Computes the spread of measurements in any order; `None` if there are none.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);

@@ -1,4 +1,5 @@
-//! A line for every strategy: what it sells and refuses, beside the row lock and beside pgbench.
+//! A table with one row per strategy: its orders and rejections per second, compared with the row
+//! lock and with pgbench.
 
 use std::fmt::Write;
 
@@ -9,15 +10,15 @@ use crate::{
     claims::base_at,
     options::Options,
     pgbench,
-    report::in_words,
+    report::format_spread,
     rounds::{Session, value},
 };
 
-/// In Markdown, for one added round-trip time.
+/// Returns the Markdown table for one added round-trip time.
 pub fn markdown(options: &Options, session: &Session, rtt_ms: u32) -> String {
     let mut text = format!(
         "### {BUYERS} buyers, {}\n\n\
-         | strategy | orders/s | ÷ `row-lock` | ÷ base | pgbench, same statements | shop ÷ pgbench | refusals/s once sold out | ÷ base |\n\
+         | strategy | orders/s | ÷ `row-lock` | ÷ base | pgbench, same statements | shop ÷ pgbench | rejections/s after sold out | ÷ base |\n\
          |---|---|---|---|---|---|---|---|\n",
         if rtt_ms == 0 {
             "no added round-trip time".to_owned()
@@ -26,30 +27,30 @@ pub fn markdown(options: &Options, session: &Session, rtt_ms: u32) -> String {
         }
     );
     for strategy in options.strategies() {
-        line(&mut text, session, strategy, rtt_ms);
+        row(&mut text, session, strategy, rtt_ms);
     }
     text
 }
 
-fn line(text: &mut String, session: &Session, strategy: StrategyKey, rtt_ms: u32) {
+fn row(text: &mut String, session: &Session, strategy: StrategyKey, rtt_ms: u32) {
     let shop = cell::shop(strategy, BUYERS, rtt_ms);
-    let refusals = Cell::Rejections { strategy, rtt_ms };
-    let played = cell::pgbench(strategy, BUYERS, rtt_ms);
+    let rejections = Cell::Rejections { strategy, rtt_ms };
+    let pgbench_cell = cell::pgbench(strategy, BUYERS, rtt_ms);
     let to_base =
         |cell| session.spread(|round| Some(value(round, cell)? / base_at(round, rtt_ms)?));
-    let played_count = match pgbench::no_equal(strategy) {
+    let pgbench_rate = match pgbench::reason_not_comparable(strategy) {
         Some(why) => format!("– ({why})"),
-        None => in_words(session.cell(played)),
+        None => format_spread(session.cell(pgbench_cell)),
     };
     // Writing to a String cannot fail.
     let _ = writeln!(
         text,
-        "| `{strategy}` | {} | {} | {} | {played_count} | {} | {} | {} |",
-        in_words(session.cell(shop)),
-        in_words(session.ratio(shop, cell::shop(ROW_LOCK, BUYERS, rtt_ms))),
-        in_words(to_base(shop)),
-        in_words(session.ratio(shop, played)),
-        in_words(session.cell(refusals)),
-        in_words(to_base(refusals)),
+        "| `{strategy}` | {} | {} | {} | {pgbench_rate} | {} | {} | {} |",
+        format_spread(session.cell(shop)),
+        format_spread(session.ratio(shop, cell::shop(ROW_LOCK, BUYERS, rtt_ms))),
+        format_spread(to_base(shop)),
+        format_spread(session.ratio(shop, pgbench_cell)),
+        format_spread(session.cell(rejections)),
+        format_spread(to_base(rejections)),
     );
 }

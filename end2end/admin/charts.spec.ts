@@ -12,10 +12,10 @@ import {
   signIn,
   simulate,
   simulateButton,
-  untilDrawn,
+  waitForCharts,
 } from "../fixtures/administrator";
 import { expect, test } from "../fixtures/shop";
-import { untilAwake } from "../fixtures/shopper";
+import { waitForIslands } from "../fixtures/shopper";
 
 // A shop simulates one sale at a time.
 test.use({ ownShop: true });
@@ -28,28 +28,28 @@ const SIX = [
   "micro-batch",
   "unguarded",
 ];
-/** A large panel, seven with all lanes, and two for each lane. */
+/** One large panel, seven with all lanes, and two per lane. */
 const PANELS_OF_SIX = 1 + 7 + 2 * 6;
 
 test.beforeEach(({ page, adminPassword }) => signIn(page.request, adminPassword));
 
-/** The panel of that name. */
+/** The panel with this name. */
 function panel(page: Page, name: RegExp): Locator {
   return page.getByRole("img", { name });
 }
 
-/** What is drawn in a panel. */
+/** The element of a panel, with its plot. */
 type Host = Element & { plot: Plot };
 
-/** Reads something from the plot that is drawn in a panel. */
+/** Reads a value from the plot of a panel. */
 async function read<T>(panel: Locator, reader: (host: Host) => T): Promise<T> {
   await panel.scrollIntoViewIfNeeded();
   await expect(panel.locator("canvas")).toBeVisible();
-  await untilDrawn(panel.page());
+  await waitForCharts(panel.page());
   return panel.evaluate(reader as (host: Element) => T);
 }
 
-/** What the element of all charts says about itself. */
+/** The element of all charts, with the state that it exposes. */
 type Charts = Element & { crosshair: number; markers: unknown[] };
 
 const crosshairOf = (page: Page) =>
@@ -57,8 +57,8 @@ const crosshairOf = (page: Page) =>
 
 const windowOf = ({ plot }: Host) => [plot.scales.x.min, plot.scales.x.max];
 
-/** The value that a panel shows of a lane. */
-function told(page: Page, lane: number, column: string): Locator {
+/** The value of a column at the crosshair, for a lane. */
+function readout(page: Page, lane: number, column: string): Locator {
   return page.locator(`[data-readout="${lane} ${column}"]`);
 }
 
@@ -73,11 +73,11 @@ async function simulateTogether(page: Page, strategies: string[], plan: Paramete
   await expect(page).toHaveURL(RUN_ADDRESS);
 }
 
-test("six lanes are drawn side by side while they run, in a colour and dash each", async ({
+test("six running lanes are drawn together, each in its own colour and dash", async ({
   page,
 }) => {
   await simulateTogether(page, SIX, { Buyers: "60", Stock: "40", "Race window (ms)": "60" });
-  await untilAwake(page);
+  await waitForIslands(page);
   await expect(page.getByTestId("run-state")).toHaveText("Running");
   await expect(page.locator("run-charts")).toHaveAttribute("awake", "");
   await expect(page.locator("[data-columns]")).toHaveCount(PANELS_OF_SIX);
@@ -97,10 +97,10 @@ test("six lanes are drawn side by side while they run, in a colour and dash each
       const name = column === "sold" ? /^Units sold/ : /^Stock remaining/;
       await panel(page, name).scrollIntoViewIfNeeded();
       const figure = await laneRow(page, strategy).getByTestId(column).textContent();
-      await expect(told(page, index, column), `${column} of ${strategy}`).toHaveText(`${figure}`);
+      await expect(readout(page, index, column), `${column} of ${strategy}`).toHaveText(`${figure}`);
     }
   }
-  // Every panel draws once it is seen.
+  // Each panel draws once it is visible.
   for (const host of await page.locator("[data-columns]").all()) {
     await host.scrollIntoViewIfNeeded();
     await expect(host.locator("canvas")).toBeVisible();
@@ -110,7 +110,7 @@ test("six lanes are drawn side by side while they run, in a colour and dash each
   await expectNoSidewaysScroll(page);
 });
 
-test("the verdict and the chart of the stock are in the first view", async ({ page }) => {
+test("the verdict and the stock chart are visible without scrolling", async ({ page }) => {
   await simulate(page, { Buyers: "33", Stock: "20" });
   await expectVerdict(page, { sold: 20, rejected: 13, remaining: 0, oversold: 0, undersold: 0 });
   for (const part of [page.getByTestId("oversold"), page.getByTestId("undersold"), chart(page)]) {
@@ -118,12 +118,12 @@ test("the verdict and the chart of the stock are in the first view", async ({ pa
   }
 });
 
-test("the crosshair shows in all panels what the table says of that moment", async ({ page }) => {
+test("the crosshair shows the same values in all panels as the table", async ({ page }) => {
   await simulate(page, { Buyers: "33", Stock: "20", "Race window (ms)": "20" });
   await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 30_000 });
-  // The table is of the page's load.
+  // The server renders the table when the page loads.
   await page.reload();
-  await untilAwake(page);
+  await waitForIslands(page);
   await page.getByText("Table of samples").click();
   const rows = await page
     .getByRole("table", { name: "Samples of this run" })
@@ -142,13 +142,13 @@ test("the crosshair shows in all panels what the table says of that moment", asy
     const row = rows.findLast(([ms]) => Number(ms) / 1000 <= at) ?? [];
     const [, remaining, sold, , , , , , p50] = row;
     await chart(page).scrollIntoViewIfNeeded();
-    await expect(told(page, 0, "remaining")).toHaveText(`${remaining}`);
-    await untilDrawn(page);
+    await expect(readout(page, 0, "remaining")).toHaveText(`${remaining}`);
+    await waitForCharts(page);
     await panel(page, /^Units sold/).scrollIntoViewIfNeeded();
-    await expect(told(page, 0, "sold")).toHaveText(`${sold}`);
+    await expect(readout(page, 0, "sold")).toHaveText(`${sold}`);
     if (p50 !== "–") {
       await panel(page, /^Latency in/).scrollIntoViewIfNeeded();
-      const shown = Number((await told(page, 0, "p50").textContent())?.replaceAll(",", ""));
+      const shown = Number((await readout(page, 0, "p50").textContent())?.replaceAll(",", ""));
       expect(Math.abs(shown - Number(p50))).toBeLessThanOrEqual(0.6);
     }
     return at;
@@ -160,17 +160,17 @@ test("the crosshair shows in all panels what the table says of that moment", asy
   const box = await chart(page).boundingBox();
   expect(box).not.toBeNull();
   await page.mouse.move(box!.x + box!.width * 0.6, box!.y + box!.height / 2);
-  await expect(page.locator("[data-moment-told]")).toHaveText(/^\d+\.\d+ s$/);
+  await expect(page.locator("[data-moment-label]")).toHaveText(/^\d+\.\d+ s$/);
   const byMouse = await crosshairOf(page);
   expect(byMouse).toBeGreaterThan(end * 0.4);
   expect(byMouse).toBeLessThan(end * 0.75);
   await page.mouse.move(5, 5);
-  await expect(page.locator("[data-moment-told]")).toHaveText("latest");
+  await expect(page.locator("[data-moment-label]")).toHaveText("latest");
 
   // By keyboard.
   await moment.focus();
   await page.keyboard.press("Home");
-  await expect(page.locator("[data-moment-told]")).toHaveText("0.00 s");
+  await expect(page.locator("[data-moment-label]")).toHaveText("0.00 s");
   for (let presses = 0; presses < 40; presses += 1) {
     await page.keyboard.press("PageUp");
     const at = await check();
@@ -181,7 +181,7 @@ test("the crosshair shows in all panels what the table says of that moment", asy
   }
   await expect(moment).toHaveAttribute("aria-valuetext", /: row-lock 0 left$/);
   await chart(page).scrollIntoViewIfNeeded();
-  await untilDrawn(page);
+  await waitForCharts(page);
   const cursors = await page.locator("[data-columns] .u-cursor-x").evaluateAll((lines) =>
     lines
       .filter((line) => {
@@ -193,13 +193,13 @@ test("the crosshair shows in all panels what the table says of that moment", asy
   expect(cursors.length).toBeGreaterThan(0);
   expect(cursors).not.toContain(false);
   await page.keyboard.press("Escape");
-  await expect(page.locator("[data-moment-told]")).toHaveText("latest");
+  await expect(page.locator("[data-moment-label]")).toHaveText("latest");
 });
 
-test("a part of the run is looked at closely, by mouse and by keyboard", async ({ page }) => {
+test("charts can be zoomed by mouse and by keyboard", async ({ page }) => {
   await simulate(page, { Buyers: "33", Stock: "20", "Race window (ms)": "10" });
   await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 30_000 });
-  await untilAwake(page);
+  await waitForIslands(page);
   const whole = page.getByRole("button", { name: "Whole run" });
   const [from, to] = await read(chart(page), windowOf);
   await expect(whole).toBeDisabled();
@@ -213,7 +213,7 @@ test("a part of the run is looked at closely, by mouse and by keyboard", async (
   const [left = 0, right = 0] = await read(chart(page), windowOf);
   expect(left).toBeGreaterThan(from!);
   expect(right - left).toBeLessThan((to! - from!) / 2);
-  expect(await read(panel(page, /^Units sold/), windowOf), "all panels share it").toEqual([left, right]);
+  expect(await read(panel(page, /^Units sold/), windowOf), "all panels share the window").toEqual([left, right]);
   await whole.click();
   expect(await read(chart(page), windowOf)).toEqual([from, to]);
 
@@ -231,7 +231,7 @@ test("a part of the run is looked at closely, by mouse and by keyboard", async (
   await expect(whole).toBeEnabled();
 });
 
-test("lanes are hidden, latency is seen in another scale, and what happened is marked", async ({
+test("lanes can be hidden, the latency scale changed, and events are marked", async ({
   page,
 }) => {
   await simulateTogether(page, ["row-lock", "unguarded"], {
@@ -240,7 +240,7 @@ test("lanes are hidden, latency is seen in another scale, and what happened is m
     "Race window (ms)": "5",
   });
   await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 30_000 });
-  await untilAwake(page);
+  await waitForIslands(page);
   const lines = () => read(chart(page), ({ plot }) => plot.data.slice(1).map((line) => line.some((value) => value != null)));
   await expect.poll(lines).toEqual([true, true]);
   const toggle = laneRow(page, "unguarded").getByRole("button", { name: "unguarded" });
@@ -272,12 +272,12 @@ test("lanes are hidden, latency is seen in another scale, and what happened is m
   await expectAccessible(page);
 });
 
-test("who asked for less motion gets fewer pictures, and the last one all the same", async ({
+test("reduced motion means fewer updates, and still the final one", async ({
   page,
 }) => {
   await page.emulateMedia({ reducedMotion: "reduce" });
   await simulate(page, { Buyers: "120", Stock: "80", "Race window (ms)": "30" });
-  await untilAwake(page);
+  await waitForIslands(page);
   const remaining = page.getByTestId("remaining");
   const changes = await remaining.evaluateHandle((element) => {
     const seen: number[] = [];
@@ -296,12 +296,12 @@ test("who asked for less motion gets fewer pictures, and the last one all the sa
   await expect.poll(() => read(chart(page), ({ plot }) => plot.data[1]?.findLast((value) => value != null))).toBe(0);
 });
 
-test("a screen reader is told now and then, and at the end", async ({ page }) => {
+test("a screen reader gets periodic announcements and a final one", async ({ page }) => {
   await simulate(page, { Buyers: "33", Stock: "20", "Race window (ms)": "60" });
-  await untilAwake(page);
-  const spoken = page.locator("run-charts > [role=status]");
+  await waitForIslands(page);
+  const announcement = page.locator("run-charts > [role=status]");
   await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 30_000 });
-  await expect(spoken).toHaveText(
-    "Finished. row-lock 0 of 20 left, 20 sold, 13 turned away, oversold 0, undersold 0.",
+  await expect(announcement).toHaveText(
+    "Finished. row-lock 0 of 20 remaining, 20 sold, 13 rejected or failed, oversold 0, undersold 0.",
   );
 });

@@ -3,27 +3,27 @@ import type { Page } from "@playwright/test";
 import { expectAccessible, expectNoSidewaysScroll } from "../fixtures/accessibility";
 import { RUN_ADDRESS, signIn, simulateButton } from "../fixtures/administrator";
 import { expect, test } from "../fixtures/shop";
-import { untilAwake } from "../fixtures/shopper";
+import { waitForIslands } from "../fixtures/shopper";
 
 // A shop simulates one sale at a time.
 test.use({ ownShop: true });
 
 test.beforeEach(({ page, adminPassword }) => signIn(page.request, adminPassword));
 
-/** One buyer a tenth of a second for a quarter of an hour: whatever ends this run, it is not the last buyer. */
+/** Ten buyers per second for 15 minutes: the run does not end before a control ends it. */
 const TRICKLE = "arrivals=open&rate_per_s=10&buyers=9000&stock=9000";
 
 async function start(page: Page, query: string): Promise<void> {
   await page.goto(`/admin/simulations?${query}`);
   await simulateButton(page).click();
   await expect(page).toHaveURL(RUN_ADDRESS);
-  await untilAwake(page);
+  await waitForIslands(page);
 }
 
 const state = (page: Page) => page.getByTestId("run-state");
 
-const served = async (page: Page) =>
-  Number(/(\d+) of \d+ attempts served/.exec((await page.locator(".run__state").textContent()) ?? "")?.[1]);
+const finished = async (page: Page) =>
+  Number(/(\d+) of \d+ attempts finished/.exec((await page.locator(".run__state").textContent()) ?? "")?.[1]);
 
 type Press = (page: Page, name: string) => Promise<void>;
 
@@ -40,70 +40,70 @@ for (const [way, press] of [
   ["by mouse", byMouse],
   ["by keyboard", byKey],
 ] as const) {
-  test(`arrivals are paused and resumed, and the run is stopped, ${way}`, async ({ page }) => {
+  test(`arrivals can be paused and resumed, and the run stopped, ${way}`, async ({ page }) => {
     await start(page, TRICKLE);
     await expect(state(page)).toHaveText("Running");
-    await expect.poll(() => served(page)).toBeGreaterThan(0);
+    await expect.poll(() => finished(page)).toBeGreaterThan(0);
 
     await press(page, "Pause arrivals");
     await expect(state(page)).toHaveText("Paused");
     await expectAccessible(page);
-    // Statistics stay, also over a reload.
-    const before = await served(page);
+    // The statistics survive a reload.
+    const before = await finished(page);
     expect(before).toBeGreaterThan(0);
     await page.reload();
-    await untilAwake(page);
+    await waitForIslands(page);
     await expect(state(page)).toHaveText("Paused");
-    expect(await served(page)).toBeGreaterThanOrEqual(before);
+    expect(await finished(page)).toBeGreaterThanOrEqual(before);
 
     await press(page, "Resume");
     await expect(state(page)).toHaveText("Running");
-    const resumed = await served(page);
-    await expect.poll(() => served(page)).toBeGreaterThan(resumed);
+    const resumed = await finished(page);
+    await expect.poll(() => finished(page)).toBeGreaterThan(resumed);
 
     await press(page, "Stop");
     await expect(state(page)).toHaveText("Stopped");
     await expect(page.getByTestId("oversold")).toHaveText("0");
     await expect(page.getByTestId("undersold")).toHaveText("0");
-    await expect(page.getByRole("group", { name: "Controls of the run" }).getByRole("button")).toHaveCount(0);
+    await expect(page.getByRole("group", { name: "Run controls" }).getByRole("button")).toHaveCount(0);
     await page.reload();
     await expect(state(page)).toHaveText("Stopped");
     await expectAccessible(page);
   });
 
-  test(`a run is aborted while everybody waits, ${way}`, async ({ page }) => {
-    // Each keeps the row locked for two seconds: more than a minute for all of them.
+  test(`a run can be aborted while all buyers wait, ${way}`, async ({ page }) => {
+    // Each buyer locks the row for two seconds: more than a minute in total.
     await start(page, "buyers=40&stock=40&race_window_ms=2000");
     await expect(state(page)).toHaveText("Running");
     await press(page, "Abort");
     await expect(state(page)).toHaveText("Aborted", { timeout: 30_000 });
     await expect(page.getByTestId("oversold")).toHaveText("0");
     await expect(page.getByTestId("undersold")).toHaveText("0");
-    await expect(page.getByRole("region", { name: "What happened" })).toContainText("cut off in the middle");
+    await expect(page.getByRole("region", { name: "What happened" })).toContainText("interrupted");
   });
 }
 
-test("a key that is typed into a field presses nothing", async ({ page }) => {
+test("a key typed into a field triggers no shortcut", async ({ page }) => {
   await page.goto("/admin/simulations");
-  await untilAwake(page);
-  await page.getByLabel("Units for each attempt").press("g");
+  await waitForIslands(page);
+  await page.getByLabel("Units per attempt").press("g");
   await expect(page).toHaveURL("/admin/simulations");
   await page.getByRole("heading", { level: 1 }).click();
-  await page.getByLabel("Units for each attempt").fill("1");
-  await page.getByLabel("Units for each attempt").blur();
+  await page.getByLabel("Units per attempt").fill("1");
+  await page.getByLabel("Units per attempt").blur();
   await page.keyboard.press("g");
   await expect(page).toHaveURL(RUN_ADDRESS);
 });
 
-test("what was wished of a run that is over is refused in a sentence", async ({ page }) => {
+test("a command for a finished run is rejected with a readable error", async ({ page }) => {
   await start(page, "buyers=3&stock=2");
   await expect(state(page)).toHaveText("Finished");
   const id = page.url().split("/").at(-1)!;
   for (const [form, status, detail] of [
-    [{ id, wish: "pause" }, 409, "This simulation is over."],
-    [{ id, wish: "dance" }, 422, "dance is nothing that a run can do"],
-    [{ id: "no-run", wish: "stop" }, 404, "There is no such simulation run."],
-    [{ wish: "stop" }, 404, "There is no such simulation run."],
+    [{ id, wish: "pause" }, 409, "This simulation has ended."],
+    [{ id, wish: "dance" }, 422, "dance is not a run command"],
+    [{ id: "no-run", wish: "stop" }, 404, "This simulation run does not exist."],
+    [{ wish: "stop" }, 404, "This simulation run does not exist."],
   ] as const) {
     const answer = await page.request.post("/api/form/admin/control-simulation", {
       form,
@@ -114,9 +114,9 @@ test("what was wished of a run that is over is refused in a sentence", async ({ 
   }
 });
 
-test("every story types itself in, and its address reproduces it", async ({ page }) => {
+test("each preset fills in the form, and its address reproduces it", async ({ page }) => {
   await page.goto("/admin/simulations");
-  const stories = page.getByRole("region", { name: "Start from a story" }).getByRole("link");
+  const stories = page.getByRole("region", { name: "Start from a preset" }).getByRole("link");
   await expect(stories).toHaveText([
     "33 buyers, 20 phones",
     "Calm day",
@@ -129,7 +129,7 @@ test("every story types itself in, and its address reproduces it", async ({ page
   ]);
   await stories.filter({ hasText: "12.12" }).click();
   await expect(page.getByLabel("Buyers")).toHaveValue("500");
-  await expect(page.getByLabel("Units for each attempt")).toHaveValue("1..3");
+  await expect(page.getByLabel("Units per attempt")).toHaveValue("1..3");
   await expect(page.getByRole("checkbox", { name: /^blind-decrement / })).toBeChecked();
   await expect(page.getByRole("checkbox", { name: /^row-lock / })).not.toBeChecked();
   await expect(stories.filter({ hasText: "12.12" })).toHaveAttribute("aria-current", "true");
@@ -138,7 +138,7 @@ test("every story types itself in, and its address reproduces it", async ({ page
   await expectNoSidewaysScroll(page);
 });
 
-test("a guess is compared, thresholds are judged, and the run is repeated with its seed", async ({
+test("a run compares the guess, checks thresholds and can be repeated with its seed", async ({
   page,
 }) => {
   await start(page, "strategies=unguarded&buyers=60&stock=10&race_window_ms=20&seed=7&guess=1000&retries_max=0&double_click=10");
@@ -146,7 +146,7 @@ test("a guess is compared, thresholds are judged, and the run is repeated with i
   const oversold = Number(await page.getByTestId("oversold").textContent());
   expect(oversold).toBeGreaterThan(0);
   await expect(page.getByRole("region", { name: "What happened" })).toContainText(
-    `The guess was 1000 oversold; it was ${oversold}.`,
+    `The guess was 1000 oversold; the result is ${oversold}.`,
   );
   const plan = page.getByLabel("Parameters of the run");
   await expect(plan).toContainText("double-click 10 %");
@@ -159,7 +159,7 @@ test("a guess is compared, thresholds are judged, and the run is repeated with i
   await page.goBack();
 
   const first = page.url();
-  await untilAwake(page);
+  await waitForIslands(page);
   await page.keyboard.press("r");
   await expect(page).not.toHaveURL(first);
   await expect(page).toHaveURL(RUN_ADDRESS);
@@ -169,7 +169,7 @@ test("a guess is compared, thresholds are judged, and the run is repeated with i
 
   await page.getByRole("link", { name: "Change and run" }).click();
   await expect(page.getByLabel("Seed")).toHaveValue("7");
-  await expect(page.getByLabel("Retries at most")).toHaveValue("0");
+  await expect(page.getByLabel("Maximum retries")).toHaveValue("0");
   await expect(page.getByLabel("Double click")).toHaveValue("10");
   await expect(page.getByLabel("Your guess: units oversold")).toHaveValue("1000");
 });

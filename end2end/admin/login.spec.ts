@@ -5,7 +5,7 @@ import { expect, test } from "../fixtures/shop";
 import { addToCart, expectCartBadge } from "../fixtures/shopper";
 
 const NO_RUN = "00000000-0000-4000-8000-000000000000";
-/** Passwords that one address may try at once. */
+/** Number of passwords that one address may try in a burst. */
 const TRIES = 10;
 
 for (const path of [
@@ -16,14 +16,14 @@ for (const path of [
   "/admin/simulations",
   `/admin/simulations/${NO_RUN}`,
 ]) {
-  test(`a stranger who opens ${path} is led to the staff door`, async ({ page }) => {
+  test(`${path} redirects a visitor who is not signed in to the sign-in page`, async ({ page }) => {
     await page.goto(path);
     await expect(page).toHaveURL("/admin/login");
-    await expect(page.getByRole("heading", { level: 1 })).toHaveText("Staff door");
+    await expect(page.getByRole("heading", { level: 1 })).toHaveText("Admin sign-in");
   });
 }
 
-test("a stranger’s requests to what is behind the counter are refused with 401", async ({
+test("admin requests without a session are rejected with 401", async ({
   request,
 }) => {
   for (const answer of [
@@ -39,16 +39,16 @@ test("a stranger’s requests to what is behind the counter are refused with 401
   ]) {
     expect(answer.status(), answer.url()).toBe(401);
     expect(answer.headers()["content-type"]).toBe("application/problem+json");
-    expect((await answer.json()).detail).toBe("Please sign in first.");
+    expect((await answer.json()).detail).toBe("Sign in first.");
   }
 });
 
-test("a wrong password is refused, and opens nothing", async ({ page }) => {
+test("a wrong password is rejected and grants no access", async ({ page }) => {
   await page.goto("/admin/login");
   await page.getByLabel("Password").fill("open sesame");
   await page.getByRole("button", { name: "Sign in" }).click();
   await expect(page).toHaveURL("/admin/login");
-  await expect(page.getByRole("alert")).toContainText("That password is not right.");
+  await expect(page.getByRole("alert")).toContainText("Wrong password.");
   await expect(page.getByLabel("Password")).toHaveValue("");
   await expectAccessible(page);
   await page.goto("/admin");
@@ -56,7 +56,7 @@ test("a wrong password is refused, and opens nothing", async ({ page }) => {
   await expect(page.getByRole("alert")).toHaveCount(0);
 });
 
-test("the right password opens the door, and signing out shuts it for good", async ({
+test("the right password signs in, and signing out ends the session for good", async ({
   page,
   context,
   adminPassword,
@@ -65,7 +65,7 @@ test("the right password opens the door, and signing out shuts it for good", asy
   await page.getByLabel("Password").fill(adminPassword);
   await page.getByRole("button", { name: "Sign in" }).click();
   await expect(page).toHaveURL("/admin");
-  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Behind the counter");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Admin");
   await expect(page.getByRole("region", { name: "Stock audit" })).toContainText(
     "Every unit accounted for",
   );
@@ -73,7 +73,7 @@ test("the right password opens the door, and signing out shuts it for good", asy
   const cookies = await context.cookies();
   await page.getByRole("button", { name: "Sign out" }).click();
   await expect(page).toHaveURL("/");
-  // The old cookie is worth nothing either.
+  // The old cookie is invalid as well.
   for (const restored of [[], cookies]) {
     await context.addCookies(restored);
     await page.goto("/admin");
@@ -81,7 +81,7 @@ test("the right password opens the door, and signing out shuts it for good", asy
   }
 });
 
-test("scripts and other sites never see the session, and signing in gives it a new name", async ({
+test("the session cookie is hidden from scripts and other sites, and signing in renews its id", async ({
   page,
   context,
   adminPassword,
@@ -99,7 +99,7 @@ test("scripts and other sites never see the session, and signing in gives it a n
   await page.goto("/admin/login");
   await page.getByLabel("Password").fill(adminPassword);
   await page.getByRole("button", { name: "Sign in" }).click();
-  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Behind the counter");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Admin");
   expect(await session()).not.toBe(before);
   await expectCartBadge(page, 1);
 
@@ -109,27 +109,27 @@ test("scripts and other sites never see the session, and signing in gives it a n
   await expect(page).toHaveURL("/admin/login");
 });
 
-test("whoever guesses too often has to wait, and nobody else", async ({
+test("an address that guesses too often has to wait, and no other address", async ({
   page,
   request,
   playwright,
   shop,
   adminPassword,
 }) => {
-  // All at once: who takes his time is given another try now and then.
+  // All at once: slower guesses would get new attempts over time.
   const guesses = await Promise.all(
     Array.from({ length: TRIES + 2 }, (_, number) =>
       request.post("/api/form/admin/login", { form: { password: `guess ${number}` } }),
     ),
   );
-  const refused = guesses.filter((answer) => answer.status() === 429);
-  expect(refused).toHaveLength(2);
-  for (const answer of refused) {
+  const rateLimited = guesses.filter((answer) => answer.status() === 429);
+  expect(rateLimited).toHaveLength(2);
+  for (const answer of rateLimited) {
     expect(Number(answer.headers()["retry-after"])).toBeGreaterThan(0);
     expect((await answer.json()).detail).toMatch(/^Too many requests\. Try again in \d+ s\.$/);
   }
 
-  // Not even with the right one.
+  // The right password is rejected as well.
   await page.goto("/admin/login");
   await page.getByLabel("Password").fill(adminPassword);
   await page.getByRole("button", { name: "Sign in" }).click();
@@ -143,7 +143,7 @@ test("whoever guesses too often has to wait, and nobody else", async ({
   await elsewhere.dispose();
 });
 
-test("every page behind the counter can be read by everybody and fits its window", async ({
+test("every admin page is accessible and fits the window", async ({
   page,
   adminPassword,
 }) => {
@@ -169,15 +169,15 @@ test("every page behind the counter can be read by everybody and fits its window
   }
 });
 
-test.describe("what is not there", () => {
+test.describe("missing pages", () => {
   test.use({ expectedComplaint: /the server responded with a status of 404/ });
 
-  test("an unknown run is answered by a page, with status 404", async ({ page, adminPassword }) => {
+  test("an unknown run returns a page with status 404", async ({ page, adminPassword }) => {
     await signIn(page.request, adminPassword);
     for (const id of [NO_RUN, "first"]) {
       const response = await page.goto(`/admin/simulations/${id}`);
       expect(response?.status()).toBe(404);
-      await expect(page.getByRole("main")).toContainText("There is no such simulation run.");
+      await expect(page.getByRole("main")).toContainText("This simulation run does not exist.");
     }
   });
 });

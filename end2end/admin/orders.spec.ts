@@ -12,17 +12,17 @@ import {
   orderStatus,
   pay,
   stockOf,
-  trustNobody,
+  disableValidation,
 } from "../fixtures/shopper";
 
 test.use({ ownShop: true });
 
-/** Has `shopper` order, and opens the order behind the counter. */
+/** Places an order as `shopper` and opens it on the admin page. */
 async function order(
   admin: Page,
   shopper: Page,
   ...products: [Product, number][]
-): Promise<{ stands: Locator; row: (product: Product) => Locator }> {
+): Promise<{ summary: Locator; row: (product: Product) => Locator }> {
   await goToCheckout(shopper, ...products);
   await pay(shopper, guest());
   await expect(shopper).toHaveURL(ORDER_ADDRESS);
@@ -31,7 +31,7 @@ async function order(
   await admin.getByRole("link", { name: number }).click();
   await expect(admin.getByRole("heading", { level: 1 })).toHaveText(`Order ${number}`);
   return {
-    stands: admin.getByRole("region", { name: "Where it stands" }),
+    summary: admin.getByRole("region", { name: "Summary" }),
     row: ({ name }) =>
       admin.getByRole("row").filter({ has: admin.getByRole("rowheader", { name }) }),
   };
@@ -39,21 +39,21 @@ async function order(
 
 test.beforeEach(({ page, adminPassword }) => signIn(page.request, adminPassword));
 
-test("a line is paid back in part, its goods are taken back, and the rest is cancelled", async ({
+test("a line can be partly refunded, its goods returned, and the rest cancelled", async ({
   page,
   anotherBrowser,
 }) => {
   const before = [await stockOf(page.request, SPEAKER), await stockOf(page.request, LAMP)];
   const shopper = await anotherBrowser();
-  const { stands, row } = await order(page, shopper, [SPEAKER, 2], [LAMP, 1]);
+  const { summary, row } = await order(page, shopper, [SPEAKER, 2], [LAMP, 1]);
   const paid = euros(2 * SPEAKER.priceCents + LAMP.priceCents);
-  await expect(stands).toContainText(`${paid} paid by card.`);
+  await expect(summary).toContainText(`${paid} paid by card.`);
   await expectAccessible(page);
   await page.setViewportSize({ width: 390, height: 844 });
   await expectNoSidewaysScroll(page);
   await page.setViewportSize({ width: 1280, height: 800 });
 
-  // Money without goods.
+  // Refund money without returning goods.
   await page.getByRole("button", { name: `Refund ${SPEAKER.name}` }).click();
   await expect(row(SPEAKER).getByRole("cell")).toHaveText([
     "2",
@@ -61,31 +61,31 @@ test("a line is paid back in part, its goods are taken back, and the rest is can
     "1",
     euros(2 * SPEAKER.priceCents),
   ]);
-  await expect(stands).toContainText(`${euros(SPEAKER.priceCents)} was refunded.`);
+  await expect(summary).toContainText(`${euros(SPEAKER.priceCents)} was refunded.`);
   expect(await stockOf(page.request, SPEAKER)).toBe(before[0]! - 2);
   await shopper.reload();
   await expect(orderStatus(shopper)).toHaveText("Paid");
   const refunds = shopper.getByRole("table", { name: "Refunds" }).getByRole("row");
   await expect(refunds.nth(1).getByRole("cell")).toHaveText([
     "Refunded by the shop",
-    "Paid back",
+    "Refunded",
     euros(SPEAKER.priceCents),
   ]);
   await expectAccessible(shopper);
 
-  // Goods without money.
+  // Return goods without refunding money.
   await page.getByLabel(`Units of ${SPEAKER.name}`).fill("2");
-  await page.getByRole("button", { name: `Take back ${SPEAKER.name}` }).click();
+  await page.getByRole("button", { name: `Return ${SPEAKER.name}` }).click();
   await expect(row(SPEAKER).getByRole("cell").nth(1)).toHaveText("2");
-  await expect(stands).toContainText(`${euros(SPEAKER.priceCents)} was refunded.`);
+  await expect(summary).toContainText(`${euros(SPEAKER.priceCents)} was refunded.`);
   expect(await stockOf(page.request, SPEAKER)).toBe(before[0]);
 
-  // What is left of both.
-  await page.getByText("Cancel the order").click();
+  // Refund and return the rest.
+  await page.getByText("Cancel order").click();
   await page.getByRole("button", { name: "Yes, cancel it" }).click();
-  await expect(stands).toContainText("Cancelled");
-  await expect(stands).toContainText(`${paid} was refunded.`);
-  await expect(page.getByText("Cancel the order")).toHaveCount(0);
+  await expect(summary).toContainText("Cancelled");
+  await expect(summary).toContainText(`${paid} was refunded.`);
+  await expect(page.getByText("Cancel order")).toHaveCount(0);
   expect(await stockOf(page.request, SPEAKER)).toBe(before[0]);
   expect(await stockOf(page.request, LAMP)).toBe(before[1]);
   await shopper.reload();
@@ -94,31 +94,31 @@ test("a line is paid back in part, its goods are taken back, and the rest is can
   await expectCleanAudit(page);
 });
 
-test("all that is left can be paid back while the customer keeps the goods", async ({
+test("the remaining amount can be refunded while the customer keeps the goods", async ({
   page,
   anotherBrowser,
 }) => {
-  const { stands, row } = await order(page, await anotherBrowser(), [ESPRESSO_MAKER, 1]);
+  const { summary, row } = await order(page, await anotherBrowser(), [ESPRESSO_MAKER, 1]);
   const after = await stockOf(page.request, ESPRESSO_MAKER);
-  await page.getByText("Refund all that is left").click();
-  await page.getByRole("button", { name: "Yes, pay it back" }).click();
-  await expect(stands).toContainText(`${euros(ESPRESSO_MAKER.priceCents)} was refunded.`);
-  await expect(stands).toContainText("Refunded");
+  await page.getByText("Refund remaining amount").click();
+  await page.getByRole("button", { name: "Yes, refund it" }).click();
+  await expect(summary).toContainText(`${euros(ESPRESSO_MAKER.priceCents)} was refunded.`);
+  await expect(summary).toContainText("Refunded");
   await expect(row(ESPRESSO_MAKER).getByRole("cell").nth(2)).toHaveText("1");
-  await expect(page.getByText("Refund all that is left")).toHaveCount(0);
+  await expect(page.getByText("Refund remaining amount")).toHaveCount(0);
   expect(await stockOf(page.request, ESPRESSO_MAKER)).toBe(after);
   await expectCleanAudit(page);
 });
 
-test("more than was bought is neither paid back nor taken back, and a form sent twice acts once", async ({
+test("refunds and returns beyond the purchase are rejected, and a form sent twice acts once", async ({
   page,
   anotherBrowser,
 }) => {
-  const { stands, row } = await order(page, await anotherBrowser(), [BLOCKS, 2]);
+  const { summary, row } = await order(page, await anotherBrowser(), [BLOCKS, 2]);
   const after = await stockOf(page.request, BLOCKS);
-  for (const button of ["Refund", "Take back"]) {
+  for (const button of ["Refund", "Return"]) {
     const units = page.getByLabel(`Units of ${BLOCKS.name}`);
-    await trustNobody(units);
+    await disableValidation(units);
     await units.fill("3");
     await page.getByRole("button", { name: `${button} ${BLOCKS.name}` }).click();
     await expect(page.getByRole("alert")).toContainText("Nothing was changed.");
@@ -134,7 +134,7 @@ test("more than was bought is neither paid back nor taken back, and a form sent 
       button.click();
       button.click();
     });
-  await expect(stands).toContainText(`${euros(BLOCKS.priceCents)} was refunded.`);
+  await expect(summary).toContainText(`${euros(BLOCKS.priceCents)} was refunded.`);
   await expect(row(BLOCKS).getByRole("cell").nth(2)).toHaveText("1");
   await expectCleanAudit(page);
 });

@@ -6,25 +6,25 @@ import type { Page } from "@playwright/test";
 import { expectAccessible, expectNoSidewaysScroll } from "../fixtures/accessibility";
 import { expectVerdict, signIn, simulate } from "../fixtures/administrator";
 import { expect, test } from "../fixtures/shop";
-import { untilAwake } from "../fixtures/shopper";
+import { waitForIslands } from "../fixtures/shopper";
 
-/** What a camera reads from the QR code that is to be seen. */
-async function scanned(page: Page): Promise<string | undefined> {
+/** Decodes the QR code on the page. */
+async function scanQrCode(page: Page): Promise<string | undefined> {
   const picture = await page.getByRole("img", { name: /^QR code of/ }).screenshot();
   const { data, width, height } = PNG.sync.read(picture);
   return jsQR(new Uint8ClampedArray(data), width, height)?.data;
 }
 
-/** The address of the page for the audience, as the leader's page has it. */
+/** Returns the address of the presentation page, from the run's page. */
 async function presentAddress(page: Page): Promise<string> {
   await page.getByText("Present", { exact: true }).click();
   const link = page.getByTestId("present-address");
   await expect(link).toBeVisible();
-  expect(await scanned(page)).toBe(await link.textContent());
+  expect(await scanQrCode(page)).toBe(await link.textContent());
   return (await link.getAttribute("href")) ?? "";
 }
 
-test.describe("the page for an audience", () => {
+test.describe("the presentation page", () => {
   // A shop simulates one sale at a time.
   test.use({ ownShop: true });
 
@@ -37,35 +37,35 @@ test.describe("the page for an audience", () => {
   }) => {
     await simulate(page, { Buyers: "300", Stock: "200", "Race window (ms)": "30" });
     const address = await presentAddress(page);
-    const telephone = await anotherBrowser();
-    await telephone.setViewportSize({ width: 390, height: 844 });
-    await telephone.goto(`${shop.url}${address}`);
-    await untilAwake(telephone);
-    await expect(telephone.getByTestId("run-state")).toHaveText("Running");
-    await expect(telephone.getByTestId("undersold")).toContainText("not known yet");
+    const phone = await anotherBrowser();
+    await phone.setViewportSize({ width: 390, height: 844 });
+    await phone.goto(`${shop.url}${address}`);
+    await waitForIslands(phone);
+    await expect(phone.getByTestId("run-state")).toHaveText("Running");
+    await expect(phone.getByTestId("undersold")).toContainText("not known yet");
     const seen = new Set<string>();
     await expect
-      .poll(async () => seen.add((await telephone.getByTestId("sold").textContent()) ?? "").size)
+      .poll(async () => seen.add((await phone.getByTestId("sold").textContent()) ?? "").size)
       .toBeGreaterThan(3);
     const verdict = { sold: 200, rejected: 100, remaining: 0, oversold: 0, undersold: 0 };
     await expectVerdict(page, verdict);
-    await expect(telephone.getByTestId("run-state")).toHaveText("Finished");
+    await expect(phone.getByTestId("run-state")).toHaveText("Finished");
     for (const [name, value] of Object.entries(verdict)) {
-      await expect(telephone.getByTestId(name), name).toHaveText(`${value}`);
+      await expect(phone.getByTestId(name), name).toHaveText(`${value}`);
     }
     await expect(
-      telephone.getByRole("img", { name: "Stock left over time. row-lock: 0 of 200 left" }),
+      phone.getByRole("img", { name: "Stock remaining over time. row-lock: 0 of 200 remaining" }),
     ).toBeVisible();
-    await expectNoSidewaysScroll(telephone);
-    await expectAccessible(telephone);
-    // It shows, and offers nothing.
-    await expect(telephone.getByRole("button")).toHaveCount(0);
-    await expect(telephone.getByRole("link")).toHaveCount(0);
-    await telephone.goto(page.url());
-    await expect(telephone).toHaveURL(/\/admin\/login$/);
+    await expectNoSidewaysScroll(phone);
+    await expectAccessible(phone);
+    // The page offers no controls.
+    await expect(phone.getByRole("button")).toHaveCount(0);
+    await expect(phone.getByRole("link")).toHaveCount(0);
+    await phone.goto(page.url());
+    await expect(phone).toHaveURL(/\/admin\/login$/);
   });
 
-  test("obeys the leader's keys on a projector", async ({ page }) => {
+  test("reacts to the presenter's keys", async ({ page }) => {
     await simulate(
       page,
       { Buyers: "60", Stock: "10", "Race window (ms)": "5" },
@@ -75,30 +75,30 @@ test.describe("the page for an audience", () => {
     const address = await presentAddress(page);
     await page.setViewportSize({ width: 1920, height: 1080 });
     await page.goto(address);
-    await untilAwake(page);
+    await waitForIslands(page);
     expect(Number(await page.getByTestId("oversold").textContent())).toBeGreaterThan(0);
     await expect(page.getByRole("row", { name: /^row-lock/ })).toContainText("0");
     await expectNoSidewaysScroll(page);
     await expectAccessible(page);
 
-    const chart = page.getByRole("img", { name: /^Stock left over time/ });
+    const chart = page.getByRole("img", { name: /^Stock remaining over time/ });
     await page.keyboard.press("t");
     await expect(chart).toBeHidden();
-    await expect(page.getByRole("table", { name: "Stock left" })).toBeVisible();
+    await expect(page.getByRole("table", { name: "Stock remaining" })).toBeVisible();
     await page.keyboard.press("t");
     await expect(chart).toBeVisible();
 
-    const curtain = page.getByTestId("curtain");
+    const blankScreen = page.getByTestId("blank-screen");
     await page.keyboard.press("b");
-    await expect(curtain).toBeVisible();
+    await expect(blankScreen).toBeVisible();
     await page.keyboard.press("Escape");
-    await expect(curtain).toBeHidden();
+    await expect(blankScreen).toBeHidden();
 
     const width = async () => (await page.getByRole("img", { name: /^QR/ }).boundingBox())?.width ?? 0;
     const small = await width();
     await page.keyboard.press("q");
     await expect.poll(width).toBeGreaterThan(2 * small);
-    expect(await scanned(page)).toBe(page.url());
+    expect(await scanQrCode(page)).toBe(page.url());
     await page.keyboard.press("q");
 
     const isFull = () => page.evaluate(() => document.fullscreenElement !== null);
@@ -108,21 +108,21 @@ test.describe("the page for an audience", () => {
     await expect.poll(isFull).toBe(false);
   });
 
-  test("is not there for a run that is not", async ({ browser, shop }) => {
+  test("returns 404 for an unknown run", async ({ browser, shop }) => {
     const stranger = await browser.newContext();
-    const nobody = "01890000-0000-7000-8000-000000000000";
-    for (const path of [`/present/${nobody}`, `/live/present/${nobody}`]) {
+    const unknown = "01890000-0000-7000-8000-000000000000";
+    for (const path of [`/present/${unknown}`, `/live/present/${unknown}`]) {
       expect((await stranger.request.get(`${shop.url}${path}`)).status(), path).toBe(404);
     }
     await stranger.close();
   });
 });
 
-test.describe("with an address of its own", () => {
+test.describe("with a public address", () => {
   test.use({ freshShop: true, settings: { PUBLIC_URL: "http://sale.example:8080" } });
 
-  test("the QR code leads to the address that people type", async ({ page, adminPassword, shop }) => {
-    // The form is refused from any other origin than PUBLIC_URL or the server's own.
+  test("the QR code contains the public address", async ({ page, adminPassword, shop }) => {
+    // The server rejects forms from any origin other than PUBLIC_URL or its own.
     await signIn(page.request, adminPassword);
     await simulate(page, { Buyers: "5", Stock: "3" });
     await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 30_000 });
@@ -131,6 +131,6 @@ test.describe("with an address of its own", () => {
     expect(path).toBe(`/present/${id}`);
     await expect(page.getByTestId("present-address")).toHaveText(`http://sale.example:8080${path}`);
     await page.goto(`${shop.url}${path}`);
-    expect(await scanned(page)).toBe(`http://sale.example:8080${path}`);
+    expect(await scanQrCode(page)).toBe(`http://sale.example:8080${path}`);
   });
 });

@@ -5,7 +5,7 @@ import {
   chooseStrategies,
   expectVerdict,
   fillInPlan,
-  heightOfStockLine,
+  stockLineHeight,
   laneRow,
   laneVerdict,
   signIn,
@@ -15,14 +15,14 @@ import {
 } from "../fixtures/administrator";
 import { SMARTPHONE, TABLET } from "../fixtures/catalogue";
 import { expect, test } from "../fixtures/shop";
-import { stockOf, untilAwake } from "../fixtures/shopper";
+import { stockOf, waitForIslands } from "../fixtures/shopper";
 
 // A shop simulates one sale at a time.
 test.use({ ownShop: true });
 
 test.beforeEach(({ page, adminPassword }) => signIn(page.request, adminPassword));
 
-test("33 buyers at 20 units: the chart reaches 0, and the verdict is 20 sold, 13 told no, nothing oversold", async ({
+test("33 buyers for 20 units: the chart reaches 0, and the verdict is 20 sold, 13 rejected, none oversold", async ({
   page,
 }) => {
   await page.goto("/admin/simulations");
@@ -31,25 +31,25 @@ test("33 buyers at 20 units: the chart reaches 0, and the verdict is 20 sold, 13
   await expect(strategyBox(page, "row-lock")).toBeChecked();
   await simulateButton(page).click();
   await expect(page).toHaveURL(RUN_ADDRESS);
-  await untilAwake(page);
+  await waitForIslands(page);
   const verdict = { sold: 20, rejected: 13, remaining: 0, oversold: 0, undersold: 0 };
   await expectVerdict(page, verdict);
   await expect(
-    page.getByRole("heading", { name: "Sold to the last unit, not one more" }),
+    page.getByRole("heading", { name: "Sold out, nothing oversold" }),
   ).toBeVisible();
   await expect(chart(page)).toHaveAccessibleName(
-    / 0 of 20 units remain, 20 purchases succeeded, 13 were turned away\.$/,
+    / 0 of 20 units remain, 20 purchases succeeded, 13 were rejected or failed\.$/,
   );
-  expect(await heightOfStockLine(page)).toBe(0);
+  expect(await stockLineHeight(page)).toBe(0);
   await expectAccessible(page);
   await page.setViewportSize({ width: 390, height: 844 });
   await expectNoSidewaysScroll(page);
   await page.setViewportSize({ width: 1280, height: 800 });
 
-  // Stored: listed, and the same when opened later.
+  // The run is stored: it is listed, and opens with the same verdict.
   const address = page.url();
   await page.getByRole("link", { name: "All runs" }).click();
-  const runs = page.getByRole("table", { name: "Runs so far" }).getByRole("row");
+  const runs = page.getByRole("table", { name: "Recent runs" }).getByRole("row");
   const latest = runs.nth(1);
   await expect(latest.getByRole("cell")).toHaveText([
     "Oversold 0",
@@ -63,10 +63,10 @@ test("33 buyers at 20 units: the chart reaches 0, and the verdict is 20 sold, 13
   await latest.getByRole("link").click();
   await expect(page).toHaveURL(address);
   await expectVerdict(page, verdict);
-  expect(await heightOfStockLine(page)).toBe(0);
+  expect(await stockLineHeight(page)).toBe(0);
 });
 
-test("a page that is loaded again in the middle of a run goes on where it was", async ({
+test("a page reloaded during a run continues with the current state", async ({
   page,
   context,
 }) => {
@@ -81,14 +81,14 @@ test("a page that is loaded again in the middle of a run goes on where it was", 
   await page.reload({ waitUntil: "commit" });
   await expect(state).toHaveText("Running");
   expect(await sold()).toBeGreaterThanOrEqual(soldBefore);
-  expect(await heightOfStockLine(page)).toBeGreaterThan(0);
+  expect(await stockLineHeight(page)).toBeGreaterThan(0);
 
-  // Nobody else may start one meanwhile.
+  // No second run can start meanwhile.
   const impatient = await context.newPage();
   await impatient.goto("/admin/simulations");
   await simulateButton(impatient).click();
   await expect(impatient.getByRole("alert")).toContainText(
-    "Another simulation is running. Wait for its verdict.",
+    "Another simulation is running. Wait until it ends.",
   );
   await impatient.close();
 
@@ -97,15 +97,15 @@ test("a page that is loaded again in the middle of a run goes on where it was", 
   await expect
     .poll(async () => seen.add(await remaining()).has(0), { intervals: [100], timeout: 30_000 })
     .toBe(true);
-  expect(seen.size, "different figures of the stock while it was sold").toBeGreaterThan(3);
+  expect(seen.size, "distinct stock levels during the sale").toBeGreaterThan(3);
   const verdict = { sold: 200, rejected: 100, remaining: 0, oversold: 0, undersold: 0 };
   await expectVerdict(page, verdict);
-  expect(await heightOfStockLine(page)).toBe(0);
+  expect(await stockLineHeight(page)).toBe(0);
   await page.reload();
   await expectVerdict(page, verdict);
 });
 
-test("an unguarded sale oversells, and the page says so in red", async ({ page }) => {
+test("an unguarded sale oversells, and the page shows it", async ({ page }) => {
   await simulate(
     page,
     { Buyers: "100", Stock: "10", "Race window (ms)": "5" },
@@ -116,20 +116,20 @@ test("an unguarded sale oversells, and the page says so in red", async ({ page }
   expect(oversold).toBeGreaterThan(0);
   await expect(page.getByTestId("sold")).toHaveText(`${10 + oversold}`);
   await expect(
-    page.getByRole("heading", { name: `Sold ${oversold} that do not exist` }),
+    page.getByRole("heading", { name: `Oversold by ${oversold} unit${oversold === 1 ? "" : "s"}` }),
   ).toBeVisible();
   await expectAccessible(page);
   await page.goto("/admin");
   const run = page.getByRole("table", { name: "Recent simulation runs" }).getByRole("row").nth(1);
   await expect(run).toContainText(`Oversold ${oversold}`);
-  // An exhibit, and no loss of the shop.
+  // The run uses a private product, so the shop's own stock is intact.
   await page.getByRole("button", { name: "Check now" }).click();
   await expect(page.getByRole("region", { name: "Stock audit" })).toContainText(
     "Every unit accounted for",
   );
 });
 
-test("several strategies run on a lane each, together or in turn, and each gets its verdict", async ({
+test("each of several strategies gets its own lane and verdict, in parallel or in sequence", async ({
   page,
 }) => {
   for (const together of [false, true]) {
@@ -142,7 +142,7 @@ test("several strategies run on a lane each, together or in turn, and each gets 
     await simulateButton(page).click();
     await expect(page).toHaveURL(RUN_ADDRESS);
     await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 30_000 });
-    await expect(page.getByText("200 of 200 attempts served")).toBeVisible();
+    await expect(page.getByText("200 of 200 attempts finished")).toBeVisible();
     await expect(laneRow(page, "row-lock").getByText("Safe", { exact: true })).toBeVisible();
     await expect(laneRow(page, "row-lock").getByTestId("sold")).toHaveText("10");
     await expect(laneVerdict(page, "row-lock").getByTestId("lane-oversold")).toHaveText("0");
@@ -160,13 +160,13 @@ test("several strategies run on a lane each, together or in turn, and each gets 
   }
 });
 
-test("a sale of a product of the shop is seen by a shopper who has its page open", async ({
+test("a simulated sale of a shop product updates a shopper’s open product page", async ({
   page,
   anotherBrowser,
 }) => {
   const shopper = await anotherBrowser();
   await shopper.goto(`/products/${SMARTPHONE.slug}`);
-  await untilAwake(shopper);
+  await waitForIslands(shopper);
   const stock = shopper.getByRole("region", { name: "Buy" }).getByRole("status");
   await expect(stock).toContainText("20 of 20 left");
   await stock.evaluate((element) => {
@@ -179,12 +179,12 @@ test("a sale of a product of the shop is seen by a shopper who has its page open
     Object.assign(window, { seen });
   });
 
-  // Each buyer keeps the row locked for the whole race window, so that twenty sales take four seconds on the fastest machine: time for
-  // many of the ten updates a second that a page gets.
+  // Each buyer locks the row for the whole race window, so that twenty sales take at least four
+  // seconds: enough for many of the page's ten updates per second.
   await simulate(
     page,
     { Buyers: "33", "Race window (ms)": "200" },
-    { shelf: `${SMARTPHONE.id}`, strategies: ["row-lock"] },
+    { product: `${SMARTPHONE.id}`, strategies: ["row-lock"] },
   );
   await expectVerdict(page, { sold: 20, rejected: 13, remaining: 0, oversold: 0, undersold: 0 });
   await expect(stock).toHaveText("Sold out 0 of 20 left");
@@ -194,39 +194,39 @@ test("a sale of a product of the shop is seen by a shopper who has its page open
   expect(seen.filter((text) => /\b([1-9]|1\d) of 20 left/.test(text))).not.toEqual([]);
 });
 
-test("an unsafe strategy is not let near a product of the shop", async ({ page }) => {
+test("an unsafe strategy cannot sell a shop product", async ({ page }) => {
   const before = await stockOf(page.request, TABLET);
   await page.goto("/admin/simulations");
-  await page.getByLabel("Shelf").selectOption(`${TABLET.id}`);
+  await page.getByLabel("Product").selectOption(`${TABLET.id}`);
   await chooseStrategies(page, "unguarded");
   await simulateButton(page).click();
   await expect(page).toHaveURL("/admin/simulations");
   await expect(page.getByRole("alert")).toContainText(
-    "The strategy unguarded is not safe: it may sell from a private lane only.",
+    "The strategy unguarded is unsafe and can sell only from a private lane.",
   );
-  await expect(page.getByLabel("Shelf")).toHaveValue(`${TABLET.id}`);
+  await expect(page.getByLabel("Product")).toHaveValue(`${TABLET.id}`);
   await expect(strategyBox(page, "unguarded")).toBeChecked();
   await expect(strategyBox(page, "row-lock")).not.toBeChecked();
   expect(await stockOf(page.request, TABLET)).toBe(before);
 });
 
-test("a plan that is out of range is refused field by field, and keeps what was typed", async ({
+test("an invalid plan shows an error for each field and keeps the input", async ({
   page,
 }) => {
-  const whole = "Please enter a whole number.";
+  const whole = "Enter a whole number.";
   for (const [typed, sentences] of [
     [
       {
         Buyers: "0",
         Stock: "1000001",
-        "Attempts of each buyer": "0",
+        "Attempts per buyer": "0",
         "Race window (ms)": "2001",
         Seed: "7",
       },
       {
-        Buyers: "Buyers must be from 1 to 10000.",
-        Stock: "Stock must be from 0 to 1000000.",
-        "Attempts of each buyer": "Rounds must be from 1 to 1000.",
+        Buyers: "The number of buyers must be from 1 to 10000.",
+        Stock: "The stock must be from 0 to 1000000 units.",
+        "Attempts per buyer": "Attempts per buyer must be from 1 to 1000.",
         "Race window (ms)": "The race window must be from 0 to 2000 ms.",
       },
     ],
@@ -234,14 +234,14 @@ test("a plan that is out of range is refused field by field, and keeps what was 
       {
         Buyers: "-1",
         Stock: "1.5",
-        "Units for each attempt": "0",
+        "Units per attempt": "0",
         "Race window (ms)": "",
         Seed: "-7",
       },
       {
         Buyers: whole,
         Stock: whole,
-        "Units for each attempt": "The quantity must be a whole number from 1 to 1,000.",
+        "Units per attempt": "The quantity must be a whole number from 1 to 1,000.",
         "Race window (ms)": whole,
         Seed: whole,
       },
@@ -255,7 +255,7 @@ test("a plan that is out of range is refused field by field, and keeps what was 
     await fillInPlan(page, typed);
     await simulateButton(page).click();
     await expect(page).toHaveURL("/admin/simulations");
-    await expect(page.getByRole("alert")).toContainText("Please correct the marked fields.");
+    await expect(page.getByRole("alert")).toContainText("Correct the marked fields.");
     for (const [label, sentence] of Object.entries(sentences)) {
       const field = page.getByLabel(label, { exact: true });
       await expect(field).toHaveAttribute("aria-invalid", "true");

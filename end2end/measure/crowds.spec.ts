@@ -1,10 +1,10 @@
 import { RUN_ADDRESS, signIn, simulateButton } from "../fixtures/administrator";
 import { expect, test } from "../fixtures/shop";
-import { untilAwake } from "../fixtures/shopper";
-import { inWords, scriptTime } from "./script_time";
+import { waitForIslands } from "../fixtures/shopper";
+import { formatReport, scriptTime } from "./script_time";
 
-// Real crowds, watched in a real browser: what the page of their run costs while they buy. The crowd, the shop, its database and the
-// browser share the machine.
+// Measures the script time of a run's page in a real browser while real crowds buy. The crowd, the
+// shop, its database and the browser share the machine.
 
 test.use({ ownShop: true });
 
@@ -21,10 +21,10 @@ for (const [name, plan] of [
     await page.goto(`/admin/simulations?${plan}`);
     await simulateButton(page).click();
     await expect(page).toHaveURL(RUN_ADDRESS);
-    await untilAwake(page);
+    await waitForIslands(page);
     const time = await scriptTime(browser, page, () => page.waitForTimeout(WATCHED_S * 1_000));
-    await expect(page.getByTestId("run-state"), "it was watched while it ran").toHaveText("Running");
-    console.log(inWords(name, time));
+    await expect(page.getByTestId("run-state"), "the measurement covered a running run").toHaveText("Running");
+    console.log(formatReport(name, time));
     await page.getByRole("button", { name: /^Abort/ }).click();
     await expect(page.getByTestId("run-state")).toHaveText("Aborted", { timeout: 60_000 });
     expect(time.frames).toBeGreaterThan(WATCHED_S * 2);

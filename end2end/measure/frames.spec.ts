@@ -1,17 +1,18 @@
 import { signIn, simulate } from "../fixtures/administrator";
 import { expect, test } from "../fixtures/shop";
-import { untilAwake } from "../fixtures/shopper";
-import { inWords, scriptTime } from "./script_time";
+import { waitForIslands } from "../fixtures/shopper";
+import { formatReport, scriptTime } from "./script_time";
 
-// What a run's page costs a browser, with as many points as there can be. The points are made up, so that each measurement draws the same;
-// they come as a real run's do, ten times a second.
+// Measures the script time of a run's page with the maximum number of points. The points are
+// synthetic, so that each measurement draws the same data, and arrive ten times per second, as in a
+// real run.
 
 test.use({ ownShop: true });
 
 const LANES = ["row-lock", "conditional-update", "optimistic", "single-statement", "micro-batch", "unguarded"];
 const POINTS = 600;
 const WATCHED_S = 8;
-/** The most that script may take in a frame; slowed down, a frame itself. */
+/** Maximum script time per frame; with a slowed-down processor, the length of a frame. */
 const LIMIT_MS = new Map([
   [1, 4],
   [4, 1000 / 60],
@@ -31,11 +32,11 @@ for (const [slowdown, limitMs] of LIMIT_MS) {
     const run: unknown = JSON.parse(/^data: ?(.*)$/m.exec(stream)?.[1] ?? "null");
     await page.addInitScript(replay, { run, points: POINTS });
     await page.reload();
-    await untilAwake(page);
+    await waitForIslands(page);
     await expect(page.locator("run-charts")).toHaveAttribute("awake", "");
     const session = await page.context().newCDPSession(page);
     await session.send("Emulation.setCPUThrottlingRate", { rate: slowdown });
-    // Once all panels have been drawn, and the code is warm.
+    // Draw all panels first, so that the code is compiled.
     const bottom = page.locator("[data-columns]").last();
     await bottom.scrollIntoViewIfNeeded();
     await page.waitForTimeout(2_000);
@@ -47,14 +48,17 @@ for (const [slowdown, limitMs] of LIMIT_MS) {
       await place.scrollIntoViewIfNeeded();
       await page.waitForTimeout(1_000);
       const time = await scriptTime(browser, page, () => page.waitForTimeout(WATCHED_S * 1_000));
-      console.log(inWords(`${slowdown}x, ${name}`, time));
+      console.log(formatReport(`${slowdown}x, ${name}`, time));
       expect(time.frames).toBeGreaterThan(WATCHED_S * 5);
       expect(time.p95Ms, name).toBeLessThan(limitMs);
     }
   });
 }
 
-/** In the page: a stream that tells as many points as there can be, and then a new one of each lane ten times a second. */
+/**
+ * Runs in the page: replaces the stream by one that sends all points, then a new point per lane ten
+ * times per second.
+ */
 function replay({ run, points }: { run: unknown; points: number }): void {
   interface Lane {
     samples: object[];
@@ -93,7 +97,7 @@ function replay({ run, points }: { run: unknown; points: number }): void {
       poolSize: 8,
     };
   };
-  let told = points;
+  let sent = points;
   whole.state = "running";
   for (const [index, lane] of whole.lanes.entries()) {
     Object.assign(lane, { verdict: null, stock: 5_000 });
@@ -103,16 +107,16 @@ function replay({ run, points }: { run: unknown; points: number }): void {
     readonly timer: number;
     constructor() {
       super();
-      const tell = (name: string, data: unknown) =>
+      const send = (name: string, data: unknown) =>
         this.dispatchEvent(new MessageEvent(name, { data: JSON.stringify(data) }));
-      setTimeout(() => tell("run", whole), 50);
+      setTimeout(() => send("run", whole), 50);
       this.timer = window.setInterval(() => {
         const lanes = whole.lanes.map(({ latencyMs }, lane) => ({
-          samples: [sample(lane, told)],
+          samples: [sample(lane, sent)],
           latencyMs,
         }));
-        told += 1;
-        tell("news", { lanes });
+        sent += 1;
+        send("news", { lanes });
       }, 100);
     }
     close(): void {

@@ -4,10 +4,11 @@ import {
   simulateButton,
 } from "../fixtures/administrator";
 import { expect, test } from "../fixtures/shop";
-import { untilAwake } from "../fixtures/shopper";
-import { inWords, scriptTime } from "./script_time";
+import { waitForIslands } from "../fixtures/shopper";
+import { formatReport, scriptTime } from "./script_time";
 
-// A real run of six lanes, watched for MEASURE_MINUTES (ten): what its page keeps in memory must level off.
+// Watches a real run of six lanes for MEASURE_MINUTES (default ten): the memory of its page must
+// level off.
 
 test.use({ ownShop: true });
 
@@ -16,7 +17,7 @@ const EVERY_S = 15;
 const RATE_PER_S = 12;
 const LANES = ["row-lock", "conditional-update", "optimistic", "single-statement", "micro-batch", "unguarded"];
 
-test(`the page of a run keeps its size for ${MINUTES} minutes`, async ({
+test(`the memory of a run’s page levels off within ${MINUTES} minutes`, async ({
   page,
   browser,
   adminPassword,
@@ -29,9 +30,9 @@ test(`the page of a run keeps its size for ${MINUTES} minutes`, async ({
   await page.goto(`/admin/simulations?${plan}&pool_size=4&buyers=${buyers}&rounds=${rounds}&stock=5000`);
   await simulateButton(page).click();
   await expect(page).toHaveURL(RUN_ADDRESS);
-  await untilAwake(page);
+  await waitForIslands(page);
   const session = await page.context().newCDPSession(page);
-  const kept: number[] = [];
+  const sizesMiB: number[] = [];
   for (let at = 0; at < MINUTES * 60; at += EVERY_S) {
     await page.waitForTimeout(EVERY_S * 1_000);
     await session.send("HeapProfiler.collectGarbage");
@@ -39,14 +40,14 @@ test(`the page of a run keeps its size for ${MINUTES} minutes`, async ({
       usedSize: number;
       backingStorageSize: number;
     };
-    kept.push((usedSize + backingStorageSize) / 1024 / 1024);
+    sizesMiB.push((usedSize + backingStorageSize) / 1024 / 1024);
   }
-  console.log(`MiB every ${EVERY_S} s: ${kept.map((size) => size.toFixed(1)).join(" ")}`);
+  console.log(`MiB every ${EVERY_S} s: ${sizesMiB.map((size) => size.toFixed(1)).join(" ")}`);
   const time = await scriptTime(browser, page, () => page.waitForTimeout(10_000));
-  console.log(inWords("a real run of six lanes", time));
+  console.log(formatReport("a real run of six lanes", time));
   await page.getByRole("button", { name: /^Abort/ }).click();
   const mean = (sizes: number[]) => sizes.reduce((sum, size) => sum + size, 0) / sizes.length;
-  const third = Math.floor(kept.length / 3);
-  const [middle, end] = [mean(kept.slice(third, 2 * third)), mean(kept.slice(-third))];
+  const third = Math.floor(sizesMiB.length / 3);
+  const [middle, end] = [mean(sizesMiB.slice(third, 2 * third)), mean(sizesMiB.slice(-third))];
   expect(end, `the last third, after ${middle} MiB in the middle`).toBeLessThan(middle * 1.1 + 0.5);
 });

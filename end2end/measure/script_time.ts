@@ -1,6 +1,6 @@
 import type { Browser, Page } from "@playwright/test";
 
-/** What the tracer writes, as far as it is needed here. Times are in microseconds. */
+/** The needed fields of a trace event. Times are in microseconds. */
 interface TraceEvent {
   name: string;
   ph: string;
@@ -8,12 +8,12 @@ interface TraceEvent {
   tid: number;
   ts: number;
   dur?: number;
-  /** Of it, the time that the thread worked. */
+  /** The CPU time of the thread. */
   tdur?: number;
   args: { name?: string };
 }
 
-/** Script of the frames in which any ran, in milliseconds. */
+/** Script time per frame, of the frames with script, in milliseconds. */
 export interface ScriptTime {
   frames: number;
   medianMs: number;
@@ -24,7 +24,7 @@ export interface ScriptTime {
   busy: number;
 }
 
-/** Whatever runs script: WebAssembly and microtasks included. */
+/** Trace events that run script, including WebAssembly and microtasks. */
 const SCRIPT = new Set([
   "EvaluateScript",
   "EventDispatch",
@@ -34,12 +34,13 @@ const SCRIPT = new Set([
   "TimerFire",
 ]);
 
-/** One of sixty a second, in microseconds. */
+/** Length of a frame at 60 Hz, in microseconds. */
 const FRAME_US = 1_000_000 / 60;
 
 /**
- * Traces the page for as long as `work` takes. Script that begins in the same sixtieth of a second is of one frame. What counts is the time
- * that the thread worked, not how long others kept it from the processor.
+ * Traces the page while `work` runs. Script that starts within the same sixtieth of a second
+ * belongs to one frame. The result counts the CPU time of the thread, not the time that it waited
+ * for the processor.
  */
 export async function scriptTime(
   browser: Browser,
@@ -55,7 +56,7 @@ export async function scriptTime(
   const spent = new Map<number, number>();
   let [reached, total] = [0, 0];
   for (const { ts, dur = 0, tdur = dur } of main.filter(isScript)) {
-    // What is nested in another is counted with it.
+    // A nested event is part of the enclosing one.
     if (ts < reached) {
       continue;
     }
@@ -79,7 +80,7 @@ export async function scriptTime(
 
 const isScript = ({ name, ph }: TraceEvent) => ph === "X" && SCRIPT.has(name);
 
-/** The events of the renderer's main thread that ran most of all. */
+/** Returns the events of the renderer main thread with the most script. */
 function mainThread(events: TraceEvent[]): TraceEvent[] {
   const names = events.filter(({ name, args }) => name === "thread_name" && args.name === "CrRendererMain");
   const threads = names.map(({ pid, tid }) => events.filter((event) => event.pid === pid && event.tid === tid && event.ts > 0));
@@ -88,7 +89,7 @@ function mainThread(events: TraceEvent[]): TraceEvent[] {
 }
 
 /** One line for a report. */
-export function inWords(name: string, time: ScriptTime): string {
+export function formatReport(name: string, time: ScriptTime): string {
   const ms = (value: number) => `${value.toFixed(2)} ms`;
   return `${name}: ${time.frames} frames with script, median ${ms(time.medianMs)}, p95 ${ms(time.p95Ms)}, p99 ${ms(time.p99Ms)}, max ${ms(time.maxMs)}; script ran ${(time.busy * 100).toFixed(1)} % of the time`;
 }

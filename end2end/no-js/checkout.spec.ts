@@ -1,5 +1,5 @@
 import { expectAccessible } from "../fixtures/accessibility";
-import { expectCleanAudit, makeCode, signIn, stockRow } from "../fixtures/administrator";
+import { expectCleanAudit, createCode, signIn, stockNumbers } from "../fixtures/administrator";
 import { BACKPACK, BLOCKS, CHESS, LAMP, SPEAKER, euros } from "../fixtures/catalogue";
 import { expect, test } from "../fixtures/shop";
 import {
@@ -24,22 +24,22 @@ import {
 test.describe("a checkout without JavaScript", () => {
   test.use({ ownShop: true });
 
-  test("says until when it is reserved, keeps it longer once, and survives a declined card", async ({
+  test("shows the end of the reservation, extends it once, and survives a declined card", async ({
     page,
   }) => {
     const before = await stockOf(page.request, SPEAKER);
     await goToCheckout(page, [SPEAKER, 2]);
     await expect(hold(page)).toContainText(RESERVED);
-    // Nothing stands there that does not move.
+    // Without JavaScript there is no countdown.
     await expect(page.getByRole("timer")).toBeHidden();
     await expect(hold(page).getByRole("progressbar")).toBeHidden();
     await expect(page.getByRole("button", { name: "Reserve again" })).toBeHidden();
     await expectAccessible(page);
     const contact = guest();
     await fillIn(page, contact);
-    await page.getByRole("button", { name: "Keep it longer" }).click();
-    await expect(hold(page)).toContainText("Kept longer once");
-    await expect(page.getByRole("button", { name: "Keep it longer" })).toBeHidden();
+    await page.getByRole("button", { name: "Add 10 minutes" }).click();
+    await expect(hold(page)).toContainText("Extended once");
+    await expect(page.getByRole("button", { name: "Add 10 minutes" })).toBeHidden();
     await expectFilledIn(page, contact);
 
     await pay(page, contact, CARDS.declined);
@@ -51,26 +51,26 @@ test.describe("a checkout without JavaScript", () => {
     await expectAccessible(page);
     expect(await stockOf(page.request, SPEAKER)).toBe(before - 2);
     await fillIn(page, card());
-    // Enter pays, and asks neither for more time nor for a discount.
+    // Enter pays; it neither extends the reservation nor applies a code.
     await page.getByLabel("Security code").press("Enter");
     await expect(page).toHaveURL(ORDER_ADDRESS);
     await expect(orderStatus(page)).toHaveText("Paid");
   });
 
-  test("takes a discount code, and says why one does not count", async ({
+  test("accepts a discount code, and shows why a code is invalid", async ({
     page,
     anotherBrowser,
     adminPassword,
   }) => {
     const admin = await anotherBrowser();
     await signIn(admin.request, adminPassword);
-    await makeCode(admin.request, { code: "WITHOUT-SCRIPT", kind: "percent", value: "50" });
+    await createCode(admin.request, { code: "WITHOUT-SCRIPT", kind: "percent", value: "50" });
     await goToCheckout(page, [LAMP, 2]);
     const contact = guest();
     await fillIn(page, { ...contact, "Discount code": "nonsense" });
     await page.getByRole("button", { name: "Apply" }).click();
     await expect(page.getByLabel("Discount code")).toHaveAccessibleDescription(
-      "There is no discount code NONSENSE.",
+      "The discount code NONSENSE does not exist.",
     );
     await expect(page.getByLabel("Discount code")).toBeInViewport();
     await expectAccessible(page);
@@ -85,10 +85,10 @@ test.describe("a checkout without JavaScript", () => {
   });
 
   for (const [what, number] of [
-    ["is slow to come", CARDS.slow],
-    ["is lost and has to be asked for", CARDS.answerLostForGood],
+    ["is slow", CARDS.slow],
+    ["is lost and has to be queried", CARDS.answerLostForGood],
   ] as const) {
-    test(`leads to an order that loads itself again until its payment is known, when the answer ${what}`, async ({
+    test(`leads to an order page that reloads itself until the payment is known, if the response ${what}`, async ({
       page,
     }) => {
       await goToCheckout(page, [BLOCKS, 2]);
@@ -99,7 +99,7 @@ test.describe("a checkout without JavaScript", () => {
     });
   }
 
-  test("is one order when Pay is pressed twice", async ({ page }) => {
+  test("places one order if Pay is clicked twice", async ({ page }) => {
     const before = await stockOf(page.request, BLOCKS);
     await goToCheckout(page, [BLOCKS, 2]);
     await fillIn(page, { ...guest(), ...card() });
@@ -109,7 +109,7 @@ test.describe("a checkout without JavaScript", () => {
     expect(await stockOf(page.request, BLOCKS)).toBe(before - 2);
   });
 
-  test("gives an order that can be found again", async ({ page }) => {
+  test("places an order that can be found again", async ({ page }) => {
     const contact = guest();
     await goToCheckout(page, [BLOCKS, 2]);
     await pay(page, contact);
@@ -117,16 +117,16 @@ test.describe("a checkout without JavaScript", () => {
     const order = page.url();
     const number = /DB-\d{6}/.exec((await page.getByText(/DB-\d{6}/).textContent())!)![0];
     await page.getByRole("contentinfo").getByRole("link", { name: "Find your order" }).click();
-    await fillIn(page, { "Order number": number, "E-mail": "somebody@example.com" });
-    await page.getByRole("button", { name: "Find it" }).click();
-    await expect(page.getByRole("alert")).toContainText("There is no such order.");
+    await fillIn(page, { "Order number": number, "E-mail": "other@example.com" });
+    await page.getByRole("button", { name: "Find order" }).click();
+    await expect(page.getByRole("alert")).toContainText("This order does not exist.");
     await expectAccessible(page);
     await fillIn(page, { "E-mail": contact["E-mail"] });
-    await page.getByRole("button", { name: "Find it" }).click();
+    await page.getByRole("button", { name: "Find order" }).click();
     await expect(page).toHaveURL(order);
   });
 
-  test("is made good behind the counter without JavaScript too", async ({
+  test("can be refunded and cancelled by the administrator without JavaScript", async ({
     page,
     adminPassword,
   }) => {
@@ -138,40 +138,40 @@ test.describe("a checkout without JavaScript", () => {
     await page.goto(`/admin${order}`);
     await expectAccessible(page);
     await page.getByRole("button", { name: `Refund ${BACKPACK.name}` }).click();
-    await page.getByText("Cancel the order").click();
+    await page.getByText("Cancel order").click();
     await page.getByRole("button", { name: "Yes, cancel it" }).click();
-    const stands = page.getByRole("region", { name: "Where it stands" });
-    await expect(stands).toContainText(`${euros(2 * BACKPACK.priceCents)} was refunded.`);
+    const summary = page.getByRole("region", { name: "Summary" });
+    await expect(summary).toContainText(`${euros(2 * BACKPACK.priceCents)} was refunded.`);
 
     await page.goto("/admin/stock");
-    const [total] = await stockRow(page, BACKPACK);
+    const [total] = await stockNumbers(page, BACKPACK);
     const form = page.getByRole("form", { name: "Receive units" });
     await form.getByLabel("Product").selectOption(BACKPACK.name);
     await form.getByLabel("Units").fill("4");
     await form.getByRole("button", { name: "Receive" }).click();
     await expect(page).toHaveURL(`/admin/stock#stock-${BACKPACK.id}`);
-    expect((await stockRow(page, BACKPACK))[0]).toBe(total! + 4);
+    expect((await stockNumbers(page, BACKPACK))[0]).toBe(total! + 4);
     await expectCleanAudit(page);
   });
 });
 
-test.describe("a reservation that has run out without JavaScript", () => {
+test.describe("an expired reservation without JavaScript", () => {
   test.use({ freshShop: true, settings: { HOLD_TTL_S: "5" } });
 
-  test("cannot be kept longer, says so, and is made again with all that was typed", async ({
+  test("cannot be extended, shows an error, and can be made again with the input kept", async ({
     page,
   }) => {
     await goToCheckout(page, [CHESS, 3]);
-    await expect(hold(page)).toContainText("Less than a minute is left.");
+    await expect(hold(page)).toContainText("Less than a minute left.");
     await expectAccessible(page);
     const contact = guest();
     await fillIn(page, contact);
     await expect.poll(() => stockOf(page.request, CHESS), { timeout: 20_000 }).toBe(5);
-    await page.getByRole("button", { name: "Keep it longer" }).click();
+    await page.getByRole("button", { name: "Add 5 seconds" }).click();
     await expect(page.getByRole("alert")).toContainText(
-      "Your reservation has run out. Reserve again to go on.",
+      "Your reservation has expired. Reserve again to continue.",
     );
-    await expect(hold(page)).toContainText(`3 × ${CHESS.name} went back to the shelf.`);
+    await expect(hold(page)).toContainText(`3 × ${CHESS.name} returned to stock.`);
     await expectFilledIn(page, contact);
     await expectAccessible(page);
     await page.getByRole("button", { name: "Reserve again" }).click();
@@ -180,10 +180,10 @@ test.describe("a reservation that has run out without JavaScript", () => {
   });
 });
 
-test.describe("money that comes too late, without JavaScript", () => {
+test.describe("a late payment without JavaScript", () => {
   test.use({ freshShop: true, settings: { HOLD_TTL_S: "2" } });
 
-  test("goes back, and the order’s page says so by itself", async ({ page }) => {
+  test("is refunded, and the order’s page shows it after reloading itself", async ({ page }) => {
     await addToCart(page, CHESS, 5, "Buy now");
     await pay(page, guest(), CARDS.slow);
     await expect(orderStatus(page)).toHaveText("Confirming");

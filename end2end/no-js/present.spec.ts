@@ -5,7 +5,7 @@ import { expect, test } from "../fixtures/shop";
 // A shop simulates one sale at a time.
 test.use({ ownShop: true });
 
-test("the page for an audience loads itself again until the run is over", async ({
+test("the presentation page reloads itself until the run is over", async ({
   page,
   adminPassword,
 }) => {
@@ -23,7 +23,7 @@ test("files, certificate and comparison need no JavaScript", async ({ page, admi
   await signIn(page.request, adminPassword);
   await simulate(page, { Buyers: "10", Stock: "5" });
   await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 30_000 });
-  // What only a script could do is not offered.
+  // Actions that need a script are hidden.
   await expect(page.getByRole("button", { name: "Picture (PNG)" })).toBeHidden();
   await page.getByRole("link", { name: "Certificate" }).click();
   await expect(page.getByRole("status")).toContainText("It holds");
@@ -31,7 +31,7 @@ test("files, certificate and comparison need no JavaScript", async ({ page, admi
   await page.goto("/admin/simulations/runs");
   await page.getByRole("checkbox").nth(0).check();
   await page.getByRole("checkbox").nth(1).check();
-  await page.getByRole("button", { name: "Compare ticked runs" }).click();
+  await page.getByRole("button", { name: "Compare selected runs" }).click();
   await expect(page.getByRole("heading", { level: 1 })).toHaveText("Compare runs");
   await expectAccessible(page);
 });

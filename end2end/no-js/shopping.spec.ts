@@ -19,12 +19,12 @@ import {
   payButton,
   stockOf,
   totalRow,
-  trustNobody,
+  disableValidation,
 } from "../fixtures/shopper";
 
 test.use({ ownShop: true });
 
-test("a shopper without JavaScript finds a product, changes the cart, orders, and reads the order", async ({
+test("without JavaScript, a shopper can find a product, change the cart, order, and open the order", async ({
   page,
 }) => {
   const before = await stockOf(page.request, BLOCKS);
@@ -50,22 +50,22 @@ test("a shopper without JavaScript finds a product, changes the cart, orders, an
   expect(await stockOf(page.request, BLOCKS)).toBe(before - 3);
 });
 
-test("Buy now leads straight to the checkout", async ({ page }) => {
+test("Buy now opens the checkout", async ({ page }) => {
   await addToCart(page, FLASK, 2, "Buy now");
   await expect(page).toHaveURL("/checkout");
   await expect(payButton(page)).toBeVisible();
 });
 
-test.describe("a quantity that is none", () => {
-  // Of a number field whose text is no number.
+test.describe("an invalid quantity", () => {
+  // A number field with text that is not a number.
   test.use({ expectedComplaint: /The specified value "abc" cannot be parsed/ });
 
   for (const typed of ["-7", "0", "1.5", "1001", "abc", ""]) {
-    test(`“${typed}” is refused by the product page and by the cart, which keep it`, async ({
+    test(`product page and cart reject “${typed}” and keep the input`, async ({
       page,
     }) => {
       await page.goto(`/products/${KETTLE.slug}`);
-      await trustNobody(page.getByLabel("Quantity"));
+      await disableValidation(page.getByLabel("Quantity"));
       await page.getByLabel("Quantity").fill(typed);
       await page.getByRole("button", { name: "Add to cart" }).click();
       await expect(page.getByRole("alert")).toContainText(QUANTITY_SENTENCE);
@@ -73,7 +73,7 @@ test.describe("a quantity that is none", () => {
 
       await addToCart(page, KETTLE, 2);
       const quantity = page.getByLabel(`Quantity of ${KETTLE.name}`);
-      await trustNobody(quantity);
+      await disableValidation(quantity);
       await quantity.fill(typed);
       await page.getByRole("button", { name: `Update ${KETTLE.name}` }).click();
       await expect(page.getByRole("alert")).toContainText(QUANTITY_SENTENCE);
@@ -83,15 +83,15 @@ test.describe("a quantity that is none", () => {
   }
 });
 
-test("a checkout with bad fields marks each, keeps what was typed, and takes it once corrected", async ({
+test("the checkout marks each invalid field, keeps the input, and accepts it once corrected", async ({
   page,
 }) => {
   await goToCheckout(page, [KETTLE, 1]);
-  const typed = { ...guest(), "E-mail": "nobody", "Postal code": "" };
-  await trustNobody(page.getByLabel("E-mail"));
+  const typed = { ...guest(), "E-mail": "invalid", "Postal code": "" };
+  await disableValidation(page.getByLabel("E-mail"));
   await fillIn(page, { ...typed, ...card() });
   await payButton(page).click();
-  await expect(page.getByRole("alert")).toContainText("Please correct the marked fields.");
+  await expect(page.getByRole("alert")).toContainText("Correct the marked fields.");
   await expectFilledIn(page, typed);
   await expect(page.getByLabel("E-mail")).toHaveAttribute("aria-invalid", "true");
   await expect(page.getByLabel("Postal code")).toHaveAccessibleDescription("Please fill this in.");
@@ -99,7 +99,7 @@ test("a checkout with bad fields marks each, keeps what was typed, and takes it 
   await expect(page).toHaveURL(ORDER_ADDRESS);
 });
 
-test("what sells out under a shopper is refused on the way to the checkout and marked in the cart", async ({
+test("an item that sells out is rejected at checkout and marked in the cart", async ({
   page,
 }) => {
   await addToCart(page, TURNTABLE, 1);
@@ -110,7 +110,7 @@ test("what sells out under a shopper is refused on the way to the checkout and m
   );
   await expect(page).toHaveURL("/cart");
   await expect(cartLine(page, TURNTABLE)).toContainText(
-    "Sold out since you put it in the cart. Remove it to go on.",
+    "Sold out. Remove it to continue.",
   );
   await expect(page.getByRole("button", { name: "Checkout" })).toBeDisabled();
   await page.goto(`/products/${TURNTABLE.slug}`);
@@ -118,12 +118,12 @@ test("what sells out under a shopper is refused on the way to the checkout and m
   await expect(page.getByRole("button", { name: "Buy now" })).toBeDisabled();
 });
 
-test("an order that stock cannot cover is refused whole, and cart and form stay as they were", async ({
+test("an order that stock cannot cover is rejected as a whole, and cart and form stay unchanged", async ({
   page,
 }) => {
   const contact = guest();
   await addToCart(page, CHESS, 5);
-  // Not through the button, which sets aside.
+  // Not through the button, which would reserve the items.
   await page.goto("/checkout");
   await buyDownTo(page.request, CHESS, 3);
   await pay(page, contact);
@@ -134,7 +134,7 @@ test("an order that stock cannot cover is refused whole, and cart and form stay 
   await expectCartBadge(page, 5);
   expect(await stockOf(page.request, CHESS)).toBe(3);
   await page.getByRole("link", { name: "Go to your cart" }).click();
-  await expect(cartLine(page, CHESS)).toContainText("Only 3 left. Change the quantity to go on.");
+  await expect(cartLine(page, CHESS)).toContainText("Only 3 left. Change the quantity to continue.");
   await page.getByLabel(`Quantity of ${CHESS.name}`).fill("3");
   await page.getByRole("button", { name: `Update ${CHESS.name}` }).click();
   await page.getByRole("button", { name: "Checkout" }).click();
@@ -145,7 +145,7 @@ test("an order that stock cannot cover is refused whole, and cart and form stay 
   expect(await stockOf(page.request, CHESS)).toBe(0);
 });
 
-test("every page of the shop can be read by everybody without JavaScript", async ({ page }) => {
+test("every page of the shop is accessible without JavaScript", async ({ page }) => {
   const expectGood = async () => {
     await expectAccessible(page);
     await expectNoSidewaysScroll(page);
@@ -164,7 +164,7 @@ test("every page of the shop can be read by everybody without JavaScript", async
   await addToCart(page, FLASK);
   await expectGood();
   await page.getByRole("button", { name: "Checkout" }).click();
-  await trustNobody(page.getByLabel("E-mail"));
+  await disableValidation(page.getByLabel("E-mail"));
   await payButton(page).click();
   await expect(page.getByRole("alert")).toBeVisible();
   await expectGood();

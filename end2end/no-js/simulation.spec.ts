@@ -2,7 +2,7 @@ import { expectAccessible } from "../fixtures/accessibility";
 import {
   chart,
   expectVerdict,
-  heightOfStockLine,
+  stockLineHeight,
   laneRow,
   laneVerdict,
   signIn,
@@ -13,24 +13,24 @@ import { expect, test } from "../fixtures/shop";
 // A shop simulates one sale at a time.
 test.use({ ownShop: true });
 
-test("an administrator without JavaScript signs in, is told when the password is wrong, and signs out", async ({
+test("without JavaScript, an administrator can sign in, sees a wrong password error, and can sign out", async ({
   page,
   adminPassword,
 }) => {
   await page.goto("/admin/login");
   await page.getByLabel("Password").fill("open sesame");
   await page.getByRole("button", { name: "Sign in" }).click();
-  await expect(page.getByRole("alert")).toContainText("That password is not right.");
+  await expect(page.getByRole("alert")).toContainText("Wrong password.");
   await page.getByLabel("Password").fill(adminPassword);
   await page.getByRole("button", { name: "Sign in" }).click();
-  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Behind the counter");
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Admin");
   await expectAccessible(page);
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.goto("/admin");
   await expect(page).toHaveURL("/admin/login");
 });
 
-test("the page of a run loads itself again until the verdict is there", async ({
+test("the page of a run reloads itself until the verdict is known", async ({
   page,
   adminPassword,
 }) => {
@@ -39,11 +39,11 @@ test("the page of a run loads itself again until the verdict is there", async ({
   await expect(page.getByTestId("run-state")).toHaveText("Running");
   await expectVerdict(page, { sold: 100, rejected: 50, remaining: 0, oversold: 0, undersold: 0 });
   await expect(chart(page)).toHaveAccessibleName(/ 0 of 100 units remain/);
-  expect(await heightOfStockLine(page)).toBe(0);
+  expect(await stockLineHeight(page)).toBe(0);
   await expectAccessible(page);
 });
 
-test("several strategies are chosen and shown without JavaScript too", async ({
+test("several strategies can be chosen and are shown without JavaScript", async ({
   page,
   adminPassword,
 }) => {
@@ -65,7 +65,7 @@ test("several strategies are chosen and shown without JavaScript too", async ({
   await expectAccessible(page);
 });
 
-test("a refused plan says why and keeps what was typed", async ({ page, adminPassword }) => {
+test("an invalid plan shows its errors and keeps the input", async ({ page, adminPassword }) => {
   await signIn(page.request, adminPassword);
   await page.goto("/admin/simulations");
   await page
@@ -74,15 +74,15 @@ test("a refused plan says why and keeps what was typed", async ({ page, adminPas
   await page.getByLabel("Buyers").fill("0");
   await page.getByLabel("Seed").fill("7");
   await page.getByRole("button", { name: "Simulate flash sale" }).click();
-  await expect(page.getByRole("alert")).toContainText("Please correct the marked fields.");
+  await expect(page.getByRole("alert")).toContainText("Correct the marked fields.");
   await expect(page.getByLabel("Buyers")).toHaveAccessibleDescription(
-    "Buyers must be from 1 to 10000.",
+    "The number of buyers must be from 1 to 10000.",
   );
   await expect(page.getByLabel("Buyers")).toHaveValue("0");
   await expect(page.getByLabel("Seed")).toHaveValue("7");
 });
 
-test("a run is paused, resumed and stopped without JavaScript", async ({ page, adminPassword }) => {
+test("a run can be paused, resumed and stopped without JavaScript", async ({ page, adminPassword }) => {
   await signIn(page.request, adminPassword);
   await page.goto("/admin/simulations?arrivals=open&rate_per_s=10&buyers=9000&stock=9000");
   await page.getByRole("button", { name: "Simulate flash sale" }).click();

@@ -22,7 +22,7 @@ async function expectProblem(
   expect(problem.detail).toMatch(detail);
 }
 
-test("a purchase answers with what is left and with an order that its link shows", async ({
+test("a purchase returns the remaining stock and an order with a working link", async ({
   page,
 }) => {
   const before = await stockOf(page.request, RADIO);
@@ -41,10 +41,10 @@ test("a purchase answers with what is left and with an order that its link shows
   await expect(page.getByRole("row").filter({ hasText: RADIO.name })).toContainText("2");
 });
 
-test.describe("a purchase that makes no sense is refused with a sentence, and takes nothing", () => {
+test.describe("an invalid purchase returns a readable error and takes no stock", () => {
   const whole = /productId must be a whole number/;
   for (const [what, body, status, detail] of [
-    ["an unknown product", { productId: NO_PRODUCT, quantity: 1 }, 404, /no such product/],
+    ["an unknown product", { productId: NO_PRODUCT, quantity: 1 }, 404, /This product does not exist/],
     ["a quantity of 0", { productId: BLOCKS.id, quantity: 0 }, 422, QUANTITY_SENTENCE],
     ["a quantity of -7", { productId: BLOCKS.id, quantity: -7 }, 422, QUANTITY_SENTENCE],
     ["a quantity of 1.5", { productId: BLOCKS.id, quantity: 1.5 }, 422, QUANTITY_SENTENCE],
@@ -86,14 +86,14 @@ test.describe("a purchase that makes no sense is refused with a sentence, and ta
       "productId=19&quantity=1",
       { "Content-Type": "application/x-www-form-urlencoded" },
       415,
-      "Send this as application/json.",
+      "Send the request body as application/json.",
     ],
     [
       "JSON that is called plain text",
       '{"productId": 19, "quantity": 1}',
       { "Content-Type": "text/plain" },
       415,
-      "Send this as application/json.",
+      "Send the request body as application/json.",
     ],
     [
       "a body that is too large",
@@ -112,7 +112,7 @@ test.describe("a purchase that makes no sense is refused with a sentence, and ta
   ] as const) {
     test(`${what}: ${status}`, async ({ request }) => {
       const before = await stockOf(request, BLOCKS);
-      // As bytes: a string would be sent as a JSON string.
+      // As bytes: Playwright would send a string as a JSON string.
       const response = await request.post("/api/purchase", { data: Buffer.from(data), headers });
       await expectProblem(response, status, detail);
       expect(await stockOf(request, BLOCKS)).toBe(before);
@@ -125,7 +125,7 @@ test.describe("a purchase that makes no sense is refused with a sentence, and ta
     await expectProblem(
       await request.post("/api/purchase?strategy=hope", { data }),
       422,
-      "There is no such strategy.",
+      "This strategy does not exist.",
     );
     await expectProblem(
       await request.post("/api/purchase?strategy=unguarded", { data }),
@@ -136,11 +136,11 @@ test.describe("a purchase that makes no sense is refused with a sentence, and ta
   });
 
   test("another method: 405", async ({ request }) => {
-    await expectProblem(await request.get("/api/purchase"), 405, /does not answer to that method/);
+    await expectProblem(await request.get("/api/purchase"), 405, /does not support that HTTP method/);
   });
 });
 
-test("the same idempotency key and body buy once and get the same answer", async ({ request }) => {
+test("the same idempotency key and body buy once and return the same response", async ({ request }) => {
   const before = await stockOf(request, FLASK);
   const headers = { "Idempotency-Key": crypto.randomUUID() };
   const purchase = (quantity: number) =>
@@ -162,7 +162,7 @@ test("the same idempotency key and body buy once and get the same answer", async
   expect(await stockOf(request, FLASK)).toBe(before - 2);
 });
 
-test("an idempotency key that was refused may be tried again", async ({ request }) => {
+test("an idempotency key of a rejected request can be reused", async ({ request }) => {
   const headers = { "Idempotency-Key": crypto.randomUUID() };
   const purchase = (quantity: number) =>
     request.post("/api/purchase", { data: { productId: FLASK.id, quantity }, headers });
@@ -172,13 +172,13 @@ test("an idempotency key that was refused may be tried again", async ({ request 
   expect(await stockOf(request, FLASK)).toBe(before - 1);
 });
 
-test("a request that another site sends is refused, whatever it asks for", async ({
+test("a cross-site request is rejected on every route", async ({
   request,
   shop,
 }) => {
   const before = await stockOf(request, BLOCKS);
   const fromElsewhere = { Origin: "https://elsewhere.example", "Sec-Fetch-Site": "cross-site" };
-  const sentence = "This request came from another site, and was refused.";
+  const sentence = "This request came from another site and was blocked.";
   for (const headers of [
     fromElsewhere,
     { Origin: "https://elsewhere.example" },
@@ -218,18 +218,18 @@ test("a request that another site sends is refused, whatever it asks for", async
   ).toBeOK();
 });
 
-test("a form that no browser sends is refused with a status and the same sentences", async ({
+test("a malformed form is rejected with a status and the same errors", async ({
   request,
 }) => {
   const add = (form: Record<string, string>) => request.post("/api/form/cart/add", { form });
   const product_id = `${BLOCKS.id}`;
   await expectProblem(await add({ product_id, quantity: "-7" }), 422, QUANTITY_SENTENCE);
   await expectProblem(await add({ product_id }), 422, QUANTITY_SENTENCE);
-  await expectProblem(await add({ product_id: "x", quantity: "1" }), 404, /no such product/);
+  await expectProblem(await add({ product_id: "x", quantity: "1" }), 404, /This product does not exist/);
   await expectProblem(
     await add({ product_id: `${NO_PRODUCT}`, quantity: "1" }),
     404,
-    /no such product/,
+    /This product does not exist/,
   );
   await expectProblem(
     await add({ product_id, quantity: "1", note: "x".repeat(BODY_BYTES_MAX) }),
@@ -239,12 +239,12 @@ test("a form that no browser sends is refused with a status and the same sentenc
   await expectProblem(
     await request.post("/api/form/cart/add", { data: { product_id, quantity: "1" } }),
     415,
-    "Send this as application/x-www-form-urlencoded.",
+    "Send the request body as application/x-www-form-urlencoded.",
   );
   await expectProblem(
     await request.post("/api/form/cart/steal", { form: {} }),
     404,
-    "There is no such page.",
+    "This page does not exist.",
   );
   await expectProblem(
     await request.post("/api/form/checkout/pay", { form: { name: "Ada" } }),

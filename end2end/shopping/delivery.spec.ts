@@ -3,7 +3,7 @@ import type { APIRequestContext } from "@playwright/test";
 import { signIn } from "../fixtures/administrator";
 import { SMARTPHONE } from "../fixtures/catalogue";
 import { expect, test } from "../fixtures/shop";
-import { untilAwake } from "../fixtures/shopper";
+import { waitForIslands } from "../fixtures/shopper";
 
 const PAGES = [
   "/",
@@ -18,11 +18,11 @@ const PAGES = [
   "/orders/find",
   "/no/such/page",
 ];
-/** JavaScript and WebAssembly of a product page, over the wire. */
+/** Maximum transfer size of a product page's JavaScript and WebAssembly. */
 const SCRIPTS_KB_MAX = 110;
 
 for (const path of PAGES) {
-  test(`${path} tells browsers what to refuse, and styles nothing inline`, async ({
+  test(`${path} sends security headers and has no inline styles`, async ({
     request,
     adminPassword,
   }) => {
@@ -65,7 +65,7 @@ for (const path of PAGES) {
   });
 }
 
-test("answers that are no pages may load nothing and be framed by nobody", async ({ request }) => {
+test("responses other than pages forbid loading and framing", async ({ request }) => {
   for (const path of ["/healthz", "/readyz", "/api/products", "/api/purchase"]) {
     expect((await request.get(path)).headers(), path).toMatchObject({
       "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
@@ -75,7 +75,7 @@ test("answers that are no pages may load nothing and be framed by nobody", async
   }
 });
 
-test("files are kept for a year, and come compressed where that is smaller", async ({
+test("files are cached for a year and compressed where that is smaller", async ({
   request,
 }) => {
   const files = new Set<string>();
@@ -129,7 +129,7 @@ test("a page without islands loads no script", async ({ page }) => {
   expect(scripts).toEqual([]);
 });
 
-test(`the scripts of a product page weigh at most ${SCRIPTS_KB_MAX} kB over the wire`, async ({
+test(`the scripts of a product page transfer at most ${SCRIPTS_KB_MAX} kB over the wire`, async ({
   page,
   request,
 }) => {
@@ -140,7 +140,7 @@ test(`the scripts of a product page weigh at most ${SCRIPTS_KB_MAX} kB over the 
     }
   });
   await page.goto(`/products/${SMARTPHONE.slug}`);
-  await untilAwake(page);
+  await waitForIslands(page);
   const sizes = await Promise.all(scripts.map((script) => sizeOverTheWire(request, script)));
   expect(sizes).toHaveLength(3);
   expect(sizes.reduce((sum, size) => sum + size)).toBeLessThanOrEqual(SCRIPTS_KB_MAX * 1_000);

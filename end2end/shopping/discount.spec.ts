@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 
 import { expectAccessible, expectNoSidewaysScroll } from "../fixtures/accessibility";
-import { type NewCode, makeCode, signIn } from "../fixtures/administrator";
+import { type NewCode, createCode, signIn } from "../fixtures/administrator";
 import { LAMP, euros } from "../fixtures/catalogue";
 import { expect, test } from "../fixtures/shop";
 import {
@@ -21,30 +21,30 @@ import {
 
 test.use({ ownShop: true });
 
-/** Codes that one address may try at once. */
+/** Number of codes that one address may try in a burst. */
 const TRIES = 20;
 
-/** Has the shop’s people make a code that nobody else uses. */
-const made = test.extend<{ code: (code: Omit<NewCode, "code">) => Promise<string> }>({
+/** Creates a code that no other test uses, as the administrator. */
+const testWithCode = test.extend<{ code: (code: Omit<NewCode, "code">) => Promise<string> }>({
   code: async ({ anotherBrowser, adminPassword }, use) => {
     const admin = await anotherBrowser();
     await signIn(admin.request, adminPassword);
     await use(async (rest) => {
-      const code = `DOOR-${randomUUID().slice(0, 8).toUpperCase()}`;
-      await makeCode(admin.request, { code, ...rest });
+      const code = `CODE-${randomUUID().slice(0, 8).toUpperCase()}`;
+      await createCode(admin.request, { code, ...rest });
       return code;
     });
   },
 });
 
-made("a discount code takes off what it says, from the summary to the receipt", async ({
+testWithCode("a discount code is deducted in the order summary and on the receipt", async ({
   page,
   code,
 }) => {
   const name = await code({ kind: "percent", value: "10" });
   await goToCheckout(page, [LAMP, 2]);
   const contact = guest();
-  // Small letters and spaces do not matter.
+  // Case and spaces do not matter.
   await fillIn(page, { ...contact, "Discount code": ` ${name.toLowerCase()} ` });
   await page.getByRole("button", { name: "Apply" }).click();
   const summary = page.getByRole("complementary", { name: "Your order" });
@@ -69,7 +69,7 @@ made("a discount code takes off what it says, from the summary to the receipt", 
   await expect(orderPayment(page)).toHaveText(`${total} paid by card.`);
 });
 
-made("a code that does not count is refused with its reason, beside its field", async ({
+testWithCode("an invalid code is rejected with its reason next to its field", async ({
   page,
   code,
 }) => {
@@ -78,8 +78,8 @@ made("a code that does not count is refused with its reason, beside its field", 
   const contact = guest();
   await fillIn(page, contact);
   for (const [typed, reason] of [
-    ["NO-SUCH-CODE", "There is no discount code NO-SUCH-CODE."],
-    [dear, `The discount code ${dear} is for orders from €500.00.`],
+    ["NO-SUCH-CODE", "The discount code NO-SUCH-CODE does not exist."],
+    [dear, `The discount code ${dear} requires an order of at least €500.00.`],
   ] as const) {
     await fillIn(page, { "Discount code": typed });
     await page.getByRole("button", { name: "Apply" }).click();
@@ -92,13 +92,13 @@ made("a code that does not count is refused with its reason, beside its field", 
     await expectAccessible(page);
   }
 
-  // Taken out again, it is in nobody's way.
+  // Once removed, the code no longer matters.
   await fillIn(page, { "Discount code": "", ...card() });
   await payButton(page).click();
   await expect(page).toHaveURL(ORDER_ADDRESS);
 });
 
-made("the last use of a code is had once", async ({ page, anotherBrowser, code }) => {
+testWithCode("two customers cannot both use the last use of a code", async ({ page, anotherBrowser, code }) => {
   const name = await code({ kind: "amount", value: "20", uses_max: "1" });
   const other = await anotherBrowser();
   for (const shopper of [page, other]) {
@@ -111,7 +111,7 @@ made("the last use of a code is had once", async ({ page, anotherBrowser, code }
   await expect(other).toHaveURL(ORDER_ADDRESS);
 
   const contact = guest();
-  const usedUp = `The discount code ${name} has been used as often as it may.`;
+  const usedUp = `The discount code ${name} has reached its usage limit.`;
   await pay(page, contact);
   await expect(page.getByRole("alert")).toContainText(usedUp);
   await expect(page.getByLabel("Discount code")).toHaveAccessibleDescription(usedUp);
@@ -120,7 +120,7 @@ made("the last use of a code is had once", async ({ page, anotherBrowser, code }
   await expectAccessible(page);
 });
 
-made("codes cannot be guessed in numbers, by whichever button", async ({ page, code }) => {
+testWithCode("codes cannot be guessed in bulk, by any button", async ({ page, code }) => {
   await code({ kind: "percent", value: "10" });
   await goToCheckout(page, [LAMP, 1]);
   const cart_id = await page.locator("form.checkout input[name=cart_id]").inputValue();
@@ -138,10 +138,10 @@ made("codes cannot be guessed in numbers, by whichever button", async ({ page, c
       });
     }),
   );
-  const refused = guesses.filter((_, number) => answers[number]!.status() === 429);
-  expect(refused.length).toBeGreaterThan(0);
-  expect(refused.length).toBeLessThanOrEqual(10);
-  // What was refused is not answered by the page either.
+  const rateLimited = guesses.filter((_, number) => answers[number]!.status() === 429);
+  expect(rateLimited.length).toBeGreaterThan(0);
+  expect(rateLimited.length).toBeLessThanOrEqual(10);
+  // The page does not reveal whether a rate-limited code is valid.
   await page.goto("/checkout");
-  expect(refused).not.toContain(await page.getByLabel("Discount code").inputValue());
+  expect(rateLimited).not.toContain(await page.getByLabel("Discount code").inputValue());
 });

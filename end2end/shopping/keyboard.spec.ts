@@ -3,7 +3,7 @@ import { FLASK, delivered, euros } from "../fixtures/catalogue";
 import { expect, test } from "../fixtures/shop";
 import { ORDER_ADDRESS, card, fillIn, goToCheckout, guest, payButton } from "../fixtures/shopper";
 
-test("a purchase needs nothing but a keyboard", async ({ page }) => {
+test("a purchase is possible by keyboard alone", async ({ page }) => {
   await page.goto("/");
   await page.keyboard.press("Tab");
   const skip = page.getByRole("link", { name: "Skip to content" });
@@ -36,7 +36,7 @@ test("a purchase needs nothing but a keyboard", async ({ page }) => {
   );
 });
 
-test("Enter in a field of the checkout pays, and does not ask for more time", async ({ page }) => {
+test("Enter in a checkout field pays and does not extend the reservation", async ({ page }) => {
   await goToCheckout(page, [FLASK, 1]);
   await fillIn(page, { ...guest(), ...card() });
   await page.getByLabel("Security code").press("Enter");

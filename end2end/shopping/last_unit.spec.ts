@@ -14,29 +14,32 @@ import {
   hold,
   pay,
   payButton,
-  sendToCheckout,
+  submitCheckoutForm,
   stockOf,
 } from "../fixtures/shopper";
 
 test.use({ ownShop: true });
 
-const REFUSED = `Insufficient stock for ${VACUUM.name} (available: 0, requested: 1)`;
+const INSUFFICIENT = `Insufficient stock for ${VACUUM.name} (available: 0, requested: 1)`;
 
-/** Who got it and who did not, once both know. */
-async function toldApart(shoppers: Page[], served: (page: Page) => ReturnType<Page["locator"]>) {
+/**
+ * Waits until both shoppers have a result; returns the one who was served and the one who was
+ * rejected.
+ */
+async function winnerAndLoser(shoppers: Page[], served: (page: Page) => ReturnType<Page["locator"]>) {
   const answers = await Promise.all(
     shoppers.map(async (shopper) => {
-      const refusal = shopper.getByRole("alert");
-      await expect(served(shopper).or(refusal)).toBeVisible();
-      return (await refusal.isVisible()) ? "refused" : "served";
+      const alert = shopper.getByRole("alert");
+      await expect(served(shopper).or(alert)).toBeVisible();
+      return (await alert.isVisible()) ? "rejected" : "served";
     }),
   );
-  expect(answers.toSorted()).toEqual(["refused", "served"]);
+  expect(answers.toSorted()).toEqual(["rejected", "served"]);
   const [winner, loser] = answers[0] === "served" ? shoppers : shoppers.toReversed();
   return { winner: winner!, loser: loser! };
 }
 
-test("of two shoppers who go to the checkout at the same moment, one has the last unit set aside and the other a clear no", async ({
+test("if two shoppers check out at the same time, one reserves the last unit and the other is rejected", async ({
   page,
   anotherBrowser,
 }) => {
@@ -47,17 +50,17 @@ test("of two shoppers who go to the checkout at the same moment, one has the las
     await expect(cartLine(shopper, VACUUM)).toBeVisible();
   }
   await buyDownTo(page.request, VACUUM, 1);
-  await Promise.all(shoppers.map(sendToCheckout));
-  const { winner, loser } = await toldApart(shoppers, payButton);
+  await Promise.all(shoppers.map(submitCheckoutForm));
+  const { winner, loser } = await winnerAndLoser(shoppers, payButton);
   expect(await stockOf(page.request, VACUUM)).toBe(0);
   await expect(loser).toHaveURL("/cart");
-  await expect(loser.getByRole("alert")).toContainText(REFUSED);
+  await expect(loser.getByRole("alert")).toContainText(INSUFFICIENT);
   await expect(cartLine(loser, VACUUM)).toContainText("Sold out");
   await expect(loser.getByRole("button", { name: "Checkout" })).toBeDisabled();
 
-  // The last unit is the winner's, whose own hold is in nobody's way.
+  // The winner's own hold does not block the purchase.
   await winner.goto("/cart");
-  await expect(hold(winner)).toContainText("Reserved for you until");
+  await expect(hold(winner)).toContainText("Reserved until");
   await expect(cartLine(winner, VACUUM).getByRole("status")).toBeHidden();
   await winner.getByRole("button", { name: "Checkout" }).click();
   await pay(winner, guest());
@@ -68,7 +71,7 @@ test("of two shoppers who go to the checkout at the same moment, one has the las
 test.describe("without a reservation", () => {
   test.use({ freshShop: true });
 
-  test("of two shoppers who press Pay at the same moment, one gets the last unit and the other a clear no", async ({
+  test("if two shoppers pay at the same time, one gets the last unit and the other is rejected", async ({
     page,
     anotherBrowser,
   }) => {
@@ -77,18 +80,18 @@ test.describe("without a reservation", () => {
     const shoppers = [page, await anotherBrowser()];
     for (const shopper of shoppers) {
       await addToCart(shopper, VACUUM);
-      // Not through the button, which sets aside.
+      // Not through the button, which would reserve the items.
       await shopper.goto("/checkout");
       await fillIn(shopper, { ...contact, ...card() });
     }
     await Promise.all(shoppers.map((shopper) => payButton(shopper).click()));
-    const { winner, loser } = await toldApart(shoppers, (shopper) =>
-      shopper.getByText("Your order is paid and the stock is yours."),
+    const { winner, loser } = await winnerAndLoser(shoppers, (shopper) =>
+      shopper.getByText("Your order is paid and the items are yours."),
     );
     expect(await stockOf(page.request, VACUUM)).toBe(0);
     await expect(winner).toHaveURL(ORDER_ADDRESS);
     await expect(loser).toHaveURL("/checkout");
-    await expect(loser.getByRole("alert")).toContainText(REFUSED);
+    await expect(loser.getByRole("alert")).toContainText(INSUFFICIENT);
     await expectFilledIn(loser, contact);
     await loser.getByRole("link", { name: "Go to your cart" }).click();
     await expect(cartLine(loser, VACUUM)).toContainText("Sold out");

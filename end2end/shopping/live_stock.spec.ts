@@ -6,7 +6,7 @@ import {
   buyDownTo,
   cartLine,
   payButton,
-  untilAwake,
+  waitForIslands,
 } from "../fixtures/shopper";
 
 test.use({ ownShop: true });
@@ -18,14 +18,14 @@ test("an open product page and an open cart follow the stock until it is sold ou
   const cart = await anotherBrowser();
   await addToCart(cart, BLOCKS);
   await addToCart(cart, TURNTABLE, 2);
-  await untilAwake(cart);
+  await waitForIslands(cart);
   const note = cartLine(cart, TURNTABLE).getByRole("status");
   const checkout = cart.getByRole("button", { name: "Checkout" });
   await expect(note).toBeHidden();
   await expect(checkout).toBeEnabled();
 
   await page.goto(`/products/${TURNTABLE.slug}`);
-  await untilAwake(page);
+  await waitForIslands(page);
   const buyBox = page.getByRole("region", { name: "Buy" });
   const stock = buyBox.getByRole("status");
   const roll = buyBox.getByRole("progressbar");
@@ -41,33 +41,33 @@ test("an open product page and an open cart follow the stock until it is sold ou
   await buy(page.request, TURNTABLE, 4);
   await expect(stock).toHaveText("Last one 1 of 15 left");
   await expect(buyBox.getByRole("button", { name: "Add to cart" })).toBeEnabled();
-  await expect(note).toHaveText("Only 1 left. Change the quantity to go on.");
+  await expect(note).toHaveText("Only 1 left. Change the quantity to continue.");
   await expect(checkout).toBeDisabled();
   await expect(checkout).toHaveAccessibleDescription(
-    "An item in your cart cannot be ordered as it stands.",
+    "Change the marked items to continue.",
   );
 
   await buy(page.request, TURNTABLE, 1);
   await expect(stock).toHaveText("Sold out 0 of 15 left");
   await expect(buyBox.getByRole("button", { name: "Sold out" })).toBeDisabled();
   await expect(buyBox.getByRole("button", { name: "Buy now" })).toBeDisabled();
-  await expect(note).toHaveText("Sold out since you put it in the cart. Remove it to go on.");
+  await expect(note).toHaveText("Sold out. Remove it to continue.");
 
   await cart.getByRole("button", { name: `Remove ${TURNTABLE.name}` }).click();
   await expect(cart.getByRole("button", { name: "Checkout" })).toBeEnabled();
 });
 
-test("an open product page follows what another shopper’s checkout sets aside and gives back", async ({
+test("an open product page follows another shopper’s reservation and its release", async ({
   page,
   anotherBrowser,
 }) => {
   await buyDownTo(page.request, MICROPHONE, 3);
   await page.goto(`/products/${MICROPHONE.slug}`);
-  await untilAwake(page);
+  await waitForIslands(page);
   const shopper = await anotherBrowser();
   await addToCart(shopper, MICROPHONE, 3);
   await expect(cartLine(shopper, MICROPHONE)).toBeVisible();
-  // A cart promises nothing: only the checkout takes them.
+  // A cart reserves nothing: only the checkout does.
   await expect(page.getByRole("button", { name: "Add to cart" })).toBeEnabled();
   await shopper.getByRole("button", { name: "Checkout" }).click();
   await expect(payButton(shopper)).toBeVisible();

@@ -19,8 +19,8 @@ import {
 const PRICE = euros(5 * CHESS.priceCents);
 
 /**
- * Pays for all of a product with a card whose money takes eight seconds, while the reservation lasts for two; and buys
- * one unit in between for somebody else.
+ * Pays for all units of a product with a card that takes eight seconds, while the reservation lasts
+ * two seconds, and buys one unit for another customer in between.
  */
 async function payTooLate(page: Page): Promise<void> {
   await addToCart(page, CHESS, 5, "Buy now");
@@ -31,10 +31,10 @@ async function payTooLate(page: Page): Promise<void> {
   await buy(page.request, CHESS, 1);
 }
 
-test.describe("when the money comes after the last unit is gone", () => {
+test.describe("a payment after the last unit is sold", () => {
   test.use({ freshShop: true, settings: { HOLD_TTL_S: "2" } });
 
-  test("the order is cancelled, the money goes back, and the open page says so", async ({
+  test("the order is cancelled and refunded, and the open page shows it", async ({
     page,
     adminPassword,
   }) => {
@@ -42,7 +42,7 @@ test.describe("when the money comes after the last unit is gone", () => {
     await expect(orderStatus(page)).toHaveText("Cancelled", { timeout: 20_000 });
     await expect(page.getByRole("heading", { level: 1 })).toHaveText("Order cancelled");
     await expect(page.getByRole("main")).toContainText(
-      "Your payment came after your reservation had run out, and the last units were gone. The order is cancelled and your money goes back.",
+      "Your payment arrived after your reservation had expired, and the item had sold out. The order is cancelled and your payment is refunded.",
     );
     await expect(orderPayment(page)).toHaveText(`${PRICE} paid by card. ${PRICE} was refunded.`);
     expect(await stockOf(page.request, CHESS)).toBe(4);
@@ -50,8 +50,8 @@ test.describe("when the money comes after the last unit is gone", () => {
     await page.reload();
     const refunds = page.getByRole("table", { name: "Refunds" }).getByRole("row");
     await expect(refunds.nth(1).getByRole("cell")).toHaveText([
-      "Paid after the last unit was gone",
-      "Paid back",
+      "Sold out before the payment arrived",
+      "Refunded",
       PRICE,
     ]);
     await expectAccessible(page);
@@ -61,20 +61,20 @@ test.describe("when the money comes after the last unit is gone", () => {
   });
 });
 
-test.describe("when the money comes after the last unit is gone, and the shop lets customers wait", () => {
+test.describe("a payment after the last unit is sold, in a shop with backorders", () => {
   test.use({
     freshShop: true,
     settings: { HOLD_TTL_S: "2", PAID_WITHOUT_STOCK: "backorder" },
   });
 
-  test("the order waits, and is served first when stock arrives", async ({
+  test("the order is backordered and fulfilled first when stock arrives", async ({
     page,
     anotherBrowser,
     adminPassword,
   }) => {
     await payTooLate(page);
     await expect(orderStatus(page)).toHaveText("Backordered", { timeout: 20_000 });
-    await expect(page.getByRole("main")).toContainText("You are first in line when stock arrives.");
+    await expect(page.getByRole("main")).toContainText("New stock goes to your order first.");
     await expect(orderPayment(page)).toHaveText(`${PRICE} paid by card.`);
     await expectAccessible(page);
     await expectNoSidewaysScroll(page);
@@ -87,7 +87,7 @@ test.describe("when the money comes after the last unit is gone, and the shop le
     await receive.getByLabel("Units").fill("2");
     await receive.getByRole("button", { name: "Receive" }).click();
     await expect(orderStatus(page)).toHaveText("Paid");
-    await expect(page.getByText("Your order is paid and the stock is yours.")).toBeVisible();
+    await expect(page.getByText("Your order is paid and the items are yours.")).toBeVisible();
     expect(await stockOf(page.request, CHESS)).toBe(1);
     await expectCleanAudit(admin);
   });

@@ -17,12 +17,12 @@ import {
   pay,
   payButton,
   stockOf,
-  untilAwake,
+  waitForIslands,
 } from "../fixtures/shopper";
 
 test.use({ ownShop: true });
 
-test("a declined card keeps form and reservation, and another card then pays", async ({ page }) => {
+test("after a declined card, form and reservation remain, and another card pays", async ({ page }) => {
   const before = await stockOf(page.request, HEADPHONES);
   await goToCheckout(page, [HEADPHONES, 2]);
   const end = await hold(page).getByText(RESERVED).textContent();
@@ -42,7 +42,7 @@ test("a declined card keeps form and reservation, and another card then pays", a
   }
   await expectAccessible(page);
   await expectNoSidewaysScroll(page);
-  await page.getByRole("alert").getByRole("link", { name: "Enter a card" }).click();
+  await page.getByRole("alert").getByRole("link", { name: "Go to the card number" }).click();
   await expect(page.getByLabel("Card number")).toBeInViewport();
   await fillIn(page, card());
   await payButton(page).click();
@@ -52,10 +52,10 @@ test("a declined card keeps form and reservation, and another card then pays", a
 });
 
 for (const [what, number] of [
-  ["is told later", CARDS.answerLost],
+  ["reported later by webhook", CARDS.answerLost],
   ["has to be asked for", CARDS.answerLostForGood],
 ] as const) {
-  test(`a payment whose answer is lost and ${what} ends as paid, on the page that is open`, async ({
+  test(`a payment whose response is lost and ${what} is confirmed on the open page`, async ({
     page,
   }) => {
     const before = await stockOf(page.request, BLOCKS);
@@ -64,22 +64,22 @@ for (const [what, number] of [
     await pay(page, guest(), number);
     const html = await (await answer).text();
     if (number === CARDS.answerLostForGood) {
-      // Asked after five seconds, and shown after three.
+      // The shop queries after five seconds, and the page shows the result within three.
       expect(html).toContain("Your payment is being confirmed.");
     }
     await page.evaluate(() => Object.assign(window, { neverLoadedAgain: true }));
     await expect(orderStatus(page)).toHaveText("Paid", { timeout: 20_000 });
     await expect(orderPayment(page)).toHaveText(`${euros(2 * BLOCKS.priceCents)} paid by card.`);
-    await expect(page.getByText("Your order is paid and the stock is yours.")).toBeVisible();
+    await expect(page.getByText("Your order is paid and the items are yours.")).toBeVisible();
     expect(await page.evaluate(() => "neverLoadedAgain" in window)).toBe(true);
     expect(await stockOf(page.request, BLOCKS)).toBe(before - 2);
   });
 }
 
-test("a page whose payment is being confirmed can be read by everybody, and asks no more once it is", async ({
+test("the page of an unconfirmed payment is accessible and closes its stream once confirmed", async ({
   page,
 }) => {
-  // A browser opens a stream again some seconds after its end, unless the page has closed it.
+  // A browser reopens an ended stream after some seconds unless the page has closed it.
   await page.addInitScript(() => {
     const close = EventSource.prototype.close;
     EventSource.prototype.close = function () {
@@ -93,14 +93,14 @@ test("a page whose payment is being confirmed can be read by everybody, and asks
   await expect(orderStatus(page)).toHaveText("Confirming");
   await expectAccessible(page);
   await expectNoSidewaysScroll(page);
-  await untilAwake(page);
+  await waitForIslands(page);
   await expect(orderStatus(page)).toHaveText("Paid", { timeout: 20_000 });
   await expect.poll(() => page.evaluate(() => "streamClosed" in window)).toBe(true);
 });
 
-test("a button that was pressed shows that it was", async ({ page }) => {
+test("a clicked button is marked as busy", async ({ page }) => {
   await goToCheckout(page, [BLOCKS, 2]);
-  await untilAwake(page);
+  await waitForIslands(page);
   await fillIn(page, { ...guest(), ...card() });
   const isBusy = await payButton(page).evaluate((button: HTMLButtonElement) => {
     button.click();
@@ -110,11 +110,11 @@ test("a button that was pressed shows that it was", async ({ page }) => {
   await expect(page).toHaveURL(ORDER_ADDRESS);
 });
 
-test.describe("while the payment provider is away", () => {
-  // Nobody listens there.
+test.describe("while the payment provider is unreachable", () => {
+  // No server listens on this port.
   test.use({ freshShop: true, settings: { PAYMENT_PROVIDER_URL: "http://127.0.0.1:9" } });
 
-  test("nothing is charged, and form and reservation stay", async ({ page }) => {
+  test("nothing is charged, and form and reservation remain", async ({ page }) => {
     const before = await stockOf(page.request, BLOCKS);
     await goToCheckout(page, [BLOCKS, 2]);
     const contact = guest();

@@ -29,15 +29,15 @@ import {
   orderStatus,
   pay,
   payButton,
-  sendToCheckout,
+  submitCheckoutForm,
   stockOf,
   totalRow,
-  trustNobody,
+  disableValidation,
 } from "../fixtures/shopper";
 
 test.use({ ownShop: true });
 
-test("a shopper buys two products and can read the order anywhere by its link", async ({
+test("a shopper buys two products and can open the order by its link anywhere", async ({
   page,
   anotherBrowser,
 }) => {
@@ -77,7 +77,7 @@ test("a shopper buys two products and can read the order anywhere by its link", 
   }
 });
 
-test("what is in the cart can be changed and removed, and the badge counts it", async ({
+test("cart items can be changed and removed, and the badge counts them", async ({
   page,
 }) => {
   await page.goto("/");
@@ -104,10 +104,10 @@ test("what is in the cart can be changed and removed, and the badge counts it", 
   await expect(cartLine(page, BLOCKS)).toHaveCount(0);
   await page.getByRole("button", { name: `Remove ${KETTLE.name}` }).click();
   await expectCartBadge(page, 0);
-  await expect(page.getByRole("heading", { name: "Nothing in here yet" })).toBeVisible();
+  await expect(page.getByRole("heading", { name: "Your cart is empty" })).toBeVisible();
 });
 
-test("Buy now sets the units aside and leads straight to the checkout", async ({ page }) => {
+test("Buy now reserves the units and opens the checkout", async ({ page }) => {
   const before = await stockOf(page.request, FLASK);
   await addToCart(page, FLASK, 2, "Buy now");
   await expect(page).toHaveURL("/checkout");
@@ -117,7 +117,7 @@ test("Buy now sets the units aside and leads straight to the checkout", async ({
   );
 });
 
-test("a form that names a price of its own buys at the shop’s price", async ({ page }) => {
+test("a form with a forged price buys at the shop’s price", async ({ page }) => {
   await page.goto(`/products/${RADIO.slug}`);
   await nameOwnPrice(page, "form[action$='/cart/add']");
   await page.getByRole("button", { name: "Add to cart" }).click();
@@ -141,11 +141,11 @@ async function nameOwnPrice(page: Page, form: string): Promise<void> {
   });
 }
 
-test("two quick presses of Pay are one order", async ({ page }) => {
+test("two quick clicks on Pay place one order", async ({ page }) => {
   const before = await stockOf(page.request, BACKPACK);
   await goToCheckout(page, [BACKPACK, 1]);
   await fillIn(page, { ...guest(), ...card() });
-  // In one go, so that the second press comes before the first one’s answer.
+  // In one script, so that the second click precedes the first response.
   await payButton(page).evaluate((button: HTMLButtonElement) => {
     button.click();
     button.click();
@@ -155,7 +155,7 @@ test("two quick presses of Pay are one order", async ({ page }) => {
   expect(await stockOf(page.request, BACKPACK)).toBe(before - 1);
 });
 
-test("a double click on Pay is one order", async ({ page }) => {
+test("a double click on Pay places one order", async ({ page }) => {
   const before = await stockOf(page.request, BACKPACK);
   await goToCheckout(page, [BACKPACK, 1]);
   await fillIn(page, { ...guest(), ...card() });
@@ -180,7 +180,7 @@ test("the same checkout form sent again, at once or later, leads to the same ord
   expect(await stockOf(page.request, BACKPACK)).toBe(before - 1);
 });
 
-test("whoever goes back after ordering finds an empty cart, and an old form leads to the same order", async ({
+test("going back after ordering shows an empty cart, and the old form leads to the same order", async ({
   page,
 }) => {
   await goToCheckout(page, [BACKPACK, 1]);
@@ -193,11 +193,11 @@ test("whoever goes back after ordering finds an empty cart, and an old form lead
 
   await page.goBack();
   await expect(page.getByRole("main")).toContainText(
-    "Your cart is empty: there is nothing to order.",
+    "Your cart is empty. Add a product to check out.",
   );
   await expect(payButton(page)).toHaveCount(0);
 
-  // What a browser sends that has kept the page and its form.
+  // The request of a browser that still shows the old form.
   expect(await sendCheckout(page.request, form)).toBe(order);
   expect(await stockOf(page.request, BACKPACK)).toBe(after);
 });
@@ -225,7 +225,7 @@ function asFields(contact: ReturnType<typeof guest>): Record<string, string> {
   };
 }
 
-/** Sends the form as a browser does, and returns the address that it is led to. */
+/** Sends the form as a browser does and returns the redirect address. */
 async function sendCheckout(
   request: APIRequestContext,
   form: Record<string, string>,
@@ -239,28 +239,28 @@ async function sendCheckout(
   return response.headers().location;
 }
 
-test.describe("a quantity that is none", () => {
-  // Of a number field whose text is no number.
+test.describe("an invalid quantity", () => {
+  // A number field with text that is not a number.
   test.use({ expectedComplaint: /The specified value "abc" cannot be parsed/ });
 
   for (const typed of ["-7", "0", "1.5", "1001", "abc", ""]) {
-    test(`“${typed}” is refused by the product page and by the cart, which keep it`, async ({
+    test(`product page and cart reject “${typed}” and keep the input`, async ({
       page,
     }) => {
       const before = await stockOf(page.request, POT);
       await page.goto(`/products/${POT.slug}`);
-      await trustNobody(page.getByLabel("Quantity"));
+      await disableValidation(page.getByLabel("Quantity"));
       await addTyped(page, "Quantity", typed, "Add to cart");
       await expect(page).toHaveURL(`/products/${POT.slug}`);
       await expect(page.getByRole("alert")).toContainText(QUANTITY_SENTENCE);
-      // Not the value: that of a number field is empty where its text is no number.
+      // Not the value: a number field has an empty value if its text is not a number.
       await expect(page.getByLabel("Quantity")).toHaveAttribute("value", typed);
       await expectCartBadge(page, 0);
 
       await addToCart(page, POT, 2);
       await expectCartBadge(page, 2);
       const label = `Quantity of ${POT.name}`;
-      await trustNobody(page.getByLabel(label));
+      await disableValidation(page.getByLabel(label));
       await addTyped(page, label, typed, `Update ${POT.name}`);
       await expect(page.getByRole("alert")).toContainText(QUANTITY_SENTENCE);
       await expect(page.getByLabel(label)).toHaveAttribute("value", typed);
@@ -275,17 +275,17 @@ async function addTyped(page: Page, label: string, typed: string, button: string
   await page.getByRole("button", { name: button }).click();
 }
 
-test("a checkout with bad fields marks each, keeps what was typed, and takes it once corrected", async ({
+test("the checkout marks each invalid field, keeps the input, and accepts it once corrected", async ({
   page,
 }) => {
   const before = await stockOf(page.request, KETTLE);
   await goToCheckout(page, [KETTLE, 1]);
-  const typed = { ...guest(), "E-mail": "nobody", City: "", Country: "x".repeat(61) };
-  await trustNobody(page.getByLabel("E-mail"));
+  const typed = { ...guest(), "E-mail": "invalid", City: "", Country: "x".repeat(61) };
+  await disableValidation(page.getByLabel("E-mail"));
   await fillIn(page, { ...typed, "Card number": "4242", Expires: "13/30", "Security code": "x" });
   await payButton(page).click();
   await expect(page).toHaveURL("/checkout");
-  await expect(page.getByRole("alert")).toContainText("Please correct the marked fields.");
+  await expect(page.getByRole("alert")).toContainText("Correct the marked fields.");
   await expectFilledIn(page, typed);
   for (const [label, sentence] of [
     ["E-mail", "Please enter an e-mail address, as in name@example.com."],
@@ -300,12 +300,12 @@ test("a checkout with bad fields marks each, keeps what was typed, and takes it 
     await expect(field).toHaveAccessibleDescription(new RegExp(`${sentence}$`));
   }
   await expect(page.getByLabel("Full name")).not.toHaveAttribute("aria-invalid");
-  // A card is kept nowhere.
+  // The card is never stored.
   await expectFilledIn(page, { "Card number": "", Expires: "", "Security code": "" });
   await expectCartBadge(page, 1);
-  // Set aside, and no more.
+  // Reserved, not sold.
   expect(await stockOf(page.request, KETTLE)).toBe(before - 1);
-  await page.getByRole("alert").getByRole("link", { name: "Go to the first of them" }).click();
+  await page.getByRole("alert").getByRole("link", { name: "Go to the first field" }).click();
   await expect(page.getByLabel("E-mail")).toBeInViewport();
 
   const right = { "E-mail": guest()["E-mail"], City: "London", Country: "United Kingdom" };
@@ -315,13 +315,13 @@ test("a checkout with bad fields marks each, keeps what was typed, and takes it 
   expect(await stockOf(page.request, KETTLE)).toBe(before - 1);
 });
 
-test("nobody gets more than the limit for each customer, in one order or in two", async ({
+test("the limit per customer applies to one order and across two orders", async ({
   page,
 }) => {
   const sentence = `${CONTROLLER.name} is limited to 5 per customer.`;
   await page.goto(`/products/${CONTROLLER.slug}`);
-  await expect(page.getByRole("main")).toContainText("At most 5 for each customer.");
-  await trustNobody(page.getByLabel("Quantity"));
+  await expect(page.getByRole("main")).toContainText("Limit: 5 per customer.");
+  await disableValidation(page.getByLabel("Quantity"));
   await addTyped(page, "Quantity", "6", "Add to cart");
   await expect(page.getByRole("alert")).toContainText(sentence);
   await expect(page.getByLabel("Quantity")).toHaveValue("6");
@@ -333,24 +333,24 @@ test("nobody gets more than the limit for each customer, in one order or in two"
 
   const before = await stockOf(page.request, CONTROLLER);
   await goToCheckout(page, [CONTROLLER, 1]);
-  // The same person, who writes the address another way.
+  // The same customer, with a different spelling of the address.
   const again = { ...contact, "E-mail": contact["E-mail"].toUpperCase().replace("@", "+more@") };
   await pay(page, again);
   await expect(page.getByRole("alert")).toContainText(sentence);
   await expectFilledIn(page, again);
   await expectCartBadge(page, 1);
-  // The one that is set aside for the cart.
+  // The one unit that the cart reserves.
   expect(await stockOf(page.request, CONTROLLER)).toBe(before - 1);
 });
 
-test("a cart that stock cannot cover is not set aside at all, and stays as it was", async ({
+test("a cart that stock cannot cover reserves nothing and stays unchanged", async ({
   page,
 }) => {
   const blocks = await stockOf(page.request, BLOCKS);
   await addToCart(page, BLOCKS, 1);
   await addToCart(page, CHESS, 5);
   await buyDownTo(page.request, CHESS, 3);
-  await sendToCheckout(page);
+  await submitCheckoutForm(page);
   await expect(page.getByRole("alert")).toContainText(
     `Insufficient stock for ${CHESS.name} (available: 3, requested: 5)`,
   );
@@ -360,7 +360,7 @@ test("a cart that stock cannot cover is not set aside at all, and stays as it wa
   expect(await stockOf(page.request, BLOCKS)).toBe(blocks);
 
   await expect(page.getByLabel(`Quantity of ${CHESS.name}`)).toHaveValue("5");
-  await expect(cartLine(page, CHESS)).toContainText("Only 3 left. Change the quantity to go on.");
+  await expect(cartLine(page, CHESS)).toContainText("Only 3 left. Change the quantity to continue.");
   await page.getByLabel(`Quantity of ${CHESS.name}`).fill("3");
   await page.getByRole("button", { name: `Update ${CHESS.name}` }).click();
   await page.getByRole("button", { name: "Checkout" }).click();
@@ -369,14 +369,14 @@ test("a cart that stock cannot cover is not set aside at all, and stays as it wa
   expect(await stockOf(page.request, CHESS)).toBe(0);
 });
 
-test("an order of what was never set aside and is gone is refused, and cart and form stay as they were", async ({
+test("an order of unreserved, sold-out items is rejected, and cart and form stay unchanged", async ({
   page,
 }) => {
   const left = await stockOf(page.request, POT);
   await addToCart(page, POT, left);
-  // Not through the button, which sets aside.
+  // Not through the button, which would reserve the items.
   await page.goto("/checkout");
-  await expect(page.getByRole("main")).toContainText("Nothing is reserved for you");
+  await expect(page.getByRole("main")).toContainText("Your items are not reserved");
   await buyDownTo(page.request, POT, left - 1);
   const contact = guest();
   await pay(page, contact);

@@ -16,17 +16,17 @@ import {
   pay,
   payButton,
   stockOf,
-  untilAwake,
+  waitForIslands,
 } from "../fixtures/shopper";
 
-test.describe("while it stands", () => {
+test.describe("an active reservation", () => {
   test.use({ ownShop: true });
 
-  test("the checkout says until when it is reserved, counts down, and can be read by everybody", async ({
+  test("the checkout shows the end of the reservation, counts down, and is accessible", async ({
     page,
   }) => {
     await goToCheckout(page, [SPEAKER, 1]);
-    await untilAwake(page);
+    await waitForIslands(page);
     await expect(hold(page)).toContainText(RESERVED);
     const clock = page.getByRole("timer");
     await expect(clock).toHaveText(/^(10:00|9:\d\d)$/);
@@ -38,51 +38,51 @@ test.describe("while it stands", () => {
     await expectNoSidewaysScroll(page);
 
     await page.goto("/cart");
-    await untilAwake(page);
+    await waitForIslands(page);
     await expect(hold(page)).toContainText(RESERVED);
     await expect(page.getByRole("timer")).toBeVisible();
-    await expect(page.getByRole("main")).toContainText("the reservation with it.");
+    await expect(page.getByRole("main")).toContainText("also changes your reservation.");
     await expectAccessible(page);
     await expectNoSidewaysScroll(page);
   });
 
-  test("it can be kept longer once, with all that was typed", async ({ page }) => {
+  test("it can be extended once, and the form keeps its input", async ({ page }) => {
     await goToCheckout(page, [SPEAKER, 1]);
-    await untilAwake(page);
+    await waitForIslands(page);
     const contact = guest();
     await fillIn(page, contact);
-    // Later than when it was made, so that the new end is another one.
+    // Wait a second, so that the new end differs.
     await expect(page.getByRole("timer")).toHaveText(/^9:([0-4]\d|5[0-8])$/);
     const end = await hold(page).getByText(RESERVED).textContent();
-    await page.getByRole("button", { name: "Keep it longer" }).click();
-    await expect(hold(page)).toContainText("Kept longer once");
+    await page.getByRole("button", { name: "Add 10 minutes" }).click();
+    await expect(hold(page)).toContainText("Extended once");
     await expect(page).toHaveURL("/checkout");
     await expect(hold(page)).toContainText(RESERVED);
     await expect(hold(page)).not.toContainText(end!);
     await expectFilledIn(page, contact);
-    await untilAwake(page);
-    await expect(page.getByRole("button", { name: "Keep it longer" })).toBeHidden();
+    await waitForIslands(page);
+    await expect(page.getByRole("button", { name: "Add 10 minutes" })).toBeHidden();
     await expectAccessible(page);
 
-    // What a browser sends that has kept the old page.
+    // The request of a browser that still shows the old page.
     const again = await page.request.post("/api/form/checkout/change", {
       form: { act: "extend", cart_id: await page.locator("input[name=cart_id]").inputValue() },
       headers: { Accept: "application/json" },
     });
     expect(again.status()).toBe(409);
     expect((await again.json()).detail).toBe(
-      "A reservation can be extended once, and this one was.",
+      "A reservation can be extended only once, and this one already has been.",
     );
   });
 
-  test("it follows the cart, for everybody to see", async ({ page, anotherBrowser }) => {
+  test("it follows the cart, and other shoppers see the change", async ({ page, anotherBrowser }) => {
     const before = await stockOf(page.request, TENT);
     const watcher = await anotherBrowser();
     await watcher.goto(`/products/${TENT.slug}`);
-    await untilAwake(watcher);
+    await waitForIslands(watcher);
     const left = watcher.getByRole("region", { name: "Buy" }).getByRole("status");
     const expectTaken = (units: number) =>
-      // Of how many in all, another test may have changed by a stock-take.
+      // Another test may have changed the total by a stock count.
       expect(left).toHaveText(new RegExp(`\\b${before - units} of \\d+ left`));
     const change = async (units: number) => {
       await page.goto("/cart");
@@ -100,14 +100,14 @@ test.describe("while it stands", () => {
     await expect(page.getByRole("complementary", { name: "Your order" })).toContainText(
       `${TENT.name} × 1`,
     );
-    // What is added later is set aside too.
+    // Items added later are reserved too.
     await addToCart(page, TENT, 3);
     await expectTaken(4);
     await page.getByRole("button", { name: `Remove ${TENT.name}` }).click();
     await expectTaken(0);
   });
 
-  test("nobody is blocked by their own reservation, be it of the last units", async ({
+  test("a shopper can buy the last units that their own reservation holds", async ({
     page,
     anotherBrowser,
   }) => {
@@ -118,7 +118,7 @@ test.describe("while it stands", () => {
     await expect(other.getByRole("button", { name: "Sold out" })).toBeDisabled();
 
     await page.goto("/cart");
-    await untilAwake(page);
+    await waitForIslands(page);
     await expect(cartLine(page, WATCH).getByRole("status")).toBeHidden();
     await expect(page.getByRole("button", { name: "Checkout" })).toBeEnabled();
     await page.getByLabel(`Quantity of ${WATCH.name}`).fill("3");
@@ -133,34 +133,34 @@ test.describe("while it stands", () => {
   });
 });
 
-test.describe("when it runs out", () => {
+test.describe("an expired reservation", () => {
   test.use({ freshShop: true, settings: { HOLD_TTL_S: "12" } });
 
-  test("the page warns and then says so, another shopper can buy, and what was typed is reserved again", async ({
+  test("the page warns before and after expiry, another shopper can buy, and the items can be reserved again", async ({
     page,
     anotherBrowser,
   }) => {
     const other = await anotherBrowser();
     await other.goto(`/products/${CHESS.slug}`);
-    await untilAwake(other);
+    await waitForIslands(other);
     const left = other.getByRole("region", { name: "Buy" }).getByRole("status");
 
     await goToCheckout(page, [CHESS, 3]);
-    await untilAwake(page);
+    await waitForIslands(page);
     const status = hold(page).getByRole("status");
-    await expect(status).toHaveText("Less than a minute is left.");
+    await expect(status).toHaveText("Less than a minute left.");
     await expect(left).toContainText("2 of 5 left");
     const contact = guest();
     await fillIn(page, { ...contact, ...card() });
 
-    await expect(hold(page)).toContainText("Your reservation has run out", { timeout: 20_000 });
-    await expect(status).toContainText("What you typed is still here.");
+    await expect(hold(page)).toContainText("Your reservation has expired", { timeout: 20_000 });
+    await expect(status).toContainText("Your details are saved.");
     await expect(page.getByRole("timer")).toBeHidden();
-    await expect(page.getByRole("button", { name: "Keep it longer" })).toBeHidden();
+    await expect(page.getByRole("button", { name: "Add 12 seconds" })).toBeHidden();
     await expectAccessible(page);
     await expectNoSidewaysScroll(page);
 
-    // The shelf has them again, and somebody else takes two.
+    // The units are available again, and another shopper buys two.
     await expect(left).toContainText("5 of 5 left");
     await addToCart(other, CHESS, 2);
     await other.getByRole("button", { name: "Checkout" }).click();
@@ -177,22 +177,22 @@ test.describe("when it runs out", () => {
     expect(await stockOf(page.request, CHESS)).toBe(0);
   });
 
-  test("cart and checkout that are opened later say what went back, and what is gone is refused", async ({
+  test("cart and checkout list the released items, and reserving sold units fails", async ({
     page,
   }) => {
     await goToCheckout(page, [CHESS, 5]);
     await fillIn(page, guest());
     await expect.poll(() => stockOf(page.request, CHESS), { timeout: 20_000 }).toBe(5);
     await page.goto("/cart");
-    const notice = page.getByText("Your reservation has run out");
+    const notice = page.getByText("Your reservation has expired");
     await expect(notice).toBeVisible();
     await expect(page.getByRole("main")).toContainText(`5 × ${CHESS.name}`);
     await expectAccessible(page);
     await expectNoSidewaysScroll(page);
 
     await page.goto("/checkout");
-    await expect(hold(page)).toContainText("Your reservation has run out");
-    await expect(hold(page)).toContainText(`5 × ${CHESS.name} went back to the shelf.`);
+    await expect(hold(page)).toContainText("Your reservation has expired");
+    await expect(hold(page)).toContainText(`5 × ${CHESS.name} returned to stock.`);
     await expectAccessible(page);
     await expectNoSidewaysScroll(page);
     const contact = guest();

@@ -1,8 +1,9 @@
-//! Doorbuster's schema, one file a step, in the order in which a purchase meets the tables.
+//! Doorbuster's schema, one file per migration.
 //!
-//! The steps use the query builder, so that a second engine can hold them; what only PostgreSQL understands
-//! (the append-only trigger) says so where it stands. The migrator takes no lock of its own:
-//! callers hold an advisory lock around it, because several servers may start at once.
+//! The first migrations use the query builder, so that a second database engine could run them. SQL
+//! that only PostgreSQL understands (such as the append-only trigger) is marked as such. The
+//! migrator takes no lock: its callers hold an advisory lock, because several servers may start at
+//! the same time.
 
 pub use sea_orm_migration;
 pub use sea_orm_migration::prelude::*;
@@ -25,7 +26,7 @@ mod m0015_run_control;
 mod m0016_lock_picture;
 mod m0017_stepped_run;
 
-/// All steps, oldest first.
+/// Runs all migrations, oldest first.
 pub struct Migrator;
 
 #[async_trait::async_trait]

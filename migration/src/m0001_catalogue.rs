@@ -1,4 +1,5 @@
-//! Products, and beside each its hot row: a sale rewrites `stock` a thousand times and never a description.
+//! Products, and the stock of each product in a separate hot row: a sale updates `stock` a thousand
+//! times, but never the description.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
@@ -19,7 +20,8 @@ impl MigrationTrait for Migration {
             )
             .await?;
         manager.create_table(stock()).await?;
-        // `stock_level` is what pages, verdicts and the audit read: the counters, whatever the layout of the stock.
+        // Pages, verdicts and the audit read `stock_level`: it has the counters for every stock
+        // layout.
         manager
             .get_connection()
             .execute_unprepared(
@@ -67,7 +69,8 @@ fn product() -> TableCreateStatement {
         .to_owned()
 }
 
-/// The two rules about stock are named apart, because a compound CHECK cannot say which of its parts broke.
+/// The two stock rules are separate constraints, because an error of a combined CHECK does not say
+/// which part failed.
 fn stock() -> TableCreateStatement {
     Table::create()
         .table("stock")

@@ -1,6 +1,6 @@
 //! The ledger: every change of stock, append-only.
 //!
-//! It carries no foreign keys: see docs/decisions/0003-ledger-without-foreign-keys.md.
+//! It has no foreign keys: see docs/decisions/0003-ledger-without-foreign-keys.md.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
@@ -60,7 +60,8 @@ fn stock_movement() -> TableCreateStatement {
         .to_owned()
 }
 
-/// PostgreSQL only; OR REPLACE because `migrate fresh` drops tables and no functions. The one exception is a workbench lane, which leaves together with its ledger.
+/// PostgreSQL only. OR REPLACE, because `migrate fresh` drops tables but not functions. The only
+/// exception is a workbench lane, which is deleted together with its ledger.
 const APPEND_ONLY: &str = "
 CREATE OR REPLACE FUNCTION stock_movement_refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

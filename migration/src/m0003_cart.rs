@@ -1,4 +1,4 @@
-//! Carts, their lines, and what was typed at checkout so far.
+//! Carts, their lines, and the unfinished checkout form of each cart.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
@@ -60,7 +60,7 @@ fn cart_item() -> TableCreateStatement {
         .to_owned()
 }
 
-/// Card data never comes here.
+/// Never contains card data.
 fn checkout_draft() -> TableCreateStatement {
     Table::create()
         .table("checkout_draft")

@@ -1,4 +1,4 @@
-//! Orders and their lines, with name and price as sold.
+//! Orders and their lines, with names and prices at the time of the sale.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
@@ -45,8 +45,8 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// `contact` fields are null for an express purchase, which needs no name. `email_folded` is the e-mail by which
-/// per-customer limits count: lower case, without a plus-tag.
+/// The contact fields are null for an express purchase, which needs no name. Limits per customer
+/// count by `email_folded`: the e-mail in lower case, without a plus-tag.
 fn customer_order() -> TableCreateStatement {
     Table::create()
         .table("customer_order")

@@ -1,4 +1,5 @@
-//! Answers that changed something, kept under the caller's key, written in the transaction that changed it.
+//! Stored responses of requests that changed data, by the caller's key. A response is written in
+//! the same transaction as the change.
 
 use sea_orm_migration::{prelude::*, schema::*};
 

@@ -1,4 +1,4 @@
-//! Browser sessions (tower-sessions' records) and the administrator's password hash.
+//! Browser sessions (the records of tower-sessions) and the administrator's password hash.
 
 use sea_orm_migration::{prelude::*, schema::*};
 

@@ -1,4 +1,4 @@
-//! Runs of the workbench, their lanes, and what was sampled while they ran.
+//! Simulation runs, their lanes, and the samples taken during the runs.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
@@ -40,8 +40,8 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// `plan` and `verdict` are JSON texts of `model::plan` and `model::snapshot`; the verdict is null until the run ends.
-/// `beat_at` moves while the server that runs it lives.
+/// `plan` and `verdict` are JSON texts of `model::plan` and `model::snapshot`; the verdict is null
+/// until the run ends. The server that runs the simulation updates `beat_at` as its heartbeat.
 fn simulation_run() -> TableCreateStatement {
     Table::create()
         .table("simulation_run")
@@ -60,7 +60,7 @@ fn simulation_run() -> TableCreateStatement {
         .to_owned()
 }
 
-/// `product_id` is the lane's private product, or the shop product that the run sold in front of its shoppers.
+/// `product_id` is the lane's private product, or the shop product that the run sold.
 fn simulation_lane() -> TableCreateStatement {
     Table::create()
         .table("simulation_lane")

@@ -1,4 +1,4 @@
-//! Orders that are paid for: their states, what they are made up of, and what the shop is due.
+//! Order states, the amounts that make up an order's total, and the amount due to the shop.
 
 use sea_orm_migration::prelude::*;
 
@@ -28,8 +28,9 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// `due_cents` is what the shop is to keep of what it took: it shrinks with every refund that is decided, before the money moves.
-/// Orders from before this step had neither discount nor shipping, and their prices included the tax.
+/// `due_cents` is the amount that the shop keeps. Each refund reduces it when the refund is
+/// recorded, before the money is paid back. Orders from before this migration had neither discount
+/// nor shipping, and their prices included tax.
 const UP: &[&str] = &[
     "ALTER TABLE customer_order
        DROP CONSTRAINT customer_order_status_known,

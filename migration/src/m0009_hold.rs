@@ -1,4 +1,5 @@
-//! Holds: units that are set aside for a cart until a moment of the database's clock, then for the order that is being paid.
+//! Holds: units reserved for a cart until a time of the database's clock, then for the order that
+//! is being paid.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
@@ -31,7 +32,8 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// A hold outlives its cart, because the ledger names it: a forgotten cart leaves null behind.
+/// A hold is kept after its cart is deleted, because the ledger refers to it: `cart_id` becomes
+/// null.
 fn hold() -> TableCreateStatement {
     Table::create()
         .table("hold")

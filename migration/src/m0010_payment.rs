@@ -1,4 +1,4 @@
-//! Payments, refunds, and what the provider told of them.
+//! Payments, refunds, and the provider's events.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
@@ -36,7 +36,8 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// `ask_at` is when the provider is to be asked next, while the outcome is unknown. No card data, not even its last digits.
+/// `ask_at` is the time of the next status query to the provider while the outcome is unknown. No
+/// card data is stored, not even the last digits.
 fn payment() -> TableCreateStatement {
     Table::create()
         .table("payment")
@@ -112,7 +113,7 @@ fn refund() -> TableCreateStatement {
         .to_owned()
 }
 
-/// Kept for ever: an event that comes back after a year is still known.
+/// Never deleted, so that an event that is delivered again after a year is still recognised.
 fn payment_event() -> TableCreateStatement {
     Table::create()
         .table("payment_event")

@@ -1,4 +1,4 @@
-//! Discount codes, and which order used which.
+//! Discount codes, and the orders that used them.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
@@ -32,7 +32,8 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// `uses` is as hot as stock, and is protected like it: a conditional update, and this constraint behind it.
+/// `uses` is updated as often as stock and protected in the same way: by a conditional update, and
+/// by this constraint.
 fn discount_code() -> TableCreateStatement {
     Table::create()
         .table("discount_code")
@@ -60,7 +61,7 @@ fn discount_code() -> TableCreateStatement {
         .to_owned()
 }
 
-/// A use that was given back stays as a row, so that it can be told what happened.
+/// A released use keeps its row as a record.
 fn discount_use() -> TableCreateStatement {
     Table::create()
         .table("discount_use")

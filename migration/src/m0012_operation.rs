@@ -1,4 +1,5 @@
-//! What servers share beside the trade itself: who is alive, the last audit, and the secret between shop and provider.
+//! Operational data that servers share: heartbeats, the last audit, and the secret between shop and
+//! provider.
 
 use sea_orm_migration::{prelude::*, schema::*};
 

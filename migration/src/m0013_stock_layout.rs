@@ -1,7 +1,8 @@
-//! Two other ways of laying out a lane's stock: split over buckets, or one row a unit. The lane's row in `stock` then holds the total
-//! alone, and `stock_level` counts the rest.
+//! Two additional layouts of a lane's stock: split over buckets, or one row per unit. The lane's
+//! row in `stock` then contains only the total, and `stock_level` computes the other counters.
 //!
-//! Also what the fast strategies need of the tables: room beside the hot row, and indexes that an express purchase does not pay for.
+//! Also the table settings that the fast strategies need: free space next to the hot row, and
+//! partial indexes that an express purchase does not have to update.
 
 use sea_orm_migration::prelude::*;
 
@@ -36,7 +37,7 @@ const UP: &[&str] = &[
        DROP CONSTRAINT stock_conserved,
        ADD CONSTRAINT stock_conserved CHECK
          (unguarded OR layout <> 'row' OR (reserved >= 0 AND sold >= 0 AND available + reserved + sold = total))",
-    // A version of a row that finds room on its own page costs no index entry.
+    // With free space on the page, a new row version needs no index entry (HOT update).
     "ALTER TABLE stock SET (fillfactor = 20)",
     "CREATE TABLE stock_bucket (
        product_id bigint NOT NULL CONSTRAINT stock_bucket_product_id REFERENCES stock (product_id) ON DELETE CASCADE,
@@ -72,12 +73,13 @@ const UP: &[&str] = &[
     "CREATE INDEX customer_order_email_folded ON customer_order (email_folded) WHERE email_folded IS NOT NULL",
     "DROP INDEX customer_order_lane_id",
     "CREATE INDEX customer_order_lane_id ON customer_order (lane_id) WHERE lane_id IS NOT NULL",
-    // Keys are forgotten in the order in which they came.
+    // Keys are deleted in the order in which they were created.
     "DROP INDEX idempotency_key_created_at",
     "CREATE INDEX idempotency_key_created_at ON idempotency_key USING brin (created_at)",
 ];
 
-/// Lanes of another layout cannot be told in the older schema: they go, with all that was sold on them.
+/// The older schema cannot represent lanes with another layout: they are deleted, with their orders
+/// and movements.
 const DOWN: &[&str] = &[
     "DROP INDEX idempotency_key_created_at",
     "CREATE INDEX idempotency_key_created_at ON idempotency_key (created_at)",

@@ -1,10 +1,12 @@
 //! The procedure of the strategy `early-release`: one call, two commits.
 //!
-//! The first commit ends the purchase without waiting for its flush to disk, and so lets the stock row go after microseconds. The second,
-//! of a message in the write-ahead log that nobody reads, waits for its own flush. The log is ordered: once the second is on disk, so is the
-//! first, and many calls share one flush. It has to be called outside of a transaction.
+//! The first commit ends the purchase without waiting for its flush to disk, and so releases the
+//! stock row after microseconds. The second commit writes an empty message to the write-ahead log
+//! and waits for its flush. The log is ordered: once the second commit is on disk, so is the first,
+//! and many calls share one flush. Call the procedure outside a transaction.
 //!
-//! It answers with null where the purchase cannot go through, having changed nothing, and leaves it to the caller to find out why.
+//! If the purchase is not possible, the procedure changes nothing and returns null. The caller has
+//! to determine the reason.
 
 use sea_orm_migration::prelude::*;
 
@@ -30,7 +32,8 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// PostgreSQL only. The statement in it is that of `single-statement`, but for what plpgsql spells differently; a test compares the two.
+/// PostgreSQL only. It contains the statement of `single-statement`, except for differences in
+/// plpgsql syntax; a test compares the two.
 const PROCEDURE: &str = r#"
 CREATE OR REPLACE PROCEDURE purchase_early_release(
   p_product_id bigint, p_units integer, p_public_id uuid, p_lane_id bigint, p_key varchar, p_fingerprint varchar,

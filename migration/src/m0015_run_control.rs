@@ -1,4 +1,4 @@
-//! What the leader of a run wishes of it, and what happened to it on the way.
+//! Run commands (pause, resume, stop, abort) and the events of a run.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
@@ -7,7 +7,8 @@ pub struct Migration;
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
-    /// `wish` is read by the server that runs it; any server may write it. `events` is a JSON list of `model::RunEvent`.
+    /// `wish` is the last run command: any server may write it, and the server that runs the
+    /// simulation reads it. `events` is a JSON list of `model::RunEvent`.
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let table = Table::alter()
             .table("simulation_run")

@@ -1,4 +1,4 @@
-//! The lock view of a lane, kept for when its run is opened again.
+//! The stored lock snapshot of a lane, shown when its run is opened later.
 
 use sea_orm_migration::{prelude::*, schema::*};
 
@@ -18,7 +18,8 @@ impl MigrationTrait for Migration {
     }
 }
 
-/// `picture` is a JSON text of `model::lock_queue::LaneLocks`. A table of its own: lists of runs read lanes, and never this.
+/// `picture` is a JSON text of `model::lock_queue::LaneLocks`. It has its own table, because lists
+/// of runs read lanes but never lock snapshots.
 fn simulation_lock_picture() -> TableCreateStatement {
     Table::create()
         .table("simulation_lock_picture")

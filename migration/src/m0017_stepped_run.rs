@@ -1,4 +1,5 @@
-//! Runs of the stepper: they have lanes like any run, and are removed with the others, but have neither crowd nor verdict.
+//! Runs of the stepper: they have lanes and are deleted like all runs, but have neither a crowd nor
+//! a verdict.
 
 use sea_orm_migration::prelude::*;
 
@@ -8,14 +9,14 @@ pub struct Migration;
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
-        know(
+        allow_states(
             manager,
             "'running', 'finished', 'stopped', 'aborted', 'failed', 'stepped'",
         )
         .await
     }
 
-    /// The older schema has no word for them: they stand there as runs that came to no verdict.
+    /// The older schema has no such state: these runs become runs without a verdict.
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
         let connection = manager.get_connection();
         connection
@@ -23,7 +24,7 @@ impl MigrationTrait for Migration {
                 "UPDATE simulation_run SET state = 'failed', failure = 'it was a session of the stepper' WHERE state = 'stepped'",
             )
             .await?;
-        know(
+        allow_states(
             manager,
             "'running', 'finished', 'stopped', 'aborted', 'failed'",
         )
@@ -31,7 +32,7 @@ impl MigrationTrait for Migration {
     }
 }
 
-async fn know(manager: &SchemaManager<'_>, states: &str) -> Result<(), DbErr> {
+async fn allow_states(manager: &SchemaManager<'_>, states: &str) -> Result<(), DbErr> {
     let sql = format!(
         "ALTER TABLE simulation_run DROP CONSTRAINT simulation_run_state_known, \
          ADD CONSTRAINT simulation_run_state_known CHECK (state IN ({states}))"

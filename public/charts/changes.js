@@ -1,4 +1,5 @@
-// Writes to the page what has become another: a write, even of the same, has the browser look at what is around it again.
+// Writes to the page only what has changed: writing even the same value makes the browser recompute
+// styles and layout.
 
 /** Shows or hides an element. */
 export function setHidden(element, isHidden) {
@@ -7,13 +8,13 @@ export function setHidden(element, isHidden) {
   }
 }
 
-/** Writes a text into an element that holds nothing else. */
+/** Writes a text into an element that contains nothing else. */
 export function setText(element, text) {
   const node = element.firstChild;
   if (!node) {
     element.textContent = text;
   } else if (node.data !== text) {
-    // In place: a new node would be a change of the page's structure.
+    // In place: a new node would change the structure of the page.
     node.data = text;
   }
 }

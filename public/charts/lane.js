@@ -1,12 +1,12 @@
-// The points of one lane, a column of numbers each, and how they are laid onto the pixels of a chart.
+// The points of one lane, stored as columns of numbers, and their mapping to the pixels of a chart.
 
-/** Points of a lane. What cannot be told is NaN. */
+/** Points of a lane. An unknown value is NaN. */
 export class Lane {
   #names;
   #columns;
   #used;
 
-  /** `names` of the columns; the first is the time. */
+  /** `names` are the columns; the first one is the time. */
   constructor(strategy, names) {
     this.strategy = strategy;
     this.shown = true;
@@ -19,7 +19,7 @@ export class Lane {
     this.#columns = Object.fromEntries(this.#names.map((name) => [name, []]));
   }
 
-  /** Takes whole rows, one after the other. */
+  /** Appends complete rows, one after the other. */
   append(rows) {
     const width = this.#names.length;
     for (let at = 0; at + width <= rows.length; at += width) {
@@ -33,7 +33,7 @@ export class Lane {
     }
   }
 
-  /** Whether the column was ever anything but 0. */
+  /** Returns whether any value of the column was above 0. */
   uses(column) {
     return this.#used.has(column);
   }
@@ -46,12 +46,12 @@ export class Lane {
     return this.#columns[this.#names[0]];
   }
 
-  /** The moment of the latest point; 0 before there is one. */
+  /** The time of the latest point; 0 if there is none. */
   get end() {
     return this.times.at(-1) ?? 0;
   }
 
-  /** The value of the last point not later than `time` that has one; the latest without a time. */
+  /** Returns the last known value at or before `time`; without `time`, the latest one. */
   at(column, time = Infinity) {
     const values = this.#columns[column];
     let index = this.#firstAfter(time) - 1;
@@ -62,8 +62,9 @@ export class Lane {
   }
 
   /**
-   * The column on a row of equal cells over `[from, to]`; a cell without a point is undefined, and the line passes over it. Where points
-   * share a cell, the last counts if `isLevel`, else the highest: no peak gets lost. Where a line crosses an edge, it is met there.
+   * Maps the column to equal cells over `[from, to]`. A cell without a point is undefined, and the line
+   * connects its neighbours. If several points share a cell, the last one counts if `isLevel`, else the
+   * highest, so that no peak is lost. Where a line crosses an edge, its value there is interpolated.
    */
   onto({ from, to, cells }, column, isLevel) {
     const laid = new Array(cells);
@@ -83,7 +84,7 @@ export class Lane {
     return laid;
   }
 
-  /** The value on the line between two points. */
+  /** Interpolates the value between two points. */
   #between(values, time) {
     const after = this.#firstAfter(time);
     const [x0, x1] = [this.times[after - 1], this.times[after]];

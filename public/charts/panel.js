@@ -1,27 +1,27 @@
-// One panel: a uPlot of some columns of some lanes.
+// One panel: a uPlot chart of selected columns of selected lanes.
 
-import { STEPS, decades, fromZero, short, tenfold, told } from "./axes.js";
+import { STEPS, decades, fromZero, short, tenfold, formatNumber } from "./axes.js";
 import { setHidden, setText } from "./changes.js";
 import { axisFont, colour, lineOf } from "./theme.js";
 
 /* global uPlot */
 
-/** Cells a panel has at most: more points than pixels cost time and show nothing. */
+/** Maximum number of cells of a panel: more points than pixels cost time and show nothing more. */
 const CELLS_MAX = 600;
-/** The widths of the lines of one lane in one panel, the main one first. */
+/** Widths of the lines of one lane in one panel, the main line first. */
 const WIDTHS = [2.5, 1.5, 1];
 const AXIS_LEFT = 46;
-/** Room for the number of a marker. */
+/** Space for the number of a marker. */
 const MARKER_WIDTH = 18;
 const MARKER_HEIGHT = 13;
 
-/** Counted in whole numbers. */
+/** Columns that contain only whole numbers. */
 const WHOLE = new Set(["remaining", "sold", "in-attempt", "pool-in-use"]);
 
-/** Levels, of which the last counts; of everything else the highest. */
+/** Levels: if points share a cell, the last one counts. For all other columns, the highest one does. */
 const LEVELS = new Set(["remaining", "sold", "pool-size"]);
 
-/** See the top of this file. `charts` knows the lanes, the window of time, the crosshair and the markers. */
+/** One panel. `charts` provides the lanes, the time window, the crosshair and the markers. */
 export class Panel {
   #plot;
   #size = { width: 0, height: 0 };
@@ -36,7 +36,7 @@ export class Panel {
     this.allColumns = columns.split(" ");
     this.columns = chosen?.split(" ") ?? this.allColumns;
     this.lanes = lanes === undefined ? charts.lanes : lanes.split(" ").map((index) => charts.lanes[index]);
-    /** Panels of one stack share a scale, so that lanes can be compared. */
+    /** Panels with the same value share a scale, so that lanes can be compared. */
     this.stack = stacked;
     this.peak = 0;
     this.reference = reference;
@@ -47,17 +47,17 @@ export class Panel {
     });
   }
 
-  /** The uPlot, once there is one. */
+  /** The uPlot instance, if it has been created. */
   get plot() {
     return this.#plot;
   }
 
-  /** Whether there is room to draw in. */
+  /** Whether the panel has a size to draw in. */
   get isSized() {
     return this.#size.width > 0;
   }
 
-  /** Draws only these of its columns. */
+  /** Draws only the given columns. */
   choose(columns) {
     this.columns = columns;
     this.rebuild();
@@ -68,13 +68,13 @@ export class Panel {
     this.rebuild();
   }
 
-  /** Throws the plot away, so that the next drawing makes another with the colours and scales of then. */
+  /** Destroys the plot, so that the next drawing creates one with the current colours and scales. */
   rebuild() {
     this.#plot?.destroy();
     this.#plot = undefined;
   }
 
-  /** Takes over the size that it has been given: to measure it at each drawing would lay the page out each time. */
+  /** Stores the given size: measuring it at each drawing would force a layout each time. */
   resize({ width, height }) {
     this.#size = { width, height };
     this.#plot?.setSize(this.#size);
@@ -92,23 +92,23 @@ export class Panel {
       plot.setData(data, false);
       plot.setScale("x", { min: view.from, max: view.to });
     });
-    this.point();
+    this.placeCrosshair();
   }
 
-  /** Puts the crosshair where it belongs. */
-  point() {
+  /** Moves the crosshair to its current time. */
+  placeCrosshair() {
     const time = this.#charts.crosshair;
     const left = time === undefined ? -10 : (this.#plot?.valToPos(time, "x") ?? -10);
     this.#plot?.setCursor({ left, top: left < 0 ? -10 : 0 }, false);
   }
 
-  /** Writes the values at the crosshair, or the latest. Parts that never were are not worth their room. */
-  tell() {
+  /** Writes the values at the crosshair, or the latest ones. Hides parts that were always 0. */
+  writeReadouts() {
     for (const { element, lane, column } of this.#readouts) {
       if (this.stack) {
         setHidden(element.parentElement, !lane.uses(column));
       }
-      setText(element, told(lane.at(column, this.#charts.crosshair)));
+      setText(element, formatNumber(lane.at(column, this.#charts.crosshair)));
     }
   }
 
@@ -136,7 +136,7 @@ export class Panel {
     return this.isLog ? lines.map((line) => line.map((value) => (value > 0 ? value : undefined))) : lines;
   }
 
-  /** The whole first, then the whole without its last part, and so on: each is painted over the one before. */
+  /** The sum of all parts first, then the sum without its last part, and so on: each is painted over the previous one. */
   #stack(view) {
     const [lane] = this.lanes;
     const sums = [];
@@ -253,7 +253,7 @@ export class Panel {
   #drawMarkers(plot) {
     const { markers, window } = this.#charts;
     const ratio = devicePixelRatio;
-    /** Where numbers stand already, a row below the other: those that are close would cover each other. */
+    /** Positions of the numbers in each row: numbers that are close move to a lower row, so that they do not overlap. */
     const rows = [];
     markers.forEach(({ time, lane }, index) => {
       const isHere = lane === undefined || (lane.shown && this.lanes.includes(lane));

@@ -1,26 +1,26 @@
-// <run-charts>: all charts of a run on one axis of time. The page's WebAssembly hands the points over; without it, the pictures that the
-// server drew stay.
+// <run-charts>: all charts of a run on one time axis. The page's WebAssembly supplies the points;
+// without it, the page keeps the charts that the server rendered.
 
-import { told } from "./axes.js";
+import { formatNumber } from "./axes.js";
 import { setHidden, setText } from "./changes.js";
 import { Lane } from "./lane.js";
 import { Panel } from "./panel.js";
 import { isCalm, onSchemeChange } from "./theme.js";
 
-/** Script of one frame that draws: when this much is spent, the other panels wait for the next frame. */
+/** Time limit for drawing in one frame: when it is used up, the other panels wait for the next frame. */
 const FRAME_MS = 1;
-/** Between two drawings for who asked for less motion. */
+/** Time between two drawings for visitors who prefer reduced motion. */
 const CALM_MS = 1000;
-/** Zooming by button or key shows this much of what was shown. */
+/** One zoom step, by button or key, multiplies the visible time by this factor. */
 const ZOOM_STEP = 0.5;
-/** The shortest time that can be shown. */
+/** The shortest visible time. */
 const WINDOW_MIN_S = 0.01;
 
 class RunCharts extends HTMLElement {
   lanes = [];
-  /** Moments with a sentence each, in order. */
+  /** Numbered moments of the run, in order. */
   markers = [];
-  /** Seconds since the lanes began; undefined without a crosshair. */
+  /** Seconds since the lanes started; undefined without a crosshair. */
   crosshair = undefined;
   #zoom = undefined;
   #panels = [];
@@ -29,8 +29,8 @@ class RunCharts extends HTMLElement {
   #drawnAt = -Infinity;
   #isSilent = false;
   #isBehind = false;
-  #needsPointing = false;
-  #pointing = undefined;
+  #crosshairMoved = false;
+  #pointedPanel = undefined;
 
   connectedCallback() {
     const names = this.getAttribute("columns").split(" ");
@@ -42,22 +42,22 @@ class RunCharts extends HTMLElement {
     this.#listen();
   }
 
-  /** Takes points of a lane; with `anew`, in place of those that it has. */
-  take(lane, rows, anew) {
-    if (anew) {
+  /** Adds points to a lane; with `replace`, removes its existing points first. */
+  take(lane, rows, replace) {
+    if (replace) {
       this.lanes[lane]?.clear();
     }
     this.lanes[lane]?.append(rows);
-    this.#wakeUp();
+    this.#showLiveParts();
     this.#isBehind = true;
-    // Not in the frame of the news, which has its own work to do.
+    // Not in the frame of the update, which has its own work to do.
     requestAnimationFrame(() => {
       this.#isBehind = false;
       this.#redraw();
     });
   }
 
-  /** Takes the moments to mark: of each its time in seconds, and its lane or -1. */
+  /** Sets the markers: for each, its time in seconds and its lane or -1. */
   mark(moments) {
     this.markers = [];
     for (let at = 0; at < moments.length; at += 2) {
@@ -66,12 +66,12 @@ class RunCharts extends HTMLElement {
     this.#redraw();
   }
 
-  /** The highest of all panels of a stack. */
+  /** Returns the highest peak of all panels that share a scale. */
   peakOf(stack) {
     return Math.max(0, ...this.#panels.filter((panel) => panel.stack === stack).map(({ peak }) => peak));
   }
 
-  /** The time that is shown. */
+  /** The visible time. */
   get window() {
     return this.#zoom ?? { from: 0, to: this.#end };
   }
@@ -80,7 +80,7 @@ class RunCharts extends HTMLElement {
     return Math.max(0.1, ...this.lanes.map((lane) => lane.end));
   }
 
-  /** Whether all that can be seen shows the latest points. */
+  /** Whether all visible panels show the latest points. */
   get isDrawn() {
     return !this.#isBehind && !this.#panels.some((panel) => panel.visible && this.#dirty.has(panel));
   }
@@ -95,7 +95,7 @@ class RunCharts extends HTMLElement {
     this.#redraw();
   }
 
-  /** A panel's pointer has moved. Plots also say so when they are told where the crosshair is. */
+  /** Called when the pointer of a panel has moved. A plot also calls it when its crosshair is placed. */
   pointed(panel, time) {
     if (!this.#isSilent && panel.plot) {
       this.#moveTo(time, panel);
@@ -112,12 +112,12 @@ class RunCharts extends HTMLElement {
   #moveTo(time, by) {
     const { from, to } = this.window;
     this.crosshair = time === undefined ? undefined : Math.min(to, Math.max(from, time));
-    this.#pointing = by;
-    this.#needsPointing = true;
+    this.#pointedPanel = by;
+    this.#crosshairMoved = true;
     this.#schedule();
   }
 
-  #wakeUp() {
+  #showLiveParts() {
     if (!this.hasAttribute("awake")) {
       this.setAttribute("awake", "");
       this.querySelectorAll("[data-live]").forEach((element) => (element.hidden = false));
@@ -138,59 +138,59 @@ class RunCharts extends HTMLElement {
 
   #onFrame() {
     this.#frame = 0;
-    const began = performance.now();
+    const start = performance.now();
     this.#isSilent = true;
-    if (this.#needsPointing) {
-      this.#point();
+    if (this.#crosshairMoved) {
+      this.#placeCrosshairs();
     }
-    const waiting = isCalm() ? this.#drawnAt + CALM_MS - began : 0;
+    const waiting = isCalm() ? this.#drawnAt + CALM_MS - start : 0;
     if (waiting > 0) {
       setTimeout(() => this.#schedule(), waiting);
     } else {
-      this.#drawSome(began);
+      this.#drawSome(start);
     }
     this.#isSilent = false;
   }
 
-  #drawSome(began) {
+  #drawSome(start) {
     for (const panel of this.#dirty) {
       if (!panel.visible || !panel.isSized) {
         continue;
       }
-      if (performance.now() - began > FRAME_MS) {
+      if (performance.now() - start > FRAME_MS) {
         this.#schedule();
         return;
       }
       this.#dirty.delete(panel);
       const peak = panel.stack && this.peakOf(panel.stack);
       panel.draw();
-      panel.tell();
+      panel.writeReadouts();
       if (panel.stack && this.peakOf(panel.stack) !== peak) {
         this.#panels.filter(({ stack }) => stack === panel.stack).forEach((other) => this.#dirty.add(other));
       }
     }
-    this.#drawnAt = began;
-    this.#tellMoment();
+    this.#drawnAt = start;
+    this.#writeMoment();
     for (const part of this.querySelectorAll("[data-part]")) {
       setHidden(part, !this.lanes.some((lane) => lane.uses(part.dataset.part)));
     }
   }
 
-  #point() {
-    this.#needsPointing = false;
+  #placeCrosshairs() {
+    this.#crosshairMoved = false;
     for (const panel of this.#panels) {
       if (panel.visible) {
-        if (panel !== this.#pointing) {
-          panel.point();
+        if (panel !== this.#pointedPanel) {
+          panel.placeCrosshair();
         }
-        panel.tell();
+        panel.writeReadouts();
       }
     }
-    this.#tellMoment();
+    this.#writeMoment();
   }
 
-  /** The slider is where the crosshair is; it says in words what the crosshair shows. */
-  #tellMoment() {
+  /** Moves the slider to the crosshair and describes the values there in its aria-valuetext. */
+  #writeMoment() {
     const slider = this.querySelector("[data-moment]");
     const { from, to } = this.window;
     const at = this.crosshair;
@@ -199,9 +199,9 @@ class RunCharts extends HTMLElement {
       slider.value = value;
     }
     const moment = at === undefined ? "latest" : `${at.toFixed(at < 10 ? 2 : 1)} s`;
-    setText(this.querySelector("[data-moment-told]"), moment);
+    setText(this.querySelector("[data-moment-label]"), moment);
     if (slider === document.activeElement) {
-      const left = this.lanes.map((lane) => `${lane.strategy} ${told(lane.at("remaining", at))} left`);
+      const left = this.lanes.map((lane) => `${lane.strategy} ${formatNumber(lane.at("remaining", at))} left`);
       slider.setAttribute("aria-valuetext", `${moment}: ${left.join(", ")}`);
     }
   }
@@ -212,8 +212,8 @@ class RunCharts extends HTMLElement {
       for (const { target, isIntersecting } of entries) {
         panelOf.get(target).visible = isIntersecting;
       }
-      // The crosshair may have moved meanwhile.
-      this.#needsPointing = true;
+      // The crosshair may have moved while the panel was not visible.
+      this.#crosshairMoved = true;
       this.#schedule();
     });
     const sized = new ResizeObserver((entries) => {

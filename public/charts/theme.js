@@ -1,29 +1,29 @@
-// Colours and dashes, out of the page's style sheet: they change with the colour scheme.
+// Colours and dash patterns from the page's style sheet: they change with the colour scheme.
 
 const DARK = matchMedia("(prefers-color-scheme: dark)");
 const CALM = matchMedia("(prefers-reduced-motion: reduce)");
 
-/** True for who asked for less motion. */
+/** Whether the visitor prefers reduced motion. */
 export const isCalm = () => CALM.matches;
 
-/** What was read: asking for a style makes the browser work out all that has changed on the page, ten times a second. */
-const known = new Map();
-DARK.addEventListener("change", () => known.clear());
+/** Cached values: reading a style forces the browser to recompute styles, which would happen ten times a second. */
+const cache = new Map();
+DARK.addEventListener("change", () => cache.clear());
 
-/** Calls back whenever the page's colours have become others. */
+/** Calls back when the colour scheme of the page changes. */
 export const onSchemeChange = (callback) => DARK.addEventListener("change", callback);
 
 const token = (name) => {
-  if (!known.has(name)) {
-    known.set(name, getComputedStyle(document.documentElement).getPropertyValue(name).trim());
+  if (!cache.has(name)) {
+    cache.set(name, getComputedStyle(document.documentElement).getPropertyValue(name).trim());
   }
-  return known.get(name);
+  return cache.get(name);
 };
 
-/** The colour of a custom property. */
+/** Returns the colour of a custom property. */
 export const colour = (name) => token(`--${name}`);
 
-/** What tells a strategy's line from all others. */
+/** Returns the colour and dash pattern of a strategy. */
 export const lineOf = (strategy) => ({
   stroke: token(`--s-${strategy}`),
   dash: token(`--d-${strategy}`)
@@ -32,5 +32,5 @@ export const lineOf = (strategy) => ({
     .filter((length) => length > 0),
 });
 
-/** The font of an axis. */
+/** Returns the font of an axis. */
 export const axisFont = () => `500 12px ${token("--sans")}`;

@@ -1,13 +1,13 @@
-//! The cart's forms.
+//! Forms of the cart.
 
 use leptos::prelude::*;
 
 use crate::model::ShopError;
 
-/// Adds a product to the cart, and leads to the cart.
+/// Adds a product to the cart and redirects to the cart.
 ///
 /// # Errors
-/// What [`crate::shop::Shop::add_to_cart`] refuses; the form then says why.
+/// The errors of [`crate::shop::Shop::add_to_cart`], which the form shows.
 #[server(prefix = "/api/form", endpoint = "cart/add")]
 pub async fn add_to_cart(
     #[server(default)] idempotency_key: String,
@@ -15,15 +15,15 @@ pub async fn add_to_cart(
     #[server(default)] quantity: String,
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
-    let done = server::add(&visit, &idempotency_key, &product_id, &quantity).await;
-    let done = done.map(|_| "/cart".to_owned());
-    visit.answer(done, &[("quantity", &quantity)]).await
+    let result = server::add(&visit, &idempotency_key, &product_id, &quantity).await;
+    let result = result.map(|_| "/cart".to_owned());
+    visit.answer(result, &[("quantity", &quantity)]).await
 }
 
-/// Adds a product to the cart, sets the cart's stock aside, and leads to the checkout.
+/// Adds a product to the cart, reserves the cart's stock, and redirects to the checkout.
 ///
 /// # Errors
-/// As [`add_to_cart`], and what [`crate::shop::Shop::reserve_cart`] refuses.
+/// The errors of [`add_to_cart`] and of [`crate::shop::Shop::reserve_cart`].
 #[server(prefix = "/api/form", endpoint = "cart/buy-now")]
 pub async fn buy_now(
     #[server(default)] idempotency_key: String,
@@ -31,15 +31,15 @@ pub async fn buy_now(
     #[server(default)] quantity: String,
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
-    let done = server::buy_now(&visit, &idempotency_key, &product_id, &quantity).await;
-    let done = done.map(|()| "/checkout".to_owned());
-    visit.answer(done, &[("quantity", &quantity)]).await
+    let result = server::buy_now(&visit, &idempotency_key, &product_id, &quantity).await;
+    let result = result.map(|()| "/checkout".to_owned());
+    visit.answer(result, &[("quantity", &quantity)]).await
 }
 
-/// Sets how many units of a product the cart holds.
+/// Sets the quantity of a product in the cart.
 ///
 /// # Errors
-/// What [`crate::shop::Shop::set_cart_quantity`] refuses; the cart then says why.
+/// The errors of [`crate::shop::Shop::set_cart_quantity`], which the cart shows.
 #[server(prefix = "/api/form", endpoint = "cart/set")]
 pub async fn set_cart_quantity(
     #[server(default)] idempotency_key: String,
@@ -47,25 +47,22 @@ pub async fn set_cart_quantity(
     #[server(default)] quantity: String,
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
-    let done = server::set(&visit, &idempotency_key, &product_id, &quantity).await;
-    let done = done.map(|()| "/cart".to_owned());
+    let result = server::set(&visit, &idempotency_key, &product_id, &quantity).await;
+    let result = result.map(|()| "/cart".to_owned());
     let typed = format!("quantity-{product_id}");
-    visit.answer(done, &[(&typed, &quantity)]).await
+    visit.answer(result, &[(&typed, &quantity)]).await
 }
 
-/// Takes a product out of the cart.
-///
-/// # Errors
-/// What a database failure means to a shopper.
+/// Removes a product from the cart.
 #[server(prefix = "/api/form", endpoint = "cart/remove")]
 pub async fn remove_from_cart(
     #[server(default)] idempotency_key: String,
     #[server(default)] product_id: String,
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
-    let done = server::remove(&visit, &idempotency_key, &product_id).await;
-    let done = done.map(|()| "/cart".to_owned());
-    visit.answer(done, &[]).await
+    let result = server::remove(&visit, &idempotency_key, &product_id).await;
+    let result = result.map(|()| "/cart".to_owned());
+    visit.answer(result, &[]).await
 }
 
 #[cfg(feature = "ssr")]
@@ -84,7 +81,8 @@ mod server {
         product_id: &str,
         quantity: &str,
     ) -> Result<Uuid, ShopError> {
-        // The cart is no part of the request: the first of two presses makes it, and the second finds it.
+        // The idempotency claim excludes the cart: the first of two clicks creates it, and the
+        // second finds it.
         let claim = visit.claim(key, "add to cart", &[product_id, quantity])?;
         let product_id = shop_product(visit, product_id).await?;
         let quantity = Quantity::parse(quantity)?;
@@ -140,7 +138,8 @@ mod server {
             .await
     }
 
-    /// The id of a product of the shop: lanes of the workbench are not for sale here.
+    /// Parses the id of a shop product. Private products of the workbench's lanes are not for sale
+    /// here.
     async fn shop_product(visit: &Visit, product_id: &str) -> Result<i64, ShopError> {
         let product_id = product_id.parse().map_err(|_| ShopError::UnknownProduct)?;
         Ok(visit.shop().product_by_id(product_id).await?.id)

@@ -1,35 +1,35 @@
-//! The checkout's forms. One form holds everything, and its buttons say what is to be done with it, so that whatever was typed is kept
-//! whichever is pressed, without JavaScript too.
+//! Forms of the checkout. One form contains all fields, and its buttons choose the action, so that
+//! every button preserves all input, also without JavaScript.
 
 #![allow(
     clippy::too_many_arguments,
-    reason = "a server function has one for each field of its form"
+    reason = "a server function has one argument for each field of its form"
 )]
 
 use leptos::prelude::*;
 
 use crate::model::ShopError;
 
-/// Sets the cart's stock aside, and leads to the checkout.
+/// Reserves the cart's stock and redirects to the checkout.
 ///
 /// # Errors
-/// What [`crate::shop::Shop::reserve_cart`] refuses; the cart then says why.
+/// The errors of [`crate::shop::Shop::reserve_cart`], which the cart shows.
 #[server(prefix = "/api/form", endpoint = "checkout/enter")]
 pub async fn enter_checkout(
     #[server(default)] idempotency_key: String,
     #[server(default)] cart_id: String,
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
-    let done = server::enter(&visit, &idempotency_key, &cart_id).await;
-    let done = done.map(|()| "/checkout".to_owned());
-    visit.answer(done, &[]).await
+    let result = server::enter(&visit, &idempotency_key, &cart_id).await;
+    let result = result.map(|()| "/checkout".to_owned());
+    visit.answer(result, &[]).await
 }
 
-/// Does what the pressed button says, `act` being `reserve`, `extend`, or `apply-code`, and leads back to the checkout with all that was
-/// typed.
+/// Executes the action of the clicked button and redirects back to the checkout, which keeps all
+/// input. `act` is `reserve`, `extend` or `apply-code`.
 ///
 /// # Errors
-/// What the shop refuses; the checkout then says why.
+/// The errors of the action, which the checkout shows.
 #[server(prefix = "/api/form", endpoint = "checkout/change")]
 pub async fn change_checkout(
     #[server(default)] act: String,
@@ -44,7 +44,7 @@ pub async fn change_checkout(
     #[server(default)] code: String,
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
-    let form = server::Form {
+    let form = server::CheckoutForm {
         key: idempotency_key,
         cart_id,
         contact: crate::model::Contact {
@@ -57,15 +57,17 @@ pub async fn change_checkout(
         },
         code,
     };
-    let done = server::change(&visit, &act, &form).await;
-    let done = done.map(|()| "/checkout".to_owned());
-    visit.answer(done, &[("act", &act)]).await
+    let result = server::change(&visit, &act, &form).await;
+    let result = result.map(|()| "/checkout".to_owned());
+    visit.answer(result, &[("act", &act)]).await
 }
 
-/// Orders the cart, pays for it, and leads to the order's page. The same form sent twice is one order.
+/// Orders the cart, pays for it, and redirects to the order's page. A form sent twice places one
+/// order.
 ///
 /// # Errors
-/// What [`crate::shop::Shop::pay`] refuses; the form then says why and keeps what was typed, but for the card.
+/// The errors of [`crate::shop::Shop::pay`]. The form shows them and keeps all input except the
+/// card.
 #[server(prefix = "/api/form", endpoint = "checkout/pay")]
 pub async fn pay(
     #[server(default)] idempotency_key: String,
@@ -83,7 +85,7 @@ pub async fn pay(
     #[server(default)] card_cvc: String,
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
-    let form = server::Form {
+    let form = server::CheckoutForm {
         key: idempotency_key,
         cart_id,
         contact: crate::model::Contact {
@@ -101,9 +103,9 @@ pub async fn pay(
         expiry: card_expiry,
         cvc: card_cvc,
     };
-    let done = server::pay(&visit, &form, &expected_total_cents, &card).await;
-    let done = done.map(|order_id| format!("/orders/{order_id}"));
-    visit.answer(done, &[]).await
+    let result = server::pay(&visit, &form, &expected_total_cents, &card).await;
+    let result = result.map(|order_id| format!("/orders/{order_id}"));
+    visit.answer(result, &[]).await
 }
 
 #[cfg(feature = "ssr")]
@@ -113,24 +115,24 @@ mod server {
     use crate::{
         model::{Contact, PaymentCard, ShopError},
         shop::{
-            cart::Draft,
+            cart::CheckoutDraft,
             checkout::{self, OrderRequest},
             discounts::fold_code,
         },
         web::session::Visit,
     };
 
-    /// What was typed, but for the card.
-    pub struct Form {
+    /// The input of the form, except the card.
+    pub struct CheckoutForm {
         pub key: String,
         pub cart_id: String,
         pub contact: Contact,
         pub code: String,
     }
 
-    impl Form {
-        fn draft(&self) -> Draft {
-            Draft {
+    impl CheckoutForm {
+        fn draft(&self) -> CheckoutDraft {
+            CheckoutDraft {
                 contact: self.contact.clone(),
                 code: fold_code(&self.code),
             }
@@ -144,23 +146,22 @@ mod server {
         Ok(outcome.result?)
     }
 
-    pub async fn change(visit: &Visit, act: &str, form: &Form) -> Result<(), ShopError> {
+    pub async fn change(visit: &Visit, act: &str, form: &CheckoutForm) -> Result<(), ShopError> {
         let own = own_cart(visit, &form.cart_id).await?;
-        let guessed = check_guess(visit, own, form).await;
-        keep(visit, own, form, guessed.is_ok()).await?;
-        guessed?;
+        let code_check = check_code_attempt(visit, own, form).await;
+        save_draft(visit, own, form, code_check.is_ok()).await?;
+        code_check?;
         let claim = visit.claim(&form.key, act, &[&own.to_string(), &form.code])?;
         match act {
             "reserve" => Ok(visit.shop().reserve_cart(own, claim).await.result?),
             "extend" => visit.shop().extend_reservation(own, claim).await,
             "apply-code" => apply_code(visit, own, &fold_code(&form.code)).await,
-            _ => Err(ShopError::Malformed(
-                "the form has no such button".to_owned(),
-            )),
+            _ => Err(ShopError::Malformed("unknown action".to_owned())),
         }
     }
 
-    /// The draft holds the code by now; whether it counts, the page says each time it is shown.
+    /// Checks a code. The draft already contains it, and the page shows each time whether it is
+    /// valid.
     async fn apply_code(visit: &Visit, cart_id: Uuid, code: &str) -> Result<(), ShopError> {
         if code.is_empty() {
             return Ok(());
@@ -168,36 +169,42 @@ mod server {
         let cart = visit.shop().cart(Some(cart_id)).await?;
         visit
             .shop()
-            .look_at_code(code, cart.subtotal)
+            .preview_code(code, cart.subtotal)
             .await
             .map(drop)
     }
 
-    /// The form names its cart, so that a second press after the first one's answer finds the same request under its key.
+    /// Orders and pays. The form names its cart, so that a second click after the first response
+    /// finds the same request under its idempotency key.
     pub async fn pay(
         visit: &Visit,
-        form: &Form,
+        form: &CheckoutForm,
         expected_total_cents: &str,
         card: &PaymentCard,
     ) -> Result<String, ShopError> {
         visit.check_purchase()?;
         let own = own_cart(visit, &form.cart_id).await?;
-        let guessed = check_guess(visit, own, form).await;
-        let may_keep_code = guessed.is_ok();
-        let paid = match guessed {
+        let code_check = check_code_attempt(visit, own, form).await;
+        let may_save_code = code_check.is_ok();
+        let paid = match code_check {
             Ok(()) => order_and_pay(visit, own, form, expected_total_cents, card).await,
             Err(error) => Err(error),
         };
         if matches!(&paid, Err(error) if matches!(error.status(), 409 | 422 | 429)) {
-            // A draft that cannot be kept is logged where it failed; the refusal matters more to the shopper.
-            let _ = keep(visit, own, form, may_keep_code).await;
+            // A failure to save the draft is logged where it occurs; the shopper needs the payment
+            // error.
+            let _ = save_draft(visit, own, form, may_save_code).await;
         }
         paid
     }
 
-    /// Whoever sends another code than the one that is kept guesses, whichever button sent it: the page says of a code that is kept
-    /// whether it counts.
-    async fn check_guess(visit: &Visit, cart_id: Uuid, form: &Form) -> Result<(), ShopError> {
+    /// Counts a code that differs from the saved one as a guess, whichever button sent it: the page
+    /// shows whether a saved code is valid.
+    async fn check_code_attempt(
+        visit: &Visit,
+        cart_id: Uuid,
+        form: &CheckoutForm,
+    ) -> Result<(), ShopError> {
         let code = fold_code(&form.code);
         if code.is_empty() || code == visit.shop().draft(Some(cart_id)).await?.code {
             return Ok(());
@@ -205,30 +212,30 @@ mod server {
         visit.check_guess()
     }
 
-    /// Keeps what was typed; of the code only one that was let through.
-    async fn keep(
+    /// Saves the input; replaces the saved code only if `with_code`.
+    async fn save_draft(
         visit: &Visit,
         cart_id: Uuid,
-        form: &Form,
+        form: &CheckoutForm,
         with_code: bool,
     ) -> Result<(), ShopError> {
         let mut draft = form.draft();
         if !with_code {
             draft.code = visit.shop().draft(Some(cart_id)).await?.code;
         }
-        visit.shop().keep_draft(cart_id, &draft).await
+        visit.shop().save_draft(cart_id, &draft).await
     }
 
     async fn order_and_pay(
         visit: &Visit,
         cart_id: Uuid,
-        form: &Form,
+        form: &CheckoutForm,
         expected_total_cents: &str,
         card: &PaymentCard,
     ) -> Result<String, ShopError> {
         let contact = checkout::check_contact(&form.contact);
         let card = checkout::check_card(card);
-        let (contact, card) = checkout::both(contact, card)?;
+        let (contact, card) = checkout::combine_checks(contact, card)?;
         let code = Some(fold_code(&form.code)).filter(|code| !code.is_empty());
         let claim = checkout::claim(visit.key(&form.key), cart_id, &contact, code.as_deref())?;
         let request = OrderRequest {

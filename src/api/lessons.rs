@@ -1,13 +1,15 @@
-//! Playing a regression card.
+//! The form to run a regression card.
 
 use leptos::prelude::*;
 
 use crate::model::ShopError;
 
-/// Plays a card on the database, and leads to what came of it. `lesson` is the key of one of `model::LessonKey`.
+/// Runs a card on the database and redirects to its result. `lesson` is the key of a
+/// `model::LessonKey`.
 ///
 /// # Errors
-/// [`ShopError::NotSignedIn`]; [`ShopError::Invalid`] for a card that there is not; what the database or the payment provider says.
+/// [`ShopError::NotSignedIn`]; [`ShopError::Invalid`] for an unknown card; errors of the database
+/// or of the payment provider.
 #[server(prefix = "/api/form", endpoint = "admin/run-lesson")]
 pub async fn run_lesson(
     #[server(default)] idempotency_key: String,
@@ -15,8 +17,8 @@ pub async fn run_lesson(
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
     visit.require_admin().await?;
-    let done = server::play(&visit, &idempotency_key, &lesson).await;
-    visit.answer(done, &[("lesson", &lesson)]).await
+    let result = server::play(&visit, &idempotency_key, &lesson).await;
+    visit.answer(result, &[("lesson", &lesson)]).await
 }
 
 #[cfg(feature = "ssr")]

@@ -1,10 +1,10 @@
-//! The form that finds an order.
+//! The form to find an order.
 
 use leptos::prelude::*;
 
 use crate::model::ShopError;
 
-/// Leads to the order with this number and this e-mail address.
+/// Redirects to the order with this number and e-mail address.
 ///
 /// # Errors
 /// [`ShopError::UnknownOrder`], whichever of the two is wrong; [`ShopError::TooManyRequests`].

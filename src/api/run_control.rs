@@ -1,13 +1,15 @@
-//! What the leader of a run wishes of it: to pause, to go on, to stop.
+//! The form to pause, resume, stop or abort a run.
 
 use leptos::prelude::*;
 
 use crate::model::ShopError;
 
-/// Has a run pause, go on, stop or be aborted, whichever server it runs on. `wish` is that of `model::RunWish`.
+/// Pauses, resumes, stops or aborts a run, on whichever server it runs. `wish` is the key of a
+/// `model::RunCommand`.
 ///
 /// # Errors
-/// [`ShopError::NotSignedIn`]; [`ShopError::UnknownSimulation`]; [`ShopError::SimulationOver`]; [`ShopError::Invalid`] for another wish.
+/// [`ShopError::NotSignedIn`]; [`ShopError::UnknownSimulation`]; [`ShopError::SimulationOver`];
+/// [`ShopError::Invalid`] for an unknown command.
 #[server(prefix = "/api/form", endpoint = "admin/control-simulation")]
 pub async fn control_simulation(
     #[server(default)] id: String,
@@ -15,8 +17,8 @@ pub async fn control_simulation(
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
     visit.require_admin().await?;
-    let done = server::control(&visit, &id, &wish).await;
-    visit.answer(done, &[]).await
+    let result = server::control(&visit, &id, &wish).await;
+    visit.answer(result, &[]).await
 }
 
 #[cfg(feature = "ssr")]
@@ -24,19 +26,20 @@ mod server {
     use uuid::Uuid;
 
     use crate::{
-        model::{RunWish, ShopError},
+        model::{RunCommand, ShopError},
         simulation::store,
         web::session::Visit,
     };
 
-    /// Notes the wish where every server reads it, and hands it over at once if the run is here. Returns the run's page.
-    pub async fn control(visit: &Visit, id: &str, wish: &str) -> Result<String, ShopError> {
+    /// Stores the command in the database, where every server reads it, and applies it at once if
+    /// this server executes the run. Returns the path of the run's page.
+    pub async fn control(visit: &Visit, id: &str, command: &str) -> Result<String, ShopError> {
         let id = Uuid::try_parse(id).map_err(|_| ShopError::UnknownSimulation)?;
-        let wish = RunWish::named(wish)
-            .ok_or_else(|| ShopError::Invalid(format!("{wish} is nothing that a run can do")))?;
-        store::wish(visit.shop().db(), id, wish).await?;
+        let command = RunCommand::named(command)
+            .ok_or_else(|| ShopError::Invalid(format!("{command} is not a run command")))?;
+        store::set_command(visit.shop().db(), id, command).await?;
         if let Some(run) = visit.engine().runs().get(id) {
-            run.follow(wish);
+            run.apply_command(command);
         }
         Ok(format!("/admin/simulations/{id}"))
     }

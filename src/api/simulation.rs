@@ -1,4 +1,4 @@
-//! Starting a simulated flash sale.
+//! The form to start a simulated flash sale.
 
 use leptos::prelude::*;
 
@@ -7,10 +7,12 @@ use crate::model::{
     plan::{OneOrMany, PlanForm},
 };
 
-/// Starts a run, and leads to its page. `strategy` has one key or several, as boxes that are ticked send them.
+/// Starts a run and redirects to its page. `strategy` has one key or several, as sent by
+/// checkboxes.
 ///
 /// # Errors
-/// [`ShopError::NotSignedIn`]; [`ShopError::FieldsInvalid`] for a plan out of range; [`ShopError::SimulationBusy`].
+/// [`ShopError::NotSignedIn`]; [`ShopError::FieldsInvalid`] for a plan out of range;
+/// [`ShopError::SimulationBusy`].
 #[server(prefix = "/api/form", endpoint = "admin/simulate")]
 pub async fn start_simulation(
     #[server(default)] idempotency_key: String,
@@ -19,10 +21,10 @@ pub async fn start_simulation(
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
     visit.require_admin().await?;
-    let form = server::with_ticked(plan, strategy);
-    let done = server::start(&visit, &idempotency_key, &form).await;
-    let done = done.map(|id| format!("/admin/simulations/{id}"));
-    visit.answer(done, &form.fields()).await
+    let form = server::with_strategies(plan, strategy);
+    let result = server::start(&visit, &idempotency_key, &form).await;
+    let result = result.map(|id| format!("/admin/simulations/{id}"));
+    visit.answer(result, &form.fields()).await
 }
 
 #[cfg(feature = "ssr")]
@@ -37,22 +39,22 @@ mod server {
             plan::{OneOrMany, PlanForm},
         },
         shop::idempotency::Claim,
-        simulation::{Engine, SimulationError, Start, StartedRun, store},
+        simulation::{Engine, RunStart, SimulationError, StartedRun, store},
         web::session::Visit,
     };
 
-    /// How often the second of two presses looks for the run of the first.
-    const START_LOOKS_MAX: u32 = 15;
-    const START_LOOK_EVERY: Duration = Duration::from_millis(100);
+    /// How often the second of two clicks polls for the run of the first.
+    const START_POLLS_MAX: u32 = 15;
+    const START_POLL_INTERVAL: Duration = Duration::from_millis(100);
 
-    /// The plan with the strategies that were ticked, if boxes were sent.
-    pub fn with_ticked(plan: PlanForm, ticked: OneOrMany<String>) -> PlanForm {
-        let ticked = Vec::from(ticked);
-        if ticked.is_empty() {
+    /// Returns the plan with the selected strategies, if the form sent checkboxes.
+    pub fn with_strategies(plan: PlanForm, selected: OneOrMany<String>) -> PlanForm {
+        let selected = Vec::from(selected);
+        if selected.is_empty() {
             return plan;
         }
         PlanForm {
-            strategies: ticked.join(","),
+            strategies: selected.join(","),
             ..plan
         }
     }
@@ -62,9 +64,9 @@ mod server {
         let claim = visit.claim(key, "simulate", &parts)?;
         let engine = visit.engine().clone();
         match engine.start_once(form.parse()?, claim.clone()).await {
-            Ok(Start::New(started)) => Ok(run(engine, *started)),
-            Ok(Start::Known(id)) => Ok(id),
-            // Perhaps with the run of the first of two presses.
+            Ok(RunStart::New(started)) => Ok(run(engine, *started)),
+            Ok(RunStart::Existing(id)) => Ok(id),
+            // The first of two clicks may have started the running simulation.
             Err(SimulationError::Busy) => match claim {
                 Some(claim) => wait_for_start(visit, claim).await,
                 None => Err(ShopError::SimulationBusy),
@@ -73,13 +75,13 @@ mod server {
         }
     }
 
-    /// The first press may still be opening its connections.
+    /// Waits for the run of the first click, which may still be opening its connections.
     async fn wait_for_start(visit: &Visit, claim: Claim) -> Result<Uuid, ShopError> {
-        for _ in 0..START_LOOKS_MAX {
-            if let Some(id) = store::started_under(visit.shop().db(), claim.clone()).await? {
+        for _ in 0..START_POLLS_MAX {
+            if let Some(id) = store::find_by_key(visit.shop().db(), claim.clone()).await? {
                 return Ok(id);
             }
-            tokio::time::sleep(START_LOOK_EVERY).await;
+            tokio::time::sleep(START_POLL_INTERVAL).await;
         }
         Err(ShopError::SimulationBusy)
     }
@@ -88,7 +90,7 @@ mod server {
         let id = started.id();
         tokio::spawn(async move {
             if let Err(error) = engine.finish(started, &[], |_| {}).await {
-                tracing::error!(%error, run = %id, "the simulation came to no verdict");
+                tracing::error!(%error, run = %id, "simulation ended without a verdict");
             }
         });
         id

@@ -1,24 +1,27 @@
-//! The interleaving stepper: opening a session, and letting somebody go.
+//! Forms of the interleaving stepper: to open a session, step, rewind and end it.
 
 #![allow(
     clippy::too_many_arguments,
-    reason = "a server function has one for each field of its form"
+    reason = "a server function has one argument for each field of its form"
 )]
 
 use leptos::prelude::*;
 
 use crate::model::{ShopError, plan::OneOrMany, stepper::StepperView};
 
-/// Opens a session, goes through the steps of a link, and leads to its page. The session that it was started `from` is ended.
+/// Opens a session, replays the steps of a link, and redirects to the session's page. Ends the
+/// session `from`, from which it was started.
 ///
 /// # Errors
-/// [`ShopError::NotSignedIn`]; a sentence about what makes no story; [`ShopError::StepperBusy`].
+/// [`ShopError::NotSignedIn`]; [`ShopError::Invalid`] for an invalid story;
+/// [`ShopError::StepperBusy`].
 #[server(prefix = "/api/form", endpoint = "admin/stepper/start")]
 pub async fn start_stepper(
     #[server(default)] story: String,
     #[server(default)] stock: String,
     #[server(default)] seats: String,
-    /// Of the form for a story of one's own, in place of `seats`: one of each a buyer.
+    /// From the form for a custom story, instead of `seats`: one strategy, quantity and isolation
+    /// level per buyer.
     #[server(default)]
     strategy: OneOrMany<String>,
     #[server(default)] units: OneOrMany<String>,
@@ -45,10 +48,11 @@ pub async fn start_stepper(
     server::answer(&visit, opened, &typed).await
 }
 
-/// Lets one actor send its statement, if the session has come `at` so many steps.
+/// Lets one actor send its next statement, if the session has taken exactly `at` steps.
 ///
 /// # Errors
-/// [`ShopError::NotSignedIn`]; [`ShopError::UnknownStepper`]; [`ShopError::NotNow`] if nobody can go there.
+/// [`ShopError::NotSignedIn`]; [`ShopError::UnknownStepper`]; [`ShopError::InvalidState`] if the
+/// actor cannot step now.
 #[server(prefix = "/api/form", endpoint = "admin/stepper/step")]
 pub async fn step_stepper(
     #[server(default)] session: String,
@@ -61,7 +65,7 @@ pub async fn step_stepper(
     server::answer(&visit, stepped, &[]).await
 }
 
-/// Comes to the first `to` steps of a session again, in a new one.
+/// Replays the first `to` steps of a session in a new one.
 ///
 /// # Errors
 /// [`ShopError::NotSignedIn`]; [`ShopError::UnknownStepper`]; [`ShopError::StepperBusy`].
@@ -76,7 +80,7 @@ pub async fn rewind_stepper(
     server::answer(&visit, rewound, &[]).await
 }
 
-/// Ends a session: what is open is rolled back.
+/// Ends a session and rolls back its open transactions.
 ///
 /// # Errors
 /// [`ShopError::NotSignedIn`]; [`ShopError::UnknownStepper`].
@@ -103,10 +107,10 @@ mod server {
         web::session::Visit,
     };
 
-    /// How long a page waits for a replay; a longer one goes on while it is looked at.
-    const REPLAY_AWAITED: Duration = Duration::from_secs(4);
-    /// The choice in place of a strategy for a seat that stays empty.
-    const NOBODY: &str = "nobody";
+    /// How long the response waits for a replay. A longer replay continues while the page shows it.
+    const REPLAY_WAIT_MAX: Duration = Duration::from_secs(4);
+    /// The form value of a seat without a buyer.
+    const EMPTY_SEAT: &str = "none";
 
     pub fn seats(
         written: String,
@@ -120,7 +124,7 @@ mod server {
         let chosen = Vec::from(strategies).into_iter();
         let chosen = chosen.zip(Vec::from(units)).zip(Vec::from(levels));
         let seats: Vec<_> = chosen
-            .filter(|((strategy, _), _)| strategy != NOBODY)
+            .filter(|((strategy, _), _)| strategy != EMPTY_SEAT)
             .map(|((strategy, units), level)| format!("{strategy}:{units}:{level}"))
             .collect();
         seats.join(",")
@@ -138,7 +142,7 @@ mod server {
         let number = |text: &str| match text.trim() {
             "" => Ok(None),
             text => text.parse::<u32>().map(Some).map_err(|_| {
-                ShopError::Invalid("a guess is a whole number, or nothing.".to_owned())
+                ShopError::Invalid("a guess must be a whole number, or empty.".to_owned())
             }),
         };
         let guess = match (number(guess_sold)?, number(guess_oversold)?) {
@@ -162,8 +166,8 @@ mod server {
             before.end("This session was replayed in a new one.").await;
         }
         let session = steppers.open(script, guess).await?;
-        // What is not there by then is shown as it comes.
-        let _ = tokio::time::timeout(REPLAY_AWAITED, session.replayed()).await;
+        // The page shows any remaining steps as they complete.
+        let _ = tokio::time::timeout(REPLAY_WAIT_MAX, session.replayed()).await;
         Ok(session.view())
     }
 
@@ -191,25 +195,25 @@ mod server {
     pub async fn end(visit: &Visit, session: &str) -> Result<StepperView, ShopError> {
         let session = visit.engine().steppers().get(session)?;
         session
-            .end("The session was ended, so what was open was rolled back.")
+            .end("The session was ended, and its open transactions were rolled back.")
             .await;
         Ok(session.view())
     }
 
     fn not_a_number(what: &str) -> ShopError {
-        ShopError::Invalid(format!("{what} is a whole number."))
+        ShopError::Invalid(format!("{what} must be a whole number."))
     }
 
-    /// A browser is led to the session's page; a script gets the session.
+    /// Redirects a browser to the session's page; returns the session to a script.
     pub async fn answer(
         visit: &Visit,
-        done: Result<StepperView, ShopError>,
+        result: Result<StepperView, ShopError>,
         typed: &[(&str, &str)],
     ) -> Result<Option<StepperView>, ShopError> {
-        let path = done
+        let path = result
             .as_ref()
             .map(|view| format!("/admin/stepper/{}#board", view.id));
         visit.answer(path.map_err(Clone::clone), typed).await?;
-        done.map(Some)
+        result.map(Some)
     }
 }

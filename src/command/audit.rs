@@ -10,7 +10,7 @@ use doorbuster::{
 };
 
 use super::database::OpenDatabase;
-use crate::{EXIT_BROKEN, Failure};
+use crate::{CommandError, EXIT_BROKEN};
 
 #[derive(Args)]
 pub struct Arguments {
@@ -19,7 +19,10 @@ pub struct Arguments {
     json: bool,
 }
 
-pub async fn run(settings: &DatabaseSettings, arguments: Arguments) -> Result<ExitCode, Failure> {
+pub async fn run(
+    settings: &DatabaseSettings,
+    arguments: Arguments,
+) -> Result<ExitCode, CommandError> {
     OpenDatabase::with(settings, async |database| {
         schema::migrate(&database.url, schema::Step::Up).await?;
         let db = database.pool(PoolSettings::COMMAND).await?;
@@ -47,7 +50,7 @@ fn print(report: &AuditReport) {
             1 => "1 VIOLATION".to_owned(),
             n => format!("{n} VIOLATIONS"),
         };
-        println!("{verdict:14} {}: {}", rule.rule, rule.says);
+        println!("{verdict:14} {}: {}", rule.rule, rule.requirement);
         for violation in &rule.listed {
             println!("               - {violation}");
         }

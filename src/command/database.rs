@@ -1,4 +1,4 @@
-//! The database behind a command: the one that the settings name, or the embedded one.
+//! The database of a command: the one in the settings, or the embedded one.
 
 use std::path::PathBuf;
 
@@ -8,19 +8,21 @@ use doorbuster::{
     shop::seed,
 };
 
-use crate::Failure;
+use crate::CommandError;
 
-/// A database that is there. The embedded server, if this process owns it, runs until [`OpenDatabase::close`].
+/// An existing database. If this process owns the embedded server, it runs until
+/// [`OpenDatabase::close`].
 pub struct OpenDatabase {
     pub url: String,
-    /// The folder in which the embedded one lies.
+    /// The data folder of the embedded database.
     pub data: PathBuf,
     embedded: Option<EmbeddedPostgres>,
 }
 
 impl OpenDatabase {
-    /// Starts or attaches to the embedded server if the settings name no other, and creates the database if it is absent.
-    pub async fn open(settings: &DatabaseSettings) -> Result<Self, Failure> {
+    /// Starts the embedded server or attaches to it, unless the settings contain a URL, and creates
+    /// the database if it does not exist.
+    pub async fn open(settings: &DatabaseSettings) -> Result<Self, CommandError> {
         let (url, embedded) = match &settings.database_url {
             Some(url) if !url.is_empty() => (url.clone(), None),
             _ => {
@@ -43,14 +45,14 @@ impl OpenDatabase {
         }
     }
 
-    /// Applies missing migrations and fills an empty shop, under the schema's lock.
-    pub async fn prepare(&self) -> Result<(), Failure> {
+    /// Applies pending migrations and seeds an empty shop, under the schema lock.
+    pub async fn prepare(&self) -> Result<(), CommandError> {
         schema::migrate(&self.url, schema::Step::Up).await?;
         self.seed().await.map(drop)
     }
 
-    /// Fills an empty shop. Returns how many products were written.
-    pub async fn seed(&self) -> Result<usize, Failure> {
+    /// Seeds an empty shop. Returns the number of products written.
+    pub async fn seed(&self) -> Result<usize, CommandError> {
         let db = self.pool(PoolSettings::COMMAND).await?;
         let written =
             schema::under_lock(&self.url, async |_| Ok(seed::fill_if_empty(&db).await)).await;
@@ -58,24 +60,24 @@ impl OpenDatabase {
         Ok(written??)
     }
 
-    /// A pool on it.
-    pub async fn pool(&self, settings: PoolSettings) -> Result<Db, Failure> {
+    /// Opens a connection pool.
+    pub async fn pool(&self, settings: PoolSettings) -> Result<Db, CommandError> {
         Ok(Db::connect(&self.url, settings).await?)
     }
 
-    /// Stops the embedded server, if it is ours.
-    pub async fn close(self) -> Result<(), Failure> {
+    /// Stops the embedded server if this process owns it.
+    pub async fn close(self) -> Result<(), CommandError> {
         match self.embedded {
             Some(embedded) => Ok(embedded.stop().await?),
             None => Ok(()),
         }
     }
 
-    /// Opens, does `work`, and closes again, however `work` ends.
+    /// Opens the database, runs `work`, and closes the database even if `work` fails.
     pub async fn with<T>(
         settings: &DatabaseSettings,
-        work: impl AsyncFnOnce(&Self) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
+        work: impl AsyncFnOnce(&Self) -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
         let database = Self::open(settings).await?;
         let result = work(&database).await;
         let closed = database.close().await;

@@ -9,7 +9,7 @@ use doorbuster::{
 };
 
 use super::database::OpenDatabase;
-use crate::Failure;
+use crate::CommandError;
 
 #[derive(Args)]
 pub struct Arguments {
@@ -19,17 +19,20 @@ pub struct Arguments {
 
 #[derive(Clone, Copy, ValueEnum)]
 enum Action {
-    /// Apply what is missing.
+    /// Apply all pending migrations.
     Up,
-    /// Take the last step back.
+    /// Revert the last migration.
     Down,
-    /// Drop everything, then apply all.
+    /// Drop all tables, then apply all migrations.
     Fresh,
-    /// List the steps.
+    /// List the migrations.
     Status,
 }
 
-pub async fn run(settings: &DatabaseSettings, arguments: Arguments) -> Result<ExitCode, Failure> {
+pub async fn run(
+    settings: &DatabaseSettings,
+    arguments: Arguments,
+) -> Result<ExitCode, CommandError> {
     OpenDatabase::with(settings, async |database| {
         match arguments.action {
             Action::Up => schema::migrate(&database.url, Step::Up).await?,

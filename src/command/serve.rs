@@ -18,37 +18,37 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     database::OpenDatabase,
-    till::{self, OwnProvider, Till},
+    gateway::{self, OpenGateway, OwnProvider},
 };
-use crate::Failure;
+use crate::CommandError;
 
 pub async fn run(
     database: &DatabaseSettings,
     settings: ServeSettings,
-) -> Result<ExitCode, Failure> {
-    // Before the database is touched: a second server on the same address says so at once.
+) -> Result<ExitCode, CommandError> {
+    // Before the database is opened, so that a second server on the same address fails at once.
     let listener = TcpListener::bind(settings.addr)
         .await
-        .map_err(|error| format!("{} cannot be listened on: {error}", settings.addr))?;
+        .map_err(|error| format!("cannot listen on {}: {error}", settings.addr))?;
     let shutdown = cancelled_by_signal()?;
     OpenDatabase::with(database, async |database| {
         database.prepare().await?;
         let db = database.pool(PoolSettings::SHOP).await?;
         let feed = Feed::default();
         let shop = Shop::new(db.clone(), feed.clone()).with_terms(settings.terms.clone());
-        // An empty line in a template is no password.
+        // An empty variable, as in a template of .env, is not a password.
         let given = settings
             .admin_password
             .as_deref()
             .filter(|given| !given.is_empty());
-        let credential = shop.settle_admin_password(given).await?;
+        let credential = shop.ensure_admin_password(given).await?;
         let public_url = settings.public_url(listener.local_addr()?);
         announce(&public_url, &credential);
         let payment_secret = payment_secret(&settings, &shop).await?;
-        let till = open_till(database, &settings, &listener, &payment_secret).await?;
-        let shop = shop.with_gateway(till.gateway());
+        let gateway = open_gateway(database, &settings, &listener, &payment_secret).await?;
+        let shop = shop.with_gateway(gateway.handle());
         let state = AppState::new(ServerParts {
-            engine: Engine::new(database.url.clone(), feed).with_gateway(till.gateway()),
+            engine: Engine::new(database.url.clone(), feed).with_gateway(gateway.handle()),
             sessions: DbSessionStore::new(db.clone()),
             limits: RateLimits::new(settings.purchase_rate_per_s).into(),
             stock_watch: Default::default(),
@@ -60,7 +60,7 @@ pub async fn run(
             shop,
         });
         let served = serve(listener, state).await;
-        till.close().await;
+        gateway.close().await;
         served?;
         db.close().await;
         tracing::info!("stopped");
@@ -69,7 +69,7 @@ pub async fn run(
     .await
 }
 
-async fn payment_secret(settings: &ServeSettings, shop: &Shop) -> Result<String, Failure> {
+async fn payment_secret(settings: &ServeSettings, shop: &Shop) -> Result<String, CommandError> {
     let given = settings.payment_secret.as_deref();
     match given.filter(|given| !given.is_empty()) {
         Some(given) => Ok(given.to_owned()),
@@ -77,38 +77,43 @@ async fn payment_secret(settings: &ServeSettings, shop: &Shop) -> Result<String,
     }
 }
 
-async fn open_till(
+async fn open_gateway(
     database: &OpenDatabase,
     settings: &ServeSettings,
     listener: &TcpListener,
     secret: &str,
-) -> Result<Till, Failure> {
+) -> Result<OpenGateway, CommandError> {
     if let Some(url) = &settings.payment_provider_url {
-        return Till::of(url.clone(), secret);
+        return OpenGateway::connect(url.clone(), secret);
     }
     let own = OwnProvider {
         database_url: database.url.clone(),
         data: database.data.clone(),
-        webhook_url: Some(till::webhook_url(listener.local_addr()?)?),
+        webhook_url: Some(gateway::webhook_url(listener.local_addr()?)?),
     };
-    Till::open(own, secret).await
+    OpenGateway::open(own, secret).await
 }
 
-/// On standard error, like all that is no command's result; the password here and nowhere else, once.
+/// Prints the URLs and the password state to standard error. A generated password is printed only
+/// here, once.
 fn announce(public_url: &str, credential: &Credential) {
     eprintln!("\n  The shop     {public_url}/");
     eprintln!("  The admin    {public_url}/admin");
     match credential {
-        Credential::Made(password) => {
-            eprintln!("  Password     {password}   (made now, kept hashed, not shown again)\n");
+        Credential::Generated(password) => {
+            eprintln!(
+                "  Password     {password}   (generated now, stored as a hash, not shown again)\n"
+            );
         }
-        Credential::Given => eprintln!("  Password     as set by ADMIN_PASSWORD\n"),
-        Credential::Kept => eprintln!("  Password     as printed at the first start\n"),
+        Credential::Configured => eprintln!("  Password     as set by ADMIN_PASSWORD\n"),
+        Credential::Stored => {
+            eprintln!("  Password     unchanged; it was printed at the first start\n")
+        }
     }
 }
 
-/// A token that SIGTERM or Ctrl-C cancels.
-pub fn cancelled_by_signal() -> Result<CancellationToken, Failure> {
+/// Returns a token that SIGTERM or Ctrl-C cancels.
+pub fn cancelled_by_signal() -> Result<CancellationToken, CommandError> {
     let shutdown = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
@@ -118,7 +123,7 @@ pub fn cancelled_by_signal() -> Result<CancellationToken, Failure> {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!("stopping: open requests may finish");
+        tracing::info!("stopping; requests in progress can finish");
         token.cancel();
     });
     Ok(shutdown)

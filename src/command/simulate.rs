@@ -1,6 +1,6 @@
 //! `doorbuster simulate`.
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{fmt::Display, path::PathBuf, process::ExitCode};
 
 use clap::{Args, ValueEnum};
 use doorbuster::{
@@ -19,67 +19,71 @@ use url::Url;
 
 use super::{
     database::OpenDatabase,
-    till::{OwnProvider, Till},
+    gateway::{OpenGateway, OwnProvider},
 };
-use crate::{EXIT_BROKEN, EXIT_USAGE, Failure};
+use crate::{CommandError, EXIT_BROKEN, EXIT_USAGE};
 
 #[derive(Args)]
 pub struct Arguments {
-    /// How stock is taken, comma-separated: a lane each; see --list.
+    /// Strategies, comma-separated; each runs on its own lane. See --list.
     #[arg(long, value_delimiter = ',', default_value = "row-lock")]
     strategy: Vec<StrategyKey>,
-    /// Let the lanes run at the same time, instead of one after the other.
+    /// Run the lanes at the same time instead of one after the other.
     #[arg(long)]
     together: bool,
-    /// Concurrent buyers of each lane.
+    /// Concurrent buyers per lane.
     #[arg(long, required_unless_present = "list", value_parser = clap::value_parser!(u32).range(1..=i64::from(plan::BUYERS_MAX)))]
     buyers: Option<u32>,
-    /// Units at the start; 0 is allowed.
+    /// Initial units in stock; 0 is allowed.
     #[arg(long, required_unless_present = "list", value_parser = clap::value_parser!(u32).range(0..=i64::from(plan::STOCK_MAX)))]
     stock: Option<u32>,
-    /// Units that each attempt asks for: 3, or 1..3 for any number from 1 to 3.
+    /// Units per attempt: 3, or 1..3 for a random number from 1 to 3.
     #[arg(long, default_value = "1", value_parser = Quantities::parse)]
     quantity: Quantities,
-    /// Attempts of each buyer, one after the other.
+    /// Attempts per buyer, one after the other.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(plan::ROUNDS_MAX)))]
     rounds: u32,
-    /// Fixes who comes when, what they want, and what goes wrong with them; not how the database interleaves it.
+    /// Seed for arrivals, quantities and faults; it does not fix how the database interleaves
+    /// transactions.
     #[arg(long, default_value_t = 42)]
     seed: u64,
-    /// closed: a buyer comes back after an answer; open: buyers come at --rate, and latency counts from the moment they meant to.
+    /// closed: a buyer starts the next attempt after a response; open: buyers arrive at --rate, and
+    /// latency counts from the scheduled arrival.
     #[arg(long, value_enum, default_value_t = ArrivalsArgument::Closed)]
     arrivals: ArrivalsArgument,
-    /// Open arrivals a second.
+    /// Arrivals per second, with --arrivals open.
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(plan::RATE_PER_S_MAX)))]
     rate: Option<u32>,
-    /// Time until all buyers are there, or come at the full rate, in milliseconds.
+    /// Time to full load (all buyers, or the full rate), in milliseconds.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=i64::from(plan::RAMP_MS_MAX)))]
     ramp_ms: u32,
-    /// Mean pause of a buyer between an answer and the next attempt, in milliseconds.
+    /// Mean think time between a response and the next attempt, in milliseconds.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=i64::from(plan::THINK_TIME_MS_MAX)))]
     think_ms: u32,
     /// Pause between read and write, in milliseconds.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=i64::from(plan::RACE_WINDOW_MS_MAX)))]
     race_window_ms: u32,
-    /// Transactions that the buyers of a lane may have open at once [default: 16].
+    /// Maximum concurrent transactions per lane [default: 16].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(plan::POOL_SIZE_MAX)))]
     pool: Option<u32>,
-    /// What goes wrong, in percent of the attempts: freeze=1,slow-statement=1,drop-connection=1,abandon=5,double-click=5.
+    /// Injected faults, in percent of the attempts:
+    /// freeze=1,slow-statement=1,drop-connection=1,abandon=5,double-click=5.
     #[arg(long, value_parser = Faults::parse)]
     fault: Option<Faults>,
-    /// What fails the run: p99-ms=50,failed=0,retries=100 at most, orders-per-second=500 at least.
+    /// Thresholds that fail the run: p99-ms=50,failed=0,retries=100 (maximum),
+    /// orders-per-second=500 (minimum).
     #[arg(long, value_parser = Thresholds::parse)]
     threshold: Option<Thresholds>,
-    /// What a buyer does.
+    /// Steps of a buyer.
     #[arg(long, value_enum, default_value_t = JourneyArgument::Express)]
     journey: JourneyArgument,
-    /// Running servers on the same database, comma-separated: buyers then go over HTTP.
+    /// URLs of running servers on the same database, comma-separated; buyers then use HTTP.
     #[arg(long, value_delimiter = ',', value_name = "URL")]
     target: Vec<Url>,
-    /// Print one JSON object: the verdict, or of several lanes their verdicts.
+    /// Print one JSON object: the verdict, or the verdicts of several lanes.
     #[arg(long)]
     json: bool,
-    /// List the strategies and do nothing else.
+    /// List the strategies and exit.
     #[arg(long)]
     list: bool,
 }
@@ -98,7 +102,10 @@ enum JourneyArgument {
     Checkout,
 }
 
-pub async fn run(settings: &DatabaseSettings, arguments: Arguments) -> Result<ExitCode, Failure> {
+pub async fn run(
+    settings: &DatabaseSettings,
+    arguments: Arguments,
+) -> Result<ExitCode, CommandError> {
     if arguments.list {
         list();
         return Ok(ExitCode::SUCCESS);
@@ -106,7 +113,7 @@ pub async fn run(settings: &DatabaseSettings, arguments: Arguments) -> Result<Ex
     let plan = match plan(&arguments) {
         Ok(plan) => plan,
         Err(error) => {
-            eprintln!("doorbuster simulate: {}", in_words(&error));
+            eprintln!("doorbuster simulate: {}", describe(&error));
             return Ok(ExitCode::from(EXIT_USAGE));
         }
     };
@@ -117,21 +124,22 @@ pub async fn run(settings: &DatabaseSettings, arguments: Arguments) -> Result<Ex
             return Ok(simulate(&engine, plan, &arguments.target).await?);
         }
         let folder = std::env::temp_dir().join(format!("doorbuster-{}", std::process::id()));
-        let till = open_till(database, folder.clone()).await?;
-        let engine = engine.with_gateway(till.gateway());
+        let gateway = open_gateway(database, folder.clone()).await?;
+        let engine = engine.with_gateway(gateway.handle());
         let end = simulate(&engine, plan, &arguments.target).await;
-        till.close().await;
-        // Empty by now; one that stays is in nobody's way.
+        gateway.close().await;
+        // The folder is empty now; if it cannot be removed, it does no harm.
         let _ = std::fs::remove_dir(folder);
         Ok(end?)
     })
     .await?;
     let verdicts: Option<Vec<_>> = end.lanes.iter().map(|lane| lane.verdict.clone()).collect();
     let verdicts = verdicts.ok_or("the run ended without a verdict")?;
-    let nobody = |verdict: &Verdict| verdict.failed == verdict.attempts;
-    if !arguments.target.is_empty() && verdicts.iter().all(nobody) {
+    let all_failed = |verdict: &Verdict| verdict.failed == verdict.attempts;
+    if !arguments.target.is_empty() && verdicts.iter().all(all_failed) {
         return Err(
-            "no target answered any buyer: is a server running there, on this database?".into(),
+            "no target responded: check that a server with this database runs at each --target"
+                .into(),
         );
     }
     match (arguments.json, verdicts.as_slice()) {
@@ -146,8 +154,11 @@ pub async fn run(settings: &DatabaseSettings, arguments: Arguments) -> Result<Ex
     })
 }
 
-/// A provider for this run alone: one that a server keeps has better things to do.
-async fn open_till(database: &OpenDatabase, folder: PathBuf) -> Result<Till, Failure> {
+/// Starts a payment provider for this run only, so that the run does not load a server's provider.
+async fn open_gateway(
+    database: &OpenDatabase,
+    folder: PathBuf,
+) -> Result<OpenGateway, CommandError> {
     let db = database.pool(PoolSettings::COMMAND).await?;
     let secret = Shop::new(db.clone(), Feed::default())
         .payment_secret()
@@ -158,7 +169,7 @@ async fn open_till(database: &OpenDatabase, folder: PathBuf) -> Result<Till, Fai
         data: folder,
         webhook_url: None,
     };
-    Till::open(own, &secret?).await
+    OpenGateway::open(own, &secret?).await
 }
 
 fn list() {
@@ -202,34 +213,36 @@ fn arrivals(arguments: &Arguments) -> Result<Arrivals, ShopError> {
     let why = match (arguments.arrivals, arguments.rate) {
         (ArrivalsArgument::Closed, None) => return Ok(Arrivals::Closed),
         (ArrivalsArgument::Open, Some(rate_per_s)) => return Ok(Arrivals::Open { rate_per_s }),
-        (ArrivalsArgument::Closed, Some(_)) => "--rate is for --arrivals open",
-        (ArrivalsArgument::Open, None) => "--arrivals open needs a --rate",
+        (ArrivalsArgument::Closed, Some(_)) => "--rate requires --arrivals open",
+        (ArrivalsArgument::Open, None) => "--arrivals open requires --rate",
     };
     Err(ShopError::Invalid(why.to_owned()))
 }
 
-/// What happens inside of a server is not for buyers over HTTP to say.
+/// Rejects settings that buyers over HTTP cannot control.
 fn check_remote(arguments: &Arguments) -> Result<(), ShopError> {
-    let refuse = |why: String| Err(ShopError::Invalid(why));
-    let own = "the server's own, and not for --target buyers to choose";
+    let reject = |why: String| Err(ShopError::Invalid(why));
+    let unsupported = "cannot be used with --target";
     if arguments.journey == JourneyArgument::Checkout || arguments.race_window_ms > 0 {
-        return refuse(format!("--journey checkout and --race-window-ms are {own}"));
+        return reject(format!(
+            "--journey checkout and --race-window-ms {unsupported}"
+        ));
     }
     if arguments.pool.is_some() {
-        return refuse(format!("--pool is {own}"));
+        return reject(format!("--pool {unsupported}"));
     }
     let mut faults = arguments.fault.iter().flat_map(Faults::iter);
-    if let Some((kind, _)) = faults.find(|(kind, _)| kind.is_inside()) {
-        return refuse(format!("the fault {} is {own}", kind.as_str()));
+    if let Some((kind, _)) = faults.find(|(kind, _)| kind.is_server_side()) {
+        return reject(format!("the fault {} {unsupported}", kind.as_str()));
     }
     match arguments.target.iter().find(|url| url.scheme() != "http") {
-        Some(target) => refuse(format!("--target takes http URLs, and {target} is none")),
+        Some(target) => reject(format!("--target needs http URLs, not {target}")),
         None => Ok(()),
     }
 }
 
-/// All that is wrong with a plan, in one line.
-pub fn in_words(error: &ShopError) -> String {
+/// Formats all errors of a plan in one line.
+pub fn describe(error: &ShopError) -> String {
     match error {
         ShopError::FieldsInvalid(fields) => fields
             .iter()
@@ -245,7 +258,7 @@ async fn simulate(
     plan: SimulationPlan,
     targets: &[Url],
 ) -> Result<RunSnapshot, SimulationError> {
-    let bar = progress_bar(plan.attempts_in_all());
+    let bar = progress_bar(plan.total_attempts());
     let started = engine.start(plan).await?;
     let end = engine
         .finish(started, targets, {
@@ -257,15 +270,21 @@ async fn simulate(
     end
 }
 
-/// On a terminal only: indicatif draws nothing into a pipe.
+/// Visible on a terminal only: indicatif draws nothing to a pipe.
 fn progress_bar(attempts: u64) -> ProgressBar {
     let bar = ProgressBar::new(attempts);
     if let Ok(style) =
-        ProgressStyle::with_template("{bar:40} {pos}/{len} attempts, {elapsed}, {eta} to go")
+        ProgressStyle::with_template("{bar:40} {pos}/{len} attempts, {elapsed}, {eta} remaining")
     {
         bar.set_style(style);
     }
     bar
+}
+
+/// Formats a number with the singular or plural of its noun.
+pub fn counted<N: Display + PartialEq + From<u8>>(number: N, one: &str, several: &str) -> String {
+    let noun = if number == N::from(1) { one } else { several };
+    format!("{number} {noun}")
 }
 
 fn print(verdict: &Verdict) {
@@ -274,27 +293,28 @@ fn print(verdict: &Verdict) {
         None => verdict.quantity.to_string(),
     };
     println!(
-        "{} ({}), {} buyers, {} in stock, quantity {quantity}, {} rounds, seed {}",
+        "{} ({}), {}, {} in stock, quantity {quantity}, {}, seed {}",
         verdict.strategy,
         if verdict.safe { "safe" } else { "unsafe" },
-        verdict.buyers,
+        counted(verdict.buyers, "buyer", "buyers"),
         verdict.stock,
-        verdict.rounds,
+        counted(verdict.rounds, "round", "rounds"),
         verdict.seed
     );
     println!(
-        "calls     {} succeeded, {} rejected, {} failed of {} attempts, {} retries, {} fallbacks",
+        "calls     {} succeeded, {} rejected, {} failed of {}, {}, {}",
         verdict.succeeded,
         verdict.rejected,
         verdict.failed,
-        verdict.attempts,
-        verdict.retries,
-        verdict.fallbacks
+        counted(verdict.attempts, "attempt", "attempts"),
+        counted(verdict.retries, "retry", "retries"),
+        counted(verdict.fallbacks, "fallback", "fallbacks")
     );
     if verdict.cut_off + verdict.contradicted > 0 {
         println!(
-            "faults    {} cut off without an order, {} double clicks answered in two ways",
-            verdict.cut_off, verdict.contradicted
+            "faults    {} interrupted without an order, {} with contradictory responses",
+            counted(verdict.cut_off, "attempt", "attempts"),
+            counted(verdict.contradicted, "double click", "double clicks")
         );
     }
     println!(
@@ -312,7 +332,7 @@ fn print(verdict: &Verdict) {
     );
     let split = verdict.time_split_ms;
     println!(
-        "spent on  connection {} · lock {} · statements {} · commit {} ms",
+        "time      connection {} · lock {} · statements {} · commit {} ms",
         split.pool_wait, split.lock_wait, split.execute, split.commit
     );
     for threshold in &verdict.thresholds {

@@ -22,49 +22,56 @@ use doorbuster::{
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::{database::OpenDatabase, simulate};
-use crate::{EXIT_BROKEN, EXIT_USAGE, Failure};
+use super::{
+    database::OpenDatabase,
+    simulate::{self, counted},
+};
+use crate::{CommandError, EXIT_BROKEN, EXIT_USAGE};
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Strategies, comma-separated; unset: all safe ones.
+    /// Strategies, comma-separated. Default: all safe strategies.
     #[arg(long, value_delimiter = ',', value_name = "KEY")]
     strategies: Vec<StrategyKey>,
     /// Concurrent buyers, comma-separated.
     #[arg(long, value_delimiter = ',', value_name = "N", default_value = "1,8,64,512", value_parser = clap::value_parser!(u32).range(1..=i64::from(plan::BUYERS_MAX)))]
     buyers: Vec<u32>,
-    /// Units at the start, comma-separated.
+    /// Initial units in stock, comma-separated.
     #[arg(long, value_delimiter = ',', value_name = "N", default_value = "100000", value_parser = clap::value_parser!(u32).range(0..=i64::from(plan::STOCK_MAX)))]
     stock: Vec<u32>,
-    /// Runs of each cell; a spread, and with it a crossover, takes two.
+    /// Runs per cell; a spread, and so a crossover, needs at least two.
     #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=i64::from(REPEAT_MAX)))]
     repeat: u32,
-    /// Units that each attempt asks for.
+    /// Units per attempt.
     #[arg(long, default_value = "1", value_parser = Quantity::parse)]
     quantity: Quantity,
-    /// Attempts of each buyer, one after the other: more make runs longer and figures steadier.
+    /// Attempts per buyer, one after the other; more attempts give longer runs and steadier
+    /// figures.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=i64::from(plan::ROUNDS_MAX)))]
     rounds: u32,
-    /// Fixes the order of the runs and of the arrivals.
+    /// Seed for the order of the runs and for the arrivals.
     #[arg(long, default_value_t = 42)]
     seed: u64,
     /// Pause between read and write, in milliseconds.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=i64::from(plan::RACE_WINDOW_MS_MAX)))]
     race_window_ms: u32,
-    /// Folder for sweep.html, sweep.csv and sweep.json; made if it is absent.
+    /// Folder for sweep.html, sweep.csv and sweep.json; created if it does not exist.
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
 }
 
-pub async fn run(settings: &DatabaseSettings, arguments: Arguments) -> Result<ExitCode, Failure> {
+pub async fn run(
+    settings: &DatabaseSettings,
+    arguments: Arguments,
+) -> Result<ExitCode, CommandError> {
     let plan = match plan(&arguments) {
         Ok(plan) => plan,
         Err(error) => {
-            eprintln!("doorbuster sweep: {}", simulate::in_words(&error));
+            eprintln!("doorbuster sweep: {}", simulate::describe(&error));
             return Ok(ExitCode::from(EXIT_USAGE));
         }
     };
-    // Before the first run: an hour later is too late to hear that it cannot be made.
+    // Before the first run, so that a folder that cannot be created is not reported an hour later.
     std::fs::create_dir_all(&arguments.out)
         .map_err(|error| format!("{}: {error}", arguments.out.display()))?;
     let sweep = OpenDatabase::with(settings, async |database| {
@@ -109,33 +116,37 @@ fn plan(arguments: &Arguments) -> Result<SweepPlan, ShopError> {
     .validate()
 }
 
-/// On a terminal only: indicatif draws nothing into a pipe.
+/// Visible on a terminal only: indicatif draws nothing to a pipe.
 fn progress_bar(runs: usize) -> ProgressBar {
     let bar = ProgressBar::new(runs as u64);
     if let Ok(style) =
-        ProgressStyle::with_template("{bar:40} {pos}/{len} runs, {elapsed}, {eta} to go: {msg}")
+        ProgressStyle::with_template("{bar:40} {pos}/{len} runs, {elapsed}, {eta} remaining: {msg}")
     {
         bar.set_style(style);
     }
     bar
 }
 
-fn print(sweep: &Sweep, folder: &Path) -> Result<(), Failure> {
+fn print(sweep: &Sweep, folder: &Path) -> Result<(), CommandError> {
     let files = report::write(sweep, folder)?;
-    for cell in sweep.broken() {
+    for cell in sweep.broken_cells() {
         println!(
-            "broken    {}, {} buyers, {} in stock: {} oversold, {} undersold",
-            cell.strategy, cell.buyers, cell.stock, cell.oversold, cell.undersold
+            "broken    {}, {}, {} in stock: {} oversold, {} undersold",
+            cell.strategy,
+            counted(cell.buyers, "buyer", "buyers"),
+            cell.stock,
+            cell.oversold,
+            cell.undersold
         );
     }
     println!(
-        "{} runs of {} cells: {}",
-        sweep.runs.len(),
-        sweep.cells.len(),
+        "{} of {}: {}",
+        counted(sweep.runs.len() as u64, "run", "runs"),
+        counted(sweep.cells.len() as u64, "cell", "cells"),
         if sweep.safe_cells_held() {
             "no safe cell oversold or undersold"
         } else {
-            "an invariant of a safe cell broke"
+            "an invariant of a safe cell was violated"
         }
     );
     for file in files {

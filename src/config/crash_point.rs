@@ -1,9 +1,11 @@
-//! Named points at which a test has this process killed, to see what survives. A release build has none.
+//! Named points at which a test kills this process, to check what survives. Disabled in release
+//! builds.
 
-/// Which point, if any.
+/// The variable that names the crash point.
 const VARIABLE: &str = "DOORBUSTER_CRASH_AT";
 
-/// Kills this process with SIGKILL, as a power cut would, if `DOORBUSTER_CRASH_AT` names this point.
+/// Kills this process with SIGKILL, like a power failure, if `DOORBUSTER_CRASH_AT` names this
+/// point.
 pub fn pass(point: &str, about: &str) {
     if !cfg!(debug_assertions) {
         return;

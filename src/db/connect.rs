@@ -1,10 +1,10 @@
-//! A bounded pool of connections, and the database that it leads to.
+//! The connection pools of a database.
 
 mod ensure;
+mod health;
 mod options;
 mod reader;
 mod settings;
-mod suspicion;
 
 pub use ensure::ensure_database;
 pub use reader::Reader;
@@ -15,31 +15,33 @@ use std::sync::Arc;
 use sea_orm::{Database, DatabaseConnection, DbErr, RuntimeErr};
 use tokio::sync::Semaphore;
 
-use self::{options::for_transactions, suspicion::Suspicion};
-use super::{dialect, statements::Statements, stops::Stop};
+use self::{health::ConnectionHealth, options::for_transactions};
+use super::{dialect, statement_hook::OptionalHook, statements::Statements};
 
-/// Why no pool could be opened. Each is a sentence for an operator; none holds the URL, which may carry a password.
+/// Why no pool could be opened. The messages are for an operator; none contains the URL, which may
+/// hold a password.
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     #[error("DATABASE_URL is not a PostgreSQL URL (postgres://user:password@host:5432/name): {0}")]
     Url(String),
-    #[error("the database {database} is absent and could not be created: {source}")]
+    #[error("the database {database} does not exist and could not be created: {source}")]
     Create { database: String, source: DbErr },
     #[error("the database cannot be reached: {0}")]
     Unreachable(#[source] DbErr),
 }
 
-/// Two pools: one for transactions, one for reads outside of them.
+/// Two pools: one for transactions, one for reads outside of transactions.
 ///
-/// Transactions pass a turnstile of our own in front of the driver's queue: it is fair, and the time spent in it is known, which the driver
-/// does not tell. Connections for reads are read-only by the server's own word, so that no write can slip past a transaction.
+/// A transaction first takes a permit from our own semaphore, then a connection from the driver's
+/// pool. The semaphore is fair, and its waiting time is known, which the driver does not report.
+/// Connections for reads are read-only on the server's side, so no write can bypass a transaction.
 #[derive(Clone, Debug)]
 pub struct Db {
     transactions: Statements<DatabaseConnection>,
-    /// Whether a transaction was dropped half way.
-    half_done: Suspicion,
+    /// Set to suspect when a transaction was dropped before its end.
+    health: ConnectionHealth,
     reader: Reader,
-    turnstile: Arc<Semaphore>,
+    transaction_permits: Arc<Semaphore>,
     settings: PoolSettings,
     name: Arc<str>,
 }
@@ -48,12 +50,14 @@ impl Db {
     /// Opens both pools on `url`. The database must exist.
     ///
     /// # Errors
-    /// [`ConnectError`] when the URL is of another kind or nobody answers.
+    /// [`ConnectError::Url`] if `url` is not a PostgreSQL URL; [`ConnectError::Unreachable`] if the
+    /// server does not answer.
     pub async fn connect(url: &str, settings: PoolSettings) -> Result<Self, ConnectError> {
         Self::connect_as(url, settings, settings.application_name).await
     }
 
-    /// The same under a name of its own, by which its sessions can be told from those of other pools. PostgreSQL keeps 63 bytes of it.
+    /// The same under its own application name, which distinguishes its sessions from those of
+    /// other pools. PostgreSQL keeps 63 bytes of the name.
     ///
     /// # Errors
     /// As [`Db::connect`].
@@ -63,111 +67,113 @@ impl Db {
         name: &str,
     ) -> Result<Self, ConnectError> {
         check_url(url)?;
-        let (transactions, half_done) = open_for_transactions(url, settings, name).await?;
+        let (transactions, health) = open_for_transactions(url, settings, name).await?;
         Ok(Self {
             transactions: Statements::new(transactions, None),
-            half_done,
+            health,
             reader: Reader::connect(url, settings, name).await?,
-            turnstile: Arc::new(Semaphore::new(settings.transactions_max as usize)),
+            transaction_permits: Arc::new(Semaphore::new(settings.transactions_max as usize)),
             settings,
             name: name.into(),
         })
     }
 
-    /// Opens another pool for transactions, each of whose statements passes `stop`. Reads go where those of this one go.
+    /// Opens another pool for transactions, whose statements pass through `hook`. Its reads use the
+    /// pool of this `Db`.
     ///
     /// # Errors
     /// As [`Db::connect`].
-    pub async fn beside(
+    pub async fn open_hooked_pool(
         &self,
         url: &str,
         settings: PoolSettings,
-        stop: Stop,
+        hook: OptionalHook,
     ) -> Result<Self, ConnectError> {
         let name = settings.application_name;
-        let (transactions, half_done) = open_for_transactions(url, settings, name).await?;
+        let (transactions, health) = open_for_transactions(url, settings, name).await?;
         Ok(Self {
-            transactions: Statements::new(transactions, stop),
-            half_done,
+            transactions: Statements::new(transactions, hook),
+            health,
             reader: self.reader.clone(),
-            turnstile: Arc::new(Semaphore::new(settings.transactions_max as usize)),
+            transaction_permits: Arc::new(Semaphore::new(settings.transactions_max as usize)),
             settings,
             name: name.into(),
         })
     }
 
-    /// For reads outside of a transaction.
+    /// Returns the pool for reads outside of a transaction.
     pub fn reader(&self) -> &Reader {
         &self.reader
     }
 
-    /// The pool that transactions begin on, without a deadline: for `txn`, which brings its own.
+    /// Returns the pool for transactions, without a deadline: `txn` sets its own.
     pub fn transactions(&self) -> &DatabaseConnection {
         self.transactions.connection()
     }
 
-    /// The same pool, for a statement that is a transaction by itself.
+    /// Returns the same pool, for a statement that is its own transaction.
     pub(super) fn statements(&self) -> &Statements<DatabaseConnection> {
         &self.transactions
     }
 
-    /// Who stands in front of its statements.
-    pub(super) fn stop(&self) -> &Stop {
-        self.transactions.stop()
+    /// Returns the hook of its statements.
+    pub(super) fn hook(&self) -> &OptionalHook {
+        self.transactions.hook()
     }
 
-    /// To be called before a transaction that is not over is dropped: its connection then comes back as it is.
-    pub fn suspect_transactions(&self) {
-        self.half_done.raise();
+    /// Marks the connections as suspect. Call this before a transaction is dropped before its end:
+    /// its connection returns to the pool with the transaction open.
+    pub fn mark_transactions_suspect(&self) {
+        self.health.mark_suspect();
     }
 
-    /// Opens every connection for transactions now, so that nobody's first statement waits for one: a password's handshake takes
-    /// longer than a purchase, and buyers who are to arrive at once would come one after the other.
+    /// Opens every connection for transactions now, so that no first statement waits for one: a
+    /// password handshake takes longer than a purchase, and buyers who should arrive at once would
+    /// arrive one after the other.
     ///
     /// # Errors
-    /// [`ConnectError::Unreachable`] when the server has no more for us.
+    /// [`ConnectError::Unreachable`] if the server has no connections left.
     pub async fn warm_up(&self) -> Result<(), ConnectError> {
         let pool = self.transactions().get_postgres_connection_pool();
         let all = (0..self.settings.transactions_max).map(|_| pool.acquire());
-        // Held until the last is there: each is another one.
+        // Held until the last one is open, so that each is a different connection.
         let held = futures::future::try_join_all(all).await;
         held.map(drop).map_err(|error| {
             ConnectError::Unreachable(DbErr::Conn(RuntimeErr::SqlxError(error.into())))
         })
     }
 
-    /// What this was opened with.
+    /// Returns the settings with which the pools were opened.
     pub fn settings(&self) -> &PoolSettings {
         &self.settings
     }
 
-    /// What its sessions are called in `pg_stat_activity`.
+    /// Returns the name of its sessions in `pg_stat_activity`.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Lets nobody begin a transaction here any more, and has the server end every session of this pool, asked through another: what is open is
-    /// rolled back, and what is on its way into a commit may have come through.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn cut_off(&self, through: &Self) -> Result<(), DbErr> {
-        self.turnstile.close();
+    /// Prevents new transactions, and asks the server, through another pool, to terminate every
+    /// session of this pool. Open transactions are rolled back; a transaction in COMMIT may have
+    /// been committed.
+    pub async fn terminate_sessions(&self, through: &Self) -> Result<(), DbErr> {
+        self.transaction_permits.close();
         dialect::end_sessions(through.reader(), &self.name).await
     }
 
-    /// Transactions that are past the turnstile now: at most as many as the settings allow.
+    /// Returns how many transactions have a permit now, at most as many as the settings allow.
     pub fn transactions_in_use(&self) -> u32 {
-        let free = u32::try_from(self.turnstile.available_permits()).unwrap_or(u32::MAX);
+        let free = u32::try_from(self.transaction_permits.available_permits()).unwrap_or(u32::MAX);
         self.settings.transactions_max.saturating_sub(free)
     }
 
-    /// The gate that a transaction passes before it takes a connection.
-    pub(super) fn turnstile(&self) -> Arc<Semaphore> {
-        Arc::clone(&self.turnstile)
+    /// Returns the semaphore from which a transaction takes a permit before it takes a connection.
+    pub(super) fn transaction_permits(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.transaction_permits)
     }
 
-    /// Closes the connections for transactions; those for reads are another's, beside which this was opened.
+    /// Closes the connections for transactions. The connections for reads belong to the `Db` that
+    /// opened this pool.
     pub async fn close_transactions(self) {
         close(self.transactions.into_connection()).await;
     }
@@ -183,18 +189,18 @@ async fn open_for_transactions(
     url: &str,
     settings: PoolSettings,
     name: &str,
-) -> Result<(DatabaseConnection, Suspicion), ConnectError> {
-    let half_done = Suspicion::default();
-    let options = for_transactions(url, settings, name.to_owned(), half_done.clone());
+) -> Result<(DatabaseConnection, ConnectionHealth), ConnectError> {
+    let health = ConnectionHealth::default();
+    let options = for_transactions(url, settings, name.to_owned(), health.clone());
     let pool = Database::connect(options)
         .await
         .map_err(ConnectError::Unreachable)?;
-    Ok((pool, half_done))
+    Ok((pool, health))
 }
 
 async fn close(connection: DatabaseConnection) {
     if let Err(error) = connection.close().await {
-        tracing::debug!(%error, "closing a connection");
+        tracing::debug!(%error, "could not close a connection");
     }
 }
 
@@ -202,6 +208,6 @@ fn check_url(url: &str) -> Result<url::Url, ConnectError> {
     let parsed = url::Url::parse(url).map_err(|error| ConnectError::Url(error.to_string()))?;
     match parsed.scheme() {
         "postgres" | "postgresql" => Ok(parsed),
-        other => Err(ConnectError::Url(format!("its scheme is {other}"))),
+        other => Err(ConnectError::Url(format!("the scheme is {other}"))),
     }
 }

@@ -1,4 +1,4 @@
-//! What only PostgreSQL understands: its error codes, its advisory locks, its own functions.
+//! PostgreSQL's own features: its error codes, its advisory locks, its functions.
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseBackend, DbErr, FromQueryResult, RuntimeErr, Statement,
@@ -6,7 +6,7 @@ use sea_orm::{
     sqlx,
 };
 
-/// The SQLSTATE of an error that the server reported, if it was the server.
+/// Returns the SQLSTATE of an error, if the server reported it.
 pub fn sqlstate(error: &DbErr) -> Option<String> {
     match runtime_error(error)? {
         sqlx::Error::Database(database) => database.code().map(std::borrow::Cow::into_owned),
@@ -23,7 +23,7 @@ fn runtime_error(error: &DbErr) -> Option<&sqlx::Error> {
     }
 }
 
-/// The name of the constraint that an error reports as broken.
+/// Returns the name of the constraint that an error reports as violated.
 pub fn broken_constraint(error: &DbErr) -> Option<String> {
     match runtime_error(error)? {
         sqlx::Error::Database(database) => database.constraint().map(ToOwned::to_owned),
@@ -31,7 +31,8 @@ pub fn broken_constraint(error: &DbErr) -> Option<String> {
     }
 }
 
-/// True for serialization failure, deadlock and lock timeout: the transaction did nothing and may be tried again.
+/// True for serialization failure, deadlock and lock timeout: the transaction wrote nothing and may
+/// be retried.
 pub fn is_retryable(error: &DbErr) -> bool {
     matches!(
         sqlstate(error).as_deref(),
@@ -39,24 +40,26 @@ pub fn is_retryable(error: &DbErr) -> bool {
     )
 }
 
-/// True when a row with that key is there already.
+/// True if a row with that key already exists.
 pub fn is_unique_violation(error: &DbErr) -> bool {
     sqlstate(error).as_deref() == Some("23505")
 }
 
-/// True when a number does not fit into its column.
+/// True if a number does not fit into its column.
 pub fn is_out_of_range(error: &DbErr) -> bool {
     sqlstate(error).as_deref() == Some("22003")
 }
 
-/// True when the server could not be reached, went away, or is going: nothing that the caller asked for is wrong.
+/// True if the server could not be reached or is shutting down, or if the connection was lost: the
+/// request itself is not wrong.
 pub fn is_unavailable(error: &DbErr) -> bool {
     if matches!(error, DbErr::ConnectionAcquire(_)) {
         return true;
     }
     match runtime_error(error) {
-        // Class 08 is a broken connection, 57 an operator's intervention or a statement that took too long, 53 a lack of resources; 25P03 and 25P04 end a
-        // session that stood idle in a transaction, as one does whose client froze.
+        // Class 08 is a connection exception, 57 an operator intervention or a statement timeout,
+        // 53 insufficient resources; 25P03 and 25P04 end a session that was idle in a transaction,
+        // as when its client froze.
         Some(sqlx::Error::Database(database)) => database.code().is_some_and(|code| {
             ["08", "57", "53", "25P03", "25P04"]
                 .iter()
@@ -73,32 +76,34 @@ pub fn is_unavailable(error: &DbErr) -> bool {
     }
 }
 
-/// True when the server has no database of that name.
+/// True if the server has no database of that name.
 pub fn is_absent_database(error: &DbErr) -> bool {
     sqlstate(error).as_deref() == Some("3D000")
 }
 
-/// True when somebody else created the database in the meantime (two racing `CREATE DATABASE` may also meet in the catalogue's index).
+/// True if another process created the database in the meantime (two concurrent `CREATE DATABASE`
+/// may also conflict in the catalog's unique index).
 pub fn is_already_there(error: &DbErr) -> bool {
     matches!(sqlstate(error).as_deref(), Some("42P04" | "23505"))
 }
 
-/// `CREATE DATABASE`, with the name quoted.
+/// Builds `CREATE DATABASE` with the name quoted.
 pub fn create_database(name: &str) -> String {
     format!("CREATE DATABASE \"{}\"", name.replace('"', "\"\""))
 }
 
-/// `column = ANY($1)`: one prepared statement for any number of ids, where `IN (…)` would make one for each number.
+/// `column = ANY($1)`: one prepared statement for any number of ids, where `IN (…)` would need one
+/// for each number.
 pub fn column_in<C: ColumnTrait>(column: C, ids: &[i64]) -> SimpleExpr {
     Expr::col(column.as_column_ref()).eq(PgFunc::any(ids.to_vec()))
 }
 
-/// The same for texts.
+/// The same for text columns.
 pub fn text_in<C: ColumnTrait>(column: C, texts: Vec<String>) -> SimpleExpr {
     Expr::col(column.as_column_ref()).eq(PgFunc::any(texts))
 }
 
-/// A statement with positional parameters, for the few places where the query builder has no words.
+/// Builds a statement with positional parameters, for SQL that the query builder cannot express.
 pub fn statement<I>(sql: &str, values: I) -> Statement
 where
     I: IntoIterator<Item = sea_orm::Value>,
@@ -106,7 +111,7 @@ where
     Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)
 }
 
-/// What a server says about itself.
+/// The server's version, fsync setting and time.
 #[derive(Debug, FromQueryResult)]
 pub struct ServerFacts {
     pub version: String,
@@ -114,40 +119,31 @@ pub struct ServerFacts {
     pub now: time::OffsetDateTime,
 }
 
-/// Asks the server for its version, whether its commits are durable, and the time.
-///
-/// # Errors
-/// What the database says.
+/// Queries the server's version, whether its commits are durable, and its time.
 pub async fn server(connection: &impl ConnectionTrait) -> Result<ServerFacts, DbErr> {
     let sql = "SELECT current_setting('server_version') AS version, current_setting('fsync') AS fsync, \
                CURRENT_TIMESTAMP AS now";
     ServerFacts::find_by_statement(statement(sql, []))
         .one(connection)
         .await?
-        .ok_or_else(|| DbErr::RecordNotFound("the server's settings".to_owned()))
+        .ok_or_else(|| DbErr::RecordNotFound("no row for the server's settings".to_owned()))
 }
 
 #[derive(Debug, FromQueryResult)]
-struct Moment {
+struct ClockRow {
     now: time::OffsetDateTime,
 }
 
-/// The database's clock. Inside a transaction: the moment at which it began.
-///
-/// # Errors
-/// What the database says.
+/// Returns the database's time. Inside a transaction this is the time at which it began.
 pub async fn now<C: ConnectionTrait>(connection: &C) -> Result<time::OffsetDateTime, DbErr> {
-    Moment::find_by_statement(statement("SELECT CURRENT_TIMESTAMP AS now", []))
+    ClockRow::find_by_statement(statement("SELECT CURRENT_TIMESTAMP AS now", []))
         .one(connection)
         .await?
         .map(|moment| moment.now)
-        .ok_or_else(|| DbErr::RecordNotFound("the time".to_owned()))
+        .ok_or_else(|| DbErr::RecordNotFound("no row for the current time".to_owned()))
 }
 
-/// A statement that takes `pause`.
-///
-/// # Errors
-/// What the database says.
+/// Runs a statement that takes `pause`.
 pub async fn sleep<C: ConnectionTrait>(
     connection: &C,
     pause: std::time::Duration,
@@ -161,10 +157,10 @@ pub async fn sleep<C: ConnectionTrait>(
         .map(drop)
 }
 
-/// Cuts the very connection that asks.
+/// Terminates the session of this connection.
 ///
 /// # Errors
-/// What the database says: that the connection is gone.
+/// Always `DbErr`: the connection is gone.
 pub async fn end_own_session<C: ConnectionTrait>(connection: &C) -> Result<(), DbErr> {
     connection
         .query_one_raw(statement(
@@ -175,10 +171,7 @@ pub async fn end_own_session<C: ConnectionTrait>(connection: &C) -> Result<(), D
         .map(drop)
 }
 
-/// Cuts every connection of this database whose client calls itself `application_name`.
-///
-/// # Errors
-/// What the database says.
+/// Terminates every session of this database with this `application_name`.
 pub async fn end_sessions<C: ConnectionTrait>(
     connection: &C,
     application_name: &str,
@@ -191,10 +184,7 @@ pub async fn end_sessions<C: ConnectionTrait>(
         .map(drop)
 }
 
-/// Waits for the session-wide advisory lock `key` on this very connection.
-///
-/// # Errors
-/// What the database says.
+/// Waits for the session-level advisory lock `key` on this connection.
 pub async fn advisory_lock<C: ConnectionTrait>(connection: &C, key: i64) -> Result<(), DbErr> {
     connection
         .execute_raw(statement("SELECT pg_advisory_lock($1)", [key.into()]))
@@ -202,10 +192,7 @@ pub async fn advisory_lock<C: ConnectionTrait>(connection: &C, key: i64) -> Resu
         .map(drop)
 }
 
-/// Gives the lock of [`advisory_lock`] back.
-///
-/// # Errors
-/// What the database says.
+/// Releases the lock of [`advisory_lock`].
 pub async fn advisory_unlock<C: ConnectionTrait>(connection: &C, key: i64) -> Result<(), DbErr> {
     connection
         .execute_raw(statement("SELECT pg_advisory_unlock($1)", [key.into()]))
@@ -213,17 +200,18 @@ pub async fn advisory_unlock<C: ConnectionTrait>(connection: &C, key: i64) -> Re
         .map(drop)
 }
 
-/// Waits for the advisory lock of `id` in `class`, and keeps it until the transaction ends. An id has 64 bits and a lock's name 32:
-/// the halves are folded, and two products that meet share a lock, which is slower and never wrong.
-///
-/// # Errors
-/// What the database says.
+/// Waits for the advisory lock of `id` in `class`, and holds it until the transaction ends. An id
+/// has 64 bits and a lock's key 32: the halves are combined, and two products with the same key
+/// share a lock, which is slower but never wrong.
 pub async fn advisory_lock_in_transaction<C: ConnectionTrait>(
     connection: &C,
     class: i32,
     id: i64,
 ) -> Result<(), DbErr> {
-    #[expect(clippy::cast_possible_truncation, reason = "folded on purpose")]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "both halves are combined on purpose"
+    )]
     let folded = (id ^ (id >> 32)) as i32;
     connection
         .query_one_raw(statement(
@@ -234,11 +222,8 @@ pub async fn advisory_lock_in_transaction<C: ConnectionTrait>(
         .map(drop)
 }
 
-/// Makes this transaction's commit wait for the disk, also if it wrote nothing: what it read may have been committed by somebody who did
-/// not wait. The log is ordered, so this flush covers what was read.
-///
-/// # Errors
-/// What the database says.
+/// Makes this transaction's commit wait for the disk, even if it wrote nothing: the rows that it
+/// read may come from a commit that did not wait. The log is ordered, so this flush covers them.
 pub async fn flush_at_commit<C: ConnectionTrait>(connection: &C) -> Result<(), DbErr> {
     connection
         .query_one_raw(statement(
@@ -249,7 +234,8 @@ pub async fn flush_at_commit<C: ConnectionTrait>(connection: &C) -> Result<(), D
         .map(drop)
 }
 
-/// Sets the sequence behind `table.id` past the largest id in use, after rows were inserted with ids of their own.
+/// Builds a statement that sets the sequence of `table.id` to the largest id in use, after rows
+/// were inserted with explicit ids.
 pub fn advance_ids(table: &str) -> String {
     format!("SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))")
 }

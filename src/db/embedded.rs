@@ -1,10 +1,9 @@
-//! The PostgreSQL server that the shop brings along.
+//! The embedded PostgreSQL server.
 //!
-//! Without a `DATABASE_URL` the shop starts a server of its own on a folder, so
-//! that it runs out of the box. The server listens on a private unix socket
-//! only, keeps every committed change, and ends with the program however that
-//! ends. Processes that share a data folder share one server: the first owns
-//! it, the others attach.
+//! Without a `DATABASE_URL` the shop starts its own server on a folder, so that it runs without any
+//! setup. The server listens only on a private unix socket, keeps every committed change, and ends
+//! with the program however that ends. Processes that share a data folder share one server: the
+//! first process owns it, the others attach.
 
 mod account;
 mod cluster;
@@ -25,42 +24,42 @@ use std::time::{Duration, Instant};
 
 pub use error::EmbeddedError;
 use log::ServerLog;
-use owner::{Attempt, OwnerLock};
+use owner::{LockAttempt, OwnerLock};
 use pidfile::PidFile;
 use server::Server;
 
 const ATTACH_POLL: Duration = Duration::from_millis(50);
 const ATTACH_TIME: Duration = Duration::from_secs(30);
 
-/// A running server: one that this process owns, or another process's.
+/// A running server, owned by this process or by another one.
 ///
-/// Dropping an owning handle tells the server to shut down but does not wait;
-/// [`stop`](Self::stop) does.
+/// Dropping the owner's handle asks the server to shut down but does not wait; [`stop`](Self::stop)
+/// does.
 #[derive(Debug)]
 pub struct EmbeddedPostgres {
     url: String,
-    /// None when another process owns the server.
+    /// `None` if another process owns the server.
     server: Option<Server>,
 }
 
 impl EmbeddedPostgres {
-    /// Starts the server on the cluster kept under `data_dir`, creating both at
-    /// first, or attaches to the server that a living process already runs there.
+    /// Starts the server on the cluster in `data_dir`, and creates both if they are missing; or
+    /// attaches to the server that a running process already owns there.
     pub async fn start(data_dir: &Path) -> Result<Self, EmbeddedError> {
         let data_dir = place::open_data_dir(data_dir)?;
         let deadline = Instant::now() + ATTACH_TIME;
         loop {
-            // Tried anew each time, since the owner may die while we wait.
-            let owner = match owner::try_take(&data_dir)? {
-                Attempt::Taken(lock) => return Self::start_owned(&data_dir, lock).await,
-                Attempt::HeldBy(owner) => owner,
+            // Tried again each time, because the owner may exit while we wait.
+            let owner = match owner::try_acquire(&data_dir)? {
+                LockAttempt::Acquired(lock) => return Self::start_owned(&data_dir, lock).await,
+                LockAttempt::HeldBy(owner) => owner,
             };
             if let Some(url) = url_of_server(&data_dir, owner)? {
                 tracing::debug!("attached to the PostgreSQL server of another process");
                 return Ok(Self { url, server: None });
             }
             if Instant::now() > deadline {
-                return Err(EmbeddedError::OwnerSilent {
+                return Err(EmbeddedError::OwnerUnresponsive {
                     pid: owner,
                     data_dir,
                     seconds: ATTACH_TIME.as_secs(),
@@ -70,18 +69,18 @@ impl EmbeddedPostgres {
         }
     }
 
-    /// The URL of the shop's database on this server. The server's role exists;
-    /// the database is the caller's to create.
+    /// Returns the URL of the shop's database on this server. The role exists; the caller creates
+    /// the database.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Whether another process owns the server, which then ends with that one.
+    /// Returns whether another process owns the server, which then ends with that process.
     pub fn is_attached(&self) -> bool {
         self.server.is_none()
     }
 
-    /// Shuts the server down and waits for its end; only the owner does so.
+    /// Shuts the server down and waits until it has ended, if this process owns it.
     pub async fn stop(mut self) -> Result<(), EmbeddedError> {
         match self.server.take() {
             Some(server) => server.stop().await,
@@ -90,14 +89,14 @@ impl EmbeddedPostgres {
     }
 
     async fn start_owned(data_dir: &Path, lock: OwnerLock) -> Result<Self, EmbeddedError> {
-        let (place, account) = place::settle(data_dir).await?;
+        let (place, account) = place::choose(data_dir).await?;
         leftover::clear(&place.cluster, &account).await?;
         let made_by = cluster::major_version(&place.cluster)?;
         let programs = programs::locate(&place, made_by, &account).await?;
         if made_by.is_none() {
             cluster::create(&place, &programs, &account).await?;
         }
-        place.remember(data_dir)?;
+        place.save_location(data_dir)?;
         let socket_dir = socket::prepare(data_dir, &place.base, &account)?;
         leftover::remove_socket(&socket_dir)?;
         let (log, file) = ServerLog::open(data_dir)?;
@@ -112,13 +111,13 @@ impl EmbeddedPostgres {
     }
 }
 
-/// The URL of the server that the process `owner` runs, once it answers. That
-/// it is the owner's child tells it from a dead owner's server that is about to
-/// end.
+/// Returns the URL of the server that the process `owner` runs, once it accepts connections. The
+/// server must be the owner's child: otherwise it belongs to an owner that has exited, and is about
+/// to end.
 fn url_of_server(data_dir: &Path, owner: Option<i32>) -> Result<Option<String>, EmbeddedError> {
-    let cluster = place::known_cluster(data_dir)?;
+    let cluster = place::cluster_path(data_dir)?;
     Ok(PidFile::read(&cluster)
-        .filter(|told| owner.is_some() && process::parent_of(told.pid) == owner)
+        .filter(|pid_file| owner.is_some() && process::parent_of(pid_file.pid) == owner)
         .filter(PidFile::answers)
-        .map(|told| socket::url(&told.socket_dir, told.port)))
+        .map(|pid_file| socket::url(&pid_file.socket_dir, pid_file.port)))
 }

@@ -1,4 +1,5 @@
-//! One file a table. Entities use no arrays, no native enums and no `jsonb`: a second engine must be able to hold them.
+//! The entities, one file for each table. They use no arrays, no native enums and no `jsonb`, so
+//! that another database engine could store them.
 
 pub mod admin_credential;
 pub mod audit_result;

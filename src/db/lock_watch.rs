@@ -1,31 +1,30 @@
-//! Who holds which lock, and who waits for whom: asked of PostgreSQL, for those who watch.
+//! Reads which sessions hold which locks and which sessions wait for them.
 
 use sea_orm::{ConnectionTrait, DbErr};
 
 use super::{Db, dialect};
 use crate::model::DbSession;
 
-/// Whose sessions are asked for.
+/// Which sessions are queried.
 #[derive(Clone, Debug)]
-pub enum Whose {
-    /// Those of these server processes.
+pub enum SessionFilter {
+    /// The sessions with these process ids.
     Pids(Vec<i32>),
-    /// Those whose clients call themselves so.
+    /// The sessions with these application names.
     Applications(Vec<String>),
 }
 
-/// The sessions of this database that are `whose`, and besides them everybody whom they wait for, directly or through others; by pid.
+/// Returns the sessions of this database that `filter` selects, and the sessions for which they
+/// wait, directly or through others; ordered by pid.
 ///
-/// The server describes sessions, waits and locks a moment apart, not in one snapshot: a lock that is handed on meanwhile may be seen twice or
-/// not at all. Whoever stands still is described exactly. The session that asks is never among them, and `db` should be a pool of
-/// one's own: a question that queues behind those it asks about comes too late.
-///
-/// # Errors
-/// What the database says.
-pub async fn sessions(db: &Db, whose: &Whose) -> Result<Vec<DbSession>, DbErr> {
-    let (pids, applications) = match whose {
-        Whose::Pids(pids) => (pids.as_slice(), &[][..]),
-        Whose::Applications(names) => (&[][..], names.as_slice()),
+/// The server reads sessions, waits and locks one after the other, not in one snapshot: a lock that
+/// changes hands meanwhile may appear twice or not at all. A session that is idle or blocked is
+/// described exactly. The querying session itself is never included. Use a separate pool for `db`:
+/// a query that queues behind the sessions that it describes comes too late.
+pub async fn sessions(db: &Db, filter: &SessionFilter) -> Result<Vec<DbSession>, DbErr> {
+    let (pids, applications) = match filter {
+        SessionFilter::Pids(pids) => (pids.as_slice(), &[][..]),
+        SessionFilter::Applications(names) => (&[][..], names.as_slice()),
     };
     let asked = [to_json(&pids)?.into(), to_json(&applications)?.into()];
     let rows = db
@@ -37,9 +36,10 @@ pub async fn sessions(db: &Db, whose: &Whose) -> Result<Vec<DbSession>, DbErr> {
         .collect()
 }
 
-/// Whoever waits for a lock is asked by whom it is blocked, and nobody else: the function stops the lock manager for a moment. `waitstart` came with
-/// PostgreSQL 14, and is reached in a way that older servers understand; there, and in the moment before the server sets it, the statement's
-/// beginning stands for it. `pg_blocking_pids` names a prepared transaction, which has no session, with a 0.
+/// `pg_blocking_pids` is called only for sessions that wait for a lock, because it blocks the lock
+/// manager for a moment. `waitstart` exists since PostgreSQL 14, and is read in a way that older
+/// servers accept; there, and in the moment before the server sets it, the start of the statement
+/// is used instead. `pg_blocking_pids` reports a prepared transaction, which has no session, as 0.
 const SESSIONS: &str = r"
 WITH RECURSIVE session AS MATERIALIZED (
   SELECT a.*, CASE WHEN a.wait_event_type = 'Lock' THEN array_remove(pg_blocking_pids(a.pid), 0) ELSE '{}' END AS blockers

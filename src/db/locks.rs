@@ -1,5 +1,6 @@
-//! The one place where rows are locked. Lock order, everywhere: idempotency key, cart, order, payment, hold, stock, discount
-//! code; within a table by id. Two transactions that follow it cannot deadlock.
+//! Row locks: this is the only module that takes them. The lock order is always: idempotency key,
+//! cart, order, payment, hold, stock, discount code; within a table by id. Two transactions that
+//! follow it cannot deadlock.
 
 use sea_orm::{
     ColumnTrait, DbErr, EntityTrait, FromQueryResult, PrimaryKeyTrait, QueryFilter, QueryOrder,
@@ -17,33 +18,24 @@ use super::{
     txn::Work,
 };
 
-/// The class of advisory locks that are named after products.
+/// The class of advisory locks whose key is a product.
 const ADVISORY_STOCK: i32 = 1;
 
-/// Locks one stock row with `SELECT … FOR UPDATE`; `None` if there is none.
-///
-/// # Errors
-/// What the database says.
+/// Locks one stock row with `SELECT … FOR UPDATE`; `None` if it does not exist.
 pub async fn stock_row(work: &Work, product_id: i64) -> Result<Option<stock::Model>, DbErr> {
     by_id::<stock::Entity>(work, product_id).await
 }
 
-/// The same, but fails with 55P03 where it would have to wait.
-///
-/// # Errors
-/// What the database says.
+/// The same, but fails with 55P03 instead of waiting.
 pub async fn stock_row_nowait(work: &Work, product_id: i64) -> Result<Option<stock::Model>, DbErr> {
     let row = stock::Entity::find_by_id(product_id)
         .lock_with_behavior(LockType::Update, LockBehavior::Nowait);
-    work.waiting_for_lock(row.one(work.connection())).await
+    work.time_lock_wait(row.one(work.connection())).await
 }
 
-/// Queues for the advisory lock of a product, which goes with the transaction.
-///
-/// # Errors
-/// What the database says.
+/// Waits for the advisory lock of a product, which is released when the transaction ends.
 pub async fn advisory_of_product(work: &Work, product_id: i64) -> Result<(), DbErr> {
-    work.waiting_for_lock(dialect::advisory_lock_in_transaction(
+    work.time_lock_wait(dialect::advisory_lock_in_transaction(
         work.connection(),
         ADVISORY_STOCK,
         product_id,
@@ -51,35 +43,31 @@ pub async fn advisory_of_product(work: &Work, product_id: i64) -> Result<(), DbE
     .await
 }
 
-/// Locks one bucket of a product that has `units` and that nobody else is at, looking at bucket `from` first and at those before it last.
-///
-/// # Errors
-/// What the database says.
-pub async fn free_bucket(
+/// Locks one bucket of a product that has `units` and is not locked by another transaction. Starts
+/// at bucket `first` and tries the ones before it last.
+pub async fn unlocked_bucket(
     work: &Work,
     product_id: i64,
     units: i64,
-    from: i32,
+    first: i32,
 ) -> Result<Option<stock_bucket::Model>, DbErr> {
-    let bucket = buckets_with(product_id, units, from)
+    let bucket = buckets_with(product_id, units, first)
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
-    work.waiting_for_lock(bucket.one(work.connection())).await
+    work.time_lock_wait(bucket.one(work.connection())).await
 }
 
-/// A bucket of a product that has `units`, unlocked: bucket `from` if it is one, and those before it last.
-pub fn buckets_with(product_id: i64, units: i64, from: i32) -> Select<stock_bucket::Entity> {
+/// Selects a bucket of a product that has `units`, without a lock. Starts at bucket `first` and
+/// tries the ones before it last.
+pub fn buckets_with(product_id: i64, units: i64, first: i32) -> Select<stock_bucket::Entity> {
     stock_bucket::Entity::find()
         .filter(stock_bucket::Column::ProductId.eq(product_id))
         .filter(stock_bucket::Column::Available.gte(units))
-        .order_by_desc(Expr::col(stock_bucket::Column::Bucket).gte(from))
+        .order_by_desc(Expr::col(stock_bucket::Column::Bucket).gte(first))
         .order_by_asc(stock_bucket::Column::Bucket)
         .limit(1)
 }
 
-/// Locks all buckets of a product, in their order.
-///
-/// # Errors
-/// What the database says.
+/// Locks all buckets of a product, in id order.
 pub async fn buckets(work: &Work, product_id: i64) -> Result<Vec<stock_bucket::Model>, DbErr> {
     let rows = stock_bucket::Entity::find()
         .filter(stock_bucket::Column::ProductId.eq(product_id))
@@ -87,23 +75,17 @@ pub async fn buckets(work: &Work, product_id: i64) -> Result<Vec<stock_bucket::M
     all(work, rows).await
 }
 
-/// Locks up to `at_most` units that are for sale and that nobody else is taking.
-///
-/// # Errors
-/// What the database says.
-pub async fn free_units(work: &Work, product_id: i64, at_most: u64) -> Result<Vec<i32>, DbErr> {
+/// Locks up to `max` unsold units that no other transaction has locked.
+pub async fn unlocked_units(work: &Work, product_id: i64, max: u64) -> Result<Vec<i32>, DbErr> {
     let units = units_for_sale(product_id)
-        .limit(at_most)
+        .limit(max)
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
-    let rows = work.waiting_for_lock(units.all(work.connection())).await?;
+    let rows = work.time_lock_wait(units.all(work.connection())).await?;
     Ok(rows.into_iter().map(|row| row.unit).collect())
 }
 
-/// Locks every unit that is for sale, in order, waiting for those that somebody is taking.
-///
-/// # Errors
-/// What the database says.
-pub async fn units_left(work: &Work, product_id: i64) -> Result<Vec<i32>, DbErr> {
+/// Locks every unsold unit, in id order, and waits for those that other transactions have locked.
+pub async fn unsold_units(work: &Work, product_id: i64) -> Result<Vec<i32>, DbErr> {
     let rows = all(work, units_for_sale(product_id)).await?;
     Ok(rows.into_iter().map(|row| row.unit).collect())
 }
@@ -116,9 +98,6 @@ fn units_for_sale(product_id: i64) -> Select<stock_unit::Entity> {
 }
 
 /// Locks the stock rows of several products with one `SELECT … FOR UPDATE`, in id order.
-///
-/// # Errors
-/// What the database says.
 pub async fn stock_rows(work: &Work, product_ids: &[i64]) -> Result<Vec<stock::Model>, DbErr> {
     let rows = stock::Entity::find()
         .filter(dialect::column_in(stock::Column::ProductId, product_ids))
@@ -126,10 +105,8 @@ pub async fn stock_rows(work: &Work, product_ids: &[i64]) -> Result<Vec<stock::M
     all(work, rows).await
 }
 
-/// Locks the stock rows of the products that `query` selects and joins them to, in id order, and nothing of the products.
-///
-/// # Errors
-/// What the database says.
+/// Locks the stock rows of the products that `query` selects and joins, in id order; the product
+/// rows are not locked.
 pub async fn stock_of_products<M>(
     work: &Work,
     query: Select<product::Entity>,
@@ -140,29 +117,20 @@ where
     let mut query = query.order_by_asc(stock::Column::ProductId);
     QuerySelect::query(&mut query).lock_with_tables(LockType::Update, [stock::Entity]);
     let rows = query.into_model::<M>().all(work.connection());
-    work.waiting_for_lock(rows).await
+    work.time_lock_wait(rows).await
 }
 
-/// Locks a cart, so that what is ordered is what is in it.
-///
-/// # Errors
-/// What the database says.
+/// Locks a cart, so that its lines do not change while it is ordered.
 pub async fn cart(work: &Work, cart_id: Uuid) -> Result<Option<cart::Model>, DbErr> {
     by_id::<cart::Entity>(work, cart_id).await
 }
 
 /// Locks an order.
-///
-/// # Errors
-/// What the database says.
 pub async fn order(work: &Work, order_id: i64) -> Result<Option<customer_order::Model>, DbErr> {
     by_id::<customer_order::Entity>(work, order_id).await
 }
 
-/// Locks the orders of `ids` that have `status`, in id order.
-///
-/// # Errors
-/// What the database says.
+/// Locks those of the orders `ids` that have `status`, in id order.
 pub async fn orders_in_status(
     work: &Work,
     ids: &[i64],
@@ -176,9 +144,6 @@ pub async fn orders_in_status(
 }
 
 /// Locks the payments of an order, in id order.
-///
-/// # Errors
-/// What the database says.
 pub async fn payments_of_order(work: &Work, order_id: i64) -> Result<Vec<payment::Model>, DbErr> {
     let rows = payment::Entity::find()
         .filter(payment::Column::OrderId.eq(order_id))
@@ -186,10 +151,7 @@ pub async fn payments_of_order(work: &Work, order_id: i64) -> Result<Vec<payment
     all(work, rows).await
 }
 
-/// Locks what is held for a cart that is not being paid for, in id order.
-///
-/// # Errors
-/// What the database says.
+/// Locks the holds of a cart that belong to no order, in id order.
 pub async fn holds_of_cart(work: &Work, cart_id: Uuid) -> Result<Vec<hold::Model>, DbErr> {
     let rows = held()
         .filter(hold::Column::CartId.eq(cart_id))
@@ -197,69 +159,55 @@ pub async fn holds_of_cart(work: &Work, cart_id: Uuid) -> Result<Vec<hold::Model
     all(work, rows).await
 }
 
-/// Locks what is held for an order, in id order.
-///
-/// # Errors
-/// What the database says.
+/// Locks the holds of an order, in id order.
 pub async fn holds_of_order(work: &Work, order_id: i64) -> Result<Vec<hold::Model>, DbErr> {
     all(work, held().filter(hold::Column::OrderId.eq(order_id))).await
 }
 
-/// Locks up to `at_most` holds, of one product or of all, whose time is over, by id, passing over those that somebody else is busy with: any number of sweepers may
-/// do this at once.
-///
-/// # Errors
-/// What the database says.
+/// Locks up to `max` expired holds, of one product or of all, by id. Skips holds that another
+/// transaction has locked: any number of sweepers may run at once.
 pub async fn expired_holds(
     work: &Work,
     of_product: Option<i64>,
-    at_most: u64,
+    max: u64,
 ) -> Result<Vec<hold::Model>, DbErr> {
     held()
         .filter(Expr::col(hold::Column::ExpiresAt).lte(Expr::current_timestamp()))
         .apply_if(of_product, |query, id| {
             query.filter(hold::Column::ProductId.eq(id))
         })
-        .limit(at_most)
+        .limit(max)
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
         .all(work.connection())
         .await
 }
 
-/// Locks up to `at_most` payments whose outcome is due to be asked about, by id, passing over those that another server is asking about.
-///
-/// # Errors
-/// What the database says.
-pub async fn due_payments(work: &Work, at_most: u64) -> Result<Vec<payment::Model>, DbErr> {
+/// Locks up to `max` payments whose outcome is due to be queried, by id. Skips payments that
+/// another server is querying.
+pub async fn due_payments(work: &Work, max: u64) -> Result<Vec<payment::Model>, DbErr> {
     payment::Entity::find()
         .filter(payment::Column::State.eq("pending"))
         .filter(Expr::col(payment::Column::AskAt).lte(Expr::current_timestamp()))
         .order_by_asc(payment::Column::Id)
-        .limit(at_most)
+        .limit(max)
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
         .all(work.connection())
         .await
 }
 
 /// The same for refunds.
-///
-/// # Errors
-/// What the database says.
-pub async fn due_refunds(work: &Work, at_most: u64) -> Result<Vec<refund::Model>, DbErr> {
+pub async fn due_refunds(work: &Work, max: u64) -> Result<Vec<refund::Model>, DbErr> {
     refund::Entity::find()
         .filter(refund::Column::State.eq("pending"))
         .filter(Expr::col(refund::Column::AskAt).lte(Expr::current_timestamp()))
         .order_by_asc(refund::Column::Id)
-        .limit(at_most)
+        .limit(max)
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)
         .all(work.connection())
         .await
 }
 
 /// Locks a discount code.
-///
-/// # Errors
-/// What the database says.
 pub async fn discount_code(work: &Work, code: &str) -> Result<Option<discount_code::Model>, DbErr> {
     by_id::<discount_code::Entity>(work, code.to_owned()).await
 }
@@ -274,7 +222,7 @@ async fn by_id<E: EntityTrait>(
     work: &Work,
     id: <E::PrimaryKey as PrimaryKeyTrait>::ValueType,
 ) -> Result<Option<E::Model>, DbErr> {
-    work.waiting_for_lock(E::find_by_id(id).lock_exclusive().one(work.connection()))
+    work.time_lock_wait(E::find_by_id(id).lock_exclusive().one(work.connection()))
         .await
 }
 
@@ -282,6 +230,6 @@ async fn all<E: EntityTrait>(work: &Work, rows: Select<E>) -> Result<Vec<E::Mode
 where
     E::Model: Send + Sync,
 {
-    work.waiting_for_lock(rows.lock_exclusive().all(work.connection()))
+    work.time_lock_wait(rows.lock_exclusive().all(work.connection()))
         .await
 }

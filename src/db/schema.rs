@@ -1,4 +1,4 @@
-//! Bringing the schema up to date, under a lock: several servers may start at once.
+//! Applies the migrations under a lock, because several servers may start at once.
 
 use std::time::Duration;
 
@@ -7,31 +7,28 @@ use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
 
 use super::dialect;
 
-/// Any number that nobody else uses: "door" in ASCII.
+/// The key of the advisory lock: an arbitrary number that no other lock uses.
 const MIGRATION_LOCK: i64 = 0x646f_6f72;
 
-/// What to do with the schema.
+/// A change of the schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Apply what is missing.
+    /// Apply all pending migrations.
     Up,
-    /// Take the last step back.
+    /// Revert the last migration.
     Down,
-    /// Drop everything, then apply all.
+    /// Drop all tables, then apply all migrations.
     Fresh,
 }
 
-/// One step of the schema, and whether it has been applied.
+/// One migration, and whether it has been applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StepStatus {
+pub struct MigrationEntry {
     pub name: String,
     pub applied: bool,
 }
 
-/// Carries out `step` while nobody else changes the schema.
-///
-/// # Errors
-/// What the database says.
+/// Runs `step` while no other server changes the schema.
 pub async fn migrate(url: &str, step: Step) -> Result<(), DbErr> {
     under_lock(url, async |connection| match step {
         Step::Up => Migrator::up(connection, None).await,
@@ -41,16 +38,13 @@ pub async fn migrate(url: &str, step: Step) -> Result<(), DbErr> {
     .await
 }
 
-/// All steps, oldest first.
-///
-/// # Errors
-/// What the database says.
-pub async fn status(url: &str) -> Result<Vec<StepStatus>, DbErr> {
+/// Lists all migrations, oldest first.
+pub async fn status(url: &str) -> Result<Vec<MigrationEntry>, DbErr> {
     under_lock(url, async |connection| {
         let steps = Migrator::get_migration_with_status(connection).await?;
         Ok(steps
             .into_iter()
-            .map(|step| StepStatus {
+            .map(|step| MigrationEntry {
                 name: step.name().to_owned(),
                 applied: step.status() == MigrationStatus::Applied,
             })
@@ -59,8 +53,8 @@ pub async fn status(url: &str) -> Result<Vec<StepStatus>, DbErr> {
     .await
 }
 
-/// Runs `work` on a connection of its own that holds the schema lock. A pool of one connection: a session's advisory lock
-/// must be taken and given back on the same one.
+/// Runs `work` on its own connection that holds the schema lock. The pool has one connection,
+/// because a session-level advisory lock must be taken and released on the same one.
 pub async fn under_lock<T>(
     url: &str,
     work: impl AsyncFnOnce(&DatabaseConnection) -> Result<T, DbErr>,
@@ -73,7 +67,8 @@ pub async fn under_lock<T>(
     let connection = Database::connect(options).await?;
     dialect::advisory_lock(&connection, MIGRATION_LOCK).await?;
     let result = work(&connection).await;
-    // Closing the connection frees the lock too; this way a failure to unlock is seen where it happens.
+    // Closing the connection also releases the lock; an explicit unlock reports a failure where it
+    // happens.
     let unlocked = dialect::advisory_unlock(&connection, MIGRATION_LOCK).await;
     connection.close().await?;
     let value = result?;

@@ -1,7 +1,7 @@
-//! tower-sessions' records in the `session` table.
+//! The store for tower-sessions' records, in the `session` table.
 //!
-//! A record is last-write-wins as a whole, so nothing that two requests may change at once belongs into it: the cart lives in tables of
-//! its own and only its id stands here.
+//! The last write to a record replaces the whole record, so a record must not contain data that two
+//! requests may change at once: the cart has its own tables, and the record holds only its id.
 
 use async_trait::async_trait;
 use sea_orm::{
@@ -28,15 +28,15 @@ pub struct DbSessionStore {
 }
 
 impl DbSessionStore {
-    /// A store on the shop's pool.
+    /// Creates a store on the shop's pool.
     pub const fn new(db: Db) -> Self {
         Self { db }
     }
 
-    /// Removes what has expired.
+    /// Deletes expired sessions.
     ///
     /// # Errors
-    /// [`Error::Backend`] with what the database said.
+    /// [`Error::Backend`] with the database's message.
     pub async fn delete_expired(&self) -> Result<()> {
         txn::run_for_result(&self.db, Policy::request("expire sessions"), |work| {
             Box::pin(async move {
@@ -51,7 +51,7 @@ impl DbSessionStore {
         .map_err(backend)
     }
 
-    fn row(record: &Record) -> Result<session::ActiveModel> {
+    fn to_row(record: &Record) -> Result<session::ActiveModel> {
         Ok(session::ActiveModel {
             id: Set(encode_id(&record.id)),
             data: Set(serde_json::to_string(&record.data)
@@ -60,7 +60,7 @@ impl DbSessionStore {
         })
     }
 
-    /// False if the id is taken.
+    /// Inserts a session; returns false if the id is taken.
     async fn insert(&self, row: session::ActiveModel) -> Result<bool> {
         txn::run_for_result(&self.db, Policy::request("create session"), move |work| {
             let row = row.clone();
@@ -80,16 +80,16 @@ impl DbSessionStore {
 #[async_trait]
 impl SessionStore for DbSessionStore {
     async fn create(&self, record: &mut Record) -> Result<()> {
-        while !self.insert(Self::row(record)?).await? {
+        while !self.insert(Self::to_row(record)?).await? {
             record.id = Id::default();
         }
         Ok(())
     }
 
-    /// Writes to a session that is there, and never brings one back: a request that began before its visitor signed out would otherwise
-    /// sign them in again.
+    /// Updates an existing session and never recreates one: otherwise a request that began before
+    /// its visitor signed out would sign them in again.
     async fn save(&self, record: &Record) -> Result<()> {
-        let (id, row) = (encode_id(&record.id), Self::row(record)?);
+        let (id, row) = (encode_id(&record.id), Self::to_row(record)?);
         txn::run_for_result(&self.db, Policy::request("save session"), move |work| {
             let (id, row) = (id.clone(), row.clone());
             Box::pin(async move {
@@ -138,7 +138,7 @@ impl SessionStore for DbSessionStore {
     }
 }
 
-/// The cookie carries the id itself; the table keeps it as 32 hexadecimal digits.
+/// Encodes an id as 32 hexadecimal digits, as the table stores it. The cookie holds the id itself.
 fn encode_id(id: &Id) -> String {
     format!("{:032x}", id.0.cast_unsigned())
 }

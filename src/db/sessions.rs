@@ -1,57 +1,52 @@
-//! What the server says about its sessions: who waits for whom, which locks they hold, and whose row a row is.
+//! Reads the server's sessions: their waits, their locks, and the rows that they hold.
 
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
 use super::{Db, dialect};
 
-/// How one session stands.
+/// The wait of one session, if it waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct SessionWait {
     pub pid: i32,
-    /// The sessions that hold or are to get what it waits for.
+    /// The sessions that hold the lock, or are ahead in its queue.
     pub blocked_by: Vec<i32>,
-    /// How long it has waited, in milliseconds; 0 for one that does not wait.
+    /// How long it has waited, in milliseconds; 0 if it does not wait.
     pub waited_ms: i64,
 }
 
 /// One lock that a session holds or waits for.
 #[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
-pub struct HeldLock {
+pub struct SessionLock {
     pub pid: i32,
-    /// As `pg_locks` has it: `relation`, `tuple`, `transactionid`, `advisory` …
+    /// The `locktype` of `pg_locks`: `relation`, `tuple`, `transactionid`, `advisory` …
     pub kind: String,
-    /// The table or index, if it is on one.
+    /// The table or index, if the lock is on one.
     pub relation: Option<String>,
     pub mode: String,
     pub granted: bool,
-    /// The session whose transaction it is, for a lock on a transaction.
+    /// For a lock on a transaction: the session that runs it.
     pub of_pid: Option<i32>,
 }
 
-/// A row of `stock` that an open transaction has locked or written.
+/// A `stock` row that an open transaction has locked or written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
 pub struct RowHolder {
     pub product_id: i64,
     pub pid: i32,
 }
 
-/// The server's process behind the only connection of a pool.
-///
-/// # Errors
-/// What the database says.
-pub async fn own_pid(db: &Db) -> Result<i32, DbErr> {
+/// Returns the process id of the server process behind the pool's only connection.
+pub async fn backend_pid(db: &Db) -> Result<i32, DbErr> {
     let row = db
         .transactions()
         .query_one_raw(dialect::statement("SELECT pg_backend_pid()", []))
         .await?;
-    let row = row.ok_or_else(|| DbErr::RecordNotFound("a process".to_owned()))?;
+    let row = row.ok_or_else(|| DbErr::RecordNotFound("no row for the process id".to_owned()))?;
     row.try_get_by_index(0)
 }
 
-/// How long somebody waits before the database looks whether the wait can ever end, in milliseconds. It looks once for each wait.
-///
-/// # Errors
-/// What the database says.
+/// Returns the `deadlock_timeout` in milliseconds: how long a session waits before the database
+/// checks for a deadlock. It checks once for each wait.
 pub async fn deadlock_timeout_ms<C: ConnectionTrait>(connection: &C) -> Result<i64, DbErr> {
     let sql = "SELECT setting::bigint FROM pg_settings WHERE name = 'deadlock_timeout'";
     let row = connection
@@ -62,31 +57,28 @@ pub async fn deadlock_timeout_ms<C: ConnectionTrait>(connection: &C) -> Result<i
 }
 
 #[derive(FromQueryResult)]
-struct StandingRow {
+struct SessionWaitRow {
     pid: i32,
     blockers: String,
     waited_ms: i64,
 }
 
-/// How the sessions `pids` stand; one that is gone is left out.
-///
-/// # Errors
-/// What the database says.
-pub async fn standings<C: ConnectionTrait>(
+/// Returns the waits of the sessions `pids`; a session that has ended is left out.
+pub async fn session_waits<C: ConnectionTrait>(
     connection: &C,
     pids: &[i32],
-) -> Result<Vec<Standing>, DbErr> {
+) -> Result<Vec<SessionWait>, DbErr> {
     let sql = "SELECT a.pid, array_to_string(pg_blocking_pids(a.pid), ',') AS blockers, \
                  coalesce((SELECT max(extract(epoch FROM clock_timestamp() - l.waitstart) * 1000)::bigint \
                            FROM pg_locks l WHERE l.pid = a.pid AND NOT l.granted), 0) AS waited_ms \
                FROM pg_stat_activity a WHERE a.pid = ANY (string_to_array($1, ',')::int[])";
-    let rows = StandingRow::find_by_statement(dialect::statement(sql, [list(pids).into()]))
+    let rows = SessionWaitRow::find_by_statement(dialect::statement(sql, [list(pids).into()]))
         .all(connection)
         .await?;
     let numbers = |text: &str| text.split(',').filter_map(|n| n.parse().ok()).collect();
     Ok(rows
         .into_iter()
-        .map(|row| Standing {
+        .map(|row| SessionWait {
             pid: row.pid,
             blocked_by: numbers(&row.blockers),
             waited_ms: row.waited_ms,
@@ -94,14 +86,12 @@ pub async fn standings<C: ConnectionTrait>(
         .collect())
 }
 
-/// The locks of the sessions `pids`, but for those that every transaction has on itself.
-///
-/// # Errors
-/// What the database says.
+/// Returns the locks of the sessions `pids`, without the lock that every transaction holds on
+/// itself.
 pub async fn locks<C: ConnectionTrait>(
     connection: &C,
     pids: &[i32],
-) -> Result<Vec<HeldLock>, DbErr> {
+) -> Result<Vec<SessionLock>, DbErr> {
     let sql = "SELECT l.pid, l.locktype AS kind, c.relname::text AS relation, l.mode, l.granted, \
                  (SELECT t.pid FROM pg_locks t WHERE t.locktype = 'transactionid' AND t.granted \
                     AND t.mode = 'ExclusiveLock' AND t.transactionid = l.transactionid) AS of_pid \
@@ -109,16 +99,14 @@ pub async fn locks<C: ConnectionTrait>(
                WHERE l.pid = ANY (string_to_array($1, ',')::int[]) AND l.locktype <> 'virtualxid' \
                  AND NOT (l.locktype = 'transactionid' AND l.granted) \
                ORDER BY l.granted, l.locktype = 'relation', relation, l.mode, l.pid";
-    HeldLock::find_by_statement(dialect::statement(sql, [list(pids).into()]))
+    SessionLock::find_by_statement(dialect::statement(sql, [list(pids).into()]))
         .all(connection)
         .await
 }
 
-/// Which of the sessions `pids` have the stock rows of `product_ids`. A row's lock stands in the row itself, as the transaction that set it:
-/// `pg_locks` knows only of those who wait for one.
-///
-/// # Errors
-/// What the database says.
+/// Returns which of the sessions `pids` hold the stock rows of `product_ids`. A row lock is stored
+/// in the row itself, as the id of its transaction: `pg_locks` lists only the sessions that wait
+/// for one.
 pub async fn row_holders<C: ConnectionTrait>(
     connection: &C,
     product_ids: &[i64],
@@ -137,11 +125,8 @@ pub async fn row_holders<C: ConnectionTrait>(
         .await
 }
 
-/// Ends the sessions `pids`: what they had open is rolled back.
-///
-/// # Errors
-/// What the database says.
-pub async fn end<C: ConnectionTrait>(connection: &C, pids: &[i32]) -> Result<(), DbErr> {
+/// Terminates the sessions `pids`; their open transactions are rolled back.
+pub async fn terminate<C: ConnectionTrait>(connection: &C, pids: &[i32]) -> Result<(), DbErr> {
     let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                WHERE pid = ANY (string_to_array($1, ',')::int[])";
     connection

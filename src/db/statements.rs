@@ -1,4 +1,5 @@
-//! A connection whose statements pass a stop, if there is one. Without, each goes straight on: one look at an `Option`, and no allocation.
+//! A connection that runs each statement through a hook, if there is one. Without a hook, a
+//! statement costs one check of an `Option` more, and no allocation.
 
 use std::pin::Pin;
 
@@ -6,26 +7,28 @@ use sea_orm::{
     ConnectionTrait, DatabaseBackend, DbErr, ExecResult, FromQueryResult, QueryResult, Statement,
 };
 
-use super::stops::{self, Heard, Said, StockRow, Stop, Stops};
+use super::statement_hook::{
+    self, OptionalHook, StatementHook, StatementResult, StatementText, StockCounters,
+};
 
 /// See the module's documentation.
 #[derive(Clone, Debug)]
 pub struct Statements<C> {
     connection: C,
-    stop: Stop,
+    hook: OptionalHook,
 }
 
-/// What the methods of [`ConnectionTrait`] return. They are written as `async_trait` would write them, because it would box each future once
-/// more.
-type Answer<'a, T> = Pin<Box<dyn Future<Output = Result<T, DbErr>> + Send + 'a>>;
+/// The return type of the [`ConnectionTrait`] methods. They are written as `async_trait` would
+/// expand them, because the macro would box each future a second time.
+type BoxedResult<'a, T> = Pin<Box<dyn Future<Output = Result<T, DbErr>> + Send + 'a>>;
 
 impl<C> Statements<C> {
-    pub(super) fn new(connection: C, stop: Stop) -> Self {
-        Self { connection, stop }
+    pub(super) fn new(connection: C, hook: OptionalHook) -> Self {
+        Self { connection, hook }
     }
 
-    pub(super) fn stop(&self) -> &Stop {
-        &self.stop
+    pub(super) fn hook(&self) -> &OptionalHook {
+        &self.hook
     }
 
     pub(super) fn connection(&self) -> &C {
@@ -38,24 +41,26 @@ impl<C> Statements<C> {
 }
 
 impl<C: ConnectionTrait + Send + Sync> Statements<C> {
-    async fn stopped<T>(
+    async fn run_hooked<T>(
         &self,
-        stops: &dyn Stops,
-        said: Said,
-        act: Answer<'_, T>,
-        heard: impl FnOnce(&T) -> Heard,
+        hook: &dyn StatementHook,
+        text: StatementText,
+        execution: BoxedResult<'_, T>,
+        to_result: impl FnOnce(&T) -> StatementResult,
     ) -> Result<T, DbErr> {
-        stops.before(said).await.map_err(stops::halted)?;
-        let result = act.await;
-        let look = stops.after(match &result {
-            Ok(answer) => heard(answer),
-            Err(error) => stops::failed(error),
+        hook.before_statement(text)
+            .await
+            .map_err(statement_hook::halted_error)?;
+        let result = execution.await;
+        let follow_up = hook.after_statement(match &result {
+            Ok(answer) => to_result(answer),
+            Err(error) => statement_hook::failed_result(error),
         });
-        if let Some(look) = look.statement() {
-            let rows = StockRow::find_by_statement(look)
+        if let Some(query) = follow_up.statement() {
+            let rows = StockCounters::find_by_statement(query)
                 .all(&self.connection)
                 .await?;
-            stops.looked(rows);
+            hook.record_stock(rows);
         }
         result
     }
@@ -66,61 +71,63 @@ impl<C: ConnectionTrait + Send + Sync> ConnectionTrait for Statements<C> {
         self.connection.get_database_backend()
     }
 
-    fn execute_raw<'s, 'a>(&'s self, statement: Statement) -> Answer<'a, ExecResult>
+    fn execute_raw<'s, 'a>(&'s self, statement: Statement) -> BoxedResult<'a, ExecResult>
     where
         's: 'a,
         Self: 'a,
     {
-        let Some(stops) = &self.stop else {
+        let Some(hook) = &self.hook else {
             return self.connection.execute_raw(statement);
         };
-        let said = Said::of(&statement);
-        let act = self.connection.execute_raw(statement);
-        Box::pin(self.stopped(&**stops, said, act, affected))
+        let text = StatementText::of(&statement);
+        let execution = self.connection.execute_raw(statement);
+        Box::pin(self.run_hooked(&**hook, text, execution, affected))
     }
 
-    fn execute_unprepared<'s, 't, 'a>(&'s self, sql: &'t str) -> Answer<'a, ExecResult>
+    fn execute_unprepared<'s, 't, 'a>(&'s self, sql: &'t str) -> BoxedResult<'a, ExecResult>
     where
         's: 'a,
         't: 'a,
         Self: 'a,
     {
-        let act = self.connection.execute_unprepared(sql);
-        let Some(stops) = &self.stop else {
-            return act;
+        let execution = self.connection.execute_unprepared(sql);
+        let Some(hook) = &self.hook else {
+            return execution;
         };
-        Box::pin(self.stopped(&**stops, Said::plain(sql), act, affected))
+        Box::pin(self.run_hooked(&**hook, StatementText::plain(sql), execution, affected))
     }
 
-    fn query_one_raw<'s, 'a>(&'s self, statement: Statement) -> Answer<'a, Option<QueryResult>>
+    fn query_one_raw<'s, 'a>(&'s self, statement: Statement) -> BoxedResult<'a, Option<QueryResult>>
     where
         's: 'a,
         Self: 'a,
     {
-        let Some(stops) = &self.stop else {
+        let Some(hook) = &self.hook else {
             return self.connection.query_one_raw(statement);
         };
-        let said = Said::of(&statement);
-        let act = self.connection.query_one_raw(statement);
-        Box::pin(self.stopped(&**stops, said, act, |row| {
-            Heard::Rows(stops::cells(row.as_slice()))
+        let text = StatementText::of(&statement);
+        let execution = self.connection.query_one_raw(statement);
+        Box::pin(self.run_hooked(&**hook, text, execution, |row| {
+            StatementResult::Rows(statement_hook::text_rows(row.as_slice()))
         }))
     }
 
-    fn query_all_raw<'s, 'a>(&'s self, statement: Statement) -> Answer<'a, Vec<QueryResult>>
+    fn query_all_raw<'s, 'a>(&'s self, statement: Statement) -> BoxedResult<'a, Vec<QueryResult>>
     where
         's: 'a,
         Self: 'a,
     {
-        let Some(stops) = &self.stop else {
+        let Some(hook) = &self.hook else {
             return self.connection.query_all_raw(statement);
         };
-        let said = Said::of(&statement);
-        let act = self.connection.query_all_raw(statement);
-        Box::pin(self.stopped(&**stops, said, act, |rows| Heard::Rows(stops::cells(rows))))
+        let text = StatementText::of(&statement);
+        let execution = self.connection.query_all_raw(statement);
+        Box::pin(self.run_hooked(&**hook, text, execution, |rows| {
+            StatementResult::Rows(statement_hook::text_rows(rows))
+        }))
     }
 }
 
-fn affected(result: &ExecResult) -> Heard {
-    Heard::Affected(result.rows_affected())
+fn affected(result: &ExecResult) -> StatementResult {
+    StatementResult::Affected(result.rows_affected())
 }

@@ -1,8 +1,10 @@
-//! The one place where a transaction begins.
+//! Transactions: this is the only module that begins them.
 //!
-//! Each has a name, a bounded number of attempts with jittered backoff, and a deadline; and each runs in a task of its own, so that a
-//! client who leaves cannot cancel a commit half way. Only what the database says did nothing is tried again: serialization
-//! failure, deadlock, lock timeout. A commit whose answer was lost is never sent again blindly: the caller's idempotency key tells.
+//! Each transaction has a name, a bounded number of attempts with jittered backoff, and a deadline.
+//! It runs in its own task, so that a client that disconnects cannot cancel a commit half way. Only
+//! an error after which nothing was written is retried: serialization failure, deadlock, lock
+//! timeout. A commit whose result was lost is never sent again: the caller's idempotency key finds
+//! its outcome.
 
 mod attempts;
 mod error;
@@ -11,7 +13,7 @@ mod policy;
 pub mod trace;
 mod work;
 
-pub use error::{Chain, TxnError, read_error};
+pub use error::{ErrorChain, TxnError, read_error};
 pub use outcome::{Outcome, TimeSplit};
 pub use policy::{Isolation, Policy, REQUEST_DEADLINE};
 pub use work::{Abort, Work};
@@ -27,15 +29,15 @@ use sea_orm::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-use self::attempts::{Body, Failure, run_in_task};
+use self::attempts::{AttemptFailure, Body, run_in_task};
 use super::{
     Db, dialect,
+    statement_hook::{self, OptionalHook},
     statements::Statements,
-    stops::{self, Stop},
 };
 use crate::{config::crash_point, model::waterfall::Part};
 
-/// Runs `body` in a transaction until it commits, is refused, or may not be tried again.
+/// Runs `body` in a transaction, and retries until it commits, is refused, or may not be retried.
 pub async fn run<T, F>(db: &Db, policy: Policy, body: F) -> Outcome<T>
 where
     T: Send + 'static,
@@ -44,7 +46,7 @@ where
     spawn(db, policy, InTransaction(body)).await
 }
 
-/// The same for callers who need the result alone.
+/// The same as [`run`], for callers that need only the result.
 ///
 /// # Errors
 /// See [`TxnError`].
@@ -56,10 +58,10 @@ where
     run(db, policy, body).await.result
 }
 
-/// Runs `body`, which is a single statement, and a transaction by itself: no BEGIN, no COMMIT, one round trip. For a statement that does
-/// the whole unit of work, or that commits on its own.
+/// Runs `body`, a single statement that is its own transaction: no BEGIN, no COMMIT, one round
+/// trip. For a statement that does the whole unit of work or that commits by itself.
 ///
-/// A connection that is lost meanwhile leaves the outcome unknown.
+/// If the connection is lost during the statement, the outcome is unknown.
 pub async fn run_statement<T, F>(db: &Db, policy: Policy, body: F) -> Outcome<T>
 where
     T: Send + 'static,
@@ -68,7 +70,7 @@ where
         + Sync
         + 'static,
 {
-    spawn(db, policy, ByItself(body)).await
+    spawn(db, policy, AutoCommit(body)).await
 }
 
 async fn spawn<T, F>(db: &Db, policy: Policy, body: F) -> Outcome<T>
@@ -95,15 +97,15 @@ where
         policy: Policy,
         split: &mut TimeSplit,
         committing: &AtomicBool,
-    ) -> Result<T, Failure> {
-        let _turn = turn(db, policy.name, split).await?;
+    ) -> Result<T, AttemptFailure> {
+        let _permit = acquire_permit(db, policy.name, split).await?;
         attempt_transaction(db, policy, &self.0, split, committing).await
     }
 }
 
-struct ByItself<F>(F);
+struct AutoCommit<F>(F);
 
-impl<T, F> Body<T> for ByItself<F>
+impl<T, F> Body<T> for AutoCommit<F>
 where
     T: Send,
     F: for<'c> Fn(&'c Statements<DatabaseConnection>) -> BoxFuture<'c, Result<T, DbErr>>
@@ -116,9 +118,9 @@ where
         policy: Policy,
         split: &mut TimeSplit,
         committing: &AtomicBool,
-    ) -> Result<T, Failure> {
+    ) -> Result<T, AttemptFailure> {
         let name = policy.name;
-        let _turn = turn(db, name, split).await?;
+        let _permit = acquire_permit(db, name, split).await?;
         let started = Instant::now();
         committing.store(true, Ordering::Relaxed);
         crash_point::pass("before commit of", name);
@@ -126,33 +128,33 @@ where
         crash_point::pass("after commit of", name);
         split.execute += started.elapsed();
         trace::mark(Part::Execute, started);
-        result.map_err(|error| match Failure::of(name, error) {
-            Failure::Final(TxnError::Unavailable { source: Some(error), .. })
+        result.map_err(|error| match AttemptFailure::of(name, error) {
+            AttemptFailure::Final(TxnError::Unavailable { source: Some(error), .. })
                 if !matches!(error, DbErr::ConnectionAcquire(_)) =>
             {
-                tracing::error!(%error, transaction = name, "lost the connection in a statement that commits");
-                Failure::Final(TxnError::OutcomeUnknown { name })
+                tracing::error!(%error, transaction = name, "the connection was lost during a statement that commits");
+                AttemptFailure::Final(TxnError::OutcomeUnknown { name })
             }
             other => other,
         })
     }
 }
 
-/// Waits at the turnstile.
-async fn turn(
+/// Waits for a permit to open a transaction.
+async fn acquire_permit(
     db: &Db,
     name: &'static str,
     split: &mut TimeSplit,
-) -> Result<OwnedSemaphorePermit, Failure> {
-    let queued = Instant::now();
-    let turn = db
-        .turnstile()
+) -> Result<OwnedSemaphorePermit, AttemptFailure> {
+    let waiting_since = Instant::now();
+    let permit = db
+        .transaction_permits()
         .acquire_owned()
         .await
-        .map_err(|_| Failure::Final(TxnError::Unavailable { name, source: None }))?;
-    split.pool_wait += queued.elapsed();
-    trace::mark(Part::PoolWait, queued);
-    Ok(turn)
+        .map_err(|_| AttemptFailure::Final(TxnError::Unavailable { name, source: None }))?;
+    split.pool_wait += waiting_since.elapsed();
+    trace::mark(Part::PoolWait, waiting_since);
+    Ok(permit)
 }
 
 async fn attempt_transaction<T, F>(
@@ -161,7 +163,7 @@ async fn attempt_transaction<T, F>(
     body: &F,
     split: &mut TimeSplit,
     committing: &AtomicBool,
-) -> Result<T, Failure>
+) -> Result<T, AttemptFailure>
 where
     F: for<'w> Fn(&'w Work) -> BoxFuture<'w, Result<T, Abort>>,
 {
@@ -169,8 +171,8 @@ where
     let started = Instant::now();
     let transaction = begin(db, policy)
         .await
-        .map_err(|error| Failure::of(name, error))?;
-    let work = Work::on(transaction, db.stop().clone());
+        .map_err(|error| AttemptFailure::of(name, error))?;
+    let work = Work::on(transaction, db.hook().clone());
     let result = body(&work).await;
     trace::mark(Part::Execute, started);
     let lock_wait = work.lock_wait();
@@ -182,21 +184,21 @@ where
             let committed = Instant::now();
             committing.store(true, Ordering::Relaxed);
             crash_point::pass("before commit of", name);
-            let outcome = commit(db.stop(), name, work).await;
+            let outcome = commit(db.hook(), name, work).await;
             crash_point::pass("after commit of", name);
             split.commit += committed.elapsed();
             trace::mark(Part::Commit, committed);
             outcome.map(|()| value)
         }
         Err(abort) => {
-            // Whatever the rollback says, the connection is rolled back again before it is next used.
-            if let Err(error) = rollback(db.stop(), work).await {
-                tracing::debug!(%error, transaction = name, "rolling back");
+            // If the rollback fails, the connection is rolled back again before its next use.
+            if let Err(error) = rollback(db.hook(), work).await {
+                tracing::debug!(%error, transaction = name, "the rollback failed");
             }
             Err(match abort {
-                Abort::Refused(error) => Failure::Final(TxnError::Refused(error)),
-                Abort::Db(error) => Failure::of(name, error),
-                Abort::Conflict => Failure::Retryable(DbErr::RecordNotUpdated),
+                Abort::Refused(error) => AttemptFailure::Final(TxnError::Refused(error)),
+                Abort::Db(error) => AttemptFailure::of(name, error),
+                Abort::Conflict => AttemptFailure::Retryable(DbErr::RecordNotUpdated),
             })
         }
     }
@@ -207,56 +209,58 @@ where
     reason = "this is where transactions begin"
 )]
 async fn begin(db: &Db, policy: Policy) -> Result<DatabaseTransaction, DbErr> {
-    let (level, mode) = match isolation(db.stop(), policy) {
+    let (level, mode) = match isolation(db.hook(), policy) {
         Isolation::ReadCommitted => {
-            return stops::pass(db.stop(), "BEGIN", db.transactions().begin()).await;
+            return statement_hook::run_hooked(db.hook(), "BEGIN", db.transactions().begin()).await;
         }
         Isolation::RepeatableRead => (IsolationLevel::RepeatableRead, AccessMode::ReadWrite),
         Isolation::Serializable => (IsolationLevel::Serializable, AccessMode::ReadWrite),
         Isolation::Snapshot => (IsolationLevel::RepeatableRead, AccessMode::ReadOnly),
     };
-    // Two messages on the wire, and one step: nobody can come in between.
-    let said = match level {
+    // Two messages on the wire, but one step for the hook: no other session can run in between.
+    let text = match level {
         IsolationLevel::Serializable => {
             "BEGIN; SET TRANSACTION ISOLATION LEVEL SERIALIZABLE READ WRITE"
         }
         _ => "BEGIN; SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ WRITE",
     };
-    let begun = db.transactions().begin_with_config(Some(level), Some(mode));
-    stops::pass(db.stop(), said, begun).await
+    let begin = db.transactions().begin_with_config(Some(level), Some(mode));
+    statement_hook::run_hooked(db.hook(), text, begin).await
 }
 
-/// What `policy` asks for, or what is to stand in its place. A report stays one.
-fn isolation(stop: &Stop, policy: Policy) -> Isolation {
-    match (policy.isolation, stop) {
+/// Returns the level that `policy` requests, or the hook's override. A read-only snapshot keeps its
+/// level.
+fn isolation(hook: &OptionalHook, policy: Policy) -> Isolation {
+    match (policy.isolation, hook) {
         (Isolation::Snapshot, _) | (_, None) => policy.isolation,
-        (asked, Some(stops)) => stops.isolation().unwrap_or(asked),
+        (asked, Some(hook)) => hook.isolation_override().unwrap_or(asked),
     }
 }
 
-async fn rollback(stop: &Stop, work: Work) -> Result<(), DbErr> {
+async fn rollback(hook: &OptionalHook, work: Work) -> Result<(), DbErr> {
     let (transaction, _never_run) = work.into_parts();
-    stops::pass(stop, "ROLLBACK", transaction.rollback()).await
+    statement_hook::run_hooked(hook, "ROLLBACK", transaction.rollback()).await
 }
 
-async fn commit(stop: &Stop, name: &'static str, work: Work) -> Result<(), Failure> {
+async fn commit(hook: &OptionalHook, name: &'static str, work: Work) -> Result<(), AttemptFailure> {
     let (transaction, after_commit) = work.into_parts();
-    match stops::pass(stop, "COMMIT", transaction.commit()).await {
+    match statement_hook::run_hooked(hook, "COMMIT", transaction.commit()).await {
         Ok(()) => {
             for action in after_commit {
                 action();
             }
             Ok(())
         }
-        // The server's own word that it did not commit.
+        // The server itself reported that it did not commit.
         Err(error) if dialect::sqlstate(&error).is_some() && !dialect::is_unavailable(&error) => {
-            Err(Failure::of(name, error))
+            Err(AttemptFailure::of(name, error))
         }
-        // Stopped for good before it was sent: dropped, it is rolled back.
-        Err(error @ DbErr::Custom(_)) => Err(Failure::of(name, error)),
+        // The hook halted the session before COMMIT was sent; dropping the transaction rolls it
+        // back.
+        Err(error @ DbErr::Custom(_)) => Err(AttemptFailure::of(name, error)),
         Err(error) => {
-            tracing::error!(%error, transaction = name, "lost the connection in COMMIT");
-            Err(Failure::Final(TxnError::OutcomeUnknown { name }))
+            tracing::error!(%error, transaction = name, "the connection was lost during COMMIT");
+            Err(AttemptFailure::Final(TxnError::OutcomeUnknown { name }))
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What comes alive on shoppers' pages.
+//! Islands of the shoppers' pages.
 
 mod hold_timer;
 mod live_order;
@@ -6,6 +6,6 @@ mod live_stock;
 
 pub use hold_timer::HoldTimer;
 pub use live_order::{
-    LiveOrder, OrderBadge, OrderHeading, OrderPayment, OrderSentence, OrderWayOn,
+    LiveOrder, OrderBadge, OrderHeading, OrderNextLink, OrderPayment, OrderSentence,
 };
 pub use live_stock::{BuyButtons, CartLineNote, CheckoutButton, LiveStock, StockLine};

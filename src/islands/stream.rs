@@ -1,4 +1,5 @@
-//! An `EventSource` that is open only while its page is seen: browsers allow about six connections a host.
+//! An `EventSource` that is open only while its page is visible: browsers allow about six
+//! connections per host.
 
 use std::{cell::RefCell, rc::Rc};
 
@@ -8,8 +9,8 @@ use web_sys::{Event, EventSource, MessageEvent, VisibilityState};
 
 type Listener = Rc<Closure<dyn Fn(Event)>>;
 
-/// Follows `url`, handing the data of each event named in `names` to `on_event` with its name, for as long as the page lives.
-/// `on_event` returns false when nothing more is expected.
+/// Follows `url` for as long as the page exists, and calls `on_event` with the name and the data of
+/// each event in `names`. `on_event` returns false when it expects no more events.
 pub fn follow(
     url: String,
     names: &'static [&'static str],
@@ -39,7 +40,7 @@ pub fn follow(
     };
     update();
     let on_visibility: Closure<dyn Fn()> = Closure::new(update);
-    // A page without this listener is merely stale when it is shown again.
+    // Without this listener, the page only shows old data when it becomes visible again.
     let _ = document().add_event_listener_with_callback(
         "visibilitychange",
         on_visibility.as_ref().unchecked_ref(),

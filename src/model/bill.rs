@@ -1,42 +1,43 @@
-//! What an order costs, and how that comes about. All amounts are whole cents; every step is checked, so that an amount which does not
-//! fit is refused and never wrong.
+//! How an order's total is computed. All amounts are whole cents. Arithmetic is checked: an amount
+//! that overflows is rejected, never wrong.
 //!
 //! The rules, in this order:
 //! 1. The *subtotal* is the sum of the lines.
-//! 2. A *discount* is a percentage of the subtotal, rounded half up to the cent, or a fixed amount, and never more than the subtotal.
-//! 3. *Shipping* is [`SHIPPING_CENTS`], and free once what is left of the subtotal reaches [`FREE_SHIPPING_FROM_CENTS`]. So no order
-//!    paid for by card comes to nothing.
-//! 4. The *total* is subtotal − discount + shipping. Prices include the *tax*: of the total, rate ÷ (100 % + rate) is tax, rounded half up
-//!    to the cent.
+//! 2. A *discount* is a percentage of the subtotal, rounded half up to the cent, or a fixed amount,
+//!    and never more than the subtotal.
+//! 3. *Shipping* costs [`SHIPPING_CENTS`]; it is free if the subtotal minus the discount is at
+//!    least [`FREE_SHIPPING_FROM_CENTS`]. So the total of an order paid by card is never zero.
+//! 4. The *total* is subtotal − discount + shipping. Prices include *tax*: rate ÷ (100 % + rate) of
+//!    the total, rounded half up to the cent.
 
 use serde::{Deserialize, Serialize};
 
 use super::Money;
 
-/// Delivery of one order.
+/// The shipping cost of one order.
 pub const SHIPPING_CENTS: i64 = 490;
-/// From here on delivery is free.
+/// Shipping is free from this amount.
 pub const FREE_SHIPPING_FROM_CENTS: i64 = 5_000;
 /// The tax rate, in hundredths of a percent: 19 %.
 pub const TAX_BASIS_POINTS: i32 = 1_900;
 
-/// How much a discount code takes off.
+/// The value of a discount code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum DiscountValue {
     /// Percent of the subtotal, 1 to 100.
     Percent(u8),
-    /// So many cents.
+    /// A fixed amount in cents.
     Cents(i64),
 }
 
 impl DiscountValue {
-    /// What it takes off `subtotal_cents`.
+    /// The discount on `subtotal_cents`, in cents; never more than the subtotal.
     pub fn of(self, subtotal_cents: i64) -> i64 {
-        let wanted = match self {
+        let discount = match self {
             Self::Percent(percent) => share(subtotal_cents, i64::from(percent), 100),
             Self::Cents(cents) => cents,
         };
-        wanted.clamp(0, subtotal_cents)
+        discount.clamp(0, subtotal_cents)
     }
 }
 
@@ -49,39 +50,39 @@ impl std::fmt::Display for DiscountValue {
     }
 }
 
-/// `part` of `whole`s of an amount, rounded half up. Computed in 128 bits: nothing overflows.
+/// `cents` × `part` ÷ `whole`, rounded half up. Computed with 128 bits, so that nothing overflows.
 pub fn share(cents: i64, part: i64, whole: i64) -> i64 {
     let doubled = 2 * i128::from(cents) * i128::from(part) + i128::from(whole);
     i64::try_from(doubled.div_euclid(2 * i128::from(whole))).unwrap_or(i64::MAX)
 }
 
-/// A bill by the rules above.
+/// An order's amounts, by the rules above.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bill {
     pub subtotal: Money,
     pub discount: Money,
     pub shipping: Money,
-    /// Of which [`Bill::tax`] is tax.
+    /// Includes [`Bill::tax`].
     pub total: Money,
     pub tax: Money,
     pub tax_basis_points: i32,
 }
 
 impl Bill {
-    /// The bill of an order that is delivered; `None` if an amount does not fit.
-    pub fn delivered(subtotal: Money, discount: Option<DiscountValue>) -> Option<Self> {
-        let taken_off = discount.map_or(0, |discount| discount.of(subtotal.cents));
-        let left = subtotal.cents - taken_off;
+    /// The bill of an order with delivery; `None` if an amount overflows.
+    pub fn with_delivery(subtotal: Money, discount: Option<DiscountValue>) -> Option<Self> {
+        let discount_cents = discount.map_or(0, |discount| discount.of(subtotal.cents));
+        let left = subtotal.cents - discount_cents;
         let shipping = if left < FREE_SHIPPING_FROM_CENTS {
             SHIPPING_CENTS
         } else {
             0
         };
-        Self::of(subtotal, taken_off, shipping)
+        Self::of(subtotal, discount_cents, shipping)
     }
 
-    /// The bill of an express purchase: handed over, so nothing is shipped.
-    pub fn handed_over(subtotal: Money) -> Option<Self> {
+    /// The bill of an express purchase, which has no delivery; `None` if an amount overflows.
+    pub fn without_delivery(subtotal: Money) -> Option<Self> {
         Self::of(subtotal, 0, 0)
     }
 
@@ -106,7 +107,7 @@ mod tests {
     use crate::model::Currency;
 
     fn bill(subtotal: i64, discount: Option<DiscountValue>) -> Option<(i64, i64, i64, i64)> {
-        let bill = Bill::delivered(Money::new(subtotal, Currency::EUR), discount)?;
+        let bill = Bill::with_delivery(Money::new(subtotal, Currency::EUR), discount)?;
         Some((
             bill.discount.cents,
             bill.shipping.cents,
@@ -116,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bill_follows_the_rules() {
+    fn the_bill_follows_the_rules() {
         assert_eq!(bill(1_000, None), Some((0, 490, 1_490, 238)));
         assert_eq!(bill(5_000, None), Some((0, 0, 5_000, 798)));
         let ten = Some(DiscountValue::Percent(10));
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_overflows() {
+    fn large_amounts_do_not_overflow() {
         assert_eq!(
             bill(i64::MAX, None),
             Some((0, 0, i64::MAX, 1_472_639_232_775_132_272))

@@ -1,56 +1,56 @@
-//! A cart as its page shows it, and the reservation that stands behind it.
+//! A cart and its reservation, as pages show them.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Bill, Money, Product, Quantity};
 
-/// One product in a cart, with the price and stock of now, not of when it was added.
+/// One product in a cart, with its current price and stock, not those of when it was added.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CartLine {
     pub product: Product,
     pub quantity: Quantity,
     /// Unit price times quantity.
     pub amount: Money,
-    /// Units that are set aside for this very cart.
+    /// Units reserved for this cart.
     pub held: i64,
 }
 
 impl CartLine {
-    /// True when stock covers the line at the moment of reading. Nobody is blocked by their own hold.
+    /// True if the stock, including this cart's own hold, covered the line when it was read.
     pub fn is_covered(&self) -> bool {
         self.product.available + self.held >= i64::from(self.quantity.get())
     }
 }
 
-/// What is set aside for a cart, and until when.
+/// A cart's reservation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reservation {
-    /// The time of day in UTC, to the second, by the database's clock; it is less than a day away.
+    /// The end's time of day in UTC, to the second, by the database's clock; less than a day away.
     pub ends_at: String,
-    /// Seconds left at the moment of reading; above zero.
+    /// Seconds left when it was read; above zero.
     pub seconds_left: u32,
-    /// How long it stands in all, in seconds.
+    /// The total duration, in seconds.
     pub ttl_s: u32,
-    /// True when its one extension was used.
+    /// True if its only extension has been used.
     pub extended: bool,
 }
 
-/// What an expired reservation gave back.
+/// Units that an expired reservation released.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReleasedLine {
     pub product_name: String,
     pub quantity: i64,
 }
 
-/// A cart; empty when the shopper has none yet.
+/// A cart; empty if the shopper has none yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CartView {
     /// By product id.
     pub lines: Vec<CartLine>,
     pub subtotal: Money,
-    /// None while nothing is set aside.
+    /// `None` while nothing is reserved.
     pub reservation: Option<Reservation>,
-    /// What the last reservation gave back when it ran out, if nothing has been reserved since.
+    /// What the last reservation released when it expired, if nothing has been reserved since.
     pub released: Vec<ReleasedLine>,
 }
 
@@ -60,13 +60,13 @@ impl CartView {
         self.lines.iter().map(|line| line.quantity.get()).sum()
     }
 
-    /// True when every line is covered by stock and there is one.
+    /// True if there is a line and stock covers every line.
     pub fn can_check_out(&self) -> bool {
         !self.lines.is_empty() && self.lines.iter().all(CartLine::is_covered)
     }
 }
 
-/// A cart at the checkout: what it will cost, and with which code.
+/// A cart at the checkout, with its bill and discount code.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckoutView {
     pub cart: CartView,
@@ -78,7 +78,7 @@ pub struct CheckoutView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AppliedCode {
     pub code: String,
-    /// As in `10 % off`, or why it does not count now.
+    /// For example `10 % off`, or why the code cannot be used now.
     pub text: String,
     pub counts: bool,
 }

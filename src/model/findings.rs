@@ -1,14 +1,16 @@
-//! What a lane's figures say, in sentences: told from this run, and from nothing else.
+//! Sentences about the figures of a run's lanes, computed from that run only.
+
+use std::cmp::Ordering;
 
 use super::{LaneSnapshot, RunSnapshot, TimeSplitMs, Verdict};
 
-/// What happened on a lane; none before its verdict.
+/// Describes what happened on a lane; empty before its verdict.
 pub fn of_lane(lane: &LaneSnapshot) -> Vec<String> {
     let Some(verdict) = &lane.verdict else {
         return Vec::new();
     };
     [
-        Some(answers(verdict)),
+        Some(sales(verdict)),
         oversold(verdict),
         counter(verdict),
         undersold(verdict),
@@ -21,7 +23,7 @@ pub fn of_lane(lane: &LaneSnapshot) -> Vec<String> {
     .collect()
 }
 
-/// How the guess compares, once every lane is judged.
+/// Compares the guess with the result, once every lane has a verdict.
 pub fn of_guess(run: &RunSnapshot) -> Option<String> {
     let guess = run.plan.guess?;
     let judged: Option<Vec<_>> = run.lanes.iter().map(|lane| lane.verdict.as_ref()).collect();
@@ -29,13 +31,13 @@ pub fn of_guess(run: &RunSnapshot) -> Option<String> {
     Some(if oversold == i64::from(guess) {
         format!("The guess was right: {oversold} oversold.")
     } else {
-        format!("The guess was {guess} oversold; it was {oversold}.")
+        format!("The guess was {guess} oversold; the result is {oversold}.")
     })
 }
 
-fn answers(verdict: &Verdict) -> String {
+fn sales(verdict: &Verdict) -> String {
     format!(
-        "{} bought {} of the {} on the shelf. {} told no.",
+        "{} bought {} from a stock of {}. {} rejected.",
         counted(verdict.succeeded, "attempt", "attempts"),
         counted(verdict.sold.unsigned_abs(), "unit", "units"),
         verdict.stock,
@@ -46,37 +48,43 @@ fn answers(verdict: &Verdict) -> String {
 fn oversold(verdict: &Verdict) -> Option<String> {
     (verdict.oversold > 0).then(|| {
         format!(
-            "The order lines add up to {} more than there was: somebody has paid for {} not there.",
+            "Oversold by {}: the order lines add up to more than the stock.",
             counted(verdict.oversold.unsigned_abs(), "unit", "units"),
-            if verdict.oversold == 1 {
-                "what is"
-            } else {
-                "things that are"
-            },
         )
     })
 }
 
-/// What the stock row says, where that is not what the orders say.
+/// Describes the stock row's counter, if it is negative or does not match the orders.
 fn counter(verdict: &Verdict) -> Option<String> {
-    let should = verdict.stock - verdict.sold - verdict.sold_to_others - verdict.held;
-    if verdict.remaining == should {
-        return (verdict.remaining < 0)
-            .then(|| format!("The counter ended below zero, at {}.", verdict.remaining));
+    let taken = verdict.sold + verdict.sold_to_others + verdict.held;
+    let fell_by = verdict.stock - verdict.remaining;
+    let difference = (taken - fell_by).unsigned_abs();
+    match taken.cmp(&fell_by) {
+        Ordering::Equal => (verdict.remaining < 0)
+            .then(|| format!("The counter ended below zero, at {}.", verdict.remaining)),
+        // Each order took one unit, so each lost unit is a lost update.
+        Ordering::Greater if taken == verdict.sold && verdict.quantity == 1 => Some(format!(
+            "{}, but the counter fell by {fell_by}: {} lost.",
+            counted(taken.unsigned_abs(), "order", "orders"),
+            counted(difference, "update was", "updates were"),
+        )),
+        Ordering::Greater => Some(format!(
+            "{} sold or reserved, but the counter fell by {fell_by}: updates for {} were lost.",
+            counted(taken.unsigned_abs(), "unit was", "units were"),
+            counted(difference, "unit", "units"),
+        )),
+        Ordering::Less => Some(format!(
+            "{} sold or reserved, but the counter fell by {fell_by}: {difference} too many.",
+            counted(taken.unsigned_abs(), "unit was", "units were"),
+        )),
     }
-    let lost = (verdict.remaining - should).unsigned_abs();
-    Some(format!(
-        "The counter ended at {}, and should be at {should}: it has lost {}.",
-        verdict.remaining,
-        counted(lost, "unit", "units"),
-    ))
 }
 
 fn undersold(verdict: &Verdict) -> Option<String> {
     (verdict.undersold > 0).then(|| {
         format!(
-            "{} left, though somebody who wanted them was sent away.",
-            counted(verdict.undersold.unsigned_abs(), "unit was", "units were"),
+            "Undersold by {}: a buyer was rejected although enough stock remained.",
+            counted(verdict.undersold.unsigned_abs(), "unit", "units"),
         )
     })
 }
@@ -85,12 +93,12 @@ fn failures(verdict: &Verdict) -> Option<String> {
     match (verdict.failed, verdict.cut_off) {
         (0, _) => None,
         (failed, cut_off) if failed == cut_off => Some(format!(
-            "{} cut off in the middle, and came to no order.",
+            "{} interrupted and placed no order.",
             counted(cut_off, "attempt was", "attempts were"),
         )),
         (failed, cut_off) => Some(format!(
-            "{} in an error, {cut_off} of them because they were cut off in the middle.",
-            counted(failed, "attempt ended", "attempts ended"),
+            "{} failed, {cut_off} of them because they were interrupted.",
+            counted(failed, "attempt", "attempts"),
         )),
     }
 }
@@ -99,14 +107,14 @@ fn retries(verdict: &Verdict) -> Option<String> {
     let fallbacks = match verdict.fallbacks {
         0 => String::new(),
         some => format!(
-            " {} given up after too many, and the row lock took over.",
-            counted(some, "attempt was", "attempts were")
+            " {} back to the row lock after too many retries.",
+            counted(some, "attempt fell", "attempts fell")
         ),
     };
     (verdict.retries > 0).then(|| {
         format!(
-            "{} inside the attempts.{fallbacks}",
-            counted(verdict.retries, "extra try", "extra tries")
+            "The attempts needed {}.{fallbacks}",
+            counted(verdict.retries, "retry", "retries")
         )
     })
 }
@@ -114,18 +122,18 @@ fn retries(verdict: &Verdict) -> Option<String> {
 fn times(verdict: &Verdict) -> String {
     let latency = verdict.latency_ms;
     let (part, share) = largest_part(verdict.time_split_ms);
-    let where_it_went = if share > 0.0 {
-        format!(" {share:.0} % of an average attempt went into {part}.")
+    let largest = if share > 0.0 {
+        format!(" On average, {share:.0} % of the measured time was spent {part}.")
     } else {
         String::new()
     };
     format!(
-        "Half of the answers came within {:.1} ms, 99 of 100 within {:.1} ms.{where_it_went}",
+        "Median latency {:.1} ms, 99th percentile {:.1} ms.{largest}",
         latency.p50, latency.p99
     )
 }
 
-/// Where most of the measured time went, and how much of it, in percent.
+/// Returns the largest part of the measured time and its share, in percent.
 fn largest_part(split: TimeSplitMs) -> (&'static str, f64) {
     let parts = [
         ("waiting for a connection", split.pool_wait),
@@ -159,7 +167,7 @@ mod tests {
     use super::*;
     use crate::model::{LatencyMs, StrategyKey};
 
-    fn told(verdict: Verdict) -> Vec<String> {
+    fn findings(verdict: Verdict) -> Vec<String> {
         of_lane(&LaneSnapshot {
             strategy: StrategyKey::RowLock,
             product_name: String::new(),
@@ -171,23 +179,23 @@ mod tests {
     }
 
     #[test]
-    fn a_sound_lane_is_told_in_two_sentences() {
+    fn a_passed_lane_has_two_sentences() {
         let mut verdict = Verdict::example();
         verdict.latency_ms.p50 = 3.0;
         verdict.latency_ms.p99 = 40.0;
         verdict.time_split_ms.lock_wait = 3.0;
         verdict.time_split_ms.execute = 1.0;
         assert_eq!(
-            told(verdict),
+            findings(verdict),
             [
-                "20 attempts bought 20 units of the 20 on the shelf. 13 were told no.",
-                "Half of the answers came within 3.0 ms, 99 of 100 within 40.0 ms. 75 % of an average attempt went into waiting for the lock.",
+                "20 attempts bought 20 units from a stock of 20. 13 were rejected.",
+                "Median latency 3.0 ms, 99th percentile 40.0 ms. On average, 75 % of the measured time was spent waiting for the lock.",
             ]
         );
     }
 
     #[test]
-    fn what_was_lost_is_told() {
+    fn lost_updates_and_interrupted_attempts_are_described() {
         let mut verdict = Verdict::example();
         verdict.sold = 32;
         verdict.succeeded = 32;
@@ -197,25 +205,25 @@ mod tests {
         verdict.retries = 1;
         verdict.failed = 2;
         verdict.cut_off = 2;
-        let told = told(verdict).join("\n");
+        let text = findings(verdict).join("\n");
         for part in [
-            "1 was told no.",
-            "add up to 12 units more than there was",
-            "The counter ended at 3, and should be at -12: it has lost 15 units.",
-            "2 attempts were cut off in the middle",
-            "1 extra try inside the attempts.",
+            "1 was rejected.",
+            "Oversold by 12 units:",
+            "32 orders, but the counter fell by 17: 15 updates were lost.",
+            "2 attempts were interrupted and placed no order.",
+            "The attempts needed 1 retry.",
         ] {
-            assert!(told.contains(part), "{part} in {told}");
+            assert!(text.contains(part), "{part} in {text}");
         }
     }
 
     #[test]
-    fn a_counter_below_zero_is_told() {
+    fn a_negative_counter_is_described() {
         let mut verdict = Verdict::example();
         verdict.sold = 25;
         verdict.oversold = 5;
         verdict.remaining = -5;
-        let told = told(verdict).join("\n");
-        assert!(told.contains("below zero, at -5."), "{told}");
+        let text = findings(verdict).join("\n");
+        assert!(text.contains("below zero, at -5."), "{text}");
     }
 }

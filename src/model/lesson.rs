@@ -1,4 +1,5 @@
-//! The regression cards: bugs that real shops had, each played on the database in two ways, and what came of it.
+//! The regression cards: bugs that real shops had. Each is run on the database in two ways, and the
+//! results are compared.
 
 use std::fmt;
 
@@ -6,15 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{Currency, Money};
 
-/// One of the cards. The code of each stands in `simulation::lessons`.
+/// One of the cards. Their code is in `simulation::lessons`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LessonKey {
-    /// A cart is blocked by its own hold.
+    /// A cart's own hold blocks it.
     OwnHold,
-    /// Less than nothing is bought.
+    /// A negative quantity is bought.
     NegativeQuantity,
-    /// A counter script lets one too many through.
+    /// A counter script admits one buyer too many.
     OffByOne,
     /// Adding an item resets the timer of a hold.
     HoldTimer,
@@ -25,7 +26,7 @@ pub enum LessonKey {
 }
 
 impl LessonKey {
-    /// Every card, in the order in which they are shown.
+    /// Every card, in display order.
     pub const ALL: [Self; 6] = [
         Self::OwnHold,
         Self::NegativeQuantity,
@@ -35,7 +36,7 @@ impl LessonKey {
         Self::CouponTwice,
     ];
 
-    /// The key, as addresses and forms spell it.
+    /// The key in URLs and forms.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::OwnHold => "own-hold",
@@ -47,7 +48,7 @@ impl LessonKey {
         }
     }
 
-    /// The card of that key.
+    /// Parses a key.
     pub fn named(key: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|lesson| lesson.as_str() == key)
     }
@@ -59,33 +60,33 @@ impl fmt::Display for LessonKey {
     }
 }
 
-/// The last time that a card was played to its end.
+/// The latest complete run of a card.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LessonRun {
     pub lesson: LessonKey,
-    /// By the database's clock, as a person reads it.
+    /// Formatted, by the database's clock.
     pub played_at: String,
     pub result: LessonResult,
 }
 
-/// What came of playing a card: the same acts, by the wrong rule and by the shop's.
+/// The result of a card: the same actions under the wrong rule and under the shop's rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LessonResult {
-    /// What was counted, side by side.
+    /// The measured figures of both rules.
     pub figures: Vec<Figure>,
-    pub wrong: Ending,
-    pub shop: Ending,
+    pub wrong: LessonOutcome,
+    pub shop: LessonOutcome,
 }
 
 impl LessonResult {
-    /// What was counted under that name, by the wrong rule and by the shop's.
+    /// The figure with that name, for the wrong rule and for the shop's.
     pub fn figure(&self, what: &str) -> Option<(i64, i64)> {
         let figure = self.figures.iter().find(|figure| figure.what == what)?;
         Some((figure.wrong, figure.shop))
     }
 }
 
-/// One thing that was counted on both sides.
+/// One figure, measured under both rules.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Figure {
     pub what: String,
@@ -95,12 +96,12 @@ pub struct Figure {
 }
 
 impl Figure {
-    /// A number of things.
+    /// A figure that is a plain count.
     pub fn count(what: &str, wrong: i64, shop: i64) -> Self {
         Self::of(what, FigureUnit::Count, wrong, shop)
     }
 
-    /// The same in `unit`.
+    /// A figure in `unit`.
     pub fn of(what: &str, unit: FigureUnit, wrong: i64, shop: i64) -> Self {
         Self {
             what: what.to_owned(),
@@ -111,7 +112,7 @@ impl Figure {
     }
 }
 
-/// What a [`Figure`] is counted in.
+/// The unit of a [`Figure`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FigureUnit {
@@ -122,8 +123,8 @@ pub enum FigureUnit {
 }
 
 impl FigureUnit {
-    /// `number` as a person reads it.
-    pub fn told(self, number: i64) -> String {
+    /// Formats `number` with its unit.
+    pub fn format(self, number: i64) -> String {
         match self {
             Self::Count => number.to_string(),
             Self::Cents => Money::new(number, Currency::EUR).to_string(),
@@ -132,13 +133,14 @@ impl FigureUnit {
     }
 }
 
-/// How one of the two ways ended.
+/// The outcome under one of the two rules.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Ending {
-    /// Whether it did what no shop may do.
+pub struct LessonOutcome {
+    /// Whether it broke a rule that every shop must keep.
     pub broken: bool,
     /// What the figures mean, in sentences.
-    pub means: String,
+    #[serde(rename = "means")]
+    pub explanation: String,
 }
 
 #[cfg(test)]
@@ -157,9 +159,9 @@ mod tests {
     }
 
     #[test]
-    fn figures_are_told_in_their_unit() {
-        assert_eq!(FigureUnit::Count.told(-1), "-1");
-        assert_eq!(FigureUnit::Cents.told(-3_000), "-€30.00");
-        assert_eq!(FigureUnit::Seconds.told(540), "540 s");
+    fn figures_are_formatted_with_their_unit() {
+        assert_eq!(FigureUnit::Count.format(-1), "-1");
+        assert_eq!(FigureUnit::Cents.format(-3_000), "-€30.00");
+        assert_eq!(FigureUnit::Seconds.format(540), "540 s");
     }
 }

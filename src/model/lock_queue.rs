@@ -1,130 +1,137 @@
-//! The lines at a lane's locks, as a page shows them: at each door who holds, and behind it who waits.
+//! The lock queues of a lane, as a page shows them: for each lock, its holder and the sessions that
+//! wait for it.
 
 use serde::{Deserialize, Serialize};
 
 use super::{StrategyKey, waterfall::Waterfall};
 
-/// Somebody at a lock.
+/// A session that holds a lock or waits for one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct AtLock {
-    /// The session's process at the database server.
+pub struct QueuedSession {
+    /// The process id of the session's backend.
     pub pid: i32,
-    /// Not one of the lane's buyers, but somebody whom they wait for: what that calls itself.
+    /// The `application_name` of a session that is not one of the lane's buyers but blocks one;
+    /// `None` for a buyer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outsider: Option<String>,
     /// `active`, `idle in transaction`, …
     pub state: String,
-    /// The statement, shortened: the one that waits, or the holder's last.
+    /// The statement, shortened: the waiting one, or the holder's latest.
     pub statement: String,
-    /// The locks: the one that is waited for, or those that are held.
+    /// The lock that it waits for, or the locks that it holds.
     pub locks: Vec<String>,
-    /// Of who waits: at this very lock. Of who holds: since its transaction began. In milliseconds.
+    /// For a waiting session, since it started to wait for this lock; for a holder, since its
+    /// transaction started. In milliseconds.
     pub for_ms: f64,
-    /// Since the statement began: a statement may wait at several locks, one after the other.
+    /// Since the statement started, in milliseconds: a statement can wait for several locks in
+    /// turn.
     pub statement_ms: f64,
-    /// Whom it waits for.
+    /// The sessions that block it.
     pub waits_for: Vec<i32>,
 }
 
-/// A holder, and all who wait for it, directly or behind others, in order.
+/// The holder of a lock, and all sessions that wait for it, directly or indirectly, in order.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct LockLine {
-    pub holder: AtLock,
-    /// The first of them; see `hidden`.
-    pub waiters: Vec<AtLock>,
-    /// Those who stand further behind.
+pub struct LockQueue {
+    pub holder: QueuedSession,
+    /// The first waiting sessions; `hidden` counts the others.
+    pub waiters: Vec<QueuedSession>,
+    /// The number of waiting sessions that are not listed.
     pub hidden: usize,
 }
 
-impl LockLine {
-    /// How many wait.
+impl LockQueue {
+    /// The number of waiting sessions.
     pub fn len(&self) -> usize {
         self.waiters.len() + self.hidden
     }
 
-    /// True when nobody waits.
+    /// True if no session waits.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The statement at which all of its waiters stand, if it is one.
+    /// The statement of all waiting sessions, if they wait in the same one.
     pub fn common_statement(&self) -> Option<&str> {
         let (first, others) = self.waiters.split_first()?;
-        let same = |waiter: &AtLock| waiter.statement == first.statement;
+        let same = |waiter: &QueuedSession| waiter.statement == first.statement;
         others.iter().all(same).then_some(first.statement.as_str())
     }
 }
 
-/// What serializable transactions have put a mark on, to notice who reads what others write. These locks make nobody wait.
+/// Predicate locks (`SIReadLock`) of serializable transactions, which detect reads of rows that
+/// others write. They never block.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReadMarks {
     pub locks: usize,
     pub sessions: usize,
 }
 
-/// The lines at one moment.
+/// The lock queues at one moment.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct LockQueue {
+pub struct LockSnapshot {
     /// Since the lane's first buyer started.
     pub elapsed_ms: u64,
-    /// The longest first.
-    pub lines: Vec<LockLine>,
-    /// Who waits in lines that are not shown.
+    /// The longest queue first.
+    #[serde(rename = "lines")]
+    pub queues: Vec<LockQueue>,
+    /// The number of sessions in queues that are not listed.
     pub hidden: usize,
-    /// Sessions in a transaction who neither wait nor are waited for.
+    /// Sessions in a transaction that neither wait nor block.
     pub at_work: usize,
-    /// Buyers in a line in the server's memory; none where the strategy has none.
+    /// Buyers in the server's in-memory queue; `None` if the strategy has none.
     pub in_memory: Option<u64>,
     pub read_marks: ReadMarks,
 }
 
-impl LockQueue {
-    /// How many wait for a lock of the database.
+impl LockSnapshot {
+    /// Sessions that wait for a database lock.
     pub fn waiting(&self) -> usize {
-        self.lines.iter().map(LockLine::len).sum::<usize>() + self.hidden
+        self.queues.iter().map(LockQueue::len).sum::<usize>() + self.hidden
     }
 
-    /// How many wait, there or in memory.
+    /// Sessions that wait for a database lock, plus buyers in the in-memory queue.
     pub fn waiting_anywhere(&self) -> u64 {
         self.waiting() as u64 + self.in_memory.unwrap_or_default()
     }
 }
 
-/// Whose sessions a lane's picture shows.
+/// Which sessions a lane's lock snapshot includes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Reach {
-    /// Those of the lane's buyers, and whoever they wait for.
+pub enum LockScope {
+    /// The sessions of the lane's buyers, and the sessions that block them.
     #[default]
     Lane,
-    /// Buyers buy at other servers: all sessions of shops at this database.
+    /// All sessions of shops on this database, because the buyers use other servers.
     Shops,
 }
 
-/// The locks of a lane.
+/// The lock snapshots and the waterfall of a lane.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LaneLocks {
     pub strategy: StrategyKey,
-    pub reach: Reach,
-    /// The latest look; none before the lane's first and after its last.
-    pub now: Option<LockQueue>,
-    /// The first of the moments at which the most waited.
-    pub busiest: Option<LockQueue>,
+    #[serde(rename = "reach")]
+    pub scope: LockScope,
+    /// The latest snapshot; `None` before the first and after the lane has ended.
+    pub now: Option<LockSnapshot>,
+    /// The first snapshot with the most waiting sessions.
+    pub busiest: Option<LockSnapshot>,
     pub waterfall: Waterfall,
-    /// True when its last buyer has been served.
+    /// True if the lane's last attempt has ended.
     pub over: bool,
 }
 
 impl LaneLocks {
-    /// Those of a lane that nobody has looked at.
-    pub fn unseen(strategy: StrategyKey) -> Self {
+    /// Creates the state of a lane without snapshots.
+    pub fn empty(strategy: StrategyKey) -> Self {
         Self {
             strategy,
-            reach: Reach::default(),
+            scope: LockScope::default(),
             now: None,
             busiest: None,
             waterfall: Waterfall::default(),
@@ -132,36 +139,40 @@ impl LaneLocks {
         }
     }
 
-    /// Takes a look in.
-    pub fn see(&mut self, queue: LockQueue) {
-        let most = self.busiest.as_ref().map_or(0, LockQueue::waiting_anywhere);
-        if queue.waiting_anywhere() > most {
-            self.busiest = Some(queue.clone());
+    /// Stores a new snapshot.
+    pub fn record(&mut self, snapshot: LockSnapshot) {
+        let most = self
+            .busiest
+            .as_ref()
+            .map_or(0, LockSnapshot::waiting_anywhere);
+        if snapshot.waiting_anywhere() > most {
+            self.busiest = Some(snapshot.clone());
         }
-        self.now = Some(queue);
+        self.now = Some(snapshot);
     }
 }
 
-/// What changed on a lane since a page was last told.
+/// The changes of a lane since the page's previous update.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct LaneLocksNews {
-    pub reach: Reach,
-    pub now: Option<LockQueue>,
-    pub busiest: Option<LockQueue>,
-    /// None when it is as it was.
+pub struct LaneLocksUpdate {
+    #[serde(rename = "reach")]
+    pub scope: LockScope,
+    pub now: Option<LockSnapshot>,
+    pub busiest: Option<LockSnapshot>,
+    /// `None` if it has not changed.
     pub waterfall: Option<Waterfall>,
     pub over: bool,
 }
 
 impl LaneLocks {
-    /// Takes news in.
-    pub fn take_in(&mut self, news: LaneLocksNews) {
-        self.reach = news.reach;
-        self.now = news.now;
-        self.busiest = news.busiest;
-        self.over = news.over;
-        if let Some(waterfall) = news.waterfall {
+    /// Applies an update.
+    pub fn apply(&mut self, update: LaneLocksUpdate) {
+        self.scope = update.scope;
+        self.now = update.now;
+        self.busiest = update.busiest;
+        self.over = update.over;
+        if let Some(waterfall) = update.waterfall {
             self.waterfall = waterfall;
         }
     }

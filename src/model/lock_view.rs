@@ -1,57 +1,60 @@
-//! What the database says of the sessions at its locks: who holds, who waits for whom, since when, on which statement.
+//! Sessions and locks of the database: which session holds a lock, which waits for which, since
+//! when, and in which statement.
 
 use serde::{Deserialize, Serialize};
 
-/// One session of the database server, as `pg_stat_activity`, `pg_locks` and `pg_blocking_pids` describe it.
+/// A session of the database server, from `pg_stat_activity`, `pg_locks` and `pg_blocking_pids`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DbSession {
-    /// The server's process.
+    /// The process id of the session's backend.
     pub pid: i32,
-    /// What the client calls itself.
+    /// The client's `application_name`.
     pub application: String,
-    /// `active`, `idle`, `idle in transaction`, …; empty where the server does not say.
+    /// `active`, `idle`, `idle in transaction`, …; empty if the server does not report it.
     pub state: String,
-    /// The statement that runs, or the last one that ran. The server keeps its first 1,024 bytes.
+    /// The current statement, or the last one. The server stores only its first 1,024 bytes.
     pub statement: String,
-    /// Since the statement began, in milliseconds.
+    /// Since the statement started, in milliseconds.
     pub statement_ms: Option<f64>,
-    /// Since the transaction began; none outside of one.
+    /// Since the transaction started, in milliseconds; `None` outside of a transaction.
     pub transaction_ms: Option<f64>,
-    /// `Lock`, `Client`, `IO`, …: what kind of thing it waits for.
+    /// The wait event type: `Lock`, `Client`, `IO`, …
     pub wait_kind: Option<String>,
-    /// What it waits for, as in `transactionid` or `WALWrite`.
+    /// The wait event, for example `transactionid` or `WALWrite`.
     pub wait_event: Option<String>,
-    /// Since it began to wait for a lock; none when it does not wait for one.
+    /// Since it started to wait for a lock, in milliseconds; `None` if it does not wait for one.
     pub waiting_ms: Option<f64>,
-    /// Those who must go on before it can: who holds what it waits for, and who stands before it in the line.
+    /// Sessions that block it: the holders of the lock, and those before it in the lock queue.
     pub blocked_by: Vec<i32>,
-    /// What it holds and what it waits for, without what every statement takes: indexes, catalogues, its own virtual transaction.
+    /// Locks that it holds or waits for, without those that every statement takes: indexes, system
+    /// catalogs, its own virtual transaction.
     pub locks: Vec<DbLock>,
 }
 
 /// A lock that a session holds or waits for.
 ///
-/// A row lock that is held stands in the row itself and never here: whoever wants the row waits for the holder's `transactionid`, and
-/// whoever comes after waits for the `tuple`, which the first in line keeps while it waits.
+/// A held row lock is stored in the row itself and never in `pg_locks`: the first session that
+/// needs the row waits for the holder's `transactionid` and holds the `tuple` lock meanwhile; later
+/// ones wait for the `tuple` lock.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DbLock {
     /// `relation`, `tuple`, `transactionid`, `advisory`, …
     pub kind: String,
-    /// As in `RowExclusiveLock`, `ExclusiveLock` or `SIReadLock`.
+    /// For example `RowExclusiveLock`, `ExclusiveLock` or `SIReadLock`.
     pub mode: String,
     pub granted: bool,
-    /// The table that it belongs to, if it belongs to one.
+    /// The lock's table, if it has one.
     pub relation: Option<String>,
-    /// Which one: `(page,tuple)` of a row, a transaction's number, an advisory lock's key.
+    /// The locked object: `(page,tuple)` of a row, a transaction id, or an advisory lock's key.
     pub object: Option<String>,
-    /// Since it was asked for; none when it is held, and on servers before PostgreSQL 14.
+    /// Since it was requested, in milliseconds; `None` if it is held, and before PostgreSQL 14.
     pub waiting_ms: Option<f64>,
 }
 
 impl DbLock {
-    /// The lock, as it is shown.
+    /// The lock's text on pages.
     pub fn in_words(&self) -> String {
         let object = self.object.as_deref().unwrap_or_default();
         let table = self.relation.as_deref().unwrap_or("another table");
@@ -67,13 +70,13 @@ impl DbLock {
 }
 
 impl DbSession {
-    /// True while it stands at a lock that it has not got.
+    /// True while another session blocks it.
     pub fn waits(&self) -> bool {
         !self.blocked_by.is_empty()
     }
 
     /// The lock that it waits for.
-    pub fn awaited(&self) -> Option<&DbLock> {
+    pub fn awaited_lock(&self) -> Option<&DbLock> {
         self.locks.iter().find(|lock| !lock.granted)
     }
 }

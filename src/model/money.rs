@@ -1,4 +1,4 @@
-//! Money: integer cents and the currency that they are cents of.
+//! Money: integer cents and their currency.
 
 use std::fmt;
 
@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Quantity;
 
-/// An ISO 4217 code of three capital letters.
+/// An ISO 4217 currency code: three capital letters.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Currency([u8; 3]);
@@ -15,7 +15,7 @@ impl Currency {
     /// The currency of the seeded catalogue.
     pub const EUR: Self = Self(*b"EUR");
 
-    /// `None` unless `code` is three ASCII capitals.
+    /// Parses a code; `None` unless it is three ASCII capital letters.
     pub fn parse(code: &str) -> Option<Self> {
         let bytes: [u8; 3] = code.as_bytes().try_into().ok()?;
         bytes
@@ -24,7 +24,7 @@ impl Currency {
             .then_some(Self(bytes))
     }
 
-    /// The code, as in `EUR`.
+    /// The code, for example `EUR`.
     pub fn code(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or_default()
     }
@@ -49,7 +49,7 @@ impl TryFrom<String> for Currency {
     type Error = &'static str;
 
     fn try_from(code: String) -> Result<Self, Self::Error> {
-        Self::parse(&code).ok_or("a currency is three capital letters")
+        Self::parse(&code).ok_or("a currency code is three capital letters")
     }
 }
 
@@ -59,28 +59,27 @@ impl From<Currency> for String {
     }
 }
 
-/// An amount in cents. Arithmetic is checked: an overflow is `None`, never a wrong price.
+/// An amount in cents. Arithmetic is checked: an overflow returns `None`, never a wrong price.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Money {
-    /// Hundredths of the currency's unit.
+    /// Hundredths of the currency's main unit.
     pub cents: i64,
-    /// What the cents are cents of.
     pub currency: Currency,
 }
 
 impl Money {
-    /// An amount of `cents`.
+    /// Creates an amount of `cents`.
     pub const fn new(cents: i64, currency: Currency) -> Self {
         Self { cents, currency }
     }
 
-    /// The price of `quantity` units at this price each.
+    /// The price of `quantity` units at this unit price.
     pub fn times(self, quantity: Quantity) -> Option<Self> {
         let cents = self.cents.checked_mul(i64::from(quantity.get()))?;
         Some(Self { cents, ..self })
     }
 
-    /// The sum, if both are of one currency and it fits.
+    /// The sum; `None` if the currencies differ or the sum overflows.
     pub fn plus(self, other: Self) -> Option<Self> {
         if self.currency != other.currency {
             return None;
@@ -107,8 +106,8 @@ impl fmt::Display for Money {
     }
 }
 
-/// Cents from an amount as people type it: `12`, `12.5`, `12.50` or `12,50`. `None` for anything else, for less than nothing, and for what does
-/// not fit.
+/// Parses an amount as people type it: `12`, `12.5`, `12.50` or `12,50`. `None` for anything else,
+/// for negative amounts, and on overflow.
 pub fn parse_cents(text: &str) -> Option<i64> {
     let text = text.trim().trim_start_matches('€').replace(',', ".");
     let (units, hundredths) = match text.split_once('.') {
@@ -126,7 +125,7 @@ pub fn parse_cents(text: &str) -> Option<i64> {
         .checked_add(hundredths.parse().ok()?)
 }
 
-/// A whole number with a comma between each three digits.
+/// A whole number with thousands separators.
 struct Grouped(u64);
 
 impl fmt::Display for Grouped {
@@ -143,24 +142,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn money_reads_as_a_price() {
+    fn money_is_formatted_as_a_price() {
         let eur = |cents| Money::new(cents, Currency::EUR).to_string();
         assert_eq!(eur(5), "€0.05");
         assert_eq!(eur(123_456_789), "€1,234,567.89");
         assert_eq!(eur(-250), "-€2.50");
-        let yen = Currency::parse("CHF").map(|c| Money::new(100_000, c).to_string());
-        assert_eq!(yen.as_deref(), Some("1,000.00 CHF"));
+        let francs = Currency::parse("CHF").map(|c| Money::new(100_000, c).to_string());
+        assert_eq!(francs.as_deref(), Some("1,000.00 CHF"));
     }
 
     #[test]
-    fn a_price_that_does_not_fit_is_none() {
+    fn an_overflow_is_none() {
         let huge = Money::new(i64::MAX, Currency::EUR);
         assert_eq!(Quantity::new(2).ok().and_then(|q| huge.times(q)), None);
         assert_eq!(huge.plus(Money::new(1, Currency::EUR)), None);
     }
 
     #[test]
-    fn an_amount_is_read_as_people_type_it() {
+    fn a_typed_amount_is_parsed() {
         for (text, cents) in [
             ("12", 1_200),
             (" 12.5", 1_250),

@@ -1,10 +1,10 @@
-//! Orders: who they go to, where they stand, and how a page shows them.
+//! Orders: recipient, status, payment, refunds, and the texts that a page shows about them.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Bill, Money, Quantity};
 
-/// What a guest fills in at checkout.
+/// The contact and delivery fields of the checkout form.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contact {
     pub name: String,
@@ -16,7 +16,7 @@ pub struct Contact {
 }
 
 impl Contact {
-    /// The same with `change` made to each field.
+    /// Returns a copy with `change` applied to each field.
     #[must_use]
     pub fn map(&self, change: impl Fn(&str) -> String) -> Self {
         Self {
@@ -30,17 +30,17 @@ impl Contact {
     }
 }
 
-/// One field of a form and what is wrong with it.
+/// An error message about one field of a form.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FieldError {
     /// The field's name in the form.
     pub field: String,
-    /// A sentence for the person who filled it in.
+    /// A sentence for the person who filled in the form.
     pub message: String,
 }
 
 impl FieldError {
-    /// `message` about `field`.
+    /// Creates an error with `message` about `field`.
     pub fn new(field: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             field: field.into(),
@@ -49,16 +49,18 @@ impl FieldError {
     }
 }
 
-/// The answer to a purchase that went through; kept under its idempotency key and given again for the same key.
+/// The response to a successful purchase. It is stored with the idempotency key and returned again
+/// for the same key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Receipt {
-    /// The public id, by which the order's page is read.
+    /// The order's public id, which its page's URL contains.
     pub order_id: String,
-    /// Units left of the product right after this purchase; none for an order of several lines.
+    /// Remaining units of the product right after this purchase; `None` for an order with several
+    /// lines.
     pub remaining_stock: Option<i64>,
 }
 
-/// Makes an enum whose variants are stored as words.
+/// Declares an enum whose variants are stored as text.
 macro_rules! stored_words {
     ($(#[$meta:meta])* $name:ident { $($(#[$about:meta])* $variant:ident = $word:literal,)* }) => {
         $(#[$meta])*
@@ -68,14 +70,14 @@ macro_rules! stored_words {
         }
 
         impl $name {
-            /// The word that is stored.
+            /// The stored text.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$variant => $word,)*
                 }
             }
 
-            /// The variant behind a stored word.
+            /// Returns the variant with this stored text.
             pub fn parse(word: &str) -> Option<Self> {
                 match word {
                     $($word => Some(Self::$variant),)*
@@ -87,19 +89,19 @@ macro_rules! stored_words {
 }
 
 stored_words! {
-    /// Where an order stands.
+    /// The status of an order.
     OrderStatus {
-        /// Sold on account: an express purchase.
+        /// An express purchase, sold on account.
         Placed = "placed",
-        /// The provider is being asked for the money.
+        /// The payment is in progress at the provider.
         Pending = "pending",
-        /// The card was refused, or the payment withdrawn. Nothing was taken.
+        /// The card was declined or the payment was voided. Nothing was charged.
         Declined = "declined",
-        /// Paid for, and the stock is the customer's.
+        /// Paid, and its stock is sold to the customer.
         Paid = "paid",
-        /// Paid for, and waiting for stock.
+        /// Paid, and waiting for stock.
         Backordered = "backordered",
-        /// Called off; what was taken is paid back.
+        /// Cancelled; captured money is refunded.
         Cancelled = "cancelled",
     }
 }
@@ -114,33 +116,33 @@ impl OrderStatus {
 stored_words! {
     /// Why an order was cancelled.
     CancelReason {
-        /// Paid when the hold had run out and nothing was left.
+        /// The payment arrived after the hold had expired, and the stock was sold out.
         NoStock = "no_stock",
-        /// By the shop's people.
+        /// Cancelled by an administrator.
         Shop = "shop",
     }
 }
 
 stored_words! {
-    /// How a payment stands.
+    /// The state of a payment.
     PaymentState {
-        /// Asked for; the answer is not known yet.
+        /// Requested; the provider has not answered yet.
         Pending = "pending",
         Captured = "captured",
         Declined = "declined",
-        /// Withdrawn before anything was taken.
+        /// Voided before anything was charged.
         Voided = "voided",
     }
 }
 
 stored_words! {
-    /// Why money goes back.
+    /// Why money is refunded.
     RefundReason {
-        /// Paid when the hold had run out and nothing was left.
+        /// The payment arrived after the hold had expired, and the stock was sold out.
         NoStock = "no_stock",
         /// The order was cancelled.
         Cancelled = "cancelled",
-        /// Decided by the shop's people.
+        /// An administrator's decision.
         Goodwill = "goodwill",
     }
 }
@@ -151,22 +153,22 @@ pub struct OrderView {
     pub public_id: String,
     /// The short number that people quote, as in `DB-000042`.
     pub number: String,
-    /// In UTC, as a person reads it.
+    /// Formatted, in UTC.
     pub placed_at: String,
     pub status: OrderStatus,
     pub cancel_reason: Option<CancelReason>,
-    /// Absent for an express purchase.
+    /// `None` for an express purchase.
     pub contact: Option<Contact>,
     pub lines: Vec<OrderLineView>,
     pub bill: Bill,
     pub discount_code: Option<String>,
-    /// Absent for an express purchase.
+    /// `None` for an express purchase.
     pub payment: Option<PaymentView>,
     /// Oldest first.
     pub refunds: Vec<RefundView>,
 }
 
-/// One line, with name and price as sold.
+/// One order line, with name and price at the time of sale.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OrderLineView {
     pub id: i64,
@@ -174,9 +176,9 @@ pub struct OrderLineView {
     pub unit_price: Money,
     pub quantity: Quantity,
     pub amount: Money,
-    /// Units that came back to the shelf.
+    /// Units returned to stock.
     pub returned: u32,
-    /// Units whose price was paid back.
+    /// Units whose price was refunded.
     pub refunded: u32,
 }
 
@@ -189,18 +191,18 @@ pub struct PaymentView {
     pub decline_reason: Option<String>,
 }
 
-/// Money that goes back, or went.
+/// A refund, pending or done.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefundView {
     pub amount: Money,
     pub reason: RefundReason,
-    /// Whether the provider has paid it back.
+    /// Whether the provider has confirmed the refund.
     pub done: bool,
-    /// In UTC, as a person reads it.
+    /// Formatted, in UTC.
     pub decided_at: String,
 }
 
-/// How good or bad the news about an order is.
+/// Whether an order's status is good, pending or bad; decides its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Tone {
     Good,
@@ -209,7 +211,7 @@ pub enum Tone {
 }
 
 impl Tone {
-    /// As in a class name.
+    /// The tone as part of a CSS class name.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Good => "ok",
@@ -218,7 +220,7 @@ impl Tone {
         }
     }
 
-    /// The tone behind a word.
+    /// Parses a word; anything unknown is bad.
     pub fn parse(word: &str) -> Self {
         match word {
             "ok" => Self::Good,
@@ -228,34 +230,35 @@ impl Tone {
     }
 }
 
-/// Where an order stands, in words: what its page says, and what the page's stream sends when it changes.
+/// The texts about an order's status: its page shows them, and the page's event stream sends them
+/// when they change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
+pub struct OrderStatusView {
     pub tone: Tone,
-    /// What the page is called.
+    /// The page's heading.
     pub heading: String,
-    /// One or two words, for a badge.
+    /// One or two words for a badge.
     pub status: String,
-    /// One sentence about the goods.
+    /// One sentence about the order.
     pub sentence: String,
-    /// One sentence about the money.
+    /// One sentence about the payment.
     pub payment: String,
-    /// Whether it may still change by itself.
+    /// Whether the status can still change without the customer's action.
     pub is_open: bool,
-    /// Whether it came to nothing and left the cart as it was, to be ordered again.
+    /// Whether the payment failed and the unchanged cart can be ordered again.
     pub can_retry: bool,
 }
 
 impl OrderView {
-    /// What there is to say now.
-    pub fn standing(&self) -> Standing {
-        let (tone, status, sentence) = self.about_goods();
-        Standing {
+    /// The texts about the current status.
+    pub fn status_view(&self) -> OrderStatusView {
+        let (tone, status, sentence) = self.status_text();
+        OrderStatusView {
             tone,
             heading: self.heading(),
             status: status.to_owned(),
             sentence,
-            payment: self.about_money(),
+            payment: self.payment_text(),
             is_open: matches!(self.status, OrderStatus::Pending | OrderStatus::Backordered)
                 || self.payment_is_pending()
                 || self.refunds.iter().any(|refund| !refund.done),
@@ -263,12 +266,12 @@ impl OrderView {
         }
     }
 
-    /// What is still to go back to the shopper, and what went.
+    /// The sum of all refunds, pending and done.
     pub fn refunded_cents(&self) -> i64 {
         self.refunds.iter().map(|refund| refund.amount.cents).sum()
     }
 
-    /// True when all that was paid has gone back, or is going.
+    /// True if refunds, pending or done, cover everything that was captured.
     fn is_refunded(&self) -> bool {
         let captured = self
             .payment
@@ -279,7 +282,7 @@ impl OrderView {
 
     fn heading(&self) -> String {
         match (self.status, &self.contact) {
-            (OrderStatus::Declined, _) => "Not ordered".to_owned(),
+            (OrderStatus::Declined, _) => "Payment failed".to_owned(),
             (OrderStatus::Cancelled, _) => "Order cancelled".to_owned(),
             (_, Some(contact)) => format!("Thank you, {}", contact.name),
             (_, None) => "Thank you".to_owned(),
@@ -292,22 +295,22 @@ impl OrderView {
             .is_some_and(|payment| payment.state == PaymentState::Pending)
     }
 
-    fn about_goods(&self) -> (Tone, &'static str, String) {
+    fn status_text(&self) -> (Tone, &'static str, String) {
         let (tone, status, sentence) = match (self.status, self.cancel_reason) {
             (OrderStatus::Placed, _) => (
                 Tone::Good,
                 "Placed",
-                "Your order is placed and the stock is yours.",
+                "Your order is placed and the items are yours.",
             ),
             (OrderStatus::Pending, _) => (
                 Tone::Waiting,
                 "Confirming",
-                "Your payment is being confirmed. This takes up to a minute; there is nothing that you need to do.",
+                "Your payment is being confirmed. This takes up to a minute; you do not need to do anything.",
             ),
             (OrderStatus::Declined, _) => (
                 Tone::Bad,
                 "Not paid",
-                "The payment did not go through, so nothing was ordered.",
+                "The payment failed, so no order was placed.",
             ),
             (OrderStatus::Paid, _) if self.is_refunded() => (
                 Tone::Waiting,
@@ -317,19 +320,19 @@ impl OrderView {
             (OrderStatus::Paid, _) => (
                 Tone::Good,
                 "Paid",
-                "Your order is paid and the stock is yours.",
+                "Your order is paid and the items are yours.",
             ),
             (OrderStatus::Backordered, _) => (
                 Tone::Waiting,
                 "Backordered",
-                "Your payment came after your reservation had run out, and the last units were gone. You are first in line when stock \
-                 arrives.",
+                "Your payment arrived after your reservation had expired, and the item had sold out. New stock \
+                 goes to your order first.",
             ),
             (OrderStatus::Cancelled, Some(CancelReason::NoStock)) => (
                 Tone::Bad,
                 "Cancelled",
-                "Your payment came after your reservation had run out, and the last units were gone. The order is cancelled and your money \
-                 goes back.",
+                "Your payment arrived after your reservation had expired, and the item had sold out. The order \
+                 is cancelled and your payment is refunded.",
             ),
             (OrderStatus::Cancelled, _) => {
                 (Tone::Bad, "Cancelled", "The shop has cancelled this order.")
@@ -338,22 +341,22 @@ impl OrderView {
         (tone, status, sentence.to_owned())
     }
 
-    fn about_money(&self) -> String {
+    fn payment_text(&self) -> String {
         let Some(payment) = &self.payment else {
             return "On account".to_owned();
         };
         match payment.state {
-            PaymentState::Pending => "The answer of the payment provider is awaited.".to_owned(),
+            PaymentState::Pending => "Waiting for the payment provider.".to_owned(),
             PaymentState::Declined => payment
                 .decline_reason
                 .clone()
                 .unwrap_or_else(|| "The card was declined.".to_owned()),
-            PaymentState::Voided => "Withdrawn. Nothing was charged.".to_owned(),
-            PaymentState::Captured => self.about_captured(payment.captured),
+            PaymentState::Voided => "The payment was cancelled. Nothing was charged.".to_owned(),
+            PaymentState::Captured => self.captured_text(payment.captured),
         }
     }
 
-    fn about_captured(&self, captured: Money) -> String {
+    fn captured_text(&self, captured: Money) -> String {
         let cents = |done: bool| -> i64 {
             let of_kind = self.refunds.iter().filter(|refund| refund.done == done);
             of_kind.map(|refund| refund.amount.cents).sum()

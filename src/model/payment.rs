@@ -2,12 +2,13 @@
 
 use std::fmt;
 
-/// A card as typed. It goes to the provider and is kept nowhere: not in the database, not in a session, not in a log.
+/// A card as the shopper entered it. It is sent to the provider and never stored: not in the
+/// database, not in a session, not in a log.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct PaymentCard {
-    /// Digits alone.
+    /// Digits only.
     pub number: String,
-    /// As in `12/30`.
+    /// For example `12/30`.
     pub expiry: String,
     pub cvc: String,
 }

@@ -1,5 +1,5 @@
-//! What one simulation is to do. A plan is data: the same plan and seed choose the same arrivals, quantities and faults; they do
-//! not fix the database's interleaving.
+//! The plan of one simulation run. The same plan and seed produce the same arrivals, quantities and
+//! faults; they do not fix how the database interleaves the transactions.
 
 mod arrivals;
 mod faults;
@@ -26,10 +26,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Quantity, ShopError, StrategyKey};
 
-/// Connections of a run that was planned without a word about them.
+/// The default number of connections.
 const POOL_SIZE_PRESET: u32 = 16;
 
-/// What a simulated buyer does.
+/// The steps of a simulated buyer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Journey {
@@ -41,7 +41,7 @@ pub enum Journey {
 }
 
 impl Journey {
-    /// The journey, as commands and forms spell it.
+    /// The name in commands and forms.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Express => "express",
@@ -49,7 +49,7 @@ impl Journey {
         }
     }
 
-    /// The journey of that name.
+    /// Parses a name.
     pub fn named(name: &str) -> Option<Self> {
         [Self::Express, Self::Checkout]
             .into_iter()
@@ -57,50 +57,51 @@ impl Journey {
     }
 }
 
-/// See the module's documentation. A plan that was stored before it could say all this is still a plan: what it does not say is as it
-/// was then.
+/// A simulation plan. An older stored plan lacks the fields that have a default; the defaults match
+/// the behaviour of that time.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SimulationPlan {
-    /// One lane each, at least one. The same crowd comes to every lane.
+    /// One lane per strategy, at least one. Every lane has the same buyers.
     #[serde(alias = "strategy", deserialize_with = "lanes::one_or_many")]
     pub strategies: Vec<StrategyKey>,
-    /// Whether the lanes run at the same time; else one after the other.
+    /// Whether the lanes run at the same time or one after the other.
     #[serde(default)]
     pub lanes_together: bool,
     /// Concurrent buyers of each lane.
     pub buyers: u32,
-    /// Units on each private lane at the start; ignored when `product_id` names a shop product.
+    /// Initial units of each private lane; ignored if `product_id` names a shop product.
     pub stock: u32,
-    /// Units that each attempt asks for.
+    /// Units per attempt.
     #[serde(alias = "quantity")]
     pub quantities: Quantities,
-    /// Attempts of each buyer, one after the other.
+    /// Attempts per buyer, one after the other.
     pub rounds: u32,
-    /// Fixes who comes when, and what they want.
+    /// Fixes the arrivals, quantities and faults.
     pub seed: u64,
     #[serde(default)]
     pub arrivals: Arrivals,
-    /// How long it takes until all buyers are there, or until they come at the full rate, in milliseconds.
+    /// Time to full load, in milliseconds: until all buyers have started, or until they arrive at
+    /// the full rate.
     #[serde(default)]
     pub ramp_ms: u32,
-    /// Mean pause of a buyer between an answer and the next attempt, in milliseconds; the real one is drawn from an exponential
-    /// distribution.
+    /// Mean think time between a response and the buyer's next attempt, in milliseconds;
+    /// exponentially distributed.
     #[serde(default)]
     pub think_time_ms: u32,
     /// Pause between read and write, in milliseconds.
     pub race_window_ms: u32,
     pub journey: Journey,
-    /// Transactions that the buyers of a lane may have open at once.
+    /// Maximum concurrent transactions of a lane's buyers.
     #[serde(default = "pool_size_preset")]
     pub pool_size: u32,
     #[serde(default)]
     pub faults: Faults,
     #[serde(default)]
     pub thresholds: Thresholds,
-    /// A shop product to sell in front of its shoppers; none: private lanes.
+    /// The shop product whose real stock is sold; `None` for private lanes.
     pub product_id: Option<i64>,
-    /// Units that somebody expected to be oversold, before the run.
+    /// The administrator's guess before the run: the oversold units.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guess: Option<u32>,
 }
@@ -110,7 +111,7 @@ const fn pool_size_preset() -> u32 {
 }
 
 impl SimulationPlan {
-    /// The plan that the form shows at first: 33 buyers for 20 units.
+    /// The default plan of the form: 33 buyers and 20 units.
     pub fn preset() -> Self {
         Self {
             strategies: vec![StrategyKey::RowLock],
@@ -133,29 +134,29 @@ impl SimulationPlan {
         }
     }
 
-    /// Attempts over all buyers of one lane.
+    /// Attempts of all buyers of one lane.
     pub fn attempts(&self) -> u64 {
         u64::from(self.buyers) * u64::from(self.rounds)
     }
 
-    /// Attempts over all lanes.
-    pub fn attempts_in_all(&self) -> u64 {
+    /// Attempts of all lanes.
+    pub fn total_attempts(&self) -> u64 {
         self.attempts() * self.strategies.len() as u64
     }
 
-    /// The strategies, as in `row-lock, unguarded`.
-    pub fn strategies_in_words(&self) -> String {
+    /// The strategies' keys, for example `row-lock, unguarded`.
+    pub fn strategy_names(&self) -> String {
         let keys: Vec<_> = self.strategies.iter().map(|key| key.as_str()).collect();
         keys.join(", ")
     }
 
-    /// Checks all limits at once.
+    /// Checks all limits and reports every violation.
     ///
     /// # Errors
     /// [`ShopError::FieldsInvalid`] with a sentence for each field that is out of range;
-    /// [`ShopError::StrategyUnsafeHere`] for an unsafe strategy on a shop product.
+    /// [`ShopError::StrategyUnsafe`] for an unsafe strategy on a shop product.
     pub fn validate(self) -> Result<Self, ShopError> {
-        let errors = limits::broken_by(&self);
+        let errors = limits::violations(&self);
         if !errors.is_empty() {
             return Err(ShopError::FieldsInvalid(errors));
         }
@@ -173,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn unsafe_strategies_stay_off_the_shop() {
+    fn an_unsafe_strategy_cannot_sell_a_shop_product() {
         let plan = SimulationPlan {
             strategies: vec![StrategyKey::RowLock, StrategyKey::Unguarded],
             product_id: Some(1),
@@ -181,12 +182,12 @@ mod tests {
         };
         assert_eq!(
             plan.validate(),
-            Err(ShopError::StrategyUnsafeHere("unguarded".to_owned()))
+            Err(ShopError::StrategyUnsafe("unguarded".to_owned()))
         );
     }
 
     #[test]
-    fn a_stock_of_zero_is_a_plan() {
+    fn a_stock_of_zero_is_valid() {
         let plan = SimulationPlan {
             stock: 0,
             ..SimulationPlan::preset()

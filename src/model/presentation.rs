@@ -1,13 +1,14 @@
-//! What an audience sees of a run: less than its leader does, and light enough for a room full of telephones.
+//! The public view of a run for an audience: less data than the administrator's page, small enough
+//! for a room full of phones.
 
 use serde::{Deserialize, Serialize};
 
 use super::{LaneSnapshot, RunSnapshot, RunState, Sample, StrategyKey};
 
-/// Points of a curve that are sent at once. A page that has more of them drops every second one.
+/// The maximum points of a curve. If it has more, every second point is dropped.
 pub const MOMENTS_MAX: usize = 240;
 
-/// A run for everybody.
+/// A run, as the audience sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Presentation {
@@ -17,12 +18,12 @@ pub struct Presentation {
     pub buyers: u32,
     /// Attempts over all lanes.
     pub attempts: u64,
-    /// The product of the shop that is sold; none: private lanes.
+    /// The shop product for sale; `None` for private lanes.
     pub product_name: Option<String>,
     pub lanes: Vec<LanePresentation>,
 }
 
-/// One of its lanes.
+/// One lane of a presented run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LanePresentation {
@@ -30,30 +31,30 @@ pub struct LanePresentation {
     /// Units at the start.
     pub stock: i64,
     pub moments: Vec<Moment>,
-    /// Once it has been judged: `(oversold, undersold)`.
+    /// `(oversold, undersold)`, once the lane has a verdict.
     pub verdict: Option<(i64, i64)>,
 }
 
-/// How a lane stood at one moment.
+/// A lane's figures at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Moment {
     /// Since the lane's first buyer started.
     pub elapsed_ms: u64,
-    /// Units left.
+    /// Available units.
     pub remaining: i64,
-    /// Units sold, as far as buyers know; of a lane that was judged, from the order lines.
+    /// Units sold, as counted by the buyers; from the order lines once the lane has a verdict.
     pub sold: i64,
-    /// Attempts that came to nothing.
-    pub turned_away: u64,
+    /// Rejected and failed attempts.
+    pub unsuccessful: u64,
 }
 
-/// The latest moment of each lane; none for one that has not begun.
+/// The latest moment of each lane; `None` for a lane that has not started.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Moments(pub Vec<Option<Moment>>);
 
 impl Presentation {
-    /// What may be shown of `run`.
+    /// Creates the public view of `run`.
     pub fn of(run: &RunSnapshot) -> Self {
         let each = run.plan.quantities.max().get();
         let lanes = run.lanes.iter();
@@ -61,7 +62,7 @@ impl Presentation {
             id: run.id.clone(),
             state: run.state,
             buyers: run.plan.buyers,
-            attempts: run.plan.attempts_in_all(),
+            attempts: run.plan.total_attempts(),
             product_name: run.plan.product_id.and_then(|_| {
                 let lane = run.lanes.first()?;
                 Some(lane.product_name.clone())
@@ -70,14 +71,14 @@ impl Presentation {
         }
     }
 
-    /// The latest of each lane.
+    /// The latest moment of each lane.
     pub fn latest(&self) -> Moments {
         let lanes = self.lanes.iter();
         Moments(lanes.map(|lane| lane.moments.last().copied()).collect())
     }
 
-    /// Adds what happened since.
-    pub fn take_in(&mut self, moments: &Moments) {
+    /// Appends newer moments to the lanes.
+    pub fn append(&mut self, moments: &Moments) {
         for (lane, moment) in self.lanes.iter_mut().zip(&moments.0) {
             if let Some(moment) = moment {
                 lane.push(*moment);
@@ -85,12 +86,13 @@ impl Presentation {
         }
     }
 
-    /// Units sold beyond what there was, over all lanes: as far as buyers know, and by the database for lanes that were judged.
+    /// Oversold units over all lanes: as counted by the buyers, or by the database for lanes with a
+    /// verdict.
     pub fn oversold(&self) -> i64 {
         self.lanes.iter().map(LanePresentation::oversold).sum()
     }
 
-    /// Units that were left though somebody wanted them, over all lanes; none before all were judged.
+    /// Undersold units over all lanes; `None` until all lanes have a verdict.
     pub fn undersold(&self) -> Option<i64> {
         let lanes = self.lanes.iter();
         lanes
@@ -98,9 +100,9 @@ impl Presentation {
             .sum()
     }
 
-    /// Attempts that have ended, as far as lanes tell: sold and turned away.
-    pub fn turned_away(&self) -> u64 {
-        self.lanes.iter().map(|lane| lane.last().turned_away).sum()
+    /// Rejected and failed attempts over all lanes.
+    pub fn unsuccessful(&self) -> u64 {
+        self.lanes.iter().map(|lane| lane.last().unsuccessful).sum()
     }
 }
 
@@ -110,7 +112,7 @@ impl LanePresentation {
             elapsed_ms: sample.elapsed_ms,
             remaining: sample.remaining,
             sold: i64::try_from(sample.units_sold(each)).unwrap_or(i64::MAX),
-            turned_away: sample.turned_away(),
+            unsuccessful: sample.unsuccessful(),
         };
         let mut moments: Vec<Moment> = lane.samples.iter().map(moment).collect();
         if let (Some(last), Some(verdict)) = (moments.last_mut(), &lane.verdict) {
@@ -128,7 +130,7 @@ impl LanePresentation {
         }
     }
 
-    /// The latest moment, or that nothing has happened yet.
+    /// The latest moment, or an initial one.
     pub fn last(&self) -> Moment {
         self.moments.last().copied().unwrap_or(Moment {
             remaining: self.stock,
@@ -136,7 +138,7 @@ impl LanePresentation {
         })
     }
 
-    /// Units sold beyond what there was.
+    /// Oversold units.
     pub fn oversold(&self) -> i64 {
         match self.verdict {
             Some((oversold, _)) => oversold,
@@ -152,7 +154,7 @@ impl LanePresentation {
     }
 }
 
-/// Drops every second point, never the last, until there are few enough.
+/// Drops every second point, never the last, until the curve is within its limit.
 fn thin(moments: &mut Vec<Moment>) {
     while moments.len() > MOMENTS_MAX {
         let last = moments.len() - 1;
@@ -194,14 +196,14 @@ mod tests {
             assert_eq!(lane.last().elapsed_ms, elapsed_ms);
         }
         assert!(lane.moments.is_sorted_by_key(|moment| moment.elapsed_ms));
-        // What a stream tells twice is one point.
+        // A moment that is sent twice is one point.
         let before = lane.moments.len();
         lane.push(moment(2_000, 5));
         assert_eq!(lane.moments.len(), before);
     }
 
     #[test]
-    fn what_is_oversold_is_seen_before_the_verdict_and_undersold_after_all_of_them() {
+    fn oversold_units_show_before_the_verdict_and_undersold_units_after_all_verdicts() {
         let mut presentation = Presentation {
             id: String::new(),
             state: RunState::Running,
@@ -210,7 +212,7 @@ mod tests {
             product_name: None,
             lanes: vec![lane(), lane()],
         };
-        presentation.take_in(&Moments(vec![Some(moment(10, 23)), None]));
+        presentation.append(&Moments(vec![Some(moment(10, 23)), None]));
         assert_eq!(
             (presentation.oversold(), presentation.undersold()),
             (3, None)

@@ -1,21 +1,21 @@
-//! What a page needs to know about a product.
+//! A product as pages show it.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Money, Quantity, ShopError};
 
-/// Whether the sale of a product is open, by the database's clock.
+/// The sale's state, by the database's clock.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum SaleState {
-    /// It can be bought now.
+    /// The product can be bought now.
     Open,
-    /// It cannot be bought yet; the text is the start in UTC, as a person reads it.
+    /// The sale has not started; the text is its start, formatted in UTC.
     NotStarted(String),
-    /// It cannot be bought any more.
+    /// The sale has ended.
     Ended,
 }
 
-/// A product of the catalogue with its stock at the moment of reading.
+/// A product of the catalogue, with its stock when it was read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Product {
     pub id: i64,
@@ -26,28 +26,28 @@ pub struct Product {
     /// Path below the asset root, as in `artwork/flash-sale-smartphone.svg`.
     pub artwork: String,
     pub price: Money,
-    /// The most units for one customer, over all of their orders.
+    /// The maximum units for one customer, over all of their orders.
     pub per_customer_limit: Option<u32>,
     pub sale: SaleState,
-    /// Units that can be bought. Below zero only where an unguarded lane has oversold.
+    /// Units that can be bought. Negative only on an oversold lane of an unsafe strategy.
     pub available: i64,
-    /// Units that ever came in.
+    /// Units ever added to stock.
     pub total: i64,
 }
 
 impl Product {
-    /// The sentence for a request of `quantity` that the stock cannot cover.
+    /// The error for a request of `quantity` that the stock cannot cover.
     pub fn insufficient(&self, quantity: Quantity) -> ShopError {
         insufficient(&self.name, self.available, quantity)
     }
 
-    /// True when nothing is left.
+    /// True if no unit is available.
     pub fn is_sold_out(&self) -> bool {
         self.available <= 0
     }
 }
 
-/// [`ShopError::InsufficientStock`], with an oversold counter shown as none available.
+/// Creates [`ShopError::InsufficientStock`]; a negative counter counts as 0 available.
 pub fn insufficient(product: &str, available: i64, quantity: Quantity) -> ShopError {
     ShopError::InsufficientStock {
         product: product.to_owned(),

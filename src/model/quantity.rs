@@ -1,4 +1,4 @@
-//! How many units of a product one line may ask for.
+//! The quantity of one order line.
 
 use std::fmt;
 
@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::ShopError;
 
-/// The most units that one line may hold.
+/// The maximum units of one line.
 pub const QUANTITY_MAX: u32 = 1_000;
 
-/// A whole number of units, 1 to [`QUANTITY_MAX`]. That it cannot be zero or negative is what keeps a purchase of
-/// minus seven from raising somebody's stock.
+/// A whole number of units, from 1 to [`QUANTITY_MAX`]. Because it cannot be negative, a purchase
+/// of minus seven units cannot raise the stock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "i64", into = "i64")]
 pub struct Quantity(u32);
@@ -19,10 +19,10 @@ impl Quantity {
     /// One unit.
     pub const ONE: Self = Self(1);
 
-    /// Accepts what lies in range.
+    /// Creates a quantity.
     ///
     /// # Errors
-    /// [`ShopError::QuantityInvalid`] for anything else.
+    /// [`ShopError::QuantityInvalid`] if `units` is out of range.
     pub fn new(units: i64) -> Result<Self, ShopError> {
         match u32::try_from(units) {
             Ok(units) if (1..=QUANTITY_MAX).contains(&units) => Ok(Self(units)),
@@ -30,10 +30,11 @@ impl Quantity {
         }
     }
 
-    /// Reads what a person typed into a form: digits only, so that `1.5`, `1e3` and `+7` are refused alike.
+    /// Parses the text of a form field. Only digits are accepted, so `1.5`, `1e3` and `+7` are
+    /// rejected.
     ///
     /// # Errors
-    /// [`ShopError::QuantityInvalid`] for anything that is not a whole number in range.
+    /// [`ShopError::QuantityInvalid`] if `typed` is not a whole number in range.
     pub fn parse(typed: &str) -> Result<Self, ShopError> {
         let typed = typed.trim();
         if typed.is_empty() || !typed.bytes().all(|b| b.is_ascii_digit()) {
@@ -47,10 +48,10 @@ impl Quantity {
         self.0
     }
 
-    /// Both together, if that is still allowed.
+    /// The sum of both quantities.
     ///
     /// # Errors
-    /// [`ShopError::QuantityInvalid`] beyond [`QUANTITY_MAX`].
+    /// [`ShopError::QuantityInvalid`] if the sum exceeds [`QUANTITY_MAX`].
     pub fn plus(self, more: Self) -> Result<Self, ShopError> {
         Self::new(i64::from(self.0) + i64::from(more.0))
     }
@@ -107,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sum_beyond_the_limit_is_refused() {
+    fn a_sum_beyond_the_limit_is_rejected() {
         let most = Quantity::new(1000);
         assert_eq!(
             most.and_then(|q| q.plus(Quantity::ONE)),

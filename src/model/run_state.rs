@@ -1,23 +1,23 @@
-//! Where a run stands, what its leader wishes, and what happened to it on the way.
+//! The state of a run, the commands that its administrator gives, and the events of its timeline.
 
 use serde::{Deserialize, Serialize};
 
-/// Where a run stands.
+/// The state of a simulation run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunState {
     Running,
-    /// Nobody new is let in; who is inside is served.
+    /// No new attempts start; attempts in progress finish.
     Paused,
-    /// Nobody new will be let in any more; who is inside is served.
+    /// No more attempts will start; attempts in progress finish.
     Stopping,
-    /// Everybody has been served.
+    /// All attempts have finished.
     Finished,
-    /// It was ended early, once everybody inside had been served.
+    /// Ended early, after the attempts in progress had finished.
     Stopped,
-    /// It was ended at once; who was inside was sent away without an answer.
+    /// Ended at once; the attempts in progress were cancelled without a result.
     Aborted,
-    /// It came to no verdict.
+    /// Ended by an error, without a verdict.
     Failed,
 }
 
@@ -33,7 +33,7 @@ impl RunState {
         Self::Failed,
     ];
 
-    /// The state, as stored.
+    /// The stored text.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -46,7 +46,7 @@ impl RunState {
         }
     }
 
-    /// The state, as a page names it.
+    /// The label on pages.
     pub const fn in_words(self) -> &'static str {
         match self {
             Self::Running => "Running",
@@ -59,31 +59,31 @@ impl RunState {
         }
     }
 
-    /// True when nothing more will happen.
+    /// True if the run has ended.
     pub const fn is_over(self) -> bool {
         !matches!(self, Self::Running | Self::Paused | Self::Stopping)
     }
 }
 
-/// What the leader of a run wants of it. What has been stopped does not go on again.
+/// A command that an administrator gives to a run. A run that was stopped cannot be resumed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum RunWish {
+pub enum RunCommand {
     #[default]
     Run,
-    /// Let nobody new in, for now.
+    /// Start no new attempts for now.
     Pause,
-    /// Let nobody new in, serve who is inside, and judge.
+    /// Start no new attempts, finish those in progress, and compute the verdict.
     Stop,
-    /// Send everybody away, and judge.
+    /// Cancel all attempts in progress, and compute the verdict.
     Abort,
 }
 
-impl RunWish {
-    /// Every wish.
+impl RunCommand {
+    /// Every command.
     pub const ALL: [Self; 4] = [Self::Run, Self::Pause, Self::Stop, Self::Abort];
 
-    /// The wish, as stored and sent.
+    /// The command, as stored and sent.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Run => "run",
@@ -93,17 +93,19 @@ impl RunWish {
         }
     }
 
-    /// The wish of that name.
+    /// The command of that name.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|wish| wish.as_str() == name)
+        Self::ALL
+            .into_iter()
+            .find(|command| command.as_str() == name)
     }
 
-    /// True when it ends the run.
+    /// True if the command ends the run.
     pub const fn is_end(self) -> bool {
         matches!(self, Self::Stop | Self::Abort)
     }
 
-    /// The state of a run that goes on under this wish.
+    /// The state of a run that goes on under this command.
     pub const fn state(self) -> RunState {
         match self {
             Self::Run => RunState::Running,
@@ -113,19 +115,19 @@ impl RunWish {
     }
 }
 
-/// Something that happened to a run, for the time axis of its charts.
+/// An event of a run, drawn on the time axis of its charts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunEvent {
-    /// The lane on whose axis it stands; none: on that of all lanes, which run together.
+    /// The lane of the event; `None` if all lanes run at the same time and share one axis.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lane: Option<usize>,
-    /// Since that lane's first buyer started, or the first of all lanes.
+    /// Since the first buyer of that lane, or of all lanes, started.
     pub elapsed_ms: u64,
     pub kind: RunEventKind,
 }
 
-/// What can happen to a run.
+/// The kind of a run event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RunEventKind {
@@ -133,14 +135,14 @@ pub enum RunEventKind {
     Resumed,
     Stopped,
     Aborted,
-    /// The last unit left the shelf.
+    /// The last unit was sold.
     SoldOut,
-    /// More was sold than there was.
+    /// More units were sold than the stock had.
     Oversold,
 }
 
 impl RunEventKind {
-    /// As a chart labels it.
+    /// The label on charts.
     pub const fn in_words(self) -> &'static str {
         match self {
             Self::Paused => "Paused",
@@ -153,13 +155,13 @@ impl RunEventKind {
     }
 }
 
-impl From<RunWish> for RunEventKind {
-    fn from(wish: RunWish) -> Self {
-        match wish {
-            RunWish::Run => Self::Resumed,
-            RunWish::Pause => Self::Paused,
-            RunWish::Stop => Self::Stopped,
-            RunWish::Abort => Self::Aborted,
+impl From<RunCommand> for RunEventKind {
+    fn from(command: RunCommand) -> Self {
+        match command {
+            RunCommand::Run => Self::Resumed,
+            RunCommand::Pause => Self::Paused,
+            RunCommand::Stop => Self::Stopped,
+            RunCommand::Abort => Self::Aborted,
         }
     }
 }

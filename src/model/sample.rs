@@ -1,8 +1,10 @@
-//! One point of a lane's chart: what had happened by then, what happened lately, and who stood where.
+//! A sample of a lane: counts since its start, timings since the previous sample, and current
+//! gauges.
 
 use serde::{Deserialize, Serialize};
 
-/// Makes an enum of kinds and the struct that counts them, with one entry a kind: variant, field, and its words for people.
+/// Declares an enum of kinds and a struct that counts them, with one line per kind: variant, field,
+/// label.
 macro_rules! counted {
     ($(#[$about:meta])* $one:ident, $(#[$about_all:meta])* $all:ident: $($(#[$kind:meta])* $variant:ident = $field:ident, $words:literal;)*) => {
         $(#[$about])*
@@ -12,11 +14,11 @@ macro_rules! counted {
         }
 
         impl $one {
-            /// Every kind, in the order in which charts stack them.
+            /// Every kind, in the stacking order of charts.
             pub const ALL: [Self; [$($words),*].len()] = [$(Self::$variant),*];
 
-            /// The kind, for people.
-            pub const fn words(self) -> &'static str {
+            /// The label on pages.
+            pub const fn label(self) -> &'static str {
                 match self {
                     $(Self::$variant => $words,)*
                 }
@@ -31,7 +33,7 @@ macro_rules! counted {
         }
 
         impl $all {
-            /// How many of one kind.
+            /// The count of one kind.
             pub const fn of(&self, kind: $one) -> u64 {
                 match kind {
                     $($one::$variant => self.$field,)*
@@ -45,12 +47,12 @@ macro_rules! counted {
                 }
             }
 
-            /// Of all kinds together.
+            /// The sum of all kinds.
             pub const fn total(&self) -> u64 {
                 0 $(+ self.$field)*
             }
 
-            /// Adds another's.
+            /// Adds the counts of `other`.
             pub const fn add(&mut self, other: Self) {
                 $(self.$field += other.$field;)*
             }
@@ -59,41 +61,43 @@ macro_rules! counted {
 }
 
 counted! {
-    /// Why the shop said no.
-    Refusal,
-    /// How often it said no, by reason.
-    Refusals:
-    /// The row was asked, and had not enough.
-    SoldOut = sold_out, "sold out, by the row";
-    /// Others had just been refused as much, and this buyer was told so without asking the row. Over HTTP the two look alike.
-    FromMemory = from_memory, "sold out, from memory";
-    CustomerLimit = customer_limit, "over the customer limit";
+    /// Why the shop rejected an attempt.
+    RejectionReason,
+    /// Rejections by reason.
+    RejectionCounts:
+    /// The stock row was read and had too few units.
+    SoldOut = sold_out, "sold out (stock row)";
+    /// The sold-out cache rejected the attempt without reading the stock row. Over HTTP the two
+    /// cannot be distinguished.
+    FromMemory = from_memory, "sold out (cache)";
+    CustomerLimit = customer_limit, "customer limit exceeded";
     NotOpen = not_open, "sale not open";
     Declined = declined, "payment declined";
-    OtherRule = other_rule, "another rule";
+    OtherRule = other_rule, "other rule";
 }
 
 counted! {
-    /// Why an attempt came to neither yes nor no.
-    Failure,
-    /// How many attempts came to neither, by kind.
-    Failures:
-    /// There was no answer in time, however often the same was asked.
-    TimedOut = timed_out, "no answer in time";
+    /// Why an attempt failed.
+    FailureKind,
+    /// Failures by kind.
+    FailureCounts:
+    /// No response in time, even after retries.
+    TimedOut = timed_out, "timed out";
     /// The database or the server could not be reached.
     NoConnection = no_connection, "no connection";
-    /// Turned away by a full queue, or after too many tries.
+    /// The queue was full, or the retries were used up.
     Busy = busy, "too busy";
-    /// The buyer left, or was cut off: a fault of the plan.
-    CutOff = cut_off, "left, or cut off on purpose";
-    OtherFault = other_fault, "something else";
+    /// The buyer left or was interrupted: an injected fault.
+    CutOff = cut_off, "interrupted on purpose";
+    OtherFault = other_fault, "other";
 }
 
-/// What the attempts that ended since the point before took. Times of one attempt, in microseconds.
+/// Timings of the attempts that ended since the previous sample. Times are per attempt, in
+/// microseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-pub struct Lately {
-    /// How many of them there are; none of those who left, for whom no answer was ready.
+pub struct RecentTimings {
+    /// The number of these attempts, without those whose buyer left before the response.
     #[serde(skip_serializing_if = "is_zero")]
     pub timed: u64,
     #[serde(skip_serializing_if = "is_zero")]
@@ -102,23 +106,24 @@ pub struct Lately {
     pub p95_us: u64,
     #[serde(skip_serializing_if = "is_zero")]
     pub p99_us: u64,
-    /// Of an average attempt: waiting for a connection.
+    /// Average time waiting for a connection.
     #[serde(skip_serializing_if = "is_zero")]
     pub pool_wait_us: u64,
-    /// In the statements that take row locks.
+    /// Average time in the statements that take row locks.
     #[serde(skip_serializing_if = "is_zero")]
     pub lock_wait_us: u64,
-    /// In all other statements.
+    /// Average time in all other statements.
     #[serde(skip_serializing_if = "is_zero")]
     pub execute_us: u64,
-    /// In COMMIT.
+    /// Average time in COMMIT.
     #[serde(skip_serializing_if = "is_zero")]
     pub commit_us: u64,
 }
 
-impl Lately {
-    /// One for two spans of time. Of a quantile the higher: that of both together cannot be known any more, and a peak must not get lost.
-    /// Means are weighed by the attempts behind them.
+impl RecentTimings {
+    /// Merges the timings of two intervals. For a percentile the higher value: the exact percentile
+    /// of both intervals is no longer known, and a peak must not be lost. Averages are weighted by
+    /// their attempts.
     #[must_use]
     pub fn merged(self, other: Self) -> Self {
         let timed = self.timed + other.timed;
@@ -140,42 +145,42 @@ impl Lately {
     }
 }
 
-/// One point of a chart. Counts are of all that happened since the lane began, so that rates can be told between any two points. What was
-/// stored before a figure was taken reads as 0.
+/// One sample. Counts are cumulative since the lane's start, so that the rate between any two
+/// samples can be computed. Figures that an older stored sample lacks read as 0.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Sample {
     /// Since the lane's first buyer started.
     pub elapsed_ms: u64,
-    /// Units left, from the database.
+    /// Available units, from the database.
     pub remaining: i64,
-    /// Attempts that bought.
+    /// Successful attempts.
     pub succeeded: u64,
-    /// Attempts that the shop refused.
+    /// Attempts that the shop rejected.
     pub rejected: u64,
     /// Attempts that ended in an error.
     pub failed: u64,
-    /// Units that those who bought asked for.
+    /// Units requested by the successful attempts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub units: Option<u64>,
-    /// The refused ones by reason.
+    /// The rejected attempts by reason.
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub refusals: Refusals,
-    /// The failed ones by kind.
+    pub refusals: RejectionCounts,
+    /// The failed attempts by kind.
     #[serde(default, skip_serializing_if = "is_zero")]
-    pub failures: Failures,
-    /// Tries beyond the first of each attempt.
+    pub failures: FailureCounts,
+    /// Retries inside attempts.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub retries: u64,
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub lately: Lately,
-    /// Buyers in the middle of an attempt: waiting, or being served.
+    #[serde(rename = "lately", default, skip_serializing_if = "is_zero")]
+    pub recent: RecentTimings,
+    /// Attempts in progress.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub in_attempt: u32,
-    /// Connections in use, of those that the lane's buyers have; over HTTP, requests on their way.
+    /// Connections in use by the lane's buyers; over HTTP, requests in flight.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub pool_in_use: u32,
-    /// Of so many.
+    /// The number of connections of the lane's buyers.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub pool_size: u32,
 }
@@ -186,23 +191,23 @@ impl Sample {
         self.succeeded + self.rejected + self.failed
     }
 
-    /// Units that were sold by then, as far as buyers know. A point that was stored without them was of one quantity: `each`.
+    /// Units sold so far, as counted by the buyers. An older sample without `units` is from a run
+    /// with the fixed quantity `each`.
     pub fn units_sold(&self, each: u32) -> u64 {
         self.units
             .unwrap_or_else(|| self.succeeded.saturating_mul(each.into()))
     }
 
-    /// Attempts that came to nothing.
-    pub const fn turned_away(&self) -> u64 {
+    /// Rejected and failed attempts.
+    pub const fn unsuccessful(&self) -> u64 {
         self.rejected + self.failed
     }
 
-    /// This point for itself and for an earlier one that is to be dropped. What stood in a queue at either moment counts as the longer
-    /// queue.
+    /// Merges the earlier sample `dropped` into this one. For gauges, the higher value is kept.
     #[must_use]
-    pub fn standing_for(self, dropped: Self) -> Self {
+    pub fn merge_dropped(self, dropped: Self) -> Self {
         Self {
-            lately: self.lately.merged(dropped.lately),
+            recent: self.recent.merged(dropped.recent),
             in_attempt: self.in_attempt.max(dropped.in_attempt),
             pool_in_use: self.pool_in_use.max(dropped.pool_in_use),
             ..self
@@ -210,7 +215,8 @@ impl Sample {
     }
 }
 
-/// Drops every second point, never the last. Each that stays stands for the one dropped before it.
+/// Drops every second sample, never the last. Each remaining sample is merged with the one dropped
+/// before it.
 pub fn thin(samples: &mut Vec<Sample>) {
     let mut thinned = Vec::with_capacity(samples.len().div_ceil(2));
     let odd = samples.len() % 2;
@@ -218,12 +224,12 @@ pub fn thin(samples: &mut Vec<Sample>) {
     thinned.extend(
         samples[odd..]
             .chunks_exact(2)
-            .map(|pair| pair[1].standing_for(pair[0])),
+            .map(|pair| pair[1].merge_dropped(pair[0])),
     );
     *samples = thinned;
 }
 
-/// As many of the points, at most, for a table: the last is always among them.
+/// Thins the samples for a table to at most `at_most`; the last one remains.
 pub fn thinned_to(samples: &[Sample], at_most: usize) -> Vec<Sample> {
     let mut samples = samples.to_vec();
     while samples.len() > at_most.max(1) {
@@ -245,12 +251,12 @@ mod tests {
             elapsed_ms,
             succeeded,
             in_attempt: u32::try_from(us).unwrap_or(u32::MAX),
-            lately: Lately {
+            recent: RecentTimings {
                 timed,
                 p50_us: us,
                 p99_us: us * 2,
                 lock_wait_us: us,
-                ..Lately::default()
+                ..RecentTimings::default()
             },
             ..Sample::default()
         }
@@ -279,15 +285,15 @@ mod tests {
         ];
         let before = samples.clone();
         thin(&mut samples);
-        let timed = |samples: &[Sample]| samples.iter().map(|one| one.lately.timed).sum::<u64>();
+        let timed = |samples: &[Sample]| samples.iter().map(|one| one.recent.timed).sum::<u64>();
         assert_eq!(timed(&samples), timed(&before));
         let first = samples[0];
         assert_eq!((first.elapsed_ms, first.succeeded), (100, 11));
-        assert_eq!((first.lately.p50_us, first.lately.p99_us), (900, 1_800));
-        assert_eq!(first.lately.lock_wait_us, (10 * 100 + 30 * 900) / 40);
+        assert_eq!((first.recent.p50_us, first.recent.p99_us), (900, 1_800));
+        assert_eq!(first.recent.lock_wait_us, (10 * 100 + 30 * 900) / 40);
         assert_eq!(first.in_attempt, 900);
-        // An empty span changes no mean.
-        assert_eq!(samples[1].lately.lock_wait_us, 100);
+        // An empty interval does not change an average.
+        assert_eq!(samples[1].recent.lock_wait_us, 100);
     }
 
     #[test]
@@ -301,13 +307,13 @@ mod tests {
     }
 
     #[test]
-    fn kinds_are_counted_apart_and_together() {
-        let mut refusals = Refusals::default();
-        for (times, reason) in (1..).zip(Refusal::ALL) {
+    fn kinds_are_counted_separately_and_in_total() {
+        let mut refusals = RejectionCounts::default();
+        for (times, reason) in (1..).zip(RejectionReason::ALL) {
             *refusals.of_mut(reason) += times;
         }
-        assert_eq!(refusals.of(Refusal::SoldOut), 1);
-        assert_eq!(refusals.of(Refusal::OtherRule), 6);
+        assert_eq!(refusals.of(RejectionReason::SoldOut), 1);
+        assert_eq!(refusals.of(RejectionReason::OtherRule), 6);
         assert_eq!(refusals.total(), 21);
         refusals.add(refusals);
         assert_eq!(refusals.total(), 42);

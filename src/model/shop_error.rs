@@ -1,5 +1,6 @@
-//! Everything that can go wrong for a shopper, as one enum: each variant is something that they can act on, and its
-//! `Display` is the sentence that they read. [`ShopError::Internal`] is the one that they can only report.
+//! Every error that a request can end with. A variant's `Display` is the sentence that the visitor
+//! reads; it says what they can do next. [`ShopError::Internal`] is the only one that they can
+//! merely report.
 
 use leptos::server_fn::{
     codec::JsonEncoding,
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::FieldError;
 
-/// See the module's documentation.
+/// An error with a sentence for the visitor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
 pub enum ShopError {
     #[error("Insufficient stock for {product} (available: {available}, requested: {requested})")]
@@ -18,93 +19,95 @@ pub enum ShopError {
         available: u64,
         requested: u32,
     },
-    #[error("There is no such product.")]
+    #[error("This product does not exist.")]
     UnknownProduct,
-    #[error("There is no such order.")]
+    #[error("This order does not exist.")]
     UnknownOrder,
-    #[error("There is no such simulation run.")]
+    #[error("This simulation run does not exist.")]
     UnknownSimulation,
-    #[error("There is no such story.")]
+    #[error("This story does not exist.")]
     UnknownStory,
-    #[error("There is no such stepper session here. Its link starts it anew.")]
+    #[error("This stepper session has ended. Open its link to start it again.")]
     UnknownStepper,
-    #[error("There is no such page.")]
+    #[error("This page does not exist.")]
     UnknownPage,
-    #[error("This address does not answer to that method.")]
+    #[error("This address does not support that HTTP method.")]
     MethodNotAllowed,
-    #[error("This request came from another site, and was refused.")]
+    #[error("This request came from another site and was blocked.")]
     CrossSite,
     #[error("The quantity must be a whole number from 1 to 1,000.")]
     QuantityInvalid,
     #[error("{product} is limited to {limit} per customer.")]
     OverCustomerLimit { product: String, limit: u32 },
-    #[error("The sale of {product} has not started yet: it opens at {opens_at}.")]
+    #[error("The sale of {product} has not started yet. It opens at {opens_at}.")]
     SaleNotStarted { product: String, opens_at: String },
     #[error("The sale of {product} has ended.")]
     SaleEnded { product: String },
     #[error("Your cart is empty.")]
     CartEmpty,
-    #[error("Your reservation has run out. Reserve again to go on.")]
-    ReservationGone,
-    #[error("A reservation can be extended once, and this one was.")]
+    #[error("Your reservation has expired. Reserve again to continue.")]
+    ReservationExpired,
+    #[error("A reservation can be extended only once, and this one already has been.")]
     AlreadyExtended,
-    #[error("The total has changed: it is {total} now. Nothing was charged.")]
+    #[error("The total is now {total}. Nothing was charged. Check it and pay again.")]
     TotalChanged { total: String },
-    #[error("There is no discount code {0}.")]
+    #[error("The discount code {0} does not exist.")]
     CodeUnknown(String),
-    #[error("The discount code {0} is not valid at this time.")]
-    CodeNotOpen(String),
-    #[error("The discount code {code} is for orders from {minimum}.")]
+    #[error("The discount code {0} is not valid right now.")]
+    CodeNotActive(String),
+    #[error("The discount code {code} requires an order of at least {minimum}.")]
     CodeBelowMinimum { code: String, minimum: String },
-    #[error("The discount code {0} has been used as often as it may.")]
+    #[error("The discount code {0} has reached its usage limit.")]
     CodeUsedUp(String),
-    #[error("The discount code {code} may be used {limit} times by each customer.")]
+    #[error("Each customer can use the discount code {code} at most {limit} times.")]
     CodeOverCustomerLimit { code: String, limit: u32 },
     #[error("{reason} Nothing was charged.")]
     CardDeclined { reason: String },
     #[error(
         "The payment provider cannot be reached. Nothing was charged; try again in {retry_after_s} s."
     )]
-    ProviderAway { retry_after_s: u64 },
-    #[error("The signature of this message is not right.")]
+    ProviderUnavailable { retry_after_s: u64 },
+    #[error("The signature of this message is invalid.")]
     SignatureInvalid,
-    /// Something that the state of an order or of the stock does not allow now.
+    /// The current state of an order, a run or the stock does not allow the action.
     #[error("{0}")]
-    NotNow(String),
-    #[error("Please correct the marked fields.")]
+    InvalidState(String),
+    #[error("Correct the marked fields.")]
     FieldsInvalid(Vec<FieldError>),
     #[error("The request is malformed: {0}")]
     Malformed(String),
-    #[error("The request is not understood: {0}")]
+    #[error("The request is invalid: {0}")]
     Invalid(String),
-    #[error("Send this as {expected}.")]
+    #[error("Send the request body as {expected}.")]
     WrongContentType { expected: String },
     #[error("The request is larger than {limit_bytes} bytes.")]
     BodyTooLarge { limit_bytes: u64 },
     #[error("This idempotency key was already used for another request.")]
     IdempotencyKeyReused,
-    #[error("An idempotency key is 1 to 100 letters, digits, dots, colons, dashes or underscores.")]
+    #[error(
+        "An idempotency key has 1 to 100 characters: letters, digits, dots, colons, dashes or underscores."
+    )]
     IdempotencyKeyInvalid,
-    #[error("There is no such strategy.")]
+    #[error("This strategy does not exist.")]
     StrategyUnknown,
-    #[error("The strategy {0} is not safe: it may sell from a private lane only.")]
-    StrategyUnsafeHere(String),
-    /// Of another layout of stock, or of another product than a lane.
-    #[error("The strategy {0} sells only from a lane that is laid out for it.")]
-    StrategyOfOtherLane(String),
+    #[error("The strategy {0} is unsafe and can sell only from a private lane.")]
+    StrategyUnsafe(String),
+    /// The strategy needs another stock layout, or the product is not a lane's.
+    #[error("The strategy {0} can sell only from a private lane with its own stock layout.")]
+    StrategyLaneOnly(String),
     #[error("The shop is very busy. Nothing was bought; try again in {retry_after_s} s.")]
     QueueFull { retry_after_s: u64 },
-    #[error("Another simulation is running. Wait for its verdict.")]
+    #[error("Another simulation is running. Wait until it ends.")]
     SimulationBusy,
-    #[error("This simulation is over.")]
+    #[error("This simulation has ended.")]
     SimulationOver,
     #[error(
-        "{sessions_max} stepper sessions are open already, and somebody steps in each. One that stands still for half a minute makes room: try again then."
+        "All {sessions_max} stepper sessions are in use. A session that is idle for 30 s makes room; try again then."
     )]
     StepperBusy { sessions_max: u32 },
-    #[error("Please sign in first.")]
+    #[error("Sign in first.")]
     NotSignedIn,
-    #[error("That password is not right.")]
+    #[error("Wrong password.")]
     WrongPassword,
     #[error("Too many requests. Try again in {retry_after_s} s.")]
     TooManyRequests { retry_after_s: u64 },
@@ -115,11 +118,11 @@ pub enum ShopError {
     #[error("The shop is very busy. Nothing was bought; try again in {retry_after_s} s.")]
     Busy { retry_after_s: u64 },
     #[error(
-        "The shop could not finish this in time, and cannot say whether it went through. Send the same form, or the same \
-         idempotency key, again: it is never carried out twice."
+        "The shop did not finish in time and does not know whether your request went through. Send the same form, \
+         or the same idempotency key, again: it will not be executed twice."
     )]
     OutcomeUnknown { retry_after_s: u64 },
-    #[error("Something went wrong here. Please quote incident {incident}.")]
+    #[error("Something went wrong on our side. Report incident {incident} if it happens again.")]
     Internal { incident: String },
 }
 
@@ -129,13 +132,13 @@ impl ShopError {
         Self::FieldsInvalid(vec![FieldError::new(field, message)])
     }
 
-    /// The HTTP status that goes with the sentence.
+    /// The HTTP status of the response.
     pub const fn status(&self) -> u16 {
         match self {
             Self::Malformed(_) => 400,
             Self::NotSignedIn | Self::WrongPassword | Self::SignatureInvalid => 401,
             Self::CardDeclined { .. } => 402,
-            Self::StrategyUnsafeHere(_) | Self::StrategyOfOtherLane(_) | Self::CrossSite => 403,
+            Self::StrategyUnsafe(_) | Self::StrategyLaneOnly(_) | Self::CrossSite => 403,
             Self::UnknownProduct
             | Self::UnknownOrder
             | Self::UnknownSimulation
@@ -148,15 +151,15 @@ impl ShopError {
             | Self::SaleNotStarted { .. }
             | Self::SaleEnded { .. }
             | Self::CartEmpty
-            | Self::ReservationGone
+            | Self::ReservationExpired
             | Self::AlreadyExtended
             | Self::TotalChanged { .. }
-            | Self::CodeNotOpen(_)
+            | Self::CodeNotActive(_)
             | Self::SimulationOver
             | Self::CodeBelowMinimum { .. }
             | Self::CodeUsedUp(_)
             | Self::CodeOverCustomerLimit { .. }
-            | Self::NotNow(_)
+            | Self::InvalidState(_)
             | Self::SimulationBusy
             | Self::StepperBusy { .. }
             | Self::IdempotencyKeyReused => 409,
@@ -172,7 +175,7 @@ impl ShopError {
             Self::Internal { .. } => 500,
             Self::Unavailable { .. }
             | Self::Busy { .. }
-            | Self::ProviderAway { .. }
+            | Self::ProviderUnavailable { .. }
             | Self::OutcomeUnknown { .. } => 503,
         }
     }
@@ -184,19 +187,19 @@ impl ShopError {
             | Self::QueueFull { retry_after_s }
             | Self::Unavailable { retry_after_s }
             | Self::Busy { retry_after_s }
-            | Self::ProviderAway { retry_after_s }
+            | Self::ProviderUnavailable { retry_after_s }
             | Self::OutcomeUnknown { retry_after_s } => Some(*retry_after_s),
             _ => None,
         }
     }
 
-    /// True when the shop said no for a reason of its own rules: a rejection, not a failure.
+    /// True if one of the shop's rules rejected the request; false for a failure.
     pub const fn is_rejection(&self) -> bool {
         matches!(self.status(), 402 | 409 | 422)
     }
 
-    /// What is wrong with `field`, if that was said.
-    pub fn about_field(&self, field: &str) -> Option<&str> {
+    /// The message about `field`, if there is one.
+    pub fn field_message(&self, field: &str) -> Option<&str> {
         match self {
             Self::FieldsInvalid(errors) => errors
                 .iter()
@@ -210,7 +213,7 @@ impl ShopError {
 impl FromServerFnError for ShopError {
     type Encoder = JsonEncoding;
 
-    /// What the framework itself refuses is a request that does not have the form's shape.
+    /// Maps an error of the framework: the request does not have the form's fields.
     fn from_server_fn_error(error: ServerFnErrorErr) -> Self {
         match error {
             ServerFnErrorErr::Args(_)

@@ -1,30 +1,30 @@
-//! What a run looks like while it goes on.
+//! The state of a run at one moment, and the updates that pages receive.
 
 use serde::{Deserialize, Serialize};
 
 use super::{LatencyMs, RunEvent, RunState, Sample, SimulationPlan, StrategyKey, Verdict};
 
-/// An end is expected once one in so many attempts has been served.
+/// The remaining time is estimated once one in this many attempts has ended.
 const SERVED_MIN_OF: u64 = 50;
 
-/// One lane of a run: one strategy, one product, one crowd.
+/// One lane of a run: one strategy and one product, with its own buyers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LaneSnapshot {
     pub strategy: StrategyKey,
-    /// The name of the product that is sold.
+    /// The name of the product for sale.
     pub product_name: String,
     /// Units at the start.
     pub stock: i64,
     pub samples: Vec<Sample>,
     /// Latency of the attempts so far.
     pub latency_ms: LatencyMs,
-    /// Present once the lane has finished.
+    /// `None` until the lane has finished.
     pub verdict: Option<Verdict>,
 }
 
 impl LaneSnapshot {
-    /// The latest point, or that nothing has happened yet.
+    /// The latest sample, or an initial one.
     pub fn last(&self) -> Sample {
         self.samples.last().copied().unwrap_or(Sample {
             remaining: self.stock,
@@ -32,7 +32,7 @@ impl LaneSnapshot {
         })
     }
 
-    /// The lane without its points, but for the latest.
+    /// Returns the lane with its latest sample only.
     #[must_use]
     pub fn without_points(self) -> Self {
         Self {
@@ -42,7 +42,7 @@ impl LaneSnapshot {
     }
 }
 
-/// All that a page needs to show a run, from its first moment to now.
+/// Everything that a page needs to show a run, from its start to now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RunSnapshot {
@@ -50,17 +50,17 @@ pub struct RunSnapshot {
     pub state: RunState,
     pub plan: SimulationPlan,
     pub started_at: String,
-    /// As many as the plan has strategies.
+    /// One lane per strategy of the plan.
     pub lanes: Vec<LaneSnapshot>,
-    /// What happened on the way, in order.
+    /// The run's events, in order.
     #[serde(default)]
     pub events: Vec<RunEvent>,
-    /// For how long nobody was let in.
+    /// Total time paused.
     #[serde(default)]
     pub paused_ms: u64,
-    /// Whether every lane passed that was judged; known once the run is over.
+    /// Whether every lane with a verdict passed; `None` until the run has ended.
     pub passed: Option<bool>,
-    /// Why the run could not finish.
+    /// The error that ended the run.
     pub failure: Option<String>,
 }
 
@@ -70,7 +70,7 @@ impl RunSnapshot {
         self.lanes.iter().map(|lane| lane.last().served()).sum()
     }
 
-    /// From the first buyer to now: lanes that run one after the other add up.
+    /// From the first buyer to now; the sum over all lanes if they run one after the other.
     pub fn elapsed_ms(&self) -> u64 {
         let lanes = self.lanes.iter().map(|lane| lane.last().elapsed_ms);
         if self.plan.lanes_together {
@@ -80,9 +80,10 @@ impl RunSnapshot {
         }
     }
 
-    /// How much longer it will take if buyers are served as fast as so far; none while too few have been served to say, or nobody is let in.
+    /// Estimates the remaining time at the average rate so far; `None` while too few attempts have
+    /// ended, or while the run is not running.
     pub fn left_ms(&self) -> Option<u64> {
-        let (served, attempts) = (self.served(), self.plan.attempts_in_all());
+        let (served, attempts) = (self.served(), self.plan.total_attempts());
         if self.state != RunState::Running || served.saturating_mul(SERVED_MIN_OF) < attempts {
             return None;
         }
@@ -92,7 +93,8 @@ impl RunSnapshot {
             .checked_div(served)
     }
 
-    /// How the run stands: each lane with its latest point alone. Charts get the others by a way of their own.
+    /// Returns the run with only the latest sample of each lane. Charts receive the samples
+    /// separately.
     #[must_use]
     pub fn without_points(self) -> Self {
         let lanes = self.lanes.into_iter();
@@ -103,17 +105,18 @@ impl RunSnapshot {
     }
 }
 
-/// The verdicts of a run, in the order of its lanes. This is what is stored, and what `doorbuster simulate --json` prints of several
-/// lanes.
+/// The verdicts of a run, in the order of its lanes. This object is stored, and `doorbuster
+/// simulate --json` prints it for several lanes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RunVerdict {
-    /// Of a run that failed or was ended early, perhaps not all.
+    /// Incomplete if the run failed or was ended early.
     pub lanes: Vec<Option<Verdict>>,
     pub passed: bool,
 }
 
 impl RunVerdict {
-    /// What the lanes came to. A lane without a verdict has not passed, unless the run was ended before its turn came.
+    /// Collects the verdicts of `run`. A lane without a verdict has not passed, unless the run was
+    /// ended early.
     pub fn of(run: &RunSnapshot) -> Self {
         let lanes: Vec<_> = run.lanes.iter().map(|lane| lane.verdict.clone()).collect();
         let ended_early = matches!(run.state, RunState::Stopped | RunState::Aborted);
@@ -124,18 +127,18 @@ impl RunVerdict {
     }
 }
 
-/// What happened since a page was last told.
+/// What happened since the page's previous update.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct RunNews {
-    /// One for each lane.
-    pub lanes: Vec<LaneNews>,
+pub struct RunUpdate {
+    /// One update per lane.
+    pub lanes: Vec<LaneUpdate>,
 }
 
 /// What happened on one lane.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct LaneNews {
+pub struct LaneUpdate {
     pub samples: Vec<Sample>,
     pub latency_ms: LatencyMs,
 }

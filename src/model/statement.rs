@@ -1,9 +1,10 @@
-//! A statement in one line: what it does to which table, and how it locks. Which columns it names is for a log.
+//! Shortens SQL statements to one line: the action, the table and the locking clause, without
+//! column lists.
 
-/// The longest that is shown, in characters.
+/// The maximum length, in characters.
 const CHARS_MAX: usize = 200;
 
-/// Shortens `sql`: without quotes around names and without lists of columns, in one line.
+/// Shortens `sql` to one line, without quotes around names and without column lists.
 pub fn shorten(sql: &str) -> String {
     let bare = sql.replace('"', "");
     let words: Vec<&str> = bare.split_whitespace().collect();
@@ -15,7 +16,7 @@ pub fn shorten(sql: &str) -> String {
     cut(without_returning(&short))
 }
 
-/// `SELECT a, b FROM t` → `SELECT … FROM t`. A short list stays: it may be the function that is called.
+/// `SELECT a, b FROM t` → `SELECT … FROM t`. A short list stays: it may be a function call.
 fn without_list(words: &[&str], end: &str) -> String {
     match words.iter().position(|word| word.eq_ignore_ascii_case(end)) {
         Some(at) if at > 2 => format!("{} … {}", words[0], words[at..].join(" ")),
@@ -36,7 +37,7 @@ fn without_values(words: &[&str]) -> String {
     }
 }
 
-/// What an update or an insert gives back is long, and locks nothing.
+/// Removes the RETURNING clause: it is long and locks nothing.
 fn without_returning(sql: &str) -> &str {
     match sql.find(" RETURNING ") {
         Some(at) if !sql.starts_with("WITH") => &sql[..at],
@@ -44,7 +45,7 @@ fn without_returning(sql: &str) -> &str {
     }
 }
 
-/// Cuts in the middle: the verb stands in front, the lock at the end.
+/// Cuts in the middle: the verb is at the start, the locking clause at the end.
 fn cut(sql: &str) -> String {
     let length = sql.chars().count();
     if length <= CHARS_MAX {
@@ -61,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_done_to_which_table_stays() {
+    fn the_action_and_the_table_remain() {
         for (sql, short) in [
             (
                 "SELECT \"stock\".\"product_id\", \"stock\".\"total\" FROM \"stock\" WHERE \"stock\".\"product_id\" = $1 LIMIT $2 FOR UPDATE",
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_one_is_cut_in_the_middle() {
+    fn a_long_statement_is_cut_in_the_middle() {
         let sql = format!("WITH offer AS ({}) FOR UPDATE", "ä".repeat(5_000));
         let short = shorten(&sql);
         assert_eq!(short.chars().count(), CHARS_MAX + 3);

@@ -1,28 +1,28 @@
-//! The interleaving stepper: a few real database sessions, each stopped before its next statement, and who goes next is for the attendee
-//! to say.
+//! The interleaving stepper: a few real database sessions, each stopped before its next statement.
+//! The attendee chooses which session runs next.
 
-mod happened;
 mod role;
 mod script;
-mod seat;
 mod sql;
 mod story;
+mod story_buyer;
+mod summary;
+mod texts;
 mod view;
-mod words;
 
-pub use happened::happened;
 pub use role::Role;
 pub use script::{Guess, STEPS_MAX, Script};
-pub use seat::{IsolationChoice, SEATS_MAX, STOCK_MAX, Seat, UNITS_MAX};
-pub use sql::brief;
+pub use sql::abbreviate;
 pub use story::Story;
+pub use story_buyer::{IsolationChoice, STOCK_MAX, STORY_BUYERS_MAX, StoryBuyer, UNITS_MAX};
+pub use summary::summarize;
+pub use texts::{SqlLine, StoryTexts};
 pub use view::{
-    ActorState, ActorView, Answer, Counters, LockView, Outcome, OutcomeRow, PastStep, RowView,
-    Standing, Statement, StepperView,
+    ActorState, ActorView, Counters, LockView, OutcomeRow, PastStep, RowView, Statement,
+    StatementResultView, StepperOutcome, StepperStatus, StepperView,
 };
-pub use words::{Line, Words};
 
-/// Who is meant by an index: the letter in a script.
-pub fn letter(actor: usize) -> char {
+/// The letter of an actor in a script.
+pub fn actor_letter(actor: usize) -> char {
     char::from(b'a' + u8::try_from(actor.min(25)).unwrap_or(25))
 }

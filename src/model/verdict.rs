@@ -1,10 +1,10 @@
-//! What the database says about a lane when its last buyer has been served.
+//! The verdict on a lane, computed from the database after the last attempt has ended.
 
 use serde::{Deserialize, Serialize};
 
 use super::{StrategyKey, plan::ThresholdResult};
 
-/// Quantiles of the time one attempt takes, in milliseconds.
+/// Percentiles of the attempts' latency, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LatencyMs {
     pub p50: f64,
@@ -14,8 +14,8 @@ pub struct LatencyMs {
     pub max: f64,
 }
 
-/// Where the time of attempts goes, in milliseconds: waiting for a connection, in the statement that takes the row lock, in the
-/// other statements, and in COMMIT.
+/// The parts of the attempts' time, in milliseconds: waiting for a connection, the statement that
+/// takes the row lock, all other statements, and COMMIT.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct TimeSplitMs {
     pub pool_wait: f64,
@@ -24,9 +24,9 @@ pub struct TimeSplitMs {
     pub commit: f64,
 }
 
-/// The result of a lane. Calls are counted by the buyers; units come from the database. This is also the object that
-/// `doorbuster simulate --json` prints, hence the snake case. Verdicts that were stored before there were lanes lack what has a
-/// default.
+/// The result of a lane. The buyers count attempts; units come from the database. This is also the
+/// object that `doorbuster simulate --json` prints, hence the snake case. Older stored verdicts
+/// lack the fields that have a default.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     pub strategy: StrategyKey,
@@ -35,51 +35,52 @@ pub struct Verdict {
     pub buyers: u32,
     /// Units at the start.
     pub stock: i64,
-    /// Units that each attempt asked for; of a range, the most.
+    /// Units per attempt; the maximum of a range.
     pub quantity: u32,
-    /// Of a range, the least.
+    /// The minimum of a range; `None` if the quantity is fixed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quantity_min: Option<u32>,
     pub rounds: u32,
     pub attempts: u64,
-    /// Attempts that came to an order. Where no answer told, the database was asked.
+    /// Attempts that placed an order. If an attempt had no response, the database was queried.
     pub succeeded: u64,
     pub rejected: u64,
     pub failed: u64,
-    /// Of those that failed, the ones that were cut off on purpose.
+    /// Failed attempts that were interrupted on purpose.
     #[serde(default)]
     pub cut_off: u64,
-    /// Double clicks whose two answers named no order in common. It must be 0.
+    /// Double clicks whose two responses did not name the same order. Must be 0.
     #[serde(default)]
     pub contradicted: u64,
-    /// Extra tries inside attempts.
+    /// Retries inside attempts.
     pub retries: u64,
-    /// How often a strategy had used up its tries, and the row lock took over.
+    /// How often a strategy used up its retries and fell back to the row lock.
     #[serde(default)]
     pub fallbacks: u64,
     /// Units on the run's order lines.
     pub sold: i64,
-    /// Units that the attempts which succeeded asked for: what `sold` must be.
+    /// Units requested by the successful attempts; `sold` must be equal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub promised: Option<i64>,
-    /// Units that others bought of the same product meanwhile; 0 on a private lane.
+    /// Units of the same product sold to others during the run; 0 on a private lane.
     pub sold_to_others: i64,
-    /// Units that came to be set aside meanwhile, and still are: by shoppers, or by buyers who left their cart behind.
+    /// Units reserved during the run and still held: by shoppers, or by buyers who abandoned their
+    /// cart.
     #[serde(default)]
     pub held: i64,
-    /// Units left by the stock row.
+    /// Available units in the stock row.
     pub remaining: i64,
     /// Units sold beyond the stock at the start.
     pub oversold: i64,
-    /// Units left for which a refused buyer's whole quantity would have fitted.
+    /// Remaining units that would have covered the whole quantity of a rejected buyer.
     pub undersold: i64,
     pub elapsed_ms: u64,
-    /// Successes a second.
+    /// Orders per second.
     pub orders_per_second: f64,
     pub latency_ms: LatencyMs,
-    /// Of an average attempt.
+    /// Averages over all attempts.
     pub time_split_ms: TimeSplitMs,
-    /// The 99th percentile of each part by itself.
+    /// The 99th percentile of each part.
     #[serde(default)]
     pub time_split_p99_ms: TimeSplitMs,
     #[serde(default)]
@@ -87,7 +88,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// True when nothing was oversold or undersold, and each success is an order that stock covers.
+    /// True if nothing was oversold or undersold, and stock covers every successful order.
     pub fn invariants_held(&self) -> bool {
         self.oversold == 0
             && self.undersold == 0
@@ -96,7 +97,7 @@ impl Verdict {
             && self.remaining == self.stock - self.sold - self.sold_to_others - self.held
     }
 
-    /// True when all invariants and thresholds held.
+    /// True if all invariants and thresholds held.
     pub fn passed(&self) -> bool {
         self.invariants_held() && self.thresholds.iter().all(|threshold| threshold.held)
     }
@@ -111,7 +112,7 @@ impl Verdict {
 
 #[cfg(test)]
 impl Verdict {
-    /// 20 units, 33 buyers, all as it should be.
+    /// 20 units, 33 buyers, all invariants hold.
     pub fn example() -> Self {
         Self {
             strategy: StrategyKey::RowLock,
@@ -152,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_invariant_counts() {
+    fn each_broken_invariant_fails_the_verdict() {
         assert!(Verdict::example().passed());
         let breaks: [fn(&mut Verdict); 6] = [
             |verdict| verdict.oversold = 1,
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missed_threshold_fails_a_lane_that_is_sound() {
+    fn a_missed_threshold_fails_a_lane_whose_invariants_hold() {
         let threshold = |held| ThresholdResult {
             name: "failed".to_owned(),
             limit: 0,
@@ -185,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_success_of_an_older_verdict_is_worth_its_quantity() {
+    fn an_older_verdict_without_promised_units_uses_the_quantity() {
         let mut verdict = Verdict::example();
         verdict.promised = None;
         assert!(verdict.invariants_held());

@@ -1,29 +1,29 @@
-//! Where the first buyers of a lane spent their time, moment by moment.
+//! How the first attempts of a lane spent their time.
 
 use serde::{Deserialize, Serialize};
 
-/// Attempts of a lane that are followed: the first to begin.
+/// The number of recorded attempts of a lane: the first that start.
 pub const ROWS_MAX: usize = 40;
 
-/// What an attempt spends its time on.
+/// A part of an attempt's time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Part {
-    /// Waiting for a connection, or in a line in front of the database.
+    /// Waiting for a connection, or in a queue before the database.
     PoolWait,
-    /// In the statements that take row locks.
+    /// Statements that take row locks.
     LockWait,
-    /// In all other statements, and in pauses between them.
+    /// All other statements, and pauses between them.
     Execute,
-    /// In COMMIT.
+    /// COMMIT.
     Commit,
 }
 
 impl Part {
-    /// All, in the order in which a purchase usually meets them.
+    /// Every part, in the usual order of a purchase.
     pub const ALL: [Self; 4] = [Self::PoolWait, Self::LockWait, Self::Execute, Self::Commit];
 
-    /// The part, as it is shown.
+    /// The label on pages.
     pub const fn name(self) -> &'static str {
         match self {
             Self::PoolWait => "Waiting for a connection",
@@ -34,41 +34,43 @@ impl Part {
     }
 }
 
-/// How an attempt ended, as its buyer saw it.
+/// The outcome of an attempt, as its buyer saw it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Outcome {
-    /// Not yet.
+pub enum AttemptOutcome {
+    /// Still in progress.
     Open,
     Bought,
-    Refused,
+    #[serde(rename = "refused")]
+    Rejected,
     Failed,
-    /// The buyer did not wait for the answer.
-    Left,
+    /// The buyer did not wait for the response.
+    #[serde(rename = "left")]
+    Abandoned,
 }
 
-impl Outcome {
-    /// The outcome, as it is shown.
+impl AttemptOutcome {
+    /// The label on pages.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Open => "still at it",
+            Self::Open => "in progress",
             Self::Bought => "bought",
-            Self::Refused => "refused",
+            Self::Rejected => "rejected",
             Self::Failed => "failed",
-            Self::Left => "left",
+            Self::Abandoned => "abandoned",
         }
     }
 }
 
-/// How well the parts of an attempt are known.
+/// The precision of an attempt's parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Precision {
-    /// When each began and ended.
+    /// The start and end of each part are known.
     Moments,
-    /// How long each took in all: they are drawn in their usual order.
+    /// Only each part's total is known; they are drawn in their usual order.
     Sums,
-    /// Nothing but the whole: the buyer went to another server.
+    /// Only the whole duration is known: the buyer used another server.
     Whole,
 }
 
@@ -76,9 +78,9 @@ pub enum Precision {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Span {
     pub part: Part,
-    /// Since the attempt began, in milliseconds.
+    /// Since the attempt started, in milliseconds.
     pub from_ms: f64,
-    /// Since the attempt began, in milliseconds.
+    /// Since the attempt started, in milliseconds.
     pub to_ms: f64,
 }
 
@@ -89,46 +91,47 @@ pub struct Row {
     pub buyer: u32,
     /// From 0.
     pub round: u32,
-    /// Since the lane's first buyer was let go, in milliseconds.
+    /// Since the lane's first buyer started, in milliseconds.
     pub start_ms: f64,
-    /// From there to the answer, or to now.
+    /// From the start to the response, or to now.
     pub latency_ms: f64,
-    pub outcome: Outcome,
-    /// Tries beyond the first.
+    pub outcome: AttemptOutcome,
+    /// Retries after the first try.
     pub retries: u32,
     pub precision: Precision,
-    /// In order of time; never two at once, and together never longer than the latency.
+    /// In chronological order; they do not overlap, and their sum does not exceed the latency.
     pub spans: Vec<Span>,
 }
 
 impl Row {
-    /// What the spans of a part come to, in milliseconds.
+    /// The total of a part's spans, in milliseconds.
     pub fn spent_ms(&self, part: Part) -> f64 {
         let of_part = self.spans.iter().filter(|span| span.part == part);
         of_part.map(|span| span.to_ms - span.from_ms).sum()
     }
 
-    /// What is left of the latency: pauses between two tries, the way to the provider and back, a line in the server's memory.
-    pub fn elsewhere_ms(&self) -> f64 {
+    /// The rest of the latency: backoff between tries, calls to the payment provider, a queue in
+    /// the server's memory.
+    pub fn unattributed_ms(&self) -> f64 {
         let known: f64 = Part::ALL.iter().map(|part| self.spent_ms(*part)).sum();
         (self.latency_ms - known).max(0.0)
     }
 }
 
-/// The rows of a lane, by their beginning.
+/// The rows of a lane, by start time.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Waterfall {
     pub rows: Vec<Row>,
 }
 
 impl Waterfall {
-    /// Rows that have ended.
+    /// The number of attempts that have ended.
     pub fn ended(&self) -> usize {
-        let ended = |row: &&Row| row.outcome != Outcome::Open;
+        let ended = |row: &&Row| row.outcome != AttemptOutcome::Open;
         self.rows.iter().filter(ended).count()
     }
 
-    /// How well the least known of its rows is known.
+    /// The lowest precision of all rows.
     pub fn precision(&self) -> Precision {
         let any = |precision| self.rows.iter().any(|row| row.precision == precision);
         if any(Precision::Whole) {

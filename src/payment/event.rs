@@ -1,4 +1,4 @@
-//! The body of a webhook.
+//! Parses the bodies of webhooks.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,30 +7,28 @@ use super::{
     wire::{ChargeBody, RefundBody},
 };
 
-/// A webhook's body, as JSON. Whatever the event is about, it carries the state of its charge at that moment.
+/// The JSON body of a webhook. Every event carries the state of its charge at the time of the
+/// event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventBody {
     /// `evt_…`, the same in every delivery of the event.
     pub id: String,
-    /// As in `charge.captured`.
+    /// The event type, for example `charge.captured`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// When it happened, as in RFC 3339.
+    /// Time of the event, in RFC 3339 format.
     pub created: String,
     pub charge: ChargeBody,
-    /// The refund that the event is about, if it is about one.
+    /// The refund, if the event concerns one.
     pub refund: Option<RefundBody>,
 }
 
-/// A body that says nothing that we understand.
+/// The body of a webhook could not be parsed.
 #[derive(Debug, thiserror::Error)]
-#[error("the body of the webhook is not an event: {0}")]
+#[error("the webhook body is not a valid event: {0}")]
 pub struct EventError(#[from] serde_json::Error);
 
-/// Reads a webhook's body. Who sent it is for [`super::signature::verify`] to say, before.
-///
-/// # Errors
-/// [`EventError`] for another shape.
+/// Parses the body of a webhook. Verify its signature with [`super::signature::verify`] first.
 pub fn parse(body: &[u8]) -> Result<ProviderEvent, EventError> {
     let event: EventBody = serde_json::from_slice(body)?;
     Ok(ProviderEvent {
@@ -53,7 +51,7 @@ mod tests {
     use crate::payment::gateway::{ChargeState, RefundState};
 
     #[test]
-    fn a_declined_charge_is_understood() {
+    fn a_declined_charge_event_is_parsed() {
         let charge = Uuid::from_u128(1);
         let body = json!({
             "id": "evt_1",
@@ -78,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refund_is_understood() {
+    fn a_refund_event_is_parsed() {
         let (charge, refund) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let body = json!({
             "id": "evt_2",
@@ -99,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_event_is_refused() {
+    fn an_invalid_event_body_is_rejected() {
         for body in [
             &b""[..],
             b"{}",

@@ -1,5 +1,6 @@
-//! What the shop asks of a payment provider. Every call may lose its answer, so each is named by a reference of the caller's choosing:
-//! the same reference is never carried out twice, and can be asked about.
+//! The interface between the shop and a payment provider. The response to any call may be lost, so
+//! the caller chooses a reference for each charge and refund: the provider never executes the same
+//! reference twice, and the caller can query it.
 
 mod http;
 
@@ -15,98 +16,103 @@ pub use http::{GatewayAddress, HttpGateway};
 /// A payment provider, as the shop sees it.
 #[async_trait]
 pub trait PaymentGateway: Send + Sync + fmt::Debug {
-    /// Authorises and captures in one call. The same reference again tells how the first call went.
+    /// Authorises and captures in one call. A repeated call with the same reference returns the
+    /// result of the first.
     ///
     /// # Errors
-    /// [`GatewayError::NotSent`] if nothing can have happened; [`GatewayError::Unknown`] if it may have.
+    /// [`GatewayError::NotSent`] if the card cannot have been charged; [`GatewayError::Unknown`] if
+    /// it may have been; [`GatewayError::Refused`] if the provider rejected the request.
     async fn charge(&self, charge: &Charge) -> Result<ChargeState, GatewayError>;
 
-    /// How a charge stands; `None` if the provider never heard of it.
+    /// Returns the state of a charge, or `None` if no charge with this reference has arrived.
     ///
     /// # Errors
     /// As [`PaymentGateway::charge`].
     async fn charge_state(&self, reference: Uuid) -> Result<Option<ChargeState>, GatewayError>;
 
-    /// Sees to it that a charge which has not been captured never will be, also one that is still on its way, and says how it stands
-    /// after that: [`ChargeState::Voided`], or the final state that it had reached before.
+    /// Voids a charge that has not been captured, also one whose request has not arrived yet, so
+    /// that it can never be captured. Returns [`ChargeState::Voided`], or the final state that the
+    /// charge had reached before.
     ///
     /// # Errors
     /// As [`PaymentGateway::charge`].
     async fn void(&self, reference: Uuid) -> Result<ChargeState, GatewayError>;
 
-    /// Pays back some of a captured charge. The same reference again tells how the first call went.
+    /// Refunds part of a captured charge. A repeated call with the same reference returns the
+    /// result of the first.
     ///
     /// # Errors
-    /// As [`PaymentGateway::charge`]; [`GatewayError::Refused`] for more than was captured.
+    /// As [`PaymentGateway::charge`]; [`GatewayError::Refused`] if the refund exceeds the captured
+    /// amount.
     async fn refund(&self, refund: &RefundRequest) -> Result<RefundState, GatewayError>;
 }
 
-/// Money to be taken.
+/// A charge to make.
 #[derive(Clone, Debug)]
 pub struct Charge {
-    /// Unique to the attempt.
+    /// Unique for each payment attempt.
     pub reference: Uuid,
     pub amount: Money,
     pub card: PaymentCard,
 }
 
-/// Money to be paid back.
+/// A refund to make.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RefundRequest {
-    /// Unique to the refund.
+    /// Unique for each refund.
     pub reference: Uuid,
-    /// The charge that it is paid back from.
+    /// The reference of the charge to refund.
     pub charge: Uuid,
     pub amount: Money,
 }
 
-/// How a charge stands. All but [`ChargeState::Processing`] are final.
+/// The state of a charge. All states except [`ChargeState::Processing`] are final.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ChargeState {
-    /// Neither taken nor refused yet.
+    /// Neither captured nor declined yet.
     Processing,
-    /// The money was taken.
+    /// The card was charged.
     Captured,
-    /// The card was refused.
+    /// The card was declined.
     Declined {
-        /// A sentence for the shopper.
+        /// A message for the shopper.
         reason: String,
     },
-    /// Withdrawn before anything was taken.
+    /// Cancelled before the card was charged.
     Voided,
 }
 
-/// How a refund stands.
+/// The state of a refund.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefundState {
-    /// Promised, and not paid back yet.
+    /// Accepted, and not paid out yet.
     Processing,
-    /// Paid back.
+    /// Paid out.
     Succeeded,
 }
 
-/// Why there is no answer.
+/// Why a call to the provider failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GatewayError {
-    #[error("the payment provider cannot be reached: {0}")]
+    #[error("could not reach the payment provider: {0}")]
     NotSent(String),
-    #[error("the payment provider gave no answer: {0}")]
+    #[error("no valid response from the payment provider; the outcome is unknown: {0}")]
     Unknown(String),
-    #[error("the payment provider refused the request: {0}")]
+    #[error("the payment provider rejected the request: {0}")]
     Refused(String),
 }
 
-/// What the provider tells of its own accord, in whatever order it arrives. Each notice carries the whole state of its charge at the
-/// moment of the event, so that a later one says all that an earlier one would have.
+/// An event from a webhook. Events may arrive in any order. Each carries the complete state of its
+/// charge at the time of the event, so a later event includes the information of all earlier ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProviderEvent {
-    /// The provider's own id of the event: one that was seen before says nothing new.
+    /// The provider's id of the event, by which repeated deliveries are recognised.
     pub event_id: String,
-    /// As in `charge.captured`.
+    /// The event type, for example `charge.captured`.
     pub kind: String,
     /// The charge's reference.
     pub charge: Uuid,
     pub charge_state: ChargeState,
-    /// The refund that the event is about, if it is about one.
+    /// The reference and state of the refund, if the event concerns one.
     pub refund: Option<(Uuid, RefundState)>,
 }

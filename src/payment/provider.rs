@@ -1,16 +1,18 @@
-//! The simulated payment provider: a program of its own, with its own tables and its own connections. The shop reaches it over HTTP
-//! only, as it would reach any other, and it tells the shop of its own accord by webhooks.
+//! The simulated payment provider: a separate program with its own tables and connections. The shop
+//! reaches it over HTTP only, as it would reach any other provider, and the provider notifies the
+//! shop by webhooks.
 //!
-//! It may be killed at any moment and started again, also beside another on the same database: what it owes stands in its tables.
+//! It may be killed at any moment and restarted, also beside another provider process on the same
+//! database: all pending work is stored in its tables.
 
 mod api;
-mod courier;
-mod desk;
-mod notice;
-mod refusal;
+mod operations;
+mod request_error;
 mod settler;
 mod store;
 pub mod test_cards;
+mod webhook_schedule;
+mod webhook_sender;
 mod worker;
 
 use std::{
@@ -32,44 +34,45 @@ pub use store::StoreError;
 
 use store::Store;
 
-/// How long a charge or a refund takes, unless told otherwise.
+/// How long a charge or a refund takes by default.
 pub const LATENCY_MS: u64 = 60;
-/// The longest that a charge or a refund may be made to take.
+/// The longest configurable latency of a charge or a refund.
 pub const LATENCY_MS_MAX: u64 = 60_000;
-/// How long open requests may go on once the provider is to stop.
+/// How long open requests may continue after the provider was stopped.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the workers may take for what they have begun. Webhooks that are dropped there are told again, but later.
+/// How long the workers may take for their current step. Webhooks that are interrupted there are
+/// sent again later.
 const LAST_STEP_TIMEOUT: Duration = Duration::from_secs(1);
-/// How often it is looked whether anybody still needs the provider.
+/// How often the provider checks whether it is idle.
 const IDLE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What a provider has to know.
+/// Settings of a provider.
 #[derive(Clone)]
 pub struct ProviderSettings {
-    /// Of PostgreSQL; the tables are made in the schema `provider`.
+    /// A PostgreSQL URL. The tables are created in the schema `provider`.
     pub database_url: String,
-    /// Who has it may give orders, and believes the webhooks.
+    /// Authenticates requests to the provider, and signs its webhooks.
     pub secret: String,
-    /// Where webhooks go. `None`: events are kept until somebody says where.
+    /// Where webhooks go. `None`: events are stored until the URL is set.
     pub webhook_url: Option<Url>,
     /// How long a charge or a refund takes.
     pub latency: Duration,
-    /// The provider stops once nobody has asked it anything for so long, and nothing is yet to be settled.
+    /// The provider exits after this time without a request, once no work is pending.
     pub exit_when_idle: Option<Duration>,
 }
 
-/// Why a provider stopped before it was told to, or never started.
+/// Why a provider could not start, or stopped on its own.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderError {
     #[error(transparent)]
     Store(#[from] StoreError),
-    #[error("there can be no client for webhooks: {0}")]
+    #[error("could not create the HTTP client for webhooks: {0}")]
     Client(#[from] reqwest::Error),
     #[error("the payment provider stopped: {0}")]
     Io(#[from] std::io::Error),
 }
 
-/// A provider, as its handlers and workers see it.
+/// The state that handlers and workers share.
 #[derive(Clone)]
 pub struct Provider(Arc<Inner>);
 
@@ -78,18 +81,19 @@ struct Inner {
     secret: String,
     latency: Duration,
     webhook_url: watch::Sender<Option<Url>>,
-    /// Woken when events may be due.
+    /// Notified when events may be due.
     events: Notify,
-    asked_at: Mutex<Instant>,
-    /// Cancelled when the provider is to stop.
+    last_request_at: Mutex<Instant>,
+    /// Cancelled when the provider stops.
     stop: CancellationToken,
 }
 
 impl Provider {
-    /// A provider that does nothing of its own accord yet; [`serve`] makes one that does. `stop` ends requests that wait.
+    /// Creates a provider without its background workers, which [`serve`] starts. `stop` ends
+    /// requests that are waiting.
     ///
     /// # Errors
-    /// [`ProviderError::Store`] for a URL that is not one of PostgreSQL. Whether anybody answers there is seen later.
+    /// [`ProviderError::Store`] if the URL is not a PostgreSQL URL. It does not connect yet.
     pub fn new(
         settings: &ProviderSettings,
         stop: CancellationToken,
@@ -100,44 +104,47 @@ impl Provider {
             latency: settings.latency,
             webhook_url: watch::Sender::new(settings.webhook_url.clone()),
             events: Notify::new(),
-            asked_at: Mutex::new(Instant::now()),
+            last_request_at: Mutex::new(Instant::now()),
             stop,
         })))
     }
 
-    /// Notes that somebody needs us.
-    fn asked(&self) {
-        *self.asked_at() = Instant::now();
+    /// Records a request, which postpones the idle exit.
+    fn record_request(&self) {
+        *self.last_request_at() = Instant::now();
     }
 
-    fn asked_at(&self) -> std::sync::MutexGuard<'_, Instant> {
+    fn last_request_at(&self) -> std::sync::MutexGuard<'_, Instant> {
         self.0
-            .asked_at
+            .last_request_at
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Returns once nobody has asked for `idle` and nothing is owed. A database that is away keeps nobody here: what is owed
-    /// stands in it.
-    async fn until_idle(&self, idle: Duration) {
+    /// Returns once there was no request for `idle` and no work is pending. An unavailable database
+    /// does not prevent the exit: the pending work is stored in it.
+    async fn wait_until_idle(&self, idle: Duration) {
         loop {
             tokio::time::sleep(IDLE_CHECK_INTERVAL).await;
-            let asked_at = *self.asked_at();
-            if asked_at.elapsed() < idle {
+            let last_request_at = *self.last_request_at();
+            if last_request_at.elapsed() < idle {
                 continue;
             }
-            let are_told = self.0.webhook_url.borrow().is_some();
-            if !self.0.store.owes_anything(are_told).await.unwrap_or(false) {
+            let are_delivered = self.0.webhook_url.borrow().is_some();
+            if !self
+                .0
+                .store
+                .has_pending_work(are_delivered)
+                .await
+                .unwrap_or(false)
+            {
                 return;
             }
         }
     }
 }
 
-/// Serves until `shutdown` is cancelled or nobody needs the provider any more, then lets open requests finish.
-///
-/// # Errors
-/// [`ProviderError`].
+/// Serves until `shutdown` is cancelled or the provider is idle, then lets open requests finish.
 pub async fn serve(
     listener: TcpListener,
     settings: ProviderSettings,
@@ -145,9 +152,9 @@ pub async fn serve(
 ) -> Result<(), ProviderError> {
     let stop = shutdown.child_token();
     let provider = Provider::new(&settings, stop.clone())?;
-    let courier = courier::Courier::new(provider.clone())?;
+    let webhook_sender = webhook_sender::WebhookSender::new(provider.clone())?;
     let mut background = JoinSet::new();
-    background.spawn(courier.run());
+    background.spawn(webhook_sender.run());
     background.spawn(settler::settle_charges(provider.clone()));
     background.spawn(settler::settle_refunds(provider.clone()));
     if let Some(idle) = settings.exit_when_idle {
@@ -155,29 +162,29 @@ pub async fn serve(
         background.spawn(async move {
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = provider.until_idle(idle) => {
-                    tracing::info!("nobody needs this payment provider any more");
+                () = provider.wait_until_idle(idle) => {
+                    tracing::info!("the payment provider is idle and exits");
                     stop.cancel();
                 }
             }
         });
     }
-    let served = answer(listener, provider.clone(), &stop).await;
+    let served = serve_requests(listener, provider.clone(), &stop).await;
     stop.cancel();
     let last_steps = async { while background.join_next().await.is_some() {} };
-    // Those that take longer are aborted with the set.
+    // Workers that take longer are aborted with the set.
     let _ = tokio::time::timeout(LAST_STEP_TIMEOUT, last_steps).await;
     background.shutdown().await;
     provider.0.store.close().await;
     Ok(served?)
 }
 
-async fn answer(
+async fn serve_requests(
     listener: TcpListener,
     provider: Provider,
     stop: &CancellationToken,
 ) -> Result<(), std::io::Error> {
-    // Nagle's algorithm would hold the second half of an answer back for 40 ms.
+    // Nagle's algorithm would delay the second half of a response by 40 ms.
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
     });

@@ -1,4 +1,5 @@
-//! Keeps a simulated provider running beside the shop: a process of its own, which a kill of the shop does not reach.
+//! Supervises a simulated payment provider. The provider is a separate process, so that it survives
+//! a kill of the shop.
 
 use std::{
     io,
@@ -25,82 +26,82 @@ use url::Url;
 
 use super::{
     gateway::GatewayAddress,
-    wire::{HealthBody, SERVICE, WebhookOrder},
+    wire::{HealthBody, SERVICE, WebhookUrlBody},
 };
 
-/// Where the secret stands in the provider's environment. It is never an argument: those are for everybody to see.
+/// The environment variable that holds the provider's secret. The secret is never a command-line
+/// argument: every user of the machine can read those.
 pub const SECRET_VARIABLE: &str = "PAYMENT_SECRET";
 
-/// In the data folder: which provider runs.
+/// The file in the data folder that describes the running provider.
 const FILE_NAME: &str = "provider.json";
-/// How long a provider may take to listen; it does not wait for its database.
+/// How long a provider may take until it listens. It does not wait for its database.
 const START_MAX: Duration = Duration::from_secs(15);
-/// How long a provider may take to end.
+/// How long a provider may take to exit.
 const STOP_MAX: Duration = Duration::from_secs(5);
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
-/// A provider that does not answer that often in a row is gone.
+/// A provider counts as gone after this many failed health checks in a row.
 const CHECKS_FAILED_MAX: u32 = 2;
-/// A provider whose shop was killed, and which nobody takes over, ends after so long.
+/// A provider whose shop was killed exits after this time, unless another shop adopts it.
 const EXIT_WHEN_IDLE_S: u32 = 60;
-/// Of the hash of the database's URL. It tells one database from another, and nothing of the password in it.
+/// How many bytes of the hash of the database URL are stored. They distinguish databases and do not
+/// reveal the password.
 const FINGERPRINT_BYTES: usize = 8;
 
-/// How a provider is started.
+/// The settings with which a provider is started.
 #[derive(Clone)]
 pub struct ProviderLaunch {
-    /// The program that has the subcommand `provider`: mostly the one that runs.
+    /// The program that has the subcommand `provider`, usually the current executable.
     pub program: PathBuf,
     pub database_url: String,
-    /// Where the file lies that tells of it; made if absent.
+    /// The folder of the provider file. It is created if it does not exist.
     pub data: PathBuf,
     pub secret: String,
-    /// `None`: nobody listens, and what there is to tell is kept.
+    /// Where webhooks go. `None`: the provider stores its events until it receives a URL.
     pub webhook_url: Option<Url>,
 }
 
-/// Why there is no provider.
+/// Why no provider could be found or started.
 #[derive(Debug, thiserror::Error)]
 pub enum ProviderProcessError {
-    #[error("the payment provider cannot be started: {0}")]
+    #[error("could not start the payment provider: {0}")]
     Spawn(#[source] io::Error),
-    #[error("the payment provider ended before it listened; what it said stands above")]
+    #[error("the payment provider exited before it listened; see its error output above")]
     Ended,
-    #[error("the payment provider does not listen after {START_MAX:?}")]
+    #[error("the payment provider did not start listening within {START_MAX:?}")]
     Slow,
-    #[error("the payment provider cannot be asked: {0}")]
+    #[error("could not create an HTTP client for the payment provider: {0}")]
     Client(#[from] reqwest::Error),
 }
 
-/// A provider that is kept running. Dropped without [`ProviderProcess::stop`], it leaves the provider to whoever comes next.
+/// A supervised provider. If it is dropped without [`ProviderProcess::stop`], the provider process
+/// keeps running, and the next shop can adopt it.
 pub struct ProviderProcess {
     stop: CancellationToken,
-    keeper: JoinHandle<Running>,
+    supervisor: JoinHandle<RunningProvider>,
     file: PathBuf,
 }
 
-/// A provider that answers.
-struct Running {
+/// A provider that answered its health check.
+struct RunningProvider {
     url: Url,
-    /// `None` if somebody else started it.
+    /// `None` if another shop process started it.
     child: Option<Child>,
 }
 
-/// What stands in the file.
+/// The contents of the provider file.
 #[derive(Serialize, Deserialize)]
-struct Announcement {
+struct ProviderFile {
     url: String,
     pid: u32,
-    /// Of the database that it works on.
+    /// Fingerprint of the URL of the provider's database.
     database: String,
 }
 
 impl ProviderProcess {
-    /// Finds the provider that an earlier shop left running, or starts one. From then on it is looked after: whenever it is gone, another
-    /// one is started, and the address follows.
-    ///
-    /// # Errors
-    /// [`ProviderProcessError`].
+    /// Adopts the provider that an earlier shop left running, or starts one. Then supervises it:
+    /// whenever it is gone, another one is started, and the address is updated.
     pub async fn ensure(
         launch: ProviderLaunch,
     ) -> Result<(Self, GatewayAddress), ProviderProcessError> {
@@ -108,60 +109,74 @@ impl ProviderProcess {
             .timeout(CHECK_TIMEOUT)
             .no_proxy()
             .build()?;
-        let keeper = Keeper { launch, client };
-        let file = keeper.file();
-        let running = keeper.find_or_start().await?;
+        let supervisor = ProviderSupervisor { launch, client };
+        let file = supervisor.provider_file();
+        let running = supervisor.find_or_start().await?;
         let address = GatewayAddress::new(running.url.clone());
         let stop = CancellationToken::new();
-        let keeper = tokio::spawn(keeper.keep(running, address.clone(), stop.clone()));
-        Ok((Self { stop, keeper, file }, address))
+        let supervisor = tokio::spawn(supervisor.supervise(running, address.clone(), stop.clone()));
+        Ok((
+            Self {
+                stop,
+                supervisor,
+                file,
+            },
+            address,
+        ))
     }
 
-    /// Ends the provider if we started it, and leaves it alone otherwise. What it owes stands in its tables.
+    /// Stops the provider if this process started it, and leaves it running otherwise. Its pending
+    /// work is stored in its tables.
     pub async fn stop(self) {
         self.stop.cancel();
-        let Ok(Running { child, .. }) = self.keeper.await else {
+        let Ok(RunningProvider { child, .. }) = self.supervisor.await else {
             return;
         };
         if let Some(child) = child {
             let pid = child.id();
-            end(child).await;
-            withdraw(&self.file, pid).await;
+            terminate(child).await;
+            remove_provider_file(&self.file, pid).await;
         }
     }
 }
 
-struct Keeper {
+struct ProviderSupervisor {
     launch: ProviderLaunch,
     client: Client,
 }
 
-impl Keeper {
-    async fn keep(
+impl ProviderSupervisor {
+    async fn supervise(
         self,
-        mut running: Running,
+        mut running: RunningProvider,
         address: GatewayAddress,
         stop: CancellationToken,
-    ) -> Running {
-        while self.until_gone(&mut running, &stop).await {
+    ) -> RunningProvider {
+        while self.wait_until_gone(&mut running, &stop).await {
             if let Some(hung) = &mut running.child {
-                // It does not answer, so it is not asked.
+                // It does not answer, so it would not react to a signal to exit.
                 hung.kill().await.ok();
             }
             match self.find_or_start().await {
                 Ok(another) => {
-                    tracing::warn!(url = %another.url, "the payment provider was gone, and another one took over");
+                    tracing::warn!(url = %another.url, "the payment provider was gone; another one took over");
                     address.set(another.url.clone());
                     running = another;
                 }
-                Err(error) => tracing::error!(%error, "the payment provider is gone"),
+                Err(error) => {
+                    tracing::error!(%error, "the payment provider is gone and could not be restarted")
+                }
             }
         }
         running
     }
 
-    /// True once the provider is gone, false once it is no longer to be kept.
-    async fn until_gone(&self, running: &mut Running, stop: &CancellationToken) -> bool {
+    /// Returns `true` once the provider is gone, and `false` once `stop` is cancelled.
+    async fn wait_until_gone(
+        &self,
+        running: &mut RunningProvider,
+        stop: &CancellationToken,
+    ) -> bool {
         let mut failed = 0;
         while failed < CHECKS_FAILED_MAX {
             tokio::select! {
@@ -173,7 +188,7 @@ impl Keeper {
             {
                 return true;
             }
-            match self.is_provider(&running.url).await {
+            match self.is_healthy(&running.url).await {
                 true => failed = 0,
                 false => failed += 1,
             }
@@ -181,51 +196,56 @@ impl Keeper {
         true
     }
 
-    async fn find_or_start(&self) -> Result<Running, ProviderProcessError> {
-        if let Some(url) = self.find().await {
-            return Ok(Running { url, child: None });
+    async fn find_or_start(&self) -> Result<RunningProvider, ProviderProcessError> {
+        if let Some(url) = self.find_running().await {
+            return Ok(RunningProvider { url, child: None });
         }
         let (url, child) = self.start().await?;
-        if let Err(error) = self.announce(&url, child.id().unwrap_or_default()).await {
-            // It works all the same; only, nobody will find it.
-            tracing::warn!(%error, "{} was not written", self.file().display());
+        if let Err(error) = self
+            .write_provider_file(&url, child.id().unwrap_or_default())
+            .await
+        {
+            // The provider works, but a later shop cannot find it.
+            tracing::warn!(%error, "could not write {}", self.provider_file().display());
         }
         let child = Some(child);
-        Ok(Running { url, child })
+        Ok(RunningProvider { url, child })
     }
 
-    /// The provider that the file tells of, if it works on our database, has our secret, and sends its webhooks to us from now on.
-    async fn find(&self) -> Option<Url> {
-        let text = tokio::fs::read(self.file()).await.ok()?;
-        let said: Announcement = serde_json::from_slice(&text).ok()?;
-        let url = Url::parse(&said.url).ok()?;
-        if said.database != fingerprint(&self.launch.database_url) || !self.is_provider(&url).await
+    /// Finds the provider described in the provider file, if it uses the same database and the same
+    /// secret. Sets its webhook URL to this shop's.
+    async fn find_running(&self) -> Option<Url> {
+        let text = tokio::fs::read(self.provider_file()).await.ok()?;
+        let announced: ProviderFile = serde_json::from_slice(&text).ok()?;
+        let url = Url::parse(&announced.url).ok()?;
+        if announced.database != fingerprint(&self.launch.database_url)
+            || !self.is_healthy(&url).await
         {
             return None;
         }
         let Some(webhook_url) = &self.launch.webhook_url else {
             return Some(url);
         };
-        let mut place = url.clone();
-        place.set_path("/v1/webhook-url");
-        let order = WebhookOrder {
+        let mut endpoint = url.clone();
+        endpoint.set_path("/v1/webhook-url");
+        let body = WebhookUrlBody {
             url: webhook_url.to_string(),
         };
-        let request = self.client.post(place).bearer_auth(&self.launch.secret);
-        // While its database is away it answers with an error, but has taken note.
-        request.json(&order).send().await.ok()?;
+        let request = self.client.post(endpoint).bearer_auth(&self.launch.secret);
+        // While its database is unavailable it answers with an error, but it has set the URL.
+        request.json(&body).send().await.ok()?;
         Some(url)
     }
 
-    async fn is_provider(&self, url: &Url) -> bool {
-        let mut place = url.clone();
-        place.set_path("/healthz");
-        let request = self.client.get(place).bearer_auth(&self.launch.secret);
+    async fn is_healthy(&self, url: &Url) -> bool {
+        let mut endpoint = url.clone();
+        endpoint.set_path("/healthz");
+        let request = self.client.get(endpoint).bearer_auth(&self.launch.secret);
         let Ok(answer) = request.send().await else {
             return false;
         };
-        let said: Result<HealthBody, _> = answer.json().await;
-        said.is_ok_and(|said| said.service == SERVICE)
+        let health: Result<HealthBody, _> = answer.json().await;
+        health.is_ok_and(|health| health.service == SERVICE)
     }
 
     async fn start(&self) -> Result<(Url, Child), ProviderProcessError> {
@@ -242,7 +262,8 @@ impl Keeper {
             .env(SECRET_VARIABLE, &self.launch.secret)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            // A group of its own: Ctrl-C at the shop is not for the provider, which the shop needs to its end.
+            // A separate process group: Ctrl-C in the shop's terminal must not stop the provider,
+            // which the shop needs until it has shut down.
             .process_group(0)
             .spawn()
             .map_err(ProviderProcessError::Spawn)?;
@@ -259,48 +280,50 @@ impl Keeper {
         }
     }
 
-    fn file(&self) -> PathBuf {
+    fn provider_file(&self) -> PathBuf {
         self.launch.data.join(FILE_NAME)
     }
 
-    /// Under another name first, so that nobody reads half of it.
-    async fn announce(&self, url: &Url, pid: u32) -> io::Result<()> {
-        let said = Announcement {
+    /// Writes the provider file: under another name first, then renamed, so that no reader sees
+    /// half of it.
+    async fn write_provider_file(&self, url: &Url, pid: u32) -> io::Result<()> {
+        let announced = ProviderFile {
             url: url.to_string(),
             pid,
             database: fingerprint(&self.launch.database_url),
         };
         let draft = self.launch.data.join(format!("{FILE_NAME}.{pid}"));
         tokio::fs::create_dir_all(&self.launch.data).await?;
-        tokio::fs::write(&draft, serde_json::to_vec(&said)?).await?;
-        tokio::fs::rename(&draft, self.file()).await
+        tokio::fs::write(&draft, serde_json::to_vec(&announced)?).await?;
+        tokio::fs::rename(&draft, self.provider_file()).await
     }
 }
 
-/// The URL that a provider prints once it listens.
+/// Reads the URL that a provider prints once it listens.
 async fn first_line(child: &mut Child) -> Option<Url> {
     let mut lines = BufReader::new(child.stdout.take()?).lines();
     let line = lines.next_line().await.ok()??;
     Url::parse(&line).ok()
 }
 
-/// Asks it to end, and ends it if it does not.
-async fn end(mut child: Child) {
+/// Sends SIGTERM, and kills the process if it does not exit in time.
+async fn terminate(mut child: Child) {
     let pid = child.id().and_then(|pid| i32::try_from(pid).ok());
     if let Some(pid) = pid {
         kill(Pid::from_raw(pid), Signal::SIGTERM).ok();
     }
     if timeout(STOP_MAX, child.wait()).await.is_err() {
-        tracing::warn!("the payment provider did not end in time and is killed");
+        tracing::warn!("the payment provider did not exit in time; killing it");
         child.kill().await.ok();
     }
 }
 
-/// Takes the file back, unless it tells of another provider by now.
-async fn withdraw(file: &Path, pid: Option<u32>) {
-    let said = tokio::fs::read(file).await.ok();
-    let said: Option<Announcement> = said.and_then(|text| serde_json::from_slice(&text).ok());
-    if said.is_some_and(|said| Some(said.pid) == pid) {
+/// Deletes the provider file, unless it describes another provider by now.
+async fn remove_provider_file(file: &Path, pid: Option<u32>) {
+    let announced = tokio::fs::read(file).await.ok();
+    let announced: Option<ProviderFile> =
+        announced.and_then(|text| serde_json::from_slice(&text).ok());
+    if announced.is_some_and(|announced| Some(announced.pid) == pid) {
         tokio::fs::remove_file(file).await.ok();
     }
 }

@@ -1,7 +1,8 @@
-//! Signatures of webhooks: who has the secret wrote this, and not long ago.
+//! Signs webhooks and verifies their signatures: the sender knows the secret, and the message is
+//! recent.
 //!
-//! `Doorbuster-Signature: t=<unix seconds>,v1=<hex>` is an HMAC-SHA256 over `"<t>.<body>"`. The time is signed too, so that what
-//! somebody overheard cannot be sent again for ever.
+//! `Doorbuster-Signature: t=<unix seconds>,v1=<hex>` is an HMAC-SHA256 over `"<t>.<body>"`. The
+//! signature covers the time, so that an intercepted webhook cannot be replayed later.
 
 use std::fmt::Write;
 
@@ -11,24 +12,25 @@ use sha2::Sha256;
 /// The header that carries the signature.
 pub const HEADER: &str = "doorbuster-signature";
 
-/// How far the signed time may be from the reader's clock, in either direction.
+/// How far the signed time may differ from the receiver's clock, in either direction.
 pub const TOLERANCE_S: i64 = 300;
 
-/// A header longer than this is not looked at: `t=`, twenty digits, `,v1=` and 64 more fit with room to spare.
+/// A longer header is rejected without parsing. `t=`, twenty digits, `,v1=` and 64 hex digits fit
+/// easily.
 const HEADER_BYTES_MAX: usize = 256;
 
-/// Why a webhook is not believed.
+/// Why a webhook's signature was rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
     #[error("the signature is not of the form t=<unix seconds>,v1=<hex>")]
     Malformed,
-    #[error("the signed time is more than {TOLERANCE_S} s away from now")]
+    #[error("the signed time differs from the current time by more than {TOLERANCE_S} s")]
     Stale,
-    #[error("the signature does not belong to this body")]
+    #[error("the signature does not match this body")]
     Wrong,
 }
 
-/// The header's value for `body` at `t`, in seconds since 1970.
+/// Returns the header value for `body` at `t`, in Unix seconds.
 pub fn sign(secret: &str, t: i64, body: &[u8]) -> String {
     let mut header = format!("t={t},v1=");
     for byte in mac(secret, t, body).finalize().into_bytes() {
@@ -38,8 +40,8 @@ pub fn sign(secret: &str, t: i64, body: &[u8]) -> String {
     header
 }
 
-/// Whether whoever has `secret` signed `body` at most [`TOLERANCE_S`] away from `now`, in seconds since 1970. Takes the same time for every
-/// wrong signature.
+/// Checks that `body` was signed with `secret` at most [`TOLERANCE_S`] from `now`, in Unix seconds.
+/// Takes the same time for every wrong signature.
 ///
 /// # Errors
 /// [`SignatureError`].
@@ -48,14 +50,14 @@ pub fn verify(secret: &str, header: &str, body: &[u8], now: i64) -> Result<(), S
     mac(secret, t, body)
         .verify_slice(&signature)
         .map_err(|_| SignatureError::Wrong)?;
-    // After the signature, so that the clock's error is only told to who has the secret.
+    // Checked after the signature, so that only a sender with the secret can learn about the clock.
     if t.abs_diff(now) > TOLERANCE_S.unsigned_abs() {
         return Err(SignatureError::Stale);
     }
     Ok(())
 }
 
-/// Whether two secrets are the same; the time that it takes does not tell how much of them is.
+/// Compares two secrets. The time that it takes does not reveal how much of them is equal.
 pub fn is_same_secret(expected: &str, given: &str) -> bool {
     let known = mac(given, 0, b"").finalize().into_bytes();
     mac(expected, 0, b"").verify_slice(&known).is_ok()
@@ -102,7 +104,7 @@ mod tests {
     const NOW: i64 = 1_800_000_000;
 
     #[test]
-    fn what_was_signed_is_believed_for_five_minutes() {
+    fn a_signature_is_valid_for_five_minutes() {
         let header = sign("secret", NOW, b"{}");
         for (later, expected) in [
             (0, Ok(())),
@@ -116,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_signature_is_the_one_that_others_compute() {
+    fn the_signature_matches_openssl() {
         // printf '1800000000.{}' | openssl dgst -sha256 -hmac secret
         assert_eq!(
             sign("secret", NOW, b"{}"),
@@ -125,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn another_body_time_or_secret_is_not_believed() {
+    fn a_changed_body_time_or_secret_is_rejected() {
         let header = sign("secret", NOW, b"{}");
         let wrong = Err(SignatureError::Wrong);
         assert_eq!(verify("secret", &header, b"{ }", NOW), wrong);
@@ -139,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_signature_is_refused() {
+    fn a_malformed_header_is_rejected() {
         let malformed = Err(SignatureError::Malformed);
         let long = format!("t=1,v1={}", "0".repeat(HEADER_BYTES_MAX));
         for header in [

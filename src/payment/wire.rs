@@ -1,4 +1,4 @@
-//! What goes over the line between shop and provider, as JSON.
+//! The JSON bodies exchanged between shop and provider.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -6,78 +6,78 @@ use uuid::Uuid;
 use super::gateway::{Charge, ChargeState, RefundRequest, RefundState};
 use crate::model::Currency;
 
-/// `POST /v1/charges`. It has no `Debug`: a card is kept nowhere, also in no log.
+/// The body of `POST /v1/charges`. It has no `Debug`: card data must not reach any log.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct ChargeOrder {
+pub struct ChargeRequestBody {
     pub reference: Uuid,
     pub amount_cents: i64,
     pub currency: Currency,
     pub card: CardBody,
 }
 
-/// A card as typed.
+/// Card data as the shopper entered it.
 #[derive(Serialize, Deserialize)]
 pub struct CardBody {
-    /// Digits alone.
+    /// Digits only.
     pub number: String,
-    /// As in `12/30`.
+    /// For example `12/30`.
     pub expiry: String,
     pub cvc: String,
 }
 
-/// `POST /v1/refunds`.
+/// The body of `POST /v1/refunds`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct RefundOrder {
+pub struct RefundRequestBody {
     pub reference: Uuid,
     pub charge_reference: Uuid,
     pub amount_cents: i64,
 }
 
-/// `POST /v1/webhook-url`.
+/// The body of `POST /v1/webhook-url`.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct WebhookOrder {
+pub struct WebhookUrlBody {
     pub url: String,
 }
 
-/// A charge, in answers and in events.
+/// A charge in responses and events.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ChargeBody {
     pub reference: Uuid,
-    pub state: ChargeWord,
+    pub state: ChargeStateBody,
     /// `None` for a charge that was voided before it arrived.
     pub amount_cents: Option<i64>,
-    /// As the amount.
+    /// `None` if the amount is.
     pub currency: Option<Currency>,
     /// Set if and only if the charge is declined.
     pub decline_reason: Option<String>,
 }
 
-/// A refund, in answers and in events.
+/// A refund in responses and events.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RefundBody {
     pub reference: Uuid,
-    pub state: RefundWord,
+    pub state: RefundStateBody,
     pub amount_cents: i64,
 }
 
-/// How a charge stands, in one word.
+/// The state of a charge in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum ChargeWord {
+pub enum ChargeStateBody {
     Processing,
     Captured,
     Declined,
     Voided,
 }
 
-/// How a refund stands, in one word.
+/// The state of a refund in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum RefundWord {
+pub enum RefundStateBody {
     Processing,
     Succeeded,
 }
@@ -85,21 +85,21 @@ pub enum RefundWord {
 /// Why a request was not carried out.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct ProblemBody {
-    /// A sentence.
+    /// A message for a person.
     pub error: String,
 }
 
-/// `GET /healthz`.
+/// The body of the response to `GET /healthz`.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HealthBody {
     /// [`SERVICE`].
     pub service: String,
 }
 
-/// What the provider calls itself.
+/// The service name that identifies the provider.
 pub const SERVICE: &str = "doorbuster-provider";
 
-impl From<&Charge> for ChargeOrder {
+impl From<&Charge> for ChargeRequestBody {
     fn from(charge: &Charge) -> Self {
         Self {
             reference: charge.reference,
@@ -114,7 +114,7 @@ impl From<&Charge> for ChargeOrder {
     }
 }
 
-impl From<&RefundRequest> for RefundOrder {
+impl From<&RefundRequest> for RefundRequestBody {
     fn from(refund: &RefundRequest) -> Self {
         Self {
             reference: refund.reference,
@@ -127,29 +127,29 @@ impl From<&RefundRequest> for RefundOrder {
 impl From<ChargeBody> for ChargeState {
     fn from(charge: ChargeBody) -> Self {
         match charge.state {
-            ChargeWord::Processing => Self::Processing,
-            ChargeWord::Captured => Self::Captured,
-            ChargeWord::Declined => Self::Declined {
+            ChargeStateBody::Processing => Self::Processing,
+            ChargeStateBody::Captured => Self::Captured,
+            ChargeStateBody::Declined => Self::Declined {
                 reason: charge
                     .decline_reason
                     .unwrap_or_else(|| "The card was declined.".to_owned()),
             },
-            ChargeWord::Voided => Self::Voided,
+            ChargeStateBody::Voided => Self::Voided,
         }
     }
 }
 
-impl From<RefundWord> for RefundState {
-    fn from(state: RefundWord) -> Self {
+impl From<RefundStateBody> for RefundState {
+    fn from(state: RefundStateBody) -> Self {
         match state {
-            RefundWord::Processing => Self::Processing,
-            RefundWord::Succeeded => Self::Succeeded,
+            RefundStateBody::Processing => Self::Processing,
+            RefundStateBody::Succeeded => Self::Succeeded,
         }
     }
 }
 
-impl ChargeWord {
-    /// As it is stored.
+impl ChargeStateBody {
+    /// The text that is stored.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Processing => "processing",
@@ -159,7 +159,7 @@ impl ChargeWord {
         }
     }
 
-    /// The reverse of [`ChargeWord::as_str`].
+    /// The reverse of [`ChargeStateBody::as_str`].
     pub fn parse(word: &str) -> Option<Self> {
         [
             Self::Processing,
@@ -172,8 +172,8 @@ impl ChargeWord {
     }
 }
 
-impl RefundWord {
-    /// As it is stored.
+impl RefundStateBody {
+    /// The text that is stored.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Processing => "processing",
@@ -181,7 +181,7 @@ impl RefundWord {
         }
     }
 
-    /// The reverse of [`RefundWord::as_str`].
+    /// The reverse of [`RefundStateBody::as_str`].
     pub fn parse(word: &str) -> Option<Self> {
         [Self::Processing, Self::Succeeded]
             .into_iter()

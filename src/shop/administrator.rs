@@ -1,4 +1,5 @@
-//! The administrator's password: made at first start or given, kept as an argon2id hash.
+//! The administrator's password: configured, or generated at the first start; stored as an argon2id
+//! hash.
 
 use std::sync::{Arc, LazyLock};
 
@@ -24,79 +25,74 @@ use crate::{
     shop::Shop,
 };
 
-/// OWASP's first choice for argon2id with one pass: 46 MiB.
+/// OWASP's first recommendation for argon2id with one pass: 46 MiB.
 const MEMORY_KIB: u32 = 47_104;
-/// Hashes computed at once: each takes [`MEMORY_KIB`] and a core.
-const HASHES_AT_ONCE: usize = 2;
-/// Letters of a password that is made here: 20 of 31 are 99 bits.
-const MADE_LENGTH: usize = 20;
-/// Without letters and digits that look alike.
+/// Maximum number of hashes computed concurrently: each uses [`MEMORY_KIB`] and one core.
+const CONCURRENT_HASHES_MAX: usize = 2;
+/// Length of a generated password: 20 characters out of 31 are 99 bits.
+const GENERATED_LENGTH: usize = 20;
+/// The characters of a generated password, without those that look alike.
 const ALPHABET: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
 
-static TURNSTILE: LazyLock<Arc<Semaphore>> =
-    LazyLock::new(|| Arc::new(Semaphore::new(HASHES_AT_ONCE)));
+static HASH_PERMITS: LazyLock<Arc<Semaphore>> =
+    LazyLock::new(|| Arc::new(Semaphore::new(CONCURRENT_HASHES_MAX)));
 
-/// Where the password came from at this start.
+/// Where the password comes from at this start.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Credential {
     /// From `ADMIN_PASSWORD`.
-    Given,
-    /// From an earlier start.
-    Kept,
-    /// Made now: to be printed once, and never again.
-    Made(String),
+    Configured,
+    /// Stored in the database by an earlier start.
+    Stored,
+    /// Generated now. It is printed once and never again.
+    Generated(String),
 }
 
 impl Shop {
-    /// Sets `given` as the password, or keeps the one there is, or makes one.
-    ///
-    /// # Errors
-    /// What a database failure means.
-    pub async fn settle_admin_password(
+    /// Makes sure that a password exists: stores `given` if there is one, else keeps the stored
+    /// password, else generates one.
+    pub async fn ensure_admin_password(
         &self,
         given: Option<&str>,
     ) -> Result<Credential, ShopError> {
         if let Some(given) = given {
-            // The same password again leaves everybody signed in.
+            // Storing the same password again would change its hash and end all sessions.
             if self.is_admin_password(given).await? {
-                return Ok(Credential::Given);
+                return Ok(Credential::Configured);
             }
             self.store_hash(hash(given.to_owned()).await?, true).await?;
-            return Ok(Credential::Given);
+            return Ok(Credential::Configured);
         }
         if self.stored_hash().await?.is_some() {
-            return Ok(Credential::Kept);
+            return Ok(Credential::Stored);
         }
-        let made = make_password();
-        // Another server may have made one at the same moment: the first to commit is the one that counts.
-        let first = self.store_hash(hash(made.clone()).await?, false).await?;
+        let generated = generate_password();
+        // Another server process may generate one at the same time: the first commit wins.
+        let first = self
+            .store_hash(hash(generated.clone()).await?, false)
+            .await?;
         Ok(if first {
-            Credential::Made(made)
+            Credential::Generated(generated)
         } else {
-            Credential::Kept
+            Credential::Stored
         })
     }
 
-    /// True if `typed` is the administrator's password.
-    ///
-    /// # Errors
-    /// What a database failure means.
+    /// Returns true if `typed` is the administrator's password.
     pub async fn is_admin_password(&self, typed: &str) -> Result<bool, ShopError> {
         let Some(stored) = self.stored_hash().await? else {
             return Ok(false);
         };
         let typed = typed.to_owned();
-        on_a_thread(move || {
+        run_blocking(move || {
             let parsed = PasswordHash::new(&stored).map_err(|error| error.to_string())?;
             Ok(argon2()?.verify_password(typed.as_bytes(), &parsed).is_ok())
         })
         .await
     }
 
-    /// Names the password that is in force, and gives nothing of it away: another password, another name. None before there is one.
-    ///
-    /// # Errors
-    /// What a database failure means.
+    /// Returns an identifier of the current password that reveals nothing about it, or `None` if no
+    /// password is stored. Another password has another identifier.
     pub async fn admin_credential_name(&self) -> Result<Option<String>, ShopError> {
         let hash = self.stored_hash().await?;
         Ok(hash.map(|hash| {
@@ -117,7 +113,7 @@ impl Shop {
         Ok(row.map(|row| row.password_hash))
     }
 
-    /// Returns whether this hash is the one that is now stored.
+    /// Stores a hash. Returns true if this hash is the stored one afterwards.
     async fn store_hash(&self, hash: String, replace: bool) -> Result<bool, ShopError> {
         txn::run_for_result(
             &self.db,
@@ -152,15 +148,15 @@ async fn store(work: &Work, hash: String, replace: bool) -> Result<bool, Abort> 
     Ok(matches!(inserted, sea_orm::TryInsertResult::Inserted(1)))
 }
 
-fn make_password() -> String {
+fn generate_password() -> String {
     let mut rng = rand::rng();
-    (0..MADE_LENGTH)
+    (0..GENERATED_LENGTH)
         .map(|_| char::from(ALPHABET[rng.random_range(0..ALPHABET.len())]))
         .collect()
 }
 
 async fn hash(password: String) -> Result<String, ShopError> {
-    on_a_thread(move || {
+    run_blocking(move || {
         argon2()?
             .hash_password(password.as_bytes())
             .map(|hash| hash.to_string())
@@ -174,11 +170,12 @@ fn argon2() -> Result<Argon2<'static>, String> {
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
 }
 
-/// Hashing takes tens of milliseconds on purpose: a few at a time, and never on a thread that serves requests.
-async fn on_a_thread<T: Send + 'static>(
+/// Runs `work` on a blocking thread, with at most [`CONCURRENT_HASHES_MAX`] at a time. Hashing
+/// takes tens of milliseconds on purpose, so it must not block a thread that serves requests.
+async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, String> + Send + 'static,
 ) -> Result<T, ShopError> {
-    let _turn = TURNSTILE.acquire().await;
+    let _permit = HASH_PERMITS.acquire().await;
     let result = tokio::task::spawn_blocking(work)
         .await
         .unwrap_or_else(|error| Err(error.to_string()));

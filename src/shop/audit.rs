@@ -1,7 +1,8 @@
-//! The audit: every rule that must hold between stock, orders and ledger, one statement a rule, all in one snapshot.
+//! The audit: checks every rule that must hold between stock, orders and the ledger. Each rule is
+//! one SQL statement, and all of them read the same snapshot.
 //!
-//! It may run under load: it takes no lock, and sees one committed moment. Unguarded lanes of the workbench are exhibits, listed with
-//! what they lost; they break no rule.
+//! The audit can run under load: it takes no locks. Workbench lanes with an unsafe strategy are
+//! exhibits: the report lists what they oversold, and they violate no rule.
 
 pub mod rules;
 
@@ -20,40 +21,41 @@ use crate::{
 };
 use rules::RULES;
 
-/// The longest that an audit may take.
+/// Deadline of an audit.
 const AUDIT_DEADLINE: Duration = Duration::from_secs(60);
-/// The name of the result that is kept.
-const LAST: &str = "last";
-/// Violations listed for one rule; the count beyond is in [`RuleResult::violations`].
+/// The name under which the latest result is stored.
+const LATEST: &str = "last";
+/// Maximum number of violations listed per rule; [`RuleResult::violations`] counts all of them.
 const LISTED_MAX: usize = 20;
 
-/// What the audit found.
+/// The result of an audit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AuditReport {
-    /// By the database's clock, as a person reads it.
+    /// Time of the audit by the database's clock, formatted for people.
     pub at: String,
     pub rules: Vec<RuleResult>,
     pub exhibits: Vec<Exhibit>,
 }
 
 impl AuditReport {
-    /// True when no rule is violated.
+    /// Returns true if no rule is violated.
     pub fn is_clean(&self) -> bool {
         self.rules.iter().all(|rule| rule.violations == 0)
     }
 }
 
-/// One rule and the rows that violate it.
+/// The result of one rule.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RuleResult {
     pub rule: String,
-    pub says: String,
+    #[serde(rename = "says")]
+    pub requirement: String,
     pub violations: usize,
-    /// The first of them, each a sentence.
+    /// The first violations, one sentence each.
     pub listed: Vec<String>,
 }
 
-/// A lane of an unsafe strategy.
+/// A lane whose strategy is unsafe on purpose.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, FromQueryResult)]
 pub struct Exhibit {
     pub product_id: i64,
@@ -71,20 +73,20 @@ struct ViolationRow {
     violation: String,
 }
 
-/// Runs every rule in one snapshot.
+/// Checks every rule in one snapshot.
 ///
 /// # Errors
-/// [`TxnError`] when the database cannot be asked; a violation is no error.
+/// [`TxnError`] if the database fails. A violation is not an error.
 pub async fn run(db: &Db) -> Result<AuditReport, TxnError> {
     let policy = Policy::snapshot("audit", AUDIT_DEADLINE);
     txn::run_for_result(db, policy, |work| Box::pin(report(work))).await
 }
 
-/// The same, and keeps the result for the admin page of every server.
+/// Runs the audit and stores the result for the admin page of every server process.
 ///
 /// # Errors
-/// As [`run`].
-pub async fn run_and_keep(db: &Db) -> Result<AuditReport, TxnError> {
+/// The same as [`run`].
+pub async fn run_and_store(db: &Db) -> Result<AuditReport, TxnError> {
     let report = run(db).await?;
     if !report.is_clean() {
         tracing::error!(
@@ -96,19 +98,19 @@ pub async fn run_and_keep(db: &Db) -> Result<AuditReport, TxnError> {
             "the audit found violations"
         );
     }
-    let kept = report.clone();
-    txn::run_for_result(db, Policy::request("keep audit result"), move |work| {
-        let kept = kept.clone();
-        Box::pin(async move { keep(work, &kept).await })
+    let stored = report.clone();
+    txn::run_for_result(db, Policy::request("store audit result"), move |work| {
+        let stored = stored.clone();
+        Box::pin(async move { store(work, &stored).await })
     })
     .await?;
     Ok(report)
 }
 
-async fn keep(work: &Work, report: &AuditReport) -> Result<(), Abort> {
+async fn store(work: &Work, report: &AuditReport) -> Result<(), Abort> {
     let json = serde_json::to_string(report).map_err(|error| DbErr::Json(error.to_string()))?;
     let row = audit_result::ActiveModel {
-        name: Set(LAST.to_owned()),
+        name: Set(LATEST.to_owned()),
         report: Set(json),
         at: Set(dialect::now(work.connection()).await?),
     };
@@ -123,23 +125,17 @@ async fn keep(work: &Work, report: &AuditReport) -> Result<(), Abort> {
     Ok(())
 }
 
-/// The result that was kept last, by whichever server; none before the first.
-///
-/// # Errors
-/// What the database failure means.
-pub async fn last(db: &Db) -> Result<Option<AuditReport>, ShopError> {
-    let row = audit_result::Entity::find_by_id(LAST.to_owned())
+/// Returns the latest stored result of any server process, or `None` before the first audit.
+pub async fn latest(db: &Db) -> Result<Option<AuditReport>, ShopError> {
+    let row = audit_result::Entity::find_by_id(LATEST.to_owned())
         .one(db.reader())
         .await
         .map_err(txn::read_error)?;
-    // A result of an older shape is none.
+    // A result in an older format counts as missing.
     Ok(row.and_then(|row| serde_json::from_str(&row.report).ok()))
 }
 
-/// Every rule, in a snapshot that somebody has open already.
-///
-/// # Errors
-/// What the database says.
+/// Checks every rule in the caller's snapshot transaction.
 pub async fn report(work: &Work) -> Result<AuditReport, Abort> {
     let connection = work.connection();
     let now = dialect::now(connection).await?;
@@ -150,7 +146,7 @@ pub async fn report(work: &Work) -> Result<AuditReport, Abort> {
             .await?;
         results.push(RuleResult {
             rule: rule.name.to_owned(),
-            says: rule.says.to_owned(),
+            requirement: rule.requirement.to_owned(),
             violations: rows.len(),
             listed: rows
                 .into_iter()

@@ -1,11 +1,11 @@
-//! Carts: what a shopper means to buy. Nothing is promised by a cart until the checkout sets its stock aside; from then on the
-//! reservation follows the cart.
+//! Carts: the products that a shopper intends to buy. A cart reserves no stock until the checkout;
+//! from then on, every change of the cart also changes its reservation.
 
 mod draft;
 mod line;
 mod view;
 
-pub use draft::Draft;
+pub use draft::CheckoutDraft;
 pub use line::lines;
 
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use self::{
     draft::write_draft,
-    line::{put, quantity_of},
+    line::{quantity_of, set_line},
 };
 use crate::{
     db::{
@@ -37,10 +37,10 @@ use crate::{
     },
 };
 
-/// A cart without an order is forgotten after so many days without a change.
-const CART_KEPT_DAYS: u32 = 30;
+/// A cart without an order is deleted after this many days without a change.
+const CART_RETENTION_DAYS: u32 = 30;
 
-/// A cart to be changed, and the key that the change is known by.
+/// A cart to change, with the idempotency claim of the change.
 #[derive(Clone, Debug)]
 pub struct KeyedCart {
     pub cart_id: Uuid,
@@ -48,12 +48,14 @@ pub struct KeyedCart {
 }
 
 impl Shop {
-    /// Adds `quantity` units to what the cart holds of the product, making a cart if there is none, and returns the cart's id. The same
-    /// key again leads to the same cart.
+    /// Adds `quantity` units of the product to the cart, creates the cart if necessary, and returns
+    /// its id. A retry with the same key returns the same cart.
     ///
     /// # Errors
-    /// [`ShopError::InsufficientStock`] when the cart would then ask for more than there is, [`ShopError::QuantityInvalid`] beyond the limit of a line,
-    /// [`ShopError::OverCustomerLimit`], a closed sale, a reused key; or what the database failure means to a shopper.
+    /// [`ShopError::InsufficientStock`] if the cart would contain more units than are available,
+    /// [`ShopError::QuantityInvalid`] if the line would exceed its maximum,
+    /// [`ShopError::OverCustomerLimit`], [`ShopError::SaleNotStarted`], [`ShopError::SaleEnded`],
+    /// [`ShopError::IdempotencyKeyReused`].
     pub async fn add_to_cart(
         &self,
         cart_id: Option<Uuid>,
@@ -66,16 +68,16 @@ impl Shop {
         txn::run_for_result(&self.db, self.policy("add to cart"), move |work| {
             let (shop, claim) = (shop.clone(), claim.clone());
             Box::pin(async move {
-                if let Some(known) = idempotency::claim(work, claim.as_ref()).await? {
-                    return Ok(known);
+                if let Some(stored) = idempotency::claim(work, claim.as_ref()).await? {
+                    return Ok(stored);
                 }
                 locks::cart(work, cart_id).await?;
-                open(work, cart_id).await?;
-                let wanted = match quantity_of(work, cart_id, product_id).await? {
-                    Some(had) => had.plus(quantity)?,
+                create_or_touch(work, cart_id).await?;
+                let new_quantity = match quantity_of(work, cart_id, product_id).await? {
+                    Some(current) => current.plus(quantity)?,
                     None => quantity,
                 };
-                put(work, &shop, cart_id, product_id, wanted).await?;
+                set_line(work, &shop, cart_id, product_id, new_quantity).await?;
                 idempotency::record(work, claim.as_ref(), &cart_id).await?;
                 Ok(cart_id)
             })
@@ -84,10 +86,11 @@ impl Shop {
         .map_err(ShopError::from)
     }
 
-    /// Sets how many units of the product the cart holds.
+    /// Sets the quantity of a product in the cart.
     ///
     /// # Errors
-    /// As [`Shop::add_to_cart`]; [`ShopError::CartEmpty`] if the product is not in the cart.
+    /// The errors of [`Shop::add_to_cart`]; [`ShopError::CartEmpty`] if the product is not in the
+    /// cart.
     pub async fn set_cart_quantity(
         &self,
         cart: KeyedCart,
@@ -101,7 +104,7 @@ impl Shop {
                 quantity_of(work, cart_id, product_id)
                     .await?
                     .ok_or(ShopError::CartEmpty)?;
-                put(work, &shop, cart_id, product_id, quantity).await
+                set_line(work, &shop, cart_id, product_id, quantity).await
             })
         })
         .await
@@ -109,10 +112,10 @@ impl Shop {
         .map_err(ShopError::from)
     }
 
-    /// Takes the product out of the cart, if it is in it, and gives back what was set aside for it.
+    /// Removes the product from the cart, if the cart contains it, and releases its hold.
     ///
     /// # Errors
-    /// A reused key; or what a database failure means to a shopper.
+    /// [`ShopError::IdempotencyKeyReused`].
     pub async fn remove_from_cart(
         &self,
         cart: KeyedCart,
@@ -136,17 +139,14 @@ impl Shop {
         .map_err(ShopError::from)
     }
 
-    /// Removes carts that nobody has touched for [`CART_KEPT_DAYS`] and nobody is checking out.
-    ///
-    /// # Errors
-    /// What a database failure means to a shopper.
-    pub async fn forget_old_carts(&self) -> Result<u64, ShopError> {
-        txn::run_for_result(&self.db, self.policy("forget old carts"), |work| {
+    /// Deletes carts that have not changed for [`CART_RETENTION_DAYS`] and have no open hold.
+    pub async fn delete_old_carts(&self) -> Result<u64, ShopError> {
+        txn::run_for_result(&self.db, self.policy("delete old carts"), |work| {
             Box::pin(async move {
                 let sql =
                     "DELETE FROM cart WHERE changed_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 day' \
                      AND NOT EXISTS (SELECT 1 FROM hold WHERE hold.cart_id = cart.id AND hold.state = 'held')";
-                let statement = dialect::statement(sql, [f64::from(CART_KEPT_DAYS).into()]);
+                let statement = dialect::statement(sql, [f64::from(CART_RETENTION_DAYS).into()]);
                 let result = work.connection().execute_raw(statement).await?;
                 Ok(result.rows_affected())
             })
@@ -155,7 +155,7 @@ impl Shop {
         .map_err(ShopError::from)
     }
 
-    /// Runs `body` once for the key, with the cart locked.
+    /// Runs `body` once per key, with the cart locked.
     pub(super) async fn write_cart<F>(
         &self,
         name: &'static str,
@@ -183,11 +183,8 @@ impl Shop {
     }
 }
 
-/// Forgets what is in the cart and what was typed.
-///
-/// # Errors
-/// What the database says.
-pub async fn empty(work: &Work, cart_id: Uuid) -> Result<(), Abort> {
+/// Deletes the cart's lines and its checkout draft.
+pub async fn clear(work: &Work, cart_id: Uuid) -> Result<(), Abort> {
     cart_item::Entity::delete_many()
         .filter(cart_item::Column::CartId.eq(cart_id))
         .exec(work.connection())
@@ -198,16 +195,13 @@ pub async fn empty(work: &Work, cart_id: Uuid) -> Result<(), Abort> {
     Ok(())
 }
 
-/// Puts an order's lines back into the cart that they came from, with what was typed, if nothing has been put into it since. Returns
-/// whether it did. The cart is locked.
-///
-/// # Errors
-/// What the database says.
-pub async fn refill(
+/// Restores an order's lines and its checkout draft to the cart that they came from, if the cart
+/// still exists and is empty. Returns true if it did. The caller has locked the cart.
+pub async fn restore(
     work: &Work,
     cart_id: Uuid,
     lines: &[(i64, i32)],
-    draft: &Draft,
+    draft: &CheckoutDraft,
 ) -> Result<bool, Abort> {
     if cart::Entity::find_by_id(cart_id)
         .one(work.connection())
@@ -216,11 +210,11 @@ pub async fn refill(
     {
         return Ok(false);
     }
-    let since = cart_item::Entity::find()
+    let new_line = cart_item::Entity::find()
         .filter(cart_item::Column::CartId.eq(cart_id))
         .one(work.connection())
         .await?;
-    if since.is_some() {
+    if new_line.is_some() {
         return Ok(false);
     }
     let rows = lines
@@ -237,8 +231,8 @@ pub async fn refill(
     Ok(true)
 }
 
-/// Makes the cart if it is absent, and marks it as used.
-async fn open(work: &Work, cart_id: Uuid) -> Result<(), Abort> {
+/// Creates the cart if it does not exist, and updates its time of last change.
+async fn create_or_touch(work: &Work, cart_id: Uuid) -> Result<(), Abort> {
     let row = cart::ActiveModel {
         id: Set(cart_id),
         created_at: NotSet,
@@ -255,7 +249,7 @@ async fn open(work: &Work, cart_id: Uuid) -> Result<(), Abort> {
     Ok(())
 }
 
-/// Marks the cart as used, if there is one.
+/// Updates the cart's time of last change, if the cart exists.
 async fn touch(work: &Work, cart_id: Uuid) -> Result<(), Abort> {
     cart::Entity::update_many()
         .col_expr(cart::Column::ChangedAt, Expr::current_timestamp())

@@ -1,4 +1,4 @@
-//! The catalogue: products as pages show them, and offers as a purchase checks them.
+//! The catalogue: products for pages, and offers for purchases.
 
 mod rows;
 
@@ -9,7 +9,7 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait},
 };
 
-use self::rows::{JoinStock, OfferRow, ShelfRow, shop_products, with_sale_state};
+use self::rows::{JoinStock, LockedOfferRow, OfferRow, shop_products, with_sale_state};
 use crate::{
     db::{
         dialect,
@@ -22,7 +22,7 @@ use crate::{
     shop::Shop,
 };
 
-/// A product inside a transaction: what its purchase depends on, but for the stock.
+/// A product inside a transaction, with everything that a purchase checks except the stock.
 #[derive(Clone, Debug)]
 pub struct Offer {
     pub id: i64,
@@ -30,11 +30,13 @@ pub struct Offer {
     pub price: Money,
     pub per_customer_limit: Option<u32>,
     pub sale: SaleState,
-    /// Set on a private product of the workbench.
+    /// The workbench lane that owns the product; `None` for a shop product.
     pub lane_id: Option<i64>,
 }
 
 impl Offer {
+    /// Checks that the sale is open.
+    ///
     /// # Errors
     /// [`ShopError::SaleNotStarted`] or [`ShopError::SaleEnded`].
     pub fn check_open(&self) -> Result<(), ShopError> {
@@ -49,8 +51,10 @@ impl Offer {
         }
     }
 
+    /// Checks that one customer may have `units` units.
+    ///
     /// # Errors
-    /// [`ShopError::OverCustomerLimit`] when one customer would have `units`.
+    /// [`ShopError::OverCustomerLimit`].
     pub fn check_limit(&self, units: i64) -> Result<(), ShopError> {
         match self.per_customer_limit {
             Some(limit) if units > i64::from(limit) => Err(ShopError::OverCustomerLimit {
@@ -65,7 +69,7 @@ impl Offer {
 /// Reads an offer inside a transaction.
 ///
 /// # Errors
-/// [`ShopError::UnknownProduct`]; what the database says.
+/// [`ShopError::UnknownProduct`].
 pub async fn offer(work: &Work, product_id: i64) -> Result<Offer, Abort> {
     with_sale_state(product::Entity::find_by_id(product_id))
         .into_model::<OfferRow>()
@@ -75,35 +79,33 @@ pub async fn offer(work: &Work, product_id: i64) -> Result<Offer, Abort> {
         .ok_or_else(|| ShopError::UnknownProduct.into())
 }
 
-/// An offer with its stock, whose row is locked.
+/// An offer with its stock; the stock row is locked.
 #[derive(Clone, Debug)]
-pub struct LockedShelf {
+pub struct LockedOffer {
     pub offer: Offer,
     pub available: i64,
-    /// Of the stock's row.
+    /// Version of the stock row.
     pub version: i64,
     pub layout: String,
 }
 
-/// Locks the stock of several products in id order, and reads their offers with it; products that do not exist are left out.
-///
-/// # Errors
-/// What the database says.
-pub async fn lock_shelves(work: &Work, product_ids: &[i64]) -> Result<Vec<LockedShelf>, DbErr> {
+/// Locks the stock rows of several products in id order and reads their offers. Products that do
+/// not exist are left out.
+pub async fn lock_offers(work: &Work, product_ids: &[i64]) -> Result<Vec<LockedOffer>, DbErr> {
     let products =
         product::Entity::find().filter(dialect::column_in(product::Column::Id, product_ids));
-    let shelves = with_stock(products)
+    let offers = with_stock(products)
         .column(stock::Column::Version)
         .column(stock::Column::Layout);
-    let rows: Vec<ShelfRow> = locks::stock_of_products(work, shelves).await?;
-    Ok(rows.into_iter().map(LockedShelf::from).collect())
+    let rows: Vec<LockedOfferRow> = locks::stock_of_products(work, offers).await?;
+    Ok(rows.into_iter().map(LockedOffer::from).collect())
 }
 
 impl Shop {
-    /// The shop's products by id, of one category or of all.
+    /// Returns the shop's products ordered by id, of one category or of all.
     ///
     /// # Errors
-    /// [`ShopError::Unavailable`] or [`ShopError::Internal`] when the database fails.
+    /// [`ShopError::Unavailable`] or [`ShopError::Internal`] if the database fails.
     pub async fn products(&self, category: Option<&str>) -> Result<Vec<Product>, ShopError> {
         let mut query = shop_products().order_by_asc(product::Column::Id);
         if let Some(category) = category {
@@ -117,10 +119,10 @@ impl Shop {
         Ok(rows.into_iter().map(Product::from).collect())
     }
 
-    /// The categories, in the order in which the catalogue first names them.
+    /// Returns the categories, in the order of their first product.
     ///
     /// # Errors
-    /// As [`Shop::products`].
+    /// The errors of [`Shop::products`].
     pub async fn categories(&self) -> Result<Vec<String>, ShopError> {
         product::Entity::find()
             .select_only()
@@ -134,12 +136,12 @@ impl Shop {
             .map_err(txn::read_error)
     }
 
-    /// A product of the shop by its slug.
+    /// Returns a shop product by its slug.
     ///
     /// # Errors
-    /// [`ShopError::UnknownProduct`]; as [`Shop::products`].
+    /// [`ShopError::UnknownProduct`]; the errors of [`Shop::products`].
     pub async fn product_by_slug(&self, slug: &str) -> Result<Product, ShopError> {
-        // No text in PostgreSQL holds one, and asking is an error of its own.
+        // PostgreSQL text cannot contain a zero byte, and a query with one fails.
         if slug.contains('\0') {
             return Err(ShopError::UnknownProduct);
         }
@@ -147,19 +149,19 @@ impl Shop {
             .await
     }
 
-    /// A product of the shop by its id.
+    /// Returns a shop product by its id.
     ///
     /// # Errors
-    /// [`ShopError::UnknownProduct`]; as [`Shop::products`].
+    /// [`ShopError::UnknownProduct`]; the errors of [`Shop::products`].
     pub async fn product_by_id(&self, id: i64) -> Result<Product, ShopError> {
         self.one_product(shop_products().filter(product::Column::Id.eq(id)))
             .await
     }
 
-    /// The four counters of each shop product, by id.
+    /// Returns the stock counters of each shop product, ordered by id.
     ///
     /// # Errors
-    /// As [`Shop::products`].
+    /// The errors of [`Shop::products`].
     pub async fn stock_levels(&self) -> Result<Vec<StockLevel>, ShopError> {
         product::Entity::find()
             .select_only()
@@ -189,10 +191,7 @@ impl Shop {
             .ok_or(ShopError::UnknownProduct)
     }
 
-    /// The stock of `product_ids` as it is committed now, for those who follow it live.
-    ///
-    /// # Errors
-    /// What the database says.
+    /// Returns the committed stock of `product_ids`, for subscribers of live stock.
     pub async fn stock_now(&self, product_ids: &[i64]) -> Result<Vec<StockChange>, DbErr> {
         let rows = stock::Entity::find()
             .filter(dialect::column_in(stock::Column::ProductId, product_ids))
@@ -209,7 +208,7 @@ impl Shop {
     }
 }
 
-/// A product's counters, for the admin page.
+/// A product's stock counters, for the admin page.
 #[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
 pub struct StockLevel {
     pub id: i64,
@@ -221,7 +220,8 @@ pub struct StockLevel {
     pub sold: i64,
 }
 
-/// An amount from a row. A currency that is no code can only come from a hand in the database; it reads as euros.
+/// Converts an amount from a row. An invalid currency code can only result from a manual change of
+/// the database; it is read as euros.
 pub(super) fn money(cents: i64, currency: &str) -> Money {
     Money::new(cents, Currency::parse(currency).unwrap_or(Currency::EUR))
 }

@@ -1,4 +1,4 @@
-//! The checkout: from a cart and a form to an order that waits for its payment, in one transaction.
+//! The checkout: turns a cart and a form into an order with a pending payment, in one transaction.
 
 use garde::Validate;
 use uuid::Uuid;
@@ -21,62 +21,70 @@ use crate::{
     },
 };
 
-/// A cart to be ordered and paid for.
+/// A request to order and pay for a cart.
 #[derive(Clone, Debug)]
 pub struct OrderRequest {
     pub cart_id: Uuid,
     /// Checked by [`check_contact`].
     pub contact: Contact,
-    /// Folded by [`discounts::fold_code`]; none if none was typed.
+    /// Discount code, folded by [`discounts::fold_code`]; `None` if none was entered.
     pub code: Option<String>,
-    /// What the shopper was told that it costs, in cents: they are never charged another amount. None if they were told nothing.
+    /// The total shown to the shopper, in cents: the order is rejected if its total differs. `None`
+    /// if no total was shown.
     pub expected_total_cents: Option<i64>,
     pub claim: Claim,
-    /// The lane on whose behalf a simulated buyer orders.
+    /// The workbench lane of a simulated buyer.
     pub lane_id: Option<i64>,
 }
 
-/// What came of a press on *Pay*, before any money moved.
+/// A started checkout, before the payment is charged.
 #[derive(Clone, Debug)]
-pub enum Begun {
-    /// The key is known: this is the order of the first press.
-    Known(Receipt),
-    /// The order is written and waits for its payment.
+pub enum CheckoutStarted {
+    /// The key was used before: this is the receipt of its order.
+    Existing(Receipt),
+    /// A new order with a pending payment.
     New {
         receipt: Receipt,
-        /// Under which the provider is asked.
+        /// Reference of the payment at the provider.
         payment: Uuid,
         amount: Money,
     },
 }
 
-/// Writes the order of a cart as pending: makes sure that all of it is set aside, checks limits and the code, hands the holds over to
-/// the order, and empties the cart. No stock is sold and no money is asked for here.
+/// Writes a pending order for a cart. It reserves every line, checks the limits and the discount
+/// code, assigns the holds to the order, and clears the cart. It sells no stock and charges no
+/// payment.
 ///
 /// # Errors
-/// [`ShopError::CartEmpty`], [`ShopError::InsufficientStock`] for the first line that is neither held nor left,
-/// [`ShopError::OverCustomerLimit`], a closed sale, a code that does not count, [`ShopError::TotalChanged`], a reused key. Nothing has
-/// changed then.
-pub async fn begin(work: &Work, shop: &Shop, request: &OrderRequest) -> Result<Begun, Abort> {
+/// [`ShopError::CartEmpty`], [`ShopError::InsufficientStock`] for the first line that the cart's
+/// holds and the available stock do not cover, [`ShopError::OverCustomerLimit`],
+/// [`ShopError::SaleNotStarted`], [`ShopError::SaleEnded`], the errors of [`discounts::redeem`],
+/// [`ShopError::TotalChanged`], [`ShopError::IdempotencyKeyReused`]. The transaction then changes
+/// nothing.
+pub async fn start(
+    work: &Work,
+    shop: &Shop,
+    request: &OrderRequest,
+) -> Result<CheckoutStarted, Abort> {
     if let Some(receipt) = idempotency::claim(work, Some(&request.claim)).await? {
-        return Ok(Begun::Known(receipt));
+        return Ok(CheckoutStarted::Existing(receipt));
     }
     locks::cart(work, request.cart_id).await?;
     let lines = cart::lines(work, request.cart_id).await?;
     let email = fold_email(&request.contact.email);
     let holds = locks::holds_of_cart(work, request.cart_id).await?;
     check_limits(work, &lines, &holds, &email).await?;
-    let holds = holds::fit(work, shop, request.cart_id, holds, &lines).await?;
+    let holds = holds::reconcile(work, shop, request.cart_id, holds, &lines).await?;
     let new_lines = lines
         .iter()
         .map(|(offer, quantity)| NewLine::of(offer, *quantity))
         .collect::<Result<Vec<_>, _>>()?;
     let subtotal = orders::subtotal(&new_lines)?;
     let discount = match &request.code {
-        Some(code) => Some(discounts::take(work, code, &email, subtotal).await?),
+        Some(code) => Some(discounts::redeem(work, code, &email, subtotal).await?),
         None => None,
     };
-    let bill = Bill::delivered(subtotal, discount).ok_or_else(orders::too_large)?;
+    let bill = Bill::with_delivery(subtotal, discount).ok_or_else(orders::too_large)?;
     if let Some(expected) = request.expected_total_cents
         && expected != bill.total.cents
     {
@@ -95,25 +103,25 @@ pub async fn begin(work: &Work, shop: &Shop, request: &OrderRequest) -> Result<B
     };
     let order = orders::write_pending(work, &order).await?;
     if let Some(code) = &request.code {
-        discounts::record(work, order.id, code, &email).await?;
+        discounts::record_use(work, order.id, code, &email).await?;
     }
-    holds::hand_over(work, &holds, Some(order.id)).await?;
-    cart::empty(work, request.cart_id).await?;
+    holds::assign_to_order(work, &holds, Some(order.id)).await?;
+    cart::clear(work, request.cart_id).await?;
     let payment = payments::open(work, order.id, bill.total).await?;
     let receipt = Receipt {
         order_id: order.public_id.to_string(),
         remaining_stock: None,
     };
     idempotency::record(work, Some(&request.claim), &receipt).await?;
-    Ok(Begun::New {
+    Ok(CheckoutStarted::New {
         receipt,
         payment,
         amount: bill.total,
     })
 }
 
-/// Counting what a customer has is right only while the stock rows are locked: two checkouts of one customer would otherwise both count
-/// before either writes.
+/// Checks the limits per customer. The count is correct only while the stock rows are locked:
+/// otherwise two checkouts of one customer could both count before either writes its order.
 async fn check_limits(
     work: &Work,
     lines: &[Line],
@@ -126,8 +134,8 @@ async fn check_limits(
     {
         return Ok(());
     }
-    // All of them, not only the limited, and what is held for lines that have gone: the others may be locked after these, and the order
-    // is by id.
+    // Lock the stock rows of all lines and of all holds, not only of limited products: the other
+    // rows are locked later, and all rows must be locked in id order.
     let held = holds.iter().map(|hold| hold.product_id);
     let ids: Vec<i64> = lines
         .iter()
@@ -141,7 +149,8 @@ async fn check_limits(
     Ok(())
 }
 
-/// Claims `key` for the order of this cart by this customer. The card is no part of it: it is kept nowhere, not even as a hash.
+/// Creates the claim of `key` for an order of this cart by this customer. The card is not part of
+/// its fingerprint: card data is never stored, not even as a hash.
 ///
 /// # Errors
 /// [`ShopError::IdempotencyKeyInvalid`].
@@ -168,7 +177,8 @@ pub fn claim(
     )
 }
 
-/// Checks a card as far as can be told without asking: the provider says the rest. Spaces and dashes in the number are taken out.
+/// Checks the format of a card, and removes spaces and dashes from its number. The provider checks
+/// the rest.
 ///
 /// # Errors
 /// [`ShopError::FieldsInvalid`].
@@ -188,18 +198,18 @@ pub fn check_card(typed: &PaymentCard) -> Result<PaymentCard, ShopError> {
     let expiry = card.expiry.split_once('/');
     let is_month = |month: &str| digits(month, 1..=2) && matches!(month.parse(), Ok(1..=12_u8));
     let mut errors = Vec::new();
-    let mut wrong = |field, message| errors.push(FieldError::new(field, message));
+    let mut add_error = |field, message| errors.push(FieldError::new(field, message));
     if !digits(&card.number, 12..=19) {
-        wrong(
+        add_error(
             "card_number",
             "Please enter the 12 to 19 digits of the card.",
         );
     }
     if !expiry.is_some_and(|(month, year)| is_month(month) && digits(year, 2..=2)) {
-        wrong("card_expiry", "Please enter month and year, as in 12/30.");
+        add_error("card_expiry", "Please enter month and year, as in 12/30.");
     }
     if !digits(&card.cvc, 3..=4) {
-        wrong("card_cvc", "Please enter the 3 or 4 digits.");
+        add_error("card_cvc", "Please enter the 3 or 4 digits.");
     }
     if errors.is_empty() {
         Ok(card)
@@ -208,11 +218,14 @@ pub fn check_card(typed: &PaymentCard) -> Result<PaymentCard, ShopError> {
     }
 }
 
-/// Both halves of a form, or everything that is wrong with either.
+/// Combines the results of two form checks: returns both values, or the field errors of both.
 ///
 /// # Errors
 /// [`ShopError::FieldsInvalid`].
-pub fn both<A, B>(a: Result<A, ShopError>, b: Result<B, ShopError>) -> Result<(A, B), ShopError> {
+pub fn combine_checks<A, B>(
+    a: Result<A, ShopError>,
+    b: Result<B, ShopError>,
+) -> Result<(A, B), ShopError> {
     match (a, b) {
         (Ok(a), Ok(b)) => Ok((a, b)),
         (Err(ShopError::FieldsInvalid(mut errors)), Err(ShopError::FieldsInvalid(more))) => {
@@ -223,7 +236,7 @@ pub fn both<A, B>(a: Result<A, ShopError>, b: Result<B, ShopError>) -> Result<(A
     }
 }
 
-/// The rules for a checkout form.
+/// The validation rules of the contact fields.
 #[derive(Validate)]
 struct ContactRules<'a> {
     #[garde(custom(filled(120)))]
@@ -250,17 +263,19 @@ fn filled(length_max: usize) -> impl Fn(&&str, &()) -> garde::Result {
                 "At most {length_max} characters."
             )))
         } else if value.chars().any(char::is_control) {
-            Err(garde::Error::new("Only letters, digits and punctuation."))
+            Err(garde::Error::new(
+                "Use only letters, digits and punctuation.",
+            ))
         } else {
             Ok(())
         }
     }
 }
 
-/// Trims and checks what a guest filled in.
+/// Trims and checks the contact fields.
 ///
 /// # Errors
-/// [`ShopError::FieldsInvalid`], with one sentence for each field.
+/// [`ShopError::FieldsInvalid`], with one message per field.
 pub fn check_contact(typed: &Contact) -> Result<Contact, ShopError> {
     let contact = typed.map(|field| field.trim().to_owned());
     let rules = ContactRules {
@@ -294,15 +309,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_field_that_is_wrong_is_named_once() {
+    fn each_invalid_field_has_one_error() {
         let error = check_contact(&Contact {
             name: "  ".to_owned(),
-            email: "nobody".to_owned(),
+            email: "no-at-sign".to_owned(),
             city: "x".repeat(81),
             ..Contact::default()
         })
         .err();
-        let about = |field| error.as_ref().and_then(|error| error.about_field(field));
+        let about = |field| error.as_ref().and_then(|error| error.field_message(field));
         assert_eq!(about("name"), Some("Please fill this in."));
         assert_eq!(
             about("email"),

@@ -1,7 +1,8 @@
-//! Per-customer limits: how many units of a product one customer may have over all of their orders.
+//! Limits per customer: how many units of a product one customer may have in all of their orders.
 //!
-//! A customer is an e-mail address, folded: `Ann+sale@Example.com` and `ann@example.com` are one. Counting is right only while the
-//! product's stock row is locked, since two checkouts of one customer would otherwise both count before either writes.
+//! A customer is identified by a folded e-mail address: `Ann+sale@Example.com` and
+//! `ann@example.com` are one customer. The count is correct only while the product's stock row is
+//! locked: otherwise two checkouts of one customer could both count before either writes its order.
 
 use sea_orm::{
     ColumnTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait,
@@ -17,7 +18,7 @@ use crate::{
     shop::catalog::Offer,
 };
 
-/// The address by which a customer is counted: lower case, without a plus-tag.
+/// Returns the address that identifies a customer: lower case, without a plus-tag.
 pub fn fold_email(email: &str) -> String {
     let email = email.trim().to_lowercase();
     match email.rsplit_once('@') {
@@ -29,10 +30,11 @@ pub fn fold_email(email: &str) -> String {
     }
 }
 
-/// Refuses `more` units of `offer` to the customer if they would then have more than the limit. The stock row must be locked.
+/// Checks that the customer may order `more` units of `offer` in addition to earlier orders. The
+/// caller must have locked the stock row.
 ///
 /// # Errors
-/// [`ShopError::OverCustomerLimit`]; what the database says.
+/// [`ShopError::OverCustomerLimit`].
 pub async fn check(work: &Work, offer: &Offer, email_folded: &str, more: i64) -> Result<(), Abort> {
     if offer.per_customer_limit.is_none() {
         return Ok(());
@@ -47,7 +49,7 @@ pub async fn check(work: &Work, offer: &Offer, email_folded: &str, more: i64) ->
             OrderStatus::Cancelled.as_str(),
         ]))
         .into_query();
-    let had: Option<Option<i64>> = order_line::Entity::find()
+    let ordered: Option<Option<i64>> = order_line::Entity::find()
         .select_only()
         .column_as(
             Expr::col(order_line::Column::Quantity)
@@ -61,7 +63,7 @@ pub async fn check(work: &Work, offer: &Offer, email_folded: &str, more: i64) ->
         .one(work.connection())
         .await?;
     offer
-        .check_limit(had.flatten().unwrap_or(0) + more)
+        .check_limit(ordered.flatten().unwrap_or(0) + more)
         .map_err(|error: ShopError| error.into())
 }
 
@@ -70,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_person_has_one_address() {
+    fn spellings_of_one_address_fold_to_the_same_customer() {
         for typed in [
             "ann@example.com",
             " Ann@Example.COM ",

@@ -1,4 +1,5 @@
-//! Discount codes. How often a code was used is a number as hot as stock, and is protected like it: a locked row, and a constraint behind it.
+//! Discount codes. A code's use count is as contended as stock and is protected in the same way: by
+//! a locked row and by a constraint.
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
@@ -22,28 +23,28 @@ use crate::{
     },
 };
 
-/// The longest code, in characters.
+/// Maximum length of a code, in characters.
 pub const CODE_LEN_MAX: usize = 40;
 
-/// A code as the shop's people see it.
+/// A discount code as administrators see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CodeView {
     pub code: String,
     pub value: DiscountValue,
     pub min_subtotal: Money,
-    /// In UTC; none: always.
+    /// Start, in UTC; `None` if the code is valid from the beginning.
     pub starts_at: Option<String>,
-    /// In UTC; none: never.
+    /// End, in UTC; `None` if the code never expires.
     pub ends_at: Option<String>,
     pub uses: u32,
     pub uses_max: u32,
     pub per_customer_limit: Option<u32>,
 }
 
-/// A code to be made.
+/// A discount code to create.
 #[derive(Clone, Debug)]
 pub struct NewCode {
-    /// As typed; see [`fold_code`].
+    /// The code as entered; see [`fold_code`].
     pub code: String,
     pub value: DiscountValue,
     pub min_subtotal_cents: i64,
@@ -53,22 +54,24 @@ pub struct NewCode {
     pub per_customer_limit: Option<u32>,
 }
 
-/// The code by which it is known: capitals, without spaces around it.
+/// Returns the stored form of a code: upper case, without surrounding spaces.
 pub fn fold_code(typed: &str) -> String {
     typed.trim().to_uppercase()
 }
 
-/// Uses `code` once, and says what it takes off. It is the last row that a checkout locks.
+/// Counts one use of `code` and returns its discount. The code's row is the last row that a
+/// checkout locks.
 ///
 /// # Errors
-/// Why it does not count; what the database says.
-pub async fn take(
+/// [`ShopError::CodeUnknown`], [`ShopError::CodeNotActive`], [`ShopError::CodeBelowMinimum`],
+/// [`ShopError::CodeUsedUp`], [`ShopError::CodeOverCustomerLimit`].
+pub async fn redeem(
     work: &Work,
     code: &str,
     email_folded: &str,
     subtotal: Money,
 ) -> Result<DiscountValue, Abort> {
-    check_shape(code)?;
+    check_format(code)?;
     let row = locks::discount_code(work, code)
         .await?
         .ok_or_else(|| unknown(code))?;
@@ -89,15 +92,12 @@ pub async fn take(
             .into());
         }
     }
-    count(work, code, 1).await?;
+    change_uses(work, code, 1).await?;
     Ok(value_of(&row))
 }
 
-/// Notes that `order_id` used `code`, which [`take`] has counted.
-///
-/// # Errors
-/// What the database says.
-pub async fn record(
+/// Records that `order_id` used `code`, a use that [`redeem`] has counted.
+pub async fn record_use(
     work: &Work,
     order_id: i64,
     code: &str,
@@ -115,11 +115,9 @@ pub async fn record(
     Ok(())
 }
 
-/// Gives back the use of an order that came to nothing, if it had one. Its order is locked.
-///
-/// # Errors
-/// What the database says.
-pub async fn give_back(work: &Work, order_id: i64) -> Result<(), Abort> {
+/// Releases the use of a declined or cancelled order, if the order used a code. The caller has
+/// locked the order.
+pub async fn release_use(work: &Work, order_id: i64) -> Result<(), Abort> {
     let Some(used) = discount_use::Entity::find_by_id(order_id)
         .filter(discount_use::Column::GivenBack.eq(false))
         .one(work.connection())
@@ -128,7 +126,7 @@ pub async fn give_back(work: &Work, order_id: i64) -> Result<(), Abort> {
         return Ok(());
     };
     locks::discount_code(work, &used.code).await?;
-    count(work, &used.code, -1).await?;
+    change_uses(work, &used.code, -1).await?;
     discount_use::Entity::update_many()
         .col_expr(discount_use::Column::GivenBack, Expr::value(true))
         .filter(discount_use::Column::OrderId.eq(order_id))
@@ -137,7 +135,7 @@ pub async fn give_back(work: &Work, order_id: i64) -> Result<(), Abort> {
     Ok(())
 }
 
-async fn count(work: &Work, code: &str, change: i32) -> Result<(), Abort> {
+async fn change_uses(work: &Work, code: &str, change: i32) -> Result<(), Abort> {
     discount_code::Entity::update_many()
         .col_expr(
             discount_code::Column::Uses,
@@ -149,8 +147,9 @@ async fn count(work: &Work, code: &str, change: i32) -> Result<(), Abort> {
     Ok(())
 }
 
-/// What can be no code is not even looked for: the database takes no text with a zero in it.
-fn check_shape(code: &str) -> Result<(), ShopError> {
+/// Rejects text that cannot be a code before it is queried: PostgreSQL rejects text with a zero
+/// byte.
+fn check_format(code: &str) -> Result<(), ShopError> {
     if code.chars().count() > CODE_LEN_MAX || code.chars().any(char::is_control) {
         return Err(unknown(code));
     }
@@ -168,7 +167,7 @@ fn check(
 ) -> Result<(), ShopError> {
     let code = || row.code.clone();
     if row.starts_at.is_some_and(|at| now < at) || row.ends_at.is_some_and(|at| now >= at) {
-        return Err(ShopError::CodeNotOpen(code()));
+        return Err(ShopError::CodeNotActive(code()));
     }
     if subtotal.cents < row.min_subtotal_cents {
         return Err(ShopError::CodeBelowMinimum {
@@ -190,16 +189,18 @@ fn value_of(row: &discount_code::Model) -> DiscountValue {
 }
 
 impl Shop {
-    /// What `code` would take off now. Nothing is used by asking; the limit for each customer is checked when the order is placed.
+    /// Returns the discount of `code` without counting a use. The limit per customer is checked
+    /// when the order is placed.
     ///
     /// # Errors
-    /// Why it does not count; or what the database failure means to a shopper.
-    pub async fn look_at_code(
+    /// [`ShopError::CodeUnknown`], [`ShopError::CodeNotActive`], [`ShopError::CodeBelowMinimum`],
+    /// [`ShopError::CodeUsedUp`].
+    pub async fn preview_code(
         &self,
         code: &str,
         subtotal: Money,
     ) -> Result<DiscountValue, ShopError> {
-        check_shape(code)?;
+        check_format(code)?;
         let reader = self.db.reader();
         let row = discount_code::Entity::find_by_id(code.to_owned())
             .one(reader)
@@ -211,16 +212,14 @@ impl Shop {
         Ok(value_of(&row))
     }
 
-    /// The same for a page: a code that does not count says why.
-    ///
-    /// # Errors
-    /// What the database failure means to a shopper.
+    /// The same as [`Shop::preview_code`], for a page: a code that is not valid returns its reason
+    /// as text.
     pub(super) async fn applied_code(
         &self,
         code: &str,
         subtotal: Money,
     ) -> Result<(AppliedCode, Option<DiscountValue>), ShopError> {
-        let (text, value) = match self.look_at_code(code, subtotal).await {
+        let (text, value) = match self.preview_code(code, subtotal).await {
             Ok(value) => (value.to_string(), Some(value)),
             Err(error) if error.is_rejection() => (error.to_string(), None),
             Err(error) => return Err(error),
@@ -233,10 +232,7 @@ impl Shop {
         Ok((applied, value))
     }
 
-    /// All codes, newest first.
-    ///
-    /// # Errors
-    /// What the database failure means to a shopper.
+    /// Returns all codes, newest first.
     pub async fn discount_codes(&self) -> Result<Vec<CodeView>, ShopError> {
         let rows = discount_code::Entity::find()
             .order_by_desc(discount_code::Column::CreatedAt)
@@ -247,10 +243,11 @@ impl Shop {
         Ok(rows.into_iter().map(view).collect())
     }
 
-    /// Makes a code.
+    /// Creates a code.
     ///
     /// # Errors
-    /// [`ShopError::FieldsInvalid`], also for a code that exists; a reused key; or what the database failure means to a shopper.
+    /// [`ShopError::FieldsInvalid`] for an invalid field or a code that already exists;
+    /// [`ShopError::IdempotencyKeyReused`].
     pub async fn create_code(&self, new: NewCode, claim: Option<Claim>) -> Result<(), ShopError> {
         let row = row_of(new)?;
         txn::run_for_result(&self.db, self.policy("create discount code"), move |work| {
@@ -269,7 +266,7 @@ impl Shop {
                 if !matches!(inserted, TryInsertResult::Inserted(1)) {
                     return Err(ShopError::field_invalid(
                         "code",
-                        "There is a code of that name already.",
+                        "This code already exists. Choose another one.",
                     )
                     .into());
                 }
@@ -287,21 +284,27 @@ fn row_of(new: NewCode) -> Result<discount_code::ActiveModel, ShopError> {
     if code.is_empty() || code.len() > CODE_LEN_MAX || !code.chars().all(allowed) {
         return Err(ShopError::field_invalid(
             "code",
-            "1 to 40 letters, digits, dashes or underscores.",
+            "Use 1 to 40 letters, digits, dashes or underscores.",
         ));
     }
     let (percent, amount_cents) = match new.value {
         DiscountValue::Percent(percent @ 1..=100) => (Some(i32::from(percent)), None),
         DiscountValue::Percent(_) => {
-            return Err(ShopError::field_invalid("value", "From 1 to 100 percent."));
+            return Err(ShopError::field_invalid("value", "Enter 1 to 100 percent."));
         }
         DiscountValue::Cents(cents @ 1..) => (None, Some(cents)),
         DiscountValue::Cents(_) => {
-            return Err(ShopError::field_invalid("value", "More than nothing."));
+            return Err(ShopError::field_invalid(
+                "value",
+                "Enter an amount above zero.",
+            ));
         }
     };
     if matches!((new.starts_at, new.ends_at), (Some(start), Some(end)) if end <= start) {
-        return Err(ShopError::field_invalid("ends_at", "After its start."));
+        return Err(ShopError::field_invalid(
+            "ends_at",
+            "Choose an end after the start.",
+        ));
     }
     let signed = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
     Ok(discount_code::ActiveModel {

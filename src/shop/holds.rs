@@ -1,13 +1,15 @@
-//! Holds: stock that is set aside for a cart while its shopper is at the checkout, and for an order while it is being paid.
+//! Holds: stock that is reserved for a cart while its shopper is at the checkout, and for an order
+//! while its payment is pending.
 //!
-//! A hold stands until a moment of the database's clock. It ends in one of three ways: sold to its order, given back because the cart
-//! or the order no longer wants it, or given back by a sweeper because its time is over. The holds of one cart run out together.
+//! A hold expires at a time of the database's clock. It ends in one of three ways: it is sold to
+//! its order, it is released because the cart or the order no longer needs it, or the sweeper
+//! releases it after it expired. All holds of one cart expire at the same time.
 
-mod fit;
-mod standing;
+mod cart_holds;
+mod reconcile;
 
-pub use fit::fit;
-pub(super) use standing::CartHolds;
+pub(super) use cart_holds::CartHolds;
+pub use reconcile::reconcile;
 
 use std::collections::BTreeMap;
 
@@ -32,24 +34,24 @@ use crate::{
         catalog::Offer,
         idempotency::Claim,
         inventory::{
-            counters::{self, Shift},
+            counters::{self, CounterDelta},
             purchase,
         },
         ledger::{self, Movement, MovementKind},
     },
 };
 
-/// Holds that one transaction of the sweeper gives back.
-const SWEPT_AT_ONCE: u64 = 100;
+/// Maximum number of holds that one transaction of the sweeper releases.
+const SWEEP_BATCH_SIZE: u64 = 100;
 
-/// Why a hold was given back.
+/// Why a hold was released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReleaseReason {
-    /// Its time was over.
+    /// The hold expired.
     Expired,
-    /// The cart no longer wants it.
+    /// The cart no longer needs it.
     Cart,
-    /// Its order came to nothing.
+    /// Its order was declined or cancelled.
     Order,
 }
 
@@ -63,14 +65,16 @@ impl ReleaseReason {
     }
 }
 
-/// A line of a cart, as it is to be held.
+/// A cart line to reserve.
 pub type Line = (Offer, Quantity);
 
 impl Shop {
-    /// Sets aside all that the cart holds, or nothing: entering the checkout. What is held already stays, and keeps its time.
+    /// Reserves all lines of the cart, or none, when the shopper enters the checkout. Existing
+    /// holds remain and keep their expiry time.
     ///
-    /// Refusals: [`ShopError::CartEmpty`]; [`ShopError::InsufficientStock`] for the first line that is not covered; a closed sale; a reused
-    /// key.
+    /// Rejections: [`ShopError::CartEmpty`]; [`ShopError::InsufficientStock`] for the first line
+    /// that stock does not cover; [`ShopError::SaleNotStarted`]; [`ShopError::SaleEnded`];
+    /// [`ShopError::IdempotencyKeyReused`].
     pub async fn reserve_cart(&self, cart_id: Uuid, claim: Option<Claim>) -> Outcome<()> {
         let shop = self.clone();
         let keyed = KeyedCart { cart_id, claim };
@@ -79,16 +83,19 @@ impl Shop {
             Box::pin(async move {
                 let lines = cart::lines(work, cart_id).await?;
                 let holds = locks::holds_of_cart(work, cart_id).await?;
-                fit(work, &shop, cart_id, holds, &lines).await.map(drop)
+                reconcile(work, &shop, cart_id, holds, &lines)
+                    .await
+                    .map(drop)
             })
         })
         .await
     }
 
-    /// Lets the cart's reservation begin anew, once.
+    /// Restarts the full reservation time of the cart. This is possible once per reservation.
     ///
     /// # Errors
-    /// [`ShopError::ReservationGone`] if there is none; [`ShopError::AlreadyExtended`]; or what the database failure means to a shopper.
+    /// [`ShopError::ReservationExpired`] if the cart has no live reservation;
+    /// [`ShopError::AlreadyExtended`].
     pub async fn extend_reservation(
         &self,
         cart_id: Uuid,
@@ -97,17 +104,15 @@ impl Shop {
         let ttl = self.terms.hold_ttl();
         let keyed = KeyedCart { cart_id, claim };
         self.write_cart("extend reservation", keyed, move |work| {
-            Box::pin(async move { extend(work, cart_id, ttl).await })
+            Box::pin(async move { extend_holds(work, cart_id, ttl).await })
         })
         .await
         .result
         .map_err(ShopError::from)
     }
 
-    /// Gives back every hold whose time is over. Any number of servers may do it at once. Returns how many there were.
-    ///
-    /// # Errors
-    /// What the database says.
+    /// Releases all expired holds, in batches of [`SWEEP_BATCH_SIZE`], and returns their number.
+    /// Several server processes may do this at the same time.
     pub async fn sweep_expired_holds(&self) -> Result<u64, TxnError> {
         let mut swept = 0;
         loop {
@@ -119,7 +124,7 @@ impl Shop {
                 })
                 .await?;
             swept += batch;
-            if batch < SWEPT_AT_ONCE {
+            if batch < SWEEP_BATCH_SIZE {
                 return Ok(swept);
             }
         }
@@ -134,20 +139,14 @@ fn movement(hold: &hold::Model, kind: MovementKind, units: i64) -> Movement {
     }
 }
 
-/// Gives a batch of those holds back, of one product or of all, whose time is over. Returns how many there were.
-///
-/// # Errors
-/// What the database says.
+/// Releases one batch of expired holds, of one product or of all, and returns their number.
 pub async fn sweep(work: &Work, shop: &Shop, of_product: Option<i64>) -> Result<u64, Abort> {
-    let expired = locks::expired_holds(work, of_product, SWEPT_AT_ONCE).await?;
+    let expired = locks::expired_holds(work, of_product, SWEEP_BATCH_SIZE).await?;
     release(work, shop, &expired, ReleaseReason::Expired).await?;
     Ok(expired.len() as u64)
 }
 
-/// Gives `holds`, which are locked, back to the shelf.
-///
-/// # Errors
-/// What the database says.
+/// Releases `holds` and returns their units to stock. The caller has locked them.
 pub async fn release(
     work: &Work,
     shop: &Shop,
@@ -164,7 +163,7 @@ pub async fn release(
     let ids: Vec<i64> = by_product.keys().copied().collect();
     locks::stock_rows(work, &ids).await?;
     for (product_id, units) in by_product {
-        put_back(work, shop, product_id, units).await?;
+        return_to_stock(work, shop, product_id, units).await?;
     }
     close(work, holds, "released", Some(reason.as_str())).await?;
     let movements: Vec<_> = holds
@@ -174,18 +173,20 @@ pub async fn release(
     Ok(ledger::append(work, &movements).await?)
 }
 
-async fn put_back(work: &Work, shop: &Shop, product_id: i64, units: i64) -> Result<(), Abort> {
-    let level = counters::apply(work, product_id, Shift::hold(-units))
+async fn return_to_stock(
+    work: &Work,
+    shop: &Shop,
+    product_id: i64,
+    units: i64,
+) -> Result<(), Abort> {
+    let level = counters::apply(work, product_id, CounterDelta::hold(-units))
         .await?
         .ok_or_else(|| DbErr::RecordNotUpdated)?;
     purchase::announce(work, shop, product_id, level);
     Ok(())
 }
 
-/// Marks `holds` as sold. Their units and their movements are the caller's.
-///
-/// # Errors
-/// What the database says.
+/// Marks `holds` as sold. The caller changes the stock counters and writes the movements.
 pub async fn mark_sold(work: &Work, holds: &[hold::Model]) -> Result<(), DbErr> {
     close(work, holds, "sold", None).await
 }
@@ -208,11 +209,8 @@ async fn close(
     .await
 }
 
-/// Hands `holds` to the order that is being paid, or back to the cart.
-///
-/// # Errors
-/// What the database says.
-pub async fn hand_over(
+/// Assigns `holds` to an order with a pending payment, or back to the cart if `order_id` is `None`.
+pub async fn assign_to_order(
     work: &Work,
     holds: &[hold::Model],
     order_id: Option<i64>,
@@ -225,7 +223,7 @@ pub async fn hand_over(
     .await
 }
 
-/// Those holds of a cart whose time is not over by `now`, locked.
+/// Locks and returns the holds of a cart that have not expired by `now`.
 pub(super) async fn live_of_cart(
     work: &Work,
     cart_id: Uuid,
@@ -236,10 +234,10 @@ pub(super) async fn live_of_cart(
     Ok(holds)
 }
 
-async fn extend(work: &Work, cart_id: Uuid, ttl: Duration) -> Result<(), Abort> {
+async fn extend_holds(work: &Work, cart_id: Uuid, ttl: Duration) -> Result<(), Abort> {
     let now = dialect::now(work.connection()).await?;
     let holds = live_of_cart(work, cart_id, now).await?;
-    let first = holds.first().ok_or(ShopError::ReservationGone)?;
+    let first = holds.first().ok_or(ShopError::ReservationExpired)?;
     if first.extended {
         return Err(ShopError::AlreadyExtended.into());
     }

@@ -1,7 +1,9 @@
-//! Idempotency keys: the same key and request, the same answer; the same key and another request, a refusal.
+//! Idempotency keys: the same key with the same request returns the same response; the same key
+//! with another request is rejected.
 //!
-//! A key is claimed by inserting it first, in the very transaction that does the work: whoever sends the same key meanwhile waits for
-//! that insert, and then finds either the answer or, after a rollback, nothing. So a refused key may be tried again.
+//! A transaction claims a key by inserting it before it does the work. A concurrent request with
+//! the same key waits for that insert, and then finds either the stored response or, after a
+//! rollback, no row. A rejected request can therefore be retried with the same key.
 
 use std::collections::HashMap;
 
@@ -23,12 +25,12 @@ use crate::{
     shop::Shop,
 };
 
-/// How long an answer is kept, in hours.
-const KEYS_KEPT_H: u32 = 72;
-/// The longest key that a caller may choose, in bytes.
+/// How long a response is stored, in hours.
+const KEY_RETENTION_H: u32 = 72;
+/// Maximum length of a key, in bytes.
 pub const KEY_LEN_MAX: usize = 100;
 
-/// A key and what it was sent with.
+/// A key with a fingerprint of its request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     key: String,
@@ -36,10 +38,12 @@ pub struct Claim {
 }
 
 impl Claim {
-    /// Claims `key` for `operation` with `parts`, which are all that makes one request differ from another.
+    /// Creates a claim of `key` for `operation` with `parts`: all values by which two requests can
+    /// differ.
     ///
     /// # Errors
-    /// [`ShopError::IdempotencyKeyInvalid`] for a key that is empty, too long, or of other characters than a UUID or a slug has.
+    /// [`ShopError::IdempotencyKeyInvalid`] for a key that is empty, too long, or contains
+    /// characters other than letters, digits, `-`, `_`, `.` and `:`.
     pub fn new(key: &str, operation: &str, parts: &[&str]) -> Result<Self, ShopError> {
         let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b':');
         if key.is_empty() || key.len() > KEY_LEN_MAX || !key.bytes().all(allowed) {
@@ -47,7 +51,7 @@ impl Claim {
         }
         let mut hash = Sha256::new();
         for part in std::iter::once(&operation).chain(parts) {
-            // The length keeps ("ab", "c") apart from ("a", "bc").
+            // The length distinguishes ("ab", "c") from ("a", "bc").
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
@@ -63,21 +67,21 @@ impl Claim {
         })
     }
 
-    /// The caller's key.
+    /// The key that the caller chose.
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// What the request is told apart by.
+    /// The fingerprint that identifies the request.
     pub fn fingerprint(&self) -> &str {
         &self.fingerprint
     }
 }
 
-/// Takes the key, or returns the answer that was given under it before.
+/// Claims the key, or returns the response that is stored under it.
 ///
 /// # Errors
-/// [`ShopError::IdempotencyKeyReused`] if it belongs to another request; what the database says.
+/// [`ShopError::IdempotencyKeyReused`] if the key belongs to another request.
 pub async fn claim<T: DeserializeOwned>(
     work: &Work,
     claim: Option<&Claim>,
@@ -92,7 +96,7 @@ pub async fn claim<T: DeserializeOwned>(
         created_at: NotSet,
     };
     let inserted = work
-        .waiting_for_lock(
+        .time_lock_wait(
             idempotency_key::Entity::insert(row)
                 .on_conflict_do_nothing()
                 .exec_without_returning(work.connection()),
@@ -101,20 +105,22 @@ pub async fn claim<T: DeserializeOwned>(
     if matches!(inserted, TryInsertResult::Inserted(1)) {
         return Ok(None);
     }
-    let known = idempotency_key::Entity::find_by_id(claim.key.clone())
+    let row = idempotency_key::Entity::find_by_id(claim.key.clone())
         .one(work.connection())
         .await?
-        .ok_or_else(|| DbErr::RecordNotFound("an idempotency key that was just seen".to_owned()))?;
-    // What is told again must be as durable as it was the first time.
+        .ok_or_else(|| {
+            DbErr::RecordNotFound("an idempotency key that existed a moment ago".to_owned())
+        })?;
+    // A repeated response must be as durable as the first one.
     dialect::flush_at_commit(work.connection()).await?;
-    KeptAnswer::of(known).to(claim).map(Some)
+    StoredResponse::of(row).to(claim).map(Some)
 }
 
-/// The answers that are kept under `keys`, each with what was asked, by key.
-///
-/// # Errors
-/// What the database says.
-pub async fn answers(work: &Work, keys: Vec<String>) -> Result<HashMap<String, KeptAnswer>, DbErr> {
+/// Returns the responses stored under `keys`, by key.
+pub async fn stored_responses(
+    work: &Work,
+    keys: Vec<String>,
+) -> Result<HashMap<String, StoredResponse>, DbErr> {
     let rows = idempotency_key::Entity::find()
         .filter(dialect::text_in(idempotency_key::Column::Key, keys))
         .all(work.connection())
@@ -122,20 +128,20 @@ pub async fn answers(work: &Work, keys: Vec<String>) -> Result<HashMap<String, K
     if !rows.is_empty() {
         dialect::flush_at_commit(work.connection()).await?;
     }
-    let kept = rows
+    let responses = rows
         .into_iter()
-        .map(|row| (row.key.clone(), KeptAnswer::of(row)));
-    Ok(kept.collect())
+        .map(|row| (row.key.clone(), StoredResponse::of(row)));
+    Ok(responses.collect())
 }
 
-/// What is kept under a key.
+/// A stored response with the fingerprint of its request.
 #[derive(Clone, Debug)]
-pub struct KeptAnswer {
+pub struct StoredResponse {
     fingerprint: String,
     response: String,
 }
 
-impl KeptAnswer {
+impl StoredResponse {
     fn of(row: idempotency_key::Model) -> Self {
         Self {
             fingerprint: row.fingerprint,
@@ -143,10 +149,11 @@ impl KeptAnswer {
         }
     }
 
-    /// The answer, if `claim` is for the same request.
+    /// Returns the response if `claim` is for the same request.
     ///
     /// # Errors
-    /// [`ShopError::IdempotencyKeyReused`] if not; [`DbErr::Json`] for an answer of another shape.
+    /// [`ShopError::IdempotencyKeyReused`] for another request; [`DbErr::Json`] for a response in
+    /// another format.
     pub fn to<T: DeserializeOwned>(&self, claim: &Claim) -> Result<T, Abort> {
         if self.fingerprint != claim.fingerprint {
             return Err(ShopError::IdempotencyKeyReused.into());
@@ -155,11 +162,8 @@ impl KeptAnswer {
     }
 }
 
-/// Which of `keys` an answer is kept under, as committed now.
-///
-/// # Errors
-/// What the database says.
-pub async fn known_of<C: ConnectionTrait>(
+/// Returns those of `keys` that have a committed row.
+pub async fn existing_keys<C: ConnectionTrait>(
     connection: &C,
     keys: Vec<String>,
 ) -> Result<Vec<String>, DbErr> {
@@ -172,19 +176,17 @@ pub async fn known_of<C: ConnectionTrait>(
         .await
 }
 
-/// Keeps the answer under the key, to be committed with what it answers for.
-///
-/// # Errors
-/// What the database says.
+/// Stores the response under the key, in the transaction that produced it.
 pub async fn record<T: Serialize + Sync>(
     work: &Work,
     claim: Option<&Claim>,
-    answer: &T,
+    response: &T,
 ) -> Result<(), Abort> {
     let Some(claim) = claim else {
         return Ok(());
     };
-    let response = serde_json::to_string(answer).map_err(|error| DbErr::Json(error.to_string()))?;
+    let response =
+        serde_json::to_string(response).map_err(|error| DbErr::Json(error.to_string()))?;
     idempotency_key::Entity::update_many()
         .col_expr(idempotency_key::Column::Response, Expr::value(response))
         .filter(idempotency_key::Column::Key.eq(claim.key.clone()))
@@ -194,17 +196,14 @@ pub async fn record<T: Serialize + Sync>(
 }
 
 impl Shop {
-    /// Removes keys older than [`KEYS_KEPT_H`].
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn forget_old_keys(&self) -> Result<u64, TxnError> {
-        txn::run_for_result(self.db(), Policy::request("forget old keys"), |work| {
+    /// Deletes keys older than [`KEY_RETENTION_H`].
+    pub async fn delete_old_idempotency_keys(&self) -> Result<u64, TxnError> {
+        txn::run_for_result(self.db(), Policy::request("delete old keys"), |work| {
             Box::pin(async move {
                 let sql = "DELETE FROM idempotency_key WHERE created_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 hour'";
                 let done = work
                     .connection()
-                    .execute_raw(dialect::statement(sql, [f64::from(KEYS_KEPT_H).into()]))
+                    .execute_raw(dialect::statement(sql, [f64::from(KEY_RETENTION_H).into()]))
                     .await?;
                 Ok(done.rows_affected())
             })
@@ -218,7 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_fingerprint_tells_requests_apart() {
+    fn different_requests_have_different_fingerprints() {
         let claim = |parts: &[&str]| Claim::new("k", "purchase", parts);
         assert_eq!(claim(&["1", "2"]), claim(&["1", "2"]));
         assert_ne!(claim(&["12", "3"]), claim(&["1", "23"]));
@@ -226,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_is_a_short_plain_word() {
+    fn an_empty_long_or_special_key_is_invalid() {
         for key in ["", "a b", "ü", "a\n", &"x".repeat(KEY_LEN_MAX + 1)] {
             assert_eq!(
                 Claim::new(key, "purchase", &[]),

@@ -1,40 +1,42 @@
-//! Taking stock: the strategies, and what they share.
+//! Selling stock: the strategies, and the parts that they share.
 
-pub mod batch_line;
+pub mod admission_queue;
+pub mod batch_queue;
 pub mod counters;
 pub mod hold;
-pub mod known_keys;
+pub mod injection_point;
+pub mod key_lookup;
 pub mod layout;
 pub mod process_locks;
 pub mod purchase;
-pub mod seam;
 pub mod sold_out;
 pub mod strategies;
 pub mod strategy;
 pub mod sync;
-pub mod waiting_line;
 
 use std::sync::Arc;
 
 use crate::{model::StrategyKey, shop::Shop};
 
+pub use injection_point::InjectionPoint;
 pub use purchase::PurchaseRequest;
-pub use seam::Seam;
 
-/// What the purchases of one shop share in memory, beside the pool: none of it decides whether a unit may be sold.
+/// State that the purchases of one shop share in memory, beside the pool. None of it decides
+/// whether a unit may be sold.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Shared {
-    pub sold_out: Arc<sold_out::SoldOut>,
-    pub known_keys: Arc<known_keys::KnownKeys>,
-    pub batch_line: Arc<batch_line::BatchLine>,
+    pub sold_out: Arc<sold_out::SoldOutCache>,
+    pub key_lookup: Arc<key_lookup::KeyLookup>,
+    pub batch_queue: Arc<batch_queue::BatchQueue>,
     pub process_locks: process_locks::ProcessLocks,
 }
 
 impl Shop {
-    /// How many wait for a product in this process's memory, where the strategy lets them wait there.
-    pub fn in_line(&self, strategy: StrategyKey, product_id: i64) -> Option<u64> {
+    /// Returns how many purchases of a product wait in this process's memory; `None` if the
+    /// strategy has no queue in memory.
+    pub fn queue_length(&self, strategy: StrategyKey, product_id: i64) -> Option<u64> {
         let waiting = match strategy {
-            StrategyKey::MicroBatch => self.shared.batch_line.waiting(),
+            StrategyKey::MicroBatch => self.shared.batch_queue.waiting(),
             StrategyKey::ProcessMutex => self.shared.process_locks.waiting(product_id),
             _ => return None,
         };

@@ -1,4 +1,5 @@
-//! The ledger of stock: one movement for every change, written in the transaction that makes it.
+//! The stock ledger: one movement per stock change, written in the transaction that makes the
+//! change.
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
@@ -7,25 +8,25 @@ use sea_orm::{
 
 use crate::db::{entity::stock_movement, txn::Work};
 
-/// Why stock moved.
+/// The kind of a stock movement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MovementKind {
-    /// Units came in.
+    /// Units were received.
     Receive,
-    /// Units were set aside.
+    /// Units were reserved.
     Hold,
-    /// Units that were set aside went back to the shelf.
+    /// Reserved units returned to stock.
     Release,
-    /// Units went to an order, out of a hold if the movement names one.
+    /// Units were sold to an order, from a hold if the movement references one.
     Sell,
-    /// Units came back from an order.
+    /// Units of an order were returned.
     Return,
-    /// A stock-take found more or fewer than the books said.
+    /// A stock-take counted more or fewer units than were recorded.
     Adjust,
 }
 
 impl MovementKind {
-    /// The kind, as stored.
+    /// The stored value.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Receive => "receive",
@@ -43,16 +44,16 @@ impl MovementKind {
 pub struct Movement {
     pub product_id: i64,
     pub kind: MovementKind,
-    /// Units; above zero, but for an adjustment.
+    /// Units: above zero, except for an adjustment.
     pub quantity: i64,
     pub order_id: Option<i64>,
     pub hold_id: Option<i64>,
-    /// What an administrator said about an adjustment.
+    /// The administrator's reason for an adjustment.
     pub reason: Option<String>,
 }
 
 impl Movement {
-    /// A movement that names neither order nor hold.
+    /// Creates a movement without an order or a hold.
     pub const fn of(product_id: i64, kind: MovementKind, quantity: i64) -> Self {
         Self {
             product_id,
@@ -65,10 +66,7 @@ impl Movement {
     }
 }
 
-/// Appends `movements`.
-///
-/// # Errors
-/// What the database says.
+/// Appends `movements` to the ledger.
 pub async fn append(work: &Work, movements: &[Movement]) -> Result<(), DbErr> {
     if movements.is_empty() {
         return Ok(());

@@ -1,8 +1,8 @@
-//! Moments as people read and write them, always in UTC.
+//! Formats and parses times for people, always in UTC.
 
 use time::{OffsetDateTime, macros::format_description};
 
-/// A moment as a person reads it: `2026-12-12 12:12 UTC`.
+/// Formats a time as `2026-12-12 12:12 UTC`.
 pub fn in_utc(at: OffsetDateTime) -> String {
     at.to_offset(time::UtcOffset::UTC)
         .format(format_description!(
@@ -11,14 +11,14 @@ pub fn in_utc(at: OffsetDateTime) -> String {
         .unwrap_or_default()
 }
 
-/// The time of day alone, to the second: `12:12:12 UTC`.
+/// Formats the time of day, with seconds: `12:12:12 UTC`.
 pub fn time_in_utc(at: OffsetDateTime) -> String {
     at.to_offset(time::UtcOffset::UTC)
         .format(format_description!("[hour]:[minute]:[second] UTC"))
         .unwrap_or_default()
 }
 
-/// A moment as a person or a browser writes it, `2026-12-12 12:12` or `2026-12-12T12:12`, in UTC.
+/// Parses a UTC time as a person or a browser writes it: `2026-12-12 12:12` or `2026-12-12T12:12`.
 pub fn parse_utc(text: &str) -> Option<OffsetDateTime> {
     let text = text.trim_end_matches(" UTC").replace('T', " ");
     let format = format_description!("[year]-[month]-[day] [hour]:[minute]");
@@ -34,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_moment_reads_back_as_it_is_written() {
+    fn each_accepted_format_parses_to_the_same_time() {
         for text in [
             "2026-12-12 12:12 UTC",
             "2026-12-12T12:12",

@@ -1,4 +1,5 @@
-//! What the servers of one shop share beside the trade: signs of life, and the secret between shop and provider.
+//! Data that the server processes of one shop share apart from sales: heartbeats, and the secret
+//! between shop and payment provider.
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
@@ -16,32 +17,31 @@ use crate::{
     shop::Shop,
 };
 
-/// Heartbeats of servers that have been silent for so many days are forgotten.
-const SILENT_KEPT_DAYS: u32 = 7;
-/// A server that was silent for longer than this, in seconds, has started anew: it was asleep, or its database was away.
-const SILENCE_MAX_S: u32 = 15;
+/// The heartbeat row of a server process is deleted after this many days without a heartbeat.
+const HEARTBEAT_RETENTION_DAYS: u32 = 7;
+/// Maximum gap between two heartbeats, in seconds. After a longer gap the server process counts as
+/// restarted: the machine was asleep, or the database was unreachable.
+const HEARTBEAT_GAP_MAX_S: u32 = 15;
 /// The name of the secret between shop and provider.
 const PAYMENT_SECRET: &str = "payment";
 
 impl Shop {
-    /// Says that this server lives. The first call is its start, and so is the first after [`SILENCE_MAX_S`]: what was due
-    /// before it is nobody's fault.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn beat(&self, server_id: Uuid) -> Result<(), TxnError> {
+    /// Records a heartbeat of this server process. The first call sets its start time; so does the
+    /// first call after a gap of more than [`HEARTBEAT_GAP_MAX_S`]: the audit does not count work
+    /// that became due before the start as late.
+    pub async fn record_heartbeat(&self, server_id: Uuid) -> Result<(), TxnError> {
         txn::run_for_result(&self.db, self.policy("heartbeat"), move |work| {
             Box::pin(async move {
                 let sql = "UPDATE server_heartbeat SET beat_at = CURRENT_TIMESTAMP, \
                              started_at = CASE WHEN beat_at < CURRENT_TIMESTAMP - $2 * INTERVAL '1 second' \
                                                THEN CURRENT_TIMESTAMP ELSE started_at END \
                            WHERE server_id = $1";
-                let values = [server_id.into(), f64::from(SILENCE_MAX_S).into()];
-                let beaten = work
+                let values = [server_id.into(), f64::from(HEARTBEAT_GAP_MAX_S).into()];
+                let updated = work
                     .connection()
                     .execute_raw(dialect::statement(sql, values))
                     .await?;
-                if beaten.rows_affected() == 0 {
+                if updated.rows_affected() == 0 {
                     let row = server_heartbeat::ActiveModel {
                         server_id: Set(server_id),
                         started_at: NotSet,
@@ -57,17 +57,14 @@ impl Shop {
         .await
     }
 
-    /// Forgets servers that have been silent for long.
-    ///
-    /// # Errors
-    /// What the database says.
-    pub async fn forget_silent_servers(&self) -> Result<u64, TxnError> {
-        txn::run_for_result(&self.db, self.policy("forget silent servers"), |work| {
+    /// Deletes heartbeats older than [`HEARTBEAT_RETENTION_DAYS`].
+    pub async fn delete_stale_heartbeats(&self) -> Result<u64, TxnError> {
+        txn::run_for_result(&self.db, self.policy("delete stale heartbeats"), |work| {
             Box::pin(async move {
                 let sql = "DELETE FROM server_heartbeat WHERE beat_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 day'";
                 let done = work
                     .connection()
-                    .execute_raw(dialect::statement(sql, [f64::from(SILENT_KEPT_DAYS).into()]))
+                    .execute_raw(dialect::statement(sql, [f64::from(HEARTBEAT_RETENTION_DAYS).into()]))
                     .await?;
                 Ok(done.rows_affected())
             })
@@ -75,27 +72,25 @@ impl Shop {
         .await
     }
 
-    /// The secret that this database's shop and its provider share; made when it is first asked for.
-    ///
-    /// # Errors
-    /// What the database failure means.
+    /// Returns the secret that the shop and the payment provider of this database share. The first
+    /// call generates it.
     pub async fn payment_secret(&self) -> Result<String, ShopError> {
-        let made = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
+        let generated = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
         txn::run_for_result(&self.db, self.policy("payment secret"), move |work| {
-            let made = made.clone();
+            let generated = generated.clone();
             Box::pin(async move {
                 let row = shop_secret::ActiveModel {
                     name: Set(PAYMENT_SECRET.to_owned()),
-                    value: Set(made.clone()),
+                    value: Set(generated.clone()),
                 };
                 shop_secret::Entity::insert(row)
                     .on_conflict_do_nothing()
                     .exec_without_returning(work.connection())
                     .await?;
-                let known = shop_secret::Entity::find_by_id(PAYMENT_SECRET.to_owned())
+                let stored = shop_secret::Entity::find_by_id(PAYMENT_SECRET.to_owned())
                     .one(work.connection())
                     .await?;
-                Ok(known.map_or(made, |row| row.value))
+                Ok(stored.map_or(generated, |row| row.value))
             })
         })
         .await

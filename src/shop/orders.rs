@@ -1,4 +1,4 @@
-//! Orders: written inside the transaction that takes or holds their stock, read by their link.
+//! Orders: written in the transaction that sells or reserves their stock, and read by their link.
 
 mod reading;
 
@@ -23,23 +23,23 @@ use crate::{
     },
 };
 
-/// An order about to be written.
+/// An order to write.
 #[derive(Debug)]
 pub struct NewOrder {
-    /// None for an express purchase.
+    /// `None` for an express purchase.
     pub contact: Option<Contact>,
-    /// The lane on whose behalf a simulated buyer bought.
+    /// The workbench lane of a simulated buyer.
     pub lane_id: Option<i64>,
-    /// Where its lines go back to if it comes to nothing.
+    /// The cart to which the lines return if the order is declined.
     pub cart_id: Option<Uuid>,
-    /// The discount code that the bill reckons with.
+    /// The discount code that the bill includes.
     pub code: Option<String>,
     pub bill: Bill,
-    /// At least one; one a product.
+    /// At least one line, and one line per product.
     pub lines: Vec<NewLine>,
 }
 
-/// One line of a [`NewOrder`], at the price that the database says.
+/// One line of a [`NewOrder`], at the price stored in the database.
 #[derive(Debug)]
 pub struct NewLine {
     product_id: i64,
@@ -50,10 +50,10 @@ pub struct NewLine {
 }
 
 impl NewLine {
-    /// `quantity` units of `offer`.
+    /// Creates a line of `quantity` units of `offer`.
     ///
     /// # Errors
-    /// [`ShopError::Invalid`] if the amount does not fit.
+    /// [`ShopError::Invalid`] if the amount overflows.
     pub fn of(offer: &Offer, quantity: Quantity) -> Result<Self, ShopError> {
         Ok(Self {
             product_id: offer.id,
@@ -65,17 +65,18 @@ impl NewLine {
     }
 }
 
-/// What was written.
+/// The ids of a written order.
 #[derive(Clone, Copy, Debug)]
 pub struct WrittenOrder {
     pub id: i64,
     pub public_id: Uuid,
 }
 
-/// The sum of `lines`.
+/// Returns the sum of `lines`.
 ///
 /// # Errors
-/// [`ShopError::CartEmpty`] without lines; [`ShopError::Invalid`] if it does not fit or mixes currencies.
+/// [`ShopError::CartEmpty`] without lines; [`ShopError::Invalid`] if the sum overflows or the
+/// currencies differ.
 pub fn subtotal(lines: &[NewLine]) -> Result<Money, ShopError> {
     let (first, rest) = lines.split_first().ok_or(ShopError::CartEmpty)?;
     rest.iter()
@@ -83,15 +84,13 @@ pub fn subtotal(lines: &[NewLine]) -> Result<Money, ShopError> {
         .ok_or_else(too_large)
 }
 
-/// What is said of an amount that does not fit.
+/// Returns the error for an amount that overflows.
 pub fn too_large() -> ShopError {
     ShopError::Invalid("the total of this order is too large".to_owned())
 }
 
-/// Writes an express purchase: sold on account, with one sell movement a line. Its stock has been taken in the same transaction.
-///
-/// # Errors
-/// What the database says.
+/// Writes the order of an express purchase, sold on account, with one sell movement per line. The
+/// same transaction has already taken its stock.
 pub async fn write_placed(work: &Work, order: &NewOrder) -> Result<WrittenOrder, Abort> {
     let written = write(work, order, OrderStatus::Placed, "on_account").await?;
     let movements: Vec<_> = order
@@ -106,10 +105,8 @@ pub async fn write_placed(work: &Work, order: &NewOrder) -> Result<WrittenOrder,
     Ok(written)
 }
 
-/// Writes an order that is about to be paid for. Its stock is held, and sold once it is paid.
-///
-/// # Errors
-/// What the database says.
+/// Writes an order with a pending card payment. Its stock is reserved, and sold once the payment is
+/// captured.
 pub async fn write_pending(work: &Work, order: &NewOrder) -> Result<WrittenOrder, Abort> {
     write(work, order, OrderStatus::Pending, "card").await
 }
@@ -118,7 +115,7 @@ async fn write(
     work: &Work,
     order: &NewOrder,
     status: OrderStatus,
-    settlement: &str,
+    payment_method: &str,
 ) -> Result<WrittenOrder, Abort> {
     let contact = order.contact.as_ref();
     let text = |field: fn(&Contact) -> &String| Set(contact.map(|contact| field(contact).clone()));
@@ -133,7 +130,7 @@ async fn write(
         public_id: Set(Uuid::now_v7()),
         status: Set(status.as_str().to_owned()),
         status_reason: NotSet,
-        settlement: Set(settlement.to_owned()),
+        settlement: Set(payment_method.to_owned()),
         customer_name: text(|contact| &contact.name),
         email: text(|contact| &contact.email),
         email_folded: Set(contact.map(|contact| customer_limit::fold_email(&contact.email))),
@@ -176,10 +173,7 @@ async fn write(
     })
 }
 
-/// The lines of an order, by product id: the order in which stock is locked.
-///
-/// # Errors
-/// What the database says.
+/// Returns the lines of an order, sorted by product id: the order in which stock rows are locked.
 pub async fn lines_of(work: &Work, order_id: i64) -> Result<Vec<order_line::Model>, DbErr> {
     order_line::Entity::find()
         .filter(order_line::Column::OrderId.eq(order_id))
@@ -188,10 +182,10 @@ pub async fn lines_of(work: &Work, order_id: i64) -> Result<Vec<order_line::Mode
         .await
 }
 
-/// The id of an order by its public id.
+/// Returns the id of an order by its public id.
 ///
 /// # Errors
-/// [`ShopError::UnknownOrder`]; what the database says.
+/// [`ShopError::UnknownOrder`].
 pub async fn id_of_public(work: &Work, public_id: &str) -> Result<i64, Abort> {
     let public_id = Uuid::try_parse(public_id).map_err(|_| ShopError::UnknownOrder)?;
     let order = customer_order::Entity::find()
@@ -201,19 +195,16 @@ pub async fn id_of_public(work: &Work, public_id: &str) -> Result<i64, Abort> {
     Ok(order.ok_or(ShopError::UnknownOrder)?.id)
 }
 
-/// Where an order is to stand from now on.
+/// The new status of an order.
 #[derive(Clone, Copy, Debug)]
 pub struct NewStatus {
     pub status: OrderStatus,
     pub reason: Option<CancelReason>,
-    /// What the shop is to keep of what it took.
+    /// The amount that the shop keeps of the captured payment.
     pub due_cents: i64,
 }
 
-/// Moves an order, which is locked, on.
-///
-/// # Errors
-/// What the database says.
+/// Changes the status of an order. The caller has locked it.
 pub async fn set_status(work: &Work, order_id: i64, new: NewStatus) -> Result<(), DbErr> {
     let reason = new.reason.map(CancelReason::as_str);
     customer_order::Entity::update_many()
@@ -230,16 +221,16 @@ pub async fn set_status(work: &Work, order_id: i64, new: NewStatus) -> Result<()
         .map(drop)
 }
 
-/// The status of a row.
+/// Returns the status of an order row.
 ///
 /// # Errors
-/// [`DbErr::Type`] for a word that this version does not know.
+/// [`DbErr::Type`] for a status that this version does not know.
 pub fn status_of(order: &customer_order::Model) -> Result<OrderStatus, DbErr> {
     OrderStatus::parse(&order.status)
         .ok_or_else(|| DbErr::Type(format!("order {}: status {}", order.id, order.status)))
 }
 
-/// Who it goes to; none for an express purchase.
+/// Returns the contact of an order, or `None` for an express purchase.
 pub fn contact_of(order: &customer_order::Model) -> Option<Contact> {
     let text = |field: &Option<String>| field.clone().unwrap_or_default();
     order.customer_name.clone().map(|name| Contact {
@@ -252,7 +243,7 @@ pub fn contact_of(order: &customer_order::Model) -> Option<Contact> {
     })
 }
 
-/// The number that people quote.
+/// Formats the order number that customers see.
 pub fn number_of(order_id: i64) -> String {
     format!("DB-{order_id:06}")
 }

@@ -1,11 +1,12 @@
-//! Taking the money for an order, and giving it back: hold → pay → confirm or make good.
+//! Payments and refunds of orders: reserve → pay → confirm or compensate.
 //!
-//! No row is locked while the provider is asked. What it answers, what it tells of its own accord, and what it says when it is asked
-//! later all go through [`super::settlement`], which is idempotent: whichever comes first counts, and the others change nothing. So an answer
-//! that was lost, a webhook that comes twice, and a server that was killed at any moment all end in the same state.
+//! No row is locked during a call to the provider. The provider's response, its webhooks, and its
+//! responses to later queries all go through [`super::settlement`], which is idempotent: the first
+//! result counts, and later ones change nothing. A lost response, a duplicate webhook, and a server
+//! process killed at any point therefore all lead to the same state.
 
-mod asking;
-mod paying_back;
+mod polling;
+mod refunding;
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +18,7 @@ use sea_orm::{
 use uuid::Uuid;
 
 use super::{
-    checkout::{self, Begun, OrderRequest},
+    checkout::{self, CheckoutStarted, OrderRequest},
     orders, settlement,
 };
 use crate::{
@@ -34,27 +35,27 @@ use crate::{
     shop::Shop,
 };
 
-/// How long a shopper who pressed *Pay* is kept waiting for the provider, before they are told that the payment is being confirmed.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(3);
-/// How often somebody who waits looks again.
-const LOOKED_EVERY: Duration = Duration::from_millis(50);
-/// Between two questions about one outcome. The first comes when the call itself must be over.
-const ASK_EVERY: time::Duration = time::Duration::seconds(5);
-/// When the provider could not be reached at all.
+/// How long the request of *Pay* waits for the provider before it reports that the payment is being
+/// confirmed.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
+/// Interval at which a waiting request reads the payment's status.
+const STATUS_POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// Interval between two queries about one outcome. The first query is due when the call itself must
+/// have timed out.
+const QUERY_INTERVAL: time::Duration = time::Duration::seconds(5);
+/// Suggested delay before a retry if the provider cannot be reached, in seconds.
 const PROVIDER_RETRY_AFTER_S: u64 = 5;
 
-/// How a press on *Pay* ended, as far as is known now.
+/// The result of a payment request, as far as it is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PayAnswer {
+pub struct PaymentResponse {
     pub receipt: Receipt,
-    /// [`OrderStatus::Pending`]: the outcome is not known yet, and will be within a minute.
+    /// [`OrderStatus::Pending`] means that the outcome is not known yet; it will be known within a
+    /// minute.
     pub status: OrderStatus,
 }
 
-/// Writes the payment of an order that has just been written, and returns its reference.
-///
-/// # Errors
-/// What the database says.
+/// Writes the pending payment of a new order, and returns its reference.
 pub(super) async fn open(work: &Work, order_id: i64, amount: Money) -> Result<Uuid, Abort> {
     let now = dialect::now(work.connection()).await?;
     let row = payment::ActiveModel {
@@ -68,7 +69,7 @@ pub(super) async fn open(work: &Work, order_id: i64, amount: Money) -> Result<Uu
         decline_reason: NotSet,
         created_at: NotSet,
         settled_at: NotSet,
-        ask_at: Set(now + ASK_EVERY),
+        ask_at: Set(now + QUERY_INTERVAL),
     }
     .insert(work.connection())
     .await?;
@@ -76,45 +77,53 @@ pub(super) async fn open(work: &Work, order_id: i64, amount: Money) -> Result<Uu
 }
 
 impl Shop {
-    /// Orders what is in a cart and pays for it. The same key again, at any time, leads to the same order.
+    /// Orders and pays for a cart. A retry with the same key leads to the same order at any time.
     ///
     /// # Errors
-    /// What [`checkout::begin`] refuses; [`ShopError::CardDeclined`], after which cart and form are as they were;
-    /// [`ShopError::ProviderAway`].
-    pub async fn pay(&self, request: OrderRequest, card: PaymentCard) -> Outcome<PayAnswer> {
-        // Without a provider nobody would ever ask for the money, and the order would wait for ever.
+    /// The errors of [`checkout::start`]; [`ShopError::CardDeclined`], after which the cart and the
+    /// form are restored; [`ShopError::ProviderUnavailable`].
+    pub async fn pay(&self, request: OrderRequest, card: PaymentCard) -> Outcome<PaymentResponse> {
+        // Without a provider the payment would never be charged, and the order would stay pending.
         if let Err(error) = self.gateway() {
             return Outcome::refused(error);
         }
         let shop = self.clone();
-        // A task of its own: whoever closes the page has ordered and paid all the same.
-        let begun = tokio::spawn(async move { shop.begin_and_charge(request, card).await });
-        let Ok(begun) = begun.await else {
+        // A separate task: the order is placed and paid even if the shopper closes the page.
+        let started =
+            tokio::spawn(async move { shop.start_checkout_and_charge(request, card).await });
+        let Ok(started) = started.await else {
             return Outcome::failed(TxnError::Panicked { name: "pay" });
         };
-        let (result, taken) = begun.into_parts();
+        let (result, cost) = started.into_parts();
         let result = match result {
-            Ok(receipt) => self.answer_for(receipt).await.map_err(TxnError::Refused),
+            Ok(receipt) => self
+                .wait_for_outcome(receipt)
+                .await
+                .map_err(TxnError::Refused),
             Err(error) => Err(error),
         };
-        taken.with(result)
+        cost.with_result(result)
     }
 
-    /// Writes the order, and sets the charge going without waiting for it.
-    async fn begin_and_charge(self, request: OrderRequest, card: PaymentCard) -> Outcome<Receipt> {
+    /// Writes the order, and starts the charge in a separate task.
+    async fn start_checkout_and_charge(
+        self,
+        request: OrderRequest,
+        card: PaymentCard,
+    ) -> Outcome<Receipt> {
         let gateway = match self.gateway() {
             Ok(gateway) => gateway,
             Err(error) => return Outcome::refused(error),
         };
         let shop = self.clone();
-        let begun = txn::run(&self.db, self.policy("begin payment"), move |work| {
+        let started = txn::run(&self.db, self.policy("begin payment"), move |work| {
             let (shop, request) = (shop.clone(), request.clone());
-            Box::pin(async move { checkout::begin(work, &shop, &request).await })
+            Box::pin(async move { checkout::start(work, &shop, &request).await })
         })
         .await;
-        begun.map(|begun| match begun {
-            Begun::Known(receipt) => receipt,
-            Begun::New {
+        started.map(|started| match started {
+            CheckoutStarted::Existing(receipt) => receipt,
+            CheckoutStarted::New {
                 receipt,
                 payment,
                 amount,
@@ -130,14 +139,15 @@ impl Shop {
         })
     }
 
-    /// Waits until the payment of an order is settled, or as long as a shopper is kept waiting.
-    async fn answer_for(&self, receipt: Receipt) -> Result<PayAnswer, ShopError> {
-        let patience = if self.deadline > txn::REQUEST_DEADLINE {
+    /// Waits until the payment of an order is settled, at most for [`RESPONSE_TIMEOUT`] or a longer
+    /// deadline of the shop.
+    async fn wait_for_outcome(&self, receipt: Receipt) -> Result<PaymentResponse, ShopError> {
+        let timeout = if self.deadline > txn::REQUEST_DEADLINE {
             self.deadline
         } else {
-            ANSWERED_WITHIN
+            RESPONSE_TIMEOUT
         };
-        let deadline = tokio::time::Instant::now() + patience;
+        let deadline = tokio::time::Instant::now() + timeout;
         loop {
             let (status, declined) = self.payment_status(&receipt.order_id).await?;
             match (status, declined) {
@@ -145,19 +155,19 @@ impl Shop {
                     return Err(ShopError::CardDeclined { reason });
                 }
                 (OrderStatus::Declined, None) => {
-                    return Err(ShopError::ProviderAway {
+                    return Err(ShopError::ProviderUnavailable {
                         retry_after_s: PROVIDER_RETRY_AFTER_S,
                     });
                 }
                 (OrderStatus::Pending, _) if tokio::time::Instant::now() < deadline => {
-                    tokio::time::sleep(LOOKED_EVERY).await;
+                    tokio::time::sleep(STATUS_POLL_INTERVAL).await;
                 }
-                (status, _) => return Ok(PayAnswer { receipt, status }),
+                (status, _) => return Ok(PaymentResponse { receipt, status }),
             }
         }
     }
 
-    /// Where an order stands, and why its card was declined if it was.
+    /// Returns the status of an order, and the decline reason if its card was declined.
     async fn payment_status(
         &self,
         public_id: &str,
@@ -181,39 +191,37 @@ impl Shop {
         Ok((status, payment.and_then(|payment| payment.decline_reason)))
     }
 
-    /// Asks for the money, and goes on asking until the outcome is known or a later server takes over.
+    /// Charges the card. If the outcome is unknown, it queries the provider until the charge is
+    /// settled; the server processes query every unknown outcome too.
     async fn charge(self, gateway: Arc<dyn PaymentGateway>, charge: Charge) {
         let reference = charge.reference;
         crash_point::pass("before call of", "charge");
-        let answer = gateway.charge(&charge).await;
+        let response = gateway.charge(&charge).await;
         crash_point::pass("after call of", "charge");
-        let state = match answer {
+        let state = match response {
             Ok(state) => state,
-            // Nothing was sent, so nothing can have been taken.
-            Err(GatewayError::NotSent(why)) => {
-                tracing::warn!(%reference, why, "the payment provider is away");
+            // The request was not sent, so the charge cannot have been captured.
+            Err(GatewayError::NotSent(reason)) => {
+                tracing::warn!(%reference, reason, "the payment provider cannot be reached");
                 ChargeState::Voided
             }
-            Err(GatewayError::Refused(why)) => {
-                tracing::warn!(%reference, why, "the payment provider refused a charge");
+            Err(GatewayError::Refused(reason)) => {
+                tracing::warn!(%reference, reason, "the payment provider rejected a charge");
                 ChargeState::Declined {
-                    reason: "The payment provider does not take this payment.".to_owned(),
+                    reason: "The payment provider rejected this payment.".to_owned(),
                 }
             }
             Err(error @ GatewayError::Unknown(_)) => {
                 tracing::warn!(%reference, %error, "the outcome of a charge is unknown");
-                return self.ask_until_known(&*gateway, reference).await;
+                return self.poll_until_settled(&*gateway, reference).await;
             }
         };
         if let Err(error) = self.settle(reference, state).await {
-            tracing::warn!(%reference, %error, "a charge is to be settled later");
+            tracing::warn!(%reference, %error, "could not settle a charge; it will be retried");
         }
     }
 
-    /// Takes in how a charge stands, and pays back what has to be.
-    ///
-    /// # Errors
-    /// What the database says.
+    /// Settles a payment by the state of its charge, and sends the refunds that result.
     pub async fn settle(&self, reference: Uuid, state: ChargeState) -> Result<(), TxnError> {
         let shop = self.clone();
         txn::run_for_result(&self.db, self.policy("settle payment"), move |work| {
@@ -221,37 +229,37 @@ impl Shop {
             Box::pin(async move { settlement::settle(work, &shop, reference, &state).await })
         })
         .await?;
-        self.pay_back(reference).await;
+        self.send_refunds(reference).await;
         Ok(())
     }
 
-    /// Takes in what the provider tells of its own accord: late, twice, or out of order.
+    /// Processes a webhook event, which may be late, duplicate, or out of order.
     ///
     /// # Errors
-    /// What the database says; the provider then tells again.
-    pub async fn take_in(&self, event: ProviderEvent) -> Result<(), TxnError> {
+    /// [`TxnError`] if the transaction fails; the provider then sends the event again.
+    pub async fn process_webhook_event(&self, event: ProviderEvent) -> Result<(), TxnError> {
         let (shop, reference) = (self.clone(), event.charge);
-        txn::run_for_result(&self.db, self.policy("take in webhook"), move |work| {
+        txn::run_for_result(&self.db, self.policy("process webhook"), move |work| {
             let (shop, event) = (shop.clone(), event.clone());
             Box::pin(async move {
-                if !is_new(work, &event).await? {
+                if !record_event(work, &event).await? {
                     return Ok(());
                 }
                 settlement::settle(work, &shop, event.charge, &event.charge_state).await?;
                 if let Some((refund, RefundState::Succeeded)) = event.refund {
-                    settlement::refund_succeeded(work, refund).await?;
+                    settlement::mark_refund_succeeded(work, refund).await?;
                 }
                 Ok(())
             })
         })
         .await?;
-        self.pay_back(reference).await;
+        self.send_refunds(reference).await;
         Ok(())
     }
 }
 
-/// Notes the event; false if it was known.
-async fn is_new(work: &Work, event: &ProviderEvent) -> Result<bool, DbErr> {
+/// Records the event. Returns false if it was recorded before.
+async fn record_event(work: &Work, event: &ProviderEvent) -> Result<bool, DbErr> {
     let row = payment_event::ActiveModel {
         provider_event_id: Set(event.event_id.clone()),
         reference: Set(event.charge),

@@ -1,5 +1,6 @@
-//! What the shop's people may do about an order: call it off, pay back, take goods back. Each is decided in one transaction with its key, and
-//! writes the ledger; the money moves afterwards, and is asked about until it has.
+//! Administrators' actions on an order: cancel it, refund it, or return goods to stock. Each action
+//! is one transaction with its idempotency key, and writes the ledger. The refund is sent
+//! afterwards, and retried until the provider confirms it.
 
 use sea_orm::{
     ColumnTrait, EntityTrait, QueryFilter,
@@ -12,7 +13,7 @@ use super::{
     holds::ReleaseReason,
     idempotency::{self, Claim},
     inventory::{
-        counters::{self, Shift},
+        counters::{self, CounterDelta},
         purchase,
     },
     ledger::{self, Movement, MovementKind},
@@ -29,73 +30,73 @@ use crate::{
     shop::Shop,
 };
 
-/// What is to be done about an order.
+/// An administrator's action on an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OrderAct {
-    /// Call it off: what was sold goes back to the shelf, what was taken goes back to the customer.
+pub enum OrderAction {
+    /// Cancels the order: returns sold units to stock and refunds the captured payment.
     Cancel,
-    /// Pay back all that is left of what was taken. The goods stay with the customer.
+    /// Refunds the rest of the captured payment. The customer keeps the goods.
     RefundAll,
-    /// Pay back the price of so many units of a line.
+    /// Refunds the price of `quantity` units of a line.
     RefundLine { line_id: i64, quantity: Quantity },
-    /// Put so many units of a line back on the shelf. No money moves.
-    TakeBack { line_id: i64, quantity: Quantity },
+    /// Returns `quantity` units of a line to stock, without a refund.
+    ReturnLine { line_id: i64, quantity: Quantity },
 }
 
 impl Shop {
-    /// Does `act` about the order, once for the key.
+    /// Applies `action` to the order, once per key.
     ///
     /// # Errors
-    /// [`ShopError::UnknownOrder`]; [`ShopError::NotNow`] if the order's state does not allow it; a reused key; or what the database failure
-    /// means.
-    pub async fn act_on_order(
+    /// [`ShopError::UnknownOrder`]; [`ShopError::InvalidState`] if the order's state does not allow
+    /// the action; [`ShopError::IdempotencyKeyReused`].
+    pub async fn apply_order_action(
         &self,
         public_id: &str,
-        act: OrderAct,
+        action: OrderAction,
         claim: Option<Claim>,
     ) -> Result<(), ShopError> {
         let public_id = Uuid::try_parse(public_id).map_err(|_| ShopError::UnknownOrder)?;
         let shop = self.clone();
-        let charge = txn::run_for_result(&self.db, self.policy(act.name()), move |work| {
+        let charge = txn::run_for_result(&self.db, self.policy(action.name()), move |work| {
             let (shop, claim) = (shop.clone(), claim.clone());
             Box::pin(async move {
                 if let Some(charge) = idempotency::claim(work, claim.as_ref()).await? {
                     return Ok(charge);
                 }
-                let charge: Option<Uuid> = do_act(work, &shop, public_id, act).await?;
+                let charge: Option<Uuid> = apply_action(work, &shop, public_id, action).await?;
                 idempotency::record(work, claim.as_ref(), &charge).await?;
                 Ok(charge)
             })
         })
         .await?;
         if let Some(charge) = charge {
-            self.pay_back(charge).await;
+            self.send_refunds(charge).await;
         }
         Ok(())
     }
 }
 
-impl OrderAct {
+impl OrderAction {
     const fn name(self) -> &'static str {
         match self {
             Self::Cancel => "cancel order",
             Self::RefundAll => "refund order",
             Self::RefundLine { .. } => "refund line",
-            Self::TakeBack { .. } => "take back",
+            Self::ReturnLine { .. } => "return line",
         }
     }
 }
 
-/// An order with all that an act may need, locked.
-struct Case {
+/// A locked order with its payment and its lines.
+struct LockedOrder {
     order: customer_order::Model,
     status: OrderStatus,
-    /// The payment, if the money was taken.
+    /// The payment, if it was captured.
     captured: Option<payment::Model>,
     lines: Vec<order_line::Model>,
 }
 
-impl Case {
+impl LockedOrder {
     fn line(&self, line_id: i64) -> Result<&order_line::Model, ShopError> {
         self.lines
             .iter()
@@ -104,36 +105,38 @@ impl Case {
     }
 }
 
-/// Returns the charge from which something is to be paid back.
-async fn do_act(
+/// Applies an action and returns the charge whose refunds are to be sent.
+async fn apply_action(
     work: &Work,
     shop: &Shop,
     public_id: Uuid,
-    act: OrderAct,
+    action: OrderAction,
 ) -> Result<Option<Uuid>, Abort> {
-    let case = open(work, public_id).await?;
-    match act {
-        OrderAct::Cancel => cancel(work, shop, &case).await?,
-        OrderAct::RefundAll => refund_all(work, &case).await?,
-        OrderAct::RefundLine { line_id, quantity } => {
-            refund_line(work, &case, line_id, quantity).await?;
+    let locked = lock_order(work, public_id).await?;
+    match action {
+        OrderAction::Cancel => cancel(work, shop, &locked).await?,
+        OrderAction::RefundAll => refund_all(work, &locked).await?,
+        OrderAction::RefundLine { line_id, quantity } => {
+            refund_line(work, &locked, line_id, quantity).await?;
         }
-        OrderAct::TakeBack { line_id, quantity } => {
-            let line = case.line(line_id)?;
-            if !case.status.is_sold() {
-                return Err(not_now("Only what was sold can come back."));
+        OrderAction::ReturnLine { line_id, quantity } => {
+            let line = locked.line(line_id)?;
+            if !locked.status.is_sold() {
+                return Err(invalid_state("Only units of a sold order can be returned."));
             }
             if line.returned_quantity + signed(quantity) > line.quantity {
-                return Err(not_now("More would come back than was sold."));
+                return Err(invalid_state(
+                    "You cannot return more units than were sold.",
+                ));
             }
             settlement::lock_stock(work, std::slice::from_ref(line)).await?;
-            take_back(work, shop, line, quantity.get().into()).await?;
+            return_units(work, shop, line, quantity.get().into()).await?;
         }
     }
-    Ok(case.captured.map(|payment| payment.reference))
+    Ok(locked.captured.map(|payment| payment.reference))
 }
 
-async fn open(work: &Work, public_id: Uuid) -> Result<Case, Abort> {
+async fn lock_order(work: &Work, public_id: Uuid) -> Result<LockedOrder, Abort> {
     let found = customer_order::Entity::find()
         .filter(customer_order::Column::PublicId.eq(public_id))
         .one(work.connection())
@@ -143,7 +146,7 @@ async fn open(work: &Work, public_id: Uuid) -> Result<Case, Abort> {
         .await?
         .ok_or(ShopError::UnknownOrder)?;
     let payments = locks::payments_of_order(work, order.id).await?;
-    Ok(Case {
+    Ok(LockedOrder {
         status: orders::status_of(&order)?,
         captured: payments
             .into_iter()
@@ -153,92 +156,112 @@ async fn open(work: &Work, public_id: Uuid) -> Result<Case, Abort> {
     })
 }
 
-/// An order that is still being paid for is called off too: should the money be taken after all, it goes back by itself.
-async fn cancel(work: &Work, shop: &Shop, case: &Case) -> Result<(), Abort> {
-    match case.status {
+/// Cancels an order, also while its payment is pending: if the provider captures the payment later,
+/// it is refunded automatically.
+async fn cancel(work: &Work, shop: &Shop, locked: &LockedOrder) -> Result<(), Abort> {
+    match locked.status {
         OrderStatus::Cancelled | OrderStatus::Declined => {
-            return Err(not_now("This order has been called off already."));
+            return Err(invalid_state(
+                "This order is already cancelled or declined.",
+            ));
         }
         OrderStatus::Pending => {
-            let held = locks::holds_of_order(work, case.order.id).await?;
+            let held = locks::holds_of_order(work, locked.order.id).await?;
             holds::release(work, shop, &held, ReleaseReason::Order).await?;
         }
         OrderStatus::Backordered => {}
         OrderStatus::Placed | OrderStatus::Paid => {
-            settlement::lock_stock(work, &case.lines).await?;
-            for line in &case.lines {
-                let out = i64::from(line.quantity - line.returned_quantity);
-                if out > 0 {
-                    take_back(work, shop, line, out).await?;
+            settlement::lock_stock(work, &locked.lines).await?;
+            for line in &locked.lines {
+                let not_returned = i64::from(line.quantity - line.returned_quantity);
+                if not_returned > 0 {
+                    return_units(work, shop, line, not_returned).await?;
                 }
             }
         }
     }
-    discounts::give_back(work, case.order.id).await?;
+    discounts::release_use(work, locked.order.id).await?;
     orders::set_status(
         work,
-        case.order.id,
+        locked.order.id,
         settlement::cancelled(CancelReason::Shop),
     )
     .await?;
-    match &case.captured {
+    match &locked.captured {
         Some(payment) => {
-            settlement::plan_refund(work, payment, case.order.due_cents, RefundReason::Cancelled)
-                .await
+            settlement::plan_refund(
+                work,
+                payment,
+                locked.order.due_cents,
+                RefundReason::Cancelled,
+            )
+            .await
         }
         None => Ok(()),
     }
 }
 
-async fn refund_all(work: &Work, case: &Case) -> Result<(), Abort> {
-    for line in &case.lines {
+async fn refund_all(work: &Work, locked: &LockedOrder) -> Result<(), Abort> {
+    for line in &locked.lines {
         mark_refunded(work, line, line.quantity - line.refunded_quantity).await?;
     }
-    refund(work, case, case.order.due_cents).await
+    refund(work, locked, locked.order.due_cents).await
 }
 
 async fn refund_line(
     work: &Work,
-    case: &Case,
+    locked: &LockedOrder,
     line_id: i64,
     quantity: Quantity,
 ) -> Result<(), Abort> {
-    let line = case.line(line_id)?;
+    let line = locked.line(line_id)?;
     if line.refunded_quantity + signed(quantity) > line.quantity {
-        return Err(not_now("More would be paid back than was bought."));
+        return Err(invalid_state(
+            "You cannot refund more units than were ordered.",
+        ));
     }
     mark_refunded(work, line, signed(quantity)).await?;
-    let before = line_share(&case.order, line, line.refunded_quantity);
-    let after = line_share(&case.order, line, line.refunded_quantity + signed(quantity));
-    refund(work, case, Ord::min(after - before, case.order.due_cents)).await
+    let before = line_share(&locked.order, line, line.refunded_quantity);
+    let after = line_share(
+        &locked.order,
+        line,
+        line.refunded_quantity + signed(quantity),
+    );
+    refund(
+        work,
+        locked,
+        Ord::min(after - before, locked.order.due_cents),
+    )
+    .await
 }
 
-/// What `units` of a line cost in the end: their price less their share of the discount. Shipping is not part of it. Differences of
-/// this are what is paid back, so that the parts of a line always add up to the line.
+/// Returns the amount paid for `units` of a line: their price minus their share of the discount,
+/// without shipping. A refund is the difference of two such amounts, so that the partial refunds of
+/// a line always add up to the line.
 fn line_share(order: &customer_order::Model, line: &order_line::Model, units: i32) -> i64 {
     let gross = line.unit_price_cents.saturating_mul(units.into());
     let paid = order.subtotal_cents - order.discount_cents;
     bill::share(gross, paid, Ord::max(order.subtotal_cents, 1))
 }
 
-async fn refund(work: &Work, case: &Case, cents: i64) -> Result<(), Abort> {
-    if case.status == OrderStatus::Backordered {
-        // It would still be served, and then for nothing.
-        return Err(not_now(
-            "An order that waits for stock can be cancelled, and then all of it is paid back.",
+async fn refund(work: &Work, locked: &LockedOrder, cents: i64) -> Result<(), Abort> {
+    if locked.status == OrderStatus::Backordered {
+        // The order would still be fulfilled after the refund.
+        return Err(invalid_state(
+            "This order is waiting for stock. Cancel it to refund the full amount.",
         ));
     }
-    let payment = case
+    let payment = locked
         .captured
         .as_ref()
         .filter(|_| cents > 0)
-        .ok_or_else(|| ShopError::NotNow("There is nothing left to pay back.".to_owned()))?;
+        .ok_or_else(|| ShopError::InvalidState("Nothing is left to refund.".to_owned()))?;
     let new = NewStatus {
-        status: case.status,
+        status: locked.status,
         reason: None,
-        due_cents: case.order.due_cents - cents,
+        due_cents: locked.order.due_cents - cents,
     };
-    orders::set_status(work, case.order.id, new).await?;
+    orders::set_status(work, locked.order.id, new).await?;
     settlement::plan_refund(work, payment, cents, RefundReason::Goodwill).await
 }
 
@@ -252,16 +275,18 @@ async fn mark_refunded(work: &Work, line: &order_line::Model, units: i32) -> Res
     Ok(())
 }
 
-/// The stock row is locked.
-async fn take_back(
+/// Returns units of a line to stock. The caller has locked the stock row.
+async fn return_units(
     work: &Work,
     shop: &Shop,
     line: &order_line::Model,
     units: i64,
 ) -> Result<(), Abort> {
-    let level = counters::apply(work, line.product_id, Shift::take_back(units))
+    let level = counters::apply(work, line.product_id, CounterDelta::return_to_stock(units))
         .await?
-        .ok_or_else(|| ShopError::NotNow("More would come back than was sold.".to_owned()))?;
+        .ok_or_else(|| {
+            ShopError::InvalidState("You cannot return more units than were sold.".to_owned())
+        })?;
     purchase::announce(work, shop, line.product_id, level);
     let column = order_line::Column::ReturnedQuantity;
     order_line::Entity::update_many()
@@ -280,6 +305,6 @@ fn signed(quantity: Quantity) -> i32 {
     quantity.get().cast_signed()
 }
 
-fn not_now(sentence: &str) -> Abort {
-    ShopError::NotNow(sentence.to_owned()).into()
+fn invalid_state(sentence: &str) -> Abort {
+    ShopError::InvalidState(sentence.to_owned()).into()
 }

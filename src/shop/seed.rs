@@ -1,4 +1,4 @@
-//! The catalogue that an empty shop starts with.
+//! The catalogue of a new shop.
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
@@ -16,7 +16,7 @@ use crate::{
     shop::ledger::{self, Movement, MovementKind},
 };
 
-/// Products in the order of their ids; the first is the one that the documentation and the tests buy.
+/// Products in the order of their ids. The documentation and the tests buy the first one.
 const CATALOGUE: &str = include_str!("seed/catalogue.json");
 
 #[derive(Debug, Deserialize)]
@@ -32,11 +32,11 @@ struct SeedProduct {
     per_customer_limit: Option<i32>,
 }
 
-/// Fills an empty shop; does nothing to one that has products. Callers hold the schema lock, since several servers may start at once.
-/// Returns how many products were written.
+/// Writes the catalogue if the shop has no products, and returns the number of products written.
+/// The caller holds the schema lock, because several server processes may start at the same time.
 ///
 /// # Errors
-/// [`TxnError`] with what the database says.
+/// [`TxnError`] if the transaction fails.
 pub async fn fill_if_empty(db: &Db) -> Result<usize, TxnError> {
     txn::run_for_result(db, Policy::request("seed"), |work| Box::pin(fill(work))).await
 }
@@ -90,7 +90,7 @@ fn product_row(id: i64, seed: SeedProduct) -> product::ActiveModel {
     }
 }
 
-/// A stock row as it is before the first sale.
+/// Returns the stock row of a product before its first sale.
 pub(crate) fn stock_row(product_id: i64, units: i64) -> stock::ActiveModel {
     stock::ActiveModel {
         product_id: Set(product_id),
@@ -109,7 +109,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_catalogue_is_what_others_lean_on() -> Result<(), serde_json::Error> {
+    fn the_catalogue_has_the_products_that_docs_and_tests_rely_on() -> Result<(), serde_json::Error>
+    {
         let catalogue: Vec<SeedProduct> = serde_json::from_str(CATALOGUE)?;
         let categories: std::collections::HashSet<_> =
             catalogue.iter().map(|product| &product.category).collect();

@@ -1,21 +1,21 @@
-//! What the provider's word means for an order: confirm it, make good, or call it off. Each step is one transaction's work, and is done
-//! once however often it is told.
+//! Settles payments: applies the state of a charge to its order, which is confirmed, compensated
+//! (refund or backorder), or cancelled. Each settlement is one transaction and is idempotent.
 
 mod refund;
 
 pub use refund::{
-    pending_refunds, plan_refund, refund_reference, refund_request, refund_succeeded,
+    mark_refund_succeeded, pending_refunds, plan_refund, refund_reference, refund_request,
 };
 
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
 use uuid::Uuid;
 
 use super::{
-    cart::{self, Draft},
+    cart::{self, CheckoutDraft},
     discounts, holds,
     holds::ReleaseReason,
     inventory::{
-        counters::{self, Shift},
+        counters::{self, CounterDelta},
         purchase,
     },
     ledger::{self, Movement, MovementKind},
@@ -33,17 +33,15 @@ use crate::{
     shop::Shop,
 };
 
-/// Takes in how the charge under `reference` stands. A charge that no payment of ours knows is none of ours.
-///
-/// # Errors
-/// What the database says.
+/// Settles the payment with this `reference` by the state of its charge. A charge without a payment
+/// in this shop is ignored.
 pub async fn settle(
     work: &Work,
     shop: &Shop,
     reference: Uuid,
     state: &ChargeState,
 ) -> Result<(), Abort> {
-    let Some(known) = by_reference(work.connection(), reference).await? else {
+    let Some(found) = find_by_reference(work.connection(), reference).await? else {
         return Ok(());
     };
     let failed = match state {
@@ -53,42 +51,42 @@ pub async fn settle(
         ChargeState::Voided => Some((PaymentState::Voided, None)),
     };
     if failed.is_some() {
-        // Its lines may go back to the cart, which stands before the order in the order of locks.
-        let order = customer_order::Entity::find_by_id(known.order_id)
+        // The lines may return to the cart, and a cart is locked before its order.
+        let order = customer_order::Entity::find_by_id(found.order_id)
             .one(work.connection())
             .await?;
         if let Some(cart_id) = order.and_then(|order| order.cart_id) {
             locks::cart(work, cart_id).await?;
         }
     }
-    let Some(order) = locks::order(work, known.order_id).await? else {
+    let Some(order) = locks::order(work, found.order_id).await? else {
         return Ok(());
     };
     let payments = locks::payments_of_order(work, order.id).await?;
-    let Some(payment) = payments.into_iter().find(|payment| payment.id == known.id) else {
+    let Some(payment) = payments.into_iter().find(|payment| payment.id == found.id) else {
         return Ok(());
     };
     match (PaymentState::parse(&payment.state), failed) {
         (Some(PaymentState::Pending), Some((state, reason))) => {
             close_payment(work, &payment, state, reason).await?;
-            call_off(work, shop, &order).await
+            cancel_unpaid_order(work, shop, &order).await
         }
         (Some(PaymentState::Captured), None) => Ok(()),
         (Some(PaymentState::Pending), None) => {
             close_payment(work, &payment, PaymentState::Captured, None).await?;
-            captured(work, shop, &order, &payment).await
+            confirm_or_compensate(work, shop, &order, &payment).await
         }
         (_, None) => {
-            // Taken after all, though the provider had said that it would not be.
-            tracing::error!(%reference, "money was taken for a payment that was closed");
+            // The provider captured the charge after it had reported it as declined or voided.
+            tracing::error!(%reference, "the provider captured a payment that was already closed");
             close_payment(work, &payment, PaymentState::Captured, None).await?;
-            captured(work, shop, &order, &payment).await
+            confirm_or_compensate(work, shop, &order, &payment).await
         }
         (_, Some(_)) => Ok(()),
     }
 }
 
-async fn by_reference<C: ConnectionTrait>(
+async fn find_by_reference<C: ConnectionTrait>(
     connection: &C,
     reference: Uuid,
 ) -> Result<Option<payment::Model>, DbErr> {
@@ -98,15 +96,12 @@ async fn by_reference<C: ConnectionTrait>(
         .await
 }
 
-/// True once the outcome of a charge is known.
-///
-/// # Errors
-/// What the database says.
+/// Returns true if the outcome of a charge is known.
 pub async fn is_settled<C: ConnectionTrait>(
     connection: &C,
     reference: Uuid,
 ) -> Result<bool, DbErr> {
-    let payment = by_reference(connection, reference).await?;
+    let payment = find_by_reference(connection, reference).await?;
     Ok(payment.is_none_or(|payment| payment.state != PaymentState::Pending.as_str()))
 }
 
@@ -132,15 +127,16 @@ async fn close_payment(
         .map(drop)
 }
 
-/// The money is there: sell what is held, or what is left, or make good.
-async fn captured(
+/// Confirms the order of a captured payment: sells its held units or available stock. If neither
+/// covers every line, the order is compensated by a refund or a backorder.
+async fn confirm_or_compensate(
     work: &Work,
     shop: &Shop,
     order: &customer_order::Model,
     payment: &payment::Model,
 ) -> Result<(), Abort> {
     if orders::status_of(order)? != OrderStatus::Pending {
-        // Called off in the meantime.
+        // The order was cancelled or declined in the meantime.
         return plan_refund(work, payment, payment.amount_cents, RefundReason::Cancelled).await;
     }
     let lines = orders::lines_of(work, order.id).await?;
@@ -160,7 +156,7 @@ async fn captured(
             Ok(orders::set_status(work, order.id, new).await?)
         }
         PaidWithoutStock::Refund => {
-            discounts::give_back(work, order.id).await?;
+            discounts::release_use(work, order.id).await?;
             orders::set_status(work, order.id, cancelled(CancelReason::NoStock)).await?;
             plan_refund(work, payment, payment.amount_cents, RefundReason::NoStock).await
         }
@@ -175,7 +171,7 @@ fn paid(order: &customer_order::Model) -> NewStatus {
     }
 }
 
-/// Where a cancelled order stands: the shop keeps nothing.
+/// Returns the status of a cancelled order, for which the shop keeps no money.
 pub fn cancelled(reason: CancelReason) -> NewStatus {
     NewStatus {
         status: OrderStatus::Cancelled,
@@ -185,9 +181,6 @@ pub fn cancelled(reason: CancelReason) -> NewStatus {
 }
 
 /// Locks the stock rows of `lines`, in id order.
-///
-/// # Errors
-/// What the database says.
 pub async fn lock_stock(
     work: &Work,
     lines: &[order_line::Model],
@@ -202,15 +195,14 @@ fn is_covered(line: &order_line::Model, held: &[hold::Model], rows: &[stock::Mod
     is_held || row.is_some_and(|row| row.available >= line.quantity.into())
 }
 
-/// True when the shelf alone covers every line. The rows are locked.
-pub fn is_on_shelf(lines: &[order_line::Model], rows: &[stock::Model]) -> bool {
+/// Returns true if the available stock covers every line, without any hold. The caller has locked
+/// the rows.
+pub fn is_in_stock(lines: &[order_line::Model], rows: &[stock::Model]) -> bool {
     lines.iter().all(|line| is_covered(line, &[], rows))
 }
 
-/// Sells every line of an order, out of its hold if it has one. All of them are covered.
-///
-/// # Errors
-/// What the database says.
+/// Sells every line of an order, from its hold if it has one. The caller has checked that stock
+/// covers all lines.
 pub async fn sell(
     work: &Work,
     shop: &Shop,
@@ -222,11 +214,11 @@ pub async fn sell(
         let units = i64::from(line.quantity);
         let hold = held.iter().find(|hold| hold.product_id == line.product_id);
         let shift = match hold {
-            Some(_) => Shift::sell_held(units),
-            None => Shift {
+            Some(_) => CounterDelta::sell_held(units),
+            None => CounterDelta {
                 available: -units,
                 sold: units,
-                ..Shift::default()
+                ..CounterDelta::default()
             },
         };
         let level = counters::apply(work, line.product_id, shift)
@@ -243,34 +235,38 @@ pub async fn sell(
     Ok(ledger::append(work, &movements).await?)
 }
 
-/// The card was declined, or the charge withdrawn: nothing was taken, and cart and form are as they were, if nobody has filled the cart
-/// anew. The cart is locked.
-async fn call_off(work: &Work, shop: &Shop, order: &customer_order::Model) -> Result<(), Abort> {
+/// Cancels an unpaid order after its charge was declined or voided. The cart and the form are
+/// restored if the cart is still empty. The caller has locked the cart.
+async fn cancel_unpaid_order(
+    work: &Work,
+    shop: &Shop,
+    order: &customer_order::Model,
+) -> Result<(), Abort> {
     if orders::status_of(order)? != OrderStatus::Pending {
         return Ok(());
     }
     let held = locks::holds_of_order(work, order.id).await?;
     let lines = orders::lines_of(work, order.id).await?;
-    let refilled = match order.cart_id {
+    let restored = match order.cart_id {
         Some(cart_id) => {
-            let draft = Draft {
+            let draft = CheckoutDraft {
                 contact: orders::contact_of(order).unwrap_or_default(),
                 code: order.discount_code.clone().unwrap_or_default(),
             };
-            let wanted: Vec<_> = lines
+            let cart_lines: Vec<_> = lines
                 .iter()
                 .map(|line| (line.product_id, line.quantity))
                 .collect();
-            cart::refill(work, cart_id, &wanted, &draft).await?
+            cart::restore(work, cart_id, &cart_lines, &draft).await?
         }
         None => false,
     };
-    if refilled {
-        holds::hand_over(work, &held, None).await?;
+    if restored {
+        holds::assign_to_order(work, &held, None).await?;
     } else {
         holds::release(work, shop, &held, ReleaseReason::Order).await?;
     }
-    discounts::give_back(work, order.id).await?;
+    discounts::release_use(work, order.id).await?;
     let declined = NewStatus {
         status: OrderStatus::Declined,
         reason: None,

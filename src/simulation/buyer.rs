@@ -1,4 +1,5 @@
-//! What a simulated buyer buys through: the shop's own code in this process, or a running server over HTTP.
+//! How a simulated buyer buys: through the shop's own code in this process, or from a running
+//! server over HTTP.
 
 mod in_process;
 mod over_http;
@@ -16,79 +17,81 @@ use crate::{
     model::{
         Quantity, ShopError,
         plan::FaultKind,
-        sample::{Failure, Refusal},
+        sample::{FailureKind, RejectionReason},
     },
 };
 
-/// Tries with the same key after an answer that says neither yes nor no.
+/// Retries with the same key while the outcome of an attempt is unknown.
 const UNKNOWN_RETRIES_MAX: u32 = 5;
-/// Pause before such a try.
+/// Pause before such a retry.
 const UNKNOWN_RETRY_PAUSE: Duration = Duration::from_millis(100);
-/// The longest that one attempt may wait, for a connection, a lock or its turn: as long as a run.
+/// The longest that one attempt may wait for a connection, a lock or its place in a queue: as long
+/// as a run.
 pub const ATTEMPT_DEADLINE: Duration = Duration::from_secs(3_600);
 
-/// What one attempt is for.
+/// The request of one purchase attempt.
 #[derive(Clone, Debug)]
-pub struct Order {
+pub struct AttemptRequest {
     pub product_id: i64,
     pub quantity: Quantity,
-    /// Unique to the attempt: what makes a retry safe.
+    /// The idempotency key of the attempt, which makes a retry safe.
     pub key: String,
     pub lane_id: i64,
-    /// What goes wrong with it.
+    /// The fault that is injected into the attempt.
     pub fault: Option<FaultKind>,
-    /// When a buyer leaves who cannot see how far the shop is.
+    /// How long a buyer over HTTP waits before abandoning the attempt.
     pub patience: Duration,
 }
 
-/// How an attempt ended, as far as its buyer knows.
+/// How an attempt ended, from the buyer's point of view.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AttemptResult {
-    /// There is an order, of this id.
+    /// The shop created an order with this id.
     Bought(String),
-    /// The shop said no by its own rules.
-    Rejected(Refusal),
-    /// Something broke; the sentence is for the run's log.
-    Failed(Failure, String),
-    /// A double click was answered twice, and not alike.
+    /// The shop rejected the attempt by one of its rules.
+    Rejected(RejectionReason),
+    /// The attempt ended in an error; the sentence is for the run's log.
+    Failed(FailureKind, String),
+    /// The two requests of a double click got different answers.
     Contradicted(String),
     /// The buyer did not wait for the answer.
-    Left,
+    Abandoned,
 }
 
-/// One attempt, and what it took.
+/// The result of one attempt, and its cost.
 #[derive(Clone, Debug)]
 pub struct Attempt {
     pub result: AttemptResult,
-    pub taken: Taken,
+    pub cost: AttemptCost,
 }
 
-/// What an attempt took.
+/// The retries and the time that an attempt needed.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Taken {
-    /// Tries beyond the first.
+pub struct AttemptCost {
+    /// Tries after the first.
     pub retries: u32,
-    /// How often a strategy had used up its tries, and the row lock took over.
+    /// How often a strategy used up its tries and fell back to the row lock.
     pub fallbacks: u32,
     pub split: TimeSplit,
-    /// Whether the database was asked at all.
-    pub asked: bool,
+    /// Whether the attempt reached the database.
+    pub database_queried: bool,
 }
 
-/// Where buyers buy.
+/// The shop that simulated buyers buy from.
 #[async_trait]
 pub trait Storefront: Send + Sync {
-    /// Tries to buy once, to the end: an unknown outcome is resolved with the same key.
-    async fn buy(&self, order: Order) -> Attempt;
+    /// Makes one attempt, and retries with the same key while its outcome is unknown.
+    async fn buy(&self, request: AttemptRequest) -> Attempt;
 
-    /// How many wait for a product in this process's memory; none where nobody does by design, or it is not known.
-    fn in_line(&self, product_id: i64) -> Option<u64>;
+    /// Returns the number of buyers who wait for a product in this process's memory; `None` if the
+    /// strategy has no such queue, or its length is not known.
+    fn queue_length(&self, product_id: i64) -> Option<u64>;
 
-    /// The connections that its buyers share, now.
+    /// Returns the state of the connections that the buyers share.
     fn pool(&self) -> Pool;
 }
 
-/// Connections, and how many of them are in use at a moment.
+/// The size of a connection pool, and how many of its connections are in use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pool {
     pub in_use: u32,
@@ -96,22 +99,25 @@ pub struct Pool {
 }
 
 impl AttemptResult {
-    /// What the shop's answer means; `asked` tells whether the database was asked for it.
-    fn of(result: Result<String, ShopError>, asked: bool) -> Self {
+    /// Classifies the shop's answer.
+    fn of(result: Result<String, ShopError>, database_queried: bool) -> Self {
         match result {
             Ok(order_id) => Self::Bought(order_id),
-            Err(error) if error.is_rejection() => Self::Rejected(refusal::reason(&error, asked)),
-            Err(error) => Self::Failed(refusal::failure(&error), error.to_string()),
+            Err(error) if error.is_rejection() => {
+                Self::Rejected(refusal::refusal_of(&error, database_queried))
+            }
+            Err(error) => Self::Failed(refusal::failure_of(&error), error.to_string()),
         }
     }
 
-    /// What two answers to one key amount to. That one of two was lost is a failure; that they disagree is worse.
-    fn of_both(one: Self, other: Self) -> Self {
+    /// Merges the two answers to one key. If one of them failed, the result is that failure; if
+    /// they disagree, it is a contradiction.
+    fn merge(one: Self, other: Self) -> Self {
         match (one, other) {
             (one, other) if one == other => one,
             (failed @ Self::Failed(..), _) | (_, failed @ Self::Failed(..)) => failed,
-            // Two refusals are one, told from two places.
-            (no @ Self::Rejected(_), Self::Rejected(_)) => no,
+            // The reasons may differ: one answer may come from the database, the other from memory.
+            (rejected @ Self::Rejected(_), Self::Rejected(_)) => rejected,
             (one, other) => Self::Contradicted(format!(
                 "one double click was answered with {one:?} and {other:?}"
             )),
@@ -120,32 +126,32 @@ impl AttemptResult {
 }
 
 impl Attempt {
-    /// A double click, whose time is that of its first click.
-    fn of_both(one: Self, other: Self) -> Self {
+    /// Merges the two attempts of a double click. The time is that of the first click.
+    fn merge(one: Self, other: Self) -> Self {
         Self {
-            result: AttemptResult::of_both(one.result, other.result),
-            taken: Taken {
-                retries: one.taken.retries + other.taken.retries,
-                fallbacks: one.taken.fallbacks + other.taken.fallbacks,
-                split: one.taken.split,
-                asked: one.taken.asked || other.taken.asked,
+            result: AttemptResult::merge(one.result, other.result),
+            cost: AttemptCost {
+                retries: one.cost.retries + other.cost.retries,
+                fallbacks: one.cost.fallbacks + other.cost.fallbacks,
+                split: one.cost.split,
+                database_queried: one.cost.database_queried || other.cost.database_queried,
             },
         }
     }
 
-    /// One whose buyer left before there was an answer.
-    pub fn left() -> Self {
+    /// An attempt that its buyer abandoned before there was an answer.
+    pub fn abandoned() -> Self {
         Self {
-            result: AttemptResult::Left,
-            taken: Taken::default(),
+            result: AttemptResult::Abandoned,
+            cost: AttemptCost::default(),
         }
     }
 }
 
-impl Taken {
-    /// Takes over what a transaction took.
-    fn note<T>(&mut self, outcome: Outcome<T>) -> Result<T, ShopError> {
-        self.asked |= outcome.attempts > 0;
+impl AttemptCost {
+    /// Adds the cost of a transaction, and returns its result.
+    fn add_outcome<T>(&mut self, outcome: Outcome<T>) -> Result<T, ShopError> {
+        self.database_queried |= outcome.attempts > 0;
         self.retries += outcome.attempts.saturating_sub(1);
         self.fallbacks += outcome.fallbacks;
         self.split.add(outcome.split);
@@ -158,21 +164,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_clicks_must_name_the_same_order() {
+    fn different_answers_to_a_double_click_are_a_contradiction() {
         use AttemptResult::{Bought, Contradicted, Failed, Rejected};
         let bought = |id: &str| Bought(id.to_owned());
-        let rejected = || Rejected(Refusal::SoldOut);
-        let both = AttemptResult::of_both;
+        let rejected = || Rejected(RejectionReason::SoldOut);
+        let both = AttemptResult::merge;
         assert_eq!(both(bought("a"), bought("a")), bought("a"));
         assert_eq!(both(rejected(), rejected()), rejected());
-        assert_eq!(both(rejected(), Rejected(Refusal::FromMemory)), rejected());
+        assert_eq!(
+            both(rejected(), Rejected(RejectionReason::FromMemory)),
+            rejected()
+        );
         for (one, other) in [(bought("a"), bought("b")), (bought("a"), rejected())] {
             let result = both(one.clone(), other.clone());
             assert!(matches!(result, Contradicted(_)), "{result:?}");
             let result = both(other, one);
             assert!(matches!(result, Contradicted(_)), "{result:?}");
         }
-        let lost = Failed(Failure::TimedOut, "lost".to_owned());
+        let lost = Failed(FailureKind::TimedOut, "lost".to_owned());
         assert_eq!(both(bought("a"), lost.clone()), lost);
         assert_eq!(both(lost.clone(), rejected()), lost);
     }

@@ -1,5 +1,6 @@
-//! The certificate of a run: initial = remaining + held + sold, lane by lane, with the statements that prove it and what the database
-//! answers now. `store::certify` asks; what the answers mean is decided here.
+//! The certificate of a run: it verifies for each lane that initial = remaining + held + sold, with
+//! the SQL statements of the proof and their current results. `store::certify` runs the statements;
+//! this module evaluates the results.
 
 #[cfg(test)]
 mod tests;
@@ -10,46 +11,46 @@ use crate::{
     shop::audit::AuditReport,
 };
 
-/// A statement that is part of the proof.
+/// A query that is part of the proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Question {
-    pub says: &'static str,
+pub struct ProofQuery {
+    pub description: &'static str,
     pub sql: &'static str,
-    /// All of them whole numbers.
+    /// The columns of its result, all integers.
     pub columns: &'static [&'static str],
-    /// Whether `$2` is the lane.
-    pub names_lane: bool,
+    /// Whether the lane's id is its second parameter (`$2`).
+    pub uses_lane: bool,
 }
 
-/// The same with its answer.
+/// A query of the proof with its result.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answered {
-    pub question: Question,
-    /// `$1`, `$2` …
+pub struct ProofResult {
+    pub query: ProofQuery,
+    /// The values of `$1`, `$2`, and so on.
     pub parameters: Vec<i64>,
-    /// By column.
+    /// The result, by column.
     pub figures: Vec<(&'static str, i64)>,
 }
 
-/// All that the database says of one lane's product.
+/// The database's evidence about one lane's product.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
     pub product_name: String,
-    /// Whether nobody but this lane's buyers could buy it.
+    /// Whether only this lane's buyers could buy it.
     pub is_private: bool,
-    /// The moment of the snapshot, by the database's clock.
+    /// Time of the snapshot, by the database's clock.
     pub at: String,
-    pub answers: Vec<Answered>,
+    pub results: Vec<ProofResult>,
 }
 
 impl Evidence {
     fn figure(&self, column: &str) -> i64 {
-        let mut figures = self.answers.iter().flat_map(|answer| &answer.figures);
+        let mut figures = self.results.iter().flat_map(|result| &result.figures);
         let found = figures.find(|(name, _)| *name == column);
         found.map_or(0, |(_, value)| *value)
     }
 
-    /// The terms of the equation.
+    /// Returns the terms of the equation.
     pub fn balance(&self) -> Balance {
         Balance {
             initial: self.figure("initial"),
@@ -61,48 +62,48 @@ impl Evidence {
     }
 }
 
-/// Units, each term from a source of its own.
+/// The terms of the equation in units, each from a source of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Balance {
-    /// All that ever came in.
+    /// Units received.
     pub initial: i64,
     pub remaining: i64,
     pub held: i64,
-    /// On order lines of this lane, less what was returned.
+    /// Units on order lines of this lane, minus returned units.
     pub sold: i64,
-    /// On all other order lines of the product, less what was returned.
+    /// Units on all other order lines of the product, minus returned units.
     pub sold_to_others: i64,
 }
 
 impl Balance {
-    /// Units that are nowhere; below zero: units that are somewhere and never came in.
+    /// Units that are unaccounted for. A negative number counts units that were never received.
     pub const fn missing(&self) -> i64 {
         self.initial - self.remaining - self.held - self.sold - self.sold_to_others
     }
 
-    /// Units on order lines beyond all that came in.
+    /// Units sold beyond the units received.
     pub fn oversold(&self) -> i64 {
         (self.sold + self.sold_to_others - self.initial).max(0)
     }
 }
 
-/// What must hold, and whether it does.
+/// An invariant, and whether it holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    pub says: String,
+    pub text: String,
     pub holds: bool,
 }
 
-/// What the certificate says of a lane.
+/// The result of the proof for a lane.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum ProofStatus {
     /// Every unit is accounted for.
     Holds,
-    /// It does not hold, and the strategy never promised that it would.
+    /// The equation does not hold, as expected of an unsafe strategy.
     Exhibit,
-    /// It does not hold, and it should.
+    /// The equation does not hold, although the strategy is safe.
     Broken,
-    /// Its rows are there no more: only the stored verdict is.
+    /// The lane's rows have been deleted; only the stored verdict is left.
     Removed,
 }
 
@@ -110,41 +111,41 @@ pub enum Standing {
 #[derive(Clone, Debug, PartialEq)]
 pub struct LaneProof {
     pub strategy: StrategyKey,
-    /// None: the lane's rows are there no more.
+    /// `None` if the lane's rows have been deleted.
     pub evidence: Option<Evidence>,
     pub checks: Vec<Check>,
     pub stored: Option<Verdict>,
-    pub standing: Standing,
+    pub status: ProofStatus,
 }
 
-/// The audit of the whole shop.
+/// The audit of the whole shop that the certificate shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Audited {
-    /// In the snapshot of the proof.
+pub enum CertificateAudit {
+    /// An audit in the same snapshot as the proof.
     Now(AuditReport),
-    /// The last one that was kept: there is too much to go through while a page is waiting.
+    /// The last stored audit. A new one would take too long while a page is waiting.
     Earlier(AuditReport),
     Never,
 }
 
-/// See the module's documentation.
+/// The certificate of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Certificate {
     pub run: RunSnapshot,
     pub server: DatabaseServer,
     pub lanes: Vec<LaneProof>,
-    pub audited: Audited,
+    pub audited: CertificateAudit,
 }
 
 impl Certificate {
-    /// What the answers come to, one for each lane of the run.
+    /// Evaluates the evidence, one entry for each lane of the run.
     pub fn of(
         run: RunSnapshot,
         server: DatabaseServer,
         answers: Vec<Option<Evidence>>,
-        audited: Audited,
+        audited: CertificateAudit,
     ) -> Self {
-        // A run whose lanes are gone still has its verdicts.
+        // A run whose lanes were deleted still has its verdicts.
         let answers = answers.into_iter().chain(std::iter::repeat(None));
         let lanes = run.lanes.iter().zip(answers);
         let lanes = lanes
@@ -157,38 +158,39 @@ impl Certificate {
         }
     }
 
-    /// What the certificate says as a whole: its worst lane, a broken one before all.
-    pub fn standing(&self) -> Standing {
-        let is_any = |standing| self.lanes.iter().any(|lane| lane.standing == standing);
-        [Standing::Broken, Standing::Exhibit, Standing::Removed]
-            .into_iter()
-            .find(|standing| is_any(*standing))
-            .unwrap_or(Standing::Holds)
+    /// The status of the whole certificate: that of its worst lane.
+    pub fn status(&self) -> ProofStatus {
+        let is_any = |status| self.lanes.iter().any(|lane| lane.status == status);
+        [
+            ProofStatus::Broken,
+            ProofStatus::Exhibit,
+            ProofStatus::Removed,
+        ]
+        .into_iter()
+        .find(|status| is_any(*status))
+        .unwrap_or(ProofStatus::Holds)
     }
 
-    /// The sentence at its top.
-    pub fn sentence(&self) -> String {
-        let of = |standing| {
-            let lanes = self
-                .lanes
-                .iter()
-                .filter(move |lane| lane.standing == standing);
+    /// The summary at the top of the certificate.
+    pub fn summary(&self) -> String {
+        let of = |status| {
+            let lanes = self.lanes.iter().filter(move |lane| lane.status == status);
             let names: Vec<_> = lanes.map(|lane| lane.strategy.as_str()).collect();
             names.join(", ")
         };
         let lost: i64 = self.lanes.iter().filter_map(LaneProof::lost).sum();
-        match self.standing() {
-            Standing::Holds => "It holds: every unit that came in is on the shelf, held, or on an order line.".to_owned(),
-            Standing::Broken => format!("It does not hold for {}: see the marked lines.", of(Standing::Broken)),
-            Standing::Exhibit if lost > 0 => format!(
-                "It does not hold for {}: {lost} units were sold that were never there. It is an exhibit; nothing was promised of it.",
-                of(Standing::Exhibit)
+        match self.status() {
+            ProofStatus::Holds => "It holds: every unit received is in stock, held, or sold.".to_owned(),
+            ProofStatus::Broken => format!("It does not hold for {}: see the failed checks.", of(ProofStatus::Broken)),
+            ProofStatus::Exhibit if lost > 0 => format!(
+                "It does not hold for {}: {lost} units were oversold. Expected: this strategy is broken on purpose.",
+                of(ProofStatus::Exhibit)
             ),
-            Standing::Exhibit => format!(
-                "It does not hold for {}: its stock row lost count. It is an exhibit; nothing was promised of it.",
-                of(Standing::Exhibit)
+            ProofStatus::Exhibit => format!(
+                "It does not hold for {}: updates of its stock row were lost. Expected: this strategy is broken on purpose.",
+                of(ProofStatus::Exhibit)
             ),
-            Standing::Removed => "It cannot be proven any more: what was sold has been removed from the database. Below stands the verdict that was stored when the run ended.".to_owned(),
+            ProofStatus::Removed => "It can no longer be verified: the orders of this run were deleted. Below is the verdict that was stored when the run ended.".to_owned(),
         }
     }
 }
@@ -198,25 +200,25 @@ impl LaneProof {
         let checks = evidence
             .as_ref()
             .map(|evidence| checks(evidence, stored.as_ref()));
-        let standing = match &checks {
-            None => Standing::Removed,
-            Some(checks) if checks.iter().all(|check| check.holds) => Standing::Holds,
-            Some(_) if strategy.is_safe() => Standing::Broken,
-            Some(_) => Standing::Exhibit,
+        let status = match &checks {
+            None => ProofStatus::Removed,
+            Some(checks) if checks.iter().all(|check| check.holds) => ProofStatus::Holds,
+            Some(_) if strategy.is_safe() => ProofStatus::Broken,
+            Some(_) => ProofStatus::Exhibit,
         };
         Self {
             strategy,
             evidence,
             checks: checks.unwrap_or_default(),
             stored,
-            standing,
+            status,
         }
     }
 
-    /// Units that an exhibit sold beyond what there was.
+    /// Units that an unsafe strategy oversold.
     fn lost(&self) -> Option<i64> {
         let evidence = self.evidence.as_ref()?;
-        (self.standing == Standing::Exhibit).then(|| evidence.balance().oversold())
+        (self.status == ProofStatus::Exhibit).then(|| evidence.balance().oversold())
     }
 }
 
@@ -224,7 +226,7 @@ fn checks(evidence: &Evidence, stored: Option<&Verdict>) -> Vec<Check> {
     let balance = evidence.balance();
     let (reserved, row_sold) = (evidence.figure("reserved"), evidence.figure("sold"));
     let in_all = balance.sold + balance.sold_to_others;
-    let check = |says: String, holds| Check { says, holds };
+    let check = |text: String, holds| Check { text, holds };
     let others = match (evidence.is_private, balance.sold_to_others) {
         (true, 0) => String::new(),
         (_, others) => format!(" + {others} sold to others"),
@@ -232,24 +234,24 @@ fn checks(evidence: &Evidence, stored: Option<&Verdict>) -> Vec<Check> {
     let mut checks = vec![
         check(
             format!(
-                "{} came in = {} remaining + {} held + {} sold{others}",
+                "{} received = {} remaining + {} held + {} sold{others}",
                 balance.initial, balance.remaining, balance.held, balance.sold
             ),
             balance.missing() == 0,
         ),
         check(
-            format!("The stock row says {row_sold} sold; order lines say {in_all}"),
+            format!("Sold: {row_sold} in the stock row, {in_all} on order lines"),
             row_sold == in_all,
         ),
         check(
             format!(
-                "The stock row says {reserved} reserved; holds say {}",
+                "Reserved: {reserved} in the stock row, {} in holds",
                 balance.held
             ),
             reserved == balance.held,
         ),
         check(
-            format!("{} remaining is not below zero", balance.remaining),
+            format!("Remaining: {}, not negative", balance.remaining),
             balance.remaining >= 0,
         ),
     ];
@@ -257,7 +259,7 @@ fn checks(evidence: &Evidence, stored: Option<&Verdict>) -> Vec<Check> {
         if evidence.is_private {
             checks.push(check(
                 format!(
-                    "Sold as when the run ended: {} of {}",
+                    "Sold when the run ended: {} of {}",
                     verdict.sold, verdict.stock
                 ),
                 verdict.sold == balance.sold && verdict.stock == balance.initial,
@@ -265,7 +267,7 @@ fn checks(evidence: &Evidence, stored: Option<&Verdict>) -> Vec<Check> {
         }
         checks.push(check(
             format!(
-                "The run's verdict: oversold {}, undersold {}",
+                "Verdict of the run: oversold {}, undersold {}",
                 verdict.oversold, verdict.undersold
             ),
             verdict.invariants_held(),

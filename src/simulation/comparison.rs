@@ -1,66 +1,67 @@
-//! Some runs beside each other: their figures with what changed, their parameters where they differ, and the spread of their repeats.
+//! Compares runs: the figures of each lane and their changes, the parameters that differ, and the
+//! spread over repeated runs of the same plan.
 
 mod figures;
 mod parameters;
 mod repeats;
 
 pub use figures::{Better, Change, FIGURES, Figure};
-pub use parameters::{Parameter, parameter_name};
-pub use repeats::Repeats;
+pub use parameters::{ComparedParameter, parameter_name};
+pub use repeats::RepeatedRuns;
 
 use crate::model::{
     LaneSnapshot, RunSnapshot, ShopError, SimulationPlan, Verdict, plan::Thresholds,
 };
 
-/// How many runs can be compared.
+/// Minimum number of runs in a comparison.
 pub const RUNS_MIN: usize = 2;
-/// More columns than this nobody reads.
+/// Maximum number of runs in a comparison. A table with more columns is hard to read.
 pub const RUNS_MAX: usize = 4;
 
-/// One lane of one of the runs.
+/// A lane of one of the compared runs.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
-    /// `A · row-lock`
+pub struct ComparedLane {
+    /// For example `A · row-lock`.
     pub name: String,
-    /// Which of the runs.
+    /// Index of the run.
     pub run: usize,
-    /// Which of its lanes.
+    /// Index of the lane in its run.
     pub lane: usize,
-    /// The entry that it is held against; none: it is the measure of others.
-    pub against: Option<usize>,
+    /// Index of the entry it is compared with; `None` for a lane of the first run.
+    pub baseline: Option<usize>,
 }
 
-/// See the module's documentation.
+/// A comparison of runs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Comparison {
-    /// In the order in which they were chosen; the first is the measure.
+    /// The runs in the order of selection. The first is the baseline.
     pub runs: Vec<RunSnapshot>,
-    pub entries: Vec<Entry>,
-    pub parameters: Vec<Parameter>,
+    pub entries: Vec<ComparedLane>,
+    pub parameters: Vec<ComparedParameter>,
     /// One for each plan, in the order of the runs.
-    pub repeats: Vec<Repeats>,
+    pub repeats: Vec<RepeatedRuns>,
 }
 
-/// The letter of a run.
-pub fn letter(run: usize) -> char {
+/// Returns the letter of a run.
+pub fn run_letter(run: usize) -> char {
     // Four letters are enough for four runs.
     ['A', 'B', 'C', 'D'].get(run).copied().unwrap_or('?')
 }
 
-/// Refuses what cannot be compared: fewer than [`RUNS_MIN`] or more than [`RUNS_MAX`].
+/// Checks the number of runs.
 ///
 /// # Errors
-/// [`ShopError::Invalid`].
+/// [`ShopError::Invalid`] for fewer than [`RUNS_MIN`] or more than [`RUNS_MAX`] runs.
 pub fn check_count(runs: usize) -> Result<(), ShopError> {
     if (RUNS_MIN..=RUNS_MAX).contains(&runs) {
         return Ok(());
     }
     Err(ShopError::Invalid(format!(
-        "choose from {RUNS_MIN} to {RUNS_MAX} different runs to compare, not {runs}"
+        "choose {RUNS_MIN} to {RUNS_MAX} different runs to compare, not {runs}"
     )))
 }
 
-/// The plans of the runs, each once.
+/// Returns the distinct plans of the runs.
 pub fn plans(runs: &[RunSnapshot]) -> Vec<SimulationPlan> {
     let mut plans: Vec<SimulationPlan> = Vec::new();
     for run in runs {
@@ -72,7 +73,7 @@ pub fn plans(runs: &[RunSnapshot]) -> Vec<SimulationPlan> {
 }
 
 impl Comparison {
-    /// Of these runs; `repeats` holds for each of their [`plans`] all runs that are stored of it.
+    /// Compares `runs`. `repeats` contains all stored runs of each of their [`plans`].
     pub fn of(runs: Vec<RunSnapshot>, repeats: Vec<Vec<RunSnapshot>>) -> Self {
         let plans = plans(&runs);
         let repeats = plans.into_iter().zip(repeats);
@@ -80,59 +81,66 @@ impl Comparison {
             entries: entries(&runs),
             parameters: parameters::of(&runs),
             repeats: repeats
-                .map(|(plan, stored)| Repeats::of(plan, &runs, stored))
+                .map(|(plan, stored)| RepeatedRuns::of(plan, &runs, stored))
                 .collect(),
             runs,
         }
     }
 
-    /// The lane of an entry.
-    pub fn lane(&self, entry: &Entry) -> Option<&LaneSnapshot> {
+    /// Returns the lane of an entry.
+    pub fn lane(&self, entry: &ComparedLane) -> Option<&LaneSnapshot> {
         self.runs.get(entry.run)?.lanes.get(entry.lane)
     }
 
-    /// A figure of an entry, and how it changed; none while the lane has no verdict.
-    pub fn figure(&self, figure: &Figure, entry: &Entry) -> Option<(f64, Option<Change>)> {
-        let of = |entry: &Entry| {
+    /// Returns a figure of an entry and its change from the baseline; `None` if the lane has no
+    /// verdict.
+    pub fn figure(&self, figure: &Figure, entry: &ComparedLane) -> Option<(f64, Option<Change>)> {
+        let of = |entry: &ComparedLane| {
             self.lane(entry)?
                 .verdict
                 .as_ref()
                 .map(|verdict| (figure.of)(verdict))
         };
         let value = of(entry)?;
-        let measure = entry.against.and_then(|index| self.entries.get(index));
-        let change = measure.and_then(|measure| {
-            let change = Change::between(of(measure)?, value, figure.better);
-            let is_judged = figure.better == Better::Zero || self.is_fair(entry, measure);
-            Some(if is_judged { change } else { change.unjudged() })
+        let baseline = entry.baseline.and_then(|index| self.entries.get(index));
+        let change = baseline.and_then(|baseline| {
+            let change = Change::between(of(baseline)?, value, figure.better);
+            let is_comparable =
+                figure.better == Better::Zero || self.is_fair_comparison(entry, baseline);
+            Some(if is_comparable {
+                change
+            } else {
+                change.neutral()
+            })
         });
         Some((value, change))
     }
 
-    /// Whether one may be called better than the other: the same was asked of both, and it was not bought by overselling.
-    fn is_fair(&self, entry: &Entry, measure: &Entry) -> bool {
-        let plan = |entry: &Entry| self.runs.get(entry.run).map(|run| &run.plan);
-        let (Some(one), Some(other)) = (plan(entry), plan(measure)) else {
+    /// Whether one lane may be called better than the other: both had the same load, and neither
+    /// oversold nor undersold.
+    fn is_fair_comparison(&self, entry: &ComparedLane, baseline: &ComparedLane) -> bool {
+        let plan = |entry: &ComparedLane| self.runs.get(entry.run).map(|run| &run.plan);
+        let (Some(one), Some(other)) = (plan(entry), plan(baseline)) else {
             return false;
         };
-        let has_held = |entry: &Entry| {
+        let held = |entry: &ComparedLane| {
             self.lane(entry)
                 .and_then(|lane| lane.verdict.as_ref())
                 .is_some_and(Verdict::invariants_held)
         };
-        asks_the_same(one, other) && has_held(entry) && has_held(measure)
+        is_same_load(one, other) && held(entry) && held(baseline)
     }
 
-    /// Whether all runs were asked for the same.
-    pub fn asked_the_same(&self) -> bool {
+    /// Whether all runs had the same load.
+    pub fn have_same_load(&self) -> bool {
         self.runs
             .windows(2)
-            .all(|runs| asks_the_same(&runs[0].plan, &runs[1].plan))
+            .all(|runs| is_same_load(&runs[0].plan, &runs[1].plan))
     }
 }
 
-/// Whether the same crowd comes to the same shelf, whatever waits for it there.
-fn asks_the_same(one: &SimulationPlan, other: &SimulationPlan) -> bool {
+/// Whether two plans send the same buyers to the same stock, whatever the strategy.
+fn is_same_load(one: &SimulationPlan, other: &SimulationPlan) -> bool {
     let crowd = |plan: &SimulationPlan| SimulationPlan {
         strategies: Vec::new(),
         lanes_together: false,
@@ -146,26 +154,27 @@ fn asks_the_same(one: &SimulationPlan, other: &SimulationPlan) -> bool {
     crowd(one) == crowd(other)
 }
 
-/// Each lane is held against the first run's lane of the same strategy or, where that has none, against its first.
-fn entries(runs: &[RunSnapshot]) -> Vec<Entry> {
-    let mut entries: Vec<Entry> = Vec::new();
+/// Builds the entries. Each lane is compared with the first run's lane of the same strategy or, if
+/// there is none, with its first lane.
+fn entries(runs: &[RunSnapshot]) -> Vec<ComparedLane> {
+    let mut entries: Vec<ComparedLane> = Vec::new();
     let several = runs.iter().any(|run| run.lanes.len() > 1);
-    let measures: &[LaneSnapshot] = runs.first().map_or(&[], |run| &run.lanes);
+    let baselines: &[LaneSnapshot] = runs.first().map_or(&[], |run| &run.lanes);
     for (run, snapshot) in runs.iter().enumerate() {
         for (lane, of) in snapshot.lanes.iter().enumerate() {
-            let same = measures
+            let same = baselines
                 .iter()
-                .position(|measure| measure.strategy == of.strategy);
+                .position(|baseline| baseline.strategy == of.strategy);
             let name = if several {
-                format!("{} · {}", letter(run), of.strategy)
+                format!("{} · {}", run_letter(run), of.strategy)
             } else {
-                letter(run).to_string()
+                run_letter(run).to_string()
             };
-            entries.push(Entry {
+            entries.push(ComparedLane {
                 name,
                 run,
                 lane,
-                against: (run > 0).then(|| same.unwrap_or(0)),
+                baseline: (run > 0).then(|| same.unwrap_or(0)),
             });
         }
     }
@@ -178,8 +187,9 @@ mod tests {
     use crate::model::StrategyKey;
     use serde_json::json;
 
-    /// A run that has ended, of the preset plan. Written as it is stored, so that a new field needs no word here.
-    pub fn nothing() -> RunSnapshot {
+    /// A finished run of the preset plan, without lanes. It is parsed from JSON, so that a new
+    /// field needs no change here.
+    pub fn empty_run() -> RunSnapshot {
         let run = json!({
             "id": uuid::Uuid::new_v4(), "state": "finished", "plan": SimulationPlan::preset(), "startedAt": "", "lanes": [],
             "passed": true, "failure": null,
@@ -205,25 +215,25 @@ mod tests {
                 strategies: strategies.to_vec(),
                 ..SimulationPlan::preset()
             },
-            ..nothing()
+            ..empty_run()
         }
     }
 
     #[test]
-    fn a_lane_is_held_against_the_same_strategy_of_the_first_run() {
+    fn a_lane_is_compared_with_the_same_strategy_of_the_first_run() {
         use StrategyKey::{ConditionalUpdate, Optimistic, RowLock};
         let runs = vec![
             run(&[RowLock, Optimistic], &[100.0, 50.0]),
             run(&[Optimistic, ConditionalUpdate], &[75.0, 120.0]),
         ];
         let comparison = Comparison::of(runs, vec![Vec::new(), Vec::new()]);
-        let against: Vec<_> = comparison
+        let baseline: Vec<_> = comparison
             .entries
             .iter()
-            .map(|entry| (entry.name.as_str(), entry.against))
+            .map(|entry| (entry.name.as_str(), entry.baseline))
             .collect();
         assert_eq!(
-            against,
+            baseline,
             [
                 ("A · row-lock", None),
                 ("A · optimistic", None),
@@ -248,7 +258,7 @@ mod tests {
         assert_eq!(changes, [None, None, Some(25.0), Some(20.0)]);
     }
 
-    /// What is said of the change of a figure from the first run's lane to the second's.
+    /// Whether the change of a figure from the first run to the second counts as better.
     fn judged(name: &str, runs: [RunSnapshot; 2]) -> Option<bool> {
         let comparison = Comparison::of(runs.to_vec(), vec![Vec::new(), Vec::new()]);
         let figure = FIGURES.iter().find(|figure| figure.name == name);
@@ -258,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_asked_for_the_same_and_held_is_called_better() {
+    fn only_lanes_with_the_same_load_and_held_invariants_are_judged() {
         let one = || run(&[StrategyKey::RowLock], &[100.0]);
         let faster = || run(&[StrategyKey::Unguarded], &[200.0]);
         assert_eq!(judged("Orders per second", [one(), faster()]), Some(true));
@@ -313,7 +323,7 @@ mod tests {
                 )
             })
             .collect();
-        // Those that were chosen have ids of their own and count too.
+        // The selected runs have other ids than the stored ones, so they count too.
         assert_eq!(
             spreads,
             [

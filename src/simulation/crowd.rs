@@ -1,4 +1,4 @@
-//! The buyers of a lane: a task each, which does what the schedule says.
+//! The simulated buyers of a lane. Each buyer is a task that follows the schedule.
 
 use std::{
     sync::Arc,
@@ -12,16 +12,16 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    buyer::{Attempt, Order, Storefront},
-    door::Door,
-    recorder::{Recorder, Unsettled},
-    schedule::{Ask, Schedule},
+    arrival_gate::ArrivalGate,
+    buyer::{Attempt, AttemptRequest, Storefront},
+    recorder::{Recorder, UnresolvedAttempt},
+    schedule::{PlannedAttempt, Schedule},
     store::OpenedLane,
     waterfall::WaterfallRecorder,
 };
-use crate::model::RunWish;
+use crate::model::RunCommand;
 
-/// The buyers of one lane, and where they buy what.
+/// The buyers of one lane, and everything that they use.
 pub struct Crowd {
     pub run: Uuid,
     pub lane: OpenedLane,
@@ -29,96 +29,98 @@ pub struct Crowd {
     pub schedule: Arc<Schedule>,
     pub storefront: Arc<dyn Storefront>,
     pub recorder: Arc<Recorder>,
-    pub door: Arc<Door>,
+    pub gate: Arc<ArrivalGate>,
     pub waterfall: Arc<WaterfallRecorder>,
 }
 
-/// The moment from which a lane's times count.
+/// The moment at which a lane starts. All its times count from here.
 #[derive(Clone, Copy, Debug)]
-struct Start {
+struct StartSignal {
     at: Instant,
-    /// For how long the door had been closed by then.
+    /// How long the arrival gate had been closed before that moment.
     closed_before: Duration,
 }
 
 impl Crowd {
-    /// One task a buyer, in the order in which they stand at the door, all held back until the last of every lane at `start_line`
-    /// stands ready. Returns the time from the start signal to the last answer.
-    pub async fn let_go(self, start_line: &Barrier) -> Duration {
+    /// Spawns one task per buyer, in arrival order, and starts them all when every lane at
+    /// `start_line` is ready. Returns the time from the start signal to the last answer.
+    pub async fn run(self, start_line: &Barrier) -> Duration {
         let crowd = Arc::new(self);
         let (go, ready) = watch::channel(None);
         let mut tasks = JoinSet::new();
         for (place, buyer) in crowd.schedule.queue().iter().enumerate() {
-            tasks.spawn(attend(Arc::clone(&crowd), place, *buyer, ready.clone()));
+            tasks.spawn(run_buyer(Arc::clone(&crowd), place, *buyer, ready.clone()));
         }
         start_line.wait().await;
         let at = Instant::now();
-        go.send_replace(Some(Start {
+        go.send_replace(Some(StartSignal {
             at,
-            closed_before: crowd.door.closed_for(),
+            closed_before: crowd.gate.closed_for(),
         }));
         tasks.join_all().await;
         at.elapsed()
     }
 
-    /// Returns false once nobody is let in any more.
-    async fn attempt(&self, start: Start, place: usize, buyer: u32, round: u32) -> bool {
+    /// Makes one attempt. Returns false if the arrival gate is closed for good.
+    async fn attempt(&self, start: StartSignal, place: usize, buyer: u32, round: u32) -> bool {
         let Some(begin) = self.enter(start, place, round).await else {
             return false;
         };
-        let ask = self.schedule.ask(buyer, round);
-        let _inside = self.recorder.enter();
-        let buy = self.storefront.buy(self.order(&ask));
-        let answer = self.waterfall.follow(&ask, (start.at, begin), buy);
+        let planned = self.schedule.attempt(buyer, round);
+        let _guard = self.recorder.begin_attempt();
+        let buy = self.storefront.buy(self.request(&planned));
+        let answer = self.waterfall.trace(&planned, (start.at, begin), buy);
         let answer = tokio::select! {
             biased;
-            () = self.door.sent_away() => None,
+            () = self.gate.aborted() => None,
             attempt = answer => Some(attempt),
         };
         match answer {
-            // The news of an abort reaches the buyers one after the other, so the wish itself is looked at: who hears of it late may have been
-            // answered already, by a shop that was being cut off.
-            Some(attempt) if self.door.wish() != RunWish::Abort => {
-                self.recorder.record(&ask, begin.elapsed(), attempt);
+            // Buyers receive the abort one after the other, so the command itself is checked: the
+            // shop may have answered a late buyer already, from a session that was being ended.
+            Some(attempt) if self.gate.command() != RunCommand::Abort => {
+                self.recorder.record(&planned, begin.elapsed(), attempt);
             }
-            // That this buyer has no order is the doing of whoever ended the run; if there is one after all, the database will say so.
+            // The abort is the reason why this buyer has no order. If there is one after all, the
+            // database will show it.
             _ => self
                 .recorder
-                .record(&ask.cut_off(), begin.elapsed(), Attempt::left()),
+                .record(&planned.cut_off(), begin.elapsed(), Attempt::abandoned()),
         }
         true
     }
 
-    /// Returns the moment from which the attempt's latency counts: the one that was intended, if there is one, however late the buyer
-    /// comes to it. None once nobody is let in any more.
-    async fn enter(&self, start: Start, place: usize, round: u32) -> Option<Instant> {
+    /// Waits until the attempt may start. Returns the moment from which its latency counts: the
+    /// planned arrival if there is one, even if the buyer starts later. Returns `None` if the
+    /// arrival gate is closed for good.
+    async fn enter(&self, start: StartSignal, place: usize, round: u32) -> Option<Instant> {
         if let Some(after) = self.schedule.intended(place, round) {
-            return self.door.enter(start.at + after, start.closed_before).await;
+            return self.gate.enter(start.at + after, start.closed_before).await;
         }
         let due = Instant::now() + self.schedule.pause(place, round);
-        self.door.enter(due, self.door.closed_for()).await?;
+        self.gate.enter(due, self.gate.closed_for()).await?;
         Some(Instant::now())
     }
 
-    fn order(&self, ask: &Ask) -> Order {
-        Order {
+    fn request(&self, planned: &PlannedAttempt) -> AttemptRequest {
+        AttemptRequest {
             product_id: self.lane.product_id,
-            quantity: ask.quantity,
-            key: key(self.run, self.lane.id, ask.buyer, ask.round),
+            quantity: planned.quantity,
+            key: key(self.run, self.lane.id, planned.buyer, planned.round),
             lane_id: self.lane.id,
-            fault: ask.fault,
-            patience: ask.patience,
+            fault: planned.fault,
+            patience: planned.patience,
         }
     }
 }
 
-async fn attend(
+async fn run_buyer(
     crowd: Arc<Crowd>,
     place: usize,
     buyer: u32,
-    mut ready: watch::Receiver<Option<Start>>,
+    mut ready: watch::Receiver<Option<StartSignal>>,
 ) {
-    // The sender outlives the buyers; if it were gone, nobody would wait for them any more.
+    // The sender outlives the buyers. If it were dropped, the lane would be over.
     let Some(start) = ready
         .wait_for(Option::is_some)
         .await
@@ -134,9 +136,9 @@ async fn attend(
     }
 }
 
-/// The idempotency key of an open attempt.
-pub fn key_of(run: Uuid, lane_id: i64, open: &Unsettled) -> String {
-    key(run, lane_id, open.buyer, open.round)
+/// Returns the idempotency key of an unresolved attempt.
+pub fn key_of(run: Uuid, lane_id: i64, attempt: &UnresolvedAttempt) -> String {
+    key(run, lane_id, attempt.buyer, attempt.round)
 }
 
 fn key(run: Uuid, lane_id: i64, buyer: u32, round: u32) -> String {
@@ -149,24 +151,25 @@ mod tests {
 
     use super::*;
     use crate::{
-        model::{SimulationPlan, StrategyKey, sample::Failure},
-        simulation::buyer::{AttemptResult, Pool, Taken},
+        model::{SimulationPlan, StrategyKey, sample::FailureKind},
+        simulation::buyer::{AttemptCost, AttemptResult, Pool},
     };
 
-    /// A shop that is cut off while it is being asked, and answers before anybody has heard of the abort.
-    struct CutOffMidway(Arc<Door>);
+    /// A storefront whose run is aborted during the request, and which answers before the buyer
+    /// receives the abort.
+    struct AbortedMidway(Arc<ArrivalGate>);
 
     #[async_trait]
-    impl Storefront for CutOffMidway {
-        async fn buy(&self, _order: Order) -> Attempt {
-            self.0.follow(RunWish::Abort);
+    impl Storefront for AbortedMidway {
+        async fn buy(&self, _request: AttemptRequest) -> Attempt {
+            self.0.apply(RunCommand::Abort);
             Attempt {
-                result: AttemptResult::Failed(Failure::NoConnection, "cut off".to_owned()),
-                taken: Taken::default(),
+                result: AttemptResult::Failed(FailureKind::NoConnection, "cut off".to_owned()),
+                cost: AttemptCost::default(),
             }
         }
 
-        fn in_line(&self, _product_id: i64) -> Option<u64> {
+        fn queue_length(&self, _product_id: i64) -> Option<u64> {
             None
         }
 
@@ -176,12 +179,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_is_answered_by_a_shop_that_is_being_cut_off_did_not_go_without() {
+    async fn an_attempt_during_an_abort_is_cut_off_and_not_unfulfilled() {
         let plan = SimulationPlan {
             buyers: 1,
             ..SimulationPlan::preset()
         };
-        let (door, recorder) = (Arc::new(Door::new()), Arc::new(Recorder::new()));
+        let (gate, recorder) = (Arc::new(ArrivalGate::new()), Arc::new(Recorder::new()));
         let crowd = Crowd {
             run: Uuid::nil(),
             lane: OpenedLane {
@@ -192,14 +195,14 @@ mod tests {
             },
             rounds: 1,
             schedule: Arc::new(Schedule::of(Arc::new(plan))),
-            storefront: Arc::new(CutOffMidway(Arc::clone(&door))),
+            storefront: Arc::new(AbortedMidway(Arc::clone(&gate))),
             recorder: Arc::clone(&recorder),
-            door,
+            gate,
             waterfall: Arc::new(WaterfallRecorder::new(true)),
         };
-        crowd.let_go(&Barrier::new(1)).await;
-        recorder.settle(|_| false);
+        crowd.run(&Barrier::new(1)).await;
+        recorder.resolve(|_| false);
         assert_eq!(recorder.counts().cut_off, 1);
-        assert!(recorder.went_without().is_empty());
+        assert!(recorder.unfulfilled().is_empty());
     }
 }

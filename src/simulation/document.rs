@@ -1,5 +1,5 @@
-//! Documents that stand alone: style, data and script are inside, and they ask nobody for anything. The browser itself makes sure of it, by
-//! the policy that each carries.
+//! Self-contained HTML documents: style, data and script are inline, and they load nothing. Each
+//! document's content security policy makes the browser enforce this.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use leptos::prelude::*;
@@ -7,29 +7,29 @@ use sha2::{Digest, Sha256};
 
 const STYLE: &str = include_str!("document/document.css");
 
-/// What stands around the body of a document.
+/// The head and frame of a document.
 pub struct Document {
     pub title: String,
     pub heading: &'static str,
     pub lead: String,
-    /// What the body needs beyond the style of all documents.
+    /// Style rules in addition to those of all documents.
     pub style: &'static str,
     pub script: Option<Script>,
 }
 
-/// A script, and what it reads.
+/// A script and its data.
 pub struct Script {
     pub text: &'static str,
-    /// JSON, in the element with the id `data`.
+    /// JSON. It is stored in the element with the id `data`.
     pub data: String,
 }
 
 impl Document {
-    /// The whole file, with `body` in its `main`.
+    /// Renders the whole file, with `body` in its `main` element.
     pub fn html(self, body: impl IntoView) -> String {
         let policy = self.policy();
         let script = self.script.map(|script| {
-            // No text within can then end the element.
+            // So that no text in the data can end the element.
             let data = script.data.replace('<', "\\u003c");
             view! {
                 <script type="application/json" id="data">{data}</script>
@@ -63,7 +63,7 @@ impl Document {
         format!("<!DOCTYPE html>\n{}\n", page.to_html())
     }
 
-    /// Nothing but what is inside: of scripts, only the one that has this hash.
+    /// The content security policy: it allows inline styles and only the script with this hash.
     fn policy(&self) -> String {
         let mut policy = "default-src 'none'; style-src 'unsafe-inline'".to_owned();
         if let Some(script) = &self.script {
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn what_it_tells_is_text() {
+    fn texts_are_escaped() {
         let html = document(None);
         assert!(html.contains("&lt;/title&gt;&lt;b&gt;"), "{html}");
         assert!(html.contains("&lt;i&gt;") && html.contains("a &lt; b"));
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn data_cannot_end_its_element_and_no_other_script_may_run() {
+    fn data_cannot_end_its_element_and_only_one_script_may_run() {
         let html = document(Some(Script {
             text: "1 < 2 && 3 > 2;",
             data: "\"</script><script>alert(1)</script>\"".to_owned(),

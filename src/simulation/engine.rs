@@ -1,4 +1,5 @@
-//! Runs a plan: opens its lanes, lets the buyers go, and stores what the database says when they are done.
+//! Runs a plan: opens its lanes, starts the buyers, and stores the verdict from the database when
+//! all buyers have finished.
 
 mod lane;
 
@@ -14,20 +15,20 @@ use super::{
     sampler::{self, Progress},
     schedule::Schedule,
     stepper::Steppers,
-    store::{self, Ground, OpenedRun, Opening},
+    store::{self, OpenedRun, RunOpening, StockSnapshot},
 };
 use crate::{
     db::{ConnectError, Db, PoolSettings, txn::TxnError},
     feed::Feed,
     model::{
-        LaneSnapshot, LatencyMs, RunSnapshot, RunState, RunVerdict, RunWish, ShopError,
+        LaneSnapshot, LatencyMs, RunCommand, RunSnapshot, RunState, RunVerdict, ShopError,
         SimulationPlan,
     },
     payment::gateway::PaymentGateway,
     shop::idempotency::Claim,
 };
 
-/// Why a run came to no verdict.
+/// Why a run has no verdict.
 #[derive(Debug, thiserror::Error)]
 pub enum SimulationError {
     #[error(transparent)]
@@ -36,7 +37,7 @@ pub enum SimulationError {
     Connect(#[from] ConnectError),
     #[error("the HTTP client could not be built: {0}")]
     Client(#[from] reqwest::Error),
-    #[error("another simulation is running; wait for its verdict")]
+    #[error("another simulation is running; wait until it ends")]
     Busy,
 }
 
@@ -53,51 +54,51 @@ pub struct Engine {
     feed: Feed,
     gateway: Option<Arc<dyn PaymentGateway>>,
     runs: LiveRuns,
-    /// One run at a time: two would measure each other.
-    turn: Arc<Semaphore>,
+    /// Allows one run at a time: two would distort each other's measurements.
+    run_slot: Arc<Semaphore>,
     steppers: Steppers,
     watches_locks: bool,
 }
 
-/// A run that has begun.
+/// A run that has started.
 #[derive(Debug)]
 pub struct StartedRun {
     pub run: Arc<LiveRun>,
     plan: Arc<SimulationPlan>,
     opened: OpenedRun,
-    /// What the buyers queue for: a pool for each lane, or one for all of them in turn.
+    /// The connection pools of the buyers: one for each lane, or one that the lanes use in turn.
     buyers_dbs: Vec<Db>,
-    /// What the run itself asks and writes with, past that queue.
+    /// The run's own connections, which do not compete with the buyers'.
     control_db: Db,
-    /// On which the first lane starts.
-    start: Ground,
-    _turn: OwnedSemaphorePermit,
+    /// The stock with which the first lane starts.
+    start: StockSnapshot,
+    _run_slot: OwnedSemaphorePermit,
 }
 
-/// What came of asking for a run.
+/// The result of a request to start a run.
 #[derive(Debug)]
-pub enum Start {
+pub enum RunStart {
     New(Box<StartedRun>),
-    /// The key is known: this is the run of the first press.
-    Known(uuid::Uuid),
+    /// The idempotency key was used before: the run that it started.
+    Existing(uuid::Uuid),
 }
 
 impl StartedRun {
-    /// The run's id.
+    /// Returns the run's id.
     pub fn id(&self) -> uuid::Uuid {
         self.opened.id
     }
 
-    /// Once everybody is sent away, ends what the shop still does for them: a thousand who wait for a lock would hold the verdict up for as
-    /// long as they would have waited.
-    fn cut_off_once_aborted(&self) -> impl Future<Output = ()> + Send + use<> {
-        let (door, buyers_dbs) = (self.run.door(), self.buyers_dbs.clone());
+    /// Ends the buyers' database sessions when the run is aborted. Otherwise the verdict would wait
+    /// for up to a thousand sessions that wait for a lock.
+    fn end_sessions_on_abort(&self) -> impl Future<Output = ()> + Send + use<> {
+        let (gate, buyers_dbs) = (self.run.arrival_gate(), self.buyers_dbs.clone());
         let control_db = self.control_db.clone();
         async move {
-            door.sent_away().await;
+            gate.aborted().await;
             for db in buyers_dbs {
-                if let Err(error) = db.cut_off(&control_db).await {
-                    tracing::warn!(%error, "the sessions of an aborted run were not ended");
+                if let Err(error) = db.terminate_sessions(&control_db).await {
+                    tracing::warn!(%error, "could not end the database sessions of an aborted run");
                 }
             }
         }
@@ -112,7 +113,7 @@ impl StartedRun {
 }
 
 impl Engine {
-    /// An engine for the database at `url`; what its buyers commit is announced in `feed`.
+    /// An engine for the database at `url`. The buyers' commits are published in `feed`.
     pub fn new(url: String, feed: Feed) -> Self {
         Self {
             steppers: Steppers::new(url.clone()),
@@ -120,13 +121,13 @@ impl Engine {
             feed,
             gateway: None,
             runs: LiveRuns::default(),
-            turn: Arc::new(Semaphore::new(1)),
+            run_slot: Arc::new(Semaphore::new(1)),
             watches_locks: true,
         }
     }
 
-    /// The same without the lock watch: what a run is compared with to show that watching it
-    /// changes nothing.
+    /// The same without the lock watch. Runs with and without it are compared, to show that
+    /// watching a run does not change it.
     #[must_use]
     pub fn without_lock_watch(self) -> Self {
         Self {
@@ -135,7 +136,7 @@ impl Engine {
         }
     }
 
-    /// The same with a provider that takes the money of the checkout journey.
+    /// Sets the payment gateway for the checkout journey.
     #[must_use]
     pub fn with_gateway(self, gateway: Arc<dyn PaymentGateway>) -> Self {
         Self {
@@ -144,63 +145,66 @@ impl Engine {
         }
     }
 
-    /// The runs that go on here.
+    /// Returns the runs of this process.
     pub fn runs(&self) -> &LiveRuns {
         &self.runs
     }
 
-    /// The sessions of the stepper here.
+    /// Returns the stepper sessions of this process.
     pub fn steppers(&self) -> &Steppers {
         &self.steppers
     }
 
-    /// True while a run goes on here.
+    /// Returns true while a run is in progress in this process.
     pub fn is_busy(&self) -> bool {
-        self.turn.available_permits() == 0
+        self.run_slot.available_permits() == 0
     }
 
-    /// Opens the run and shows it; [`Engine::finish`] then lets the buyers go.
+    /// Opens the run and publishes it. [`Engine::finish`] then starts the buyers.
     ///
     /// # Errors
-    /// [`SimulationError::Busy`] while another goes on here; a plan out of range; what the database says.
+    /// [`SimulationError::Busy`] while another run is in progress in this process;
+    /// [`ShopError::FieldsInvalid`] if values of the plan are out of range;
+    /// [`ShopError::StrategyUnsafe`] for an unsafe strategy on a shop product.
     pub async fn start(&self, plan: SimulationPlan) -> Result<StartedRun, SimulationError> {
         match self.start_once(plan, None).await? {
-            Start::New(started) => Ok(*started),
-            // Without a key nothing is known.
-            Start::Known(_) => Err(SimulationError::Busy),
+            RunStart::New(started) => Ok(*started),
+            // Not reached: a start without a key never finds an existing run.
+            RunStart::Existing(_) => Err(SimulationError::Busy),
         }
     }
 
-    /// The same, once for the key.
+    /// Opens the run like [`Engine::start`], but at most once for each idempotency key.
     ///
     /// # Errors
-    /// As [`Engine::start`]; a reused key.
+    /// As [`Engine::start`]; [`ShopError::IdempotencyKeyReused`] if the key belongs to another
+    /// request.
     pub async fn start_once(
         &self,
         plan: SimulationPlan,
         claim: Option<Claim>,
-    ) -> Result<Start, SimulationError> {
+    ) -> Result<RunStart, SimulationError> {
         let plan = Arc::new(plan.validate()?);
-        let turn = Arc::clone(&self.turn)
+        let run_slot = Arc::clone(&self.run_slot)
             .try_acquire_owned()
             .map_err(|_| SimulationError::Busy)?;
         let control_db = Db::connect(&self.url, PoolSettings::COMMAND).await?;
         let buyers_dbs = self.connect_buyers(&plan).await?;
         let opened = match store::open(&control_db, &plan, claim).await? {
-            Opening::New(opened) => opened,
-            Opening::Known(id) => return Ok(Start::Known(id)),
+            RunOpening::New(opened) => opened,
+            RunOpening::Existing(id) => return Ok(RunStart::Existing(id)),
         };
-        let start = first_ground(&control_db, &opened).await?;
-        let run = LiveRun::new(beginning(&plan, &opened, start));
+        let start = first_stock_snapshot(&control_db, &opened).await?;
+        let run = LiveRun::new(initial_snapshot(&plan, &opened, start));
         self.runs.insert(opened.id, Arc::clone(&run));
-        Ok(Start::New(Box::new(StartedRun {
+        Ok(RunStart::New(Box::new(StartedRun {
             run,
             plan,
             opened,
             buyers_dbs,
             control_db,
             start,
-            _turn: turn,
+            _run_slot: run_slot,
         })))
     }
 
@@ -215,7 +219,8 @@ impl Engine {
             1
         };
         let mut opened = Vec::with_capacity(pools);
-        // Each pool has a name of its own, by which the lock view knows whose sessions are whose.
+        // Each pool has its own application name, by which the lock view finds the sessions of a
+        // lane.
         let crowd = uuid::Uuid::new_v4().simple().to_string();
         for pool in 0..pools {
             let name = format!("{} {crowd} {pool}", settings.application_name);
@@ -226,23 +231,20 @@ impl Engine {
         Ok(opened)
     }
 
-    /// Runs the buyers to the end, in this process or, with `targets`, over HTTP, and stores how it ended.
-    ///
-    /// # Errors
-    /// What the database says when it cannot be asked for a verdict.
+    /// Runs all buyers, in this process or over HTTP at `targets`, and stores the final snapshot.
     pub async fn finish(
         &self,
         started: StartedRun,
         targets: &[url::Url],
         progress: impl Fn(u64) + Send + Sync + 'static,
     ) -> Result<RunSnapshot, SimulationError> {
-        let judged = self.run_lanes(&started, targets, Arc::new(progress)).await;
+        let outcome = self.run_lanes(&started, targets, Arc::new(progress)).await;
         let mut end = started.run.snapshot();
-        match &judged {
+        match &outcome {
             Ok(()) => {
-                end.state = state_at_end(&end, started.run.door().wish());
-                let judged = end.lanes.iter().any(|lane| lane.verdict.is_some());
-                end.passed = judged.then(|| RunVerdict::of(&end).passed);
+                end.state = final_state(&end, started.run.arrival_gate().command());
+                let has_verdict = end.lanes.iter().any(|lane| lane.verdict.is_some());
+                end.passed = has_verdict.then(|| RunVerdict::of(&end).passed);
             }
             Err(error) => {
                 end.state = RunState::Failed;
@@ -253,7 +255,7 @@ impl Engine {
         started.run.finish(end.clone());
         self.runs.remove(started.opened.id);
         started.close_connections().await;
-        judged?;
+        outcome?;
         stored?;
         Ok(end)
     }
@@ -270,9 +272,9 @@ impl Engine {
         };
         let schedule = Arc::new(Schedule::of(Arc::clone(&started.plan)));
         let run = Arc::clone(&started.run);
-        let beat = sampler::beat(started.control_db.clone(), started.opened.id, run);
-        let _beat = AbortOnDropHandle::new(tokio::spawn(beat));
-        let _cutting_off = AbortOnDropHandle::new(tokio::spawn(started.cut_off_once_aborted()));
+        let heartbeat = sampler::heartbeat(started.control_db.clone(), started.opened.id, run);
+        let _heartbeat = AbortOnDropHandle::new(tokio::spawn(heartbeat));
+        let _session_end = AbortOnDropHandle::new(tokio::spawn(started.end_sessions_on_abort()));
         let lanes = (0..started.opened.lanes.len()).map(|index| Lane {
             engine: self,
             started,
@@ -287,7 +289,7 @@ impl Engine {
             futures::future::try_join_all(together).await?;
         } else {
             for lane in lanes {
-                if started.run.door().wish().is_end() {
+                if started.run.arrival_gate().command().is_end() {
                     break;
                 }
                 lane.run(&Barrier::new(1)).await?;
@@ -297,24 +299,29 @@ impl Engine {
     }
 }
 
-async fn first_ground(db: &Db, opened: &OpenedRun) -> Result<Ground, ShopError> {
+async fn first_stock_snapshot(db: &Db, opened: &OpenedRun) -> Result<StockSnapshot, ShopError> {
     match opened.lanes.first() {
-        Some(lane) => store::ground(db, lane.product_id, lane.id).await,
-        // A plan that was validated has one.
+        Some(lane) => store::read_stock_snapshot(db, lane.product_id, lane.id).await,
+        // Not reached: a validated plan has at least one lane.
         None => Err(ShopError::UnknownProduct),
     }
 }
 
-/// A wish to stop that came when everybody was inside already changed nothing.
-fn state_at_end(end: &RunSnapshot, wish: RunWish) -> RunState {
-    match wish {
-        RunWish::Abort => RunState::Aborted,
-        RunWish::Stop if end.served() < end.plan.attempts_in_all() => RunState::Stopped,
-        RunWish::Run | RunWish::Pause | RunWish::Stop => RunState::Finished,
+/// Returns the state of a run that has ended. A stop that arrived after the last attempt had
+/// started changed nothing, so that run is finished.
+fn final_state(end: &RunSnapshot, command: RunCommand) -> RunState {
+    match command {
+        RunCommand::Abort => RunState::Aborted,
+        RunCommand::Stop if end.served() < end.plan.total_attempts() => RunState::Stopped,
+        RunCommand::Run | RunCommand::Pause | RunCommand::Stop => RunState::Finished,
     }
 }
 
-fn beginning(plan: &SimulationPlan, opened: &OpenedRun, start: Ground) -> RunSnapshot {
+fn initial_snapshot(
+    plan: &SimulationPlan,
+    opened: &OpenedRun,
+    start: StockSnapshot,
+) -> RunSnapshot {
     let lanes = opened.lanes.iter().map(|lane| LaneSnapshot {
         strategy: lane.strategy,
         product_name: lane.product_name.clone(),

@@ -1,4 +1,5 @@
-//! A run to take away: its points and figures as tables, all of it as JSON, and a document that replays it.
+//! Exports of a run: its samples and figures as CSV, the whole run as JSON, and an HTML document
+//! that replays it.
 
 mod csv;
 mod html;

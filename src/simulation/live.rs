@@ -1,4 +1,4 @@
-//! Runs that are going on in this process, for those who watch.
+//! The runs in progress in this process, with live snapshots for the pages that watch them.
 
 mod locks;
 
@@ -11,87 +11,95 @@ use std::{
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::door::Door;
+use super::arrival_gate::ArrivalGate;
 use crate::model::{
-    LaneSnapshot, LatencyMs, RunEvent, RunEventKind, RunSnapshot, RunWish, Sample, Verdict,
+    LaneSnapshot, LatencyMs, RunCommand, RunEvent, RunEventKind, RunSnapshot, Sample, Verdict,
     lock_queue::LaneLocks, sample,
 };
 
-/// Points of a chart that are kept. Beyond, every second one is merged into the next, and sampling slows down by half.
+/// The largest number of samples kept for a lane. At this number, every second sample is merged
+/// into the next one, and the sampling interval doubles.
 pub const SAMPLES_MAX: usize = 600;
 
-/// One run: its whole story so far, and a bell that rings when it goes on.
+/// One run: its snapshot so far, and a channel that signals each change.
 #[derive(Debug)]
 pub struct LiveRun {
     snapshot: Mutex<RunSnapshot>,
-    door: Arc<Door>,
-    /// The lane that began last, or the first of those that run together, and when.
-    begun: Mutex<Option<(usize, Instant)>>,
+    gate: Arc<ArrivalGate>,
+    /// The lane that started last, or the first of the lanes that run together, and its start.
+    current_lane: Mutex<Option<(usize, Instant)>>,
     locks: Mutex<Vec<LaneLocks>>,
-    bell: watch::Sender<u64>,
+    changes: watch::Sender<u64>,
 }
 
 impl LiveRun {
-    /// A run that has just begun.
+    /// A run that has just started.
     pub fn new(snapshot: RunSnapshot) -> Arc<Self> {
         Arc::new(Self {
-            locks: Mutex::new(locks::unseen(&snapshot)),
+            locks: Mutex::new(locks::initial(&snapshot)),
             snapshot: Mutex::new(snapshot),
-            door: Arc::new(Door::new()),
-            begun: Mutex::new(None),
-            bell: watch::Sender::new(0),
+            gate: Arc::new(ArrivalGate::new()),
+            current_lane: Mutex::new(None),
+            changes: watch::Sender::new(0),
         })
     }
 
-    /// The door that its buyers come through.
-    pub fn door(&self) -> Arc<Door> {
-        Arc::clone(&self.door)
+    /// Returns the gate that the run's buyers pass.
+    pub fn arrival_gate(&self) -> Arc<ArrivalGate> {
+        Arc::clone(&self.gate)
     }
 
-    /// Has the run do what its leader wishes. Wishes that come too late, or twice, change nothing.
-    pub fn follow(&self, wish: RunWish) {
-        if !self.door.follow(wish) {
+    /// Applies a command to the run. A repeated command, or one that comes too late, changes
+    /// nothing.
+    pub fn apply_command(&self, command: RunCommand) {
+        if !self.gate.apply(command) {
             return;
         }
-        let begun = *self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        let current_lane = *self
+            .current_lane
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         let mut run = self.lock();
-        run.state = wish.state();
-        run.paused_ms = in_ms(self.door.closed_for());
+        run.state = command.state();
+        run.paused_ms = in_ms(self.gate.closed_for());
         let together = run.plan.lanes_together;
         run.events.push(RunEvent {
-            lane: begun.map(|(lane, _)| lane).filter(|_| !together),
-            elapsed_ms: begun.map_or(0, |(_, at)| in_ms(at.elapsed())),
-            kind: wish.into(),
+            lane: current_lane.map(|(lane, _)| lane).filter(|_| !together),
+            elapsed_ms: current_lane.map_or(0, |(_, at)| in_ms(at.elapsed())),
+            kind: command.into(),
         });
         drop(run);
-        self.ring();
+        self.notify();
     }
 
-    /// Says that a lane's buyers are let go now.
-    pub fn lane_began(&self, lane: usize) {
+    /// Records that the buyers of a lane start now.
+    pub fn start_lane(&self, lane: usize) {
         let together = self.lock().plan.lanes_together;
-        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
-        if begun.is_none() || !together {
-            *begun = Some((lane, Instant::now()));
+        let mut current_lane = self
+            .current_lane
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if current_lane.is_none() || !together {
+            *current_lane = Some((lane, Instant::now()));
         }
     }
 
-    /// All so far.
+    /// Returns a copy of the snapshot.
     pub fn snapshot(&self) -> RunSnapshot {
         self.lock().clone()
     }
 
-    /// Attempts that have ended, over all lanes.
+    /// Returns the number of attempts that have ended, over all lanes.
     pub fn served(&self) -> u64 {
         self.lock().served()
     }
 
-    /// It changes whenever the snapshot does.
-    pub fn bell(&self) -> watch::Receiver<u64> {
-        self.bell.subscribe()
+    /// Returns a receiver that is notified of each change of the snapshot.
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
-    /// Adds a point to a lane. Returns true when its series was thinned to half.
+    /// Adds a sample to a lane. Returns true if its series was thinned to half.
     pub fn push(&self, lane: usize, sample: Sample, latency_ms: LatencyMs) -> bool {
         self.add(lane, sample);
         self.change(lane, |lane| {
@@ -104,7 +112,7 @@ impl LiveRun {
         })
     }
 
-    /// Adds a point, and what it is the first to show.
+    /// Adds a sample, and the events that it is the first to show.
     fn add(&self, index: usize, sample: Sample) {
         let mut run = self.lock();
         let each = run.plan.quantities.max().get();
@@ -132,13 +140,13 @@ impl LiveRun {
         }
     }
 
-    /// Says what there is to sell on a lane whose turn has come.
-    pub fn stocked(&self, lane: usize, stock: i64) {
+    /// Sets the stock with which a lane starts.
+    pub fn set_stock(&self, lane: usize, stock: i64) {
         self.change(lane, |lane| lane.stock = stock);
     }
 
-    /// Gives a lane its last point and its verdict.
-    pub fn judged(&self, lane: usize, last: Sample, verdict: Verdict) {
+    /// Adds the last sample and the verdict of a lane.
+    pub fn record_verdict(&self, lane: usize, last: Sample, verdict: Verdict) {
         self.add(lane, last);
         self.change(lane, |lane| {
             lane.latency_ms = verdict.latency_ms;
@@ -146,21 +154,21 @@ impl LiveRun {
         });
     }
 
-    /// Replaces the story by its end.
+    /// Replaces the snapshot by the final one.
     pub fn finish(&self, snapshot: RunSnapshot) {
         *self.lock() = snapshot;
-        self.ring();
+        self.notify();
     }
 
     fn change<T: Default>(&self, lane: usize, change: impl FnOnce(&mut LaneSnapshot) -> T) -> T {
         let changed = self.lock().lanes.get_mut(lane).map(change);
-        self.ring();
+        self.notify();
         changed.unwrap_or_default()
     }
 
-    fn ring(&self) {
-        self.bell
-            .send_modify(|rings| *rings = rings.wrapping_add(1));
+    fn notify(&self) {
+        self.changes
+            .send_modify(|revision| *revision = revision.wrapping_add(1));
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, RunSnapshot> {
@@ -172,22 +180,22 @@ fn in_ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// The runs of this process, by id.
+/// The runs in progress in this process, by id.
 #[derive(Clone, Debug, Default)]
 pub struct LiveRuns(Arc<Mutex<HashMap<Uuid, Arc<LiveRun>>>>);
 
 impl LiveRuns {
-    /// The run, if it is going on here.
+    /// Returns the run if it is in progress in this process.
     pub fn get(&self, id: Uuid) -> Option<Arc<LiveRun>> {
         self.lock().get(&id).cloned()
     }
 
-    /// Shows a run to those who ask.
+    /// Adds a run.
     pub fn insert(&self, id: Uuid, run: Arc<LiveRun>) {
         self.lock().insert(id, run);
     }
 
-    /// Forgets a run, whose story is stored by now.
+    /// Removes a run, which is stored by now.
     pub fn remove(&self, id: Uuid) {
         self.lock().remove(&id);
     }

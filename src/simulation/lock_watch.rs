@@ -1,4 +1,5 @@
-//! Looks at the locks of a lane while its buyers are at it, through the run's own connection and never through theirs.
+//! Watches the locks of a lane while its buyers buy, through the run's own connection and never
+//! through theirs.
 
 mod queue;
 mod wait_graph;
@@ -9,29 +10,30 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub use queue::queue;
+pub use queue::snapshot;
 
 use super::{buyer::Storefront, live::LiveRun, store, waterfall::WaterfallRecorder};
 use crate::{
     db::{
         Db, PoolSettings,
-        lock_watch::{self, Whose},
+        lock_watch::{self, SessionFilter},
     },
-    model::lock_queue::{LockQueue, Reach},
+    model::lock_queue::{LockScope, LockSnapshot},
 };
 
-/// The time to the second look. A lane of 33 buyers is over in 60 ms, so that the first looks come quickly …
+/// The time to the second look. A lane of 33 buyers ends within 60 ms, so the first looks follow
+/// each other quickly.
 const FIRST_LOOK_AFTER: Duration = Duration::from_millis(5);
-/// … each after twice the time of the one before, up to four a second.
+/// The pause doubles after each look, up to this one.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// Between two looks at least this many times what a look took: a database that is slow to answer is asked less often.
+/// The pause is at least this many times as long as the look before it, so that a database that
+/// answers slowly is asked less often.
 const REST_PER_LOOK: u32 = 3;
 
-/// A look that takes longer is given up: the buyers come first, and the next look will be asked
-/// later.
+/// A look that takes longer is cancelled: the buyers come first.
 const LOOK_MAX: Duration = Duration::from_secs(1);
 
-/// One lane, while its buyers are at it.
+/// The watch over one lane.
 pub struct LockWatch {
     pub run: Arc<LiveRun>,
     /// Which of the run's lanes this is.
@@ -39,41 +41,41 @@ pub struct LockWatch {
     pub product_id: i64,
     /// The run's own connections.
     pub db: Db,
-    /// The pool on which the lane's buyers are; none when they buy at other servers.
+    /// The pool of the lane's buyers; none when they buy at other servers.
     pub buyers_db: Option<Db>,
     pub storefront: Arc<dyn Storefront>,
     pub waterfall: Arc<WaterfallRecorder>,
 }
 
 impl LockWatch {
-    /// Looks again and again, until it is dropped.
+    /// Looks at the locks repeatedly until it is dropped.
     pub async fn watch(self) {
-        self.run.begin_locks(self.index, self.reach());
+        self.run.start_lock_watch(self.index, self.scope());
         let begin = Instant::now();
         let mut pause = FIRST_LOOK_AFTER;
-        let whose = self.whose();
-        // Has the server plan the question: the buyers of a short lane would be gone before its answer.
-        self.look(begin, &whose).await;
+        let filter = self.filter();
+        // The first query is slow, because the server plans it: it must not be the one that counts.
+        self.look(begin, &filter).await;
         loop {
             tokio::time::sleep(pause).await;
             let asked = Instant::now();
-            self.look(begin, &whose).await;
+            self.look(begin, &filter).await;
             let rest = asked.elapsed() * REST_PER_LOOK;
             pause = (pause * 2).min(LOOK_EVERY).max(rest);
         }
     }
 
-    /// A look without an answer is one that was not taken.
-    async fn look(&self, begin: Instant, whose: &Whose) {
-        let seen = tokio::time::timeout(LOOK_MAX, self.snapshot(begin, whose)).await;
+    /// A look that fails is skipped.
+    async fn look(&self, begin: Instant, filter: &SessionFilter) {
+        let seen = tokio::time::timeout(LOOK_MAX, self.snapshot(begin, filter)).await;
         match seen {
-            Ok(Ok(mut queue)) => {
-                queue.in_memory = self.storefront.in_line(self.product_id);
-                let waterfall = self.waterfall.picture(Instant::now());
-                self.run.see_locks(self.index, queue, waterfall);
+            Ok(Ok(mut snapshot)) => {
+                snapshot.in_memory = self.storefront.queue_length(self.product_id);
+                let waterfall = self.waterfall.snapshot(Instant::now());
+                self.run.record_locks(self.index, snapshot, waterfall);
             }
-            Ok(Err(error)) => tracing::debug!(%error, "the locks were not looked at"),
-            Err(_) => tracing::debug!("the look at the locks took too long"),
+            Ok(Err(error)) => tracing::debug!(%error, "could not read the locks"),
+            Err(_) => tracing::debug!("reading the locks took too long"),
         }
     }
 
@@ -81,35 +83,39 @@ impl LockWatch {
     async fn snapshot(
         &self,
         begin: Instant,
-        whose: &Whose,
-    ) -> Result<LockQueue, Box<dyn Error + Send + Sync>> {
-        let sessions = lock_watch::sessions(&self.db, whose).await?;
-        let (whose, elapsed) = (whose.clone(), begin.elapsed());
-        Ok(tokio::task::spawn_blocking(move || queue(&sessions, &whose, elapsed)).await?)
+        filter: &SessionFilter,
+    ) -> Result<LockSnapshot, Box<dyn Error + Send + Sync>> {
+        let sessions = lock_watch::sessions(&self.db, filter).await?;
+        let (filter, elapsed) = (filter.clone(), begin.elapsed());
+        Ok(
+            tokio::task::spawn_blocking(move || queue::snapshot(&sessions, &filter, elapsed))
+                .await?,
+        )
     }
 
-    fn whose(&self) -> Whose {
+    fn filter(&self) -> SessionFilter {
         let name = match &self.buyers_db {
             Some(db) => db.name(),
             None => PoolSettings::SHOP.application_name,
         };
-        Whose::Applications(vec![name.to_owned()])
+        SessionFilter::Applications(vec![name.to_owned()])
     }
 
-    fn reach(&self) -> Reach {
+    fn scope(&self) -> LockScope {
         match self.buyers_db {
-            Some(_) => Reach::Lane,
-            None => Reach::Shops,
+            Some(_) => LockScope::Lane,
+            None => LockScope::Shops,
         }
     }
 }
 
-/// Ends the picture of a lane, and stores it with its run. What cannot be stored is missed later, and no reason for a run to fail.
-pub async fn keep(run: &LiveRun, index: usize, lane_id: i64, db: &Db, watch: &WaterfallRecorder) {
-    let Some(locks) = run.end_locks(index, watch.picture(Instant::now())) else {
+/// Ends the watch over a lane, and stores its locks with the run. A run does not fail because they
+/// cannot be stored.
+pub async fn finish(run: &LiveRun, index: usize, lane_id: i64, db: &Db, watch: &WaterfallRecorder) {
+    let Some(locks) = run.finish_locks(index, watch.snapshot(Instant::now())) else {
         return;
     };
-    if let Err(error) = store::keep_locks(db, lane_id, &locks).await {
-        tracing::warn!(%error, lane_id, "the picture of the lane's locks was not stored");
+    if let Err(error) = store::save_locks(db, lane_id, &locks).await {
+        tracing::warn!(%error, lane_id, "could not store the lane's lock snapshot");
     }
 }

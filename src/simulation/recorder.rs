@@ -1,7 +1,7 @@
-//! Counts and latencies of a lane, as its buyers report them.
+//! Records the counts and latencies of a lane from its buyers' reports.
 //!
-//! Ten thousand buyers report from as many tasks, so that one lock around all of it would be what is measured. Buyers are spread over
-//! shards, and whoever wants to know adds the shards up.
+//! Ten thousand buyers report from as many tasks. A single lock around the recorder would itself
+//! become the bottleneck, so the buyers are spread over shards, and a reader adds up the shards.
 
 mod counts;
 mod recent;
@@ -11,7 +11,7 @@ mod tests;
 mod times;
 
 pub use counts::Counts;
-pub use tally::Unsettled;
+pub use tally::UnresolvedAttempt;
 
 use std::{
     collections::BTreeMap,
@@ -29,33 +29,33 @@ use self::{
     tally::{FAILURES_KEPT_MAX, LATENCY_DIGITS, PART_DIGITS, Tally},
     times::{histogram, in_ms, merge, ms, parts, time_split},
 };
-use super::{buyer::Attempt, schedule::Ask};
+use super::{buyer::Attempt, schedule::PlannedAttempt};
 use crate::{
     db::txn::TimeSplit,
-    model::{LatencyMs, TimeSplitMs, sample::Lately},
+    model::{LatencyMs, TimeSplitMs, sample::RecentTimings},
 };
 
 /// More than the cores on which buyers run.
 const SHARDS: u32 = 8;
-/// What all buyers of a lane reported so far.
+/// The reports of all buyers of a lane so far.
 #[derive(Debug)]
 pub struct Recorder {
     shards: Vec<Mutex<Tally>>,
     in_attempt: AtomicU32,
 }
 
-/// A buyer in the middle of an attempt, until this is dropped.
+/// Counts a buyer as being in an attempt until it is dropped.
 #[derive(Debug)]
-pub struct InAttempt<'a>(&'a AtomicU32);
+pub struct AttemptGuard<'a>(&'a AtomicU32);
 
-impl Drop for InAttempt<'_> {
+impl Drop for AttemptGuard<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Recorder {
-    /// An empty one.
+    /// Creates an empty recorder.
     pub fn new() -> Self {
         Self {
             shards: (0..SHARDS).map(|_| Mutex::new(Tally::new())).collect(),
@@ -63,29 +63,30 @@ impl Recorder {
         }
     }
 
-    /// Counts a buyer as being in an attempt, for as long as the guard lives.
-    pub fn enter(&self) -> InAttempt<'_> {
+    /// Counts a buyer as being in an attempt for as long as the guard lives.
+    pub fn begin_attempt(&self) -> AttemptGuard<'_> {
         self.in_attempt.fetch_add(1, Ordering::Relaxed);
-        InAttempt(&self.in_attempt)
+        AttemptGuard(&self.in_attempt)
     }
 
-    /// Buyers in the middle of an attempt: waiting, or being served.
+    /// Returns the number of buyers in an attempt, waiting or being served.
     pub fn in_attempt(&self) -> u32 {
         self.in_attempt.load(Ordering::Relaxed)
     }
 
-    /// Takes one attempt in. Of a buyer who left, no latency: nobody waited for an answer.
-    pub fn record(&self, ask: &Ask, latency: Duration, attempt: Attempt) {
-        let shard = &self.shards[(ask.buyer % SHARDS) as usize];
-        lock(shard).take_in(ask, latency, attempt);
+    /// Records one attempt. An abandoned attempt has no latency, because its buyer did not wait for
+    /// the answer.
+    pub fn record(&self, planned: &PlannedAttempt, latency: Duration, attempt: Attempt) {
+        let shard = &self.shards[(planned.buyer % SHARDS) as usize];
+        lock(shard).record(planned, latency, attempt);
     }
 
-    /// The counts so far.
+    /// Returns the counts so far.
     pub fn counts(&self) -> Counts {
         self.fold(Counts::default(), |counts, tally| counts.add(tally.counts))
     }
 
-    /// The first failures, each a sentence.
+    /// Returns the sentences of the first failures.
     pub fn failures(&self) -> Vec<String> {
         let mut failures = self.fold(Vec::new(), |all: &mut Vec<String>, tally| {
             all.extend_from_slice(&tally.failures);
@@ -94,30 +95,31 @@ impl Recorder {
         failures
     }
 
-    /// Attempts of which nobody here knows whether there is an order.
-    pub fn unsettled(&self) -> Vec<Unsettled> {
-        self.fold(Vec::new(), |all: &mut Vec<Unsettled>, tally| {
-            all.extend_from_slice(&tally.unsettled);
+    /// Returns the attempts of which it is unknown whether they created an order.
+    pub fn unresolved(&self) -> Vec<UnresolvedAttempt> {
+        self.fold(Vec::new(), |all: &mut Vec<UnresolvedAttempt>, tally| {
+            all.extend_from_slice(&tally.unresolved);
         })
     }
 
-    /// Counts what was open, once the database has said of which attempts there is an order.
-    pub fn settle(&self, has_order: impl Fn(&Unsettled) -> bool) {
+    /// Counts the unresolved attempts, given which of them created an order.
+    pub fn resolve(&self, has_order: impl Fn(&UnresolvedAttempt) -> bool) {
         for shard in &self.shards {
-            lock(shard).settle(&has_order);
+            lock(shard).resolve(&has_order);
         }
     }
 
-    /// How many went without, by the units that they asked for. Who was cut off on purpose is not among them, nor what is not settled.
-    pub fn went_without(&self) -> BTreeMap<u32, u64> {
+    /// Returns the number of unfulfilled attempts by requested quantity. Attempts that were cut off
+    /// on purpose and unresolved attempts are not included.
+    pub fn unfulfilled(&self) -> BTreeMap<u32, u64> {
         self.fold(BTreeMap::new(), |all: &mut BTreeMap<u32, u64>, tally| {
-            for (units, buyers) in &tally.went_without {
+            for (units, buyers) in &tally.unfulfilled {
                 *all.entry(*units).or_default() += buyers;
             }
         })
     }
 
-    /// Quantiles so far.
+    /// Returns the latency quantiles so far.
     pub fn latency(&self) -> LatencyMs {
         let all = self.fold(histogram(LATENCY_DIGITS), |all, tally| {
             merge(all, &tally.latency_us);
@@ -132,8 +134,9 @@ impl Recorder {
         }
     }
 
-    /// Of the attempts that ended since this was last asked: one who watches, and nobody else, may ask.
-    pub fn take_lately(&self) -> Lately {
+    /// Returns the figures of the attempts that ended since the last call. Each call resets them,
+    /// so that only the sampler may call this.
+    pub fn take_recent(&self) -> RecentTimings {
         let mut all = Recent::new();
         for shard in &self.shards {
             all.drain(&mut lock(shard).recent);
@@ -141,7 +144,7 @@ impl Recorder {
         all.figures()
     }
 
-    /// Where the time of an average attempt went.
+    /// Returns the mean of each part of an attempt's time.
     pub fn time_split(&self) -> TimeSplitMs {
         let (split, timed) = self.fold((TimeSplit::default(), 0), |(all, timed), tally| {
             all.add(tally.split);
@@ -151,7 +154,7 @@ impl Recorder {
         time_split(parts(split).map(|part| ms(part / timed)))
     }
 
-    /// The 99th percentile of each part of the time.
+    /// Returns the 99th percentile of each part of an attempt's time.
     pub fn time_split_p99(&self) -> TimeSplitMs {
         let empty = std::array::from_fn(|_| histogram(PART_DIGITS));
         let all: [Histogram<u32>; 4] = self.fold(empty, |all, tally| {

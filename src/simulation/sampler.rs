@@ -1,4 +1,4 @@
-//! Looks at a run while it goes on: a chart's points, and the signs of life.
+//! Observes a run in progress: takes the samples for its charts, and writes its heartbeat.
 
 use std::{
     sync::Arc,
@@ -15,22 +15,22 @@ use super::{
 };
 use crate::{
     db::Db,
-    model::{RunWish, Sample},
+    model::{RunCommand, Sample},
 };
 
 /// Ten points a second.
-const SAMPLE_EVERY: Duration = Duration::from_millis(100);
-/// At first there are more, since a small sale is over within a moment.
-const FIRST_SAMPLES_EVERY: Duration = Duration::from_millis(25);
-/// How long that is.
-const FIRST_MOMENT: Duration = Duration::from_secs(1);
-/// Between two signs of life.
-const BEAT_EVERY: Duration = Duration::from_secs(1);
+const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
+/// The interval at first: a small sale is over within a few hundred milliseconds.
+const FIRST_SAMPLE_INTERVAL: Duration = Duration::from_millis(25);
+/// How long the first interval applies.
+const FIRST_SAMPLES_FOR: Duration = Duration::from_secs(1);
+/// The time between two heartbeats.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Told how many attempts have ended, over all lanes.
+/// Called with the number of attempts that have ended, over all lanes.
 pub type Progress = Arc<dyn Fn(u64) + Send + Sync>;
 
-/// One lane, while its buyers are at it.
+/// Takes the samples of one lane while its buyers run.
 pub struct Sampler {
     pub run: Arc<LiveRun>,
     /// Which of the run's lanes this is.
@@ -44,12 +44,12 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// Takes a point again and again, until it is dropped.
+    /// Takes samples until the future is dropped.
     pub async fn watch(self) {
         let begin = Instant::now();
-        let mut every = SAMPLE_EVERY;
+        let mut every = SAMPLE_INTERVAL;
         loop {
-            // A moment without an answer is a gap in the chart; the verdict is asked for separately.
+            // A failed query is a gap in the chart; the verdict has its own queries.
             if let Ok(remaining) = store::remaining(&self.db, self.lane.product_id).await {
                 let storefront = self.storefront.as_ref();
                 let sample = sample(&self.recorder, storefront, remaining, begin.elapsed());
@@ -58,8 +58,8 @@ impl Sampler {
                 }
             }
             (self.progress)(self.run.served());
-            let pause = if begin.elapsed() < FIRST_MOMENT {
-                FIRST_SAMPLES_EVERY
+            let pause = if begin.elapsed() < FIRST_SAMPLES_FOR {
+                FIRST_SAMPLE_INTERVAL
             } else {
                 every
             };
@@ -68,7 +68,7 @@ impl Sampler {
     }
 }
 
-/// A point of a lane's chart, and the end of the time that the next one's quantiles are of.
+/// Takes one sample of a lane. The quantiles of the next sample begin here.
 pub fn sample(
     recorder: &Recorder,
     storefront: &dyn Storefront,
@@ -87,28 +87,30 @@ pub fn sample(
         refusals: counts.refusals,
         failures: counts.failures,
         retries: counts.retries,
-        lately: recorder.take_lately(),
+        recent: recorder.take_recent(),
         in_attempt: recorder.in_attempt(),
         pool_in_use: pool.in_use,
         pool_size: pool.size,
     }
 }
 
-/// Gives a sign of life again and again, until it is dropped, and has the run do what its leader wishes through another server.
-pub async fn beat(db: Db, id: Uuid, run: Arc<LiveRun>) {
-    let mut known = RunWish::Run;
+/// Writes the run's heartbeat until the future is dropped, and applies the commands that other
+/// server processes stored.
+pub async fn heartbeat(db: Db, id: Uuid, run: Arc<LiveRun>) {
+    let mut last_read = RunCommand::Run;
     loop {
-        match store::beat(&db, id).await {
-            // Only what is new: a wish that was read just before another was made here must not undo it.
-            Ok(wish) if wish != known => {
-                known = wish;
-                run.follow(wish);
+        match store::record_heartbeat(&db, id).await {
+            // Apply only a command that differs from the last one read: a value that was read just
+            // before another command was given here must not undo that command.
+            Ok(command) if command != last_read => {
+                last_read = command;
+                run.apply_command(command);
             }
             Ok(_) => {}
             Err(error) => {
-                tracing::warn!(%error, run = %id, "the run's sign of life was not written")
+                tracing::warn!(%error, run = %id, "could not write the run's heartbeat")
             }
         }
-        tokio::time::sleep(BEAT_EVERY).await;
+        tokio::time::sleep(HEARTBEAT_INTERVAL).await;
     }
 }

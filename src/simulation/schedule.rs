@@ -1,8 +1,9 @@
-//! Who comes when, what they want, and what goes wrong with them: all that a seed fixes.
+//! The schedule of a run: each buyer's arrivals, quantities and faults, all fixed by the seed.
 //!
-//! Each choice is drawn from a generator of its own, seeded by the plan's seed, the buyer and the round, so that it is the same however
-//! the tasks of a run are interleaved, and in whichever order they draw. It does not fix how the database interleaves what they
-//! do: the same seed sends the same crowd, and may sell the last unit to another of them.
+//! Each attempt has its own random generator, seeded with the plan's seed, the buyer and the round.
+//! So its values do not depend on how the tasks of a run are interleaved or in which order they
+//! draw. The seed does not fix how the database interleaves the transactions: the same seed sends
+//! the same buyers, and may sell the last unit to another of them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,28 +15,28 @@ use crate::model::{
     plan::{FaultKind, Quantities, Share},
 };
 
-/// Pauses are drawn from an exponential distribution, whose tail is cut at this many times its mean.
+/// Pauses are drawn from an exponential distribution, cut off at this many times its mean.
 const PAUSE_MEANS_MAX: f64 = 10.0;
-/// The longest that a buyer over HTTP who will leave waits before leaving.
+/// The longest time after which a buyer over HTTP abandons an attempt.
 const PATIENCE_MAX_MS: u64 = 20;
 
-/// One attempt, as the seed has it.
+/// One attempt as the seed fixes it.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Ask {
+pub struct PlannedAttempt {
     pub buyer: u32,
     pub round: u32,
     pub quantity: Quantity,
     pub fault: Option<FaultKind>,
-    /// How long the buyer thinks after the answer.
+    /// The buyer's think time after the answer.
     pub think_time: Duration,
-    /// When a buyer leaves who cannot see how far the shop is.
+    /// How long a buyer over HTTP waits before abandoning the attempt.
     pub patience: Duration,
-    /// Time since the arrival before it, in mean times between two arrivals.
+    /// The time since the previous arrival, in units of the mean time between arrivals.
     gap: f64,
 }
 
-impl Ask {
-    /// The same of a buyer who is sent away in the middle.
+impl PlannedAttempt {
+    /// Returns the same attempt, marked as cut off by an abort of the run.
     #[must_use]
     pub fn cut_off(self) -> Self {
         Self {
@@ -49,14 +50,15 @@ impl Ask {
 #[derive(Debug)]
 pub struct Schedule {
     plan: Arc<SimulationPlan>,
-    /// Buyers in the order in which they stand at the door.
+    /// The buyers in arrival order.
     queue: Vec<u32>,
-    /// For open arrivals: when each attempt is meant to begin, in microseconds. First the first rounds of all in the queue, then the second.
+    /// For open arrivals: the planned start of each attempt, in microseconds. The first rounds of
+    /// all buyers come first, then the second rounds.
     arrivals_us: Vec<u32>,
 }
 
 impl Schedule {
-    /// All that `plan` and its seed fix.
+    /// Creates the schedule of `plan` from its seed.
     pub fn of(plan: Arc<SimulationPlan>) -> Self {
         let mut queue: Vec<u32> = (0..plan.buyers).collect();
         queue.shuffle(&mut ChaCha12Rng::seed_from_u64(plan.seed));
@@ -68,20 +70,20 @@ impl Schedule {
         }
     }
 
-    /// Buyers in the order in which they stand at the door.
+    /// Returns the buyers in arrival order.
     pub fn queue(&self) -> &[u32] {
         &self.queue
     }
 
-    /// When the buyer at `place` of the queue means to begin a round, since the run's start; none when that depends on the answer
-    /// before it, and for the first round of closed arrivals.
+    /// Returns the planned start of a round for the buyer at `place` in the queue, relative to the
+    /// run's start. `None` for closed arrivals, whose start depends on the previous answer.
     pub fn intended(&self, place: usize, round: u32) -> Option<Duration> {
         let index = self.queue.len() * round as usize + place;
         let us = *self.arrivals_us.get(index)?;
         Some(Duration::from_micros(us.into()))
     }
 
-    /// For closed arrivals: how long the buyer at `place` waits before a round.
+    /// For closed arrivals: returns how long the buyer at `place` waits before a round.
     pub fn pause(&self, place: usize, round: u32) -> Duration {
         match (round.checked_sub(1), self.queue.get(place)) {
             (None, _) => {
@@ -89,30 +91,31 @@ impl Schedule {
                 let part = u32::try_from(place).unwrap_or(u32::MAX);
                 ramp * part / self.plan.buyers.max(1)
             }
-            (Some(before), Some(buyer)) => self.ask(*buyer, before).think_time,
+            (Some(before), Some(buyer)) => self.attempt(*buyer, before).think_time,
             (Some(_), None) => Duration::ZERO,
         }
     }
 
-    /// What a buyer wants in a round.
-    pub fn ask(&self, buyer: u32, round: u32) -> Ask {
-        ask(&self.plan, buyer, round)
+    /// Returns the attempt of a buyer in a round.
+    pub fn attempt(&self, buyer: u32, round: u32) -> PlannedAttempt {
+        planned_attempt(&self.plan, buyer, round)
     }
 }
 
-/// Everything is drawn, whether or not the plan needs it, so that one setting does not change what others draw.
-fn ask(plan: &SimulationPlan, buyer: u32, round: u32) -> Ask {
+/// Draws all values, also those that the plan does not use, so that one setting does not change the
+/// values of another.
+fn planned_attempt(plan: &SimulationPlan, buyer: u32, round: u32) -> PlannedAttempt {
     let mut rng = generator(plan.seed, buyer, round);
     let gap = exponential(&mut rng);
     let size: f64 = rng.random();
     let lot = rng.random_range(0..Share::ALL.basis_points());
     let pause = exponential(&mut rng).min(PAUSE_MEANS_MAX);
     let patience = rng.random_range(0..=PATIENCE_MAX_MS * 1_000);
-    Ask {
+    PlannedAttempt {
         buyer,
         round,
         quantity: quantity(plan.quantities, size),
-        fault: plan.faults.drawn_by(lot),
+        fault: plan.faults.for_draw(lot),
         think_time: Duration::from_millis(plan.think_time_ms.into()).mul_f64(pause),
         patience: Duration::from_micros(patience),
         gap,
@@ -127,13 +130,13 @@ fn generator(seed: u64, buyer: u32, round: u32) -> ChaCha12Rng {
     ChaCha12Rng::from_seed(key)
 }
 
-/// Of mean 1.
+/// Draws from the exponential distribution with mean 1.
 fn exponential(rng: &mut ChaCha12Rng) -> f64 {
     let uniform: f64 = rng.random();
     -(1.0 - uniform).ln()
 }
 
-/// `size` is from 0 to 1, without 1.
+/// Chooses a quantity by `size`, which is at least 0 and less than 1.
 #[expect(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
@@ -146,7 +149,8 @@ fn quantity(quantities: Quantities, size: f64) -> Quantity {
     Quantity::new(drawn.into()).unwrap_or(max)
 }
 
-/// A Poisson process: independent gaps. While the rate grows, time is stretched so that as many come as the grown rate allows.
+/// Draws the arrivals of a Poisson process, with independent gaps. During the ramp the gaps are
+/// stretched to match the growing rate.
 fn arrivals_us(plan: &SimulationPlan, queue: &[u32]) -> Vec<u32> {
     let Some(rate_per_s) = plan.arrivals.rate_per_s() else {
         return Vec::new();
@@ -157,13 +161,14 @@ fn arrivals_us(plan: &SimulationPlan, queue: &[u32]) -> Vec<u32> {
     rounds
         .flat_map(|round| queue.iter().map(move |buyer| (*buyer, round)))
         .map(|(buyer, round)| {
-            expected += ask(plan, buyer, round).gap;
+            expected += planned_attempt(plan, buyer, round).gap;
             in_us(moment_s(expected, rate_per_s.into(), ramp_s))
         })
         .collect()
 }
 
-/// When so many are expected to have come, at a rate that grows evenly during the ramp.
+/// Returns the moment at which `expected` arrivals are expected, at a rate that grows linearly
+/// during the ramp.
 fn moment_s(expected: f64, rate_per_s: f64, ramp_s: f64) -> f64 {
     let by_end_of_ramp = rate_per_s * ramp_s / 2.0;
     if expected < by_end_of_ramp {
@@ -203,8 +208,8 @@ mod tests {
         plan.validate().map(Arc::new)
     }
 
-    /// `(moment, buyer, ask)` of every attempt.
-    fn story(plan: &Arc<SimulationPlan>) -> Vec<(Option<Duration>, Duration, Ask)> {
+    /// Returns `(planned start, pause, attempt)` of every attempt.
+    fn story(plan: &Arc<SimulationPlan>) -> Vec<(Option<Duration>, Duration, PlannedAttempt)> {
         let schedule = Schedule::of(Arc::clone(plan));
         let mut story = Vec::new();
         for round in 0..plan.rounds {
@@ -212,7 +217,7 @@ mod tests {
                 story.push((
                     schedule.intended(place, round),
                     schedule.pause(place, round),
-                    schedule.ask(*buyer, round),
+                    schedule.attempt(*buyer, round),
                 ));
             }
         }
@@ -224,31 +229,32 @@ mod tests {
         let one = story(&plan(7)?);
         assert_eq!(one, story(&plan(7)?));
         let other = story(&plan(8)?);
-        let differ = |what: fn(&(Option<Duration>, Duration, Ask)) -> String| {
+        let differ = |what: fn(&(Option<Duration>, Duration, PlannedAttempt)) -> String| {
             let pairs = one.iter().zip(&other);
             pairs.filter(|(a, b)| what(a) != what(b)).count() > 50
         };
         assert!(differ(|(moment, _, _)| format!("{moment:?}")));
-        assert!(differ(|(_, _, ask)| ask.quantity.to_string()));
-        assert!(differ(|(_, _, ask)| format!("{:?}", ask.fault)));
-        assert!(differ(|(_, _, ask)| ask.buyer.to_string()));
+        assert!(differ(|(_, _, planned)| planned.quantity.to_string()));
+        assert!(differ(|(_, _, planned)| format!("{:?}", planned.fault)));
+        assert!(differ(|(_, _, planned)| planned.buyer.to_string()));
         Ok(())
     }
 
     #[test]
-    fn what_is_drawn_comes_as_often_as_planned() -> Result<(), ShopError> {
+    fn quantities_and_faults_occur_as_often_as_planned() -> Result<(), ShopError> {
         let story = story(&plan(42)?);
-        let count =
-            |what: &dyn Fn(&Ask) -> bool| story.iter().filter(|(_, _, ask)| what(ask)).count();
+        let count = |what: &dyn Fn(&PlannedAttempt) -> bool| {
+            story.iter().filter(|(_, _, planned)| what(planned)).count()
+        };
         for quantity in 1..=5 {
-            let asked = count(&|ask| ask.quantity.get() == quantity);
+            let asked = count(&|planned| planned.quantity.get() == quantity);
             assert!(
                 (80..160).contains(&asked),
                 "{asked} of 600 asked for {quantity}"
             );
         }
-        let frozen = count(&|ask| ask.fault == Some(FaultKind::Freeze));
-        let doubled = count(&|ask| ask.fault == Some(FaultKind::DoubleClick));
+        let frozen = count(&|planned| planned.fault == Some(FaultKind::Freeze));
+        let doubled = count(&|planned| planned.fault == Some(FaultKind::DoubleClick));
         assert!((40..80).contains(&frozen), "{frozen} of 600, not about 60");
         assert!(
             (90..150).contains(&doubled),
@@ -258,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn one_setting_does_not_change_what_another_draws() -> Result<(), ShopError> {
+    fn one_setting_does_not_change_the_values_of_another() -> Result<(), ShopError> {
         let plain = plan(3)?;
         let calm = Arc::new(SimulationPlan {
             faults: Faults::default(),
@@ -266,14 +272,18 @@ mod tests {
             arrivals: Arrivals::Closed,
             ..SimulationPlan::clone(&plain)
         });
-        let quantities =
-            |plan| -> Vec<_> { story(plan).iter().map(|(_, _, ask)| ask.quantity).collect() };
+        let quantities = |plan| -> Vec<_> {
+            story(plan)
+                .iter()
+                .map(|(_, _, planned)| planned.quantity)
+                .collect()
+        };
         assert_eq!(quantities(&plain), quantities(&calm));
         Ok(())
     }
 
     #[test]
-    fn open_arrivals_come_one_after_the_other_at_their_rate() -> Result<(), ShopError> {
+    fn open_arrivals_follow_their_rate() -> Result<(), ShopError> {
         let story = story(&plan(42)?);
         assert!(story.is_sorted_by_key(|(moment, _, _)| *moment));
         let last = story.last().and_then(|(moment, _, _)| *moment);
@@ -286,8 +296,9 @@ mod tests {
     }
 
     #[test]
-    fn a_ramp_lets_the_rate_grow() {
-        // 100 a second after a ramp of 2 s: 100 come meanwhile, the first quarter of them in the first half.
+    fn arrivals_grow_linearly_during_the_ramp() {
+        // 100 a second after a ramp of 2 s: 100 arrivals during the ramp, a quarter of them in its
+        // first half.
         for (expected, moment) in [(0.0, 0.0), (25.0, 1.0), (100.0, 2.0), (200.0, 3.0)] {
             assert!(
                 (moment_s(expected, 100.0, 2.0) - moment).abs() < 1e-9,
@@ -298,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn closed_arrivals_fill_the_ramp_and_think_between_rounds() {
+    fn closed_arrivals_spread_over_the_ramp_and_pause_between_rounds() {
         let plan = Arc::new(SimulationPlan {
             buyers: 10,
             rounds: 50,
@@ -321,10 +332,13 @@ mod tests {
     }
 
     #[test]
-    fn in_every_story_somebody_does_what_it_tells_of() {
+    fn every_preset_injects_its_faults() {
         for preset in PRESETS {
             let plan = Arc::new(preset.plan());
-            let drawn: Vec<_> = story(&plan).iter().map(|(_, _, ask)| ask.fault).collect();
+            let drawn: Vec<_> = story(&plan)
+                .iter()
+                .map(|(_, _, planned)| planned.fault)
+                .collect();
             for (kind, share) in plan.faults.iter() {
                 let struck = drawn.iter().filter(|fault| **fault == Some(kind)).count();
                 let expected = drawn.len() * share.basis_points() as usize / 10_000;

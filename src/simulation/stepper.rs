@@ -1,17 +1,18 @@
-//! The interleaving stepper: real database sessions, each running the shop's own code up to its next statement, and going on when the
-//! attendee says so.
+//! The interleaving stepper: real database sessions that run the shop's own code. Each stops before
+//! its next statement and continues when the attendee takes a step.
 //!
-//! A [`Session`] opens private products, a connection for each actor, and a [`gate`] in front of its statements. A step opens one gate for one
-//! statement, and is over when everybody stands still again: at a gate, at the end, or at a lock that somebody who stands still has. Who
-//! waits for whom is the database's word ([`settling`]).
+//! A [`StepperSession`] creates private products, opens one connection for each actor, and installs
+//! a [`gate`] in front of the actor's statements. A step releases one statement at one gate. The
+//! step is over when all actors are idle or blocked again: at a gate, at the end, or waiting for a
+//! lock that such an actor holds. The database reports who waits for whom ([`quiescence`]).
 
-mod board;
+mod actor;
 mod cart;
-mod cast;
 mod gate;
-mod late;
+mod late_payment;
+mod quiescence;
 mod session;
-mod settling;
+mod session_view;
 
 use std::{
     collections::HashMap,
@@ -22,26 +23,27 @@ use std::{
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
-pub use session::Session;
+pub use session::StepperSession;
 
 use crate::model::{
     ShopError,
     stepper::{Guess, Script},
 };
 
-/// Ended sessions whose last state can still be looked at.
+/// How many ended sessions stay readable.
 const ENDED_KEPT: usize = 40;
 
-/// How many sessions a server has open, and for how long.
+/// Limits on the open sessions of a server process.
 #[derive(Clone, Copy, Debug)]
 pub struct StepperLimits {
-    /// Sessions with connections.
+    /// Maximum number of open sessions. Each holds several database connections.
     pub sessions_max: u32,
-    /// Without a step, a session is rolled back after this long.
+    /// A session without a step for this long is rolled back.
     pub idle: Duration,
-    /// Where as many are open as may be, one that has stood still for this long makes room for the next.
-    pub yields_after: Duration,
-    /// With steps, after this long.
+    /// When all slots are in use, a session that was idle for this long is ended to admit a new
+    /// one.
+    pub evictable_after: Duration,
+    /// Maximum age of a session, even if steps are taken.
     pub lifetime: Duration,
 }
 
@@ -50,33 +52,34 @@ impl Default for StepperLimits {
         Self {
             sessions_max: 6,
             idle: Duration::from_secs(60),
-            yields_after: Duration::from_secs(30),
+            evictable_after: Duration::from_secs(30),
             lifetime: Duration::from_secs(600),
         }
     }
 }
 
-/// The sessions of this process. Each stands in the memory of the server that opened it.
+/// The stepper sessions of this server process. A session exists only in the memory of the process
+/// that opened it.
 #[derive(Clone, Debug)]
-pub struct Steppers(Arc<Desk>);
+pub struct Steppers(Arc<SessionRegistry>);
 
 #[derive(Debug)]
-struct Desk {
+struct SessionRegistry {
     url: String,
     limits: StepperLimits,
     free: Arc<Semaphore>,
-    sessions: Mutex<HashMap<Uuid, Arc<Session>>>,
+    sessions: Mutex<HashMap<Uuid, Arc<StepperSession>>>,
 }
 
 impl Steppers {
-    /// None yet, on the database at `url`.
+    /// Creates an empty registry. Sessions connect to the database at `url`.
     pub fn new(url: String) -> Self {
         Self::with_limits(url, StepperLimits::default())
     }
 
-    /// The same with limits of one's own.
+    /// Creates an empty registry with other limits.
     pub fn with_limits(url: String, limits: StepperLimits) -> Self {
-        Self(Arc::new(Desk {
+        Self(Arc::new(SessionRegistry {
             url,
             limits,
             free: Arc::new(Semaphore::new(limits.sessions_max as usize)),
@@ -84,21 +87,23 @@ impl Steppers {
         }))
     }
 
-    /// Opens a session, and begins to go through the steps of `script`: [`Session::replayed`] tells when that is done.
+    /// Opens a session and starts to replay the steps of `script`. [`StepperSession::replayed`]
+    /// waits until the replay is done.
     ///
     /// # Errors
-    /// [`ShopError::StepperBusy`] while as many are open as may be, and none has stood still for long; what a database failure means.
+    /// [`ShopError::StepperBusy`] if all slots are in use and no session has been idle for long.
     pub async fn open(
         &self,
         script: Script,
         guess: Option<Guess>,
-    ) -> Result<Arc<Session>, ShopError> {
-        let desk = &self.0;
-        let place = self.place().await?;
-        let session = Session::open(&desk.url, desk.limits, script, guess, place).await?;
+    ) -> Result<Arc<StepperSession>, ShopError> {
+        let registry = &self.0;
+        let slot = self.acquire_slot().await?;
+        let session =
+            StepperSession::open(&registry.url, registry.limits, script, guess, slot).await?;
         let mut sessions = self.lock();
-        // Ids are in the order of time.
-        while sessions.len() >= ENDED_KEPT + desk.limits.sessions_max as usize {
+        // Ids (UUIDv7) are ordered by time.
+        while sessions.len() >= ENDED_KEPT + registry.limits.sessions_max as usize {
             let ended = sessions.values().filter(|session| session.has_ended());
             let Some(oldest) = ended.map(|session| session.id()).min() else {
                 break;
@@ -107,48 +112,48 @@ impl Steppers {
         }
         sessions.insert(session.id(), Arc::clone(&session));
         drop(sessions);
-        session.begin();
+        session.start();
         Ok(session)
     }
 
-    async fn place(&self) -> Result<OwnedSemaphorePermit, ShopError> {
-        let desk = &self.0;
-        if desk.free.available_permits() == 0
-            && let Some(session) = self.longest_still()
+    async fn acquire_slot(&self) -> Result<OwnedSemaphorePermit, ShopError> {
+        let registry = &self.0;
+        if registry.free.available_permits() == 0
+            && let Some(session) = self.longest_idle()
         {
             session
-                .end("It stood still, and its place was wanted for another.")
+                .end("It was idle, and a new session needed its slot.")
                 .await;
         }
-        Arc::clone(&desk.free)
+        Arc::clone(&registry.free)
             .try_acquire_owned()
             .map_err(|_| ShopError::StepperBusy {
-                sessions_max: desk.limits.sessions_max,
+                sessions_max: registry.limits.sessions_max,
             })
     }
 
-    /// The open session that has to make room first.
-    fn longest_still(&self) -> Option<Arc<Session>> {
+    /// The open session that has been idle longest, if it may be ended for a new one.
+    fn longest_idle(&self) -> Option<Arc<StepperSession>> {
         let sessions = self.lock();
         sessions
             .values()
             .filter(|session| !session.has_ended())
-            .max_by_key(|session| session.still_for())
-            .filter(|session| session.still_for() >= self.0.limits.yields_after)
+            .max_by_key(|session| session.idle_for())
+            .filter(|session| session.idle_for() >= self.0.limits.evictable_after)
             .cloned()
     }
 
-    /// A session, open or ended.
+    /// Returns a session, open or ended.
     ///
     /// # Errors
-    /// [`ShopError::UnknownStepper`] for one of another server, or of long ago.
-    pub fn get(&self, id: &str) -> Result<Arc<Session>, ShopError> {
+    /// [`ShopError::UnknownStepper`] if this server process has no such session (any more).
+    pub fn get(&self, id: &str) -> Result<Arc<StepperSession>, ShopError> {
         let id = Uuid::try_parse(id).map_err(|_| ShopError::UnknownStepper)?;
         let found = self.lock().get(&id).cloned();
         found.ok_or(ShopError::UnknownStepper)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Arc<Session>>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Uuid, Arc<StepperSession>>> {
         self.0
             .sessions
             .lock()

@@ -1,7 +1,6 @@
-//! Runs in the database: their lanes, their samples, and how they ended.
+//! Stores runs in the database: their lanes, their samples and their verdicts.
 
 mod exhibits;
-mod ground;
 mod lessons;
 mod listing;
 mod locks;
@@ -10,23 +9,24 @@ mod proof;
 mod reading;
 mod server;
 mod stepping;
+mod stock_snapshot;
 
 pub use exhibits::{
-    Unchecked, age_holds, code_standing, count_then_sell, end_code, end_of_holds, is_available,
-    renew_holds, take_any_quantity,
+    UncheckedChange, age_holds, count_then_sell, end_code, end_of_holds, is_available,
+    read_code_usage, renew_holds, take_any_quantity,
 };
-pub use ground::{Ground, close_keys, ground, remaining};
 pub use lessons::{
-    LessonOpening, NewShelf, Shelf, ShelfFacts, add_shelf, close_lesson, code_of, last_lessons,
-    open_lesson, shelf_facts,
+    LessonOpening, LessonProduct, LessonStock, NewLessonProduct, add_lesson_product, close_lesson,
+    last_lessons, lesson_code, open_lesson, read_lesson_stock,
 };
-pub use listing::{Outcome, RunFilter, RunPage, list, of_plan};
-pub use locks::{keep_locks, locks_of_run};
-pub use opening::{Opening, open, started_under};
+pub use listing::{RunFilter, RunOutcome, RunPage, list, runs_of_plan};
+pub use locks::{locks_of_run, save_locks};
+pub use opening::{RunOpening, find_by_key, open};
 pub use proof::certify;
 pub use reading::{find, latest};
 pub use server::{DatabaseServer, server};
-pub use stepping::{SteppedGround, date_ahead, open_stepped, turn_clock};
+pub use stepping::{SteppedLanes, expire_holds, open_stepped, postpone_deadlines};
+pub use stock_snapshot::{StockSnapshot, close_keys, read_stock_snapshot, remaining};
 
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
@@ -40,13 +40,13 @@ use crate::{
         entity::{simulation_run, simulation_sample},
         txn::{self, Abort, Policy, TxnError, Work},
     },
-    model::{LaneSnapshot, RunSnapshot, RunState, RunVerdict, RunWish, ShopError, StrategyKey},
+    model::{LaneSnapshot, RunCommand, RunSnapshot, RunState, RunVerdict, ShopError, StrategyKey},
 };
 
-/// Runs older than this are removed with their lanes.
+/// Runs older than this are deleted with their lanes.
 pub const RUNS_KEPT_DAYS: u32 = 30;
 
-/// A run that is about to begin.
+/// A run that is about to start.
 #[derive(Clone, Debug)]
 pub struct OpenedRun {
     pub id: Uuid,
@@ -55,7 +55,7 @@ pub struct OpenedRun {
     pub lanes: Vec<OpenedLane>,
 }
 
-/// A lane that is about to begin.
+/// A lane that is about to start.
 #[derive(Clone, Debug)]
 pub struct OpenedLane {
     pub id: i64,
@@ -64,10 +64,7 @@ pub struct OpenedLane {
     pub product_name: String,
 }
 
-/// Stores how the run ended, with the points of its charts.
-///
-/// # Errors
-/// What the database says.
+/// Stores the final state of the run, with the samples of its charts.
 pub async fn close(db: &Db, opened: &OpenedRun, end: &RunSnapshot) -> Result<(), TxnError> {
     let (opened, end) = (opened.clone(), end.clone());
     txn::run_for_result(db, Policy::request("close simulation"), move |work| {
@@ -78,8 +75,8 @@ pub async fn close(db: &Db, opened: &OpenedRun, end: &RunSnapshot) -> Result<(),
 }
 
 async fn close_in_txn(work: &Work, opened: &OpenedRun, end: &RunSnapshot) -> Result<(), Abort> {
-    let judged = end.lanes.iter().any(|lane| lane.verdict.is_some());
-    let verdict = judged.then(|| RunVerdict::of(end));
+    let has_verdict = end.lanes.iter().any(|lane| lane.verdict.is_some());
+    let verdict = has_verdict.then(|| RunVerdict::of(end));
     let verdict = verdict.as_ref().map(to_json).transpose()?;
     simulation_run::Entity::update_many()
         .col_expr(
@@ -123,41 +120,38 @@ async fn store_samples(work: &Work, lane_id: i64, lane: &LaneSnapshot) -> Result
     Ok(())
 }
 
-/// Says that the run is still going on. Returns what its leader wishes of it.
-///
-/// # Errors
-/// What the database says.
-pub async fn beat(db: &Db, id: Uuid) -> Result<RunWish, TxnError> {
-    txn::run_for_result(db, Policy::request("simulation beat"), move |work| {
+/// Writes the heartbeat of a run. Returns its current command.
+pub async fn record_heartbeat(db: &Db, id: Uuid) -> Result<RunCommand, TxnError> {
+    txn::run_for_result(db, Policy::request("simulation heartbeat"), move |work| {
         Box::pin(async move {
-            let beaten = simulation_run::Entity::update_many()
+            let updated = simulation_run::Entity::update_many()
                 .col_expr(simulation_run::Column::BeatAt, Expr::current_timestamp())
                 .filter(simulation_run::Column::Id.eq(id))
                 .exec_with_returning(work.connection())
                 .await?;
-            let wish = beaten.first().and_then(|run| RunWish::named(&run.wish));
-            Ok(wish.unwrap_or_default())
+            let command = updated.first().and_then(|run| RunCommand::named(&run.wish));
+            Ok(command.unwrap_or_default())
         })
     })
     .await
 }
 
-/// Notes what the leader of a run wishes, for the server that runs it to read.
+/// Stores a command for a run, which the server process of the run reads.
 ///
 /// # Errors
-/// [`ShopError::UnknownSimulation`] and [`ShopError::SimulationOver`] inside [`TxnError::Refused`]; what the database says.
-pub async fn wish(db: &Db, id: Uuid, wish: RunWish) -> Result<(), TxnError> {
-    txn::run_for_result(db, Policy::request("wish of simulation"), move |work| {
+/// [`ShopError::UnknownSimulation`] and [`ShopError::SimulationOver`] inside [`TxnError::Refused`].
+pub async fn set_command(db: &Db, id: Uuid, command: RunCommand) -> Result<(), TxnError> {
+    txn::run_for_result(db, Policy::request("simulation command"), move |work| {
         Box::pin(async move {
-            let mut going_on = simulation_run::Entity::update_many()
-                .col_expr(simulation_run::Column::Wish, Expr::value(wish.as_str()))
+            let mut update = simulation_run::Entity::update_many()
+                .col_expr(simulation_run::Column::Wish, Expr::value(command.as_str()))
                 .filter(simulation_run::Column::Id.eq(id))
                 .filter(simulation_run::Column::State.eq(RunState::Running.as_str()));
-            if !wish.is_end() {
-                let open = [RunWish::Run, RunWish::Pause].map(RunWish::as_str);
-                going_on = going_on.filter(simulation_run::Column::Wish.is_in(open));
+            if !command.is_end() {
+                let open = [RunCommand::Run, RunCommand::Pause].map(RunCommand::as_str);
+                update = update.filter(simulation_run::Column::Wish.is_in(open));
             }
-            if going_on.exec(work.connection()).await?.rows_affected > 0 {
+            if update.exec(work.connection()).await?.rows_affected > 0 {
                 return Ok(());
             }
             let run = simulation_run::Entity::find_by_id(id);
@@ -171,10 +165,8 @@ pub async fn wish(db: &Db, id: Uuid, wish: RunWish) -> Result<(), TxnError> {
     .await
 }
 
-/// Marks as failed what stands as running though its server has shown no life for `silent_for_s` seconds.
-///
-/// # Errors
-/// What the database says.
+/// Marks running runs as failed if their server process has written no heartbeat for
+/// `silent_for_s` seconds.
 pub async fn fail_abandoned(db: &Db, silent_for_s: u32) -> Result<u64, TxnError> {
     txn::run_for_result(db, Policy::request("fail abandoned simulations"), move |work| {
         Box::pin(async move {
@@ -191,22 +183,21 @@ pub async fn fail_abandoned(db: &Db, silent_for_s: u32) -> Result<u64, TxnError>
     .await
 }
 
-/// Removes runs older than [`RUNS_KEPT_DAYS`], with their private products and all that was sold on them.
-///
-/// # Errors
-/// What the database says.
+/// Deletes runs older than [`RUNS_KEPT_DAYS`], with their private products and the orders of those
+/// products.
 pub async fn prune(db: &Db) -> Result<u64, TxnError> {
     txn::run_for_result(db, Policy::request("prune simulations"), |work| {
         Box::pin(async move {
             let old = "SELECT l.id FROM simulation_lane l JOIN simulation_run r ON r.id = l.run_id \
                        WHERE r.started_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 day'";
-            // Orders of a simulated sale of a shop product took real stock: they stay, and only forget their lane.
+            // Orders of a simulated sale of a shop product took real stock: they are kept, and only
+            // their lane is cleared.
             let private = "SELECT p.id FROM product p WHERE p.lane_id IN";
             let steps = [
                 format!("DELETE FROM customer_order WHERE id IN (SELECT order_id FROM order_line WHERE product_id IN ({private} ({old})))"),
                 format!("DELETE FROM stock_movement WHERE product_id IN ({private} ({old}))"),
                 format!("DELETE FROM product WHERE lane_id IN ({old})"),
-                lessons::forget_codes(old),
+                lessons::delete_codes_sql(old),
                 format!("UPDATE customer_order SET lane_id = NULL WHERE lane_id IN ({old})"),
                 "DELETE FROM simulation_run WHERE started_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 day'".to_owned(),
             ];

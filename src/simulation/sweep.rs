@@ -1,7 +1,8 @@
-//! A sweep: every strategy × buyers × stock, repeated and interleaved, each cell one simulation through the [`Engine`].
+//! A sweep: every combination of strategy, buyers and stock, repeated and interleaved. Each cell is
+//! one simulation run by the [`Engine`].
 //!
-//! A machine's speed drifts while a sweep goes on. So the cells are shuffled anew in each repeat: drift then falls on all of them alike,
-//! and shows as spread instead of as a winner.
+//! A machine's speed drifts during a sweep. So each repeat runs the cells in a new random order:
+//! drift then affects all cells alike, and shows as spread instead of favouring one strategy.
 
 pub mod crossover;
 pub mod csv;
@@ -19,17 +20,17 @@ use figures::CellFigures;
 use machine::Machine;
 use matrix::{Cell, SweepPlan};
 
-/// Why a sweep came to no end.
+/// Why a sweep failed.
 #[derive(Debug, thiserror::Error)]
-#[error("{cell}: {why}")]
+#[error("{cell}: {cause}")]
 pub struct SweepError {
     cell: Cell,
     #[source]
-    why: Why,
+    cause: SweepErrorCause,
 }
 
 #[derive(Debug, thiserror::Error)]
-enum Why {
+enum SweepErrorCause {
     #[error(transparent)]
     Simulation(#[from] SimulationError),
     #[error("the run ended without a verdict")]
@@ -41,26 +42,26 @@ enum Why {
 pub struct SweepRun {
     /// From 1.
     pub repeat: u32,
-    /// The place among all runs, from 1.
+    /// The position among all runs, from 1.
     pub position: usize,
     pub held: bool,
     pub verdict: Verdict,
 }
 
-/// All that was measured, and what follows from it: what `sweep.json` holds.
+/// All measurements of a sweep and the results derived from them: the contents of `sweep.json`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Sweep {
     pub machine: Machine,
     pub plan: SweepPlan,
-    /// In the order in which they ran.
+    /// The runs in the order in which they ran.
     pub runs: Vec<SweepRun>,
-    /// In the order of the matrix.
+    /// The cells in the order of the matrix.
     pub cells: Vec<CellFigures>,
     pub crossovers: Vec<Crossover>,
 }
 
 impl Sweep {
-    /// Sums up what was run.
+    /// Summarises the runs.
     pub fn of(machine: Machine, plan: SweepPlan, runs: Vec<SweepRun>) -> Self {
         let cells = figures::of_cells(&plan, &runs);
         let crossovers = crossover::find(&plan, &cells);
@@ -73,21 +74,22 @@ impl Sweep {
         }
     }
 
-    /// True when every invariant of every safe cell held.
+    /// Whether every invariant of every safe cell held.
     pub fn safe_cells_held(&self) -> bool {
-        self.broken().next().is_none()
+        self.broken_cells().next().is_none()
     }
 
-    /// Safe cells of which an invariant broke.
-    pub fn broken(&self) -> impl Iterator<Item = &CellFigures> {
+    /// Safe cells in which an invariant was violated.
+    pub fn broken_cells(&self) -> impl Iterator<Item = &CellFigures> {
         self.cells.iter().filter(|cell| cell.safe && !cell.held)
     }
 }
 
-/// Runs the whole matrix. `progress` hears before each run how many have ended, and which comes.
+/// Runs the whole matrix. Before each run it calls `progress` with the number of finished runs and
+/// the next cell.
 ///
 /// # Errors
-/// The cell whose run came to no verdict, and why.
+/// The first cell whose run failed or has no verdict.
 pub async fn run(
     engine: &Engine,
     plan: &SweepPlan,
@@ -95,7 +97,8 @@ pub async fn run(
 ) -> Result<Vec<SweepRun>, SweepError> {
     let order = plan.order();
     if let Some((_, first)) = order.first() {
-        // Not counted: the first run finds cold caches, and whichever cell it were would pay for all.
+        // A warm-up run that is not counted: the first run finds cold caches, which would be unfair
+        // to its cell.
         progress(0, first);
         run_cell(engine, plan, first, 0).await?;
     }
@@ -119,14 +122,14 @@ async fn run_cell(
     cell: &Cell,
     repeat: u32,
 ) -> Result<Verdict, SweepError> {
-    let failed = |why| SweepError { cell: *cell, why };
+    let failed = |cause| SweepError { cell: *cell, cause };
     let started = engine.start(plan.simulation(cell, repeat)).await;
     let started = started.map_err(|error| failed(error.into()))?;
     let end = engine.finish(started, &[], |_| {}).await;
     let end = end.map_err(|error| failed(error.into()))?;
     let lane = end.lanes.into_iter().next();
     lane.and_then(|lane| lane.verdict)
-        .ok_or_else(|| failed(Why::NoVerdict))
+        .ok_or_else(|| failed(SweepErrorCause::NoVerdict))
 }
 
 #[cfg(test)]
@@ -156,10 +159,10 @@ mod tests {
     }
 
     #[test]
-    fn only_a_safe_cell_can_break_a_sweep() {
+    fn only_a_safe_cell_can_fail_a_sweep() {
         assert!(sweep(StrategyKey::Unguarded).safe_cells_held());
         let broken = sweep(StrategyKey::RowLock);
         assert!(!broken.safe_cells_held());
-        assert_eq!(broken.broken().count(), 3);
+        assert_eq!(broken.broken_cells().count(), 3);
     }
 }

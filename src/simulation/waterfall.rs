@@ -1,4 +1,4 @@
-//! Follows the first attempts of a lane from moment to moment.
+//! Traces the first attempts of a lane: when each waited, executed and committed.
 
 use std::{
     sync::{
@@ -10,105 +10,106 @@ use std::{
 
 use super::{
     buyer::{Attempt, AttemptResult},
-    schedule::Ask,
+    schedule::PlannedAttempt,
 };
 use crate::{
     db::txn::{TimeSplit, trace::Trace},
     model::{
         plan::FaultKind,
-        waterfall::{Outcome, Part, Precision, ROWS_MAX, Row, Span, Waterfall},
+        waterfall::{AttemptOutcome, Part, Precision, ROWS_MAX, Row, Span, Waterfall},
     },
 };
 
-/// The first attempts of a lane to begin. All others pass it by for the price of reading a counter.
+/// Records the attempts of a lane that start first. For all others it costs one read of a counter.
 #[derive(Debug)]
 pub struct WaterfallRecorder {
-    /// False where only the whole of an attempt is known.
+    /// False if only the total latency of an attempt is known.
     in_process: bool,
-    begun: AtomicUsize,
+    started: AtomicUsize,
     entries: Mutex<Vec<Entry>>,
 }
 
-/// An attempt that is followed.
+/// A traced attempt.
 #[derive(Debug)]
 struct Entry {
     buyer: u32,
     round: u32,
-    /// Since the lane began.
+    /// Since the start of the lane.
     start: Duration,
-    /// From which its time counts.
+    /// The moment from which its latency counts.
     started: Instant,
     trace: Trace,
     end: Option<End>,
 }
 
-/// What is known once it is over.
+/// The result of a traced attempt that has ended.
 #[derive(Clone, Copy, Debug)]
 struct End {
     latency: Duration,
-    outcome: Outcome,
+    outcome: AttemptOutcome,
     retries: u32,
     split: TimeSplit,
-    /// Two clicks at once: their moments lie on top of each other.
-    twofold: bool,
+    /// A double click: the moments of its two requests overlap.
+    is_double_click: bool,
 }
 
 impl WaterfallRecorder {
-    /// An empty one, for buyers `in_process` or at another server.
+    /// Creates an empty recorder, for buyers in this process or at another server.
     pub fn new(in_process: bool) -> Self {
         Self {
             in_process,
-            begun: AtomicUsize::new(0),
+            started: AtomicUsize::new(0),
             entries: Mutex::default(),
         }
     }
 
-    /// Waits for `buy`, an attempt at what is asked, which counts from `start` in a lane that began at `begin`; and follows it, if it is
-    /// one of the first.
-    pub async fn follow(
+    /// Awaits `buy`, an attempt whose latency counts from `start` in a lane that started at
+    /// `begin`, and traces it if it is one of the first.
+    pub async fn trace(
         &self,
-        ask: &Ask,
+        planned: &PlannedAttempt,
         (begin, start): (Instant, Instant),
         buy: impl Future<Output = Attempt>,
     ) -> Attempt {
-        if self.begun.load(Ordering::Relaxed) >= ROWS_MAX {
+        if self.started.load(Ordering::Relaxed) >= ROWS_MAX {
             return buy.await;
         }
-        let place = self.begun.fetch_add(1, Ordering::Relaxed);
+        let place = self.started.fetch_add(1, Ordering::Relaxed);
         if place >= ROWS_MAX {
             return buy.await;
         }
         let trace = Trace::since(start);
         self.lock().push(Entry {
-            buyer: ask.buyer,
-            round: ask.round,
+            buyer: planned.buyer,
+            round: planned.round,
             start: start.saturating_duration_since(begin),
             started: start,
             trace: trace.clone(),
             end: None,
         });
         let attempt = trace.follow(buy).await;
-        self.end(ask, start.elapsed(), &attempt);
+        self.end(planned, start.elapsed(), &attempt);
         attempt
     }
 
-    fn end(&self, ask: &Ask, latency: Duration, attempt: &Attempt) {
+    fn end(&self, planned: &PlannedAttempt, latency: Duration, attempt: &Attempt) {
         let mut entries = self.lock();
         let mut entries = entries.iter_mut();
-        let entry = entries.find(|entry| (entry.buyer, entry.round) == (ask.buyer, ask.round));
+        let entry =
+            entries.find(|entry| (entry.buyer, entry.round) == (planned.buyer, planned.round));
         if let Some(entry) = entry {
             entry.end = Some(End {
                 latency,
                 outcome: outcome(&attempt.result),
-                retries: attempt.taken.retries,
-                split: attempt.taken.split,
-                twofold: ask.fault == Some(FaultKind::DoubleClick),
+                retries: attempt.cost.retries,
+                split: attempt.cost.split,
+                is_double_click: planned.fault == Some(FaultKind::DoubleClick),
             });
         }
     }
 
-    /// The rows as they are at `now`, in the order in which they began.
-    pub fn picture(&self, now: Instant) -> Waterfall {
+    /// Returns the rows as of `now`, in the order of their start.
+    pub fn snapshot(&self, now: Instant) -> Waterfall {
         let entries = self.lock();
         let mut rows: Vec<_> = entries.iter().map(|entry| self.row(entry, now)).collect();
         rows.sort_by(|one, other| one.start_ms.total_cmp(&other.start_ms));
@@ -126,7 +127,7 @@ impl WaterfallRecorder {
             round: entry.round,
             start_ms: ms(entry.start),
             latency_ms: ms(latency),
-            outcome: entry.end.map_or(Outcome::Open, |end| end.outcome),
+            outcome: entry.end.map_or(AttemptOutcome::Open, |end| end.outcome),
             retries: entry.end.map_or(0, |end| end.retries),
             precision,
             spans,
@@ -137,10 +138,13 @@ impl WaterfallRecorder {
         if !self.in_process {
             return (Precision::Whole, Vec::new());
         }
-        let moments = entry.trace.moments();
+        let moments = entry.trace.timed_parts();
         match entry.end {
-            // Its transaction ran in a task of somebody else, who took many orders at once; or there were two.
-            Some(end) if end.twofold || (moments.is_empty() && !end.split.total().is_zero()) => {
+            // The transaction ran in a task that served many orders at once, or there were two
+            // transactions: only the sums are known.
+            Some(end)
+                if end.is_double_click || (moments.is_empty() && !end.split.total().is_zero()) =>
+            {
                 (Precision::Sums, sums(end.split, latency))
             }
             _ => {
@@ -161,7 +165,7 @@ impl WaterfallRecorder {
     }
 }
 
-/// One part after the other, as a purchase usually goes.
+/// Draws the parts one after the other, in the usual order of a purchase.
 fn sums(split: TimeSplit, latency: Duration) -> Vec<Span> {
     let lengths = [
         split.pool_wait,
@@ -184,12 +188,12 @@ fn sums(split: TimeSplit, latency: Duration) -> Vec<Span> {
     spans.collect()
 }
 
-fn outcome(result: &AttemptResult) -> Outcome {
+fn outcome(result: &AttemptResult) -> AttemptOutcome {
     match result {
-        AttemptResult::Bought(_) => Outcome::Bought,
-        AttemptResult::Rejected(_) => Outcome::Refused,
-        AttemptResult::Failed(..) | AttemptResult::Contradicted(_) => Outcome::Failed,
-        AttemptResult::Left => Outcome::Left,
+        AttemptResult::Bought(_) => AttemptOutcome::Bought,
+        AttemptResult::Rejected(_) => AttemptOutcome::Rejected,
+        AttemptResult::Failed(..) | AttemptResult::Contradicted(_) => AttemptOutcome::Failed,
+        AttemptResult::Abandoned => AttemptOutcome::Abandoned,
     }
 }
 
@@ -204,8 +208,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        model::{SimulationPlan, sample::Refusal},
-        simulation::{buyer::Taken, schedule::Schedule},
+        model::{SimulationPlan, sample::RejectionReason},
+        simulation::{buyer::AttemptCost, schedule::Schedule},
     };
 
     const MS: Duration = Duration::from_millis(1);
@@ -225,37 +229,37 @@ mod tests {
         let start = now.checked_sub(MS * 100).unwrap_or(now);
         for buyer in 0..buyers {
             let attempt = Attempt {
-                result: AttemptResult::Rejected(Refusal::SoldOut),
-                taken: Taken {
+                result: AttemptResult::Rejected(RejectionReason::SoldOut),
+                cost: AttemptCost {
                     retries: 1,
                     split: split(),
-                    asked: true,
-                    ..Taken::default()
+                    database_queried: true,
+                    ..AttemptCost::default()
                 },
             };
             let buy = std::future::ready(attempt);
-            let ask = schedule.ask(buyer, 0);
-            recorder.follow(&ask, (start, start), buy).await;
+            let planned = schedule.attempt(buyer, 0);
+            recorder.trace(&planned, (start, start), buy).await;
         }
     }
 
     #[tokio::test]
-    async fn only_the_first_are_followed() {
+    async fn only_the_first_attempts_are_traced() {
         let recorder = WaterfallRecorder::new(true);
         follow(&recorder, 50).await;
-        let rows = recorder.picture(Instant::now()).rows;
+        let rows = recorder.snapshot(Instant::now()).rows;
         let buyers: Vec<_> = rows.iter().map(|row| row.buyer).collect();
         assert_eq!(buyers, (0..40).collect::<Vec<_>>());
     }
 
     #[tokio::test]
-    async fn what_nobody_saw_is_drawn_from_its_sums() {
+    async fn an_attempt_without_moments_is_drawn_from_its_sums() {
         let recorder = WaterfallRecorder::new(true);
         follow(&recorder, 1).await;
-        let row = recorder.picture(Instant::now()).rows.remove(0);
+        let row = recorder.snapshot(Instant::now()).rows.remove(0);
         assert_eq!(
             (row.precision, row.outcome, row.retries),
-            (Precision::Sums, Outcome::Refused, 1)
+            (Precision::Sums, AttemptOutcome::Rejected, 1)
         );
         let ends: Vec<_> = row
             .spans
@@ -263,14 +267,14 @@ mod tests {
             .map(|span| span.to_ms.to_string())
             .collect();
         assert_eq!(ends, ["1", "3", "6", "10"]);
-        assert!(row.elsewhere_ms() > 80.0, "{row:?}");
+        assert!(row.unattributed_ms() > 80.0, "{row:?}");
     }
 
     #[tokio::test]
-    async fn of_another_server_only_the_whole_is_known() {
+    async fn an_attempt_over_http_has_only_its_total_latency() {
         let recorder = WaterfallRecorder::new(false);
         follow(&recorder, 1).await;
-        let row = recorder.picture(Instant::now()).rows.remove(0);
+        let row = recorder.snapshot(Instant::now()).rows.remove(0);
         assert_eq!((row.precision, row.spans.len()), (Precision::Whole, 0));
         assert!(row.latency_ms >= 100.0);
     }

@@ -1,10 +1,10 @@
-//! What an amount is made up of, as rows of a description list.
+//! The breakdown of an amount, as rows of a description list.
 
 use leptos::prelude::*;
 
 use crate::model::Bill;
 
-/// Subtotal, discount, shipping and tax; the total stands elsewhere, and larger.
+/// Shows subtotal, discount, shipping and tax. The page shows the total elsewhere, in larger type.
 #[component]
 pub fn BillRows(bill: Bill) -> impl IntoView {
     let discount = (bill.discount.cents > 0).then(|| {
@@ -23,7 +23,7 @@ pub fn BillRows(bill: Bill) -> impl IntoView {
     }
 }
 
-/// As in `Tax included (19 %)`.
+/// Returns a label such as `Tax included (19 %)`.
 pub fn tax_label(basis_points: i32) -> String {
     format!("Tax included ({} %)", f64::from(basis_points) / 100.0)
 }

@@ -1,5 +1,6 @@
-//! The picture of a run as the server draws it: units above, buyers turned away below, on one time axis. Two panels, so that ten thousand
-//! rejections cannot flatten twenty units of stock. Of a single lane it also has the units sold; of several, one line each.
+//! The chart of a run as the server draws it: units above, rejected or failed attempts below, on
+//! one time axis. Two panels keep ten thousand rejections from flattening twenty units of stock.
+//! For a single lane the chart also shows the units sold; for several, it draws one line per lane.
 
 mod scale;
 
@@ -10,10 +11,10 @@ use leptos::prelude::*;
 use self::scale::Scale;
 use crate::model::{LaneSnapshot, Sample, StrategyKey};
 
-/// Markers on one line at most; they tell the series apart without colour.
+/// Maximum number of markers on one line. They distinguish the series without colour.
 const MARKS_MAX: usize = 14;
 
-/// Which line, and what it looks like.
+/// A line of the chart, with its appearance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Series {
     Stock,
@@ -30,8 +31,8 @@ impl Series {
         }
     }
 
-    /// The outline of a marker around the origin.
-    const fn mark(self) -> &'static str {
+    /// Returns the outline of the marker, centred on the origin.
+    const fn marker_path(self) -> &'static str {
         match self {
             Self::Stock => "M-5-5h10v10h-10z",
             Self::Sold => "M-5 0a5 5 0 1 0 10 0a5 5 0 1 0-10 0z",
@@ -40,19 +41,19 @@ impl Series {
     }
 }
 
-/// A bit of line with its marker, for legends and figures.
+/// Shows a short line with its marker, for legends and figures.
 #[component]
 pub fn SeriesKey(series: Series) -> impl IntoView {
     let name = series.name();
     view! {
         <svg class="key" viewBox="0 0 42 14" aria-hidden="true" focusable="false">
             <line class=format!("series series--{name}") x1="2" y1="7" x2="40" y2="7"></line>
-            <path class=format!("mark mark--{name}") transform="translate(21 7)" d=series.mark()></path>
+            <path class=format!("mark mark--{name}") transform="translate(21 7)" d=series.marker_path()></path>
         </svg>
     }
 }
 
-/// The bit of line that stands for a strategy, wherever it is drawn.
+/// Shows the short line that represents a strategy in every chart.
 #[component]
 pub fn LaneKey(strategy: StrategyKey) -> impl IntoView {
     view! {
@@ -66,26 +67,26 @@ fn lane_class(strategy: StrategyKey) -> String {
     format!("lane-line lane-line--{strategy}")
 }
 
-/// The picture itself.
+/// Draws the chart.
 #[component]
 pub fn Plot(
     lanes: Vec<LaneSnapshot>,
-    /// Units that each attempt asked for, at most.
-    each: u32,
+    /// Maximum number of units that one attempt requests.
+    units_per_attempt: u32,
 ) -> impl IntoView {
-    let is_alone = lanes.len() == 1;
-    let scale = Scale::of(&lanes, each, is_alone);
+    let is_single = lanes.len() == 1;
+    let scale = Scale::of(&lanes, units_per_attempt, is_single);
     let description = describe(&lanes);
     let lines = match lanes.as_slice() {
-        [lane] => lines_of_one(lane, each, &scale).into_any(),
-        lanes => lines_of_several(lanes, &scale).into_any(),
+        [lane] => draw_single_lane(lane, units_per_attempt, &scale).into_any(),
+        lanes => draw_lanes(lanes, &scale).into_any(),
     };
-    let shelf = lanes.first().filter(|_| is_alone).map(|lane| {
+    let stock_limit = lanes.first().filter(|_| is_single).map(|lane| {
         #[expect(clippy::cast_precision_loss, reason = "units are far below 2^52")]
-        let sold = lane.last().units_sold(each) as f64;
-        scale.shelf(lane.stock, sold)
+        let sold = lane.last().units_sold(units_per_attempt) as f64;
+        scale.stock_limit(lane.stock, sold)
     });
-    let units = if is_alone {
+    let units = if is_single {
         "Units"
     } else {
         "Stock remaining (units)"
@@ -95,39 +96,43 @@ pub fn Plot(
             <title id="plot-title">{TITLE}</title>
             <desc id="plot-desc">{description}</desc>
             {scale.grid()}
-            {shelf}
+            {stock_limit}
             <text class="plot__title" x="64" y="20">{units}</text>
-            <text class="plot__title" x="64" y="278">"Buyers turned away"</text>
+            <text class="plot__title" x="64" y="278">"Rejected or failed"</text>
             {lines}
         </svg>
     }
 }
 
-/// What the picture, or the panels in its place, are called.
+/// The title of the chart, and of the interactive panels that replace it.
 pub const TITLE: &str = "Stock remaining, successes and rejections over time.";
 
-fn lines_of_one(lane: &LaneSnapshot, each: u32, scale: &Scale) -> impl IntoView + use<> {
+fn draw_single_lane(
+    lane: &LaneSnapshot,
+    units_per_attempt: u32,
+    scale: &Scale,
+) -> impl IntoView + use<> {
     let units = |value| scale.units(value);
     let calls = |value| scale.calls(value);
     [
         (Series::Stock, points(lane, scale, stock, units)),
         (
             Series::Sold,
-            points(lane, scale, |sample| sold(sample, each), units),
+            points(lane, scale, |sample| sold(sample, units_per_attempt), units),
         ),
-        (Series::Rejected, points(lane, scale, turned_away, calls)),
+        (Series::Rejected, points(lane, scale, unsuccessful, calls)),
     ]
     .into_iter()
-    .map(|(series, points)| marked_line(series, &points))
+    .map(|(series, points)| line_with_markers(series, &points))
     .collect_view()
 }
 
-fn lines_of_several(lanes: &[LaneSnapshot], scale: &Scale) -> impl IntoView + use<> {
+fn draw_lanes(lanes: &[LaneSnapshot], scale: &Scale) -> impl IntoView + use<> {
     lanes
         .iter()
         .map(|lane| {
             let units = points(lane, scale, stock, |value| scale.units(value));
-            let calls = points(lane, scale, turned_away, |value| scale.calls(value));
+            let calls = points(lane, scale, unsuccessful, |value| scale.calls(value));
             [units, calls].map(|points| {
                 view! { <polyline class=lane_class(lane.strategy) points=path(&points)></polyline> }
             })
@@ -141,13 +146,13 @@ fn stock(sample: &Sample) -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "units are far below 2^52")]
-fn sold(sample: &Sample, each: u32) -> f64 {
-    sample.units_sold(each) as f64
+fn sold(sample: &Sample, units_per_attempt: u32) -> f64 {
+    sample.units_sold(units_per_attempt) as f64
 }
 
 #[expect(clippy::cast_precision_loss, reason = "calls are far below 2^52")]
-fn turned_away(sample: &Sample) -> f64 {
-    sample.turned_away() as f64
+fn unsuccessful(sample: &Sample) -> f64 {
+    sample.unsuccessful() as f64
 }
 
 fn points(
@@ -170,45 +175,45 @@ fn path(points: &[(f64, f64)]) -> String {
     })
 }
 
-/// One line and its markers.
-fn marked_line(series: Series, points: &[(f64, f64)]) -> impl IntoView + use<> {
+/// Draws one line and its markers.
+fn line_with_markers(series: Series, points: &[(f64, f64)]) -> impl IntoView + use<> {
     let name = series.name();
-    let every = points.len().div_ceil(MARKS_MAX).max(1);
+    let step = points.len().div_ceil(MARKS_MAX).max(1);
     let marks = points
         .iter()
-        .skip(every / 2)
-        .step_by(every)
+        .skip(step / 2)
+        .step_by(step)
         .map(|(x, y)| {
             view! {
-                <path class=format!("mark mark--{name}") transform=format!("translate({x:.1} {y:.1})") d=series.mark()></path>
+                <path class=format!("mark mark--{name}") transform=format!("translate({x:.1} {y:.1})") d=series.marker_path()></path>
             }
         })
         .collect_view();
     view! { <polyline class=format!("series series--{name}") points=path(points)></polyline> {marks} }
 }
 
-/// What the picture says, for those who do not see it.
+/// Describes the chart in words, for screen readers.
 pub fn describe(lanes: &[LaneSnapshot]) -> String {
-    let told = lanes.iter().map(|lane| match lanes.len() {
+    let descriptions = lanes.iter().map(|lane| match lanes.len() {
         1 => describe_lane(lane),
         _ => format!("{}: {}", lane.strategy, describe_lane(lane)),
     });
-    told.collect::<Vec<_>>().join(" ")
+    descriptions.collect::<Vec<_>>().join(" ")
 }
 
 fn describe_lane(lane: &LaneSnapshot) -> String {
     match lane.samples.last() {
         None => format!(
-            "{} units on the shelf. Nobody has been served yet.",
+            "{} units in stock. No attempt has finished yet.",
             lane.stock
         ),
         Some(last) => format!(
-            "After {} ms: {} of {} units remain, {} purchases succeeded, {} were turned away.",
+            "After {} ms: {} of {} units remain, {} purchases succeeded, {} were rejected or failed.",
             last.elapsed_ms,
             last.remaining,
             lane.stock,
             last.succeeded,
-            last.turned_away()
+            last.unsuccessful()
         ),
     }
 }

@@ -1,12 +1,12 @@
-//! The numbers that charts draw: what each point of a lane says, with rates told from counts.
+//! The numbers that charts draw: one row per point of a lane, with rates derived from counts.
 
 use crate::model::{
     Sample,
-    sample::{Lately, Refusal},
+    sample::{RecentTimings, RejectionReason},
 };
 
-/// What stands in each place of a row. Times are in seconds since the lane began, rates in calls per second since the point before, latencies
-/// and their parts in milliseconds.
+/// The columns of a row. Times are in seconds since the start of the lane, rates in attempts per
+/// second since the previous point, latencies and their parts in milliseconds.
 pub const COLUMNS: [&str; 24] = [
     "time",
     "remaining",
@@ -31,67 +31,75 @@ pub const COLUMNS: [&str; 24] = [
     "in-attempt",
     "pool-in-use",
     "pool-size",
-    "shelf",
+    "initial-stock",
 ];
 
-/// One point, in the order of [`COLUMNS`]. What cannot be told is not a number: a rate over no time, a latency of nobody.
+/// One point, in the order of [`COLUMNS`]. A value that cannot be computed is NaN: a rate over no
+/// time, or a latency without attempts.
 pub type Row = [f64; COLUMNS.len()];
 
-/// The row of `sample`, after the point `before`, on a lane that began with `shelf` units; `each` is what an attempt of an old run asked for.
-pub fn row(before: &Sample, sample: &Sample, each: u32, shelf: i64) -> Row {
+/// Returns the row of `sample`, which follows `before`, on a lane with `initial_stock` units. For
+/// runs stored without unit counts, `units_per_attempt` is the quantity of each attempt.
+pub fn row(before: &Sample, sample: &Sample, units_per_attempt: u32, initial_stock: i64) -> Row {
     let per_s = |count: fn(&Sample) -> u64| per_second(before, sample, count);
-    let Lately { timed, .. } = sample.lately;
+    let RecentTimings { timed, .. } = sample.recent;
     let ms = |us: u64| {
         if timed == 0 {
             f64::NAN
         } else {
-            of(us) / 1_000.0
+            unsigned(us) / 1_000.0
         }
     };
-    let reason = |reason: Refusal| {
+    let reason = |reason: RejectionReason| {
         let (now, then) = (sample.refusals.of(reason), before.refusals.of(reason));
         rate(now.saturating_sub(then), span_ms(before, sample))
     };
     [
-        of(sample.elapsed_ms) / 1_000.0,
+        unsigned(sample.elapsed_ms) / 1_000.0,
         signed(sample.remaining),
-        of(sample.units_sold(each)),
+        unsigned(sample.units_sold(units_per_attempt)),
         per_s(|sample| sample.succeeded),
         per_s(|sample| sample.rejected),
-        reason(Refusal::SoldOut),
-        reason(Refusal::FromMemory),
-        reason(Refusal::CustomerLimit),
-        reason(Refusal::NotOpen),
-        reason(Refusal::Declined),
-        reason(Refusal::OtherRule),
+        reason(RejectionReason::SoldOut),
+        reason(RejectionReason::FromMemory),
+        reason(RejectionReason::CustomerLimit),
+        reason(RejectionReason::NotOpen),
+        reason(RejectionReason::Declined),
+        reason(RejectionReason::OtherRule),
         per_s(|sample| sample.failed),
         per_s(|sample| sample.retries),
-        ms(sample.lately.p50_us),
-        ms(sample.lately.p95_us),
-        ms(sample.lately.p99_us),
-        ms(sample.lately.pool_wait_us),
-        ms(sample.lately.lock_wait_us),
-        ms(sample.lately.execute_us),
-        ms(sample.lately.commit_us),
+        ms(sample.recent.p50_us),
+        ms(sample.recent.p95_us),
+        ms(sample.recent.p99_us),
+        ms(sample.recent.pool_wait_us),
+        ms(sample.recent.lock_wait_us),
+        ms(sample.recent.execute_us),
+        ms(sample.recent.commit_us),
         sample.in_attempt.into(),
         sample.pool_in_use.into(),
         sample.pool_size.into(),
-        signed(shelf),
+        signed(initial_stock),
     ]
 }
 
-/// The rows of points that follow `before`, one after the other.
-pub fn rows(before: Option<Sample>, samples: &[Sample], each: u32, shelf: i64) -> Vec<f64> {
+/// Returns the rows of the points that follow `before`, concatenated.
+pub fn rows(
+    before: Option<Sample>,
+    samples: &[Sample],
+    units_per_attempt: u32,
+    initial_stock: i64,
+) -> Vec<f64> {
     let mut before = before.unwrap_or_default();
     let mut rows = Vec::with_capacity(samples.len() * COLUMNS.len());
     for sample in samples {
-        rows.extend(row(&before, sample, each, shelf));
+        rows.extend(row(&before, sample, units_per_attempt, initial_stock));
         before = *sample;
     }
     rows
 }
 
-/// How much a count grew in a second. One that shrank, because the database settled what had seemed to fail, did not grow.
+/// Returns how much a count grew per second. A count that shrank, because the database corrected an
+/// attempt that had seemed to fail, counts as no growth.
 pub fn per_second(before: &Sample, sample: &Sample, count: impl Fn(&Sample) -> u64) -> f64 {
     rate(
         count(sample).saturating_sub(count(before)),
@@ -107,7 +115,7 @@ fn rate(count: u64, span_ms: u64) -> f64 {
     if span_ms == 0 {
         f64::NAN
     } else {
-        of(count) * 1_000.0 / of(span_ms)
+        unsigned(count) * 1_000.0 / unsigned(span_ms)
     }
 }
 
@@ -115,7 +123,7 @@ fn rate(count: u64, span_ms: u64) -> f64 {
     clippy::cast_precision_loss,
     reason = "counts and microseconds of a run are far below 2^52"
 )]
-const fn of(number: u64) -> f64 {
+const fn unsigned(number: u64) -> f64 {
     number as f64
 }
 
@@ -127,22 +135,22 @@ const fn signed(number: i64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::sample::{Refusals, thin};
+    use crate::model::sample::{RejectionCounts, thin};
 
     fn point(elapsed_ms: u64, succeeded: u64) -> Sample {
         Sample {
             elapsed_ms,
             succeeded,
             rejected: succeeded * 2,
-            refusals: Refusals {
+            refusals: RejectionCounts {
                 sold_out: succeeded,
                 from_memory: succeeded,
-                ..Refusals::default()
+                ..RejectionCounts::default()
             },
-            lately: Lately {
+            recent: RecentTimings {
                 timed: 1,
                 p50_us: 1_500,
-                ..Lately::default()
+                ..RecentTimings::default()
             },
             ..Sample::default()
         }
@@ -150,43 +158,43 @@ mod tests {
 
     #[track_caller]
     fn check(row: &Row, column: &str, expected: f64) {
-        let place = COLUMNS.iter().position(|name| *name == column);
-        let told = place.map_or(f64::NAN, |place| row[place]);
-        assert!((told - expected).abs() < 1e-9, "{column} is {told}");
+        let index = COLUMNS.iter().position(|name| *name == column);
+        let value = index.map_or(f64::NAN, |index| row[index]);
+        assert!((value - expected).abs() < 1e-9, "{column} is {value}");
     }
 
     #[test]
-    fn rates_are_of_the_time_between_two_points() {
-        let told = row(&point(1_000, 10), &point(1_250, 15), 1, 20);
-        check(&told, "time", 1.25);
-        check(&told, "succeeded", 20.0);
-        check(&told, "rejected", 40.0);
-        check(&told, "sold-out", 20.0);
-        check(&told, "from-memory", 20.0);
-        check(&told, "declined", 0.0);
-        check(&told, "p50", 1.5);
-        check(&told, "sold", 15.0);
+    fn rates_use_the_time_between_two_points() {
+        let row = row(&point(1_000, 10), &point(1_250, 15), 1, 20);
+        check(&row, "time", 1.25);
+        check(&row, "succeeded", 20.0);
+        check(&row, "rejected", 40.0);
+        check(&row, "sold-out", 20.0);
+        check(&row, "from-memory", 20.0);
+        check(&row, "declined", 0.0);
+        check(&row, "p50", 1.5);
+        check(&row, "sold", 15.0);
     }
 
     #[test]
-    fn what_cannot_be_told_is_no_number() {
-        let nobody = Sample {
-            lately: Lately::default(),
+    fn values_that_cannot_be_computed_are_nan() {
+        let no_attempts = Sample {
+            recent: RecentTimings::default(),
             ..point(0, 0)
         };
-        let told = row(&Sample::default(), &nobody, 1, 20);
-        let numbers = COLUMNS.iter().zip(told);
-        let untold = numbers.filter(|(_, number)| number.is_nan());
-        let untold: Vec<_> = untold.map(|(name, _)| *name).collect();
-        assert!(untold.contains(&"succeeded") && untold.contains(&"p99"));
-        assert!(!untold.contains(&"remaining") && !untold.contains(&"in-attempt"));
+        let row = row(&Sample::default(), &no_attempts, 1, 20);
+        let numbers = COLUMNS.iter().zip(row);
+        let missing = numbers.filter(|(_, number)| number.is_nan());
+        let missing: Vec<_> = missing.map(|(name, _)| *name).collect();
+        assert!(missing.contains(&"succeeded") && missing.contains(&"p99"));
+        assert!(!missing.contains(&"remaining") && !missing.contains(&"in-attempt"));
     }
 
     #[test]
-    fn a_count_that_was_settled_downwards_is_no_negative_rate() {
-        let told = row(&point(1_000, 10), &point(1_100, 9), 1, 20);
-        check(&told, "succeeded", 0.0);
-        check(&told, "rejected", 0.0);
+    fn a_corrected_count_gives_no_negative_rate() {
+        let row = row(&point(1_000, 10), &point(1_100, 9), 1, 20);
+        check(&row, "succeeded", 0.0);
+        check(&row, "rejected", 0.0);
     }
 
     #[test]
@@ -207,7 +215,7 @@ mod tests {
         assert!((mean(&samples) - before).abs() < 1e-6);
         assert!(
             (before - 100.0).abs() < 1e-6,
-            "all calls, told by their rate"
+            "the sum of all attempts, computed from the rates"
         );
     }
 }

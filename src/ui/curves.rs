@@ -1,4 +1,4 @@
-//! Some curves on one time axis.
+//! Several curves on one time axis.
 
 use std::fmt::Write;
 
@@ -6,32 +6,33 @@ use leptos::prelude::*;
 
 use crate::model::StrategyKey;
 
-/// Colours of the style sheet for curves that are told apart by their place.
+/// Number of colours in the style sheet for curves that are distinguished by their index.
 const COLOURS: usize = 8;
 
-/// What a curve looks like.
+/// The appearance of a curve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Look {
-    /// As its strategy does everywhere, where each is drawn once.
+pub enum CurveStyle {
+    /// The colour of its strategy, where each strategy is drawn once.
     Strategy(StrategyKey),
-    /// A colour by its place among the others, and beyond eight of them a dash, where one strategy is drawn for several runs.
-    Place { index: usize, is_unsafe: bool },
+    /// A colour by its index, where one strategy is drawn for several runs. Beyond eight curves,
+    /// the line is dashed as well.
+    Index { index: usize, is_unsafe: bool },
 }
 
-impl Look {
-    /// That of a lane of `strategy` at `index`.
-    pub fn of_place(index: usize, strategy: StrategyKey) -> Self {
-        Self::Place {
+impl CurveStyle {
+    /// Returns the style of a lane of `strategy` at `index`.
+    pub fn for_index(index: usize, strategy: StrategyKey) -> Self {
+        Self::Index {
             index,
             is_unsafe: !strategy.is_safe(),
         }
     }
 
-    /// Classes of the style sheet.
+    /// Returns the CSS classes.
     pub fn class(self) -> String {
         match self {
             Self::Strategy(strategy) => format!("curve lane-line--{strategy}"),
-            Self::Place { index, is_unsafe } => {
+            Self::Index { index, is_unsafe } => {
                 let dashes = match (is_unsafe, index < COLOURS) {
                     (true, _) => " curve--unsafe",
                     (false, false) => " curve--dashed",
@@ -47,12 +48,12 @@ impl Look {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
     pub name: String,
-    pub look: Look,
-    /// Milliseconds, and what was measured then.
+    pub curve_style: CurveStyle,
+    /// Pairs of a time in milliseconds and the value measured at it.
     pub points: Vec<(f64, f64)>,
 }
 
-/// How large a picture is. On a telephone, a wide one scaled down could not be read.
+/// The size of a chart. A wide chart scaled down to a phone would be unreadable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Frame {
     Wide,
@@ -67,7 +68,7 @@ impl Frame {
         }
     }
 
-    /// Width and height of the picture, and what is left for the axes at its left and right.
+    /// Returns the width, the height, and the left and right margins for the axes.
     pub const fn size(self) -> (f64, f64, f64, f64) {
         match self {
             Self::Wide => (760.0, 300.0, 60.0, 14.0),
@@ -86,17 +87,17 @@ impl Frame {
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 34.0;
 
-/// The picture for wide windows and the one for telephones; the style sheet shows one of them.
+/// Draws a chart for wide windows and one for phones. The style sheet shows one of them.
 #[component]
 pub fn Curves(
     curves: Vec<Curve>,
-    /// What it shows, for those who do not see it.
+    /// The accessible label: what the chart shows.
     label: String,
-    /// Values that are marked across the picture, such as the stock at the start.
+    /// Values marked by a horizontal line, such as the initial stock.
     #[prop(optional)]
     marks: Vec<f64>,
 ) -> impl IntoView {
-    let pictures = [Frame::Wide, Frame::Narrow].map(|frame| {
+    let charts = [Frame::Wide, Frame::Narrow].map(|frame| {
         let (width, height, ..) = frame.size();
         view! {
             <svg class=frame.class() viewBox=format!("0 0 {width} {height}") role="img" aria-label=label.clone()>
@@ -104,10 +105,10 @@ pub fn Curves(
             </svg>
         }
     });
-    pictures.into_iter().collect_view()
+    charts.into_iter().collect_view()
 }
 
-/// What is in the picture.
+/// Draws the content of the chart.
 pub fn drawing(curves: &[Curve], marks: &[f64], frame: Frame) -> impl IntoView + use<> {
     let scale = Scale::of(curves, marks, frame);
     let lines = curves.iter().map(|curve| {
@@ -119,7 +120,7 @@ pub fn drawing(curves: &[Curve], marks: &[f64], frame: Frame) -> impl IntoView +
                 let _ = write!(text, "{:.1},{:.1} ", scale.x(*ms), scale.y(*value));
                 text
             });
-        view! { <polyline class=curve.look.class() points=points></polyline> }
+        view! { <polyline class=curve.curve_style.class() points=points></polyline> }
     });
     let mut marked: Vec<f64> = marks.to_vec();
     marked.sort_by(f64::total_cmp);
@@ -136,12 +137,12 @@ pub fn drawing(curves: &[Curve], marks: &[f64], frame: Frame) -> impl IntoView +
     }
 }
 
-/// A bit of line, for legends and tables.
+/// Shows a short line, for legends and tables.
 #[component]
-pub fn CurveKey(look: Look) -> impl IntoView {
+pub fn CurveKey(curve_style: CurveStyle) -> impl IntoView {
     view! {
         <svg class="key" viewBox="0 0 42 14" aria-hidden="true" focusable="false">
-            <line class=look.class() x1="2" y1="7" x2="40" y2="7"></line>
+            <line class=curve_style.class() x1="2" y1="7" x2="40" y2="7"></line>
         </svg>
     }
 }
@@ -191,11 +192,11 @@ impl Scale {
             let y = self.y(value);
             view! {
                 <line class="curves__grid" x1=left x2=right y1=y y2=y></line>
-                <text class="curves__end" x=left - 8.0 y=y + 4.0>{short(value)}</text>
+                <text class="curves__end" x=left - 8.0 y=y + 4.0>{format_value(value)}</text>
             }
         });
         let ticks = steps(0.0, self.span_ms, round_step(self.span_ms, self.ticks)).map(|ms| {
-            view! { <text class="curves__mid" x=self.x(ms) y=self.bottom + 22.0>{clock(ms)}</text> }
+            view! { <text class="curves__mid" x=self.x(ms) y=self.bottom + 22.0>{format_time(ms)}</text> }
         });
         let zero = self.y(0.0_f64.max(self.low));
         view! {
@@ -206,7 +207,7 @@ impl Scale {
     }
 }
 
-/// The round distance that leaves at most `parts` of them in `span`.
+/// Returns the smallest round step that divides `span` into at most `parts` steps.
 fn round_step(span: f64, parts: f64) -> f64 {
     let power = 10_f64.powf((span / parts).log10().floor());
     let steps = [1.0, 2.0, 5.0, 10.0].map(|step| step * power);
@@ -214,7 +215,7 @@ fn round_step(span: f64, parts: f64) -> f64 {
     fits.unwrap_or(10.0 * power)
 }
 
-/// Whole multiples of `step` from `low` to `high`. There are few: see [`round_step`].
+/// Returns the multiples of `step` from `low` to `high`. There are few: see [`round_step`].
 fn steps(low: f64, high: f64, step: f64) -> impl Iterator<Item = f64> {
     let first = (low / step).ceil();
     let count = ((high / step).floor() - first).clamp(0.0, 20.0);
@@ -227,8 +228,8 @@ fn steps(low: f64, high: f64, step: f64) -> impl Iterator<Item = f64> {
     (0..=count).map(move |index| (first + f64::from(index)) * step)
 }
 
-/// `0`, `250`, `1.5k`; small ones with a digit behind the point where it says something.
-fn short(value: f64) -> String {
+/// Formats a value as `0`, `250` or `1.5k`; small values keep significant decimals.
+fn format_value(value: f64) -> String {
     let short = match value.abs() {
         huge if huge >= 10_000.0 => return format!("{}k", value / 1_000.0),
         large if large >= 10.0 => format!("{value:.0}"),
@@ -240,8 +241,8 @@ fn short(value: f64) -> String {
     }
 }
 
-/// `0.2 s`
-fn clock(ms: f64) -> String {
+/// Formats a time as `200 ms` or `1.5 s`.
+fn format_time(ms: f64) -> String {
     if ms >= 1_000.0 && (ms % 1_000.0) < f64::EPSILON {
         format!("{:.0} s", ms / 1_000.0)
     } else if ms >= 1_000.0 {
@@ -272,11 +273,11 @@ mod tests {
         let values: Vec<f64> = steps(-7.0, 20.8, 5.0).collect();
         assert_eq!(values, [-5.0, 0.0, 5.0, 10.0, 15.0, 20.0]);
         assert_eq!(
-            [0.0, 0.25, 250.0, 15_000.0].map(short),
+            [0.0, 0.25, 250.0, 15_000.0].map(format_value),
             ["0", "0.25", "250", "15k"]
         );
         assert_eq!(
-            [0.0, 500.0, 1_500.0, 2_000.0].map(clock),
+            [0.0, 500.0, 1_500.0, 2_000.0].map(format_time),
             ["0 ms", "500 ms", "1.5 s", "2 s"]
         );
     }

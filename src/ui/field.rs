@@ -1,8 +1,8 @@
-//! One labelled field of a form, with its hint and its error tied to it.
+//! A labelled form field, associated with its hint and its error.
 
 use leptos::prelude::*;
 
-/// What kind of value a field takes, and how a browser may help.
+/// The kind of value of a field, and how the browser assists.
 #[derive(Clone, Copy, Debug)]
 pub struct FieldKind {
     /// The input's `type`.
@@ -13,7 +13,7 @@ pub struct FieldKind {
 }
 
 impl FieldKind {
-    /// A line of text that the browser may know as `autocomplete`.
+    /// A line of text with the browser's `autocomplete` token.
     pub const fn text(autocomplete: &'static str) -> Self {
         Self {
             input: "text",
@@ -29,14 +29,15 @@ impl FieldKind {
         keyboard: "numeric",
     };
 
-    /// A number that may have a fraction, as text: a browser would not take every way to write one.
+    /// A decimal number, as text: a browser's number field rejects some notations.
     pub const DECIMAL: Self = Self {
         keyboard: "decimal",
         ..Self::text("off")
     };
 }
 
-/// A field. `error` is a sentence or nothing; `width` one of `half`, `third`, `two-thirds` or nothing.
+/// A form field. `error` is a sentence or nothing; `width` is `half`, `third`, `two-thirds` or
+/// empty.
 #[component]
 pub fn Field(
     name: &'static str,
@@ -48,7 +49,7 @@ pub fn Field(
     #[prop(optional)] width: &'static str,
     #[prop(optional_no_strip)] min: Option<u64>,
     #[prop(optional_no_strip)] max: Option<u64>,
-    /// True if it may stay empty.
+    /// True if the field may stay empty.
     #[prop(optional)]
     optional: bool,
 ) -> impl IntoView {
@@ -62,7 +63,7 @@ pub fn Field(
     }
     let described_by = [(!hint.is_empty(), "hint"), (error.is_some(), "error")]
         .iter()
-        .filter(|(there, _)| *there)
+        .filter(|(present, _)| *present)
         .map(|(_, part)| format!("{name}-{part}"))
         .collect::<Vec<_>>()
         .join(" ");

@@ -1,42 +1,45 @@
-//! The line at a lock as a picture: who holds stands at the door, who waits stands behind it with a number. Beside it, for those who want
-//! every word, a table of the same.
+//! A lock queue as a picture: the session that holds the lock, and the waiting sessions, numbered
+//! in order. A table lists the same sessions in full.
 
 mod words;
 
 use leptos::prelude::*;
 
-use self::words::{beside, duration, duration_of_ms, outsider, sentence, whom};
-use crate::model::lock_queue::{AtLock, LaneLocks, LockLine, LockQueue};
+use self::words::{duration, duration_of_ms, format_pids, notes, outsider_label, summary};
+use crate::model::lock_queue::{LaneLocks, LockQueue, LockSnapshot, QueuedSession};
 
-/// Where the picture of a lane comes from.
+/// Which lock snapshot of a lane is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moment {
-    Now,
+pub enum ShownSnapshot {
+    /// The latest one.
+    Current,
+    /// The one with the longest queue.
     Busiest,
-    /// Its buyers have not come yet.
-    Ahead,
-    /// Nothing was kept.
-    Missing,
+    /// None yet: the lane's buyers have not started.
+    NotStarted,
+    /// None: no snapshot was saved.
+    NotSaved,
 }
 
-/// The moment that is to be shown of a lane, and its lines, if there are any. `running` is true while the run goes on in this server.
-pub fn shown(locks: &LaneLocks, running: bool) -> (Moment, Option<&LockQueue>) {
+/// Selects the lock snapshot of a lane to show, if there is one. `running` is true while this
+/// server executes the run.
+pub fn select_snapshot(locks: &LaneLocks, running: bool) -> (ShownSnapshot, Option<&LockSnapshot>) {
     match (&locks.now, &locks.busiest) {
-        (Some(now), _) => (Moment::Now, Some(now)),
-        (None, busiest) if locks.over => (Moment::Busiest, busiest.as_ref()),
-        _ if running => (Moment::Ahead, None),
-        _ => (Moment::Missing, None),
+        (Some(now), _) => (ShownSnapshot::Current, Some(now)),
+        (None, busiest) if locks.over => (ShownSnapshot::Busiest, busiest.as_ref()),
+        _ if running => (ShownSnapshot::NotStarted, None),
+        _ => (ShownSnapshot::NotSaved, None),
     }
 }
 
-/// What the moment is called.
+/// Shows which snapshot is displayed, and when it was taken.
 #[component]
-pub fn MomentBadge(moment: Moment, elapsed_ms: Option<u64>) -> impl IntoView {
-    let (class, text) = match moment {
-        Moment::Now => ("badge badge--low", "Now"),
-        Moment::Busiest => ("badge", "This lane has ended: its busiest moment"),
-        Moment::Ahead => ("badge", "Not begun"),
-        Moment::Missing => ("badge", "Not kept"),
+pub fn SnapshotBadge(shown: ShownSnapshot, elapsed_ms: Option<u64>) -> impl IntoView {
+    let (class, text) = match shown {
+        ShownSnapshot::Current => ("badge badge--low", "Now"),
+        ShownSnapshot::Busiest => ("badge", "Lane ended: longest queue"),
+        ShownSnapshot::NotStarted => ("badge", "Not started"),
+        ShownSnapshot::NotSaved => ("badge", "Not saved"),
     };
     let at = elapsed_ms.map(|ms| format!("{} after the start", duration_of_ms(ms)));
     view! {
@@ -47,40 +50,42 @@ pub fn MomentBadge(moment: Moment, elapsed_ms: Option<u64>) -> impl IntoView {
     }
 }
 
-/// The picture, with the sentences around it.
+/// Shows the lock queues of a lane, with a summary and notes.
 #[component]
 pub fn LockPicture(locks: LaneLocks, running: bool) -> impl IntoView {
-    let (moment, queue) = shown(&locks, running);
-    let sentence = sentence(moment, queue);
-    let lines = queue.map(|queue| queue.lines.clone()).unwrap_or_default();
-    let hidden = queue.map_or(0, |queue| queue.hidden);
-    let beside = beside(&locks, moment, queue);
+    let (shown, snapshot) = select_snapshot(&locks, running);
+    let summary = summary(shown, snapshot);
+    let queues = snapshot
+        .map(|snapshot| snapshot.queues.clone())
+        .unwrap_or_default();
+    let hidden = snapshot.map_or(0, |snapshot| snapshot.hidden);
+    let notes = notes(&locks, shown, snapshot);
     view! {
-        <p class="locks__say" data-testid="locks-sentence">{sentence}</p>
-        {lines.into_iter().map(|line| view! { <Line line/> }).collect_view()}
-        {(hidden > 0).then(|| view! { <p class="quiet">{format!("{hidden} more wait in lines that are not drawn.")}</p> })}
-        {beside.into_iter().map(|text| view! { <p class="quiet">{text}</p> }).collect_view()}
+        <p class="locks__say" data-testid="locks-sentence">{summary}</p>
+        {queues.into_iter().map(|queue| view! { <Queue queue/> }).collect_view()}
+        {(hidden > 0).then(|| view! { <p class="quiet">{format!("{hidden} more sessions wait in queues that are not shown.")}</p> })}
+        {notes.into_iter().map(|text| view! { <p class="quiet">{text}</p> }).collect_view()}
     }
 }
 
 #[component]
-fn Line(line: LockLine) -> impl IntoView {
-    let common = line.common_statement().map(ToOwned::to_owned);
-    let apart = common.is_none();
-    let hidden = line.hidden;
-    let tickets = line.waiters.into_iter().enumerate();
-    let tickets = tickets
-        .map(|(index, at)| view! { <Ticket number=index + 1 at with_statement=apart/> })
+fn Queue(queue: LockQueue) -> impl IntoView {
+    let common = queue.common_statement().map(ToOwned::to_owned);
+    let statements_differ = common.is_none();
+    let hidden = queue.hidden;
+    let waiters = queue.waiters.into_iter().enumerate();
+    let waiters = waiters
+        .map(|(index, session)| view! { <Waiter number=index + 1 session with_statement=statements_differ/> })
         .collect_view();
     view! {
-        <div class="lockline">
-            <Door at=line.holder/>
-            <div class="lockline__wait">
+        <div class="lockqueue">
+            <Holder session=queue.holder/>
+            <div class="lockqueue__wait">
                 {common.map(|statement| view! {
-                    <p class="lockline__at">"All of them stand at "<code>{statement}</code></p>
+                    <p class="lockqueue__at">"All wait at "<code>{statement}</code></p>
                 })}
-                <ol class="lockline__tickets">
-                    {tickets}
+                <ol class="lockqueue__tickets">
+                    {waiters}
                     {(hidden > 0).then(|| view! {
                         <li class="lockticket lockticket--more">{format!("and {hidden} more")}</li>
                     })}
@@ -91,84 +96,85 @@ fn Line(line: LockLine) -> impl IntoView {
 }
 
 #[component]
-fn Door(at: AtLock) -> impl IntoView {
-    let circle = !at.waits_for.is_empty();
-    let label = if circle {
-        "Waits in a circle: the database will end one"
+fn Holder(session: QueuedSession) -> impl IntoView {
+    let in_deadlock = !session.waits_for.is_empty();
+    let label = if in_deadlock {
+        "Deadlock: the database will abort one session"
     } else {
         "Holds the lock"
     };
-    let doing = match at.state.as_str() {
-        "active" => "its statement runs",
-        "idle in transaction" => "between two statements",
-        "" => "what it does is not told",
+    let activity = match session.state.as_str() {
+        "active" => "running a statement",
+        "idle in transaction" => "idle between statements",
+        "" => "activity unknown",
         other => other,
     }
     .to_owned();
     view! {
-        <div class="lockdoor" data-testid="lock-holder">
-            <p class="lockdoor__label">{label}</p>
-            <p class="lockdoor__who">"Session "<span class="num">{at.pid}</span></p>
-            {at.outsider.clone().map(|name| view! { <p>{outsider(&name)}</p> })}
-            <p><span class="num">{duration(at.for_ms)}</span>" in its transaction, "{doing}</p>
-            <code>{at.statement}</code>
-            {(!at.locks.is_empty()).then(|| view! { <p class="lockdoor__locks">{at.locks.join(" · ")}</p> })}
+        <div class="lockholder" data-testid="lock-holder">
+            <p class="lockholder__label">{label}</p>
+            <p class="lockholder__who">"Session "<span class="num">{session.pid}</span></p>
+            {session.outsider.clone().map(|name| view! { <p>{outsider_label(&name)}</p> })}
+            <p><span class="num">{duration(session.for_ms)}</span>" in this transaction, "{activity}</p>
+            <code>{session.statement}</code>
+            {(!session.locks.is_empty()).then(|| view! { <p class="lockholder__locks">{session.locks.join(" · ")}</p> })}
         </div>
     }
 }
 
 #[component]
-fn Ticket(number: usize, at: AtLock, with_statement: bool) -> impl IntoView {
-    let waits = format!("for {}", whom(&at.waits_for));
+fn Waiter(number: usize, session: QueuedSession, with_statement: bool) -> impl IntoView {
+    let waits_for = format!("for {}", format_pids(&session.waits_for));
     view! {
         <li class="lockticket" data-testid="lock-waiter">
             <span class="lockticket__n" aria-hidden="true">{number}</span>
-            <span class="lockticket__who">"Session "<span class="num">{at.pid}</span></span>
-            <span class="num">"waits "{duration(at.statement_ms)}</span>
-            <span class="lockticket__what">{at.locks.join(" · ")}" "{waits}</span>
-            {at.outsider.map(|name| view! { <span>{outsider(&name)}</span> })}
-            {with_statement.then(|| view! { <code>{at.statement}</code> })}
+            <span class="lockticket__who">"Session "<span class="num">{session.pid}</span></span>
+            <span class="num">"waits "{duration(session.statement_ms)}</span>
+            <span class="lockticket__what">{session.locks.join(" · ")}" "{waits_for}</span>
+            {session.outsider.map(|name| view! { <span>{outsider_label(&name)}</span> })}
+            {with_statement.then(|| view! { <code>{session.statement}</code> })}
         </li>
     }
 }
 
-/// The same for those who want every word: one row for each session, holders first in their lines.
+/// Shows the same sessions as table rows, each queue with its holder first.
 #[component]
 pub fn LockRows(locks: LaneLocks, running: bool) -> impl IntoView {
-    let lines = match shown(&locks, running).1 {
-        Some(queue) => queue.lines.clone(),
+    let queues = match select_snapshot(&locks, running).1 {
+        Some(snapshot) => snapshot.queues.clone(),
         None => Vec::new(),
     };
-    lines
+    queues
         .into_iter()
-        .map(|line| {
-            let waiters = line.waiters.into_iter().enumerate();
-            let waiters = waiters.map(|(index, at)| row(format!("waits, {}", index + 1), at));
+        .map(|queue| {
+            let waiters = queue.waiters.into_iter().enumerate();
+            let waiters =
+                waiters.map(|(index, session)| row(format!("waiter {}", index + 1), session));
             view! {
-                {row("holds".to_owned(), line.holder)}
+                {row("holder".to_owned(), queue.holder)}
                 {waiters.collect_view()}
             }
         })
         .collect_view()
 }
 
-fn row(role: String, at: AtLock) -> impl IntoView {
-    let whom: Vec<_> = at.waits_for.iter().map(i32::to_string).collect();
-    let name = match at.outsider {
-        Some(name) if name.is_empty() => format!("{} (no buyer)", at.pid),
-        Some(name) => format!("{} ({name})", at.pid),
-        None => at.pid.to_string(),
+fn row(role: String, session: QueuedSession) -> impl IntoView {
+    let waits_for: Vec<_> = session.waits_for.iter().map(i32::to_string).collect();
+    let name = match session.outsider {
+        Some(name) if name.is_empty() => format!("{} (not a buyer)", session.pid),
+        Some(name) => format!("{} ({name})", session.pid),
+        None => session.pid.to_string(),
     };
     view! {
         <tr>
             <th scope="row">{name}</th>
             <td>{role}</td>
-            <td>{at.state}</td>
-            <td class="n">{format!("{:.1}", at.for_ms)}</td>
-            <td class="n">{format!("{:.1}", at.statement_ms)}</td>
-            <td>{whom.join(", ")}</td>
-            <td>{at.locks.join(", ")}</td>
-            <td><code>{at.statement}</code></td>
+            <td>{session.state}</td>
+            <td class="n">{format!("{:.1}", session.for_ms)}</td>
+            <td class="n">{format!("{:.1}", session.statement_ms)}</td>
+            <td>{waits_for.join(", ")}</td>
+            <td>{session.locks.join(", ")}</td>
+            <td><code>{session.statement}</code></td>
         </tr>
     }
 }
@@ -178,25 +184,25 @@ mod tests {
     use super::*;
     use crate::model::StrategyKey;
 
-    fn lane(now: Option<LockQueue>, over: bool) -> LaneLocks {
+    fn lane(now: Option<LockSnapshot>, over: bool) -> LaneLocks {
         LaneLocks {
             now,
             over,
-            ..LaneLocks::unseen(StrategyKey::RowLock)
+            ..LaneLocks::empty(StrategyKey::RowLock)
         }
     }
 
     #[test]
-    fn each_state_of_a_lane_has_its_moment() {
-        let queue = Some(LockQueue::default());
-        for (locks, running, moment) in [
-            (lane(queue, false), true, Moment::Now),
-            (lane(None, false), true, Moment::Ahead),
-            (lane(None, true), true, Moment::Busiest),
-            (lane(None, true), false, Moment::Busiest),
-            (lane(None, false), false, Moment::Missing),
+    fn each_lane_state_selects_its_snapshot() {
+        let snapshot = Some(LockSnapshot::default());
+        for (locks, running, shown) in [
+            (lane(snapshot, false), true, ShownSnapshot::Current),
+            (lane(None, false), true, ShownSnapshot::NotStarted),
+            (lane(None, true), true, ShownSnapshot::Busiest),
+            (lane(None, true), false, ShownSnapshot::Busiest),
+            (lane(None, false), false, ShownSnapshot::NotSaved),
         ] {
-            assert_eq!(shown(&locks, running).0, moment);
+            assert_eq!(select_snapshot(&locks, running).0, shown);
         }
     }
 }

@@ -1,8 +1,8 @@
-//! A box that says something to the reader at once.
+//! Notices: boxes that alert the reader.
 
 use leptos::prelude::*;
 
-/// What went wrong, as the title; what to do about it, as the children.
+/// Shows an error: the title says what went wrong, the children say what to do about it.
 #[component]
 pub fn ErrorNotice(#[prop(into)] title: String, children: Children) -> impl IntoView {
     view! {

@@ -1,8 +1,8 @@
-//! Where an order stands, as a badge.
+//! The badge of an order's status.
 
 use crate::model::Tone;
 
-/// The badge's class.
+/// Returns the CSS classes of the badge.
 pub const fn badge_class(tone: Tone) -> &'static str {
     match tone {
         Tone::Good => "badge badge--ok",

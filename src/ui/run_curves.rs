@@ -1,22 +1,22 @@
-//! What is measured on a lane, as curves.
+//! The measurements of a lane, as curves.
 
-use super::curves::{Curve, Look};
+use super::curves::{Curve, CurveStyle};
 use crate::model::{LanePresentation, LaneSnapshot, Sample};
 
-/// A rate is taken over this share of the run, or it would be noise.
+/// Rates are averaged over this share of the run, to reduce noise.
 const RATE_SHARE: f64 = 0.05;
 
-/// One thing to draw.
+/// A metric that can be drawn.
 #[derive(Clone, Copy, Debug)]
 pub struct Metric {
     pub title: &'static str,
-    /// Milliseconds, and what was measured then.
+    /// Returns pairs of a time in milliseconds and the value measured at it.
     pub points: fn(&LaneSnapshot) -> Vec<(f64, f64)>,
-    /// Whether the stock at the start is marked.
+    /// Whether the initial stock is marked.
     pub marks_stock: bool,
 }
 
-/// What runs are compared by.
+/// The metrics by which runs are compared.
 pub const METRICS: &[Metric] = &[
     Metric {
         title: "Stock remaining",
@@ -29,8 +29,8 @@ pub const METRICS: &[Metric] = &[
         marks_stock: false,
     },
     Metric {
-        title: "Buyers turned away",
-        points: turned_away,
+        title: "Rejected or failed",
+        points: unsuccessful,
         marks_stock: false,
     },
     Metric {
@@ -41,22 +41,22 @@ pub const METRICS: &[Metric] = &[
 ];
 
 impl Metric {
-    /// The curve of a lane under this name, the one at `index`.
+    /// Returns the curve of `lane`, labelled `name`, with the colour of `index`.
     pub fn curve(&self, index: usize, name: String, lane: &LaneSnapshot) -> Curve {
         Curve {
             name,
-            look: Look::of_place(index, lane.strategy),
+            curve_style: CurveStyle::for_index(index, lane.strategy),
             points: (self.points)(lane),
         }
     }
 }
 
-/// The stock of a lane, as an audience sees it.
+/// Returns the curve of a lane's remaining stock for the presentation page.
 pub fn presented_stock(lane: &LanePresentation) -> Curve {
     let moments = lane.moments.iter();
     Curve {
         name: lane.strategy.to_string(),
-        look: Look::Strategy(lane.strategy),
+        curve_style: CurveStyle::Strategy(lane.strategy),
         points: moments
             .map(|moment| (of_ms(moment.elapsed_ms), of_units(moment.remaining)))
             .collect(),
@@ -64,26 +64,28 @@ pub fn presented_stock(lane: &LanePresentation) -> Curve {
 }
 
 fn stock(lane: &LaneSnapshot) -> Vec<(f64, f64)> {
-    each(lane, |sample| of_units(sample.remaining))
+    map_samples(lane, |sample| of_units(sample.remaining))
 }
 
 #[expect(clippy::cast_precision_loss, reason = "calls are far below 2^52")]
-fn turned_away(lane: &LaneSnapshot) -> Vec<(f64, f64)> {
-    each(lane, |sample| sample.turned_away() as f64)
+fn unsuccessful(lane: &LaneSnapshot) -> Vec<(f64, f64)> {
+    map_samples(lane, |sample| sample.unsuccessful() as f64)
 }
 
-/// Of the attempts that ended since the point before; nothing where none did.
+/// Returns the 99th percentile of the attempts that ended since the previous point; skips points
+/// without any.
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52 microseconds")]
 fn p99(lane: &LaneSnapshot) -> Vec<(f64, f64)> {
-    let told = lane.samples.iter().filter(|sample| sample.lately.timed > 0);
-    told.map(|sample| {
-        let ms = sample.lately.p99_us as f64 / 1_000.0;
-        (of_ms(sample.elapsed_ms), ms)
-    })
-    .collect()
+    let timed = lane.samples.iter().filter(|sample| sample.recent.timed > 0);
+    timed
+        .map(|sample| {
+            let ms = sample.recent.p99_us as f64 / 1_000.0;
+            (of_ms(sample.elapsed_ms), ms)
+        })
+        .collect()
 }
 
-fn each(lane: &LaneSnapshot, value: impl Fn(&Sample) -> f64) -> Vec<(f64, f64)> {
+fn map_samples(lane: &LaneSnapshot, value: impl Fn(&Sample) -> f64) -> Vec<(f64, f64)> {
     let samples = lane.samples.iter();
     samples
         .map(|sample| (of_ms(sample.elapsed_ms), value(sample)))
@@ -131,13 +133,13 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_rate_is_of_the_moments_before() {
+    fn a_rate_covers_the_preceding_window() {
         let sample = |elapsed_ms, succeeded| Sample {
             elapsed_ms,
             succeeded,
             ..Sample::default()
         };
-        // 100 a second for a second, then none.
+        // 100 per second for one second, then none.
         let samples: Vec<Sample> = (0..=20_u64)
             .map(|index| sample(index * 100, (index * 10).min(100)))
             .collect();

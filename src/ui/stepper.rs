@@ -1,13 +1,16 @@
-//! Pieces of the stepper's pages: stateless, so that server and browser draw the same.
+//! Components of the stepper's pages. They are stateless, so that server and browser draw the same.
 
-pub mod answer;
 pub mod board;
 pub mod database;
 pub mod lane;
 pub mod outcome;
+pub mod statement;
 pub mod story;
 
-/// The class that gives an actor its colour; the letter stands beside it everywhere.
+/// Returns the CSS class that colours an actor. Pages always show the actor's letter as well.
 pub fn actor_class(base: &str, actor: usize) -> String {
-    format!("{base} actor--{}", crate::model::stepper::letter(actor))
+    format!(
+        "{base} actor--{}",
+        crate::model::stepper::actor_letter(actor)
+    )
 }

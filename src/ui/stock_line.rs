@@ -1,11 +1,11 @@
-//! How much is left, as a badge and in words.
+//! The available stock, as a badge and in words.
 
 use leptos::prelude::*;
 
-/// Units at or below which a product is said to be running out.
+/// A product with this many units or fewer is shown as low in stock.
 pub const LOW_STOCK: i64 = 5;
 
-/// The badge: in stock, running out, sold out.
+/// Shows a badge: in stock, low in stock or sold out.
 #[component]
 pub fn StockBadge(available: i64) -> impl IntoView {
     let (class, text) = match available {
@@ -17,12 +17,12 @@ pub fn StockBadge(available: i64) -> impl IntoView {
     view! { <span class=class>{text}</span> }
 }
 
-/// `17 of 20 left`.
-pub fn left_in_words(available: i64, total: i64) -> String {
+/// Formats the available stock, as in `17 of 20 left`.
+pub fn format_available(available: i64, total: i64) -> String {
     format!("{} of {total} left", available.max(0))
 }
 
-/// The class of the roll of tickets.
+/// Returns the CSS class of the stock bar, which is drawn as a roll of tickets.
 pub fn roll_class(available: i64) -> &'static str {
     if available <= LOW_STOCK {
         "roll roll--low"

@@ -1,4 +1,4 @@
-//! The tile that nobody can miss: Oversold · Undersold.
+//! The verdict tile of a run: Oversold · Undersold.
 
 use leptos::prelude::*;
 
@@ -6,21 +6,21 @@ use super::chart::LaneKey;
 use crate::model::{LaneSnapshot, RunSnapshot, RunState, StrategyKey, Verdict};
 
 #[derive(Clone, PartialEq, Eq)]
-struct Words {
+struct TileText {
     class: &'static str,
     icon: &'static str,
     headline: String,
     text: String,
 }
 
-/// All that the tile says. While a run goes on, it changes far less often than the run.
+/// The content of the tile. While a run is running, it changes far less often than the run.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Tile {
-    words: Words,
+    text: TileText,
     oversold: i64,
-    /// Known once every lane is judged.
+    /// Known once every lane has a verdict.
     undersold: Option<i64>,
-    /// Where there are several.
+    /// The lanes, if there are several.
     lanes: Vec<TileLane>,
 }
 
@@ -33,11 +33,11 @@ struct TileLane {
 }
 
 impl Tile {
-    /// What there is to say of `run`, whose attempts ask for at most `each` units.
-    pub fn of(run: &RunSnapshot, each: u32) -> Self {
+    /// Creates the tile of `run`, whose attempts request at most `units_per_attempt` units.
+    pub fn of(run: &RunSnapshot, units_per_attempt: u32) -> Self {
         let lanes = run.lanes.iter().map(|lane| TileLane {
             strategy: lane.strategy,
-            oversold: oversold(lane, each),
+            oversold: oversold(lane, units_per_attempt),
             undersold: undersold(lane),
             failed: lane
                 .verdict
@@ -45,32 +45,37 @@ impl Tile {
                 .is_some_and(|verdict| !verdict.passed()),
         });
         Self {
-            words: words(run),
-            oversold: run.lanes.iter().map(|lane| oversold(lane, each)).sum(),
+            text: tile_text(run),
+            oversold: run
+                .lanes
+                .iter()
+                .map(|lane| oversold(lane, units_per_attempt))
+                .sum(),
             undersold: run.lanes.iter().map(undersold).sum(),
             lanes: lanes.filter(|_| run.lanes.len() > 1).collect(),
         }
     }
 }
 
-/// The verdict on a run, or that it is still open; of several lanes, also what each came to.
+/// Shows the verdict on a run, or that it is pending; for several lanes, also the result of each
+/// lane.
 #[component]
 pub fn VerdictTile(tile: Tile) -> impl IntoView {
     let Tile {
-        words,
+        text,
         oversold,
         undersold,
         lanes,
     } = tile;
     let lanes = (!lanes.is_empty()).then(|| {
-        let lanes = lanes.iter().map(line).collect_view();
-        view! { <ul class="verdict__lanes" aria-label="Verdict on each lane">{lanes}</ul> }
+        let lanes = lanes.iter().map(lane_item).collect_view();
+        view! { <ul class="verdict__lanes" aria-label="Verdict by lane">{lanes}</ul> }
     });
     view! {
-        <section class=format!("verdict {}", words.class) aria-labelledby="verdict">
+        <section class=format!("verdict {}", text.class) aria-labelledby="verdict">
             <h2 class="verdict__word" id="verdict">
-                <svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d=words.icon></path></svg>
-                {words.headline}
+                <svg class="icon" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d=text.icon></path></svg>
+                {text.headline}
             </h2>
             <div class="verdict__pairs">
                 <p class="verdict__pair">
@@ -92,13 +97,13 @@ pub fn VerdictTile(tile: Tile) -> impl IntoView {
                 </p>
             </div>
             {lanes}
-            <p class="verdict__text">{words.text}</p>
+            <p class="verdict__text">{text.text}</p>
         </section>
     }
 }
 
-/// What one of several lanes came to.
-fn line(lane: &TileLane) -> impl IntoView + use<> {
+/// Shows the result of one of several lanes.
+fn lane_item(lane: &TileLane) -> impl IntoView + use<> {
     let undersold = lane
         .undersold
         .map_or_else(|| "–".to_owned(), |units| units.to_string());
@@ -119,15 +124,16 @@ fn line(lane: &TileLane) -> impl IntoView + use<> {
     }
 }
 
-/// Units sold beyond the stock: from the database once the lane is judged, before that as far as buyers know.
-fn oversold(lane: &LaneSnapshot, each: u32) -> i64 {
-    let sold = i64::try_from(lane.last().units_sold(each)).unwrap_or(i64::MAX);
+/// Returns the units sold beyond the stock: counted by the database once the lane has a verdict,
+/// until then derived from the buyers' responses.
+fn oversold(lane: &LaneSnapshot, units_per_attempt: u32) -> i64 {
+    let sold = i64::try_from(lane.last().units_sold(units_per_attempt)).unwrap_or(i64::MAX);
     lane.verdict
         .as_ref()
         .map_or_else(|| (sold - lane.stock).max(0), |verdict| verdict.oversold)
 }
 
-/// Known once the lane is judged.
+/// Returns the undersold units, once the lane has a verdict.
 fn undersold(lane: &LaneSnapshot) -> Option<i64> {
     lane.verdict.as_ref().map(|verdict| verdict.undersold)
 }
@@ -144,19 +150,19 @@ const CHECK: &str = "M4 13l5 5L20 6";
 const WARNING: &str = "M12 3l10 18H2zM12 10v5M12 18v.01";
 const CLOCK: &str = "M12 3a9 9 0 1 0 0 18a9 9 0 1 0 0-18M12 7v5l3 2";
 
-fn words(run: &RunSnapshot) -> Words {
-    let judged: Option<Vec<_>> = run.lanes.iter().map(|lane| lane.verdict.as_ref()).collect();
-    match judged.as_deref() {
-        Some([verdict]) => of_one(verdict),
-        Some([_, ..]) => of_several(run),
-        _ => open(run),
+fn tile_text(run: &RunSnapshot) -> TileText {
+    let verdicts: Option<Vec<_>> = run.lanes.iter().map(|lane| lane.verdict.as_ref()).collect();
+    match verdicts.as_deref() {
+        Some([verdict]) => single_lane_text(verdict),
+        Some([_, ..]) => lanes_text(run),
+        _ => pending_text(run),
     }
 }
 
-/// What is said of a run, or of a lane of it, without a verdict.
-fn open(run: &RunSnapshot) -> Words {
+/// Returns the text for a run of which a lane has no verdict.
+fn pending_text(run: &RunSnapshot) -> TileText {
     if run.state == RunState::Failed {
-        return Words {
+        return TileText {
             class: "verdict--bad",
             icon: WARNING,
             headline: "No verdict".to_owned(),
@@ -167,45 +173,45 @@ fn open(run: &RunSnapshot) -> Words {
         };
     }
     if run.state.is_over() {
-        return of_several(run);
+        return lanes_text(run);
     }
-    let has_begun = run.lanes.iter().any(|lane| !lane.samples.is_empty());
-    Words {
+    let has_started = run.lanes.iter().any(|lane| !lane.samples.is_empty());
+    TileText {
         class: "verdict--pending",
         icon: CLOCK,
-        headline: if has_begun { "Counting" } else { "Waiting" }.to_owned(),
-        text: "Told by buyers so far. The database has the last word when the last of them has been served."
+        headline: if has_started { "Counting" } else { "Waiting" }.to_owned(),
+        text: "Preliminary, from the buyers’ responses. The database decides when the last buyer has finished."
             .to_owned(),
     }
 }
 
-/// Of lanes that were judged, some of them perhaps not because the run was ended early.
-fn of_several(run: &RunSnapshot) -> Words {
-    let judged = || run.lanes.iter().filter_map(|lane| lane.verdict.as_ref());
-    let counted = "From the database: counted from the order lines of each lane.";
-    let broken: Vec<_> = judged()
-        .filter_map(|verdict| Some((verdict.strategy, broken(verdict, counted)?.0)))
+/// Returns the text for several lanes. Some may have no verdict because the run ended early.
+fn lanes_text(run: &RunSnapshot) -> TileText {
+    let verdicts = || run.lanes.iter().filter_map(|lane| lane.verdict.as_ref());
+    let counted = "Counted in the database, from each lane’s order lines.";
+    let failures: Vec<_> = verdicts()
+        .filter_map(|verdict| Some((verdict.strategy, failure(verdict, counted)?.0)))
         .collect();
-    match broken.as_slice() {
-        [] if judged().next().is_none() => Words {
+    match failures.as_slice() {
+        [] if verdicts().next().is_none() => TileText {
             class: "verdict--pending",
             icon: CLOCK,
             headline: "No verdict".to_owned(),
-            text: "The run was ended before a lane could be judged.".to_owned(),
+            text: "The run ended before any lane had a verdict.".to_owned(),
         },
-        [] => Words {
+        [] => TileText {
             class: "verdict--ok",
             icon: CHECK,
-            headline: "Not one unit too many, not one too few".to_owned(),
+            headline: "Nothing oversold, nothing undersold".to_owned(),
             text: counted.to_owned(),
         },
-        [(strategy, headline)] => Words {
+        [(strategy, headline)] => TileText {
             class: "verdict--bad",
             icon: WARNING,
             headline: format!("{strategy}: {}", lower_first(headline)),
             text: counted.to_owned(),
         },
-        several => Words {
+        several => TileText {
             class: "verdict--bad",
             icon: WARNING,
             headline: format!("{} of {} lanes failed", several.len(), run.lanes.len()),
@@ -220,27 +226,27 @@ fn lower_first(text: &str) -> String {
     first.unwrap_or_default() + letters.as_str()
 }
 
-fn of_one(verdict: &Verdict) -> Words {
+fn single_lane_text(verdict: &Verdict) -> TileText {
     let counted = format!(
-        "{} on the shelf, {} sold, {} told no. From the database: counted from the order lines.",
+        "{} in stock, {} sold, {} rejected or failed. Counted in the database, from the order lines.",
         verdict.stock,
         verdict.sold,
         verdict.rejected + verdict.failed
     );
-    match broken(verdict, &counted) {
-        Some((headline, text)) => Words {
+    match failure(verdict, &counted) {
+        Some((headline, text)) => TileText {
             class: "verdict--bad",
             icon: WARNING,
             headline,
             text,
         },
-        None => Words {
+        None => TileText {
             class: "verdict--ok",
             icon: CHECK,
             headline: if verdict.remaining == 0 {
-                "Sold to the last unit, not one more"
+                "Sold out, nothing oversold"
             } else {
-                "Everyone who fitted was served"
+                "Nothing oversold, nothing undersold"
             }
             .to_owned(),
             text: counted,
@@ -248,36 +254,42 @@ fn of_one(verdict: &Verdict) -> Words {
     }
 }
 
-/// What is wrong, if anything is: a headline and a sentence.
-fn broken(verdict: &Verdict, counted: &str) -> Option<(String, String)> {
+/// Returns what is wrong, if anything is: a headline and a sentence.
+fn failure(verdict: &Verdict, counted: &str) -> Option<(String, String)> {
     if verdict.oversold > 0 {
         let text = format!(
-            "{} on the shelf, {} sold: orders for {} units that were never there.",
-            verdict.stock, verdict.sold, verdict.oversold
+            "{} in stock, {} sold: the shop confirmed orders for {} that do not exist.",
+            verdict.stock,
+            verdict.sold,
+            units(verdict.oversold)
         );
-        return Some((format!("Sold {} that do not exist", verdict.oversold), text));
+        return Some((format!("Oversold by {}", units(verdict.oversold)), text));
     }
     if verdict.undersold > 0 {
-        let headline = format!(
-            "{} left on the shelf that should have sold",
-            verdict.undersold
-        );
+        let headline = format!("Undersold by {}", units(verdict.undersold));
         return Some((headline, counted.to_owned()));
     }
     if !verdict.invariants_held() {
         let text = format!(
-            "{} buyers were told yes, the order lines say {} units.",
+            "{} purchases were confirmed, but the order lines contain {} units.",
             verdict.succeeded, verdict.sold
         );
-        return Some(("Answers and orders differ".to_owned(), text));
+        return Some(("Confirmations and orders differ".to_owned(), text));
     }
     let missed = verdict
         .thresholds
         .iter()
         .find(|threshold| !threshold.held)?;
     let text = format!(
-        "{} was to be {}, and is {:.1}. {counted}",
+        "{}: limit {}, measured {:.1}. {counted}",
         missed.name, missed.limit, missed.measured
     );
-    Some(("A threshold was missed".to_owned(), text))
+    Some(("Threshold missed".to_owned(), text))
+}
+
+fn units(count: i64) -> String {
+    match count {
+        1 => "1 unit".to_owned(),
+        count => format!("{count} units"),
+    }
 }

@@ -1,13 +1,14 @@
-//! The first buyers of a lane, a row each: when they came, what they waited for, when they were done.
+//! The waterfall of a lane's first attempts, one row each: when the attempt started, what it waited
+//! for, and when it ended.
 
 mod scale;
 
 use leptos::prelude::*;
 
 use self::scale::Scale;
-use crate::model::waterfall::{Outcome, Part, Precision, Row, Waterfall};
+use crate::model::waterfall::{AttemptOutcome, Part, Precision, Row, Waterfall};
 
-/// What fills a part: a colour and a texture.
+/// Returns the id and the texture of the pattern that fills a part.
 const fn pattern(part: Part) -> (&'static str, &'static str) {
     match part {
         Part::PoolWait => ("fall-pool", "M1.5 0V6M4.5 0V6"),
@@ -17,11 +18,11 @@ const fn pattern(part: Part) -> (&'static str, &'static str) {
     }
 }
 
-fn fill(part: Part) -> String {
+fn fill_url(part: Part) -> String {
     format!("url(#{})", pattern(part).0)
 }
 
-/// The textures. Once on a page: all waterfalls share them.
+/// Defines the patterns. A page includes them once; all its waterfalls share them.
 #[component]
 pub fn Patterns() -> impl IntoView {
     let patterns = Part::ALL.map(|part| {
@@ -40,47 +41,46 @@ pub fn Patterns() -> impl IntoView {
     }
 }
 
-/// What the textures and marks mean.
+/// Shows the meaning of the patterns and marks.
 #[component]
 pub fn Legend() -> impl IntoView {
     let parts = Part::ALL.map(|part| {
         view! {
             <li>
                 <svg class="fall__key" viewBox="0 0 28 14" aria-hidden="true" focusable="false">
-                    <rect class="fall" x="0.5" y="1.5" width="27" height="11" fill=fill(part)></rect>
+                    <rect class="fall" x="0.5" y="1.5" width="27" height="11" fill=fill_url(part)></rect>
                 </svg>
                 {part.name()}
             </li>
         }
     });
-    let outcomes = [Outcome::Bought, Outcome::Refused, Outcome::Failed].map(|outcome| {
+    let outcomes = [AttemptOutcome::Bought, AttemptOutcome::Rejected, AttemptOutcome::Failed].map(|outcome| {
         view! {
             <li>
                 <svg class="fall__key fall__key--mark" viewBox="0 0 14 14" aria-hidden="true" focusable="false">
-                    {mark(outcome, 7.0, 7.0)}
+                    {outcome_mark(outcome, 7.0, 7.0)}
                 </svg>
                 {outcome.name()}
             </li>
         }
     });
     view! {
-        <ul class="chart__legend" aria-label="Legend of the waterfall">
+        <ul class="chart__legend" aria-label="Waterfall legend">
             {parts.collect_view()}
             {outcomes.collect_view()}
         </ul>
     }
 }
 
-/// The picture itself.
+/// Draws the waterfall.
 #[component]
-pub fn Falls(
+pub fn WaterfallChart(
     waterfall: Waterfall,
-    /// Which of the page's waterfalls this is.
+    /// The index of this waterfall on the page.
     index: usize,
 ) -> impl IntoView {
     if waterfall.rows.is_empty() {
-        return view! { <p class="quiet">"No buyer has come yet, or none was followed."</p> }
-            .into_any();
+        return view! { <p class="quiet">"No attempts recorded."</p> }.into_any();
     }
     let scale = Scale::of(&waterfall);
     let (title, description) = (
@@ -92,7 +92,7 @@ pub fn Falls(
     view! {
         <svg class="plot falls" viewBox=format!("0 0 760 {}", scale.height()) role="img"
             aria-labelledby=format!("{title} {description}")>
-            <title id=title.clone()>"What the first buyers waited for, one row each"</title>
+            <title id=title.clone()>"Time spent by the first buyers, one row each"</title>
             <desc id=description.clone()>{describe(&waterfall)}</desc>
             <text class="plot__title" x="4" y="22">"Buyer"</text>
             {scale.grid()}
@@ -102,24 +102,22 @@ pub fn Falls(
     .into_any()
 }
 
-/// What is to be known about how the rows were measured.
+/// Explains how the rows were measured.
 pub fn note(precision: Precision) -> &'static str {
     match precision {
         Precision::Moments => {
-            "Each part stands where it was measured. A thin line is time outside of them: a pause before another try, a line in the \
-             server’s memory, the way to the provider and back."
+            "Each part is drawn where it was measured. A thin line is time outside of them: a pause before a retry, a queue in the \
+             server’s memory, the round trip to the payment provider."
         }
         Precision::Sums => {
-            "Some were served in a transaction that was not their own: of those only the length of each part is known, and the parts \
-             are drawn in their usual order."
+            "Some attempts shared a transaction with others. For these, only the length of each part is known, and the parts are drawn in \
+             their usual order."
         }
-        Precision::Whole => {
-            "The buyers went to other servers: only the whole time to the answer is known."
-        }
+        Precision::Whole => "The buyers used other servers: only the total response time is known.",
     }
 }
 
-/// Averages, for those who do not see the picture.
+/// Describes the waterfall by its averages, for screen readers.
 fn describe(waterfall: &Waterfall) -> String {
     let rows = &waterfall.rows;
     #[expect(clippy::cast_precision_loss, reason = "a few dozen rows")]
@@ -134,9 +132,9 @@ fn describe(waterfall: &Waterfall) -> String {
     format!("{} attempts. On average: {}.", rows.len(), parts.join(", "))
 }
 
-/// The table's rows.
+/// Shows the attempts as table rows.
 #[component]
-pub fn FallRows(waterfall: Waterfall) -> impl IntoView {
+pub fn WaterfallRows(waterfall: Waterfall) -> impl IntoView {
     let rows = waterfall.rows.into_iter().map(|row| {
         let parts = Part::ALL.map(|part| view! { <td class="n">{part_ms(&row, part)}</td> });
         view! {
@@ -145,7 +143,7 @@ pub fn FallRows(waterfall: Waterfall) -> impl IntoView {
                 <td class="n">{row.round + 1}</td>
                 <td class="n">{format!("{:.1}", row.start_ms)}</td>
                 {parts.collect_view()}
-                <td class="n">{elsewhere_ms(&row)}</td>
+                <td class="n">{unattributed_ms(&row)}</td>
                 <td class="n">{format!("{:.1}", row.latency_ms)}</td>
                 <td>{row.outcome.name()}</td>
                 <td class="n">{row.retries}</td>
@@ -162,23 +160,24 @@ fn part_ms(row: &Row, part: Part) -> String {
     }
 }
 
-fn elsewhere_ms(row: &Row) -> String {
+fn unattributed_ms(row: &Row) -> String {
     match row.precision {
         Precision::Whole => "–".to_owned(),
-        _ => format!("{:.1}", row.elsewhere_ms()),
+        _ => format!("{:.1}", row.unattributed_ms()),
     }
 }
 
-/// How an attempt ended: a circle, a triangle, a cross, or an open circle while it has not.
-fn mark(outcome: Outcome, x: f64, y: f64) -> impl IntoView {
+/// Draws the outcome of an attempt: a circle, a triangle or a cross, or an open circle while it
+/// runs.
+fn outcome_mark(outcome: AttemptOutcome, x: f64, y: f64) -> impl IntoView {
     let (class, outline) = match outcome {
-        Outcome::Bought => (
+        AttemptOutcome::Bought => (
             "mark mark--sold",
             "M-4.5 0a4.5 4.5 0 1 0 9 0a4.5 4.5 0 1 0-9 0z",
         ),
-        Outcome::Refused => ("mark mark--rejected", "M0-5l5 9h-10z"),
-        Outcome::Failed | Outcome::Left => ("fall__cross", "M-4-4L4 4M-4 4L4-4"),
-        Outcome::Open => ("fall__open", "M-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0-7 0z"),
+        AttemptOutcome::Rejected => ("mark mark--rejected", "M0-5l5 9h-10z"),
+        AttemptOutcome::Failed | AttemptOutcome::Abandoned => ("fall__cross", "M-4-4L4 4M-4 4L4-4"),
+        AttemptOutcome::Open => ("fall__open", "M-3.5 0a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0-7 0z"),
     };
     view! { <path class=class transform=format!("translate({x:.1} {y:.1})") d=outline></path> }
 }

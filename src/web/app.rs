@@ -1,4 +1,4 @@
-//! The document and its routes.
+//! The HTML document and the routes of its pages.
 
 use leptos::{nonce::use_nonce, prelude::*};
 use leptos_axum::ResponseOptions;
@@ -11,7 +11,7 @@ use leptos_router::{
 
 use super::{assets, pages, security};
 
-/// The document around every page. Which scripts it loads, a page decides by its islands: without any, none.
+/// Renders the HTML document around every page. A page without islands loads no script.
 pub fn shell() -> impl IntoView {
     if let (Some(nonce), Some(response)) = (use_nonce(), use_context::<ResponseOptions>())
         && let Ok(policy) = security::content_security_policy(&nonce).parse()
@@ -38,8 +38,8 @@ pub fn shell() -> impl IntoView {
     }
 }
 
-/// Every page. All are rendered whole before the first byte is sent: a page that streams in pieces needs JavaScript to put
-/// them in place, and cannot change its status any more.
+/// Routes every page. The server renders a page completely before it sends the first byte: a page
+/// that streams in pieces needs JavaScript to place them, and can no longer change its status.
 #[component]
 pub fn App() -> impl IntoView {
     provide_meta_context();

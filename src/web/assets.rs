@@ -1,6 +1,7 @@
-//! Static files, out of the binary itself.
+//! Static files, embedded in the binary.
 //!
-//! Every address carries the release's name, so that each may be kept for a year: another release has other addresses.
+//! Every URL contains the release's name, so clients may cache a file for a year: another release
+//! has other URLs.
 
 use axum::{
     extract::Path,
@@ -8,35 +9,36 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-/// One file, as built in.
+/// An embedded file.
 pub struct Asset {
     pub path: &'static str,
     pub content_type: &'static str,
     pub plain: &'static [u8],
-    /// Compressed at build time, where that is smaller.
+    /// The file compressed at build time, if that is smaller.
     pub brotli: Option<&'static [u8]>,
 }
 
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
 const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
-/// For an address of another release, as asked for while servers are being replaced one by one.
+/// For a URL of another release, which clients request during a rolling deployment.
 const REVALIDATE: HeaderValue = HeaderValue::from_static("no-cache");
 
-/// The address of a file.
+/// Returns the URL of a file.
 pub fn href(path: &str) -> String {
     format!("/assets/{RELEASE}/{path}")
 }
 
 fn find(path: &str) -> Option<&'static Asset> {
-    // build.rs writes the table in order.
+    // build.rs sorts the table by path.
     ASSETS
         .binary_search_by(|asset| asset.path.cmp(path))
         .ok()
         .map(|index| &ASSETS[index])
 }
 
-/// The script and the WebAssembly of a bundle. `cargo leptos` builds one for all pages, under a name of its own.
+/// Returns the script and the WebAssembly file of a bundle. `cargo leptos` builds one bundle for
+/// all pages, named `doorbuster`.
 pub fn bundle(name: &str) -> Option<(String, String)> {
     [name, "doorbuster"].iter().find_map(|name| {
         let module = format!("pkg/{name}.js");

@@ -1,4 +1,4 @@
-//! Who asks.
+//! The IP address of the client that sent a request.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -7,8 +7,11 @@ use axum::{
     http::{Extensions, HeaderMap},
 };
 
-/// The connection's address, or, when that is a trusted proxy, the last address in `X-Forwarded-For` that is none. The list is read from
-/// its end, where our proxies write, and only as far as it can be read: what stands before is whatever the client claims.
+/// Returns the address of the connection or, if that is a trusted proxy, the last address in
+/// `X-Forwarded-For` that is not a trusted proxy.
+///
+/// The function reads the list from its end, where our proxies append, and stops at the first
+/// entry that it cannot parse: the client can forge everything before that.
 pub fn client_address(
     headers: &HeaderMap,
     extensions: &Extensions,
@@ -40,7 +43,7 @@ pub fn client_address(
     nearest
 }
 
-/// `203.0.113.9`, `203.0.113.9:51234`, `2001:db8::1` or `[2001:db8::1]:51234`.
+/// Parses `203.0.113.9`, `203.0.113.9:51234`, `2001:db8::1` or `[2001:db8::1]:51234`.
 fn parse_hop(hop: &str) -> Option<IpAddr> {
     let address = hop
         .parse::<IpAddr>()
@@ -54,7 +57,7 @@ mod tests {
 
     use super::*;
 
-    fn asked_by(peer: &str, forwarded: &'static str) -> Option<IpAddr> {
+    fn address_of(peer: &str, forwarded: &'static str) -> Option<IpAddr> {
         let mut extensions = Extensions::new();
         extensions.insert(ConnectInfo(SocketAddr::new(peer.parse().ok()?, 1)));
         let mut headers = HeaderMap::new();
@@ -64,27 +67,30 @@ mod tests {
     }
 
     #[test]
-    fn only_a_trusted_proxy_is_believed() {
+    fn only_a_trusted_proxy_can_forward_an_address() {
         let address = |text: &str| text.parse().ok();
-        // What a client claims about itself counts for nothing.
-        assert_eq!(asked_by("192.0.2.7", "198.51.100.1"), address("192.0.2.7"));
-        // The last address that no proxy of ours has is the one that our proxy saw.
+        // A header that the client itself sets is ignored.
         assert_eq!(
-            asked_by("10.0.0.1", "198.51.100.1, 203.0.113.9, 10.0.0.2"),
+            address_of("192.0.2.7", "198.51.100.1"),
+            address("192.0.2.7")
+        );
+        // The last address that is not one of our proxies is the one that our proxy saw.
+        assert_eq!(
+            address_of("10.0.0.1", "198.51.100.1, 203.0.113.9, 10.0.0.2"),
             address("203.0.113.9")
         );
-        assert_eq!(asked_by("10.0.0.1", "nonsense"), address("10.0.0.1"));
+        assert_eq!(address_of("10.0.0.1", "nonsense"), address("10.0.0.1"));
         assert_eq!(
-            asked_by("10.0.0.1", "198.51.100.1, unknown"),
+            address_of("10.0.0.1", "198.51.100.1, unknown"),
             address("10.0.0.1")
         );
         assert_eq!(
-            asked_by("10.0.0.1", "198.51.100.1, 203.0.113.9:51234"),
+            address_of("10.0.0.1", "198.51.100.1, 203.0.113.9:51234"),
             address("203.0.113.9")
         );
-        // A listener for both protocols shows IPv4 peers in IPv6's clothes.
+        // A dual-stack listener reports IPv4 peers as IPv4-mapped IPv6 addresses.
         assert_eq!(
-            asked_by("::ffff:10.0.0.1", "203.0.113.9"),
+            address_of("::ffff:10.0.0.1", "203.0.113.9"),
             address("203.0.113.9")
         );
     }

@@ -1,4 +1,5 @@
-//! A run to take away, for the administrator: `GET /admin/simulations/{id}/…`. A run that goes on is taken away as far as it has come.
+//! Downloads of a run, for the administrator: `GET /admin/simulations/{id}/…`. The download of a
+//! run in progress contains the results so far.
 
 pub mod picture;
 
@@ -14,16 +15,16 @@ use crate::{
     simulation::{export, store},
 };
 
-/// What a picture may do: be styled.
+/// Content security policy of the SVG image: it may only contain inline styles.
 const PICTURE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 
-/// `…/export.csv`: a row for each point of each lane.
+/// `…/export.csv`: one row per sample and lane.
 ///
 /// # Errors
-/// 404 for an unknown run; 503.
+/// 404 if the run is unknown; 503 if the database is unavailable.
 pub async fn samples(state: State<AppState>, id: Path<String>) -> Result<Response, Problem> {
     let run = run(&state, &id).await?;
-    Ok(file(
+    Ok(attachment(
         &run,
         "samples.csv",
         "text/csv; charset=utf-8",
@@ -31,13 +32,13 @@ pub async fn samples(state: State<AppState>, id: Path<String>) -> Result<Respons
     ))
 }
 
-/// `…/figures.csv`: a row for each lane that was judged.
+/// `…/figures.csv`: one row per lane with a verdict.
 ///
 /// # Errors
 /// As [`samples`].
 pub async fn figures(state: State<AppState>, id: Path<String>) -> Result<Response, Problem> {
     let run = run(&state, &id).await?;
-    Ok(file(
+    Ok(attachment(
         &run,
         "figures.csv",
         "text/csv; charset=utf-8",
@@ -45,7 +46,7 @@ pub async fn figures(state: State<AppState>, id: Path<String>) -> Result<Respons
     ))
 }
 
-/// `…/export.json`: all of it.
+/// `…/export.json`: the plan, the samples and the verdicts.
 ///
 /// # Errors
 /// As [`samples`].
@@ -53,15 +54,15 @@ pub async fn json(state: State<AppState>, id: Path<String>) -> Result<Response, 
     let run = run(&state, &id).await?;
     let now = store::server(state.shop.db()).await?.now;
     let text = export::json(&run, &now).map_err(|error| {
-        tracing::error!(%error, run = run.id, "a run could not be written as JSON");
+        tracing::error!(%error, run = run.id, "failed to serialize a run as JSON");
         ShopError::Internal {
             incident: "run-as-json".to_owned(),
         }
     })?;
-    Ok(file(&run, "run.json", "application/json", text))
+    Ok(attachment(&run, "run.json", "application/json", text))
 }
 
-/// `…/export.html`: a document that replays the run.
+/// `…/export.html`: an HTML document that replays the run.
 ///
 /// # Errors
 /// As [`samples`].
@@ -69,16 +70,21 @@ pub async fn replay(state: State<AppState>, id: Path<String>) -> Result<Response
     let run = run(&state, &id).await?;
     let now = store::server(state.shop.db()).await?.now;
     let text = export::replay(&run, &now);
-    Ok(file(&run, "replay.html", "text/html; charset=utf-8", text))
+    Ok(attachment(
+        &run,
+        "replay.html",
+        "text/html; charset=utf-8",
+        text,
+    ))
 }
 
-/// `…/export.svg`: its curves and what came of it, as a picture. A PNG is made from it in the browser.
+/// `…/export.svg`: an image of the run's charts and results. The browser converts it to a PNG.
 ///
 /// # Errors
 /// As [`samples`].
 pub async fn picture(state: State<AppState>, id: Path<String>) -> Result<Response, Problem> {
     let run = run(&state, &id).await?;
-    let mut response = file(&run, "curves.svg", "image/svg+xml", picture::svg(&run));
+    let mut response = attachment(&run, "curves.svg", "image/svg+xml", picture::svg(&run));
     let policy = axum::http::HeaderValue::from_static(PICTURE_POLICY);
     response
         .headers_mut()
@@ -90,8 +96,8 @@ async fn run(state: &AppState, id: &str) -> Result<RunSnapshot, ShopError> {
     runs::find(&state.shop, &state.engine, id).await
 }
 
-/// To be saved under a name that says which run it is. The id has no character that would need quoting.
-fn file(run: &RunSnapshot, name: &str, media_type: &'static str, text: String) -> Response {
+/// Builds a download whose file name contains the run's id. The id needs no quoting in the header.
+fn attachment(run: &RunSnapshot, name: &str, media_type: &'static str, text: String) -> Response {
     let disposition = format!("attachment; filename=\"doorbuster-{}-{name}\"", run.id);
     let headers: [(HeaderName, String); 2] = [
         (header::CONTENT_TYPE, media_type.to_owned()),

@@ -1,4 +1,4 @@
-//! Where forms post to: the server functions, and what they answer to a caller who is no browser.
+//! The endpoint of all forms: it runs server functions, and returns errors to programs as problems.
 
 use axum::{
     body::to_bytes,
@@ -12,15 +12,16 @@ use leptos_axum::handle_server_fns_with_context;
 use super::{AppState, json::problem::Problem, security::BODY_BYTES_MAX};
 use crate::model::ShopError;
 
-/// Runs the server function at the request's path. A browser is led on by it; anybody else reads a refusal as a problem.
-pub async fn answer(state: AppState, request: Request) -> Response {
+/// Runs the server function at the request's path. A browser gets a redirect; a program gets an
+/// error as problem details.
+pub async fn handle_form(state: AppState, request: Request) -> Response {
     if !is_form(request.uri().path()) {
         return Problem(ShopError::UnknownPage).into_response();
     }
     let response = handle_server_fns_with_context(move || provide_context(state.clone()), request)
         .await
         .into_response();
-    if leads_on_with_error(&response) {
+    if is_error_redirect(&response) {
         return Problem(ShopError::Malformed(
             "the form does not have the expected fields".to_owned(),
         ))
@@ -32,9 +33,11 @@ pub async fn answer(state: AppState, request: Request) -> Response {
     response
 }
 
-/// A form that does not have its function's shape never reaches it; the framework then leads back to wherever the browser says that it
-/// came from, with the error in the address.
-fn leads_on_with_error(response: &Response) -> bool {
+/// Returns true if the form's fields did not match the server function.
+///
+/// Leptos then does not call the function; it redirects to the `Referer`, with the error in the
+/// URL.
+fn is_error_redirect(response: &Response) -> bool {
     response
         .headers()
         .get(header::LOCATION)
@@ -47,7 +50,7 @@ fn is_form(path: &str) -> bool {
         .any(|(form, method)| form == path && method == Method::POST)
 }
 
-/// The framework encodes the error as JSON of its own; the sentence is what a person would want to read.
+/// Converts an error response of Leptos, which has its own JSON format, to problem details.
 async fn as_problem(response: Response) -> Response {
     let (parts, body) = response.into_parts();
     let error = to_bytes(body, BODY_BYTES_MAX)

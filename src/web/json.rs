@@ -1,4 +1,4 @@
-//! The JSON API and the probes: one file a noun.
+//! The JSON API and the health checks, one file per resource.
 
 pub mod health;
 pub mod problem;

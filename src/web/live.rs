@@ -1,4 +1,4 @@
-//! Server-sent streams: what a page follows while it is open.
+//! Server-sent event streams, which open pages follow.
 
 pub mod locks;
 pub mod orders;
@@ -15,16 +15,21 @@ use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
-/// At most ten updates a second.
-const PACE: Duration = Duration::from_millis(100);
-/// A comment after this long without news, so that a gone reader is noticed.
+/// Minimum time between two updates of a stream: at most ten updates per second.
+const UPDATE_INTERVAL: Duration = Duration::from_millis(100);
+/// The server sends a comment after this long without updates, to detect closed connections.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 type Events = Sse<axum::response::sse::KeepAliveStream<ReceiverStream<Result<Event, axum::Error>>>>;
 
-/// Streams what `next` returns: once at the start, then after each ring of the bell, at the pace above, until the reader leaves, the
-/// server stops, or `next` says that it is over.
-fn paced<F, Fut>(mut bell: watch::Receiver<u64>, shutdown: CancellationToken, mut next: F) -> Events
+/// Streams the updates that `next` returns: one at the start, then one after each change of
+/// `changes`, at most one per [`UPDATE_INTERVAL`]. The stream ends when the client disconnects, the
+/// server stops, or `next` returns [`Update::Last`].
+fn stream_updates<F, Fut>(
+    mut changes: watch::Receiver<u64>,
+    shutdown: CancellationToken,
+    mut next: F,
+) -> Events
 where
     F: FnMut() -> Fut + Send + 'static,
     Fut: Future<Output = Update> + Send,
@@ -32,18 +37,18 @@ where
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(async move {
         loop {
-            // Marked before reading, so that what changes meanwhile rings again.
-            bell.mark_unchanged();
+            // Mark before reading, so that a change in the meantime causes another update.
+            changes.mark_unchanged();
             let mut update = next().await;
-            while let Update::Before(event, rest) = update {
+            while let Update::Several(event, rest) = update {
                 if sender.send(event).await.is_err() {
                     return;
                 }
                 update = *rest;
             }
             match update {
-                // Unwrapped above.
-                Update::Before(..) => return,
+                // The loop above has handled this variant.
+                Update::Several(..) => return,
                 Update::Nothing => {}
                 Update::Event(event) => {
                     if sender.send(event).await.is_err() {
@@ -58,19 +63,22 @@ where
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = sender.closed() => return,
-                changed = bell.changed() => if changed.is_err() { return },
+                changed = changes.changed() => if changed.is_err() { return },
             }
-            tokio::time::sleep(PACE).await;
+            tokio::time::sleep(UPDATE_INTERVAL).await;
         }
     });
     Sse::new(ReceiverStream::new(receiver)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
 }
 
-/// What a stream has to say.
+/// An update of a stream.
 enum Update {
+    /// Nothing changed.
     Nothing,
+    /// One event; the stream continues.
     Event(Result<Event, axum::Error>),
-    /// An event, and then the rest.
-    Before(Result<Event, axum::Error>, Box<Update>),
+    /// An event, followed by another update.
+    Several(Result<Event, axum::Error>, Box<Update>),
+    /// One event; the stream ends.
     Last(Result<Event, axum::Error>),
 }

@@ -1,4 +1,5 @@
-//! Pages: one file each, rendered on the server only. A page makes one load, and hands what came to a pure view.
+//! Pages, one file each, rendered on the server only. A page loads its data once and passes it to a
+//! pure view.
 
 pub mod admin;
 mod cart;

@@ -1,14 +1,14 @@
-//! A QR code, drawn on the server: dark on light in any palette, as cameras want it.
+//! A QR code, rendered on the server. It is dark on light in every palette, as cameras need it.
 
 use std::fmt::Write;
 
 use leptos::prelude::*;
 use qrcode::{Color, EcLevel, QrCode};
 
-/// Light modules around the code, which the standard asks for.
-const QUIET: usize = 4;
+/// Width of the quiet zone that the standard requires around a code, in modules.
+const QUIET_ZONE: usize = 4;
 
-/// The code for `text`, with `label` for those who do not see it; nothing if the text is too long for any code.
+/// Renders `text` as a QR code with the accessible name `label`, or `None` if it is too long.
 pub fn qr_code(text: &str, label: String) -> Option<impl IntoView + use<>> {
     let code = QrCode::with_error_correction_level(text, EcLevel::M).ok()?;
     let width = code.width();
@@ -21,10 +21,10 @@ pub fn qr_code(text: &str, label: String) -> Option<impl IntoView + use<>> {
             .filter(|(_, colour)| **colour == Color::Dark)
         {
             // Writing to a String cannot fail.
-            let _ = write!(path, "M{} {}h1v1h-1z", x + QUIET, y + QUIET);
+            let _ = write!(path, "M{} {}h1v1h-1z", x + QUIET_ZONE, y + QUIET_ZONE);
         }
     }
-    let size = width + 2 * QUIET;
+    let size = width + 2 * QUIET_ZONE;
     Some(view! {
         <svg class="qr" viewBox=format!("0 0 {size} {size}") role="img" aria-label=label shape-rendering="crispEdges">
             <rect class="qr__light" width=size height=size></rect>
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_has_a_code_and_a_novel_has_none() {
+    fn a_url_has_a_code_and_a_text_that_is_too_long_has_none() {
         let html =
             qr_code("https://shop.test/present/1", "Scan".to_owned()).map(|code| code.to_html());
         let html = html.unwrap_or_default();

@@ -1,4 +1,4 @@
-//! How often one address may try what can be guessed, and, if asked for, how often it may buy.
+//! Rate limits per client address: for attempts to guess secrets and, if configured, for purchases.
 
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -13,14 +13,15 @@ use governor::{
 
 use crate::model::ShopError;
 
-/// Passwords that one address may try at once; then one every [`LOGIN_REFILL`].
+/// Password attempts that an address may make at once; after that, one every [`LOGIN_REFILL`].
 const LOGIN_BURST: NonZeroU32 = NonZeroU32::new(10).expect("a constant above zero");
 const LOGIN_REFILL: Duration = Duration::from_secs(12);
-/// Order numbers and discount codes that one address may try at once; then one every [`GUESS_REFILL`].
+/// Order numbers and discount codes that an address may try at once; after that, one every
+/// [`GUESS_REFILL`].
 const GUESS_BURST: NonZeroU32 = NonZeroU32::new(20).expect("a constant above zero");
 const GUESS_REFILL: Duration = Duration::from_secs(6);
 
-/// The limiters of this process.
+/// The rate limiters of a server process.
 #[derive(Debug)]
 pub struct RateLimits {
     login: DefaultKeyedRateLimiter<IpAddr>,
@@ -29,7 +30,8 @@ pub struct RateLimits {
 }
 
 impl RateLimits {
-    /// Purchases are limited only when asked for, so that a load test measures the shop and not its door.
+    /// Creates the limiters. Without a rate, purchases are not limited, so that a load test
+    /// measures the shop and not the limiter.
     pub fn new(purchase_rate_per_s: Option<NonZeroU32>) -> Self {
         Self {
             login: RateLimiter::keyed(burst(LOGIN_BURST, LOGIN_REFILL)),
@@ -38,20 +40,26 @@ impl RateLimits {
         }
     }
 
+    /// Counts a password attempt.
+    ///
     /// # Errors
-    /// [`ShopError::TooManyRequests`] when this address tried too many passwords.
+    /// [`ShopError::TooManyRequests`] if the address made too many.
     pub fn check_login(&self, address: IpAddr) -> Result<(), ShopError> {
         check(&self.login, address)
     }
 
+    /// Counts an attempt to guess an order number or a discount code.
+    ///
     /// # Errors
-    /// [`ShopError::TooManyRequests`] when this address tried too many order numbers or discount codes.
+    /// [`ShopError::TooManyRequests`] if the address made too many.
     pub fn check_guess(&self, address: IpAddr) -> Result<(), ShopError> {
         check(&self.guess, address)
     }
 
+    /// Counts a purchase, if purchases are limited.
+    ///
     /// # Errors
-    /// [`ShopError::TooManyRequests`] when this address buys too fast.
+    /// [`ShopError::TooManyRequests`] if the address buys too fast.
     pub fn check_purchase(&self, address: IpAddr) -> Result<(), ShopError> {
         match &self.purchase {
             Some(limiter) => check(limiter, address),
@@ -59,8 +67,8 @@ impl RateLimits {
         }
     }
 
-    /// Forgets addresses that have been quiet.
-    pub fn shrink(&self) {
+    /// Removes addresses that have not sent requests recently.
+    pub fn remove_idle(&self) {
         self.login.retain_recent();
         self.guess.retain_recent();
         if let Some(purchase) = &self.purchase {
@@ -76,16 +84,19 @@ fn burst(at_once: NonZeroU32, refill: Duration) -> Quota {
 }
 
 fn check(limiter: &DefaultKeyedRateLimiter<IpAddr>, address: IpAddr) -> Result<(), ShopError> {
-    limiter.check_key(&household(address)).map_err(|not_until| {
-        let wait = not_until.wait_time_from(DefaultClock::default().now());
-        ShopError::TooManyRequests {
-            retry_after_s: wait.as_secs() + 1,
-        }
-    })
+    limiter
+        .check_key(&network_of(address))
+        .map_err(|not_until| {
+            let wait = not_until.wait_time_from(DefaultClock::default().now());
+            ShopError::TooManyRequests {
+                retry_after_s: wait.as_secs() + 1,
+            }
+        })
 }
 
-/// One customer has a whole /64 of IPv6 addresses: they count as one.
-fn household(address: IpAddr) -> IpAddr {
+/// Returns the address that is counted: an IPv4 address, or the /64 network of an IPv6 address,
+/// because one customer usually has a whole /64.
+fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();
@@ -100,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn guessing_passwords_is_slowed_down() {
+    fn password_attempts_are_limited() {
         let limits = RateLimits::new(None);
         let address = |last| IpAddr::from([10, 0, 0, last]);
         for _ in 0..LOGIN_BURST.get() {
@@ -116,9 +127,9 @@ mod tests {
     }
 
     #[test]
-    fn a_prefix_counts_as_one_address() {
-        let a = "2001:db8:1:2::1".parse().map(household);
-        let b = "2001:db8:1:2:ffff::9".parse().map(household);
+    fn an_ipv6_network_counts_as_one_address() {
+        let a = "2001:db8:1:2::1".parse().map(network_of);
+        let b = "2001:db8:1:2:ffff::9".parse().map(network_of);
         assert_eq!(a, b);
     }
 }

@@ -1,4 +1,4 @@
-//! A run by its id, whether it goes on here or is stored.
+//! Finds a run by its id, in the memory of this server or in the database.
 
 use uuid::Uuid;
 
@@ -8,10 +8,10 @@ use crate::{
     simulation::{Engine, store},
 };
 
-/// The run, as it stands now.
+/// Returns the current state of a run.
 ///
 /// # Errors
-/// [`ShopError::UnknownSimulation`], also for what is no id; what a database failure means.
+/// [`ShopError::UnknownSimulation`] if there is no such run or `id` is not a UUID.
 pub async fn find(shop: &Shop, engine: &Engine, id: &str) -> Result<RunSnapshot, ShopError> {
     let id = parse(id)?;
     match engine.runs().get(id) {
@@ -20,8 +20,10 @@ pub async fn find(shop: &Shop, engine: &Engine, id: &str) -> Result<RunSnapshot,
     }
 }
 
+/// Parses the id of a run.
+///
 /// # Errors
-/// [`ShopError::UnknownSimulation`] for what is no id.
+/// [`ShopError::UnknownSimulation`] if `id` is not a UUID.
 pub fn parse(id: &str) -> Result<Uuid, ShopError> {
     Uuid::try_parse(id).map_err(|_| ShopError::UnknownSimulation)
 }

@@ -1,4 +1,4 @@
-//! The door: who may pass, what a body may be, and what a browser is told to refuse.
+//! Access control, limits for request bodies, session cookies and security headers.
 
 use axum::{
     body::{Body, to_bytes},
@@ -15,14 +15,14 @@ use tower_sessions::{
 use super::{AppState, json::problem::Problem, session};
 use crate::{db::session_store::DbSessionStore, model::ShopError};
 
-/// The largest body of any request, in bytes.
+/// Maximum size of a request body, in bytes.
 pub const BODY_BYTES_MAX: usize = 64 * 1024;
-/// A session is forgotten after this long without a change.
-const SESSION_KEPT: Duration = Duration::days(30);
-/// Forms post here.
+/// A session expires this long after its last change.
+const SESSION_TTL: Duration = Duration::days(30);
+/// Path prefix of all forms.
 pub const FORM_PREFIX: &str = "/api/form/";
 
-/// Sessions in a cookie that scripts cannot read; over https, one that only this very host can set.
+/// Builds the session layer. Scripts cannot read its cookie; over https, only this host can set it.
 pub fn sessions(state: &AppState) -> SessionManagerLayer<DbSessionStore> {
     let name = if state.secure {
         "__Host-doorbuster"
@@ -35,10 +35,11 @@ pub fn sessions(state: &AppState) -> SessionManagerLayer<DbSessionStore> {
         .with_same_site(SameSite::Lax)
         .with_secure(state.secure)
         .with_path("/")
-        .with_expiry(Expiry::OnInactivity(SESSION_KEPT))
+        .with_expiry(Expiry::OnInactivity(SESSION_TTL))
 }
 
-/// True for what only the administrator may see or do. One rule, by path, for pages, forms and streams alike.
+/// Returns true if only the administrator may request `path`. The same rule applies to pages, forms
+/// and event streams.
 pub fn is_admin_only(path: &str) -> bool {
     let below = |prefix: &str| {
         path.strip_prefix(prefix)
@@ -56,8 +57,9 @@ pub fn is_admin_only(path: &str) -> bool {
         .any(below)
 }
 
-/// Turns strangers away from what [`is_admin_only`] names: browsers to the login, others with 401.
-pub async fn admit_admin(
+/// Requires an administrator's session for the paths of [`is_admin_only`]. Without one, browsers
+/// are redirected to the sign-in page and programs get a 401.
+pub async fn require_admin(
     State(state): State<AppState>,
     session: tower_sessions::Session,
     request: Request,
@@ -68,13 +70,13 @@ pub async fn admit_admin(
     }
     match session::is_admin(&session, &state.shop).await {
         Ok(true) => next.run(request).await,
-        Ok(false) if wants_page(&request) => Redirect::to("/admin/login").into_response(),
+        Ok(false) if accepts_html(&request) => Redirect::to("/admin/login").into_response(),
         Ok(false) => Problem(ShopError::NotSignedIn).into_response(),
         Err(error) => Problem(error).into_response(),
     }
 }
 
-fn wants_page(request: &Request) -> bool {
+fn accepts_html(request: &Request) -> bool {
     request
         .headers()
         .get(header::ACCEPT)
@@ -82,7 +84,7 @@ fn wants_page(request: &Request) -> bool {
         .is_some_and(|accept| accept.contains("text/html"))
 }
 
-/// Reads the body whole, if it is small enough and, for a form, of the type that forms have.
+/// Reads the whole body and rejects it if it is too large or, for a form, has the wrong media type.
 pub async fn check_body(request: Request, next: Next) -> Response {
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         return next.run(request).await;
@@ -107,7 +109,7 @@ pub async fn check_body(request: Request, next: Next) -> Response {
     }
 }
 
-/// True if `Content-Type` names this media type, whatever its parameters.
+/// Returns true if `Content-Type` names this media type, with any parameters.
 pub fn has_media_type(headers: &HeaderMap, expected: &str) -> bool {
     headers
         .get(header::CONTENT_TYPE)
@@ -116,7 +118,7 @@ pub fn has_media_type(headers: &HeaderMap, expected: &str) -> bool {
         .is_some_and(|media_type| media_type.trim().eq_ignore_ascii_case(expected))
 }
 
-/// The policy of a page whose inline scripts carry `nonce`.
+/// Returns the content security policy of a page whose inline scripts have `nonce`.
 pub fn content_security_policy(nonce: &str) -> String {
     format!(
         "default-src 'none'; script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self'; \
@@ -124,7 +126,8 @@ pub fn content_security_policy(nonce: &str) -> String {
     )
 }
 
-/// Headers of every answer. A page has set its own policy by now; everything else may load nothing.
+/// Sets the security headers of every response. A page has already set its own content security
+/// policy; every other response may load nothing.
 pub async fn headers(State(state): State<AppState>, request: Request, next: Next) -> Response {
     const STRICT: HeaderValue =
         HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
@@ -134,7 +137,7 @@ pub async fn headers(State(state): State<AppState>, request: Request, next: Next
             HeaderValue::from_static("nosniff"),
         ),
         (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-        // Forms without JavaScript need to know which of our pages they came from; nobody else does.
+        // Forms without JavaScript need the page that they were sent from. Other sites do not.
         (
             header::REFERRER_POLICY,
             HeaderValue::from_static("same-origin"),
@@ -169,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn admin_paths_are_known_by_their_prefix() {
+    fn admin_paths_are_recognized_by_their_prefix() {
         for path in [
             "/admin",
             "/admin/",

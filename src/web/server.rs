@@ -1,4 +1,4 @@
-//! The router, its layers from the outside in, and the end.
+//! The router, its middleware layers and the graceful shutdown.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -16,28 +16,29 @@ use tokio::net::TcpListener;
 use tower_http::{catch_panic::CatchPanicLayer, csrf::CsrfLayer};
 
 use super::{
-    AppState, app, assets, exports, forms, housekeeping,
+    AppState, app, assets, exports, forms,
     json::{health, problem::Problem, products, purchase, webhook},
-    live, security,
+    live, maintenance, security,
 };
 use crate::model::ShopError;
 
-/// A request without an answer after this long is given up.
+/// The server cancels a request that takes longer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long open requests may go on once the server is to stop. Closing the pools and stopping PostgreSQL takes the rest of the 10 s.
+/// Time for open requests to finish during a shutdown. Closing the pools and stopping PostgreSQL
+/// takes the rest of the 10 s.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(6);
 
-/// Why serving ended before it was told to.
+/// The reason why the server did not start or stopped before the shutdown signal.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    #[error("PUBLIC_URL is no origin that browsers send: {0}")]
+    #[error("PUBLIC_URL is not a valid browser origin: {0}")]
     Origin(tower_http::csrf::ConfigError),
     #[error("the server stopped: {0}")]
     Io(#[from] std::io::Error),
 }
 
-/// Every route that is neither a page nor a server function. axum cannot list its routes, so this table is what builds them, and what
-/// the tests enumerate.
+/// Returns every route that is neither a page nor a server function. axum cannot list its routes,
+/// so the router is built from this table and the tests enumerate it.
 pub fn other_routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
     vec![
         ("/healthz", get(health::healthz)),
@@ -45,7 +46,7 @@ pub fn other_routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
         ("/api/purchase", post(purchase::purchase)),
         ("/api/products", get(products::list)),
         ("/api/products/{id}", get(products::one)),
-        ("/api/payments/webhook", post(webhook::take_in)),
+        ("/api/payments/webhook", post(webhook::receive_event)),
         ("/live/orders/{public_id}", get(live::orders::follow)),
         ("/live/stock", get(live::stock::follow)),
         ("/live/simulations/{id}", get(live::runs::follow)),
@@ -60,15 +61,15 @@ pub fn other_routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
     ]
 }
 
-/// The pages, as the router knows them.
+/// Returns the routes of the pages.
 pub fn page_routes() -> Vec<AxumRouteListing> {
     generate_route_list(app::App)
 }
 
-/// The whole server as one service.
+/// Builds the router with all routes and layers.
 ///
 /// # Errors
-/// [`ServeError::Origin`] for a `PUBLIC_URL` that browsers would never send as an origin.
+/// [`ServeError::Origin`] if browsers would never send `PUBLIC_URL` as an origin.
 pub fn router(state: AppState) -> Result<Router, ServeError> {
     let csrf = CsrfLayer::new()
         .add_trusted_origin(&*state.public_url)
@@ -84,7 +85,7 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
     }
     let forms = {
         let state = state.clone();
-        move |request| forms::answer(state.clone(), request)
+        move |request| forms::handle_form(state.clone(), request)
     };
     let page = leptos_axum::render_app_async_with_context(context, app::shell);
     for route in page_routes() {
@@ -96,14 +97,14 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
         .fallback(page)
         .layer(middleware::from_fn_with_state(
             state.clone(),
-            security::admit_admin,
+            security::require_admin,
         ))
         .layer(security::sessions(&state))
         .layer(middleware::from_fn(security::check_body))
         .layer(DefaultBodyLimit::disable())
         .layer(csrf)
-        .layer(middleware::from_fn(deadline))
-        .layer(CatchPanicLayer::custom(after_panic))
+        .layer(middleware::from_fn(enforce_timeout))
+        .layer(CatchPanicLayer::custom(panic_response))
         .layer(middleware::from_fn_with_state(
             state.clone(),
             security::headers,
@@ -111,9 +112,12 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
         .with_state(state))
 }
 
-/// Gives a request up. What it began may still be committed: its transaction has a clock of its own, which starts later when a body
-/// was slow to come. So whoever wanted something changed is told that the outcome is unknown.
-async fn deadline(request: Request, next: Next) -> Response {
+/// Cancels a request after [`REQUEST_TIMEOUT`].
+///
+/// Its transaction may still commit: the transaction has its own timeout, which starts later when
+/// the client sends the body slowly. So a request that changes something gets the error that its
+/// outcome is unknown.
+async fn enforce_timeout(request: Request, next: Next) -> Response {
     let error = if request.method().is_safe() {
         ShopError::Busy { retry_after_s: 2 }
     } else {
@@ -125,13 +129,13 @@ async fn deadline(request: Request, next: Next) -> Response {
     }
 }
 
-fn after_panic(_: Box<dyn std::any::Any + Send>) -> Response {
+fn panic_response(_: Box<dyn std::any::Any + Send>) -> Response {
     let incident = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
     tracing::error!(incident, "a request panicked");
     Problem(ShopError::Internal { incident }).into_response()
 }
 
-/// Serves until the state's `shutdown` is cancelled, then lets open requests finish.
+/// Serves requests until the state's `shutdown` is cancelled, then lets open requests finish.
 ///
 /// # Errors
 /// [`ServeError`].
@@ -141,12 +145,21 @@ pub async fn serve(listener: TcpListener, state: AppState) -> Result<(), ServeEr
     let watch = state.stock_watch.clone();
     let background = [
         tokio::spawn(watch.run(state.shop.clone(), shutdown.clone())),
-        tokio::spawn(housekeeping::trade(state.shop.clone(), shutdown.clone())),
-        tokio::spawn(housekeeping::payments(state.shop.clone(), shutdown.clone())),
-        tokio::spawn(housekeeping::audit(state.shop.clone(), shutdown.clone())),
-        tokio::spawn(housekeeping::run(state, shutdown.clone())),
+        tokio::spawn(maintenance::maintain_stock(
+            state.shop.clone(),
+            shutdown.clone(),
+        )),
+        tokio::spawn(maintenance::resolve_payments(
+            state.shop.clone(),
+            shutdown.clone(),
+        )),
+        tokio::spawn(maintenance::audit_stock(
+            state.shop.clone(),
+            shutdown.clone(),
+        )),
+        tokio::spawn(maintenance::clean_up(state, shutdown.clone())),
     ];
-    // Nagle's algorithm would hold the second half of every page back for 40 ms.
+    // Nagle's algorithm would delay the second half of every page by 40 ms.
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
     });
@@ -162,7 +175,7 @@ pub async fn serve(listener: TcpListener, state: AppState) -> Result<(), ServeEr
     };
     tokio::select! {
         result = served => result?,
-        () = overdue => tracing::warn!("some requests were still open after the drain and are dropped"),
+        () = overdue => tracing::warn!("dropped requests that were still open after the drain timeout"),
     }
     for task in background {
         task.abort();

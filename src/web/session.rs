@@ -1,7 +1,7 @@
-//! A visit: one request of one browser, with its session.
+//! A visit: one HTTP request together with its session.
 //!
-//! This is the only file that knows what a session holds. The cart itself lives in tables; only its id stands here, because a session
-//! is last-write-wins as a whole.
+//! Only this file knows the contents of a session. The session stores the cart's id and not the
+//! cart, because a session is last-write-wins as a whole.
 
 use std::net::IpAddr;
 
@@ -21,27 +21,28 @@ use crate::{
 
 const SHOPPER_KEY: &str = "shopper";
 const ADMIN_KEY: &str = "admin";
-/// Longer values of a form are not kept for its next showing.
-const KEPT_FIELD_LEN_MAX: usize = 300;
+/// Maximum length of a form value that is restored when the form is shown again, in bytes.
+const TYPED_VALUE_LEN_MAX: usize = 300;
 
-/// What a session holds for a shopper.
+/// The session data of a shopper.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Shopper {
     cart_id: Option<Uuid>,
     notice: Option<Notice>,
 }
 
-/// A refusal on its way to the page that shows it, with what was typed. Kept here and not in the address, which anybody can write.
+/// An error for the page that shows it next, with the form's values. It is stored in the session,
+/// not in the URL, because anyone can write a URL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
-    /// The path of the page that is to show it.
+    /// The path of the page that shows it.
     path: String,
     pub error: ShopError,
     typed: Vec<(String, String)>,
 }
 
 impl Notice {
-    /// What was typed into `field`.
+    /// Returns the value that was typed into `field`.
     pub fn typed(&self, field: &str) -> Option<&str> {
         self.typed
             .iter()
@@ -50,7 +51,7 @@ impl Notice {
     }
 }
 
-/// One request, as server functions and pages see it.
+/// One HTTP request with its session, for server functions and pages.
 #[derive(Clone, Debug)]
 pub struct Visit {
     state: AppState,
@@ -58,28 +59,28 @@ pub struct Visit {
     response: ResponseOptions,
     path: String,
     back: Option<String>,
-    /// The header `Idempotency-Key`, of a caller who is no form.
+    /// The `Idempotency-Key` header, which programs send instead of a form field.
     key: Option<String>,
     accepts_html: bool,
     address: IpAddr,
 }
 
 impl Visit {
-    /// The request that is being answered.
+    /// Returns the current request.
     ///
     /// # Errors
-    /// [`ShopError::Internal`] outside of a request, or of one that came past the session layer.
+    /// [`ShopError::Internal`] outside of a request, or if the session layer did not run.
     pub fn current() -> Result<Self, ShopError> {
-        let lost = || ShopError::Internal {
+        let missing = || ShopError::Internal {
             incident: "no-request".to_owned(),
         };
-        let parts = use_context::<Parts>().ok_or_else(lost)?;
-        let state = use_context::<AppState>().ok_or_else(lost)?;
+        let parts = use_context::<Parts>().ok_or_else(missing)?;
+        let state = use_context::<AppState>().ok_or_else(missing)?;
         let session = parts
             .extensions
             .get::<Session>()
             .cloned()
-            .ok_or_else(lost)?;
+            .ok_or_else(missing)?;
         let accept = parts.headers.get(header::ACCEPT);
         Ok(Self {
             session,
@@ -98,38 +99,38 @@ impl Visit {
         })
     }
 
-    /// The shop.
+    /// Returns the shop.
     pub fn shop(&self) -> &Shop {
         &self.state.shop
     }
 
-    /// The simulation's engine.
+    /// Returns the simulation engine.
     pub fn engine(&self) -> &Engine {
         &self.state.engine
     }
 
-    /// The address that people type.
+    /// Returns the public URL of the server.
     pub fn public_url(&self) -> &str {
         &self.state.public_url
     }
 
-    /// The path that was asked for.
+    /// Returns the requested path.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// The shopper's cart, if there is one.
+    /// Returns the id of the shopper's cart, if there is one.
     ///
     /// # Errors
-    /// [`ShopError::Unavailable`] when the session cannot be read.
+    /// [`ShopError::Unavailable`] if the session cannot be read.
     pub async fn cart_id(&self) -> Result<Option<Uuid>, ShopError> {
         Ok(self.shopper().await?.cart_id)
     }
 
-    /// Remembers the shopper's cart.
+    /// Stores the id of the shopper's cart in the session.
     ///
     /// # Errors
-    /// [`ShopError::Unavailable`] when the session cannot be written.
+    /// [`ShopError::Unavailable`] if the session cannot be written.
     pub async fn set_cart_id(&self, cart_id: Uuid) -> Result<(), ShopError> {
         let mut shopper = self.shopper().await?;
         if shopper.cart_id == Some(cart_id) {
@@ -139,7 +140,8 @@ impl Visit {
         self.write(&shopper).await
     }
 
-    /// Claims the form's key, or else the header's, for `operation` with `parts`. A caller who sent neither may not send the same twice.
+    /// Builds the idempotency claim for `operation` with `parts`, from the form's key or else the
+    /// header's. Without a key, a repeated request is executed again.
     ///
     /// # Errors
     /// [`ShopError::IdempotencyKeyInvalid`].
@@ -155,15 +157,15 @@ impl Visit {
         }
     }
 
-    /// The form's key, or else the header's; empty if the caller sent neither.
-    pub fn key<'a>(&'a self, of_form: &'a str) -> &'a str {
-        match (of_form, &self.key) {
-            ("", Some(sent)) => sent,
-            (of_form, _) => of_form,
+    /// Returns the form's idempotency key, or else the header's; empty if the client sent neither.
+    pub fn key<'a>(&'a self, form_key: &'a str) -> &'a str {
+        match (form_key, &self.key) {
+            ("", Some(header_key)) => header_key,
+            (form_key, _) => form_key,
         }
     }
 
-    /// Counts one try at something that can be guessed.
+    /// Counts an attempt to guess an order number or a discount code.
     ///
     /// # Errors
     /// [`ShopError::TooManyRequests`].
@@ -171,7 +173,7 @@ impl Visit {
         self.state.limits.check_guess(self.address)
     }
 
-    /// Counts one purchase, if they are limited.
+    /// Counts a purchase, if purchases are limited.
     ///
     /// # Errors
     /// [`ShopError::TooManyRequests`].
@@ -179,8 +181,10 @@ impl Visit {
         self.state.limits.check_purchase(self.address)
     }
 
+    /// Checks that the administrator is signed in.
+    ///
     /// # Errors
-    /// [`ShopError::NotSignedIn`] unless the administrator is signed in.
+    /// [`ShopError::NotSignedIn`] otherwise.
     pub async fn require_admin(&self) -> Result<(), ShopError> {
         if is_admin(&self.session, self.shop()).await? {
             Ok(())
@@ -189,36 +193,36 @@ impl Visit {
         }
     }
 
-    /// Signs the administrator in if the password is right, under a new session id.
+    /// Signs the administrator in if the password is correct, with a new session id.
     ///
     /// # Errors
-    /// [`ShopError::WrongPassword`]; [`ShopError::TooManyRequests`] after too many tries.
+    /// [`ShopError::WrongPassword`]; [`ShopError::TooManyRequests`] after too many attempts.
     pub async fn sign_in(&self, password: &str) -> Result<(), ShopError> {
         self.state.limits.check_login(self.address)?;
         if !self.shop().is_admin_password(password).await? {
             return Err(ShopError::WrongPassword);
         }
-        // Whoever planted the old id must not be signed in with it.
-        self.session.cycle_id().await.map_err(unreadable)?;
+        // Prevents session fixation: an attacker who set the old id must not be signed in.
+        self.session.cycle_id().await.map_err(session_error)?;
         let credential = self.shop().admin_credential_name().await?;
         self.session
             .insert(ADMIN_KEY, credential)
             .await
-            .map_err(unreadable)
+            .map_err(session_error)
     }
 
-    /// Signs the administrator out and forgets the session.
+    /// Signs the administrator out and deletes the session.
     ///
     /// # Errors
-    /// [`ShopError::Unavailable`] when the session cannot be written.
+    /// [`ShopError::Unavailable`] if the session cannot be written.
     pub async fn sign_out(&self) -> Result<(), ShopError> {
-        self.session.flush().await.map_err(unreadable)
+        self.session.flush().await.map_err(session_error)
     }
 
-    /// The notice for the page that was asked for; it is shown once.
+    /// Removes and returns the notice for the requested page, so that it is shown once.
     ///
     /// # Errors
-    /// [`ShopError::Unavailable`] when the session cannot be read.
+    /// [`ShopError::Unavailable`] if the session cannot be read.
     pub async fn take_notice(&self) -> Result<Option<Notice>, ShopError> {
         let mut shopper = self.shopper().await?;
         match shopper.notice.take_if(|notice| notice.path == self.path) {
@@ -230,11 +234,12 @@ impl Visit {
         }
     }
 
-    /// Answers a form: on success leads to the page it names; on refusal back to the form, which then says why and still holds what
-    /// was typed. A caller who is no browser gets the error with its status instead.
+    /// Responds to a form. On success it redirects to the page in `done`. On an error it redirects
+    /// a browser back to the form, which shows the error and the typed values; a program gets the
+    /// error with its status instead.
     ///
     /// # Errors
-    /// The refusal itself, for the framework to encode.
+    /// The error itself, which Leptos encodes.
     pub async fn answer(
         &self,
         done: Result<String, ShopError>,
@@ -248,8 +253,8 @@ impl Visit {
             Err(error) => error,
         };
         if self.accepts_html {
-            let path = self.page_of_form(&error);
-            self.keep_notice(&path, &error, typed).await;
+            let path = self.form_page(&error);
+            self.store_notice(&path, &error, typed).await;
             leptos_axum::redirect(&path);
         } else {
             self.set_status(&error);
@@ -257,7 +262,7 @@ impl Visit {
         Err(error)
     }
 
-    /// Gives the page the status of an error.
+    /// Sets the response's status and `Retry-After` header to those of an error.
     pub fn set_status(&self, error: &ShopError) {
         if let Ok(status) = StatusCode::from_u16(error.status()) {
             self.response.set_status(status);
@@ -268,16 +273,17 @@ impl Visit {
         }
     }
 
-    fn page_of_form(&self, error: &ShopError) -> String {
+    fn form_page(&self, error: &ShopError) -> String {
         if *error == ShopError::NotSignedIn {
             return "/admin/login".to_owned();
         }
         self.back.clone().unwrap_or_else(|| "/".to_owned())
     }
 
-    /// A session that cannot be written leaves the page to say that the database is away.
-    async fn keep_notice(&self, path: &str, error: &ShopError, typed: &[(&str, &str)]) {
-        if error.status() == 503 && !matches!(error, ShopError::ProviderAway { .. }) {
+    /// Stores an error in the session. If the database is unavailable, it stores nothing: the page
+    /// itself reports that.
+    async fn store_notice(&self, path: &str, error: &ShopError, typed: &[(&str, &str)]) {
+        if error.status() == 503 && !matches!(error, ShopError::ProviderUnavailable { .. }) {
             return;
         }
         let notice = Notice {
@@ -285,19 +291,19 @@ impl Visit {
             error: error.clone(),
             typed: typed
                 .iter()
-                .filter(|(_, value)| value.len() <= KEPT_FIELD_LEN_MAX)
+                .filter(|(_, value)| value.len() <= TYPED_VALUE_LEN_MAX)
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
         };
         if let Ok(mut shopper) = self.shopper().await {
             shopper.notice = Some(notice);
-            // `write` logs what it cannot do.
+            // `write` logs its error.
             let _ = self.write(&shopper).await;
         }
     }
 
     async fn shopper(&self) -> Result<Shopper, ShopError> {
-        let shopper = self.session.get(SHOPPER_KEY).await.map_err(unreadable)?;
+        let shopper = self.session.get(SHOPPER_KEY).await.map_err(session_error)?;
         Ok(shopper.unwrap_or_default())
     }
 
@@ -305,20 +311,21 @@ impl Visit {
         self.session
             .insert(SHOPPER_KEY, shopper)
             .await
-            .map_err(unreadable)
+            .map_err(session_error)
     }
 }
 
-/// True if the administrator is signed in, with the password that is in force now.
+/// Returns true if the administrator is signed in with the current password.
 ///
 /// # Errors
-/// [`ShopError::Unavailable`] when session or password cannot be read.
+/// [`ShopError::Unavailable`] if the session or the password cannot be read.
 pub async fn is_admin(session: &Session, shop: &Shop) -> Result<bool, ShopError> {
-    let signed_in_with: Option<String> = session.get(ADMIN_KEY).await.map_err(unreadable)?;
+    let signed_in_with: Option<String> = session.get(ADMIN_KEY).await.map_err(session_error)?;
     Ok(signed_in_with.is_some() && signed_in_with == shop.admin_credential_name().await?)
 }
 
-/// The path of the page that the form stood on. Only the path is taken, so that nobody is led elsewhere.
+/// Returns the path of the page that contains the form. It ignores the host, so that a forged
+/// `Referer` cannot redirect to another site.
 fn referring_path(parts: &Parts) -> Option<String> {
     let referer = parts.headers.get(header::REFERER)?.to_str().ok()?;
     let url = url::Url::parse(referer).ok()?;
@@ -326,7 +333,7 @@ fn referring_path(parts: &Parts) -> Option<String> {
     (path.starts_with('/') && !path.starts_with("//")).then(|| path.to_owned())
 }
 
-fn unreadable(error: tower_sessions::session::Error) -> ShopError {
-    tracing::error!(%error, "the session could not be read or written");
+fn session_error(error: tower_sessions::session::Error) -> ShopError {
+    tracing::error!(%error, "failed to read or write the session");
     ShopError::Unavailable { retry_after_s: 2 }
 }

@@ -1,4 +1,4 @@
-//! What every request may use.
+//! The application state that every request shares.
 
 use std::{net::IpAddr, ops::Deref, sync::Arc};
 
@@ -7,12 +7,12 @@ use tokio_util::sync::CancellationToken;
 use super::{live::stock_watch::StockWatch, rate_limit::RateLimits};
 use crate::{db::session_store::DbSessionStore, shop::Shop, simulation::Engine};
 
-/// One handle on all of it: the router clones it for each request, several times.
+/// A cheap handle on the shared state: the router clones it several times per request.
 #[derive(Clone, Debug)]
 pub struct AppState(Arc<ServerParts>);
 
 impl AppState {
-    /// What every request may use from now on.
+    /// Wraps the parts of a server.
     pub fn new(parts: ServerParts) -> Self {
         Self(Arc::new(parts))
     }
@@ -26,25 +26,25 @@ impl Deref for AppState {
     }
 }
 
-/// What a server is made of.
+/// The components and settings of a server process.
 pub struct ServerParts {
     pub shop: Shop,
     pub engine: Engine,
     pub sessions: DbSessionStore,
     pub limits: Arc<RateLimits>,
     pub stock_watch: StockWatch,
-    /// What people type to get here, without a slash at its end.
+    /// The URL that browsers use, without a trailing slash.
     pub public_url: Arc<str>,
-    /// Whether people come over https.
+    /// True if browsers connect over https.
     pub secure: bool,
-    /// Between shop and provider: what its messages are signed with.
+    /// The secret that signs the payment provider's webhooks.
     pub payment_secret: Arc<str>,
     pub trusted_proxies: Arc<[IpAddr]>,
-    /// Cancelled when the server is to stop: open streams end on it.
+    /// Cancelled when the server shuts down; open event streams end then.
     pub shutdown: CancellationToken,
 }
 
-/// It holds a secret.
+/// Does not print the secret.
 impl std::fmt::Debug for ServerParts {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("ServerParts")

@@ -1,39 +1,39 @@
-//! Who may name whom.
+//! Allowed dependencies between modules.
 
 use regex::Regex;
 
-use super::source::{self, Source, Strings};
+use crate::source::{self, Source, Strings};
 
-/// What one module may name.
+/// The dependencies that one module may have.
 struct Rule {
     module: &'static str,
     /// The last cell of its row in the table of `src/lib.rs`.
-    as_written: &'static str,
+    table_cell: &'static str,
     may_use: &'static [&'static str],
-    /// What stands in the bodies of functions, beyond that: those are compiled for the server only.
+    /// Additional dependencies in function bodies, which are compiled for the server only.
     in_bodies: &'static [&'static str],
 }
 
 const fn rule(
     module: &'static str,
-    as_written: &'static str,
+    table_cell: &'static str,
     may_use: &'static [&'static str],
 ) -> Rule {
     Rule {
         module,
-        as_written,
+        table_cell,
         may_use,
         in_bodies: &[],
     }
 }
 
 const RULES: &[Rule] = &[
-    rule("model", "nothing of ours", &[]),
+    rule("model", "no other module", &[]),
     rule("ui", "model", &["model"]),
     rule("islands", "model, api, ui", &["model", "api", "ui"]),
     Rule {
         module: "api",
-        as_written: "model; in their bodies web::session, shop, simulation",
+        table_cell: "model; in their bodies web::session, shop, simulation",
         may_use: &["model"],
         in_bodies: &["web::session", "shop", "simulation"],
     },
@@ -71,8 +71,8 @@ const RULES: &[Rule] = &[
     rule("telemetry", "model", &["model"]),
 ];
 
-/// The names of ours that `source` may not name, each with its line.
-fn forbidden(source: &Source) -> Vec<String> {
+/// Returns each forbidden dependency of `source`, with its line.
+fn forbidden_paths(source: &Source) -> Vec<String> {
     let module = source.module();
     let Some(rule) = module
         .first()
@@ -81,59 +81,59 @@ fn forbidden(source: &Source) -> Vec<String> {
         return Vec::new();
     };
     let mut found = Vec::new();
-    for named in named_by(source) {
+    for used in used_paths(source) {
         let mut allowed = vec![rule.module];
         allowed.extend(rule.may_use);
-        if named.in_body {
+        if used.in_body {
             allowed.extend(rule.in_bodies);
         }
         let is_within = |allowed: &&str| {
-            named.path == **allowed || named.path.starts_with(&format!("{allowed}::"))
+            used.path == **allowed || used.path.starts_with(&format!("{allowed}::"))
         };
         if !allowed.iter().any(is_within) {
             found.push(format!(
-                "{}:{}: {} may not name {}",
-                source.path, named.line, rule.module, named.path
+                "{}:{}: {} must not use {}",
+                source.path, used.line, rule.module, used.path
             ));
         }
     }
     found
 }
 
-/// A path of ours, without `crate::`.
+/// A path within this crate, without `crate::`.
 #[derive(Debug, PartialEq, Eq)]
-struct Named {
+struct UsedPath {
     path: String,
     line: usize,
-    /// Not at the file's own level.
+    /// Indented, so not at the top level of the file.
     in_body: bool,
 }
 
-fn named_by(source: &Source) -> Vec<Named> {
+fn used_paths(source: &Source) -> Vec<UsedPath> {
     let code = source.code(Strings::Blanked);
     let to_root = "super::".repeat(source.module().len());
     let root = Regex::new(&format!(r"(?:^|[^\w:])(\$?crate::|{to_root}|doorbuster::)"))
-        .expect("a pattern");
-    let mut named = Vec::new();
+        .expect("a valid pattern");
+    let mut paths = Vec::new();
     for found in root.captures_iter(&code) {
-        let prefix = found.get(1).expect("the group takes part");
+        let prefix = found.get(1).expect("the group matches");
         let before = &code[..prefix.start()];
         let line_start = before.rfind('\n').map_or(0, |at| at + 1);
         let in_body = code[line_start..].starts_with(' ');
-        // In a module within the file, the same number of steps leads elsewhere.
+        // In an inline module, the same number of `super` leads to another module.
         if prefix.as_str().starts_with("super") && in_body {
             continue;
         }
         let line = before.matches('\n').count() + 1;
         for path in expand(&code[prefix.end()..]) {
-            named.push(Named {
+            paths.push(UsedPath {
                 path,
                 line,
                 in_body,
             });
         }
     }
-    named
+    paths
 }
 
 /// The first two segments of each path in `a::b::C` or `{a, b::{C, D}, e::*}`.
@@ -174,7 +174,34 @@ fn expand(tree: &str) -> Vec<String> {
         .collect()
 }
 
-/// Where the brace that was opened just before is closed.
+/// Every path of a use tree, whole: `a::{b::C, d}` is `a::b::C` and `a::d`.
+pub fn paths(tree: &str) -> Vec<Vec<String>> {
+    let tree = tree.trim();
+    let (prefix, group) = match tree.split_once('{') {
+        Some((prefix, group)) => (prefix, Some(&group[..closing(group)])),
+        None => (tree, None),
+    };
+    let prefix: Vec<String> = prefix
+        .split("::")
+        .map(|step| {
+            step.split_whitespace()
+                .next()
+                .unwrap_or_default()
+                .to_owned()
+        })
+        .filter(|step| !step.is_empty() && step != "*")
+        .collect();
+    let Some(group) = group else {
+        return vec![prefix];
+    };
+    split_top(group)
+        .into_iter()
+        .flat_map(paths)
+        .map(|rest| [prefix.as_slice(), &rest].concat())
+        .collect()
+}
+
+/// Returns the position of the brace that closes the group.
 fn closing(group: &str) -> usize {
     let mut depth = 1;
     for (at, c) in group.char_indices() {
@@ -206,18 +233,18 @@ fn split_top(group: &str) -> Vec<&str> {
 }
 
 #[test]
-fn nobody_names_what_is_above_them() {
-    let found: Vec<_> = source::all().iter().flat_map(forbidden).collect();
+fn no_module_uses_a_module_above_it() {
+    let found: Vec<_> = source::all().iter().flat_map(forbidden_paths).collect();
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 #[test]
-fn every_module_has_its_row_in_the_table() {
+fn every_module_is_in_the_table_of_the_library() {
     let library = source::all()
         .into_iter()
         .find(|source| source.path == "src/lib.rs")
-        .expect("there is a library");
-    let declared = Regex::new(r"(?m)^pub mod (\w+);").expect("a pattern");
+        .expect("src/lib.rs exists");
+    let declared = Regex::new(r"(?m)^pub mod (\w+);").expect("a valid pattern");
     for found in declared.captures_iter(&library.text) {
         let module = &found[1];
         let rule = RULES.iter().find(|rule| rule.module == module);
@@ -232,18 +259,18 @@ fn every_module_has_its_row_in_the_table() {
         let row = row.unwrap_or_else(|| panic!("{module} has no row in the table of src/lib.rs"));
         let cell = row.split('|').nth(3).unwrap_or_default().trim();
         assert_eq!(
-            cell, rule.as_written,
-            "what {module} may use, in src/lib.rs and here"
+            cell, rule.table_cell,
+            "the dependencies of {module} in src/lib.rs and in this test"
         );
     }
 }
 
-/// A domain that knows HTTP, sessions or pages could no longer be called by a simulated buyer.
+/// If the domain depended on HTTP, sessions or pages, a simulated buyer could not call it.
 #[test]
-fn the_domain_knows_no_web() {
+fn the_domain_does_not_use_web_crates() {
     let web =
         Regex::new(r"\b(axum|leptos_axum|leptos_meta|leptos_router|tower|tower_http|hyper|http)::")
-            .expect("a pattern");
+            .expect("a valid pattern");
     for source in source::all() {
         let top = source
             .module()
@@ -255,7 +282,7 @@ fn the_domain_knows_no_web() {
             let code = source.code(Strings::Blanked);
             assert!(
                 !web.is_match(&code),
-                "{} names {:?}",
+                "{} uses {:?}",
                 source.path,
                 web.find(&code).map(|found| found.as_str())
             );
@@ -264,7 +291,7 @@ fn the_domain_knows_no_web() {
 }
 
 #[test]
-fn what_is_forbidden_is_caught() {
+fn forbidden_dependencies_are_found() {
     for (path, text, expected) in [
         ("src/shop/cart.rs", "use crate::web::session::Visit;", 1),
         (
@@ -315,7 +342,7 @@ fn what_is_forbidden_is_caught() {
         ("src/simulation/engine.rs", "pub use crate::api::cart;", 1),
         ("src/command/serve.rs", "use doorbuster::web;", 0),
     ] {
-        let found = forbidden(&Source::new(path, text));
+        let found = forbidden_paths(&Source::new(path, text));
         assert_eq!(
             found.len(),
             expected,

@@ -1,10 +1,10 @@
-//! Rust sources, as far as the checks need to understand them: comments and strings are not code.
+//! Rust sources for the checks, with comments and strings distinguished from code.
 
 use std::path::{Path, PathBuf};
 
 /// One file below `src/`.
 pub struct Source {
-    /// From the package's root, as in `src/db/txn.rs`.
+    /// Relative to the package root, for example `src/db/txn.rs`.
     pub path: String,
     pub text: String,
 }
@@ -17,7 +17,7 @@ impl Source {
         }
     }
 
-    /// The module that the file is, as in `["db", "txn"]`; none for `lib.rs`, and `main` with its commands is one.
+    /// The file's module path, for example `["db", "txn"]`; empty for `lib.rs`.
     pub fn module(&self) -> Vec<&str> {
         let path = self.path.trim_start_matches("src/").trim_end_matches(".rs");
         match path {
@@ -26,10 +26,93 @@ impl Source {
         }
     }
 
-    /// The text with comments blanked, and strings too unless they are kept. Lines stay where they are.
+    /// The text with comments replaced by spaces, and strings too unless they are kept. Line
+    /// numbers do not change.
     pub fn code(&self, strings: Strings) -> String {
         blank(&self.text, strings)
     }
+
+    /// Every string literal outside of comments, without its quotes, with its line.
+    pub fn strings(&self) -> Vec<(usize, String)> {
+        let mut found = Vec::new();
+        let mut rest = self.text.as_str();
+        let mut line = 1;
+        while let Some(first) = rest.chars().next() {
+            let (length, is_string) = piece(rest);
+            let length = length.max(first.len_utf8());
+            let (token, after) = rest.split_at(length);
+            if is_string && !token.starts_with('\'') {
+                let text = token.trim_start_matches(['r', '#']).trim_end_matches('#');
+                let text = text.trim_matches('"').replace("\\\n", "");
+                let words: Vec<_> = text.split_whitespace().collect();
+                found.push((line, words.join(" ")));
+            }
+            line += token.matches('\n').count();
+            rest = after;
+        }
+        found
+    }
+}
+
+/// A file that people read: code, style, script or document.
+pub struct Text {
+    /// Relative to the root of the repository.
+    pub path: String,
+    pub text: String,
+}
+
+impl Text {
+    pub fn new(path: &str, text: &str) -> Self {
+        Self {
+            path: path.to_owned(),
+            text: text.to_owned(),
+        }
+    }
+}
+
+/// Every file that people read, except what others wrote.
+pub fn texts() -> Vec<Text> {
+    const FOLDERS: [&str; 9] = [
+        "src",
+        "tests",
+        "benches",
+        "migration",
+        "docs",
+        "end2end",
+        "public",
+        "style",
+        ".config",
+    ];
+    const FILES: [&str; 7] = [
+        "README.md",
+        "CONTRIBUTING.md",
+        "CHANGELOG.md",
+        "Cargo.toml",
+        "Makefile.toml",
+        "build.rs",
+        "makew",
+    ];
+    let root = root();
+    let mut paths: Vec<PathBuf> = FILES.iter().map(|file| root.join(file)).collect();
+    for folder in FOLDERS {
+        let is_text = |path: &Path| {
+            let extension = path.extension().unwrap_or_default();
+            ["rs", "md", "ts", "js", "css", "toml", "snap"]
+                .iter()
+                .any(|kind| extension == *kind)
+        };
+        collect(&root.join(folder), &mut paths, &is_text);
+    }
+    paths
+        .iter()
+        .map(|path| {
+            let relative = path
+                .strip_prefix(&root)
+                .expect("the file is below the root");
+            let text = std::fs::read_to_string(path).expect("a text can be read");
+            Text::new(&relative.display().to_string(), &text)
+        })
+        .collect()
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,19 +121,25 @@ pub enum Strings {
     Blanked,
 }
 
+/// The root of the repository.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
 /// Every source of the package.
 pub fn all() -> Vec<Source> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let root = root();
     let mut files = Vec::new();
-    collect(&root.join("src"), &mut files);
+    let is_rust = |path: &Path| path.extension().is_some_and(|kind| kind == "rs");
+    collect(&root.join("src"), &mut files, &is_rust);
     files.sort();
-    assert!(files.len() > 50, "the sources were found");
+    assert!(files.len() > 50, "too few sources: {}", files.len());
     files
         .iter()
         .map(|file| Source {
             path: file
-                .strip_prefix(root)
-                .expect("it lies below")
+                .strip_prefix(&root)
+                .expect("the file is below the root")
                 .display()
                 .to_string(),
             text: std::fs::read_to_string(file).expect("a source can be read"),
@@ -58,12 +147,22 @@ pub fn all() -> Vec<Source> {
         .collect()
 }
 
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).expect("the sources are there") {
-        let path = entry.expect("a source").path();
-        if path.is_dir() {
-            collect(&path, files);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+/// Folders with files of others, or with what a build makes.
+const FOREIGN_FOLDERS: [&str; 5] = [
+    "node_modules",
+    "vendor",
+    "target",
+    "test-results",
+    "playwright-report",
+];
+
+fn collect(folder: &Path, files: &mut Vec<PathBuf>, is_wanted: &dyn Fn(&Path) -> bool) {
+    for entry in std::fs::read_dir(folder).expect("the folder is readable") {
+        let path = entry.expect("a readable entry").path();
+        let is_foreign = FOREIGN_FOLDERS.iter().any(|name| path.ends_with(name));
+        if path.is_dir() && !is_foreign {
+            collect(&path, files, is_wanted);
+        } else if path.is_file() && is_wanted(&path) {
             files.push(path);
         }
     }
@@ -90,7 +189,8 @@ fn blank(text: &str, strings: Strings) -> String {
     out
 }
 
-/// The length of the comment or string that `rest` begins with, or 0; and whether it is a string.
+/// Returns the length of the comment or string at the start of `rest`, or 0; and whether it is a
+/// string.
 fn piece(rest: &str) -> (usize, bool) {
     if rest.starts_with("//") {
         return (rest.find('\n').unwrap_or(rest.len()), false);
@@ -115,7 +215,6 @@ fn piece(rest: &str) -> (usize, bool) {
             return (length, true);
         }
     }
-    // A word is passed over whole, lest the `r` at the end of one begin a raw string.
     (0, false)
 }
 

@@ -1,13 +1,15 @@
-//! What the style sheets must not do.
+//! Forbidden selectors in style sheets.
 
-use std::{fs, path::Path};
+use std::fs;
 
-/// Whatever stands around the whole page: asked with `:has()` what is on it, a browser works out the style of every element anew after each
-/// change of any. Measured on the page of a run: 7 ms, ten times a second.
-const AROUND_ALL: [&str; 3] = ["html", "body", ":root"];
+use crate::source;
 
-/// The selectors of a style sheet that ask what is on the page.
-fn asking_around_all(css: &str) -> Vec<String> {
+/// Root elements. With `:has()` on one of them, a browser recalculates the style of every element
+/// after each change. Measured on a run's page: 7 ms, ten times per second.
+const ROOT_ELEMENTS: [&str; 3] = ["html", "body", ":root"];
+
+/// Returns the selectors that apply `:has()` to a root element.
+fn has_on_root(css: &str) -> Vec<String> {
     let mut found = Vec::new();
     for place in css.match_indices(":has(").map(|(place, _)| place) {
         let before = &css[..place];
@@ -15,12 +17,12 @@ fn asking_around_all(css: &str) -> Vec<String> {
             .rfind(|c: char| c.is_whitespace() || "{},>+~(".contains(c))
             .map_or(0, |end| end + 1);
         let subject = &before[start..];
-        let is_around_all = AROUND_ALL.iter().any(|name| {
+        let is_root = ROOT_ELEMENTS.iter().any(|name| {
             subject
                 .strip_prefix(name)
                 .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '#', '[', ':']))
         });
-        if is_around_all {
+        if is_root {
             found.push(format!("{subject}:has("));
         }
     }
@@ -28,23 +30,23 @@ fn asking_around_all(css: &str) -> Vec<String> {
 }
 
 #[test]
-fn no_rule_asks_what_is_anywhere_on_the_page() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("style");
+fn no_rule_uses_has_on_a_root_element() {
+    let folder = source::root().join("style");
     for file in fs::read_dir(folder).expect("the styles can be listed") {
         let path = file.expect("a style sheet").path();
         let css = fs::read_to_string(&path).expect("a style sheet can be read");
         assert_eq!(
-            asking_around_all(&css),
+            has_on_root(&css),
             [""; 0],
-            "in {}: put a class on what shall look otherwise",
+            "in {}: set a class on the element to style instead",
             path.display()
         );
     }
 }
 
 #[test]
-fn what_asks_around_all_is_caught() {
-    let css = "a{}html:has(.x) b{} body.y:has(i), :root:has(p), .card:has(b), somebody:has(b) {}";
+fn has_on_a_root_element_is_found() {
+    let css = "a{}html:has(.x) b{} body.y:has(i), :root:has(p), .card:has(b), tbody:has(b) {}";
     let found = ["html:has(", "body.y:has(", ":root:has("];
-    assert_eq!(asking_around_all(css), found);
+    assert_eq!(has_on_root(css), found);
 }

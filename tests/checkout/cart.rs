@@ -1,8 +1,8 @@
-//! Carts and drafts.
+//! Carts and checkout drafts.
 
 use doorbuster::{
     model::{Contact, ShopError},
-    shop::cart::Draft,
+    shop::cart::CheckoutDraft,
 };
 use uuid::Uuid;
 
@@ -12,7 +12,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn a_cart_adds_up() {
+async fn a_cart_shows_its_subtotal() {
     let shop = TestShop::new().await;
     let kettle = shop.product().stock(10).price_cents(1_250).create().await;
     let lamp = shop.product().stock(10).price_cents(3_000).create().await;
@@ -35,33 +35,33 @@ async fn a_cart_adds_up() {
         .expect("it is set");
     shop.remove_from_cart(unkeyed(cart), lamp.id)
         .await
-        .expect("it is taken out");
+        .expect("it is removed");
     shop.remove_from_cart(unkeyed(cart), lamp.id)
         .await
-        .expect("taking it out again changes nothing");
+        .expect("removing it again changes nothing");
     let view = shop.cart(Some(cart)).await.expect("the cart is read");
     assert_eq!((view.lines.len(), view.subtotal.cents), (1, 1_250));
     check_audit_clean(&shop).await;
 }
 
 #[tokio::test]
-async fn who_has_no_cart_has_an_empty_one() {
+async fn a_missing_cart_reads_as_empty() {
     let shop = TestShop::new().await;
     for cart in [None, Some(Uuid::now_v7())] {
         assert!(shop.cart(cart).await.expect("it is read").lines.is_empty());
         assert_eq!(shop.cart_unit_count(cart).await, Ok(0));
-        assert_eq!(shop.draft(cart).await, Ok(Draft::default()));
+        assert_eq!(shop.draft(cart).await, Ok(CheckoutDraft::default()));
     }
-    assert_eq!(shop.count("cart").await, 0, "looking makes none");
+    assert_eq!(shop.count("cart").await, 0, "reading creates no cart");
 }
 
 #[tokio::test]
-async fn a_cart_asks_for_no_more_than_there_is() {
+async fn a_cart_cannot_contain_more_than_the_available_stock() {
     let shop = TestShop::new().await;
     let product = shop.with_product(3).await;
     let refused = shop.add_to_cart(None, product.id, units_of(5), None).await;
     assert_eq!(refused.map(drop), Err(product.insufficient(3, 5)));
-    assert_eq!(shop.count("cart").await, 0, "a refusal makes no cart");
+    assert_eq!(shop.count("cart").await, 0, "a rejection creates no cart");
     let cart = shop.cart_of(&[(&product, 2)]).await;
     let refused = shop
         .add_to_cart(Some(cart), product.id, units_of(2), None)
@@ -72,14 +72,14 @@ async fn a_cart_asks_for_no_more_than_there_is() {
 }
 
 #[tokio::test]
-async fn a_line_that_sells_out_is_shown_as_not_covered() {
+async fn a_line_that_sold_out_is_shown_as_not_covered() {
     let shop = TestShop::new().await;
     let product = shop.with_product(3).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
     shop.buy(&product)
         .quantity(2)
         .await
-        .expect("somebody else is quicker");
+        .expect("another buyer is faster");
     let view = shop.cart(Some(cart)).await.expect("the cart is read");
     assert!(!view.lines[0].is_covered() && !view.can_check_out());
     assert_eq!(view.lines[0].product.available, 1);
@@ -87,7 +87,7 @@ async fn a_line_that_sells_out_is_shown_as_not_covered() {
 }
 
 #[tokio::test]
-async fn a_line_holds_a_thousand_units_and_no_more() {
+async fn a_line_contains_at_most_a_thousand_units() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5_000).await;
     let cart = shop.cart_of(&[(&product, 1_000)]).await;
@@ -100,7 +100,7 @@ async fn a_line_holds_a_thousand_units_and_no_more() {
 }
 
 #[tokio::test]
-async fn what_is_not_in_the_cart_cannot_be_changed() {
+async fn the_quantity_of_a_product_outside_the_cart_cannot_be_set() {
     let shop = TestShop::new().await;
     let (product, other) = (shop.with_product(3).await, shop.with_product(3).await);
     let cart = shop.cart_of(&[(&product, 1)]).await;
@@ -114,7 +114,7 @@ async fn what_is_not_in_the_cart_cannot_be_changed() {
 }
 
 #[tokio::test]
-async fn a_closed_sale_goes_into_no_cart() {
+async fn a_product_outside_its_sale_cannot_be_added() {
     let shop = TestShop::new().await;
     let over = shop.product().ends_in("-1 minute").create().await;
     let refused = shop.add_to_cart(None, over.id, units_of(1), None).await;
@@ -133,62 +133,62 @@ async fn a_closed_sale_goes_into_no_cart() {
 }
 
 #[tokio::test]
-async fn what_was_typed_is_kept_beside_the_cart() {
+async fn a_checkout_draft_is_stored_with_its_cart() {
     let shop = TestShop::new().await;
     let cart = Uuid::now_v7();
     let half = Contact {
         name: "Änn O'Buyer <b>".to_owned(),
         ..Contact::default()
     };
-    shop.keep_draft(cart, &draft(half.clone()))
+    shop.save_draft(cart, &draft(half.clone()))
         .await
-        .expect("a half-filled form is kept");
+        .expect("a partly filled form is stored");
     assert_eq!(shop.draft(Some(cart)).await, Ok(draft(half)));
-    shop.keep_draft(cart, &draft(contact("ann@example.com")))
+    shop.save_draft(cart, &draft(contact("ann@example.com")))
         .await
-        .expect("and then the whole");
+        .expect("a complete form replaces it");
     assert_eq!(
         shop.draft(Some(cart)).await,
         Ok(draft(contact("ann@example.com")))
     );
     assert_eq!(
         shop.draft(Some(Uuid::now_v7())).await,
-        Ok(Draft::default()),
-        "to nobody else"
+        Ok(CheckoutDraft::default()),
+        "another cart has no draft"
     );
     shop.by_hand
         .run("UPDATE checkout_draft SET fields = '{\"older\": \"shape\"}'")
         .await;
     assert_eq!(
         shop.draft(Some(cart)).await,
-        Ok(Draft::default()),
-        "an older shape is worth no error"
+        Ok(CheckoutDraft::default()),
+        "an older format is not an error"
     );
 }
 
 #[tokio::test]
-async fn carts_that_nobody_touches_are_forgotten() {
+async fn unchanged_carts_are_deleted_after_thirty_days() {
     let shop = TestShop::new().await;
     let product = shop.with_product(9).await;
     let (old, new) = (
         shop.cart_of(&[(&product, 1)]).await,
         shop.cart_of(&[(&product, 1)]).await,
     );
-    shop.keep_draft(old, &draft(contact("ann@example.com")))
+    shop.save_draft(old, &draft(contact("ann@example.com")))
         .await
-        .expect("the draft is kept");
+        .expect("the draft is stored");
     let age =
         format!("UPDATE cart SET changed_at = changed_at - INTERVAL '31 days' WHERE id = '{old}'");
     shop.by_hand.run(&age).await;
-    assert_eq!(shop.forget_old_carts().await, Ok(1));
+    assert_eq!(shop.delete_old_carts().await, Ok(1));
     assert_eq!(shop.cart_unit_count(Some(old)).await, Ok(0));
     assert_eq!(shop.count("checkout_draft").await, 0);
     assert_eq!(shop.cart_unit_count(Some(new)).await, Ok(1));
 }
 
-/// Whoever comes to the checkout with an old cart has touched it.
+/// Reserving or changing an old cart updates its time of last change.
 #[tokio::test]
-async fn an_old_cart_that_is_reserved_is_not_forgotten() {
+async fn an_old_cart_that_is_reserved_or_changed_is_not_deleted() {
     let shop = TestShop::new().await;
     let product = shop.with_product(9).await;
     let carts = [
@@ -203,5 +203,5 @@ async fn an_old_cart_that_is_reserved_is_not_forgotten() {
     shop.set_cart_quantity(unkeyed(carts[1]), product.id, units_of(2))
         .await
         .expect("it is changed");
-    assert_eq!(shop.forget_old_carts().await, Ok(0));
+    assert_eq!(shop.delete_old_carts().await, Ok(0));
 }

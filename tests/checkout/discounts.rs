@@ -1,22 +1,22 @@
-//! Discount codes: what they take off, when they count, and how often.
+//! Discount codes: their discount, their validity, and their limits.
 
 use doorbuster::{
     config::{PaidWithoutStock, ShopTerms},
     model::{DiscountValue, OrderStatus, ShopError},
     payment::{gateway::ChargeState, provider::test_cards},
-    shop::{Shop, discounts::NewCode, payments::PayAnswer, refunds::OrderAct},
+    shop::{Shop, discounts::NewCode, payments::PaymentResponse, refunds::OrderAction},
 };
 use futures::future::join_all;
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use crate::support::{
-    PATIENCE, TestProduct, TestShop, Till, check_audit_clean,
+    PATIENCE, ScriptedProvider, TestProduct, TestShop, check_audit_clean,
     shop::{card, claim},
     within,
 };
 
-/// A code of ten percent that counts for everybody, always, a thousand times.
+/// A ten percent code without restrictions, for a thousand uses.
 fn code(name: &str) -> NewCode {
     NewCode {
         code: name.to_owned(),
@@ -29,8 +29,8 @@ fn code(name: &str) -> NewCode {
     }
 }
 
-async fn make(shop: &Shop, new: NewCode) {
-    shop.create_code(new, None).await.expect("it is made");
+async fn create(shop: &Shop, new: NewCode) {
+    shop.create_code(new, None).await.expect("it is created");
 }
 
 /// Orders one unit with the code and pays for it.
@@ -39,7 +39,7 @@ async fn order_with(
     product: &TestProduct,
     code: &str,
     email: &str,
-) -> Result<PayAnswer, ShopError> {
+) -> Result<PaymentResponse, ShopError> {
     let cart = shop.cart_of(&[(product, 1)]).await;
     order_cart_with(shop, cart, code, email).await
 }
@@ -49,7 +49,7 @@ async fn order_cart_with(
     cart: Uuid,
     code: &str,
     email: &str,
-) -> Result<PayAnswer, ShopError> {
+) -> Result<PaymentResponse, ShopError> {
     let mut request = shop.checkout(cart, email);
     request.code = Some(code.to_owned());
     let outcome = shop.pay(request, card(test_cards::CAPTURED)).await;
@@ -61,10 +61,10 @@ async fn uses(shop: &Shop) -> u32 {
 }
 
 #[tokio::test]
-async fn a_code_with_ten_uses_tried_by_a_hundred_at_once_counts_ten_times() {
+async fn a_code_with_ten_uses_is_used_ten_times_by_a_hundred_concurrent_checkouts() {
     let shop = TestShop::new().await;
     let product = shop.with_product(100).await;
-    make(
+    create(
         &shop,
         NewCode {
             uses_max: 10,
@@ -79,8 +79,9 @@ async fn a_code_with_ten_uses_tried_by_a_hundred_at_once_counts_ten_times() {
         request.code = Some("TEN".to_owned());
         requests.push(request);
     }
-    // A shopper who is told to come again does; the queue of a hundred is longer than one request may last on a slow machine.
-    let pressed = requests.into_iter().map(|request| {
+    // A shopper retries a request that the shop asks to retry: on a slow machine the queue of a
+    // hundred can take longer than one request's deadline.
+    let payments = requests.into_iter().map(|request| {
         let shop = shop.handle();
         tokio::spawn(async move {
             loop {
@@ -92,10 +93,10 @@ async fn a_code_with_ten_uses_tried_by_a_hundred_at_once_counts_ten_times() {
             }
         })
     });
-    let answers = within(PATIENCE * 2, "100 checkouts", join_all(pressed)).await;
+    let answers = within(PATIENCE * 2, "100 checkouts", join_all(payments)).await;
     let mut refused = Vec::new();
     for answer in answers {
-        match answer.expect("it ends") {
+        match answer.expect("the task ends") {
             Ok(paid) => assert_eq!(paid.status, OrderStatus::Paid),
             Err(error) => refused.push(error),
         }
@@ -110,10 +111,10 @@ async fn a_code_with_ten_uses_tried_by_a_hundred_at_once_counts_ten_times() {
 }
 
 #[tokio::test]
-async fn a_code_limited_to_one_for_each_customer_knows_them_by_the_folded_address() {
+async fn a_limit_per_customer_applies_to_the_folded_address() {
     let shop = TestShop::new().await;
     let product = shop.with_product(20).await;
-    make(
+    create(
         &shop,
         NewCode {
             per_customer_limit: Some(1),
@@ -145,10 +146,10 @@ async fn a_code_limited_to_one_for_each_customer_knows_them_by_the_folded_addres
 }
 
 #[tokio::test]
-async fn one_customer_in_ten_windows_uses_a_code_as_often_as_one_customer_may() {
+async fn ten_concurrent_checkouts_of_one_customer_stay_within_the_code_limit() {
     let shop = TestShop::new().await;
     let product = shop.with_product(20).await;
-    make(
+    create(
         &shop,
         NewCode {
             per_customer_limit: Some(2),
@@ -157,17 +158,17 @@ async fn one_customer_in_ten_windows_uses_a_code_as_often_as_one_customer_may() 
     )
     .await;
     let mut requests = Vec::new();
-    for window in 0..10 {
+    for checkout in 0..10 {
         let cart = shop.cart_of(&[(&product, 1)]).await;
-        let mut request = shop.checkout(cart, &format!("ann+{window}@example.com"));
+        let mut request = shop.checkout(cart, &format!("ann+{checkout}@example.com"));
         request.code = Some("TWICE".to_owned());
         requests.push(request);
     }
-    let pressed = requests.into_iter().map(|request| {
+    let payments = requests.into_iter().map(|request| {
         let shop = shop.handle();
         tokio::spawn(async move { shop.pay(request, card(test_cards::CAPTURED)).await.result })
     });
-    let answers = within(PATIENCE, "10 checkouts", join_all(pressed)).await;
+    let answers = within(PATIENCE, "10 checkouts", join_all(payments)).await;
     let paid = answers
         .into_iter()
         .filter(|answer| matches!(answer, Ok(Ok(_))))
@@ -176,7 +177,7 @@ async fn one_customer_in_ten_windows_uses_a_code_as_often_as_one_customer_may() 
 }
 
 #[tokio::test]
-async fn a_code_counts_within_its_window_alone() {
+async fn a_code_is_valid_only_between_its_start_and_end() {
     let shop = TestShop::new().await;
     let product = shop.with_product(20).await;
     let now = OffsetDateTime::now_utc();
@@ -185,7 +186,7 @@ async fn a_code_counts_within_its_window_alone() {
         ("NOT-YET", Some(now + hour), None, false),
         ("OVER", None, Some(now - hour), false),
         ("OPEN", Some(now - hour), Some(now + hour), true),
-        ("BEGUN", Some(now - hour), None, true),
+        ("STARTED", Some(now - hour), None, true),
         ("ENDING", None, Some(now + hour), true),
     ] {
         let window = NewCode {
@@ -193,13 +194,13 @@ async fn a_code_counts_within_its_window_alone() {
             ends_at,
             ..code(name)
         };
-        make(&shop, window).await;
+        create(&shop, window).await;
         let ordered = order_with(&shop, &product, name, &format!("{name}@example.com")).await;
         match counts {
             true => assert!(ordered.is_ok(), "{name}: {ordered:?}"),
             false => assert_eq!(
                 ordered,
-                Err(ShopError::CodeNotOpen(name.to_owned())),
+                Err(ShopError::CodeNotActive(name.to_owned())),
                 "{name}"
             ),
         }
@@ -207,10 +208,10 @@ async fn a_code_counts_within_its_window_alone() {
 }
 
 #[tokio::test]
-async fn a_code_counts_from_its_minimum_on() {
+async fn a_code_is_valid_from_its_minimum_subtotal() {
     let shop = TestShop::new().await;
     let product = shop.product().stock(20).price_cents(1_000).create().await;
-    make(
+    create(
         &shop,
         NewCode {
             min_subtotal_cents: 2_000,
@@ -222,16 +223,16 @@ async fn a_code_counts_from_its_minimum_on() {
     let sentence = below.expect_err("1,000 is below 2,000").to_string();
     assert_eq!(
         sentence,
-        "The discount code MANY is for orders from €20.00."
+        "The discount code MANY requires an order of at least €20.00."
     );
     let cart = shop.cart_of(&[(&product, 2)]).await;
     let at = order_cart_with(&shop, cart, "MANY", "ann@example.com").await;
     assert!(at.is_ok(), "{at:?}");
 }
 
-/// Whatever was typed, it is a sentence and no failure.
+/// Every invalid input is rejected with a message, not an internal error.
 #[tokio::test]
-async fn a_code_that_is_none_is_unknown() {
+async fn an_unknown_code_is_rejected() {
     let shop = TestShop::new().await;
     let product = shop.with_product(20).await;
     let long = "X".repeat(5_000);
@@ -245,7 +246,7 @@ async fn a_code_that_is_none_is_unknown() {
 }
 
 #[tokio::test]
-async fn a_discount_is_rounded_half_up_and_never_more_than_the_goods() {
+async fn a_discount_is_rounded_half_up_and_never_exceeds_the_subtotal() {
     let shop = TestShop::new().await;
     for (name, value, price, discount, shipping) in [
         ("HALF-UP", DiscountValue::Percent(10), 1_005, 101, 490),
@@ -257,7 +258,7 @@ async fn a_discount_is_rounded_half_up_and_never_more_than_the_goods() {
         ("BELOW-FREE", DiscountValue::Cents(1), 5_000, 1, 490),
         ("STILL-FREE", DiscountValue::Cents(1), 5_001, 1, 0),
     ] {
-        make(
+        create(
             &shop,
             NewCode {
                 value,
@@ -268,7 +269,7 @@ async fn a_discount_is_rounded_half_up_and_never_more_than_the_goods() {
         let product = shop.product().stock(1).price_cents(price).create().await;
         let ordered = order_with(&shop, &product, name, &format!("{name}@example.com")).await;
         let id = ordered.expect("it is paid").receipt.order_id;
-        let order = shop.order(&id).await.expect("it is there");
+        let order = shop.order(&id).await.expect("the order exists");
         let bill = order.bill;
         assert_eq!(
             (bill.discount.cents, bill.shipping.cents, bill.total.cents),
@@ -276,16 +277,16 @@ async fn a_discount_is_rounded_half_up_and_never_more_than_the_goods() {
             "{name}"
         );
         assert_eq!(order.discount_code.as_deref(), Some(name));
-        let paid = order.payment.expect("by card").captured;
+        let paid = order.payment.expect("the payment exists").captured;
         assert_eq!(paid, bill.total, "{name}");
     }
 }
 
 #[tokio::test]
-async fn a_use_is_given_back_when_the_order_comes_to_nothing() {
+async fn a_use_is_released_when_the_order_is_declined_or_cancelled() {
     let shop = TestShop::new().await;
     let product = shop.with_product(20).await;
-    make(
+    create(
         &shop,
         NewCode {
             uses_max: 1,
@@ -302,50 +303,53 @@ async fn a_use_is_given_back_when_the_order_comes_to_nothing() {
     assert_eq!(uses(&shop).await, 0, "declined");
 
     let paid = order_cart_with(&shop, cart, "SINGLE", "ann@example.com").await;
-    let id = paid.expect("it counts again").receipt.order_id;
+    let id = paid.expect("the use is available again").receipt.order_id;
     assert_eq!(uses(&shop).await, 1);
     let used_up = order_with(&shop, &product, "SINGLE", "ben@example.com").await;
     assert_eq!(used_up, Err(ShopError::CodeUsedUp("SINGLE".to_owned())));
 
-    shop.act_on_order(&id, OrderAct::Cancel, None)
+    shop.apply_order_action(&id, OrderAction::Cancel, None)
         .await
-        .expect("it is called off");
+        .expect("it is cancelled");
     assert_eq!(uses(&shop).await, 0, "cancelled");
     let paid = order_with(&shop, &product, "SINGLE", "ben@example.com").await;
     assert!(paid.is_ok(), "{paid:?}");
     check_audit_clean(&shop).await;
 }
 
-/// Paid when nothing is left: cancelled, the use is given back; waiting, it is kept.
+/// A late payment without stock: if the order is cancelled, the use is released; if it is
+/// backordered, the use still counts.
 #[tokio::test]
-async fn a_use_follows_an_order_that_is_paid_when_nothing_is_left() {
+async fn a_late_payment_without_stock_releases_the_use_unless_backordered() {
     for (paid_without_stock, kept) in [
         (PaidWithoutStock::Refund, 0),
         (PaidWithoutStock::Backorder, 1),
     ] {
-        let (shop, till) = (TestShop::new().await, Till::default());
-        let here = shop.at_till(&till).with_terms(ShopTerms {
+        let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
+        let here = shop.paid_through(&scripted).with_terms(ShopTerms {
             paid_without_stock,
             ..ShopTerms::default()
         });
         let product = shop.with_product(1).await;
-        make(&shop, code("TEN")).await;
+        create(&shop, code("TEN")).await;
         let cart = shop.cart_of(&[(&product, 1)]).await;
         let mut request = shop.checkout(cart, "ann@example.com");
         request.code = Some("TEN".to_owned());
-        let pressed = shop.press_pay(here, &till, request).await;
-        assert_eq!(uses(&shop).await, 1, "while it is being paid for");
-        shop.let_holds_expire().await;
+        let started = shop.start_payment(here, &scripted, request).await;
+        assert_eq!(uses(&shop).await, 1, "while the payment is pending");
+        shop.expire_holds().await;
         shop.sweep_expired_holds().await.expect("it is swept");
-        shop.buy(&product).await.expect("it is there for everybody");
-        till.answer(pressed.charge, Ok(ChargeState::Captured));
-        pressed.answer().await.expect("it is answered");
+        shop.buy(&product)
+            .await
+            .expect("the units are available again");
+        scripted.answer(started.charge, Ok(ChargeState::Captured));
+        started.answer().await.expect("the request ends");
         assert_eq!(uses(&shop).await, kept, "{paid_without_stock:?}");
     }
 }
 
 #[tokio::test]
-async fn a_refused_code_refuses_the_order_and_changes_nothing() {
+async fn an_invalid_code_rejects_the_order_and_changes_nothing() {
     let shop = TestShop::new().await;
     let product = shop.with_product(2).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
@@ -357,10 +361,10 @@ async fn a_refused_code_refuses_the_order_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn asking_what_a_code_takes_off_uses_nothing() {
+async fn a_preview_of_a_code_counts_no_use() {
     let shop = TestShop::new().await;
     let product = shop.product().stock(2).price_cents(1_000).create().await;
-    make(&shop, code("TEN")).await;
+    create(&shop, code("TEN")).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
     for (typed, counts, total) in [
         ("TEN", true, 2_000 - 200 + 490),
@@ -368,17 +372,17 @@ async fn asking_what_a_code_takes_off_uses_nothing() {
     ] {
         let cart = shop.cart(Some(cart)).await.expect("the cart is read");
         let view = shop.checkout_view(cart, typed).await.expect("it is shown");
-        let applied = view.code.expect("it says something of the code");
+        let applied = view.code.expect("the code is shown");
         assert_eq!((applied.counts, view.bill.total.cents), (counts, total));
     }
     assert_eq!(uses(&shop).await, 0);
 }
 
 #[tokio::test]
-async fn a_code_that_makes_no_sense_is_not_made() {
+async fn an_invalid_code_is_not_created() {
     let shop = TestShop::new().await;
     let now = OffsetDateTime::now_utc();
-    make(&shop, code("TAKEN")).await;
+    create(&shop, code("TAKEN")).await;
     for (new, field) in [
         (code(""), "code"),
         (code("TWO WORDS"), "code"),
@@ -417,25 +421,29 @@ async fn a_code_that_makes_no_sense_is_not_made() {
     ] {
         let refused = shop.create_code(new.clone(), None).await;
         let error = refused.expect_err("it is refused");
-        assert!(error.about_field(field).is_some(), "{new:?}: {error:?}");
+        assert!(error.field_message(field).is_some(), "{new:?}: {error:?}");
     }
     assert_eq!(shop.count("discount_code").await, 1);
 }
 
 #[tokio::test]
-async fn one_code_made_at_two_desks_at_once_is_made_once() {
+async fn a_code_created_concurrently_is_created_once() {
     let shop = TestShop::new().await;
-    let made = (0..6).map(|desk| {
+    let requests = (0..6).map(|administrator| {
         let shop = shop.handle();
-        let key = claim(&format!("desk-{desk}"), "create code", &["TEN"]);
+        let key = claim(
+            &format!("administrator-{administrator}"),
+            "create code",
+            &["TEN"],
+        );
         tokio::spawn(async move { shop.create_code(code("TEN"), Some(key)).await })
     });
     let mut refused = Vec::new();
-    for made in within(PATIENCE, "6 desks", join_all(made)).await {
-        refused.extend(made.expect("it ends").err());
+    for request in within(PATIENCE, "6 administrators", join_all(requests)).await {
+        refused.extend(request.expect("the task ends").err());
     }
     assert_eq!(refused.len(), 5);
     for error in refused {
-        assert!(error.about_field("code").is_some(), "{error:?}");
+        assert!(error.field_message("code").is_some(), "{error:?}");
     }
 }

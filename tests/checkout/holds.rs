@@ -1,4 +1,4 @@
-//! Reservations: stock that is set aside while its shopper is at the checkout.
+//! Reservations: stock that is held while its shopper is at the checkout.
 
 use doorbuster::{
     config::ShopTerms,
@@ -46,13 +46,13 @@ fn counters(total: i64, available: i64, reserved: i64, sold: i64) -> Counters {
 }
 
 #[tokio::test]
-async fn entering_the_checkout_sets_all_of_the_cart_aside_or_nothing() {
+async fn a_checkout_reserves_all_of_the_cart_or_nothing() {
     for strategy in HOLDING {
         let shop = TestShop::new().await;
         let here = shop.on_terms(by(strategy));
         let (plenty, scarce) = (shop.with_product(9).await, shop.with_product(5).await);
         let cart = shop.cart_of(&[(&plenty, 2), (&scarce, 5)]).await;
-        shop.buy(&scarce).await.expect("somebody is quicker");
+        shop.buy(&scarce).await.expect("another buyer is faster");
 
         let refused = reserve(&here, cart).await;
 
@@ -60,7 +60,7 @@ async fn entering_the_checkout_sets_all_of_the_cart_aside_or_nothing() {
         assert_eq!(shop.count("hold").await, 0, "{strategy}");
         shop.set_cart_quantity(unkeyed(cart), scarce.id, units_of(4))
             .await
-            .expect("four are left");
+            .expect("four are available");
         assert_eq!(reserve(&here, cart).await, Ok(()), "{strategy}");
         assert_eq!(shop.level(&plenty).await, counters(9, 7, 2, 0));
         assert_eq!(shop.level(&scarce).await, counters(5, 0, 4, 1));
@@ -69,7 +69,7 @@ async fn entering_the_checkout_sets_all_of_the_cart_aside_or_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_held_is_available_to_nobody_else_and_to_its_own_cart() {
+async fn reserved_units_are_available_only_to_their_own_cart() {
     for strategy in HOLDING {
         let shop = TestShop::new().await;
         let here = shop.on_terms(by(strategy));
@@ -79,28 +79,31 @@ async fn what_is_held_is_available_to_nobody_else_and_to_its_own_cart() {
             shop.cart_of(&[(&product, 1)]).await,
         );
         reserve(&here, mine).await.expect("it is reserved");
-        let nothing_left = Err(product.insufficient(0, 1));
-        assert_eq!(shop.buy(&product).await.map(drop), nothing_left);
-        assert_eq!(reserve(&here, other).await, nothing_left);
+        let sold_out = Err(product.insufficient(0, 1));
+        assert_eq!(shop.buy(&product).await.map(drop), sold_out);
+        assert_eq!(reserve(&here, other).await, sold_out);
         let added = here.add_to_cart(None, product.id, units_of(1), None).await;
-        assert_eq!(added.map(drop), nothing_left);
+        assert_eq!(added.map(drop), sold_out);
 
         let view = cart(&here, mine).await;
         assert_eq!(view.lines[0].held, 3);
-        assert!(view.can_check_out(), "{strategy}: to its cart it is there");
+        assert!(
+            view.can_check_out(),
+            "{strategy}: its own cart can check out"
+        );
         reserve(&here, mine).await.expect("it stays reserved");
         let again = cart(&here, mine).await;
         assert_eq!(
             again.reservation.map(|reservation| reservation.ends_at),
             view.reservation.map(|reservation| reservation.ends_at),
-            "{strategy}: entering again wins no time"
+            "{strategy}: entering again does not extend the reservation"
         );
         assert_eq!(shop.count("hold").await, 1, "{strategy}");
     }
 }
 
 #[tokio::test]
-async fn the_last_units_are_reserved_once_however_many_come_at_once() {
+async fn the_last_units_are_reserved_once_by_twenty_concurrent_shoppers() {
     for strategy in HOLDING {
         let shop = TestShop::new().await;
         let here = shop.on_terms(by(strategy));
@@ -116,7 +119,7 @@ async fn the_last_units_are_reserved_once_however_many_come_at_once() {
         let entered = within(PATIENCE, "20 shoppers", join_all(entering)).await;
         let refused: Vec<_> = entered
             .into_iter()
-            .filter_map(|joined| joined.expect("it ends").err())
+            .filter_map(|joined| joined.expect("the task ends").err())
             .collect();
         assert_eq!(refused, vec![product.insufficient(0, 1); 15], "{strategy}");
         assert_eq!(shop.level(&product).await, counters(5, 0, 5, 0));
@@ -124,7 +127,7 @@ async fn the_last_units_are_reserved_once_however_many_come_at_once() {
 }
 
 #[tokio::test]
-async fn the_reservation_follows_the_cart() {
+async fn a_change_of_the_cart_changes_its_reservation() {
     for strategy in HOLDING {
         let shop = TestShop::new().await;
         let here = shop.on_terms(by(strategy));
@@ -139,19 +142,19 @@ async fn the_reservation_follows_the_cart() {
         };
         here.set_cart_quantity(unkeyed(mine), kettle.id, units_of(5))
             .await
-            .expect("three more are there");
+            .expect("three more are available");
         assert_eq!(reserved().await, (5, 0), "{strategy}");
         here.set_cart_quantity(unkeyed(mine), kettle.id, units_of(1))
             .await
-            .expect("less is always there");
+            .expect("a smaller quantity is always possible");
         assert_eq!(reserved().await, (1, 0), "{strategy}");
         here.add_to_cart(Some(mine), lamp.id, units_of(4), None)
             .await
-            .expect("lamps are there");
+            .expect("lamps are available");
         assert_eq!(reserved().await, (1, 4), "{strategy}");
         here.remove_from_cart(unkeyed(mine), kettle.id)
             .await
-            .expect("it goes");
+            .expect("it is removed");
         assert_eq!(reserved().await, (0, 4), "{strategy}");
         assert_eq!(
             shop.ledger_of(&kettle).await,
@@ -164,13 +167,13 @@ async fn the_reservation_follows_the_cart() {
             .await;
         assert_eq!(
             ends, 1,
-            "{strategy}: what is added later ends with the rest"
+            "{strategy}: units added later expire with the rest"
         );
     }
 }
 
 #[tokio::test]
-async fn a_refusal_during_the_checkout_counts_what_is_held_as_available() {
+async fn a_rejection_during_the_checkout_counts_own_holds_as_available() {
     for strategy in HOLDING {
         let shop = TestShop::new().await;
         let here = shop.on_terms(by(strategy));
@@ -187,7 +190,7 @@ async fn a_refusal_during_the_checkout_counts_what_is_held_as_available() {
         assert_eq!(
             shop.level(&product).await,
             counters(5, 1, 3, 1),
-            "{strategy}: the reservation is as it was"
+            "{strategy}: the reservation is unchanged"
         );
         assert_eq!(cart(&here, mine).await.lines[1].quantity.get(), 3);
     }
@@ -199,16 +202,23 @@ async fn a_reservation_is_extended_once() {
     let product = shop.with_product(5).await;
     let mine = shop.cart_of(&[(&product, 2)]).await;
     let none = shop.extend_reservation(mine, None).await;
-    assert_eq!(none, Err(ShopError::ReservationGone), "before there is one");
+    assert_eq!(
+        none,
+        Err(ShopError::ReservationExpired),
+        "before there is one"
+    );
     reserve(&shop, mine).await.expect("it is reserved");
-    let nearly_over = "UPDATE hold SET expires_at = CURRENT_TIMESTAMP + INTERVAL '20 seconds' WHERE state = 'held'";
-    shop.by_hand.run(nearly_over).await;
+    let almost_expired = "UPDATE hold SET expires_at = CURRENT_TIMESTAMP + INTERVAL '20 seconds' WHERE state = 'held'";
+    shop.by_hand.run(almost_expired).await;
 
     shop.extend_reservation(mine, None)
         .await
         .expect("the first time");
 
-    let reservation = cart(&shop, mine).await.reservation.expect("it stands");
+    let reservation = cart(&shop, mine)
+        .await
+        .reservation
+        .expect("the reservation exists");
     assert!(reservation.extended);
     assert!(
         (reservation.ttl_s - 30..=reservation.ttl_s).contains(&reservation.seconds_left),
@@ -216,37 +226,37 @@ async fn a_reservation_is_extended_once() {
     );
     let again = shop.extend_reservation(mine, None).await;
     assert_eq!(again, Err(ShopError::AlreadyExtended));
-    // Nor by way of the cart.
+    // Changing the cart does not allow a second extension.
     let other = shop.with_product(5).await;
     shop.add_to_cart(Some(mine), other.id, units_of(1), None)
         .await
-        .expect("it is there");
+        .expect("it is available");
     shop.remove_from_cart(unkeyed(mine), product.id)
         .await
-        .expect("it goes");
+        .expect("it is removed");
     let again = shop.extend_reservation(mine, None).await;
     assert_eq!(again, Err(ShopError::AlreadyExtended));
 }
 
 #[tokio::test]
-async fn what_has_run_out_is_not_extended() {
+async fn an_expired_reservation_cannot_be_extended() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
     let mine = shop.cart_of(&[(&product, 2)]).await;
     reserve(&shop, mine).await.expect("it is reserved");
-    shop.let_holds_expire().await;
+    shop.expire_holds().await;
     let refused = shop.extend_reservation(mine, None).await;
-    assert_eq!(refused, Err(ShopError::ReservationGone));
+    assert_eq!(refused, Err(ShopError::ReservationExpired));
 }
 
 #[tokio::test]
-async fn what_runs_out_goes_back_to_the_shelf_and_its_shopper_is_told() {
+async fn an_expired_hold_returns_to_stock_and_its_shopper_is_notified() {
     let shop = TestShop::new().await;
     let kettle = shop.product().named("Kettle").stock(5).create().await;
     let lamp = shop.product().named("Lamp").stock(5).create().await;
     let mine = shop.cart_of(&[(&kettle, 2), (&lamp, 1)]).await;
     reserve(&shop, mine).await.expect("it is reserved");
-    let left = async || {
+    let cart_state = async || {
         let view = cart(&shop, mine).await;
         let released: Vec<_> = view
             .released
@@ -255,28 +265,28 @@ async fn what_runs_out_goes_back_to_the_shelf_and_its_shopper_is_told() {
             .collect();
         (view.reservation.is_some(), released)
     };
-    let told = (
+    let notified = (
         false,
         vec![("Kettle".to_owned(), 2), ("Lamp".to_owned(), 1)],
     );
-    assert_eq!(left().await, (true, vec![]));
-    shop.let_holds_expire().await;
-    assert_eq!(left().await, told, "also before anybody swept");
+    assert_eq!(cart_state().await, (true, vec![]));
+    shop.expire_holds().await;
+    assert_eq!(cart_state().await, notified, "also before a sweep");
 
     assert_eq!(shop.sweep_expired_holds().await.ok(), Some(2));
 
-    assert_eq!(left().await, told);
+    assert_eq!(cart_state().await, notified);
     assert_eq!(shop.level(&kettle).await, counters(5, 5, 0, 0));
     assert_eq!(shop.ledger_of(&kettle).await, "hold 2 #, release 2 #");
     let announced = shop.feed().latest(&[kettle.id]);
-    assert_eq!(announced[0].available, 5, "everybody is told");
+    assert_eq!(announced[0].available, 5, "the change is published");
     reserve(&shop, mine).await.expect("reserved again");
-    assert_eq!(left().await, (true, vec![]));
+    assert_eq!(cart_state().await, (true, vec![]));
     assert_eq!(shop.level(&kettle).await, counters(5, 3, 2, 0));
 }
 
 #[tokio::test]
-async fn what_still_stands_is_not_swept() {
+async fn a_live_hold_is_not_swept() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
     let mine = shop.cart_of(&[(&product, 2)]).await;
@@ -286,10 +296,10 @@ async fn what_still_stands_is_not_swept() {
 }
 
 #[tokio::test]
-async fn more_than_one_sweep_takes_up_is_swept_all_the_same() {
+async fn more_expired_holds_than_one_batch_are_all_swept() {
     let shop = TestShop::new().await;
     let product = shop.with_product(250).await;
-    // One cart would have one hold: these are nobody's.
+    // One cart would have only one hold, so these holds belong to no cart.
     shop.by_hand
         .run(&format!(
             "WITH held AS (INSERT INTO hold (product_id, quantity, state, expires_at) \
@@ -303,18 +313,18 @@ async fn more_than_one_sweep_takes_up_is_swept_all_the_same() {
     assert_eq!(shop.level(&product).await, counters(250, 250, 0, 0));
 }
 
-/// The first is stopped with the holds in its hands; the second passes them over instead of waiting to give them back again.
+/// The first sweeper is blocked after it locked the holds; the second skips them and does not wait.
 #[tokio::test]
-async fn two_sweepers_at_once_give_each_hold_back_once() {
+async fn two_concurrent_sweepers_release_each_hold_once() {
     let shop = TestShop::new().await;
     let product = shop.with_product(9).await;
     for units in 1..=3 {
         let cart = shop.cart_of(&[(&product, units)]).await;
         reserve(&shop, cart).await.expect("it is reserved");
     }
-    shop.let_holds_expire().await;
-    let shelf = shop.database.by_hand().await;
-    shelf
+    shop.expire_holds().await;
+    let blocker = shop.database.by_hand().await;
+    blocker
         .run(&format!(
             "BEGIN; SELECT 1 FROM stock WHERE product_id = {} FOR UPDATE",
             product.id
@@ -327,21 +337,21 @@ async fn two_sweepers_at_once_give_each_hold_back_once() {
     shop.until_blocked(1).await;
     let second = within(PATIENCE, "the second", shop.sweep_expired_holds()).await;
     assert_eq!(second.ok(), Some(0));
-    shelf.run("COMMIT").await;
-    assert_eq!(first.await.expect("it ends"), Some(3));
+    blocker.run("COMMIT").await;
+    assert_eq!(first.await.expect("the task ends"), Some(3));
     assert_eq!(shop.level(&product).await, counters(9, 9, 0, 0));
     check_audit_clean(&shop).await;
 }
 
 #[tokio::test]
-async fn what_ran_out_unswept_is_reserved_again() {
+async fn an_expired_unswept_hold_is_reserved_again() {
     for strategy in HOLDING {
         let shop = TestShop::new().await;
         let here = shop.on_terms(by(strategy));
         let product = shop.with_product(2).await;
         let mine = shop.cart_of(&[(&product, 2)]).await;
         reserve(&here, mine).await.expect("it is reserved");
-        shop.let_holds_expire().await;
+        shop.expire_holds().await;
 
         assert_eq!(reserve(&here, mine).await, Ok(()), "{strategy}");
 
@@ -351,18 +361,21 @@ async fn what_ran_out_unswept_is_reserved_again() {
             "hold 2 #, release 2 #, hold 2 #",
             "{strategy}"
         );
-        let reservation = cart(&here, mine).await.reservation.expect("it stands");
+        let reservation = cart(&here, mine)
+            .await
+            .reservation
+            .expect("the reservation exists");
         assert!(!reservation.extended, "{strategy}: it is a new one");
     }
 }
 
 #[tokio::test]
-async fn what_ran_out_unswept_is_in_no_way_of_its_own_cart() {
+async fn an_expired_unswept_hold_does_not_block_its_own_cart() {
     let shop = TestShop::new().await;
     let product = shop.with_product(3).await;
     let mine = shop.cart_of(&[(&product, 3)]).await;
     reserve(&shop, mine).await.expect("it is reserved");
-    shop.let_holds_expire().await;
+    shop.expire_holds().await;
     let changed = shop.set_cart_quantity(unkeyed(mine), product.id, units_of(2));
     assert_eq!(changed.await, Ok(()));
     let refused = shop.set_cart_quantity(unkeyed(mine), product.id, units_of(4));
@@ -370,14 +383,14 @@ async fn what_ran_out_unswept_is_in_no_way_of_its_own_cart() {
 }
 
 #[tokio::test]
-async fn what_ran_out_unswept_can_be_paid_for() {
+async fn an_expired_unswept_hold_can_be_paid_for() {
     for strategy in HOLDING {
         let shop = TestShop::new().await;
         let here = shop.on_terms(by(strategy));
         let product = shop.with_product(2).await;
         let mine = shop.cart_of(&[(&product, 2)]).await;
         reserve(&here, mine).await.expect("it is reserved");
-        shop.let_holds_expire().await;
+        shop.expire_holds().await;
         let paid = here.place_order(shop.checkout(mine, "ann@example.com"));
         assert!(paid.await.result.is_ok(), "{strategy}");
         assert_eq!(shop.level(&product).await, counters(2, 0, 0, 2));
@@ -385,14 +398,14 @@ async fn what_ran_out_unswept_can_be_paid_for() {
 }
 
 #[tokio::test]
-async fn what_ran_out_and_was_sold_to_somebody_else_is_refused_and_the_cart_kept() {
+async fn an_expired_hold_that_was_sold_elsewhere_is_rejected_and_the_cart_unchanged() {
     let shop = TestShop::new().await;
     let product = shop.with_product(2).await;
     let mine = shop.cart_of(&[(&product, 2)]).await;
     reserve(&shop, mine).await.expect("it is reserved");
-    shop.let_holds_expire().await;
+    shop.expire_holds().await;
     shop.sweep_expired_holds().await.expect("it is swept");
-    shop.buy(&product).await.expect("somebody is quicker");
+    shop.buy(&product).await.expect("another buyer is faster");
     let refused = shop.place_order(shop.checkout(mine, "ann@example.com"));
     assert_eq!(
         refused.await.result.map_err(ShopError::from),
@@ -402,44 +415,47 @@ async fn what_ran_out_and_was_sold_to_somebody_else_is_refused_and_the_cart_kept
     assert_eq!(shop.count("payment").await, 0);
 }
 
-/// A sweeper comes by while an expired hold is being renewed.
+/// A sweeper runs while an expired hold is being renewed.
 #[tokio::test]
-async fn who_pays_at_the_last_moment_is_not_swept_away() {
+async fn a_hold_renewed_by_a_payment_is_not_swept() {
     for strategy in HOLDING {
         let shop = TestShop::new().await;
         let product = shop.with_product(2).await;
         let mine = shop.cart_of(&[(&product, 2)]).await;
         reserve(&shop, mine).await.expect("it is reserved");
-        shop.let_holds_expire().await;
+        shop.expire_holds().await;
         let gate = Gate::closed();
         let request = shop.checkout(mine, "ann@example.com");
         let paying = {
-            let here = shop.on_terms(by(strategy)).with_seam(gate.seam());
+            let here = shop
+                .on_terms(by(strategy))
+                .with_injection_point(gate.injection_point());
             tokio::spawn(async move { here.place_order(request).await.result })
         };
         gate.arrivals(1).await;
         let swept = within(PATIENCE, "the sweeper", shop.sweep_expired_holds()).await;
         assert_eq!(swept.ok(), Some(0), "{strategy}");
         gate.open();
-        assert!(paying.await.expect("it ends").is_ok(), "{strategy}");
+        assert!(paying.await.expect("the task ends").is_ok(), "{strategy}");
         assert_eq!(shop.level(&product).await, counters(2, 0, 0, 2));
     }
 }
 
-/// A retry after a deadlock would hide it, so it is looked whether the higher row is free while the lower is waited for.
+/// A retry after a deadlock would hide it, so the test checks that the higher row is free while the
+/// checkout waits for the lower one.
 #[tokio::test]
-async fn what_an_old_hold_names_is_locked_in_its_turn() {
+async fn the_product_of_an_expired_hold_is_locked_in_id_order() {
     let shop = TestShop::new().await;
     let low = shop.with_product(5).await;
     let high = shop.product().stock(5).limit(2).create().await;
     let mine = shop.cart_of(&[(&low, 1), (&high, 1)]).await;
     reserve(&shop, mine).await.expect("it is reserved");
-    shop.let_holds_expire().await;
+    shop.expire_holds().await;
     shop.remove_from_cart(unkeyed(mine), low.id)
         .await
-        .expect("it goes");
-    let shelf = shop.database.by_hand().await;
-    shelf
+        .expect("it is removed");
+    let blocker = shop.database.by_hand().await;
+    blocker
         .run(&format!(
             "BEGIN; SELECT 1 FROM stock WHERE product_id = {} FOR UPDATE",
             low.id
@@ -458,41 +474,41 @@ async fn what_an_old_hold_names_is_locked_in_its_turn() {
             high.id
         ))
         .await;
-    shelf.run("COMMIT").await;
+    blocker.run("COMMIT").await;
     assert_eq!(
         free, 1,
-        "the higher row is not held while the lower is waited for"
+        "the higher row is not locked while the checkout waits for the lower one"
     );
-    assert!(paying.await.expect("it ends").is_ok());
+    assert!(paying.await.expect("the task ends").is_ok());
     assert_eq!(shop.level(&low).await, counters(5, 5, 0, 0));
 }
 
 #[tokio::test]
-async fn a_reserving_form_sent_twice_reserves_once() {
+async fn a_reserve_form_submitted_repeatedly_reserves_once() {
     for strategy in HOLDING {
         let shop = TestShop::new().await;
         let here = shop.on_terms(by(strategy));
         let product = shop.with_product(5).await;
         let mine = shop.cart_of(&[(&product, 2)]).await;
-        let key = Some(claim("press", "reserve", &[&mine.to_string()]));
-        let pressed = (0..8).map(|_| {
+        let key = Some(claim("submit", "reserve", &[&mine.to_string()]));
+        let requests = (0..8).map(|_| {
             let (here, key) = (here.clone(), key.clone());
             tokio::spawn(async move { reserve_keyed(&here, mine, key).await })
         });
-        for joined in within(PATIENCE, "8 presses", join_all(pressed)).await {
-            assert_eq!(joined.expect("it ends"), Ok(()), "{strategy}");
+        for joined in within(PATIENCE, "8 requests", join_all(requests)).await {
+            assert_eq!(joined.expect("the task ends"), Ok(()), "{strategy}");
         }
         assert_eq!(shop.ledger_of(&product).await, "hold 2 #", "{strategy}");
     }
 }
 
 #[tokio::test]
-async fn an_extending_form_sent_twice_extends_once_and_is_not_refused() {
+async fn an_extend_form_submitted_twice_extends_once_without_an_error() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
     let mine = shop.cart_of(&[(&product, 2)]).await;
     reserve(&shop, mine).await.expect("it is reserved");
-    let key = Some(claim("press", "extend", &[&mine.to_string()]));
+    let key = Some(claim("submit", "extend", &[&mine.to_string()]));
     for _ in 0..2 {
         let extended = shop.extend_reservation(mine, key.clone()).await;
         assert_eq!(extended, Ok(()));
@@ -509,7 +525,7 @@ async fn an_empty_cart_reserves_nothing() {
 }
 
 #[tokio::test]
-async fn a_sale_that_closed_meanwhile_is_not_reserved() {
+async fn a_sale_that_closed_after_adding_to_the_cart_is_not_reserved() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
     let mine = shop.cart_of(&[(&product, 2)]).await;

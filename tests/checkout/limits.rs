@@ -1,4 +1,4 @@
-//! Per-customer limits: over all orders, and whatever the spelling of the address.
+//! Limits per customer: they apply to all orders and to every spelling of the address.
 
 use doorbuster::model::ShopError;
 use futures::future::join_all;
@@ -6,16 +6,16 @@ use futures::future::join_all;
 use crate::support::{PATIENCE, PlacesOrders, TestShop, check_audit_clean, within};
 
 #[tokio::test]
-async fn one_customer_in_twenty_windows_gets_what_one_customer_may_have() {
+async fn twenty_concurrent_checkouts_of_one_customer_stay_within_the_limit() {
     let shop = TestShop::new().await;
     let product = shop.product().stock(50).limit(2).create().await;
     let mut orders = Vec::new();
-    for window in 0..20 {
-        let address = match window % 4 {
+    for checkout in 0..20 {
+        let address = match checkout % 4 {
             0 => "ann@example.com".to_owned(),
             1 => "Ann@Example.COM".to_owned(),
-            2 => format!("ann+{window}@example.com"),
-            _ => format!("  ANN+sale+{window}@example.com "),
+            2 => format!("ann+{checkout}@example.com"),
+            _ => format!("  ANN+sale+{checkout}@example.com "),
         };
         let cart = shop.cart_of(&[(&product, 1)]).await;
         let (request, shop) = (shop.checkout(cart, &address), shop.handle());
@@ -24,15 +24,20 @@ async fn one_customer_in_twenty_windows_gets_what_one_customer_may_have() {
         }));
     }
     let results = within(PATIENCE, "20 checkouts", join_all(orders)).await;
-    let refusals: Vec<_> = results
+    let rejections: Vec<_> = results
         .into_iter()
-        .filter_map(|joined| joined.expect("it ends").map_err(ShopError::from).err())
+        .filter_map(|joined| {
+            joined
+                .expect("the task ends")
+                .map_err(ShopError::from)
+                .err()
+        })
         .collect();
     let over_limit = ShopError::OverCustomerLimit {
         product: product.name.clone(),
         limit: 2,
     };
-    assert_eq!(refusals, vec![over_limit.clone(); 18]);
+    assert_eq!(rejections, vec![over_limit.clone(); 18]);
     assert_eq!(
         over_limit.to_string(),
         format!("{} is limited to 2 per customer.", product.name)
@@ -42,7 +47,7 @@ async fn one_customer_in_twenty_windows_gets_what_one_customer_may_have() {
 }
 
 #[tokio::test]
-async fn another_customer_has_a_limit_of_their_own() {
+async fn each_customer_has_a_separate_limit() {
     let shop = TestShop::new().await;
     let product = shop.product().stock(50).limit(2).create().await;
     for address in ["ann@example.com", "ann@example.org", "anna@example.com"] {
@@ -54,7 +59,7 @@ async fn another_customer_has_a_limit_of_their_own() {
 }
 
 #[tokio::test]
-async fn a_cart_takes_no_more_than_the_limit() {
+async fn a_cart_cannot_exceed_the_limit_per_customer() {
     let shop = TestShop::new().await;
     let product = shop.product().stock(50).limit(2).create().await;
     let over_limit = Err(ShopError::OverCustomerLimit {

@@ -1,8 +1,8 @@
-//! Placing an order: all of it, or nothing.
+//! Placing an order: all lines are ordered, or none.
 
 use doorbuster::{
     model::{Currency, Money, ShopError},
-    shop::cart::Draft,
+    shop::cart::CheckoutDraft,
 };
 use uuid::Uuid;
 
@@ -12,7 +12,7 @@ use crate::support::{
 };
 
 #[tokio::test]
-async fn an_order_takes_every_line_at_the_price_of_the_database() {
+async fn an_order_uses_the_current_price_of_each_line() {
     let shop = TestShop::new().await;
     let kettle = shop
         .product()
@@ -29,10 +29,11 @@ async fn an_order_takes_every_line_at_the_price_of_the_database() {
         .create()
         .await;
     let cart = shop.cart_of(&[(&lamp, 1), (&kettle, 2)]).await;
-    shop.keep_draft(cart, &draft(contact("ann@example.com")))
+    shop.save_draft(cart, &draft(contact("ann@example.com")))
         .await
-        .expect("the draft is kept");
-    // The price changes between the cart and the order: what counts is what the database says then.
+        .expect("the draft is stored");
+    // The price changes between the cart and the order: the order uses the price stored at that
+    // time.
     let reduce = format!(
         "UPDATE product SET price_cents = 1000 WHERE id = {}",
         kettle.id
@@ -47,7 +48,7 @@ async fn an_order_takes_every_line_at_the_price_of_the_database() {
     let order = shop
         .order(&receipt.receipt.order_id)
         .await
-        .expect("the order is there");
+        .expect("the order exists");
     let lines: Vec<_> = order
         .lines
         .iter()
@@ -71,8 +72,8 @@ async fn an_order_takes_every_line_at_the_price_of_the_database() {
     );
     assert_eq!(
         shop.draft(Some(cart)).await,
-        Ok(Draft::default()),
-        "what was typed is forgotten"
+        Ok(CheckoutDraft::default()),
+        "the draft is deleted"
     );
     assert_eq!(shop.level(&kettle).await.available, 3);
     assert_eq!(shop.level(&lamp).await.available, 6);
@@ -87,18 +88,18 @@ async fn an_order_takes_every_line_at_the_price_of_the_database() {
 }
 
 #[tokio::test]
-async fn a_line_that_is_not_covered_leaves_everything_as_it_was() {
+async fn a_line_without_enough_stock_changes_nothing() {
     let shop = TestShop::new().await;
     let plenty = shop.with_product(10).await;
     let scarce = shop.product().named("Scarce Thing").stock(5).create().await;
     let cart = shop.cart_of(&[(&plenty, 2), (&scarce, 5)]).await;
-    shop.keep_draft(cart, &draft(contact("ann@example.com")))
+    shop.save_draft(cart, &draft(contact("ann@example.com")))
         .await
-        .expect("the draft is kept");
+        .expect("the draft is stored");
     shop.buy(&scarce)
         .quantity(2)
         .await
-        .expect("somebody else is quicker");
+        .expect("another buyer is faster");
     let before = shop.cart(Some(cart)).await;
 
     let request = shop.checkout(cart, "ann@example.com");
@@ -113,33 +114,37 @@ async fn a_line_that_is_not_covered_leaves_everything_as_it_was() {
         refused.to_string(),
         "Insufficient stock for Scarce Thing (available: 3, requested: 5)"
     );
-    assert_eq!(shop.cart(Some(cart)).await, before, "the cart is as it was");
+    assert_eq!(shop.cart(Some(cart)).await, before, "the cart is unchanged");
     assert_eq!(
         shop.draft(Some(cart)).await,
         Ok(draft(contact("ann@example.com"))),
-        "and so is the form"
+        "and so is the draft"
     );
     assert_eq!(
         shop.level(&plenty).await.available,
         10,
-        "the covered line took nothing"
+        "the covered line reserved nothing"
     );
-    assert_eq!(shop.count("customer_order").await, 1, "the other buyer's");
+    assert_eq!(
+        shop.count("customer_order").await,
+        1,
+        "only the other buyer's order exists"
+    );
     assert!(
         shop.feed().latest(&[plenty.id]).is_empty(),
-        "nothing was announced"
+        "no change was published"
     );
 
-    // With the same key, once the cart is right.
+    // A retry with the same key succeeds once the cart is corrected.
     shop.set_cart_quantity(unkeyed(cart), scarce.id, units_of(3))
         .await
-        .expect("three are there");
+        .expect("three are available");
     assert!(shop.place_order(request).await.result.is_ok());
     check_audit_clean(&shop).await;
 }
 
 #[tokio::test]
-async fn an_empty_cart_is_no_order() {
+async fn an_empty_cart_cannot_be_ordered() {
     let shop = TestShop::new().await;
     for cart in [
         Uuid::now_v7(),
@@ -148,7 +153,7 @@ async fn an_empty_cart_is_no_order() {
         for line in shop.cart(Some(cart)).await.expect("the cart is read").lines {
             shop.remove_from_cart(unkeyed(cart), line.product.id)
                 .await
-                .expect("it is taken out");
+                .expect("it is removed");
         }
         let refused = shop
             .place_order(shop.checkout(cart, "ann@example.com"))
@@ -161,7 +166,7 @@ async fn an_empty_cart_is_no_order() {
 }
 
 #[tokio::test]
-async fn a_sale_that_closed_meanwhile_is_no_order() {
+async fn a_sale_that_closed_after_adding_to_the_cart_cannot_be_ordered() {
     let shop = TestShop::new().await;
     let (open, closing) = (shop.with_product(5).await, shop.with_product(5).await);
     let cart = shop.cart_of(&[(&open, 1), (&closing, 1)]).await;
@@ -183,14 +188,14 @@ async fn a_sale_that_closed_meanwhile_is_no_order() {
 }
 
 #[tokio::test]
-async fn an_order_is_found_by_its_link_alone() {
+async fn an_order_is_found_only_by_its_public_id() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
     let receipt = shop.buy(&product).quantity(2).await.expect("it is sold");
     let order = shop
         .order(&receipt.order_id)
         .await
-        .expect("the order is there");
+        .expect("the order exists");
     assert_eq!((order.contact, order.bill.total.cents), (None, 2_000));
     for unknown in [
         Uuid::now_v7().to_string(),
@@ -215,19 +220,20 @@ async fn an_order_is_found_by_its_link_alone() {
     check_audit_clean(&shop).await;
 }
 
-/// The price changes between the page and the press: the shopper is told, and pays what they then see.
+/// The price changes after the page was shown: the order is rejected with the new total, and
+/// succeeds once that total is confirmed.
 #[tokio::test]
-async fn nobody_is_charged_another_total_than_they_were_shown() {
+async fn a_total_that_differs_from_the_shown_one_is_rejected() {
     let shop = TestShop::new().await;
     let lamp = shop.product().stock(5).price_cents(6_000).create().await;
     let cart = shop.cart_of(&[(&lamp, 1)]).await;
     let mut request = shop.checkout(cart, "ann@example.com");
     request.expected_total_cents = Some(6_000);
-    let dearer = format!(
+    let raise_price = format!(
         "UPDATE product SET price_cents = 7000 WHERE id = {}",
         lamp.id
     );
-    shop.by_hand.run(&dearer).await;
+    shop.by_hand.run(&raise_price).await;
 
     let refused = shop.place_order(request.clone()).await.result;
     let total = "€70.00".to_owned();

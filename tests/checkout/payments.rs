@@ -1,4 +1,4 @@
-//! Hold → pay → confirm or make good, whatever the provider answers, and whenever.
+//! Reserve → pay → confirm or compensate, for every response of the provider and at every time.
 
 use doorbuster::{
     config::{PaidWithoutStock, ShopTerms},
@@ -7,16 +7,16 @@ use doorbuster::{
         gateway::{ChargeState, GatewayAddress, GatewayError, HttpGateway, RefundState},
         provider::test_cards,
     },
-    shop::{Shop, discounts::NewCode, payments::PayAnswer, refunds::OrderAct},
+    shop::{Shop, discounts::NewCode, payments::PaymentResponse, refunds::OrderAction},
 };
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::support::{
-    PlacesOrders, TestProduct, TestShop, Till, check_audit_clean,
+    PlacesOrders, ScriptedProvider, TestProduct, TestShop, check_audit_clean,
     provider::SECRET,
+    scripted_provider::{declined, lost},
     shop::{Counters, card, claim, contact, draft, unkeyed},
-    till::{declined, lost},
 };
 
 const ANN: &str = "ann@example.com";
@@ -31,27 +31,28 @@ fn counters(total: i64, available: i64, reserved: i64, sold: i64) -> Counters {
 }
 
 async fn order(shop: &Shop, id: &str) -> OrderView {
-    shop.order(id).await.expect("the order is there")
+    shop.order(id).await.expect("the order exists")
 }
 
-/// Somebody pays for all `units` of a product; their hold runs out, is swept, and `others` units are sold elsewhere.
-async fn pays_too_late(
+/// Starts a payment for `units` of a product, lets its hold expire and be swept, and sells `others`
+/// units to another buyer.
+async fn start_late_payment(
     shop: &TestShop,
     here: Shop,
-    till: &Till,
+    scripted: &ScriptedProvider,
     product: &TestProduct,
     (units, others): (u32, u32),
-) -> crate::support::shop::Pressed {
+) -> crate::support::shop::PendingPayment {
     let cart = shop.cart_of(&[(product, units)]).await;
     let request = shop.checkout(cart, ANN);
-    let pressed = shop.press_pay(here, till, request).await;
-    shop.let_holds_expire().await;
+    let started = shop.start_payment(here, scripted, request).await;
+    shop.expire_holds().await;
     shop.sweep_expired_holds().await.expect("it is swept");
     if others > 0 {
         let bought = shop.buy(product).quantity(others).await;
-        bought.expect("it is there for everybody");
+        bought.expect("the units are available again");
     }
-    pressed
+    started
 }
 
 fn backorder() -> ShopTerms {
@@ -61,17 +62,20 @@ fn backorder() -> ShopTerms {
     }
 }
 
-/// Asks until `sql` counts at least one row.
-async fn until_there(shop: &TestShop, sql: &str) {
+/// Polls until `sql` counts at least one row.
+async fn wait_until_counted(shop: &TestShop, sql: &str) {
     let deadline = std::time::Instant::now() + crate::support::PATIENCE;
     while shop.by_hand.try_value::<i64>(sql).await.unwrap_or(0) == 0 {
-        assert!(std::time::Instant::now() < deadline, "{sql}: not by now");
+        assert!(
+            std::time::Instant::now() < deadline,
+            "{sql}: no row before the deadline"
+        );
         tokio::time::sleep(std::time::Duration::from_millis(5)).await;
     }
 }
 
 #[tokio::test]
-async fn what_is_paid_for_in_time_is_sold_out_of_its_hold() {
+async fn a_paid_order_is_sold_from_its_hold() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
     let id = shop.paid(&[(&product, 2)], ANN).await;
@@ -83,28 +87,33 @@ async fn what_is_paid_for_in_time_is_sold_out_of_its_hold() {
     assert_eq!(payment.captured, order.bill.total);
 }
 
-/// Over by the clock, and not swept yet: nobody else can have it, so it is sold.
+/// The hold is expired but not swept, so its units are not available to other buyers and can be
+/// sold.
 #[tokio::test]
-async fn a_hold_that_ran_out_unswept_while_the_card_was_asked_is_still_sold() {
-    let (shop, till) = (TestShop::new().await, Till::default());
+async fn a_hold_that_expired_unswept_during_the_charge_is_still_sold() {
+    let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
     let product = shop.with_product(2).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
     let request = shop.checkout(cart, ANN);
-    let pressed = shop.press_pay(shop.at_till(&till), &till, request).await;
-    shop.let_holds_expire().await;
-    till.answer(pressed.charge, Ok(ChargeState::Captured));
-    let answer = pressed.answer().await.expect("it is paid");
+    let started = shop
+        .start_payment(shop.paid_through(&scripted), &scripted, request)
+        .await;
+    shop.expire_holds().await;
+    scripted.answer(started.charge, Ok(ChargeState::Captured));
+    let answer = started.answer().await.expect("it is paid");
     assert_eq!(answer.status, OrderStatus::Paid);
     assert_eq!(shop.ledger_of(&product).await, "hold 2 #, sell 2 @#");
 }
 
 #[tokio::test]
-async fn while_the_card_is_asked_nothing_is_locked_and_nothing_sold() {
-    let (shop, till) = (TestShop::new().await, Till::default());
+async fn no_row_is_locked_and_nothing_sold_during_the_charge() {
+    let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
     let product = shop.with_product(5).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
     let request = shop.checkout(cart, ANN);
-    let pressed = shop.press_pay(shop.at_till(&till), &till, request).await;
+    let started = shop
+        .start_payment(shop.paid_through(&scripted), &scripted, request)
+        .await;
     assert_eq!(shop.level(&product).await, counters(5, 3, 2, 0));
     let open: i64 = shop
         .by_hand
@@ -113,20 +122,20 @@ async fn while_the_card_is_asked_nothing_is_locked_and_nothing_sold() {
         )
         .await;
     assert_eq!(open, 0, "no transaction is open across the call");
-    let standing = order(&shop, &pressed.order_id).await.standing();
-    assert!(standing.is_open && standing.status == "Confirming");
-    till.answer(pressed.charge, Ok(ChargeState::Captured));
-    pressed.answer().await.expect("it is paid");
+    let status = order(&shop, &started.order_id).await.status_view();
+    assert!(status.is_open && status.status == "Confirming");
+    scripted.answer(started.charge, Ok(ChargeState::Captured));
+    started.answer().await.expect("it is paid");
 }
 
 #[tokio::test]
-async fn paid_when_the_hold_is_gone_takes_what_is_left() {
-    let (shop, till) = (TestShop::new().await, Till::default());
+async fn a_late_payment_without_a_hold_sells_available_stock() {
+    let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
     let product = shop.with_product(5).await;
-    let here = shop.at_till(&till);
-    let pressed = pays_too_late(&shop, here, &till, &product, (2, 3)).await;
-    till.answer(pressed.charge, Ok(ChargeState::Captured));
-    let answer = pressed.answer().await.expect("it is paid");
+    let here = shop.paid_through(&scripted);
+    let started = start_late_payment(&shop, here, &scripted, &product, (2, 3)).await;
+    scripted.answer(started.charge, Ok(ChargeState::Captured));
+    let answer = started.answer().await.expect("it is paid");
     assert_eq!(answer.status, OrderStatus::Paid);
     assert_eq!(shop.level(&product).await, counters(5, 0, 0, 5));
     assert_eq!(
@@ -136,18 +145,18 @@ async fn paid_when_the_hold_is_gone_takes_what_is_left() {
 }
 
 #[tokio::test]
-async fn paid_when_nothing_is_left_is_cancelled_and_paid_back() {
-    let (shop, till) = (TestShop::new().await, Till::default());
+async fn a_late_payment_without_stock_is_cancelled_and_refunded() {
+    let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
     let product = shop.with_product(2).await;
-    let here = shop.at_till(&till);
-    let pressed = pays_too_late(&shop, here, &till, &product, (2, 1)).await;
-    let charge = pressed.charge;
-    till.answer(charge, Ok(ChargeState::Captured));
+    let here = shop.paid_through(&scripted);
+    let started = start_late_payment(&shop, here, &scripted, &product, (2, 1)).await;
+    let charge = started.charge;
+    scripted.answer(charge, Ok(ChargeState::Captured));
 
-    let answer = pressed.answer().await.expect("it is answered");
+    let answer = started.answer().await.expect("the request ends");
 
     assert_eq!(answer.status, OrderStatus::Cancelled);
-    until_there(
+    wait_until_counted(
         &shop,
         "SELECT count(*) FROM refund WHERE state = 'succeeded'",
     )
@@ -155,79 +164,88 @@ async fn paid_when_nothing_is_left_is_cancelled_and_paid_back() {
     let order = order(&shop, &answer.receipt.order_id).await;
     assert_eq!(order.cancel_reason, Some(CancelReason::NoStock));
     let [refund] = &order.refunds[..] else {
-        panic!("one refund: {:?}", order.refunds)
+        panic!("expected one refund: {:?}", order.refunds)
     };
     assert_eq!(
         (refund.amount, refund.reason, refund.done),
         (order.bill.total, RefundReason::NoStock, true)
     );
-    let asked = till.refunded();
+    let requests = scripted.refunded();
     assert_eq!(
-        asked
+        requests
             .iter()
             .map(|refund| (refund.charge, refund.amount))
             .collect::<Vec<_>>(),
         [(charge, order.bill.total)]
     );
-    let standing = order.standing();
-    assert!(!standing.is_open);
-    assert!(standing.sentence.contains("your money goes back"));
-    assert!(standing.payment.contains("was refunded"), "{standing:?}");
+    let status = order.status_view();
+    assert!(!status.is_open);
+    assert!(status.sentence.contains("your payment is refunded"));
+    assert!(status.payment.contains("was refunded"), "{status:?}");
     assert_eq!(shop.level(&product).await, counters(2, 1, 0, 1));
 }
 
-/// Half of an order is no order: what is still held of it goes back too.
+/// An order is never fulfilled in part: its remaining holds are released too.
 #[tokio::test]
-async fn an_order_of_which_one_line_is_gone_takes_none_of_the_others() {
-    let (shop, till) = (TestShop::new().await, Till::default());
+async fn an_order_with_one_sold_out_line_sells_none_of_its_lines() {
+    let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
     let (gone, there) = (shop.with_product(1).await, shop.with_product(4).await);
     let cart = shop.cart_of(&[(&gone, 1), (&there, 2)]).await;
     let request = shop.checkout(cart, ANN);
-    let pressed = shop.press_pay(shop.at_till(&till), &till, request).await;
+    let started = shop
+        .start_payment(shop.paid_through(&scripted), &scripted, request)
+        .await;
     let one_expires = format!(
         "UPDATE hold SET expires_at = CURRENT_TIMESTAMP - INTERVAL '1 second' WHERE product_id = {}",
         gone.id
     );
     shop.by_hand.run(&one_expires).await;
     shop.sweep_expired_holds().await.expect("it is swept");
-    shop.buy(&gone).await.expect("it is there for everybody");
-    till.answer(pressed.charge, Ok(ChargeState::Captured));
-    let answer = pressed.answer().await.expect("it is answered");
+    shop.buy(&gone)
+        .await
+        .expect("the units are available again");
+    scripted.answer(started.charge, Ok(ChargeState::Captured));
+    let answer = started.answer().await.expect("the request ends");
     assert_eq!(answer.status, OrderStatus::Cancelled);
     assert_eq!(shop.level(&there).await, counters(4, 4, 0, 0));
     check_audit_clean(&shop).await;
 }
 
 #[tokio::test]
-async fn paid_when_nothing_is_left_waits_if_the_shop_says_so() {
-    let (shop, till) = (TestShop::new().await, Till::default());
+async fn a_late_payment_without_stock_is_backordered_if_the_shop_is_configured_so() {
+    let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
     let product = shop.with_product(2).await;
-    let here = shop.at_till(&till).with_terms(backorder());
-    let pressed = pays_too_late(&shop, here, &till, &product, (2, 2)).await;
-    till.answer(pressed.charge, Ok(ChargeState::Captured));
-    let answer = pressed.answer().await.expect("it is answered");
+    let here = shop.paid_through(&scripted).with_terms(backorder());
+    let started = start_late_payment(&shop, here, &scripted, &product, (2, 2)).await;
+    scripted.answer(started.charge, Ok(ChargeState::Captured));
+    let answer = started.answer().await.expect("the request ends");
     assert_eq!(answer.status, OrderStatus::Backordered);
     let order = order(&shop, &answer.receipt.order_id).await;
     assert!(order.refunds.is_empty());
-    let standing = order.standing();
-    assert!(standing.is_open && standing.sentence.contains("first in line"));
+    let status = order.status_view();
+    assert!(
+        status.is_open
+            && status
+                .sentence
+                .contains("New stock goes to your order first")
+    );
     let refused = shop
-        .act_on_order(&answer.receipt.order_id, OrderAct::RefundAll, None)
+        .apply_order_action(&answer.receipt.order_id, OrderAction::RefundAll, None)
         .await;
     assert!(
-        matches!(refused, Err(ShopError::NotNow(_))),
-        "it would still be served, for nothing: {refused:?}"
+        matches!(refused, Err(ShopError::InvalidState(_))),
+        "it would still be fulfilled after a refund: {refused:?}"
     );
-    assert!(till.refunded().is_empty());
+    assert!(scripted.refunded().is_empty());
 }
 
 #[tokio::test]
-async fn a_declined_card_leaves_cart_form_and_reservation_as_they_were() {
+async fn a_declined_card_restores_cart_form_and_reservation() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
     shop.create_code(ten_percent(), None)
         .await
-        .expect("it is made");
+        .expect("it is created");
     let cart = shop.cart_of(&[(&product, 2)]).await;
     let reserved = shop.reserve_cart(cart, None).await.result;
     reserved.expect("it is reserved");
@@ -265,7 +283,7 @@ async fn a_declined_card_leaves_cart_form_and_reservation_as_they_were() {
     assert_eq!(
         shop.ledger_of(&product).await,
         "hold 2 #, sell 2 @#",
-        "out of the same hold"
+        "from the same hold"
     );
 }
 
@@ -281,15 +299,15 @@ fn ten_percent() -> NewCode {
     }
 }
 
-/// Declined when the hold was gone already: the cart comes back, without a reservation.
+/// The card is declined after the hold was swept: the cart is restored without a reservation.
 #[tokio::test]
-async fn a_late_decline_gives_the_cart_back_without_what_ran_out() {
-    let (shop, till) = (TestShop::new().await, Till::default());
+async fn a_late_decline_restores_the_cart_without_its_expired_reservation() {
+    let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
     let product = shop.with_product(2).await;
-    let here = shop.at_till(&till);
-    let pressed = pays_too_late(&shop, here, &till, &product, (2, 0)).await;
-    till.answer(pressed.charge, Ok(declined()));
-    let refused = pressed.answer().await;
+    let here = shop.paid_through(&scripted);
+    let started = start_late_payment(&shop, here, &scripted, &product, (2, 0)).await;
+    scripted.answer(started.charge, Ok(declined()));
+    let refused = started.answer().await;
     assert!(matches!(refused, Err(ShopError::CardDeclined { .. })));
     let cart: Uuid = shop.by_hand.value("SELECT id FROM cart").await;
     let view = shop.cart(Some(cart)).await.expect("the cart is read");
@@ -298,20 +316,22 @@ async fn a_late_decline_gives_the_cart_back_without_what_ran_out() {
 }
 
 #[tokio::test]
-async fn a_late_decline_leaves_a_cart_alone_that_was_filled_anew() {
-    let (shop, till) = (TestShop::new().await, Till::default());
+async fn a_late_decline_does_not_change_a_cart_that_was_refilled() {
+    let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
     let (kettle, lamp) = (shop.with_product(5).await, shop.with_product(5).await);
     let cart = shop.cart_of(&[(&kettle, 2)]).await;
     let request = shop.checkout(cart, ANN);
-    let pressed = shop.press_pay(shop.at_till(&till), &till, request).await;
+    let started = shop
+        .start_payment(shop.paid_through(&scripted), &scripted, request)
+        .await;
     let added = shop.add_to_cart(Some(cart), lamp.id, crate::support::shop::units_of(1), None);
-    added.await.expect("the cart is empty and free");
+    added.await.expect("the cart is empty and can be filled");
     let reserved = shop.reserve_cart(cart, None).await.result;
     reserved.expect("it is reserved");
 
-    till.answer(pressed.charge, Ok(declined()));
+    scripted.answer(started.charge, Ok(declined()));
 
-    let refused = pressed.answer().await;
+    let refused = started.answer().await;
     assert!(matches!(refused, Err(ShopError::CardDeclined { .. })));
     let view = shop.cart(Some(cart)).await.expect("the cart is read");
     let lines: Vec<_> = view
@@ -324,12 +344,12 @@ async fn a_late_decline_leaves_a_cart_alone_that_was_filled_anew() {
     assert_eq!(shop.level(&lamp).await, counters(5, 4, 1, 0));
 }
 
-/// Presses *Pay* at the real provider and returns at once.
+/// Starts a payment at the test provider, and returns without waiting for its result.
 fn pay_apart(
     shop: &TestShop,
     cart: Uuid,
     number: &str,
-) -> JoinHandle<Result<PayAnswer, ShopError>> {
+) -> JoinHandle<Result<PaymentResponse, ShopError>> {
     let (shop, request, card) = (shop.handle(), shop.checkout(cart, ANN), card(number));
     tokio::spawn(async move {
         let outcome = shop.pay(request, card).await;
@@ -338,7 +358,7 @@ fn pay_apart(
 }
 
 #[tokio::test]
-async fn a_charge_whose_answer_was_lost_is_found_by_asking() {
+async fn a_charge_whose_response_was_lost_is_resolved_by_a_query() {
     for number in [
         test_cards::ANSWER_LOST,
         test_cards::ANSWER_LOST_WITHOUT_WEBHOOK,
@@ -347,53 +367,59 @@ async fn a_charge_whose_answer_was_lost_is_found_by_asking() {
         let product = shop.with_product(5).await;
         let cart = shop.cart_of(&[(&product, 2)]).await;
         let paying = pay_apart(&shop, cart, number);
-        until_there(
+        wait_until_counted(
             &shop,
             "SELECT count(*) FROM provider.charge WHERE state = 'captured'",
         )
         .await;
         assert_eq!(shop.level(&product).await.sold, 0, "{number}: unknown");
-        shop.let_questions_be_due().await;
+        shop.make_status_queries_due().await;
 
-        shop.resolve_unknown().await.expect("it is asked");
+        shop.resolve_unknown_outcomes()
+            .await
+            .expect("the provider is queried");
 
-        let answer = paying.await.expect("it ends").expect("it is paid");
+        let answer = paying.await.expect("the task ends").expect("it is paid");
         assert_eq!(answer.status, OrderStatus::Paid, "{number}");
         assert_eq!(shop.ledger_of(&product).await, "hold 2 #, sell 2 @#");
     }
 }
 
 #[tokio::test]
-async fn a_charge_that_never_arrived_is_withdrawn_and_nothing_is_lost() {
+async fn a_charge_whose_request_was_lost_is_voided_and_the_cart_restored() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
     let paying = pay_apart(&shop, cart, test_cards::REQUEST_LOST);
-    until_there(&shop, "SELECT count(*) FROM payment").await;
-    shop.let_questions_be_due().await;
-    shop.resolve_unknown().await.expect("it is asked");
-    let refused = paying.await.expect("it ends");
+    wait_until_counted(&shop, "SELECT count(*) FROM payment").await;
+    shop.make_status_queries_due().await;
+    shop.resolve_unknown_outcomes()
+        .await
+        .expect("the provider is queried");
+    let refused = paying.await.expect("the task ends");
     assert!(
-        matches!(refused, Err(ShopError::ProviderAway { .. })),
+        matches!(refused, Err(ShopError::ProviderUnavailable { .. })),
         "{refused:?}"
     );
     assert_eq!(shop.level(&product).await, counters(5, 3, 2, 0));
     let view = shop.cart(Some(cart)).await.expect("the cart is read");
-    assert_eq!(view.lines[0].held, 2, "cart and reservation are back");
+    assert_eq!(view.lines[0].held, 2, "cart and reservation are restored");
 }
 
 #[tokio::test]
-async fn whoever_waits_too_long_is_told_that_the_payment_is_being_confirmed() {
-    let (shop, till) = (TestShop::new().await, Till::default());
+async fn a_slow_charge_is_reported_as_pending() {
+    let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
     let product = shop.with_product(5).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
     let request = shop.checkout(cart, ANN);
-    let pressed = shop.press_pay(shop.at_till(&till), &till, request).await;
-    let charge = pressed.charge;
-    let answer = pressed.answer().await.expect("it is answered");
+    let started = shop
+        .start_payment(shop.paid_through(&scripted), &scripted, request)
+        .await;
+    let charge = started.charge;
+    let answer = started.answer().await.expect("the request ends");
     assert_eq!(answer.status, OrderStatus::Pending);
-    till.answer(charge, Ok(ChargeState::Captured));
-    until_there(
+    scripted.answer(charge, Ok(ChargeState::Captured));
+    wait_until_counted(
         &shop,
         "SELECT count(*) FROM customer_order WHERE status = 'paid'",
     )
@@ -401,75 +427,92 @@ async fn whoever_waits_too_long_is_told_that_the_payment_is_being_confirmed() {
 }
 
 #[tokio::test]
-async fn a_charge_that_never_ends_is_given_up_and_withdrawn() {
-    let (shop, till) = (TestShop::new().await, Till::default());
+async fn a_charge_that_stays_in_processing_is_voided() {
+    let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
     let product = shop.with_product(5).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
-    let (here, request) = (shop.at_till(&till), shop.checkout(cart, ANN));
-    let pressed = shop.press_pay(here.clone(), &till, request).await;
-    till.stands(pressed.charge, ChargeState::Processing);
-    shop.let_questions_be_due().await;
-    here.resolve_unknown().await.expect("it is asked");
-    assert!(till.voided().is_empty(), "it is young: it may still end");
+    let (here, request) = (shop.paid_through(&scripted), shop.checkout(cart, ANN));
+    let started = shop.start_payment(here.clone(), &scripted, request).await;
+    scripted.set_state(started.charge, ChargeState::Processing);
+    shop.make_status_queries_due().await;
+    here.resolve_unknown_outcomes()
+        .await
+        .expect("the provider is queried");
+    assert!(
+        scripted.voided().is_empty(),
+        "a recent charge may still complete"
+    );
     let age = "UPDATE payment SET created_at = created_at - INTERVAL '41 seconds'";
     shop.by_hand.run(age).await;
-    shop.let_questions_be_due().await;
+    shop.make_status_queries_due().await;
 
-    here.resolve_unknown().await.expect("it is asked");
+    here.resolve_unknown_outcomes()
+        .await
+        .expect("the provider is queried");
 
-    assert_eq!(till.voided(), [pressed.charge]);
-    let refused = pressed.answer().await;
-    assert!(matches!(refused, Err(ShopError::ProviderAway { .. })));
+    assert_eq!(scripted.voided(), [started.charge]);
+    let refused = started.answer().await;
+    assert!(matches!(
+        refused,
+        Err(ShopError::ProviderUnavailable { .. })
+    ));
     assert_eq!(shop.level(&product).await, counters(5, 3, 2, 0));
 }
 
 #[tokio::test]
-async fn a_question_is_asked_again_only_after_a_while() {
-    let (shop, till) = (TestShop::new().await, Till::default());
+async fn an_unknown_outcome_is_queried_only_at_intervals() {
+    let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
     let product = shop.with_product(5).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
-    let (here, request) = (shop.at_till(&till), shop.checkout(cart, ANN));
-    let pressed = shop.press_pay(here.clone(), &till, request).await;
-    // Nothing is known at the till: whoever asks withdraws it.
-    here.resolve_unknown().await.expect("nothing is due");
-    assert!(till.voided().is_empty(), "the call itself is not over yet");
-    shop.let_questions_be_due().await;
+    let (here, request) = (shop.paid_through(&scripted), shop.checkout(cart, ANN));
+    let started = shop.start_payment(here.clone(), &scripted, request).await;
+    // The provider does not know the charge: a query voids it.
+    here.resolve_unknown_outcomes()
+        .await
+        .expect("nothing is due");
+    assert!(
+        scripted.voided().is_empty(),
+        "the call itself is not over yet"
+    );
+    shop.make_status_queries_due().await;
     for _ in 0..2 {
-        here.resolve_unknown().await.expect("it is asked");
+        here.resolve_unknown_outcomes()
+            .await
+            .expect("the provider is queried");
     }
-    assert_eq!(till.voided().len(), 1);
-    drop(pressed);
+    assert_eq!(scripted.voided().len(), 1);
+    drop(started);
 }
 
 #[tokio::test]
-async fn a_provider_that_cannot_be_reached_leaves_nothing() {
+async fn an_unreachable_provider_leaves_no_pending_payment() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
-    let nobody = {
+    let unused_address = {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("it has an address");
         url::Url::parse(&format!("http://{address}")).expect("a URL")
     };
-    let gateway = HttpGateway::new(GatewayAddress::new(nobody), SECRET).expect("a client");
+    let gateway = HttpGateway::new(GatewayAddress::new(unused_address), SECRET).expect("a client");
     let here = shop.handle().with_gateway(std::sync::Arc::new(gateway));
     let cart = shop.cart_of(&[(&product, 2)]).await;
     let refused = here.place_order(shop.checkout(cart, ANN)).await.result;
     let refused = refused
         .map_err(ShopError::from)
-        .expect_err("nobody is there");
+        .expect_err("the provider is unreachable");
     assert_eq!(
         refused.to_string(),
         "The payment provider cannot be reached. Nothing was charged; try again in 5 s."
     );
     let view = shop.cart(Some(cart)).await.expect("the cart is read");
-    assert_eq!(view.lines[0].held, 2, "cart and reservation are back");
+    assert_eq!(view.lines[0].held, 2, "cart and reservation are restored");
     let open: i64 = shop
         .by_hand
         .value("SELECT count(*) FROM payment WHERE state = 'pending'")
         .await;
     assert_eq!(open, 0);
     let paid = shop.place_order(shop.checkout(cart, ANN)).await.result;
-    assert!(paid.is_ok(), "once it is back: {paid:?}");
+    assert!(paid.is_ok(), "once the provider is back: {paid:?}");
 }
 
 #[tokio::test]
@@ -481,27 +524,27 @@ async fn a_shop_without_a_provider_writes_no_order() {
     let refused = here.place_order(shop.checkout(cart, ANN)).await.result;
     assert!(matches!(
         refused.map_err(ShopError::from),
-        Err(ShopError::ProviderAway { .. })
+        Err(ShopError::ProviderUnavailable { .. })
     ));
     assert_eq!(shop.count("customer_order").await, 0);
 }
 
 #[tokio::test]
-async fn what_is_taken_after_the_order_was_cancelled_goes_back() {
-    let (shop, till) = (TestShop::new().await, Till::default());
+async fn a_capture_after_the_order_was_cancelled_is_refunded() {
+    let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
     let product = shop.with_product(5).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
-    let (here, request) = (shop.at_till(&till), shop.checkout(cart, ANN));
-    let pressed = shop.press_pay(here.clone(), &till, request).await;
-    here.act_on_order(&pressed.order_id, OrderAct::Cancel, None)
+    let (here, request) = (shop.paid_through(&scripted), shop.checkout(cart, ANN));
+    let started = shop.start_payment(here.clone(), &scripted, request).await;
+    here.apply_order_action(&started.order_id, OrderAction::Cancel, None)
         .await
-        .expect("it is called off");
+        .expect("it is cancelled");
     assert_eq!(shop.level(&product).await, counters(5, 5, 0, 0));
-    till.answer(pressed.charge, Ok(ChargeState::Captured));
-    let id = pressed.order_id.clone();
-    let answer = pressed.answer().await.expect("it is answered");
+    scripted.answer(started.charge, Ok(ChargeState::Captured));
+    let id = started.order_id.clone();
+    let answer = started.answer().await.expect("the request ends");
     assert_eq!(answer.status, OrderStatus::Cancelled);
-    until_there(
+    wait_until_counted(
         &shop,
         "SELECT count(*) FROM refund WHERE state = 'succeeded'",
     )
@@ -513,19 +556,19 @@ async fn what_is_taken_after_the_order_was_cancelled_goes_back() {
 }
 
 #[tokio::test]
-async fn what_is_declined_after_the_order_was_cancelled_changes_nothing() {
-    let (shop, till) = (TestShop::new().await, Till::default());
+async fn a_decline_after_the_order_was_cancelled_changes_no_order() {
+    let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
     let product = shop.with_product(5).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
-    let (here, request) = (shop.at_till(&till), shop.checkout(cart, ANN));
-    let pressed = shop.press_pay(here.clone(), &till, request).await;
-    here.act_on_order(&pressed.order_id, OrderAct::Cancel, None)
+    let (here, request) = (shop.paid_through(&scripted), shop.checkout(cart, ANN));
+    let started = shop.start_payment(here.clone(), &scripted, request).await;
+    here.apply_order_action(&started.order_id, OrderAction::Cancel, None)
         .await
-        .expect("it is called off");
-    here.settle(pressed.charge, declined())
+        .expect("it is cancelled");
+    here.settle(started.charge, declined())
         .await
-        .expect("it is taken in");
-    let order = order(&shop, &pressed.order_id).await;
+        .expect("it is settled");
+    let order = order(&shop, &started.order_id).await;
     assert_eq!(order.status, OrderStatus::Cancelled);
     let payment = order.payment.expect("it has one");
     assert_eq!(payment.state, PaymentState::Declined);
@@ -533,29 +576,29 @@ async fn what_is_declined_after_the_order_was_cancelled_changes_nothing() {
     assert!(view.lines.is_empty());
 }
 
-/// The provider contradicts itself: what it took after all is given back.
+/// The provider contradicts itself: the late capture is refunded.
 #[tokio::test]
-async fn what_is_taken_after_it_was_declined_goes_back() {
-    let (shop, till) = (TestShop::new().await, Till::default());
+async fn a_capture_after_a_decline_is_refunded() {
+    let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
     let product = shop.with_product(5).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
-    let (here, request) = (shop.at_till(&till), shop.checkout(cart, ANN));
-    let pressed = shop.press_pay(here.clone(), &till, request).await;
+    let (here, request) = (shop.paid_through(&scripted), shop.checkout(cart, ANN));
+    let started = shop.start_payment(here.clone(), &scripted, request).await;
     for state in [declined(), ChargeState::Captured, ChargeState::Captured] {
-        here.settle(pressed.charge, state)
+        here.settle(started.charge, state)
             .await
-            .expect("it is taken in");
+            .expect("it is settled");
     }
-    let order = order(&shop, &pressed.order_id).await;
+    let order = order(&shop, &started.order_id).await;
     assert_eq!(order.status, OrderStatus::Declined);
     assert_eq!(order.refunds.len(), 1);
     assert_eq!(order.refunds[0].amount, order.bill.total);
-    assert_eq!(till.refunded().len(), 1);
+    assert_eq!(scripted.refunded().len(), 1);
     assert_eq!(shop.level(&product).await, counters(5, 3, 2, 0));
 }
 
 #[tokio::test]
-async fn a_refund_whose_answer_was_lost_is_asked_about_and_paid_once() {
+async fn a_refund_whose_response_was_lost_is_retried_and_paid_once() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
@@ -566,99 +609,109 @@ async fn a_refund_whose_answer_was_lost_is_asked_about_and_paid_once() {
         )
         .await;
     let id = outcome.result.expect("it is paid").receipt.order_id;
-    shop.act_on_order(&id, OrderAct::Cancel, None)
+    shop.apply_order_action(&id, OrderAction::Cancel, None)
         .await
-        .expect("it is called off");
+        .expect("it is cancelled");
     let before = order(&shop, &id).await;
-    assert!(!before.refunds[0].done && before.standing().is_open);
-    shop.let_questions_be_due().await;
+    assert!(!before.refunds[0].done && before.status_view().is_open);
+    shop.make_status_queries_due().await;
 
-    shop.resolve_unknown().await.expect("it is asked");
+    shop.resolve_unknown_outcomes()
+        .await
+        .expect("the provider is queried");
 
     let after = order(&shop, &id).await;
-    assert!(after.refunds[0].done && !after.standing().is_open);
-    let paid_back: i64 = shop
+    assert!(after.refunds[0].done && !after.status_view().is_open);
+    let succeeded: i64 = shop
         .by_hand
         .value("SELECT count(*) FROM provider.refund WHERE state = 'succeeded'")
         .await;
-    assert_eq!(paid_back, 1);
+    assert_eq!(succeeded, 1);
 }
 
 #[tokio::test]
-async fn a_refund_that_is_only_promised_stays_open_until_it_is_paid() {
-    let (shop, till) = (TestShop::new().await, Till::default());
+async fn a_processing_refund_stays_open_until_it_succeeds() {
+    let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
     let product = shop.with_product(5).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
-    let (here, request) = (shop.at_till(&till), shop.checkout(cart, ANN));
-    let pressed = shop.press_pay(here.clone(), &till, request).await;
-    let id = pressed.order_id.clone();
-    till.answer(pressed.charge, Ok(ChargeState::Captured));
-    pressed.answer().await.expect("it is paid");
+    let (here, request) = (shop.paid_through(&scripted), shop.checkout(cart, ANN));
+    let started = shop.start_payment(here.clone(), &scripted, request).await;
+    let id = started.order_id.clone();
+    scripted.answer(started.charge, Ok(ChargeState::Captured));
+    started.answer().await.expect("it is paid");
     for answer in [
         Err(lost()),
         Err(GatewayError::NotSent("away".to_owned())),
         Ok(RefundState::Processing),
     ] {
-        till.answer_refunds(answer);
-        // The first of them by the act itself, and the others by asking.
+        scripted.answer_refunds(answer);
+        // The cancellation sends the first request, and later queries send the others.
         let _ = here
-            .act_on_order(&id, OrderAct::Cancel, Some(claim("k", "cancel", &[])))
+            .apply_order_action(&id, OrderAction::Cancel, Some(claim("k", "cancel", &[])))
             .await;
-        shop.let_questions_be_due().await;
-        here.resolve_unknown().await.expect("it is asked");
+        shop.make_status_queries_due().await;
+        here.resolve_unknown_outcomes()
+            .await
+            .expect("the provider is queried");
         let order = order(&shop, &id).await;
         assert!(!order.refunds[0].done);
     }
-    till.answer_refunds(Ok(RefundState::Succeeded));
-    shop.let_questions_be_due().await;
-    here.resolve_unknown().await.expect("it is asked");
+    scripted.answer_refunds(Ok(RefundState::Succeeded));
+    shop.make_status_queries_due().await;
+    here.resolve_unknown_outcomes()
+        .await
+        .expect("the provider is queried");
     assert!(order(&shop, &id).await.refunds[0].done);
-    let references: std::collections::BTreeSet<_> = till
+    let references: std::collections::BTreeSet<_> = scripted
         .refunded()
         .iter()
         .map(|refund| refund.reference)
         .collect();
-    assert_eq!(references.len(), 1, "it is one refund all the while");
+    assert_eq!(references.len(), 1, "all requests are for one refund");
 }
 
-/// Two servers ask about the same payment, and the provider answers both.
+/// Two server processes settle the same payment at the same time.
 #[tokio::test]
-async fn an_outcome_told_twice_at_once_is_settled_once() {
-    let (shop, till) = (TestShop::new().await, Till::default());
+async fn an_outcome_reported_twice_at_once_is_settled_once() {
+    let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
     let product = shop.with_product(2).await;
-    let here = shop.at_till(&till);
-    let pressed = pays_too_late(&shop, here.clone(), &till, &product, (2, 2)).await;
-    let shelf = shop.database.by_hand().await;
-    shelf
+    let here = shop.paid_through(&scripted);
+    let started = start_late_payment(&shop, here.clone(), &scripted, &product, (2, 2)).await;
+    let blocker = shop.database.by_hand().await;
+    blocker
         .run("BEGIN; SELECT 1 FROM customer_order FOR UPDATE")
         .await;
-    let told = (0..2).map(|_| {
-        let (here, charge) = (here.clone(), pressed.charge);
+    let settlements = (0..2).map(|_| {
+        let (here, charge) = (here.clone(), started.charge);
         tokio::spawn(async move { here.settle(charge, ChargeState::Captured).await })
     });
-    let told: Vec<_> = told.collect();
+    let settlements: Vec<_> = settlements.collect();
     shop.until_blocked(2).await;
-    shelf.run("COMMIT").await;
-    for told in told {
-        told.await.expect("it ends").expect("it is taken in");
+    blocker.run("COMMIT").await;
+    for settlement in settlements {
+        settlement
+            .await
+            .expect("the task ends")
+            .expect("it is settled");
     }
     assert_eq!(shop.count("refund").await, 1);
-    let order = order(&shop, &pressed.order_id).await;
+    let order = order(&shop, &started.order_id).await;
     assert_eq!(order.status, OrderStatus::Cancelled);
 }
 
 #[tokio::test]
-async fn a_charge_that_is_none_of_ours_changes_nothing() {
+async fn an_unknown_charge_changes_nothing() {
     let shop = TestShop::new().await;
     shop.settle(Uuid::new_v4(), ChargeState::Captured)
         .await
-        .expect("it is passed over");
+        .expect("it is ignored");
     assert_eq!(shop.count("payment").await, 0);
 }
 
-/// A form sent again after a decline, as by the browser's *Back*: it is the same press, and charges nothing.
+/// A form resubmitted after a decline, for example with the browser's *Back*, has the same key and
+/// charges nothing.
 #[tokio::test]
-async fn the_same_press_after_a_decline_has_the_same_answer() {
+async fn the_same_request_after_a_decline_returns_the_same_error() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
@@ -673,12 +726,12 @@ async fn the_same_press_after_a_decline_has_the_same_answer() {
             Err(ShopError::CardDeclined { .. })
         ));
     }
-    let asked: i64 = shop
+    let charges: i64 = shop
         .by_hand
         .value("SELECT count(*) FROM provider.charge")
         .await;
-    assert_eq!(asked, 1);
+    assert_eq!(charges, 1);
     shop.remove_from_cart(unkeyed(cart), product.id)
         .await
-        .expect("it goes");
+        .expect("it is removed");
 }

@@ -1,12 +1,13 @@
-//! Checkouts that meet.
+//! Concurrent checkouts and cart changes.
 
 use doorbuster::model::ShopError;
 use futures::future::join_all;
 
 use crate::support::{Gate, PATIENCE, PlacesOrders, TestShop, check_audit_clean, within};
 
-/// One cart was filled in the order of ids, the other against it; the rows are locked in the order of ids all the same. A deadlock would be
-/// retried and go unseen, so what is checked is that neither needed a second attempt.
+/// One cart was filled in id order, the other in reverse; both checkouts lock the rows in id order.
+/// A deadlock would be retried and remain unnoticed, so the test checks that neither needed a
+/// second attempt.
 #[tokio::test]
 async fn carts_filled_in_opposite_order_do_not_deadlock() {
     let shop = TestShop::new().await;
@@ -15,9 +16,10 @@ async fn carts_filled_in_opposite_order_do_not_deadlock() {
         shop.cart_of(&[(&low, 1), (&high, 1)]).await,
         shop.cart_of(&[(&high, 1), (&low, 1)]).await,
     ];
-    // Both are stopped at the row of the lower id. Whoever had locked the higher one first would now hold what the other needs.
-    let queue = shop.database.by_hand().await;
-    queue
+    // Both are blocked at the row with the lower id. A checkout that had locked the higher row
+    // first would now hold a row that the other needs.
+    let blocker = shop.database.by_hand().await;
+    blocker
         .run(&format!(
             "BEGIN; SELECT 1 FROM stock WHERE product_id = {} FOR UPDATE",
             low.id
@@ -40,11 +42,11 @@ async fn carts_filled_in_opposite_order_do_not_deadlock() {
         .await;
     assert_eq!(
         free, 1,
-        "neither has the higher row while it waits for the lower"
+        "neither holds the higher row while it waits for the lower one"
     );
-    queue.run("COMMIT").await;
+    blocker.run("COMMIT").await;
     for order in orders {
-        let outcome = order.await.expect("it ends");
+        let outcome = order.await.expect("the task ends");
         assert!(outcome.result.is_ok(), "{:?}", outcome.result);
         assert_eq!(outcome.attempts, 1);
     }
@@ -56,7 +58,7 @@ async fn carts_filled_in_opposite_order_do_not_deadlock() {
 }
 
 #[tokio::test]
-async fn a_form_sent_twice_at_once_is_one_order() {
+async fn a_form_submitted_twice_at_once_creates_one_order() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
@@ -71,26 +73,26 @@ async fn a_form_sent_twice_at_once_is_one_order() {
                 .map_err(ShopError::from)
         })
     };
-    let first = place(shop.at(gate.seam()));
+    let first = place(shop.at(gate.injection_point()));
     gate.arrivals(1).await;
     let second = place(shop.handle());
     shop.until_blocked(1).await;
     gate.open();
-    let first = first.await.expect("it ends");
+    let first = first.await.expect("the task ends");
     assert!(first.is_ok(), "{first:?}");
     assert_eq!(
-        second.await.expect("it ends"),
+        second.await.expect("the task ends"),
         first,
-        "the second click reads the first one's answer"
+        "the second request returns the response of the first"
     );
     assert_eq!(shop.count("customer_order").await, 1);
     assert_eq!(shop.level(&product).await.sold, 2);
     check_audit_clean(&shop).await;
 }
 
-/// Two tabs with a form each: other keys, one cart. What was ordered once is no longer in it.
+/// Two tabs submit one cart with different keys. After the first order the cart is empty.
 #[tokio::test]
-async fn one_cart_sent_from_two_tabs_is_one_order() {
+async fn one_cart_submitted_from_two_tabs_creates_one_order() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
@@ -99,22 +101,25 @@ async fn one_cart_sent_from_two_tabs_is_one_order() {
         shop.checkout(cart, "ann@example.com"),
         shop.checkout(cart, "ann@example.com"),
     );
-    let (held, free) = (shop.at(gate.seam()), shop.handle());
+    let (held, free) = (shop.at(gate.injection_point()), shop.handle());
     let first = tokio::spawn(async move { held.place_order(one).await.result });
     gate.arrivals(1).await;
     let second = tokio::spawn(async move { free.place_order(two).await.result });
     shop.until_blocked(1).await;
     gate.open();
-    assert!(first.await.expect("it ends").is_ok());
-    let second = second.await.expect("it ends").map_err(ShopError::from);
+    assert!(first.await.expect("the task ends").is_ok());
+    let second = second
+        .await
+        .expect("the task ends")
+        .map_err(ShopError::from);
     assert_eq!(second, Err(ShopError::CartEmpty));
     assert_eq!(shop.level(&product).await.sold, 2);
     check_audit_clean(&shop).await;
 }
 
-/// Two tabs again, this time putting things into a cart that neither has made yet.
+/// Many tabs add to a cart that does not exist yet.
 #[tokio::test]
-async fn additions_from_many_tabs_all_count() {
+async fn concurrent_additions_to_one_cart_are_all_counted() {
     let shop = TestShop::new().await;
     let product = shop.with_product(50).await;
     let cart = uuid::Uuid::now_v7();
@@ -131,7 +136,7 @@ async fn additions_from_many_tabs_all_count() {
         })
     });
     for joined in within(PATIENCE, "12 additions", join_all(added)).await {
-        assert_eq!(joined.expect("it ends"), Ok(cart));
+        assert_eq!(joined.expect("the task ends"), Ok(cart));
     }
     assert_eq!(shop.cart_unit_count(Some(cart)).await, Ok(24));
     check_audit_clean(&shop).await;

@@ -1,21 +1,21 @@
-//! What the shop's people may do about an order: call it off, pay back, take back.
+//! Administrators' actions on an order: cancel, refund, return.
 
 use doorbuster::{
     model::{DiscountValue, OrderStatus, OrderView, RefundReason, ShopError},
-    shop::{Shop, discounts::NewCode, refunds::OrderAct},
+    shop::{Shop, discounts::NewCode, refunds::OrderAction},
 };
 use futures::future::join_all;
 use uuid::Uuid;
 
 use crate::support::{
-    PATIENCE, PlacesOrders, TestProduct, TestShop, Till, check_audit_clean,
+    PATIENCE, PlacesOrders, ScriptedProvider, TestProduct, TestShop, check_audit_clean,
     shop::{Counters, claim, units_of},
     within,
 };
 
 const ANN: &str = "ann@example.com";
 
-/// An order of three units, paid for.
+/// A paid order of three units.
 struct Paid {
     shop: TestShop,
     product: TestProduct,
@@ -37,23 +37,23 @@ async fn paid() -> Paid {
 }
 
 impl Paid {
-    async fn act(&self, act: OrderAct) -> Result<(), ShopError> {
-        self.shop.act_on_order(&self.id, act, None).await
+    async fn apply(&self, action: OrderAction) -> Result<(), ShopError> {
+        self.shop.apply_order_action(&self.id, action, None).await
     }
 
     async fn order(&self) -> OrderView {
         order(&self.shop, &self.id).await
     }
 
-    fn refund_line(&self, units: u32) -> OrderAct {
-        OrderAct::RefundLine {
+    fn refund_line(&self, units: u32) -> OrderAction {
+        OrderAction::RefundLine {
             line_id: self.line_id,
             quantity: units_of(units),
         }
     }
 
-    fn take_back(&self, units: u32) -> OrderAct {
-        OrderAct::TakeBack {
+    fn return_line(&self, units: u32) -> OrderAction {
+        OrderAction::ReturnLine {
             line_id: self.line_id,
             quantity: units_of(units),
         }
@@ -61,7 +61,7 @@ impl Paid {
 }
 
 async fn order(shop: &Shop, id: &str) -> OrderView {
-    shop.order(id).await.expect("the order is there")
+    shop.order(id).await.expect("the order exists")
 }
 
 fn refunds(order: &OrderView) -> Vec<(i64, RefundReason, bool)> {
@@ -81,14 +81,16 @@ fn counters(total: i64, available: i64, reserved: i64, sold: i64) -> Counters {
     }
 }
 
-fn is_not_now(result: &Result<(), ShopError>) -> bool {
-    matches!(result, Err(ShopError::NotNow(_)))
+fn is_invalid_state(result: &Result<(), ShopError>) -> bool {
+    matches!(result, Err(ShopError::InvalidState(_)))
 }
 
 #[tokio::test]
-async fn a_cancelled_order_gives_back_goods_and_money() {
+async fn a_cancelled_order_returns_its_goods_and_is_refunded() {
     let paid = paid().await;
-    paid.act(OrderAct::Cancel).await.expect("it is called off");
+    paid.apply(OrderAction::Cancel)
+        .await
+        .expect("it is cancelled");
     let order = paid.order().await;
     assert_eq!(order.status, OrderStatus::Cancelled);
     assert_eq!(refunds(&order), [(9_000, RefundReason::Cancelled, true)]);
@@ -98,34 +100,36 @@ async fn a_cancelled_order_gives_back_goods_and_money() {
         "hold 3 #, sell 3 @#, return 3 @"
     );
     assert_eq!(
-        order.standing().sentence,
+        order.status_view().sentence,
         "The shop has cancelled this order."
     );
-    let again = paid.act(OrderAct::Cancel).await;
-    assert!(is_not_now(&again), "{again:?}");
+    let again = paid.apply(OrderAction::Cancel).await;
+    assert!(is_invalid_state(&again), "{again:?}");
 }
 
 #[tokio::test]
-async fn a_refund_of_all_leaves_the_goods_with_the_customer() {
+async fn a_full_refund_returns_no_goods() {
     let paid = paid().await;
-    paid.act(OrderAct::RefundAll)
+    paid.apply(OrderAction::RefundAll)
         .await
-        .expect("it is paid back");
+        .expect("it is refunded");
     let order = paid.order().await;
     assert_eq!(order.status, OrderStatus::Paid);
     assert_eq!(refunds(&order), [(9_000, RefundReason::Goodwill, true)]);
     assert_eq!(order.lines[0].refunded, 3);
     assert_eq!(paid.shop.level(&paid.product).await, counters(5, 2, 0, 3));
-    for act in [OrderAct::RefundAll, paid.refund_line(1)] {
-        let again = paid.act(act).await;
-        assert!(is_not_now(&again), "{act:?}: {again:?}");
+    for action in [OrderAction::RefundAll, paid.refund_line(1)] {
+        let again = paid.apply(action).await;
+        assert!(is_invalid_state(&again), "{action:?}: {again:?}");
     }
 }
 
 #[tokio::test]
-async fn what_comes_back_is_for_sale_again_and_moves_no_money() {
+async fn returned_units_are_for_sale_again_without_a_refund() {
     let paid = paid().await;
-    paid.act(paid.take_back(2)).await.expect("it comes back");
+    paid.apply(paid.return_line(2))
+        .await
+        .expect("it is returned");
     assert_eq!(paid.shop.level(&paid.product).await, counters(5, 4, 0, 1));
     assert_eq!(
         paid.shop.ledger_of(&paid.product).await,
@@ -133,15 +137,16 @@ async fn what_comes_back_is_for_sale_again_and_moves_no_money() {
     );
     let order = paid.order().await;
     assert_eq!((order.lines[0].returned, refunds(&order)), (2, vec![]));
-    let too_many = paid.act(paid.take_back(2)).await;
-    assert!(is_not_now(&too_many), "{too_many:?}");
-    paid.act(paid.take_back(1)).await.expect("the last one");
+    let too_many = paid.apply(paid.return_line(2)).await;
+    assert!(is_invalid_state(&too_many), "{too_many:?}");
+    paid.apply(paid.return_line(1)).await.expect("the last one");
     assert_eq!(paid.shop.level(&paid.product).await, counters(5, 5, 0, 0));
 }
 
-/// Prices at which every share is rounded: the parts of a line add up to the line, in whatever steps they are paid back.
+/// With prices at which every share is rounded, the refunds of a line add up to the line, in
+/// whatever steps they are made.
 #[tokio::test]
-async fn the_parts_of_a_discounted_line_add_up_to_the_line() {
+async fn partial_refunds_of_a_discounted_line_add_up_to_the_line() {
     let shop = TestShop::new().await;
     let (odd, even) = (
         shop.product().stock(30).price_cents(333).create().await,
@@ -160,7 +165,7 @@ async fn the_parts_of_a_discounted_line_add_up_to_the_line() {
         None,
     )
     .await
-    .expect("it is made");
+    .expect("it is created");
     let mut in_steps = Vec::new();
     for steps in [&[1, 1, 1, 1, 1, 1, 1][..], &[3, 4], &[7]] {
         let cart = shop.cart_of(&[(&odd, 7), (&even, 2)]).await;
@@ -171,49 +176,53 @@ async fn the_parts_of_a_discounted_line_add_up_to_the_line() {
         let line_id = shop.line_id(&id, &odd).await;
         for step in steps {
             let quantity = units_of(*step);
-            shop.act_on_order(&id, OrderAct::RefundLine { line_id, quantity }, None)
+            shop.apply_order_action(&id, OrderAction::RefundLine { line_id, quantity }, None)
                 .await
-                .expect("it is paid back");
+                .expect("it is refunded");
         }
         let order = order(&shop, &id).await;
         in_steps.push(order.refunded_cents());
-        let beyond = OrderAct::RefundLine {
+        let beyond = OrderAction::RefundLine {
             line_id,
             quantity: units_of(1),
         };
-        let beyond = shop.act_on_order(&id, beyond, None).await;
-        assert!(is_not_now(&beyond), "{beyond:?}");
+        let beyond = shop.apply_order_action(&id, beyond, None).await;
+        assert!(is_invalid_state(&beyond), "{beyond:?}");
     }
-    // 4,333 less 303, of which 2,331 : 4,333 is this line's.
+    // 4,333 minus 303, of which this line's share is 2,331 : 4,333.
     assert_eq!(in_steps, [2_168; 3]);
 }
 
 #[tokio::test]
-async fn shipping_is_part_of_no_line_and_of_a_refund_of_all() {
+async fn shipping_is_refunded_only_with_a_full_refund() {
     let shop = TestShop::new().await;
     let product = shop.product().stock(20).price_cents(999).create().await;
     let id = shop.paid(&[(&product, 2)], ANN).await;
     let line_id = shop.line_id(&id, &product).await;
     let quantity = units_of(2);
-    shop.act_on_order(&id, OrderAct::RefundLine { line_id, quantity }, None)
+    shop.apply_order_action(&id, OrderAction::RefundLine { line_id, quantity }, None)
         .await
-        .expect("it is paid back");
+        .expect("it is refunded");
     assert_eq!(order(&shop, &id).await.refunded_cents(), 1_998);
-    shop.act_on_order(&id, OrderAct::RefundAll, None)
+    shop.apply_order_action(&id, OrderAction::RefundAll, None)
         .await
-        .expect("the shipping too");
+        .expect("the shipping is refunded too");
     let order = order(&shop, &id).await;
     assert_eq!(order.refunded_cents(), order.bill.total.cents);
 }
 
 #[tokio::test]
-async fn cancelling_gives_back_only_what_is_still_out() {
+async fn cancelling_returns_and_refunds_only_the_rest() {
     let paid = paid().await;
-    paid.act(paid.take_back(1)).await.expect("it comes back");
-    paid.act(paid.refund_line(2))
+    paid.apply(paid.return_line(1))
         .await
-        .expect("it is paid back");
-    paid.act(OrderAct::Cancel).await.expect("it is called off");
+        .expect("it is returned");
+    paid.apply(paid.refund_line(2))
+        .await
+        .expect("it is refunded");
+    paid.apply(OrderAction::Cancel)
+        .await
+        .expect("it is cancelled");
     let order = paid.order().await;
     assert_eq!(
         refunds(&order),
@@ -226,14 +235,18 @@ async fn cancelling_gives_back_only_what_is_still_out() {
         paid.shop.ledger_of(&paid.product).await,
         "hold 3 #, sell 3 @#, return 1 @, return 2 @"
     );
-    for act in [OrderAct::RefundAll, paid.refund_line(1), paid.take_back(1)] {
-        let refused = paid.act(act).await;
-        assert!(is_not_now(&refused), "{act:?}: {refused:?}");
+    for action in [
+        OrderAction::RefundAll,
+        paid.refund_line(1),
+        paid.return_line(1),
+    ] {
+        let refused = paid.apply(action).await;
+        assert!(is_invalid_state(&refused), "{action:?}: {refused:?}");
     }
 }
 
 #[tokio::test]
-async fn an_express_order_gives_back_goods_and_no_money() {
+async fn a_cancelled_express_order_returns_goods_without_a_refund() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
     let id = shop
@@ -242,104 +255,118 @@ async fn an_express_order_gives_back_goods_and_no_money() {
         .await
         .expect("it is sold")
         .order_id;
-    let refused = shop.act_on_order(&id, OrderAct::RefundAll, None).await;
-    assert!(is_not_now(&refused), "nothing was taken: {refused:?}");
-    shop.act_on_order(&id, OrderAct::Cancel, None)
+    let refused = shop
+        .apply_order_action(&id, OrderAction::RefundAll, None)
+        .await;
+    assert!(
+        is_invalid_state(&refused),
+        "nothing was captured: {refused:?}"
+    );
+    shop.apply_order_action(&id, OrderAction::Cancel, None)
         .await
-        .expect("it is called off");
+        .expect("it is cancelled");
     assert_eq!(shop.level(&product).await, counters(5, 5, 0, 0));
     assert_eq!(shop.count("refund").await, 0);
 }
 
 #[tokio::test]
-async fn an_order_that_is_not_paid_gives_nothing_back() {
-    let (shop, till) = (TestShop::new().await, Till::default());
+async fn an_unpaid_order_cannot_be_refunded_or_returned() {
+    let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
     let product = shop.with_product(5).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
-    let (here, request) = (shop.at_till(&till), shop.checkout(cart, ANN));
-    let pressed = shop.press_pay(here.clone(), &till, request).await;
-    let line_id = shop.line_id(&pressed.order_id, &product).await;
+    let (here, request) = (shop.paid_through(&scripted), shop.checkout(cart, ANN));
+    let started = shop.start_payment(here.clone(), &scripted, request).await;
+    let line_id = shop.line_id(&started.order_id, &product).await;
     let quantity = units_of(1);
-    for act in [
-        OrderAct::RefundAll,
-        OrderAct::RefundLine { line_id, quantity },
-        OrderAct::TakeBack { line_id, quantity },
+    for action in [
+        OrderAction::RefundAll,
+        OrderAction::RefundLine { line_id, quantity },
+        OrderAction::ReturnLine { line_id, quantity },
     ] {
-        let refused = here.act_on_order(&pressed.order_id, act, None).await;
-        assert!(is_not_now(&refused), "{act:?}: {refused:?}");
+        let refused = here
+            .apply_order_action(&started.order_id, action, None)
+            .await;
+        assert!(is_invalid_state(&refused), "{action:?}: {refused:?}");
     }
-    let order = order(&shop, &pressed.order_id).await;
+    let order = order(&shop, &started.order_id).await;
     assert_eq!((order.lines[0].refunded, order.lines[0].returned), (0, 0));
 }
 
 #[tokio::test]
-async fn an_order_or_a_line_that_is_not_there_is_unknown() {
+async fn a_missing_order_or_line_is_unknown() {
     let paid = paid().await;
     let unknown = Err(ShopError::UnknownOrder);
     for id in [Uuid::now_v7().to_string(), "1".to_owned(), String::new()] {
-        let acted = paid.shop.act_on_order(&id, OrderAct::Cancel, None).await;
-        assert_eq!(acted, unknown, "{id:?}");
+        let result = paid
+            .shop
+            .apply_order_action(&id, OrderAction::Cancel, None)
+            .await;
+        assert_eq!(result, unknown, "{id:?}");
     }
     // A line of another order.
     let other = paid.shop.paid(&[(&paid.product, 1)], ANN).await;
     let line_id = paid.shop.line_id(&other, &paid.product).await;
     let quantity = units_of(1);
-    for act in [
-        OrderAct::RefundLine { line_id, quantity },
-        OrderAct::TakeBack { line_id, quantity },
+    for action in [
+        OrderAction::RefundLine { line_id, quantity },
+        OrderAction::ReturnLine { line_id, quantity },
     ] {
-        assert_eq!(paid.act(act).await, unknown, "{act:?}");
+        assert_eq!(paid.apply(action).await, unknown, "{action:?}");
     }
 }
 
 #[tokio::test]
-async fn each_act_sent_twice_under_its_key_is_done_once() {
-    for (act, expected) in [
+async fn each_action_sent_five_times_with_one_key_is_applied_once() {
+    for (name, expected) in [
         ("cancel", (9_000, 3)),
         ("refund-all", (9_000, 0)),
         ("refund-line", (3_000, 0)),
         ("take-back", (0, 1)),
     ] {
         let paid = paid().await;
-        let key = Some(claim("press", "act on order", &[&paid.id, act]));
-        let the_act = match act {
-            "cancel" => OrderAct::Cancel,
-            "refund-all" => OrderAct::RefundAll,
+        let key = Some(claim("submit", "act on order", &[&paid.id, name]));
+        let action = match name {
+            "cancel" => OrderAction::Cancel,
+            "refund-all" => OrderAction::RefundAll,
             "refund-line" => paid.refund_line(1),
-            _ => paid.take_back(1),
+            _ => paid.return_line(1),
         };
-        let pressed = (0..5).map(|_| {
+        let requests = (0..5).map(|_| {
             let (shop, id, key) = (paid.shop.handle(), paid.id.clone(), key.clone());
-            tokio::spawn(async move { shop.act_on_order(&id, the_act, key).await })
+            tokio::spawn(async move { shop.apply_order_action(&id, action, key).await })
         });
-        for joined in within(PATIENCE, "5 presses", join_all(pressed)).await {
-            assert_eq!(joined.expect("it ends"), Ok(()), "{act}");
+        for joined in within(PATIENCE, "5 requests", join_all(requests)).await {
+            assert_eq!(joined.expect("the task ends"), Ok(()), "{name}");
         }
         let order = paid.order().await;
         let returned = order.lines[0].returned;
-        assert_eq!((order.refunded_cents(), returned), expected, "{act}");
+        assert_eq!((order.refunded_cents(), returned), expected, "{name}");
         check_audit_clean(&paid.shop).await;
     }
 }
 
-/// Two people at two screens, without a key in common.
+/// Two administrators, with different keys.
 #[tokio::test]
-async fn two_refunds_of_all_at_once_pay_once() {
+async fn two_concurrent_full_refunds_pay_once() {
     let paid = paid().await;
-    let desk = paid.shop.database.by_hand().await;
-    desk.run("BEGIN; SELECT 1 FROM customer_order FOR UPDATE")
+    let blocker = paid.shop.database.by_hand().await;
+    blocker
+        .run("BEGIN; SELECT 1 FROM customer_order FOR UPDATE")
         .await;
-    let acts: Vec<_> = (0..2)
+    let requests: Vec<_> = (0..2)
         .map(|_| {
             let (shop, id) = (paid.shop.handle(), paid.id.clone());
-            tokio::spawn(async move { shop.act_on_order(&id, OrderAct::RefundAll, None).await })
+            tokio::spawn(async move {
+                shop.apply_order_action(&id, OrderAction::RefundAll, None)
+                    .await
+            })
         })
         .collect();
     paid.shop.until_blocked(2).await;
-    desk.run("COMMIT").await;
+    blocker.run("COMMIT").await;
     let mut refused = 0;
-    for act in acts {
-        refused += i32::from(is_not_now(&act.await.expect("it ends")));
+    for request in requests {
+        refused += i32::from(is_invalid_state(&request.await.expect("the task ends")));
     }
     assert_eq!(refused, 1);
     assert_eq!(paid.order().await.refunded_cents(), 9_000);

@@ -1,4 +1,4 @@
-//! Where the server is killed: every point that the sources name.
+//! The points at which the server is killed: all points that the sources name.
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -8,11 +8,12 @@ use regex::Regex;
 
 use super::{proof, story::Story};
 
-/// Servers that are killed and started at once.
+/// The number of tests that run concurrently.
 const AT_ONCE: usize = 5;
 
-/// A transaction that moves stock or money, what has it run, and how everything stands in the end, whichever side of its commit the server was
-/// killed at: the same form was then sent again.
+/// Transactions that change stock or money: the name, the story that runs the transaction, and the
+/// final state. It is the same whether the server is killed before or after the commit, because the
+/// same form is sent again.
 const COMMITS: &[(&str, Story, &str)] = &[
     ("add to cart", Story::BuyNow, "4 left, 1 held, 0 sold"),
     ("reserve cart", Story::BuyNow, "4 left, 1 held, 0 sold"),
@@ -29,34 +30,34 @@ const COMMITS: &[(&str, Story, &str)] = &[
     ),
     (
         "sweep expired holds",
-        Story::HoldRunsOut,
+        Story::HoldExpires,
         "5 left, 0 held, 0 sold",
     ),
     ("settle payment", Story::Pay, PAID),
-    ("take in webhook", Story::Pay, PAID),
-    ("claim unknown payments", Story::NobodyAsked, DECLINED),
+    ("process webhook", Story::Pay, PAID),
+    ("claim unknown payments", Story::ChargeNeverSent, DECLINED),
     (
         "cancel order",
-        Story::Act("cancel"),
+        Story::OrderAction("cancel"),
         "5 left, 0 held, 0 sold; cancelled, 0 due",
     ),
-    ("refund order", Story::Act("refund-all"), PAID_BACK),
+    ("refund order", Story::OrderAction("refund-all"), PAID_BACK),
     (
         "refund line",
-        Story::Act("refund-line"),
+        Story::OrderAction("refund-line"),
         "4 left, 0 held, 1 sold; paid, 490 due",
     ),
     (
-        "take back",
-        Story::Act("take-back"),
+        "return line",
+        Story::OrderAction("take-back"),
         "5 left, 0 held, 0 sold; paid, 1490 due",
     ),
-    ("settle refund", Story::Act("refund-all"), PAID_BACK),
-    ("claim unpaid refunds", Story::NobodyPaidBack, PAID_BACK),
+    ("settle refund", Story::OrderAction("refund-all"), PAID_BACK),
+    ("claim unpaid refunds", Story::RefundNeverSent, PAID_BACK),
     ("receive stock", Story::Receive, "8 left, 0 held, 0 sold"),
-    ("stock-take", Story::TakeStock, "3 left, 0 held, 0 sold"),
+    ("stock-take", Story::CountStock, "3 left, 0 held, 0 sold"),
     (
-        "serve backorders",
+        "fulfill backorders",
         Story::Backorder,
         "0 left, 0 held, 1 sold; paid, 1490 due",
     ),
@@ -88,28 +89,45 @@ const COMMITS: &[(&str, Story, &str)] = &[
     ("micro-batch", Story::Express("micro-batch"), EXPRESS),
 ];
 
-/// Points whose two sides do not end alike: before the first of them nobody was charged, and nobody ever will be.
-const OTHERS: &[(&str, Story, &str)] = &[
+/// Points whose two sides have different final states: before the first of them, no card was
+/// charged, and none will be.
+const UNEQUAL_POINTS: &[(&str, Story, &str)] = &[
     ("before commit of begin payment", Story::Pay, PAID),
     ("after commit of begin payment", Story::Pay, DECLINED),
     ("before call of charge", Story::Pay, DECLINED),
     ("after call of charge", Story::Pay, PAID),
-    ("before call of charge state", Story::NobodyAsked, DECLINED),
-    ("after call of charge state", Story::NobodyAsked, DECLINED),
-    ("before call of void", Story::NobodyAsked, DECLINED),
-    ("after call of void", Story::NobodyAsked, DECLINED),
-    ("before call of refund", Story::Act("refund-all"), PAID_BACK),
-    ("after call of refund", Story::Act("refund-all"), PAID_BACK),
+    (
+        "before call of charge state",
+        Story::ChargeNeverSent,
+        DECLINED,
+    ),
+    (
+        "after call of charge state",
+        Story::ChargeNeverSent,
+        DECLINED,
+    ),
+    ("before call of void", Story::ChargeNeverSent, DECLINED),
+    ("after call of void", Story::ChargeNeverSent, DECLINED),
+    (
+        "before call of refund",
+        Story::OrderAction("refund-all"),
+        PAID_BACK,
+    ),
+    (
+        "after call of refund",
+        Story::OrderAction("refund-all"),
+        PAID_BACK,
+    ),
 ];
 
 const PAID: &str = "4 left, 0 held, 1 sold; paid, 1490 due";
-/// With the cart as it was, and still reserved.
+/// The cart is unchanged and still reserved.
 const DECLINED: &str = "4 left, 1 held, 0 sold; declined, 0 due";
 const PAID_BACK: &str = "4 left, 0 held, 1 sold; paid, 0 due";
 const EXPRESS: &str = "4 left, 0 held, 1 sold; placed, 1000 due";
 
-/// Transactions that move neither.
-const HARMLESS: &[&str] = &[
+/// Transactions that change neither stock nor money.
+const NOT_KILLED: &[&str] = &[
     "audit",
     "close keys",
     "close simulation",
@@ -118,13 +136,13 @@ const HARMLESS: &[&str] = &[
     "delete session",
     "expire sessions",
     "fail abandoned simulations",
-    "forget old carts",
-    "forget old keys",
-    "forget silent servers",
+    "delete old carts",
+    "delete old keys",
+    "delete stale heartbeats",
     "heartbeat",
-    "keep audit result",
-    "keep checkout draft",
-    "keep lock picture",
+    "store audit result",
+    "save checkout draft",
+    "save lock snapshot",
     "look for simulation",
     "open simulation",
     "payment secret",
@@ -132,10 +150,10 @@ const HARMLESS: &[&str] = &[
     "save session",
     "seed",
     "set admin password",
-    "simulation beat",
-    "wish of simulation",
-    // Of the workbench, on products of its own.
-    "add shelf of lesson",
+    "simulation heartbeat",
+    "simulation command",
+    // Transactions of the workbench on its private products.
+    "add product of lesson",
     "certificate",
     "change holds of lesson",
     "close lesson",
@@ -145,7 +163,7 @@ const HARMLESS: &[&str] = &[
     "open lesson",
     "open stepper",
     "take any quantity",
-    // On lanes only; the safe ones among them are killed in `strategies`.
+    // Strategies for lanes only; `strategies` kills the safe ones among them.
     "blind-decrement",
     "buckets",
     "process-mutex",
@@ -158,14 +176,14 @@ fn every_point() -> Vec<(String, Story, &'static str)> {
     let commits = COMMITS.iter().flat_map(|(name, story, end)| {
         sides.map(|side| (format!("{side} commit of {name}"), *story, *end))
     });
-    let others = OTHERS
+    let others = UNEQUAL_POINTS
         .iter()
         .map(|(point, story, end)| ((*point).to_owned(), *story, *end));
     commits.chain(others).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_killed_at_any_point_loses_no_order_and_no_cent() {
+async fn a_server_killed_at_any_point_loses_no_order_and_no_money() {
     let failed: Vec<String> = stream::iter(every_point())
         .map(|(point, story, end)| async move {
             let survived = tokio::spawn(proof::survive(point.clone(), story, end)).await;
@@ -175,12 +193,12 @@ async fn a_server_killed_at_any_point_loses_no_order_and_no_cent() {
         .filter_map(async |failed| failed)
         .collect()
         .await;
-    assert_eq!(failed, [""; 0], "what went wrong stands above");
+    assert_eq!(failed, [""; 0], "see the errors above");
 }
 
 #[test]
-fn every_transaction_and_call_that_the_sources_name_is_known_here() {
-    let named = Named::in_sources();
+fn every_transaction_and_provider_call_in_the_sources_is_listed() {
+    let named = NamesInSources::in_sources();
     let points = every_point();
     let known_as = |kind: &str| -> BTreeSet<String> {
         points
@@ -190,26 +208,26 @@ fn every_transaction_and_call_that_the_sources_name_is_known_here() {
             .collect()
     };
     let mut transactions = known_as(" commit of ");
-    transactions.extend(HARMLESS.iter().map(|name| (*name).to_owned()));
+    transactions.extend(NOT_KILLED.iter().map(|name| (*name).to_owned()));
     assert_eq!(named.transactions, transactions);
     assert_eq!(named.calls, known_as(" call of "));
-    let by_variable = ["act.name()", "name", "strategy.as_str()"];
+    let by_variable = ["action.name()", "name", "strategy.as_str()"];
     assert_eq!(
         named.by_variable,
         by_variable.map(ToOwned::to_owned).into(),
-        "names that do not stand where they are used"
+        "names that are not literals at their use"
     );
 }
 
-/// What the sources call transactions and calls.
+/// The names of transactions and provider calls in the sources.
 #[derive(Default)]
-struct Named {
+struct NamesInSources {
     transactions: BTreeSet<String>,
     calls: BTreeSet<String>,
     by_variable: BTreeSet<String>,
 }
 
-impl Named {
+impl NamesInSources {
     fn in_sources() -> Self {
         let mut named = Self {
             transactions: StrategyKey::ALL
@@ -237,11 +255,11 @@ impl Named {
                 .map(|found| found[1].to_owned())
                 .collect()
         };
-        let begins = r"(?:self\.policy|shop\.policy|Policy::request|Policy::snapshot|write_cart|in_stockroom)\(\s*";
+        let begins = r"(?:self\.policy|shop\.policy|Policy::request|Policy::snapshot|write_cart|change_stock)\(\s*";
         self.transactions
             .extend(all(&format!("{begins}\"([^\"]+)\"")));
         self.transactions.extend(all(
-            "Self::(?:Cancel|RefundAll|RefundLine|TakeBack)(?: \\{ \\.\\. \\})? => \"([^\"]+)\"",
+            "Self::(?:Cancel|RefundAll|RefundLine|ReturnLine)(?: \\{ \\.\\. \\})? => \"([^\"]+)\"",
         ));
         self.calls.extend(all(
             "crash_point::pass\\(\"before call of\", \"([^\"]+)\"\\)",

@@ -1,4 +1,5 @@
-//! `doorbuster serve`, killed at a point of our choosing, and started again beside what it left running.
+//! Runs `doorbuster serve`, has it killed at a chosen point, and starts it again. Its payment
+//! provider keeps running.
 
 use std::{
     fs::{File, OpenOptions},
@@ -20,20 +21,20 @@ use crate::support::program::doorbuster;
 
 /// The administrator's password.
 pub const PASSWORD: &str = "correct horse battery staple";
-/// A start on a machine that is busy with other tests.
+/// The longest start on a machine that is busy with other tests.
 const READY_MAX: Duration = Duration::from_secs(60);
-/// From the form to the point that it leads to; an outcome is asked about 5 s after it could have been known.
+/// The longest time from the form to the kill. The shop queries an unknown outcome after 5 s.
 const KILLED_WITHIN: Duration = Duration::from_secs(40);
 
-/// A folder in which servers run one after the other. When it goes, so does whatever still runs there.
-pub struct Place {
+/// Runs servers one after the other in one folder. Dropping it kills the processes that still run.
+pub struct ServerRunner {
     folder: TempDir,
     database_url: String,
     running: Option<Child>,
     providers: Vec<Pid>,
 }
 
-impl Place {
+impl ServerRunner {
     pub fn new(database_url: &str) -> Self {
         Self {
             folder: TempDir::new().expect("a temporary folder"),
@@ -43,7 +44,7 @@ impl Place {
         }
     }
 
-    /// Starts a server that is killed at `point`, if one is named, and returns its address.
+    /// Starts a server, which is killed at `point` if one is given. Returns its URL.
     pub fn start(&mut self, point: Option<&str>) -> String {
         let port = std::net::TcpListener::bind("127.0.0.1:0")
             .and_then(|listener| listener.local_addr())
@@ -59,7 +60,8 @@ impl Place {
             .env("PAID_WITHOUT_STOCK", "backorder")
             .env("NO_COLOR", "1")
             .stdout(Stdio::null())
-            // The provider inherits it, and outlives the server: a pipe would have no end.
+            // A file and not a pipe: the provider inherits it and outlives the server, so a pipe
+            // would stay open.
             .stderr(self.log());
         match point {
             Some(point) => command.env("DOORBUSTER_CRASH_AT", point),
@@ -81,17 +83,17 @@ impl Place {
             .expect("the log opens")
     }
 
-    /// What the servers said so far.
-    pub fn said(&self) -> String {
+    /// Returns the log of all servers so far.
+    pub fn log_text(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// Returns once the server at `url` is ready; false if it has been killed before.
+    /// Waits until the server at `url` is ready. Returns false if it is killed first.
     pub async fn is_ready(&mut self, url: &str) -> bool {
         let (client, deadline) = (Client::new(), Instant::now() + READY_MAX);
         loop {
             let ready = client.get(format!("{url}/readyz")).send().await;
-            self.note_provider();
+            self.remember_provider();
             if ready.is_ok_and(|answer| answer.status().is_success()) {
                 return true;
             }
@@ -99,45 +101,45 @@ impl Place {
             if running.try_wait().expect("it is our child").is_some() {
                 return false;
             }
-            assert!(Instant::now() < deadline, "not ready: {}", self.said());
+            assert!(Instant::now() < deadline, "not ready: {}", self.log_text());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
 
-    /// Returns once the server has been killed at its point.
+    /// Waits until the server is killed at its point.
     pub async fn until_killed(&mut self) {
         let deadline = Instant::now() + KILLED_WITHIN;
         let mut running = self.running.take().expect("it was started");
         loop {
             if let Some(ended) = running.try_wait().expect("it is our child") {
-                let said = self.said();
-                assert_eq!(ended.signal(), Some(9), "{ended}: {said}");
-                assert!(said.contains("killed at: "), "{said}");
-                self.note_provider();
+                let log = self.log_text();
+                assert_eq!(ended.signal(), Some(9), "{ended}: {log}");
+                assert!(log.contains("killed at: "), "{log}");
+                self.remember_provider();
                 return;
             }
             if Instant::now() > deadline {
                 running.kill().ok();
                 running.wait().ok();
-                panic!("it never came to its point: {}", self.said());
+                panic!("the server never reached its point: {}", self.log_text());
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
 
-    /// Kills the server that runs, as a power cut would.
+    /// Kills the running server, like a power cut.
     pub fn kill(&mut self) {
         let mut running = self.running.take().expect("it was started");
         running.kill().expect("it is our child");
         running.wait().expect("it is our child");
-        self.note_provider();
+        self.remember_provider();
     }
 
-    /// Remembers the provider that the file tells of.
-    fn note_provider(&mut self) {
-        let said = std::fs::read(self.data().join("provider.json")).unwrap_or_default();
-        let said: Value = serde_json::from_slice(&said).unwrap_or_default();
-        let pid = said["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
+    /// Remembers the process id of the provider from its file.
+    fn remember_provider(&mut self) {
+        let file = std::fs::read(self.data().join("provider.json")).unwrap_or_default();
+        let file: Value = serde_json::from_slice(&file).unwrap_or_default();
+        let pid = file["pid"].as_i64().and_then(|pid| i32::try_from(pid).ok());
         if let Some(pid) = pid.map(Pid::from_raw)
             && !self.providers.contains(&pid)
         {
@@ -145,19 +147,19 @@ impl Place {
         }
     }
 
-    /// Providers that ran here: one, if each server found the one that it had been left.
+    /// Returns the number of providers that ran: one, if each server reused the running provider.
     pub fn providers(&self) -> usize {
         self.providers.len()
     }
 }
 
-impl Drop for Place {
+impl Drop for ServerRunner {
     fn drop(&mut self) {
         if let Some(mut running) = self.running.take() {
             running.kill().ok();
             running.wait().ok();
         }
-        self.note_provider();
+        self.remember_provider();
         for provider in &self.providers {
             kill(*provider, Signal::SIGKILL).ok();
         }

@@ -1,18 +1,18 @@
-//! What must hold after a server was killed and started again.
+//! The conditions that must hold after a server was killed and started again.
 
 use std::time::{Duration, Instant};
 
 use super::{
-    program::Place,
+    program::ServerRunner,
     story::{Story, Subject},
     visitor::Visitor,
 };
 use crate::support::{TestShop, check_audit_clean};
 
-/// Every outcome is known by then.
+/// The longest time until every outcome is known.
 const RESOLVED_WITHIN: Duration = Duration::from_secs(60);
 
-/// What is still to be found out, or to be given back.
+/// Counts unknown outcomes, expired holds and backorders that stock could fulfil.
 const UNRESOLVED: &str = "
     SELECT (SELECT count(*) FROM payment WHERE state = 'pending') + (SELECT count(*) FROM refund WHERE state = 'pending')
          + (SELECT count(*) FROM hold WHERE state = 'held' AND expires_at <= CURRENT_TIMESTAMP)
@@ -20,42 +20,51 @@ const UNRESOLVED: &str = "
               AND NOT EXISTS (SELECT 1 FROM order_line l JOIN stock s ON s.product_id = l.product_id
                               WHERE l.order_id = o.id AND s.available < l.quantity))";
 
-/// Charges of which the provider keeps other than the shop is due, by its own books, and orders that are due what nobody took.
-const MONEY_ASTRAY: &str = "
+/// Counts charges of which the provider keeps another amount than the order is due, and orders with
+/// an amount due but no charge.
+const MONEY_MISMATCHES: &str = "
     SELECT (SELECT count(*) FROM provider.charge c
             LEFT JOIN payment p ON p.reference = c.reference LEFT JOIN customer_order o ON o.id = p.order_id
             WHERE CASE c.state WHEN 'captured' THEN c.amount_cents ELSE 0 END - c.refunded_cents <> coalesce(o.due_cents, 0))
          + (SELECT count(*) FROM customer_order o WHERE settlement = 'card' AND due_cents <> 0
               AND NOT EXISTS (SELECT 1 FROM payment p JOIN provider.charge c ON c.reference = p.reference WHERE p.order_id = o.id))";
 
-/// Has a server killed at `point` of `story`, starts another, sends the same forms once more, and checks that all is well.
+/// Has a server killed at `point` of `story`, starts another, sends the same forms again, and
+/// checks that nothing is lost.
 pub async fn survive(point: String, story: Story, end: &'static str) {
     let shop = TestShop::new().await;
     let subject = story.prepare(&shop).await;
-    let mut place = Place::new(shop.database.url());
+    let mut server = ServerRunner::new(shop.database.url());
     let mut visitor = Visitor::new();
     visitor.orders.extend(subject.order.clone());
 
-    let url = place.start(Some(&point));
-    if place.is_ready(&url).await {
-        story.tell(&mut visitor, &url, &subject).await;
+    let url = server.start(Some(&point));
+    if server.is_ready(&url).await {
+        story.perform(&mut visitor, &url, &subject).await;
     }
-    place.until_killed().await;
+    server.until_killed().await;
 
-    let url = place.start(None);
-    assert!(place.is_ready(&url).await, "{point}: {}", place.said());
+    let url = server.start(None);
+    assert!(
+        server.is_ready(&url).await,
+        "{point}: {}",
+        server.log_text()
+    );
     let restarted = Instant::now();
-    story.tell(&mut visitor, &url, &subject).await;
+    story.perform(&mut visitor, &url, &subject).await;
     until_resolved(&shop, &point, restarted).await;
 
     check_orders(&visitor, &url, &point).await;
-    assert_eq!(told(&shop, &subject).await, end, "{point}");
-    let astray: i64 = shop.by_hand.value(MONEY_ASTRAY).await;
-    assert_eq!(astray, 0, "{point}: money is astray");
+    assert_eq!(summary(&shop, &subject).await, end, "{point}");
+    let mismatches: i64 = shop.by_hand.value(MONEY_MISMATCHES).await;
     assert_eq!(
-        place.providers(),
+        mismatches, 0,
+        "{point}: shop and provider disagree about money"
+    );
+    assert_eq!(
+        server.providers(),
         1,
-        "{point}: the provider was found again"
+        "{point}: the new server reuses the provider"
     );
     check_audit_clean(&shop).await;
 }
@@ -74,7 +83,7 @@ async fn until_resolved(shop: &TestShop, point: &str, since: Instant) {
     }
 }
 
-/// Every order that was ever acknowledged has a page, and is the same one for the same form.
+/// Checks that every acknowledged order has a page, and that the repeated form created one order.
 async fn check_orders(visitor: &Visitor, url: &str, point: &str) {
     for order in &visitor.orders {
         let page = visitor.page(url, &format!("/orders/{order}")).await;
@@ -88,15 +97,15 @@ async fn check_orders(visitor: &Visitor, url: &str, point: &str) {
     );
 }
 
-/// Where the product and its order stand.
-async fn told(shop: &TestShop, subject: &Subject) -> String {
+/// Summarizes the state of the product and its order.
+async fn summary(shop: &TestShop, subject: &Subject) -> String {
     let level = shop.level(&subject.product).await;
-    let mut told = format!(
+    let mut summary = format!(
         "{} left, {} held, {} sold",
         level.available, level.reserved, level.sold
     );
     if shop.count("hold WHERE state = 'held' AND extended").await > 0 {
-        told.push_str(", extended");
+        summary.push_str(", extended");
     }
     let orders: String = shop
         .by_hand
@@ -104,5 +113,5 @@ async fn told(shop: &TestShop, subject: &Subject) -> String {
             "SELECT coalesce(string_agg('; ' || status || ', ' || due_cents || ' due', '' ORDER BY id), '') FROM customer_order",
         )
         .await;
-    told + &orders
+    summary + &orders
 }

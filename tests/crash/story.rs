@@ -1,4 +1,4 @@
-//! What leads to a point: how things stand before the server starts, and what is then asked of it.
+//! The stories that lead to a point: the data before the server starts, and the requests to it.
 
 use doorbuster::{
     config::{PaidWithoutStock, ShopTerms},
@@ -11,8 +11,8 @@ use doorbuster::{
     },
     shop::{
         Shop,
-        checkout::{self, Begun},
-        refunds::OrderAct,
+        checkout::{self, CheckoutStarted},
+        refunds::OrderAction,
     },
 };
 
@@ -21,30 +21,30 @@ use crate::support::{PlacesOrders, TestProduct, TestShop, provider::OnDemand, sh
 
 #[derive(Clone, Copy, Debug)]
 pub enum Story {
-    /// A shopper goes straight to the checkout.
+    /// A shopper uses *Buy now*.
     BuyNow,
     SetQuantity,
     Remove,
     Extend,
     /// A shopper pays by card.
     Pay,
-    /// By strategy.
+    /// An express purchase with this strategy.
     Express(&'static str),
-    /// A reservation is over, and nobody has swept it yet.
-    HoldRunsOut,
-    /// An order waits for a payment of which the provider has never heard.
-    NobodyAsked,
-    /// Money is to go back, and nobody has asked for it.
-    NobodyPaidBack,
-    /// Somebody has paid and waited, and what they wait for is there.
+    /// A hold has expired and is not swept yet.
+    HoldExpires,
+    /// An order waits for a payment whose charge never reached the provider.
+    ChargeNeverSent,
+    /// A refund is stored, but was never sent to the provider.
+    RefundNeverSent,
+    /// A paid order waits for stock that has arrived.
     Backorder,
-    /// The administrator presses a button at an order that was paid.
-    Act(&'static str),
+    /// The administrator uses a button of a paid order.
+    OrderAction(&'static str),
     Receive,
-    TakeStock,
+    CountStock,
 }
 
-/// What a story is about.
+/// The product and the order of a story.
 pub struct Subject {
     pub product: TestProduct,
     /// An order that was acknowledged before the server started.
@@ -55,23 +55,24 @@ impl Story {
     pub async fn prepare(self, shop: &TestShop) -> Subject {
         let product = shop.with_product(5).await;
         let order = match self {
-            Self::HoldRunsOut => {
+            Self::HoldExpires => {
                 let cart = shop.cart_of(&[(&product, 1)]).await;
                 let reserved = shop.reserve_cart(cart, None).await.result;
                 reserved.expect("it is reserved");
-                run_out(shop).await;
+                expire_holds(shop).await;
                 None
             }
-            Self::NobodyAsked => Some(ordered(shop, &product).await.0),
-            Self::NobodyPaidBack => {
+            Self::ChargeNeverSent => Some(ordered(shop, &product).await.0),
+            Self::RefundNeverSent => {
                 let order = paid(shop, &product).await;
-                let penniless = Shop::new(shop.db().clone(), Feed::default());
-                let refunded = penniless.act_on_order(&order, OrderAct::RefundAll, None);
+                let without_provider = Shop::new(shop.db().clone(), Feed::default());
+                let refunded =
+                    without_provider.apply_order_action(&order, OrderAction::RefundAll, None);
                 refunded.await.expect("it is decided");
                 Some(order)
             }
             Self::Backorder => Some(backordered(shop, &product).await),
-            Self::Act(_) => Some(paid(shop, &product).await),
+            Self::OrderAction(_) => Some(paid(shop, &product).await),
             _ => None,
         };
         shop.by_hand
@@ -80,13 +81,14 @@ impl Story {
         Subject { product, order }
     }
 
-    /// Does all of it; and once more, with the same keys, after the server was killed in between.
-    pub async fn tell(self, visitor: &mut Visitor, url: &str, subject: &Subject) {
+    /// Sends all requests of the story. After the kill they are sent again with the same keys.
+    pub async fn perform(self, visitor: &mut Visitor, url: &str, subject: &Subject) {
         let product = subject.product.id.to_string();
         match self {
-            Self::HoldRunsOut | Self::NobodyAsked | Self::NobodyPaidBack | Self::Backorder => {}
+            Self::HoldExpires | Self::ChargeNeverSent | Self::RefundNeverSent | Self::Backorder => {
+            }
             Self::Express(strategy) => visitor.buy(url, strategy, subject.product.id).await,
-            Self::Act(_) | Self::Receive | Self::TakeStock => {
+            Self::OrderAction(_) | Self::Receive | Self::CountStock => {
                 visitor
                     .press(url, "admin/login", "", &[("password", PASSWORD)])
                     .await;
@@ -138,13 +140,13 @@ impl Story {
                     .press(url, "admin/receive", "receive", &fields)
                     .await;
             }
-            Self::TakeStock => {
+            Self::CountStock => {
                 let fields = [product, ("counted", "3"), ("reason", "counted")];
                 visitor
                     .press(url, "admin/take-stock", "count", &fields)
                     .await;
             }
-            Self::Act(act) => {
+            Self::OrderAction(act) => {
                 let order = subject.order.clone().unwrap_or_default();
                 let page = visitor.page(url, &format!("/admin/orders/{order}")).await;
                 let line = line_id(&page.unwrap_or_default());
@@ -181,7 +183,7 @@ fn line_id(page: &str) -> String {
         .unwrap_or_default()
 }
 
-async fn run_out(shop: &TestShop) {
+async fn expire_holds(shop: &TestShop) {
     let sql = "UPDATE hold SET expires_at = clock_timestamp() WHERE state = 'held'";
     assert_eq!(shop.by_hand.run(sql).await, 1);
 }
@@ -194,16 +196,16 @@ async fn paid(shop: &TestShop, product: &TestProduct) -> String {
     paid.receipt.order_id
 }
 
-/// An order up to the moment when the provider would be asked, and what it would be asked for.
+/// Starts a checkout up to the charge. Returns the order and the charge that was not sent.
 async fn ordered(shop: &TestShop, product: &TestProduct) -> (String, Charge) {
     let cart = shop.cart_of(&[(product, 1)]).await;
     let (on, request) = (shop.handle(), shop.checkout(cart, "ann@example.com"));
-    let begun = txn::run_for_result(shop.db(), Policy::request("begin payment"), move |work| {
+    let started = txn::run_for_result(shop.db(), Policy::request("begin payment"), move |work| {
         let (on, request) = (on.clone(), request.clone());
-        Box::pin(async move { checkout::begin(work, &on, &request).await })
+        Box::pin(async move { checkout::start(work, &on, &request).await })
     });
-    match begun.await.expect("it is ordered") {
-        Begun::New {
+    match started.await.expect("it is ordered") {
+        CheckoutStarted::New {
             receipt,
             payment,
             amount,
@@ -215,16 +217,17 @@ async fn ordered(shop: &TestShop, product: &TestProduct) -> (String, Charge) {
             };
             (receipt.order_id, charge)
         }
-        Begun::Known(_) => panic!("the key is new"),
+        CheckoutStarted::Existing(_) => panic!("the key is new"),
     }
 }
 
-/// An order that was paid for when its hold was over and nothing was left, and whose unit has come since.
+/// Creates an order that was paid after its hold expired and its stock was gone, and whose unit has
+/// been received since.
 async fn backordered(shop: &TestShop, product: &TestProduct) -> String {
     let (order, charge) = ordered(shop, product).await;
-    run_out(shop).await;
+    expire_holds(shop).await;
     shop.sweep_expired_holds().await.expect("it is swept");
-    let counted = shop.take_stock(product.id, 0, "broken", None).await;
+    let counted = shop.record_stock_count(product.id, 0, "broken", None).await;
     counted.expect("it is counted");
     let provider = OnDemand::on(shop.database.url());
     let state = provider.charge(&charge).await;

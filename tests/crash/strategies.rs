@@ -1,4 +1,5 @@
-//! Every safe strategy at work when the server, or the database under it, is killed: whatever was acknowledged is stored, and the books agree.
+//! The server, or its database, is killed while every safe strategy sells: every acknowledged order
+//! is stored, and the audit is clean.
 
 use std::{
     fs::Permissions,
@@ -25,7 +26,7 @@ use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::program::Place;
+use super::program::ServerRunner;
 use crate::support::{
     PATIENCE, TestProduct, TestShop, check_audit_clean,
     database::ByHand,
@@ -35,7 +36,7 @@ use crate::support::{
 
 /// Buyers of each strategy.
 const BUYERS: usize = 6;
-/// Orders of each strategy that are acknowledged before the blow falls.
+/// The number of acknowledged orders of each strategy before the kill.
 const ACKNOWLEDGED_MIN: usize = 10;
 const STOCK: i64 = 50_000;
 
@@ -44,9 +45,9 @@ fn safe() -> Vec<StrategyKey> {
     all.filter(|strategy| strategy.is_safe()).collect()
 }
 
-/// What buyers were told, by strategy.
+/// The answers that the buyers received, by strategy.
 #[derive(Default)]
-struct Told {
+struct BuyerReports {
     /// Public ids of orders.
     acknowledged: Mutex<Vec<(StrategyKey, String)>>,
     /// Keys of purchases that got no answer.
@@ -54,7 +55,7 @@ struct Told {
     over: AtomicBool,
 }
 
-impl Told {
+impl BuyerReports {
     fn acknowledge(&self, strategy: StrategyKey, order: String) {
         let mut acknowledged = self.acknowledged.lock().expect("no panic under it");
         acknowledged.push((strategy, order));
@@ -73,8 +74,8 @@ impl Told {
             .count()
     }
 
-    /// Returns once every strategy is in full swing.
-    async fn until_all_sell(&self) {
+    /// Waits until every strategy has sold enough orders.
+    async fn wait_until_all_sell(&self) {
         within(PATIENCE * 3, "orders by every strategy", async {
             while safe()
                 .into_iter()
@@ -99,20 +100,24 @@ impl Told {
     }
 }
 
-/// One way of buying, until it gets no answer.
-async fn buy_on<F>(told: Arc<Told>, strategy: StrategyKey, buyer: usize, ask: impl Fn(String) -> F)
-where
+/// Buys repeatedly until a purchase gets no answer.
+async fn buy_on<F>(
+    reports: Arc<BuyerReports>,
+    strategy: StrategyKey,
+    buyer: usize,
+    ask: impl Fn(String) -> F,
+) where
     F: Future<Output = Option<String>>,
 {
     for turn in 0.. {
-        if told.over.load(Ordering::Relaxed) {
+        if reports.over.load(Ordering::Relaxed) {
             return;
         }
         let key = format!("{strategy}-{buyer}-{turn}");
         match ask(key.clone()).await {
-            Some(order) => told.acknowledge(strategy, order),
+            Some(order) => reports.acknowledge(strategy, order),
             None => {
-                told.miss(strategy, key);
+                reports.miss(strategy, key);
                 return;
             }
         }
@@ -126,7 +131,10 @@ async fn check_stored(by_hand: &ByHand, orders: &[String]) {
                 "SELECT count(*) FROM customer_order WHERE public_id = '{order}'"
             ))
             .await;
-        assert_eq!(stored, 1, "order {order} was acknowledged and is not there");
+        assert_eq!(
+            stored, 1,
+            "order {order} was acknowledged but is not stored"
+        );
     }
 }
 
@@ -154,37 +162,37 @@ async fn post(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_server_loses_no_order_of_any_strategy() {
     let shop = TestShop::new().await;
-    let mut shelves = Vec::new();
+    let mut products = Vec::new();
     for strategy in safe() {
-        shelves.push((strategy, shop.with_shelf(strategy, STOCK).await));
+        products.push((strategy, shop.with_stock_for(strategy, STOCK).await));
     }
-    let mut place = Place::new(shop.database.url());
-    let url = place.start(None);
-    assert!(place.is_ready(&url).await);
-    let (told, client) = (Arc::new(Told::default()), Client::new());
+    let mut runner = ServerRunner::new(shop.database.url());
+    let url = runner.start(None);
+    assert!(runner.is_ready(&url).await);
+    let (reports, client) = (Arc::new(BuyerReports::default()), Client::new());
     let mut buyers = JoinSet::new();
-    for (strategy, product) in &shelves {
+    for (strategy, product) in &products {
         for buyer in 0..BUYERS {
             let (client, url) = (client.clone(), url.clone());
             let (strategy, product) = (*strategy, product.id);
-            buyers.spawn(buy_on(Arc::clone(&told), strategy, buyer, move |key| {
+            buyers.spawn(buy_on(Arc::clone(&reports), strategy, buyer, move |key| {
                 let (client, url) = (client.clone(), url.clone());
                 async move { post(&client, &url, strategy, product, &key).await }
             }));
         }
     }
-    told.until_all_sell().await;
-    place.kill();
+    reports.wait_until_all_sell().await;
+    runner.kill();
     within(PATIENCE, "the buyers' end", buyers.join_all()).await;
-    let (orders, keys) = (told.orders(), told.keys());
+    let (orders, keys) = (reports.orders(), reports.keys());
     check_stored(&shop.by_hand, &orders).await;
     check_audit_clean(&shop).await;
 
-    // Whoever got no answer asks again, and has one order, old or new.
-    let url = place.start(None);
-    assert!(place.is_ready(&url).await);
+    // Purchases without an answer are sent again with the same key, and have one order each.
+    let url = runner.start(None);
+    assert!(runner.is_ready(&url).await);
     for (strategy, key) in &keys {
-        let product = shelf_of(&shelves, *strategy);
+        let product = product_of(&products, *strategy);
         let order = post(&client, &url, *strategy, product.id, key).await;
         assert!(order.is_some(), "{strategy}: {key}");
     }
@@ -193,15 +201,15 @@ async fn a_killed_server_loses_no_order_of_any_strategy() {
     check_audit_clean(&shop).await;
 }
 
-fn shelf_of(shelves: &[(StrategyKey, TestProduct)], strategy: StrategyKey) -> &TestProduct {
-    let shelf = shelves.iter().find(|(of, _)| *of == strategy);
-    &shelf.expect("each has one").1
+fn product_of(products: &[(StrategyKey, TestProduct)], strategy: StrategyKey) -> &TestProduct {
+    let found = products.iter().find(|(of, _)| *of == strategy);
+    &found.expect("each has one").1
 }
 
-/// The server's processes are a group of their own: none gets to write another word.
+/// Kills the process group of the database server, so that no process can write anything more.
 fn kill_postgres(data: &Path) {
     let pidfile = std::fs::read_to_string(data.join("postgres/postmaster.pid"))
-        .expect("the server tells its process id");
+        .expect("the file contains the server's process id");
     let pid = pidfile.lines().next().and_then(|pid| pid.parse().ok());
     killpg(Pid::from_raw(pid.expect("a number")), Signal::SIGKILL).expect("it runs");
 }
@@ -222,43 +230,46 @@ async fn a_killed_database_loses_no_order_of_any_strategy() {
         .prefix("killed-")
         .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
         .expect("a temporary folder");
-    // The server's own user comes in.
+    // The operating-system user of the server needs access.
     std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("it is ours");
     let data = folder.path().join("data");
-    // Declared before the shop, whose last audit still needs it.
+    // Declared before the shop, because the shop's final audit still needs it.
     let mut server = Some(start(&data).await);
     let shop = TestShop::on_own_server(url_of(&server)).await;
-    let mut shelves = Vec::new();
+    let mut products = Vec::new();
     for strategy in safe() {
-        shelves.push((strategy, shop.with_shelf(strategy, STOCK).await));
+        products.push((strategy, shop.with_stock_for(strategy, STOCK).await));
     }
-    let told = Arc::new(Told::default());
+    let reports = Arc::new(BuyerReports::default());
     let mut buyers = JoinSet::new();
-    for (strategy, product) in &shelves {
+    for (strategy, product) in &products {
         for buyer in 0..BUYERS {
             let (handle, strategy, product) = (shop.handle(), *strategy, product.id);
-            buyers.spawn(buy_on(Arc::clone(&told), strategy, buyer, move |key| {
+            buyers.spawn(buy_on(Arc::clone(&reports), strategy, buyer, move |key| {
                 let handle = handle.clone();
                 async move { order_of(&handle, strategy, product, &key).await.ok() }
             }));
         }
     }
-    told.until_all_sell().await;
+    reports.wait_until_all_sell().await;
     kill_postgres(&data);
     within(PATIENCE * 2, "the buyers' end", buyers.join_all()).await;
     if let Some(killed) = server.take() {
-        assert!(killed.stop().await.is_err(), "it has ended badly");
+        assert!(
+            killed.stop().await.is_err(),
+            "stopping a killed server fails"
+        );
     }
 
     server = Some(start(&data).await);
     assert!(shop.database.url().starts_with(url_of(&server)));
-    let (orders, keys) = (told.orders(), told.keys());
+    let (orders, keys) = (reports.orders(), reports.keys());
     let by_hand = ByHand::new(shop.database.url()).await;
     check_stored(&by_hand, &orders).await;
     check_audit_clean(&shop).await;
     let again = Shop::new(shop.database.pool(shop::POOL).await, Feed::default());
     for (strategy, key) in &keys {
-        let product = shelf_of(&shelves, *strategy);
+        let product = product_of(&products, *strategy);
         let order = order_of(&again, *strategy, product.id, key).await;
         assert!(order.is_ok(), "{strategy}: {key}: {order:?}");
     }

@@ -1,4 +1,4 @@
-//! A browser without JavaScript, at a server that may be killed while it answers.
+//! A browser without JavaScript, for a server that may be killed while it answers.
 
 use regex::Regex;
 use reqwest::{
@@ -7,16 +7,16 @@ use reqwest::{
     redirect::Policy,
 };
 
-/// Where a refused form leads back to.
+/// The page that a rejected form redirects to.
 const FORM: &str = "/form";
 
 pub struct Visitor {
     client: Client,
     cookie: Option<String>,
     cart_id: Option<String>,
-    /// Orders that were acknowledged: their page was named.
+    /// Acknowledged orders: the server redirected to their page.
     pub orders: Vec<String>,
-    /// Forms that were carried out.
+    /// The number of forms that were accepted.
     pub done: usize,
 }
 
@@ -32,7 +32,7 @@ impl Visitor {
         }
     }
 
-    /// Posts a form under `key`. Nothing comes of it when the server is killed meanwhile.
+    /// Posts a form with `key`. Does nothing if the server is killed before it answers.
     pub async fn press(&mut self, url: &str, form: &str, key: &str, fields: &[(&str, &str)]) {
         let body = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("idempotency_key", key)
@@ -55,17 +55,19 @@ impl Visitor {
             let set = set.to_str().expect("text");
             self.cookie = set.split(';').next().map(ToOwned::to_owned);
         }
-        let place = answer.headers().get(LOCATION);
-        let place = place.and_then(|place| place.to_str().ok()).unwrap_or(FORM);
-        if let Some(order) = place.strip_prefix("/orders/") {
+        let location = answer.headers().get(LOCATION);
+        let location = location
+            .and_then(|location| location.to_str().ok())
+            .unwrap_or(FORM);
+        if let Some(order) = location.strip_prefix("/orders/") {
             self.orders.push(order.to_owned());
         }
-        if place != FORM {
+        if location != FORM {
             self.done += 1;
         }
     }
 
-    /// The cart, as the checkout's form names it; the one named last if it shows none any more.
+    /// Reads the cart id from the checkout form. Returns the last one if the form is empty now.
     pub async fn cart_id(&mut self, url: &str) -> String {
         let page = self.page(url, "/checkout").await.unwrap_or_default();
         let named = Regex::new(r#"name="cart_id" value="([^"]+)""#).expect("a pattern");
@@ -75,7 +77,7 @@ impl Visitor {
         self.cart_id.clone().unwrap_or_default()
     }
 
-    /// A page, if there is one.
+    /// Reads a page, if there is one.
     pub async fn page(&self, url: &str, path: &str) -> Option<String> {
         let mut request = self
             .client
@@ -88,7 +90,7 @@ impl Visitor {
         answer.text().await.ok()
     }
 
-    /// An express purchase.
+    /// Makes an express purchase.
     pub async fn buy(&mut self, url: &str, strategy: &str, product_id: i64) {
         let body = serde_json::json!({ "productId": product_id, "quantity": 1 });
         let request = self

@@ -1,5 +1,6 @@
-//! A database that falls silent without hanging up, which no timeout of the network notices in time: within five seconds there is an
-//! answer, it is never a false yes, and the shop recovers.
+//! A database that stops answering without closing its connections, which no network timeout
+//! notices in time. Every request is answered within five seconds, no answer is a false success,
+//! and the shop recovers.
 
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,7 @@ use crate::support::{
     within,
 };
 
-/// What a request may take.
+/// The time limit of a request.
 const ANSWER_MAX: Duration = Duration::from_secs(5);
 
 const POOL: PoolSettings = PoolSettings {
@@ -36,7 +37,7 @@ const POOL: PoolSettings = PoolSettings {
 async fn shop_behind(proxy: &Proxy) -> Shop {
     let db = Db::connect(proxy.url(), POOL)
         .await
-        .expect("the line is up");
+        .expect("the connection works");
     Shop::new(db, Feed::default())
 }
 
@@ -152,7 +153,7 @@ fn calls(
             Box::pin({
                 let shop = each();
                 async move {
-                    shop.keep_draft(
+                    shop.save_draft(
                         cart,
                         &crate::support::shop::draft(contact("ann@example.com")),
                     )
@@ -160,7 +161,7 @@ fn calls(
                 }
             }),
         ),
-        ("purchase", buy(shop, product, "in-the-dark")),
+        ("purchase", buy(shop, product, "while-silent")),
         (
             "admin password",
             Box::pin({
@@ -171,7 +172,7 @@ fn calls(
     ]
 }
 
-/// Runs each call on its own and sees that the shop says, in time, that it cannot reach its database.
+/// Runs all calls and checks that each reports in time that the database is unavailable.
 async fn check_answered_in_time(
     calls: Vec<(&'static str, BoxFuture<'static, Result<(), ShopError>>)>,
 ) {
@@ -199,44 +200,46 @@ async fn a_silent_database_is_unavailable_within_five_seconds() {
     let proxied = shop_behind(&proxy).await;
     buy(&proxied, &product, "before")
         .await
-        .expect("the line is up");
-    proxy.go_dead();
+        .expect("the connection works");
+    proxy.drop_traffic();
     check_answered_in_time(calls(&proxied, &product, cart)).await;
     assert_eq!(
         shop.units_ordered(&product).await,
         1,
-        "nothing was bought in the dark"
+        "nothing was bought while the database was silent"
     );
-    proxy.mend();
+    proxy.restore();
     check_recovers(&proxied, &product).await;
     check_audit_clean(&shop).await;
 }
 
-/// The statement has been sent when the line goes dead: the wait is for its answer, not for a connection.
+/// The statement has been sent when the connection dies: the read waits for its answer, not for a
+/// connection.
 #[tokio::test]
-async fn a_database_that_falls_silent_in_the_middle_of_a_read_is_unavailable_within_five_seconds() {
+async fn a_database_that_stops_answering_during_a_read_is_unavailable_within_five_seconds() {
     let shop = TestShop::new().await;
     let product = shop.with_product(10).await;
     let proxy = Proxy::before(shop.database.url()).await;
     let proxied = shop_behind(&proxy).await;
-    proxy.go_dead_after("per_customer_limit");
+    proxy.drop_traffic_after("per_customer_limit");
     let read = {
         let shop = proxied.clone();
         async move { shop.products(None).await.map(drop) }
     };
     check_answered_in_time(vec![("products", Box::pin(read))]).await;
-    proxy.mend();
+    proxy.restore();
     check_recovers(&proxied, &product).await;
 }
 
-/// It may have committed or not. The shop says so, and the key finds out.
+/// The transaction may have committed or not. The shop reports this, and the idempotency key finds
+/// out.
 #[tokio::test]
-async fn a_database_that_falls_silent_in_commit_is_asked_again_by_key() {
+async fn a_commit_without_an_answer_is_resolved_by_its_key() {
     let shop = TestShop::new().await;
     let product = shop.with_product(10).await;
     let proxy = Proxy::before(shop.database.url()).await;
     let proxied = shop_behind(&proxy).await;
-    proxy.go_dead_after("COMMIT");
+    proxy.drop_traffic_after("COMMIT");
     let begin = Instant::now();
     let answer = within(
         Duration::from_secs(30),
@@ -247,10 +250,10 @@ async fn a_database_that_falls_silent_in_commit_is_asked_again_by_key() {
     assert_eq!(
         answer,
         Err(ShopError::OutcomeUnknown { retry_after_s: 2 }),
-        "never a false yes"
+        "never a false success"
     );
     assert!(begin.elapsed() < ANSWER_MAX, "{:?}", begin.elapsed());
-    proxy.mend();
+    proxy.restore();
     check_recovers(&proxied, &product).await;
     buy(&proxied, &product, "lost")
         .await
@@ -263,8 +266,8 @@ async fn a_database_that_falls_silent_in_commit_is_asked_again_by_key() {
     check_audit_clean(&shop).await;
 }
 
-/// Every connection is in the middle of a statement when the line goes dead, and each would keep its place in the pool for as long as the
-/// network does not notice.
+/// Every connection is in the middle of a statement when the network dies, and each would keep its
+/// place in the pool until the network notices.
 #[tokio::test]
 async fn a_pool_full_of_dead_connections_is_replaced() {
     let shop = TestShop::new().await;
@@ -294,18 +297,19 @@ async fn a_pool_full_of_dead_connections_is_replaced() {
     let all: Vec<_> = transactions.chain(reads).collect();
     let count = i64::from(POOL.transactions_max + POOL.readers_max);
     race::wait_until(&shop.by_hand, count, "sleep", "wait_event = 'PgSleep'").await;
-    proxy.go_dead();
+    proxy.drop_traffic();
     let answers = within(Duration::from_secs(30), "all answers", join_all(all)).await;
     for answer in answers {
         let answer = answer.expect("it ends");
         assert_eq!(answer, Err(ShopError::Unavailable { retry_after_s: 2 }));
     }
-    proxy.mend();
+    proxy.restore();
     check_recovers(&proxied, &product).await;
     check_audit_clean(&shop).await;
 }
 
-/// Once the database is back, so is the shop, although no dead connection was ever told that it is dead.
+/// Once the database answers again, the shop works again, although no dead connection was closed by
+/// the other side.
 async fn check_recovers(shop: &Shop, product: &TestProduct) {
     let deadline = Instant::now() + Duration::from_secs(10);
     loop {
@@ -313,13 +317,13 @@ async fn check_recovers(shop: &Shop, product: &TestProduct) {
             Ok(()) => break,
             Err(error) => assert!(
                 Instant::now() < deadline,
-                "ten seconds after the line was mended: {error}"
+                "ten seconds after the connection was restored: {error}"
             ),
         }
     }
-    // And all of it, not just one lucky connection.
-    let everybody = (0..POOL.transactions_max).map(|_| {
-        txn::run_for_result(shop.db(), Policy::request("everybody"), |work| {
+    // Every connection works, not just one.
+    let all = (0..POOL.transactions_max).map(|_| {
+        txn::run_for_result(shop.db(), Policy::request("all"), |work| {
             Box::pin(async move {
                 work.connection()
                     .execute_unprepared("SELECT pg_sleep(0.1)")
@@ -328,6 +332,6 @@ async fn check_recovers(shop: &Shop, product: &TestProduct) {
             })
         })
     });
-    let results: Vec<Result<(), TxnError>> = join_all(everybody).await;
+    let results: Vec<Result<(), TxnError>> = join_all(all).await;
     assert!(results.iter().all(Result::is_ok), "{results:?}");
 }

@@ -1,5 +1,6 @@
-//! A future that is dropped in the middle of `begin`, as happens whenever a client leaves: sqlx 0.9.0 then returns the connection to its pool
-//! with a transaction open (its issue 4393), and what is written on it next is written for nobody.
+//! A future that is dropped inside `begin`, as happens when a client disconnects: sqlx 0.9.0 then
+//! returns the connection to its pool with a transaction open (its issue 4393), and the next write
+//! on it is never committed.
 
 use std::{
     sync::{
@@ -21,7 +22,8 @@ use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, Tra
 use crate::support::{PATIENCE, TestDatabase, database::ByHand, race, seed, within};
 
 const DROPS: u32 = 1_000;
-/// `begin` takes some tens of microseconds here; dropping at a random moment within hits each of its steps.
+/// `begin` takes some tens of microseconds here; dropping it at a random time within this limit
+/// hits each of its steps.
 const MOMENT_MAX_US: u64 = 400;
 
 const POOL: PoolSettings = PoolSettings {
@@ -31,10 +33,11 @@ const POOL: PoolSettings = PoolSettings {
     ..PoolSettings::SHOP
 };
 
-/// Begins a transaction and drops the future at a random moment before it is ready; or, if it was quicker, the transaction.
+/// Begins a transaction and drops the future at a random time before it is ready; or, if it was
+/// faster, drops the transaction.
 #[expect(
     clippy::disallowed_methods,
-    reason = "what must never happen is what is tried here"
+    reason = "the test does on purpose what the code must never do"
 )]
 async fn drop_in_the_middle_of_begin(connection: &DatabaseConnection, rng: &mut ChaCha12Rng) {
     let moment = Duration::from_micros(rng.random_range(0..MOMENT_MAX_US));
@@ -62,16 +65,16 @@ async fn a_thousand_dropped_begins_leave_nothing_open_and_lose_no_write() {
     by_hand.run("CREATE TABLE written (n int)").await;
     let db = database.pool(POOL).await;
     let mut acknowledged = 0;
-    for turn in 0..DROPS {
-        // What `txn` does before it drops a transaction whose deadline has passed.
-        db.suspect_transactions();
+    for round in 0..DROPS {
+        // `txn` does the same before it drops a transaction whose deadline has passed.
+        db.mark_transactions_suspect();
         drop_in_the_middle_of_begin(db.transactions(), &mut rng).await;
-        if turn % 4 == 0 {
-            // Outside of a transaction, on whatever connection comes: this is the write that would be lost.
+        if round % 4 == 0 {
+            // Outside of a transaction, on any connection: this is the write that would be lost.
             db.transactions()
                 .execute_unprepared("INSERT INTO written VALUES (1)")
                 .await
-                .unwrap_or_else(|error| panic!("seed {seed}, turn {turn}: {error}"));
+                .unwrap_or_else(|error| panic!("seed {seed}, round {round}: {error}"));
             acknowledged += 1;
         }
     }
@@ -79,13 +82,14 @@ async fn a_thousand_dropped_begins_leave_nothing_open_and_lose_no_write() {
     assert_eq!(
         written(&by_hand, "n = 1").await,
         acknowledged,
-        "seed {seed}: every acknowledged write is there"
+        "seed {seed}: every acknowledged write is stored"
     );
 }
 
-/// The exhibit: without the pool's precaution the same thousand drops do lose an acknowledged write.
+/// The counterexample: without the pool's rollback the same thousand drops lose an acknowledged
+/// write.
 #[tokio::test]
-async fn without_the_precaution_a_write_is_lost() {
+async fn without_the_rollback_a_write_is_lost() {
     let seed = seed();
     let mut rng = ChaCha12Rng::seed_from_u64(seed);
     let database = TestDatabase::empty().await;
@@ -99,22 +103,23 @@ async fn without_the_precaution_a_write_is_lost() {
     let plain = Database::connect(options)
         .await
         .expect("the database answers");
-    for turn in 0..DROPS {
+    for round in 0..DROPS {
         drop_in_the_middle_of_begin(&plain, &mut rng).await;
         plain
-            .execute_unprepared(&format!("INSERT INTO written VALUES ({turn})"))
+            .execute_unprepared(&format!("INSERT INTO written VALUES ({round})"))
             .await
             .expect("the write is acknowledged");
-        if written(&by_hand, &format!("n = {turn}")).await == 0 {
+        if written(&by_hand, &format!("n = {round}")).await == 0 {
             return;
         }
     }
     panic!(
-        "seed {seed}: {DROPS} drops lost nothing; if the driver was mended, the precaution in db::connect may go"
+        "seed {seed}: {DROPS} drops lost no write; if the driver is fixed, the rollback in db::connect can be removed"
     );
 }
 
-/// The same a layer up: whoever drops a transaction's future leaves a transaction that goes on in its own task.
+/// The same one layer above: dropping a transaction's future does not stop the transaction, which
+/// runs in its own task.
 #[tokio::test]
 async fn a_thousand_dropped_requests_leave_nothing_open_and_finish_their_work() {
     let seed = seed();
@@ -124,7 +129,7 @@ async fn a_thousand_dropped_requests_leave_nothing_open_and_finish_their_work() 
     by_hand.run("CREATE TABLE written (n int)").await;
     let db = database.pool(POOL).await;
     let committed = Arc::new(AtomicI64::new(0));
-    let mut begun = 0;
+    let mut started = 0;
     for _ in 0..DROPS {
         let polls = rng.random_range(0..8_u32);
         let counting = Arc::clone(&committed);
@@ -153,22 +158,22 @@ async fn a_thousand_dropped_requests_leave_nothing_open_and_finish_their_work() 
             }
             tokio::task::yield_now().await;
         }
-        begun += i64::from(polls > 0);
+        started += i64::from(polls > 0);
     }
-    within(PATIENCE, "the transactions that were begun", async {
-        while committed.load(Ordering::Relaxed) < begun {
+    within(PATIENCE, "the started transactions", async {
+        while committed.load(Ordering::Relaxed) < started {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     })
     .await;
     check_nothing_open(&db, &by_hand, seed).await;
-    assert_eq!(written(&by_hand, "n = 2").await, begun, "seed {seed}");
+    assert_eq!(written(&by_hand, "n = 2").await, started, "seed {seed}");
 }
 
-/// Has every connection of the pool taken once more, and then sees none in a transaction.
+/// Uses every connection of the pool once, then checks that none is in a transaction.
 async fn check_nothing_open(db: &Db, by_hand: &ByHand, seed: u64) {
     let connections = POOL.transactions_max;
-    // Each waits for the lock that the test holds, so that all are taken at once.
+    // Each waits for the lock that the test holds, so that all are in use at once.
     by_hand.run("SELECT pg_advisory_lock(1)").await;
     let taken = join_all((0..connections).map(|_| {
         db.transactions()

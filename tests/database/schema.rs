@@ -1,4 +1,4 @@
-//! The schema's steps, and the database that is made when it is absent.
+//! The migrations, and the database that is created if it does not exist.
 
 use doorbuster::{
     db::{
@@ -21,7 +21,7 @@ const POOL: PoolSettings = PoolSettings {
 async fn applied(database: &TestDatabase) -> Vec<bool> {
     let steps = schema::status(database.url())
         .await
-        .expect("the steps are listed");
+        .expect("the migrations are listed");
     steps.into_iter().map(|step| step.applied).collect()
 }
 
@@ -32,14 +32,14 @@ async fn four_servers_may_start_at_once() {
     let start = async || {
         schema::migrate(database.url(), Step::Up)
             .await
-            .expect("the schema is there afterwards");
+            .expect("the schema exists afterwards");
         let db = database.pool(POOL).await;
         let written =
             schema::under_lock(database.url(), async |_| Ok(seed::fill_if_empty(&db).await)).await;
         db.close().await;
         written
             .expect("the lock is taken")
-            .expect("the catalogue is there afterwards")
+            .expect("the catalogue exists afterwards")
     };
     let written = within(PATIENCE, "four starts", join_all((0..4).map(|_| start()))).await;
     let by_hand = database.by_hand().await;
@@ -56,7 +56,7 @@ async fn four_servers_may_start_at_once() {
 }
 
 #[tokio::test]
-async fn each_step_can_be_taken_back_and_applied_again() {
+async fn each_migration_can_be_reverted_and_applied_again() {
     let database = TestDatabase::empty().await;
     let steps = applied(&database).await.len();
     assert_eq!(applied(&database).await, vec![false; steps]);
@@ -66,7 +66,7 @@ async fn each_step_can_be_taken_back_and_applied_again() {
         for left in (0..steps).rev() {
             schema::migrate(database.url(), Step::Down)
                 .await
-                .expect("one step back");
+                .expect("one migration is reverted");
             let still = applied(&database)
                 .await
                 .iter()
@@ -80,7 +80,7 @@ async fn each_step_can_be_taken_back_and_applied_again() {
         .await
         .value("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'v') AND relname <> 'seaql_migrations'")
         .await;
-    assert_eq!(tables, 0, "the way back leaves nothing");
+    assert_eq!(tables, 0, "no table remains after the last revert");
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn fresh_drops_everything_and_applies_all() {
     );
 }
 
-/// What was applied stays as it is, and keeps its data.
+/// Applied migrations stay as they are, and their data is kept.
 #[tokio::test]
 async fn up_on_a_current_schema_changes_nothing() {
     let database = TestDatabase::seeded().await;
@@ -122,23 +122,23 @@ async fn up_on_a_current_schema_changes_nothing() {
 }
 
 #[tokio::test]
-async fn an_absent_database_is_made_once_by_several() {
+async fn several_servers_create_a_missing_database_once() {
     let database = TestDatabase::absent().await;
     let absent = doorbuster::db::Db::connect(database.url(), POOL).await;
     assert!(matches!(absent, Err(ConnectError::Unreachable(_))));
-    let made = join_all((0..4).map(|_| connect::ensure_database(database.url()))).await;
-    for result in made {
-        result.expect("each finds it or makes it");
+    let created = join_all((0..4).map(|_| connect::ensure_database(database.url()))).await;
+    for result in created {
+        result.expect("each finds it or creates it");
     }
     let one: i64 = database.by_hand().await.value("SELECT 1::bigint").await;
     assert_eq!(one, 1);
     connect::ensure_database(database.url())
         .await
-        .expect("and it stays");
+        .expect("it still exists");
 }
 
 #[tokio::test]
-async fn what_is_no_postgresql_url_is_told_so_without_its_password() {
+async fn an_invalid_url_is_reported_without_its_password() {
     for url in [
         "mysql://user:hush@localhost/shop",
         "not a url",

@@ -1,4 +1,5 @@
-//! `db::txn`: what is tried again and how often, what it is called when it fails, and what a caller may rely on.
+//! `db::txn`: which errors are retried and how often, which error a caller gets, and what it can
+//! rely on.
 
 use std::{
     sync::{
@@ -44,7 +45,7 @@ async fn execute(work: &Work, sql: &str) -> Result<(), Abort> {
     Ok(work.connection().execute_unprepared(sql).await.map(drop)?)
 }
 
-/// Runs `INSERT INTO written` in one transaction: what must work again after something failed.
+/// Runs `INSERT INTO written` in one transaction, which must succeed after another one failed.
 async fn check_usable(db: &Db) {
     let inserted = within(
         PATIENCE,
@@ -75,7 +76,7 @@ async fn failing(db: &Db, policy: Policy, code: &'static str, failures: u32) -> 
 }
 
 #[tokio::test]
-async fn only_what_did_nothing_is_tried_again() {
+async fn only_errors_without_effect_are_retried() {
     let database = scratch().await;
     let db = database.pool(POOL).await;
     let by_hand = database.by_hand().await;
@@ -93,7 +94,7 @@ async fn only_what_did_nothing_is_tried_again() {
             assert!(outcome.result.is_ok(), "{code}: {:?}", outcome.result);
             assert_eq!(outcome.attempts, 3, "{code}");
         } else {
-            // A statement that took too long says nothing about the request, and all about the database.
+            // A statement timeout says nothing about the request: the database is too slow.
             let refused = match &outcome.result {
                 Err(TxnError::Database { .. }) => code != "57014",
                 Err(TxnError::Unavailable { .. }) => code == "57014",
@@ -104,7 +105,7 @@ async fn only_what_did_nothing_is_tried_again() {
         }
     }
     let written: i64 = by_hand.value("SELECT count(*) FROM written").await;
-    assert_eq!(written, 3, "once for each that went through");
+    assert_eq!(written, 3, "once for each that succeeded");
 }
 
 #[tokio::test]
@@ -133,9 +134,10 @@ async fn attempts_are_bounded() {
     check_usable(&db).await;
 }
 
-/// A real deadlock: each has one row and wants the other's. PostgreSQL ends one of them, which then goes through.
+/// A real deadlock: each transaction holds one row and waits for the other's. PostgreSQL aborts one
+/// of them, which is retried and succeeds.
 #[tokio::test]
-async fn a_deadlock_is_broken_and_both_go_through() {
+async fn after_a_deadlock_both_transactions_succeed() {
     let database = scratch().await;
     let db = database.pool(POOL).await;
     let met = Arc::new(Barrier::new(2));
@@ -171,19 +173,19 @@ async fn a_deadlock_is_broken_and_both_go_through() {
     assert_eq!(
         one.attempts + two.attempts,
         3,
-        "one of them was tried once more"
+        "one of them was retried once"
     );
     let sum: i64 = database
         .by_hand()
         .await
         .value("SELECT sum(n) FROM lockable")
         .await;
-    assert_eq!(sum, 4, "and what was rolled back left nothing");
+    assert_eq!(sum, 4, "the rolled back attempt wrote nothing");
 }
 
-/// A real lock timeout, twice over: the lock is given back once the third attempt has begun.
+/// Two real lock timeouts: the lock is released after the third attempt has begun.
 #[tokio::test]
-async fn a_lock_timeout_is_tried_again() {
+async fn a_lock_timeout_is_retried() {
     let database = scratch().await;
     let db = database
         .pool(PoolSettings {
@@ -220,7 +222,7 @@ async fn a_lock_timeout_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_lock_that_is_never_given_back_ends_the_attempts() {
+async fn a_lock_that_is_never_released_exhausts_the_attempts() {
     let database = scratch().await;
     let db = database
         .pool(PoolSettings {
@@ -300,10 +302,10 @@ async fn the_deadline_ends_a_transaction() {
         .await
         .value("SELECT count(*) FROM written WHERE n = 1")
         .await;
-    assert_eq!(written, 0, "what did not commit left nothing");
+    assert_eq!(written, 0, "the rolled back transaction wrote nothing");
 }
 
-/// The wait for a turn counts too: otherwise a full house would keep people waiting for ever.
+/// The wait for a permit counts too: otherwise callers of a busy pool would wait without limit.
 #[tokio::test]
 async fn the_deadline_counts_the_wait_for_a_connection() {
     let database = scratch().await;
@@ -346,35 +348,35 @@ async fn the_deadline_counts_the_wait_for_a_connection() {
     check_usable(&db).await;
 }
 
-/// A client who leaves drops the request's future; the commit goes on.
+/// A client that disconnects drops the request's future; the commit continues.
 #[tokio::test]
-async fn a_client_who_leaves_cancels_nothing() {
+async fn a_client_that_disconnects_does_not_cancel_the_commit() {
     let database = scratch().await;
     let db = database.pool(POOL).await;
-    let (inside, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-    let (inside_too, go_on_too) = (Arc::clone(&inside), Arc::clone(&go_on));
+    let (inside, proceed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (inside_too, proceed_too) = (Arc::clone(&inside), Arc::clone(&proceed));
     let committed = Arc::new(Notify::new());
     let committed_too = Arc::clone(&committed);
     let mut request = Box::pin(txn::run_for_result(
         &db,
         Policy::request("left alone"),
         move |work| {
-            let (inside, go_on) = (Arc::clone(&inside_too), Arc::clone(&go_on_too));
+            let (inside, proceed) = (Arc::clone(&inside_too), Arc::clone(&proceed_too));
             let committed = Arc::clone(&committed_too);
             Box::pin(async move {
                 inside.notify_one();
-                go_on.notified().await;
+                proceed.notified().await;
                 work.after_commit(move || committed.notify_one());
                 execute(work, "INSERT INTO written VALUES (7)").await
             })
         },
     ));
     tokio::select! {
-        _ = &mut request => panic!("it cannot end before it may go on"),
+        _ = &mut request => panic!("it cannot end before it may proceed"),
         () = inside.notified() => {}
     }
     drop(request);
-    go_on.notify_one();
+    proceed.notify_one();
     within(PATIENCE, "the commit", committed.notified()).await;
     let written: i64 = database
         .by_hand()
@@ -385,7 +387,7 @@ async fn a_client_who_leaves_cancels_nothing() {
 }
 
 #[tokio::test]
-async fn nothing_is_announced_before_it_is_committed() {
+async fn after_commit_actions_run_only_after_the_commit() {
     let database = scratch().await;
     let db = database.pool(POOL).await;
     let by_hand = database.by_hand().await;
@@ -397,15 +399,18 @@ async fn nothing_is_announced_before_it_is_committed() {
     let announced = |sql: &'static str, refuse: bool| {
         let db = db.clone();
         async move {
-            let said = Arc::new(AtomicBool::new(false));
-            let saying = Arc::clone(&said);
+            let was_announced = Arc::new(AtomicBool::new(false));
+            let announced_in_task = Arc::clone(&was_announced);
             let result = txn::run_for_result(&db, Policy::request("announcing"), move |work| {
-                let said = Arc::clone(&saying);
+                let was_announced = Arc::clone(&announced_in_task);
                 Box::pin(async move {
-                    let action = Arc::clone(&said);
+                    let action = Arc::clone(&was_announced);
                     work.after_commit(move || action.store(true, Ordering::Relaxed));
                     execute(work, sql).await?;
-                    assert!(!said.load(Ordering::Relaxed), "not before the commit");
+                    assert!(
+                        !was_announced.load(Ordering::Relaxed),
+                        "not before the commit"
+                    );
                     if refuse {
                         Err(ShopError::CartEmpty.into())
                     } else {
@@ -414,32 +419,33 @@ async fn nothing_is_announced_before_it_is_committed() {
                 })
             })
             .await;
-            (result, said.load(Ordering::Relaxed))
+            (result, was_announced.load(Ordering::Relaxed))
         }
     };
-    let (result, said) = announced("INSERT INTO checked_late VALUES (1)", false).await;
-    assert!(result.is_ok() && said);
-    let (result, said) = announced("INSERT INTO checked_late VALUES (2)", true).await;
+    let (result, was_announced) = announced("INSERT INTO checked_late VALUES (1)", false).await;
+    assert!(result.is_ok() && was_announced);
+    let (result, was_announced) = announced("INSERT INTO checked_late VALUES (2)", true).await;
     assert!(
-        matches!(result, Err(TxnError::Refused(ShopError::CartEmpty))) && !said,
+        matches!(result, Err(TxnError::Refused(ShopError::CartEmpty))) && !was_announced,
         "{result:?}"
     );
-    let (result, said) = announced("SELECT 1/0", false).await;
+    let (result, was_announced) = announced("SELECT 1/0", false).await;
     assert!(
-        matches!(result, Err(TxnError::Database { .. })) && !said,
+        matches!(result, Err(TxnError::Database { .. })) && !was_announced,
         "{result:?}"
     );
-    // Every statement succeeds, and COMMIT itself is refused.
-    let (result, said) = announced("INSERT INTO checked_late VALUES (999)", false).await;
+    // Every statement succeeds, and COMMIT itself fails.
+    let (result, was_announced) = announced("INSERT INTO checked_late VALUES (999)", false).await;
     assert!(
-        matches!(result, Err(TxnError::Database { .. })) && !said,
+        matches!(result, Err(TxnError::Database { .. })) && !was_announced,
         "{result:?}"
     );
     let rows: i64 = by_hand.value("SELECT count(*) FROM checked_late").await;
     assert_eq!(rows, 1);
 }
 
-/// A commit whose answer is lost has perhaps happened: that is neither a yes nor a no, and is never sent again blindly.
+/// A commit whose result is lost may have happened: the outcome is unknown, and the commit is never
+/// sent again.
 #[tokio::test]
 async fn a_connection_lost_in_commit_is_an_unknown_outcome() {
     let database = scratch().await;
@@ -459,7 +465,7 @@ async fn a_connection_lost_in_commit_is_an_unknown_outcome() {
     })
     .await;
     assert_eq!(outcome.attempts, 1);
-    let error = outcome.result.expect_err("nobody knows");
+    let error = outcome.result.expect_err("the outcome is unknown");
     assert!(
         matches!(error, TxnError::OutcomeUnknown { name: "cut off" }),
         "{error:?}"
@@ -505,7 +511,7 @@ async fn a_body_that_panics_leaves_the_pool_usable() {
 }
 
 #[tokio::test]
-async fn a_snapshot_sees_one_moment_and_may_not_write() {
+async fn a_snapshot_is_consistent_and_read_only() {
     let database = scratch().await;
     let db = database.pool(POOL).await;
     let by_hand = Arc::new(database.by_hand().await);

@@ -11,19 +11,23 @@ use doorbuster::{
         txn::{self, Abort, Outcome, Policy, TxnError, Work},
     },
     model::ShopError,
-    shop::inventory::{Seam, counters},
+    shop::inventory::{InjectionPoint, counters},
 };
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha12Rng;
 use tokio::sync::watch;
 
 use crate::support::{
-    Gate, PATIENCE, TestProduct, TestShop, check_audit_clean, retries::Retries, seed,
+    Gate, PATIENCE, TestProduct, TestShop, check_audit_clean, retries::RetryLog, seed,
     shop::Counters, within,
 };
 
-/// A cart that locks its products in the order in which they were put into it: the mistake itself.
-async fn lock_as_they_come(work: &Work, ids: &[i64], after_first: &Seam) -> Result<(), Abort> {
+/// Locks the products in the order in which they were put into the cart: this is the mistake.
+async fn lock_in_cart_order(
+    work: &Work,
+    ids: &[i64],
+    after_first: &InjectionPoint,
+) -> Result<(), Abort> {
     for (place, id) in ids.iter().enumerate() {
         let row = locks::stock_row(work, *id).await?;
         let row = row.ok_or(ShopError::UnknownProduct)?;
@@ -31,52 +35,53 @@ async fn lock_as_they_come(work: &Work, ids: &[i64], after_first: &Seam) -> Resu
             return Err(ShopError::CartEmpty.into());
         }
         if place == 0 {
-            after_first.pass(work).await?;
+            after_first.run(work).await?;
         }
     }
     Ok(())
 }
 
-/// Takes one unit of each and gives it back, so that the books stay as they are.
-async fn take_and_give_back(work: &Work, ids: &[i64]) -> Result<(), Abort> {
-    for shift in [1, -1] {
+/// Holds one unit of each product and releases it, so that the counters end as they were.
+async fn hold_and_release(work: &Work, ids: &[i64]) -> Result<(), Abort> {
+    for delta in [1, -1] {
         for id in ids {
-            let held = counters::apply(work, *id, counters::Shift::hold(shift)).await?;
+            let held = counters::apply(work, *id, counters::CounterDelta::hold(delta)).await?;
             held.ok_or(ShopError::CartEmpty)?;
         }
     }
     Ok(())
 }
 
-/// A cart that is tried again only when `somebody_is_through`: else it could bar the other's way once more before that one has woken up.
+/// A cart that is retried only after `first_has_committed`: otherwise it could block the other cart
+/// again before that one wakes up.
 fn unordered_cart(
     shop: &TestShop,
     ids: Vec<i64>,
-    after_first: Seam,
-    somebody_is_through: watch::Sender<bool>,
+    after_first: InjectionPoint,
+    first_has_committed: watch::Sender<bool>,
 ) -> tokio::task::JoinHandle<Outcome<()>> {
     let db = shop.db().clone();
     tokio::spawn(async move {
-        let (tries, through) = (Arc::new(AtomicU32::new(0)), somebody_is_through.clone());
+        let (attempts, committed) = (Arc::new(AtomicU32::new(0)), first_has_committed.clone());
         let outcome = txn::run(&db, Policy::request("unordered cart"), move |work| {
             let (ids, after_first) = (ids.clone(), after_first.clone());
-            let (tries, mut through) = (Arc::clone(&tries), through.subscribe());
+            let (attempts, mut committed) = (Arc::clone(&attempts), committed.subscribe());
             Box::pin(async move {
-                if tries.fetch_add(1, Ordering::Relaxed) > 0 {
-                    let waited = through.wait_for(|through| *through).await;
+                if attempts.fetch_add(1, Ordering::Relaxed) > 0 {
+                    let waited = committed.wait_for(|committed| *committed).await;
                     assert!(waited.is_ok(), "the sender outlives the carts");
                 }
-                lock_as_they_come(work, &ids, &after_first).await?;
-                take_and_give_back(work, &ids).await
+                lock_in_cart_order(work, &ids, &after_first).await?;
+                hold_and_release(work, &ids).await
             })
         })
         .await;
-        somebody_is_through.send_replace(true);
+        first_has_committed.send_replace(true);
         outcome
     })
 }
 
-async fn shelf_is_untouched(shop: &TestShop, products: &[TestProduct]) {
+async fn check_stock_is_unchanged(shop: &TestShop, products: &[TestProduct]) {
     for product in products {
         let level = shop.level(product).await;
         let expected = Counters {
@@ -89,16 +94,17 @@ async fn shelf_is_untouched(shop: &TestShop, products: &[TestProduct]) {
     }
 }
 
-/// Each has locked the first item of the other. The database ends one of the two, which is tried again and goes through.
+/// Each cart has locked the first item of the other. The database aborts one of them, which is
+/// retried and succeeds.
 #[tokio::test]
-async fn without_an_order_two_carts_lock_each_other_out_and_both_survive() {
+async fn without_a_lock_order_two_carts_deadlock_and_both_succeed_after_a_retry() {
     let shop = TestShop::new().await;
     let products = [shop.with_product(100).await, shop.with_product(100).await];
     let [one, two] = [products[0].id, products[1].id];
     let gate = Gate::closed();
-    let through = watch::Sender::new(false);
+    let committed = watch::Sender::new(false);
     let carts = [vec![one, two], vec![two, one]]
-        .map(|ids| unordered_cart(&shop, ids, gate.seam(), through.clone()));
+        .map(|ids| unordered_cart(&shop, ids, gate.injection_point(), committed.clone()));
     gate.arrivals(2).await;
     gate.open();
     let mut attempts = 0;
@@ -107,14 +113,14 @@ async fn without_an_order_two_carts_lock_each_other_out_and_both_survive() {
         assert!(outcome.result.is_ok(), "{:?}", outcome.result);
         attempts += outcome.attempts;
     }
-    assert_eq!(attempts, 3, "one of the two had to begin anew");
-    shelf_is_untouched(&shop, &products).await;
+    assert_eq!(attempts, 3, "one of the two was retried");
+    check_stock_is_unchanged(&shop, &products).await;
     check_audit_clean(&shop).await;
 }
 
-/// The same without a second attempt: what the shopper would see.
+/// The same without a retry: the error that the shopper would see.
 #[tokio::test]
-async fn the_one_that_the_database_ends_is_told_40p01() {
+async fn the_aborted_transaction_gets_40p01() {
     let shop = TestShop::new().await;
     let [one, two] = [
         shop.with_product(100).await.id,
@@ -126,11 +132,11 @@ async fn the_one_that_the_database_ends_is_told_40p01() {
         ..Policy::request("unordered cart, once")
     };
     let carts = [[one, two], [two, one]].map(|ids| {
-        let (db, seam) = (shop.db().clone(), gate.seam());
+        let (db, injection_point) = (shop.db().clone(), gate.injection_point());
         tokio::spawn(async move {
             txn::run_for_result(&db, once, move |work| {
-                let seam = seam.clone();
-                Box::pin(async move { lock_as_they_come(work, &ids, &seam).await })
+                let injection_point = injection_point.clone();
+                Box::pin(async move { lock_in_cart_order(work, &ids, &injection_point).await })
             })
             .await
         })
@@ -147,13 +153,13 @@ async fn the_one_that_the_database_ends_is_told_40p01() {
     assert_eq!(ended, ["40P01"]);
 }
 
-/// The shop's own way: whatever the order in the cart, rows are locked by id. Not one transaction is tried again.
+/// The shop's own code locks rows by id, whatever the order in the cart. No transaction is retried.
 #[tokio::test]
-async fn with_an_order_no_crowd_of_carts_ever_deadlocks() {
+async fn with_a_lock_order_many_carts_never_deadlock() {
     const CARTS: usize = 24;
     let seed = seed();
     let mut rng = ChaCha12Rng::seed_from_u64(seed);
-    let retries = Retries::listen();
+    let retries = RetryLog::capture();
     let shop = TestShop::new().await;
     let mut products = Vec::new();
     for _ in 0..5 {
@@ -177,7 +183,7 @@ async fn with_an_order_no_crowd_of_carts_ever_deadlocks() {
         let outcome = within(PATIENCE, "the cart", cart).await.expect("it ends");
         assert!(outcome.result.is_ok(), "seed {seed}: {:?}", outcome.result);
     }
-    assert_eq!(retries.heard(), Vec::<String>::new(), "seed {seed}");
+    assert_eq!(retries.lines(), Vec::<String>::new(), "seed {seed}");
     for product in &products {
         assert_eq!(
             shop.level(product).await.reserved,

@@ -1,4 +1,5 @@
-//! The unsafe strategies do break, where they are allowed to run: a test that cannot fail proves nothing.
+//! The unsafe strategies oversell where they are allowed to run: a test that cannot fail proves
+//! nothing.
 
 use doorbuster::model::{ShopError, StrategyKey};
 
@@ -12,7 +13,7 @@ async fn unguarded_sells_the_last_unit_twice() {
     let buyers = [(); 2].map(|()| {
         shop.buy(&lane)
             .by(StrategyKey::Unguarded)
-            .at(gate.seam())
+            .at(gate.injection_point())
             .spawn()
     });
     // Both have read the one unit, and neither has written.
@@ -22,10 +23,10 @@ async fn unguarded_sells_the_last_unit_twice() {
         let receipt = buyer
             .await
             .expect("it ends")
-            .expect("both believe that they bought it");
+            .expect("both purchases are confirmed");
         assert_eq!(receipt.remaining_stock, Some(0));
     }
-    // The counter shows nothing: only the order lines tell.
+    // The counter looks correct: only the order lines show the oversell.
     assert_eq!(
         shop.level(&lane).await,
         Counters {
@@ -56,17 +57,17 @@ async fn blind_decrement_goes_below_zero() {
     let buyers = [(); 2].map(|()| {
         shop.buy(&lane)
             .by(StrategyKey::BlindDecrement)
-            .at(gate.seam())
+            .at(gate.injection_point())
             .spawn()
     });
-    // Both have seen the one unit, and neither has subtracted it.
+    // Both have read the one unit, and neither has subtracted it.
     gate.arrivals(2).await;
     gate.open();
     for buyer in buyers {
         buyer
             .await
             .expect("it ends")
-            .expect("both believe that they bought it");
+            .expect("both purchases are confirmed");
     }
     let expected = Counters {
         total: 1,
@@ -85,7 +86,7 @@ async fn process_mutex_sells_the_last_unit_once_in_one_process() {
     let gate = Gate::closed();
     let buy = || {
         let purchase = shop.buy(&lane).by(StrategyKey::ProcessMutex);
-        purchase.at(gate.seam()).spawn()
+        purchase.at(gate.injection_point()).spawn()
     };
     let first = buy();
     gate.arrivals(1).await;
@@ -108,7 +109,7 @@ async fn process_mutex_sells_the_last_unit_twice_in_two_processes() {
     let gate = Gate::closed();
     let here = shop.buy(&lane).by(StrategyKey::ProcessMutex);
     let there = here.clone().in_another_process();
-    let buyers = [here, there].map(|purchase| purchase.at(gate.seam()).spawn());
+    let buyers = [here, there].map(|purchase| purchase.at(gate.injection_point()).spawn());
     gate.arrivals(2).await;
     gate.open();
     for buyer in buyers {
@@ -127,7 +128,12 @@ async fn the_same_interleaving_on_a_guarded_lane_sells_once() {
         let shop = TestShop::new().await;
         let lane = shop.with_lane(strategy, 1).await;
         let gate = Gate::closed();
-        let buyers = [(); 2].map(|()| shop.buy(&lane).by(strategy).at(gate.seam()).spawn());
+        let buyers = [(); 2].map(|()| {
+            shop.buy(&lane)
+                .by(strategy)
+                .at(gate.injection_point())
+                .spawn()
+        });
         gate.arrivals(1).await;
         gate.open();
         let mut sold = 0;
@@ -150,10 +156,10 @@ async fn unsafe_strategies_may_not_sell_a_product_of_the_shop() {
     for strategy in StrategyKey::ALL {
         let bought = shop.buy(&product).by(strategy).await;
         if !strategy.is_safe() {
-            let refusal = ShopError::StrategyUnsafeHere(strategy.to_string());
+            let refusal = ShopError::StrategyUnsafe(strategy.to_string());
             assert_eq!(bought, Err(refusal));
         } else if !strategy.may_sell_in_shop() {
-            let refusal = ShopError::StrategyOfOtherLane(strategy.to_string());
+            let refusal = ShopError::StrategyLaneOnly(strategy.to_string());
             assert_eq!(bought, Err(refusal));
         }
         shop.restock(&product, 1).await;
@@ -161,23 +167,24 @@ async fn unsafe_strategies_may_not_sell_a_product_of_the_shop() {
     check_audit_clean(&shop).await;
 }
 
-/// A lane of a safe strategy keeps its constraints, and an unsafe one is told so instead of meeting them.
+/// A lane of a safe strategy keeps its constraints, and an unsafe strategy is refused before it
+/// violates them.
 #[tokio::test]
 async fn unsafe_strategies_may_not_sell_from_a_guarded_row() {
     let shop = TestShop::new().await;
     let lane = shop.with_lane(StrategyKey::RowLock, 5).await;
     for strategy in StrategyKey::ALL.into_iter().filter(|key| !key.is_safe()) {
         let refused = shop.buy(&lane).by(strategy).await;
-        let refusal = ShopError::StrategyUnsafeHere(strategy.to_string());
+        let refusal = ShopError::StrategyUnsafe(strategy.to_string());
         assert_eq!(refused, Err(refusal));
     }
     assert_eq!(shop.level(&lane).await.available, 5);
     check_audit_clean(&shop).await;
 }
 
-/// No strategy takes a lane that is laid out otherwise for an empty shelf.
+/// No strategy reports a lane with another layout as sold out.
 #[tokio::test]
-async fn a_lane_is_sold_only_by_what_it_is_laid_out_for() {
+async fn a_lane_is_sold_only_by_strategies_of_its_layout() {
     let shop = TestShop::new().await;
     for owner in [
         StrategyKey::RowLock,
@@ -191,7 +198,7 @@ async fn a_lane_is_sold_only_by_what_it_is_laid_out_for() {
                 assert_eq!(bought, Err(lane.insufficient(3, 4)), "{strategy}");
                 continue;
             }
-            let Err(ShopError::StrategyOfOtherLane(_)) = bought else {
+            let Err(ShopError::StrategyLaneOnly(_)) = bought else {
                 panic!("{strategy} on a lane of {owner}: {bought:?}");
             };
         }

@@ -1,4 +1,4 @@
-//! The database's own guards, for the day on which the code is wrong.
+//! The database's own constraints, which hold even if the code is wrong.
 
 use doorbuster::{db::dialect, model::StrategyKey};
 
@@ -14,7 +14,7 @@ async fn check_broken(shop: &TestShop, sql: &str, constraint: &str) {
 }
 
 #[tokio::test]
-async fn the_stock_row_refuses_what_is_not_conserved() {
+async fn the_stock_row_rejects_unbalanced_counters() {
     let shop = TestShop::new().await;
     let product = shop.with_product(3).await;
     let set = |change: &str| {
@@ -47,20 +47,21 @@ async fn the_stock_row_refuses_what_is_not_conserved() {
     check_audit_clean(&shop).await;
 }
 
-/// The exhibit's row is let go on purpose, and once broken it cannot be called guarded again.
+/// The row of an unsafe strategy has no constraints on purpose; once it violates them, it cannot
+/// become guarded.
 #[tokio::test]
-async fn an_unguarded_row_may_break_and_cannot_be_guarded_again() {
+async fn an_unguarded_row_may_violate_the_rules_and_cannot_become_guarded() {
     let shop = TestShop::new().await;
     let lane = shop.with_lane(StrategyKey::Unguarded, 1).await;
     let set = |change: &str| format!("UPDATE stock SET {change} WHERE product_id = {}", lane.id);
     shop.by_hand.run(&set("available = -1")).await;
     let error = shop.by_hand.try_run(&set("unguarded = false")).await;
-    assert!(error.is_err(), "a row below zero is no guarded row");
+    assert!(error.is_err(), "a row below zero cannot become guarded");
     check_audit_clean(&shop).await;
 }
 
 #[tokio::test]
-async fn the_ledger_refuses_every_change() {
+async fn the_ledger_rejects_every_change() {
     let shop = TestShop::new().await;
     let product = shop.with_product(3).await;
     let own = |product: &TestProduct| format!("WHERE product_id = {}", product.id);
@@ -79,27 +80,27 @@ async fn the_ledger_refuses_every_change() {
         );
     }
     check_audit_clean(&shop).await;
-    // A lane leaves together with its ledger; even there, nothing is rewritten.
+    // A lane is deleted together with its movements; they cannot be changed either.
     let lane = shop.with_lane(StrategyKey::RowLock, 3).await;
-    let rewritten = shop
+    let changed = shop
         .by_hand
         .try_run(&format!(
             "UPDATE stock_movement SET quantity = 4 {}",
             own(&lane)
         ))
         .await;
-    assert!(rewritten.is_err());
-    let leave = format!(
+    assert!(changed.is_err());
+    let delete_lane = format!(
         "BEGIN; DELETE FROM stock_movement {}; DELETE FROM product WHERE id = {}; COMMIT",
         own(&lane),
         lane.id
     );
-    shop.by_hand.run(&leave).await;
+    shop.by_hand.run(&delete_lane).await;
     check_audit_clean(&shop).await;
 }
 
 #[tokio::test]
-async fn the_ledger_refuses_movements_that_mean_nothing() {
+async fn the_ledger_rejects_invalid_movements() {
     let shop = TestShop::new().await;
     let insert = |kind: &str, quantity: i64| {
         format!(

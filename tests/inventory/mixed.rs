@@ -1,10 +1,10 @@
-//! Safe strategies may mix on one product: each pair, in both orders, with the checkout as one of them.
+//! Safe strategies may mix on one product: each pair in both orders, including the checkout.
 
 use doorbuster::model::{ShopError, StrategyKey};
 use futures::future::BoxFuture;
 
 use super::shop_worthy;
-use crate::support::{PlacesOrders, Rival, TestProduct, TestShop, check_audit_clean};
+use crate::support::{PlacesOrders, StockLock, TestProduct, TestShop, check_audit_clean};
 
 #[derive(Clone, Copy, Debug)]
 enum Way {
@@ -18,7 +18,8 @@ fn ways() -> Vec<Way> {
     all.collect()
 }
 
-/// How many come to the row of two who queue there: of one batch only the writer does.
+/// The number of transactions that wait for the row when two buyers queue: a batch has only its
+/// writer.
 fn at_the_row(first: Way, second: Way) -> i64 {
     let batched = |way| matches!(way, Way::Express(StrategyKey::MicroBatch));
     if batched(first) && batched(second) {
@@ -28,7 +29,7 @@ fn at_the_row(first: Way, second: Way) -> i64 {
     }
 }
 
-/// A buyer of one unit who is ready to go.
+/// Prepares a purchase of one unit.
 async fn ready(
     shop: &TestShop,
     product: &TestProduct,
@@ -54,7 +55,8 @@ async fn ready(
     }
 }
 
-/// Each pair in both orders, a hundred and twenty-one in all. Who may not wait for the row comes there after all its attempts.
+/// Each pair in both orders, 121 in total. A strategy that may not wait for the row waits there
+/// after its last attempt.
 #[tokio::test]
 async fn last_unit_sells_once_between_any_two_ways_of_buying() {
     let shop = TestShop::new().await;
@@ -65,12 +67,12 @@ async fn last_unit_sells_once_between_any_two_ways_of_buying() {
                 ready(&shop, &product, first).await,
                 ready(&shop, &product, second).await,
             );
-            let rival = Rival::at(&shop, &product).await;
+            let stock_lock = StockLock::acquire(&shop, &product).await;
             let one = tokio::spawn(one);
             shop.until_blocked(1).await;
             let two = tokio::spawn(two);
             shop.until_blocked(at_the_row(first, second)).await;
-            rival.leave().await;
+            stock_lock.release().await;
             let results = (one.await.expect("it ends"), two.await.expect("it ends"));
             let expected = (Ok(()), Err(product.insufficient(0, 1)));
             assert_eq!(results, expected, "{first:?} queued before {second:?}");

@@ -1,46 +1,51 @@
-//! The line in front of the batch's writer: by hand, and under a model checker that tries thousands of schedules.
+//! The admission queue: single-threaded, and under a model checker that tries thousands of
+//! schedules.
 //!
-//! The second half compiles the line's own source once more, with shuttle's lock in place of the standard one.
+//! The second half compiles the queue's own source again, with shuttle's lock instead of the
+//! standard one.
 
-use doorbuster::shop::inventory::waiting_line::{Joined, Turn, WaitingLine};
+use doorbuster::shop::inventory::admission_queue::{AdmissionQueue, Consumer, PushResult};
 
-fn first(joined: Joined<u32>) -> Turn<u32> {
-    match joined {
-        Joined::First(turn) => turn,
-        other => panic!("nobody serves yet, and {other:?}"),
+fn first(result: PushResult<u32>) -> Consumer<u32> {
+    match result {
+        PushResult::Consumer(consumer) => consumer,
+        other => panic!("there is no consumer yet, and the result is {other:?}"),
     }
 }
 
 #[test]
-fn what_comes_meanwhile_is_taken_together_and_in_order() {
-    let line = WaitingLine::new(10);
-    let mut turn = first(line.join(1));
-    assert!(matches!(line.join(2), Joined::Behind));
-    assert_eq!(turn.take(10), Some(vec![1, 2]));
+fn items_that_arrive_meanwhile_are_taken_together_in_order() {
+    let queue = AdmissionQueue::new(10);
+    let mut consumer = first(queue.push(1));
+    assert!(matches!(queue.push(2), PushResult::Queued));
+    assert_eq!(consumer.take(10), Some(vec![1, 2]));
     for item in 3..=5 {
-        assert!(matches!(line.join(item), Joined::Behind));
+        assert!(matches!(queue.push(item), PushResult::Queued));
     }
-    assert_eq!(turn.take(2), Some(vec![3, 4]));
-    assert_eq!(turn.take(2), Some(vec![5]));
-    assert_eq!(turn.take(2), None);
-    assert!(matches!(line.join(6), Joined::First(_)), "a new turn");
+    assert_eq!(consumer.take(2), Some(vec![3, 4]));
+    assert_eq!(consumer.take(2), Some(vec![5]));
+    assert_eq!(consumer.take(2), None);
+    assert!(
+        matches!(queue.push(6), PushResult::Consumer(_)),
+        "a new consumer"
+    );
 }
 
 #[test]
-fn a_full_line_gives_back() {
-    let line = WaitingLine::new(1);
-    let mut turn = first(line.join(1));
-    assert!(matches!(line.join(2), Joined::Full(2)));
-    assert_eq!(turn.take(5), Some(vec![1]));
-    assert!(matches!(line.join(3), Joined::Behind));
+fn a_full_queue_returns_the_item() {
+    let queue = AdmissionQueue::new(1);
+    let mut consumer = first(queue.push(1));
+    assert!(matches!(queue.push(2), PushResult::Full(2)));
+    assert_eq!(consumer.take(5), Some(vec![1]));
+    assert!(matches!(queue.push(3), PushResult::Queued));
 }
 
 #[test]
-fn a_server_that_leaves_early_is_relieved() {
-    let line = WaitingLine::new(10);
-    drop(line.join(1));
-    let mut turn = first(line.join(2));
-    assert_eq!(turn.take(5), Some(vec![1, 2]));
+fn a_dropped_consumer_is_replaced() {
+    let queue = AdmissionQueue::new(10);
+    drop(queue.push(1));
+    let mut consumer = first(queue.push(2));
+    assert_eq!(consumer.take(5), Some(vec![1, 2]));
 }
 
 mod sync {
@@ -48,9 +53,9 @@ mod sync {
     pub use std::sync::PoisonError;
 }
 
-#[allow(dead_code, reason = "the schedules use a part of it")]
-#[path = "../../src/shop/inventory/waiting_line.rs"]
-mod waiting_line;
+#[allow(dead_code, reason = "the schedules use only a part of it")]
+#[path = "../../src/shop/inventory/admission_queue.rs"]
+mod admission_queue;
 
 mod schedules {
     use shuttle::{
@@ -61,93 +66,96 @@ mod schedules {
         thread,
     };
 
-    use super::waiting_line::{Joined, Turn, WaitingLine};
+    use super::admission_queue::{AdmissionQueue, Consumer, PushResult};
 
     const SCHEDULES: usize = 20_000;
-    const JOINERS: u32 = 3;
+    const PRODUCERS: u32 = 3;
     const ITEMS_EACH: u32 = 2;
 
     #[derive(Default)]
     struct Seen {
-        /// In the order in which they were served.
-        served: Mutex<Vec<u32>>,
-        servers: AtomicUsize,
-        refused: AtomicUsize,
+        /// The items in the order in which they were consumed.
+        consumed: Mutex<Vec<u32>>,
+        consumers: AtomicUsize,
+        rejected: AtomicUsize,
     }
 
-    fn serve(mut turn: Turn<u32>, seen: &Seen, at_most: usize) {
+    fn consume(mut consumer: Consumer<u32>, seen: &Seen, max: usize) {
         assert_eq!(
-            seen.servers.fetch_add(1, Ordering::SeqCst),
+            seen.consumers.fetch_add(1, Ordering::SeqCst),
             0,
-            "one server at a time"
+            "one consumer at a time"
         );
         while let Some(batch) = {
-            // The turn may end in here, and another server begin.
-            seen.servers.fetch_sub(1, Ordering::SeqCst);
-            let batch = turn.take(at_most);
+            // The consumer may end here, and another one begin.
+            seen.consumers.fetch_sub(1, Ordering::SeqCst);
+            let batch = consumer.take(max);
             if batch.is_some() {
-                assert_eq!(seen.servers.fetch_add(1, Ordering::SeqCst), 0);
+                assert_eq!(seen.consumers.fetch_add(1, Ordering::SeqCst), 0);
             }
             batch
         } {
-            assert!(!batch.is_empty() && batch.len() <= at_most);
+            assert!(!batch.is_empty() && batch.len() <= max);
             thread::yield_now();
-            seen.served.lock().expect("no panic").extend(batch);
+            seen.consumed.lock().expect("no panic").extend(batch);
         }
     }
 
-    /// Joiners who serve themselves where nobody does. Nobody is left waiting, nobody is served twice, and each joiner's items are served in
-    /// the order in which they joined.
-    fn everybody_is_served_once(capacity: usize) {
-        let line = WaitingLine::new(capacity);
+    /// Producers that consume when there is no consumer. No item is left in the queue, no item is
+    /// consumed twice, and each producer's items are consumed in the order in which they were
+    /// pushed.
+    fn each_item_is_consumed_once(capacity: usize) {
+        let queue = AdmissionQueue::new(capacity);
         let seen = Arc::new(Seen::default());
-        let joiners: Vec<_> = (0..JOINERS)
-            .map(|joiner| {
-                let (line, seen) = (std::sync::Arc::clone(&line), Arc::clone(&seen));
+        let producers: Vec<_> = (0..PRODUCERS)
+            .map(|producer| {
+                let (queue, seen) = (std::sync::Arc::clone(&queue), Arc::clone(&seen));
                 thread::spawn(move || {
                     for item in 0..ITEMS_EACH {
-                        match line.join(joiner * ITEMS_EACH + item) {
-                            Joined::First(turn) => serve(turn, &seen, 2),
-                            Joined::Behind => {}
-                            Joined::Full(_) => drop(seen.refused.fetch_add(1, Ordering::SeqCst)),
+                        match queue.push(producer * ITEMS_EACH + item) {
+                            PushResult::Consumer(consumer) => consume(consumer, &seen, 2),
+                            PushResult::Queued => {}
+                            PushResult::Full(_) => {
+                                seen.rejected.fetch_add(1, Ordering::SeqCst);
+                            }
                         }
                     }
                 })
             })
             .collect();
-        for joiner in joiners {
-            joiner.join().expect("no panic");
+        for producer in producers {
+            producer.join().expect("no panic");
         }
-        assert!(line.is_empty(), "somebody still waits");
-        let served = seen.served.lock().expect("no panic").clone();
-        let refused = seen.refused.load(Ordering::SeqCst);
-        assert_eq!(served.len() + refused, (JOINERS * ITEMS_EACH) as usize);
-        let mut once = served.clone();
+        assert!(queue.is_empty(), "items are left in the queue");
+        let consumed = seen.consumed.lock().expect("no panic").clone();
+        let rejected = seen.rejected.load(Ordering::SeqCst);
+        assert_eq!(consumed.len() + rejected, (PRODUCERS * ITEMS_EACH) as usize);
+        let mut once = consumed.clone();
         once.sort_unstable();
         once.dedup();
-        assert_eq!(once.len(), served.len(), "served twice: {served:?}");
-        for joiner in 0..JOINERS {
-            let own: Vec<_> = served
+        assert_eq!(once.len(), consumed.len(), "consumed twice: {consumed:?}");
+        for producer in 0..PRODUCERS {
+            let own: Vec<_> = consumed
                 .iter()
-                .filter(|item| **item / ITEMS_EACH == joiner)
+                .filter(|item| **item / ITEMS_EACH == producer)
                 .collect();
-            assert!(own.is_sorted(), "out of order: {served:?}");
+            assert!(own.is_sorted(), "out of order: {consumed:?}");
         }
     }
 
     #[test]
-    fn nobody_is_forgotten_in_twenty_thousand_random_schedules() {
-        shuttle::check_random(|| everybody_is_served_once(100), SCHEDULES);
+    fn no_item_is_lost_in_twenty_thousand_random_schedules() {
+        shuttle::check_random(|| each_item_is_consumed_once(100), SCHEDULES);
     }
 
     #[test]
-    fn a_line_that_fills_up_refuses_and_forgets_nobody() {
-        shuttle::check_random(|| everybody_is_served_once(2), SCHEDULES);
+    fn a_queue_that_fills_up_rejects_items_and_loses_none() {
+        shuttle::check_random(|| each_item_is_consumed_once(2), SCHEDULES);
     }
 
     /// With few switches between threads, the kind of schedule that real machines run.
     #[test]
-    fn nobody_is_forgotten_when_switches_are_rare() {
-        shuttle::check_pct(|| everybody_is_served_once(100), SCHEDULES, 3);
+    fn no_item_is_lost_when_switches_are_rare() {
+        shuttle::check_pct(|| each_item_is_consumed_once(100), SCHEDULES, 3);
     }
 }

@@ -1,29 +1,29 @@
-//! Buyers who meet at one product, in an interleaving that the test chooses.
+//! Buyers of one product in an interleaving that the test chooses.
 
 use doorbuster::model::{Receipt, ShopError, StockLayout, StrategyKey};
 use futures::future::join_all;
 
 use super::{safe, shop_worthy};
 use crate::support::{
-    Gate, PATIENCE, Rival, TestProduct, TestShop, check_audit_clean, retries::Retries,
+    Gate, PATIENCE, StockLock, TestProduct, TestShop, check_audit_clean, retries::RetryLog,
     shop::Counters, within,
 };
 
 type Bought = Result<Receipt, ShopError>;
 
-/// What a receipt says of the units that are left; nothing where they would have to be counted.
-fn left(strategy: StrategyKey, units: i64) -> Option<i64> {
+/// The remaining stock in a receipt; `None` where it would have to be counted.
+fn remaining(strategy: StrategyKey, units: i64) -> Option<i64> {
     (strategy.layout() == StockLayout::Row).then_some(units)
 }
 
-/// One of the two has the unit, the other the sentence.
+/// Checks that one of the two got the unit and the other the refusal.
 fn check_one_of_two(results: [Bought; 2], product: &TestProduct, how: StrategyKey) {
     let [first, second] = results;
     let (sold, refused) = match (first, second) {
         (Ok(sold), Err(refused)) | (Err(refused), Ok(sold)) => (sold, refused),
         other => panic!("{how}: one unit, and {other:?}"),
     };
-    assert_eq!(sold.remaining_stock, left(how, 0), "{how}");
+    assert_eq!(sold.remaining_stock, remaining(how, 0), "{how}");
     assert_eq!(refused, product.insufficient(0, 1), "{how}");
 }
 
@@ -32,9 +32,9 @@ async fn last_unit_sells_once_by_row_lock() {
     let shop = TestShop::new().await;
     let product = shop.with_product(1).await;
     let gate = Gate::closed();
-    let first = shop.buy(&product).at(gate.seam()).spawn();
+    let first = shop.buy(&product).at(gate.injection_point()).spawn();
     gate.arrivals(1).await;
-    let second = shop.buy(&product).at(gate.seam()).spawn();
+    let second = shop.buy(&product).at(gate.injection_point()).spawn();
     shop.until_blocked(1).await;
     assert_eq!(
         gate.count(),
@@ -46,27 +46,28 @@ async fn last_unit_sells_once_by_row_lock() {
         first.await.expect("it ends"),
         second.await.expect("it ends"),
     ];
-    assert!(results[0].is_ok(), "who holds the lock decides first");
+    assert!(results[0].is_ok(), "the holder of the lock buys first");
     check_one_of_two(results, &product, StrategyKey::RowLock);
     check_audit_clean(&shop).await;
 }
 
-/// Both stand before the one unit, wherever it is stored, when the way is cleared.
+/// Both buyers wait for the one unit, however it is stored, when the test releases its lock.
 #[tokio::test]
 async fn last_unit_sells_once_by_every_safe_strategy() {
     for strategy in safe() {
         let shop = TestShop::new().await;
-        let product = shop.with_shelf(strategy, 1).await;
-        let rival = Rival::at(&shop, &product).await;
+        let product = shop.with_stock_for(strategy, 1).await;
+        let stock_lock = StockLock::acquire(&shop, &product).await;
         let buyers = [(); 2].map(|()| shop.buy(&product).by(strategy).spawn());
-        // Of a batch only the writer comes to the row. Who may not wait comes there after all its attempts.
+        // Of a batch only the writer waits for the row. A strategy that may not wait does so after
+        // its last attempt.
         let at_the_row = if strategy == StrategyKey::MicroBatch {
             1
         } else {
             2
         };
         shop.until_blocked(at_the_row).await;
-        rival.leave().await;
+        stock_lock.release().await;
         let [first, second] = buyers;
         let results = [
             first.await.expect("it ends"),
@@ -78,10 +79,11 @@ async fn last_unit_sells_once_by_every_safe_strategy() {
     }
 }
 
-/// The lost update's own interleaving: one buyer stands between reading and writing while another buys the last unit from under them.
+/// The interleaving of the lost update: one buyer pauses between read and write while another buys
+/// the last unit.
 #[tokio::test]
-async fn a_sale_in_the_middle_of_a_purchase_is_noticed() {
-    // The others hold a lock while they stand there, or stand there before they have read.
+async fn a_sale_during_another_purchase_is_detected() {
+    // The other strategies hold a lock during the pause, or pause before they have read.
     for strategy in [
         StrategyKey::ConditionalUpdate,
         StrategyKey::CheckConstraint,
@@ -95,9 +97,13 @@ async fn a_sale_in_the_middle_of_a_purchase_is_noticed() {
         let shop = TestShop::new().await;
         let product = shop.with_product(1).await;
         let gate = Gate::closed();
-        let slow = shop.buy(&product).by(strategy).at(gate.seam()).spawn();
+        let slow = shop
+            .buy(&product)
+            .by(strategy)
+            .at(gate.injection_point())
+            .spawn();
         gate.arrivals(1).await;
-        shop.buy(&product).await.expect("the quick one buys it");
+        shop.buy(&product).await.expect("the fast buyer buys it");
         gate.open();
         assert_eq!(
             slow.await.expect("it ends"),
@@ -108,9 +114,9 @@ async fn a_sale_in_the_middle_of_a_purchase_is_noticed() {
     }
 }
 
-/// Never undersold: units that are on their way back are waited for before anybody is refused.
+/// Never undersold: a refusal waits for units that another transaction is about to add.
 #[tokio::test]
-async fn a_refusal_waits_for_units_that_are_coming_in() {
+async fn a_refusal_waits_for_units_being_received() {
     for strategy in shop_worthy() {
         let shop = TestShop::new().await;
         let product = shop.with_product(0).await;
@@ -136,7 +142,7 @@ async fn a_refusal_waits_for_units_that_are_coming_in() {
 async fn thirty_three_buyers_share_twenty_units() {
     for strategy in safe() {
         let shop = TestShop::new().await;
-        let product = shop.with_shelf(strategy, 20).await;
+        let product = shop.with_stock_for(strategy, 20).await;
         let buyers = (0..33).map(|_| shop.buy(&product).by(strategy).spawn());
         let results: Vec<Bought> = within(PATIENCE, "33 buyers", join_all(buyers))
             .await
@@ -152,9 +158,9 @@ async fn thirty_three_buyers_share_twenty_units() {
         assert_eq!(
             numbers,
             (0..20)
-                .map(|units| left(strategy, units))
+                .map(|units| remaining(strategy, units))
                 .collect::<Vec<_>>(),
-            "{strategy}: each success left another number"
+            "{strategy}: each receipt has a different remaining stock"
         );
         let refusals: Vec<_> = results.into_iter().filter_map(Result::err).collect();
         assert_eq!(refusals, vec![product.insufficient(0, 1); 13], "{strategy}");
@@ -170,12 +176,12 @@ async fn thirty_three_buyers_share_twenty_units() {
     }
 }
 
-/// Three do not fit into what is left; whoever asks for less still gets it.
+/// Three units do not fit into the remaining stock; a smaller quantity still does.
 #[tokio::test]
-async fn large_quantities_never_split_a_unit() {
+async fn a_quantity_is_sold_as_a_whole_or_not_at_all() {
     for strategy in safe() {
         let shop = TestShop::new().await;
-        let product = shop.with_shelf(strategy, 20).await;
+        let product = shop.with_stock_for(strategy, 20).await;
         let buyers = (0..10).map(|_| shop.buy(&product).by(strategy).quantity(3).spawn());
         let sold = within(PATIENCE, "10 buyers", join_all(buyers))
             .await
@@ -188,18 +194,19 @@ async fn large_quantities_never_split_a_unit() {
         let rest = shop.buy(&product).by(strategy).quantity(2).await;
         assert_eq!(
             rest.map(|receipt| receipt.remaining_stock),
-            Ok(left(strategy, 0)),
+            Ok(remaining(strategy, 0)),
             "{strategy}"
         );
         check_audit_clean(&shop).await;
     }
 }
 
-/// Where stock lies in many rows, buyers of the last units look at rows that others are just changing, and must not wait for more with those in hand: a circle of them
-/// would stand still until the database ends one, and that one would be tried again.
+/// If stock is in many rows, buyers of the last units look at rows that others are changing. They
+/// must not wait for more rows while they hold some: this could deadlock, and the aborted
+/// transaction would be retried.
 #[tokio::test]
 async fn the_last_units_of_many_rows_are_sold_without_a_deadlock() {
-    let retries = Retries::listen();
+    let retries = RetryLog::capture();
     for strategy in [StrategyKey::Buckets, StrategyKey::SkipLockedUnits] {
         let shop = TestShop::new().await;
         for _ in 0..5 {
@@ -214,5 +221,5 @@ async fn the_last_units_of_many_rows_are_sold_without_a_deadlock() {
         }
         check_audit_clean(&shop).await;
     }
-    assert_eq!(retries.heard(), Vec::<String>::new());
+    assert_eq!(retries.lines(), Vec::<String>::new());
 }

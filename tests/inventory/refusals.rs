@@ -1,11 +1,11 @@
-//! Refusals: a clear sentence, and nothing changed.
+//! Refusals: a clear message, and no row is written.
 
 use doorbuster::model::ShopError;
 
 use super::shop_worthy;
 use crate::support::{TestProduct, TestShop, check_audit_clean};
 
-/// Asks by each safe strategy and sees the same refusal, and no row written.
+/// Buys with each strategy and checks that the refusal is the same and no row was written.
 async fn check_refused(
     shop: &TestShop,
     product: &TestProduct,
@@ -30,7 +30,7 @@ async fn check_refused(
 }
 
 #[tokio::test]
-async fn the_refusal_names_product_stock_and_wish() {
+async fn the_refusal_names_product_stock_and_quantity() {
     let shop = TestShop::new().await;
     let product = shop
         .product()
@@ -50,7 +50,7 @@ async fn the_refusal_names_product_stock_and_wish() {
 }
 
 #[tokio::test]
-async fn what_is_sold_out_is_refused() {
+async fn a_sold_out_product_is_refused() {
     let shop = TestShop::new().await;
     let product = shop.with_product(0).await;
     check_refused(&shop, &product, 1, &product.insufficient(0, 1)).await;
@@ -69,7 +69,7 @@ async fn an_unknown_product_is_refused() {
 }
 
 #[tokio::test]
-async fn more_than_one_customer_may_have_is_refused() {
+async fn a_quantity_above_the_customer_limit_is_refused() {
     let shop = TestShop::new().await;
     let product = shop.product().stock(10).limit(2).create().await;
     let over_limit = ShopError::OverCustomerLimit {

@@ -1,4 +1,4 @@
-//! The crowd's way out: it only ever refuses, and never what could be had.
+//! The sold-out cache: it only ever refuses, and never a unit that is for sale.
 
 use doorbuster::{
     feed::Feed,
@@ -9,22 +9,22 @@ use futures::future::join_all;
 
 use super::{safe, shop_worthy};
 use crate::support::{
-    PATIENCE, Rival, TestProduct, TestShop, check_audit_clean, shop::units_of, within,
+    PATIENCE, StockLock, TestProduct, TestShop, check_audit_clean, shop::units_of, within,
 };
 
 const CROWD: usize = 12;
 
-/// A crowd that comes to the empty shelf at one moment, and is refused.
+/// A crowd asks for a sold-out product at the same time, and is refused.
 async fn crowd_is_refused(shop: &TestShop, product: &TestProduct, strategy: StrategyKey) {
-    let rival = Rival::at(shop, product).await;
+    let stock_lock = StockLock::acquire(shop, product).await;
     let crowd: Vec<_> = (0..CROWD)
         .map(|_| shop.buy(product).by(strategy).spawn())
         .collect();
-    // An empty lane of units has no row to stand at.
+    // A sold-out lane of units has no row to lock.
     if strategy.may_sell_in_shop() {
         shop.until_blocked(1).await;
     }
-    rival.leave().await;
+    stock_lock.release().await;
     let answers = within(PATIENCE, "the crowd", join_all(crowd)).await;
     for answer in answers {
         assert_eq!(
@@ -40,52 +40,52 @@ async fn bought(purchase: impl IntoFuture<Output = Result<Receipt, ShopError>>) 
 }
 
 #[tokio::test]
-async fn a_crowd_in_front_of_an_empty_shelf_is_refused_by_all() {
+async fn every_strategy_refuses_a_crowd_when_stock_is_gone() {
     for strategy in safe() {
         let shop = TestShop::new().await;
-        let product = shop.with_shelf(strategy, 0).await;
+        let product = shop.with_stock_for(strategy, 0).await;
         crowd_is_refused(&shop, &product, strategy).await;
         check_audit_clean(&shop).await;
     }
 }
 
-/// Not after 100 ms: at once.
+/// Immediately, not after 100 ms.
 #[tokio::test]
-async fn what_comes_in_here_is_for_sale_here_at_once() {
+async fn stock_received_by_this_server_is_for_sale_at_once() {
     for strategy in shop_worthy() {
         let shop = TestShop::new().await;
         let product = shop.with_product(0).await;
         crowd_is_refused(&shop, &product, strategy).await;
         shop.receive_stock(product.id, units_of(1), None)
             .await
-            .expect("it comes in");
+            .expect("the stock is received");
         assert!(bought(shop.buy(&product).by(strategy)).await, "{strategy}");
         check_audit_clean(&shop).await;
     }
 }
 
 #[tokio::test]
-async fn what_comes_in_elsewhere_is_for_sale_here_before_long() {
+async fn stock_received_by_another_server_is_for_sale_soon() {
     let shop = TestShop::new().await;
     let product = shop.with_product(0).await;
     crowd_is_refused(&shop, &product, StrategyKey::RowLock).await;
-    // Of another server this one hears nothing.
+    // This server gets no event from another server.
     let elsewhere = Shop::new(shop.db().clone(), Feed::default());
     elsewhere
         .receive_stock(product.id, units_of(1), None)
         .await
-        .expect("it comes in");
-    // The unit test beside the code holds the 100 ms; here a crowd goes on asking until one of them has it.
-    within(PATIENCE, "the unit that came in", async {
+        .expect("the stock is received");
+    // The unit test of the cache checks the 100 ms; here a buyer retries until they get the unit.
+    within(PATIENCE, "the received unit", async {
         while !bought(shop.buy(&product)).await {}
     })
     .await;
     check_audit_clean(&shop).await;
 }
 
-/// Sold out or not: who bought is told again what they bought.
+/// A buyer who has bought gets the same answer again, even after the product is sold out.
 #[tokio::test]
-async fn who_has_bought_gets_the_same_answer_again() {
+async fn a_repeated_purchase_gets_its_first_answer_after_the_product_is_sold_out() {
     let shop = TestShop::new().await;
     let product = shop.with_product(1).await;
     let receipt = shop.buy(&product).key("mine").await;
@@ -97,17 +97,17 @@ async fn who_has_bought_gets_the_same_answer_again() {
     check_audit_clean(&shop).await;
 }
 
-/// What is left is sold to whoever asks for no more, in the midst of a crowd that asks for too much.
+/// The remaining units are sold to a buyer who asks for no more, while a crowd asks for too many.
 #[tokio::test]
-async fn a_smaller_wish_is_not_refused_with_the_larger() {
+async fn a_smaller_quantity_is_not_refused_with_a_larger_one() {
     let shop = TestShop::new().await;
     let product = shop.with_product(2).await;
-    let rival = Rival::at(&shop, &product).await;
+    let stock_lock = StockLock::acquire(&shop, &product).await;
     let crowd: Vec<_> = (0..CROWD)
         .map(|_| shop.buy(&product).quantity(3).spawn())
         .collect();
     shop.until_blocked(1).await;
-    rival.leave().await;
+    stock_lock.release().await;
     for answer in within(PATIENCE, "the crowd", join_all(crowd)).await {
         assert_eq!(answer.expect("it ends"), Err(product.insufficient(2, 3)));
     }

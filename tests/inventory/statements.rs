@@ -1,5 +1,5 @@
-//! What each strategy sends to the database, word for word, as files in `snapshots/`: a reader sees there how they differ, and a review sees
-//! when one changes.
+//! The exact statements that each strategy sends, as files in `snapshots/`. They show a reader how
+//! the strategies differ, and a reviewer when one changes.
 
 use std::fmt::Write;
 
@@ -12,7 +12,7 @@ use doorbuster::{
 
 use crate::support::{TestProduct, TestShop, proxy::Proxy};
 
-/// One connection, so that all is said in order.
+/// One connection, so that all statements are sent in order.
 const POOL: PoolSettings = PoolSettings {
     application_name: "doorbuster test statements",
     transactions_max: 1,
@@ -20,14 +20,14 @@ const POOL: PoolSettings = PoolSettings {
     ..PoolSettings::SHOP
 };
 
-/// A shop on one connection whose words are heard.
-struct Heard<'a> {
+/// A shop on one connection whose statements are recorded.
+struct RecordedShop<'a> {
     shop: &'a TestShop,
     through: Shop,
     wire: Proxy,
 }
 
-impl<'a> Heard<'a> {
+impl<'a> RecordedShop<'a> {
     async fn in_front_of(shop: &'a TestShop) -> Self {
         let wire = Proxy::before(shop.database.url()).await;
         let db = Db::connect(wire.url(), POOL).await.expect("it answers");
@@ -39,7 +39,7 @@ impl<'a> Heard<'a> {
         }
     }
 
-    /// What a purchase says, a line each.
+    /// Returns the statements of a purchase, one on each line.
     async fn purchase(
         &self,
         product: &TestProduct,
@@ -49,7 +49,7 @@ impl<'a> Heard<'a> {
         self.wire.statements();
         let key = format!("{}-{strategy}-{quantity}", product.id);
         let purchase = self.shop.buy(product).by(strategy).quantity(quantity);
-        // Whether it sold is told by the statements.
+        // The statements show whether it sold.
         let _ = purchase.key(&key).on(&self.through).await;
         self.wire
             .statements()
@@ -63,13 +63,13 @@ impl<'a> Heard<'a> {
 }
 
 #[tokio::test]
-async fn each_strategy_says_what_its_snapshot_says() {
+async fn each_strategy_sends_the_statements_of_its_snapshot() {
     let shop = TestShop::new().await;
-    let heard = Heard::in_front_of(&shop).await;
+    let recorded = RecordedShop::in_front_of(&shop).await;
     for strategy in StrategyKey::ALL {
-        let product = shop.with_shelf(strategy, 3).await;
-        let sale = heard.purchase(&product, strategy, 2).await;
-        let refusal = heard.purchase(&product, strategy, 5).await;
+        let product = shop.with_stock_for(strategy, 3).await;
+        let sale = recorded.purchase(&product, strategy, 2).await;
+        let refusal = recorded.purchase(&product, strategy, 5).await;
         let text = format!("-- a sale\n{sale}\n-- a refusal\n{refusal}");
         insta::with_settings!({
             snapshot_path => "snapshots",
@@ -86,16 +86,18 @@ async fn each_strategy_says_what_its_snapshot_says() {
 #[tokio::test]
 async fn early_release_runs_the_single_statement() {
     let shop = TestShop::new().await;
-    let heard = Heard::in_front_of(&shop).await;
+    let recorded = RecordedShop::in_front_of(&shop).await;
     let product = shop.with_product(3).await;
-    let single = heard
+    let single = recorded
         .purchase(&product, StrategyKey::SingleStatement, 1)
         .await;
     let procedure: String = shop
         .by_hand
         .value("SELECT prosrc FROM pg_proc WHERE proname = 'purchase_early_release'")
         .await;
-    let from = procedure.find("WITH offer").expect("it begins so");
+    let from = procedure
+        .find("WITH offer")
+        .expect("the statement begins with it");
     let to = procedure.find("COMMIT;").expect("it commits");
     let mut inside = procedure[from..to].to_owned();
     for (name, number) in [

@@ -1,4 +1,5 @@
-//! A provider that does at once what its cards say, and says nothing of it until the test wants it to. The simulated provider takes its time.
+//! A payment provider that settles charges at once, by their card, and sends webhooks only when the
+//! test asks for them. The simulated provider does both after a delay.
 
 use std::{
     collections::HashMap,
@@ -16,10 +17,10 @@ use doorbuster::payment::{
 use tokio::sync::Notify;
 use uuid::Uuid;
 
-use super::act::Card;
+use super::action::Card;
 
-/// No test card stands for a provider that cannot be reached.
-const AWAY: &str = "6011000990139424";
+/// A card number that makes this provider unreachable; no test card does so.
+const UNREACHABLE: &str = "6011000990139424";
 
 impl Card {
     pub fn number(self) -> &'static str {
@@ -31,27 +32,28 @@ impl Card {
             Self::RequestLost => test_cards::REQUEST_LOST,
             Self::Slow => test_cards::SLOW,
             Self::RefundAnswerLost => test_cards::REFUND_ANSWER_LOST,
-            Self::ProviderAway => AWAY,
+            Self::ProviderUnavailable => UNREACHABLE,
         }
     }
 }
 
 #[derive(Debug, Default)]
 pub struct Provider {
-    books: Mutex<Books>,
-    /// Somebody's card was charged, or not, and they will not hear of it now.
+    ledger: Mutex<Ledger>,
+    /// Signals a charge whose shopper gets no response.
     pub unanswered: Notify,
 }
 
 #[derive(Debug, Default)]
-struct Books {
-    charges: HashMap<Uuid, Known>,
-    /// The one that may be asked about. Others that a shop asks about of its own accord come at the wrong moment.
-    asked_about: Option<Uuid>,
+struct Ledger {
+    charges: HashMap<Uuid, ChargeRecord>,
+    /// The only charge whose state may be queried. The shop's own queries about other charges come
+    /// at the wrong moment and get no response.
+    queryable: Option<Uuid>,
 }
 
 #[derive(Debug)]
-struct Known {
+struct ChargeRecord {
     state: ChargeState,
     cents: i64,
     card: String,
@@ -63,27 +65,27 @@ fn lost<T>() -> Result<T, GatewayError> {
 }
 
 impl Provider {
-    fn books(&self) -> MutexGuard<'_, Books> {
-        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub fn may_be_asked_about(&self, charge: Option<Uuid>) {
-        self.books().asked_about = charge;
+    pub fn allow_query_about(&self, charge: Option<Uuid>) {
+        self.ledger().queryable = charge;
     }
 
-    /// The money of a slow charge moves.
+    /// Captures a slow charge.
     pub fn end_slow(&self, charge: Uuid) {
-        if let Some(known) = self.books().charges.get_mut(&charge)
+        if let Some(known) = self.ledger().charges.get_mut(&charge)
             && known.state == ChargeState::Processing
         {
             known.state = ChargeState::Captured;
         }
     }
 
-    /// Cents taken and paid back.
+    /// Returns the captured cents and the refunded cents.
     pub fn cents(&self, charge: Uuid) -> (i64, i64) {
-        let books = self.books();
-        let Some(known) = books.charges.get(&charge) else {
+        let ledger = self.ledger();
+        let Some(known) = ledger.charges.get(&charge) else {
             return (0, 0);
         };
         let taken = match known.state {
@@ -93,10 +95,10 @@ impl Provider {
         (taken, known.refunds.iter().map(|(_, cents)| cents).sum())
     }
 
-    /// What there is to tell of a charge, or of one of its refunds.
+    /// Returns the webhook event of a charge, or of one of its refunds, if there is one.
     pub fn event(&self, charge: Uuid, refund: Option<usize>) -> Option<ProviderEvent> {
-        let books = self.books();
-        let known = books.charges.get(&charge)?;
+        let ledger = self.ledger();
+        let known = ledger.charges.get(&charge)?;
         let is_silent = known.card == test_cards::ANSWER_LOST_WITHOUT_WEBHOOK;
         if refund.is_none() && (is_silent || known.state == ChargeState::Processing) {
             return None;
@@ -107,7 +109,7 @@ impl Provider {
         };
         Some(ProviderEvent {
             event_id: format!("{charge}-{refund:?}"),
-            kind: "told".to_owned(),
+            kind: "test".to_owned(),
             charge,
             charge_state: known.state.clone(),
             refund: refund.map(|refund| (refund, RefundState::Succeeded)),
@@ -119,7 +121,7 @@ impl Provider {
 impl PaymentGateway for Provider {
     async fn charge(&self, charge: &Charge) -> Result<ChargeState, GatewayError> {
         let card = charge.card.number.as_str();
-        if card == AWAY {
+        if card == UNREACHABLE {
             return Err(GatewayError::NotSent("away".to_owned()));
         }
         if card == test_cards::REQUEST_LOST {
@@ -133,13 +135,13 @@ impl PaymentGateway for Provider {
             test_cards::SLOW => ChargeState::Processing,
             _ => ChargeState::Captured,
         };
-        let known = Known {
+        let known = ChargeRecord {
             state: state.clone(),
             cents: charge.amount.cents,
             card: card.to_owned(),
             refunds: Vec::new(),
         };
-        let earlier = self.books().charges.insert(charge.reference, known);
+        let earlier = self.ledger().charges.insert(charge.reference, known);
         assert!(earlier.is_none(), "a reference is charged once");
         match card {
             test_cards::ANSWER_LOST | test_cards::ANSWER_LOST_WITHOUT_WEBHOOK => {
@@ -155,27 +157,30 @@ impl PaymentGateway for Provider {
     }
 
     async fn charge_state(&self, reference: Uuid) -> Result<Option<ChargeState>, GatewayError> {
-        let books = self.books();
-        if books.asked_about != Some(reference) {
+        let ledger = self.ledger();
+        if ledger.queryable != Some(reference) {
             return lost();
         }
-        Ok(books
+        Ok(ledger
             .charges
             .get(&reference)
             .map(|known| known.state.clone()))
     }
 
     async fn void(&self, reference: Uuid) -> Result<ChargeState, GatewayError> {
-        let mut books = self.books();
-        if books.asked_about != Some(reference) {
+        let mut ledger = self.ledger();
+        if ledger.queryable != Some(reference) {
             return lost();
         }
-        let known = books.charges.entry(reference).or_insert_with(|| Known {
-            state: ChargeState::Voided,
-            cents: 0,
-            card: String::new(),
-            refunds: Vec::new(),
-        });
+        let known = ledger
+            .charges
+            .entry(reference)
+            .or_insert_with(|| ChargeRecord {
+                state: ChargeState::Voided,
+                cents: 0,
+                card: String::new(),
+                refunds: Vec::new(),
+            });
         if known.state == ChargeState::Processing {
             known.state = ChargeState::Voided;
         }
@@ -183,9 +188,9 @@ impl PaymentGateway for Provider {
     }
 
     async fn refund(&self, refund: &RefundRequest) -> Result<RefundState, GatewayError> {
-        let mut books = self.books();
-        let known = books.charges.get_mut(&refund.charge);
-        let known = known.expect("what is paid back was taken");
+        let mut ledger = self.ledger();
+        let known = ledger.charges.get_mut(&refund.charge);
+        let known = known.expect("a refunded charge was captured");
         let earlier = known
             .refunds
             .iter()
@@ -196,7 +201,7 @@ impl PaymentGateway for Provider {
         }
         known.refunds.push((refund.reference, refund.amount.cents));
         let back: i64 = known.refunds.iter().map(|(_, cents)| cents).sum();
-        assert!(back <= known.cents, "no more goes back than was taken");
+        assert!(back <= known.cents, "refunds do not exceed the charge");
         if known.card == test_cards::REFUND_ANSWER_LOST {
             return lost();
         }

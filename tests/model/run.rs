@@ -1,4 +1,5 @@
-//! Running the sequences: 2,000 steps in the ordinary tests, and as many as `DOORBUSTER_MODEL_STEPS` says in the soak.
+//! Runs the sequences: 2,000 steps in the ordinary tests, and `DOORBUSTER_MODEL_STEPS` steps in the
+//! soak test.
 
 use std::{
     sync::atomic::{AtomicU64, Ordering},
@@ -11,82 +12,81 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tokio::runtime::{Builder, Runtime};
 
 use super::{
-    act::Act,
-    stage::Stage,
-    world::{Machine, World},
+    action::Action,
+    model_state::{ModelMachine, ModelState},
+    tested_shop::TestedShop,
 };
-use crate::support::{TestShop, check_audit_clean, retries::Retries, seed};
+use crate::support::{TestShop, check_audit_clean, retries::RetryLog, seed};
 
 const STEPS: u32 = 2_000;
-/// Of one sequence.
+/// The number of steps in one sequence.
 const STEPS_OF_CASE: usize = 100;
-/// Sequences on one database; the next ones get another, lest the audit read more and more.
+/// The number of sequences on one database. The next ones get another database, so that the audit
+/// does not become slower and slower.
 const CASES_OF_DATABASE: u32 = 20;
 const AUDIT_EVERY_STEPS: usize = 50;
-/// A sequence that fails is shortened by playing so many parts of it.
+/// The largest number of attempts to shrink a failing sequence.
 const SHRINKS_MAX: u32 = 150;
-/// When it was meant to fail.
+/// The same limit for a sequence that is expected to fail.
 const SHRINKS_OF_MEANT_MAX: u32 = 3;
 
 #[test]
-fn the_shop_does_what_a_model_of_it_predicts() {
+fn the_shop_agrees_with_its_model() {
     let steps = std::env::var("DOORBUSTER_MODEL_STEPS").ok();
     let steps = steps.map_or(STEPS, |steps| steps.parse().expect("a number of steps"));
     let (mut seeds, started) = (StdRng::seed_from_u64(seed()), Instant::now());
     let cases = steps.div_ceil(u32::try_from(STEPS_OF_CASE).expect("small"));
-    let mut played = 0;
-    while played < cases {
-        let now = CASES_OF_DATABASE.min(cases - played);
-        let played_well = Theatre::open(false).play_all(now, seeds.random());
-        played_well.unwrap_or_else(|why| panic!("{why}"));
-        played += now;
-        let played = played as usize * STEPS_OF_CASE;
-        eprintln!(
-            "{played} of {steps} steps, {} s",
-            started.elapsed().as_secs()
-        );
+    let mut done = 0;
+    while done < cases {
+        let now = CASES_OF_DATABASE.min(cases - done);
+        let result = SequenceRunner::new(false).run_all(now, seeds.random());
+        result.unwrap_or_else(|why| panic!("{why}"));
+        done += now;
+        let done = done as usize * STEPS_OF_CASE;
+        eprintln!("{done} of {steps} steps, {} s", started.elapsed().as_secs());
     }
 }
 
-/// The model finds out a shop that does something else.
+/// The comparison with the model detects a shop that behaves differently.
 #[test]
-fn a_shop_that_takes_no_note_of_what_comes_in_is_found_out() {
-    let found_out = Theatre::open(true).play_all(5, [7; 32]);
-    let why = found_out.expect_err("units come in now and then");
+fn the_model_detects_a_shop_that_ignores_received_stock() {
+    let result = SequenceRunner::new(true).run_all(5, [7; 32]);
+    let why = result.expect_err("some sequence receives stock");
     assert!(
-        why.contains("Receive") && why.contains("the tables say"),
+        why.contains("Receive") && why.contains("the tables contain"),
         "{why}"
     );
 }
 
-/// A database with a shop on it, where sequences are played one after the other.
-struct Theatre {
-    retries: Retries,
+/// Runs sequences one after the other on a shop with its own database.
+struct SequenceRunner {
+    retries: RetryLog,
     shop: TestShop,
-    /// Whether the shop does other than it should.
-    is_forgetful: bool,
-    // Last: what lives on it goes first.
+    /// Whether the shop ignores received stock on purpose.
+    ignores_receipts: bool,
+    // The last field: everything that runs on it is dropped first.
     runtime: Runtime,
 }
 
-impl Theatre {
-    fn open(is_forgetful: bool) -> Self {
+impl SequenceRunner {
+    fn new(ignores_receipts: bool) -> Self {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("a runtime");
         Self {
-            retries: Retries::listen(),
+            retries: RetryLog::capture(),
             shop: runtime.block_on(TestShop::new()),
-            is_forgetful,
+            ignores_receipts,
             runtime,
         }
     }
 
-    /// Plays so many sequences. Of one that fails, says why and tells the shortest part that fails as well.
-    fn play_all(self, cases: u32, seed: [u8; 32]) -> Result<(), String> {
+    /// Runs `cases` sequences. Returns the error of a failing sequence, with the shortest part of
+    /// it that fails.
+    fn run_all(self, cases: u32, seed: [u8; 32]) -> Result<(), String> {
         let config = Config {
             cases,
             failure_persistence: None,
-            max_shrink_iters: if self.is_forgetful {
+            max_shrink_iters: if self.ignores_receipts {
                 SHRINKS_OF_MEANT_MAX
             } else {
                 SHRINKS_MAX
@@ -95,65 +95,70 @@ impl Theatre {
         };
         let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &seed);
         let number = AtomicU64::new(0);
-        let sequences = Machine::sequential_strategy(STEPS_OF_CASE);
+        let sequences = ModelMachine::sequential_strategy(STEPS_OF_CASE);
         let result =
-            TestRunner::new_with_rng(config, rng).run(&sequences, |(world, acts, seen)| {
+            TestRunner::new_with_rng(config, rng).run(&sequences, |(state, actions, seen)| {
                 let number = number.fetch_add(1, Ordering::Relaxed);
-                // Steps that were never reached need no shortening.
+                // Counts the executed steps, so that shrinking can skip the others.
                 let seen = || {
                     if let Some(seen) = &seen {
                         seen.fetch_add(1, Ordering::SeqCst);
                     }
                 };
-                self.runtime.block_on(self.play(number, world, acts, seen))
+                self.runtime
+                    .block_on(self.run_sequence(number, state, actions, seen))
             });
         result.map_err(|error| {
             self.shop.without_final_audit();
             match error {
-                TestError::Fail(why, (world, acts, _)) => {
-                    format!("{why}\nit began with {world:#?}\nand went on with {acts:#?}")
+                TestError::Fail(why, (state, actions, _)) => {
+                    format!("{why}\ninitial state: {state:#?}\nactions: {actions:#?}")
                 }
                 TestError::Abort(why) => why.to_string(),
             }
         })
     }
 
-    async fn play(
+    async fn run_sequence(
         &self,
         number: u64,
-        mut world: World,
-        acts: Vec<Act>,
+        mut state: ModelState,
+        actions: Vec<Action>,
         seen: impl Fn(),
     ) -> Result<(), TestCaseError> {
-        let mut stage = Stage::set(&self.shop, number, &world).await;
-        if self.is_forgetful {
-            stage = stage.forgetful();
+        let mut tested = TestedShop::create(&self.shop, number, &state).await;
+        if self.ignores_receipts {
+            tested = tested.ignoring_receipts();
         }
-        compare("the beginning", &world, &stage).await?;
-        for (index, act) in acts.iter().enumerate() {
+        compare("the initial state", &state, &tested).await?;
+        for (index, action) in actions.iter().enumerate() {
             seen();
-            world = Machine::apply(world, act);
-            let said = stage.perform(act).await;
-            let step = format!("step {index}, {act:?}");
-            agree(&step, world.said, &said)?;
-            compare(&step, &world, &stage).await?;
+            state = ModelMachine::apply(state, action);
+            let result = tested.perform(action).await;
+            let step = format!("step {index}, {action:?}");
+            agree(&step, state.result, &result)?;
+            compare(&step, &state, &tested).await?;
             if index % AUDIT_EVERY_STEPS == 0 {
                 check_audit_clean(&self.shop).await;
-                stage.look().await;
+                tested.check_carts().await;
             }
         }
         check_audit_clean(&self.shop).await;
-        agree("retries", Vec::<String>::new(), self.retries.heard())
+        agree("retries", Vec::<String>::new(), self.retries.lines())
     }
 }
 
-async fn compare(step: &str, world: &World, stage: &Stage<'_>) -> Result<(), TestCaseError> {
-    let (expected, found) = (world.told(), stage.told().await);
+async fn compare(
+    step: &str,
+    state: &ModelState,
+    tested: &TestedShop<'_>,
+) -> Result<(), TestCaseError> {
+    let (expected, found) = (state.summary(), tested.summary().await);
     if expected != found {
-        let why = format!("{step}: the model says\n{expected}\nthe tables say\n{found}");
+        let why = format!("{step}: the model expects\n{expected}\nthe tables contain\n{found}");
         return Err(TestCaseError::fail(why));
     }
-    agree(step, world.provider_books(), stage.provider_books())
+    agree(step, state.provider_amounts(), tested.provider_amounts())
 }
 
 fn agree<A: PartialEq<B> + std::fmt::Debug, B: std::fmt::Debug>(
@@ -164,6 +169,6 @@ fn agree<A: PartialEq<B> + std::fmt::Debug, B: std::fmt::Debug>(
     if expected == found {
         return Ok(());
     }
-    let why = format!("{step}: the model says {expected:?}, the shop says {found:?}");
+    let why = format!("{step}: the model expects {expected:?}, the shop returned {found:?}");
     Err(TestCaseError::fail(why))
 }

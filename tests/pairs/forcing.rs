@@ -1,20 +1,21 @@
-//! Having one operation's critical section come before another's. Each pair is run in two ways.
+//! Forces one operation's critical section to run before another's. Each pair is run in two ways.
 //!
-//! *At the door*: a connection of the test's own holds the row that the first operation locks last. So the first stands there with all
-//! that it has locked before, the second comes and goes as far as it can, and then both are let go. Were one of them to lock in another
-//! order, each would now hold what the other needs.
+//! *At the last lock*: a connection of the test holds the row that the first operation locks last.
+//! So the first waits there with all its earlier locks, the second runs as far as it can, and then
+//! both are released. If one of them locked rows in another order, each would now hold a lock that
+//! the other needs.
 //!
-//! *At the commit*: the first is stopped by a deferred trigger when it has done everything and nothing of it can be seen yet. What the second
-//! then reads is as old as it can be.
+//! *At the commit*: a deferred trigger stops the first operation when it has done all its work and
+//! none of it is visible yet. So the second reads data that is as old as possible.
 
 use std::time::{Duration, Instant};
 
 use doorbuster::{config::PaidWithoutStock, db::PoolSettings, feed::Feed, shop::Shop};
 use tokio::task::JoinHandle;
 
-use super::scene::{Generous, Operation, Scene, Step, make_code};
+use super::scenario::{Operation, RefundingGateway, Scenario, Step, create_code};
 use crate::support::{
-    PATIENCE, TestShop, check_audit_clean, database::ByHand, retries::Retries, within,
+    PATIENCE, TestShop, check_audit_clean, database::ByHand, retries::RetryLog, within,
 };
 
 const FIRST: &str = "pair: first";
@@ -22,8 +23,8 @@ const SECOND: &str = "pair: second";
 /// "pair" in ASCII.
 const STOP_LOCK: u32 = 0x7061_6972;
 
-/// Nothing on it times out before the test does: whatever is tried again was in a deadlock.
-const PATIENT: PoolSettings = PoolSettings {
+/// Nothing times out before the test does, so every retry means a deadlock.
+const LONG_TIMEOUTS: PoolSettings = PoolSettings {
     application_name: "pair",
     transactions_max: 2,
     readers_max: 1,
@@ -32,95 +33,103 @@ const PATIENT: PoolSettings = PoolSettings {
     ..PoolSettings::SHOP
 };
 
-/// Two operations, where they meet, and how that ends.
+/// Two operations, the scenario they run on, and the expected ends.
 pub struct Pair {
     pub operations: [Operation; 2],
     pub steps: &'static [Step],
-    /// What a restock brings.
+    /// Units received by a restock.
     pub incoming: u32,
     pub terms: PaidWithoutStock,
-    /// When the one comes first that stands first, and the other way round.
-    pub ends: [End; 2],
+    /// The expected ends if the first operation runs first, and in the other order.
+    pub ends: [ExpectedEnd; 2],
 }
 
-pub struct End {
-    /// What each said, and how everything stands then.
-    pub told: &'static str,
-    /// Whether the second has to wait until the first has committed.
+pub struct ExpectedEnd {
+    /// The result of each operation, and the final state.
+    pub outcome: &'static str,
+    /// Whether the second must wait until the first has committed.
     pub waits: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stop {
-    AtTheDoor,
-    AtTheCommit,
+enum StopPoint {
+    AtLastLock,
+    AtCommit,
 }
 
 impl Pair {
     pub async fn check(&self) {
-        let retries = Retries::listen();
-        let troupe = Troupe::new().await;
+        let retries = RetryLog::capture();
+        let runner = PairRunner::new().await;
         let [one, other] = self.operations;
         for (order, end) in [[one, other], [other, one]].into_iter().zip(&self.ends) {
-            for stop in [Stop::AtTheDoor, Stop::AtTheCommit] {
-                let scene = Scene::set(&troupe.stage, self.steps, self.incoming, self.terms).await;
-                let (told, waited) = troupe.play(&scene, order, stop).await;
-                assert_eq!(told, end.told, "{order:?}, {stop:?}");
-                // At the door it may also be the test itself that the second waits for.
-                let as_told = stop == Stop::AtTheDoor || waited == end.waits;
-                assert!(as_told, "{order:?}: the second waited: {waited}");
-                check_audit_clean(&troupe.stage).await;
+            for stop in [StopPoint::AtLastLock, StopPoint::AtCommit] {
+                let scenario =
+                    Scenario::set(&runner.shop, self.steps, self.incoming, self.terms).await;
+                let (outcome, waited) = runner.run_pair(&scenario, order, stop).await;
+                assert_eq!(outcome, end.outcome, "{order:?}, {stop:?}");
+                // At the last lock, the second may also wait for the test's own connection.
+                let as_expected = stop == StopPoint::AtLastLock || waited == end.waits;
+                assert!(as_expected, "{order:?}: the second waited: {waited}");
+                check_audit_clean(&runner.shop).await;
             }
         }
-        assert_eq!(retries.heard(), [""; 0], "nothing was tried again");
+        assert_eq!(retries.lines(), [""; 0], "no transaction was retried");
     }
 }
 
-/// One database, and two shops on it that can be told apart there.
-struct Troupe {
-    stage: TestShop,
+/// One database, and two shops on it with different application names.
+struct PairRunner {
+    shop: TestShop,
     first: Shop,
     second: Shop,
-    /// Holds what the first is stopped with.
+    /// Holds the lock that stops the first operation.
     stopper: ByHand,
 }
 
-impl Troupe {
+impl PairRunner {
     async fn new() -> Self {
-        let stage = TestShop::new().await;
-        make_code(&stage).await;
-        install_stop(&stage.by_hand).await;
+        let shop = TestShop::new().await;
+        create_code(&shop).await;
+        install_stop(&shop.by_hand).await;
         Self {
-            first: shop_named(&stage, FIRST).await,
-            second: shop_named(&stage, SECOND).await,
-            stopper: stage.database.by_hand().await,
-            stage,
+            first: shop_named(&shop, FIRST).await,
+            second: shop_named(&shop, SECOND).await,
+            stopper: shop.database.by_hand().await,
+            shop,
         }
     }
 
-    /// Has the one come before the other. Returns how it ended, and whether the second waited.
-    async fn play(&self, scene: &Scene, order: [Operation; 2], stop: Stop) -> (String, bool) {
+    /// Runs one operation before the other. Returns the outcome, and whether the second waited.
+    async fn run_pair(
+        &self,
+        scenario: &Scenario,
+        order: [Operation; 2],
+        stop: StopPoint,
+    ) -> (String, bool) {
         let [one, other] = order;
         let started_late = order == [Operation::Extend, Operation::Expire];
         if order == [Operation::Expire, Operation::Extend] {
-            scene.cart_runs_out(&self.stage).await;
+            scenario.expire_cart(&self.shop).await;
         }
-        let before = self.stage.database.by_hand().await;
+        let before = self.shop.database.by_hand().await;
         if started_late {
-            before.run(&format!("BEGIN; {}", scene.cart_door())).await;
+            before
+                .run(&format!("BEGIN; {}", scenario.cart_lock()))
+                .await;
         } else {
-            self.close(scene, one, stop).await;
+            self.close(scenario, one, stop).await;
         }
-        let first = start(&self.first, scene, one, false);
+        let first = start(&self.first, scenario, one, false);
         self.until_stopped(FIRST, &first).await;
         if started_late {
-            // It has begun while the reservation stood; and that is over now.
-            scene.cart_runs_out(&self.stage).await;
-            self.close(scene, one, stop).await;
+            // The transaction started before the reservation expired; now it expires.
+            scenario.expire_cart(&self.shop).await;
+            self.close(scenario, one, stop).await;
             before.run("COMMIT").await;
             self.until_stopped(FIRST, &first).await;
         }
-        let second = start(&self.second, scene, other, one == other);
+        let second = start(&self.second, scenario, other, one == other);
         self.until_stopped(SECOND, &second).await;
         let waited = !second.is_finished();
         self.open(stop).await;
@@ -131,30 +140,32 @@ impl Troupe {
             )
         })
         .await;
-        // A server does so every second: who began to wait while a delivery was on its way is served now.
-        self.stage.serve_backorders().await.expect("it is looked");
-        scene.check_money_is_back(&self.stage).await;
-        let told = scene.told(&self.stage).await;
-        (format!("{first}, then {second}: {told}"), waited)
+        // A server does this every second: it serves backorders that were created during a
+        // delivery.
+        self.shop.fulfill_backorders().await.expect("it is looked");
+        scenario.check_money_is_back(&self.shop).await;
+        let outcome = scenario.outcome(&self.shop).await;
+        (format!("{first}, then {second}: {outcome}"), waited)
     }
 
-    async fn close(&self, scene: &Scene, first: Operation, stop: Stop) {
+    async fn close(&self, scenario: &Scenario, first: Operation, stop: StopPoint) {
         let sql = match stop {
-            Stop::AtTheDoor => format!("BEGIN; {}", scene.door(first)),
-            Stop::AtTheCommit => format!("SELECT pg_advisory_lock({STOP_LOCK})"),
+            StopPoint::AtLastLock => format!("BEGIN; {}", scenario.last_lock(first)),
+            StopPoint::AtCommit => format!("SELECT pg_advisory_lock({STOP_LOCK})"),
         };
         self.stopper.run(&sql).await;
     }
 
-    async fn open(&self, stop: Stop) {
+    async fn open(&self, stop: StopPoint) {
         let sql = match stop {
-            Stop::AtTheDoor => "COMMIT".to_owned(),
-            Stop::AtTheCommit => format!("SELECT pg_advisory_unlock({STOP_LOCK})"),
+            StopPoint::AtLastLock => "COMMIT".to_owned(),
+            StopPoint::AtCommit => format!("SELECT pg_advisory_unlock({STOP_LOCK})"),
         };
         self.stopper.run(&sql).await;
     }
 
-    /// Returns once `task`, which works on the connections of that name, waits for a lock, or is done.
+    /// Waits until `task`, whose connections have that application name, waits for a lock or has
+    /// finished.
     async fn until_stopped(&self, name: &str, task: &JoinHandle<String>) {
         let waits = format!(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
@@ -162,32 +173,41 @@ impl Troupe {
         );
         let deadline = Instant::now() + PATIENCE;
         while !task.is_finished() {
-            let waiting: i64 = self.stage.by_hand.value(&waits).await;
+            let waiting: i64 = self.shop.by_hand.value(&waits).await;
             if waiting > 0 {
                 return;
             }
-            assert!(Instant::now() < deadline, "{name}: neither waits nor ends");
+            assert!(
+                Instant::now() < deadline,
+                "{name}: it neither waits nor finishes"
+            );
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
 }
 
-fn start(shop: &Shop, scene: &Scene, operation: Operation, is_rival: bool) -> JoinHandle<String> {
-    let (shop, scene) = (shop.clone(), scene.clone());
-    tokio::spawn(async move { scene.perform(&shop, operation, is_rival).await })
+fn start(
+    shop: &Shop,
+    scenario: &Scenario,
+    operation: Operation,
+    is_rival: bool,
+) -> JoinHandle<String> {
+    let (shop, scenario) = (shop.clone(), scenario.clone());
+    tokio::spawn(async move { scenario.perform(&shop, operation, is_rival).await })
 }
 
-async fn shop_named(stage: &TestShop, name: &'static str) -> Shop {
+async fn shop_named(shop: &TestShop, name: &'static str) -> Shop {
     let settings = PoolSettings {
         application_name: name,
-        ..PATIENT
+        ..LONG_TIMEOUTS
     };
-    Shop::new(stage.database.pool(settings).await, Feed::default())
-        .with_gateway(Generous::gateway())
+    Shop::new(shop.database.pool(settings).await, Feed::default())
+        .with_gateway(RefundingGateway::gateway())
         .with_deadline(Duration::from_secs(60))
 }
 
-/// Whatever the first writes has it wait in its COMMIT for a lock that the test holds or does not.
+/// Installs triggers that make the first operation's COMMIT wait for an advisory lock if the test
+/// holds it.
 async fn install_stop(by_hand: &ByHand) {
     by_hand
         .run(&format!(
@@ -206,33 +226,36 @@ async fn install_stop(by_hand: &ByHand) {
     }
 }
 
-/// The guard above sees a retry when there is one.
+/// The check for retries above detects a retry.
 #[tokio::test]
-async fn a_transaction_that_is_tried_again_is_heard() {
-    let retries = Retries::listen();
-    let stage = TestShop::new().await;
-    let hasty = PoolSettings {
+async fn a_retried_transaction_is_logged() {
+    let retries = RetryLog::capture();
+    let test_shop = TestShop::new().await;
+    let short_timeout = PoolSettings {
         lock_timeout: Duration::from_millis(10),
-        ..PATIENT
+        ..LONG_TIMEOUTS
     };
-    let shop = Shop::new(stage.database.pool(hasty).await, Feed::default());
-    let product = stage.with_product(1).await;
-    let cart = stage.cart_of(&[(&product, 1)]).await;
-    let queue = stage.database.by_hand().await;
-    queue
+    let shop = Shop::new(
+        test_shop.database.pool(short_timeout).await,
+        Feed::default(),
+    );
+    let product = test_shop.with_product(1).await;
+    let cart = test_shop.cart_of(&[(&product, 1)]).await;
+    let holder = test_shop.database.by_hand().await;
+    holder
         .run(&format!(
             "BEGIN; SELECT 1 FROM cart WHERE id = '{cart}' FOR UPDATE"
         ))
         .await;
     let outcome = shop.reserve_cart(cart, None).await;
-    queue.run("COMMIT").await;
+    holder.run("COMMIT").await;
     assert!(
         outcome.result.is_err() && outcome.attempts > 1,
         "{outcome:?}"
     );
-    let heard = retries.heard();
+    let logged = retries.lines();
     assert!(
-        heard.len() == 1 && heard[0].contains("reserve cart"),
-        "{heard:?}"
+        logged.len() == 1 && logged[0].contains("reserve cart"),
+        "{logged:?}"
     );
 }

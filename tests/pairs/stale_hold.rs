@@ -1,32 +1,33 @@
-//! A hold that has run out and whose product is no longer in the cart: its row is locked in its turn all the same.
+//! An expired hold of a product that is no longer in the cart: its stock row is still locked in id
+//! order.
 
 use crate::support::{
     PlacesOrders, TestShop, check_audit_clean,
     shop::{units_of, unkeyed},
 };
 
-/// The limit has the stock rows locked before the holds are looked at. A row of a lower id that is locked after them could deadlock.
+/// A purchase limit locks the stock rows before the holds are read. A row with a lower id that is
+/// locked afterwards could deadlock.
 #[tokio::test]
-async fn a_limited_cart_with_a_stale_hold_locks_in_the_order_of_ids() {
+async fn a_limited_cart_with_an_expired_hold_locks_rows_in_id_order() {
     let shop = TestShop::new().await;
     let stale = shop.with_product(5).await;
     let limited = shop.product().stock(5).limit(2).create().await;
     let cart = shop.cart_of(&[(&stale, 1)]).await;
     let reserved = shop.reserve_cart(cart, None).await.result;
     reserved.expect("it is reserved");
-    let run_out =
-        format!("UPDATE hold SET expires_at = clock_timestamp() WHERE cart_id = '{cart}'");
-    shop.by_hand.run(&run_out).await;
+    let expire = format!("UPDATE hold SET expires_at = clock_timestamp() WHERE cart_id = '{cart}'");
+    shop.by_hand.run(&expire).await;
     let removed = shop.remove_from_cart(unkeyed(cart), stale.id).await;
-    removed.expect("it is taken out");
+    removed.expect("it is removed");
     let added = shop
         .add_to_cart(Some(cart), limited.id, units_of(2), None)
         .await;
     added.expect("it is added");
 
-    let queue = shop.database.by_hand().await;
+    let holder = shop.database.by_hand().await;
     let row = |id| format!("SELECT 1 FROM stock WHERE product_id = {id} FOR UPDATE");
-    queue.run(&format!("BEGIN; {}", row(stale.id))).await;
+    holder.run(&format!("BEGIN; {}", row(stale.id))).await;
     let (handle, request) = (shop.handle(), shop.checkout(cart, "ann@example.com"));
     let order = tokio::spawn(async move { handle.place_order(request).await });
     shop.until_blocked(1).await;
@@ -35,7 +36,7 @@ async fn a_limited_cart_with_a_stale_hold_locks_in_the_order_of_ids() {
         row(limited.id)
     );
     let free: i64 = shop.by_hand.value(&free).await;
-    queue.run("COMMIT").await;
+    holder.run("COMMIT").await;
 
     let outcome = order.await.expect("no panic");
     assert!(outcome.result.is_ok(), "{outcome:?}");

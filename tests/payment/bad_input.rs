@@ -1,4 +1,4 @@
-//! Requests that nobody should send.
+//! Invalid requests.
 
 use doorbuster::payment::provider::test_cards;
 use reqwest::{Client, Method, RequestBuilder, StatusCode};
@@ -13,14 +13,14 @@ fn request(provider: &TestProvider, method: Method, path: &str) -> RequestBuilde
     Client::new().request(method, url)
 }
 
-/// The status, and the sentence that goes with it.
+/// Sends the request. Returns the status and the error message.
 async fn answer(request: RequestBuilder) -> (StatusCode, String) {
     let answer = request.send().await.expect("an answer");
     let status = answer.status();
     let body: Value = answer.json().await.expect("JSON");
-    let said = body["error"].as_str().unwrap_or_default().to_owned();
-    assert!(!said.contains(test_cards::CAPTURED), "{said}");
-    (status, said)
+    let message = body["error"].as_str().unwrap_or_default().to_owned();
+    assert!(!message.contains(test_cards::CAPTURED), "{message}");
+    (status, message)
 }
 
 fn order() -> Value {
@@ -33,7 +33,7 @@ fn order() -> Value {
 }
 
 #[tokio::test]
-async fn nobody_is_admitted_without_the_secret() {
+async fn every_route_requires_the_secret() {
     let database = TestDatabase::empty().await;
     let provider = TestProvider::on(&database).await;
     let reference = Uuid::new_v4();
@@ -57,22 +57,22 @@ async fn nobody_is_admitted_without_the_secret() {
 }
 
 #[tokio::test]
-async fn the_provider_says_who_it_is() {
+async fn healthz_names_the_service() {
     let database = TestDatabase::empty().await;
     let provider = TestProvider::on(&database).await;
-    let asked = request(&provider, Method::GET, "/healthz").bearer_auth(SECRET);
-    let said: Value = asked
+    let request = request(&provider, Method::GET, "/healthz").bearer_auth(SECRET);
+    let message: Value = request
         .send()
         .await
         .expect("an answer")
         .json()
         .await
         .expect("JSON");
-    assert_eq!(said, json!({ "service": "doorbuster-provider" }));
+    assert_eq!(message, json!({ "service": "doorbuster-provider" }));
 }
 
 #[tokio::test]
-async fn a_wrong_order_is_refused_with_a_sentence() {
+async fn an_invalid_request_gets_an_error_message() {
     let database = TestDatabase::empty().await;
     let provider = TestProvider::on(&database).await;
     let changed = |field: &str, value: Value| {
@@ -133,32 +133,32 @@ async fn a_wrong_order_is_refused_with_a_sentence() {
     ] {
         let begin = body.chars().take(80).collect::<String>();
         let request = request(&provider, Method::POST, "/v1/charges").bearer_auth(SECRET);
-        let (status, said) = answer(request.body(body)).await;
-        assert_eq!(status, expected, "{begin}: {said}");
-        assert!(!said.is_empty(), "{begin}");
+        let (status, message) = answer(request.body(body)).await;
+        assert_eq!(status, expected, "{begin}: {message}");
+        assert!(!message.is_empty(), "{begin}");
     }
 }
 
 #[tokio::test]
-async fn an_address_that_leads_nowhere_says_so() {
+async fn an_unknown_path_gets_an_error_message() {
     let database = TestDatabase::empty().await;
     let provider = TestProvider::on(&database).await;
-    let unheard = format!("/v1/charges/{}", Uuid::new_v4());
+    let unknown = format!("/v1/charges/{}", Uuid::new_v4());
     for (method, path, expected) in [
         (Method::GET, "/v1/charges/1", StatusCode::BAD_REQUEST),
         (Method::POST, "/v1/charges/1/void", StatusCode::BAD_REQUEST),
-        (Method::GET, unheard.as_str(), StatusCode::NOT_FOUND),
+        (Method::GET, unknown.as_str(), StatusCode::NOT_FOUND),
         (Method::GET, "/v1/charges/%00", StatusCode::BAD_REQUEST),
         (Method::GET, "/v1/elsewhere", StatusCode::NOT_FOUND),
         (Method::GET, "/v1/charges", StatusCode::METHOD_NOT_ALLOWED),
         (
             Method::DELETE,
-            unheard.as_str(),
+            unknown.as_str(),
             StatusCode::METHOD_NOT_ALLOWED,
         ),
     ] {
-        let asked = request(&provider, method, path).bearer_auth(SECRET);
-        let (status, said) = answer(asked).await;
-        assert_eq!(status, expected, "{path}: {said}");
+        let request = request(&provider, method, path).bearer_auth(SECRET);
+        let (status, message) = answer(request).await;
+        assert_eq!(status, expected, "{path}: {message}");
     }
 }

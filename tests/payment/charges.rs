@@ -1,4 +1,4 @@
-//! Charges that go as they should, and cards that are declined.
+//! Captured charges and declined cards.
 
 use doorbuster::payment::{
     gateway::{ChargeState, PaymentGateway},
@@ -11,7 +11,7 @@ use super::support::{TestProvider, charge_to, euros, is_refused};
 use crate::support::TestDatabase;
 
 #[tokio::test]
-async fn a_card_is_charged_once_however_often_one_asks() {
+async fn a_repeated_charge_request_charges_once() {
     let database = TestDatabase::empty().await;
     let provider = TestProvider::on(&database).await;
     let charge = charge_to(test_cards::CAPTURED);
@@ -31,11 +31,11 @@ async fn a_card_is_charged_once_however_often_one_asks() {
 }
 
 #[tokio::test]
-async fn fifty_charges_of_one_reference_at_once_are_one() {
+async fn fifty_concurrent_charges_with_one_reference_charge_once() {
     let database = TestDatabase::empty().await;
     let provider = TestProvider::on(&database).await;
     let charge = charge_to(test_cards::CAPTURED);
-    let answers = join_all((0..50).map(|_| provider.charge_apart(charge.clone()))).await;
+    let answers = join_all((0..50).map(|_| provider.spawn_charge(charge.clone()))).await;
     for answer in answers {
         assert_eq!(answer.expect("no panic"), Ok(ChargeState::Captured));
     }
@@ -49,7 +49,7 @@ async fn fifty_charges_of_one_reference_at_once_are_one() {
 }
 
 #[tokio::test]
-async fn a_card_is_declined_with_a_sentence() {
+async fn a_declined_charge_states_its_reason() {
     let database = TestDatabase::empty().await;
     let provider = TestProvider::on(&database).await;
     for (number, sentence) in [
@@ -59,9 +59,9 @@ async fn a_card_is_declined_with_a_sentence() {
             "The card was declined: insufficient funds.",
         ),
         (test_cards::EXPIRED, "The card has expired."),
-        ("4242424242424241", "The card number is not right."),
-        ("4242 4242 4242 4242", "The card number is not right."),
-        ("", "The card number is not right."),
+        ("4242424242424241", "The card number is invalid."),
+        ("4242 4242 4242 4242", "The card number is invalid."),
+        ("", "The card number is invalid."),
     ] {
         let charge = charge_to(number);
         let reason = sentence.to_owned();
@@ -77,7 +77,7 @@ async fn a_card_is_declined_with_a_sentence() {
 }
 
 #[tokio::test]
-async fn a_reference_stands_for_one_amount() {
+async fn a_reference_cannot_be_reused_for_another_amount() {
     let database = TestDatabase::empty().await;
     let provider = TestProvider::on(&database).await;
     let mut charge = charge_to(test_cards::CAPTURED);
@@ -94,7 +94,7 @@ async fn a_reference_stands_for_one_amount() {
 }
 
 #[tokio::test]
-async fn no_card_number_is_kept() {
+async fn no_card_number_is_stored() {
     let database = TestDatabase::empty().await;
     let provider = TestProvider::on(&database).await;
     let charge = charge_to(test_cards::CAPTURED);

@@ -1,4 +1,4 @@
-//! Answers that never come, and how the shop learns what happened all the same.
+//! Lost responses, and how the shop finds out the outcome.
 
 use axum::{Json, Router, http::StatusCode, routing::get};
 use doorbuster::payment::{
@@ -14,7 +14,7 @@ use super::support::{
 use crate::support::TestDatabase;
 
 #[tokio::test]
-async fn a_charge_whose_answer_is_lost_is_found_by_asking() {
+async fn a_charge_whose_response_is_lost_is_found_by_a_query() {
     let database = TestDatabase::empty().await;
     let provider = TestProvider::on(&database).await;
     for number in [
@@ -32,7 +32,7 @@ async fn a_charge_whose_answer_is_lost_is_found_by_asking() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_lost_leaves_nothing() {
+async fn a_lost_request_charges_nothing() {
     let database = TestDatabase::empty().await;
     let provider = TestProvider::on(&database).await;
     let charge = charge_to(test_cards::REQUEST_LOST);
@@ -43,7 +43,7 @@ async fn a_request_that_is_lost_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_slow_charge_is_captured_after_its_caller_has_given_up() {
+async fn a_slow_charge_is_captured_after_its_client_timed_out() {
     let database = TestDatabase::empty().await;
     let provider = TestProvider::on(&database).await;
     let charge = charge_to(test_cards::SLOW);
@@ -52,16 +52,16 @@ async fn a_slow_charge_is_captured_after_its_caller_has_given_up() {
     let state = provider.gateway.charge_state(charge.reference).await;
     assert_eq!(state, Ok(Some(ChargeState::Processing)));
     provider
-        .until(charge.reference, ChargeState::Captured)
+        .wait_for_state(charge.reference, ChargeState::Captured)
         .await;
 }
 
 #[tokio::test]
-async fn nothing_is_sent_where_nobody_listens_and_the_address_can_change() {
+async fn a_closed_port_means_not_sent_and_the_address_can_change() {
     let database = TestDatabase::empty().await;
     let provider = TestProvider::on(&database).await;
-    let nobody = url_of(&listener().await);
-    let address = GatewayAddress::new(nobody);
+    let unused_url = url_of(&listener().await);
+    let address = GatewayAddress::new(unused_url);
     let gateway = HttpGateway::new(address.clone(), SECRET).expect("a client");
     let charge = charge_to(test_cards::CAPTURED);
     let answer = gateway.charge(&charge).await;
@@ -76,23 +76,23 @@ async fn nothing_is_sent_where_nobody_listens_and_the_address_can_change() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_not_the_provider_s_says_nothing() {
+async fn a_response_of_another_program_leaves_the_outcome_unknown() {
     let listener = listener().await;
     let stranger = gateway(url_of(&listener));
     let [broken, garbled, elsewhere, gone] = [1, 2, 3, 4].map(Uuid::from_u128);
     let at = |reference| format!("/v1/charges/{reference}");
-    let said = || Json(json!({ "error": "No." }));
+    let message = || Json(json!({ "error": "No." }));
     let router = Router::new()
         .route(
             &at(broken),
-            get(async move || (StatusCode::BAD_GATEWAY, said())),
+            get(async move || (StatusCode::BAD_GATEWAY, message())),
         )
         .route(&at(garbled), get(async || "<p>Welcome</p>"))
         .route(
             &at(elsewhere),
             get(async || (StatusCode::NOT_FOUND, "Not found")),
         )
-        .route(&at(gone), get(async move || (StatusCode::GONE, said())));
+        .route(&at(gone), get(async move || (StatusCode::GONE, message())));
     tokio::spawn(async move { axum::serve(listener, router).await });
     for reference in [broken, garbled, elsewhere] {
         let answer = stranger.charge_state(reference).await;

@@ -1,4 +1,5 @@
-//! The provider as a process: killed, restarted, left alone, looked after; and a database that goes away.
+//! The provider as a process: killed, restarted, idle, supervised; and with an unavailable
+//! database.
 
 use std::{
     io::{BufRead, BufReader},
@@ -20,7 +21,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 use url::Url;
 
-use super::support::{Ear, SECRET, TestProvider, charge_to, gateway, is_unknown, until};
+use super::support::{
+    SECRET, TestProvider, WebhookReceiver, charge_to, gateway, is_unknown, until,
+};
 use crate::support::{
     PATIENCE, TestDatabase, database::ByHand, program::doorbuster, server::Server, within,
 };
@@ -71,12 +74,12 @@ impl Program {
 }
 
 #[tokio::test]
-async fn what_a_killed_provider_began_the_next_one_finishes() {
+async fn the_next_provider_finishes_the_work_of_a_killed_one() {
     let database = TestDatabase::empty().await;
     let killed = Program::start(&database, &["--latency-ms", "1500"]).await;
     let charge = charge_to(test_cards::CAPTURED);
     let first = gateway(killed.url.clone());
-    let asked = tokio::spawn({
+    let request = tokio::spawn({
         let (gateway, charge) = (gateway(killed.url.clone()), charge.clone());
         async move { gateway.charge(&charge).await }
     });
@@ -86,27 +89,28 @@ async fn what_a_killed_provider_began_the_next_one_finishes() {
     })
     .await;
     killed.signal(Signal::SIGKILL);
-    let answer = asked.await.expect("no panic");
+    let answer = request.await.expect("no panic");
     assert!(is_unknown(&answer), "{answer:?}");
     killed.ended().await;
-    let ear = Ear::open().await;
-    let next = TestProvider::with(&database, Duration::from_millis(20), Some(&ear)).await;
-    next.until(charge.reference, ChargeState::Captured).await;
-    ear.until_heard(3).await;
+    let receiver = WebhookReceiver::open().await;
+    let next = TestProvider::with(&database, Duration::from_millis(20), Some(&receiver)).await;
+    next.wait_for_state(charge.reference, ChargeState::Captured)
+        .await;
+    receiver.wait_for(3).await;
 }
 
 #[tokio::test]
-async fn a_provider_ends_when_it_is_told_to_or_nobody_asks() {
+async fn a_provider_exits_on_a_signal_or_when_idle() {
     let database = TestDatabase::empty().await;
-    let told = Program::start(&database, &[]).await;
-    told.signal(Signal::SIGTERM);
-    assert_eq!(told.ended().await, Some(0));
-    let alone = Program::start(&database, &["--exit-when-idle-s", "1"]).await;
-    assert_eq!(alone.ended().await, Some(0));
+    let signalled = Program::start(&database, &[]).await;
+    signalled.signal(Signal::SIGTERM);
+    assert_eq!(signalled.ended().await, Some(0));
+    let idle = Program::start(&database, &["--exit-when-idle-s", "1"]).await;
+    assert_eq!(idle.ended().await, Some(0));
 }
 
 #[tokio::test]
-async fn a_provider_without_secret_or_database_says_so() {
+async fn a_provider_without_secret_or_database_reports_the_missing_setting() {
     let folder = TempDir::new().expect("a temporary folder");
     for (given, missing) in [
         ("DATABASE_URL", SECRET_VARIABLE),
@@ -117,16 +121,16 @@ async fn a_provider_without_secret_or_database_says_so() {
         let ended = tokio::task::spawn_blocking(move || command.output());
         let ended = ended.await.expect("no panic").expect("the program starts");
         assert_eq!(ended.status.code(), Some(1));
-        let said = String::from_utf8_lossy(&ended.stderr);
-        assert!(said.contains(missing), "{said}");
+        let message = String::from_utf8_lossy(&ended.stderr);
+        assert!(message.contains(missing), "{message}");
     }
 }
 
 #[tokio::test]
-async fn a_database_that_goes_away_and_comes_back_is_lived_through() {
+async fn a_provider_survives_an_outage_of_its_database() {
     let database = TestDatabase::empty().await;
-    let ear = Ear::open().await;
-    let provider = TestProvider::with(&database, Duration::from_millis(20), Some(&ear)).await;
+    let receiver = WebhookReceiver::open().await;
+    let provider = TestProvider::with(&database, Duration::from_millis(20), Some(&receiver)).await;
     let charge = charge_to(test_cards::CAPTURED);
     provider.gateway.charge(&charge).await.expect("charged");
     let name = Url::parse(database.url()).expect("a URL").path()[1..].to_owned();
@@ -147,24 +151,24 @@ async fn a_database_that_goes_away_and_comes_back_is_lived_through() {
         (answer == Ok(ChargeState::Captured)).then_some(())
     })
     .await;
-    ear.until_heard(6).await;
+    receiver.wait_for(6).await;
 }
 
-fn launch(database: &TestDatabase, data: &Path, ear: &Ear) -> ProviderLaunch {
+fn launch(database: &TestDatabase, data: &Path, receiver: &WebhookReceiver) -> ProviderLaunch {
     ProviderLaunch {
         program: env!("CARGO_BIN_EXE_doorbuster").into(),
         database_url: database.url().to_owned(),
         data: data.to_owned(),
         secret: SECRET.to_owned(),
-        webhook_url: Some(ear.url.clone()),
+        webhook_url: Some(receiver.url.clone()),
     }
 }
 
-/// The process that the file tells of.
+/// The process in the provider file.
 fn announced(data: &Path) -> Option<Pid> {
     let text = std::fs::read(data.join("provider.json")).ok()?;
-    let said: Value = serde_json::from_slice(&text).expect("JSON");
-    let pid = said["pid"].as_i64().expect("a process id");
+    let message: Value = serde_json::from_slice(&text).expect("JSON");
+    let pid = message["pid"].as_i64().expect("a process id");
     Some(Pid::from_raw(i32::try_from(pid).expect("small")))
 }
 
@@ -179,12 +183,12 @@ async fn is_charged(address: &GatewayAddress) -> bool {
 }
 
 #[tokio::test]
-async fn a_provider_is_started_again_when_it_is_gone_and_ends_with_its_shop() {
+async fn a_killed_provider_is_restarted_and_stops_with_its_shop() {
     let database = TestDatabase::empty().await;
     let folder = TempDir::new().expect("a temporary folder");
     let data = folder.path().join("data");
-    let ear = Ear::open().await;
-    let started = ProviderProcess::ensure(launch(&database, &data, &ear)).await;
+    let receiver = WebhookReceiver::open().await;
+    let started = ProviderProcess::ensure(launch(&database, &data, &receiver)).await;
     let (process, address) = started.expect("a provider");
     assert!(is_charged(&address).await);
     let (first_url, first) = (address.url(), announced(&data).expect("a file"));
@@ -202,10 +206,10 @@ async fn a_provider_is_started_again_when_it_is_gone_and_ends_with_its_shop() {
 }
 
 #[tokio::test]
-async fn a_provider_that_outlived_its_shop_is_found_and_told_where_the_next_one_is() {
+async fn a_provider_that_outlived_its_shop_is_adopted_by_the_next_one() {
     let database = TestDatabase::empty().await;
     let folder = TempDir::new().expect("a temporary folder");
-    let (killed, next) = (Ear::open().await, Ear::open().await);
+    let (killed, next) = (WebhookReceiver::open().await, WebhookReceiver::open().await);
     let first = ProviderProcess::ensure(launch(&database, folder.path(), &killed)).await;
     let (first, address) = first.expect("a provider");
     let pid = announced(folder.path()).expect("a file");
@@ -213,10 +217,13 @@ async fn a_provider_that_outlived_its_shop_is_found_and_told_where_the_next_one_
     let (second, same) = second.expect("the same provider");
     assert_eq!(same.url(), address.url());
     assert!(is_charged(&same).await);
-    next.until_heard(3).await;
-    assert_eq!(killed.heard(), []);
+    next.wait_for(3).await;
+    assert_eq!(killed.received(), []);
     second.stop().await;
-    assert!(is_alive(pid), "it is not the second's to end");
+    assert!(
+        is_alive(pid),
+        "the second shop did not start it, so it must not stop it"
+    );
     let other_database = TestDatabase::empty().await;
     let third = ProviderProcess::ensure(launch(&other_database, folder.path(), &next)).await;
     let (third, other) = third.expect("a provider");
@@ -227,12 +234,12 @@ async fn a_provider_that_outlived_its_shop_is_found_and_told_where_the_next_one_
 }
 
 #[tokio::test]
-async fn a_program_that_is_no_provider_is_no_provider() {
+async fn a_program_that_is_not_a_provider_is_an_error() {
     let database = TestDatabase::empty().await;
     let folder = TempDir::new().expect("a temporary folder");
-    let ear = Ear::open().await;
+    let receiver = WebhookReceiver::open().await;
     for program in ["/bin/true", "/nowhere"] {
-        let mut launch = launch(&database, folder.path(), &ear);
+        let mut launch = launch(&database, folder.path(), &receiver);
         launch.program = program.into();
         let failed = ProviderProcess::ensure(launch).await;
         assert!(failed.is_err(), "{program}");

@@ -1,4 +1,4 @@
-//! Money that is paid back: each refund once, and never more than was captured.
+//! Refunds: each is paid once, and their sum never exceeds the captured amount.
 
 use std::time::Duration;
 
@@ -20,12 +20,15 @@ async fn refunded_cents(database: &TestDatabase) -> i64 {
     let summed: i64 = by_hand
         .value("SELECT coalesce(sum(amount_cents), 0)::bigint FROM provider.refund")
         .await;
-    assert_eq!(counted, summed, "what the charge counts, and its refunds");
+    assert_eq!(
+        counted, summed,
+        "the charge's counter equals the sum of its refunds"
+    );
     counted
 }
 
 #[tokio::test]
-async fn a_refund_is_made_once_and_never_exceeds_what_was_captured() {
+async fn a_refund_is_paid_once_and_never_exceeds_the_captured_amount() {
     let database = TestDatabase::empty().await;
     let provider = TestProvider::on(&database).await;
     let charge = charge_to(test_cards::CAPTURED);
@@ -49,20 +52,20 @@ async fn a_refund_is_made_once_and_never_exceeds_what_was_captured() {
 }
 
 #[tokio::test]
-async fn only_what_was_captured_is_paid_back() {
+async fn only_a_captured_charge_can_be_refunded() {
     let database = TestDatabase::empty().await;
     let provider = TestProvider::with(&database, Duration::from_millis(200), None).await;
-    let unheard = charge_to(test_cards::CAPTURED);
-    let answer = provider.gateway.refund(&refund_of(&unheard, 1)).await;
+    let unknown = charge_to(test_cards::CAPTURED);
+    let answer = provider.gateway.refund(&refund_of(&unknown, 1)).await;
     assert!(is_refused(&answer), "{answer:?}");
     let declined = charge_to(test_cards::DECLINED);
     provider.gateway.charge(&declined).await.expect("declined");
     let answer = provider.gateway.refund(&refund_of(&declined, 1)).await;
     assert!(is_refused(&answer), "{answer:?}");
     let slow = charge_to(test_cards::SLOW);
-    let waits = provider.charge_apart(slow.clone());
+    let waiting = provider.spawn_charge(slow.clone());
     provider
-        .until(slow.reference, ChargeState::Processing)
+        .wait_for_state(slow.reference, ChargeState::Processing)
         .await;
     let answer = provider.gateway.refund(&refund_of(&slow, 1)).await;
     assert!(is_refused(&answer), "{answer:?}");
@@ -70,11 +73,11 @@ async fn only_what_was_captured_is_paid_back() {
     assert_eq!(voided, Ok(ChargeState::Voided));
     let answer = provider.gateway.refund(&refund_of(&slow, 1)).await;
     assert!(is_refused(&answer), "{answer:?}");
-    waits.abort();
+    waiting.abort();
 }
 
 #[tokio::test]
-async fn refunds_at_once_share_what_there_is() {
+async fn concurrent_refunds_never_exceed_the_captured_amount() {
     let database = TestDatabase::empty().await;
     let provider = TestProvider::on(&database).await;
     let charge = charge_to(test_cards::CAPTURED);
@@ -92,7 +95,7 @@ async fn refunds_at_once_share_what_there_is() {
 }
 
 #[tokio::test]
-async fn one_refund_asked_for_twenty_times_at_once_is_one() {
+async fn twenty_concurrent_requests_for_one_refund_pay_once() {
     let database = TestDatabase::empty().await;
     let provider = TestProvider::on(&database).await;
     let charge = charge_to(test_cards::CAPTURED);
@@ -106,7 +109,7 @@ async fn one_refund_asked_for_twenty_times_at_once_is_one() {
 }
 
 #[tokio::test]
-async fn a_refund_whose_answer_is_lost_was_made() {
+async fn a_refund_whose_response_is_lost_is_paid() {
     let database = TestDatabase::empty().await;
     let provider = TestProvider::on(&database).await;
     let charge = charge_to(test_cards::REFUND_ANSWER_LOST);
@@ -121,7 +124,7 @@ async fn a_refund_whose_answer_is_lost_was_made() {
 }
 
 #[tokio::test]
-async fn one_reference_does_not_stand_for_refunds_of_two_charges() {
+async fn a_refund_reference_cannot_be_reused_for_another_charge() {
     let database = TestDatabase::empty().await;
     let provider = TestProvider::on(&database).await;
     let charges = [test_cards::CAPTURED; 2].map(charge_to);

@@ -1,4 +1,4 @@
-//! A provider, and a shop's ear for its webhooks.
+//! A provider within the test process, and a receiver for its webhooks.
 
 use std::{
     sync::{Arc, Mutex},
@@ -35,7 +35,7 @@ use crate::support::{PATIENCE, TestDatabase};
 pub const SECRET: &str = "known to shop and provider";
 pub const LATENCY: Duration = Duration::from_millis(20);
 
-/// A provider within this process. It ends with its test.
+/// A provider within this process. It stops when it is dropped.
 pub struct TestProvider {
     pub gateway: HttpGateway,
     pub url: Url,
@@ -47,14 +47,18 @@ impl TestProvider {
         Self::with(database, LATENCY, None).await
     }
 
-    pub async fn with(database: &TestDatabase, latency: Duration, ear: Option<&Ear>) -> Self {
+    pub async fn with(
+        database: &TestDatabase,
+        latency: Duration,
+        receiver: Option<&WebhookReceiver>,
+    ) -> Self {
         let listener = listener().await;
         let url = url_of(&listener);
         let shutdown = CancellationToken::new();
         let settings = ProviderSettings {
             database_url: database.url().to_owned(),
             secret: SECRET.to_owned(),
-            webhook_url: ear.map(|ear| ear.url.clone()),
+            webhook_url: receiver.map(|receiver| receiver.url.clone()),
             latency,
             exit_when_idle: None,
         };
@@ -66,8 +70,8 @@ impl TestProvider {
         }
     }
 
-    /// A charge that is sent and waited for by somebody else.
-    pub fn charge_apart(
+    /// Sends a charge from a task of its own.
+    pub fn spawn_charge(
         &self,
         charge: Charge,
     ) -> tokio::task::JoinHandle<Result<ChargeState, GatewayError>> {
@@ -75,8 +79,8 @@ impl TestProvider {
         tokio::spawn(async move { gateway.charge(&charge).await })
     }
 
-    /// Returns once the charge is as told.
-    pub async fn until(&self, reference: Uuid, state: ChargeState) {
+    /// Waits until the charge has the given state.
+    pub async fn wait_for_state(&self, reference: Uuid, state: ChargeState) {
         until("the charge's state", async || {
             let now = self.gateway.charge_state(reference).await;
             (now == Ok(Some(state.clone()))).then_some(())
@@ -104,7 +108,7 @@ pub fn gateway(url: Url) -> HttpGateway {
     HttpGateway::new(GatewayAddress::new(url), SECRET).expect("a client")
 }
 
-/// Asks until there is an answer.
+/// Repeats `ask` until it returns a value. Panics after [`PATIENCE`].
 #[track_caller]
 pub fn until<T>(what: &'static str, ask: impl AsyncFn() -> Option<T>) -> impl Future<Output = T> {
     let caller = std::panic::Location::caller();
@@ -116,7 +120,7 @@ pub fn until<T>(what: &'static str, ask: impl AsyncFn() -> Option<T>) -> impl Fu
             }
             assert!(
                 Instant::now() < deadline,
-                "{what}: not by now (at {caller})"
+                "timed out waiting for {what} (at {caller})"
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
@@ -157,58 +161,71 @@ pub fn is_refused<T>(answer: &Result<T, GatewayError>) -> bool {
     matches!(answer, Err(GatewayError::Refused(_)))
 }
 
-/// What a shop hears: every webhook whose signature is right.
+/// Receives webhooks as the shop does, and records every one with a valid signature.
 #[derive(Clone)]
-pub struct Ear {
+pub struct WebhookReceiver {
     pub url: Url,
-    heard: Arc<Mutex<Vec<ProviderEvent>>>,
-    deaf_for: Arc<Mutex<u32>>,
+    received: Arc<Mutex<Vec<ProviderEvent>>>,
+    rejections_left: Arc<Mutex<u32>>,
 }
 
-impl Ear {
+impl WebhookReceiver {
     pub async fn open() -> Self {
-        Self::deaf_for(0).await
+        Self::rejecting(0).await
     }
 
-    /// One that answers so many webhooks with an error first.
-    pub async fn deaf_for(webhooks: u32) -> Self {
+    /// A receiver that first answers this number of webhooks with an error.
+    pub async fn rejecting(webhooks: u32) -> Self {
         let listener = listener().await;
         let mut url = url_of(&listener);
         url.set_path("/webhook");
-        let ear = Self {
+        let receiver = Self {
             url,
-            heard: Arc::default(),
-            deaf_for: Arc::new(Mutex::new(webhooks)),
+            received: Arc::default(),
+            rejections_left: Arc::new(Mutex::new(webhooks)),
         };
         let router = Router::new()
-            .route("/webhook", post(hear))
-            .with_state(ear.clone());
+            .route("/webhook", post(receive))
+            .with_state(receiver.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
-        ear
+        receiver
     }
 
-    pub fn heard(&self) -> Vec<ProviderEvent> {
-        self.heard.lock().expect("no panic under this lock").clone()
+    pub fn received(&self) -> Vec<ProviderEvent> {
+        self.received
+            .lock()
+            .expect("no panic under this lock")
+            .clone()
     }
 
     pub fn kinds(&self) -> Vec<String> {
-        self.heard().into_iter().map(|event| event.kind).collect()
+        self.received()
+            .into_iter()
+            .map(|event| event.kind)
+            .collect()
     }
 
-    /// Returns once so many webhooks have come.
-    pub async fn until_heard(&self, count: usize) -> Vec<ProviderEvent> {
+    /// Waits until at least `count` webhooks have been received.
+    pub async fn wait_for(&self, count: usize) -> Vec<ProviderEvent> {
         until("webhooks", async || {
-            let heard = self.heard();
-            (heard.len() >= count).then_some(heard)
+            let received = self.received();
+            (received.len() >= count).then_some(received)
         })
         .await
     }
 }
 
-async fn hear(State(ear): State<Ear>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let mut deaf_for = ear.deaf_for.lock().expect("no panic under this lock");
-    if *deaf_for > 0 {
-        *deaf_for -= 1;
+async fn receive(
+    State(receiver): State<WebhookReceiver>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> StatusCode {
+    let mut rejections_left = receiver
+        .rejections_left
+        .lock()
+        .expect("no panic under this lock");
+    if *rejections_left > 0 {
+        *rejections_left -= 1;
         return StatusCode::SERVICE_UNAVAILABLE;
     }
     let header = headers[signature::HEADER].to_str().expect("text");
@@ -216,13 +233,13 @@ async fn hear(State(ear): State<Ear>, headers: HeaderMap, body: Bytes) -> Status
     if signature::verify(SECRET, header, &body, now).is_err() {
         return StatusCode::UNAUTHORIZED;
     }
-    let event = event::parse(&body).expect("what is signed is an event");
-    let mut heard = ear.heard.lock().expect("no panic under this lock");
-    heard.push(event);
+    let event = event::parse(&body).expect("a signed body is an event");
+    let mut received = receiver.received.lock().expect("no panic under this lock");
+    received.push(event);
     StatusCode::NO_CONTENT
 }
 
-/// The events of refunds, with how their refund stood.
-pub fn refunds_in(heard: &[ProviderEvent]) -> Vec<(Uuid, RefundState)> {
-    heard.iter().filter_map(|event| event.refund).collect()
+/// The refunds in the events, with their states.
+pub fn refunds_in(received: &[ProviderEvent]) -> Vec<(Uuid, RefundState)> {
+    received.iter().filter_map(|event| event.refund).collect()
 }

@@ -1,4 +1,4 @@
-//! Charges that are withdrawn: before they arrive, on their way, and too late.
+//! Voids: of a charge that has not arrived, that is processing, and that is final.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use super::support::{LATENCY, TestProvider, charge_to, gateway, until};
 use crate::support::{TestDatabase, database::ByHand, race::wait_until_blocked};
 
 #[tokio::test]
-async fn a_charge_that_was_voided_before_it_arrives_is_never_captured() {
+async fn a_charge_voided_before_it_arrives_is_never_captured() {
     let database = TestDatabase::empty().await;
     let provider = TestProvider::on(&database).await;
     let charge = charge_to(test_cards::CAPTURED);
@@ -25,25 +25,28 @@ async fn a_charge_that_was_voided_before_it_arrives_is_never_captured() {
     assert_eq!(answer, Ok(ChargeState::Voided));
     let state = provider.gateway.charge_state(charge.reference).await;
     assert_eq!(state, Ok(Some(ChargeState::Voided)));
-    assert_eq!(endings(&database, charge.reference).await, "charge.voided");
+    assert_eq!(
+        final_events(&database, charge.reference).await,
+        "charge.voided"
+    );
 }
 
 #[tokio::test]
-async fn a_charge_that_is_processing_is_voided() {
+async fn a_processing_charge_can_be_voided() {
     let database = TestDatabase::empty().await;
     let provider = TestProvider::with(&database, Duration::from_secs(60), None).await;
     let charge = charge_to(test_cards::CAPTURED);
-    let waits = provider.charge_apart(charge.clone());
+    let waiting = provider.spawn_charge(charge.clone());
     provider
-        .until(charge.reference, ChargeState::Processing)
+        .wait_for_state(charge.reference, ChargeState::Processing)
         .await;
     let answer = provider.gateway.void(charge.reference).await;
     assert_eq!(answer, Ok(ChargeState::Voided));
-    assert_eq!(waits.await.expect("no panic"), Ok(ChargeState::Voided));
+    assert_eq!(waiting.await.expect("no panic"), Ok(ChargeState::Voided));
 }
 
 #[tokio::test]
-async fn what_is_final_stays_as_it_is() {
+async fn a_void_does_not_change_a_final_charge() {
     let database = TestDatabase::empty().await;
     let provider = TestProvider::on(&database).await;
     for number in [test_cards::CAPTURED, test_cards::DECLINED] {
@@ -55,16 +58,16 @@ async fn what_is_final_stays_as_it_is() {
     }
 }
 
-/// Long enough for the void to come first, and less than a statement may wait.
+/// Long enough for the void to come first, and shorter than the statement timeout.
 const LATENCY_OF_RACE: Duration = Duration::from_millis(1_000);
 
 #[tokio::test]
-async fn of_a_void_and_a_capture_that_meet_the_first_decides() {
+async fn the_first_of_a_concurrent_void_and_capture_wins() {
     for void_first in [true, false] {
         let database = TestDatabase::empty().await;
         let provider = TestProvider::with(&database, LATENCY_OF_RACE, None).await;
         let charge = charge_to(test_cards::CAPTURED);
-        let charged = provider.charge_apart(charge.clone());
+        let charged = provider.spawn_charge(charge.clone());
         let (holder, watcher) = (database.by_hand().await, database.by_hand().await);
         hold(&holder, charge.reference).await;
         if !void_first {
@@ -83,19 +86,19 @@ async fn of_a_void_and_a_capture_that_meet_the_first_decides() {
         };
         assert_eq!(charged.await.expect("no panic"), Ok(state.clone()));
         assert_eq!(voided.await.expect("no panic"), Ok(state));
-        assert_eq!(endings(&database, charge.reference).await, event);
+        assert_eq!(final_events(&database, charge.reference).await, event);
     }
 }
 
 #[tokio::test]
-async fn a_void_and_a_capture_at_any_distance_never_both_succeed() {
+async fn a_void_and_a_capture_never_both_succeed() {
     let database = TestDatabase::empty().await;
     let provider = TestProvider::on(&database).await;
     let rounds = (0..40).map(|round| {
         let (provider, database) = (&provider, &database);
         async move {
             let charge = charge_to(test_cards::CAPTURED);
-            let charged = provider.charge_apart(charge.clone());
+            let charged = provider.spawn_charge(charge.clone());
             tokio::time::sleep(LATENCY * round / 20).await;
             let voided = provider.gateway.void(charge.reference).await;
             assert_eq!(charged.await.expect("no panic"), voided, "round {round}");
@@ -103,13 +106,13 @@ async fn a_void_and_a_capture_at_any_distance_never_both_succeed() {
                 ChargeState::Voided => "charge.voided",
                 _ => "charge.captured",
             };
-            assert_eq!(endings(database, charge.reference).await, expected);
+            assert_eq!(final_events(database, charge.reference).await, expected);
         }
     });
     join_all(rounds).await;
 }
 
-/// Locks the charge's row, as soon as it is there, until `COMMIT`.
+/// Locks the charge's row as soon as it exists, until `COMMIT`.
 async fn hold(by_hand: &ByHand, reference: Uuid) {
     let lock =
         format!("SELECT state FROM provider.charge WHERE reference = '{reference}' FOR UPDATE");
@@ -124,8 +127,8 @@ async fn hold(by_hand: &ByHand, reference: Uuid) {
     .await;
 }
 
-/// What the charge came to, by its events.
-async fn endings(database: &TestDatabase, reference: Uuid) -> String {
+/// The final events of the charge.
+async fn final_events(database: &TestDatabase, reference: Uuid) -> String {
     let by_hand = database.by_hand().await;
     by_hand
         .value(&format!(

@@ -1,4 +1,4 @@
-//! What the provider tells of its own accord.
+//! The provider's webhooks.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -10,68 +10,74 @@ use futures::future::join_all;
 use reqwest::{Client, StatusCode};
 use serde_json::json;
 
-use super::support::{Ear, LATENCY, SECRET, TestProvider, charge_to, refund_of, refunds_in, until};
+use super::support::{
+    LATENCY, SECRET, TestProvider, WebhookReceiver, charge_to, refund_of, refunds_in, until,
+};
 use crate::support::TestDatabase;
 
 const CAPTURE: [&str; 3] = ["charge.created", "charge.authorized", "charge.captured"];
 
 #[tokio::test]
-async fn each_event_is_told_once_with_the_state_of_its_moment() {
+async fn each_event_is_sent_once_with_the_state_at_its_time() {
     let database = TestDatabase::empty().await;
-    let ear = Ear::open().await;
-    let provider = TestProvider::with(&database, LATENCY, Some(&ear)).await;
+    let receiver = WebhookReceiver::open().await;
+    let provider = TestProvider::with(&database, LATENCY, Some(&receiver)).await;
     let charge = charge_to(test_cards::CAPTURED);
     provider.gateway.charge(&charge).await.expect("charged");
-    let heard = ear.until_heard(3).await;
-    assert_eq!(ear.kinds(), CAPTURE);
-    let states: Vec<_> = heard.iter().map(|event| &event.charge_state).collect();
+    let received = receiver.wait_for(3).await;
+    assert_eq!(receiver.kinds(), CAPTURE);
+    let states: Vec<_> = received.iter().map(|event| &event.charge_state).collect();
     let processing = &ChargeState::Processing;
     assert_eq!(states, [processing, processing, &ChargeState::Captured]);
     let refund = refund_of(&charge, 100);
     provider.gateway.refund(&refund).await.expect("refunded");
-    let heard = ear.until_heard(5).await;
+    let received = receiver.wait_for(5).await;
     assert_eq!(
-        refunds_in(&heard),
+        refunds_in(&received),
         [
             (refund.reference, RefundState::Processing),
             (refund.reference, RefundState::Succeeded)
         ]
     );
-    assert!(heard.iter().all(|event| event.charge == charge.reference));
-    until_all_are_told(&database).await;
-    assert_eq!(ear.heard().len(), 5);
+    assert!(
+        received
+            .iter()
+            .all(|event| event.charge == charge.reference)
+    );
+    wait_until_all_delivered(&database).await;
+    assert_eq!(receiver.received().len(), 5);
 }
 
 #[tokio::test]
-async fn a_decline_and_a_void_are_told() {
+async fn a_decline_and_a_void_send_webhooks() {
     let database = TestDatabase::empty().await;
-    let ear = Ear::open().await;
-    let provider = TestProvider::with(&database, LATENCY, Some(&ear)).await;
+    let receiver = WebhookReceiver::open().await;
+    let provider = TestProvider::with(&database, LATENCY, Some(&receiver)).await;
     let charge = charge_to(test_cards::DECLINED);
     provider.gateway.charge(&charge).await.expect("declined");
-    ear.until_heard(2).await;
+    receiver.wait_for(2).await;
     let never_sent = charge_to(test_cards::CAPTURED);
     provider
         .gateway
         .void(never_sent.reference)
         .await
         .expect("voided");
-    let heard = ear.until_heard(3).await;
+    let received = receiver.wait_for(3).await;
     assert_eq!(
-        ear.kinds(),
+        receiver.kinds(),
         ["charge.created", "charge.declined", "charge.voided"]
     );
     let reason = "The card was declined.".to_owned();
-    assert_eq!(heard[1].charge_state, ChargeState::Declined { reason });
-    assert_eq!(heard[2].charge_state, ChargeState::Voided);
-    assert_eq!(heard[2].charge, never_sent.reference);
+    assert_eq!(received[1].charge_state, ChargeState::Declined { reason });
+    assert_eq!(received[2].charge_state, ChargeState::Voided);
+    assert_eq!(received[2].charge, never_sent.reference);
 }
 
 #[tokio::test]
-async fn webhooks_of_a_lost_answer_come_late_or_never() {
+async fn webhooks_of_a_lost_response_are_late_or_missing() {
     let database = TestDatabase::empty().await;
-    let ear = Ear::open().await;
-    let provider = TestProvider::with(&database, LATENCY, Some(&ear)).await;
+    let receiver = WebhookReceiver::open().await;
+    let provider = TestProvider::with(&database, LATENCY, Some(&receiver)).await;
     let silent = charge_to(test_cards::ANSWER_LOST_WITHOUT_WEBHOOK);
     let late = charge_to(test_cards::ANSWER_LOST);
     let refunded = charge_to(test_cards::REFUND_ANSWER_LOST);
@@ -93,74 +99,78 @@ async fn webhooks_of_a_lost_answer_come_late_or_never() {
         ))
         .await;
     assert_eq!(early, 0);
-    let heard = ear.until_heard(8).await;
-    until_all_are_told(&database).await;
-    assert_eq!(ear.heard().len(), 8);
-    assert_eq!(refunds_in(&heard).len(), 2);
-    assert!(heard.iter().all(|event| event.charge != silent.reference));
+    let received = receiver.wait_for(8).await;
+    wait_until_all_delivered(&database).await;
+    assert_eq!(receiver.received().len(), 8);
+    assert_eq!(refunds_in(&received).len(), 2);
+    assert!(
+        received
+            .iter()
+            .all(|event| event.charge != silent.reference)
+    );
 }
 
 #[tokio::test]
-async fn each_webhook_comes_twice_and_in_reverse_order() {
+async fn webhooks_can_arrive_twice_and_in_reverse_order() {
     let database = TestDatabase::empty().await;
-    let ear = Ear::open().await;
-    let provider = TestProvider::with(&database, LATENCY, Some(&ear)).await;
+    let receiver = WebhookReceiver::open().await;
+    let provider = TestProvider::with(&database, LATENCY, Some(&receiver)).await;
     let charge = charge_to(test_cards::WEBHOOKS_TWICE_REVERSED);
     provider.gateway.charge(&charge).await.expect("charged");
-    let heard = ear.until_heard(6).await;
-    until_all_are_told(&database).await;
-    assert_eq!(ear.heard().len(), 6);
-    let first = |kind: &str| heard.iter().position(|event| event.kind == kind);
+    let received = receiver.wait_for(6).await;
+    wait_until_all_delivered(&database).await;
+    assert_eq!(receiver.received().len(), 6);
+    let first = |kind: &str| received.iter().position(|event| event.kind == kind);
     assert!(first("charge.captured") < first("charge.authorized"));
     assert!(first("charge.authorized") < first("charge.created"));
     for kind in CAPTURE {
-        let of_kind: Vec<_> = heard.iter().filter(|event| event.kind == kind).collect();
+        let of_kind: Vec<_> = received.iter().filter(|event| event.kind == kind).collect();
         assert_eq!(of_kind.len(), 2, "{kind}");
         assert_eq!(of_kind[0], of_kind[1], "the same event, with the same id");
     }
 }
 
 #[tokio::test]
-async fn an_event_is_told_until_the_shop_takes_it_in() {
+async fn a_webhook_is_retried_until_the_shop_acknowledges_it() {
     let database = TestDatabase::empty().await;
-    let ear = Ear::deaf_for(4).await;
-    let provider = TestProvider::with(&database, LATENCY, Some(&ear)).await;
+    let receiver = WebhookReceiver::rejecting(4).await;
+    let provider = TestProvider::with(&database, LATENCY, Some(&receiver)).await;
     let charge = charge_to(test_cards::CAPTURED);
     provider.gateway.charge(&charge).await.expect("charged");
-    ear.until_heard(3).await;
-    until_all_are_told(&database).await;
-    let kinds: HashSet<String> = ear.kinds().into_iter().collect();
+    receiver.wait_for(3).await;
+    wait_until_all_delivered(&database).await;
+    let kinds: HashSet<String> = receiver.kinds().into_iter().collect();
     assert_eq!(kinds, CAPTURE.map(str::to_owned).into());
-    assert_eq!(ear.heard().len(), 3);
+    assert_eq!(receiver.received().len(), 3);
 }
 
 #[tokio::test]
-async fn of_two_providers_on_one_database_one_tells_each_event() {
+async fn two_providers_on_one_database_send_each_event_once() {
     let database = TestDatabase::empty().await;
-    let ear = Ear::open().await;
-    let one = TestProvider::with(&database, LATENCY, Some(&ear)).await;
-    let other = TestProvider::with(&database, LATENCY, Some(&ear)).await;
+    let receiver = WebhookReceiver::open().await;
+    let one = TestProvider::with(&database, LATENCY, Some(&receiver)).await;
+    let other = TestProvider::with(&database, LATENCY, Some(&receiver)).await;
     let charges: Vec<_> = (0..20).map(|_| charge_to(test_cards::CAPTURED)).collect();
     join_all(charges.iter().enumerate().map(|(at, charge)| {
         let provider = if at % 2 == 0 { &one } else { &other };
         async move { provider.gateway.charge(charge).await.expect("charged") }
     }))
     .await;
-    ear.until_heard(60).await;
-    until_all_are_told(&database).await;
-    let heard = ear.heard();
-    let ids: HashSet<_> = heard.iter().map(|event| &event.event_id).collect();
-    assert_eq!((heard.len(), ids.len()), (60, 60));
+    receiver.wait_for(60).await;
+    wait_until_all_delivered(&database).await;
+    let received = receiver.received();
+    let ids: HashSet<_> = received.iter().map(|event| &event.event_id).collect();
+    assert_eq!((received.len(), ids.len()), (60, 60));
 }
 
 #[tokio::test]
-async fn events_are_kept_until_somebody_says_where_they_go() {
+async fn events_are_stored_until_a_webhook_url_is_set() {
     let database = TestDatabase::empty().await;
     let provider = TestProvider::on(&database).await;
     let charge = charge_to(test_cards::CAPTURED);
     provider.gateway.charge(&charge).await.expect("charged");
-    let ear = Ear::open().await;
-    let tell = async |url: &str| {
+    let receiver = WebhookReceiver::open().await;
+    let set_webhook_url = async |url: &str| {
         let sent = Client::new()
             .post(provider.url.join("/v1/webhook-url").expect("a URL"))
             .bearer_auth(SECRET)
@@ -171,25 +181,28 @@ async fn events_are_kept_until_somebody_says_where_they_go() {
     };
     for wrong in ["", "shop", "https://shop.test/webhook", "file:///tmp"] {
         assert_eq!(
-            tell(wrong).await,
+            set_webhook_url(wrong).await,
             StatusCode::UNPROCESSABLE_ENTITY,
             "{wrong}"
         );
     }
-    assert_eq!(ear.heard(), []);
-    assert_eq!(tell(ear.url.as_str()).await, StatusCode::NO_CONTENT);
-    ear.until_heard(3).await;
-    assert_eq!(ear.kinds(), CAPTURE);
+    assert_eq!(receiver.received(), []);
+    assert_eq!(
+        set_webhook_url(receiver.url.as_str()).await,
+        StatusCode::NO_CONTENT
+    );
+    receiver.wait_for(3).await;
+    assert_eq!(receiver.kinds(), CAPTURE);
 }
 
-/// Far longer than it takes until an event is sent again that failed a moment ago, and far shorter than after its tenth failure.
-const ANEW_MAX: Duration = Duration::from_secs(10);
+/// Much longer than the backoff after the first failure, and much shorter than after the tenth.
+const REDELIVERY_MAX: Duration = Duration::from_secs(10);
 
 #[tokio::test]
-async fn what_was_sent_in_vain_is_sent_at_once_to_a_new_address() {
+async fn failed_webhooks_are_sent_immediately_to_a_new_url() {
     let database = TestDatabase::empty().await;
-    let nobody = Ear::deaf_for(u32::MAX).await;
-    let provider = TestProvider::with(&database, LATENCY, Some(&nobody)).await;
+    let rejecting = WebhookReceiver::rejecting(u32::MAX).await;
+    let provider = TestProvider::with(&database, LATENCY, Some(&rejecting)).await;
     let charge = charge_to(test_cards::CAPTURED);
     provider.gateway.charge(&charge).await.expect("charged");
     let by_hand = database.by_hand().await;
@@ -203,20 +216,20 @@ async fn what_was_sent_in_vain_is_sent_at_once_to_a_new_address() {
     by_hand
         .run("UPDATE provider.event SET attempts = 10, due_at = now() + interval '1 hour'")
         .await;
-    let ear = Ear::open().await;
+    let receiver = WebhookReceiver::open().await;
     Client::new()
         .post(provider.url.join("/v1/webhook-url").expect("a URL"))
         .bearer_auth(SECRET)
-        .json(&json!({ "url": ear.url.as_str() }))
+        .json(&json!({ "url": receiver.url.as_str() }))
         .send()
         .await
         .expect("an answer");
-    crate::support::within(ANEW_MAX, "the webhooks", ear.until_heard(3)).await;
+    crate::support::within(REDELIVERY_MAX, "the webhooks", receiver.wait_for(3)).await;
 }
 
-async fn until_all_are_told(database: &TestDatabase) {
+async fn wait_until_all_delivered(database: &TestDatabase) {
     let by_hand = database.by_hand().await;
-    until("no event that is owed", async || {
+    until("the delivery of all events", async || {
         let owed: i64 = by_hand
             .value("SELECT count(*) FROM provider.event WHERE delivered_at IS NULL")
             .await;

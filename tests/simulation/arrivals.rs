@@ -1,4 +1,4 @@
-//! Who comes when, and what counts as their wait.
+//! When buyers arrive, and from when their latency counts.
 
 use std::{
     sync::Arc,
@@ -16,12 +16,12 @@ use doorbuster::{
 use super::{RUN_MAX, engine, only, plan, verdict_of};
 use crate::support::{TestShop, check_audit_clean, race::wait_until_blocked, within};
 
-/// Blocks the stock of the only lane, and returns what gives it back.
+/// Opens a transaction that locks the stock row of the only lane.
 const BLOCK: &str = "BEGIN; SELECT 1 FROM stock s JOIN product p ON p.id = s.product_id \
                      WHERE p.lane_id IS NOT NULL FOR UPDATE OF s";
 
-/// One buyer who means to begin five times within milliseconds, and stands before a locked row: the four who would have come meanwhile
-/// waited too, though nobody sent them.
+/// One buyer plans five attempts within milliseconds, and the first one waits for a locked row. The
+/// wait counts for the other four attempts too, although the buyer could not send them.
 #[tokio::test]
 async fn latency_counts_from_the_intended_start() {
     let shop = TestShop::new().await;
@@ -47,7 +47,7 @@ async fn latency_counts_from_the_intended_start() {
     let at_least = (held - last).as_secs_f64() * 1_000.0 * 0.99;
     assert!(
         verdict.latency_ms.p50 > at_least,
-        "the median of five, of whom four came late: {:?}, not {at_least}",
+        "the median of five attempts, four of them late: {:?}, not {at_least}",
         verdict.latency_ms
     );
     assert!(verdict.invariants_held(), "{verdict:#?}");
@@ -55,7 +55,7 @@ async fn latency_counts_from_the_intended_start() {
 }
 
 #[tokio::test]
-async fn open_arrivals_take_as_long_as_their_rate_says() {
+async fn open_arrivals_take_as_long_as_their_rate_requires() {
     let shop = TestShop::new().await;
     let plan = SimulationPlan {
         rounds: 2,
@@ -74,7 +74,7 @@ async fn open_arrivals_take_as_long_as_their_rate_says() {
 }
 
 #[tokio::test]
-async fn closed_arrivals_take_their_ramp_and_think() {
+async fn closed_arrivals_follow_their_ramp_and_think_time() {
     let shop = TestShop::new().await;
     let plan = SimulationPlan {
         rounds: 3,
@@ -93,7 +93,7 @@ async fn closed_arrivals_take_their_ramp_and_think() {
     );
     assert!(
         verdict.latency_ms.max < longest.as_secs_f64() * 1_000.0,
-        "a pause is no latency: {:?}",
+        "a pause does not count as latency: {:?}",
         verdict.latency_ms
     );
     assert_eq!(verdict.succeeded, 9);
@@ -117,14 +117,14 @@ async fn quantities_of_a_range_add_up() {
     assert_eq!(verdict.sold, units);
     assert!(
         verdict.sold > 22,
-        "a single unit would have fitted: {verdict:#?}"
+        "a single unit would have been sold: {verdict:#?}"
     );
     check_audit_clean(&shop).await;
 }
 
-/// The pool is what the plan says: so many wait for the lock, and all others for a connection.
+/// With a pool of three, three buyers wait for the lock and all others for a connection.
 #[tokio::test]
-async fn the_pool_is_as_large_as_planned() {
+async fn the_pool_has_the_planned_size() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
     let plan = SimulationPlan {

@@ -1,9 +1,9 @@
-//! A run's certificate: what the database says of its units afterwards, asked again for each.
+//! A run's certificate: the evidence that is read from the database after the run.
 
 use doorbuster::{
     model::{RunSnapshot, ShopError, SimulationPlan, StrategyKey},
     simulation::{
-        certificate::{Audited, Certificate, Standing},
+        certificate::{Certificate, CertificateAudit, ProofStatus},
         store,
     },
 };
@@ -33,26 +33,26 @@ fn balance(certificate: &Certificate, lane: usize) -> (i64, i64, i64, i64, i64) 
 }
 
 #[tokio::test]
-async fn a_safe_run_adds_up_on_every_layout_of_stock() {
+async fn a_safe_run_adds_up_on_every_stock_layout() {
     let shop = TestShop::new().await;
     let layouts = [StrategyKey::Buckets, StrategyKey::SkipLockedUnits];
     for strategy in SAFE.into_iter().chain(layouts) {
         let run = run(&shop, plan(strategy, 9, 5)).await;
         let certificate = certificate(&shop, &run).await;
         assert_eq!(
-            certificate.standing(),
-            Standing::Holds,
+            certificate.status(),
+            ProofStatus::Holds,
             "{strategy}: {certificate:?}"
         );
         assert_eq!(balance(&certificate, 0), (5, 0, 0, 5, 0), "{strategy}");
-        let Audited::Now(report) = &certificate.audited else {
+        let CertificateAudit::Now(report) = &certificate.audited else {
             panic!("{strategy}: not audited: {:?}", certificate.audited);
         };
         assert!(report.is_clean());
-        // What is shown as the answer is the database's: the same statement by hand says the same.
+        // The same statement by hand must return the figure that the certificate shows.
         let evidence = certificate.lanes[0].evidence.as_ref().expect("evidence");
-        for answered in &evidence.answers {
-            let mut sql = answered.question.sql.to_owned();
+        for answered in &evidence.results {
+            let mut sql = answered.query.sql.to_owned();
             for (index, value) in answered.parameters.iter().enumerate() {
                 sql = sql.replace(&format!("${}", index + 1), &value.to_string());
             }
@@ -65,7 +65,7 @@ async fn a_safe_run_adds_up_on_every_layout_of_stock() {
 }
 
 #[tokio::test]
-async fn an_exhibit_says_what_it_lost() {
+async fn the_certificate_of_an_exhibit_states_its_oversold_units() {
     let shop = TestShop::new().await;
     let both = SimulationPlan {
         strategies: vec![StrategyKey::RowLock, StrategyKey::Unguarded],
@@ -76,11 +76,11 @@ async fn an_exhibit_says_what_it_lost() {
     let certificate = certificate(&shop, &run).await;
     let oversold = run.lanes[1].verdict.as_ref().expect("a verdict").oversold;
     assert!(oversold > 0, "the exhibit broke");
-    assert_eq!(certificate.lanes[0].standing, Standing::Holds);
-    assert_eq!(certificate.lanes[1].standing, Standing::Exhibit);
-    let sentence = certificate.sentence();
+    assert_eq!(certificate.lanes[0].status, ProofStatus::Holds);
+    assert_eq!(certificate.lanes[1].status, ProofStatus::Exhibit);
+    let sentence = certificate.summary();
     assert!(
-        sentence.contains(&format!("unguarded: {oversold} units were sold")),
+        sentence.contains(&format!("unguarded: {oversold} units were oversold")),
         "{sentence}"
     );
     let (initial, _, _, sold, _) = balance(&certificate, 1);
@@ -89,7 +89,7 @@ async fn an_exhibit_says_what_it_lost() {
 }
 
 #[tokio::test]
-async fn on_a_product_of_the_shop_others_count_too() {
+async fn a_certificate_on_a_shop_product_counts_other_orders_too() {
     let shop = TestShop::new().await;
     let product = shop
         .product()
@@ -100,7 +100,7 @@ async fn on_a_product_of_the_shop_others_count_too() {
     shop.buy(&product)
         .quantity(4)
         .await
-        .expect("a shopper was first");
+        .expect("a shopper buys before the run");
     let on_shop = SimulationPlan {
         product_id: Some(product.id),
         ..plan(StrategyKey::RowLock, 6, 0)
@@ -109,15 +109,15 @@ async fn on_a_product_of_the_shop_others_count_too() {
     shop.buy(&product)
         .quantity(3)
         .await
-        .expect("another came later");
+        .expect("another shopper buys after it");
     shop.restock(&product, 10).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
     shop.reserve_cart(cart, None)
         .await
         .result
-        .expect("a third has it in the cart");
+        .expect("a third shopper reserves units");
     let certificate = certificate(&shop, &run).await;
-    assert_eq!(certificate.standing(), Standing::Holds, "{certificate:?}");
+    assert_eq!(certificate.status(), ProofStatus::Holds, "{certificate:?}");
     assert_eq!(balance(&certificate, 0), (40, 25, 2, 6, 7));
     let evidence = certificate.lanes[0].evidence.as_ref().expect("evidence");
     assert!(!evidence.is_private);
@@ -125,7 +125,7 @@ async fn on_a_product_of_the_shop_others_count_too() {
 }
 
 #[tokio::test]
-async fn what_was_removed_cannot_be_proven_and_a_loss_is_found() {
+async fn a_certificate_detects_deleted_products_and_lost_units() {
     let shop = TestShop::new().await;
     let kept = run(&shop, plan(StrategyKey::RowLock, 3, 2)).await;
     let removed = run(&shop, plan(StrategyKey::RowLock, 3, 2)).await;
@@ -138,7 +138,7 @@ async fn what_was_removed_cannot_be_proven_and_a_loss_is_found() {
         ))
         .await;
     let certified = certificate(&shop, &removed).await;
-    assert_eq!(certified.standing(), Standing::Removed);
+    assert_eq!(certified.status(), ProofStatus::Removed);
     assert_eq!(
         certified.lanes[0]
             .stored
@@ -148,25 +148,25 @@ async fn what_was_removed_cannot_be_proven_and_a_loss_is_found() {
     );
     assert!(
         certified
-            .sentence()
-            .starts_with("It cannot be proven any more")
+            .summary()
+            .starts_with("It can no longer be verified")
     );
     let unknown = store::certify(shop.db(), Uuid::now_v7()).await;
     assert_eq!(unknown.err(), Some(ShopError::UnknownSimulation));
 
-    // A unit that vanishes from the stock row afterwards, as neatly as its constraints want it.
+    // A unit disappears from the stock row without violating its constraints.
     shop.without_final_audit();
     shop.by_hand
         .run("UPDATE stock SET sold = sold - 1, total = total - 1 WHERE product_id IN (SELECT id FROM product WHERE lane_id IS NOT NULL)")
         .await;
     let certified = certificate(&shop, &kept).await;
-    assert_eq!(certified.standing(), Standing::Broken);
+    assert_eq!(certified.status(), ProofStatus::Broken);
     assert!(
-        certified.sentence().contains("does not hold for row-lock"),
+        certified.summary().contains("does not hold for row-lock"),
         "{}",
-        certified.sentence()
+        certified.summary()
     );
-    let Audited::Now(report) = &certified.audited else {
+    let CertificateAudit::Now(report) = &certified.audited else {
         panic!("not audited: {:?}", certified.audited);
     };
     assert!(!report.is_clean(), "the audit finds it too");

@@ -1,11 +1,11 @@
-//! A run that its leader pauses, resumes, stops or aborts.
+//! Pausing, resuming, stopping and aborting a run.
 
 use std::sync::Arc;
 
 use doorbuster::{
     db::txn::TxnError,
     model::{
-        RunEventKind, RunSnapshot, RunState, RunWish, ShopError, SimulationPlan, StrategyKey,
+        RunCommand, RunEventKind, RunSnapshot, RunState, ShopError, SimulationPlan, StrategyKey,
         plan::Arrivals,
     },
     simulation::{Engine, LiveRun, SimulationError, StartedRun, store},
@@ -16,13 +16,13 @@ use uuid::Uuid;
 use super::{RUN_MAX, engine, orders, plan};
 use crate::support::{
     TestShop, check_audit_clean,
-    race::{Rival, wait_until_blocked},
+    race::{StockLock, wait_until_blocked},
     within,
 };
 
 type Ended = JoinHandle<Result<RunSnapshot, SimulationError>>;
 
-/// One buyer a minute: of these, most are never served.
+/// One arrival per second for 500 buyers: most of them are never served.
 fn slow_trickle() -> SimulationPlan {
     SimulationPlan {
         arrivals: Arrivals::Open { rate_per_s: 1 },
@@ -42,12 +42,15 @@ async fn ended(run: Ended) -> RunSnapshot {
         .expect("the run ends")
 }
 
-/// Returns once the run's snapshot is as wanted.
-async fn seen(run: &Arc<LiveRun>, what: &'static str, wanted: impl Fn(&RunSnapshot) -> bool) {
-    let mut bell = run.bell();
+/// Waits until the run's snapshot meets the condition.
+async fn wait_for(run: &Arc<LiveRun>, what: &'static str, wanted: impl Fn(&RunSnapshot) -> bool) {
+    let mut changes = run.subscribe();
     within(RUN_MAX, what, async {
         while !wanted(&run.snapshot()) {
-            bell.changed().await.expect("the run outlives its watcher");
+            changes
+                .changed()
+                .await
+                .expect("the run outlives its watcher");
         }
     })
     .await;
@@ -58,7 +61,7 @@ fn kinds(run: &RunSnapshot) -> Vec<RunEventKind> {
 }
 
 #[tokio::test]
-async fn nobody_is_let_in_while_arrivals_are_paused() {
+async fn a_paused_run_starts_no_attempt() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
     let started = engine
@@ -66,9 +69,9 @@ async fn nobody_is_let_in_while_arrivals_are_paused() {
         .await
         .expect("the run starts");
     let run = Arc::clone(&started.run);
-    run.follow(RunWish::Pause);
+    run.apply_command(RunCommand::Pause);
     let end = finish(&engine, started);
-    seen(&run, "points of a paused run", |run| {
+    wait_for(&run, "points of a paused run", |run| {
         run.lanes[0].samples.len() > 2
     })
     .await;
@@ -76,7 +79,7 @@ async fn nobody_is_let_in_while_arrivals_are_paused() {
     assert_eq!((paused.state, paused.served()), (RunState::Paused, 0));
     assert_eq!(orders(&shop).await, 0);
 
-    run.follow(RunWish::Run);
+    run.apply_command(RunCommand::Run);
     let end = ended(end).await;
     assert_eq!((end.state, end.served()), (RunState::Finished, 12));
     assert!(end.paused_ms > 0);
@@ -93,11 +96,11 @@ async fn nobody_is_let_in_while_arrivals_are_paused() {
 }
 
 #[tokio::test]
-async fn a_run_that_is_stopped_serves_who_is_inside_and_is_judged() {
+async fn a_stopped_run_finishes_its_attempts_and_gets_a_verdict() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
     let product = shop.with_product(200).await;
-    let rival = Rival::at(&shop, &product).await;
+    let stock_lock = StockLock::acquire(&shop, &product).await;
     let by_hand = shop.database.by_hand().await;
     let started = engine
         .start(SimulationPlan {
@@ -110,11 +113,15 @@ async fn a_run_that_is_stopped_serves_who_is_inside_and_is_judged() {
     let (id, run) = (started.id(), Arc::clone(&started.run));
     let end = finish(&engine, started);
     wait_until_blocked(&by_hand, 3).await;
-    run.follow(RunWish::Stop);
+    run.apply_command(RunCommand::Stop);
     assert_eq!(run.snapshot().state, RunState::Stopping);
-    run.follow(RunWish::Run);
-    assert_eq!(run.snapshot().state, RunState::Stopping, "it cannot go on");
-    rival.leave().await;
+    run.apply_command(RunCommand::Run);
+    assert_eq!(
+        run.snapshot().state,
+        RunState::Stopping,
+        "a stopping run cannot be resumed"
+    );
+    stock_lock.release().await;
 
     let end = ended(end).await;
     assert_eq!(
@@ -126,7 +133,7 @@ async fn a_run_that_is_stopped_serves_who_is_inside_and_is_judged() {
         (verdict.succeeded, verdict.attempts, verdict.remaining),
         (3, 3, 197)
     );
-    assert_eq!(verdict.undersold, 0, "nobody went without");
+    assert_eq!(verdict.undersold, 0, "no attempt is unfulfilled");
     let stored = store::find(shop.db(), id).await.expect("it is stored");
     assert_eq!(
         (stored.state, stored.passed, &stored.events),
@@ -136,11 +143,11 @@ async fn a_run_that_is_stopped_serves_who_is_inside_and_is_judged() {
 }
 
 #[tokio::test]
-async fn a_run_that_is_aborted_sends_everybody_away_and_still_knows_who_bought() {
+async fn an_aborted_run_ends_at_once_and_counts_all_orders() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
     let product = shop.with_product(20).await;
-    let rival = Rival::at(&shop, &product).await;
+    let stock_lock = StockLock::acquire(&shop, &product).await;
     let by_hand = shop.database.by_hand().await;
     let started = engine
         .start(SimulationPlan {
@@ -152,10 +159,10 @@ async fn a_run_that_is_aborted_sends_everybody_away_and_still_knows_who_bought()
     let run = Arc::clone(&started.run);
     let end = finish(&engine, started);
     wait_until_blocked(&by_hand, 3).await;
-    run.follow(RunWish::Abort);
-    // Though what they wait for is never let go.
+    run.apply_command(RunCommand::Abort);
+    // The run ends although the lock that its buyers wait for is still held.
     let end = ended(end).await;
-    rival.leave().await;
+    stock_lock.release().await;
     assert_eq!(end.state, RunState::Aborted);
     let verdict = end.lanes[0].verdict.as_ref().expect("a verdict");
     assert_eq!(verdict.succeeded + verdict.failed, 3);
@@ -166,7 +173,7 @@ async fn a_run_that_is_aborted_sends_everybody_away_and_still_knows_who_bought()
 }
 
 #[tokio::test]
-async fn lanes_whose_turn_has_not_come_are_left_out_of_a_stopped_run() {
+async fn a_stopped_run_leaves_out_lanes_that_have_not_started() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
     let started = engine
@@ -178,8 +185,8 @@ async fn lanes_whose_turn_has_not_come_are_left_out_of_a_stopped_run() {
         .expect("the run starts");
     let run = Arc::clone(&started.run);
     let end = finish(&engine, started);
-    seen(&run, "the first to be served", |run| run.served() > 0).await;
-    run.follow(RunWish::Stop);
+    wait_for(&run, "the first answer", |run| run.served() > 0).await;
+    run.apply_command(RunCommand::Stop);
     let end = ended(end).await;
     assert_eq!((end.state, end.passed), (RunState::Stopped, Some(true)));
     let judged: Vec<_> = end
@@ -192,21 +199,23 @@ async fn lanes_whose_turn_has_not_come_are_left_out_of_a_stopped_run() {
 }
 
 #[tokio::test]
-async fn a_wish_reaches_the_run_from_any_server() {
+async fn a_command_reaches_the_run_from_any_server() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
     let started = engine.start(slow_trickle()).await.expect("the run starts");
     let (id, run) = (started.id(), Arc::clone(&started.run));
     let end = finish(&engine, started);
-    for (wish, state) in [
-        (RunWish::Pause, RunState::Paused),
-        (RunWish::Run, RunState::Running),
-        (RunWish::Stop, RunState::Stopping),
+    for (command, state) in [
+        (RunCommand::Pause, RunState::Paused),
+        (RunCommand::Run, RunState::Running),
+        (RunCommand::Stop, RunState::Stopping),
     ] {
-        store::wish(shop.db(), id, wish).await.expect("it goes on");
+        store::set_command(shop.db(), id, command)
+            .await
+            .expect("it goes on");
         let stored = store::find(shop.db(), id).await.expect("it is there");
         assert_eq!(stored.state, state, "as another server shows it");
-        seen(&run, "the wish", |run| {
+        wait_for(&run, "the command", |run| {
             run.state == state || run.state.is_over()
         })
         .await;
@@ -216,9 +225,9 @@ async fn a_wish_reaches_the_run_from_any_server() {
         Err(TxnError::Refused(error)) => error,
         other => panic!("not refused: {other:?}"),
     };
-    let late = store::wish(shop.db(), id, RunWish::Pause).await;
+    let late = store::set_command(shop.db(), id, RunCommand::Pause).await;
     assert_eq!(refused(late), ShopError::SimulationOver);
-    let unknown = store::wish(shop.db(), Uuid::now_v7(), RunWish::Pause).await;
+    let unknown = store::set_command(shop.db(), Uuid::now_v7(), RunCommand::Pause).await;
     assert_eq!(refused(unknown), ShopError::UnknownSimulation);
     check_audit_clean(&shop).await;
 }

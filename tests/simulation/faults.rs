@@ -1,4 +1,4 @@
-//! What goes wrong on purpose: the books stay exact, and the verdict says what came of each attempt.
+//! Injected faults: the figures stay exact, and the verdict accounts for every attempt.
 
 use std::{sync::Arc, time::Duration};
 
@@ -20,18 +20,21 @@ fn faulty(plan: SimulationPlan, kind: FaultKind, percent: u32) -> SimulationPlan
     }
 }
 
-/// The same under the first seed that lets exactly `count` attempts meet `kind`.
+/// Returns the plan with the first seed that injects `kind` into exactly `count` attempts.
 fn with_exactly(count: usize, kind: FaultKind, plan: SimulationPlan) -> SimulationPlan {
-    let meet = |seed: &u64| {
+    let matches = |seed: &u64| {
         let seed = *seed;
         let schedule = Schedule::of(Arc::new(SimulationPlan {
             seed,
             ..plan.clone()
         }));
-        let asks = (0..plan.buyers).map(|buyer| schedule.ask(buyer, 0));
-        asks.filter(|ask| ask.fault == Some(kind)).count() == count
+        let attempts = (0..plan.buyers).map(|buyer| schedule.attempt(buyer, 0));
+        attempts
+            .filter(|planned| planned.fault == Some(kind))
+            .count()
+            == count
     };
-    let seed = (0..).find(meet).expect("one of all seeds does");
+    let seed = (0..).find(matches).expect("some seed does");
     SimulationPlan { seed, ..plan }
 }
 
@@ -47,7 +50,7 @@ fn check_exact(verdict: &Verdict, orders: i64) {
 }
 
 #[tokio::test]
-async fn half_of_the_crowd_meets_a_fault_and_the_books_stay_exact() {
+async fn figures_stay_exact_when_half_of_the_attempts_have_a_fault() {
     for kind in [
         FaultKind::DropConnection,
         FaultKind::Abandon,
@@ -60,16 +63,16 @@ async fn half_of_the_crowd_meets_a_fault_and_the_books_stay_exact() {
             assert_eq!(
                 (verdict.succeeded, verdict.remaining),
                 (15, 0),
-                "those whom nothing befell suffice: {verdict:#?}"
+                "the attempts without a fault buy all units: {verdict:#?}"
             );
             check_audit_clean(&shop).await;
         }
     }
 }
 
-/// Who froze has no order, and has nobody to blame; the others wait until the database lets go of the lock.
+/// The frozen attempt has no order. The other buyers wait until the database releases its lock.
 #[tokio::test]
-async fn a_buyer_who_freezes_with_the_lock_fails_alone() {
+async fn only_the_frozen_attempt_fails() {
     let shop = TestShop::new().await;
     let plan = faulty(plan(StrategyKey::RowLock, 3, 3), FaultKind::Freeze, 30);
     let verdict = verdict_of(&shop, with_exactly(1, FaultKind::Freeze, plan)).await;
@@ -77,14 +80,14 @@ async fn a_buyer_who_freezes_with_the_lock_fails_alone() {
     assert_eq!(
         figures(&verdict),
         (2, 0, 1, 1, 0, 0),
-        "a unit is left, and that is not undersold: {verdict:#?}"
+        "one unit remains, and that is not undersold: {verdict:#?}"
     );
     assert_eq!(verdict.cut_off, 1);
     check_audit_clean(&shop).await;
 }
 
 #[tokio::test]
-async fn a_buyer_whose_connection_is_cut_fails_alone() {
+async fn only_attempts_with_a_dropped_connection_fail() {
     let shop = TestShop::new().await;
     for strategy in SAFE {
         let plan = faulty(plan(strategy, 6, 6), FaultKind::DropConnection, 30);
@@ -97,7 +100,7 @@ async fn a_buyer_whose_connection_is_cut_fails_alone() {
 }
 
 #[tokio::test]
-async fn a_slow_statement_is_waited_for() {
+async fn a_slow_statement_delays_the_attempt_but_does_not_fail_it() {
     let shop = TestShop::new().await;
     let plan = faulty(
         plan(StrategyKey::RowLock, 3, 3),
@@ -110,9 +113,10 @@ async fn a_slow_statement_is_waited_for() {
     assert!(verdict.latency_ms.max >= 500.0, "{:?}", verdict.latency_ms);
 }
 
-/// Nobody waits for an answer, and the shop finishes what it began: the database knows of every order.
+/// No buyer waits for the answer, and the shop finishes every transaction: the database has every
+/// order.
 #[tokio::test]
-async fn who_leaves_midway_has_ordered_all_the_same() {
+async fn an_abandoned_attempt_still_creates_its_order() {
     for strategy in SAFE {
         let shop = TestShop::new().await;
         let plan = SimulationPlan {
@@ -124,7 +128,7 @@ async fn who_leaves_midway_has_ordered_all_the_same() {
         assert_eq!(figures(&verdict), (12, 0, 0, 8, 0, 0), "{strategy}");
         assert!(
             verdict.latency_ms.max < f64::EPSILON,
-            "nobody had an answer: {:?}",
+            "no buyer received an answer: {:?}",
             verdict.latency_ms
         );
         check_audit_clean(&shop).await;
@@ -132,7 +136,7 @@ async fn who_leaves_midway_has_ordered_all_the_same() {
 }
 
 #[tokio::test]
-async fn a_double_click_is_one_order() {
+async fn a_double_click_creates_one_order() {
     for journey in [Journey::Express, Journey::Checkout] {
         let shop = TestShop::new().await;
         let plan = SimulationPlan {
@@ -151,9 +155,9 @@ async fn a_double_click_is_one_order() {
     }
 }
 
-/// A cart that was left behind keeps what was set aside for it, until that runs out: neither sold nor lost.
+/// The reservation of an abandoned cart lasts until it expires. Its units are not lost.
 #[tokio::test]
-async fn who_leaves_a_checkout_leaves_units_set_aside() {
+async fn an_abandoned_checkout_leaves_its_units_reserved() {
     let shop = TestShop::new().await;
     let plan = SimulationPlan {
         journey: Journey::Checkout,
@@ -165,14 +169,14 @@ async fn who_leaves_a_checkout_leaves_units_set_aside() {
     assert_eq!(verdict.remaining + verdict.held, 10);
     assert!(
         verdict.held >= 5,
-        "all but the last are surely set aside: {verdict:#?}"
+        "at least five of the six reserved their units: {verdict:#?}"
     );
     check_audit_clean(&shop).await;
 }
 
-/// A key that was closed while its attempt was still on its way: nothing comes of it any more.
+/// A request that arrives after its key was closed is rejected.
 #[tokio::test]
-async fn a_closed_key_buys_nothing_afterwards() {
+async fn a_closed_key_cannot_buy() {
     use doorbuster::{model::ShopError, simulation::store};
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
@@ -191,15 +195,19 @@ async fn a_closed_key_buys_nothing_afterwards() {
     check_audit_clean(&shop).await;
 }
 
-/// Whoever is still at work under a key is waited for.
+/// Closing a key waits for a transaction that still holds it.
 #[tokio::test]
-async fn closing_a_key_waits_for_who_works_under_it() {
+async fn closing_a_key_waits_for_its_transaction() {
     use crate::support::{Gate, within};
     use doorbuster::simulation::store;
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
     let gate = Gate::closed();
-    let buying = shop.buy(&product).key("slow").at(gate.seam()).spawn();
+    let buying = shop
+        .buy(&product)
+        .key("slow")
+        .at(gate.injection_point())
+        .spawn();
     gate.arrivals(1).await;
     let db = shop.db().clone();
     let closing =

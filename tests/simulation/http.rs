@@ -1,4 +1,4 @@
-//! Buyers over HTTP: at a real server, and at one that answers as a test tells it.
+//! Buyers over HTTP: against a real server, and against one with scripted responses.
 
 use std::{
     net::SocketAddr,
@@ -16,14 +16,14 @@ use axum::{
 use doorbuster::{
     model::{
         Quantity, SimulationPlan, StrategyKey, Verdict,
-        lock_queue::Reach,
+        lock_queue::LockScope,
         plan::{Arrivals, FaultKind, Faults},
-        sample::Refusal,
+        sample::RejectionReason,
         waterfall::{Precision, Row},
     },
     simulation::{
         AttemptResult, Storefront,
-        buyer::{HttpClient, Order, OverHttp},
+        buyer::{AttemptRequest, HttpClient, OverHttp},
     },
     web::{AppState, rate_limit::RateLimits, server},
 };
@@ -45,7 +45,7 @@ async fn serve(router: Router) -> Url {
     Url::parse(&format!("http://{address}")).expect("a URL")
 }
 
-/// The shop's whole server, which lets so many purchases in a second.
+/// Serves the complete shop, with a rate limit for purchases if one is given.
 async fn serve_shop(shop: &TestShop, purchase_rate_per_s: Option<u32>) -> Url {
     let mut parts = parts(shop.handle(), shop.database.url(), "http://shop.test");
     parts.limits = RateLimits::new(purchase_rate_per_s.and_then(NonZeroU32::new)).into();
@@ -61,7 +61,7 @@ async fn verdict_at(shop: &TestShop, targets: &[Url], plan: SimulationPlan) -> V
 }
 
 #[tokio::test]
-async fn buyers_over_http_come_to_the_same_figures() {
+async fn buyers_over_http_get_the_same_figures() {
     let shop = TestShop::new().await;
     let targets = [serve_shop(&shop, None).await, serve_shop(&shop, None).await];
     for arrivals in [Arrivals::Closed, Arrivals::Open { rate_per_s: 200 }] {
@@ -77,9 +77,9 @@ async fn buyers_over_http_come_to_the_same_figures() {
     check_audit_clean(&shop).await;
 }
 
-/// Of buyers who go to other servers the lock view says what it can know, and that it is not more.
+/// For buyers at other servers, the lock view shows only the total latency.
 #[tokio::test]
-async fn of_buyers_over_http_only_the_whole_time_is_known() {
+async fn the_lock_view_shows_only_total_latencies_of_buyers_over_http() {
     let shop = TestShop::new().await;
     let targets = [serve_shop(&shop, None).await];
     let engine = engine(&shop);
@@ -93,7 +93,7 @@ async fn of_buyers_over_http_only_the_whole_time_is_known() {
         .await
         .expect("it ends with a verdict");
     let locks = live.locks().remove(0);
-    assert_eq!(locks.reach, Reach::Shops);
+    assert_eq!(locks.scope, LockScope::Shops);
     assert_eq!(locks.waterfall.rows.len(), 5);
     assert_eq!(locks.waterfall.precision(), Precision::Whole);
     let bare = |row: &Row| row.spans.is_empty() && row.latency_ms > 0.0;
@@ -102,7 +102,7 @@ async fn of_buyers_over_http_only_the_whole_time_is_known() {
 }
 
 #[tokio::test]
-async fn double_clicks_and_leavers_over_http_leave_the_books_exact() {
+async fn double_clicks_and_abandoned_attempts_over_http_keep_the_figures_exact() {
     for (faults, failed_max) in [("double-click=100", 0), ("abandon=50,double-click=50", 30)] {
         let shop = TestShop::new().await;
         let target = serve_shop(&shop, None).await;
@@ -121,19 +121,22 @@ async fn double_clicks_and_leavers_over_http_leave_the_books_exact() {
     }
 }
 
-/// A door that lets in two a second: nobody gives up, and nobody counts as failed.
+/// A rate limit of two purchases per second: every buyer retries, and no attempt fails.
 #[tokio::test]
-async fn who_is_told_to_come_back_does() {
+async fn buyers_retry_after_a_429_response() {
     let shop = TestShop::new().await;
     let target = serve_shop(&shop, Some(2)).await;
     let verdict = verdict_at(&shop, &[target], plan(StrategyKey::RowLock, 7, 5)).await;
     assert_eq!(figures(&verdict), (5, 2, 0, 0, 0, 0), "{verdict:#?}");
-    assert!(verdict.retries > 0, "not all came in time: {verdict:#?}");
+    assert!(
+        verdict.retries > 0,
+        "some attempts were rate-limited: {verdict:#?}"
+    );
     assert!(verdict.time_split_ms.pool_wait > 0.0);
     check_audit_clean(&shop).await;
 }
 
-/// Answers in turn; the last again and again. Notes the keys.
+/// A server that returns its answers in turn, then repeats the last one. It records the keys.
 #[derive(Clone)]
 struct Script {
     answers: Arc<[(u16, &'static str)]>,
@@ -166,7 +169,7 @@ impl Script {
             http: HttpClient::new(&[target]).expect("a client"),
             strategy: StrategyKey::RowLock,
         };
-        let order = Order {
+        let request = AttemptRequest {
             product_id: 1,
             quantity: Quantity::ONE,
             key: "one-key".to_owned(),
@@ -174,25 +177,25 @@ impl Script {
             fault,
             patience: Duration::ZERO,
         };
-        let attempt = within(RUN_MAX, "an answer", buyer.buy(order)).await;
+        let attempt = within(RUN_MAX, "an answer", buyer.buy(request)).await;
         let keys = self.keys.lock().expect("no panic under this lock").clone();
-        (attempt.result, attempt.taken.retries, keys)
+        (attempt.result, attempt.cost.retries, keys)
     }
 }
 
 const YES: (u16, &str) = (200, r#"{"message":"","remainingStock":1,"orderId":"o-1"}"#);
 const NO: (u16, &str) = (409, r#"{"detail":"Insufficient stock"}"#);
 const BUSY: (u16, &str) = (503, r#"{"detail":"busy"}"#);
-const BROKEN_OFF: (u16, &str) = (200, r#"{"message":"Purch"#);
+const TRUNCATED: (u16, &str) = (200, r#"{"message":"Purch"#);
 const LATER: (u16, &str) = (429, r#"{"detail":"later"}"#);
 
 #[tokio::test]
-async fn lost_answers_are_asked_for_again_with_the_same_key() {
-    let (result, retries, keys) = Script::of(&[BUSY, BROKEN_OFF, YES]).buy(None).await;
+async fn a_lost_answer_is_retried_with_the_same_key() {
+    let (result, retries, keys) = Script::of(&[BUSY, TRUNCATED, YES]).buy(None).await;
     assert_eq!(result, AttemptResult::Bought("o-1".to_owned()));
     assert_eq!((retries, keys), (2, vec!["one-key".to_owned(); 3]));
     let (result, retries, _) = Script::of(&[BUSY, NO]).buy(None).await;
-    assert_eq!(result, AttemptResult::Rejected(Refusal::SoldOut));
+    assert_eq!(result, AttemptResult::Rejected(RejectionReason::SoldOut));
     assert_eq!(retries, 1);
     let (result, retries, keys) = Script::of(&[BUSY]).buy(None).await;
     assert!(matches!(result, AttemptResult::Failed(..)), "{result:?}");
@@ -200,7 +203,7 @@ async fn lost_answers_are_asked_for_again_with_the_same_key() {
 }
 
 #[tokio::test]
-async fn retry_after_is_honoured_and_does_not_use_up_tries() {
+async fn retry_after_is_honoured_and_does_not_count_as_a_retry_of_an_error() {
     let start = Instant::now();
     let (result, retries, _) = Script::of(&[LATER, BUSY, BUSY, BUSY, BUSY, BUSY, YES])
         .buy(None)
@@ -227,11 +230,14 @@ async fn both_answers_to_a_double_click_are_compared() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_not_there_fails_every_attempt() {
+async fn an_unreachable_server_fails_every_attempt() {
     let shop = TestShop::new().await;
-    let nobody = Url::parse("http://127.0.0.1:1").expect("a URL");
-    let verdict = verdict_at(&shop, &[nobody], plan(StrategyKey::RowLock, 3, 2)).await;
+    let unreachable = Url::parse("http://127.0.0.1:1").expect("a URL");
+    let verdict = verdict_at(&shop, &[unreachable], plan(StrategyKey::RowLock, 3, 2)).await;
     assert_eq!((verdict.failed, verdict.attempts, verdict.sold), (3, 3, 0));
-    assert_eq!(verdict.undersold, 2, "who failed would have fitted");
+    assert_eq!(
+        verdict.undersold, 2,
+        "the stock would have covered two of the failed attempts"
+    );
     check_audit_clean(&shop).await;
 }

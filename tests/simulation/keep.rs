@@ -1,10 +1,10 @@
-//! The list of runs, and the files that are taken away from one.
+//! The list of runs, and the exports of a run.
 
 use doorbuster::{
     model::{RunSnapshot, SimulationPlan, StrategyKey},
     simulation::{
         export,
-        store::{self, Outcome, RunFilter},
+        store::{self, RunFilter, RunOutcome},
     },
 };
 use serde_json::Value;
@@ -52,16 +52,16 @@ async fn runs_are_listed_by_strategy_and_outcome_page_by_page() {
     for (filter, expected) in [
         (by(Some(StrategyKey::Unguarded), None), vec![lost.clone()]),
         (
-            by(Some(StrategyKey::RowLock), Some(Outcome::Passed)),
+            by(Some(StrategyKey::RowLock), Some(RunOutcome::Passed)),
             safe.clone(),
         ),
         (
-            by(Some(StrategyKey::RowLock), Some(Outcome::NotPassed)),
+            by(Some(StrategyKey::RowLock), Some(RunOutcome::NotPassed)),
             Vec::new(),
         ),
-        (by(None, Some(Outcome::NotPassed)), vec![lost]),
-        (by(None, Some(Outcome::Running)), Vec::new()),
-        (by(None, Some(Outcome::Failed)), Vec::new()),
+        (by(None, Some(RunOutcome::NotPassed)), vec![lost]),
+        (by(None, Some(RunOutcome::Running)), Vec::new()),
+        (by(None, Some(RunOutcome::Failed)), Vec::new()),
     ] {
         assert_eq!(
             listed(&shop, filter, 9).await,
@@ -74,20 +74,22 @@ async fn runs_are_listed_by_strategy_and_outcome_page_by_page() {
 #[tokio::test]
 async fn repeats_are_found_by_their_whole_plan() {
     let shop = TestShop::new().await;
-    let asked = plan(StrategyKey::RowLock, 3, 2);
+    let plan_of_run = plan(StrategyKey::RowLock, 3, 2);
     let other = SimulationPlan {
         seed: 7,
-        ..asked.clone()
+        ..plan_of_run.clone()
     };
-    let first = run(&shop, asked.clone()).await.id;
-    let second = run(&shop, asked.clone()).await.id;
+    let first = run(&shop, plan_of_run.clone()).await.id;
+    let second = run(&shop, plan_of_run.clone()).await.id;
     run(&shop, other).await;
-    let repeats = store::of_plan(shop.db(), &asked).await.expect("runs");
+    let repeats = store::runs_of_plan(shop.db(), &plan_of_run)
+        .await
+        .expect("runs");
     let ids: Vec<_> = repeats.into_iter().map(|run| run.id).collect();
     assert_eq!(ids, [second, first]);
 }
 
-/// Rows of a file without quoted cells, each by its column's name.
+/// Parses a CSV file without quoted cells. Each row maps column names to cells.
 fn rows(csv: &str) -> Vec<std::collections::HashMap<&str, &str>> {
     let mut lines = csv
         .split_terminator("\r\n")
@@ -102,13 +104,13 @@ fn rows(csv: &str) -> Vec<std::collections::HashMap<&str, &str>> {
 }
 
 #[tokio::test]
-async fn what_is_taken_away_is_what_is_stored() {
+async fn exports_equal_the_stored_run() {
     let shop = TestShop::new().await;
-    let asked = SimulationPlan {
+    let plan_of_run = SimulationPlan {
         strategies: vec![StrategyKey::RowLock, StrategyKey::ConditionalUpdate],
         ..plan(StrategyKey::RowLock, 8, 5)
     };
-    let id = run(&shop, asked).await.id.parse().expect("an id");
+    let id = run(&shop, plan_of_run).await.id.parse().expect("an id");
     let stored = store::find(shop.db(), id).await.expect("it is stored");
 
     let samples = export::samples(&stored);
@@ -144,7 +146,7 @@ async fn what_is_taken_away_is_what_is_stored() {
 }
 
 #[tokio::test]
-async fn a_replay_holds_its_points_and_escapes_what_is_data() {
+async fn a_replay_contains_its_samples_and_escapes_its_data() {
     let shop = TestShop::new().await;
     let mut stored = run(&shop, plan(StrategyKey::RowLock, 8, 5)).await;
     stored.failure = Some("</script><script>alert(1)</script>".to_owned());
@@ -165,7 +167,7 @@ async fn a_replay_holds_its_points_and_escapes_what_is_data() {
         last.elapsed_ms,
         last.remaining,
         last.succeeded,
-        last.turned_away(),
+        last.unsuccessful(),
         5
     ]);
     assert_eq!(points.last(), Some(&expected));

@@ -1,4 +1,4 @@
-//! Several strategies side by side: a private product each, or one product of the shop in turn.
+//! Several strategies in one run: each with a private product, or in turn on a product of the shop.
 
 use doorbuster::{
     model::{
@@ -34,7 +34,7 @@ fn verdicts(lanes: &[LaneSnapshot]) -> Vec<&Verdict> {
 }
 
 #[tokio::test]
-async fn each_lane_has_a_product_points_and_a_verdict_of_its_own() {
+async fn each_lane_has_its_own_product_samples_and_verdict() {
     let shop = TestShop::new().await;
     for lanes_together in [false, true] {
         let plan = SimulationPlan {
@@ -92,7 +92,7 @@ async fn one_lane_that_oversells_fails_the_run() {
     check_audit_clean(&shop).await;
 }
 
-/// The first lane is held up, and the second comes to its verdict meanwhile: they do run together.
+/// The first lane is blocked, and the second gets its verdict: the lanes run concurrently.
 #[tokio::test]
 async fn lanes_that_run_together_do_not_wait_for_each_other() {
     let shop = TestShop::new().await;
@@ -106,10 +106,10 @@ async fn lanes_that_run_together_do_not_wait_for_each_other() {
     let live = std::sync::Arc::clone(&started.run);
     block_first_lane(&shop).await;
     let running = tokio::spawn(async move { engine.finish(started, &[], |_| {}).await });
-    let mut bell = live.bell();
+    let mut changes = live.subscribe();
     let second = async {
         while live.snapshot().lanes[1].verdict.is_none() {
-            bell.changed().await.expect("the run goes on");
+            changes.changed().await.expect("the run goes on");
         }
     };
     within(RUN_MAX, "the second lane's verdict", second).await;
@@ -122,7 +122,7 @@ async fn lanes_that_run_together_do_not_wait_for_each_other() {
     check_audit_clean(&shop).await;
 }
 
-/// The first lane is held up, and the second has not begun: one comes after the other.
+/// The first lane is blocked, and the second has not started: the lanes run in sequence.
 #[tokio::test]
 async fn lanes_in_sequence_wait_for_each_other() {
     let shop = TestShop::new().await;
@@ -155,7 +155,7 @@ async fn block_first_lane(shop: &TestShop) {
 }
 
 #[tokio::test]
-async fn lanes_on_a_product_of_the_shop_sell_what_is_left() {
+async fn lanes_on_a_shop_product_share_its_stock_in_turn() {
     let shop = TestShop::new().await;
     let product = shop.with_product(10).await;
     let plan = SimulationPlan {
@@ -173,7 +173,7 @@ async fn lanes_on_a_product_of_the_shop_sell_what_is_left() {
 }
 
 #[tokio::test]
-async fn a_missed_threshold_fails_a_run_that_is_sound() {
+async fn a_missed_threshold_fails_a_run_without_violations() {
     let shop = TestShop::new().await;
     let judged = async |thresholds: &str| {
         let plan = SimulationPlan {
@@ -197,7 +197,7 @@ async fn a_missed_threshold_fails_a_run_that_is_sound() {
     }
 }
 
-/// As they were stored before there were lanes.
+/// A plan in the format from before there were lanes.
 const OLD_PLAN: &str = r#"{"strategy":"row-lock","buyers":33,"stock":20,"quantity":3,"rounds":1,"seed":42,"raceWindowMs":5,"journey":"express","productId":null}"#;
 const OLD_VERDICT: &str = r#"{"strategy":"row-lock","safe":true,"seed":42,"buyers":33,"stock":20,"quantity":3,"rounds":1,"attempts":33,
     "succeeded":6,"rejected":27,"failed":0,"retries":0,"sold":18,"sold_to_others":0,"remaining":2,"oversold":0,"undersold":0,"elapsed_ms":80,
@@ -206,7 +206,7 @@ const OLD_VERDICT: &str = r#"{"strategy":"row-lock","safe":true,"seed":42,"buyer
 const OLD_SAMPLE: &str = r#"{"elapsedMs":80,"remaining":2,"succeeded":6,"rejected":27,"failed":0}"#;
 
 #[tokio::test]
-async fn runs_from_before_there_were_lanes_are_still_readable() {
+async fn runs_stored_before_there_were_lanes_are_readable() {
     let shop = TestShop::new().await;
     let id = Uuid::now_v7();
     let lane: i64 = shop

@@ -1,4 +1,5 @@
-//! The regression cards: the wrong rule does break, the shop's does not, and both can be read from the database.
+//! The lessons (regression cards): the wrong rule fails, the shop's rule does not, and the database
+//! shows both.
 
 use doorbuster::{
     model::{LessonKey, LessonResult, ShopError},
@@ -8,7 +9,7 @@ use doorbuster::{
 
 use crate::support::{TestShop, check_audit_clean};
 
-/// Plays a card, and returns what was kept of it.
+/// Plays a lesson, and returns its stored result.
 async fn play(shop: &TestShop, lesson: LessonKey) -> LessonResult {
     lessons::play(shop, lesson, None)
         .await
@@ -18,12 +19,12 @@ async fn play(shop: &TestShop, lesson: LessonKey) -> LessonResult {
     runs.swap_remove(at.expect("it is kept")).result
 }
 
-/// Whether the wrong rule, and the shop's, did what no shop may do.
+/// Whether the wrong rule failed, and whether the shop's rule failed.
 fn broken(result: &LessonResult) -> (bool, bool) {
     (result.wrong.broken, result.shop.broken)
 }
 
-/// What the figures of that name say, by the wrong rule and by the shop's.
+/// The named figures, for the wrong rule and for the shop's.
 fn figures<const N: usize>(result: &LessonResult, names: [&str; N]) -> [(i64, i64); N] {
     names.map(|name| {
         let figure = result.figure(name);
@@ -31,8 +32,9 @@ fn figures<const N: usize>(result: &LessonResult, names: [&str; N]) -> [(i64, i6
     })
 }
 
-/// `(available, reserved, sold, ordered)` of the only shelf of that name: of the exhibit, and of the one that is guarded.
-async fn shelves(shop: &TestShop, name: &str) -> [String; 2] {
+/// Reads `(available, reserved, sold, ordered)` of the exhibit with this name, and of the guarded
+/// product with this name.
+async fn stock_rows(shop: &TestShop, name: &str) -> [String; 2] {
     let of = async |unguarded: bool| {
         let sql = format!(
             "SELECT concat_ws(' ', s.available, s.reserved, s.sold, \
@@ -46,105 +48,98 @@ async fn shelves(shop: &TestShop, name: &str) -> [String; 2] {
 }
 
 #[tokio::test]
-async fn a_cart_is_blocked_by_its_own_hold_and_the_shop_sells_it() {
+async fn a_cart_can_buy_the_unit_that_it_holds() {
     let shop = TestShop::new().await;
     let result = play(&shop, LessonKey::OwnHold).await;
     assert_eq!(broken(&result), (true, false), "{result:#?}");
     let expected = [(0, 0), (1, 0), (0, 1), (1, 0)];
-    let names = [
-        "On the shelf",
-        "Set aside for the shopper",
-        "Sold",
-        "Told no",
-    ];
+    let names = ["Available", "Reserved for the shopper", "Sold", "Rejected"];
     assert_eq!(figures(&result, names), expected);
-    // Nothing to be had, one set aside for who was refused; and one sold to whom it was set aside for.
-    assert_eq!(shelves(&shop, "Last phone").await, ["0 1 0 0", "0 0 1 1"]);
+    // The exhibit rejects the shopper who holds its only unit; the shop sells it to that shopper.
+    assert_eq!(
+        stock_rows(&shop, "Last phone").await,
+        ["0 1 0 0", "0 0 1 1"]
+    );
     check_audit_clean(&shop).await;
 }
 
 #[tokio::test]
-async fn a_negative_quantity_makes_the_shelf_grow_and_is_refused_twice() {
+async fn a_negative_quantity_is_rejected_by_the_type_and_by_the_database() {
     let shop = TestShop::new().await;
     let result = play(&shop, LessonKey::NegativeQuantity).await;
     assert_eq!(broken(&result), (true, false), "{result:#?}");
-    let names = ["On the shelf after", "The bill", "Told no"];
+    let names = ["Stock after", "Order total", "Rejected"];
     let expected = [(13, 10), (-3_000, 0), (0, 1)];
     assert_eq!(figures(&result, names), expected);
     assert_eq!(
-        shelves(&shop, "Headphones").await,
+        stock_rows(&shop, "Headphones").await,
         ["13 0 -3 0", "10 0 0 0"]
     );
-    let means = &result.shop.means;
-    for told in [
+    let means = &result.shop.explanation;
+    for expected in [
         ShopError::QuantityInvalid.to_string().as_str(),
         "stock_conserved",
     ] {
-        assert!(means.contains(told), "{told} is not in: {means}");
+        assert!(means.contains(expected), "{expected} is not in: {means}");
     }
     check_audit_clean(&shop).await;
 }
 
 #[tokio::test]
-async fn a_counter_that_is_off_by_one_sells_one_too_many_without_any_race() {
+async fn an_off_by_one_check_oversells_without_any_race() {
     let shop = TestShop::new().await;
     let result = play(&shop, LessonKey::OffByOne).await;
     assert_eq!(broken(&result), (true, false), "{result:#?}");
-    let names = ["Sold", "Told no", "The counter says"];
+    let names = ["Sold", "Rejected", "Stock counter"];
     assert_eq!(figures(&result, names), [(21, 20), (4, 5), (-1, 0)]);
     assert_eq!(
-        shelves(&shop, "Game console").await,
+        stock_rows(&shop, "Game console").await,
         ["-1 0 21 21", "0 0 20 20"]
     );
     check_audit_clean(&shop).await;
 }
 
 #[tokio::test]
-async fn a_bot_keeps_the_last_unit_where_adding_resets_the_timer() {
+async fn adding_to_the_cart_does_not_reset_the_hold_timer() {
     let shop = TestShop::new().await;
     let result = play(&shop, LessonKey::HoldTimer).await;
     assert_eq!(broken(&result), (true, false), "{result:#?}");
-    let [(wrong_moved, shop_moved)] = figures(&result, ["Adding moved its end by"]);
+    let [(wrong_moved, shop_moved)] = figures(&result, ["Hold extended by"]);
     assert!(wrong_moved >= 540, "{wrong_moved} s");
     assert_eq!(shop_moved, 0);
-    let names = [
-        "Still held when it should be over",
-        "Next shopper told no",
-        "Sold",
-    ];
+    let names = ["Still held after expiry", "Next shopper rejected", "Sold"];
     assert_eq!(figures(&result, names), [(1, 0), (1, 0), (0, 1)]);
-    assert_eq!(shelves(&shop, "Last phone").await, ["0 1 0 0", "0 0 1 1"]);
+    assert_eq!(
+        stock_rows(&shop, "Last phone").await,
+        ["0 1 0 0", "0 0 1 1"]
+    );
     check_audit_clean(&shop).await;
 }
 
 #[tokio::test]
-async fn what_a_counter_in_memory_has_counted_stays_unsold() {
+async fn a_counter_in_memory_undersells_after_lost_transactions() {
     let shop = TestShop::new().await;
     let result = play(&shop, LessonKey::MemoryFirst).await;
     assert_eq!(broken(&result), (true, false), "{result:#?}");
     let names = [
         "Connections cut",
         "Sold",
-        "Told that it is sold out",
-        "What refusals go by says",
-        "On the shelf",
+        "Rejected as sold out",
+        "Counter used to reject",
+        "Available",
     ];
     let expected = [(2, 2), (3, 5), (2, 0), (0, 0), (2, 0)];
     assert_eq!(figures(&result, names), expected);
-    assert_eq!(shelves(&shop, "Sneakers").await, ["2 0 3 3", "0 0 5 5"]);
+    assert_eq!(stock_rows(&shop, "Sneakers").await, ["2 0 3 3", "0 0 5 5"]);
     check_audit_clean(&shop).await;
 }
 
 #[tokio::test]
-async fn a_coupon_is_spent_twice_and_the_shop_refuses_the_second() {
+async fn a_coupon_can_be_used_only_once() {
     let shop = TestShop::new().await;
     let result = play(&shop, LessonKey::CouponTwice).await;
     assert_eq!(broken(&result), (true, false), "{result:#?}");
-    let names = [
-        "Orders that used the code",
-        "Uses that its counter has",
-        "Told no",
-    ];
+    let names = ["Orders that used the code", "Uses counted", "Rejected"];
     assert_eq!(figures(&result, names), [(2, 1), (1, 1), (0, 1)]);
     let used = "SELECT concat_ws(' ', c.uses, c.uses_max, c.ends_at <= CURRENT_TIMESTAMP, \
                   (SELECT count(*) FROM discount_use u WHERE u.code = c.code AND NOT u.given_back), \
@@ -156,7 +151,7 @@ async fn a_coupon_is_spent_twice_and_the_shop_refuses_the_second() {
 }
 
 #[tokio::test]
-async fn the_audit_lists_what_a_lesson_lost_under_its_name() {
+async fn the_audit_lists_the_exhibit_of_a_lesson_by_name() {
     let shop = TestShop::new().await;
     play(&shop, LessonKey::OffByOne).await;
     let exhibits = shop.audit().await.exhibits;
@@ -168,7 +163,7 @@ async fn the_audit_lists_what_a_lesson_lost_under_its_name() {
 }
 
 #[tokio::test]
-async fn a_lesson_is_played_once_for_its_key_and_again_for_another() {
+async fn a_lesson_is_played_once_per_idempotency_key() {
     let shop = TestShop::new().await;
     let lesson = LessonKey::NegativeQuantity;
     for (key, runs) in [("first", 1), ("first", 1), ("second", 2)] {
@@ -184,7 +179,7 @@ async fn a_lesson_is_played_once_for_its_key_and_again_for_another() {
 }
 
 #[tokio::test]
-async fn a_lesson_is_no_simulation() {
+async fn a_lesson_is_not_listed_as_a_simulation() {
     let shop = TestShop::new().await;
     play(&shop, LessonKey::NegativeQuantity).await;
     let listed = store::latest(shop.db(), 10).await.expect("they are read");
@@ -201,12 +196,12 @@ async fn a_lesson_is_no_simulation() {
 }
 
 #[tokio::test]
-async fn without_a_provider_a_lesson_that_pays_says_so_and_keeps_no_result() {
+async fn a_lesson_that_pays_fails_without_a_payment_provider() {
     let shop = TestShop::new().await;
-    let poor = Shop::new(shop.db().clone(), shop.feed().clone());
-    let played = lessons::play(&poor, LessonKey::CouponTwice, None).await;
+    let without_provider = Shop::new(shop.db().clone(), shop.feed().clone());
+    let played = lessons::play(&without_provider, LessonKey::CouponTwice, None).await;
     assert!(
-        matches!(played, Err(ShopError::ProviderAway { .. })),
+        matches!(played, Err(ShopError::ProviderUnavailable { .. })),
         "{played:?}"
     );
     let state: String = shop.by_hand.value("SELECT state FROM simulation_run").await;
@@ -215,12 +210,12 @@ async fn without_a_provider_a_lesson_that_pays_says_so_and_keeps_no_result() {
     assert!(kept.is_empty(), "{kept:#?}");
     let open = "SELECT count(*) FROM discount_code WHERE ends_at > CURRENT_TIMESTAMP";
     let open: i64 = shop.by_hand.value(open).await;
-    assert_eq!(open, 0, "nobody else may use the code");
+    assert_eq!(open, 0, "no other shopper can use the code");
     check_audit_clean(&shop).await;
 }
 
 #[tokio::test]
-async fn lessons_leave_with_old_runs_and_take_their_codes_along() {
+async fn old_lessons_are_deleted_with_their_codes() {
     let shop = TestShop::new().await;
     let before = shop.count("product").await;
     play(&shop, LessonKey::CouponTwice).await;

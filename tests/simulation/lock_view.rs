@@ -1,18 +1,19 @@
-//! The lock view: forced situations, in which it must say what `pg_locks` and `pg_blocking_pids` say when they are asked by hand.
+//! The lock view: in forced situations, it must show what `pg_locks` and `pg_blocking_pids` return
+//! for statements by hand.
 
 use std::time::Duration;
 
 use doorbuster::{
     db::{
         Db, PoolSettings,
-        lock_watch::{self, Whose},
+        lock_watch::{self, SessionFilter},
     },
     model::{
         SimulationPlan, StrategyKey,
-        lock_queue::{AtLock, LaneLocks, LockLine, LockQueue, Reach},
-        waterfall::{Outcome, Part, Precision, ROWS_MAX, Row},
+        lock_queue::{LaneLocks, LockQueue, LockScope, LockSnapshot, QueuedSession},
+        waterfall::{AttemptOutcome, Part, Precision, ROWS_MAX, Row},
     },
-    simulation::{lock_watch::queue, store},
+    simulation::{lock_watch::snapshot, store},
 };
 use uuid::Uuid;
 
@@ -22,10 +23,10 @@ use crate::support::{
     race::wait_until_blocked, shop::POOL, within,
 };
 
-/// What rounding to a thousandth of a millisecond may add up to in a row.
+/// The largest sum of the rounding errors in a row, each below a thousandth of a millisecond.
 const ROUNDING_MS: f64 = 0.1;
 
-/// Somebody who stands at a lane's stock, and how the database knows them.
+/// A transaction that locks a lane's stock row, and its process id.
 struct Holder {
     by_hand: ByHand,
     pid: i32,
@@ -46,32 +47,33 @@ impl Holder {
     }
 }
 
-/// A pool of one's own: the asked must not be kept from answering.
+/// Opens a separate pool, so that the queries of the lock view do not wait for the buyers.
 async fn watcher(shop: &TestShop) -> Db {
     shop.database.pool(PoolSettings::COMMAND).await
 }
 
-/// The lines among the sessions of the shop's pool.
-async fn look(db: &Db) -> LockQueue {
-    let whose = Whose::Applications(vec![POOL.application_name.to_owned()]);
-    let sessions = lock_watch::sessions(db, &whose).await;
-    queue(
+/// Takes a lock snapshot of the sessions in the shop's pool.
+async fn look(db: &Db) -> LockSnapshot {
+    let filter = SessionFilter::Applications(vec![POOL.application_name.to_owned()]);
+    let sessions = lock_watch::sessions(db, &filter).await;
+    snapshot(
         &sessions.expect("the database answers"),
-        &whose,
+        &filter,
         Duration::ZERO,
     )
 }
 
-/// The only line.
-fn only_line(queue: &LockQueue) -> &LockLine {
-    let [line] = queue.lines.as_slice() else {
-        panic!("one line, not {queue:#?}");
+/// Returns the only lock queue.
+fn only_queue(snapshot: &LockSnapshot) -> &LockQueue {
+    let [queue] = snapshot.queues.as_slice() else {
+        panic!("one lock queue, not {snapshot:#?}");
     };
-    line
+    queue
 }
 
-/// Three buyers, one after the other, each let in when the one before is seen to wait. Returns their sessions in the order of their coming.
-async fn three_in_line(
+/// Starts three buyers, each after the previous one is blocked. Returns their sessions in that
+/// order.
+async fn three_in_queue(
     shop: &TestShop,
     product: &TestProduct,
     how: StrategyKey,
@@ -95,7 +97,7 @@ async fn three_in_line(
     (pids, buyers)
 }
 
-/// Whom the session waits for, asked by hand.
+/// Reads by hand which sessions block this one.
 async fn blockers(by_hand: &ByHand, pid: i32) -> Vec<i32> {
     let text: String = by_hand
         .value(&format!(
@@ -105,7 +107,7 @@ async fn blockers(by_hand: &ByHand, pid: i32) -> Vec<i32> {
     text.split(',').filter_map(|pid| pid.parse().ok()).collect()
 }
 
-/// The lock that the session waits for, asked by hand.
+/// Reads by hand the lock that the session waits for.
 async fn awaited(by_hand: &ByHand, pid: i32) -> String {
     by_hand
         .value(&format!(
@@ -117,8 +119,8 @@ async fn awaited(by_hand: &ByHand, pid: i32) -> String {
         .await
 }
 
-/// The view of one who waits against what the database says when asked by hand.
-async fn check_waiter(by_hand: &ByHand, waiter: &AtLock, statement: &str) {
+/// Compares a waiting session in the lock view with the results of statements by hand.
+async fn check_waiter(by_hand: &ByHand, waiter: &QueuedSession, statement: &str) {
     let pid = waiter.pid;
     assert_eq!(waiter.waits_for, blockers(by_hand, pid).await, "{waiter:?}");
     assert_eq!(waiter.locks, [awaited(by_hand, pid).await], "{waiter:?}");
@@ -140,25 +142,25 @@ async fn check_waiter(by_hand: &ByHand, waiter: &AtLock, statement: &str) {
     );
 }
 
-fn pids(waiters: &[AtLock]) -> Vec<i32> {
+fn pids(waiters: &[QueuedSession]) -> Vec<i32> {
     waiters.iter().map(|waiter| waiter.pid).collect()
 }
 
 #[tokio::test]
-async fn three_who_wait_for_a_row_are_seen_as_the_database_sees_them() {
+async fn the_lock_view_shows_the_queue_at_a_row_as_the_database_does() {
     let shop = TestShop::new().await;
     let product = shop.with_product(10).await;
     let watcher = watcher(&shop).await;
     let holder = Holder::at(&shop, product.id).await;
-    let (came, buyers) = three_in_line(&shop, &product, StrategyKey::RowLock).await;
+    let (came, buyers) = three_in_queue(&shop, &product, StrategyKey::RowLock).await;
 
     let seen = look(&watcher).await;
-    let line = only_line(&seen);
+    let queue = only_queue(&seen);
     assert_eq!((seen.waiting(), seen.at_work), (3, 0), "{seen:#?}");
-    assert_eq!(line.holder.pid, holder.pid);
-    assert!(line.holder.outsider.is_some(), "it is none of the buyers");
-    assert_eq!(line.holder.state, "idle in transaction");
-    assert!(line.holder.statement.ends_with("FOR UPDATE"), "{line:?}");
+    assert_eq!(queue.holder.pid, holder.pid);
+    assert!(queue.holder.outsider.is_some(), "the holder is not a buyer");
+    assert_eq!(queue.holder.state, "idle in transaction");
+    assert!(queue.holder.statement.ends_with("FOR UPDATE"), "{queue:?}");
     let transaction: String = shop
         .by_hand
         .value(&format!(
@@ -166,14 +168,14 @@ async fn three_who_wait_for_a_row_are_seen_as_the_database_sees_them() {
             holder.pid
         ))
         .await;
-    assert_eq!(line.holder.locks, [format!("transaction {transaction}")]);
-    assert_eq!(pids(&line.waiters), came, "in the order of their coming");
-    assert_eq!(line.waiters[0].waits_for, [holder.pid]);
-    for waiter in &line.waiters {
+    assert_eq!(queue.holder.locks, [format!("transaction {transaction}")]);
+    assert_eq!(pids(&queue.waiters), came, "in the order of arrival");
+    assert_eq!(queue.waiters[0].waits_for, [holder.pid]);
+    for waiter in &queue.waiters {
         check_waiter(&shop.by_hand, waiter, "FOR UPDATE").await;
         assert_eq!(waiter.outsider, None);
     }
-    assert!(line.common_statement().is_some());
+    assert!(queue.common_statement().is_some());
 
     holder.leave().await;
     let mut remaining = Vec::new();
@@ -190,26 +192,30 @@ async fn three_who_wait_for_a_row_are_seen_as_the_database_sees_them() {
 }
 
 #[tokio::test]
-async fn three_who_wait_for_an_advisory_lock_are_seen_too() {
+async fn the_lock_view_shows_the_queue_at_an_advisory_lock() {
     let shop = TestShop::new().await;
     let product = shop.with_product(10).await;
     let watcher = watcher(&shop).await;
     let gate = Gate::closed();
     let how = StrategyKey::AdvisoryLock;
-    let first = shop.buy(&product).by(how).at(gate.seam()).spawn();
+    let first = shop
+        .buy(&product)
+        .by(how)
+        .at(gate.injection_point())
+        .spawn();
     gate.arrivals(1).await;
-    let (came, buyers) = three_in_line(&shop, &product, how).await;
+    let (came, buyers) = three_in_queue(&shop, &product, how).await;
 
     let seen = look(&watcher).await;
-    let line = only_line(&seen);
-    assert_eq!(pids(&line.waiters), came);
-    for waiter in &line.waiters {
+    let queue = only_queue(&seen);
+    assert_eq!(pids(&queue.waiters), came);
+    for waiter in &queue.waiters {
         check_waiter(&shop.by_hand, waiter, "pg_advisory_xact_lock").await;
-        assert!(line.holder.locks.contains(&waiter.locks[0]), "{line:#?}");
+        assert!(queue.holder.locks.contains(&waiter.locks[0]), "{queue:#?}");
     }
     let holders: Vec<i32> = blockers(&shop.by_hand, came[0]).await;
-    assert_eq!([line.holder.pid], holders.as_slice());
-    assert_eq!(line.holder.outsider, None, "a buyer holds it");
+    assert_eq!([queue.holder.pid], holders.as_slice());
+    assert_eq!(queue.holder.outsider, None, "a buyer holds it");
 
     gate.open();
     first.await.expect("it ends").expect("it is sold");
@@ -220,7 +226,7 @@ async fn three_who_wait_for_an_advisory_lock_are_seen_too() {
 }
 
 #[tokio::test]
-async fn what_a_serializable_transaction_has_read_is_counted() {
+async fn the_lock_view_counts_the_read_marks_of_serializable_transactions() {
     let shop = TestShop::new().await;
     let product = shop.with_product(1).await;
     let watcher = watcher(&shop).await;
@@ -229,11 +235,11 @@ async fn what_a_serializable_transaction_has_read_is_counted() {
     let read = format!("SELECT 1 FROM stock WHERE product_id = {}", product.id);
     reader.run(&read).await;
     let pid: i32 = reader.value("SELECT pg_backend_pid()").await;
-    let whose = Whose::Pids(vec![pid]);
-    let sessions = lock_watch::sessions(&watcher, &whose).await;
-    let seen = queue(
+    let filter = SessionFilter::Pids(vec![pid]);
+    let sessions = lock_watch::sessions(&watcher, &filter).await;
+    let seen = snapshot(
         &sessions.expect("the database answers"),
-        &whose,
+        &filter,
         Duration::ZERO,
     );
     let on_tables: i64 = shop
@@ -252,7 +258,8 @@ async fn what_a_serializable_transaction_has_read_is_counted() {
     reader.run("COMMIT").await;
 }
 
-/// A run whose four buyers are kept from their stock until the lane's picture is as `until` wants it; what was seen then, and what is kept.
+/// Runs four buyers while their stock is locked, until the lane's lock view meets `until`. Returns
+/// the lock view at that moment and the stored one.
 async fn kept_from_the_stock(
     shop: &TestShop,
     how: StrategyKey,
@@ -271,7 +278,7 @@ async fn kept_from_the_stock(
     let holder = Holder::at(shop, stock).await;
     let rival = holder.pid;
     let watching = async {
-        let mut bell = live.bell();
+        let mut bell = live.subscribe();
         let seen = loop {
             let lane = live.locks().remove(0);
             if until(&lane) {
@@ -289,14 +296,14 @@ async fn kept_from_the_stock(
     assert_eq!(
         kept,
         live.locks().remove(0),
-        "what is kept is what was shown"
+        "the stored lock view equals the live one"
     );
     let now = seen.now.as_ref().expect("it was looked at");
-    assert_eq!(only_line(now).holder.pid, rival);
+    assert_eq!(only_queue(now).holder.pid, rival);
     (seen, kept)
 }
 
-/// Connections of a lane whose buyers all wait for one row.
+/// Connections of a lane filter buyers all wait for one row.
 const WAITERS: u32 = 64;
 
 /// A lane of 64 buyers who take turns at one row, each for a race window.
@@ -316,20 +323,20 @@ async fn sixty_four_waiters_are_one_queue_and_every_unit_is_sold() {
     let end = run(&shop, one_queue_of_waiters()).await;
     let id = Uuid::try_parse(&end.id).expect("an id");
     let busiest = stored(&shop, id).await.busiest.expect("it was looked at");
-    let line = only_line(&busiest);
+    let queue = only_queue(&busiest);
     assert!(
         busiest.waiting() > WAITERS as usize / 2,
         "most of the {WAITERS} were seen waiting: {}",
         busiest.waiting()
     );
-    assert!(line.hidden > 0, "more than are listed");
+    assert!(queue.hidden > 0, "more than are listed");
     assert_eq!(figures(&only(end)), (WAITERS.into(), 0, 0, 0, 0, 0));
     check_audit_clean(&shop).await;
 }
 
 /// The race windows alone take 64 × 5 ms, whatever the machine does besides; a watcher that slowed
-/// the buyers down would add to that. The fastest of three runs each, in turns, leaves out what else
-/// slowed one of them down.
+/// the buyers down would add to that. The fastest of three runs each, in turns, leaves out what
+/// else slowed one of them down.
 #[tokio::test]
 async fn watching_the_locks_changes_neither_verdict_nor_latency() {
     let shop = TestShop::new().await;
@@ -358,10 +365,10 @@ async fn stored(shop: &TestShop, run: Uuid) -> LaneLocks {
         .await
         .expect("they are read");
     assert_eq!(lanes.len(), 1);
-    lanes.remove(0).expect("its picture was kept")
+    lanes.remove(0).expect("its lock view is stored")
 }
 
-/// No two parts at once, none beyond the latency.
+/// Checks that the parts do not overlap and do not exceed the latency.
 fn check_adds_up(row: &Row) {
     let parts: f64 = Part::ALL.iter().map(|part| row.spent_ms(*part)).sum();
     assert!(parts <= row.latency_ms + ROUNDING_MS, "{row:#?}");
@@ -377,37 +384,37 @@ fn check_adds_up(row: &Row) {
 }
 
 #[tokio::test]
-async fn a_run_shows_its_line_and_keeps_its_busiest_moment() {
+async fn a_run_shows_its_lock_queue_and_stores_the_busiest_one() {
     let shop = TestShop::new().await;
     let all_wait = |lane: &LaneLocks| lane.now.as_ref().is_some_and(|now| now.waiting() == 4);
     let (seen, kept) = kept_from_the_stock(&shop, StrategyKey::RowLock, all_wait).await;
     assert_eq!(
-        (seen.reach, seen.over, kept.over),
-        (Reach::Lane, false, true)
+        (seen.scope, seen.over, kept.over),
+        (LockScope::Lane, false, true)
     );
     let now = seen.now.expect("it was looked at");
-    let line = only_line(&now);
-    assert!(line.waiters.iter().all(|waiter| waiter.outsider.is_none()));
+    let queue = only_queue(&now);
+    assert!(queue.waiters.iter().all(|waiter| waiter.outsider.is_none()));
     assert_eq!(now.in_memory, None);
     assert_eq!(seen.waterfall.rows.len(), 4);
     assert!(
         seen.waterfall
             .rows
             .iter()
-            .all(|row| row.outcome == Outcome::Open)
+            .all(|row| row.outcome == AttemptOutcome::Open)
     );
 
     assert_eq!(kept.now, None);
     let busiest = kept.busiest.expect("they were seen waiting");
     assert_eq!(busiest.waiting(), 4);
     assert_eq!((kept.waterfall.rows.len(), kept.waterfall.ended()), (4, 4));
-    let waited_together = line.waiters.iter().map(|waiter| waiter.for_ms);
+    let waited_together = queue.waiters.iter().map(|waiter| waiter.for_ms);
     let waited_together = waited_together.fold(f64::MAX, f64::min);
     for row in &kept.waterfall.rows {
         check_adds_up(row);
         assert_eq!(
             (row.outcome, row.precision),
-            (Outcome::Bought, Precision::Moments)
+            (AttemptOutcome::Bought, Precision::Moments)
         );
         assert!(row.spent_ms(Part::LockWait) >= waited_together, "{row:#?}");
         let order: Vec<_> = row.spans.iter().map(|span| span.part).collect();
@@ -418,9 +425,10 @@ async fn a_run_shows_its_line_and_keeps_its_busiest_moment() {
     check_audit_clean(&shop).await;
 }
 
-/// One holds the mutex and waits for the row; three wait for the mutex, of whom the database knows nothing.
+/// One buyer holds the mutex and waits for the row. Three wait for the mutex, which the database
+/// does not see.
 #[tokio::test]
-async fn a_line_in_memory_is_counted() {
+async fn a_queue_in_memory_is_counted() {
     let shop = TestShop::new().await;
     shop.without_final_audit();
     let three = |lane: &LaneLocks| {
@@ -436,7 +444,7 @@ async fn a_line_in_memory_is_counted() {
 }
 
 #[tokio::test]
-async fn the_waterfall_holds_the_first_attempts_and_no_more() {
+async fn the_waterfall_contains_only_the_first_attempts() {
     let shop = TestShop::new().await;
     for (how, precision) in [
         (StrategyKey::Optimistic, Precision::Moments),
@@ -458,15 +466,15 @@ async fn the_waterfall_holds_the_first_attempts_and_no_more() {
         assert!(waterfall.rows.is_sorted_by(|a, b| a.start_ms <= b.start_ms));
         waterfall.rows.iter().for_each(check_adds_up);
         assert_eq!(waterfall.precision(), precision, "{how}");
-        let worked = |row: &Row| !row.spans.is_empty() || row.outcome == Outcome::Refused;
+        let worked = |row: &Row| !row.spans.is_empty() || row.outcome == AttemptOutcome::Rejected;
         assert!(waterfall.rows.iter().all(worked), "{how}: {waterfall:#?}");
     }
     check_audit_clean(&shop).await;
 }
 
-/// Each pool has a name of its own: what another lane's buyers do is not shown.
+/// Each pool has its own application name: another lane's buyers are not shown.
 #[tokio::test]
-async fn lanes_do_not_see_each_other() {
+async fn a_lane_shows_only_its_own_buyers_and_their_blockers() {
     let shop = TestShop::new().await;
     let product = shop.with_product(10).await;
     let watcher = watcher(&shop).await;
@@ -485,8 +493,8 @@ async fn lanes_do_not_see_each_other() {
     let buyer = shop.buy(&product).spawn();
     wait_until_blocked(&shop.by_hand, 2).await;
     let seen = look(&watcher).await;
-    let line = only_line(&seen);
-    let named: Vec<_> = line
+    let queue = only_queue(&seen);
+    let named: Vec<_> = queue
         .waiters
         .iter()
         .map(|at| at.outsider.as_deref())
@@ -494,7 +502,7 @@ async fn lanes_do_not_see_each_other() {
     assert_eq!(
         named,
         [Some("doorbuster buyers of another lane"), None],
-        "who stands before a buyer is shown, and named"
+        "a session that blocks a buyer is shown with its name"
     );
     holder.leave().await;
     for purchase in [stranger, buyer] {

@@ -1,10 +1,10 @@
-//! What a chart's points say, and that it adds up to what the database says in the end.
+//! The samples of a chart, and that their sums equal the verdict from the database.
 
 use doorbuster::{
     model::{
         LaneSnapshot, Sample, SimulationPlan, StrategyKey, Verdict,
         plan::Faults,
-        sample::{Failure, Refusal},
+        sample::{FailureKind, RejectionReason},
     },
     simulation::store,
 };
@@ -13,7 +13,7 @@ use uuid::Uuid;
 use super::{RUN_MAX, engine, plan, run};
 use crate::support::{TestShop, within};
 
-/// Counts of a lane's last point are those of its verdict, and no attempt is missing from the times.
+/// Checks that the counts of a lane's last sample equal those of its verdict.
 fn check_adds_up(lane: &LaneSnapshot) -> (Sample, Verdict) {
     let last = lane.last();
     let verdict = lane.verdict.clone().expect("it has a verdict");
@@ -29,7 +29,7 @@ fn check_adds_up(lane: &LaneSnapshot) -> (Sample, Verdict) {
         )
     );
     for sample in &lane.samples {
-        let lately = sample.lately;
+        let lately = sample.recent;
         assert!(
             lately.p50_us <= lately.p95_us && lately.p95_us <= lately.p99_us,
             "{sample:?}"
@@ -41,7 +41,7 @@ fn check_adds_up(lane: &LaneSnapshot) -> (Sample, Verdict) {
 }
 
 #[tokio::test]
-async fn reasons_times_queue_and_pool_add_up() {
+async fn samples_add_up_to_the_verdict() {
     const BUYERS: u32 = 40;
     let shop = TestShop::new().await;
     let engine = engine(&shop);
@@ -51,7 +51,7 @@ async fn reasons_times_queue_and_pool_add_up() {
     };
     let started = engine.start(plan).await.expect("the run starts");
     let live = std::sync::Arc::clone(&started.run);
-    // Nobody gets past the row until a point has shown all of them in front of it.
+    // The row stays locked until a sample shows all buyers waiting for it.
     shop.by_hand
         .run(
             "BEGIN; SELECT 1 FROM stock WHERE product_id = \
@@ -59,19 +59,19 @@ async fn reasons_times_queue_and_pool_add_up() {
         )
         .await;
     let running = tokio::spawn(async move { engine.finish(started, &[], |_| {}).await });
-    let mut bell = live.bell();
+    let mut changes = live.subscribe();
     let all_wait = async {
         loop {
             let last = live.snapshot().lanes[0].last();
             if (last.in_attempt, last.pool_in_use) == (BUYERS, 4) {
                 return last;
             }
-            bell.changed().await.expect("the run goes on");
+            changes.changed().await.expect("the run goes on");
         }
     };
     let crowded = within(RUN_MAX, "the queue", all_wait).await;
     assert_eq!((crowded.pool_size, crowded.served()), (4, 0));
-    assert_eq!(crowded.lately.timed, 0);
+    assert_eq!(crowded.recent.timed, 0);
     shop.by_hand.run("COMMIT").await;
     let end = within(RUN_MAX, "the run's end", running).await;
     let end = end.expect("no panic").expect("it ends");
@@ -79,26 +79,30 @@ async fn reasons_times_queue_and_pool_add_up() {
     let lane = &end.lanes[0];
     let (last, verdict) = check_adds_up(lane);
     assert_eq!((last.succeeded, last.rejected), (15, 25));
-    assert!(last.refusals.of(Refusal::SoldOut) > 0, "{last:?}");
+    assert!(last.refusals.of(RejectionReason::SoldOut) > 0, "{last:?}");
     assert_eq!(
-        last.refusals.of(Refusal::SoldOut) + last.refusals.of(Refusal::FromMemory),
+        last.refusals.of(RejectionReason::SoldOut) + last.refusals.of(RejectionReason::FromMemory),
         25,
         "{last:?}"
     );
     assert_eq!((last.in_attempt, last.pool_in_use), (0, 0));
-    let timed: u64 = lane.samples.iter().map(|one| one.lately.timed).sum();
-    assert_eq!(timed, u64::from(BUYERS), "nobody left, so all are timed");
+    let timed: u64 = lane.samples.iter().map(|one| one.recent.timed).sum();
+    assert_eq!(
+        timed,
+        u64::from(BUYERS),
+        "no attempt was abandoned, so all are timed"
+    );
     let lock_wait_us: u64 = lane
         .samples
         .iter()
-        .map(|one| one.lately.lock_wait_us * one.lately.timed)
+        .map(|one| one.recent.lock_wait_us * one.recent.timed)
         .sum();
     #[expect(clippy::cast_precision_loss, reason = "microseconds of a run")]
     let lock_wait_ms = lock_wait_us as f64 / 1_000.0 / f64::from(BUYERS);
-    let told_ms = verdict.time_split_ms.lock_wait;
+    let verdict_ms = verdict.time_split_ms.lock_wait;
     assert!(
-        (lock_wait_ms - told_ms).abs() < 0.01,
-        "{lock_wait_ms} ms of points, {told_ms} ms of the verdict"
+        (lock_wait_ms - verdict_ms).abs() < 0.01,
+        "{lock_wait_ms} ms in the samples, {verdict_ms} ms in the verdict"
     );
 
     let id = Uuid::try_parse(&end.id).expect("an id");
@@ -107,7 +111,7 @@ async fn reasons_times_queue_and_pool_add_up() {
 }
 
 #[tokio::test]
-async fn who_is_cut_off_on_purpose_is_told_apart() {
+async fn attempts_cut_off_by_a_fault_are_counted_separately() {
     let shop = TestShop::new().await;
     let plan = SimulationPlan {
         faults: Faults::parse("drop-connection=100").expect("faults"),
@@ -115,12 +119,12 @@ async fn who_is_cut_off_on_purpose_is_told_apart() {
     };
     let end = run(&shop, plan).await;
     let (last, verdict) = check_adds_up(&end.lanes[0]);
-    assert_eq!(last.failures.of(Failure::CutOff), verdict.cut_off);
+    assert_eq!(last.failures.of(FailureKind::CutOff), verdict.cut_off);
     assert!(verdict.cut_off > 0, "{verdict:#?}");
 }
 
 #[tokio::test]
-async fn retries_are_told_while_they_happen() {
+async fn samples_count_retries() {
     let shop = TestShop::new().await;
     let plan = SimulationPlan {
         race_window_ms: 2,

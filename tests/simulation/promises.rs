@@ -1,6 +1,7 @@
-//! What "safe" means, kept by every safe strategy: never oversold, never undersold, and books that agree.
+//! The promise of every safe strategy: never oversold, never undersold, and a clean audit.
 //!
-//! `./makew soak` plays each crowd with 20 seeds and adds a million attempts; `./makew test` plays each with one.
+//! `./makew soak` runs each crowd with 20 seeds and adds a million attempts; `./makew test` runs
+//! each crowd with one seed.
 
 use std::time::Duration;
 
@@ -9,9 +10,9 @@ use doorbuster::model::{SimulationPlan, StrategyKey, plan::Quantities};
 use super::{engine, figures, only, plan};
 use crate::support::{TestShop, check_audit_clean, seed, shop::units_of, within};
 
-/// The longest that one crowd may take, on a machine that is busy with other tests.
+/// The longest time that one crowd may take on a machine that is busy with other tests.
 const CROWD_MAX: Duration = Duration::from_secs(300);
-/// Buyers, units, quantity of each, race window in milliseconds.
+/// Buyers, stock, quantity per attempt, race window in milliseconds.
 const CROWDS: [(u32, u32, u32, u32); 6] = [
     (33, 20, 1, 0),
     (1_000, 100, 1, 0),
@@ -21,7 +22,7 @@ const CROWDS: [(u32, u32, u32, u32); 6] = [
     (33, 20, 1, 2),
 ];
 
-/// A number that the environment may raise, for a soak.
+/// Reads a number from the environment, which the soak test raises.
 fn setting(name: &str, otherwise: u64) -> u64 {
     let set = std::env::var(name).ok();
     set.and_then(|set| set.parse().ok()).unwrap_or(otherwise)
@@ -32,7 +33,7 @@ fn safe() -> impl Iterator<Item = StrategyKey> {
 }
 
 async fn check_promises(shop: &TestShop, plan: SimulationPlan) {
-    let said = format!("{plan:?}");
+    let described = format!("{plan:?}");
     let engine = engine(shop);
     let (units, buyers) = (i64::from(plan.stock), u64::from(plan.buyers));
     let quantity = i64::from(plan.quantities.max().get());
@@ -41,7 +42,7 @@ async fn check_promises(shop: &TestShop, plan: SimulationPlan) {
     let run = engine.finish(started, &[], |_| {});
     let run = within(CROWD_MAX, "the run's end", run).await;
     let verdict = only(run.expect("the run ends with a verdict"));
-    // As many as fit, and not one more or less.
+    // Exactly as many attempts succeed as the stock covers.
     let attempts = buyers * rounds;
     let fitting = u64::try_from(units / quantity).expect("not negative");
     let sold = fitting.min(attempts);
@@ -49,13 +50,13 @@ async fn check_promises(shop: &TestShop, plan: SimulationPlan) {
     assert_eq!(
         figures(&verdict),
         (sold, attempts - sold, 0, left, 0, 0),
-        "{said}"
+        "{described}"
     );
-    assert!(verdict.invariants_held(), "{said}: {verdict:#?}");
+    assert!(verdict.invariants_held(), "{described}: {verdict:#?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_safe_strategy_serves_every_crowd_to_the_last_unit() {
+async fn every_safe_strategy_sells_exactly_the_stock_to_every_crowd() {
     let (first, seeds) = (seed(), setting("DOORBUSTER_SOAK_SEEDS", 1));
     for strategy in safe() {
         let shop = TestShop::new().await;
@@ -74,9 +75,10 @@ async fn every_safe_strategy_serves_every_crowd_to_the_last_unit() {
     }
 }
 
-/// A thousand attempts by each of a crowd that comes again and again; in a soak a million over all strategies.
+/// A hundred buyers make many attempts each: 12,000 over all strategies, and a million in the soak
+/// test.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_crowd_that_comes_again_and_again_gets_no_more_than_there_is() {
+async fn repeated_attempts_never_oversell_and_never_undersell() {
     const BUYERS: u32 = 100;
     let in_all = setting("DOORBUSTER_SOAK_ATTEMPTS", 12_000);
     let strategies: Vec<_> = safe().collect();

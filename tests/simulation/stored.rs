@@ -1,4 +1,4 @@
-//! Runs in the database: begun once, one at a time, stored, watched, given up, and removed.
+//! Runs in the database: started once, one at a time, stored, watched, abandoned, and deleted.
 
 use std::sync::{
     Arc,
@@ -8,7 +8,7 @@ use std::sync::{
 use doorbuster::{
     feed::Feed,
     model::{RunState, ShopError, SimulationPlan, StrategyKey},
-    simulation::{Engine, SimulationError, Start, store},
+    simulation::{Engine, RunStart, SimulationError, store},
 };
 use uuid::Uuid;
 
@@ -16,7 +16,7 @@ use super::{RUN_MAX, engine, plan, run};
 use crate::support::{TestShop, check_audit_clean, shop::claim, within};
 
 #[tokio::test]
-async fn a_plan_that_may_not_run_is_refused_and_leaves_nothing() {
+async fn an_invalid_plan_is_rejected_and_stores_nothing() {
     let shop = TestShop::new().await;
     let product = shop.with_product(20).await;
     let lane = shop.with_lane(StrategyKey::RowLock, 5).await;
@@ -28,7 +28,7 @@ async fn a_plan_that_may_not_run_is_refused_and_leaves_nothing() {
                 product_id: Some(product.id),
                 ..plan(StrategyKey::Unguarded, 3, 1)
             },
-            Some(ShopError::StrategyUnsafeHere("unguarded".to_owned())),
+            Some(ShopError::StrategyUnsafe("unguarded".to_owned())),
         ),
         (
             SimulationPlan {
@@ -60,16 +60,16 @@ async fn a_plan_that_may_not_run_is_refused_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_run_asked_for_twice_under_one_key_is_one_run() {
+async fn two_requests_with_one_key_start_one_run() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
     let pressed = claim("pressed-once", "simulate", &["3"]);
-    let asked = || engine.start_once(plan(StrategyKey::RowLock, 3, 3), Some(pressed.clone()));
-    let Ok(Start::New(started)) = asked().await else {
+    let start = || engine.start_once(plan(StrategyKey::RowLock, 3, 3), Some(pressed.clone()));
+    let Ok(RunStart::New(started)) = start().await else {
         panic!("the first press starts it");
     };
     let id = started.id();
-    let known = store::started_under(shop.db(), pressed.clone()).await;
+    let known = store::find_by_key(shop.db(), pressed.clone()).await;
     assert_eq!(
         known.expect("the key is looked up"),
         Some(id),
@@ -80,12 +80,12 @@ async fn a_run_asked_for_twice_under_one_key_is_one_run() {
         .await
         .expect("it comes to a verdict");
     assert!(
-        matches!(asked().await, Ok(Start::Known(known)) if known == id),
+        matches!(start().await, Ok(RunStart::Existing(known)) if known == id),
         "and when it is over"
     );
     assert_eq!(shop.count("simulation_run").await, 1);
     let unknown = claim("never-pressed", "simulate", &["3"]);
-    let found = store::started_under(shop.db(), unknown).await;
+    let found = store::find_by_key(shop.db(), unknown).await;
     assert_eq!(found.expect("the key is looked up"), None);
     assert_eq!(
         shop.count("idempotency_key").await,
@@ -95,7 +95,7 @@ async fn a_run_asked_for_twice_under_one_key_is_one_run() {
 }
 
 #[tokio::test]
-async fn one_run_at_a_time() {
+async fn only_one_run_is_in_progress_at_a_time() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
     let small = || plan(StrategyKey::RowLock, 2, 1);
@@ -115,7 +115,7 @@ async fn one_run_at_a_time() {
         }
         (one, two) => panic!("started: {} and {}", one.is_ok(), two.is_ok()),
     };
-    // A run that its task lost, as by a panic, blocks nobody.
+    // A run that its task dropped, as after a panic, does not block the next run.
     drop(started);
     assert!(!engine.is_busy());
     check_audit_clean(&shop).await;
@@ -135,7 +135,7 @@ async fn a_run_is_stored_and_read_back() {
     let id = started.id();
     let running = store::find(shop.db(), id)
         .await
-        .expect("a run that goes on is there");
+        .expect("a run in progress is stored");
     assert_eq!((running.state, running.passed), (RunState::Running, None));
     assert_eq!(running.lanes[0].verdict, None);
     let seen = Arc::clone(&attempts);
@@ -155,7 +155,7 @@ async fn a_run_is_stored_and_read_back() {
     assert_eq!(samples.last(), end_lane.samples.last());
     assert!(
         samples.len() > 2,
-        "four buyers who each stand 120 ms in one lock's queue: {samples:?}"
+        "four buyers who each hold the row lock for 120 ms: {samples:?}"
     );
     assert!(samples.is_sorted_by_key(|sample| sample.elapsed_ms));
     assert!(
@@ -167,7 +167,10 @@ async fn a_run_is_stored_and_read_back() {
         (last.succeeded, last.rejected, last.failed, last.remaining),
         (2, 2, 0, 0)
     );
-    assert!(attempts.load(Ordering::Relaxed) >= 1, "progress was told");
+    assert!(
+        attempts.load(Ordering::Relaxed) >= 1,
+        "progress was reported"
+    );
 
     let second = run(&shop, plan.clone()).await;
     let latest = store::latest(shop.db(), 1).await.expect("the latest");
@@ -181,7 +184,7 @@ async fn a_run_is_stored_and_read_back() {
 }
 
 #[tokio::test]
-async fn who_watches_sees_the_end() {
+async fn a_watcher_sees_the_end_of_a_run() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
     let started = engine
@@ -189,21 +192,21 @@ async fn who_watches_sees_the_end() {
         .await
         .expect("the run starts");
     let watched = engine.runs().get(started.id()).expect("it can be watched");
-    let mut bell = watched.bell();
+    let mut changes = watched.subscribe();
     assert_eq!(watched.snapshot().state, RunState::Running);
     let end = engine.finish(started, &[], |_| {}).await.expect("it ends");
-    assert!(bell.has_changed().is_ok_and(|rung| rung));
-    bell.mark_unchanged();
+    assert!(changes.has_changed().is_ok_and(|changed| changed));
+    changes.mark_unchanged();
     assert_eq!(
         watched.snapshot(),
         end,
-        "also after the run was forgotten here"
+        "also after the run is removed from the live runs"
     );
     check_audit_clean(&shop).await;
 }
 
 #[tokio::test]
-async fn what_a_stopped_server_left_running_is_failed() {
+async fn a_run_of_a_stopped_server_is_marked_as_failed() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
     let started = engine
@@ -211,17 +214,27 @@ async fn what_a_stopped_server_left_running_is_failed() {
         .await
         .expect("the run starts");
     let id = started.id();
-    // The server that ran it is no more.
+    // The server process of the run has ended.
     drop(started);
     assert_eq!(
         store::fail_abandoned(shop.db(), 3_600)
             .await
-            .expect("asked"),
+            .expect("it is checked"),
         0,
-        "it was alive a moment ago"
+        "its last heartbeat is recent"
     );
-    assert_eq!(store::fail_abandoned(shop.db(), 0).await.expect("asked"), 1);
-    assert_eq!(store::fail_abandoned(shop.db(), 0).await.expect("asked"), 0);
+    assert_eq!(
+        store::fail_abandoned(shop.db(), 0)
+            .await
+            .expect("it is checked"),
+        1
+    );
+    assert_eq!(
+        store::fail_abandoned(shop.db(), 0)
+            .await
+            .expect("it is checked"),
+        0
+    );
     let failed = store::find(shop.db(), id).await.expect("it is stored");
     assert_eq!(failed.state, RunState::Failed);
     assert!(failed.failure.is_some_and(|why| why.contains("stopped")));
@@ -229,7 +242,7 @@ async fn what_a_stopped_server_left_running_is_failed() {
 }
 
 #[tokio::test]
-async fn old_runs_leave_with_all_that_was_sold_on_them() {
+async fn old_runs_are_deleted_with_their_orders() {
     let shop = TestShop::new().await;
     let product = shop.with_product(9).await;
     let on_lane = run(&shop, plan(StrategyKey::Unguarded, 6, 3)).await;
@@ -266,13 +279,13 @@ async fn old_runs_leave_with_all_that_was_sold_on_them() {
     assert_eq!(
         shop.units_ordered(&product).await,
         4,
-        "what was sold of the shop's own stock stays sold"
+        "orders of a shop product are kept"
     );
     let orders: i64 = shop
         .by_hand
         .value("SELECT count(*) FROM customer_order WHERE lane_id IS NULL")
         .await;
-    assert_eq!(orders, 4, "and belongs to no lane any more");
+    assert_eq!(orders, 4, "and no longer belong to a lane");
     let orphans: i64 = shop
         .by_hand
         .value("SELECT count(*) FROM customer_order o WHERE NOT EXISTS (SELECT FROM order_line l WHERE l.order_id = o.id)")
@@ -282,9 +295,9 @@ async fn old_runs_leave_with_all_that_was_sold_on_them() {
     check_audit_clean(&shop).await;
 }
 
-/// A run that cannot be judged says so, and makes room for the next.
+/// A run without a verdict is marked as failed, and the next run can start.
 #[tokio::test]
-async fn a_run_whose_product_disappears_has_failed() {
+async fn a_run_whose_product_disappears_fails() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
     let started = engine
@@ -309,9 +322,9 @@ async fn a_run_whose_product_disappears_has_failed() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_starts_no_run() {
+async fn no_run_starts_without_a_database() {
     let engine = Engine::new(
-        "postgres://nobody@127.0.0.1:1/nothing".to_owned(),
+        "postgres://nouser@127.0.0.1:1/nothing".to_owned(),
         Feed::default(),
     );
     let refused = engine.start(plan(StrategyKey::RowLock, 1, 1)).await;

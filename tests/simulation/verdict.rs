@@ -1,4 +1,4 @@
-//! The contract's numbers, and that the database has the last word.
+//! The numbers of the contract, and the verdict from the database.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,10 +6,10 @@ use doorbuster::{
     model::{
         SimulationPlan, StrategyKey,
         plan::{Journey, Quantities},
-        sample::{Failure, Refusal},
+        sample::{FailureKind, RejectionReason},
     },
     simulation::{
-        Attempt, AttemptResult, buyer::Taken, recorder::Recorder, schedule::Schedule, store,
+        Attempt, AttemptResult, buyer::AttemptCost, recorder::Recorder, schedule::Schedule, store,
         verdict::verdict,
     },
 };
@@ -18,7 +18,7 @@ use super::{SAFE, engine, figures, only, plan, run, verdict_of};
 use crate::support::{TestShop, check_audit_clean, shop::units_of};
 
 #[tokio::test]
-async fn safe_strategies_sell_exactly_what_is_there() {
+async fn safe_strategies_sell_exactly_the_stock() {
     let shop = TestShop::new().await;
     for strategy in SAFE {
         for (buyers, stock, window, expected) in [
@@ -62,7 +62,7 @@ async fn quantities_and_rounds_multiply() {
         assert_eq!(
             figures(&verdict),
             (6, 4, 0, 2, 0, 0),
-            "{strategy}: two units are left that no three would fit into"
+            "{strategy}: two units remain, too few for an attempt of three"
         );
         assert_eq!((verdict.sold, verdict.quantity), (18, 3));
         assert!(verdict.invariants_held(), "{verdict:#?}");
@@ -79,7 +79,7 @@ async fn quantities_and_rounds_multiply() {
 }
 
 #[tokio::test]
-async fn unguarded_oversells_and_the_verdict_says_so() {
+async fn the_verdict_reports_that_unguarded_oversells() {
     let shop = TestShop::new().await;
     let plan = SimulationPlan {
         race_window_ms: 5,
@@ -103,7 +103,7 @@ async fn unguarded_oversells_and_the_verdict_says_so() {
 }
 
 #[tokio::test]
-async fn the_checkout_journey_goes_through_carts() {
+async fn the_checkout_journey_uses_carts_and_contacts() {
     let shop = TestShop::new().await;
     let plan = SimulationPlan {
         journey: Journey::Checkout,
@@ -120,14 +120,14 @@ async fn the_checkout_journey_goes_through_carts() {
 }
 
 #[tokio::test]
-async fn a_run_on_a_shop_product_is_seen_by_its_shoppers() {
+async fn a_run_on_a_shop_product_updates_the_stock_that_shoppers_see() {
     let shop = TestShop::new().await;
     let product = shop.with_product(20).await;
     shop.buy(&product)
         .quantity(2)
         .await
-        .expect("a shopper was here before");
-    let bell = shop.feed().bell();
+        .expect("a shopper buys before the run");
+    let changes = shop.feed().subscribe();
     let plan = SimulationPlan {
         product_id: Some(product.id),
         ..plan(StrategyKey::ConditionalUpdate, 33, 0)
@@ -148,17 +148,17 @@ async fn a_run_on_a_shop_product_is_seen_by_its_shoppers() {
             .map(|change| change.available),
         Some(0)
     );
-    assert!(bell.has_changed().is_ok_and(|rung| rung));
+    assert!(changes.has_changed().is_ok_and(|changed| changed));
     assert!(
         shop.latest_orders(50).await.expect("orders").len() == 1,
-        "simulated orders are no shopper's"
+        "simulated orders are not listed among the shop's"
     );
     check_audit_clean(&shop).await;
 }
 
-/// Shoppers go on buying during a run on their product: that is neither oversold nor undersold.
+/// Shoppers buy during a run on the same product: their units are neither oversold nor undersold.
 #[tokio::test]
-async fn shoppers_who_buy_meanwhile_are_told_apart() {
+async fn purchases_of_shoppers_are_counted_separately() {
     let shop = TestShop::new().await;
     let product = shop.with_product(20).await;
     let engine = engine(&shop);
@@ -170,7 +170,7 @@ async fn shoppers_who_buy_meanwhile_are_told_apart() {
     shop.buy(&product)
         .quantity(15)
         .await
-        .expect("a shopper is quicker");
+        .expect("a shopper buys first");
     let end = engine.finish(started, &[], |_| {}).await.expect("it ends");
     let verdict = only(end);
     assert_eq!(figures(&verdict), (5, 5, 0, 0, 0, 0), "{verdict:#?}");
@@ -179,49 +179,49 @@ async fn shoppers_who_buy_meanwhile_are_told_apart() {
     check_audit_clean(&shop).await;
 }
 
-/// Buyers who were told yes, and orders that are not there: the verdict believes the database.
+/// Buyers received answers that the database contradicts: the verdict follows the database.
 #[tokio::test]
-async fn the_verdict_believes_the_database() {
+async fn the_verdict_follows_the_database() {
     let shop = TestShop::new().await;
     let product = shop.with_product(10).await;
     let plan = plan(StrategyKey::RowLock, 3, 10);
-    let ask = Schedule::of(Arc::new(plan.clone())).ask(0, 0);
-    let told = |recorder: &Recorder, result: AttemptResult| {
-        let taken = Taken::default();
-        recorder.record(&ask, Duration::from_millis(1), Attempt { result, taken });
+    let planned = Schedule::of(Arc::new(plan.clone())).attempt(0, 0);
+    let record = |recorder: &Recorder, result: AttemptResult| {
+        let cost = AttemptCost::default();
+        recorder.record(&planned, Duration::from_millis(1), Attempt { result, cost });
     };
-    let ground = async || {
-        store::ground(shop.db(), product.id, 0)
+    let snapshot = async || {
+        store::read_stock_snapshot(shop.db(), product.id, 0)
             .await
-            .expect("it is asked")
+            .expect("the stock is read")
     };
-    let start = ground().await;
+    let start = snapshot().await;
     let judged = |end, recorder: &Recorder| {
         let elapsed = Duration::from_secs(1);
         verdict(&plan, StrategyKey::RowLock, (start, end), recorder, elapsed)
     };
     let recorder = Recorder::new();
-    told(&recorder, AttemptResult::Bought("lost".to_owned()));
-    let lost = judged(ground().await, &recorder);
+    record(&recorder, AttemptResult::Bought("lost".to_owned()));
+    let lost = judged(snapshot().await, &recorder);
     assert_eq!((lost.succeeded, lost.sold), (1, 0));
     assert!(!lost.invariants_held(), "an acknowledged order is lost");
 
     let recorder = Recorder::new();
-    told(&recorder, AttemptResult::Rejected(Refusal::SoldOut));
-    told(
+    record(&recorder, AttemptResult::Rejected(RejectionReason::SoldOut));
+    record(
         &recorder,
-        AttemptResult::Failed(Failure::OtherFault, "planted".to_owned()),
+        AttemptResult::Failed(FailureKind::OtherFault, "planted".to_owned()),
     );
-    recorder.settle(|_| false);
-    let undersold = judged(ground().await, &recorder);
+    recorder.resolve(|_| false);
+    let undersold = judged(snapshot().await, &recorder);
     assert_eq!(
         undersold.undersold, 2,
-        "two went without while ten were left"
+        "two attempts are unfulfilled while ten units remain"
     );
     assert!(!undersold.invariants_held());
 
     shop.buy(&product).quantity(10).await.expect("sold");
-    let others = judged(ground().await, &Recorder::new());
+    let others = judged(snapshot().await, &Recorder::new());
     assert_eq!(
         (others.sold, others.sold_to_others, others.undersold),
         (0, 10, 0)

@@ -1,28 +1,28 @@
-//! Sessions that nobody steps, and desks that are full.
+//! Idle sessions, and steppers without a free slot.
 
 use std::time::Duration;
 
 use doorbuster::{
     model::{
         ShopError,
-        stepper::{Script, Standing, Story},
+        stepper::{Script, StepperStatus, Story},
     },
     simulation::stepper::StepperLimits,
 };
 
-use super::Stage;
+use super::Harness;
 use crate::support::{PATIENCE, check_audit_clean, within};
 
-const IMPATIENT: StepperLimits = StepperLimits {
+const SHORT_LIMITS: StepperLimits = StepperLimits {
     sessions_max: 2,
     idle: Duration::from_millis(300),
-    yields_after: Duration::from_secs(60),
+    evictable_after: Duration::from_secs(60),
     lifetime: Duration::from_secs(600),
 };
 
-/// Sessions of the stepper in the database, apart from those that are just being closed.
-async fn connections(stage: &Stage) -> i64 {
-    stage
+/// Counts the database connections of the stepper.
+async fn connections(harness: &Harness) -> i64 {
+    harness
         .shop
         .by_hand
         .value(
@@ -32,9 +32,9 @@ async fn connections(stage: &Stage) -> i64 {
         .await
 }
 
-async fn until_no_connections(stage: &Stage) {
+async fn until_no_connections(harness: &Harness) {
     within(PATIENCE, "the connections' end", async {
-        while connections(stage).await > 0 {
+        while connections(harness).await > 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     })
@@ -42,17 +42,20 @@ async fn until_no_connections(stage: &Stage) {
 }
 
 #[tokio::test]
-async fn a_session_left_standing_is_rolled_back() {
-    let stage = Stage::with_limits(IMPATIENT).await;
+async fn an_idle_session_is_rolled_back() {
+    let harness = Harness::with_limits(SHORT_LIMITS).await;
     // A has written, and B waits for it.
     let script = Script::parse("lost-update", "", "", "aaaabbbb").expect("it is whole");
-    let play = stage.open(script).await;
-    let pids = play.session.pids();
-    within(PATIENCE, "the end", play.session.until_ended()).await;
-    assert!(matches!(play.view().standing, Standing::RolledBack(_)));
-    until_no_connections(&stage).await;
-    assert_eq!(play.counted().await, (0, 1, 0), "nothing was committed");
-    let prepared: i64 = stage
+    let session = harness.open(script).await;
+    let pids = session.inner.pids();
+    within(PATIENCE, "the end", session.inner.wait_until_ended()).await;
+    assert!(matches!(
+        session.view().status,
+        StepperStatus::RolledBack(_)
+    ));
+    until_no_connections(&harness).await;
+    assert_eq!(session.counted().await, (0, 1, 0), "nothing was committed");
+    let prepared: i64 = harness
         .shop
         .by_hand
         .value(&format!(
@@ -61,81 +64,87 @@ async fn a_session_left_standing_is_rolled_back() {
         ))
         .await;
     assert_eq!(prepared, 0);
-    let refused = play.session.step(0, None).await;
-    assert!(matches!(refused, Err(ShopError::NotNow(_))), "{refused:?}");
-    check_audit_clean(&stage.shop).await;
+    let refused = session.inner.step(0, None).await;
+    assert!(
+        matches!(refused, Err(ShopError::InvalidState(_))),
+        "{refused:?}"
+    );
+    check_audit_clean(&harness.shop).await;
 }
 
 #[tokio::test]
-async fn an_order_left_waiting_for_its_payment_is_called_off() {
-    let stage = Stage::with_limits(IMPATIENT).await;
-    let play = stage.story(Story::ExpiredHold).await;
-    play.go("aaac").await;
-    within(PATIENCE, "the end", play.session.until_ended()).await;
-    let pending: i64 = stage
+async fn an_order_without_a_payment_is_cancelled_with_its_session() {
+    let harness = Harness::with_limits(SHORT_LIMITS).await;
+    let session = harness.story(Story::ExpiredHold).await;
+    session.step("aaac").await;
+    within(PATIENCE, "the end", session.inner.wait_until_ended()).await;
+    let pending: i64 = harness
         .shop
         .by_hand
         .value("SELECT count(*) FROM payment WHERE state = 'pending'")
         .await;
     assert_eq!(pending, 0);
-    check_audit_clean(&stage.shop).await;
+    check_audit_clean(&harness.shop).await;
 }
 
 #[tokio::test]
-async fn no_more_sessions_than_there_are_places() {
+async fn the_number_of_open_sessions_is_limited() {
     let patient = StepperLimits {
         idle: Duration::from_secs(60),
-        ..IMPATIENT
+        ..SHORT_LIMITS
     };
-    let stage = Stage::with_limits(patient).await;
-    let first = stage.story(Story::RowLock).await;
-    let _second = stage.story(Story::RowLock).await;
-    let third = stage.steppers.open(Script::of(Story::RowLock), None).await;
+    let harness = Harness::with_limits(patient).await;
+    let first = harness.story(Story::RowLock).await;
+    let _second = harness.story(Story::RowLock).await;
+    let third = harness
+        .steppers
+        .open(Script::of(Story::RowLock), None)
+        .await;
     assert_eq!(
         third.err(),
         Some(ShopError::StepperBusy { sessions_max: 2 })
     );
-    first.session.end("It was ended.").await;
-    let third = stage.story(Story::RowLock).await;
-    assert_eq!(third.view().standing, Standing::Open);
+    first.inner.end("It was ended.").await;
+    let third = harness.story(Story::RowLock).await;
+    assert_eq!(third.view().status, StepperStatus::Open);
     assert_eq!(
-        first.view().standing,
-        Standing::RolledBack("It was ended.".to_owned())
+        first.view().status,
+        StepperStatus::RolledBack("It was ended.".to_owned())
     );
 }
 
 #[tokio::test]
-async fn where_all_places_are_taken_who_has_stood_still_longest_makes_room() {
+async fn the_session_that_was_idle_longest_is_ended_for_a_new_one() {
     let yielding = StepperLimits {
         idle: Duration::from_secs(60),
-        yields_after: Duration::ZERO,
-        ..IMPATIENT
+        evictable_after: Duration::ZERO,
+        ..SHORT_LIMITS
     };
-    let stage = Stage::with_limits(yielding).await;
-    let first = stage.story(Story::RowLock).await;
-    let second = stage.story(Story::RowLock).await;
-    first.go("a").await;
-    let third = stage.story(Story::RowLock).await;
-    assert_eq!(third.view().standing, Standing::Open);
-    assert_eq!(first.view().standing, Standing::Open, "it stepped later");
+    let harness = Harness::with_limits(yielding).await;
+    let first = harness.story(Story::RowLock).await;
+    let second = harness.story(Story::RowLock).await;
+    first.step("a").await;
+    let third = harness.story(Story::RowLock).await;
+    assert_eq!(third.view().status, StepperStatus::Open);
+    assert_eq!(first.view().status, StepperStatus::Open, "it stepped later");
     assert_eq!(
-        second.view().standing,
-        Standing::RolledBack("It stood still, and its place was wanted for another.".to_owned())
+        second.view().status,
+        StepperStatus::RolledBack("It was idle, and a new session needed its slot.".to_owned())
     );
-    check_audit_clean(&stage.shop).await;
+    check_audit_clean(&harness.shop).await;
 }
 
-/// A story that is over keeps no connection.
+/// A finished story holds no connection.
 #[tokio::test]
-async fn who_is_done_leaves() {
-    let stage = Stage::new().await;
-    let play = stage.story(Story::RowLock).await;
+async fn a_finished_session_closes_its_connections() {
+    let harness = Harness::new().await;
+    let session = harness.story(Story::RowLock).await;
     assert_eq!(
-        connections(&stage).await,
+        connections(&harness).await,
         4,
-        "a buyer each, and two for control"
+        "one for each buyer, and two control connections"
     );
-    play.go(Story::RowLock.script()).await;
-    assert!(play.session.has_ended());
-    until_no_connections(&stage).await;
+    session.step(Story::RowLock.script()).await;
+    assert!(session.inner.has_ended());
+    until_no_connections(&harness).await;
 }

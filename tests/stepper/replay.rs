@@ -1,14 +1,14 @@
-//! A link comes to the same place again, and so does going back.
+//! A link restores the same state, and so does going back.
 
 use doorbuster::model::{
     ShopError,
-    stepper::{ActorState, Script, Standing, Statement, StepperView, Story, letter},
+    stepper::{ActorState, Script, Statement, StepperStatus, StepperView, Story, actor_letter},
 };
 
-use super::Stage;
+use super::Harness;
 
-/// What two sessions must agree in: everything but the numbers that the database gives out.
-fn place(view: &StepperView) -> String {
+/// The state that two sessions must share: everything except ids that the database assigns.
+fn state_of(view: &StepperView) -> String {
     let brief = |statement: &Statement| {
         let words = statement.sql.split_whitespace();
         words.take(6).collect::<Vec<_>>().join(" ")
@@ -17,8 +17,8 @@ fn place(view: &StepperView) -> String {
         let state = match &actor.state {
             ActorState::Stopped(statement) => format!("before {}", brief(statement)),
             ActorState::Waiting { on, .. } => format!("waits for {on:?}"),
-            ActorState::Working => "works".to_owned(),
-            ActorState::Ended { served, .. } => format!("served: {served}"),
+            ActorState::Working => "working".to_owned(),
+            ActorState::Ended { succeeded, .. } => format!("succeeded: {succeeded}"),
         };
         let past: Vec<_> = actor
             .past
@@ -44,85 +44,89 @@ fn place(view: &StepperView) -> String {
 }
 
 #[tokio::test]
-async fn every_place_of_every_story_is_reached_again() {
-    let stage = Stage::new().await;
+async fn a_replay_restores_every_state_of_every_story() {
+    let harness = Harness::new().await;
     for story in Story::READY_MADE {
-        let play = stage.story(story).await;
+        let session = harness.story(story).await;
         let script = story.script();
         for at in [script.len() / 3, 2 * script.len() / 3, script.len()] {
-            let so_far = play.view().script.steps.len();
-            let view = play.go(&script[so_far..at]).await;
-            let again = stage.open(view.script.clone()).await;
+            let so_far = session.view().script.steps.len();
+            let view = session.step(&script[so_far..at]).await;
+            let again = harness.open(view.script.clone()).await;
             assert_eq!(again.view().note, None, "{story:?}");
-            assert_eq!(again.view().standing, view.standing);
-            assert_eq!(place(&again.view()), place(&view), "{story:?} at {at}");
-            again.session.end("The test has seen it.").await;
+            assert_eq!(again.view().status, view.status);
+            assert_eq!(
+                state_of(&again.view()),
+                state_of(&view),
+                "{story:?} at {at}"
+            );
+            again.inner.end("The test is done with it.").await;
         }
-        assert_eq!(play.view().standing, Standing::Over, "{story:?} to its end");
+        assert_eq!(session.view().status, StepperStatus::Over, "{story:?} ends");
     }
 }
 
 #[tokio::test]
-async fn going_back_is_going_there_again() {
-    let stage = Stage::new().await;
-    let play = stage.story(Story::RowLock).await;
-    let before = place(&play.go("aaabb").await);
-    let view = play.go("b").await;
-    play.check_waits(1, 0).await;
-    let back = stage.open(view.script.up_to(5)).await;
-    assert_eq!(place(&back.view()), before);
-    back.go("b").await;
+async fn going_back_replays_the_shorter_script() {
+    let harness = Harness::new().await;
+    let session = harness.story(Story::RowLock).await;
+    let before = state_of(&session.step("aaabb").await);
+    let view = session.step("b").await;
+    session.check_waits(1, 0).await;
+    let back = harness.open(view.script.up_to(5)).await;
+    assert_eq!(state_of(&back.view()), before);
+    back.step("b").await;
     back.check_waits(1, 0).await;
 }
 
 #[tokio::test]
-async fn a_link_that_cannot_be_followed_says_where_it_ended() {
-    let stage = Stage::new().await;
+async fn a_replay_that_cannot_continue_reports_its_step() {
+    let harness = Harness::new().await;
     // B waits from its third step on.
     let script = Script::parse("row-lock", "", "", "aaabbbba").expect("it is whole");
-    let play = stage.open(script).await;
-    let view = play.view();
+    let session = harness.open(script).await;
+    let view = session.view();
     assert_eq!(view.script.letters(), "aaabbb");
     assert_eq!(
         view.note.as_deref(),
         Some(
-            "The replay ended before step 7: Buyer B waits, and goes on when what it waits for is let go."
+            "The replay ended before step 7: Buyer B is waiting for a lock and continues when the lock is released."
         )
     );
-    play.check_waits(1, 0).await;
+    session.check_waits(1, 0).await;
 }
 
 #[tokio::test]
-async fn a_press_that_comes_twice_is_one_step() {
-    let stage = Stage::new().await;
-    let play = stage.story(Story::RowLock).await;
+async fn a_repeated_click_is_one_step() {
+    let harness = Harness::new().await;
+    let session = harness.story(Story::RowLock).await;
     for _ in 0..2 {
-        let view = play.session.step(0, Some(0)).await.expect("it goes");
+        let view = session.inner.step(0, Some(0)).await.expect("it goes");
         assert_eq!(view.script.letters(), "a");
     }
 }
 
 #[tokio::test]
-async fn who_cannot_go_is_not_let_go() {
-    let stage = Stage::new().await;
-    let play = stage.story(Story::RowLock).await;
-    play.go("aaabbb").await;
+async fn a_blocked_or_finished_actor_cannot_step() {
+    let harness = Harness::new().await;
+    let session = harness.story(Story::RowLock).await;
+    session.step("aaabbb").await;
     for (actor, why) in [
         (
             1,
-            "Buyer B waits, and goes on when what it waits for is let go.",
+            "Buyer B is waiting for a lock and continues when the lock is released.",
         ),
-        (2, "Nobody of that letter takes part."),
+        (2, "No participant has this letter."),
     ] {
-        let refused = play.session.step(actor, None).await;
-        assert_eq!(refused.err(), Some(ShopError::NotNow(why.to_owned())));
+        let refused = session.inner.step(actor, None).await;
+        assert_eq!(refused.err(), Some(ShopError::InvalidState(why.to_owned())));
     }
-    play.go("aaaaa").await;
-    let refused = play.session.step(0, None).await;
-    let why = "Buyer A has come to its end.".to_owned();
-    assert_eq!(refused.err(), Some(ShopError::NotNow(why)));
+    session.step("aaaaa").await;
+    let refused = session.inner.step(0, None).await;
+    let why = "Buyer A has finished.".to_owned();
+    assert_eq!(refused.err(), Some(ShopError::InvalidState(why)));
     assert_eq!(
-        play.view().script.letters(),
-        format!("aaabbbaaaa{}", letter(0))
+        session.view().script.letters(),
+        format!("aaabbbaaaa{}", actor_letter(0))
     );
 }

@@ -1,25 +1,25 @@
-//! The ready-made stories, each to its end by the script that it plays by itself.
+//! The built-in stories, each played to its end by its own script.
 
-use doorbuster::model::stepper::{Answer, StepperView, Story, happened};
+use doorbuster::model::stepper::{StatementResultView, StepperView, Story, summarize};
 
-use super::Stage;
+use super::Harness;
 use crate::support::check_audit_clean;
 
 /// The SQLSTATE of each failure of `actor`.
 fn failures(view: &StepperView, actor: usize) -> Vec<String> {
     let past = view.actors[actor].past.iter();
-    past.filter_map(|past| match &past.answer {
-        Answer::Failed { sqlstate, .. } => sqlstate.clone(),
+    past.filter_map(|past| match &past.result {
+        StatementResultView::Failed { sqlstate, .. } => sqlstate.clone(),
         _ => None,
     })
     .collect()
 }
 
 #[tokio::test]
-async fn an_update_is_lost() {
-    let stage = Stage::new().await;
-    let play = stage.story(Story::LostUpdate).await;
-    let view = play.go("aaabbba").await;
+async fn unguarded_loses_an_update() {
+    let harness = Harness::new().await;
+    let session = harness.story(Story::LostUpdate).await;
+    let view = session.step("aaabbba").await;
     assert_eq!(view.rows[0].committed.available, 1);
     assert_eq!(
         view.rows[0].written.len(),
@@ -28,183 +28,190 @@ async fn an_update_is_lost() {
     );
     assert_eq!(view.rows[0].written[0].1.available, 0);
     assert_eq!(view.rows[0].locked_by, Some(0));
-    play.go("b").await;
-    play.check_waits(1, 0).await;
-    play.go("aaaa").await;
-    play.check_nobody_waits().await;
-    play.go("bbbb").await;
-    play.check_over(&[true, true]);
-    assert_eq!(play.counted().await, (2, 0, 1));
-    let told = happened(&play.view()).join(" ");
+    session.step("b").await;
+    session.check_waits(1, 0).await;
+    session.step("aaaa").await;
+    session.check_no_waits().await;
+    session.step("bbbb").await;
+    session.check_finished(&[true, true]);
+    assert_eq!(session.counted().await, (2, 0, 1));
+    let message = summarize(&session.view()).join(" ");
     for part in [
         "an update was lost",
         "Oversold by 1",
         "Buyer B waited for Buyer A",
     ] {
-        assert!(told.contains(part), "{part}: {told}");
+        assert!(message.contains(part), "{part}: {message}");
     }
-    check_audit_clean(&stage.shop).await;
+    check_audit_clean(&harness.shop).await;
 }
 
 #[tokio::test]
-async fn the_shelf_goes_below_zero() {
-    let stage = Stage::new().await;
-    let play = stage.story(Story::NegativeStock).await;
-    play.go(Story::NegativeStock.script()).await;
-    play.check_over(&[true, true]);
-    assert_eq!(play.counted().await, (2, -1, 2));
-    assert!(happened(&play.view()).join(" ").contains("fewer than none"));
-    check_audit_clean(&stage.shop).await;
+async fn stock_goes_below_zero() {
+    let harness = Harness::new().await;
+    let session = harness.story(Story::NegativeStock).await;
+    session.step(Story::NegativeStock.script()).await;
+    session.check_finished(&[true, true]);
+    assert_eq!(session.counted().await, (2, -1, 2));
+    assert!(summarize(&session.view()).join(" ").contains("below zero"));
+    check_audit_clean(&harness.shop).await;
 }
 
 #[tokio::test]
-async fn for_update_makes_the_second_wait() {
-    let stage = Stage::new().await;
-    let play = stage.story(Story::RowLock).await;
-    play.go("aaabb").await;
-    assert!(play.next(1).ends_with("FOR UPDATE"), "{}", play.next(1));
-    play.go("b").await;
-    play.check_waits(1, 0).await;
-    let view = play.view();
+async fn for_update_blocks_the_second_buyer() {
+    let harness = Harness::new().await;
+    let session = harness.story(Story::RowLock).await;
+    session.step("aaabb").await;
+    assert!(
+        session.next(1).ends_with("FOR UPDATE"),
+        "{}",
+        session.next(1)
+    );
+    session.step("b").await;
+    session.check_waits(1, 0).await;
+    let view = session.view();
     assert_eq!(view.rows[0].locked_by, Some(0));
     assert!(
         view.locks
             .iter()
             .any(|lock| !lock.granted && lock.actor == 1)
     );
-    play.go("aaaaa").await;
-    play.check_nobody_waits().await;
-    assert_eq!(play.next(1), "ROLLBACK");
-    play.go("b").await;
-    play.check_over(&[true, false]);
-    assert_eq!(play.counted().await, (1, 0, 1));
-    check_audit_clean(&stage.shop).await;
+    session.step("aaaaa").await;
+    session.check_no_waits().await;
+    assert_eq!(session.next(1), "ROLLBACK");
+    session.step("b").await;
+    session.check_finished(&[true, false]);
+    assert_eq!(session.counted().await, (1, 0, 1));
+    check_audit_clean(&harness.shop).await;
 }
 
 #[tokio::test]
-async fn the_conditional_update_affects_no_row() {
-    let stage = Stage::new().await;
-    let play = stage.story(Story::ConditionalUpdate).await;
-    play.go("aaabbb").await;
-    play.check_waits(1, 0).await;
-    let view = play.go("aaaa").await;
-    let last = view.actors[1].past.last().expect("it has come back");
-    assert!(matches!(&last.answer, Answer::Rows { rows, .. } if rows.is_empty()));
+async fn the_second_conditional_update_affects_no_row() {
+    let harness = Harness::new().await;
+    let session = harness.story(Story::ConditionalUpdate).await;
+    session.step("aaabbb").await;
+    session.check_waits(1, 0).await;
+    let view = session.step("aaaa").await;
+    let last = view.actors[1].past.last().expect("it has a result");
+    assert!(matches!(&last.result, StatementResultView::Rows { rows, .. } if rows.is_empty()));
     assert_eq!(last.waited_for, [0]);
-    play.go("bb").await;
-    play.check_over(&[true, false]);
-    assert_eq!(play.counted().await, (1, 0, 1));
+    session.step("bb").await;
+    session.check_finished(&[true, false]);
+    assert_eq!(session.counted().await, (1, 0, 1));
     assert!(
-        happened(&play.view())
+        summarize(&session.view())
             .join(" ")
             .contains("The update of Buyer B affected no row.")
     );
-    check_audit_clean(&stage.shop).await;
+    check_audit_clean(&harness.shop).await;
 }
 
 #[tokio::test]
-async fn a_version_conflict_is_begun_anew() {
-    let stage = Stage::new().await;
-    let play = stage.story(Story::VersionConflict).await;
-    play.go("aaabbbaaaaab").await;
-    assert_eq!(play.next(1), "ROLLBACK");
-    play.go("b").await;
-    assert_eq!(play.next(1), "BEGIN");
-    play.go("bbbbbbbb").await;
-    play.check_over(&[true, true]);
-    assert_eq!(play.counted().await, (2, 0, 2));
+async fn a_version_conflict_is_retried() {
+    let harness = Harness::new().await;
+    let session = harness.story(Story::VersionConflict).await;
+    session.step("aaabbbaaaaab").await;
+    assert_eq!(session.next(1), "ROLLBACK");
+    session.step("b").await;
+    assert_eq!(session.next(1), "BEGIN");
+    session.step("bbbbbbbb").await;
+    session.check_finished(&[true, true]);
+    assert_eq!(session.counted().await, (2, 0, 2));
     assert!(
-        happened(&play.view())
+        summarize(&session.view())
             .join(" ")
             .contains("Buyer B took 2 attempts.")
     );
-    check_audit_clean(&stage.shop).await;
+    check_audit_clean(&harness.shop).await;
 }
 
 #[tokio::test]
 async fn serializable_is_aborted_with_40001() {
-    let stage = Stage::new().await;
-    let play = stage.story(Story::SerializableAbort).await;
-    let view = play.go("aaabbb").await;
+    let harness = Harness::new().await;
+    let session = harness.story(Story::SerializableAbort).await;
+    let view = session.step("aaabbb").await;
     assert!(view.locks.iter().any(|lock| lock.mode == "SIReadLock"));
-    let view = play.go("aaaaab").await;
+    let view = session.step("aaaaab").await;
     assert_eq!(failures(&view, 1), ["40001"]);
-    play.go("bbbbbbbbb").await;
-    play.check_over(&[true, true]);
-    assert_eq!(play.counted().await, (2, 0, 2));
-    check_audit_clean(&stage.shop).await;
+    session.step("bbbbbbbbb").await;
+    session.check_finished(&[true, true]);
+    assert_eq!(session.counted().await, (2, 0, 2));
+    check_audit_clean(&harness.shop).await;
 }
 
 #[tokio::test]
-async fn two_carts_lock_each_other_out() {
-    let stage = Stage::new().await;
-    let play = stage.story(Story::Deadlock).await;
-    play.go("aaabbba").await;
-    play.check_waits(0, 1).await;
-    let view = play.go("b").await;
+async fn two_carts_deadlock() {
+    let harness = Harness::new().await;
+    let session = harness.story(Story::Deadlock).await;
+    session.step("aaabbba").await;
+    session.check_waits(0, 1).await;
+    let view = session.step("b").await;
     assert_eq!(
         failures(&view, 1),
         ["40P01"],
-        "who closes the circle is ended"
+        "the session that closes the cycle is aborted"
     );
     assert_eq!(failures(&view, 0), Vec::<String>::new());
-    play.check_nobody_waits().await;
+    session.check_no_waits().await;
     let rest = &Story::Deadlock.script()["aaabbbab".len()..];
-    play.go(rest).await;
-    play.check_over(&[true, true]);
-    assert_eq!(play.counted().await, (4, 6, 4));
-    check_audit_clean(&stage.shop).await;
+    session.step(rest).await;
+    session.check_finished(&[true, true]);
+    assert_eq!(session.counted().await, (4, 6, 4));
+    check_audit_clean(&harness.shop).await;
 }
 
 #[tokio::test]
-async fn in_one_order_no_circle_can_close() {
-    let stage = Stage::new().await;
-    let play = stage.story(Story::DeadlockCure).await;
-    play.go("aabb").await;
-    play.check_waits(1, 0).await;
-    play.go(&Story::DeadlockCure.script()["aabb".len()..]).await;
-    play.check_over(&[true, true]);
-    assert_eq!(play.counted().await, (4, 6, 4));
-    for actor in play.view().actors {
+async fn locking_in_id_order_prevents_the_deadlock() {
+    let harness = Harness::new().await;
+    let session = harness.story(Story::DeadlockCure).await;
+    session.step("aabb").await;
+    session.check_waits(1, 0).await;
+    session
+        .step(&Story::DeadlockCure.script()["aabb".len()..])
+        .await;
+    session.check_finished(&[true, true]);
+    assert_eq!(session.counted().await, (4, 6, 4));
+    for actor in session.view().actors {
         assert!(
             !actor
                 .past
                 .iter()
-                .any(|past| matches!(past.answer, Answer::Failed { .. }))
+                .any(|past| matches!(past.result, StatementResultView::Failed { .. }))
         );
     }
-    check_audit_clean(&stage.shop).await;
+    check_audit_clean(&harness.shop).await;
 }
 
 #[tokio::test]
-async fn a_payment_that_comes_late_is_given_back() {
-    let stage = Stage::new().await;
-    let play = stage.story(Story::ExpiredHold).await;
-    assert_eq!(play.view().rows[0].committed.reserved, 1);
-    play.go("ccccccccbbbaaaaaaaa").await;
-    play.check_waits(0, 1).await;
-    play.go(&Story::ExpiredHold.script()["ccccccccbbbaaaaaaaa".len()..])
+async fn a_late_payment_is_refunded_when_no_unit_is_left() {
+    let harness = Harness::new().await;
+    let session = harness.story(Story::ExpiredHold).await;
+    assert_eq!(session.view().rows[0].committed.reserved, 1);
+    session.step("ccccccccbbbaaaaaaaa").await;
+    session.check_waits(0, 1).await;
+    session
+        .step(&Story::ExpiredHold.script()["ccccccccbbbaaaaaaaa".len()..])
         .await;
-    play.check_over(&[false, true, true]);
-    assert_eq!(play.counted().await, (1, 0, 1));
-    let refunded: String = stage.shop.by_hand.value("SELECT state FROM refund").await;
+    session.check_finished(&[false, true, true]);
+    assert_eq!(session.counted().await, (1, 0, 1));
+    let refunded: String = harness.shop.by_hand.value("SELECT state FROM refund").await;
     assert_eq!(refunded, "succeeded");
-    check_audit_clean(&stage.shop).await;
+    check_audit_clean(&harness.shop).await;
 }
 
-/// The other ways in which the same story can go.
+/// The other orders of the same story.
 #[tokio::test]
-async fn a_late_payment_takes_the_unit_again_if_it_is_there() {
+async fn a_late_payment_keeps_its_unit_if_one_is_left() {
     for (order, sold_to) in [("cab", [true, false, true]), ("acb", [true, false, true])] {
-        let stage = Stage::new().await;
-        let play = stage.story(Story::ExpiredHold).await;
+        let harness = Harness::new().await;
+        let session = harness.story(Story::ExpiredHold).await;
         for actor in order.bytes().map(|letter| usize::from(letter - b'a')) {
-            while play.view().may_go(actor) {
-                play.session.step(actor, None).await.expect("it goes");
+            while session.view().can_step(actor) {
+                session.inner.step(actor, None).await.expect("it goes");
             }
         }
-        play.check_over(&sold_to);
-        assert_eq!(play.counted().await, (1, 0, 1));
-        check_audit_clean(&stage.shop).await;
+        session.check_finished(&sold_to);
+        assert_eq!(session.counted().await, (1, 0, 1));
+        check_audit_clean(&harness.shop).await;
     }
 }

@@ -8,29 +8,30 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::server::{self, Server, on_support};
 
-/// Databases in use at once by this process: each may have a few dozen connections, and the server has 200.
+/// Limits the databases that this process uses at once: each may have a few dozen connections, and
+/// the server allows 200.
 static IN_USE: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(6));
 
-/// A database that is dropped at the end of its test, however that ends.
+/// A database that is dropped at the end of its test, also after a failure.
 pub struct TestDatabase {
     name: String,
     url: String,
-    /// None on a server of the test's own.
+    /// `None` on a server that the test itself started.
     _permit: Option<SemaphorePermit<'static>>,
 }
 
 impl TestDatabase {
-    /// Migrated and seeded.
+    /// Creates a migrated and seeded database.
     pub async fn seeded() -> Self {
         Self::with(Some(true)).await
     }
 
-    /// Without a schema.
+    /// Creates a database without a schema.
     pub async fn empty() -> Self {
         Self::with(Some(false)).await
     }
 
-    /// A name for a database that is yet to be made.
+    /// Reserves a name for a database that the test creates itself.
     pub async fn absent() -> Self {
         Self::with(None).await
     }
@@ -52,7 +53,8 @@ impl TestDatabase {
         }
     }
 
-    /// The one database of a server that the test itself has started; it goes with that. Migrated and seeded.
+    /// Creates the database of a server that the test itself started, migrated and seeded. It is
+    /// removed with that server.
     pub async fn on_own_server(url: &str) -> Self {
         server::fill(url).await;
         Self {
@@ -66,14 +68,14 @@ impl TestDatabase {
         &self.url
     }
 
-    /// A pool as the program opens them.
+    /// Opens a pool in the same way as the program.
     pub async fn pool(&self, settings: PoolSettings) -> Db {
         Db::connect(&self.url, settings)
             .await
             .expect("the test's database answers")
     }
 
-    /// One connection for statements by hand. It has none of the pool's timeouts.
+    /// Opens a single connection for statements by hand, without the pool's timeouts.
     pub async fn by_hand(&self) -> ByHand {
         ByHand::new(&self.url).await
     }
@@ -87,7 +89,7 @@ impl Drop for TestDatabase {
     }
 }
 
-/// One connection, on which a test says what it likes: `BEGIN` stays begun until `COMMIT`.
+/// A single connection for arbitrary statements: a transaction stays open from `BEGIN` to `COMMIT`.
 pub struct ByHand(DatabaseConnection);
 
 impl ByHand {
@@ -95,7 +97,7 @@ impl ByHand {
         Self(server::connection(url).await)
     }
 
-    /// The same for a database that is perhaps not there yet.
+    /// Connects to a database that may not exist yet.
     pub async fn try_new(url: &str) -> Option<Self> {
         let mut options = ConnectOptions::new(url);
         options
@@ -105,13 +107,13 @@ impl ByHand {
         Database::connect(options).await.ok().map(Self)
     }
 
-    /// The one value that `sql` selects, if it does.
+    /// Returns the one value that `sql` selects, or `None` on an error.
     pub async fn try_value<T: TryGetable>(&self, sql: &str) -> Option<T> {
         let row = self.0.query_one_raw(dialect::statement(sql, [])).await;
         row.ok()??.try_get_by_index(0).ok()
     }
 
-    /// Runs statements without parameters. Returns the rows affected by the last.
+    /// Runs statements without parameters. Returns the number of rows that the last one affected.
     pub async fn run(&self, sql: &str) -> u64 {
         self.try_run(sql)
             .await
@@ -122,7 +124,7 @@ impl ByHand {
         Ok(self.0.execute_unprepared(sql).await?.rows_affected())
     }
 
-    /// The one value that `sql` selects.
+    /// Returns the one value that `sql` selects.
     pub async fn value<T: TryGetable>(&self, sql: &str) -> T {
         self.0
             .query_one_raw(dialect::statement(sql, []))

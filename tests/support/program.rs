@@ -1,4 +1,4 @@
-//! The `doorbuster` binary as a person runs it.
+//! Runs the `doorbuster` binary like a person in a shell.
 
 use std::{
     path::Path,
@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
-/// The binary in an empty folder, with nothing of this environment that it would read.
+/// Builds a command for the binary in `folder`, without the environment variables that it reads.
 pub fn doorbuster(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_doorbuster"));
     command
@@ -30,17 +30,17 @@ pub fn doorbuster(folder: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// How a run of the program ended.
+/// The result of a run of the program.
 pub struct Ended {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
-    /// Whether the folder that it ran in is still empty.
+    /// Whether the working folder is still empty.
     pub left_nothing: bool,
 }
 
 impl Ended {
-    /// Standard output as the one JSON object that it must be.
+    /// Parses standard output, which must be one JSON object.
     #[track_caller]
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout)
@@ -60,7 +60,7 @@ impl Ended {
     }
 }
 
-/// Runs the program to its end in a folder of its own.
+/// Runs the program to its end in a new folder.
 pub async fn run(database_url: Option<&str>, arguments: &[&str]) -> Ended {
     let folder = TempDir::new().expect("a temporary folder");
     let mut command = doorbuster(folder.path(), arguments);

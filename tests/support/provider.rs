@@ -1,4 +1,5 @@
-//! A payment provider within the test's own process, started when somebody first wants to pay. It is asked over HTTP all the same.
+//! A payment provider in the test's own process, started at the first payment. The shop still calls
+//! it over HTTP.
 
 use std::time::Duration;
 
@@ -15,11 +16,11 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
 use uuid::Uuid;
 
-/// What shop and provider know each other by.
+/// The secret that the shop and the provider share.
 pub const SECRET: &str = "known to shop and provider";
 const LATENCY: Duration = Duration::from_millis(5);
 
-/// A way to a provider that may not be there yet.
+/// A gateway that starts its provider at the first call.
 #[derive(Debug)]
 pub struct OnDemand {
     database_url: String,
@@ -29,7 +30,7 @@ pub struct OnDemand {
 #[derive(Debug)]
 struct Running {
     gateway: HttpGateway,
-    // Ends the provider with its test.
+    // Stops the provider at the end of the test.
     _stop: DropGuard,
 }
 

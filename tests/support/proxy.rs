@@ -1,4 +1,5 @@
-//! A line to the database that can go dead without hanging up, as a cable does that somebody pulls.
+//! A proxy to the database that can drop all traffic without closing connections, like an unplugged
+//! network cable.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,10 +12,11 @@ use url::Url;
 
 use super::wire::ClientStream;
 
-/// The longest piece that is passed on at once.
+/// The largest number of bytes that are forwarded at once.
 const CHUNK_BYTES: usize = 16 * 1024;
 
-/// Passes bytes on, until it is told not to. It never hangs up on its own while the line is dead.
+/// Forwards bytes until the test drops the traffic. It closes no connection while traffic is
+/// dropped.
 pub struct Proxy {
     url: String,
     line: Line,
@@ -28,7 +30,7 @@ struct Line {
 }
 
 impl Proxy {
-    /// A proxy in front of the database at `url`.
+    /// Starts a proxy in front of the database at `url`.
     pub async fn before(url: &str) -> Self {
         let target = Target::of(url);
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -64,29 +66,30 @@ impl Proxy {
         }
     }
 
-    /// The database's URL through this proxy.
+    /// Returns the database's URL through this proxy.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// The statements that clients ran since this was last asked, in the order in which they passed.
+    /// Returns the statements that clients ran since the last call, in the order of arrival.
     pub fn statements(&self) -> Vec<String> {
         let mut statements = self.line.statements.lock();
         std::mem::take(statements.as_mut().expect("no panic under this lock"))
     }
 
-    /// From now on nothing comes through, in either direction. New connections are accepted, and hear nothing.
-    pub fn go_dead(&self) {
+    /// Drops all traffic from now on, in both directions. New connections are accepted, but get no
+    /// response.
+    pub fn drop_traffic(&self) {
         self.line.dead.send_replace(true);
     }
 
-    /// The same, from the moment at which a client sends these bytes, which still arrive.
-    pub fn go_dead_after(&self, bytes: &str) {
+    /// Drops all traffic after a client sends these bytes, which still arrive.
+    pub fn drop_traffic_after(&self, bytes: &str) {
         *self.line.trigger.lock().expect("no panic under this lock") = Some(bytes.into());
     }
 
-    /// New connections come through again; those of before are lost, and are never told.
-    pub fn mend(&self) {
+    /// Forwards new connections again. Earlier connections stay dead and are never closed.
+    pub fn restore(&self) {
         self.line.dead.send_replace(false);
     }
 }
@@ -96,7 +99,7 @@ impl Line {
         *self.dead.borrow()
     }
 
-    /// Whether this piece is the one after which the line goes dead.
+    /// Returns true if these bytes trigger the drop of all traffic.
     fn is_trigger(&self, piece: &[u8]) -> bool {
         let mut trigger = self.trigger.lock().expect("no panic under this lock");
         let found = trigger
@@ -138,7 +141,7 @@ impl Target {
 async fn serve(client: TcpStream, target: Target, line: Line) {
     client.set_nodelay(true).ok();
     if line.is_dead() {
-        // Held, not closed: whoever connects hears nothing.
+        // The connection stays open and gets no response.
         std::future::pending::<()>().await;
     }
     let (from_client, to_client) = client.into_split();
@@ -173,7 +176,7 @@ async fn pass(
 ) {
     let mut dead = line.dead.subscribe();
     let mut piece = vec![0; CHUNK_BYTES];
-    let mut said = ClientStream::default();
+    let mut stream = ClientStream::default();
     loop {
         let read = tokio::select! {
             biased;
@@ -185,9 +188,9 @@ async fn pass(
             return;
         };
         if is_client {
-            let statements = said.read(&piece[..length]);
-            let mut heard = line.statements.lock().expect("no panic under this lock");
-            heard.extend(statements);
+            let statements = stream.read(&piece[..length]);
+            let mut seen = line.statements.lock().expect("no panic under this lock");
+            seen.extend(statements);
         }
         if is_client && line.is_trigger(&piece[..length]) {
             line.dead.send_replace(true);
@@ -196,6 +199,6 @@ async fn pass(
             return;
         }
     }
-    // What this line carried is lost for good, and neither side is told.
+    // The traffic of this connection is lost, and neither side is notified.
     std::future::pending::<()>().await;
 }

@@ -1,16 +1,17 @@
-//! Forcing an interleaving: a gate in the seam, and waiting until the database says that somebody waits.
+//! Helpers that force an interleaving: a gate at the injection point, and functions that wait until
+//! the database reports blocked sessions.
 
 use std::{
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use doorbuster::shop::inventory::Seam;
+use doorbuster::shop::inventory::InjectionPoint;
 use tokio::sync::watch;
 
 use super::{PATIENCE, TestProduct, TestShop, database::ByHand, within};
 
-/// Holds every buyer who comes to the seam until it is opened.
+/// Blocks every purchase at the injection point until the gate is opened.
 #[derive(Clone)]
 pub struct Gate {
     arrived: Arc<watch::Sender<usize>>,
@@ -25,10 +26,10 @@ impl Gate {
         }
     }
 
-    /// The seam in which this gate stands.
-    pub fn seam(&self) -> Seam {
+    /// Returns an injection point that waits at this gate.
+    pub fn injection_point(&self) -> InjectionPoint {
         let gate = self.clone();
-        Seam::Hook(Arc::new(move || {
+        InjectionPoint::Hook(Arc::new(move || {
             let gate = gate.clone();
             Box::pin(async move {
                 gate.arrived.send_modify(|count| *count += 1);
@@ -38,7 +39,7 @@ impl Gate {
         }))
     }
 
-    /// Returns once `count` buyers have come to the gate.
+    /// Waits until `count` buyers have reached the gate.
     #[track_caller]
     pub fn arrivals(&self, count: usize) -> impl Future<Output = ()> + use<> {
         let mut arrived = self.arrived.subscribe();
@@ -48,18 +49,18 @@ impl Gate {
         })
     }
 
-    /// Buyers who have come so far.
+    /// Returns the number of buyers that have reached the gate.
     pub fn count(&self) -> usize {
         *self.arrived.borrow()
     }
 
-    /// Lets all pass, now and later.
+    /// Opens the gate for all current and later buyers.
     pub fn open(&self) {
         self.open.send_replace(true);
     }
 }
 
-/// Returns once `count` connections of this database wait for a lock that another holds.
+/// Waits until `count` connections of this database are blocked by a lock.
 pub async fn wait_until_blocked(by_hand: &ByHand, count: i64) {
     wait_until(
         by_hand,
@@ -70,7 +71,8 @@ pub async fn wait_until_blocked(by_hand: &ByHand, count: i64) {
     .await;
 }
 
-/// Returns once at least `count` other connections of this database are as `condition`, on `pg_stat_activity`, says.
+/// Waits until at least `count` other connections of this database meet `condition`, an SQL
+/// expression on `pg_stat_activity`.
 pub async fn wait_until(by_hand: &ByHand, count: i64, what: &str, condition: &str) {
     let sql = format!(
         "SELECT count(*) FROM pg_stat_activity \
@@ -90,11 +92,11 @@ pub async fn wait_until(by_hand: &ByHand, count: i64, what: &str, condition: &st
     }
 }
 
-/// Somebody who stands at a product's stock, wherever that is stored, and keeps everybody else from it.
-pub struct Rival(ByHand);
+/// A transaction that locks the stock of a product, in every stock layout.
+pub struct StockLock(ByHand);
 
-impl Rival {
-    pub async fn at(shop: &TestShop, product: &TestProduct) -> Self {
+impl StockLock {
+    pub async fn acquire(shop: &TestShop, product: &TestProduct) -> Self {
         let by_hand = shop.database.by_hand().await;
         by_hand.run("BEGIN").await;
         for table in ["stock", "stock_bucket", "stock_unit"] {
@@ -107,8 +109,8 @@ impl Rival {
         Self(by_hand)
     }
 
-    /// Goes away, having done nothing.
-    pub async fn leave(self) {
+    /// Releases the lock without a change.
+    pub async fn release(self) {
         self.0.run("COMMIT").await;
     }
 }

@@ -1,4 +1,5 @@
-//! Noticing that a transaction was tried again. A deadlock is retried silently, so a test that forbids one has to listen for it.
+//! Detects retried transactions. A deadlock is retried without an error, so a test that forbids
+//! deadlocks has to read the log.
 
 use std::{
     io,
@@ -8,35 +9,36 @@ use std::{
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::EnvFilter;
 
-/// Hears what transactions say of their attempts on this thread. For tests on a runtime of one thread, as `#[tokio::test]` makes them:
-/// what a shop does there is done on this thread, and what other tests do is not heard.
-pub struct Retries {
-    heard: Heard,
-    _listening: DefaultGuard,
+/// Captures the log of transaction attempts on this thread. It is meant for tests on a
+/// single-threaded runtime, which is the default of `#[tokio::test]`: the shop runs on this thread,
+/// and other tests do not.
+pub struct RetryLog {
+    buffer: LogBuffer,
+    _subscriber: DefaultGuard,
 }
 
 #[derive(Clone, Default)]
-struct Heard(Arc<Mutex<Vec<u8>>>);
+struct LogBuffer(Arc<Mutex<Vec<u8>>>);
 
-impl Retries {
-    pub fn listen() -> Self {
-        let heard = Heard::default();
-        let writer = heard.clone();
+impl RetryLog {
+    pub fn capture() -> Self {
+        let buffer = LogBuffer::default();
+        let writer = buffer.clone();
         let subscriber = tracing_subscriber::fmt()
             .with_env_filter(EnvFilter::new("doorbuster::db::txn=debug"))
             .with_ansi(false)
             .with_writer(move || writer.clone())
             .finish();
         Self {
-            heard,
-            _listening: tracing::subscriber::set_default(subscriber),
+            buffer,
+            _subscriber: tracing::subscriber::set_default(subscriber),
         }
     }
 
-    /// A line for each transaction that needed more than one attempt.
-    pub fn heard(&self) -> Vec<String> {
-        let heard = self.heard.0.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&heard)
+    /// Returns a line for each transaction that needed more than one attempt.
+    pub fn lines(&self) -> Vec<String> {
+        let buffer = self.buffer.0.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&buffer)
             .lines()
             .filter(|line| line.contains("took several attempts"))
             .map(ToOwned::to_owned)
@@ -44,10 +46,10 @@ impl Retries {
     }
 }
 
-impl io::Write for Heard {
+impl io::Write for LogBuffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.extend_from_slice(bytes);
+        let mut buffer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        buffer.extend_from_slice(bytes);
         Ok(bytes.len())
     }
 

@@ -1,4 +1,4 @@
-//! The server on which test databases are made, and the template that they are copies of.
+//! The server that hosts the test databases, and the template database that they are copied from.
 
 use std::{
     path::Path,
@@ -18,16 +18,18 @@ use sha2::{Digest, Sha256};
 use tokio::{runtime::Runtime, sync::Semaphore};
 use url::Url;
 
-use super::keeper::{self, Usage};
+use super::shared_server::{self, ServerLease};
 
-/// Any number that nobody else uses: "test" in ASCII.
+/// An arbitrary number that no other advisory lock uses: "test" in ASCII.
 const TEMPLATE_LOCK: i64 = 0x7465_7374;
 
-/// Databases of runs that are no more: a run holds a connection named after it for as long as it lives.
+/// Selects the databases of test runs that have ended. A run holds a connection with its name while
+/// it lives.
 const LEFTOVERS: &str = "SELECT d.datname FROM pg_database d WHERE d.datname LIKE 'doorbuster\\_test\\_%' AND NOT EXISTS \
      (SELECT FROM pg_stat_activity a WHERE a.application_name = 'doorbuster tests ' || split_part(d.datname, '_', 3))";
 
-/// What outlives a single test runs here: a connection made in a test's own runtime dies with that.
+/// The runtime for everything that outlives a single test: a connection opened in a test's own
+/// runtime ends with that runtime.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -38,42 +40,43 @@ static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
 
 static SERVER: LazyLock<Server> = LazyLock::new(|| on_support(Server::open()));
 
-/// Runs `future` on the support's runtime and blocks until it is done: also from a `Drop`, and inside another runtime.
+/// Runs `future` on the support's runtime and blocks until it completes. It can be called in a
+/// `Drop` and inside another runtime.
 pub fn on_support<T: Send + 'static>(future: impl Future<Output = T> + Send + 'static) -> T {
     let (answer, answered) = std::sync::mpsc::sync_channel(1);
     RUNTIME.spawn(async move { answer.send(future.await).ok() });
     answered
         .recv()
-        .expect("the test support answers (if it panicked, its message stands above)")
+        .expect("the test support answers (if it panicked, see its message above)")
 }
 
 /// See the module's documentation.
 pub struct Server {
-    /// Of any database on the server: the name is replaced.
+    /// The URL of any database on the server; the name is replaced.
     url: Url,
     run: String,
     template: String,
     made: AtomicU32,
     maintenance: DatabaseConnection,
-    /// Databases are dropped one at a time, lest their checkpoints pile up.
+    /// Databases are dropped one at a time, so that their checkpoints do not pile up.
     drops: Semaphore,
-    usage: Option<Usage>,
+    lease: Option<ServerLease>,
 }
 
 impl Server {
-    /// The server of this process, found or started at the first call.
+    /// Returns the server of this process. The first call finds or starts it.
     pub fn get() -> &'static Self {
         &SERVER
     }
 
     async fn open() -> Self {
-        let (url, usage) = match std::env::var("DATABASE_URL") {
+        let (url, lease) = match std::env::var("DATABASE_URL") {
             Ok(url) if !url.is_empty() => (url, None),
             _ => {
-                let usage = tokio::task::spawn_blocking(keeper::use_server)
+                let lease = tokio::task::spawn_blocking(shared_server::lease_server)
                     .await
                     .expect("the embedded server is found or started");
-                (usage.url.clone(), Some(usage))
+                (lease.url.clone(), Some(lease))
             }
         };
         let url = Url::parse(&url).expect("DATABASE_URL is a URL");
@@ -85,49 +88,50 @@ impl Server {
             template: format!("doorbuster_template_{}", fingerprint()),
             made: AtomicU32::new(0),
             drops: Semaphore::new(1),
-            usage,
+            lease,
         };
         let connection = connection(&server.url_of("postgres")).await;
         dialect::advisory_lock(&connection, TEMPLATE_LOCK)
             .await
             .expect("the template's lock is taken");
-        if server.usage.is_none() {
+        if server.lease.is_none() {
             clean_up(&connection)
                 .await
-                .expect("what earlier runs left is dropped");
+                .expect("the databases of earlier runs are dropped");
         }
         server.ensure_template().await;
-        connection.close().await.expect("the lock is given back");
+        connection.close().await.expect("the lock is released");
         server
     }
 
-    /// The URL of a database on this server.
+    /// Returns the URL of a database on this server.
     pub fn url_of(&self, database: &str) -> String {
         let mut url = self.url.clone();
         url.set_path(database);
         url.into()
     }
 
-    /// A name that no other database has. It tells the run that made it.
+    /// Returns an unused database name, which contains the id of this run.
     pub fn new_name(&self) -> String {
         let number = self.made.fetch_add(1, Ordering::Relaxed);
         format!("doorbuster_test_{}_{number}", self.run)
     }
 
-    /// Makes a database: migrated and seeded, or empty.
+    /// Creates a database: migrated and seeded, or empty.
     pub async fn create(&self, name: &str, seeded: bool) {
         let template = if seeded { &self.template } else { "template0" };
         self.execute(&format!("CREATE DATABASE {name} TEMPLATE {template}"))
             .await;
     }
 
-    /// Removes a database, whoever is connected to it. It takes a checkpoint, so where a keeper cleans up behind us nobody waits for it.
+    /// Drops a database, including its open connections. The drop takes a checkpoint, so the test
+    /// does not wait for it where the owner process of a shared server cleans up later.
     pub fn remove(&'static self, name: String) {
         let removal = async move {
             let _turn = self.drops.acquire().await;
             self.drop(&name).await;
         };
-        if self.usage.is_some() {
+        if self.lease.is_some() {
             RUNTIME.spawn(removal);
         } else {
             on_support(removal);
@@ -145,7 +149,8 @@ impl Server {
             .unwrap_or_else(|error| panic!("{sql}: {error}"));
     }
 
-    /// The template is made under another name and renamed when it is whole, so that none is ever half made.
+    /// Creates the template under another name and renames it when it is complete, so that the
+    /// template is never incomplete.
     async fn ensure_template(&self) {
         let known = self
             .names("SELECT datname FROM pg_database WHERE datname LIKE 'doorbuster\\_template\\_%'")
@@ -181,11 +186,11 @@ impl Server {
     }
 }
 
-/// Makes the database that `url` names, migrated and seeded.
+/// Creates the database that `url` names, migrated and seeded.
 pub async fn fill(url: &str) {
     doorbuster::db::connect::ensure_database(url)
         .await
-        .expect("the database is made");
+        .expect("the database is created");
     prepare(url).await;
 }
 
@@ -211,7 +216,7 @@ fn drop_statement(name: &str) -> String {
     format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 }
 
-/// Drops what runs that have ended left behind; for the keeper.
+/// Drops the databases of test runs that have ended.
 pub async fn clean_up(connection: &DatabaseConnection) -> Result<(), DbErr> {
     for row in connection
         .query_all_raw(dialect::statement(LEFTOVERS, []))
@@ -225,7 +230,7 @@ pub async fn clean_up(connection: &DatabaseConnection) -> Result<(), DbErr> {
     Ok(())
 }
 
-/// One connection of its own, for statements by hand.
+/// Opens a single connection, for statements by hand.
 pub async fn connection(url: &str) -> DatabaseConnection {
     let mut options = ConnectOptions::new(url);
     options
@@ -250,7 +255,7 @@ async fn prepare(url: &str) {
     db.close().await;
 }
 
-/// Of everything that makes the template what it is: another schema or catalogue, another template.
+/// Returns a hash of the template's sources: another schema or catalogue gets another template.
 fn fingerprint() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files: Vec<_> = ["migration/src", "src/shop/seed"]

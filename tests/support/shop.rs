@@ -1,4 +1,4 @@
-//! A shop on a database of its own, and builders for what a test needs in it.
+//! A shop with its own database, and builders for its test data.
 
 use std::{
     future::IntoFuture,
@@ -20,18 +20,18 @@ use doorbuster::{
     shop::{
         Shop,
         audit::{self, AuditReport},
-        cart::{Draft, KeyedCart},
+        cart::{CheckoutDraft, KeyedCart},
         checkout::OrderRequest,
         idempotency::Claim,
-        inventory::{PurchaseRequest, Seam, layout},
-        payments::PayAnswer,
+        inventory::{InjectionPoint, PurchaseRequest, layout},
+        payments::PaymentResponse,
     },
 };
 use futures::future::BoxFuture;
 use uuid::Uuid;
 
 use super::{
-    PATIENCE, TestDatabase, Till,
+    PATIENCE, ScriptedProvider, TestDatabase,
     database::ByHand,
     provider::OnDemand,
     race::{self},
@@ -39,7 +39,7 @@ use super::{
     within,
 };
 
-/// Small, because many tests share one server.
+/// The pool of a test shop. It is small because many tests share one server.
 pub const POOL: PoolSettings = PoolSettings {
     application_name: "doorbuster test",
     transactions_max: 6,
@@ -47,7 +47,7 @@ pub const POOL: PoolSettings = PoolSettings {
     ..PoolSettings::SHOP
 };
 
-/// For the audit alone.
+/// The pool of the audit.
 const AUDIT_POOL: PoolSettings = PoolSettings {
     application_name: "doorbuster test audit",
     transactions_max: 1,
@@ -56,13 +56,13 @@ const AUDIT_POOL: PoolSettings = PoolSettings {
     ..PoolSettings::COMMAND
 };
 
-/// A seeded shop. At the end of its test it is audited, even if the test forgot to ask.
+/// A seeded shop. It is audited at the end of its test, even if the test does not do so.
 pub struct TestShop {
     shop: Shop,
     pub by_hand: ByHand,
     audited: AtomicBool,
     products_made: AtomicU32,
-    // Last: the database goes when all else is gone.
+    // The last field: the database is dropped after everything else.
     pub database: TestDatabase,
 }
 
@@ -83,7 +83,7 @@ impl TestShop {
         Self::on(TestDatabase::seeded().await, settings).await
     }
 
-    /// A shop on a server that the test itself has started.
+    /// A shop on a server that the test itself started.
     pub async fn on_own_server(url: &str) -> Self {
         Self::on(TestDatabase::on_own_server(url).await, POOL).await
     }
@@ -100,33 +100,33 @@ impl TestShop {
         }
     }
 
-    /// A handle that a spawned task may keep.
+    /// Returns a handle for a spawned task.
     pub fn handle(&self) -> Shop {
         self.shop.clone()
     }
 
-    /// The same shop with this seam.
-    pub fn at(&self, seam: Seam) -> Shop {
-        self.shop.clone().with_seam(seam)
+    /// Returns the same shop with this injection point.
+    pub fn at(&self, injection_point: InjectionPoint) -> Shop {
+        self.shop.clone().with_injection_point(injection_point)
     }
 
-    /// The same shop on these terms.
+    /// Returns the same shop with these terms.
     pub fn on_terms(&self, terms: ShopTerms) -> Shop {
         self.shop.clone().with_terms(terms)
     }
 
-    /// The same shop, paid at this till.
-    pub fn at_till(&self, till: &Till) -> Shop {
-        let till = std::sync::Arc::new(till.clone());
-        self.shop.clone().with_gateway(till)
+    /// Returns the same shop with this payment provider.
+    pub fn paid_through(&self, scripted: &ScriptedProvider) -> Shop {
+        let scripted = std::sync::Arc::new(scripted.clone());
+        self.shop.clone().with_gateway(scripted)
     }
 
-    /// For a test that breaks the books on purpose: no audit at its end.
+    /// Skips the final audit, for a test that corrupts the data on purpose.
     pub fn without_final_audit(&self) {
         self.audited.store(true, Ordering::Relaxed);
     }
 
-    /// A new product of the shop.
+    /// Starts building a product of the shop.
     pub fn product(&self) -> ProductBuilder<'_> {
         ProductBuilder {
             shop: self,
@@ -139,12 +139,12 @@ impl TestShop {
         }
     }
 
-    /// A new product of the shop with `stock` units.
+    /// Creates a product of the shop with `stock` units.
     pub async fn with_product(&self, stock: i64) -> TestProduct {
         self.product().stock(stock).create().await
     }
 
-    /// A private product of the workbench, with its stock as the strategy wants it.
+    /// Creates a private product of the workbench, in the stock layout of the strategy.
     pub async fn with_lane(&self, strategy: StrategyKey, stock: i64) -> TestProduct {
         let product = self.with_product(0).await;
         let run = Uuid::now_v7();
@@ -171,8 +171,9 @@ impl TestShop {
         product
     }
 
-    /// What the strategy may sell: a product of the shop, or a lane that is laid out for it.
-    pub async fn with_shelf(&self, strategy: StrategyKey, stock: i64) -> TestProduct {
+    /// Creates a product that the strategy may sell: a product of the shop, or a private product in
+    /// its stock layout.
+    pub async fn with_stock_for(&self, strategy: StrategyKey, stock: i64) -> TestProduct {
         if strategy.may_sell_in_shop() {
             self.with_product(stock).await
         } else {
@@ -180,7 +181,7 @@ impl TestShop {
         }
     }
 
-    /// A purchase by row-lock of one unit, unless told otherwise; await it, or spawn it.
+    /// Builds a purchase, by default of one unit by `row-lock`. Await it, or spawn it.
     pub fn buy(&self, product: &TestProduct) -> Purchase {
         Purchase {
             shop: self.shop.clone(),
@@ -203,7 +204,7 @@ impl TestShop {
         cart.expect("a cart has at least one line")
     }
 
-    /// What the form of a checkout sends, under a key of its own.
+    /// Builds the request of a checkout form, with a new idempotency key.
     pub fn checkout(&self, cart_id: Uuid, email: &str) -> OrderRequest {
         OrderRequest {
             cart_id,
@@ -219,50 +220,56 @@ impl TestShop {
         }
     }
 
-    /// An order of `lines`, paid for; its public id.
+    /// Places and pays an order of `lines`. Returns its public id.
     pub async fn paid(&self, lines: &[(&TestProduct, u32)], email: &str) -> String {
         let cart = self.cart_of(lines).await;
         let paid = self.place_order(self.checkout(cart, email)).await;
         paid.result.expect("it is paid").receipt.order_id
     }
 
-    /// Presses *Pay* at `shop`, which is paid at `till`, and leaves the charge open.
-    pub async fn press_pay(&self, shop: Shop, till: &Till, request: OrderRequest) -> Pressed {
-        let before = till.asked(0).await.len();
+    /// Starts a payment at `shop`, whose provider is `scripted`, and leaves the charge unanswered.
+    pub async fn start_payment(
+        &self,
+        shop: Shop,
+        scripted: &ScriptedProvider,
+        request: OrderRequest,
+    ) -> PendingPayment {
+        let before = scripted.charges(0).await.len();
         let paying = tokio::spawn(async move {
             let outcome = shop.pay(request, card(test_cards::CAPTURED)).await;
             outcome.result.map_err(ShopError::from)
         });
-        let asked = till.asked(before + 1).await;
-        let charge = asked[before];
+        let charges = scripted.charges(before + 1).await;
+        let charge = charges[before];
         let order_id = self
             .by_hand
             .value(&format!(
                 "SELECT o.public_id::text FROM customer_order o JOIN payment p ON p.order_id = o.id WHERE p.reference = '{charge}'"
             ))
             .await;
-        Pressed {
+        PendingPayment {
             paying,
             charge,
             order_id,
         }
     }
 
-    /// What is set aside now is over, and nobody has swept it yet.
-    pub async fn let_holds_expire(&self) {
+    /// Lets all active holds expire without sweeping them.
+    pub async fn expire_holds(&self) {
         let expire = "UPDATE hold SET expires_at = CURRENT_TIMESTAMP - INTERVAL '1 second' WHERE state = 'held'";
         self.by_hand.run(expire).await;
     }
 
-    /// Every open question to the provider is due now.
-    pub async fn let_questions_be_due(&self) {
+    /// Makes every open status query to the provider due now.
+    pub async fn make_status_queries_due(&self) {
         for table in ["payment", "refund"] {
             let due = format!("UPDATE {table} SET ask_at = CURRENT_TIMESTAMP");
             self.by_hand.run(&due).await;
         }
     }
 
-    /// The ledger of a product after its first delivery, as in `hold 2 #, sell 2 @#`: `@` names an order, `#` a hold.
+    /// Returns the ledger of a product after its first receipt, as in `hold 2 #, sell 2 @#`: `@`
+    /// is an order, `#` for a hold.
     pub async fn ledger_of(&self, product: &TestProduct) -> String {
         self.by_hand
             .value(&format!(
@@ -275,7 +282,7 @@ impl TestShop {
             .await
     }
 
-    /// The id of an order's line of `product`.
+    /// Returns the id of an order's line of `product`.
     pub async fn line_id(&self, order_id: &str, product: &TestProduct) -> i64 {
         self.by_hand
             .value(&format!(
@@ -286,12 +293,12 @@ impl TestShop {
             .await
     }
 
-    /// Units that come in, with their ledger entry, in one statement.
+    /// Receives units, with their ledger entry, in one statement.
     pub async fn restock(&self, product: &TestProduct, units: i64) {
         self.by_hand.run(&restocking(product, units)).await;
     }
 
-    /// The counters, whatever the layout.
+    /// Reads the counters in any stock layout.
     pub async fn level(&self, product: &TestProduct) -> Counters {
         let column = async |name: &str| -> i64 {
             let sql = format!(
@@ -308,7 +315,7 @@ impl TestShop {
         }
     }
 
-    /// Units on order lines.
+    /// Counts the units on order lines.
     pub async fn units_ordered(&self, product: &TestProduct) -> i64 {
         self.by_hand
             .value(&format!(
@@ -318,19 +325,19 @@ impl TestShop {
             .await
     }
 
-    /// Rows of a table.
+    /// Counts the rows of a table.
     pub async fn count(&self, table: &str) -> i64 {
         self.by_hand
             .value(&format!("SELECT count(*) FROM {table}"))
             .await
     }
 
-    /// Returns once `count` of this shop's transactions wait for a lock.
+    /// Waits until `count` of this shop's transactions are blocked by a lock.
     pub async fn until_blocked(&self, count: i64) {
         race::wait_until_blocked(&self.by_hand, count).await;
     }
 
-    /// What the audit says now.
+    /// Runs the audit.
     pub async fn audit(&self) -> AuditReport {
         let db = self.database.pool(AUDIT_POOL).await;
         let report = audit::run(&db).await.expect("the audit runs");
@@ -339,7 +346,7 @@ impl TestShop {
     }
 }
 
-/// The statement that [`TestShop::restock`] runs.
+/// Builds the statement that [`TestShop::restock`] runs.
 pub fn restocking(product: &TestProduct, units: i64) -> String {
     format!(
         "WITH changed AS (UPDATE stock SET total = total + {units}, available = available + {units}, version = version + 1 \
@@ -412,7 +419,7 @@ pub struct TestProduct {
 }
 
 impl TestProduct {
-    /// The refusal that a shopper reads when `requested` units are more than `available`.
+    /// The error when `requested` units exceed the `available` ones.
     pub fn insufficient(&self, available: u64, requested: u32) -> ShopError {
         ShopError::InsufficientStock {
             product: self.name.clone(),
@@ -422,17 +429,17 @@ impl TestProduct {
     }
 }
 
-/// Somebody who has pressed *Pay* and waits for the provider.
-pub struct Pressed {
-    pub paying: tokio::task::JoinHandle<Result<PayAnswer, ShopError>>,
+/// A payment that waits for the provider.
+pub struct PendingPayment {
+    pub paying: tokio::task::JoinHandle<Result<PaymentResponse, ShopError>>,
     /// The charge's reference.
     pub charge: Uuid,
     pub order_id: String,
 }
 
-impl Pressed {
-    /// How it ended for who pressed.
-    pub async fn answer(self) -> Result<PayAnswer, ShopError> {
+impl PendingPayment {
+    /// Waits for the shopper's response.
+    pub async fn answer(self) -> Result<PaymentResponse, ShopError> {
         let answer = within(PATIENCE, "the payment's answer", self.paying).await;
         answer.expect("it ends")
     }
@@ -549,7 +556,7 @@ impl Purchase {
         Self { quantity, ..self }
     }
 
-    /// Under an idempotency key.
+    /// Sets the idempotency key.
     pub fn key(self, key: &str) -> Self {
         Self {
             key: Some(key.to_owned()),
@@ -557,14 +564,14 @@ impl Purchase {
         }
     }
 
-    pub fn at(self, seam: Seam) -> Self {
+    pub fn at(self, injection_point: InjectionPoint) -> Self {
         Self {
-            shop: self.shop.with_seam(seam),
+            shop: self.shop.with_injection_point(injection_point),
             ..self
         }
     }
 
-    /// Asked of this shop.
+    /// Sets the shop that handles the purchase.
     pub fn on(self, shop: &Shop) -> Self {
         Self {
             shop: shop.clone(),
@@ -572,7 +579,7 @@ impl Purchase {
         }
     }
 
-    /// Asked of a server of its own, which shares the database and no memory.
+    /// Simulates another server process, which shares the database but no memory.
     pub fn in_another_process(self) -> Self {
         Self {
             shop: self.shop.as_in_another_process(),
@@ -580,7 +587,7 @@ impl Purchase {
         }
     }
 
-    /// Lets it go as a task of its own.
+    /// Spawns the purchase as a task.
     pub fn spawn(self) -> tokio::task::JoinHandle<Result<Receipt, ShopError>> {
         tokio::spawn(self.into_future())
     }
@@ -622,20 +629,22 @@ pub fn claim(key: &str, operation: &str, parts: &[&str]) -> Claim {
     Claim::new(key, operation, parts).expect("a valid key")
 }
 
-/// A shop whose shoppers have a card that is taken.
+/// Places orders with a card that the provider accepts.
 pub trait PlacesOrders {
-    /// Reserves if that has not been done, orders, and pays.
-    fn place_order(&self, request: OrderRequest)
-    -> impl Future<Output = Outcome<PayAnswer>> + Send;
+    /// Reserves the cart if necessary, places the order, and pays it.
+    fn place_order(
+        &self,
+        request: OrderRequest,
+    ) -> impl Future<Output = Outcome<PaymentResponse>> + Send;
 }
 
 impl PlacesOrders for Shop {
-    async fn place_order(&self, request: OrderRequest) -> Outcome<PayAnswer> {
+    async fn place_order(&self, request: OrderRequest) -> Outcome<PaymentResponse> {
         self.pay(request, card(test_cards::CAPTURED)).await
     }
 }
 
-/// A card of this number.
+/// Returns a card with this number.
 pub fn card(number: &str) -> PaymentCard {
     PaymentCard {
         number: number.to_owned(),
@@ -644,7 +653,7 @@ pub fn card(number: &str) -> PaymentCard {
     }
 }
 
-/// A cart to be changed without a key.
+/// Returns a cart change without an idempotency key.
 pub fn unkeyed(cart_id: Uuid) -> KeyedCart {
     KeyedCart {
         cart_id,
@@ -652,15 +661,15 @@ pub fn unkeyed(cart_id: Uuid) -> KeyedCart {
     }
 }
 
-/// What was typed, without a discount code.
-pub fn draft(contact: Contact) -> Draft {
-    Draft {
+/// Returns a checkout draft without a discount code.
+pub fn draft(contact: Contact) -> CheckoutDraft {
+    CheckoutDraft {
         contact,
         code: String::new(),
     }
 }
 
-/// A guest's form.
+/// Returns the contact details of a guest.
 pub fn contact(email: &str) -> Contact {
     Contact {
         name: "Ann Buyer".to_owned(),

@@ -1,20 +1,21 @@
-//! What a client says to PostgreSQL, read off the wire (protocol version 3.0, "Message Formats").
+//! Parses the messages that a client sends to PostgreSQL (protocol version 3.0, "Message Formats").
 
-/// Puts the pieces of one client's stream together, and says which statements it ran.
+/// Reassembles the stream of one client, and extracts the statements that it ran.
 #[derive(Default)]
 pub struct ClientStream {
     unread: Vec<u8>,
-    /// The first messages carry no tag.
+    /// The messages before the startup have no type byte.
     started: bool,
-    /// Name and text of what was prepared.
+    /// The name and the text of each prepared statement.
     prepared: Vec<(Vec<u8>, String)>,
 }
 
-/// Asks for TLS or GSS encryption come before the startup message, and look like it.
+/// The codes of the TLS and GSS encryption requests, which precede the startup message and have the
+/// same format.
 const ENCRYPTION_REQUESTS: [u32; 2] = [80_877_103, 80_877_104];
 
 impl ClientStream {
-    /// Takes the next piece, and returns the statements that it completes.
+    /// Reads the next bytes, and returns the statements that they complete.
     pub fn read(&mut self, piece: &[u8]) -> Vec<String> {
         self.unread.extend_from_slice(piece);
         let mut statements = Vec::new();
@@ -55,7 +56,7 @@ impl ClientStream {
     }
 }
 
-/// Up to the zero byte, and what follows it.
+/// Splits the bytes at the first zero byte.
 fn cut(bytes: &[u8]) -> (&[u8], &[u8]) {
     let end = bytes.iter().position(|byte| *byte == 0);
     let end = end.unwrap_or(bytes.len());

@@ -1,4 +1,4 @@
-//! Every refusal is a clear sentence, a correct status, and nothing changed.
+//! Invalid input: every rejection has a clear message and the correct status, and changes nothing.
 
 use axum::{
     body::Body,
@@ -17,7 +17,7 @@ async fn check_nothing_sold(shop: &TestShop) {
 }
 
 #[tokio::test]
-async fn the_api_refuses_each_kind_of_nonsense_in_its_own_way() {
+async fn the_api_rejects_each_kind_of_invalid_body_with_its_own_message() {
     let shop = TestShop::new().await;
     let mut caller = Visitor::of(&shop);
     let quantity = "The quantity must be a whole number from 1 to 1,000.";
@@ -36,7 +36,7 @@ async fn the_api_refuses_each_kind_of_nonsense_in_its_own_way() {
         (
             r#"{"productId":999,"quantity":1}"#,
             404,
-            "There is no such product.",
+            "This product does not exist.",
         ),
         (
             r#"{"productId":"1"}"#,
@@ -75,7 +75,7 @@ async fn the_api_refuses_each_kind_of_nonsense_in_its_own_way() {
 }
 
 #[tokio::test]
-async fn the_api_refuses_what_is_no_purchase() {
+async fn the_api_rejects_requests_that_are_not_valid_purchases() {
     let shop = TestShop::new().await;
     let mut caller = Visitor::of(&shop);
     let unknown = caller
@@ -114,7 +114,7 @@ async fn the_api_refuses_what_is_no_purchase() {
 }
 
 #[tokio::test]
-async fn every_form_refuses_a_quantity_that_is_none() {
+async fn every_form_rejects_an_invalid_quantity() {
     let shop = TestShop::new().await;
     let mut shopper = Visitor::of(&shop);
     let add = "/api/form/cart/add";
@@ -148,11 +148,11 @@ async fn every_form_refuses_a_quantity_that_is_none() {
         }
     }
     let units: i32 = shop.by_hand.value("SELECT quantity FROM cart_item").await;
-    assert_eq!(units, 2, "the cart is as it was");
+    assert_eq!(units, 2, "the cart is unchanged");
 }
 
 #[tokio::test]
-async fn a_form_without_its_fields_is_refused_and_not_crashed() {
+async fn a_form_without_its_fields_is_rejected_and_does_not_panic() {
     let shop = TestShop::new().await;
     let mut shopper = Visitor::of(&shop);
     for (form, status) in [
@@ -180,7 +180,7 @@ async fn a_form_without_its_fields_is_refused_and_not_crashed() {
 }
 
 #[tokio::test]
-async fn a_form_of_another_shape_leads_nowhere() {
+async fn a_form_with_unexpected_fields_does_not_redirect() {
     let shop = TestShop::new().await;
     let mut shopper = Visitor::of(&shop);
     let request = Request::post("/api/form/cart/add")
@@ -196,7 +196,7 @@ async fn a_form_of_another_shape_leads_nowhere() {
 }
 
 #[tokio::test]
-async fn addresses_that_no_text_can_hold_are_not_found() {
+async fn paths_with_invalid_text_are_not_found() {
     let shop = TestShop::new().await;
     let mut visitor = Visitor::of(&shop);
     for path in ["/products/a%00b", "/api/products/%ff", "/orders/%00"] {
@@ -214,7 +214,7 @@ async fn addresses_that_no_text_can_hold_are_not_found() {
 }
 
 #[tokio::test]
-async fn a_refused_form_says_why_on_its_page_and_keeps_what_was_typed() {
+async fn a_rejected_form_shows_the_error_once_and_keeps_the_typed_values() {
     let shop = TestShop::new().await;
     let mut shopper = Visitor::of(&shop);
     let page = "/products/flash-sale-smartphone";
@@ -229,11 +229,14 @@ async fn a_refused_form_says_why_on_its_page_and_keeps_what_was_typed() {
     assert!(shown.contains("The quantity must be a whole number from 1 to 1,000."));
     assert!(shown.contains("value=\"-7\""));
     let again = shopper.page(page).await.body;
-    assert!(!again.contains("The quantity must be"), "it is said once");
+    assert!(
+        !again.contains("The quantity must be"),
+        "the error is shown once"
+    );
 }
 
 #[tokio::test]
-async fn what_was_typed_is_escaped_where_it_is_shown() {
+async fn typed_values_are_escaped_on_the_page() {
     let shop = TestShop::new().await;
     let mut shopper = Visitor::of(&shop);
     let evil = "%22%3E%3Cscript%3Ealert(1)%3C%2Fscript%3E";
@@ -255,12 +258,12 @@ async fn what_was_typed_is_escaped_where_it_is_shown() {
         .submit("/checkout", "/api/form/checkout/pay", &fields)
         .await;
     let shown = shopper.page("/checkout").await.body;
-    assert!(shown.contains("alert(1)"), "the draft is kept");
+    assert!(shown.contains("alert(1)"), "the draft is saved");
     assert!(!shown.contains("<script>alert"));
 }
 
 #[tokio::test]
-async fn nobody_is_led_to_another_site() {
+async fn a_form_never_redirects_to_another_site() {
     let shop = TestShop::new().await;
     let mut shopper = Visitor::of(&shop);
     for referer in [
@@ -284,7 +287,7 @@ async fn nobody_is_led_to_another_site() {
 }
 
 #[tokio::test]
-async fn a_lane_of_the_workbench_is_not_for_shoppers() {
+async fn shoppers_cannot_see_or_buy_the_product_of_a_lane() {
     let shop = TestShop::new().await;
     let lane = shop
         .with_lane(doorbuster::model::StrategyKey::RowLock, 5)

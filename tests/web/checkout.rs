@@ -1,4 +1,4 @@
-//! The checkout's form as a browser without JavaScript sends it: what it keeps, and what it never keeps.
+//! The checkout form without JavaScript: it saves the values that were typed, but never the card.
 
 use axum::http::{Request, StatusCode, header};
 use doorbuster::{
@@ -6,11 +6,12 @@ use doorbuster::{
     shop::discounts::NewCode,
 };
 
-use super::support::{Answer, TestShop, Visitor, value_of};
+use super::support::{TestResponse, TestShop, Visitor, value_of};
 
 const PHONE: &str = "/products/flash-sale-smartphone";
 const CONTACT: &str = "name=Ann+Buyer&email=ann%40example.com&street=1+Test+Street&postal_code=12345&city=Testford&country=Testland";
-/// A card that is taken, and one that is not, as people type them; and as they could be found again.
+/// A card that is accepted and one that is declined, as people type them, and the forms in which
+/// the database could contain them.
 const TAKEN: &str = "5555+5555-5555+4444";
 const DECLINED: &str = "4000+0000+0000+0002";
 const TRACES: [&str; 8] = [
@@ -18,14 +19,14 @@ const TRACES: [&str; 8] = [
     "5555 5555-5555 4444",
     "4000000000000002",
     "4000 0000 0000 0002",
-    // As bytes.
+    // In hexadecimal.
     "35353535353535353535353534343434",
     "352035353535",
     "34303030303030303030303030303032",
     "302030303030",
 ];
 
-/// A shopper who has one phone in the cart, and has reserved it.
+/// Creates a shopper who has one phone in the cart and has reserved it.
 async fn at_the_checkout(shop: &TestShop) -> Visitor {
     let mut shopper = Visitor::of(shop);
     let form = "/api/form/cart/buy-now";
@@ -34,8 +35,8 @@ async fn at_the_checkout(shop: &TestShop) -> Visitor {
     shopper
 }
 
-/// Sends the checkout's form with these fields beside its own.
-async fn send(shopper: &mut Visitor, form: &str, fields: &str) -> Answer {
+/// Sends the checkout form with these fields and its hidden ones.
+async fn send(shopper: &mut Visitor, form: &str, fields: &str) -> TestResponse {
     let page = shopper.page("/checkout").await.body;
     let (key, cart_id) = (
         value_of(&page, "idempotency_key"),
@@ -50,7 +51,7 @@ fn with_card(contact: &str, number: &str) -> String {
     format!("{contact}&card_number={number}&card_expiry=11%2F39&card_cvc=987")
 }
 
-/// Whether a card is in no table of this database, the provider's own included.
+/// Checks that no table of the database contains a card, including the tables of the test provider.
 async fn check_no_card(shop: &TestShop, when: &str) {
     let tables: String = shop
         .by_hand
@@ -77,7 +78,7 @@ fn check_no_card_on(page: &str, when: &str) {
 }
 
 #[tokio::test]
-async fn whatever_is_refused_the_form_keeps_all_but_the_card() {
+async fn a_rejected_form_keeps_all_values_except_the_card() {
     let shop = TestShop::new().await;
     let mut shopper = at_the_checkout(&shop).await;
     let without_city = CONTACT.replace("Testford", "");
@@ -86,10 +87,10 @@ async fn whatever_is_refused_the_form_keeps_all_but_the_card() {
             "after a missing field",
             without_city.as_str(),
             TAKEN,
-            "Please correct the marked fields.",
+            "Correct the marked fields.",
         ),
         (
-            "after a card that is none",
+            "after an invalid card number",
             CONTACT,
             "12",
             "Please enter the 12 to 19 digits of the card.",
@@ -124,12 +125,12 @@ async fn whatever_is_refused_the_form_keeps_all_but_the_card() {
     check_no_card_on(&page, "of the order");
     check_no_card(&shop, "after the payment").await;
     let id = order.trim_start_matches("/orders/");
-    let order = shop.order(id).await.expect("it is there");
+    let order = shop.order(id).await.expect("the order exists");
     assert_eq!(order.status, OrderStatus::Paid);
 }
 
 #[tokio::test]
-async fn every_button_keeps_what_was_typed() {
+async fn every_button_saves_the_typed_values() {
     let shop = TestShop::new().await;
     let mut shopper = at_the_checkout(&shop).await;
     for act in ["extend", "reserve", "apply-code"] {
@@ -147,7 +148,7 @@ async fn every_button_keeps_what_was_typed() {
 }
 
 #[tokio::test]
-async fn nobody_pays_for_the_cart_of_another() {
+async fn a_shopper_cannot_pay_for_another_cart() {
     let shop = TestShop::new().await;
     let mut owner = at_the_checkout(&shop).await;
     let page = owner.page("/checkout").await.body;
@@ -168,7 +169,7 @@ async fn nobody_pays_for_the_cart_of_another() {
 }
 
 #[tokio::test]
-async fn a_press_sent_twice_leads_to_the_same_order() {
+async fn a_form_submitted_twice_creates_one_order() {
     let shop = TestShop::new().await;
     let mut shopper = at_the_checkout(&shop).await;
     let page = shopper.page("/checkout").await.body;
@@ -191,9 +192,9 @@ async fn a_press_sent_twice_leads_to_the_same_order() {
     assert_eq!(shop.count("customer_order").await, 1);
 }
 
-/// A program may send its key as a header, as everywhere.
+/// A program may send the idempotency key as a header.
 #[tokio::test]
-async fn a_key_in_the_header_names_a_payment_too() {
+async fn an_idempotency_key_in_the_header_creates_one_order() {
     let shop = TestShop::new().await;
     let mut shopper = at_the_checkout(&shop).await;
     let page = shopper.page("/checkout").await.body;
@@ -213,15 +214,16 @@ async fn a_key_in_the_header_names_a_payment_too() {
     assert_eq!(shop.count("customer_order").await, 1);
 }
 
-/// The page says of the code that is kept whether it counts, so every way to have one kept is a guess.
+/// The page shows whether the saved code is valid, so every button that saves a code counts as a
+/// guess.
 #[tokio::test]
-async fn codes_cannot_be_guessed_faster_by_another_button() {
+async fn every_button_limits_guesses_of_discount_codes() {
     for (form, fields) in [
         ("change", "act=apply-code"),
         ("change", "act=extend"),
         ("change", "act=reserve"),
         ("change", "act=nonsense"),
-        // A card that is none is refused before anything is ordered.
+        // The invalid card is rejected before anything is ordered.
         ("pay", "card_number=1"),
     ] {
         let shop = TestShop::new().await;
@@ -234,7 +236,9 @@ async fn codes_cannot_be_guessed_faster_by_another_button() {
             uses_max: 10,
             per_customer_limit: None,
         };
-        shop.create_code(ten, None).await.expect("it is made");
+        shop.create_code(ten, None)
+            .await
+            .expect("the code is created");
         let mut guesser = at_the_checkout(&shop).await;
         for guess in 0..25 {
             let fields = format!("{fields}&code=GUESS-{guess}");
@@ -247,19 +251,19 @@ async fn codes_cannot_be_guessed_faster_by_another_button() {
         assert!(!page.contains("10 % off"), "{form} {fields}");
         assert!(
             page.contains("value=\"Typed Late\""),
-            "{form} {fields}: the rest is kept"
+            "{form} {fields}: the other values are saved"
         );
     }
 }
 
 #[tokio::test]
-async fn the_same_code_again_is_no_guess() {
+async fn repeating_the_same_code_is_not_a_guess() {
     let shop = TestShop::new().await;
     let mut shopper = at_the_checkout(&shop).await;
     for _ in 0..25 {
         send(&mut shopper, "change", "act=apply-code&code=nothing").await;
     }
     let page = shopper.page("/checkout").await.body;
-    assert!(page.contains("There is no discount code NOTHING."));
+    assert!(page.contains("The discount code NOTHING does not exist."));
     assert!(!page.contains("Too many requests."));
 }

@@ -1,4 +1,4 @@
-//! What a browser is told with each answer.
+//! Security and caching headers of responses.
 
 use axum::{
     body::Body,
@@ -54,7 +54,7 @@ async fn a_page_allows_only_its_own_scripts_and_styles() {
     }
     nonces.sort();
     nonces.dedup();
-    assert_eq!(nonces.len(), PAGES.len(), "a nonce is used once");
+    assert_eq!(nonces.len(), PAGES.len(), "each page has its own nonce");
 }
 
 #[tokio::test]
@@ -66,7 +66,7 @@ async fn orders_and_carts_are_not_indexed() {
 }
 
 #[tokio::test]
-async fn assets_are_compressed_and_kept_for_good() {
+async fn assets_are_compressed_and_cached_forever() {
     let shop = TestShop::new().await;
     let mut visitor = Visitor::of(&shop);
     let href = assets::href("doorbuster.css");
@@ -101,7 +101,7 @@ async fn assets_are_compressed_and_kept_for_good() {
 }
 
 #[tokio::test]
-async fn every_asset_that_a_page_names_is_there() {
+async fn every_asset_that_a_page_references_exists() {
     let shop = TestShop::new().await;
     let mut visitor = Visitor::of(&shop);
     for path in PAGES {

@@ -1,50 +1,57 @@
-//! An order's page, its stream, and the form that finds it.
+//! The page of an order, its stream, and the form that finds it.
 
 use axum::{
     body::Body,
     http::{Request, StatusCode, header},
 };
 use doorbuster::{
-    model::OrderStatus, payment::gateway::ChargeState, shop::refunds::OrderAct, web::server,
+    model::OrderStatus, payment::gateway::ChargeState, shop::refunds::OrderAction, web::server,
 };
 use futures::StreamExt;
 use tower::ServiceExt;
 use uuid::Uuid;
 
 use super::support::{TestShop, Visitor, state};
-use crate::support::{PATIENCE, Till, shop::Pressed, till::declined, within};
+use crate::support::{
+    PATIENCE, ScriptedProvider, scripted_provider::declined, shop::PendingPayment, within,
+};
 
 const ANN: &str = "ann@example.com";
 
-/// An order that waits for its payment.
-async fn waiting(shop: &TestShop, till: &Till) -> Pressed {
+/// Creates an order that waits for its payment.
+async fn waiting(shop: &TestShop, scripted: &ScriptedProvider) -> PendingPayment {
     let product = shop.with_product(5).await;
     let cart = shop.cart_of(&[(&product, 1)]).await;
     let request = shop.checkout(cart, ANN);
-    shop.press_pay(shop.at_till(till), till, request).await
+    shop.start_payment(shop.paid_through(scripted), scripted, request)
+        .await
 }
 
-/// A sentence as HTML has it.
+/// Escapes a text as in HTML.
 fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;")
 }
 
 #[tokio::test]
-async fn an_orders_page_says_where_the_order_stands_and_is_for_no_search_engine() {
-    let (shop, till) = (TestShop::new().await, Till::default());
-    let here = shop.at_till(&till);
+async fn the_page_of_an_order_shows_its_status_and_is_not_indexed() {
+    let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
+    let here = shop.paid_through(&scripted);
     let product = shop.with_product(9).await;
-    let pending = waiting(&shop, &till).await.order_id;
-    let refused = waiting(&shop, &till).await;
+    let pending = waiting(&shop, &scripted).await.order_id;
+    let refused = waiting(&shop, &scripted).await;
     here.settle(refused.charge, declined())
         .await
-        .expect("it is taken in");
+        .expect("the response is processed");
     let paid = shop.paid(&[(&product, 1)], ANN).await;
     let cancelled = shop.paid(&[(&product, 1)], ANN).await;
-    shop.act_on_order(&cancelled, OrderAct::Cancel, None)
+    shop.apply_order_action(&cancelled, OrderAction::Cancel, None)
         .await
-        .expect("it is called off");
-    let express = shop.buy(&product).await.expect("it is sold").order_id;
+        .expect("the order is cancelled");
+    let express = shop
+        .buy(&product)
+        .await
+        .expect("the purchase succeeds")
+        .order_id;
     for (id, status) in [
         (pending, OrderStatus::Pending),
         (refused.order_id, OrderStatus::Declined),
@@ -52,7 +59,7 @@ async fn an_orders_page_says_where_the_order_stands_and_is_for_no_search_engine(
         (cancelled, OrderStatus::Cancelled),
         (express, OrderStatus::Placed),
     ] {
-        let order = shop.order(&id).await.expect("it is there");
+        let order = shop.order(&id).await.expect("the order exists");
         assert_eq!(order.status, status);
         let answer = Visitor::of(&shop).page(&format!("/orders/{id}")).await;
         assert_eq!(answer.status, StatusCode::OK, "{status:?}");
@@ -61,7 +68,7 @@ async fn an_orders_page_says_where_the_order_stands_and_is_for_no_search_engine(
             page.contains("name=\"robots\" content=\"noindex\""),
             "{status:?}"
         );
-        let standing = order.standing();
+        let standing = order.status_view();
         for said in [
             &standing.status,
             &standing.sentence,
@@ -73,13 +80,13 @@ async fn an_orders_page_says_where_the_order_stands_and_is_for_no_search_engine(
         assert_eq!(
             page.contains("http-equiv=\"refresh\""),
             standing.is_open,
-            "{status:?}: it loads itself again only while something is open"
+            "{status:?}: the page reloads itself only while the order may change"
         );
     }
 }
 
 #[tokio::test]
-async fn an_order_that_is_not_there_is_not_found() {
+async fn an_unknown_order_is_not_found() {
     let shop = TestShop::new().await;
     let mut visitor = Visitor::of(&shop);
     for id in [Uuid::now_v7().to_string(), "1".to_owned()] {
@@ -91,7 +98,7 @@ async fn an_order_that_is_not_there_is_not_found() {
 }
 
 #[tokio::test]
-async fn the_stream_of_a_settled_order_says_so_and_ends() {
+async fn the_stream_of_a_final_order_sends_its_status_and_ends() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
     let id = shop.paid(&[(&product, 1)], ANN).await;
@@ -104,7 +111,11 @@ async fn the_stream_of_a_settled_order_says_so_and_ends() {
             .header("content-type")
             .starts_with("text/event-stream")
     );
-    let standing = shop.order(&id).await.expect("it is there").standing();
+    let standing = shop
+        .order(&id)
+        .await
+        .expect("the order exists")
+        .status_view();
     let lines: Vec<_> = answer
         .body
         .lines()
@@ -124,9 +135,9 @@ async fn the_stream_of_a_settled_order_says_so_and_ends() {
 }
 
 #[tokio::test]
-async fn the_stream_of_an_open_order_ends_when_it_is_settled() {
-    let (shop, till) = (TestShop::new().await, Till::default());
-    let pressed = waiting(&shop, &till).await;
+async fn the_stream_of_an_open_order_ends_when_it_is_paid() {
+    let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
+    let pressed = waiting(&shop, &scripted).await;
     let router = server::router(state(
         shop.handle(),
         shop.database.url(),
@@ -149,24 +160,28 @@ async fn the_stream_of_an_open_order_ends_when_it_is_settled() {
             String::from_utf8_lossy(&chunk).into_owned()
         })
     };
-    let first = next().await.expect("it says something at once");
+    let first = next().await.expect("the stream sends an event at once");
     assert!(first.contains("data: Confirming"), "{first}");
-    till.answer(pressed.charge, Ok(ChargeState::Captured));
-    pressed.answer().await.expect("it is paid");
-    let last = next().await.expect("it says that it is paid");
+    scripted.answer(pressed.charge, Ok(ChargeState::Captured));
+    pressed.answer().await.expect("the payment succeeds");
+    let last = next().await.expect("the stream sends the payment");
     assert!(last.contains("data: Paid"), "{last}");
-    assert_eq!(next().await, None, "it ends");
+    assert_eq!(next().await, None, "the stream ends");
 }
 
 #[tokio::test]
-async fn an_order_is_found_by_its_number_and_address_and_by_nothing_less() {
+async fn an_order_is_found_only_by_its_number_and_email_together() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
     let id = shop.paid(&[(&product, 1)], ANN).await;
     let other = shop.paid(&[(&product, 1)], "ben@example.com").await;
-    let express = shop.buy(&product).await.expect("it is sold").order_id;
+    let express = shop
+        .buy(&product)
+        .await
+        .expect("the purchase succeeds")
+        .order_id;
     let number = |order: doorbuster::model::OrderView| order.number;
-    let number_of = async |id: &str| number(shop.order(id).await.expect("it is there"));
+    let number_of = async |id: &str| number(shop.order(id).await.expect("the order exists"));
     let (mine, his, nobodys) = (
         number_of(&id).await,
         number_of(&other).await,
@@ -205,18 +220,18 @@ async fn an_order_is_found_by_its_number_and_address_and_by_nothing_less() {
         let refused = guesser.submit("/orders/find", find, &fields).await;
         assert_eq!(refused.header("location"), "/orders/find", "{fields}");
         let page = guesser.page("/orders/find").await.body;
-        assert!(page.contains("There is no such order."), "{fields}");
+        assert!(page.contains("This order does not exist."), "{fields}");
     }
     assert_eq!(answers.len(), 1, "{answers:?}");
     assert_eq!(answers.first().map(|answer| answer.0), Some(404));
 }
 
 #[tokio::test]
-async fn looking_for_orders_is_slowed_down_also_for_the_right_one() {
+async fn the_rate_limit_of_order_searches_applies_to_the_correct_one_too() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
     let id = shop.paid(&[(&product, 1)], ANN).await;
-    let number = shop.order(&id).await.expect("it is there").number;
+    let number = shop.order(&id).await.expect("the order exists").number;
     let mut guesser = Visitor::of(&shop);
     let find = "/api/form/orders/find";
     for guess in 0..20 {

@@ -1,15 +1,15 @@
-//! The page for an audience, and the stream behind it: for everybody, and no more than is shown.
+//! The presentation page and its stream: public, and without data that the page does not show.
 
 use axum::http::StatusCode;
 use doorbuster::model::{Presentation, RunState, StrategyKey};
 
 use super::{
-    keep::run,
+    stored_runs::run,
     support::{TestShop, Visitor, state},
 };
 
 #[tokio::test]
-async fn whoever_has_the_address_sees_the_run_and_nothing_else() {
+async fn anyone_with_the_link_sees_the_run_and_nothing_else() {
     let shop = TestShop::new().await;
     let id = run(&shop, &[StrategyKey::RowLock, StrategyKey::Optimistic], 1).await;
     let mut stranger = Visitor::at(state(
@@ -38,14 +38,14 @@ async fn whoever_has_the_address_sees_the_run_and_nothing_else() {
         .split("data: ")
         .nth(1)
         .and_then(|rest| rest.lines().next());
-    let told: Presentation = serde_json::from_str(data.expect("an event")).expect("a presentation");
-    assert_eq!(told.state, RunState::Finished);
-    assert_eq!(told.lanes.len(), 2);
-    assert_eq!((told.oversold(), told.undersold()), (0, Some(0)));
+    let sent: Presentation = serde_json::from_str(data.expect("an event")).expect("a presentation");
+    assert_eq!(sent.state, RunState::Finished);
+    assert_eq!(sent.lanes.len(), 2);
+    assert_eq!((sent.oversold(), sent.undersold()), (0, Some(0)));
     for hidden in ["seed", "poolSize", "latency", "failure", "raceWindow"] {
         assert!(!stream.body.contains(hidden), "{hidden} in {}", stream.body);
     }
-    // The leader's page of the same run stays closed.
+    // The admin page of the same run still requires sign-in.
     let closed = stranger.page(&format!("/admin/simulations/{id}")).await;
     assert_eq!(closed.header("location"), "/admin/login");
 }

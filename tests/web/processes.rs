@@ -1,4 +1,4 @@
-//! Servers as processes: two at once on one empty database, a drain, and a kill.
+//! Server processes: two that start at once without a database, a graceful shutdown, and a kill.
 
 use std::{
     path::Path,
@@ -14,7 +14,7 @@ use crate::support::database::TestDatabase;
 const READY_MAX: Duration = Duration::from_secs(60);
 const DRAIN_MAX: Duration = Duration::from_secs(12);
 
-/// A running `doorbuster serve`, killed when the test ends.
+/// A running `doorbuster serve`, killed when it is dropped.
 struct Server {
     child: Child,
     url: String,
@@ -33,7 +33,7 @@ impl Server {
             .current_dir(folder)
             .env("DOORBUSTER_ADDR", &address)
             .env("DOORBUSTER_DATA", folder.join("data"))
-            .env("ADMIN_PASSWORD", "of no interest here")
+            .env("ADMIN_PASSWORD", "not used in this test")
             .env_remove("DATABASE_URL")
             .stdout(Stdio::null())
             .stderr(Stdio::null());
@@ -53,8 +53,11 @@ impl Server {
             if ready.is_ok_and(|answer| answer.status().is_success()) {
                 return;
             }
-            let ended = self.child.try_wait().expect("it is our child");
-            assert!(ended.is_none(), "the server ended: {ended:?}");
+            let ended = self
+                .child
+                .try_wait()
+                .expect("it is a child of this process");
+            assert!(ended.is_none(), "the server exited: {ended:?}");
             assert!(Instant::now() < deadline, "the server is not ready");
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
@@ -74,7 +77,7 @@ impl Server {
 
     fn signal(&self, signal: nix::sys::signal::Signal) {
         let pid = nix::unistd::Pid::from_raw(self.child.id().cast_signed());
-        nix::sys::signal::kill(pid, signal).expect("it is our child");
+        nix::sys::signal::kill(pid, signal).expect("it is a child of this process");
     }
 }
 
@@ -87,14 +90,14 @@ impl Drop for Server {
 
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    // Started as root, PostgreSQL runs as another user, who has to get in.
+    // If the test runs as root, PostgreSQL runs as another user, who needs access to the folder.
     let open = std::os::unix::fs::PermissionsExt::from_mode(0o711);
-    std::fs::set_permissions(folder.path(), open).expect("it is ours");
+    std::fs::set_permissions(folder.path(), open).expect("the test owns the folder");
     folder
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_servers_started_at_once_on_no_database_both_sell_from_it() {
+async fn two_servers_started_at_once_create_the_database_and_both_sell_from_it() {
     let database = TestDatabase::absent().await;
     let (folder, client) = (folder(), Client::new());
     let mut one = Server::start(folder.path(), Some(database.url()));
@@ -103,7 +106,7 @@ async fn two_servers_started_at_once_on_no_database_both_sell_from_it() {
     assert_eq!(one.buy(&client, "a").await["remainingStock"], 19);
     assert_eq!(two.buy(&client, "b").await["remainingStock"], 18);
     let (first, again) = (one.buy(&client, "c").await, two.buy(&client, "c").await);
-    assert_eq!(first, again, "a key is known to both");
+    assert_eq!(first, again, "both servers know the key");
     drop((one, two));
     let audit = Command::new(env!("CARGO_BIN_EXE_doorbuster"))
         .arg("audit")
@@ -118,7 +121,7 @@ async fn two_servers_started_at_once_on_no_database_both_sell_from_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sigterm_drains_and_ends_with_streams_open() {
+async fn sigterm_stops_the_server_although_streams_are_open() {
     let database = TestDatabase::absent().await;
     let (folder, client) = (folder(), Client::new());
     let mut server = Server::start(folder.path(), Some(database.url()));
@@ -132,10 +135,14 @@ async fn sigterm_drains_and_ends_with_streams_open() {
     server.signal(nix::sys::signal::Signal::SIGTERM);
     let deadline = Instant::now() + DRAIN_MAX;
     let ended = loop {
-        if let Some(ended) = server.child.try_wait().expect("it is our child") {
+        if let Some(ended) = server
+            .child
+            .try_wait()
+            .expect("it is a child of this process")
+        {
             break ended;
         }
-        assert!(Instant::now() < deadline, "it does not end");
+        assert!(Instant::now() < deadline, "the server does not exit");
         tokio::time::sleep(Duration::from_millis(20)).await;
     };
     assert_eq!(ended.code(), Some(0));
@@ -143,7 +150,7 @@ async fn sigterm_drains_and_ends_with_streams_open() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_killed_server_starts_again_at_once_with_all_orders() {
+async fn a_killed_server_restarts_at_once_with_all_orders() {
     let (folder, client) = (folder(), Client::new());
     let mut orders = Vec::new();
     for round in 0..3 {

@@ -1,4 +1,4 @@
-//! The workbench's form, and the pages of its runs.
+//! The form of a simulation, and the pages of runs.
 
 use std::time::Instant;
 
@@ -7,7 +7,7 @@ use crate::support::PATIENCE;
 
 const FORM: &str = "target=lane&buyers=12&stock=5&quantity=1&rounds=1&race_window_ms=0&seed=1";
 
-/// Posts the form; returns where the browser is led.
+/// Posts the form; returns the path of the redirect.
 async fn start(visitor: &mut Visitor, more: &str) -> String {
     let fields = format!("{FORM}&{more}");
     let answer = visitor
@@ -16,7 +16,7 @@ async fn start(visitor: &mut Visitor, more: &str) -> String {
     answer.header("location").to_owned()
 }
 
-/// The page of a run, once its verdict is there.
+/// Waits until the run has finished; returns its page.
 async fn judged(visitor: &mut Visitor, address: &str) -> String {
     assert!(address.starts_with("/admin/simulations/"), "{address}");
     let deadline = Instant::now() + PATIENCE;
@@ -25,13 +25,16 @@ async fn judged(visitor: &mut Visitor, address: &str) -> String {
         if page.contains(">Finished<") {
             return page;
         }
-        assert!(Instant::now() < deadline, "no verdict: {page}");
+        assert!(
+            Instant::now() < deadline,
+            "the run has not finished: {page}"
+        );
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
 }
 
 #[tokio::test]
-async fn every_lane_stands_on_the_page_of_its_run() {
+async fn the_page_of_a_run_shows_every_lane() {
     let shop = TestShop::new().await;
     let mut admin = Visitor::of(&shop);
     admin.sign_in(&shop).await;
@@ -45,7 +48,7 @@ async fn every_lane_stands_on_the_page_of_its_run() {
             ("id=\"verdict\"", 1),
             ("data-testid=\"lane-oversold\"", 2),
             ("id=\"plot-title\"", 1),
-            ("Not one unit too many, not one too few", 1),
+            ("Nothing oversold, nothing undersold", 1),
         ] {
             assert_eq!(page.matches(part).count(), times, "{part} in {page}");
         }
@@ -58,7 +61,7 @@ async fn every_lane_stands_on_the_page_of_its_run() {
 }
 
 #[tokio::test]
-async fn one_strategy_may_be_sent_as_one_field() {
+async fn a_single_strategy_may_be_sent_as_a_plain_field() {
     let shop = TestShop::new().await;
     let mut admin = Visitor::of(&shop);
     admin.sign_in(&shop).await;
@@ -68,14 +71,11 @@ async fn one_strategy_may_be_sent_as_one_field() {
         !page.contains("data-lane=\"0\""),
         "one lane needs no name: {page}"
     );
-    assert!(
-        page.contains("Sold to the last unit, not one more"),
-        "{page}"
-    );
+    assert!(page.contains("Sold out, nothing oversold"), "{page}");
 }
 
 #[tokio::test]
-async fn a_refused_plan_keeps_its_boxes_and_opens_what_is_wrong() {
+async fn a_rejected_plan_keeps_its_values_and_opens_the_advanced_fields() {
     let shop = TestShop::new().await;
     let mut admin = Visitor::of(&shop);
     admin.sign_in(&shop).await;
@@ -83,10 +83,10 @@ async fn a_refused_plan_keeps_its_boxes_and_opens_what_is_wrong() {
     assert_eq!(start(&mut admin, wrong).await, "/admin/simulations");
     let page = admin.page("/admin/simulations").await.body;
     for part in [
-        "The rate must be from 1 to 100000 arrivals a second.",
-        "there is no time to think",
-        "The pool must have from 1 to 64 connections.",
-        "Please enter a whole number.",
+        "The rate must be from 1 to 100000 arrivals per second.",
+        "Open arrivals have no think time",
+        "The number of connections must be from 1 to 64.",
+        "Enter a whole number.",
         "value=\"unguarded\" checked",
         "value=\"row-lock\" checked",
         "<details open",
@@ -96,6 +96,6 @@ async fn a_refused_plan_keeps_its_boxes_and_opens_what_is_wrong() {
     assert!(!page.contains("value=\"conditional-update\" checked"));
     assert_eq!(start(&mut admin, "").await, "/admin/simulations");
     let page = admin.page("/admin/simulations").await.body;
-    assert!(page.contains("Choose from 1 to 20 strategies."), "{page}");
+    assert!(page.contains("Choose 1 to 20 strategies."), "{page}");
     assert_eq!(shop.count("simulation_run").await, 0);
 }

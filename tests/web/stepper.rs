@@ -1,9 +1,9 @@
-//! The stepper's pages and forms: who may use them, what they refuse, and that looking changes nothing.
+//! The stepper's pages and forms: access control, rejected input, and links without side effects.
 
 use axum::http::StatusCode;
 use serde_json::Value;
 
-use super::support::{Answer, TestShop, Visitor};
+use super::support::{TestResponse, TestShop, Visitor};
 
 const START: &str = "/api/form/admin/stepper/start";
 const STEP: &str = "/api/form/admin/stepper/step";
@@ -20,7 +20,7 @@ async fn start(admin: &mut Visitor, fields: &str) -> String {
 }
 
 #[tokio::test]
-async fn strangers_are_turned_away() {
+async fn visitors_without_a_session_are_rejected() {
     let shop = TestShop::new().await;
     let mut stranger = Visitor::of(&shop);
     for page in ["/admin/stepper", "/admin/stepper/x", "/live/steppers/x"] {
@@ -35,7 +35,7 @@ async fn strangers_are_turned_away() {
 }
 
 #[tokio::test]
-async fn looking_at_a_link_changes_nothing() {
+async fn opening_a_link_changes_nothing() {
     let shop = TestShop::new().await;
     let mut admin = Visitor::of(&shop);
     admin.sign_in(&shop).await;
@@ -48,7 +48,7 @@ async fn looking_at_a_link_changes_nothing() {
 }
 
 #[tokio::test]
-async fn bad_input_gets_a_sentence() {
+async fn invalid_input_is_rejected_with_a_message() {
     let shop = TestShop::new().await;
     let mut admin = Visitor::of(&shop);
     admin.sign_in(&shop).await;
@@ -59,7 +59,7 @@ async fn bad_input_gets_a_sentence() {
             START,
             "story=fairy-tale".to_owned(),
             404,
-            "There is no such story.",
+            "This story does not exist.",
         ),
         (
             START,
@@ -77,19 +77,19 @@ async fn bad_input_gets_a_sentence() {
             START,
             "story=lost-update&guess_sold=many".to_owned(),
             422,
-            "a whole number, or nothing",
+            "a whole number, or empty",
         ),
         (
             STEP,
             format!("session={unknown}&actor=0"),
             404,
-            "no such stepper session",
+            "This stepper session has ended",
         ),
         (
             STEP,
             "session=x&actor=0".to_owned(),
             404,
-            "no such stepper session",
+            "This stepper session has ended",
         ),
         (
             STEP,
@@ -107,13 +107,13 @@ async fn bad_input_gets_a_sentence() {
             STEP,
             format!("session={session}&actor=1"),
             409,
-            "Buyer B waits",
+            "Buyer B is waiting for a lock",
         ),
         (
             STEP,
             format!("session={session}&actor=3"),
             409,
-            "Nobody of that letter",
+            "No participant has this letter",
         ),
     ] {
         let answer = admin.post_form(path, &fields).await;
@@ -136,7 +136,7 @@ async fn bad_input_gets_a_sentence() {
 }
 
 #[tokio::test]
-async fn a_step_answers_a_script_with_the_session() {
+async fn a_step_by_a_script_returns_the_session() {
     let shop = TestShop::new().await;
     let mut admin = Visitor::of(&shop);
     admin.sign_in(&shop).await;
@@ -145,7 +145,7 @@ async fn a_step_answers_a_script_with_the_session() {
         .post_form(STEP, &format!("session={session}&actor=0&at=0"))
         .await;
     assert_eq!(answer.status, StatusCode::OK);
-    let view: Value = serde_json::from_str(&answer.body).expect("it is JSON");
+    let view: Value = serde_json::from_str(&answer.body).expect("the body is JSON");
     assert_eq!(view["id"], session);
     assert_eq!(view["script"]["steps"], serde_json::json!([0]));
     let page = admin.page(&format!("/admin/stepper/{session}")).await.body;
@@ -153,7 +153,7 @@ async fn a_step_answers_a_script_with_the_session() {
 }
 
 #[tokio::test]
-async fn a_server_has_six_places() {
+async fn a_server_allows_six_sessions() {
     let shop = TestShop::new().await;
     let mut admin = Visitor::of(&shop);
     admin.sign_in(&shop).await;
@@ -161,18 +161,18 @@ async fn a_server_has_six_places() {
     for _ in 0..6 {
         last = start(&mut admin, "story=lost-update").await;
     }
-    let refused: Answer = admin.post_form(START, "story=lost-update").await;
+    let refused: TestResponse = admin.post_form(START, "story=lost-update").await;
     assert_eq!(refused.status, StatusCode::CONFLICT);
     assert!(
         refused
             .detail()
-            .starts_with("6 stepper sessions are open already")
+            .starts_with("All 6 stepper sessions are in use")
     );
-    // To begin anew from one of them is no seventh.
+    // Restarting one of them does not count as a seventh.
     start(&mut admin, &format!("story=lost-update&from={last}")).await;
     let page = admin.page(&format!("/admin/stepper/{last}")).await.body;
     assert!(page.contains("Rolled back"), "{page}");
-    // No run of the list is one of these.
+    // The list of runs does not contain stepper sessions.
     let runs = admin.page("/admin/simulations").await.body;
-    assert!(runs.contains("No simulation has run yet."), "{runs}");
+    assert!(runs.contains("No simulations yet."), "{runs}");
 }

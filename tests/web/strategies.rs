@@ -1,19 +1,21 @@
-//! `POST /api/purchase?strategy=…`: by any strategy, and what is said when one may not, or when its line is full.
+//! `POST /api/purchase?strategy=…`: every strategy, forbidden strategies, and a full batch queue.
 
 use axum::http::StatusCode;
-use doorbuster::{config::ShopTerms, model::StrategyKey, shop::inventory::batch_line::WAITING_MAX};
+use doorbuster::{
+    config::ShopTerms, model::StrategyKey, shop::inventory::batch_queue::WAITING_MAX,
+};
 use futures::future::join_all;
 use serde_json::Value;
 
 use super::support::{TestShop, Visitor, state};
-use crate::support::{PATIENCE, Rival, check_audit_clean, within};
+use crate::support::{PATIENCE, StockLock, check_audit_clean, within};
 
 fn body(product: i64) -> String {
     format!(r#"{{"productId":{product},"quantity":2}}"#)
 }
 
 #[tokio::test]
-async fn a_lane_is_sold_by_its_strategy() {
+async fn every_strategy_sells_a_lane_and_rejects_an_order_above_the_stock() {
     let shop = TestShop::new().await;
     let mut caller = Visitor::of(&shop);
     for strategy in StrategyKey::ALL {
@@ -40,7 +42,7 @@ async fn a_lane_is_sold_by_its_strategy() {
 }
 
 #[tokio::test]
-async fn a_product_of_the_shop_is_sold_by_what_may() {
+async fn only_allowed_strategies_sell_a_product_of_the_shop() {
     let shop = TestShop::new().await;
     let mut caller = Visitor::of(&shop);
     let product = shop.with_product(100).await;
@@ -57,9 +59,10 @@ async fn a_product_of_the_shop_is_sold_by_what_may() {
     check_audit_clean(&shop).await;
 }
 
-/// Without a word about it, the shop's own strategy sells: what waits before the row is a batch's statement.
+/// A purchase without a strategy uses the configured one: the statement that waits for the row lock
+/// belongs to it.
 #[tokio::test]
-async fn the_shops_own_strategy_is_the_default() {
+async fn the_configured_strategy_is_the_default() {
     let shop = TestShop::new().await;
     let product = shop.with_product(10).await;
     for (strategy, locks) in [
@@ -74,13 +77,13 @@ async fn the_shops_own_strategy_is_the_default() {
         let address = "http://127.0.0.1:3000";
         let state = state(shop.on_terms(terms), shop.database.url(), address);
         let mut caller = Visitor::at(state);
-        let rival = Rival::at(&shop, &product).await;
+        let stock_lock = StockLock::acquire(&shop, &product).await;
         let waiting = async {
             shop.until_blocked(1).await;
             let sql = "SELECT query FROM pg_stat_activity WHERE datname = current_database() \
                        AND cardinality(pg_blocking_pids(pid)) > 0";
             let statement: String = shop.by_hand.value(sql).await;
-            rival.leave().await;
+            stock_lock.release().await;
             statement
         };
         let body = body(product.id);
@@ -92,19 +95,21 @@ async fn the_shops_own_strategy_is_the_default() {
 }
 
 #[tokio::test]
-async fn a_full_line_answers_429_and_says_when_to_come_back() {
+async fn a_full_batch_queue_returns_429_with_retry_after() {
     let shop = TestShop::new().await;
     let product = shop.with_product(10_000).await;
     let mut caller = Visitor::of(&shop);
-    let rival = Rival::at(&shop, &product).await;
+    let stock_lock = StockLock::acquire(&shop, &product).await;
     let first = shop.buy(&product).by(StrategyKey::MicroBatch).spawn();
     shop.until_blocked(1).await;
     let mut crowd: Vec<_> = (0..=WAITING_MAX)
         .map(|_| shop.buy(&product).by(StrategyKey::MicroBatch).spawn())
         .collect();
-    // The one who found no room; all others wait now.
-    let late = crowd.pop().expect("there is a crowd");
-    late.await.expect("it ends").expect_err("there is no room");
+    // The queue rejects the last buyer; all others are waiting now.
+    let late = crowd.pop().expect("there are buyers");
+    late.await
+        .expect("the task ends")
+        .expect_err("the queue is full");
     let refused = caller
         .post_json("/api/purchase?strategy=micro-batch", &body(product.id))
         .await;
@@ -114,10 +119,15 @@ async fn a_full_line_answers_429_and_says_when_to_come_back() {
         refused.detail(),
         "The shop is very busy. Nothing was bought; try again in 1 s."
     );
-    rival.leave().await;
-    first.await.expect("it ends").expect("it waited");
-    for answer in within(PATIENCE, "the line", join_all(crowd)).await {
-        answer.expect("it ends").expect("it waited");
+    stock_lock.release().await;
+    first
+        .await
+        .expect("the task ends")
+        .expect("the purchase succeeds");
+    for answer in within(PATIENCE, "the queue", join_all(crowd)).await {
+        answer
+            .expect("the task ends")
+            .expect("the purchase succeeds");
     }
     check_audit_clean(&shop).await;
 }

@@ -1,4 +1,4 @@
-//! A shop behind its whole router, and requests to it.
+//! A shop with its complete router, and helpers to send requests to it.
 
 use std::sync::Arc;
 
@@ -23,12 +23,12 @@ pub use crate::support::TestShop;
 /// The administrator's password in these tests.
 pub const PASSWORD: &str = "correct horse battery staple";
 
-/// The state of a server on `shop`, reached under `public_url`.
+/// Returns the state of a server of `shop` at `public_url`.
 pub fn state(shop: Shop, database_url: &str, public_url: &str) -> AppState {
     AppState::new(parts(shop, database_url, public_url))
 }
 
-/// The same, still in parts.
+/// Returns the parts of a server of `shop` at `public_url`.
 pub fn parts(shop: Shop, database_url: &str, public_url: &str) -> ServerParts {
     ServerParts {
         engine: Engine::new(database_url.to_owned(), Feed::default()),
@@ -44,37 +44,37 @@ pub fn parts(shop: Shop, database_url: &str, public_url: &str) -> ServerParts {
     }
 }
 
-/// A router, and the cookies of one visitor.
+/// A client of the router that keeps its cookie.
 pub struct Visitor {
     router: Router,
     cookie: Option<String>,
 }
 
-/// An answer, read to its end.
+/// A complete response.
 #[derive(Debug)]
-pub struct Answer {
+pub struct TestResponse {
     pub status: StatusCode,
     pub headers: HeaderMap,
     pub body: String,
 }
 
-impl Answer {
+impl TestResponse {
     pub fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| {
-            value.to_str().expect("a header of ours is text")
+            value.to_str().expect("the server's headers are text")
         })
     }
 
-    /// The sentence of a problem.
+    /// Returns the `detail` of a problem response.
     pub fn detail(&self) -> String {
         let problem: Value = serde_json::from_str(&self.body)
-            .unwrap_or_else(|_| panic!("no problem: {} {}", self.status, self.body));
+            .unwrap_or_else(|_| panic!("not a problem: {} {}", self.status, self.body));
         problem["detail"].as_str().unwrap_or_default().to_owned()
     }
 }
 
 impl Visitor {
-    /// A stranger at a shop reached over http.
+    /// Creates a client of a server of `shop` over http, without a session.
     pub fn of(shop: &TestShop) -> Self {
         Self::at(state(
             shop.handle(),
@@ -83,7 +83,7 @@ impl Visitor {
         ))
     }
 
-    /// A stranger at this server.
+    /// Creates a client of this server, without a session.
     pub fn at(state: AppState) -> Self {
         Self {
             router: server::router(state).expect("the public URL is an origin"),
@@ -91,10 +91,10 @@ impl Visitor {
         }
     }
 
-    /// Sends a request, with the cookie there is, and keeps the one that comes.
-    pub async fn send(&mut self, mut request: Request<Body>) -> Answer {
+    /// Sends a request with the stored cookie, and stores the cookie of the response.
+    pub async fn send(&mut self, mut request: Request<Body>) -> TestResponse {
         if let Some(cookie) = &self.cookie {
-            let cookie = cookie.parse().expect("a cookie of ours");
+            let cookie = cookie.parse().expect("the server's cookies are valid");
             request.headers_mut().insert(header::COOKIE, cookie);
         }
         let response = self
@@ -105,31 +105,31 @@ impl Visitor {
             .expect("the router is infallible");
         let (parts, body) = response.into_parts();
         if let Some(set) = parts.headers.get(header::SET_COOKIE) {
-            let set = set.to_str().expect("a cookie of ours is text");
+            let set = set.to_str().expect("the server's cookies are text");
             self.cookie = set.split(';').next().map(ToOwned::to_owned);
         }
-        let body = to_bytes(body, usize::MAX).await.expect("it ends");
-        Answer {
+        let body = to_bytes(body, usize::MAX).await.expect("the body ends");
+        TestResponse {
             status: parts.status,
             headers: parts.headers,
             body: String::from_utf8_lossy(&body).into_owned(),
         }
     }
 
-    /// The cookie's name and value, as last set.
+    /// Returns the name and value of the stored cookie.
     pub fn cookie(&self) -> Option<&str> {
         self.cookie.as_deref()
     }
 
-    /// What a browser asks for.
-    pub async fn page(&mut self, path: &str) -> Answer {
+    /// Requests a page as a browser does.
+    pub async fn page(&mut self, path: &str) -> TestResponse {
         let request = Request::get(path).header(header::ACCEPT, "text/html");
         self.send(request.body(Body::empty()).expect("a request"))
             .await
     }
 
-    /// A form as a browser without JavaScript posts it from `page`.
-    pub async fn submit(&mut self, page: &str, path: &str, fields: &str) -> Answer {
+    /// Submits a form from `page` as a browser without JavaScript does.
+    pub async fn submit(&mut self, page: &str, path: &str, fields: &str) -> TestResponse {
         let request = Request::post(path)
             .header(header::ACCEPT, "text/html")
             .header(header::REFERER, format!("http://shop.test{page}"))
@@ -138,16 +138,16 @@ impl Visitor {
             .await
     }
 
-    /// A form as a program posts it.
-    pub async fn post_form(&mut self, path: &str, fields: &str) -> Answer {
+    /// Posts a form as a program does.
+    pub async fn post_form(&mut self, path: &str, fields: &str) -> TestResponse {
         let request =
             Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         self.send(request.body(fields.to_owned().into()).expect("a request"))
             .await
     }
 
-    /// A call of the JSON API.
-    pub async fn post_json(&mut self, path: &str, json: &str) -> Answer {
+    /// Calls the JSON API.
+    pub async fn post_json(&mut self, path: &str, json: &str) -> TestResponse {
         let request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
         self.send(request.body(json.to_owned().into()).expect("a request"))
             .await
@@ -155,9 +155,9 @@ impl Visitor {
 
     /// Signs in as the administrator.
     pub async fn sign_in(&mut self, shop: &TestShop) {
-        shop.settle_admin_password(Some(PASSWORD))
+        shop.ensure_admin_password(Some(PASSWORD))
             .await
-            .expect("the password is set");
+            .expect("the password is stored");
         let fields = format!("password={}", PASSWORD.replace(' ', "+"));
         let answer = self
             .submit("/admin/login", "/api/form/admin/login", &fields)
@@ -166,19 +166,19 @@ impl Visitor {
     }
 }
 
-/// The value of a hidden field.
+/// Returns the value of a hidden field.
 #[track_caller]
 pub fn value_of(page: &str, name: &str) -> String {
     let field = format!("name=\"{name}\" value=\"");
     page.split(&field)
         .nth(1)
         .and_then(|rest| rest.split('"').next())
-        .unwrap_or_else(|| panic!("no field {name}"))
+        .unwrap_or_else(|| panic!("the page has no field {name}"))
         .to_owned()
 }
 
-/// Every route there is: pages from the router, server functions from their registry, and the one table of the rest. Parameters are
-/// filled with something that parses.
+/// Returns every route: pages from the router, server functions from their registry, and the table
+/// of other routes. Path parameters are replaced by a value that parses.
 pub fn every_route() -> Vec<(Method, String)> {
     let pages = server::page_routes()
         .into_iter()

@@ -1,4 +1,4 @@
-//! `POST /api/payments/webhook`: who is believed, and what is answered.
+//! `POST /api/payments/webhook`: signature checks, malformed events and responses.
 
 use axum::http::{Request, StatusCode, header};
 use doorbuster::{model::OrderStatus, payment::signature};
@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::support::{Answer, Visitor, state};
-use crate::support::{TestShop, Till, provider::SECRET, shop::Pressed};
+use super::support::{TestResponse, Visitor, state};
+use crate::support::{ScriptedProvider, TestShop, provider::SECRET, shop::PendingPayment};
 
 pub const WEBHOOK: &str = "/api/payments/webhook";
 
@@ -15,8 +15,8 @@ pub fn now() -> i64 {
     OffsetDateTime::now_utc().unix_timestamp()
 }
 
-/// Sends a webhook with this header, or none.
-pub async fn send(provider: &mut Visitor, body: &str, signed: Option<&str>) -> Answer {
+/// Sends a webhook with this signature header, or without one.
+pub async fn send(provider: &mut Visitor, body: &str, signed: Option<&str>) -> TestResponse {
     let mut request = Request::post(WEBHOOK).header(header::CONTENT_TYPE, "application/json");
     if let Some(signed) = signed {
         request = request.header(signature::HEADER, signed);
@@ -25,13 +25,13 @@ pub async fn send(provider: &mut Visitor, body: &str, signed: Option<&str>) -> A
     provider.send(request).await
 }
 
-/// Sends a webhook as the provider does.
-pub async fn send_signed(provider: &mut Visitor, body: &str) -> Answer {
+/// Sends a webhook with a valid signature.
+pub async fn send_signed(provider: &mut Visitor, body: &str) -> TestResponse {
     let signed = signature::sign(SECRET, now(), body.as_bytes());
     send(provider, body, Some(&signed)).await
 }
 
-/// The body of an event about a charge, and about its refund if it is about one.
+/// Returns the body of an event about a charge and, optionally, its refund.
 pub fn event(id: &str, kind: &str, charge: Uuid, refund: Option<(Uuid, &str)>) -> Value {
     let state = match kind {
         "charge.created" | "charge.authorized" => "processing",
@@ -57,23 +57,26 @@ pub fn event(id: &str, kind: &str, charge: Uuid, refund: Option<(Uuid, &str)>) -
     })
 }
 
-/// A shop with an order that waits for its payment, and the provider that may tell of it.
-async fn waiting() -> (TestShop, Till, Pressed, Visitor) {
-    let (shop, till) = (TestShop::new().await, Till::default());
+/// Creates a shop with an order that waits for payment, and a client that acts as the provider.
+async fn waiting() -> (TestShop, ScriptedProvider, PendingPayment, Visitor) {
+    let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
     let product = shop.with_product(5).await;
     let cart = shop.cart_of(&[(&product, 1)]).await;
-    let (here, request) = (shop.at_till(&till), shop.checkout(cart, "ann@example.com"));
-    let pressed = shop.press_pay(here.clone(), &till, request).await;
+    let (here, request) = (
+        shop.paid_through(&scripted),
+        shop.checkout(cart, "ann@example.com"),
+    );
+    let pressed = shop.start_payment(here.clone(), &scripted, request).await;
     let provider = Visitor::at(state(here, shop.database.url(), "http://shop.test"));
-    (shop, till, pressed, provider)
+    (shop, scripted, pressed, provider)
 }
 
 async fn status(shop: &TestShop, id: &str) -> OrderStatus {
-    shop.order(id).await.expect("it is there").status
+    shop.order(id).await.expect("the order exists").status
 }
 
 #[tokio::test]
-async fn what_is_not_rightly_signed_is_refused_and_changes_nothing() {
+async fn a_webhook_without_a_valid_signature_is_rejected_and_changes_nothing() {
     let (shop, _till, pressed, mut provider) = waiting().await;
     let body = event("evt_1", "charge.captured", pressed.charge, None).to_string();
     let body_signed = |secret: &str, t: i64| signature::sign(secret, t, body.as_bytes());
@@ -81,11 +84,11 @@ async fn what_is_not_rightly_signed_is_refused_and_changes_nothing() {
         ("absent", None),
         ("empty", Some(String::new())),
         ("nonsense", Some("v1=1234".to_owned())),
-        ("another secret's", Some(body_signed("guessed", now()))),
-        ("old", Some(body_signed(SECRET, now() - 301))),
-        ("of the future", Some(body_signed(SECRET, now() + 310))),
+        ("with another secret", Some(body_signed("guessed", now()))),
+        ("too old", Some(body_signed(SECRET, now() - 301))),
+        ("from the future", Some(body_signed(SECRET, now() + 310))),
         (
-            "another body's",
+            "of another body",
             Some(signature::sign(SECRET, now(), b"{}")),
         ),
     ] {
@@ -93,7 +96,7 @@ async fn what_is_not_rightly_signed_is_refused_and_changes_nothing() {
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{what}");
         assert_eq!(
             answer.detail(),
-            "The signature of this message is not right.",
+            "The signature of this message is invalid.",
             "{what}"
         );
     }
@@ -102,7 +105,7 @@ async fn what_is_not_rightly_signed_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_signed_and_no_event_is_malformed() {
+async fn a_signed_body_that_is_not_an_event_is_malformed() {
     let (shop, _till, pressed, mut provider) = waiting().await;
     let mut without_id = event("evt_1", "charge.captured", pressed.charge, None);
     without_id["id"] = Value::Null;
@@ -127,7 +130,7 @@ async fn what_is_signed_and_no_event_is_malformed() {
 }
 
 #[tokio::test]
-async fn the_same_event_twice_is_thanked_for_twice_and_changes_something_once() {
+async fn a_repeated_event_is_accepted_and_takes_effect_once() {
     let (shop, _till, pressed, mut provider) = waiting().await;
     let body = event("evt_1", "charge.captured", pressed.charge, None).to_string();
     for _ in 0..2 {
@@ -144,7 +147,7 @@ async fn the_same_event_twice_is_thanked_for_twice_and_changes_something_once() 
 }
 
 #[tokio::test]
-async fn an_event_of_a_charge_that_is_none_of_ours_is_thanked_for() {
+async fn an_event_of_an_unknown_charge_is_accepted() {
     let (shop, _till, _pressed, mut provider) = waiting().await;
     let body = event("evt_1", "charge.captured", Uuid::new_v4(), None).to_string();
     assert_eq!(
@@ -155,7 +158,7 @@ async fn an_event_of_a_charge_that_is_none_of_ours_is_thanked_for() {
 }
 
 #[tokio::test]
-async fn a_decline_told_by_webhook_gives_the_cart_back() {
+async fn a_decline_by_webhook_restores_the_cart() {
     let (shop, _till, pressed, mut provider) = waiting().await;
     let body = event("evt_1", "charge.declined", pressed.charge, None).to_string();
     let answer = send_signed(&mut provider, &body).await;

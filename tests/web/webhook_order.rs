@@ -1,4 +1,4 @@
-//! A payment's webhooks in every order in which they may arrive: all of them end in the same state.
+//! The webhooks of a payment in every possible order: each order ends in the same state.
 
 use doorbuster::{payment::gateway::GatewayError, shop::settlement::refund_reference};
 use futures::future::join_all;
@@ -8,9 +8,12 @@ use super::{
     support::{Visitor, state},
     webhook::{event, send_signed},
 };
-use crate::support::{PATIENCE, TestProduct, TestShop, Till, check_audit_clean, within};
+use crate::support::{
+    PATIENCE, ScriptedProvider, TestProduct, TestShop, check_audit_clean, within,
+};
 
-/// What the provider tells of a charge that is paid back. Each carries the state of its moment.
+/// The events that the provider sends about a refunded charge. Each contains the charge's state at
+/// its time.
 const EVENTS: [&str; 5] = [
     "charge.created",
     "charge.authorized",
@@ -19,7 +22,7 @@ const EVENTS: [&str; 5] = [
     "refund.succeeded",
 ];
 
-/// All of an order and of what belongs to it, but for numbers and times.
+/// Selects the state of an order and its related rows, without ids and times.
 const STATE: &str = "
     SELECT format('%s/%s due %s; payment %s %s/%s; refund %s %s %s; hold %s/%s; events %s',
                   o.status, o.status_reason, o.due_cents, p.state, p.captured_cents, p.decline_reason,
@@ -31,11 +34,12 @@ const STATE: &str = "
                   (SELECT count(*) FROM payment_event e WHERE e.reference = p.reference))
     FROM payment p JOIN customer_order o ON o.id = p.order_id JOIN hold h ON h.order_id = o.id";
 
-/// Paid for when nothing was left, so that the events themselves decide on the refund.
+/// The final state: the order was paid after the stock was sold out, so the events decide on its
+/// refund.
 const END: &str = "cancelled/no_stock due 0; payment captured 1490/; refund succeeded 1490 no_stock true 1 0; \
                    hold released/expired; events 5";
 
-/// Every order of `items`.
+/// Returns every permutation of `items`.
 fn permutations<'a>(items: &[&'a str]) -> Vec<Vec<&'a str>> {
     if items.is_empty() {
         return vec![Vec::new()];
@@ -56,33 +60,38 @@ fn permutations<'a>(items: &[&'a str]) -> Vec<Vec<&'a str>> {
     all
 }
 
-/// A shop with `count` orders that wait for their payments, of a product that has since been sold out, and their charges.
+/// Creates a shop with `count` orders that wait for payment, of a product that has sold out since.
+/// Returns the orders' charges as well.
 async fn sold_out(count: usize) -> (TestShop, TestProduct, Vec<Uuid>) {
-    let (shop, till) = (TestShop::new().await, Till::default());
-    // What the provider answers is lost: the events alone say what happened.
-    till.answer_refunds(Err(GatewayError::Unknown("lost".to_owned())));
+    let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
+    // The provider's responses are lost: only its events report what happened.
+    scripted.answer_refunds(Err(GatewayError::Unknown("lost".to_owned())));
     let units = u32::try_from(count).expect("a few");
     let product = shop.with_product(units.into()).await;
     for shopper in 0..count {
         let cart = shop.cart_of(&[(&product, 1)]).await;
         let request = shop.checkout(cart, &format!("{shopper}@example.com"));
-        let pressed = shop.press_pay(shop.at_till(&till), &till, request).await;
-        // Closes the page.
+        let pressed = shop
+            .start_payment(shop.paid_through(&scripted), &scripted, request)
+            .await;
+        // The shopper closes the page.
         pressed.paying.abort();
     }
-    shop.let_holds_expire().await;
-    shop.sweep_expired_holds().await.expect("it is swept");
+    shop.expire_holds().await;
+    shop.sweep_expired_holds()
+        .await
+        .expect("expired holds are released");
     let bought = shop.buy(&product).quantity(units).await;
-    bought.expect("they are there for everybody");
-    let charges = till.asked(count).await;
+    bought.expect("the released units are available");
+    let charges = scripted.charges(count).await;
     (shop, product, charges)
 }
 
 fn provider_of(shop: &TestShop) -> Visitor {
-    let till = Till::default();
-    till.answer_refunds(Err(GatewayError::Unknown("lost".to_owned())));
+    let scripted = ScriptedProvider::default();
+    scripted.answer_refunds(Err(GatewayError::Unknown("lost".to_owned())));
     Visitor::at(state(
-        shop.at_till(&till),
+        shop.paid_through(&scripted),
         shop.database.url(),
         "http://shop.test",
     ))
@@ -98,13 +107,13 @@ fn body_of(charge: Uuid, kind: &str) -> String {
     event(&format!("evt_{kind}_{charge}"), kind, charge, refund).to_string()
 }
 
-async fn check_end(shop: &TestShop, charge: Uuid, told: &[&str]) {
+async fn check_end(shop: &TestShop, charge: Uuid, events: &[&str]) {
     let sql = format!("{STATE} WHERE p.reference = '{charge}'");
     let end: String = shop.by_hand.value(&sql).await;
-    assert_eq!(end, END, "after {told:?}");
+    assert_eq!(end, END, "after {events:?}");
 }
 
-async fn check_shelf(shop: &TestShop, product: &TestProduct, units: i64) {
+async fn check_stock(shop: &TestShop, product: &TestProduct, units: i64) {
     let level = shop.level(product).await;
     assert_eq!((level.available, level.reserved, level.sold), (0, 0, units));
     check_audit_clean(shop).await;
@@ -116,26 +125,26 @@ async fn every_order_of_events_ends_in_the_same_state() {
     assert_eq!(orders.len(), 120);
     let (shop, product, charges) = sold_out(orders.len()).await;
     let mut provider = provider_of(&shop);
-    for (told, charge) in orders.iter().zip(charges) {
-        for kind in told {
+    for (events, charge) in orders.iter().zip(charges) {
+        for kind in events {
             let answer = send_signed(&mut provider, &body_of(charge, kind)).await;
-            assert_eq!(answer.status, 200, "{kind} in {told:?}: {answer:?}");
+            assert_eq!(answer.status, 200, "{kind} in {events:?}: {answer:?}");
         }
-        check_end(&shop, charge, told).await;
+        check_end(&shop, charge, events).await;
     }
-    check_shelf(&shop, &product, 120).await;
+    check_stock(&shop, &product, 120).await;
 }
 
 #[tokio::test]
-async fn every_order_of_events_with_each_of_them_twice_ends_in_the_same_state() {
+async fn every_order_of_repeated_events_ends_in_the_same_state() {
     let orders = permutations(&EVENTS);
     let (shop, product, charges) = sold_out(orders.len()).await;
     let mut provider = provider_of(&shop);
-    for (at, (told, charge)) in orders.iter().zip(charges).enumerate() {
-        // Each at once again, or all of them again after the last.
+    for (at, (events, charge)) in orders.iter().zip(charges).enumerate() {
+        // Repeats each event immediately, or all events after the last one.
         let twice: Vec<&str> = match at % 2 {
-            0 => told.iter().flat_map(|kind| [*kind, *kind]).collect(),
-            _ => told.iter().chain(told).copied().collect(),
+            0 => events.iter().flat_map(|kind| [*kind, *kind]).collect(),
+            _ => events.iter().chain(events).copied().collect(),
         };
         for kind in &twice {
             let answer = send_signed(&mut provider, &body_of(charge, kind)).await;
@@ -143,22 +152,22 @@ async fn every_order_of_events_with_each_of_them_twice_ends_in_the_same_state() 
         }
         check_end(&shop, charge, &twice).await;
     }
-    check_shelf(&shop, &product, 120).await;
+    check_stock(&shop, &product, 120).await;
 }
 
-/// All five at once, each twice, to two servers.
+/// Sends each of the five events twice, all concurrently, each to its own router.
 #[tokio::test]
-async fn events_that_arrive_at_once_end_in_the_same_state() {
+async fn concurrent_events_end_in_the_same_state() {
     let (shop, product, charges) = sold_out(12).await;
     for charge in charges {
-        let told = EVENTS.iter().chain(&EVENTS).map(|kind| {
+        let sent = EVENTS.iter().chain(&EVENTS).map(|kind| {
             let (mut provider, body) = (provider_of(&shop), body_of(charge, kind));
             tokio::spawn(async move { send_signed(&mut provider, &body).await.status })
         });
-        for status in within(PATIENCE, "ten webhooks", join_all(told)).await {
-            assert_eq!(status.expect("it ends"), 200);
+        for status in within(PATIENCE, "ten webhooks", join_all(sent)).await {
+            assert_eq!(status.expect("the task ends"), 200);
         }
         check_end(&shop, charge, &EVENTS).await;
     }
-    check_shelf(&shop, &product, 12).await;
+    check_stock(&shop, &product, 12).await;
 }

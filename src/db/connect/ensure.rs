@@ -1,4 +1,4 @@
-//! The database that a server is given by name, made if it is absent.
+//! Creates a server's database if it does not exist.
 
 use std::time::Duration;
 
@@ -7,10 +7,11 @@ use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbE
 use super::{ConnectError, check_url, close};
 use crate::db::dialect;
 
-/// Creates the database that `url` names if it is absent. Several servers may try at once.
+/// Creates the database that `url` names if it does not exist. Several servers may try at once.
 ///
 /// # Errors
-/// [`ConnectError`] when the server cannot be reached or refuses.
+/// [`ConnectError::Unreachable`] if the server cannot be reached; [`ConnectError::Create`] if it
+/// refuses.
 pub async fn ensure_database(url: &str) -> Result<(), ConnectError> {
     let parsed = check_url(url)?;
     let database = parsed.path().trim_start_matches('/').to_owned();

@@ -1,4 +1,4 @@
-//! What the driver is told about each of the two pools.
+//! The driver's options for each of the two pools.
 
 use std::time::Duration;
 
@@ -6,18 +6,18 @@ use sea_orm::ConnectOptions;
 
 use super::{
     PoolSettings,
-    suspicion::{Suspicion, roll_back, still_answers},
+    health::{ConnectionHealth, ping_if_suspect, roll_back_if_suspect},
 };
 
-/// A connection idle for longer is pinged before it is used.
+/// A connection that was idle for longer is pinged before it is used.
 const PING_AFTER_IDLE: Duration = Duration::from_secs(5);
 
-/// For a pool on which transactions begin.
+/// Options of the pool for transactions.
 pub fn for_transactions(
     url: &str,
     settings: PoolSettings,
     name: String,
-    half_done: Suspicion,
+    health: ConnectionHealth,
 ) -> ConnectOptions {
     let mut options = of_pool(url, settings, settings.transactions_max);
     options
@@ -29,26 +29,26 @@ pub fn for_transactions(
                 ),
                 ("lock_timeout", in_ms(settings.lock_timeout)),
                 ("statement_timeout", in_ms(settings.statement_timeout)),
-                // Warnings are for the server's log.
+                // Warnings go to the server's log.
                 ("client_min_messages", "error".to_owned()),
             ])
         })
         .map_sqlx_postgres_pool_opts(move |pool| {
-            let half_done = half_done.clone();
+            let health = health.clone();
             pool.after_release(move |connection, _| {
-                let half_done = half_done.clone();
-                Box::pin(async move { roll_back(connection, &half_done).await })
+                let health = health.clone();
+                Box::pin(async move { roll_back_if_suspect(connection, &health).await })
             })
         });
     options
 }
 
-/// No transaction ever begins here, so nothing needs to be rolled back.
+/// Options of the pool for reads. No transaction begins here, so nothing needs to be rolled back.
 pub fn for_reads(
     url: &str,
     settings: PoolSettings,
     name: String,
-    suspicion: Suspicion,
+    health: ConnectionHealth,
 ) -> ConnectOptions {
     let mut options = of_pool(url, settings, settings.readers_max);
     options
@@ -59,10 +59,10 @@ pub fn for_reads(
             ])
         })
         .map_sqlx_postgres_pool_opts(move |pool| {
-            let suspicion = suspicion.clone();
+            let health = health.clone();
             pool.after_release(move |connection, _| {
-                let suspicion = suspicion.clone();
-                Box::pin(async move { still_answers(connection, &suspicion).await })
+                let health = health.clone();
+                Box::pin(async move { ping_if_suspect(connection, &health).await })
             })
         });
     options

@@ -1,4 +1,4 @@
-//! Reads outside of transactions, each of which is over in time.
+//! Reads outside of transactions, each with a deadline.
 
 use std::{pin::pin, time::Duration};
 
@@ -9,15 +9,16 @@ use sea_orm::{
 };
 use tokio::time::timeout;
 
-use super::{ConnectError, PoolSettings, close, options::for_reads, suspicion::Suspicion};
+use super::{ConnectError, PoolSettings, close, health::ConnectionHealth, options::for_reads};
 
-/// The pool for statements outside of a transaction. Each is over by the pool's deadline, also when the database has fallen silent
-/// without hanging up, which no timeout of the network notices in time.
+/// The pool for statements outside of a transaction. Each statement ends by the pool's deadline,
+/// also when the database stops answering without closing the connection, which no network timeout
+/// notices in time.
 #[derive(Clone, Debug)]
 pub struct Reader {
     connection: DatabaseConnection,
     deadline: Duration,
-    suspicion: Suspicion,
+    health: ConnectionHealth,
 }
 
 impl Reader {
@@ -26,15 +27,15 @@ impl Reader {
         settings: PoolSettings,
         name: &str,
     ) -> Result<Self, ConnectError> {
-        let suspicion = Suspicion::default();
-        let options = for_reads(url, settings, name.to_owned(), suspicion.clone());
+        let health = ConnectionHealth::default();
+        let options = for_reads(url, settings, name.to_owned(), health.clone());
         let connection = Database::connect(options)
             .await
             .map_err(ConnectError::Unreachable)?;
         Ok(Self {
             connection,
             deadline: settings.read_deadline,
-            suspicion,
+            health,
         })
     }
 
@@ -42,21 +43,22 @@ impl Reader {
         close(self.connection).await;
     }
 
-    /// Runs in a task of its own, so that a reader who leaves does not hide a dead line from us.
+    /// Runs a read in its own task, so that a client that disconnects does not hide a dead
+    /// connection.
     async fn bounded<T, F>(&self, read: impl FnOnce(DatabaseConnection) -> F) -> Result<T, DbErr>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, DbErr>> + Send + 'static,
     {
         let read = read(self.connection.clone());
-        let (deadline, suspicion) = (self.deadline, self.suspicion.clone());
+        let (deadline, health) = (self.deadline, self.health.clone());
         let task = tokio::spawn(async move {
             let mut read = pin!(read);
             match timeout(deadline, &mut read).await {
                 Ok(answer) => answer,
                 Err(_) => {
-                    // Before the read is dropped, and its connection goes back.
-                    suspicion.raise();
+                    // Before the read is dropped and its connection returns to the pool.
+                    health.mark_suspect();
                     Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
                 }
             }

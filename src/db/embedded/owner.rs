@@ -1,8 +1,8 @@
-//! The lock that says which process owns a data folder's server.
+//! The lock that decides which process owns a data folder's server.
 //!
-//! A `flock` is used because the kernel drops it when its holder dies, however
-//! it dies: a lock found free means that the former owner is gone. The process
-//! id inside the file is only for people and for recognising the owner's server.
+//! It is a `flock`, because the kernel releases it when its holder exits, however it exits: if the
+//! lock is free, the former owner has exited. The process id inside the file only informs people
+//! and identifies the owner's server.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
@@ -13,34 +13,34 @@ use super::error::EmbeddedError;
 
 const FILE_NAME: &str = "owner.lock";
 
-/// The right to run the data folder's server, held until dropped.
+/// The right to run the data folder's server, held until it is dropped.
 #[derive(Debug)]
 pub(super) struct OwnerLock {
-    /// Closing it releases the lock. The standard library opens files
-    /// close-on-exec, so the server never inherits it.
+    /// Closing it releases the lock. The standard library opens files close-on-exec, so the server
+    /// never inherits it.
     file: File,
 }
 
 impl OwnerLock {
-    /// Takes the process id back, so that nobody attaches to a server that is
+    /// Removes the process id from the file, so that no other process attaches to a server that is
     /// about to end. The lock stays held.
-    pub(super) fn withdraw(&self) {
+    pub(super) fn clear_pid(&self) {
         if let Err(error) = self.file.set_len(0) {
             tracing::debug!("could not empty the lock file: {error}");
         }
     }
 }
 
-/// The answer to a try for the lock.
-pub(super) enum Attempt {
-    /// The lock is ours.
-    Taken(OwnerLock),
-    /// Another living process has it; its id, unless it has yet to write it.
+/// The result of an attempt to take the lock.
+pub(super) enum LockAttempt {
+    /// This process now holds the lock.
+    Acquired(OwnerLock),
+    /// Another running process holds it; its id, unless it has not written it yet.
     HeldBy(Option<i32>),
 }
 
-/// Tries for the lock without waiting.
-pub(super) fn try_take(data_dir: &Path) -> Result<Attempt, EmbeddedError> {
+/// Tries to take the lock without waiting.
+pub(super) fn try_acquire(data_dir: &Path) -> Result<LockAttempt, EmbeddedError> {
     let path = data_dir.join(FILE_NAME);
     let mut file = OpenOptions::new()
         .read(true)
@@ -54,12 +54,12 @@ pub(super) fn try_take(data_dir: &Path) -> Result<Attempt, EmbeddedError> {
     match file.try_lock() {
         Ok(()) => {
             write_pid(&mut file).map_err(EmbeddedError::io("write the lock file", &path))?;
-            Ok(Attempt::Taken(OwnerLock { file }))
+            Ok(LockAttempt::Acquired(OwnerLock { file }))
         }
         Err(TryLockError::WouldBlock) => {
             let mut text = String::new();
             let read = file.read_to_string(&mut text);
-            Ok(Attempt::HeldBy(
+            Ok(LockAttempt::HeldBy(
                 read.ok().and_then(|_| text.trim().parse().ok()),
             ))
         }
@@ -78,17 +78,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_second_try_learns_the_owner_and_gets_the_lock_once_it_is_free() {
+    fn a_second_attempt_reads_the_owners_pid_and_gets_the_lock_when_it_is_free() {
         let folder = std::env::temp_dir().join(format!("owner-lock-{}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a temporary folder");
-        let first = try_take(&folder).expect("the first try");
-        assert!(matches!(first, Attempt::Taken(_)));
+        let first = try_acquire(&folder).expect("the first attempt");
+        assert!(matches!(first, LockAttempt::Acquired(_)));
         let own_pid = i32::try_from(std::process::id()).ok();
         assert!(
-            matches!(try_take(&folder), Ok(Attempt::HeldBy(pid)) if pid == own_pid && pid.is_some())
+            matches!(try_acquire(&folder), Ok(LockAttempt::HeldBy(pid)) if pid == own_pid && pid.is_some())
         );
         drop(first);
-        assert!(matches!(try_take(&folder), Ok(Attempt::Taken(_))));
+        assert!(matches!(try_acquire(&folder), Ok(LockAttempt::Acquired(_))));
         std::fs::remove_dir_all(&folder).expect("the folder goes away");
     }
 }

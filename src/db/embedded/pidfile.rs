@@ -7,31 +7,31 @@ use std::path::{Path, PathBuf};
 
 use super::socket;
 
-/// What a server says of itself. The file may be left over from a dead one.
+/// The contents of the file, which may be left over from a server that has ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct PidFile {
-    /// The server's process.
+    /// The server's process id.
     pub(super) pid: i32,
-    /// The number in its socket's name.
+    /// The port number in the socket's name.
     pub(super) port: u16,
     /// The folder of its socket.
     pub(super) socket_dir: PathBuf,
-    /// Whether it says that it accepts connections.
+    /// Whether the server reports that it accepts connections.
     pub(super) ready: bool,
 }
 
 impl PidFile {
-    /// The file's path in a cluster.
+    /// Returns the file's path in a cluster.
     pub(super) fn path_in(cluster: &Path) -> PathBuf {
         cluster.join("postmaster.pid")
     }
 
-    /// Reads the file; none if it is absent or still being written.
+    /// Reads the file; `None` if it is missing or incomplete.
     pub(super) fn read(cluster: &Path) -> Option<Self> {
         Self::parse(&std::fs::read(Self::path_in(cluster)).ok()?)
     }
 
-    /// The process in the file, which even an unfinished one names.
+    /// Reads only the process id, which even an incomplete file contains.
     pub(super) fn read_pid(cluster: &Path) -> Option<i32> {
         let bytes = std::fs::read(Self::path_in(cluster)).ok()?;
         number(bytes.split(|&byte| byte == b'\n').next()?)
@@ -47,7 +47,7 @@ impl PidFile {
         })
     }
 
-    /// Whether the server says that it is ready and its socket can be reached.
+    /// Returns whether the server reports that it is ready and its socket accepts a connection.
     pub(super) fn answers(&self) -> bool {
         self.ready && UnixStream::connect(socket::file_in(&self.socket_dir, self.port)).is_ok()
     }
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_running_servers_file_is_understood() {
+    fn the_file_of_a_running_server_is_parsed() {
         let text =
             b"4242\n/srv/a/postgres\n1700000000\n5432\n/srv/a/socket\n\n  9437202         4\nready   \n";
         let expected = PidFile {

@@ -1,8 +1,8 @@
-//! Where the cluster of a data folder lives, and as whom it is run.
+//! The location of a data folder's cluster, and the user that runs it.
 //!
-//! Normally that is the data folder itself. Started as root with a data folder
-//! that the server's user cannot reach, the cluster goes elsewhere, and a file
-//! in the data folder remembers where.
+//! Usually the cluster is in the data folder itself. If the shop runs as root and the server's user
+//! cannot reach the data folder, the cluster is created elsewhere, and a file in the data folder
+//! stores its location.
 
 use std::ffi::OsString;
 use std::io::{ErrorKind, Write};
@@ -16,15 +16,15 @@ use nix::unistd::Uid;
 use super::account::Account;
 use super::error::EmbeddedError;
 
-const MEMORY_FILE: &str = "cluster-location";
+const LOCATION_FILE: &str = "cluster-location";
 const CLUSTER_FOLDER: &str = "postgres";
 
 /// The folders of one cluster.
 #[derive(Debug)]
 pub(super) struct Place {
-    /// Holds the cluster, its socket and fetched programs.
+    /// Contains the cluster, its socket and downloaded programs.
     pub(super) base: PathBuf,
-    /// PostgreSQL's own data folder.
+    /// PostgreSQL's data directory.
     pub(super) cluster: PathBuf,
     relocated: bool,
 }
@@ -38,25 +38,26 @@ impl Place {
         }
     }
 
-    /// Writes down where a relocated cluster is. To be called once the cluster
-    /// exists, so that a memory without a cluster always means a loss.
-    pub(super) fn remember(&self, data_dir: &Path) -> Result<(), EmbeddedError> {
-        let memory = data_dir.join(MEMORY_FILE);
-        if !self.relocated || read_path(&memory)?.as_ref() == Some(&self.cluster) {
+    /// Saves the location of a relocated cluster. Call this after the cluster exists, so that a
+    /// saved location without a cluster always means data loss.
+    pub(super) fn save_location(&self, data_dir: &Path) -> Result<(), EmbeddedError> {
+        let location_file = data_dir.join(LOCATION_FILE);
+        if !self.relocated || read_path(&location_file)?.as_ref() == Some(&self.cluster) {
             return Ok(());
         }
-        write_path(&memory, &self.cluster)
+        write_path(&location_file, &self.cluster)
     }
 }
 
-/// Makes the data folder if need be and returns its absolute, real path.
+/// Creates the data folder if it is missing and returns its absolute path, with symbolic links
+/// resolved.
 pub(super) fn open_data_dir(data_dir: &Path) -> Result<PathBuf, EmbeddedError> {
     if !data_dir.exists() {
         if let Some(parent) = data_dir.parent() {
             std::fs::create_dir_all(parent)
                 .map_err(EmbeddedError::io("create the folder", parent))?;
         }
-        // Root's folder must let the server's user through, but not look.
+        // The server's user must be able to pass root's folder, but not list it.
         let mode = if Uid::effective().is_root() {
             0o711
         } else {
@@ -78,27 +79,27 @@ pub(super) fn open_data_dir(data_dir: &Path) -> Result<PathBuf, EmbeddedError> {
         .map_err(EmbeddedError::io("resolve the folder", data_dir))
 }
 
-/// The cluster's folder as far as it is known, for those who only attach.
-pub(super) fn known_cluster(data_dir: &Path) -> Result<PathBuf, EmbeddedError> {
-    let remembered = read_path(&data_dir.join(MEMORY_FILE))?;
+/// Returns the cluster's folder, for processes that only attach.
+pub(super) fn cluster_path(data_dir: &Path) -> Result<PathBuf, EmbeddedError> {
+    let remembered = read_path(&data_dir.join(LOCATION_FILE))?;
     Ok(remembered.unwrap_or_else(|| data_dir.join(CLUSTER_FOLDER)))
 }
 
-/// Whether PostgreSQL has made a cluster in this folder.
+/// Returns whether this folder contains a PostgreSQL cluster.
 pub(super) fn holds_cluster(folder: &Path) -> bool {
     folder.join("PG_VERSION").is_file()
 }
 
-/// Decides where the cluster is or will be, and as whom it runs.
-pub(super) async fn settle(data_dir: &Path) -> Result<(Place, Account), EmbeddedError> {
-    let memory = data_dir.join(MEMORY_FILE);
-    if let Some(cluster) = read_path(&memory)? {
-        return settle_remembered(cluster, memory).await;
+/// Decides where the cluster is or will be, and which user runs it.
+pub(super) async fn choose(data_dir: &Path) -> Result<(Place, Account), EmbeddedError> {
+    let location_file = data_dir.join(LOCATION_FILE);
+    if let Some(cluster) = read_path(&location_file)? {
+        return open_saved(cluster, location_file).await;
     }
     let usual = Place::within(data_dir.to_owned(), false);
     if holds_cluster(&usual.cluster) {
         let account = Account::owning(&usual.cluster)?;
-        return reachable(usual, account).await;
+        return check_reachable(usual, account).await;
     }
     let account = Account::for_new_cluster()?;
     if account.can_enter(data_dir).await? {
@@ -106,47 +107,50 @@ pub(super) async fn settle(data_dir: &Path) -> Result<(Place, Account), Embedded
     }
     let relocated = Place::within(relocate(data_dir, &account).await?, true);
     tracing::warn!(
-        "the user {}, as whom PostgreSQL must run because it refuses to run as root, cannot reach {}; the database is kept in {} instead",
+        "PostgreSQL refuses to run as root and must run as the user {}, which cannot reach {}; the database is stored in {} instead",
         account.name(),
         data_dir.display(),
         relocated.cluster.display()
     );
     if holds_cluster(&relocated.cluster) {
         let account = Account::owning(&relocated.cluster)?;
-        return reachable(relocated, account).await;
+        return check_reachable(relocated, account).await;
     }
     Ok((relocated, account))
 }
 
-async fn settle_remembered(
+async fn open_saved(
     cluster: PathBuf,
-    remembered_in: PathBuf,
+    location_file: PathBuf,
 ) -> Result<(Place, Account), EmbeddedError> {
     let base = cluster.parent().filter(|_| holds_cluster(&cluster));
     let Some(base) = base.map(Path::to_owned) else {
-        return Err(EmbeddedError::ClusterGone {
+        return Err(EmbeddedError::ClusterMissing {
             cluster,
-            remembered_in,
+            location_file,
         });
     };
     let account = Account::owning(&cluster)?;
-    refuse_unsafe(&base, &account)?;
-    tracing::info!("the database is kept in {}", cluster.display());
+    check_safe(&base, &account)?;
+    tracing::info!("the database is stored in {}", cluster.display());
     let place = Place {
         base,
         cluster,
         relocated: true,
     };
-    reachable(place, account).await
+    check_reachable(place, account).await
 }
 
-/// Refuses a cluster whose owner cannot get at it: making an empty one
-/// elsewhere instead would look as if all data were lost.
-async fn reachable(place: Place, account: Account) -> Result<(Place, Account), EmbeddedError> {
+/// Rejects a cluster that its owner cannot reach: an empty cluster created elsewhere would look as
+/// if all data were lost.
+async fn check_reachable(
+    place: Place,
+    account: Account,
+) -> Result<(Place, Account), EmbeddedError> {
     if account.can_enter(&place.base).await? {
         return Ok((place, account));
     }
-    Err(EmbeddedError::ClusterBarred {
+    Err(EmbeddedError::ClusterUnreachable {
         cluster: place.cluster,
         user: account.name().to_owned(),
     })
@@ -164,36 +168,38 @@ async fn relocate(data_dir: &Path, account: &Account) -> Result<PathBuf, Embedde
     ];
     let mut reasons = Vec::new();
     for chain in candidates {
-        let made = chain.iter().try_for_each(|path| make_safe(path, account));
+        let made = chain
+            .iter()
+            .try_for_each(|path| create_safe_folder(path, account));
         match (made, chain.last()) {
             (Err(error), _) => reasons.push(error.to_string()),
             (Ok(()), Some(base)) if account.can_enter(base).await? => return Ok(base.clone()),
             (Ok(()), base) => reasons.push(format!(
-                "{} cannot be reached either",
+                "{} is not reachable either",
                 base.map(|base| base.display().to_string())
                     .unwrap_or_default()
             )),
         }
     }
-    Err(EmbeddedError::NoPlace {
+    Err(EmbeddedError::NoUsableFolder {
         data_dir: data_dir.to_owned(),
         user: account.name().to_owned(),
         reasons: reasons.join("; "),
     })
 }
 
-/// Creates a folder as root, or accepts one that nobody else can have filled.
-fn make_safe(folder: &Path, account: &Account) -> Result<(), EmbeddedError> {
+/// Creates a folder as root, or accepts an existing one that no other user can have written to.
+fn create_safe_folder(folder: &Path, account: &Account) -> Result<(), EmbeddedError> {
     match std::fs::DirBuilder::new().mode(0o700).create(folder) {
         Ok(()) => std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o711)).map_err(
             EmbeddedError::io("set the permissions of the folder", folder),
         ),
-        Err(error) if error.kind() == ErrorKind::AlreadyExists => refuse_unsafe(folder, account),
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => check_safe(folder, account),
         Err(error) => Err(EmbeddedError::io("create the folder", folder)(error)),
     }
 }
 
-fn refuse_unsafe(folder: &Path, account: &Account) -> Result<(), EmbeddedError> {
+fn check_safe(folder: &Path, account: &Account) -> Result<(), EmbeddedError> {
     let meta = std::fs::symlink_metadata(folder)
         .map_err(EmbeddedError::io("examine the folder", folder))?;
     let reason = if !meta.is_dir() {
@@ -201,7 +207,7 @@ fn refuse_unsafe(folder: &Path, account: &Account) -> Result<(), EmbeddedError> 
     } else if meta.uid() != 0 && meta.uid() != account.uid() {
         "it belongs to another user"
     } else if meta.mode() & 0o022 != 0 {
-        "other users may write in it"
+        "other users can write to it"
     } else {
         return Ok(());
     };
@@ -211,8 +217,8 @@ fn refuse_unsafe(folder: &Path, account: &Account) -> Result<(), EmbeddedError> 
     })
 }
 
-/// FNV-1a, because the name must stay the same across versions of the program
-/// and of Rust, which the standard library's hasher does not promise.
+/// FNV-1a, because the name must stay the same across versions of the program and of Rust, which
+/// the standard library's hasher does not guarantee.
 fn short_hash(path: &Path) -> String {
     let hash = path
         .as_os_str()
@@ -224,7 +230,7 @@ fn short_hash(path: &Path) -> String {
     format!("{hash:016x}")
 }
 
-/// Reads a path that [`write_path`] left; an absent file is no path.
+/// Reads a path written by [`write_path`]; `None` if the file does not exist.
 pub(super) fn read_path(file: &Path) -> Result<Option<PathBuf>, EmbeddedError> {
     let mut bytes = match std::fs::read(file) {
         Ok(bytes) => bytes,
@@ -239,13 +245,13 @@ pub(super) fn read_path(file: &Path) -> Result<Option<PathBuf>, EmbeddedError> {
         return Ok(Some(path));
     }
     Err(EmbeddedError::Filesystem {
-        action: "make out a path in the file",
+        action: "read a path from the file",
         path: file.to_owned(),
         source: ErrorKind::InvalidData.into(),
     })
 }
 
-/// Writes a path to a file by way of a rename, lest a crash leave half of it.
+/// Writes a path to a temporary file and renames it, so that a crash cannot leave a partial file.
 pub(super) fn write_path(file: &Path, path: &Path) -> Result<(), EmbeddedError> {
     let draft = file.with_extension("new");
     let write = || {
@@ -265,13 +271,13 @@ pub(super) fn write_path(file: &Path, path: &Path) -> Result<(), EmbeddedError> 
     write().map_err(EmbeddedError::io("write the file", file))
 }
 
-/// Makes a rename within `folder` survive a power cut.
+/// Syncs `folder`, so that a rename in it survives a power failure.
 pub(super) fn sync_folder(folder: &Path) -> std::io::Result<()> {
     std::fs::File::open(folder)?.sync_all()
 }
 
-/// Removes the folders in `base` that an attempt which was broken off left
-/// under `prefix`. Failing to is harmless.
+/// Removes the folders in `base` that an interrupted attempt left under `prefix`. A failure is
+/// harmless.
 pub(super) async fn remove_starting_with(base: &Path, prefix: &'static str) {
     let base = base.to_owned();
     let work = move || {
@@ -291,13 +297,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_hash_never_changes() {
+    fn the_hash_is_stable() {
         assert_eq!(short_hash(Path::new("")), "cbf29ce484222325");
         assert_eq!(short_hash(Path::new("a")), "af63dc4c8601ec8c");
     }
 
     #[test]
-    fn a_path_survives_being_remembered() {
+    fn a_saved_path_is_read_back() {
         let file = std::env::temp_dir().join(format!("place-{}", std::process::id()));
         assert!(matches!(read_path(&file), Ok(None)));
         write_path(&file, Path::new("/srv/a b")).expect("the path is written");

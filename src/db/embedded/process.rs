@@ -1,4 +1,4 @@
-//! What the system knows about processes.
+//! Queries the system about processes.
 
 use std::path::Path;
 
@@ -6,38 +6,38 @@ use nix::errno::Errno;
 use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
-/// What part a process plays in a server.
+/// The role of a process in a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// The server's first process, which leads the others.
+    /// The server's first process, which supervises the others.
     Postmaster,
-    /// One that the postmaster forked.
+    /// A process that the postmaster started.
     Backend,
-    /// Work on the cluster that is none of ours, say an administrator's
-    /// `postgres --single`; never to be signalled.
+    /// Another process that uses the cluster, such as an administrator's `postgres --single`. It is
+    /// never signalled.
     Other,
 }
 
-/// A process that works on a cluster.
+/// A process that uses a cluster.
 #[derive(Debug)]
 pub(super) struct Server {
     /// Its process id.
     pub(super) pid: i32,
-    /// The process that started it, or took it over.
+    /// The parent process, which may have changed since the start.
     pub(super) parent: Option<i32>,
-    /// Its part in the server.
+    /// Its role in the server.
     pub(super) kind: Kind,
 }
 
-/// Whether a process of that id exists, whosoever it is.
+/// Returns whether a process with that id exists, of any user.
 pub(super) fn is_alive(pid: i32) -> bool {
     pid > 0 && !matches!(kill(Pid::from_raw(pid), None), Err(Errno::ESRCH))
 }
 
-/// The processes that work on `cluster`, the postmaster first.
+/// Returns the processes that use `cluster`, the postmaster first.
 ///
-/// All processes are looked at, not just the one in `postmaster.pid`: children
-/// of a killed postmaster may outlive it, and the file may have been removed.
+/// All processes are examined, not only the one in `postmaster.pid`: children of a killed
+/// postmaster may outlive it, and the file may have been removed.
 #[cfg(target_os = "linux")]
 pub(super) fn servers_on(cluster: &Path, uid: u32) -> Vec<Server> {
     let mut found: Vec<Server> = std::fs::read_dir("/proc")
@@ -51,8 +51,8 @@ pub(super) fn servers_on(cluster: &Path, uid: u32) -> Vec<Server> {
     found
 }
 
-/// Recognises a server by its program, its user, and its working folder, which
-/// is always the cluster.
+/// Recognises a server by its program, its user and its working directory, which is always the
+/// cluster.
 #[cfg(target_os = "linux")]
 fn server(pid: i32, cluster: &Path, uid: u32) -> Option<Server> {
     use std::os::unix::fs::MetadataExt;
@@ -96,16 +96,16 @@ fn kind(command_line: &[u8], cluster: &Path) -> Kind {
     }
 }
 
-/// The parent of a process.
+/// Returns the parent of a process.
 #[cfg(target_os = "linux")]
 pub(super) fn parent_of(pid: i32) -> Option<i32> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The program's name stands in parentheses and may contain anything.
+    // The program's name is in parentheses and may contain any character.
     let (_, fields) = stat.rsplit_once(')')?;
     fields.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// Whether a process runs the same program as this one.
+/// Returns whether a process runs the same program as this one.
 #[cfg(target_os = "linux")]
 pub(super) fn runs_this_program(pid: i32) -> bool {
     let program = |process: &str| std::fs::read_link(format!("/proc/{process}/exe")).ok();
@@ -113,8 +113,8 @@ pub(super) fn runs_this_program(pid: i32) -> bool {
     other.is_some() && other == program("self")
 }
 
-/// The process named in `postmaster.pid`, if `ps` shows it to be a server on
-/// this cluster: systems without `/proc` tell no more.
+/// Returns the process in `postmaster.pid`, if `ps` shows that it is a server on this cluster:
+/// systems without `/proc` report no more.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn servers_on(cluster: &Path, _uid: u32) -> Vec<Server> {
     let Some(pid) = super::pidfile::PidFile::read_pid(cluster) else {
@@ -131,13 +131,13 @@ pub(super) fn servers_on(cluster: &Path, _uid: u32) -> Vec<Server> {
     }
 }
 
-/// The parent of a process.
+/// Returns the parent of a process.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn parent_of(pid: i32) -> Option<i32> {
     ask_ps(pid, "ppid=")?.trim().parse().ok()
 }
 
-/// Whether a process runs the same program as this one.
+/// Returns whether a process runs the same program as this one.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn runs_this_program(pid: i32) -> bool {
     let own = i32::try_from(std::process::id()).ok();
@@ -145,7 +145,7 @@ pub(super) fn runs_this_program(pid: i32) -> bool {
     other.is_some() && other == own.and_then(|own| ask_ps(own, "comm="))
 }
 
-/// Whether a process exists and has not ended yet.
+/// Returns whether a process exists and is not a zombie.
 #[cfg(not(target_os = "linux"))]
 pub(super) fn is_running(pid: i32) -> bool {
     ask_ps(pid, "state=").is_some_and(|state| !state.trim().starts_with('Z'))
@@ -167,7 +167,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_servers_of_the_cluster_are_taken_for_such() {
+    fn only_servers_of_the_cluster_are_recognised() {
         let cluster = Path::new("/srv/a/postgres");
         let own = b"/usr/bin/postgres\0-D\0/srv/a/postgres\0-c\0fsync=on\0";
         assert_eq!(kind(own, cluster), Kind::Postmaster);
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn this_process_is_no_server_but_is_itself() {
+    fn this_process_is_alive_and_is_no_server() {
         let own = i32::try_from(std::process::id()).expect("process ids are small");
         let here = std::env::current_dir().expect("a working folder");
         assert!(is_alive(own) && runs_this_program(own));

@@ -1,8 +1,7 @@
-//! Finding PostgreSQL's programs.
+//! Finds PostgreSQL's programs.
 //!
-//! They are seldom on PATH: Debian, Red Hat's packages and Homebrew each keep
-//! them in a folder of their own per version. Only programs that really run as
-//! the server's user count.
+//! They are rarely on PATH: Debian, Red Hat's packages and Homebrew each use a folder for each
+//! version. Only programs that the server's user can actually run are accepted.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -26,19 +25,19 @@ pub(super) struct Programs {
 }
 
 impl Programs {
-    /// The program that creates a cluster.
+    /// Returns the path of the program that creates a cluster.
     pub(super) fn initdb(&self) -> PathBuf {
         self.folder.join("initdb")
     }
 
-    /// The server.
+    /// Returns the path of the server program.
     pub(super) fn postgres(&self) -> PathBuf {
         self.folder.join("postgres")
     }
 }
 
-/// Finds programs, of the major version that an existing cluster wants, and
-/// fetches them when the system has none.
+/// Finds programs of the major version that an existing cluster needs, and downloads them if the
+/// system has none.
 pub(super) async fn locate(
     place: &Place,
     wanted: Option<u32>,
@@ -69,7 +68,7 @@ pub(super) async fn locate(
         Some(wanted) if wanted != fetch::MAJOR => Err(EmbeddedError::WrongVersion {
             cluster: place.cluster.clone(),
             wanted,
-            found: listed(&others),
+            found: describe(&others),
         }),
         _ => fetch_and_probe(&fetched, account).await,
     }
@@ -85,18 +84,18 @@ async fn fetch_and_probe(fetched: &Path, account: &Account) -> Result<Programs, 
     };
     let folder = fetch::fetch(fetched).await.map_err(missing)?;
     let found = probe(&folder, account).await;
-    found.ok_or_else(|| missing("the programs it fetched do not run on this system".to_owned()))
+    found.ok_or_else(|| missing("the downloaded programs do not run on this system".to_owned()))
 }
 
 fn warn_of_override(folder: &Path, account: &Account) {
     tracing::warn!(
-        "{OVERRIDE} names {}, but there are no initdb and postgres of version {OLDEST_MAJOR} or newer there that the user {} can run; looking elsewhere",
+        "{OVERRIDE} is set to {}, which contains no initdb and postgres of version {OLDEST_MAJOR} or newer that the user {} can run; searching other folders",
         folder.display(),
         account.name()
     );
 }
 
-fn listed(found: &[Programs]) -> String {
+fn describe(found: &[Programs]) -> String {
     let versions: Vec<String> = found
         .iter()
         .map(|programs| {
@@ -109,11 +108,11 @@ fn listed(found: &[Programs]) -> String {
         .collect();
     match versions.is_empty() {
         true => "no PostgreSQL was found".to_owned(),
-        false => format!("all that was found is {}", versions.join(", ")),
+        false => format!("only these were found: {}", versions.join(", ")),
     }
 }
 
-/// The folders that may hold installed programs, best first.
+/// Returns the folders that may contain installed programs, in order of preference.
 async fn installed(account: &Account) -> Vec<PathBuf> {
     let mut folders: Vec<PathBuf> = Vec::new();
     folders.extend(named_by_operator());
@@ -125,14 +124,14 @@ async fn installed(account: &Account) -> Vec<PathBuf> {
     folders.extend(newest_first("/usr", "pgsql-"));
     folders.push(PathBuf::from("/usr/local/pgsql/bin"));
     folders.extend(newest_first("/opt/homebrew/opt", "postgresql"));
-    without_repetition(folders)
+    without_duplicates(folders)
 }
 
 fn named_by_operator() -> Option<PathBuf> {
     std::env::var_os(OVERRIDE).map(PathBuf::from)
 }
 
-fn without_repetition(folders: Vec<PathBuf>) -> Vec<PathBuf> {
+fn without_duplicates(folders: Vec<PathBuf>) -> Vec<PathBuf> {
     let mut seen = HashSet::new();
     folders
         .into_iter()
@@ -145,7 +144,7 @@ async fn named_by_pg_config(account: &Account) -> Option<PathBuf> {
     Some(PathBuf::from(printed))
 }
 
-/// The `bin` folders of the versions kept side by side in `parent`.
+/// Returns the `bin` folders of the versions installed side by side in `parent`.
 fn newest_first(parent: &str, prefix: &str) -> Vec<PathBuf> {
     let mut found: Vec<(u32, PathBuf)> = std::fs::read_dir(parent)
         .into_iter()
@@ -163,11 +162,11 @@ fn newest_first(parent: &str, prefix: &str) -> Vec<PathBuf> {
 }
 
 fn has_programs(folder: &Path) -> bool {
-    // A relative PATH entry would mean another folder in the server's own.
+    // A relative PATH entry would mean a different folder in the server's working directory.
     folder.is_absolute() && folder.join("initdb").is_file() && folder.join("postgres").is_file()
 }
 
-/// Asks both programs for their version, as the user who is to run them.
+/// Runs both programs with `--version`, as the user that is to run them.
 async fn probe(folder: &Path, account: &Account) -> Option<Programs> {
     if !has_programs(folder) {
         return None;
@@ -206,12 +205,12 @@ async fn first_line(
     Some(text.lines().next()?.trim().to_owned())
 }
 
-/// The major version in, say, `postgres (PostgreSQL) 18beta1 (Debian …)`.
+/// Parses the major version in, for example, `postgres (PostgreSQL) 18beta1 (Debian …)`.
 fn major_in(printed: &str) -> Option<u32> {
     leading_number(printed.split_once("(PostgreSQL)")?.1.trim_start())
 }
 
-/// The number that a version begins with.
+/// Parses the number at the start of a version.
 pub(super) fn leading_number(text: &str) -> Option<u32> {
     let end = text
         .find(|c: char| !c.is_ascii_digit())
@@ -224,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn versions_are_read_as_the_programs_print_them() {
+    fn versions_are_parsed_from_program_output() {
         let debian = "postgres (PostgreSQL) 15.13 (Debian 15.13-0+deb12u1)";
         assert_eq!(major_in(debian), Some(15));
         assert_eq!(major_in("initdb (PostgreSQL) 19devel"), Some(19));

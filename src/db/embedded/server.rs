@@ -1,10 +1,9 @@
 //! The running server process.
 //!
-//! The server must end whenever this program does, even by SIGKILL. On Linux
-//! the kernel can be told to signal a child on its parent's death, but "parent"
-//! there means the thread that started it. Each server therefore gets a thread
-//! of its own that starts it and then waits until it has ended; a thread of the
-//! async runtime might be retired while the program goes on.
+//! The server must end whenever this program does, even after SIGKILL. On Linux the kernel can
+//! signal a child when its parent dies, but "parent" there means the thread that started it. So
+//! each server gets its own thread, which starts it and then waits until it has ended; a thread of
+//! the async runtime might exit while the program keeps running.
 
 use std::fs::File;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -29,29 +28,29 @@ const START_TIME: Duration = Duration::from_secs(60);
 const FAST_STOP_TIME: Duration = Duration::from_secs(60);
 const HARD_STOP_TIME: Duration = Duration::from_secs(10);
 
-/// How the process ended, once it has.
-type Ended = Arc<Mutex<Option<std::io::Result<ExitStatus>>>>;
+/// The exit status of the process, once it has ended.
+type ExitSlot = Arc<Mutex<Option<std::io::Result<ExitStatus>>>>;
 
-/// A server that this process has started. Dropping it tells the server to
-/// shut down, without waiting for that.
+/// A server that this process has started. Dropping it asks the server to shut down, without
+/// waiting.
 #[derive(Debug)]
 pub(super) struct Server {
     pid: Pid,
-    ended: Ended,
+    ended: ExitSlot,
     log: ServerLog,
     lock: Arc<OwnerLock>,
 }
 
 impl Server {
-    /// Starts the server. The lock goes along and stays held until the server
-    /// has ended, whatever becomes of the handle.
+    /// Starts the server. The lock stays held until the server has ended, even if the handle is
+    /// dropped earlier.
     pub(super) async fn launch(
         command: Command,
         log: ServerLog,
         lock: OwnerLock,
     ) -> Result<Self, EmbeddedError> {
-        // The handle is made within the task: if our caller loses interest, the
-        // runtime drops it there, and with it the server.
+        // The handle is created inside the task: if the caller is cancelled, the runtime drops the
+        // handle there, and so stops the server.
         tokio::task::spawn_blocking(move || Self::launch_blocking(command, log, lock))
             .await
             .map_err(|error| EmbeddedError::Interrupted(error.to_string()))?
@@ -63,13 +62,13 @@ impl Server {
         lock: OwnerLock,
     ) -> Result<Self, EmbeddedError> {
         let program = command.get_program().to_owned();
-        let ended = Ended::default();
+        let ended = ExitSlot::default();
         let lock = Arc::new(lock);
         let shared = (Arc::clone(&ended), Arc::clone(&lock));
         let (report, reported) = mpsc::sync_channel(1);
         let pid = std::thread::Builder::new()
             .name("postgres-parent".to_owned())
-            .spawn(move || be_parent(command, shared, &report))
+            .spawn(move || run_parent_thread(command, shared, &report))
             .and_then(|_| reported.recv().map_err(std::io::Error::other)?);
         let pid = pid.map_err(|source| EmbeddedError::Spawn {
             program: program.into(),
@@ -87,15 +86,16 @@ impl Server {
     pub(super) async fn wait_until_ready(&self, cluster: &Path) -> Result<(), EmbeddedError> {
         let deadline = Instant::now() + START_TIME;
         loop {
-            if let Some(status) = self.ending() {
+            if let Some(status) = self.exit_status() {
                 return Err(EmbeddedError::ExitedEarly {
-                    status: described(status),
+                    status: describe(status),
                     log: self.log.path(),
                     tail: self.log.tail(),
                 });
             }
-            let told = PidFile::read(cluster).filter(|told| told.pid == self.pid.as_raw());
-            if told.is_some_and(|told| told.answers()) {
+            let pid_file =
+                PidFile::read(cluster).filter(|pid_file| pid_file.pid == self.pid.as_raw());
+            if pid_file.is_some_and(|pid_file| pid_file.answers()) {
                 return Ok(());
             }
             if Instant::now() > deadline {
@@ -109,34 +109,34 @@ impl Server {
         }
     }
 
-    /// Shuts the server down and waits for its end. Clients are cut off, what
-    /// they committed is kept.
+    /// Shuts the server down and waits until it has ended. Clients are disconnected; committed
+    /// changes are kept.
     pub(super) async fn stop(self) -> Result<(), EmbeddedError> {
-        self.lock.withdraw();
+        self.lock.clear_pid();
         self.signal(Signal::SIGINT);
-        if !self.ends_within(FAST_STOP_TIME).await {
+        if !self.exits_within(FAST_STOP_TIME).await {
             tracing::warn!(
-                "PostgreSQL takes too long to shut down; telling it to end at once, its changes are recovered at the next start"
+                "PostgreSQL takes too long to shut down; stopping it immediately, its changes are recovered at the next start"
             );
             self.signal(Signal::SIGQUIT);
-            if !self.ends_within(HARD_STOP_TIME).await {
+            if !self.exits_within(HARD_STOP_TIME).await {
                 self.signal(Signal::SIGKILL);
-                self.ends_within(HARD_STOP_TIME).await;
+                self.exits_within(HARD_STOP_TIME).await;
             }
         }
-        match self.ending() {
+        match self.exit_status() {
             Some(Some(status)) if status.success() => Ok(()),
-            status => Err(EmbeddedError::EndedBadly {
-                status: described(status.flatten()),
+            status => Err(EmbeddedError::UncleanShutdown {
+                status: describe(status.flatten()),
                 log: self.log.path(),
                 tail: self.log.tail(),
             }),
         }
     }
 
-    async fn ends_within(&self, time: Duration) -> bool {
+    async fn exits_within(&self, time: Duration) -> bool {
         let deadline = Instant::now() + time;
-        while self.ending().is_none() {
+        while self.exit_status().is_none() {
             if Instant::now() > deadline {
                 return false;
             }
@@ -145,18 +145,17 @@ impl Server {
         true
     }
 
-    /// None while the server runs; then its exit status, if that is known.
-    fn ending(&self) -> Option<Option<ExitStatus>> {
-        locked(&self.ended)
+    /// Returns `None` while the server runs; then its exit status, if that is known.
+    fn exit_status(&self) -> Option<Option<ExitStatus>> {
+        lock_slot(&self.ended)
             .as_ref()
             .map(|ended| ended.as_ref().ok().copied())
     }
 
-    /// Signals the server unless it has ended. The lock is held meanwhile, and
-    /// the thread takes it before it lets the process id go, so that no other
-    /// process can have got the id.
+    /// Signals the server unless it has ended. The slot is locked meanwhile, and the parent thread
+    /// locks it before it releases the process id, so that no other process can have this id.
     fn signal(&self, signal: Signal) {
-        let ended = locked(&self.ended);
+        let ended = lock_slot(&self.ended);
         if ended.is_none()
             && let Err(errno) = kill(self.pid, signal)
         {
@@ -167,12 +166,12 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        self.lock.withdraw();
+        self.lock.clear_pid();
         self.signal(Signal::SIGINT);
     }
 }
 
-/// The command line of a server for the cluster.
+/// Builds the command line of a server for the cluster.
 pub(super) fn command(
     programs: &Programs,
     account: &Account,
@@ -185,7 +184,7 @@ pub(super) fn command(
         .arg("-D")
         .arg(cluster)
         .arg("-c")
-        .arg(socket::as_setting(socket_dir));
+        .arg(socket::to_setting(socket_dir));
     let port = format!("port={}", socket::PORT);
     for setting in [
         "listen_addresses=",
@@ -206,8 +205,8 @@ pub(super) fn command(
     Ok(command)
 }
 
-/// Makes the kernel shut the server down when its parent dies, and keeps the
-/// terminal's Ctrl-C from it: the shop still needs it while it winds up.
+/// Makes the kernel shut the server down when its parent dies, and protects it from the terminal's
+/// Ctrl-C: the shop still needs it while it shuts down.
 #[allow(unsafe_code)]
 fn tie_to_parent(command: &mut Command) {
     let parent = Pid::this();
@@ -215,11 +214,11 @@ fn tie_to_parent(command: &mut Command) {
         setsid()?;
         #[cfg(target_os = "linux")]
         {
-            // After the change of user, which would cancel it: `Command` runs
-            // this last. SIGINT asks for a fast shutdown.
+            // After the change of user, which would cancel it: `Command` runs this last. SIGINT
+            // requests a fast shutdown.
             nix::sys::prctl::set_pdeathsig(Signal::SIGINT)?;
         }
-        // A parent that died before that call is not noticed by the kernel.
+        // The kernel does not report a parent that died before that call.
         if getppid() != parent {
             return Err(nix::errno::Errno::ESRCH.into());
         }
@@ -232,10 +231,10 @@ fn tie_to_parent(command: &mut Command) {
     unsafe { command.pre_exec(in_child) };
 }
 
-/// The life of the thread that is the server's parent.
-fn be_parent(
+/// Runs on the thread that is the server's parent.
+fn run_parent_thread(
     mut command: Command,
-    (ended, lock): (Ended, Arc<OwnerLock>),
+    (ended, lock): (ExitSlot, Arc<OwnerLock>),
     report: &mpsc::SyncSender<std::io::Result<Pid>>,
 ) {
     let mut child = match command.spawn() {
@@ -248,16 +247,16 @@ fn be_parent(
     let pid = i32::try_from(child.id()).map(Pid::from_raw);
     let pid = pid.map_err(|_| std::io::ErrorKind::InvalidData.into());
     report.send(pid).ok();
-    // The command holds this program's handles on the log.
+    // The command owns this program's handles to the log.
     drop(command);
     wait_without_reaping(&child);
-    let mut slot = locked(&ended);
+    let mut slot = lock_slot(&ended);
     let status = child.wait();
     drop(lock);
     *slot = Some(status);
 }
 
-/// Waits for the child's end but leaves its process id taken.
+/// Waits until the child has ended but keeps its process id reserved.
 #[cfg(target_os = "linux")]
 fn wait_without_reaping(child: &Child) {
     use nix::sys::wait::{Id, WaitPidFlag, waitid};
@@ -269,8 +268,7 @@ fn wait_without_reaping(child: &Child) {
     while let Err(nix::errno::Errno::EINTR) = waitid(Id::Pid(Pid::from_raw(pid)), flags) {}
 }
 
-/// Elsewhere than on Linux `waitid` is not at hand, so the process is looked at
-/// until it is a zombie.
+/// Systems other than Linux have no `waitid` here, so the process is polled until it is a zombie.
 #[cfg(not(target_os = "linux"))]
 fn wait_without_reaping(child: &Child) {
     let Ok(pid) = i32::try_from(child.id()) else {
@@ -281,17 +279,17 @@ fn wait_without_reaping(child: &Child) {
     }
 }
 
-/// A panic elsewhere cannot leave the slot half written.
-fn locked(ended: &Ended) -> MutexGuard<'_, Option<std::io::Result<ExitStatus>>> {
+/// A panic elsewhere cannot leave the slot half written, so a poisoned lock is usable.
+fn lock_slot(ended: &ExitSlot) -> MutexGuard<'_, Option<std::io::Result<ExitStatus>>> {
     ended.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn described(status: Option<ExitStatus>) -> String {
+fn describe(status: Option<ExitStatus>) -> String {
     match status {
         Some(status) => match status.signal() {
             Some(signal) => format!("ended by signal {signal}"),
             None => format!("exit code {}", status.code().unwrap_or_default()),
         },
-        None => "its exit status is unknown".to_owned(),
+        None => "exit status unknown".to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! What was typed at checkout so far, as a JSON text of `model::Contact`.
+//! The input of a checkout form that is not submitted yet, as JSON of `model::Contact`.
 
 use sea_orm::entity::prelude::*;
 

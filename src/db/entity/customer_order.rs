@@ -15,7 +15,7 @@ pub struct Model {
     pub settlement: String,
     pub customer_name: Option<String>,
     pub email: Option<String>,
-    /// The e-mail by which limits count.
+    /// The e-mail address by which limits are counted.
     pub email_folded: Option<String>,
     pub street: Option<String>,
     pub postal_code: Option<String>,
@@ -29,11 +29,11 @@ pub struct Model {
     pub tax_basis_points: i32,
     pub tax_cents: i64,
     pub total_cents: i64,
-    /// What the shop is to keep of what it took.
+    /// The amount that the shop keeps after refunds.
     pub due_cents: i64,
-    /// The cart that it came from; none for an express purchase.
+    /// The cart that was ordered; `None` for an express purchase.
     pub cart_id: Option<Uuid>,
-    /// The lane that it was sold on; none for the shop's own orders.
+    /// The lane that sold it; `None` for the shop's own orders.
     pub lane_id: Option<i64>,
     pub placed_at: TimeDateTimeWithTimeZone,
     pub changed_at: TimeDateTimeWithTimeZone,

@@ -1,4 +1,4 @@
-//! A discount code, and how often it was used.
+//! A discount code and the number of its uses.
 
 use sea_orm::entity::prelude::*;
 

@@ -9,7 +9,7 @@ pub struct Model {
     pub order_id: i64,
     pub code: String,
     pub email_folded: String,
-    /// Whether the order came to nothing, and the use may be had again.
+    /// Whether the order was cancelled, so that the use is available again.
     pub given_back: bool,
 }
 

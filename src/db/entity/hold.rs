@@ -1,4 +1,4 @@
-//! Units set aside for a cart, and then for the order that is being paid.
+//! Units reserved for a cart, and then for the order that is being paid.
 
 use sea_orm::entity::prelude::*;
 
@@ -7,9 +7,9 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key)]
     pub id: i64,
-    /// None once the cart is forgotten.
+    /// `None` once the cart is deleted.
     pub cart_id: Option<Uuid>,
-    /// The order that is being paid with it.
+    /// The order that is being paid.
     pub order_id: Option<i64>,
     pub product_id: i64,
     pub quantity: i32,
@@ -17,7 +17,7 @@ pub struct Model {
     pub state: String,
     /// Why it was released.
     pub reason: Option<String>,
-    /// Whether its one extension was used.
+    /// Whether its one extension has been used.
     pub extended: bool,
     pub expires_at: TimeDateTimeWithTimeZone,
     pub created_at: TimeDateTimeWithTimeZone,

@@ -1,4 +1,4 @@
-//! An answer kept under its caller's key.
+//! A response stored under its caller's idempotency key.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,7 +9,7 @@ pub struct Model {
     pub key: String,
     /// SHA-256 of the request, in hexadecimal.
     pub fingerprint: String,
-    /// JSON; null only inside the transaction that writes it.
+    /// JSON; NULL only inside the transaction that writes it.
     pub response: Option<String>,
     pub created_at: TimeDateTimeWithTimeZone,
 }

@@ -12,9 +12,9 @@ pub struct Model {
     pub product_name: String,
     pub unit_price_cents: i64,
     pub quantity: i32,
-    /// Units that came back to the shelf.
+    /// Units returned to stock.
     pub returned_quantity: i32,
-    /// Units whose price was paid back.
+    /// Units whose price was refunded.
     pub refunded_quantity: i32,
 }
 

@@ -1,4 +1,4 @@
-//! One attempt to take the money for an order.
+//! One attempt to charge for an order.
 
 use sea_orm::entity::prelude::*;
 
@@ -8,7 +8,7 @@ pub struct Model {
     #[sea_orm(primary_key)]
     pub id: i64,
     pub order_id: i64,
-    /// Under which the provider knows it.
+    /// Identifies it at the payment provider.
     pub reference: Uuid,
     /// `pending`, `captured`, `declined` or `voided`.
     pub state: String,
@@ -18,7 +18,7 @@ pub struct Model {
     pub decline_reason: Option<String>,
     pub created_at: TimeDateTimeWithTimeZone,
     pub settled_at: Option<TimeDateTimeWithTimeZone>,
-    /// When the provider is to be asked next.
+    /// When the payment provider is to be asked next.
     pub ask_at: TimeDateTimeWithTimeZone,
 }
 

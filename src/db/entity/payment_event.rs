@@ -1,4 +1,4 @@
-//! An event of the provider that has been taken in.
+//! An event of the payment provider that has been processed.
 
 use sea_orm::entity::prelude::*;
 

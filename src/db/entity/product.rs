@@ -1,4 +1,4 @@
-//! The catalogue row: what a product is, never how many are left.
+//! The catalog row: the product's data, without its stock.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! Money that goes back.
+//! A refund of an order.
 
 use sea_orm::entity::prelude::*;
 
@@ -9,7 +9,7 @@ pub struct Model {
     pub id: i64,
     pub payment_id: i64,
     pub order_id: i64,
-    /// Under which the provider knows it.
+    /// Identifies it at the payment provider.
     pub reference: Uuid,
     /// `pending` or `succeeded`.
     pub state: String,
@@ -18,7 +18,7 @@ pub struct Model {
     pub amount_cents: i64,
     pub created_at: TimeDateTimeWithTimeZone,
     pub settled_at: Option<TimeDateTimeWithTimeZone>,
-    /// When the provider is to be asked next.
+    /// When the payment provider is to be asked next.
     pub ask_at: TimeDateTimeWithTimeZone,
 }
 

@@ -1,4 +1,4 @@
-//! A server, and when it last showed life.
+//! A server process and its last heartbeat.
 
 use sea_orm::entity::prelude::*;
 

@@ -1,4 +1,4 @@
-//! A browser session: tower-sessions' record.
+//! A browser session: a tower-sessions record.
 
 use sea_orm::entity::prelude::*;
 

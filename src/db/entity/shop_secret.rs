@@ -1,4 +1,4 @@
-//! A secret that the servers of this database share.
+//! A secret that all server processes of this database share.
 
 use sea_orm::entity::prelude::*;
 

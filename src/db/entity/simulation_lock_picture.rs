@@ -1,4 +1,4 @@
-//! What a lane's locks looked like at its busiest moment, and where its first buyers spent their time.
+//! The locks of a lane at its busiest moment, and the times of its first buyers.
 
 use sea_orm::entity::prelude::*;
 

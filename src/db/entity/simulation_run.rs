@@ -7,20 +7,21 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub id: Uuid,
-    /// `model::RunState` at the end; `running` until then.
+    /// The final `model::RunState`; `running` until then.
     pub state: String,
     /// JSON of `model::SimulationPlan`.
     pub plan: String,
     /// JSON of `model::Verdict`, once there is one.
     pub verdict: Option<String>,
-    /// `model::RunWish`: what its leader wants of the server that runs it.
+    /// `model::RunCommand`: the latest command of the administrator to the server process that runs
+    /// it.
     pub wish: String,
-    /// JSON of a list of `model::RunEvent`, once it is over.
+    /// JSON of a list of `model::RunEvent`, once the run has ended.
     pub events: Option<String>,
     /// Why it failed, if it did.
     pub failure: Option<String>,
     pub started_at: TimeDateTimeWithTimeZone,
-    /// The last sign of life of the server that runs it.
+    /// The last heartbeat of the server process that runs it.
     pub beat_at: TimeDateTimeWithTimeZone,
     pub ended_at: Option<TimeDateTimeWithTimeZone>,
 }

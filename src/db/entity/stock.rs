@@ -1,4 +1,4 @@
-//! The hot row: four counters and a version.
+//! The stock row: four counters and a version.
 
 use sea_orm::entity::prelude::*;
 
@@ -11,11 +11,13 @@ pub struct Model {
     pub available: i64,
     pub reserved: i64,
     pub sold: i64,
-    /// Bumped by every write, so that a compare-and-swap notices all others.
+    /// Incremented by every write, so that a compare-and-swap detects all others.
     pub version: i64,
-    /// True on a lane of an unsafe strategy, where the constraints stand aside so that it can fail in view.
+    /// True on a lane of an unsafe strategy, whose row has no stock constraints so that the
+    /// strategy can fail visibly.
     pub unguarded: bool,
-    /// See [`crate::model::StockLayout`]; of any other than `row` this row holds the total alone.
+    /// See [`crate::model::StockLayout`]; with any layout other than `row`, this row holds only the
+    /// total.
     pub layout: String,
 }
 

@@ -1,4 +1,4 @@
-//! A part of a lane's stock: what buyers queue at instead of one hot row.
+//! One part of a lane's stock, for which buyers queue instead of one hot row.
 
 use sea_orm::entity::prelude::*;
 
@@ -7,7 +7,7 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub product_id: i64,
-    /// From 0.
+    /// Counted from 0.
     #[sea_orm(primary_key, auto_increment = false)]
     pub bucket: i32,
     pub total: i64,

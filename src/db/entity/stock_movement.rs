@@ -1,4 +1,4 @@
-//! The ledger: append-only.
+//! A stock movement. The table is append-only.
 
 use sea_orm::entity::prelude::*;
 
@@ -13,7 +13,7 @@ pub struct Model {
     pub quantity: i64,
     pub order_id: Option<i64>,
     pub hold_id: Option<i64>,
-    /// What an administrator said about an adjustment.
+    /// The administrator's reason for an adjustment.
     pub reason: Option<String>,
     pub at: TimeDateTimeWithTimeZone,
 }

@@ -7,7 +7,7 @@ use sea_orm::entity::prelude::*;
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]
     pub product_id: i64,
-    /// From 1.
+    /// Counted from 1.
     #[sea_orm(primary_key, auto_increment = false)]
     pub unit: i32,
     pub sold: bool,

@@ -1,4 +1,5 @@
-//! One attempt after the other, within the deadline, until one succeeds or none may follow.
+//! Runs attempts, one after the other, until one succeeds, an error may not be retried, or the
+//! deadline has passed.
 
 use std::{
     pin::pin,
@@ -12,12 +13,13 @@ use sea_orm::DbErr;
 use super::{Outcome, Policy, TimeSplit, TxnError};
 use crate::db::{Db, dialect};
 
-/// The first pause before another attempt; it doubles with each, and the real pause is a random part of it.
+/// The upper limit of the first backoff. It doubles with each attempt; the actual backoff is a
+/// random part of it.
 const BACKOFF_FIRST: Duration = Duration::from_millis(4);
-/// The longest pause before another attempt.
+/// The upper limit of every backoff.
 const BACKOFF_MAX: Duration = Duration::from_millis(128);
 
-/// What one attempt does.
+/// The work of one attempt.
 pub trait Body<T> {
     fn attempt(
         &self,
@@ -25,17 +27,17 @@ pub trait Body<T> {
         policy: Policy,
         split: &mut TimeSplit,
         committing: &AtomicBool,
-    ) -> impl Future<Output = Result<T, Failure>> + Send;
+    ) -> impl Future<Output = Result<T, AttemptFailure>> + Send;
 }
 
-/// Why an attempt came to nothing, and whether another may follow.
-pub enum Failure {
+/// Why an attempt failed, and whether it may be retried.
+pub enum AttemptFailure {
     Retryable(DbErr),
     Final(TxnError),
 }
 
-impl Failure {
-    /// What the database said about the transaction of this name.
+impl AttemptFailure {
+    /// Classifies a database error of the transaction `name`.
     pub fn of(name: &'static str, error: DbErr) -> Self {
         if dialect::is_retryable(&error) {
             Self::Retryable(error)
@@ -53,7 +55,7 @@ impl Failure {
     }
 }
 
-/// Makes as many attempts as `policy` allows. To be called in a task that nobody cancels.
+/// Makes as many attempts as `policy` allows. Call this in a task that is never cancelled.
 pub async fn run_in_task<T, F>(db: &Db, policy: Policy, body: F) -> Outcome<T>
 where
     F: Body<T>,
@@ -72,8 +74,8 @@ where
         ));
         let within_deadline = tokio::time::timeout(policy.deadline, &mut work).await;
         if within_deadline.is_err() {
-            // Before the work is dropped, and its connection goes back as it is.
-            db.suspect_transactions();
+            // Before the work is dropped and its connection returns to the pool.
+            db.mark_transactions_suspect();
         }
         within_deadline
     };
@@ -114,15 +116,15 @@ where
         committing.store(false, Ordering::Relaxed);
         match body.attempt(db, policy, split, committing).await {
             Ok(value) => return Ok(value),
-            Err(Failure::Final(error)) => return Err(error),
-            Err(Failure::Retryable(source)) if *attempts >= policy.attempts_max => {
+            Err(AttemptFailure::Final(error)) => return Err(error),
+            Err(AttemptFailure::Retryable(source)) if *attempts >= policy.attempts_max => {
                 return Err(TxnError::Exhausted {
                     name: policy.name,
                     attempts: *attempts,
                     source,
                 });
             }
-            Err(Failure::Retryable(_)) => tokio::time::sleep(backoff(*attempts)).await,
+            Err(AttemptFailure::Retryable(_)) => tokio::time::sleep(backoff(*attempts)).await,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Why a unit of work came to nothing, and what that means to a shopper.
+//! Errors of transactions, and their mapping to [`ShopError`].
 
 use std::fmt;
 
@@ -6,7 +6,8 @@ use sea_orm::DbErr;
 
 use crate::{db::dialect, model::ShopError};
 
-/// Why a transaction did not commit. Only [`TxnError::Refused`] and [`TxnError::OutcomeUnknown`] say anything to a shopper.
+/// Why a transaction did not commit. Only [`TxnError::Refused`] and [`TxnError::OutcomeUnknown`]
+/// carry information for a shopper.
 #[derive(Debug, thiserror::Error)]
 pub enum TxnError {
     #[error(transparent)]
@@ -22,30 +23,31 @@ pub enum TxnError {
         attempts: u32,
         source: DbErr,
     },
-    #[error("{name}: not finished by its deadline")]
+    #[error("{name}: did not finish before its deadline")]
     DeadlinePassed {
         name: &'static str,
-        /// Whether an attempt had failed for others by then.
+        /// Whether an attempt had failed because of other transactions by then.
         contended: bool,
     },
-    #[error("{name}: the connection was lost in COMMIT")]
+    #[error("{name}: the connection was lost during COMMIT")]
     OutcomeUnknown { name: &'static str },
-    #[error("{name}: the database refused a statement")]
+    #[error("{name}: the database reported an error")]
     Database { name: &'static str, source: DbErr },
     #[error("{name}: panicked")]
     Panicked { name: &'static str },
 }
 
 impl TxnError {
-    /// The same failure for another of those who shared the transaction. Its source is told as text.
+    /// Copies the error for another caller of the same transaction. The copy holds the source's
+    /// text only.
     #[must_use]
-    pub fn for_another(&self) -> Self {
-        let told = |source: &DbErr| DbErr::Custom(source.to_string());
+    pub fn duplicate(&self) -> Self {
+        let as_text = |source: &DbErr| DbErr::Custom(source.to_string());
         match self {
             Self::Refused(error) => Self::Refused(error.clone()),
             Self::Unavailable { name, source } => Self::Unavailable {
                 name,
-                source: source.as_ref().map(told),
+                source: source.as_ref().map(as_text),
             },
             Self::Exhausted {
                 name,
@@ -54,7 +56,7 @@ impl TxnError {
             } => Self::Exhausted {
                 name,
                 attempts: *attempts,
-                source: told(source),
+                source: as_text(source),
             },
             Self::DeadlinePassed { name, contended } => Self::DeadlinePassed {
                 name,
@@ -63,7 +65,7 @@ impl TxnError {
             Self::OutcomeUnknown { name } => Self::OutcomeUnknown { name },
             Self::Database { name, source } => Self::Database {
                 name,
-                source: told(source),
+                source: as_text(source),
             },
             Self::Panicked { name } => Self::Panicked { name },
         }
@@ -71,8 +73,8 @@ impl TxnError {
 }
 
 impl From<TxnError> for ShopError {
-    /// The boundary at which a failure becomes something to tell a shopper. What they cannot act on is logged here, once, under the
-    /// incident number that they are given.
+    /// Turns a failure into an error for a shopper. A failure that a shopper cannot act on is
+    /// logged here, once, with the incident number that the shopper gets.
     fn from(error: TxnError) -> Self {
         match error {
             TxnError::Refused(error) => error,
@@ -80,30 +82,30 @@ impl From<TxnError> for ShopError {
             | TxnError::DeadlinePassed {
                 contended: false, ..
             } => {
-                tracing::error!(error = %Chain(&error), "transaction failed");
+                tracing::error!(error = %ErrorChain(&error), "transaction failed");
                 Self::Unavailable { retry_after_s: 2 }
             }
             TxnError::Exhausted { .. }
             | TxnError::DeadlinePassed {
                 contended: true, ..
             } => {
-                tracing::error!(error = %Chain(&error), "transaction failed");
+                tracing::error!(error = %ErrorChain(&error), "transaction failed");
                 Self::Busy { retry_after_s: 1 }
             }
             TxnError::OutcomeUnknown { .. } => Self::OutcomeUnknown { retry_after_s: 2 },
             TxnError::Database { .. } | TxnError::Panicked { .. } => {
                 let incident = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
-                tracing::error!(incident, error = %Chain(&error), "transaction failed");
+                tracing::error!(incident, error = %ErrorChain(&error), "transaction failed");
                 Self::Internal { incident }
             }
         }
     }
 }
 
-/// An error with all of its sources, on one line.
-pub struct Chain<'a>(pub &'a (dyn std::error::Error + 'static));
+/// Formats an error with all of its sources, on one line.
+pub struct ErrorChain<'a>(pub &'a (dyn std::error::Error + 'static));
 
-impl fmt::Display for Chain<'_> {
+impl fmt::Display for ErrorChain<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0)?;
         let mut source = self.0.source();
@@ -115,7 +117,7 @@ impl fmt::Display for Chain<'_> {
     }
 }
 
-/// What a read outside of a transaction says to a shopper when the database fails it.
+/// Maps the error of a read outside a transaction to a [`ShopError`].
 pub fn read_error(error: DbErr) -> ShopError {
     let name = "read";
     ShopError::from(if dialect::is_unavailable(&error) {

@@ -1,16 +1,16 @@
-//! How a unit of work ended, and where its time went.
+//! The outcome of a unit of work: its result, attempts and times.
 
 use std::time::Duration;
 
 use super::TxnError;
 use crate::model::ShopError;
 
-/// Where the time of a transaction went, over all of its attempts.
+/// The time of a transaction by phase, summed over all attempts.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TimeSplit {
-    /// At the turnstile and in the driver's queue.
+    /// Waiting for a permit and for a connection from the driver's pool.
     pub pool_wait: Duration,
-    /// In the statements that take row locks.
+    /// In statements that take row locks.
     pub lock_wait: Duration,
     /// In all other statements, and in pauses between them.
     pub execute: Duration,
@@ -19,7 +19,7 @@ pub struct TimeSplit {
 }
 
 impl TimeSplit {
-    /// All of it.
+    /// Returns the sum of all phases.
     pub fn total(&self) -> Duration {
         self.pool_wait + self.lock_wait + self.execute + self.commit
     }
@@ -33,19 +33,20 @@ impl TimeSplit {
     }
 }
 
-/// How a transaction ended, and what it took.
+/// The result of a transaction, with its attempts and times.
 #[derive(Debug)]
 pub struct Outcome<T> {
     pub result: Result<T, TxnError>,
-    /// Attempts made; 1 when nothing was in the way, 0 when a rule refused before any was made.
+    /// The attempts made: 1 if the first one ended it, 0 if a rule refused the request before any
+    /// attempt.
     pub attempts: u32,
-    /// How often a strategy had used up its attempts, and the row lock took over.
+    /// How often a strategy used up its attempts and the row lock took over.
     pub fallbacks: u32,
     pub split: TimeSplit,
 }
 
 impl<T> Outcome<T> {
-    /// What came to nothing without a transaction.
+    /// Creates the outcome of a unit of work that failed without a transaction.
     pub fn failed(error: TxnError) -> Self {
         Self {
             result: Err(error),
@@ -55,7 +56,7 @@ impl<T> Outcome<T> {
         }
     }
 
-    /// What a rule of the shop refused before any transaction.
+    /// Creates the outcome of a request that a rule of the shop refused before any transaction.
     pub fn refused(error: ShopError) -> Self {
         Self {
             attempts: 0,
@@ -63,34 +64,35 @@ impl<T> Outcome<T> {
         }
     }
 
-    /// The same with another value.
+    /// Changes the value of a successful result.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Outcome<U> {
-        let (result, taken) = self.into_parts();
-        taken.with(result.map(change))
+        let (result, cost) = self.into_parts();
+        cost.with_result(result.map(change))
     }
 
-    /// The same after `before`, which came to nothing: with what both took. Asking once more is no retry; what `before` retried is.
+    /// Adds the cost of an `earlier` outcome that failed. Its first attempt does not count as a
+    /// retry; its retries do.
     #[must_use]
-    pub fn after<U>(mut self, before: &Outcome<U>) -> Self {
-        self.attempts += before.attempts.saturating_sub(1);
-        self.fallbacks += before.fallbacks;
-        self.split.add(before.split);
+    pub fn with_cost_of<U>(mut self, earlier: &Outcome<U>) -> Self {
+        self.attempts += earlier.attempts.saturating_sub(1);
+        self.fallbacks += earlier.fallbacks;
+        self.split.add(earlier.split);
         self
     }
 
-    /// The result, and apart from it what it took.
+    /// Splits the outcome into its result and its cost.
     pub fn into_parts(self) -> (Result<T, TxnError>, Outcome<()>) {
-        let taken = Outcome {
+        let cost = Outcome {
             result: Ok(()),
             attempts: self.attempts,
             fallbacks: self.fallbacks,
             split: self.split,
         };
-        (self.result, taken)
+        (self.result, cost)
     }
 
-    /// What it took, with another result.
-    pub fn with<U>(&self, result: Result<U, TxnError>) -> Outcome<U> {
+    /// Returns an outcome with the same cost and another result.
+    pub fn with_result<U>(&self, result: Result<U, TxnError>) -> Outcome<U> {
         Outcome {
             result,
             attempts: self.attempts,

@@ -1,25 +1,26 @@
-//! The rules for a transaction: how often it may be tried, how long it may take, and what it sees of others.
+//! The limits of a transaction: its attempts, its deadline and its isolation level.
 
 use std::time::Duration;
 
-/// The answer comes before the 5 s after which a request is given up.
+/// A request is answered before its timeout of 5 s.
 pub const REQUEST_DEADLINE: Duration = Duration::from_millis(4_500);
 
-/// The rules for one kind of transaction.
+/// The limits for one kind of transaction.
 #[derive(Clone, Copy, Debug)]
 pub struct Policy {
-    /// For logs and measurements.
+    /// The name in logs and measurements.
     pub name: &'static str,
-    /// The first attempt included.
+    /// The most attempts, including the first one.
     pub attempts_max: u32,
-    /// From the request to the answer, over all attempts and the wait for a connection.
+    /// The time from the request to the answer, including all attempts and the wait for a
+    /// connection.
     pub deadline: Duration,
-    /// What it sees of others.
+    /// The isolation level.
     pub isolation: Isolation,
 }
 
 impl Policy {
-    /// A write on behalf of a request.
+    /// Limits for a write on behalf of a request.
     pub const fn request(name: &'static str) -> Self {
         Self {
             name,
@@ -29,7 +30,7 @@ impl Policy {
         }
     }
 
-    /// A report: all of its statements see the same moment, and none may write.
+    /// Limits for a report: all of its statements use the same snapshot, and none may write.
     pub const fn snapshot(name: &'static str, deadline: Duration) -> Self {
         Self {
             name,
@@ -40,15 +41,17 @@ impl Policy {
     }
 }
 
-/// What a transaction sees of others.
+/// The isolation level of a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isolation {
-    /// Each statement sees what was committed when it began.
+    /// Each statement sees the rows committed before it began.
     ReadCommitted,
-    /// All statements see the moment of the first; a row that was changed since cannot be written.
+    /// All statements use the snapshot of the first one; a row changed since then cannot be
+    /// written.
     RepeatableRead,
-    /// As if it ran alone: the database aborts what would not look so.
+    /// As if the transactions ran one after the other: PostgreSQL aborts a transaction where this
+    /// would not hold.
     Serializable,
-    /// All statements see the same moment, and none may write.
+    /// All statements use the same snapshot, and none may write.
     Snapshot,
 }

@@ -1,7 +1,9 @@
-//! When the parts of a unit of work began and ended, for the few that are followed: a waterfall shows moments, not sums.
+//! Start and end times of the parts of a unit of work, for the few that are traced: a waterfall
+//! chart needs points in time, not sums.
 //!
-//! Whoever is to be followed runs inside of [`Trace::follow`]; the transactions that begin there report to its trace, also from the tasks of
-//! their own in which they run. Everybody else pays for one look at a task's local storage a part.
+//! Work runs inside [`Trace::follow`] to be traced. The transactions that begin there report to its
+//! trace, also from their own tasks. Without a trace, each part costs one access to a task-local
+//! variable.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -12,65 +14,65 @@ use tokio::task::JoinHandle;
 
 use crate::model::waterfall::Part;
 
-/// Parts of one trace that are kept: ten attempts have forty.
-const MOMENTS_MAX: usize = 64;
+/// The most parts that a trace stores: ten attempts have forty.
+const TIMED_PARTS_MAX: usize = 64;
 
 tokio::task_local! {
     static TRACE: Trace;
 }
 
-/// A handle; clones share what is reported.
+/// A handle to a trace; its clones share the reported parts.
 #[derive(Clone, Debug)]
 pub struct Trace {
     begin: Instant,
-    moments: Arc<Mutex<Vec<Moment>>>,
+    timed_parts: Arc<Mutex<Vec<TimedPart>>>,
 }
 
-/// One part, from and to.
+/// One part with its start and end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Moment {
+pub struct TimedPart {
     pub part: Part,
-    /// Since the trace began.
+    /// The time since the trace began.
     pub from: Duration,
-    /// Since the trace began.
+    /// The time since the trace began.
     pub to: Duration,
 }
 
 impl Trace {
-    /// One in which times count from `begin`.
+    /// Creates a trace whose times count from `begin`.
     pub fn since(begin: Instant) -> Self {
         Self {
             begin,
-            moments: Arc::default(),
+            timed_parts: Arc::default(),
         }
     }
 
-    /// Runs `work`, whose transactions report to this trace.
+    /// Runs `work`; its transactions report to this trace.
     pub async fn follow<F: Future>(&self, work: F) -> F::Output {
         TRACE.scope(self.clone(), work).await
     }
 
-    /// What was reported so far, in order of time, no two parts at once: what a transaction did while it did not wait for a lock is
-    /// cut where it did.
-    pub fn moments(&self) -> Vec<Moment> {
+    /// Returns the reported parts in order of time, without overlaps: lock waits are cut out of the
+    /// execution around them.
+    pub fn timed_parts(&self) -> Vec<TimedPart> {
         let reported = self.lock().clone();
         let (waits, others): (Vec<_>, Vec<_>) = reported
             .into_iter()
-            .partition(|moment| moment.part == Part::LockWait);
+            .partition(|timed| timed.part == Part::LockWait);
         let mut all: Vec<_> = others
             .into_iter()
-            .flat_map(|moment| without(moment, &waits))
+            .flat_map(|timed| subtract_waits(timed, &waits))
             .chain(waits.iter().copied())
             .collect();
-        all.sort_by_key(|moment| moment.from);
+        all.sort_by_key(|timed| timed.from);
         all
     }
 
     fn report(&self, part: Part, from: Instant) {
         let since = |instant: Instant| instant.saturating_duration_since(self.begin);
-        let mut moments = self.lock();
-        if moments.len() < MOMENTS_MAX {
-            moments.push(Moment {
+        let mut timed_parts = self.lock();
+        if timed_parts.len() < TIMED_PARTS_MAX {
+            timed_parts.push(TimedPart {
                 part,
                 from: since(from),
                 to: since(Instant::now()),
@@ -78,37 +80,39 @@ impl Trace {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<Moment>> {
-        self.moments.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<TimedPart>> {
+        self.timed_parts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// What is left of `moment` when `waits`, in order of time, are cut out of it.
-fn without(moment: Moment, waits: &[Moment]) -> Vec<Moment> {
+/// Returns the parts of `timed` that remain when `waits`, in order of time, are cut out of it.
+fn subtract_waits(timed: TimedPart, waits: &[TimedPart]) -> Vec<TimedPart> {
     let mut left = Vec::new();
-    let mut from = moment.from;
+    let mut from = timed.from;
     for wait in waits {
-        if wait.from >= moment.from && wait.to <= moment.to && wait.from >= from {
-            left.push(Moment {
+        if wait.from >= timed.from && wait.to <= timed.to && wait.from >= from {
+            left.push(TimedPart {
                 from,
                 to: wait.from,
-                ..moment
+                ..timed
             });
             from = wait.to;
         }
     }
-    left.push(Moment { from, ..moment });
+    left.push(TimedPart { from, ..timed });
     left.retain(|piece| piece.from < piece.to || piece.part != Part::Execute);
     left
 }
 
-/// Reports a part that began at `from` and is over now, if anybody follows.
+/// Reports a part that began at `from` and ends now, if this task is traced.
 pub(super) fn mark(part: Part, from: Instant) {
-    // Nobody does, as a rule.
+    // Usually this task is not traced.
     let _ = TRACE.try_with(|trace| trace.report(part, from));
 }
 
-/// A task that is followed if its parent is.
+/// Spawns a task that is traced if its parent is.
 pub(super) fn spawn<F>(work: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
@@ -123,8 +127,8 @@ where
 mod tests {
     use super::*;
 
-    fn moment(part: Part, from: u64, to: u64) -> Moment {
-        Moment {
+    fn timed(part: Part, from: u64, to: u64) -> TimedPart {
+        TimedPart {
             part,
             from: Duration::from_millis(from),
             to: Duration::from_millis(to),
@@ -132,34 +136,34 @@ mod tests {
     }
 
     #[test]
-    fn a_wait_is_cut_out_of_the_work_around_it() {
+    fn a_lock_wait_is_cut_out_of_the_execution_around_it() {
         let trace = Trace::since(Instant::now());
         let reported = [
-            moment(Part::PoolWait, 0, 3),
-            moment(Part::LockWait, 4, 4),
-            moment(Part::LockWait, 6, 9),
-            moment(Part::Execute, 3, 12),
-            moment(Part::Commit, 12, 14),
-            moment(Part::Execute, 20, 21),
+            timed(Part::PoolWait, 0, 3),
+            timed(Part::LockWait, 4, 4),
+            timed(Part::LockWait, 6, 9),
+            timed(Part::Execute, 3, 12),
+            timed(Part::Commit, 12, 14),
+            timed(Part::Execute, 20, 21),
         ];
         trace.lock().extend(reported);
         assert_eq!(
-            trace.moments(),
+            trace.timed_parts(),
             [
-                moment(Part::PoolWait, 0, 3),
-                moment(Part::Execute, 3, 4),
-                moment(Part::Execute, 4, 6),
-                moment(Part::LockWait, 4, 4),
-                moment(Part::LockWait, 6, 9),
-                moment(Part::Execute, 9, 12),
-                moment(Part::Commit, 12, 14),
-                moment(Part::Execute, 20, 21),
+                timed(Part::PoolWait, 0, 3),
+                timed(Part::Execute, 3, 4),
+                timed(Part::Execute, 4, 6),
+                timed(Part::LockWait, 4, 4),
+                timed(Part::LockWait, 6, 9),
+                timed(Part::Execute, 9, 12),
+                timed(Part::Commit, 12, 14),
+                timed(Part::Execute, 20, 21),
             ]
         );
     }
 
     #[tokio::test]
-    async fn a_task_of_its_own_reports_to_who_follows() {
+    async fn a_spawned_task_reports_to_its_parents_trace() {
         let trace = Trace::since(Instant::now());
         mark(Part::Execute, Instant::now());
         trace
@@ -168,7 +172,7 @@ mod tests {
                 task.await.expect("it ends");
             })
             .await;
-        let parts: Vec<_> = trace.moments().iter().map(|moment| moment.part).collect();
+        let parts: Vec<_> = trace.timed_parts().iter().map(|timed| timed.part).collect();
         assert_eq!(parts, [Part::Commit]);
     }
 }

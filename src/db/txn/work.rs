@@ -1,4 +1,4 @@
-//! An open transaction, as its body sees it.
+//! An open transaction, as the body of the transaction uses it.
 
 use std::{
     fmt,
@@ -13,18 +13,19 @@ use sea_orm::{DatabaseTransaction, DbErr};
 
 use super::trace;
 use crate::{
-    db::{statements::Statements, stops::Stop},
+    db::{statement_hook::OptionalHook, statements::Statements},
     model::{ShopError, waterfall::Part},
 };
 
-/// Why the body of a transaction stops. Either way it is rolled back.
+/// Why the body of a transaction stops. In every case the transaction is rolled back.
 #[derive(Debug)]
 pub enum Abort {
-    /// By a rule of the shop.
+    /// A rule of the shop refused it.
     Refused(ShopError),
-    /// By the database.
+    /// The database reported an error.
     Db(DbErr),
-    /// What was read is no longer so, and nothing was written for it: to be tried again.
+    /// Another transaction has changed the rows that were read, and nothing was written based on
+    /// them: the transaction is retried.
     Conflict,
 }
 
@@ -40,10 +41,10 @@ impl From<DbErr> for Abort {
     }
 }
 
-/// What is to be run after the commit.
+/// An action to run after the commit.
 pub(super) type AfterCommit = Box<dyn FnOnce() + Send>;
 
-/// An open transaction, as its body sees it.
+/// An open transaction, as the body of the transaction uses it.
 pub struct Work {
     statements: Statements<DatabaseTransaction>,
     lock_wait_us: AtomicU64,
@@ -57,32 +58,32 @@ impl fmt::Debug for Work {
 }
 
 impl Work {
-    pub(super) fn on(transaction: DatabaseTransaction, stop: Stop) -> Self {
+    pub(super) fn on(transaction: DatabaseTransaction, hook: OptionalHook) -> Self {
         Self {
-            statements: Statements::new(transaction, stop),
+            statements: Statements::new(transaction, hook),
             lock_wait_us: AtomicU64::new(0),
             after_commit: Mutex::new(Vec::new()),
         }
     }
 
-    /// How long its statements have waited for row locks so far.
+    /// Returns how long its statements have waited for row locks so far.
     pub(super) fn lock_wait(&self) -> Duration {
         Duration::from_micros(self.lock_wait_us.load(Ordering::Relaxed))
     }
 
-    /// The transaction, to be ended, and what is to be run once it has committed.
+    /// Returns the transaction, to end it, and the actions to run after its commit.
     pub(super) fn into_parts(self) -> (DatabaseTransaction, Vec<AfterCommit>) {
         let actions = self.after_commit.into_inner().unwrap_or_default();
         (self.statements.into_connection(), actions)
     }
 
-    /// What statements run on.
+    /// Returns the connection that runs the statements.
     pub fn connection(&self) -> &Statements<DatabaseTransaction> {
         &self.statements
     }
 
-    /// Runs a statement that takes a row lock, and counts its time as waiting for that lock.
-    pub async fn waiting_for_lock<T>(&self, statement: impl Future<Output = T>) -> T {
+    /// Runs a statement that takes a row lock, and counts its time as lock wait.
+    pub async fn time_lock_wait<T>(&self, statement: impl Future<Output = T>) -> T {
         let start = Instant::now();
         let result = statement.await;
         trace::mark(Part::LockWait, start);
@@ -91,7 +92,8 @@ impl Work {
         result
     }
 
-    /// Has `action` run once the commit is durable, and not at all if there is none: nothing is announced before it is true.
+    /// Registers an `action` to run once the commit is durable. Without a commit it does not run,
+    /// so nothing is announced that did not happen.
     pub fn after_commit(&self, action: impl FnOnce() + Send + 'static) {
         if let Ok(mut actions) = self.after_commit.lock() {
             actions.push(Box::new(action));

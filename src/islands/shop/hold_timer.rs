@@ -1,11 +1,11 @@
-//! The time that a reservation still has. Without JavaScript its end stands there as text.
+//! The remaining time of a reservation. Without JavaScript, the page shows its end as text.
 
 use leptos::prelude::*;
 
-/// From here on the time left is a warning, in seconds.
-const WARNED_FROM_S: u32 = 60;
+/// The timer shows a warning from this many seconds before the end.
+const WARNING_FROM_S: u32 = 60;
 
-/// What a reservation looks like from the outside.
+/// The phase of a reservation, which determines its appearance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Calm,
@@ -16,18 +16,28 @@ enum Phase {
 const fn phase(left_s: u32) -> Phase {
     match left_s {
         0 => Phase::Over,
-        1..=WARNED_FROM_S => Phase::Ending,
+        1..=WARNING_FROM_S => Phase::Ending,
         _ => Phase::Calm,
     }
 }
 
-/// Minutes and seconds.
-fn clock(left_s: u32) -> String {
+/// Formats seconds as minutes and seconds.
+fn format_clock(left_s: u32) -> String {
     format!("{}:{:02}", left_s / 60, left_s % 60)
 }
 
-/// Counts down from `seconds_left`, as it was when the page was made. With `buttons`, which belong into the checkout's form, it offers
-/// to keep the reservation longer, and when it is over, to reserve again.
+/// Labels the button that extends a reservation by `ttl_s` seconds from now.
+fn extend_label(ttl_s: u32) -> String {
+    match (ttl_s / 60, ttl_s % 60) {
+        (1, 0) => "Add 1 minute".to_owned(),
+        (minutes, 0) => format!("Add {minutes} minutes"),
+        _ => format!("Add {ttl_s} seconds"),
+    }
+}
+
+/// Counts down from `seconds_left`, as of when the server rendered the page. With `buttons`, which
+/// belong in the checkout's form, it offers to extend the reservation and, once expired, to reserve
+/// again.
 #[island]
 pub fn HoldTimer(
     seconds_left: u32,
@@ -39,7 +49,7 @@ pub fn HoldTimer(
     let left = RwSignal::new(seconds_left);
     let ticking = RwSignal::new(false);
     #[cfg(feature = "hydrate")]
-    Effect::new(move |_| tick(seconds_left, left, ticking));
+    Effect::new(move |_| start_countdown(seconds_left, left, ticking));
     let now = Memo::new(move |_| phase(left.get()));
     let class = move || match now.get() {
         Phase::Calm => "hold",
@@ -47,17 +57,15 @@ pub fn HoldTimer(
         Phase::Over => "hold hold--over",
     };
     let headline = move || match now.get() {
-        Phase::Over => "Your reservation has run out".to_owned(),
-        _ => format!("Reserved for you until {ends_at}"),
+        Phase::Over => "Your reservation has expired".to_owned(),
+        _ => format!("Reserved until {ends_at}"),
     };
     let note = move || match (now.get(), buttons) {
-        (Phase::Calm, true) if extended => "Kept longer once, which is as often as it goes.",
+        (Phase::Calm, true) if extended => "Extended once. You cannot extend it again.",
         (Phase::Calm, _) => "",
-        (Phase::Ending, _) => "Less than a minute is left.",
-        (Phase::Over, true) => {
-            "What you typed is still here. Reserve again to go on, while there is stock."
-        }
-        (Phase::Over, false) => "The checkout reserves again, while there is stock.",
+        (Phase::Ending, _) => "Less than a minute left.",
+        (Phase::Over, true) => "Your details are saved. Reserve again while stock lasts.",
+        (Phase::Over, false) => "Checkout reserves your items again, while stock lasts.",
     };
     let actions = buttons.then(|| {
         view! {
@@ -71,7 +79,7 @@ pub fn HoldTimer(
                     formnovalidate
                     hidden=move || extended || now.get() == Phase::Over
                 >
-                    "Keep it longer"
+                    {extend_label(ttl_s)}
                 </button>
                 <button
                     class="btn btn--primary"
@@ -92,7 +100,7 @@ pub fn HoldTimer(
             <p class="hold__line">
                 <span class="hold__until">{headline}</span>
                 <span class="hold__clock" role="timer" hidden=move || !ticking.get()>
-                    {move || clock(left.get())}
+                    {move || format_clock(left.get())}
                 </span>
             </p>
             <progress
@@ -108,25 +116,25 @@ pub fn HoldTimer(
     }
 }
 
-/// Follows the browser's own clock, which goes on while the page sleeps.
+/// Follows the browser's clock, which continues while the page is suspended.
 #[cfg(feature = "hydrate")]
-fn tick(seconds_left: u32, left: RwSignal<u32>, ticking: RwSignal<bool>) {
+fn start_countdown(seconds_left: u32, left: RwSignal<u32>, ticking: RwSignal<bool>) {
     let update = move || {
-        // Milliseconds since the page was asked for: never less than since it was made.
-        let gone_ms = window().performance().map_or(0.0, |clock| clock.now());
-        let left_s = (f64::from(seconds_left) - gone_ms / 1_000.0)
+        // Milliseconds since the request: never less than since the server rendered the page.
+        let elapsed_ms = window().performance().map_or(0.0, |clock| clock.now());
+        let left_s = (f64::from(seconds_left) - elapsed_ms / 1_000.0)
             .ceil()
             .max(0.0);
         #[expect(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
-            reason = "from 0 to what fits"
+            reason = "from 0 to seconds_left"
         )]
         left.set(left_s as u32);
     };
     update();
     ticking.set(true);
-    // The page is merely without a countdown if the browser refuses.
+    // If the browser refuses the timer, the page only lacks the countdown.
     let _ = set_interval_with_handle(update, std::time::Duration::from_millis(250));
 }
 
@@ -139,6 +147,8 @@ mod tests {
         assert_eq!(phase(61), Phase::Calm);
         assert_eq!(phase(60), Phase::Ending);
         assert_eq!(phase(0), Phase::Over);
-        assert_eq!(clock(605), "10:05");
+        assert_eq!(format_clock(605), "10:05");
+        assert_eq!(extend_label(600), "Add 10 minutes");
+        assert_eq!(extend_label(90), "Add 90 seconds");
     }
 }

@@ -1,14 +1,14 @@
-//! Where an order stands, kept fresh while its page is open.
+//! The status of an order, updated while its page is open.
 
 use leptos::prelude::*;
 
-use crate::{model::Standing, ui::order_badge::badge_class};
+use crate::{model::OrderStatusView, ui::order_badge::badge_class};
 
-/// What the stream said last, or what the page was made with.
+/// The latest status from the stream; none until the first event.
 #[derive(Clone, Copy)]
-struct Latest(RwSignal<Option<Standing>>);
+struct Latest(RwSignal<Option<OrderStatusView>>);
 
-/// Follows the order for the islands among its children, for as long as it may change by itself.
+/// Follows the order and updates the islands among its children, while the order may still change.
 #[island]
 pub fn LiveOrder(public_id: String, is_open: bool, children: Children) -> impl IntoView {
     let latest = RwSignal::new(None);
@@ -18,11 +18,12 @@ pub fn LiveOrder(public_id: String, is_open: bool, children: Children) -> impl I
         if is_open {
             let url = format!("/live/orders/{public_id}");
             crate::islands::stream::follow(url, &["order"], move |_, data| {
-                let news = decode(data);
-                // A stream that has ended and is not closed here would be opened again and again.
-                let goes_on = news.as_ref().is_none_or(|news| news.is_open);
-                latest.set(news);
-                goes_on
+                let status = decode(data);
+                // The browser would reopen an ended stream again and again unless it is closed
+                // here.
+                let may_change = status.as_ref().is_none_or(|status| status.is_open);
+                latest.set(status);
+                may_change
             });
         }
     });
@@ -33,12 +34,13 @@ pub fn LiveOrder(public_id: String, is_open: bool, children: Children) -> impl I
     children()
 }
 
-/// `open`, `closed`, or `retry` where the cart can be ordered again; then tone, heading, status, sentence and payment, a line each.
+/// Decodes an event: `open`, `closed`, or `retry` where the customer can order the cart again; then
+/// tone, heading, status, sentence and payment, one per line.
 #[cfg(any(feature = "hydrate", test))]
-fn decode(data: &str) -> Option<Standing> {
+fn decode(data: &str) -> Option<OrderStatusView> {
     let mut lines = data.split('\n').map(ToOwned::to_owned);
     let state = lines.next()?;
-    Some(Standing {
+    Some(OrderStatusView {
         is_open: state == "open",
         can_retry: state == "retry",
         tone: crate::model::Tone::parse(&lines.next()?),
@@ -49,7 +51,8 @@ fn decode(data: &str) -> Option<Standing> {
     })
 }
 
-fn standing(rendered: Standing) -> impl Fn() -> Standing + Copy {
+/// Returns the latest status of the order, or the one that the server rendered.
+fn current_status(rendered: OrderStatusView) -> impl Fn() -> OrderStatusView + Copy {
     let latest = use_context::<Latest>();
     let rendered = StoredValue::new(rendered);
     move || {
@@ -59,43 +62,44 @@ fn standing(rendered: Standing) -> impl Fn() -> Standing + Copy {
     }
 }
 
-/// The page's heading.
+/// Shows the page's heading.
 #[island]
-pub fn OrderHeading(rendered: Standing) -> impl IntoView {
-    let now = standing(rendered);
-    view! { <h1>{move || now().heading}</h1> }
+pub fn OrderHeading(rendered: OrderStatusView) -> impl IntoView {
+    let status = current_status(rendered);
+    view! { <h1>{move || status().heading}</h1> }
 }
 
-/// The sentence about the goods.
+/// Shows the sentence about the goods.
 #[island]
-pub fn OrderSentence(rendered: Standing) -> impl IntoView {
-    let now = standing(rendered);
-    view! { <p class="receipt__news" role="status">{move || now().sentence}</p> }
+pub fn OrderSentence(rendered: OrderStatusView) -> impl IntoView {
+    let status = current_status(rendered);
+    view! { <p class="receipt__news" role="status">{move || status().sentence}</p> }
 }
 
-/// The badge.
+/// Shows the status badge.
 #[island]
-pub fn OrderBadge(rendered: Standing) -> impl IntoView {
-    let now = standing(rendered);
-    view! { <span class=move || badge_class(now().tone) data-testid="order-status">{move || now().status}</span> }
+pub fn OrderBadge(rendered: OrderStatusView) -> impl IntoView {
+    let status = current_status(rendered);
+    view! { <span class=move || badge_class(status().tone) data-testid="order-status">{move || status().status}</span> }
 }
 
-/// The sentence about the money.
+/// Shows the sentence about the payment.
 #[island]
-pub fn OrderPayment(rendered: Standing) -> impl IntoView {
-    let now = standing(rendered);
-    view! { <span data-testid="order-payment">{move || now().payment}</span> }
+pub fn OrderPayment(rendered: OrderStatusView) -> impl IntoView {
+    let status = current_status(rendered);
+    view! { <span data-testid="order-payment">{move || status().payment}</span> }
 }
 
-/// Where to go from here.
+/// Links to the next page: back to checkout if the customer can order the cart again, else the
+/// shop.
 #[island]
-pub fn OrderWayOn(rendered: Standing) -> impl IntoView {
-    let now = standing(rendered);
-    let place = move || match now().can_retry {
-        true => ("/checkout", "Back to the checkout"),
+pub fn OrderNextLink(rendered: OrderStatusView) -> impl IntoView {
+    let status = current_status(rendered);
+    let target = move || match status().can_retry {
+        true => ("/checkout", "Back to checkout"),
         false => ("/", "Back to the shop"),
     };
-    view! { <a class="btn btn--primary" href=move || place().0>{move || place().1}</a> }
+    view! { <a class="btn btn--primary" href=move || target().0>{move || target().1}</a> }
 }
 
 #[cfg(test)]
@@ -104,11 +108,17 @@ mod tests {
     use crate::model::Tone;
 
     #[test]
-    fn news_is_six_lines() {
-        let news = decode("open\nwait\nThank you\nConfirming\nIt is being confirmed.\nAwaited.");
-        assert_eq!(news.as_ref().map(|news| news.tone), Some(Tone::Waiting));
-        assert_eq!(news.as_ref().map(|news| news.is_open), Some(true));
-        assert_eq!(news.map(|news| news.payment).as_deref(), Some("Awaited."));
+    fn an_event_has_six_lines() {
+        let status = decode("open\nwait\nThank you\nConfirming\nIt is being confirmed.\nAwaited.");
+        assert_eq!(
+            status.as_ref().map(|status| status.tone),
+            Some(Tone::Waiting)
+        );
+        assert_eq!(status.as_ref().map(|status| status.is_open), Some(true));
+        assert_eq!(
+            status.map(|status| status.payment).as_deref(),
+            Some("Awaited.")
+        );
         assert_eq!(decode("closed\nok\nThank you"), None);
     }
 }

@@ -1,14 +1,14 @@
-//! Stock that follows the shop: one stream a page, and the pieces that read from it.
+//! Live stock: one stream per page, and the islands that read from it.
 
 use leptos::prelude::*;
 
-use crate::ui::stock_line::{StockBadge, left_in_words, roll_class};
+use crate::ui::stock_line::{StockBadge, format_available, roll_class};
 
 /// The latest stock by product id; empty until the first event.
 #[derive(Clone, Copy)]
 struct Levels(RwSignal<Vec<(i64, i64)>>);
 
-/// Follows the stock of `products` for the islands among its children.
+/// Follows the stock of `products` and updates the islands among its children.
 #[island]
 pub fn LiveStock(products: Vec<i64>, children: Children) -> impl IntoView {
     let levels = RwSignal::new(Vec::new());
@@ -17,7 +17,7 @@ pub fn LiveStock(products: Vec<i64>, children: Children) -> impl IntoView {
     Effect::new(move |_| {
         let ids: Vec<String> = products.iter().map(i64::to_string).collect();
         let url = format!("/live/stock?products={}", ids.join(","));
-        super::super::stream::follow(url, &["stock"], move |_, data| {
+        crate::islands::stream::follow(url, &["stock"], move |_, data| {
             levels.update(|levels| merge(levels, data));
             true
         });
@@ -27,7 +27,7 @@ pub fn LiveStock(products: Vec<i64>, children: Children) -> impl IntoView {
     children()
 }
 
-/// Takes `id:available` pairs in.
+/// Merges `id:available` pairs into `levels`.
 #[cfg(any(feature = "hydrate", test))]
 fn merge(levels: &mut Vec<(i64, i64)>, data: &str) {
     for pair in data.split(',') {
@@ -37,14 +37,14 @@ fn merge(levels: &mut Vec<(i64, i64)>, data: &str) {
         let (Ok(id), Ok(available)) = (id.parse::<i64>(), available.parse::<i64>()) else {
             continue;
         };
-        match levels.iter_mut().find(|(known, _)| *known == id) {
+        match levels.iter_mut().find(|(product_id, _)| *product_id == id) {
             Some(level) => level.1 = available,
             None => levels.push((id, available)),
         }
     }
 }
 
-/// The stock of one product now: what the stream said last, or what the page was rendered with.
+/// Returns the latest stock of a product from the stream, or the stock that the server rendered.
 fn available_now(product_id: i64, rendered: i64) -> impl Fn() -> i64 + Copy {
     let levels = use_context::<Levels>();
     move || {
@@ -61,7 +61,7 @@ fn available_now(product_id: i64, rendered: i64) -> impl Fn() -> i64 + Copy {
     }
 }
 
-/// The badge, the count and the roll of tickets of a product page.
+/// Shows the badge, the count and the stock bar of a product page.
 #[island]
 pub fn StockLine(product_id: i64, available: i64, total: i64) -> impl IntoView {
     let now = available_now(product_id, available);
@@ -69,7 +69,7 @@ pub fn StockLine(product_id: i64, available: i64, total: i64) -> impl IntoView {
         <p class="buybox__line" id="stock" role="status" aria-live="polite">
             {move || view! { <StockBadge available=now()/> }}
             " "
-            <span>{move || left_in_words(now(), total)}</span>
+            <span>{move || format_available(now(), total)}</span>
         </p>
         <progress
             class=move || roll_class(now())
@@ -80,7 +80,7 @@ pub fn StockLine(product_id: i64, available: i64, total: i64) -> impl IntoView {
     }
 }
 
-/// The two ways to buy; both shut when nothing is left.
+/// Shows the two buttons to buy, both disabled when the product is sold out.
 #[island]
 pub fn BuyButtons(product_id: i64, available: i64) -> impl IntoView {
     let now = available_now(product_id, available);
@@ -102,21 +102,22 @@ pub fn BuyButtons(product_id: i64, available: i64) -> impl IntoView {
         </div>
         <p class="buybox__note" id="why">
             {move || if sold_out() {
-                "All of them are sold. Should one come back, this page opens again by itself."
+                "Sold out. If one is returned, you can buy it here."
             } else {
-                "Putting it in the cart does not hold it: the checkout does."
+                "Reserved for you once you check out."
             }}
         </p>
     }
 }
 
-/// What a cart line has to say when stock no longer covers it. `held` units are this very cart's.
+/// Shows a note on a cart line that stock no longer covers. `held` units are reserved for this
+/// cart.
 #[island]
 pub fn CartLineNote(product_id: i64, quantity: i64, available: i64, held: i64) -> impl IntoView {
     let now = available_now(product_id, available);
     let note = move || match now() + held {
-        ..=0 => "Sold out since you put it in the cart. Remove it to go on.".to_owned(),
-        left if left < quantity => format!("Only {left} left. Change the quantity to go on."),
+        ..=0 => "Sold out. Remove it to continue.".to_owned(),
+        left if left < quantity => format!("Only {left} left. Change the quantity to continue."),
         _ => String::new(),
     };
     view! {
@@ -126,8 +127,9 @@ pub fn CartLineNote(product_id: i64, quantity: i64, available: i64, held: i64) -
     }
 }
 
-/// The button to the checkout, in its form; shut while a line is not covered. `lines` are product id, units beyond those held for this cart,
-/// and stock as rendered.
+/// Shows the checkout button, disabled while stock does not cover a line. Each of `lines` has the
+/// product id, the units beyond those reserved for this cart, and the stock that the server
+/// rendered.
 #[island]
 pub fn CheckoutButton(lines: Vec<(i64, i64, i64)>) -> impl IntoView {
     let watched: Vec<_> = lines
@@ -149,7 +151,7 @@ pub fn CheckoutButton(lines: Vec<(i64, i64, i64)>) -> impl IntoView {
             "Checkout"
         </button>
         <p class="quiet" id="blocked" role="status">
-            {move || if covered.get() { "" } else { "An item in your cart cannot be ordered as it stands." }}
+            {move || if covered.get() { "" } else { "Change the marked items to continue." }}
         </p>
     }
 }
@@ -159,7 +161,7 @@ mod tests {
     use super::merge;
 
     #[test]
-    fn news_replaces_what_was_known_and_nonsense_is_passed_over() {
+    fn an_event_replaces_known_levels_and_malformed_pairs_are_ignored() {
         let mut levels = vec![(1, 5)];
         merge(&mut levels, "1:4,2:7,x:1,3");
         assert_eq!(levels, [(1, 4), (2, 7)]);

@@ -1,4 +1,5 @@
-//! Puts a text into the clipboard. There is no button where a browser would refuse: without JavaScript, and over plain http.
+//! A button that copies a text to the clipboard. The button is hidden where a browser would refuse:
+//! without JavaScript, and over plain HTTP.
 
 use leptos::prelude::*;
 
@@ -10,23 +11,23 @@ pub fn CopyText(text: String) -> impl IntoView {
     Effect::new(move |_| can_copy.set(window().is_secure_context()));
     let copy = move |_| {
         #[cfg(feature = "hydrate")]
-        put_into_clipboard(&text, copied);
+        copy_to_clipboard(&text, copied);
         #[cfg(not(feature = "hydrate"))]
         let _ = &text;
     };
     view! {
         <p class="run__actions" hidden=move || !can_copy.get()>
-            <button class="btn btn--line" type="button" on:click=copy>"Copy address"</button>
+            <button class="btn btn--line" type="button" on:click=copy>"Copy link"</button>
             <span role="status">{move || copied.get().then_some("Copied")}</span>
         </p>
     }
 }
 
 #[cfg(feature = "hydrate")]
-fn put_into_clipboard(text: &str, copied: RwSignal<bool>) {
+fn copy_to_clipboard(text: &str, copied: RwSignal<bool>) {
     use wasm_bindgen::{JsValue, closure::Closure};
     let done = Closure::once_into_js(move |_: JsValue| copied.set(true));
-    // Whoever refuses the clipboard still has the address before their eyes.
+    // If the browser refuses access to the clipboard, the page still shows the address.
     let refused = Closure::once_into_js(move |_: JsValue| copied.set(false));
     let promise = window().navigator().clipboard().write_text(text);
     let then: Result<js_sys::Function, _> =

@@ -1,19 +1,20 @@
-//! Keys of the workbench. Whatever has a key says so in its markup, by `aria-keyshortcuts`; pressing the key is pressing it.
+//! Keyboard shortcuts of the workbench. An element declares its key by `aria-keyshortcuts`;
+//! pressing the key clicks the element.
 
 use leptos::prelude::*;
 
-/// The key beside the name of what it presses.
+/// Shows a key next to the name of the element that it clicks.
 #[component]
 pub fn Key(key: &'static str) -> impl IntoView {
     view! { <kbd class="key-cap" aria-hidden="true">{key}</kbd> }
 }
 
-/// Listens for the keys of its page.
+/// Listens for the shortcuts of its page.
 #[island]
 pub fn Keys() -> impl IntoView {
     #[cfg(feature = "hydrate")]
     Effect::new(move |_| {
-        let handle = window_event_listener(leptos::ev::keydown, browser::press);
+        let handle = window_event_listener(leptos::ev::keydown, browser::click_shortcut);
         on_cleanup(move || handle.remove());
     });
 }
@@ -24,16 +25,16 @@ mod browser {
     use wasm_bindgen::JsCast;
     use web_sys::{Element, HtmlElement, KeyboardEvent};
 
-    /// Where keys write.
-    const WRITTEN_IN: &str =
+    /// Elements in which keys enter text.
+    const TEXT_FIELDS: &str =
         "input:not([type=checkbox]):not([type=radio]), select, textarea, [contenteditable]";
 
-    /// Presses what has the key, if the key is not meant for a field or for the browser.
-    pub fn press(event: KeyboardEvent) {
+    /// Clicks the element that has the key, unless the key is meant for a field or for the browser.
+    pub fn click_shortcut(event: KeyboardEvent) {
         let target = event
             .target()
             .and_then(|target| target.dyn_into::<Element>().ok());
-        let in_field = target.is_some_and(|target| target.matches(WRITTEN_IN).unwrap_or(true));
+        let in_field = target.is_some_and(|target| target.matches(TEXT_FIELDS).unwrap_or(true));
         let key = event.key();
         let is_plain = key.len() == 1 && key.chars().all(|letter| letter.is_ascii_alphanumeric());
         if in_field

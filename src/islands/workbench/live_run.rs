@@ -1,11 +1,11 @@
-//! A run as it goes on: its verdict, the figures of each lane, and charts that all stand on one axis of time.
+//! A live run: its verdict, the numbers of each lane, and charts that share one time axis.
 
+mod announcement;
 #[cfg(feature = "hydrate")]
 mod charts;
 mod events;
 mod figures;
 mod panels;
-mod spoken;
 
 use leptos::prelude::*;
 
@@ -17,28 +17,29 @@ use crate::{
     },
 };
 
-/// Shows `run`, of which it is handed no points but the latest, and follows it to its end. The children are the picture that the server
-/// drew: it stays where there is no script, and makes room for charts once their points are there.
+/// Shows `run`, which arrives with the latest points only, and follows it to its end. The children
+/// are the chart that the server drew: it remains visible without JavaScript, and interactive
+/// charts replace it once their points have arrived.
 #[island]
 pub fn LiveRun(run: RunSnapshot, children: Children) -> impl IntoView {
-    let each = run.plan.quantities.max().get();
+    let units_per_attempt = run.plan.quantities.max().get();
     let strategies: Vec<_> = run.lanes.iter().map(|lane| lane.strategy).collect();
     let panels = panels::Panels::of(&run);
     let run = RwSignal::new(run);
-    let spoken = RwSignal::new(String::new());
+    let announcement = RwSignal::new(String::new());
     #[cfg(feature = "hydrate")]
-    Effect::new(move |_| following::follow(run, spoken, each));
+    Effect::new(move |_| following::follow(run, announcement, units_per_attempt));
     let lanes: Vec<_> = (0..strategies.len())
         .map(|index| lane(run, index))
         .collect();
-    let tile = Memo::new(move |_| run.with(|run| Tile::of(run, each)));
+    let tile = Memo::new(move |_| run.with(|run| Tile::of(run, units_per_attempt)));
     let names = strategies.iter().map(|strategy| strategy.as_str());
     let names = names.collect::<Vec<_>>().join(" ");
     view! {
         <run-charts class="run-charts" columns=COLUMNS.join(" ") lanes=names>
             {move || run.with(super::run_progress::progress)}
             <super::run_controls::RunControls run/>
-            <p class="vh" role="status">{spoken}</p>
+            <p class="vh" role="status">{announcement}</p>
             <div class="run__top">
                 {move || view! { <VerdictTile tile=tile.get()/> }}
                 <div class="run__stock">
@@ -46,7 +47,7 @@ pub fn LiveRun(run: RunSnapshot, children: Children) -> impl IntoView {
                     {panels.stock(run)}
                 </div>
             </div>
-            {figures::figures(&lanes, each)}
+            {figures::figures(&lanes, units_per_attempt)}
             {events::list(run)}
             {panels.all()}
             <super::what_happened::WhatHappened run/>
@@ -54,7 +55,7 @@ pub fn LiveRun(run: RunSnapshot, children: Children) -> impl IntoView {
     }
 }
 
-/// One lane, as it stands.
+/// Returns the current state of one lane.
 fn lane(run: RwSignal<RunSnapshot>, index: usize) -> Memo<Option<LaneSnapshot>> {
     Memo::new(move |_| run.with(|run| run.lanes.get(index).cloned()))
 }
@@ -65,35 +66,39 @@ mod following {
 
     use leptos::prelude::*;
 
-    use super::{super::lock_view, charts::Charts, spoken};
+    use super::{super::lock_view, announcement, charts::Charts};
     use crate::{
         islands::stream,
-        model::{RunSnapshot, snapshot::RunNews},
+        model::{RunSnapshot, snapshot::RunUpdate},
         ui::columns::rows,
     };
 
-    /// Between two changes of the figures for who asked for less motion, in milliseconds.
-    const CALM_MS: f64 = 1_000.0;
-    /// Between two spoken summaries, in milliseconds.
-    const SPOKEN_EVERY_MS: f64 = 5_000.0;
+    /// Milliseconds between two updates for users who prefer reduced motion.
+    const REDUCED_MOTION_MS: f64 = 1_000.0;
+    /// Milliseconds between two announcements to screen readers.
+    const ANNOUNCE_EVERY_MS: f64 = 5_000.0;
 
-    /// What the page knows, and when it last said so.
-    struct Known {
+    /// The latest state of the run, and when the page last showed and announced it.
+    struct FollowedRun {
         run: RunSnapshot,
         shown_at: f64,
-        spoken_at: f64,
+        announced_at: f64,
         charts: Option<Charts>,
-        each: u32,
+        units_per_attempt: u32,
     }
 
-    /// Follows the run to its end; of one that is over, the stream tells the points once.
-    pub fn follow(run: RwSignal<RunSnapshot>, spoken: RwSignal<String>, each: u32) {
-        let known = Rc::new(RefCell::new(Known {
+    /// Follows the run to its end. For a run that is over, the stream sends the points once.
+    pub fn follow(
+        run: RwSignal<RunSnapshot>,
+        announcement: RwSignal<String>,
+        units_per_attempt: u32,
+    ) {
+        let followed = Rc::new(RefCell::new(FollowedRun {
             run: run.get_untracked(),
             shown_at: 0.0,
-            spoken_at: now_ms(),
+            announced_at: now_ms(),
             charts: Charts::of_page(),
-            each,
+            units_per_attempt,
         }));
         let id = run.with_untracked(|run| run.id.clone());
         stream::follow(
@@ -101,49 +106,49 @@ mod following {
             &["run", "news", "locks"],
             move |name, data| {
                 if name == "locks" {
-                    lock_view::tell(data);
+                    lock_view::publish(data);
                     return true;
                 }
-                let mut known = known.borrow_mut();
-                known.take_in(name, data);
-                known.show(run);
-                known.speak(spoken);
-                !known.run.state.is_over()
+                let mut followed = followed.borrow_mut();
+                followed.apply_event(name, data);
+                followed.show(run);
+                followed.announce(announcement);
+                !followed.run.state.is_over()
             },
         );
     }
 
-    impl Known {
-        fn take_in(&mut self, name: &str, data: &str) {
+    impl FollowedRun {
+        fn apply_event(&mut self, name: &str, data: &str) {
             if name == "run" {
                 if let Ok(whole) = serde_json::from_str(data) {
                     self.replace(whole);
                 }
-            } else if let Ok(news) = serde_json::from_str(data) {
-                self.add(news);
+            } else if let Ok(update) = serde_json::from_str(data) {
+                self.append(update);
             }
         }
 
         fn replace(&mut self, whole: RunSnapshot) {
             if let Some(charts) = &self.charts {
                 for (index, lane) in whole.lanes.iter().enumerate() {
-                    let rows = rows(None, &lane.samples, self.each, lane.stock);
-                    charts.take(index, &rows, true);
+                    let rows = rows(None, &lane.samples, self.units_per_attempt, lane.stock);
+                    charts.add_rows(index, &rows, true);
                 }
-                charts.mark(&whole.events);
+                charts.set_events(&whole.events);
             }
             self.run = whole.without_points();
         }
 
-        fn add(&mut self, news: RunNews) {
-            for (index, (lane, news)) in self.run.lanes.iter_mut().zip(news.lanes).enumerate() {
+        fn append(&mut self, update: RunUpdate) {
+            for (index, (lane, update)) in self.run.lanes.iter_mut().zip(update.lanes).enumerate() {
                 let before = lane.samples.last().copied();
                 if let Some(charts) = &self.charts {
-                    let rows = rows(before, &news.samples, self.each, lane.stock);
-                    charts.take(index, &rows, false);
+                    let rows = rows(before, &update.samples, self.units_per_attempt, lane.stock);
+                    charts.add_rows(index, &rows, false);
                 }
-                lane.latency_ms = news.latency_ms;
-                lane.samples = news
+                lane.latency_ms = update.latency_ms;
+                lane.samples = update
                     .samples
                     .last()
                     .copied()
@@ -155,21 +160,24 @@ mod following {
 
         fn show(&mut self, run: RwSignal<RunSnapshot>) {
             let now = now_ms();
-            let is_news = run.with_untracked(|shown| shown.state != self.run.state);
-            if is_news || !is_calm() || now - self.shown_at >= CALM_MS {
+            let state_changed = run.with_untracked(|shown| shown.state != self.run.state);
+            if state_changed
+                || !prefers_reduced_motion()
+                || now - self.shown_at >= REDUCED_MOTION_MS
+            {
                 self.shown_at = now;
                 run.set(self.run.clone());
             }
         }
 
-        fn speak(&mut self, spoken: RwSignal<String>) {
+        fn announce(&mut self, announcement: RwSignal<String>) {
             let now = now_ms();
-            let was_silent = spoken.with_untracked(String::is_empty);
-            // The page of a run that was over when it came needs no announcement.
-            let ended = self.run.state.is_over() && (!was_silent || now - self.spoken_at > 200.0);
-            if ended || now - self.spoken_at >= SPOKEN_EVERY_MS {
-                self.spoken_at = now;
-                spoken.set(spoken::summary(&self.run, self.each));
+            let is_first = announcement.with_untracked(String::is_empty);
+            // A run that was over when the page loaded needs no announcement.
+            let ended = self.run.state.is_over() && (!is_first || now - self.announced_at > 200.0);
+            if ended || now - self.announced_at >= ANNOUNCE_EVERY_MS {
+                self.announced_at = now;
+                announcement.set(announcement::summary(&self.run, self.units_per_attempt));
             }
         }
     }
@@ -180,8 +188,8 @@ mod following {
             .map_or(0.0, |performance| performance.now())
     }
 
-    /// Whether the reader asked for less motion.
-    fn is_calm() -> bool {
+    /// Returns whether the user prefers reduced motion.
+    fn prefers_reduced_motion() -> bool {
         window()
             .match_media("(prefers-reduced-motion: reduce)")
             .ok()

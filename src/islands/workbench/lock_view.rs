@@ -1,26 +1,27 @@
-//! The locks of a run's lanes as they are, and where the first buyers' time went.
+//! The current lock queues of a run's lanes, and how the first buyers spent their time.
 
-mod falls;
-mod fold;
-mod line;
+mod collapsible;
+mod queue;
 #[cfg(feature = "hydrate")]
-mod news;
+mod updates;
+mod waterfall;
 
 use leptos::prelude::*;
 
-use self::{falls::falls, fold::Fold, line::line};
+use self::{collapsible::Collapsible, queue::queue_panel, waterfall::waterfall_panel};
 use crate::{
     model::{StrategyKey, lock_queue::LaneLocks, waterfall::Waterfall},
     ui::waterfall::Patterns,
 };
 #[cfg(feature = "hydrate")]
-pub use news::tell;
+pub use updates::publish;
 
-/// Shows the locks of each lane, and is kept fresh by the page's one stream, which [`super::LiveRun`] reads.
+/// Shows the lock queues of each lane. The page's one stream, which [`super::LiveRun`] reads,
+/// updates them.
 #[island]
 pub fn LockView(
     lanes: Vec<LaneLocks>,
-    /// Whether the run goes on in this server.
+    /// Whether this server executes the run.
     running: bool,
 ) -> impl IntoView {
     let names: Vec<_> = lanes.iter().map(|lane| lane.strategy).collect();
@@ -28,7 +29,7 @@ pub fn LockView(
     #[cfg(feature = "hydrate")]
     {
         let lanes = lanes.clone();
-        Effect::new(move |_| news::listen(lanes.clone()));
+        Effect::new(move |_| updates::register(lanes.clone()));
     }
     let several = lanes.len() > 1;
     let views = lanes
@@ -39,24 +40,29 @@ pub fn LockView(
             let of = several.then(|| format!(": {strategy}"));
             let waterfall = Memo::new(move |_| lane.with(|lane| lane.waterfall.clone()));
             let first_buyers = if several {
-                folded_falls(waterfall, index, strategy).into_any()
+                collapsed_waterfall(waterfall, index, strategy).into_any()
             } else {
-                falls(waterfall, index, None).into_any()
+                waterfall_panel(waterfall, index, None).into_any()
             };
-            view! { {line(lane, index, of, running)} {first_buyers} }
+            view! { {queue_panel(lane, index, of, running)} {first_buyers} }
         })
         .collect_view();
     view! { <Patterns/> {views} }
 }
 
-/// A row for each of forty buyers: of several lanes, who wants to see them asks for them.
-fn folded_falls(waterfall: Memo<Waterfall>, index: usize, strategy: StrategyKey) -> impl IntoView {
-    let fold = Fold::default();
-    let seen = fold.shows(waterfall);
+/// Shows the waterfall, up to forty rows, in a collapsible element: a page of several lanes has
+/// several.
+fn collapsed_waterfall(
+    waterfall: Memo<Waterfall>,
+    index: usize,
+    strategy: StrategyKey,
+) -> impl IntoView {
+    let details = Collapsible::default();
+    let visible = details.while_open(waterfall);
     view! {
-        <details class="samples locks__falls" on:toggle=move |event| fold.toggled(&event)>
-            <summary>{format!("The first buyers, moment by moment: {strategy}")}</summary>
-            {falls(seen, index, Some(format!(": {strategy}")))}
+        <details class="samples locks__falls" on:toggle=move |event| details.toggled(&event)>
+            <summary>{format!("Timeline of the first buyers: {strategy}")}</summary>
+            {waterfall_panel(visible, index, Some(format!(": {strategy}")))}
         </details>
     }
 }

@@ -1,13 +1,13 @@
-//! Posts a form without leaving its page.
+//! Submits a form without leaving the page.
 
 #[cfg(feature = "hydrate")]
-pub use browser::{instead_of_leaving, post};
+pub use browser::{post, submit_in_place};
 #[cfg(not(feature = "hydrate"))]
 use leptos::ev::SubmitEvent;
 
-/// On the server, where nothing is submitted.
+/// Does nothing: the server submits no forms.
 #[cfg(not(feature = "hydrate"))]
-pub fn instead_of_leaving(_: SubmitEvent, _: impl Fn(Result<(), String>) + 'static) {}
+pub fn submit_in_place(_: SubmitEvent, _: impl Fn(Result<(), String>) + 'static) {}
 
 #[cfg(feature = "hydrate")]
 mod browser {
@@ -17,35 +17,32 @@ mod browser {
     use wasm_bindgen_futures::JsFuture;
     use web_sys::{FormData, Headers, HtmlFormElement, RequestInit, Response, UrlSearchParams};
 
-    /// What is said when nothing came back.
-    const UNREACHABLE: &str = "The server cannot be reached. Load the page again.";
+    /// The error when no response arrived.
+    const UNREACHABLE: &str = "The server cannot be reached. Reload the page.";
 
-    /// A refusal, as RFC 9457 has it.
+    /// An error response in the format of RFC 9457.
     #[derive(Deserialize)]
     struct Problem {
         detail: String,
     }
 
-    /// Sends the form that is being submitted, and tells `on_answer` how it was answered: what was refused, in a sentence.
-    pub fn instead_of_leaving(
-        event: SubmitEvent,
-        on_answer: impl Fn(Result<(), String>) + 'static,
-    ) {
+    /// Sends the submitted form and passes the result to `on_response`. An error is a sentence.
+    pub fn submit_in_place(event: SubmitEvent, on_response: impl Fn(Result<(), String>) + 'static) {
         let target = event.target();
         let Some(form) = target.and_then(|target| target.dyn_into::<HtmlFormElement>().ok()) else {
             return;
         };
         event.prevent_default();
         spawn_local(async move {
-            let answer = match fields_of(&form) {
+            let response = match fields_of(&form) {
                 Ok(fields) => post(&form.action(), &fields).await.map(drop),
                 Err(_) => Err(UNREACHABLE.to_owned()),
             };
-            // The page's own script marks the button that was pressed.
+            // The page's own script marks the clicked button as busy.
             if let Ok(Some(button)) = form.query_selector("[aria-busy]") {
                 let _ = button.remove_attribute("aria-busy");
             }
-            on_answer(answer);
+            on_response(response);
         });
     }
 
@@ -54,10 +51,10 @@ mod browser {
         UrlSearchParams::new_with_str_sequence_sequence(&fields)
     }
 
-    /// Posts `fields` to `action`; returns what it answers.
+    /// Posts `fields` to `action` and returns the response text.
     ///
     /// # Errors
-    /// The refusal, as a sentence.
+    /// The reason of a rejection, as a sentence.
     pub async fn post(action: &str, fields: &UrlSearchParams) -> Result<String, String> {
         let (ok, text) = send(action, fields)
             .await

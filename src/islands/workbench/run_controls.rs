@@ -1,46 +1,46 @@
-//! What the leader of a run can do with it while it goes on.
+//! The controls of a running run: pause, resume, stop and abort.
 
 use leptos::prelude::*;
 
 use super::{keys::Key, post};
-use crate::model::{RunSnapshot, RunState, RunWish};
+use crate::model::{RunCommand, RunSnapshot, RunState};
 
-/// What a button says, which wish it sends, and its key.
+/// A button: its label, the command it sends, and its key.
 struct Control {
     name: &'static str,
-    wish: RunWish,
+    command: RunCommand,
     key: &'static str,
     class: &'static str,
-    about: &'static str,
+    help: &'static str,
 }
 
 const PAUSE: Control = Control {
     name: "Pause arrivals",
-    wish: RunWish::Pause,
+    command: RunCommand::Pause,
     key: "p",
     class: "btn",
-    about: "Nobody new is let in; who is inside is served",
+    help: "No new attempts start; running attempts finish",
 };
 const RESUME: Control = Control {
     name: "Resume",
-    wish: RunWish::Run,
+    command: RunCommand::Run,
     key: "p",
     class: "btn btn--primary",
-    about: "Buyers are let in again",
+    help: "New attempts start again",
 };
 const STOP: Control = Control {
     name: "Stop",
-    wish: RunWish::Stop,
+    command: RunCommand::Stop,
     key: "s",
     class: "btn",
-    about: "Who is inside is served, then the run is judged",
+    help: "Running attempts finish, then the verdict follows",
 };
 const ABORT: Control = Control {
     name: "Abort",
-    wish: RunWish::Abort,
+    command: RunCommand::Abort,
     key: "x",
     class: "btn btn--danger",
-    about: "Everybody is sent away at once, then the run is judged",
+    help: "All attempts are cancelled at once, then the verdict follows",
 };
 
 fn controls(state: RunState) -> &'static [Control] {
@@ -52,38 +52,39 @@ fn controls(state: RunState) -> &'static [Control] {
     }
 }
 
-/// A button for each thing that can be done now. Without JavaScript each posts and comes back.
+/// Shows a button for each command that is possible now. Without JavaScript, each posts its form
+/// and reloads the page.
 #[component]
 pub fn RunControls(run: RwSignal<RunSnapshot>) -> impl IntoView {
     let id = run.with_untracked(|run| run.id.clone());
     let state = Memo::new(move |_| run.with(|run| run.state));
-    let refusal = RwSignal::new(None::<String>);
+    let problem = RwSignal::new(None::<String>);
     let buttons = move || {
         controls(state.get())
             .iter()
-            .map(|control| button(control, &id, refusal))
+            .map(|control| button(control, &id, problem))
             .collect_view()
     };
     view! {
-        <div class="run__controls" role="group" aria-label="Controls of the run">{buttons}</div>
-        <p class="run__refusal" role="alert">{refusal}</p>
+        <div class="run__controls" role="group" aria-label="Run controls">{buttons}</div>
+        <p class="run__refusal" role="alert">{problem}</p>
     }
 }
 
 fn button(
     control: &'static Control,
     id: &str,
-    refusal: RwSignal<Option<String>>,
+    problem: RwSignal<Option<String>>,
 ) -> impl IntoView + use<> {
     view! {
         <form
             method="post"
             action="/api/form/admin/control-simulation"
-            on:submit=move |event| post::instead_of_leaving(event, move |answer| refusal.set(answer.err()))
+            on:submit=move |event| post::submit_in_place(event, move |response| problem.set(response.err()))
         >
             <input type="hidden" name="id" value=id.to_owned()/>
-            <input type="hidden" name="wish" value=control.wish.as_str()/>
-            <button class=control.class type="submit" title=control.about aria-keyshortcuts=control.key>
+            <input type="hidden" name="wish" value=control.command.as_str()/>
+            <button class=control.class type="submit" title=control.help aria-keyshortcuts=control.key>
                 {control.name}" "<Key key=control.key/>
             </button>
         </form>

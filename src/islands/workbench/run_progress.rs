@@ -1,28 +1,28 @@
-//! Where a run stands: its state, how long it has taken, how far it is, and when it will be over.
+//! The progress of a run: its state, elapsed time, finished attempts and estimated time remaining.
 
 use leptos::prelude::*;
 
 use crate::model::{RunSnapshot, RunState};
 
-/// The line and the bar at the head of a run's page.
+/// Shows the status line and the progress bar at the top of a run's page.
 pub fn progress(run: &RunSnapshot) -> impl IntoView + use<> {
     let served = run.served();
-    let attempts = run.plan.attempts_in_all();
+    let attempts = run.plan.total_attempts();
     let left = run.left_ms().map(
-        |left_ms| view! { <span class="quiet">{format!("about {} left", seconds(left_ms))}</span> },
+        |left_ms| view! { <span class="quiet">{format!("about {} remaining", seconds(left_ms))}</span> },
     );
     view! {
         <p class="run__state">
-            <span class=badge(run.state) role="status" data-testid="run-state">{run.state.in_words()}</span>" "
+            <span class=badge_class(run.state) role="status" data-testid="run-state">{run.state.in_words()}</span>" "
             <span class="num" data-testid="elapsed">{seconds(run.elapsed_ms())}</span>" "
-            <span>{format!("{served} of {attempts} attempts served")}</span>" "
+            <span>{format!("{served} of {attempts} attempts finished")}</span>" "
             {left}
         </p>
-        <progress class="bar" max=attempts value=served aria-label="Attempts served"></progress>
+        <progress class="bar" max=attempts value=served aria-label="Attempts finished"></progress>
     }
 }
 
-const fn badge(state: RunState) -> &'static str {
+const fn badge_class(state: RunState) -> &'static str {
     match state {
         RunState::Running | RunState::Paused | RunState::Stopping => "badge badge--low",
         RunState::Finished => "badge badge--ok",

@@ -1,23 +1,24 @@
-//! Draws a picture of ours into a PNG, which the browser then saves. Only a browser has the fonts for it.
+//! Converts an SVG picture to a PNG file, which the browser saves. Only the browser has the fonts
+//! for it.
 
 use leptos::prelude::*;
 
-/// The picture's own size is too coarse for a projector.
+/// Scale factor: the picture's own size is too coarse for a projector.
 #[cfg(feature = "hydrate")]
 const SCALE: u32 = 2;
 
-/// The button and what is said of it; hidden without JavaScript.
+/// Shows the button with its note; hidden without JavaScript.
 #[island]
 pub fn SaveAsPng(
-    /// The address of an SVG that has a size.
+    /// The address of an SVG with a defined size.
     picture: String,
-    /// The file's name.
+    /// The name of the PNG file.
     name: String,
 ) -> impl IntoView {
-    let is_awake = RwSignal::new(false);
+    let is_hydrated = RwSignal::new(false);
     let failure = RwSignal::new(None::<&'static str>);
     #[cfg(feature = "hydrate")]
-    Effect::new(move |_| is_awake.set(true));
+    Effect::new(move |_| is_hydrated.set(true));
     let save = move |_| {
         #[cfg(feature = "hydrate")]
         draw(&picture, name.clone(), failure);
@@ -25,9 +26,9 @@ pub fn SaveAsPng(
         let _ = (&picture, &name);
     };
     view! {
-        <span class="keep__file" hidden=move || !is_awake.get()>
+        <span class="keep__file" hidden=move || !is_hydrated.get()>
             <button class="btn btn--line" type="button" on:click=save>"Picture (PNG)"</button>
-            <span class="quiet" role="status">{move || failure.get().unwrap_or("The same, for slides.")}</span>
+            <span class="quiet" role="status">{move || failure.get().unwrap_or("The same picture, for slides.")}</span>
         </span>
     }
 }
@@ -35,19 +36,19 @@ pub fn SaveAsPng(
 #[cfg(feature = "hydrate")]
 fn draw(picture: &str, name: String, failure: RwSignal<Option<&'static str>>) {
     use wasm_bindgen::{JsCast, closure::Closure};
-    const REFUSED: &str = "The picture could not be drawn. Take the SVG instead.";
+    const FAILED: &str = "The PNG could not be created. Download the SVG instead.";
     failure.set(None);
     let Ok(image) = web_sys::HtmlImageElement::new() else {
-        failure.set(Some(REFUSED));
+        failure.set(Some(FAILED));
         return;
     };
     let drawn = image.clone();
     let on_load = Closure::once_into_js(move || {
         if rasterise(&drawn, name).is_err() {
-            failure.set(Some(REFUSED));
+            failure.set(Some(FAILED));
         }
     });
-    let on_error = Closure::once_into_js(move || failure.set(Some(REFUSED)));
+    let on_error = Closure::once_into_js(move || failure.set(Some(FAILED)));
     image.set_onload(Some(on_load.unchecked_ref()));
     image.set_onerror(Some(on_error.unchecked_ref()));
     image.set_src(picture);
@@ -72,13 +73,13 @@ fn rasterise(image: &web_sys::HtmlImageElement, name: String) -> Result<(), wasm
         width.into(),
         height.into(),
     )?;
-    let hand_out = Closure::once_into_js(move |blob: Option<web_sys::Blob>| {
-        // Without a blob there was no memory for one, and nothing is saved.
+    let on_blob = Closure::once_into_js(move |blob: Option<web_sys::Blob>| {
+        // The browser passes no blob if it lacks memory; then nothing is saved.
         if let Some(blob) = blob {
             let _ = save(&blob, &name);
         }
     });
-    canvas.to_blob(hand_out.unchecked_ref())
+    canvas.to_blob(on_blob.unchecked_ref())
 }
 
 #[cfg(feature = "hydrate")]

@@ -1,4 +1,5 @@
-//! A session of the stepper, alive: steps without a reload, keys, and a story that plays by itself.
+//! The interactive page of a stepper session: steps without a reload, keyboard shortcuts, and
+//! automatic playback.
 
 #[cfg(feature = "hydrate")]
 mod drive;
@@ -8,78 +9,78 @@ mod post;
 use leptos::prelude::*;
 
 use crate::{
-    model::stepper::{Standing, StepperView},
-    ui::stepper::board::{Board, StandingLine, announcement},
+    model::stepper::{StepperStatus, StepperView},
+    ui::stepper::board::{Board, StatusLine, announcement},
 };
 
-/// Between two steps of a story that plays by itself, in milliseconds, and how a reader calls it.
+/// Playback speeds: milliseconds between two steps, and their labels.
 const SPEEDS: [(u32, &str); 4] = [
     (500, "twice a second"),
     (1_000, "every second"),
     (2_000, "every 2 s"),
     (4_000, "every 4 s"),
 ];
-const SPEED_PRESET_MS: u32 = 1_000;
+const DEFAULT_SPEED_MS: u32 = 1_000;
 
-/// What the island's parts share.
+/// The state that the parts of the island share.
 #[derive(Clone, Copy)]
-pub(super) struct Desk {
+pub(super) struct StepperState {
     view: RwSignal<StepperView>,
     playing: RwSignal<bool>,
     speed_ms: RwSignal<u32>,
-    /// While a form is on its way.
+    /// Whether a form request is in progress.
     busy: RwSignal<bool>,
     problem: RwSignal<Option<String>>,
-    awake: RwSignal<bool>,
+    hydrated: RwSignal<bool>,
 }
 
-/// Shows a session and goes on with it.
+/// Shows a session and executes its steps.
 #[island]
 pub fn Stepper(view: StepperView) -> impl IntoView {
-    let desk = Desk {
+    let state = StepperState {
         view: RwSignal::new(view),
         playing: RwSignal::new(false),
-        speed_ms: RwSignal::new(SPEED_PRESET_MS),
+        speed_ms: RwSignal::new(DEFAULT_SPEED_MS),
         busy: RwSignal::new(false),
         problem: RwSignal::new(None),
-        awake: RwSignal::new(false),
+        hydrated: RwSignal::new(false),
     };
     #[cfg(feature = "hydrate")]
-    Effect::new(move |_| drive::wake(desk));
+    Effect::new(move |_| drive::start(state));
     view! {
-        <div class="step-bar" aria-busy=move || desk.busy.get().then_some("true")>
-            {move || view! { <StandingLine view=desk.view.get()/> }}
-            {player(desk)}
-            {move || moves(&desk.view.get())}
+        <div class="step-bar" aria-busy=move || state.busy.get().then_some("true")>
+            {move || view! { <StatusLine view=state.view.get()/> }}
+            {playback_controls(state)}
+            {move || session_controls(&state.view.get())}
         </div>
         <p class="vh" role="status" aria-live="polite" data-testid="announcement">
-            {move || if desk.awake.get() { desk.view.with(announcement) } else { String::new() }}
+            {move || if state.hydrated.get() { state.view.with(announcement) } else { String::new() }}
         </p>
-        <div role="alert" class="step-problem" hidden=move || desk.problem.with(Option::is_none)>
-            <p class="notice notice--error">{move || desk.problem.get()}</p>
+        <div role="alert" class="step-problem" hidden=move || state.problem.with(Option::is_none)>
+            <p class="notice notice--error">{move || state.problem.get()}</p>
         </div>
-        {move || view! { <Board view=desk.view.get()/> }}
-        {keys()}
+        {move || view! { <Board view=state.view.get()/> }}
+        {keyboard_help()}
     }
 }
 
-/// What only a script can do.
-fn player(desk: Desk) -> impl IntoView {
+/// Shows the playback controls, which need JavaScript.
+fn playback_controls(state: StepperState) -> impl IntoView {
     let options: Vec<_> = SPEEDS
         .into_iter()
-        .map(|(ms, words)| view! { <option value=ms.to_string() selected=ms == SPEED_PRESET_MS>{words}</option> })
+        .map(|(ms, words)| view! { <option value=ms.to_string() selected=ms == DEFAULT_SPEED_MS>{words}</option> })
         .collect();
-    let over = move || desk.view.with(|view| view.standing != Standing::Open);
+    let over = move || state.view.with(|view| view.status != StepperStatus::Open);
     view! {
-        <div class="player" role="group" aria-label="Play" hidden=move || !desk.awake.get()>
+        <div class="player" role="group" aria-label="Playback" hidden=move || !state.hydrated.get()>
             <button
                 class="btn btn--line"
                 type="button"
-                aria-pressed=move || desk.playing.get().to_string()
+                aria-pressed=move || state.playing.get().to_string()
                 disabled=over
-                on:click=move |_| desk.playing.update(|playing| *playing = !*playing)
+                on:click=move |_| state.playing.update(|playing| *playing = !*playing)
             >
-                {move || if desk.playing.get() { "Pause" } else { "Play" }}
+                {move || if state.playing.get() { "Pause" } else { "Play" }}
             </button>
             <label class="player__speed">
                 <span class="vh">"Speed"</span>
@@ -87,7 +88,7 @@ fn player(desk: Desk) -> impl IntoView {
                     class="field__input"
                     on:change=move |event| {
                         if let Ok(ms) = event_target_value(&event).parse() {
-                            desk.speed_ms.set(ms);
+                            state.speed_ms.set(ms);
                         }
                     }
                 >
@@ -98,10 +99,10 @@ fn player(desk: Desk) -> impl IntoView {
     }
 }
 
-/// Back, from the start, on, and away.
-fn moves(view: &StepperView) -> impl IntoView + use<> {
+/// Shows the buttons to rewind, replay, end and share the session.
+fn session_controls(view: &StepperView) -> impl IntoView + use<> {
     let steps = view.script.steps.len();
-    let open = view.standing == Standing::Open;
+    let open = view.status == StepperStatus::Open;
     let rewind = |to: usize, words: &'static str, disabled: bool| {
         view! {
             <form method="post" action="/api/form/admin/stepper/rewind">
@@ -111,9 +112,9 @@ fn moves(view: &StepperView) -> impl IntoView + use<> {
         }
     };
     view! {
-        <div class="moves" role="group" aria-label="Moves">
+        <div class="moves" role="group" aria-label="Session controls">
             {rewind(steps.saturating_sub(1), "Back one step", steps == 0)}
-            {rewind(0, "From the start", steps == 0 && open)}
+            {rewind(0, "Restart", steps == 0 && open)}
             <form method="post" action="/api/form/admin/stepper/rewind" hidden=open>
                 <input type="hidden" name="session" value=view.id.clone()/>
                 <button class="btn btn--primary" type="submit" name="to" value=steps.to_string()>"Replay to here"</button>
@@ -122,19 +123,19 @@ fn moves(view: &StepperView) -> impl IntoView + use<> {
                 <input type="hidden" name="session" value=view.id.clone()/>
                 <button class="btn" type="submit">"End and roll back"</button>
             </form>
-            <a class="btn btn--text" href=view.script.address() data-testid="share">"Link to here"</a>
+            <a class="btn btn--text" href=view.script.address() data-testid="share">"Link to this step"</a>
         </div>
     }
 }
 
-fn keys() -> impl IntoView {
+fn keyboard_help() -> impl IntoView {
     let keys = [
-        ("1 – 4", "let buyer A to D run its statement"),
+        ("1 – 4", "run the next statement of A to D"),
         ("Space", "play, pause"),
         ("← or Backspace", "back one step"),
         ("?", "show or hide this list"),
     ]
-    .map(|(key, does)| view! { <dt><kbd class="key-cap">{key}</kbd></dt><dd>{does}</dd> })
+    .map(|(key, action)| view! { <dt><kbd class="key-cap">{key}</kbd></dt><dd>{action}</dd> })
     .collect_view();
     view! {
         <details class="keys" id="keys">

@@ -1,10 +1,10 @@
-//! What happened in a run, told from its figures as soon as they are there.
+//! The findings of a run, derived from its numbers as soon as they are known.
 
 use leptos::prelude::*;
 
 use crate::model::{RunSnapshot, findings};
 
-/// A paragraph for each lane that is judged, and how the guess compares.
+/// Shows a paragraph for each lane with a verdict, and the comparison with the guess.
 #[component]
 pub fn WhatHappened(run: RwSignal<RunSnapshot>) -> impl IntoView {
     let judged = Memo::new(move |_| {
@@ -13,7 +13,7 @@ pub fn WhatHappened(run: RwSignal<RunSnapshot>) -> impl IntoView {
             lanes.filter(|lane| lane.verdict.is_some()).count()
         })
     });
-    let told = move || {
+    let findings = move || {
         let judged = judged.get();
         run.with_untracked(|run| {
             let several = run.lanes.len() > 1;
@@ -29,14 +29,14 @@ pub fn WhatHappened(run: RwSignal<RunSnapshot>) -> impl IntoView {
                 })
                 .collect_view();
             let waiting = (judged == 0 && !run.state.is_over())
-                .then(|| view! { <p class="quiet">"The story is told when the last buyer has been served."</p> });
+                .then(|| view! { <p class="quiet">"The findings appear when the last buyer has finished."</p> });
             view! { {guess} {lanes} {waiting} }
         })
     };
     view! {
         <section class="panel story happened" aria-labelledby="happened-title" aria-live="polite">
             <h2 id="happened-title">"What happened"</h2>
-            {told}
+            {findings}
         </section>
     }
 }

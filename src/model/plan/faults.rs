@@ -1,4 +1,4 @@
-//! What goes wrong on purpose.
+//! Faults that a run injects.
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -6,19 +6,20 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::ShopError;
 
-/// What can go wrong with an attempt; at most one thing each.
+/// A fault; each attempt has at most one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FaultKind {
-    /// The buyer's program stands still with the transaction open, and its locks held, until the database ends its session.
+    /// The buyer's program freezes with its transaction open and its locks held, until the database
+    /// terminates the session.
     Freeze,
     /// A statement between read and write takes half a second.
     SlowStatement,
-    /// The connection is cut between read and write.
+    /// The connection is closed between read and write.
     DropConnection,
-    /// The buyer leaves in the middle; the shop's own work goes on.
+    /// The buyer disconnects during the attempt; the shop finishes its work.
     Abandon,
-    /// The buyer sends the same request twice at once. Both answers must name the same order.
+    /// The buyer sends the same request twice at once. Both responses must name the same order.
     DoubleClick,
 }
 
@@ -32,7 +33,7 @@ impl FaultKind {
         Self::DoubleClick,
     ];
 
-    /// The kind, as commands spell it.
+    /// The name in commands.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Freeze => "freeze",
@@ -43,15 +44,15 @@ impl FaultKind {
         }
     }
 
-    /// True when it happens inside of the shop, where a buyer over HTTP has no hand.
-    pub const fn is_inside(self) -> bool {
+    /// True if the fault is injected inside the server, which a buyer over HTTP cannot do.
+    pub const fn is_server_side(self) -> bool {
         matches!(
             self,
             Self::Freeze | Self::SlowStatement | Self::DropConnection
         )
     }
 
-    /// True when it may be the end of its attempt: that it then has no order is its own doing, and not the shop's.
+    /// True if the fault can end the attempt: a missing order is then expected.
     pub const fn ends_attempt(self) -> bool {
         matches!(self, Self::Freeze | Self::DropConnection | Self::Abandon)
     }
@@ -66,7 +67,7 @@ impl FromStr for FaultKind {
             .find(|kind| kind.as_str() == key)
             .ok_or_else(|| {
                 let known = Self::ALL.map(Self::as_str).join(", ");
-                ShopError::Invalid(format!("{key} is no fault; there are {known}"))
+                ShopError::Invalid(format!("unknown fault {key}; use {known}"))
             })
     }
 }
@@ -77,10 +78,10 @@ impl FromStr for FaultKind {
 pub struct Share(u32);
 
 impl Share {
-    /// All of them.
+    /// 100 percent.
     pub const ALL: Self = Self(10_000);
 
-    /// So many percent of them.
+    /// Creates a share from a percentage.
     pub const fn percent(percent: u32) -> Self {
         Self(percent.saturating_mul(100))
     }
@@ -90,22 +91,22 @@ impl Share {
         self.0
     }
 
-    /// Reads a percentage with at most two decimals, as in `5` or `0.25`.
+    /// Parses a percentage with at most two decimals, for example `5` or `0.25`.
     ///
     /// # Errors
-    /// [`ShopError::Invalid`] for anything else, and beyond 100.
+    /// [`ShopError::Invalid`] for anything else, and above 100.
     pub fn parse(typed: &str) -> Result<Self, ShopError> {
-        let refused = || ShopError::Invalid(format!("{typed} is no percentage from 0 to 100"));
+        let invalid = || ShopError::Invalid(format!("{typed} must be a percentage from 0 to 100"));
         let (whole, hundredths) = typed.trim().split_once('.').unwrap_or((typed.trim(), "0"));
         let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         if !is_number(whole) || !is_number(hundredths) || hundredths.len() > 2 {
-            return Err(refused());
+            return Err(invalid());
         }
-        let whole: u32 = whole.parse().map_err(|_| refused())?;
-        let hundredths: u32 = format!("{hundredths:0<2}").parse().map_err(|_| refused())?;
+        let whole: u32 = whole.parse().map_err(|_| invalid())?;
+        let hundredths: u32 = format!("{hundredths:0<2}").parse().map_err(|_| invalid())?;
         let share = Self(Self::percent(whole).0.saturating_add(hundredths));
         if share > Self::ALL {
-            return Err(refused());
+            return Err(invalid());
         }
         Ok(share)
     }
@@ -117,46 +118,46 @@ impl fmt::Display for Share {
     }
 }
 
-/// Which share of the attempts meets which fault.
+/// The share of attempts for each fault.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Faults(BTreeMap<FaultKind, Share>);
 
 impl Faults {
-    /// Faults of these shares.
+    /// Creates faults from shares.
     pub fn of(shares: impl IntoIterator<Item = (FaultKind, Share)>) -> Self {
         Self(shares.into_iter().collect())
     }
 
-    /// The kinds that happen, with their shares.
+    /// Iterates over the faults and their shares.
     pub fn iter(&self) -> impl Iterator<Item = (FaultKind, Share)> {
         self.0.iter().map(|(kind, share)| (*kind, *share))
     }
 
-    /// The share of attempts that meet any, in hundredths of a percent.
-    pub fn in_all(&self) -> u32 {
+    /// The share of attempts with any fault, in hundredths of a percent.
+    pub fn total_basis_points(&self) -> u32 {
         self.0.values().map(|share| share.0).sum()
     }
 
-    /// What an attempt meets whose lot, from 0 to 9,999, was drawn.
-    pub fn drawn_by(&self, lot: u32) -> Option<FaultKind> {
+    /// Returns the fault for a random number from 0 to 9,999.
+    pub fn for_draw(&self, draw: u32) -> Option<FaultKind> {
         let mut end = 0;
         self.iter()
             .find(|(_, share)| {
                 end += share.0;
-                lot < end
+                draw < end
             })
             .map(|(kind, _)| kind)
     }
 
-    /// Reads `freeze=1,double-click=5`, in percent.
+    /// Parses `freeze=1,double-click=5`, in percent.
     ///
     /// # Errors
-    /// [`ShopError::Invalid`] with what is not understood.
+    /// [`ShopError::Invalid`] that names the invalid part.
     pub fn parse(typed: &str) -> Result<Self, ShopError> {
         let part = |part: &str| {
             let (kind, share) = part.split_once('=').ok_or_else(|| {
-                ShopError::Invalid(format!("{part} is not of the form fault=percent"))
+                ShopError::Invalid(format!("{part} must have the form fault=percent"))
             })?;
             Ok((kind.trim().parse()?, Share::parse(share)?))
         };
@@ -201,19 +202,19 @@ mod tests {
     }
 
     #[test]
-    fn each_lot_draws_one_fault_at_most() {
+    fn each_draw_selects_at_most_one_fault() {
         let faults = Faults::parse("freeze=1,double-click=50");
-        let drawn = |lot| faults.as_ref().map(|faults| faults.drawn_by(lot));
+        let drawn = |draw| faults.as_ref().map(|faults| faults.for_draw(draw));
         assert_eq!(drawn(0), Ok(Some(FaultKind::Freeze)));
         assert_eq!(drawn(99), Ok(Some(FaultKind::Freeze)));
         assert_eq!(drawn(100), Ok(Some(FaultKind::DoubleClick)));
         assert_eq!(drawn(5_099), Ok(Some(FaultKind::DoubleClick)));
         assert_eq!(drawn(5_100), Ok(None));
-        assert_eq!(Faults::default().drawn_by(0), None);
+        assert_eq!(Faults::default().for_draw(0), None);
     }
 
     #[test]
-    fn what_is_no_fault_is_named() {
+    fn an_invalid_fault_is_named_in_the_error() {
         for (typed, word) in [
             ("melt=1", "melt"),
             ("freeze", "freeze"),

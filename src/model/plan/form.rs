@@ -1,19 +1,19 @@
-//! A plan as the fields of a form, or of an address: what a person typed, and what reproduces a run.
+//! A plan as the fields of a form or the query of a URL, which reproduces the plan.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Arrivals, FaultKind, Faults, Journey, Quantities, Share, SimulationPlan, Thresholds};
 use crate::model::{FieldError, Quantity, ShopError, StrategyKey};
 
-/// Arrivals a second that the form proposes.
+/// The default arrivals per second in the form.
 const RATE_PRESET_PER_S: u32 = 500;
-/// What the form calls the shelf of a private lane.
+/// The form's target value for private lanes.
 const LANE: &str = "lane";
 
-/// Makes [`PlanForm`], with one field a line.
+/// Declares [`PlanForm`], with one field per line.
 macro_rules! plan_form {
     ($($(#[$about:meta])* $field:ident;)*) => {
-        /// See the module's documentation. What is empty is as the preset has it.
+        /// A plan as text fields. An empty field has the preset's value.
         #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
         #[serde(default)]
         pub struct PlanForm {
@@ -21,12 +21,12 @@ macro_rules! plan_form {
         }
 
         impl PlanForm {
-            /// Every field with its name, in the order of the form.
+            /// Every field with its name, in form order.
             pub fn fields(&self) -> Vec<(&'static str, &str)> {
                 vec![$((stringify!($field), self.$field.as_str())),*]
             }
 
-            /// Takes over what `typed` has for each field, if it has something.
+            /// Overwrites each field for which `typed` returns a value.
             pub fn overlay(&mut self, typed: impl Fn(&str) -> Option<String>) {
                 $(if let Some(typed) = typed(stringify!($field)) {
                     self.$field = typed;
@@ -37,9 +37,9 @@ macro_rules! plan_form {
 }
 
 plan_form! {
-    /// `lane`, or the id of a product of the shop.
+    /// `lane`, or the id of a shop product.
     target;
-    /// Keys, comma-separated.
+    /// Strategy keys, comma-separated.
     strategies;
     buyers;
     stock;
@@ -47,7 +47,7 @@ plan_form! {
     rounds;
     race_window_ms;
     seed;
-    /// Anything, if lanes run at the same time.
+    /// Not empty if the lanes run at the same time.
     together;
     journey;
     /// `open` or `closed`.
@@ -67,7 +67,7 @@ plan_form! {
     failed_max;
     retries_max;
     orders_per_second_min;
-    /// Units that somebody expects to be oversold.
+    /// The administrator's guess: the oversold units.
     guess;
 }
 
@@ -86,7 +86,7 @@ impl From<&SimulationPlan> for PlanForm {
             target: plan
                 .product_id
                 .map_or_else(|| LANE.to_owned(), |id| id.to_string()),
-            strategies: plan.strategies_in_words().replace(' ', ""),
+            strategies: plan.strategy_names().replace(' ', ""),
             buyers: plan.buyers.to_string(),
             stock: plan.stock.to_string(),
             quantity: plan.quantities.to_string(),
@@ -115,11 +115,11 @@ impl From<&SimulationPlan> for PlanForm {
 }
 
 impl PlanForm {
-    /// The address of the form with this plan typed in. Of what the preset says too, it says nothing.
+    /// The URL of the form filled in with this plan. Fields with the preset's value are omitted.
     pub fn address(&self) -> String {
         let preset = Self::from(&SimulationPlan::preset());
         let fields = self.fields().into_iter().zip(preset.fields());
-        // Keys, numbers and commas: nothing that an address would have to escape.
+        // Keys, numbers and commas need no escaping in a URL.
         let differing: Vec<_> = fields
             .filter(|((_, value), (_, preset))| value != preset)
             .map(|((name, value), _)| format!("{name}={value}"))
@@ -130,11 +130,12 @@ impl PlanForm {
         format!("/admin/simulations?{}", differing.join("&"))
     }
 
-    /// Names everything that is wrong at once: what is no number is checked on with the preset's.
+    /// Parses the form and reports all errors at once. An invalid number is replaced by the
+    /// preset's for the remaining checks.
     ///
     /// # Errors
-    /// [`ShopError::FieldsInvalid`]; [`ShopError::StrategyUnknown`]; [`ShopError::UnknownProduct`]; what
-    /// [`SimulationPlan::validate`] refuses.
+    /// [`ShopError::FieldsInvalid`]; [`ShopError::StrategyUnknown`]; [`ShopError::UnknownProduct`];
+    /// the errors of [`SimulationPlan::validate`].
     pub fn parse(&self) -> Result<SimulationPlan, ShopError> {
         let mut parser = Parser::default();
         let plan = self.plan(&mut parser)?;
@@ -193,7 +194,7 @@ impl PlanForm {
 
     fn quantities(&self, parser: &mut Parser) -> Quantities {
         Quantities::parse(&self.quantity).unwrap_or_else(|error| {
-            parser.refuse("quantity", &error.to_string());
+            parser.add_error("quantity", &error.to_string());
             Quantities::Fixed(Quantity::ONE)
         })
     }
@@ -212,7 +213,7 @@ impl PlanForm {
             return Journey::default();
         }
         Journey::named(&self.journey).unwrap_or_else(|| {
-            parser.refuse("journey", "Please choose one of the journeys.");
+            parser.add_error("journey", "Choose one of the journeys.");
             Journey::default()
         })
     }
@@ -233,9 +234,9 @@ impl PlanForm {
             (FaultKind::Abandon, "abandon", &self.abandon),
             (FaultKind::DoubleClick, "double_click", &self.double_click),
         ];
-        let drawn = shares.map(|(kind, field, typed)| (kind, parser.share(field, typed)));
+        let parsed = shares.map(|(kind, field, typed)| (kind, parser.share(field, typed)));
         Faults::of(
-            drawn
+            parsed
                 .into_iter()
                 .filter(|(_, share)| *share > Share::default()),
         )
@@ -249,26 +250,26 @@ impl PlanForm {
     }
 }
 
-/// Reads numbers, and keeps a sentence for each that is none.
+/// Parses numbers and collects an error for each invalid one.
 #[derive(Default)]
 struct Parser {
     errors: Vec<FieldError>,
 }
 
 impl Parser {
-    fn refuse(&mut self, field: &str, message: &str) {
+    fn add_error(&mut self, field: &str, message: &str) {
         self.errors.push(FieldError::new(field, message));
     }
 
     fn whole(&mut self, field: &str, typed: &str) -> Option<u64> {
         let number = typed.trim().parse().ok();
         if number.is_none() {
-            self.refuse(field, "Please enter a whole number.");
+            self.add_error(field, "Enter a whole number.");
         }
         number
     }
 
-    /// What does not fit is larger than any limit, and is refused by the plan itself.
+    /// A number that overflows becomes the maximum, which the plan's validation rejects.
     fn number(&mut self, field: &str, typed: &str, preset: u32) -> u32 {
         self.whole(field, typed)
             .map_or(preset, |number| u32::try_from(number).unwrap_or(u32::MAX))
@@ -281,13 +282,13 @@ impl Parser {
         Some(self.number(field, typed, 0))
     }
 
-    /// Empty is none of them.
+    /// Parses a percentage; empty is 0.
     fn share(&mut self, field: &str, typed: &str) -> Share {
         if typed.trim().is_empty() {
             return Share::default();
         }
         Share::parse(typed).unwrap_or_else(|_| {
-            self.refuse(field, "Please enter a percentage from 0 to 100.");
+            self.add_error(field, "Enter a percentage from 0 to 100.");
             Share::default()
         })
     }
@@ -297,7 +298,7 @@ impl Parser {
 mod tests {
     use super::*;
 
-    fn rich() -> SimulationPlan {
+    fn full_plan() -> SimulationPlan {
         SimulationPlan {
             strategies: vec![StrategyKey::RowLock, StrategyKey::Unguarded],
             lanes_together: true,
@@ -324,7 +325,7 @@ mod tests {
         }
     }
 
-    fn typed_in(address: &str) -> PlanForm {
+    fn form_of(address: &str) -> PlanForm {
         let query = address.split_once('?').map_or("", |(_, query)| query);
         let mut form = PlanForm::from(&SimulationPlan::preset());
         form.overlay(|field| {
@@ -337,17 +338,17 @@ mod tests {
     }
 
     #[test]
-    fn an_address_reproduces_its_plan() {
-        for plan in [SimulationPlan::preset(), rich()] {
+    fn a_url_reproduces_its_plan() {
+        for plan in [SimulationPlan::preset(), full_plan()] {
             let address = PlanForm::from(&plan).address();
-            assert_eq!(typed_in(&address).parse(), Ok(plan), "{address}");
+            assert_eq!(form_of(&address).parse(), Ok(plan), "{address}");
         }
         let preset = PlanForm::from(&SimulationPlan::preset());
         assert_eq!(preset.address(), "/admin/simulations");
     }
 
     #[test]
-    fn everything_that_is_wrong_is_named_at_once() {
+    fn all_errors_are_reported_at_once() {
         let form = PlanForm {
             buyers: "0".to_owned(),
             stock: "some".to_owned(),
@@ -356,9 +357,9 @@ mod tests {
             p99_ms_max: "fast".to_owned(),
             ..PlanForm::from(&SimulationPlan::preset())
         };
-        let error = form.parse().expect_err("it is refused");
+        let error = form.parse().expect_err("the plan is invalid");
         for field in ["buyers", "stock", "freeze", "journey", "p99_ms_max"] {
-            assert!(error.about_field(field).is_some(), "{field}: {error:?}");
+            assert!(error.field_message(field).is_some(), "{field}: {error:?}");
         }
     }
 }

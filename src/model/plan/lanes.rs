@@ -1,8 +1,9 @@
-//! One thing or a list of them, as a plan of one strategy and a form with one box ticked write it.
+//! A single value or a list: a plan with one strategy and a form with one checked box contain a
+//! single value.
 
 use serde::{Deserialize, Deserializer, Serialize};
 
-/// See the module's documentation.
+/// A single value or a list of values.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum OneOrMany<T> {
@@ -17,15 +18,15 @@ impl<T> Default for OneOrMany<T> {
 }
 
 impl<T> From<OneOrMany<T>> for Vec<T> {
-    fn from(what: OneOrMany<T>) -> Self {
-        match what {
+    fn from(values: OneOrMany<T>) -> Self {
+        match values {
             OneOrMany::One(one) => vec![one],
             OneOrMany::Many(many) => many,
         }
     }
 }
 
-/// For a field that is a list now and was one thing once.
+/// Deserializes a list that older plans stored as a single value.
 pub fn one_or_many<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,

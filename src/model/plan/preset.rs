@@ -1,32 +1,32 @@
-//! Plans that tell a story.
+//! Named example plans.
 
 use super::{Arrivals, FaultKind, Faults, Quantities, Share, SimulationPlan};
 use crate::model::{Quantity, StrategyKey};
 
-/// A plan with a name.
+/// A named plan.
 #[derive(Clone, Copy, Debug)]
 pub struct Preset {
     pub name: &'static str,
-    /// What there is to see.
+    /// What the plan demonstrates.
     pub story: &'static str,
     plan: fn(SimulationPlan) -> SimulationPlan,
 }
 
 impl Preset {
-    /// The plan itself.
+    /// Returns the plan.
     pub fn plan(&self) -> SimulationPlan {
         (self.plan)(SimulationPlan::preset())
     }
 }
 
-/// A seed by which two of a hundred buyers freeze, if two in a hundred do: by others it may be none.
+/// With this seed and a share of 2 %, two of 100 buyers freeze; with other seeds it may be none.
 const TWO_FREEZE: u64 = 3;
 
-/// From the simplest to the saddest.
+/// The example plans, from the simplest to the most severe.
 pub const PRESETS: [Preset; 7] = [
     Preset {
         name: "33 buyers, 20 phones",
-        story: "The bug report that everybody has read: more orders than phones. Beside it, the lock that cures it.",
+        story: "The classic bug report: more orders than phones. Next to it, the row lock that fixes it.",
         plan: |preset| SimulationPlan {
             strategies: vec![StrategyKey::Unguarded, StrategyKey::RowLock],
             race_window_ms: 5,
@@ -35,7 +35,7 @@ pub const PRESETS: [Preset; 7] = [
     },
     Preset {
         name: "Calm day",
-        story: "Twenty shoppers a second, and enough for all. Even without a guard little goes wrong, which is why nobody notices.",
+        story: "20 buyers per second and enough stock for all. Even without a lock little goes wrong, so the bug stays hidden.",
         plan: |preset| SimulationPlan {
             strategies: vec![StrategyKey::Unguarded, StrategyKey::RowLock],
             buyers: 100,
@@ -48,7 +48,7 @@ pub const PRESETS: [Preset; 7] = [
     },
     Preset {
         name: "Stampede",
-        story: "A thousand people buy the last ten at the same moment. Who waits where, and for how long?",
+        story: "1,000 buyers want the last 10 units at the same time. Where do they wait, and for how long?",
         plan: |preset| SimulationPlan {
             strategies: vec![
                 StrategyKey::RowLock,
@@ -63,7 +63,7 @@ pub const PRESETS: [Preset; 7] = [
     },
     Preset {
         name: "Bots",
-        story: "Fifty scripts that never think, ask for up to three at a time, forty times over, and click twice.",
+        story: "50 scripts without think time send 40 attempts each, for up to 3 units, and double-click.",
         plan: |preset| SimulationPlan {
             strategies: vec![StrategyKey::RowLock, StrategyKey::MicroBatch],
             buyers: 50,
@@ -76,7 +76,7 @@ pub const PRESETS: [Preset; 7] = [
     },
     Preset {
         name: "Slow database",
-        story: "One statement in ten takes half a second. With the row locked meanwhile, everybody behind it takes as long.",
+        story: "One statement in 10 takes half a second. If it holds the row lock, every waiting buyer is delayed, too.",
         plan: |preset| SimulationPlan {
             strategies: vec![StrategyKey::RowLock, StrategyKey::Optimistic],
             buyers: 60,
@@ -87,11 +87,12 @@ pub const PRESETS: [Preset; 7] = [
     },
     Preset {
         name: "A buyer dies holding the lock",
-        story: "Two buyers freeze before they write. With the row locked, nobody can buy until the database ends their sessions; where one statement takes the stock, they hold nothing.",
+        story: "Two buyers freeze before they write. With a row lock, all others wait until the database terminates their sessions; a conditional update holds no lock at that point.",
         plan: |preset| SimulationPlan {
             strategies: vec![StrategyKey::RowLock, StrategyKey::ConditionalUpdate],
             buyers: 100,
-            // One for each: whoever freezes has reached the row, and was not refused before.
+            // One unit per buyer, so that a buyer that freezes is not rejected before it reaches
+            // the row.
             stock: 100,
             seed: TWO_FREEZE,
             lanes_together: true,
@@ -101,7 +102,7 @@ pub const PRESETS: [Preset; 7] = [
     },
     Preset {
         name: "12.12",
-        story: "The sale whose counter went below zero, beside the one constraint that would have stopped it.",
+        story: "A sale whose stock counter falls below zero, next to the CHECK constraint that prevents it.",
         plan: |preset| SimulationPlan {
             strategies: vec![StrategyKey::BlindDecrement, StrategyKey::CheckConstraint],
             buyers: 500,
@@ -126,7 +127,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_preset_is_a_plan() {
+    fn every_preset_is_valid() {
         for preset in PRESETS {
             let plan = preset.plan();
             assert_eq!(plan.clone().validate(), Ok(plan), "{}", preset.name);

@@ -1,4 +1,4 @@
-//! How many units an attempt asks for.
+//! The quantity per attempt: fixed or a range.
 
 use std::fmt;
 
@@ -6,35 +6,35 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{Quantity, ShopError};
 
-/// How many units an attempt asks for.
+/// Units per attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Quantities {
-    /// Always as many.
+    /// The same quantity for every attempt.
     Fixed(Quantity),
-    /// Any number from the one to the other, drawn from the seed.
+    /// A random quantity from `min` to `max`, determined by the seed.
     Range { min: Quantity, max: Quantity },
 }
 
 impl Quantities {
-    /// The smallest number.
+    /// The smallest quantity.
     pub const fn min(self) -> Quantity {
         match self {
             Self::Fixed(quantity) | Self::Range { min: quantity, .. } => quantity,
         }
     }
 
-    /// The largest number.
+    /// The largest quantity.
     pub const fn max(self) -> Quantity {
         match self {
             Self::Fixed(quantity) | Self::Range { max: quantity, .. } => quantity,
         }
     }
 
-    /// Reads `3` or `1..3`, both ends included.
+    /// Parses `3` or `1..3`; both ends are included.
     ///
     /// # Errors
-    /// [`ShopError::QuantityInvalid`] for what is no quantity, or a range that goes down.
+    /// [`ShopError::QuantityInvalid`] for an invalid quantity or a descending range.
     pub fn parse(typed: &str) -> Result<Self, ShopError> {
         let Some((min, max)) = typed.split_once("..") else {
             return Quantity::parse(typed).map(Self::Fixed);
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_quantity_or_a_range_reads_back() {
+    fn a_quantity_or_a_range_parses_and_formats() {
         for typed in ["1", "3", "1..3", "2..1000"] {
             assert_eq!(
                 Quantities::parse(typed).map(|read| read.to_string()),

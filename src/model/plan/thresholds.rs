@@ -1,10 +1,10 @@
-//! What a lane must reach to pass, beyond its invariants, which it must always keep.
+//! Thresholds that a lane must meet to pass, in addition to its invariants.
 
 use serde::{Deserialize, Serialize};
 
 use crate::model::{ShopError, Verdict};
 
-/// What a lane must reach to pass. What is not set is not judged.
+/// Thresholds that a lane must meet to pass. A threshold that is not set is not checked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Thresholds {
@@ -15,10 +15,10 @@ pub struct Thresholds {
     pub orders_per_second_min: Option<u32>,
 }
 
-/// One threshold, and what was measured.
+/// A threshold and the measured value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ThresholdResult {
-    /// As commands spell it.
+    /// The name in commands.
     pub name: String,
     pub limit: u32,
     pub measured: f64,
@@ -28,7 +28,7 @@ pub struct ThresholdResult {
 impl Thresholds {
     const NAMES: [&str; 4] = ["p99-ms", "failed", "retries", "orders-per-second"];
 
-    /// Holds each threshold that is set against the figures.
+    /// Compares each threshold that is set with the verdict's figures.
     #[expect(clippy::cast_precision_loss, reason = "calls are at most a million")]
     pub fn judge(self, verdict: &Verdict) -> Vec<ThresholdResult> {
         let at_most = |limit: Option<u32>, measured: f64| (limit, measured, false);
@@ -59,25 +59,25 @@ impl Thresholds {
             .collect()
     }
 
-    /// Reads `p99-ms=50,failed=0`.
+    /// Parses `p99-ms=50,failed=0`.
     ///
     /// # Errors
-    /// [`ShopError::Invalid`] with what is not understood.
+    /// [`ShopError::Invalid`] that names the invalid part.
     pub fn parse(typed: &str) -> Result<Self, ShopError> {
         let mut thresholds = Self::default();
         for part in typed.split(',') {
             let (name, limit) = part.split_once('=').ok_or_else(|| {
-                ShopError::Invalid(format!("{part} is not of the form threshold=number"))
+                ShopError::Invalid(format!("{part} must have the form threshold=number"))
             })?;
             let limit = limit.trim().parse().map_err(|_| {
-                ShopError::Invalid(format!("{limit} is no whole number for {name}"))
+                ShopError::Invalid(format!("{name} must be a whole number, not {limit}"))
             })?;
-            *thresholds.named(name.trim())? = Some(limit);
+            *thresholds.field_mut(name.trim())? = Some(limit);
         }
         Ok(thresholds)
     }
 
-    fn named(&mut self, name: &str) -> Result<&mut Option<u32>, ShopError> {
+    fn field_mut(&mut self, name: &str) -> Result<&mut Option<u32>, ShopError> {
         let [p99, failed, retries, rate] = Self::NAMES;
         match name {
             _ if name == p99 => Ok(&mut self.p99_ms_max),
@@ -85,7 +85,7 @@ impl Thresholds {
             _ if name == retries => Ok(&mut self.retries_max),
             _ if name == rate => Ok(&mut self.orders_per_second_min),
             _ => Err(ShopError::Invalid(format!(
-                "{name} is no threshold; there are {}",
+                "unknown threshold {name}; use {}",
                 Self::NAMES.join(", ")
             ))),
         }
@@ -97,7 +97,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thresholds_are_read_by_name() {
+    fn thresholds_are_parsed_by_name() {
         assert_eq!(
             Thresholds::parse("p99-ms=50, orders-per-second=100"),
             Ok(Thresholds {
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn each_threshold_that_is_set_is_judged() {
+    fn each_threshold_that_is_set_is_checked() {
         let mut verdict = Verdict::example();
         verdict.latency_ms.p99 = 50.0;
         verdict.failed = 1;

@@ -1,37 +1,37 @@
-//! What somebody does in a story.
+//! The role of an actor in a story.
 
-use super::{Seat, letter};
+use super::{StoryBuyer, actor_letter};
 
-/// See the module's documentation.
+/// The role of an actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
-    /// Buys one product, by a strategy.
-    Buyer(Seat),
-    /// Buys two products in one transaction, and locks their rows in the order in which they lie in the cart: the mistake itself. Every second
-    /// cart was filled the other way round.
-    CartAsItComes,
-    /// The same, and locks the rows as the shop does: all at once, by id.
-    CartInOrder,
-    /// Takes in that an order was paid for, whose hold may be gone.
+    /// Buys one product with a strategy.
+    Buyer(StoryBuyer),
+    /// Buys two products in one transaction and locks their rows in the order in which they were
+    /// added to the cart, which can deadlock. Every second cart was filled in the opposite order.
+    CartInAddedOrder,
+    /// The same, but locks all rows at once, ordered by id, as the shop does.
+    CartInIdOrder,
+    /// Processes the payment of an order whose hold may have expired.
     Payment,
-    /// Gives back what is set aside and has run out.
+    /// Releases expired holds.
     Sweeper,
 }
 
 impl Role {
-    /// As in `Buyer A`.
+    /// For example `Buyer A`.
     pub fn name(self, actor: usize) -> String {
         let kind = match self {
             Self::Buyer(_) => "Buyer",
-            Self::CartAsItComes | Self::CartInOrder => "Cart",
+            Self::CartInAddedOrder | Self::CartInIdOrder => "Cart",
             Self::Payment => "Payment",
             Self::Sweeper => "Sweeper",
         };
-        format!("{kind} {}", letter(actor).to_ascii_uppercase())
+        format!("{kind} {}", actor_letter(actor).to_ascii_uppercase())
     }
 
-    /// What stands below the name.
-    pub fn does(self, actor: usize) -> String {
+    /// The line below the name.
+    pub fn description(self, actor: usize) -> String {
         let products = if actor.is_multiple_of(2) {
             "first 1, then 2"
         } else {
@@ -46,25 +46,25 @@ impl Role {
                 let level = seat.isolation.of(seat.strategy);
                 format!("{} · {level}{units}", seat.strategy.as_str())
             }
-            Self::CartAsItComes => format!("locks {products}"),
-            Self::CartInOrder => format!("holds {products}; locks by id"),
-            Self::Payment => "the provider says: paid".to_owned(),
-            Self::Sweeper => "gives expired holds back".to_owned(),
+            Self::CartInAddedOrder => format!("locks product {products}"),
+            Self::CartInIdOrder => format!("cart order {products}; locks by id"),
+            Self::Payment => "the provider reports: paid".to_owned(),
+            Self::Sweeper => "releases expired holds".to_owned(),
         }
     }
 
-    /// What has to be said beside it.
+    /// A note beside the actor.
     pub const fn note(self) -> Option<&'static str> {
         match self {
             Self::Buyer(seat) => seat.note(),
             Self::Sweeper => Some(
-                "Its first statement turns the clock: the hold’s time is over from here on. In the shop, time does that.",
+                "Its first statement changes the hold’s expiry time so that it has expired. In the shop, time passes.",
             ),
             _ => None,
         }
     }
 
-    /// Units that it wants, of each product.
+    /// Units of each product that it requests.
     pub const fn units(self) -> u32 {
         match self {
             Self::Buyer(seat) => seat.units,

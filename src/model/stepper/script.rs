@@ -1,76 +1,78 @@
-//! What a link says: a story, who sits in it, and who went when.
+//! The script in a link: a story, its buyers, and the order of the steps.
 
 use std::fmt::Write;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Role, SEATS_MAX, STOCK_MAX, Seat, Story, letter};
+use super::{Role, STOCK_MAX, STORY_BUYERS_MAX, Story, StoryBuyer, actor_letter};
 use crate::model::ShopError;
 
-/// Steps of one session.
+/// The maximum steps of one session.
 pub const STEPS_MAX: usize = 300;
 
-/// What an attendee expects, before anything runs.
+/// The attendee's guess before the session starts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Guess {
-    /// Units sold in all.
+    /// Total units sold.
     pub sold: u32,
-    /// Units sold that were never there.
+    /// Oversold units.
     pub oversold: u32,
 }
 
-/// Everything that is needed to come to the same place again.
+/// Everything that is needed to replay a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Script {
     pub story: Story,
-    /// The buyers of a story of one's own; those that are ready-made bring theirs.
-    pub seats: Vec<Seat>,
-    /// Units on the shelf.
+    /// The buyers of a custom story; a ready-made story has its own.
+    #[serde(rename = "seats")]
+    pub buyers: Vec<StoryBuyer>,
+    /// Initial units in stock.
     pub stock: u32,
-    /// Who goes, one after the other.
+    /// The actors of the steps, in order.
     pub steps: Vec<usize>,
 }
 
 impl Script {
-    /// A ready-made story, at its beginning.
+    /// A ready-made story, at its start.
     pub fn of(story: Story) -> Self {
         Self {
             story,
-            seats: Vec::new(),
+            buyers: Vec::new(),
             stock: story.stock(),
             steps: Vec::new(),
         }
     }
 
-    /// Reads what an address or a form says. `seats` and `stock` count for a story of one's own only.
+    /// Parses the parameters of a URL or a form. `seats` (the buyers) and `stock` are used for a
+    /// custom story only.
     ///
     /// # Errors
-    /// A sentence about what is wrong.
+    /// [`ShopError::UnknownStory`] or [`ShopError::Invalid`].
     pub fn parse(story: &str, seats: &str, stock: &str, steps: &str) -> Result<Self, ShopError> {
         let story: Story = story.parse()?;
         let mut script = Self::of(story);
         if story == Story::Own {
-            script.seats = parse_seats(seats)?;
+            script.buyers = parse_buyers(seats)?;
             script.stock = parse_stock(stock)?;
         }
         script.steps = parse_steps(steps, script.actors())?;
         Ok(script)
     }
 
-    /// Who takes part.
+    /// The roles of all actors.
     pub fn roles(&self) -> Vec<Role> {
         match self.story {
-            Story::Own => self.seats.iter().copied().map(Role::Buyer).collect(),
+            Story::Own => self.buyers.iter().copied().map(Role::Buyer).collect(),
             story => story.roles().to_vec(),
         }
     }
 
-    /// How many take part.
+    /// The number of actors.
     pub fn actors(&self) -> usize {
         self.roles().len()
     }
 
-    /// The same up to the first `count` steps.
+    /// Returns a copy with only the first `count` steps.
     #[must_use]
     pub fn up_to(&self, count: usize) -> Self {
         Self {
@@ -81,21 +83,24 @@ impl Script {
 
     /// The steps as letters.
     pub fn letters(&self) -> String {
-        self.steps.iter().map(|actor| letter(*actor)).collect()
+        self.steps
+            .iter()
+            .map(|actor| actor_letter(*actor))
+            .collect()
     }
 
-    /// The seats as an address has them; empty for a ready-made story.
-    pub fn seats_in_address(&self) -> String {
+    /// The buyers as the URL parameter `seats`; empty for a ready-made story.
+    pub fn seats_parameter(&self) -> String {
         match self.story {
             Story::Own => {
-                let seats: Vec<_> = self.seats.iter().map(ToString::to_string).collect();
-                seats.join(",")
+                let buyers: Vec<_> = self.buyers.iter().map(ToString::to_string).collect();
+                buyers.join(",")
             }
             _ => String::new(),
         }
     }
 
-    /// The address that leads here again, without the server's name.
+    /// The URL of this script, without scheme and host.
     pub fn address(&self) -> String {
         let mut address = format!("/admin/stepper?story={}", self.story.as_str());
         if self.story == Story::Own {
@@ -104,7 +109,7 @@ impl Script {
                 address,
                 "&stock={}&seats={}",
                 self.stock,
-                self.seats_in_address()
+                self.seats_parameter()
             );
         }
         if !self.steps.is_empty() {
@@ -114,13 +119,14 @@ impl Script {
         address
     }
 
-    /// Who would go next if the story played by itself: as its own script says, or else the one after the last who may.
-    pub fn suggested(&self, may_go: impl Fn(usize) -> bool) -> Option<usize> {
+    /// The next actor if the story plays automatically: the next one in the story's script, or else
+    /// the next actor in turn that can step.
+    pub fn suggested(&self, can_step: impl Fn(usize) -> bool) -> Option<usize> {
         let script = self.story.script().bytes();
         let scripted: Vec<_> = script.map(|letter| usize::from(letter - b'a')).collect();
         if scripted.starts_with(&self.steps)
             && let Some(next) = scripted.get(self.steps.len())
-            && may_go(*next)
+            && can_step(*next)
         {
             return Some(*next);
         }
@@ -128,41 +134,43 @@ impl Script {
         let after = self.steps.last().map_or(0, |last| last + 1);
         (0..actors)
             .map(|offset| (after + offset) % actors)
-            .find(|actor| may_go(*actor))
+            .find(|actor| can_step(*actor))
     }
 }
 
-fn parse_seats(text: &str) -> Result<Vec<Seat>, ShopError> {
-    let seats = text.split(',').filter(|seat| !seat.trim().is_empty());
-    let seats = seats.map(str::parse).collect::<Result<Vec<Seat>, _>>()?;
-    if !(2..=SEATS_MAX).contains(&seats.len()) {
+fn parse_buyers(text: &str) -> Result<Vec<StoryBuyer>, ShopError> {
+    let buyers = text.split(',').filter(|buyer| !buyer.trim().is_empty());
+    let buyers = buyers
+        .map(str::parse)
+        .collect::<Result<Vec<StoryBuyer>, _>>()?;
+    if !(2..=STORY_BUYERS_MAX).contains(&buyers.len()) {
         return Err(ShopError::Invalid(format!(
-            "a story has 2 to {SEATS_MAX} buyers."
+            "a story needs 2 to {STORY_BUYERS_MAX} buyers."
         )));
     }
-    let layout = seats.first().map(|seat| seat.strategy.layout());
-    if seats
+    let layout = buyers.first().map(|buyer| buyer.strategy.layout());
+    if buyers
         .iter()
-        .any(|seat| Some(seat.strategy.layout()) != layout)
+        .any(|buyer| Some(buyer.strategy.layout()) != layout)
     {
         return Err(ShopError::Invalid(
-            "these strategies lay out their stock differently, and cannot sell from one shelf."
+            "these strategies need different stock layouts and cannot share one product."
                 .to_owned(),
         ));
     }
-    Ok(seats)
+    Ok(buyers)
 }
 
 fn parse_stock(text: &str) -> Result<u32, ShopError> {
     let stock = text.trim().parse().ok();
     stock.filter(|stock| *stock <= STOCK_MAX).ok_or_else(|| {
         ShopError::Invalid(format!(
-            "the shelf of a story holds 0 to {STOCK_MAX} units."
+            "the stock of a story must be from 0 to {STOCK_MAX} units."
         ))
     })
 }
 
-/// Letters, with commas or without.
+/// Parses letters, with or without commas.
 fn parse_steps(text: &str, actors: usize) -> Result<Vec<usize>, ShopError> {
     let letters = text.bytes().filter(|byte| !b", ".contains(byte));
     let steps = letters
@@ -172,14 +180,14 @@ fn parse_steps(text: &str, actors: usize) -> Result<Vec<usize>, ShopError> {
         })
         .collect::<Option<Vec<_>>>();
     let steps = steps.ok_or_else(|| {
-        let last = letter(actors.saturating_sub(1));
+        let last = actor_letter(actors.saturating_sub(1));
         ShopError::Invalid(format!(
-            "the steps of this story are letters from a to {last}."
+            "the steps of this story must be letters from a to {last}."
         ))
     })?;
     if steps.len() > STEPS_MAX {
         return Err(ShopError::Invalid(format!(
-            "a story has at most {STEPS_MAX} steps."
+            "a story can have at most {STEPS_MAX} steps."
         )));
     }
     Ok(steps)
@@ -190,13 +198,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_leads_back_to_itself() {
+    fn a_url_parses_to_its_own_script() {
         for (story, seats, stock, steps) in [
             ("lost-update", "", "", "a,b,AB"),
             ("own", "row-lock:2,unguarded:1:serializable", "7", "aab"),
             ("expired-hold", "", "", "abc"),
         ] {
-            let script = Script::parse(story, seats, stock, steps).expect("it is whole");
+            let script = Script::parse(story, seats, stock, steps).expect("the script is valid");
             let address = script.address();
             let part = |name: &str| {
                 let found = address.split(['?', '&']).find_map(|part| {
@@ -216,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn what_makes_no_story_is_refused() {
+    fn an_invalid_script_is_rejected() {
         for (story, seats, stock, steps) in [
             ("fairy-tale", "", "", ""),
             ("lost-update", "", "", "abc"),
@@ -243,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn left_alone_a_story_goes_by_its_script_and_then_in_turn() {
+    fn the_suggested_actor_follows_the_script_and_then_the_turn() {
         let mut script = Script::of(Story::RowLock);
         assert_eq!(script.suggested(|_| true), Some(0));
         script.steps = vec![1];

@@ -1,10 +1,12 @@
-//! A statement for the projector: as it was sent, but short enough to be read from the last row. The whole text stands below it.
+//! Shortens a statement for the projector, so that it can be read from the last row. The page shows
+//! the full text below it.
 
-/// Longer lists of columns are left out.
+/// Longer column lists are replaced by an ellipsis.
 const LIST_LEN_MAX: usize = 48;
 
-/// Shortens `sql`: without quotes, with `values` in place of `$n`, and with long lists of columns as an ellipsis.
-pub fn brief(sql: &str, values: &[String]) -> String {
+/// Shortens `sql`: removes quotes, inserts `values` for `$n`, and replaces long column lists by an
+/// ellipsis.
+pub fn abbreviate(sql: &str, values: &[String]) -> String {
     let words: Vec<_> = sql.split_whitespace().collect();
     let plain = words.join(" ").replace('"', "");
     let mut text = elide(&plain, "SELECT ", " FROM ");
@@ -34,7 +36,7 @@ fn elide_tail(text: &str, from: &str) -> String {
     }
 }
 
-/// `INSERT INTO t (a, b, …) VALUES ($1, $2, …)` with more columns than fit says only what goes where.
+/// Shortens `INSERT INTO t (a, b, …) VALUES ($1, $2, …)` if its column list is long.
 fn elide_insert(text: &str) -> String {
     if !text.starts_with("INSERT INTO ") {
         return text.to_owned();
@@ -52,7 +54,7 @@ fn elide_insert(text: &str) -> String {
     format!("{head} (…) VALUES (…){after}")
 }
 
-/// From the last: `$1` is also the beginning of `$10`.
+/// Replaces the last parameter first, because `$1` is a prefix of `$10`.
 fn fill_in(text: &str, values: &[String]) -> String {
     let numbered = values.iter().enumerate().rev();
     numbered.fold(text.to_owned(), |text, (index, value)| {
@@ -67,11 +69,11 @@ mod tests {
     #[track_caller]
     fn check(sql: &str, values: &[&str], expected: &str) {
         let values: Vec<_> = values.iter().map(ToString::to_string).collect();
-        assert_eq!(brief(sql, &values), expected);
+        assert_eq!(abbreviate(sql, &values), expected);
     }
 
     #[test]
-    fn what_matters_is_left() {
+    fn tables_conditions_and_locks_remain() {
         check(
             r#"SELECT "stock"."product_id", "stock"."total", "stock"."available", "stock"."reserved" FROM "stock" WHERE "stock"."product_id" = $1 LIMIT $2 FOR UPDATE"#,
             &["7", "1"],
@@ -91,8 +93,8 @@ mod tests {
     }
 
     #[test]
-    fn the_tenth_value_is_not_the_first() {
+    fn the_tenth_parameter_is_not_the_first() {
         let values: Vec<_> = (1..=11).map(|n| format!("v{n}")).collect();
-        assert_eq!(brief("$1 $10 $11", &values), "v1 v10 v11");
+        assert_eq!(abbreviate("$1 $10 $11", &values), "v1 v10 v11");
     }
 }

@@ -4,10 +4,10 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Role, Seat};
+use super::{Role, StoryBuyer};
 use crate::model::{ShopError, StrategyKey};
 
-/// A situation, and what there is to see in it.
+/// A concurrency situation that the stepper demonstrates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Story {
@@ -20,7 +20,7 @@ pub enum Story {
     Deadlock,
     DeadlockCure,
     ExpiredHold,
-    /// The attendee's own.
+    /// The attendee's custom story.
     Own,
 }
 
@@ -31,18 +31,18 @@ const CONDITIONAL: [Role; 2] = two(StrategyKey::ConditionalUpdate);
 const OPTIMISTIC: [Role; 2] = two(StrategyKey::Optimistic);
 const SERIALIZABLE: [Role; 2] = two(StrategyKey::Serializable);
 
-const LATE: [Role; 3] = [
+const EXPIRED_HOLD: [Role; 3] = [
     Role::Payment,
-    Role::Buyer(Seat::of(StrategyKey::RowLock)),
+    Role::Buyer(StoryBuyer::of(StrategyKey::RowLock)),
     Role::Sweeper,
 ];
 
 const fn two(strategy: StrategyKey) -> [Role; 2] {
-    [Role::Buyer(Seat::of(strategy)); 2]
+    [Role::Buyer(StoryBuyer::of(strategy)); 2]
 }
 
 impl Story {
-    /// The ready-made ones, in the order in which a workshop tells them.
+    /// The ready-made stories, in workshop order.
     pub const READY_MADE: [Self; 9] = [
         Self::LostUpdate,
         Self::NegativeStock,
@@ -55,7 +55,7 @@ impl Story {
         Self::ExpiredHold,
     ];
 
-    /// As an address spells it.
+    /// The name in URLs.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::LostUpdate => "lost-update",
@@ -71,7 +71,7 @@ impl Story {
         }
     }
 
-    /// Who takes part; nobody yet in the attendee's own.
+    /// The roles of the actors; empty for a custom story.
     pub const fn roles(self) -> &'static [Role] {
         match self {
             Self::LostUpdate => &UNGUARDED,
@@ -80,14 +80,14 @@ impl Story {
             Self::ConditionalUpdate => &CONDITIONAL,
             Self::VersionConflict => &OPTIMISTIC,
             Self::SerializableAbort => &SERIALIZABLE,
-            Self::Deadlock => &[Role::CartAsItComes; 2],
-            Self::DeadlockCure => &[Role::CartInOrder; 2],
-            Self::ExpiredHold => &LATE,
+            Self::Deadlock => &[Role::CartInAddedOrder; 2],
+            Self::DeadlockCure => &[Role::CartInIdOrder; 2],
+            Self::ExpiredHold => &EXPIRED_HOLD,
             Self::Own => &[],
         }
     }
 
-    /// Units on each shelf.
+    /// Initial units of each product.
     pub const fn stock(self) -> u32 {
         match self {
             Self::VersionConflict | Self::SerializableAbort => 2,
@@ -96,7 +96,7 @@ impl Story {
         }
     }
 
-    /// Products that are sold.
+    /// The number of products.
     pub const fn products(self) -> usize {
         match self {
             Self::Deadlock | Self::DeadlockCure => 2,
@@ -104,29 +104,31 @@ impl Story {
         }
     }
 
-    /// Who goes when the story plays by itself, to its end.
+    /// The complete sequence of steps when the story plays automatically.
     pub const fn script(self) -> &'static str {
         match self {
-            // Both read; one writes; the other writes what it had reckoned.
+            // Both read; one writes; the other overwrites it with a stale value.
             Self::LostUpdate | Self::NegativeStock => "aaabbbaaaaabbbbb",
-            // The second waits at its lock, and is refused under it.
+            // The second waits for the row lock, and is rejected once it holds the lock.
             Self::RowLock => "aaabbbaaaaab",
-            // The second waits in its update, which then matches no row; it looks once more under a lock.
+            // The second's update waits and then affects no row; it checks again under a lock.
             Self::ConditionalUpdate => "aaabbbaaaabb",
-            // Both read; the second finds another version (or is aborted), rolls back, and begins anew.
+            // Both read; the second finds another version (or is aborted), rolls back, and retries.
             Self::VersionConflict | Self::SerializableAbort => "aaabbbaaaaabbbbbbbbbb",
-            // Each has one row and wants the other's. B closes the circle, is ended, rolls back, and begins anew when A is done.
+            // Each holds one row and waits for the other's. B closes the cycle, is aborted, rolls
+            // back, and retries after A.
             Self::Deadlock => "aaabbbabbaaaaabbbbbbbbb",
-            // B waits at the first lock, and goes through when A has committed.
+            // B waits for the first lock, and continues once A has committed.
             Self::DeadlockCure => "aabbaaaaaabbbbbb",
-            // The sweeper takes the hold back, the buyer takes the unit while the payment waits at the row.
+            // The sweeper releases the hold; the buyer buys the unit while the payment waits for
+            // the row.
             Self::ExpiredHold => "ccccccccbbbaaaaaaaabbbbbaaaaa",
             Self::Own => "",
         }
     }
 
-    /// Whether `sql` is a statement that the story is about.
-    pub fn is_about(self, sql: &str) -> bool {
+    /// True if `sql` is a statement to highlight in the story.
+    pub fn highlights(self, sql: &str) -> bool {
         let writes_stock = sql.starts_with("UPDATE \"stock\"");
         let locks_stock = sql.contains("FROM \"stock\"") && sql.ends_with("FOR UPDATE");
         match self {
@@ -140,7 +142,7 @@ impl Story {
         }
     }
 
-    /// The file in which the story's way of taking stock stands.
+    /// The source file of the story's strategy.
     pub const fn source(self) -> Option<&'static str> {
         match self {
             Self::LostUpdate => Some("src/shop/inventory/strategies/unguarded.rs"),

@@ -1,43 +1,43 @@
-//! A session of the stepper, as its page shows it.
+//! A stepper session, as its page shows it.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Guess, Script};
 
-/// All that is known of a session.
+/// The complete state of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepperView {
     pub id: String,
-    /// With the steps so far.
+    /// The script, with the steps so far.
     pub script: Script,
-    pub standing: Standing,
+    pub status: StepperStatus,
     pub actors: Vec<ActorView>,
-    /// One a product.
+    /// One row per product.
     pub rows: Vec<RowView>,
     pub locks: Vec<LockView>,
-    /// Once it is over.
-    pub outcome: Option<Outcome>,
+    /// `None` until the session has ended.
+    pub outcome: Option<StepperOutcome>,
     pub guess: Option<Guess>,
-    /// What a replay could not do, if it stopped before its end.
+    /// Why a replay stopped before its end.
     pub note: Option<String>,
 }
 
 impl StepperView {
-    /// True if `actor` may be let go now.
-    pub fn may_go(&self, actor: usize) -> bool {
-        self.standing == Standing::Open
+    /// True if `actor` can run its next statement now.
+    pub fn can_step(&self, actor: usize) -> bool {
+        self.status == StepperStatus::Open
             && self
                 .actors
                 .get(actor)
                 .is_some_and(|actor| matches!(actor.state, ActorState::Stopped(_)))
     }
 
-    /// Who would go next if it played by itself.
+    /// The next actor if the story plays automatically.
     pub fn suggested(&self) -> Option<usize> {
-        self.script.suggested(|actor| self.may_go(actor))
+        self.script.suggested(|actor| self.can_step(actor))
     }
 
-    /// The names of `actors`, as in `Buyer A and Buyer B`.
+    /// The names of `actors`, for example `Buyer A and Buyer B`.
     pub fn names(&self, actors: &[usize]) -> String {
         let names: Vec<_> = actors
             .iter()
@@ -48,76 +48,76 @@ impl StepperView {
     }
 }
 
-/// How a session stands.
+/// The status of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Standing {
-    /// It waits for the next step.
+pub enum StepperStatus {
+    /// Waiting for the next step.
     Open,
-    /// Everybody has been told yes or no.
+    /// All actors have finished.
     Over,
-    /// It was ended before that, and what was open was rolled back: the reason, as a sentence.
+    /// Ended early; open transactions were rolled back. The text is the reason, as a sentence.
     RolledBack(String),
 }
 
-/// One who takes part: a database session.
+/// An actor of the story, with its own database session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ActorView {
-    /// As in `Buyer A`.
+    /// For example `Buyer A`.
     pub name: String,
-    /// What it does, as in `row-lock · READ COMMITTED`.
-    pub does: String,
-    /// What has to be said beside it.
+    /// For example `row-lock · READ COMMITTED`.
+    pub description: String,
+    /// A note beside the actor.
     pub note: Option<String>,
-    /// The server's process of its session.
+    /// The process id of the session's backend.
     pub pid: i32,
     pub state: ActorState,
     pub past: Vec<PastStep>,
 }
 
-/// Where somebody stands.
+/// The state of an actor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ActorState {
-    /// Before this statement.
+    /// Stopped before this statement.
     Stopped(Statement),
-    /// In this statement, which the database lets wait.
+    /// Blocked in this statement by a lock.
     Waiting {
         statement: Statement,
-        /// For these.
+        /// Actors that block it.
         on: Vec<usize>,
-        /// For sessions that take no part in the story.
+        /// Blocking sessions that are not part of the story, by backend pid.
         others: Vec<i32>,
     },
-    /// On the way to its next stop.
+    /// Running; its next statement has not been reached.
     Working,
-    /// At the end.
+    /// Finished.
     Ended {
-        /// What it was told.
-        told: String,
-        /// Whether that was yes.
-        served: bool,
+        /// The shop's response.
+        message: String,
+        /// Whether the purchase or task succeeded.
+        succeeded: bool,
     },
 }
 
-/// Something said to the database.
+/// A statement sent to the database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Statement {
-    /// As sent.
+    /// The SQL as sent.
     pub sql: String,
     pub values: Vec<String>,
-    /// Whether it is the one that the story is about.
-    pub matters: bool,
+    /// Whether the story is about this statement.
+    pub highlighted: bool,
 }
 
 impl Statement {
-    /// Short enough to be read from afar.
-    pub fn brief(&self) -> String {
-        super::brief(&self.sql, &self.values)
+    /// The statement, shortened for the projector.
+    pub fn abbreviated(&self) -> String {
+        super::abbreviate(&self.sql, &self.values)
     }
 }
 
-/// What the database answered.
+/// The result of a statement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Answer {
+pub enum StatementResultView {
     Done,
     Affected(u64),
     Rows {
@@ -130,15 +130,15 @@ pub enum Answer {
     },
 }
 
-/// A statement that has been answered.
+/// A statement that has finished.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PastStep {
-    /// The step by which it was let go, counted from 1.
+    /// The step that started it, counted from 1.
     pub step: usize,
     pub statement: Statement,
-    /// For whom it had to wait.
+    /// Actors that blocked it.
     pub waited_for: Vec<usize>,
-    pub answer: Answer,
+    pub result: StatementResultView,
 }
 
 /// The counters of a product.
@@ -151,58 +151,59 @@ pub struct Counters {
     pub version: i64,
 }
 
-/// A product's row: what is committed, and what each open transaction has written over it.
+/// A product's stock row: the committed counters, and the uncommitted ones of each open
+/// transaction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RowView {
     pub product: String,
     pub committed: Counters,
-    /// By actor.
+    /// Uncommitted counters, by actor.
     pub written: Vec<(usize, Counters)>,
-    /// Who has the row locked.
+    /// The actor that holds the row lock.
     pub locked_by: Option<usize>,
 }
 
-/// A lock that somebody has or waits for.
+/// A lock that an actor holds or waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LockView {
     pub actor: usize,
-    /// As in `the row of Lane 4`.
+    /// The locked object, for example `the row of Lane 4`.
     pub on: String,
     pub mode: String,
     pub granted: bool,
-    /// Whether it stands between two buyers, or is one of those that every statement takes.
-    pub telling: bool,
+    /// Whether the lock can block another actor; every statement also takes locks that cannot.
+    pub relevant: bool,
 }
 
-/// How it ended, counted in the database.
+/// The outcome of a session, from the database.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Outcome {
+pub struct StepperOutcome {
     pub products: Vec<OutcomeRow>,
 }
 
-impl Outcome {
+impl StepperOutcome {
     /// Units on order lines.
     pub fn sold(&self) -> i64 {
         self.products.iter().map(|product| product.ordered).sum()
     }
 
-    /// Units sold that were never there.
+    /// Oversold units.
     pub fn oversold(&self) -> i64 {
         self.products.iter().map(OutcomeRow::oversold).sum()
     }
 }
 
-/// What became of one product.
+/// The outcome of one product.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OutcomeRow {
     pub product: String,
     pub counters: Counters,
-    /// Units on the lines of orders that stand.
+    /// Units on the lines of valid orders.
     pub ordered: i64,
 }
 
 impl OutcomeRow {
-    /// Units on order lines beyond what there was.
+    /// Units on order lines that exceed the stock.
     pub fn oversold(&self) -> i64 {
         (self.ordered - self.counters.total).max(0)
     }

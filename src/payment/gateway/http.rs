@@ -1,4 +1,4 @@
-//! The provider over HTTP.
+//! A payment gateway that calls the provider over HTTP.
 
 use std::{
     fmt,
@@ -13,27 +13,30 @@ use url::Url;
 use uuid::Uuid;
 
 use super::{Charge, ChargeState, GatewayError, PaymentGateway, RefundRequest, RefundState};
-use crate::payment::wire::{ChargeBody, ChargeOrder, ProblemBody, RefundBody, RefundOrder};
+use crate::payment::wire::{
+    ChargeBody, ChargeRequestBody, ProblemBody, RefundBody, RefundRequestBody,
+};
 
-/// From the request to the last byte of its answer.
+/// From sending the request to the last byte of its response.
 const CALL_TIMEOUT: Duration = Duration::from_secs(4);
 
-/// Where the provider is at the moment: one that was started anew listens elsewhere. Every clone sees the change.
+/// The provider's current address: a restarted provider listens on another port. All clones share
+/// it.
 #[derive(Clone, Debug)]
 pub struct GatewayAddress(Arc<RwLock<Url>>);
 
 impl GatewayAddress {
-    /// A provider that is reached at `url`, as in `http://127.0.0.1:4000`.
+    /// The address of the provider at `url`, for example `http://127.0.0.1:4000`.
     pub fn new(url: Url) -> Self {
         Self(Arc::new(RwLock::new(url)))
     }
 
-    /// From now on calls go there.
+    /// Sends all further calls to `url`.
     pub fn set(&self, url: Url) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = url;
     }
 
-    /// Where calls go.
+    /// The URL to which calls are sent.
     pub fn url(&self) -> Url {
         self.0
             .read()
@@ -42,7 +45,7 @@ impl GatewayAddress {
     }
 }
 
-/// A provider that speaks HTTP, the simulated one for example.
+/// A client of a payment provider that is reached over HTTP, such as the simulated one.
 pub struct HttpGateway {
     client: Client,
     address: GatewayAddress,
@@ -50,18 +53,19 @@ pub struct HttpGateway {
 }
 
 impl HttpGateway {
-    /// Calls the provider at `address`, which knows us by `secret`.
+    /// Creates a client for the provider at `address`, authenticated by `secret`.
     ///
     /// # Errors
-    /// [`GatewayError::NotSent`] if there can be no client here.
+    /// [`GatewayError::NotSent`] if the HTTP client cannot be created.
     pub fn new(address: GatewayAddress, secret: impl Into<String>) -> Result<Self, GatewayError> {
         let client = Client::builder()
             .timeout(CALL_TIMEOUT)
-            // A card goes to the provider itself and to nobody who was named by an answer or by the environment.
+            // Card data is sent to the provider only: no redirects, and no proxy from the
+            // environment.
             .redirect(Policy::none())
             .no_proxy()
             .build()
-            .map_err(|error| GatewayError::NotSent(chain(&error)))?;
+            .map_err(|error| GatewayError::NotSent(error_chain(&error)))?;
         Ok(Self {
             client,
             address,
@@ -87,7 +91,7 @@ impl HttpGateway {
 
 impl fmt::Debug for HttpGateway {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Without the secret.
+        // The secret is left out.
         f.debug_tuple("HttpGateway").field(&self.address).finish()
     }
 }
@@ -95,8 +99,8 @@ impl fmt::Debug for HttpGateway {
 #[async_trait]
 impl PaymentGateway for HttpGateway {
     async fn charge(&self, charge: &Charge) -> Result<ChargeState, GatewayError> {
-        let order = ChargeOrder::from(charge);
-        let charge: ChargeBody = self.post("/v1/charges", &order).await?;
+        let request = ChargeRequestBody::from(charge);
+        let charge: ChargeBody = self.post("/v1/charges", &request).await?;
         Ok(charge.into())
     }
 
@@ -119,48 +123,49 @@ impl PaymentGateway for HttpGateway {
     }
 
     async fn refund(&self, refund: &RefundRequest) -> Result<RefundState, GatewayError> {
-        let order = RefundOrder::from(refund);
-        let refund: RefundBody = self.post("/v1/refunds", &order).await?;
+        let request = RefundRequestBody::from(refund);
+        let refund: RefundBody = self.post("/v1/refunds", &request).await?;
         Ok(refund.state.into())
     }
 }
 
 async fn send(request: RequestBuilder) -> Result<Response, GatewayError> {
     request.send().await.map_err(|error| {
-        // Only without a connection is it certain that nobody heard us.
+        // Only without a connection is it certain that the request did not arrive.
         if error.is_connect() || error.is_builder() {
-            GatewayError::NotSent(chain(&error))
+            GatewayError::NotSent(error_chain(&error))
         } else {
-            GatewayError::Unknown(chain(&error))
+            GatewayError::Unknown(error_chain(&error))
         }
     })
 }
 
-/// From here on the request has arrived, so whatever cannot be read leaves its outcome unknown; also a refusal that is not in the
-/// provider's words, which may come from whoever listens there now.
+/// Reads a response. The request has arrived, so the outcome is unknown if the response cannot be
+/// read. That includes an error response that is not in the provider's format: another program may
+/// listen on that port now.
 async fn read<T: DeserializeOwned>(response: Response) -> Result<T, GatewayError> {
     let status = response.status();
-    let unknown = |error: reqwest::Error| GatewayError::Unknown(chain(&error));
+    let unknown = |error: reqwest::Error| GatewayError::Unknown(error_chain(&error));
     if status.is_success() {
         return response.json().await.map_err(unknown);
     }
     let problem: ProblemBody = response.json().await.map_err(unknown)?;
-    let said = format!("{}: {}", status.as_u16(), problem.error);
+    let message = format!("{}: {}", status.as_u16(), problem.error);
     if status.is_client_error() {
-        Err(GatewayError::Refused(said))
+        Err(GatewayError::Refused(message))
     } else {
-        Err(GatewayError::Unknown(said))
+        Err(GatewayError::Unknown(message))
     }
 }
 
-/// What went wrong, and why; an HTTP client says the second part only when asked.
-fn chain(error: &reqwest::Error) -> String {
-    let mut said = error.to_string();
+/// The error's message followed by those of its causes, which `reqwest` leaves out.
+fn error_chain(error: &reqwest::Error) -> String {
+    let mut message = error.to_string();
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
-        said.push_str(": ");
-        said.push_str(&cause.to_string());
+        message.push_str(": ");
+        message.push_str(&cause.to_string());
         source = cause.source();
     }
-    said
+    message
 }

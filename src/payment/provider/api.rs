@@ -1,4 +1,4 @@
-//! The provider's HTTP interface. Every request carries the secret; every answer is JSON.
+//! The provider's HTTP API. Every request carries the secret; every response is JSON.
 
 use axum::{
     Json, Router,
@@ -14,26 +14,26 @@ use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 use uuid::Uuid;
 
-use super::{Provider, desk::Told, refusal::Refusal};
+use super::{Provider, operations::ChargeResponse, request_error::RequestError};
 use crate::payment::{
     signature,
-    wire::{ChargeBody, ChargeOrder, HealthBody, RefundOrder, SERVICE, WebhookOrder},
+    wire::{ChargeBody, ChargeRequestBody, HealthBody, RefundRequestBody, SERVICE, WebhookUrlBody},
 };
 
-/// An order is a few hundred bytes.
+/// A valid request is a few hundred bytes.
 const BODY_BYTES_MAX: usize = 16 * 1024;
-/// What an answer that is going to break off promises.
-const LOST_ANSWER_BYTES: usize = 64;
+/// The `Content-Length` of a response that is cut off.
+const LOST_RESPONSE_BYTES: usize = 64;
 
-const SAYS_FORM: &str = "The body is not JSON.";
-const SAYS_FIELDS: &str = "The body lacks a field, or one is not of its kind.";
-const SAYS_REFERENCE: &str = "The reference is not a UUID.";
-const SAYS_ADDRESS: &str = "Webhooks go to http addresses only.";
-const SAYS_NOTHING_HERE: &str = "There is nothing under this address.";
+const NOT_JSON_MESSAGE: &str = "The body is not JSON.";
+const FIELDS_MESSAGE: &str = "The body lacks a field, or a field has the wrong type.";
+const REFERENCE_MESSAGE: &str = "The reference is not a UUID.";
+const WEBHOOK_URL_MESSAGE: &str = "The webhook URL must begin with http://.";
+const UNKNOWN_PATH_MESSAGE: &str = "Nothing was found at this path.";
 
 type Received = Result<Bytes, BytesRejection>;
 
-/// The whole provider as one service.
+/// The routes of the provider.
 pub fn router(provider: Provider) -> Router {
     Router::new()
         .route("/healthz", get(health))
@@ -42,19 +42,22 @@ pub fn router(provider: Provider) -> Router {
         .route("/v1/charges/{reference}/void", post(void))
         .route("/v1/refunds", post(refund))
         .route("/v1/webhook-url", post(webhook_url))
-        .method_not_allowed_fallback(async || Refusal::MethodNotAllowed)
-        .fallback(async || Refusal::Unknown(SAYS_NOTHING_HERE))
+        .method_not_allowed_fallback(async || RequestError::MethodNotAllowed)
+        .fallback(async || RequestError::NotFound(UNKNOWN_PATH_MESSAGE))
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
-        .layer(middleware::from_fn_with_state(provider.clone(), admit))
+        .layer(middleware::from_fn_with_state(
+            provider.clone(),
+            authenticate,
+        ))
         .with_state(provider)
 }
 
-async fn admit(State(provider): State<Provider>, request: Request, next: Next) -> Response {
+async fn authenticate(State(provider): State<Provider>, request: Request, next: Next) -> Response {
     let given = bearer(request.headers()).unwrap_or_default();
     if !signature::is_same_secret(&provider.0.secret, given) {
-        return Refusal::Unauthorized.into_response();
+        return RequestError::Unauthorized.into_response();
     }
-    provider.asked();
+    provider.record_request();
     next.run(request).await
 }
 
@@ -68,15 +71,18 @@ async fn health() -> Json<HealthBody> {
     Json(HealthBody { service })
 }
 
-async fn charge(State(provider): State<Provider>, body: Received) -> Result<Response, Refusal> {
-    let order: ChargeOrder = read(body)?;
-    Ok(respond(provider.charge(order).await?))
+async fn charge(
+    State(provider): State<Provider>,
+    body: Received,
+) -> Result<Response, RequestError> {
+    let request: ChargeRequestBody = read(body)?;
+    Ok(respond(provider.charge(request).await?))
 }
 
 async fn charge_state(
     State(provider): State<Provider>,
     Path(reference): Path<String>,
-) -> Result<Json<ChargeBody>, Refusal> {
+) -> Result<Json<ChargeBody>, RequestError> {
     Ok(Json(
         provider.charge_state(read_reference(&reference)?).await?,
     ))
@@ -85,58 +91,62 @@ async fn charge_state(
 async fn void(
     State(provider): State<Provider>,
     Path(reference): Path<String>,
-) -> Result<Json<ChargeBody>, Refusal> {
+) -> Result<Json<ChargeBody>, RequestError> {
     Ok(Json(provider.void(read_reference(&reference)?).await?))
 }
 
-async fn refund(State(provider): State<Provider>, body: Received) -> Result<Response, Refusal> {
-    let order: RefundOrder = read(body)?;
-    Ok(respond(provider.refund(order).await?))
+async fn refund(
+    State(provider): State<Provider>,
+    body: Received,
+) -> Result<Response, RequestError> {
+    let request: RefundRequestBody = read(body)?;
+    Ok(respond(provider.refund(request).await?))
 }
 
 async fn webhook_url(
     State(provider): State<Provider>,
     body: Received,
-) -> Result<StatusCode, Refusal> {
-    let order: WebhookOrder = read(body)?;
-    let url = Url::parse(&order.url).ok();
+) -> Result<StatusCode, RequestError> {
+    let request: WebhookUrlBody = read(body)?;
+    let url = Url::parse(&request.url).ok();
     let url = url.filter(|url| url.scheme() == "http");
-    let url = url.ok_or(Refusal::Invalid(SAYS_ADDRESS))?;
+    let url = url.ok_or(RequestError::Invalid(WEBHOOK_URL_MESSAGE))?;
     provider.send_webhooks_to(url).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn read<T: DeserializeOwned>(body: Received) -> Result<T, Refusal> {
+fn read<T: DeserializeOwned>(body: Received) -> Result<T, RequestError> {
     let body = body.map_err(|error| match error.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Refusal::TooLarge,
-        _ => Refusal::Malformed(SAYS_FORM),
+        StatusCode::PAYLOAD_TOO_LARGE => RequestError::TooLarge,
+        _ => RequestError::Malformed(NOT_JSON_MESSAGE),
     })?;
     serde_json::from_slice(&body).map_err(|error| {
         if error.is_data() {
-            Refusal::Invalid(SAYS_FIELDS)
+            RequestError::Invalid(FIELDS_MESSAGE)
         } else {
-            Refusal::Malformed(SAYS_FORM)
+            RequestError::Malformed(NOT_JSON_MESSAGE)
         }
     })
 }
 
-fn read_reference(text: &str) -> Result<Uuid, Refusal> {
-    Uuid::try_parse(text).map_err(|_| Refusal::Malformed(SAYS_REFERENCE))
+fn read_reference(text: &str) -> Result<Uuid, RequestError> {
+    Uuid::try_parse(text).map_err(|_| RequestError::Malformed(REFERENCE_MESSAGE))
 }
 
-fn respond<T: Serialize>(told: Told<T>) -> Response {
-    match told {
-        Told::Answered(body) => Json(body).into_response(),
-        Told::Lost => break_off(),
+fn respond<T: Serialize>(response: ChargeResponse<T>) -> Response {
+    match response {
+        ChargeResponse::Answered(body) => Json(body).into_response(),
+        ChargeResponse::Lost => interrupted_response(),
     }
 }
 
-/// An answer that begins and does not end: the connection is closed before all of the promised bytes are there.
-fn break_off() -> Response {
-    let begun = stream::once(async { Ok::<_, std::io::Error>(Bytes::from_static(b"{")) });
+/// A response that starts and is cut off: the connection is closed before all of the announced
+/// bytes have been sent.
+fn interrupted_response() -> Response {
+    let started = stream::once(async { Ok::<_, std::io::Error>(Bytes::from_static(b"{")) });
     let lost = stream::once(async { Err(std::io::ErrorKind::ConnectionReset.into()) });
-    let mut response = Response::new(Body::from_stream(begun.chain(lost)));
+    let mut response = Response::new(Body::from_stream(started.chain(lost)));
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_LENGTH, LOST_ANSWER_BYTES.into());
+    headers.insert(header::CONTENT_LENGTH, LOST_RESPONSE_BYTES.into());
     response
 }

@@ -1,4 +1,5 @@
-//! Settles what is due and has nobody who waits for it: its client has left, or the provider was killed in between.
+//! Settles charges and refunds that are due and that no request is waiting for: the client has
+//! disconnected, or the provider was killed and restarted.
 
 use std::time::Duration;
 
@@ -6,47 +7,47 @@ use tokio::sync::Notify;
 
 use super::{
     Provider,
-    worker::{self, Left, Rhythm},
+    worker::{self, PollConfig, RemainingWork},
 };
 
 const POLL_INTERVAL: Duration = Duration::from_millis(400);
 const BATCH_MAX: i64 = 100;
 
-/// Captures and declines, until the provider is to stop.
+/// Captures or declines due charges until the provider stops.
 pub async fn settle_charges(provider: Provider) {
     let provider = &provider;
     let wake = Notify::new();
-    worker::run("charges", rhythm(provider, &wake), || async move {
+    worker::run("charges", poll_config(provider, &wake), || async move {
         let settled = provider.0.store.settle_due_charges(BATCH_MAX).await?;
-        Ok(told(provider, settled))
+        Ok(remaining_work(provider, settled))
     })
     .await;
 }
 
-/// Pays back, until the provider is to stop.
+/// Pays out due refunds until the provider stops.
 pub async fn settle_refunds(provider: Provider) {
     let provider = &provider;
     let wake = Notify::new();
-    worker::run("refunds", rhythm(provider, &wake), || async move {
+    worker::run("refunds", poll_config(provider, &wake), || async move {
         let settled = provider.0.store.settle_due_refunds(BATCH_MAX).await?;
-        Ok(told(provider, settled))
+        Ok(remaining_work(provider, settled))
     })
     .await;
 }
 
-/// Nobody wakes a settler: whoever waits for a charge settles it himself.
-fn rhythm<'a>(provider: &'a Provider, wake: &'a Notify) -> Rhythm<'a> {
-    Rhythm {
-        pause: POLL_INTERVAL,
+/// A settler is never woken early: a request that waits for its charge settles the charge itself.
+fn poll_config<'a>(provider: &'a Provider, wake: &'a Notify) -> PollConfig<'a> {
+    PollConfig {
+        interval: POLL_INTERVAL,
         wake,
         stop: &provider.0.stop,
     }
 }
 
-fn told(provider: &Provider, settled: usize) -> Left {
+fn remaining_work(provider: &Provider, settled: usize) -> RemainingWork {
     if settled == 0 {
-        return Left::Nothing;
+        return RemainingWork::Nothing;
     }
     provider.0.events.notify_one();
-    Left::More
+    RemainingWork::More
 }

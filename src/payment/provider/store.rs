@@ -1,7 +1,9 @@
-//! The provider's own tables, in a schema of their own, and its own few connections. It shares no transaction with the shop.
+//! The provider's tables, in a schema of their own, and its small connection pool. It shares no
+//! transaction with the shop.
 //!
-//! Every write is one statement, which PostgreSQL carries out whole or not at all, and so needs no transaction around it. Each runs in a
-//! task of its own: a client who leaves cannot cancel it half way.
+//! Every write is one statement, which PostgreSQL executes atomically, so it needs no explicit
+//! transaction. Each statement runs in a task of its own: a client that disconnects cannot cancel
+//! it half way.
 
 mod charges;
 mod events;
@@ -23,49 +25,51 @@ pub use refunds::{NewRefund, RefundRow};
 const CONNECTIONS_MAX: u32 = 8;
 /// Shown in `pg_stat_activity`.
 const APPLICATION_NAME: &str = "doorbuster provider";
-/// How long one statement may take, by the server's clock.
+/// How long one statement may take, by the database server's clock.
 const STATEMENT_TIMEOUT_MS: u32 = 2_500;
-/// From the call to its result, the wait for a connection included; the answer comes before a caller has given up.
+/// From the call to its result, including the wait for a connection. It is shorter than the timeout
+/// of the provider's callers, so that they still receive the error.
 const CALL_DEADLINE: Duration = Duration::from_secs(3);
 const CLOSE_MAX: Duration = Duration::from_secs(1);
-/// A connection that nobody needed for so long is given back to the server.
+/// A connection that is idle for this long is closed.
 const IDLE_MAX: Duration = Duration::from_secs(30);
 
-/// Why the provider knows nothing.
+/// Why a database call of the provider failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("the provider's database URL is not one of PostgreSQL")]
+    #[error("the provider's database URL is not a PostgreSQL URL")]
     Url(#[source] sqlx::Error),
     #[error("the provider's database did not answer: {0}")]
-    Away(sqlx::Error),
+    Unavailable(sqlx::Error),
     #[error("the provider's database did not answer in time")]
-    Silent,
-    #[error("the provider's database holds what is no {0}")]
+    Timeout,
+    #[error("the provider's database contains an unreadable {0}")]
     Unreadable(&'static str),
     #[error("a statement of the provider panicked")]
     Panicked,
 }
 
-/// The provider's memory.
+/// The provider's database.
 #[derive(Clone, Debug)]
 pub struct Store {
     pool: PgPool,
-    /// Set once the tables are there.
+    /// Set once the tables have been created.
     ready: Arc<OnceCell<()>>,
 }
 
 impl Store {
-    /// Connects when it is first used, so that a provider may start before its database.
+    /// Opens the store. It connects at its first use, so that a provider may start before its
+    /// database.
     ///
     /// # Errors
-    /// [`StoreError::Url`].
+    /// [`StoreError::Url`] if the URL is not a PostgreSQL URL.
     pub fn open(database_url: &str) -> Result<Self, StoreError> {
         let options = PgConnectOptions::from_str(database_url)
             .map_err(StoreError::Url)?
             .application_name(APPLICATION_NAME)
             .options([
                 ("statement_timeout", STATEMENT_TIMEOUT_MS.to_string()),
-                // That a table is there already is no news.
+                // No notices that a table exists already.
                 ("client_min_messages", "error".to_owned()),
             ]);
         let pool = PgPoolOptions::new()
@@ -79,13 +83,13 @@ impl Store {
         })
     }
 
-    /// Gives every connection back.
+    /// Closes all connections.
     pub async fn close(&self) {
-        // One on a dead line would be waited for.
+        // Without the timeout, a broken network connection would block the close.
         let _ = timeout(CLOSE_MAX, self.pool.close()).await;
     }
 
-    /// Runs `work` to its end, whatever becomes of the caller.
+    /// Runs `work` to its end, even if the caller is cancelled.
     async fn run<T, F>(&self, work: impl FnOnce(PgPool) -> F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -98,19 +102,19 @@ impl Store {
             work.await
         }));
         match task.await {
-            Ok(Ok(result)) => result.map_err(StoreError::Away),
-            Ok(Err(_)) => Err(StoreError::Silent),
+            Ok(Ok(result)) => result.map_err(StoreError::Unavailable),
+            Ok(Err(_)) => Err(StoreError::Timeout),
             Err(_) => Err(StoreError::Panicked),
         }
     }
 }
 
-/// For SQL: whole milliseconds.
-fn in_ms(duration: Duration) -> i64 {
+/// Converts a duration to whole milliseconds for SQL.
+fn to_ms(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// From SQL: whole milliseconds, of which none are left once the time has passed.
+/// Converts whole milliseconds from SQL; zero once the time has passed.
 fn from_ms(ms: Option<i64>) -> Duration {
     Duration::from_millis(ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0))
 }

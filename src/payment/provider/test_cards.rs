@@ -1,25 +1,26 @@
-//! Cards that behave in a way of their own, as a provider's test cards do. Any expiry date that has not passed and any CVC go with them.
+//! Test cards that trigger a specific behaviour, as payment providers offer them. Use any expiry
+//! date in the future and any CVC.
 //!
 //! | number | what happens |
 //! |---|---|
-//! | 4242 4242 4242 4242 | The card is charged; each webhook comes once, at once. |
+//! | 4242 4242 4242 4242 | Captured; each webhook is sent once, immediately. |
 //! | 4000 0000 0000 0002 | Declined: the card was declined. |
 //! | 4000 0000 0000 9995 | Declined: insufficient funds. |
 //! | 4000 0000 0000 0069 | Declined: the card has expired. |
-//! | 4000 0000 0000 0101 | The card is charged, and the answer is lost; the webhooks come 3 s later. |
-//! | 4000 0000 0000 0119 | The card is charged, the answer is lost, and there is no webhook: only asking tells. |
-//! | 4000 0000 0000 0127 | The request is lost: nothing is charged or recorded, and there is no answer. |
-//! | 4000 0000 0000 0135 | Slow: the card is charged after 8 s, when nobody waits for the answer any more. |
-//! | 4000 0000 0000 0143 | The card is charged; the answer to a later refund is lost, and its webhooks come 3 s later. |
-//! | 4000 0000 0000 0150 | The card is charged; each webhook comes twice, in reverse order, 2 s late. |
-//! | any other with a right check digit | As 4242 4242 4242 4242. |
-//! | anything else | Declined: the card number is not right. |
+//! | 4000 0000 0000 0101 | Captured; the response is lost; webhooks are sent 3 s later. |
+//! | 4000 0000 0000 0119 | Captured; the response is lost; no webhook: only a query shows it. |
+//! | 4000 0000 0000 0127 | The request is lost: nothing is charged, recorded or answered. |
+//! | 4000 0000 0000 0135 | Captured after 8 s, when the client has already timed out. |
+//! | 4000 0000 0000 0143 | Captured; the response to a refund is lost; its webhooks: 3 s later. |
+//! | 4000 0000 0000 0150 | Captured; each webhook is sent twice, in reverse order, 2 s late. |
+//! | any other with a valid check digit | As 4242 4242 4242 4242. |
+//! | anything else | Declined: the card number is invalid. |
 
 use std::time::Duration;
 
 use time::{Date, Month, OffsetDateTime};
 
-use super::notice::Schedule;
+use super::webhook_schedule::WebhookSchedule;
 use crate::payment::wire::CardBody;
 
 pub const CAPTURED: &str = "4242424242424242";
@@ -33,26 +34,26 @@ pub const SLOW: &str = "4000000000000135";
 pub const REFUND_ANSWER_LOST: &str = "4000000000000143";
 pub const WEBHOOKS_TWICE_REVERSED: &str = "4000000000000150";
 
-/// How long the money of [`SLOW`] takes.
+/// Time until a charge to [`SLOW`] settles.
 pub const SLOW_LATENCY: Duration = Duration::from_secs(8);
-/// How long after the money the webhooks come whose answer was lost.
+/// Delay between a settlement whose response was lost and its webhooks.
 pub const LATE_WEBHOOK_DELAY: Duration = Duration::from_secs(3);
-/// How long after the money the first webhook of [`WEBHOOKS_TWICE_REVERSED`] comes.
+/// Delay between the settlement and the first webhook of [`WEBHOOKS_TWICE_REVERSED`].
 pub const REVERSED_WEBHOOK_DELAY: Duration = Duration::from_secs(2);
-/// How long after that each earlier event comes.
+/// Delay between that webhook and each earlier event.
 pub const REVERSED_WEBHOOK_STEP: Duration = Duration::from_millis(250);
 
 const NUMBER_DIGITS_MIN: usize = 12;
 const NUMBER_DIGITS_MAX: usize = 19;
 
-const SAYS_DECLINED: &str = "The card was declined.";
-const SAYS_INSUFFICIENT_FUNDS: &str = "The card was declined: insufficient funds.";
-const SAYS_EXPIRED: &str = "The card has expired.";
-const SAYS_WRONG_NUMBER: &str = "The card number is not right.";
-const SAYS_WRONG_EXPIRY: &str = "The expiry date is not right.";
-const SAYS_WRONG_CVC: &str = "The security code is not right.";
+const DECLINED_MESSAGE: &str = "The card was declined.";
+const INSUFFICIENT_FUNDS_MESSAGE: &str = "The card was declined: insufficient funds.";
+const EXPIRED_MESSAGE: &str = "The card has expired.";
+const WRONG_NUMBER_MESSAGE: &str = "The card number is invalid.";
+const WRONG_EXPIRY_MESSAGE: &str = "The expiry date is invalid.";
+const WRONG_CVC_MESSAGE: &str = "The security code is invalid.";
 
-/// What a card makes of the calls that are about it. It is stored with the charge.
+/// How the provider behaves in calls that concern a card. It is stored with the charge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Behaviour {
     Ordinary,
@@ -64,15 +65,15 @@ pub enum Behaviour {
     WebhooksTwiceReversed,
 }
 
-/// What will become of a charge to a card.
+/// The outcome of a charge to a card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Fate {
+pub struct CardOutcome {
     pub behaviour: Behaviour,
-    /// A sentence for the shopper if the card will be declined.
+    /// The message for the shopper if the card will be declined.
     pub decline_reason: Option<&'static str>,
 }
 
-impl Fate {
+impl CardOutcome {
     const fn captured(behaviour: Behaviour) -> Self {
         Self {
             behaviour,
@@ -87,24 +88,24 @@ impl Fate {
         }
     }
 
-    /// What will become of a charge to `card` at `now`.
+    /// Returns the outcome of a charge to `card` at `now`.
     pub fn of(card: &CardBody, now: OffsetDateTime) -> Self {
         if !is_card_number(&card.number) {
-            return Self::declined(SAYS_WRONG_NUMBER);
+            return Self::declined(WRONG_NUMBER_MESSAGE);
         }
         let Some(last_day) = last_day(&card.expiry) else {
-            return Self::declined(SAYS_WRONG_EXPIRY);
+            return Self::declined(WRONG_EXPIRY_MESSAGE);
         };
         if last_day < now.date() {
-            return Self::declined(SAYS_EXPIRED);
+            return Self::declined(EXPIRED_MESSAGE);
         }
         if !matches!(card.cvc.len(), 3 | 4) || !is_digits(&card.cvc) {
-            return Self::declined(SAYS_WRONG_CVC);
+            return Self::declined(WRONG_CVC_MESSAGE);
         }
         match &*card.number {
-            DECLINED => Self::declined(SAYS_DECLINED),
-            INSUFFICIENT_FUNDS => Self::declined(SAYS_INSUFFICIENT_FUNDS),
-            EXPIRED => Self::declined(SAYS_EXPIRED),
+            DECLINED => Self::declined(DECLINED_MESSAGE),
+            INSUFFICIENT_FUNDS => Self::declined(INSUFFICIENT_FUNDS_MESSAGE),
+            EXPIRED => Self::declined(EXPIRED_MESSAGE),
             ANSWER_LOST => Self::captured(Behaviour::AnswerLost),
             ANSWER_LOST_WITHOUT_WEBHOOK => Self::captured(Behaviour::AnswerLostWithoutWebhook),
             REQUEST_LOST => Self::captured(Behaviour::RequestLost),
@@ -127,7 +128,7 @@ impl Behaviour {
         Self::WebhooksTwiceReversed,
     ];
 
-    /// As it is stored.
+    /// The text that is stored.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ordinary => "ordinary",
@@ -147,45 +148,45 @@ impl Behaviour {
             .find(|behaviour| behaviour.as_str() == word)
     }
 
-    /// Whether nobody hears that the card was charged.
-    pub const fn loses_charge_answer(self) -> bool {
+    /// Whether the response to the charge is lost.
+    pub const fn loses_charge_response(self) -> bool {
         matches!(self, Self::AnswerLost | Self::AnswerLostWithoutWebhook)
     }
 
-    /// Whether nobody hears that money was paid back.
-    pub const fn loses_refund_answer(self) -> bool {
+    /// Whether the response to a refund is lost.
+    pub const fn loses_refund_response(self) -> bool {
         matches!(self, Self::RefundAnswerLost)
     }
 
-    /// How the shop is told of what happens to the charge itself.
-    pub const fn charge_schedule(self) -> Schedule {
+    /// When the webhooks about the charge itself are sent.
+    pub const fn charge_schedule(self) -> WebhookSchedule {
         match self {
-            Self::AnswerLost => Schedule::late(LATE_WEBHOOK_DELAY),
-            Self::AnswerLostWithoutWebhook => Schedule::NEVER,
+            Self::AnswerLost => WebhookSchedule::delayed(LATE_WEBHOOK_DELAY),
+            Self::AnswerLostWithoutWebhook => WebhookSchedule::NONE,
             Self::WebhooksTwiceReversed => REVERSED,
             Self::Ordinary | Self::RequestLost | Self::Slow | Self::RefundAnswerLost => {
-                Schedule::PROMPT
+                WebhookSchedule::IMMEDIATE
             }
         }
     }
 
-    /// How the shop is told of what happens to a refund of the charge.
-    pub const fn refund_schedule(self) -> Schedule {
+    /// When the webhooks about a refund of the charge are sent.
+    pub const fn refund_schedule(self) -> WebhookSchedule {
         match self {
-            Self::RefundAnswerLost => Schedule::late(LATE_WEBHOOK_DELAY),
+            Self::RefundAnswerLost => WebhookSchedule::delayed(LATE_WEBHOOK_DELAY),
             Self::WebhooksTwiceReversed => REVERSED,
-            _ => Schedule::PROMPT,
+            _ => WebhookSchedule::IMMEDIATE,
         }
     }
 }
 
-const REVERSED: Schedule = Schedule {
+const REVERSED: WebhookSchedule = WebhookSchedule {
     delay: REVERSED_WEBHOOK_DELAY,
     step: REVERSED_WEBHOOK_STEP,
     copies: 2,
 };
 
-/// 12 to 19 digits, of which the last one checks the others (Luhn).
+/// Whether `number` has 12 to 19 digits and a valid check digit (Luhn).
 pub fn is_card_number(number: &str) -> bool {
     if !(NUMBER_DIGITS_MIN..=NUMBER_DIGITS_MAX).contains(&number.len()) || !is_digits(number) {
         return false;
@@ -206,7 +207,7 @@ fn is_digits(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The last day on which a card is good whose expiry is `12/30`.
+/// The last day on which a card is valid, from its expiry such as `12/30`.
 fn last_day(expiry: &str) -> Option<Date> {
     let (month, year) = expiry.split_once('/')?;
     if month.len() != 2 || year.len() != 2 || !is_digits(month) || !is_digits(year) {
@@ -224,14 +225,14 @@ mod tests {
     /// 2026-11-27, 8:00 UTC.
     const NOW_S: i64 = 1_795_766_400;
 
-    fn fate(number: &str, expiry: &str, cvc: &str) -> Fate {
+    fn outcome(number: &str, expiry: &str, cvc: &str) -> CardOutcome {
         let card = CardBody {
             number: number.to_owned(),
             expiry: expiry.to_owned(),
             cvc: cvc.to_owned(),
         };
         let now = OffsetDateTime::from_unix_timestamp(NOW_S).expect("a time");
-        Fate::of(&card, now)
+        CardOutcome::of(&card, now)
     }
 
     #[test]
@@ -253,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_is_not_right_is_declined() {
+    fn an_invalid_card_number_is_declined() {
         for number in [
             "",
             "0",
@@ -263,33 +264,33 @@ mod tests {
             "42424242424242424242",
             "４２４２４２４２４２４２４２４２",
         ] {
-            let expected = Fate::declined(SAYS_WRONG_NUMBER);
-            assert_eq!(fate(number, "12/30", "123"), expected, "{number}");
+            let expected = CardOutcome::declined(WRONG_NUMBER_MESSAGE);
+            assert_eq!(outcome(number, "12/30", "123"), expected, "{number}");
         }
-        let other = fate("5555555555554444", "12/30", "123");
-        assert_eq!(other, Fate::captured(Behaviour::Ordinary));
+        let other = outcome("5555555555554444", "12/30", "123");
+        assert_eq!(other, CardOutcome::captured(Behaviour::Ordinary));
     }
 
     #[test]
-    fn a_card_is_good_until_the_end_of_its_month() {
-        let good = Fate::captured(Behaviour::Ordinary);
-        assert_eq!(fate(CAPTURED, "11/26", "123"), good);
-        let expired = Fate::declined(SAYS_EXPIRED);
-        assert_eq!(fate(CAPTURED, "10/26", "123"), expired);
-        assert_eq!(fate(EXPIRED, "12/30", "123"), expired);
+    fn a_card_is_valid_until_the_end_of_its_month() {
+        let valid = CardOutcome::captured(Behaviour::Ordinary);
+        assert_eq!(outcome(CAPTURED, "11/26", "123"), valid);
+        let expired = CardOutcome::declined(EXPIRED_MESSAGE);
+        assert_eq!(outcome(CAPTURED, "10/26", "123"), expired);
+        assert_eq!(outcome(EXPIRED, "12/30", "123"), expired);
         for expiry in ["", "1/30", "13/30", "00/30", "12/2030", "12-30", "é/30"] {
-            let expected = Fate::declined(SAYS_WRONG_EXPIRY);
-            assert_eq!(fate(CAPTURED, expiry, "123"), expected, "{expiry}");
+            let expected = CardOutcome::declined(WRONG_EXPIRY_MESSAGE);
+            assert_eq!(outcome(CAPTURED, expiry, "123"), expected, "{expiry}");
         }
         for cvc in ["", "12", "12345", "12a"] {
-            let expected = Fate::declined(SAYS_WRONG_CVC);
-            assert_eq!(fate(CAPTURED, "12/30", cvc), expected, "{cvc}");
+            let expected = CardOutcome::declined(WRONG_CVC_MESSAGE);
+            assert_eq!(outcome(CAPTURED, "12/30", cvc), expected, "{cvc}");
         }
-        assert_eq!(fate(CAPTURED, "12/30", "1234"), good);
+        assert_eq!(outcome(CAPTURED, "12/30", "1234"), valid);
     }
 
     #[test]
-    fn a_behaviour_is_read_as_it_is_stored() {
+    fn every_behaviour_survives_a_round_trip_through_its_text() {
         for behaviour in Behaviour::ALL {
             assert_eq!(Behaviour::parse(behaviour.as_str()), Some(behaviour));
         }

@@ -1,4 +1,4 @@
-//! Work that goes on in the background, whatever becomes of the database meanwhile.
+//! Background loops that survive an outage of the database.
 
 use std::time::Duration;
 
@@ -7,57 +7,57 @@ use tokio_util::sync::CancellationToken;
 
 use super::store::StoreError;
 
-/// Before the database is asked again that did not answer.
+/// How long a worker waits after the database did not answer.
 const OUTAGE_PAUSE: Duration = Duration::from_secs(1);
 
-/// Whether there was more to do than was done.
+/// Whether a step left work to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Left {
+pub enum RemainingWork {
     More,
     Nothing,
 }
 
-/// When a worker works.
-pub struct Rhythm<'a> {
-    /// Between two looks when there was nothing to do.
-    pub pause: Duration,
-    /// Ends the pause.
+/// How often a worker polls, and what interrupts its wait.
+pub struct PollConfig<'a> {
+    /// Time between two polls that find nothing to do.
+    pub interval: Duration,
+    /// Ends the wait early.
     pub wake: &'a Notify,
-    /// Ends the work, after the step at hand.
+    /// Ends the loop after the current step.
     pub stop: &'a CancellationToken,
 }
 
-/// Repeats `step`: at once while there is more to do, and otherwise in its rhythm.
-pub async fn run<F>(name: &str, rhythm: Rhythm<'_>, step: impl Fn() -> F)
+/// Repeats `step`: immediately while work remains, and after each poll interval otherwise.
+pub async fn run<F>(name: &str, poll_config: PollConfig<'_>, step: impl Fn() -> F)
 where
-    F: Future<Output = Result<Left, StoreError>>,
+    F: Future<Output = Result<RemainingWork, StoreError>>,
 {
-    let mut is_out = false;
-    while !rhythm.stop.is_cancelled() {
+    let mut in_outage = false;
+    while !poll_config.stop.is_cancelled() {
         match step().await {
-            Ok(left) => {
-                if std::mem::take(&mut is_out) {
-                    tracing::info!(name, "the payment provider's database is back");
+            Ok(remaining) => {
+                if std::mem::take(&mut in_outage) {
+                    tracing::info!(name, "the payment provider's database is available again");
                 }
-                if left == Left::Nothing {
-                    rest(&rhythm, rhythm.pause).await;
+                if remaining == RemainingWork::Nothing {
+                    wait(&poll_config, poll_config.interval).await;
                 }
             }
             Err(error) => {
-                // Once an outage, not once a second.
-                if !std::mem::replace(&mut is_out, true) {
-                    tracing::warn!(name, %error, "the payment provider waits for its database");
+                // Logged once per outage, not once per second.
+                if !std::mem::replace(&mut in_outage, true) {
+                    tracing::warn!(name, %error, "the payment provider is waiting for its database");
                 }
-                rest(&rhythm, OUTAGE_PAUSE).await;
+                wait(&poll_config, OUTAGE_PAUSE).await;
             }
         }
     }
 }
 
-async fn rest(rhythm: &Rhythm<'_>, pause: Duration) {
+async fn wait(poll_config: &PollConfig<'_>, pause: Duration) {
     tokio::select! {
         () = tokio::time::sleep(pause) => {}
-        () = rhythm.wake.notified() => {}
-        () = rhythm.stop.cancelled() => {}
+        () = poll_config.wake.notified() => {}
+        () = poll_config.stop.cancelled() => {}
     }
 }

@@ -1,19 +1,20 @@
-//! The rules. Each statement returns the rows that violate it, as one sentence in the column `violation`.
+//! The audit rules. Each rule's statement returns one row per violation, described by one sentence
+//! in the column `violation`.
 
 /// A rule of the audit.
 #[derive(Debug)]
 pub struct Rule {
     pub name: &'static str,
-    /// What must hold.
-    pub says: &'static str,
+    /// The condition that must hold.
+    pub requirement: &'static str,
     pub sql: &'static str,
 }
 
-/// Every rule, in the order in which a purchase could break them.
+/// All rules, in the order in which a purchase could violate them.
 pub const RULES: &[Rule] = &[
     Rule {
         name: "stock-conserved",
-        says: "total = available + reserved + sold, and no counter is negative",
+        requirement: "total = available + reserved + sold, and no counter is negative",
         sql: "SELECT format('product %s: total %s, available %s, reserved %s, sold %s', product_id, total, available, reserved, sold) AS violation
               FROM stock_level
               WHERE NOT unguarded
@@ -21,7 +22,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "ledger-equals-counters",
-        says: "the sums of the ledger equal the counters",
+        requirement: "the ledger's sums equal the stock counters",
         sql: "SELECT format('product %s: the ledger says total %s, reserved %s, sold %s; the row says %s, %s, %s',
                             s.product_id, l.total, l.reserved, l.sold, s.total, s.reserved, s.sold) AS violation
               FROM stock_level s
@@ -36,7 +37,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "reserved-equals-holds",
-        says: "units reserved equal the units of the holds that stand",
+        requirement: "reserved units equal the units of open holds",
         sql: "SELECT format('product %s: the row says %s reserved, holds say %s', s.product_id, s.reserved, h.units) AS violation
               FROM stock_level s
               CROSS JOIN LATERAL (SELECT coalesce(sum(quantity), 0) AS units FROM hold
@@ -45,7 +46,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "sold-equals-order-lines",
-        says: "units sold equal the units on lines of orders that were sold, less those returned",
+        requirement: "sold units equal the units on lines of sold orders, minus returned units",
         sql: "SELECT format('product %s: the row says %s sold, order lines say %s', s.product_id, s.sold, o.units) AS violation
               FROM stock_level s
               CROSS JOIN LATERAL (
@@ -56,7 +57,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "one-sell-movement-a-line",
-        says: "each line of a sold order has exactly one sell movement of its quantity; one that was never sold has none",
+        requirement: "each line of a sold order has exactly one sell movement of its quantity; a line that was never sold has none",
         sql: "SELECT format('order %s (%s), product %s: %s units on the line, %s sell movements of %s units in all',
                             l.order_id, o.status, l.product_id, l.quantity, coalesce(m.movements, 0), coalesce(m.units, 0)) AS violation
               FROM order_line l
@@ -71,7 +72,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "sell-names-its-hold",
-        says: "each hold that was sold is named by one sell movement of its order, product and quantity, and no movement names another",
+        requirement: "each sold hold is referenced by exactly one sell movement of its order, product and quantity; no sell movement references any other hold",
         sql: "SELECT format('hold %s of order %s: %s units sold, movements name it for %s', h.id, coalesce(h.order_id::text, 'none'),
                             h.quantity, coalesce(m.units::text, 'none')) AS violation
               FROM hold h
@@ -88,7 +89,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "no-movement-without-line",
-        says: "each sell movement belongs to an order line",
+        requirement: "each sell movement belongs to an order line",
         sql: "SELECT format('movement %s: sold %s of product %s to order %s, which has no such line', m.id, m.quantity, m.product_id,
                             coalesce(m.order_id::text, 'none')) AS violation
               FROM stock_movement m
@@ -98,7 +99,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "returns-equal-lines",
-        says: "units returned on a line equal its return movements, and all of a cancelled order that was sold came back",
+        requirement: "returned units on a line equal its return movements, and all sold units of a cancelled order were returned",
         sql: "SELECT format('order %s, product %s: the line says %s returned, movements say %s, %s were sold', l.order_id, l.product_id,
                             l.returned_quantity, coalesce(m.returned, 0), coalesce(m.sold, 0)) AS violation
               FROM order_line l
@@ -113,7 +114,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "total-equals-parts",
-        says: "an order's total equals its lines, less the discount, plus shipping, with the tax that is in it",
+        requirement: "an order's total equals its lines minus the discount plus shipping, and its tax is the share included in that total",
         sql: "SELECT format('order %s: lines %s, subtotal %s, discount %s, shipping %s, tax %s, total %s cents', o.id,
                             coalesce(l.cents::text, 'none'), o.subtotal_cents, o.discount_cents, o.shipping_cents, o.tax_cents,
                             o.total_cents) AS violation
@@ -127,7 +128,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "captured-less-refunded-equals-due",
-        says: "of each order paid by card, what was taken less what goes back is what the shop is due",
+        requirement: "for each order paid by card, the amount captured minus the amount refunded equals the amount due",
         sql: "SELECT format('order %s (%s): %s taken, %s refunded, %s due', o.id, o.status, coalesce(p.cents, 0), coalesce(r.cents, 0),
                             o.due_cents) AS violation
               FROM customer_order o
@@ -137,7 +138,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "money-is-resolved",
-        says: "no payment and no refund is unresolved after 60 s, while a server was there to resolve it",
+        requirement: "no payment or refund stays unresolved for 60 s while a server process is running",
         sql: "SELECT format('%s %s of order %s: %s cents, unresolved since %s', m.what, m.id, m.order_id, m.amount_cents, m.created_at) AS violation
               FROM (SELECT 'payment' AS what, id, order_id, amount_cents, created_at FROM payment WHERE state = 'pending'
                     UNION ALL
@@ -147,7 +148,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "expired-holds-are-swept",
-        says: "no hold stands 30 s after its end, while a server was there to sweep it",
+        requirement: "no hold stays open for 30 s after it expired while a server process is running",
         sql: "SELECT format('hold %s: %s units of product %s, expired at %s', h.id, h.quantity, h.product_id, h.expires_at) AS violation
               FROM hold h
               WHERE h.state = 'held'
@@ -156,7 +157,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "states-agree",
-        says: "the states of an order, its payment and its holds do not contradict each other",
+        requirement: "the states of an order, its payment and its holds do not contradict each other",
         sql: "WITH pay AS (SELECT order_id, count(*) AS n, count(*) FILTER (WHERE state = 'pending') AS pending,
                                   count(*) FILTER (WHERE state = 'captured') AS captured
                            FROM payment GROUP BY order_id),
@@ -184,7 +185,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "codes-kept",
-        says: "a discount code was used as often as it says, by orders that stand, and by nobody more often than allowed",
+        requirement: "each code's use count equals its uses by orders that were not declined or cancelled, and exceeds neither its limit nor its limit per customer",
         sql: "SELECT format('code %s: says %s uses of %s, orders say %s', c.code, c.uses, c.uses_max, coalesce(u.n, 0)) AS violation
               FROM discount_code c
               LEFT JOIN (SELECT code, count(*) AS n FROM discount_use WHERE NOT given_back GROUP BY code) u ON u.code = c.code
@@ -205,7 +206,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "limits-kept",
-        says: "no customer has more of a product than its limit",
+        requirement: "no customer has ordered more of a product than its limit per customer",
         sql: "SELECT format('%s has %s of product %s, which is limited to %s', o.email_folded, sum(l.quantity), p.id,
                             p.per_customer_limit) AS violation
               FROM order_line l
@@ -216,18 +217,18 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "key-has-answer",
-        says: "each idempotency key carries the answer that it was kept for",
+        requirement: "each idempotency key has a stored response",
         sql: "SELECT format('key %s has no answer', key) AS violation FROM idempotency_key WHERE response IS NULL",
     },
     Rule {
         name: "stock-row-for-each-product",
-        says: "each product has a stock row",
+        requirement: "each product has a stock row",
         sql: "SELECT format('product %s has no stock row', p.id) AS violation
               FROM product p LEFT JOIN stock_level s ON s.product_id = p.id WHERE s.product_id IS NULL",
     },
 ];
 
-/// Unguarded lanes, and what they lost.
+/// Lanes with an unsafe strategy, and how many units each oversold.
 pub const EXHIBITS: &str = "
     SELECT s.product_id, coalesce(n.strategy, 'unknown') AS strategy, s.total AS stock,
            coalesce(o.units, 0)::bigint AS sold, greatest(coalesce(o.units, 0) - s.total, 0)::bigint AS oversold

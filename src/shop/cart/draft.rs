@@ -1,10 +1,11 @@
-//! What was typed at the checkout so far, kept beside the cart: whoever comes back finds it in the form.
+//! Checkout drafts: the fields that a shopper has filled in so far, stored with the cart. A shopper
+//! who comes back finds them in the form.
 
 use sea_orm::{ActiveValue::Set, DbErr, EntityTrait, sea_query::OnConflict};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{KeyedCart, open};
+use super::{KeyedCart, create_or_touch};
 use crate::{
     db::{
         entity::checkout_draft,
@@ -14,12 +15,12 @@ use crate::{
     shop::{Shop, discounts::CODE_LEN_MAX},
 };
 
-/// Characters of a field that a draft keeps: as many as any field may have.
-const KEPT_FIELD_LEN_MAX: usize = 300;
+/// Maximum number of characters stored per field; no field may be longer.
+const DRAFT_FIELD_LEN_MAX: usize = 300;
 
-/// What was typed at the checkout so far. Never card data.
+/// The checkout fields filled in so far. Never contains card data.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Draft {
+pub struct CheckoutDraft {
     #[serde(flatten)]
     pub contact: Contact,
     /// The discount code, folded; empty if there is none.
@@ -28,20 +29,17 @@ pub struct Draft {
 }
 
 impl Shop {
-    /// Keeps what was typed at checkout beside the cart.
-    ///
-    /// # Errors
-    /// What a database failure means to a shopper.
-    pub async fn keep_draft(&self, cart_id: Uuid, draft: &Draft) -> Result<(), ShopError> {
+    /// Stores the checkout draft of a cart, and creates the cart if necessary.
+    pub async fn save_draft(&self, cart_id: Uuid, draft: &CheckoutDraft) -> Result<(), ShopError> {
         let draft = draft.clone();
         let cart = KeyedCart {
             cart_id,
             claim: None,
         };
-        self.write_cart("keep checkout draft", cart, move |work| {
+        self.write_cart("save checkout draft", cart, move |work| {
             let draft = draft.clone();
             Box::pin(async move {
-                open(work, cart_id).await?;
+                create_or_touch(work, cart_id).await?;
                 write_draft(work, cart_id, &draft).await
             })
         })
@@ -50,29 +48,30 @@ impl Shop {
         .map_err(ShopError::from)
     }
 
-    /// What was typed at checkout so far; empty if nothing was.
-    ///
-    /// # Errors
-    /// What a database failure means to a shopper.
-    pub async fn draft(&self, cart_id: Option<Uuid>) -> Result<Draft, ShopError> {
+    /// Returns the checkout draft of a cart; it is empty if none is stored.
+    pub async fn draft(&self, cart_id: Option<Uuid>) -> Result<CheckoutDraft, ShopError> {
         let Some(cart_id) = cart_id else {
-            return Ok(Draft::default());
+            return Ok(CheckoutDraft::default());
         };
         let row = checkout_draft::Entity::find_by_id(cart_id)
             .one(self.db.reader())
             .await
             .map_err(txn::read_error)?;
-        // A draft of an older shape is worth no error: the shopper types again.
+        // A draft in an older format is not an error: the shopper fills in the form again.
         Ok(row
             .and_then(|row| serde_json::from_str(&row.fields).ok())
             .unwrap_or_default())
     }
 }
 
-/// Writes what was typed in place of what was kept, cut to what a field may hold.
-pub(super) async fn write_draft(work: &Work, cart_id: Uuid, draft: &Draft) -> Result<(), Abort> {
-    let clip = |field: &str| field.chars().take(KEPT_FIELD_LEN_MAX).collect();
-    let clipped = Draft {
+/// Replaces the stored draft, with each field cut to its maximum length.
+pub(super) async fn write_draft(
+    work: &Work,
+    cart_id: Uuid,
+    draft: &CheckoutDraft,
+) -> Result<(), Abort> {
+    let clip = |field: &str| field.chars().take(DRAFT_FIELD_LEN_MAX).collect();
+    let clipped = CheckoutDraft {
         contact: draft.contact.map(clip),
         code: draft.code.chars().take(CODE_LEN_MAX).collect(),
     };

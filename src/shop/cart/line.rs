@@ -1,4 +1,4 @@
-//! The lines of a cart inside a transaction: how many units of which product.
+//! Cart lines inside a transaction: a product and its quantity.
 
 use sea_orm::{
     ActiveValue::Set, ColumnTrait, EntityTrait, QueryFilter, QueryOrder, sea_query::OnConflict,
@@ -20,10 +20,11 @@ use crate::{
     },
 };
 
-/// What the cart wants, by product id. Each may be sold now, or the whole is refused.
+/// Reads the cart's lines, ordered by product id. Every product must be on sale now.
 ///
 /// # Errors
-/// [`ShopError::CartEmpty`]; a closed sale; what the database says.
+/// [`ShopError::CartEmpty`]; [`ShopError::SaleNotStarted`] or [`ShopError::SaleEnded`] for a
+/// product that is not on sale.
 pub async fn lines(work: &Work, cart_id: Uuid) -> Result<Vec<Line>, Abort> {
     let items = cart_item::Entity::find()
         .filter(cart_item::Column::CartId.eq(cart_id))
@@ -42,7 +43,7 @@ pub async fn lines(work: &Work, cart_id: Uuid) -> Result<Vec<Line>, Abort> {
     Ok(lines)
 }
 
-/// Units of the product in the cart; none if it is not in it.
+/// Returns the quantity of the product in the cart, or `None` if the cart does not contain it.
 pub(super) async fn quantity_of(
     work: &Work,
     cart_id: Uuid,
@@ -56,9 +57,10 @@ pub(super) async fn quantity_of(
         .transpose()?)
 }
 
-/// Writes a line. During a checkout the reservation follows at once; before, the line is only asked whether it makes sense now, and
-/// the answer may be another where it counts.
-pub(super) async fn put(
+/// Writes a line. If the cart has a live reservation, the reservation is changed in the same
+/// transaction. Otherwise the line is only checked against the stock available now; the checkout
+/// checks it again.
+pub(super) async fn set_line(
     work: &Work,
     shop: &Shop,
     cart_id: Uuid,
@@ -73,20 +75,20 @@ pub(super) async fn put(
     let holds = locks::holds_of_cart(work, cart_id).await?;
     if holds.iter().any(|hold| hold.expires_at > now) {
         let lines = lines(work, cart_id).await?;
-        return holds::fit(work, shop, cart_id, holds, &lines)
+        return holds::reconcile(work, shop, cart_id, holds, &lines)
             .await
             .map(drop);
     }
     let stock = counters::read(work, product_id)
         .await?
         .ok_or(ShopError::UnknownProduct)?;
-    // What ran out and was not swept yet is nobody else's.
-    let ran_out: i64 = holds
+    // Expired holds of this cart that are not swept yet still belong to it.
+    let expired: i64 = holds
         .iter()
         .filter(|hold| hold.product_id == product_id)
         .map(|hold| i64::from(hold.quantity))
         .sum();
-    let available = stock.available + ran_out;
+    let available = stock.available + expired;
     if available < i64::from(quantity.get()) {
         return Err(insufficient(&offer.name, available, quantity).into());
     }

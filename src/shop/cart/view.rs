@@ -1,4 +1,4 @@
-//! A cart as its shopper sees it, in pages and at the checkout.
+//! Carts as pages and the checkout show them.
 
 use sea_orm::{
     ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect,
@@ -22,10 +22,7 @@ use crate::{
 };
 
 impl Shop {
-    /// The cart with prices and stock of now.
-    ///
-    /// # Errors
-    /// What a database failure means to a shopper.
+    /// Returns the cart with current prices and stock.
     pub async fn cart(&self, cart_id: Option<Uuid>) -> Result<CartView, ShopError> {
         let Some(cart_id) = cart_id else {
             return view(Vec::new(), CartHolds::default());
@@ -45,13 +42,10 @@ impl Shop {
             .all(self.db.reader())
             .await
             .map_err(txn::read_error)?;
-        view(rows, self.standing_of(cart_id).await?)
+        view(rows, self.cart_holds(cart_id).await?)
     }
 
-    /// Units in the cart, for the badge in the page's head.
-    ///
-    /// # Errors
-    /// What a database failure means to a shopper.
+    /// Returns the number of units in the cart, for the badge in the page header.
     pub async fn cart_unit_count(&self, cart_id: Option<Uuid>) -> Result<u32, ShopError> {
         let Some(cart_id) = cart_id else {
             return Ok(0);
@@ -72,10 +66,10 @@ impl Shop {
         Ok(u32::try_from(units.flatten().unwrap_or(0)).unwrap_or(u32::MAX))
     }
 
-    /// What the cart comes to at the checkout, with the code that was typed.
+    /// Returns the cart with its bill at the checkout, including the discount code `code`.
     ///
     /// # Errors
-    /// [`ShopError::Invalid`] if an amount does not fit; or what a database failure means to a shopper.
+    /// [`ShopError::Invalid`] if an amount overflows.
     pub async fn checkout_view(
         &self,
         cart: CartView,
@@ -88,7 +82,7 @@ impl Shop {
                 (Some(applied), value)
             }
         };
-        let bill = Bill::delivered(cart.subtotal, value).ok_or_else(too_large)?;
+        let bill = Bill::with_delivery(cart.subtotal, value).ok_or_else(too_large)?;
         Ok(CheckoutView { cart, bill, code })
     }
 }

@@ -1,4 +1,4 @@
-//! The catalogue's queries and the rows that they give: a product, an offer, a locked shelf.
+//! The catalogue's queries and their rows: products, offers, and offers with a locked stock row.
 
 use sea_orm::{
     ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect, Select,
@@ -6,19 +6,19 @@ use sea_orm::{
 };
 use time::OffsetDateTime;
 
-use super::{LockedShelf, Offer, money};
+use super::{LockedOffer, Offer, money};
 use crate::{
     db::entity::{product, stock},
     model::{Product, SaleState},
     shop::moment,
 };
 
-/// Products with their stock; lanes of the workbench left out.
+/// Selects products with their stock, without those of workbench lanes.
 pub fn shop_products() -> Select<product::Entity> {
     with_stock(product::Entity::find()).filter(product::Column::LaneId.is_null())
 }
 
-/// Joins the stock and asks the database's clock about the sale.
+/// Adds the stock and the sale state to a query.
 pub fn with_stock(query: Select<product::Entity>) -> Select<product::Entity> {
     with_sale_state(query)
         .column_as(stock::Column::Available, "available")
@@ -26,7 +26,7 @@ pub fn with_stock(query: Select<product::Entity>) -> Select<product::Entity> {
         .join_as_stock()
 }
 
-/// Leaves out a product without stock.
+/// Joins the stock row; a product without one is left out.
 pub trait JoinStock {
     fn join_as_stock(self) -> Self;
 }
@@ -43,7 +43,7 @@ impl JoinStock for Select<product::Entity> {
     }
 }
 
-/// Asks the database's clock whether the sale has begun, and whether it is over.
+/// Adds columns that compare the sale's start and end with the database's clock.
 pub fn with_sale_state(query: Select<product::Entity>) -> Select<product::Entity> {
     let now = Expr::current_timestamp;
     let column = |column| Expr::col((product::Entity, column));
@@ -92,7 +92,7 @@ impl From<ProductRow> for Product {
     }
 }
 
-/// What a purchase depends on, as selected by [`with_sale_state`].
+/// An offer, as selected by [`with_sale_state`].
 #[derive(Debug, FromQueryResult)]
 pub struct OfferRow {
     id: i64,
@@ -119,9 +119,9 @@ impl From<OfferRow> for Offer {
     }
 }
 
-/// An offer with its stock's row.
+/// An offer with columns of its stock row.
 #[derive(Debug, FromQueryResult)]
-pub struct ShelfRow {
+pub struct LockedOfferRow {
     #[sea_orm(nested)]
     offer: OfferRow,
     available: i64,
@@ -129,8 +129,8 @@ pub struct ShelfRow {
     layout: String,
 }
 
-impl From<ShelfRow> for LockedShelf {
-    fn from(row: ShelfRow) -> Self {
+impl From<LockedOfferRow> for LockedOffer {
+    fn from(row: LockedOfferRow) -> Self {
         Self {
             offer: row.offer.into(),
             available: row.available,

@@ -1,5 +1,6 @@
-//! Reading and writing the hot row. Every guarded write is relative, conditional, and bumps the version, so that safe strategies may mix
-//! on one product with each other and with holds, releases, returns and restocks.
+//! Reads and writes of the stock row. Every guarded write is relative and conditional and
+//! increments the version, so that safe strategies may mix on one product with each other and with
+//! holds, releases, returns and restocks.
 
 use sea_orm::{
     ColumnTrait, DbErr, EntityTrait, QueryFilter, UpdateMany,
@@ -11,24 +12,25 @@ use crate::{
     model::{Quantity, StockLayout},
 };
 
-/// The row right after a write.
+/// The stock row as a write left it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Level {
-    /// Units left.
+    /// Units available for sale.
     pub available: i64,
     pub version: i64,
 }
 
-/// Units that go from one counter to another, or come in, or leave for good. What is negative is taken only if it is there.
+/// Units to add to each counter of a stock row. A negative delta is applied only if the counter
+/// holds that many units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Shift {
+pub struct CounterDelta {
     pub total: i64,
     pub available: i64,
     pub reserved: i64,
     pub sold: i64,
 }
 
-impl Shift {
+impl CounterDelta {
     fn columns(self) -> [(stock::Column, i64); 4] {
         [
             (stock::Column::Total, self.total),
@@ -38,7 +40,7 @@ impl Shift {
         ]
     }
 
-    /// From the shelf to an order.
+    /// Available units become sold.
     pub fn sell(quantity: Quantity) -> Self {
         let units = i64::from(quantity.get());
         Self {
@@ -48,7 +50,7 @@ impl Shift {
         }
     }
 
-    /// From the shelf into a hold; with a negative number, back.
+    /// Available units become reserved; with a negative number, reserved units become available.
     pub const fn hold(units: i64) -> Self {
         Self {
             total: 0,
@@ -58,7 +60,7 @@ impl Shift {
         }
     }
 
-    /// From a hold to an order.
+    /// Reserved units become sold.
     pub const fn sell_held(units: i64) -> Self {
         Self {
             total: 0,
@@ -68,8 +70,8 @@ impl Shift {
         }
     }
 
-    /// From an order back to the shelf.
-    pub const fn take_back(units: i64) -> Self {
+    /// Sold units become available again.
+    pub const fn return_to_stock(units: i64) -> Self {
         Self {
             total: 0,
             available: units,
@@ -78,7 +80,7 @@ impl Shift {
         }
     }
 
-    /// Into the shop; with a negative number, out of it.
+    /// Units are added to the total and to the available ones; with a negative number, removed.
     pub const fn receive(units: i64) -> Self {
         Self {
             total: units,
@@ -89,38 +91,36 @@ impl Shift {
     }
 }
 
-/// Reads the row and takes no lock.
-///
-/// # Errors
-/// What the database says.
+/// Reads the row without a lock.
 pub async fn read(work: &Work, product_id: i64) -> Result<Option<stock::Model>, DbErr> {
     stock::Entity::find_by_id(product_id)
         .one(work.connection())
         .await
 }
 
-/// Applies `shift` if every counter that it lowers holds as many; `None` if not.
-///
-/// # Errors
-/// What the database says.
-pub async fn apply(work: &Work, product_id: i64, shift: Shift) -> Result<Option<Level>, DbErr> {
-    write(work, update(product_id, shift)).await
+/// Applies `delta` if every counter that it lowers holds that many units; otherwise returns `None`.
+pub async fn apply(
+    work: &Work,
+    product_id: i64,
+    delta: CounterDelta,
+) -> Result<Option<Level>, DbErr> {
+    write(work, update(product_id, delta)).await
 }
 
-/// An update that adds `shift` where every counter that it lowers holds as many.
-fn update(product_id: i64, shift: Shift) -> UpdateMany<stock::Entity> {
-    let lowered = shift
+/// Builds an update that adds `delta` if every counter that it lowers holds that many units.
+fn update(product_id: i64, delta: CounterDelta) -> UpdateMany<stock::Entity> {
+    let lowered = delta
         .columns()
         .into_iter()
         .filter(|(_, change)| *change < 0);
-    lowered.fold(unchecked(product_id, shift), |update, (column, change)| {
+    lowered.fold(unchecked(product_id, delta), |update, (column, change)| {
         update.filter(column.gte(-change))
     })
 }
 
-/// An update that adds `shift`, and bumps the version.
-fn unchecked(product_id: i64, shift: Shift) -> UpdateMany<stock::Entity> {
-    let changed = shift
+/// Builds an update that adds `delta` without a check and increments the version.
+fn unchecked(product_id: i64, delta: CounterDelta) -> UpdateMany<stock::Entity> {
+    let changed = delta
         .columns()
         .into_iter()
         .filter(|(_, change)| *change != 0);
@@ -137,7 +137,7 @@ fn unchecked(product_id: i64, shift: Shift) -> UpdateMany<stock::Entity> {
 
 async fn write(work: &Work, update: UpdateMany<stock::Entity>) -> Result<Option<Level>, DbErr> {
     let rows = work
-        .waiting_for_lock(update.exec_with_returning(work.connection()))
+        .time_lock_wait(update.exec_with_returning(work.connection()))
         .await?;
     Ok(rows.first().map(|row| Level {
         available: row.available,
@@ -145,64 +145,60 @@ async fn write(work: &Work, update: UpdateMany<stock::Entity>) -> Result<Option<
     }))
 }
 
-/// Moves `quantity` units from available to sold if there are as many; `None` if not.
-///
-/// # Errors
-/// What the database says.
+/// Moves `quantity` units from available to sold if there are as many; otherwise returns `None`.
 pub async fn sell(
     work: &Work,
     product_id: i64,
     quantity: Quantity,
 ) -> Result<Option<Level>, DbErr> {
-    apply(work, product_id, Shift::sell(quantity)).await
+    apply(work, product_id, CounterDelta::sell(quantity)).await
 }
 
-/// Sells from the row only if it is still the one that was `read`; `None` if somebody has written it since.
-///
-/// # Errors
-/// What the database says.
+/// Sells from the row if its version is still the one that was `read`; returns `None` if another
+/// transaction has changed it.
 pub async fn sell_at_version(
     work: &Work,
     read: &stock::Model,
     quantity: Quantity,
 ) -> Result<Option<Level>, DbErr> {
-    let update = update(read.product_id, Shift::sell(quantity))
+    let update = update(read.product_id, CounterDelta::sell(quantity))
         .filter(stock::Column::Version.eq(read.version));
     write(work, update).await
 }
 
-/// Subtracts without a look at what is there, and leaves it to the row's constraints to reject that; `None` if the row is one on which no
-/// constraint stands.
+/// Subtracts without a check of its own and relies on the row's constraints. Returns `None` if the
+/// row has no such constraint.
 ///
 /// # Errors
-/// What the database says: that a constraint broke.
+/// `DbErr` with SQLSTATE 23514 if a constraint is violated.
 pub async fn subtract_from_guarded(
     work: &Work,
     product_id: i64,
     quantity: Quantity,
 ) -> Result<Option<Level>, DbErr> {
-    let update = unchecked(product_id, Shift::sell(quantity))
+    let update = unchecked(product_id, CounterDelta::sell(quantity))
         .filter(Expr::col(stock::Column::Unguarded).not())
         .filter(stock::Column::Layout.eq(StockLayout::Row.as_str()));
     write(work, update).await
 }
 
-/// Subtracts without a look at what is there. For exhibits only.
+/// Subtracts without a check. For unsafe strategies only.
 ///
 /// # Errors
-/// What the database says; on a guarded row, that a constraint broke.
+/// `DbErr` with SQLSTATE 23514 on a guarded row, if a constraint is violated.
 pub async fn subtract_unchecked(
     work: &Work,
     product_id: i64,
     quantity: Quantity,
 ) -> Result<Option<Level>, DbErr> {
-    write(work, unchecked(product_id, Shift::sell(quantity))).await
+    write(work, unchecked(product_id, CounterDelta::sell(quantity))).await
 }
 
-/// Writes absolute numbers computed from what was read earlier: the lost update itself. For exhibits only. Returns the row as its writer believes it to be.
+/// Writes absolute values computed from an earlier read: this is the lost update. For unsafe
+/// strategies only. Returns the row as this writer believes it to be.
 ///
 /// # Errors
-/// What the database says; on a guarded row, that a constraint broke.
+/// `DbErr` with SQLSTATE 23514 on a guarded row, if a constraint is violated.
 pub async fn overwrite(
     work: &Work,
     read: &stock::Model,
@@ -215,7 +211,6 @@ pub async fn overwrite(
         .col_expr(stock::Column::Sold, Expr::value(sold))
         .col_expr(stock::Column::Version, Expr::value(version))
         .filter(stock::Column::ProductId.eq(read.product_id));
-    work.waiting_for_lock(update.exec(work.connection()))
-        .await?;
+    work.time_lock_wait(update.exec(work.connection())).await?;
     Ok(Level { available, version })
 }

@@ -1,26 +1,27 @@
-//! Setting stock aside: what a strategy does for a checkout, inside the checkout's own transaction.
+//! Reserving stock: the part of a strategy that a checkout runs inside its own transaction.
 
 use async_trait::async_trait;
 
-use super::{Seam, counters::Level};
+use super::{InjectionPoint, counters::Level};
 use crate::{
     db::txn::{Abort, Work},
     model::{Quantity, ShopError, product::insufficient},
 };
 
-/// Units of one product that a cart wants in addition to what is held for it.
+/// Units of one product that a cart needs in addition to the units already held for it.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct HoldRequest {
     pub product_id: i64,
     pub product_name: String,
-    /// Above zero.
+    /// Always above zero.
     pub more: i64,
-    /// Held for this cart already.
+    /// Units already held for this cart.
     pub held: i64,
 }
 
-impl Wanted {
-    /// The refusal when only `available` are left. To the shopper their own hold is available too.
+impl HoldRequest {
+    /// Builds the error for a request that `available` units do not cover. The shopper's own hold
+    /// counts as available to them.
     pub fn refusal(&self, available: i64) -> ShopError {
         match Quantity::new(self.held + self.more) {
             Ok(requested) => insufficient(&self.product_name, available + self.held, requested),
@@ -29,12 +30,20 @@ impl Wanted {
     }
 }
 
-/// A strategy that can set stock aside. It works in a transaction that somebody else began, since a hold is one step of several.
+/// A strategy that can reserve stock. It works inside its caller's transaction, because a hold is
+/// one step of several.
 #[async_trait]
 pub trait HoldStrategy: Send + Sync {
-    /// Moves all of `wanted`, which come in id order, from available to reserved, and returns their rows as it left them.
+    /// Moves the units of all `requests`, which are in id order, from available to reserved.
+    /// Returns the stock rows as it left them.
     ///
     /// # Errors
-    /// [`ShopError::InsufficientStock`] for the first product that is not there, and the caller rolls back; what the database says.
-    async fn hold(&self, work: &Work, seam: &Seam, wanted: &[Wanted]) -> Result<Vec<Level>, Abort>;
+    /// [`ShopError::InsufficientStock`] for the first product that is short of stock; the caller
+    /// rolls back.
+    async fn hold(
+        &self,
+        work: &Work,
+        injection_point: &InjectionPoint,
+        requests: &[HoldRequest],
+    ) -> Result<Vec<Level>, Abort>;
 }

@@ -1,4 +1,4 @@
-//! Laying out the stock of a new lane, as its strategy wants it.
+//! Creates the stock of a new lane in the layout that its strategy needs.
 
 use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
 
@@ -15,13 +15,11 @@ use crate::{
     },
 };
 
-/// Rows over which `buckets` splits a stock.
+/// The number of rows over which `buckets` splits a stock.
 pub const BUCKETS: i32 = 8;
 
-/// Writes the stock of a lane's new product, and that its `units` came in. A lane of an unsafe strategy is unguarded.
-///
-/// # Errors
-/// What the database says.
+/// Inserts the stock of a lane's new product and the movement that receives its `units`. The row of
+/// an unsafe strategy is unguarded.
 pub async fn lay_out(
     work: &Work,
     product_id: i64,
@@ -41,8 +39,8 @@ pub async fn lay_out(
         .await?;
     match layout {
         StockLayout::Row => {}
-        StockLayout::Buckets => split_over_buckets(work, product_id, units).await?,
-        StockLayout::Units => one_row_a_unit(work, product_id, units).await?,
+        StockLayout::Buckets => insert_bucket_rows(work, product_id, units).await?,
+        StockLayout::Units => insert_unit_rows(work, product_id, units).await?,
     }
     if units > 0 {
         let received = Movement::of(product_id, MovementKind::Receive, units);
@@ -51,8 +49,8 @@ pub async fn lay_out(
     Ok(())
 }
 
-/// As evenly as it goes: the first buckets have one more.
-async fn split_over_buckets(work: &Work, product_id: i64, units: i64) -> Result<(), Abort> {
+/// Splits the units as evenly as possible: the first buckets hold one more.
+async fn insert_bucket_rows(work: &Work, product_id: i64, units: i64) -> Result<(), Abort> {
     let buckets = (0..BUCKETS).map(|bucket| {
         let more = i64::from(i64::from(bucket) < units % i64::from(BUCKETS));
         let part = units / i64::from(BUCKETS) + more;
@@ -70,7 +68,7 @@ async fn split_over_buckets(work: &Work, product_id: i64, units: i64) -> Result<
     Ok(())
 }
 
-async fn one_row_a_unit(work: &Work, product_id: i64, units: i64) -> Result<(), Abort> {
+async fn insert_unit_rows(work: &Work, product_id: i64, units: i64) -> Result<(), Abort> {
     let sql =
         "INSERT INTO stock_unit (product_id, unit) SELECT $1, n FROM generate_series(1, $2) AS n";
     work.connection()

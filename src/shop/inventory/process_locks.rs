@@ -1,4 +1,5 @@
-//! Locks in the server's memory, one a product: what the strategy `process-mutex` trusts in.
+//! Locks in the memory of this process, one for each product. The strategy `process-mutex` relies
+//! on them.
 
 use std::{
     collections::HashMap,
@@ -9,29 +10,30 @@ use tokio::sync::OwnedMutexGuard;
 
 type Locks = Arc<Mutex<HashMap<i64, Arc<tokio::sync::Mutex<()>>>>>;
 
-static OF_THIS_PROCESS: LazyLock<Locks> = LazyLock::new(Locks::default);
+static PROCESS_WIDE: LazyLock<Locks> = LazyLock::new(Locks::default);
 
-/// A handle; clones share their locks.
+/// A handle to a set of locks; its clones share the same locks.
 #[derive(Clone, Debug)]
 pub struct ProcessLocks(Locks);
 
 impl Default for ProcessLocks {
-    /// Those that everything in this process shares.
+    /// The locks that the whole process shares.
     fn default() -> Self {
-        Self(Arc::clone(&OF_THIS_PROCESS))
+        Self(Arc::clone(&PROCESS_WIDE))
     }
 }
 
 impl ProcessLocks {
-    /// Those of another process: it shares none with this one.
-    pub fn of_another_process() -> Self {
+    /// Returns new locks, shared with no other handle, as a second server process has them.
+    pub fn separate() -> Self {
         Self(Locks::default())
     }
 
-    /// How many wait for the lock of a product.
+    /// Returns how many tasks wait for the lock of a product.
     pub fn waiting(&self, product_id: i64) -> usize {
         let locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        // One reference is the map's, one is that of who holds the lock; each of the others waits.
+        // One reference belongs to the map and one to the holder of the lock; each of the others
+        // waits.
         locks
             .get(&product_id)
             .map_or(0, |lock| Arc::strong_count(lock).saturating_sub(2))

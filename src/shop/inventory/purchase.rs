@@ -1,14 +1,14 @@
-//! The express purchase: the way in for all strategies, and the frame that those fill which take stock in one transaction of several
-//! statements.
+//! The express purchase: the entry point for all strategies, and the frame for the strategies that
+//! take stock in one transaction of several statements.
 
 use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 
 use super::{
-    Seam, counters,
+    InjectionPoint, counters,
     counters::Level,
-    sold_out::{Advice, Note, Scout},
+    sold_out::{CacheLookup, CachedRefusal, RefreshGuard},
     strategies::RowLock,
     strategy::{self, PurchaseStrategy},
 };
@@ -28,14 +28,14 @@ use crate::{
     },
 };
 
-/// What a buyer asks for.
+/// A request to buy units of one product.
 #[derive(Clone, Debug)]
 pub struct PurchaseRequest {
     pub product_id: i64,
     pub quantity: Quantity,
     /// The caller's idempotency key, if it sent one.
     pub claim: Option<Claim>,
-    /// The workbench lane on whose behalf a simulated buyer asks.
+    /// The workbench lane for which a simulated buyer asks.
     pub lane_id: Option<i64>,
 }
 
@@ -47,124 +47,129 @@ impl Shop {
         request: PurchaseRequest,
     ) -> Outcome<Receipt> {
         let start = Instant::now();
-        let _inside = self.shared.sold_out.enter(request.product_id);
-        let scout = match self.way_out(strategy, &request).await {
-            Ok(scout) => scout,
+        let _buyer = self.shared.sold_out.track_buyer(request.product_id);
+        let refresh_guard = match self.check_sold_out_cache(strategy, &request).await {
+            Ok(refresh_guard) => refresh_guard,
             Err(refusal) => return Outcome::refused(refusal),
         };
         let outcome = strategy::of(strategy).purchase(self, request.clone()).await;
-        drop(scout);
-        // Contention must not undersell: at the row lock everybody gets a turn.
-        let gave_up = matches!(outcome.result, Err(TxnError::Exhausted { .. }));
-        if gave_up && strategy.may_sell_in_shop() && strategy != StrategyKey::RowLock {
-            let mut outcome = by_row_lock_after(self, request, &outcome, start).await;
+        drop(refresh_guard);
+        // Contention must not undersell: at the row lock every buyer gets a turn.
+        let exhausted = matches!(outcome.result, Err(TxnError::Exhausted { .. }));
+        if exhausted && strategy.may_sell_in_shop() && strategy != StrategyKey::RowLock {
+            let mut outcome = fall_back_to_row_lock(self, request, &outcome, start).await;
             outcome.fallbacks += 1;
             return outcome;
         }
         outcome
     }
 
-    /// Sends a buyer away who need not ask the row, because it has just refused as much to others.
-    async fn way_out(
+    /// Refuses a buyer from the sold-out cache, if the row has just refused as many units to
+    /// another buyer.
+    async fn check_sold_out_cache(
         &self,
         strategy: StrategyKey,
         request: &PurchaseRequest,
-    ) -> Result<Option<Scout>, ShopError> {
+    ) -> Result<Option<RefreshGuard>, ShopError> {
         if !strategy.is_safe() {
             return Ok(None);
         }
         loop {
-            let advice =
+            let lookup =
                 self.shared
                     .sold_out
-                    .advise(&self.feed, request.product_id, request.quantity);
-            match advice {
-                Advice::GoOn(scout) => return Ok(scout),
-                Advice::Refused(refusal) => {
-                    let bought_before = match &request.claim {
-                        Some(claim) => self.shared.known_keys.is_known(&self.db, claim.key()).await,
+                    .look_up(&self.feed, request.product_id, request.quantity);
+            match lookup {
+                CacheLookup::Miss(refresh_guard) => return Ok(refresh_guard),
+                CacheLookup::Hit(refusal) => {
+                    let key_is_known = match &request.claim {
+                        Some(claim) => self.shared.key_lookup.is_known(&self.db, claim.key()).await,
                         None => Some(false),
                     };
-                    return match bought_before {
+                    return match key_is_known {
                         Some(false) => Err(refusal),
                         _ => Ok(None),
                     };
                 }
-                // Ends with the scout, at the latest by the deadline of its purchase.
-                Advice::Wait(mut told) => drop(told.changed().await),
+                // Ends when the refreshing buyer ends, at the latest at the deadline of their
+                // purchase.
+                CacheLookup::Refreshing(mut refreshed) => drop(refreshed.changed().await),
             }
         }
     }
 }
 
-/// Goes on with the row lock after an attempt that came to nothing, and adds up what both took. Also how a strategy finds out the reason
-/// why it sold nothing: here the rules are asked one by one, and stock is refused under a waiting lock.
-pub async fn by_row_lock_after<T>(
+/// Runs the purchase with the row lock after an attempt that sold nothing, and adds up the cost of
+/// both. A strategy also uses this to find out why it sold nothing: here the rules are checked one
+/// by one, and stock is refused under a waiting lock.
+pub async fn fall_back_to_row_lock<T>(
     shop: &Shop,
     request: PurchaseRequest,
-    before: &Outcome<T>,
+    earlier: &Outcome<T>,
     start: Instant,
 ) -> Outcome<Receipt> {
-    let left = shop.deadline.saturating_sub(start.elapsed());
+    let remaining = shop.deadline.saturating_sub(start.elapsed());
     let shop = shop
         .clone()
-        .with_deadline(left.max(LOOK_AGAIN_MIN))
-        .with_seam(Seam::Closed);
-    RowLock.purchase(&shop, request).await.after(before)
+        .with_deadline(remaining.max(FALLBACK_TIME_MIN))
+        .with_injection_point(InjectionPoint::Disabled);
+    RowLock.purchase(&shop, request).await.with_cost_of(earlier)
 }
 
-/// What is left at least for the second way, however long the first took.
-const LOOK_AGAIN_MIN: Duration = Duration::from_millis(250);
+/// The least time that the fallback gets, however long the first attempt took.
+const FALLBACK_TIME_MIN: Duration = Duration::from_millis(250);
 
-/// A request that has passed the rules that need no lock, on its way to the stock.
+/// A request that has passed the rules that need no lock; its stock is taken next.
 #[derive(Debug)]
 pub struct Sale {
     pub offer: Offer,
     pub quantity: Quantity,
-    pub seam: Seam,
+    pub injection_point: InjectionPoint,
     pub strategy: StrategyKey,
     shop: Shop,
 }
 
 impl Sale {
-    /// The quantity, as the counters have it.
+    /// The quantity in the counters' type.
     pub fn units(&self) -> i64 {
         self.quantity.get().into()
     }
 
-    /// Whether `row` has enough.
+    /// Returns whether `row` has enough units.
     ///
     /// # Errors
-    /// [`ShopError::StrategyOfOtherLane`] if the stock is laid out for another strategy.
-    pub fn fits(&self, row: &stock::Model) -> Result<bool, Abort> {
+    /// [`ShopError::StrategyLaneOnly`] if the stock is laid out for another strategy.
+    pub fn has_enough(&self, row: &stock::Model) -> Result<bool, Abort> {
         if row.layout != StockLayout::Row.as_str() {
-            return Err(ShopError::StrategyOfOtherLane(self.strategy.to_string()).into());
+            return Err(ShopError::StrategyLaneOnly(self.strategy.to_string()).into());
         }
         Ok(row.available >= self.units())
     }
 
-    /// The refusal by what is `available`, which nobody can change now.
+    /// Builds the refusal for `available` units, which no other transaction can change now.
     pub fn refuse(&self, available: i64, version: i64) -> Abort {
         refuse(&self.shop, &self.offer, self.quantity, available, version).into()
     }
 
-    /// Reads the row and takes no lock.
+    /// Reads the row without a lock.
     ///
     /// # Errors
-    /// [`ShopError::UnknownProduct`]; what the database says.
+    /// [`ShopError::UnknownProduct`] if there is no such row.
     pub async fn read(&self, work: &Work) -> Result<stock::Model, Abort> {
         let row = counters::read(work, self.offer.id).await?;
         row.ok_or_else(|| ShopError::UnknownProduct.into())
     }
 
-    /// Reads the row and compares in the application, with whatever may have become of it since: how the exhibits begin.
+    /// Reads the row without a lock and compares in the application. The row may change afterwards:
+    /// this is how the unsafe strategies begin.
     ///
     /// # Errors
-    /// [`ShopError::StrategyUnsafeHere`] where a constraint would stand in the way; [`ShopError::InsufficientStock`], of which nobody takes note.
+    /// [`ShopError::StrategyUnsafe`] if the row is guarded; [`ShopError::InsufficientStock`],
+    /// which is not stored in the sold-out cache.
     pub async fn read_and_compare(&self, work: &Work) -> Result<stock::Model, Abort> {
         let row = self.read(work).await?;
         if !row.unguarded {
-            return Err(ShopError::StrategyUnsafeHere(self.strategy.to_string()).into());
+            return Err(ShopError::StrategyUnsafe(self.strategy.to_string()).into());
         }
         if row.available < self.units() {
             return Err(insufficient(&self.offer.name, row.available, self.quantity).into());
@@ -175,9 +180,9 @@ impl Sale {
     /// Sells from `row`, which this transaction has locked.
     ///
     /// # Errors
-    /// [`ShopError::InsufficientStock`]; what the database says.
+    /// [`ShopError::InsufficientStock`] if the row has too few units.
     pub async fn take_from(&self, work: &Work, row: &stock::Model) -> Result<Level, Abort> {
-        if !self.fits(row)? {
+        if !self.has_enough(row)? {
             return Err(self.refuse(row.available, row.version));
         }
         counters::sell(work, self.offer.id, self.quantity)
@@ -185,20 +190,25 @@ impl Sale {
             .ok_or_else(|| self.refuse(row.available, row.version))
     }
 
-    /// Sells from the row under a waiting lock: what every refusal is decided by.
+    /// Waits for the row's lock and sells from the row. Every refusal is decided here.
     ///
     /// # Errors
-    /// As [`Sale::take_from`].
-    pub async fn take_under_lock(&self, work: &Work, seam: &Seam) -> Result<Level, Abort> {
+    /// The same as [`Sale::take_from`].
+    pub async fn take_under_lock(
+        &self,
+        work: &Work,
+        injection_point: &InjectionPoint,
+    ) -> Result<Level, Abort> {
         let row = locks::stock_row(work, self.offer.id)
             .await?
             .ok_or(ShopError::UnknownProduct)?;
-        seam.pass(work).await?;
+        injection_point.run(work).await?;
         self.take_from(work, &row).await
     }
 }
 
-/// Refuses `quantity` of an offer whose row is locked, and takes note of it for others.
+/// Refuses `quantity` of an offer whose row is locked, and stores the refusal in the sold-out
+/// cache.
 pub fn refuse(
     shop: &Shop,
     offer: &Offer,
@@ -206,9 +216,9 @@ pub fn refuse(
     available: i64,
     version: i64,
 ) -> ShopError {
-    shop.shared.sold_out.note(
+    shop.shared.sold_out.store(
         offer.id,
-        Note {
+        CachedRefusal {
             product_name: offer.name.clone(),
             available,
             version,
@@ -219,10 +229,10 @@ pub fn refuse(
     insufficient(&offer.name, available, quantity)
 }
 
-/// The rules about an offer that need no lock.
+/// Checks the rules about an offer that need no lock.
 ///
 /// # Errors
-/// The refusal.
+/// The rule's refusal.
 pub fn check_offer(
     offer: &Offer,
     strategy: StrategyKey,
@@ -235,9 +245,10 @@ pub fn check_offer(
     offer.check_limit(quantity.get().into())
 }
 
-/// Runs key, rules, stock, order and key again as one transaction, with `take` as the part that differs. `take` returns the common row as
-/// it left it, if the stock is laid out so that there is one.
-pub async fn in_one_transaction<F>(
+/// Runs idempotency key, rules, stock, order and key again as one transaction. `take` takes the
+/// stock, and is the part that differs between strategies. `take` returns the stock row as it left
+/// it, if the layout has a single row.
+pub async fn run_in_transaction<F>(
     shop: &Shop,
     strategy: StrategyKey,
     request: PurchaseRequest,
@@ -284,13 +295,13 @@ where
     let sale = Sale {
         offer,
         quantity: request.quantity,
-        seam: shop.seam.clone(),
+        injection_point: shop.injection_point.clone(),
         strategy,
         shop: shop.clone(),
     };
     let level = take(work, &sale).await?;
     let lines = vec![NewLine::of(&sale.offer, request.quantity)?];
-    let bill = Bill::handed_over(orders::subtotal(&lines)?).ok_or_else(orders::too_large)?;
+    let bill = Bill::without_delivery(orders::subtotal(&lines)?).ok_or_else(orders::too_large)?;
     let order = orders::write_placed(
         work,
         &NewOrder {
@@ -314,13 +325,13 @@ where
     Ok(receipt)
 }
 
-/// Publishes the new level once it is committed.
+/// Publishes the new level after the commit.
 pub fn announce(work: &Work, shop: &Shop, product_id: i64, level: Level) {
     let shop = shop.clone();
     work.after_commit(move || publish(&shop, product_id, level));
 }
 
-/// Publishes a level that is committed.
+/// Publishes a committed level.
 pub fn publish(shop: &Shop, product_id: i64, level: Level) {
     shop.feed.publish(StockChange {
         product_id,

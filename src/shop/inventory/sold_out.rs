@@ -1,14 +1,18 @@
-//! The way out for a crowd in front of an empty shelf: what a purchase has just been refused for under a lock is told to all others who ask for as
-//! much, without asking the database each time.
+//! The sold-out cache, for a crowd that asks for a product whose stock is gone. When a purchase is
+//! refused under a lock, the cache repeats that refusal to other buyers who ask for as many units,
+//! without a query for each of them.
 //!
-//! It can never oversell, because all it can do is refuse; and it cannot undersell:
-//! - A note stands for [`NOTE_STANDS_FOR`], counted from a moment at which the row was locked. Stock that comes back on another server is
-//!   for sale again after at most that time.
-//! - A note of an older version of the row than the [`Feed`] knows is void. Stock that comes back in this process is for sale at once.
-//! - When a note has run out, one buyer goes the whole way and the others wait for what comes of it, instead of all rushing to the
-//!   database together.
-//! - Notes are taken only under the pressure of a crowd. Whoever buys alone always asks the row itself.
-//! - A purchase whose idempotency key is known gets its answer again, sold out or not.
+//! The cache can only refuse, so it cannot oversell. It does not undersell either:
+//! - An entry is valid for [`REFUSAL_TTL`], counted from a moment at which the row was locked.
+//!   Stock that another server releases is for sale again after at most that time.
+//! - An entry is invalid if the [`Feed`] has a newer version of the row. Stock that this process
+//!   releases is for sale at once.
+//! - When an entry expires, one buyer asks the database and the others wait for the result, instead
+//!   of all asking at once.
+//! - Entries are stored only while several buyers ask at the same time. A single buyer always asks
+//!   the row itself.
+//! - A purchase whose idempotency key is known is not refused from the cache: it gets its earlier
+//!   answer.
 
 use std::{
     collections::HashMap,
@@ -23,156 +27,163 @@ use crate::{
     model::{Quantity, ShopError, product::insufficient},
 };
 
-/// How long a refusal is repeated before the row is asked again.
-pub const NOTE_STANDS_FOR: Duration = Duration::from_millis(100);
-/// Buyers of one product at the same moment, from which on notes are taken.
-const CROWD_MIN: u32 = 4;
+/// How long a refusal is repeated before a buyer asks the row again.
+pub const REFUSAL_TTL: Duration = Duration::from_millis(100);
+/// Refusals are stored when at least this many buyers ask for the product at once.
+const CONCURRENT_BUYERS_MIN: u32 = 4;
 
 /// See the module's documentation.
 #[derive(Debug, Default)]
-pub struct SoldOut(Mutex<HashMap<i64, Shelf>>);
+pub struct SoldOutCache(Mutex<HashMap<i64, ProductEntry>>);
 
 #[derive(Debug, Default)]
-struct Shelf {
-    /// Purchases of the product that are under way in this process.
+struct ProductEntry {
+    /// Purchases of the product that are in progress in this process.
     buyers: u32,
-    note: Option<Note>,
-    /// Held while one buyer goes the whole way for all.
-    scout: Option<watch::Receiver<()>>,
+    refusal: Option<CachedRefusal>,
+    /// Present while one buyer asks the row on behalf of all.
+    refresh: Option<watch::Receiver<()>>,
 }
 
-/// What the row said under a lock.
+/// The stock row as it was read under a lock.
 #[derive(Clone, Debug)]
-pub struct Note {
+pub struct CachedRefusal {
     pub product_name: String,
     pub available: i64,
-    /// Of the row.
+    /// The row's version.
     pub version: i64,
     pub per_customer_limit: Option<u32>,
     /// A moment at which the row was locked.
     pub at: Instant,
 }
 
-impl Note {
-    fn refuses(&self, quantity: Quantity) -> bool {
+impl CachedRefusal {
+    fn rejects(&self, quantity: Quantity) -> bool {
         let units = i64::from(quantity.get());
-        // Beyond the limit there is another reason to give.
+        // A quantity above the limit is refused for another reason.
         let within_limit = self
             .per_customer_limit
             .is_none_or(|limit| quantity.get() <= limit);
         self.available < units && within_limit
     }
 
-    fn stands(&self) -> bool {
-        self.at.elapsed() < NOTE_STANDS_FOR
+    fn is_fresh(&self) -> bool {
+        self.at.elapsed() < REFUSAL_TTL
     }
 }
 
-/// What a buyer is to do.
+/// The result of a look-up.
 #[derive(Debug)]
-pub enum Advice {
-    /// Go the whole way. As a scout, for others too.
-    GoOn(Option<Scout>),
-    /// Leave it: there is not as much.
-    Refused(ShopError),
-    /// A scout is under way; ask again when this ends.
-    Wait(watch::Receiver<()>),
+pub enum CacheLookup {
+    /// Ask the row. With a guard, other buyers wait for this buyer's result.
+    Miss(Option<RefreshGuard>),
+    /// Refuse: there is not enough stock.
+    Hit(ShopError),
+    /// Another buyer is asking the row; look up again when this ends.
+    Refreshing(watch::Receiver<()>),
 }
 
-/// A buyer who finds out for others; they are told when it is dropped.
+/// Held by the buyer who asks the row for all. Dropping it wakes the buyers who wait.
 #[derive(Debug)]
-pub struct Scout {
-    _told_when_dropped: watch::Sender<()>,
+pub struct RefreshGuard {
+    _notify_on_drop: watch::Sender<()>,
 }
 
-impl SoldOut {
-    /// What a buyer of `quantity` is to do.
-    pub fn advise(&self, feed: &Feed, product_id: i64, quantity: Quantity) -> Advice {
-        let mut shelves = self.lock();
-        let Some(shelf) = shelves.get_mut(&product_id) else {
-            return Advice::GoOn(None);
+impl SoldOutCache {
+    /// Looks up whether a buyer of `quantity` can be refused without a query.
+    pub fn look_up(&self, feed: &Feed, product_id: i64, quantity: Quantity) -> CacheLookup {
+        let mut products = self.lock();
+        let Some(entry) = products.get_mut(&product_id) else {
+            return CacheLookup::Miss(None);
         };
-        let Some(note) = &shelf.note else {
-            return Advice::GoOn(None);
+        let Some(refusal) = &entry.refusal else {
+            return CacheLookup::Miss(None);
         };
         let known = feed.latest(&[product_id]);
-        if known.iter().any(|known| known.version > note.version) {
-            shelf.note = None;
-            return Advice::GoOn(None);
+        if known.iter().any(|known| known.version > refusal.version) {
+            entry.refusal = None;
+            return CacheLookup::Miss(None);
         }
-        if !note.refuses(quantity) {
-            return Advice::GoOn(None);
+        if !refusal.rejects(quantity) {
+            return CacheLookup::Miss(None);
         }
-        if note.stands() {
-            let refusal = insufficient(&note.product_name, note.available, quantity);
-            return Advice::Refused(refusal);
+        if refusal.is_fresh() {
+            let error = insufficient(&refusal.product_name, refusal.available, quantity);
+            return CacheLookup::Hit(error);
         }
-        // A scout who is gone and brought no news leaves nothing to rely on.
-        match &shelf.scout {
-            Some(scout) if scout.has_changed().is_ok() => Advice::Wait(scout.clone()),
+        // If the buyer who asked the row is gone and stored no new refusal, the entry is dropped.
+        match &entry.refresh {
+            Some(refresh) if refresh.has_changed().is_ok() => {
+                CacheLookup::Refreshing(refresh.clone())
+            }
             Some(_) => {
-                (shelf.note, shelf.scout) = (None, None);
-                Advice::GoOn(None)
+                (entry.refusal, entry.refresh) = (None, None);
+                CacheLookup::Miss(None)
             }
             None => {
-                let (told, scout) = watch::channel(());
-                shelf.scout = Some(scout);
-                Advice::GoOn(Some(Scout {
-                    _told_when_dropped: told,
+                let (sender, receiver) = watch::channel(());
+                entry.refresh = Some(receiver);
+                CacheLookup::Miss(Some(RefreshGuard {
+                    _notify_on_drop: sender,
                 }))
             }
         }
     }
 
-    /// Takes note of a refusal, if there is a crowd.
-    pub fn note(&self, product_id: i64, note: Note) {
-        let mut shelves = self.lock();
-        if let Some(shelf) = shelves.get_mut(&product_id)
-            && shelf.buyers >= CROWD_MIN
-            && shelf
-                .note
+    /// Stores a refusal, if enough buyers ask at the same time.
+    pub fn store(&self, product_id: i64, refusal: CachedRefusal) {
+        let mut products = self.lock();
+        if let Some(entry) = products.get_mut(&product_id)
+            && entry.buyers >= CONCURRENT_BUYERS_MIN
+            && entry
+                .refusal
                 .as_ref()
-                .is_none_or(|known| known.version <= note.version)
+                .is_none_or(|known| known.version <= refusal.version)
         {
-            shelf.note = Some(note);
-            shelf.scout = None;
+            entry.refusal = Some(refusal);
+            entry.refresh = None;
         }
     }
 
     /// Counts a buyer of the product for as long as the guard lives.
-    pub fn enter(&self, product_id: i64) -> Inside<'_> {
+    pub fn track_buyer(&self, product_id: i64) -> BuyerGuard<'_> {
         self.lock().entry(product_id).or_default().buyers += 1;
-        Inside {
-            sold_out: self,
+        BuyerGuard {
+            cache: self,
             product_id,
         }
     }
 
-    fn leave(&self, product_id: i64) {
-        let mut shelves = self.lock();
-        if let Some(shelf) = shelves.get_mut(&product_id) {
-            shelf.buyers -= 1;
-            if shelf.buyers == 0 && shelf.note.as_ref().is_none_or(|note| !note.stands()) {
-                shelves.remove(&product_id);
+    fn remove_buyer(&self, product_id: i64) {
+        let mut products = self.lock();
+        if let Some(entry) = products.get_mut(&product_id) {
+            entry.buyers -= 1;
+            if entry.buyers == 0
+                && entry
+                    .refusal
+                    .as_ref()
+                    .is_none_or(|refusal| !refusal.is_fresh())
+            {
+                products.remove(&product_id);
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<i64, Shelf>> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<i64, ProductEntry>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A buyer in front of the shelf.
+/// Counts one buyer of a product.
 #[derive(Debug)]
-pub struct Inside<'a> {
-    sold_out: &'a SoldOut,
+pub struct BuyerGuard<'a> {
+    cache: &'a SoldOutCache,
     product_id: i64,
 }
 
-impl Drop for Inside<'_> {
+impl Drop for BuyerGuard<'_> {
     fn drop(&mut self) {
-        self.sold_out.leave(self.product_id);
+        self.cache.remove_buyer(self.product_id);
     }
 }
 
@@ -187,9 +198,9 @@ mod tests {
         Quantity::new(units).unwrap_or(Quantity::ONE)
     }
 
-    /// What a refusal of more than `available` noted `age` ago.
-    fn note(available: i64, version: i64, age: Duration) -> Note {
-        Note {
+    /// A refusal stored `age` ago, when `available` units were left.
+    fn refusal(available: i64, version: i64, age: Duration) -> CachedRefusal {
+        CachedRefusal {
             product_name: "Gadget".to_owned(),
             available,
             version,
@@ -198,101 +209,103 @@ mod tests {
         }
     }
 
-    fn crowd(sold_out: &SoldOut) -> Vec<Inside<'_>> {
-        (0..CROWD_MIN).map(|_| sold_out.enter(PRODUCT)).collect()
+    fn buyers(cache: &SoldOutCache) -> Vec<BuyerGuard<'_>> {
+        (0..CONCURRENT_BUYERS_MIN)
+            .map(|_| cache.track_buyer(PRODUCT))
+            .collect()
     }
 
-    fn advice(sold_out: &SoldOut, quantity: i64) -> &'static str {
-        match sold_out.advise(&Feed::default(), PRODUCT, units(quantity)) {
-            Advice::GoOn(None) => "go on",
-            Advice::GoOn(Some(_)) => "scout",
-            Advice::Refused(_) => "refused",
-            Advice::Wait(_) => "wait",
+    fn lookup(cache: &SoldOutCache, quantity: i64) -> &'static str {
+        match cache.look_up(&Feed::default(), PRODUCT, units(quantity)) {
+            CacheLookup::Miss(None) => "miss",
+            CacheLookup::Miss(Some(_)) => "refresh",
+            CacheLookup::Hit(_) => "hit",
+            CacheLookup::Refreshing(_) => "refreshing",
         }
     }
 
     #[test]
-    fn a_crowd_is_told_what_one_of_it_was_told() {
-        let sold_out = SoldOut::default();
-        let _crowd = crowd(&sold_out);
-        assert_eq!(advice(&sold_out, 1), "go on");
-        sold_out.note(PRODUCT, note(2, 1, Duration::ZERO));
-        assert_eq!(advice(&sold_out, 3), "refused");
-        assert_eq!(advice(&sold_out, 2), "go on", "as much is left");
-        assert_eq!(advice(&sold_out, 6), "go on", "beyond the limit");
+    fn a_refusal_is_repeated_to_other_buyers() {
+        let cache = SoldOutCache::default();
+        let _buyers = buyers(&cache);
+        assert_eq!(lookup(&cache, 1), "miss");
+        cache.store(PRODUCT, refusal(2, 1, Duration::ZERO));
+        assert_eq!(lookup(&cache, 3), "hit");
+        assert_eq!(lookup(&cache, 2), "miss", "that many are left");
+        assert_eq!(lookup(&cache, 6), "miss", "beyond the limit");
     }
 
     #[test]
-    fn whoever_buys_alone_asks_the_row() {
-        let sold_out = SoldOut::default();
-        let _alone = sold_out.enter(PRODUCT);
-        sold_out.note(PRODUCT, note(0, 1, Duration::ZERO));
-        assert_eq!(advice(&sold_out, 1), "go on");
+    fn a_single_buyer_always_asks_the_row() {
+        let cache = SoldOutCache::default();
+        let _buyer = cache.track_buyer(PRODUCT);
+        cache.store(PRODUCT, refusal(0, 1, Duration::ZERO));
+        assert_eq!(lookup(&cache, 1), "miss");
     }
 
     #[test]
-    fn a_newer_version_of_the_row_voids_a_note() {
-        let sold_out = SoldOut::default();
-        let _crowd = crowd(&sold_out);
+    fn a_newer_version_of_the_row_invalidates_a_refusal() {
+        let cache = SoldOutCache::default();
+        let _buyers = buyers(&cache);
         let feed = Feed::default();
-        let came_back = StockChange {
+        let returned = StockChange {
             product_id: PRODUCT,
             available: 1,
             version: 5,
         };
-        sold_out.note(PRODUCT, note(0, 4, Duration::ZERO));
-        feed.publish(came_back);
-        let asked = sold_out.advise(&feed, PRODUCT, Quantity::ONE);
-        assert!(matches!(asked, Advice::GoOn(None)));
-        // And so it is if the refusal is told after the news.
-        sold_out.note(PRODUCT, note(0, 4, Duration::ZERO));
-        let asked = sold_out.advise(&feed, PRODUCT, Quantity::ONE);
-        assert!(matches!(asked, Advice::GoOn(None)));
+        cache.store(PRODUCT, refusal(0, 4, Duration::ZERO));
+        feed.publish(returned);
+        let result = cache.look_up(&feed, PRODUCT, Quantity::ONE);
+        assert!(matches!(result, CacheLookup::Miss(None)));
+        // The same when the refusal is stored after the change was published.
+        cache.store(PRODUCT, refusal(0, 4, Duration::ZERO));
+        let result = cache.look_up(&feed, PRODUCT, Quantity::ONE);
+        assert!(matches!(result, CacheLookup::Miss(None)));
     }
 
     #[test]
     fn an_older_refusal_does_not_replace_a_newer() {
-        let sold_out = SoldOut::default();
-        let _crowd = crowd(&sold_out);
-        sold_out.note(PRODUCT, note(3, 5, Duration::ZERO));
-        sold_out.note(PRODUCT, note(0, 4, Duration::ZERO));
-        assert_eq!(advice(&sold_out, 3), "go on");
+        let cache = SoldOutCache::default();
+        let _buyers = buyers(&cache);
+        cache.store(PRODUCT, refusal(3, 5, Duration::ZERO));
+        cache.store(PRODUCT, refusal(0, 4, Duration::ZERO));
+        assert_eq!(lookup(&cache, 3), "miss");
     }
 
     #[test]
-    fn after_a_tenth_of_a_second_one_asks_for_all() {
-        let sold_out = SoldOut::default();
-        let _crowd = crowd(&sold_out);
-        sold_out.note(PRODUCT, note(0, 1, NOTE_STANDS_FOR));
+    fn after_the_ttl_one_buyer_asks_for_all() {
+        let cache = SoldOutCache::default();
+        let _buyers = buyers(&cache);
+        cache.store(PRODUCT, refusal(0, 1, REFUSAL_TTL));
         let feed = Feed::default();
-        let Advice::GoOn(Some(scout)) = sold_out.advise(&feed, PRODUCT, Quantity::ONE) else {
-            panic!("the first is the scout");
+        let CacheLookup::Miss(Some(guard)) = cache.look_up(&feed, PRODUCT, Quantity::ONE) else {
+            panic!("the first buyer refreshes");
         };
-        assert_eq!(advice(&sold_out, 1), "wait");
-        sold_out.note(PRODUCT, note(0, 1, Duration::ZERO));
-        drop(scout);
-        assert_eq!(advice(&sold_out, 1), "refused");
+        assert_eq!(lookup(&cache, 1), "refreshing");
+        cache.store(PRODUCT, refusal(0, 1, Duration::ZERO));
+        drop(guard);
+        assert_eq!(lookup(&cache, 1), "hit");
     }
 
     #[test]
-    fn a_scout_who_brings_no_news_holds_nobody_up() {
-        let sold_out = SoldOut::default();
-        let _crowd = crowd(&sold_out);
-        sold_out.note(PRODUCT, note(0, 1, NOTE_STANDS_FOR));
-        assert_eq!(advice(&sold_out, 1), "scout");
-        assert_eq!(advice(&sold_out, 1), "go on");
-        assert_eq!(advice(&sold_out, 1), "go on");
+    fn a_refresh_without_a_result_blocks_no_other_buyer() {
+        let cache = SoldOutCache::default();
+        let _buyers = buyers(&cache);
+        cache.store(PRODUCT, refusal(0, 1, REFUSAL_TTL));
+        assert_eq!(lookup(&cache, 1), "refresh");
+        assert_eq!(lookup(&cache, 1), "miss");
+        assert_eq!(lookup(&cache, 1), "miss");
     }
 
     #[test]
-    fn a_note_stands_no_longer_than_promised() {
-        assert!(NOTE_STANDS_FOR <= Duration::from_millis(100));
+    fn a_refusal_is_valid_for_at_most_100_ms() {
+        assert!(REFUSAL_TTL <= Duration::from_millis(100));
     }
 
     #[test]
-    fn an_empty_place_is_forgotten() {
-        let sold_out = SoldOut::default();
-        drop(crowd(&sold_out));
-        assert!(sold_out.lock().is_empty());
+    fn an_entry_without_buyers_is_removed() {
+        let cache = SoldOutCache::default();
+        drop(buyers(&cache));
+        assert!(cache.lock().is_empty());
     }
 }

@@ -1,4 +1,5 @@
-//! One file a strategy, each under the same four headings: *Guarantees*, *Cost under contention*, *Fails as*, *Choose it when*.
+//! The strategies, one in each file, with the same four headings in each: *Guarantees*, *Cost under
+//! contention*, *Fails as*, *Choose it when*.
 
 mod advisory_lock;
 mod blind_decrement;

@@ -1,4 +1,4 @@
-//! The trait that each strategy implements, and the registry of all.
+//! The trait that each strategy implements, and the registry of all strategies.
 
 use async_trait::async_trait;
 
@@ -17,19 +17,21 @@ use crate::{
     shop::Shop,
 };
 
-/// A way of taking stock, at the level of the whole unit of work: a strategy owns its transaction boundaries.
+/// A way to sell stock, for the whole unit of work: a strategy decides where its transactions begin
+/// and end.
 #[async_trait]
 pub trait PurchaseStrategy: Send + Sync {
-    /// Takes the stock and writes the order, its line, its movement and its idempotency key, or does nothing at all.
+    /// Takes the stock and writes the order, its line, its stock movement and its idempotency key,
+    /// or writes nothing.
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt>;
 
-    /// The same strategy for holds, if it can set stock aside.
+    /// Returns the same strategy for holds, if it can reserve stock.
     fn holding(&self) -> Option<&dyn HoldStrategy> {
         None
     }
 }
 
-/// The strategy behind a key.
+/// Returns the strategy of a key.
 pub fn of(key: StrategyKey) -> &'static dyn PurchaseStrategy {
     match key {
         StrategyKey::RowLock => &RowLock,
@@ -50,7 +52,8 @@ pub fn of(key: StrategyKey) -> &'static dyn PurchaseStrategy {
     }
 }
 
-/// The strategy behind a key, for holds. Only those that can set stock aside may be a shop's; what is none is held by the row lock.
+/// Returns the strategy of a key for holds. Only strategies that can reserve stock may be the
+/// shop's; for any other key this is the row lock.
 pub fn holding(key: StrategyKey) -> &'static dyn HoldStrategy {
     of(key).holding().unwrap_or(&RowLock)
 }

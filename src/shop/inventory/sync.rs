@@ -1,3 +1,4 @@
-//! The lock that [`super::waiting_line`] stands on, apart, so that a test may put a model checker's in its place.
+//! The lock that [`super::admission_queue`] uses, in a module of its own, so that a test can
+//! replace it with a model checker's lock.
 
 pub use std::sync::{Mutex, MutexGuard, PoisonError};

@@ -1,4 +1,4 @@
-//! Orders as pages show them, found by their link or by number and address.
+//! Orders for pages, found by their link or by number and e-mail address.
 
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
@@ -18,11 +18,11 @@ use crate::{
 };
 
 impl Shop {
-    /// An order by its public id.
+    /// Returns an order by its public id.
     ///
     /// # Errors
-    /// [`ShopError::UnknownOrder`], also for an id of another shape; [`ShopError::Unavailable`] or [`ShopError::Internal`] when the
-    /// database fails.
+    /// [`ShopError::UnknownOrder`], also for an id in another format; [`ShopError::Unavailable`] or
+    /// [`ShopError::Internal`] if the database fails.
     pub async fn order(&self, public_id: &str) -> Result<OrderView, ShopError> {
         let public_id = Uuid::try_parse(public_id).map_err(|_| ShopError::UnknownOrder)?;
         let order = customer_order::Entity::find()
@@ -35,16 +35,17 @@ impl Shop {
         views.pop().ok_or(ShopError::UnknownOrder)
     }
 
-    /// The public id of the order with this number and this e-mail address. Whichever of the two is wrong, the answer is the same.
+    /// Returns the public id of the order with this number and this e-mail address. The error does
+    /// not reveal which of the two is wrong.
     ///
     /// # Errors
-    /// [`ShopError::UnknownOrder`]; as [`Shop::order`].
+    /// [`ShopError::UnknownOrder`]; the errors of [`Shop::order`].
     pub async fn find_order(&self, number: &str, email: &str) -> Result<String, ShopError> {
         let email = customer_limit::fold_email(email);
         if email.contains('\0') {
             return Err(ShopError::UnknownOrder);
         }
-        // Asked also for a number that is none, so that the answer takes as long.
+        // The query also runs for an invalid number, so that the response takes as long.
         let order = customer_order::Entity::find()
             .filter(customer_order::Column::Id.eq(id_of(number).unwrap_or(0)))
             .filter(customer_order::Column::EmailFolded.eq(email))
@@ -55,10 +56,10 @@ impl Shop {
         Ok(order.public_id.to_string())
     }
 
-    /// The shop's latest orders, newest first; those of workbench lanes left out.
+    /// Returns the shop's latest orders, newest first, without those of workbench lanes.
     ///
     /// # Errors
-    /// As [`Shop::order`], but for the unknown.
+    /// The errors of [`Shop::order`], except [`ShopError::UnknownOrder`].
     pub async fn latest_orders(&self, at_most: u64) -> Result<Vec<OrderView>, ShopError> {
         let orders = customer_order::Entity::find()
             .filter(customer_order::Column::LaneId.is_null())
@@ -70,7 +71,7 @@ impl Shop {
         self.views(orders).await
     }
 
-    /// Orders with all that belongs to them, in one read a table.
+    /// Reads the lines, payments and refunds of `orders` with one query per table.
     async fn views(&self, orders: Vec<customer_order::Model>) -> Result<Vec<OrderView>, ShopError> {
         let ids: Vec<i64> = orders.iter().map(|order| order.id).collect();
         let reader = self.db.reader();
@@ -109,7 +110,7 @@ impl Shop {
     }
 }
 
-/// What belongs to one order.
+/// The rows that belong to one order.
 struct Parts<'a> {
     lines: Vec<order_line::Model>,
     payment: Option<&'a payment::Model>,
@@ -189,7 +190,7 @@ fn refund_view(refund: refund::Model, currency: &str) -> Result<RefundView, DbEr
     })
 }
 
-/// The id behind the number that people quote, however it was typed.
+/// Parses an order number in any of the accepted spellings.
 fn id_of(number: &str) -> Option<i64> {
     let digits = number.trim().to_uppercase();
     let digits = digits.strip_prefix("DB").unwrap_or(&digits);
@@ -201,7 +202,7 @@ mod tests {
     use super::id_of;
 
     #[test]
-    fn an_order_number_is_read_as_people_type_it() {
+    fn an_order_number_is_parsed_in_each_spelling() {
         for typed in ["DB-000042", "db-42", " 42 ", "DB000042"] {
             assert_eq!(id_of(typed), Some(42), "{typed}");
         }

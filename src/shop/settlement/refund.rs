@@ -1,4 +1,4 @@
-//! Refunds from the decision to the provider's word that they are paid.
+//! Refunds, from the decision until the provider confirms them.
 
 use sea_orm::{
     ActiveModelTrait,
@@ -9,7 +9,7 @@ use sea_orm::{
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::by_reference;
+use super::find_by_reference;
 use crate::{
     db::{
         entity::{payment, refund},
@@ -20,11 +20,8 @@ use crate::{
     shop::catalog,
 };
 
-/// Decides that `cents` go back. The first refund of a payment has a reference that follows from the payment's: whoever decides it, and
-/// however often, it is one refund.
-///
-/// # Errors
-/// What the database says.
+/// Writes a pending refund of `cents`. Its reference is derived from the payment's reference and
+/// the number of earlier refunds, so that deciding the same refund twice cannot pay it twice.
 pub async fn plan_refund(
     work: &Work,
     payment: &payment::Model,
@@ -56,7 +53,8 @@ pub async fn plan_refund(
     Ok(())
 }
 
-/// The reference of a payment's refund number `index`, counted from 0: a UUID of version 8 made from a hash.
+/// Returns the reference of a payment's refund number `index`, counted from 0: a version 8 UUID
+/// made from a hash.
 pub fn refund_reference(payment: Uuid, index: usize) -> Uuid {
     let mut hash = Sha256::new();
     hash.update(b"refund");
@@ -67,11 +65,8 @@ pub fn refund_reference(payment: Uuid, index: usize) -> Uuid {
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
-/// The provider has paid a refund back.
-///
-/// # Errors
-/// What the database says.
-pub async fn refund_succeeded(work: &Work, reference: Uuid) -> Result<(), Abort> {
+/// Marks a refund as succeeded, after the provider confirmed it.
+pub async fn mark_refund_succeeded(work: &Work, reference: Uuid) -> Result<(), Abort> {
     refund::Entity::update_many()
         .col_expr(refund::Column::State, Expr::value("succeeded"))
         .col_expr(refund::Column::SettledAt, Expr::current_timestamp())
@@ -82,15 +77,12 @@ pub async fn refund_succeeded(work: &Work, reference: Uuid) -> Result<(), Abort>
     Ok(())
 }
 
-/// The refunds of a charge that the provider has not confirmed, oldest first.
-///
-/// # Errors
-/// What the database says.
+/// Returns the references of a charge's pending refunds, oldest first.
 pub async fn pending_refunds<C: ConnectionTrait>(
     connection: &C,
     charge: Uuid,
 ) -> Result<Vec<Uuid>, DbErr> {
-    let Some(payment) = by_reference(connection, charge).await? else {
+    let Some(payment) = find_by_reference(connection, charge).await? else {
         return Ok(Vec::new());
     };
     let rows = refund::Entity::find()
@@ -102,10 +94,7 @@ pub async fn pending_refunds<C: ConnectionTrait>(
     Ok(rows.into_iter().map(|row| row.reference).collect())
 }
 
-/// What to ask of the provider for a refund; `None` if it is not waiting.
-///
-/// # Errors
-/// What the database says.
+/// Returns the provider request for a refund, or `None` if the refund is not pending.
 pub async fn refund_request<C: ConnectionTrait>(
     connection: &C,
     reference: Uuid,

@@ -1,4 +1,4 @@
-//! Buyers who call the shop's own code, on the simulation's pool.
+//! Buyers who call the shop's own code, on the simulation's connection pool.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use tokio::sync::Notify;
 
 use super::{
-    Attempt, AttemptResult, Order, Pool, Storefront, Taken, UNKNOWN_RETRIES_MAX,
+    Attempt, AttemptCost, AttemptRequest, AttemptResult, Pool, Storefront, UNKNOWN_RETRIES_MAX,
     UNKNOWN_RETRY_PAUSE,
 };
 use crate::{
@@ -18,27 +18,27 @@ use crate::{
         Shop,
         checkout::{self, OrderRequest},
         idempotency::Claim,
-        inventory::{PurchaseRequest, Seam, seam::Fault},
+        inventory::{InjectionPoint, PurchaseRequest, injection_point::Fault},
     },
 };
 
 /// How long a slow statement takes.
 const SLOW_STATEMENT: Duration = Duration::from_millis(500);
 
-/// The shop's own code.
+/// A storefront that calls the shop's own code.
 #[derive(Debug)]
 pub struct InProcess {
     pub shop: Shop,
     pub strategy: StrategyKey,
     pub journey: Journey,
-    /// What everybody waits between read and write.
+    /// The pause of each attempt between its read and its write.
     pub race_window: Duration,
 }
 
-/// A request that may be sent again as it is.
+/// A request that can be sent again unchanged.
 enum Prepared {
     Express(PurchaseRequest),
-    /// Everything that a shopper does after filling the cart: reserve, fill in the form, pay.
+    /// The steps of a shopper after filling the cart: reserve, fill in the form, pay.
     Checkout(Box<Checkout>),
 }
 
@@ -49,33 +49,35 @@ struct Checkout {
 
 #[async_trait]
 impl Storefront for InProcess {
-    async fn buy(&self, order: Order) -> Attempt {
-        // Ten thousand buyers wait here at once, most of whom do the plainest thing: what few do is boxed, so that it takes no room in the
-        // others.
-        let request = match self.prepare(&order).await {
-            Ok(request) => request,
+    async fn buy(&self, request: AttemptRequest) -> Attempt {
+        // Ten thousand of these futures exist at the same time, and most of them take the express
+        // path. The rare paths are boxed so that they do not enlarge every future.
+        let prepared = match self.prepare(&request).await {
+            Ok(prepared) => prepared,
             Err(error) => {
                 return Attempt {
                     result: AttemptResult::of(Err(error), true),
-                    taken: Taken::default(),
+                    cost: AttemptCost::default(),
                 };
             }
         };
-        match order.fault {
-            None => self.ask(&self.shop, &request).await,
-            Some(FaultKind::Freeze) => self.ask_with(Fault::Freeze, &request).await,
+        match request.fault {
+            None => self.buy_with_retries(&self.shop, &prepared).await,
+            Some(FaultKind::Freeze) => self.buy_with_fault(Fault::Freeze, &prepared).await,
             Some(FaultKind::SlowStatement) => {
-                self.ask_with(Fault::SlowStatement(SLOW_STATEMENT), &request)
+                self.buy_with_fault(Fault::SlowStatement(SLOW_STATEMENT), &prepared)
                     .await
             }
-            Some(FaultKind::DropConnection) => self.ask_with(Fault::DropConnection, &request).await,
-            Some(FaultKind::Abandon) => Box::pin(self.leave_midway(&request)).await,
-            Some(FaultKind::DoubleClick) => Box::pin(self.click_twice(&request)).await,
+            Some(FaultKind::DropConnection) => {
+                self.buy_with_fault(Fault::DropConnection, &prepared).await
+            }
+            Some(FaultKind::Abandon) => Box::pin(self.abandon_midway(&prepared)).await,
+            Some(FaultKind::DoubleClick) => Box::pin(self.click_twice(&prepared)).await,
         }
     }
 
-    fn in_line(&self, product_id: i64) -> Option<u64> {
-        self.shop.in_line(self.strategy, product_id)
+    fn queue_length(&self, product_id: i64) -> Option<u64> {
+        self.shop.queue_length(self.strategy, product_id)
     }
 
     fn pool(&self) -> Pool {
@@ -88,56 +90,65 @@ impl Storefront for InProcess {
 }
 
 impl InProcess {
-    async fn prepare(&self, order: &Order) -> Result<Prepared, ShopError> {
+    async fn prepare(&self, request: &AttemptRequest) -> Result<Prepared, ShopError> {
         if self.journey == Journey::Checkout {
-            let checkout = Box::pin(self.fill_cart(order)).await?;
+            let checkout = Box::pin(self.fill_cart(request)).await?;
             return Ok(Prepared::Checkout(Box::new(checkout)));
         }
-        let (product, quantity) = (order.product_id.to_string(), order.quantity.to_string());
+        let product = request.product_id.to_string();
+        let quantity = request.quantity.to_string();
         Ok(Prepared::Express(PurchaseRequest {
-            product_id: order.product_id,
-            quantity: order.quantity,
-            claim: Some(Claim::new(&order.key, "purchase", &[&product, &quantity])?),
-            lane_id: Some(order.lane_id),
+            product_id: request.product_id,
+            quantity: request.quantity,
+            claim: Some(Claim::new(
+                &request.key,
+                "purchase",
+                &[&product, &quantity],
+            )?),
+            lane_id: Some(request.lane_id),
         }))
     }
 
-    /// What a shopper does before a checkout: puts the product into a cart.
-    async fn fill_cart(&self, order: &Order) -> Result<Checkout, ShopError> {
+    /// Puts the product into a new cart, as a shopper does before the checkout.
+    async fn fill_cart(&self, request: &AttemptRequest) -> Result<Checkout, ShopError> {
         let cart_id = self
             .shop
-            .add_to_cart(None, order.product_id, order.quantity, None)
+            .add_to_cart(None, request.product_id, request.quantity, None)
             .await?;
-        let contact = buyer_contact(&order.key);
+        let contact = buyer_contact(&request.key);
         Ok(Checkout {
-            reserve: Claim::new(&format!("{}:reserve", order.key), "reserve", &[])?,
+            reserve: Claim::new(&format!("{}:reserve", request.key), "reserve", &[])?,
             order: OrderRequest {
                 cart_id,
-                claim: checkout::claim(&order.key, cart_id, &contact, None)?,
+                claim: checkout::claim(&request.key, cart_id, &contact, None)?,
                 contact,
                 code: None,
                 expected_total_cents: None,
-                lane_id: Some(order.lane_id),
+                lane_id: Some(request.lane_id),
             },
         })
     }
 
-    async fn ask_with(&self, fault: Fault, request: &Prepared) -> Attempt {
-        let shop = self.shop.clone().with_seam(Seam::Fault(fault));
-        self.ask(&shop, request).await
+    async fn buy_with_fault(&self, fault: Fault, request: &Prepared) -> Attempt {
+        let shop = self
+            .shop
+            .clone()
+            .with_injection_point(InjectionPoint::Fault(fault));
+        self.buy_with_retries(&shop, request).await
     }
 
     async fn click_twice(&self, request: &Prepared) -> Attempt {
-        let click = || self.ask(&self.shop, request);
+        let click = || self.buy_with_retries(&self.shop, request);
         let (one, other) = tokio::join!(click(), click());
-        Attempt::of_both(one, other)
+        Attempt::merge(one, other)
     }
 
-    /// Leaves as soon as the shop stands between read and write. What it has begun it finishes.
-    async fn leave_midway(&self, request: &Prepared) -> Attempt {
+    /// Stops waiting as soon as the shop is between its read and its write. The shop finishes the
+    /// transaction that it has started.
+    async fn abandon_midway(&self, request: &Prepared) -> Attempt {
         let midway = Arc::new(Notify::new());
         let (arrived, race_window) = (Arc::clone(&midway), self.race_window);
-        let seam = Seam::Hook(Arc::new(move || {
+        let injection_point = InjectionPoint::Hook(Arc::new(move || {
             arrived.notify_one();
             Box::pin(async move {
                 if !race_window.is_zero() {
@@ -145,36 +156,36 @@ impl InProcess {
                 }
             })
         }));
-        let shop = self.shop.clone().with_seam(seam);
+        let shop = self.shop.clone().with_injection_point(injection_point);
         tokio::select! {
             biased;
-            attempt = self.ask(&shop, request) => attempt,
-            () = midway.notified() => Attempt::left(),
+            attempt = self.buy_with_retries(&shop, request) => attempt,
+            () = midway.notified() => Attempt::abandoned(),
         }
     }
 
-    /// Asks until there is a yes or a no.
-    async fn ask(&self, shop: &Shop, request: &Prepared) -> Attempt {
-        let mut taken = Taken::default();
+    /// Sends the request, and sends it again while its outcome is unknown.
+    async fn buy_with_retries(&self, shop: &Shop, request: &Prepared) -> Attempt {
+        let mut cost = AttemptCost::default();
         let mut unknown = 0;
         loop {
             let result = match request {
                 Prepared::Express(request) => {
                     let outcome = shop.purchase(self.strategy, request.clone()).await;
-                    taken.note(outcome).map(|receipt| receipt.order_id)
+                    cost.add_outcome(outcome).map(|receipt| receipt.order_id)
                 }
                 Prepared::Checkout(checkout) => {
-                    Box::pin(check_out(shop, checkout, &mut taken)).await
+                    Box::pin(check_out(shop, checkout, &mut cost)).await
                 }
             };
             if !matches!(result, Err(ShopError::OutcomeUnknown { .. }))
                 || unknown == UNKNOWN_RETRIES_MAX
             {
-                let result = AttemptResult::of(result, taken.asked);
-                return Attempt { result, taken };
+                let result = AttemptResult::of(result, cost.database_queried);
+                return Attempt { result, cost };
             }
             unknown += 1;
-            taken.retries += 1;
+            cost.retries += 1;
             tokio::time::sleep(UNKNOWN_RETRY_PAUSE).await;
         }
     }
@@ -183,22 +194,22 @@ impl InProcess {
 async fn check_out(
     shop: &Shop,
     checkout: &Checkout,
-    taken: &mut Taken,
+    cost: &mut AttemptCost,
 ) -> Result<String, ShopError> {
     let cart_id = checkout.order.cart_id;
     let reserve = Some(checkout.reserve.clone());
-    taken.note(shop.reserve_cart(cart_id, reserve).await)?;
-    let answer = taken.note(shop.pay(checkout.order.clone(), good_card()).await)?;
+    cost.add_outcome(shop.reserve_cart(cart_id, reserve).await)?;
+    let answer = cost.add_outcome(shop.pay(checkout.order.clone(), good_card()).await)?;
     match answer.status {
         OrderStatus::Paid => Ok(answer.receipt.order_id),
-        status => Err(ShopError::NotNow(format!(
+        status => Err(ShopError::InvalidState(format!(
             "The order is {}.",
             status.as_str()
         ))),
     }
 }
 
-/// A card that the simulated provider takes.
+/// A card that the simulated provider accepts.
 fn good_card() -> PaymentCard {
     PaymentCard {
         number: "4242424242424242".to_owned(),

@@ -1,4 +1,4 @@
-//! Buyers who go to running servers, in turn.
+//! Buyers who send their requests to running servers, in turn.
 
 use std::{
     sync::Arc,
@@ -12,19 +12,22 @@ use tokio::{sync::Semaphore, time::timeout};
 use url::Url;
 
 use super::{
-    ATTEMPT_DEADLINE, Attempt, AttemptResult, Order, Pool, Storefront, Taken, UNKNOWN_RETRIES_MAX,
-    UNKNOWN_RETRY_PAUSE, refusal,
+    ATTEMPT_DEADLINE, Attempt, AttemptCost, AttemptRequest, AttemptResult, Pool, Storefront,
+    UNKNOWN_RETRIES_MAX, UNKNOWN_RETRY_PAUSE, refusal,
 };
-use crate::model::{StrategyKey, plan::FaultKind, sample::Failure};
+use crate::model::{StrategyKey, plan::FaultKind, sample::FailureKind};
 
-/// How long a buyer waits for one answer.
+/// How long a buyer waits for one response.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// Connections over all servers: each takes one of the about 1,000 file descriptors that a process may usually have.
+/// Connections to all servers together. Each of them uses one of the about 1,000 file descriptors
+/// that a process may usually open.
 const CONNECTIONS_MAX: usize = 512;
-/// Buyers who were told to come back later do so over this time, or all would be too many again.
-const COMING_BACK_MS: u64 = 1_024;
+/// Retries after a `429` response are spread over this time; sent at once, they would exceed the
+/// rate limit again.
+const RETRY_SPREAD_MS: u64 = 1_024;
 
-/// What all lanes of a run share: the servers, and a bounded number of connections to each.
+/// The client that all lanes of a run share: the servers, and a bounded number of connections to
+/// each of them.
 #[derive(Clone, Debug)]
 pub struct HttpClient {
     client: reqwest::Client,
@@ -38,10 +41,10 @@ struct Server {
 }
 
 impl HttpClient {
-    /// For the servers at `targets`, such as `http://127.0.0.1:3000`.
+    /// A client for the servers at `targets`, such as `http://127.0.0.1:3000`.
     ///
     /// # Errors
-    /// The client's, if it cannot be built.
+    /// [`reqwest::Error`] if the client cannot be built.
     pub fn new(targets: &[Url]) -> Result<Self, reqwest::Error> {
         let connections = (CONNECTIONS_MAX / targets.len().max(1)).max(1);
         let client = reqwest::Client::builder()
@@ -59,7 +62,7 @@ impl HttpClient {
         })
     }
 
-    /// How many connections are free, and how many there are, over all servers.
+    /// Returns the number of free connections and of all connections, summed over all servers.
     fn connections(&self) -> (u32, u32) {
         let each = (CONNECTIONS_MAX / self.servers.len().max(1)).max(1);
         let free: usize = self
@@ -72,21 +75,21 @@ impl HttpClient {
     }
 }
 
-/// Buyers of one strategy.
+/// A storefront whose buyers send HTTP requests, all for one strategy.
 #[derive(Debug)]
 pub struct OverHttp {
     pub http: HttpClient,
     pub strategy: StrategyKey,
 }
 
-/// What a server said.
-enum Reply {
-    /// Yes or no.
-    Said(AttemptResult),
-    /// Neither: it broke, or the answer was lost.
-    Unsaid(Failure, String),
-    /// Come back after this long.
-    NotYet(Duration),
+/// The reply of a server to one request.
+enum ServerReply {
+    /// The result is known.
+    Final(AttemptResult),
+    /// The outcome is unknown: the server failed, or its response was lost.
+    Unknown(FailureKind, String),
+    /// The server asks for a retry after this time.
+    RetryAfter(Duration),
 }
 
 #[derive(Deserialize)]
@@ -102,23 +105,23 @@ struct Problem {
 
 #[async_trait]
 impl Storefront for OverHttp {
-    async fn buy(&self, order: Order) -> Attempt {
-        match order.fault {
+    async fn buy(&self, request: AttemptRequest) -> Attempt {
+        match request.fault {
             Some(FaultKind::DoubleClick) => {
-                let click = || self.ask_to_the_end(&order);
+                let click = || self.buy_with_retries(&request);
                 let (one, other) = tokio::join!(click(), click());
-                Attempt::of_both(one, other)
+                Attempt::merge(one, other)
             }
-            Some(FaultKind::Abandon) => timeout(order.patience, self.ask_to_the_end(&order))
+            Some(FaultKind::Abandon) => timeout(request.patience, self.buy_with_retries(&request))
                 .await
-                .unwrap_or_else(|_| Attempt::left()),
-            // The others happen inside of a server.
-            _ => self.ask_to_the_end(&order).await,
+                .unwrap_or_else(|_| Attempt::abandoned()),
+            // All other faults are injected inside a server.
+            _ => self.buy_with_retries(&request).await,
         }
     }
 
-    /// It stands in the memory of another server.
-    fn in_line(&self, _product_id: i64) -> Option<u64> {
+    /// Always `None`: the queue is in the memory of another process.
+    fn queue_length(&self, _product_id: i64) -> Option<u64> {
         None
     }
 
@@ -132,84 +135,90 @@ impl Storefront for OverHttp {
 }
 
 impl OverHttp {
-    async fn ask_to_the_end(&self, order: &Order) -> Attempt {
+    async fn buy_with_retries(&self, request: &AttemptRequest) -> Attempt {
         let start = Instant::now();
-        let turn = turn_of(&order.key);
-        let mut taken = Taken::default();
-        let mut unsaid = 0;
+        let first_server = server_index(&request.key);
+        let mut cost = AttemptCost::default();
+        let mut unknown = 0;
         let result = loop {
-            // A retry goes to the next server: the key is known to all of them.
-            let server = turn + taken.retries as usize;
-            match self.ask(order, server, &mut taken).await {
-                Reply::Said(result) => break result,
-                Reply::Unsaid(kind, detail) if unsaid == UNKNOWN_RETRIES_MAX => {
+            // A retry goes to the next server: all servers know the idempotency key.
+            let server = first_server + cost.retries as usize;
+            match self.send(request, server, &mut cost).await {
+                ServerReply::Final(result) => break result,
+                ServerReply::Unknown(kind, detail) if unknown == UNKNOWN_RETRIES_MAX => {
                     break AttemptResult::Failed(kind, format!("{}: {detail}", self.strategy));
                 }
-                Reply::Unsaid(..) => {
-                    unsaid += 1;
+                ServerReply::Unknown(..) => {
+                    unknown += 1;
                     tokio::time::sleep(UNKNOWN_RETRY_PAUSE).await;
                 }
-                Reply::NotYet(_) if start.elapsed() > ATTEMPT_DEADLINE => {
-                    let sentence = "told to come back later, for an hour".to_owned();
-                    break AttemptResult::Failed(Failure::Busy, sentence);
+                ServerReply::RetryAfter(_) if start.elapsed() > ATTEMPT_DEADLINE => {
+                    let sentence = "the server still answers 429 after an hour".to_owned();
+                    break AttemptResult::Failed(FailureKind::Busy, sentence);
                 }
-                Reply::NotYet(wait) => {
-                    let wait = wait + Duration::from_millis(turn as u64 % COMING_BACK_MS);
-                    taken.split.pool_wait += wait;
+                ServerReply::RetryAfter(wait) => {
+                    let spread = Duration::from_millis(first_server as u64 % RETRY_SPREAD_MS);
+                    let wait = wait + spread;
+                    cost.split.pool_wait += wait;
                     tokio::time::sleep(wait).await;
                 }
             }
-            taken.retries += 1;
+            cost.retries += 1;
         };
-        let waited = taken.split.pool_wait;
-        taken.split.execute = start.elapsed().saturating_sub(waited);
-        Attempt { result, taken }
+        let waited = cost.split.pool_wait;
+        cost.split.execute = start.elapsed().saturating_sub(waited);
+        Attempt { result, cost }
     }
 
-    /// One request.
-    async fn ask(&self, order: &Order, turn: usize, taken: &mut Taken) -> Reply {
-        let server = &self.http.servers[turn % self.http.servers.len()];
+    /// Sends one request.
+    async fn send(
+        &self,
+        request: &AttemptRequest,
+        index: usize,
+        cost: &mut AttemptCost,
+    ) -> ServerReply {
+        let server = &self.http.servers[index % self.http.servers.len()];
         let queued = Instant::now();
         let Ok(_connection) = server.connections.acquire().await else {
-            return Reply::Unsaid(Failure::NoConnection, "the run is over".to_owned());
+            return ServerReply::Unknown(FailureKind::NoConnection, "the run is over".to_owned());
         };
-        taken.split.pool_wait += queued.elapsed();
-        let answer = self
+        cost.split.pool_wait += queued.elapsed();
+        let response = self
             .http
             .client
             .post(format!("{}?strategy={}", server.purchase, self.strategy))
-            .header("Idempotency-Key", &order.key)
+            .header("Idempotency-Key", &request.key)
             .json(&serde_json::json!({
-                "productId": order.product_id,
-                "quantity": order.quantity,
+                "productId": request.product_id,
+                "quantity": request.quantity,
             }))
             .send()
             .await;
-        match answer {
+        match response {
             Ok(response) => read(response).await,
-            Err(error) => Reply::Unsaid(failure(&error), error.to_string()),
+            Err(error) => ServerReply::Unknown(failure(&error), error.to_string()),
         }
     }
 }
 
-fn failure(error: &reqwest::Error) -> Failure {
+fn failure(error: &reqwest::Error) -> FailureKind {
     if error.is_timeout() {
-        Failure::TimedOut
+        FailureKind::TimedOut
     } else {
-        Failure::NoConnection
+        FailureKind::NoConnection
     }
 }
 
-async fn read(response: Response) -> Reply {
+async fn read(response: Response) -> ServerReply {
     let status = response.status().as_u16();
     if status == 429 {
-        return Reply::NotYet(retry_after(&response));
+        return ServerReply::RetryAfter(retry_after(&response));
     }
     if response.status().is_success() {
-        // An answer that breaks off is one that was lost.
+        // A truncated response counts as a lost one.
         return match response.json::<Purchase>().await {
-            Ok(purchase) => Reply::Said(AttemptResult::Bought(purchase.order_id)),
-            Err(error) => Reply::Unsaid(failure(&error), error.to_string()),
+            Ok(purchase) => ServerReply::Final(AttemptResult::Bought(purchase.order_id)),
+            Err(error) => ServerReply::Unknown(failure(&error), error.to_string()),
         };
     }
     let detail = match response.json::<Problem>().await {
@@ -218,16 +227,16 @@ async fn read(response: Response) -> Reply {
     };
     match status {
         402 | 409 | 422 => {
-            let reason = refusal::reason_told(status, &detail);
-            Reply::Said(AttemptResult::Rejected(reason))
+            let reason = refusal::refusal_from_response(status, &detail);
+            ServerReply::Final(AttemptResult::Rejected(reason))
         }
-        503 => Reply::Unsaid(Failure::NoConnection, detail),
-        500.. => Reply::Unsaid(Failure::OtherFault, detail),
-        _ => Reply::Said(AttemptResult::Failed(Failure::OtherFault, detail)),
+        503 => ServerReply::Unknown(FailureKind::NoConnection, detail),
+        500.. => ServerReply::Unknown(FailureKind::OtherFault, detail),
+        _ => ServerReply::Final(AttemptResult::Failed(FailureKind::OtherFault, detail)),
     }
 }
 
-/// A second, if the server does not say how long.
+/// Reads the `Retry-After` header; one second if there is none.
 fn retry_after(response: &Response) -> Duration {
     let seconds = response
         .headers()
@@ -237,8 +246,8 @@ fn retry_after(response: &Response) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Spreads buyers over servers, the same way for the same key.
-fn turn_of(key: &str) -> usize {
+/// Spreads buyers over the servers by a hash of the key.
+fn server_index(key: &str) -> usize {
     key.bytes().fold(0_usize, |hash, byte| {
         hash.wrapping_mul(31).wrapping_add(byte.into())
     }) % 1_024

@@ -1,46 +1,49 @@
-//! What kind of no, or of neither yes nor no, an answer is.
+//! Classifies the shop's errors into refusals and failures.
 
 use crate::model::{
     ShopError,
-    sample::{Failure, Refusal},
+    sample::{FailureKind, RejectionReason},
 };
 
-/// Why the shop refused; `asked` tells whether the database was asked for it.
-pub fn reason(error: &ShopError, asked: bool) -> Refusal {
+/// Returns why the shop rejected an attempt. Without a query to the database, a sold-out answer
+/// came from memory.
+pub fn refusal_of(error: &ShopError, database_queried: bool) -> RejectionReason {
     match error {
-        ShopError::InsufficientStock { .. } if asked => Refusal::SoldOut,
-        ShopError::InsufficientStock { .. } => Refusal::FromMemory,
-        ShopError::OverCustomerLimit { .. } => Refusal::CustomerLimit,
-        ShopError::SaleNotStarted { .. } | ShopError::SaleEnded { .. } => Refusal::NotOpen,
-        ShopError::CardDeclined { .. } => Refusal::Declined,
-        _ => Refusal::OtherRule,
+        ShopError::InsufficientStock { .. } if database_queried => RejectionReason::SoldOut,
+        ShopError::InsufficientStock { .. } => RejectionReason::FromMemory,
+        ShopError::OverCustomerLimit { .. } => RejectionReason::CustomerLimit,
+        ShopError::SaleNotStarted { .. } | ShopError::SaleEnded { .. } => RejectionReason::NotOpen,
+        ShopError::CardDeclined { .. } => RejectionReason::Declined,
+        _ => RejectionReason::OtherRule,
     }
 }
 
-/// The same of an answer over HTTP, which holds a sentence and a status and no more.
-pub fn reason_told(status: u16, detail: &str) -> Refusal {
+/// Returns the same for an HTTP response, which has only a status and a sentence.
+pub fn refusal_from_response(status: u16, detail: &str) -> RejectionReason {
     if status == 402 {
-        Refusal::Declined
+        RejectionReason::Declined
     } else if detail.starts_with("Insufficient stock") {
-        Refusal::SoldOut
+        RejectionReason::SoldOut
     } else if detail.ends_with(" per customer.") {
-        Refusal::CustomerLimit
+        RejectionReason::CustomerLimit
     } else if detail.starts_with("The sale of ") {
-        Refusal::NotOpen
+        RejectionReason::NotOpen
     } else {
-        Refusal::OtherRule
+        RejectionReason::OtherRule
     }
 }
 
-/// What kept the shop from answering.
-pub fn failure(error: &ShopError) -> Failure {
+/// Returns why the shop could not answer.
+pub fn failure_of(error: &ShopError) -> FailureKind {
     match error {
-        ShopError::OutcomeUnknown { .. } => Failure::TimedOut,
-        ShopError::Unavailable { .. } | ShopError::ProviderAway { .. } => Failure::NoConnection,
+        ShopError::OutcomeUnknown { .. } => FailureKind::TimedOut,
+        ShopError::Unavailable { .. } | ShopError::ProviderUnavailable { .. } => {
+            FailureKind::NoConnection
+        }
         ShopError::Busy { .. }
         | ShopError::QueueFull { .. }
-        | ShopError::TooManyRequests { .. } => Failure::Busy,
-        _ => Failure::OtherFault,
+        | ShopError::TooManyRequests { .. } => FailureKind::Busy,
+        _ => FailureKind::OtherFault,
     }
 }
 
@@ -49,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sentence_tells_as_much_as_the_error_that_it_came_from() {
+    fn a_response_has_the_same_refusal_as_its_error() {
         let product = || "Gadget".to_owned();
         let opens_at = "noon".to_owned();
         for error in [
@@ -72,8 +75,8 @@ mod tests {
             },
             ShopError::QuantityInvalid,
         ] {
-            let told = reason_told(error.status(), &error.to_string());
-            assert_eq!(told, reason(&error, true), "{error}");
+            let refusal = refusal_from_response(error.status(), &error.to_string());
+            assert_eq!(refusal, refusal_of(&error, true), "{error}");
         }
     }
 }

@@ -2,12 +2,12 @@ use serde_json::json;
 
 use super::*;
 
-fn question(columns: &'static [&'static str]) -> Question {
-    Question {
-        says: "",
+fn query(columns: &'static [&'static str]) -> ProofQuery {
+    ProofQuery {
+        description: "",
         sql: "",
         columns,
-        names_lane: false,
+        uses_lane: false,
     }
 }
 
@@ -16,15 +16,15 @@ fn evidence(figures: [(&'static str, i64); 7], is_private: bool) -> Evidence {
         product_name: "Lane 1".to_owned(),
         is_private,
         at: String::new(),
-        answers: vec![Answered {
-            question: question(&[]),
+        results: vec![ProofResult {
+            query: query(&[]),
             parameters: Vec::new(),
             figures: figures.to_vec(),
         }],
     }
 }
 
-/// Initial, remaining, held, sold by the run and to others; the row has `row_sold`.
+/// Initial, remaining, held, sold by the run and sold to others; the stock row counts `row_sold`.
 fn of(
     [initial, remaining, held, run, others]: [i64; 5],
     row_sold: i64,
@@ -40,46 +40,46 @@ fn of(
     ]
 }
 
-fn standing(strategy: StrategyKey, evidence: Option<Evidence>) -> Standing {
+fn status(strategy: StrategyKey, evidence: Option<Evidence>) -> ProofStatus {
     let stored = Verdict {
         strategy,
         ..Verdict::example()
     };
-    LaneProof::of(strategy, Some(stored), evidence).standing
+    LaneProof::of(strategy, Some(stored), evidence).status
 }
 
 #[test]
-fn each_unit_must_be_somewhere_and_in_one_place_only() {
-    let row_lock = |figures| standing(StrategyKey::RowLock, Some(evidence(figures, true)));
-    assert_eq!(row_lock(of([20, 0, 0, 20, 0], 20)), Standing::Holds);
+fn every_unit_must_be_counted_exactly_once() {
+    let row_lock = |figures| status(StrategyKey::RowLock, Some(evidence(figures, true)));
+    assert_eq!(row_lock(of([20, 0, 0, 20, 0], 20)), ProofStatus::Holds);
     for broken in [
         of([20, 1, 0, 20, 0], 20),
         of([20, 0, 0, 20, 0], 19),
         of([20, -1, 0, 21, 0], 21),
         of([19, 0, 0, 19, 0], 19),
     ] {
-        assert_eq!(row_lock(broken), Standing::Broken, "{broken:?}");
+        assert_eq!(row_lock(broken), ProofStatus::Broken, "{broken:?}");
     }
 }
 
 #[test]
-fn a_shop_product_may_have_been_sold_to_others_and_an_exhibit_may_lose() {
+fn sales_to_others_count_and_an_unsafe_strategy_may_oversell() {
     let shop = of([50, 5, 3, 18, 24], 42);
     assert_eq!(
-        standing(StrategyKey::RowLock, Some(evidence(shop, false))),
-        Standing::Holds
+        status(StrategyKey::RowLock, Some(evidence(shop, false))),
+        ProofStatus::Holds
     );
     let lost = evidence(of([20, 12, 0, 27, 0], 8), true);
     assert_eq!(lost.balance().oversold(), 7);
     assert_eq!(
-        standing(StrategyKey::Unguarded, Some(lost)),
-        Standing::Exhibit
+        status(StrategyKey::Unguarded, Some(lost)),
+        ProofStatus::Exhibit
     );
-    assert_eq!(standing(StrategyKey::RowLock, None), Standing::Removed);
+    assert_eq!(status(StrategyKey::RowLock, None), ProofStatus::Removed);
 }
 
 #[test]
-fn the_worst_lane_speaks_first() {
+fn the_worst_lane_decides_the_status() {
     let lane = |strategy| {
         json!({
             "strategy": strategy, "productName": "", "stock": 20, "samples": [], "latencyMs": Verdict::example().latency_ms,
@@ -96,24 +96,30 @@ fn the_worst_lane_speaks_first() {
         fsync: String::new(),
         now: String::new(),
     };
-    let certificate =
-        |answers| Certificate::of(run.clone(), server.clone(), answers, Audited::Never);
+    let certificate = |answers| {
+        Certificate::of(
+            run.clone(),
+            server.clone(),
+            answers,
+            CertificateAudit::Never,
+        )
+    };
     let whole = || Some(evidence(of([20, 0, 0, 20, 0], 20), true));
     assert_eq!(
-        certificate(vec![whole(), whole()]).standing(),
-        Standing::Holds
+        certificate(vec![whole(), whole()]).status(),
+        ProofStatus::Holds
     );
     let lost = Some(evidence(of([20, 12, 0, 27, 0], 8), true));
     let exhibit = certificate(vec![whole(), lost.clone()]);
-    assert_eq!(exhibit.standing(), Standing::Exhibit);
+    assert_eq!(exhibit.status(), ProofStatus::Exhibit);
     assert!(
-        exhibit.sentence().contains("unguarded: 7 units"),
+        exhibit.summary().contains("unguarded: 7 units"),
         "{}",
-        exhibit.sentence()
+        exhibit.summary()
     );
     assert_eq!(
-        certificate(vec![lost, whole()]).standing(),
-        Standing::Broken
+        certificate(vec![lost, whole()]).status(),
+        ProofStatus::Broken
     );
-    assert_eq!(certificate(Vec::new()).standing(), Standing::Removed);
+    assert_eq!(certificate(Vec::new()).status(), ProofStatus::Removed);
 }

@@ -1,16 +1,16 @@
-//! The figures that are compared, and what a change of one means.
+//! The compared figures, and whether a change of each is an improvement.
 
 use self::Better::{Higher, Lower, Neither, Zero};
 use crate::model::Verdict;
 
-/// Which way is better.
+/// Which direction of change is better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Better {
-    /// Any is too many, whatever was asked for.
+    /// Zero is the only good value, whatever the load.
     Zero,
     Lower,
     Higher,
-    /// Neither: it depends on what was asked for.
+    /// Neither direction is better: the value depends on the load.
     Neither,
 }
 
@@ -18,7 +18,7 @@ pub enum Better {
 #[derive(Clone, Copy, Debug)]
 pub struct Figure {
     pub name: &'static str,
-    /// `ms` or nothing.
+    /// `ms` or empty.
     pub unit: &'static str,
     pub better: Better,
     pub of: fn(&Verdict) -> f64,
@@ -38,7 +38,7 @@ const fn figure(
     }
 }
 
-/// All of them, what matters most first.
+/// All figures, the most important first.
 #[expect(
     clippy::cast_precision_loss,
     reason = "units and calls are far below 2^52"
@@ -51,35 +51,33 @@ pub const FIGURES: &[Figure] = &[
     figure("Rejected", "", Neither, |v| v.rejected as f64),
     figure("Failed", "", Lower, |v| v.failed as f64),
     figure("Retries", "", Lower, |v| v.retries as f64),
-    figure("To the row lock", "", Lower, |v| v.fallbacks as f64),
+    figure("Row-lock fallbacks", "", Lower, |v| v.fallbacks as f64),
     figure("Orders per second", "", Higher, |v| v.orders_per_second),
     figure("Elapsed", "ms", Lower, |v| v.elapsed_ms as f64),
     figure("Latency p50", "ms", Lower, |v| v.latency_ms.p50),
     figure("Latency p95", "ms", Lower, |v| v.latency_ms.p95),
     figure("Latency p99", "ms", Lower, |v| v.latency_ms.p99),
-    figure("Longest", "ms", Lower, |v| v.latency_ms.max),
-    figure("Wait for a connection", "ms", Lower, |v| {
+    figure("Latency maximum", "ms", Lower, |v| v.latency_ms.max),
+    figure("Connection wait", "ms", Lower, |v| {
         v.time_split_ms.pool_wait
     }),
-    figure("Wait for the lock", "ms", Lower, |v| {
-        v.time_split_ms.lock_wait
-    }),
+    figure("Lock wait", "ms", Lower, |v| v.time_split_ms.lock_wait),
     figure("Execute", "ms", Lower, |v| v.time_split_ms.execute),
     figure("Commit", "ms", Lower, |v| v.time_split_ms.commit),
 ];
 
-/// From one run to another.
+/// The change of a figure from one run to another.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Change {
     pub difference: f64,
-    /// Of what it was; none where that was nothing.
+    /// Relative to the baseline; `None` if that was zero.
     pub percent: Option<f64>,
-    /// Whether that is better; none where it is neither, or nothing changed.
+    /// Whether it is an improvement; `None` if neither direction is better or nothing changed.
     pub is_better: Option<bool>,
 }
 
 impl Change {
-    /// What changed from `before` to `now`.
+    /// Computes the change from `before` to `now`.
     pub fn between(before: f64, now: f64, better: Better) -> Self {
         let difference = now - before;
         let is_same = difference.abs() < f64::EPSILON;
@@ -95,9 +93,9 @@ impl Change {
         }
     }
 
-    /// The same, called neither better nor worse.
+    /// The same change, marked neither better nor worse.
     #[must_use]
-    pub fn unjudged(self) -> Self {
+    pub fn neutral(self) -> Self {
         Self {
             is_better: None,
             ..self

@@ -1,24 +1,25 @@
-//! What was asked for, run by run.
+//! The parameters of each run.
 
 use crate::{model::RunSnapshot, simulation::export::fields};
 
-/// One parameter of all runs.
+/// A parameter with its value in each run.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Parameter {
+pub struct ComparedParameter {
     pub name: String,
-    /// One for each run; empty where a run says nothing of it.
+    /// One value for each run; empty if the run's plan lacks the parameter.
     pub values: Vec<String>,
 }
 
-impl Parameter {
-    /// True where not all runs have the same.
+impl ComparedParameter {
+    /// Whether the runs have different values.
     pub fn differs(&self) -> bool {
         self.values.windows(2).any(|pair| pair[0] != pair[1])
     }
 }
 
-/// Every field of any of the plans. They are taken from what is stored, so that none can be forgotten here.
-pub fn of(runs: &[RunSnapshot]) -> Vec<Parameter> {
+/// Returns every field of any of the plans. The fields come from the serialised plan, so that none
+/// can be missed.
+pub fn of(runs: &[RunSnapshot]) -> Vec<ComparedParameter> {
     let plans: Vec<_> = runs.iter().map(|run| fields(&run.plan)).collect();
     let mut names: Vec<&String> = Vec::new();
     for (name, _) in plans.iter().flatten() {
@@ -30,20 +31,20 @@ pub fn of(runs: &[RunSnapshot]) -> Vec<Parameter> {
         let field = plan.iter().find(|(other, _)| other == name);
         field.map(|(_, value)| value.clone()).unwrap_or_default()
     };
-    let parameters = names.iter().map(|name| Parameter {
+    let parameters = names.iter().map(|name| ComparedParameter {
         name: parameter_name(name),
         values: plans.iter().map(|plan| of_plan(plan, name)).collect(),
     });
     parameters.collect()
 }
 
-/// A field's name as a person reads it: `race_window_ms` is `Race window (ms)`.
+/// Converts a field name to a label: `race_window_ms` becomes `Race window (ms)`.
 pub fn parameter_name(field: &str) -> String {
     let words: Vec<&str> = field.split('_').collect();
     let (name, unit) = match words.as_slice() {
         [name @ .., "per", "s"] => (name.join(" "), " (per s)"),
         [name @ .., "s"] => (name.join(" "), " (s)"),
-        // Also in the middle, where what has the unit has parts of its own.
+        // The unit can also be in the middle, when the field has nested fields.
         words if words.contains(&"ms") => {
             let name: Vec<&str> = words.iter().copied().filter(|word| *word != "ms").collect();
             (name.join(" "), " (ms)")
@@ -60,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_field_is_named_with_its_unit() {
+    fn a_label_contains_the_unit() {
         for (field, name) in [
             ("buyers", "Buyers"),
             ("race_window_ms", "Race window (ms)"),
@@ -74,8 +75,8 @@ mod tests {
     }
 
     #[test]
-    fn what_differs_is_found_also_where_one_plan_is_silent() {
-        let run = crate::simulation::comparison::tests::nothing();
+    fn a_parameter_that_one_plan_lacks_differs() {
+        let run = crate::simulation::comparison::tests::empty_run();
         let mut other = run.clone();
         other.plan.seed = 7;
         other.plan.product_id = Some(1);

@@ -1,23 +1,24 @@
-//! Runs of one plan and one seed: what lies between them is the machine's and the database's doing.
+//! Repeated runs of one plan and one seed. Differences between them come from the machine and the
+//! database.
 
-use super::letter;
+use super::run_letter;
 use crate::{
     model::{RunSnapshot, SimulationPlan, Verdict},
     simulation::sweep::figures::Spread,
 };
 
-/// All runs that are known of one plan.
+/// All runs of one plan.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Repeats {
-    /// Which of those that were chosen are among them: `A, C`.
+pub struct RepeatedRuns {
+    /// The letters of the selected runs among them, for example `A, C`.
     pub letters: String,
     pub plan: SimulationPlan,
-    /// Only those whose lanes all have a verdict.
-    judged: Vec<Vec<Verdict>>,
+    /// The verdicts of each run whose lanes all have one.
+    verdicts: Vec<Vec<Verdict>>,
 }
 
-impl Repeats {
-    /// Of the plan: the `stored` runs and those of the `chosen` that are not among them.
+impl RepeatedRuns {
+    /// Collects the `stored` runs of the plan and those `chosen` runs that are not among them.
     pub fn of(plan: SimulationPlan, chosen: &[RunSnapshot], stored: Vec<RunSnapshot>) -> Self {
         let of_plan = || {
             chosen
@@ -26,7 +27,7 @@ impl Repeats {
                 .filter(|(_, run)| run.plan == plan)
         };
         let letters: Vec<String> = of_plan()
-            .map(|(index, _)| letter(index).to_string())
+            .map(|(index, _)| run_letter(index).to_string())
             .collect();
         let more = of_plan().map(|(_, run)| run.clone());
         let mut runs: Vec<RunSnapshot> = Vec::new();
@@ -38,19 +39,19 @@ impl Repeats {
         let verdicts = |run: RunSnapshot| run.lanes.into_iter().map(|lane| lane.verdict).collect();
         Self {
             letters: letters.join(", "),
-            judged: runs.into_iter().filter_map(verdicts).collect(),
+            verdicts: runs.into_iter().filter_map(verdicts).collect(),
             plan,
         }
     }
 
-    /// How many runs there are.
+    /// Returns the number of runs.
     pub fn count(&self) -> usize {
-        self.judged.len()
+        self.verdicts.len()
     }
 
-    /// How far a figure of a lane lies apart.
+    /// Returns the spread of a figure of a lane.
     pub fn spread(&self, lane: usize, figure: impl Fn(&Verdict) -> f64) -> Spread {
-        let verdicts = self.judged.iter().filter_map(|lanes| lanes.get(lane));
+        let verdicts = self.verdicts.iter().filter_map(|lanes| lanes.get(lane));
         Spread::of(verdicts.map(figure))
     }
 }

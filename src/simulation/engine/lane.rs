@@ -1,4 +1,4 @@
-//! One lane, from its first buyer to its verdict.
+//! Runs one lane, from its first buyer to its verdict.
 
 use std::{
     sync::Arc,
@@ -13,7 +13,7 @@ use crate::{
     config::ShopTerms,
     db::Db,
     model::ShopError,
-    shop::{Shop, inventory::Seam},
+    shop::{Shop, inventory::InjectionPoint},
     simulation::{
         buyer::{ATTEMPT_DEADLINE, HttpClient, InProcess, OverHttp, Storefront},
         crowd::{self, Crowd},
@@ -21,7 +21,7 @@ use crate::{
         recorder::Recorder,
         sampler::{self, Progress, Sampler},
         schedule::Schedule,
-        store::{self, Ground, OpenedLane},
+        store::{self, OpenedLane, StockSnapshot},
         verdict::verdict,
         waterfall::WaterfallRecorder,
     },
@@ -34,13 +34,13 @@ pub struct Lane<'a> {
     /// Which of the run's lanes this is.
     pub index: usize,
     pub schedule: &'a Arc<Schedule>,
-    /// Where buyers go who do not buy in this process.
+    /// The servers to buy from; `None` if the buyers run in this process.
     pub http: Option<&'a HttpClient>,
     pub progress: &'a Progress,
 }
 
 impl Lane<'_> {
-    /// Lets the buyers go once all lanes at `start_line` are ready, and shows the verdict.
+    /// Starts the buyers when all lanes at `start_line` are ready, and publishes the verdict.
     pub async fn run(self, start_line: &Barrier) -> Result<(), SimulationError> {
         let lane = self.opened();
         let start = self.start().await?;
@@ -49,16 +49,16 @@ impl Lane<'_> {
         let crowd = self.crowd(&recorder, &storefront);
         let waterfall = Arc::clone(&crowd.waterfall);
         let begin = Instant::now();
-        self.started.run.lane_began(self.index);
+        self.started.run.start_lane(self.index);
         let sampler =
             AbortOnDropHandle::new(tokio::spawn(self.sampler(&recorder, &storefront).watch()));
         let lock_watch = self
             .engine
             .watches_locks
             .then(|| AbortOnDropHandle::new(tokio::spawn(self.lock_watch(&crowd).watch())));
-        let elapsed = crowd.let_go(start_line).await;
+        let elapsed = crowd.run(start_line).await;
         drop((sampler, lock_watch));
-        lock_watch::keep(
+        lock_watch::finish(
             &self.started.run,
             self.index,
             lane.id,
@@ -67,8 +67,8 @@ impl Lane<'_> {
         )
         .await;
         self.log_failures(&recorder);
-        self.settle(&recorder).await?;
-        let end = store::ground(self.db(), lane.product_id, lane.id).await?;
+        self.resolve_unknown_outcomes(&recorder).await?;
+        let end = store::read_stock_snapshot(self.db(), lane.product_id, lane.id).await?;
         let last = sampler::sample(
             &recorder,
             storefront.as_ref(),
@@ -82,7 +82,7 @@ impl Lane<'_> {
             &recorder,
             elapsed,
         );
-        self.started.run.judged(self.index, last, verdict);
+        self.started.run.record_verdict(self.index, last, verdict);
         (self.progress)(self.started.run.served());
         Ok(())
     }
@@ -95,14 +95,15 @@ impl Lane<'_> {
         &self.started.control_db
     }
 
-    /// A lane that comes later on a product of the shop starts with what those before it left.
-    async fn start(&self) -> Result<Ground, ShopError> {
+    /// Returns the stock with which the lane starts. On a product of the shop, a later lane starts
+    /// with the stock that the earlier lanes left.
+    async fn start(&self) -> Result<StockSnapshot, ShopError> {
         if self.index == 0 {
             return Ok(self.started.start);
         }
         let lane = self.opened();
-        let start = store::ground(self.db(), lane.product_id, lane.id).await?;
-        self.started.run.stocked(self.index, start.available);
+        let start = store::read_stock_snapshot(self.db(), lane.product_id, lane.id).await?;
+        self.started.run.set_stock(self.index, start.available);
         Ok(start)
     }
 
@@ -126,7 +127,7 @@ impl Lane<'_> {
             schedule: Arc::clone(self.schedule),
             storefront: Arc::clone(storefront),
             recorder: Arc::clone(recorder),
-            door: self.started.run.door(),
+            gate: self.started.run.arrival_gate(),
             waterfall: Arc::new(WaterfallRecorder::new(self.http.is_none())),
         }
     }
@@ -158,7 +159,7 @@ impl Lane<'_> {
         let (engine, plan) = (self.engine, &self.started.plan);
         let mut shop = Shop::new(self.buyers_db().clone(), engine.feed.clone())
             .with_deadline(ATTEMPT_DEADLINE)
-            .with_seam(Seam::of_ms(plan.race_window_ms))
+            .with_injection_point(InjectionPoint::from_ms(plan.race_window_ms))
             .with_terms(ShopTerms {
                 strategy,
                 ..ShopTerms::default()
@@ -185,15 +186,15 @@ impl Lane<'_> {
         }
     }
 
-    /// Asks the database what came of the attempts whose buyers were told neither yes nor no.
-    async fn settle(&self, recorder: &Recorder) -> Result<(), SimulationError> {
+    /// Looks up in the database whether the attempts with an unknown outcome created an order.
+    async fn resolve_unknown_outcomes(&self, recorder: &Recorder) -> Result<(), SimulationError> {
         let (run, lane_id) = (self.started.opened.id, self.opened().id);
-        let unsettled = recorder.unsettled();
-        let keys = unsettled
+        let unresolved = recorder.unresolved();
+        let keys = unresolved
             .iter()
-            .map(|open| crowd::key_of(run, lane_id, open));
+            .map(|attempt| crowd::key_of(run, lane_id, attempt));
         let ordered = store::close_keys(self.db(), keys.collect()).await?;
-        recorder.settle(|open| ordered.contains(&crowd::key_of(run, lane_id, open)));
+        recorder.resolve(|attempt| ordered.contains(&crowd::key_of(run, lane_id, attempt)));
         Ok(())
     }
 }

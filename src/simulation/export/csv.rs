@@ -1,17 +1,17 @@
-//! The points of a run's charts, and the figures of its verdicts, as RFC 4180 has them.
+//! The samples and the verdict figures of a run as CSV (RFC 4180).
 
 use super::fields;
 use crate::model::RunSnapshot;
 
-/// One cell a column, by name.
+/// A row: column names with their cells.
 type Row = Vec<(String, String)>;
 
-/// A row for each point of each lane.
+/// Writes one row for each sample of each lane.
 pub fn samples(run: &RunSnapshot) -> String {
     let lanes = run.lanes.iter().enumerate();
     let rows = lanes.flat_map(|(index, lane)| {
         lane.samples.iter().map(move |sample| {
-            let mut row = named(run, index, lane.strategy.as_str());
+            let mut row = identifying_cells(run, index, lane.strategy.as_str());
             row.extend(fields(sample));
             row
         })
@@ -19,15 +19,15 @@ pub fn samples(run: &RunSnapshot) -> String {
     table(rows.collect())
 }
 
-/// A row for each lane that was judged.
+/// Writes one row for each lane that has a verdict.
 pub fn figures(run: &RunSnapshot) -> String {
     let lanes = run.lanes.iter().enumerate();
     let rows = lanes.filter_map(|(index, lane)| {
         let verdict = lane.verdict.as_ref()?;
-        let mut row = named(run, index, lane.strategy.as_str());
+        let mut row = identifying_cells(run, index, lane.strategy.as_str());
         row.push(("product".to_owned(), lane.product_name.clone()));
         row.push(("passed".to_owned(), verdict.passed().to_string()));
-        // The strategy stands there already.
+        // The strategy is already a column.
         row.extend(
             fields(verdict)
                 .into_iter()
@@ -38,7 +38,7 @@ pub fn figures(run: &RunSnapshot) -> String {
     table(rows.collect())
 }
 
-fn named(run: &RunSnapshot, index: usize, strategy: &str) -> Row {
+fn identifying_cells(run: &RunSnapshot, index: usize, strategy: &str) -> Row {
     vec![
         ("run".to_owned(), run.id.clone()),
         ("lane".to_owned(), (index + 1).to_string()),
@@ -46,7 +46,8 @@ fn named(run: &RunSnapshot, index: usize, strategy: &str) -> Row {
     ]
 }
 
-/// All columns that any row has, in the order in which they first come; a row without one has an empty cell there.
+/// Writes the rows as a table. Its columns are those of all rows, in order of their first
+/// occurrence; a missing cell is empty.
 fn table(rows: Vec<Row>) -> String {
     let mut columns: Vec<&str> = Vec::new();
     for (name, _) in rows.iter().flatten() {
@@ -71,7 +72,7 @@ fn line<'a>(cells: impl Iterator<Item = &'a str>) -> String {
 
 fn quoted(cell: &str) -> String {
     let is_number = cell.parse::<f64>().is_ok();
-    // A spreadsheet takes a text that begins so for a formula, and would run it.
+    // A spreadsheet would treat a text that begins like this as a formula and run it.
     let cell = if !is_number && cell.starts_with(['=', '+', '-', '@', '\t', '\r']) {
         format!("'{cell}")
     } else {
@@ -89,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cell_is_one_cell_and_no_formula() {
+    fn a_cell_is_quoted_and_never_a_formula() {
         for (cell, expected) in [
             ("row-lock", "row-lock"),
             ("-3.5", "-3.5"),
@@ -103,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_without_a_column_leaves_it_empty() {
+    fn a_missing_cell_is_empty() {
         let cell = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         let rows = vec![vec![cell("a", "1")], vec![cell("a", "2"), cell("b", "3")]];
         assert_eq!(table(rows), "a,b\r\n1,\r\n2,3\r\n");

@@ -1,4 +1,4 @@
-//! A document that replays the run: opened from a file, years later, it needs nobody.
+//! An HTML document that replays a run. It is self-contained and needs no server.
 
 use leptos::prelude::*;
 use serde_json::json;
@@ -14,18 +14,18 @@ use crate::{
 
 const STYLE: &str = include_str!("html/replay.css");
 const SCRIPT: &str = include_str!("html/replay.js");
-/// Colours that the documents have; beyond them, lines are dashed.
+/// Number of line colours. Further lines repeat them, dashed.
 const COLOURS: usize = 8;
 
-/// The whole file. `exported_at` is a moment as a person reads it.
+/// Renders the whole file. `exported_at` is a formatted time.
 pub fn replay(run: &RunSnapshot, exported_at: &str) -> String {
     let document = Document {
         title: format!("Flash sale, {}", run.started_at),
         heading: "Flash sale, replayed",
         lead: format!(
-            "{} buyers, by {}. Started {}.",
+            "{} buyers, {}. Started {}.",
             run.plan.buyers,
-            run.plan.strategies_in_words(),
+            run.plan.strategy_names(),
             run.started_at
         ),
         style: STYLE,
@@ -36,7 +36,7 @@ pub fn replay(run: &RunSnapshot, exported_at: &str) -> String {
     };
     document.html(view! {
         {verdict(run)}
-        {stage(run)}
+        {replay_section(run)}
         {figures(run)}
         {parameters(run)}
         <section class="reading">
@@ -45,7 +45,8 @@ pub fn replay(run: &RunSnapshot, exported_at: &str) -> String {
     })
 }
 
-/// For each lane its line's class and its points: `[ms, remaining, successes, turned away, units sold]`.
+/// Serialises for each lane its line's class and its points: `[ms, remaining, succeeded,
+/// unsuccessful, units sold]`.
 fn data(run: &RunSnapshot) -> String {
     let each = run.plan.quantities.max().get();
     let point = |sample: &Sample| {
@@ -53,7 +54,7 @@ fn data(run: &RunSnapshot) -> String {
             sample.elapsed_ms,
             sample.remaining,
             sample.succeeded,
-            sample.turned_away(),
+            sample.unsuccessful(),
             sample.units_sold(each)
         ])
     };
@@ -81,17 +82,18 @@ fn verdict(run: &RunSnapshot) -> impl IntoView + use<> {
     let (class, word) = match (run.passed, &run.failure) {
         (Some(true), _) => ("verdict verdict--ok", "Oversold 0 · Undersold 0".to_owned()),
         (Some(false), _) => ("verdict verdict--bad", broken(run)),
-        (None, Some(_)) => (
-            "verdict verdict--bad",
-            "The run came to no verdict".to_owned(),
-        ),
+        (None, Some(_)) => ("verdict verdict--bad", "The run has no verdict".to_owned()),
         (None, None) => ("verdict", "No verdict".to_owned()),
     };
     let text = match (run.passed, &run.failure) {
-        (Some(true), _) => "Every unit that was sold was there, and nobody went without who could have been served.".to_owned(),
-        (Some(false), _) => "Counted from the order lines in the database; the figures stand below.".to_owned(),
-        (None, Some(why)) => format!("It failed: {why}."),
-        (None, None) => "This file was made before the run was judged.".to_owned(),
+        (Some(true), _) => {
+            "No unit was oversold, and no buyer was rejected while stock remained.".to_owned()
+        }
+        (Some(false), _) => {
+            "Counted from the order lines in the database. See the figures below.".to_owned()
+        }
+        (None, Some(why)) => format!("The run failed: {why}."),
+        (None, None) => "This file was exported before the run had a verdict.".to_owned(),
     };
     view! {
         <section class=class>
@@ -112,8 +114,8 @@ fn broken(run: &RunSnapshot) -> String {
     }
 }
 
-/// What the script brings to life. It draws into the empty figures, and fills the cells.
-fn stage(run: &RunSnapshot) -> impl IntoView + use<> {
+/// The replay section. The script draws the charts and fills the cells.
+fn replay_section(run: &RunSnapshot) -> impl IntoView + use<> {
     let rows = run.lanes.iter().enumerate().map(|(index, lane)| {
         view! {
             <tr class=line(index, lane)>
@@ -123,7 +125,7 @@ fn stage(run: &RunSnapshot) -> impl IntoView + use<> {
                 </th>
                 <td class="n" data-figure="remaining"></td>
                 <td class="n" data-figure="sold"></td>
-                <td class="n" data-figure="turned-away"></td>
+                <td class="n" data-figure="unsuccessful"></td>
                 <td class="n" data-figure="oversold"></td>
             </tr>
         }
@@ -131,21 +133,21 @@ fn stage(run: &RunSnapshot) -> impl IntoView + use<> {
     let charts = [
         ("stock", "Stock remaining"),
         ("successes", "Successes per second"),
-        ("turned-away", "Buyers turned away"),
+        ("unsuccessful", "Unsuccessful attempts"),
     ]
     .map(|(id, title)| view! { <figure class="chart"><h3>{title}</h3><div id=format!("chart-{id}")></div></figure> });
     view! {
-        <section class="panel stage" aria-labelledby="stage-title">
-            <h2 id="stage-title">"The rush, moment by moment"</h2>
-            <noscript><p class="quiet">"The replay needs JavaScript. The figures below do not."</p></noscript>
+        <section class="panel replay" aria-labelledby="replay-title">
+            <h2 id="replay-title">"Replay"</h2>
+            <noscript><p class="quiet">"The replay needs JavaScript. The figures below work without it."</p></noscript>
             <div id="controls" class="controls" hidden>
                 <button type="button" id="play">"Play"</button>
                 <label class="seek"><span class="vh">"Moment"</span><input type="range" id="moment" min="0" step="1"/></label>
                 <output id="clock" for="moment"></output>
                 <label class="speed">"Speed "<select id="speed"></select></label>
                 <p class="keys">
-                    <kbd>"Space"</kbd>" plays and pauses, "<kbd>"←"</kbd>" "<kbd>"→"</kbd>" step, "<kbd>"Home"</kbd>" "<kbd>"End"</kbd>
-                    " go to the ends, "<kbd>"+"</kbd>" "<kbd>"−"</kbd>" change the speed."
+                    <kbd>"Space"</kbd>" plays or pauses, "<kbd>"←"</kbd>" "<kbd>"→"</kbd>" step, "<kbd>"Home"</kbd>" "<kbd>"End"</kbd>
+                    " go to start and end, "<kbd>"+"</kbd>" "<kbd>"−"</kbd>" change the speed."
                 </p>
             </div>
             <div class="scroll" role="region" aria-label="At this moment" tabindex="0">
@@ -155,7 +157,7 @@ fn stage(run: &RunSnapshot) -> impl IntoView + use<> {
                             <th scope="col">"At this moment"</th>
                             <th scope="col" class="n">"Remaining"</th>
                             <th scope="col" class="n">"Sold"</th>
-                            <th scope="col" class="n">"Turned away"</th>
+                            <th scope="col" class="n">"Unsuccessful"</th>
                             <th scope="col" class="n">"Oversold"</th>
                         </tr>
                     </thead>
@@ -167,7 +169,7 @@ fn stage(run: &RunSnapshot) -> impl IntoView + use<> {
     }
 }
 
-/// A row a figure, a column a lane.
+/// The verdict figures: one row for each figure, one column for each lane.
 fn figures(run: &RunSnapshot) -> AnyView {
     let judged: Vec<&Verdict> = run
         .lanes
@@ -175,11 +177,11 @@ fn figures(run: &RunSnapshot) -> AnyView {
         .filter_map(|lane| lane.verdict.as_ref())
         .collect();
     let Some(first) = judged.first() else {
-        return view! { <section class="panel"><h2>"Figures"</h2><p class="quiet">"No lane has been judged."</p></section> }.into_any();
+        return view! { <section class="panel"><h2>"Figures"</h2><p class="quiet">"No lane has a verdict yet."</p></section> }.into_any();
     };
     let columns: Vec<_> = judged.iter().map(fields).collect();
     let names = fields(first).into_iter();
-    // The strategy stands above its column; what is empty says nothing.
+    // The strategy is the column's head; empty figures are left out.
     let names = names.filter(|(name, value)| name != "strategy" && !value.is_empty());
     let rows = names.map(|(name, _)| {
         let cells = columns.iter().map(|column| {

@@ -1,12 +1,14 @@
-//! A run as one JSON object. The envelope says how to read it; whoever reads another version knows that it may differ.
+//! A run as one JSON object. Its envelope states the format and version, so that a reader can
+//! reject a version it does not know.
 
 use serde::Serialize;
 
 use crate::model::RunSnapshot;
 
-/// What it is.
+/// The name of the format.
 pub const FORMAT: &str = "doorbuster-run";
-/// Goes up when a field changes its meaning or leaves; not when one is added.
+/// The version of the format. It is incremented when a field is removed or changes its meaning, not
+/// when one is added.
 pub const VERSION: u32 = 1;
 
 #[derive(Serialize)]
@@ -14,17 +16,14 @@ pub const VERSION: u32 = 1;
 struct Export<'a> {
     format: &'static str,
     version: u32,
-    /// The program that wrote it.
+    /// Version of the program that wrote the file.
     doorbuster: &'static str,
     /// By the database's clock.
     exported_at: &'a str,
     run: &'a RunSnapshot,
 }
 
-/// The whole file: the plan, every point, and the verdicts.
-///
-/// # Errors
-/// None that a run could cause.
+/// Writes the whole file: the plan, all samples, and the verdicts.
 pub fn json(run: &RunSnapshot, exported_at: &str) -> serde_json::Result<String> {
     let export = Export {
         format: FORMAT,

@@ -1,12 +1,14 @@
-//! Anything that can be serialised, as the columns of a table: what is added to it one day has a column without a word here.
+//! Flattens any serialisable value into the columns of a table, so that a new field gets a column
+//! without a change here.
 
 use serde::Serialize;
 use serde_json::Value;
 
-/// The fields of `thing` by name, in snake case; those of what is inside carry its name in front. Lists of plain values are one field,
-/// values that are absent are empty.
+/// Returns the fields of `thing` with their names in snake case. Names of nested fields are
+/// prefixed with their parent's name. A list of plain values is one field; an absent value is
+/// empty.
 pub fn fields<T: Serialize>(thing: &T) -> Vec<(String, String)> {
-    // Nothing here has keys that are no text, the one thing that could not be written.
+    // Serialisation fails only for maps whose keys are not strings, which no value here contains.
     let value = serde_json::to_value(thing).unwrap_or_default();
     let mut fields = Vec::new();
     flatten("", &value, &mut fields);
@@ -70,7 +72,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_is_inside_has_a_column_of_its_own() {
+    fn nested_fields_have_their_own_columns() {
         let thing = json!({
             "elapsedMs": 3, "none": null, "latency": {"p99": 1.5}, "keys": ["a", "b"], "list": [{"isHeld": true}],
         });

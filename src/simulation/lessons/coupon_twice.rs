@@ -1,81 +1,87 @@
-//! A coupon spent twice: two orders read that one use is left, both compare, both write.
+//! A coupon used twice: two orders both read that one use is left, both compare, and both write.
 //!
-//! The shop's own table of codes would not let the exhibit happen, and the audit would find it there. So the exhibit keeps its code on a
-//! private shelf, where one unit is one use left, and is sold by the strategy `unguarded`: the same read, compare and write.
+//! The shop's own table of codes prevents this bug, and the audit would report it there. So the
+//! exhibit stores its code as a private product, where one unit is one remaining use, and sells it
+//! with the strategy `unguarded`, which performs the same read, comparison and write.
 
 use std::sync::Arc;
 
 use tokio::sync::Barrier;
 
 use super::{
-    counted,
+    context::LessonContext,
+    count_of,
     shopper::{Shopper, buy_one, was_sold},
-    stage::Stage,
 };
 use crate::{
     db::{dialect, txn},
     model::{
         DiscountValue, LessonResult, ShopError, StrategyKey,
-        lesson::{Ending, Figure},
+        lesson::{Figure, LessonOutcome},
     },
-    shop::{discounts::NewCode, inventory::Seam},
+    shop::{discounts::NewCode, inventory::InjectionPoint},
     simulation::store,
 };
 
 /// How often the code may be used.
 const USES_MAX: u32 = 1;
-/// Orders that use it at once.
+/// Orders that use it concurrently.
 const ORDERS: usize = 2;
-/// What it takes off.
+/// The discount.
 const OFF_CENTS: i64 = 500;
-/// The code is for this long in the shop, at the most: nobody but the lesson is to use it.
-const CODE_STANDS: time::Duration = time::Duration::seconds(60);
+/// Maximum lifetime of the code in the shop, because only the lesson should use it.
+const CODE_LIFETIME: time::Duration = time::Duration::seconds(60);
 
-/// What came of one of the two ways.
-struct Side {
-    /// Uses that the code's counter has.
-    counted: i64,
-    /// Orders that stand and used it.
+/// The result under one of the two rules.
+struct RuleResult {
+    /// Uses according to the code's counter.
+    counter: i64,
+    /// Paid or placed orders that used the code.
     orders: i64,
-    refused: i64,
+    rejected: i64,
 }
 
 /// See the module's documentation.
-pub async fn play(stage: &Stage) -> Result<LessonResult, ShopError> {
-    let wrong = read_compare_write(stage).await?;
-    let shop = take_under_lock(stage).await?;
+pub async fn play(context: &LessonContext) -> Result<LessonResult, ShopError> {
+    let wrong = read_compare_write(context).await?;
+    let shop = consume_under_lock(context).await?;
     let uses_max = i64::from(USES_MAX);
     Ok(LessonResult {
         figures: vec![
             Figure::count("Uses allowed", uses_max, uses_max),
             Figure::count("Orders that used the code", wrong.orders, shop.orders),
-            Figure::count("Uses that its counter has", wrong.counted, shop.counted),
-            Figure::count("Told no", wrong.refused, shop.refused),
+            Figure::count("Uses counted", wrong.counter, shop.counter),
+            Figure::count("Rejected", wrong.rejected, shop.rejected),
         ],
-        wrong: ending(&wrong),
-        shop: ending(&shop),
+        wrong: outcome(&wrong),
+        shop: outcome(&shop),
     })
 }
 
-/// The wrong rule, with both orders between reading and writing at the same moment.
-async fn read_compare_write(stage: &Stage) -> Result<Side, ShopError> {
-    let code = stage.exhibit("Code with one use left", USES_MAX).await?;
-    let shop = stage.shop().clone().with_seam(meeting_of(ORDERS));
+/// The wrong rule: both orders wait for each other between reading and writing.
+async fn read_compare_write(context: &LessonContext) -> Result<RuleResult, ShopError> {
+    let code = context
+        .add_exhibit("Code with one use left", USES_MAX)
+        .await?;
+    let shop = context
+        .shop()
+        .clone()
+        .with_injection_point(barrier_of(ORDERS));
     let order = || buy_one(&shop, StrategyKey::Unguarded, &code);
     let (one, other) = tokio::join!(order(), order());
-    let refused = i64::from(!was_sold(one)?) + i64::from(!was_sold(other)?);
-    let facts = stage.facts(&code).await?;
-    Ok(Side {
-        counted: facts.sold,
-        orders: facts.ordered,
-        refused,
+    let rejected = i64::from(!was_sold(one)?) + i64::from(!was_sold(other)?);
+    let stock = context.read_stock(&code).await?;
+    Ok(RuleResult {
+        counter: stock.sold,
+        orders: stock.ordered,
+        rejected,
     })
 }
 
-/// A seam in which everybody waits until `count` are there.
-fn meeting_of(count: usize) -> Seam {
+/// An injection point at which each buyer waits until `count` have arrived.
+fn barrier_of(count: usize) -> InjectionPoint {
     let barrier = Arc::new(Barrier::new(count));
-    Seam::Hook(Arc::new(move || {
+    InjectionPoint::Hook(Arc::new(move || {
         let barrier = Arc::clone(&barrier);
         Box::pin(async move {
             barrier.wait().await;
@@ -83,41 +89,41 @@ fn meeting_of(count: usize) -> Seam {
     }))
 }
 
-/// The shop's rule: the code's row is locked, and asked and counted while it is.
-async fn take_under_lock(stage: &Stage) -> Result<Side, ShopError> {
-    let shelf = stage.shelf("T-shirt", 2).await?;
-    let code = store::code_of(&shelf);
-    make_code(stage, &code).await?;
-    let one = Shopper::with_one_of(stage.shop(), &shelf).await?;
-    let other = Shopper::with_one_of(stage.shop(), &shelf).await?;
+/// The shop's rule: the code's row is locked, and checked and updated under that lock.
+async fn consume_under_lock(context: &LessonContext) -> Result<RuleResult, ShopError> {
+    let product = context.add_safe_product("T-shirt", 2).await?;
+    let code = store::lesson_code(&product);
+    create_code(context, &code).await?;
+    let one = Shopper::with_one_of(context.shop(), &product).await?;
+    let other = Shopper::with_one_of(context.shop(), &product).await?;
     one.reserve().await?;
     other.reserve().await?;
     let (first, second) = tokio::join!(one.pay(Some(code.clone())), other.pay(Some(code.clone())));
-    store::end_code(stage.db(), &code).await?;
-    let refused = i64::from(was_refused(first)?) + i64::from(was_refused(second)?);
-    let standing = store::code_standing(stage.db(), &code).await?;
-    Ok(Side {
-        counted: standing.uses,
-        orders: standing.orders,
-        refused,
+    store::end_code(context.db(), &code).await?;
+    let rejected = i64::from(was_rejected(first)?) + i64::from(was_rejected(second)?);
+    let usage = store::read_code_usage(context.db(), &code).await?;
+    Ok(RuleResult {
+        counter: usage.uses,
+        orders: usage.orders,
+        rejected,
     })
 }
 
-async fn make_code(stage: &Stage, code: &str) -> Result<(), ShopError> {
-    let now = dialect::now(stage.db().reader()).await;
+async fn create_code(context: &LessonContext, code: &str) -> Result<(), ShopError> {
+    let now = dialect::now(context.db().reader()).await;
     let new = NewCode {
         code: code.to_owned(),
         value: DiscountValue::Cents(OFF_CENTS),
         min_subtotal_cents: 0,
         starts_at: None,
-        ends_at: Some(now.map_err(txn::read_error)? + CODE_STANDS),
+        ends_at: Some(now.map_err(txn::read_error)? + CODE_LIFETIME),
         uses_max: USES_MAX,
         per_customer_limit: None,
     };
-    stage.shop().create_code(new, None).await
+    context.shop().create_code(new, None).await
 }
 
-fn was_refused(paid: Result<(), ShopError>) -> Result<bool, ShopError> {
+fn was_rejected(paid: Result<(), ShopError>) -> Result<bool, ShopError> {
     match paid {
         Ok(()) => Ok(false),
         Err(ShopError::CodeUsedUp(_)) => Ok(true),
@@ -125,26 +131,29 @@ fn was_refused(paid: Result<(), ShopError>) -> Result<bool, ShopError> {
     }
 }
 
-fn ending(side: &Side) -> Ending {
-    let beyond = side.orders - i64::from(USES_MAX);
-    let broken = beyond > 0;
-    let means = if broken {
+fn outcome(result: &RuleResult) -> LessonOutcome {
+    let overused = result.orders - i64::from(USES_MAX);
+    let broken = overused > 0;
+    let explanation = if broken {
         format!(
-            "{} used a code that was for {USES_MAX}, and its counter says {}: not even the books show the discount that was given away.",
-            counted(side.orders, "order"),
-            side.counted
+            "{} used a code with {USES_MAX} allowed use, but its counter shows {}: the extra discount is not even recorded.",
+            count_of(result.orders, "order"),
+            result.counter
         )
     } else {
         format!(
-            "{} used it, the counter says {}, and {} told that it is used up. Cart and hold of whoever was refused are as they were.",
-            counted(side.orders, "order"),
-            side.counted,
-            if side.refused == 1 {
+            "{} used the code, its counter shows {}, and {} rejected because the code was used up. A rejected shopper keeps cart and hold.",
+            count_of(result.orders, "order"),
+            result.counter,
+            if result.rejected == 1 {
                 "one shopper was".to_owned()
             } else {
-                format!("{} shoppers were", side.refused)
+                format!("{} shoppers were", result.rejected)
             }
         )
     };
-    Ending { broken, means }
+    LessonOutcome {
+        broken,
+        explanation,
+    }
 }

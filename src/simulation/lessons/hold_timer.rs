@@ -1,95 +1,88 @@
-//! The timer of a hold, reset by adding an item: who adds and removes something cheap now and then keeps the last unit for ever.
+//! A hold whose timer is reset by adding an item: a bot that keeps adding and removing a cheap item
+//! keeps the last unit reserved for ever.
 
 use time::OffsetDateTime;
 
 use super::{
-    counted,
+    context::{HOLD_TTL_S, LessonContext},
+    count_of,
     shopper::{Shopper, buy_one, was_sold},
-    stage::{HOLD_TTL_S, Stage},
 };
 use crate::{
     model::{
         LessonResult, ShopError, StrategyKey,
-        lesson::{Ending, Figure, FigureUnit},
+        lesson::{Figure, FigureUnit, LessonOutcome},
     },
-    simulation::store::{self, Shelf, ShelfFacts},
+    simulation::store::{self, LessonProduct, LessonStock},
 };
 
-/// What is left of the hold when the bot begins.
-const LEFT_S: u32 = 60;
-/// What goes by after it: the hold that was promised is over then.
-const GONE_BY_S: u32 = LEFT_S + 1;
-/// How often the bot adds the cheap item and takes it out again.
+/// Remaining time of the hold when the bot starts.
+const REMAINING_S: u32 = 60;
+/// Time that passes afterwards: by then, the original hold has expired.
+const ELAPSED_S: u32 = REMAINING_S + 1;
+/// How often the bot adds the cheap item and removes it again.
 const ADDED: u32 = 3;
 
-/// The two rules about what adding does to a hold.
+/// What adding an item does to the timer of a hold.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Rule {
-    /// It begins anew.
+    /// The timer restarts.
     Reset,
-    /// It keeps its time.
+    /// The timer is unchanged.
     Keep,
 }
 
-/// What came of one of the two.
-struct Side {
-    /// Seconds by which adding moved the hold's end.
+/// The result under one of the two rules.
+struct RuleResult {
+    /// Seconds by which adding an item extended the hold.
     moved_s: i64,
-    /// Units held for the bot once its time is over and the sweeper has been.
+    /// Units still held for the bot after the original expiry and a run of the sweeper.
     held_after: i64,
     /// Whether the next shopper got the unit.
     next_sold: bool,
-    facts: ShelfFacts,
+    stock: LessonStock,
 }
 
 /// See the module's documentation.
-pub async fn play(stage: &Stage) -> Result<LessonResult, ShopError> {
-    let exhibit = stage.exhibit("Last phone", 1).await?;
-    let cheap = stage.exhibit("Cable", 1).await?;
-    let wrong = keep_busy(stage, &exhibit, &cheap, Rule::Reset).await?;
+pub async fn play(context: &LessonContext) -> Result<LessonResult, ShopError> {
+    let exhibit = context.add_exhibit("Last phone", 1).await?;
+    let cheap = context.add_exhibit("Cable", 1).await?;
+    let wrong = run_bot(context, &exhibit, &cheap, Rule::Reset).await?;
 
-    let shelf = stage.shelf("Last phone", 1).await?;
-    let cheap = stage.shelf("Cable", 1).await?;
-    let shop = keep_busy(stage, &shelf, &cheap, Rule::Keep).await?;
-    let (left, seconds) = (i64::from(LEFT_S), FigureUnit::Seconds);
+    let product = context.add_safe_product("Last phone", 1).await?;
+    let cheap = context.add_safe_product("Cable", 1).await?;
+    let shop = run_bot(context, &product, &cheap, Rule::Keep).await?;
+    let (left, seconds) = (i64::from(REMAINING_S), FigureUnit::Seconds);
     Ok(LessonResult {
         figures: vec![
-            Figure::of("Left of the hold at first", seconds, left, left),
+            Figure::of("Hold time left at start", seconds, left, left),
             Figure::count("Items added", ADDED.into(), ADDED.into()),
-            Figure::of(
-                "Adding moved its end by",
-                seconds,
-                wrong.moved_s,
-                shop.moved_s,
-            ),
+            Figure::of("Hold extended by", seconds, wrong.moved_s, shop.moved_s),
+            Figure::count("Still held after expiry", wrong.held_after, shop.held_after),
             Figure::count(
-                "Still held when it should be over",
-                wrong.held_after,
-                shop.held_after,
-            ),
-            Figure::count(
-                "Next shopper told no",
+                "Next shopper rejected",
                 i64::from(!wrong.next_sold),
                 i64::from(!shop.next_sold),
             ),
-            Figure::count("Sold", wrong.facts.ordered, shop.facts.ordered),
+            Figure::count("Sold", wrong.stock.ordered, shop.stock.ordered),
         ],
-        wrong: ending(&wrong),
-        shop: ending(&shop),
+        wrong: outcome(&wrong),
+        shop: outcome(&shop),
     })
 }
 
-/// A bot holds the last unit, keeps adding something cheap, and its time goes by; then somebody wants to buy.
-async fn keep_busy(
-    stage: &Stage,
-    last: &Shelf,
-    cheap: &Shelf,
+/// A bot holds the last unit and keeps adding a cheap item until the original hold has expired.
+/// Then another shopper tries to buy the unit.
+async fn run_bot(
+    context: &LessonContext,
+    last: &LessonProduct,
+    cheap: &LessonProduct,
     rule: Rule,
-) -> Result<Side, ShopError> {
-    let (db, shop) = (stage.db(), stage.shop());
+) -> Result<RuleResult, ShopError> {
+    let (db, shop) = (context.db(), context.shop());
     let bot = Shopper::with_one_of(shop, last).await?;
     bot.reserve().await?;
-    store::age_holds(db, bot.cart_id(), HOLD_TTL_S - LEFT_S).await?;
+    store::age_holds(db, bot.cart_id(), HOLD_TTL_S - REMAINING_S).await?;
     let before = store::end_of_holds(db, bot.cart_id(), last.product_id).await?;
     for _ in 0..ADDED {
         bot.add(cheap).await?;
@@ -99,15 +92,15 @@ async fn keep_busy(
         bot.remove(cheap).await?;
     }
     let after = store::end_of_holds(db, bot.cart_id(), last.product_id).await?;
-    store::age_holds(db, bot.cart_id(), GONE_BY_S).await?;
+    store::age_holds(db, bot.cart_id(), ELAPSED_S).await?;
     shop.sweep_expired_holds().await?;
-    let held_after = stage.facts(last).await?.reserved;
+    let held_after = context.read_stock(last).await?.reserved;
     let bought = buy_one(shop, StrategyKey::RowLock, last).await;
-    Ok(Side {
+    Ok(RuleResult {
         moved_s: seconds_between(before, after),
         held_after,
         next_sold: was_sold(bought)?,
-        facts: stage.facts(last).await?,
+        stock: context.read_stock(last).await?,
     })
 }
 
@@ -115,21 +108,24 @@ fn seconds_between(before: OffsetDateTime, after: OffsetDateTime) -> i64 {
     (after - before).whole_seconds()
 }
 
-fn ending(side: &Side) -> Ending {
-    let broken = side.moved_s > 0 || side.held_after > 0;
-    let means = if broken {
+fn outcome(result: &RuleResult) -> LessonOutcome {
+    let broken = result.moved_s > 0 || result.held_after > 0;
+    let explanation = if broken {
         format!(
-            "Adding a cable pushed the end {} s away. A minute later {} still stood aside for the bot, and the next shopper was told no. \
-             It can go on like this for ever.",
-            side.moved_s,
-            counted(side.held_after, "unit")
+            "Adding a cable extended the hold by {} s. A minute later {} was still reserved for the bot, and the next shopper was rejected. \
+             The bot can repeat this for ever.",
+            result.moved_s,
+            count_of(result.held_after, "unit")
         )
-    } else if side.next_sold {
-        "The end did not move by a second. The sweeper gave the unit back, and the next shopper bought it."
+    } else if result.next_sold {
+        "The expiry did not change. The sweeper released the unit, and the next shopper bought it."
             .to_owned()
     } else {
-        "The end did not move, and the sweeper gave the unit back, but the next shopper did not get it."
+        "The expiry did not change, and the sweeper released the unit, but the next shopper did not get it."
             .to_owned()
     };
-    Ending { broken, means }
+    LessonOutcome {
+        broken,
+        explanation,
+    }
 }

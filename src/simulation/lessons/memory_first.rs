@@ -1,112 +1,134 @@
-//! Stock decremented in memory before the database: what goes wrong in between is never added back, and stays on the shelf unsold.
+//! Stock decremented in memory before the database: if the purchase then fails, the counter in
+//! memory is never incremented again, and units stay unsold.
 
 use super::{
-    counted,
+    context::LessonContext,
+    count_of,
     shopper::{buy_one, was_sold},
-    stage::Stage,
 };
 use crate::{
     db::txn::TxnError,
     model::{
         LessonResult, ShopError, StrategyKey,
-        lesson::{Ending, Figure},
+        lesson::{Figure, LessonOutcome},
     },
     shop::{
         Shop,
-        inventory::{Seam, seam::Fault},
+        inventory::{InjectionPoint, injection_point::Fault},
     },
-    simulation::store::{Shelf, ShelfFacts},
+    simulation::store::{LessonProduct, LessonStock},
 };
 
-/// Units that are there.
+/// Units in stock.
 const STOCK: u32 = 5;
-/// Whether the connection of each buyer is cut while they buy. They come one after the other.
+/// Whether each buyer's connection is cut during the purchase. The buyers come one after the other.
 const CUT: [bool; 7] = [false, true, false, true, false, false, false];
 
-/// What the buyers were told.
+/// What happened to the buyers.
 #[derive(Default)]
-struct Told {
-    no: i64,
-    cut_off: i64,
-    /// What the counter in memory says at the end; none without one.
+struct BuyerResponses {
+    sold_out: i64,
+    disconnected: i64,
+    /// The final value of the counter in memory; `None` if there is no such counter.
     in_memory: Option<i64>,
 }
 
 /// See the module's documentation.
-pub async fn play(stage: &Stage) -> Result<LessonResult, ShopError> {
-    let exhibit = stage.exhibit("Sneakers", STOCK).await?;
-    let wrong_told = sell(stage.shop(), &exhibit, Some(STOCK.into())).await?;
-    let wrong = stage.facts(&exhibit).await?;
+pub async fn play(context: &LessonContext) -> Result<LessonResult, ShopError> {
+    let exhibit = context.add_exhibit("Sneakers", STOCK).await?;
+    let wrong_responses = sell(context.shop(), &exhibit, Some(STOCK.into())).await?;
+    let wrong = context.read_stock(&exhibit).await?;
 
-    let shelf = stage.shelf("Sneakers", STOCK).await?;
-    let shop_told = sell(stage.shop(), &shelf, None).await?;
-    let shop = stage.facts(&shelf).await?;
+    let product = context.add_safe_product("Sneakers", STOCK).await?;
+    let shop_responses = sell(context.shop(), &product, None).await?;
+    let shop = context.read_stock(&product).await?;
     let buyers = i64::try_from(CUT.len()).unwrap_or(i64::MAX);
     Ok(LessonResult {
         figures: vec![
-            Figure::count("Came in", wrong.total, shop.total),
+            Figure::count("Units received", wrong.total, shop.total),
             Figure::count("Buyers", buyers, buyers),
-            Figure::count("Connections cut", wrong_told.cut_off, shop_told.cut_off),
-            Figure::count("Sold", wrong.ordered, shop.ordered),
-            Figure::count("Told that it is sold out", wrong_told.no, shop_told.no),
             Figure::count(
-                "What refusals go by says",
-                wrong_told.in_memory.unwrap_or(wrong.available),
-                shop_told.in_memory.unwrap_or(shop.available),
+                "Connections cut",
+                wrong_responses.disconnected,
+                shop_responses.disconnected,
             ),
-            Figure::count("On the shelf", wrong.available, shop.available),
+            Figure::count("Sold", wrong.ordered, shop.ordered),
+            Figure::count(
+                "Rejected as sold out",
+                wrong_responses.sold_out,
+                shop_responses.sold_out,
+            ),
+            Figure::count(
+                "Counter used to reject",
+                wrong_responses.in_memory.unwrap_or(wrong.available),
+                shop_responses.in_memory.unwrap_or(shop.available),
+            ),
+            Figure::count("Available", wrong.available, shop.available),
         ],
-        wrong: ending(wrong, &wrong_told),
-        shop: ending(shop, &shop_told),
+        wrong: outcome(wrong, &wrong_responses),
+        shop: outcome(shop, &shop_responses),
     })
 }
 
-/// Sells to everybody in turn, by the row; with a counter in memory in front of it, or without.
-async fn sell(shop: &Shop, shelf: &Shelf, mut in_memory: Option<i64>) -> Result<Told, ShopError> {
-    let mut told = Told::default();
+/// Sells to all buyers in turn under a row lock, with or without a counter in memory in front of
+/// it.
+async fn sell(
+    shop: &Shop,
+    product: &LessonProduct,
+    mut in_memory: Option<i64>,
+) -> Result<BuyerResponses, ShopError> {
+    let mut responses = BuyerResponses::default();
     for cut in CUT {
         if let Some(counter) = &mut in_memory {
             if *counter <= 0 {
-                told.no += 1;
+                responses.sold_out += 1;
                 continue;
             }
             *counter -= 1;
         }
-        match buy(shop, shelf, cut).await {
-            Err(error) if cut && !matches!(error, TxnError::Refused(_)) => told.cut_off += 1,
-            bought => told.no += i64::from(!was_sold(bought)?),
+        match buy(shop, product, cut).await {
+            Err(error) if cut && !matches!(error, TxnError::Refused(_)) => {
+                responses.disconnected += 1
+            }
+            bought => responses.sold_out += i64::from(!was_sold(bought)?),
         }
     }
-    Ok(Told { in_memory, ..told })
+    Ok(BuyerResponses {
+        in_memory,
+        ..responses
+    })
 }
 
-async fn buy(shop: &Shop, shelf: &Shelf, cut: bool) -> Result<(), TxnError> {
-    let seam = if cut {
-        Seam::Fault(Fault::DropConnection)
+async fn buy(shop: &Shop, product: &LessonProduct, cut: bool) -> Result<(), TxnError> {
+    let injection_point = if cut {
+        InjectionPoint::Fault(Fault::DropConnection)
     } else {
-        Seam::Closed
+        InjectionPoint::Disabled
     };
-    let shop = shop.clone().with_seam(seam);
-    buy_one(&shop, StrategyKey::RowLock, shelf).await
+    let shop = shop.clone().with_injection_point(injection_point);
+    buy_one(&shop, StrategyKey::RowLock, product).await
 }
 
-fn ending(facts: ShelfFacts, told: &Told) -> Ending {
-    let undersold = facts.available.min(told.no);
+fn outcome(stock: LessonStock, responses: &BuyerResponses) -> LessonOutcome {
+    let undersold = stock.available.min(responses.sold_out);
     let broken = undersold > 0;
-    let means = if broken {
+    let explanation = if broken {
         format!(
-            "{} had to hear that it is sold out, with {} on the shelf that nobody can buy: {} undersold.",
-            counted(told.no, "buyer"),
-            counted(facts.available, "unit"),
-            counted(undersold, "unit")
+            "{} got “sold out” although {} remained, which no one can buy any more: {} undersold.",
+            count_of(responses.sold_out, "buyer"),
+            count_of(stock.available, "unit"),
+            count_of(undersold, "unit")
         )
     } else {
         format!(
-            "{} lost the connection, and what they did not take went to the next: {} sold, {} left.",
-            counted(told.cut_off, "buyer"),
-            facts.ordered,
-            facts.available
+            "{} lost the connection, and their units went to later buyers: {} sold, {} remaining.",
+            count_of(responses.disconnected, "buyer"),
+            stock.ordered,
+            stock.available
         )
     };
-    Ending { broken, means }
+    LessonOutcome {
+        broken,
+        explanation,
+    }
 }

@@ -1,79 +1,90 @@
-//! Negative quantity: a line of minus three takes minus three from the shelf, and costs less than nothing.
+//! Negative quantity: an order of minus three units adds three units to the stock, and its total is
+//! negative.
 
-use super::{counted, stage::Stage};
+use super::{context::LessonContext, count_of};
 use crate::{
     model::{
         LessonResult, Quantity, ShopError,
-        lesson::{Ending, Figure, FigureUnit},
+        lesson::{Figure, FigureUnit, LessonOutcome},
     },
-    simulation::store::{self, ShelfFacts, Unchecked},
+    simulation::store::{self, LessonStock, UncheckedChange},
 };
 
-/// Units that are there.
+/// Units in stock.
 const STOCK: u32 = 10;
-/// Units that are asked for.
-const ASKED: i64 = -3;
+/// Units that the order requests.
+const REQUESTED: i64 = -3;
 
 /// See the module's documentation.
-pub async fn play(stage: &Stage) -> Result<LessonResult, ShopError> {
-    let exhibit = stage.exhibit("Headphones", STOCK).await?;
-    let unchecked = store::take_any_quantity(stage.db(), exhibit.product_id, ASKED).await?;
-    let wrong = stage.facts(&exhibit).await?;
-    let wrong_bill = bill_cents(&unchecked);
+pub async fn play(context: &LessonContext) -> Result<LessonResult, ShopError> {
+    let exhibit = context.add_exhibit("Headphones", STOCK).await?;
+    let unchecked_wrong =
+        store::take_any_quantity(context.db(), exhibit.product_id, REQUESTED).await?;
+    let wrong = context.read_stock(&exhibit).await?;
+    let wrong_bill = bill_cents(&unchecked_wrong);
 
-    // First as every form and every caller comes in; then past it, with the very statement of the exhibit.
-    let shelf = stage.shelf("Headphones", STOCK).await?;
-    let refused = Quantity::new(ASKED).err();
-    let behind = store::take_any_quantity(stage.db(), shelf.product_id, ASKED).await?;
-    let shop = stage.facts(&shelf).await?;
-    let shop_bill = bill_cents(&behind);
+    // First through the validation that every form and every caller passes; then around it, with
+    // the exhibit's own statement.
+    let product = context.add_safe_product("Headphones", STOCK).await?;
+    let rejected = Quantity::new(REQUESTED).err();
+    let unchecked_shop =
+        store::take_any_quantity(context.db(), product.product_id, REQUESTED).await?;
+    let shop = context.read_stock(&product).await?;
+    let shop_bill = bill_cents(&unchecked_shop);
     Ok(LessonResult {
         figures: vec![
-            Figure::count("Asked for", ASKED, ASKED),
-            Figure::count("On the shelf before", wrong.total, shop.total),
-            Figure::count("On the shelf after", wrong.available, shop.available),
-            Figure::of("The bill", FigureUnit::Cents, wrong_bill, shop_bill),
-            Figure::count("Told no", 0, i64::from(refused.is_some())),
+            Figure::count("Requested quantity", REQUESTED, REQUESTED),
+            Figure::count("Stock before", wrong.total, shop.total),
+            Figure::count("Stock after", wrong.available, shop.available),
+            Figure::of("Order total", FigureUnit::Cents, wrong_bill, shop_bill),
+            Figure::count("Rejected", 0, i64::from(rejected.is_some())),
         ],
-        wrong: ending(wrong, wrong_bill, told(None, &unchecked)),
-        shop: ending(shop, shop_bill, told(refused.as_ref(), &behind)),
+        wrong: outcome(wrong, wrong_bill, rejection_text(None, &unchecked_wrong)),
+        shop: outcome(
+            shop,
+            shop_bill,
+            rejection_text(rejected.as_ref(), &unchecked_shop),
+        ),
     })
 }
 
-fn bill_cents(taken: &Unchecked) -> i64 {
-    match taken {
-        Unchecked::Took { bill_cents } => *bill_cents,
-        Unchecked::RejectedBy(_) => 0,
+fn bill_cents(change: &UncheckedChange) -> i64 {
+    match change {
+        UncheckedChange::Took { bill_cents } => *bill_cents,
+        UncheckedChange::RejectedBy(_) => 0,
     }
 }
 
-/// Who refused it, and how.
-fn told(refused: Option<&ShopError>, behind: &Unchecked) -> String {
-    let first = match refused {
+/// Describes which checks rejected the quantity.
+fn rejection_text(rejected: Option<&ShopError>, unchecked: &UncheckedChange) -> String {
+    let first = match rejected {
         Some(error) => format!("The shop answered: “{error}”"),
-        None => "The shop let it pass.".to_owned(),
+        None => "The shop accepted it.".to_owned(),
     };
-    match behind {
-        Unchecked::RejectedBy(constraint) => format!(
-            "{first} The wrong statement, sent past that answer, was rejected by the database’s constraint {constraint}."
+    match unchecked {
+        UncheckedChange::RejectedBy(constraint) => format!(
+            "{first} The wrong statement, sent around that check, was rejected by the database constraint {constraint}."
         ),
-        Unchecked::Took { .. } => {
-            format!("{first} The wrong statement, sent past that answer, went through.")
+        UncheckedChange::Took { .. } => {
+            format!("{first} The wrong statement, sent around that check, succeeded.")
         }
     }
 }
 
-fn ending(facts: ShelfFacts, bill_cents: i64, told: String) -> Ending {
-    let grown = facts.available - facts.total;
-    let broken = grown != 0 || bill_cents < 0;
-    let means = if broken {
+fn outcome(stock: LessonStock, bill_cents: i64, rejection: String) -> LessonOutcome {
+    let added = stock.available - stock.total;
+    let broken = added != 0 || bill_cents < 0;
+    let explanation = if broken {
         format!(
-            "{} on the shelf that never came in, and the shop owes the shopper {}.",
-            counted(grown, "unit"),
-            FigureUnit::Cents.told(-bill_cents)
+            "{} in stock that were never received, and the shop owes the shopper {}.",
+            count_of(added, "unit"),
+            FigureUnit::Cents.format(-bill_cents)
         )
     } else {
-        told
+        rejection
     };
-    Ending { broken, means }
+    LessonOutcome {
+        broken,
+        explanation,
+    }
 }

@@ -1,70 +1,74 @@
-//! Off by one in a counter script: `>= 0` is asked before the counter is lowered, so that the buyer who finds nothing is sold something.
+//! Off by one in a counter script: it checks `>= 0` before it decrements the counter, so it sells
+//! one unit that does not exist.
 
 use super::{
-    counted,
+    context::LessonContext,
+    count_of,
     shopper::{buy_one, was_sold},
-    stage::Stage,
 };
 use crate::{
     model::{
         LessonResult, ShopError, StrategyKey,
-        lesson::{Ending, Figure},
+        lesson::{Figure, LessonOutcome},
     },
-    simulation::store::{self, ShelfFacts},
+    simulation::store::{self, LessonStock},
 };
 
-/// Units that are there.
+/// Units in stock.
 const STOCK: u32 = 20;
-/// Buyers, who come one after the other: this bug needs no race.
+/// Buyers, one after the other: this bug needs no race.
 const BUYERS: u32 = 25;
 
 /// See the module's documentation.
-pub async fn play(stage: &Stage) -> Result<LessonResult, ShopError> {
-    let exhibit = stage.exhibit("Game console", STOCK).await?;
-    let mut wrong_refused = 0;
+pub async fn play(context: &LessonContext) -> Result<LessonResult, ShopError> {
+    let exhibit = context.add_exhibit("Game console", STOCK).await?;
+    let mut wrong_rejected = 0;
     for _ in 0..BUYERS {
-        let sold = store::count_then_sell(stage.db(), &exhibit).await?;
-        wrong_refused += i64::from(!sold);
+        let sold = store::count_then_sell(context.db(), &exhibit).await?;
+        wrong_rejected += i64::from(!sold);
     }
-    let wrong = stage.facts(&exhibit).await?;
+    let wrong = context.read_stock(&exhibit).await?;
 
-    let shelf = stage.shelf("Game console", STOCK).await?;
-    let mut shop_refused = 0;
+    let product = context.add_safe_product("Game console", STOCK).await?;
+    let mut shop_rejected = 0;
     for _ in 0..BUYERS {
-        let bought = buy_one(stage.shop(), StrategyKey::ConditionalUpdate, &shelf).await;
-        shop_refused += i64::from(!was_sold(bought)?);
+        let bought = buy_one(context.shop(), StrategyKey::ConditionalUpdate, &product).await;
+        shop_rejected += i64::from(!was_sold(bought)?);
     }
-    let shop = stage.facts(&shelf).await?;
+    let shop = context.read_stock(&product).await?;
     Ok(LessonResult {
         figures: vec![
-            Figure::count("Came in", wrong.total, shop.total),
+            Figure::count("Units received", wrong.total, shop.total),
             Figure::count("Buyers", BUYERS.into(), BUYERS.into()),
             Figure::count("Sold", wrong.ordered, shop.ordered),
-            Figure::count("Told no", wrong_refused, shop_refused),
-            Figure::count("The counter says", wrong.available, shop.available),
+            Figure::count("Rejected", wrong_rejected, shop_rejected),
+            Figure::count("Stock counter", wrong.available, shop.available),
         ],
-        wrong: ending(wrong),
-        shop: ending(shop),
+        wrong: outcome(wrong),
+        shop: outcome(shop),
     })
 }
 
-fn ending(facts: ShelfFacts) -> Ending {
-    let oversold = facts.ordered - facts.total;
+fn outcome(stock: LessonStock) -> LessonOutcome {
+    let oversold = stock.ordered - stock.total;
     let broken = oversold > 0;
-    let means = if broken {
+    let explanation = if broken {
         format!(
-            "{} for {} units: {} for something that was never there, though no two buyers came at the same moment.",
-            counted(facts.ordered, "order"),
-            facts.total,
-            counted(oversold, "order")
+            "{} for {} units: {} for a unit that does not exist, although no two buyers came at the same time.",
+            count_of(stock.ordered, "order"),
+            stock.total,
+            count_of(oversold, "order")
         )
     } else {
         format!(
             "{} for {} units, and the counter ends at {}.",
-            counted(facts.ordered, "order"),
-            facts.total,
-            facts.available
+            count_of(stock.ordered, "order"),
+            stock.total,
+            stock.available
         )
     };
-    Ending { broken, means }
+    LessonOutcome {
+        broken,
+        explanation,
+    }
 }

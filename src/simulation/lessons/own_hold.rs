@@ -1,68 +1,71 @@
-//! A cart blocked by its own hold: who comes to pay is asked whether the unit is still available, and it is not, because it is set aside
-//! for them.
+//! A cart blocked by its own hold: at payment, the shop checks whether the unit is still available.
+//! It is not, because it is reserved for this very shopper.
 
-use super::{counted, shopper::Shopper, stage::Stage};
+use super::{context::LessonContext, count_of, shopper::Shopper};
 use crate::{
     model::{
         LessonResult, ShopError,
-        lesson::{Ending, Figure},
+        lesson::{Figure, LessonOutcome},
     },
-    simulation::store::{self, ShelfFacts},
+    simulation::store::{self, LessonStock},
 };
 
 /// See the module's documentation.
-pub async fn play(stage: &Stage) -> Result<LessonResult, ShopError> {
-    let (wrong, wrong_refused) = ask_the_shelf(stage).await?;
-    let (shop, shop_refused) = consume_the_hold(stage).await?;
+pub async fn play(context: &LessonContext) -> Result<LessonResult, ShopError> {
+    let (wrong, wrong_rejected) = check_available_only(context).await?;
+    let (shop, shop_rejected) = consume_hold(context).await?;
     Ok(LessonResult {
         figures: vec![
-            Figure::count("On the shelf", wrong.available, shop.available),
-            Figure::count("Set aside for the shopper", wrong.reserved, shop.reserved),
+            Figure::count("Available", wrong.available, shop.available),
+            Figure::count("Reserved for the shopper", wrong.reserved, shop.reserved),
             Figure::count("Sold", wrong.ordered, shop.ordered),
-            Figure::count("Told no", wrong_refused, shop_refused),
+            Figure::count("Rejected", wrong_rejected, shop_rejected),
         ],
-        wrong: ending(wrong, wrong_refused),
-        shop: ending(shop, shop_refused),
+        wrong: outcome(wrong, wrong_rejected),
+        shop: outcome(shop, shop_rejected),
     })
 }
 
-/// The wrong rule: only what is available may be paid for.
-async fn ask_the_shelf(stage: &Stage) -> Result<(ShelfFacts, i64), ShopError> {
-    let shelf = stage.exhibit("Last phone", 1).await?;
-    let shopper = Shopper::with_one_of(stage.shop(), &shelf).await?;
+/// The wrong rule: a shopper may pay only for available units.
+async fn check_available_only(context: &LessonContext) -> Result<(LessonStock, i64), ShopError> {
+    let product = context.add_exhibit("Last phone", 1).await?;
+    let shopper = Shopper::with_one_of(context.shop(), &product).await?;
     shopper.reserve().await?;
-    let may_pay = store::is_available(stage.db(), shelf.product_id, 1).await?;
+    let may_pay = store::is_available(context.db(), product.product_id, 1).await?;
     if may_pay {
         shopper.pay(None).await?;
     }
-    Ok((stage.facts(&shelf).await?, i64::from(!may_pay)))
+    Ok((context.read_stock(&product).await?, i64::from(!may_pay)))
 }
 
-/// The shop's: what is held for the cart is what it pays for.
-async fn consume_the_hold(stage: &Stage) -> Result<(ShelfFacts, i64), ShopError> {
-    let shelf = stage.shelf("Last phone", 1).await?;
-    let shopper = Shopper::with_one_of(stage.shop(), &shelf).await?;
+/// The shop's rule: the cart pays for the units that are held for it.
+async fn consume_hold(context: &LessonContext) -> Result<(LessonStock, i64), ShopError> {
+    let product = context.add_safe_product("Last phone", 1).await?;
+    let shopper = Shopper::with_one_of(context.shop(), &product).await?;
     shopper.reserve().await?;
-    let refused = match shopper.pay(None).await {
+    let rejected = match shopper.pay(None).await {
         Ok(()) => 0,
         Err(ShopError::InsufficientStock { .. }) => 1,
         Err(error) => return Err(error),
     };
-    Ok((stage.facts(&shelf).await?, refused))
+    Ok((context.read_stock(&product).await?, rejected))
 }
 
-fn ending(facts: ShelfFacts, refused: i64) -> Ending {
-    let broken = refused > 0 && facts.reserved > 0;
-    let means = if broken {
+fn outcome(stock: LessonStock, rejected: i64) -> LessonOutcome {
+    let broken = rejected > 0 && stock.reserved > 0;
+    let explanation = if broken {
         format!(
-            "The shopper was told that nothing is left, while {} stood aside for nobody but them. Nobody can buy it until the hold runs out.",
-            counted(facts.reserved, "unit")
+            "The shop rejected the shopper as out of stock, although {} was reserved for them. No one can buy it until the hold expires.",
+            count_of(stock.reserved, "unit")
         )
     } else {
         format!(
-            "The hold became the sale: {} sold, {} set aside, {} left.",
-            facts.ordered, facts.reserved, facts.available
+            "The hold became the sale: {} sold, {} reserved, {} remaining.",
+            stock.ordered, stock.reserved, stock.available
         )
     };
-    Ending { broken, means }
+    LessonOutcome {
+        broken,
+        explanation,
+    }
 }

@@ -1,4 +1,4 @@
-//! Somebody who shops on a lesson's shelf, through the shop's own code.
+//! A shopper who buys a lesson's products through the shop's own code.
 
 use uuid::Uuid;
 
@@ -12,10 +12,10 @@ use crate::{
         checkout::{self, OrderRequest},
         inventory::PurchaseRequest,
     },
-    simulation::store::Shelf,
+    simulation::store::LessonProduct,
 };
 
-/// A shopper with one unit of a shelf in the cart.
+/// A shopper with one unit of a product in the cart.
 #[derive(Debug)]
 pub struct Shopper {
     shop: Shop,
@@ -24,14 +24,16 @@ pub struct Shopper {
 }
 
 impl Shopper {
-    /// Puts one unit of `shelf` into a new cart.
-    pub async fn with_one_of(shop: &Shop, shelf: &Shelf) -> Result<Self, ShopError> {
+    /// Adds one unit of `product` to a new cart.
+    pub async fn with_one_of(shop: &Shop, product: &LessonProduct) -> Result<Self, ShopError> {
         let one = Quantity::ONE;
-        let cart_id = shop.add_to_cart(None, shelf.product_id, one, None).await?;
+        let cart_id = shop
+            .add_to_cart(None, product.product_id, one, None)
+            .await?;
         Ok(Self {
             shop: shop.clone(),
             cart_id,
-            lane_id: shelf.lane_id,
+            lane_id: product.lane_id,
         })
     }
 
@@ -39,32 +41,33 @@ impl Shopper {
         self.cart_id
     }
 
-    /// Goes to the checkout, which sets the cart aside.
+    /// Goes to the checkout, which reserves the cart's units.
     pub async fn reserve(&self) -> Result<(), ShopError> {
         let reserved = self.shop.reserve_cart(self.cart_id, None).await;
         reserved.result.map_err(ShopError::from)
     }
 
-    /// Puts one unit more into the cart.
-    pub async fn add(&self, shelf: &Shelf) -> Result<(), ShopError> {
+    /// Adds another unit to the cart.
+    pub async fn add(&self, product: &LessonProduct) -> Result<(), ShopError> {
         let (cart, one) = (Some(self.cart_id), Quantity::ONE);
-        let added = self.shop.add_to_cart(cart, shelf.product_id, one, None);
+        let added = self.shop.add_to_cart(cart, product.product_id, one, None);
         added.await.map(drop)
     }
 
-    /// Takes all of `shelf` out of the cart.
-    pub async fn remove(&self, shelf: &Shelf) -> Result<(), ShopError> {
+    /// Removes all units of `product` from the cart.
+    pub async fn remove(&self, product: &LessonProduct) -> Result<(), ShopError> {
         let cart = KeyedCart {
             cart_id: self.cart_id,
             claim: None,
         };
-        self.shop.remove_from_cart(cart, shelf.product_id).await
+        self.shop.remove_from_cart(cart, product.product_id).await
     }
 
-    /// Orders what is in the cart and pays for it, with a card that the simulated provider takes.
+    /// Orders the cart and pays with a test card that the simulated provider captures.
     ///
     /// # Errors
-    /// What the shop refuses; [`ShopError::NotNow`] if the provider does not say in time that it took the money.
+    /// [`ShopError::InvalidState`] if the provider does not confirm the charge in time; and the
+    /// errors of the checkout.
     pub async fn pay(&self, code: Option<String>) -> Result<(), ShopError> {
         let key = Uuid::now_v7().to_string();
         let contact = contact(&key);
@@ -79,32 +82,33 @@ impl Shopper {
         let answer = self.shop.pay(order, card()).await;
         match answer.result.map_err(ShopError::from)?.status {
             OrderStatus::Paid => Ok(()),
-            status => Err(ShopError::NotNow(format!(
-                "The payment provider left the order {}. Run it again.",
+            status => Err(ShopError::InvalidState(format!(
+                "The payment provider did not confirm in time (order: {}). Run the card again.",
                 status.as_str()
             ))),
         }
     }
 }
 
-/// Buys one unit of `shelf` in one call, with the shop's own code.
-///
-/// # Errors
-/// As [`Shop::purchase`]; nothing is logged.
-pub async fn buy_one(shop: &Shop, strategy: StrategyKey, shelf: &Shelf) -> Result<(), TxnError> {
+/// Buys one unit of `product` in one call, through the shop's own code. Logs nothing.
+pub async fn buy_one(
+    shop: &Shop,
+    strategy: StrategyKey,
+    product: &LessonProduct,
+) -> Result<(), TxnError> {
     let request = PurchaseRequest {
-        product_id: shelf.product_id,
+        product_id: product.product_id,
         quantity: Quantity::ONE,
         claim: None,
-        lane_id: Some(shelf.lane_id),
+        lane_id: Some(product.lane_id),
     };
     shop.purchase(strategy, request).await.result.map(drop)
 }
 
-/// Whether a buyer was sold something, or told that it is sold out.
+/// Returns `true` if a purchase succeeded, and `false` if it was rejected because stock ran out.
 ///
 /// # Errors
-/// Whatever else became of it.
+/// Any other failure of the purchase.
 pub fn was_sold(bought: Result<(), TxnError>) -> Result<bool, ShopError> {
     match bought {
         Ok(()) => Ok(true),

@@ -1,55 +1,56 @@
-//! The locks of a run's lanes, beside its story.
+//! The lock snapshots of a run's lanes.
 
 use std::sync::{MutexGuard, PoisonError};
 
 use super::LiveRun;
 use crate::model::{
     RunSnapshot,
-    lock_queue::{LaneLocks, LockQueue, Reach},
+    lock_queue::{LaneLocks, LockScope, LockSnapshot},
     waterfall::Waterfall,
 };
 
-/// Those of lanes that nobody has looked at yet.
-pub fn unseen(run: &RunSnapshot) -> Vec<LaneLocks> {
+/// Returns the initial lock state of each lane, before the first lock snapshot.
+pub fn initial(run: &RunSnapshot) -> Vec<LaneLocks> {
     let lanes = run.lanes.iter();
-    lanes.map(|lane| LaneLocks::unseen(lane.strategy)).collect()
+    lanes.map(|lane| LaneLocks::empty(lane.strategy)).collect()
 }
 
 impl LiveRun {
-    /// The locks of each lane, as last looked at.
+    /// Returns the latest lock state of each lane.
     pub fn locks(&self) -> Vec<LaneLocks> {
-        self.lock_pictures().clone()
+        self.lane_locks().clone()
     }
 
-    /// Says whose sessions will be looked at.
-    pub fn begin_locks(&self, lane: usize, reach: Reach) {
-        if let Some(locks) = self.lock_pictures().get_mut(lane) {
-            locks.reach = reach;
+    /// Records which sessions the lock snapshots of a lane cover.
+    pub fn start_lock_watch(&self, lane: usize, scope: LockScope) {
+        if let Some(locks) = self.lane_locks().get_mut(lane) {
+            locks.scope = scope;
         }
     }
 
-    /// Takes in a look at the locks of a lane.
-    pub fn see_locks(&self, lane: usize, queue: LockQueue, waterfall: Waterfall) {
-        if let Some(locks) = self.lock_pictures().get_mut(lane) {
-            locks.see(queue);
+    /// Adds a lock snapshot of a lane.
+    pub fn record_locks(&self, lane: usize, queue: LockSnapshot, waterfall: Waterfall) {
+        if let Some(locks) = self.lane_locks().get_mut(lane) {
+            locks.record(queue);
             locks.waterfall = waterfall;
         }
-        self.ring();
+        self.notify();
     }
 
-    /// Says that a lane's buyers have been served: nobody is at its locks any more. Returns what is to be kept.
-    pub fn end_locks(&self, lane: usize, waterfall: Waterfall) -> Option<LaneLocks> {
-        let ended = self.lock_pictures().get_mut(lane).map(|locks| {
+    /// Ends the lock view of a lane whose buyers have all finished. Returns its final state, which
+    /// is stored with the run.
+    pub fn finish_locks(&self, lane: usize, waterfall: Waterfall) -> Option<LaneLocks> {
+        let ended = self.lane_locks().get_mut(lane).map(|locks| {
             locks.now = None;
             locks.over = true;
             locks.waterfall = waterfall;
             locks.clone()
         });
-        self.ring();
+        self.notify();
         ended
     }
 
-    fn lock_pictures(&self) -> MutexGuard<'_, Vec<LaneLocks>> {
+    fn lane_locks(&self) -> MutexGuard<'_, Vec<LaneLocks>> {
         self.locks.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! From sessions that wait for each other to lines, each behind a door.
+//! Groups the sessions that wait for each other into lock queues, each behind its holder.
 
 use std::{
     cmp::Reverse,
@@ -8,48 +8,50 @@ use std::{
 
 use super::wait_graph::positions;
 use crate::{
-    db::lock_watch::Whose,
+    db::lock_watch::SessionFilter,
     model::{
         DbLock, DbSession,
-        lock_queue::{AtLock, LockLine, LockQueue, ReadMarks},
+        lock_queue::{LockQueue, LockSnapshot, QueuedSession, ReadMarks},
         statement::shorten,
     },
 };
 
-/// Lines that are shown.
-const LINES_MAX: usize = 6;
-/// Waiters of a line that are shown.
+/// Queues that are shown.
+const QUEUES_MAX: usize = 6;
+/// Waiters of a queue that are shown.
 const WAITERS_MAX: usize = 12;
 /// Locks of a holder that are named.
 const LOCKS_NAMED_MAX: usize = 4;
 
-/// The lines among `sessions`, as [`crate::db::lock_watch::sessions`] returns them for `whose`.
+/// The lock queues among `sessions`, as [`crate::db::lock_watch::sessions`] returns them for
+/// `filter`.
 ///
-/// Within a line the order is that in which the lock will be given: who waits for more of the others stands further behind. How long each has
-/// waited does not tell: whoever is next in line for a row begins another wait, for its holder's transaction.
-pub fn queue(sessions: &[DbSession], whose: &Whose, elapsed: Duration) -> LockQueue {
+/// Within a queue, a session that waits for more of the others comes later. The time that each has
+/// waited does not give the order: the next waiter for a row starts a new wait, for the transaction
+/// of its holder.
+pub fn snapshot(sessions: &[DbSession], filter: &SessionFilter, elapsed: Duration) -> LockSnapshot {
     let by_pid: HashMap<i32, &DbSession> = sessions.iter().map(|one| (one.pid, one)).collect();
-    let mut lines: HashMap<i32, Vec<(usize, &DbSession)>> = HashMap::new();
+    let mut waiters: HashMap<i32, Vec<(usize, &DbSession)>> = HashMap::new();
     for (session, position) in sessions.iter().zip(positions(sessions)) {
         if position.depth > 0 {
-            let line = lines.entry(position.holder).or_default();
-            line.push((position.depth, session));
+            let queue = waiters.entry(position.holder).or_default();
+            queue.push((position.depth, session));
         }
     }
-    let mut lines: Vec<_> = lines
+    let mut queues: Vec<_> = waiters
         .into_iter()
-        .filter_map(|(holder, waiters)| Some(line(by_pid.get(&holder)?, waiters, whose)))
+        .filter_map(|(holder, waiters)| Some(queue(by_pid.get(&holder)?, waiters, filter)))
         .collect();
-    lines.sort_by_key(|line| (Reverse(line.len()), line.holder.pid));
-    let hidden = lines.iter().skip(LINES_MAX).map(LockLine::len).sum();
-    lines.truncate(LINES_MAX);
-    LockQueue {
+    queues.sort_by_key(|queue| (Reverse(queue.len()), queue.holder.pid));
+    let hidden = queues.iter().skip(QUEUES_MAX).map(LockQueue::len).sum();
+    queues.truncate(QUEUES_MAX);
+    LockSnapshot {
         elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
         hidden,
         at_work: at_work(sessions),
         in_memory: None,
         read_marks: read_marks(sessions),
-        lines,
+        queues,
     }
 }
 
@@ -66,31 +68,35 @@ fn at_work(sessions: &[DbSession]) -> usize {
         .count()
 }
 
-fn line(holder: &DbSession, mut waiters: Vec<(usize, &DbSession)>, whose: &Whose) -> LockLine {
+fn queue(
+    holder: &DbSession,
+    mut waiters: Vec<(usize, &DbSession)>,
+    filter: &SessionFilter,
+) -> LockQueue {
     waiters.sort_by(|(behind, one), (other_behind, other)| {
         let longest_first = other.waiting_ms.unwrap_or_default();
         let longest_first = longest_first.total_cmp(&one.waiting_ms.unwrap_or_default());
         behind.cmp(other_behind).then(longest_first)
     });
     let shown = waiters.iter().take(WAITERS_MAX);
-    LockLine {
-        holder: at_lock(holder, whose),
-        waiters: shown.map(|(_, session)| at_lock(session, whose)).collect(),
+    LockQueue {
+        holder: at_lock(holder, filter),
+        waiters: shown.map(|(_, session)| at_lock(session, filter)).collect(),
         hidden: waiters.len().saturating_sub(WAITERS_MAX),
     }
 }
 
-fn at_lock(session: &DbSession, whose: &Whose) -> AtLock {
-    let is_asked = match whose {
-        Whose::Pids(pids) => pids.contains(&session.pid),
-        Whose::Applications(names) => names.contains(&session.application),
+fn at_lock(session: &DbSession, filter: &SessionFilter) -> QueuedSession {
+    let is_asked = match filter {
+        SessionFilter::Pids(pids) => pids.contains(&session.pid),
+        SessionFilter::Applications(names) => names.contains(&session.application),
     };
-    AtLock {
+    QueuedSession {
         pid: session.pid,
         outsider: (!is_asked).then(|| session.application.clone()),
         state: session.state.clone(),
         statement: shorten(&session.statement),
-        locks: match session.awaited() {
+        locks: match session.awaited_lock() {
             Some(lock) => vec![lock.in_words()],
             None => held(session),
         },
@@ -103,7 +109,8 @@ fn at_lock(session: &DbSession, whose: &Whose) -> AtLock {
     }
 }
 
-/// What a holder holds, as far as it keeps others waiting. Row locks stand in the rows; what shows of them is the transaction.
+/// What a holder holds, as far as it keeps others waiting. Row locks stand in the rows; what shows
+/// of them is the transaction.
 fn held(session: &DbSession) -> Vec<String> {
     let keeping = |lock: &&DbLock| {
         lock.granted
@@ -114,7 +121,7 @@ fn held(session: &DbSession) -> Vec<String> {
     locks.take(LOCKS_NAMED_MAX).map(DbLock::in_words).collect()
 }
 
-/// A lock that keeps nobody, and only tells who has read what.
+/// The mode of a lock that blocks no session: it only marks what a transaction has read.
 const READ_MARK: &str = "SIReadLock";
 
 fn read_marks(sessions: &[DbSession]) -> ReadMarks {
@@ -148,35 +155,35 @@ mod tests {
     }
 
     /// `holder: waiter waiter | holder: …`
-    fn check(sessions: &[DbSession], expected: &str) -> LockQueue {
-        let whose = Whose::Applications(vec![BUYERS.to_owned()]);
-        let queue = queue(sessions, &whose, Duration::ZERO);
-        let lines: Vec<_> = queue
-            .lines
+    fn check(sessions: &[DbSession], expected: &str) -> LockSnapshot {
+        let filter = SessionFilter::Applications(vec![BUYERS.to_owned()]);
+        let snapshot = snapshot(sessions, &filter, Duration::ZERO);
+        let queues: Vec<_> = snapshot
+            .queues
             .iter()
-            .map(|line| {
-                let waiters: Vec<_> = line.waiters.iter().map(|at| at.pid.to_string()).collect();
-                format!("{}: {}", line.holder.pid, waiters.join(" "))
+            .map(|queue| {
+                let waiters: Vec<_> = queue.waiters.iter().map(|at| at.pid.to_string()).collect();
+                format!("{}: {}", queue.holder.pid, waiters.join(" "))
             })
             .collect();
-        assert_eq!(lines.join(" | "), expected);
-        queue
+        assert_eq!(queues.join(" | "), expected);
+        snapshot
     }
 
     #[test]
-    fn who_is_behind_more_stands_further_back_however_long_it_has_waited() {
+    fn a_session_that_waits_for_more_of_the_others_comes_later() {
         let sessions = [
             session(1, &[], 0.0),
             session(2, &[3, 4], 900.0),
             session(3, &[4], 950.0),
             session(4, &[1], 5.0),
         ];
-        let queue = check(&sessions, "1: 4 3 2");
-        assert_eq!((queue.waiting(), queue.at_work), (3, 0));
+        let snapshot = check(&sessions, "1: 4 3 2");
+        assert_eq!((snapshot.waiting(), snapshot.at_work), (3, 0));
     }
 
     #[test]
-    fn each_door_has_its_line_and_the_longest_comes_first() {
+    fn each_holder_has_its_queue_and_the_longest_comes_first() {
         let sessions = [
             session(1, &[], 0.0),
             session(2, &[1], 10.0),
@@ -185,23 +192,23 @@ mod tests {
             session(5, &[3], 20.0),
             session(6, &[], 0.0),
         ];
-        let queue = check(&sessions, "3: 5 4 | 1: 2");
-        assert_eq!((queue.waiting(), queue.at_work), (3, 1));
+        let snapshot = check(&sessions, "3: 5 4 | 1: 2");
+        assert_eq!((snapshot.waiting(), snapshot.at_work), (3, 1));
     }
 
     #[test]
-    fn a_circle_is_a_line_too() {
+    fn a_deadlock_is_a_queue_too() {
         let sessions = [
             session(7, &[8], 10.0),
             session(8, &[7], 20.0),
             session(9, &[8], 30.0),
         ];
-        let queue = check(&sessions, "7: 8 9");
-        assert_eq!(queue.lines[0].holder.waits_for, [8]);
+        let snapshot = check(&sessions, "7: 8 9");
+        assert_eq!(snapshot.queues[0].holder.waits_for, [8]);
     }
 
     #[test]
-    fn a_blocker_that_has_gone_keeps_nobody() {
+    fn a_blocker_that_has_ended_blocks_no_session() {
         check(&[session(2, &[1], 10.0)], "");
     }
 
@@ -212,24 +219,27 @@ mod tests {
         let sessions: Vec<_> = (0..=2_000)
             .map(|pid| session(pid, &(0..pid).collect::<Vec<_>>(), 1.0))
             .collect();
-        let whose = Whose::Applications(vec![BUYERS.to_owned()]);
-        let queue = queue(&sessions, &whose, Duration::ZERO);
-        let line = &queue.lines[0];
-        assert_eq!((queue.lines.len(), queue.waiting()), (1, 2_000));
-        assert_eq!(line.holder.pid, 0);
-        let first: Vec<_> = line.waiters.iter().map(|waiter| waiter.pid).collect();
+        let filter = SessionFilter::Applications(vec![BUYERS.to_owned()]);
+        let snapshot = snapshot(&sessions, &filter, Duration::ZERO);
+        let queue = &snapshot.queues[0];
+        assert_eq!((snapshot.queues.len(), snapshot.waiting()), (1, 2_000));
+        assert_eq!(queue.holder.pid, 0);
+        let first: Vec<_> = queue.waiters.iter().map(|waiter| waiter.pid).collect();
         assert_eq!(first, (1..=12).collect::<Vec<_>>());
     }
 
     #[test]
-    fn what_is_not_shown_is_counted() {
+    fn waiters_that_are_not_shown_are_counted() {
         let mut sessions = vec![session(1, &[], 0.0)];
         sessions.extend((2..22).map(|pid| session(pid, &[1], f64::from(pid))));
-        let whose = Whose::Pids(vec![1]);
-        let queue = queue(&sessions, &whose, Duration::ZERO);
-        let line = &queue.lines[0];
-        assert_eq!((line.waiters.len(), line.hidden, line.len()), (12, 8, 20));
-        assert_eq!(line.holder.outsider, None);
-        assert_eq!(line.waiters[0].outsider.as_deref(), Some(BUYERS));
+        let filter = SessionFilter::Pids(vec![1]);
+        let snapshot = snapshot(&sessions, &filter, Duration::ZERO);
+        let queue = &snapshot.queues[0];
+        assert_eq!(
+            (queue.waiters.len(), queue.hidden, queue.len()),
+            (12, 8, 20)
+        );
+        assert_eq!(queue.holder.outsider, None);
+        assert_eq!(queue.waiters[0].outsider.as_deref(), Some(BUYERS));
     }
 }

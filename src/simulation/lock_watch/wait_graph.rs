@@ -1,4 +1,4 @@
-//! How far each session stands behind the holder of the lock that it waits for.
+//! How far each session is behind the holder of the lock that it waits for.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -19,7 +19,7 @@ pub struct Position {
 /// every session and every edge once, where a search of all paths would follow 2^k of them for k
 /// waiters. A cycle lasts until the database detects the deadlock; the session with its smallest
 /// pid is taken for its holder. A blocker that is not among `sessions` has ended since, and blocks
-/// nobody.
+/// no session.
 pub fn positions(sessions: &[DbSession]) -> Vec<Position> {
     let mut graph = WaitGraph::of(sessions);
     let mut first_unplaced = 0;

@@ -1,18 +1,19 @@
-//! How attempts ended, in numbers.
+//! The number of attempts by result.
 
-use crate::model::sample::{Failures, Refusals};
+use crate::model::sample::{FailureCounts, RejectionCounts};
 
 /// The counts at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     pub succeeded: u64,
-    /// Units that those who succeeded asked for.
+    /// Units requested by the attempts that succeeded.
     pub units: u64,
-    /// Attempts that the shop refused, by reason.
-    pub refusals: Refusals,
-    /// Attempts that came to nothing else, by kind. Those included of whom it is not known yet whether there is an order.
-    pub failures: Failures,
-    /// Of those that failed, the ones that were cut off on purpose. Known once they are settled.
+    /// Rejected attempts, by reason.
+    pub refusals: RejectionCounts,
+    /// All other attempts, by kind. This includes attempts of which it is not known yet whether
+    /// they created an order.
+    pub failures: FailureCounts,
+    /// Failed attempts that were cut off on purpose. Known after the attempts are resolved.
     pub cut_off: u64,
     pub contradicted: u64,
     pub retries: u64,
@@ -20,22 +21,22 @@ pub struct Counts {
 }
 
 impl Counts {
-    /// Attempts that have ended.
+    /// Returns the number of attempts that have ended.
     pub const fn attempts(&self) -> u64 {
         self.succeeded + self.rejected() + self.failed()
     }
 
-    /// Attempts that the shop refused.
+    /// Returns the number of attempts that the shop rejected.
     pub const fn rejected(&self) -> u64 {
         self.refusals.total()
     }
 
-    /// Attempts that ended in an error.
+    /// Returns the number of attempts that ended in an error.
     pub const fn failed(&self) -> u64 {
         self.failures.total()
     }
 
-    /// Adds another's.
+    /// Adds other counts to these.
     pub fn add(&mut self, other: Self) {
         self.succeeded += other.succeeded;
         self.units += other.units;

@@ -1,16 +1,17 @@
-//! The times of what ended since somebody last looked.
+//! The times of the attempts that ended since the last sample.
 
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
 use super::times::{histogram, merge, parts, us};
-use crate::{db::txn::TimeSplit, model::sample::Lately};
+use crate::{db::txn::TimeSplit, model::sample::RecentTimings};
 
-/// Significant digits: one point of a chart is one pixel high at best, and these are emptied ten times a second.
+/// Significant digits: a point of a chart is at most one pixel high, and the histogram is reset ten
+/// times a second.
 const DIGITS: u8 = 2;
 
-/// What one shard took in since it was last emptied, or several of them together.
+/// The times that one shard, or several together, recorded since the last reset.
 #[derive(Debug)]
 pub struct Recent {
     latency_us: Histogram<u32>,
@@ -18,7 +19,7 @@ pub struct Recent {
 }
 
 impl Recent {
-    /// An empty one.
+    /// Creates an empty one.
     pub fn new() -> Self {
         Self {
             latency_us: histogram(DIGITS),
@@ -26,13 +27,13 @@ impl Recent {
         }
     }
 
-    /// Takes one attempt in.
-    pub fn take_in(&mut self, latency: Duration, split: TimeSplit) {
+    /// Records one attempt.
+    pub fn record(&mut self, latency: Duration, split: TimeSplit) {
         self.latency_us.saturating_record(us(latency));
         self.split.add(split);
     }
 
-    /// Adds what another holds, and empties it.
+    /// Adds the times of `other`, and resets it.
     pub fn drain(&mut self, other: &mut Self) {
         if other.latency_us.is_empty() {
             return;
@@ -42,14 +43,14 @@ impl Recent {
         other.latency_us.reset();
     }
 
-    /// Quantiles and means of it.
-    pub fn figures(&self) -> Lately {
+    /// Returns the quantiles and the means.
+    pub fn figures(&self) -> RecentTimings {
         let timed = self.latency_us.len();
         let at = |quantile| self.latency_us.value_at_quantile(quantile);
         let share = u32::try_from(timed).unwrap_or(u32::MAX).max(1);
         let [pool_wait_us, lock_wait_us, execute_us, commit_us] =
             parts(self.split).map(|part| us(part / share));
-        Lately {
+        RecentTimings {
             timed,
             p50_us: at(0.50),
             p95_us: at(0.95),
@@ -76,11 +77,11 @@ mod tests {
     }
 
     #[test]
-    fn what_was_looked_at_is_not_told_again() {
+    fn each_time_is_reported_once() {
         let (mut one, mut other) = (Recent::new(), Recent::new());
         for latency in 1..=50 {
-            one.take_in(MS * latency, split(MS * 2));
-            other.take_in(MS * (50 + latency), split(MS * 4));
+            one.record(MS * latency, split(MS * 2));
+            other.record(MS * (50 + latency), split(MS * 4));
         }
         let mut both = Recent::new();
         both.drain(&mut one);
@@ -94,9 +95,9 @@ mod tests {
         ] {
             assert!(us.abs_diff(expected_ms * 1_000) <= 1_000, "{figures:?}");
         }
-        assert_eq!(one.figures(), Lately::default());
+        assert_eq!(one.figures(), RecentTimings::default());
         let mut next = Recent::new();
-        other.take_in(MS * 7, split(MS));
+        other.record(MS * 7, split(MS));
         next.drain(&mut one);
         next.drain(&mut other);
         assert_eq!(

@@ -1,4 +1,4 @@
-//! What the buyers of one shard reported.
+//! The reports of the buyers of one shard.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -11,27 +11,27 @@ use super::{
 };
 use crate::{
     db::txn::TimeSplit,
-    model::{plan::FaultKind, sample::Failure},
+    model::{plan::FaultKind, sample::FailureKind},
     simulation::{
         buyer::{Attempt, AttemptResult},
-        schedule::Ask,
+        schedule::PlannedAttempt,
     },
 };
 
-/// Failures whose sentence is kept; all are counted.
+/// The number of failures whose sentence is kept; all failures are counted.
 pub const FAILURES_KEPT_MAX: usize = 5;
 /// Significant digits of a latency.
 pub const LATENCY_DIGITS: u8 = 3;
-/// Significant digits of its parts, of which each shard has four.
+/// Significant digits of the parts of a latency. Each shard has four of these histograms.
 pub const PART_DIGITS: u8 = 2;
 
-/// An attempt whose buyer was told neither yes nor no: whether there is an order is for the database to say.
+/// An attempt with an unknown outcome: only the database knows whether it created an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unsettled {
+pub struct UnresolvedAttempt {
     pub buyer: u32,
     pub round: u32,
     units: u32,
-    kind: Failure,
+    kind: FailureKind,
     fault: Option<FaultKind>,
 }
 
@@ -39,14 +39,14 @@ pub struct Unsettled {
 pub struct Tally {
     pub counts: Counts,
     pub latency_us: Histogram<u32>,
-    /// Since somebody last looked.
+    /// The times since the last sample.
     pub recent: Recent,
     pub split: TimeSplit,
     /// As in [`parts`].
     pub split_us: [Histogram<u32>; 4],
-    pub unsettled: Vec<Unsettled>,
-    /// How many went without, by the units that they asked for.
-    pub went_without: BTreeMap<u32, u64>,
+    pub unresolved: Vec<UnresolvedAttempt>,
+    /// The number of unfulfilled attempts by requested quantity.
+    pub unfulfilled: BTreeMap<u32, u64>,
     pub failures: Vec<String>,
 }
 
@@ -58,41 +58,48 @@ impl Tally {
             recent: Recent::new(),
             split: TimeSplit::default(),
             split_us: std::array::from_fn(|_| histogram(PART_DIGITS)),
-            unsettled: Vec::new(),
-            went_without: BTreeMap::new(),
+            unresolved: Vec::new(),
+            unfulfilled: BTreeMap::new(),
             failures: Vec::new(),
         }
     }
 
-    /// Takes one attempt in.
-    pub fn take_in(&mut self, ask: &Ask, latency: Duration, attempt: Attempt) {
-        let Attempt { result, taken } = attempt;
-        if result != AttemptResult::Left {
+    /// Records one attempt.
+    pub fn record(&mut self, planned: &PlannedAttempt, latency: Duration, attempt: Attempt) {
+        let Attempt { result, cost } = attempt;
+        if result != AttemptResult::Abandoned {
             self.latency_us.saturating_record(us(latency));
-            self.recent.take_in(latency, taken.split);
-            self.split.add(taken.split);
-            for (histogram, part) in self.split_us.iter_mut().zip(parts(taken.split)) {
+            self.recent.record(latency, cost.split);
+            self.split.add(cost.split);
+            for (histogram, part) in self.split_us.iter_mut().zip(parts(cost.split)) {
                 histogram.saturating_record(us(part));
             }
         }
-        self.counts.retries += u64::from(taken.retries);
-        self.counts.fallbacks += u64::from(taken.fallbacks);
+        self.counts.retries += u64::from(cost.retries);
+        self.counts.fallbacks += u64::from(cost.fallbacks);
         match result {
-            AttemptResult::Bought(_) => self.succeeded(ask.quantity.get()),
+            AttemptResult::Bought(_) => self.succeeded(planned.quantity.get()),
             AttemptResult::Rejected(reason) => {
                 *self.counts.refusals.of_mut(reason) += 1;
-                *self.went_without.entry(ask.quantity.get()).or_default() += 1;
+                *self.unfulfilled.entry(planned.quantity.get()).or_default() += 1;
             }
-            AttemptResult::Left => self.open(ask, Failure::CutOff),
+            AttemptResult::Abandoned => self.add_unresolved(planned, FailureKind::CutOff),
             AttemptResult::Contradicted(sentence) => {
                 self.counts.contradicted += 1;
-                self.keep(sentence);
-                self.open(ask, Failure::OtherFault);
+                self.keep_sentence(sentence);
+                self.add_unresolved(planned, FailureKind::OtherFault);
             }
             AttemptResult::Failed(kind, sentence) => {
-                self.keep(sentence);
-                let on_purpose = ask.fault.is_some_and(FaultKind::ends_attempt);
-                self.open(ask, if on_purpose { Failure::CutOff } else { kind });
+                self.keep_sentence(sentence);
+                let on_purpose = planned.fault.is_some_and(FaultKind::ends_attempt);
+                self.add_unresolved(
+                    planned,
+                    if on_purpose {
+                        FailureKind::CutOff
+                    } else {
+                        kind
+                    },
+                );
             }
         }
     }
@@ -102,33 +109,33 @@ impl Tally {
         self.counts.units += u64::from(units);
     }
 
-    fn open(&mut self, ask: &Ask, kind: Failure) {
+    fn add_unresolved(&mut self, planned: &PlannedAttempt, kind: FailureKind) {
         *self.counts.failures.of_mut(kind) += 1;
-        self.unsettled.push(Unsettled {
-            buyer: ask.buyer,
-            round: ask.round,
-            units: ask.quantity.get(),
+        self.unresolved.push(UnresolvedAttempt {
+            buyer: planned.buyer,
+            round: planned.round,
+            units: planned.quantity.get(),
             kind,
-            fault: ask.fault,
+            fault: planned.fault,
         });
     }
 
-    fn keep(&mut self, sentence: String) {
+    fn keep_sentence(&mut self, sentence: String) {
         if self.failures.len() < FAILURES_KEPT_MAX {
             self.failures.push(sentence);
         }
     }
 
-    /// Counts what was open, once it is known of which attempts there is an order.
-    pub fn settle(&mut self, has_order: &impl Fn(&Unsettled) -> bool) {
-        for attempt in std::mem::take(&mut self.unsettled) {
+    /// Counts the unresolved attempts, given which of them created an order.
+    pub fn resolve(&mut self, has_order: &impl Fn(&UnresolvedAttempt) -> bool) {
+        for attempt in std::mem::take(&mut self.unresolved) {
             if has_order(&attempt) {
                 *self.counts.failures.of_mut(attempt.kind) -= 1;
                 self.succeeded(attempt.units);
             } else if attempt.fault.is_some_and(FaultKind::ends_attempt) {
                 self.counts.cut_off += 1;
             } else {
-                *self.went_without.entry(attempt.units).or_default() += 1;
+                *self.unfulfilled.entry(attempt.units).or_default() += 1;
             }
         }
     }

@@ -5,32 +5,32 @@ use crate::{
     model::{
         SimulationPlan,
         plan::{Faults, Quantities},
-        sample::{Failure, Refusal},
+        sample::{FailureKind, RejectionReason},
     },
     simulation::{
-        buyer::{AttemptResult, Taken},
+        buyer::{AttemptCost, AttemptResult},
         schedule::Schedule,
     },
 };
 
-/// What `buyer` asks for, in a plan whose every attempt meets `fault`.
-fn ask(buyer: u32, fault: Option<&str>) -> Ask {
+/// The attempt of `buyer` in a plan that injects `fault` into every attempt.
+fn planned(buyer: u32, fault: Option<&str>) -> PlannedAttempt {
     let faults = fault.map(|fault| Faults::parse(&format!("{fault}=100")));
     let plan = SimulationPlan {
         quantities: Quantities::parse("3").unwrap_or(SimulationPlan::preset().quantities),
         faults: faults.and_then(Result::ok).unwrap_or_default(),
         ..SimulationPlan::preset()
     };
-    Schedule::of(Arc::new(plan)).ask(buyer, 0)
+    Schedule::of(Arc::new(plan)).attempt(buyer, 0)
 }
 
 fn attempt(result: AttemptResult) -> Attempt {
     Attempt {
         result,
-        taken: Taken {
+        cost: AttemptCost {
             retries: 2,
             fallbacks: 1,
-            asked: true,
+            database_queried: true,
             split: TimeSplit {
                 pool_wait: Duration::from_millis(1),
                 lock_wait: Duration::from_millis(2),
@@ -47,7 +47,7 @@ fn bought() -> Attempt {
 
 fn failed() -> Attempt {
     attempt(AttemptResult::Failed(
-        Failure::TimedOut,
+        FailureKind::TimedOut,
         "broken".to_owned(),
     ))
 }
@@ -58,7 +58,7 @@ const MS: Duration = Duration::from_millis(1);
 fn shards_add_up() {
     let recorder = Recorder::new();
     for buyer in 0..100 {
-        recorder.record(&ask(buyer, None), MS * (buyer + 1), bought());
+        recorder.record(&planned(buyer, None), MS * (buyer + 1), bought());
     }
     let counts = recorder.counts();
     assert_eq!(
@@ -91,25 +91,34 @@ fn shards_add_up() {
 }
 
 #[test]
-fn the_database_says_what_came_of_an_open_attempt() {
+fn the_database_resolves_attempts_with_unknown_outcome() {
     let recorder = Recorder::new();
-    recorder.record(&ask(1, Some("abandon")), MS, attempt(AttemptResult::Left));
-    recorder.record(&ask(2, Some("abandon")), MS, attempt(AttemptResult::Left));
-    recorder.record(&ask(3, Some("freeze")), MS, failed());
-    recorder.record(&ask(4, None), MS, failed());
     recorder.record(
-        &ask(5, None),
+        &planned(1, Some("abandon")),
         MS,
-        attempt(AttemptResult::Rejected(Refusal::SoldOut)),
+        attempt(AttemptResult::Abandoned),
+    );
+    recorder.record(
+        &planned(2, Some("abandon")),
+        MS,
+        attempt(AttemptResult::Abandoned),
+    );
+    recorder.record(&planned(3, Some("freeze")), MS, failed());
+    recorder.record(&planned(4, None), MS, failed());
+    recorder.record(
+        &planned(5, None),
+        MS,
+        attempt(AttemptResult::Rejected(RejectionReason::SoldOut)),
     );
     assert_eq!(
         (recorder.counts().failed(), recorder.counts().attempts()),
         (4, 5)
     );
-    let open: Vec<_> = recorder.unsettled().iter().map(|open| open.buyer).collect();
-    assert_eq!(open, [1, 2, 3, 4]);
+    let unresolved = recorder.unresolved();
+    let buyers: Vec<_> = unresolved.iter().map(|attempt| attempt.buyer).collect();
+    assert_eq!(buyers, [1, 2, 3, 4]);
 
-    recorder.settle(|open| open.buyer == 2);
+    recorder.resolve(|attempt| attempt.buyer == 2);
     let counts = recorder.counts();
     assert_eq!(
         (
@@ -122,62 +131,66 @@ fn the_database_says_what_came_of_an_open_attempt() {
     );
     assert_eq!(
         counts.cut_off, 2,
-        "who froze or left went without by their own doing"
+        "the frozen attempt and the abandoned one were cut off on purpose"
     );
-    assert_eq!(recorder.went_without(), BTreeMap::from([(3, 2)]));
-    assert_eq!(recorder.unsettled(), []);
-    let kinds = Failure::ALL.map(|kind| counts.failures.of(kind));
+    assert_eq!(recorder.unfulfilled(), BTreeMap::from([(3, 2)]));
+    assert_eq!(recorder.unresolved(), []);
+    let kinds = FailureKind::ALL.map(|kind| counts.failures.of(kind));
     assert_eq!(kinds, [1, 0, 0, 2, 0], "by kind: {counts:?}");
-    assert_eq!(counts.refusals.of(Refusal::SoldOut), 1);
+    assert_eq!(counts.refusals.of(RejectionReason::SoldOut), 1);
     assert_eq!(counts.attempts(), 5);
 }
 
 #[test]
-fn each_look_sees_what_ended_since_the_last() {
+fn each_sample_covers_the_attempts_since_the_last_one() {
     let recorder = Recorder::new();
-    assert_eq!(recorder.take_lately(), Lately::default());
+    assert_eq!(recorder.take_recent(), RecentTimings::default());
     for buyer in 0..16 {
-        recorder.record(&ask(buyer, None), MS * 10, bought());
+        recorder.record(&planned(buyer, None), MS * 10, bought());
     }
-    recorder.record(&ask(1, Some("abandon")), MS, attempt(AttemptResult::Left));
-    let first = recorder.take_lately();
+    recorder.record(
+        &planned(1, Some("abandon")),
+        MS,
+        attempt(AttemptResult::Abandoned),
+    );
+    let first = recorder.take_recent();
     assert_eq!((first.timed, first.lock_wait_us), (16, 2_000));
     assert!(first.p50_us.abs_diff(10_000) <= 100, "{first:?}");
-    recorder.record(&ask(3, None), MS * 40, bought());
-    let second = recorder.take_lately();
+    recorder.record(&planned(3, None), MS * 40, bought());
+    let second = recorder.take_recent();
     assert_eq!(second.timed, 1);
     assert!(second.p99_us.abs_diff(40_000) <= 400, "{second:?}");
     assert_eq!(recorder.latency().p50.round().to_string(), "10");
 }
 
 #[test]
-fn buyers_in_an_attempt_are_counted_while_they_are() {
+fn buyers_are_counted_for_as_long_as_their_attempt_lasts() {
     let recorder = Recorder::new();
-    let inside: Vec<_> = (0..3).map(|_| recorder.enter()).collect();
+    let inside: Vec<_> = (0..3).map(|_| recorder.begin_attempt()).collect();
     assert_eq!(recorder.in_attempt(), 3);
     drop(inside);
     assert_eq!(recorder.in_attempt(), 0);
 }
 
 #[test]
-fn who_left_has_no_latency() {
+fn an_abandoned_attempt_has_no_latency() {
     let recorder = Recorder::new();
     recorder.record(
-        &ask(1, Some("abandon")),
+        &planned(1, Some("abandon")),
         MS * 900,
-        attempt(AttemptResult::Left),
+        attempt(AttemptResult::Abandoned),
     );
-    recorder.record(&ask(2, None), MS, bought());
+    recorder.record(&planned(2, None), MS, bought());
     assert!((recorder.latency().max - 1.0).abs() < 0.1);
 }
 
 #[test]
-fn a_contradiction_is_counted_and_stays() {
+fn a_contradiction_stays_counted_after_it_is_resolved() {
     let recorder = Recorder::new();
     let two = AttemptResult::Contradicted("yes and no".to_owned());
-    recorder.record(&ask(1, Some("double-click")), MS, attempt(two));
+    recorder.record(&planned(1, Some("double-click")), MS, attempt(two));
     assert_eq!(recorder.failures(), ["yes and no"]);
-    recorder.settle(|_| true);
+    recorder.resolve(|_| true);
     let counts = recorder.counts();
     assert_eq!(
         (counts.contradicted, counts.succeeded, counts.failed()),
@@ -186,13 +199,13 @@ fn a_contradiction_is_counted_and_stays() {
 }
 
 #[test]
-fn many_threads_report_at_once() {
+fn reports_of_many_threads_are_all_counted() {
     let recorder = Recorder::new();
-    let asks: Vec<_> = (0..16).map(|buyer| ask(buyer, None)).collect();
+    let attempts: Vec<_> = (0..16).map(|buyer| planned(buyer, None)).collect();
     std::thread::scope(|scope| {
-        for ask in &asks {
+        for planned in &attempts {
             let recorder = &recorder;
-            scope.spawn(move || (0..1_000).for_each(|_| recorder.record(ask, MS, bought())));
+            scope.spawn(move || (0..1_000).for_each(|_| recorder.record(planned, MS, bought())));
         }
     });
     assert_eq!(recorder.counts().attempts(), 16_000);

@@ -1,4 +1,4 @@
-//! Histograms of times, and the units in which they are told.
+//! Histograms of times, and the conversion of their units.
 
 use std::time::Duration;
 
@@ -6,10 +6,10 @@ use hdrhistogram::Histogram;
 
 use crate::{db::txn::TimeSplit, model::TimeSplitMs};
 
-/// The longest time that is told apart, in microseconds: an hour.
+/// The longest time that a histogram records, in microseconds: an hour.
 const TIME_MAX_US: u64 = 3_600_000_000;
 
-/// Counters of 32 bits: a lane has at most a million attempts.
+/// Creates a histogram with 32-bit counters: a lane has at most a million attempts.
 pub fn histogram(digits: u8) -> Histogram<u32> {
     Histogram::new_with_max(TIME_MAX_US, digits)
         .unwrap_or_else(|_| unreachable!("constant bounds that HdrHistogram accepts"))
@@ -20,7 +20,7 @@ pub fn merge(all: &mut Histogram<u32>, part: &Histogram<u32>) {
         .unwrap_or_else(|_| unreachable!("both have the same bounds"));
 }
 
-/// In the order of [`time_split`].
+/// Returns the parts in the order that [`time_split`] expects.
 pub fn parts(split: TimeSplit) -> [Duration; 4] {
     [
         split.pool_wait,

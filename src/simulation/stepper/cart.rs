@@ -1,7 +1,9 @@
-//! A cart of two products, bought in one transaction: with its rows locked in the order in which they lie in it, or as the shop does it.
+//! A cart of two products, bought in one transaction: with its rows locked in the order of the
+//! cart, or in the order of their ids, as the shop does it.
 //!
-//! A purchase of the shop's own that locks as it comes does not exist, and must not. So the exhibit is put together here, of the shop's own
-//! steps, and differs from the cure in the locking alone.
+//! The shop has no purchase that locks rows in cart order, and must not have one. So this exhibit
+//! is composed here from the shop's own functions, and differs from the correct version only in its
+//! locking.
 
 use futures::future::BoxFuture;
 
@@ -19,18 +21,18 @@ use crate::{
     },
 };
 
-/// A cart, and how its rows are locked.
+/// A cart, and the order in which its rows are locked.
 #[derive(Clone, Debug)]
-pub struct Cart {
-    /// In the order in which they were put into it; one unit of each.
+pub struct StoryCart {
+    /// One unit of each, in the order in which they were added.
     pub offers: Vec<Offer>,
-    /// Whether all rows are locked at once, by id, as the shop does it.
-    pub in_order: bool,
+    /// Whether all rows are locked at once in the order of their ids, as the shop does it.
+    pub lock_in_id_order: bool,
     pub policy: Policy,
 }
 
-impl Cart {
-    /// Buys all of it, or nothing.
+impl StoryCart {
+    /// Buys the whole cart, or nothing.
     pub async fn buy(self, shop: &Shop) -> Outcome<()> {
         let policy = self.policy;
         txn::run(shop.db(), policy, move |work| {
@@ -41,12 +43,12 @@ impl Cart {
     }
 
     async fn buy_in_txn(&self, work: &Work) -> Result<(), Abort> {
-        if self.in_order {
+        if self.lock_in_id_order {
             let ids: Vec<_> = self.offers.iter().map(|offer| offer.id).collect();
             locks::stock_rows(work, &ids).await?;
         }
         for offer in &self.offers {
-            if !self.in_order {
+            if !self.lock_in_id_order {
                 locks::stock_row(work, offer.id).await?;
             }
             counters::sell(work, offer.id, Quantity::ONE)
@@ -62,7 +64,8 @@ impl Cart {
             lane_id: self.offers.first().and_then(|offer| offer.lane_id),
             cart_id: None,
             code: None,
-            bill: Bill::handed_over(orders::subtotal(&lines)?).ok_or_else(orders::too_large)?,
+            bill: Bill::without_delivery(orders::subtotal(&lines)?)
+                .ok_or_else(orders::too_large)?,
             lines,
         };
         orders::write_placed(work, &order).await.map(drop)

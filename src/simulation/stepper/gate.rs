@@ -1,4 +1,5 @@
-//! The gate in front of one actor's statements: closed until somebody says whose turn it is.
+//! The gate in front of one actor's statements. It is closed until the attendee lets the actor take
+//! its next step.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,190 +11,200 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::{
     db::{
-        stops::{Halted, Heard, Look, Said, StockRow, Stops},
+        statement_hook::{
+            FollowUp, Halted, StatementHook, StatementResult, StatementText, StockCounters,
+        },
         txn::Isolation,
     },
     model::stepper::Counters,
 };
 
-/// Rings whenever somebody in the session has moved.
-pub type Bell = Arc<watch::Sender<u64>>;
+/// Signals that an actor of the session has changed its state.
+pub type ChangeSignal = Arc<watch::Sender<u64>>;
 
-/// Where the actor is.
+/// What the actor is doing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Now {
-    /// Between two stops.
+pub enum ActorPhase {
+    /// It runs between two statements.
     Working,
-    /// At the gate, with this to say.
-    Stopped(Said),
-    /// This was let go, and has not come back.
-    Sent(Said),
-    /// At the end: what it was told, and whether that was yes.
-    Ended { told: String, served: bool },
+    /// It waits at the gate before this statement.
+    Stopped(StatementText),
+    /// This statement was sent, and its result has not arrived.
+    Sent(StatementText),
+    /// It has finished, with a message and whether its purchase succeeded.
+    Ended { message: String, succeeded: bool },
 }
 
-/// A statement that has come back.
+/// A statement with its result.
 #[derive(Clone, Debug)]
-pub struct Past {
-    /// The step that let it go, counted from 1.
+pub struct PastStatement {
+    /// The step that released it, counted from 1.
     pub step: usize,
-    pub said: Said,
+    pub statement: StatementText,
     pub waited_for: Vec<usize>,
-    pub heard: Heard,
+    pub result: StatementResult,
 }
 
-/// What is known of the actor.
+/// The state of an actor.
 #[derive(Clone, Debug)]
-pub struct Known {
-    pub now: Now,
-    pub past: Vec<Past>,
-    /// What its open transaction has written, by product.
+pub struct GateState {
+    pub phase: ActorPhase,
+    pub past: Vec<PastStatement>,
+    /// The counters that its open transaction has written, by product.
     pub written: BTreeMap<i64, Counters>,
     step: usize,
     waited_for: BTreeSet<usize>,
 }
 
-/// See the module's documentation.
+/// A statement hook that stops its actor before each statement.
 #[derive(Debug)]
-pub struct Gate {
-    known: Mutex<Known>,
-    turn: Semaphore,
-    bell: Bell,
+pub struct StatementGate {
+    state: Mutex<GateState>,
+    permits: Semaphore,
+    changes: ChangeSignal,
     isolation: Option<Isolation>,
     product_ids: Vec<i64>,
 }
 
-impl Gate {
-    /// A closed gate. What its actor writes to the stock of `product_ids` is looked at.
-    pub fn new(bell: Bell, isolation: Option<Isolation>, product_ids: Vec<i64>) -> Arc<Self> {
+impl StatementGate {
+    /// Creates a closed gate. After the actor has written stock rows, those of `product_ids` are
+    /// read.
+    pub fn new(
+        changes: ChangeSignal,
+        isolation: Option<Isolation>,
+        product_ids: Vec<i64>,
+    ) -> Arc<Self> {
         Arc::new(Self {
-            known: Mutex::new(Known {
-                now: Now::Working,
+            state: Mutex::new(GateState {
+                phase: ActorPhase::Working,
                 past: Vec::new(),
                 written: BTreeMap::new(),
                 step: 0,
                 waited_for: BTreeSet::new(),
             }),
-            turn: Semaphore::new(0),
-            bell,
+            permits: Semaphore::new(0),
+            changes,
             isolation,
             product_ids,
         })
     }
 
-    /// All that is known now.
-    pub fn known(&self) -> Known {
+    /// Returns a copy of the current state.
+    pub fn state(&self) -> GateState {
         self.lock().clone()
     }
 
-    /// Lets what stands at the gate go, as step number `step`; false if nothing does.
-    pub fn go(&self, step: usize) -> bool {
-        let mut known = self.lock();
-        let Now::Stopped(said) = &known.now else {
+    /// Releases the statement at the gate as step number `step`. Returns `false` if no statement
+    /// waits there.
+    pub fn release(&self, step: usize) -> bool {
+        let mut state = self.lock();
+        let ActorPhase::Stopped(statement) = &state.phase else {
             return false;
         };
-        known.now = Now::Sent(said.clone());
-        known.step = step;
-        known.waited_for.clear();
-        drop(known);
-        self.turn.add_permits(1);
+        state.phase = ActorPhase::Sent(statement.clone());
+        state.step = step;
+        state.waited_for.clear();
+        drop(state);
+        self.permits.add_permits(1);
         true
     }
 
-    /// Takes note of whom the actor is waiting for.
-    pub fn waits_for(&self, actors: impl IntoIterator<Item = usize>) {
+    /// Records the actors that block this one.
+    pub fn record_blockers(&self, actors: impl IntoIterator<Item = usize>) {
         self.lock().waited_for.extend(actors);
     }
 
-    /// The actor has come to its end.
-    pub fn end(&self, told: String, served: bool) {
-        self.change(|known| known.now = Now::Ended { told, served });
+    /// Records that the actor has finished.
+    pub fn finish(&self, message: String, succeeded: bool) {
+        self.change(|state| state.phase = ActorPhase::Ended { message, succeeded });
     }
 
-    /// From now on nothing passes but a ROLLBACK.
-    pub fn halt(&self) {
-        self.turn.close();
+    /// Lets only a ROLLBACK pass from now on.
+    pub fn close(&self) {
+        self.permits.close();
     }
 
-    fn change<T>(&self, change: impl FnOnce(&mut Known) -> T) -> T {
+    fn change<T>(&self, change: impl FnOnce(&mut GateState) -> T) -> T {
         let changed = change(&mut self.lock());
-        self.bell
-            .send_modify(|rings| *rings = rings.wrapping_add(1));
+        self.changes
+            .send_modify(|changes| *changes = changes.wrapping_add(1));
         changed
     }
 
-    fn lock(&self) -> MutexGuard<'_, Known> {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, GateState> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Stops for Gate {
-    fn isolation(&self) -> Option<Isolation> {
+impl StatementHook for StatementGate {
+    fn isolation_override(&self) -> Option<Isolation> {
         self.isolation
     }
 
-    fn before(&self, said: Said) -> BoxFuture<'_, Result<(), Halted>> {
+    fn before_statement(&self, statement: StatementText) -> BoxFuture<'_, Result<(), Halted>> {
         Box::pin(async move {
-            let rolls_back = said.sql == "ROLLBACK";
-            self.change(|known| known.now = Now::Stopped(said.clone()));
-            match self.turn.acquire().await {
+            let rolls_back = statement.sql == "ROLLBACK";
+            self.change(|state| state.phase = ActorPhase::Stopped(statement.clone()));
+            match self.permits.acquire().await {
                 Ok(permit) => {
                     permit.forget();
                     Ok(())
                 }
                 Err(_) => {
-                    self.change(|known| known.now = Now::Working);
+                    self.change(|state| state.phase = ActorPhase::Working);
                     if rolls_back { Ok(()) } else { Err(Halted) }
                 }
             }
         })
     }
 
-    fn after(&self, heard: Heard) -> Look {
-        self.change(|known| {
-            // A ROLLBACK that nobody let go has nothing to tell.
-            let Now::Sent(said) = std::mem::replace(&mut known.now, Now::Working) else {
-                return Look::Nowhere;
+    fn after_statement(&self, result: StatementResult) -> FollowUp {
+        self.change(|state| {
+            // A ROLLBACK that passed a closed gate is not a step.
+            let ActorPhase::Sent(statement) =
+                std::mem::replace(&mut state.phase, ActorPhase::Working)
+            else {
+                return FollowUp::Nothing;
             };
-            let wrote = said.sql.starts_with("UPDATE \"stock\"") && has_rows(&heard);
-            let is_over = matches!(said.sql.as_str(), "COMMIT" | "ROLLBACK");
-            if is_over || matches!(heard, Heard::Failed { .. }) {
-                known.written.clear();
+            let wrote = statement.sql.starts_with("UPDATE \"stock\"") && has_rows(&result);
+            let is_over = matches!(statement.sql.as_str(), "COMMIT" | "ROLLBACK");
+            if is_over || matches!(result, StatementResult::Failed { .. }) {
+                state.written.clear();
             }
-            known.past.push(Past {
-                step: known.step,
-                said,
-                waited_for: std::mem::take(&mut known.waited_for).into_iter().collect(),
-                heard,
+            state.past.push(PastStatement {
+                step: state.step,
+                statement,
+                waited_for: std::mem::take(&mut state.waited_for).into_iter().collect(),
+                result,
             });
             if wrote {
-                // On its way until that has been looked at too.
-                Look::Stock(self.product_ids.clone())
+                // The actor counts as working until the stock rows have been read.
+                FollowUp::ReadStock(self.product_ids.clone())
             } else {
-                Look::Nowhere
+                FollowUp::Nothing
             }
         })
     }
 
-    fn looked(&self, rows: Vec<StockRow>) {
-        self.change(|known| {
+    fn record_stock(&self, rows: Vec<StockCounters>) {
+        self.change(|state| {
             for row in rows {
-                known.written.insert(row.product_id, counters(&row));
+                state.written.insert(row.product_id, counters(&row));
             }
         });
     }
 }
 
-fn has_rows(heard: &Heard) -> bool {
-    match heard {
-        Heard::Affected(rows) => *rows > 0,
-        Heard::Rows(cells) => !cells.rows.is_empty(),
+fn has_rows(result: &StatementResult) -> bool {
+    match result {
+        StatementResult::Affected(rows) => *rows > 0,
+        StatementResult::Rows(cells) => !cells.rows.is_empty(),
         _ => false,
     }
 }
 
-/// A row as the page has it.
-pub fn counters(row: &StockRow) -> Counters {
+/// Converts a stock row for the page.
+pub fn counters(row: &StockCounters) -> Counters {
     Counters {
         total: row.total,
         available: row.available,

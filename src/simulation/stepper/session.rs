@@ -1,4 +1,4 @@
-//! One session, from its first connection to the last.
+//! A stepper session, from opening its connections to closing them.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -14,83 +14,84 @@ use tokio::{
 use uuid::Uuid;
 
 use super::{
-    StepperLimits, board,
-    cast::{Actor, Stage},
-    gate::{Bell, Now},
-    late::{Late, StoryProvider},
-    settling::{self, Waits},
+    StepperLimits,
+    actor::{Actor, StoryContext},
+    gate::{ActorPhase, ChangeSignal},
+    late_payment::{LatePayment, StoryGateway},
+    quiescence::{self, LockWaits},
+    session_view,
 };
 use crate::{
     db::{Db, PoolSettings, sessions},
     feed::Feed,
     model::{
         ShopError, SimulationPlan, StrategyKey,
-        stepper::{Guess, Role, STEPS_MAX, Script, Standing, StepperView, Story},
+        stepper::{Guess, Role, STEPS_MAX, Script, StepperStatus, StepperView, Story},
     },
     shop::Shop,
     simulation::store,
 };
 
-/// What a session itself asks, past its gates.
+/// Settings of the session's control connections, which have no gate.
 const CONTROL: PoolSettings = PoolSettings {
     application_name: "doorbuster stepper control",
     transactions_max: 1,
     readers_max: 1,
     ..PoolSettings::SHOP
 };
-/// How long actors may take to roll back before their connections are cut.
+/// How long actors may take to roll back before their connections are terminated.
 const ROLLBACK_MAX: Duration = Duration::from_secs(2);
 
-/// See the module's documentation.
+/// A stepper session: its actors, their connections, and the view that the page shows.
 #[derive(Debug)]
-pub struct Session {
+pub struct StepperSession {
     id: Uuid,
     limits: StepperLimits,
-    born: Instant,
+    opened_at: Instant,
     actors: Vec<Actor>,
-    stage: Stage,
+    context: StoryContext,
     control: Db,
-    bell: Bell,
+    changes: ChangeSignal,
     view: Mutex<StepperView>,
-    /// One step at a time; what is kept are the actors' tasks.
-    turn: tokio::sync::Mutex<Vec<JoinHandle<()>>>,
-    touched: watch::Sender<Instant>,
+    /// The actors' tasks. The lock also serialises steps.
+    tasks: tokio::sync::Mutex<Vec<JoinHandle<()>>>,
+    last_step_at: watch::Sender<Instant>,
     replayed: watch::Sender<bool>,
     ended: watch::Sender<bool>,
-    /// Rings when the view has changed.
-    news: watch::Sender<u64>,
-    place: Mutex<Option<OwnedSemaphorePermit>>,
+    /// Incremented whenever the view has changed.
+    view_changes: watch::Sender<u64>,
+    slot: Mutex<Option<OwnedSemaphorePermit>>,
 }
 
-impl Session {
+impl StepperSession {
     pub(super) async fn open(
         url: &str,
         limits: StepperLimits,
         script: Script,
         guess: Option<Guess>,
-        place: OwnedSemaphorePermit,
+        slot: OwnedSemaphorePermit,
     ) -> Result<Arc<Self>, ShopError> {
         let control = Db::connect(url, CONTROL).await.map_err(|error| {
-            tracing::warn!(%error, "a connection for the stepper");
+            tracing::warn!(%error, "could not open a connection for the stepper");
             ShopError::Unavailable { retry_after_s: 2 }
         })?;
-        let plain =
-            Shop::new(control.clone(), Feed::default()).with_gateway(StoryProvider::gateway());
-        let ground = store::open_stepped(&control, plan(&script)).await?;
-        let late = match (script.story, ground.offers.first()) {
-            (Story::ExpiredHold, Some(offer)) => Some(Late::order(&plain, offer).await?),
+        let ungated =
+            Shop::new(control.clone(), Feed::default()).with_gateway(StoryGateway::gateway());
+        let stepped = store::open_stepped(&control, plan(&script)).await?;
+        let late_payment = match (script.story, stepped.offers.first()) {
+            (Story::ExpiredHold, Some(offer)) => Some(LatePayment::order(&ungated, offer).await?),
             _ => None,
         };
-        let bell: Bell = Arc::default();
+        let changes: ChangeSignal = Arc::default();
         let mut actors = Vec::new();
         for role in script.roles() {
-            actors.push(Actor::seat(role, &bell, &control, url, &ground).await?);
+            actors.push(Actor::connect(role, &changes, &control, url, &stepped).await?);
         }
         let id = Uuid::now_v7();
         let view = StepperView {
             id: id.to_string(),
             script,
-            standing: Standing::Open,
+            status: StepperStatus::Open,
             actors: Vec::new(),
             rows: Vec::new(),
             locks: Vec::new(),
@@ -101,69 +102,69 @@ impl Session {
         Ok(Arc::new(Self {
             id,
             limits,
-            born: Instant::now(),
+            opened_at: Instant::now(),
             actors,
-            stage: Stage {
-                ground,
-                late,
-                plain,
-                patience: limits.lifetime,
+            context: StoryContext {
+                stepped,
+                late_payment,
+                ungated,
+                deadline: limits.lifetime,
             },
             control,
-            bell,
+            changes,
             view: Mutex::new(view),
-            turn: tokio::sync::Mutex::default(),
-            touched: watch::Sender::new(Instant::now()),
+            tasks: tokio::sync::Mutex::default(),
+            last_step_at: watch::Sender::new(Instant::now()),
             replayed: watch::Sender::new(false),
             ended: watch::Sender::new(false),
-            news: watch::Sender::new(0),
-            place: Mutex::new(Some(place)),
+            view_changes: watch::Sender::new(0),
+            slot: Mutex::new(Some(slot)),
         }))
     }
 
-    /// Its id.
+    /// The session's id.
     pub fn id(&self) -> Uuid {
         self.id
     }
 
-    /// True once its connections are closed.
+    /// Whether its connections have been closed.
     pub fn has_ended(&self) -> bool {
         *self.ended.borrow()
     }
 
     /// Time since the last step.
-    pub fn still_for(&self) -> Duration {
-        self.touched.borrow().elapsed()
+    pub fn idle_for(&self) -> Duration {
+        self.last_step_at.borrow().elapsed()
     }
 
     /// Returns once its connections are closed.
-    pub async fn until_ended(&self) {
-        // The sender is ours.
+    pub async fn wait_until_ended(&self) {
+        // Cannot fail: `self` owns the sender.
         let _ = self.ended.subscribe().wait_for(|ended| *ended).await;
     }
 
-    /// Returns once all steps of its script have been taken, or as many as could be.
+    /// Returns once the steps of its script have been replayed, or as many of them as possible.
     pub async fn replayed(&self) {
         let _ = self.replayed.subscribe().wait_for(|done| *done).await;
     }
 
-    /// It changes whenever the view does.
-    pub fn news(&self) -> watch::Receiver<u64> {
-        self.news.subscribe()
+    /// Subscribes to changes of the view.
+    pub fn view_changes(&self) -> watch::Receiver<u64> {
+        self.view_changes.subscribe()
     }
 
-    /// As it stands.
+    /// Returns the current view.
     pub fn view(&self) -> StepperView {
         self.lock_view().clone()
     }
 
-    /// The processes of its actors, for those who ask the database about them.
+    /// The backend process ids of its actors.
     pub fn pids(&self) -> Vec<i32> {
         self.actors.iter().map(|actor| actor.pid).collect()
     }
 
-    /// Sets the actors going, goes through the script, and watches the clock.
-    pub(super) fn begin(self: &Arc<Self>) {
+    /// Starts the actors, the replay of the script, and the timeout watch.
+    pub(super) fn start(self: &Arc<Self>) {
         let session = Arc::clone(self);
         tokio::spawn(async move { session.replay().await });
         let session = Arc::clone(self);
@@ -172,11 +173,11 @@ impl Session {
 
     async fn replay(self: Arc<Self>) {
         let steps = std::mem::take(&mut self.lock_view().script.steps);
-        let mut tasks = self.turn.lock().await;
+        let mut tasks = self.tasks.lock().await;
         for (index, actor) in self.actors.iter().enumerate() {
-            tasks.push(actor.start(index, &self.stage));
+            tasks.push(actor.start(index, &self.context));
         }
-        let mut done = self.settle_and_look().await;
+        let mut done = self.refresh_when_quiescent().await;
         for (number, actor) in steps.into_iter().enumerate() {
             if done.is_ok() {
                 done = self.take_step(actor, &mut tasks).await;
@@ -196,17 +197,17 @@ impl Session {
         self.replayed.send_replace(true);
     }
 
-    /// Lets `actor` send its statement, if the session has come `at` so many steps; a press that comes twice is one step.
+    /// Lets `actor` send its next statement, if the session has taken exactly `at` steps. So a
+    /// repeated click is one step.
     ///
     /// # Errors
-    /// [`ShopError::NotNow`] with a sentence, if the actor does not stand before a statement, or the session is over; what a database failure
-    /// means.
+    /// [`ShopError::InvalidState`] if the actor is not at a statement, or the session is over.
     pub async fn step(
         self: &Arc<Self>,
         actor: usize,
         at: Option<usize>,
     ) -> Result<StepperView, ShopError> {
-        let mut tasks = self.turn.lock().await;
+        let mut tasks = self.tasks.lock().await;
         let so_far = self.lock_view().script.steps.len();
         if at.is_none_or(|at| at == so_far) {
             self.lock_view().note = None;
@@ -220,113 +221,117 @@ impl Session {
         actor: usize,
         tasks: &mut Vec<JoinHandle<()>>,
     ) -> Result<(), ShopError> {
-        let standing = self.lock_view().standing.clone();
-        if standing != Standing::Open {
-            return Err(not_now(
-                "This session is over. Replay it to go on from here.",
+        let status = self.lock_view().status.clone();
+        if status != StepperStatus::Open {
+            return Err(invalid_state(
+                "This session is over. Replay it to continue from here.",
             ));
         }
         let so_far = self.lock_view().script.steps.len();
         if so_far >= STEPS_MAX {
-            return Err(not_now("This session has taken as many steps as it may."));
+            return Err(invalid_state(
+                "This session has reached its maximum number of steps. Start a new one.",
+            ));
         }
-        self.touched.send_replace(Instant::now());
-        self.check_may_go(actor)?;
-        if self.stage.ground.offers.len() > 1 {
-            settling::let_waits_be_looked_at(&self.actors, &self.control).await?;
+        self.last_step_at.send_replace(Instant::now());
+        self.check_can_step(actor)?;
+        if self.context.stepped.offers.len() > 1 {
+            quiescence::wait_for_deadlock_check(&self.actors, &self.control).await?;
         }
         let gate = self.actors.get(actor).map(|actor| &actor.gate);
-        if !gate.is_some_and(|gate| gate.go(so_far + 1)) {
-            return Err(not_now("Nobody stands there."));
+        if !gate.is_some_and(|gate| gate.release(so_far + 1)) {
+            return Err(invalid_state("This participant is not at a statement."));
         }
         self.lock_view().script.steps.push(actor);
-        self.settle_and_look().await?;
-        self.touched.send_replace(Instant::now());
-        let is_over = |actor: &Actor| matches!(actor.gate.known().now, Now::Ended { .. });
+        self.refresh_when_quiescent().await?;
+        self.last_step_at.send_replace(Instant::now());
+        let is_over = |actor: &Actor| matches!(actor.gate.state().phase, ActorPhase::Ended { .. });
         if self.actors.iter().all(is_over) {
-            self.end_in_turn(Standing::Over, tasks).await;
+            self.end_session(StepperStatus::Over, tasks).await;
         }
         Ok(())
     }
 
-    fn check_may_go(&self, index: usize) -> Result<(), ShopError> {
+    fn check_can_step(&self, index: usize) -> Result<(), ShopError> {
         let actor = self
             .actors
             .get(index)
-            .ok_or_else(|| not_now("Nobody of that letter takes part."))?;
+            .ok_or_else(|| invalid_state("No participant has this letter."))?;
         let name = actor.role.name(index);
-        match actor.gate.known().now {
-            Now::Stopped(_) => Ok(()),
-            Now::Ended { .. } => Err(not_now(&format!("{name} has come to its end."))),
-            Now::Sent(_) | Now::Working => Err(not_now(&format!(
-                "{name} waits, and goes on when what it waits for is let go."
+        match actor.gate.state().phase {
+            ActorPhase::Stopped(_) => Ok(()),
+            ActorPhase::Ended { .. } => Err(invalid_state(&format!("{name} has finished."))),
+            ActorPhase::Sent(_) | ActorPhase::Working => Err(invalid_state(&format!(
+                "{name} is waiting for a lock and continues when the lock is released."
             ))),
         }
     }
 
-    async fn settle_and_look(&self) -> Result<(), ShopError> {
-        let waits = settling::settle(&self.actors, &self.control, &self.bell).await?;
-        self.look(&waits).await
+    async fn refresh_when_quiescent(&self) -> Result<(), ShopError> {
+        let waits =
+            quiescence::wait_until_quiescent(&self.actors, &self.control, &self.changes).await?;
+        self.refresh_view(&waits).await
     }
 
-    async fn look(&self, waits: &Waits) -> Result<(), ShopError> {
-        let rows = board::rows(&self.actors, &self.stage.ground, &self.control).await?;
-        let locks = board::locks(&self.actors, &rows, &self.control).await?;
+    async fn refresh_view(&self, waits: &LockWaits) -> Result<(), ShopError> {
+        let rows = session_view::rows(&self.actors, &self.context.stepped, &self.control).await?;
+        let locks = session_view::locks(&self.actors, &rows, &self.control).await?;
         let mut view = self.lock_view();
-        view.actors = board::actors(&self.actors, view.script.story, waits);
+        view.actors = session_view::actors(&self.actors, view.script.story, waits);
         view.rows = rows;
         view.locks = locks;
         drop(view);
-        self.tell();
+        self.notify_viewers();
         Ok(())
     }
 
-    /// Ends it before its time: what is open is rolled back.
+    /// Ends the session early and rolls back its open transactions.
     pub async fn end(&self, why: &str) {
-        let mut tasks = self.turn.lock().await;
-        let standing = Standing::RolledBack(why.to_owned());
-        self.end_in_turn(standing, &mut tasks).await;
+        let mut tasks = self.tasks.lock().await;
+        let status = StepperStatus::RolledBack(why.to_owned());
+        self.end_session(status, &mut tasks).await;
     }
 
-    async fn end_in_turn(&self, standing: Standing, tasks: &mut Vec<JoinHandle<()>>) {
+    async fn end_session(&self, status: StepperStatus, tasks: &mut Vec<JoinHandle<()>>) {
         if self.has_ended() {
             return;
         }
         for actor in &self.actors {
-            actor.gate.halt();
+            actor.gate.close();
         }
         let over = timeout(ROLLBACK_MAX, join_all(tasks.drain(..))).await;
         if over.is_err()
-            && let Err(error) = sessions::end(self.control.reader(), &self.pids()).await
+            && let Err(error) = sessions::terminate(self.control.reader(), &self.pids()).await
         {
-            tracing::warn!(%error, stepper = %self.id, "ending sessions of the stepper");
+            tracing::warn!(%error, stepper = %self.id, "could not terminate the connections of a stepper session");
         }
-        let was_over = standing == Standing::Over;
-        self.lock_view().standing = standing;
-        if let Some(late) = &self.stage.late
-            && let Err(error) = late.close(&self.stage.plain).await
+        let was_over = status == StepperStatus::Over;
+        self.lock_view().status = status;
+        if let Some(late_payment) = &self.context.late_payment
+            && let Err(error) = late_payment.close(&self.context.ungated).await
         {
-            tracing::warn!(%error, stepper = %self.id, "closing a story's payment");
+            tracing::warn!(%error, stepper = %self.id, "could not cancel the payment of a stepper session");
         }
-        if let Err(error) = self.look_last(was_over).await {
-            tracing::warn!(%error, stepper = %self.id, "the last look at a session");
+        if let Err(error) = self.refresh_at_end(was_over).await {
+            tracing::warn!(%error, stepper = %self.id, "could not read the final state of a stepper session");
         }
         for actor in &self.actors {
-            actor.leave().await;
+            actor.close().await;
         }
         self.control.clone().close().await;
-        drop(self.place().take());
+        drop(self.slot().take());
         self.ended.send_replace(true);
-        self.tell();
+        self.notify_viewers();
     }
 
-    /// Counts what there is when all is done. Where those stood who were rolled back stays as it was.
-    async fn look_last(&self, was_over: bool) -> Result<(), ShopError> {
-        let rows = board::rows(&self.actors, &self.stage.ground, &self.control).await?;
-        let outcome = board::outcome(&self.stage.ground, &rows, &self.control).await?;
+    /// Reads the final rows and counters. If the session was rolled back, the actors' last states
+    /// stay as they were.
+    async fn refresh_at_end(&self, was_over: bool) -> Result<(), ShopError> {
+        let rows = session_view::rows(&self.actors, &self.context.stepped, &self.control).await?;
+        let outcome = session_view::outcome(&self.context.stepped, &rows, &self.control).await?;
         let mut view = self.lock_view();
         if was_over {
-            view.actors = board::actors(&self.actors, view.script.story, &Waits::new());
+            view.actors = session_view::actors(&self.actors, view.script.story, &LockWaits::new());
         }
         view.rows = rows;
         view.locks.clear();
@@ -335,52 +340,53 @@ impl Session {
     }
 
     async fn watch_clock(self: Arc<Self>) {
-        let mut touched = self.touched.subscribe();
+        let mut last_step_at = self.last_step_at.subscribe();
         loop {
-            touched.borrow_and_update();
+            last_step_at.borrow_and_update();
             tokio::select! {
-                () = self.until_ended() => return,
-                _ = touched.changed() => {}
-                () = tokio::time::sleep_until(self.time_is_up()) => {
-                    let mut tasks = self.turn.lock().await;
-                    // Unless a step was under way.
-                    if self.time_is_up() <= Instant::now() {
-                        let why = "Nobody took a step for as long as a session waits, so what was open was rolled back.";
-                        let standing = Standing::RolledBack(why.to_owned());
-                        return self.end_in_turn(standing, &mut tasks).await;
+                () = self.wait_until_ended() => return,
+                _ = last_step_at.changed() => {}
+                () = tokio::time::sleep_until(self.deadline()) => {
+                    let mut tasks = self.tasks.lock().await;
+                    // Checked again: a step may have been in progress.
+                    if self.deadline() <= Instant::now() {
+                        let why = "No step was taken for too long, so open transactions were rolled back.";
+                        let status = StepperStatus::RolledBack(why.to_owned());
+                        return self.end_session(status, &mut tasks).await;
                     }
                 }
             }
         }
     }
 
-    fn time_is_up(&self) -> Instant {
-        let idle = *self.touched.borrow() + self.limits.idle;
-        idle.min(self.born + self.limits.lifetime)
+    fn deadline(&self) -> Instant {
+        let idle = *self.last_step_at.borrow() + self.limits.idle;
+        idle.min(self.opened_at + self.limits.lifetime)
     }
 
-    fn tell(&self) {
-        self.news
-            .send_modify(|rings| *rings = rings.wrapping_add(1));
+    fn notify_viewers(&self) {
+        self.view_changes
+            .send_modify(|changes| *changes = changes.wrapping_add(1));
     }
 
     fn lock_view(&self) -> MutexGuard<'_, StepperView> {
         self.view.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn place(&self) -> MutexGuard<'_, Option<OwnedSemaphorePermit>> {
-        self.place.lock().unwrap_or_else(PoisonError::into_inner)
+    fn slot(&self) -> MutexGuard<'_, Option<OwnedSemaphorePermit>> {
+        self.slot.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn not_now(sentence: &str) -> ShopError {
-    ShopError::NotNow(sentence.to_owned())
+fn invalid_state(sentence: &str) -> ShopError {
+    ShopError::InvalidState(sentence.to_owned())
 }
 
-/// The lanes of a session, as a run would plan them: one a product, unguarded if anybody at it is.
+/// The plan for the lanes of a session: one per product. A lane is unsafe if any of its buyers'
+/// strategies is.
 fn plan(script: &Script) -> SimulationPlan {
     let strategies = script.roles().into_iter().filter_map(|role| match role {
-        Role::Buyer(seat) => Some(seat.strategy),
+        Role::Buyer(buyer) => Some(buyer.strategy),
         _ => None,
     });
     let strategies: Vec<_> = strategies.collect();

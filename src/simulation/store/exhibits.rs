@@ -1,11 +1,12 @@
-//! What the regression cards say to the database by the wrong rule, and how they turn its clock. Each statement here is what some shop
-//! once ran, and what this one never does: they touch the private products of a lesson only.
+//! The wrong statements that the lessons demonstrate, and the statements that change the times of
+//! their holds. Real shops have run each of these statements; this shop never does. They touch only
+//! the private products of a lesson.
 
 use sea_orm::{ConnectionTrait, FromQueryResult};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::Shelf;
+use super::LessonProduct;
 use crate::{
     db::{
         Db, dialect,
@@ -19,10 +20,10 @@ use crate::{
     },
 };
 
-/// Whether `units` can be bought, as somebody asks who forgets that they may be set aside for the very shopper.
+/// Checks whether `units` can be bought. The mistake: it ignores the shopper's own reservation.
 ///
 /// # Errors
-/// [`ShopError::UnknownProduct`]; what a database failure means.
+/// [`ShopError::UnknownProduct`].
 pub async fn is_available(db: &Db, product_id: i64, units: i64) -> Result<bool, ShopError> {
     let sql = "SELECT available >= $2 FROM stock WHERE product_id = $1";
     db.reader()
@@ -33,24 +34,24 @@ pub async fn is_available(db: &Db, product_id: i64, units: i64) -> Result<bool, 
         .ok_or(ShopError::UnknownProduct)
 }
 
-/// What came of taking a quantity that nobody checked.
+/// The result of taking a quantity without a check of its sign.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Unchecked {
-    /// It was taken, for so many cents.
+pub enum UncheckedChange {
+    /// The units were taken, for this amount.
     Took { bill_cents: i64 },
-    /// The database rejected it, by the constraint of this name.
+    /// The database rejected the change by this constraint.
     RejectedBy(String),
 }
 
-/// Takes `units` from the shelf, whatever their sign.
+/// Takes `units` from the stock without a check of their sign.
 ///
 /// # Errors
-/// What the database says, other than that a constraint broke.
+/// [`TxnError`] for any error except the violation of a constraint.
 pub async fn take_any_quantity(
     db: &Db,
     product_id: i64,
     units: i64,
-) -> Result<Unchecked, TxnError> {
+) -> Result<UncheckedChange, TxnError> {
     let taken = txn::run_for_result(db, Policy::request("take any quantity"), move |work| {
         Box::pin(async move {
             let sql = "UPDATE stock SET available = available - $2, sold = sold + $2, version = version + 1 \
@@ -66,30 +67,28 @@ pub async fn take_any_quantity(
     })
     .await;
     match taken {
-        Ok(bill_cents) => Ok(Unchecked::Took { bill_cents }),
+        Ok(bill_cents) => Ok(UncheckedChange::Took { bill_cents }),
         Err(TxnError::Database { name, source }) => match dialect::broken_constraint(&source) {
-            Some(constraint) => Ok(Unchecked::RejectedBy(constraint)),
+            Some(constraint) => Ok(UncheckedChange::RejectedBy(constraint)),
             None => Err(TxnError::Database { name, source }),
         },
         Err(error) => Err(error),
     }
 }
 
-/// Sells one unit if the counter is not below zero *before* it is lowered: zero passes too. Returns whether it sold.
-///
-/// # Errors
-/// What the database says.
-pub async fn count_then_sell(db: &Db, shelf: &Shelf) -> Result<bool, TxnError> {
-    let shelf = shelf.clone();
+/// Sells one unit if the counter is at least zero *before* the subtraction, so zero passes too.
+/// Returns whether it sold.
+pub async fn count_then_sell(db: &Db, product: &LessonProduct) -> Result<bool, TxnError> {
+    let product = product.clone();
     txn::run_for_result(db, Policy::request("count then sell"), move |work| {
-        let shelf = shelf.clone();
+        let product = product.clone();
         Box::pin(async move {
-            let row = counters::read(work, shelf.product_id)
+            let row = counters::read(work, product.product_id)
                 .await?
                 .ok_or(ShopError::UnknownProduct)?;
             if row.available >= 0 {
-                counters::subtract_unchecked(work, shelf.product_id, Quantity::ONE).await?;
-                write_order(work, &shelf).await?;
+                counters::subtract_unchecked(work, product.product_id, Quantity::ONE).await?;
+                write_order(work, &product).await?;
                 return Ok(true);
             }
             Ok(false)
@@ -98,13 +97,13 @@ pub async fn count_then_sell(db: &Db, shelf: &Shelf) -> Result<bool, TxnError> {
     .await
 }
 
-async fn write_order(work: &Work, shelf: &Shelf) -> Result<(), txn::Abort> {
-    let offer = catalog::offer(work, shelf.product_id).await?;
+async fn write_order(work: &Work, product: &LessonProduct) -> Result<(), txn::Abort> {
+    let offer = catalog::offer(work, product.product_id).await?;
     let lines = vec![NewLine::of(&offer, Quantity::ONE)?];
-    let bill = Bill::handed_over(orders::subtotal(&lines)?).ok_or_else(orders::too_large)?;
+    let bill = Bill::without_delivery(orders::subtotal(&lines)?).ok_or_else(orders::too_large)?;
     let order = NewOrder {
         contact: None,
-        lane_id: Some(shelf.lane_id),
+        lane_id: Some(product.lane_id),
         cart_id: None,
         code: None,
         bill,
@@ -113,20 +112,14 @@ async fn write_order(work: &Work, shelf: &Shelf) -> Result<(), txn::Abort> {
     orders::write_placed(work, &order).await.map(drop)
 }
 
-/// Lets all that is held for a cart run out `seconds` from now: what a shop does that resets its timer.
-///
-/// # Errors
-/// What the database says.
+/// Sets the holds of a cart to expire `seconds` from now, like a shop that resets its timer.
 pub async fn renew_holds(db: &Db, cart_id: Uuid, seconds: u32) -> Result<(), TxnError> {
     let sql = "UPDATE hold SET expires_at = CURRENT_TIMESTAMP + $2 * INTERVAL '1 second' \
                WHERE cart_id = $1 AND state = 'held'";
     change_holds(db, sql, cart_id, seconds).await
 }
 
-/// Lets `seconds` go by for what is held for a cart, without anybody waiting.
-///
-/// # Errors
-/// What the database says.
+/// Ages the holds of a cart by `seconds`, so that a lesson does not have to wait.
 pub async fn age_holds(db: &Db, cart_id: Uuid, seconds: u32) -> Result<(), TxnError> {
     let sql = "UPDATE hold SET expires_at = expires_at - $2 * INTERVAL '1 second' \
                WHERE cart_id = $1 AND state = 'held'";
@@ -151,10 +144,10 @@ async fn change_holds(
     .await
 }
 
-/// When what is held of a product for a cart runs out.
+/// Reads when the hold of a cart on a product expires.
 ///
 /// # Errors
-/// [`ShopError::ReservationGone`] if nothing is held; what a database failure means.
+/// [`ShopError::ReservationExpired`] if there is no active hold.
 pub async fn end_of_holds(
     db: &Db,
     cart_id: Uuid,
@@ -168,21 +161,21 @@ pub async fn end_of_holds(
         .await
         .and_then(|row| row.map(|row| row.try_get_by_index(0)).transpose())
         .map_err(txn::read_error)?
-        .ok_or(ShopError::ReservationGone)
+        .ok_or(ShopError::ReservationExpired)
 }
 
-/// How often a discount code was used: as its own counter has it, and by orders that stand.
+/// How often a discount code was used: by its own counter, and by placed and paid orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
-pub struct CodeStanding {
+pub struct CodeUsage {
     pub uses: i64,
     pub orders: i64,
 }
 
-/// Reads [`CodeStanding`] in one statement.
+/// Reads a [`CodeUsage`] in one statement.
 ///
 /// # Errors
-/// [`ShopError::CodeUnknown`]; what a database failure means.
-pub async fn code_standing(db: &Db, code: &str) -> Result<CodeStanding, ShopError> {
+/// [`ShopError::CodeUnknown`].
+pub async fn read_code_usage(db: &Db, code: &str) -> Result<CodeUsage, ShopError> {
     let sql = "SELECT c.uses::bigint AS uses, \
                  (SELECT count(*) FROM customer_order o \
                   WHERE o.discount_code = c.code AND o.status IN ('placed', 'paid')) AS orders \
@@ -193,13 +186,10 @@ pub async fn code_standing(db: &Db, code: &str) -> Result<CodeStanding, ShopErro
         .await
         .map_err(txn::read_error)?
         .ok_or_else(|| ShopError::CodeUnknown(code.to_owned()))?;
-    CodeStanding::from_query_result(&row, "").map_err(txn::read_error)
+    CodeUsage::from_query_result(&row, "").map_err(txn::read_error)
 }
 
-/// Ends a code, so that nobody can use it from now on.
-///
-/// # Errors
-/// What the database says.
+/// Ends the validity of a discount code now.
 pub async fn end_code(db: &Db, code: &str) -> Result<(), TxnError> {
     let code = code.to_owned();
     txn::run_for_result(db, Policy::request("end code of lesson"), move |work| {

@@ -1,5 +1,6 @@
-//! The regression cards in the database. Playing a card is a run with a plan of its own kind: so its private products are listed, kept and
-//! removed like those of every other run, and its result is there after a restart and on every server.
+//! Stores the lessons (regression cards). Playing a lesson is stored as a run with a special plan,
+//! so its private products are listed, kept and deleted like those of every other run, and its
+//! result survives a restart and is visible on every server.
 
 use sea_orm::{
     ActiveModelTrait,
@@ -28,12 +29,12 @@ use crate::{
     },
 };
 
-/// The plans of lessons, as `LIKE` has them: pages about simulations leave them out.
+/// A `LIKE` pattern for the plans of lessons, which the pages about simulations leave out.
 pub(super) const LESSON_PLANS: &str = "{\"lesson\"%";
-/// What the discount code of a lesson begins with; the id of its lane follows.
+/// The prefix of a lesson's discount code; the id of its lane follows.
 const CODE_PREFIX: &str = "LESSON-";
 
-/// What stands in place of a simulation's plan.
+/// The JSON that a lesson stores in place of a simulation's plan.
 #[derive(Serialize)]
 struct LessonPlan {
     lesson: LessonKey,
@@ -43,18 +44,15 @@ fn plan_of(lesson: LessonKey) -> Result<String, sea_orm::DbErr> {
     to_json(&LessonPlan { lesson })
 }
 
-/// What came of asking for a lesson.
+/// The result of opening a lesson.
 #[derive(Clone, Copy, Debug)]
 pub enum LessonOpening {
     New(Uuid),
-    /// The key is known: the first press plays it.
-    Known,
+    /// The idempotency key was used before: the first request plays the lesson.
+    Existing,
 }
 
-/// Writes that a lesson is being played. Once for the key.
-///
-/// # Errors
-/// What the database says.
+/// Stores that a lesson is being played, at most once for each idempotency key.
 pub async fn open_lesson(
     db: &Db,
     lesson: LessonKey,
@@ -65,7 +63,7 @@ pub async fn open_lesson(
         Box::pin(async move {
             let known: Option<Uuid> = idempotency::claim(work, claim.as_ref()).await?;
             if known.is_some() {
-                return Ok(LessonOpening::Known);
+                return Ok(LessonOpening::Existing);
             }
             let state = RunState::Running.as_str();
             let run = opening::insert_run(work, plan_of(lesson)?, state).await?;
@@ -76,10 +74,7 @@ pub async fn open_lesson(
     .await
 }
 
-/// Keeps what came of a lesson, or why nothing did.
-///
-/// # Errors
-/// What the database says.
+/// Stores the result of a lesson, or why it failed.
 pub async fn close_lesson(
     db: &Db,
     id: Uuid,
@@ -106,10 +101,7 @@ pub async fn close_lesson(
     .await
 }
 
-/// The last result of each lesson that has one, in the order of the cards.
-///
-/// # Errors
-/// What a database failure means.
+/// Reads the last result of each lesson that has one, in the order of the cards.
 pub async fn last_lessons(db: &Db) -> Result<Vec<LessonRun>, ShopError> {
     let mut lessons = Vec::new();
     for lesson in LessonKey::ALL {
@@ -120,7 +112,7 @@ pub async fn last_lessons(db: &Db) -> Result<Vec<LessonRun>, ShopError> {
             .one(db.reader())
             .await
             .map_err(txn::read_error)?;
-        // A result of an older shape is none.
+        // A result in an older format is ignored.
         let kept = run.and_then(|run| {
             let result = from_json(run.verdict.as_deref()?).ok()?;
             Some((run.started_at, result))
@@ -134,44 +126,41 @@ pub async fn last_lessons(db: &Db) -> Result<Vec<LessonRun>, ShopError> {
     Ok(lessons)
 }
 
-/// A private product to be made for a lesson.
+/// A private product to be created for a lesson.
 #[derive(Clone, Copy, Debug)]
-pub struct NewShelf {
+pub struct NewLessonProduct {
     pub name: &'static str,
     pub units: u32,
-    /// False for an exhibit: the constraints stand aside, and the audit lists what it lost.
+    /// False for an exhibit: its stock has no constraints, and the audit lists its lost units.
     pub guarded: bool,
 }
 
 /// A private product of a lesson.
 #[derive(Clone, Debug)]
-pub struct Shelf {
+pub struct LessonProduct {
     pub lane_id: i64,
     pub product_id: i64,
 }
 
-/// Makes a private product for the lesson of run `id`, on a lane of its own.
-///
-/// # Errors
-/// What the database says.
-pub async fn add_shelf(
+/// Creates a private product for the lesson of run `id`, on its own lane.
+pub async fn add_lesson_product(
     db: &Db,
     id: Uuid,
     lesson: LessonKey,
-    new: NewShelf,
-) -> Result<Shelf, TxnError> {
-    txn::run_for_result(db, Policy::request("add shelf of lesson"), move |work| {
-        Box::pin(add_shelf_in_txn(work, id, lesson, new))
+    new: NewLessonProduct,
+) -> Result<LessonProduct, TxnError> {
+    txn::run_for_result(db, Policy::request("add product of lesson"), move |work| {
+        Box::pin(add_lesson_product_in_txn(work, id, lesson, new))
     })
     .await
 }
 
-async fn add_shelf_in_txn(
+async fn add_lesson_product_in_txn(
     work: &Work,
     id: Uuid,
     lesson: LessonKey,
-    new: NewShelf,
-) -> Result<Shelf, Abort> {
+    new: NewLessonProduct,
+) -> Result<LessonProduct, Abort> {
     let lane = simulation_lane::ActiveModel {
         id: NotSet,
         run_id: Set(id),
@@ -180,7 +169,7 @@ async fn add_shelf_in_txn(
     }
     .insert(work.connection())
     .await?;
-    // Either has the plain row; only the exhibit's has no constraints.
+    // Both strategies use a plain stock row; only the exhibit's has no constraints.
     let strategy = if new.guarded {
         StrategyKey::RowLock
     } else {
@@ -193,37 +182,37 @@ async fn add_shelf_in_txn(
         strategy,
     };
     let (product_id, _) = opening::private_product(work, lane.id, product).await?;
-    Ok(Shelf {
+    Ok(LessonProduct {
         lane_id: lane.id,
         product_id,
     })
 }
 
-/// What the audit lists an exhibit of `lesson` under.
+/// Returns the name under which the audit lists an exhibit of `lesson`.
 fn lane_name(lesson: LessonKey) -> String {
     format!("lesson {lesson}")
 }
 
-/// What the database says about a shelf at one moment.
+/// The stock of a lesson's product at one moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
-pub struct ShelfFacts {
-    /// Units that came in.
+pub struct LessonStock {
+    /// Units received.
     pub total: i64,
-    /// Units that can be bought, as the counter has it.
+    /// Units that can be bought, by the counter in the stock row.
     pub available: i64,
-    /// Units set aside, as the counter has it.
+    /// Reserved units, by the counter in the stock row.
     pub reserved: i64,
-    /// Units sold, as the counter has it.
+    /// Units sold, by the counter in the stock row.
     pub sold: i64,
-    /// Units on lines of orders that stand.
+    /// Units on the lines of placed and paid orders.
     pub ordered: i64,
 }
 
-/// Reads [`ShelfFacts`] in one statement, so that its numbers are of one moment.
+/// Reads a [`LessonStock`] in one statement, so that all its numbers are of the same moment.
 ///
 /// # Errors
-/// [`ShopError::UnknownProduct`]; what a database failure means.
-pub async fn shelf_facts(db: &Db, product_id: i64) -> Result<ShelfFacts, ShopError> {
+/// [`ShopError::UnknownProduct`].
+pub async fn read_lesson_stock(db: &Db, product_id: i64) -> Result<LessonStock, ShopError> {
     let sql = "SELECT s.total, s.available, s.reserved, s.sold, \
                  (SELECT coalesce(sum(l.quantity), 0)::bigint FROM order_line l \
                   JOIN customer_order o ON o.id = l.order_id AND o.status IN ('placed', 'paid') \
@@ -235,16 +224,17 @@ pub async fn shelf_facts(db: &Db, product_id: i64) -> Result<ShelfFacts, ShopErr
         .await
         .map_err(txn::read_error)?
         .ok_or(ShopError::UnknownProduct)?;
-    ShelfFacts::from_query_result(&row, "").map_err(txn::read_error)
+    LessonStock::from_query_result(&row, "").map_err(txn::read_error)
 }
 
-/// The discount code of a lesson, which no other has.
-pub fn code_of(shelf: &Shelf) -> String {
-    format!("{CODE_PREFIX}{}", shelf.lane_id)
+/// Returns the discount code of a lesson's product, which is unique.
+pub fn lesson_code(product: &LessonProduct) -> String {
+    format!("{CODE_PREFIX}{}", product.lane_id)
 }
 
-/// Removes the codes of lessons whose lanes `old` selects, once the orders that used them are gone.
-pub(super) fn forget_codes(old: &str) -> String {
+/// Builds the statement that deletes the codes of lessons whose lanes `old` selects, once the
+/// orders that used them are deleted.
+pub(super) fn delete_codes_sql(old: &str) -> String {
     let lane = lane_name(LessonKey::CouponTwice);
     format!(
         "DELETE FROM discount_code c WHERE c.code IN \

@@ -1,4 +1,4 @@
-//! Lists of runs, newest first and without their points.
+//! Lists runs, newest first and without their samples.
 
 use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, sea_query::Query};
 use uuid::Uuid;
@@ -16,30 +16,31 @@ use crate::{
     model::{RunSnapshot, RunState, ShopError, SimulationPlan, StrategyKey},
 };
 
-/// Runs that one page of the list looks at, at most: an outcome that is rare is then looked for on the next page.
-const LOOKED_AT_MAX: u64 = 1_000;
-/// Runs that are read at once.
+/// The largest number of runs that one page examines. The search for a rare outcome continues on
+/// the next page.
+const EXAMINED_MAX: u64 = 1_000;
+/// The number of runs that are read at once.
 const BATCH: u64 = 200;
-/// Repeats of one plan that are read.
+/// The largest number of repeats of one plan that are read.
 const REPEATS_MAX: u64 = 50;
 
-/// How a run came out.
+/// The outcome of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum RunOutcome {
     Passed,
-    /// An invariant or a threshold broke.
+    /// An invariant or a threshold was violated.
     NotPassed,
-    /// It came to no verdict.
+    /// The run has no verdict.
     Failed,
-    /// It goes on.
+    /// The run is in progress.
     Running,
 }
 
-impl Outcome {
+impl RunOutcome {
     /// Every outcome.
     pub const ALL: [Self; 4] = [Self::Passed, Self::NotPassed, Self::Failed, Self::Running];
 
-    /// As addresses spell it.
+    /// The outcome as a URL parameter.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Passed => "passed",
@@ -49,7 +50,7 @@ impl Outcome {
         }
     }
 
-    /// As a person reads it.
+    /// The outcome as a page shows it.
     pub const fn in_words(self) -> &'static str {
         match self {
             Self::Passed => "Passed",
@@ -59,14 +60,14 @@ impl Outcome {
         }
     }
 
-    /// The outcome of that name.
+    /// Returns the outcome with this name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL
             .into_iter()
             .find(|outcome| outcome.as_str() == name)
     }
 
-    /// How this run came out.
+    /// Returns the outcome of this run.
     pub const fn of(run: &RunSnapshot) -> Self {
         match (run.passed, run.state) {
             (_, RunState::Failed) => Self::Failed,
@@ -78,13 +79,13 @@ impl Outcome {
     }
 }
 
-/// Which runs are wanted.
+/// Selects the runs to list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunFilter {
-    /// Those with a lane of this strategy.
+    /// Only runs with a lane of this strategy.
     pub strategy: Option<StrategyKey>,
-    pub outcome: Option<Outcome>,
-    /// Those that are older than this run.
+    pub outcome: Option<RunOutcome>,
+    /// Only runs that are older than this one.
     pub before: Option<Uuid>,
 }
 
@@ -92,26 +93,23 @@ pub struct RunFilter {
 #[derive(Clone, Debug, PartialEq)]
 pub struct RunPage {
     pub runs: Vec<RunSnapshot>,
-    /// Where the next page begins, if there may be one.
+    /// The start of the next page, if there may be one.
     pub next: Option<Uuid>,
 }
 
-/// The newest runs that the filter lets through, `at_most` so many.
-///
-/// # Errors
-/// What a database failure means.
+/// Reads the newest runs that match the filter, at most `at_most`.
 pub async fn list(db: &Db, filter: RunFilter, at_most: usize) -> Result<RunPage, ShopError> {
     let mut page = RunPage {
         runs: Vec::new(),
         next: filter.before,
     };
-    let mut looked_at = 0;
-    while looked_at < LOOKED_AT_MAX {
+    let mut examined = 0;
+    while examined < EXAMINED_MAX {
         let rows = batch(db, filter.strategy, page.next).await?;
         let is_last = (rows.len() as u64) < BATCH;
-        looked_at += rows.len() as u64;
+        examined += rows.len() as u64;
         for row in rows {
-            // The page is full, and there is more.
+            // The page is full, and there are more runs.
             if page.runs.len() == at_most {
                 return Ok(page);
             }
@@ -119,7 +117,7 @@ pub async fn list(db: &Db, filter: RunFilter, at_most: usize) -> Result<RunPage,
             let run = snapshot(row).map_err(txn::read_error)?;
             if filter
                 .outcome
-                .is_none_or(|wanted| wanted == Outcome::of(&run))
+                .is_none_or(|wanted| wanted == RunOutcome::of(&run))
             {
                 page.runs.push(run);
             }
@@ -132,7 +130,7 @@ pub async fn list(db: &Db, filter: RunFilter, at_most: usize) -> Result<RunPage,
     Ok(page)
 }
 
-/// Ids are UUIDv7: newest first is by id.
+/// Reads the next batch of runs. Ids are UUIDv7, so ordering by id descending is newest first.
 async fn batch(
     db: &Db,
     strategy: Option<StrategyKey>,
@@ -160,11 +158,8 @@ async fn batch(
         .map_err(txn::read_error)
 }
 
-/// The newest runs of this very plan, its seed included.
-///
-/// # Errors
-/// What a database failure means.
-pub async fn of_plan(db: &Db, plan: &SimulationPlan) -> Result<Vec<RunSnapshot>, ShopError> {
+/// Reads the newest runs of exactly this plan, including its seed.
+pub async fn runs_of_plan(db: &Db, plan: &SimulationPlan) -> Result<Vec<RunSnapshot>, ShopError> {
     let plan = to_json(plan).map_err(txn::read_error)?;
     let runs = simulations()
         .filter(simulation_run::Column::Plan.eq(plan))

@@ -1,4 +1,4 @@
-//! The picture of a lane's locks, kept with its run.
+//! Stores the lock snapshots of a lane with its run.
 
 use std::collections::HashMap;
 
@@ -15,13 +15,10 @@ use crate::{
     model::{ShopError, lock_queue::LaneLocks},
 };
 
-/// Stores the picture of a lane.
-///
-/// # Errors
-/// What the database says.
-pub async fn keep_locks(db: &Db, lane_id: i64, locks: &LaneLocks) -> Result<(), TxnError> {
+/// Stores the lock snapshots of a lane.
+pub async fn save_locks(db: &Db, lane_id: i64, locks: &LaneLocks) -> Result<(), TxnError> {
     let locks = locks.clone();
-    txn::run_for_result(db, Policy::request("keep lock picture"), move |work| {
+    txn::run_for_result(db, Policy::request("save lock snapshot"), move |work| {
         let locks = locks.clone();
         Box::pin(async move {
             let row = simulation_lock_picture::ActiveModel {
@@ -37,10 +34,8 @@ pub async fn keep_locks(db: &Db, lane_id: i64, locks: &LaneLocks) -> Result<(), 
     .await
 }
 
-/// The pictures of a run's lanes, in their order; none of a lane for which none was kept, as of a run from before there were any.
-///
-/// # Errors
-/// What a database failure means.
+/// Reads the lock snapshots of a run's lanes, in lane order. `None` for a lane without them, such
+/// as a lane of a run from before the lock view existed.
 pub async fn locks_of_run(db: &Db, run: Uuid) -> Result<Vec<Option<LaneLocks>>, ShopError> {
     read(db, run).await.map_err(txn::read_error)
 }

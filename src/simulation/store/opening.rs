@@ -1,4 +1,4 @@
-//! The beginning of a run: its lanes, each with the product that it sells.
+//! Opens a run: stores it with its lanes, and creates the product that each lane sells.
 
 use sea_orm::{
     ActiveModelTrait,
@@ -24,51 +24,52 @@ use crate::{
     },
 };
 
-/// Price of a unit of a private product.
+/// The unit price of a private product.
 const PRICE_CENTS: i64 = 1_000;
 
-/// What came of asking for a run.
+/// The result of opening a run.
 #[derive(Clone, Debug)]
-pub enum Opening {
+pub enum RunOpening {
     New(OpenedRun),
-    /// The key is known: this is the run of the first press.
-    Known(Uuid),
+    /// The idempotency key was used before: the run that it opened.
+    Existing(Uuid),
 }
 
-/// Writes the run and its lanes, each with a private product or a claim on a product of the shop. Once for the key.
+/// Stores the run and its lanes, each with a private product or a product of the shop. Does so at
+/// most once for each idempotency key.
 ///
 /// # Errors
-/// [`ShopError::UnknownProduct`] inside [`TxnError::Refused`]; what the database says.
+/// [`ShopError::UnknownProduct`] inside [`TxnError::Refused`].
 pub async fn open(
     db: &Db,
     plan: &SimulationPlan,
     claim: Option<Claim>,
-) -> Result<Opening, TxnError> {
+) -> Result<RunOpening, TxnError> {
     let plan = plan.clone();
     txn::run_for_result(db, Policy::request("open simulation"), move |work| {
         let (plan, claim) = (plan.clone(), claim.clone());
         Box::pin(async move {
             if let Some(known) = idempotency::claim(work, claim.as_ref()).await? {
-                return Ok(Opening::Known(known));
+                return Ok(RunOpening::Existing(known));
             }
             let opened = open_in_txn(work, &plan, RunState::Running.as_str()).await?;
             idempotency::record(work, claim.as_ref(), &opened.id).await?;
-            Ok(Opening::New(opened))
+            Ok(RunOpening::New(opened))
         })
     })
     .await
 }
 
-/// The run that was started under the key, if there is one. While one is being started, it is waited for.
+/// Finds the run that was opened with an idempotency key. Waits if that run is being opened.
 ///
 /// # Errors
-/// [`ShopError::IdempotencyKeyReused`] inside [`TxnError::Refused`]; what the database says.
-pub async fn started_under(db: &Db, claim: Claim) -> Result<Option<Uuid>, TxnError> {
+/// [`ShopError::IdempotencyKeyReused`] inside [`TxnError::Refused`].
+pub async fn find_by_key(db: &Db, claim: Claim) -> Result<Option<Uuid>, TxnError> {
     let found = txn::run_for_result(db, Policy::request("look for simulation"), move |work| {
         let claim = claim.clone();
         Box::pin(async move {
             let known: Option<Uuid> = idempotency::claim(work, Some(&claim)).await?;
-            // A key that was free must stay so: refused, the transaction takes back that it was claimed.
+            // A free key must stay free: the error rolls back the claim.
             known.ok_or_else(|| Abort::from(ShopError::UnknownSimulation))
         })
     })
@@ -97,7 +98,7 @@ pub(super) async fn open_in_txn(
     })
 }
 
-/// Writes a run that begins now, with its plan as JSON.
+/// Stores a run that starts now, with its plan as JSON.
 pub(super) async fn insert_run(
     work: &Work,
     plan: String,
@@ -161,7 +162,7 @@ async fn shop_product(work: &Work, id: i64) -> Result<(i64, String), Abort> {
     Ok((id, offer.name))
 }
 
-/// A product that one lane alone sells, and how its stock is laid out.
+/// A product to be created for one lane only, with its stock layout.
 pub(super) struct PrivateProduct {
     pub name: String,
     pub description: String,
@@ -169,7 +170,7 @@ pub(super) struct PrivateProduct {
     pub strategy: StrategyKey,
 }
 
-/// Makes the product of a lane that has none yet. Returns its id and its name.
+/// Creates the private product of a lane. Returns its id and its name.
 pub(super) async fn private_product(
     work: &Work,
     lane_id: i64,

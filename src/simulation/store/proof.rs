@@ -1,4 +1,5 @@
-//! What the database says about a run's units now, statement by statement, all of one moment.
+//! Reads the evidence of a certificate: each figure with its own statement, all from one database
+//! snapshot.
 
 use std::time::Duration;
 
@@ -17,57 +18,61 @@ use crate::{
         audit::{self, AuditReport},
         moment,
     },
-    simulation::certificate::{Answered, Audited, Certificate, Evidence, Question},
+    simulation::certificate::{Certificate, CertificateAudit, Evidence, ProofQuery, ProofResult},
 };
 
-/// With the audit in the same snapshot. Beyond it, the page would come too late.
+/// The deadline with the audit in the same snapshot: longer than this, a page should not wait.
 const WHOLE_DEADLINE: Duration = Duration::from_secs(3);
-/// Without the audit: a few rows.
+/// The deadline without the audit, when only a few rows are read.
 const LANES_DEADLINE: Duration = Duration::from_millis(1_500);
 
-/// What is asked of each lane's product, `$1`, and lane, `$2`. Each part of the equation has a source of its own: ledger, stock row, holds
-/// and order lines are written by different statements, so that they agree only if no unit was lost between them.
-const QUESTIONS: [Question; 4] = [
-    Question {
-        says: "What came in, by the ledger",
+/// The questions about each lane, with the product as `$1` and the lane as `$2`. Each part of the
+/// equation has its own source: ledger, stock row, holds and order lines are written by different
+/// statements, so they agree only if no unit was lost between them.
+const QUESTIONS: [ProofQuery; 4] = [
+    ProofQuery {
+        description: "Units received, from the ledger",
         sql: "SELECT coalesce(sum(quantity), 0)::bigint AS initial\nFROM stock_movement\nWHERE product_id = $1 AND kind IN ('receive', 'adjust')",
         columns: &["initial"],
-        names_lane: false,
+        uses_lane: false,
     },
-    Question {
-        says: "What the stock row has",
+    ProofQuery {
+        description: "Units in the stock row",
         sql: "SELECT available AS remaining, reserved, sold\nFROM stock_level\nWHERE product_id = $1",
         columns: &["remaining", "reserved", "sold"],
-        names_lane: false,
+        uses_lane: false,
     },
-    Question {
-        says: "What is held, by the holds that stand",
+    ProofQuery {
+        description: "Units reserved, from the active holds",
         sql: "SELECT coalesce(sum(quantity), 0)::bigint AS held\nFROM hold\nWHERE product_id = $1 AND state = 'held'",
         columns: &["held"],
-        names_lane: false,
+        uses_lane: false,
     },
-    Question {
-        says: "What was sold, by the order lines",
+    ProofQuery {
+        description: "Units sold, from the order lines",
         sql: "SELECT coalesce(sum(l.quantity - l.returned_quantity) FILTER (WHERE o.lane_id = $2), 0)::bigint AS sold_by_run,\n       coalesce(sum(l.quantity - l.returned_quantity) FILTER (WHERE o.lane_id IS DISTINCT FROM $2), 0)::bigint AS sold_to_others\nFROM order_line l\nJOIN customer_order o ON o.id = l.order_id AND o.status IN ('placed', 'paid')\nWHERE l.product_id = $1",
         columns: &["sold_by_run", "sold_to_others"],
-        names_lane: true,
+        uses_lane: true,
     },
 ];
 
-/// Asks for everything that a certificate of the run says.
+/// Reads the evidence for the certificate of a run.
 ///
 /// # Errors
-/// [`ShopError::UnknownSimulation`]; what a database failure means.
+/// [`ShopError::UnknownSimulation`].
 pub async fn certify(db: &Db, id: Uuid) -> Result<Certificate, ShopError> {
     let run = find(db, id).await?;
     let server = super::server(db).await?;
     let (answers, audited) = match ask(db, id, true).await {
-        Ok((answers, Some(report))) => (answers, Audited::Now(report)),
-        // Too much has been sold to go through all of it while a page is waiting.
+        Ok((answers, Some(report))) => (answers, CertificateAudit::Now(report)),
+        // The shop has too many sales for an audit while a page is waiting: use the last report.
         Ok(_) | Err(TxnError::DeadlinePassed { .. }) => {
             let (answers, _) = ask(db, id, false).await?;
-            let last = audit::last(db).await?;
-            (answers, last.map_or(Audited::Never, Audited::Earlier))
+            let last = audit::latest(db).await?;
+            (
+                answers,
+                last.map_or(CertificateAudit::Never, CertificateAudit::Earlier),
+            )
         }
         Err(error) => return Err(error.into()),
     };
@@ -104,7 +109,7 @@ async fn ask(db: &Db, id: Uuid, with_audit: bool) -> Result<Answers, TxnError> {
     .await
 }
 
-/// None when the lane's product is there no more.
+/// Reads the evidence of one lane; `None` if the lane's product was deleted.
 async fn evidence(work: &Work, lane: &simulation_lane::Model) -> Result<Option<Evidence>, Abort> {
     let Some(product_id) = lane.product_id else {
         return Ok(None);
@@ -114,8 +119,8 @@ async fn evidence(work: &Work, lane: &simulation_lane::Model) -> Result<Option<E
         return Ok(None);
     };
     let mut answers = Vec::with_capacity(QUESTIONS.len());
-    for question in QUESTIONS {
-        let Some(answer) = answer(work, question, product_id, lane.id).await? else {
+    for query in QUESTIONS {
+        let Some(answer) = answer(work, query, product_id, lane.id).await? else {
             return Ok(None);
         };
         answers.push(answer);
@@ -124,31 +129,31 @@ async fn evidence(work: &Work, lane: &simulation_lane::Model) -> Result<Option<E
         product_name: product.name,
         is_private: product.lane_id.is_some(),
         at: moment::in_utc(dialect::now(work.connection()).await?),
-        answers,
+        results: answers,
     }))
 }
 
 async fn answer(
     work: &Work,
-    question: Question,
+    query: ProofQuery,
     product_id: i64,
     lane_id: i64,
-) -> Result<Option<Answered>, DbErr> {
+) -> Result<Option<ProofResult>, DbErr> {
     let mut parameters = vec![product_id];
-    if question.names_lane {
+    if query.uses_lane {
         parameters.push(lane_id);
     }
     let values = parameters.iter().map(|value| sea_orm::Value::from(*value));
-    let statement = dialect::statement(question.sql, values);
+    let statement = dialect::statement(query.sql, values);
     let Some(row) = work.connection().query_one_raw(statement).await? else {
         return Ok(None);
     };
-    let figures = question
+    let figures = query
         .columns
         .iter()
         .map(|column| Ok((*column, row.try_get::<i64>("", column)?)));
-    Ok(Some(Answered {
-        question,
+    Ok(Some(ProofResult {
+        query,
         parameters,
         figures: figures.collect::<Result<_, DbErr>>()?,
     }))

@@ -1,4 +1,4 @@
-//! Runs as they were stored.
+//! Reads stored runs.
 
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select};
 use serde::Deserialize;
@@ -12,13 +12,14 @@ use crate::{
         txn,
     },
     model::{
-        LaneSnapshot, LatencyMs, RunSnapshot, RunState, RunVerdict, RunWish, Sample, ShopError,
+        LaneSnapshot, LatencyMs, RunCommand, RunSnapshot, RunState, RunVerdict, Sample, ShopError,
         SimulationPlan, Verdict,
     },
     shop::moment,
 };
 
-/// What a run stored: the verdicts of its lanes, or the one verdict of a run from before there were lanes.
+/// The stored verdict of a run: one for each lane, or a single one in a run from before there were
+/// lanes.
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum StoredVerdict {
@@ -26,17 +27,18 @@ enum StoredVerdict {
     Lane(Box<Verdict>),
 }
 
-/// Runs of the engine: what the stepper and the lessons keep in the same table has neither its plan nor its end.
+/// Selects the runs of the engine. The rows of the stepper and the lessons in the same table have
+/// other plans and no verdict.
 pub(super) fn simulations() -> Select<simulation_run::Entity> {
     simulation_run::Entity::find()
         .filter(simulation_run::Column::State.ne(STEPPED))
         .filter(simulation_run::Column::Plan.not_like(LESSON_PLANS))
 }
 
-/// A stored run, with its points.
+/// Reads a stored run, with its samples.
 ///
 /// # Errors
-/// [`ShopError::UnknownSimulation`]; what a database failure means.
+/// [`ShopError::UnknownSimulation`].
 pub async fn find(db: &Db, id: Uuid) -> Result<RunSnapshot, ShopError> {
     let run = simulations()
         .filter(simulation_run::Column::Id.eq(id))
@@ -52,13 +54,17 @@ pub async fn find(db: &Db, id: Uuid) -> Result<RunSnapshot, ShopError> {
         .map_err(txn::read_error)?;
     let mut found = snapshot(run).map_err(txn::read_error)?;
     for (lane, row) in found.lanes.iter_mut().zip(&rows) {
-        fill(db, lane, row).await.map_err(txn::read_error)?;
+        add_details(db, lane, row).await.map_err(txn::read_error)?;
     }
     Ok(found)
 }
 
-/// Adds what stands in tables of its own.
-async fn fill(db: &Db, lane: &mut LaneSnapshot, row: &simulation_lane::Model) -> Result<(), DbErr> {
+/// Adds the samples and the product name, which are stored in other tables.
+async fn add_details(
+    db: &Db,
+    lane: &mut LaneSnapshot,
+    row: &simulation_lane::Model,
+) -> Result<(), DbErr> {
     let samples = simulation_sample::Entity::find()
         .filter(simulation_sample::Column::LaneId.eq(row.id))
         .order_by_asc(simulation_sample::Column::ElapsedMs)
@@ -78,10 +84,7 @@ async fn fill(db: &Db, lane: &mut LaneSnapshot, row: &simulation_lane::Model) ->
     Ok(())
 }
 
-/// The latest runs, newest first, without their points.
-///
-/// # Errors
-/// What a database failure means.
+/// Reads the latest runs, newest first, without their samples.
 pub async fn latest(db: &Db, at_most: u64) -> Result<Vec<RunSnapshot>, ShopError> {
     let runs = simulations()
         .order_by_desc(simulation_run::Column::Id)
@@ -132,14 +135,14 @@ pub(super) fn snapshot(run: simulation_run::Model) -> Result<RunSnapshot, DbErr>
     })
 }
 
-/// While it goes on, what its leader wishes is where it stands.
+/// Returns the state of a run. While the run is in progress, its command determines the state.
 fn state(run: &simulation_run::Model) -> RunState {
     let stored = RunState::ALL
         .into_iter()
         .find(|state| state.as_str() == run.state);
     match stored {
         Some(over) if over.is_over() => over,
-        _ => RunWish::named(&run.wish).unwrap_or_default().state(),
+        _ => RunCommand::named(&run.wish).unwrap_or_default().state(),
     }
 }
 

@@ -1,4 +1,4 @@
-//! What the database server says of itself, for those who measure on it.
+//! Reads the version and the settings of the database server, to report them with measurements.
 
 use crate::{
     db::{Db, dialect, txn},
@@ -6,20 +6,17 @@ use crate::{
     shop::moment,
 };
 
-/// The server that a measurement ran on.
+/// The database server that a measurement ran on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DatabaseServer {
     pub version: String,
-    /// `on`, unless somebody gave durability away.
+    /// The setting `fsync`; a value other than `on` gives up durability.
     pub fsync: String,
-    /// As a person reads it.
+    /// The time of the server, formatted for people.
     pub now: String,
 }
 
-/// Asks the server what it is.
-///
-/// # Errors
-/// What a database failure means.
+/// Reads the version and the settings of the database server.
 pub async fn server(db: &Db) -> Result<DatabaseServer, ShopError> {
     let server = dialect::server(db.reader())
         .await

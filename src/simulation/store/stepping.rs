@@ -1,4 +1,5 @@
-//! The ground on which a session of the stepper stands: private products, as a run has them, and what a late payment needs.
+//! Stores what a stepper session needs: private products, as in a run, and the changed times of the
+//! story about a late payment.
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use time::Duration;
@@ -14,22 +15,19 @@ use crate::{
     shop::catalog::{self, Offer},
 };
 
-/// The state of a run that is none: it has lanes, and neither crowd nor verdict.
+/// The state of the run row of a stepper session, which has lanes but neither buyers nor a verdict.
 pub(super) const STEPPED: &str = "stepped";
 
-/// What a session has to sell.
+/// The lanes of a stepper session and their products.
 #[derive(Clone, Debug)]
-pub struct SteppedGround {
+pub struct SteppedLanes {
     pub run: OpenedRun,
-    /// One a lane.
+    /// One for each lane.
     pub offers: Vec<Offer>,
 }
 
-/// Writes the lanes of a session, each with a private product.
-///
-/// # Errors
-/// What the database says.
-pub async fn open_stepped(db: &Db, plan: SimulationPlan) -> Result<SteppedGround, TxnError> {
+/// Stores the lanes of a session, each with a private product.
+pub async fn open_stepped(db: &Db, plan: SimulationPlan) -> Result<SteppedLanes, TxnError> {
     txn::run_for_result(db, Policy::request("open stepper"), move |work| {
         let plan = plan.clone();
         Box::pin(async move {
@@ -38,17 +36,15 @@ pub async fn open_stepped(db: &Db, plan: SimulationPlan) -> Result<SteppedGround
             for lane in &run.lanes {
                 offers.push(catalog::offer(work, lane.product_id).await?);
             }
-            Ok(SteppedGround { run, offers })
+            Ok(SteppedLanes { run, offers })
         })
     })
     .await
 }
 
-/// Dates the payment of an order and its hold so far ahead that the shop's own housekeeping leaves them to the story.
-///
-/// # Errors
-/// What the database says.
-pub async fn date_ahead(work: &Work, order_id: i64, by: Duration) -> Result<(), Abort> {
+/// Moves the times of an order's payment and its hold into the future, so that the shop's
+/// maintenance does not interfere with the story.
+pub async fn postpone_deadlines(work: &Work, order_id: i64, by: Duration) -> Result<(), Abort> {
     let then = dialect::now(work.connection()).await? + by;
     payment::Entity::update_many()
         .col_expr(payment::Column::CreatedAt, Expr::value(then))
@@ -64,11 +60,8 @@ pub async fn date_ahead(work: &Work, order_id: i64, by: Duration) -> Result<(), 
     Ok(())
 }
 
-/// Has the time of an order's holds be over.
-///
-/// # Errors
-/// What the database says.
-pub async fn turn_clock(work: &Work, order_id: i64) -> Result<(), Abort> {
+/// Lets the holds of an order expire now.
+pub async fn expire_holds(work: &Work, order_id: i64) -> Result<(), Abort> {
     hold::Entity::update_many()
         .col_expr(hold::Column::ExpiresAt, Expr::current_timestamp())
         .filter(hold::Column::OrderId.eq(order_id))

@@ -1,24 +1,26 @@
-//! Where one strategy overtakes another as buyers are added.
+//! Finds the crossover points: the numbers of buyers at which one strategy overtakes another.
 
 use serde::Serialize;
 
 use super::{figures::CellFigures, matrix::SweepPlan};
 use crate::model::StrategyKey;
 
-/// One strategy was slower with fewer buyers and is faster with more, and at both ends by more than the spread.
+/// A crossover: one strategy is slower with fewer buyers and faster with more, at both ends by more
+/// than the spread.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Crossover {
     pub stock: u32,
-    /// Where the medians meet, interpolated on the logarithm of the buyers.
+    /// The number of buyers at which the medians meet, interpolated on a logarithmic scale.
     pub buyers: f64,
     pub overtaking: StrategyKey,
     pub overtaken: StrategyKey,
-    /// The measured counts between which the ranks change.
+    /// The measured numbers of buyers between which the order changes.
     pub between: (u32, u32),
 }
 
-/// Every crossover between safe strategies, by stock and buyers. An unsafe one that overtakes is nobody's choice; with one repeat the spread
-/// is unknown, so there are none.
+/// Finds every crossover between safe strategies, sorted by stock and buyers. Unsafe strategies are
+/// left out: they are no alternative. With one repeat the spread is unknown, so the result is
+/// empty.
 pub fn find(plan: &SweepPlan, cells: &[CellFigures]) -> Vec<Crossover> {
     let mut found = Vec::new();
     if plan.repeat < 2 {
@@ -44,7 +46,8 @@ pub fn find(plan: &SweepPlan, cells: &[CellFigures]) -> Vec<Crossover> {
     found
 }
 
-/// The cells of one line, from few buyers to many; what sold wrongly or was over at once is no point on it.
+/// Returns the cells of one curve, from few buyers to many. Cells that violated an invariant or
+/// were too short are left out.
 fn curve(cells: &[CellFigures], strategy: StrategyKey, stock: u32) -> Vec<&CellFigures> {
     cells
         .iter()
@@ -62,7 +65,7 @@ fn between(one: &[&CellFigures], other: &[&CellFigures]) -> Vec<Crossover> {
         })
         .collect();
     let mut found = Vec::new();
-    // Index of the last point at which the two were clearly apart.
+    // Index of the last point at which the two differed by more than the spread.
     let mut clear: Option<usize> = None;
     for (index, (a, b)) in pairs.iter().enumerate() {
         if !a.orders_per_second.is_apart_from(&b.orders_per_second) {
@@ -86,12 +89,13 @@ fn between(one: &[&CellFigures], other: &[&CellFigures]) -> Vec<Crossover> {
     found
 }
 
-/// By how much the first is ahead at the median.
+/// The difference of the medians; positive if the first is faster.
 fn lead((a, b): &(&CellFigures, &CellFigures)) -> f64 {
     a.orders_per_second.median - b.orders_per_second.median
 }
 
-/// The first place at which the medians are equal, on straight lines over the logarithm of the buyers.
+/// Returns the first number of buyers at which the medians are equal, by linear interpolation over
+/// the logarithm of the buyers.
 fn meeting_point(pairs: &[(&CellFigures, &CellFigures)]) -> Option<f64> {
     pairs.windows(2).find_map(|step| {
         let (from, to) = (lead(&step[0]), lead(&step[1]));
@@ -111,7 +115,8 @@ mod tests {
         matrix::tests::plan,
     };
 
-    /// Row lock's and conditional update's orders a second at 1, 8 and 64 buyers, each give or take `spread`.
+    /// Orders per second of `row-lock` and `conditional-update` at 1, 8 and 64 buyers, each ±
+    /// `spread`.
     fn cells(row_lock: [f64; 3], conditional: [f64; 3], spread: f64) -> Vec<CellFigures> {
         let mut cells = figures::of_cells(&plan(), &[]);
         for (cell, median) in cells
@@ -129,13 +134,13 @@ mod tests {
     }
 
     #[test]
-    fn the_medians_meet_in_the_middle_of_the_logarithm() {
+    fn the_crossover_is_interpolated_on_a_logarithmic_scale() {
         let found = find(
             &plan(),
             &cells([200.0, 300.0, 300.0], [100.0, 200.0, 400.0], 1.0),
         );
         assert_eq!(found.len(), 1);
-        // Half-way from 8 to 64.
+        // Half-way between 8 and 64 on a logarithmic scale.
         assert!(
             (found[0].buyers - (8.0_f64 * 64.0).sqrt()).abs() < 1e-9,
             "{found:?}"
@@ -146,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn a_difference_within_the_spread_is_none() {
+    fn a_difference_within_the_spread_is_no_crossover() {
         assert!(
             find(
                 &plan(),
@@ -154,7 +159,8 @@ mod tests {
             )
             .is_empty()
         );
-        // Unclear in the middle, clear at both ends: one crossover over the whole way.
+        // Within the spread in the middle, beyond it at both ends: one crossover over the whole
+        // range.
         let found = find(
             &plan(),
             &cells([400.0, 300.0, 200.0], [200.0, 290.0, 400.0], 20.0),
@@ -165,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn one_repeat_and_cells_that_are_unsafe_broken_or_short_prove_nothing() {
+    fn one_repeat_and_unsafe_broken_or_short_cells_give_no_crossover() {
         let mut cells = cells([200.0, 300.0, 300.0], [100.0, 200.0, 400.0], 0.0);
         let once = SweepPlan {
             repeat: 1,

@@ -1,4 +1,5 @@
-//! `sweep.csv`: a row per run, in the order in which they ran. No value holds a comma or a quote.
+//! Writes `sweep.csv`: one row for each run, in the order in which they ran. No value contains a
+//! comma or a quote.
 
 use super::{Sweep, SweepRun};
 
@@ -46,7 +47,7 @@ const COLUMNS: &[Column] = &[
     }),
 ];
 
-/// The whole file.
+/// Returns the text of the whole file.
 pub fn text(sweep: &Sweep) -> String {
     let header: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
     let mut text = header.join(",") + "\n";

@@ -1,14 +1,15 @@
-//! What the runs of one cell say together.
+//! The aggregated figures of a cell's runs.
 
 use serde::Serialize;
 
 use super::{SweepRun, matrix::SweepPlan};
 use crate::model::{StrategyKey, Verdict};
 
-/// A cell whose runs take less than this at the median is marked: it tells more about start and end than about the strategy.
+/// A cell whose median run is shorter than this is marked: it measures start and end more than the
+/// strategy.
 const SHORT_MS: f64 = 100.0;
 
-/// The middle of some measurements, and how far they lie apart.
+/// The median and the range of some measurements.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Spread {
     pub median: f64,
@@ -17,7 +18,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of measurements in any order; all 0 without any.
+    /// Computes the spread of measurements in any order; all zero if there are none.
     pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
         let mut values: Vec<f64> = values.into_iter().collect();
         values.sort_by(f64::total_cmp);
@@ -33,13 +34,13 @@ impl Spread {
         Self { median, min, max }
     }
 
-    /// True when the two ranges have a gap between them: the difference is then more than the spread.
+    /// Whether the two ranges do not overlap, so that their difference exceeds the spread.
     pub fn is_apart_from(&self, other: &Self) -> bool {
         self.min > other.max || other.min > self.max
     }
 }
 
-/// One cell over all of its repeats. What is counted is the sum.
+/// The figures of one cell over all of its repeats. Counts are sums.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CellFigures {
     pub strategy: StrategyKey,
@@ -55,22 +56,22 @@ pub struct CellFigures {
     pub rejected: u64,
     pub failed: u64,
     pub retries: u64,
-    /// Attempts that the row lock took over.
+    /// Attempts that fell back to the row lock.
     pub fallbacks: u64,
     pub oversold: i64,
     pub undersold: i64,
-    /// Every invariant held in every run.
+    /// Whether every invariant held in every run.
     pub held: bool,
 }
 
 impl CellFigures {
-    /// True when the runs were too short to be trusted.
+    /// Whether the runs were too short for a reliable figure.
     pub fn is_short(&self) -> bool {
         self.elapsed_ms.median < SHORT_MS
     }
 }
 
-/// The figures of every cell, in the order of the matrix.
+/// Computes the figures of every cell, in the order of the matrix.
 pub fn of_cells(plan: &SweepPlan, runs: &[SweepRun]) -> Vec<CellFigures> {
     let of_cell = |cell: super::Cell| {
         let runs: Vec<&SweepRun> = runs
@@ -119,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_median_is_the_middle_whatever_the_order() {
+    fn the_median_does_not_depend_on_the_order() {
         let of = |values: &[f64]| Spread::of(values.iter().copied()).median;
         assert!((of(&[9.0, 1.0, 5.0]) - 5.0).abs() < f64::EPSILON);
         assert!((of(&[4.0, 1.0, 9.0, 2.0]) - 3.0).abs() < f64::EPSILON);
@@ -128,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_that_touch_are_not_apart() {
+    fn ranges_that_touch_overlap() {
         let range = |min, max| Spread {
             median: min,
             min,

@@ -1,4 +1,5 @@
-//! On what a sweep ran: figures without it mean nothing.
+//! Describes the machine and the database of a sweep, without which its figures cannot be
+//! interpreted.
 
 use std::thread::available_parallelism;
 
@@ -10,22 +11,22 @@ use crate::{
     simulation::store,
 };
 
-/// See the module's documentation.
+/// The machine and the database of a sweep.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Machine {
-    /// Processor cores that this program may use.
+    /// Processor cores available to this program.
     pub cores: usize,
-    /// System and architecture.
+    /// Operating system and architecture.
     pub system: String,
-    /// PostgreSQL's version.
+    /// Version of PostgreSQL.
     pub postgresql: String,
     /// Whether PostgreSQL makes commits durable.
     pub fsync: String,
-    /// Transactions that the buyers may have open at once.
+    /// Maximum number of concurrent transactions of the buyers.
     pub pool_size: u32,
-    /// When the sweep began, by the database's clock.
+    /// Start time of the sweep, by the database's clock.
     pub began_at: String,
-    /// Of this program.
+    /// Version of this program.
     pub version: String,
 }
 
@@ -39,10 +40,7 @@ pub enum MachineError {
 }
 
 impl Machine {
-    /// This machine, and the database at `url`.
-    ///
-    /// # Errors
-    /// What the database says.
+    /// Describes this machine and the database at `url`.
     pub async fn with_database(url: &str) -> Result<Self, MachineError> {
         let db = Db::connect(url, PoolSettings::COMMAND).await?;
         let server = store::server(&db).await;
@@ -51,7 +49,7 @@ impl Machine {
         Ok(Self {
             cores: available_parallelism().map_or(1, std::num::NonZero::get),
             system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
-            // What follows is the packager's own numbering.
+            // The rest is the package's own version.
             postgresql: server
                 .version
                 .split(' ')

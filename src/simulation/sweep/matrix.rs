@@ -1,4 +1,4 @@
-//! What a sweep is to run, and in which order.
+//! The plan of a sweep: its cells and the order of its runs.
 
 use std::fmt;
 
@@ -8,12 +8,12 @@ use serde::Serialize;
 
 use crate::model::{Quantity, ShopError, SimulationPlan, StrategyKey, plan::Quantities};
 
-/// The most repeats of one sweep.
+/// Maximum number of repeats of a sweep.
 pub const REPEAT_MAX: u32 = 100;
-/// The most runs of one sweep.
+/// Maximum number of runs of a sweep.
 pub const RUNS_MAX: usize = 10_000;
 
-/// One combination.
+/// One combination of strategy, buyers and stock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Cell {
     pub strategy: StrategyKey,
@@ -32,31 +32,32 @@ impl fmt::Display for Cell {
     }
 }
 
-/// See the module's documentation.
+/// The parameters of a sweep.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct SweepPlan {
     pub strategies: Vec<StrategyKey>,
     /// Concurrent buyers; ascending.
     pub buyers: Vec<u32>,
-    /// Units at the start; ascending.
+    /// Initial stock; ascending.
     pub stocks: Vec<u32>,
     /// Runs of each cell.
     pub repeat: u32,
-    /// Units that each attempt asks for.
+    /// Units per attempt.
     pub quantity: Quantity,
-    /// Attempts of each buyer, one after the other.
+    /// Attempts per buyer, one after the other.
     pub rounds: u32,
-    /// Fixes the order of the runs, and of the arrivals in each.
+    /// Seed for the order of the runs and for the arrivals in each.
     pub seed: u64,
     /// Pause between read and write, in milliseconds.
     pub race_window_ms: u32,
 }
 
 impl SweepPlan {
-    /// Sorts the axes, drops what is named twice, and checks every limit.
+    /// Sorts the axes, removes duplicates, and checks every limit.
     ///
     /// # Errors
-    /// [`ShopError::FieldsInvalid`]: an empty axis, too many repeats or runs, or a cell that is no valid plan.
+    /// [`ShopError::FieldsInvalid`] for an empty axis, too many repeats or runs, or a cell whose
+    /// plan is invalid.
     pub fn validate(mut self) -> Result<Self, ShopError> {
         self.buyers.sort_unstable();
         self.buyers.dedup();
@@ -72,19 +73,19 @@ impl SweepPlan {
         if cells.is_empty() {
             return Err(ShopError::field_invalid(
                 "strategies",
-                "Name at least one of each: strategy, buyers, stock.",
+                "Give at least one strategy, one number of buyers and one stock.",
             ));
         }
         if !(1..=REPEAT_MAX).contains(&self.repeat) {
             return Err(ShopError::field_invalid(
                 "repeat",
-                format!("Repeats must be from 1 to {REPEAT_MAX}."),
+                format!("Choose 1 to {REPEAT_MAX} repeats."),
             ));
         }
         if cells.len() * self.repeat as usize > RUNS_MAX {
             return Err(ShopError::field_invalid(
                 "repeat",
-                format!("A sweep must not have more than {RUNS_MAX} runs."),
+                format!("A sweep can have at most {RUNS_MAX} runs. Reduce an axis or the repeats."),
             ));
         }
         for cell in &cells {
@@ -93,7 +94,7 @@ impl SweepPlan {
         Ok(self)
     }
 
-    /// Every combination, in the order of the report.
+    /// Returns every cell, in the order of the report.
     pub fn cells(&self) -> Vec<Cell> {
         let mut cells = Vec::new();
         for &stock in &self.stocks {
@@ -108,7 +109,8 @@ impl SweepPlan {
         cells
     }
 
-    /// Every run with its repeat, from 1: all cells, shuffled, then all cells again, shuffled anew.
+    /// Returns every run with its repeat, from 1. Each repeat contains all cells in a new random
+    /// order.
     pub fn order(&self) -> Vec<(u32, Cell)> {
         let mut shuffle = ChaCha12Rng::seed_from_u64(self.seed);
         let mut order = Vec::new();
@@ -120,7 +122,7 @@ impl SweepPlan {
         order
     }
 
-    /// One run of `cell`, as the engine wants it. Each repeat has arrivals of its own.
+    /// Returns the simulation plan of one run of `cell`. Each repeat has different arrivals.
     pub fn simulation(&self, cell: &Cell, repeat: u32) -> SimulationPlan {
         SimulationPlan {
             strategies: vec![cell.strategy],
@@ -154,10 +156,10 @@ pub mod tests {
     }
 
     #[test]
-    fn each_repeat_runs_every_cell_once_in_an_order_of_its_own() {
+    fn each_repeat_runs_every_cell_once_in_a_new_order() {
         let plan = plan();
         let order = plan.order();
-        assert_eq!(order, plan.order(), "the seed fixes it");
+        assert_eq!(order, plan.order(), "the seed determines the order");
         let repeats: Vec<Vec<Cell>> = (1..=3)
             .map(|repeat| {
                 let of_repeat = order.iter().filter(|(number, _)| *number == repeat);
@@ -172,7 +174,7 @@ pub mod tests {
     }
 
     #[test]
-    fn axes_are_sorted_and_hold_nothing_twice() -> Result<(), ShopError> {
+    fn axes_are_sorted_without_duplicates() -> Result<(), ShopError> {
         let plan = SweepPlan {
             buyers: vec![64, 1, 64],
             strategies: vec![
@@ -192,7 +194,7 @@ pub mod tests {
     }
 
     #[test]
-    fn a_sweep_out_of_range_is_refused() {
+    fn a_sweep_out_of_range_is_rejected() {
         for wrong in [
             SweepPlan {
                 buyers: Vec::new(),

@@ -1,4 +1,5 @@
-//! The three files of a sweep. `sweep.html` stands alone: its style and pictures are inside, it asks nobody for anything, and it has no script.
+//! Writes the three files of a sweep. `sweep.html` is self-contained: its style and charts are
+//! inline, it loads nothing, and it has no script.
 
 mod crossovers;
 mod document;
@@ -14,20 +15,20 @@ use std::{
 
 use super::{Sweep, csv};
 
-/// Writes `sweep.json`, `sweep.csv` and `sweep.html` into `folder`, and returns where.
+/// Writes `sweep.json`, `sweep.csv` and `sweep.html` into `folder`, and returns their paths.
 ///
 /// # Errors
-/// The file that could not be written, and why.
+/// The I/O error, with the path of the file.
 pub fn write(sweep: &Sweep, folder: &Path) -> io::Result<[PathBuf; 3]> {
     let json = serde_json::to_string_pretty(sweep)? + "\n";
     Ok([
-        put(folder, "sweep.html", &document::html(sweep))?,
-        put(folder, "sweep.csv", &csv::text(sweep))?,
-        put(folder, "sweep.json", &json)?,
+        write_file(folder, "sweep.html", &document::html(sweep))?,
+        write_file(folder, "sweep.csv", &csv::text(sweep))?,
+        write_file(folder, "sweep.json", &json)?,
     ])
 }
 
-fn put(folder: &Path, name: &str, text: &str) -> io::Result<PathBuf> {
+fn write_file(folder: &Path, name: &str, text: &str) -> io::Result<PathBuf> {
     let path = folder.join(name);
     std::fs::write(&path, text)
         .map_err(|error| io::Error::new(error.kind(), format!("{}: {error}", path.display())))?;

@@ -1,4 +1,4 @@
-//! The axes of the picture: one of time, and one each for units and calls.
+//! The axes of the chart: one for time, one for units and one for attempts.
 
 use leptos::prelude::*;
 
@@ -10,10 +10,10 @@ const UNITS_BOTTOM: f64 = 244.0;
 const UNITS_HEIGHT: f64 = 210.0;
 const CALLS_BOTTOM: f64 = 372.0;
 const CALLS_HEIGHT: f64 = 80.0;
-/// A band of oversold units lower than this has no room for its label.
+/// A band of oversold units needs at least this height to show its label.
 const LABEL_ROOM: f64 = 28.0;
 
-/// Where a moment and a value lie in the picture.
+/// Maps times and values to positions in the chart.
 pub struct Scale {
     span_ms: u64,
     units_max: f64,
@@ -21,21 +21,21 @@ pub struct Scale {
 }
 
 impl Scale {
-    /// One that holds all points of all lanes, and their units sold if `with_sold`.
+    /// Creates a scale that fits all points of all lanes, and the units sold if `with_sold`.
     #[expect(
         clippy::cast_precision_loss,
         reason = "units and calls are far below 2^52"
     )]
-    pub fn of(lanes: &[LaneSnapshot], each: u32, with_sold: bool) -> Self {
+    pub fn of(lanes: &[LaneSnapshot], units_per_attempt: u32, with_sold: bool) -> Self {
         let span_ms = lanes.iter().map(|lane| lane.last().elapsed_ms).max();
         let units = lanes.iter().flat_map(|lane| {
             let remaining = lane.samples.iter().map(|sample| sample.remaining);
-            let sold = i64::try_from(lane.last().units_sold(each)).unwrap_or(i64::MAX);
+            let sold = i64::try_from(lane.last().units_sold(units_per_attempt)).unwrap_or(i64::MAX);
             remaining
                 .chain([lane.stock])
                 .chain(with_sold.then_some(sold))
         });
-        let calls = lanes.iter().map(|lane| lane.last().turned_away()).max();
+        let calls = lanes.iter().map(|lane| lane.last().unsuccessful()).max();
         Self {
             span_ms: span_ms.unwrap_or_default().max(100),
             units_max: round_up(units.max().unwrap_or_default().max(0) as f64 * 1.04, 5.0),
@@ -43,28 +43,28 @@ impl Scale {
         }
     }
 
-    /// Of a moment.
+    /// Returns the horizontal position of a time.
     #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run")]
     pub fn x(&self, elapsed_ms: u64) -> f64 {
         LEFT + (RIGHT - LEFT) * elapsed_ms as f64 / self.span_ms as f64
     }
 
-    /// The round distance between two ticks that leaves at most eight of them.
+    /// Returns the round interval between two ticks that gives at most eight ticks.
     fn tick_ms(&self) -> u64 {
         time_axis::round_step_ms(|step| self.span_ms / step <= 7)
     }
 
-    /// Of a number of units.
+    /// Returns the vertical position of a number of units.
     pub fn units(&self, value: f64) -> f64 {
         UNITS_BOTTOM - UNITS_HEIGHT * value / self.units_max
     }
 
-    /// Of a number of calls.
+    /// Returns the vertical position of a number of attempts.
     pub fn calls(&self, value: f64) -> f64 {
         CALLS_BOTTOM - CALLS_HEIGHT * value / self.calls_max
     }
 
-    /// Lines and numbers of both panels.
+    /// Draws the grid lines and numbers of both panels.
     pub fn grid(&self) -> impl IntoView + use<> {
         let row = |y: f64, value: f64| {
             view! {
@@ -90,18 +90,19 @@ impl Scale {
         }
     }
 
-    /// The line that sales must not cross, and what lies above it.
+    /// Draws the line of the initial stock, which sales must not cross, and a band for oversold
+    /// units.
     #[expect(clippy::cast_precision_loss, reason = "units are far below 2^52")]
-    pub fn shelf(&self, stock: i64, sold: f64) -> impl IntoView + use<> {
-        let shelf = self.units(stock as f64);
+    pub fn stock_limit(&self, stock: i64, sold: f64) -> impl IntoView + use<> {
+        let limit = self.units(stock as f64);
         let over = (sold - stock as f64).max(0.0);
-        let height = shelf - self.units(stock as f64 + over);
+        let height = limit - self.units(stock as f64 + over);
         let band = (over > 0.0).then(|| {
-            let top = shelf - height;
+            let top = limit - height;
             let label = (height >= LABEL_ROOM).then(|| {
                 view! {
                     <text class="over-label n-end" x="740" y=top + height / 2.0 + 5.0>
-                        {format!("{over} sold that were never there")}
+                        {format!("{over} units oversold")}
                     </text>
                 }
             });
@@ -109,13 +110,14 @@ impl Scale {
         });
         view! {
             {band}
-            <line class="shelf" x1=LEFT y1=shelf x2=RIGHT y2=shelf></line>
-            <text class="shelf-label" x=LEFT + 72.0 y=shelf - 12.0>{format!("{stock} on the shelf at the start")}</text>
+            <line class="stock-limit" x1=LEFT y1=limit x2=RIGHT y2=limit></line>
+            <text class="stock-limit-label" x=LEFT + 72.0 y=limit - 12.0>{format!("{stock} units of initial stock")}</text>
         }
     }
 }
 
-/// The next round number (1, 1.5, 2, 3, 4, 5, 6, 8 times a power of ten) that `parts` divides into whole steps.
+/// Returns the next round number (1, 1.5, 2, 3, 4, 5, 6 or 8 times a power of ten) that `parts`
+/// divides into whole steps.
 fn round_up(value: f64, parts: f64) -> f64 {
     let mut power = 1.0;
     loop {

@@ -1,100 +1,104 @@
-//! What is said about the line at a lock, in sentences.
+//! Sentences about a lock queue.
 
-use super::Moment;
+use super::ShownSnapshot;
 use crate::model::{
     StrategyKey,
-    lock_queue::{LaneLocks, LockQueue, Reach},
+    lock_queue::{LaneLocks, LockScope, LockSnapshot},
 };
 
-/// Who waits, in one sentence.
-pub fn sentence(moment: Moment, queue: Option<&LockQueue>) -> String {
-    match (moment, queue) {
-        (Moment::Ahead, _) => "The lane’s buyers have not come yet.".to_owned(),
-        (Moment::Missing, _) => "Of this run no picture was kept.".to_owned(),
-        (_, None) => "Whenever it was looked, nobody waited.".to_owned(),
-        (moment, Some(queue)) => {
-            let waiting = queue.waiting();
-            let wait = match (moment, waiting) {
-                (_, 0) => "Nobody waits for a lock of the database.".to_owned(),
-                (Moment::Now, 1) => "1 waits.".to_owned(),
-                (Moment::Now, _) => format!("{waiting} wait."),
-                _ => format!("{waiting} waited."),
+/// Summarises how many sessions wait.
+pub fn summary(shown: ShownSnapshot, snapshot: Option<&LockSnapshot>) -> String {
+    match (shown, snapshot) {
+        (ShownSnapshot::NotStarted, _) => "This lane’s buyers have not started yet.".to_owned(),
+        (ShownSnapshot::NotSaved, _) => "No lock snapshot was saved for this run.".to_owned(),
+        (_, None) => "No session was waiting in any snapshot.".to_owned(),
+        (shown, Some(snapshot)) => {
+            let waiting = snapshot.waiting();
+            let wait = match (shown, waiting) {
+                (_, 0) => "No session waits for a database lock.".to_owned(),
+                (ShownSnapshot::Current, 1) => "1 session waits.".to_owned(),
+                (ShownSnapshot::Current, _) => format!("{waiting} sessions wait."),
+                _ => format!("{waiting} sessions waited."),
             };
-            match (queue.at_work, waiting) {
+            match (snapshot.at_work, waiting) {
                 (0, _) => wait,
                 (1, 0) => format!("{wait} One session is in a transaction."),
                 (sessions, 0) => format!("{wait} {sessions} sessions are in a transaction."),
-                (1, _) => format!("{wait} One more is in a transaction, and in nobody’s way."),
+                (1, _) => format!("{wait} One more is in a transaction and blocks no other."),
                 (more, _) => {
-                    format!("{wait} {more} more are in a transaction, and in nobody’s way.")
+                    format!("{wait} {more} more are in transactions and block no other.")
                 }
             }
         }
     }
 }
 
-/// What else is to be said.
-pub fn beside(locks: &LaneLocks, moment: Moment, queue: Option<&LockQueue>) -> Vec<String> {
-    let mut said = Vec::new();
+/// Returns the notes to show below the queues.
+pub fn notes(
+    locks: &LaneLocks,
+    shown: ShownSnapshot,
+    snapshot: Option<&LockSnapshot>,
+) -> Vec<String> {
+    let mut notes = Vec::new();
     let in_memory = matches!(
         locks.strategy,
         StrategyKey::MicroBatch | StrategyKey::ProcessMutex
     );
-    match queue.and_then(|queue| queue.in_memory) {
-        Some(waiting) => said.push(format!(
-            "The line of {} stands in this server’s memory, where the database does not see it: {waiting} in it.",
+    match snapshot.and_then(|snapshot| snapshot.in_memory) {
+        Some(waiting) => notes.push(format!(
+            "{} queues buyers in this server’s memory, invisible to the database: {waiting} waiting.",
             locks.strategy
         )),
-        None if in_memory => said.push(format!(
-            "The line of {} stands in the memory of the server that sells; how long it is is not known here.",
+        None if in_memory => notes.push(format!(
+            "{} queues buyers in the memory of the selling server. The length of that queue is not known here.",
             locks.strategy
         )),
         None => {}
     }
-    if locks.reach == Reach::Shops {
-        said.push(
-            "The buyers went to other servers: this shows all sessions of shops at this database, other lanes and shoppers included."
+    if locks.scope == LockScope::Shops {
+        notes.push(
+            "The buyers used other servers. This shows all shop sessions of the database, including other lanes and shoppers."
                 .to_owned(),
         );
     }
-    if let Some(marks) = queue
-        .map(|queue| queue.read_marks)
+    if let Some(marks) = snapshot
+        .map(|snapshot| snapshot.read_marks)
         .filter(|marks| marks.locks > 0)
     {
-        said.push(format!(
-            "{} SIREAD locks of {} sessions mark what serializable transactions have read. They make nobody wait: who breaks the order is aborted.",
+        notes.push(format!(
+            "{} SIREAD locks of {} sessions mark what serializable transactions have read. They block no session: the database aborts a transaction that breaks the serial order.",
             marks.locks, marks.sessions
         ));
     }
-    if let (Moment::Now, Some(busiest)) = (moment, &locks.busiest) {
-        said.push(format!(
-            "Most so far: {} waited, {} after the start.",
+    if let (ShownSnapshot::Current, Some(busiest)) = (shown, &locks.busiest) {
+        notes.push(format!(
+            "Longest queue so far: {} waiting, {} after the start.",
             busiest.waiting_anywhere(),
             duration_of_ms(busiest.elapsed_ms)
         ));
     }
-    said
+    notes
 }
 
-/// Who stands in a line without being one of its buyers.
-pub fn outsider(name: &str) -> String {
+/// Labels a session that is in a queue without being one of the lane's buyers.
+pub fn outsider_label(name: &str) -> String {
     match name {
-        "" => "No buyer of this lane".to_owned(),
-        name => format!("No buyer of this lane: {name}"),
+        "" => "Not a buyer of this lane".to_owned(),
+        name => format!("Not a buyer of this lane: {name}"),
     }
 }
 
-/// Whom somebody waits for: one or two by name, of more the first.
-pub fn whom(pids: &[i32]) -> String {
+/// Formats the process ids that a session waits for: one or two in full, of more only the first.
+pub fn format_pids(pids: &[i32]) -> String {
     match pids {
-        [] => "nobody".to_owned(),
+        [] => "no session".to_owned(),
         [one] => one.to_string(),
         [one, other] => format!("{one} and {other}"),
         [one, others @ ..] => format!("{one} and {} others", others.len()),
     }
 }
 
-/// Milliseconds below a second, seconds from there on.
+/// Formats a duration: milliseconds below one second, seconds from there on.
 pub fn duration(ms: f64) -> String {
     if ms < 999.5 {
         format!("{ms:.0} ms")
@@ -103,7 +107,7 @@ pub fn duration(ms: f64) -> String {
     }
 }
 
-/// The same of whole milliseconds.
+/// Formats a duration given in whole milliseconds.
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run")]
 pub fn duration_of_ms(ms: u64) -> String {
     duration(ms as f64)
@@ -114,7 +118,7 @@ mod tests {
     use super::duration;
 
     #[test]
-    fn times_are_short() {
+    fn durations_use_a_fitting_unit() {
         for (ms, text) in [
             (0.2, "0 ms"),
             (120.4, "120 ms"),

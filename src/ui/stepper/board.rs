@@ -1,15 +1,17 @@
-//! The whole picture: a lane for each actor, and the database between them.
+//! The board of a session: one lane per actor, and the database between them.
 
 use leptos::prelude::*;
 
 use super::{
     database::Database,
     lane::{Lane, waits_for},
-    outcome::{Happened, OutcomeTile},
+    outcome::{OutcomeTile, SessionFindings},
 };
-use crate::model::stepper::{ActorState, Answer, Standing, StepperView, letter};
+use crate::model::stepper::{
+    ActorState, StatementResultView, StepperStatus, StepperView, actor_letter,
+};
 
-/// The board of a session as it stands.
+/// Shows the current state of a session.
 #[component]
 pub fn Board(view: StepperView) -> impl IntoView {
     let lanes: Vec<_> = (0..view.actors.len())
@@ -25,20 +27,20 @@ pub fn Board(view: StepperView) -> impl IntoView {
             <div class="stage__mid">
                 <OutcomeTile view=view.clone()/>
                 <Database view=view.clone()/>
-                <Happened view=view/>
+                <SessionFindings view=view/>
             </div>
             {lanes}
         </div>
     }
 }
 
-/// How the session stands, in a line.
+/// Shows the status of the session in one line.
 #[component]
-pub fn StandingLine(view: StepperView) -> impl IntoView {
-    let (class, word) = match &view.standing {
-        Standing::Open => ("badge badge--low", "Your move"),
-        Standing::Over => ("badge badge--ok", "Over"),
-        Standing::RolledBack(_) => ("badge badge--bad", "Rolled back"),
+pub fn StatusLine(view: StepperView) -> impl IntoView {
+    let (class, word) = match &view.status {
+        StepperStatus::Open => ("badge badge--low", "In progress"),
+        StepperStatus::Over => ("badge badge--ok", "Finished"),
+        StepperStatus::RolledBack(_) => ("badge badge--bad", "Rolled back"),
     };
     let steps = view.script.steps.len();
     let taken = match steps {
@@ -47,13 +49,13 @@ pub fn StandingLine(view: StepperView) -> impl IntoView {
     };
     view! {
         <p class="run__state">
-            <span class=class data-testid="standing">{word}</span>" "
+            <span class=class data-testid="session-status">{word}</span>" "
             <span data-testid="steps">{taken}</span>
         </p>
     }
 }
 
-/// What the last step did, for those who do not see it.
+/// Describes the result of the last step, for screen readers.
 pub fn announcement(view: &StepperView) -> String {
     let Some(actor) = view
         .script
@@ -61,10 +63,10 @@ pub fn announcement(view: &StepperView) -> String {
         .last()
         .and_then(|last| view.actors.get(*last))
     else {
-        return "Nobody has taken a step yet.".to_owned();
+        return "No step has been taken yet.".to_owned();
     };
     let step = view.script.steps.len();
-    let did = match (&actor.state, actor.past.last()) {
+    let result = match (&actor.state, actor.past.last()) {
         (
             ActorState::Waiting {
                 statement,
@@ -75,27 +77,31 @@ pub fn announcement(view: &StepperView) -> String {
         ) => {
             format!(
                 "{} waits for {}",
-                statement.brief(),
+                statement.abbreviated(),
                 waits_for(view, on, others)
             )
         }
-        (_, Some(past)) => format!("{}: {}", past.statement.brief(), in_words(&past.answer)),
-        _ => "is on its way".to_owned(),
+        (_, Some(past)) => format!(
+            "{}: {}",
+            past.statement.abbreviated(),
+            describe_result(&past.result)
+        ),
+        _ => "is running".to_owned(),
     };
-    let end = match &view.standing {
-        Standing::Open => "",
-        Standing::Over => " The story is over.",
-        Standing::RolledBack(why) => why,
+    let end = match &view.status {
+        StepperStatus::Open => "",
+        StepperStatus::Over => " The session is finished.",
+        StepperStatus::RolledBack(why) => why,
     };
-    format!("Step {step}, {}: {did}.{end}", actor.name)
+    format!("Step {step}, {}: {result}.{end}", actor.name)
 }
 
-fn in_words(answer: &Answer) -> String {
-    match answer {
-        Answer::Done => "done".to_owned(),
-        Answer::Affected(rows) => format!("{rows} rows affected"),
-        Answer::Rows { rows, .. } => format!("{} rows", rows.len()),
-        Answer::Failed { sqlstate, message } => {
+fn describe_result(result: &StatementResultView) -> String {
+    match result {
+        StatementResultView::Done => "done".to_owned(),
+        StatementResultView::Affected(rows) => format!("{rows} rows affected"),
+        StatementResultView::Rows { rows, .. } => format!("{} rows", rows.len()),
+        StatementResultView::Failed { sqlstate, message } => {
             format!(
                 "failed with {} {message}",
                 sqlstate.as_deref().unwrap_or("")
@@ -104,7 +110,7 @@ fn in_words(answer: &Answer) -> String {
     }
 }
 
-/// The steps of a script as a reader would say them.
+/// Formats the steps of a script as words, as in `Buyer A 2 times, then Buyer B`.
 pub fn steps_in_words(steps: &[usize], name: impl Fn(usize) -> String) -> String {
     let mut words: Vec<String> = Vec::new();
     let mut rest = steps;
@@ -119,7 +125,7 @@ pub fn steps_in_words(steps: &[usize], name: impl Fn(usize) -> String) -> String
     words.join(", then ")
 }
 
-/// The letter of an actor, large, as keys and lanes have it.
+/// Returns the upper-case letter of an actor.
 pub fn capital(actor: usize) -> char {
-    letter(actor).to_ascii_uppercase()
+    actor_letter(actor).to_ascii_uppercase()
 }

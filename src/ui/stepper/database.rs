@@ -1,11 +1,14 @@
-//! What stands between the actors: the row, as each of them has it, and the locks.
+//! The database between the actors: the stock rows, as each actor's transaction sees them, and the
+//! locks.
 
 use leptos::prelude::*;
 
 use super::actor_class;
-use crate::model::stepper::{Counters, LockView, RowView, Standing, StepperView, letter};
+use crate::model::stepper::{
+    Counters, LockView, RowView, StepperStatus, StepperView, actor_letter,
+};
 
-/// A counter's name, and where it is.
+/// A counter's name, and the function that reads it.
 type Column = (&'static str, fn(&Counters) -> i64);
 
 const COLUMNS: [Column; 4] = [
@@ -15,7 +18,7 @@ const COLUMNS: [Column; 4] = [
     ("Version", |row| row.version),
 ];
 
-/// The rows and the locks of a session.
+/// Shows the stock rows and the locks of a session.
 #[component]
 pub fn Database(view: StepperView) -> impl IntoView {
     let rows: Vec<_> = view
@@ -34,7 +37,7 @@ pub fn Database(view: StepperView) -> impl IntoView {
 }
 
 fn stock_row(view: &StepperView, row: &RowView, index: usize) -> impl IntoView + use<> {
-    let caption = format!("The stock row of {}", row.product);
+    let caption = format!("Stock row of {}", row.product);
     let committed = row.committed;
     let name_of = |actor: usize| {
         let actor = view.actors.get(actor);
@@ -68,7 +71,7 @@ fn stock_row(view: &StepperView, row: &RowView, index: usize) -> impl IntoView +
             </p>
         }
         .into_any(),
-        None => view! { <p class="row-lock row-lock--none">"Locked by nobody"</p> }.into_any(),
+        None => view! { <p class="row-lock row-lock--none">"Not locked"</p> }.into_any(),
     };
     view! {
         <div class="row-card" data-testid=format!("row-{index}")>
@@ -87,25 +90,25 @@ fn number_class(number: i64) -> &'static str {
 }
 
 fn locks(view: &StepperView) -> AnyView {
-    if view.standing != Standing::Open {
-        return view! { <p class="quiet">"Every lock has been given back."</p> }.into_any();
+    if view.status != StepperStatus::Open {
+        return view! { <p class="quiet">"All locks have been released."</p> }.into_any();
     }
-    let (telling, others): (Vec<_>, Vec<_>) = view.locks.iter().partition(|lock| lock.telling);
+    let (relevant, others): (Vec<_>, Vec<_>) = view.locks.iter().partition(|lock| lock.relevant);
     let all = (!others.is_empty()).then(|| {
         let count = others.len();
         view! {
             <details class="ledger__more">
-                <summary>{format!("{count} locks that keep nobody out here")}</summary>
+                <summary>{format!("{count} locks that block no session here")}</summary>
                 {lock_table(view, &others, "Locks on tables and indexes")}
             </details>
         }
     });
-    let telling = if telling.is_empty() {
-        view! { <p class="ledger__none">"Nobody has a row, and nobody waits."</p> }.into_any()
+    let relevant = if relevant.is_empty() {
+        view! { <p class="ledger__none">"No row is locked, and no session waits."</p> }.into_any()
     } else {
-        lock_table(view, &telling, "Locks").into_any()
+        lock_table(view, &relevant, "Locks").into_any()
     };
-    view! { {telling} {all} }.into_any()
+    view! { {relevant} {all} }.into_any()
 }
 
 fn lock_table(
@@ -118,14 +121,14 @@ fn lock_table(
         .map(|lock| {
             let name = view.actors.get(lock.actor).map(|actor| actor.name.clone());
             let (class, word) = if lock.granted {
-                ("badge badge--info", "has")
+                ("badge badge--info", "holds")
             } else {
                 ("badge badge--low", "waits")
             };
             view! {
                 <tr>
                     <th scope="row" class=actor_class("lock__who", lock.actor)>
-                        <span class="lock__letter" aria-hidden="true">{letter(lock.actor).to_ascii_uppercase()}</span>
+                        <span class="lock__letter" aria-hidden="true">{actor_letter(lock.actor).to_ascii_uppercase()}</span>
                         <span class="vh">{name}</span>
                     </th>
                     <td><span class=class>{word}</span></td>
@@ -137,7 +140,7 @@ fn lock_table(
     view! {
         <table class="table lock-table">
             <caption>{caption}</caption>
-            <thead class="vh"><tr><th scope="col">"Who"</th><th scope="col">"Standing"</th><th scope="col">"On"</th></tr></thead>
+            <thead class="vh"><tr><th scope="col">"Session"</th><th scope="col">"Status"</th><th scope="col">"Lock on"</th></tr></thead>
             <tbody>{rows}</tbody>
         </table>
     }

@@ -1,27 +1,21 @@
-//! How a session ended, what happened on the way, and what had been guessed.
+//! The outcome of a session, its findings, and the comparison with the guess.
 
 use leptos::prelude::*;
 
-use crate::model::stepper::{Guess, Outcome, Standing, StepperView, happened};
+use crate::model::stepper::{Guess, StepperOutcome, StepperStatus, StepperView, summarize};
 
-/// Who was sold what; empty while the session is open.
+/// Shows how many units were sold and oversold; nothing while the session is open.
 #[component]
 pub fn OutcomeTile(view: StepperView) -> impl IntoView {
     let outcome = view.outcome.clone()?;
     let oversold = outcome.oversold();
-    let (class, headline) = match &view.standing {
-        Standing::RolledBack(_) => ("verdict verdict--pending", "Rolled back".to_owned()),
-        _ if oversold > 0 => (
-            "verdict verdict--bad",
-            format!("Sold {oversold} that never were"),
-        ),
-        _ => (
-            "verdict verdict--ok",
-            "Not one more than there was".to_owned(),
-        ),
+    let (class, headline) = match &view.status {
+        StepperStatus::RolledBack(_) => ("verdict verdict--pending", "Rolled back".to_owned()),
+        _ if oversold > 0 => ("verdict verdict--bad", format!("Oversold by {oversold}")),
+        _ => ("verdict verdict--ok", "Nothing oversold".to_owned()),
     };
-    let text = match &view.standing {
-        Standing::RolledBack(why) => why.clone(),
+    let text = match &view.status {
+        StepperStatus::RolledBack(why) => why.clone(),
         _ => "Counted from the order lines, in the database.".to_owned(),
     };
     let lost: i64 = outcome
@@ -44,17 +38,17 @@ pub fn OutcomeTile(view: StepperView) -> impl IntoView {
                 {pair("Sold", "sold", outcome.sold())}
                 {pair("Oversold", "oversold", oversold)}
             </div>
-            {(lost > 0).then(|| view! { <p class="verdict__text">{format!("The row knows of {lost} fewer: lost in an update.")}</p> })}
+            {(lost > 0).then(|| view! { <p class="verdict__text">{format!("The stock row counts {lost} fewer sold: a lost update.")}</p> })}
             {view.guess.map(|guess| view! { <p class="verdict__text" data-testid="guess">{compare(guess, &outcome)}</p> })}
             <p class="verdict__text">{text}</p>
         </section>
     })
 }
 
-fn compare(guess: Guess, outcome: &Outcome) -> String {
-    let was = (outcome.sold(), outcome.oversold());
+fn compare(guess: Guess, outcome: &StepperOutcome) -> String {
+    let actual = (outcome.sold(), outcome.oversold());
     let guessed = (i64::from(guess.sold), i64::from(guess.oversold));
-    if was == guessed {
+    if actual == guessed {
         return format!(
             "You guessed {} sold and {} oversold: right.",
             guess.sold, guess.oversold
@@ -62,24 +56,24 @@ fn compare(guess: Guess, outcome: &Outcome) -> String {
     }
     format!(
         "You guessed {} sold and {} oversold; it was {} and {}.",
-        guess.sold, guess.oversold, was.0, was.1
+        guess.sold, guess.oversold, actual.0, actual.1
     )
 }
 
-/// From this session's own statements and figures.
+/// Lists findings from this session's own statements and numbers.
 #[component]
-pub fn Happened(view: StepperView) -> impl IntoView {
-    let sentences = happened(&view);
+pub fn SessionFindings(view: StepperView) -> impl IntoView {
+    let sentences = summarize(&view);
     let nothing = sentences.is_empty();
     let sentences: Vec<_> = sentences
         .into_iter()
         .map(|sentence| view! { <li>{sentence}</li> })
         .collect();
     view! {
-        <section class="panel told" aria-labelledby="happened">
-            <h2 class="told__title" id="happened">"What happened"</h2>
-            {nothing.then(|| view! { <p class="quiet">"Nothing worth telling yet."</p> })}
-            <ul class="told__list" data-testid="happened">{sentences}</ul>
+        <section class="panel explanation" aria-labelledby="happened">
+            <h2 class="explanation__title" id="happened">"What happened"</h2>
+            {nothing.then(|| view! { <p class="quiet">"No findings yet."</p> })}
+            <ul class="explanation__list" data-testid="happened">{sentences}</ul>
         </section>
     }
 }

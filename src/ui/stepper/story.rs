@@ -1,28 +1,28 @@
-//! What is said beside a story: what to watch for, why, the SQL, and where it stands in the source.
+//! Explanations of a story: what to watch for, the reason, the SQL, and the source file.
 
 use leptos::prelude::*;
 
-use crate::model::stepper::{Line, Story};
+use crate::model::stepper::{SqlLine, Story};
 
-/// What to watch for, before.
+/// Shows what to watch for, before the first step.
 #[component]
 pub fn WatchFor(story: Story) -> impl IntoView {
     view! {
         <section class="watch-for" aria-labelledby="watch-for">
             <h2 class="watch-for__title" id="watch-for">"Watch for"</h2>
-            <p>{story.words().watch_for}</p>
+            <p>{story.texts().watch_for}</p>
         </section>
     }
 }
 
-/// Why it goes as it goes, the SQL with the line that matters, and its source.
+/// Shows the explanation, the SQL with the key line marked, and the source file.
 #[component]
-pub fn Why(story: Story) -> impl IntoView {
-    let words = story.words();
+pub fn Explanation(story: Story) -> impl IntoView {
+    let words = story.texts();
     let lines: Vec<_> = words
         .sql
         .iter()
-        .map(|Line(text, matters)| {
+        .map(|SqlLine(text, matters)| {
             if *matters {
                 view! { <mark>{*text}</mark>"\n" }.into_any()
             } else {
@@ -36,18 +36,18 @@ pub fn Why(story: Story) -> impl IntoView {
         }
     });
     view! {
-        <section class="panel told" aria-labelledby="why">
-            <h2 class="told__title" id="why">"Why"</h2>
+        <section class="panel explanation" aria-labelledby="why">
+            <h2 class="explanation__title" id="why">"Why"</h2>
             <p>{words.why}</p>
             {sql}
-            {story.source().map(|path| view! { <p class="quiet">"In the source: "<Source path/></p> })}
+            {story.source().map(|path| view! { <p class="quiet">"In the source: "<SourcePath path/></p> })}
         </section>
     }
 }
 
-/// A strategy's file can be read here; of others, where to find them.
+/// Links to a strategy's file, which the workbench can show; names the path of any other file.
 #[component]
-fn Source(path: &'static str) -> impl IntoView {
+fn SourcePath(path: &'static str) -> impl IntoView {
     let name = view! { <code>{path}</code> };
     let strategy = path
         .strip_prefix("src/shop/inventory/strategies/")

@@ -1,8 +1,8 @@
-//! Where a moment and a buyer lie in the waterfall, and what is drawn there.
+//! Positions of times and attempts in the waterfall, and the shapes drawn there.
 
 use leptos::prelude::*;
 
-use super::{fill, mark};
+use super::{fill_url, outcome_mark};
 use crate::{
     model::waterfall::{Precision, Row, Span, Waterfall},
     ui::time_axis,
@@ -13,19 +13,19 @@ const RIGHT: f64 = 690.0;
 const TOP: f64 = 34.0;
 const ROW: f64 = 16.0;
 const BAR: f64 = 11.0;
-/// A part shorter than this would not be seen.
+/// A part narrower than this would be invisible.
 const WIDTH_MIN: f64 = 0.8;
-/// On a narrow screen only every so manieth row has its label.
+/// On a narrow screen, only every fifth row shows its label.
 const LABEL_EVERY: usize = 5;
 
-/// The time axis, and a row for each attempt.
+/// The time axis, and one row for each attempt.
 pub struct Scale {
     span_ms: f64,
     rows: usize,
 }
 
 impl Scale {
-    /// One that holds all of `waterfall`.
+    /// Creates a scale that fits all rows of `waterfall`.
     pub fn of(waterfall: &Waterfall) -> Self {
         let ends = waterfall
             .rows
@@ -46,18 +46,18 @@ impl Scale {
         TOP + ROW * row as f64
     }
 
-    /// Of the whole picture.
+    /// Returns the height of the whole chart.
     pub fn height(&self) -> f64 {
         self.y(self.rows) + 34.0
     }
 
-    /// The round distance between two ticks that leaves at most seven of them.
+    /// Returns the round interval between two ticks that gives at most seven intervals.
     #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run")]
     fn tick_ms(&self) -> u64 {
         time_axis::round_step_ms(|step| self.span_ms / step as f64 <= 7.0)
     }
 
-    /// The lines and numbers of the time axis.
+    /// Draws the lines and numbers of the time axis.
     pub fn grid(&self) -> impl IntoView + use<> {
         let bottom = self.y(self.rows) + 2.0;
         #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run")]
@@ -75,7 +75,7 @@ impl Scale {
         view! { {ticks} <line class="axis" x1=LEFT y1=bottom x2=RIGHT y2=bottom></line> }
     }
 
-    /// One attempt: whose it was, its parts, how it ended, and how often it was tried again.
+    /// Draws one attempt: the number of its buyer, its parts, its outcome and its retries.
     pub fn row(&self, at: usize, row: &Row) -> impl IntoView + use<> {
         let (top, middle) = (self.y(at), self.y(at) + ROW / 2.0);
         let (from, to) = (self.x(row.start_ms), self.x(row.start_ms + row.latency_ms));
@@ -99,7 +99,7 @@ impl Scale {
             <line class="fall__whole" x1=from y1=middle x2=to y2=middle></line>
             {whole}
             {spans}
-            {mark(row.outcome, to + 8.0, middle)}
+            {outcome_mark(row.outcome, to + 8.0, middle)}
             {retries}
         }
     }
@@ -107,10 +107,10 @@ impl Scale {
     fn span(&self, row: &Row, span: Span, top: f64) -> impl IntoView + use<> {
         let from = self.x(row.start_ms + span.from_ms);
         let width = self.x(row.start_ms + span.to_ms) - from;
-        // What took no time is not drawn; what took little is drawn as little.
+        // A part that took no time is not drawn; a very short one is drawn with the minimum width.
         (span.to_ms > span.from_ms).then(|| {
             let width = width.max(WIDTH_MIN);
-            view! { <rect class="fall" x=from y=top + 2.5 width=width height=BAR fill=fill(span.part)></rect> }
+            view! { <rect class="fall" x=from y=top + 2.5 width=width height=BAR fill=fill_url(span.part)></rect> }
         })
     }
 }
@@ -120,7 +120,7 @@ mod tests {
     use super::Scale;
 
     #[test]
-    fn a_tick_is_round_and_there_are_few() {
+    fn ticks_are_round_and_few() {
         for (span_ms, tick_ms) in [(1.0, 1), (7.0, 1), (7.1, 2), (60.0, 10), (5_600.0, 1_000)] {
             let scale = Scale { span_ms, rows: 1 };
             assert_eq!(scale.tick_ms(), tick_ms, "{span_ms}");

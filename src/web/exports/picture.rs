@@ -1,11 +1,12 @@
-//! The curves of a run as one picture that stands alone: light, whatever the reader's palette, as it is to be put into papers and slides.
+//! The charts of a run as one self-contained SVG image. It always uses the light palette, because
+//! it is meant for papers and slides.
 
 use leptos::prelude::*;
 
 use crate::{
     model::{LaneSnapshot, RunSnapshot},
     ui::{
-        curves::{Frame, Look, drawing},
+        curves::{CurveStyle, Frame, drawing},
         run_curves::METRICS,
     },
 };
@@ -16,7 +17,7 @@ const HEAD_HEIGHT: f64 = 110.0;
 const LEGEND_HEIGHT: f64 = 30.0;
 const TITLE_HEIGHT: f64 = 34.0;
 
-/// The whole file. It has a size of its own, so that a browser can draw it without a page.
+/// Renders the SVG file. It states its own size, so a browser can show it without a page.
 pub fn svg(run: &RunSnapshot) -> String {
     let (chart_width, chart_height, ..) = Frame::Wide.size();
     let width = chart_width + 2.0 * MARGIN;
@@ -45,7 +46,7 @@ pub fn svg(run: &RunSnapshot) -> String {
         <svg xmlns="http://www.w3.org/2000/svg" width=width height=height viewBox=format!("0 0 {width} {height}")>
             <style>{STYLE}</style>
             <rect class="paper" width=width height=height></rect>
-            <rect class="door" width=width height="12"></rect>
+            <rect class="band" width=width height="12"></rect>
             <rect class="ticket" y="12" width=width height="4"></rect>
             <text class="heading" x=MARGIN y="62">{heading(run)}</text>
             <text class="lead" x=MARGIN y="90">{lead(run)}</text>
@@ -53,7 +54,8 @@ pub fn svg(run: &RunSnapshot) -> String {
             {charts}
         </svg>
     };
-    // The framework marks where children begin, in a way that HTML takes and XML does not. Text has no such mark: it is escaped.
+    // Leptos marks the start of children with `<!>`, which is valid in HTML but not in XML. Text
+    // cannot contain this marker, because it is escaped.
     picture.to_html().replace("<!>", "")
 }
 
@@ -80,12 +82,12 @@ fn heading(run: &RunSnapshot) -> String {
 
 fn lead(run: &RunSnapshot) -> String {
     format!(
-        "{} buyers of each lane, seed {}, started {}",
+        "{} buyers per lane, seed {}, started {}",
         run.plan.buyers, run.plan.seed, run.started_at
     )
 }
 
-/// A line for each lane: what it looks like, and what came of it.
+/// Renders one legend line per lane: its line style and its result.
 fn legend(run: &RunSnapshot) -> impl IntoView + use<> {
     let lines = run
         .lanes
@@ -94,16 +96,16 @@ fn legend(run: &RunSnapshot) -> impl IntoView + use<> {
         .scan(HEAD_HEIGHT, |top, (index, lane)| {
             let y = *top;
             *top += LEGEND_HEIGHT;
-            let class = Look::of_place(index, lane.strategy).class();
+            let class = CurveStyle::for_index(index, lane.strategy).class();
             Some(view! {
                 <line class=class x1=MARGIN x2=MARGIN + 40.0 y1=y + 8.0 y2=y + 8.0></line>
-                <text class="lane" x=MARGIN + 52.0 y=y + 13.0>{result(lane)}</text>
+                <text class="lane" x=MARGIN + 52.0 y=y + 13.0>{result_text(lane)}</text>
             })
         });
     lines.collect_view()
 }
 
-fn result(lane: &LaneSnapshot) -> String {
+fn result_text(lane: &LaneSnapshot) -> String {
     let Some(verdict) = &lane.verdict else {
         return lane.strategy.to_string();
     };

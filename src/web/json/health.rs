@@ -1,4 +1,4 @@
-//! Probes: `/healthz` says that the process answers, `/readyz` that it can sell.
+//! Health checks: `/healthz` reports that the process responds, `/readyz` that it can sell.
 
 use axum::{Json, extract::State};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ pub async fn healthz() -> &'static str {
     "ok"
 }
 
-/// `GET /readyz`: 503 while the database is away.
+/// `GET /readyz`: 503 while the database is unavailable.
 pub async fn readyz(State(state): State<AppState>) -> Result<Json<Value>, Problem> {
     state.shop.categories().await?;
     Ok(Json(json!({ "status": "ready" })))

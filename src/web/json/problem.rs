@@ -1,4 +1,4 @@
-//! RFC 9457 problem details: how the API says no.
+//! Error responses as RFC 9457 problem details.
 
 use axum::{
     Json,
@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::model::ShopError;
 
-/// An error as an answer. `detail` is what a person would want to read.
+/// An error as a response. `detail` contains the sentence for people.
 #[derive(Debug)]
 pub struct Problem(pub ShopError);
 

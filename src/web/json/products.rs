@@ -1,4 +1,4 @@
-//! `GET /api/products` and `GET /api/products/{id}`: the catalogue with its stock.
+//! `GET /api/products` and `GET /api/products/{id}`: the catalogue with available stock.
 
 use axum::{
     Json,
@@ -12,7 +12,7 @@ use crate::{
     web::AppState,
 };
 
-/// A product, as the API shows it.
+/// A product in the API's format.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProductJson {

@@ -1,4 +1,4 @@
-//! `POST /api/purchase`: the express purchase over HTTP.
+//! `POST /api/purchase`: an express purchase over HTTP.
 
 use axum::{
     Json,
@@ -22,7 +22,7 @@ pub struct Options {
     strategy: Option<String>,
 }
 
-/// The answer to a purchase that went through.
+/// The response to a successful purchase.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PurchaseJson {
@@ -31,7 +31,8 @@ pub struct PurchaseJson {
     order_id: String,
 }
 
-/// `POST /api/purchase` with `{"productId": 1, "quantity": 1}` and, if the caller may try again, an `Idempotency-Key`.
+/// `POST /api/purchase` with `{"productId": 1, "quantity": 1}` and, if the caller may retry, an
+/// `Idempotency-Key` header.
 pub async fn purchase(
     State(state): State<AppState>,
     options: Result<Query<Options>, QueryRejection>,
@@ -45,7 +46,7 @@ pub async fn purchase(
         Some(key) => key.parse()?,
         None => state.shop.terms().strategy,
     };
-    // The layer in front has read and measured it.
+    // `security::check_body` has already read the body and checked its size.
     let body = axum::body::to_bytes(body, security::BODY_BYTES_MAX)
         .await
         .map_err(|error| ShopError::Malformed(error.to_string()))?;
@@ -71,7 +72,7 @@ pub async fn purchase(
     }))
 }
 
-/// Tells what is no JSON (400) from what is JSON and makes no sense (422).
+/// Parses the body. Invalid JSON is a 400; valid JSON with invalid fields is a 422.
 fn read_body(headers: &HeaderMap, body: &Bytes) -> Result<(i64, Quantity), ShopError> {
     if !security::has_media_type(headers, "application/json") {
         return Err(ShopError::WrongContentType {

@@ -1,6 +1,7 @@
-//! `POST /api/payments/webhook`: what the payment provider tells of its own accord.
+//! `POST /api/payments/webhook`: events that the payment provider sends.
 //!
-//! It answers 200 only once what it was told is committed: the provider tells again until then, and the same event twice changes nothing.
+//! The handler returns 200 only after the event's effects are committed. The provider retries until
+//! then, and a repeated event changes nothing.
 
 use axum::{
     body::Bytes,
@@ -15,12 +16,12 @@ use crate::{
     web::AppState,
 };
 
-/// The longest id of an event, in bytes.
+/// Maximum length of an event's id, in bytes.
 const EVENT_ID_LEN_MAX: usize = 100;
-/// The longest type of an event, in bytes.
+/// Maximum length of an event's type, in bytes.
 const EVENT_KIND_LEN_MAX: usize = 40;
 
-/// What is kept for ever must fit where it is kept.
+/// Checks that the event's id and type fit their columns, where they are stored permanently.
 fn check_names(event: &ProviderEvent) -> Result<(), ShopError> {
     let fits = |name: &str, length_max: usize| {
         (1..=length_max).contains(&name.len()) && name.chars().all(|c| c.is_ascii_graphic())
@@ -29,13 +30,13 @@ fn check_names(event: &ProviderEvent) -> Result<(), ShopError> {
         Ok(())
     } else {
         Err(ShopError::Malformed(
-            "the event's id or type is too long, or no plain word".to_owned(),
+            "the event's id or type is empty, too long or not plain ASCII".to_owned(),
         ))
     }
 }
 
 /// See the module's documentation.
-pub async fn take_in(
+pub async fn receive_event(
     State(state): State<AppState>,
     headers: HeaderMap,
     body: Bytes,
@@ -49,6 +50,10 @@ pub async fn take_in(
         .map_err(|_| ShopError::SignatureInvalid)?;
     let event = event::parse(&body).map_err(|error| ShopError::Malformed(error.to_string()))?;
     check_names(&event)?;
-    state.shop.take_in(event).await.map_err(ShopError::from)?;
+    state
+        .shop
+        .process_webhook_event(event)
+        .await
+        .map_err(ShopError::from)?;
     Ok(StatusCode::OK)
 }

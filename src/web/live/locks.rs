@@ -1,4 +1,4 @@
-//! What a run's page is told of the locks of its lanes, in the event `locks` of its stream.
+//! The event `locks` in the stream of a run: the lock queues and waterfalls of its lanes.
 
 use std::{
     sync::Mutex,
@@ -11,54 +11,54 @@ use axum::response::sse::Event;
 use super::Update;
 use crate::{
     model::{
-        lock_queue::{LaneLocks, LaneLocksNews},
-        waterfall::Outcome,
+        lock_queue::{LaneLocks, LaneLocksUpdate},
+        waterfall::AttemptOutcome,
     },
     simulation::LiveRun,
 };
 
-/// Rows that grow, because their buyers are still at it, are told at most this often.
-const GROWING_EVERY: Duration = Duration::from_secs(1);
+/// Minimum time between two updates of rows whose attempts are still in progress.
+const OPEN_ROWS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What one reader of a stream has been told.
+/// The locks that the server has sent to one client of a stream.
 #[derive(Debug, Default)]
-pub struct Told(Mutex<Vec<LaneTold>>);
+pub struct SentLocks(Mutex<Vec<SentLaneLocks>>);
 
 #[derive(Debug)]
-struct LaneTold {
+struct SentLaneLocks {
     locks: LaneLocks,
-    /// When the rows of its waterfall were told.
+    /// When the rows of its waterfall were sent.
     rows_at: Instant,
 }
 
-impl Told {
-    /// Puts what is new of the locks before `update`.
-    pub(super) fn before(&self, update: Update, run: &LiveRun) -> Update {
-        match self.news(run.locks()) {
-            Some(news) => {
-                let event = Event::default().event("locks").json_data(news);
-                Update::Before(event, Box::new(update))
+impl SentLocks {
+    /// Sends changed locks before `update`.
+    pub(super) fn prepend_changes(&self, update: Update, run: &LiveRun) -> Update {
+        match self.changes(run.locks()) {
+            Some(changes) => {
+                let event = Event::default().event("locks").json_data(changes);
+                Update::Several(event, Box::new(update))
             }
             None => update,
         }
     }
 
-    fn news(&self, lanes: Vec<LaneLocks>) -> Option<Vec<LaneLocksNews>> {
-        let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = told.iter().map(|told| &told.locks);
-        if known.eq(&lanes) {
+    fn changes(&self, lanes: Vec<LaneLocks>) -> Option<Vec<LaneLocksUpdate>> {
+        let mut sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let sent_locks = sent.iter().map(|sent| &sent.locks);
+        if sent_locks.eq(&lanes) {
             return None;
         }
         let now = Instant::now();
         let news = lanes.iter().enumerate().map(|(index, lane)| {
-            let rows_told = told
+            let rows_are_current = sent
                 .get(index)
-                .is_some_and(|told| !told.rows_are_due(lane, now));
-            LaneLocksNews {
-                reach: lane.reach,
+                .is_some_and(|sent| !sent.rows_are_due(lane, now));
+            LaneLocksUpdate {
+                scope: lane.scope,
                 now: lane.now.clone(),
                 busiest: lane.busiest.clone(),
-                waterfall: (!rows_told).then(|| lane.waterfall.clone()),
+                waterfall: (!rows_are_current).then(|| lane.waterfall.clone()),
                 over: lane.over,
             }
         });
@@ -66,26 +66,29 @@ impl Told {
         let rows_at: Vec<_> = news
             .iter()
             .enumerate()
-            .map(|(index, news)| match (&news.waterfall, told.get(index)) {
-                (None, Some(told)) => told.rows_at,
+            .map(|(index, news)| match (&news.waterfall, sent.get(index)) {
+                (None, Some(sent)) => sent.rows_at,
                 _ => now,
             })
             .collect();
         let lanes = lanes.into_iter().zip(rows_at);
-        *told = lanes
-            .map(|(locks, rows_at)| LaneTold { locks, rows_at })
+        *sent = lanes
+            .map(|(locks, rows_at)| SentLaneLocks { locks, rows_at })
             .collect();
         Some(news)
     }
 }
 
-impl LaneTold {
+impl SentLaneLocks {
     fn rows_are_due(&self, lane: &LaneLocks, now: Instant) -> bool {
         let (before, after) = (&self.locks.waterfall, &lane.waterfall);
         if (before.rows.len(), before.ended()) != (after.rows.len(), after.ended()) {
             return true;
         }
-        let open = after.rows.iter().any(|row| row.outcome == Outcome::Open);
-        open && now.duration_since(self.rows_at) >= GROWING_EVERY
+        let open = after
+            .rows
+            .iter()
+            .any(|row| row.outcome == AttemptOutcome::Open);
+        open && now.duration_since(self.rows_at) >= OPEN_ROWS_INTERVAL
     }
 }

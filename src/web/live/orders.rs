@@ -1,7 +1,8 @@
-//! `GET /live/orders/{public_id}`: where an order stands, each time that it stands elsewhere, until nothing is open any more.
+//! `GET /live/orders/{public_id}`: the status of an order after each change, until it is final.
 //!
-//! An event's data is six lines: whether it may still change (`open`, `closed`, or `retry` when it can be ordered again), tone, heading, status,
-//! sentence, payment. A shopper's script parses it without a JSON parser.
+//! An event's data is six lines: whether the order may still change (`open`, `closed`, or `retry`
+//! if the shopper can order again), tone, heading, status, sentence, payment. The shop's script
+//! parses it without a JSON parser.
 
 use std::{sync::Arc, time::Duration};
 
@@ -11,14 +12,15 @@ use axum::{
 };
 use tokio::sync::{Mutex, watch};
 
-use super::{Events, Update, paced};
+use super::{Events, Update, stream_updates};
 use crate::{
-    model::Standing,
+    model::OrderStatusView,
     web::{AppState, json::problem::Problem},
 };
 
-/// How soon a change is seen. Orders change by themselves for a minute at most, and few are watched, so each is asked about.
-const ASK_EVERY: Duration = Duration::from_millis(500);
+/// Interval of database queries for an open stream. Polling is cheap enough: an order changes by
+/// itself for a minute at most, and few orders are watched at a time.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// See the module's documentation.
 pub async fn follow(
@@ -26,49 +28,53 @@ pub async fn follow(
     Path(public_id): Path<String>,
 ) -> Result<Events, Problem> {
     let shop = state.shop.clone();
-    // An unknown order is a 404, and no stream that ends at once.
+    // An unknown order is a 404 and not an empty stream.
     shop.order(&public_id).await?;
-    let told = Arc::new(Mutex::new(None::<Standing>));
-    Ok(paced(clock(&state), state.shutdown.clone(), move || {
-        let (shop, public_id, told) = (shop.clone(), public_id.clone(), Arc::clone(&told));
-        async move {
-            // A moment without an answer is not worth an end: the next one asks again.
-            let Ok(order) = shop.order(&public_id).await else {
-                return Update::Nothing;
-            };
-            let standing = order.standing();
-            let mut told = told.lock().await;
-            if !standing.is_open {
-                return Update::Last(Ok(encode(&standing)));
+    let sent = Arc::new(Mutex::new(None::<OrderStatusView>));
+    Ok(stream_updates(
+        ticker(&state),
+        state.shutdown.clone(),
+        move || {
+            let (shop, public_id, sent) = (shop.clone(), public_id.clone(), Arc::clone(&sent));
+            async move {
+                // A failed query does not end the stream: the next tick retries.
+                let Ok(order) = shop.order(&public_id).await else {
+                    return Update::Nothing;
+                };
+                let standing = order.status_view();
+                let mut sent = sent.lock().await;
+                if !standing.is_open {
+                    return Update::Last(Ok(encode(&standing)));
+                }
+                if sent.as_ref() == Some(&standing) {
+                    return Update::Nothing;
+                }
+                let event = encode(&standing);
+                *sent = Some(standing);
+                Update::Event(Ok(event))
             }
-            if told.as_ref() == Some(&standing) {
-                return Update::Nothing;
-            }
-            let event = encode(&standing);
-            *told = Some(standing);
-            Update::Event(Ok(event))
-        }
-    }))
+        },
+    ))
 }
 
-/// A bell that rings by the clock for as long as somebody listens.
-fn clock(state: &AppState) -> watch::Receiver<u64> {
-    let (bell, listener) = watch::channel(0_u64);
+/// Starts a task that signals a change at each poll interval while the stream is open.
+fn ticker(state: &AppState) -> watch::Receiver<u64> {
+    let (sender, receiver) = watch::channel(0_u64);
     let shutdown = state.shutdown.clone();
     tokio::spawn(async move {
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => return,
-                () = bell.closed() => return,
-                () = tokio::time::sleep(ASK_EVERY) => {}
+                () = sender.closed() => return,
+                () = tokio::time::sleep(POLL_INTERVAL) => {}
             }
-            bell.send_modify(|rings| *rings = rings.wrapping_add(1));
+            sender.send_modify(|ticks| *ticks = ticks.wrapping_add(1));
         }
     });
-    listener
+    receiver
 }
 
-fn encode(standing: &Standing) -> Event {
+fn encode(standing: &OrderStatusView) -> Event {
     let lines = [
         match (standing.is_open, standing.can_retry) {
             (true, _) => "open",

@@ -1,5 +1,7 @@
-//! `GET /live/present/{id}`: a run for its audience. First all that it is shown (`presentation`), then how each lane stands (`moments`), and
-//! at the end all again. It needs no login: who has the run's id was given it, and it tells nothing but what the page shows.
+//! `GET /live/present/{id}`: a run for an audience. The stream sends the whole presentation first
+//! (event `presentation`), then the figures of each lane (`moments`), and the whole presentation at
+//! the end. It needs no sign-in: a client must know the run's id, and the stream contains only the
+//! figures that the page shows.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,7 +11,7 @@ use axum::{
 };
 use tokio::sync::watch;
 
-use super::{Events, Update, paced};
+use super::{Events, Update, stream_updates};
 use crate::{
     model::{Presentation, RunState, presentation::Moments},
     simulation::LiveRun,
@@ -26,44 +28,49 @@ pub async fn follow(
     }
     let stored = runs::find(&state.shop, &state.engine, &id).await?;
     let presentation = Presentation::of(&stored);
-    let silent = watch::channel(0).1;
-    Ok(paced(silent, state.shutdown.clone(), move || {
-        let event = whole(&presentation);
-        async move { Update::Last(event) }
-    }))
+    let unchanging = watch::channel(0).1;
+    Ok(stream_updates(
+        unchanging,
+        state.shutdown.clone(),
+        move || {
+            let event = presentation_event(&presentation);
+            async move { Update::Last(event) }
+        },
+    ))
 }
 
-/// What a page knows: the run's state, how many lanes were judged, and their latest moments.
-type Told = (RunState, Vec<(i64, bool)>, Moments);
+/// The data that a client has: the run's state, each lane's stock and whether it has a verdict, and
+/// the latest figures of the lanes.
+type SentData = (RunState, Vec<(i64, bool)>, Moments);
 
 fn follow_live(run: Arc<LiveRun>, state: &AppState) -> Events {
-    let told = Arc::new(Mutex::new(None::<Told>));
-    paced(run.bell(), state.shutdown.clone(), move || {
-        let (run, told) = (Arc::clone(&run), Arc::clone(&told));
+    let sent = Arc::new(Mutex::new(None::<SentData>));
+    stream_updates(run.subscribe(), state.shutdown.clone(), move || {
+        let (run, sent) = (Arc::clone(&run), Arc::clone(&sent));
         async move {
             let presentation = Presentation::of(&run.snapshot());
             let lanes = presentation.lanes.iter();
             let judged = lanes.map(|lane| (lane.stock, lane.verdict.is_some()));
             let now = (presentation.state, judged.collect(), presentation.latest());
-            let before = told
+            let before = sent
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .replace(now.clone());
             if presentation.state.is_over() {
-                return Update::Last(whole(&presentation));
+                return Update::Last(presentation_event(&presentation));
             }
             match before {
                 Some(before) if before == now => Update::Nothing,
                 Some(before) if (before.0, &before.1) == (now.0, &now.1) => {
                     Update::Event(Event::default().event("moments").json_data(now.2))
                 }
-                _ => Update::Event(whole(&presentation)),
+                _ => Update::Event(presentation_event(&presentation)),
             }
         }
     })
 }
 
-fn whole(presentation: &Presentation) -> Result<Event, axum::Error> {
+fn presentation_event(presentation: &Presentation) -> Result<Event, axum::Error> {
     Event::default()
         .event("presentation")
         .json_data(presentation)

@@ -1,4 +1,5 @@
-//! `GET /live/simulations/{id}`: a run as it goes on. First all so far (`run`), then what is new (`news`), and at the end all again.
+//! `GET /live/simulations/{id}`: a run in progress. The stream sends the whole run first (event
+//! `run`), then new samples (`news`), and the whole run at the end.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,11 +10,11 @@ use axum::{
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::{Events, Update, locks, paced};
+use super::{Events, Update, locks, stream_updates};
 use crate::{
     model::{
         RunSnapshot, RunState, ShopError,
-        snapshot::{LaneNews, RunNews},
+        snapshot::{LaneUpdate, RunUpdate},
     },
     simulation::{LiveRun, store},
     web::{AppState, json::problem::Problem},
@@ -29,111 +30,114 @@ pub async fn follow(
         Some(run) => Ok(follow_live(run, &state)),
         None => {
             let stored = store::find(state.shop.db(), id).await?;
-            Ok(tell_once(stored, &state))
+            Ok(send_once(stored, &state))
         }
     }
 }
 
 fn follow_live(run: Arc<LiveRun>, state: &AppState) -> Events {
-    let told = Arc::new(Mutex::new(None));
-    let locks_told = Arc::new(locks::Told::default());
-    paced(run.bell(), state.shutdown.clone(), move || {
-        let (run, told) = (Arc::clone(&run), Arc::clone(&told));
-        let locks_told = Arc::clone(&locks_told);
+    let sent = Arc::new(Mutex::new(None));
+    let sent_locks = Arc::new(locks::SentLocks::default());
+    stream_updates(run.subscribe(), state.shutdown.clone(), move || {
+        let (run, sent) = (Arc::clone(&run), Arc::clone(&sent));
+        let sent_locks = Arc::clone(&sent_locks);
         async move {
             let snapshot = run.snapshot();
-            let now = Told::of(&snapshot);
-            let before = told
+            let now = SentRun::of(&snapshot);
+            let before = sent
                 .lock()
                 .unwrap_or_else(PoisonError::into_inner)
                 .replace(now.clone());
-            locks_told.before(update(&snapshot, before, now), &run)
+            sent_locks.prepend_changes(update(&snapshot, before, now), &run)
         }
     })
 }
 
-fn update(snapshot: &RunSnapshot, before: Option<Told>, now: Told) -> Update {
+fn update(snapshot: &RunSnapshot, before: Option<SentRun>, now: SentRun) -> Update {
     if snapshot.state.is_over() {
-        return Update::Last(whole(snapshot));
+        return Update::Last(run_event(snapshot));
     }
     match before {
         Some(before) if before == now => Update::Nothing,
-        Some(before) => match news(snapshot, &before, &now) {
+        Some(before) => match new_samples(snapshot, &before, &now) {
             Some(news) => Update::Event(Event::default().event("news").json_data(news)),
-            None => Update::Event(whole(snapshot)),
+            None => Update::Event(run_event(snapshot)),
         },
-        None => Update::Event(whole(snapshot)),
+        None => Update::Event(run_event(snapshot)),
     }
 }
 
-/// What a page knows: where the run stands, how much happened to it, and of each lane its points, what it started with, and whether it
-/// was judged.
+/// A summary of the data that a client has, to detect changes.
 #[derive(Clone, PartialEq, Eq)]
-struct Told {
+struct SentRun {
     state: RunState,
+    /// Number of events.
     events: usize,
-    lanes: Vec<ToldLane>,
+    lanes: Vec<SentLane>,
 }
 
 #[derive(Clone, PartialEq, Eq)]
-struct ToldLane {
-    points: usize,
-    /// The moment of the last of them: another one stands there once points were merged.
+struct SentLane {
+    /// Number of samples.
+    samples: usize,
+    /// Time of the last sample; it changes when samples are merged.
     last_ms: Option<u64>,
+    /// Stock at the start.
     stock: i64,
-    judged: bool,
+    has_verdict: bool,
 }
 
-impl Told {
+impl SentRun {
     fn of(run: &RunSnapshot) -> Self {
         let lanes = run.lanes.iter();
         Self {
             state: run.state,
             events: run.events.len(),
             lanes: lanes
-                .map(|lane| ToldLane {
-                    points: lane.samples.len(),
+                .map(|lane| SentLane {
+                    samples: lane.samples.len(),
                     last_ms: lane.samples.last().map(|last| last.elapsed_ms),
                     stock: lane.stock,
-                    judged: lane.verdict.is_some(),
+                    has_verdict: lane.verdict.is_some(),
                 })
                 .collect(),
         }
     }
 }
 
-/// The points since `before`; none when there is more to tell, or points were merged since: then all is told.
-fn news(run: &RunSnapshot, before: &Told, now: &Told) -> Option<RunNews> {
+/// Returns the samples since `before`, or `None` if the whole run must be sent because something
+/// else changed or samples were merged.
+fn new_samples(run: &RunSnapshot, before: &SentRun, now: &SentRun) -> Option<RunUpdate> {
     if (before.state, before.events) != (now.state, now.events) {
         return None;
     }
     let lanes = run.lanes.iter().zip(before.lanes.iter().zip(&now.lanes));
     let lanes = lanes.map(|(lane, (before, now))| {
-        if (before.stock, before.judged) != (now.stock, now.judged) {
+        if (before.stock, before.has_verdict) != (now.stock, now.has_verdict) {
             return None;
         }
-        let (known, new) = lane.samples.split_at_checked(before.points)?;
+        let (known, new) = lane.samples.split_at_checked(before.samples)?;
         if known.last().map(|last| last.elapsed_ms) != before.last_ms {
             return None;
         }
-        Some(LaneNews {
+        Some(LaneUpdate {
             samples: new.to_vec(),
             latency_ms: lane.latency_ms,
         })
     });
-    Some(RunNews {
+    Some(RunUpdate {
         lanes: lanes.collect::<Option<_>>()?,
     })
 }
 
-fn tell_once(stored: RunSnapshot, state: &AppState) -> Events {
-    let silent = watch::channel(0).1;
-    paced(silent, state.shutdown.clone(), move || {
-        let event = whole(&stored);
+fn send_once(stored: RunSnapshot, state: &AppState) -> Events {
+    let unchanging = watch::channel(0).1;
+    stream_updates(unchanging, state.shutdown.clone(), move || {
+        let event = run_event(&stored);
         async move { Update::Last(event) }
     })
 }
 
-fn whole(snapshot: &RunSnapshot) -> Result<Event, axum::Error> {
+fn run_event(snapshot: &RunSnapshot) -> Result<Event, axum::Error> {
     Event::default().event("run").json_data(snapshot)
 }

@@ -1,13 +1,14 @@
-//! `GET /live/steppers/{id}`: a session of the stepper, whole, after each of its steps. Whoever looks at it sees the same.
+//! `GET /live/steppers/{id}`: the whole state of a stepper session after each step. Every client
+//! sees the same state.
 
 use axum::{
     extract::{Path, State},
     response::sse::Event,
 };
 
-use super::{Events, Update, paced};
+use super::{Events, Update, stream_updates};
 use crate::{
-    model::stepper::Standing,
+    model::stepper::StepperStatus,
     web::{AppState, json::problem::Problem},
 };
 
@@ -17,14 +18,18 @@ pub async fn follow(
     Path(id): Path<String>,
 ) -> Result<Events, Problem> {
     let session = state.engine.steppers().get(&id)?;
-    Ok(paced(session.news(), state.shutdown.clone(), move || {
-        let view = session.view();
-        async move {
-            let event = Event::default().event("stepper").json_data(&view);
-            match view.standing {
-                Standing::Open => Update::Event(event),
-                _ => Update::Last(event),
+    Ok(stream_updates(
+        session.view_changes(),
+        state.shutdown.clone(),
+        move || {
+            let view = session.view();
+            async move {
+                let event = Event::default().event("stepper").json_data(&view);
+                match view.status {
+                    StepperStatus::Open => Update::Event(event),
+                    _ => Update::Last(event),
+                }
             }
-        }
-    }))
+        },
+    ))
 }

@@ -1,6 +1,7 @@
-//! `GET /live/stock?products=1,2`: the stock of a page's products, first all, then what changes.
+//! `GET /live/stock?products=1,2`: the stock of a page's products: all of them first, then changes.
 //!
-//! An event's data is `id:available` pairs, comma-separated: a shopper's script parses it without a JSON parser.
+//! An event's data is comma-separated `id:available` pairs. The shop's script parses it without a
+//! JSON parser.
 
 use std::sync::Arc;
 
@@ -11,59 +12,63 @@ use axum::{
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
-use super::{Events, Update, paced};
+use super::{Events, Update, stream_updates};
 use crate::{
     feed::StockChange,
     model::ShopError,
     web::{AppState, json::problem::Problem},
 };
 
-/// The most products that one page follows.
+/// Maximum number of products in one stream.
 const PRODUCTS_MAX: usize = 100;
 
 #[derive(Debug, Deserialize)]
-pub struct Followed {
+pub struct StockQuery {
     products: String,
 }
 
 /// See the module's documentation.
 pub async fn follow(
     State(state): State<AppState>,
-    followed: Result<Query<Followed>, QueryRejection>,
+    query: Result<Query<StockQuery>, QueryRejection>,
 ) -> Result<Events, Problem> {
-    let Query(followed) = followed.map_err(|error| ShopError::Malformed(error.to_string()))?;
-    let ids = parse_ids(&followed.products)?;
-    let watching = state.stock_watch.watch(&ids);
+    let Query(query) = query.map_err(|error| ShopError::Malformed(error.to_string()))?;
+    let ids = parse_ids(&query.products)?;
+    let watched = state.stock_watch.watch(&ids);
     let first = state
         .shop
         .stock_now(&ids)
         .await
         .map_err(crate::db::txn::read_error)?;
-    state.shop.feed().publish_news(&first);
+    state.shop.feed().publish_changed(&first);
     let feed = state.shop.feed().clone();
     let sent = Arc::new(Mutex::new(Vec::<StockChange>::new()));
-    Ok(paced(feed.bell(), state.shutdown.clone(), move || {
-        let (feed, ids, sent) = (
-            feed.clone(),
-            watching.product_ids().to_vec(),
-            Arc::clone(&sent),
-        );
-        async move {
-            let now = feed.latest(&ids);
-            let mut sent = sent.lock().await;
-            let news: Vec<_> = now
-                .iter()
-                .filter(|change| !sent.contains(change))
-                .copied()
-                .collect();
-            *sent = now;
-            if news.is_empty() {
-                Update::Nothing
-            } else {
-                Update::Event(Ok(Event::default().event("stock").data(encode(&news))))
+    Ok(stream_updates(
+        feed.subscribe(),
+        state.shutdown.clone(),
+        move || {
+            let (feed, ids, sent) = (
+                feed.clone(),
+                watched.product_ids().to_vec(),
+                Arc::clone(&sent),
+            );
+            async move {
+                let now = feed.latest(&ids);
+                let mut sent = sent.lock().await;
+                let changed: Vec<_> = now
+                    .iter()
+                    .filter(|change| !sent.contains(change))
+                    .copied()
+                    .collect();
+                *sent = now;
+                if changed.is_empty() {
+                    Update::Nothing
+                } else {
+                    Update::Event(Ok(Event::default().event("stock").data(encode(&changed))))
+                }
             }
-        }
-    }))
+        },
+    ))
 }
 
 fn parse_ids(text: &str) -> Result<Vec<i64>, ShopError> {

@@ -1,7 +1,8 @@
-//! Which products are being watched, and what other processes do to their stock.
+//! Watches the stock of products that open pages show, and publishes changes by other processes.
 //!
-//! What this process sells is announced from memory at its commit. What another server or a command sells is seen by asking the database
-//! for the watched rows, for all readers together, and only while there are any: nothing is added to a purchase.
+//! This process publishes its own sales from memory when they commit. To see the sales of other
+//! servers and commands, one task queries the stock rows of all watched products, only while a page
+//! is open. A purchase does no additional work.
 
 use std::{
     collections::HashMap,
@@ -13,37 +14,37 @@ use tokio_util::sync::CancellationToken;
 
 use crate::shop::Shop;
 
-/// How soon another process's sales are seen.
-const ASK_EVERY: Duration = Duration::from_millis(250);
+/// Interval of the query for the sales of other processes.
+const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Counts readers by product; clones share the counts.
+/// Counts open streams per product; clones share the counts.
 #[derive(Clone, Debug, Default)]
 pub struct StockWatch(Arc<Mutex<HashMap<i64, usize>>>);
 
-/// Holds a reader's products watched until it is dropped.
+/// The products of one stream, watched until this guard is dropped.
 #[derive(Debug)]
-pub struct Watching {
+pub struct WatchedProducts {
     watch: StockWatch,
     product_ids: Vec<i64>,
 }
 
 impl StockWatch {
-    /// Watches `product_ids` for one reader.
-    pub fn watch(&self, product_ids: &[i64]) -> Watching {
+    /// Watches `product_ids` for one stream.
+    pub fn watch(&self, product_ids: &[i64]) -> WatchedProducts {
         let mut counts = self.lock();
         for id in product_ids {
             *counts.entry(*id).or_default() += 1;
         }
         drop(counts);
-        Watching {
+        WatchedProducts {
             watch: self.clone(),
             product_ids: product_ids.to_vec(),
         }
     }
 
-    /// Asks for the watched rows and announces them, until the server stops.
+    /// Queries and publishes the stock of watched products, until the server stops.
     pub async fn run(self, shop: Shop, shutdown: CancellationToken) {
-        let mut ticks = tokio::time::interval(ASK_EVERY);
+        let mut ticks = tokio::time::interval(POLL_INTERVAL);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
@@ -55,8 +56,8 @@ impl StockWatch {
                 continue;
             }
             match shop.stock_now(&ids).await {
-                Ok(levels) => shop.feed().publish_news(&levels),
-                Err(error) => tracing::debug!(%error, "the watched stock could not be read"),
+                Ok(levels) => shop.feed().publish_changed(&levels),
+                Err(error) => tracing::debug!(%error, "failed to read the watched stock"),
             }
         }
     }
@@ -66,14 +67,14 @@ impl StockWatch {
     }
 }
 
-impl Watching {
-    /// What is watched.
+impl WatchedProducts {
+    /// Returns the watched products.
     pub fn product_ids(&self) -> &[i64] {
         &self.product_ids
     }
 }
 
-impl Drop for Watching {
+impl Drop for WatchedProducts {
     fn drop(&mut self) {
         let mut counts = self.watch.lock();
         for id in &self.product_ids {

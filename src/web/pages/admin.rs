@@ -1,9 +1,10 @@
-//! Behind the counter. Every page here but the login is for the administrator only: `security::admit_admin` holds the door.
+//! The admin pages. `security::require_admin` restricts all of them except the sign-in page to the
+//! administrator.
 
 mod certificate;
 mod compare;
 mod discounts;
-mod keep;
+mod export_panel;
 mod lessons;
 mod login;
 mod order;
@@ -42,17 +43,20 @@ use crate::{
     shop::catalog::StockLevel,
 };
 
-/// Width of a stock bar, in its own units.
+/// Width of a stock bar, in the units of its view box.
 const BAR_WIDTH: i64 = 128;
 
-/// The parts of the admin pages.
+/// The navigation of the admin pages.
 #[component]
-fn Subnav(current: &'static str) -> impl IntoView {
+fn Subnav(
+    /// Path of the section that the page belongs to; the navigation marks it as current.
+    current: &'static str,
+) -> impl IntoView {
     let item = |href: &'static str, text: &'static str| {
         view! { <li><a href=href aria-current=(href == current).then_some("page")>{text}</a></li> }
     };
     view! {
-        <nav class="subnav" aria-label="Workbench">
+        <nav class="subnav" aria-label="Admin">
             <ul>
                 {item("/admin", "Overview")}
                 {item("/admin/stock", "Stock")}
@@ -65,11 +69,11 @@ fn Subnav(current: &'static str) -> impl IntoView {
     }
 }
 
-/// Stored runs as a table, with all of its columns or with those that tell the story.
+/// Shows runs as a table, with all columns if `full`.
 #[component]
 fn RunsTable(runs: Vec<RunSnapshot>, caption: &'static str, full: bool) -> impl IntoView {
     if runs.is_empty() {
-        return view! { <p class="panel">"No simulation has run yet. The first one takes a second."</p> }.into_any();
+        return view! { <p class="panel">"No simulations yet. Start one to see its results here."</p> }.into_any();
     }
     let rows = runs
         .into_iter()
@@ -102,13 +106,13 @@ fn RunsTable(runs: Vec<RunSnapshot>, caption: &'static str, full: bool) -> impl 
 
 #[component]
 fn RunRow(run: RunSnapshot, full: bool) -> impl IntoView {
-    let (class, word) = badge(&run);
+    let (class, word) = run_badge(&run);
     let number = |number: Option<String>| {
         let number = number.unwrap_or_else(|| "–".to_owned());
         view! { <td class="n">{number}</td> }
     };
     let verdicts: Vec<_> = run.lanes.iter().map(|lane| lane.verdict.as_ref()).collect();
-    // Over all lanes; none while one of them has no verdict.
+    // Sums over all lanes; none while a lane has no verdict.
     let verdicts: Option<Vec<_>> = verdicts.into_iter().collect();
     let sold = verdicts.as_ref().map(|lanes| {
         let sold: i64 = lanes.iter().map(|verdict| verdict.sold).sum();
@@ -118,7 +122,7 @@ fn RunRow(run: RunSnapshot, full: bool) -> impl IntoView {
         let rejected: u64 = lanes.iter().map(|verdict| verdict.rejected).sum();
         rejected.to_string()
     });
-    // The rates of several lanes add up to nothing.
+    // The sum of several lanes' rates means nothing.
     let rate = match verdicts.as_deref() {
         Some([only]) => Some(format!("{:.0}", only.orders_per_second)),
         _ => None,
@@ -139,14 +143,15 @@ fn RunRow(run: RunSnapshot, full: bool) -> impl IntoView {
                 <a href=format!("/admin/simulations/{}", run.id)>{run.started_at.clone()}</a>
             </th>
             <td><span class=class>{word}</span></td>
-            <td>{run.plan.strategies_in_words()}</td>
+            <td>{run.plan.strategy_names()}</td>
             {number(sold)}
             {numbers}
         </tr>
     }
 }
 
-fn badge(run: &RunSnapshot) -> (&'static str, String) {
+/// Returns the badge of a run: its class and its text.
+fn run_badge(run: &RunSnapshot) -> (&'static str, String) {
     let verdicts = run.lanes.iter().filter_map(|lane| lane.verdict.as_ref());
     let (oversold, undersold) = verdicts.fold((0, 0), |(over, under), verdict| {
         (over + verdict.oversold, under + verdict.undersold)
@@ -173,7 +178,7 @@ fn StockTable(levels: Vec<StockLevel>) -> impl IntoView {
         <div class="table-wrap" id="stock-table" role="region" aria-label="Stock by product" tabindex="0">
             <table class="table">
                 <caption>
-                    "Stock by product "<span class="quiet">"In the bar, green is sold and amber is reserved."</span>
+                    "Stock by product "<span class="quiet">"In the bar, green is sold, amber is reserved."</span>
                 </caption>
                 <thead>
                     <tr>

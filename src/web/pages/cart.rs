@@ -1,4 +1,4 @@
-//! `/cart`: what the shopper means to buy.
+//! `/cart`: the shopper's cart.
 
 use leptos::prelude::*;
 use uuid::Uuid;
@@ -39,7 +39,7 @@ fn CartView(cart_id: Uuid, cart: Cart, notice: Option<Notice>) -> impl IntoView 
         <main class="page" id="main" tabindex="-1">
             <div class="page-head"><h1>"Cart"</h1></div>
             {problem.map(|title| view! {
-                <ErrorNotice title><p>"Your cart was left as it was."</p></ErrorNotice>
+                <ErrorNotice title><p>"Your cart was not changed."</p></ErrorNotice>
             })}
             {content}
         </main>
@@ -64,8 +64,8 @@ fn EmptyCart() -> impl IntoView {
                     stroke-linecap="round"
                 ></path>
             </svg>
-            <h2>"Nothing in here yet"</h2>
-            <p>"The shutter is half up, and there is still stock on the shelf."</p>
+            <h2>"Your cart is empty"</h2>
+            <p>"The shutter is still up. Find a doorbuster before it closes."</p>
             <a class="btn btn--primary btn--big" href="/">"Go to the shop"</a>
         </div>
     }
@@ -88,9 +88,9 @@ fn FilledCart(cart_id: Uuid, cart: Cart, notice: Option<Notice>) -> impl IntoVie
     let units = cart.unit_count();
     let (reservation, released) = (cart.reservation, cart.released);
     let fine = if reservation.is_some() {
-        "Changing the cart changes the reservation with it."
+        "Changing the cart also changes your reservation."
     } else {
-        "Items in the cart are not held for you. The checkout sets them aside."
+        "Items are reserved once you check out."
     };
     let subtotal = cart.subtotal.to_string();
     let lines = cart
@@ -105,8 +105,8 @@ fn FilledCart(cart_id: Uuid, cart: Cart, notice: Option<Notice>) -> impl IntoVie
         })
         .collect_view();
     view! {
-        <Released released/>
-        {reservation.map(|reservation| view! { <HeldFor reservation/> })}
+        <ReleasedNotice released/>
+        {reservation.map(|reservation| view! { <ReservationTimer reservation/> })}
         <LiveStock products=ids>
             <div class="split">
                 <div>
@@ -128,9 +128,9 @@ fn FilledCart(cart_id: Uuid, cart: Cart, notice: Option<Notice>) -> impl IntoVie
     }
 }
 
-/// The reservation as the cart shows it: the checkout is where it can be kept longer.
+/// Shows the reservation without buttons: the shopper can extend it at the checkout.
 #[component]
-fn HeldFor(reservation: Reservation) -> impl IntoView {
+fn ReservationTimer(reservation: Reservation) -> impl IntoView {
     let Reservation {
         ends_at,
         seconds_left,
@@ -140,9 +140,9 @@ fn HeldFor(reservation: Reservation) -> impl IntoView {
     view! { <HoldTimer seconds_left ttl_s ends_at extended buttons=false/> }
 }
 
-/// What the last reservation gave back when it ran out.
+/// Lists the units that were released when the last reservation expired.
 #[component]
-fn Released(released: Vec<ReleasedLine>) -> impl IntoView {
+fn ReleasedNotice(released: Vec<ReleasedLine>) -> impl IntoView {
     (!released.is_empty()).then(|| {
         let lines = released
             .into_iter()
@@ -150,8 +150,8 @@ fn Released(released: Vec<ReleasedLine>) -> impl IntoView {
             .collect_view();
         view! {
             <div class="notice notice--warn" role="status">
-                <p class="notice__title">"Your reservation has run out"</p>
-                <p>"These went back to the shelf. Your cart is as it was, and you can reserve again while there is stock:"</p>
+                <p class="notice__title">"Your reservation has expired"</p>
+                <p>"These items returned to stock. Your cart is unchanged. Reserve again while stock lasts:"</p>
                 <ul>{lines}</ul>
             </div>
         }

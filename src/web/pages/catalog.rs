@@ -1,4 +1,4 @@
-//! `/`: everything on the shelf, or one category of it.
+//! `/`: the catalogue, or one category of it.
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
@@ -6,11 +6,11 @@ use leptos_router::hooks::use_query_map;
 use super::frame::{Bundle, Page, framed};
 use crate::{
     model::Product,
-    ui::stock_line::{StockBadge, left_in_words, roll_class},
+    ui::stock_line::{StockBadge, format_available, roll_class},
     web::assets,
 };
 
-/// The first product is the one that people come for.
+/// The product that the catalogue features.
 const HERO_PRODUCT_ID: i64 = 1;
 
 /// `/?category=…`
@@ -40,7 +40,7 @@ fn CatalogView(
         .iter()
         .find(|product| category.is_none() && product.id == HERO_PRODUCT_ID)
         .cloned();
-    let shelf: Vec<Product> = products
+    let others: Vec<Product> = products
         .into_iter()
         .filter(|product| hero.as_ref().is_none_or(|hero| hero.id != product.id))
         .collect();
@@ -57,7 +57,7 @@ fn CatalogView(
         <main class="page" id="main" tabindex="-1">
             <div class="page-head">
                 <h1>{category.clone().unwrap_or_else(|| "Today’s doorbusters".to_owned())}</h1>
-                <p class="page-head__lead">"Small numbers, fixed prices. What the counter says is what is on the shelf."</p>
+                <p class="page-head__lead">"Limited stock, fixed prices, live counts."</p>
             </div>
             <nav class="filter" aria-label="Categories">
                 <ul>
@@ -67,9 +67,9 @@ fn CatalogView(
             </nav>
             {hero.map(|product| view! { <Hero product/> })}
             <section aria-labelledby="all">
-                <h2 class="section-title" id="all">"On the shelf"</h2>
+                <h2 class="section-title" id="all">"Products"</h2>
                 <ul class="grid">
-                    {shelf.into_iter().map(|product| view! { <li><Card product/></li> }).collect_view()}
+                    {others.into_iter().map(|product| view! { <li><Card product/></li> }).collect_view()}
                 </ul>
             </section>
         </main>
@@ -80,17 +80,17 @@ fn CatalogView(
 fn Hero(product: Product) -> impl IntoView {
     let href = format!("/products/{}", product.slug);
     let copy = format!(
-        "{} units, {} numbered tickets. Whoever comes one too late gets a clear no.",
+        "{} units, {} numbered tickets. When they’re gone, we tell you at once.",
         product.total, product.total
     );
     view! {
         <section class="hero" aria-labelledby="hero-name">
             <div class="hero__text">
-                <p class="hero__eyebrow">{if product.is_sold_out() { "The shutter is down" } else { "The door is open" }}</p>
+                <p class="hero__eyebrow">{if product.is_sold_out() { "Sold out" } else { "On sale now" }}</p>
                 <h2 class="hero__name" id="hero-name"><a href=href.clone()>{product.name.clone()}</a></h2>
                 <p class="hero__copy">{copy}</p>
                 <div class="hero__stock">
-                    <p id="hero-stock">{left_in_words(product.available, product.total)}</p>
+                    <p id="hero-stock">{format_available(product.available, product.total)}</p>
                     <progress
                         class=roll_class(product.available)
                         max=product.total.max(1)
@@ -100,7 +100,7 @@ fn Hero(product: Product) -> impl IntoView {
                 </div>
                 <div class="hero__buy">
                     <span class="ticket ticket--big">{product.price.to_string()}</span>
-                    <a class="btn btn--primary btn--big" href=href>"See the offer"</a>
+                    <a class="btn btn--primary btn--big" href=href>"View product"</a>
                 </div>
             </div>
             <div class="hero__art"><img src=assets::href(&product.artwork) alt="" width="800" height="600"/></div>

@@ -1,10 +1,11 @@
-//! What a page with charts loads besides its bundle.
+//! Scripts and styles that a page with charts loads in addition to its bundle.
 
 use leptos::prelude::*;
 
 use crate::web::assets;
 
-/// The charts' own script and the library that draws them. Without either, the pictures that the server drew stay.
+/// The chart script and the chart library. If either does not load, the page keeps the charts that
+/// the server rendered.
 #[component]
 pub fn ChartAssets() -> impl IntoView {
     view! {

@@ -1,4 +1,5 @@
-//! `/checkout`: who it is for, where it goes, how it is paid, and until when it is reserved. One form, whose buttons all keep what was typed.
+//! `/checkout`: contact, delivery, payment and the reservation. All buttons belong to one form and
+//! save the values that were typed.
 
 use leptos::prelude::*;
 use uuid::Uuid;
@@ -10,7 +11,7 @@ use super::{
 use crate::{
     islands::shop::HoldTimer,
     model::{Bill, CheckoutView as Checkout, ReleasedLine, Reservation, ShopError},
-    shop::cart::Draft,
+    shop::cart::CheckoutDraft,
     ui::{
         bill::BillRows,
         field::{Field, FieldKind},
@@ -45,19 +46,19 @@ pub fn CheckoutPage() -> impl IntoView {
                 let checkout = visit.shop().checkout_view(cart, &draft.code).await?;
                 view! { <CheckoutView cart_id checkout draft notice/> }.into_any()
             }
-            None => view! { <NothingToOrder/> }.into_any(),
+            None => view! { <EmptyCheckout/> }.into_any(),
         };
         Ok(Page::private("Checkout", Bundle::Shop, body))
     })
 }
 
 #[component]
-fn NothingToOrder() -> impl IntoView {
+fn EmptyCheckout() -> impl IntoView {
     view! {
         <main class="page" id="main" tabindex="-1">
             <div class="page-head">
                 <h1>"Checkout"</h1>
-                <p class="page-head__lead">"Your cart is empty: there is nothing to order."</p>
+                <p class="page-head__lead">"Your cart is empty. Add a product to check out."</p>
             </div>
             <p><a class="btn btn--primary btn--big" href="/">"Go to the shop"</a></p>
         </main>
@@ -68,17 +69,17 @@ fn NothingToOrder() -> impl IntoView {
 fn CheckoutView(
     cart_id: Uuid,
     checkout: Checkout,
-    draft: Draft,
+    draft: CheckoutDraft,
     notice: Option<Notice>,
 ) -> impl IntoView {
-    // A code that was only tried is answered beside its field.
-    let tried_code = notice.as_ref().is_some_and(|notice| {
+    // The error of a code that the shopper applied appears next to its field.
+    let shown_at_code = notice.as_ref().is_some_and(|notice| {
         notice.typed("act") == Some("apply-code") && notice.error.is_rejection()
     }) && checkout.code.as_ref().is_some_and(|code| !code.counts);
     let error = notice.map(|notice| notice.error);
     let problem = error
         .clone()
-        .filter(|_| !tried_code)
+        .filter(|_| !shown_at_code)
         .map(|error| view! { <Problem error/> });
     let reservation = checkout.cart.reservation.clone();
     let released = checkout.cart.released.clone();
@@ -86,17 +87,17 @@ fn CheckoutView(
         <main class="page" id="main" tabindex="-1">
             <div class="page-head">
                 <h1>"Checkout"</h1>
-                <p class="page-head__lead">"You order as a guest. No account is needed."</p>
+                <p class="page-head__lead">"Check out as a guest. No account needed."</p>
             </div>
             {problem}
             <form class="checkout" method="post" action="/api/form/checkout/pay">
                 <FormKey/>
                 <input type="hidden" name="cart_id" value=cart_id.to_string()/>
-                // What is shown is what is charged, or nothing is.
+                // The shop rejects the order if the total has changed since this page was shown.
                 <input type="hidden" name="expected_total_cents" value=checkout.bill.total.cents/>
-                // The first button of a form is the one that the Enter key presses.
+                // The Enter key presses the first button of a form.
                 <button class="vh" type="submit" tabindex="-1" aria-hidden="true">"Pay"</button>
-                <Hold reservation released/>
+                <ReservationPanel reservation released/>
                 <div class="split">
                     <div>
                         <ContactFields draft=draft.clone() error=error.clone()/>
@@ -109,51 +110,50 @@ fn CheckoutView(
     }
 }
 
-/// What was refused, and where to put it right.
+/// Shows why an order was rejected, with a link to the place where the shopper can correct it.
 #[component]
 fn Problem(error: ShopError) -> impl IntoView {
-    let link = place_of(&error).map(|(href, text)| view! { " "<a href=href>{text}</a> });
+    let link = correction_link(&error).map(|(href, text)| view! { " "<a href=href>{text}</a> });
     view! {
         <ErrorNotice title=error.to_string()>
-            <p>{advice(&error)}{link}</p>
+            <p>{next_step(&error)}{link}</p>
         </ErrorNotice>
     }
 }
 
-/// What to do about a refused order.
-fn advice(error: &ShopError) -> &'static str {
+/// Tells the shopper what to do about a rejected order.
+fn next_step(error: &ShopError) -> &'static str {
     match error {
         ShopError::InsufficientStock { .. } | ShopError::OverCustomerLimit { .. } => {
-            "Nothing was ordered. Change the quantity in your cart, then order again."
+            "Nothing was ordered. Change the quantity in your cart, then try again."
         }
         ShopError::FieldsInvalid(_) => "Nothing was ordered yet.",
         ShopError::OutcomeUnknown { .. } => "",
-        ShopError::CardDeclined { .. } => {
-            "Your reservation stands, and the form is as it was. Try another card."
-        }
-        ShopError::ProviderAway { .. } => "Your reservation stands, and the form is as it was.",
-        ShopError::ReservationGone
+        ShopError::CardDeclined { .. } => "Your items are still reserved. Enter another card.",
+        ShopError::ProviderUnavailable { .. } => "Your items are still reserved. Try again.",
+        ShopError::ReservationExpired
         | ShopError::AlreadyExtended
-        | ShopError::TotalChanged { .. } => "What you typed is still here.",
+        | ShopError::TotalChanged { .. } => "Your details are saved.",
         _ => "Nothing was ordered.",
     }
 }
 
-/// Where a refusal can be put right, and the words that lead there; none where a button of the form does it.
-fn place_of(error: &ShopError) -> Option<(String, &'static str)> {
+/// Returns the link to the place where the shopper can correct an error, and its text, or `None` if
+/// a button of the form corrects it.
+fn correction_link(error: &ShopError) -> Option<(String, &'static str)> {
     let (href, text) = match error {
         ShopError::FieldsInvalid(_) => {
             let first = FIELDS
                 .iter()
-                .find(|field| error.about_field(field).is_some())
+                .find(|field| error.field_message(field).is_some())
                 .unwrap_or(&FIELDS[0]);
-            return Some((format!("#{first}"), "Go to the first of them"));
+            return Some((format!("#{first}"), "Go to the first field"));
         }
-        ShopError::CardDeclined { .. } | ShopError::ProviderAway { .. } => {
-            ("#card_number", "Enter a card")
+        ShopError::CardDeclined { .. } | ShopError::ProviderUnavailable { .. } => {
+            ("#card_number", "Go to the card number")
         }
         ShopError::CodeUnknown(_)
-        | ShopError::CodeNotOpen(_)
+        | ShopError::CodeNotActive(_)
         | ShopError::CodeBelowMinimum { .. }
         | ShopError::CodeUsedUp(_)
         | ShopError::CodeOverCustomerLimit { .. } => ("#code", "Change the code"),
@@ -166,14 +166,17 @@ fn place_of(error: &ShopError) -> Option<(String, &'static str)> {
     Some((href.to_owned(), text))
 }
 
-/// The sentence about a field, if there is one.
-fn about(error: Option<&ShopError>, field: &str) -> Option<String> {
-    error?.about_field(field).map(ToOwned::to_owned)
+/// Returns the error text of a field, if there is one.
+fn field_error(error: Option<&ShopError>, field: &str) -> Option<String> {
+    error?.field_message(field).map(ToOwned::to_owned)
 }
 
-/// The reservation, or the button that makes one.
+/// Shows the reservation, or the button that makes one.
 #[component]
-fn Hold(reservation: Option<Reservation>, released: Vec<ReleasedLine>) -> impl IntoView {
+fn ReservationPanel(
+    reservation: Option<Reservation>,
+    released: Vec<ReleasedLine>,
+) -> impl IntoView {
     match reservation {
         Some(Reservation {
             ends_at,
@@ -183,18 +186,18 @@ fn Hold(reservation: Option<Reservation>, released: Vec<ReleasedLine>) -> impl I
         }) => view! { <HoldTimer seconds_left ttl_s ends_at extended buttons=true/> }.into_any(),
         None => {
             let (headline, note) = if released.is_empty() {
-                let note = "Reserve before somebody else takes it.".to_owned();
-                ("Nothing is reserved for you", note)
+                let note = "Reserve them now, before they sell out.".to_owned();
+                ("Your items are not reserved", note)
             } else {
                 let units: Vec<_> = released
                     .iter()
                     .map(|line| format!("{} × {}", line.quantity, line.product_name))
                     .collect();
                 let note = format!(
-                    "{} went back to the shelf. What you typed is still here. Reserve again to go on, while there is stock.",
+                    "{} returned to stock. Your details are saved. Reserve again while stock lasts.",
                     units.join(", ")
                 );
-                ("Your reservation has run out", note)
+                ("Your reservation has expired", note)
             };
             view! {
                 <div class="hold hold--over" role="group" aria-label="Reservation">
@@ -220,12 +223,12 @@ fn Hold(reservation: Option<Reservation>, released: Vec<ReleasedLine>) -> impl I
 }
 
 #[component]
-fn ContactFields(draft: Draft, error: Option<ShopError>) -> impl IntoView {
+fn ContactFields(draft: CheckoutDraft, error: Option<ShopError>) -> impl IntoView {
     let contact = draft.contact;
-    let about = |field: &str| about(error.as_ref(), field);
+    let about = |field: &str| field_error(error.as_ref(), field);
     view! {
         <fieldset class="panel">
-            <legend>"Who is it for?"</legend>
+            <legend>"Contact"</legend>
             <div class="fields">
                 <Field name="name" label="Full name" kind=FieldKind::text("name") value=contact.name error=about("name")/>
                 <Field
@@ -234,12 +237,12 @@ fn ContactFields(draft: Draft, error: Option<ShopError>) -> impl IntoView {
                     kind=FieldKind { input: "email", autocomplete: "email", keyboard: "email" }
                     value=contact.email
                     error=about("email")
-                    hint="It finds your order again, and limits for each customer count by it."
+                    hint="Used to look up your order."
                 />
             </div>
         </fieldset>
         <fieldset class="panel">
-            <legend>"Where does it go?"</legend>
+            <legend>"Delivery"</legend>
             <div class="fields">
                 <Field name="street" label="Street and number" kind=FieldKind::text("street-address") value=contact.street error=about("street")/>
                 <Field name="postal_code" label="Postal code" kind=FieldKind::text("postal-code") value=contact.postal_code error=about("postal_code") width="third"/>
@@ -250,17 +253,17 @@ fn ContactFields(draft: Draft, error: Option<ShopError>) -> impl IntoView {
     }
 }
 
-/// The card's fields are always empty: a card is kept nowhere.
+/// The card's fields. They are always empty: the shop never stores a card.
 #[component]
 fn CardFields(error: Option<ShopError>) -> impl IntoView {
-    let about = |field: &str| about(error.as_ref(), field);
+    let about = |field: &str| field_error(error.as_ref(), field);
     let digits = |autocomplete| FieldKind {
         keyboard: "numeric",
         ..FieldKind::text(autocomplete)
     };
     view! {
         <fieldset class="panel">
-            <legend>"How do you pay?"</legend>
+            <legend>"Payment"</legend>
             <div class="fields">
                 <Field
                     name="card_number"
@@ -268,9 +271,9 @@ fn CardFields(error: Option<ShopError>) -> impl IntoView {
                     kind=digits("cc-number")
                     value=String::new()
                     error=about("card_number")
-                    hint="It goes to the payment provider and is kept nowhere here. To try it: 4242 4242 4242 4242."
+                    hint="Sent to the payment provider, never stored here. Test card: 4242 4242 4242 4242."
                 />
-                <Field name="card_expiry" label="Expires" kind=digits("cc-exp") value=String::new() error=about("card_expiry") hint="Month and year, as in 12/30." width="half"/>
+                <Field name="card_expiry" label="Expires" kind=digits("cc-exp") value=String::new() error=about("card_expiry") hint="Month and year, for example 12/30." width="half"/>
                 <Field name="card_cvc" label="Security code" kind=digits("cc-csc") value=String::new() error=about("card_cvc") hint="3 or 4 digits." width="half"/>
             </div>
         </fieldset>
@@ -328,7 +331,7 @@ fn Summary(checkout: Checkout, code: String) -> impl IntoView {
                         type="submit"
                         name="act"
                         value="apply-code"
-                        // The answer is where the field is: redirects keep the fragment.
+                        // The result appears next to the field: redirects keep the fragment.
                         formaction="/api/form/checkout/change#discount"
                         formnovalidate
                     >
@@ -341,7 +344,7 @@ fn Summary(checkout: Checkout, code: String) -> impl IntoView {
             <p class="summary__total"><span>"Total"</span>" "<span class="num">{total.to_string()}</span></p>
             <button class="btn btn--primary btn--big btn--block" type="submit">{format!("Pay {total}")}</button>
             <p class="summary__fine">
-                "Pressing twice orders once. If your card is declined, nothing is charged and nothing is lost."
+                "Tapping twice won’t charge you twice. If your card is declined, your items stay reserved."
             </p>
         </aside>
     }

@@ -1,24 +1,24 @@
-//! What stands in place of a page that cannot be shown.
+//! The error view that replaces a page that cannot be shown.
 
 use leptos::prelude::*;
 
 use crate::model::ShopError;
 
-/// A refusal as a page of its own.
+/// Shows an error as a page.
 #[component]
 pub fn ErrorView(error: ShopError) -> impl IntoView {
     let (headline, lead) = match &error {
         ShopError::UnknownPage | ShopError::UnknownProduct => (
-            "There is nothing behind this door",
-            "The page you asked for does not exist, or the product has left the shop.".to_owned(),
+            "Page not found",
+            "This page does not exist, or the product is no longer sold.".to_owned(),
         ),
         ShopError::UnknownOrder => (
-            "There is no such order",
-            "Check the link: every letter of it counts.".to_owned(),
+            "Order not found",
+            "Check that the link is complete.".to_owned(),
         ),
         ShopError::Unavailable { .. } | ShopError::Busy { .. } => (
-            "The shutter is down for a moment",
-            format!("{error} Your cart is kept."),
+            "The shop is unavailable for a moment",
+            format!("{error} Your cart is saved."),
         ),
         _ => ("Something went wrong", error.to_string()),
     };

@@ -1,4 +1,4 @@
-//! `/orders/find`: an order by its number and the e-mail address that it was placed with.
+//! `/orders/find`: finds an order by its number and the customer's e-mail address.
 
 use leptos::prelude::*;
 
@@ -32,22 +32,22 @@ fn FindOrderView(notice: Option<Notice>) -> impl IntoView {
         <main class="page page--narrow" id="main" tabindex="-1">
             <div class="page-head">
                 <h1>"Find your order"</h1>
-                <p class="page-head__lead">"With its number and the e-mail address that you ordered with."</p>
+                <p class="page-head__lead">"Enter your order number and e-mail address."</p>
             </div>
             {notice.map(|notice| view! {
                 <ErrorNotice title=notice.error.to_string()>
-                    <p>"Number and address must both be right, and belong together."</p>
+                    <p>"Check the order number and the e-mail address."</p>
                 </ErrorNotice>
             })}
             <form class="panel gate" method="post" action="/api/form/orders/find">
-                <Field name="number" label="Order number" kind=FieldKind::text("off") value=number hint="As in DB-000042."/>
+                <Field name="number" label="Order number" kind=FieldKind::text("off") value=number hint="For example DB-000042."/>
                 <Field
                     name="email"
                     label="E-mail"
                     kind=FieldKind { input: "email", autocomplete: "email", keyboard: "email" }
                     value=email
                 />
-                <button class="btn btn--primary btn--big" type="submit">"Find it"</button>
+                <button class="btn btn--primary btn--big" type="submit">"Find order"</button>
             </form>
         </main>
     }

@@ -1,9 +1,10 @@
-//! The hidden field that names one showing of a form.
+//! The hidden form field with an idempotency key.
 
 use leptos::prelude::*;
 use uuid::Uuid;
 
-/// A new idempotency key each time a form is shown: it names this very press of the button, however often it is sent.
+/// A hidden field with a new idempotency key each time the form is rendered, so that a form that is
+/// submitted several times takes effect once.
 #[component]
 pub fn FormKey() -> impl IntoView {
     view! { <input type="hidden" name="idempotency_key" value=Uuid::now_v7().to_string()/> }

@@ -1,4 +1,5 @@
-//! What stands around every page: header, footer, title, scripts; and the error page in place of a page that cannot be shown.
+//! The frame of every page (header, footer, title and scripts), and the error page that replaces a
+//! page that cannot be shown.
 
 use leptos::prelude::*;
 use leptos_meta::{Meta, Title};
@@ -9,7 +10,7 @@ use crate::{
     web::{assets, session::Visit},
 };
 
-/// Which of the two bundles a page's islands need.
+/// The script bundle that a page's islands need.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bundle {
     /// None: the page has no islands.
@@ -30,21 +31,21 @@ impl Bundle {
     }
 }
 
-/// A page that is ready to be shown.
+/// A loaded page.
 pub struct Page {
     pub title: String,
     pub bundle: Bundle,
-    /// Whether search engines may keep it.
+    /// True if search engines may index it.
     pub indexed: bool,
-    /// Whether the shop's header and footer stand around it.
+    /// True if it has the shop's header and footer.
     pub has_frame: bool,
-    /// Whether the frame is as wide as a page that stands several columns side by side.
+    /// True if the frame is wide enough for several columns.
     pub is_wide: bool,
     pub body: AnyView,
 }
 
 impl Page {
-    /// A page for everybody.
+    /// Creates a public page, which search engines may index.
     pub fn public(title: impl Into<String>, bundle: Bundle, body: impl IntoView + 'static) -> Self {
         Self {
             title: title.into(),
@@ -56,7 +57,7 @@ impl Page {
         }
     }
 
-    /// A page for one person.
+    /// Creates a page that search engines must not index.
     pub fn private(
         title: impl Into<String>,
         bundle: Bundle,
@@ -68,7 +69,7 @@ impl Page {
         }
     }
 
-    /// A page for a projector, with nothing around it.
+    /// Creates a page for a projector, without header and footer.
     pub fn bare(title: impl Into<String>, bundle: Bundle, body: impl IntoView + 'static) -> Self {
         Self {
             has_frame: false,
@@ -76,7 +77,7 @@ impl Page {
         }
     }
 
-    /// The same in a wide frame.
+    /// Makes the frame wide.
     #[must_use]
     pub fn wide(self) -> Self {
         Self {
@@ -86,13 +87,13 @@ impl Page {
     }
 }
 
-/// Loads a page and shows it, or says why it cannot be shown, with the status that belongs to it.
+/// Loads a page and shows it, or shows the error view with the error's status.
 pub fn framed<F, Fut>(load: F) -> AnyView
 where
     F: FnOnce(Visit) -> Fut,
     Fut: Future<Output = Result<Page, ShopError>> + Send + 'static,
 {
-    // Without a request the router is only being asked which pages there are.
+    // Without a request, the router is only listing its routes.
     let Ok(visit) = Visit::current() else {
         return ().into_any();
     };
@@ -108,7 +109,7 @@ where
                 view! { <ErrorView error/> },
             )
         });
-        // A database that is away is not asked a second time: the reader has waited long enough.
+        // If the database is unavailable, do not query it again: the visitor has waited enough.
         let cart_units = if is_reachable && page.has_frame {
             cart_units(&visit).await
         } else {
@@ -124,7 +125,7 @@ where
     .into_any()
 }
 
-/// The badge is worth no error page of its own.
+/// Returns the number for the cart badge; 0 on an error, which is not worth an error page.
 async fn cart_units(visit: &Visit) -> u32 {
     let Ok(cart_id) = visit.cart_id().await else {
         return 0;
@@ -176,8 +177,8 @@ fn Frame(page: Page, path: String, cart_units: u32) -> impl IntoView {
         {page.body}
         <footer class="site-footer" class=("site-footer--wide", page.is_wide)>
             <div class="site-footer__in">
-                <p>"One ticket for each unit. When the roll ends, the sale ends."</p>
-                <nav aria-label="Behind the counter">
+                <p>"One ticket per unit. When the roll ends, the sale ends."</p>
+                <nav aria-label="Footer">
                     <ul>
                         <li><a href="/orders/find">"Find your order"</a></li>
                         <li><a href="/admin/simulations">"Workbench"</a></li>
@@ -200,7 +201,7 @@ fn Bare(page: Page) -> impl IntoView {
     }
 }
 
-/// Wakes the page's islands, if it has any and this binary holds the bundle for them.
+/// Loads the page's islands, if it has any and this binary contains their bundle.
 #[component]
 fn BootScript(bundle: Bundle) -> impl IntoView {
     let (module, wasm) = assets::bundle(bundle.name()?)?;

@@ -1,13 +1,16 @@
-//! `/orders/{public_id}`: an order, for whoever has its link.
+//! `/orders/{public_id}`: an order, for anyone who has its link.
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
 use super::frame::{Bundle, Page, framed};
 use crate::{
-    islands::shop::{LiveOrder, OrderBadge, OrderHeading, OrderPayment, OrderSentence, OrderWayOn},
+    islands::shop::{
+        LiveOrder, OrderBadge, OrderHeading, OrderNextLink, OrderPayment, OrderSentence,
+    },
     model::{
-        Contact, OrderLineView, OrderStatus, OrderView as Order, RefundReason, RefundView, Standing,
+        Contact, OrderLineView, OrderStatus, OrderStatusView, OrderView as Order, RefundReason,
+        RefundView,
     },
     ui::bill::tax_label,
 };
@@ -22,7 +25,7 @@ pub fn OrderPage() -> impl IntoView {
     framed(|visit| async move {
         let order = visit.shop().order(&public_id).await?;
         let title = format!("Order {}", order.number);
-        let bundle = if order.standing().is_open {
+        let bundle = if order.status_view().is_open {
             Bundle::Shop
         } else {
             Bundle::None
@@ -31,8 +34,8 @@ pub fn OrderPage() -> impl IntoView {
     })
 }
 
-/// Without JavaScript the page follows the order by loading itself again: soon while the payment is being confirmed, and now and then
-/// while the shopper waits for stock.
+/// Returns the reload interval of the page without JavaScript: short while the payment is being
+/// confirmed, long while the order is backordered.
 fn reload_after_s(order: &Order) -> &'static str {
     match order.status {
         OrderStatus::Backordered => "60",
@@ -42,12 +45,12 @@ fn reload_after_s(order: &Order) -> &'static str {
 
 #[component]
 fn OrderView(order: Order) -> impl IntoView {
-    let standing = order.standing();
+    let standing = order.status_view();
     let is_open = standing.is_open;
     let caption = if standing.can_retry {
-        "What you wanted"
+        "Items not ordered"
     } else {
-        "What you bought"
+        "Items"
     };
     let lines = view! { <Lines order=order.clone() caption/> };
     let refunds = order.refunds.clone();
@@ -74,7 +77,7 @@ fn OrderView(order: Order) -> impl IntoView {
                     </div>
                     {lines}
                     <Refunds refunds/>
-                    <Foot standing/>
+                    <ReceiptFooter standing/>
                 </LiveOrder>
             </article>
         </main>
@@ -82,11 +85,11 @@ fn OrderView(order: Order) -> impl IntoView {
 }
 
 #[component]
-fn Foot(standing: Standing) -> impl IntoView {
+fn ReceiptFooter(standing: OrderStatusView) -> impl IntoView {
     view! {
         <footer class="receipt__foot no-print">
-            <OrderWayOn rendered=standing/>
-            <p class="quiet">"Keep the link of this page, or print it: whoever has the link can read it. Lost it? "<a href="/orders/find">"Find your order"</a>"."</p>
+            <OrderNextLink rendered=standing/>
+            <p class="quiet">"Save or print this page. Anyone with the link can view it. Lost the link? "<a href="/orders/find">"Find your order"</a>"."</p>
         </footer>
     }
 }
@@ -106,7 +109,7 @@ fn Lines(order: Order, caption: &'static str) -> impl IntoView {
         let code = order.discount_code.as_deref().unwrap_or_default();
         row(format!("Discount {code}"), format!("−{}", bill.discount))
     });
-    // An express purchase is handed over, and its total is its lines.
+    // An express purchase has no shipping: its total is the sum of its lines.
     let shipping = order.payment.is_some().then(|| {
         let amount = match bill.shipping.cents {
             0 => "Free".to_owned(),
@@ -126,8 +129,8 @@ fn Lines(order: Order, caption: &'static str) -> impl IntoView {
                     <tr>
                         <th scope="col">"Item"</th>
                         <th scope="col" class="n">"Qty"</th>
-                        <th scope="col" class="n">"Each"</th>
-                        <th scope="col" class="n">"Sum"</th>
+                        <th scope="col" class="n">"Price"</th>
+                        <th scope="col" class="n">"Amount"</th>
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>
@@ -169,14 +172,14 @@ fn Refunds(refunds: Vec<RefundView>) -> impl IntoView {
             .into_iter()
             .map(|refund| {
                 let state = if refund.done {
-                    "Paid back"
+                    "Refunded"
                 } else {
-                    "On its way"
+                    "In progress"
                 };
                 view! {
                     <tr>
                         <th scope="row">{refund.decided_at}</th>
-                        <td>{in_words(refund.reason)}</td>
+                        <td>{reason_text(refund.reason)}</td>
                         <td>{state}</td>
                         <td class="n">{refund.amount.to_string()}</td>
                     </tr>
@@ -189,9 +192,9 @@ fn Refunds(refunds: Vec<RefundView>) -> impl IntoView {
                     <caption>"Refunds"</caption>
                     <thead>
                         <tr>
-                            <th scope="col">"Decided"</th>
-                            <th scope="col">"Why"</th>
-                            <th scope="col">"State"</th>
+                            <th scope="col">"Date"</th>
+                            <th scope="col">"Reason"</th>
+                            <th scope="col">"Status"</th>
                             <th scope="col" class="n">"Amount"</th>
                         </tr>
                     </thead>
@@ -202,9 +205,9 @@ fn Refunds(refunds: Vec<RefundView>) -> impl IntoView {
     })
 }
 
-const fn in_words(reason: RefundReason) -> &'static str {
+const fn reason_text(reason: RefundReason) -> &'static str {
     match reason {
-        RefundReason::NoStock => "Paid after the last unit was gone",
+        RefundReason::NoStock => "Sold out before the payment arrived",
         RefundReason::Cancelled => "Order cancelled",
         RefundReason::Goodwill => "Refunded by the shop",
     }

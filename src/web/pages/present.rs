@@ -1,4 +1,4 @@
-//! `/present/{id}`: a run for an audience: large, read-only, for whoever has its address.
+//! `/present/{id}`: a run for an audience, large and read-only, for anyone who has the link.
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
@@ -32,11 +32,11 @@ fn PresentView(presentation: Presentation, address: String) -> impl IntoView {
     let code = qr_code(&address, format!("QR code of {address}"));
     view! {
         <main class="present" id="main" tabindex="-1">
-            // Without JavaScript the page follows the run by loading itself again.
+            // Without JavaScript the page reloads itself to follow the run.
             {running.then(|| view! { <noscript><meta http-equiv="refresh" content="2"/></noscript> })}
             <Present presentation>
                 {code}
-                <p class="present__address"><span>"Watch it on your own screen"</span>" "<span class="code-no">{address.clone()}</span></p>
+                <p class="present__address"><span>"Watch on your own screen"</span>" "<span class="code-no">{address.clone()}</span></p>
             </Present>
         </main>
     }

@@ -1,4 +1,4 @@
-//! `/products/{slug}`: one product, and the two ways to buy it.
+//! `/products/{slug}`: a product, with the buttons to add it to the cart and to buy it now.
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
@@ -47,7 +47,7 @@ fn ProductView(product: Product, notice: Option<Notice>) -> impl IntoView {
                 </ol>
             </nav>
             {problem.map(|title| view! {
-                <ErrorNotice title><p>"Nothing was put into your cart."</p></ErrorNotice>
+                <ErrorNotice title><p>"Nothing was added to your cart."</p></ErrorNotice>
             })}
             <article class="product">
                 <div class="product__art">
@@ -78,12 +78,12 @@ fn BuyBox(product: Product, typed: String) -> impl IntoView {
     } = product;
     let closed = match &product.sale {
         SaleState::Open => None,
-        SaleState::NotStarted(opens_at) => Some(format!("You can order from {opens_at}.")),
-        SaleState::Ended => Some("The sale of this product has ended.".to_owned()),
+        SaleState::NotStarted(opens_at) => Some(format!("On sale from {opens_at}.")),
+        SaleState::Ended => Some("This sale has ended.".to_owned()),
     };
     let limit = product
         .per_customer_limit
-        .map(|limit| format!("At most {limit} for each customer."));
+        .map(|limit| format!("Limit: {limit} per customer."));
     let most = product
         .per_customer_limit
         .unwrap_or(QUANTITY_MAX)

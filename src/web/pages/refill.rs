@@ -1,15 +1,15 @@
-//! What a form shows again after it was refused: what was typed, and what is wrong with it.
+//! Values and errors that a form shows again after it was rejected.
 
 use crate::web::session::Notice;
 
-/// What was typed into `field` when the form was refused, or `otherwise`.
-pub fn typed(notice: Option<&Notice>, field: &str, otherwise: &str) -> String {
+/// Returns the value that was typed into `field` of the rejected form, or `default`.
+pub fn typed(notice: Option<&Notice>, field: &str, default: &str) -> String {
     let typed = notice.and_then(|notice| notice.typed(field));
-    typed.unwrap_or(otherwise).to_owned()
+    typed.unwrap_or(default).to_owned()
 }
 
-/// What is wrong with `field`, if that was said.
+/// Returns the error text of `field`, if there is one.
 pub fn error(notice: Option<&Notice>, field: &str) -> Option<String> {
-    let error = notice?.error.about_field(field);
+    let error = notice?.error.field_message(field);
     error.map(ToOwned::to_owned)
 }

@@ -1,4 +1,4 @@
-//! The page's `<run-charts>`, as `public/charts/run-charts.js` defines it.
+//! The page's `<run-charts>` element, defined by `public/charts/run-charts.js`.
 
 use leptos::prelude::document;
 use wasm_bindgen::{JsCast, JsValue, prelude::wasm_bindgen};
@@ -11,17 +11,18 @@ extern "C" {
     type Element;
 
     #[wasm_bindgen(method)]
-    fn take(this: &Element, lane: usize, rows: &[f64], anew: bool);
+    fn take(this: &Element, lane: usize, rows: &[f64], replace: bool);
 
     #[wasm_bindgen(method)]
     fn mark(this: &Element, moments: &[f64]);
 }
 
-/// Where points go to be drawn.
+/// The charts of the page, which draw the points.
 pub struct Charts(Element);
 
 impl Charts {
-    /// Those of the page. None if their script did not load: the picture that the server drew then stays.
+    /// Finds the charts of the page. Returns `None` if their script did not load; the chart that
+    /// the server drew then remains visible.
     pub fn of_page() -> Option<Self> {
         let element = document().query_selector("run-charts").ok().flatten()?;
         let is_ready = js_sys::Reflect::has(&element, &JsValue::from_str("take"));
@@ -30,13 +31,14 @@ impl Charts {
             .then(|| Self(element.unchecked_into()))
     }
 
-    /// Hands over points of a lane, as rows of `ui::columns`; with `anew`, in place of all before.
-    pub fn take(&self, lane: usize, rows: &[f64], anew: bool) {
-        self.0.take(lane, rows, anew);
+    /// Adds points to a lane, as rows of `ui::columns`. With `replace`, they replace all earlier
+    /// points.
+    pub fn add_rows(&self, lane: usize, rows: &[f64], replace: bool) {
+        self.0.take(lane, rows, replace);
     }
 
-    /// Hands over what happened: for each event its moment in seconds, and its lane or -1.
-    pub fn mark(&self, events: &[RunEvent]) {
+    /// Sets the events to mark: for each event, its time in seconds, and its lane or -1.
+    pub fn set_events(&self, events: &[RunEvent]) {
         #[expect(
             clippy::cast_precision_loss,
             reason = "milliseconds of a run, and a handful of lanes"

@@ -1,14 +1,14 @@
-//! What happened to a run, in words: the charts mark the same moments by the same numbers.
+//! The list of a run's events. The charts mark the same events with the same numbers.
 
 use leptos::prelude::*;
 
 use crate::model::{RunEvent, RunSnapshot};
 
-/// The events so far, numbered; nothing before there are any.
+/// Lists the events so far, numbered; shows nothing before the first event.
 pub fn list(run: RwSignal<RunSnapshot>) -> impl IntoView {
-    let told = Memo::new(move |_| run.with(told));
+    let events = Memo::new(move |_| run.with(descriptions));
     move || {
-        let events = told.get();
+        let events = events.get();
         (!events.is_empty()).then(|| {
             let items = events
                 .into_iter()
@@ -19,14 +19,14 @@ pub fn list(run: RwSignal<RunSnapshot>) -> impl IntoView {
     }
 }
 
-fn told(run: &RunSnapshot) -> Vec<String> {
+fn descriptions(run: &RunSnapshot) -> Vec<String> {
     run.events
         .iter()
-        .map(|event| in_words(run, event))
+        .map(|event| describe(run, event))
         .collect()
 }
 
-fn in_words(run: &RunSnapshot, event: &RunEvent) -> String {
+fn describe(run: &RunSnapshot, event: &RunEvent) -> String {
     #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run")]
     let at_s = event.elapsed_ms as f64 / 1_000.0;
     let what = event.kind.in_words();

@@ -1,4 +1,5 @@
-//! The figures of each lane as it stands: large ones of a single lane, a table of several, whose first column is the legend of all charts.
+//! The current numbers of each lane: large ones for a single lane; for several lanes a table, whose
+//! first column is the legend of all charts.
 
 use leptos::prelude::*;
 
@@ -7,24 +8,24 @@ use crate::{model::LaneSnapshot, ui::chart::LaneKey};
 type Lane = Memo<Option<LaneSnapshot>>;
 
 /// See the module's documentation.
-pub fn figures(lanes: &[Lane], each: u32) -> AnyView {
+pub fn figures(lanes: &[Lane], units_per_attempt: u32) -> AnyView {
     match lanes {
-        [lane] => large(*lane, each).into_any(),
-        lanes => table(lanes, each).into_any(),
+        [lane] => single_lane(*lane, units_per_attempt).into_any(),
+        lanes => table(lanes, units_per_attempt).into_any(),
     }
 }
 
-/// What stands in a place, of the lane as it is.
-fn told<T: 'static>(
+/// Returns a signal of a value derived from the lane.
+fn lane_value<T: 'static>(
     lane: Lane,
-    tell: impl Fn(&LaneSnapshot) -> T + Copy + Send + 'static,
+    value: impl Fn(&LaneSnapshot) -> T + Copy + Send + 'static,
 ) -> impl Fn() -> Option<T> + Copy + Send + 'static {
-    move || lane.with(|lane| lane.as_ref().map(tell))
+    move || lane.with(|lane| lane.as_ref().map(value))
 }
 
-fn large(lane: Lane, each: u32) -> impl IntoView {
-    let quantile = |name: &'static str, tell: fn(&LaneSnapshot) -> f64| {
-        let ms = told(lane, move |lane| format!("{:.1}", tell(lane)));
+fn single_lane(lane: Lane, units_per_attempt: u32) -> impl IntoView {
+    let quantile = |name: &'static str, value: fn(&LaneSnapshot) -> f64| {
+        let ms = lane_value(lane, move |lane| format!("{:.1}", value(lane)));
         view! {
             <div class="figure figure--small">
                 <dt>{name}</dt>
@@ -36,19 +37,19 @@ fn large(lane: Lane, each: u32) -> impl IntoView {
         <dl class="figures">
             <div class="figure figure--stock">
                 <dt>"Stock remaining"</dt>
-                <dd data-testid="remaining">{told(lane, |lane| lane.last().remaining)}</dd>
+                <dd data-testid="remaining">{lane_value(lane, |lane| lane.last().remaining)}</dd>
             </div>
             <div class="figure figure--sold">
                 <dt>"Sold"</dt>
-                <dd data-testid="sold">{told(lane, move |lane| lane.last().units_sold(each))}</dd>
+                <dd data-testid="sold">{lane_value(lane, move |lane| lane.last().units_sold(units_per_attempt))}</dd>
             </div>
             <div class="figure figure--rejected">
                 <dt>"Rejected"</dt>
-                <dd data-testid="rejected">{told(lane, |lane| lane.last().rejected)}</dd>
+                <dd data-testid="rejected">{lane_value(lane, |lane| lane.last().rejected)}</dd>
             </div>
             <div class="figure">
                 <dt>"Orders per second"</dt>
-                <dd data-testid="orders-per-second">{told(lane, orders_per_second)}</dd>
+                <dd data-testid="orders-per-second">{lane_value(lane, orders_per_second)}</dd>
             </div>
             {quantile("p50", |lane| lane.latency_ms.p50)}
             {quantile("p95", |lane| lane.latency_ms.p95)}
@@ -57,16 +58,16 @@ fn large(lane: Lane, each: u32) -> impl IntoView {
     }
 }
 
-fn table(lanes: &[Lane], each: u32) -> impl IntoView + use<> {
+fn table(lanes: &[Lane], units_per_attempt: u32) -> impl IntoView + use<> {
     let rows = lanes
         .iter()
         .enumerate()
-        .map(|(index, lane)| row(index, *lane, each))
+        .map(|(index, lane)| row(index, *lane, units_per_attempt))
         .collect_view();
     view! {
         <div class="table-wrap lanes" tabindex="0" role="region" aria-label="Lanes">
             <table class="table">
-                <caption>"Lanes, as they stand"</caption>
+                <caption>"Results by strategy"</caption>
                 <thead>
                     <tr>
                         <th scope="col">"Strategy"</th>
@@ -86,7 +87,7 @@ fn table(lanes: &[Lane], each: u32) -> impl IntoView + use<> {
     }
 }
 
-fn row(index: usize, lane: Lane, each: u32) -> impl IntoView {
+fn row(index: usize, lane: Lane, units_per_attempt: u32) -> impl IntoView {
     let strategy = lane.with_untracked(|lane| lane.as_ref().map(|lane| lane.strategy));
     let name = strategy.map(|strategy| {
         let badge = if strategy.is_safe() {
@@ -94,7 +95,7 @@ fn row(index: usize, lane: Lane, each: u32) -> impl IntoView {
         } else {
             ("badge badge--bad", "Unsafe")
         };
-        // Without a script there is nothing to hide a line from.
+        // Without JavaScript there are no interactive charts in which to hide a lane.
         view! {
             <span class="lane-name" data-static=""><LaneKey strategy/>{strategy.as_str()}</span>
             <button class="lane-name lane-name--toggle" type="button" data-live="" hidden=true data-lane=index.to_string()
@@ -104,15 +105,17 @@ fn row(index: usize, lane: Lane, each: u32) -> impl IntoView {
             " "<span class=badge.0>{badge.1}</span>
         }
     });
-    let ms = |tell: fn(&LaneSnapshot) -> f64| told(lane, move |lane| format!("{:.1}", tell(lane)));
+    let ms = |value: fn(&LaneSnapshot) -> f64| {
+        lane_value(lane, move |lane| format!("{:.1}", value(lane)))
+    };
     view! {
         <tr>
             <th scope="row">{name}</th>
-            <td class="n" data-testid="remaining">{told(lane, |lane| lane.last().remaining)}</td>
-            <td class="n" data-testid="sold">{told(lane, move |lane| lane.last().units_sold(each))}</td>
-            <td class="n" data-testid="rejected">{told(lane, |lane| lane.last().rejected)}</td>
-            <td class="n" data-testid="retries">{told(lane, |lane| lane.last().retries)}</td>
-            <td class="n" data-testid="orders-per-second">{told(lane, orders_per_second)}</td>
+            <td class="n" data-testid="remaining">{lane_value(lane, |lane| lane.last().remaining)}</td>
+            <td class="n" data-testid="sold">{lane_value(lane, move |lane| lane.last().units_sold(units_per_attempt))}</td>
+            <td class="n" data-testid="rejected">{lane_value(lane, |lane| lane.last().rejected)}</td>
+            <td class="n" data-testid="retries">{lane_value(lane, |lane| lane.last().retries)}</td>
+            <td class="n" data-testid="orders-per-second">{lane_value(lane, orders_per_second)}</td>
             <td class="n" data-testid="p50">{ms(|lane| lane.latency_ms.p50)}</td>
             <td class="n" data-testid="p95">{ms(|lane| lane.latency_ms.p95)}</td>
             <td class="n" data-testid="p99">{ms(|lane| lane.latency_ms.p99)}</td>

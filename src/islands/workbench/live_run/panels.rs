@@ -1,5 +1,5 @@
-//! The frames in which `public/charts` draws: which columns stand in which panel, and what names and explains them. Until a script has
-//! points to draw they are hidden.
+//! The panels in which `public/charts` draws: the columns of each panel, its title and its
+//! explanation. They are hidden until the script has points to draw.
 
 use leptos::prelude::*;
 
@@ -8,22 +8,23 @@ use crate::{
     ui::chart::{LaneKey, TITLE, describe},
 };
 
-/// Beyond so many lanes, a small panel has no room for their names beside their values: the table above has them.
-const NAMED_MAX: usize = 3;
+/// With more lanes than this, a small panel has no room for their names; the table above shows
+/// them.
+const NAMED_LANES_MAX: usize = 3;
 
 /// A panel with a line for each lane.
 struct Overlay {
     title: &'static str,
     unit: &'static str,
-    /// Of `ui::columns`, separated by spaces.
+    /// Columns of `ui::columns`, separated by spaces.
     columns: &'static str,
-    /// A column that is drawn as a dotted line.
+    /// A column drawn as a dotted line.
     reference: Option<&'static str>,
 }
 
 const LATENCY: Overlay = Overlay {
     title: "Latency",
-    unit: "ms, of the attempts that ended since the point before",
+    unit: "ms, attempts ended since the previous point",
     columns: "p50 p95 p99",
     reference: None,
 };
@@ -31,9 +32,9 @@ const LATENCY: Overlay = Overlay {
 const SMALL: [Overlay; 6] = [
     Overlay {
         title: "Units sold",
-        unit: "units; dotted: the shelf at the start",
+        unit: "units; dotted: initial stock",
         columns: "sold",
-        reference: Some("shelf"),
+        reference: Some("initial-stock"),
     },
     Overlay {
         title: "Successes",
@@ -55,19 +56,19 @@ const SMALL: [Overlay; 6] = [
     },
     Overlay {
         title: "Queue depth",
-        unit: "buyers waiting or being served",
+        unit: "buyers with an attempt in progress",
         columns: "in-attempt",
         reference: None,
     },
     Overlay {
         title: "Pool in use",
-        unit: "connections; dotted: all there are",
+        unit: "connections; dotted: pool size",
         columns: "pool-in-use",
         reference: Some("pool-size"),
     },
 ];
 
-/// A small panel for each lane, in which parts are stacked.
+/// A small panel for each lane, with stacked parts.
 struct Stack {
     id: &'static str,
     title: &'static str,
@@ -79,8 +80,8 @@ struct Stack {
 const STACKS: [Stack; 2] = [
     Stack {
         id: "time-split",
-        title: "Where the time goes",
-        unit: "ms of an average attempt",
+        title: "Time per attempt",
+        unit: "ms, average attempt",
         parts: &[
             ("pool-wait", "connection"),
             ("lock-wait", "lock"),
@@ -90,41 +91,41 @@ const STACKS: [Stack; 2] = [
     },
     Stack {
         id: "reasons",
-        title: "Why buyers were turned away",
+        title: "Rejections by reason",
         unit: "per second",
         parts: &[
-            ("sold-out", "sold out, by the row"),
-            ("from-memory", "sold out, from memory"),
-            ("customer-limit", "over the limit"),
-            ("not-open", "not open"),
+            ("sold-out", "sold out (stock row)"),
+            ("from-memory", "sold out (cache)"),
+            ("customer-limit", "customer limit"),
+            ("not-open", "sale not open"),
             ("declined", "declined"),
-            ("other-rule", "another rule"),
+            ("other-rule", "other rule"),
             ("failed", "failed"),
         ],
     },
 ];
 
-/// The frames for the lanes of one run.
+/// The panels for the lanes of one run.
 pub struct Panels {
     strategies: Vec<StrategyKey>,
-    /// Whether all lanes begin with as much.
-    alike: bool,
+    /// Whether all lanes start with the same stock.
+    same_stock: bool,
 }
 
 impl Panels {
-    /// Those of `run`.
+    /// Creates the panels of `run`.
     pub fn of(run: &RunSnapshot) -> Self {
         let first = run.lanes.first().map_or(0, |lane| lane.stock);
         Self {
             strategies: run.lanes.iter().map(|lane| lane.strategy).collect(),
-            alike: run.lanes.iter().all(|lane| lane.stock == first),
+            same_stock: run.lanes.iter().all(|lane| lane.stock == first),
         }
     }
 
-    /// The large one, which stands beside the verdict.
+    /// Shows the large stock panel, which is next to the verdict.
     pub fn stock(&self, run: RwSignal<RunSnapshot>) -> impl IntoView + use<> {
-        // Once a second is often enough for who does not see it, and costs the others nothing.
-        let moment = Memo::new(move |_| {
+        // Once a second is often enough for a screen reader.
+        let change = Memo::new(move |_| {
             run.with(|run| {
                 (
                     run.elapsed_ms() / 1_000,
@@ -136,9 +137,9 @@ impl Panels {
                 )
             })
         });
-        let told = move || {
-            // Read, because a memo that nobody has read follows nothing.
-            let _ = moment.get();
+        let label = move || {
+            // Subscribes to the changes; the text itself reads the run untracked.
+            let _ = change.get();
             run.with_untracked(|run| format!("{TITLE} {}", describe(&run.lanes)))
         };
         view! {
@@ -148,18 +149,18 @@ impl Panels {
                     <span class="chart-panel__unit">"units"</span>
                     {self.readout("remaining", true)}
                 </figcaption>
-                <div class="chart-panel__host" role="img" aria-label=told data-columns="remaining"></div>
+                <div class="chart-panel__host" role="img" aria-label=label data-columns="remaining"></div>
             </figure>
         }
     }
 
-    /// All others, under the bar that belongs to all of them.
+    /// Shows all other panels, below the bar that controls them.
     pub fn all(&self) -> impl IntoView + use<> {
         let small = SMALL.iter().map(|panel| self.overlay(panel)).collect_view();
         let stacks = STACKS.iter().map(|stack| self.stack(stack)).collect_view();
         view! {
             <section class="charts" data-live="" hidden=true aria-label="Charts">
-                {bar()}
+                {control_bar()}
                 <div class="charts__grid">
                     {self.latency()}
                     {small}
@@ -172,13 +173,13 @@ impl Panels {
     fn overlay(&self, panel: &'static Overlay) -> impl IntoView + use<> {
         let reference = panel
             .reference
-            .filter(|reference| self.alike || *reference != "shelf");
+            .filter(|reference| self.same_stock || *reference != "initial-stock");
         view! {
             <figure class="panel chart-panel">
                 <figcaption class="chart-panel__head">
                     <h3>{panel.title}</h3>
                     <span class="chart-panel__unit">{panel.unit}</span>
-                    {self.readout(panel.columns, self.strategies.len() <= NAMED_MAX)}
+                    {self.readout(panel.columns, self.strategies.len() <= NAMED_LANES_MAX)}
                 </figcaption>
                 <div class="chart-panel__host" role="img" aria-label=format!("{}, {}, over time", panel.title, panel.unit)
                     data-columns=panel.columns data-reference=reference></div>
@@ -186,14 +187,15 @@ impl Panels {
         }
     }
 
-    /// With a choice of quantile, since three of six lanes are a tangle, and of the scale.
+    /// Shows the latency panel. The user chooses the quantile, since three lines for each of six
+    /// lanes are unreadable, and the scale.
     fn latency(&self) -> impl IntoView + use<> {
-        let is_alone = self.strategies.len() == 1;
+        let is_single = self.strategies.len() == 1;
         let choices = ["p50", "p95", "p99", "all"].map(|quantile| {
-            let is_first = quantile == if is_alone { "all" } else { "p95" };
+            let is_chosen = quantile == if is_single { "all" } else { "p95" };
             view! {
                 <label class="choice">
-                    <input type="radio" name="quantile" value=quantile data-quantile="" checked=is_first/>
+                    <input type="radio" name="quantile" value=quantile data-quantile="" checked=is_chosen/>
                     {quantile}
                 </label>
             }
@@ -210,12 +212,12 @@ impl Panels {
                     {self.quantiles()}
                 </figcaption>
                 <div class="chart-panel__host" role="img" aria-label="Latency in milliseconds, over time"
-                    data-columns=LATENCY.columns data-chosen=(!is_alone).then_some("p95") data-scale="log"></div>
+                    data-columns=LATENCY.columns data-chosen=(!is_single).then_some("p95") data-scale="log"></div>
             </figure>
         }
     }
 
-    /// The values of one column at the crosshair, a lane each.
+    /// Shows the values of one column at the crosshair, one per lane.
     fn readout(&self, column: &'static str, named: bool) -> impl IntoView + use<> {
         let name = if named { "readout__name" } else { "vh" };
         let values = self.strategies.iter().enumerate().map(|(index, strategy)| {
@@ -295,14 +297,14 @@ impl Panels {
     }
 }
 
-/// What moves the crosshair and the window of time of all panels.
-fn bar() -> impl IntoView {
+/// Shows the controls of the crosshair and of the time window of all panels.
+fn control_bar() -> impl IntoView {
     view! {
         <div class="charts__bar">
             <label class="moment">
                 <span class="moment__name">"Values at"</span>
                 <input class="moment__slider" type="range" min="0" max="1000" value="1000" data-moment="" aria-describedby="charts-keys"/>
-                <output class="moment__told" data-moment-told="">"latest"</output>
+                <output class="moment__label" data-moment-label="">"latest"</output>
             </label>
             <div class="charts__zoom" role="group" aria-label="Zoom">
                 <button class="btn btn--line" type="button" data-zoom="in" aria-label="Zoom in">"+"</button>
@@ -310,7 +312,7 @@ fn bar() -> impl IntoView {
                 <button class="btn btn--line" type="button" data-zoom="reset" disabled=true>"Whole run"</button>
             </div>
             <p class="charts__keys" id="charts-keys">
-                "Time since each lane began. Drag over a chart to zoom; here, arrow keys move the crosshair, + and − zoom, 0 shows the whole run."
+                "Time since the start of each lane. Drag over a chart to zoom. On the slider: arrow keys move the crosshair, + and − zoom, 0 resets."
             </p>
         </div>
     }

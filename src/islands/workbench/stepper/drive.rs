@@ -1,4 +1,5 @@
-//! What drives a session in the browser: its forms, its keys, its clock, and the stream of who else steps it.
+//! Operates a stepper session in the browser: forms, keyboard shortcuts, playback, and the stream
+//! of steps taken in other browsers.
 
 use std::time::Duration;
 
@@ -6,78 +7,78 @@ use leptos::{ev, prelude::*, task::spawn_local};
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Element, HtmlInputElement, KeyboardEvent, SubmitEvent};
 
-use super::{Desk, post::post};
+use super::{StepperState, post::post};
 use crate::{
     islands::stream,
-    model::stepper::{Standing, StepperView},
+    model::stepper::{StepperStatus, StepperView},
 };
 
 const FORMS: &str = "/api/form/admin/stepper/";
-/// Between two looks whether a form is still on its way.
-const LOOKED_EVERY: Duration = Duration::from_millis(20);
+/// Interval at which a waiting action checks whether a request is still in progress.
+const BUSY_POLL_INTERVAL: Duration = Duration::from_millis(20);
 
-/// Takes the page over.
-pub fn wake(desk: Desk) {
-    desk.awake.set(true);
-    follow(desk);
-    // All three last as long as the page.
-    let _ = window_event_listener(ev::submit, move |event| submit(desk, &event));
-    let _ = window_event_listener(ev::keydown, move |event| key(desk, &event));
+/// Starts the interactive page.
+pub fn start(state: StepperState) {
+    state.hydrated.set(true);
+    follow(state);
+    // The listeners and the effect exist as long as the page.
+    let _ = window_event_listener(ev::submit, move |event| submit(state, &event));
+    let _ = window_event_listener(ev::keydown, move |event| key(state, &event));
     Effect::new(move |_| {
-        if desk.playing.get() {
-            play(desk);
+        if state.playing.get() {
+            play(state);
         }
     });
 }
 
-/// Follows the session that is shown now, until another is.
-fn follow(desk: Desk) {
-    let (id, standing) = desk
+/// Follows the displayed session until the page shows another one.
+fn follow(state: StepperState) {
+    let (id, status) = state
         .view
-        .with_untracked(|view| (view.id.clone(), view.standing.clone()));
-    if standing != Standing::Open {
+        .with_untracked(|view| (view.id.clone(), view.status.clone()));
+    if status != StepperStatus::Open {
         return;
     }
     stream::follow(
         format!("/live/steppers/{id}"),
         &["stepper"],
         move |_, data| {
-            let Ok(news) = serde_json::from_str::<StepperView>(data) else {
+            let Ok(update) = serde_json::from_str::<StepperView>(data) else {
                 return true;
             };
-            let shown = desk.view.with_untracked(|view| view.id == news.id);
-            let goes_on = shown && news.standing == Standing::Open;
+            let shown = state.view.with_untracked(|view| view.id == update.id);
+            let expects_more = shown && update.status == StepperStatus::Open;
             if shown {
-                take_in(desk, news);
+                apply_update(state, update);
             }
-            goes_on
+            expects_more
         },
     );
 }
 
-/// Shows a session as it was told, unless a later word of it was told before.
-fn take_in(desk: Desk, news: StepperView) {
-    let (known, is_later) = desk.view.with_untracked(|view| {
-        let known = view.id == news.id;
-        let is_later = view.script.steps.len() > news.script.steps.len()
-            || (view.standing != Standing::Open && news.standing == Standing::Open);
-        (known, known && is_later)
+/// Shows the received state of a session, unless the page already shows a later one.
+fn apply_update(state: StepperState, update: StepperView) {
+    let (same_session, is_stale) = state.view.with_untracked(|view| {
+        let same_session = view.id == update.id;
+        let is_stale = view.script.steps.len() > update.script.steps.len()
+            || (view.status != StepperStatus::Open && update.status == StepperStatus::Open);
+        (same_session, same_session && is_stale)
     });
-    if is_later || desk.view.with_untracked(|view| *view == news) {
+    if is_stale || state.view.with_untracked(|view| *view == update) {
         return;
     }
-    let address = format!("/admin/stepper/{}", news.id);
-    desk.view.set(news);
-    if !known {
-        // Where it cannot be written, a reload shows the session that was shown before.
+    let address = format!("/admin/stepper/{}", update.id);
+    state.view.set(update);
+    if !same_session {
+        // If the history cannot be changed, a reload shows the previous session.
         if let Ok(history) = window().history() {
             let _ = history.replace_state_with_url(&JsValue::NULL, "", Some(&address));
         }
-        follow(desk);
+        follow(state);
     }
 }
 
-fn submit(desk: Desk, event: &SubmitEvent) {
+fn submit(state: StepperState, event: &SubmitEvent) {
     let Some(form) = event
         .target()
         .and_then(|form| form.dyn_into::<Element>().ok())
@@ -89,14 +90,14 @@ fn submit(desk: Desk, event: &SubmitEvent) {
         return;
     }
     event.prevent_default();
-    let pressed = event.submitter().and_then(|button| {
+    let clicked = event.submitter().and_then(|button| {
         let name = button.get_attribute("name")?;
         Some((name, button.get_attribute("value").unwrap_or_default()))
     });
     let mut fields = fields_of(&form);
-    fields.extend(pressed);
-    desk.playing.set(false);
-    in_turn(desk, move || send(desk, action, fields, || {}));
+    fields.extend(clicked);
+    state.playing.set(false);
+    when_idle(state, move || send(state, action, fields, || {}));
 }
 
 fn fields_of(form: &Element) -> Vec<(String, String)> {
@@ -109,46 +110,47 @@ fn fields_of(form: &Element) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Does something once no form is on its way: who presses fast is not left out.
-fn in_turn(desk: Desk, act: impl FnOnce() + 'static) {
-    if desk.busy.get_untracked() {
-        set_timeout(move || in_turn(desk, act), LOOKED_EVERY);
+/// Runs `act` once no request is in progress, so that fast key presses are not lost.
+fn when_idle(state: StepperState, act: impl FnOnce() + 'static) {
+    if state.busy.get_untracked() {
+        set_timeout(move || when_idle(state, act), BUSY_POLL_INTERVAL);
     } else {
         act();
     }
 }
 
-/// Posts a form, shows what came of it, and then does what is to be done `afterwards`.
+/// Posts a form, shows the resulting session, and then calls `afterwards`.
 fn send(
-    desk: Desk,
+    state: StepperState,
     action: String,
     fields: Vec<(String, String)>,
     afterwards: impl FnOnce() + 'static,
 ) {
-    desk.busy.set(true);
+    state.busy.set(true);
     spawn_local(async move {
         let fields: Vec<_> = fields
             .iter()
             .map(|(name, value)| (name.as_str(), value.clone()))
             .collect();
         match post(&action, &fields).await {
-            Ok(news) => {
-                desk.problem.set(None);
-                take_in(desk, news);
+            Ok(update) => {
+                state.problem.set(None);
+                apply_update(state, update);
             }
             Err(sentence) => {
-                desk.playing.set(false);
-                desk.problem.set(Some(sentence));
+                state.playing.set(false);
+                state.problem.set(Some(sentence));
             }
         }
-        desk.busy.set(false);
-        no_longer_busy();
+        state.busy.set(false);
+        clear_busy_buttons();
         afterwards();
     });
 }
 
-/// `boot.js` marks a button that was pressed as busy until the next page is there; here none comes.
-fn no_longer_busy() {
+/// Clears the busy mark of buttons. `boot.js` marks a clicked button as busy until the next page
+/// loads, which does not happen here.
+fn clear_busy_buttons() {
     if let Ok(buttons) = document().query_selector_all("button[aria-busy]") {
         for index in 0..buttons.length() {
             if let Some(button) = buttons
@@ -161,19 +163,19 @@ fn no_longer_busy() {
     }
 }
 
-fn step(desk: Desk, actor: usize, afterwards: impl FnOnce() + 'static) {
-    let fields = desk.view.with_untracked(|view| {
+fn step(state: StepperState, actor: usize, afterwards: impl FnOnce() + 'static) {
+    let fields = state.view.with_untracked(|view| {
         vec![
             ("session".to_owned(), view.id.clone()),
             ("at".to_owned(), view.script.steps.len().to_string()),
             ("actor".to_owned(), actor.to_string()),
         ]
     });
-    send(desk, format!("{FORMS}step"), fields, afterwards);
+    send(state, format!("{FORMS}step"), fields, afterwards);
 }
 
-fn back(desk: Desk) {
-    let (session, steps) = desk
+fn back(state: StepperState) {
+    let (session, steps) = state
         .view
         .with_untracked(|view| (view.id.clone(), view.script.steps.len()));
     if steps > 0 {
@@ -181,26 +183,26 @@ fn back(desk: Desk) {
             ("session".to_owned(), session),
             ("to".to_owned(), (steps - 1).to_string()),
         ];
-        send(desk, format!("{FORMS}rewind"), fields, || {});
+        send(state, format!("{FORMS}rewind"), fields, || {});
     }
 }
 
-/// Takes the next step of the story, and goes on after a pause.
-fn play(desk: Desk) {
-    if !desk.playing.get_untracked() {
+/// Takes the next step of the story, and continues after a pause.
+fn play(state: StepperState) {
+    if !state.playing.get_untracked() {
         return;
     }
-    match desk.view.with_untracked(StepperView::suggested) {
-        Some(actor) if !desk.busy.get_untracked() => step(desk, actor, move || {
-            let pause = Duration::from_millis(desk.speed_ms.get_untracked().into());
-            set_timeout(move || play(desk), pause);
+    match state.view.with_untracked(StepperView::suggested) {
+        Some(actor) if !state.busy.get_untracked() => step(state, actor, move || {
+            let pause = Duration::from_millis(state.speed_ms.get_untracked().into());
+            set_timeout(move || play(state), pause);
         }),
-        Some(_) => in_turn(desk, move || play(desk)),
-        None => desk.playing.set(false),
+        Some(_) => when_idle(state, move || play(state)),
+        None => state.playing.set(false),
     }
 }
 
-fn key(desk: Desk, event: &KeyboardEvent) {
+fn key(state: StepperState, event: &KeyboardEvent) {
     if event.ctrl_key() || event.alt_key() || event.meta_key() || event.repeat() {
         return;
     }
@@ -210,19 +212,19 @@ fn key(desk: Desk, event: &KeyboardEvent) {
         return;
     }
     match event.key().as_str() {
-        // On these, the key is theirs.
+        // These elements handle the space key themselves.
         " " if matches!(at.as_str(), "button" | "a" | "summary") => return,
         " " => {
-            if desk
+            if state
                 .view
-                .with_untracked(|view| view.standing == Standing::Open)
+                .with_untracked(|view| view.status == StepperStatus::Open)
             {
-                desk.playing.update(|playing| *playing = !*playing);
+                state.playing.update(|playing| *playing = !*playing);
             }
         }
         "Backspace" | "ArrowLeft" => {
-            desk.playing.set(false);
-            in_turn(desk, move || back(desk));
+            state.playing.set(false);
+            when_idle(state, move || back(state));
         }
         "?" => {
             if let Some(keys) = document().get_element_by_id("keys") {
@@ -230,11 +232,11 @@ fn key(desk: Desk, event: &KeyboardEvent) {
             }
         }
         digit => {
-            let actors = desk.view.with_untracked(|view| view.actors.len());
+            let actors = state.view.with_untracked(|view| view.actors.len());
             match digit.parse::<usize>() {
                 Ok(number) if (1..=actors).contains(&number) => {
-                    desk.playing.set(false);
-                    in_turn(desk, move || step(desk, number - 1, || {}));
+                    state.playing.set(false);
+                    when_idle(state, move || step(state, number - 1, || {}));
                 }
                 _ => return,
             }

@@ -1,17 +1,18 @@
-//! Charges. Only one that is processing ever changes its state, and whoever changes it says so in the same statement: of a void and a
-//! capture that meet, the second finds the row no longer processing.
+//! Charges. Only a charge in state `processing` ever changes its state, and every update checks
+//! that in the same statement: of a concurrent void and capture, the second finds the row no longer
+//! processing.
 
 use std::time::Duration;
 
 use sea_orm::sqlx;
 use uuid::Uuid;
 
-use super::{Store, StoreError, from_ms, in_ms};
+use super::{Store, StoreError, from_ms, to_ms};
 use crate::{
     model::{Currency, Money},
     payment::{
         provider::test_cards::Behaviour,
-        wire::{ChargeBody, ChargeWord},
+        wire::{ChargeBody, ChargeStateBody},
     },
 };
 
@@ -24,20 +25,20 @@ macro_rules! columns {
 
 const INSERT: &str = concat!(
     "
-WITH made AS (
+WITH inserted AS (
     INSERT INTO provider.charge (reference, state, amount_cents, currency, card_last4, behaviour, decline_reason, settle_at,
         webhook_delay_ms, webhook_step_ms, webhook_copies)
     VALUES ($1, 'processing', $2, $3, $4, $5, $6, now() + $7 * interval '1 millisecond', $8, $9, $10)
     ON CONFLICT (reference) DO NOTHING
     RETURNING *
-), told AS (
+), recorded AS (
     INSERT INTO provider.event (kind, charge_reference, charge_state, due_at, copies)
     SELECT 'charge.created', reference, state, provider.due_at(settle_at, webhook_delay_ms, webhook_step_ms, 2), webhook_copies
-    FROM made WHERE webhook_copies > 0
+    FROM inserted WHERE webhook_copies > 0
 )
 SELECT ",
     columns!(),
-    " FROM made"
+    " FROM inserted"
 );
 
 const FIND: &str = concat!(
@@ -47,17 +48,17 @@ const FIND: &str = concat!(
 );
 
 macro_rules! settle {
-    ($first:literal, $which:literal) => {
+    ($ctes:literal, $condition:literal) => {
         concat!(
             "WITH ",
-            $first,
+            $ctes,
             "settled AS (
                 UPDATE provider.charge
                 SET state = CASE WHEN decline_reason IS NULL THEN 'captured' ELSE 'declined' END, settled_at = now()
                 WHERE state = 'processing' AND settle_at <= now() AND ",
-            $which,
+            $condition,
             "   RETURNING *
-            ), told AS (
+            ), recorded AS (
                 INSERT INTO provider.event (kind, charge_reference, charge_state, due_at, copies)
                 SELECT event.kind, reference, event.state,
                     provider.due_at(settle_at, webhook_delay_ms, webhook_step_ms, event.followed_by), webhook_copies
@@ -78,7 +79,7 @@ macro_rules! settle {
 
 const SETTLE_ONE: &str = settle!("", "reference = $1");
 
-/// What another provider settles just now is passed over.
+/// Skips rows that another provider process is settling.
 const SETTLE_DUE: &str = settle!(
     "due AS MATERIALIZED (
         SELECT reference FROM provider.charge WHERE state = 'processing' AND settle_at <= now()
@@ -87,7 +88,8 @@ const SETTLE_DUE: &str = settle!(
     "reference IN (SELECT reference FROM due)"
 );
 
-/// A charge that nobody has heard of is written down as voided: should it arrive yet, it finds that row.
+/// A charge that has not arrived is inserted as voided: if its request arrives later, it finds that
+/// row.
 const VOID: &str = concat!(
     "WITH voided AS (
         INSERT INTO provider.charge AS known (reference, state, behaviour, settled_at,
@@ -95,7 +97,7 @@ const VOID: &str = concat!(
         VALUES ($1, 'voided', $2, now(), 0, 0, 1)
         ON CONFLICT (reference) DO UPDATE SET state = 'voided', settled_at = now() WHERE known.state = 'processing'
         RETURNING *
-    ), told AS (
+    ), recorded AS (
         INSERT INTO provider.event (kind, charge_reference, charge_state, due_at, copies)
         SELECT 'charge.voided', reference, state, provider.due_at(now(), webhook_delay_ms, webhook_step_ms, 0), webhook_copies
         FROM voided WHERE webhook_copies > 0
@@ -105,25 +107,25 @@ const VOID: &str = concat!(
     " FROM voided"
 );
 
-/// A charge that has just arrived.
+/// A charge to insert.
 #[derive(Clone, Debug)]
 pub struct NewCharge {
     pub reference: Uuid,
     pub amount: Money,
-    /// `None` if what was typed is no card number.
+    /// `None` if the text that was entered is not a card number.
     pub card_last4: Option<String>,
     pub behaviour: Behaviour,
-    /// Why it is going to be declined, if it is.
+    /// Why it will be declined; `None` if it will be captured.
     pub decline_reason: Option<&'static str>,
     pub settles_in: Duration,
 }
 
-/// A charge as it stands.
+/// A stored charge.
 #[derive(Clone, Debug)]
 pub struct ChargeRow {
     pub body: ChargeBody,
     pub behaviour: Behaviour,
-    /// Zero once the time has come.
+    /// Time until it is due; zero once it is.
     pub settles_in: Duration,
 }
 
@@ -138,8 +140,9 @@ type Columns = (
 );
 
 impl ChargeRow {
-    /// Whether that is what is charged. One that was voided before it arrived may have been of any amount.
-    pub fn is_of(&self, amount: Money) -> bool {
+    /// Whether the charge is of this amount. A charge that was voided before it arrived matches any
+    /// amount.
+    pub fn matches_amount(&self, amount: Money) -> bool {
         match (self.body.amount_cents, self.body.currency) {
             (Some(cents), Some(currency)) => Money::new(cents, currency) == amount,
             _ => true,
@@ -152,7 +155,7 @@ impl ChargeRow {
         Ok(Self {
             body: ChargeBody {
                 reference,
-                state: ChargeWord::parse(&state).ok_or(StoreError::Unreadable("state"))?,
+                state: ChargeStateBody::parse(&state).ok_or(StoreError::Unreadable("state"))?,
                 amount_cents,
                 currency: currency.as_deref().and_then(Currency::parse),
                 decline_reason,
@@ -164,10 +167,10 @@ impl ChargeRow {
 }
 
 impl Store {
-    /// Writes a charge down. `None` if its reference is known.
+    /// Inserts a charge. Returns `None` if its reference exists.
     pub async fn insert_charge(&self, charge: NewCharge) -> Result<Option<ChargeRow>, StoreError> {
         let schedule = charge.behaviour.charge_schedule();
-        let made: Option<Columns> = self
+        let inserted: Option<Columns> = self
             .run(move |pool| async move {
                 sqlx::query_as(INSERT)
                     .bind(charge.reference)
@@ -176,28 +179,29 @@ impl Store {
                     .bind(charge.card_last4)
                     .bind(charge.behaviour.as_str())
                     .bind(charge.decline_reason)
-                    .bind(in_ms(charge.settles_in))
-                    .bind(in_ms(schedule.delay))
-                    .bind(in_ms(schedule.step))
+                    .bind(to_ms(charge.settles_in))
+                    .bind(to_ms(schedule.delay))
+                    .bind(to_ms(schedule.step))
                     .bind(schedule.copies)
                     .fetch_optional(&pool)
                     .await
             })
             .await?;
-        made.map(ChargeRow::read).transpose()
+        inserted.map(ChargeRow::read).transpose()
     }
 
-    /// A charge as it stands; `None` if nobody has heard of it.
+    /// Returns the charge, or `None` if no charge has this reference.
     pub async fn find_charge(&self, reference: Uuid) -> Result<Option<ChargeRow>, StoreError> {
-        self.one(FIND, reference).await
+        self.fetch_charge(FIND, reference).await
     }
 
-    /// Captures or declines a charge whose time has come. `None` if that is done, or its time has not come.
+    /// Captures or declines a charge that is due. Returns `None` if it is final already or not due
+    /// yet.
     pub async fn settle_charge(&self, reference: Uuid) -> Result<Option<ChargeRow>, StoreError> {
-        self.one(SETTLE_ONE, reference).await
+        self.fetch_charge(SETTLE_ONE, reference).await
     }
 
-    /// The same for all of them, at most `charges_max` at once. Returns how many.
+    /// Settles up to `charges_max` charges that are due. Returns how many it settled.
     pub async fn settle_due_charges(&self, charges_max: i64) -> Result<usize, StoreError> {
         let settled: Vec<Columns> = self
             .run(move |pool| async move {
@@ -210,7 +214,8 @@ impl Store {
         Ok(settled.len())
     }
 
-    /// Voids a charge that is processing, or has yet to arrive. `None` if it has been settled or voided before.
+    /// Voids a charge that is processing or has not arrived yet. Returns `None` if it was settled
+    /// or voided before.
     pub async fn void_charge(&self, reference: Uuid) -> Result<Option<ChargeRow>, StoreError> {
         let voided: Option<Columns> = self
             .run(move |pool| async move {
@@ -224,7 +229,7 @@ impl Store {
         voided.map(ChargeRow::read).transpose()
     }
 
-    async fn one(
+    async fn fetch_charge(
         &self,
         statement: &'static str,
         reference: Uuid,

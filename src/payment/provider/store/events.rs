@@ -1,4 +1,5 @@
-//! What the shop is yet to be told. An event leaves only once the shop has said that it took it in.
+//! Events that the shop has not received yet. An event counts as delivered only once the shop has
+//! acknowledged it.
 
 use std::time::Duration;
 
@@ -6,16 +7,17 @@ use sea_orm::sqlx;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
-use super::{Store, StoreError, in_ms};
+use super::{Store, StoreError, to_ms};
 use crate::{
     model::Currency,
     payment::{
         event::EventBody,
-        wire::{ChargeBody, ChargeWord, RefundBody, RefundWord},
+        wire::{ChargeBody, ChargeStateBody, RefundBody, RefundStateBody},
     },
 };
 
-/// Whoever claims an event has it for a while: should that provider be killed, another one sends it then.
+/// A provider process claims an event for a limited time: if it is killed, another process sends
+/// the event afterwards.
 const CLAIM: &str = "
 WITH due AS MATERIALIZED (
     SELECT id, due_at FROM provider.event WHERE delivered_at IS NULL AND due_at <= now()
@@ -38,7 +40,7 @@ UPDATE provider.event SET copies = copies - 1, due_at = now() + $2 * interval '1
     delivered_at = CASE WHEN copies <= 1 THEN now() END
 WHERE id = ANY($1) AND delivered_at IS NULL";
 
-/// The exponent is bounded before the result is, lest it overflow.
+/// The exponent is limited before the result, so that the power cannot overflow.
 const FAILED: &str = "
 UPDATE provider.event
 SET due_at = now() + least($2 * 2 ^ (least(attempts, 30) - 1), $3) * interval '1 millisecond'
@@ -47,12 +49,12 @@ WHERE id = ANY($1) AND delivered_at IS NULL";
 const RETRY_NOW: &str =
     "UPDATE provider.event SET due_at = now() WHERE delivered_at IS NULL AND attempts > 0";
 
-const OWES: &str = "
+const HAS_PENDING_WORK: &str = "
 SELECT EXISTS (SELECT FROM provider.charge WHERE state = 'processing')
     OR EXISTS (SELECT FROM provider.refund WHERE state = 'processing')
     OR ($1 AND EXISTS (SELECT FROM provider.event WHERE delivered_at IS NULL AND attempts = 0))";
 
-/// An event that is to be told now.
+/// An event to deliver now.
 #[derive(Clone, Debug)]
 pub struct Delivery {
     pub id: i64,
@@ -89,7 +91,7 @@ impl Delivery {
                     .map_err(|_| StoreError::Unreadable("time"))?,
                 charge: ChargeBody {
                     reference: *charge,
-                    state: ChargeWord::parse(charge_state)
+                    state: ChargeStateBody::parse(charge_state)
                         .ok_or(StoreError::Unreadable("state"))?,
                     amount_cents: *cents,
                     currency: currency.as_deref().and_then(Currency::parse),
@@ -98,7 +100,8 @@ impl Delivery {
                 refund: match (refund, refund_state, refund_cents) {
                     (Some(reference), Some(state), Some(amount_cents)) => Some(RefundBody {
                         reference: *reference,
-                        state: RefundWord::parse(state).ok_or(StoreError::Unreadable("state"))?,
+                        state: RefundStateBody::parse(state)
+                            .ok_or(StoreError::Unreadable("state"))?,
                         amount_cents: *amount_cents,
                     }),
                     _ => None,
@@ -109,7 +112,8 @@ impl Delivery {
 }
 
 impl Store {
-    /// Takes up to `events_max` events that are due, in the order in which they are; nobody else gets them for the length of `lease`.
+    /// Claims up to `events_max` events that are due, in due order. No other process can claim them
+    /// for the length of `lease`.
     pub async fn claim_events(
         &self,
         events_max: i64,
@@ -119,7 +123,7 @@ impl Store {
             .run(move |pool| async move {
                 sqlx::query_as(CLAIM)
                     .bind(events_max)
-                    .bind(in_ms(lease))
+                    .bind(to_ms(lease))
                     .fetch_all(&pool)
                     .await
             })
@@ -127,12 +131,13 @@ impl Store {
         claimed.into_iter().map(Delivery::read).collect()
     }
 
-    /// Notes that the shop took these in. One that is owed another delivery is due again after `gap`.
+    /// Records that the shop acknowledged these events. An event with another copy to deliver is
+    /// due again after `gap`.
     pub async fn events_delivered(&self, ids: Vec<i64>, gap: Duration) -> Result<(), StoreError> {
         self.run(move |pool| async move {
             sqlx::query(DELIVERED)
                 .bind(ids)
-                .bind(in_ms(gap))
+                .bind(to_ms(gap))
                 .execute(&pool)
                 .await
         })
@@ -140,8 +145,8 @@ impl Store {
         .map(drop)
     }
 
-    /// Notes that the shop did not take these in. They are due again after `backoff`, twice as long after each further attempt, and at
-    /// most `backoff_max`.
+    /// Records that the shop did not acknowledge these events. They are due again after `backoff`,
+    /// which doubles with each further attempt, up to `backoff_max`.
     pub async fn events_failed(
         &self,
         ids: Vec<i64>,
@@ -151,8 +156,8 @@ impl Store {
         self.run(move |pool| async move {
             sqlx::query(FAILED)
                 .bind(ids)
-                .bind(in_ms(backoff))
-                .bind(in_ms(backoff_max))
+                .bind(to_ms(backoff))
+                .bind(to_ms(backoff_max))
                 .execute(&pool)
                 .await
         })
@@ -160,18 +165,19 @@ impl Store {
         .map(drop)
     }
 
-    /// Makes every event due that was sent in vain.
+    /// Makes every event due whose delivery has failed.
     pub async fn retry_events_now(&self) -> Result<(), StoreError> {
         self.run(move |pool| async move { sqlx::query(RETRY_NOW).execute(&pool).await })
             .await
             .map(drop)
     }
 
-    /// Whether anything is yet to be settled, or, where events `are_told`, to be told for the first time.
-    pub async fn owes_anything(&self, are_told: bool) -> Result<bool, StoreError> {
+    /// Whether any charge or refund is unsettled or, if events `are_delivered`, any event has not
+    /// been sent yet.
+    pub async fn has_pending_work(&self, are_delivered: bool) -> Result<bool, StoreError> {
         self.run(move |pool| async move {
-            sqlx::query_scalar(OWES)
-                .bind(are_told)
+            sqlx::query_scalar(HAS_PENDING_WORK)
+                .bind(are_delivered)
                 .fetch_one(&pool)
                 .await
         })

@@ -1,14 +1,15 @@
-//! Refunds. What they take together is counted on their charge, where a constraint holds it below what was captured.
+//! Refunds. Their sum is stored on their charge, where a constraint limits it to the captured
+//! amount.
 
 use std::time::Duration;
 
 use sea_orm::sqlx;
 use uuid::Uuid;
 
-use super::{Store, StoreError, from_ms, in_ms};
+use super::{Store, StoreError, from_ms, to_ms};
 use crate::payment::{
-    provider::notice::Schedule,
-    wire::{RefundBody, RefundWord},
+    provider::webhook_schedule::WebhookSchedule,
+    wire::{RefundBody, RefundStateBody},
 };
 
 macro_rules! columns {
@@ -18,7 +19,8 @@ macro_rules! columns {
     };
 }
 
-/// Of two with one reference that meet, the second waits at the charge, and then breaks the key: all of its statement is undone.
+/// Of two concurrent inserts with the same reference, the second waits for the lock on the charge
+/// and then violates the primary key, which undoes its whole statement.
 const INSERT: &str = concat!(
     "
 WITH taken AS (
@@ -26,20 +28,20 @@ WITH taken AS (
     WHERE reference = $2 AND state = 'captured' AND refunded_cents + $3 <= amount_cents
         AND NOT EXISTS (SELECT FROM provider.refund WHERE reference = $1)
     RETURNING reference
-), made AS (
+), inserted AS (
     INSERT INTO provider.refund (reference, charge_reference, state, amount_cents, settle_at,
         webhook_delay_ms, webhook_step_ms, webhook_copies)
     SELECT $1, reference, 'processing', $3, now() + $4 * interval '1 millisecond', $5, $6, $7 FROM taken
     RETURNING *
-), told AS (
+), recorded AS (
     INSERT INTO provider.event (kind, charge_reference, charge_state, refund_reference, refund_state, due_at, copies)
     SELECT 'refund.created', charge_reference, 'captured', reference, state,
         provider.due_at(settle_at, webhook_delay_ms, webhook_step_ms, 1), webhook_copies
-    FROM made WHERE webhook_copies > 0
+    FROM inserted WHERE webhook_copies > 0
 )
 SELECT ",
     columns!(),
-    " FROM made"
+    " FROM inserted"
 );
 
 const FIND: &str = concat!(
@@ -49,16 +51,16 @@ const FIND: &str = concat!(
 );
 
 macro_rules! settle {
-    ($first:literal, $which:literal) => {
+    ($ctes:literal, $condition:literal) => {
         concat!(
             "WITH ",
-            $first,
+            $ctes,
             "settled AS (
                 UPDATE provider.refund SET state = 'succeeded', settled_at = now()
                 WHERE state = 'processing' AND settle_at <= now() AND ",
-            $which,
+            $condition,
             "   RETURNING *
-            ), told AS (
+            ), recorded AS (
                 INSERT INTO provider.event
                     (kind, charge_reference, charge_state, refund_reference, refund_state, due_at, copies)
                 SELECT 'refund.succeeded', charge_reference, 'captured', reference, state,
@@ -75,7 +77,7 @@ macro_rules! settle {
 
 const SETTLE_ONE: &str = settle!("", "reference = $1");
 
-/// What another provider settles just now is passed over.
+/// Skips rows that another provider process is settling.
 const SETTLE_DUE: &str = settle!(
     "due AS MATERIALIZED (
         SELECT reference FROM provider.refund WHERE state = 'processing' AND settle_at <= now()
@@ -84,22 +86,22 @@ const SETTLE_DUE: &str = settle!(
     "reference IN (SELECT reference FROM due)"
 );
 
-/// A refund that has just arrived.
+/// A refund to insert.
 #[derive(Clone, Debug)]
 pub struct NewRefund {
     pub reference: Uuid,
     pub charge: Uuid,
     pub amount_cents: i64,
     pub settles_in: Duration,
-    pub schedule: Schedule,
+    pub schedule: WebhookSchedule,
 }
 
-/// A refund as it stands.
+/// A stored refund.
 #[derive(Clone, Debug)]
 pub struct RefundRow {
     pub body: RefundBody,
     pub charge: Uuid,
-    /// Zero once the time has come.
+    /// Time until it is due; zero once it is.
     pub settles_in: Duration,
 }
 
@@ -111,7 +113,7 @@ impl RefundRow {
         Ok(Self {
             body: RefundBody {
                 reference,
-                state: RefundWord::parse(&state).ok_or(StoreError::Unreadable("state"))?,
+                state: RefundStateBody::parse(&state).ok_or(StoreError::Unreadable("state"))?,
                 amount_cents,
             },
             charge,
@@ -121,39 +123,40 @@ impl RefundRow {
 }
 
 impl Store {
-    /// Writes a refund down, unless its reference is known or the charge has not that much left: `None`.
+    /// Inserts a refund. Returns `None` if its reference exists or the charge has less than its
+    /// amount left.
     pub async fn insert_refund(&self, refund: NewRefund) -> Result<Option<RefundRow>, StoreError> {
-        let made = self
+        let inserted = self
             .run(move |pool| async move {
                 sqlx::query_as(INSERT)
                     .bind(refund.reference)
                     .bind(refund.charge)
                     .bind(refund.amount_cents)
-                    .bind(in_ms(refund.settles_in))
-                    .bind(in_ms(refund.schedule.delay))
-                    .bind(in_ms(refund.schedule.step))
+                    .bind(to_ms(refund.settles_in))
+                    .bind(to_ms(refund.schedule.delay))
+                    .bind(to_ms(refund.schedule.step))
                     .bind(refund.schedule.copies)
                     .fetch_optional(&pool)
                     .await
             })
             .await;
-        match made {
-            Err(StoreError::Away(error)) if is_unique_violation(&error) => Ok(None),
-            made => made?.map(RefundRow::read).transpose(),
+        match inserted {
+            Err(StoreError::Unavailable(error)) if is_unique_violation(&error) => Ok(None),
+            inserted => inserted?.map(RefundRow::read).transpose(),
         }
     }
 
-    /// A refund as it stands; `None` if nobody has heard of it.
+    /// Returns the refund, or `None` if no refund has this reference.
     pub async fn find_refund(&self, reference: Uuid) -> Result<Option<RefundRow>, StoreError> {
-        self.one_refund(FIND, reference).await
+        self.fetch_refund(FIND, reference).await
     }
 
-    /// Pays a refund whose time has come. `None` if that is done, or its time has not come.
+    /// Settles a refund that is due. Returns `None` if it is settled already or not due yet.
     pub async fn settle_refund(&self, reference: Uuid) -> Result<Option<RefundRow>, StoreError> {
-        self.one_refund(SETTLE_ONE, reference).await
+        self.fetch_refund(SETTLE_ONE, reference).await
     }
 
-    /// The same for all of them, at most `refunds_max` at once. Returns how many.
+    /// Settles up to `refunds_max` refunds that are due. Returns how many it settled.
     pub async fn settle_due_refunds(&self, refunds_max: i64) -> Result<usize, StoreError> {
         let settled: Vec<Columns> = self
             .run(move |pool| async move {
@@ -166,7 +169,7 @@ impl Store {
         Ok(settled.len())
     }
 
-    async fn one_refund(
+    async fn fetch_refund(
         &self,
         statement: &'static str,
         reference: Uuid,

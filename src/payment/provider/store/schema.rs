@@ -1,9 +1,10 @@
-//! The tables. The shop's migrations know nothing of them.
+//! Creates the provider's tables. They are not part of the shop's migrations.
 
 use sea_orm::sqlx::{self, Executor, PgPool};
 
-/// One string of statements is one transaction to PostgreSQL, and the lock ends with it: several providers may start at once, and
-/// `IF NOT EXISTS` alone does not keep two from creating the same thing. The number is "doorpay" in ASCII.
+/// PostgreSQL runs a string of several statements as one transaction, which also holds the advisory
+/// lock: several providers may start at once, and `IF NOT EXISTS` alone does not prevent two of
+/// them from creating the same object. The number is "doorpay" in ASCII.
 const TABLES: &str = "
 SELECT pg_advisory_xact_lock(x'00646f6f72706179'::bigint);
 
@@ -12,12 +13,12 @@ CREATE SCHEMA IF NOT EXISTS provider;
 CREATE TABLE IF NOT EXISTS provider.charge (
     reference uuid PRIMARY KEY,
     state text NOT NULL CHECK (state IN ('processing', 'captured', 'declined', 'voided')),
-    -- Absent for a charge that was voided before it arrived.
+    -- NULL for a charge that was voided before it arrived.
     amount_cents bigint CHECK (amount_cents > 0),
     currency text,
     card_last4 text,
     behaviour text NOT NULL,
-    -- Why it will be declined, or was.
+    -- Why it will be or was declined.
     decline_reason text,
     refunded_cents bigint NOT NULL DEFAULT 0,
     created_at timestamptz NOT NULL DEFAULT now(),
@@ -53,27 +54,27 @@ CREATE TABLE IF NOT EXISTS provider.event (
     event_id text NOT NULL UNIQUE DEFAULT 'evt_' || replace(gen_random_uuid()::text, '-', ''),
     kind text NOT NULL,
     charge_reference uuid NOT NULL REFERENCES provider.charge,
-    -- As it was at that moment; what else the event tells of its charge and refund never changes.
+    -- The state at the time of the event; the other values of its charge and refund never change.
     charge_state text NOT NULL,
     refund_reference uuid REFERENCES provider.refund,
     refund_state text,
     created_at timestamptz NOT NULL DEFAULT now(),
     due_at timestamptz NOT NULL,
-    -- Deliveries that are still owed.
+    -- Deliveries that are still to be made.
     copies smallint NOT NULL,
     attempts integer NOT NULL DEFAULT 0,
     delivered_at timestamptz
 );
 CREATE INDEX IF NOT EXISTS event_undelivered ON provider.event (due_at, id) WHERE delivered_at IS NULL;
 
--- When an event is told that this many steps came after.
+-- When an event is due that is followed by this many later events.
 CREATE OR REPLACE FUNCTION provider.due_at
     (settle_at timestamptz, delay_ms bigint, step_ms bigint, followed_by int) RETURNS timestamptz LANGUAGE sql STABLE AS
     $$ SELECT CASE delay_ms WHEN 0 THEN now()
        ELSE greatest(settle_at, now()) + (delay_ms + followed_by * step_ms) * interval '1 millisecond' END $$;
 ";
 
-/// Creates what is not there yet.
+/// Creates the tables that do not exist yet.
 pub async fn create(pool: &PgPool) -> Result<(), sqlx::Error> {
     pool.execute(sqlx::raw_sql(TABLES)).await.map(drop)
 }

@@ -1,18 +1,22 @@
-//! `advisory-lock`: queue for a lock that is named after the product, then update conditionally.
+//! `advisory-lock`: waits for a lock named after the product, then updates conditionally.
 //!
 //! # Guarantees
-//! Those of `conditional-update`, which decides. The advisory lock only orders those who ask for it; whoever does not (a hold, a
-//! refund, another strategy) is kept out by the condition.
+//! The same as `conditional-update`, whose condition decides. The advisory lock only orders the
+//! transactions that ask for it. A transaction that does not ask (a hold, a refund, another
+//! strategy) is still checked by the condition.
 //!
 //! # Cost under contention
-//! One round trip more than `conditional-update`, but the queue stands in front of the row instead of at it: no tuple is locked, no row
-//! version is read again after each wait, and buyers of other products in the same transaction are not held up.
+//! One round trip more than `conditional-update`. Buyers queue for the advisory lock, not for the
+//! row: no tuple is locked while they wait, no row version is read again after each wait, and
+//! buyers of other products do not wait.
 //!
 //! # Fails as
-//! A lock timeout (55P03), which is retried. As the only guard it fails silently, as soon as one place in the code forgets to ask for it.
+//! A lock timeout (SQLSTATE 55P03), which is retried. As the only guard it fails silently as soon
+//! as one code path does not take it.
 //!
 //! # Choose it when
-//! What has to be serialized is no row: a call to another system, a computation over many rows, the first insert of its kind.
+//! The work to serialize has no row of its own: a call to another system, a computation over many
+//! rows, the first insert of its kind.
 
 use async_trait::async_trait;
 
@@ -25,7 +29,7 @@ use crate::{
     shop::{
         Shop,
         inventory::{
-            Seam,
+            InjectionPoint,
             counters::{self, Level},
             purchase::{self, PurchaseRequest, Sale},
             strategy::PurchaseStrategy,
@@ -39,7 +43,7 @@ pub struct AdvisoryLock;
 #[async_trait]
 impl PurchaseStrategy for AdvisoryLock {
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
-        purchase::in_one_transaction(shop, StrategyKey::AdvisoryLock, request, |work, sale| {
+        purchase::run_in_transaction(shop, StrategyKey::AdvisoryLock, request, |work, sale| {
             Box::pin(take(work, sale))
         })
         .await
@@ -48,9 +52,11 @@ impl PurchaseStrategy for AdvisoryLock {
 
 async fn take(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
     locks::advisory_of_product(work, sale.offer.id).await?;
-    sale.seam.pass(work).await?;
+    sale.injection_point.run(work).await?;
     if let Some(level) = counters::sell(work, sale.offer.id, sale.quantity).await? {
         return Ok(Some(level));
     }
-    sale.take_under_lock(work, &Seam::Closed).await.map(Some)
+    sale.take_under_lock(work, &InjectionPoint::Disabled)
+        .await
+        .map(Some)
 }

@@ -1,17 +1,19 @@
-//! `blind-decrement`: read, compare in the application, then `available = available - n` unchecked. **Unsafe: an exhibit.**
+//! `blind-decrement`: reads, compares in the application, then runs `available = available - n`
+//! without a condition. **Unsafe on purpose.**
 //!
 //! # Guarantees
-//! No update is lost: the subtraction is relative. Nothing else: the comparison was made with a number of some time ago, so two buyers of
-//! the last unit both pass it. It runs on private lanes only, whose constraints stand aside.
+//! No update is lost, because the subtraction is relative. Nothing else: the comparison used an
+//! older value, so two buyers of the last unit both pass it. It runs only on private lanes, whose
+//! row has no stock constraints.
 //!
 //! # Cost under contention
-//! That of `conditional-update`, which differs from it by one WHERE clause.
+//! The same as `conditional-update`, from which it differs by one WHERE clause.
 //!
 //! # Fails as
-//! A negative number in the stock column, on the morning after the sale.
+//! A negative number in the stock column, found the morning after the sale.
 //!
 //! # Choose it when
-//! You want to show what one missing condition costs.
+//! You want to show the cost of one missing condition.
 
 use async_trait::async_trait;
 
@@ -34,7 +36,7 @@ pub struct BlindDecrement;
 #[async_trait]
 impl PurchaseStrategy for BlindDecrement {
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
-        purchase::in_one_transaction(shop, StrategyKey::BlindDecrement, request, |work, sale| {
+        purchase::run_in_transaction(shop, StrategyKey::BlindDecrement, request, |work, sale| {
             Box::pin(take(work, sale))
         })
         .await
@@ -43,7 +45,7 @@ impl PurchaseStrategy for BlindDecrement {
 
 async fn take(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
     sale.read_and_compare(work).await?;
-    sale.seam.pass(work).await?;
+    sale.injection_point.run(work).await?;
     counters::subtract_unchecked(work, sale.offer.id, sale.quantity)
         .await
         .map_err(Abort::from)

@@ -1,18 +1,22 @@
-//! `buckets`: the stock is split over several rows; each buyer goes to one that nobody else is at, and to the others only at the end.
+//! `buckets`: splits the stock over several rows; each buyer takes a row that no other buyer has
+//! locked, and all rows only at the end.
 //!
 //! # Guarantees
-//! Each bucket is guarded as the one row is elsewhere. Who finds no free bucket with enough locks all of them, in their order, and takes
-//! the units wherever they are: so nothing is left over that would have fitted, and a refusal is decided by the sum, under lock.
+//! Each bucket is guarded like a single stock row. A buyer who finds no unlocked bucket with enough
+//! units locks all buckets in id order and takes the units from any of them. So no sellable unit is
+//! left over, and a refusal is decided by the sum, under the locks.
 //!
 //! # Cost under contention
-//! With k buckets k buyers are served at once, each through their own row lock and flush. Towards the end, when buckets run dry,
-//! everybody has to lock them all, and the advantage is gone.
+//! With k buckets, k buyers are served at once, each with their own row lock and their own flush.
+//! Near the end, when buckets are empty, every buyer locks all of them and the advantage is gone.
 //!
 //! # Fails as
-//! "Sold out" with units on the shelf, where the spill-over is forgotten: the classic undersell of sharded counters.
+//! "Sold out" while units remain in other buckets, if the code does not look there: the classic
+//! undersell of sharded counters.
 //!
 //! # Choose it when
-//! One row is too hot, the database has processors to spare, and a total that needs a sum is good enough.
+//! One row is too hot, the database has processors to spare, and it is acceptable that the total
+//! needs a sum.
 
 use async_trait::async_trait;
 use rand::RngExt;
@@ -44,53 +48,56 @@ pub struct Buckets;
 
 #[async_trait]
 impl PurchaseStrategy for Buckets {
-    /// Three ways, each in a transaction of its own. A statement that had to look at a changed row keeps it locked, also where the row no longer fits: whoever
-    /// went on from there to wait for another bucket would wait in a circle with those who lock them all.
+    /// Tries three ways, each in its own transaction. A statement that had to re-check a changed
+    /// row keeps it locked, even if the row no longer fits. A transaction that then waited for
+    /// another bucket could deadlock with buyers who lock all buckets.
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
         let strategy = StrategyKey::Buckets;
-        let free = purchase::in_one_transaction(shop, strategy, request.clone(), |work, sale| {
-            Box::pin(take_free(work, sale))
-        })
-        .await;
-        if !is_short(&free) {
-            return free;
+        let unlocked =
+            purchase::run_in_transaction(shop, strategy, request.clone(), |work, sale| {
+                Box::pin(sell_from_unlocked_bucket(work, sale))
+            })
+            .await;
+        if !is_insufficient(&unlocked) {
+            return unlocked;
         }
-        let queued = purchase::in_one_transaction(shop, strategy, request.clone(), |work, sale| {
-            Box::pin(queue_at_one(work, sale))
+        let waited = purchase::run_in_transaction(shop, strategy, request.clone(), |work, sale| {
+            Box::pin(wait_for_one_bucket(work, sale))
         })
         .await
-        .after(&free);
-        if !is_short(&queued) {
-            return queued;
+        .with_cost_of(&unlocked);
+        if !is_insufficient(&waited) {
+            return waited;
         }
-        purchase::in_one_transaction(shop, strategy, request, |work, sale| {
-            Box::pin(spill_over(work, sale))
+        purchase::run_in_transaction(shop, strategy, request, |work, sale| {
+            Box::pin(sell_across_buckets(work, sale))
         })
         .await
-        .after(&queued)
+        .with_cost_of(&waited)
     }
 }
 
-fn is_short(outcome: &Outcome<Receipt>) -> bool {
+fn is_insufficient(outcome: &Outcome<Receipt>) -> bool {
     matches!(
         outcome.result,
         Err(TxnError::Refused(ShopError::InsufficientStock { .. }))
     )
 }
 
-/// From a bucket where nobody stands.
-async fn take_free(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
-    sale.seam.pass(work).await?;
-    let from = rand::rng().random_range(0..BUCKETS);
-    let free = locks::free_bucket(work, sale.offer.id, sale.units(), from).await?;
-    sell_from(work, sale, free).await
+/// Sells from a bucket that no other transaction has locked.
+async fn sell_from_unlocked_bucket(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
+    sale.injection_point.run(work).await?;
+    let first = rand::rng().random_range(0..BUCKETS);
+    let unlocked = locks::unlocked_bucket(work, sale.offer.id, sale.units(), first).await?;
+    sell_from(work, sale, unlocked).await
 }
 
-/// Everywhere stands somebody: waits at one bucket, instead of locking all and so making everybody wait for oneself.
-async fn queue_at_one(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
-    let from = rand::rng().random_range(0..BUCKETS);
-    let one = bucket_with(work, sale.offer.id, sale.units(), from).await?;
-    sell_from(work, sale, one).await
+/// All buckets are locked: waits for one bucket instead of locking all, which would make every
+/// other buyer wait.
+async fn wait_for_one_bucket(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
+    let first = rand::rng().random_range(0..BUCKETS);
+    let bucket = bucket_with(work, sale.offer.id, sale.units(), first).await?;
+    sell_from(work, sale, bucket).await
 }
 
 async fn sell_from(
@@ -100,50 +107,50 @@ async fn sell_from(
 ) -> Result<Option<Level>, Abort> {
     match bucket {
         Some(bucket) if sell(work, &bucket, sale.units()).await? => Ok(None),
-        // To be decided by all buckets together.
+        // All buckets together decide.
         _ => Err(insufficient(&sale.offer.name, 0, sale.quantity).into()),
     }
 }
 
-/// A bucket that has `units` as it seems, looking at bucket `from` first.
+/// Finds a bucket that seems to have `units`, starting at bucket `first`.
 async fn bucket_with(
     work: &Work,
     product_id: i64,
     units: i64,
-    from: i32,
+    first: i32,
 ) -> Result<Option<stock_bucket::Model>, Abort> {
-    let buckets = locks::buckets_with(product_id, units, from);
+    let buckets = locks::buckets_with(product_id, units, first);
     Ok(buckets.one(work.connection()).await?)
 }
 
-/// Takes what is wanted from wherever it is.
-async fn spill_over(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
+/// Locks all buckets and takes the units from any of them.
+async fn sell_across_buckets(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
     let buckets = locks::buckets(work, sale.offer.id).await?;
     if buckets.is_empty() {
-        return Err(ShopError::StrategyOfOtherLane(sale.strategy.to_string()).into());
+        return Err(ShopError::StrategyLaneOnly(sale.strategy.to_string()).into());
     }
-    let left: i64 = buckets.iter().map(|bucket| bucket.available).sum();
-    if left < sale.units() {
-        return Err(sale.refuse(left, NO_VERSION));
+    let available: i64 = buckets.iter().map(|bucket| bucket.available).sum();
+    if available < sale.units() {
+        return Err(sale.refuse(available, NO_VERSION));
     }
-    let mut wanted = sale.units();
+    let mut missing = sale.units();
     for bucket in buckets.iter().filter(|bucket| bucket.available > 0) {
-        let part = Ord::min(wanted, bucket.available);
+        let part = Ord::min(missing, bucket.available);
         if !sell(work, bucket, part).await? {
             return Err(Abort::Conflict);
         }
-        wanted -= part;
-        if wanted == 0 {
+        missing -= part;
+        if missing == 0 {
             break;
         }
     }
     Ok(None)
 }
 
-/// Buckets have no version in common.
+/// Buckets have no common version.
 const NO_VERSION: i64 = 0;
 
-/// Sells from a bucket if it has as many; false if not.
+/// Sells from a bucket if it has as many units; otherwise returns false.
 async fn sell(work: &Work, bucket: &stock_bucket::Model, units: i64) -> Result<bool, Abort> {
     let column = Expr::col::<stock_bucket::Column>;
     let update = stock_bucket::Entity::update_many()
@@ -158,8 +165,6 @@ async fn sell(work: &Work, bucket: &stock_bucket::Model, units: i64) -> Result<b
         .filter(stock_bucket::Column::ProductId.eq(bucket.product_id))
         .filter(stock_bucket::Column::Bucket.eq(bucket.bucket))
         .filter(stock_bucket::Column::Available.gte(units));
-    let done = work
-        .waiting_for_lock(update.exec(work.connection()))
-        .await?;
+    let done = work.time_lock_wait(update.exec(work.connection())).await?;
     Ok(done.rows_affected == 1)
 }

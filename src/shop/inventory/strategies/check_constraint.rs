@@ -1,18 +1,23 @@
-//! `check-constraint`: subtract unchecked, and let the constraint `stock_available_not_negative` reject what is not there.
+//! `check-constraint`: subtracts without a condition and lets the constraint
+//! `stock_available_not_negative` reject a sale that stock cannot cover.
 //!
 //! # Guarantees
-//! The database's own: no code path, no forgotten WHERE clause, no session at a console can take the counter below zero. What the
-//! constraint rejects is looked at once more by the row lock, which refuses, or sells what has come back meanwhile.
+//! The database enforces it: no code path, no missing WHERE clause and no session at a console can
+//! take the counter below zero. After a violation, the purchase runs again with the row lock, which
+//! refuses it or sells units that were released in the meantime.
 //!
 //! # Cost under contention
-//! A sale costs what `conditional-update` costs. A rejection is dear: an error aborts the transaction, order and all, a line goes to the server's
-//! log, and a second transaction has to find out what is left.
+//! A sale costs the same as `conditional-update`. A rejection is expensive: the error aborts the
+//! whole transaction, the server writes a line to its log, and a second transaction has to read
+//! what is left.
 //!
 //! # Fails as
-//! SQLSTATE 23514 with the constraint's name. One that is not named cannot say which of two rules broke.
+//! SQLSTATE 23514 with the constraint's name. An unnamed constraint could not tell which of two
+//! rules was violated.
 //!
 //! # Choose it when
-//! Always, as the last line of defence behind another strategy; on its own where sales are many and rejections few.
+//! Always, as the last line of defence behind another strategy; on its own where sales are many and
+//! rejections few.
 
 use std::time::Instant;
 
@@ -27,7 +32,7 @@ use crate::{
     shop::{
         Shop,
         inventory::{
-            Seam,
+            InjectionPoint,
             counters::{self, Level},
             purchase::{self, PurchaseRequest, Sale},
             strategy::PurchaseStrategy,
@@ -47,14 +52,14 @@ impl PurchaseStrategy for CheckConstraint {
         let start = Instant::now();
         let strategy = StrategyKey::CheckConstraint;
         let outcome =
-            purchase::in_one_transaction(shop, strategy, request.clone(), |work, sale| {
+            purchase::run_in_transaction(shop, strategy, request.clone(), |work, sale| {
                 Box::pin(take(work, sale))
             })
             .await;
         if !is_rejected(&outcome) {
             return outcome;
         }
-        purchase::by_row_lock_after(shop, request, &outcome, start).await
+        purchase::fall_back_to_row_lock(shop, request, &outcome, start).await
     }
 }
 
@@ -68,11 +73,14 @@ fn is_rejected(outcome: &Outcome<Receipt>) -> bool {
 }
 
 async fn take(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
-    sale.seam.pass(work).await?;
+    sale.injection_point.run(work).await?;
     let level = counters::subtract_from_guarded(work, sale.offer.id, sale.quantity).await?;
     match level {
         Some(level) => Ok(Some(level)),
-        // No constraint stands in the way there: neither on an exhibit's row, nor on one that holds a total alone.
-        None => sale.take_under_lock(work, &Seam::Closed).await.map(Some),
+        // The row has no such constraint: it is unguarded, or it holds only a total.
+        None => sale
+            .take_under_lock(work, &InjectionPoint::Disabled)
+            .await
+            .map(Some),
     }
 }

@@ -1,18 +1,21 @@
 //! `conditional-update`: `UPDATE … WHERE available >= n`; the number of affected rows decides.
 //!
 //! # Guarantees
-//! Check and write are one statement. A buyer who waited for another's commit has the condition evaluated again on the new row, so
-//! what was read can never be stale. Never oversold; never undersold, because a refusal is looked at once more under a lock.
+//! Check and write are one statement. When a buyer has waited for another commit, PostgreSQL
+//! evaluates the condition again on the new row version, so the check never uses a stale value.
+//! Never oversold; never undersold, because every refusal is checked again under a lock.
 //!
 //! # Cost under contention
-//! One round trip less than `row-lock`, and the row is locked for that much shorter; it is still locked across COMMIT's flush.
+//! One round trip less than `row-lock`, and the row is locked for a shorter time. It stays locked
+//! until the flush of COMMIT ends.
 //!
 //! # Fails as
-//! Zero affected rows, which is no error by itself: a caller who does not look at the number sells nothing and believes it did.
+//! Zero affected rows, which is not an error by itself: a caller that does not check the number
+//! sells nothing and reports success.
 //!
 //! # Choose it when
-//! The rule fits into one WHERE clause. There is no gap between read and write here: in the workbench the race window's pause
-//! stands before the statement and changes nothing but the wait.
+//! The rule fits into one WHERE clause. There is no gap between read and write: in the workbench,
+//! the pause of the race window runs before the statement and only adds waiting time.
 
 use async_trait::async_trait;
 
@@ -25,9 +28,9 @@ use crate::{
     shop::{
         Shop,
         inventory::{
-            Seam,
-            counters::{self, Level, Shift},
-            hold::{HoldStrategy, Wanted},
+            InjectionPoint,
+            counters::{self, CounterDelta, Level},
+            hold::{HoldRequest, HoldStrategy},
             purchase::{self, PurchaseRequest, Sale},
             strategy::PurchaseStrategy,
         },
@@ -40,7 +43,7 @@ pub struct ConditionalUpdate;
 #[async_trait]
 impl PurchaseStrategy for ConditionalUpdate {
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
-        purchase::in_one_transaction(
+        purchase::run_in_transaction(
             shop,
             StrategyKey::ConditionalUpdate,
             request,
@@ -56,35 +59,43 @@ impl PurchaseStrategy for ConditionalUpdate {
 
 #[async_trait]
 impl HoldStrategy for ConditionalUpdate {
-    async fn hold(&self, work: &Work, seam: &Seam, wanted: &[Wanted]) -> Result<Vec<Level>, Abort> {
-        seam.pass(work).await?;
-        let mut levels = Vec::with_capacity(wanted.len());
-        for wanted in wanted {
-            levels.push(hold_one(work, wanted).await?);
+    async fn hold(
+        &self,
+        work: &Work,
+        injection_point: &InjectionPoint,
+        requests: &[HoldRequest],
+    ) -> Result<Vec<Level>, Abort> {
+        injection_point.run(work).await?;
+        let mut levels = Vec::with_capacity(requests.len());
+        for request in requests {
+            levels.push(hold_one(work, request).await?);
         }
         Ok(levels)
     }
 }
 
-async fn hold_one(work: &Work, wanted: &Wanted) -> Result<Level, Abort> {
-    let shift = Shift::hold(wanted.more);
-    if let Some(level) = counters::apply(work, wanted.product_id, shift).await? {
+async fn hold_one(work: &Work, request: &HoldRequest) -> Result<Level, Abort> {
+    let delta = CounterDelta::hold(request.more);
+    if let Some(level) = counters::apply(work, request.product_id, delta).await? {
         return Ok(level);
     }
-    // As in a purchase: what is refused is decided under a lock.
-    let stock = locks::stock_row(work, wanted.product_id)
+    // As in a purchase: a refusal is decided under a lock.
+    let stock = locks::stock_row(work, request.product_id)
         .await?
         .ok_or(ShopError::UnknownProduct)?;
-    counters::apply(work, wanted.product_id, shift)
+    counters::apply(work, request.product_id, delta)
         .await?
-        .ok_or_else(|| wanted.refusal(stock.available).into())
+        .ok_or_else(|| request.refusal(stock.available).into())
 }
 
 async fn take(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
-    sale.seam.pass(work).await?;
+    sale.injection_point.run(work).await?;
     if let Some(level) = counters::sell(work, sale.offer.id, sale.quantity).await? {
         return Ok(Some(level));
     }
-    // The sentence names what is left, and units may have come back since the update: decide both under one lock.
-    sale.take_under_lock(work, &Seam::Closed).await.map(Some)
+    // The message names the remaining units, and units may have been released since the update: one
+    // lock decides both.
+    sale.take_under_lock(work, &InjectionPoint::Disabled)
+        .await
+        .map(Some)
 }

@@ -1,21 +1,25 @@
-//! `early-release`: one procedure commits without waiting for the flush, and with that lets the row go; then it waits for a later flush, and only
-//! then answers.
+//! `early-release`: a procedure commits without waiting for the flush, which releases the row lock
+//! early; then it waits for a later flush before it answers.
 //!
 //! # Guarantees
-//! Those of `single-statement`, whose statement it runs, and the same durability when it has answered: the log is written in order, so
-//! the flush that it waits for has put the purchase on disk too. A crash in between loses only what nobody was told. A replayed answer
-//! waits for a flush as well, or it would promise what is still in memory.
+//! The same as `single-statement`, whose statement it runs, and the same durability once it has
+//! answered: the log is written in order, so the later flush has also written this purchase to
+//! disk. A crash in between loses only purchases that were not confirmed to a client. A replayed
+//! answer waits for a flush as well, because it may otherwise confirm a purchase that is not yet on
+//! disk.
 //!
 //! # Cost under contention
-//! The row is locked for microseconds instead of for a flush. The flushes that buyers wait for run together: one write to the disk
-//! serves all who are waiting, which group commit cannot do for those who queue at a lock.
+//! The row is locked for microseconds instead of a whole flush. Buyers wait for their flushes at
+//! the same time: one write to disk serves all of them, which group commit cannot do for buyers who
+//! queue for a lock.
 //!
 //! # Fails as
-//! An order that is stored, and of which its buyer heard nothing: the key tells. And wherever it is called inside a transaction,
-//! "invalid transaction termination": it must stand alone, which poolers in transaction mode do not allow.
+//! An order that is stored although its buyer got no answer; the idempotency key finds it. Inside a
+//! transaction the call fails with "invalid transaction termination": it must run on its own, which
+//! connection poolers in transaction mode do not allow.
 //!
 //! # Choose it when
-//! One row is hot, the disk is the bottleneck, and each order is to be a transaction of its own.
+//! One row is hot, the disk is the bottleneck, and each order must be its own transaction.
 
 use async_trait::async_trait;
 
@@ -29,7 +33,7 @@ use crate::{
     },
 };
 
-/// The procedure stands in the migration `m0014_early_release`.
+/// The procedure is defined in the migration `m0014_early_release`.
 const CALL: &str =
     "CALL purchase_early_release($1, $2, $3, $4, $5, $6, $7, NULL::bigint, NULL::bigint)";
 
@@ -39,6 +43,6 @@ pub struct EarlyRelease;
 #[async_trait]
 impl PurchaseStrategy for EarlyRelease {
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
-        single_statement::in_one_statement(shop, StrategyKey::EarlyRelease, CALL, request).await
+        single_statement::run_in_statement(shop, StrategyKey::EarlyRelease, CALL, request).await
     }
 }

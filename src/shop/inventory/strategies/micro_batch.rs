@@ -1,21 +1,26 @@
-//! `micro-batch`: orders wait in a bounded line; one writer takes all that wait in one transaction, and answers each after the commit.
+//! `micro-batch`: orders wait in a bounded queue; one writer writes all waiting orders in one
+//! transaction, and answers each after the commit.
 //!
 //! # Guarantees
-//! The row is locked once for all, keys that are known are dropped, orders are admitted in the order of their arrival (one that does not fit
-//! does not block a smaller one behind it), and no answer is given before the commit is on disk. An order that the database refuses fails
-//! alone: the others are tried without it. After a crash in the middle each order is done or not done, and its key tells which.
+//! The rows are locked once for the whole batch, orders with a known key are left out, and orders
+//! are admitted in order of arrival (an order that does not fit does not block a smaller one behind
+//! it). No order is answered before the commit is on disk. An order that the database rejects fails
+//! alone: the others are written without it. After a crash each order is either written or not, and
+//! its key tells which.
 //!
 //! # Cost under contention
-//! One lock, one flush and four round trips for as many orders as came in the meantime: the more buyers, the cheaper each. The writer
-//! never waits for a batch to fill, so a lone buyer pays no more than the line's two hand-overs.
+//! One lock, one flush and four round trips for all orders that arrived in the meantime: the more
+//! buyers, the cheaper each one. The writer never waits for a batch to fill, so a single buyer pays
+//! only for two hand-overs through the queue.
 //!
 //! # Fails as
-//! A full line: 429 with `Retry-After`, at once, instead of a timeout later. A writer that is stuck behind somebody else's lock holds up
-//! everybody; hence its deadline.
+//! A full queue: 429 with `Retry-After`, at once, instead of a timeout later. A writer that waits
+//! for another transaction's lock delays every order; its deadline limits this.
 //!
 //! # Choose it when
-//! One product is hot, and orders come faster than the disk can flush. A checkout's hold is one step of a transaction of its own and
-//! cannot wait for a writer: there, the lines of a cart are what is taken together.
+//! One product is hot, and orders come faster than the disk can flush. A checkout's hold is one
+//! step of its own transaction and cannot wait for a writer: there, the lines of one cart are taken
+//! together.
 
 use std::{
     collections::HashMap,
@@ -40,13 +45,13 @@ use crate::{
     },
     shop::{
         Shop,
-        catalog::{self, LockedShelf, Offer},
-        idempotency::{self, KeptAnswer},
+        catalog::{self, LockedOffer, Offer},
+        idempotency::{self, StoredResponse},
         inventory::{
-            Seam,
-            batch_line::{self, BatchOrder},
+            InjectionPoint,
+            batch_queue::{self, BatchOrder},
             counters::Level,
-            hold::{HoldStrategy, Wanted},
+            hold::{HoldRequest, HoldStrategy},
             purchase::{self, PurchaseRequest},
             strategy::PurchaseStrategy,
         },
@@ -60,8 +65,8 @@ pub struct MicroBatch;
 #[async_trait]
 impl PurchaseStrategy for MicroBatch {
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
-        shop.seam.pass_outside().await;
-        batch_line::wait_for_turn(shop, request).await
+        shop.injection_point.run_outside_transaction().await;
+        batch_queue::enqueue_and_wait(shop, request).await
     }
 
     fn holding(&self) -> Option<&dyn HoldStrategy> {
@@ -69,8 +74,8 @@ impl PurchaseStrategy for MicroBatch {
     }
 }
 
-/// Runs `orders` as one transaction; an answer for each, in their order.
-pub async fn in_one_batch(
+/// Runs `orders` as one transaction. Returns an answer for each, in their order.
+pub async fn run_batch(
     shop: &Shop,
     orders: Arc<[BatchOrder]>,
 ) -> Outcome<Vec<Result<Receipt, ShopError>>> {
@@ -79,22 +84,23 @@ pub async fn in_one_batch(
         ..Policy::request(StrategyKey::MicroBatch.as_str())
     };
     let shop = shop.clone();
-    let look_keys_up = Arc::new(AtomicBool::new(false));
+    let check_keys = Arc::new(AtomicBool::new(false));
     txn::run(&shop.db.clone(), policy, move |work| {
         let (shop, orders) = (shop.clone(), Arc::clone(&orders));
-        let look_keys_up = Arc::clone(&look_keys_up);
-        Box::pin(async move { attempt(work, &shop, &orders, &look_keys_up).await })
+        let check_keys = Arc::clone(&check_keys);
+        Box::pin(async move { attempt(work, &shop, &orders, &check_keys).await })
     })
     .await
 }
 
-/// Most keys are new, so at first none is looked up. That is made up for when it matters: when one turns out to be known, in an attempt that begins
-/// anew; and before anybody is refused, because whoever has bought before needs nothing of what is left.
+/// Most keys are new, so the first attempt does not look them up. It looks them up when a key turns
+/// out to be known, in a retry; and before an order is refused, because a buyer who has already
+/// bought needs none of the remaining units.
 async fn attempt(
     work: &Work,
     shop: &Shop,
     orders: &[BatchOrder],
-    look_keys_up: &AtomicBool,
+    check_keys: &AtomicBool,
 ) -> Result<Vec<Result<Receipt, ShopError>>, Abort> {
     let mut ids: Vec<i64> = orders
         .iter()
@@ -102,16 +108,16 @@ async fn attempt(
         .collect();
     ids.sort_unstable();
     ids.dedup();
-    let rows = catalog::lock_shelves(work, &ids).await?;
+    let rows = catalog::lock_offers(work, &ids).await?;
     let mut admission = admit_all(shop, &rows, orders, &HashMap::new())?;
-    if look_keys_up.load(Ordering::Relaxed) || admission.refuses_somebody() {
-        // After the lock: what was sold under one of these keys has been committed by now.
-        let known = idempotency::answers(work, keys(orders)).await?;
+    if check_keys.load(Ordering::Relaxed) || admission.has_refusals() {
+        // After the lock: a sale under one of these keys is committed by now.
+        let known = idempotency::stored_responses(work, keys(orders)).await?;
         admission = admit_all(shop, &rows, orders, &known)?;
     }
     let written = write(work, shop, &admission.sales).await;
     if matches!(written, Err(Abort::Conflict)) {
-        look_keys_up.store(true, Ordering::Relaxed);
+        check_keys.store(true, Ordering::Relaxed);
     }
     written.map(|()| admission.answers)
 }
@@ -120,8 +126,11 @@ fn keys(orders: &[BatchOrder]) -> Vec<String> {
     let keys = orders.iter().filter_map(|order| order.key());
     keys.map(ToOwned::to_owned).collect()
 }
-fn told_again(order: &BatchOrder, kept: &KeptAnswer) -> Result<Result<Receipt, ShopError>, Abort> {
-    match order.request.claim.as_ref().map(|claim| kept.to(claim)) {
+fn replay_answer(
+    order: &BatchOrder,
+    stored: &StoredResponse,
+) -> Result<Result<Receipt, ShopError>, Abort> {
+    match order.request.claim.as_ref().map(|claim| stored.to(claim)) {
         Some(Ok(receipt)) => Ok(Ok(receipt)),
         Some(Err(Abort::Refused(reused))) => Ok(Err(reused)),
         Some(Err(other)) => Err(other),
@@ -129,37 +138,37 @@ fn told_again(order: &BatchOrder, kept: &KeptAnswer) -> Result<Result<Receipt, S
     }
 }
 
-/// Who gets what of a batch.
+/// Which orders of a batch are sold, and the answer to each order.
 #[derive(Default)]
 struct Admission {
     sales: Vec<BatchSale>,
-    /// For each order, in their order.
+    /// One answer for each order, in their order.
     answers: Vec<Result<Receipt, ShopError>>,
 }
 
 impl Admission {
-    fn refuses_somebody(&self) -> bool {
+    fn has_refusals(&self) -> bool {
         self.answers.iter().any(Result::is_err)
     }
 }
 
-/// Admits in the order of arrival; whose key is `known` is told again what was answered.
+/// Admits in order of arrival; an order whose key is `known` gets its earlier answer.
 fn admit_all(
     shop: &Shop,
-    rows: &[LockedShelf],
+    rows: &[LockedOffer],
     orders: &[BatchOrder],
-    known: &HashMap<String, KeptAnswer>,
+    known: &HashMap<String, StoredResponse>,
 ) -> Result<Admission, Abort> {
-    let mut shelves: HashMap<i64, Shelf<'_>> = rows
+    let mut stocks: HashMap<i64, BatchStock<'_>> = rows
         .iter()
-        .map(|row| (row.offer.id, Shelf::of(row)))
+        .map(|row| (row.offer.id, BatchStock::of(row)))
         .collect();
     let mut admission = Admission::default();
     for order in orders {
-        let kept = order.key().and_then(|key| known.get(key));
-        let answer = match kept {
-            Some(kept) => told_again(order, kept)?,
-            None => admit(shop, &mut shelves, order).map(|sale| {
+        let stored = order.key().and_then(|key| known.get(key));
+        let answer = match stored {
+            Some(stored) => replay_answer(order, stored)?,
+            None => admit(shop, &mut stocks, order).map(|sale| {
                 let receipt = sale.receipt();
                 admission.sales.push(sale);
                 receipt
@@ -170,14 +179,14 @@ fn admit_all(
     Ok(admission)
 }
 
-/// A product whose row is locked, as the orders that were admitted so far leave it.
-struct Shelf<'a> {
-    row: &'a LockedShelf,
+/// A product whose row is locked, minus the units of the orders admitted so far.
+struct BatchStock<'a> {
+    row: &'a LockedOffer,
     available: i64,
 }
 
-impl<'a> Shelf<'a> {
-    fn of(row: &'a LockedShelf) -> Self {
+impl<'a> BatchStock<'a> {
+    fn of(row: &'a LockedOffer) -> Self {
         Self {
             row,
             available: row.available,
@@ -189,12 +198,12 @@ impl<'a> Shelf<'a> {
         if available == self.row.available {
             return purchase::refuse(shop, offer, quantity, available, self.row.version);
         }
-        // What this batch has taken is not committed yet: nothing for others to rely on.
+        // The units that this batch takes are not committed yet, so this refusal is not cached.
         insufficient(&offer.name, available, quantity)
     }
 }
 
-/// An order that is admitted.
+/// An admitted order.
 #[derive(Debug)]
 struct BatchSale {
     order: BatchOrder,
@@ -212,39 +221,39 @@ impl BatchSale {
     }
 }
 
-/// Admits an order if its shelf, less what was admitted before, has enough.
+/// Admits an order if enough units remain after the orders admitted before it.
 fn admit(
     shop: &Shop,
-    shelves: &mut HashMap<i64, Shelf<'_>>,
+    stocks: &mut HashMap<i64, BatchStock<'_>>,
     order: &BatchOrder,
 ) -> Result<BatchSale, ShopError> {
     let quantity = order.request.quantity;
-    let shelf = shelves
+    let stock = stocks
         .get_mut(&order.request.product_id)
         .ok_or(ShopError::UnknownProduct)?;
-    let offer = &shelf.row.offer;
+    let offer = &stock.row.offer;
     purchase::check_offer(offer, StrategyKey::MicroBatch, quantity)?;
-    if shelf.row.layout != StockLayout::Row.as_str() {
+    if stock.row.layout != StockLayout::Row.as_str() {
         let key = StrategyKey::MicroBatch.to_string();
-        return Err(ShopError::StrategyOfOtherLane(key));
+        return Err(ShopError::StrategyLaneOnly(key));
     }
     let units = i64::from(quantity.get());
-    if shelf.available < units {
-        return Err(shelf.refuse(shop, quantity));
+    if stock.available < units {
+        return Err(stock.refuse(shop, quantity));
     }
     let amount = offer.price.times(quantity).ok_or_else(orders::too_large)?;
-    let bill = Bill::handed_over(amount).ok_or_else(orders::too_large)?;
-    shelf.available -= units;
+    let bill = Bill::without_delivery(amount).ok_or_else(orders::too_large)?;
+    stock.available -= units;
     Ok(BatchSale {
         order: order.clone(),
         offer: offer.clone(),
         bill,
-        remaining: shelf.available,
+        remaining: stock.available,
     })
 }
 
-/// `$1` keys, `$2` fingerprints, `$3` answers, `$4` public ids, `$5` products, `$6` names, `$7` prices, `$8` units, `$9` lanes, `$10`
-/// currencies, `$11` totals, `$12` taxes, `$13` tax rate.
+/// `$1` keys, `$2` fingerprints, `$3` answers, `$4` public ids, `$5` products, `$6` names, `$7`
+/// prices, `$8` units, `$9` lanes, `$10` currencies, `$11` totals, `$12` taxes, `$13` tax rate.
 const SALES: &str = "
 WITH asked AS (
   SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::uuid[], $5::bigint[], $6::text[], $7::bigint[], $8::integer[],
@@ -282,7 +291,7 @@ struct TakenRow {
     orders: i64,
 }
 
-/// Writes all that was admitted, in one statement, and makes sure that it did.
+/// Writes all admitted orders in one statement, and checks that all were written.
 async fn write(work: &Work, shop: &Shop, sales: &[BatchSale]) -> Result<(), Abort> {
     if sales.is_empty() {
         return Ok(());
@@ -292,7 +301,7 @@ async fn write(work: &Work, shop: &Shop, sales: &[BatchSale]) -> Result<(), Abor
         .all(work.connection())
         .await?;
     let written: i64 = taken.iter().map(|row| row.orders).sum();
-    // A key that was claimed since it was looked for, by a purchase of something else: begun anew, it is known.
+    // Another purchase has claimed one of the keys since the look-up: the retry looks the keys up.
     if usize::try_from(written) != Ok(sales.len()) {
         return Err(Abort::Conflict);
     }
@@ -368,26 +377,31 @@ struct HeldRow {
 
 #[async_trait]
 impl HoldStrategy for MicroBatch {
-    async fn hold(&self, work: &Work, seam: &Seam, wanted: &[Wanted]) -> Result<Vec<Level>, Abort> {
-        let ids: Vec<i64> = wanted.iter().map(|wanted| wanted.product_id).collect();
+    async fn hold(
+        &self,
+        work: &Work,
+        injection_point: &InjectionPoint,
+        requests: &[HoldRequest],
+    ) -> Result<Vec<Level>, Abort> {
+        let ids: Vec<i64> = requests.iter().map(|request| request.product_id).collect();
         let rows = locks::stock_rows(work, &ids).await?;
-        seam.pass(work).await?;
-        for wanted in wanted {
-            let row = rows.iter().find(|row| row.product_id == wanted.product_id);
+        injection_point.run(work).await?;
+        for request in requests {
+            let row = rows.iter().find(|row| row.product_id == request.product_id);
             let row = row.ok_or(ShopError::UnknownProduct)?;
-            if row.available < wanted.more {
-                return Err(wanted.refusal(row.available).into());
+            if row.available < request.more {
+                return Err(request.refusal(row.available).into());
             }
         }
-        let more: Vec<i64> = wanted.iter().map(|wanted| wanted.more).collect();
+        let more: Vec<i64> = requests.iter().map(|request| request.more).collect();
         let statement = dialect::statement(HOLDS, [ids.into(), more.into()]);
         let held = HeldRow::find_by_statement(statement)
             .all(work.connection())
             .await?;
-        wanted
+        requests
             .iter()
-            .map(|wanted| {
-                let row = held.iter().find(|row| row.product_id == wanted.product_id);
+            .map(|request| {
+                let row = held.iter().find(|row| row.product_id == request.product_id);
                 row.map(|row| Level {
                     available: row.available,
                     version: row.version,

@@ -1,18 +1,23 @@
-//! `optimistic`: read the row and its version without a lock, write only if the version is still the same, try again if not.
+//! `optimistic`: reads the row and its version without a lock, writes only if the version is
+//! unchanged, and retries otherwise.
 //!
 //! # Guarantees
-//! Every write to the row bumps its version, so a write that rests on an outdated reading changes nothing. Who loses too often
-//! falls back to the row lock; who would be refused looks once more under it.
+//! Every write to the row increments its version, so a write that is based on an outdated read
+//! changes nothing. After too many conflicts a buyer falls back to the row lock; a refusal is
+//! checked again under it.
 //!
 //! # Cost under contention
-//! Nobody waits to read, and everybody but one has read in vain: of n buyers at once, n − 1 do all their work again. Pauses double with each
-//! attempt and are jittered, or the same crowd would collide again in step.
+//! No buyer waits to read, but all except one have read in vain: of n concurrent buyers, n − 1
+//! repeat all their work. The backoff doubles with each attempt and is jittered, because otherwise
+//! the same buyers would collide again.
 //!
 //! # Fails as
-//! Zero affected rows: a conflict, not an error. A program that forgets to look at the number has the lost update back.
+//! Zero affected rows: a conflict, not an error. A program that does not check the number has the
+//! lost update again.
 //!
 //! # Choose it when
-//! Conflicts are rare, readings are long (a form that somebody edits for minutes), and no lock may be held that long.
+//! Conflicts are rare, reads are long (a form that a person edits for minutes), and no lock may be
+//! held that long.
 
 use async_trait::async_trait;
 
@@ -22,7 +27,7 @@ use crate::{
     shop::{
         Shop,
         inventory::{
-            Seam,
+            InjectionPoint,
             counters::{self, Level},
             purchase::{self, PurchaseRequest, Sale},
             strategy::PurchaseStrategy,
@@ -36,7 +41,7 @@ pub struct Optimistic;
 #[async_trait]
 impl PurchaseStrategy for Optimistic {
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
-        purchase::in_one_transaction(shop, StrategyKey::Optimistic, request, |work, sale| {
+        purchase::run_in_transaction(shop, StrategyKey::Optimistic, request, |work, sale| {
             Box::pin(take(work, sale))
         })
         .await
@@ -45,11 +50,14 @@ impl PurchaseStrategy for Optimistic {
 
 async fn take(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
     let read = sale.read(work).await?;
-    sale.seam.pass(work).await?;
-    if !sale.fits(&read)? {
-        return sale.take_under_lock(work, &Seam::Closed).await.map(Some);
+    sale.injection_point.run(work).await?;
+    if !sale.has_enough(&read)? {
+        return sale
+            .take_under_lock(work, &InjectionPoint::Disabled)
+            .await
+            .map(Some);
     }
     let level = counters::sell_at_version(work, &read, sale.quantity).await?;
-    // Rolled back and begun anew: what else was read in this transaction is as old.
+    // The transaction is rolled back and retried, because its other reads are just as old.
     level.map(Some).ok_or(Abort::Conflict)
 }

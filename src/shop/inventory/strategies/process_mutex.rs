@@ -1,17 +1,21 @@
-//! `process-mutex`: a lock in the server's memory, around read, compare and write. **Unsafe on more than one server: an exhibit.**
+//! `process-mutex`: a lock in the server's memory around read, compare and write. **Unsafe with
+//! more than one server, on purpose.**
 //!
 //! # Guarantees
-//! In one process, and as long as all who write this row ask for the same lock, none is sold twice. A second server has a lock of its
-//! own, which knows nothing of the first. So it runs on private lanes only, whose constraints stand aside.
+//! Within one process, and as long as every writer of this row takes the same lock, no unit is sold
+//! twice. A second server process has its own lock, which is independent of the first. So it runs
+//! only on private lanes, whose row has no stock constraints.
 //!
 //! # Cost under contention
-//! The queue stands in memory, where waiting costs nothing; but it is held over the whole transaction, flush included, as the row lock is.
+//! The queue is in memory, where waiting costs nothing; but the lock is held for the whole
+//! transaction, including its flush, like the row lock.
 //!
 //! # Fails as
-//! Perfect in every test on a laptop, and oversold on the day on which the second server starts.
+//! Correct in every test on a laptop, and oversold on the day the second server starts.
 //!
 //! # Choose it when
-//! What it guards lives in this process too: a cache, a file, a connection. Never for what a database holds.
+//! The data that it guards lives in the same process: a cache, a file, a connection. Never for data
+//! in a database.
 
 use async_trait::async_trait;
 
@@ -34,9 +38,10 @@ pub struct ProcessMutex;
 #[async_trait]
 impl PurchaseStrategy for ProcessMutex {
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
-        // Before a connection is taken, or those who wait would keep from the pool what the holder needs.
+        // Taken before a connection: otherwise the waiting buyers would occupy the connections that
+        // the holder of the lock needs.
         let _guard = shop.shared.process_locks.lock(request.product_id).await;
-        purchase::in_one_transaction(shop, StrategyKey::ProcessMutex, request, |work, sale| {
+        purchase::run_in_transaction(shop, StrategyKey::ProcessMutex, request, |work, sale| {
             Box::pin(take(work, sale))
         })
         .await
@@ -45,7 +50,7 @@ impl PurchaseStrategy for ProcessMutex {
 
 async fn take(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
     let read = sale.read_and_compare(work).await?;
-    sale.seam.pass(work).await?;
+    sale.injection_point.run(work).await?;
     let (available, sold) = (read.available - sale.units(), read.sold + sale.units());
     counters::overwrite(work, &read, available, sold)
         .await

@@ -1,19 +1,23 @@
-//! `row-lock-nowait`: `SELECT … FOR UPDATE NOWAIT`; who would have to wait leaves, and comes back after a random pause.
+//! `row-lock-nowait`: `SELECT … FOR UPDATE NOWAIT`; a buyer who would have to wait fails at once
+//! and retries after a random backoff.
 //!
 //! # Guarantees
-//! Those of `row-lock`: what was read under the lock is still so when it is written. A buyer who never got a turn falls back to
-//! the waiting lock, so contention does not undersell; a refusal is decided under the lock as well.
+//! The same as `row-lock`: the values read under the lock are still valid when they are written. A
+//! buyer whose attempts all fail falls back to the waiting lock, so contention does not undersell;
+//! a refusal is decided under the lock as well.
 //!
 //! # Cost under contention
-//! No queue in the database, and so no order of arrival: each miss costs a whole transaction, begun and rolled back. With 64
-//! buyers most of the work is misses, and the lucky overtake those who came first.
+//! There is no queue in the database, and so no order of arrival: each miss costs a whole
+//! transaction with BEGIN and ROLLBACK. With 64 buyers most of the work is misses, and lucky buyers
+//! overtake earlier ones.
 //!
 //! # Fails as
-//! SQLSTATE 55P03 at once, where others wait. It is retried with jittered backoff; a bare NOWAIT without retries sells nothing to most
-//! of a crowd while the shelf is full.
+//! SQLSTATE 55P03 at once, where other strategies wait. It is retried with jittered backoff; NOWAIT
+//! without retries sells nothing to most of a crowd while stock is available.
 //!
 //! # Choose it when
-//! The caller has something better to do than to wait: another warehouse, another seat, a page that says "busy, one moment".
+//! The caller has a better option than waiting: another warehouse, another seat, a page that says
+//! "busy, one moment".
 
 use async_trait::async_trait;
 
@@ -39,7 +43,7 @@ pub struct RowLockNowait;
 #[async_trait]
 impl PurchaseStrategy for RowLockNowait {
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
-        purchase::in_one_transaction(shop, StrategyKey::RowLockNowait, request, |work, sale| {
+        purchase::run_in_transaction(shop, StrategyKey::RowLockNowait, request, |work, sale| {
             Box::pin(take(work, sale))
         })
         .await
@@ -50,6 +54,6 @@ async fn take(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
     let row = locks::stock_row_nowait(work, sale.offer.id)
         .await?
         .ok_or(ShopError::UnknownProduct)?;
-    sale.seam.pass(work).await?;
+    sale.injection_point.run(work).await?;
     sale.take_from(work, &row).await.map(Some)
 }

@@ -1,18 +1,22 @@
-//! `serializable`: read, compare, write, all under `SERIALIZABLE`; the database aborts what could not have happened one after the other.
+//! `serializable`: read, compare and write under `SERIALIZABLE`; PostgreSQL aborts a transaction
+//! whose result no serial order could produce.
 //!
 //! # Guarantees
-//! Whatever commits looks as if buyers had come one by one, with no lock in the code at all: also rules over several rows hold,
-//! which no single WHERE clause can express. Who is aborted too often falls back to the row lock.
+//! The committed transactions have the same effect as buyers served one after the other, without
+//! any lock in the code. Rules over several rows hold too, which no single WHERE clause can
+//! express. After too many aborts a buyer falls back to the row lock.
 //!
 //! # Cost under contention
-//! Readers take predicate locks, and a buyer who waited for the row learns after the wait that it was in vain: on a hot row most
-//! attempts end in 40001 and are done again from the beginning.
+//! Readers take predicate locks, and a buyer who waited for the row learns only afterwards that the
+//! wait was in vain: on a hot row most attempts end with 40001 and start again.
 //!
 //! # Fails as
-//! SQLSTATE 40001, in any statement or in COMMIT itself. A program has to be able to do the whole transaction again.
+//! SQLSTATE 40001, in any statement or in COMMIT itself. The program must be able to run the whole
+//! transaction again.
 //!
 //! # Choose it when
-//! The rule spans rows or tables (at most two discounts a household), correctness matters more than speed, and contention is mild.
+//! The rule spans rows or tables (at most two discounts for each household), correctness matters
+//! more than speed, and contention is low.
 
 use async_trait::async_trait;
 
@@ -22,7 +26,7 @@ use crate::{
     shop::{
         Shop,
         inventory::{
-            Seam,
+            InjectionPoint,
             counters::Level,
             purchase::{self, PurchaseRequest, Sale},
             strategy::PurchaseStrategy,
@@ -36,7 +40,7 @@ pub struct Serializable;
 #[async_trait]
 impl PurchaseStrategy for Serializable {
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
-        purchase::in_one_transaction(shop, StrategyKey::Serializable, request, |work, sale| {
+        purchase::run_in_transaction(shop, StrategyKey::Serializable, request, |work, sale| {
             Box::pin(take(work, sale))
         })
         .await
@@ -45,10 +49,14 @@ impl PurchaseStrategy for Serializable {
 
 async fn take(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
     let read = sale.read(work).await?;
-    sale.seam.pass(work).await?;
-    // Of units that are on their way back the snapshot knows nothing: the lock waits for them, and then aborts with 40001.
-    if !sale.fits(&read)? {
-        return sale.take_under_lock(work, &Seam::Closed).await.map(Some);
+    sale.injection_point.run(work).await?;
+    // The snapshot does not see units that another transaction is releasing: the lock waits for
+    // them, then aborts with 40001.
+    if !sale.has_enough(&read)? {
+        return sale
+            .take_under_lock(work, &InjectionPoint::Disabled)
+            .await
+            .map(Some);
     }
     sale.take_from(work, &read).await.map(Some)
 }

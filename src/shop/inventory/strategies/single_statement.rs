@@ -1,17 +1,21 @@
-//! `single-statement`: one CTE takes the stock and writes order, line, movement and idempotency key, in one round trip.
+//! `single-statement`: one statement with CTEs takes the stock and writes order, line, movement and
+//! idempotency key, in one round trip.
 //!
 //! # Guarantees
-//! A statement is a transaction: all of it happens or none. The stock is taken by a conditional update, and everything else selects from
-//! what that returned. Where it returns nothing, the row lock looks once more, and says why.
+//! A statement is a transaction: it takes effect as a whole or not at all. A conditional update
+//! takes the stock, and every other part selects from the row that it returns. If it returns no
+//! row, the purchase runs again with the row lock, which finds the reason.
 //!
 //! # Cost under contention
-//! The row is locked from the update to the end of the flush, and for no round trip: nothing waits for the client's next word. The slower
-//! the network, the larger the lead over a transaction of nine statements.
+//! The row is locked from the update to the end of the flush, and no round trip happens in between:
+//! nothing waits for the client. The slower the network, the larger the advantage over a
+//! transaction of nine statements.
 //!
 //! # Fails as
-//! Zero rows, for any of six reasons, which have to be asked for afterwards. A key that somebody else claimed meanwhile is a unique
-//! violation, 23505, which takes everything back. It takes the stock before the key, against the usual lock order: two purchases under the
-//! same key by different strategies may deadlock, and one is tried again.
+//! Zero rows, for any of six reasons, which have to be queried afterwards. If another transaction
+//! has claimed the key in the meantime, the statement fails with a unique violation (23505) and is
+//! undone. It takes the stock before the key, against the usual lock order: two purchases with the
+//! same key by different strategies may deadlock, and one of them is retried.
 //!
 //! # Choose it when
 //! The database is a millisecond away, and the rules fit into SQL that you want to maintain.
@@ -38,8 +42,8 @@ use crate::{
     },
 };
 
-/// `$1` product, `$2` units, `$3` public id, `$4` lane, `$5` key, `$6` fingerprint, `$7` tax rate. The tax is rounded as
-/// [`crate::model::bill`] does it.
+/// `$1` product, `$2` units, `$3` public id, `$4` lane, `$5` key, `$6` fingerprint, `$7` tax rate.
+/// The tax is rounded as in [`crate::model::bill`].
 const SALE: &str = r#"
 WITH offer AS (
   SELECT p.id, p.name, p.price_cents, p.currency, p.lane_id, p.price_cents * $2 AS cents
@@ -77,19 +81,20 @@ pub struct SingleStatement;
 #[async_trait]
 impl PurchaseStrategy for SingleStatement {
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
-        in_one_statement(shop, StrategyKey::SingleStatement, SALE, request).await
+        run_in_statement(shop, StrategyKey::SingleStatement, SALE, request).await
     }
 }
 
-/// Runs `sql`, which takes the parameters of [`SALE`] and returns what it returns. What it does not sell goes to the row lock.
-pub(super) async fn in_one_statement(
+/// Runs `sql`, which takes the parameters of [`SALE`] and returns the same columns. A purchase that
+/// it does not sell runs again with the row lock.
+pub(super) async fn run_in_statement(
     shop: &Shop,
     strategy: StrategyKey,
     sql: &'static str,
     request: PurchaseRequest,
 ) -> Outcome<Receipt> {
     let start = Instant::now();
-    shop.seam.pass_outside().await;
+    shop.injection_point.run_outside_transaction().await;
     let (public_id, asked) = (Uuid::now_v7(), request.clone());
     let policy = shop.policy(strategy.as_str());
     let outcome = txn::run_statement(shop.db(), policy, move |connection| {
@@ -97,20 +102,20 @@ pub(super) async fn in_one_statement(
         Box::pin(async move { sell(connection, sql, values).await })
     })
     .await;
-    let (result, taken) = outcome.into_parts();
+    let (result, cost) = outcome.into_parts();
     match result {
         Ok(Some(level)) => {
             purchase::publish(shop, request.product_id, level);
-            taken.with(Ok(Receipt {
+            cost.with_result(Ok(Receipt {
                 order_id: public_id.to_string(),
                 remaining_stock: Some(level.available),
             }))
         }
-        Ok(None) => purchase::by_row_lock_after(shop, request, &taken, start).await,
-        Err(error) if says_why_not(&error) => {
-            purchase::by_row_lock_after(shop, request, &taken, start).await
+        Ok(None) => purchase::fall_back_to_row_lock(shop, request, &cost, start).await,
+        Err(error) if needs_row_lock(&error) => {
+            purchase::fall_back_to_row_lock(shop, request, &cost, start).await
         }
-        Err(error) => taken.with(Err(error)),
+        Err(error) => cost.with_result(Err(error)),
     }
 }
 
@@ -135,7 +140,7 @@ async fn sell(
     let row = connection
         .query_one_raw(dialect::statement(sql, values))
         .await?;
-    // A CALL always returns its one row, and nulls in it.
+    // A CALL always returns one row, with NULLs if nothing was sold.
     let Some(row) = row else { return Ok(None) };
     let (available, version): (Option<i64>, Option<i64>) = (
         row.try_get("", "remaining")?,
@@ -146,8 +151,9 @@ async fn sell(
         .map(|(available, version)| Level { available, version }))
 }
 
-/// A key that was claimed meanwhile, or an amount that does not fit: the statement took back all that it had done.
-fn says_why_not(error: &TxnError) -> bool {
+/// True if another transaction has claimed the key in the meantime, or an amount does not fit: the
+/// statement was undone as a whole.
+fn needs_row_lock(error: &TxnError) -> bool {
     match error {
         TxnError::Database { source, .. } => {
             dialect::is_unique_violation(source) || dialect::is_out_of_range(source)

@@ -1,19 +1,22 @@
-//! `skip-locked-units`: one row for each unit; each buyer takes rows that nobody else is taking, with `FOR UPDATE SKIP LOCKED`.
+//! `skip-locked-units`: one row for each unit; each buyer takes rows that no other buyer has
+//! locked, with `FOR UPDATE SKIP LOCKED`.
 //!
 //! # Guarantees
-//! A unit is a row, and a row is locked by one buyer. Buyers do not meet until the last units; who then finds too few looks once
-//! more, this time waiting for the rows that others hold, in the order of the units, so that neither a rollback undersells nor two buyers
-//! wait for each other.
+//! A unit is a row, and only one buyer can lock a row. Buyers do not meet until the last units. A
+//! buyer who finds too few looks again and waits for the locked rows, in unit order, so that a
+//! rollback does not undersell and two buyers do not deadlock.
 //!
 //! # Cost under contention
-//! Next to none, and no hot row: the flush of one buyer's commit holds nobody up. The price is paid in rows: a stock of a million is a
-//! million rows, a quantity of ten is ten updates, and what is left has to be counted.
+//! Almost none, and no hot row: the flush of one buyer's commit delays no other buyer. The price is
+//! rows: a stock of a million is a million rows, a quantity of ten is ten updates, and the
+//! remaining units have to be counted.
 //!
 //! # Fails as
-//! Skipping what is only about to be rolled back: whoever refuses on what it skipped undersells. Hence the second look.
+//! Rows are skipped although their transaction is about to roll back: a refusal based on skipped
+//! rows undersells. The second look prevents this.
 //!
 //! # Choose it when
-//! Units are individuals anyway: seats, rooms, serial numbers, jobs of a queue.
+//! Units are individual anyway: seats, rooms, serial numbers, jobs of a queue.
 
 use async_trait::async_trait;
 use sea_orm::ConnectionTrait;
@@ -41,54 +44,54 @@ pub struct SkipLockedUnits;
 impl PurchaseStrategy for SkipLockedUnits {
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
         let strategy = StrategyKey::SkipLockedUnits;
-        let quick = purchase::in_one_transaction(shop, strategy, request.clone(), |work, sale| {
-            Box::pin(take_free(work, sale))
+        let first = purchase::run_in_transaction(shop, strategy, request.clone(), |work, sale| {
+            Box::pin(sell_unlocked_units(work, sale))
         });
-        let quick = quick.await;
+        let first = first.await;
         if !matches!(
-            quick.result,
+            first.result,
             Err(TxnError::Refused(ShopError::InsufficientStock { .. }))
         ) {
-            return quick;
+            return first;
         }
-        // A transaction of its own, which holds nothing when it begins to wait.
-        let patient = purchase::in_one_transaction(shop, strategy, request, |work, sale| {
-            Box::pin(take_left(work, sale))
+        // In its own transaction, which holds no lock when it begins to wait.
+        let second = purchase::run_in_transaction(shop, strategy, request, |work, sale| {
+            Box::pin(sell_after_waiting(work, sale))
         });
-        patient.await.after(&quick)
+        second.await.with_cost_of(&first)
     }
 }
 
-async fn take_free(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
-    sale.seam.pass(work).await?;
-    let wanted = sale.quantity.get();
-    let free = locks::free_units(work, sale.offer.id, wanted.into()).await?;
-    if free.len() < wanted as usize {
+async fn sell_unlocked_units(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
+    sale.injection_point.run(work).await?;
+    let requested = sale.quantity.get();
+    let unlocked = locks::unlocked_units(work, sale.offer.id, requested.into()).await?;
+    if unlocked.len() < requested as usize {
         return Err(insufficient(&sale.offer.name, 0, sale.quantity).into());
     }
-    sell(work, sale, free).await
+    sell(work, sale, unlocked).await
 }
 
-async fn take_left(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
+async fn sell_after_waiting(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
     check_layout(work, sale).await?;
-    let mut left = locks::units_left(work, sale.offer.id).await?;
-    let wanted = sale.quantity.get() as usize;
-    if left.len() < wanted {
-        let available = i64::try_from(left.len()).unwrap_or(i64::MAX);
+    let mut unsold = locks::unsold_units(work, sale.offer.id).await?;
+    let requested = sale.quantity.get() as usize;
+    if unsold.len() < requested {
+        let available = i64::try_from(unsold.len()).unwrap_or(i64::MAX);
         return Err(sale.refuse(available, NO_VERSION));
     }
-    left.truncate(wanted);
-    sell(work, sale, left).await
+    unsold.truncate(requested);
+    sell(work, sale, unsold).await
 }
 
-/// Units have no version in common.
+/// Units have no common version.
 const NO_VERSION: i64 = 0;
 
 async fn check_layout(work: &Work, sale: &Sale) -> Result<(), Abort> {
     let row = counters::read(work, sale.offer.id).await?;
     match row {
         Some(row) if row.layout == StockLayout::Units.as_str() => Ok(()),
-        _ => Err(ShopError::StrategyOfOtherLane(sale.strategy.to_string()).into()),
+        _ => Err(ShopError::StrategyLaneOnly(sale.strategy.to_string()).into()),
     }
 }
 

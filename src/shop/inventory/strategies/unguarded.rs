@@ -1,17 +1,20 @@
-//! `unguarded`: read, compare in the application, write the new value. **Unsafe: an exhibit.**
+//! `unguarded`: reads, compares in the application, writes the new value. **Unsafe on purpose.**
 //!
 //! # Guarantees
-//! None. Two buyers who read the same number both write that number less their own: one of the two sales vanishes from the counter and
-//! not from the orders. It runs on private lanes only, whose constraints stand aside.
+//! None. Two buyers who read the same number both write that number minus their own quantity: the
+//! counter loses one of the two sales, the orders keep both. It runs only on private lanes, whose
+//! row has no stock constraints.
 //!
 //! # Cost under contention
-//! The fastest of all until somebody counts. Every lost update is an order that stock does not cover.
+//! The fastest of all, until the orders are counted. Every lost update is an order that stock does
+//! not cover.
 //!
 //! # Fails as
-//! Silence. No statement fails; the counter even stays above zero. Only the order lines tell.
+//! Silence. No statement fails, and the counter even stays above zero. Only the order lines show
+//! the oversell.
 //!
 //! # Choose it when
-//! You want to show somebody why the others exist.
+//! You want to show why the other strategies exist.
 
 use async_trait::async_trait;
 
@@ -34,7 +37,7 @@ pub struct Unguarded;
 #[async_trait]
 impl PurchaseStrategy for Unguarded {
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
-        purchase::in_one_transaction(shop, StrategyKey::Unguarded, request, |work, sale| {
+        purchase::run_in_transaction(shop, StrategyKey::Unguarded, request, |work, sale| {
             Box::pin(take(work, sale))
         })
         .await
@@ -43,7 +46,7 @@ impl PurchaseStrategy for Unguarded {
 
 async fn take(work: &Work, sale: &Sale) -> Result<Option<Level>, Abort> {
     let read = sale.read_and_compare(work).await?;
-    sale.seam.pass(work).await?;
+    sale.injection_point.run(work).await?;
     let (available, sold) = (read.available - sale.units(), read.sold + sale.units());
     counters::overwrite(work, &read, available, sold)
         .await

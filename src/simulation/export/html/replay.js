@@ -1,12 +1,12 @@
-// Replays a run from the data in this document. The curves are drawn once, and whole; a clip that follows the clock uncovers them,
-// so that a moment costs no more at six lanes of 600 points than at one.
+// Replays a run from the data in this document. The complete curves are drawn once; a clip path that follows the clock
+// reveals them, so that a frame costs the same for six lanes of 600 points as for one.
 "use strict";
 (() => {
   const { lanes } = JSON.parse(document.getElementById("data").textContent);
-  const [MS, REMAINING, SUCCEEDED, TURNED_AWAY, SOLD] = [0, 1, 2, 3, 4];
+  const [MS, REMAINING, SUCCEEDED, UNSUCCESSFUL, SOLD] = [0, 1, 2, 3, 4];
   const SPEEDS = [0.1, 0.25, 0.5, 1, 2, 5];
   const STEPS = 100;
-  // A rate is taken over this much of the run, or it would be noise.
+  // Rates are averaged over this share of the run to reduce noise.
   const RATE_SHARE = 0.05;
   const FRAME = { width: 760, height: 300, left: 64, right: 744, top: 14, bottom: 266 };
   const end = Math.max(1, ...lanes.flatMap(({ points }) => points.map((point) => point[MS])));
@@ -23,7 +23,7 @@
     return element;
   };
 
-  // The round step that leaves at most `parts` of them in `span`.
+  // The smallest round step that divides `span` into at most `parts`.
   const roundStep = (span, parts) => {
     const power = 10 ** Math.floor(Math.log10(span / parts));
     return [1, 2, 5, 10].map((step) => step * power).find((step) => span / step <= parts);
@@ -63,7 +63,7 @@
     );
   };
 
-  /** Draws a chart; the returned function shows it up to a moment. */
+  /** Draws a chart. The returned function reveals it up to a moment. */
   const chart = (id, title, seriesOf, marked) => {
     const series = lanes.map((lane) => seriesOf(lane.points));
     const values = [...series.flat().map(([, value]) => value), ...marked];
@@ -73,7 +73,7 @@
     const picture = svg("svg", { viewBox: `0 0 ${FRAME.width} ${FRAME.height}`, role: "img", "aria-label": `${title}; the table above has the figures of each moment` });
     grid(picture, low, high, y);
     for (const value of new Set(marked)) {
-      picture.append(svg("line", { class: "shelf", x1: FRAME.left, x2: FRAME.right, y1: y(value), y2: y(value) }));
+      picture.append(svg("line", { class: "initial-stock", x1: FRAME.left, x2: FRAME.right, y1: y(value), y2: y(value) }));
     }
     const clip = svg("rect", { x: 0, y: 0, width: 0, height: FRAME.height });
     const path = svg("clipPath", { id: `clip-${id}` });
@@ -95,7 +95,7 @@
     };
   };
 
-  /** The last point that is not after the moment. */
+  /** Returns the last point at or before a moment. */
   const pointAt = (points, ms) => {
     let [low, high] = [0, points.length];
     while (low < high) {
@@ -110,7 +110,7 @@
   const charts = [
     chart("stock", "Stock remaining", column(REMAINING), lanes.map(({ stock }) => stock)),
     chart("successes", "Successes per second", rates, []),
-    chart("turned-away", "Buyers turned away", column(TURNED_AWAY), []),
+    chart("unsuccessful", "Unsuccessful attempts", column(UNSUCCESSFUL), []),
   ];
   const rows = [...document.querySelectorAll("#now tbody tr")].map((row) => ({
     row,
@@ -119,7 +119,7 @@
   const [play, moment, clock, speed] = ["play", "moment", "clock", "speed"].map(byId);
   const seconds = (ms) => (ms / 1000).toFixed(2);
 
-  // It begins with the end: whoever only looks, or prints, sees all of it.
+  // The document first shows the end, so that a reader who does not play it, or prints it, sees the whole run.
   let now = end;
   let before;
 
@@ -131,7 +131,7 @@
       const oversold = Math.max(0, point[SOLD] - stock);
       cell.remaining.textContent = point[REMAINING];
       cell.sold.textContent = point[SOLD];
-      cell["turned-away"].textContent = point[TURNED_AWAY];
+      cell.unsuccessful.textContent = point[UNSUCCESSFUL];
       cell.oversold.textContent = oversold;
       cell.oversold.className = oversold > 0 ? "n bad" : "n";
     });
@@ -182,7 +182,7 @@
   };
   document.addEventListener("keydown", (event) => {
     const act = keys[event.key];
-    // A control keeps the keys that it knows itself.
+    // A focused control handles its own keys.
     const isOwn =
       event.target.closest("select") ||
       (event.key.length > 1 && event.target.closest("input")) ||

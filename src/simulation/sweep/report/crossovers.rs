@@ -5,15 +5,15 @@ use leptos::prelude::*;
 use super::number;
 use crate::simulation::sweep::{Sweep, crossover::Crossover};
 
-/// The section, also when there is nothing to list: that is a result too.
+/// Renders the section, also if there is no crossover: that is a result too.
 pub fn section(sweep: &Sweep) -> impl IntoView + use<> {
     let content = if sweep.crossovers.is_empty() {
         let why = if sweep.plan.repeat < 2 {
-            "One repeat shows no spread, and without it nobody can tell a crossover from noise."
+            "With one repeat the spread is unknown. Run at least two repeats to find crossovers."
         } else if sweep.plan.buyers.len() < 2 || sweep.plan.strategies.len() < 2 {
-            "A crossover takes two strategies and two numbers of buyers."
+            "A crossover needs at least two strategies and two numbers of buyers."
         } else {
-            "None: whichever of two safe strategies was clearly faster with few buyers was not clearly slower with many. More rounds or repeats may tell."
+            "None found: no safe strategy was clearly faster than another with few buyers and clearly slower with many. More rounds or repeats give clearer results."
         };
         view! { <p class="quiet">{why}</p> }.into_any()
     } else {
@@ -29,10 +29,10 @@ pub fn section(sweep: &Sweep) -> impl IntoView + use<> {
                     <thead>
                         <tr>
                             {stock}
-                            <th scope="col" class="n">"From about"</th>
+                            <th scope="col" class="n">"From"</th>
                             <th scope="col">"is faster"</th>
                             <th scope="col">"than"</th>
-                            <th scope="col" class="n">"Measured at"</th>
+                            <th scope="col" class="n">"Measured between"</th>
                         </tr>
                     </thead>
                     <tbody>{rows.collect_view()}</tbody>
@@ -45,8 +45,8 @@ pub fn section(sweep: &Sweep) -> impl IntoView + use<> {
         <section class="panel">
             <h2>"Crossover points"</h2>
             <p class="quiet">
-                "The number of buyers from which one safe strategy overtakes another: where their medians meet, interpolated on the logarithm of the buyers. \
-                Listed only where both ends differ by more than the spread, \
+                "The number of buyers at which one safe strategy overtakes another: where their medians meet, interpolated on a logarithmic scale. \
+                A crossover is listed only if both ends differ by more than the spread, \
                 in runs of 100 ms or longer."
             </p>
             {content}

@@ -1,4 +1,4 @@
-//! The page: what was run, whether it sold right, and then the figures.
+//! The HTML report: the verdict, the parameters, and the figures.
 
 use leptos::prelude::*;
 
@@ -7,7 +7,7 @@ use crate::simulation::{document::Document, sweep::Sweep};
 
 const STYLE: &str = include_str!("report.css");
 
-/// The whole file.
+/// Renders the whole file.
 pub fn html(sweep: &Sweep) -> String {
     let document = Document {
         title: format!("Strategy sweep, {}", sweep.machine.began_at),
@@ -22,7 +22,7 @@ pub fn html(sweep: &Sweep) -> String {
         {speed(sweep)}
         {crossovers::section(sweep)}
         {tables::section(sweep)}
-        {reading(sweep)}
+        {explanation(sweep)}
     })
 }
 
@@ -38,10 +38,10 @@ fn lead(sweep: &Sweep) -> String {
     )
 }
 
-/// The one sentence that matters more than any speed.
+/// Renders the verdict on correctness, which comes before all speeds.
 fn verdict(sweep: &Sweep) -> AnyView {
     let broken: Vec<String> = sweep
-        .broken()
+        .broken_cells()
         .map(|cell| {
             format!(
                 "{}, {} buyers, {} in stock: {} oversold, {} undersold, {} failed",
@@ -53,39 +53,39 @@ fn verdict(sweep: &Sweep) -> AnyView {
         let items = broken.into_iter().map(|text| view! { <li>{text}</li> });
         return view! {
             <section class="verdict verdict--bad">
-                <h2>"A safe strategy broke an invariant"</h2>
+                <h2>"A safe strategy violated an invariant"</h2>
                 <ul>{items.collect_view()}</ul>
             </section>
         }
         .into_any();
     }
     let safe = sweep.cells.iter().filter(|cell| cell.safe).count();
-    let lost: i64 = sweep.cells.iter().map(|cell| cell.oversold).sum();
+    let oversold: i64 = sweep.cells.iter().map(|cell| cell.oversold).sum();
     let unsafe_too = sweep.cells.len() > safe;
-    let (word, text) = if safe == 0 {
+    let (heading, text) = if safe == 0 {
         (
             "Only unsafe strategies ran",
-            "They are exhibits: nothing is promised of them.".to_owned(),
+            "Expected: these strategies are broken on purpose.".to_owned(),
         )
     } else {
         (
             "No safe cell oversold or undersold",
             format!(
-                "Each of {safe} safe cells sold exactly what its orders say, in every one of {} repeats.",
+                "In each of {safe} safe cells, stock and order lines agreed in all repeats ({}).",
                 sweep.plan.repeat
             ),
         )
     };
     let exhibits = (safe > 0 && unsafe_too).then(|| {
-        let lost = match lost {
-            0 => "are exhibits: nothing is promised of them".to_owned(),
-            lost => format!("sold {} units that were not there", number::units(lost)),
+        let oversold = match oversold {
+            0 => "are broken on purpose".to_owned(),
+            oversold => format!("oversold {} units", number::units(oversold)),
         };
-        view! { <p>{format!("The unsafe strategies, marked ⚠, {lost}.")}</p> }
+        view! { <p>{format!("The unsafe strategies, marked ⚠, {oversold}.")}</p> }
     });
     view! {
         <section class="verdict verdict--ok">
-            <h2>{word}</h2>
+            <h2>{heading}</h2>
             <p>{text}</p>
             {exhibits}
         </section>
@@ -117,22 +117,22 @@ fn facts(sweep: &Sweep) -> impl IntoView + use<> {
         ("Rounds", plan.rounds.to_string()),
         ("Race window", format!("{} ms", plan.race_window_ms)),
         ("Repeats", format!("{}, interleaved", plan.repeat)),
-        ("Began", machine.began_at.clone()),
+        ("Started", machine.began_at.clone()),
     ];
     let facts = facts.map(|(name, value)| view! { <div><dt>{name}</dt><dd>{value}</dd></div> });
     view! {
-        <section class="facts" aria-label="What was run">
+        <section class="facts" aria-label="Parameters of the sweep">
             <dl>{facts.into_iter().collect_view()}</dl>
         </section>
     }
 }
 
-/// Heat map and lines of each stock.
+/// Renders heat map and line chart for each stock.
 fn speed(sweep: &Sweep) -> impl IntoView + use<> {
     let scale = heat_map::Scale::of(&sweep.cells);
     let stocks = sweep.plan.stocks.iter().map(|&stock| {
         let title = format!(
-            "Orders a second, {} in stock",
+            "Orders per second, {} in stock",
             number::grouped(stock.into())
         );
         view! {
@@ -148,7 +148,7 @@ fn speed(sweep: &Sweep) -> impl IntoView + use<> {
     stocks.collect_view()
 }
 
-fn reading(sweep: &Sweep) -> impl IntoView + use<> {
+fn explanation(sweep: &Sweep) -> impl IntoView + use<> {
     let plan = &sweep.plan;
     let join = |values: &[u32]| {
         let values: Vec<String> = values.iter().map(ToString::to_string).collect();
@@ -170,15 +170,15 @@ fn reading(sweep: &Sweep) -> impl IntoView + use<> {
         <section class="reading">
             <h2>"How to read this"</h2>
             <ul>
-                <li>"Each buyer is a task that calls the shop's own purchase code; all of a run start at once. Orders a second are the purchases that \
-                succeeded, divided by the time from the start signal to the last answer, refusals included."</li>
-                <li>"A figure is the median over the repeats; the range beside it goes from the slowest to the fastest. The cells of a repeat ran in an order of \
-                their own, so that a machine that warms up or slows down favours none."</li>
-                <li>"A figure in italics with ~ comes from runs under 100 ms: it tells more about the start than about the strategy. More rounds make it longer."</li>
-                <li>"A retry is a try beyond the first within one attempt. Oversold and undersold come from the order lines in the database, not from \
-                the buyers; counts agree when each success is an order, and the stock row says the same."</li>
+                <li>"Each buyer is a task that calls the shop's own purchase code. All buyers of a run start at the same time. Orders per second are the \
+                successful purchases divided by the time from the start signal to the last response, rejections included."</li>
+                <li>"A figure is the median over the repeats; the range next to it goes from the slowest to the fastest. Each repeat ran the cells in a new \
+                random order, so that a machine that speeds up or slows down favours no strategy."</li>
+                <li>"A figure in italics with ~ comes from runs shorter than 100 ms. It measures the start more than the strategy. Use more rounds for longer runs."</li>
+                <li>"A retry is a repeated transaction within one attempt. Oversold and undersold come from the order lines in the database, not from \
+                the buyers. Counts agree if each success has an order and the stock row shows the same numbers."</li>
             </ul>
-            <h3>"Again"</h3>
+            <h3>"Run it again"</h3>
             <pre tabindex="0"><code>{command}</code></pre>
         </section>
     }

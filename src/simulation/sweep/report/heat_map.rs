@@ -1,21 +1,22 @@
-//! The heat map: a row per strategy, a column per number of buyers, darker where more was sold.
+//! The heat map: one row for each strategy, one column for each number of buyers. Darker cells are
+//! faster.
 
 use leptos::prelude::*;
 
 use super::number;
 use crate::simulation::sweep::{Sweep, figures::CellFigures};
 
-/// Shades, from the slowest to the fastest; `report.css` holds the colours.
+/// Number of shades, from the slowest to the fastest. `report.css` defines the colours.
 const SHADES: u8 = 7;
 
-/// Which speed has which shade, on a logarithmic scale: strategies lie a factor of a hundred apart.
+/// Maps speeds to shades on a logarithmic scale: strategies differ by a factor of up to a hundred.
 pub struct Scale {
     slowest: f64,
     fastest: f64,
 }
 
 impl Scale {
-    /// One for all maps of the report, so that they can be compared.
+    /// Computes one scale for all maps of the report, so that they can be compared.
     pub fn of(cells: &[CellFigures]) -> Self {
         let speeds = cells.iter().map(|cell| cell.orders_per_second.median);
         let positive = speeds.filter(|speed| *speed > 0.0);
@@ -37,7 +38,7 @@ impl Scale {
     }
 }
 
-/// The map of one stock.
+/// Renders the heat map of one stock.
 pub fn table(sweep: &Sweep, stock: u32, scale: &Scale) -> impl IntoView + use<> {
     let plan = &sweep.plan;
     let of_stock: Vec<&CellFigures> = sweep
@@ -50,7 +51,7 @@ pub fn table(sweep: &Sweep, stock: u32, scale: &Scale) -> impl IntoView + use<> 
     });
     let rows = plan.strategies.iter().map(|strategy| {
         let cells = of_stock.iter().filter(|cell| cell.strategy == *strategy);
-        let cells = cells.map(|cell| one(cell, scale, is_fastest(cell, &of_stock)));
+        let cells = cells.map(|cell| cell_view(cell, scale, is_fastest(cell, &of_stock)));
         let mark = (!strategy.is_safe()).then_some(" ⚠");
         view! {
             <tr>
@@ -65,7 +66,7 @@ pub fn table(sweep: &Sweep, stock: u32, scale: &Scale) -> impl IntoView + use<> 
         <figure class="heat">
             <div class="scroll" role="region" aria-label="Heat map" tabindex="0">
                 <table>
-                    <caption class="vh">"Median orders a second, by strategy and buyers"</caption>
+                    <caption class="vh">"Median orders per second, by strategy and buyers"</caption>
                     <thead>
                         <tr><th scope="col" class="corner">"Buyers"</th>{heads.collect_view()}</tr>
                     </thead>
@@ -78,8 +79,8 @@ pub fn table(sweep: &Sweep, stock: u32, scale: &Scale) -> impl IntoView + use<> 
                     <span class="shades" aria-hidden="true">{shades.collect_view()}</span>
                     {number::short(scale.fastest)}
                 </span>
-                <span>"★ fastest safe strategy of its column"</span>
-                {any_broken.then(|| view! { <span>"✕ counts that do not agree"</span> })}
+                <span>"★ fastest safe strategy in its column"</span>
+                {any_broken.then(|| view! { <span>"✕ counts do not agree"</span> })}
             </figcaption>
         </figure>
     }
@@ -91,19 +92,19 @@ fn finite(speed: f64) -> f64 {
 
 fn is_fastest(cell: &CellFigures, of_stock: &[&CellFigures]) -> bool {
     let speed = cell.orders_per_second.median;
-    let rivals = of_stock
+    let others = of_stock
         .iter()
-        .filter(|rival| rival.safe && rival.held && rival.buyers == cell.buyers);
+        .filter(|other| other.safe && other.held && other.buyers == cell.buyers);
     cell.safe
         && cell.held
         && speed > 0.0
-        && rivals.clone().count() > 1
-        && rivals
+        && others.clone().count() > 1
+        && others
             .into_iter()
-            .all(|rival| rival.orders_per_second.median <= speed)
+            .all(|other| other.orders_per_second.median <= speed)
 }
 
-fn one(cell: &CellFigures, scale: &Scale, is_fastest: bool) -> impl IntoView + use<> {
+fn cell_view(cell: &CellFigures, scale: &Scale, is_fastest: bool) -> impl IntoView + use<> {
     let speed = &cell.orders_per_second;
     let mut class = format!("h{}", scale.shade(speed.median));
     if cell.is_short() {
@@ -119,11 +120,11 @@ fn one(cell: &CellFigures, scale: &Scale, is_fastest: bool) -> impl IntoView + u
         number::short(speed.min),
         number::short(speed.max)
     );
-    let crown = is_fastest
-        .then(|| view! { <b class="crown" title="fastest safe strategy of its column">"★"</b> });
+    let fastest = is_fastest
+        .then(|| view! { <b class="fastest" title="fastest safe strategy in its column">"★"</b> });
     let broken =
-        (!cell.held).then(|| view! { <b class="broken" title="an invariant broke">"✕"</b> });
-    view! { <td class=class title=range>{crown}{broken}{text}</td> }
+        (!cell.held).then(|| view! { <b class="broken" title="an invariant was violated">"✕"</b> });
+    view! { <td class=class title=range>{fastest}{broken}{text}</td> }
 }
 
 #[cfg(test)]
@@ -131,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn shades_follow_the_logarithm_and_cover_the_scale() {
+    fn shades_are_logarithmic_and_cover_the_scale() {
         let scale = Scale {
             slowest: 10.0,
             fastest: 10_000.0,

@@ -1,4 +1,5 @@
-//! Orders a second against buyers, both on logarithmic axes, a line per strategy with its name at its end.
+//! The line chart: orders per second against buyers, both axes logarithmic, one line for each
+//! strategy with its name at its end.
 
 use std::fmt::Write;
 
@@ -7,13 +8,14 @@ use leptos::prelude::*;
 use super::number;
 use crate::simulation::sweep::{Sweep, figures::CellFigures};
 
-/// Colours in `report.css`; beyond them, lines are dashed too.
+/// Number of line colours in `report.css`. Further lines repeat them, dashed.
 const COLOURS: usize = 8;
 
-/// Lines that have room in the pictures as they are.
-const LINES_AT_EASE: usize = 6;
+/// Number of lines that fit into a chart of the default height.
+const LINES_WITHOUT_GROWTH: usize = 6;
 
-/// A picture for wide windows and paper, and one for telephones: scaled down, the wide one's words could not be read.
+/// One chart for wide windows and paper, and one for phones, where the text of the wide one would
+/// be too small to read.
 const FRAMES: [Frame; 2] = [
     Frame {
         class: "wide",
@@ -40,15 +42,15 @@ struct Frame {
     width: f64,
     height: f64,
     left: f64,
-    /// Room for the names.
+    /// Width reserved for the strategy names.
     labels: f64,
     label_height: f64,
 }
 
 impl Frame {
-    /// Higher for many lines, which would otherwise lie on each other.
+    /// Returns the frame, higher if there are many lines, so that their names do not overlap.
     fn for_lines(self, lines: usize) -> Self {
-        let more = u32::try_from(lines.saturating_sub(LINES_AT_EASE)).unwrap_or_default();
+        let more = u32::try_from(lines.saturating_sub(LINES_WITHOUT_GROWTH)).unwrap_or_default();
         Self {
             height: self.height + self.label_height * f64::from(more),
             ..self
@@ -56,14 +58,14 @@ impl Frame {
     }
 }
 
-/// One strategy's line, with its place among the colours.
+/// The line of one strategy.
 struct Line<'a> {
     name: String,
     class: String,
     cells: Vec<&'a CellFigures>,
 }
 
-/// Both pictures for one stock; none when nothing was sold.
+/// Renders both charts of one stock, or a notice if nothing was sold.
 pub fn figure(sweep: &Sweep, stock: u32) -> AnyView {
     let lines = lines(sweep, stock);
     let speeds = lines.iter().flat_map(|line| &line.cells);
@@ -75,18 +77,18 @@ pub fn figure(sweep: &Sweep, stock: u32) -> AnyView {
         )
     });
     if lines.is_empty() {
-        return view! { <p class="quiet">"Nothing was sold: there is no speed to draw."</p> }
+        return view! { <p class="quiet">"Nothing was sold, so there is no speed to show."</p> }
             .into_any();
     }
-    let pictures = FRAMES.map(|frame| {
+    let charts = FRAMES.map(|frame| {
         let frame = frame.for_lines(lines.len());
         let scale = Scale::new(&frame, &sweep.plan.buyers, bounds);
-        picture(&frame, &scale, &lines, &sweep.plan.buyers)
+        chart(&frame, &scale, &lines, &sweep.plan.buyers)
     });
     view! {
         <figure class="lines">
-            {pictures.into_iter().collect_view()}
-            <figcaption>"Both axes are logarithmic. A bar through a point goes from the slowest to the fastest repeat."</figcaption>
+            {charts.into_iter().collect_view()}
+            <figcaption>"Both axes are logarithmic. A bar through a point spans the slowest to the fastest repeat."</figcaption>
         </figure>
     }
     .into_any()
@@ -116,7 +118,7 @@ fn lines(sweep: &Sweep, stock: u32) -> Vec<Line<'_>> {
     lines.filter(|line| !line.cells.is_empty()).collect()
 }
 
-/// From buyers and speeds to places in the picture.
+/// Maps buyers and speeds to positions in the chart.
 struct Scale {
     x: Axis,
     y: Axis,
@@ -152,7 +154,7 @@ impl Scale {
                 end: frame.width - frame.labels - 18.0,
             },
             y: Axis {
-                // A little air above and below the lines.
+                // Some space above and below the lines.
                 from: slowest / 1.25,
                 to: fastest * 1.25,
                 start: frame.height - BOTTOM,
@@ -161,7 +163,7 @@ impl Scale {
         }
     }
 
-    /// Round speeds within the picture, as many of each power of ten as there is room for.
+    /// Returns round speeds within the chart, as many per power of ten as fit.
     fn speeds(&self) -> Vec<f64> {
         let decades = (self.y.to / self.y.from).log10();
         let steps: &[f64] = match decades {
@@ -176,7 +178,7 @@ impl Scale {
     }
 }
 
-fn picture(
+fn chart(
     frame: &Frame,
     scale: &Scale,
     lines: &[Line<'_>],
@@ -201,7 +203,7 @@ fn picture(
     let curves = curves.collect_view();
     view! {
         <svg class=frame.class viewBox=format!("0 0 {} {}", frame.width, frame.height) role="img"
-            aria-label="Orders a second against buyers, a line per strategy; the figures stand in the tables below">
+            aria-label="Orders per second against buyers, one line for each strategy; the tables below list the figures">
             {grid}
             <line class="axis" x1=frame.left x2=right y1=bottom y2=bottom></line>
             {ticks}
@@ -212,7 +214,7 @@ fn picture(
     }
 }
 
-/// The measured numbers of buyers, as far as there is room for them.
+/// Renders a tick for each measured number of buyers, with a label if it fits.
 fn ticks(frame: &Frame, scale: &Scale, buyers: &[u32]) -> impl IntoView + use<> {
     const ROOM: f64 = 30.0;
     let bottom = frame.height - BOTTOM;
@@ -233,9 +235,10 @@ fn ticks(frame: &Frame, scale: &Scale, buyers: &[u32]) -> impl IntoView + use<> 
     ticks.collect_view()
 }
 
-/// Where each line's name stands: at the line's end, pushed apart until none covers another.
+/// Computes the position of each line's name: at the line's end, moved so that no two names
+/// overlap.
 fn label_places(frame: &Frame, scale: &Scale, lines: &[Line<'_>]) -> Vec<f64> {
-    let mut wanted: Vec<(usize, f64)> = lines
+    let mut desired: Vec<(usize, f64)> = lines
         .iter()
         .map(|line| {
             scale.y.at(line
@@ -245,20 +248,20 @@ fn label_places(frame: &Frame, scale: &Scale, lines: &[Line<'_>]) -> Vec<f64> {
         })
         .enumerate()
         .collect();
-    wanted.sort_by(|(_, a), (_, b)| a.total_cmp(b));
+    desired.sort_by(|(_, a), (_, b)| a.total_cmp(b));
     let (first, last) = (TOP, frame.height - 14.0);
     let mut lowest = first;
-    for (_, y) in &mut wanted {
+    for (_, y) in &mut desired {
         *y = y.max(lowest);
         lowest = *y + frame.label_height;
     }
     let mut highest = last;
-    for (_, y) in wanted.iter_mut().rev() {
+    for (_, y) in desired.iter_mut().rev() {
         *y = y.min(highest);
         highest = *y - frame.label_height;
     }
     let mut places = vec![0.0; lines.len()];
-    for (index, y) in wanted {
+    for (index, y) in desired {
         places[index] = y;
     }
     places
@@ -314,9 +317,9 @@ mod tests {
     use crate::simulation::sweep::{figures, matrix::tests::plan};
 
     #[test]
-    fn names_never_cover_each_other_or_leave_the_picture() {
+    fn names_never_overlap_or_leave_the_chart() {
         let cells = figures::of_cells(&plan(), &[]);
-        // Fourteen lines that end in the very same point.
+        // Fourteen lines that end in the same point.
         let lines: Vec<Line<'_>> = (0..14)
             .map(|_| Line {
                 name: String::new(),

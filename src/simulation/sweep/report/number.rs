@@ -1,6 +1,6 @@
-//! Figures as a person reads them.
+//! Formats numbers for people.
 
-/// Three significant digits or a little more: `0.4`, `87.2`, `1,490`, `74.1k`.
+/// Formats a number with about three significant digits: `0.4`, `87.2`, `1,490`, `74.1k`.
 pub fn short(value: f64) -> String {
     match value {
         0.0 => "0".to_owned(),
@@ -11,7 +11,7 @@ pub fn short(value: f64) -> String {
     }
 }
 
-/// Milliseconds, with digits where they matter.
+/// Formats milliseconds with two, one or no decimals, depending on the size.
 pub fn ms(value: f64) -> String {
     match value {
         small if small < 9.995 => format!("{small:.2}"),
@@ -20,7 +20,7 @@ pub fn ms(value: f64) -> String {
     }
 }
 
-/// A whole number with its thousands set apart.
+/// Formats a whole number with thousands separators.
 pub fn grouped(value: f64) -> String {
     let digits = format!("{value:.0}");
     let mut text = String::new();
@@ -33,13 +33,13 @@ pub fn grouped(value: f64) -> String {
     text
 }
 
-/// The same for units.
+/// Formats a number of units with thousands separators.
 #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
 pub fn units(units: i64) -> String {
     grouped(units as f64)
 }
 
-/// Of `part` in `whole`: `12 %`; nothing of nothing is none.
+/// Formats the share of `part` in `whole`, for example `12 %`.
 pub fn share(part: u64, whole: u64) -> String {
     match (part, whole) {
         (0, _) => "0".to_owned(),

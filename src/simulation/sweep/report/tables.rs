@@ -1,14 +1,14 @@
-//! Every cell's figures, a table for each stock.
+//! Tables with the figures of every cell, one for each stock.
 
 use leptos::prelude::*;
 
 use super::number;
 use crate::simulation::sweep::{Sweep, figures::CellFigures};
 
-/// The tables.
+/// Renders the tables.
 pub fn section(sweep: &Sweep) -> impl IntoView + use<> {
     let tables = sweep.plan.stocks.iter().map(|&stock| {
-        let title = format!("Every cell, {} in stock", number::grouped(stock.into()));
+        let title = format!("All cells, {} in stock", number::grouped(stock.into()));
         let bodies = sweep.plan.strategies.iter().map(|strategy| {
             let cells: Vec<&CellFigures> = sweep
                 .cells
@@ -20,7 +20,7 @@ pub fn section(sweep: &Sweep) -> impl IntoView + use<> {
         view! {
             <section class="panel">
                 <h2>{title}</h2>
-                <div class="scroll" role="region" aria-label="Figures of every cell" tabindex="0">
+                <div class="scroll" role="region" aria-label="Figures of all cells" tabindex="0">
                     <table class="list figures">
                         <thead>
                             <tr>
@@ -30,9 +30,9 @@ pub fn section(sweep: &Sweep) -> impl IntoView + use<> {
                                 <th scope="col" class="n">"Range"</th>
                                 <th scope="col" class="n">"p50 ms"</th>
                                 <th scope="col" class="n">"p99 ms"</th>
-                                <th scope="col" class="n">"Sold out"</th>
+                                <th scope="col" class="n">"Rejected"</th>
                                 <th scope="col" class="n">"Retries"</th>
-                                <th scope="col" class="n">"To the row lock"</th>
+                                <th scope="col" class="n">"Row-lock fallbacks"</th>
                                 <th scope="col" class="n">"Failed"</th>
                                 <th scope="col" class="n">"Oversold"</th>
                                 <th scope="col" class="n">"Undersold"</th>
@@ -48,7 +48,7 @@ pub fn section(sweep: &Sweep) -> impl IntoView + use<> {
     tables.collect_view()
 }
 
-/// The rows of one strategy.
+/// Renders the rows of one strategy.
 fn group(cells: &[&CellFigures]) -> impl IntoView + use<> {
     let rows = cells.iter().enumerate().map(|(index, cell)| {
         let name = (index == 0).then(|| {

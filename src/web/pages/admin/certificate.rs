@@ -1,4 +1,5 @@
-//! `/admin/simulations/{id}/certificate`: where every unit of a run is, with the statements that prove it. To be read, and to be printed.
+//! `/admin/simulations/{id}/certificate`: accounts for every unit of a run, with the SQL statements
+//! that prove it. The page can be printed.
 
 mod lane;
 
@@ -10,7 +11,7 @@ use crate::{
     model::ShopError,
     shop::audit::AuditReport,
     simulation::{
-        certificate::{Audited, Certificate, Standing},
+        certificate::{Certificate, CertificateAudit, ProofStatus},
         comparison::parameter_name,
         export::fields,
         store,
@@ -33,7 +34,7 @@ pub fn CertificatePage() -> impl IntoView {
         visit.require_admin().await?;
         let run = runs::find(visit.shop(), visit.engine(), &id).await?;
         if !run.state.is_over() {
-            let error = ShopError::NotNow("The run goes on.".to_owned());
+            let error = ShopError::InvalidState("The run is still in progress.".to_owned());
             visit.set_status(&error);
             let body = view! { <NotYet id=run.id/> };
             return Ok(Page::private("Certificate", Bundle::None, body));
@@ -50,7 +51,7 @@ fn NotYet(id: String) -> impl IntoView {
         <main class="page certificate" id="main" tabindex="-1">
             <Subnav current="/admin/simulations"/>
             <div class="page-head"><h1>"Certificate"</h1></div>
-            <p class="certificate__word" role="status">"The run goes on. Its certificate can be asked for when it is over."</p>
+            <p class="certificate__word" role="status">"The run is still in progress. Its certificate is available when the run ends."</p>
             <p class="run__actions"><a class="btn btn--line" href=format!("/admin/simulations/{id}")>"Back to the run"</a></p>
         </main>
     }
@@ -58,10 +59,10 @@ fn NotYet(id: String) -> impl IntoView {
 
 #[component]
 fn CertificateView(certificate: Certificate) -> impl IntoView {
-    let class = match certificate.standing() {
-        Standing::Holds => "certificate__word certificate__word--holds",
-        Standing::Exhibit | Standing::Broken => "certificate__word certificate__word--broken",
-        Standing::Removed => "certificate__word",
+    let class = match certificate.status() {
+        ProofStatus::Holds => "certificate__word certificate__word--holds",
+        ProofStatus::Exhibit | ProofStatus::Broken => "certificate__word certificate__word--broken",
+        ProofStatus::Removed => "certificate__word",
     };
     let run = &certificate.run;
     let address = format!("/admin/simulations/{}", run.id);
@@ -69,7 +70,7 @@ fn CertificateView(certificate: Certificate) -> impl IntoView {
         .failure
         .as_ref()
         .map(|why| view! { <p class="certificate__failure">{format!("The run itself failed: {why}.")}</p> });
-    let lead = format!("{}, of {}", run.plan.strategies_in_words(), run.started_at);
+    let lead = format!("{}, of {}", run.plan.strategy_names(), run.started_at);
     let lanes = certificate.lanes.iter().enumerate();
     let lanes = lanes
         .map(|(index, lane)| view! { <LaneSection lane=lane.clone() index/> })
@@ -81,7 +82,7 @@ fn CertificateView(certificate: Certificate) -> impl IntoView {
                 <h1>"Certificate"</h1>
                 <p class="page-head__lead">{lead}</p>
             </div>
-            <p class=class role="status">{certificate.sentence()}</p>
+            <p class=class role="status">{certificate.summary()}</p>
             {failure}
             <Provenance certificate=certificate.clone()/>
             {lanes}
@@ -92,7 +93,7 @@ fn CertificateView(certificate: Certificate) -> impl IntoView {
     }
 }
 
-/// What it is a certificate of, who says so, and when.
+/// Shows the run, the database and the time of the certificate.
 #[component]
 fn Provenance(certificate: Certificate) -> impl IntoView {
     let (run, server) = (&certificate.run, &certificate.server);
@@ -106,49 +107,49 @@ fn Provenance(certificate: Certificate) -> impl IntoView {
             format!("PostgreSQL {}, fsync {}", server.version, server.fsync),
         ),
         (
-            "Program",
+            "Version",
             format!("Doorbuster {}", env!("CARGO_PKG_VERSION")),
         ),
     ];
     let facts =
         facts.map(|(name, value)| view! { <dt>{name}</dt><dd class="code-no">{value}</dd> });
     view! {
-        <section class="panel certificate__facts" aria-label="Of what, by whom, and when">
+        <section class="panel certificate__facts" aria-label="Run, database and time">
             <dl class="facts">{facts.collect_view()}</dl>
             <p class="quiet">
-                "All statements below ran in one read-only snapshot (REPEATABLE READ), so that their answers are of one moment. Anybody with a connection to the database can run them again."
+                "All statements ran in one read-only snapshot (REPEATABLE READ), so their results describe the same moment. You can run them again on the same database."
             </p>
         </section>
     }
 }
 
 #[component]
-fn AuditSection(audited: Audited) -> impl IntoView {
-    let told = match audited {
-        Audited::Now(report) => told(&report, "in the same snapshot"),
-        Audited::Earlier(report) => {
+fn AuditSection(audited: CertificateAudit) -> impl IntoView {
+    let report = match audited {
+        CertificateAudit::Now(report) => audit_report(&report, "in the same snapshot"),
+        CertificateAudit::Earlier(report) => {
             let when = format!(
-                "at {}, because there is too much to go through while a page is waiting",
+                "at {}, because the shop has too much data for an audit per page view",
                 report.at
             );
-            told(&report, &when)
+            audit_report(&report, &when)
         }
-        Audited::Never => view! { <p>"No audit has run yet."</p> }.into_any(),
+        CertificateAudit::Never => view! { <p>"No audit has run yet."</p> }.into_any(),
     };
     view! {
         <section class="panel certificate__audit" aria-labelledby="audit">
-            <h2 class="panel__title" id="audit">"The audit of the whole shop"</h2>
-            {told}
+            <h2 class="panel__title" id="audit">"Audit of the whole shop"</h2>
+            {report}
         </section>
     }
 }
 
-fn told(report: &AuditReport, when: &str) -> AnyView {
+fn audit_report(report: &AuditReport, when: &str) -> AnyView {
     let rules = report.rules.len();
     let violated = report.rules.iter().filter(|rule| rule.violations > 0);
     let violated = violated.map(|rule| {
         let listed = rule.listed.iter().map(|sentence| view! { <li>{sentence.clone()}</li> });
-        view! { <li>{format!("{}: {} violations", rule.says, rule.violations)}<ul>{listed.collect_view()}</ul></li> }
+        view! { <li>{format!("{}: {} violations", rule.requirement, rule.violations)}<ul>{listed.collect_view()}</ul></li> }
     });
     let violated: Vec<_> = violated.collect();
     if violated.is_empty() {
@@ -176,7 +177,7 @@ fn Parameters(certificate: Certificate) -> impl IntoView {
         });
     view! {
         <section class="panel certificate__plan" aria-labelledby="plan">
-            <h2 class="panel__title" id="plan">"The plan"</h2>
+            <h2 class="panel__title" id="plan">"Plan"</h2>
             <dl class="facts">{plan.collect_view()}</dl>
         </section>
     }

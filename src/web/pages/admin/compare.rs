@@ -1,4 +1,5 @@
-//! `/admin/simulations/compare?run=…&run=…`: two to four runs beside each other. The address is all there is to it: it can be kept.
+//! `/admin/simulations/compare?run=…&run=…`: compares two to four runs. The URL contains all of its
+//! state, so it can be saved.
 
 mod deltas;
 mod repeats;
@@ -7,17 +8,17 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
 use super::{
-    Subnav, badge,
+    Subnav, run_badge,
     run_list::{RUNS_SHOWN, RunList},
 };
 use crate::{
     model::ShopError,
     simulation::{
-        comparison::{self, Comparison, Parameter, RUNS_MAX, RUNS_MIN, letter},
+        comparison::{self, ComparedParameter, Comparison, RUNS_MAX, RUNS_MIN, run_letter},
         store::{self, RunFilter, RunPage},
     },
     ui::{
-        curves::{CurveKey, Curves, Look},
+        curves::{CurveKey, CurveStyle, Curves},
         notice::ErrorNotice,
         run_curves::METRICS,
     },
@@ -51,7 +52,8 @@ pub fn ComparePage() -> impl IntoView {
     })
 }
 
-/// The runs that were asked for, each once however its id was spelled: none is compared with itself.
+/// Returns each requested run once, however its id is spelled, so that no run is compared with
+/// itself.
 fn distinct(ids: Vec<String>) -> Result<Vec<String>, ShopError> {
     let mut chosen: Vec<String> = Vec::new();
     for id in ids {
@@ -70,25 +72,25 @@ async fn load(visit: &Visit, chosen: Vec<String>) -> Result<Comparison, ShopErro
     }
     let mut repeats = Vec::new();
     for plan in comparison::plans(&found) {
-        repeats.push(store::of_plan(visit.shop().db(), &plan).await?);
+        repeats.push(store::runs_of_plan(visit.shop().db(), &plan).await?);
     }
     Ok(Comparison::of(found, repeats))
 }
 
-/// Too few or too many were ticked: the list, once more.
+/// Shows the list of runs again, because too few or too many were selected.
 #[component]
 fn ChooseView(chosen: usize, page: RunPage, filter: RunFilter) -> impl IntoView {
     let title = format!("Choose {RUNS_MIN} to {RUNS_MAX} runs");
-    let said = match chosen {
-        0 => "None was ticked.".to_owned(),
-        1 => "Only one was ticked.".to_owned(),
-        more => format!("{more} were ticked."),
+    let selected = match chosen {
+        0 => "No run is selected.".to_owned(),
+        1 => "Only one run is selected.".to_owned(),
+        more => format!("{more} runs are selected."),
     };
     view! {
         <main class="page" id="main" tabindex="-1">
             <Subnav current="/admin/simulations"/>
             <div class="page-head"><h1>"Compare runs"</h1></div>
-            <ErrorNotice title><p>{said}</p></ErrorNotice>
+            <ErrorNotice title><p>{selected}</p></ErrorNotice>
             <RunList page filter/>
         </main>
     }
@@ -97,12 +99,12 @@ fn ChooseView(chosen: usize, page: RunPage, filter: RunFilter) -> impl IntoView 
 #[component]
 fn CompareView(comparison: Comparison) -> impl IntoView {
     let runs = comparison.runs.iter().enumerate().map(|(index, run)| {
-        let (class, word) = badge(run);
+        let (class, word) = run_badge(run);
         view! {
             <li>
-                <strong class="compare__letter">{letter(index)}</strong>
+                <strong class="compare__letter">{run_letter(index)}</strong>
                 <a href=format!("/admin/simulations/{}", run.id)>{run.started_at.clone()}</a>
-                <span>{run.plan.strategies_in_words()}</span>
+                <span>{run.plan.strategy_names()}</span>
                 <span class=class>{word}</span>
             </li>
         }
@@ -114,7 +116,7 @@ fn CompareView(comparison: Comparison) -> impl IntoView {
             <div class="page-head">
                 <h1>"Compare runs"</h1>
                 <p class="page-head__lead">
-                    "A is the measure. Each lane is held against A’s lane of the same strategy or, where A has none, against A’s first."
+                    "Run A is the baseline. Each lane is compared with A’s lane of the same strategy, or with A’s first lane."
                 </p>
             </div>
             <ol class="panel compare__runs" aria-label="Runs">{runs}</ol>
@@ -127,7 +129,7 @@ fn CompareView(comparison: Comparison) -> impl IntoView {
     }
 }
 
-/// The same curve of every lane, in one picture each.
+/// Shows one chart per metric, with a curve per lane.
 #[component]
 fn Overlays(comparison: Comparison) -> impl IntoView {
     let lanes: Vec<_> = comparison
@@ -136,7 +138,7 @@ fn Overlays(comparison: Comparison) -> impl IntoView {
         .filter_map(|entry| Some((entry.name.clone(), comparison.lane(entry)?)))
         .collect();
     let legend = lanes.iter().enumerate().map(|(index, (name, lane))| {
-        view! { <li><CurveKey look=Look::of_place(index, lane.strategy)/>{name.clone()}</li> }
+        view! { <li><CurveKey curve_style=CurveStyle::for_index(index, lane.strategy)/>{name.clone()}</li> }
     });
     let legend = legend.collect_view();
     let figures = METRICS.iter().zip(0_usize..).map(|(metric, index)| {
@@ -153,7 +155,7 @@ fn Overlays(comparison: Comparison) -> impl IntoView {
         };
         let title = format!("overlay-{index}");
         let label = format!(
-            "{} over time, a curve for each lane; the figures stand in the table below",
+            "{} over time, one curve per lane; the table below lists the figures",
             metric.title
         );
         view! {
@@ -173,18 +175,19 @@ fn Overlays(comparison: Comparison) -> impl IntoView {
     }
 }
 
-/// What was asked for differently, and behind it all that was asked for.
+/// Shows the parameters that differ, and all parameters in a collapsed table.
 #[component]
-fn Differences(parameters: Vec<Parameter>, runs: usize) -> impl IntoView {
+fn Differences(parameters: Vec<ComparedParameter>, runs: usize) -> impl IntoView {
     let differing: Vec<_> = parameters
         .iter()
         .filter(|parameter| parameter.differs())
         .cloned()
         .collect();
     let different = if differing.is_empty() {
-        view! { <p>"All parameters are the same, the seed too: these runs are repeats of each other."</p> }.into_any()
+        view! { <p>"All parameters and the seed are the same: these runs are repeats of each other."</p> }.into_any()
     } else {
-        view! { <ParameterTable parameters=differing runs caption="What differs"/> }.into_any()
+        view! { <ParameterTable parameters=differing runs caption="Different parameters"/> }
+            .into_any()
     };
     view! {
         <section class="panel" aria-labelledby="parameters">
@@ -199,8 +202,12 @@ fn Differences(parameters: Vec<Parameter>, runs: usize) -> impl IntoView {
 }
 
 #[component]
-fn ParameterTable(parameters: Vec<Parameter>, runs: usize, caption: &'static str) -> impl IntoView {
-    let heads = (0..runs).map(|run| view! { <th scope="col">{letter(run)}</th> });
+fn ParameterTable(
+    parameters: Vec<ComparedParameter>,
+    runs: usize,
+    caption: &'static str,
+) -> impl IntoView {
+    let heads = (0..runs).map(|run| view! { <th scope="col">{run_letter(run)}</th> });
     let heads = heads.collect_view();
     let rows = parameters.into_iter().map(|parameter| {
         let values = parameter.values.iter().map(|value| {

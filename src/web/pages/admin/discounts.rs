@@ -1,4 +1,4 @@
-//! `/admin/discounts`: the codes, and a form for another.
+//! `/admin/discounts`: the discount codes, and a form to create one.
 
 use leptos::prelude::*;
 
@@ -39,9 +39,9 @@ fn DiscountsView(codes: Vec<CodeView>, notice: Option<Notice>) -> impl IntoView 
             <Subnav current="/admin/discounts"/>
             <div class="page-head">
                 <h1>"Discount codes"</h1>
-                <p class="page-head__lead">"The number of uses is protected like stock: the last use is had once."</p>
+                <p class="page-head__lead">"Like stock, usage limits hold under load."</p>
             </div>
-            {problem.map(|title| view! { <ErrorNotice title><p>"No code was made."</p></ErrorNotice> })}
+            {problem.map(|title| view! { <ErrorNotice title><p>"No code was created."</p></ErrorNotice> })}
             <CodesTable codes/>
             <NewCodeForm notice/>
         </main>
@@ -51,7 +51,8 @@ fn DiscountsView(codes: Vec<CodeView>, notice: Option<Notice>) -> impl IntoView 
 #[component]
 fn CodesTable(codes: Vec<CodeView>) -> impl IntoView {
     if codes.is_empty() {
-        return view! { <p class="panel">"There is no code yet. The first one can be made below."</p> }.into_any();
+        return view! { <p class="panel">"No discount codes yet. Create one below."</p> }
+            .into_any();
     }
     let rows = codes
         .into_iter()
@@ -84,8 +85,8 @@ fn CodesTable(codes: Vec<CodeView>) -> impl IntoView {
                 <thead>
                     <tr>
                         <th scope="col">"Code"</th>
-                        <th scope="col">"Takes off"</th>
-                        <th scope="col" class="n">"From"</th>
+                        <th scope="col">"Discount"</th>
+                        <th scope="col" class="n">"Minimum order"</th>
                         <th scope="col">"Valid"</th>
                         <th scope="col" class="n">"Used"</th>
                         <th scope="col" class="n">"Per customer"</th>
@@ -113,22 +114,22 @@ fn NewCodeForm(notice: Option<Notice>) -> impl IntoView {
             <h2 class="panel__title" id="new-code">"New code"</h2>
             <FormKey/>
             <div class="fields">
-                <Field name="code" label="Code" kind=FieldKind::text("off") value=typed("code", "") error=about("code") hint="Small and capital letters are the same." width="half"/>
+                <Field name="code" label="Code" kind=FieldKind::text("off") value=typed("code", "") error=about("code") hint="Not case-sensitive." width="half"/>
                 <div class="field field--half">
-                    <label class="field__label" for="kind">"Kind"</label>
+                    <label class="field__label" for="kind">"Type"</label>
                     <select class="field__input" id="kind" name="kind">
-                        <option value="percent" selected=!is_amount>"Percent of the subtotal"</option>
-                        <option value="amount" selected=is_amount>"A fixed amount in euros"</option>
+                        <option value="percent" selected=!is_amount>"Percentage of the subtotal"</option>
+                        <option value="amount" selected=is_amount>"Fixed amount in euros"</option>
                     </select>
                 </div>
-                <Field name="value" label="Takes off" kind=FieldKind::DECIMAL value=typed("value", "10") error=about("value") width="half"/>
-                <Field name="min_subtotal" label="For orders from (€)" kind=FieldKind::DECIMAL value=typed("min_subtotal", "0") error=about("min_subtotal") width="half"/>
-                <Field name="starts_at" label="Valid from (UTC)" kind=moment value=typed("starts_at", "") error=about("starts_at") hint="Empty: from now on." width="half" optional=true/>
-                <Field name="ends_at" label="Valid until (UTC)" kind=moment value=typed("ends_at", "") error=about("ends_at") hint="Empty: for ever." width="half" optional=true/>
-                <Field name="uses_max" label="Uses in all" kind=FieldKind::NUMBER value=typed("uses_max", "100") error=about("uses_max") min=Some(1) width="half"/>
-                <Field name="per_customer_limit" label="Uses by each customer" kind=FieldKind::NUMBER value=typed("per_customer_limit", "1") error=about("per_customer_limit") min=Some(1) hint="Empty: as many as there are." width="half" optional=true/>
+                <Field name="value" label="Discount" kind=FieldKind::DECIMAL value=typed("value", "10") error=about("value") width="half"/>
+                <Field name="min_subtotal" label="Minimum order (€)" kind=FieldKind::DECIMAL value=typed("min_subtotal", "0") error=about("min_subtotal") width="half"/>
+                <Field name="starts_at" label="Valid from (UTC)" kind=moment value=typed("starts_at", "") error=about("starts_at") hint="Blank = valid now." width="half" optional=true/>
+                <Field name="ends_at" label="Valid until (UTC)" kind=moment value=typed("ends_at", "") error=about("ends_at") hint="Blank = no end date." width="half" optional=true/>
+                <Field name="uses_max" label="Total uses" kind=FieldKind::NUMBER value=typed("uses_max", "100") error=about("uses_max") min=Some(1) width="half"/>
+                <Field name="per_customer_limit" label="Uses per customer" kind=FieldKind::NUMBER value=typed("per_customer_limit", "1") error=about("per_customer_limit") min=Some(1) hint="Blank = unlimited." width="half" optional=true/>
             </div>
-            <div class="form__foot"><button class="btn btn--primary" type="submit">"Make the code"</button></div>
+            <div class="form__foot"><button class="btn btn--primary" type="submit">"Create code"</button></div>
         </form>
     }
 }

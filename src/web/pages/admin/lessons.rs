@@ -1,4 +1,4 @@
-//! `/admin/lessons`: bugs that real shops had, each with a button that plays it on the database.
+//! `/admin/lessons`: bugs from real shops, each with a button that reproduces it on the database.
 
 mod texts;
 
@@ -9,7 +9,7 @@ use super::Subnav;
 use crate::{
     model::{
         LessonKey, LessonRun,
-        lesson::{Ending, Figure},
+        lesson::{Figure, LessonOutcome},
     },
     simulation::store,
     ui::notice::ErrorNotice,
@@ -36,13 +36,13 @@ pub fn LessonsPage() -> impl IntoView {
 
 #[component]
 fn LessonsView(
-    /// The last one of each card that was played.
+    /// The last run of each lesson.
     runs: Vec<LessonRun>,
     notice: Option<Notice>,
 ) -> impl IntoView {
     let problem = notice.map(|notice| {
         let title = notice.error.to_string();
-        view! { <ErrorNotice title><p>"The lesson came to no result."</p></ErrorNotice> }
+        view! { <ErrorNotice title><p>"The lesson did not finish."</p></ErrorNotice> }
     });
     let of = |lesson| runs.iter().find(|run| run.lesson == lesson).cloned();
     let index = LessonKey::ALL
@@ -57,7 +57,7 @@ fn LessonsView(
             <div class="page-head">
                 <h1>"Lessons"</h1>
                 <p class="page-head__lead">
-                    "Six bugs that real shops had. Each is played twice on this database: by the wrong rule, on a private product that nothing guards, and with the same acts by this shop’s own code. What you read then is what the database says."
+                    "Six bugs from real shops. Each lesson runs twice on this database: with the wrong rule on an unprotected private product, then with this shop’s own code. All results come from the database."
                 </p>
             </div>
             {problem}
@@ -72,8 +72,8 @@ fn LessonsView(
 #[component]
 fn IndexItem(lesson: LessonKey, run: Option<LessonRun>) -> impl IntoView {
     let state = match run {
-        Some(_) => "Played",
-        None => "Not played yet",
+        Some(_) => "Run",
+        None => "Not run yet",
     };
     view! {
         <li class="lessons__item">
@@ -118,18 +118,18 @@ fn LessonCard(lesson: LessonKey, run: Option<LessonRun>) -> impl IntoView {
                     <FormKey/>
                     <input type="hidden" name="lesson" value=lesson.as_str()/>
                     <button class="btn btn--primary btn--big" type="submit">"Run it"<span class="vh">{title}</span></button>
-                    <p class="quiet">"Plays both ways now. It takes a second or two."</p>
+                    <p class="quiet">"Runs both rules now. Takes a second or two."</p>
                 </form>
             </div>
             {match run {
-                Some(run) => view! { <Played run/> }.into_any(),
-                None => view! { <p class="lesson__none">"Not played yet. Guess first: what will each way leave behind?"</p> }.into_any(),
+                Some(run) => view! { <LessonResult run/> }.into_any(),
+                None => view! { <p class="lesson__none">"Not run yet. First predict the result of each rule."</p> }.into_any(),
             }}
         </section>
     }
 }
 
-/// The rule as it was written, with the line that decides.
+/// Shows the wrong rule, with the decisive line highlighted.
 #[component]
 fn WrongRule(lesson: LessonKey, lines: &'static [(&'static str, bool)]) -> impl IntoView {
     let lines = lines
@@ -142,7 +142,7 @@ fn WrongRule(lesson: LessonKey, lines: &'static [(&'static str, bool)]) -> impl 
             }
         })
         .collect_view();
-    let label = format!("The wrong rule of {lesson}");
+    let label = format!("Wrong rule of {lesson}");
     view! {
         <div class="lesson__part">
             <h3>"The wrong rule"</h3>
@@ -151,9 +151,9 @@ fn WrongRule(lesson: LessonKey, lines: &'static [(&'static str, bool)]) -> impl 
     }
 }
 
-/// What came of the card when it was played last.
+/// Shows the result of the lesson's last run.
 #[component]
-fn Played(run: LessonRun) -> impl IntoView {
+fn LessonResult(run: LessonRun) -> impl IntoView {
     let LessonRun {
         lesson,
         played_at,
@@ -164,12 +164,12 @@ fn Played(run: LessonRun) -> impl IntoView {
     view! {
         <div class="lesson__result">
             <div class="lesson__endings">
-                {ending("By the wrong rule", result.wrong)}
-                {ending("By the shop’s rule", result.shop)}
+                {ending("With the wrong rule", result.wrong)}
+                {ending("With the shop’s rule", result.shop)}
             </div>
             <div class="table-wrap" role="region" aria-label=label tabindex="0">
                 <table class="table">
-                    <caption>"What came of it"<span class="quiet">"Stock, holds and orders as the database has them. Played at "{played_at}"."</span></caption>
+                    <caption>"Result"<span class="quiet">"Stock, holds and orders in the database. Run at "{played_at}"."</span></caption>
                     <thead>
                         <tr>
                             <th scope="col">"Counted"</th>
@@ -193,13 +193,13 @@ fn row(figure: Figure) -> impl IntoView {
     view! {
         <tr>
             <th scope="row">{figure.what}</th>
-            <td class=class>{figure.unit.told(figure.wrong)}</td>
-            <td class=class>{figure.unit.told(figure.shop)}</td>
+            <td class=class>{figure.unit.format(figure.wrong)}</td>
+            <td class=class>{figure.unit.format(figure.shop)}</td>
         </tr>
     }
 }
 
-fn ending(title: &'static str, ending: Ending) -> impl IntoView {
+fn ending(title: &'static str, ending: LessonOutcome) -> impl IntoView {
     let (class, badge, word) = if ending.broken {
         (
             "lesson__ending lesson__ending--bad",
@@ -210,13 +210,13 @@ fn ending(title: &'static str, ending: Ending) -> impl IntoView {
         (
             "lesson__ending lesson__ending--ok",
             "badge badge--ok",
-            "Sound",
+            "Correct",
         )
     };
     view! {
         <div class=class role="group" aria-label=title>
             <p class="lesson__way"><b>{title}</b>" "<span class=badge>{word}</span></p>
-            <p>{ending.means}</p>
+            <p>{ending.explanation}</p>
         </div>
     }
 }

@@ -1,4 +1,4 @@
-//! `/admin/login`
+//! `/admin/login`: the administrator's sign-in page.
 
 use leptos::prelude::*;
 
@@ -16,7 +16,7 @@ pub fn LoginPage() -> impl IntoView {
             .await?
             .map(|notice| notice.error.to_string());
         let body = view! { <LoginView error/> };
-        Ok(Page::private("Staff door", Bundle::None, body))
+        Ok(Page::private("Admin sign-in", Bundle::None, body))
     })
 }
 
@@ -26,11 +26,11 @@ fn LoginView(error: Option<String>) -> impl IntoView {
     view! {
         <main class="page page--narrow" id="main" tabindex="-1">
             <div class="page-head">
-                <h1>"Staff door"</h1>
-                <p class="page-head__lead">"Sign in to see the stock audit, the orders and the simulation runs."</p>
+                <h1>"Admin sign-in"</h1>
+                <p class="page-head__lead">"Sign in to manage stock, orders and simulations."</p>
             </div>
             {error.map(|title| view! {
-                <ErrorNotice title><p>"The password was printed when the shop first started, unless ADMIN_PASSWORD sets it."</p></ErrorNotice>
+                <ErrorNotice title><p>"The server printed the password at its first start, unless ADMIN_PASSWORD is set."</p></ErrorNotice>
             })}
             <form class="panel gate" method="post" action="/api/form/admin/login">
                 <div class="field">

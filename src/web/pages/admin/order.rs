@@ -1,4 +1,4 @@
-//! `/admin/orders/{public_id}`: what the shop's people may do about an order.
+//! `/admin/orders/{public_id}`: an order, with forms to cancel, return and refund.
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
@@ -38,22 +38,23 @@ pub fn AdminOrderPage() -> impl IntoView {
 
 #[component]
 fn AdminOrderView(order: Order, error: Option<String>) -> impl IntoView {
-    let standing = order.standing();
+    let standing = order.status_view();
     let badge = badge_class(standing.tone);
     let customer = order.contact.as_ref().map(|contact| {
         view! { <dt>"Customer"</dt><dd>{contact.name.clone()}", "{contact.email.clone()}</dd> }
     });
     view! {
         <main class="page" id="main" tabindex="-1">
-            <Subnav current="/admin/orders"/>
+            // The overview lists the orders.
+            <Subnav current="/admin"/>
             <div class="page-head page-head--row">
                 <h1>"Order "{order.number.clone()}</h1>
-                <a class="btn" href=format!("/orders/{}", order.public_id)>"As the customer sees it"</a>
+                <a class="btn" href=format!("/orders/{}", order.public_id)>"View as customer"</a>
             </div>
             {error.map(|title| view! { <ErrorNotice title><p>"Nothing was changed."</p></ErrorNotice> })}
             <div class="two">
-                <section class="panel" aria-labelledby="stands">
-                    <h2 id="stands">"Where it stands"</h2>
+                <section class="panel" aria-labelledby="summary">
+                    <h2 id="summary">"Summary"</h2>
                     <dl class="facts">
                         <dt>"Status"</dt><dd><span class=badge>{standing.status}</span></dd>
                         <dt>"Payment"</dt><dd>{standing.payment}</dd>
@@ -79,16 +80,16 @@ fn Lines(order: Order) -> impl IntoView {
         .map(|line| view! { <LineRow order_id=order.public_id.clone() line is_sold was_paid/> })
         .collect_view();
     view! {
-        <div class="table-wrap" role="region" aria-label="Lines" tabindex="0">
+        <div class="table-wrap" role="region" aria-label="Items" tabindex="0">
             <table class="table">
-                <caption>"Lines"</caption>
+                <caption>"Items"</caption>
                 <thead>
                     <tr>
                         <th scope="col">"Item"</th>
                         <th scope="col" class="n">"Units"</th>
                         <th scope="col" class="n">"Returned"</th>
                         <th scope="col" class="n">"Refunded"</th>
-                        <th scope="col" class="n">"Sum"</th>
+                        <th scope="col" class="n">"Amount"</th>
                     </tr>
                 </thead>
                 <tbody>{rows}</tbody>
@@ -114,7 +115,7 @@ fn LineRow(order_id: String, line: OrderLineView, is_sold: bool, was_paid: bool)
                 <input type="hidden" name="line_id" value=line.id/>
                 <label class="vh" for=quantity_id.clone()>{format!("Units of {}", line.product_name)}</label>
                 <input class="field__input act__units" id=quantity_id name="quantity" type="number" inputmode="numeric" min="1" max=units value="1" required/>
-                {can_return.then(|| button("take-back", "Take back"))}
+                {can_return.then(|| button("take-back", "Return"))}
                 {can_refund.then(|| button("refund-line", "Refund"))}
             </form>
         }
@@ -143,15 +144,18 @@ fn was_paid(order: &Order) -> bool {
 fn WholeOrder(order: Order) -> impl IntoView {
     let is_over = matches!(order.status, OrderStatus::Cancelled | OrderStatus::Declined);
     let can_refund = was_paid(&order) && order.refunded_cents() < order.bill.total.cents;
-    // What cannot be taken back is asked for twice, without JavaScript too.
-    let form = |act: &'static str, class: &'static str, text: &'static str, sure: &'static str| {
+    // An act that cannot be undone needs a confirmation, also without JavaScript.
+    let form = |act: &'static str,
+                class: &'static str,
+                text: &'static str,
+                confirm: &'static str| {
         view! {
             <details class="sure">
                 <summary class=format!("btn {class}")>{text}</summary>
                 <form method="post" action="/api/form/admin/order">
                     <FormKey/>
                     <input type="hidden" name="order_id" value=order.public_id.clone()/>
-                    <button class="btn btn--primary" type="submit" name="act" value=act>{sure}</button>
+                    <button class="btn btn--primary" type="submit" name="act" value=act>{confirm}</button>
                 </form>
             </details>
         }
@@ -159,11 +163,11 @@ fn WholeOrder(order: Order) -> impl IntoView {
     (!is_over).then(|| {
         view! {
             <section class="panel acts" aria-labelledby="whole">
-                <h2 id="whole">"The whole order"</h2>
-                <p class="quiet">"Cancelling puts its goods back on the shelf and pays back what was taken. Refunding only pays back."</p>
+                <h2 id="whole">"Cancel or refund"</h2>
+                <p class="quiet">"Cancelling restocks the items and refunds the payment. Refunding does not restock."</p>
                 <div class="acts__row">
-                    {can_refund.then(|| form("refund-all", "btn--line", "Refund all that is left", "Yes, pay it back"))}
-                    {form("cancel", "btn--danger", "Cancel the order", "Yes, cancel it")}
+                    {can_refund.then(|| form("refund-all", "btn--line", "Refund remaining amount", "Yes, refund it"))}
+                    {form("cancel", "btn--danger", "Cancel order", "Yes, cancel it")}
                 </div>
             </section>
         }

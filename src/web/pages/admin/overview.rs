@@ -1,4 +1,4 @@
-//! `/admin`: the audit, the stock, the latest orders and runs.
+//! `/admin`: the stock audit, the stock, and the latest orders and runs.
 
 use leptos::prelude::*;
 
@@ -23,9 +23,9 @@ pub fn OverviewPage() -> impl IntoView {
     framed(|visit| async move {
         visit.require_admin().await?;
         let shop = visit.shop();
-        let audit = match audit::last(shop.db()).await? {
+        let audit = match audit::latest(shop.db()).await? {
             Some(last) => last,
-            None => audit::run_and_keep(shop.db())
+            None => audit::run_and_store(shop.db())
                 .await
                 .map_err(ShopError::from)?,
         };
@@ -33,7 +33,7 @@ pub fn OverviewPage() -> impl IntoView {
         let orders = shop.latest_orders(ORDERS_SHOWN).await?;
         let runs = store::latest(shop.db(), RUNS_SHOWN).await?;
         let body = view! { <OverviewView audit levels orders runs/> };
-        Ok(Page::private("Behind the counter", Bundle::None, body))
+        Ok(Page::private("Admin", Bundle::None, body))
     })
 }
 
@@ -50,7 +50,7 @@ fn OverviewView(
         <main class="page" id="main" tabindex="-1">
             <Subnav current="/admin"/>
             <div class="page-head page-head--row">
-                <h1>"Behind the counter"</h1>
+                <h1>"Admin"</h1>
                 <form method="post" action="/api/form/admin/logout"><button class="btn" type="submit">"Sign out"</button></form>
             </div>
             <div class="tiles">
@@ -58,12 +58,12 @@ fn OverviewView(
                 <section class="tile" aria-labelledby="t-sold">
                     <h2 class="tile__label" id="t-sold">"Units sold"</h2>
                     <p class="tile__value">{sold}</p>
-                    <p class="tile__text">"by the shop, in all"</p>
+                    <p class="tile__text">"across all orders"</p>
                 </section>
                 <section class="tile" aria-labelledby="t-left">
-                    <h2 class="tile__label" id="t-left">"Units left"</h2>
+                    <h2 class="tile__label" id="t-left">"Units available"</h2>
                     <p class="tile__value">{available}</p>
-                    <p class="tile__text">{format!("of {} products", levels.len())}</p>
+                    <p class="tile__text">{format!("across {} products", levels.len())}</p>
                 </section>
             </div>
             <div class="back">
@@ -92,8 +92,8 @@ fn AuditTile(audit: AuditReport) -> impl IntoView {
     };
     let value = match broken.len() {
         0 => "Every unit accounted for".to_owned(),
-        1 => "1 rule is broken".to_owned(),
-        n => format!("{n} rules are broken"),
+        1 => "1 rule is violated".to_owned(),
+        n => format!("{n} rules are violated"),
     };
     let text = if clean {
         format!("{} rules checked at {}.", audit.rules.len(), audit.at)
@@ -119,7 +119,7 @@ fn OrdersTable(orders: Vec<OrderView>) -> impl IntoView {
     let rows = orders
         .into_iter()
         .map(|order| {
-            let standing = order.standing();
+            let standing = order.status_view();
             view! {
                 <tr>
                     <th scope="row" class="tight">

@@ -1,4 +1,4 @@
-//! The picture of a run without a script.
+//! The chart of a run that the server renders, for pages without scripts.
 
 use leptos::prelude::*;
 
@@ -7,7 +7,7 @@ use crate::{
     ui::chart::{Plot, Series, SeriesKey},
 };
 
-/// The rush as the server drew it, until a script draws more, or where none does.
+/// The chart that the server rendered. A script replaces it with interactive charts.
 #[component]
 pub fn Picture(lanes: Vec<LaneSnapshot>, each: u32) -> impl IntoView {
     let series = (lanes.len() == 1).then(|| {
@@ -22,10 +22,10 @@ pub fn Picture(lanes: Vec<LaneSnapshot>, each: u32) -> impl IntoView {
     view! {
         <figure class="panel chart" aria-labelledby="chart-title">
             <div class="chart__head">
-                <h2 id="chart-title">"The rush, moment by moment"</h2>
+                <h2 id="chart-title">"Stock and attempts over time"</h2>
                 {series}
             </div>
-            <Plot lanes each/>
+            <Plot lanes units_per_attempt=each/>
         </figure>
     }
 }

@@ -1,8 +1,8 @@
-//! The form of a plan: who comes, to which shelf, and by which strategies they buy.
+//! The form of a simulation plan: the product, the strategies, the buyers and the faults.
 
 use leptos::prelude::*;
 
-use self::Takes::{Limit, Number, Percent};
+use self::InputKind::{Limit, Number, Percent};
 use crate::{
     islands::workbench::keys::Key,
     model::{
@@ -20,7 +20,8 @@ use crate::{
     },
 };
 
-/// Fields that stand in the open; a plan that differs elsewhere opens the rest.
+/// Fields that are always visible. If another field differs from the preset, the form opens its
+/// advanced part.
 const BASIC: [&str; 9] = [
     "target",
     "strategies",
@@ -33,14 +34,14 @@ const BASIC: [&str; 9] = [
     "guess",
 ];
 
-/// What a field shows, and what is wrong with it.
+/// The values of the form and the errors of its fields.
 #[derive(Clone)]
-struct Typed {
+struct FormValues {
     form: PlanForm,
     notice: Option<Notice>,
 }
 
-impl Typed {
+impl FormValues {
     fn value(&self, field: &str) -> String {
         let mut fields = self.form.fields().into_iter();
         fields
@@ -52,11 +53,11 @@ impl Typed {
         refill::error(self.notice.as_ref(), field)
     }
 
-    fn beyond_basics(&self) -> bool {
+    fn has_advanced_values(&self) -> bool {
         let preset = PlanForm::from(&SimulationPlan::preset());
         let fields = self.form.fields().into_iter().zip(preset.fields());
-        let mut beyond = fields.filter(|((name, _), _)| !BASIC.contains(name));
-        beyond.any(|((name, value), (_, preset))| value != preset || self.error(name).is_some())
+        let mut advanced = fields.filter(|((name, _), _)| !BASIC.contains(name));
+        advanced.any(|((name, value), (_, preset))| value != preset || self.error(name).is_some())
             || self.error("faults").is_some()
     }
 
@@ -65,9 +66,9 @@ impl Typed {
         name: &'static str,
         label: &'static str,
         hint: &'static str,
-        takes: Takes,
+        input: InputKind,
     ) -> AnyView {
-        let (kind, range, optional) = match takes {
+        let (kind, range, optional) = match input {
             Number(min, max) => (FieldKind::NUMBER, Some((min, max)), false),
             Limit => (FieldKind::NUMBER, Some((0, u32::MAX.into())), true),
             Percent => (FieldKind::DECIMAL, None, true),
@@ -86,20 +87,20 @@ impl Typed {
     }
 }
 
-/// What a field takes.
-enum Takes {
-    /// From the first to the second; it must be there.
+/// The kind of value that a field accepts.
+enum InputKind {
+    /// A required whole number in this range.
     Number(u64, u64),
-    /// A number that may be left out.
+    /// An optional whole number.
     Limit,
-    /// One that may be left out.
+    /// An optional percentage.
     Percent,
 }
 
-/// The whole form.
+/// The form of a simulation plan.
 #[component]
 pub fn PlanFields(products: Vec<Product>, form: PlanForm, notice: Option<Notice>) -> impl IntoView {
-    let typed = Typed { form, notice };
+    let typed = FormValues { form, notice };
     let quantity = FieldKind::text("off");
     view! {
         <form class="panel bench" id="bench" method="post" action="/api/form/admin/simulate" aria-labelledby="bench-title">
@@ -112,20 +113,20 @@ pub fn PlanFields(products: Vec<Product>, form: PlanForm, notice: Option<Notice>
                 {typed.field("stock", "Stock", "Private lane only.", Number(0, STOCK_MAX.into()))}
                 <Field
                     name="quantity"
-                    label="Units for each attempt"
+                    label="Units per attempt"
                     hint=quantity_hint()
                     kind=quantity
                     value=typed.value("quantity")
                     error=typed.error("quantity")
                     width="third"
                 />
-                {typed.field("rounds", "Attempts of each buyer", "", Number(1, ROUNDS_MAX.into()))}
+                {typed.field("rounds", "Attempts per buyer", "", Number(1, ROUNDS_MAX.into()))}
                 {typed.field("race_window_ms", "Race window (ms)", "Pause between reading the stock and writing it.", Number(0, RACE_WINDOW_MS_MAX.into()))}
-                {typed.field("seed", "Seed", "The same seed sends the crowd in the same order.", Number(0, u64::MAX))}
+                {typed.field("seed", "Seed", "The same seed repeats the same arrivals.", Number(0, u64::MAX))}
             </div>
             <Advanced typed=typed.clone()/>
             <div class="bench__go">
-                {typed.field("guess", "Your guess: units oversold", "Predict, then run. Leave it empty to just look.", Limit)}
+                {typed.field("guess", "Your guess: units oversold", "Optional: predict the result, then run.", Limit)}
                 <button class="btn btn--primary btn--big" type="submit" aria-keyshortcuts="g">
                     "Simulate flash sale "<Key key="g"/>
                 </button>
@@ -135,16 +136,16 @@ pub fn PlanFields(products: Vec<Product>, form: PlanForm, notice: Option<Notice>
 }
 
 const fn quantity_hint() -> &'static str {
-    // Said here, so that the limit and the sentence cannot part.
+    // The assertion keeps this text and the limit equal.
     const { assert!(QUANTITY_MAX == 1_000) };
     "A number up to 1,000, or a range such as 1..3."
 }
 
-/// What few need.
+/// The fields that few plans need.
 #[component]
-fn Advanced(typed: Typed) -> impl IntoView {
+fn Advanced(typed: FormValues) -> impl IntoView {
     view! {
-        <details class="bench__more" open=typed.beyond_basics()>
+        <details class="bench__more" open=typed.has_advanced_values()>
             <summary>"Advanced"</summary>
             <div class="fields">
                 <Choice
@@ -152,38 +153,38 @@ fn Advanced(typed: Typed) -> impl IntoView {
                     label="Arrivals"
                     chosen=typed.value("arrivals")
                     options=&[
-                        ("closed", "Each buyer comes back after an answer"),
-                        ("open", "At a rate, whether or not others were served"),
+                        ("closed", "Each buyer waits for a response"),
+                        ("open", "At a fixed rate, independent of responses"),
                     ]
                 />
-                {typed.field("rate_per_s", "Arrivals a second", "For arrivals at a rate.", Number(1, RATE_PER_S_MAX.into()))}
-                {typed.field("ramp_ms", "Ramp (ms)", "Until all are there, or come at the full rate.", Number(0, RAMP_MS_MAX.into()))}
-                {typed.field("think_time_ms", "Think time (ms)", "Between an answer and the next attempt, on average.", Number(0, THINK_TIME_MS_MAX.into()))}
-                {typed.field("pool_size", "Connections", "Transactions that may be open at once.", Number(1, POOL_SIZE_MAX.into()))}
+                {typed.field("rate_per_s", "Arrivals per second", "For arrivals at a fixed rate.", Number(1, RATE_PER_S_MAX.into()))}
+                {typed.field("ramp_ms", "Time to full load (ms)", "Until all buyers arrive, or the full rate is reached.", Number(0, RAMP_MS_MAX.into()))}
+                {typed.field("think_time_ms", "Think time (ms)", "Average pause between a response and the next attempt.", Number(0, THINK_TIME_MS_MAX.into()))}
+                {typed.field("pool_size", "Connections", "Maximum number of open transactions.", Number(1, POOL_SIZE_MAX.into()))}
                 <Choice
                     name="journey"
                     label="Journey"
                     chosen=typed.value("journey")
                     options=&[
-                        ("express", "Express: one call takes stock and writes the order"),
+                        ("express", "Express: one call sells stock and writes the order"),
                         ("checkout", "Checkout: reserve, pay, confirm"),
                     ]
                 />
                 <div class="field field--third field--bottom">
                     <label class="tick">
                         <input type="checkbox" name="together" value="yes" checked=!typed.value("together").is_empty()/>
-                        "Let all strategies run at the same time, instead of one after the other"
+                        "Run all strategies at the same time"
                     </label>
                 </div>
             </div>
             <Faults typed=typed.clone()/>
             <fieldset class="bench__group">
-                <legend>"What a lane must reach to pass"</legend>
+                <legend>"Pass criteria per lane"</legend>
                 <div class="fields">
-                    {typed.field("p99_ms_max", "p99 at most (ms)", "", Limit)}
-                    {typed.field("failed_max", "Failed at most", "", Limit)}
-                    {typed.field("retries_max", "Retries at most", "", Limit)}
-                    {typed.field("orders_per_second_min", "Orders a second at least", "", Limit)}
+                    {typed.field("p99_ms_max", "Maximum p99 (ms)", "", Limit)}
+                    {typed.field("failed_max", "Maximum failures", "", Limit)}
+                    {typed.field("retries_max", "Maximum retries", "", Limit)}
+                    {typed.field("orders_per_second_min", "Minimum orders per second", "", Limit)}
                 </div>
             </fieldset>
         </details>
@@ -191,18 +192,18 @@ fn Advanced(typed: Typed) -> impl IntoView {
 }
 
 #[component]
-fn Faults(typed: Typed) -> impl IntoView {
+fn Faults(typed: FormValues) -> impl IntoView {
     let error = typed.error("faults");
     view! {
         <fieldset class="bench__group">
-            <legend>"What goes wrong, in percent of the attempts"</legend>
+            <legend>"Faults, in percent of attempts"</legend>
             {error.map(|error| view! { <p class="field__error">{error}</p> })}
             <div class="fields">
-                {typed.field("freeze", "Freezes", "The buyer’s program stands still, with its locks held, until the database ends its session.", Percent)}
+                {typed.field("freeze", "Client freezes", "It keeps its locks until the database ends its session.", Percent)}
                 {typed.field("slow_statement", "Slow statement", "A statement between read and write takes half a second.", Percent)}
-                {typed.field("drop_connection", "Connection cut", "Between read and write.", Percent)}
-                {typed.field("abandon", "Leaves", "The buyer leaves in the middle; the shop’s work goes on.", Percent)}
-                {typed.field("double_click", "Double click", "The same request twice at once.", Percent)}
+                {typed.field("drop_connection", "Connection lost", "The connection breaks between read and write.", Percent)}
+                {typed.field("abandon", "Buyer disconnects", "The shop finishes the request anyway.", Percent)}
+                {typed.field("double_click", "Double click", "The same request is sent twice at once.", Percent)}
             </div>
         </fieldset>
     }
@@ -220,20 +221,20 @@ fn TargetSelect(products: Vec<Product>, target: String) -> impl IntoView {
         .collect_view();
     view! {
         <div class="field field--half">
-            <label class="field__label" for="target">"Shelf"</label>
+            <label class="field__label" for="target">"Product"</label>
             <select class="field__input" id="target" name="target" aria-describedby="target-hint">
-                <option value="lane" selected=target == "lane">"Private lane, apart from the shop"</option>
-                <optgroup label="A product in the shop">{options}</optgroup>
+                <option value="lane" selected=target == "lane">"Private lane, outside the shop"</option>
+                <optgroup label="Products of the shop">{options}</optgroup>
             </select>
-            <span class="field__hint" id="target-hint">"A product of the shop is really sold, in front of its shoppers."</span>
+            <span class="field__hint" id="target-hint">"Choosing a shop product sells real stock."</span>
         </div>
     }
 }
 
-/// A box for each strategy: a lane each.
+/// A check box per strategy; each selected strategy runs in its own lane.
 #[component]
 fn StrategyBoxes(
-    /// Those that are ticked, comma-separated.
+    /// The selected strategies, comma-separated.
     strategies: String,
     #[prop(optional_no_strip)] error: Option<String>,
 ) -> impl IntoView {
@@ -263,7 +264,7 @@ fn StrategyBoxes(
             <legend class="field__label">"Strategy"</legend>
             <div class="ticks__all">{boxes}</div>
             <span class="field__hint" id="strategy-hint">
-                "How a buyer’s units are taken from the shelf. Unsafe ones oversell, and are kept to private lanes. Several run on a lane each, with the same crowd."
+                "Each strategy gets its own lane. Unsafe strategies need a private lane."
             </span>
             {error.map(|error| view! { <p class="field__error" id="strategy-error">{error}</p> })}
         </fieldset>
@@ -275,7 +276,7 @@ fn Choice(
     name: &'static str,
     label: &'static str,
     chosen: String,
-    /// Value and words of each.
+    /// Value and text of each option.
     options: &'static [(&'static str, &'static str)],
 ) -> impl IntoView {
     let options = options

@@ -1,20 +1,20 @@
-//! `/admin/simulations/runs`: all runs that are kept, to be opened again or compared.
+//! `/admin/simulations/runs`: the stored runs, to open or compare.
 
 use leptos::prelude::*;
 use leptos_router::{hooks::use_query_map, params::ParamsMap};
 use uuid::Uuid;
 
-use super::{Subnav, badge};
+use super::{Subnav, run_badge};
 use crate::{
     model::{RunSnapshot, ShopError, StrategyKey, Verdict},
     simulation::{
         comparison::{RUNS_MAX, RUNS_MIN},
-        store::{self, Outcome, RunFilter, RunPage},
+        store::{self, RunFilter, RunOutcome, RunPage},
     },
     web::pages::frame::{Bundle, Page, framed},
 };
 
-/// Runs on one page.
+/// Number of runs per page.
 pub const RUNS_SHOWN: usize = 50;
 
 /// `/admin/simulations/runs`
@@ -30,14 +30,14 @@ pub fn RunsPage() -> impl IntoView {
     })
 }
 
-/// Reads `strategy`, `outcome` and `before`; what is empty filters nothing.
+/// Parses `strategy`, `outcome` and `before`; an empty parameter does not filter.
 fn filter(query: &ParamsMap) -> Result<RunFilter, ShopError> {
     let chosen = |name: &str| query.get(name).filter(|value| !value.is_empty());
     let unknown = |what: &str| ShopError::Invalid(format!("there is no such {what}"));
     Ok(RunFilter {
         strategy: chosen("strategy").map(|key| key.parse()).transpose()?,
         outcome: chosen("outcome")
-            .map(|name| Outcome::named(&name).ok_or_else(|| unknown("outcome")))
+            .map(|name| RunOutcome::named(&name).ok_or_else(|| unknown("outcome")))
             .transpose()?,
         before: chosen("before")
             .map(|id| Uuid::try_parse(&id).map_err(|_| unknown("run")))
@@ -53,7 +53,7 @@ fn RunsView(filter: RunFilter, page: RunPage) -> impl IntoView {
             <div class="page-head">
                 <h1>"Runs"</h1>
                 <p class="page-head__lead">
-                    {format!("Open one again, or tick {RUNS_MIN} to {RUNS_MAX} to see what changed between them. A run is kept for {} days.", store::RUNS_KEPT_DAYS)}
+                    {format!("Open a run, or select {RUNS_MIN} to {RUNS_MAX} to compare. Runs are kept for {} days.", store::RUNS_KEPT_DAYS)}
                 </p>
             </div>
             <FilterForm filter/>
@@ -67,7 +67,7 @@ fn FilterForm(filter: RunFilter) -> impl IntoView {
     let strategies = StrategyKey::ALL.map(|key| {
         view! { <option value=key.as_str() selected=filter.strategy == Some(key)>{key.as_str()}</option> }
     });
-    let outcomes = Outcome::ALL.map(|outcome| {
+    let outcomes = RunOutcome::ALL.map(|outcome| {
         view! { <option value=outcome.as_str() selected=filter.outcome == Some(outcome)>{outcome.in_words()}</option> }
     });
     view! {
@@ -86,28 +86,28 @@ fn FilterForm(filter: RunFilter) -> impl IntoView {
                     {outcomes.collect_view()}
                 </select>
             </div>
-            <button class="btn btn--line" type="submit">"Show"</button>
+            <button class="btn btn--line" type="submit">"Filter"</button>
         </form>
     }
 }
 
-/// The runs with a box each, and the button that compares those that are ticked.
+/// Shows runs with a check box each, and the button that compares the selected ones.
 #[component]
 pub fn RunList(page: RunPage, filter: RunFilter) -> impl IntoView {
     let older = page.next.map(|next| {
         let href = format!(
             "/admin/simulations/runs?strategy={}&outcome={}&before={next}",
             filter.strategy.map_or("", StrategyKey::as_str),
-            filter.outcome.map_or("", Outcome::as_str)
+            filter.outcome.map_or("", RunOutcome::as_str)
         );
         view! { <p class="run__actions"><a class="btn btn--line" rel="next" href=href>"Older runs"</a></p> }
     });
     let is_filtered = filter != RunFilter::default();
     let list = if page.runs.is_empty() {
         let sentence = if is_filtered {
-            "No run here is like that."
+            "No runs match this filter."
         } else {
-            "No simulation has run yet. The first one takes a second."
+            "No simulations yet. Start one to see its results here."
         };
         view! { <p class="panel">{sentence}</p> }.into_any()
     } else {
@@ -125,7 +125,7 @@ fn RunTable(children: Children) -> impl IntoView {
     .map(|name| view! { <th scope="col" class="n">{name}</th> });
     view! {
         <form method="get" action="/admin/simulations/compare">
-            <p class="run__actions runs__compare"><button class="btn btn--primary" type="submit">"Compare ticked runs"</button></p>
+            <p class="run__actions runs__compare"><button class="btn btn--primary" type="submit">"Compare selected runs"</button></p>
             <div class="table-wrap" role="region" aria-label="Runs" tabindex="0">
                 <table class="table runs">
                     <caption>"Runs, newest first"</caption>
@@ -147,8 +147,8 @@ fn RunTable(children: Children) -> impl IntoView {
 }
 
 fn row(run: RunSnapshot) -> impl IntoView {
-    let (class, word) = badge(&run);
-    // Over all lanes; none while one of them has no verdict.
+    let (class, word) = run_badge(&run);
+    // All lanes' verdicts; none while a lane has no verdict.
     let verdicts: Option<Vec<&Verdict>> =
         run.lanes.iter().map(|lane| lane.verdict.as_ref()).collect();
     let sum = |units: fn(&Verdict) -> i64| {
@@ -166,7 +166,7 @@ fn row(run: RunSnapshot) -> impl IntoView {
         0 | 1 => number.to_string(),
         _ => format!("{lanes} × {number}"),
     };
-    // Rates and latencies of several lanes add up to nothing.
+    // The sum of several lanes' rates and latencies means nothing.
     let only = match verdicts.as_deref() {
         Some([only]) => Some(*only),
         _ => None,
@@ -185,7 +185,7 @@ fn row(run: RunSnapshot) -> impl IntoView {
     let of = format!(
         "the run of {} ({})",
         run.started_at,
-        run.plan.strategies_in_words()
+        run.plan.strategy_names()
     );
     view! {
         <tr>
@@ -194,7 +194,7 @@ fn row(run: RunSnapshot) -> impl IntoView {
             </td>
             <th scope="row" class="tight"><a href=address.clone()>{run.started_at.clone()}</a></th>
             <td><span class=class>{word}</span></td>
-            <td>{run.plan.strategies_in_words()}</td>
+            <td>{run.plan.strategy_names()}</td>
             {numbers.collect_view()}
             <td><a href=format!("{address}/certificate")>"Certificate"<span class="vh">{format!(" of {of}")}</span></a></td>
         </tr>

@@ -1,19 +1,19 @@
-//! What the charts of a run show, as tables.
+//! The samples of a run as tables, with the same data as its charts.
 
 use leptos::prelude::*;
 
 use crate::{
     model::{
         LaneSnapshot, RunSnapshot, Sample,
-        sample::{Lately, thinned_to},
+        sample::{RecentTimings, thinned_to},
     },
     ui::columns::per_second,
 };
 
-/// Rows of a table at most: who listens to it has no use for more.
+/// Maximum number of rows: a longer table is of no use with a screen reader.
 const ROWS_MAX: usize = 40;
 
-/// A table for each lane, folded away.
+/// Shows a collapsed table per lane.
 #[component]
 pub fn SampleTables(run: RunSnapshot) -> impl IntoView {
     let each = run.plan.quantities.max().get();
@@ -41,7 +41,7 @@ fn table(lane: &LaneSnapshot, of: String, each: u32) -> impl IntoView + use<> {
         .collect_view();
     view! {
         <details class="samples">
-            <summary>"Table of samples, as of this page’s load"{of.clone()}</summary>
+            <summary>"Table of samples at page load"{of.clone()}</summary>
             <div class="table-wrap" tabindex="0" role="region" aria-label=label>
                 <table class="table">
                     <caption>"Samples of this run"{of}</caption>
@@ -71,12 +71,12 @@ const HEADS: [&str; 17] = [
     "Lock (ms)",
     "Execute (ms)",
     "Commit (ms)",
-    "In an attempt",
+    "Attempts in progress",
     "Connections in use",
 ];
 
 fn row(before: &Sample, sample: &Sample, each: u32) -> impl IntoView + use<> {
-    let Lately {
+    let RecentTimings {
         timed,
         p50_us,
         p95_us,
@@ -85,7 +85,7 @@ fn row(before: &Sample, sample: &Sample, each: u32) -> impl IntoView + use<> {
         lock_wait_us,
         execute_us,
         commit_us,
-    } = sample.lately;
+    } = sample.recent;
     let counts = [
         sample.remaining.to_string(),
         sample.units_sold(each).to_string(),

@@ -1,10 +1,13 @@
-//! `/admin/simulations/{id}`: one run, live or as it ended.
+//! `/admin/simulations/{id}`: a run in progress, or a stored run.
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 use uuid::Uuid;
 
-use super::{Subnav, keep::Keep, picture::Picture, samples::SampleTables, strategy::Understand};
+use super::{
+    Subnav, export_panel::ExportPanel, picture::Picture, samples::SampleTables,
+    strategy::Understand,
+};
 use crate::{
     db::Db,
     islands::workbench::{Keys, LiveRun, LockView, keys::Key},
@@ -34,7 +37,7 @@ pub fn SimulationRunPage() -> impl IntoView {
         let live = visit.engine().runs().get(id);
         let (run, locks) = match &live {
             Some(live) => (live.snapshot(), live.locks()),
-            None => stored(visit.shop().db(), id).await?,
+            None => load_stored(visit.shop().db(), id).await?,
         };
         let notice = visit.take_notice().await?;
         Ok(Page::private(
@@ -46,11 +49,11 @@ pub fn SimulationRunPage() -> impl IntoView {
     })
 }
 
-async fn stored(db: &Db, id: Uuid) -> Result<(RunSnapshot, Vec<LaneLocks>), ShopError> {
+async fn load_stored(db: &Db, id: Uuid) -> Result<(RunSnapshot, Vec<LaneLocks>), ShopError> {
     let run = store::find(db, id).await?;
     let kept = store::locks_of_run(db, id).await?;
     let lanes = run.lanes.iter().zip(kept);
-    let locks = lanes.map(|(lane, kept)| kept.unwrap_or(LaneLocks::unseen(lane.strategy)));
+    let locks = lanes.map(|(lane, kept)| kept.unwrap_or(LaneLocks::empty(lane.strategy)));
     Ok((run.clone(), locks.collect()))
 }
 
@@ -58,27 +61,27 @@ async fn stored(db: &Db, id: Uuid) -> Result<(RunSnapshot, Vec<LaneLocks>), Shop
 fn RunView(
     run: RunSnapshot,
     locks: Vec<LaneLocks>,
-    /// Whether it goes on in this server.
+    /// True if it runs in this server process.
     is_here: bool,
     public_url: String,
     notice: Option<Notice>,
 ) -> impl IntoView {
     let problem = notice.map(|notice| notice.error.to_string());
-    let mut shelves: Vec<_> = run
+    let mut products: Vec<_> = run
         .lanes
         .iter()
         .map(|lane| lane.product_name.clone())
         .collect();
-    shelves.dedup();
-    let shelves = match shelves.len() {
-        0..=2 => shelves.join(", "),
+    products.dedup();
+    let products = match products.len() {
+        0..=2 => products.join(", "),
         many => format!("{many} lanes"),
     };
     let stock = run.lanes.first().map_or(0, |lane| lane.stock);
     let lead = format!(
-        "{} buyers at a shelf of {stock}, by {}. Started {}.",
+        "{} buyers, {stock} units in stock, {}. Started {}.",
         run.plan.buyers,
-        run.plan.strategies_in_words(),
+        run.plan.strategy_names(),
         run.started_at
     );
     let plan = run.plan.clone();
@@ -90,36 +93,36 @@ fn RunView(
     let running = !run.state.is_over();
     let each = run.plan.quantities.max().get();
     let (live, drawn) = (run.clone().without_points(), run.lanes.clone());
-    let keep = view! { <Keep run=run.clone() public_url/> };
+    let export = view! { <ExportPanel run=run.clone() public_url/> };
     view! {
         <main class="page page--run page--wide" id="main" tabindex="-1">
-            // Without JavaScript the page follows the run by loading itself again.
+            // Without JavaScript the page reloads itself to follow the run.
             {running.then(|| view! { <noscript><meta http-equiv="refresh" content="2"/></noscript> })}
             <Subnav current="/admin/simulations"/>
             <div class="page-head">
-                <h1>"Flash sale: "{shelves}</h1>
+                <h1>"Flash sale: "{products}</h1>
                 <p class="page-head__lead">{lead}</p>
             </div>
             <Keys/>
-            {problem.map(|title| view! { <ErrorNotice title><p>"The run goes on as it was."</p></ErrorNotice> })}
+            {problem.map(|title| view! { <ErrorNotice title><p>"The run continues unchanged."</p></ErrorNotice> })}
             <LiveRun run=live><Picture lanes=drawn each/></LiveRun>
             <LockView lanes=locks running=running && is_here/>
-            <Story run=run.clone()/>
+            <PlanSummary run=run.clone()/>
             <section class="understand-part" aria-labelledby="understand-title">
                 <h2 class="section-title" id="understand-title">"Understand"</h2>
                 <div class="understand">{strategies}</div>
             </section>
-            {keep}
+            {export}
             <SampleTables run/>
             <ChartAssets/>
-            <Again plan/>
+            <RunAgain plan/>
         </main>
     }
 }
 
-/// The same plan once more, or a little changed. Its address is what reproduces the run.
+/// Buttons to run the same plan again, or to change it first. The link contains the whole plan.
 #[component]
-fn Again(plan: SimulationPlan) -> impl IntoView {
+fn RunAgain(plan: SimulationPlan) -> impl IntoView {
     let form = PlanForm::from(&plan);
     let hidden = form
         .fields()
@@ -144,8 +147,8 @@ fn Again(plan: SimulationPlan) -> impl IntoView {
 }
 
 #[component]
-fn Story(run: RunSnapshot) -> impl IntoView {
-    let shelf = match (run.plan.product_id, run.lanes.first()) {
+fn PlanSummary(run: RunSnapshot) -> impl IntoView {
+    let product = match (run.plan.product_id, run.lanes.first()) {
         (Some(_), Some(lane)) => lane.product_name.clone(),
         _ => "Private lane".to_owned(),
     };
@@ -161,17 +164,17 @@ fn Story(run: RunSnapshot) -> impl IntoView {
     });
     view! {
         <section class="panel story" aria-labelledby="story-title">
-            <h2 id="story-title">"The plan"</h2>
+            <h2 id="story-title">"Plan"</h2>
             <dl class="facts" aria-label="Parameters of the run">
-                <dt>"Shelf"</dt><dd>{shelf}</dd>
+                <dt>"Product"</dt><dd>{product}</dd>
                 <dt>"Strategy"</dt><dd>{strategies.collect_view()}</dd>
                 <dt>"Buyers"</dt><dd>{plan.buyers}</dd>
                 <dt>"Stock"</dt><dd>{stock}</dd>
-                <dt>"Units for each attempt"</dt><dd>{plan.quantities.to_string()}</dd>
-                <dt>"Attempts of each buyer"</dt><dd>{plan.rounds}</dd>
+                <dt>"Units per attempt"</dt><dd>{plan.quantities.to_string()}</dd>
+                <dt>"Attempts per buyer"</dt><dd>{plan.rounds}</dd>
                 <dt>"Race window"</dt><dd>{format!("{} ms", plan.race_window_ms)}</dd>
                 <dt>"Seed"</dt><dd>{plan.seed}</dd>
-                {facts(&plan)
+                {optional_facts(&plan)
                     .into_iter()
                     .map(|(name, value)| view! { <dt>{name}</dt><dd>{value}</dd> })
                     .collect_view()}
@@ -180,8 +183,8 @@ fn Story(run: RunSnapshot) -> impl IntoView {
     }
 }
 
-/// What is worth saying of a plan that goes beyond the preset.
-fn facts(plan: &SimulationPlan) -> Vec<(&'static str, String)> {
+/// Returns the parameters of a plan that differ from the preset.
+fn optional_facts(plan: &SimulationPlan) -> Vec<(&'static str, String)> {
     let preset = SimulationPlan::preset();
     let ms = |ms: u32| format!("{ms} ms");
     let faults: Vec<_> = plan
@@ -190,15 +193,15 @@ fn facts(plan: &SimulationPlan) -> Vec<(&'static str, String)> {
         .map(|(kind, share)| format!("{} {share} %", kind.as_str()))
         .collect();
     let order = if plan.lanes_together {
-        "together"
+        "at the same time"
     } else {
-        "one after the other"
+        "one at a time"
     };
     let rate = plan.arrivals.rate_per_s().unwrap_or_default();
     [
         (plan.strategies.len() > 1, "Lanes", order.to_owned()),
-        (rate > 0, "Arrivals", format!("{rate} a second")),
-        (plan.ramp_ms > 0, "Ramp", ms(plan.ramp_ms)),
+        (rate > 0, "Arrivals", format!("{rate} per second")),
+        (plan.ramp_ms > 0, "Time to full load", ms(plan.ramp_ms)),
         (plan.think_time_ms > 0, "Think time", ms(plan.think_time_ms)),
         (
             plan.pool_size != preset.pool_size,
@@ -208,7 +211,7 @@ fn facts(plan: &SimulationPlan) -> Vec<(&'static str, String)> {
         (!faults.is_empty(), "Faults", faults.join(", ")),
     ]
     .into_iter()
-    .filter(|(said, ..)| *said)
+    .filter(|(is_shown, ..)| *is_shown)
     .map(|(_, name, value)| (name, value))
     .collect()
 }

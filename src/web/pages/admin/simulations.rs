@@ -1,4 +1,4 @@
-//! `/admin/simulations`: start a run, open an earlier one.
+//! `/admin/simulations`: starts a run, and lists earlier ones.
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
@@ -20,7 +20,7 @@ use crate::{
 
 const RUNS_SHOWN: u64 = 50;
 
-/// `/admin/simulations`, with a plan typed in that its address may name.
+/// `/admin/simulations`. The query string may contain a plan, which fills in the form.
 #[component]
 pub fn SimulationsPage() -> impl IntoView {
     let query = use_query_map().get_untracked();
@@ -50,24 +50,24 @@ fn SimulationsView(
             <Keys/>
             <Subnav current="/admin/simulations"/>
             <div class="page-head">
-                <h1>"Simulate a rush"</h1>
+                <h1>"Simulate a flash sale"</h1>
                 <p class="page-head__lead">
-                    "Send a crowd of buyers at one shelf at the same moment, and count what was sold against what was there."
+                    "Many buyers order one product at once. See if the shop oversells."
                 </p>
             </div>
             {problem.map(|title| view! { <ErrorNotice title><p>"No run was started."</p></ErrorNotice> })}
             <Presets form=form.clone()/>
             <PlanFields products form notice/>
-            <RunsTable runs caption="Runs so far" full=true/>
+            <RunsTable runs caption="Recent runs" full=true/>
             <p class="run__actions"><a class="btn btn--line" href="/admin/simulations/runs">"Filter and compare runs"</a></p>
         </main>
     }
 }
 
-/// Plans that tell a story: each is a link that types it in.
+/// Lists the presets: each is a link that fills in the form.
 #[component]
 fn Presets(
-    /// What is typed in now.
+    /// The form's current values.
     form: PlanForm,
 ) -> impl IntoView {
     let items = PRESETS
@@ -85,12 +85,12 @@ fn Presets(
         .collect_view();
     view! {
         <section aria-labelledby="presets-title">
-            <h2 class="section-title" id="presets-title">"Start from a story"</h2>
+            <h2 class="section-title" id="presets-title">"Start from a preset"</h2>
             <ul class="presets">
                 {items}
                 <li class="preset">
                     <a class="preset__name" href="/admin/stepper">"One statement at a time"</a>
-                    <p class="preset__story">"No crowd, but a few buyers whom you let go statement by statement, in the order you choose."</p>
+                    <p class="preset__story">"Step a few buyers through their statements, in any order."</p>
                 </li>
             </ul>
         </section>

@@ -1,4 +1,5 @@
-//! `/admin/stepper`: the stories, and a story before it begins. What a link says is shown here and not carried out: that takes a press.
+//! `/admin/stepper`: the list of stories, and the introduction of a story. A link only shows its
+//! steps: the visitor must press a button to run them.
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
@@ -7,14 +8,16 @@ use super::{Subnav, story_head::StoryHead};
 use crate::{
     model::{
         ShopError, StrategyKey,
-        stepper::{IsolationChoice, SEATS_MAX, STOCK_MAX, Script, Story, UNITS_MAX, letter},
+        stepper::{
+            IsolationChoice, STOCK_MAX, STORY_BUYERS_MAX, Script, Story, UNITS_MAX, actor_letter,
+        },
     },
     ui::{
         field::{Field, FieldKind},
         notice::ErrorNotice,
         stepper::{
             board::{capital, steps_in_words},
-            story::{WatchFor, Why},
+            story::{Explanation, WatchFor},
         },
     },
     web::{
@@ -23,7 +26,7 @@ use crate::{
     },
 };
 
-/// Where the forms of this page post to.
+/// The path that the forms of this page post to.
 const START: &str = "/api/form/admin/stepper/start";
 
 /// `/admin/stepper`
@@ -45,7 +48,7 @@ pub fn StepperPage() -> impl IntoView {
         let notice = visit.take_notice().await?;
         Ok(match script.transpose()? {
             Some(script) => {
-                let title = script.story.words().title;
+                let title = script.story.texts().title;
                 let body = view! { <IntroductionView script notice/> };
                 Page::private(title, Bundle::None, body)
             }
@@ -60,7 +63,7 @@ fn StoriesView(notice: Option<Notice>) -> impl IntoView {
     let stories: Vec<_> = Story::READY_MADE
         .into_iter()
         .map(|story| {
-            let words = story.words();
+            let words = story.texts();
             view! {
                 <li class="story-card">
                     <h2 class="story-card__title">
@@ -77,10 +80,10 @@ fn StoriesView(notice: Option<Notice>) -> impl IntoView {
             <div class="page-head">
                 <h1>"Step by step"</h1>
                 <p class="page-head__lead">
-                    "Real database sessions, each stopped before its next statement. You say who goes next, and see what each has read, who has which lock, and who waits for whom."
+                    "Each buyer is a real database session, paused before its next statement. You choose who runs next, and see what each has read, its locks and who waits for whom."
                 </p>
             </div>
-            {problem.map(|title| view! { <ErrorNotice title><p>"No session was opened."</p></ErrorNotice> })}
+            {problem.map(|title| view! { <ErrorNotice title><p>"No session was started."</p></ErrorNotice> })}
             <ol class="stories">{stories}</ol>
             <OwnStory notice/>
         </main>
@@ -96,16 +99,16 @@ fn OwnStory(notice: Option<Notice>) -> impl IntoView {
         .split(',')
         .map(ToOwned::to_owned)
         .collect();
-    let seats: Vec<_> = (0..SEATS_MAX)
+    let seats: Vec<_> = (0..STORY_BUYERS_MAX)
         .map(|index| seat(index, seats.get(index).map_or("", String::as_str)))
         .collect();
     view! {
         <form class="panel own-story" method="post" action=START aria-labelledby="own-story">
-            <h2 class="panel__title" id="own-story">"A story of your own"</h2>
+            <h2 class="panel__title" id="own-story">"Your own story"</h2>
             <input type="hidden" name="story" value=Story::Own.as_str()/>
             <div class="fields">
                 <Field
-                    name="stock" label="Units on the shelf"
+                    name="stock" label="Units in stock"
                     kind=FieldKind::NUMBER
                     value=stock.unwrap_or("1").to_owned()
                     width="third"
@@ -114,19 +117,19 @@ fn OwnStory(notice: Option<Notice>) -> impl IntoView {
                 />
             </div>
             {seats}
-            <div class="bench__go"><button class="btn btn--primary btn--big" type="submit">"Open the session"</button></div>
+            <div class="bench__go"><button class="btn btn--primary btn--big" type="submit">"Start session"</button></div>
         </form>
     }
 }
 
-/// The choices of one buyer; `typed` is what stood there before a refusal.
+/// Shows the choices of one buyer; `typed` contains the values of a rejected form.
 fn seat(index: usize, typed: &str) -> impl IntoView + use<> {
     let mut parts = typed.split(':').map(ToOwned::to_owned);
     let strategy = parts.next().unwrap_or_default();
     let units = parts.next().unwrap_or_else(|| "1".to_owned());
     let level = parts.next().unwrap_or_default();
     let name = format!("Buyer {}", capital(index));
-    let id = |field: &str| format!("{field}-{}", letter(index));
+    let id = |field: &str| format!("{field}-{}", actor_letter(index));
     let strategies: Vec<_> = StrategyKey::ALL
         .into_iter()
         .map(|key| {
@@ -136,18 +139,18 @@ fn seat(index: usize, typed: &str) -> impl IntoView + use<> {
         .collect();
     let levels: Vec<_> = IsolationChoice::ALL
         .into_iter()
-        .map(|choice| view! { <option value=choice.as_str() selected=choice.as_str() == level>{choice.words()}</option> })
+        .map(|choice| view! { <option value=choice.as_str() selected=choice.as_str() == level>{choice.label()}</option> })
         .collect();
-    // Two at least.
-    let nobody = (index >= 2)
-        .then(|| view! { <option value="nobody" selected=strategy.is_empty()>"nobody"</option> });
+    // A story has at least two buyers.
+    let no_buyer = (index >= 2)
+        .then(|| view! { <option value="none" selected=strategy.is_empty()>"No buyer"</option> });
     view! {
         <fieldset class="seat">
             <legend class="seat__name">{name}</legend>
             <div class="fields">
                 <div class="field field--third">
                     <label class="field__label" for=id("strategy")>"Strategy"</label>
-                    <select class="field__input" id=id("strategy") name="strategy[]">{nobody}{strategies}</select>
+                    <select class="field__input" id=id("strategy") name="strategy[]">{no_buyer}{strategies}</select>
                 </div>
                 <div class="field field--third">
                     <label class="field__label" for=id("level")>"Isolation level"</label>
@@ -170,7 +173,7 @@ fn IntroductionView(script: Script, notice: Option<Notice>) -> impl IntoView {
     let cast: Vec<_> = roles
         .iter()
         .enumerate()
-        .map(|(index, role)| view! { <li><strong>{role.name(index)}</strong>": "{role.does(index)}</li> })
+        .map(|(index, role)| view! { <li><strong>{role.name(index)}</strong>": "{role.description(index)}</li> })
         .collect();
     let name = |actor: usize| {
         let role = roles.get(actor);
@@ -179,8 +182,8 @@ fn IntroductionView(script: Script, notice: Option<Notice>) -> impl IntoView {
     let steps = (!script.steps.is_empty()).then(|| {
         let count = script.steps.len();
         view! {
-            <section class="panel told" aria-labelledby="steps">
-                <h2 class="told__title" id="steps">{format!("The {count} steps of this link")}</h2>
+            <section class="panel explanation" aria-labelledby="steps">
+                <h2 class="explanation__title" id="steps">{format!("Steps of this link: {count}")}</h2>
                 <p data-testid="link-steps">{steps_in_words(&script.steps, name)}"."</p>
             </section>
         }
@@ -189,24 +192,24 @@ fn IntroductionView(script: Script, notice: Option<Notice>) -> impl IntoView {
         <main class="page" id="main" tabindex="-1">
             <Subnav current="/admin/stepper"/>
             <StoryHead story/>
-            {problem.map(|title| view! { <ErrorNotice title><p>"No session was opened."</p></ErrorNotice> })}
+            {problem.map(|title| view! { <ErrorNotice title><p>"No session was started."</p></ErrorNotice> })}
             <WatchFor story/>
             <div class="intro">
                 <div>
-                    <section class="panel told" aria-labelledby="cast">
-                        <h2 class="told__title" id="cast">{format!("{} on the shelf, and", script.stock)}</h2>
-                        <ul class="told__list">{cast}</ul>
+                    <section class="panel explanation" aria-labelledby="cast">
+                        <h2 class="explanation__title" id="cast">{format!("{} in stock, and these sessions", script.stock)}</h2>
+                        <ul class="explanation__list">{cast}</ul>
                     </section>
                     {steps}
                 </div>
                 <PredictForm script/>
             </div>
-            <details class="spoiler"><summary>"Why it goes as it goes (after you have seen it)"</summary><Why story/></details>
+            <details class="spoiler"><summary>"Explanation (run the story first)"</summary><Explanation story/></details>
         </main>
     }
 }
 
-/// Predict, then run.
+/// The form that starts the story, with an optional prediction.
 #[component]
 fn PredictForm(script: Script) -> impl IntoView {
     let steps = script.letters();
@@ -230,10 +233,10 @@ fn PredictForm(script: Script) -> impl IntoView {
     view! {
         <form class="panel predict" method="post" action=START aria-labelledby="predict">
             <h2 class="panel__title" id="predict">"Predict, then run"</h2>
-            <p class="quiet">"How many units will be sold, and how many of them were never there? Leave it empty to see without guessing."</p>
+            <p class="quiet">"Optional: how many units will be sold, and how many oversold?"</p>
             <input type="hidden" name="story" value=script.story.as_str()/>
             <input type="hidden" name="stock" value=script.stock.to_string()/>
-            <input type="hidden" name="seats" value=script.seats_in_address()/>
+            <input type="hidden" name="seats" value=script.seats_parameter()/>
             <div class="fields">
                 {guess("guess_sold", "Sold")}
                 {guess("guess_oversold", "Oversold")}

@@ -1,4 +1,4 @@
-//! `/admin/stepper/{id}`: a session of the stepper.
+//! `/admin/stepper/{id}`: a stepper session.
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
@@ -9,7 +9,7 @@ use crate::{
     model::stepper::StepperView,
     ui::{
         notice::ErrorNotice,
-        stepper::story::{WatchFor, Why},
+        stepper::story::{Explanation, WatchFor},
     },
     web::{
         pages::frame::{Bundle, Page, framed},
@@ -28,7 +28,7 @@ pub fn StepperSessionPage() -> impl IntoView {
         visit.require_admin().await?;
         let view = visit.engine().steppers().get(&id)?.view();
         let notice = visit.take_notice().await?;
-        let title = view.script.story.words().title;
+        let title = view.script.story.texts().title;
         let body = view! { <SessionView view notice/> };
         Ok(Page::private(title, Bundle::Workbench, body).wide())
     })
@@ -42,10 +42,10 @@ fn SessionView(view: StepperView, notice: Option<Notice>) -> impl IntoView {
         <main class="page page--wide" id="main" tabindex="-1">
             <Subnav current="/admin/stepper"/>
             <StoryHead story/>
-            {problem.map(|title| view! { <ErrorNotice title><p>"Nobody was let go."</p></ErrorNotice> })}
+            {problem.map(|title| view! { <ErrorNotice title><p>"No step was taken."</p></ErrorNotice> })}
             <WatchFor story/>
             <Stepper view/>
-            <div class="stage__why"><Why story/></div>
+            <div class="stage__why"><Explanation story/></div>
         </main>
     }
 }

@@ -1,11 +1,11 @@
-//! `/admin/stock`: units that come in, and what a stock-take found.
+//! `/admin/stock`: receives units and records stock-takes.
 
 use leptos::prelude::*;
 
 use super::{StockTable, Subnav};
 use crate::{
     model::quantity::QUANTITY_MAX,
-    shop::{catalog::StockLevel, stockroom::COUNT_MAX},
+    shop::{catalog::StockLevel, stock_admin::COUNT_MAX},
     ui::{
         field::{Field, FieldKind},
         notice::ErrorNotice,
@@ -40,7 +40,7 @@ fn StockView(levels: Vec<StockLevel>, notice: Option<Notice>) -> impl IntoView {
             <Subnav current="/admin/stock"/>
             <div class="page-head">
                 <h1>"Stock"</h1>
-                <p class="page-head__lead">"Every change is written into the ledger."</p>
+                <p class="page-head__lead">"Every change is recorded in the ledger."</p>
             </div>
             {problem.map(|title| view! { <ErrorNotice title><p>"Nothing was changed."</p></ErrorNotice> })}
             <div class="two">
@@ -76,7 +76,7 @@ fn Receive(levels: Vec<StockLevel>, notice: Option<Notice>) -> impl IntoView {
     view! {
         <form class="panel" method="post" action="/api/form/admin/receive" aria-labelledby="receive">
             <h2 id="receive">"Receive units"</h2>
-            <p class="quiet">"Customers who have paid and wait are served first."</p>
+            <p class="quiet">"Paid backorders are filled first."</p>
             <FormKey/>
             <div class="fields">
                 <ProductChoice levels id="receive-product" chosen/>
@@ -97,12 +97,12 @@ fn Count(levels: Vec<StockLevel>, notice: Option<Notice>) -> impl IntoView {
     view! {
         <form class="panel" method="post" action="/api/form/admin/take-stock" aria-labelledby="count">
             <h2 id="count">"Stock-take"</h2>
-            <p class="quiet">"What lies on the shelf, units that are held at the checkout included."</p>
+            <p class="quiet">"Count all units in the warehouse, including reserved ones."</p>
             <FormKey/>
             <div class="fields">
                 <ProductChoice levels id="count-product" chosen/>
                 <Field name="counted" label="Units counted" kind=FieldKind::NUMBER value=counted error=about("counted") min=Some(0) max=Some(COUNT_MAX.unsigned_abs()) width="half"/>
-                <Field name="reason" label="Reason" kind=FieldKind::text("off") value=reason error=about("reason") hint="It is written into the ledger."/>
+                <Field name="reason" label="Reason" kind=FieldKind::text("off") value=reason error=about("reason") hint="Recorded in the ledger."/>
             </div>
             <div class="form__foot"><button class="btn btn--primary" type="submit">"Adjust"</button></div>
         </form>

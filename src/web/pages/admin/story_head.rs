@@ -1,13 +1,13 @@
-//! What stands at the head of a story's pages: the way back to all stories, its title, and what it is about.
+//! The head of a story's pages: the breadcrumb, the title and the introduction.
 
 use leptos::prelude::*;
 
 use crate::model::stepper::Story;
 
-/// The head of a page about `story`.
+/// Shows the head of a page about `story`.
 #[component]
 pub fn StoryHead(story: Story) -> impl IntoView {
-    let words = story.words();
+    let words = story.texts();
     view! {
         <div class="page-head">
             <nav class="crumbs" aria-label="Breadcrumb">

@@ -1,4 +1,4 @@
-//! `/admin/strategies/{key}`: how a strategy takes stock, what it says to the database, and its source.
+//! `/admin/strategies/{key}`: a strategy's explanation, its SQL statements and its source code.
 
 mod texts;
 
@@ -56,20 +56,20 @@ fn StrategyView(strategy: StrategyKey) -> impl IntoView {
                     </p>
                 </section>
                 <section class="panel" aria-labelledby="sql-title">
-                    <h2 class="panel__title" id="sql-title">"What it says to the database"</h2>
-                    <Sql strategy part=Part::Sale caption="For a sale"/>
-                    <Sql strategy part=Part::Refusal caption="For a refusal"/>
+                    <h2 class="panel__title" id="sql-title">"SQL statements"</h2>
+                    <Sql strategy part=Part::Sale caption="When it sells"/>
+                    <Sql strategy part=Part::Refusal caption="When it rejects"/>
                 </section>
             </div>
             <section class="panel" aria-labelledby="source-title">
-                <h2 class="panel__title" id="source-title">"Its source: "<code>{path}</code></h2>
+                <h2 class="panel__title" id="source-title">"Source: "<code>{path}</code></h2>
                 <pre class="source" tabindex="0" aria-labelledby="source-title"><code>{source}</code></pre>
             </section>
         </main>
     }
 }
 
-/// Whether it may be trusted with stock.
+/// Shows whether a strategy is safe or unsafe.
 #[component]
 fn SafetyBadge(strategy: StrategyKey) -> impl IntoView {
     let (class, word) = if strategy.is_safe() {
@@ -101,7 +101,7 @@ fn Sql(strategy: StrategyKey, part: Part, caption: &'static str) -> impl IntoVie
     }
 }
 
-/// What to look at in a run by this strategy, why it comes out so, and what it says to the database.
+/// Explains a run's strategy: what to watch for, why it happens, and the SQL statements of a sale.
 #[component]
 pub fn Understand(strategy: StrategyKey) -> impl IntoView {
     let source = format!("/admin/strategies/{strategy}");
@@ -112,8 +112,8 @@ pub fn Understand(strategy: StrategyKey) -> impl IntoView {
                 <dt>"Watch for"</dt><dd>{strategy.watch_for()}</dd>
                 <dt>"Why"</dt><dd>{strategy.explanation()}</dd>
             </dl>
-            <Sql strategy part=Part::Sale caption="What it says to the database for a sale"/>
-            <p><a href=source>"All that it says, and its source"</a></p>
+            <Sql strategy part=Part::Sale caption="SQL statements of a sale"/>
+            <p><a href=source>"All statements and the source"</a></p>
         </section>
     }
 }

@@ -1,30 +1,30 @@
-//! One lane of a certificate: the equation, what must hold, and the statements with their answers.
+//! One lane of a certificate: the equation, the checks, and the SQL statements with their results.
 
 use leptos::prelude::*;
 
 use crate::{
     model::Verdict,
-    simulation::certificate::{Answered, Balance, Check, Evidence, LaneProof, Standing},
+    simulation::certificate::{Balance, Check, Evidence, LaneProof, ProofResult, ProofStatus},
 };
 
 #[component]
 pub fn LaneSection(
     lane: LaneProof,
-    /// Which of the page's lanes this is.
+    /// The lane's index on the page.
     index: usize,
 ) -> impl IntoView {
     let id = format!("lane-{index}");
-    let (class, word) = match lane.standing {
-        Standing::Holds => ("badge badge--ok", "Holds"),
-        Standing::Exhibit => ("badge badge--bad", "Does not hold: an exhibit"),
-        Standing::Broken => ("badge badge--bad", "Does not hold"),
-        Standing::Removed => ("badge", "Cannot be proven any more"),
+    let (class, word) = match lane.status {
+        ProofStatus::Holds => ("badge badge--ok", "Holds"),
+        ProofStatus::Exhibit => ("badge badge--bad", "Does not hold (expected)"),
+        ProofStatus::Broken => ("badge badge--bad", "Does not hold"),
+        ProofStatus::Removed => ("badge", "No longer provable"),
     };
     let proof = match &lane.evidence {
         Some(evidence) => {
             view! { <Proof evidence=evidence.clone() checks=lane.checks.clone()/> }.into_any()
         }
-        None => view! { <Stored verdict=lane.stored.clone()/> }.into_any(),
+        None => view! { <StoredVerdict verdict=lane.stored.clone()/> }.into_any(),
     };
     view! {
         <section class="panel certificate__lane" aria-labelledby=id.clone()>
@@ -36,14 +36,14 @@ pub fn LaneSection(
 
 #[component]
 fn Proof(evidence: Evidence, checks: Vec<Check>) -> impl IntoView {
-    let shelf = if evidence.is_private {
+    let product = if evidence.is_private {
         format!(
-            "{}, a private product: nobody but this lane’s buyers could buy it.",
+            "{}, a private product. Only this lane’s buyers could buy it.",
             evidence.product_name
         )
     } else {
         format!(
-            "{}, a product of the shop: others buy it too, and what comes in later or comes back counts as well. So the equation is of all that ever came in.",
+            "{}, a product of the shop. Other customers buy it too, and later deliveries and returns count. So the equation covers all units ever received.",
             evidence.product_name
         )
     };
@@ -56,20 +56,20 @@ fn Proof(evidence: Evidence, checks: Vec<Check>) -> impl IntoView {
                 "does not hold",
             )
         };
-        view! { <li class=class><strong>{word}</strong>" "<span>{check.says}</span></li> }
+        view! { <li class=class><strong>{word}</strong>" "<span>{check.text}</span></li> }
     });
-    let answers = evidence.answers.iter().map(answer).collect_view();
+    let answers = evidence.results.iter().map(answer).collect_view();
     view! {
-        <p class="quiet">{shelf}</p>
+        <p class="quiet">{product}</p>
         <Equation balance=evidence.balance() is_private=evidence.is_private/>
-        <ul class="certificate__checks" aria-label="What must hold">{checks.collect_view()}</ul>
-        <h3>"Statements and their answers"</h3>
+        <ul class="certificate__checks" aria-label="Checks">{checks.collect_view()}</ul>
+        <h3>"Statements and results"</h3>
         <p class="quiet">{format!("As of {}.", evidence.at)}</p>
         {answers}
     }
 }
 
-/// The equation in large figures.
+/// Shows the equation in large figures.
 #[component]
 fn Equation(balance: Balance, is_private: bool) -> impl IntoView {
     let missing = balance.missing();
@@ -98,17 +98,17 @@ fn Equation(balance: Balance, is_private: bool) -> impl IntoView {
     });
     let off = match missing {
         0 => None,
-        missing if missing > 0 => Some(format!("{missing} units are nowhere.")),
-        beyond => Some(format!("{} units more than ever came in.", -beyond)),
+        missing if missing > 0 => Some(format!("{missing} units are missing.")),
+        surplus => Some(format!("{} units more than were ever received.", -surplus)),
     };
     view! {
-        <dl class="equation" aria-label="Initial is remaining and held and sold">{terms.collect_view()}</dl>
+        <dl class="equation" aria-label="Initial equals remaining plus held plus sold">{terms.collect_view()}</dl>
         {off.map(|off| view! { <p class="certificate__failure">{off}</p> })}
     }
 }
 
-fn answer(answered: &Answered) -> impl IntoView + use<> {
-    let question = answered.question;
+fn answer(answered: &ProofResult) -> impl IntoView + use<> {
+    let query = answered.query;
     let parameters = answered.parameters.iter().enumerate();
     let parameters: Vec<String> = parameters
         .map(|(index, value)| format!("${} = {value}", index + 1))
@@ -123,11 +123,11 @@ fn answer(answered: &Answered) -> impl IntoView + use<> {
         .map(|(_, value)| view! { <td class="n">{*value}</td> });
     view! {
         <figure class="certificate__answer">
-            <figcaption>{question.says}</figcaption>
-            <pre tabindex="0"><code>{question.sql}"\n-- "{parameters.join(", ")}</code></pre>
+            <figcaption>{query.description}</figcaption>
+            <pre tabindex="0"><code>{query.sql}"\n-- "{parameters.join(", ")}</code></pre>
             <div class="table-wrap">
                 <table class="table">
-                    <caption class="vh">{format!("{}: the answer", question.says)}</caption>
+                    <caption class="vh">{format!("{}: result", query.description)}</caption>
                     <thead><tr>{heads.collect_view()}</tr></thead>
                     <tbody><tr>{cells.collect_view()}</tr></tbody>
                 </table>
@@ -136,11 +136,11 @@ fn answer(answered: &Answered) -> impl IntoView + use<> {
     }
 }
 
-/// All that is left of a lane whose rows were removed.
+/// Shows the stored verdict of a lane whose rows were deleted.
 #[component]
-fn Stored(#[prop(optional_no_strip)] verdict: Option<Verdict>) -> impl IntoView {
+fn StoredVerdict(#[prop(optional_no_strip)] verdict: Option<Verdict>) -> impl IntoView {
     let Some(verdict) = verdict else {
-        return view! { <p>"Its rows are there no more, and it never came to a verdict: nothing can be said of it."</p> }.into_any();
+        return view! { <p>"The rows of this lane were deleted and it has no verdict, so nothing can be proven."</p> }.into_any();
     };
     let facts = [
         ("Initial", verdict.stock),
@@ -153,7 +153,7 @@ fn Stored(#[prop(optional_no_strip)] verdict: Option<Verdict>) -> impl IntoView 
     ];
     let facts = facts.map(|(name, units)| view! { <dt>{name}</dt><dd>{units}</dd> });
     view! {
-        <p>"Its product, its orders and its ledger are there no more. This is what the verdict said when the run ended; nothing here can be asked of the database again."</p>
+        <p>"The product, orders and ledger of this lane were deleted. These figures are from the verdict when the run ended; you can no longer query them."</p>
         <dl class="facts">{facts.collect_view()}</dl>
     }
     .into_any()

@@ -1,24 +1,24 @@
-//! Every figure of every lane, and what changed.
+//! The figures of every lane, with their changes against the baseline.
 
 use leptos::prelude::*;
 
 use crate::{
-    simulation::comparison::{Change, Comparison, Entry, FIGURES, Figure},
-    ui::curves::{CurveKey, Look},
+    simulation::comparison::{Change, ComparedLane, Comparison, FIGURES, Figure},
+    ui::curves::{CurveKey, CurveStyle},
 };
 
 #[component]
 pub fn Deltas(comparison: Comparison) -> impl IntoView {
     let heads = comparison.entries.iter().enumerate().map(|(index, entry)| {
-        let key = comparison
-            .lane(entry)
-            .map(|lane| view! { <CurveKey look=Look::of_place(index, lane.strategy)/> });
+        let key = comparison.lane(entry).map(
+            |lane| view! { <CurveKey curve_style=CurveStyle::for_index(index, lane.strategy)/> },
+        );
         let against = entry
-            .against
-            .and_then(|measure| comparison.entries.get(measure));
+            .baseline
+            .and_then(|baseline| comparison.entries.get(baseline));
         let against = match against {
-            Some(measure) => format!("against {}", measure.name),
-            None => "the measure".to_owned(),
+            Some(baseline) => format!("against {}", baseline.name),
+            None => "baseline".to_owned(),
         };
         view! {
             <th scope="col" class="n">
@@ -35,11 +35,11 @@ pub fn Deltas(comparison: Comparison) -> impl IntoView {
         view! { <tr><th scope="row" class="tight">{figure.name}{unit}</th>{cells.collect_view()}</tr> }
     });
     let rows = rows.collect_view();
-    let not_alike = (!comparison.asked_the_same()).then(|| {
+    let not_alike = (!comparison.have_same_load()).then(|| {
         view! {
             <p class="quiet deltas__note">
-                "The runs sent different crowds, or had different shelves: see "<a href="#parameters">"what differs"</a>
-                ". Between them, what changed is called neither better nor worse."
+                "The runs had different buyers or stock: see "<a href="#parameters">"the parameters"</a>
+                ". Their changes are not rated better or worse."
             </p>
         }
     });
@@ -47,7 +47,7 @@ pub fn Deltas(comparison: Comparison) -> impl IntoView {
         {not_alike}
         <div class="table-wrap" role="region" aria-label="Figures" tabindex="0">
             <table class="table deltas">
-                <caption>"Figures, and what changed"</caption>
+                <caption>"Figures and changes"</caption>
                 <thead><tr><th scope="col">"Figure"</th>{heads}</tr></thead>
                 <tbody>{rows}</tbody>
             </table>
@@ -55,7 +55,7 @@ pub fn Deltas(comparison: Comparison) -> impl IntoView {
     }
 }
 
-fn cell(comparison: &Comparison, figure: &Figure, entry: &Entry) -> impl IntoView + use<> {
+fn cell(comparison: &Comparison, figure: &Figure, entry: &ComparedLane) -> impl IntoView + use<> {
     let Some((value, change)) = comparison.figure(figure, entry) else {
         return view! { <td class="n"><span aria-hidden="true">"–"</span><span class="vh">"no verdict"</span></td> }.into_any();
     };
@@ -65,39 +65,39 @@ fn cell(comparison: &Comparison, figure: &Figure, entry: &Entry) -> impl IntoVie
             Some(false) => "change change--worse",
             None => "change",
         };
-        view! { <span class=class>{in_words(&change)}</span> }
+        view! { <span class=class>{change_text(&change)}</span> }
     });
     view! { <td class="n"><span class="deltas__value">{number(value)}</span>{change}</td> }
         .into_any()
 }
 
-/// `+12.5 (+20 %), worse`
-fn in_words(change: &Change) -> String {
+/// Formats a change, for example `+12.5 (+20 %), worse`.
+fn change_text(change: &Change) -> String {
     if change.difference.abs() < f64::EPSILON {
         return "the same".to_owned();
     }
     let percent = change
         .percent
         .map(|percent| format!(" ({} %)", signed(percent.round())));
-    let judged = match change.is_better {
+    let rating = match change.is_better {
         Some(true) => ", better",
         Some(false) => ", worse",
         None => "",
     };
     format!(
-        "{}{}{judged}",
+        "{}{}{rating}",
         signed(change.difference),
         percent.unwrap_or_default()
     )
 }
 
-/// With a true minus, and a plus.
+/// Formats a number with a plus sign or a minus sign (U+2212).
 fn signed(value: f64) -> String {
     let sign = if value < 0.0 { "−" } else { "+" };
     format!("{sign}{}", number(value.abs()))
 }
 
-/// Whole where it is whole, else with as many digits as say something.
+/// Formats a number: without decimals if it is whole, otherwise with up to two.
 pub fn number(value: f64) -> String {
     match value.abs() {
         whole if (whole - whole.round()).abs() < 1e-9 => format!("{value:.0}"),
@@ -113,7 +113,7 @@ mod tests {
     use crate::simulation::comparison::Better;
 
     #[test]
-    fn a_change_says_how_much_and_whether_it_is_good() {
+    fn a_change_shows_its_size_and_whether_it_is_better() {
         for (before, now, better, words) in [
             (50.0, 62.5, Better::Lower, "+12.5 (+25 %), worse"),
             (50.0, 25.0, Better::Lower, "−25 (−50 %), better"),
@@ -121,7 +121,7 @@ mod tests {
             (20.0, 18.0, Better::Neither, "−2 (−10 %)"),
             (1.25, 1.25, Better::Lower, "the same"),
         ] {
-            assert_eq!(in_words(&Change::between(before, now, better)), words);
+            assert_eq!(change_text(&Change::between(before, now, better)), words);
         }
     }
 }

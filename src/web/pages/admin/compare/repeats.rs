@@ -1,20 +1,20 @@
-//! How far runs of one plan and one seed lie apart: what is less than that is no difference.
+//! The spread of runs with the same plan and seed: a smaller difference is measurement noise.
 
 use leptos::prelude::*;
 
 use super::deltas::number;
-use crate::simulation::comparison::{FIGURES, Repeats};
+use crate::simulation::comparison::{FIGURES, RepeatedRuns};
 
 #[component]
-pub fn RepeatTables(repeats: Vec<Repeats>) -> impl IntoView {
+pub fn RepeatTables(repeats: Vec<RepeatedRuns>) -> impl IntoView {
     let tables = repeats
         .into_iter()
         .map(|repeats| view! { <RepeatTable repeats/> });
     view! {
         <section class="panel" aria-labelledby="repeats">
-            <h2 class="panel__title" id="repeats">"Repeats"</h2>
+            <h2 class="panel__title" id="repeats">"RepeatedRuns"</h2>
             <p class="quiet">
-                "Runs with the same plan and the same seed send the same crowd. What lies between them is the machine’s and the database’s doing: a difference that is smaller says nothing."
+                "Runs with the same plan and seed send the same buyers. Their spread is noise of the machine and the database: ignore smaller differences."
             </p>
             <div class="compare__repeats">{tables.collect_view()}</div>
         </section>
@@ -22,21 +22,19 @@ pub fn RepeatTables(repeats: Vec<Repeats>) -> impl IntoView {
 }
 
 #[component]
-fn RepeatTable(repeats: Repeats) -> impl IntoView {
+fn RepeatTable(repeats: RepeatedRuns) -> impl IntoView {
     let count = repeats.count();
     let title = format!("The plan of {}", repeats.letters);
     if count < 2 {
         let sentence = match count {
-            0 => "None of its runs has come to a verdict.",
-            _ => {
-                "It was run once, so that its spread is not known. Run it again with the same seed."
-            }
+            0 => "None of its runs has a verdict.",
+            _ => "It was run once, so its spread is unknown. Run it again with the same seed.",
         };
         return view! { <div><h3>{title}</h3><p>{sentence}</p></div> }.into_any();
     }
     let lanes = repeats.plan.strategies.iter().enumerate();
     let heads = lanes.clone().map(|(_, strategy)| {
-        view! { <th scope="col" class="n">{strategy.as_str()}<span class="deltas__against">"median (least – most)"</span></th> }
+        view! { <th scope="col" class="n">{strategy.as_str()}<span class="deltas__against">"median (min – max)"</span></th> }
     });
     let heads = heads.collect_view();
     let rows = FIGURES.iter().map(|figure| {

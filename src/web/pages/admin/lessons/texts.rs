@@ -1,25 +1,25 @@
-//! What the cards say before they are played: the story, the rule that broke, and the rule that holds.
+//! The texts of the lessons: the story, the wrong rule and the shop's rule.
 
 use crate::model::LessonKey;
 
-/// The words of a card.
+/// The texts of a lesson.
 pub struct Card {
     pub title: &'static str,
-    /// What happened, as a shopkeeper would tell it.
+    /// What happened, in the words of a shop owner.
     pub story: &'static str,
-    /// Where it was reported: the name of the link, and what stands behind it.
+    /// The public report: the text of the link, and a summary that follows it.
     pub seen: (&'static str, &'static str),
-    /// The public report.
+    /// URL of the public report.
     pub seen_at: &'static str,
-    /// The wrong rule line by line, and whether a line is the one that decides.
+    /// The lines of the wrong rule, and whether a line is the decisive one.
     pub wrong: &'static [(&'static str, bool)],
-    /// What this shop does instead.
+    /// The rule of this shop.
     pub rule: &'static str,
-    /// Files of this repository where that stands, and where it is tested.
+    /// Files of this repository that implement and test the rule.
     pub places: &'static [&'static str],
 }
 
-/// The words of `lesson`.
+/// Returns the texts of `lesson`.
 pub const fn card(lesson: LessonKey) -> Card {
     match lesson {
         LessonKey::OwnHold => OWN_HOLD,
@@ -33,26 +33,26 @@ pub const fn card(lesson: LessonKey) -> Card {
 
 const OWN_HOLD: Card = Card {
     title: "A cart blocked by its own hold",
-    story: "One phone is left. A shopper goes to the checkout, and the phone is set aside for them. When they press Pay, the shop asks once more \
-            whether one is available. None is: the last one is set aside. For them.",
+    story: "One phone is left. A shopper goes to the checkout, and the shop reserves the phone. When the shopper presses Pay, the shop checks \
+            again whether a phone is available. None is: the last one is reserved, for this very shopper.",
     seen: (
         "woocommerce/woocommerce, issue 67354",
         ": a shopper is blocked by their own stock reservation.",
     ),
     seen_at: "https://github.com/woocommerce/woocommerce/issues/67354",
     wrong: &[
-        ("-- the shopper, who holds it, presses Pay", false),
+        ("-- the shopper who holds the phone presses Pay", false),
         (
             "SELECT available >= 1 FROM stock WHERE product_id = $1",
             true,
         ),
         ("-- false: “Sorry, it is sold out.”", false),
     ],
-    rule: "What a cart holds is the cart’s. Pay hands the hold over to the order, and the payment turns it from reserved to sold; what is \
-           available is asked only for what is not held yet.",
+    rule: "Units that a cart holds belong to the cart. Pay moves the hold to the order, and the payment changes it from reserved to sold. The \
+           shop checks available stock only for units that are not held yet.",
     places: &[
         "src/shop/holds.rs",
-        "src/shop/holds/fit.rs",
+        "src/shop/holds/reconcile.rs",
         "src/shop/settlement.rs",
         "tests/checkout/holds.rs",
     ],
@@ -60,8 +60,8 @@ const OWN_HOLD: Card = Card {
 
 const NEGATIVE_QUANTITY: Card = Card {
     title: "Negative quantity",
-    story: "A form asks how many, somebody types a minus sign, and nobody looks. Minus three go into the cart: the shelf has three more than \
-            ever came in, and the bill says what the shop is to pay.",
+    story: "A shopper types a minus sign into the quantity field, and the shop does not check it. Minus three units go into the cart: the stock \
+            has three units more than were ever received, and the total says that the shop owes money.",
     seen: (
         "saleor/saleor, issue 5984",
         ": in the demo shop, a minus before the quantity made the subtotal negative.",
@@ -75,8 +75,8 @@ const NEGATIVE_QUANTITY: Card = Card {
         ("WHERE product_id = $1", false),
         ("-- bill = price * quantity", false),
     ],
-    rule: "A quantity is a type of its own, from 1 to 1,000: whatever does not parse is refused before a statement is sent. Behind it stand the \
-           constraints of the tables, which reject the very statement above.",
+    rule: "A quantity is its own type, from 1 to 1,000: the shop rejects any other value before it sends a statement. In addition, the tables \
+           have constraints that reject the statement above.",
     places: &[
         "src/model/quantity.rs",
         "migration/src/m0001_catalogue.rs",
@@ -86,8 +86,8 @@ const NEGATIVE_QUANTITY: Card = Card {
 
 const OFF_BY_ONE: Card = Card {
     title: "Off by one in a counter script",
-    story: "A script counts down in front of the shop. It asks whether the counter is not below zero, lowers it, and lets the buyer in. With \
-            zero on the counter it still says yes: of every sale, one unit too many.",
+    story: "A script in front of the shop counts down the stock. It checks that the counter is not below zero, decrements it, and accepts the \
+            buyer. At zero it still accepts one: every sale sells one unit too many.",
     seen: (
         "GuoZhaoran/spikeSystem, issue 14",
         ": with >= the script oversells by one, and should have >.",
@@ -100,8 +100,8 @@ const OFF_BY_ONE: Card = Card {
         ("    write the order", false),
         ("}", false),
     ],
-    rule: "The update asks by itself: it finds the row only where enough is available, and no row means no sale. There is no number left to be \
-           off by one.",
+    rule: "The UPDATE itself checks the stock: it matches the row only if enough units are available, and no row means no sale. No separate \
+           comparison can be off by one.",
     places: &[
         "src/shop/inventory/strategies/conditional_update.rs",
         "tests/inventory/races.rs",
@@ -110,11 +110,11 @@ const OFF_BY_ONE: Card = Card {
 
 const HOLD_TIMER: Card = Card {
     title: "Hold timer reset by adding an item",
-    story: "Whenever something goes into the cart, the shop lets the whole reservation begin anew. It is meant kindly. A bot takes the last \
-            phone, adds a cable, takes it out, adds it again, and nobody else ever sees the phone.",
+    story: "When an item is added to the cart, the shop restarts the timer of the whole reservation. This was meant as a courtesy. A bot \
+            reserves the last phone, adds a cable, removes it, adds it again, and no other shopper can ever buy the phone.",
     seen: (
         "be-BOP-io-SA/be-BOP, issue 533",
-        ", which asks for a time of its own for what is reserved, that touching the cart does not renew.",
+        ": a request for a reservation time that changes to the cart do not renew.",
     ),
     seen_at: "https://github.com/be-BOP-io-SA/be-BOP/issues/533",
     wrong: &[
@@ -123,32 +123,33 @@ const HOLD_TIMER: Card = Card {
         ("SET expires_at = CURRENT_TIMESTAMP + ten minutes", true),
         ("WHERE cart_id = $1 AND state = 'held'", false),
     ],
-    rule: "What is held keeps its time, whatever becomes of the cart, and what is added ends at the same moment. A shopper may extend it, once. \
-           Here nobody waits: the rows are told that a minute went by.",
+    rule: "A hold keeps its expiry time when the cart changes, and added items expire at the same time. A shopper may extend the reservation \
+           once. The lesson does not wait: it moves the times in the rows by a minute.",
     places: &[
         "src/shop/holds.rs",
-        "src/shop/holds/fit.rs",
+        "src/shop/holds/reconcile.rs",
         "tests/checkout/holds.rs",
     ],
 };
 
 const MEMORY_FIRST: Card = Card {
     title: "Stock decremented in memory before the database",
-    story: "To spare its database, a shop counts down in memory and writes the order after. Two connections break in between: there are no \
-            orders, the counter has counted them, and nobody adds them back. Units lie on the shelf, and everybody is told that it is empty.",
+    story: "To spare its database, a shop decrements a counter in memory and writes the order afterwards. Two connections break in between: \
+            the counter was decremented, the orders do not exist, and no code adds the units back. Units are in stock, but every buyer gets \
+            “sold out”.",
     seen: (
         "newbee-ltd/newbee-mall-plus, issue 17",
-        ": the count in front is used up, the database has stock, and nobody can buy it.",
+        ": the counter in memory is zero, the database has stock, and no buyer gets it.",
     ),
     seen_at: "https://github.com/newbee-ltd/newbee-mall-plus/issues/17",
     wrong: &[
         ("if counter <= 0 { refuse }", false),
         ("counter -= 1", true),
         ("write the order, lower the row   -- fails", false),
-        ("-- and nobody says counter += 1", false),
+        ("-- and no code runs counter += 1", false),
     ],
-    rule: "The row decides, in the transaction that writes the order: both are there or neither is. Memory only repeats what the row has \
-           refused, for a tenth of a second.",
+    rule: "The stock row decides, in the transaction that writes the order: both commit or neither does. The cache in memory only repeats a \
+           rejection of the row, for a tenth of a second.",
     places: &[
         "src/shop/inventory/purchase.rs",
         "src/shop/inventory/sold_out.rs",
@@ -158,11 +159,11 @@ const MEMORY_FIRST: Card = Card {
 
 const COUPON_TWICE: Card = Card {
     title: "A coupon spent twice",
-    story: "A code is good for one more use. Two orders come at once: both read that none is used, both compare, both write one. The discount \
-            was given twice, and the counter says once.",
+    story: "A code is valid for one use. Two orders arrive at once: both read 0 uses, both compare, both write 1. The shop granted the \
+            discount twice, but counted it once.",
     seen: (
         "woocommerce/woocommerce, issue 13505",
-        ": a code for 1,000 uses was stopped by hand after 1,500, with 700 on its counter.",
+        ": a code for 1,000 uses was disabled by hand after 1,500 uses, with its counter at 700.",
     ),
     seen_at: "https://github.com/woocommerce/woocommerce/issues/13505",
     wrong: &[
@@ -175,12 +176,12 @@ const COUPON_TWICE: Card = Card {
         ("    write the order", false),
         ("}", false),
         (
-            "-- the exhibit’s code is a private shelf with one unit a use",
+            "-- the lesson models the code as a private product, one unit per use",
             false,
         ),
     ],
-    rule: "The code’s row is the last that an order locks. It is asked and counted while it is locked, relative to what stands there, and a \
-           constraint stands behind it.",
+    rule: "An order locks the code’s row last. While it holds the lock, it checks the limit and increments the stored number of uses. A \
+           constraint enforces the limit as well.",
     places: &["src/shop/discounts.rs", "tests/checkout/discounts.rs"],
 };
 
@@ -191,7 +192,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_card_marks_one_line_and_names_files_that_are_there() {
+    fn every_lesson_marks_one_line_and_names_existing_files() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         for lesson in LessonKey::ALL {
             let card = card(lesson);

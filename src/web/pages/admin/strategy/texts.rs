@@ -1,11 +1,12 @@
-//! What a strategy says to the database, and its source: the very files that this program was built and tested with.
+//! The SQL statements and the source code of each strategy, from the files that this program was
+//! built and tested with.
 
 use crate::model::StrategyKey;
 
-/// Makes the two functions below, with one entry a strategy.
+/// Defines the two functions below, with one entry per strategy.
 macro_rules! texts {
     ($($variant:ident = $key:literal, $file:literal;)*) => {
-        /// The file of a strategy, and what stands in it.
+        /// Returns the path and the contents of a strategy's source file.
         pub const fn source(strategy: StrategyKey) -> (&'static str, &'static str) {
             match strategy {
                 $(StrategyKey::$variant => (
@@ -15,7 +16,8 @@ macro_rules! texts {
             }
         }
 
-        /// As `tests/inventory/statements.rs` holds it.
+        /// Returns the snapshot of the strategy's statements, which `tests/inventory/statements.rs`
+        /// checks.
         const fn snapshot(strategy: StrategyKey) -> &'static str {
             match strategy {
                 $(StrategyKey::$variant => include_str!(concat!(
@@ -44,14 +46,14 @@ texts! {
     Unguarded = "unguarded", "unguarded";
 }
 
-/// A line of SQL, and whether it is the one that decides.
+/// A line of SQL, and whether it is the decisive one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SqlLine {
     pub text: String,
     pub decides: bool,
 }
 
-/// What is said for a sale, or for a refusal, with long lists left out.
+/// Returns the statements of a sale or of a rejection, with long lists abbreviated.
 pub fn statements(strategy: StrategyKey, of: Part) -> Vec<SqlLine> {
     let mut parts = snapshot(strategy).split("-- a ");
     let part = parts.find_map(|part| part.strip_prefix(of.heading()));
@@ -68,7 +70,7 @@ pub fn statements(strategy: StrategyKey, of: Part) -> Vec<SqlLine> {
         .collect()
 }
 
-/// Which part of a snapshot.
+/// A part of a snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     Sale,
@@ -84,10 +86,11 @@ impl Part {
     }
 }
 
-/// A list of columns or values longer than this says nothing about taking stock.
+/// Longer lists of columns or values are abbreviated, because they do not help to understand the
+/// strategy. In bytes.
 const LIST_LEN_MAX: usize = 48;
 
-/// Without quotes, and with an ellipsis for each long list.
+/// Removes quotes and replaces each long list by an ellipsis.
 fn shortened(line: &str) -> String {
     let line = line.replace('"', "");
     let line = between(&line, "SELECT ", " FROM ");
@@ -99,7 +102,7 @@ fn shortened(line: &str) -> String {
     }
 }
 
-/// Puts an ellipsis between the first `open` and the `close` after it, where there is too much between them.
+/// Replaces a long list between the first `open` and the following `close` by an ellipsis.
 fn between(line: &str, open: &str, close: &str) -> String {
     let parts = line
         .split_once(open)
@@ -117,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn in_every_sale_a_line_decides() {
+    fn every_sale_has_a_decisive_line() {
         for strategy in StrategyKey::ALL {
             let sale = statements(strategy, Part::Sale);
             assert!(
@@ -132,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn long_lists_are_left_out() {
+    fn long_lists_are_abbreviated() {
         let columns = "\"stock\".\"product_id\", \"stock\".\"total\", \"stock\".\"available\", \"stock\".\"reserved\"";
         for (line, short) in [
             (
@@ -155,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn every_source_is_that_of_its_strategy() {
+    fn every_strategy_has_its_own_source_file() {
         for strategy in StrategyKey::ALL {
             let (path, text) = source(strategy);
             let file = strategy.as_str().replace('-', "_");

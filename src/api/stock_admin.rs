@@ -1,0 +1,288 @@
+//! Admin forms for orders, stock and discount codes.
+
+#![allow(
+    clippy::too_many_arguments,
+    reason = "a server function has one argument for each field of its form"
+)]
+
+use leptos::prelude::*;
+
+use crate::model::ShopError;
+
+/// Executes the action of the clicked button on an order. `act` is `cancel`, `refund-all`,
+/// `refund-line` or `take-back`.
+///
+/// # Errors
+/// [`ShopError::NotSignedIn`]; the errors of [`crate::shop::Shop::apply_order_action`].
+#[server(prefix = "/api/form", endpoint = "admin/order")]
+pub async fn act_on_order(
+    #[server(default)] idempotency_key: String,
+    #[server(default)] order_id: String,
+    #[server(default)] act: String,
+    #[server(default)] line_id: String,
+    #[server(default)] quantity: String,
+) -> Result<(), ShopError> {
+    let visit = crate::web::session::Visit::current()?;
+    visit.require_admin().await?;
+    let result = server::act(
+        &visit,
+        &idempotency_key,
+        [&order_id, &act, &line_id, &quantity],
+    )
+    .await;
+    let result = result.map(|id| format!("/admin/orders/{id}"));
+    visit.answer(result, &[]).await
+}
+
+/// Adds received units to the stock.
+///
+/// # Errors
+/// [`ShopError::NotSignedIn`]; the errors of [`crate::shop::Shop::receive_stock`].
+#[server(prefix = "/api/form", endpoint = "admin/receive")]
+pub async fn receive_stock(
+    #[server(default)] idempotency_key: String,
+    #[server(default)] product_id: String,
+    #[server(default)] quantity: String,
+) -> Result<(), ShopError> {
+    let visit = crate::web::session::Visit::current()?;
+    visit.require_admin().await?;
+    let result = server::receive(&visit, &idempotency_key, &product_id, &quantity).await;
+    // The page highlights the changed row.
+    let result = result.map(|()| format!("/admin/stock#stock-{product_id}"));
+    visit
+        .answer(
+            result,
+            &[("product_id", &product_id), ("quantity", &quantity)],
+        )
+        .await
+}
+
+/// Corrects the stock to a physical count.
+///
+/// # Errors
+/// [`ShopError::NotSignedIn`]; the errors of [`crate::shop::Shop::record_stock_count`].
+#[server(prefix = "/api/form", endpoint = "admin/take-stock")]
+pub async fn take_stock(
+    #[server(default)] idempotency_key: String,
+    #[server(default)] product_id: String,
+    #[server(default)] counted: String,
+    #[server(default)] reason: String,
+) -> Result<(), ShopError> {
+    let visit = crate::web::session::Visit::current()?;
+    visit.require_admin().await?;
+    let result =
+        server::take_stock(&visit, &idempotency_key, [&product_id, &counted, &reason]).await;
+    // The page highlights the changed row.
+    let result = result.map(|()| format!("/admin/stock#stock-{product_id}"));
+    visit
+        .answer(
+            result,
+            &[
+                ("counted_product_id", &product_id),
+                ("counted", &counted),
+                ("reason", &reason),
+            ],
+        )
+        .await
+}
+
+/// Creates a discount code.
+///
+/// # Errors
+/// [`ShopError::NotSignedIn`]; the errors of [`crate::shop::Shop::create_code`].
+#[server(prefix = "/api/form", endpoint = "admin/create-code")]
+pub async fn create_code(
+    #[server(default)] idempotency_key: String,
+    #[server(default)] code: String,
+    #[server(default)] kind: String,
+    #[server(default)] value: String,
+    #[server(default)] min_subtotal: String,
+    #[server(default)] starts_at: String,
+    #[server(default)] ends_at: String,
+    #[server(default)] uses_max: String,
+    #[server(default)] per_customer_limit: String,
+) -> Result<(), ShopError> {
+    let visit = crate::web::session::Visit::current()?;
+    visit.require_admin().await?;
+    let form = server::CodeForm {
+        code,
+        kind,
+        value,
+        min_subtotal,
+        starts_at,
+        ends_at,
+        uses_max,
+        per_customer_limit,
+    };
+    let result = server::create_code(&visit, &idempotency_key, &form).await;
+    let code = crate::shop::discounts::fold_code(&form.code);
+    let result = result.map(|()| format!("/admin/discounts#code-{code}"));
+    visit.answer(result, &form.fields()).await
+}
+
+#[cfg(feature = "ssr")]
+mod server {
+    use crate::{
+        model::{DiscountValue, Quantity, ShopError},
+        shop::{discounts::NewCode, moment, refunds::OrderAction},
+        web::session::Visit,
+    };
+
+    pub async fn act(
+        visit: &Visit,
+        key: &str,
+        [order_id, act, line_id, quantity]: [&str; 4],
+    ) -> Result<String, ShopError> {
+        let claim = visit.claim(key, "act on order", &[order_id, act, line_id, quantity])?;
+        let line = || -> Result<(i64, Quantity), ShopError> {
+            let line_id = line_id.parse().map_err(|_| ShopError::UnknownOrder)?;
+            Ok((line_id, Quantity::parse(quantity)?))
+        };
+        let act = match act {
+            "cancel" => OrderAction::Cancel,
+            "refund-all" => OrderAction::RefundAll,
+            "refund-line" => {
+                let (line_id, quantity) = line()?;
+                OrderAction::RefundLine { line_id, quantity }
+            }
+            "take-back" => {
+                let (line_id, quantity) = line()?;
+                OrderAction::ReturnLine { line_id, quantity }
+            }
+            _ => {
+                return Err(ShopError::Malformed("unknown action".to_owned()));
+            }
+        };
+        visit
+            .shop()
+            .apply_order_action(order_id, act, claim)
+            .await?;
+        Ok(order_id.to_owned())
+    }
+
+    pub async fn receive(
+        visit: &Visit,
+        key: &str,
+        product_id: &str,
+        quantity: &str,
+    ) -> Result<(), ShopError> {
+        let claim = visit.claim(key, "receive stock", &[product_id, quantity])?;
+        let product_id = product_id.parse().map_err(|_| ShopError::UnknownProduct)?;
+        let quantity = Quantity::parse(quantity)?;
+        visit
+            .shop()
+            .receive_stock(product_id, quantity, claim)
+            .await
+    }
+
+    pub async fn take_stock(
+        visit: &Visit,
+        key: &str,
+        [product_id, counted, reason]: [&str; 3],
+    ) -> Result<(), ShopError> {
+        let claim = visit.claim(key, "stock-take", &[product_id, counted, reason])?;
+        let product_id = product_id.parse().map_err(|_| ShopError::UnknownProduct)?;
+        let counted = counted
+            .trim()
+            .parse()
+            .map_err(|_| ShopError::field_invalid("counted", "Please enter a whole number."))?;
+        visit
+            .shop()
+            .record_stock_count(product_id, counted, reason, claim)
+            .await
+    }
+
+    /// The input of the form.
+    pub struct CodeForm {
+        pub code: String,
+        pub kind: String,
+        pub value: String,
+        pub min_subtotal: String,
+        pub starts_at: String,
+        pub ends_at: String,
+        pub uses_max: String,
+        pub per_customer_limit: String,
+    }
+
+    impl CodeForm {
+        pub fn fields(&self) -> [(&'static str, &str); 8] {
+            [
+                ("code", &self.code),
+                ("kind", &self.kind),
+                ("value", &self.value),
+                ("min_subtotal", &self.min_subtotal),
+                ("starts_at", &self.starts_at),
+                ("ends_at", &self.ends_at),
+                ("uses_max", &self.uses_max),
+                ("per_customer_limit", &self.per_customer_limit),
+            ]
+        }
+
+        fn parse(&self) -> Result<NewCode, ShopError> {
+            Ok(NewCode {
+                code: self.code.clone(),
+                value: self.value()?,
+                min_subtotal_cents: match self.min_subtotal.trim() {
+                    "" => 0,
+                    text => cents("min_subtotal", text)?,
+                },
+                starts_at: moment("starts_at", &self.starts_at)?,
+                ends_at: moment("ends_at", &self.ends_at)?,
+                uses_max: number("uses_max", &self.uses_max)?,
+                per_customer_limit: match self.per_customer_limit.trim() {
+                    "" => None,
+                    text => Some(number("per_customer_limit", text)?),
+                },
+            })
+        }
+
+        fn value(&self) -> Result<DiscountValue, ShopError> {
+            match self.kind.as_str() {
+                "percent" => {
+                    let percent = number("value", &self.value)?;
+                    // A value above 255 becomes 0, which the shop rejects with a readable error.
+                    Ok(DiscountValue::Percent(u8::try_from(percent).unwrap_or(0)))
+                }
+                "amount" => Ok(DiscountValue::Cents(cents("value", &self.value)?)),
+                _ => Err(ShopError::field_invalid(
+                    "kind",
+                    "Please choose percent or amount.",
+                )),
+            }
+        }
+    }
+
+    pub async fn create_code(visit: &Visit, key: &str, form: &CodeForm) -> Result<(), ShopError> {
+        let parts = form.fields().map(|(_, value)| value);
+        let claim = visit.claim(key, "create code", &parts)?;
+        visit.shop().create_code(form.parse()?, claim).await
+    }
+
+    /// Parses a time as a browser sends it, without a zone, as UTC. An empty text means no limit.
+    fn moment(field: &str, text: &str) -> Result<Option<time::OffsetDateTime>, ShopError> {
+        match text.trim() {
+            "" => Ok(None),
+            text => moment::parse_utc(text).map(Some).ok_or_else(|| {
+                ShopError::field_invalid(
+                    field,
+                    "Please enter a date and time, as in 2026-12-12 12:12.",
+                )
+            }),
+        }
+    }
+
+    fn number(field: &str, text: &str) -> Result<u32, ShopError> {
+        match text.trim().parse() {
+            Ok(number @ 1..=1_000_000) => Ok(number),
+            _ => Err(ShopError::field_invalid(
+                field,
+                "Please enter a whole number from 1 to 1,000,000.",
+            )),
+        }
+    }
+
+    fn cents(field: &str, text: &str) -> Result<i64, ShopError> {
+        crate::model::money::parse_cents(text)
+            .ok_or_else(|| ShopError::field_invalid(field, "Please enter an amount, as in 12.50."))
+    }
+}

@@ -1,0 +1,118 @@
+//! The holds of a cart, as its shopper sees them.
+
+use std::collections::BTreeMap;
+
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
+use time::{Duration, OffsetDateTime};
+use uuid::Uuid;
+
+use super::ReleaseReason;
+use crate::{
+    db::{
+        dialect,
+        entity::{hold, product},
+        txn,
+    },
+    model::{ReleasedLine, Reservation, ShopError},
+    shop::{Shop, moment},
+};
+
+/// How long a cart's page lists the units that its expired reservation released.
+const RELEASE_NOTICE_DURATION: Duration = Duration::days(1);
+
+/// The reservation of a cart.
+#[derive(Debug, Default)]
+pub struct CartHolds {
+    pub reservation: Option<Reservation>,
+    /// Reserved units, by product id.
+    pub units: BTreeMap<i64, i64>,
+    pub released: Vec<ReleasedLine>,
+}
+
+impl Shop {
+    /// Returns the cart's reservation with the units of each product; if it has none, the units
+    /// that its last reservation released when it expired.
+    pub(in crate::shop) async fn cart_holds(&self, cart_id: Uuid) -> Result<CartHolds, ShopError> {
+        let reader = self.db.reader();
+        let now = dialect::now(reader).await.map_err(txn::read_error)?;
+        let rows = hold::Entity::find()
+            .filter(hold::Column::CartId.eq(cart_id))
+            .filter(hold::Column::ExpiresAt.gt(now - RELEASE_NOTICE_DURATION))
+            .order_by_asc(hold::Column::Id)
+            .all(reader)
+            .await
+            .map_err(txn::read_error)?;
+        let live: Vec<_> = rows.iter().filter(|row| is_live(row, now)).collect();
+        let reservation = live.first().map(|first| Reservation {
+            ends_at: moment::time_in_utc(first.expires_at),
+            seconds_left: seconds(first.expires_at - now).max(1),
+            ttl_s: self.terms.hold_ttl_s,
+            extended: first.extended,
+        });
+        let released = if reservation.is_none() {
+            self.last_expired_lines(&rows, now).await?
+        } else {
+            Vec::new()
+        };
+        Ok(CartHolds {
+            reservation,
+            units: live
+                .iter()
+                .map(|row| (row.product_id, i64::from(row.quantity)))
+                .collect(),
+            released,
+        })
+    }
+
+    /// Returns the newest holds of a cart if they expired.
+    async fn last_expired_lines(
+        &self,
+        rows: &[hold::Model],
+        now: OffsetDateTime,
+    ) -> Result<Vec<ReleasedLine>, ShopError> {
+        let Some(newest) = rows.last() else {
+            return Ok(Vec::new());
+        };
+        let expired: Vec<_> = rows
+            .iter()
+            .filter(|row| row.order_id.is_none() && row.expires_at == newest.expires_at)
+            .filter(|row| is_expired(row, now))
+            .collect();
+        let ids: Vec<i64> = expired.iter().map(|row| row.product_id).collect();
+        let products = product::Entity::find()
+            .filter(dialect::column_in(product::Column::Id, &ids))
+            .all(self.db.reader())
+            .await
+            .map_err(txn::read_error)?;
+        let name_of = |id| {
+            let product = products.iter().find(|product| product.id == id);
+            product
+                .map(|product| product.name.clone())
+                .unwrap_or_default()
+        };
+        Ok(expired
+            .iter()
+            .map(|row| ReleasedLine {
+                product_name: name_of(row.product_id),
+                quantity: row.quantity.into(),
+            })
+            .collect())
+    }
+}
+
+fn is_live(row: &hold::Model, now: OffsetDateTime) -> bool {
+    row.state == "held" && row.order_id.is_none() && row.expires_at > now
+}
+
+/// True for an expired hold, also if it is not swept yet.
+fn is_expired(row: &hold::Model, now: OffsetDateTime) -> bool {
+    match row.state.as_str() {
+        "held" => row.expires_at <= now,
+        "released" => row.reason.as_deref() == Some(ReleaseReason::Expired.as_str()),
+        _ => false,
+    }
+}
+
+fn seconds(duration: Duration) -> u32 {
+    u32::try_from(duration.whole_seconds()).unwrap_or(0)
+}

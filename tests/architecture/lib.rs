@@ -1,0 +1,19 @@
+//! The project's own rules, checked against its text: which module may name which, where
+//! transactions begin, where rows are locked, what a strategy says about itself, which words are
+//! used. Each check has a sibling that feeds it what it must find.
+//!
+//! A crate of its own, because it reads the sources instead of linking them: after an edit it
+//! answers in seconds.
+
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
+
+pub mod source;
+
+#[cfg(test)]
+mod imports;
+#[cfg(test)]
+mod placement;
+#[cfg(test)]
+mod styles;
+#[cfg(test)]
+mod words;

@@ -1,0 +1,189 @@
+//! Code that is allowed in certain files only.
+
+use regex::Regex;
+
+use crate::source::{self, Source, Strings};
+
+/// A code pattern, and the files or folders where it is allowed.
+struct Placement {
+    what: &'static str,
+    pattern: &'static str,
+    strings: Strings,
+    allowed_in: &'static [&'static str],
+}
+
+const PLACEMENTS: &[Placement] = &[
+    Placement {
+        what: "the database driver",
+        pattern: r"\b(sea_orm|sqlx|sea_query)\b",
+        strings: Strings::Blanked,
+        allowed_in: &[
+            "src/db.rs",
+            "src/db/",
+            "src/shop.rs",
+            "src/shop/",
+            "src/simulation/store.rs",
+            "src/simulation/store/",
+            "src/simulation/stepper.rs",
+            // A separate program with its own tables.
+            "src/payment/provider/store.rs",
+            "src/payment/provider/store/",
+        ],
+    },
+    Placement {
+        what: "the start of a transaction",
+        pattern: r"\.\s*(begin|begin_with|begin_with_config|begin_with_options|transaction|transaction_with_config|transaction_with_options)\s*(::<.*?>)?\(|TransactionTrait\s*::\s*\w",
+        strings: Strings::Blanked,
+        allowed_in: &["src/db/txn.rs", "src/simulation/stepper.rs"],
+    },
+    Placement {
+        what: "a row lock",
+        pattern: r"\block_exclusive\b|\block_with_\w+|\bLockType\b|\bLockBehavior\b|(?i:\bFOR\s+(NO\s+KEY\s+)?UPDATE\b|\bFOR\s+(KEY\s+)?SHARE\b)",
+        strings: Strings::Kept,
+        allowed_in: &["src/db/locks.rs", "src/payment/provider/store/"],
+    },
+    Placement {
+        what: "an absolute write to the stock row",
+        pattern: r"\bcounters::overwrite\b",
+        strings: Strings::Blanked,
+        allowed_in: &[
+            "src/shop/inventory/strategies/process_mutex.rs",
+            "src/shop/inventory/strategies/unguarded.rs",
+        ],
+    },
+    Placement {
+        what: "SQL that only PostgreSQL supports",
+        pattern: r"\bpg_\w+\s*\(|\bSKIP\s+LOCKED\b|\bNOWAIT\b",
+        strings: Strings::Kept,
+        allowed_in: &[
+            "src/db/",
+            "src/shop/inventory/strategies/",
+            "src/payment/provider/store/",
+        ],
+    },
+];
+
+/// Modules whose strings are texts for people and may mention SQL: they cannot use the driver.
+const TEXTS_ONLY: &[&str] = &["src/model/", "src/ui/", "src/islands/", "src/web/"];
+
+/// Returns the lines of `source` with a pattern that is not allowed there.
+fn misplaced(source: &Source) -> Vec<String> {
+    let mut found = Vec::new();
+    for placement in PLACEMENTS {
+        let is_in = |places: &[&str]| {
+            places.iter().any(|place| {
+                source.path == *place || (place.ends_with('/') && source.path.starts_with(place))
+            })
+        };
+        if is_in(placement.allowed_in) || (placement.strings == Strings::Kept && is_in(TEXTS_ONLY))
+        {
+            continue;
+        }
+        let pattern = Regex::new(placement.pattern).expect("a valid pattern");
+        let code = source.code(placement.strings);
+        found.extend(pattern.find_iter(&code).map(|occurrence| {
+            let line = code[..occurrence.start()].matches('\n').count() + 1;
+            format!(
+                "{}:{line}: {} ({}) is allowed only in {}",
+                source.path,
+                placement.what,
+                occurrence.as_str().trim(),
+                placement.allowed_in.join(", ")
+            )
+        }));
+    }
+    found
+}
+
+#[test]
+fn restricted_code_is_only_where_it_is_allowed() {
+    let found: Vec<_> = source::all().iter().flat_map(misplaced).collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn misplaced_code_is_found() {
+    for (path, text, expected) in [
+        ("src/web/session.rs", "use sea_orm::EntityTrait;", 1),
+        (
+            "src/simulation/engine.rs",
+            "let row: sea_orm::Value = x;",
+            1,
+        ),
+        ("src/simulation/store.rs", "use sea_orm::EntityTrait;", 0),
+        ("src/payment/gateway.rs", "use sea_orm::Value;", 1),
+        (
+            "src/payment/provider/store/events.rs",
+            "use sea_orm::sqlx;",
+            0,
+        ),
+        (
+            "src/telemetry.rs",
+            "const FILTER: &str = \"sea_orm=warn,sqlx=warn\";",
+            0,
+        ),
+        ("src/shop/cart.rs", "db.reader().begin().await?;", 1),
+        (
+            "src/shop/cart.rs",
+            "db\n    .reader()\n    .begin_with_config(None, None)",
+            1,
+        ),
+        (
+            "src/shop/cart.rs",
+            "db.transaction::<_, (), DbErr>(|t| body(t))",
+            1,
+        ),
+        ("src/shop/cart.rs", "TransactionTrait::begin(db)", 1),
+        ("src/db/connect.rs", "connection.begin()", 1),
+        ("src/db/txn.rs", "connection.begin()", 0),
+        (
+            "src/shop/cart.rs",
+            "// connection.begin()\nlet beginning = run.begin;",
+            0,
+        ),
+        (
+            "src/shop/cart.rs",
+            "stock::Entity::find().lock_exclusive()",
+            1,
+        ),
+        (
+            "src/shop/cart.rs",
+            "find().lock_with_behavior(LockType::Update, LockBehavior::SkipLocked)",
+            3,
+        ),
+        (
+            "src/shop/inventory/strategies/row_lock.rs",
+            "//! `SELECT … FOR UPDATE`, check, update.",
+            0,
+        ),
+        (
+            "src/shop/inventory/strategies/row_lock.rs",
+            "let sql = \"SELECT 1 FROM stock for update\";",
+            1,
+        ),
+        ("src/db/locks.rs", "find().lock_exclusive()", 0),
+        (
+            "src/web/pages/cart.rs",
+            "let words = \"locked with SELECT … FOR UPDATE\";",
+            0,
+        ),
+        (
+            "src/shop/checkout.rs",
+            "counters::overwrite(work, &row, 1, 2)",
+            1,
+        ),
+        (
+            "src/shop/orders.rs",
+            "let sql = \"SELECT pg_advisory_lock(1)\";",
+            1,
+        ),
+    ] {
+        let found = misplaced(&Source::new(path, text));
+        assert_eq!(
+            found.len(),
+            expected,
+            "{path}: {text}\n{}",
+            found.join("\n")
+        );
+    }
+}

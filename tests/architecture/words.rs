@@ -1,0 +1,218 @@
+//! Words that may not come back: each makes a sentence hard to understand at the first reading.
+
+use std::sync::LazyLock;
+
+use regex::{Regex, RegexBuilder};
+
+use crate::source::{self, Text};
+
+/// A word or phrase, why it may not be used, and what to say instead.
+struct Forbidden {
+    pattern: &'static str,
+    reason: &'static str,
+    instead: &'static str,
+}
+
+const fn forbidden(
+    pattern: &'static str,
+    reason: &'static str,
+    instead: &'static str,
+) -> Forbidden {
+    Forbidden {
+        pattern,
+        reason,
+        instead,
+    }
+}
+
+const RIDDLE: &str = "a riddle with the actor left out";
+const ARCHAIC: &str = "archaic";
+const METAPHOR: &str = "a metaphor that a newcomer has to decode";
+const TWO_WORDS: &str = "a second word for one thing";
+
+const WORDS: &[Forbidden] = &[
+    forbidden(
+        r"told",
+        RIDDLE,
+        "rejected, confirmed, answered; the page shows, the log says",
+    ),
+    forbidden(
+        r"nobody|somebody",
+        RIDDLE,
+        "the role: no buyer, another session, a shopper",
+    ),
+    forbidden(
+        r"anew",
+        ARCHAIC,
+        "again; or name what is made: a new page, a fresh draft",
+    ),
+    forbidden(
+        r"who(so)?ever",
+        RIDDLE,
+        "the role: the buyer, the shopper, the waiter, anyone who",
+    ),
+    forbidden(
+        r"what came of",
+        RIDDLE,
+        "the outcome, the result, the answer",
+    ),
+    forbidden(r"is had", ARCHAIC, "is used, is taken, is available"),
+    forbidden(
+        r"turned away|sent away|went without",
+        TWO_WORDS,
+        "rejected; unfulfilled",
+    ),
+    forbidden(r"begun anew|once more", TWO_WORDS, "retried, again"),
+    forbidden(r"nobody is sold", RIDDLE, "nothing is sold"),
+    forbidden(r"stands", ARCHAIC, "is in, is stored in, waits at, is idle"),
+    forbidden(
+        r"behind the counter|stockroom",
+        TWO_WORDS,
+        "Admin, Products, stock administration",
+    ),
+    forbidden(
+        r"shel(f|ves)",
+        TWO_WORDS,
+        "stock, stock row, remaining units",
+    ),
+    forbidden(r"seams?", METAPHOR, "injection point"),
+    forbidden(r"couriers?", METAPHOR, "webhook sender"),
+    forbidden(r"scouts?", METAPHOR, "probe"),
+    forbidden(r"turnstile", METAPHOR, "queue before the pool"),
+    forbidden(
+        r"what (a|the) database( failure)? (says|means)\.",
+        "says nothing",
+        "which error is returned when, or leave the section out",
+    ),
+    forbidden(
+        r"it is an exhibit",
+        RIDDLE,
+        "Expected: this strategy is broken on purpose.",
+    ),
+];
+
+/// Files that are about the words themselves.
+const EXCEPT: &[&str] = &["tests/architecture/words.rs", "CHANGELOG.md"];
+
+/// Names of things of the world, whatever words they are made of.
+const NAMES: &[&str] = &[
+    "shelf-speaker",
+    "Shelf Speaker",
+    // The unprivileged user of Unix systems.
+    "`nobody`",
+    "\"nobody\"",
+    "\\\"nobody\\\"",
+    "//nobody@",
+];
+
+fn is_in_name(text: &str, at: usize) -> bool {
+    NAMES.iter().any(|name| {
+        let mut places = text.match_indices(name);
+        places.any(|(start, _)| (start..start + name.len()).contains(&at))
+    })
+}
+
+static PATTERNS: LazyLock<Vec<Regex>> = LazyLock::new(|| WORDS.iter().map(pattern).collect());
+
+fn pattern(word: &Forbidden) -> Regex {
+    RegexBuilder::new(&format!(r"\b({})", with_end(word.pattern)))
+        .case_insensitive(true)
+        .build()
+        .expect("a pattern")
+}
+
+/// A word ends where it ends; what ends with a full stop needs no further mark.
+fn with_end(pattern: &str) -> String {
+    if pattern.ends_with('.') {
+        pattern.to_owned()
+    } else {
+        format!(r"(?:{pattern})\b")
+    }
+}
+
+/// The forbidden words of a text, each with its line, its reason and what to say instead.
+fn found_in(text: &Text) -> Vec<String> {
+    let mut found = Vec::new();
+    for (word, pattern) in WORDS.iter().zip(PATTERNS.iter()) {
+        for hit in pattern.find_iter(&text.text) {
+            if is_in_name(&text.text, hit.start()) {
+                continue;
+            }
+            let line = text.text[..hit.start()].matches('\n').count() + 1;
+            found.push(format!(
+                "{}:{line}: “{}” is {}; say: {}",
+                text.path,
+                hit.as_str(),
+                word.reason,
+                word.instead
+            ));
+        }
+    }
+    found
+}
+
+#[test]
+fn no_forbidden_word_is_used() {
+    let found: Vec<_> = source::texts()
+        .iter()
+        .filter(|text| !EXCEPT.contains(&text.path.as_str()))
+        .flat_map(found_in)
+        .collect();
+    assert!(
+        found.is_empty(),
+        "{} words to replace:\n{}",
+        found.len(),
+        found.join("\n")
+    );
+}
+
+#[test]
+fn a_forbidden_word_is_found() {
+    for (text, expected) in [
+        ("The buyer was told no.", 1),
+        ("it begins anew; Whoever waits", 2),
+        ("what is on the shelf", 1),
+        ("/// What the database says.", 1),
+        ("What the database says about a lane", 0),
+        ("a renewed, seamless, shelved plan is understood", 0),
+    ] {
+        let found = found_in(&Text::new("x.md", text));
+        assert_eq!(found.len(), expected, "{text}: {found:?}");
+    }
+}
+
+/// Columns of a line of prose in a comment.
+const COLUMNS_MAX: usize = 100;
+
+fn long_comments(text: &Text) -> Vec<String> {
+    let is_comment = |line: &str| line.trim_start().starts_with("//");
+    // An address or a table's row cannot be broken.
+    let can_break = |line: &str| !line.contains("://") && !line.contains("//! |");
+    text.text
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| is_comment(line) && can_break(line))
+        .filter(|(_, line)| line.chars().count() > COLUMNS_MAX)
+        .map(|(index, line)| format!("{}:{}: {line}", text.path, index + 1))
+        .collect()
+}
+
+#[test]
+fn comments_end_at_100_columns() {
+    let found: Vec<_> = source::texts()
+        .iter()
+        .filter(|text| text.path.ends_with(".rs"))
+        .flat_map(long_comments)
+        .collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
+}
+
+#[test]
+fn a_long_comment_is_found() {
+    let long = format!(
+        "    // {}\nlet x = \"{}\";",
+        "a ".repeat(60),
+        "b ".repeat(60)
+    );
+    assert_eq!(long_comments(&Text::new("x.rs", &long)).len(), 1);
+}

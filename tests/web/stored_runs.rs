@@ -1,0 +1,228 @@
+//! Stored runs over HTTP: downloads, comparison, list and certificate.
+
+use axum::http::StatusCode;
+use doorbuster::{
+    feed::Feed,
+    model::{SimulationPlan, StrategyKey},
+    simulation::Engine,
+};
+
+use super::support::{TestShop, Visitor};
+
+const UNKNOWN_ID: &str = "01890000-0000-7000-8000-000000000000";
+const FILES: [(&str, &str); 5] = [
+    ("export.csv", "text/csv; charset=utf-8"),
+    ("figures.csv", "text/csv; charset=utf-8"),
+    ("export.json", "application/json"),
+    ("export.html", "text/html; charset=utf-8"),
+    ("export.svg", "image/svg+xml"),
+];
+
+/// Runs a simulation to its end; returns the run's id.
+pub async fn run(shop: &TestShop, strategies: &[StrategyKey], seed: u64) -> String {
+    let engine = Engine::new(shop.database.url().to_owned(), Feed::default());
+    let plan = SimulationPlan {
+        strategies: strategies.to_vec(),
+        buyers: 6,
+        stock: 4,
+        seed,
+        ..SimulationPlan::preset()
+    };
+    let started = engine.start(plan).await.expect("the run starts");
+    engine
+        .finish(started, &[], |_| {})
+        .await
+        .expect("the run ends")
+        .id
+}
+
+async fn administrator(shop: &TestShop) -> Visitor {
+    let mut admin = Visitor::of(shop);
+    admin.sign_in(shop).await;
+    admin
+}
+
+#[tokio::test]
+async fn the_file_name_of_a_download_contains_the_runs_id() {
+    let shop = TestShop::new().await;
+    let id = run(&shop, &[StrategyKey::RowLock], 1).await;
+    let mut admin = administrator(&shop).await;
+    let page = admin.page(&format!("/admin/simulations/{id}")).await.body;
+    for (file, media_type) in FILES {
+        let address = format!("/admin/simulations/{id}/{file}");
+        assert!(
+            page.contains(&format!("href=\"{address}\"")),
+            "{file} in {page}"
+        );
+        let answer = admin.page(&address).await;
+        assert_eq!(answer.status, StatusCode::OK, "{file}");
+        assert_eq!(answer.header("content-type"), media_type);
+        let disposition = answer.header("content-disposition");
+        assert!(
+            disposition.starts_with(&format!("attachment; filename=\"doorbuster-{id}-")),
+            "{disposition}"
+        );
+        assert!(answer.body.contains("row-lock"), "{}", answer.body);
+        for unknown in [UNKNOWN_ID, "nonsense"] {
+            let missing = admin
+                .page(&format!("/admin/simulations/{unknown}/{file}"))
+                .await;
+            assert_eq!(missing.status, StatusCode::NOT_FOUND, "{unknown}/{file}");
+        }
+        let stranger = Visitor::of(&shop).page(&address).await;
+        assert_eq!(stranger.header("location"), "/admin/login");
+    }
+    let picture = admin
+        .page(&format!("/admin/simulations/{id}/export.svg"))
+        .await;
+    assert!(
+        picture
+            .header("content-security-policy")
+            .contains("style-src 'unsafe-inline'")
+    );
+    assert!(
+        !picture.body.contains("<!"),
+        "the SVG contains no HTML markers: {}",
+        picture.body
+    );
+}
+
+#[tokio::test]
+async fn two_to_four_different_runs_are_compared() {
+    let shop = TestShop::new().await;
+    let mut ids = Vec::new();
+    for (strategies, seed) in [
+        (&[StrategyKey::RowLock][..], 1),
+        (&[StrategyKey::RowLock][..], 1),
+        (
+            &[StrategyKey::ConditionalUpdate, StrategyKey::RowLock][..],
+            2,
+        ),
+        (&[StrategyKey::Optimistic][..], 1),
+        (&[StrategyKey::RowLock][..], 3),
+    ] {
+        ids.push(run(&shop, strategies, seed).await);
+    }
+    let mut admin = administrator(&shop).await;
+    let address = |ids: &[String]| {
+        let runs: Vec<_> = ids.iter().map(|id| format!("run={id}")).collect();
+        format!("/admin/simulations/compare?{}", runs.join("&"))
+    };
+    for (chosen, expected) in [(0, 422), (1, 422), (2, 200), (3, 200), (4, 200), (5, 422)] {
+        let answer = admin.page(&address(&ids[..chosen])).await;
+        assert_eq!(answer.status.as_u16(), expected, "{chosen}");
+        if expected == 422 {
+            assert!(
+                answer.body.contains("Choose 2 to 4 runs"),
+                "{}",
+                answer.body
+            );
+            assert!(
+                answer.body.contains(&ids[0]),
+                "the page lists the runs again"
+            );
+        }
+    }
+    // Another spelling of the same id does not count as a second run.
+    let twice = [ids[0].clone(), ids[0].to_uppercase()];
+    assert_eq!(admin.page(&address(&twice)).await.status.as_u16(), 422);
+
+    let repeats = admin.page(&address(&ids[..2])).await.body;
+    assert!(
+        repeats.contains("these runs are repeats of each other"),
+        "{repeats}"
+    );
+    assert!(repeats.contains("The plan of A, B: 2 runs"), "{repeats}");
+    let lanes = admin.page(&address(&ids[1..3])).await.body;
+    for part in [
+        "A · row-lock",
+        "B · conditional-update",
+        "B · row-lock",
+        "against A · row-lock",
+        "<tr><th scope=\"row\">Seed</th><td>1</td><td>2</td>",
+    ] {
+        assert!(lanes.contains(part), "{part} in {lanes}");
+    }
+    assert!(
+        lanes.contains("The plan of A: 2 runs"),
+        "a repeat that was not selected counts too"
+    );
+    for unknown in [UNKNOWN_ID, "nonsense", ""] {
+        let unknown = [ids[0].clone(), unknown.to_owned()];
+        assert_eq!(
+            admin.page(&address(&unknown)).await.status,
+            StatusCode::NOT_FOUND,
+            "{unknown:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn the_list_is_filtered_and_rejects_unknown_values() {
+    let shop = TestShop::new().await;
+    let row_lock = run(&shop, &[StrategyKey::RowLock], 1).await;
+    let optimistic = run(&shop, &[StrategyKey::Optimistic], 1).await;
+    let mut admin = administrator(&shop).await;
+    for (query, expected) in [
+        ("", [true, true]),
+        ("?strategy=&outcome=", [true, true]),
+        ("?strategy=row-lock", [true, false]),
+        ("?strategy=optimistic&outcome=passed", [false, true]),
+        ("?outcome=not-passed", [false, false]),
+    ] {
+        let answer = admin.page(&format!("/admin/simulations/runs{query}")).await;
+        assert_eq!(answer.status, StatusCode::OK);
+        let found = [&row_lock, &optimistic].map(|id| answer.body.contains(id.as_str()));
+        assert_eq!(found, expected, "{query}");
+    }
+    for query in ["strategy=luck", "outcome=luck", "before=luck"] {
+        let answer = admin
+            .page(&format!("/admin/simulations/runs?{query}"))
+            .await;
+        assert_eq!(answer.status.as_u16(), 422, "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_certificate_is_available_when_the_run_ends() {
+    let shop = TestShop::new().await;
+    let id = run(&shop, &[StrategyKey::RowLock], 1).await;
+    let mut admin = administrator(&shop).await;
+    let page = admin
+        .page(&format!("/admin/simulations/{id}/certificate"))
+        .await;
+    assert_eq!(page.status, StatusCode::OK);
+    for part in [
+        "It holds",
+        "SELECT available AS remaining",
+        "REPEATABLE READ",
+        "None of ",
+        &id,
+    ] {
+        assert!(page.body.contains(part), "{part} in {}", page.body);
+    }
+    for unknown in [UNKNOWN_ID, "nonsense"] {
+        let answer = admin
+            .page(&format!("/admin/simulations/{unknown}/certificate"))
+            .await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND);
+    }
+    let engine = Engine::new(shop.database.url().to_owned(), Feed::default());
+    let started = engine
+        .start(SimulationPlan::preset())
+        .await
+        .expect("the run starts");
+    let open = format!("/admin/simulations/{}/certificate", started.id());
+    let answer = admin.page(&open).await;
+    assert_eq!(answer.status, StatusCode::CONFLICT);
+    assert!(
+        answer.body.contains("The run is still in progress"),
+        "{}",
+        answer.body
+    );
+    engine
+        .finish(started, &[], |_| {})
+        .await
+        .expect("the run ends");
+    assert_eq!(admin.page(&open).await.status, StatusCode::OK);
+}
