@@ -15,8 +15,21 @@ use std::{
 /// The output of wasm-bindgen. If it is missing, the pages work as they do without JavaScript.
 const PKG: &str = "target/site/pkg";
 
+/// Takes key, hue and dash from the rows of the registry.
+macro_rules! strategies {
+    ($($(#[$about:meta])* $variant:ident {
+        key: $key:literal, hue: $hue:literal, dash: $dash:literal, $($rest:tt)*
+    })*) => {
+        pub const STRATEGIES: &[(&str, &str, &str)] = &[$(($key, $hue, $dash)),*];
+    };
+}
+
+#[path = "src/model/strategy/registry.rs"]
+mod registry;
+
 fn main() -> io::Result<()> {
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=src/model/strategy/registry.rs");
     if env::var_os("CARGO_FEATURE_SSR").is_none() {
         return Ok(());
     }
@@ -30,8 +43,55 @@ fn main() -> io::Result<()> {
     }
     let style = root.join("style");
     println!("cargo:rerun-if-changed={}", style.display());
-    files.insert("doorbuster.css".to_owned(), stylesheet(&style)?);
+    let mut css = stylesheet(&style)?;
+    css.extend(strategy_colours().into_bytes());
+    files.insert("doorbuster.css".to_owned(), css);
+    write_strategy_files(&root, &out)?;
     write_table(&out, &files)
+}
+
+/// One colour and one dash for each strategy: `--s-{key}`, `--d-{key}`, and the class of its line.
+fn strategy_colours() -> String {
+    let mut variables = String::new();
+    let mut classes = String::new();
+    for (key, hue, dash) in registry::STRATEGIES {
+        variables.push_str(&format!("--s-{key}: var(--hue-{hue}); --d-{key}: {dash}; "));
+        classes.push_str(&format!(
+            ".lane-line--{key} {{ stroke: var(--s-{key}); stroke-dasharray: var(--d-{key}); }}\n"
+        ));
+    }
+    format!("\n:root {{ {variables}}}\n{classes}")
+}
+
+/// Writes `strategy_files.rs`: the source of each strategy and the statements that its test has
+/// recorded. A file that does not exist yet is empty here, so that the crate compiles before the
+/// test has run for the first time.
+fn write_strategy_files(root: &Path, out: &Path) -> io::Result<()> {
+    let mut rows = String::new();
+    for (key, ..) in registry::STRATEGIES {
+        let source = format!("src/shop/inventory/strategies/{}.rs", key.replace('-', "_"));
+        let snapshot = format!("tests/inventory/snapshots/{key}.snap");
+        let text_of = |file: &str| {
+            let path = root.join(file);
+            println!("cargo:rerun-if-changed={}", path.display());
+            if path.exists() {
+                format!("include_str!({path:?})")
+            } else {
+                "\"\"".to_owned()
+            }
+        };
+        rows.push_str(&format!(
+            "    {key:?} => ({source:?}, {}, {}),\n",
+            text_of(&source),
+            text_of(&snapshot)
+        ));
+    }
+    let source = format!(
+        "/// Path and text of a strategy's source, and its recorded statements.\n\
+         fn files_of(key: &str) -> (&'static str, &'static str, &'static str) {{\n\
+         match key {{\n{rows}    _ => (\"\", \"\", \"\"),\n}}\n}}\n"
+    );
+    fs::write(out.join("strategy_files.rs"), source)
 }
 
 fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>) -> io::Result<()> {

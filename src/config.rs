@@ -127,7 +127,7 @@ impl Default for ShopTerms {
 
 fn strategy_with_holds(key: &str) -> Result<StrategyKey, String> {
     let strategy: StrategyKey = key.parse().map_err(|error| format!("{error}"))?;
-    if strategy.can_hold() {
+    if strategy.row().can_hold {
         Ok(strategy)
     } else {
         Err(format!("{strategy} cannot reserve stock"))

@@ -4,6 +4,7 @@
 pub mod bill;
 pub mod cart;
 pub mod findings;
+pub mod isolation;
 pub mod lesson;
 pub mod lock_queue;
 pub mod lock_view;
@@ -26,6 +27,7 @@ pub mod waterfall;
 
 pub use bill::{Bill, DiscountValue};
 pub use cart::{AppliedCode, CartLine, CartView, CheckoutView, ReleasedLine, Reservation};
+pub use isolation::Isolation;
 pub use lesson::{LessonKey, LessonResult, LessonRun};
 pub use lock_view::{DbLock, DbSession};
 pub use money::{Currency, Money};
@@ -42,5 +44,5 @@ pub use run_state::{RunCommand, RunEvent, RunEventKind, RunState};
 pub use sample::Sample;
 pub use shop_error::ShopError;
 pub use snapshot::{LaneSnapshot, RunSnapshot, RunVerdict};
-pub use strategy::{StockLayout, StrategyKey};
+pub use strategy::{QueueLocation, StockLayout, StrategyKey};
 pub use verdict::{LatencyMs, TimeSplitMs, Verdict};

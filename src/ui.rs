@@ -9,6 +9,7 @@ pub mod lock_queue;
 pub mod notice;
 pub mod order_badge;
 pub mod run_curves;
+pub mod safety_badge;
 pub mod stepper;
 pub mod stock_line;
 mod time_axis;

@@ -174,8 +174,11 @@ async fn open_gateway(
 
 fn list() {
     for strategy in StrategyKey::ALL {
-        let safety = if strategy.is_safe() { "safe" } else { "unsafe" };
-        println!("{strategy:20} {safety:7} {}", strategy.summary());
+        println!(
+            "{strategy:20} {:7} {}",
+            strategy.safety(),
+            strategy.row().summary
+        );
     }
 }
 
@@ -295,7 +298,7 @@ fn print(verdict: &Verdict) {
     println!(
         "{} ({}), {}, {} in stock, quantity {quantity}, {}, seed {}",
         verdict.strategy,
-        if verdict.safe { "safe" } else { "unsafe" },
+        verdict.strategy.safety(),
         counted(verdict.buyers, "buyer", "buyers"),
         verdict.stock,
         counted(verdict.rounds, "round", "rounds"),

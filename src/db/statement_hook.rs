@@ -10,7 +10,8 @@ use sea_orm::{
     sqlx::{self, Column, Row, TypeInfo, ValueRef},
 };
 
-use super::{dialect, txn::Isolation};
+use super::dialect;
+use crate::model::Isolation;
 
 /// A statement that is about to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]

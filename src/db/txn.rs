@@ -15,7 +15,7 @@ mod work;
 
 pub use error::{ErrorChain, TxnError, read_error};
 pub use outcome::{Outcome, TimeSplit};
-pub use policy::{Isolation, Policy, REQUEST_DEADLINE};
+pub use policy::{Policy, REQUEST_DEADLINE};
 pub use work::{Abort, Work};
 
 use std::{
@@ -35,7 +35,10 @@ use super::{
     statement_hook::{self, OptionalHook},
     statements::Statements,
 };
-use crate::{config::crash_point, model::waterfall::Part};
+use crate::{
+    config::crash_point,
+    model::{Isolation, waterfall::Part},
+};
 
 /// Runs `body` in a transaction, and retries until it commits, is refused, or may not be retried.
 pub async fn run<T, F>(db: &Db, policy: Policy, body: F) -> Outcome<T>

@@ -34,8 +34,8 @@ use crate::{
         catalog::Offer,
         idempotency::Claim,
         inventory::{
+            announcement,
             counters::{self, CounterDelta},
-            purchase,
         },
         ledger::{self, Movement, MovementKind},
     },
@@ -182,7 +182,7 @@ async fn return_to_stock(
     let level = counters::apply(work, product_id, CounterDelta::hold(-units))
         .await?
         .ok_or_else(|| DbErr::RecordNotUpdated)?;
-    purchase::announce(work, shop, product_id, level);
+    announcement::announce_after_commit(work, shop, product_id, level);
     Ok(())
 }
 

@@ -1,7 +1,9 @@
 //! Selling stock: the strategies, and the parts that they share.
 
 pub mod admission_queue;
+pub mod announcement;
 pub mod batch_queue;
+pub mod committed;
 pub mod counters;
 pub mod hold;
 pub mod injection_point;
@@ -9,6 +11,9 @@ pub mod key_lookup;
 pub mod layout;
 pub mod process_locks;
 pub mod purchase;
+pub mod purchase_transaction;
+pub mod request;
+pub mod sale;
 pub mod sold_out;
 pub mod strategies;
 pub mod strategy;
@@ -19,7 +24,7 @@ use std::sync::Arc;
 use crate::{model::StrategyKey, shop::Shop};
 
 pub use injection_point::InjectionPoint;
-pub use purchase::PurchaseRequest;
+pub use request::PurchaseRequest;
 
 /// State that the purchases of one shop share in memory, beside the pool. None of it decides
 /// whether a unit may be sold.
@@ -29,17 +34,18 @@ pub(super) struct Shared {
     pub key_lookup: Arc<key_lookup::KeyLookup>,
     pub batch_queue: Arc<batch_queue::BatchQueue>,
     pub process_locks: process_locks::ProcessLocks,
+    pub committed_orders: Arc<committed::CommittedOrdersCounter>,
 }
 
 impl Shop {
     /// Returns how many purchases of a product wait in this process's memory; `None` if the
     /// strategy has no queue in memory.
     pub fn queue_length(&self, strategy: StrategyKey, product_id: i64) -> Option<u64> {
-        let waiting = match strategy {
-            StrategyKey::MicroBatch => self.shared.batch_queue.waiting(),
-            StrategyKey::ProcessMutex => self.shared.process_locks.waiting(product_id),
-            _ => return None,
-        };
-        Some(waiting as u64)
+        strategies::of(strategy).queue_length(self, product_id)
+    }
+
+    /// Returns how many orders of express purchases this process has committed.
+    pub fn committed_orders(&self) -> u64 {
+        self.shared.committed_orders.get()
     }
 }

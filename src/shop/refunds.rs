@@ -13,8 +13,8 @@ use super::{
     holds::ReleaseReason,
     idempotency::{self, Claim},
     inventory::{
+        announcement,
         counters::{self, CounterDelta},
-        purchase,
     },
     ledger::{self, Movement, MovementKind},
     orders::{self, NewStatus},
@@ -287,7 +287,7 @@ async fn return_units(
         .ok_or_else(|| {
             ShopError::InvalidState("You cannot return more units than were sold.".to_owned())
         })?;
-    purchase::announce(work, shop, line.product_id, level);
+    announcement::announce_after_commit(work, shop, line.product_id, level);
     let column = order_line::Column::ReturnedQuantity;
     order_line::Entity::update_many()
         .col_expr(column, Expr::col(column).add(units))

@@ -15,8 +15,8 @@ use super::{
     discounts, holds,
     holds::ReleaseReason,
     inventory::{
+        announcement,
         counters::{self, CounterDelta},
-        purchase,
     },
     ledger::{self, Movement, MovementKind},
     orders::{self, NewStatus},
@@ -224,7 +224,7 @@ pub async fn sell(
         let level = counters::apply(work, line.product_id, shift)
             .await?
             .ok_or(DbErr::RecordNotUpdated)?;
-        purchase::announce(work, shop, line.product_id, level);
+        announcement::announce_after_commit(work, shop, line.product_id, level);
         movements.push(Movement {
             order_id: Some(line.order_id),
             hold_id: hold.map(|hold| hold.id),

@@ -5,8 +5,8 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder
 use super::{
     idempotency::{self, Claim},
     inventory::{
+        announcement,
         counters::{self, CounterDelta},
-        purchase,
     },
     ledger::{self, Movement, MovementKind},
     orders::{self, NewStatus},
@@ -233,7 +233,7 @@ async fn change_total(
     let level = counters::apply(work, product_id, CounterDelta::receive(units))
         .await?
         .ok_or(ShopError::UnknownProduct)?;
-    purchase::announce(work, shop, product_id, level);
+    announcement::announce_after_commit(work, shop, product_id, level);
     let movement = Movement {
         reason,
         ..Movement::of(product_id, kind, units)

@@ -10,9 +10,13 @@
 pub mod source;
 
 #[cfg(test)]
+mod circles;
+#[cfg(test)]
 mod imports;
 #[cfg(test)]
 mod placement;
+#[cfg(test)]
+mod strategies;
 #[cfg(test)]
 mod styles;
 #[cfg(test)]

@@ -194,7 +194,7 @@ async fn a_lane_is_sold_only_by_strategies_of_its_layout() {
         let lane = shop.with_lane(owner, 3).await;
         for strategy in super::safe() {
             let bought = shop.buy(&lane).by(strategy).quantity(4).await;
-            if strategy.layout() == owner.layout() {
+            if strategy.row().layout == owner.row().layout {
                 assert_eq!(bought, Err(lane.insufficient(3, 4)), "{strategy}");
                 continue;
             }

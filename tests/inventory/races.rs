@@ -13,7 +13,7 @@ type Bought = Result<Receipt, ShopError>;
 
 /// The remaining stock in a receipt; `None` where it would have to be counted.
 fn remaining(strategy: StrategyKey, units: i64) -> Option<i64> {
-    (strategy.layout() == StockLayout::Row).then_some(units)
+    (strategy.row().layout == StockLayout::Row).then_some(units)
 }
 
 /// Checks that one of the two got the unit and the other the refusal.

@@ -75,7 +75,7 @@ async fn each_strategy_sends_the_statements_of_its_snapshot() {
             snapshot_path => "snapshots",
             prepend_module_to_snapshot => false,
             omit_expression => true,
-            description => strategy.summary(),
+            description => strategy.row().summary,
         }, {
             insta::assert_snapshot!(strategy.as_str(), text);
         });

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::model::Isolation;
+
 /// A request is answered before its timeout of 5 s.
 pub const REQUEST_DEADLINE: Duration = Duration::from_millis(4_500);
 
@@ -39,19 +41,4 @@ impl Policy {
             isolation: Isolation::Snapshot,
         }
     }
-}
-
-/// The isolation level of a transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Isolation {
-    /// Each statement sees the rows committed before it began.
-    ReadCommitted,
-    /// All statements use the snapshot of the first one; a row changed since then cannot be
-    /// written.
-    RepeatableRead,
-    /// As if the transactions ran one after the other: PostgreSQL aborts a transaction where this
-    /// would not hold.
-    Serializable,
-    /// All statements use the same snapshot, and none may write.
-    Snapshot,
 }

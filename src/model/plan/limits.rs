@@ -78,7 +78,7 @@ fn check_lanes(plan: &SimulationPlan, errors: &mut Errors) {
     errors.unless(plan.product_id.is_none() || together < 2, "target", || {
         "Lanes that sell a shop product must run one after the other.".to_owned()
     });
-    let cannot_hold = plan.strategies.iter().find(|key| !key.can_hold());
+    let cannot_hold = plan.strategies.iter().find(|key| !key.row().can_hold);
     if let (Journey::Checkout, Some(key)) = (plan.journey, cannot_hold) {
         errors.unless(false, "journey", || {
             format!("The strategy {key} cannot reserve stock, which the checkout journey needs.")
@@ -93,7 +93,7 @@ fn check_buyers(plan: &SimulationPlan, errors: &mut Errors) {
     errors.unless(plan.stock <= STOCK_MAX, "stock", || {
         format!("The stock must be from 0 to {STOCK_MAX} units.")
     });
-    let in_units = |key: &StrategyKey| key.layout() == StockLayout::Units;
+    let in_units = |key: &StrategyKey| key.row().layout == StockLayout::Units;
     let row_a_unit = plan.strategies.iter().find(|key| in_units(key));
     if let Some(key) = row_a_unit {
         let fits = plan.stock <= UNITS_MAX || plan.stock > STOCK_MAX;

@@ -148,10 +148,10 @@ fn parse_buyers(text: &str) -> Result<Vec<StoryBuyer>, ShopError> {
             "a story needs 2 to {STORY_BUYERS_MAX} buyers."
         )));
     }
-    let layout = buyers.first().map(|buyer| buyer.strategy.layout());
+    let layout = buyers.first().map(|buyer| buyer.strategy.row().layout);
     if buyers
         .iter()
-        .any(|buyer| Some(buyer.strategy.layout()) != layout)
+        .any(|buyer| Some(buyer.strategy.row().layout) != layout)
     {
         return Err(ShopError::Invalid(
             "these strategies need different stock layouts and cannot share one product."

@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::{ShopError, StrategyKey};
+use crate::model::{Isolation, ShopError, StrategyKey};
 
 /// The maximum buyers of one story.
 pub const STORY_BUYERS_MAX: usize = 4;
@@ -55,10 +55,13 @@ impl IsolationChoice {
     }
 
     /// The isolation level of a buyer with `strategy`.
-    pub fn of(self, strategy: StrategyKey) -> &'static str {
-        match (self, strategy) {
-            (Self::AsStrategy, StrategyKey::Serializable) => Self::Serializable.label(),
-            (Self::AsStrategy, _) => Self::ReadCommitted.label(),
+    pub const fn of(self, strategy: StrategyKey) -> &'static str {
+        match (self, strategy.row().isolation) {
+            (Self::AsStrategy, Isolation::ReadCommitted) => Self::ReadCommitted.label(),
+            (Self::AsStrategy, Isolation::Serializable) => Self::Serializable.label(),
+            (Self::AsStrategy, Isolation::RepeatableRead | Isolation::Snapshot) => {
+                Self::RepeatableRead.label()
+            }
             (chosen, _) => chosen.label(),
         }
     }
@@ -84,18 +87,7 @@ impl StoryBuyer {
 
     /// What the stepper cannot show of the strategy, or why the isolation level has no effect.
     pub const fn note(self) -> Option<&'static str> {
-        match self.strategy {
-            StrategyKey::ProcessMutex => Some(
-                "Its lock is in a server’s memory. Each buyer here uses its own server, so the lock protects nothing, as in a shop with two servers.",
-            ),
-            StrategyKey::SingleStatement | StrategyKey::EarlyRelease => Some(
-                "It is a single statement and its own transaction: you cannot step into it, and the isolation level is not used.",
-            ),
-            StrategyKey::MicroBatch => Some(
-                "Its writer batches the buyers of one server process. Each buyer here uses its own server, so each batch has one buyer.",
-            ),
-            _ => None,
-        }
+        self.strategy.row().stepper_note
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
     model::{Quantity, ShopError},
     shop::{
         Shop,
-        inventory::{hold::HoldRequest, purchase, strategy},
+        inventory::{announcement, hold::HoldRequest, strategies},
         ledger::{self, MovementKind},
     },
 };
@@ -116,10 +116,10 @@ async fn reserve(work: &Work, shop: &Shop, requests: &[HoldRequest]) -> Result<(
     if requests.is_empty() {
         return Ok(());
     }
-    let strategy = strategy::holding(shop.terms.strategy);
+    let strategy = strategies::holding(shop.terms.strategy);
     let levels = strategy.hold(work, &shop.injection_point, requests).await?;
     for (request, level) in requests.iter().zip(levels) {
-        purchase::announce(work, shop, request.product_id, level);
+        announcement::announce_after_commit(work, shop, request.product_id, level);
     }
     Ok(())
 }

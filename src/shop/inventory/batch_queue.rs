@@ -3,13 +3,13 @@
 
 use std::{collections::HashSet, sync::Arc, time::Instant};
 
+use futures::future::BoxFuture;
 use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
 
 use super::{
     InjectionPoint, PurchaseRequest,
     admission_queue::{AdmissionQueue, Consumer, PushResult},
-    strategies::micro_batch,
 };
 use crate::{
     db::txn::{self, Outcome, TxnError},
@@ -72,8 +72,19 @@ impl BatchOrder {
     }
 }
 
-/// Queues an order and waits until the writer answers, or until the shop's deadline.
-pub async fn enqueue_and_wait(shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
+/// An answer for each order of a batch, in their order.
+pub type BatchOutcome = Outcome<Vec<Result<Receipt, ShopError>>>;
+
+/// Writes a batch in one transaction.
+pub type WriteBatch = fn(Shop, Arc<[BatchOrder]>) -> BoxFuture<'static, BatchOutcome>;
+
+/// Queues an order and waits until the writer, which writes batches with `write`, answers, or until
+/// the shop's deadline.
+pub async fn enqueue_and_wait(
+    shop: &Shop,
+    request: PurchaseRequest,
+    write: WriteBatch,
+) -> Outcome<Receipt> {
     let (answer, answered) = oneshot::channel();
     let queued = QueuedOrder {
         order: BatchOrder {
@@ -83,7 +94,7 @@ pub async fn enqueue_and_wait(shop: &Shop, request: PurchaseRequest) -> Outcome<
         queued_at: Instant::now(),
         answer,
     };
-    if let Err(refusal) = enqueue(shop, queued).await {
+    if let Err(refusal) = enqueue(shop, queued, write).await {
         return Outcome::refused(refusal);
     }
     let name = StrategyKey::MicroBatch.as_str();
@@ -97,7 +108,7 @@ pub async fn enqueue_and_wait(shop: &Shop, request: PurchaseRequest) -> Outcome<
 
 /// Pushes an order to the queue. When the queue is full, a shopper's order is rejected; a simulated
 /// buyer, whose deadline is as long as the run, waits for space.
-async fn enqueue(shop: &Shop, mut queued: QueuedOrder) -> Result<(), ShopError> {
+async fn enqueue(shop: &Shop, mut queued: QueuedOrder, write: WriteBatch) -> Result<(), ShopError> {
     let queue = &shop.shared.batch_queue;
     loop {
         let space = queue.space.notified();
@@ -106,6 +117,7 @@ async fn enqueue(shop: &Shop, mut queued: QueuedOrder) -> Result<(), ShopError> 
                 tokio::spawn(run_writer(
                     shop.clone().with_injection_point(InjectionPoint::Disabled),
                     consumer,
+                    write,
                 ));
                 return Ok(());
             }
@@ -124,13 +136,13 @@ async fn enqueue(shop: &Shop, mut queued: QueuedOrder) -> Result<(), ShopError> 
 }
 
 /// Writes batches until the queue is empty.
-async fn run_writer(shop: Shop, mut consumer: Consumer<QueuedOrder>) {
+async fn run_writer(shop: Shop, mut consumer: Consumer<QueuedOrder>, write: WriteBatch) {
     while let Some(mut batch) = consumer.take(BATCH_MAX) {
         shop.shared.batch_queue.space.notify_waiters();
         // An order whose client has left is not written.
         batch.retain(|queued| !queued.answer.is_closed());
         while !batch.is_empty() {
-            batch = process_batch(&shop, batch).await;
+            batch = process_batch(&shop, batch, write).await;
         }
         // Lets the callers that were just answered push again.
         tokio::task::yield_now().await;
@@ -139,10 +151,14 @@ async fn run_writer(shop: Shop, mut consumer: Consumer<QueuedOrder>) {
 
 /// Writes a batch and answers its orders. Returns the orders that share an idempotency key with an
 /// earlier order of the batch; they go into the next one.
-async fn process_batch(shop: &Shop, batch: Vec<QueuedOrder>) -> Vec<QueuedOrder> {
+async fn process_batch(
+    shop: &Shop,
+    batch: Vec<QueuedOrder>,
+    write: WriteBatch,
+) -> Vec<QueuedOrder> {
     let (batch, deferred) = split_by_key(batch);
     let orders: Arc<[BatchOrder]> = batch.iter().map(|queued| queued.order.clone()).collect();
-    let outcome = micro_batch::run_batch(shop, Arc::clone(&orders)).await;
+    let outcome = write(shop.clone(), Arc::clone(&orders)).await;
     let fails_whole_batch = matches!(
         outcome.result,
         Err(TxnError::Database { .. } | TxnError::Panicked { .. })
@@ -150,7 +166,7 @@ async fn process_batch(shop: &Shop, batch: Vec<QueuedOrder>) -> Vec<QueuedOrder>
     if fails_whole_batch && batch.len() > 1 {
         for queued in batch {
             let alone = Arc::from(vec![queued.order.clone()]);
-            let outcome = micro_batch::run_batch(shop, alone).await;
+            let outcome = write(shop.clone(), alone).await;
             send_answers(vec![queued], outcome);
         }
     } else {
@@ -169,7 +185,7 @@ fn split_by_key(batch: Vec<QueuedOrder>) -> (Vec<QueuedOrder>, Vec<QueuedOrder>)
         })
 }
 
-fn send_answers(batch: Vec<QueuedOrder>, outcome: Outcome<Vec<Result<Receipt, ShopError>>>) {
+fn send_answers(batch: Vec<QueuedOrder>, outcome: BatchOutcome) {
     let (result, cost) = outcome.into_parts();
     let mut answers = match result {
         Ok(answers) => answers

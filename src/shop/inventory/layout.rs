@@ -26,7 +26,7 @@ pub async fn lay_out(
     units: i64,
     strategy: StrategyKey,
 ) -> Result<(), Abort> {
-    let layout = strategy.layout();
+    let layout = strategy.row().layout;
     let in_row = if layout == StockLayout::Row { units } else { 0 };
     let row = stock::ActiveModel {
         available: Set(in_row),

@@ -1,5 +1,6 @@
-//! The strategies, one in each file, with the same four headings in each: *Guarantees*, *Cost under
-//! contention*, *Fails as*, *Choose it when*.
+//! One file for each strategy, all with the same four headings: *Guarantees*, *Cost under
+//! contention*, *Fails as*, *Choose it when*. Their rows of the registry are in
+//! [`crate::model::strategy`].
 
 mod advisory_lock;
 mod blind_decrement;
@@ -10,25 +11,39 @@ mod early_release;
 pub mod micro_batch;
 mod optimistic;
 mod process_mutex;
-mod row_lock;
+pub mod row_lock;
 mod row_lock_nowait;
 mod serializable;
 mod single_statement;
 mod skip_locked_units;
 mod unguarded;
 
-pub use advisory_lock::AdvisoryLock;
-pub use blind_decrement::BlindDecrement;
-pub use buckets::Buckets;
-pub use check_constraint::CheckConstraint;
-pub use conditional_update::ConditionalUpdate;
-pub use early_release::EarlyRelease;
-pub use micro_batch::MicroBatch;
-pub use optimistic::Optimistic;
-pub use process_mutex::ProcessMutex;
-pub use row_lock::RowLock;
-pub use row_lock_nowait::RowLockNowait;
-pub use serializable::Serializable;
-pub use single_statement::SingleStatement;
-pub use skip_locked_units::SkipLockedUnits;
-pub use unguarded::Unguarded;
+use super::{hold::HoldStrategy, strategy::PurchaseStrategy};
+use crate::model::StrategyKey;
+
+/// Returns the implementation of a strategy.
+pub fn of(key: StrategyKey) -> &'static dyn PurchaseStrategy {
+    match key {
+        StrategyKey::RowLock => &row_lock::RowLock,
+        StrategyKey::RowLockNowait => &row_lock_nowait::RowLockNowait,
+        StrategyKey::ConditionalUpdate => &conditional_update::ConditionalUpdate,
+        StrategyKey::CheckConstraint => &check_constraint::CheckConstraint,
+        StrategyKey::Optimistic => &optimistic::Optimistic,
+        StrategyKey::Serializable => &serializable::Serializable,
+        StrategyKey::AdvisoryLock => &advisory_lock::AdvisoryLock,
+        StrategyKey::SkipLockedUnits => &skip_locked_units::SkipLockedUnits,
+        StrategyKey::Buckets => &buckets::Buckets,
+        StrategyKey::SingleStatement => &single_statement::SingleStatement,
+        StrategyKey::EarlyRelease => &early_release::EarlyRelease,
+        StrategyKey::MicroBatch => &micro_batch::MicroBatch,
+        StrategyKey::ProcessMutex => &process_mutex::ProcessMutex,
+        StrategyKey::BlindDecrement => &blind_decrement::BlindDecrement,
+        StrategyKey::Unguarded => &unguarded::Unguarded,
+    }
+}
+
+/// Returns the implementation that reserves stock. Only a strategy that can reserve may be the
+/// shop's; for any other, the row lock reserves.
+pub fn holding(key: StrategyKey) -> &'static dyn HoldStrategy {
+    of(key).holding().unwrap_or(&row_lock::RowLock)
+}

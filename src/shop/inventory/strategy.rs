@@ -1,21 +1,9 @@
-//! The trait that each strategy implements, and the registry of all strategies.
+//! The trait that every strategy implements.
 
 use async_trait::async_trait;
 
-use super::{
-    hold::HoldStrategy,
-    purchase::PurchaseRequest,
-    strategies::{
-        AdvisoryLock, BlindDecrement, Buckets, CheckConstraint, ConditionalUpdate, EarlyRelease,
-        MicroBatch, Optimistic, ProcessMutex, RowLock, RowLockNowait, Serializable,
-        SingleStatement, SkipLockedUnits, Unguarded,
-    },
-};
-use crate::{
-    db::txn::Outcome,
-    model::{Receipt, StrategyKey},
-    shop::Shop,
-};
+use super::{PurchaseRequest, hold::HoldStrategy};
+use crate::{db::txn::Outcome, model::Receipt, shop::Shop};
 
 /// A way to sell stock, for the whole unit of work: a strategy decides where its transactions begin
 /// and end.
@@ -25,35 +13,14 @@ pub trait PurchaseStrategy: Send + Sync {
     /// or writes nothing.
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt>;
 
+    /// Returns how many purchases of a product wait in this process's memory; `None` if buyers of
+    /// this strategy wait in the database.
+    fn queue_length(&self, _shop: &Shop, _product_id: i64) -> Option<u64> {
+        None
+    }
+
     /// Returns the same strategy for holds, if it can reserve stock.
     fn holding(&self) -> Option<&dyn HoldStrategy> {
         None
     }
-}
-
-/// Returns the strategy of a key.
-pub fn of(key: StrategyKey) -> &'static dyn PurchaseStrategy {
-    match key {
-        StrategyKey::RowLock => &RowLock,
-        StrategyKey::RowLockNowait => &RowLockNowait,
-        StrategyKey::ConditionalUpdate => &ConditionalUpdate,
-        StrategyKey::CheckConstraint => &CheckConstraint,
-        StrategyKey::Optimistic => &Optimistic,
-        StrategyKey::Serializable => &Serializable,
-        StrategyKey::AdvisoryLock => &AdvisoryLock,
-        StrategyKey::SkipLockedUnits => &SkipLockedUnits,
-        StrategyKey::Buckets => &Buckets,
-        StrategyKey::SingleStatement => &SingleStatement,
-        StrategyKey::EarlyRelease => &EarlyRelease,
-        StrategyKey::MicroBatch => &MicroBatch,
-        StrategyKey::ProcessMutex => &ProcessMutex,
-        StrategyKey::BlindDecrement => &BlindDecrement,
-        StrategyKey::Unguarded => &Unguarded,
-    }
-}
-
-/// Returns the strategy of a key for holds. Only strategies that can reserve stock may be the
-/// shop's; for any other key this is the row lock.
-pub fn holding(key: StrategyKey) -> &'static dyn HoldStrategy {
-    of(key).holding().unwrap_or(&RowLock)
 }

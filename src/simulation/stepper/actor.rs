@@ -12,11 +12,11 @@ use super::{
 use crate::{
     db::{
         Db, PoolSettings, sessions,
-        txn::{self, Isolation, Policy},
+        txn::{self, Policy},
     },
     feed::Feed,
     model::{
-        Quantity, ShopError,
+        Isolation, Quantity, ShopError,
         stepper::{IsolationChoice, Role},
     },
     shop::{Shop, inventory::PurchaseRequest},

@@ -10,13 +10,10 @@ use futures::future::BoxFuture;
 use tokio::sync::{Semaphore, watch};
 
 use crate::{
-    db::{
-        statement_hook::{
-            FollowUp, Halted, StatementHook, StatementResult, StatementText, StockCounters,
-        },
-        txn::Isolation,
+    db::statement_hook::{
+        FollowUp, Halted, StatementHook, StatementResult, StatementText, StockCounters,
     },
-    model::stepper::Counters,
+    model::{Isolation, stepper::Counters},
 };
 
 /// Signals that an actor of the session has changed its state.

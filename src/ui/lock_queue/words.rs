@@ -2,7 +2,7 @@
 
 use super::ShownSnapshot;
 use crate::model::{
-    StrategyKey,
+    QueueLocation,
     lock_queue::{LaneLocks, LockScope, LockSnapshot},
 };
 
@@ -40,10 +40,7 @@ pub fn notes(
     snapshot: Option<&LockSnapshot>,
 ) -> Vec<String> {
     let mut notes = Vec::new();
-    let in_memory = matches!(
-        locks.strategy,
-        StrategyKey::MicroBatch | StrategyKey::ProcessMutex
-    );
+    let in_memory = locks.strategy.row().queue == QueueLocation::ServerMemory;
     match snapshot.and_then(|snapshot| snapshot.in_memory) {
         Some(waiting) => notes.push(format!(
             "{} queues buyers in this server’s memory, invisible to the database: {waiting} waiting.",

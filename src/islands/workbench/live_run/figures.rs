@@ -3,7 +3,10 @@
 
 use leptos::prelude::*;
 
-use crate::{model::LaneSnapshot, ui::chart::LaneKey};
+use crate::{
+    model::LaneSnapshot,
+    ui::{chart::LaneKey, safety_badge::SafetyBadge},
+};
 
 type Lane = Memo<Option<LaneSnapshot>>;
 
@@ -90,11 +93,6 @@ fn table(lanes: &[Lane], units_per_attempt: u32) -> impl IntoView + use<> {
 fn row(index: usize, lane: Lane, units_per_attempt: u32) -> impl IntoView {
     let strategy = lane.with_untracked(|lane| lane.as_ref().map(|lane| lane.strategy));
     let name = strategy.map(|strategy| {
-        let badge = if strategy.is_safe() {
-            ("badge badge--ok", "Safe")
-        } else {
-            ("badge badge--bad", "Unsafe")
-        };
         // Without JavaScript there are no interactive charts in which to hide a lane.
         view! {
             <span class="lane-name" data-static=""><LaneKey strategy/>{strategy.as_str()}</span>
@@ -102,7 +100,7 @@ fn row(index: usize, lane: Lane, units_per_attempt: u32) -> impl IntoView {
                 aria-pressed="true" title="Show or hide this lane in all charts">
                 <LaneKey strategy/>{strategy.as_str()}
             </button>
-            " "<span class=badge.0>{badge.1}</span>
+            " "<SafetyBadge strategy/>
         }
     });
     let ms = |value: fn(&LaneSnapshot) -> f64| {

@@ -29,9 +29,10 @@ use crate::{
     shop::{
         Shop,
         inventory::{
-            InjectionPoint,
+            InjectionPoint, PurchaseRequest,
             counters::{self, Level},
-            purchase::{self, PurchaseRequest, Sale},
+            purchase_transaction,
+            sale::Sale,
             strategy::PurchaseStrategy,
         },
     },
@@ -43,7 +44,7 @@ pub struct AdvisoryLock;
 #[async_trait]
 impl PurchaseStrategy for AdvisoryLock {
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
-        purchase::run_in_transaction(shop, StrategyKey::AdvisoryLock, request, |work, sale| {
+        purchase_transaction::run(shop, StrategyKey::AdvisoryLock, request, |work, sale| {
             Box::pin(take(work, sale))
         })
         .await

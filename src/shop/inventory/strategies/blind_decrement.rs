@@ -23,8 +23,10 @@ use crate::{
     shop::{
         Shop,
         inventory::{
+            PurchaseRequest,
             counters::{self, Level},
-            purchase::{self, PurchaseRequest, Sale},
+            purchase_transaction,
+            sale::Sale,
             strategy::PurchaseStrategy,
         },
     },
@@ -36,7 +38,7 @@ pub struct BlindDecrement;
 #[async_trait]
 impl PurchaseStrategy for BlindDecrement {
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
-        purchase::run_in_transaction(shop, StrategyKey::BlindDecrement, request, |work, sale| {
+        purchase_transaction::run(shop, StrategyKey::BlindDecrement, request, |work, sale| {
             Box::pin(take(work, sale))
         })
         .await

@@ -35,9 +35,7 @@ use crate::{
     shop::{
         Shop,
         inventory::{
-            counters::Level,
-            layout::BUCKETS,
-            purchase::{self, PurchaseRequest, Sale},
+            PurchaseRequest, counters::Level, layout::BUCKETS, purchase_transaction, sale::Sale,
             strategy::PurchaseStrategy,
         },
     },
@@ -53,15 +51,14 @@ impl PurchaseStrategy for Buckets {
     /// another bucket could deadlock with buyers who lock all buckets.
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
         let strategy = StrategyKey::Buckets;
-        let unlocked =
-            purchase::run_in_transaction(shop, strategy, request.clone(), |work, sale| {
-                Box::pin(sell_from_unlocked_bucket(work, sale))
-            })
-            .await;
+        let unlocked = purchase_transaction::run(shop, strategy, request.clone(), |work, sale| {
+            Box::pin(sell_from_unlocked_bucket(work, sale))
+        })
+        .await;
         if !is_insufficient(&unlocked) {
             return unlocked;
         }
-        let waited = purchase::run_in_transaction(shop, strategy, request.clone(), |work, sale| {
+        let waited = purchase_transaction::run(shop, strategy, request.clone(), |work, sale| {
             Box::pin(wait_for_one_bucket(work, sale))
         })
         .await
@@ -69,7 +66,7 @@ impl PurchaseStrategy for Buckets {
         if !is_insufficient(&waited) {
             return waited;
         }
-        purchase::run_in_transaction(shop, strategy, request, |work, sale| {
+        purchase_transaction::run(shop, strategy, request, |work, sale| {
             Box::pin(sell_across_buckets(work, sale))
         })
         .await

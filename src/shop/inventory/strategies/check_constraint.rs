@@ -23,6 +23,7 @@ use std::time::Instant;
 
 use async_trait::async_trait;
 
+use super::row_lock;
 use crate::{
     db::{
         dialect,
@@ -32,9 +33,10 @@ use crate::{
     shop::{
         Shop,
         inventory::{
-            InjectionPoint,
+            InjectionPoint, PurchaseRequest,
             counters::{self, Level},
-            purchase::{self, PurchaseRequest, Sale},
+            purchase_transaction,
+            sale::Sale,
             strategy::PurchaseStrategy,
         },
     },
@@ -51,15 +53,14 @@ impl PurchaseStrategy for CheckConstraint {
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
         let start = Instant::now();
         let strategy = StrategyKey::CheckConstraint;
-        let outcome =
-            purchase::run_in_transaction(shop, strategy, request.clone(), |work, sale| {
-                Box::pin(take(work, sale))
-            })
-            .await;
+        let outcome = purchase_transaction::run(shop, strategy, request.clone(), |work, sale| {
+            Box::pin(take(work, sale))
+        })
+        .await;
         if !is_rejected(&outcome) {
             return outcome;
         }
-        purchase::fall_back_to_row_lock(shop, request, &outcome, start).await
+        row_lock::fall_back(shop, request, &outcome, start).await
     }
 }
 

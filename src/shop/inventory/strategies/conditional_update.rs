@@ -28,10 +28,11 @@ use crate::{
     shop::{
         Shop,
         inventory::{
-            InjectionPoint,
+            InjectionPoint, PurchaseRequest,
             counters::{self, CounterDelta, Level},
             hold::{HoldRequest, HoldStrategy},
-            purchase::{self, PurchaseRequest, Sale},
+            purchase_transaction,
+            sale::Sale,
             strategy::PurchaseStrategy,
         },
     },
@@ -43,7 +44,7 @@ pub struct ConditionalUpdate;
 #[async_trait]
 impl PurchaseStrategy for ConditionalUpdate {
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
-        purchase::run_in_transaction(
+        purchase_transaction::run(
             shop,
             StrategyKey::ConditionalUpdate,
             request,

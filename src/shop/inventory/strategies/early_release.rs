@@ -29,7 +29,7 @@ use crate::{
     model::{Receipt, StrategyKey},
     shop::{
         Shop,
-        inventory::{purchase::PurchaseRequest, strategy::PurchaseStrategy},
+        inventory::{PurchaseRequest, strategy::PurchaseStrategy},
     },
 };
 

@@ -31,6 +31,7 @@ use std::{
 };
 
 use async_trait::async_trait;
+use futures::future::BoxFuture;
 use sea_orm::{DbErr, FromQueryResult, Value};
 use uuid::Uuid;
 
@@ -48,11 +49,12 @@ use crate::{
         catalog::{self, LockedOffer, Offer},
         idempotency::{self, StoredResponse},
         inventory::{
-            InjectionPoint,
-            batch_queue::{self, BatchOrder},
+            InjectionPoint, PurchaseRequest,
+            batch_queue::{self, BatchOrder, BatchOutcome},
+            committed::CommittedOrders,
             counters::Level,
             hold::{HoldRequest, HoldStrategy},
-            purchase::{self, PurchaseRequest},
+            sale,
             strategy::PurchaseStrategy,
         },
         orders,
@@ -66,7 +68,11 @@ pub struct MicroBatch;
 impl PurchaseStrategy for MicroBatch {
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
         shop.injection_point.run_outside_transaction().await;
-        batch_queue::enqueue_and_wait(shop, request).await
+        batch_queue::enqueue_and_wait(shop, request, write_batch).await
+    }
+
+    fn queue_length(&self, shop: &Shop, _product_id: i64) -> Option<u64> {
+        Some(shop.shared.batch_queue.waiting() as u64)
     }
 
     fn holding(&self) -> Option<&dyn HoldStrategy> {
@@ -74,11 +80,13 @@ impl PurchaseStrategy for MicroBatch {
     }
 }
 
+/// The queue's writer: see [`run_batch`].
+fn write_batch(shop: Shop, orders: Arc<[BatchOrder]>) -> BoxFuture<'static, BatchOutcome> {
+    Box::pin(async move { run_batch(&shop, orders).await })
+}
+
 /// Runs `orders` as one transaction. Returns an answer for each, in their order.
-pub async fn run_batch(
-    shop: &Shop,
-    orders: Arc<[BatchOrder]>,
-) -> Outcome<Vec<Result<Receipt, ShopError>>> {
+async fn run_batch(shop: &Shop, orders: Arc<[BatchOrder]>) -> BatchOutcome {
     let policy = Policy {
         deadline: shop.deadline,
         ..Policy::request(StrategyKey::MicroBatch.as_str())
@@ -196,7 +204,7 @@ impl<'a> BatchStock<'a> {
     fn refuse(&self, shop: &Shop, quantity: Quantity) -> ShopError {
         let (offer, available) = (&self.row.offer, self.available);
         if available == self.row.available {
-            return purchase::refuse(shop, offer, quantity, available, self.row.version);
+            return sale::refuse(shop, offer, quantity, available, self.row.version);
         }
         // The units that this batch takes are not committed yet, so this refusal is not cached.
         insufficient(&offer.name, available, quantity)
@@ -232,7 +240,7 @@ fn admit(
         .get_mut(&order.request.product_id)
         .ok_or(ShopError::UnknownProduct)?;
     let offer = &stock.row.offer;
-    purchase::check_offer(offer, StrategyKey::MicroBatch, quantity)?;
+    sale::check_offer(offer, StrategyKey::MicroBatch, quantity)?;
     if stock.row.layout != StockLayout::Row.as_str() {
         let key = StrategyKey::MicroBatch.to_string();
         return Err(ShopError::StrategyLaneOnly(key));
@@ -310,7 +318,12 @@ async fn write(work: &Work, shop: &Shop, sales: &[BatchSale]) -> Result<(), Abor
             available: row.available,
             version: row.version,
         };
-        purchase::announce(work, shop, row.product_id, level);
+        let committed = CommittedOrders {
+            product_id: row.product_id,
+            orders: row.orders.unsigned_abs(),
+            level: Some(level),
+        };
+        committed.report_after_commit(work, shop);
     }
     Ok(())
 }

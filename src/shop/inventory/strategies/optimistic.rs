@@ -27,9 +27,10 @@ use crate::{
     shop::{
         Shop,
         inventory::{
-            InjectionPoint,
+            InjectionPoint, PurchaseRequest,
             counters::{self, Level},
-            purchase::{self, PurchaseRequest, Sale},
+            purchase_transaction,
+            sale::Sale,
             strategy::PurchaseStrategy,
         },
     },
@@ -41,7 +42,7 @@ pub struct Optimistic;
 #[async_trait]
 impl PurchaseStrategy for Optimistic {
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
-        purchase::run_in_transaction(shop, StrategyKey::Optimistic, request, |work, sale| {
+        purchase_transaction::run(shop, StrategyKey::Optimistic, request, |work, sale| {
             Box::pin(take(work, sale))
         })
         .await

@@ -25,8 +25,10 @@ use crate::{
     shop::{
         Shop,
         inventory::{
+            PurchaseRequest,
             counters::{self, Level},
-            purchase::{self, PurchaseRequest, Sale},
+            purchase_transaction,
+            sale::Sale,
             strategy::PurchaseStrategy,
         },
     },
@@ -41,10 +43,14 @@ impl PurchaseStrategy for ProcessMutex {
         // Taken before a connection: otherwise the waiting buyers would occupy the connections that
         // the holder of the lock needs.
         let _guard = shop.shared.process_locks.lock(request.product_id).await;
-        purchase::run_in_transaction(shop, StrategyKey::ProcessMutex, request, |work, sale| {
+        purchase_transaction::run(shop, StrategyKey::ProcessMutex, request, |work, sale| {
             Box::pin(take(work, sale))
         })
         .await
+    }
+
+    fn queue_length(&self, shop: &Shop, product_id: i64) -> Option<u64> {
+        Some(shop.shared.process_locks.waiting(product_id) as u64)
     }
 }
 

@@ -30,8 +30,7 @@ use crate::{
     shop::{
         Shop,
         inventory::{
-            counters::Level,
-            purchase::{self, PurchaseRequest, Sale},
+            PurchaseRequest, counters::Level, purchase_transaction, sale::Sale,
             strategy::PurchaseStrategy,
         },
     },
@@ -43,7 +42,7 @@ pub struct RowLockNowait;
 #[async_trait]
 impl PurchaseStrategy for RowLockNowait {
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
-        purchase::run_in_transaction(shop, StrategyKey::RowLockNowait, request, |work, sale| {
+        purchase_transaction::run(shop, StrategyKey::RowLockNowait, request, |work, sale| {
             Box::pin(take(work, sale))
         })
         .await

@@ -26,9 +26,7 @@ use crate::{
     shop::{
         Shop,
         inventory::{
-            InjectionPoint,
-            counters::Level,
-            purchase::{self, PurchaseRequest, Sale},
+            InjectionPoint, PurchaseRequest, counters::Level, purchase_transaction, sale::Sale,
             strategy::PurchaseStrategy,
         },
     },
@@ -40,7 +38,7 @@ pub struct Serializable;
 #[async_trait]
 impl PurchaseStrategy for Serializable {
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
-        purchase::run_in_transaction(shop, StrategyKey::Serializable, request, |work, sale| {
+        purchase_transaction::run(shop, StrategyKey::Serializable, request, |work, sale| {
             Box::pin(take(work, sale))
         })
         .await

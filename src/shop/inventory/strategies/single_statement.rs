@@ -26,6 +26,7 @@ use async_trait::async_trait;
 use sea_orm::{ConnectionTrait, DbErr, Value};
 use uuid::Uuid;
 
+use super::row_lock;
 use crate::{
     db::{
         dialect,
@@ -35,8 +36,7 @@ use crate::{
     shop::{
         Shop,
         inventory::{
-            counters::Level,
-            purchase::{self, PurchaseRequest},
+            PurchaseRequest, committed::CommittedOrders, counters::Level,
             strategy::PurchaseStrategy,
         },
     },
@@ -97,23 +97,34 @@ pub(super) async fn run_in_statement(
     shop.injection_point.run_outside_transaction().await;
     let (public_id, asked) = (Uuid::now_v7(), request.clone());
     let policy = shop.policy(strategy.as_str());
+    let reporter = shop.clone();
     let outcome = txn::run_statement(shop.db(), policy, move |connection| {
         let values = values(&asked, public_id);
-        Box::pin(async move { sell(connection, sql, values).await })
+        let (shop, product_id) = (reporter.clone(), asked.product_id);
+        Box::pin(async move {
+            let level = sell(connection, sql, values).await?;
+            // Here, and not after the task: a caller that has left drops everything after it.
+            if level.is_some() {
+                let committed = CommittedOrders {
+                    product_id,
+                    orders: 1,
+                    level,
+                };
+                committed.report(&shop);
+            }
+            Ok(level)
+        })
     })
     .await;
     let (result, cost) = outcome.into_parts();
     match result {
-        Ok(Some(level)) => {
-            purchase::publish(shop, request.product_id, level);
-            cost.with_result(Ok(Receipt {
-                order_id: public_id.to_string(),
-                remaining_stock: Some(level.available),
-            }))
-        }
-        Ok(None) => purchase::fall_back_to_row_lock(shop, request, &cost, start).await,
+        Ok(Some(level)) => cost.with_result(Ok(Receipt {
+            order_id: public_id.to_string(),
+            remaining_stock: Some(level.available),
+        })),
+        Ok(None) => row_lock::fall_back(shop, request, &cost, start).await,
         Err(error) if needs_row_lock(&error) => {
-            purchase::fall_back_to_row_lock(shop, request, &cost, start).await
+            row_lock::fall_back(shop, request, &cost, start).await
         }
         Err(error) => cost.with_result(Err(error)),
     }

@@ -30,8 +30,10 @@ use crate::{
     shop::{
         Shop,
         inventory::{
+            PurchaseRequest,
             counters::{self, Level},
-            purchase::{self, PurchaseRequest, Sale},
+            purchase_transaction,
+            sale::Sale,
             strategy::PurchaseStrategy,
         },
     },
@@ -44,7 +46,7 @@ pub struct SkipLockedUnits;
 impl PurchaseStrategy for SkipLockedUnits {
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
         let strategy = StrategyKey::SkipLockedUnits;
-        let first = purchase::run_in_transaction(shop, strategy, request.clone(), |work, sale| {
+        let first = purchase_transaction::run(shop, strategy, request.clone(), |work, sale| {
             Box::pin(sell_unlocked_units(work, sale))
         });
         let first = first.await;
@@ -55,7 +57,7 @@ impl PurchaseStrategy for SkipLockedUnits {
             return first;
         }
         // In its own transaction, which holds no lock when it begins to wait.
-        let second = purchase::run_in_transaction(shop, strategy, request, |work, sale| {
+        let second = purchase_transaction::run(shop, strategy, request, |work, sale| {
             Box::pin(sell_after_waiting(work, sale))
         });
         second.await.with_cost_of(&first)

@@ -24,8 +24,10 @@ use crate::{
     shop::{
         Shop,
         inventory::{
+            PurchaseRequest,
             counters::{self, Level},
-            purchase::{self, PurchaseRequest, Sale},
+            purchase_transaction,
+            sale::Sale,
             strategy::PurchaseStrategy,
         },
     },
@@ -37,7 +39,7 @@ pub struct Unguarded;
 #[async_trait]
 impl PurchaseStrategy for Unguarded {
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
-        purchase::run_in_transaction(shop, StrategyKey::Unguarded, request, |work, sale| {
+        purchase_transaction::run(shop, StrategyKey::Unguarded, request, |work, sale| {
             Box::pin(take(work, sale))
         })
         .await

@@ -249,7 +249,7 @@ fn StrategyBoxes(
             view! {
                 <label class="tick">
                     <input type="checkbox" name="strategy[]" value=key.as_str() checked=is_ticked(key)/>
-                    <span>{key.as_str()}" "<span class="quiet">{format!("({})", key.standing())}</span></span>
+                    <span>{key.as_str()}" "<span class="quiet">{format!("({})", key.safety_and_place())}</span></span>
                 </label>
             }
         })

@@ -13,7 +13,7 @@ use crate::{
     islands::workbench::{Keys, LiveRun, LockView, keys::Key},
     model::{RunSnapshot, ShopError, SimulationPlan, lock_queue::LaneLocks, plan::PlanForm},
     simulation::store,
-    ui::notice::ErrorNotice,
+    ui::{notice::ErrorNotice, safety_badge::SafetyBadge},
     web::{
         pages::{
             chart_assets::ChartAssets,
@@ -155,12 +155,7 @@ fn PlanSummary(run: RunSnapshot) -> impl IntoView {
     let stock = run.lanes.first().map_or(0, |lane| lane.stock);
     let plan = run.plan;
     let strategies = plan.strategies.iter().map(|key| {
-        let safety = if key.is_safe() {
-            ("badge badge--ok", "Safe")
-        } else {
-            ("badge badge--bad", "Unsafe")
-        };
-        view! { <span class="facts__line">{key.as_str()}" "<span class=safety.0>{safety.1}</span></span> }
+        view! { <span class="facts__line">{key.as_str()}" "<SafetyBadge strategy=*key/></span> }
     });
     view! {
         <section class="panel story" aria-labelledby="story-title">

@@ -134,7 +134,7 @@ fn seat(index: usize, typed: &str) -> impl IntoView + use<> {
         .into_iter()
         .map(|key| {
             let selected = key.as_str() == strategy;
-            view! { <option value=key.as_str() selected=selected>{format!("{} ({})", key.as_str(), key.standing())}</option> }
+            view! { <option value=key.as_str() selected=selected>{format!("{} ({})", key.as_str(), key.safety_and_place())}</option> }
         })
         .collect();
     let levels: Vec<_> = IsolationChoice::ALL

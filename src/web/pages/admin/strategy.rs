@@ -9,6 +9,7 @@ use self::texts::{Part, SqlLine};
 use super::Subnav;
 use crate::{
     model::{SimulationPlan, StrategyKey, plan::PlanForm},
+    ui::safety_badge::SafetyBadge,
     web::pages::frame::{Bundle, Page, framed},
 };
 
@@ -37,7 +38,7 @@ fn StrategyView(strategy: StrategyKey) -> impl IntoView {
         strategies: vec![strategy],
         ..SimulationPlan::preset()
     };
-    let summary = format!("This strategy {}.", strategy.summary());
+    let summary = format!("This strategy {}.", strategy.row().summary);
     view! {
         <main class="page" id="main" tabindex="-1">
             <Subnav current="/admin/simulations"/>
@@ -48,9 +49,11 @@ fn StrategyView(strategy: StrategyKey) -> impl IntoView {
             <div class="understand">
                 <section class="panel" aria-labelledby="how-title">
                     <h2 class="panel__title" id="how-title">"How it works"</h2>
-                    <p>{strategy.explanation()}</p>
+                    <p>{strategy.row().explanation}</p>
                     <h3>"Watch for"</h3>
-                    <p>{strategy.watch_for()}</p>
+                    <p>{strategy.row().watch_for}</p>
+                    <h3>"Choose it when"</h3>
+                    <p>{strategy.row().choose_it_when}</p>
                     <p class="run__actions">
                         <a class="btn btn--primary" href=format!("{}#bench", PlanForm::from(&plan).address())>"Run it"</a>
                     </p>
@@ -67,17 +70,6 @@ fn StrategyView(strategy: StrategyKey) -> impl IntoView {
             </section>
         </main>
     }
-}
-
-/// Shows whether a strategy is safe or unsafe.
-#[component]
-fn SafetyBadge(strategy: StrategyKey) -> impl IntoView {
-    let (class, word) = if strategy.is_safe() {
-        ("badge badge--ok", "Safe")
-    } else {
-        ("badge badge--bad", "Unsafe")
-    };
-    view! { <span class=class>{word}</span> }
 }
 
 #[component]
@@ -109,8 +101,8 @@ pub fn Understand(strategy: StrategyKey) -> impl IntoView {
         <section class="understand__one" aria-label=format!("Understanding {strategy}")>
             <h3>{strategy.as_str()}" "<SafetyBadge strategy/></h3>
             <dl class="understand__why">
-                <dt>"Watch for"</dt><dd>{strategy.watch_for()}</dd>
-                <dt>"Why"</dt><dd>{strategy.explanation()}</dd>
+                <dt>"Watch for"</dt><dd>{strategy.row().watch_for}</dd>
+                <dt>"Why"</dt><dd>{strategy.row().explanation}</dd>
             </dl>
             <Sql strategy part=Part::Sale caption="SQL statements of a sale"/>
             <p><a href=source>"All statements and the source"</a></p>

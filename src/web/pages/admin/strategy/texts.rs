@@ -3,47 +3,17 @@
 
 use crate::model::StrategyKey;
 
-/// Defines the two functions below, with one entry per strategy.
-macro_rules! texts {
-    ($($variant:ident = $key:literal, $file:literal;)*) => {
-        /// Returns the path and the contents of a strategy's source file.
-        pub const fn source(strategy: StrategyKey) -> (&'static str, &'static str) {
-            match strategy {
-                $(StrategyKey::$variant => (
-                    concat!("src/shop/inventory/strategies/", $file, ".rs"),
-                    include_str!(concat!("../../../../shop/inventory/strategies/", $file, ".rs")),
-                ),)*
-            }
-        }
+include!(concat!(env!("OUT_DIR"), "/strategy_files.rs"));
 
-        /// Returns the snapshot of the strategy's statements, which `tests/inventory/statements.rs`
-        /// checks.
-        const fn snapshot(strategy: StrategyKey) -> &'static str {
-            match strategy {
-                $(StrategyKey::$variant => include_str!(concat!(
-                    "../../../../../tests/inventory/snapshots/", $key, ".snap"
-                )),)*
-            }
-        }
-    };
+/// Returns the path and the contents of a strategy's source file.
+pub fn source(strategy: StrategyKey) -> (&'static str, &'static str) {
+    let (path, text, _) = files_of(strategy.as_str());
+    (path, text)
 }
 
-texts! {
-    RowLock = "row-lock", "row_lock";
-    RowLockNowait = "row-lock-nowait", "row_lock_nowait";
-    ConditionalUpdate = "conditional-update", "conditional_update";
-    CheckConstraint = "check-constraint", "check_constraint";
-    Optimistic = "optimistic", "optimistic";
-    Serializable = "serializable", "serializable";
-    AdvisoryLock = "advisory-lock", "advisory_lock";
-    SkipLockedUnits = "skip-locked-units", "skip_locked_units";
-    Buckets = "buckets", "buckets";
-    SingleStatement = "single-statement", "single_statement";
-    EarlyRelease = "early-release", "early_release";
-    MicroBatch = "micro-batch", "micro_batch";
-    ProcessMutex = "process-mutex", "process_mutex";
-    BlindDecrement = "blind-decrement", "blind_decrement";
-    Unguarded = "unguarded", "unguarded";
+/// Returns the strategy's statements, as `tests/inventory/statements.rs` has recorded them.
+fn snapshot(strategy: StrategyKey) -> &'static str {
+    files_of(strategy.as_str()).2
 }
 
 /// A line of SQL, and whether it is the decisive one.
@@ -63,7 +33,7 @@ pub fn statements(strategy: StrategyKey, of: Part) -> Vec<SqlLine> {
         .map(|line| {
             let text = shortened(line);
             SqlLine {
-                decides: text.contains(strategy.decisive()),
+                decides: text.contains(strategy.row().decisive),
                 text,
             }
         })

@@ -1,0 +1,16 @@
+//! The isolation levels of transactions.
+
+/// The isolation level of a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Isolation {
+    /// Each statement sees the rows committed before it began.
+    ReadCommitted,
+    /// All statements use the snapshot of the first one; a row changed since then cannot be
+    /// written.
+    RepeatableRead,
+    /// As if the transactions ran one after the other: the database aborts a transaction where this
+    /// would not hold.
+    Serializable,
+    /// All statements use the same snapshot, and none may write.
+    Snapshot,
+}

@@ -1,0 +1,357 @@
+//! The registry of the strategies: one row for each, with everything that other code may know of
+//! it. Safe strategies come first; the order is that of every list.
+//!
+//! `build.rs` reads this file too, with a macro of its own, for the colours of the style sheet: it
+//! takes the first three fields, in this order.
+
+strategies! {
+    /// `SELECT … FOR UPDATE`, check, update.
+    RowLock {
+        key: "row-lock",
+        hue: "lock",
+        dash: "0",
+        is_safe: true,
+        layout: StockLayout::Row,
+        isolation: Isolation::ReadCommitted,
+        can_hold: true,
+        queue: QueueLocation::Database,
+        summary: "locks the stock row with SELECT … FOR UPDATE, checks, then updates it",
+        explanation:
+            "Each buyer locks the stock row with SELECT … FOR UPDATE, checks it, and updates \
+                it. The others wait; no other transaction can change the row between read and \
+                write.",
+        watch_for:
+            "One buyer holds the row lock, all others wait in the lock queue. Stock falls \
+                evenly; the last in the queue wait longest.",
+        choose_it_when:
+            "The check needs more than one value, or several rows must change together.",
+        decisive: "FOR UPDATE",
+        stepper_note: None,
+    }
+    /// The same with `NOWAIT`, retried.
+    RowLockNowait {
+        key: "row-lock-nowait",
+        hue: "lock",
+        dash: "12 4",
+        is_safe: true,
+        layout: StockLayout::Row,
+        isolation: Isolation::ReadCommitted,
+        can_hold: false,
+        queue: QueueLocation::Database,
+        summary:
+            "locks the stock row or fails at once with NOWAIT, and retries after a random backoff",
+        explanation:
+            "Each buyer tries to lock the stock row. If another holds the lock, the statement \
+                fails at once and the buyer retries after a random backoff. No buyer waits in the \
+                database; most tries fail.",
+        watch_for: "No lock queue, but many retries; chance decides which buyer is next.",
+        choose_it_when:
+            "The caller has a better option than waiting: another warehouse, another seat, a \
+                page that says “busy”.",
+        decisive: "FOR UPDATE NOWAIT",
+        stepper_note: None,
+    }
+    /// `UPDATE … WHERE available >= n`; the number of affected rows decides.
+    ConditionalUpdate {
+        key: "conditional-update",
+        hue: "condition",
+        dash: "10 4",
+        is_safe: true,
+        layout: StockLayout::Row,
+        isolation: Isolation::ReadCommitted,
+        can_hold: true,
+        queue: QueueLocation::Database,
+        summary: "updates the row only if enough is available; the affected rows decide",
+        explanation:
+            "Each buyer sends one UPDATE that matches only while enough is available. After a \
+                wait, the database evaluates the condition again on the new row; if no row \
+                matches, the purchase is rejected.",
+        watch_for:
+            "The lock queue is as long as with a row lock, but each buyer holds the lock for \
+                one statement less.",
+        choose_it_when: "The rule fits into one WHERE clause.",
+        decisive: "stock.available >=",
+        stepper_note: None,
+    }
+    /// An unchecked decrement, which a constraint rejects.
+    CheckConstraint {
+        key: "check-constraint",
+        hue: "condition",
+        dash: "10 4 2 4",
+        is_safe: true,
+        layout: StockLayout::Row,
+        isolation: Isolation::ReadCommitted,
+        can_hold: false,
+        queue: QueueLocation::Database,
+        summary: "subtracts unchecked, and lets a CHECK constraint reject a negative stock",
+        explanation:
+            "Each buyer subtracts without a check. A CHECK constraint on the row rejects a \
+                counter below zero, and the whole purchase is rolled back.",
+        watch_for:
+            "Every buyer writes first and checks afterwards: a rejected purchase has done all \
+                of its work for nothing.",
+        choose_it_when: "Always, as the last line of defence behind another strategy.",
+        decisive: "UPDATE stock SET",
+        stepper_note: None,
+    }
+    /// Version compare-and-swap, retried.
+    Optimistic {
+        key: "optimistic",
+        hue: "retry",
+        dash: "3 3",
+        is_safe: true,
+        layout: StockLayout::Row,
+        isolation: Isolation::ReadCommitted,
+        can_hold: false,
+        queue: QueueLocation::Database,
+        summary:
+            "writes only if the row's version is still the one that was read, and retries \
+                otherwise",
+        explanation:
+            "Each buyer reads the row with its version, and writes only if the version is \
+                unchanged. Otherwise the buyer rolls back and retries.",
+        watch_for:
+            "No buyer waits before the write. Retries rise while many read the same version; \
+                buyers that lose too often fall back to the row lock.",
+        choose_it_when:
+            "Conflicts are rare and reads are long, such as a form that a person edits for \
+                minutes.",
+        decisive: "stock.version =",
+        stepper_note: None,
+    }
+    /// `SERIALIZABLE`, retried on 40001.
+    Serializable {
+        key: "serializable",
+        hue: "retry",
+        dash: "12 3 2 3 2 3",
+        is_safe: true,
+        layout: StockLayout::Row,
+        isolation: Isolation::Serializable,
+        can_hold: false,
+        queue: QueueLocation::Database,
+        summary:
+            "reads and writes under SERIALIZABLE, and retries when the database detects a \
+                conflict",
+        explanation:
+            "Each buyer reads and writes as if no other transaction were running. The database \
+                tracks reads and writes, and aborts transactions that could not have run one \
+                after the other; they retry.",
+        watch_for:
+            "Aborts instead of waits: each retry repeats a whole purchase, and some buyers \
+                fall back to the row lock.",
+        choose_it_when:
+            "The rule spans rows or tables, correctness matters more than speed, and \
+                contention is low.",
+        decisive: "ISOLATION LEVEL SERIALIZABLE",
+        stepper_note: None,
+    }
+    /// `pg_advisory_xact_lock` around a conditional write.
+    AdvisoryLock {
+        key: "advisory-lock",
+        hue: "lock",
+        dash: "2 4",
+        is_safe: true,
+        layout: StockLayout::Row,
+        isolation: Isolation::ReadCommitted,
+        can_hold: false,
+        queue: QueueLocation::Database,
+        summary: "waits for an advisory lock of the product, then updates conditionally",
+        explanation:
+            "Each buyer takes an advisory lock with the product’s id, and then updates the row \
+                conditionally. Buyers wait for the advisory lock instead of the row.",
+        watch_for:
+            "The same queue as with a row lock, but at the advisory lock: buyers hardly ever \
+                wait for the stock row.",
+        choose_it_when:
+            "The work to serialize has no row of its own, such as a call to another system.",
+        decisive: "pg_advisory_xact_lock",
+        stepper_note: None,
+    }
+    /// One row a unit, `FOR UPDATE SKIP LOCKED`.
+    SkipLockedUnits {
+        key: "skip-locked-units",
+        hue: "split",
+        dash: "7 3",
+        is_safe: true,
+        layout: StockLayout::Units,
+        isolation: Isolation::ReadCommitted,
+        can_hold: false,
+        queue: QueueLocation::Database,
+        summary: "stores one row per unit, and takes rows that are not locked with SKIP LOCKED",
+        explanation:
+            "Each unit is a row. Each buyer takes a row that no other transaction has locked, \
+                so no buyer waits; only for the last units, buyers wait for locked rows.",
+        watch_for:
+            "Hardly any waits while enough units remain, and a short queue for the last ones.",
+        choose_it_when: "Units are individual: seats, rooms, serial numbers, jobs of a queue.",
+        decisive: "SKIP LOCKED",
+        stepper_note: None,
+    }
+    /// Stock split over several rows.
+    Buckets {
+        key: "buckets",
+        hue: "split",
+        dash: "2 3 8 3",
+        is_safe: true,
+        layout: StockLayout::Buckets,
+        isolation: Isolation::ReadCommitted,
+        can_hold: false,
+        queue: QueueLocation::Database,
+        summary: "splits the stock into several rows, so that buyers lock different rows",
+        explanation:
+            "The stock is split into eight rows, and each buyer takes units from an unlocked \
+                one. When no bucket has enough, a buyer locks all of them and takes the remaining \
+                units.",
+        watch_for:
+            "Several short lock queues instead of one long queue. Towards the end the buckets \
+                run out one by one, and buyers use the others.",
+        choose_it_when: "One row is too hot, and it is acceptable that the total needs a sum.",
+        decisive: "SKIP LOCKED",
+        stepper_note: None,
+    }
+    /// One statement does it all in one round trip.
+    SingleStatement {
+        key: "single-statement",
+        hue: "condition",
+        dash: "4 4",
+        is_safe: true,
+        layout: StockLayout::Row,
+        isolation: Isolation::ReadCommitted,
+        can_hold: false,
+        queue: QueueLocation::Database,
+        summary:
+            "takes the stock and writes order, line, movement and key in one statement, one \
+                round trip",
+        explanation:
+            "Each buyer sends one statement that takes the stock and writes order, line, \
+                movement and key. The row is never locked while the database waits for the \
+                buyer’s next statement.",
+        watch_for: "The lock queue moves fast: the lock is released without another round trip.",
+        choose_it_when:
+            "The database is a millisecond away, and the rules fit into SQL that you want to \
+                maintain.",
+        decisive: "UPDATE stock s SET",
+        stepper_note: Some(
+            "It is a single statement and its own transaction: you cannot step into it, and \
+                the isolation level is not used.",
+        ),
+    }
+    /// One procedure that releases the row lock before the WAL flush.
+    EarlyRelease {
+        key: "early-release",
+        hue: "late",
+        dash: "6 3 2 3",
+        is_safe: true,
+        layout: StockLayout::Row,
+        isolation: Isolation::ReadCommitted,
+        can_hold: false,
+        queue: QueueLocation::Database,
+        summary:
+            "releases the row lock before the commit is on disk, and responds after a later flush",
+        explanation:
+            "Each purchase commits without waiting for the disk, which releases the row lock \
+                at once; the response waits for a later WAL flush, which many purchases share.",
+        watch_for:
+            "Hardly any lock waits; most of the time is the wait for the shared flush to disk.",
+        choose_it_when:
+            "One row is hot, the disk is the bottleneck, and each order must be its own \
+                transaction.",
+        decisive: "CALL purchase_early_release",
+        stepper_note: Some(
+            "It is a single statement and its own transaction: you cannot step into it, and \
+                the isolation level is not used.",
+        ),
+    }
+    /// One writer takes many waiting orders in one transaction.
+    MicroBatch {
+        key: "micro-batch",
+        hue: "late",
+        dash: "16 4",
+        is_safe: true,
+        layout: StockLayout::Row,
+        isolation: Isolation::ReadCommitted,
+        can_hold: true,
+        queue: QueueLocation::ServerMemory,
+        summary:
+            "lets one writer process all queued purchases in one transaction, and responds \
+                after its commit",
+        explanation:
+            "Purchases queue in the server’s memory. One writer takes the whole queue, locks \
+                the row once, and commits once; then each buyer gets a response.",
+        watch_for: "No lock queue in the database. Successes come in bursts, one per batch.",
+        choose_it_when: "One product is hot, and orders come faster than the disk can flush.",
+        decisive: "UPDATE stock s SET",
+        stepper_note: Some(
+            "Its writer batches the buyers of one server process. Each buyer here uses its own \
+                server, so each batch has one buyer.",
+        ),
+    }
+    /// A lock in the server's memory: safe on one server only.
+    ProcessMutex {
+        key: "process-mutex",
+        hue: "unsafe",
+        dash: "2 4",
+        is_safe: false,
+        layout: StockLayout::Row,
+        isolation: Isolation::ReadCommitted,
+        can_hold: false,
+        queue: QueueLocation::ServerMemory,
+        summary: "locks in the server's memory: works on one server, oversells on two",
+        explanation:
+            "Each buyer takes a lock in the server’s memory, reads, compares and writes. On \
+                one server this works; a second server has its own lock, and both sell the same \
+                unit.",
+        watch_for: "It works like a row lock until buyers use a second server.",
+        choose_it_when:
+            "The data that it guards is in the same process. Never for data in a database.",
+        decisive: "UPDATE stock SET available = $1",
+        stepper_note: Some(
+            "Its lock is in a server’s memory. Each buyer here uses its own server, so the \
+                lock protects nothing, as in a shop with two servers.",
+        ),
+    }
+    /// Read, compare, then subtract unchecked.
+    BlindDecrement {
+        key: "blind-decrement",
+        hue: "unsafe",
+        dash: "8 4",
+        is_safe: false,
+        layout: StockLayout::Row,
+        isolation: Isolation::ReadCommitted,
+        can_hold: false,
+        queue: QueueLocation::Database,
+        summary:
+            "reads, compares in the application and subtracts unchecked: the stock falls below \
+                zero",
+        explanation:
+            "Each buyer reads the stock, compares, and then subtracts from the current value. \
+                Two buyers that read the last unit both subtract it: the counter falls below \
+                zero.",
+        watch_for: "A stock counter that falls below zero.",
+        choose_it_when: "You want to show the cost of one missing condition.",
+        decisive: "UPDATE stock SET",
+        stepper_note: None,
+    }
+    /// Read, compare in the application, write the new value.
+    Unguarded {
+        key: "unguarded",
+        hue: "unsafe",
+        dash: "0",
+        is_safe: false,
+        layout: StockLayout::Row,
+        isolation: Isolation::ReadCommitted,
+        can_hold: false,
+        queue: QueueLocation::Database,
+        summary: "reads, compares in the application and writes the new value back: loses updates",
+        explanation:
+            "Each buyer reads the stock, compares, and writes back the new value. Two buyers \
+                that read the same value write the same value: the counter loses one of the two \
+                sales, but both orders exist.",
+        watch_for:
+            "The stock hardly falls while successes exceed it: each lost update sells a unit \
+                twice.",
+        choose_it_when: "You want to show why the other strategies exist.",
+        decisive: "UPDATE stock SET available = $1",
+        stepper_note: None,
+    }
+}

@@ -1,0 +1,185 @@
+//! What belongs to a strategy, beside its row of the registry.
+//!
+//! One message names everything that a new strategy still lacks, so that a contributor need not
+//! find it out one failed test at a time.
+
+use std::{collections::BTreeMap, fs};
+
+use regex::Regex;
+
+use crate::source::{self, Source};
+
+const HEADINGS: [&str; 4] = [
+    "Guarantees",
+    "Cost under contention",
+    "Fails as",
+    "Choose it when",
+];
+
+/// Returns the sections that are missing in the documentation of a strategy's file.
+fn missing_sections(source: &Source) -> Vec<String> {
+    let doc: Vec<&str> = source
+        .text
+        .lines()
+        .take_while(|line| line.starts_with("//!"))
+        .collect();
+    let heading = |line: &str| line.strip_prefix("//! # ").map(ToOwned::to_owned);
+    let found: Vec<String> = doc.iter().filter_map(|line| heading(line)).collect();
+    let mut missing: Vec<String> = HEADINGS
+        .iter()
+        .filter(|required| {
+            let at = doc
+                .iter()
+                .position(|line| heading(line).as_deref() == Some(**required));
+            // The section must not be empty.
+            at.is_none_or(|at| {
+                doc.get(at + 1)
+                    .is_none_or(|below| below.len() <= "//! ".len())
+            })
+        })
+        .map(|required| format!("{}: no text under “{required}”", source.path))
+        .collect();
+    if missing.is_empty() && found != HEADINGS {
+        missing.push(format!("{}: the headings are {found:?}", source.path));
+    }
+    missing
+}
+
+/// A row of the registry, as far as its text says.
+#[derive(Debug, PartialEq, Eq)]
+struct Row {
+    key: String,
+    hue: String,
+    dash: String,
+    decisive: String,
+}
+
+/// The rows of `src/model/strategy/registry.rs`.
+fn rows(registry: &str) -> Vec<Row> {
+    let field = |row: &str, name: &str| {
+        let pattern = Regex::new(&format!(r#"(?m)^\s*{name}: "([^"]*)""#)).expect("a pattern");
+        let found = pattern.captures(row);
+        found.map(|found| found[1].to_owned()).unwrap_or_default()
+    };
+    let begin = Regex::new(r"(?m)^    \w+ \{$").expect("a pattern");
+    let starts: Vec<usize> = begin.find_iter(registry).map(|row| row.start()).collect();
+    let ends = starts.iter().skip(1).copied().chain([registry.len()]);
+    starts
+        .iter()
+        .zip(ends)
+        .map(|(start, end)| {
+            let row = &registry[*start..end];
+            Row {
+                key: field(row, "key"),
+                hue: field(row, "hue"),
+                dash: field(row, "dash"),
+                decisive: field(row, "decisive"),
+            }
+        })
+        .collect()
+}
+
+/// Everything that `row` lacks, a line each.
+fn lacks(row: &Row) -> Vec<String> {
+    let Row { key, decisive, .. } = row;
+    let file = format!("src/shop/inventory/strategies/{}.rs", key.replace('-', "_"));
+    let snapshot = format!("tests/inventory/snapshots/{key}.snap");
+    let read = |path: &str| fs::read_to_string(source::root().join(path)).ok();
+    let mut lacks = Vec::new();
+    match read(&file) {
+        None => lacks.push(format!("{file}: the strategy's code")),
+        Some(text) => lacks.extend(missing_sections(&Source::new(&file, &text))),
+    }
+    match read(&snapshot) {
+        None => lacks.push(format!(
+            "{snapshot}: its statements; run `./makew integration inventory::statements`, read \
+             the .snap.new beside it, and rename it"
+        )),
+        Some(text) => {
+            let sale = text.split("-- a refusal").next().unwrap_or_default();
+            if decisive.is_empty() || !sale.replace('"', "").contains(decisive) {
+                lacks.push(format!(
+                    "`decisive: {decisive:?}` is in no statement of a sale in {snapshot}"
+                ));
+            }
+        }
+    }
+    for (name, value) in [("hue", &row.hue), ("dash", &row.dash)] {
+        if value.is_empty() {
+            lacks.push(format!("`{name}` in its row of the registry"));
+        }
+    }
+    lacks
+}
+
+fn registry() -> Vec<Row> {
+    let path = source::root().join("src/model/strategy/registry.rs");
+    let rows = rows(&fs::read_to_string(path).expect("the registry can be read"));
+    assert!(rows.len() > 10, "the rows were found: {rows:?}");
+    rows
+}
+
+#[test]
+fn every_strategy_is_complete() {
+    let missing: Vec<String> = registry()
+        .iter()
+        .filter_map(|row| {
+            let lacks = lacks(row);
+            let list = lacks.join("\n  ");
+            (!lacks.is_empty()).then(|| format!("{} lacks:\n  {list}", row.key))
+        })
+        .collect();
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+}
+
+#[test]
+fn every_file_of_a_strategy_has_its_row() {
+    let rows = registry();
+    for source in source::all() {
+        let file = source.path.strip_prefix("src/shop/inventory/strategies/");
+        let Some(file) = file.and_then(|file| file.strip_suffix(".rs")) else {
+            continue;
+        };
+        assert!(
+            rows.iter().any(|row| row.key.replace('-', "_") == file),
+            "{} has no row in src/model/strategy/registry.rs",
+            source.path
+        );
+    }
+}
+
+#[test]
+fn every_strategy_is_drawn_in_its_own_way() {
+    let mut drawn = BTreeMap::new();
+    for row in registry() {
+        let other = drawn.insert((row.hue.clone(), row.dash.clone()), row.key.clone());
+        assert_eq!(other, None, "the same hue and dash as {}", row.key);
+    }
+}
+
+#[test]
+fn what_a_strategy_lacks_is_found() {
+    let registry = "strategies! {\n    /// `x`.\n    X {\n        key: \"x\",\n        hue: \"lock\",\n    }\n    Y {\n        key: \"row-lock\",\n        hue: \"lock\",\n        dash: \"1 2\",\n        decisive: \"FOR UPDATE\",\n    }\n}";
+    let rows = rows(registry);
+    assert_eq!(rows.len(), 2);
+    assert_eq!(lacks(&rows[0]).len(), 3, "code, snapshot and dash");
+    assert_eq!(lacks(&rows[1]), [""; 0]);
+    let broken = Row {
+        decisive: "NEVER SENT".to_owned(),
+        ..rows.into_iter().nth(1).expect("y")
+    };
+    assert_eq!(lacks(&broken).len(), 1);
+}
+
+#[test]
+fn missing_strategy_documentation_is_found() {
+    let complete = "//! `x`.\n//!\n//! # Guarantees\n//! All.\n//!\n//! # Cost under contention\n//! None.\n//!\n//! # Fails as\n//! Never.\n//!\n//! # Choose it when\n//! Always.\n";
+    let check = |text: &str| {
+        missing_sections(&Source::new("src/shop/inventory/strategies/x.rs", text)).len()
+    };
+    assert_eq!(check(complete), 0);
+    assert_eq!(check(&complete.replace("//! # Fails as\n", "")), 1);
+    assert_eq!(check(&complete.replace("//! None.\n", "")), 1);
+    assert_eq!(check(&complete.replace("//!", "///")), 4);
+    assert_eq!(check(""), 4);
+}
