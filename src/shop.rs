@@ -2,9 +2,33 @@
 //!
 //! It does not depend on HTTP, sessions or pages. A simulated buyer calls the same functions: the
 //! simulation runs the shop's own purchase code, never a copy of it.
+//!
+//! [`Shop::purchase`] is the express purchase. Everything else is in a context, which an accessor
+//! of [`Shop`] returns. The files are in `src/shop/`:
+//!
+//! | context | what it does | file |
+//! |---|---|---|
+//! | [`Shop::catalog`] | reads products and categories | `catalog.rs` |
+//! | [`Shop::stock`] | reads the stock | `stock.rs` |
+//! | [`Shop::carts`] | changes and reads carts and checkout drafts | `cart.rs`, `cart/` |
+//! | [`Shop::reservations`] | reserves carts, extends, releases | `reservations.rs` |
+//! | [`Shop::discounts`] | reads discount codes | `discounts.rs` |
+//! | [`Shop::payments`] | pays carts, settles and refunds | `payments.rs`, `payments/` |
+//! | [`Shop::orders`] | finds orders | `orders/reading.rs` |
+//! | [`Shop::backorders`] | fulfills backorders from available stock | `backorders.rs` |
+//! | [`Shop::order_administration`] | cancels, refunds and returns orders | `refunds.rs` |
+//! | [`Shop::stock_administration`] | receives and counts stock | `stock_admin.rs` |
+//! | [`Shop::discount_administration`] | creates discount codes | `discounts.rs` |
+//! | [`Shop::administrators`] | checks and stores the password | `administrator.rs` |
+//! | [`Shop::purchases`] | counts express purchases of this process | `inventory.rs` |
+//! | [`Shop::idempotency_keys`] | deletes old idempotency keys | `idempotency.rs` |
+//! | [`Shop::operation`] | keeps heartbeats and the payment secret | `operation.rs` |
+//!
+//! The other modules have functions that the contexts call inside their transactions.
 
 pub mod administrator;
 pub mod audit;
+pub mod backorders;
 pub mod cart;
 pub mod catalog;
 pub mod checkout;
@@ -19,8 +43,10 @@ pub mod operation;
 pub mod orders;
 pub mod payments;
 pub mod refunds;
+pub mod reservations;
 pub mod seed;
 pub mod settlement;
+pub mod stock;
 pub mod stock_admin;
 
 use std::{sync::Arc, time::Duration};
@@ -35,7 +61,20 @@ use crate::{
     model::ShopError,
     payment::gateway::PaymentGateway,
 };
-use inventory::InjectionPoint;
+use administrator::Administrators;
+use backorders::Backorders;
+use cart::Carts;
+use catalog::Catalog;
+use discounts::{DiscountAdministration, Discounts};
+use idempotency::IdempotencyKeys;
+use inventory::{InjectionPoint, Purchases};
+use operation::Operation;
+use orders::Orders;
+use payments::Payments;
+use refunds::OrderAdministration;
+use reservations::Reservations;
+use stock::Stock;
+use stock_admin::StockAdministration;
 
 /// The shop on one connection pool.
 #[derive(Clone, Debug)]
@@ -130,5 +169,83 @@ impl Shop {
             deadline: self.deadline,
             ..Policy::request(name)
         }
+    }
+}
+
+/// The contexts.
+impl Shop {
+    /// The products and their categories.
+    pub fn catalog(&self) -> Catalog<'_> {
+        Catalog { shop: self }
+    }
+
+    /// The stock, for reading.
+    pub fn stock(&self) -> Stock<'_> {
+        Stock { shop: self }
+    }
+
+    /// The carts and their checkout drafts.
+    pub fn carts(&self) -> Carts<'_> {
+        Carts { shop: self }
+    }
+
+    /// The reservations of carts at the checkout.
+    pub fn reservations(&self) -> Reservations<'_> {
+        Reservations { shop: self }
+    }
+
+    /// The discount codes, for reading.
+    pub fn discounts(&self) -> Discounts<'_> {
+        Discounts { shop: self }
+    }
+
+    /// The payments of orders.
+    pub fn payments(&self) -> Payments<'_> {
+        Payments { shop: self }
+    }
+
+    /// The orders, for reading.
+    pub fn orders(&self) -> Orders<'_> {
+        Orders { shop: self }
+    }
+
+    /// The paid orders that wait for stock.
+    pub fn backorders(&self) -> Backorders<'_> {
+        Backorders { shop: self }
+    }
+
+    /// The acts of an administrator on orders.
+    pub fn order_administration(&self) -> OrderAdministration<'_> {
+        OrderAdministration { shop: self }
+    }
+
+    /// The acts of an administrator on stock.
+    pub fn stock_administration(&self) -> StockAdministration<'_> {
+        StockAdministration { shop: self }
+    }
+
+    /// The acts of an administrator on discount codes.
+    pub fn discount_administration(&self) -> DiscountAdministration<'_> {
+        DiscountAdministration { shop: self }
+    }
+
+    /// The administrator's password.
+    pub fn administrators(&self) -> Administrators<'_> {
+        Administrators { shop: self }
+    }
+
+    /// The express purchases of this process.
+    pub fn purchases(&self) -> Purchases<'_> {
+        Purchases { shop: self }
+    }
+
+    /// The stored idempotency keys.
+    pub fn idempotency_keys(&self) -> IdempotencyKeys<'_> {
+        IdempotencyKeys { shop: self }
+    }
+
+    /// The data that the server processes share.
+    pub fn operation(&self) -> Operation<'_> {
+        Operation { shop: self }
     }
 }

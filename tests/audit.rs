@@ -65,7 +65,7 @@ async fn check_reported(shop: &TestShop, violation: &str, rules: &[&str]) {
 async fn reserve(shop: &TestShop) {
     let product = shop.with_product(5).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
-    let reserved = shop.reserve_cart(cart, None).await.result;
+    let reserved = shop.reservations().reserve(cart, None).await.result;
     reserved.expect("it is reserved");
 }
 
@@ -92,12 +92,15 @@ async fn with_code(shop: &TestShop, number: &str) {
         uses_max: 5,
         per_customer_limit: Some(1),
     };
-    shop.create_code(new, None).await.expect("it is created");
+    shop.discount_administration()
+        .create(new, None)
+        .await
+        .expect("it is created");
     let product = shop.with_product(5).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
     let mut request = shop.checkout(cart, "ann@example.com");
     request.code = Some("TEN".to_owned());
-    let outcome = shop.pay(request, card(number)).await;
+    let outcome = shop.payments().pay(request, card(number)).await;
     let is_captured = number == test_cards::CAPTURED;
     assert_eq!(outcome.result.is_ok(), is_captured);
     check_audit_clean(shop).await;
@@ -315,13 +318,14 @@ async fn returns_on_the_wrong_line_are_reported() {
     shop.buy(&product).await.expect("it is sold");
     let line_id = shop.line_id(&first.order_id, &product).await;
     let quantity = units_of(1);
-    shop.apply_order_action(
-        &first.order_id,
-        OrderAction::ReturnLine { line_id, quantity },
-        None,
-    )
-    .await
-    .expect("it is returned");
+    shop.order_administration()
+        .apply(
+            &first.order_id,
+            OrderAction::ReturnLine { line_id, quantity },
+            None,
+        )
+        .await
+        .expect("it is returned");
     check_audit_clean(&shop).await;
     // The sums remain correct.
     let violation = "UPDATE order_line SET returned_quantity = 1 - returned_quantity";
@@ -412,10 +416,12 @@ async fn an_unresolved_refund_is_reported_if_a_server_was_running() {
     let here = shop.paid_through(&scripted);
     let started = pending(&shop, &scripted).await;
     scripted.answer_refunds(Err(lost()));
-    here.settle(started.charge, ChargeState::Captured)
+    here.payments()
+        .settle(started.charge, ChargeState::Captured)
         .await
         .expect("it is settled");
-    here.apply_order_action(&started.order_id, OrderAction::Cancel, None)
+    here.order_administration()
+        .apply(&started.order_id, OrderAction::Cancel, None)
         .await
         .expect("it is cancelled");
     shop.by_hand
@@ -461,7 +467,8 @@ async fn a_server_restarts_its_deadline_after_a_heartbeat_gap() {
     let shop = TestShop::new().await;
     reserve(&shop).await;
     let server = Uuid::new_v4();
-    shop.record_heartbeat(server)
+    shop.operation()
+        .record_heartbeat(server)
         .await
         .expect("the heartbeat is recorded");
     shop.by_hand
@@ -470,7 +477,8 @@ async fn a_server_restarts_its_deadline_after_a_heartbeat_gap() {
              UPDATE hold SET expires_at = now() - INTERVAL '5 minutes'",
         )
         .await;
-    shop.record_heartbeat(server)
+    shop.operation()
+        .record_heartbeat(server)
         .await
         .expect("the heartbeat is recorded");
     check_audit_clean(&shop).await;
@@ -478,7 +486,8 @@ async fn a_server_restarts_its_deadline_after_a_heartbeat_gap() {
     shop.by_hand
         .run("UPDATE server_heartbeat SET started_at = now() - INTERVAL '3 hours', beat_at = now() - INTERVAL '2 seconds'")
         .await;
-    shop.record_heartbeat(server)
+    shop.operation()
+        .record_heartbeat(server)
         .await
         .expect("the heartbeat is recorded");
     check_reported(&shop, "SELECT 1", &["expired-holds-are-swept"]).await;

@@ -234,7 +234,7 @@ async fn one_addition_sent_ten_times_at_once_is_added_once() {
         let (shop, id) = (shop.handle(), product.id);
         tokio::spawn(async move {
             let key = claim("add", "add to cart", &["3"]);
-            shop.add_to_cart(None, id, units_of(3), Some(key)).await
+            shop.carts().add(None, id, units_of(3), Some(key)).await
         })
     });
     let carts: HashSet<_> = within(PATIENCE, "10 responses", join_all(sent))
@@ -244,7 +244,7 @@ async fn one_addition_sent_ten_times_at_once_is_added_once() {
         .collect();
     assert_eq!(carts.len(), 1, "it is one cart");
     for cart in carts {
-        assert_eq!(shop.cart_unit_count(Some(cart)).await, Ok(3));
+        assert_eq!(shop.carts().unit_count(Some(cart)).await, Ok(3));
     }
     assert_eq!(shop.count("cart").await, 1);
 }
@@ -267,7 +267,8 @@ async fn keys_are_deleted_after_three_days_and_webhook_events_never() {
         charge_state: ChargeState::Captured,
         refund: None,
     };
-    shop.process_webhook_event(event)
+    shop.payments()
+        .process_webhook_event(event)
         .await
         .expect("it is processed");
     shop.by_hand
@@ -277,7 +278,7 @@ async fn keys_are_deleted_after_three_days_and_webhook_events_never() {
              UPDATE payment_event SET received_at = CURRENT_TIMESTAMP - INTERVAL '400 days'",
         )
         .await;
-    assert_eq!(shop.delete_old_idempotency_keys().await.ok(), Some(1));
+    assert_eq!(shop.idempotency_keys().delete_old().await.ok(), Some(1));
     let remaining: String = shop.by_hand.value("SELECT key FROM idempotency_key").await;
     assert_eq!(remaining, "young");
     assert_eq!(shop.count("payment_event").await, 1);

@@ -7,7 +7,7 @@ use crate::model::ShopError;
 /// Adds a product to the cart and redirects to the cart.
 ///
 /// # Errors
-/// The errors of [`crate::shop::Shop::add_to_cart`], which the form shows.
+/// The errors of [`crate::shop::cart::Carts::add`], which the form shows.
 #[server(prefix = "/api/form", endpoint = "cart/add")]
 pub async fn add_to_cart(
     #[server(default)] idempotency_key: String,
@@ -23,7 +23,7 @@ pub async fn add_to_cart(
 /// Adds a product to the cart, reserves the cart's stock, and redirects to the checkout.
 ///
 /// # Errors
-/// The errors of [`add_to_cart`] and of [`crate::shop::Shop::reserve_cart`].
+/// The errors of [`add_to_cart`] and of [`crate::shop::reservations::Reservations::reserve`].
 #[server(prefix = "/api/form", endpoint = "cart/buy-now")]
 pub async fn buy_now(
     #[server(default)] idempotency_key: String,
@@ -39,7 +39,7 @@ pub async fn buy_now(
 /// Sets the quantity of a product in the cart.
 ///
 /// # Errors
-/// The errors of [`crate::shop::Shop::set_cart_quantity`], which the cart shows.
+/// The errors of [`crate::shop::cart::Carts::set_quantity`], which the cart shows.
 #[server(prefix = "/api/form", endpoint = "cart/set")]
 pub async fn set_cart_quantity(
     #[server(default)] idempotency_key: String,
@@ -89,7 +89,8 @@ mod server {
         let cart_id = visit.cart_id().await?;
         let cart_id = visit
             .shop()
-            .add_to_cart(cart_id, product_id, quantity, claim)
+            .carts()
+            .add(cart_id, product_id, quantity, claim)
             .await?;
         visit.set_cart_id(cart_id).await?;
         Ok(cart_id)
@@ -102,7 +103,7 @@ mod server {
         quantity: &str,
     ) -> Result<(), ShopError> {
         let cart_id = add(visit, key, product_id, quantity).await?;
-        let outcome = visit.shop().reserve_cart(cart_id, None).await;
+        let outcome = visit.shop().reservations().reserve(cart_id, None).await;
         Ok(outcome.result?)
     }
 
@@ -120,7 +121,8 @@ mod server {
         let claim = visit.claim(key, "set cart quantity", &parts)?;
         visit
             .shop()
-            .set_cart_quantity(KeyedCart { cart_id, claim }, product_id, quantity)
+            .carts()
+            .set_quantity(KeyedCart { cart_id, claim }, product_id, quantity)
             .await
     }
 
@@ -134,7 +136,8 @@ mod server {
         let claim = visit.claim(key, "remove from cart", &parts)?;
         visit
             .shop()
-            .remove_from_cart(KeyedCart { cart_id, claim }, product_id)
+            .carts()
+            .remove(KeyedCart { cart_id, claim }, product_id)
             .await
     }
 
@@ -142,6 +145,6 @@ mod server {
     /// here.
     async fn shop_product(visit: &Visit, product_id: &str) -> Result<i64, ShopError> {
         let product_id = product_id.parse().map_err(|_| ShopError::UnknownProduct)?;
-        Ok(visit.shop().product_by_id(product_id).await?.id)
+        Ok(visit.shop().catalog().product_by_id(product_id).await?.id)
     }
 }

@@ -13,7 +13,7 @@ use crate::model::ShopError;
 /// Reserves the cart's stock and redirects to the checkout.
 ///
 /// # Errors
-/// The errors of [`crate::shop::Shop::reserve_cart`], which the cart shows.
+/// The errors of [`crate::shop::reservations::Reservations::reserve`], which the cart shows.
 #[server(prefix = "/api/form", endpoint = "checkout/enter")]
 pub async fn enter_checkout(
     #[server(default)] idempotency_key: String,
@@ -66,8 +66,8 @@ pub async fn change_checkout(
 /// order.
 ///
 /// # Errors
-/// The errors of [`crate::shop::Shop::pay`]. The form shows them and keeps all input except the
-/// card.
+/// The errors of [`crate::shop::payments::Payments::pay`]. The form shows them and keeps all input
+/// except the card.
 #[server(prefix = "/api/form", endpoint = "checkout/pay")]
 pub async fn pay(
     #[server(default)] idempotency_key: String,
@@ -142,7 +142,7 @@ mod server {
     pub async fn enter(visit: &Visit, key: &str, cart_id: &str) -> Result<(), ShopError> {
         let own = own_cart(visit, cart_id).await?;
         let claim = visit.claim(key, "reserve", &[&own.to_string()])?;
-        let outcome = visit.shop().reserve_cart(own, claim).await;
+        let outcome = visit.shop().reservations().reserve(own, claim).await;
         Ok(outcome.result?)
     }
 
@@ -153,8 +153,13 @@ mod server {
         code_check?;
         let claim = visit.claim(&form.key, act, &[&own.to_string(), &form.code])?;
         match act {
-            "reserve" => Ok(visit.shop().reserve_cart(own, claim).await.result?),
-            "extend" => visit.shop().extend_reservation(own, claim).await,
+            "reserve" => Ok(visit
+                .shop()
+                .reservations()
+                .reserve(own, claim)
+                .await
+                .result?),
+            "extend" => visit.shop().reservations().extend(own, claim).await,
             "apply-code" => apply_code(visit, own, &fold_code(&form.code)).await,
             _ => Err(ShopError::Malformed("unknown action".to_owned())),
         }
@@ -166,10 +171,11 @@ mod server {
         if code.is_empty() {
             return Ok(());
         }
-        let cart = visit.shop().cart(Some(cart_id)).await?;
+        let cart = visit.shop().carts().view(Some(cart_id)).await?;
         visit
             .shop()
-            .preview_code(code, cart.subtotal)
+            .discounts()
+            .preview(code, cart.subtotal)
             .await
             .map(drop)
     }
@@ -206,7 +212,7 @@ mod server {
         form: &CheckoutForm,
     ) -> Result<(), ShopError> {
         let code = fold_code(&form.code);
-        if code.is_empty() || code == visit.shop().draft(Some(cart_id)).await?.code {
+        if code.is_empty() || code == visit.shop().carts().draft(Some(cart_id)).await?.code {
             return Ok(());
         }
         visit.check_guess()
@@ -221,9 +227,9 @@ mod server {
     ) -> Result<(), ShopError> {
         let mut draft = form.draft();
         if !with_code {
-            draft.code = visit.shop().draft(Some(cart_id)).await?.code;
+            draft.code = visit.shop().carts().draft(Some(cart_id)).await?.code;
         }
-        visit.shop().save_draft(cart_id, &draft).await
+        visit.shop().carts().save_draft(cart_id, &draft).await
     }
 
     async fn order_and_pay(
@@ -246,7 +252,7 @@ mod server {
             claim,
             lane_id: None,
         };
-        let outcome = visit.shop().pay(request, card).await;
+        let outcome = visit.shop().payments().pay(request, card).await;
         Ok(outcome.result?.receipt.order_id)
     }
 

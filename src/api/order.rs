@@ -15,7 +15,7 @@ pub async fn find_order(
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
     let found = match visit.check_guess() {
-        Ok(()) => visit.shop().find_order(&number, &email).await,
+        Ok(()) => visit.shop().orders().find_by_number(&number, &email).await,
         Err(error) => Err(error),
     };
     let found = found.map(|public_id| format!("/orders/{public_id}"));

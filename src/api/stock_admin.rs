@@ -13,7 +13,7 @@ use crate::model::ShopError;
 /// `refund-line` or `take-back`.
 ///
 /// # Errors
-/// [`ShopError::NotSignedIn`]; the errors of [`crate::shop::Shop::apply_order_action`].
+/// [`ShopError::NotSignedIn`]; the errors of [`crate::shop::refunds::OrderAdministration::apply`].
 #[server(prefix = "/api/form", endpoint = "admin/order")]
 pub async fn act_on_order(
     #[server(default)] idempotency_key: String,
@@ -37,7 +37,8 @@ pub async fn act_on_order(
 /// Adds received units to the stock.
 ///
 /// # Errors
-/// [`ShopError::NotSignedIn`]; the errors of [`crate::shop::Shop::receive_stock`].
+/// [`ShopError::NotSignedIn`]; the errors of
+/// [`crate::shop::stock_admin::StockAdministration::receive`].
 #[server(prefix = "/api/form", endpoint = "admin/receive")]
 pub async fn receive_stock(
     #[server(default)] idempotency_key: String,
@@ -60,7 +61,8 @@ pub async fn receive_stock(
 /// Corrects the stock to a physical count.
 ///
 /// # Errors
-/// [`ShopError::NotSignedIn`]; the errors of [`crate::shop::Shop::record_stock_count`].
+/// [`ShopError::NotSignedIn`]; the errors of
+/// [`crate::shop::stock_admin::StockAdministration::record_count`].
 #[server(prefix = "/api/form", endpoint = "admin/take-stock")]
 pub async fn take_stock(
     #[server(default)] idempotency_key: String,
@@ -89,7 +91,8 @@ pub async fn take_stock(
 /// Creates a discount code.
 ///
 /// # Errors
-/// [`ShopError::NotSignedIn`]; the errors of [`crate::shop::Shop::create_code`].
+/// [`ShopError::NotSignedIn`]; the errors of
+/// [`crate::shop::discounts::DiscountAdministration::create`].
 #[server(prefix = "/api/form", endpoint = "admin/create-code")]
 pub async fn create_code(
     #[server(default)] idempotency_key: String,
@@ -155,7 +158,8 @@ mod server {
         };
         visit
             .shop()
-            .apply_order_action(order_id, act, claim)
+            .order_administration()
+            .apply(order_id, act, claim)
             .await?;
         Ok(order_id.to_owned())
     }
@@ -171,7 +175,8 @@ mod server {
         let quantity = Quantity::parse(quantity)?;
         visit
             .shop()
-            .receive_stock(product_id, quantity, claim)
+            .stock_administration()
+            .receive(product_id, quantity, claim)
             .await
     }
 
@@ -188,7 +193,8 @@ mod server {
             .map_err(|_| ShopError::field_invalid("counted", "Please enter a whole number."))?;
         visit
             .shop()
-            .record_stock_count(product_id, counted, reason, claim)
+            .stock_administration()
+            .record_count(product_id, counted, reason, claim)
             .await
     }
 
@@ -255,7 +261,11 @@ mod server {
     pub async fn create_code(visit: &Visit, key: &str, form: &CodeForm) -> Result<(), ShopError> {
         let parts = form.fields().map(|(_, value)| value);
         let claim = visit.claim(key, "create code", &parts)?;
-        visit.shop().create_code(form.parse()?, claim).await
+        visit
+            .shop()
+            .discount_administration()
+            .create(form.parse()?, claim)
+            .await
     }
 
     /// Parses a time as a browser sends it, without a zone, as UTC. An empty text means no limit.

@@ -41,7 +41,7 @@ pub async fn run(
             .admin_password
             .as_deref()
             .filter(|given| !given.is_empty());
-        let credential = shop.ensure_admin_password(given).await?;
+        let credential = shop.administrators().ensure_password(given).await?;
         let public_url = settings.public_url(listener.local_addr()?);
         announce(&public_url, &credential);
         let payment_secret = payment_secret(&settings, &shop).await?;
@@ -73,7 +73,7 @@ async fn payment_secret(settings: &ServeSettings, shop: &Shop) -> Result<String,
     let given = settings.payment_secret.as_deref();
     match given.filter(|given| !given.is_empty()) {
         Some(given) => Ok(given.to_owned()),
-        None => Ok(shop.payment_secret().await?),
+        None => Ok(shop.operation().payment_secret().await?),
     }
 }
 

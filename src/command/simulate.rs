@@ -161,6 +161,7 @@ async fn open_gateway(
 ) -> Result<OpenGateway, CommandError> {
     let db = database.pool(PoolSettings::COMMAND).await?;
     let secret = Shop::new(db.clone(), Feed::default())
+        .operation()
         .payment_secret()
         .await;
     db.close().await;

@@ -48,16 +48,19 @@ pub enum Credential {
     Generated(String),
 }
 
-impl Shop {
+/// Checks and stores the administrator's password; see [`Shop::administrators`].
+#[derive(Clone, Copy, Debug)]
+pub struct Administrators<'a> {
+    pub(super) shop: &'a Shop,
+}
+
+impl Administrators<'_> {
     /// Makes sure that a password exists: stores `given` if there is one, else keeps the stored
     /// password, else generates one.
-    pub async fn ensure_admin_password(
-        &self,
-        given: Option<&str>,
-    ) -> Result<Credential, ShopError> {
+    pub async fn ensure_password(self, given: Option<&str>) -> Result<Credential, ShopError> {
         if let Some(given) = given {
             // Storing the same password again would change its hash and end all sessions.
-            if self.is_admin_password(given).await? {
+            if self.is_password(given).await? {
                 return Ok(Credential::Configured);
             }
             self.store_hash(hash(given.to_owned()).await?, true).await?;
@@ -79,7 +82,7 @@ impl Shop {
     }
 
     /// Returns true if `typed` is the administrator's password.
-    pub async fn is_admin_password(&self, typed: &str) -> Result<bool, ShopError> {
+    pub async fn is_password(self, typed: &str) -> Result<bool, ShopError> {
         let Some(stored) = self.stored_hash().await? else {
             return Ok(false);
         };
@@ -93,7 +96,7 @@ impl Shop {
 
     /// Returns an identifier of the current password that reveals nothing about it, or `None` if no
     /// password is stored. Another password has another identifier.
-    pub async fn admin_credential_name(&self) -> Result<Option<String>, ShopError> {
+    pub async fn credential_name(self) -> Result<Option<String>, ShopError> {
         let hash = self.stored_hash().await?;
         Ok(hash.map(|hash| {
             let digest = Sha256::digest(hash.as_bytes());
@@ -105,18 +108,18 @@ impl Shop {
         }))
     }
 
-    async fn stored_hash(&self) -> Result<Option<String>, ShopError> {
+    async fn stored_hash(self) -> Result<Option<String>, ShopError> {
         let row = admin_credential::Entity::find_by_id(1)
-            .one(self.db.reader())
+            .one(self.shop.db.reader())
             .await
             .map_err(txn::read_error)?;
         Ok(row.map(|row| row.password_hash))
     }
 
     /// Stores a hash. Returns true if this hash is the stored one afterwards.
-    async fn store_hash(&self, hash: String, replace: bool) -> Result<bool, ShopError> {
+    async fn store_hash(self, hash: String, replace: bool) -> Result<bool, ShopError> {
         txn::run_for_result(
-            &self.db,
+            &self.shop.db,
             Policy::request("set admin password"),
             move |work| {
                 let hash = hash.clone();

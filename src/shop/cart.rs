@@ -47,7 +47,13 @@ pub struct KeyedCart {
     pub claim: Option<Claim>,
 }
 
-impl Shop {
+/// Changes and reads carts; see [`Shop::carts`].
+#[derive(Clone, Copy, Debug)]
+pub struct Carts<'a> {
+    pub(super) shop: &'a Shop,
+}
+
+impl Carts<'_> {
     /// Adds `quantity` units of the product to the cart, creates the cart if necessary, and returns
     /// its id. A retry with the same key returns the same cart.
     ///
@@ -56,32 +62,36 @@ impl Shop {
     /// [`ShopError::QuantityInvalid`] if the line would exceed its maximum,
     /// [`ShopError::OverCustomerLimit`], [`ShopError::SaleNotStarted`], [`ShopError::SaleEnded`],
     /// [`ShopError::IdempotencyKeyReused`].
-    pub async fn add_to_cart(
-        &self,
+    pub async fn add(
+        self,
         cart_id: Option<Uuid>,
         product_id: i64,
         quantity: Quantity,
         claim: Option<Claim>,
     ) -> Result<Uuid, ShopError> {
         let cart_id = cart_id.unwrap_or_else(Uuid::now_v7);
-        let shop = self.clone();
-        txn::run_for_result(&self.db, self.policy("add to cart"), move |work| {
-            let (shop, claim) = (shop.clone(), claim.clone());
-            Box::pin(async move {
-                if let Some(stored) = idempotency::claim(work, claim.as_ref()).await? {
-                    return Ok(stored);
-                }
-                locks::cart(work, cart_id).await?;
-                create_or_touch(work, cart_id).await?;
-                let new_quantity = match quantity_of(work, cart_id, product_id).await? {
-                    Some(current) => current.plus(quantity)?,
-                    None => quantity,
-                };
-                set_line(work, &shop, cart_id, product_id, new_quantity).await?;
-                idempotency::record(work, claim.as_ref(), &cart_id).await?;
-                Ok(cart_id)
-            })
-        })
+        let shop = self.shop.clone();
+        txn::run_for_result(
+            &self.shop.db,
+            self.shop.policy("add to cart"),
+            move |work| {
+                let (shop, claim) = (shop.clone(), claim.clone());
+                Box::pin(async move {
+                    if let Some(stored) = idempotency::claim(work, claim.as_ref()).await? {
+                        return Ok(stored);
+                    }
+                    locks::cart(work, cart_id).await?;
+                    create_or_touch(work, cart_id).await?;
+                    let new_quantity = match quantity_of(work, cart_id, product_id).await? {
+                        Some(current) => current.plus(quantity)?,
+                        None => quantity,
+                    };
+                    set_line(work, &shop, cart_id, product_id, new_quantity).await?;
+                    idempotency::record(work, claim.as_ref(), &cart_id).await?;
+                    Ok(cart_id)
+                })
+            },
+        )
         .await
         .map_err(ShopError::from)
     }
@@ -89,15 +99,15 @@ impl Shop {
     /// Sets the quantity of a product in the cart.
     ///
     /// # Errors
-    /// The errors of [`Shop::add_to_cart`]; [`ShopError::CartEmpty`] if the product is not in the
+    /// The errors of [`Carts::add`]; [`ShopError::CartEmpty`] if the product is not in the
     /// cart.
-    pub async fn set_cart_quantity(
-        &self,
+    pub async fn set_quantity(
+        self,
         cart: KeyedCart,
         product_id: i64,
         quantity: Quantity,
     ) -> Result<(), ShopError> {
-        let (shop, cart_id) = (self.clone(), cart.cart_id);
+        let (shop, cart_id) = (self.shop.clone(), cart.cart_id);
         self.write_cart("set cart quantity", cart, move |work| {
             let shop = shop.clone();
             Box::pin(async move {
@@ -116,12 +126,8 @@ impl Shop {
     ///
     /// # Errors
     /// [`ShopError::IdempotencyKeyReused`].
-    pub async fn remove_from_cart(
-        &self,
-        cart: KeyedCart,
-        product_id: i64,
-    ) -> Result<(), ShopError> {
-        let (shop, cart_id) = (self.clone(), cart.cart_id);
+    pub async fn remove(self, cart: KeyedCart, product_id: i64) -> Result<(), ShopError> {
+        let (shop, cart_id) = (self.shop.clone(), cart.cart_id);
         self.write_cart("remove from cart", cart, move |work| {
             let shop = shop.clone();
             Box::pin(async move {
@@ -140,8 +146,8 @@ impl Shop {
     }
 
     /// Deletes carts that have not changed for [`CART_RETENTION_DAYS`] and have no open hold.
-    pub async fn delete_old_carts(&self) -> Result<u64, ShopError> {
-        txn::run_for_result(&self.db, self.policy("delete old carts"), |work| {
+    pub async fn delete_old(self) -> Result<u64, ShopError> {
+        txn::run_for_result(&self.shop.db, self.shop.policy("delete old carts"), |work| {
             Box::pin(async move {
                 let sql =
                     "DELETE FROM cart WHERE changed_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 day' \
@@ -157,7 +163,7 @@ impl Shop {
 
     /// Runs `body` once per key, with the cart locked.
     pub(super) async fn write_cart<F>(
-        &self,
+        self,
         name: &'static str,
         cart: KeyedCart,
         body: F,
@@ -166,7 +172,7 @@ impl Shop {
         F: for<'w> Fn(&'w Work) -> BoxFuture<'w, Result<(), Abort>> + Send + Sync + 'static,
     {
         let body = Arc::new(body);
-        txn::run(&self.db, self.policy(name), move |work| {
+        txn::run(&self.shop.db, self.shop.policy(name), move |work| {
             let (body, cart) = (Arc::clone(&body), cart.clone());
             Box::pin(async move {
                 let claim = cart.claim.as_ref();

@@ -2,14 +2,14 @@
 
 mod rows;
 
-pub(super) use rows::{ProductRow, with_stock};
+pub(super) use rows::{JoinStock, ProductRow, with_stock};
 
 use sea_orm::{
-    ColumnTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Select,
+    ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{Expr, ExprTrait},
 };
 
-use self::rows::{JoinStock, LockedOfferRow, OfferRow, shop_products, with_sale_state};
+use self::rows::{LockedOfferRow, OfferRow, shop_products, with_sale_state};
 use crate::{
     db::{
         dialect,
@@ -17,7 +17,6 @@ use crate::{
         locks,
         txn::{self, Abort, Work},
     },
-    feed::StockChange,
     model::{Currency, Money, Product, SaleState, ShopError},
     shop::Shop,
 };
@@ -101,19 +100,25 @@ pub async fn lock_offers(work: &Work, product_ids: &[i64]) -> Result<Vec<LockedO
     Ok(rows.into_iter().map(LockedOffer::from).collect())
 }
 
-impl Shop {
+/// Reads products; see [`Shop::catalog`].
+#[derive(Clone, Copy, Debug)]
+pub struct Catalog<'a> {
+    pub(super) shop: &'a Shop,
+}
+
+impl Catalog<'_> {
     /// Returns the shop's products ordered by id, of one category or of all.
     ///
     /// # Errors
     /// [`ShopError::Unavailable`] or [`ShopError::Internal`] if the database fails.
-    pub async fn products(&self, category: Option<&str>) -> Result<Vec<Product>, ShopError> {
+    pub async fn products(self, category: Option<&str>) -> Result<Vec<Product>, ShopError> {
         let mut query = shop_products().order_by_asc(product::Column::Id);
         if let Some(category) = category {
             query = query.filter(product::Column::Category.eq(category));
         }
         let rows = query
             .into_model::<ProductRow>()
-            .all(self.db.reader())
+            .all(self.shop.db.reader())
             .await
             .map_err(txn::read_error)?;
         Ok(rows.into_iter().map(Product::from).collect())
@@ -122,8 +127,8 @@ impl Shop {
     /// Returns the categories, in the order of their first product.
     ///
     /// # Errors
-    /// The errors of [`Shop::products`].
-    pub async fn categories(&self) -> Result<Vec<String>, ShopError> {
+    /// The errors of [`Catalog::products`].
+    pub async fn categories(self) -> Result<Vec<String>, ShopError> {
         product::Entity::find()
             .select_only()
             .column(product::Column::Category)
@@ -131,7 +136,7 @@ impl Shop {
             .group_by(product::Column::Category)
             .order_by_asc(Expr::col(product::Column::Id).min())
             .into_tuple()
-            .all(self.db.reader())
+            .all(self.shop.db.reader())
             .await
             .map_err(txn::read_error)
     }
@@ -139,8 +144,8 @@ impl Shop {
     /// Returns a shop product by its slug.
     ///
     /// # Errors
-    /// [`ShopError::UnknownProduct`]; the errors of [`Shop::products`].
-    pub async fn product_by_slug(&self, slug: &str) -> Result<Product, ShopError> {
+    /// [`ShopError::UnknownProduct`]; the errors of [`Catalog::products`].
+    pub async fn product_by_slug(self, slug: &str) -> Result<Product, ShopError> {
         // PostgreSQL text cannot contain a zero byte, and a query with one fails.
         if slug.contains('\0') {
             return Err(ShopError::UnknownProduct);
@@ -152,72 +157,21 @@ impl Shop {
     /// Returns a shop product by its id.
     ///
     /// # Errors
-    /// [`ShopError::UnknownProduct`]; the errors of [`Shop::products`].
-    pub async fn product_by_id(&self, id: i64) -> Result<Product, ShopError> {
+    /// [`ShopError::UnknownProduct`]; the errors of [`Catalog::products`].
+    pub async fn product_by_id(self, id: i64) -> Result<Product, ShopError> {
         self.one_product(shop_products().filter(product::Column::Id.eq(id)))
             .await
     }
 
-    /// Returns the stock counters of each shop product, ordered by id.
-    ///
-    /// # Errors
-    /// The errors of [`Shop::products`].
-    pub async fn stock_levels(&self) -> Result<Vec<StockLevel>, ShopError> {
-        product::Entity::find()
-            .select_only()
-            .column(product::Column::Id)
-            .column(product::Column::Name)
-            .column(product::Column::Slug)
-            .column(stock::Column::Total)
-            .column(stock::Column::Available)
-            .column(stock::Column::Reserved)
-            .column(stock::Column::Sold)
-            .filter(product::Column::LaneId.is_null())
-            .order_by_asc(product::Column::Id)
-            .join_as_stock()
-            .into_model()
-            .all(self.db.reader())
-            .await
-            .map_err(txn::read_error)
-    }
-
-    async fn one_product(&self, query: Select<product::Entity>) -> Result<Product, ShopError> {
+    async fn one_product(self, query: Select<product::Entity>) -> Result<Product, ShopError> {
         query
             .into_model::<ProductRow>()
-            .one(self.db.reader())
+            .one(self.shop.db.reader())
             .await
             .map_err(txn::read_error)?
             .map(Product::from)
             .ok_or(ShopError::UnknownProduct)
     }
-
-    /// Returns the committed stock of `product_ids`, for subscribers of live stock.
-    pub async fn stock_now(&self, product_ids: &[i64]) -> Result<Vec<StockChange>, DbErr> {
-        let rows = stock::Entity::find()
-            .filter(dialect::column_in(stock::Column::ProductId, product_ids))
-            .all(self.db.reader())
-            .await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| StockChange {
-                product_id: row.product_id,
-                available: row.available,
-                version: row.version,
-            })
-            .collect())
-    }
-}
-
-/// A product's stock counters, for the admin page.
-#[derive(Clone, Debug, PartialEq, Eq, FromQueryResult)]
-pub struct StockLevel {
-    pub id: i64,
-    pub name: String,
-    pub slug: String,
-    pub total: i64,
-    pub available: i64,
-    pub reserved: i64,
-    pub sold: i64,
 }
 
 /// Converts an amount from a row. An invalid currency code can only result from a manual change of

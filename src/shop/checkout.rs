@@ -17,7 +17,7 @@ use crate::{
         holds::Line,
         idempotency::{self, Claim},
         orders::{self, NewLine, NewOrder},
-        payments,
+        payments::record,
     },
 };
 
@@ -107,7 +107,7 @@ pub async fn start(
     }
     holds::assign_to_order(work, &holds, Some(order.id)).await?;
     cart::clear(work, request.cart_id).await?;
-    let payment = payments::open(work, order.id, bill.total).await?;
+    let payment = record::open(work, order.id, bill.total).await?;
     let receipt = Receipt {
         order_id: order.public_id.to_string(),
         remaining_stock: None,

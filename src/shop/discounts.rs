@@ -188,20 +188,22 @@ fn value_of(row: &discount_code::Model) -> DiscountValue {
     }
 }
 
-impl Shop {
+/// Reads discount codes; see [`Shop::discounts`].
+#[derive(Clone, Copy, Debug)]
+pub struct Discounts<'a> {
+    pub(super) shop: &'a Shop,
+}
+
+impl Discounts<'_> {
     /// Returns the discount of `code` without counting a use. The limit per customer is checked
     /// when the order is placed.
     ///
     /// # Errors
     /// [`ShopError::CodeUnknown`], [`ShopError::CodeNotActive`], [`ShopError::CodeBelowMinimum`],
     /// [`ShopError::CodeUsedUp`].
-    pub async fn preview_code(
-        &self,
-        code: &str,
-        subtotal: Money,
-    ) -> Result<DiscountValue, ShopError> {
+    pub async fn preview(self, code: &str, subtotal: Money) -> Result<DiscountValue, ShopError> {
         check_format(code)?;
-        let reader = self.db.reader();
+        let reader = self.shop.db.reader();
         let row = discount_code::Entity::find_by_id(code.to_owned())
             .one(reader)
             .await
@@ -212,14 +214,14 @@ impl Shop {
         Ok(value_of(&row))
     }
 
-    /// The same as [`Shop::preview_code`], for a page: a code that is not valid returns its reason
+    /// The same as [`Discounts::preview`], for a page: a code that is not valid returns its reason
     /// as text.
-    pub(super) async fn applied_code(
-        &self,
+    pub(super) async fn applied(
+        self,
         code: &str,
         subtotal: Money,
     ) -> Result<(AppliedCode, Option<DiscountValue>), ShopError> {
-        let (text, value) = match self.preview_code(code, subtotal).await {
+        let (text, value) = match self.preview(code, subtotal).await {
             Ok(value) => (value.to_string(), Some(value)),
             Err(error) if error.is_rejection() => (error.to_string(), None),
             Err(error) => return Err(error),
@@ -233,46 +235,58 @@ impl Shop {
     }
 
     /// Returns all codes, newest first.
-    pub async fn discount_codes(&self) -> Result<Vec<CodeView>, ShopError> {
+    pub async fn all(self) -> Result<Vec<CodeView>, ShopError> {
         let rows = discount_code::Entity::find()
             .order_by_desc(discount_code::Column::CreatedAt)
             .order_by_asc(discount_code::Column::Code)
-            .all(self.db.reader())
+            .all(self.shop.db.reader())
             .await
             .map_err(txn::read_error)?;
         Ok(rows.into_iter().map(view).collect())
     }
+}
 
+/// Creates discount codes for an administrator; see [`Shop::discount_administration`].
+#[derive(Clone, Copy, Debug)]
+pub struct DiscountAdministration<'a> {
+    pub(super) shop: &'a Shop,
+}
+
+impl DiscountAdministration<'_> {
     /// Creates a code.
     ///
     /// # Errors
     /// [`ShopError::FieldsInvalid`] for an invalid field or a code that already exists;
     /// [`ShopError::IdempotencyKeyReused`].
-    pub async fn create_code(&self, new: NewCode, claim: Option<Claim>) -> Result<(), ShopError> {
+    pub async fn create(self, new: NewCode, claim: Option<Claim>) -> Result<(), ShopError> {
         let row = row_of(new)?;
-        txn::run_for_result(&self.db, self.policy("create discount code"), move |work| {
-            let (row, claim) = (row.clone(), claim.clone());
-            Box::pin(async move {
-                if idempotency::claim::<()>(work, claim.as_ref())
-                    .await?
-                    .is_some()
-                {
-                    return Ok(());
-                }
-                let inserted = discount_code::Entity::insert(row)
-                    .on_conflict_do_nothing()
-                    .exec_without_returning(work.connection())
-                    .await?;
-                if !matches!(inserted, TryInsertResult::Inserted(1)) {
-                    return Err(ShopError::field_invalid(
-                        "code",
-                        "This code already exists. Choose another one.",
-                    )
-                    .into());
-                }
-                idempotency::record(work, claim.as_ref(), &()).await
-            })
-        })
+        txn::run_for_result(
+            &self.shop.db,
+            self.shop.policy("create discount code"),
+            move |work| {
+                let (row, claim) = (row.clone(), claim.clone());
+                Box::pin(async move {
+                    if idempotency::claim::<()>(work, claim.as_ref())
+                        .await?
+                        .is_some()
+                    {
+                        return Ok(());
+                    }
+                    let inserted = discount_code::Entity::insert(row)
+                        .on_conflict_do_nothing()
+                        .exec_without_returning(work.connection())
+                        .await?;
+                    if !matches!(inserted, TryInsertResult::Inserted(1)) {
+                        return Err(ShopError::field_invalid(
+                            "code",
+                            "This code already exists. Choose another one.",
+                        )
+                        .into());
+                    }
+                    idempotency::record(work, claim.as_ref(), &()).await
+                })
+            },
+        )
         .await
         .map_err(ShopError::from)
     }

@@ -25,14 +25,12 @@ use crate::{
         dialect,
         entity::hold,
         locks,
-        txn::{self, Abort, Outcome, TxnError, Work},
+        txn::{Abort, Work},
     },
     model::{Quantity, ShopError},
     shop::{
         Shop,
-        cart::{self, KeyedCart},
         catalog::Offer,
-        idempotency::Claim,
         inventory::{
             announcement,
             counters::{self, CounterDelta},
@@ -42,7 +40,7 @@ use crate::{
 };
 
 /// Maximum number of holds that one transaction of the sweeper releases.
-const SWEEP_BATCH_SIZE: u64 = 100;
+pub(super) const SWEEP_BATCH_SIZE: u64 = 100;
 
 /// Why a hold was released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,69 +65,6 @@ impl ReleaseReason {
 
 /// A cart line to reserve.
 pub type Line = (Offer, Quantity);
-
-impl Shop {
-    /// Reserves all lines of the cart, or none, when the shopper enters the checkout. Existing
-    /// holds remain and keep their expiry time.
-    ///
-    /// Rejections: [`ShopError::CartEmpty`]; [`ShopError::InsufficientStock`] for the first line
-    /// that stock does not cover; [`ShopError::SaleNotStarted`]; [`ShopError::SaleEnded`];
-    /// [`ShopError::IdempotencyKeyReused`].
-    pub async fn reserve_cart(&self, cart_id: Uuid, claim: Option<Claim>) -> Outcome<()> {
-        let shop = self.clone();
-        let keyed = KeyedCart { cart_id, claim };
-        self.write_cart("reserve cart", keyed, move |work| {
-            let shop = shop.clone();
-            Box::pin(async move {
-                let lines = cart::lines(work, cart_id).await?;
-                let holds = locks::holds_of_cart(work, cart_id).await?;
-                reconcile(work, &shop, cart_id, holds, &lines)
-                    .await
-                    .map(drop)
-            })
-        })
-        .await
-    }
-
-    /// Restarts the full reservation time of the cart. This is possible once per reservation.
-    ///
-    /// # Errors
-    /// [`ShopError::ReservationExpired`] if the cart has no live reservation;
-    /// [`ShopError::AlreadyExtended`].
-    pub async fn extend_reservation(
-        &self,
-        cart_id: Uuid,
-        claim: Option<Claim>,
-    ) -> Result<(), ShopError> {
-        let ttl = self.terms.hold_ttl();
-        let keyed = KeyedCart { cart_id, claim };
-        self.write_cart("extend reservation", keyed, move |work| {
-            Box::pin(async move { extend_holds(work, cart_id, ttl).await })
-        })
-        .await
-        .result
-        .map_err(ShopError::from)
-    }
-
-    /// Releases all expired holds, in batches of [`SWEEP_BATCH_SIZE`], and returns their number.
-    /// Several server processes may do this at the same time.
-    pub async fn sweep_expired_holds(&self) -> Result<u64, TxnError> {
-        let mut swept = 0;
-        loop {
-            let shop = self.clone();
-            let batch =
-                txn::run_for_result(&self.db, self.policy("sweep expired holds"), move |work| {
-                    let shop = shop.clone();
-                    Box::pin(async move { sweep(work, &shop, None).await })
-                })
-                .await?;
-            swept += batch;
-            if batch < SWEEP_BATCH_SIZE {
-                return Ok(swept);
-            }
-        }
-    }
-}
 
 fn movement(hold: &hold::Model, kind: MovementKind, units: i64) -> Movement {
     Movement {
@@ -234,7 +169,11 @@ pub(super) async fn live_of_cart(
     Ok(holds)
 }
 
-async fn extend_holds(work: &Work, cart_id: Uuid, ttl: Duration) -> Result<(), Abort> {
+/// Lets the holds of a cart expire `ttl` from now, once per reservation.
+///
+/// # Errors
+/// [`ShopError::ReservationExpired`] without live holds; [`ShopError::AlreadyExtended`].
+pub(super) async fn extend(work: &Work, cart_id: Uuid, ttl: Duration) -> Result<(), Abort> {
     let now = dialect::now(work.connection()).await?;
     let holds = live_of_cart(work, cart_id, now).await?;
     let first = holds.first().ok_or(ShopError::ReservationExpired)?;

@@ -195,10 +195,16 @@ pub async fn record<T: Serialize + Sync>(
     Ok(())
 }
 
-impl Shop {
+/// Deletes old idempotency keys; see [`Shop::idempotency_keys`].
+#[derive(Clone, Copy, Debug)]
+pub struct IdempotencyKeys<'a> {
+    pub(super) shop: &'a Shop,
+}
+
+impl IdempotencyKeys<'_> {
     /// Deletes keys older than [`KEY_RETENTION_H`].
-    pub async fn delete_old_idempotency_keys(&self) -> Result<u64, TxnError> {
-        txn::run_for_result(self.db(), Policy::request("delete old keys"), |work| {
+    pub async fn delete_old(self) -> Result<u64, TxnError> {
+        txn::run_for_result(&self.shop.db, Policy::request("delete old keys"), |work| {
             Box::pin(async move {
                 let sql = "DELETE FROM idempotency_key WHERE created_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 hour'";
                 let done = work

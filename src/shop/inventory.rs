@@ -37,15 +37,21 @@ pub(super) struct Shared {
     pub committed_orders: Arc<committed::CommittedOrdersCounter>,
 }
 
-impl Shop {
+/// Counts the express purchases of this process; see [`Shop::purchases`].
+#[derive(Clone, Copy, Debug)]
+pub struct Purchases<'a> {
+    pub(super) shop: &'a Shop,
+}
+
+impl Purchases<'_> {
     /// Returns how many purchases of a product wait in this process's memory; `None` if the
     /// strategy has no queue in memory.
-    pub fn queue_length(&self, strategy: StrategyKey, product_id: i64) -> Option<u64> {
-        strategies::of(strategy).queue_length(self, product_id)
+    pub fn queue_length(self, strategy: StrategyKey, product_id: i64) -> Option<u64> {
+        strategies::of(strategy).queue_length(self.shop, product_id)
     }
 
     /// Returns how many orders of express purchases this process has committed.
-    pub fn committed_orders(&self) -> u64 {
-        self.shared.committed_orders.get()
+    pub fn committed(self) -> u64 {
+        self.shop.shared.committed_orders.get()
     }
 }

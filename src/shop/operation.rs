@@ -25,12 +25,18 @@ const HEARTBEAT_GAP_MAX_S: u32 = 15;
 /// The name of the secret between shop and provider.
 const PAYMENT_SECRET: &str = "payment";
 
-impl Shop {
+/// Keeps what the server processes share; see [`Shop::operation`].
+#[derive(Clone, Copy, Debug)]
+pub struct Operation<'a> {
+    pub(super) shop: &'a Shop,
+}
+
+impl Operation<'_> {
     /// Records a heartbeat of this server process. The first call sets its start time; so does the
     /// first call after a gap of more than [`HEARTBEAT_GAP_MAX_S`]: the audit does not count work
     /// that became due before the start as late.
-    pub async fn record_heartbeat(&self, server_id: Uuid) -> Result<(), TxnError> {
-        txn::run_for_result(&self.db, self.policy("heartbeat"), move |work| {
+    pub async fn record_heartbeat(self, server_id: Uuid) -> Result<(), TxnError> {
+        txn::run_for_result(&self.shop.db, self.shop.policy("heartbeat"), move |work| {
             Box::pin(async move {
                 let sql = "UPDATE server_heartbeat SET beat_at = CURRENT_TIMESTAMP, \
                              started_at = CASE WHEN beat_at < CURRENT_TIMESTAMP - $2 * INTERVAL '1 second' \
@@ -58,8 +64,8 @@ impl Shop {
     }
 
     /// Deletes heartbeats older than [`HEARTBEAT_RETENTION_DAYS`].
-    pub async fn delete_stale_heartbeats(&self) -> Result<u64, TxnError> {
-        txn::run_for_result(&self.db, self.policy("delete stale heartbeats"), |work| {
+    pub async fn delete_stale_heartbeats(self) -> Result<u64, TxnError> {
+        txn::run_for_result(&self.shop.db, self.shop.policy("delete stale heartbeats"), |work| {
             Box::pin(async move {
                 let sql = "DELETE FROM server_heartbeat WHERE beat_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 day'";
                 let done = work
@@ -74,25 +80,29 @@ impl Shop {
 
     /// Returns the secret that the shop and the payment provider of this database share. The first
     /// call generates it.
-    pub async fn payment_secret(&self) -> Result<String, ShopError> {
+    pub async fn payment_secret(self) -> Result<String, ShopError> {
         let generated = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
-        txn::run_for_result(&self.db, self.policy("payment secret"), move |work| {
-            let generated = generated.clone();
-            Box::pin(async move {
-                let row = shop_secret::ActiveModel {
-                    name: Set(PAYMENT_SECRET.to_owned()),
-                    value: Set(generated.clone()),
-                };
-                shop_secret::Entity::insert(row)
-                    .on_conflict_do_nothing()
-                    .exec_without_returning(work.connection())
-                    .await?;
-                let stored = shop_secret::Entity::find_by_id(PAYMENT_SECRET.to_owned())
-                    .one(work.connection())
-                    .await?;
-                Ok(stored.map_or(generated, |row| row.value))
-            })
-        })
+        txn::run_for_result(
+            &self.shop.db,
+            self.shop.policy("payment secret"),
+            move |work| {
+                let generated = generated.clone();
+                Box::pin(async move {
+                    let row = shop_secret::ActiveModel {
+                        name: Set(PAYMENT_SECRET.to_owned()),
+                        value: Set(generated.clone()),
+                    };
+                    shop_secret::Entity::insert(row)
+                        .on_conflict_do_nothing()
+                        .exec_without_returning(work.connection())
+                        .await?;
+                    let stored = shop_secret::Entity::find_by_id(PAYMENT_SECRET.to_owned())
+                        .one(work.connection())
+                        .await?;
+                    Ok(stored.map_or(generated, |row| row.value))
+                })
+            },
+        )
         .await
         .map_err(ShopError::from)
     }

@@ -2,6 +2,8 @@
 
 mod reading;
 
+pub use reading::Orders;
+
 use sea_orm::{
     ActiveModelTrait,
     ActiveValue::{NotSet, Set},

@@ -6,12 +6,12 @@
 //! process killed at any point therefore all lead to the same state.
 
 mod polling;
+pub(super) mod record;
 mod refunding;
 
 use std::{sync::Arc, time::Duration};
 
 use sea_orm::{
-    ActiveModelTrait,
     ActiveValue::{NotSet, Set},
     ColumnTrait, DbErr, EntityTrait, QueryFilter, TryInsertResult,
 };
@@ -24,11 +24,10 @@ use super::{
 use crate::{
     config::crash_point,
     db::{
-        dialect,
         entity::{customer_order, payment, payment_event},
-        txn::{self, Abort, Outcome, TxnError, Work},
+        txn::{self, Outcome, TxnError, Work},
     },
-    model::{Money, OrderStatus, PaymentCard, Receipt, ShopError},
+    model::{OrderStatus, PaymentCard, Receipt, ShopError},
     payment::gateway::{
         Charge, ChargeState, GatewayError, PaymentGateway, ProviderEvent, RefundState,
     },
@@ -40,9 +39,6 @@ use crate::{
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
 /// Interval at which a waiting request reads the payment's status.
 const STATUS_POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// Interval between two queries about one outcome. The first query is due when the call itself must
-/// have timed out.
-const QUERY_INTERVAL: time::Duration = time::Duration::seconds(5);
 /// Suggested delay before a retry if the provider cannot be reached, in seconds.
 const PROVIDER_RETRY_AFTER_S: u64 = 5;
 
@@ -55,42 +51,30 @@ pub struct PaymentResponse {
     pub status: OrderStatus,
 }
 
-/// Writes the pending payment of a new order, and returns its reference.
-pub(super) async fn open(work: &Work, order_id: i64, amount: Money) -> Result<Uuid, Abort> {
-    let now = dialect::now(work.connection()).await?;
-    let row = payment::ActiveModel {
-        id: NotSet,
-        order_id: Set(order_id),
-        reference: Set(Uuid::new_v4()),
-        state: Set("pending".to_owned()),
-        amount_cents: Set(amount.cents),
-        currency: Set(amount.currency.code().to_owned()),
-        captured_cents: NotSet,
-        decline_reason: NotSet,
-        created_at: NotSet,
-        settled_at: NotSet,
-        ask_at: Set(now + QUERY_INTERVAL),
-    }
-    .insert(work.connection())
-    .await?;
-    Ok(row.reference)
+/// Pays orders and settles payments; see [`Shop::payments`].
+#[derive(Clone, Copy, Debug)]
+pub struct Payments<'a> {
+    pub(super) shop: &'a Shop,
 }
 
-impl Shop {
+impl Payments<'_> {
     /// Orders and pays for a cart. A retry with the same key leads to the same order at any time.
     ///
     /// # Errors
     /// The errors of [`checkout::start`]; [`ShopError::CardDeclined`], after which the cart and the
     /// form are restored; [`ShopError::ProviderUnavailable`].
-    pub async fn pay(&self, request: OrderRequest, card: PaymentCard) -> Outcome<PaymentResponse> {
+    pub async fn pay(self, request: OrderRequest, card: PaymentCard) -> Outcome<PaymentResponse> {
         // Without a provider the payment would never be charged, and the order would stay pending.
-        if let Err(error) = self.gateway() {
+        if let Err(error) = self.shop.gateway() {
             return Outcome::refused(error);
         }
-        let shop = self.clone();
+        let shop = self.shop.clone();
         // A separate task: the order is placed and paid even if the shopper closes the page.
-        let started =
-            tokio::spawn(async move { shop.start_checkout_and_charge(request, card).await });
+        let started = tokio::spawn(async move {
+            shop.payments()
+                .start_checkout_and_charge(request, card)
+                .await
+        });
         let Ok(started) = started.await else {
             return Outcome::failed(TxnError::Panicked { name: "pay" });
         };
@@ -111,15 +95,19 @@ impl Shop {
         request: OrderRequest,
         card: PaymentCard,
     ) -> Outcome<Receipt> {
-        let gateway = match self.gateway() {
+        let gateway = match self.shop.gateway() {
             Ok(gateway) => gateway,
             Err(error) => return Outcome::refused(error),
         };
-        let shop = self.clone();
-        let started = txn::run(&self.db, self.policy("begin payment"), move |work| {
-            let (shop, request) = (shop.clone(), request.clone());
-            Box::pin(async move { checkout::start(work, &shop, &request).await })
-        })
+        let shop = self.shop.clone();
+        let started = txn::run(
+            &self.shop.db,
+            self.shop.policy("begin payment"),
+            move |work| {
+                let (shop, request) = (shop.clone(), request.clone());
+                Box::pin(async move { checkout::start(work, &shop, &request).await })
+            },
+        )
         .await;
         started.map(|started| match started {
             CheckoutStarted::Existing(receipt) => receipt,
@@ -133,7 +121,8 @@ impl Shop {
                     amount,
                     card,
                 };
-                tokio::spawn(self.charge(gateway, charge));
+                let shop = self.shop.clone();
+                tokio::spawn(async move { shop.payments().charge(gateway, charge).await });
                 receipt
             }
         })
@@ -141,9 +130,9 @@ impl Shop {
 
     /// Waits until the payment of an order is settled, at most for [`RESPONSE_TIMEOUT`] or a longer
     /// deadline of the shop.
-    async fn wait_for_outcome(&self, receipt: Receipt) -> Result<PaymentResponse, ShopError> {
-        let timeout = if self.deadline > txn::REQUEST_DEADLINE {
-            self.deadline
+    async fn wait_for_outcome(self, receipt: Receipt) -> Result<PaymentResponse, ShopError> {
+        let timeout = if self.shop.deadline > txn::REQUEST_DEADLINE {
+            self.shop.deadline
         } else {
             RESPONSE_TIMEOUT
         };
@@ -169,13 +158,13 @@ impl Shop {
 
     /// Returns the status of an order, and the decline reason if its card was declined.
     async fn payment_status(
-        &self,
+        self,
         public_id: &str,
     ) -> Result<(OrderStatus, Option<String>), ShopError> {
         let public_id = Uuid::try_parse(public_id).map_err(|_| ShopError::UnknownOrder)?;
         let found = customer_order::Entity::find()
             .filter(customer_order::Column::PublicId.eq(public_id))
-            .one(self.db.reader())
+            .one(self.shop.db.reader())
             .await
             .map_err(txn::read_error)?
             .ok_or(ShopError::UnknownOrder)?;
@@ -185,7 +174,7 @@ impl Shop {
         }
         let payment = payment::Entity::find()
             .filter(payment::Column::OrderId.eq(found.id))
-            .one(self.db.reader())
+            .one(self.shop.db.reader())
             .await
             .map_err(txn::read_error)?;
         Ok((status, payment.and_then(|payment| payment.decline_reason)))
@@ -222,12 +211,16 @@ impl Shop {
     }
 
     /// Settles a payment by the state of its charge, and sends the refunds that result.
-    pub async fn settle(&self, reference: Uuid, state: ChargeState) -> Result<(), TxnError> {
-        let shop = self.clone();
-        txn::run_for_result(&self.db, self.policy("settle payment"), move |work| {
-            let (shop, state) = (shop.clone(), state.clone());
-            Box::pin(async move { settlement::settle(work, &shop, reference, &state).await })
-        })
+    pub async fn settle(self, reference: Uuid, state: ChargeState) -> Result<(), TxnError> {
+        let shop = self.shop.clone();
+        txn::run_for_result(
+            &self.shop.db,
+            self.shop.policy("settle payment"),
+            move |work| {
+                let (shop, state) = (shop.clone(), state.clone());
+                Box::pin(async move { settlement::settle(work, &shop, reference, &state).await })
+            },
+        )
         .await?;
         self.send_refunds(reference).await;
         Ok(())
@@ -237,21 +230,25 @@ impl Shop {
     ///
     /// # Errors
     /// [`TxnError`] if the transaction fails; the provider then sends the event again.
-    pub async fn process_webhook_event(&self, event: ProviderEvent) -> Result<(), TxnError> {
-        let (shop, reference) = (self.clone(), event.charge);
-        txn::run_for_result(&self.db, self.policy("process webhook"), move |work| {
-            let (shop, event) = (shop.clone(), event.clone());
-            Box::pin(async move {
-                if !record_event(work, &event).await? {
-                    return Ok(());
-                }
-                settlement::settle(work, &shop, event.charge, &event.charge_state).await?;
-                if let Some((refund, RefundState::Succeeded)) = event.refund {
-                    settlement::mark_refund_succeeded(work, refund).await?;
-                }
-                Ok(())
-            })
-        })
+    pub async fn process_webhook_event(self, event: ProviderEvent) -> Result<(), TxnError> {
+        let (shop, reference) = (self.shop.clone(), event.charge);
+        txn::run_for_result(
+            &self.shop.db,
+            self.shop.policy("process webhook"),
+            move |work| {
+                let (shop, event) = (shop.clone(), event.clone());
+                Box::pin(async move {
+                    if !record_event(work, &event).await? {
+                        return Ok(());
+                    }
+                    settlement::settle(work, &shop, event.charge, &event.charge_state).await?;
+                    if let Some((refund, RefundState::Succeeded)) = event.refund {
+                        settlement::mark_refund_succeeded(work, refund).await?;
+                    }
+                    Ok(())
+                })
+            },
+        )
         .await?;
         self.send_refunds(reference).await;
         Ok(())

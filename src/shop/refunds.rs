@@ -43,34 +43,44 @@ pub enum OrderAction {
     ReturnLine { line_id: i64, quantity: Quantity },
 }
 
-impl Shop {
+/// Changes orders for an administrator; see [`Shop::order_administration`].
+#[derive(Clone, Copy, Debug)]
+pub struct OrderAdministration<'a> {
+    pub(super) shop: &'a Shop,
+}
+
+impl OrderAdministration<'_> {
     /// Applies `action` to the order, once per key.
     ///
     /// # Errors
     /// [`ShopError::UnknownOrder`]; [`ShopError::InvalidState`] if the order's state does not allow
     /// the action; [`ShopError::IdempotencyKeyReused`].
-    pub async fn apply_order_action(
-        &self,
+    pub async fn apply(
+        self,
         public_id: &str,
         action: OrderAction,
         claim: Option<Claim>,
     ) -> Result<(), ShopError> {
         let public_id = Uuid::try_parse(public_id).map_err(|_| ShopError::UnknownOrder)?;
-        let shop = self.clone();
-        let charge = txn::run_for_result(&self.db, self.policy(action.name()), move |work| {
-            let (shop, claim) = (shop.clone(), claim.clone());
-            Box::pin(async move {
-                if let Some(charge) = idempotency::claim(work, claim.as_ref()).await? {
-                    return Ok(charge);
-                }
-                let charge: Option<Uuid> = apply_action(work, &shop, public_id, action).await?;
-                idempotency::record(work, claim.as_ref(), &charge).await?;
-                Ok(charge)
-            })
-        })
+        let shop = self.shop.clone();
+        let charge = txn::run_for_result(
+            &self.shop.db,
+            self.shop.policy(action.name()),
+            move |work| {
+                let (shop, claim) = (shop.clone(), claim.clone());
+                Box::pin(async move {
+                    if let Some(charge) = idempotency::claim(work, claim.as_ref()).await? {
+                        return Ok(charge);
+                    }
+                    let charge: Option<Uuid> = apply_action(work, &shop, public_id, action).await?;
+                    idempotency::record(work, claim.as_ref(), &charge).await?;
+                    Ok(charge)
+                })
+            },
+        )
         .await?;
         if let Some(charge) = charge {
-            self.send_refunds(charge).await;
+            self.shop.payments().send_refunds(charge).await;
         }
         Ok(())
     }

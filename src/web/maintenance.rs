@@ -34,13 +34,13 @@ pub async fn maintain_stock(shop: Shop, shutdown: CancellationToken) {
             () = shutdown.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        if let Err(error) = shop.sweep_expired_holds().await {
+        if let Err(error) = shop.reservations().sweep_expired().await {
             tracing::warn!(%error, "failed to release expired holds");
         }
-        if let Err(error) = shop.fulfill_backorders().await {
+        if let Err(error) = shop.backorders().fulfill().await {
             tracing::warn!(%error, "failed to fill backorders");
         }
-        if let Err(error) = shop.record_heartbeat(server_id).await {
+        if let Err(error) = shop.operation().record_heartbeat(server_id).await {
             tracing::warn!(%error, "failed to write the server's heartbeat");
         }
     }
@@ -56,7 +56,7 @@ pub async fn resolve_payments(shop: Shop, shutdown: CancellationToken) {
             () = shutdown.cancelled() => return,
             _ = ticks.tick() => {}
         }
-        if let Err(error) = shop.resolve_unknown_outcomes().await {
+        if let Err(error) = shop.payments().resolve_unknown_outcomes().await {
             tracing::warn!(%error, "failed to resolve payments");
         }
     }
@@ -108,13 +108,13 @@ async fn delete_old_data(state: &AppState) {
     if let Err(error) = state.sessions.delete_expired().await {
         tracing::warn!(%error, "failed to delete expired sessions");
     }
-    if let Err(error) = state.shop.delete_old_carts().await {
+    if let Err(error) = state.shop.carts().delete_old().await {
         tracing::warn!(%error, "failed to delete old carts");
     }
-    if let Err(error) = state.shop.delete_old_idempotency_keys().await {
+    if let Err(error) = state.shop.idempotency_keys().delete_old().await {
         tracing::warn!(%error, "failed to delete old idempotency keys");
     }
-    if let Err(error) = state.shop.delete_stale_heartbeats().await {
+    if let Err(error) = state.shop.operation().delete_stale_heartbeats().await {
         tracing::warn!(%error, "failed to delete the rows of stopped servers");
     }
     if let Err(error) = store::prune(state.shop.db()).await {

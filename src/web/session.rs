@@ -199,12 +199,12 @@ impl Visit {
     /// [`ShopError::WrongPassword`]; [`ShopError::TooManyRequests`] after too many attempts.
     pub async fn sign_in(&self, password: &str) -> Result<(), ShopError> {
         self.state.limits.check_login(self.address)?;
-        if !self.shop().is_admin_password(password).await? {
+        if !self.shop().administrators().is_password(password).await? {
             return Err(ShopError::WrongPassword);
         }
         // Prevents session fixation: an attacker who set the old id must not be signed in.
         self.session.cycle_id().await.map_err(session_error)?;
-        let credential = self.shop().admin_credential_name().await?;
+        let credential = self.shop().administrators().credential_name().await?;
         self.session
             .insert(ADMIN_KEY, credential)
             .await
@@ -321,7 +321,8 @@ impl Visit {
 /// [`ShopError::Unavailable`] if the session or the password cannot be read.
 pub async fn is_admin(session: &Session, shop: &Shop) -> Result<bool, ShopError> {
     let signed_in_with: Option<String> = session.get(ADMIN_KEY).await.map_err(session_error)?;
-    Ok(signed_in_with.is_some() && signed_in_with == shop.admin_credential_name().await?)
+    Ok(signed_in_with.is_some()
+        && signed_in_with == shop.administrators().credential_name().await?)
 }
 
 /// Returns the path of the page that contains the form. It ignores the host, so that a forged

@@ -19,7 +19,11 @@ async fn a_cart_shows_its_subtotal() {
     let cart = shop
         .cart_of(&[(&lamp, 1), (&kettle, 2), (&kettle, 1)])
         .await;
-    let view = shop.cart(Some(cart)).await.expect("the cart is read");
+    let view = shop
+        .carts()
+        .view(Some(cart))
+        .await
+        .expect("the cart is read");
     let lines: Vec<_> = view
         .lines
         .iter()
@@ -28,18 +32,25 @@ async fn a_cart_shows_its_subtotal() {
     assert_eq!(lines, [(kettle.id, 3, 3_750), (lamp.id, 1, 3_000)]);
     assert_eq!(view.subtotal.cents, 6_750);
     assert!(view.can_check_out());
-    assert_eq!(shop.cart_unit_count(Some(cart)).await, Ok(4));
+    assert_eq!(shop.carts().unit_count(Some(cart)).await, Ok(4));
 
-    shop.set_cart_quantity(unkeyed(cart), kettle.id, units_of(1))
+    shop.carts()
+        .set_quantity(unkeyed(cart), kettle.id, units_of(1))
         .await
         .expect("it is set");
-    shop.remove_from_cart(unkeyed(cart), lamp.id)
+    shop.carts()
+        .remove(unkeyed(cart), lamp.id)
         .await
         .expect("it is removed");
-    shop.remove_from_cart(unkeyed(cart), lamp.id)
+    shop.carts()
+        .remove(unkeyed(cart), lamp.id)
         .await
         .expect("removing it again changes nothing");
-    let view = shop.cart(Some(cart)).await.expect("the cart is read");
+    let view = shop
+        .carts()
+        .view(Some(cart))
+        .await
+        .expect("the cart is read");
     assert_eq!((view.lines.len(), view.subtotal.cents), (1, 1_250));
     check_audit_clean(&shop).await;
 }
@@ -48,9 +59,16 @@ async fn a_cart_shows_its_subtotal() {
 async fn a_missing_cart_reads_as_empty() {
     let shop = TestShop::new().await;
     for cart in [None, Some(Uuid::now_v7())] {
-        assert!(shop.cart(cart).await.expect("it is read").lines.is_empty());
-        assert_eq!(shop.cart_unit_count(cart).await, Ok(0));
-        assert_eq!(shop.draft(cart).await, Ok(CheckoutDraft::default()));
+        assert!(
+            shop.carts()
+                .view(cart)
+                .await
+                .expect("it is read")
+                .lines
+                .is_empty()
+        );
+        assert_eq!(shop.carts().unit_count(cart).await, Ok(0));
+        assert_eq!(shop.carts().draft(cart).await, Ok(CheckoutDraft::default()));
     }
     assert_eq!(shop.count("cart").await, 0, "reading creates no cart");
 }
@@ -59,15 +77,16 @@ async fn a_missing_cart_reads_as_empty() {
 async fn a_cart_cannot_contain_more_than_the_available_stock() {
     let shop = TestShop::new().await;
     let product = shop.with_product(3).await;
-    let refused = shop.add_to_cart(None, product.id, units_of(5), None).await;
+    let refused = shop.carts().add(None, product.id, units_of(5), None).await;
     assert_eq!(refused.map(drop), Err(product.insufficient(3, 5)));
     assert_eq!(shop.count("cart").await, 0, "a rejection creates no cart");
     let cart = shop.cart_of(&[(&product, 2)]).await;
     let refused = shop
-        .add_to_cart(Some(cart), product.id, units_of(2), None)
+        .carts()
+        .add(Some(cart), product.id, units_of(2), None)
         .await;
     assert_eq!(refused.map(drop), Err(product.insufficient(3, 4)));
-    assert_eq!(shop.cart_unit_count(Some(cart)).await, Ok(2));
+    assert_eq!(shop.carts().unit_count(Some(cart)).await, Ok(2));
     check_audit_clean(&shop).await;
 }
 
@@ -80,7 +99,11 @@ async fn a_line_that_sold_out_is_shown_as_not_covered() {
         .quantity(2)
         .await
         .expect("another buyer is faster");
-    let view = shop.cart(Some(cart)).await.expect("the cart is read");
+    let view = shop
+        .carts()
+        .view(Some(cart))
+        .await
+        .expect("the cart is read");
     assert!(!view.lines[0].is_covered() && !view.can_check_out());
     assert_eq!(view.lines[0].product.available, 1);
     check_audit_clean(&shop).await;
@@ -92,10 +115,11 @@ async fn a_line_contains_at_most_a_thousand_units() {
     let product = shop.with_product(5_000).await;
     let cart = shop.cart_of(&[(&product, 1_000)]).await;
     let refused = shop
-        .add_to_cart(Some(cart), product.id, units_of(1), None)
+        .carts()
+        .add(Some(cart), product.id, units_of(1), None)
         .await;
     assert_eq!(refused.map(drop), Err(ShopError::QuantityInvalid));
-    assert_eq!(shop.cart_unit_count(Some(cart)).await, Ok(1_000));
+    assert_eq!(shop.carts().unit_count(Some(cart)).await, Ok(1_000));
     check_audit_clean(&shop).await;
 }
 
@@ -106,18 +130,19 @@ async fn the_quantity_of_a_product_outside_the_cart_cannot_be_set() {
     let cart = shop.cart_of(&[(&product, 1)]).await;
     for cart in [cart, Uuid::now_v7()] {
         let refused = shop
-            .set_cart_quantity(unkeyed(cart), other.id, units_of(2))
+            .carts()
+            .set_quantity(unkeyed(cart), other.id, units_of(2))
             .await;
         assert_eq!(refused, Err(ShopError::CartEmpty));
     }
-    assert_eq!(shop.cart_unit_count(Some(cart)).await, Ok(1));
+    assert_eq!(shop.carts().unit_count(Some(cart)).await, Ok(1));
 }
 
 #[tokio::test]
 async fn a_product_outside_its_sale_cannot_be_added() {
     let shop = TestShop::new().await;
     let over = shop.product().ends_in("-1 minute").create().await;
-    let refused = shop.add_to_cart(None, over.id, units_of(1), None).await;
+    let refused = shop.carts().add(None, over.id, units_of(1), None).await;
     assert_eq!(
         refused.map(drop),
         Err(ShopError::SaleEnded {
@@ -125,7 +150,7 @@ async fn a_product_outside_its_sale_cannot_be_added() {
         })
     );
     let later = shop.product().starts_in("1 minute").create().await;
-    let refused = shop.add_to_cart(None, later.id, units_of(1), None).await;
+    let refused = shop.carts().add(None, later.id, units_of(1), None).await;
     assert!(
         matches!(refused, Err(ShopError::SaleNotStarted { .. })),
         "{refused:?}"
@@ -140,19 +165,21 @@ async fn a_checkout_draft_is_stored_with_its_cart() {
         name: "Änn O'Buyer <b>".to_owned(),
         ..Contact::default()
     };
-    shop.save_draft(cart, &draft(half.clone()))
+    shop.carts()
+        .save_draft(cart, &draft(half.clone()))
         .await
         .expect("a partly filled form is stored");
-    assert_eq!(shop.draft(Some(cart)).await, Ok(draft(half)));
-    shop.save_draft(cart, &draft(contact("ann@example.com")))
+    assert_eq!(shop.carts().draft(Some(cart)).await, Ok(draft(half)));
+    shop.carts()
+        .save_draft(cart, &draft(contact("ann@example.com")))
         .await
         .expect("a complete form replaces it");
     assert_eq!(
-        shop.draft(Some(cart)).await,
+        shop.carts().draft(Some(cart)).await,
         Ok(draft(contact("ann@example.com")))
     );
     assert_eq!(
-        shop.draft(Some(Uuid::now_v7())).await,
+        shop.carts().draft(Some(Uuid::now_v7())).await,
         Ok(CheckoutDraft::default()),
         "another cart has no draft"
     );
@@ -160,7 +187,7 @@ async fn a_checkout_draft_is_stored_with_its_cart() {
         .run("UPDATE checkout_draft SET fields = '{\"older\": \"shape\"}'")
         .await;
     assert_eq!(
-        shop.draft(Some(cart)).await,
+        shop.carts().draft(Some(cart)).await,
         Ok(CheckoutDraft::default()),
         "an older format is not an error"
     );
@@ -174,16 +201,17 @@ async fn unchanged_carts_are_deleted_after_thirty_days() {
         shop.cart_of(&[(&product, 1)]).await,
         shop.cart_of(&[(&product, 1)]).await,
     );
-    shop.save_draft(old, &draft(contact("ann@example.com")))
+    shop.carts()
+        .save_draft(old, &draft(contact("ann@example.com")))
         .await
         .expect("the draft is stored");
     let age =
         format!("UPDATE cart SET changed_at = changed_at - INTERVAL '31 days' WHERE id = '{old}'");
     shop.by_hand.run(&age).await;
-    assert_eq!(shop.delete_old_carts().await, Ok(1));
-    assert_eq!(shop.cart_unit_count(Some(old)).await, Ok(0));
+    assert_eq!(shop.carts().delete_old().await, Ok(1));
+    assert_eq!(shop.carts().unit_count(Some(old)).await, Ok(0));
     assert_eq!(shop.count("checkout_draft").await, 0);
-    assert_eq!(shop.cart_unit_count(Some(new)).await, Ok(1));
+    assert_eq!(shop.carts().unit_count(Some(new)).await, Ok(1));
 }
 
 /// Reserving or changing an old cart updates its time of last change.
@@ -198,10 +226,11 @@ async fn an_old_cart_that_is_reserved_or_changed_is_not_deleted() {
     shop.by_hand
         .run("UPDATE cart SET changed_at = changed_at - INTERVAL '31 days'")
         .await;
-    let reserved = shop.reserve_cart(carts[0], None).await.result;
+    let reserved = shop.reservations().reserve(carts[0], None).await.result;
     reserved.expect("it is reserved");
-    shop.set_cart_quantity(unkeyed(carts[1]), product.id, units_of(2))
+    shop.carts()
+        .set_quantity(unkeyed(carts[1]), product.id, units_of(2))
         .await
         .expect("it is changed");
-    assert_eq!(shop.delete_old_carts().await, Ok(0));
+    assert_eq!(shop.carts().delete_old().await, Ok(0));
 }

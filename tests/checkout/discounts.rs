@@ -30,7 +30,10 @@ fn code(name: &str) -> NewCode {
 }
 
 async fn create(shop: &Shop, new: NewCode) {
-    shop.create_code(new, None).await.expect("it is created");
+    shop.discount_administration()
+        .create(new, None)
+        .await
+        .expect("it is created");
 }
 
 /// Orders one unit with the code and pays for it.
@@ -52,12 +55,15 @@ async fn order_cart_with(
 ) -> Result<PaymentResponse, ShopError> {
     let mut request = shop.checkout(cart, email);
     request.code = Some(code.to_owned());
-    let outcome = shop.pay(request, card(test_cards::CAPTURED)).await;
+    let outcome = shop
+        .payments()
+        .pay(request, card(test_cards::CAPTURED))
+        .await;
     outcome.result.map_err(ShopError::from)
 }
 
 async fn uses(shop: &Shop) -> u32 {
-    shop.discount_codes().await.expect("they are read")[0].uses
+    shop.discounts().all().await.expect("they are read")[0].uses
 }
 
 #[tokio::test]
@@ -85,7 +91,10 @@ async fn a_code_with_ten_uses_is_used_ten_times_by_a_hundred_concurrent_checkout
         let shop = shop.handle();
         tokio::spawn(async move {
             loop {
-                let outcome = shop.pay(request.clone(), card(test_cards::CAPTURED)).await;
+                let outcome = shop
+                    .payments()
+                    .pay(request.clone(), card(test_cards::CAPTURED))
+                    .await;
                 match outcome.result.map_err(ShopError::from) {
                     Err(ShopError::Busy { .. } | ShopError::Unavailable { .. }) => {}
                     answer => return answer,
@@ -166,7 +175,12 @@ async fn ten_concurrent_checkouts_of_one_customer_stay_within_the_code_limit() {
     }
     let payments = requests.into_iter().map(|request| {
         let shop = shop.handle();
-        tokio::spawn(async move { shop.pay(request, card(test_cards::CAPTURED)).await.result })
+        tokio::spawn(async move {
+            shop.payments()
+                .pay(request, card(test_cards::CAPTURED))
+                .await
+                .result
+        })
     });
     let answers = within(PATIENCE, "10 checkouts", join_all(payments)).await;
     let paid = answers
@@ -269,7 +283,7 @@ async fn a_discount_is_rounded_half_up_and_never_exceeds_the_subtotal() {
         let product = shop.product().stock(1).price_cents(price).create().await;
         let ordered = order_with(&shop, &product, name, &format!("{name}@example.com")).await;
         let id = ordered.expect("it is paid").receipt.order_id;
-        let order = shop.order(&id).await.expect("the order exists");
+        let order = shop.orders().find(&id).await.expect("the order exists");
         let bill = order.bill;
         assert_eq!(
             (bill.discount.cents, bill.shipping.cents, bill.total.cents),
@@ -298,7 +312,11 @@ async fn a_use_is_released_when_the_order_is_declined_or_cancelled() {
     let cart = shop.cart_of(&[(&product, 1)]).await;
     let mut request = shop.checkout(cart, "ann@example.com");
     request.code = Some("SINGLE".to_owned());
-    let declined = shop.pay(request, card(test_cards::DECLINED)).await.result;
+    let declined = shop
+        .payments()
+        .pay(request, card(test_cards::DECLINED))
+        .await
+        .result;
     assert!(declined.is_err());
     assert_eq!(uses(&shop).await, 0, "declined");
 
@@ -308,7 +326,8 @@ async fn a_use_is_released_when_the_order_is_declined_or_cancelled() {
     let used_up = order_with(&shop, &product, "SINGLE", "ben@example.com").await;
     assert_eq!(used_up, Err(ShopError::CodeUsedUp("SINGLE".to_owned())));
 
-    shop.apply_order_action(&id, OrderAction::Cancel, None)
+    shop.order_administration()
+        .apply(&id, OrderAction::Cancel, None)
         .await
         .expect("it is cancelled");
     assert_eq!(uses(&shop).await, 0, "cancelled");
@@ -338,7 +357,10 @@ async fn a_late_payment_without_stock_releases_the_use_unless_backordered() {
         let started = shop.start_payment(here, &scripted, request).await;
         assert_eq!(uses(&shop).await, 1, "while the payment is pending");
         shop.expire_holds().await;
-        shop.sweep_expired_holds().await.expect("it is swept");
+        shop.reservations()
+            .sweep_expired()
+            .await
+            .expect("it is swept");
         shop.buy(&product)
             .await
             .expect("the units are available again");
@@ -355,7 +377,11 @@ async fn an_invalid_code_rejects_the_order_and_changes_nothing() {
     let cart = shop.cart_of(&[(&product, 2)]).await;
     let refused = order_cart_with(&shop, cart, "NOTHING", "ann@example.com").await;
     assert!(refused.is_err());
-    let view = shop.cart(Some(cart)).await.expect("the cart is read");
+    let view = shop
+        .carts()
+        .view(Some(cart))
+        .await
+        .expect("the cart is read");
     assert_eq!(view.lines[0].quantity.get(), 2);
     assert_eq!(shop.level(&product).await.available, 2);
 }
@@ -370,8 +396,16 @@ async fn a_preview_of_a_code_counts_no_use() {
         ("TEN", true, 2_000 - 200 + 490),
         ("ELEVEN", false, 2_000 + 490),
     ] {
-        let cart = shop.cart(Some(cart)).await.expect("the cart is read");
-        let view = shop.checkout_view(cart, typed).await.expect("it is shown");
+        let cart = shop
+            .carts()
+            .view(Some(cart))
+            .await
+            .expect("the cart is read");
+        let view = shop
+            .carts()
+            .checkout_view(cart, typed)
+            .await
+            .expect("it is shown");
         let applied = view.code.expect("the code is shown");
         assert_eq!((applied.counts, view.bill.total.cents), (counts, total));
     }
@@ -419,7 +453,10 @@ async fn an_invalid_code_is_not_created() {
             "ends_at",
         ),
     ] {
-        let refused = shop.create_code(new.clone(), None).await;
+        let refused = shop
+            .discount_administration()
+            .create(new.clone(), None)
+            .await;
         let error = refused.expect_err("it is refused");
         assert!(error.field_message(field).is_some(), "{new:?}: {error:?}");
     }
@@ -429,14 +466,14 @@ async fn an_invalid_code_is_not_created() {
 #[tokio::test]
 async fn a_code_created_concurrently_is_created_once() {
     let shop = TestShop::new().await;
-    let requests = (0..6).map(|administrator| {
+    let requests = (0..6).map(|number| {
         let shop = shop.handle();
-        let key = claim(
-            &format!("administrator-{administrator}"),
-            "create code",
-            &["TEN"],
-        );
-        tokio::spawn(async move { shop.create_code(code("TEN"), Some(key)).await })
+        let key = claim(&format!("administrator-{number}"), "create code", &["TEN"]);
+        tokio::spawn(async move {
+            shop.discount_administration()
+                .create(code("TEN"), Some(key))
+                .await
+        })
     });
     let mut refused = Vec::new();
     for request in within(PATIENCE, "6 administrators", join_all(requests)).await {

@@ -28,12 +28,15 @@ async fn reserve(shop: &Shop, cart: Uuid) -> Result<(), ShopError> {
 }
 
 async fn reserve_keyed(shop: &Shop, cart: Uuid, claim: Option<Claim>) -> Result<(), ShopError> {
-    let outcome = shop.reserve_cart(cart, claim).await;
+    let outcome = shop.reservations().reserve(cart, claim).await;
     outcome.result.map_err(ShopError::from)
 }
 
 async fn cart(shop: &Shop, cart: Uuid) -> CartView {
-    shop.cart(Some(cart)).await.expect("the cart is read")
+    shop.carts()
+        .view(Some(cart))
+        .await
+        .expect("the cart is read")
 }
 
 fn counters(total: i64, available: i64, reserved: i64, sold: i64) -> Counters {
@@ -58,7 +61,8 @@ async fn a_checkout_reserves_all_of_the_cart_or_nothing() {
 
         assert_eq!(refused, Err(scarce.insufficient(4, 5)), "{strategy}");
         assert_eq!(shop.count("hold").await, 0, "{strategy}");
-        shop.set_cart_quantity(unkeyed(cart), scarce.id, units_of(4))
+        shop.carts()
+            .set_quantity(unkeyed(cart), scarce.id, units_of(4))
             .await
             .expect("four are available");
         assert_eq!(reserve(&here, cart).await, Ok(()), "{strategy}");
@@ -82,7 +86,7 @@ async fn reserved_units_are_available_only_to_their_own_cart() {
         let sold_out = Err(product.insufficient(0, 1));
         assert_eq!(shop.buy(&product).await.map(drop), sold_out);
         assert_eq!(reserve(&here, other).await, sold_out);
-        let added = here.add_to_cart(None, product.id, units_of(1), None).await;
+        let added = here.carts().add(None, product.id, units_of(1), None).await;
         assert_eq!(added.map(drop), sold_out);
 
         let view = cart(&here, mine).await;
@@ -140,19 +144,23 @@ async fn a_change_of_the_cart_changes_its_reservation() {
                 shop.level(&lamp).await.reserved,
             )
         };
-        here.set_cart_quantity(unkeyed(mine), kettle.id, units_of(5))
+        here.carts()
+            .set_quantity(unkeyed(mine), kettle.id, units_of(5))
             .await
             .expect("three more are available");
         assert_eq!(reserved().await, (5, 0), "{strategy}");
-        here.set_cart_quantity(unkeyed(mine), kettle.id, units_of(1))
+        here.carts()
+            .set_quantity(unkeyed(mine), kettle.id, units_of(1))
             .await
             .expect("a smaller quantity is always possible");
         assert_eq!(reserved().await, (1, 0), "{strategy}");
-        here.add_to_cart(Some(mine), lamp.id, units_of(4), None)
+        here.carts()
+            .add(Some(mine), lamp.id, units_of(4), None)
             .await
             .expect("lamps are available");
         assert_eq!(reserved().await, (1, 4), "{strategy}");
-        here.remove_from_cart(unkeyed(mine), kettle.id)
+        here.carts()
+            .remove(unkeyed(mine), kettle.id)
             .await
             .expect("it is removed");
         assert_eq!(reserved().await, (0, 4), "{strategy}");
@@ -183,7 +191,8 @@ async fn a_rejection_during_the_checkout_counts_own_holds_as_available() {
         shop.buy(&product).await.expect("one is sold elsewhere");
 
         let refused = here
-            .set_cart_quantity(unkeyed(mine), product.id, units_of(6))
+            .carts()
+            .set_quantity(unkeyed(mine), product.id, units_of(6))
             .await;
 
         assert_eq!(refused, Err(product.insufficient(4, 6)), "{strategy}");
@@ -201,7 +210,7 @@ async fn a_reservation_is_extended_once() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
     let mine = shop.cart_of(&[(&product, 2)]).await;
-    let none = shop.extend_reservation(mine, None).await;
+    let none = shop.reservations().extend(mine, None).await;
     assert_eq!(
         none,
         Err(ShopError::ReservationExpired),
@@ -211,7 +220,8 @@ async fn a_reservation_is_extended_once() {
     let almost_expired = "UPDATE hold SET expires_at = CURRENT_TIMESTAMP + INTERVAL '20 seconds' WHERE state = 'held'";
     shop.by_hand.run(almost_expired).await;
 
-    shop.extend_reservation(mine, None)
+    shop.reservations()
+        .extend(mine, None)
         .await
         .expect("the first time");
 
@@ -224,17 +234,19 @@ async fn a_reservation_is_extended_once() {
         (reservation.ttl_s - 30..=reservation.ttl_s).contains(&reservation.seconds_left),
         "{reservation:?}"
     );
-    let again = shop.extend_reservation(mine, None).await;
+    let again = shop.reservations().extend(mine, None).await;
     assert_eq!(again, Err(ShopError::AlreadyExtended));
     // Changing the cart does not allow a second extension.
     let other = shop.with_product(5).await;
-    shop.add_to_cart(Some(mine), other.id, units_of(1), None)
+    shop.carts()
+        .add(Some(mine), other.id, units_of(1), None)
         .await
         .expect("it is available");
-    shop.remove_from_cart(unkeyed(mine), product.id)
+    shop.carts()
+        .remove(unkeyed(mine), product.id)
         .await
         .expect("it is removed");
-    let again = shop.extend_reservation(mine, None).await;
+    let again = shop.reservations().extend(mine, None).await;
     assert_eq!(again, Err(ShopError::AlreadyExtended));
 }
 
@@ -245,7 +257,7 @@ async fn an_expired_reservation_cannot_be_extended() {
     let mine = shop.cart_of(&[(&product, 2)]).await;
     reserve(&shop, mine).await.expect("it is reserved");
     shop.expire_holds().await;
-    let refused = shop.extend_reservation(mine, None).await;
+    let refused = shop.reservations().extend(mine, None).await;
     assert_eq!(refused, Err(ShopError::ReservationExpired));
 }
 
@@ -273,7 +285,7 @@ async fn an_expired_hold_returns_to_stock_and_its_shopper_is_notified() {
     shop.expire_holds().await;
     assert_eq!(cart_state().await, notified, "also before a sweep");
 
-    assert_eq!(shop.sweep_expired_holds().await.ok(), Some(2));
+    assert_eq!(shop.reservations().sweep_expired().await.ok(), Some(2));
 
     assert_eq!(cart_state().await, notified);
     assert_eq!(shop.level(&kettle).await, counters(5, 5, 0, 0));
@@ -291,7 +303,7 @@ async fn a_live_hold_is_not_swept() {
     let product = shop.with_product(5).await;
     let mine = shop.cart_of(&[(&product, 2)]).await;
     reserve(&shop, mine).await.expect("it is reserved");
-    assert_eq!(shop.sweep_expired_holds().await.ok(), Some(0));
+    assert_eq!(shop.reservations().sweep_expired().await.ok(), Some(0));
     assert_eq!(shop.level(&product).await.reserved, 2);
 }
 
@@ -309,7 +321,7 @@ async fn more_expired_holds_than_one_batch_are_all_swept() {
             id = product.id
         ))
         .await;
-    assert_eq!(shop.sweep_expired_holds().await.ok(), Some(250));
+    assert_eq!(shop.reservations().sweep_expired().await.ok(), Some(250));
     assert_eq!(shop.level(&product).await, counters(250, 250, 0, 0));
 }
 
@@ -332,10 +344,10 @@ async fn two_concurrent_sweepers_release_each_hold_once() {
         .await;
     let first = {
         let shop = shop.handle();
-        tokio::spawn(async move { shop.sweep_expired_holds().await.ok() })
+        tokio::spawn(async move { shop.reservations().sweep_expired().await.ok() })
     };
     shop.until_blocked(1).await;
-    let second = within(PATIENCE, "the second", shop.sweep_expired_holds()).await;
+    let second = within(PATIENCE, "the second", shop.reservations().sweep_expired()).await;
     assert_eq!(second.ok(), Some(0));
     blocker.run("COMMIT").await;
     assert_eq!(first.await.expect("the task ends"), Some(3));
@@ -376,9 +388,13 @@ async fn an_expired_unswept_hold_does_not_block_its_own_cart() {
     let mine = shop.cart_of(&[(&product, 3)]).await;
     reserve(&shop, mine).await.expect("it is reserved");
     shop.expire_holds().await;
-    let changed = shop.set_cart_quantity(unkeyed(mine), product.id, units_of(2));
+    let changed = shop
+        .carts()
+        .set_quantity(unkeyed(mine), product.id, units_of(2));
     assert_eq!(changed.await, Ok(()));
-    let refused = shop.set_cart_quantity(unkeyed(mine), product.id, units_of(4));
+    let refused = shop
+        .carts()
+        .set_quantity(unkeyed(mine), product.id, units_of(4));
     assert_eq!(refused.await, Err(product.insufficient(3, 4)));
 }
 
@@ -404,7 +420,10 @@ async fn an_expired_hold_that_was_sold_elsewhere_is_rejected_and_the_cart_unchan
     let mine = shop.cart_of(&[(&product, 2)]).await;
     reserve(&shop, mine).await.expect("it is reserved");
     shop.expire_holds().await;
-    shop.sweep_expired_holds().await.expect("it is swept");
+    shop.reservations()
+        .sweep_expired()
+        .await
+        .expect("it is swept");
     shop.buy(&product).await.expect("another buyer is faster");
     let refused = shop.place_order(shop.checkout(mine, "ann@example.com"));
     assert_eq!(
@@ -433,7 +452,7 @@ async fn a_hold_renewed_by_a_payment_is_not_swept() {
             tokio::spawn(async move { here.place_order(request).await.result })
         };
         gate.arrivals(1).await;
-        let swept = within(PATIENCE, "the sweeper", shop.sweep_expired_holds()).await;
+        let swept = within(PATIENCE, "the sweeper", shop.reservations().sweep_expired()).await;
         assert_eq!(swept.ok(), Some(0), "{strategy}");
         gate.open();
         assert!(paying.await.expect("the task ends").is_ok(), "{strategy}");
@@ -451,7 +470,8 @@ async fn the_product_of_an_expired_hold_is_locked_in_id_order() {
     let mine = shop.cart_of(&[(&low, 1), (&high, 1)]).await;
     reserve(&shop, mine).await.expect("it is reserved");
     shop.expire_holds().await;
-    shop.remove_from_cart(unkeyed(mine), low.id)
+    shop.carts()
+        .remove(unkeyed(mine), low.id)
         .await
         .expect("it is removed");
     let blocker = shop.database.by_hand().await;
@@ -510,7 +530,7 @@ async fn an_extend_form_submitted_twice_extends_once_without_an_error() {
     reserve(&shop, mine).await.expect("it is reserved");
     let key = Some(claim("submit", "extend", &[&mine.to_string()]));
     for _ in 0..2 {
-        let extended = shop.extend_reservation(mine, key.clone()).await;
+        let extended = shop.reservations().extend(mine, key.clone()).await;
         assert_eq!(extended, Ok(()));
     }
     let ends: i64 = shop.by_hand.value("SELECT count(*) FROM hold").await;

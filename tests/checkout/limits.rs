@@ -71,23 +71,26 @@ async fn a_cart_cannot_exceed_the_limit_per_customer() {
         crate::support::shop::unkeyed,
     );
     assert_eq!(
-        shop.add_to_cart(None, product.id, units(3), None)
+        shop.carts()
+            .add(None, product.id, units(3), None)
             .await
             .map(drop),
         over_limit
     );
     let cart = shop.cart_of(&[(&product, 2)]).await;
     assert_eq!(
-        shop.add_to_cart(Some(cart), product.id, units(1), None)
+        shop.carts()
+            .add(Some(cart), product.id, units(1), None)
             .await
             .map(drop),
         over_limit
     );
     assert_eq!(
-        shop.set_cart_quantity(unkeyed(cart), product.id, units(3))
+        shop.carts()
+            .set_quantity(unkeyed(cart), product.id, units(3))
             .await,
         over_limit
     );
-    assert_eq!(shop.cart_unit_count(Some(cart)).await, Ok(2));
+    assert_eq!(shop.carts().unit_count(Some(cart)).await, Ok(2));
     check_audit_clean(&shop).await;
 }

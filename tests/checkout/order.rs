@@ -29,7 +29,8 @@ async fn an_order_uses_the_current_price_of_each_line() {
         .create()
         .await;
     let cart = shop.cart_of(&[(&lamp, 1), (&kettle, 2)]).await;
-    shop.save_draft(cart, &draft(contact("ann@example.com")))
+    shop.carts()
+        .save_draft(cart, &draft(contact("ann@example.com")))
         .await
         .expect("the draft is stored");
     // The price changes between the cart and the order: the order uses the price stored at that
@@ -46,7 +47,8 @@ async fn an_order_uses_the_current_price_of_each_line() {
     let receipt = outcome.result.expect("it is placed");
 
     let order = shop
-        .order(&receipt.receipt.order_id)
+        .orders()
+        .find(&receipt.receipt.order_id)
         .await
         .expect("the order exists");
     let lines: Vec<_> = order
@@ -64,14 +66,15 @@ async fn an_order_uses_the_current_price_of_each_line() {
     assert_eq!(order.bill.total, Money::new(5_000, Currency::EUR));
     assert_eq!(order.contact, Some(contact("ann@example.com")));
     assert!(
-        shop.cart(Some(cart))
+        shop.carts()
+            .view(Some(cart))
             .await
             .expect("the cart is read")
             .lines
             .is_empty()
     );
     assert_eq!(
-        shop.draft(Some(cart)).await,
+        shop.carts().draft(Some(cart)).await,
         Ok(CheckoutDraft::default()),
         "the draft is deleted"
     );
@@ -93,14 +96,15 @@ async fn a_line_without_enough_stock_changes_nothing() {
     let plenty = shop.with_product(10).await;
     let scarce = shop.product().named("Scarce Thing").stock(5).create().await;
     let cart = shop.cart_of(&[(&plenty, 2), (&scarce, 5)]).await;
-    shop.save_draft(cart, &draft(contact("ann@example.com")))
+    shop.carts()
+        .save_draft(cart, &draft(contact("ann@example.com")))
         .await
         .expect("the draft is stored");
     shop.buy(&scarce)
         .quantity(2)
         .await
         .expect("another buyer is faster");
-    let before = shop.cart(Some(cart)).await;
+    let before = shop.carts().view(Some(cart)).await;
 
     let request = shop.checkout(cart, "ann@example.com");
     let refused = shop
@@ -114,9 +118,13 @@ async fn a_line_without_enough_stock_changes_nothing() {
         refused.to_string(),
         "Insufficient stock for Scarce Thing (available: 3, requested: 5)"
     );
-    assert_eq!(shop.cart(Some(cart)).await, before, "the cart is unchanged");
     assert_eq!(
-        shop.draft(Some(cart)).await,
+        shop.carts().view(Some(cart)).await,
+        before,
+        "the cart is unchanged"
+    );
+    assert_eq!(
+        shop.carts().draft(Some(cart)).await,
         Ok(draft(contact("ann@example.com"))),
         "and so is the draft"
     );
@@ -136,7 +144,8 @@ async fn a_line_without_enough_stock_changes_nothing() {
     );
 
     // A retry with the same key succeeds once the cart is corrected.
-    shop.set_cart_quantity(unkeyed(cart), scarce.id, units_of(3))
+    shop.carts()
+        .set_quantity(unkeyed(cart), scarce.id, units_of(3))
         .await
         .expect("three are available");
     assert!(shop.place_order(request).await.result.is_ok());
@@ -150,8 +159,15 @@ async fn an_empty_cart_cannot_be_ordered() {
         Uuid::now_v7(),
         shop.cart_of(&[(&shop.with_product(1).await, 1)]).await,
     ] {
-        for line in shop.cart(Some(cart)).await.expect("the cart is read").lines {
-            shop.remove_from_cart(unkeyed(cart), line.product.id)
+        for line in shop
+            .carts()
+            .view(Some(cart))
+            .await
+            .expect("the cart is read")
+            .lines
+        {
+            shop.carts()
+                .remove(unkeyed(cart), line.product.id)
                 .await
                 .expect("it is removed");
         }
@@ -193,7 +209,8 @@ async fn an_order_is_found_only_by_its_public_id() {
     let product = shop.with_product(5).await;
     let receipt = shop.buy(&product).quantity(2).await.expect("it is sold");
     let order = shop
-        .order(&receipt.order_id)
+        .orders()
+        .find(&receipt.order_id)
         .await
         .expect("the order exists");
     assert_eq!((order.contact, order.bill.total.cents), (None, 2_000));
@@ -204,12 +221,12 @@ async fn an_order_is_found_only_by_its_public_id() {
         "' OR 1=1".to_owned(),
     ] {
         assert_eq!(
-            shop.order(&unknown).await,
+            shop.orders().find(&unknown).await,
             Err(ShopError::UnknownOrder),
             "{unknown:?}"
         );
     }
-    let latest = shop.latest_orders(5).await.expect("the orders are read");
+    let latest = shop.orders().latest(5).await.expect("the orders are read");
     assert_eq!(
         latest
             .iter()

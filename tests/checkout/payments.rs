@@ -31,7 +31,7 @@ fn counters(total: i64, available: i64, reserved: i64, sold: i64) -> Counters {
 }
 
 async fn order(shop: &Shop, id: &str) -> OrderView {
-    shop.order(id).await.expect("the order exists")
+    shop.orders().find(id).await.expect("the order exists")
 }
 
 /// Starts a payment for `units` of a product, lets its hold expire and be swept, and sells `others`
@@ -47,7 +47,10 @@ async fn start_late_payment(
     let request = shop.checkout(cart, ANN);
     let started = shop.start_payment(here, scripted, request).await;
     shop.expire_holds().await;
-    shop.sweep_expired_holds().await.expect("it is swept");
+    shop.reservations()
+        .sweep_expired()
+        .await
+        .expect("it is swept");
     if others > 0 {
         let bought = shop.buy(product).quantity(others).await;
         bought.expect("the units are available again");
@@ -200,7 +203,10 @@ async fn an_order_with_one_sold_out_line_sells_none_of_its_lines() {
         gone.id
     );
     shop.by_hand.run(&one_expires).await;
-    shop.sweep_expired_holds().await.expect("it is swept");
+    shop.reservations()
+        .sweep_expired()
+        .await
+        .expect("it is swept");
     shop.buy(&gone)
         .await
         .expect("the units are available again");
@@ -230,7 +236,8 @@ async fn a_late_payment_without_stock_is_backordered_if_the_shop_is_configured_s
                 .contains("New stock goes to your order first")
     );
     let refused = shop
-        .apply_order_action(&answer.receipt.order_id, OrderAction::RefundAll, None)
+        .order_administration()
+        .apply(&answer.receipt.order_id, OrderAction::RefundAll, None)
         .await;
     assert!(
         matches!(refused, Err(ShopError::InvalidState(_))),
@@ -243,17 +250,26 @@ async fn a_late_payment_without_stock_is_backordered_if_the_shop_is_configured_s
 async fn a_declined_card_restores_cart_form_and_reservation() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
-    shop.create_code(ten_percent(), None)
+    shop.discount_administration()
+        .create(ten_percent(), None)
         .await
         .expect("it is created");
     let cart = shop.cart_of(&[(&product, 2)]).await;
-    let reserved = shop.reserve_cart(cart, None).await.result;
+    let reserved = shop.reservations().reserve(cart, None).await.result;
     reserved.expect("it is reserved");
-    let before = shop.cart(Some(cart)).await.expect("the cart is read");
+    let before = shop
+        .carts()
+        .view(Some(cart))
+        .await
+        .expect("the cart is read");
     let mut request = shop.checkout(cart, ANN);
     request.code = Some("TEN".to_owned());
 
-    let refused = shop.pay(request, card(test_cards::DECLINED)).await.result;
+    let refused = shop
+        .payments()
+        .pay(request, card(test_cards::DECLINED))
+        .await
+        .result;
 
     let refused = refused
         .map_err(ShopError::from)
@@ -262,7 +278,11 @@ async fn a_declined_card_restores_cart_form_and_reservation() {
         refused.to_string(),
         "The card was declined. Nothing was charged."
     );
-    let after = shop.cart(Some(cart)).await.expect("the cart is read");
+    let after = shop
+        .carts()
+        .view(Some(cart))
+        .await
+        .expect("the cart is read");
     let ends = |view: &doorbuster::model::CartView| {
         view.reservation
             .as_ref()
@@ -271,9 +291,9 @@ async fn a_declined_card_restores_cart_form_and_reservation() {
     assert_eq!((ends(&after), &after.lines), (ends(&before), &before.lines));
     let mut form = draft(contact(ANN));
     form.code = "TEN".to_owned();
-    assert_eq!(shop.draft(Some(cart)).await, Ok(form));
+    assert_eq!(shop.carts().draft(Some(cart)).await, Ok(form));
     assert_eq!(shop.level(&product).await, counters(5, 3, 2, 0));
-    let codes = shop.discount_codes().await.expect("they are read");
+    let codes = shop.discounts().all().await.expect("they are read");
     assert_eq!(codes[0].uses, 0, "the code was not used");
 
     let mut request = shop.checkout(cart, ANN);
@@ -310,7 +330,11 @@ async fn a_late_decline_restores_the_cart_without_its_expired_reservation() {
     let refused = started.answer().await;
     assert!(matches!(refused, Err(ShopError::CardDeclined { .. })));
     let cart: Uuid = shop.by_hand.value("SELECT id FROM cart").await;
-    let view = shop.cart(Some(cart)).await.expect("the cart is read");
+    let view = shop
+        .carts()
+        .view(Some(cart))
+        .await
+        .expect("the cart is read");
     assert_eq!((view.lines.len(), view.reservation), (1, None));
     assert_eq!(shop.level(&product).await, counters(2, 2, 0, 0));
 }
@@ -324,16 +348,22 @@ async fn a_late_decline_does_not_change_a_cart_that_was_refilled() {
     let started = shop
         .start_payment(shop.paid_through(&scripted), &scripted, request)
         .await;
-    let added = shop.add_to_cart(Some(cart), lamp.id, crate::support::shop::units_of(1), None);
+    let added = shop
+        .carts()
+        .add(Some(cart), lamp.id, crate::support::shop::units_of(1), None);
     added.await.expect("the cart is empty and can be filled");
-    let reserved = shop.reserve_cart(cart, None).await.result;
+    let reserved = shop.reservations().reserve(cart, None).await.result;
     reserved.expect("it is reserved");
 
     scripted.answer(started.charge, Ok(declined()));
 
     let refused = started.answer().await;
     assert!(matches!(refused, Err(ShopError::CardDeclined { .. })));
-    let view = shop.cart(Some(cart)).await.expect("the cart is read");
+    let view = shop
+        .carts()
+        .view(Some(cart))
+        .await
+        .expect("the cart is read");
     let lines: Vec<_> = view
         .lines
         .iter()
@@ -352,7 +382,7 @@ fn pay_apart(
 ) -> JoinHandle<Result<PaymentResponse, ShopError>> {
     let (shop, request, card) = (shop.handle(), shop.checkout(cart, ANN), card(number));
     tokio::spawn(async move {
-        let outcome = shop.pay(request, card).await;
+        let outcome = shop.payments().pay(request, card).await;
         outcome.result.map_err(ShopError::from)
     })
 }
@@ -375,7 +405,8 @@ async fn a_charge_whose_response_was_lost_is_resolved_by_a_query() {
         assert_eq!(shop.level(&product).await.sold, 0, "{number}: unknown");
         shop.make_status_queries_due().await;
 
-        shop.resolve_unknown_outcomes()
+        shop.payments()
+            .resolve_unknown_outcomes()
             .await
             .expect("the provider is queried");
 
@@ -393,7 +424,8 @@ async fn a_charge_whose_request_was_lost_is_voided_and_the_cart_restored() {
     let paying = pay_apart(&shop, cart, test_cards::REQUEST_LOST);
     wait_until_counted(&shop, "SELECT count(*) FROM payment").await;
     shop.make_status_queries_due().await;
-    shop.resolve_unknown_outcomes()
+    shop.payments()
+        .resolve_unknown_outcomes()
         .await
         .expect("the provider is queried");
     let refused = paying.await.expect("the task ends");
@@ -402,7 +434,11 @@ async fn a_charge_whose_request_was_lost_is_voided_and_the_cart_restored() {
         "{refused:?}"
     );
     assert_eq!(shop.level(&product).await, counters(5, 3, 2, 0));
-    let view = shop.cart(Some(cart)).await.expect("the cart is read");
+    let view = shop
+        .carts()
+        .view(Some(cart))
+        .await
+        .expect("the cart is read");
     assert_eq!(view.lines[0].held, 2, "cart and reservation are restored");
 }
 
@@ -435,7 +471,8 @@ async fn a_charge_that_stays_in_processing_is_voided() {
     let started = shop.start_payment(here.clone(), &scripted, request).await;
     scripted.set_state(started.charge, ChargeState::Processing);
     shop.make_status_queries_due().await;
-    here.resolve_unknown_outcomes()
+    here.payments()
+        .resolve_unknown_outcomes()
         .await
         .expect("the provider is queried");
     assert!(
@@ -446,7 +483,8 @@ async fn a_charge_that_stays_in_processing_is_voided() {
     shop.by_hand.run(age).await;
     shop.make_status_queries_due().await;
 
-    here.resolve_unknown_outcomes()
+    here.payments()
+        .resolve_unknown_outcomes()
         .await
         .expect("the provider is queried");
 
@@ -467,7 +505,8 @@ async fn an_unknown_outcome_is_queried_only_at_intervals() {
     let (here, request) = (shop.paid_through(&scripted), shop.checkout(cart, ANN));
     let started = shop.start_payment(here.clone(), &scripted, request).await;
     // The provider does not know the charge: a query voids it.
-    here.resolve_unknown_outcomes()
+    here.payments()
+        .resolve_unknown_outcomes()
         .await
         .expect("nothing is due");
     assert!(
@@ -476,7 +515,8 @@ async fn an_unknown_outcome_is_queried_only_at_intervals() {
     );
     shop.make_status_queries_due().await;
     for _ in 0..2 {
-        here.resolve_unknown_outcomes()
+        here.payments()
+            .resolve_unknown_outcomes()
             .await
             .expect("the provider is queried");
     }
@@ -504,7 +544,11 @@ async fn an_unreachable_provider_leaves_no_pending_payment() {
         refused.to_string(),
         "The payment provider cannot be reached. Nothing was charged; try again in 5 s."
     );
-    let view = shop.cart(Some(cart)).await.expect("the cart is read");
+    let view = shop
+        .carts()
+        .view(Some(cart))
+        .await
+        .expect("the cart is read");
     assert_eq!(view.lines[0].held, 2, "cart and reservation are restored");
     let open: i64 = shop
         .by_hand
@@ -536,7 +580,8 @@ async fn a_capture_after_the_order_was_cancelled_is_refunded() {
     let cart = shop.cart_of(&[(&product, 2)]).await;
     let (here, request) = (shop.paid_through(&scripted), shop.checkout(cart, ANN));
     let started = shop.start_payment(here.clone(), &scripted, request).await;
-    here.apply_order_action(&started.order_id, OrderAction::Cancel, None)
+    here.order_administration()
+        .apply(&started.order_id, OrderAction::Cancel, None)
         .await
         .expect("it is cancelled");
     assert_eq!(shop.level(&product).await, counters(5, 5, 0, 0));
@@ -562,17 +607,23 @@ async fn a_decline_after_the_order_was_cancelled_changes_no_order() {
     let cart = shop.cart_of(&[(&product, 2)]).await;
     let (here, request) = (shop.paid_through(&scripted), shop.checkout(cart, ANN));
     let started = shop.start_payment(here.clone(), &scripted, request).await;
-    here.apply_order_action(&started.order_id, OrderAction::Cancel, None)
+    here.order_administration()
+        .apply(&started.order_id, OrderAction::Cancel, None)
         .await
         .expect("it is cancelled");
-    here.settle(started.charge, declined())
+    here.payments()
+        .settle(started.charge, declined())
         .await
         .expect("it is settled");
     let order = order(&shop, &started.order_id).await;
     assert_eq!(order.status, OrderStatus::Cancelled);
     let payment = order.payment.expect("it has one");
     assert_eq!(payment.state, PaymentState::Declined);
-    let view = shop.cart(Some(cart)).await.expect("the cart is read");
+    let view = shop
+        .carts()
+        .view(Some(cart))
+        .await
+        .expect("the cart is read");
     assert!(view.lines.is_empty());
 }
 
@@ -585,7 +636,8 @@ async fn a_capture_after_a_decline_is_refunded() {
     let (here, request) = (shop.paid_through(&scripted), shop.checkout(cart, ANN));
     let started = shop.start_payment(here.clone(), &scripted, request).await;
     for state in [declined(), ChargeState::Captured, ChargeState::Captured] {
-        here.settle(started.charge, state)
+        here.payments()
+            .settle(started.charge, state)
             .await
             .expect("it is settled");
     }
@@ -603,20 +655,23 @@ async fn a_refund_whose_response_was_lost_is_retried_and_paid_once() {
     let product = shop.with_product(5).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
     let outcome = shop
+        .payments()
         .pay(
             shop.checkout(cart, ANN),
             card(test_cards::REFUND_ANSWER_LOST),
         )
         .await;
     let id = outcome.result.expect("it is paid").receipt.order_id;
-    shop.apply_order_action(&id, OrderAction::Cancel, None)
+    shop.order_administration()
+        .apply(&id, OrderAction::Cancel, None)
         .await
         .expect("it is cancelled");
     let before = order(&shop, &id).await;
     assert!(!before.refunds[0].done && before.status_view().is_open);
     shop.make_status_queries_due().await;
 
-    shop.resolve_unknown_outcomes()
+    shop.payments()
+        .resolve_unknown_outcomes()
         .await
         .expect("the provider is queried");
 
@@ -647,10 +702,12 @@ async fn a_processing_refund_stays_open_until_it_succeeds() {
         scripted.answer_refunds(answer);
         // The cancellation sends the first request, and later queries send the others.
         let _ = here
-            .apply_order_action(&id, OrderAction::Cancel, Some(claim("k", "cancel", &[])))
+            .order_administration()
+            .apply(&id, OrderAction::Cancel, Some(claim("k", "cancel", &[])))
             .await;
         shop.make_status_queries_due().await;
-        here.resolve_unknown_outcomes()
+        here.payments()
+            .resolve_unknown_outcomes()
             .await
             .expect("the provider is queried");
         let order = order(&shop, &id).await;
@@ -658,7 +715,8 @@ async fn a_processing_refund_stays_open_until_it_succeeds() {
     }
     scripted.answer_refunds(Ok(RefundState::Succeeded));
     shop.make_status_queries_due().await;
-    here.resolve_unknown_outcomes()
+    here.payments()
+        .resolve_unknown_outcomes()
         .await
         .expect("the provider is queried");
     assert!(order(&shop, &id).await.refunds[0].done);
@@ -683,7 +741,7 @@ async fn an_outcome_reported_twice_at_once_is_settled_once() {
         .await;
     let settlements = (0..2).map(|_| {
         let (here, charge) = (here.clone(), started.charge);
-        tokio::spawn(async move { here.settle(charge, ChargeState::Captured).await })
+        tokio::spawn(async move { here.payments().settle(charge, ChargeState::Captured).await })
     });
     let settlements: Vec<_> = settlements.collect();
     shop.until_blocked(2).await;
@@ -702,7 +760,8 @@ async fn an_outcome_reported_twice_at_once_is_settled_once() {
 #[tokio::test]
 async fn an_unknown_charge_changes_nothing() {
     let shop = TestShop::new().await;
-    shop.settle(Uuid::new_v4(), ChargeState::Captured)
+    shop.payments()
+        .settle(Uuid::new_v4(), ChargeState::Captured)
         .await
         .expect("it is ignored");
     assert_eq!(shop.count("payment").await, 0);
@@ -718,6 +777,7 @@ async fn the_same_request_after_a_decline_returns_the_same_error() {
     let request = shop.checkout(cart, ANN);
     for _ in 0..2 {
         let refused = shop
+            .payments()
             .pay(request.clone(), card(test_cards::DECLINED))
             .await
             .result;
@@ -731,7 +791,8 @@ async fn the_same_request_after_a_decline_returns_the_same_error() {
         .value("SELECT count(*) FROM provider.charge")
         .await;
     assert_eq!(charges, 1);
-    shop.remove_from_cart(unkeyed(cart), product.id)
+    shop.carts()
+        .remove(unkeyed(cart), product.id)
         .await
         .expect("it is removed");
 }

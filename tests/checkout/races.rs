@@ -126,18 +126,19 @@ async fn concurrent_additions_to_one_cart_are_all_counted() {
     let added = (0..12).map(|_| {
         let (shop, product) = (shop.handle(), product.clone());
         tokio::spawn(async move {
-            shop.add_to_cart(
-                Some(cart),
-                product.id,
-                crate::support::shop::units_of(2),
-                None,
-            )
-            .await
+            shop.carts()
+                .add(
+                    Some(cart),
+                    product.id,
+                    crate::support::shop::units_of(2),
+                    None,
+                )
+                .await
         })
     });
     for joined in within(PATIENCE, "12 additions", join_all(added)).await {
         assert_eq!(joined.expect("the task ends"), Ok(cart));
     }
-    assert_eq!(shop.cart_unit_count(Some(cart)).await, Ok(24));
+    assert_eq!(shop.carts().unit_count(Some(cart)).await, Ok(24));
     check_audit_clean(&shop).await;
 }

@@ -38,7 +38,10 @@ async fn paid() -> Paid {
 
 impl Paid {
     async fn apply(&self, action: OrderAction) -> Result<(), ShopError> {
-        self.shop.apply_order_action(&self.id, action, None).await
+        self.shop
+            .order_administration()
+            .apply(&self.id, action, None)
+            .await
     }
 
     async fn order(&self) -> OrderView {
@@ -61,7 +64,7 @@ impl Paid {
 }
 
 async fn order(shop: &Shop, id: &str) -> OrderView {
-    shop.order(id).await.expect("the order exists")
+    shop.orders().find(id).await.expect("the order exists")
 }
 
 fn refunds(order: &OrderView) -> Vec<(i64, RefundReason, bool)> {
@@ -152,20 +155,21 @@ async fn partial_refunds_of_a_discounted_line_add_up_to_the_line() {
         shop.product().stock(30).price_cents(333).create().await,
         shop.product().stock(20).price_cents(1_001).create().await,
     );
-    shop.create_code(
-        NewCode {
-            code: "SEVEN".to_owned(),
-            value: DiscountValue::Percent(7),
-            min_subtotal_cents: 0,
-            starts_at: None,
-            ends_at: None,
-            uses_max: 10,
-            per_customer_limit: None,
-        },
-        None,
-    )
-    .await
-    .expect("it is created");
+    shop.discount_administration()
+        .create(
+            NewCode {
+                code: "SEVEN".to_owned(),
+                value: DiscountValue::Percent(7),
+                min_subtotal_cents: 0,
+                starts_at: None,
+                ends_at: None,
+                uses_max: 10,
+                per_customer_limit: None,
+            },
+            None,
+        )
+        .await
+        .expect("it is created");
     let mut in_steps = Vec::new();
     for steps in [&[1, 1, 1, 1, 1, 1, 1][..], &[3, 4], &[7]] {
         let cart = shop.cart_of(&[(&odd, 7), (&even, 2)]).await;
@@ -176,7 +180,8 @@ async fn partial_refunds_of_a_discounted_line_add_up_to_the_line() {
         let line_id = shop.line_id(&id, &odd).await;
         for step in steps {
             let quantity = units_of(*step);
-            shop.apply_order_action(&id, OrderAction::RefundLine { line_id, quantity }, None)
+            shop.order_administration()
+                .apply(&id, OrderAction::RefundLine { line_id, quantity }, None)
                 .await
                 .expect("it is refunded");
         }
@@ -186,7 +191,7 @@ async fn partial_refunds_of_a_discounted_line_add_up_to_the_line() {
             line_id,
             quantity: units_of(1),
         };
-        let beyond = shop.apply_order_action(&id, beyond, None).await;
+        let beyond = shop.order_administration().apply(&id, beyond, None).await;
         assert!(is_invalid_state(&beyond), "{beyond:?}");
     }
     // 4,333 minus 303, of which this line's share is 2,331 : 4,333.
@@ -200,11 +205,13 @@ async fn shipping_is_refunded_only_with_a_full_refund() {
     let id = shop.paid(&[(&product, 2)], ANN).await;
     let line_id = shop.line_id(&id, &product).await;
     let quantity = units_of(2);
-    shop.apply_order_action(&id, OrderAction::RefundLine { line_id, quantity }, None)
+    shop.order_administration()
+        .apply(&id, OrderAction::RefundLine { line_id, quantity }, None)
         .await
         .expect("it is refunded");
     assert_eq!(order(&shop, &id).await.refunded_cents(), 1_998);
-    shop.apply_order_action(&id, OrderAction::RefundAll, None)
+    shop.order_administration()
+        .apply(&id, OrderAction::RefundAll, None)
         .await
         .expect("the shipping is refunded too");
     let order = order(&shop, &id).await;
@@ -256,13 +263,15 @@ async fn a_cancelled_express_order_returns_goods_without_a_refund() {
         .expect("it is sold")
         .order_id;
     let refused = shop
-        .apply_order_action(&id, OrderAction::RefundAll, None)
+        .order_administration()
+        .apply(&id, OrderAction::RefundAll, None)
         .await;
     assert!(
         is_invalid_state(&refused),
         "nothing was captured: {refused:?}"
     );
-    shop.apply_order_action(&id, OrderAction::Cancel, None)
+    shop.order_administration()
+        .apply(&id, OrderAction::Cancel, None)
         .await
         .expect("it is cancelled");
     assert_eq!(shop.level(&product).await, counters(5, 5, 0, 0));
@@ -284,7 +293,8 @@ async fn an_unpaid_order_cannot_be_refunded_or_returned() {
         OrderAction::ReturnLine { line_id, quantity },
     ] {
         let refused = here
-            .apply_order_action(&started.order_id, action, None)
+            .order_administration()
+            .apply(&started.order_id, action, None)
             .await;
         assert!(is_invalid_state(&refused), "{action:?}: {refused:?}");
     }
@@ -299,7 +309,8 @@ async fn a_missing_order_or_line_is_unknown() {
     for id in [Uuid::now_v7().to_string(), "1".to_owned(), String::new()] {
         let result = paid
             .shop
-            .apply_order_action(&id, OrderAction::Cancel, None)
+            .order_administration()
+            .apply(&id, OrderAction::Cancel, None)
             .await;
         assert_eq!(result, unknown, "{id:?}");
     }
@@ -333,7 +344,7 @@ async fn each_action_sent_five_times_with_one_key_is_applied_once() {
         };
         let requests = (0..5).map(|_| {
             let (shop, id, key) = (paid.shop.handle(), paid.id.clone(), key.clone());
-            tokio::spawn(async move { shop.apply_order_action(&id, action, key).await })
+            tokio::spawn(async move { shop.order_administration().apply(&id, action, key).await })
         });
         for joined in within(PATIENCE, "5 requests", join_all(requests)).await {
             assert_eq!(joined.expect("the task ends"), Ok(()), "{name}");
@@ -357,7 +368,8 @@ async fn two_concurrent_full_refunds_pay_once() {
         .map(|_| {
             let (shop, id) = (paid.shop.handle(), paid.id.clone());
             tokio::spawn(async move {
-                shop.apply_order_action(&id, OrderAction::RefundAll, None)
+                shop.order_administration()
+                    .apply(&id, OrderAction::RefundAll, None)
                     .await
             })
         })

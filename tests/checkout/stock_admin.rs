@@ -38,7 +38,10 @@ async fn backorder(shop: &TestShop, lines: &[(&TestProduct, u32)], email: &str) 
     let request = shop.checkout(cart, email);
     let started = shop.start_payment(here, &scripted, request).await;
     shop.expire_holds().await;
-    shop.sweep_expired_holds().await.expect("it is swept");
+    shop.reservations()
+        .sweep_expired()
+        .await
+        .expect("it is swept");
     for (product, units) in lines {
         let bought = shop.buy(product).quantity(*units).await;
         bought.expect("the units are available again");
@@ -52,7 +55,13 @@ async fn backorder(shop: &TestShop, lines: &[(&TestProduct, u32)], email: &str) 
 async fn statuses(shop: &TestShop, ids: &[&String]) -> Vec<OrderStatus> {
     let mut statuses = Vec::new();
     for id in ids {
-        statuses.push(shop.order(id).await.expect("the order exists").status);
+        statuses.push(
+            shop.orders()
+                .find(id)
+                .await
+                .expect("the order exists")
+                .status,
+        );
     }
     statuses
 }
@@ -61,7 +70,8 @@ async fn statuses(shop: &TestShop, ids: &[&String]) -> Vec<OrderStatus> {
 async fn received_units_are_for_sale_and_in_the_ledger() {
     let shop = TestShop::new().await;
     let product = shop.with_product(2).await;
-    shop.receive_stock(product.id, units_of(7), None)
+    shop.stock_administration()
+        .receive(product.id, units_of(7), None)
         .await
         .expect("it is received");
     assert_eq!(shop.level(&product).await, counters(9, 9, 0, 0));
@@ -76,9 +86,15 @@ async fn stock_of_a_lane_or_a_missing_product_cannot_be_changed() {
     let lane = shop.with_lane(StrategyKey::RowLock, 5).await;
     for id in [lane.id, -1, 999_999] {
         let unknown = Err(ShopError::UnknownProduct);
-        let received = shop.receive_stock(id, units_of(1), None).await;
+        let received = shop
+            .stock_administration()
+            .receive(id, units_of(1), None)
+            .await;
         assert_eq!(received, unknown, "{id}");
-        let counted = shop.record_stock_count(id, 3, "counted", None).await;
+        let counted = shop
+            .stock_administration()
+            .record_count(id, 3, "counted", None)
+            .await;
         assert_eq!(counted, unknown, "{id}");
     }
 }
@@ -89,7 +105,7 @@ async fn a_stock_take_adjusts_the_recorded_stock() {
     let product = shop.with_product(9).await;
     shop.buy(&product).quantity(2).await.expect("it is sold");
     let cart = shop.cart_of(&[(&product, 3)]).await;
-    let reserved = shop.reserve_cart(cart, None).await.result;
+    let reserved = shop.reservations().reserve(cart, None).await.result;
     reserved.expect("it is reserved");
     // Seven units are in stock, three of them reserved.
     for (counted, expected) in [
@@ -98,7 +114,8 @@ async fn a_stock_take_adjusts_the_recorded_stock() {
         (3, counters(5, 0, 3, 2)),
         (12, counters(14, 9, 3, 2)),
     ] {
-        shop.record_stock_count(product.id, counted, " two were broken ", None)
+        shop.stock_administration()
+            .record_count(product.id, counted, " two were broken ", None)
             .await
             .expect("it is counted");
         assert_eq!(shop.level(&product).await, expected, "{counted} counted");
@@ -119,10 +136,11 @@ async fn a_count_below_the_reserved_units_is_rejected() {
     let shop = TestShop::new().await;
     let product = shop.with_product(9).await;
     let cart = shop.cart_of(&[(&product, 3)]).await;
-    let reserved = shop.reserve_cart(cart, None).await.result;
+    let reserved = shop.reservations().reserve(cart, None).await.result;
     reserved.expect("it is reserved");
     let refused = shop
-        .record_stock_count(product.id, 2, "counted", None)
+        .stock_administration()
+        .record_count(product.id, 2, "counted", None)
         .await;
     let Err(ShopError::InvalidState(sentence)) = refused else {
         panic!("{refused:?}")
@@ -145,7 +163,8 @@ async fn a_count_needs_a_reason_and_a_number_in_range() {
         (1_000_001, "counted", "counted"),
     ] {
         let refused = shop
-            .record_stock_count(product.id, counted, reason, None)
+            .stock_administration()
+            .record_count(product.id, counted, reason, None)
             .await;
         let error = refused.expect_err("it is refused");
         assert!(error.field_message(field).is_some(), "{counted} {reason:?}");
@@ -160,29 +179,35 @@ async fn each_action_repeated_with_its_key_is_applied_once() {
     let received = (0..5).map(|_| {
         let (shop, id) = (shop.handle(), product.id);
         let key = Some(claim("in", "receive stock", &["2"]));
-        tokio::spawn(async move { shop.receive_stock(id, units_of(2), key).await })
+        tokio::spawn(async move {
+            shop.stock_administration()
+                .receive(id, units_of(2), key)
+                .await
+        })
     });
     for joined in within(PATIENCE, "5 requests", join_all(received)).await {
         assert_eq!(joined.expect("the task ends"), Ok(()));
     }
     assert_eq!(shop.level(&product).await.total, 11);
-    shop.record_stock_count(
-        product.id,
-        5,
-        "counted",
-        Some(claim("count", "take", &["5"])),
-    )
-    .await
-    .expect("it is counted");
+    shop.stock_administration()
+        .record_count(
+            product.id,
+            5,
+            "counted",
+            Some(claim("count", "take", &["5"])),
+        )
+        .await
+        .expect("it is counted");
     shop.buy(&product).await.expect("it is sold");
-    shop.record_stock_count(
-        product.id,
-        5,
-        "counted",
-        Some(claim("count", "take", &["5"])),
-    )
-    .await
-    .expect("it was counted");
+    shop.stock_administration()
+        .record_count(
+            product.id,
+            5,
+            "counted",
+            Some(claim("count", "take", &["5"])),
+        )
+        .await
+        .expect("it was counted");
     assert_eq!(shop.level(&product).await, counters(5, 4, 0, 1));
 }
 
@@ -193,7 +218,8 @@ async fn received_units_go_to_the_oldest_backorder_first() {
     let first = backorder(&shop, &[(&product, 2)], "ann@example.com").await;
     let second = backorder(&shop, &[(&product, 2)], "ben@example.com").await;
 
-    shop.receive_stock(product.id, units_of(3), None)
+    shop.stock_administration()
+        .receive(product.id, units_of(3), None)
         .await
         .expect("it is received");
 
@@ -205,13 +231,15 @@ async fn received_units_go_to_the_oldest_backorder_first() {
     let ledger = shop.ledger_of(&product).await;
     assert!(ledger.ends_with("receive 3, sell 2 @"), "{ledger}");
     let status = shop
-        .order(&first)
+        .orders()
+        .find(&first)
         .await
         .expect("the order exists")
         .status_view();
     assert!(!status.is_open, "{status:?}");
     check_audit_clean(&shop).await;
-    shop.receive_stock(product.id, units_of(1), None)
+    shop.stock_administration()
+        .receive(product.id, units_of(1), None)
         .await
         .expect("it is received");
     assert_eq!(statuses(&shop, &[&second]).await, [OrderStatus::Paid]);
@@ -224,7 +252,8 @@ async fn a_backorder_that_stock_does_not_cover_does_not_block_later_ones() {
     let product = shop.with_product(0).await;
     let large = backorder(&shop, &[(&product, 5)], "ann@example.com").await;
     let small = backorder(&shop, &[(&product, 1)], "ben@example.com").await;
-    shop.receive_stock(product.id, units_of(2), None)
+    shop.stock_administration()
+        .receive(product.id, units_of(2), None)
         .await
         .expect("it is received");
     assert_eq!(
@@ -239,12 +268,13 @@ async fn returned_units_fulfill_backorders() {
     let product = shop.with_product(2).await;
     let sold = shop.paid(&[(&product, 2)], "cleo@example.com").await;
     let backordered = backorder(&shop, &[(&product, 2)], "ann@example.com").await;
-    assert_eq!(shop.fulfill_backorders().await.ok(), Some(0));
-    shop.apply_order_action(&sold, OrderAction::Cancel, None)
+    assert_eq!(shop.backorders().fulfill().await.ok(), Some(0));
+    shop.order_administration()
+        .apply(&sold, OrderAction::Cancel, None)
         .await
         .expect("it is cancelled");
 
-    assert_eq!(shop.fulfill_backorders().await.ok(), Some(1));
+    assert_eq!(shop.backorders().fulfill().await.ok(), Some(1));
 
     assert_eq!(statuses(&shop, &[&backordered]).await, [OrderStatus::Paid]);
     assert_eq!(shop.level(&product).await.available, 0);
@@ -255,12 +285,14 @@ async fn a_backorder_of_several_products_waits_until_all_are_in_stock() {
     let shop = TestShop::new().await;
     let (kettle, lamp) = (shop.with_product(0).await, shop.with_product(0).await);
     let both = backorder(&shop, &[(&kettle, 1), (&lamp, 1)], "ann@example.com").await;
-    shop.receive_stock(kettle.id, units_of(1), None)
+    shop.stock_administration()
+        .receive(kettle.id, units_of(1), None)
         .await
         .expect("it is received");
     assert_eq!(statuses(&shop, &[&both]).await, [OrderStatus::Backordered]);
     assert_eq!(shop.level(&kettle).await.available, 1);
-    shop.receive_stock(lamp.id, units_of(1), None)
+    shop.stock_administration()
+        .receive(lamp.id, units_of(1), None)
         .await
         .expect("it is received");
     assert_eq!(statuses(&shop, &[&both]).await, [OrderStatus::Paid]);
@@ -290,7 +322,7 @@ async fn more_unfulfillable_backorders_than_one_batch_do_not_block_later_ones() 
     );
     shop.by_hand.run(&many).await;
     shop.restock(&arriving, 1).await;
-    assert_eq!(shop.fulfill_backorders().await.ok(), Some(1));
+    assert_eq!(shop.backorders().fulfill().await.ok(), Some(1));
     assert_eq!(shop.level(&arriving).await, counters(1, 0, 0, 1));
 }
 
@@ -301,13 +333,15 @@ async fn a_backordered_order_can_be_cancelled_and_is_refunded() {
     let id = backorder(&shop, &[(&product, 1)], "ann@example.com").await;
     let scripted = ScriptedProvider::default();
     shop.paid_through(&scripted)
-        .apply_order_action(&id, OrderAction::Cancel, None)
+        .order_administration()
+        .apply(&id, OrderAction::Cancel, None)
         .await
         .expect("it is cancelled");
-    let order = shop.order(&id).await.expect("the order exists");
+    let order = shop.orders().find(&id).await.expect("the order exists");
     assert_eq!(order.status, OrderStatus::Cancelled);
     assert_eq!(order.refunded_cents(), order.bill.total.cents);
-    shop.receive_stock(product.id, units_of(1), None)
+    shop.stock_administration()
+        .receive(product.id, units_of(1), None)
         .await
         .expect("it is received");
     assert_eq!(
@@ -331,7 +365,11 @@ async fn two_concurrent_deliveries_fulfill_each_backorder_once() {
     let received: Vec<_> = (0..2)
         .map(|_| {
             let (shop, id) = (shop.handle(), product.id);
-            tokio::spawn(async move { shop.receive_stock(id, units_of(1), None).await })
+            tokio::spawn(async move {
+                shop.stock_administration()
+                    .receive(id, units_of(1), None)
+                    .await
+            })
         })
         .collect();
     shop.until_blocked(2).await;

@@ -250,7 +250,8 @@ impl NamesInSources {
                 .map(|found| found[1].to_owned())
                 .collect()
         };
-        let begins = r"(?:self\.policy|shop\.policy|Policy::request|Policy::snapshot|write_cart|change_stock)\(\s*";
+        let begins =
+            r"(?:shop\.policy|Policy::request|Policy::snapshot|write_cart|change_stock)\(\s*";
         self.transactions
             .extend(all(&format!("{begins}\"([^\"]+)\"")));
         self.transactions.extend(all(

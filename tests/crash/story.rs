@@ -57,7 +57,7 @@ impl Story {
         let order = match self {
             Self::HoldExpires => {
                 let cart = shop.cart_of(&[(&product, 1)]).await;
-                let reserved = shop.reserve_cart(cart, None).await.result;
+                let reserved = shop.reservations().reserve(cart, None).await.result;
                 reserved.expect("it is reserved");
                 expire_holds(shop).await;
                 None
@@ -66,8 +66,11 @@ impl Story {
             Self::RefundNeverSent => {
                 let order = paid(shop, &product).await;
                 let without_provider = Shop::new(shop.db().clone(), Feed::default());
-                let refunded =
-                    without_provider.apply_order_action(&order, OrderAction::RefundAll, None);
+                let refunded = without_provider.order_administration().apply(
+                    &order,
+                    OrderAction::RefundAll,
+                    None,
+                );
                 refunded.await.expect("it is decided");
                 Some(order)
             }
@@ -226,8 +229,14 @@ async fn ordered(shop: &TestShop, product: &TestProduct) -> (String, Charge) {
 async fn backordered(shop: &TestShop, product: &TestProduct) -> String {
     let (order, charge) = ordered(shop, product).await;
     expire_holds(shop).await;
-    shop.sweep_expired_holds().await.expect("it is swept");
-    let counted = shop.record_stock_count(product.id, 0, "broken", None).await;
+    shop.reservations()
+        .sweep_expired()
+        .await
+        .expect("it is swept");
+    let counted = shop
+        .stock_administration()
+        .record_count(product.id, 0, "broken", None)
+        .await;
     counted.expect("it is counted");
     let provider = OnDemand::on(shop.database.url());
     let state = provider.charge(&charge).await;
@@ -237,7 +246,9 @@ async fn backordered(shop: &TestShop, product: &TestProduct) -> String {
         ..ShopTerms::default()
     };
     let shop_on_terms = shop.on_terms(terms);
-    let settled = shop_on_terms.settle(charge.reference, ChargeState::Captured);
+    let settled = shop_on_terms
+        .payments()
+        .settle(charge.reference, ChargeState::Captured);
     settled.await.expect("it is settled");
     shop.restock(product, 1).await;
     order

@@ -70,14 +70,14 @@ fn calls(
             "products",
             Box::pin({
                 let shop = each();
-                async move { shop.products(None).await.map(drop) }
+                async move { shop.catalog().products(None).await.map(drop) }
             }),
         ),
         (
             "categories",
             Box::pin({
                 let shop = each();
-                async move { shop.categories().await.map(drop) }
+                async move { shop.catalog().categories().await.map(drop) }
             }),
         ),
         (
@@ -85,7 +85,8 @@ fn calls(
             Box::pin({
                 let shop = each();
                 async move {
-                    shop.product_by_slug("flash-sale-smartphone")
+                    shop.catalog()
+                        .product_by_slug("flash-sale-smartphone")
                         .await
                         .map(drop)
                 }
@@ -95,28 +96,28 @@ fn calls(
             "product by id",
             Box::pin({
                 let shop = each();
-                async move { shop.product_by_id(id).await.map(drop) }
+                async move { shop.catalog().product_by_id(id).await.map(drop) }
             }),
         ),
         (
             "cart",
             Box::pin({
                 let shop = each();
-                async move { shop.cart(Some(cart)).await.map(drop) }
+                async move { shop.carts().view(Some(cart)).await.map(drop) }
             }),
         ),
         (
             "cart unit count",
             Box::pin({
                 let shop = each();
-                async move { shop.cart_unit_count(Some(cart)).await.map(drop) }
+                async move { shop.carts().unit_count(Some(cart)).await.map(drop) }
             }),
         ),
         (
             "draft",
             Box::pin({
                 let shop = each();
-                async move { shop.draft(Some(cart)).await.map(drop) }
+                async move { shop.carts().draft(Some(cart)).await.map(drop) }
             }),
         ),
         (
@@ -124,7 +125,8 @@ fn calls(
             Box::pin({
                 let shop = each();
                 async move {
-                    shop.order(&uuid::Uuid::now_v7().to_string())
+                    shop.orders()
+                        .find(&uuid::Uuid::now_v7().to_string())
                         .await
                         .map(drop)
                 }
@@ -134,7 +136,7 @@ fn calls(
             "latest orders",
             Box::pin({
                 let shop = each();
-                async move { shop.latest_orders(5).await.map(drop) }
+                async move { shop.orders().latest(5).await.map(drop) }
             }),
         ),
         (
@@ -142,7 +144,8 @@ fn calls(
             Box::pin({
                 let shop = each();
                 async move {
-                    shop.add_to_cart(Some(cart), id, units_of(1), None)
+                    shop.carts()
+                        .add(Some(cart), id, units_of(1), None)
                         .await
                         .map(drop)
                 }
@@ -153,11 +156,12 @@ fn calls(
             Box::pin({
                 let shop = each();
                 async move {
-                    shop.save_draft(
-                        cart,
-                        &crate::support::shop::draft(contact("ann@example.com")),
-                    )
-                    .await
+                    shop.carts()
+                        .save_draft(
+                            cart,
+                            &crate::support::shop::draft(contact("ann@example.com")),
+                        )
+                        .await
                 }
             }),
         ),
@@ -166,7 +170,7 @@ fn calls(
             "admin password",
             Box::pin({
                 let shop = each();
-                async move { shop.is_admin_password("guess").await.map(drop) }
+                async move { shop.administrators().is_password("guess").await.map(drop) }
             }),
         ),
     ]
@@ -224,7 +228,7 @@ async fn a_database_that_stops_answering_during_a_read_is_unavailable_within_fiv
     proxy.drop_traffic_after("per_customer_limit");
     let read = {
         let shop = proxied.clone();
-        async move { shop.products(None).await.map(drop) }
+        async move { shop.catalog().products(None).await.map(drop) }
     };
     check_answered_in_time(vec![("products", Box::pin(read))]).await;
     proxy.restore();

@@ -176,7 +176,7 @@ async fn with_a_lock_order_many_carts_never_deadlock() {
         .into_iter()
         .map(|cart| {
             let shop = shop.handle();
-            tokio::spawn(async move { shop.reserve_cart(cart, None).await })
+            tokio::spawn(async move { shop.reservations().reserve(cart, None).await })
         })
         .collect();
     for cart in reserving {

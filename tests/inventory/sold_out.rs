@@ -56,7 +56,8 @@ async fn stock_received_by_this_server_is_for_sale_at_once() {
         let shop = TestShop::new().await;
         let product = shop.with_product(0).await;
         crowd_is_refused(&shop, &product, strategy).await;
-        shop.receive_stock(product.id, units_of(1), None)
+        shop.stock_administration()
+            .receive(product.id, units_of(1), None)
             .await
             .expect("the stock is received");
         assert!(bought(shop.buy(&product).by(strategy)).await, "{strategy}");
@@ -72,7 +73,8 @@ async fn stock_received_by_another_server_is_for_sale_soon() {
     // This server gets no event from another server.
     let elsewhere = Shop::new(shop.db().clone(), Feed::default());
     elsewhere
-        .receive_stock(product.id, units_of(1), None)
+        .stock_administration()
+        .receive(product.id, units_of(1), None)
         .await
         .expect("the stock is received");
     // The unit test of the cache checks the 100 ms; here a buyer retries until they get the unit.

@@ -106,7 +106,11 @@ impl<'a> TestedShop<'a> {
                 uses_max: unsigned(rules.uses_max),
                 per_customer_limit: rules.per_customer.map(unsigned),
             };
-            self.shop.create_code(code, None).await.expect("it is made");
+            self.shop
+                .discount_administration()
+                .create(code, None)
+                .await
+                .expect("it is made");
         }
     }
 
@@ -164,7 +168,8 @@ impl<'a> TestedShop<'a> {
                 units,
             } => {
                 let added =
-                    shop.add_to_cart(Some(carts[cart]), product(index), units_of(units), None);
+                    shop.carts()
+                        .add(Some(carts[cart]), product(index), units_of(units), None);
                 added.await.map(drop)
             }
             Action::Set {
@@ -172,34 +177,42 @@ impl<'a> TestedShop<'a> {
                 product: index,
                 units,
             } => {
-                shop.set_cart_quantity(unkeyed(carts[cart]), product(index), units_of(units))
+                shop.carts()
+                    .set_quantity(unkeyed(carts[cart]), product(index), units_of(units))
                     .await
             }
             Action::Remove {
                 cart,
                 product: index,
             } => {
-                shop.remove_from_cart(unkeyed(carts[cart]), product(index))
+                shop.carts()
+                    .remove(unkeyed(carts[cart]), product(index))
                     .await
             }
-            Action::Reserve { cart } => Ok(shop.reserve_cart(carts[cart], None).await.result?),
-            Action::Extend { cart } => shop.extend_reservation(carts[cart], None).await,
-            Action::Sweep => Ok(shop.sweep_expired_holds().await.map(drop)?),
+            Action::Reserve { cart } => Ok(shop
+                .reservations()
+                .reserve(carts[cart], None)
+                .await
+                .result?),
+            Action::Extend { cart } => shop.reservations().extend(carts[cart], None).await,
+            Action::Sweep => Ok(shop.reservations().sweep_expired().await.map(drop)?),
             Action::Receive {
                 product: index,
                 units,
             } => {
-                shop.receive_stock(product(index), units_of(units), None)
+                shop.stock_administration()
+                    .receive(product(index), units_of(units), None)
                     .await
             }
             Action::Count {
                 product: index,
                 units,
             } => {
-                shop.record_stock_count(product(index), units, "counted", None)
+                shop.stock_administration()
+                    .record_count(product(index), units, "counted", None)
                     .await
             }
-            Action::FulfillBackorders => Ok(shop.fulfill_backorders().await.map(drop)?),
+            Action::FulfillBackorders => Ok(shop.backorders().fulfill().await.map(drop)?),
             Action::Cancel { order } => self.apply_order_action(order, OrderAction::Cancel).await,
             Action::RefundAll { order } => {
                 self.apply_order_action(order, OrderAction::RefundAll).await
@@ -224,7 +237,8 @@ impl<'a> TestedShop<'a> {
 
     async fn apply_order_action(&self, order: usize, action: OrderAction) -> StepResult {
         self.shop
-            .apply_order_action(&self.orders[order].public_id, action, None)
+            .order_administration()
+            .apply(&self.orders[order].public_id, action, None)
             .await
     }
 
@@ -244,7 +258,8 @@ impl<'a> TestedShop<'a> {
             )
         };
         let (shop, card) = (self.shop.clone(), card(kind.number()));
-        let mut paying = tokio::spawn(async move { shop.pay(request, card).await.result });
+        let mut paying =
+            tokio::spawn(async move { shop.payments().pay(request, card).await.result });
         tokio::select! {
             answer = &mut paying => match answer.expect("no panic") {
                 Ok(answer) if kind.is_answered() => {
@@ -286,6 +301,7 @@ impl<'a> TestedShop<'a> {
         let event = self.provider.event(self.orders[order].reference, refund)?;
         Some(
             self.shop
+                .payments()
                 .process_webhook_event(event)
                 .await
                 .map_err(ShopError::from),
@@ -310,7 +326,7 @@ impl<'a> TestedShop<'a> {
                 .await;
         }
         self.provider.allow_query_about(Some(reference));
-        let result = self.shop.resolve_unknown_outcomes().await;
+        let result = self.shop.payments().resolve_unknown_outcomes().await;
         self.provider.allow_query_about(None);
         Ok(result?)
     }
@@ -393,7 +409,12 @@ impl<'a> TestedShop<'a> {
     /// Reads the carts like their pages.
     pub async fn check_carts(&self) {
         for cart in self.carts {
-            let view = self.shop.cart(Some(cart)).await.expect("the cart is read");
+            let view = self
+                .shop
+                .carts()
+                .view(Some(cart))
+                .await
+                .expect("the cart is read");
             let held: i64 = view.lines.iter().map(|line| line.held).sum();
             assert_eq!(held > 0, view.reservation.is_some(), "{view:?}");
         }

@@ -142,7 +142,11 @@ impl PairRunner {
         .await;
         // A server does this every second: it serves backorders that were created during a
         // delivery.
-        self.shop.fulfill_backorders().await.expect("it is looked");
+        self.shop
+            .backorders()
+            .fulfill()
+            .await
+            .expect("it is looked");
         scenario.check_money_is_back(&self.shop).await;
         let outcome = scenario.outcome(&self.shop).await;
         (format!("{first}, then {second}: {outcome}"), waited)
@@ -247,7 +251,7 @@ async fn a_retried_transaction_is_logged() {
             "BEGIN; SELECT 1 FROM cart WHERE id = '{cart}' FOR UPDATE"
         ))
         .await;
-    let outcome = shop.reserve_cart(cart, None).await;
+    let outcome = shop.reservations().reserve(cart, None).await;
     holder.run("COMMIT").await;
     assert!(
         outcome.result.is_err() && outcome.attempts > 1,

@@ -132,11 +132,16 @@ impl Scenario {
                 expire_holds(shop, &format!("order_id = {}", self.order_id())).await
             }
             Step::Sweep => {
-                let swept = shop.sweep_expired_holds().await.expect("it is swept");
+                let swept = shop
+                    .reservations()
+                    .sweep_expired()
+                    .await
+                    .expect("it is swept");
                 assert!(swept > 0, "there were expired holds");
             }
             Step::LoseStock => shop
-                .record_stock_count(self.product.id, 0, "broken", None)
+                .stock_administration()
+                .record_count(self.product.id, 0, "broken", None)
                 .await
                 .expect("it is counted"),
             Step::Pay => assert_eq!(self.confirm(self.on(shop)).await, "done"),
@@ -219,32 +224,43 @@ impl Scenario {
         match operation {
             Operation::Hold => {
                 let cart = if is_rival { self.rival } else { self.cart };
-                let outcome = shop.reserve_cart(cart, None).await;
+                let outcome = shop.reservations().reserve(cart, None).await;
                 result_name(outcome.result.map_err(ShopError::from))
             }
-            Operation::Extend => result_name(shop.extend_reservation(self.cart, None).await),
+            Operation::Extend => result_name(shop.reservations().extend(self.cart, None).await),
             Operation::Confirm => self.confirm(shop).await,
             Operation::Expire => {
-                let swept = shop.sweep_expired_holds().await;
+                let swept = shop.reservations().sweep_expired().await;
                 format!("{} swept", swept.expect("it is swept"))
             }
             Operation::Cancel => self.act(&shop, OrderAction::Cancel).await,
             Operation::Refund => self.act(&shop, OrderAction::RefundAll).await,
             Operation::Restock => {
                 let units = units_of(self.incoming);
-                result_name(shop.receive_stock(self.product.id, units, None).await)
+                result_name(
+                    shop.stock_administration()
+                        .receive(self.product.id, units, None)
+                        .await,
+                )
             }
         }
     }
 
     async fn confirm(&self, shop: Shop) -> String {
-        let settled = shop.settle(self.reference, ChargeState::Captured).await;
+        let settled = shop
+            .payments()
+            .settle(self.reference, ChargeState::Captured)
+            .await;
         result_name(settled.map_err(ShopError::from))
     }
 
     async fn act(&self, shop: &Shop, act: OrderAction) -> String {
         let key = claim(&Uuid::now_v7().to_string(), "act on order", &[&self.order]);
-        result_name(shop.apply_order_action(&self.order, act, Some(key)).await)
+        result_name(
+            shop.order_administration()
+                .apply(&self.order, act, Some(key))
+                .await,
+        )
     }
 
     /// Describes the state of the product and the order in one line.
@@ -294,7 +310,7 @@ impl Scenario {
 }
 
 async fn reserve(shop: &TestShop, cart: Uuid) {
-    let reserved = shop.reserve_cart(cart, None).await.result;
+    let reserved = shop.reservations().reserve(cart, None).await.result;
     reserved.expect("it is reserved");
 }
 
@@ -331,7 +347,10 @@ pub async fn create_code(shop: &TestShop) {
         uses_max: 1_000,
         per_customer_limit: None,
     };
-    shop.create_code(code, None).await.expect("it is made");
+    shop.discount_administration()
+        .create(code, None)
+        .await
+        .expect("it is made");
 }
 
 /// A gateway that accepts every refund and supports nothing else.

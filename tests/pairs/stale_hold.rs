@@ -14,14 +14,15 @@ async fn a_limited_cart_with_an_expired_hold_locks_rows_in_id_order() {
     let stale = shop.with_product(5).await;
     let limited = shop.product().stock(5).limit(2).create().await;
     let cart = shop.cart_of(&[(&stale, 1)]).await;
-    let reserved = shop.reserve_cart(cart, None).await.result;
+    let reserved = shop.reservations().reserve(cart, None).await.result;
     reserved.expect("it is reserved");
     let expire = format!("UPDATE hold SET expires_at = clock_timestamp() WHERE cart_id = '{cart}'");
     shop.by_hand.run(&expire).await;
-    let removed = shop.remove_from_cart(unkeyed(cart), stale.id).await;
+    let removed = shop.carts().remove(unkeyed(cart), stale.id).await;
     removed.expect("it is removed");
     let added = shop
-        .add_to_cart(Some(cart), limited.id, units_of(2), None)
+        .carts()
+        .add(Some(cart), limited.id, units_of(2), None)
         .await;
     added.expect("it is added");
 

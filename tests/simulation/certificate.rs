@@ -112,7 +112,8 @@ async fn a_certificate_on_a_shop_product_counts_other_orders_too() {
         .expect("another shopper buys after it");
     shop.restock(&product, 10).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
-    shop.reserve_cart(cart, None)
+    shop.reservations()
+        .reserve(cart, None)
         .await
         .result
         .expect("a third shopper reserves units");

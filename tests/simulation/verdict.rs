@@ -150,7 +150,7 @@ async fn a_run_on_a_shop_product_updates_the_stock_that_shoppers_see() {
     );
     assert!(changes.has_changed().is_ok_and(|changed| changed));
     assert!(
-        shop.latest_orders(50).await.expect("orders").len() == 1,
+        shop.orders().latest(50).await.expect("orders").len() == 1,
         "simulated orders are not listed among the shop's"
     );
     check_audit_clean(&shop).await;

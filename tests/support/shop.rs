@@ -197,7 +197,8 @@ impl TestShop {
         let mut cart = None;
         for (product, units) in lines {
             let added = self
-                .add_to_cart(cart, product.id, units_of(*units), None)
+                .carts()
+                .add(cart, product.id, units_of(*units), None)
                 .await;
             cart = Some(added.expect("it goes into the cart"));
         }
@@ -236,7 +237,10 @@ impl TestShop {
     ) -> PendingPayment {
         let before = scripted.charges(0).await.len();
         let paying = tokio::spawn(async move {
-            let outcome = shop.pay(request, card(test_cards::CAPTURED)).await;
+            let outcome = shop
+                .payments()
+                .pay(request, card(test_cards::CAPTURED))
+                .await;
             outcome.result.map_err(ShopError::from)
         });
         let charges = scripted.charges(before + 1).await;
@@ -640,7 +644,9 @@ pub trait PlacesOrders {
 
 impl PlacesOrders for Shop {
     async fn place_order(&self, request: OrderRequest) -> Outcome<PaymentResponse> {
-        self.pay(request, card(test_cards::CAPTURED)).await
+        self.payments()
+            .pay(request, card(test_cards::CAPTURED))
+            .await
     }
 }
 

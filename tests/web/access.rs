@@ -138,7 +138,8 @@ async fn a_visitor_without_a_session_cannot_change_orders_stock_or_codes() {
         (
             shop.ledger_of(&product).await,
             shop.count("discount_code").await,
-            shop.order(&order_id)
+            shop.orders()
+                .find(&order_id)
                 .await
                 .expect("the order exists")
                 .status,
@@ -235,11 +236,13 @@ async fn a_new_password_ends_all_sessions_and_the_same_password_ends_none() {
     let shop = TestShop::new().await;
     let mut admin = Visitor::of(&shop);
     admin.sign_in(&shop).await;
-    shop.ensure_admin_password(Some(PASSWORD))
+    shop.administrators()
+        .ensure_password(Some(PASSWORD))
         .await
         .expect("the password is unchanged");
     assert_eq!(admin.page("/admin").await.status, StatusCode::OK);
-    shop.ensure_admin_password(Some("another one"))
+    shop.administrators()
+        .ensure_password(Some("another one"))
         .await
         .expect("the password is stored");
     assert_eq!(admin.page("/admin").await.status, StatusCode::SEE_OTHER);
@@ -248,7 +251,8 @@ async fn a_new_password_ends_all_sessions_and_the_same_password_ends_none() {
 #[tokio::test]
 async fn the_rate_limit_applies_to_the_correct_password_too() {
     let shop = TestShop::new().await;
-    shop.ensure_admin_password(Some(PASSWORD))
+    shop.administrators()
+        .ensure_password(Some(PASSWORD))
         .await
         .expect("the password is stored");
     let mut guesser = Visitor::of(&shop);

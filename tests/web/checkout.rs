@@ -125,7 +125,7 @@ async fn a_rejected_form_keeps_all_values_except_the_card() {
     check_no_card_on(&page, "of the order");
     check_no_card(&shop, "after the payment").await;
     let id = order.trim_start_matches("/orders/");
-    let order = shop.order(id).await.expect("the order exists");
+    let order = shop.orders().find(id).await.expect("the order exists");
     assert_eq!(order.status, OrderStatus::Paid);
 }
 
@@ -236,7 +236,8 @@ async fn every_button_limits_guesses_of_discount_codes() {
             uses_max: 10,
             per_customer_limit: None,
         };
-        shop.create_code(ten, None)
+        shop.discount_administration()
+            .create(ten, None)
             .await
             .expect("the code is created");
         let mut guesser = at_the_checkout(&shop).await;

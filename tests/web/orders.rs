@@ -39,12 +39,14 @@ async fn the_page_of_an_order_shows_its_status_and_is_not_indexed() {
     let product = shop.with_product(9).await;
     let pending = waiting(&shop, &scripted).await.order_id;
     let refused = waiting(&shop, &scripted).await;
-    here.settle(refused.charge, declined())
+    here.payments()
+        .settle(refused.charge, declined())
         .await
         .expect("the response is processed");
     let paid = shop.paid(&[(&product, 1)], ANN).await;
     let cancelled = shop.paid(&[(&product, 1)], ANN).await;
-    shop.apply_order_action(&cancelled, OrderAction::Cancel, None)
+    shop.order_administration()
+        .apply(&cancelled, OrderAction::Cancel, None)
         .await
         .expect("the order is cancelled");
     let express = shop
@@ -59,7 +61,7 @@ async fn the_page_of_an_order_shows_its_status_and_is_not_indexed() {
         (cancelled, OrderStatus::Cancelled),
         (express, OrderStatus::Placed),
     ] {
-        let order = shop.order(&id).await.expect("the order exists");
+        let order = shop.orders().find(&id).await.expect("the order exists");
         assert_eq!(order.status, status);
         let answer = Visitor::of(&shop).page(&format!("/orders/{id}")).await;
         assert_eq!(answer.status, StatusCode::OK, "{status:?}");
@@ -112,7 +114,8 @@ async fn the_stream_of_a_final_order_sends_its_status_and_ends() {
             .starts_with("text/event-stream")
     );
     let standing = shop
-        .order(&id)
+        .orders()
+        .find(&id)
         .await
         .expect("the order exists")
         .status_view();
@@ -181,7 +184,8 @@ async fn an_order_is_found_only_by_its_number_and_email_together() {
         .expect("the purchase succeeds")
         .order_id;
     let number = |order: doorbuster::model::OrderView| order.number;
-    let number_of = async |id: &str| number(shop.order(id).await.expect("the order exists"));
+    let number_of =
+        async |id: &str| number(shop.orders().find(id).await.expect("the order exists"));
     let (mine, his, nobodys) = (
         number_of(&id).await,
         number_of(&other).await,
@@ -231,7 +235,12 @@ async fn the_rate_limit_of_order_searches_applies_to_the_correct_one_too() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
     let id = shop.paid(&[(&product, 1)], ANN).await;
-    let number = shop.order(&id).await.expect("the order exists").number;
+    let number = shop
+        .orders()
+        .find(&id)
+        .await
+        .expect("the order exists")
+        .number;
     let mut guesser = Visitor::of(&shop);
     let find = "/api/form/orders/find";
     for guess in 0..20 {

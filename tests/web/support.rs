@@ -155,7 +155,8 @@ impl Visitor {
 
     /// Signs in as the administrator.
     pub async fn sign_in(&mut self, shop: &TestShop) {
-        shop.ensure_admin_password(Some(PASSWORD))
+        shop.administrators()
+            .ensure_password(Some(PASSWORD))
             .await
             .expect("the password is stored");
         let fields = format!("password={}", PASSWORD.replace(' ', "+"));

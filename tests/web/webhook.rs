@@ -72,7 +72,11 @@ async fn waiting() -> (TestShop, ScriptedProvider, PendingPayment, Visitor) {
 }
 
 async fn status(shop: &TestShop, id: &str) -> OrderStatus {
-    shop.order(id).await.expect("the order exists").status
+    shop.orders()
+        .find(id)
+        .await
+        .expect("the order exists")
+        .status
 }
 
 #[tokio::test]

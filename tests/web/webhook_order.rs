@@ -78,7 +78,8 @@ async fn sold_out(count: usize) -> (TestShop, TestProduct, Vec<Uuid>) {
         pressed.paying.abort();
     }
     shop.expire_holds().await;
-    shop.sweep_expired_holds()
+    shop.reservations()
+        .sweep_expired()
         .await
         .expect("expired holds are released");
     let bought = shop.buy(&product).quantity(units).await;

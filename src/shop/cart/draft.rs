@@ -5,14 +5,14 @@ use sea_orm::{ActiveValue::Set, DbErr, EntityTrait, sea_query::OnConflict};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{KeyedCart, create_or_touch};
+use super::{Carts, KeyedCart, create_or_touch};
 use crate::{
     db::{
         entity::checkout_draft,
         txn::{self, Abort, Work},
     },
     model::{Contact, ShopError},
-    shop::{Shop, discounts::CODE_LEN_MAX},
+    shop::discounts::CODE_LEN_MAX,
 };
 
 /// Maximum number of characters stored per field; no field may be longer.
@@ -28,9 +28,9 @@ pub struct CheckoutDraft {
     pub code: String,
 }
 
-impl Shop {
+impl Carts<'_> {
     /// Stores the checkout draft of a cart, and creates the cart if necessary.
-    pub async fn save_draft(&self, cart_id: Uuid, draft: &CheckoutDraft) -> Result<(), ShopError> {
+    pub async fn save_draft(self, cart_id: Uuid, draft: &CheckoutDraft) -> Result<(), ShopError> {
         let draft = draft.clone();
         let cart = KeyedCart {
             cart_id,
@@ -49,12 +49,12 @@ impl Shop {
     }
 
     /// Returns the checkout draft of a cart; it is empty if none is stored.
-    pub async fn draft(&self, cart_id: Option<Uuid>) -> Result<CheckoutDraft, ShopError> {
+    pub async fn draft(self, cart_id: Option<Uuid>) -> Result<CheckoutDraft, ShopError> {
         let Some(cart_id) = cart_id else {
             return Ok(CheckoutDraft::default());
         };
         let row = checkout_draft::Entity::find_by_id(cart_id)
-            .one(self.db.reader())
+            .one(self.shop.db.reader())
             .await
             .map_err(txn::read_error)?;
         // A draft in an older format is not an error: the shopper fills in the form again.

@@ -6,6 +6,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use super::Carts;
 use crate::{
     db::{
         entity::{cart_item, product},
@@ -15,15 +16,14 @@ use crate::{
         Bill, CartLine, CartView, CheckoutView, Currency, Money, Product, Quantity, ShopError,
     },
     shop::{
-        Shop,
         catalog::{self, ProductRow},
         holds::CartHolds,
     },
 };
 
-impl Shop {
+impl Carts<'_> {
     /// Returns the cart with current prices and stock.
-    pub async fn cart(&self, cart_id: Option<Uuid>) -> Result<CartView, ShopError> {
+    pub async fn view(self, cart_id: Option<Uuid>) -> Result<CartView, ShopError> {
         let Some(cart_id) = cart_id else {
             return view(Vec::new(), CartHolds::default());
         };
@@ -39,14 +39,14 @@ impl Shop {
             .filter(cart_item::Column::CartId.eq(cart_id))
             .order_by_asc(product::Column::Id)
             .into_model::<CartRow>()
-            .all(self.db.reader())
+            .all(self.shop.db.reader())
             .await
             .map_err(txn::read_error)?;
-        view(rows, self.cart_holds(cart_id).await?)
+        view(rows, CartHolds::read(self.shop, cart_id).await?)
     }
 
     /// Returns the number of units in the cart, for the badge in the page header.
-    pub async fn cart_unit_count(&self, cart_id: Option<Uuid>) -> Result<u32, ShopError> {
+    pub async fn unit_count(self, cart_id: Option<Uuid>) -> Result<u32, ShopError> {
         let Some(cart_id) = cart_id else {
             return Ok(0);
         };
@@ -60,7 +60,7 @@ impl Shop {
             )
             .filter(cart_item::Column::CartId.eq(cart_id))
             .into_tuple()
-            .one(self.db.reader())
+            .one(self.shop.db.reader())
             .await
             .map_err(txn::read_error)?;
         Ok(u32::try_from(units.flatten().unwrap_or(0)).unwrap_or(u32::MAX))
@@ -71,14 +71,14 @@ impl Shop {
     /// # Errors
     /// [`ShopError::Invalid`] if an amount overflows.
     pub async fn checkout_view(
-        &self,
+        self,
         cart: CartView,
         code: &str,
     ) -> Result<CheckoutView, ShopError> {
         let (code, value) = match code {
             "" => (None, None),
             code => {
-                let (applied, value) = self.applied_code(code, cart.subtotal).await?;
+                let (applied, value) = self.shop.discounts().applied(code, cart.subtotal).await?;
                 (Some(applied), value)
             }
         };

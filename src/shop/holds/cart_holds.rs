@@ -29,11 +29,11 @@ pub struct CartHolds {
     pub released: Vec<ReleasedLine>,
 }
 
-impl Shop {
-    /// Returns the cart's reservation with the units of each product; if it has none, the units
+impl CartHolds {
+    /// Reads the cart's reservation with the units of each product; if it has none, the units
     /// that its last reservation released when it expired.
-    pub(in crate::shop) async fn cart_holds(&self, cart_id: Uuid) -> Result<CartHolds, ShopError> {
-        let reader = self.db.reader();
+    pub async fn read(shop: &Shop, cart_id: Uuid) -> Result<Self, ShopError> {
+        let reader = shop.db.reader();
         let now = dialect::now(reader).await.map_err(txn::read_error)?;
         let rows = hold::Entity::find()
             .filter(hold::Column::CartId.eq(cart_id))
@@ -46,15 +46,15 @@ impl Shop {
         let reservation = live.first().map(|first| Reservation {
             ends_at: moment::time_in_utc(first.expires_at),
             seconds_left: seconds(first.expires_at - now).max(1),
-            ttl_s: self.terms.hold_ttl_s,
+            ttl_s: shop.terms.hold_ttl_s,
             extended: first.extended,
         });
         let released = if reservation.is_none() {
-            self.last_expired_lines(&rows, now).await?
+            last_expired_lines(shop, &rows, now).await?
         } else {
             Vec::new()
         };
-        Ok(CartHolds {
+        Ok(Self {
             reservation,
             units: live
                 .iter()
@@ -63,41 +63,41 @@ impl Shop {
             released,
         })
     }
+}
 
-    /// Returns the newest holds of a cart if they expired.
-    async fn last_expired_lines(
-        &self,
-        rows: &[hold::Model],
-        now: OffsetDateTime,
-    ) -> Result<Vec<ReleasedLine>, ShopError> {
-        let Some(newest) = rows.last() else {
-            return Ok(Vec::new());
-        };
-        let expired: Vec<_> = rows
-            .iter()
-            .filter(|row| row.order_id.is_none() && row.expires_at == newest.expires_at)
-            .filter(|row| is_expired(row, now))
-            .collect();
-        let ids: Vec<i64> = expired.iter().map(|row| row.product_id).collect();
-        let products = product::Entity::find()
-            .filter(dialect::column_in(product::Column::Id, &ids))
-            .all(self.db.reader())
-            .await
-            .map_err(txn::read_error)?;
-        let name_of = |id| {
-            let product = products.iter().find(|product| product.id == id);
-            product
-                .map(|product| product.name.clone())
-                .unwrap_or_default()
-        };
-        Ok(expired
-            .iter()
-            .map(|row| ReleasedLine {
-                product_name: name_of(row.product_id),
-                quantity: row.quantity.into(),
-            })
-            .collect())
-    }
+/// Returns the newest holds of a cart if they expired.
+async fn last_expired_lines(
+    shop: &Shop,
+    rows: &[hold::Model],
+    now: OffsetDateTime,
+) -> Result<Vec<ReleasedLine>, ShopError> {
+    let Some(newest) = rows.last() else {
+        return Ok(Vec::new());
+    };
+    let expired: Vec<_> = rows
+        .iter()
+        .filter(|row| row.order_id.is_none() && row.expires_at == newest.expires_at)
+        .filter(|row| is_expired(row, now))
+        .collect();
+    let ids: Vec<i64> = expired.iter().map(|row| row.product_id).collect();
+    let products = product::Entity::find()
+        .filter(dialect::column_in(product::Column::Id, &ids))
+        .all(shop.db.reader())
+        .await
+        .map_err(txn::read_error)?;
+    let name_of = |id| {
+        let product = products.iter().find(|product| product.id == id);
+        product
+            .map(|product| product.name.clone())
+            .unwrap_or_default()
+    };
+    Ok(expired
+        .iter()
+        .map(|row| ReleasedLine {
+            product_name: name_of(row.product_id),
+            quantity: row.quantity.into(),
+        })
+        .collect())
 }
 
 fn is_live(row: &hold::Model, now: OffsetDateTime) -> bool {

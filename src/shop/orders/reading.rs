@@ -17,17 +17,23 @@ use crate::{
     shop::{Shop, catalog, customer_limit, moment},
 };
 
-impl Shop {
+/// Reads orders; see [`Shop::orders`].
+#[derive(Clone, Copy, Debug)]
+pub struct Orders<'a> {
+    pub(in crate::shop) shop: &'a Shop,
+}
+
+impl Orders<'_> {
     /// Returns an order by its public id.
     ///
     /// # Errors
     /// [`ShopError::UnknownOrder`], also for an id in another format; [`ShopError::Unavailable`] or
     /// [`ShopError::Internal`] if the database fails.
-    pub async fn order(&self, public_id: &str) -> Result<OrderView, ShopError> {
+    pub async fn find(self, public_id: &str) -> Result<OrderView, ShopError> {
         let public_id = Uuid::try_parse(public_id).map_err(|_| ShopError::UnknownOrder)?;
         let order = customer_order::Entity::find()
             .filter(customer_order::Column::PublicId.eq(public_id))
-            .one(self.db.reader())
+            .one(self.shop.db.reader())
             .await
             .map_err(txn::read_error)?
             .ok_or(ShopError::UnknownOrder)?;
@@ -39,8 +45,8 @@ impl Shop {
     /// not reveal which of the two is wrong.
     ///
     /// # Errors
-    /// [`ShopError::UnknownOrder`]; the errors of [`Shop::order`].
-    pub async fn find_order(&self, number: &str, email: &str) -> Result<String, ShopError> {
+    /// [`ShopError::UnknownOrder`]; the errors of [`Orders::find`].
+    pub async fn find_by_number(self, number: &str, email: &str) -> Result<String, ShopError> {
         let email = customer_limit::fold_email(email);
         if email.contains('\0') {
             return Err(ShopError::UnknownOrder);
@@ -49,7 +55,7 @@ impl Shop {
         let order = customer_order::Entity::find()
             .filter(customer_order::Column::Id.eq(id_of(number).unwrap_or(0)))
             .filter(customer_order::Column::EmailFolded.eq(email))
-            .one(self.db.reader())
+            .one(self.shop.db.reader())
             .await
             .map_err(txn::read_error)?
             .ok_or(ShopError::UnknownOrder)?;
@@ -59,22 +65,22 @@ impl Shop {
     /// Returns the shop's latest orders, newest first, without those of workbench lanes.
     ///
     /// # Errors
-    /// The errors of [`Shop::order`], except [`ShopError::UnknownOrder`].
-    pub async fn latest_orders(&self, at_most: u64) -> Result<Vec<OrderView>, ShopError> {
+    /// The errors of [`Orders::find`], except [`ShopError::UnknownOrder`].
+    pub async fn latest(self, at_most: u64) -> Result<Vec<OrderView>, ShopError> {
         let orders = customer_order::Entity::find()
             .filter(customer_order::Column::LaneId.is_null())
             .order_by_desc(customer_order::Column::Id)
             .limit(at_most)
-            .all(self.db.reader())
+            .all(self.shop.db.reader())
             .await
             .map_err(txn::read_error)?;
         self.views(orders).await
     }
 
     /// Reads the lines, payments and refunds of `orders` with one query per table.
-    async fn views(&self, orders: Vec<customer_order::Model>) -> Result<Vec<OrderView>, ShopError> {
+    async fn views(self, orders: Vec<customer_order::Model>) -> Result<Vec<OrderView>, ShopError> {
         let ids: Vec<i64> = orders.iter().map(|order| order.id).collect();
-        let reader = self.db.reader();
+        let reader = self.shop.db.reader();
         let mut lines = order_line::Entity::find()
             .filter(dialect::column_in(order_line::Column::OrderId, &ids))
             .order_by_asc(order_line::Column::Id)

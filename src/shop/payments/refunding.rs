@@ -2,21 +2,22 @@
 
 use uuid::Uuid;
 
+use super::Payments;
 use crate::{
     config::crash_point,
     db::txn,
     payment::gateway::{PaymentGateway, RefundRequest, RefundState},
-    shop::{Shop, settlement},
+    shop::settlement,
 };
 
-impl Shop {
-    /// Sends the pending refunds of this charge. [`Shop::resolve_unknown_outcomes`] retries those
-    /// that fail.
-    pub(in crate::shop) async fn send_refunds(&self, charge: Uuid) {
-        let Ok(gateway) = self.gateway() else {
+impl Payments<'_> {
+    /// Sends the pending refunds of this charge. [`Payments::resolve_unknown_outcomes`] retries
+    /// those that fail.
+    pub(in crate::shop) async fn send_refunds(self, charge: Uuid) {
+        let Ok(gateway) = self.shop.gateway() else {
             return;
         };
-        match settlement::pending_refunds(self.db.reader(), charge).await {
+        match settlement::pending_refunds(self.shop.db.reader(), charge).await {
             Ok(refunds) => {
                 for refund in refunds {
                     self.send_refund(&*gateway, refund).await;
@@ -27,8 +28,8 @@ impl Shop {
     }
 
     /// Sends one refund if it is still pending.
-    pub(super) async fn send_refund(&self, gateway: &dyn PaymentGateway, refund: Uuid) {
-        let result = match settlement::refund_request(self.db.reader(), refund).await {
+    pub(super) async fn send_refund(self, gateway: &dyn PaymentGateway, refund: Uuid) {
+        let result = match settlement::refund_request(self.shop.db.reader(), refund).await {
             Ok(Some(request)) => self.request_refund(gateway, &request).await,
             Ok(None) => Ok(()),
             Err(error) => Err(error.to_string()),
@@ -39,7 +40,7 @@ impl Shop {
     }
 
     async fn request_refund(
-        &self,
+        self,
         gateway: &dyn PaymentGateway,
         request: &RefundRequest,
     ) -> Result<(), String> {
@@ -49,9 +50,11 @@ impl Shop {
         match response {
             Ok(RefundState::Succeeded) => {
                 let reference = request.reference;
-                txn::run_for_result(&self.db, self.policy("settle refund"), move |work| {
-                    Box::pin(settlement::mark_refund_succeeded(work, reference))
-                })
+                txn::run_for_result(
+                    &self.shop.db,
+                    self.shop.policy("settle refund"),
+                    move |work| Box::pin(settlement::mark_refund_succeeded(work, reference)),
+                )
                 .await
                 .map_err(|error| error.to_string())
             }

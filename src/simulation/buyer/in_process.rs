@@ -77,7 +77,9 @@ impl Storefront for InProcess {
     }
 
     fn queue_length(&self, product_id: i64) -> Option<u64> {
-        self.shop.queue_length(self.strategy, product_id)
+        self.shop
+            .purchases()
+            .queue_length(self.strategy, product_id)
     }
 
     fn pool(&self) -> Pool {
@@ -113,7 +115,8 @@ impl InProcess {
     async fn fill_cart(&self, request: &AttemptRequest) -> Result<Checkout, ShopError> {
         let cart_id = self
             .shop
-            .add_to_cart(None, request.product_id, request.quantity, None)
+            .carts()
+            .add(None, request.product_id, request.quantity, None)
             .await?;
         let contact = buyer_contact(&request.key);
         Ok(Checkout {
@@ -198,8 +201,12 @@ async fn check_out(
 ) -> Result<String, ShopError> {
     let cart_id = checkout.order.cart_id;
     let reserve = Some(checkout.reserve.clone());
-    cost.add_outcome(shop.reserve_cart(cart_id, reserve).await)?;
-    let answer = cost.add_outcome(shop.pay(checkout.order.clone(), good_card()).await)?;
+    cost.add_outcome(shop.reservations().reserve(cart_id, reserve).await)?;
+    let answer = cost.add_outcome(
+        shop.payments()
+            .pay(checkout.order.clone(), good_card())
+            .await,
+    )?;
     match answer.status {
         OrderStatus::Paid => Ok(answer.receipt.order_id),
         status => Err(ShopError::InvalidState(format!(

@@ -120,7 +120,11 @@ async fn create_code(context: &LessonContext, code: &str) -> Result<(), ShopErro
         uses_max: USES_MAX,
         per_customer_limit: None,
     };
-    context.shop().create_code(new, None).await
+    context
+        .shop()
+        .discount_administration()
+        .create(new, None)
+        .await
 }
 
 fn was_rejected(paid: Result<(), ShopError>) -> Result<bool, ShopError> {

@@ -93,7 +93,7 @@ async fn run_bot(
     }
     let after = store::end_of_holds(db, bot.cart_id(), last.product_id).await?;
     store::age_holds(db, bot.cart_id(), ELAPSED_S).await?;
-    shop.sweep_expired_holds().await?;
+    shop.reservations().sweep_expired().await?;
     let held_after = context.read_stock(last).await?.reserved;
     let bought = buy_one(shop, StrategyKey::RowLock, last).await;
     Ok(RuleResult {

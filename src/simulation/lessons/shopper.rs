@@ -28,7 +28,8 @@ impl Shopper {
     pub async fn with_one_of(shop: &Shop, product: &LessonProduct) -> Result<Self, ShopError> {
         let one = Quantity::ONE;
         let cart_id = shop
-            .add_to_cart(None, product.product_id, one, None)
+            .carts()
+            .add(None, product.product_id, one, None)
             .await?;
         Ok(Self {
             shop: shop.clone(),
@@ -43,14 +44,14 @@ impl Shopper {
 
     /// Goes to the checkout, which reserves the cart's units.
     pub async fn reserve(&self) -> Result<(), ShopError> {
-        let reserved = self.shop.reserve_cart(self.cart_id, None).await;
+        let reserved = self.shop.reservations().reserve(self.cart_id, None).await;
         reserved.result.map_err(ShopError::from)
     }
 
     /// Adds another unit to the cart.
     pub async fn add(&self, product: &LessonProduct) -> Result<(), ShopError> {
         let (cart, one) = (Some(self.cart_id), Quantity::ONE);
-        let added = self.shop.add_to_cart(cart, product.product_id, one, None);
+        let added = self.shop.carts().add(cart, product.product_id, one, None);
         added.await.map(drop)
     }
 
@@ -60,7 +61,7 @@ impl Shopper {
             cart_id: self.cart_id,
             claim: None,
         };
-        self.shop.remove_from_cart(cart, product.product_id).await
+        self.shop.carts().remove(cart, product.product_id).await
     }
 
     /// Orders the cart and pays with a test card that the simulated provider captures.
@@ -79,7 +80,7 @@ impl Shopper {
             expected_total_cents: None,
             lane_id: Some(self.lane_id),
         };
-        let answer = self.shop.pay(order, card()).await;
+        let answer = self.shop.payments().pay(order, card()).await;
         match answer.result.map_err(ShopError::from)?.status {
             OrderStatus::Paid => Ok(()),
             status => Err(ShopError::InvalidState(format!(

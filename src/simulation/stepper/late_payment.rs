@@ -38,7 +38,8 @@ impl LatePayment {
     /// story.
     pub async fn order(shop: &Shop, offer: &Offer) -> Result<Self, ShopError> {
         let cart_id = shop
-            .add_to_cart(None, offer.id, Quantity::ONE, None)
+            .carts()
+            .add(None, offer.id, Quantity::ONE, None)
             .await?;
         let key = Uuid::now_v7();
         let contact = payer();
@@ -82,10 +83,15 @@ impl LatePayment {
     /// Processes the provider's report that the charge was captured. `shop` is the gated shop;
     /// `ungated` pays a refund if one is due.
     pub async fn settle(&self, shop: &Shop, ungated: &Shop) -> Result<(String, bool), ShopError> {
-        shop.settle(self.charge, ChargeState::Captured).await?;
+        shop.payments()
+            .settle(self.charge, ChargeState::Captured)
+            .await?;
         // A repeated settlement changes nothing, and pays out a planned refund.
-        ungated.settle(self.charge, ChargeState::Captured).await?;
-        let order = ungated.order(&self.public_id).await?;
+        ungated
+            .payments()
+            .settle(self.charge, ChargeState::Captured)
+            .await?;
+        let order = ungated.orders().find(&self.public_id).await?;
         Ok(match order.status {
             OrderStatus::Paid => ("The order is paid and keeps its unit.".to_owned(), true),
             status => (
@@ -117,7 +123,10 @@ impl LatePayment {
 
     /// Cancels the order if it was not paid, so that no payment stays pending.
     pub async fn close(&self, ungated: &Shop) -> Result<(), ShopError> {
-        Ok(ungated.settle(self.charge, ChargeState::Voided).await?)
+        Ok(ungated
+            .payments()
+            .settle(self.charge, ChargeState::Voided)
+            .await?)
     }
 }
 

@@ -13,6 +13,6 @@ pub async fn healthz() -> &'static str {
 
 /// `GET /readyz`: 503 while the database is unavailable.
 pub async fn readyz(State(state): State<AppState>) -> Result<Json<Value>, Problem> {
-    state.shop.categories().await?;
+    state.shop.catalog().categories().await?;
     Ok(Json(json!({ "status": "ready" })))
 }

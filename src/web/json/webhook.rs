@@ -52,6 +52,7 @@ pub async fn receive_event(
     check_names(&event)?;
     state
         .shop
+        .payments()
         .process_webhook_event(event)
         .await
         .map_err(ShopError::from)?;

@@ -29,7 +29,7 @@ pub async fn follow(
 ) -> Result<Events, Problem> {
     let shop = state.shop.clone();
     // An unknown order is a 404 and not an empty stream.
-    shop.order(&public_id).await?;
+    shop.orders().find(&public_id).await?;
     let sent = Arc::new(Mutex::new(None::<OrderStatusView>));
     Ok(stream_updates(
         ticker(&state),
@@ -38,7 +38,7 @@ pub async fn follow(
             let (shop, public_id, sent) = (shop.clone(), public_id.clone(), Arc::clone(&sent));
             async move {
                 // A failed query does not end the stream: the next tick retries.
-                let Ok(order) = shop.order(&public_id).await else {
+                let Ok(order) = shop.orders().find(&public_id).await else {
                     return Update::Nothing;
                 };
                 let standing = order.status_view();

@@ -37,7 +37,8 @@ pub async fn follow(
     let watched = state.stock_watch.watch(&ids);
     let first = state
         .shop
-        .stock_now(&ids)
+        .stock()
+        .current(&ids)
         .await
         .map_err(crate::db::txn::read_error)?;
     state.shop.feed().publish_changed(&first);

@@ -55,7 +55,7 @@ impl StockWatch {
             if ids.is_empty() {
                 continue;
             }
-            match shop.stock_now(&ids).await {
+            match shop.stock().current(&ids).await {
                 Ok(levels) => shop.feed().publish_changed(&levels),
                 Err(error) => tracing::debug!(%error, "failed to read the watched stock"),
             }

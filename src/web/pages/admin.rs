@@ -40,7 +40,7 @@ use leptos::prelude::*;
 
 use crate::{
     model::{RunSnapshot, RunState},
-    shop::catalog::StockLevel,
+    shop::stock::StockLevel,
 };
 
 /// Width of a stock bar, in the units of its view box.

@@ -19,7 +19,7 @@ use crate::{
 pub fn CartPage() -> impl IntoView {
     framed(|visit| async move {
         let cart_id = visit.cart_id().await?;
-        let cart = visit.shop().cart(cart_id).await?;
+        let cart = visit.shop().carts().view(cart_id).await?;
         let notice = visit.take_notice().await?;
         let cart_id = cart_id.unwrap_or_default();
         let body = view! { <CartView cart_id cart notice/> };

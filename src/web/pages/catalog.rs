@@ -18,9 +18,9 @@ const HERO_PRODUCT_ID: i64 = 1;
 pub fn CatalogPage() -> impl IntoView {
     let category = use_query_map().get_untracked().get("category");
     framed(|visit| async move {
-        let categories = visit.shop().categories().await?;
+        let categories = visit.shop().catalog().categories().await?;
         let category = category.filter(|category| categories.contains(category));
-        let products = visit.shop().products(category.as_deref()).await?;
+        let products = visit.shop().catalog().products(category.as_deref()).await?;
         let title = category
             .clone()
             .unwrap_or_else(|| "Today’s doorbusters".to_owned());

@@ -38,12 +38,16 @@ const FIELDS: [&str; 9] = [
 pub fn CheckoutPage() -> impl IntoView {
     framed(|visit| async move {
         let cart_id = visit.cart_id().await?;
-        let cart = visit.shop().cart(cart_id).await?;
-        let draft = visit.shop().draft(cart_id).await?;
+        let cart = visit.shop().carts().view(cart_id).await?;
+        let draft = visit.shop().carts().draft(cart_id).await?;
         let notice = visit.take_notice().await?;
         let body = match cart_id.filter(|_| !cart.lines.is_empty()) {
             Some(cart_id) => {
-                let checkout = visit.shop().checkout_view(cart, &draft.code).await?;
+                let checkout = visit
+                    .shop()
+                    .carts()
+                    .checkout_view(cart, &draft.code)
+                    .await?;
                 view! { <CheckoutView cart_id checkout draft notice/> }.into_any()
             }
             None => view! { <EmptyCheckout/> }.into_any(),

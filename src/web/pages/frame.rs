@@ -130,7 +130,7 @@ async fn cart_units(visit: &Visit) -> u32 {
     let Ok(cart_id) = visit.cart_id().await else {
         return 0;
     };
-    visit.shop().cart_unit_count(cart_id).await.unwrap_or(0)
+    visit.shop().carts().unit_count(cart_id).await.unwrap_or(0)
 }
 
 fn error_title(error: &ShopError) -> &'static str {

@@ -23,7 +23,7 @@ pub fn OrderPage() -> impl IntoView {
         .get("public_id")
         .unwrap_or_default();
     framed(|visit| async move {
-        let order = visit.shop().order(&public_id).await?;
+        let order = visit.shop().orders().find(&public_id).await?;
         let title = format!("Order {}", order.number);
         let bundle = if order.status_view().is_open {
             Bundle::Shop

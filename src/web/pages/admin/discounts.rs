@@ -24,7 +24,7 @@ use crate::{
 pub fn DiscountsPage() -> impl IntoView {
     framed(|visit| async move {
         visit.require_admin().await?;
-        let codes = visit.shop().discount_codes().await?;
+        let codes = visit.shop().discounts().all().await?;
         let notice = visit.take_notice().await?;
         let body = view! { <DiscountsView codes notice/> };
         Ok(Page::private("Discount codes", Bundle::None, body))

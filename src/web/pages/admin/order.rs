@@ -22,7 +22,7 @@ pub fn AdminOrderPage() -> impl IntoView {
         .unwrap_or_default();
     framed(|visit| async move {
         visit.require_admin().await?;
-        let order = visit.shop().order(&public_id).await?;
+        let order = visit.shop().orders().find(&public_id).await?;
         let error = visit
             .take_notice()
             .await?

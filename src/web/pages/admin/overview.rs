@@ -7,7 +7,7 @@ use crate::{
     model::{OrderView, RunSnapshot, ShopError},
     shop::{
         audit::{self, AuditReport},
-        catalog::StockLevel,
+        stock::StockLevel,
     },
     simulation::store,
     ui::order_badge::badge_class,
@@ -29,8 +29,8 @@ pub fn OverviewPage() -> impl IntoView {
                 .await
                 .map_err(ShopError::from)?,
         };
-        let levels = shop.stock_levels().await?;
-        let orders = shop.latest_orders(ORDERS_SHOWN).await?;
+        let levels = shop.stock().levels().await?;
+        let orders = shop.orders().latest(ORDERS_SHOWN).await?;
         let runs = store::latest(shop.db(), RUNS_SHOWN).await?;
         let body = view! { <OverviewView audit levels orders runs/> };
         Ok(Page::private("Admin", Bundle::None, body))

@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::{StockTable, Subnav};
 use crate::{
     model::quantity::QUANTITY_MAX,
-    shop::{catalog::StockLevel, stock_admin::COUNT_MAX},
+    shop::{stock::StockLevel, stock_admin::COUNT_MAX},
     ui::{
         field::{Field, FieldKind},
         notice::ErrorNotice,
@@ -25,7 +25,7 @@ use crate::{
 pub fn StockPage() -> impl IntoView {
     framed(|visit| async move {
         visit.require_admin().await?;
-        let levels = visit.shop().stock_levels().await?;
+        let levels = visit.shop().stock().levels().await?;
         let notice = visit.take_notice().await?;
         let body = view! { <StockView levels notice/> };
         Ok(Page::private("Stock", Bundle::None, body))

@@ -1,0 +1,164 @@
+//! Backorders: paid orders that wait for stock. New stock goes to the oldest ones that it covers.
+
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+};
+
+use super::{
+    Shop,
+    orders::{self, NewStatus},
+    settlement,
+};
+use crate::{
+    db::{
+        dialect,
+        entity::{customer_order, order_line},
+        locks,
+        txn::{self, Abort, TxnError, Work},
+    },
+    model::OrderStatus,
+};
+
+/// Maximum number of backorders that one transaction of [`Backorders::fulfill`] locks.
+const BACKORDER_BATCH_SIZE: u64 = 100;
+
+/// Backorders that the available stock covers, each considered on its own, oldest first. An order
+/// that stock does not cover does not block later ones.
+const FULFILLABLE_BACKORDERS: &str = "
+    SELECT o.id FROM customer_order o
+    WHERE o.status = 'backordered'
+      AND NOT EXISTS (SELECT 1 FROM order_line l JOIN stock s ON s.product_id = l.product_id
+                      WHERE l.order_id = o.id AND s.available < l.quantity)
+    ORDER BY o.id LIMIT $1";
+
+/// Fulfills backorders; see [`Shop::backorders`].
+#[derive(Clone, Copy, Debug)]
+pub struct Backorders<'a> {
+    pub(super) shop: &'a Shop,
+}
+
+impl Backorders<'_> {
+    /// Fulfills backorders from available stock, oldest first, and returns their number.
+    pub async fn fulfill(self) -> Result<u64, TxnError> {
+        let mut fulfilled = 0;
+        loop {
+            // Query without locks first: most of the time no backorder can be fulfilled.
+            let ids = self.fulfillable().await?;
+            if ids.is_empty() {
+                return Ok(fulfilled);
+            }
+            let shop = self.shop.clone();
+            let batch = txn::run_for_result(
+                &self.shop.db,
+                self.shop.policy("fulfill backorders"),
+                move |work| {
+                    let (shop, ids) = (shop.clone(), ids.clone());
+                    Box::pin(async move {
+                        let backorders = lock(work, &ids).await?;
+                        lock_stock(work, &backorders, None).await?;
+                        fulfill(work, &shop, &backorders).await
+                    })
+                },
+            )
+            .await?;
+            if batch == 0 {
+                // Another server process fulfilled them first.
+                return Ok(fulfilled);
+            }
+            fulfilled += batch;
+        }
+    }
+
+    async fn fulfillable(self) -> Result<Vec<i64>, TxnError> {
+        let at_most = i64::try_from(BACKORDER_BATCH_SIZE).unwrap_or(i64::MAX);
+        let statement = dialect::statement(FULFILLABLE_BACKORDERS, [at_most.into()]);
+        let rows = self.shop.db.reader().query_all_raw(statement).await;
+        let ids = rows.and_then(|rows| rows.iter().map(|row| row.try_get_by_index(0)).collect());
+        ids.map_err(|source| TxnError::Database {
+            name: "fulfill backorders",
+            source,
+        })
+    }
+}
+
+/// A locked backorder with its lines.
+pub(super) struct Backorder {
+    order: customer_order::Model,
+    lines: Vec<order_line::Model>,
+}
+
+/// Returns the backorders of a product, oldest first: as many as there are units, plus one batch,
+/// because other server processes may fulfill some of them at the same time.
+pub(super) async fn of_product(
+    work: &Work,
+    product_id: i64,
+    units: i64,
+) -> Result<Vec<i64>, Abort> {
+    let of_product = QueryTrait::into_query(
+        order_line::Entity::find()
+            .select_only()
+            .column(order_line::Column::OrderId)
+            .filter(order_line::Column::ProductId.eq(product_id)),
+    );
+    Ok(customer_order::Entity::find()
+        .select_only()
+        .column(customer_order::Column::Id)
+        .filter(customer_order::Column::Status.eq(OrderStatus::Backordered.as_str()))
+        .filter(customer_order::Column::Id.in_subquery(of_product))
+        .order_by_asc(customer_order::Column::Id)
+        .limit(units.unsigned_abs() + BACKORDER_BATCH_SIZE)
+        .into_tuple()
+        .all(work.connection())
+        .await?)
+}
+
+/// Locks the orders among `ids` that are still backordered, oldest first.
+pub(super) async fn lock(work: &Work, ids: &[i64]) -> Result<Vec<Backorder>, Abort> {
+    let status = OrderStatus::Backordered.as_str();
+    let mut backorders = Vec::with_capacity(ids.len());
+    for order in locks::orders_in_status(work, ids, status).await? {
+        let lines = orders::lines_of(work, order.id).await?;
+        backorders.push(Backorder { order, lines });
+    }
+    Ok(backorders)
+}
+
+/// Locks the stock rows of all products of the backorders, and of one more product, in id order.
+pub(super) async fn lock_stock(
+    work: &Work,
+    backorders: &[Backorder],
+    product_id: Option<i64>,
+) -> Result<(), Abort> {
+    let lines = backorders.iter().flat_map(|backorder| &backorder.lines);
+    let ids: Vec<i64> = lines
+        .map(|line| line.product_id)
+        .chain(product_id)
+        .collect();
+    locks::stock_rows(work, &ids).await?;
+    Ok(())
+}
+
+/// Sells to each backorder whose lines are all in stock; one that is not fully in stock does not
+/// block later ones.
+pub(super) async fn fulfill(
+    work: &Work,
+    shop: &Shop,
+    backorders: &[Backorder],
+) -> Result<u64, Abort> {
+    let mut fulfilled = 0;
+    for Backorder { order, lines } in backorders {
+        let rows = settlement::lock_stock(work, lines).await?;
+        if !settlement::is_in_stock(lines, &rows) {
+            continue;
+        }
+        settlement::sell(work, shop, lines, &[]).await?;
+        let new = NewStatus {
+            status: OrderStatus::Paid,
+            reason: None,
+            due_cents: order.due_cents,
+        };
+        orders::set_status(work, order.id, new).await?;
+        fulfilled += 1;
+    }
+    Ok(fulfilled)
+}

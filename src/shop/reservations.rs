@@ -1,0 +1,90 @@
+//! Reservations: the stock of a cart, reserved while its shopper is at the checkout. A reservation
+//! consists of one hold for each line; see [`super::holds`].
+
+use uuid::Uuid;
+
+use super::{
+    Shop,
+    cart::{self, KeyedCart},
+    holds::{self, SWEEP_BATCH_SIZE},
+    idempotency::Claim,
+};
+use crate::{
+    db::{
+        locks,
+        txn::{self, Outcome, TxnError},
+    },
+    model::ShopError,
+};
+
+/// Reserves the stock of carts; see [`Shop::reservations`].
+#[derive(Clone, Copy, Debug)]
+pub struct Reservations<'a> {
+    pub(super) shop: &'a Shop,
+}
+
+impl Reservations<'_> {
+    /// Reserves all lines of the cart, or none, when the shopper enters the checkout. Existing
+    /// holds remain and keep their expiry time.
+    ///
+    /// Rejections: [`ShopError::CartEmpty`]; [`ShopError::InsufficientStock`] for the first line
+    /// that stock does not cover; [`ShopError::SaleNotStarted`]; [`ShopError::SaleEnded`];
+    /// [`ShopError::IdempotencyKeyReused`].
+    pub async fn reserve(self, cart_id: Uuid, claim: Option<Claim>) -> Outcome<()> {
+        let shop = self.shop.clone();
+        let keyed = KeyedCart { cart_id, claim };
+        self.shop
+            .carts()
+            .write_cart("reserve cart", keyed, move |work| {
+                let shop = shop.clone();
+                Box::pin(async move {
+                    let lines = cart::lines(work, cart_id).await?;
+                    let holds = locks::holds_of_cart(work, cart_id).await?;
+                    holds::reconcile(work, &shop, cart_id, holds, &lines)
+                        .await
+                        .map(drop)
+                })
+            })
+            .await
+    }
+
+    /// Restarts the full reservation time of the cart. This is possible once per reservation.
+    ///
+    /// # Errors
+    /// [`ShopError::ReservationExpired`] if the cart has no live reservation;
+    /// [`ShopError::AlreadyExtended`].
+    pub async fn extend(self, cart_id: Uuid, claim: Option<Claim>) -> Result<(), ShopError> {
+        let ttl = self.shop.terms.hold_ttl();
+        let keyed = KeyedCart { cart_id, claim };
+        self.shop
+            .carts()
+            .write_cart("extend reservation", keyed, move |work| {
+                Box::pin(async move { holds::extend(work, cart_id, ttl).await })
+            })
+            .await
+            .result
+            .map_err(ShopError::from)
+    }
+
+    /// Releases all expired holds, in batches of [`SWEEP_BATCH_SIZE`], and returns their number.
+    /// Several server processes may do this at the same time.
+    pub async fn sweep_expired(self) -> Result<u64, TxnError> {
+        let mut swept = 0;
+        loop {
+            let shop = self.shop.clone();
+            let batch = txn::run_for_result(
+                &self.shop.db,
+                self.shop.policy("sweep expired holds"),
+                move |work| {
+                    let shop = shop.clone();
+                    Box::pin(async move { holds::sweep(work, &shop, None).await })
+                },
+            )
+            .await?;
+            swept += batch;
+            if batch < SWEEP_BATCH_SIZE {
+                return Ok(swept);
+            }
+        }
+    }
+}
