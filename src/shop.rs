@@ -24,7 +24,8 @@
 //! | [`Shop::idempotency_keys`] | deletes old idempotency keys | `idempotency.rs` |
 //! | [`Shop::operation`] | keeps heartbeats and the payment secret | `operation.rs` |
 //!
-//! The other modules have functions that the contexts call inside their transactions.
+//! The three administrations take an [`Administrator`], which only a login or the command line can
+//! make. The other modules have functions that the contexts call inside their transactions.
 
 pub mod administrator;
 pub mod audit;
@@ -61,7 +62,7 @@ use crate::{
     model::ShopError,
     payment::gateway::PaymentGateway,
 };
-use administrator::Administrators;
+use administrator::{Administrator, Administrators};
 use backorders::Backorders;
 use cart::Carts;
 use catalog::Catalog;
@@ -215,17 +216,17 @@ impl Shop {
     }
 
     /// The acts of an administrator on orders.
-    pub fn order_administration(&self) -> OrderAdministration<'_> {
+    pub fn order_administration(&self, _: &Administrator) -> OrderAdministration<'_> {
         OrderAdministration { shop: self }
     }
 
     /// The acts of an administrator on stock.
-    pub fn stock_administration(&self) -> StockAdministration<'_> {
+    pub fn stock_administration(&self, _: &Administrator) -> StockAdministration<'_> {
         StockAdministration { shop: self }
     }
 
     /// The acts of an administrator on discount codes.
-    pub fn discount_administration(&self) -> DiscountAdministration<'_> {
+    pub fn discount_administration(&self, _: &Administrator) -> DiscountAdministration<'_> {
         DiscountAdministration { shop: self }
     }
 

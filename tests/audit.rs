@@ -12,7 +12,8 @@ use futures::future::join_all;
 use uuid::Uuid;
 
 use crate::support::{
-    PATIENCE, PlacesOrders, ScriptedProvider, TestProduct, TestShop, check_audit_clean,
+    PATIENCE, PlacesOrders, ScriptedProvider, TestProduct, TestShop, administrator,
+    check_audit_clean,
     scripted_provider::lost,
     shop::{PendingPayment, card, units_of},
     within,
@@ -92,7 +93,7 @@ async fn with_code(shop: &TestShop, number: &str) {
         uses_max: 5,
         per_customer_limit: Some(1),
     };
-    shop.discount_administration()
+    shop.discount_administration(&administrator())
         .create(new, None)
         .await
         .expect("it is created");
@@ -318,7 +319,7 @@ async fn returns_on_the_wrong_line_are_reported() {
     shop.buy(&product).await.expect("it is sold");
     let line_id = shop.line_id(&first.order_id, &product).await;
     let quantity = units_of(1);
-    shop.order_administration()
+    shop.order_administration(&administrator())
         .apply(
             &first.order_id,
             OrderAction::ReturnLine { line_id, quantity },
@@ -420,7 +421,7 @@ async fn an_unresolved_refund_is_reported_if_a_server_was_running() {
         .settle(started.charge, ChargeState::Captured)
         .await
         .expect("it is settled");
-    here.order_administration()
+    here.order_administration(&administrator())
         .apply(&started.order_id, OrderAction::Cancel, None)
         .await
         .expect("it is cancelled");

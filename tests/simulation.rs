@@ -22,7 +22,7 @@ use doorbuster::{
     simulation::Engine,
 };
 
-use crate::support::{TestShop, provider::OnDemand, within};
+use crate::support::{TestShop, administrator, provider::OnDemand, within};
 
 /// The longest time that a run may take in these tests.
 const RUN_MAX: Duration = Duration::from_secs(60);
@@ -34,7 +34,10 @@ fn engine(shop: &TestShop) -> Engine {
 
 async fn run(shop: &TestShop, plan: SimulationPlan) -> RunSnapshot {
     let engine = engine(shop);
-    let started = engine.start(plan).await.expect("the run starts");
+    let started = engine
+        .start(&administrator(), plan)
+        .await
+        .expect("the run starts");
     within(
         RUN_MAX,
         "the run's end",

@@ -17,7 +17,7 @@ use std::time::Duration;
 pub use database::TestDatabase;
 pub use race::{Gate, StockLock};
 pub use scripted_provider::ScriptedProvider;
-pub use shop::{PlacesOrders, TestProduct, TestShop, check_audit_clean};
+pub use shop::{PlacesOrders, TestProduct, TestShop, administrator, check_audit_clean};
 
 /// The longest time that a test waits for an expected event.
 pub const PATIENCE: Duration = Duration::from_secs(20);

@@ -16,8 +16,8 @@ pub async fn run_lesson(
     #[server(default)] lesson: String,
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
-    visit.require_admin().await?;
-    let result = server::play(&visit, &idempotency_key, &lesson).await;
+    let administrator = visit.require_admin().await?;
+    let result = server::play(&visit, &administrator, &idempotency_key, &lesson).await;
     visit.answer(result, &[("lesson", &lesson)]).await
 }
 
@@ -25,15 +25,21 @@ pub async fn run_lesson(
 mod server {
     use crate::{
         model::{LessonKey, ShopError},
+        shop::administrator::Administrator,
         simulation::lessons,
         web::session::Visit,
     };
 
-    pub async fn play(visit: &Visit, key: &str, lesson: &str) -> Result<String, ShopError> {
+    pub async fn play(
+        visit: &Visit,
+        administrator: &Administrator,
+        key: &str,
+        lesson: &str,
+    ) -> Result<String, ShopError> {
         let lesson = LessonKey::named(lesson)
             .ok_or_else(|| ShopError::Invalid("there is no such lesson".to_owned()))?;
         let claim = visit.claim(key, "run-lesson", &[lesson.as_str()])?;
-        lessons::play(visit.shop(), lesson, claim).await?;
+        lessons::play(administrator, visit.shop(), lesson, claim).await?;
         Ok(format!("/admin/lessons#{lesson}"))
     }
 }

@@ -16,8 +16,8 @@ pub async fn control_simulation(
     #[server(default)] wish: String,
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
-    visit.require_admin().await?;
-    let result = server::control(&visit, &id, &wish).await;
+    let administrator = visit.require_admin().await?;
+    let result = server::control(&visit, &administrator, &id, &wish).await;
     visit.answer(result, &[]).await
 }
 
@@ -27,18 +27,24 @@ mod server {
 
     use crate::{
         model::{RunCommand, ShopError},
+        shop::administrator::Administrator,
         simulation::store,
         web::session::Visit,
     };
 
     /// Stores the command in the database, where every server reads it, and applies it at once if
     /// this server executes the run. Returns the path of the run's page.
-    pub async fn control(visit: &Visit, id: &str, command: &str) -> Result<String, ShopError> {
+    pub async fn control(
+        visit: &Visit,
+        administrator: &Administrator,
+        id: &str,
+        command: &str,
+    ) -> Result<String, ShopError> {
         let id = Uuid::try_parse(id).map_err(|_| ShopError::UnknownSimulation)?;
         let command = RunCommand::named(command)
             .ok_or_else(|| ShopError::Invalid(format!("{command} is not a run command")))?;
-        store::set_command(visit.shop().db(), id, command).await?;
-        if let Some(run) = visit.engine().runs().get(id) {
+        store::set_command(administrator, visit.shop().db(), id, command).await?;
+        if let Some(run) = visit.runs().get(id) {
             run.apply_command(command);
         }
         Ok(format!("/admin/simulations/{id}"))

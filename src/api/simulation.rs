@@ -20,9 +20,9 @@ pub async fn start_simulation(
     #[server(flatten)] plan: PlanForm,
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
-    visit.require_admin().await?;
+    let administrator = visit.require_admin().await?;
     let form = server::with_strategies(plan, strategy);
-    let result = server::start(&visit, &idempotency_key, &form).await;
+    let result = server::start(&visit, &administrator, &idempotency_key, &form).await;
     let result = result.map(|id| format!("/admin/simulations/{id}"));
     visit.answer(result, &form.fields()).await
 }
@@ -38,7 +38,7 @@ mod server {
             ShopError,
             plan::{OneOrMany, PlanForm},
         },
-        shop::idempotency::Claim,
+        shop::{administrator::Administrator, idempotency::Claim},
         simulation::{Engine, RunStart, SimulationError, StartedRun, store},
         web::session::Visit,
     };
@@ -59,11 +59,17 @@ mod server {
         }
     }
 
-    pub async fn start(visit: &Visit, key: &str, form: &PlanForm) -> Result<Uuid, ShopError> {
+    pub async fn start(
+        visit: &Visit,
+        administrator: &Administrator,
+        key: &str,
+        form: &PlanForm,
+    ) -> Result<Uuid, ShopError> {
         let parts: Vec<_> = form.fields().into_iter().map(|(_, value)| value).collect();
         let claim = visit.claim(key, "simulate", &parts)?;
-        let engine = visit.engine().clone();
-        match engine.start_once(form.parse()?, claim.clone()).await {
+        let engine = visit.engine(administrator).clone();
+        let plan = form.parse()?;
+        match engine.start_once(administrator, plan, claim.clone()).await {
             Ok(RunStart::New(started)) => Ok(run(engine, *started)),
             Ok(RunStart::Existing(id)) => Ok(id),
             // The first of two clicks may have started the running simulation.

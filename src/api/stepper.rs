@@ -32,7 +32,7 @@ pub async fn start_stepper(
     #[server(default)] from: String,
 ) -> Result<Option<StepperView>, ShopError> {
     let visit = crate::web::session::Visit::current()?;
-    visit.require_admin().await?;
+    let administrator = visit.require_admin().await?;
     let seats = server::seats(seats, strategy, units, level);
     let typed = [
         ("stock", stock.as_str()),
@@ -42,7 +42,10 @@ pub async fn start_stepper(
     ];
     let opened = match server::script(&story, &seats, &stock, &steps, &guess_sold, &guess_oversold)
     {
-        Ok((script, guess)) => server::open(&visit, script, guess, &from).await,
+        Ok((script, guess)) => {
+            let steppers = visit.engine(&administrator).steppers();
+            server::open(steppers, script, guess, &from).await
+        }
         Err(error) => Err(error),
     };
     server::answer(&visit, opened, &typed).await
@@ -60,8 +63,9 @@ pub async fn step_stepper(
     #[server(default)] at: String,
 ) -> Result<Option<StepperView>, ShopError> {
     let visit = crate::web::session::Visit::current()?;
-    visit.require_admin().await?;
-    let stepped = server::step(&visit, &session, &actor, &at).await;
+    let administrator = visit.require_admin().await?;
+    let steppers = visit.engine(&administrator).steppers();
+    let stepped = server::step(steppers, &session, &actor, &at).await;
     server::answer(&visit, stepped, &[]).await
 }
 
@@ -75,8 +79,9 @@ pub async fn rewind_stepper(
     #[server(default)] to: String,
 ) -> Result<Option<StepperView>, ShopError> {
     let visit = crate::web::session::Visit::current()?;
-    visit.require_admin().await?;
-    let rewound = server::rewind(&visit, &session, &to).await;
+    let administrator = visit.require_admin().await?;
+    let steppers = visit.engine(&administrator).steppers();
+    let rewound = server::rewind(steppers, &session, &to).await;
     server::answer(&visit, rewound, &[]).await
 }
 
@@ -89,8 +94,9 @@ pub async fn end_stepper(
     #[server(default)] session: String,
 ) -> Result<Option<StepperView>, ShopError> {
     let visit = crate::web::session::Visit::current()?;
-    visit.require_admin().await?;
-    let ended = server::end(&visit, &session).await;
+    let administrator = visit.require_admin().await?;
+    let steppers = visit.engine(&administrator).steppers();
+    let ended = server::end(steppers, &session).await;
     server::answer(&visit, ended, &[]).await
 }
 
@@ -104,6 +110,7 @@ mod server {
             plan::OneOrMany,
             stepper::{Guess, Script, StepperView},
         },
+        simulation::Steppers,
         web::session::Visit,
     };
 
@@ -156,12 +163,11 @@ mod server {
     }
 
     pub async fn open(
-        visit: &Visit,
+        steppers: &Steppers,
         script: Script,
         guess: Option<Guess>,
         from: &str,
     ) -> Result<StepperView, ShopError> {
-        let steppers = visit.engine().steppers();
         if let Ok(before) = steppers.get(from) {
             before.end("This session was replayed in a new one.").await;
         }
@@ -172,12 +178,12 @@ mod server {
     }
 
     pub async fn step(
-        visit: &Visit,
+        steppers: &Steppers,
         session: &str,
         actor: &str,
         at: &str,
     ) -> Result<StepperView, ShopError> {
-        let session = visit.engine().steppers().get(session)?;
+        let session = steppers.get(session)?;
         let actor = actor.parse().map_err(|_| not_a_number("The actor"))?;
         let at = match at {
             "" => None,
@@ -186,14 +192,18 @@ mod server {
         session.step(actor, at).await
     }
 
-    pub async fn rewind(visit: &Visit, session: &str, to: &str) -> Result<StepperView, ShopError> {
-        let before = visit.engine().steppers().get(session)?.view();
+    pub async fn rewind(
+        steppers: &Steppers,
+        session: &str,
+        to: &str,
+    ) -> Result<StepperView, ShopError> {
+        let before = steppers.get(session)?.view();
         let to = to.parse().map_err(|_| not_a_number("The step"))?;
-        open(visit, before.script.up_to(to), before.guess, session).await
+        open(steppers, before.script.up_to(to), before.guess, session).await
     }
 
-    pub async fn end(visit: &Visit, session: &str) -> Result<StepperView, ShopError> {
-        let session = visit.engine().steppers().get(session)?;
+    pub async fn end(steppers: &Steppers, session: &str) -> Result<StepperView, ShopError> {
+        let session = steppers.get(session)?;
         session
             .end("The session was ended, and its open transactions were rolled back.")
             .await;

@@ -23,9 +23,10 @@ pub async fn act_on_order(
     #[server(default)] quantity: String,
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
-    visit.require_admin().await?;
+    let administrator = visit.require_admin().await?;
     let result = server::act(
         &visit,
+        &administrator,
         &idempotency_key,
         [&order_id, &act, &line_id, &quantity],
     )
@@ -46,8 +47,15 @@ pub async fn receive_stock(
     #[server(default)] quantity: String,
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
-    visit.require_admin().await?;
-    let result = server::receive(&visit, &idempotency_key, &product_id, &quantity).await;
+    let administrator = visit.require_admin().await?;
+    let result = server::receive(
+        &visit,
+        &administrator,
+        &idempotency_key,
+        &product_id,
+        &quantity,
+    )
+    .await;
     // The page highlights the changed row.
     let result = result.map(|()| format!("/admin/stock#stock-{product_id}"));
     visit
@@ -71,9 +79,14 @@ pub async fn take_stock(
     #[server(default)] reason: String,
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
-    visit.require_admin().await?;
-    let result =
-        server::take_stock(&visit, &idempotency_key, [&product_id, &counted, &reason]).await;
+    let administrator = visit.require_admin().await?;
+    let result = server::take_stock(
+        &visit,
+        &administrator,
+        &idempotency_key,
+        [&product_id, &counted, &reason],
+    )
+    .await;
     // The page highlights the changed row.
     let result = result.map(|()| format!("/admin/stock#stock-{product_id}"));
     visit
@@ -106,7 +119,7 @@ pub async fn create_code(
     #[server(default)] per_customer_limit: String,
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
-    visit.require_admin().await?;
+    let administrator = visit.require_admin().await?;
     let form = server::CodeForm {
         code,
         kind,
@@ -117,7 +130,7 @@ pub async fn create_code(
         uses_max,
         per_customer_limit,
     };
-    let result = server::create_code(&visit, &idempotency_key, &form).await;
+    let result = server::create_code(&visit, &administrator, &idempotency_key, &form).await;
     let code = crate::shop::discounts::fold_code(&form.code);
     let result = result.map(|()| format!("/admin/discounts#code-{code}"));
     visit.answer(result, &form.fields()).await
@@ -127,12 +140,13 @@ pub async fn create_code(
 mod server {
     use crate::{
         model::{DiscountValue, Quantity, ShopError},
-        shop::{discounts::NewCode, moment, refunds::OrderAction},
+        shop::{administrator::Administrator, discounts::NewCode, moment, refunds::OrderAction},
         web::session::Visit,
     };
 
     pub async fn act(
         visit: &Visit,
+        administrator: &Administrator,
         key: &str,
         [order_id, act, line_id, quantity]: [&str; 4],
     ) -> Result<String, ShopError> {
@@ -158,7 +172,7 @@ mod server {
         };
         visit
             .shop()
-            .order_administration()
+            .order_administration(administrator)
             .apply(order_id, act, claim)
             .await?;
         Ok(order_id.to_owned())
@@ -166,6 +180,7 @@ mod server {
 
     pub async fn receive(
         visit: &Visit,
+        administrator: &Administrator,
         key: &str,
         product_id: &str,
         quantity: &str,
@@ -175,13 +190,14 @@ mod server {
         let quantity = Quantity::parse(quantity)?;
         visit
             .shop()
-            .stock_administration()
+            .stock_administration(administrator)
             .receive(product_id, quantity, claim)
             .await
     }
 
     pub async fn take_stock(
         visit: &Visit,
+        administrator: &Administrator,
         key: &str,
         [product_id, counted, reason]: [&str; 3],
     ) -> Result<(), ShopError> {
@@ -193,7 +209,7 @@ mod server {
             .map_err(|_| ShopError::field_invalid("counted", "Please enter a whole number."))?;
         visit
             .shop()
-            .stock_administration()
+            .stock_administration(administrator)
             .record_count(product_id, counted, reason, claim)
             .await
     }
@@ -258,12 +274,17 @@ mod server {
         }
     }
 
-    pub async fn create_code(visit: &Visit, key: &str, form: &CodeForm) -> Result<(), ShopError> {
+    pub async fn create_code(
+        visit: &Visit,
+        administrator: &Administrator,
+        key: &str,
+        form: &CodeForm,
+    ) -> Result<(), ShopError> {
         let parts = form.fields().map(|(_, value)| value);
         let claim = visit.claim(key, "create code", &parts)?;
         visit
             .shop()
-            .discount_administration()
+            .discount_administration(administrator)
             .create(form.parse()?, claim)
             .await
     }

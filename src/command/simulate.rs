@@ -11,7 +11,7 @@ use doorbuster::{
         RunSnapshot, RunVerdict, ShopError, SimulationPlan, StrategyKey, Verdict,
         plan::{self, Arrivals, Faults, Journey, Quantities, Thresholds},
     },
-    shop::Shop,
+    shop::{Shop, administrator::Administrator},
     simulation::{Engine, SimulationError},
 };
 use indicatif::{ProgressBar, ProgressStyle};
@@ -263,7 +263,9 @@ async fn simulate(
     targets: &[Url],
 ) -> Result<RunSnapshot, SimulationError> {
     let bar = progress_bar(plan.total_attempts());
-    let started = engine.start(plan).await?;
+    let started = engine
+        .start(&Administrator::at_the_command_line(), plan)
+        .await?;
     let end = engine
         .finish(started, targets, {
             let bar = bar.clone();

@@ -10,6 +10,7 @@ use doorbuster::{
     config::DatabaseSettings,
     feed::Feed,
     model::{Quantity, ShopError, StrategyKey, plan},
+    shop::administrator::Administrator,
     simulation::{
         Engine,
         sweep::{
@@ -78,8 +79,9 @@ pub async fn run(
         database.prepare().await?;
         let machine = Machine::with_database(&database.url).await?;
         let engine = Engine::new(database.url.clone(), Feed::default());
+        let administrator = Administrator::at_the_command_line();
         let bar = progress_bar(plan.order().len());
-        let runs = sweep::run(&engine, &plan, |ended, cell| {
+        let runs = sweep::run(&administrator, &engine, &plan, |ended, cell| {
             bar.set_position(ended as u64);
             bar.set_message(cell.to_string());
         })

@@ -1,5 +1,5 @@
-//! The administrator's password: configured, or generated at the first start; stored as an argon2id
-//! hash.
+//! The administrator, and their password: configured, or generated at the first start; stored as an
+//! argon2id hash.
 
 use std::sync::{Arc, LazyLock};
 
@@ -37,6 +37,19 @@ const ALPHABET: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
 static HASH_PERMITS: LazyLock<Arc<Semaphore>> =
     LazyLock::new(|| Arc::new(Semaphore::new(CONCURRENT_HASHES_MAX)));
 
+/// The proof that the administrator acts. Every act of an administrator takes it, so that a request
+/// handler that forgets to check the session does not compile.
+#[derive(Clone, Debug)]
+pub struct Administrator(());
+
+impl Administrator {
+    /// Returns the administrator of a command: anyone who can run the program on the machine owns
+    /// its database.
+    pub fn at_the_command_line() -> Self {
+        Self(())
+    }
+}
+
 /// Where the password comes from at this start.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Credential {
@@ -60,7 +73,7 @@ impl Administrators<'_> {
     pub async fn ensure_password(self, given: Option<&str>) -> Result<Credential, ShopError> {
         if let Some(given) = given {
             // Storing the same password again would change its hash and end all sessions.
-            if self.is_password(given).await? {
+            if self.check_password(given).await?.is_some() {
                 return Ok(Credential::Configured);
             }
             self.store_hash(hash(given.to_owned()).await?, true).await?;
@@ -81,17 +94,32 @@ impl Administrators<'_> {
         })
     }
 
-    /// Returns true if `typed` is the administrator's password.
-    pub async fn is_password(self, typed: &str) -> Result<bool, ShopError> {
+    /// Returns the administrator if `typed` is their password.
+    pub async fn check_password(self, typed: &str) -> Result<Option<Administrator>, ShopError> {
         let Some(stored) = self.stored_hash().await? else {
-            return Ok(false);
+            return Ok(None);
         };
         let typed = typed.to_owned();
-        run_blocking(move || {
+        let is_correct = run_blocking(move || {
             let parsed = PasswordHash::new(&stored).map_err(|error| error.to_string())?;
             Ok(argon2()?.verify_password(typed.as_bytes(), &parsed).is_ok())
         })
-        .await
+        .await?;
+        Ok(is_correct.then_some(Administrator(())))
+    }
+
+    /// Returns the administrator if their session was signed in with the current password.
+    /// `credential` is the [`Self::credential_name`] that the session has stored. Only the session
+    /// layer may call this.
+    pub async fn of_signed_in_session(
+        self,
+        credential: Option<&str>,
+    ) -> Result<Option<Administrator>, ShopError> {
+        let Some(credential) = credential else {
+            return Ok(None);
+        };
+        let is_current = self.credential_name().await?.as_deref() == Some(credential);
+        Ok(is_current.then_some(Administrator(())))
     }
 
     /// Returns an identifier of the current password that reveals nothing about it, or `None` if no

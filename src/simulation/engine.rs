@@ -25,7 +25,7 @@ use crate::{
         SimulationPlan,
     },
     payment::gateway::PaymentGateway,
-    shop::idempotency::Claim,
+    shop::{administrator::Administrator, idempotency::Claim},
 };
 
 /// Why a run has no verdict.
@@ -166,8 +166,12 @@ impl Engine {
     /// [`SimulationError::Busy`] while another run is in progress in this process;
     /// [`ShopError::FieldsInvalid`] if values of the plan are out of range;
     /// [`ShopError::StrategyUnsafe`] for an unsafe strategy on a shop product.
-    pub async fn start(&self, plan: SimulationPlan) -> Result<StartedRun, SimulationError> {
-        match self.start_once(plan, None).await? {
+    pub async fn start(
+        &self,
+        administrator: &Administrator,
+        plan: SimulationPlan,
+    ) -> Result<StartedRun, SimulationError> {
+        match self.start_once(administrator, plan, None).await? {
             RunStart::New(started) => Ok(*started),
             // Not reached: a start without a key never finds an existing run.
             RunStart::Existing(_) => Err(SimulationError::Busy),
@@ -181,6 +185,7 @@ impl Engine {
     /// request.
     pub async fn start_once(
         &self,
+        _: &Administrator,
         plan: SimulationPlan,
         claim: Option<Claim>,
     ) -> Result<RunStart, SimulationError> {

@@ -17,7 +17,7 @@ mod shopper;
 
 use crate::{
     model::{LessonKey, LessonResult, ShopError},
-    shop::{Shop, idempotency::Claim},
+    shop::{Shop, administrator::Administrator, idempotency::Claim},
     simulation::store::{self, LessonOpening},
 };
 use context::LessonContext;
@@ -28,12 +28,17 @@ use context::LessonContext;
 ///
 /// # Errors
 /// If the database or the provider fails; then only the failure is stored.
-pub async fn play(shop: &Shop, lesson: LessonKey, claim: Option<Claim>) -> Result<(), ShopError> {
+pub async fn play(
+    administrator: &Administrator,
+    shop: &Shop,
+    lesson: LessonKey,
+    claim: Option<Claim>,
+) -> Result<(), ShopError> {
     let id = match store::open_lesson(shop.db(), lesson, claim).await? {
         LessonOpening::New(id) => id,
         LessonOpening::Existing => return Ok(()),
     };
-    let context = LessonContext::new(shop, id, lesson);
+    let context = LessonContext::new(administrator, shop, id, lesson);
     let result = Box::pin(play_on(&context, lesson)).await;
     let kept = result.clone().map_err(|error| error.to_string());
     store::close_lesson(shop.db(), id, kept).await?;

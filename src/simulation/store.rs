@@ -41,6 +41,7 @@ use crate::{
         txn::{self, Abort, Policy, TxnError, Work},
     },
     model::{LaneSnapshot, RunCommand, RunSnapshot, RunState, RunVerdict, ShopError, StrategyKey},
+    shop::administrator::Administrator,
 };
 
 /// Runs older than this are deleted with their lanes.
@@ -140,7 +141,12 @@ pub async fn record_heartbeat(db: &Db, id: Uuid) -> Result<RunCommand, TxnError>
 ///
 /// # Errors
 /// [`ShopError::UnknownSimulation`] and [`ShopError::SimulationOver`] inside [`TxnError::Refused`].
-pub async fn set_command(db: &Db, id: Uuid, command: RunCommand) -> Result<(), TxnError> {
+pub async fn set_command(
+    _: &Administrator,
+    db: &Db,
+    id: Uuid,
+    command: RunCommand,
+) -> Result<(), TxnError> {
     txn::run_for_result(db, Policy::request("simulation command"), move |work| {
         Box::pin(async move {
             let mut update = simulation_run::Entity::update_many()

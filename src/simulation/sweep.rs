@@ -14,7 +14,7 @@ pub mod report;
 use serde::Serialize;
 
 use super::{Engine, SimulationError};
-use crate::model::Verdict;
+use crate::{model::Verdict, shop::administrator::Administrator};
 use crossover::Crossover;
 use figures::CellFigures;
 use machine::Machine;
@@ -91,6 +91,7 @@ impl Sweep {
 /// # Errors
 /// The first cell whose run failed or has no verdict.
 pub async fn run(
+    administrator: &Administrator,
     engine: &Engine,
     plan: &SweepPlan,
     progress: impl Fn(usize, &Cell),
@@ -100,12 +101,12 @@ pub async fn run(
         // A warm-up run that is not counted: the first run finds cold caches, which would be unfair
         // to its cell.
         progress(0, first);
-        run_cell(engine, plan, first, 0).await?;
+        run_cell(administrator, engine, plan, first, 0).await?;
     }
     let mut runs = Vec::with_capacity(order.len());
     for (repeat, cell) in order {
         progress(runs.len(), &cell);
-        let verdict = run_cell(engine, plan, &cell, repeat).await?;
+        let verdict = run_cell(administrator, engine, plan, &cell, repeat).await?;
         runs.push(SweepRun {
             repeat,
             position: runs.len() + 1,
@@ -117,13 +118,16 @@ pub async fn run(
 }
 
 async fn run_cell(
+    administrator: &Administrator,
     engine: &Engine,
     plan: &SweepPlan,
     cell: &Cell,
     repeat: u32,
 ) -> Result<Verdict, SweepError> {
     let failed = |cause| SweepError { cell: *cell, cause };
-    let started = engine.start(plan.simulation(cell, repeat)).await;
+    let started = engine
+        .start(administrator, plan.simulation(cell, repeat))
+        .await;
     let started = started.map_err(|error| failed(error.into()))?;
     let end = engine.finish(started, &[], |_| {}).await;
     let end = end.map_err(|error| failed(error.into()))?;

@@ -93,7 +93,7 @@ pub async fn picture(state: State<AppState>, id: Path<String>) -> Result<Respons
 }
 
 async fn run(state: &AppState, id: &str) -> Result<RunSnapshot, ShopError> {
-    runs::find(&state.shop, &state.engine, id).await
+    runs::find(&state.shop, state.engine.runs(), id).await
 }
 
 /// Builds a download whose file name contains the run's id. The id needs no quoting in the header.

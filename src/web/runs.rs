@@ -5,17 +5,17 @@ use uuid::Uuid;
 use crate::{
     model::{RunSnapshot, ShopError},
     shop::Shop,
-    simulation::{Engine, store},
+    simulation::{LiveRuns, store},
 };
 
 /// Returns the current state of a run.
 ///
 /// # Errors
 /// [`ShopError::UnknownSimulation`] if there is no such run or `id` is not a UUID.
-pub async fn find(shop: &Shop, engine: &Engine, id: &str) -> Result<RunSnapshot, ShopError> {
+pub async fn find(shop: &Shop, live: &LiveRuns, id: &str) -> Result<RunSnapshot, ShopError> {
     let id = parse(id)?;
-    match engine.runs().get(id) {
-        Some(live) => Ok(live.snapshot()),
+    match live.get(id) {
+        Some(run) => Ok(run.snapshot()),
         None => store::find(shop.db(), id).await,
     }
 }

@@ -68,10 +68,10 @@ pub async fn require_admin(
     if !is_admin_only(request.uri().path()) {
         return next.run(request).await;
     }
-    match session::is_admin(&session, &state.shop).await {
-        Ok(true) => next.run(request).await,
-        Ok(false) if accepts_html(&request) => Redirect::to("/admin/login").into_response(),
-        Ok(false) => Problem(ShopError::NotSignedIn).into_response(),
+    match session::signed_in_administrator(&session, &state.shop).await {
+        Ok(Some(_)) => next.run(request).await,
+        Ok(None) if accepts_html(&request) => Redirect::to("/admin/login").into_response(),
+        Ok(None) => Problem(ShopError::NotSignedIn).into_response(),
         Err(error) => Problem(error).into_response(),
     }
 }

@@ -15,8 +15,8 @@ use uuid::Uuid;
 use super::{AppState, client_address::client_address};
 use crate::{
     model::ShopError,
-    shop::{Shop, idempotency::Claim},
-    simulation::Engine,
+    shop::{Shop, administrator::Administrator, idempotency::Claim},
+    simulation::{Engine, LiveRuns},
 };
 
 const SHOPPER_KEY: &str = "shopper";
@@ -104,9 +104,15 @@ impl Visit {
         &self.state.shop
     }
 
-    /// Returns the simulation engine.
-    pub fn engine(&self) -> &Engine {
+    /// Returns the simulation engine and its stepper sessions, which only the administrator
+    /// controls.
+    pub fn engine(&self, _: &Administrator) -> &Engine {
         &self.state.engine
+    }
+
+    /// Returns the runs of this server.
+    pub fn runs(&self) -> &LiveRuns {
+        self.state.engine.runs()
     }
 
     /// Returns the public URL of the server.
@@ -181,16 +187,13 @@ impl Visit {
         self.state.limits.check_purchase(self.address)
     }
 
-    /// Checks that the administrator is signed in.
+    /// Returns the administrator, whose acts require it.
     ///
     /// # Errors
-    /// [`ShopError::NotSignedIn`] otherwise.
-    pub async fn require_admin(&self) -> Result<(), ShopError> {
-        if is_admin(&self.session, self.shop()).await? {
-            Ok(())
-        } else {
-            Err(ShopError::NotSignedIn)
-        }
+    /// [`ShopError::NotSignedIn`] if the administrator is not signed in.
+    pub async fn require_admin(&self) -> Result<Administrator, ShopError> {
+        let administrator = signed_in_administrator(&self.session, self.shop()).await?;
+        administrator.ok_or(ShopError::NotSignedIn)
     }
 
     /// Signs the administrator in if the password is correct, with a new session id.
@@ -199,9 +202,16 @@ impl Visit {
     /// [`ShopError::WrongPassword`]; [`ShopError::TooManyRequests`] after too many attempts.
     pub async fn sign_in(&self, password: &str) -> Result<(), ShopError> {
         self.state.limits.check_login(self.address)?;
-        if !self.shop().administrators().is_password(password).await? {
-            return Err(ShopError::WrongPassword);
-        }
+        let checked = self
+            .shop()
+            .administrators()
+            .check_password(password)
+            .await?;
+        let administrator = checked.ok_or(ShopError::WrongPassword)?;
+        self.store_sign_in(&administrator).await
+    }
+
+    async fn store_sign_in(&self, _: &Administrator) -> Result<(), ShopError> {
         // Prevents session fixation: an attacker who set the old id must not be signed in.
         self.session.cycle_id().await.map_err(session_error)?;
         let credential = self.shop().administrators().credential_name().await?;
@@ -315,14 +325,18 @@ impl Visit {
     }
 }
 
-/// Returns true if the administrator is signed in with the current password.
+/// Returns the administrator if they are signed in with the current password.
 ///
 /// # Errors
 /// [`ShopError::Unavailable`] if the session or the password cannot be read.
-pub async fn is_admin(session: &Session, shop: &Shop) -> Result<bool, ShopError> {
+pub async fn signed_in_administrator(
+    session: &Session,
+    shop: &Shop,
+) -> Result<Option<Administrator>, ShopError> {
     let signed_in_with: Option<String> = session.get(ADMIN_KEY).await.map_err(session_error)?;
-    Ok(signed_in_with.is_some()
-        && signed_in_with == shop.administrators().credential_name().await?)
+    shop.administrators()
+        .of_signed_in_session(signed_in_with.as_deref())
+        .await
 }
 
 /// Returns the path of the page that contains the form. It ignores the host, so that a forged

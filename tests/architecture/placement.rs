@@ -61,6 +61,18 @@ const PLACEMENTS: &[Placement] = &[
             "src/payment/provider/store/",
         ],
     },
+    Placement {
+        what: "the administrator of a session",
+        pattern: r"\bof_signed_in_session\b",
+        strings: Strings::Blanked,
+        allowed_in: &["src/shop/administrator.rs", "src/web/session.rs"],
+    },
+    Placement {
+        what: "the administrator of a command",
+        pattern: r"\bat_the_command_line\b",
+        strings: Strings::Blanked,
+        allowed_in: &["src/shop/administrator.rs", "src/command/"],
+    },
 ];
 
 /// Modules whose strings are texts for people and may mention SQL: they cannot use the driver.
@@ -176,6 +188,26 @@ fn misplaced_code_is_found() {
             "src/shop/orders.rs",
             "let sql = \"SELECT pg_advisory_lock(1)\";",
             1,
+        ),
+        (
+            "src/api/stock_admin.rs",
+            "shop.administrators().of_signed_in_session(None).await",
+            1,
+        ),
+        (
+            "src/web/session.rs",
+            "shop.administrators().of_signed_in_session(None).await",
+            0,
+        ),
+        (
+            "src/web/session.rs",
+            "Administrator::at_the_command_line()",
+            1,
+        ),
+        (
+            "src/command/sweep.rs",
+            "Administrator::at_the_command_line()",
+            0,
         ),
     ] {
         let found = misplaced(&Source::new(path, text));

@@ -11,7 +11,7 @@ use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use crate::support::{
-    PATIENCE, ScriptedProvider, TestProduct, TestShop, check_audit_clean,
+    PATIENCE, ScriptedProvider, TestProduct, TestShop, administrator, check_audit_clean,
     shop::{card, claim},
     within,
 };
@@ -30,7 +30,7 @@ fn code(name: &str) -> NewCode {
 }
 
 async fn create(shop: &Shop, new: NewCode) {
-    shop.discount_administration()
+    shop.discount_administration(&administrator())
         .create(new, None)
         .await
         .expect("it is created");
@@ -326,7 +326,7 @@ async fn a_use_is_released_when_the_order_is_declined_or_cancelled() {
     let used_up = order_with(&shop, &product, "SINGLE", "ben@example.com").await;
     assert_eq!(used_up, Err(ShopError::CodeUsedUp("SINGLE".to_owned())));
 
-    shop.order_administration()
+    shop.order_administration(&administrator())
         .apply(&id, OrderAction::Cancel, None)
         .await
         .expect("it is cancelled");
@@ -454,7 +454,7 @@ async fn an_invalid_code_is_not_created() {
         ),
     ] {
         let refused = shop
-            .discount_administration()
+            .discount_administration(&administrator())
             .create(new.clone(), None)
             .await;
         let error = refused.expect_err("it is refused");
@@ -470,7 +470,7 @@ async fn a_code_created_concurrently_is_created_once() {
         let shop = shop.handle();
         let key = claim(&format!("administrator-{number}"), "create code", &["TEN"]);
         tokio::spawn(async move {
-            shop.discount_administration()
+            shop.discount_administration(&administrator())
                 .create(code("TEN"), Some(key))
                 .await
         })

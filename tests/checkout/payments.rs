@@ -13,7 +13,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::support::{
-    PlacesOrders, ScriptedProvider, TestProduct, TestShop, check_audit_clean,
+    PlacesOrders, ScriptedProvider, TestProduct, TestShop, administrator, check_audit_clean,
     provider::SECRET,
     scripted_provider::{declined, lost},
     shop::{Counters, card, claim, contact, draft, unkeyed},
@@ -236,7 +236,7 @@ async fn a_late_payment_without_stock_is_backordered_if_the_shop_is_configured_s
                 .contains("New stock goes to your order first")
     );
     let refused = shop
-        .order_administration()
+        .order_administration(&administrator())
         .apply(&answer.receipt.order_id, OrderAction::RefundAll, None)
         .await;
     assert!(
@@ -250,7 +250,7 @@ async fn a_late_payment_without_stock_is_backordered_if_the_shop_is_configured_s
 async fn a_declined_card_restores_cart_form_and_reservation() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
-    shop.discount_administration()
+    shop.discount_administration(&administrator())
         .create(ten_percent(), None)
         .await
         .expect("it is created");
@@ -580,7 +580,7 @@ async fn a_capture_after_the_order_was_cancelled_is_refunded() {
     let cart = shop.cart_of(&[(&product, 2)]).await;
     let (here, request) = (shop.paid_through(&scripted), shop.checkout(cart, ANN));
     let started = shop.start_payment(here.clone(), &scripted, request).await;
-    here.order_administration()
+    here.order_administration(&administrator())
         .apply(&started.order_id, OrderAction::Cancel, None)
         .await
         .expect("it is cancelled");
@@ -607,7 +607,7 @@ async fn a_decline_after_the_order_was_cancelled_changes_no_order() {
     let cart = shop.cart_of(&[(&product, 2)]).await;
     let (here, request) = (shop.paid_through(&scripted), shop.checkout(cart, ANN));
     let started = shop.start_payment(here.clone(), &scripted, request).await;
-    here.order_administration()
+    here.order_administration(&administrator())
         .apply(&started.order_id, OrderAction::Cancel, None)
         .await
         .expect("it is cancelled");
@@ -662,7 +662,7 @@ async fn a_refund_whose_response_was_lost_is_retried_and_paid_once() {
         )
         .await;
     let id = outcome.result.expect("it is paid").receipt.order_id;
-    shop.order_administration()
+    shop.order_administration(&administrator())
         .apply(&id, OrderAction::Cancel, None)
         .await
         .expect("it is cancelled");
@@ -702,7 +702,7 @@ async fn a_processing_refund_stays_open_until_it_succeeds() {
         scripted.answer_refunds(answer);
         // The cancellation sends the first request, and later queries send the others.
         let _ = here
-            .order_administration()
+            .order_administration(&administrator())
             .apply(&id, OrderAction::Cancel, Some(claim("k", "cancel", &[])))
             .await;
         shop.make_status_queries_due().await;

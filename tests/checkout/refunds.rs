@@ -8,7 +8,8 @@ use futures::future::join_all;
 use uuid::Uuid;
 
 use crate::support::{
-    PATIENCE, PlacesOrders, ScriptedProvider, TestProduct, TestShop, check_audit_clean,
+    PATIENCE, PlacesOrders, ScriptedProvider, TestProduct, TestShop, administrator,
+    check_audit_clean,
     shop::{Counters, claim, units_of},
     within,
 };
@@ -39,7 +40,7 @@ async fn paid() -> Paid {
 impl Paid {
     async fn apply(&self, action: OrderAction) -> Result<(), ShopError> {
         self.shop
-            .order_administration()
+            .order_administration(&administrator())
             .apply(&self.id, action, None)
             .await
     }
@@ -155,7 +156,7 @@ async fn partial_refunds_of_a_discounted_line_add_up_to_the_line() {
         shop.product().stock(30).price_cents(333).create().await,
         shop.product().stock(20).price_cents(1_001).create().await,
     );
-    shop.discount_administration()
+    shop.discount_administration(&administrator())
         .create(
             NewCode {
                 code: "SEVEN".to_owned(),
@@ -180,7 +181,7 @@ async fn partial_refunds_of_a_discounted_line_add_up_to_the_line() {
         let line_id = shop.line_id(&id, &odd).await;
         for step in steps {
             let quantity = units_of(*step);
-            shop.order_administration()
+            shop.order_administration(&administrator())
                 .apply(&id, OrderAction::RefundLine { line_id, quantity }, None)
                 .await
                 .expect("it is refunded");
@@ -191,7 +192,10 @@ async fn partial_refunds_of_a_discounted_line_add_up_to_the_line() {
             line_id,
             quantity: units_of(1),
         };
-        let beyond = shop.order_administration().apply(&id, beyond, None).await;
+        let beyond = shop
+            .order_administration(&administrator())
+            .apply(&id, beyond, None)
+            .await;
         assert!(is_invalid_state(&beyond), "{beyond:?}");
     }
     // 4,333 minus 303, of which this line's share is 2,331 : 4,333.
@@ -205,12 +209,12 @@ async fn shipping_is_refunded_only_with_a_full_refund() {
     let id = shop.paid(&[(&product, 2)], ANN).await;
     let line_id = shop.line_id(&id, &product).await;
     let quantity = units_of(2);
-    shop.order_administration()
+    shop.order_administration(&administrator())
         .apply(&id, OrderAction::RefundLine { line_id, quantity }, None)
         .await
         .expect("it is refunded");
     assert_eq!(order(&shop, &id).await.refunded_cents(), 1_998);
-    shop.order_administration()
+    shop.order_administration(&administrator())
         .apply(&id, OrderAction::RefundAll, None)
         .await
         .expect("the shipping is refunded too");
@@ -263,14 +267,14 @@ async fn a_cancelled_express_order_returns_goods_without_a_refund() {
         .expect("it is sold")
         .order_id;
     let refused = shop
-        .order_administration()
+        .order_administration(&administrator())
         .apply(&id, OrderAction::RefundAll, None)
         .await;
     assert!(
         is_invalid_state(&refused),
         "nothing was captured: {refused:?}"
     );
-    shop.order_administration()
+    shop.order_administration(&administrator())
         .apply(&id, OrderAction::Cancel, None)
         .await
         .expect("it is cancelled");
@@ -293,7 +297,7 @@ async fn an_unpaid_order_cannot_be_refunded_or_returned() {
         OrderAction::ReturnLine { line_id, quantity },
     ] {
         let refused = here
-            .order_administration()
+            .order_administration(&administrator())
             .apply(&started.order_id, action, None)
             .await;
         assert!(is_invalid_state(&refused), "{action:?}: {refused:?}");
@@ -309,7 +313,7 @@ async fn a_missing_order_or_line_is_unknown() {
     for id in [Uuid::now_v7().to_string(), "1".to_owned(), String::new()] {
         let result = paid
             .shop
-            .order_administration()
+            .order_administration(&administrator())
             .apply(&id, OrderAction::Cancel, None)
             .await;
         assert_eq!(result, unknown, "{id:?}");
@@ -344,7 +348,11 @@ async fn each_action_sent_five_times_with_one_key_is_applied_once() {
         };
         let requests = (0..5).map(|_| {
             let (shop, id, key) = (paid.shop.handle(), paid.id.clone(), key.clone());
-            tokio::spawn(async move { shop.order_administration().apply(&id, action, key).await })
+            tokio::spawn(async move {
+                shop.order_administration(&administrator())
+                    .apply(&id, action, key)
+                    .await
+            })
         });
         for joined in within(PATIENCE, "5 requests", join_all(requests)).await {
             assert_eq!(joined.expect("the task ends"), Ok(()), "{name}");
@@ -368,7 +376,7 @@ async fn two_concurrent_full_refunds_pay_once() {
         .map(|_| {
             let (shop, id) = (paid.shop.handle(), paid.id.clone());
             tokio::spawn(async move {
-                shop.order_administration()
+                shop.order_administration(&administrator())
                     .apply(&id, OrderAction::RefundAll, None)
                     .await
             })

@@ -9,7 +9,7 @@ use doorbuster::{
 use futures::future::join_all;
 
 use crate::support::{
-    PATIENCE, ScriptedProvider, TestProduct, TestShop, check_audit_clean,
+    PATIENCE, ScriptedProvider, TestProduct, TestShop, administrator, check_audit_clean,
     shop::{Counters, claim, units_of},
     within,
 };
@@ -70,7 +70,7 @@ async fn statuses(shop: &TestShop, ids: &[&String]) -> Vec<OrderStatus> {
 async fn received_units_are_for_sale_and_in_the_ledger() {
     let shop = TestShop::new().await;
     let product = shop.with_product(2).await;
-    shop.stock_administration()
+    shop.stock_administration(&administrator())
         .receive(product.id, units_of(7), None)
         .await
         .expect("it is received");
@@ -87,12 +87,12 @@ async fn stock_of_a_lane_or_a_missing_product_cannot_be_changed() {
     for id in [lane.id, -1, 999_999] {
         let unknown = Err(ShopError::UnknownProduct);
         let received = shop
-            .stock_administration()
+            .stock_administration(&administrator())
             .receive(id, units_of(1), None)
             .await;
         assert_eq!(received, unknown, "{id}");
         let counted = shop
-            .stock_administration()
+            .stock_administration(&administrator())
             .record_count(id, 3, "counted", None)
             .await;
         assert_eq!(counted, unknown, "{id}");
@@ -114,7 +114,7 @@ async fn a_stock_take_adjusts_the_recorded_stock() {
         (3, counters(5, 0, 3, 2)),
         (12, counters(14, 9, 3, 2)),
     ] {
-        shop.stock_administration()
+        shop.stock_administration(&administrator())
             .record_count(product.id, counted, " two were broken ", None)
             .await
             .expect("it is counted");
@@ -139,7 +139,7 @@ async fn a_count_below_the_reserved_units_is_rejected() {
     let reserved = shop.reservations().reserve(cart, None).await.result;
     reserved.expect("it is reserved");
     let refused = shop
-        .stock_administration()
+        .stock_administration(&administrator())
         .record_count(product.id, 2, "counted", None)
         .await;
     let Err(ShopError::InvalidState(sentence)) = refused else {
@@ -163,7 +163,7 @@ async fn a_count_needs_a_reason_and_a_number_in_range() {
         (1_000_001, "counted", "counted"),
     ] {
         let refused = shop
-            .stock_administration()
+            .stock_administration(&administrator())
             .record_count(product.id, counted, reason, None)
             .await;
         let error = refused.expect_err("it is refused");
@@ -180,7 +180,7 @@ async fn each_action_repeated_with_its_key_is_applied_once() {
         let (shop, id) = (shop.handle(), product.id);
         let key = Some(claim("in", "receive stock", &["2"]));
         tokio::spawn(async move {
-            shop.stock_administration()
+            shop.stock_administration(&administrator())
                 .receive(id, units_of(2), key)
                 .await
         })
@@ -189,7 +189,7 @@ async fn each_action_repeated_with_its_key_is_applied_once() {
         assert_eq!(joined.expect("the task ends"), Ok(()));
     }
     assert_eq!(shop.level(&product).await.total, 11);
-    shop.stock_administration()
+    shop.stock_administration(&administrator())
         .record_count(
             product.id,
             5,
@@ -199,7 +199,7 @@ async fn each_action_repeated_with_its_key_is_applied_once() {
         .await
         .expect("it is counted");
     shop.buy(&product).await.expect("it is sold");
-    shop.stock_administration()
+    shop.stock_administration(&administrator())
         .record_count(
             product.id,
             5,
@@ -218,7 +218,7 @@ async fn received_units_go_to_the_oldest_backorder_first() {
     let first = backorder(&shop, &[(&product, 2)], "ann@example.com").await;
     let second = backorder(&shop, &[(&product, 2)], "ben@example.com").await;
 
-    shop.stock_administration()
+    shop.stock_administration(&administrator())
         .receive(product.id, units_of(3), None)
         .await
         .expect("it is received");
@@ -238,7 +238,7 @@ async fn received_units_go_to_the_oldest_backorder_first() {
         .status_view();
     assert!(!status.is_open, "{status:?}");
     check_audit_clean(&shop).await;
-    shop.stock_administration()
+    shop.stock_administration(&administrator())
         .receive(product.id, units_of(1), None)
         .await
         .expect("it is received");
@@ -252,7 +252,7 @@ async fn a_backorder_that_stock_does_not_cover_does_not_block_later_ones() {
     let product = shop.with_product(0).await;
     let large = backorder(&shop, &[(&product, 5)], "ann@example.com").await;
     let small = backorder(&shop, &[(&product, 1)], "ben@example.com").await;
-    shop.stock_administration()
+    shop.stock_administration(&administrator())
         .receive(product.id, units_of(2), None)
         .await
         .expect("it is received");
@@ -269,7 +269,7 @@ async fn returned_units_fulfill_backorders() {
     let sold = shop.paid(&[(&product, 2)], "cleo@example.com").await;
     let backordered = backorder(&shop, &[(&product, 2)], "ann@example.com").await;
     assert_eq!(shop.backorders().fulfill().await.ok(), Some(0));
-    shop.order_administration()
+    shop.order_administration(&administrator())
         .apply(&sold, OrderAction::Cancel, None)
         .await
         .expect("it is cancelled");
@@ -285,13 +285,13 @@ async fn a_backorder_of_several_products_waits_until_all_are_in_stock() {
     let shop = TestShop::new().await;
     let (kettle, lamp) = (shop.with_product(0).await, shop.with_product(0).await);
     let both = backorder(&shop, &[(&kettle, 1), (&lamp, 1)], "ann@example.com").await;
-    shop.stock_administration()
+    shop.stock_administration(&administrator())
         .receive(kettle.id, units_of(1), None)
         .await
         .expect("it is received");
     assert_eq!(statuses(&shop, &[&both]).await, [OrderStatus::Backordered]);
     assert_eq!(shop.level(&kettle).await.available, 1);
-    shop.stock_administration()
+    shop.stock_administration(&administrator())
         .receive(lamp.id, units_of(1), None)
         .await
         .expect("it is received");
@@ -333,14 +333,14 @@ async fn a_backordered_order_can_be_cancelled_and_is_refunded() {
     let id = backorder(&shop, &[(&product, 1)], "ann@example.com").await;
     let scripted = ScriptedProvider::default();
     shop.paid_through(&scripted)
-        .order_administration()
+        .order_administration(&administrator())
         .apply(&id, OrderAction::Cancel, None)
         .await
         .expect("it is cancelled");
     let order = shop.orders().find(&id).await.expect("the order exists");
     assert_eq!(order.status, OrderStatus::Cancelled);
     assert_eq!(order.refunded_cents(), order.bill.total.cents);
-    shop.stock_administration()
+    shop.stock_administration(&administrator())
         .receive(product.id, units_of(1), None)
         .await
         .expect("it is received");
@@ -366,7 +366,7 @@ async fn two_concurrent_deliveries_fulfill_each_backorder_once() {
         .map(|_| {
             let (shop, id) = (shop.handle(), product.id);
             tokio::spawn(async move {
-                shop.stock_administration()
+                shop.stock_administration(&administrator())
                     .receive(id, units_of(1), None)
                     .await
             })

@@ -17,7 +17,9 @@ use doorbuster::{
 };
 
 use super::{program::PASSWORD, visitor::Visitor};
-use crate::support::{PlacesOrders, TestProduct, TestShop, provider::OnDemand, shop::card};
+use crate::support::{
+    PlacesOrders, TestProduct, TestShop, administrator, provider::OnDemand, shop::card,
+};
 
 #[derive(Clone, Copy, Debug)]
 pub enum Story {
@@ -66,11 +68,9 @@ impl Story {
             Self::RefundNeverSent => {
                 let order = paid(shop, &product).await;
                 let without_provider = Shop::new(shop.db().clone(), Feed::default());
-                let refunded = without_provider.order_administration().apply(
-                    &order,
-                    OrderAction::RefundAll,
-                    None,
-                );
+                let refunded = without_provider
+                    .order_administration(&administrator())
+                    .apply(&order, OrderAction::RefundAll, None);
                 refunded.await.expect("it is decided");
                 Some(order)
             }
@@ -234,7 +234,7 @@ async fn backordered(shop: &TestShop, product: &TestProduct) -> String {
         .await
         .expect("it is swept");
     let counted = shop
-        .stock_administration()
+        .stock_administration(&administrator())
         .record_count(product.id, 0, "broken", None)
         .await;
     counted.expect("it is counted");

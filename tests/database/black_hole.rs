@@ -170,7 +170,12 @@ fn calls(
             "admin password",
             Box::pin({
                 let shop = each();
-                async move { shop.administrators().is_password("guess").await.map(drop) }
+                async move {
+                    shop.administrators()
+                        .check_password("guess")
+                        .await
+                        .map(drop)
+                }
             }),
         ),
     ]

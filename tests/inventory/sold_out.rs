@@ -9,7 +9,8 @@ use futures::future::join_all;
 
 use super::{safe, shop_worthy};
 use crate::support::{
-    PATIENCE, StockLock, TestProduct, TestShop, check_audit_clean, shop::units_of, within,
+    PATIENCE, StockLock, TestProduct, TestShop, administrator, check_audit_clean, shop::units_of,
+    within,
 };
 
 const CROWD: usize = 12;
@@ -56,7 +57,7 @@ async fn stock_received_by_this_server_is_for_sale_at_once() {
         let shop = TestShop::new().await;
         let product = shop.with_product(0).await;
         crowd_is_refused(&shop, &product, strategy).await;
-        shop.stock_administration()
+        shop.stock_administration(&administrator())
             .receive(product.id, units_of(1), None)
             .await
             .expect("the stock is received");
@@ -73,7 +74,7 @@ async fn stock_received_by_another_server_is_for_sale_soon() {
     // This server gets no event from another server.
     let elsewhere = Shop::new(shop.db().clone(), Feed::default());
     elsewhere
-        .stock_administration()
+        .stock_administration(&administrator())
         .receive(product.id, units_of(1), None)
         .await
         .expect("the stock is received");

@@ -18,7 +18,7 @@ use super::{
     provider::Provider,
 };
 use crate::support::{
-    TestProduct, TestShop,
+    TestProduct, TestShop, administrator,
     shop::{card, units_of, unkeyed},
 };
 
@@ -107,7 +107,7 @@ impl<'a> TestedShop<'a> {
                 per_customer_limit: rules.per_customer.map(unsigned),
             };
             self.shop
-                .discount_administration()
+                .discount_administration(&administrator())
                 .create(code, None)
                 .await
                 .expect("it is made");
@@ -200,7 +200,7 @@ impl<'a> TestedShop<'a> {
                 product: index,
                 units,
             } => {
-                shop.stock_administration()
+                shop.stock_administration(&administrator())
                     .receive(product(index), units_of(units), None)
                     .await
             }
@@ -208,7 +208,7 @@ impl<'a> TestedShop<'a> {
                 product: index,
                 units,
             } => {
-                shop.stock_administration()
+                shop.stock_administration(&administrator())
                     .record_count(product(index), units, "counted", None)
                     .await
             }
@@ -237,7 +237,7 @@ impl<'a> TestedShop<'a> {
 
     async fn apply_order_action(&self, order: usize, action: OrderAction) -> StepResult {
         self.shop
-            .order_administration()
+            .order_administration(&administrator())
             .apply(&self.orders[order].public_id, action, None)
             .await
     }

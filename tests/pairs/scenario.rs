@@ -20,7 +20,7 @@ use doorbuster::{
 use uuid::Uuid;
 
 use crate::support::{
-    TestProduct, TestShop,
+    TestProduct, TestShop, administrator,
     shop::{claim, units_of},
 };
 
@@ -140,7 +140,7 @@ impl Scenario {
                 assert!(swept > 0, "there were expired holds");
             }
             Step::LoseStock => shop
-                .stock_administration()
+                .stock_administration(&administrator())
                 .record_count(self.product.id, 0, "broken", None)
                 .await
                 .expect("it is counted"),
@@ -238,7 +238,7 @@ impl Scenario {
             Operation::Restock => {
                 let units = units_of(self.incoming);
                 result_name(
-                    shop.stock_administration()
+                    shop.stock_administration(&administrator())
                         .receive(self.product.id, units, None)
                         .await,
                 )
@@ -257,7 +257,7 @@ impl Scenario {
     async fn act(&self, shop: &Shop, act: OrderAction) -> String {
         let key = claim(&Uuid::now_v7().to_string(), "act on order", &[&self.order]);
         result_name(
-            shop.order_administration()
+            shop.order_administration(&administrator())
                 .apply(&self.order, act, Some(key))
                 .await,
         )
@@ -347,7 +347,7 @@ pub async fn create_code(shop: &TestShop) {
         uses_max: 1_000,
         per_customer_limit: None,
     };
-    shop.discount_administration()
+    shop.discount_administration(&administrator())
         .create(code, None)
         .await
         .expect("it is made");

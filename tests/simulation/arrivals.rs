@@ -14,7 +14,9 @@ use doorbuster::{
 };
 
 use super::{RUN_MAX, engine, only, plan, verdict_of};
-use crate::support::{TestShop, check_audit_clean, race::wait_until_blocked, within};
+use crate::support::{
+    TestShop, administrator, check_audit_clean, race::wait_until_blocked, within,
+};
 
 /// Opens a transaction that locks the stock row of the only lane.
 const BLOCK: &str = "BEGIN; SELECT 1 FROM stock s JOIN product p ON p.id = s.product_id \
@@ -34,7 +36,10 @@ async fn latency_counts_from_the_intended_start() {
     let last = last.expect("open arrivals have a time");
     assert!(last < Duration::from_millis(50), "{last:?}");
     let engine = engine(&shop);
-    let started = engine.start(plan).await.expect("the run starts");
+    let started = engine
+        .start(&administrator(), plan)
+        .await
+        .expect("the run starts");
     shop.by_hand.run(BLOCK).await;
     let running = tokio::spawn(async move { engine.finish(started, &[], |_| {}).await });
     let other = shop.database.by_hand().await;
@@ -131,7 +136,10 @@ async fn the_pool_has_the_planned_size() {
         pool_size: 3,
         ..plan(StrategyKey::RowLock, 12, 12)
     };
-    let started = engine.start(plan).await.expect("the run starts");
+    let started = engine
+        .start(&administrator(), plan)
+        .await
+        .expect("the run starts");
     shop.by_hand.run(BLOCK).await;
     let running = tokio::spawn(async move { engine.finish(started, &[], |_| {}).await });
     let other = shop.database.by_hand().await;

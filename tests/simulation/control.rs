@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::{RUN_MAX, engine, orders, plan};
 use crate::support::{
-    TestShop, check_audit_clean,
+    TestShop, administrator, check_audit_clean,
     race::{StockLock, wait_until_blocked},
     within,
 };
@@ -65,7 +65,7 @@ async fn a_paused_run_starts_no_attempt() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
     let started = engine
-        .start(plan(StrategyKey::RowLock, 12, 5))
+        .start(&administrator(), plan(StrategyKey::RowLock, 12, 5))
         .await
         .expect("the run starts");
     let run = Arc::clone(&started.run);
@@ -103,11 +103,14 @@ async fn a_stopped_run_finishes_its_attempts_and_gets_a_verdict() {
     let stock_lock = StockLock::acquire(&shop, &product).await;
     let by_hand = shop.database.by_hand().await;
     let started = engine
-        .start(SimulationPlan {
-            product_id: Some(product.id),
-            rounds: 1_000,
-            ..plan(StrategyKey::RowLock, 3, 0)
-        })
+        .start(
+            &administrator(),
+            SimulationPlan {
+                product_id: Some(product.id),
+                rounds: 1_000,
+                ..plan(StrategyKey::RowLock, 3, 0)
+            },
+        )
         .await
         .expect("the run starts");
     let (id, run) = (started.id(), Arc::clone(&started.run));
@@ -150,10 +153,13 @@ async fn an_aborted_run_ends_at_once_and_counts_all_orders() {
     let stock_lock = StockLock::acquire(&shop, &product).await;
     let by_hand = shop.database.by_hand().await;
     let started = engine
-        .start(SimulationPlan {
-            product_id: Some(product.id),
-            ..plan(StrategyKey::RowLock, 3, 0)
-        })
+        .start(
+            &administrator(),
+            SimulationPlan {
+                product_id: Some(product.id),
+                ..plan(StrategyKey::RowLock, 3, 0)
+            },
+        )
         .await
         .expect("the run starts");
     let run = Arc::clone(&started.run);
@@ -177,10 +183,13 @@ async fn a_stopped_run_leaves_out_lanes_that_have_not_started() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
     let started = engine
-        .start(SimulationPlan {
-            strategies: vec![StrategyKey::RowLock, StrategyKey::ConditionalUpdate],
-            ..slow_trickle()
-        })
+        .start(
+            &administrator(),
+            SimulationPlan {
+                strategies: vec![StrategyKey::RowLock, StrategyKey::ConditionalUpdate],
+                ..slow_trickle()
+            },
+        )
         .await
         .expect("the run starts");
     let run = Arc::clone(&started.run);
@@ -202,7 +211,10 @@ async fn a_stopped_run_leaves_out_lanes_that_have_not_started() {
 async fn a_command_reaches_the_run_from_any_server() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
-    let started = engine.start(slow_trickle()).await.expect("the run starts");
+    let started = engine
+        .start(&administrator(), slow_trickle())
+        .await
+        .expect("the run starts");
     let (id, run) = (started.id(), Arc::clone(&started.run));
     let end = finish(&engine, started);
     for (command, state) in [
@@ -210,7 +222,7 @@ async fn a_command_reaches_the_run_from_any_server() {
         (RunCommand::Run, RunState::Running),
         (RunCommand::Stop, RunState::Stopping),
     ] {
-        store::set_command(shop.db(), id, command)
+        store::set_command(&administrator(), shop.db(), id, command)
             .await
             .expect("it goes on");
         let stored = store::find(shop.db(), id).await.expect("it is there");
@@ -225,9 +237,15 @@ async fn a_command_reaches_the_run_from_any_server() {
         Err(TxnError::Refused(error)) => error,
         other => panic!("not refused: {other:?}"),
     };
-    let late = store::set_command(shop.db(), id, RunCommand::Pause).await;
+    let late = store::set_command(&administrator(), shop.db(), id, RunCommand::Pause).await;
     assert_eq!(refused(late), ShopError::SimulationOver);
-    let unknown = store::set_command(shop.db(), Uuid::now_v7(), RunCommand::Pause).await;
+    let unknown = store::set_command(
+        &administrator(),
+        shop.db(),
+        Uuid::now_v7(),
+        RunCommand::Pause,
+    )
+    .await;
     assert_eq!(refused(unknown), ShopError::UnknownSimulation);
     check_audit_clean(&shop).await;
 }

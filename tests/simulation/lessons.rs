@@ -7,11 +7,11 @@ use doorbuster::{
     simulation::{lessons, store},
 };
 
-use crate::support::{TestShop, check_audit_clean};
+use crate::support::{TestShop, administrator, check_audit_clean};
 
 /// Plays a lesson, and returns its stored result.
 async fn play(shop: &TestShop, lesson: LessonKey) -> LessonResult {
-    lessons::play(shop, lesson, None)
+    lessons::play(&administrator(), shop, lesson, None)
         .await
         .unwrap_or_else(|error| panic!("{lesson}: {error}"));
     let mut runs = store::last_lessons(shop.db()).await.expect("they are read");
@@ -168,7 +168,7 @@ async fn a_lesson_is_played_once_per_idempotency_key() {
     let lesson = LessonKey::NegativeQuantity;
     for (key, runs) in [("first", 1), ("first", 1), ("second", 2)] {
         let claim = Claim::new(key, "run-lesson", &[lesson.as_str()]).expect("a key");
-        lessons::play(&shop, lesson, Some(claim))
+        lessons::play(&administrator(), &shop, lesson, Some(claim))
             .await
             .expect("it is played");
         assert_eq!(shop.count("simulation_run").await, runs, "{key}");
@@ -199,7 +199,13 @@ async fn a_lesson_is_not_listed_as_a_simulation() {
 async fn a_lesson_that_pays_fails_without_a_payment_provider() {
     let shop = TestShop::new().await;
     let without_provider = Shop::new(shop.db().clone(), shop.feed().clone());
-    let played = lessons::play(&without_provider, LessonKey::CouponTwice, None).await;
+    let played = lessons::play(
+        &administrator(),
+        &without_provider,
+        LessonKey::CouponTwice,
+        None,
+    )
+    .await;
     assert!(
         matches!(played, Err(ShopError::ProviderUnavailable { .. })),
         "{played:?}"

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::{RUN_MAX, engine, figures, only, plan, run};
 use crate::support::{
-    Gate, PATIENCE, TestProduct, TestShop, check_audit_clean, database::ByHand,
+    Gate, PATIENCE, TestProduct, TestShop, administrator, check_audit_clean, database::ByHand,
     race::wait_until_blocked, shop::POOL, within,
 };
 
@@ -266,7 +266,10 @@ async fn kept_from_the_stock(
     until: impl Fn(&LaneLocks) -> bool,
 ) -> (LaneLocks, LaneLocks) {
     let engine = engine(shop);
-    let started = engine.start(plan(how, 4, 4)).await.expect("it starts");
+    let started = engine
+        .start(&administrator(), plan(how, 4, 4))
+        .await
+        .expect("it starts");
     let live = started.run.clone();
     let id = started.id();
     let stock: i64 = shop
@@ -345,7 +348,7 @@ async fn watching_the_locks_changes_neither_verdict_nor_latency() {
     let (mut with, mut without) = (f64::MAX, f64::MAX);
     for _ in 0..3 {
         for (engine, p99) in [(&watched, &mut with), (&unwatched, &mut without)] {
-            let started = engine.start(one_queue_of_waiters()).await;
+            let started = engine.start(&administrator(), one_queue_of_waiters()).await;
             let finish = engine.finish(started.expect("it starts"), &[], |_| {});
             let end = within(RUN_MAX, "the run", finish).await;
             let verdict = only(end.expect("it ends with a verdict"));

@@ -13,7 +13,7 @@ use doorbuster::{
 use uuid::Uuid;
 
 use super::{RUN_MAX, engine, plan, run};
-use crate::support::{TestShop, check_audit_clean, shop::claim, within};
+use crate::support::{TestShop, administrator, check_audit_clean, shop::claim, within};
 
 #[tokio::test]
 async fn an_invalid_plan_is_rejected_and_stores_nothing() {
@@ -46,7 +46,8 @@ async fn an_invalid_plan_is_rejected_and_stores_nothing() {
         ),
         (plan(StrategyKey::RowLock, 0, 1), None),
     ] {
-        let Err(SimulationError::Shop(error)) = engine.start(plan.clone()).await else {
+        let Err(SimulationError::Shop(error)) = engine.start(&administrator(), plan.clone()).await
+        else {
             panic!("{plan:?} was started");
         };
         match expected {
@@ -64,7 +65,14 @@ async fn two_requests_with_one_key_start_one_run() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
     let pressed = claim("pressed-once", "simulate", &["3"]);
-    let start = || engine.start_once(plan(StrategyKey::RowLock, 3, 3), Some(pressed.clone()));
+    let administrator = administrator();
+    let start = || {
+        engine.start_once(
+            &administrator,
+            plan(StrategyKey::RowLock, 3, 3),
+            Some(pressed.clone()),
+        )
+    };
     let Ok(RunStart::New(started)) = start().await else {
         panic!("the first press starts it");
     };
@@ -99,16 +107,23 @@ async fn only_one_run_is_in_progress_at_a_time() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
     let small = || plan(StrategyKey::RowLock, 2, 1);
-    let started = engine.start(small()).await.expect("the first starts");
+    let started = engine
+        .start(&administrator(), small())
+        .await
+        .expect("the first starts");
     assert!(engine.runs().get(started.id()).is_some());
     assert!(matches!(
-        engine.start(small()).await,
+        engine.start(&administrator(), small()).await,
         Err(SimulationError::Busy)
     ));
     engine.finish(started, &[], |_| {}).await.expect("it ends");
     assert!(!engine.is_busy());
     // Two clicks at the same moment.
-    let (one, two) = tokio::join!(engine.start(small()), engine.start(small()));
+    let administrator = administrator();
+    let (one, two) = tokio::join!(
+        engine.start(&administrator, small()),
+        engine.start(&administrator, small())
+    );
     let started = match (one, two) {
         (Ok(started), Err(SimulationError::Busy)) | (Err(SimulationError::Busy), Ok(started)) => {
             started
@@ -131,7 +146,10 @@ async fn a_run_is_stored_and_read_back() {
         seed: 7,
         ..plan(StrategyKey::RowLock, 4, 2)
     };
-    let started = engine.start(plan.clone()).await.expect("the run starts");
+    let started = engine
+        .start(&administrator(), plan.clone())
+        .await
+        .expect("the run starts");
     let id = started.id();
     let running = store::find(shop.db(), id)
         .await
@@ -188,7 +206,7 @@ async fn a_watcher_sees_the_end_of_a_run() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
     let started = engine
-        .start(plan(StrategyKey::RowLock, 5, 3))
+        .start(&administrator(), plan(StrategyKey::RowLock, 5, 3))
         .await
         .expect("the run starts");
     let watched = engine.runs().get(started.id()).expect("it can be watched");
@@ -210,7 +228,7 @@ async fn a_run_of_a_stopped_server_is_marked_as_failed() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
     let started = engine
-        .start(plan(StrategyKey::RowLock, 5, 3))
+        .start(&administrator(), plan(StrategyKey::RowLock, 5, 3))
         .await
         .expect("the run starts");
     let id = started.id();
@@ -301,7 +319,7 @@ async fn a_run_whose_product_disappears_fails() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
     let started = engine
-        .start(plan(StrategyKey::RowLock, 3, 3))
+        .start(&administrator(), plan(StrategyKey::RowLock, 3, 3))
         .await
         .expect("the run starts");
     let id = started.id();
@@ -327,7 +345,9 @@ async fn no_run_starts_without_a_database() {
         "postgres://nouser@127.0.0.1:1/nothing".to_owned(),
         Feed::default(),
     );
-    let refused = engine.start(plan(StrategyKey::RowLock, 1, 1)).await;
+    let refused = engine
+        .start(&administrator(), plan(StrategyKey::RowLock, 1, 1))
+        .await;
     assert!(
         matches!(refused, Err(SimulationError::Connect(_))),
         "{refused:?}"

@@ -15,7 +15,7 @@ use doorbuster::{
 };
 
 use super::{SAFE, engine, figures, only, plan, run, verdict_of};
-use crate::support::{TestShop, check_audit_clean, shop::units_of};
+use crate::support::{TestShop, administrator, check_audit_clean, shop::units_of};
 
 #[tokio::test]
 async fn safe_strategies_sell_exactly_the_stock() {
@@ -166,7 +166,10 @@ async fn purchases_of_shoppers_are_counted_separately() {
         product_id: Some(product.id),
         ..plan(StrategyKey::RowLock, 10, 0)
     };
-    let started = engine.start(plan).await.expect("the run starts");
+    let started = engine
+        .start(&administrator(), plan)
+        .await
+        .expect("the run starts");
     shop.buy(&product)
         .quantity(15)
         .await

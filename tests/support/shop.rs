@@ -19,6 +19,7 @@ use doorbuster::{
     payment::provider::test_cards,
     shop::{
         Shop,
+        administrator::Administrator,
         audit::{self, AuditReport},
         cart::{CheckoutDraft, KeyedCart},
         checkout::OrderRequest,
@@ -623,6 +624,11 @@ impl Purchase {
             lane_id: None,
         }
     }
+}
+
+/// Returns the administrator, for their acts.
+pub fn administrator() -> Administrator {
+    Administrator::at_the_command_line()
 }
 
 pub fn units_of(units: u32) -> Quantity {

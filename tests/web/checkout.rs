@@ -6,7 +6,7 @@ use doorbuster::{
     shop::discounts::NewCode,
 };
 
-use super::support::{TestResponse, TestShop, Visitor, value_of};
+use super::support::{TestResponse, TestShop, Visitor, administrator, value_of};
 
 const PHONE: &str = "/products/flash-sale-smartphone";
 const CONTACT: &str = "name=Ann+Buyer&email=ann%40example.com&street=1+Test+Street&postal_code=12345&city=Testford&country=Testland";
@@ -236,7 +236,7 @@ async fn every_button_limits_guesses_of_discount_codes() {
             uses_max: 10,
             per_customer_limit: None,
         };
-        shop.discount_administration()
+        shop.discount_administration(&administrator())
             .create(ten, None)
             .await
             .expect("the code is created");

@@ -11,7 +11,7 @@ use futures::StreamExt;
 use tower::ServiceExt;
 use uuid::Uuid;
 
-use super::support::{TestShop, Visitor, state};
+use super::support::{TestShop, Visitor, administrator, state};
 use crate::support::{
     PATIENCE, ScriptedProvider, scripted_provider::declined, shop::PendingPayment, within,
 };
@@ -45,7 +45,7 @@ async fn the_page_of_an_order_shows_its_status_and_is_not_indexed() {
         .expect("the response is processed");
     let paid = shop.paid(&[(&product, 1)], ANN).await;
     let cancelled = shop.paid(&[(&product, 1)], ANN).await;
-    shop.order_administration()
+    shop.order_administration(&administrator())
         .apply(&cancelled, OrderAction::Cancel, None)
         .await
         .expect("the order is cancelled");

@@ -7,7 +7,7 @@ use doorbuster::{
     simulation::Engine,
 };
 
-use super::support::{TestShop, Visitor};
+use super::support::{TestShop, Visitor, administrator};
 
 const UNKNOWN_ID: &str = "01890000-0000-7000-8000-000000000000";
 const FILES: [(&str, &str); 5] = [
@@ -28,7 +28,10 @@ pub async fn run(shop: &TestShop, strategies: &[StrategyKey], seed: u64) -> Stri
         seed,
         ..SimulationPlan::preset()
     };
-    let started = engine.start(plan).await.expect("the run starts");
+    let started = engine
+        .start(&administrator(), plan)
+        .await
+        .expect("the run starts");
     engine
         .finish(started, &[], |_| {})
         .await
@@ -36,7 +39,7 @@ pub async fn run(shop: &TestShop, strategies: &[StrategyKey], seed: u64) -> Stri
         .id
 }
 
-async fn administrator(shop: &TestShop) -> Visitor {
+async fn signed_in_visitor(shop: &TestShop) -> Visitor {
     let mut admin = Visitor::of(shop);
     admin.sign_in(shop).await;
     admin
@@ -46,7 +49,7 @@ async fn administrator(shop: &TestShop) -> Visitor {
 async fn the_file_name_of_a_download_contains_the_runs_id() {
     let shop = TestShop::new().await;
     let id = run(&shop, &[StrategyKey::RowLock], 1).await;
-    let mut admin = administrator(&shop).await;
+    let mut admin = signed_in_visitor(&shop).await;
     let page = admin.page(&format!("/admin/simulations/{id}")).await.body;
     for (file, media_type) in FILES {
         let address = format!("/admin/simulations/{id}/{file}");
@@ -103,7 +106,7 @@ async fn two_to_four_different_runs_are_compared() {
     ] {
         ids.push(run(&shop, strategies, seed).await);
     }
-    let mut admin = administrator(&shop).await;
+    let mut admin = signed_in_visitor(&shop).await;
     let address = |ids: &[String]| {
         let runs: Vec<_> = ids.iter().map(|id| format!("run={id}")).collect();
         format!("/admin/simulations/compare?{}", runs.join("&"))
@@ -162,7 +165,7 @@ async fn the_list_is_filtered_and_rejects_unknown_values() {
     let shop = TestShop::new().await;
     let row_lock = run(&shop, &[StrategyKey::RowLock], 1).await;
     let optimistic = run(&shop, &[StrategyKey::Optimistic], 1).await;
-    let mut admin = administrator(&shop).await;
+    let mut admin = signed_in_visitor(&shop).await;
     for (query, expected) in [
         ("", [true, true]),
         ("?strategy=&outcome=", [true, true]),
@@ -187,7 +190,7 @@ async fn the_list_is_filtered_and_rejects_unknown_values() {
 async fn a_certificate_is_available_when_the_run_ends() {
     let shop = TestShop::new().await;
     let id = run(&shop, &[StrategyKey::RowLock], 1).await;
-    let mut admin = administrator(&shop).await;
+    let mut admin = signed_in_visitor(&shop).await;
     let page = admin
         .page(&format!("/admin/simulations/{id}/certificate"))
         .await;
@@ -209,7 +212,7 @@ async fn a_certificate_is_available_when_the_run_ends() {
     }
     let engine = Engine::new(shop.database.url().to_owned(), Feed::default());
     let started = engine
-        .start(SimulationPlan::preset())
+        .start(&administrator(), SimulationPlan::preset())
         .await
         .expect("the run starts");
     let open = format!("/admin/simulations/{}/certificate", started.id());

@@ -18,7 +18,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
-pub use crate::support::TestShop;
+pub use crate::support::{TestShop, administrator};
 
 /// The administrator's password in these tests.
 pub const PASSWORD: &str = "correct horse battery staple";

@@ -6,7 +6,7 @@ use crate::{
     config::ShopTerms,
     db::Db,
     model::{LessonKey, ShopError},
-    shop::Shop,
+    shop::{Shop, administrator::Administrator},
     simulation::store::{self, LessonProduct, LessonStock, NewLessonProduct},
 };
 
@@ -17,22 +17,34 @@ pub const HOLD_TTL_S: u32 = 600;
 /// The shop and the private products of a card's run.
 #[derive(Debug)]
 pub struct LessonContext {
+    administrator: Administrator,
     shop: Shop,
     run_id: Uuid,
     lesson: LessonKey,
 }
 
 impl LessonContext {
-    pub fn new(shop: &Shop, run_id: Uuid, lesson: LessonKey) -> Self {
+    pub fn new(
+        administrator: &Administrator,
+        shop: &Shop,
+        run_id: Uuid,
+        lesson: LessonKey,
+    ) -> Self {
         let terms = ShopTerms {
             hold_ttl_s: HOLD_TTL_S,
             ..shop.terms().clone()
         };
         Self {
+            administrator: administrator.clone(),
             shop: shop.clone().with_terms(terms),
             run_id,
             lesson,
         }
+    }
+
+    /// The administrator who runs the card.
+    pub fn administrator(&self) -> &Administrator {
+        &self.administrator
     }
 
     /// The shop, for the shop's rule.

@@ -122,7 +122,7 @@ async fn create_code(context: &LessonContext, code: &str) -> Result<(), ShopErro
     };
     context
         .shop()
-        .discount_administration()
+        .discount_administration(context.administrator())
         .create(new, None)
         .await
 }

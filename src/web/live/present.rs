@@ -26,7 +26,7 @@ pub async fn follow(
     if let Some(run) = state.engine.runs().get(runs::parse(&id)?) {
         return Ok(follow_live(run, &state));
     }
-    let stored = runs::find(&state.shop, &state.engine, &id).await?;
+    let stored = runs::find(&state.shop, state.engine.runs(), &id).await?;
     let presentation = Presentation::of(&stored);
     let unchanging = watch::channel(0).1;
     Ok(stream_updates(

@@ -18,7 +18,7 @@ pub fn PresentPage() -> impl IntoView {
         .get("id")
         .unwrap_or_default();
     framed(|visit| async move {
-        let run = runs::find(visit.shop(), visit.engine(), &id).await?;
+        let run = runs::find(visit.shop(), visit.runs(), &id).await?;
         let address = format!("{}/present/{}", visit.public_url(), run.id);
         let presentation = Presentation::of(&run);
         let body = view! { <PresentView presentation address/> };

@@ -32,7 +32,7 @@ pub fn CertificatePage() -> impl IntoView {
         .unwrap_or_default();
     framed(|visit| async move {
         visit.require_admin().await?;
-        let run = runs::find(visit.shop(), visit.engine(), &id).await?;
+        let run = runs::find(visit.shop(), visit.runs(), &id).await?;
         if !run.state.is_over() {
             let error = ShopError::InvalidState("The run is still in progress.".to_owned());
             visit.set_status(&error);

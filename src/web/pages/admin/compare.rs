@@ -68,7 +68,7 @@ fn distinct(ids: Vec<String>) -> Result<Vec<String>, ShopError> {
 async fn load(visit: &Visit, chosen: Vec<String>) -> Result<Comparison, ShopError> {
     let mut found = Vec::with_capacity(chosen.len());
     for id in chosen {
-        found.push(runs::find(visit.shop(), visit.engine(), &id).await?);
+        found.push(runs::find(visit.shop(), visit.runs(), &id).await?);
     }
     let mut repeats = Vec::new();
     for plan in comparison::plans(&found) {

@@ -34,7 +34,7 @@ pub fn SimulationRunPage() -> impl IntoView {
     framed(|visit| async move {
         visit.require_admin().await?;
         let id = Uuid::try_parse(&id).map_err(|_| ShopError::UnknownSimulation)?;
-        let live = visit.engine().runs().get(id);
+        let live = visit.runs().get(id);
         let (run, locks) = match &live {
             Some(live) => (live.snapshot(), live.locks()),
             None => load_stored(visit.shop().db(), id).await?,

@@ -25,8 +25,8 @@ pub fn StepperSessionPage() -> impl IntoView {
         .get("id")
         .unwrap_or_default();
     framed(|visit| async move {
-        visit.require_admin().await?;
-        let view = visit.engine().steppers().get(&id)?.view();
+        let administrator = visit.require_admin().await?;
+        let view = visit.engine(&administrator).steppers().get(&id)?.view();
         let notice = visit.take_notice().await?;
         let title = view.script.story.texts().title;
         let body = view! { <SessionView view notice/> };
