@@ -19,6 +19,7 @@ pub mod sweep;
 pub mod verdict;
 pub mod waterfall;
 
+mod csv_writer;
 mod document;
 mod sampler;
 

@@ -1,7 +1,9 @@
-//! Writes `sweep.csv`: one row for each run, in the order in which they ran. No value contains a
-//! comma or a quote.
+//! Writes `sweep.csv`: one row for each run, in the order in which they ran.
+
+use csv::Terminator;
 
 use super::{Sweep, SweepRun};
+use crate::simulation::csv_writer;
 
 type Column = (&'static str, fn(&SweepRun) -> String);
 
@@ -49,12 +51,11 @@ const COLUMNS: &[Column] = &[
 
 /// Returns the text of the whole file.
 pub fn text(sweep: &Sweep) -> String {
-    let header: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
-    let mut text = header.join(",") + "\n";
-    for run in &sweep.runs {
-        let row: Vec<String> = COLUMNS.iter().map(|(_, value)| value(run)).collect();
-        text += &row.join(",");
-        text.push('\n');
-    }
-    text
+    let header = COLUMNS.iter().map(|(name, _)| (*name).to_owned());
+    let header: Vec<String> = header.collect();
+    let rows = sweep.runs.iter().map(|run| {
+        let cells = COLUMNS.iter().map(|(_, value)| value(run));
+        cells.collect()
+    });
+    csv_writer::write(Terminator::Any(b'\n'), std::iter::once(header).chain(rows))
 }
