@@ -329,8 +329,5 @@ async fn remove_provider_file(file: &Path, pid: Option<u32>) {
 }
 
 fn fingerprint(database_url: &str) -> String {
-    Sha256::digest(database_url)[..FINGERPRINT_BYTES]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex::encode(&Sha256::digest(database_url)[..FINGERPRINT_BYTES])
 }

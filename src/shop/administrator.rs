@@ -126,14 +126,7 @@ impl Administrators<'_> {
     /// password is stored. Another password has another identifier.
     pub async fn credential_name(self) -> Result<Option<String>, ShopError> {
         let hash = self.stored_hash().await?;
-        Ok(hash.map(|hash| {
-            let digest = Sha256::digest(hash.as_bytes());
-            digest
-                .iter()
-                .take(8)
-                .map(|byte| format!("{byte:02x}"))
-                .collect()
-        }))
+        Ok(hash.map(|hash| hex::encode(&Sha256::digest(hash.as_bytes())[..8])))
     }
 
     async fn stored_hash(self) -> Result<Option<String>, ShopError> {

@@ -55,15 +55,9 @@ impl Claim {
             hash.update((part.len() as u64).to_be_bytes());
             hash.update(part.as_bytes());
         }
-        let fingerprint = hash.finalize().iter().fold(String::new(), |mut hex, byte| {
-            use std::fmt::Write;
-            // Writing to a String cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
         Ok(Self {
             key: key.to_owned(),
-            fingerprint,
+            fingerprint: hex::encode(hash.finalize()),
         })
     }
 

@@ -269,8 +269,5 @@ fn fingerprint() -> String {
     for file in files {
         hash.update(std::fs::read(&file).expect("a source can be read"));
     }
-    hash.finalize()[..6]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex::encode(&hash.finalize()[..6])
 }
