@@ -35,6 +35,7 @@ pub mod catalog;
 pub mod checkout;
 pub mod customer_limit;
 pub mod discounts;
+mod email_address;
 pub mod holds;
 pub mod idempotency;
 pub mod inventory;

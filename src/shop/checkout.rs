@@ -1,6 +1,5 @@
 //! The checkout: turns a cart and a form into an order with a pending payment, in one transaction.
 
-use garde::Validate;
 use uuid::Uuid;
 
 use crate::{
@@ -13,7 +12,9 @@ use crate::{
     shop::{
         Shop, cart,
         customer_limit::{self, fold_email},
-        discounts, holds,
+        discounts,
+        email_address::is_email_address,
+        holds,
         holds::Line,
         idempotency::{self, Claim},
         orders::{self, NewLine, NewOrder},
@@ -236,72 +237,51 @@ pub fn combine_checks<A, B>(
     }
 }
 
-/// The validation rules of the contact fields.
-#[derive(Validate)]
-struct ContactRules<'a> {
-    #[garde(custom(filled(120)))]
-    name: &'a str,
-    #[garde(custom(filled(254)), email)]
-    email: &'a str,
-    #[garde(custom(filled(160)))]
-    street: &'a str,
-    #[garde(custom(filled(20)))]
-    postal_code: &'a str,
-    #[garde(custom(filled(80)))]
-    city: &'a str,
-    #[garde(custom(filled(60)))]
-    country: &'a str,
-}
-
-fn filled(length_max: usize) -> impl Fn(&&str, &()) -> garde::Result {
-    move |value, ()| {
-        let length = value.chars().count();
-        if length == 0 {
-            Err(garde::Error::new("Please fill this in."))
-        } else if length > length_max {
-            Err(garde::Error::new(format!(
-                "At most {length_max} characters."
-            )))
-        } else if value.chars().any(char::is_control) {
-            Err(garde::Error::new(
-                "Use only letters, digits and punctuation.",
-            ))
-        } else {
-            Ok(())
-        }
-    }
-}
-
 /// Trims and checks the contact fields.
 ///
 /// # Errors
 /// [`ShopError::FieldsInvalid`], with one message per field.
 pub fn check_contact(typed: &Contact) -> Result<Contact, ShopError> {
     let contact = typed.map(|field| field.trim().to_owned());
-    let rules = ContactRules {
-        name: &contact.name,
-        email: &contact.email,
-        street: &contact.street,
-        postal_code: &contact.postal_code,
-        city: &contact.city,
-        country: &contact.country,
-    };
-    let Err(report) = rules.validate() else {
-        return Ok(contact);
-    };
-    let mut errors: Vec<FieldError> = Vec::new();
-    for (path, error) in report.iter() {
-        let field = path.to_string();
-        if errors.iter().all(|known| known.field != field) {
-            let message = if field == "email" && !contact.email.is_empty() {
-                "Please enter an e-mail address, as in name@example.com.".to_owned()
-            } else {
-                error.to_string()
-            };
-            errors.push(FieldError { field, message });
-        }
+    let mut errors = Vec::new();
+    for (field, value, length_max) in [
+        ("name", &contact.name, 120),
+        ("email", &contact.email, 254),
+        ("street", &contact.street, 160),
+        ("postal_code", &contact.postal_code, 20),
+        ("city", &contact.city, 80),
+        ("country", &contact.country, 60),
+    ] {
+        let message = match field {
+            "email" if !value.is_empty() => email_error(value, length_max),
+            _ => text_error(value, length_max),
+        };
+        errors.extend(message.map(|message| FieldError::new(field, message)));
     }
-    Err(ShopError::FieldsInvalid(errors))
+    if errors.is_empty() {
+        Ok(contact)
+    } else {
+        Err(ShopError::FieldsInvalid(errors))
+    }
+}
+
+/// Returns what is wrong with the text of a required field, if anything is.
+fn text_error(value: &str, length_max: usize) -> Option<String> {
+    let length = value.chars().count();
+    if length == 0 {
+        Some("Please fill this in.".to_owned())
+    } else if length > length_max {
+        Some(format!("At most {length_max} characters."))
+    } else if value.chars().any(char::is_control) {
+        Some("Use only letters, digits and punctuation.".to_owned())
+    } else {
+        None
+    }
+}
+
+fn email_error(value: &str, length_max: usize) -> Option<String> {
+    let is_valid = text_error(value, length_max).is_none() && is_email_address(value);
+    (!is_valid).then(|| "Please enter an e-mail address, as in name@example.com.".to_owned())
 }
 
 #[cfg(test)]
@@ -324,5 +304,38 @@ mod tests {
             Some("Please enter an e-mail address, as in name@example.com.")
         );
         assert_eq!(about("city"), Some("At most 80 characters."));
+        assert_eq!(about("street"), Some("Please fill this in."));
+    }
+
+    #[test]
+    fn errors_are_in_the_order_of_the_form() {
+        let Err(ShopError::FieldsInvalid(errors)) = check_contact(&Contact::default()) else {
+            panic!("an empty form has errors");
+        };
+        let errors: Vec<_> = errors
+            .iter()
+            .map(|error| (error.field.as_str(), error.message.as_str()))
+            .collect();
+        let fields = ["name", "email", "street", "postal_code", "city", "country"];
+        assert_eq!(errors, fields.map(|field| (field, "Please fill this in.")));
+    }
+
+    #[test]
+    fn a_control_character_is_an_error() {
+        let contact = Contact {
+            name: "Ann\u{7}".to_owned(),
+            email: "ann\u{7}@example.com".to_owned(),
+            ..Contact::default()
+        };
+        let error = check_contact(&contact).err();
+        let about = |field| error.as_ref().and_then(|error| error.field_message(field));
+        assert_eq!(
+            about("name"),
+            Some("Use only letters, digits and punctuation.")
+        );
+        assert_eq!(
+            about("email"),
+            Some("Please enter an e-mail address, as in name@example.com.")
+        );
     }
 }
