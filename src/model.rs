@@ -1,6 +1,7 @@
 //! The domain's types and texts, shared by server and browser. No I/O; uses no other module of
 //! this crate.
 
+pub mod axis_scale;
 pub mod bill;
 pub mod cart;
 pub mod findings;
@@ -25,6 +26,7 @@ pub mod strategy;
 pub mod verdict;
 pub mod waterfall;
 
+pub use axis_scale::{AxisScale, polyline};
 pub use bill::{Bill, DiscountValue};
 pub use cart::{AppliedCode, CartLine, CartView, CheckoutView, ReleasedLine, Reservation};
 pub use isolation::Isolation;

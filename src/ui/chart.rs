@@ -2,14 +2,15 @@
 //! one time axis. Two panels keep ten thousand rejections from flattening twenty units of stock.
 //! For a single lane the chart also shows the units sold; for several, it draws one line per lane.
 
-mod scale;
-
-use std::fmt::Write;
+mod axes;
 
 use leptos::prelude::*;
 
-use self::scale::Scale;
-use crate::model::{LaneSnapshot, Sample, StrategyKey};
+use self::axes::PlotAxes;
+use crate::{
+    model::{AxisScale, LaneSnapshot, StrategyKey, polyline},
+    ui::run_curves::{sold, stock, unsuccessful},
+};
 
 /// Maximum number of markers on one line. They distinguish the series without colour.
 const MARKS_MAX: usize = 14;
@@ -75,16 +76,16 @@ pub fn Plot(
     units_per_attempt: u32,
 ) -> impl IntoView {
     let is_single = lanes.len() == 1;
-    let scale = Scale::of(&lanes, units_per_attempt, is_single);
+    let axes = PlotAxes::of(&lanes, units_per_attempt, is_single);
     let description = describe(&lanes);
     let lines = match lanes.as_slice() {
-        [lane] => draw_single_lane(lane, units_per_attempt, &scale).into_any(),
-        lanes => draw_lanes(lanes, &scale).into_any(),
+        [lane] => draw_single_lane(lane, units_per_attempt, &axes).into_any(),
+        lanes => draw_lanes(lanes, &axes).into_any(),
     };
     let stock_limit = lanes.first().filter(|_| is_single).map(|lane| {
         #[expect(clippy::cast_precision_loss, reason = "units are far below 2^52")]
         let sold = lane.last().units_sold(units_per_attempt) as f64;
-        scale.stock_limit(lane.stock, sold)
+        axes.stock_limit(lane.stock, sold)
     });
     let units = if is_single {
         "Units"
@@ -95,7 +96,7 @@ pub fn Plot(
         <svg class="plot" viewBox="0 0 760 400" role="img" aria-labelledby="plot-title plot-desc">
             <title id="plot-title">{TITLE}</title>
             <desc id="plot-desc">{description}</desc>
-            {scale.grid()}
+            {axes.grid()}
             {stock_limit}
             <text class="plot__title" x="64" y="20">{units}</text>
             <text class="plot__title" x="64" y="278">"Rejected or failed"</text>
@@ -110,69 +111,41 @@ pub const TITLE: &str = "Stock remaining, successes and rejections over time.";
 fn draw_single_lane(
     lane: &LaneSnapshot,
     units_per_attempt: u32,
-    scale: &Scale,
+    axes: &PlotAxes,
 ) -> impl IntoView + use<> {
-    let units = |value| scale.units(value);
-    let calls = |value| scale.calls(value);
+    let sold = sold(lane, units_per_attempt);
     [
-        (Series::Stock, points(lane, scale, stock, units)),
+        (Series::Stock, points(stock(lane), &axes.time, &axes.units)),
+        (Series::Sold, points(sold, &axes.time, &axes.units)),
         (
-            Series::Sold,
-            points(lane, scale, |sample| sold(sample, units_per_attempt), units),
+            Series::Rejected,
+            points(unsuccessful(lane), &axes.time, &axes.calls),
         ),
-        (Series::Rejected, points(lane, scale, unsuccessful, calls)),
     ]
     .into_iter()
     .map(|(series, points)| line_with_markers(series, &points))
     .collect_view()
 }
 
-fn draw_lanes(lanes: &[LaneSnapshot], scale: &Scale) -> impl IntoView + use<> {
+fn draw_lanes(lanes: &[LaneSnapshot], axes: &PlotAxes) -> impl IntoView + use<> {
     lanes
         .iter()
         .map(|lane| {
-            let units = points(lane, scale, stock, |value| scale.units(value));
-            let calls = points(lane, scale, unsuccessful, |value| scale.calls(value));
+            let units = points(stock(lane), &axes.time, &axes.units);
+            let calls = points(unsuccessful(lane), &axes.time, &axes.calls);
             [units, calls].map(|points| {
-                view! { <polyline class=lane_class(lane.strategy) points=path(&points)></polyline> }
+                view! { <polyline class=lane_class(lane.strategy) points=polyline(points)></polyline> }
             })
         })
         .collect_view()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "units are far below 2^52")]
-fn stock(sample: &Sample) -> f64 {
-    sample.remaining as f64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "units are far below 2^52")]
-fn sold(sample: &Sample, units_per_attempt: u32) -> f64 {
-    sample.units_sold(units_per_attempt) as f64
-}
-
-#[expect(clippy::cast_precision_loss, reason = "calls are far below 2^52")]
-fn unsuccessful(sample: &Sample) -> f64 {
-    sample.unsuccessful() as f64
-}
-
-fn points(
-    lane: &LaneSnapshot,
-    scale: &Scale,
-    value: impl Fn(&Sample) -> f64,
-    y: impl Fn(f64) -> f64,
-) -> Vec<(f64, f64)> {
-    let samples = lane.samples.iter();
-    samples
-        .map(|sample| (scale.x(sample.elapsed_ms), y(value(sample))))
-        .collect()
-}
-
-fn path(points: &[(f64, f64)]) -> String {
-    points.iter().fold(String::new(), |mut path, (x, y)| {
-        // Writing to a String cannot fail.
-        let _ = write!(path, "{x:.1},{y:.1} ");
-        path
-    })
+/// Returns the positions of pairs of a time and a value.
+fn points(measured: Vec<(f64, f64)>, time: &AxisScale, values: &AxisScale) -> Vec<(f64, f64)> {
+    let positions = measured
+        .into_iter()
+        .map(|(ms, value)| (time.position(ms), values.position(value)));
+    positions.collect()
 }
 
 /// Draws one line and its markers.
@@ -189,7 +162,7 @@ fn line_with_markers(series: Series, points: &[(f64, f64)]) -> impl IntoView + u
             }
         })
         .collect_view();
-    view! { <polyline class=format!("series series--{name}") points=path(points)></polyline> {marks} }
+    view! { <polyline class=format!("series series--{name}") points=polyline(points.iter().copied())></polyline> {marks} }
 }
 
 /// Describes the chart in words, for screen readers.

@@ -1,10 +1,8 @@
 //! Several curves on one time axis.
 
-use std::fmt::Write;
-
 use leptos::prelude::*;
 
-use crate::model::StrategyKey;
+use crate::model::{AxisScale, StrategyKey, polyline};
 
 /// Number of colours in the style sheet for curves that are distinguished by their index.
 const COLOURS: usize = 8;
@@ -110,28 +108,24 @@ pub fn Curves(
 
 /// Draws the content of the chart.
 pub fn drawing(curves: &[Curve], marks: &[f64], frame: Frame) -> impl IntoView + use<> {
-    let scale = Scale::of(curves, marks, frame);
+    let axes = CurveAxes::of(curves, marks, frame);
     let lines = curves.iter().map(|curve| {
-        let points = curve
-            .points
-            .iter()
-            .fold(String::new(), |mut text, (ms, value)| {
-                // Writing to a String cannot fail.
-                let _ = write!(text, "{:.1},{:.1} ", scale.x(*ms), scale.y(*value));
-                text
-            });
+        let points = curve.points.iter();
+        let points = polyline(
+            points.map(|(ms, value)| (axes.time.position(*ms), axes.values.position(*value))),
+        );
         view! { <polyline class=curve.curve_style.class() points=points></polyline> }
     });
     let mut marked: Vec<f64> = marks.to_vec();
     marked.sort_by(f64::total_cmp);
     marked.dedup();
-    let (left, right) = (scale.left, scale.right);
+    let (left, right) = axes.time.positions;
     let marked = marked.into_iter().map(|value| {
-        let y = scale.y(value);
+        let y = axes.values.position(value);
         view! { <line class="curves__mark" x1=left x2=right y1=y y2=y></line> }
     });
     view! {
-        {scale.grid()}
+        {axes.grid()}
         {marked.collect_view()}
         {lines.collect_view()}
     }
@@ -147,17 +141,16 @@ pub fn CurveKey(curve_style: CurveStyle) -> impl IntoView {
     }
 }
 
-struct Scale {
-    span_ms: f64,
-    low: f64,
-    high: f64,
-    left: f64,
-    right: f64,
-    bottom: f64,
+/// The axes of a chart.
+struct CurveAxes {
+    /// Milliseconds.
+    time: AxisScale,
+    values: AxisScale,
+    /// Maximum number of intervals between two ticks of the time axis.
     ticks: f64,
 }
 
-impl Scale {
+impl CurveAxes {
     fn of(curves: &[Curve], marks: &[f64], frame: Frame) -> Self {
         let points = || curves.iter().flat_map(|curve| &curve.points);
         let values = || {
@@ -166,39 +159,33 @@ impl Scale {
                 .chain(marks.iter().copied())
         };
         let (width, height, left, margin) = frame.size();
+        let span_ms = points().map(|(ms, _)| *ms).fold(100.0, f64::max);
+        let low = values().fold(0.0, f64::min);
+        let high = values().fold(1.0, f64::max) * 1.04;
         Self {
-            span_ms: points().map(|(ms, _)| *ms).fold(100.0, f64::max),
-            low: values().fold(0.0, f64::min),
-            high: values().fold(1.0, f64::max) * 1.04,
-            left,
-            right: width - margin,
-            bottom: height - BOTTOM,
+            time: AxisScale::linear((0.0, span_ms), (left, width - margin)),
+            values: AxisScale::linear((low, high), (height - BOTTOM, TOP)),
             ticks: frame.ticks(),
         }
     }
 
-    fn x(&self, ms: f64) -> f64 {
-        self.left + (self.right - self.left) * ms / self.span_ms
-    }
-
-    fn y(&self, value: f64) -> f64 {
-        self.bottom - (self.bottom - TOP) * (value - self.low) / (self.high - self.low)
-    }
-
     fn grid(&self) -> impl IntoView + use<> {
-        let (left, right) = (self.left, self.right);
-        let step = round_step(self.high - self.low, 5.0);
-        let rows = steps(self.low, self.high, step).map(|value| {
-            let y = self.y(value);
+        let (left, right) = self.time.positions;
+        let (bottom, _) = self.values.positions;
+        let (low, high) = self.values.values;
+        let (_, span_ms) = self.time.values;
+        let step = round_step(high - low, 5.0);
+        let rows = steps(low, high, step).map(|value| {
+            let y = self.values.position(value);
             view! {
                 <line class="curves__grid" x1=left x2=right y1=y y2=y></line>
                 <text class="curves__end" x=left - 8.0 y=y + 4.0>{format_value(value)}</text>
             }
         });
-        let ticks = steps(0.0, self.span_ms, round_step(self.span_ms, self.ticks)).map(|ms| {
-            view! { <text class="curves__mid" x=self.x(ms) y=self.bottom + 22.0>{format_time(ms)}</text> }
+        let ticks = steps(0.0, span_ms, round_step(span_ms, self.ticks)).map(|ms| {
+            view! { <text class="curves__mid" x=self.time.position(ms) y=bottom + 22.0>{format_time(ms)}</text> }
         });
-        let zero = self.y(0.0_f64.max(self.low));
+        let zero = self.values.position(0.0_f64.max(low));
         view! {
             {rows.collect_view()}
             {ticks.collect_view()}

@@ -63,12 +63,21 @@ pub fn presented_stock(lane: &LanePresentation) -> Curve {
     }
 }
 
-fn stock(lane: &LaneSnapshot) -> Vec<(f64, f64)> {
+/// Returns the remaining stock.
+pub fn stock(lane: &LaneSnapshot) -> Vec<(f64, f64)> {
     map_samples(lane, |sample| of_units(sample.remaining))
 }
 
+/// Returns the units sold. For runs stored without unit counts, `units_per_attempt` is the quantity
+/// of each attempt.
+#[expect(clippy::cast_precision_loss, reason = "units are far below 2^52")]
+pub fn sold(lane: &LaneSnapshot, units_per_attempt: u32) -> Vec<(f64, f64)> {
+    map_samples(lane, |sample| sample.units_sold(units_per_attempt) as f64)
+}
+
+/// Returns the attempts that were rejected or failed.
 #[expect(clippy::cast_precision_loss, reason = "calls are far below 2^52")]
-fn unsuccessful(lane: &LaneSnapshot) -> Vec<(f64, f64)> {
+pub fn unsuccessful(lane: &LaneSnapshot) -> Vec<(f64, f64)> {
     map_samples(lane, |sample| sample.unsuccessful() as f64)
 }
 

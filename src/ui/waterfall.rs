@@ -1,11 +1,11 @@
 //! The waterfall of a lane's first attempts, one row each: when the attempt started, what it waited
 //! for, and when it ended.
 
-mod scale;
+mod layout;
 
 use leptos::prelude::*;
 
-use self::scale::Scale;
+use self::layout::WaterfallLayout;
 use crate::model::waterfall::{AttemptOutcome, Part, Precision, Row, Waterfall};
 
 /// Returns the id and the texture of the pattern that fills a part.
@@ -82,20 +82,20 @@ pub fn WaterfallChart(
     if waterfall.rows.is_empty() {
         return view! { <p class="quiet">"No attempts recorded."</p> }.into_any();
     }
-    let scale = Scale::of(&waterfall);
+    let layout = WaterfallLayout::of(&waterfall);
     let (title, description) = (
         format!("falls-title-{index}"),
         format!("falls-desc-{index}"),
     );
     let rows = waterfall.rows.iter().enumerate();
-    let rows = rows.map(|(at, row)| scale.row(at, row)).collect_view();
+    let rows = rows.map(|(at, row)| layout.row(at, row)).collect_view();
     view! {
-        <svg class="plot falls" viewBox=format!("0 0 760 {}", scale.height()) role="img"
+        <svg class="plot falls" viewBox=format!("0 0 760 {}", layout.height()) role="img"
             aria-labelledby=format!("{title} {description}")>
             <title id=title.clone()>"Time spent by the first buyers, one row each"</title>
             <desc id=description.clone()>{describe(&waterfall)}</desc>
             <text class="plot__title" x="4" y="22">"Buyer"</text>
-            {scale.grid()}
+            {layout.grid()}
             {rows}
         </svg>
     }

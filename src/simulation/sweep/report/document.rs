@@ -129,7 +129,7 @@ fn facts(sweep: &Sweep) -> impl IntoView + use<> {
 
 /// Renders heat map and line chart for each stock.
 fn speed(sweep: &Sweep) -> impl IntoView + use<> {
-    let scale = heat_map::Scale::of(&sweep.cells);
+    let scale = heat_map::ShadeScale::of(&sweep.cells);
     let stocks = sweep.plan.stocks.iter().map(|&stock| {
         let title = format!(
             "Orders per second, {} in stock",

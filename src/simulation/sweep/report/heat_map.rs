@@ -4,18 +4,21 @@
 use leptos::prelude::*;
 
 use super::number;
-use crate::simulation::sweep::{Sweep, figures::CellFigures};
+use crate::{
+    model::AxisScale,
+    simulation::sweep::{Sweep, figures::CellFigures},
+};
 
 /// Number of shades, from the slowest to the fastest. `report.css` defines the colours.
 const SHADES: u8 = 7;
 
 /// Maps speeds to shades on a logarithmic scale: strategies differ by a factor of up to a hundred.
-pub struct Scale {
+pub struct ShadeScale {
     slowest: f64,
     fastest: f64,
 }
 
-impl Scale {
+impl ShadeScale {
     /// Computes one scale for all maps of the report, so that they can be compared.
     pub fn of(cells: &[CellFigures]) -> Self {
         let speeds = cells.iter().map(|cell| cell.orders_per_second.median);
@@ -30,7 +33,7 @@ impl Scale {
         if speed <= self.slowest || self.fastest <= self.slowest {
             return 0;
         }
-        let part = (speed / self.slowest).ln() / (self.fastest / self.slowest).ln();
+        let part = AxisScale::logarithmic((self.slowest, self.fastest), (0.0, 1.0)).position(speed);
         (1..SHADES)
             .rev()
             .find(|shade| part * f64::from(SHADES) >= f64::from(*shade))
@@ -39,7 +42,7 @@ impl Scale {
 }
 
 /// Renders the heat map of one stock.
-pub fn table(sweep: &Sweep, stock: u32, scale: &Scale) -> impl IntoView + use<> {
+pub fn table(sweep: &Sweep, stock: u32, scale: &ShadeScale) -> impl IntoView + use<> {
     let plan = &sweep.plan;
     let of_stock: Vec<&CellFigures> = sweep
         .cells
@@ -104,7 +107,7 @@ fn is_fastest(cell: &CellFigures, of_stock: &[&CellFigures]) -> bool {
             .all(|other| other.orders_per_second.median <= speed)
 }
 
-fn cell_view(cell: &CellFigures, scale: &Scale, is_fastest: bool) -> impl IntoView + use<> {
+fn cell_view(cell: &CellFigures, scale: &ShadeScale, is_fastest: bool) -> impl IntoView + use<> {
     let speed = &cell.orders_per_second;
     let mut class = format!("h{}", scale.shade(speed.median));
     if cell.is_short() {
@@ -133,13 +136,13 @@ mod tests {
 
     #[test]
     fn shades_are_logarithmic_and_cover_the_scale() {
-        let scale = Scale {
+        let scale = ShadeScale {
             slowest: 10.0,
             fastest: 10_000.0,
         };
         let shades = [0.0, 10.0, 100.0, 1_000.0, 10_000.0].map(|speed| scale.shade(speed));
         assert_eq!(shades, [0, 0, 2, 4, 6]);
-        let flat = Scale {
+        let flat = ShadeScale {
             slowest: 5.0,
             fastest: 5.0,
         };

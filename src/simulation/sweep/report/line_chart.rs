@@ -1,12 +1,13 @@
 //! The line chart: orders per second against buyers, both axes logarithmic, one line for each
 //! strategy with its name at its end.
 
-use std::fmt::Write;
-
 use leptos::prelude::*;
 
 use super::number;
-use crate::simulation::sweep::{Sweep, figures::CellFigures};
+use crate::{
+    model::{AxisScale, polyline},
+    simulation::sweep::{Sweep, figures::CellFigures},
+};
 
 /// Number of line colours in `report.css`. Further lines repeat them, dashed.
 const COLOURS: usize = 8;
@@ -82,8 +83,8 @@ pub fn figure(sweep: &Sweep, stock: u32) -> AnyView {
     }
     let charts = FRAMES.map(|frame| {
         let frame = frame.for_lines(lines.len());
-        let scale = Scale::new(&frame, &sweep.plan.buyers, bounds);
-        chart(&frame, &scale, &lines, &sweep.plan.buyers)
+        let axes = LogAxes::new(&frame, &sweep.plan.buyers, bounds);
+        chart(&frame, &axes, &lines, &sweep.plan.buyers)
     });
     view! {
         <figure class="lines">
@@ -118,54 +119,29 @@ fn lines(sweep: &Sweep, stock: u32) -> Vec<Line<'_>> {
     lines.filter(|line| !line.cells.is_empty()).collect()
 }
 
-/// Maps buyers and speeds to positions in the chart.
-struct Scale {
-    x: Axis,
-    y: Axis,
+/// The logarithmic axes of a chart.
+struct LogAxes {
+    buyers: AxisScale,
+    speeds: AxisScale,
 }
 
-/// A logarithmic axis.
-struct Axis {
-    from: f64,
-    to: f64,
-    start: f64,
-    end: f64,
-}
-
-impl Axis {
-    fn at(&self, value: f64) -> f64 {
-        let span = (self.to / self.from).ln();
-        if span < f64::EPSILON {
-            return f64::midpoint(self.start, self.end);
-        }
-        self.start + (self.end - self.start) * (value / self.from).ln() / span
-    }
-}
-
-impl Scale {
+impl LogAxes {
     fn new(frame: &Frame, buyers: &[u32], (slowest, fastest): (f64, f64)) -> Self {
         let first = buyers.first().copied().unwrap_or(1);
         let last = buyers.last().copied().unwrap_or(1);
+        let x = (frame.left + 14.0, frame.width - frame.labels - 18.0);
+        let y = (frame.height - BOTTOM, TOP);
         Self {
-            x: Axis {
-                from: first.into(),
-                to: last.into(),
-                start: frame.left + 14.0,
-                end: frame.width - frame.labels - 18.0,
-            },
-            y: Axis {
-                // Some space above and below the lines.
-                from: slowest / 1.25,
-                to: fastest * 1.25,
-                start: frame.height - BOTTOM,
-                end: TOP,
-            },
+            buyers: AxisScale::logarithmic((first.into(), last.into()), x),
+            // Some space above and below the lines.
+            speeds: AxisScale::logarithmic((slowest / 1.25, fastest * 1.25), y),
         }
     }
 
     /// Returns round speeds within the chart, as many per power of ten as fit.
-    fn speeds(&self) -> Vec<f64> {
-        let decades = (self.y.to / self.y.from).log10();
+    fn round_speeds(&self) -> Vec<f64> {
+        let (low, high) = self.speeds.values;
+        let decades = (high / low).log10();
         let steps: &[f64] = match decades {
             many if many > 2.5 => &[1.0],
             some if some > 0.9 => &[1.0, 2.0, 5.0],
@@ -173,33 +149,33 @@ impl Scale {
         };
         (-2..8)
             .flat_map(|power| steps.iter().map(move |step| step * 10_f64.powi(power)))
-            .filter(|speed| (self.y.from..=self.y.to).contains(speed))
+            .filter(|speed| (low..=high).contains(speed))
             .collect()
     }
 }
 
 fn chart(
     frame: &Frame,
-    scale: &Scale,
+    axes: &LogAxes,
     lines: &[Line<'_>],
     buyers: &[u32],
 ) -> impl IntoView + use<> {
     let right = frame.width - frame.labels;
     let bottom = frame.height - BOTTOM;
-    let grid = scale.speeds().into_iter().map(|speed| {
-        let y = tenths(scale.y.at(speed));
+    let grid = axes.round_speeds().into_iter().map(|speed| {
+        let y = tenths(axes.speeds.position(speed));
         view! {
             <line class="grid" x1=frame.left x2=right y1=y.clone() y2=y.clone()></line>
             <text class="tick end" x=frame.left - 8.0 y=y dy="4">{number::short(speed).replace(".0", "")}</text>
         }
     });
     let grid = grid.collect_view();
-    let ticks = ticks(frame, scale, buyers);
-    let places = label_places(frame, scale, lines);
+    let ticks = ticks(frame, axes, buyers);
+    let places = label_places(frame, axes, lines);
     let curves = lines
         .iter()
         .zip(places)
-        .map(|(line, place)| curve(frame, scale, line, place));
+        .map(|(line, place)| curve(frame, axes, line, place));
     let curves = curves.collect_view();
     view! {
         <svg class=frame.class viewBox=format!("0 0 {} {}", frame.width, frame.height) role="img"
@@ -215,13 +191,13 @@ fn chart(
 }
 
 /// Renders a tick for each measured number of buyers, with a label if it fits.
-fn ticks(frame: &Frame, scale: &Scale, buyers: &[u32]) -> impl IntoView + use<> {
+fn ticks(frame: &Frame, axes: &LogAxes, buyers: &[u32]) -> impl IntoView + use<> {
     const ROOM: f64 = 30.0;
     let bottom = frame.height - BOTTOM;
     let mut last = f64::NEG_INFINITY;
     let mut ticks = Vec::new();
     for &count in buyers {
-        let x = scale.x.at(count.into());
+        let x = axes.buyers.position(count.into());
         let has_room = x - last >= ROOM;
         if has_room {
             last = x;
@@ -237,14 +213,15 @@ fn ticks(frame: &Frame, scale: &Scale, buyers: &[u32]) -> impl IntoView + use<> 
 
 /// Computes the position of each line's name: at the line's end, moved so that no two names
 /// overlap.
-fn label_places(frame: &Frame, scale: &Scale, lines: &[Line<'_>]) -> Vec<f64> {
+fn label_places(frame: &Frame, axes: &LogAxes, lines: &[Line<'_>]) -> Vec<f64> {
     let mut desired: Vec<(usize, f64)> = lines
         .iter()
         .map(|line| {
-            scale.y.at(line
-                .cells
-                .last()
-                .map_or(1.0, |cell| cell.orders_per_second.median))
+            axes.speeds.position(
+                line.cells
+                    .last()
+                    .map_or(1.0, |cell| cell.orders_per_second.median),
+            )
         })
         .enumerate()
         .collect();
@@ -267,26 +244,21 @@ fn label_places(frame: &Frame, scale: &Scale, lines: &[Line<'_>]) -> Vec<f64> {
     places
 }
 
-fn curve(frame: &Frame, scale: &Scale, line: &Line<'_>, label_y: f64) -> impl IntoView + use<> {
+fn curve(frame: &Frame, axes: &LogAxes, line: &Line<'_>, label_y: f64) -> impl IntoView + use<> {
     let place = |cell: &CellFigures| {
         (
-            scale.x.at(cell.buyers.into()),
-            scale.y.at(cell.orders_per_second.median),
+            axes.buyers.position(cell.buyers.into()),
+            axes.speeds.position(cell.orders_per_second.median),
         )
     };
-    let path = line.cells.iter().fold(String::new(), |mut path, cell| {
-        let (x, y) = place(cell);
-        // Writing to a String cannot fail.
-        let _ = write!(path, "{x:.1},{y:.1} ");
-        path
-    });
+    let path = polyline(line.cells.iter().map(|cell| place(cell)));
     let points = line.cells.iter().map(|cell| {
         let (x, y) = place(cell);
         let speed = &cell.orders_per_second;
         let (x, y) = (tenths(x), tenths(y));
         let (low, high) = (
-            tenths(scale.y.at(speed.min.max(scale.y.from))),
-            tenths(scale.y.at(speed.max)),
+            tenths(axes.speeds.position(speed.min.max(axes.speeds.values.0))),
+            tenths(axes.speeds.position(speed.max)),
         );
         view! {
             <line class="spread" x1=x.clone() x2=x.clone() y1=low y2=high></line>
@@ -328,8 +300,8 @@ mod tests {
             })
             .collect();
         for frame in &FRAMES {
-            let scale = Scale::new(frame, &[1, 64], (1.0, 10.0));
-            let mut places = label_places(frame, &scale, &lines);
+            let axes = LogAxes::new(frame, &[1, 64], (1.0, 10.0));
+            let mut places = label_places(frame, &axes, &lines);
             places.sort_by(f64::total_cmp);
             assert!(
                 places

@@ -4,7 +4,10 @@ use leptos::prelude::*;
 
 use super::{fill_url, outcome_mark};
 use crate::{
-    model::waterfall::{Precision, Row, Span, Waterfall},
+    model::{
+        AxisScale,
+        waterfall::{Precision, Row, Span, Waterfall},
+    },
     ui::time_axis,
 };
 
@@ -19,13 +22,13 @@ const WIDTH_MIN: f64 = 0.8;
 const LABEL_EVERY: usize = 5;
 
 /// The time axis, and one row for each attempt.
-pub struct Scale {
+pub struct WaterfallLayout {
     span_ms: f64,
     rows: usize,
 }
 
-impl Scale {
-    /// Creates a scale that fits all rows of `waterfall`.
+impl WaterfallLayout {
+    /// Creates a layout that fits all rows of `waterfall`.
     pub fn of(waterfall: &Waterfall) -> Self {
         let ends = waterfall
             .rows
@@ -38,7 +41,8 @@ impl Scale {
     }
 
     fn x(&self, ms: f64) -> f64 {
-        LEFT + (RIGHT - LEFT) * (ms / self.span_ms).clamp(0.0, 1.0)
+        let time = AxisScale::linear((0.0, self.span_ms), (LEFT, RIGHT));
+        time.position(ms.clamp(0.0, self.span_ms))
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a few dozen rows")]
@@ -117,13 +121,13 @@ impl Scale {
 
 #[cfg(test)]
 mod tests {
-    use super::Scale;
+    use super::WaterfallLayout;
 
     #[test]
     fn ticks_are_round_and_few() {
         for (span_ms, tick_ms) in [(1.0, 1), (7.0, 1), (7.1, 2), (60.0, 10), (5_600.0, 1_000)] {
-            let scale = Scale { span_ms, rows: 1 };
-            assert_eq!(scale.tick_ms(), tick_ms, "{span_ms}");
+            let layout = WaterfallLayout { span_ms, rows: 1 };
+            assert_eq!(layout.tick_ms(), tick_ms, "{span_ms}");
         }
     }
 }

@@ -2,29 +2,35 @@
 
 use leptos::prelude::*;
 
-use crate::{model::LaneSnapshot, ui::time_axis};
+use crate::{
+    model::{AxisScale, LaneSnapshot},
+    ui::time_axis,
+};
 
 const LEFT: f64 = 64.0;
 const RIGHT: f64 = 744.0;
+const UNITS_TOP: f64 = 34.0;
 const UNITS_BOTTOM: f64 = 244.0;
-const UNITS_HEIGHT: f64 = 210.0;
+const CALLS_TOP: f64 = 292.0;
 const CALLS_BOTTOM: f64 = 372.0;
-const CALLS_HEIGHT: f64 = 80.0;
 /// A band of oversold units needs at least this height to show its label.
 const LABEL_ROOM: f64 = 28.0;
 
-/// Maps times and values to positions in the chart.
-pub struct Scale {
+/// The axes of both panels.
+pub struct PlotAxes {
+    /// Milliseconds since the start of the lane.
+    pub time: AxisScale,
+    pub units: AxisScale,
+    /// Rejected or failed attempts.
+    pub calls: AxisScale,
     span_ms: u64,
-    units_max: f64,
-    calls_max: f64,
 }
 
-impl Scale {
-    /// Creates a scale that fits all points of all lanes, and the units sold if `with_sold`.
+impl PlotAxes {
+    /// Creates axes that fit all points of all lanes, and the units sold if `with_sold`.
     #[expect(
         clippy::cast_precision_loss,
-        reason = "units and calls are far below 2^52"
+        reason = "milliseconds, units and calls are far below 2^52"
     )]
     pub fn of(lanes: &[LaneSnapshot], units_per_attempt: u32, with_sold: bool) -> Self {
         let span_ms = lanes.iter().map(|lane| lane.last().elapsed_ms).max();
@@ -36,17 +42,15 @@ impl Scale {
                 .chain(with_sold.then_some(sold))
         });
         let calls = lanes.iter().map(|lane| lane.last().unsuccessful()).max();
+        let span_ms = span_ms.unwrap_or_default().max(100);
+        let units_max = round_up(units.max().unwrap_or_default().max(0) as f64 * 1.04, 5.0);
+        let calls_max = round_up((calls.unwrap_or_default() as f64).max(1.0), 2.0);
         Self {
-            span_ms: span_ms.unwrap_or_default().max(100),
-            units_max: round_up(units.max().unwrap_or_default().max(0) as f64 * 1.04, 5.0),
-            calls_max: round_up((calls.unwrap_or_default() as f64).max(1.0), 2.0),
+            time: AxisScale::linear((0.0, span_ms as f64), (LEFT, RIGHT)),
+            units: AxisScale::linear((0.0, units_max), (UNITS_BOTTOM, UNITS_TOP)),
+            calls: AxisScale::linear((0.0, calls_max), (CALLS_BOTTOM, CALLS_TOP)),
+            span_ms,
         }
-    }
-
-    /// Returns the horizontal position of a time.
-    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run")]
-    pub fn x(&self, elapsed_ms: u64) -> f64 {
-        LEFT + (RIGHT - LEFT) * elapsed_ms as f64 / self.span_ms as f64
     }
 
     /// Returns the round interval between two ticks that gives at most eight ticks.
@@ -54,33 +58,26 @@ impl Scale {
         time_axis::round_step_ms(|step| self.span_ms / step <= 7)
     }
 
-    /// Returns the vertical position of a number of units.
-    pub fn units(&self, value: f64) -> f64 {
-        UNITS_BOTTOM - UNITS_HEIGHT * value / self.units_max
-    }
-
-    /// Returns the vertical position of a number of attempts.
-    pub fn calls(&self, value: f64) -> f64 {
-        CALLS_BOTTOM - CALLS_HEIGHT * value / self.calls_max
-    }
-
     /// Draws the grid lines and numbers of both panels.
     pub fn grid(&self) -> impl IntoView + use<> {
-        let row = |y: f64, value: f64| {
+        let row = |axis: &AxisScale, index: f64, parts: f64| {
+            let value = axis.values.1 * index / parts;
+            let y = axis.position(value);
             view! {
                 <line class="grid-line" x1=LEFT y1=y x2=RIGHT y2=y></line>
                 <text class="n-end" x="56" y=y + 4.0>{value.round().to_string()}</text>
             }
         };
-        let units = (0..=5).map(f64::from).map(|i| self.units_max * i / 5.0);
-        let calls = (0..=2).map(f64::from).map(|i| self.calls_max * i / 2.0);
-        let rows = units
-            .map(|value| row(self.units(value), value))
-            .chain(calls.map(|value| row(self.calls(value), value)))
-            .collect_view();
+        let units = (0..=5).map(|index| row(&self.units, f64::from(index), 5.0));
+        let calls = (0..=2).map(|index| row(&self.calls, f64::from(index), 2.0));
+        let rows = units.chain(calls).collect_view();
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run")]
         let ticks = time_axis::ticks(self.tick_ms())
             .take_while(|tick| tick.at_ms <= self.span_ms)
-            .map(|tick| view! { <text class=tick.class x=self.x(tick.at_ms) y="394">{tick.text}</text> })
+            .map(|tick| {
+                let x = self.time.position(tick.at_ms as f64);
+                view! { <text class=tick.class x=x y="394">{tick.text}</text> }
+            })
             .collect_view();
         view! {
             {rows}
@@ -94,9 +91,9 @@ impl Scale {
     /// units.
     #[expect(clippy::cast_precision_loss, reason = "units are far below 2^52")]
     pub fn stock_limit(&self, stock: i64, sold: f64) -> impl IntoView + use<> {
-        let limit = self.units(stock as f64);
+        let limit = self.units.position(stock as f64);
         let over = (sold - stock as f64).max(0.0);
-        let height = limit - self.units(stock as f64 + over);
+        let height = limit - self.units.position(stock as f64 + over);
         let band = (over > 0.0).then(|| {
             let top = limit - height;
             let label = (height >= LABEL_ROOM).then(|| {
