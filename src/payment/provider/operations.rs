@@ -10,15 +10,12 @@ use uuid::Uuid;
 use super::{
     Provider,
     request_error::RequestError,
-    store::{ChargeRow, NewCharge, NewRefund, RefundRow, StoreError},
+    store::{ChargeRow, MoneyMovement, NewCharge, NewRefund, RefundRow, StoreError},
     test_cards::{Behaviour, CardOutcome, SLOW_LATENCY, is_card_number},
 };
 use crate::{
     model::Money,
-    payment::wire::{
-        ChargeBody, ChargeRequestBody, ChargeStateBody, RefundBody, RefundRequestBody,
-        RefundStateBody,
-    },
+    payment::wire::{ChargeBody, ChargeRequestBody, RefundBody, RefundRequestBody},
 };
 
 /// The largest amount of one charge or refund: ten billion in the major currency unit.
@@ -61,19 +58,17 @@ impl Provider {
         let (reference, amount) = (charge.reference, charge.amount);
         if let Some(inserted) = self.0.store.insert_charge(charge).await? {
             self.0.events.notify_one();
-            let charge = self.settled_charge(inserted).await?;
+            let charge = self.settled(inserted).await?;
             return Ok(match charge.behaviour.loses_charge_response() {
                 true => ChargeResponse::Lost,
                 false => ChargeResponse::Answered(charge.body),
             });
         }
-        let existing = self.existing_charge(reference).await?;
+        let existing: ChargeRow = self.existing(reference).await?;
         if !existing.matches_amount(amount) {
             return Err(RequestError::Conflict(OTHER_CHARGE_MESSAGE));
         }
-        Ok(ChargeResponse::Answered(
-            self.settled_charge(existing).await?.body,
-        ))
+        Ok(ChargeResponse::Answered(self.settled(existing).await?.body))
     }
 
     fn new_charge(&self, request: ChargeRequestBody, outcome: CardOutcome) -> NewCharge {
@@ -93,7 +88,7 @@ impl Provider {
 
     /// Returns the current state of a charge.
     pub async fn charge_state(&self, reference: Uuid) -> Result<ChargeBody, RequestError> {
-        let found = self.0.store.find_charge(reference).await?;
+        let found = self.0.store.find::<ChargeRow>(reference).await?;
         let charge = found.ok_or(RequestError::NotFound(NO_CHARGE_MESSAGE))?;
         Ok(charge.body)
     }
@@ -106,7 +101,8 @@ impl Provider {
             return Ok(voided.body);
         }
         // Then the charge exists and is final.
-        Ok(self.existing_charge(reference).await?.body)
+        let existing: ChargeRow = self.existing(reference).await?;
+        Ok(existing.body)
     }
 
     /// Refunds part of a charge, or returns the existing refund with that reference.
@@ -115,7 +111,8 @@ impl Provider {
         request: RefundRequestBody,
     ) -> Result<ChargeResponse<RefundBody>, RequestError> {
         check_amount(request.amount_cents)?;
-        let charge = self.0.store.find_charge(request.charge_reference).await?;
+        let store = &self.0.store;
+        let charge: Option<ChargeRow> = store.find(request.charge_reference).await?;
         let behaviour = charge
             .ok_or(RequestError::NotFound(NO_CHARGE_MESSAGE))?
             .behaviour;
@@ -126,24 +123,22 @@ impl Provider {
             settles_in: self.0.latency,
             schedule: behaviour.refund_schedule(),
         };
-        if let Some(inserted) = self.0.store.insert_refund(refund).await? {
+        if let Some(inserted) = store.insert_refund(refund).await? {
             self.0.events.notify_one();
-            let refund = self.settled_refund(inserted).await?;
+            let refund = self.settled(inserted).await?;
             return Ok(match behaviour.loses_refund_response() {
                 true => ChargeResponse::Lost,
                 false => ChargeResponse::Answered(refund.body),
             });
         }
-        let found = self.0.store.find_refund(request.reference).await?;
+        let found: Option<RefundRow> = store.find(request.reference).await?;
         let existing = found.ok_or(RequestError::Invalid(TOO_MUCH_MESSAGE))?;
         if existing.charge != request.charge_reference
             || existing.body.amount_cents != request.amount_cents
         {
             return Err(RequestError::Conflict(OTHER_REFUND_MESSAGE));
         }
-        Ok(ChargeResponse::Answered(
-            self.settled_refund(existing).await?.body,
-        ))
+        Ok(ChargeResponse::Answered(self.settled(existing).await?.body))
     }
 
     /// Sends all further webhooks to `url`, including those whose delivery failed at an earlier
@@ -155,43 +150,23 @@ impl Provider {
         Ok(())
     }
 
-    async fn existing_charge(&self, reference: Uuid) -> Result<ChargeRow, StoreError> {
-        let found = self.0.store.find_charge(reference).await?;
-        found.ok_or(StoreError::Unreadable("charge that existed before"))
+    async fn existing<M: MoneyMovement>(&self, reference: Uuid) -> Result<M, StoreError> {
+        let found = self.0.store.find(reference).await?;
+        found.ok_or(StoreError::Unreadable("row that existed before"))
     }
 
-    /// Waits until the charge is final, or until the response deadline, and returns it.
-    async fn settled_charge(&self, mut charge: ChargeRow) -> Result<ChargeRow, StoreError> {
+    /// Waits until the charge or refund is final, or until the response deadline, and returns it.
+    async fn settled<M: MoneyMovement>(&self, mut movement: M) -> Result<M, StoreError> {
         let deadline = ResponseDeadline::new(self);
-        while charge.body.state == ChargeStateBody::Processing
-            && deadline.wait(charge.settles_in).await
-        {
-            let reference = charge.body.reference;
-            charge = match self.0.store.settle_charge(reference).await? {
+        while movement.is_processing() && deadline.wait(movement.settles_in()).await {
+            let reference = movement.reference();
+            movement = match self.0.store.settle(reference).await? {
                 Some(settled) => settled,
-                None => self.existing_charge(reference).await?,
+                None => self.existing(reference).await?,
             };
             self.0.events.notify_one();
         }
-        Ok(charge)
-    }
-
-    /// Waits until the refund is final, or until the response deadline, and returns it.
-    async fn settled_refund(&self, mut refund: RefundRow) -> Result<RefundRow, StoreError> {
-        let deadline = ResponseDeadline::new(self);
-        while refund.body.state == RefundStateBody::Processing
-            && deadline.wait(refund.settles_in).await
-        {
-            let reference = refund.body.reference;
-            let store = &self.0.store;
-            refund = match store.settle_refund(reference).await? {
-                Some(settled) => settled,
-                None => (store.find_refund(reference).await?)
-                    .ok_or(StoreError::Unreadable("refund that existed before"))?,
-            };
-            self.0.events.notify_one();
-        }
-        Ok(refund)
+        Ok(movement)
     }
 }
 

@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 
 use super::{
     Provider,
+    store::{ChargeRow, MoneyMovement, RefundRow},
     worker::{self, PollConfig, RemainingWork},
 };
 
@@ -15,21 +16,18 @@ const BATCH_MAX: i64 = 100;
 
 /// Captures or declines due charges until the provider stops.
 pub async fn settle_charges(provider: Provider) {
-    let provider = &provider;
-    let wake = Notify::new();
-    worker::run("charges", poll_config(provider, &wake), || async move {
-        let settled = provider.0.store.settle_due_charges(BATCH_MAX).await?;
-        Ok(remaining_work(provider, settled))
-    })
-    .await;
+    settle::<ChargeRow>("charges", &provider).await;
 }
 
 /// Pays out due refunds until the provider stops.
 pub async fn settle_refunds(provider: Provider) {
-    let provider = &provider;
+    settle::<RefundRow>("refunds", &provider).await;
+}
+
+async fn settle<M: MoneyMovement>(name: &str, provider: &Provider) {
     let wake = Notify::new();
-    worker::run("refunds", poll_config(provider, &wake), || async move {
-        let settled = provider.0.store.settle_due_refunds(BATCH_MAX).await?;
+    worker::run(name, poll_config(provider, &wake), || async move {
+        let settled = provider.0.store.settle_due::<M>(BATCH_MAX).await?;
         Ok(remaining_work(provider, settled))
     })
     .await;

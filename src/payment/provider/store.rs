@@ -9,6 +9,7 @@ mod charges;
 mod events;
 mod refunds;
 mod schema;
+mod settling;
 
 use std::{str::FromStr, sync::Arc, time::Duration};
 
@@ -21,6 +22,7 @@ use tokio::{sync::OnceCell, time::timeout};
 pub use charges::{ChargeRow, NewCharge};
 pub use events::Delivery;
 pub use refunds::{NewRefund, RefundRow};
+pub use settling::MoneyMovement;
 
 const CONNECTIONS_MAX: u32 = 8;
 /// Shown in `pg_stat_activity`.

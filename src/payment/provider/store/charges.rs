@@ -7,7 +7,11 @@ use std::time::Duration;
 use sea_orm::sqlx;
 use uuid::Uuid;
 
-use super::{Store, StoreError, from_ms, to_ms};
+use super::{
+    Store, StoreError, from_ms,
+    settling::{MoneyMovement, due_rows},
+    to_ms,
+};
 use crate::{
     model::{Currency, Money},
     payment::{
@@ -41,14 +45,8 @@ SELECT ",
     " FROM inserted"
 );
 
-const FIND: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM provider.charge WHERE reference = $1"
-);
-
 macro_rules! settle {
-    ($ctes:literal, $condition:literal) => {
+    ($ctes:expr, $condition:literal) => {
         concat!(
             "WITH ",
             $ctes,
@@ -76,17 +74,6 @@ macro_rules! settle {
         )
     };
 }
-
-const SETTLE_ONE: &str = settle!("", "reference = $1");
-
-/// Skips rows that another provider process is settling.
-const SETTLE_DUE: &str = settle!(
-    "due AS MATERIALIZED (
-        SELECT reference FROM provider.charge WHERE state = 'processing' AND settle_at <= now()
-        ORDER BY settle_at LIMIT $1 FOR UPDATE SKIP LOCKED
-    ), ",
-    "reference IN (SELECT reference FROM due)"
-);
 
 /// A charge that has not arrived is inserted as voided: if its request arrives later, it finds that
 /// row.
@@ -126,7 +113,7 @@ pub struct ChargeRow {
     pub body: ChargeBody,
     pub behaviour: Behaviour,
     /// Time until it is due; zero once it is.
-    pub settles_in: Duration,
+    settles_in: Duration,
 }
 
 type Columns = (
@@ -148,8 +135,23 @@ impl ChargeRow {
             _ => true,
         }
     }
+}
 
-    fn read(columns: Columns) -> Result<Self, StoreError> {
+impl MoneyMovement for ChargeRow {
+    type Columns = Columns;
+
+    const FIND: &'static str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM provider.charge WHERE reference = $1"
+    );
+    const SETTLE_ONE: &'static str = settle!("", "reference = $1");
+    const SETTLE_DUE: &'static str = settle!(
+        due_rows!("provider.charge"),
+        "reference IN (SELECT reference FROM due)"
+    );
+
+    fn read(columns: Self::Columns) -> Result<Self, StoreError> {
         let (reference, state, amount_cents, currency, decline_reason, behaviour, settles_in_ms) =
             columns;
         Ok(Self {
@@ -163,6 +165,18 @@ impl ChargeRow {
             behaviour: Behaviour::parse(&behaviour).ok_or(StoreError::Unreadable("behaviour"))?,
             settles_in: from_ms(settles_in_ms),
         })
+    }
+
+    fn reference(&self) -> Uuid {
+        self.body.reference
+    }
+
+    fn is_processing(&self) -> bool {
+        self.body.state == ChargeStateBody::Processing
+    }
+
+    fn settles_in(&self) -> Duration {
+        self.settles_in
     }
 }
 
@@ -190,30 +204,6 @@ impl Store {
         inserted.map(ChargeRow::read).transpose()
     }
 
-    /// Returns the charge, or `None` if no charge has this reference.
-    pub async fn find_charge(&self, reference: Uuid) -> Result<Option<ChargeRow>, StoreError> {
-        self.fetch_charge(FIND, reference).await
-    }
-
-    /// Captures or declines a charge that is due. Returns `None` if it is final already or not due
-    /// yet.
-    pub async fn settle_charge(&self, reference: Uuid) -> Result<Option<ChargeRow>, StoreError> {
-        self.fetch_charge(SETTLE_ONE, reference).await
-    }
-
-    /// Settles up to `charges_max` charges that are due. Returns how many it settled.
-    pub async fn settle_due_charges(&self, charges_max: i64) -> Result<usize, StoreError> {
-        let settled: Vec<Columns> = self
-            .run(move |pool| async move {
-                sqlx::query_as(SETTLE_DUE)
-                    .bind(charges_max)
-                    .fetch_all(&pool)
-                    .await
-            })
-            .await?;
-        Ok(settled.len())
-    }
-
     /// Voids a charge that is processing or has not arrived yet. Returns `None` if it was settled
     /// or voided before.
     pub async fn void_charge(&self, reference: Uuid) -> Result<Option<ChargeRow>, StoreError> {
@@ -227,21 +217,5 @@ impl Store {
             })
             .await?;
         voided.map(ChargeRow::read).transpose()
-    }
-
-    async fn fetch_charge(
-        &self,
-        statement: &'static str,
-        reference: Uuid,
-    ) -> Result<Option<ChargeRow>, StoreError> {
-        let found: Option<Columns> = self
-            .run(move |pool| async move {
-                sqlx::query_as(statement)
-                    .bind(reference)
-                    .fetch_optional(&pool)
-                    .await
-            })
-            .await?;
-        found.map(ChargeRow::read).transpose()
     }
 }

@@ -6,7 +6,11 @@ use std::time::Duration;
 use sea_orm::sqlx;
 use uuid::Uuid;
 
-use super::{Store, StoreError, from_ms, to_ms};
+use super::{
+    Store, StoreError, from_ms,
+    settling::{MoneyMovement, due_rows},
+    to_ms,
+};
 use crate::payment::{
     provider::webhook_schedule::WebhookSchedule,
     wire::{RefundBody, RefundStateBody},
@@ -44,14 +48,8 @@ SELECT ",
     " FROM inserted"
 );
 
-const FIND: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM provider.refund WHERE reference = $1"
-);
-
 macro_rules! settle {
-    ($ctes:literal, $condition:literal) => {
+    ($ctes:expr, $condition:literal) => {
         concat!(
             "WITH ",
             $ctes,
@@ -75,17 +73,6 @@ macro_rules! settle {
     };
 }
 
-const SETTLE_ONE: &str = settle!("", "reference = $1");
-
-/// Skips rows that another provider process is settling.
-const SETTLE_DUE: &str = settle!(
-    "due AS MATERIALIZED (
-        SELECT reference FROM provider.refund WHERE state = 'processing' AND settle_at <= now()
-        ORDER BY settle_at LIMIT $1 FOR UPDATE SKIP LOCKED
-    ), ",
-    "reference IN (SELECT reference FROM due)"
-);
-
 /// A refund to insert.
 #[derive(Clone, Debug)]
 pub struct NewRefund {
@@ -102,13 +89,26 @@ pub struct RefundRow {
     pub body: RefundBody,
     pub charge: Uuid,
     /// Time until it is due; zero once it is.
-    pub settles_in: Duration,
+    settles_in: Duration,
 }
 
 type Columns = (Uuid, Uuid, String, i64, Option<i64>);
 
-impl RefundRow {
-    fn read(columns: Columns) -> Result<Self, StoreError> {
+impl MoneyMovement for RefundRow {
+    type Columns = Columns;
+
+    const FIND: &'static str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM provider.refund WHERE reference = $1"
+    );
+    const SETTLE_ONE: &'static str = settle!("", "reference = $1");
+    const SETTLE_DUE: &'static str = settle!(
+        due_rows!("provider.refund"),
+        "reference IN (SELECT reference FROM due)"
+    );
+
+    fn read(columns: Self::Columns) -> Result<Self, StoreError> {
         let (reference, charge, state, amount_cents, settles_in_ms) = columns;
         Ok(Self {
             body: RefundBody {
@@ -119,6 +119,18 @@ impl RefundRow {
             charge,
             settles_in: from_ms(settles_in_ms),
         })
+    }
+
+    fn reference(&self) -> Uuid {
+        self.body.reference
+    }
+
+    fn is_processing(&self) -> bool {
+        self.body.state == RefundStateBody::Processing
+    }
+
+    fn settles_in(&self) -> Duration {
+        self.settles_in
     }
 }
 
@@ -144,45 +156,6 @@ impl Store {
             Err(StoreError::Unavailable(error)) if is_unique_violation(&error) => Ok(None),
             inserted => inserted?.map(RefundRow::read).transpose(),
         }
-    }
-
-    /// Returns the refund, or `None` if no refund has this reference.
-    pub async fn find_refund(&self, reference: Uuid) -> Result<Option<RefundRow>, StoreError> {
-        self.fetch_refund(FIND, reference).await
-    }
-
-    /// Settles a refund that is due. Returns `None` if it is settled already or not due yet.
-    pub async fn settle_refund(&self, reference: Uuid) -> Result<Option<RefundRow>, StoreError> {
-        self.fetch_refund(SETTLE_ONE, reference).await
-    }
-
-    /// Settles up to `refunds_max` refunds that are due. Returns how many it settled.
-    pub async fn settle_due_refunds(&self, refunds_max: i64) -> Result<usize, StoreError> {
-        let settled: Vec<Columns> = self
-            .run(move |pool| async move {
-                sqlx::query_as(SETTLE_DUE)
-                    .bind(refunds_max)
-                    .fetch_all(&pool)
-                    .await
-            })
-            .await?;
-        Ok(settled.len())
-    }
-
-    async fn fetch_refund(
-        &self,
-        statement: &'static str,
-        reference: Uuid,
-    ) -> Result<Option<RefundRow>, StoreError> {
-        let found: Option<Columns> = self
-            .run(move |pool| async move {
-                sqlx::query_as(statement)
-                    .bind(reference)
-                    .fetch_optional(&pool)
-                    .await
-            })
-            .await?;
-        found.map(RefundRow::read).transpose()
     }
 }
 
