@@ -1,10 +1,10 @@
 //! Lists runs, newest first and without their samples.
 
-use sea_orm::{ColumnTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, sea_query::Query};
+use sea_orm::{ColumnTrait, QueryFilter, QueryTrait, sea_query::Query};
 use uuid::Uuid;
 
 use super::{
-    reading::{simulations, snapshot},
+    reading::{newest, simulations, snapshot, snapshots},
     to_json,
 };
 use crate::{
@@ -130,7 +130,7 @@ pub async fn list(db: &Db, filter: RunFilter, at_most: usize) -> Result<RunPage,
     Ok(page)
 }
 
-/// Reads the next batch of runs. Ids are UUIDv7, so ordering by id descending is newest first.
+/// Reads the next batch of runs.
 async fn batch(
     db: &Db,
     strategy: Option<StrategyKey>,
@@ -144,31 +144,19 @@ async fn batch(
             .to_owned();
         simulation_run::Column::Id.in_subquery(lanes)
     };
-    simulations()
+    let runs = simulations()
         .apply_if(strategy, |query, strategy| {
             query.filter(with_lane(strategy))
         })
         .apply_if(before, |query, before| {
             query.filter(simulation_run::Column::Id.lt(before))
-        })
-        .order_by_desc(simulation_run::Column::Id)
-        .limit(BATCH)
-        .all(db.reader())
-        .await
-        .map_err(txn::read_error)
+        });
+    newest(db, runs, BATCH).await
 }
 
 /// Reads the newest runs of exactly this plan, including its seed.
 pub async fn runs_of_plan(db: &Db, plan: &SimulationPlan) -> Result<Vec<RunSnapshot>, ShopError> {
     let plan = to_json(plan).map_err(txn::read_error)?;
-    let runs = simulations()
-        .filter(simulation_run::Column::Plan.eq(plan))
-        .order_by_desc(simulation_run::Column::Id)
-        .limit(REPEATS_MAX)
-        .all(db.reader())
-        .await
-        .map_err(txn::read_error)?;
-    runs.into_iter()
-        .map(|run| snapshot(run).map_err(txn::read_error))
-        .collect()
+    let repeats = simulations().filter(simulation_run::Column::Plan.eq(plan));
+    snapshots(newest(db, repeats, REPEATS_MAX).await?)
 }

@@ -86,12 +86,24 @@ async fn add_details(
 
 /// Reads the latest runs, newest first, without their samples.
 pub async fn latest(db: &Db, at_most: u64) -> Result<Vec<RunSnapshot>, ShopError> {
-    let runs = simulations()
-        .order_by_desc(simulation_run::Column::Id)
+    snapshots(newest(db, simulations(), at_most).await?)
+}
+
+/// Reads the newest of the selected runs. Ids are UUIDv7, so ordering by id descending is newest
+/// first.
+pub(super) async fn newest(
+    db: &Db,
+    runs: Select<simulation_run::Entity>,
+    at_most: u64,
+) -> Result<Vec<simulation_run::Model>, ShopError> {
+    runs.order_by_desc(simulation_run::Column::Id)
         .limit(at_most)
         .all(db.reader())
         .await
-        .map_err(txn::read_error)?;
+        .map_err(txn::read_error)
+}
+
+pub(super) fn snapshots(runs: Vec<simulation_run::Model>) -> Result<Vec<RunSnapshot>, ShopError> {
     runs.into_iter()
         .map(|run| snapshot(run).map_err(txn::read_error))
         .collect()
