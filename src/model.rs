@@ -4,6 +4,7 @@
 pub mod axis_scale;
 pub mod bill;
 pub mod cart;
+pub mod digit_groups;
 pub mod findings;
 pub mod isolation;
 pub mod lesson;

@@ -2,6 +2,7 @@
 
 use std::{fmt::Write, path::Path};
 
+use doorbuster::model::digit_groups::group_digits;
 use serde_json::{Value, json};
 
 use crate::{
@@ -243,13 +244,5 @@ fn format_number(value: f64) -> String {
     if value < 99.95 {
         return format!("{value:.1}");
     }
-    let digits = format!("{value:.0}");
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    group_digits(&format!("{value:.0}"))
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::Quantity;
+use super::{Quantity, digit_groups::group_digits};
 
 /// An ISO 4217 currency code: three capital letters.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -92,16 +92,11 @@ impl Money {
 impl fmt::Display for Money {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let sign = if self.cents < 0 { "-" } else { "" };
-        let units = self.cents.unsigned_abs() / 100;
+        let units = group_digits(&(self.cents.unsigned_abs() / 100).to_string());
         let cents = self.cents.unsigned_abs() % 100;
         match self.currency.symbol() {
-            Some(symbol) => write!(f, "{sign}{symbol}{}.{cents:02}", Grouped(units)),
-            None => write!(
-                f,
-                "{sign}{}.{cents:02} {}",
-                Grouped(units),
-                self.currency.code()
-            ),
+            Some(symbol) => write!(f, "{sign}{symbol}{units}.{cents:02}"),
+            None => write!(f, "{sign}{units}.{cents:02} {}", self.currency.code()),
         }
     }
 }
@@ -123,18 +118,6 @@ pub fn parse_cents(text: &str) -> Option<i64> {
     units
         .checked_mul(100)?
         .checked_add(hundredths.parse().ok()?)
-}
-
-/// A whole number with thousands separators.
-struct Grouped(u64);
-
-impl fmt::Display for Grouped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 < 1000 {
-            return write!(f, "{}", self.0);
-        }
-        write!(f, "{},{:03}", Grouped(self.0 / 1000), self.0 % 1000)
-    }
 }
 
 #[cfg(test)]

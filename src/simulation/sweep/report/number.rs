@@ -1,5 +1,7 @@
 //! Formats numbers for people.
 
+use crate::model::digit_groups::group_digits;
+
 /// Formats a number with about three significant digits: `0.4`, `87.2`, `1,490`, `74.1k`.
 pub fn short(value: f64) -> String {
     match value {
@@ -22,15 +24,7 @@ pub fn ms(value: f64) -> String {
 
 /// Formats a whole number with thousands separators.
 pub fn grouped(value: f64) -> String {
-    let digits = format!("{value:.0}");
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
+    group_digits(&format!("{value:.0}"))
 }
 
 /// Formats a number of units with thousands separators.
