@@ -4,6 +4,7 @@ pub mod bill;
 pub mod chart;
 pub mod columns;
 pub mod curves;
+pub mod data_table;
 pub mod field;
 pub mod lock_queue;
 pub mod notice;

@@ -41,6 +41,10 @@ use leptos::prelude::*;
 use crate::{
     model::{RunSnapshot, RunState},
     shop::stock::StockLevel,
+    ui::data_table::{
+        ColumnHead::{Number, Text},
+        DataTable,
+    },
 };
 
 /// Width of a stock bar, in the units of its view box.
@@ -79,29 +83,16 @@ fn RunsTable(runs: Vec<RunSnapshot>, caption: &'static str, full: bool) -> impl 
         .into_iter()
         .map(|run| view! { <RunRow run full/> })
         .collect_view();
-    let numbers = full.then(|| {
-        ["Buyers", "Stock", "Rejected", "Orders/s"]
-            .map(|name| view! { <th scope="col" class="n">{name}</th> })
-            .collect_view()
-    });
-    view! {
-        <div class="table-wrap" role="region" aria-label=caption tabindex="0">
-            <table class="table">
-                <caption>{caption}</caption>
-                <thead>
-                    <tr>
-                        <th scope="col">"Started"</th>
-                        <th scope="col">"Verdict"</th>
-                        <th scope="col">"Strategy"</th>
-                        <th scope="col" class="n">"Sold"</th>
-                        {numbers}
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
-        </div>
+    let mut heads = vec![
+        Text("Started"),
+        Text("Verdict"),
+        Text("Strategy"),
+        Number("Sold"),
+    ];
+    if full {
+        heads.extend(["Buyers", "Stock", "Rejected", "Orders/s"].map(Number));
     }
-    .into_any()
+    view! { <DataTable caption heads>{rows}</DataTable> }.into_any()
 }
 
 #[component]
@@ -175,24 +166,21 @@ fn StockTable(levels: Vec<StockLevel>) -> impl IntoView {
         .map(|level| view! { <StockRow level/> })
         .collect_view();
     view! {
-        <div class="table-wrap" id="stock-table" role="region" aria-label="Stock by product" tabindex="0">
-            <table class="table">
-                <caption>
-                    "Stock by product "<span class="quiet">"In the bar, green is sold, amber is reserved."</span>
-                </caption>
-                <thead>
-                    <tr>
-                        <th scope="col">"Product"</th>
-                        <th scope="col" class="n">"Total"</th>
-                        <th scope="col" class="n">"Available"</th>
-                        <th scope="col" class="n">"Reserved"</th>
-                        <th scope="col" class="n">"Sold"</th>
-                        <th scope="col">"Sold and reserved"</th>
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
-        </div>
+        <DataTable
+            id="stock-table"
+            caption="Stock by product"
+            note="In the bar, green is sold, amber is reserved."
+            heads=vec![
+                Text("Product"),
+                Number("Total"),
+                Number("Available"),
+                Number("Reserved"),
+                Number("Sold"),
+                Text("Sold and reserved"),
+            ]
+        >
+            {rows}
+        </DataTable>
     }
 }
 

@@ -4,13 +4,14 @@ use leptos::prelude::*;
 use uuid::Uuid;
 
 use super::{
+    form_error::FormError,
     form_key::FormKey,
     frame::{Bundle, Page, framed},
+    page_head::PageHead,
 };
 use crate::{
     islands::shop::{CartLineNote, CheckoutButton, HoldTimer, LiveStock},
     model::{CartLine, CartView as Cart, ReleasedLine, Reservation, quantity::QUANTITY_MAX},
-    ui::notice::ErrorNotice,
     web::{assets, session::Notice},
 };
 
@@ -29,18 +30,15 @@ pub fn CartPage() -> impl IntoView {
 
 #[component]
 fn CartView(cart_id: Uuid, cart: Cart, notice: Option<Notice>) -> impl IntoView {
-    let problem = notice.as_ref().map(|notice| notice.error.to_string());
     let content = if cart.lines.is_empty() {
         view! { <EmptyCart/> }.into_any()
     } else {
-        view! { <FilledCart cart_id cart notice/> }.into_any()
+        view! { <FilledCart cart_id cart notice=notice.clone()/> }.into_any()
     };
     view! {
         <main class="page" id="main" tabindex="-1">
-            <div class="page-head"><h1>"Cart"</h1></div>
-            {problem.map(|title| view! {
-                <ErrorNotice title><p>"Your cart was not changed."</p></ErrorNotice>
-            })}
+            <PageHead title="Cart"/>
+            <FormError notice consequence="Your cart was not changed."/>
             {content}
         </main>
     }

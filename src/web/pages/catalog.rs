@@ -3,7 +3,10 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_query_map;
 
-use super::frame::{Bundle, Page, framed};
+use super::{
+    frame::{Bundle, Page, framed},
+    page_head::PageHead,
+};
 use crate::{
     model::Product,
     ui::stock_line::{StockBadge, format_available, roll_class},
@@ -55,10 +58,10 @@ fn CatalogView(
         .collect_view();
     view! {
         <main class="page" id="main" tabindex="-1">
-            <div class="page-head">
-                <h1>{category.clone().unwrap_or_else(|| "Today’s doorbusters".to_owned())}</h1>
-                <p class="page-head__lead">"Limited stock, fixed prices, live counts."</p>
-            </div>
+            <PageHead
+                title=category.clone().unwrap_or_else(|| "Today’s doorbusters".to_owned())
+                lead="Limited stock, fixed prices, live counts."
+            />
             <nav class="filter" aria-label="Categories">
                 <ul>
                     <li><a href="/" aria-current=current(None)>"Everything"</a></li>

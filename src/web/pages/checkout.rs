@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::{
     form_key::FormKey,
     frame::{Bundle, Page, framed},
+    page_head::PageHead,
 };
 use crate::{
     islands::shop::HoldTimer,
@@ -60,10 +61,7 @@ pub fn CheckoutPage() -> impl IntoView {
 fn EmptyCheckout() -> impl IntoView {
     view! {
         <main class="page" id="main" tabindex="-1">
-            <div class="page-head">
-                <h1>"Checkout"</h1>
-                <p class="page-head__lead">"Your cart is empty. Add a product to check out."</p>
-            </div>
+            <PageHead title="Checkout" lead="Your cart is empty. Add a product to check out."/>
             <p><a class="btn btn--primary btn--big" href="/">"Go to the shop"</a></p>
         </main>
     }
@@ -89,10 +87,7 @@ fn CheckoutView(
     let released = checkout.cart.released.clone();
     view! {
         <main class="page" id="main" tabindex="-1">
-            <div class="page-head">
-                <h1>"Checkout"</h1>
-                <p class="page-head__lead">"Check out as a guest. No account needed."</p>
-            </div>
+            <PageHead title="Checkout" lead="Check out as a guest. No account needed."/>
             {problem}
             <form class="checkout" method="post" action="/api/form/checkout/pay">
                 <FormKey/>

@@ -3,14 +3,13 @@
 use leptos::prelude::*;
 
 use super::{
+    form_error::FormError,
     frame::{Bundle, Page, framed},
+    page_head::PageHead,
     refill,
 };
 use crate::{
-    ui::{
-        field::{Field, FieldKind},
-        notice::ErrorNotice,
-    },
+    ui::field::{Field, FieldKind},
     web::session::Notice,
 };
 
@@ -30,15 +29,8 @@ fn FindOrderView(notice: Option<Notice>) -> impl IntoView {
     let (number, email) = (typed("number"), typed("email"));
     view! {
         <main class="page page--narrow" id="main" tabindex="-1">
-            <div class="page-head">
-                <h1>"Find your order"</h1>
-                <p class="page-head__lead">"Enter your order number and e-mail address."</p>
-            </div>
-            {notice.map(|notice| view! {
-                <ErrorNotice title=notice.error.to_string()>
-                    <p>"Check the order number and the e-mail address."</p>
-                </ErrorNotice>
-            })}
+            <PageHead title="Find your order" lead="Enter your order number and e-mail address."/>
+            <FormError notice consequence="Check the order number and the e-mail address."/>
             <form class="panel gate" method="post" action="/api/form/orders/find">
                 <Field name="number" label="Order number" kind=FieldKind::text("off") value=number hint="For example DB-000042."/>
                 <Field

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
 use super::{
+    form_error::FormError,
     form_key::FormKey,
     frame::{Bundle, Page, framed},
     refill,
@@ -11,7 +12,6 @@ use super::{
 use crate::{
     islands::shop::{BuyButtons, LiveStock, StockLine},
     model::{Product, SaleState, quantity::QUANTITY_MAX},
-    ui::notice::ErrorNotice,
     web::{assets, session::Notice},
 };
 
@@ -35,7 +35,6 @@ pub fn ProductPage() -> impl IntoView {
 fn ProductView(product: Product, notice: Option<Notice>) -> impl IntoView {
     let category: String =
         url::form_urlencoded::byte_serialize(product.category.as_bytes()).collect();
-    let problem = notice.as_ref().map(|notice| notice.error.to_string());
     let typed = refill::typed(notice.as_ref(), "quantity", "1");
     view! {
         <main class="page" id="main" tabindex="-1">
@@ -46,9 +45,7 @@ fn ProductView(product: Product, notice: Option<Notice>) -> impl IntoView {
                     <li aria-current="page">{product.name.clone()}</li>
                 </ol>
             </nav>
-            {problem.map(|title| view! {
-                <ErrorNotice title><p>"Nothing was added to your cart."</p></ErrorNotice>
-            })}
+            <FormError notice consequence="Nothing was added to your cart."/>
             <article class="product">
                 <div class="product__art">
                     <img src=assets::href(&product.artwork) alt="" width="800" height="600"/>

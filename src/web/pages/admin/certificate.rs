@@ -17,7 +17,10 @@ use crate::{
         store,
     },
     web::{
-        pages::frame::{Bundle, Page, framed},
+        pages::{
+            frame::{Bundle, Page, framed},
+            page_head::PageHead,
+        },
         runs,
     },
 };
@@ -50,7 +53,7 @@ fn NotYet(id: String) -> impl IntoView {
     view! {
         <main class="page certificate" id="main" tabindex="-1">
             <Subnav current="/admin/simulations"/>
-            <div class="page-head"><h1>"Certificate"</h1></div>
+            <PageHead title="Certificate"/>
             <p class="certificate__word" role="status">"The run is still in progress. Its certificate is available when the run ends."</p>
             <p class="run__actions"><a class="btn btn--line" href=format!("/admin/simulations/{id}")>"Back to the run"</a></p>
         </main>
@@ -78,10 +81,7 @@ fn CertificateView(certificate: Certificate) -> impl IntoView {
     view! {
         <main class="page certificate" id="main" tabindex="-1">
             <Subnav current="/admin/simulations"/>
-            <div class="page-head">
-                <h1>"Certificate"</h1>
-                <p class="page-head__lead">{lead}</p>
-            </div>
+            <PageHead title="Certificate" lead/>
             <p class=class role="status">{certificate.summary()}</p>
             {failure}
             <Provenance certificate=certificate.clone()/>

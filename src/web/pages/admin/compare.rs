@@ -23,7 +23,10 @@ use crate::{
         run_curves::METRICS,
     },
     web::{
-        pages::frame::{Bundle, Page, framed},
+        pages::{
+            frame::{Bundle, Page, framed},
+            page_head::PageHead,
+        },
         runs,
         session::Visit,
     },
@@ -89,7 +92,7 @@ fn ChooseView(chosen: usize, page: RunPage, filter: RunFilter) -> impl IntoView 
     view! {
         <main class="page" id="main" tabindex="-1">
             <Subnav current="/admin/simulations"/>
-            <div class="page-head"><h1>"Compare runs"</h1></div>
+            <PageHead title="Compare runs"/>
             <ErrorNotice title><p>{selected}</p></ErrorNotice>
             <RunList page filter/>
         </main>
@@ -113,12 +116,10 @@ fn CompareView(comparison: Comparison) -> impl IntoView {
     view! {
         <main class="page page--wide" id="main" tabindex="-1">
             <Subnav current="/admin/simulations"/>
-            <div class="page-head">
-                <h1>"Compare runs"</h1>
-                <p class="page-head__lead">
-                    "Run A is the baseline. Each lane is compared with A’s lane of the same strategy, or with A’s first lane."
-                </p>
-            </div>
+            <PageHead
+                title="Compare runs"
+                lead="Run A is the baseline. Each lane is compared with A’s lane of the same strategy, or with A’s first lane."
+            />
             <ol class="panel compare__runs" aria-label="Runs">{runs}</ol>
             <Overlays comparison=comparison.clone()/>
             <Deltas comparison=comparison.clone()/>

@@ -6,13 +6,18 @@ use super::Subnav;
 use crate::{
     shop::discounts::CodeView,
     ui::{
+        data_table::{
+            ColumnHead::{Number, Text},
+            DataTable,
+        },
         field::{Field, FieldKind},
-        notice::ErrorNotice,
     },
     web::{
         pages::{
+            form_error::FormError,
             form_key::FormKey,
             frame::{Bundle, Page, framed},
+            page_head::PageHead,
             refill,
         },
         session::Notice,
@@ -33,15 +38,11 @@ pub fn DiscountsPage() -> impl IntoView {
 
 #[component]
 fn DiscountsView(codes: Vec<CodeView>, notice: Option<Notice>) -> impl IntoView {
-    let problem = notice.as_ref().map(|notice| notice.error.to_string());
     view! {
         <main class="page" id="main" tabindex="-1">
             <Subnav current="/admin/discounts"/>
-            <div class="page-head">
-                <h1>"Discount codes"</h1>
-                <p class="page-head__lead">"Like stock, usage limits hold under load."</p>
-            </div>
-            {problem.map(|title| view! { <ErrorNotice title><p>"No code was created."</p></ErrorNotice> })}
+            <PageHead title="Discount codes" lead="Like stock, usage limits hold under load."/>
+            <FormError notice=notice.clone() consequence="No code was created."/>
             <CodesTable codes/>
             <NewCodeForm notice/>
         </main>
@@ -79,22 +80,13 @@ fn CodesTable(codes: Vec<CodeView>) -> impl IntoView {
         })
         .collect_view();
     view! {
-        <div class="table-wrap" role="region" aria-label="Discount codes" tabindex="0">
-            <table class="table">
-                <caption>"Codes"</caption>
-                <thead>
-                    <tr>
-                        <th scope="col">"Code"</th>
-                        <th scope="col">"Discount"</th>
-                        <th scope="col" class="n">"Minimum order"</th>
-                        <th scope="col">"Valid"</th>
-                        <th scope="col" class="n">"Used"</th>
-                        <th scope="col" class="n">"Per customer"</th>
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
-        </div>
+        <DataTable
+            caption="Codes"
+            label="Discount codes"
+            heads=vec![Text("Code"), Text("Discount"), Number("Minimum order"), Text("Valid"), Number("Used"), Number("Per customer")]
+        >
+            {rows}
+        </DataTable>
     }
     .into_any()
 }

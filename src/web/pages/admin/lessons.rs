@@ -12,11 +12,16 @@ use crate::{
         lesson::{Figure, LessonOutcome},
     },
     simulation::store,
-    ui::notice::ErrorNotice,
+    ui::data_table::{
+        ColumnHead::{Number, Text},
+        DataTable,
+    },
     web::{
         pages::{
+            form_error::FormError,
             form_key::FormKey,
             frame::{Bundle, Page, framed},
+            page_head::PageHead,
         },
         session::Notice,
     },
@@ -40,10 +45,6 @@ fn LessonsView(
     runs: Vec<LessonRun>,
     notice: Option<Notice>,
 ) -> impl IntoView {
-    let problem = notice.map(|notice| {
-        let title = notice.error.to_string();
-        view! { <ErrorNotice title><p>"The lesson did not finish."</p></ErrorNotice> }
-    });
     let of = |lesson| runs.iter().find(|run| run.lesson == lesson).cloned();
     let index = LessonKey::ALL
         .map(|lesson| view! { <IndexItem lesson run=of(lesson)/> })
@@ -54,13 +55,11 @@ fn LessonsView(
     view! {
         <main class="page" id="main" tabindex="-1">
             <Subnav current="/admin/lessons"/>
-            <div class="page-head">
-                <h1>"Lessons"</h1>
-                <p class="page-head__lead">
-                    "Six bugs from real shops. Each lesson runs twice on this database: with the wrong rule on an unprotected private product, then with this shop’s own code. All results come from the database."
-                </p>
-            </div>
-            {problem}
+            <PageHead
+                title="Lessons"
+                lead="Six bugs from real shops. Each lesson runs twice on this database: with the wrong rule on an unprotected private product, then with this shop’s own code. All results come from the database."
+            />
+            <FormError notice consequence="The lesson did not finish."/>
             <nav aria-label="Lessons on this page">
                 <ol class="lessons">{index}</ol>
             </nav>
@@ -159,7 +158,6 @@ fn LessonResult(run: LessonRun) -> impl IntoView {
         played_at,
         result,
     } = run;
-    let label = format!("Result of {lesson}");
     let rows = result.figures.into_iter().map(row).collect_view();
     view! {
         <div class="lesson__result">
@@ -167,19 +165,14 @@ fn LessonResult(run: LessonRun) -> impl IntoView {
                 {ending("With the wrong rule", result.wrong)}
                 {ending("With the shop’s rule", result.shop)}
             </div>
-            <div class="table-wrap" role="region" aria-label=label tabindex="0">
-                <table class="table">
-                    <caption>"Result"<span class="quiet">"Stock, holds and orders in the database. Run at "{played_at}"."</span></caption>
-                    <thead>
-                        <tr>
-                            <th scope="col">"Counted"</th>
-                            <th scope="col" class="n">"Wrong rule"</th>
-                            <th scope="col" class="n">"Shop’s rule"</th>
-                        </tr>
-                    </thead>
-                    <tbody>{rows}</tbody>
-                </table>
-            </div>
+            <DataTable
+                caption="Result"
+                note=format!("Stock, holds and orders in the database. Run at {played_at}.")
+                label=format!("Result of {lesson}")
+                heads=vec![Text("Counted"), Number("Wrong rule"), Number("Shop’s rule")]
+            >
+                {rows}
+            </DataTable>
         </div>
     }
 }

@@ -2,36 +2,32 @@
 
 use leptos::prelude::*;
 
-use crate::{
-    ui::notice::ErrorNotice,
-    web::pages::frame::{Bundle, Page, framed},
+use crate::web::{
+    pages::{
+        form_error::FormError,
+        frame::{Bundle, Page, framed},
+        page_head::PageHead,
+    },
+    session::Notice,
 };
 
 /// `/admin/login`
 #[component]
 pub fn LoginPage() -> impl IntoView {
     framed(|visit| async move {
-        let error = visit
-            .take_notice()
-            .await?
-            .map(|notice| notice.error.to_string());
-        let body = view! { <LoginView error/> };
+        let notice = visit.take_notice().await?;
+        let body = view! { <LoginView notice/> };
         Ok(Page::private("Admin sign-in", Bundle::None, body))
     })
 }
 
 #[component]
-fn LoginView(error: Option<String>) -> impl IntoView {
-    let described_by = error.is_some().then_some("problem");
+fn LoginView(notice: Option<Notice>) -> impl IntoView {
+    let described_by = notice.is_some().then_some("problem");
     view! {
         <main class="page page--narrow" id="main" tabindex="-1">
-            <div class="page-head">
-                <h1>"Admin sign-in"</h1>
-                <p class="page-head__lead">"Sign in to manage stock, orders and simulations."</p>
-            </div>
-            {error.map(|title| view! {
-                <ErrorNotice title><p>"The server printed the password at its first start, unless ADMIN_PASSWORD is set."</p></ErrorNotice>
-            })}
+            <PageHead title="Admin sign-in" lead="Sign in to manage stock, orders and simulations."/>
+            <FormError notice consequence="The server printed the password at its first start, unless ADMIN_PASSWORD is set."/>
             <form class="panel gate" method="post" action="/api/form/admin/login">
                 <div class="field">
                     <label class="field__label" for="password">"Password"</label>

@@ -6,10 +6,20 @@ use leptos_router::hooks::use_params_map;
 use super::Subnav;
 use crate::{
     model::{OrderLineView, OrderStatus, OrderView as Order, PaymentState},
-    ui::{notice::ErrorNotice, order_badge::badge_class},
-    web::pages::{
-        form_key::FormKey,
-        frame::{Bundle, Page, framed},
+    ui::{
+        data_table::{
+            ColumnHead::{Number, Text},
+            DataTable,
+        },
+        order_badge::badge_class,
+    },
+    web::{
+        pages::{
+            form_error::FormError,
+            form_key::FormKey,
+            frame::{Bundle, Page, framed},
+        },
+        session::Notice,
     },
 };
 
@@ -23,21 +33,18 @@ pub fn AdminOrderPage() -> impl IntoView {
     framed(|visit| async move {
         visit.require_admin().await?;
         let order = visit.shop().orders().find(&public_id).await?;
-        let error = visit
-            .take_notice()
-            .await?
-            .map(|notice| notice.error.to_string());
+        let notice = visit.take_notice().await?;
         let title = format!("Order {}", order.number);
         Ok(Page::private(
             title,
             Bundle::None,
-            view! { <AdminOrderView order error/> },
+            view! { <AdminOrderView order notice/> },
         ))
     })
 }
 
 #[component]
-fn AdminOrderView(order: Order, error: Option<String>) -> impl IntoView {
+fn AdminOrderView(order: Order, notice: Option<Notice>) -> impl IntoView {
     let standing = order.status_view();
     let badge = badge_class(standing.tone);
     let customer = order.contact.as_ref().map(|contact| {
@@ -51,7 +58,7 @@ fn AdminOrderView(order: Order, error: Option<String>) -> impl IntoView {
                 <h1>"Order "{order.number.clone()}</h1>
                 <a class="btn" href=format!("/orders/{}", order.public_id)>"View as customer"</a>
             </div>
-            {error.map(|title| view! { <ErrorNotice title><p>"Nothing was changed."</p></ErrorNotice> })}
+            <FormError notice consequence="Nothing was changed."/>
             <div class="two">
                 <section class="panel" aria-labelledby="summary">
                     <h2 id="summary">"Summary"</h2>
@@ -80,21 +87,12 @@ fn Lines(order: Order) -> impl IntoView {
         .map(|line| view! { <LineRow order_id=order.public_id.clone() line is_sold was_paid/> })
         .collect_view();
     view! {
-        <div class="table-wrap" role="region" aria-label="Items" tabindex="0">
-            <table class="table">
-                <caption>"Items"</caption>
-                <thead>
-                    <tr>
-                        <th scope="col">"Item"</th>
-                        <th scope="col" class="n">"Units"</th>
-                        <th scope="col" class="n">"Returned"</th>
-                        <th scope="col" class="n">"Refunded"</th>
-                        <th scope="col" class="n">"Amount"</th>
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
-        </div>
+        <DataTable
+            caption="Items"
+            heads=vec![Text("Item"), Number("Units"), Number("Returned"), Number("Refunded"), Number("Amount")]
+        >
+            {rows}
+        </DataTable>
     }
 }
 

@@ -10,7 +10,13 @@ use crate::{
         stock::StockLevel,
     },
     simulation::store,
-    ui::order_badge::badge_class,
+    ui::{
+        data_table::{
+            ColumnHead::{Number, Text},
+            DataTable,
+        },
+        order_badge::badge_class,
+    },
     web::pages::frame::{Bundle, Page, framed},
 };
 
@@ -133,14 +139,8 @@ fn OrdersTable(orders: Vec<OrderView>) -> impl IntoView {
         })
         .collect_view();
     view! {
-        <div class="table-wrap" role="region" aria-label="Recent orders" tabindex="0">
-            <table class="table">
-                <caption>"Recent orders"</caption>
-                <thead>
-                    <tr><th scope="col">"Order"</th><th scope="col">"Status"</th><th scope="col">"Placed"</th><th scope="col" class="n">"Total"</th></tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
-        </div>
+        <DataTable caption="Recent orders" heads=vec![Text("Order"), Text("Status"), Text("Placed"), Number("Total")]>
+            {rows}
+        </DataTable>
     }
 }

@@ -11,7 +11,10 @@ use crate::{
         comparison::{RUNS_MAX, RUNS_MIN},
         store::{self, RunFilter, RunOutcome, RunPage},
     },
-    web::pages::frame::{Bundle, Page, framed},
+    web::pages::{
+        frame::{Bundle, Page, framed},
+        page_head::PageHead,
+    },
 };
 
 /// Number of runs per page.
@@ -50,12 +53,10 @@ fn RunsView(filter: RunFilter, page: RunPage) -> impl IntoView {
     view! {
         <main class="page" id="main" tabindex="-1">
             <Subnav current="/admin/simulations"/>
-            <div class="page-head">
-                <h1>"Runs"</h1>
-                <p class="page-head__lead">
-                    {format!("Open a run, or select {RUNS_MIN} to {RUNS_MAX} to compare. Runs are kept for {} days.", store::RUNS_KEPT_DAYS)}
-                </p>
-            </div>
+            <PageHead
+                title="Runs"
+                lead=format!("Open a run, or select {RUNS_MIN} to {RUNS_MAX} to compare. Runs are kept for {} days.", store::RUNS_KEPT_DAYS)
+            />
             <FilterForm filter/>
             <RunList page filter/>
         </main>

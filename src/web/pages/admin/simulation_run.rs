@@ -13,12 +13,14 @@ use crate::{
     islands::workbench::{Keys, LiveRun, LockView, keys::Key},
     model::{RunSnapshot, ShopError, SimulationPlan, lock_queue::LaneLocks, plan::PlanForm},
     simulation::store,
-    ui::{notice::ErrorNotice, safety_badge::SafetyBadge},
+    ui::safety_badge::SafetyBadge,
     web::{
         pages::{
             chart_assets::ChartAssets,
+            form_error::FormError,
             form_key::FormKey,
             frame::{Bundle, Page, framed},
+            page_head::PageHead,
         },
         session::Notice,
     },
@@ -66,7 +68,6 @@ fn RunView(
     public_url: String,
     notice: Option<Notice>,
 ) -> impl IntoView {
-    let problem = notice.map(|notice| notice.error.to_string());
     let mut products: Vec<_> = run
         .lanes
         .iter()
@@ -99,12 +100,9 @@ fn RunView(
             // Without JavaScript the page reloads itself to follow the run.
             {running.then(|| view! { <noscript><meta http-equiv="refresh" content="2"/></noscript> })}
             <Subnav current="/admin/simulations"/>
-            <div class="page-head">
-                <h1>"Flash sale: "{products}</h1>
-                <p class="page-head__lead">{lead}</p>
-            </div>
+            <PageHead title=format!("Flash sale: {products}") lead/>
             <Keys/>
-            {problem.map(|title| view! { <ErrorNotice title><p>"The run continues unchanged."</p></ErrorNotice> })}
+            <FormError notice consequence="The run continues unchanged."/>
             <LiveRun run=live><Picture lanes=drawn each/></LiveRun>
             <LockView lanes=locks running=running && is_here/>
             <PlanSummary run=run.clone()/>

@@ -11,9 +11,12 @@ use crate::{
         plan::{PRESETS, PlanForm},
     },
     simulation::store,
-    ui::notice::ErrorNotice,
     web::{
-        pages::frame::{Bundle, Page, framed},
+        pages::{
+            form_error::FormError,
+            frame::{Bundle, Page, framed},
+            page_head::PageHead,
+        },
         session::Notice,
     },
 };
@@ -44,18 +47,12 @@ fn SimulationsView(
     form: PlanForm,
     notice: Option<Notice>,
 ) -> impl IntoView {
-    let problem = notice.as_ref().map(|notice| notice.error.to_string());
     view! {
         <main class="page" id="main" tabindex="-1">
             <Keys/>
             <Subnav current="/admin/simulations"/>
-            <div class="page-head">
-                <h1>"Simulate a flash sale"</h1>
-                <p class="page-head__lead">
-                    "Many buyers order one product at once. See if the shop oversells."
-                </p>
-            </div>
-            {problem.map(|title| view! { <ErrorNotice title><p>"No run was started."</p></ErrorNotice> })}
+            <PageHead title="Simulate a flash sale" lead="Many buyers order one product at once. See if the shop oversells."/>
+            <FormError notice=notice.clone() consequence="No run was started."/>
             <Presets form=form.clone()/>
             <PlanFields products form notice/>
             <RunsTable runs caption="Recent runs" full=true/>

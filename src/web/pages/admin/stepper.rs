@@ -14,14 +14,17 @@ use crate::{
     },
     ui::{
         field::{Field, FieldKind},
-        notice::ErrorNotice,
         stepper::{
             board::{capital, steps_in_words},
             story::{Explanation, WatchFor},
         },
     },
     web::{
-        pages::frame::{Bundle, Page, framed},
+        pages::{
+            form_error::FormError,
+            frame::{Bundle, Page, framed},
+            page_head::PageHead,
+        },
         session::Notice,
     },
 };
@@ -59,7 +62,6 @@ pub fn StepperPage() -> impl IntoView {
 
 #[component]
 fn StoriesView(notice: Option<Notice>) -> impl IntoView {
-    let problem = notice.as_ref().map(|notice| notice.error.to_string());
     let stories: Vec<_> = Story::READY_MADE
         .into_iter()
         .map(|story| {
@@ -77,13 +79,11 @@ fn StoriesView(notice: Option<Notice>) -> impl IntoView {
     view! {
         <main class="page" id="main" tabindex="-1">
             <Subnav current="/admin/stepper"/>
-            <div class="page-head">
-                <h1>"Step by step"</h1>
-                <p class="page-head__lead">
-                    "Each buyer is a real database session, paused before its next statement. You choose who runs next, and see what each has read, its locks and who waits for whom."
-                </p>
-            </div>
-            {problem.map(|title| view! { <ErrorNotice title><p>"No session was started."</p></ErrorNotice> })}
+            <PageHead
+                title="Step by step"
+                lead="Each buyer is a real database session, paused before its next statement. You choose who runs next, and see what each has read, its locks and who waits for whom."
+            />
+            <FormError notice=notice.clone() consequence="No session was started."/>
             <ol class="stories">{stories}</ol>
             <OwnStory notice/>
         </main>
@@ -168,7 +168,6 @@ fn seat(index: usize, typed: &str) -> impl IntoView + use<> {
 #[component]
 fn IntroductionView(script: Script, notice: Option<Notice>) -> impl IntoView {
     let story = script.story;
-    let problem = notice.map(|notice| notice.error.to_string());
     let roles = script.roles();
     let cast: Vec<_> = roles
         .iter()
@@ -192,7 +191,7 @@ fn IntroductionView(script: Script, notice: Option<Notice>) -> impl IntoView {
         <main class="page" id="main" tabindex="-1">
             <Subnav current="/admin/stepper"/>
             <StoryHead story/>
-            {problem.map(|title| view! { <ErrorNotice title><p>"No session was started."</p></ErrorNotice> })}
+            <FormError notice consequence="No session was started."/>
             <WatchFor story/>
             <div class="intro">
                 <div>

@@ -7,12 +7,12 @@ use super::{Subnav, story_head::StoryHead};
 use crate::{
     islands::workbench::Stepper,
     model::stepper::StepperView,
-    ui::{
-        notice::ErrorNotice,
-        stepper::story::{Explanation, WatchFor},
-    },
+    ui::stepper::story::{Explanation, WatchFor},
     web::{
-        pages::frame::{Bundle, Page, framed},
+        pages::{
+            form_error::FormError,
+            frame::{Bundle, Page, framed},
+        },
         session::Notice,
     },
 };
@@ -37,12 +37,11 @@ pub fn StepperSessionPage() -> impl IntoView {
 #[component]
 fn SessionView(view: StepperView, notice: Option<Notice>) -> impl IntoView {
     let story = view.script.story;
-    let problem = notice.map(|notice| notice.error.to_string());
     view! {
         <main class="page page--wide" id="main" tabindex="-1">
             <Subnav current="/admin/stepper"/>
             <StoryHead story/>
-            {problem.map(|title| view! { <ErrorNotice title><p>"No step was taken."</p></ErrorNotice> })}
+            <FormError notice consequence="No step was taken."/>
             <WatchFor story/>
             <Stepper view/>
             <div class="stage__why"><Explanation story/></div>

@@ -6,14 +6,13 @@ use super::{StockTable, Subnav};
 use crate::{
     model::quantity::QUANTITY_MAX,
     shop::{stock::StockLevel, stock_admin::COUNT_MAX},
-    ui::{
-        field::{Field, FieldKind},
-        notice::ErrorNotice,
-    },
+    ui::field::{Field, FieldKind},
     web::{
         pages::{
+            form_error::FormError,
             form_key::FormKey,
             frame::{Bundle, Page, framed},
+            page_head::PageHead,
             refill,
         },
         session::Notice,
@@ -34,15 +33,11 @@ pub fn StockPage() -> impl IntoView {
 
 #[component]
 fn StockView(levels: Vec<StockLevel>, notice: Option<Notice>) -> impl IntoView {
-    let problem = notice.as_ref().map(|notice| notice.error.to_string());
     view! {
         <main class="page" id="main" tabindex="-1">
             <Subnav current="/admin/stock"/>
-            <div class="page-head">
-                <h1>"Stock"</h1>
-                <p class="page-head__lead">"Every change is recorded in the ledger."</p>
-            </div>
-            {problem.map(|title| view! { <ErrorNotice title><p>"Nothing was changed."</p></ErrorNotice> })}
+            <PageHead title="Stock" lead="Every change is recorded in the ledger."/>
+            <FormError notice=notice.clone() consequence="Nothing was changed."/>
             <div class="two">
                 <Receive levels=levels.clone() notice=notice.clone()/>
                 <Count levels=levels.clone() notice/>
