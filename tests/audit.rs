@@ -1,14 +1,20 @@
 //! The audit detects violations: the tests create one for each rule, and only the rules that it
 //! violates report it.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::mpsc};
 
 use doorbuster::{
+    db::txn::{self, Abort, Policy, TxnError},
     model::{DiscountValue, ShopError, StrategyKey},
     payment::{gateway::ChargeState, provider::test_cards},
-    shop::{audit::rules::RULES, discounts::NewCode, refunds::OrderAction},
+    shop::{
+        audit::{self, AuditReport, rules::RULES},
+        discounts::NewCode,
+        refunds::OrderAction,
+    },
 };
 use futures::future::join_all;
+use sea_orm::ConnectionTrait;
 use uuid::Uuid;
 
 use crate::support::{
@@ -40,11 +46,36 @@ async fn sold() -> Sold {
     Sold { shop, one, two }
 }
 
+/// Runs the audit in a transaction that first runs `violation`, and rolls it back: the shop stays
+/// clean for the next violation.
+async fn report_after(shop: &TestShop, violation: &str) -> AuditReport {
+    let policy = Policy {
+        deadline: PATIENCE,
+        ..Policy::request("violation")
+    };
+    let (sender, reports) = mpsc::channel();
+    let sql = violation.to_owned();
+    let ended = txn::run_for_result(shop.db(), policy, move |work| {
+        let (sender, sql) = (sender.clone(), sql.clone());
+        Box::pin(async move {
+            work.connection().execute_unprepared(&sql).await?;
+            let report = audit::report(work).await?;
+            sender.send(report).expect("the test receives it");
+            let rolled_back = ShopError::InvalidState("rolled back".to_owned());
+            Err::<(), _>(Abort::Refused(rolled_back))
+        })
+    })
+    .await;
+    assert!(
+        matches!(ended, Err(TxnError::Refused(_))),
+        "{violation}: {ended:?}"
+    );
+    reports.recv().expect("it was sent")
+}
+
 /// Creates a violation with SQL, and checks that the audit reports exactly these rules.
 async fn check_reported(shop: &TestShop, violation: &str, rules: &[&str]) {
-    shop.by_hand.run(violation).await;
-    shop.without_final_audit();
-    let report = shop.audit().await;
+    let report = report_after(shop, violation).await;
     let reported: BTreeSet<_> = report
         .rules
         .iter()
@@ -210,6 +241,7 @@ async fn a_deleted_order_is_reported_by_ledger_and_stock_rules() {
 
 #[tokio::test]
 async fn a_total_that_is_not_the_sum_of_its_parts_is_reported() {
+    let Sold { shop, .. } = sold().await;
     for change in [
         "total_cents = total_cents + 1, due_cents = due_cents + 1",
         "subtotal_cents = subtotal_cents + 1",
@@ -218,7 +250,6 @@ async fn a_total_that_is_not_the_sum_of_its_parts_is_reported() {
         "tax_cents = tax_cents + 1",
         "tax_cents = tax_cents - 1",
     ] {
-        let Sold { shop, .. } = sold().await;
         let violation = format!("UPDATE customer_order SET {change} WHERE email IS NULL");
         let mut rules = vec!["total-equals-parts"];
         if change.contains("discount") {
@@ -264,6 +295,7 @@ async fn holds_that_differ_from_the_reserved_counter_are_reported() {
 
 #[tokio::test]
 async fn a_sold_hold_without_its_sell_movement_is_reported() {
+    let Sold { shop, .. } = sold().await;
     for (violation, rules) in [
         (
             "UPDATE hold SET quantity = quantity + 1 WHERE state = 'sold'",
@@ -278,7 +310,6 @@ async fn a_sold_hold_without_its_sell_movement_is_reported() {
             &["sell-names-its-hold"],
         ),
     ] {
-        let Sold { shop, .. } = sold().await;
         let violation = format!("{WITHOUT_TRIGGER} {violation}");
         check_reported(&shop, &violation, rules).await;
     }
@@ -286,13 +317,13 @@ async fn a_sold_hold_without_its_sell_movement_is_reported() {
 
 #[tokio::test]
 async fn a_sell_movement_of_an_unsold_hold_is_reported() {
+    let Sold { shop, .. } = sold().await;
     for violation in [
         "UPDATE hold SET state = 'released' WHERE state = 'sold'",
         "UPDATE stock_movement SET hold_id = 999999 WHERE kind = 'sell' AND hold_id IS NOT NULL",
         // A hold of another product.
         "UPDATE hold SET product_id = 1 WHERE state = 'sold'",
     ] {
-        let Sold { shop, .. } = sold().await;
         let violation = format!("{WITHOUT_TRIGGER} {violation}");
         check_reported(&shop, &violation, &["sell-names-its-hold"]).await;
     }
@@ -348,12 +379,12 @@ async fn a_cancelled_order_without_returns_is_reported() {
 
 #[tokio::test]
 async fn captured_money_that_is_neither_due_nor_refunded_is_reported() {
+    let Sold { shop, .. } = sold().await;
     for violation in [
         "UPDATE customer_order SET due_cents = due_cents - 1 WHERE settlement = 'card'",
         "INSERT INTO refund (payment_id, order_id, reference, state, reason, amount_cents, settled_at) \
          SELECT id, order_id, gen_random_uuid(), 'succeeded', 'goodwill', 1, now() FROM payment",
     ] {
-        let Sold { shop, .. } = sold().await;
         check_reported(&shop, violation, &["captured-less-refunded-equals-due"]).await;
     }
 }
@@ -492,10 +523,13 @@ async fn a_server_restarts_its_deadline_after_a_heartbeat_gap() {
         .await
         .expect("the heartbeat is recorded");
     check_reported(&shop, "SELECT 1", &["expired-holds-are-swept"]).await;
+    shop.without_final_audit();
 }
 
 #[tokio::test]
 async fn a_sold_order_that_contradicts_its_payment_or_holds_is_reported() {
+    let Sold { shop, .. } = sold().await;
+    reserve(&shop).await;
     for violation in [
         "UPDATE customer_order SET status = 'placed' WHERE settlement = 'card'",
         "UPDATE customer_order SET settlement = 'on_account' WHERE settlement = 'card'",
@@ -514,8 +548,6 @@ async fn a_sold_order_that_contradicts_its_payment_or_holds_is_reported() {
         "UPDATE payment SET amount_cents = amount_cents - 1, captured_cents = captured_cents - 1; \
          UPDATE customer_order SET due_cents = due_cents - 1 WHERE settlement = 'card'",
     ] {
-        let Sold { shop, .. } = sold().await;
-        reserve(&shop).await;
         check_reported(&shop, violation, &["states-agree"]).await;
     }
 }
@@ -526,6 +558,8 @@ async fn an_unpaid_order_that_contradicts_its_payment_or_holds_is_reported() {
     const CAPTURED: &str =
         "UPDATE payment SET state = 'captured', captured_cents = amount_cents, settled_at = now();";
     const DECLINED: &str = "UPDATE payment SET state = 'declined', settled_at = now();";
+    let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
+    pending(&shop, &scripted).await;
     for violation in [
         "DELETE FROM payment".to_owned(),
         "UPDATE customer_order SET settlement = 'on_account'".to_owned(),
@@ -549,14 +583,14 @@ async fn an_unpaid_order_that_contradicts_its_payment_or_holds_is_reported() {
             "{FREE} {CAPTURED} UPDATE customer_order SET status = 'cancelled', due_cents = total_cents"
         ),
     ] {
-        let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
-        pending(&shop, &scripted).await;
         check_reported(&shop, &violation, &["states-agree"]).await;
     }
 }
 
 #[tokio::test]
 async fn a_discount_code_with_a_wrong_use_count_or_limit_is_reported() {
+    let shop = TestShop::new().await;
+    with_code(&shop, test_cards::CAPTURED).await;
     for violation in [
         "UPDATE discount_code SET uses = uses + 1",
         "ALTER TABLE discount_code DROP CONSTRAINT discount_code_uses_in_range; UPDATE discount_code SET uses_max = 0",
@@ -569,8 +603,6 @@ async fn a_discount_code_with_a_wrong_use_count_or_limit_is_reported() {
         // The use is released although the order is not cancelled.
         "UPDATE discount_use SET given_back = true; UPDATE discount_code SET uses = 0",
     ] {
-        let shop = TestShop::new().await;
-        with_code(&shop, test_cards::CAPTURED).await;
         check_reported(&shop, violation, &["codes-kept"]).await;
     }
 }

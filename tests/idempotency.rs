@@ -20,14 +20,23 @@ use crate::support::{
     within,
 };
 
-const SAFE: [StrategyKey; 2] = [StrategyKey::RowLock, StrategyKey::ConditionalUpdate];
+/// The strategies that may sell a product of the shop.
+fn shop_worthy() -> impl Iterator<Item = StrategyKey> {
+    let all = StrategyKey::ALL.into_iter();
+    all.filter(|strategy| strategy.may_sell_in_shop())
+}
 
 #[tokio::test]
 async fn one_key_sent_fifty_times_at_once_buys_once() {
-    for strategy in SAFE {
-        let shop = TestShop::new().await;
+    let shop = TestShop::new().await;
+    // The writer of a batch answers the requests with one key one after the other, and a busy
+    // machine may need more than a request's deadline for fifty.
+    let patient = shop.handle().with_deadline(PATIENCE);
+    for (strategy, orders) in shop_worthy().zip(1..) {
         let product = shop.with_product(60).await;
-        let sent = (0..50).map(|_| shop.buy(&product).by(strategy).key("once").spawn());
+        let purchase = shop.buy(&product).by(strategy).on(&patient);
+        let purchase = purchase.key(&format!("once-{strategy}"));
+        let sent = (0..50).map(|_| purchase.clone().spawn());
         let responses: HashSet<_> = within(PATIENCE, "50 responses", join_all(sent))
             .await
             .into_iter()
@@ -40,9 +49,9 @@ async fn one_key_sent_fifty_times_at_once_buys_once() {
             .collect();
         assert_eq!(responses.len(), 1, "{strategy}: all responses are equal");
         assert_eq!(shop.units_ordered(&product).await, 1, "{strategy}");
-        assert_eq!(shop.count("customer_order").await, 1, "{strategy}");
-        check_audit_clean(&shop).await;
+        assert_eq!(shop.count("customer_order").await, orders, "{strategy}");
     }
+    check_audit_clean(&shop).await;
 }
 
 #[tokio::test]
@@ -102,25 +111,27 @@ async fn another_request_with_a_key_in_use_waits_and_is_rejected() {
 
 #[tokio::test]
 async fn a_rejected_request_can_be_retried_with_its_key() {
-    for strategy in SAFE {
-        let shop = TestShop::new().await;
+    let shop = TestShop::new().await;
+    for strategy in shop_worthy() {
         let product = shop.with_product(0).await;
-        let purchase = shop.buy(&product).by(strategy).key("retried");
+        let key = format!("retried-{strategy}");
+        let purchase = shop.buy(&product).by(strategy).key(&key);
         assert_eq!(
             purchase.clone().await,
             Err(product.insufficient(0, 1)),
             "{strategy}"
         );
         assert_eq!(
-            shop.count("idempotency_key").await,
+            shop.count(&format!("idempotency_key WHERE key = '{key}'"))
+                .await,
             0,
             "{strategy}: a rejection stores no response"
         );
         shop.restock(&product, 5).await;
         let receipt = purchase.await.expect("now it is sold");
         assert_eq!(receipt.remaining_stock, Some(4), "{strategy}");
-        check_audit_clean(&shop).await;
     }
+    check_audit_clean(&shop).await;
 }
 
 /// A request that waited for the key is processed itself after the rollback freed the key.

@@ -1,5 +1,6 @@
 //! Selling stock: the guarantees of the safe strategies, and that the unsafe ones break them.
 
+mod committed;
 mod deadlock_lab;
 mod exhibits;
 mod guards;

@@ -88,4 +88,6 @@ fn figures(verdict: &Verdict) -> (u64, u64, u64, i64, i64, i64) {
     )
 }
 
-const SAFE: [StrategyKey; 2] = [StrategyKey::RowLock, StrategyKey::ConditionalUpdate];
+/// Two of the safe strategies: one that decides under a lock, and one that decides in its update.
+/// `promises` runs all of them.
+const TWO_SAFE: [StrategyKey; 2] = [StrategyKey::RowLock, StrategyKey::ConditionalUpdate];

@@ -137,7 +137,7 @@ test("a late payment waits, finds no stock, and is refunded", async ({ page }) =
   await expectWaits(page, "a", "Buyer B");
   await type(page, "bbbbbaaaaa");
   await expectFinished(page, 1, 0, { a: "Rejected", b: "Succeeded", c: "Succeeded" });
-  await expect(state(page, "a")).toContainText("the money goes back");
+  await expect(state(page, "a")).toContainText("so the payment is refunded");
   await page.setViewportSize({ width: 390, height: 844 });
   await expectNoSidewaysScroll(page);
   await expectAccessible(page);

@@ -22,7 +22,7 @@ import {
 
 const PRODUCTS = Object.values(CATEGORIES).reduce((sum, count) => sum + count);
 
-test("the catalogue shows every product with its price and stock", async ({ page }) => {
+test("the catalogue shows every product with its price and stock", { tag: "@phone" }, async ({ page }) => {
   await page.goto("/");
   await expect(page).toHaveTitle(/Doorbuster/);
   const hero = page.getByRole("region", { name: SMARTPHONE.name });
@@ -44,7 +44,7 @@ test("the catalogue shows every product with its price and stock", async ({ page
   }
 });
 
-test("a category shows only its own products", async ({ page }) => {
+test("a category shows only its own products", { tag: "@phone" }, async ({ page }) => {
   await page.goto("/");
   const filter = page.getByRole("navigation", { name: "Categories" });
   await expect(filter.getByRole("link")).toHaveText(["Everything", ...Object.keys(CATEGORIES)]);
@@ -104,14 +104,14 @@ test.describe("missing pages", () => {
     });
   }
 
-  test("the 404 page is accessible and fits the window", async ({ page }) => {
+  test("the 404 page is accessible and fits the window", { tag: "@phone" }, async ({ page }) => {
     await page.goto("/no/such/page");
     await expectAccessible(page);
     await expectNoSidewaysScroll(page);
   });
 });
 
-test.describe("every page of the shop is accessible and fits the window", () => {
+test.describe("every page of the shop is accessible and fits the window", { tag: "@phone" }, () => {
   for (const [name, path] of [
     ["the catalogue", "/"],
     ["a category", "/?category=Outdoors"],

@@ -37,7 +37,7 @@ const testWithCode = test.extend<{ code: (code: Omit<NewCode, "code">) => Promis
   },
 });
 
-testWithCode("a discount code is deducted in the order summary and on the receipt", async ({
+testWithCode("a discount code is deducted in the order summary and on the receipt", { tag: "@phone" }, async ({
   page,
   code,
 }) => {

@@ -10,7 +10,7 @@ import {
   pay,
 } from "../fixtures/shopper";
 
-test("an order is found only by its number and e-mail address together", async ({
+test("an order is found only by its number and e-mail address together", { tag: "@phone" }, async ({
   page,
   anotherBrowser,
 }) => {

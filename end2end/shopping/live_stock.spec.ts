@@ -11,7 +11,7 @@ import {
 
 test.use({ ownShop: true });
 
-test("an open product page and an open cart follow the stock until it is sold out", async ({
+test("an open product page and an open cart follow the stock until it is sold out", { tag: "@phone" }, async ({
   page,
   anotherBrowser,
 }) => {

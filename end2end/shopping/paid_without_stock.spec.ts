@@ -34,7 +34,7 @@ async function payTooLate(page: Page): Promise<void> {
 test.describe("a payment after the last unit is sold", () => {
   test.use({ freshShop: true, settings: { HOLD_TTL_S: "2" } });
 
-  test("the order is cancelled and refunded, and the open page shows it", async ({
+  test("the order is cancelled and refunded, and the open page shows it", { tag: "@phone" }, async ({
     page,
     adminPassword,
   }) => {

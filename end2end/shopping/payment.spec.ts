@@ -22,7 +22,7 @@ import {
 
 test.use({ ownShop: true });
 
-test("after a declined card, form and reservation remain, and another card pays", async ({ page }) => {
+test("after a declined card, form and reservation remain, and another card pays", { tag: "@phone" }, async ({ page }) => {
   const before = await stockOf(page.request, HEADPHONES);
   await goToCheckout(page, [HEADPHONES, 2]);
   const end = await hold(page).getByText(RESERVED).textContent();
@@ -76,7 +76,7 @@ for (const [what, number] of [
   });
 }
 
-test("the page of an unconfirmed payment is accessible and closes its stream once confirmed", async ({
+test("the page of an unconfirmed payment is accessible and closes its stream once confirmed", { tag: "@phone" }, async ({
   page,
 }) => {
   // A browser reopens an ended stream after some seconds unless the page has closed it.
@@ -98,7 +98,7 @@ test("the page of an unconfirmed payment is accessible and closes its stream onc
   await expect.poll(() => page.evaluate(() => "streamClosed" in window)).toBe(true);
 });
 
-test("a clicked button is marked as busy", async ({ page }) => {
+test("a clicked button is marked as busy", { tag: "@phone" }, async ({ page }) => {
   await goToCheckout(page, [BLOCKS, 2]);
   await waitForIslands(page);
   await fillIn(page, { ...guest(), ...card() });

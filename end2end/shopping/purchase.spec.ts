@@ -37,7 +37,7 @@ import {
 
 test.use({ ownShop: true });
 
-test("a shopper buys two products and can open the order by its link anywhere", async ({
+test("a shopper buys two products and can open the order by its link anywhere", { tag: "@phone" }, async ({
   page,
   anotherBrowser,
 }) => {
@@ -77,7 +77,7 @@ test("a shopper buys two products and can open the order by its link anywhere", 
   }
 });
 
-test("cart items can be changed and removed, and the badge counts them", async ({
+test("cart items can be changed and removed, and the badge counts them", { tag: "@phone" }, async ({
   page,
 }) => {
   await page.goto("/");
@@ -107,7 +107,7 @@ test("cart items can be changed and removed, and the badge counts them", async (
   await expect(page.getByRole("heading", { name: "Your cart is empty" })).toBeVisible();
 });
 
-test("Buy now reserves the units and opens the checkout", async ({ page }) => {
+test("Buy now reserves the units and opens the checkout", { tag: "@phone" }, async ({ page }) => {
   const before = await stockOf(page.request, FLASK);
   await addToCart(page, FLASK, 2, "Buy now");
   await expect(page).toHaveURL("/checkout");
@@ -275,7 +275,7 @@ async function addTyped(page: Page, label: string, typed: string, button: string
   await page.getByRole("button", { name: button }).click();
 }
 
-test("the checkout marks each invalid field, keeps the input, and accepts it once corrected", async ({
+test("the checkout marks each invalid field, keeps the input, and accepts it once corrected", { tag: "@phone" }, async ({
   page,
 }) => {
   const before = await stockOf(page.request, KETTLE);

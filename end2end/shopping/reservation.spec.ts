@@ -22,7 +22,7 @@ import {
 test.describe("an active reservation", () => {
   test.use({ ownShop: true });
 
-  test("the checkout shows the end of the reservation, counts down, and is accessible", async ({
+  test("the checkout shows the end of the reservation, counts down, and is accessible", { tag: "@phone" }, async ({
     page,
   }) => {
     await goToCheckout(page, [SPEAKER, 1]);
@@ -46,7 +46,7 @@ test.describe("an active reservation", () => {
     await expectNoSidewaysScroll(page);
   });
 
-  test("it can be extended once, and the form keeps its input", async ({ page }) => {
+  test("it can be extended once, and the form keeps its input", { tag: "@phone" }, async ({ page }) => {
     await goToCheckout(page, [SPEAKER, 1]);
     await waitForIslands(page);
     const contact = guest();
@@ -177,7 +177,7 @@ test.describe("an expired reservation", () => {
     expect(await stockOf(page.request, CHESS)).toBe(0);
   });
 
-  test("cart and checkout list the released items, and reserving sold units fails", async ({
+  test("cart and checkout list the released items, and reserving sold units fails", { tag: "@phone" }, async ({
     page,
   }) => {
     await goToCheckout(page, [CHESS, 5]);

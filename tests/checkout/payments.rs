@@ -389,19 +389,20 @@ fn pay_apart(
 
 #[tokio::test]
 async fn a_charge_whose_response_was_lost_is_resolved_by_a_query() {
+    let shop = TestShop::new().await;
     for number in [
         test_cards::ANSWER_LOST,
         test_cards::ANSWER_LOST_WITHOUT_WEBHOOK,
     ] {
-        let shop = TestShop::new().await;
         let product = shop.with_product(5).await;
         let cart = shop.cart_of(&[(&product, 2)]).await;
         let paying = pay_apart(&shop, cart, number);
-        wait_until_counted(
-            &shop,
-            "SELECT count(*) FROM provider.charge WHERE state = 'captured'",
-        )
-        .await;
+        let captured = format!(
+            "SELECT count(*) FROM provider.charge c JOIN payment p ON p.reference = c.reference \
+             JOIN order_line l ON l.order_id = p.order_id WHERE c.state = 'captured' AND l.product_id = {}",
+            product.id
+        );
+        wait_until_counted(&shop, &captured).await;
         assert_eq!(shop.level(&product).await.sold, 0, "{number}: unknown");
         shop.make_status_queries_due().await;
 

@@ -54,8 +54,8 @@ async fn last_unit_sells_once_by_row_lock() {
 /// Both buyers wait for the one unit, however it is stored, when the test releases its lock.
 #[tokio::test]
 async fn last_unit_sells_once_by_every_safe_strategy() {
+    let shop = TestShop::new().await;
     for strategy in safe() {
-        let shop = TestShop::new().await;
         let product = shop.with_stock_for(strategy, 1).await;
         let stock_lock = StockLock::acquire(&shop, &product).await;
         let buyers = [(); 2].map(|()| shop.buy(&product).by(strategy).spawn());
@@ -75,14 +75,15 @@ async fn last_unit_sells_once_by_every_safe_strategy() {
         ];
         check_one_of_two(results, &product, strategy);
         assert_eq!(shop.units_ordered(&product).await, 1, "{strategy}");
-        check_audit_clean(&shop).await;
     }
+    check_audit_clean(&shop).await;
 }
 
 /// The interleaving of the lost update: one buyer pauses between read and write while another buys
 /// the last unit.
 #[tokio::test]
 async fn a_sale_during_another_purchase_is_detected() {
+    let shop = TestShop::new().await;
     // The other strategies hold a lock during the pause, or pause before they have read.
     for strategy in [
         StrategyKey::ConditionalUpdate,
@@ -94,7 +95,6 @@ async fn a_sale_during_another_purchase_is_detected() {
         StrategyKey::EarlyRelease,
         StrategyKey::MicroBatch,
     ] {
-        let shop = TestShop::new().await;
         let product = shop.with_product(1).await;
         let gate = Gate::closed();
         let slow = shop
@@ -110,17 +110,17 @@ async fn a_sale_during_another_purchase_is_detected() {
             Err(product.insufficient(0, 1)),
             "{strategy}"
         );
-        check_audit_clean(&shop).await;
     }
+    check_audit_clean(&shop).await;
 }
 
 /// Never undersold: a refusal waits for units that another transaction is about to add.
 #[tokio::test]
 async fn a_refusal_waits_for_units_being_received() {
+    let shop = TestShop::new().await;
+    let delivery = shop.database.by_hand().await;
     for strategy in shop_worthy() {
-        let shop = TestShop::new().await;
         let product = shop.with_product(0).await;
-        let delivery = shop.database.by_hand().await;
         delivery.run("BEGIN").await;
         delivery
             .run(&crate::support::shop::restocking(&product, 1))
@@ -134,14 +134,14 @@ async fn a_refusal_waits_for_units_being_received() {
             Ok(Some(0)),
             "{strategy}"
         );
-        check_audit_clean(&shop).await;
     }
+    check_audit_clean(&shop).await;
 }
 
 #[tokio::test]
 async fn thirty_three_buyers_share_twenty_units() {
+    let shop = TestShop::new().await;
     for strategy in safe() {
-        let shop = TestShop::new().await;
         let product = shop.with_stock_for(strategy, 20).await;
         let buyers = (0..33).map(|_| shop.buy(&product).by(strategy).spawn());
         let results: Vec<Bought> = within(PATIENCE, "33 buyers", join_all(buyers))
@@ -172,15 +172,15 @@ async fn thirty_three_buyers_share_twenty_units() {
         };
         assert_eq!(shop.level(&product).await, expected, "{strategy}");
         assert_eq!(shop.units_ordered(&product).await, 20, "{strategy}");
-        check_audit_clean(&shop).await;
     }
+    check_audit_clean(&shop).await;
 }
 
 /// Three units do not fit into the remaining stock; a smaller quantity still does.
 #[tokio::test]
 async fn a_quantity_is_sold_as_a_whole_or_not_at_all() {
+    let shop = TestShop::new().await;
     for strategy in safe() {
-        let shop = TestShop::new().await;
         let product = shop.with_stock_for(strategy, 20).await;
         let buyers = (0..10).map(|_| shop.buy(&product).by(strategy).quantity(3).spawn());
         let sold = within(PATIENCE, "10 buyers", join_all(buyers))
@@ -197,8 +197,8 @@ async fn a_quantity_is_sold_as_a_whole_or_not_at_all() {
             Ok(remaining(strategy, 0)),
             "{strategy}"
         );
-        check_audit_clean(&shop).await;
     }
+    check_audit_clean(&shop).await;
 }
 
 /// If stock is in many rows, buyers of the last units look at rows that others are changing. They
@@ -207,8 +207,8 @@ async fn a_quantity_is_sold_as_a_whole_or_not_at_all() {
 #[tokio::test]
 async fn the_last_units_of_many_rows_are_sold_without_a_deadlock() {
     let retries = RetryLog::capture();
+    let shop = TestShop::new().await;
     for strategy in [StrategyKey::Buckets, StrategyKey::SkipLockedUnits] {
-        let shop = TestShop::new().await;
         for _ in 0..5 {
             let lane = shop.with_lane(strategy, 20).await;
             let buyers = (0..33).map(|buyer| {
@@ -219,7 +219,7 @@ async fn the_last_units_of_many_rows_are_sold_without_a_deadlock() {
             assert!(sold.into_iter().all(|joined| joined.is_ok()));
             assert_eq!(shop.level(&lane).await.available, 0, "{strategy}");
         }
-        check_audit_clean(&shop).await;
     }
+    check_audit_clean(&shop).await;
     assert_eq!(retries.lines(), Vec::<String>::new());
 }

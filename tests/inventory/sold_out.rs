@@ -42,19 +42,19 @@ async fn bought(purchase: impl IntoFuture<Output = Result<Receipt, ShopError>>) 
 
 #[tokio::test]
 async fn every_strategy_refuses_a_crowd_when_stock_is_gone() {
+    let shop = TestShop::new().await;
     for strategy in safe() {
-        let shop = TestShop::new().await;
         let product = shop.with_stock_for(strategy, 0).await;
         crowd_is_refused(&shop, &product, strategy).await;
-        check_audit_clean(&shop).await;
     }
+    check_audit_clean(&shop).await;
 }
 
 /// Immediately, not after 100 ms.
 #[tokio::test]
 async fn stock_received_by_this_server_is_for_sale_at_once() {
+    let shop = TestShop::new().await;
     for strategy in shop_worthy() {
-        let shop = TestShop::new().await;
         let product = shop.with_product(0).await;
         crowd_is_refused(&shop, &product, strategy).await;
         shop.stock_administration(&administrator())
@@ -62,8 +62,8 @@ async fn stock_received_by_this_server_is_for_sale_at_once() {
             .await
             .expect("the stock is received");
         assert!(bought(shop.buy(&product).by(strategy)).await, "{strategy}");
-        check_audit_clean(&shop).await;
     }
+    check_audit_clean(&shop).await;
 }
 
 #[tokio::test]

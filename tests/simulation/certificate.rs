@@ -9,7 +9,7 @@ use doorbuster::{
 };
 use uuid::Uuid;
 
-use super::{SAFE, plan, run};
+use super::{TWO_SAFE, plan, run};
 use crate::support::{TestShop, check_audit_clean};
 
 async fn certificate(shop: &TestShop, run: &RunSnapshot) -> Certificate {
@@ -36,7 +36,7 @@ fn balance(certificate: &Certificate, lane: usize) -> (i64, i64, i64, i64, i64) 
 async fn a_safe_run_adds_up_on_every_stock_layout() {
     let shop = TestShop::new().await;
     let layouts = [StrategyKey::Buckets, StrategyKey::SkipLockedUnits];
-    for strategy in SAFE.into_iter().chain(layouts) {
+    for strategy in TWO_SAFE.into_iter().chain(layouts) {
         let run = run(&shop, plan(strategy, 9, 5)).await;
         let certificate = certificate(&shop, &run).await;
         assert_eq!(

@@ -106,22 +106,26 @@ async fn the_lock_view_shows_only_total_latencies_of_buyers_over_http() {
 
 #[tokio::test]
 async fn double_clicks_and_abandoned_attempts_over_http_keep_the_figures_exact() {
+    let shop = TestShop::new().await;
+    let targets = [serve_shop(&shop, None).await];
     for (faults, failed_max) in [("double-click=100", 0), ("abandon=50,double-click=50", 30)] {
-        let shop = TestShop::new().await;
-        let target = serve_shop(&shop, None).await;
+        let before = orders(&shop).await;
         let plan = SimulationPlan {
             faults: Faults::parse(faults).expect("faults"),
             ..plan(StrategyKey::RowLock, 30, 12)
         };
-        let verdict = verdict_at(&shop, &[target], plan).await;
+        let verdict = verdict_at(&shop, &targets, plan).await;
         assert!(verdict.invariants_held(), "{verdict:#?}");
-        assert_eq!(i64::try_from(verdict.succeeded), Ok(orders(&shop).await));
+        assert_eq!(
+            i64::try_from(verdict.succeeded),
+            Ok(orders(&shop).await - before)
+        );
         assert!(
             verdict.failed <= failed_max && verdict.failed == verdict.cut_off,
             "{verdict:#?}"
         );
-        check_audit_clean(&shop).await;
     }
+    check_audit_clean(&shop).await;
 }
 
 /// A rate limit of two purchases per second: every buyer retries, and no attempt fails.

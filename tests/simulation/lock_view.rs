@@ -337,16 +337,20 @@ async fn sixty_four_waiters_are_one_queue_and_every_unit_is_sold() {
     check_audit_clean(&shop).await;
 }
 
+const COMPARED_MIN: u32 = 3;
+const COMPARED_MAX: u32 = 20;
+
 /// The race windows alone take 64 × 5 ms, whatever the machine does besides; a watcher that slowed
-/// the buyers down would add to that. The fastest of three runs each, in turns, leaves out what
-/// else slowed one of them down.
+/// the buyers down would add to that in every run. The fastest of several runs each, in turns,
+/// leaves out what else slowed one of them down: on a busy machine, there are more runs until one
+/// of each was not disturbed.
 #[tokio::test]
 async fn watching_the_locks_changes_neither_verdict_nor_latency() {
     let shop = TestShop::new().await;
     let watched = engine(&shop);
     let unwatched = engine(&shop).without_lock_watch();
     let (mut with, mut without) = (f64::MAX, f64::MAX);
-    for _ in 0..3 {
+    for compared in 1.. {
         for (engine, p99) in [(&watched, &mut with), (&unwatched, &mut without)] {
             let started = engine.start(&administrator(), one_queue_of_waiters()).await;
             let finish = engine.finish(started.expect("it starts"), &[], |_| {});
@@ -355,11 +359,14 @@ async fn watching_the_locks_changes_neither_verdict_nor_latency() {
             assert_eq!(figures(&verdict), (WAITERS.into(), 0, 0, 0, 0, 0));
             *p99 = p99.min(verdict.latency_ms.p99);
         }
+        if compared >= COMPARED_MIN && with <= without * 1.5 {
+            break;
+        }
+        assert!(
+            compared < COMPARED_MAX,
+            "p99 watched {with} ms, unwatched {without} ms"
+        );
     }
-    assert!(
-        with <= without * 1.5,
-        "p99 watched {with} ms, unwatched {without} ms"
-    );
     check_audit_clean(&shop).await;
 }
 

@@ -61,8 +61,8 @@ async fn check_promises(shop: &TestShop, plan: SimulationPlan) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_safe_strategy_sells_exactly_the_stock_to_every_crowd() {
     let (first, seeds) = (seed(), setting("DOORBUSTER_SOAK_SEEDS", 1));
+    let shop = TestShop::new().await;
     for strategy in safe() {
-        let shop = TestShop::new().await;
         for nth in 0..seeds {
             for (buyers, stock, quantity, race_window_ms) in CROWDS {
                 let plan = SimulationPlan {
@@ -74,8 +74,8 @@ async fn every_safe_strategy_sells_exactly_the_stock_to_every_crowd() {
                 check_promises(&shop, plan).await;
             }
         }
-        check_audit_clean(&shop).await;
     }
+    check_audit_clean(&shop).await;
 }
 
 /// A hundred buyers make many attempts each: 12,000 over all strategies, and a million in the soak
@@ -88,8 +88,8 @@ async fn repeated_attempts_never_oversell_and_never_undersell() {
     let each = in_all.div_ceil(strategies.len() as u64);
     let rounds = u32::try_from(each.div_ceil(BUYERS.into())).expect("small");
     let mut attempts = 0;
+    let shop = TestShop::new().await;
     for strategy in strategies {
-        let shop = TestShop::new().await;
         let plan = SimulationPlan {
             rounds,
             seed: seed(),
@@ -98,8 +98,8 @@ async fn repeated_attempts_never_oversell_and_never_undersell() {
         };
         attempts += plan.attempts();
         check_promises(&shop, plan).await;
-        check_audit_clean(&shop).await;
     }
+    check_audit_clean(&shop).await;
     assert!(attempts >= in_all);
     eprintln!("{attempts} attempts, none oversold, none undersold");
 }

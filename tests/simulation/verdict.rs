@@ -14,13 +14,13 @@ use doorbuster::{
     },
 };
 
-use super::{SAFE, engine, figures, only, plan, run, verdict_of};
+use super::{TWO_SAFE, engine, figures, only, plan, run, verdict_of};
 use crate::support::{TestShop, administrator, check_audit_clean, shop::units_of};
 
 #[tokio::test]
 async fn safe_strategies_sell_exactly_the_stock() {
     let shop = TestShop::new().await;
-    for strategy in SAFE {
+    for strategy in TWO_SAFE {
         for (buyers, stock, window, expected) in [
             (33, 20, 0, (20, 13, 0, 0, 0, 0)),
             (33, 20, 2, (20, 13, 0, 0, 0, 0)),
@@ -53,7 +53,7 @@ async fn safe_strategies_sell_exactly_the_stock() {
 #[tokio::test]
 async fn quantities_and_rounds_multiply() {
     let shop = TestShop::new().await;
-    for strategy in SAFE {
+    for strategy in TWO_SAFE {
         let threes = SimulationPlan {
             quantities: Quantities::Fixed(units_of(3)),
             ..plan(strategy, 10, 20)

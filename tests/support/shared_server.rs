@@ -13,6 +13,7 @@ use std::{
 };
 
 use doorbuster::db::embedded::EmbeddedPostgres;
+use sea_orm::{ConnectionTrait, DatabaseConnection};
 
 /// The environment variable that names the server's folder to the owner process.
 const SERVER_FOLDER: &str = "DOORBUSTER_TEST_SERVER_FOLDER";
@@ -92,6 +93,7 @@ async fn shared_server_process() {
     let mut postgres = url::Url::parse(server.url()).expect("its URL is one");
     postgres.set_path("postgres");
     let connection = super::server::connection(postgres.as_str()).await;
+    disable_durability(&connection).await;
     files.publish_url(server.url());
     let mut used = Instant::now();
     loop {
@@ -118,6 +120,21 @@ async fn shared_server_process() {
             server.stop().await.expect("the server stops");
             return;
         }
+    }
+}
+
+/// The databases of the tests need not survive a power cut, so the server need not wait for the
+/// disk. Tests that kill a database start a server of their own, which does wait.
+async fn disable_durability(connection: &DatabaseConnection) {
+    for statement in [
+        "ALTER SYSTEM SET fsync = off",
+        "ALTER SYSTEM SET full_page_writes = off",
+        "SELECT pg_reload_conf()",
+    ] {
+        connection
+            .execute_unprepared(statement)
+            .await
+            .expect("the server accepts its settings");
     }
 }
 

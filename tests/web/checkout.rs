@@ -218,6 +218,20 @@ async fn an_idempotency_key_in_the_header_creates_one_order() {
 /// guess.
 #[tokio::test]
 async fn every_button_limits_guesses_of_discount_codes() {
+    let shop = TestShop::new().await;
+    let ten = NewCode {
+        code: "SECRET".to_owned(),
+        value: DiscountValue::Percent(10),
+        min_subtotal_cents: 0,
+        starts_at: None,
+        ends_at: None,
+        uses_max: 10,
+        per_customer_limit: None,
+    };
+    shop.discount_administration(&administrator())
+        .create(ten, None)
+        .await
+        .expect("the code is created");
     for (form, fields) in [
         ("change", "act=apply-code"),
         ("change", "act=extend"),
@@ -226,20 +240,7 @@ async fn every_button_limits_guesses_of_discount_codes() {
         // The invalid card is rejected before anything is ordered.
         ("pay", "card_number=1"),
     ] {
-        let shop = TestShop::new().await;
-        let ten = NewCode {
-            code: "SECRET".to_owned(),
-            value: DiscountValue::Percent(10),
-            min_subtotal_cents: 0,
-            starts_at: None,
-            ends_at: None,
-            uses_max: 10,
-            per_customer_limit: None,
-        };
-        shop.discount_administration(&administrator())
-            .create(ten, None)
-            .await
-            .expect("the code is created");
+        // Each has its own server, whose limits no other guesser has used up.
         let mut guesser = at_the_checkout(&shop).await;
         for guess in 0..25 {
             let fields = format!("{fields}&code=GUESS-{guess}");

@@ -20,8 +20,11 @@ const POOL: PoolSettings = PoolSettings {
     ..PoolSettings::SHOP
 };
 
-/// Five seconds, plus one for a machine that is busy with other tests.
-const ANSWER_MAX: Duration = Duration::from_secs(6);
+/// Five seconds, plus three for a machine that is busy with other tests. Two deadlines one after
+/// the other take longer.
+const ANSWER_MAX: Duration = Duration::from_secs(8);
+/// Much shorter than the time after which the network notices a dead connection.
+const RECOVERY_MAX: Duration = Duration::from_secs(30);
 
 #[tokio::test]
 async fn pages_and_purchases_return_503_in_time_and_recover() {
@@ -69,7 +72,7 @@ async fn pages_and_purchases_return_503_in_time_and_recover() {
     assert!(!bought.header("retry-after").is_empty());
     assert!(begin.elapsed() < ANSWER_MAX, "{:?}", begin.elapsed());
     proxy.restore();
-    let deadline = Instant::now() + Duration::from_secs(15);
+    let deadline = Instant::now() + RECOVERY_MAX;
     while visitor.page("/readyz").await.status != StatusCode::OK {
         assert!(Instant::now() < deadline, "the server does not recover");
     }

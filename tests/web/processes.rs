@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use crate::support::database::TestDatabase;
 
 const READY_MAX: Duration = Duration::from_secs(60);
-const DRAIN_MAX: Duration = Duration::from_secs(12);
+/// Much longer than the server waits for open requests.
+const DRAIN_MAX: Duration = Duration::from_secs(30);
 
 /// A running `doorbuster serve`, killed when it is dropped.
 struct Server {
