@@ -24,7 +24,6 @@ const PLACEMENTS: &[Placement] = &[
             "src/shop/",
             "src/simulation/store.rs",
             "src/simulation/store/",
-            "src/simulation/stepper.rs",
             // A separate program with its own tables.
             "src/payment/provider/store.rs",
             "src/payment/provider/store/",
@@ -34,7 +33,7 @@ const PLACEMENTS: &[Placement] = &[
         what: "the start of a transaction",
         pattern: r"\.\s*(begin|begin_with|begin_with_config|begin_with_options|transaction|transaction_with_config|transaction_with_options)\s*(::<.*?>)?\(|TransactionTrait\s*::\s*\w",
         strings: Strings::Blanked,
-        allowed_in: &["src/db/txn.rs", "src/simulation/stepper.rs"],
+        allowed_in: &["src/db/txn.rs"],
     },
     Placement {
         what: "a row lock",
@@ -52,7 +51,18 @@ const PLACEMENTS: &[Placement] = &[
         ],
     },
     Placement {
-        what: "SQL that only PostgreSQL supports",
+        what: "the application's clock",
+        pattern: r"\bnow_utc\b|\bSystemTime\b",
+        strings: Strings::Blanked,
+        allowed_in: &[
+            // A signature is valid for minutes, on any machine.
+            "src/web/json/webhook.rs",
+            // The simulated provider is another program.
+            "src/payment/provider/",
+        ],
+    },
+    Placement {
+        what: "a function or lock clause of PostgreSQL",
         pattern: r"\bpg_\w+\s*\(|\bSKIP\s+LOCKED\b|\bNOWAIT\b",
         strings: Strings::Kept,
         allowed_in: &[
@@ -113,6 +123,30 @@ fn restricted_code_is_only_where_it_is_allowed() {
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
+/// Types of columns that other engines do not have.
+fn engine_specific_columns(source: &Source) -> Vec<String> {
+    let pattern = Regex::new(r"\bVec<|\bJson\b|\bJsonBinary\b|\bDeriveActiveEnum\b");
+    let pattern = pattern.expect("a valid pattern");
+    let code = source.code(Strings::Blanked);
+    let found = pattern.find_iter(&code);
+    found
+        .map(|column| format!("{}: {}", source.path, column.as_str()))
+        .collect()
+}
+
+#[test]
+fn entities_use_types_that_every_engine_has() {
+    let found: Vec<_> = source::all()
+        .iter()
+        .filter(|source| source.path.starts_with("src/db/entity/"))
+        .flat_map(engine_specific_columns)
+        .collect();
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    let entity = "pub struct Model {\n    pub tags: Vec<String>,\n    pub body: Json,\n}";
+    let entity = Source::new("src/db/entity/x.rs", entity);
+    assert_eq!(engine_specific_columns(&entity).len(), 2);
+}
+
 #[test]
 fn misplaced_code_is_found() {
     for (path, text, expected) in [
@@ -148,6 +182,11 @@ fn misplaced_code_is_found() {
         ("src/shop/cart.rs", "TransactionTrait::begin(db)", 1),
         ("src/db/connect.rs", "connection.begin()", 1),
         ("src/db/txn.rs", "connection.begin()", 0),
+        (
+            "src/shop/holds.rs",
+            "let now = OffsetDateTime::now_utc();",
+            1,
+        ),
         (
             "src/shop/cart.rs",
             "// connection.begin()\nlet beginning = run.begin;",

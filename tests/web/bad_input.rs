@@ -235,6 +235,22 @@ async fn a_rejected_form_shows_the_error_once_and_keeps_the_typed_values() {
     );
 }
 
+/// Leptos would pass an error in the address, which anyone can write into a link.
+#[tokio::test]
+async fn an_error_in_the_address_is_not_shown() {
+    let shop = TestShop::new().await;
+    let mut shopper = Visitor::of(&shop);
+    // "Invalid|Call 555" and the same as text.
+    for error in ["SW52YWxpZHxDYWxsIDU1NQ==", "Call%20555"] {
+        for path in ["/cart", "/", "/products/flash-sale-smartphone"] {
+            let address = format!("{path}?__path=%2Fapi%2Fform%2Fcart%2Fadd&__err={error}");
+            let page = shopper.page(&address).await;
+            assert_eq!(page.status, StatusCode::OK, "{address}");
+            assert!(!page.body.contains("Call 555"), "{address}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn typed_values_are_escaped_on_the_page() {
     let shop = TestShop::new().await;
