@@ -80,40 +80,6 @@ async fn blind_decrement_goes_below_zero() {
 }
 
 #[tokio::test]
-async fn count_order_lines_sells_the_last_unit_twice() {
-    let shop = TestShop::new().await;
-    let lane = shop.with_lane(StrategyKey::CountOrderLines, 1).await;
-    let gate = Gate::closed();
-    let buyers = [(); 2].map(|()| {
-        shop.buy(&lane)
-            .by(StrategyKey::CountOrderLines)
-            .at(gate.injection_point())
-            .spawn()
-    });
-    // Both have counted no order line, and neither has written one.
-    gate.arrivals(2).await;
-    gate.open();
-    for buyer in buyers {
-        buyer
-            .await
-            .expect("it ends")
-            .expect("both purchases are confirmed");
-    }
-    let expected = Counters {
-        total: 1,
-        available: -1,
-        reserved: 0,
-        sold: 2,
-    };
-    assert_eq!(shop.level(&lane).await, expected);
-    assert_eq!(shop.units_ordered(&lane).await, 2);
-    // A buyer who counts after both commits is refused.
-    let refused = shop.buy(&lane).by(StrategyKey::CountOrderLines).await;
-    assert_eq!(refused, Err(lane.insufficient(0, 1)));
-    check_audit_clean(&shop).await;
-}
-
-#[tokio::test]
 async fn process_mutex_sells_the_last_unit_once_in_one_process() {
     let shop = TestShop::new().await;
     let lane = shop.with_lane(StrategyKey::ProcessMutex, 1).await;

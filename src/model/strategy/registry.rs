@@ -332,30 +332,6 @@ strategies! {
         decisive: "UPDATE stock SET",
         stepper_note: None,
     }
-    /// Count the order lines, compare in the application, then subtract unchecked.
-    CountOrderLines {
-        key: "count-order-lines",
-        hue: "unsafe",
-        dash: "4 2",
-        is_safe: false,
-        layout: StockLayout::Row,
-        isolation: Isolation::ReadCommitted,
-        can_hold: false,
-        queue: QueueLocation::Database,
-        summary:
-            "counts the units in the order lines, compares in the application and subtracts \
-                unchecked",
-        explanation:
-            "Each buyer sums the quantities of the product’s order lines and compares the sum \
-                with the total. An order line is visible only after its commit: two buyers of the \
-                last unit count the same lines, and both sell it.",
-        watch_for:
-            "A stock counter that falls below zero, and a count that takes longer with every \
-                order.",
-        choose_it_when: "You want to show that counting rows reserves nothing.",
-        decisive: "coalesce(sum(quantity), 0)",
-        stepper_note: None,
-    }
     /// Read, compare in the application, write the new value.
     Unguarded {
         key: "unguarded",

@@ -7,7 +7,6 @@ mod blind_decrement;
 mod buckets;
 mod check_constraint;
 mod conditional_update;
-mod count_order_lines;
 mod early_release;
 pub mod micro_batch;
 mod optimistic;
@@ -39,7 +38,6 @@ pub fn of(key: StrategyKey) -> &'static dyn PurchaseStrategy {
         StrategyKey::MicroBatch => &micro_batch::MicroBatch,
         StrategyKey::ProcessMutex => &process_mutex::ProcessMutex,
         StrategyKey::BlindDecrement => &blind_decrement::BlindDecrement,
-        StrategyKey::CountOrderLines => &count_order_lines::CountOrderLines,
         StrategyKey::Unguarded => &unguarded::Unguarded,
     }
 }
