@@ -1,5 +1,6 @@
 //! The command line: exit codes, and standard output that contains only a command's result.
 
+use doorbuster::model::StrategyKey;
 use futures::future::join_all;
 use serde_json::Value;
 
@@ -398,26 +399,9 @@ async fn the_list_of_strategies_opens_no_database() {
             .lines()
             .map(|line| line.split_whitespace().take(2).collect())
             .collect();
-        assert_eq!(
-            lines,
-            [
-                ["row-lock", "safe"],
-                ["row-lock-nowait", "safe"],
-                ["conditional-update", "safe"],
-                ["check-constraint", "safe"],
-                ["optimistic", "safe"],
-                ["serializable", "safe"],
-                ["advisory-lock", "safe"],
-                ["skip-locked-units", "safe"],
-                ["buckets", "safe"],
-                ["single-statement", "safe"],
-                ["early-release", "safe"],
-                ["micro-batch", "safe"],
-                ["process-mutex", "unsafe"],
-                ["blind-decrement", "unsafe"],
-                ["unguarded", "unsafe"]
-            ]
-        );
+        let registry = StrategyKey::ALL.map(|strategy| vec![strategy.as_str(), strategy.safety()]);
+        assert_eq!(lines, registry.as_slice());
+        assert_eq!(lines[0], ["row-lock", "safe"], "the default comes first");
         assert!(
             ended.left_nothing && ended.stderr.is_empty(),
             "{}",

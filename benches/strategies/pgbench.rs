@@ -7,7 +7,6 @@ use std::{
     time::Duration,
 };
 
-use doorbuster::model::StrategyKey;
 use tokio::process::Command;
 
 use crate::{Failure, lane::Lane};
@@ -15,18 +14,6 @@ use crate::{Failure, lane::Lane};
 /// Seconds that are not counted: pgbench prepares every statement on every connection in the first
 /// second, and may cut the last one short.
 const UNCOUNTED_S: u64 = 2;
-
-/// Returns why pgbench cannot run a strategy, if the strategy needs more than its statements.
-pub fn reason_not_comparable(strategy: StrategyKey) -> Option<&'static str> {
-    match strategy.as_str() {
-        "optimistic" | "row-lock-nowait" => Some("retries run in the application"),
-        "micro-batch" => Some("batches are formed in the application"),
-        "skip-locked-units" | "buckets" => Some("the application chooses the row"),
-        "process-mutex" => Some("the lock is in the application"),
-        key if key.starts_with("redis") => Some("it asks Redis first"),
-        _ => None,
-    }
-}
 
 /// The rate that pgbench reported.
 #[derive(Debug, PartialEq)]

@@ -12,7 +12,6 @@ use regex::{Captures, Regex};
 use crate::{
     Failure,
     options::Options,
-    pgbench,
     recorder::{self, KEY, LANE_IDS, ORDER_IDS, PRODUCT_IDS, Parameter, Recording, SentStatement},
     server::Server,
 };
@@ -24,7 +23,7 @@ pub type Scripts = HashMap<StrategyKey, PathBuf>;
 pub async fn check_or_record(server: &Server, options: &Options) -> Result<Scripts, Failure> {
     let mut scripts = Scripts::new();
     for strategy in options.strategies() {
-        if pgbench::reason_not_comparable(strategy).is_some() {
+        if strategy.row().application_part.is_some() {
             continue;
         }
         let text = render(strategy, &recorder::record(server, strategy).await?)?;

@@ -9,7 +9,6 @@ use crate::{
     cell::{self, BUYERS, Cell, ROW_LOCK},
     claims::base_at,
     options::Options,
-    pgbench,
     report::format_spread,
     rounds::{Session, value},
 };
@@ -38,7 +37,7 @@ fn row(text: &mut String, session: &Session, strategy: StrategyKey, rtt_ms: u32)
     let pgbench_cell = cell::pgbench(strategy, BUYERS, rtt_ms);
     let to_base =
         |cell| session.spread(|round| Some(value(round, cell)? / base_at(round, rtt_ms)?));
-    let pgbench_rate = match pgbench::reason_not_comparable(strategy) {
+    let pgbench_rate = match strategy.row().application_part {
         Some(why) => format!("– ({why})"),
         None => format_spread(session.cell(pgbench_cell)),
     };

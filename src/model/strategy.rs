@@ -42,7 +42,8 @@ pub use registry::StrategyKey;
 pub struct StrategyRow {
     /// The name in commands, requests, addresses and files.
     pub key: &'static str,
-    /// The colour on charts: `--hue-{hue}` of the style sheet.
+    /// The colour on charts: a `--hue-{hue}` of `style/01-strategies.css` (`lock`, `condition`,
+    /// `retry`, `split`, `late`, `unsafe`).
     pub hue: &'static str,
     /// The dashes of its line on charts, as in `stroke-dasharray`; `0` is a solid line. No two
     /// strategies share both hue and dash.
@@ -66,8 +67,13 @@ pub struct StrategyRow {
     pub watch_for: &'static str,
     /// When to choose it.
     pub choose_it_when: &'static str,
-    /// The part of its SQL that decides whether a unit is sold.
+    /// The part of its SQL that decides whether a unit is sold, as it is in a statement of its
+    /// snapshot; if the application decides, the part that takes the unit. One literal, on one
+    /// line.
     pub decisive: &'static str,
+    /// What it does in the application besides sending its statements: a script of the statements
+    /// alone, as the benchmark gives to pgbench, cannot be compared with it.
+    pub application_part: Option<&'static str>,
     /// What the stepper cannot show of it.
     pub stepper_note: Option<&'static str>,
 }

@@ -92,8 +92,8 @@ fn lacks(row: &Row) -> Vec<String> {
     }
     match read(&snapshot) {
         None => lacks.push(format!(
-            "{snapshot}: its statements; run `./makew integration inventory::statements`, read \
-             the .snap.new beside it, and rename it"
+            "{snapshot}: its statements; run `INSTA_UPDATE=always ./makew integration \
+             inventory::statements`, which writes the file, and read it"
         )),
         Some(text) => {
             let sale = text.split("-- a refusal").next().unwrap_or_default();

@@ -26,6 +26,7 @@ strategies! {
         choose_it_when:
             "The check needs more than one value, or several rows must change together.",
         decisive: "FOR UPDATE",
+        application_part: None,
         stepper_note: None,
     }
     /// The same with `NOWAIT`, retried.
@@ -49,6 +50,7 @@ strategies! {
             "The caller has a better option than waiting: another warehouse, another seat, a \
                 page that says “busy”.",
         decisive: "FOR UPDATE NOWAIT",
+        application_part: Some("retries run in the application"),
         stepper_note: None,
     }
     /// `UPDATE … WHERE available >= n`; the number of affected rows decides.
@@ -71,6 +73,7 @@ strategies! {
                 one statement less.",
         choose_it_when: "The rule fits into one WHERE clause.",
         decisive: "stock.available >=",
+        application_part: None,
         stepper_note: None,
     }
     /// An unchecked decrement, which a constraint rejects.
@@ -92,6 +95,7 @@ strategies! {
                 of its work for nothing.",
         choose_it_when: "Always, as the last line of defence behind another strategy.",
         decisive: "UPDATE stock SET",
+        application_part: None,
         stepper_note: None,
     }
     /// Version compare-and-swap, retried.
@@ -117,6 +121,7 @@ strategies! {
             "Conflicts are rare and reads are long, such as a form that a person edits for \
                 minutes.",
         decisive: "stock.version =",
+        application_part: Some("retries run in the application"),
         stepper_note: None,
     }
     /// `SERIALIZABLE`, retried on 40001.
@@ -143,6 +148,7 @@ strategies! {
             "The rule spans rows or tables, correctness matters more than speed, and \
                 contention is low.",
         decisive: "ISOLATION LEVEL SERIALIZABLE",
+        application_part: None,
         stepper_note: None,
     }
     /// `pg_advisory_xact_lock` around a conditional write.
@@ -165,6 +171,7 @@ strategies! {
         choose_it_when:
             "The work to serialize has no row of its own, such as a call to another system.",
         decisive: "pg_advisory_xact_lock",
+        application_part: None,
         stepper_note: None,
     }
     /// One row a unit, `FOR UPDATE SKIP LOCKED`.
@@ -185,6 +192,7 @@ strategies! {
             "Hardly any waits while enough units remain, and a short queue for the last ones.",
         choose_it_when: "Units are individual: seats, rooms, serial numbers, jobs of a queue.",
         decisive: "SKIP LOCKED",
+        application_part: Some("the application chooses the row"),
         stepper_note: None,
     }
     /// Stock split over several rows.
@@ -207,6 +215,7 @@ strategies! {
                 run out one by one, and buyers use the others.",
         choose_it_when: "One row is too hot, and it is acceptable that the total needs a sum.",
         decisive: "SKIP LOCKED",
+        application_part: Some("the application chooses the row"),
         stepper_note: None,
     }
     /// One statement does it all in one round trip.
@@ -231,6 +240,7 @@ strategies! {
             "The database is a millisecond away, and the rules fit into SQL that you want to \
                 maintain.",
         decisive: "UPDATE stock s SET",
+        application_part: None,
         stepper_note: Some(
             "It is a single statement and its own transaction: you cannot step into it, and \
                 the isolation level is not used.",
@@ -257,6 +267,7 @@ strategies! {
             "One row is hot, the disk is the bottleneck, and each order must be its own \
                 transaction.",
         decisive: "CALL purchase_early_release",
+        application_part: None,
         stepper_note: Some(
             "It is a single statement and its own transaction: you cannot step into it, and \
                 the isolation level is not used.",
@@ -281,6 +292,7 @@ strategies! {
         watch_for: "No lock queue in the database. Successes come in bursts, one per batch.",
         choose_it_when: "One product is hot, and orders come faster than the disk can flush.",
         decisive: "UPDATE stock s SET",
+        application_part: Some("batches are formed in the application"),
         stepper_note: Some(
             "Its writer batches the buyers of one server process. Each buyer here uses its own \
                 server, so each batch has one buyer.",
@@ -305,6 +317,7 @@ strategies! {
         choose_it_when:
             "The data that it guards is in the same process. Never for data in a database.",
         decisive: "UPDATE stock SET available = $1",
+        application_part: Some("the lock is in the application"),
         stepper_note: Some(
             "Its lock is in a server’s memory. Each buyer here uses its own server, so the \
                 lock protects nothing, as in a shop with two servers.",
@@ -330,6 +343,7 @@ strategies! {
         watch_for: "A stock counter that falls below zero.",
         choose_it_when: "You want to show the cost of one missing condition.",
         decisive: "UPDATE stock SET",
+        application_part: None,
         stepper_note: None,
     }
     /// Read, compare in the application, write the new value.
@@ -352,6 +366,7 @@ strategies! {
                 twice.",
         choose_it_when: "You want to show why the other strategies exist.",
         decisive: "UPDATE stock SET available = $1",
+        application_part: None,
         stepper_note: None,
     }
 }
