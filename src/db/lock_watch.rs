@@ -50,23 +50,9 @@ asked(pid) AS (
      OR s.application_name IN (SELECT value FROM json_array_elements_text($2::json))
   UNION
   SELECT blocker FROM asked JOIN session s ON s.pid = asked.pid CROSS JOIN unnest(s.blockers) AS blocker),
-lock AS MATERIALIZED (
-  SELECT l.*, c.relname, (to_jsonb(l) ->> 'waitstart')::timestamptz AS since
-  FROM pg_locks l
-  LEFT JOIN pg_class c ON c.oid = l.relation AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-  WHERE l.pid IN (SELECT pid FROM asked)
-    AND (NOT l.granted OR l.locktype <> 'virtualxid'
-      AND (l.relation IS NULL OR c.relkind IN ('r', 'p') AND c.relnamespace <> 'pg_catalog'::regnamespace)))
-SELECT json_build_object(
-  'pid', s.pid, 'application', s.application_name, 'state', coalesce(s.state, ''), 'statement', s.query,
-  'statementMs', extract(epoch FROM clock_timestamp() - s.query_start) * 1000,
-  'transactionMs', extract(epoch FROM clock_timestamp() - s.xact_start) * 1000,
-  'waitKind', s.wait_event_type, 'waitEvent', s.wait_event,
-  'waitingMs', CASE WHEN s.blockers <> '{}' THEN extract(epoch FROM clock_timestamp() - coalesce(
-    (SELECT min(l.since) FROM lock l WHERE l.pid = s.pid AND NOT l.granted), s.query_start)) * 1000 END,
-  'blockedBy', to_json(s.blockers),
-  'locks', coalesce((SELECT json_agg(json_build_object(
-    'kind', l.locktype, 'mode', l.mode, 'granted', l.granted, 'relation', l.relname,
+held(pid, since, locks) AS MATERIALIZED (
+  SELECT l.pid, min(w.since) FILTER (WHERE NOT l.granted), json_agg(json_build_object(
+    'kind', l.locktype, 'mode', l.mode, 'granted', l.granted, 'relation', c.relname,
     'object', CASE l.locktype
       WHEN 'tuple' THEN format('(%s,%s)', l.page, l.tuple)
       WHEN 'page' THEN l.page::text
@@ -75,10 +61,25 @@ SELECT json_build_object(
       WHEN 'advisory' THEN CASE l.objsubid
         WHEN 1 THEN ((l.classid::bigint << 32) | l.objid::bigint)::text
         ELSE format('%s, %s', l.classid::bigint::bit(32)::int, l.objid::bigint::bit(32)::int) END END,
-    'waitingMs', CASE WHEN NOT l.granted THEN extract(epoch FROM clock_timestamp() - l.since) * 1000 END)
-    ORDER BY l.granted, l.locktype, l.relname, l.mode)
-    FROM lock l WHERE l.pid = s.pid), '[]'))::text
-FROM session s JOIN asked ON asked.pid = s.pid ORDER BY s.pid";
+    'waitingMs', CASE WHEN NOT l.granted THEN extract(epoch FROM clock_timestamp() - w.since) * 1000 END)
+    ORDER BY l.granted, l.locktype, c.relname, l.mode)
+  FROM pg_locks l
+  CROSS JOIN LATERAL (SELECT CASE WHEN NOT l.granted THEN (to_jsonb(l) ->> 'waitstart')::timestamptz END) w(since)
+  LEFT JOIN pg_class c ON c.oid = l.relation AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+  WHERE l.pid IN (SELECT pid FROM asked)
+    AND (NOT l.granted OR l.locktype <> 'virtualxid'
+      AND (l.relation IS NULL OR c.relkind IN ('r', 'p') AND c.relnamespace <> 'pg_catalog'::regnamespace))
+  GROUP BY l.pid)
+SELECT json_build_object(
+  'pid', s.pid, 'application', s.application_name, 'state', coalesce(s.state, ''), 'statement', s.query,
+  'statementMs', extract(epoch FROM clock_timestamp() - s.query_start) * 1000,
+  'transactionMs', extract(epoch FROM clock_timestamp() - s.xact_start) * 1000,
+  'waitKind', s.wait_event_type, 'waitEvent', s.wait_event,
+  'waitingMs', CASE WHEN s.blockers <> '{}'
+    THEN extract(epoch FROM clock_timestamp() - coalesce(held.since, s.query_start)) * 1000 END,
+  'blockedBy', to_json(s.blockers),
+  'locks', coalesce(held.locks, '[]'))::text
+FROM session s JOIN asked ON asked.pid = s.pid LEFT JOIN held ON held.pid = s.pid ORDER BY s.pid";
 
 fn to_json<T: serde::Serialize>(value: &T) -> Result<String, DbErr> {
     serde_json::to_string(value).map_err(|error| DbErr::Json(error.to_string()))

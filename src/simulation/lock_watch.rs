@@ -26,9 +26,9 @@ use crate::{
 const FIRST_LOOK_AFTER: Duration = Duration::from_millis(5);
 /// The pause doubles after each look, up to this one.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-/// The pause is at least this many times as long as the look before it, so that a database that
-/// answers slowly is asked less often.
-const REST_PER_LOOK: u32 = 3;
+/// The pause is at least this many times as long as the look before it: whatever a look costs, the
+/// watch costs less than a tenth of the time.
+const REST_PER_LOOK: u32 = 10;
 
 /// A look that takes longer is cancelled: the buyers come first.
 const LOOK_MAX: Duration = Duration::from_secs(1);

@@ -122,6 +122,9 @@ fn AuditTile(audit: AuditReport) -> impl IntoView {
 
 #[component]
 fn OrdersTable(orders: Vec<OrderView>) -> impl IntoView {
+    if orders.is_empty() {
+        return view! { <p class="panel">"No orders yet. The newest appear here."</p> }.into_any();
+    }
     let rows = orders
         .into_iter()
         .map(|order| {
@@ -143,4 +146,5 @@ fn OrdersTable(orders: Vec<OrderView>) -> impl IntoView {
             {rows}
         </DataTable>
     }
+    .into_any()
 }
