@@ -51,6 +51,10 @@ pub struct ServeSettings {
     #[arg(long, env = "PURCHASE_RATE_PER_S")]
     pub purchase_rate_per_s: Option<std::num::NonZeroU32>,
 
+    /// Hour of the day, in UTC, at which the shop checks all of its history, once a day.
+    #[arg(long, env = "AUDIT_HOUR_UTC", default_value_t = 3, value_parser = clap::value_parser!(u8).range(0..=23))]
+    pub audit_hour_utc: u8,
+
     /// URL of a running payment provider. Default: use or start a simulated one.
     #[arg(long, env = "PAYMENT_PROVIDER_URL")]
     pub payment_provider_url: Option<Url>,

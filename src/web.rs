@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod assets;
+mod audits;
 pub mod client_address;
 pub mod exports;
 pub mod forms;

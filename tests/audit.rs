@@ -1,6 +1,8 @@
 //! The audit detects violations: the tests create one for each rule, and only the rules that it
 //! violates report it.
 
+mod changes;
+
 use std::{collections::BTreeSet, sync::mpsc};
 
 use doorbuster::{
@@ -8,7 +10,7 @@ use doorbuster::{
     model::{DiscountValue, ShopError, StrategyKey},
     payment::{gateway::ChargeState, provider::test_cards},
     shop::{
-        audit::{self, AuditReport, rules::RULES},
+        audit::{self, AuditReport, continuous, rules::RULES},
         discounts::NewCode,
         refunds::OrderAction,
     },
@@ -46,9 +48,9 @@ async fn sold() -> Sold {
     Sold { shop, one, two }
 }
 
-/// Runs the audit in a transaction that first runs `violation`, and rolls it back: the shop stays
-/// clean for the next violation.
-async fn report_after(shop: &TestShop, violation: &str) -> AuditReport {
+/// Runs the full and the continuous audit in a transaction that first runs `violation`, and rolls
+/// it back: the shop stays clean for the next violation.
+async fn reports_after(shop: &TestShop, violation: &str) -> (AuditReport, AuditReport) {
     let policy = Policy {
         deadline: PATIENCE,
         ..Policy::request("violation")
@@ -59,8 +61,8 @@ async fn report_after(shop: &TestShop, violation: &str) -> AuditReport {
         let (sender, sql) = (sender.clone(), sql.clone());
         Box::pin(async move {
             work.connection().execute_unprepared(&sql).await?;
-            let report = audit::report(work).await?;
-            sender.send(report).expect("the test receives it");
+            let reports = (audit::report(work).await?, continuous::report(work).await?);
+            sender.send(reports).expect("the test receives it");
             let rolled_back = ShopError::InvalidState("rolled back".to_owned());
             Err::<(), _>(Abort::Refused(rolled_back))
         })
@@ -73,19 +75,28 @@ async fn report_after(shop: &TestShop, violation: &str) -> AuditReport {
     reports.recv().expect("it was sent")
 }
 
-/// Creates a violation with SQL, and checks that the audit reports exactly these rules.
+fn violated_rules(report: &AuditReport) -> BTreeSet<&str> {
+    let violated = report.rules.iter().filter(|rule| rule.violations > 0);
+    violated.map(|rule| rule.rule.as_str()).collect()
+}
+
+/// Creates a violation with SQL, and checks that the audit reports exactly these rules, and the
+/// continuous audit at least these.
 async fn check_reported(shop: &TestShop, violation: &str, rules: &[&str]) {
-    let report = report_after(shop, violation).await;
-    let reported: BTreeSet<_> = report
-        .rules
-        .iter()
-        .filter(|rule| rule.violations > 0)
-        .map(|rule| rule.rule.as_str())
-        .collect();
+    // So that the continuous audit can find only what the violation changes.
+    let round = continuous::run_round(shop.db()).await;
+    round.expect("the database answers").expect("no other server checks");
+    let (report, of_changes) = reports_after(shop, violation).await;
+    let expected: BTreeSet<_> = rules.iter().copied().collect();
     assert_eq!(
-        reported,
-        rules.iter().copied().collect(),
+        violated_rules(&report),
+        expected,
         "after: {violation}\n{report:#?}"
+    );
+    // The continuous audit compares sold units by order, so it may find more.
+    assert!(
+        violated_rules(&of_changes).is_superset(&expected),
+        "in the changes, after: {violation}\n{of_changes:#?}"
     );
     assert!(!report.is_clean());
     for rule in report.rules.iter().filter(|rule| rule.violations > 0) {

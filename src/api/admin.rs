@@ -29,15 +29,14 @@ pub async fn logout() -> Result<(), ShopError> {
     visit.answer(result.map(|()| "/".to_owned()), &[]).await
 }
 
-/// Runs the audit and redirects to its result.
+/// Runs both audits and redirects to their results.
 ///
 /// # Errors
 /// [`ShopError::NotSignedIn`].
 #[server(prefix = "/api/form", endpoint = "admin/audit")]
 pub async fn run_audit() -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
-    visit.require_admin().await?;
-    let result = crate::shop::audit::run_and_store(visit.shop().db()).await;
-    let result = result.map(|_| "/admin".to_owned()).map_err(ShopError::from);
-    visit.answer(result, &[]).await
+    let administrator = visit.require_admin().await?;
+    let result = visit.run_audits(&administrator).await;
+    visit.answer(result.map(|()| "/admin".to_owned()), &[]).await
 }

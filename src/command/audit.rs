@@ -1,12 +1,18 @@
 //! `doorbuster audit`.
 
-use std::process::ExitCode;
+use std::{
+    process::ExitCode,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use clap::Args;
 use doorbuster::{
     config::DatabaseSettings,
     db::{PoolSettings, schema},
-    shop::audit::{self, AuditReport},
+    shop::audit::{self, AuditReport, rules::RULES},
 };
 
 use super::database::OpenDatabase;
@@ -25,8 +31,13 @@ pub async fn run(
 ) -> Result<ExitCode, CommandError> {
     OpenDatabase::with(settings, async |database| {
         schema::migrate(&database.url, schema::Step::Up).await?;
-        let db = database.pool(PoolSettings::COMMAND).await?;
-        let report = audit::run(&db).await;
+        let db = database.pool(PoolSettings::AUDIT).await?;
+        let checked = Arc::new(AtomicUsize::new(0));
+        let report = audit::run_with_progress(&db, move |rule| {
+            let number = checked.fetch_add(1, Ordering::Relaxed) + 1;
+            eprintln!("{number:2} of {}: {}", RULES.len(), rule.name);
+        })
+        .await;
         db.close().await;
         let report = report?;
         if arguments.json {

@@ -34,6 +34,7 @@ pub async fn run(
     OpenDatabase::with(database, async |database| {
         database.prepare().await?;
         let db = database.pool(PoolSettings::SHOP).await?;
+        let audit_db = database.pool(PoolSettings::AUDIT).await?;
         let feed = Feed::default();
         let shop = Shop::new(db.clone(), feed.clone()).with_terms(settings.terms.clone());
         // An empty variable, as in a template of .env, is not a password.
@@ -52,6 +53,8 @@ pub async fn run(
             sessions: DbSessionStore::new(db.clone()),
             limits: RateLimits::new(settings.purchase_rate_per_s).into(),
             stock_watch: Default::default(),
+            audit_db: audit_db.clone(),
+            audit_hour: settings.audit_hour_utc,
             public_url: public_url.into(),
             secure: settings.is_secure(),
             payment_secret: payment_secret.into(),
@@ -63,6 +66,7 @@ pub async fn run(
         gateway.close().await;
         served?;
         db.close().await;
+        audit_db.close().await;
         tracing::info!("stopped");
         Ok(ExitCode::SUCCESS)
     })

@@ -222,6 +222,19 @@ pub async fn advisory_lock_in_transaction<C: ConnectionTrait>(
         .map(drop)
 }
 
+/// Takes the advisory lock `key` until the transaction ends, unless another session holds it.
+pub async fn try_advisory_lock_in_transaction<C: ConnectionTrait>(
+    connection: &C,
+    key: i64,
+) -> Result<bool, DbErr> {
+    let sql = "SELECT pg_try_advisory_xact_lock($1) AS is_taken";
+    let row = connection.query_one_raw(statement(sql, [key.into()])).await?;
+    match row {
+        Some(row) => row.try_get("", "is_taken"),
+        None => Ok(false),
+    }
+}
+
 /// Makes this transaction's commit wait for the disk, even if it wrote nothing: the rows that it
 /// read may come from a commit that did not wait. The log is ordered, so this flush covers them.
 pub async fn flush_at_commit<C: ConnectionTrait>(connection: &C) -> Result<(), DbErr> {

@@ -3,6 +3,7 @@
 
 pub mod admin_credential;
 pub mod audit_result;
+pub mod audit_watermark;
 pub mod cart;
 pub mod cart_item;
 pub mod checkout_draft;

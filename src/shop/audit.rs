@@ -1,14 +1,23 @@
-//! The audit: checks every rule that must hold between stock, orders and the ledger. Each rule is
-//! one SQL statement, and all of them read the same snapshot.
+//! The audit: checks every rule that must hold between stock, orders, money and the ledger.
 //!
-//! The audit can run under load: it takes no locks. Workbench lanes with an unsafe strategy are
-//! exhibits: the report lists what they oversold, and they violate no rule.
+//! The full audit reads all of history in one snapshot; the [`continuous`] audit reads what changed,
+//! every few seconds. Both take no row locks and run under load, on connections of their own. What
+//! each of them can see is in docs/decisions/0021-two-audits.md.
+//!
+//! Workbench lanes with an unsafe strategy are exhibits: the report lists what they oversold, and
+//! they violate no rule.
 
+mod changes;
+pub mod continuous;
 pub mod rules;
+mod scope;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use sea_orm::{ActiveValue::Set, DbErr, EntityTrait, FromQueryResult, sea_query::OnConflict};
+use sea_orm::{
+    ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, Statement,
+    sea_query::OnConflict,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -19,12 +28,12 @@ use crate::{
     },
     model::ShopError,
 };
-use rules::RULES;
+use rules::{RULES, Rule};
 
-/// Deadline of an audit.
-const AUDIT_DEADLINE: Duration = Duration::from_secs(60);
-/// The name under which the latest result is stored.
-const LATEST: &str = "last";
+/// Deadline of a full audit: it reads about 100,000 orders a second.
+const FULL_DEADLINE: Duration = Duration::from_secs(3_600);
+/// The advisory lock of a full audit that is stored: an arbitrary number that no other lock uses.
+const FULL_LOCK: i64 = 0x6175_6466;
 /// Maximum number of violations listed per rule; [`RuleResult::violations`] counts all of them.
 const LISTED_MAX: usize = 20;
 
@@ -33,6 +42,12 @@ const LISTED_MAX: usize = 20;
 pub struct AuditReport {
     /// Time of the audit by the database's clock, formatted for people.
     pub at: String,
+    /// How long it took, in milliseconds.
+    #[serde(default)]
+    pub took_ms: u64,
+    /// How many changed orders the continuous audit checked; none in a full audit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checked_orders: Option<usize>,
     pub rules: Vec<RuleResult>,
     pub exhibits: Vec<Exhibit>,
 }
@@ -41,6 +56,23 @@ impl AuditReport {
     /// Returns true if no rule is violated.
     pub fn is_clean(&self) -> bool {
         self.rules.iter().all(|rule| rule.violations == 0)
+    }
+
+    /// Returns how many violations all rules have.
+    pub fn violations(&self) -> usize {
+        self.rules.iter().map(|rule| rule.violations).sum()
+    }
+
+    fn log_violations(&self, sentence: &'static str) {
+        for rule in self.rules.iter().filter(|rule| rule.violations > 0) {
+            let first = rule.listed.first().map_or("", String::as_str);
+            tracing::error!(
+                rule = rule.rule,
+                violations = rule.violations,
+                first,
+                "{sentence}"
+            );
+        }
     }
 }
 
@@ -53,6 +85,23 @@ pub struct RuleResult {
     pub violations: usize,
     /// The first violations, one sentence each.
     pub listed: Vec<String>,
+}
+
+impl RuleResult {
+    fn of(rule: &Rule) -> Self {
+        Self {
+            rule: rule.name.to_owned(),
+            requirement: rule.requirement.to_owned(),
+            violations: 0,
+            listed: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, violations: Vec<String>) {
+        self.violations += violations.len();
+        let room = LISTED_MAX.saturating_sub(self.listed.len());
+        self.listed.extend(violations.into_iter().take(room));
+    }
 }
 
 /// A lane whose strategy is unsafe on purpose.
@@ -78,39 +127,75 @@ struct ViolationRow {
 /// # Errors
 /// [`TxnError`] if the database fails. A violation is not an error.
 pub async fn run(db: &Db) -> Result<AuditReport, TxnError> {
-    let policy = Policy::snapshot("audit", AUDIT_DEADLINE);
-    txn::run_for_result(db, policy, |work| Box::pin(report(work))).await
+    run_with_progress(db, |_| {}).await
 }
 
-/// Runs the audit and stores the result for the admin page of every server process.
+/// The same, and calls `before` with each rule before it is checked.
 ///
 /// # Errors
-/// The same as [`run`].
-pub async fn run_and_store(db: &Db) -> Result<AuditReport, TxnError> {
-    let report = run(db).await?;
-    if !report.is_clean() {
-        tracing::error!(
-            violations = report
-                .rules
-                .iter()
-                .map(|rule| rule.violations)
-                .sum::<usize>(),
-            "the audit found violations"
-        );
-    }
+/// As [`run`].
+pub async fn run_with_progress(
+    db: &Db,
+    before: impl Fn(&Rule) + Clone + Send + Sync + 'static,
+) -> Result<AuditReport, TxnError> {
+    let policy = Policy::snapshot("audit", FULL_DEADLINE);
+    txn::run_for_result(db, policy, move |work| {
+        let before = before.clone();
+        Box::pin(async move { full_report(work, &before).await })
+    })
+    .await
+}
+
+/// Runs a full audit and stores the result for the admin page of every server process. Returns
+/// `None` if another server is at it.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_and_store(db: &Db) -> Result<Option<AuditReport>, TxnError> {
+    let policy = Policy::snapshot("audit", FULL_DEADLINE);
+    let report = txn::run_for_result(db, policy, |work| {
+        Box::pin(async move {
+            match dialect::try_advisory_lock_in_transaction(work.connection(), FULL_LOCK).await? {
+                true => report(work).await.map(Some),
+                false => Ok(None),
+            }
+        })
+    })
+    .await?;
+    let Some(report) = report else {
+        return Ok(None);
+    };
+    report.log_violations("the full audit found violations");
     let stored = report.clone();
     txn::run_for_result(db, Policy::request("store audit result"), move |work| {
         let stored = stored.clone();
-        Box::pin(async move { store(work, &stored).await })
+        Box::pin(async move { store(work, Stored::Full, &stored).await })
     })
     .await?;
-    Ok(report)
+    Ok(Some(report))
 }
 
-async fn store(work: &Work, report: &AuditReport) -> Result<(), Abort> {
+/// Which of the two results is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stored {
+    Full,
+    Continuous,
+}
+
+impl Stored {
+    /// The name of its row.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Full => "last",
+            Self::Continuous => "continuous",
+        }
+    }
+}
+
+async fn store(work: &Work, which: Stored, report: &AuditReport) -> Result<(), Abort> {
     let json = serde_json::to_string(report).map_err(|error| DbErr::Json(error.to_string()))?;
     let row = audit_result::ActiveModel {
-        name: Set(LATEST.to_owned()),
+        name: Set(which.name().to_owned()),
         report: Set(json),
         at: Set(dialect::now(work.connection()).await?),
     };
@@ -125,42 +210,75 @@ async fn store(work: &Work, report: &AuditReport) -> Result<(), Abort> {
     Ok(())
 }
 
-/// Returns the latest stored result of any server process, or `None` before the first audit.
-pub async fn latest(db: &Db) -> Result<Option<AuditReport>, ShopError> {
-    let row = audit_result::Entity::find_by_id(LATEST.to_owned())
+/// The latest stored result of any server process.
+#[derive(Clone, Debug)]
+pub struct LatestAudit {
+    pub report: AuditReport,
+    /// Time since it was stored, by the database's clock.
+    pub age: Duration,
+    /// The hour of the day by the database's clock, in UTC.
+    pub hour_now: i32,
+}
+
+/// Returns the latest stored result, or `None` before the first audit.
+pub async fn latest(db: &Db, which: Stored) -> Result<Option<LatestAudit>, ShopError> {
+    #[derive(FromQueryResult)]
+    struct StoredRow {
+        report: String,
+        age_s: f64,
+        hour_now: i32,
+    }
+    let sql = "SELECT report, greatest(extract(epoch FROM CURRENT_TIMESTAMP - at), 0)::double precision AS age_s, \
+                      extract(hour FROM CURRENT_TIMESTAMP AT TIME ZONE 'UTC')::integer AS hour_now \
+               FROM audit_result WHERE name = $1";
+    let row = StoredRow::find_by_statement(dialect::statement(sql, [which.name().into()]))
         .one(db.reader())
         .await
         .map_err(txn::read_error)?;
     // A result in an older format counts as missing.
-    Ok(row.and_then(|row| serde_json::from_str(&row.report).ok()))
+    Ok(row.and_then(|row| {
+        Some(LatestAudit {
+            report: serde_json::from_str(&row.report).ok()?,
+            age: Duration::try_from_secs_f64(row.age_s).unwrap_or_default(),
+            hour_now: row.hour_now,
+        })
+    }))
 }
 
 /// Checks every rule in the caller's snapshot transaction.
 pub async fn report(work: &Work) -> Result<AuditReport, Abort> {
-    let connection = work.connection();
+    full_report(work, &|_| {}).await
+}
+
+async fn full_report(work: &Work, before: &(impl Fn(&Rule) + Sync)) -> Result<AuditReport, Abort> {
+    let (connection, started) = (work.connection(), Instant::now());
     let now = dialect::now(connection).await?;
     let mut results = Vec::with_capacity(RULES.len());
     for rule in RULES {
-        let rows = ViolationRow::find_by_statement(dialect::statement(rule.sql, []))
-            .all(connection)
-            .await?;
-        results.push(RuleResult {
-            rule: rule.name.to_owned(),
-            requirement: rule.requirement.to_owned(),
-            violations: rows.len(),
-            listed: rows
-                .into_iter()
-                .take(LISTED_MAX)
-                .map(|row| row.violation)
-                .collect(),
-        });
+        before(rule);
+        let mut result = RuleResult::of(rule);
+        result.add(evaluate(connection, scope::unrestricted(rule.sql)).await?);
+        results.push(result);
     }
     let exhibits = Exhibit::find_by_statement(dialect::statement(rules::EXHIBITS, []))
         .all(connection)
         .await?;
     Ok(AuditReport {
         at: super::moment::in_utc(now),
+        took_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        checked_orders: None,
         rules: results,
         exhibits,
     })
+}
+
+/// Returns the violations that a rule's statement finds.
+async fn evaluate(
+    connection: &impl ConnectionTrait,
+    statement: Statement,
+) -> Result<Vec<String>, DbErr> {
+    let rows = ViolationRow::find_by_statement(statement)
+        .all(connection)
+        .await?;
+    Ok(rows.into_iter().map(|row| row.violation).collect())
 }

@@ -1,5 +1,5 @@
-//! Background maintenance of a server process: sweeps expired holds, resolves payments, audits the
-//! stock, fails abandoned runs and deletes old data.
+//! Background maintenance of a server process: sweeps expired holds, resolves payments,
+//! fails abandoned runs and deletes old data.
 
 use std::time::Duration;
 
@@ -7,15 +7,10 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::AppState;
-use crate::{
-    shop::{Shop, audit},
-    simulation::store,
-};
+use crate::{shop::Shop, simulation::store};
 
 /// Interval of sweeps, backorders and payments, which shoppers wait for.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
-/// Interval of audits.
-const AUDIT_INTERVAL: Duration = Duration::from_secs(30);
 /// Interval of the check for abandoned runs.
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(15);
 /// Old data is deleted once per this many cleanup intervals: once an hour.
@@ -58,20 +53,6 @@ pub async fn resolve_payments(shop: Shop, shutdown: CancellationToken) {
         }
         if let Err(error) = shop.payments().resolve_unknown_outcomes().await {
             tracing::warn!(%error, "failed to resolve payments");
-        }
-    }
-}
-
-/// Audits stock and orders periodically, and stores the report for the admin page.
-pub async fn audit_stock(shop: Shop, shutdown: CancellationToken) {
-    let mut ticks = tokio::time::interval(AUDIT_INTERVAL);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
-        if let Err(error) = audit::run_and_store(shop.db()).await {
-            tracing::warn!(%error, "the stock audit failed");
         }
     }
 }

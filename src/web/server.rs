@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tower_http::{catch_panic::CatchPanicLayer, csrf::CsrfLayer};
 
 use super::{
-    AppState, app, assets, exports, forms,
+    AppState, app, assets, audits, exports, forms,
     json::{health, problem::Problem, products, purchase, webhook},
     live, maintenance, security,
 };
@@ -153,8 +153,13 @@ pub async fn serve(listener: TcpListener, state: AppState) -> Result<(), ServeEr
             state.shop.clone(),
             shutdown.clone(),
         )),
-        tokio::spawn(maintenance::audit_stock(
-            state.shop.clone(),
+        tokio::spawn(audits::check_changes(
+            state.audit_db.clone(),
+            shutdown.clone(),
+        )),
+        tokio::spawn(audits::check_history_daily(
+            state.audit_db.clone(),
+            state.audit_hour,
             shutdown.clone(),
         )),
         tokio::spawn(maintenance::clean_up(state, shutdown.clone())),

@@ -115,6 +115,14 @@ impl Visit {
         self.state.engine.runs()
     }
 
+    /// Runs the audits; see [`audits::run_now`].
+    ///
+    /// # Errors
+    /// [`ShopError`] if the database fails.
+    pub async fn run_audits(&self, _: &Administrator) -> Result<(), ShopError> {
+        audits::run_now(&self.state.audit_db).await
+    }
+
     /// Returns the public URL of the server.
     pub fn public_url(&self) -> &str {
         &self.state.public_url

@@ -5,7 +5,7 @@ use std::{net::IpAddr, ops::Deref, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 use super::{live::stock_watch::StockWatch, rate_limit::RateLimits};
-use crate::{db::session_store::DbSessionStore, shop::Shop, simulation::Engine};
+use crate::{db::{Db, session_store::DbSessionStore}, shop::Shop, simulation::Engine};
 
 /// A cheap handle on the shared state: the router clones it several times per request.
 #[derive(Clone, Debug)]
@@ -33,6 +33,10 @@ pub struct ServerParts {
     pub sessions: DbSessionStore,
     pub limits: Arc<RateLimits>,
     pub stock_watch: StockWatch,
+    /// The connections of the audits.
+    pub audit_db: Db,
+    /// The hour of the day, in UTC, of the daily full audit.
+    pub audit_hour: u8,
     /// The URL that browsers use, without a trailing slash.
     pub public_url: Arc<str>,
     /// True if browsers connect over https.

@@ -29,6 +29,8 @@ pub fn for_transactions(
                 ),
                 ("lock_timeout", in_ms(settings.lock_timeout)),
                 ("statement_timeout", in_ms(settings.statement_timeout)),
+                // A report must not take more than one processor from the buyers.
+                ("max_parallel_workers_per_gather", "0".to_owned()),
                 // Warnings go to the server's log.
                 ("client_min_messages", "error".to_owned()),
             ])

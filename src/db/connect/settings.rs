@@ -42,6 +42,19 @@ impl PoolSettings {
         read_deadline: Duration::from_millis(4_500),
     };
 
+    /// For the audits: few connections, apart from those of the shop, and no limit for a statement
+    /// that reads all of history.
+    pub const AUDIT: Self = Self {
+        application_name: "doorbuster audit",
+        transactions_max: 2,
+        readers_max: 1,
+        acquire_timeout: Duration::from_secs(10),
+        lock_timeout: Duration::from_secs(5),
+        statement_timeout: Duration::ZERO,
+        idle_in_transaction: IDLE_IN_TRANSACTION,
+        read_deadline: Duration::from_secs(10),
+    };
+
     /// For simulated buyers: they may wait as long as the run takes, so that a wait is measured and
     /// does not become an error.
     pub const SIMULATION: Self = Self {

@@ -15,7 +15,7 @@ use crate::{
     },
     model::ShopError,
     shop::{
-        audit::{self, AuditReport},
+        audit::{self, AuditReport, LatestAudit, Stored},
         moment,
     },
     simulation::certificate::{Certificate, CertificateAudit, Evidence, ProofQuery, ProofResult},
@@ -23,6 +23,8 @@ use crate::{
 
 /// The deadline with the audit in the same snapshot: longer than this, a page should not wait.
 const WHOLE_DEADLINE: Duration = Duration::from_secs(3);
+/// If the last full audit took longer, in milliseconds, none is run while a page waits.
+const QUICK_AUDIT_MAX_MS: u64 = 1_000;
 /// The deadline without the audit, when only a few rows are read.
 const LANES_DEADLINE: Duration = Duration::from_millis(1_500);
 
@@ -63,20 +65,24 @@ const QUESTIONS: [ProofQuery; 4] = [
 pub async fn certify(db: &Db, id: Uuid) -> Result<Certificate, ShopError> {
     let run = find(db, id).await?;
     let server = super::server(db).await?;
-    let (answers, audited) = match ask(db, id, true).await {
+    let last = audit::latest(db, Stored::Full).await?;
+    let is_quick = last
+        .as_ref()
+        .is_none_or(|last| last.report.took_ms <= QUICK_AUDIT_MAX_MS);
+    let (answers, audited) = match ask(db, id, is_quick).await {
         Ok((answers, Some(report))) => (answers, CertificateAudit::Now(report)),
         // The shop has too many sales for an audit while a page is waiting: use the last report.
-        Ok(_) | Err(TxnError::DeadlinePassed { .. }) => {
-            let (answers, _) = ask(db, id, false).await?;
-            let last = audit::latest(db).await?;
-            (
-                answers,
-                last.map_or(CertificateAudit::Never, CertificateAudit::Earlier),
-            )
-        }
+        Ok((answers, None)) => (answers, earlier(last)),
+        Err(TxnError::DeadlinePassed { .. }) => (ask(db, id, false).await?.0, earlier(last)),
         Err(error) => return Err(error.into()),
     };
     Ok(Certificate::of(run, server, answers, audited))
+}
+
+fn earlier(last: Option<LatestAudit>) -> CertificateAudit {
+    last.map_or(CertificateAudit::Never, |last| {
+        CertificateAudit::Earlier(last.report)
+    })
 }
 
 type Answers = (Vec<Option<Evidence>>, Option<AuditReport>);

@@ -1,6 +1,7 @@
 //! The admin pages. `security::require_admin` restricts all of them except the sign-in page to the
 //! administrator.
 
+mod audit_tile;
 mod certificate;
 mod compare;
 mod discounts;

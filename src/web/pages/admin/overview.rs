@@ -2,11 +2,11 @@
 
 use leptos::prelude::*;
 
-use super::{RunsTable, StockTable, Subnav};
+use super::{RunsTable, StockTable, Subnav, audit_tile::{AuditTile, Audits}};
 use crate::{
-    model::{OrderView, RunSnapshot, ShopError},
+    model::{OrderView, RunSnapshot},
     shop::{
-        audit::{self, AuditReport},
+        audit::{self, Stored},
         stock::StockLevel,
     },
     simulation::store,
@@ -29,23 +29,19 @@ pub fn OverviewPage() -> impl IntoView {
     framed(|visit| async move {
         visit.require_admin().await?;
         let shop = visit.shop();
-        let audit = match audit::latest(shop.db()).await? {
-            Some(last) => last,
-            None => audit::run_and_store(shop.db())
-                .await
-                .map_err(ShopError::from)?,
-        };
+        let changes = audit::latest(shop.db(), Stored::Continuous).await?;
+        let history = audit::latest(shop.db(), Stored::Full).await?;
         let levels = shop.stock().levels().await?;
         let orders = shop.orders().latest(ORDERS_SHOWN).await?;
         let runs = store::latest(shop.db(), RUNS_SHOWN).await?;
-        let body = view! { <OverviewView audit levels orders runs/> };
+        let body = view! { <OverviewView audits=Audits { changes, history } levels orders runs/> };
         Ok(Page::private("Admin", Bundle::None, body))
     })
 }
 
 #[component]
 fn OverviewView(
-    audit: AuditReport,
+    audits: Audits,
     levels: Vec<StockLevel>,
     orders: Vec<OrderView>,
     runs: Vec<RunSnapshot>,
@@ -60,7 +56,7 @@ fn OverviewView(
                 <form method="post" action="/api/form/admin/logout"><button class="btn" type="submit">"Sign out"</button></form>
             </div>
             <div class="tiles">
-                <AuditTile audit/>
+                <AuditTile audits/>
                 <section class="tile" aria-labelledby="t-sold">
                     <h2 class="tile__label" id="t-sold">"Units sold"</h2>
                     <p class="tile__value">{sold}</p>
@@ -80,43 +76,6 @@ fn OverviewView(
                 </div>
             </div>
         </main>
-    }
-}
-
-#[component]
-fn AuditTile(audit: AuditReport) -> impl IntoView {
-    let clean = audit.is_clean();
-    let broken: Vec<_> = audit
-        .rules
-        .iter()
-        .filter(|rule| rule.violations > 0)
-        .collect();
-    let class = if clean {
-        "tile tile--wide tile--ok"
-    } else {
-        "tile tile--wide tile--bad"
-    };
-    let value = match broken.len() {
-        0 => "Every unit accounted for".to_owned(),
-        1 => "1 rule is violated".to_owned(),
-        n => format!("{n} rules are violated"),
-    };
-    let text = if clean {
-        format!("{} rules checked at {}.", audit.rules.len(), audit.at)
-    } else {
-        broken
-            .iter()
-            .map(|rule| format!("{}: {}", rule.rule, rule.listed.join("; ")))
-            .collect::<Vec<_>>()
-            .join(". ")
-    };
-    view! {
-        <section class=class aria-labelledby="audit">
-            <h2 class="tile__label" id="audit">"Stock audit"</h2>
-            <p class="tile__value">{value}</p>
-            <p class="tile__text">{text}</p>
-            <form method="post" action="/api/form/admin/audit"><button class="btn" type="submit">"Check now"</button></form>
-        </section>
     }
 }
 

@@ -1,0 +1,243 @@
+//! The continuous audit: every few seconds, one server checks every rule on what changed since the
+//! last round. Its cost follows the changes, not the history. See
+//! docs/decisions/0021-two-audits.md.
+
+use std::time::{Duration, Instant};
+
+use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, sea_query::OnConflict};
+
+use super::{
+    AuditReport, RuleResult, Stored,
+    changes::{self, Change, Changes, Watermarks},
+    evaluate,
+    rules::{self, Continuous, RULES},
+    scope::Scope,
+    store,
+};
+use crate::{
+    db::{
+        Db, dialect,
+        entity::audit_watermark,
+        txn::{self, Abort, Policy, TxnError, Work},
+    },
+    model::Isolation,
+};
+
+/// The advisory lock of a round: an arbitrary number that no other lock uses.
+const ROUND_LOCK: i64 = 0x6175_6469;
+/// Deadline of a round.
+const ROUND_DEADLINE: Duration = Duration::from_secs(60);
+
+/// A round of the continuous audit.
+#[derive(Debug)]
+pub struct Round {
+    pub report: AuditReport,
+    /// True if more changed than one round reads: the next one should follow at once.
+    pub has_more: bool,
+}
+
+/// Checks what changed since the last round, stores the result and advances the watermarks, in one
+/// transaction: if the server dies, the next round checks the same again. What violates a rule is
+/// checked again in every round until it does not.
+///
+/// Returns `None` if another server is at it.
+///
+/// # Errors
+/// [`TxnError`] if the database fails. A violation is not an error.
+pub async fn run_round(db: &Db) -> Result<Option<Round>, TxnError> {
+    let started = Instant::now();
+    let decided = changes::decided_ids(db).await.map_err(|source| TxnError::Unavailable {
+        name: "continuous audit",
+        source: Some(source),
+    })?;
+    let policy = Policy {
+        attempts_max: 2,
+        deadline: ROUND_DEADLINE,
+        isolation: Isolation::RepeatableRead,
+        ..Policy::request("continuous audit")
+    };
+    let round = txn::run_for_result(db, policy, move |work| {
+        let decided = decided.clone();
+        Box::pin(async move { round(work, decided, started).await })
+    })
+    .await?;
+    if let Some(round) = &round {
+        round.report.log_violations("the continuous audit found violations");
+    }
+    Ok(round)
+}
+
+async fn round(
+    work: &Work,
+    decided: Option<Watermarks>,
+    started: Instant,
+) -> Result<Option<Round>, Abort> {
+    let connection = work.connection();
+    if !dialect::try_advisory_lock_in_transaction(connection, ROUND_LOCK).await? {
+        return Ok(None);
+    }
+    let verified = changes::verified_ids(connection).await?;
+    let changes = changes::read(connection, &verified).await?;
+    let (report, unclean) = check(work, &changes, started).await?;
+    let mut has_more = changes.has_more;
+    if let Some(decided) = decided {
+        has_more |= advance(connection, &verified, &decided, &changes).await?;
+    }
+    take_off_the_list(connection, &changes.listed).await?;
+    for scope in &unclean {
+        put_on_the_list(connection, scope).await?;
+    }
+    store(work, Stored::Continuous, &report).await?;
+    Ok(Some(Round { report, has_more }))
+}
+
+/// Checks every rule on what changed, in the caller's snapshot, and changes nothing.
+pub async fn report(work: &Work) -> Result<AuditReport, Abort> {
+    let verified = changes::verified_ids(work.connection()).await?;
+    let changes = changes::read(work.connection(), &verified).await?;
+    let (report, _) = check(work, &changes, Instant::now()).await?;
+    Ok(report)
+}
+
+/// Returns the report, and the parts of the scope in which a rule is violated.
+async fn check(
+    work: &Work,
+    changes: &Changes,
+    started: Instant,
+) -> Result<(AuditReport, Vec<Scope>), Abort> {
+    let connection = work.connection();
+    let mut scope = changes.scope.clone();
+    scope.follow_holds(connection).await?;
+    let (mut results, mut unclean): (Vec<_>, Vec<Scope>) =
+        (RULES.iter().map(RuleResult::of).collect(), Vec::new());
+    for (rule, result) in RULES.iter().zip(&mut results) {
+        let sql = match rule.continuous {
+            Continuous::Whole => rule.sql,
+            Continuous::Own(sql) => sql,
+            Continuous::Changed | Continuous::OwnChanged(_) => continue,
+        };
+        result.add(evaluate(connection, dialect::statement(sql, [])).await?);
+    }
+    let mut orders = 0;
+    for mut part in scope.into_parts() {
+        part.complete(connection).await?;
+        orders += part.orders.len();
+        let mut is_clean = true;
+        for (rule, result) in RULES.iter().zip(&mut results) {
+            let sql = match rule.continuous {
+                Continuous::Changed => rule.sql,
+                Continuous::OwnChanged(sql) => sql,
+                Continuous::Whole | Continuous::Own(_) => continue,
+            };
+            let Some(statement) = part.restrict(sql) else {
+                continue;
+            };
+            let violations = evaluate(connection, statement).await?;
+            is_clean &= violations.is_empty();
+            result.add(violations);
+        }
+        if !is_clean {
+            unclean.push(part);
+        }
+    }
+    let report = AuditReport {
+        at: crate::shop::moment::in_utc(dialect::now(connection).await?),
+        took_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        checked_orders: Some(orders),
+        rules: results,
+        exhibits: Vec::new(),
+    };
+    Ok((report, unclean))
+}
+
+/// Advances the watermarks to the decided ids, but by no more than a round reads. Returns true if a
+/// table has more.
+async fn advance(
+    connection: &impl ConnectionTrait,
+    verified: &Watermarks,
+    decided: &Watermarks,
+    changes: &Changes,
+) -> Result<bool, DbErr> {
+    let mut has_more = false;
+    for table in changes::TABLES {
+        let from = verified.get(table).copied().unwrap_or(0);
+        let decided = decided.get(table).copied().unwrap_or(0).max(from);
+        let to = decided.min(from.saturating_add(changes::ROWS_MAX));
+        has_more |= to < decided;
+        if table == "stock_movement" {
+            advance_verified_sums(connection, to, changes).await?;
+        }
+        if to > from {
+            let row = audit_watermark::ActiveModel {
+                table_name: Set(table.to_owned()),
+                verified_id: Set(to),
+            };
+            audit_watermark::Entity::insert(row)
+                .on_conflict(
+                    OnConflict::column(audit_watermark::Column::TableName)
+                        .update_column(audit_watermark::Column::VerifiedId)
+                        .to_owned(),
+                )
+                .exec_without_returning(connection)
+                .await?;
+        }
+    }
+    Ok(has_more)
+}
+
+async fn advance_verified_sums(
+    connection: &impl ConnectionTrait,
+    to: i64,
+    changes: &Changes,
+) -> Result<(), DbErr> {
+    let add = dialect::statement(rules::ADD_TO_VERIFIED_SUMS, [to.into()]);
+    connection.execute_raw(add).await?;
+    let recounted = changes.recounted_products();
+    if !recounted.is_empty() {
+        let values = [to.into(), recounted.into()];
+        let recount = dialect::statement(rules::RECOUNT_VERIFIED_SUMS, values);
+        connection.execute_raw(recount).await?;
+    }
+    Ok(())
+}
+
+async fn take_off_the_list(
+    connection: &impl ConnectionTrait,
+    listed: &[Change],
+) -> Result<(), DbErr> {
+    let ids: Vec<i64> = listed.iter().map(|change| change.id).collect();
+    if !ids.is_empty() {
+        let sql = "DELETE FROM audit_change WHERE id = ANY($1)";
+        connection
+            .execute_raw(dialect::statement(sql, [ids.into()]))
+            .await?;
+    }
+    Ok(())
+}
+
+/// Lists the rows of an unclean scope, so that the next round checks them again.
+async fn put_on_the_list(connection: &impl ConnectionTrait, scope: &Scope) -> Result<(), DbErr> {
+    for (kind, ids) in [
+        ("order", &scope.orders),
+        ("hold", &scope.holds),
+        ("movement", &scope.movements),
+    ] {
+        let sql = "INSERT INTO audit_change (kind, row_id) SELECT $1, unnest($2::bigint[])";
+        let values = [kind.into(), ids.clone().into()];
+        connection
+            .execute_raw(dialect::statement(sql, values))
+            .await?;
+    }
+    for (kind, names) in [
+        ("code", &scope.codes),
+        ("key", &scope.keys),
+        ("email", &scope.emails),
+    ] {
+        let sql = "INSERT INTO audit_change (kind, name) SELECT $1, unnest($2::text[])";
+        let values = [kind.into(), names.clone().into()];
+        connection
+            .execute_raw(dialect::statement(sql, values))
+            .await?;
+    }
+    Ok(())
+}
