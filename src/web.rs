@@ -16,6 +16,8 @@ mod runs;
 pub mod security;
 pub mod server;
 pub mod session;
+pub mod shared_catalog;
+mod shared_reads;
 pub mod state;
 
 pub use server::{ServeError, serve};

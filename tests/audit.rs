@@ -85,7 +85,9 @@ fn violated_rules(report: &AuditReport) -> BTreeSet<&str> {
 async fn check_reported(shop: &TestShop, violation: &str, rules: &[&str]) {
     // So that the continuous audit can find only what the violation changes.
     let round = continuous::run_round(shop.db()).await;
-    round.expect("the database answers").expect("no other server checks");
+    round
+        .expect("the database answers")
+        .expect("no other server checks");
     let (report, of_changes) = reports_after(shop, violation).await;
     let expected: BTreeSet<_> = rules.iter().copied().collect();
     assert_eq!(

@@ -9,6 +9,7 @@ mod navigation;
 mod orders;
 mod present;
 mod processes;
+mod shared_catalog;
 mod simulations;
 mod stepper;
 mod stored_runs;

@@ -38,5 +38,7 @@ pub async fn run_audit() -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
     let administrator = visit.require_admin().await?;
     let result = visit.run_audits(&administrator).await;
-    visit.answer(result.map(|()| "/admin".to_owned()), &[]).await
+    visit
+        .answer(result.map(|()| "/admin".to_owned()), &[])
+        .await
 }

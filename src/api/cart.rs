@@ -145,6 +145,6 @@ mod server {
     /// here.
     async fn shop_product(visit: &Visit, product_id: &str) -> Result<i64, ShopError> {
         let product_id = product_id.parse().map_err(|_| ShopError::UnknownProduct)?;
-        Ok(visit.shop().catalog().product_by_id(product_id).await?.id)
+        Ok(visit.catalog().product_by_id(product_id).await?.id)
     }
 }

@@ -8,7 +8,12 @@ use doorbuster::{
     feed::Feed,
     shop::{Shop, administrator::Credential},
     simulation::Engine,
-    web::{AppState, ServerParts, rate_limit::RateLimits, serve},
+    web::{
+        AppState, ServerParts,
+        rate_limit::RateLimits,
+        serve,
+        shared_catalog::{self, SharedCatalog},
+    },
 };
 use tokio::{
     net::TcpListener,
@@ -53,6 +58,7 @@ pub async fn run(
             sessions: DbSessionStore::new(db.clone()),
             limits: RateLimits::new(settings.purchase_rate_per_s).into(),
             stock_watch: Default::default(),
+            catalog: SharedCatalog::new(shop.clone(), shared_catalog::MAX_AGE),
             audit_db: audit_db.clone(),
             audit_hour: settings.audit_hour_utc,
             public_url: public_url.into(),

@@ -228,7 +228,9 @@ pub async fn try_advisory_lock_in_transaction<C: ConnectionTrait>(
     key: i64,
 ) -> Result<bool, DbErr> {
     let sql = "SELECT pg_try_advisory_xact_lock($1) AS is_taken";
-    let row = connection.query_one_raw(statement(sql, [key.into()])).await?;
+    let row = connection
+        .query_one_raw(statement(sql, [key.into()]))
+        .await?;
     match row {
         Some(row) => row.try_get("", "is_taken"),
         None => Ok(false),

@@ -17,6 +17,7 @@ use crate::{
         locks,
         txn::{self, Abort, Work},
     },
+    feed::Feed,
     model::{Currency, Money, Product, SaleState, ShopError},
     shop::Shop,
 };
@@ -100,6 +101,28 @@ pub async fn lock_offers(work: &Work, product_ids: &[i64]) -> Result<Vec<LockedO
     Ok(rows.into_iter().map(LockedOffer::from).collect())
 }
 
+/// A product as it was read, with the version of its stock row.
+#[derive(Clone, Debug)]
+pub struct VersionedProduct {
+    pub product: Product,
+    version: i64,
+}
+
+impl VersionedProduct {
+    /// Returns the product with the stock that the feed knows, if that is newer.
+    pub fn with_latest_stock(&self, feed: &Feed) -> Product {
+        let mut product = self.product.clone();
+        let latest = feed.latest(&[product.id]);
+        if let Some(change) = latest
+            .first()
+            .filter(|change| change.version > self.version)
+        {
+            product.available = change.available;
+        }
+        product
+    }
+}
+
 /// Reads products; see [`Shop::catalog`].
 #[derive(Clone, Copy, Debug)]
 pub struct Catalog<'a> {
@@ -107,21 +130,18 @@ pub struct Catalog<'a> {
 }
 
 impl Catalog<'_> {
-    /// Returns the shop's products ordered by id, of one category or of all.
+    /// Returns the shop's products ordered by id.
     ///
     /// # Errors
     /// [`ShopError::Unavailable`] or [`ShopError::Internal`] if the database fails.
-    pub async fn products(self, category: Option<&str>) -> Result<Vec<Product>, ShopError> {
-        let mut query = shop_products().order_by_asc(product::Column::Id);
-        if let Some(category) = category {
-            query = query.filter(product::Column::Category.eq(category));
-        }
-        let rows = query
+    pub async fn products(self) -> Result<Vec<VersionedProduct>, ShopError> {
+        let rows = shop_products()
+            .order_by_asc(product::Column::Id)
             .into_model::<ProductRow>()
             .all(self.shop.db.reader())
             .await
             .map_err(txn::read_error)?;
-        Ok(rows.into_iter().map(Product::from).collect())
+        Ok(rows.into_iter().map(VersionedProduct::from).collect())
     }
 
     /// Returns the categories, in the order of their first product.
@@ -145,7 +165,7 @@ impl Catalog<'_> {
     ///
     /// # Errors
     /// [`ShopError::UnknownProduct`]; the errors of [`Catalog::products`].
-    pub async fn product_by_slug(self, slug: &str) -> Result<Product, ShopError> {
+    pub async fn product_by_slug(self, slug: &str) -> Result<VersionedProduct, ShopError> {
         // PostgreSQL text cannot contain a zero byte, and a query with one fails.
         if slug.contains('\0') {
             return Err(ShopError::UnknownProduct);
@@ -158,18 +178,21 @@ impl Catalog<'_> {
     ///
     /// # Errors
     /// [`ShopError::UnknownProduct`]; the errors of [`Catalog::products`].
-    pub async fn product_by_id(self, id: i64) -> Result<Product, ShopError> {
+    pub async fn product_by_id(self, id: i64) -> Result<VersionedProduct, ShopError> {
         self.one_product(shop_products().filter(product::Column::Id.eq(id)))
             .await
     }
 
-    async fn one_product(self, query: Select<product::Entity>) -> Result<Product, ShopError> {
+    async fn one_product(
+        self,
+        query: Select<product::Entity>,
+    ) -> Result<VersionedProduct, ShopError> {
         query
             .into_model::<ProductRow>()
             .one(self.shop.db.reader())
             .await
             .map_err(txn::read_error)?
-            .map(Product::from)
+            .map(VersionedProduct::from)
             .ok_or(ShopError::UnknownProduct)
     }
 }

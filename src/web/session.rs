@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tower_sessions::Session;
 use uuid::Uuid;
 
-use super::{AppState, client_address::client_address};
+use super::{AppState, audits, client_address::client_address, shared_catalog::SharedCatalog};
 use crate::{
     model::ShopError,
     shop::{Shop, administrator::Administrator, idempotency::Claim},
@@ -102,6 +102,11 @@ impl Visit {
     /// Returns the shop.
     pub fn shop(&self) -> &Shop {
         &self.state.shop
+    }
+
+    /// Returns the catalogue as all shoppers see it.
+    pub fn catalog(&self) -> &SharedCatalog {
+        &self.state.catalog
     }
 
     /// Returns the simulation engine and its stepper sessions, which only the administrator

@@ -4,8 +4,12 @@ use std::{net::IpAddr, ops::Deref, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{live::stock_watch::StockWatch, rate_limit::RateLimits};
-use crate::{db::{Db, session_store::DbSessionStore}, shop::Shop, simulation::Engine};
+use super::{live::stock_watch::StockWatch, rate_limit::RateLimits, shared_catalog::SharedCatalog};
+use crate::{
+    db::{Db, session_store::DbSessionStore},
+    shop::Shop,
+    simulation::Engine,
+};
 
 /// A cheap handle on the shared state: the router clones it several times per request.
 #[derive(Clone, Debug)]
@@ -33,6 +37,7 @@ pub struct ServerParts {
     pub sessions: DbSessionStore,
     pub limits: Arc<RateLimits>,
     pub stock_watch: StockWatch,
+    pub catalog: SharedCatalog,
     /// The connections of the audits.
     pub audit_db: Db,
     /// The hour of the day, in UTC, of the daily full audit.

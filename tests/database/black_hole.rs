@@ -75,7 +75,7 @@ fn calls(
             "products",
             Box::pin({
                 let shop = each();
-                async move { shop.catalog().products(None).await.map(drop) }
+                async move { shop.catalog().products().await.map(drop) }
             }),
         ),
         (
@@ -240,7 +240,7 @@ async fn a_database_that_stops_answering_during_a_read_is_unavailable_within_fiv
     proxy.drop_traffic_after("per_customer_limit");
     let read = {
         let shop = proxied.clone();
-        async move { shop.catalog().products(None).await.map(drop) }
+        async move { shop.catalog().products().await.map(drop) }
     };
     check_answered_in_time(vec![("products", Box::pin(read))]).await;
     proxy.restore();

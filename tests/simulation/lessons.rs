@@ -187,11 +187,11 @@ async fn a_lesson_is_not_listed_as_a_simulation() {
     let id: uuid::Uuid = shop.by_hand.value("SELECT id FROM simulation_run").await;
     let found = store::find(shop.db(), id).await.err();
     assert_eq!(found, Some(ShopError::UnknownSimulation));
-    let in_catalogue = shop.catalog().products(None).await.expect("they are read");
+    let in_catalogue = shop.catalog().products().await.expect("they are read");
     assert!(
         in_catalogue
             .iter()
-            .all(|product| product.name != "Headphones")
+            .all(|shown| shown.product.name != "Headphones")
     );
 }
 

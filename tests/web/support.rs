@@ -1,6 +1,6 @@
 //! A shop with its complete router, and helpers to send requests to it.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -12,7 +12,7 @@ use doorbuster::{
     feed::Feed,
     shop::Shop,
     simulation::Engine,
-    web::{AppState, ServerParts, rate_limit::RateLimits, server},
+    web::{AppState, ServerParts, rate_limit::RateLimits, server, shared_catalog::SharedCatalog},
 };
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -35,6 +35,8 @@ pub fn parts(shop: Shop, database_url: &str, public_url: &str) -> ServerParts {
         sessions: DbSessionStore::new(shop.db().clone()),
         limits: RateLimits::new(None).into(),
         stock_watch: Default::default(),
+        // Tests change rows by hand and expect the next page to show it.
+        catalog: SharedCatalog::new(shop.clone(), Duration::ZERO),
         audit_hour: 3,
         audit_db: shop.db().clone(),
         public_url: public_url.into(),

@@ -225,8 +225,7 @@ async fn added(
     let sql = format!(
         "SELECT DISTINCT {column} AS added FROM {table} WHERE id > $1 AND id <= $2 AND {column} IS NOT NULL"
     );
-    let rows =
-        AddedRow::find_by_statement(dialect::statement(&sql, [after.into(), last.into()]));
+    let rows = AddedRow::find_by_statement(dialect::statement(&sql, [after.into(), last.into()]));
     let rows = rows.all(connection).await?;
     Ok(rows.into_iter().map(|row| row.added).collect())
 }

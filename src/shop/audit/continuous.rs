@@ -46,10 +46,12 @@ pub struct Round {
 /// [`TxnError`] if the database fails. A violation is not an error.
 pub async fn run_round(db: &Db) -> Result<Option<Round>, TxnError> {
     let started = Instant::now();
-    let decided = changes::decided_ids(db).await.map_err(|source| TxnError::Unavailable {
-        name: "continuous audit",
-        source: Some(source),
-    })?;
+    let decided = changes::decided_ids(db)
+        .await
+        .map_err(|source| TxnError::Unavailable {
+            name: "continuous audit",
+            source: Some(source),
+        })?;
     let policy = Policy {
         attempts_max: 2,
         deadline: ROUND_DEADLINE,
@@ -62,7 +64,9 @@ pub async fn run_round(db: &Db) -> Result<Option<Round>, TxnError> {
     })
     .await?;
     if let Some(round) = &round {
-        round.report.log_violations("the continuous audit found violations");
+        round
+            .report
+            .log_violations("the continuous audit found violations");
     }
     Ok(round)
 }

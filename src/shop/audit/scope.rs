@@ -67,7 +67,8 @@ impl Scope {
     /// Replaces its holds by their orders, except for holds without an order: the check of an order
     /// includes its holds.
     pub async fn follow_holds(&mut self, connection: &impl ConnectionTrait) -> Result<(), DbErr> {
-        let orders = "SELECT DISTINCT order_id AS id FROM hold WHERE order_id IS NOT NULL AND id = ANY($1)";
+        let orders =
+            "SELECT DISTINCT order_id AS id FROM hold WHERE order_id IS NOT NULL AND id = ANY($1)";
         self.orders
             .extend(ids(connection, orders, &self.holds).await?);
         let without = "SELECT id FROM hold WHERE order_id IS NULL AND id = ANY($1)";

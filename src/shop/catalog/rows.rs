@@ -6,7 +6,7 @@ use sea_orm::{
 };
 use time::OffsetDateTime;
 
-use super::{LockedOffer, Offer, money};
+use super::{LockedOffer, Offer, VersionedProduct, money};
 use crate::{
     db::entity::{product, stock},
     model::{Product, SaleState},
@@ -15,7 +15,9 @@ use crate::{
 
 /// Selects products with their stock, without those of workbench lanes.
 pub fn shop_products() -> Select<product::Entity> {
-    with_stock(product::Entity::find()).filter(product::Column::LaneId.is_null())
+    with_stock(product::Entity::find())
+        .column(stock::Column::Version)
+        .filter(product::Column::LaneId.is_null())
 }
 
 /// Adds the stock and the sale state to a query.
@@ -55,7 +57,7 @@ pub fn with_sale_state(query: Select<product::Entity>) -> Select<product::Entity
         .expr_as(column(product::Column::SaleEndsAt).lte(now()), "ended")
 }
 
-/// A product with its stock, as selected by [`with_stock`].
+/// A product with its stock, as selected by [`shop_products`].
 #[derive(Debug, FromQueryResult)]
 pub struct ProductRow {
     id: i64,
@@ -72,6 +74,16 @@ pub struct ProductRow {
     ended: Option<bool>,
     available: i64,
     total: i64,
+    version: i64,
+}
+
+impl From<ProductRow> for VersionedProduct {
+    fn from(row: ProductRow) -> Self {
+        Self {
+            version: row.version,
+            product: row.into(),
+        }
+    }
 }
 
 impl From<ProductRow> for Product {

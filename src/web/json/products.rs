@@ -41,7 +41,7 @@ impl From<Product> for ProductJson {
 
 /// `GET /api/products`
 pub async fn list(State(state): State<AppState>) -> Result<Json<Vec<ProductJson>>, Problem> {
-    let products = state.shop.catalog().products(None).await?;
+    let products = state.catalog.products().await?;
     Ok(Json(products.into_iter().map(ProductJson::from).collect()))
 }
 
@@ -52,5 +52,5 @@ pub async fn one(
 ) -> Result<Json<ProductJson>, Problem> {
     let Path(id) = id.map_err(|_| ShopError::UnknownProduct)?;
     let id = id.parse().map_err(|_| ShopError::UnknownProduct)?;
-    Ok(Json(state.shop.catalog().product_by_id(id).await?.into()))
+    Ok(Json(state.catalog.product_by_id(id).await?.into()))
 }

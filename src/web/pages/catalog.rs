@@ -21,15 +21,27 @@ const HERO_PRODUCT_ID: i64 = 1;
 pub fn CatalogPage() -> impl IntoView {
     let category = use_query_map().get_untracked().get("category");
     framed(|visit| async move {
-        let categories = visit.shop().catalog().categories().await?;
+        let mut products = visit.catalog().products().await?;
+        let categories = categories(&products);
         let category = category.filter(|category| categories.contains(category));
-        let products = visit.shop().catalog().products(category.as_deref()).await?;
+        products.retain(|product| category.as_ref().is_none_or(|c| *c == product.category));
         let title = category
             .clone()
             .unwrap_or_else(|| "Today’s doorbusters".to_owned());
         let body = view! { <CatalogView categories category products/> };
         Ok(Page::public(title, Bundle::None, body))
     })
+}
+
+/// Returns the categories, in the order of their first product.
+fn categories(products: &[Product]) -> Vec<String> {
+    let mut categories: Vec<String> = Vec::new();
+    for product in products {
+        if !categories.contains(&product.category) {
+            categories.push(product.category.clone());
+        }
+    }
+    categories
 }
 
 #[component]

@@ -23,7 +23,7 @@ pub fn ProductPage() -> impl IntoView {
         .get("slug")
         .unwrap_or_default();
     framed(|visit| async move {
-        let product = visit.shop().catalog().product_by_slug(&slug).await?;
+        let product = visit.catalog().product_by_slug(&slug).await?;
         let notice = visit.take_notice().await?;
         let title = product.name.clone();
         let body = view! { <ProductView product notice/> };

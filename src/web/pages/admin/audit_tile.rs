@@ -54,12 +54,20 @@ pub fn AuditTile(audits: Audits) -> impl IntoView {
         || "Recent changes: not checked yet.".to_owned(),
         |latest| {
             let rules = latest.report.rules.len();
-            format!("Recent changes: {rules} rules, checked {}.", ago(latest.age))
+            format!(
+                "Recent changes: {rules} rules, checked {}.",
+                ago(latest.age)
+            )
         },
     );
     let history = audits.history.as_ref().map_or_else(
         || "All of history: not checked yet.".to_owned(),
-        |latest| format!("All of history: {}.", checked_history(&latest.report, latest.age)),
+        |latest| {
+            format!(
+                "All of history: {}.",
+                checked_history(&latest.report, latest.age)
+            )
+        },
     );
     view! {
         <section class=format!("tile tile--wide tile--{modifier}") aria-labelledby="audit">
@@ -144,7 +152,12 @@ mod tests {
 
     #[test]
     fn ages_have_one_unit() {
-        for (seconds, text) in [(0, "0 s ago"), (119, "119 s ago"), (120, "2 min ago"), (7_200, "2 h ago")] {
+        for (seconds, text) in [
+            (0, "0 s ago"),
+            (119, "119 s ago"),
+            (120, "2 min ago"),
+            (7_200, "2 h ago"),
+        ] {
             assert_eq!(ago(Duration::from_secs(seconds)), text);
         }
     }

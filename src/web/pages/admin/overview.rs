@@ -2,7 +2,10 @@
 
 use leptos::prelude::*;
 
-use super::{RunsTable, StockTable, Subnav, audit_tile::{AuditTile, Audits}};
+use super::{
+    RunsTable, StockTable, Subnav,
+    audit_tile::{AuditTile, Audits},
+};
 use crate::{
     model::{OrderView, RunSnapshot},
     shop::{

@@ -29,7 +29,7 @@ pub fn SimulationsPage() -> impl IntoView {
     let query = use_query_map().get_untracked();
     framed(|visit| async move {
         visit.require_admin().await?;
-        let products = visit.shop().catalog().products(None).await?;
+        let products = visit.catalog().products().await?;
         let runs = store::latest(visit.shop().db(), RUNS_SHOWN).await?;
         let notice = visit.take_notice().await?;
         let mut form = PlanForm::from(&SimulationPlan::preset());
