@@ -3,6 +3,7 @@
 pub mod app;
 pub mod assets;
 pub mod client_address;
+pub mod connections;
 pub mod exports;
 pub mod forms;
 pub mod json;
@@ -17,5 +18,6 @@ pub mod server;
 pub mod session;
 pub mod state;
 
+pub use connections::ConnectionLimits;
 pub use server::{ServeError, serve};
 pub use state::{AppState, ServerParts};

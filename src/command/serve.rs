@@ -3,12 +3,12 @@
 use std::process::ExitCode;
 
 use doorbuster::{
-    config::{DatabaseSettings, ServeSettings},
+    config::{DatabaseSettings, ServeSettings, open_files},
     db::{PoolSettings, session_store::DbSessionStore},
     feed::Feed,
     shop::{Shop, administrator::Credential},
     simulation::Engine,
-    web::{AppState, ServerParts, rate_limit::RateLimits, serve},
+    web::{AppState, ConnectionLimits, ServerParts, rate_limit::RateLimits, serve},
 };
 use tokio::{
     net::TcpListener,
@@ -31,6 +31,7 @@ pub async fn run(
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", settings.addr))?;
     let shutdown = cancelled_by_signal()?;
+    let limits = connection_limits(&settings);
     OpenDatabase::with(database, async |database| {
         database.prepare().await?;
         let db = database.pool(PoolSettings::SHOP).await?;
@@ -59,7 +60,7 @@ pub async fn run(
             shutdown,
             shop,
         });
-        let served = serve(listener, state).await;
+        let served = serve(listener, state, limits).await;
         gateway.close().await;
         served?;
         db.close().await;
@@ -67,6 +68,21 @@ pub async fn run(
         Ok(ExitCode::SUCCESS)
     })
     .await
+}
+
+/// Returns the limits of connections, after raising the limit of open files.
+fn connection_limits(settings: &ServeSettings) -> ConnectionLimits {
+    let limits = ConnectionLimits::new(
+        settings.connections_max,
+        settings.connections_per_address_max,
+        open_files::raise_limit(),
+    );
+    tracing::info!(
+        all = limits.all,
+        per_address = limits.per_address,
+        "limits of open connections"
+    );
+    limits
 }
 
 async fn payment_secret(settings: &ServeSettings, shop: &Shop) -> Result<String, CommandError> {

@@ -126,9 +126,16 @@ pub fn content_security_policy(nonce: &str) -> String {
     )
 }
 
-/// Sets the security headers of every response. A page has already set its own content security
-/// policy; every other response may load nothing.
+/// Sets the security headers of every response. See [`set_headers`].
 pub async fn headers(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    set_headers(response.headers_mut(), state.secure);
+    response
+}
+
+/// Sets the security headers of a response. A page has already set its own content security policy;
+/// every other response may load nothing. `is_secure` is true if browsers connect over https.
+pub fn set_headers(headers: &mut HeaderMap, is_secure: bool) {
     const STRICT: HeaderValue =
         HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
     const FIXED: [(HeaderName, HeaderValue); 4] = [
@@ -147,8 +154,6 @@ pub async fn headers(State(state): State<AppState>, request: Request, next: Next
             HeaderValue::from_static("same-origin"),
         ),
     ];
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
     headers
         .entry(header::CONTENT_SECURITY_POLICY)
         .or_insert(STRICT);
@@ -158,13 +163,12 @@ pub async fn headers(State(state): State<AppState>, request: Request, next: Next
     for (name, value) in FIXED {
         headers.insert(name, value);
     }
-    if state.secure {
+    if is_secure {
         headers.insert(
             header::STRICT_TRANSPORT_SECURITY,
             HeaderValue::from_static("max-age=31536000"),
         );
     }
-    response
 }
 
 #[cfg(test)]
