@@ -10,6 +10,7 @@ mod navigation;
 mod orders;
 mod present;
 mod processes;
+mod raw_requests;
 mod server_process;
 mod simulations;
 mod stepper;

@@ -12,7 +12,7 @@ use tower_sessions::{
     cookie::{SameSite, time::Duration},
 };
 
-use super::{AppState, json::problem::Problem, session};
+use super::{AppState, json::problem::Problem, request_path::path_of, session};
 use crate::{db::session_store::DbSessionStore, model::ShopError};
 
 /// Maximum size of a request body, in bytes.
@@ -65,7 +65,7 @@ pub async fn require_admin(
     request: Request,
     next: Next,
 ) -> Response {
-    if !is_admin_only(request.uri().path()) {
+    if !is_admin_only(path_of(request.uri())) {
         return next.run(request).await;
     }
     match session::signed_in_administrator(&session, &state.shop).await {
@@ -89,7 +89,7 @@ pub async fn check_body(request: Request, next: Next) -> Response {
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         return next.run(request).await;
     }
-    let is_form = request.uri().path().starts_with(FORM_PREFIX);
+    let is_form = path_of(request.uri()).starts_with(FORM_PREFIX);
     if is_form && !has_media_type(request.headers(), "application/x-www-form-urlencoded") {
         return Problem(ShopError::WrongContentType {
             expected: "application/x-www-form-urlencoded".to_owned(),

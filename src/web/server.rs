@@ -19,7 +19,7 @@ use super::{
     connections::{self, ConnectionLimits, ConnectionSettings},
     exports, forms,
     json::{health, problem::Problem, products, purchase, webhook},
-    live, maintenance, security,
+    live, maintenance, request_path, security,
 };
 use crate::model::ShopError;
 
@@ -103,6 +103,7 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
         .layer(DefaultBodyLimit::disable())
         .layer(csrf)
         .layer(middleware::from_fn(enforce_timeout))
+        .layer(middleware::from_fn(request_path::refuse_ambiguous))
         .layer(CatchPanicLayer::custom(panic_response))
         .layer(middleware::from_fn_with_state(
             state.clone(),
