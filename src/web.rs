@@ -12,6 +12,7 @@ pub mod maintenance;
 pub mod pages;
 mod qr_code;
 pub mod rate_limit;
+mod request_body;
 mod request_path;
 mod runs;
 pub mod security;

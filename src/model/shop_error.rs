@@ -82,6 +82,8 @@ pub enum ShopError {
     WrongContentType { expected: String },
     #[error("The request is larger than {limit_bytes} bytes.")]
     BodyTooLarge { limit_bytes: u64 },
+    #[error("The request did not arrive completely. Nothing was changed; send it again.")]
+    BodyUnfinished,
     #[error("This idempotency key was already used for another request.")]
     IdempotencyKeyReused,
     #[error(
@@ -154,6 +156,7 @@ impl ShopError {
             | Self::UnknownStepper
             | Self::UnknownPage => 404,
             Self::MethodNotAllowed => 405,
+            Self::BodyUnfinished => 408,
             Self::InsufficientStock { .. }
             | Self::OverCustomerLimit { .. }
             | Self::SaleNotStarted { .. }

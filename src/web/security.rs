@@ -1,7 +1,7 @@
 //! Access control, limits for request bodies, session cookies and security headers.
 
 use axum::{
-    body::{Body, to_bytes},
+    body::Body,
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, header},
     middleware::Next,
@@ -12,7 +12,7 @@ use tower_sessions::{
     cookie::{SameSite, time::Duration},
 };
 
-use super::{AppState, json::problem::Problem, request_path::path_of, session};
+use super::{AppState, json::problem::Problem, request_body, request_path::path_of, session};
 use crate::{db::session_store::DbSessionStore, model::ShopError};
 
 /// Maximum size of a request body, in bytes.
@@ -84,7 +84,8 @@ fn accepts_html(request: &Request) -> bool {
         .is_some_and(|accept| accept.contains("text/html"))
 }
 
-/// Reads the whole body and rejects it if it is too large or, for a form, has the wrong media type.
+/// Reads the whole body and rejects it if it is too large, incomplete or damaged, or if it is a
+/// form and has the wrong media type.
 pub async fn check_body(request: Request, next: Next) -> Response {
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         return next.run(request).await;
@@ -97,15 +98,18 @@ pub async fn check_body(request: Request, next: Next) -> Response {
         .into_response();
     }
     let (parts, body) = request.into_parts();
-    match to_bytes(body, BODY_BYTES_MAX).await {
+    match request_body::read(body, BODY_BYTES_MAX).await {
         Ok(bytes) => {
             next.run(Request::from_parts(parts, Body::from(bytes)))
                 .await
         }
-        Err(_) => Problem(ShopError::BodyTooLarge {
-            limit_bytes: BODY_BYTES_MAX as u64,
-        })
-        .into_response(),
+        Err(error) => {
+            let mut response = Problem(error).into_response();
+            // The rest of the body could not be distinguished from the next request.
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+            response
+        }
     }
 }
 

@@ -99,10 +99,10 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
             security::require_admin,
         ))
         .layer(security::sessions(&state))
+        .layer(middleware::from_fn(enforce_timeout))
         .layer(middleware::from_fn(security::check_body))
         .layer(DefaultBodyLimit::disable())
         .layer(csrf)
-        .layer(middleware::from_fn(enforce_timeout))
         .layer(middleware::from_fn(request_path::refuse_ambiguous))
         .layer(CatchPanicLayer::custom(panic_response))
         .layer(middleware::from_fn_with_state(
@@ -112,11 +112,10 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
         .with_state(state))
 }
 
-/// Cancels a request after [`REQUEST_TIMEOUT`].
+/// Cancels a request after [`REQUEST_TIMEOUT`], which begins when its body has arrived.
 ///
-/// Its transaction may still commit: the transaction has its own timeout, which starts later when
-/// the client sends the body slowly. So a request that changes something gets the error that its
-/// outcome is unknown.
+/// Its transaction may still commit: the transaction has its own timeout, which starts later. So a
+/// request that changes something gets the error that its outcome is unknown.
 async fn enforce_timeout(request: Request, next: Next) -> Response {
     let error = if request.method().is_safe() {
         ShopError::Busy { retry_after_s: 2 }
