@@ -8,6 +8,7 @@ mod database_unavailable;
 mod headers;
 mod navigation;
 mod orders;
+mod outages;
 mod present;
 mod processes;
 mod raw_requests;

@@ -1,6 +1,6 @@
 //! The database of a command: the one in the settings, or the embedded one.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use doorbuster::{
     config::DatabaseSettings,
@@ -69,6 +69,14 @@ impl OpenDatabase {
     pub async fn close(self) -> Result<(), CommandError> {
         match self.embedded {
             Some(embedded) => Ok(embedded.stop().await?),
+            None => Ok(()),
+        }
+    }
+
+    /// The same in at most `limit`.
+    pub async fn close_within(self, limit: Duration) -> Result<(), CommandError> {
+        match self.embedded {
+            Some(embedded) => Ok(embedded.stop_within(limit).await?),
             None => Ok(()),
         }
     }

@@ -4,21 +4,18 @@ use std::process::ExitCode;
 
 use doorbuster::{
     config::{DatabaseSettings, ServeSettings, open_files},
-    db::{PoolSettings, session_store::DbSessionStore},
+    db::{Db, PoolSettings, session_store::DbSessionStore},
     feed::Feed,
     shop::{Shop, administrator::Credential},
     simulation::Engine,
-    web::{AppState, ConnectionLimits, ServerParts, rate_limit::RateLimits, serve},
+    web::{self, AppState, ConnectionLimits, ServerParts, rate_limit::RateLimits},
 };
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-};
-use tokio_util::sync::CancellationToken;
+use tokio::net::TcpListener;
 
 use super::{
     database::OpenDatabase,
     gateway::{self, OpenGateway, OwnProvider},
+    signals::StopSignal,
 };
 use crate::CommandError;
 
@@ -26,48 +23,83 @@ pub async fn run(
     database: &DatabaseSettings,
     settings: ServeSettings,
 ) -> Result<ExitCode, CommandError> {
+    let stop = StopSignal::install()?;
     // Before the database is opened, so that a second server on the same address fails at once.
     let listener = TcpListener::bind(settings.addr)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", settings.addr))?;
-    let shutdown = cancelled_by_signal()?;
+    let Some(opened) = stop.unless_requested(OpenDatabase::open(database)).await else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let database = opened?;
+    let served = serve(&database, settings, listener, &stop).await;
+    let closed = database.close_within(stop.time_left()).await;
+    served?;
+    closed?;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Serves until the stop is requested.
+async fn serve(
+    database: &OpenDatabase,
+    settings: ServeSettings,
+    listener: TcpListener,
+    stop: &StopSignal,
+) -> Result<(), CommandError> {
     let limits = connection_limits(&settings);
-    OpenDatabase::with(database, async |database| {
-        database.prepare().await?;
-        let db = database.pool(PoolSettings::SHOP).await?;
-        let feed = Feed::default();
-        let shop = Shop::new(db.clone(), feed.clone()).with_terms(settings.terms.clone());
-        // An empty variable, as in a template of .env, is not a password.
-        let given = settings
-            .admin_password
-            .as_deref()
-            .filter(|given| !given.is_empty());
-        let credential = shop.administrators().ensure_password(given).await?;
-        let public_url = settings.public_url(listener.local_addr()?);
-        announce(&public_url, &credential);
-        let payment_secret = payment_secret(&settings, &shop).await?;
-        let gateway = open_gateway(database, &settings, &listener, &payment_secret).await?;
-        let shop = shop.with_gateway(gateway.handle());
-        let state = AppState::new(ServerParts {
-            engine: Engine::new(database.url.clone(), feed).with_gateway(gateway.handle()),
-            sessions: DbSessionStore::new(db.clone()),
-            limits: RateLimits::new(settings.purchase_rate_per_s).into(),
-            stock_watch: Default::default(),
-            public_url: public_url.into(),
-            secure: settings.is_secure(),
-            payment_secret: payment_secret.into(),
-            trusted_proxies: settings.trusted_proxies.into(),
-            shutdown,
-            shop,
-        });
-        let served = serve(listener, state, limits).await;
-        gateway.close().await;
-        served?;
-        db.close().await;
-        tracing::info!("stopped");
-        Ok(ExitCode::SUCCESS)
-    })
-    .await
+    let start = start(database, settings, &listener, stop);
+    let started = stop.unless_requested(start).await;
+    let Some(started) = started else {
+        return Ok(());
+    };
+    let Started { state, gateway, db } = started?;
+    let served = web::serve(listener, state, limits).await;
+    tokio::join!(gateway.close(), db.close());
+    Ok(served?)
+}
+
+/// A server that is ready to serve.
+struct Started {
+    state: AppState,
+    gateway: OpenGateway,
+    db: Db,
+}
+
+async fn start(
+    database: &OpenDatabase,
+    settings: ServeSettings,
+    listener: &TcpListener,
+    stop: &StopSignal,
+) -> Result<Started, CommandError> {
+    database.prepare().await?;
+    let db = database.pool(PoolSettings::SHOP).await?;
+    let feed = Feed::default();
+    let shop = Shop::new(db.clone(), feed.clone()).with_terms(settings.terms.clone());
+    // An empty variable, as in a template of .env, is not a password.
+    let given = settings
+        .admin_password
+        .as_deref()
+        .filter(|given| !given.is_empty());
+    let credential = shop.administrators().ensure_password(given).await?;
+    let public_url = settings.public_url(listener.local_addr()?);
+    announce(&public_url, &credential);
+    let payment_secret = payment_secret(&settings, &shop).await?;
+    let gateway = open_gateway(database, &settings, listener, &payment_secret).await?;
+    let shop = shop.with_gateway(gateway.handle());
+    let state = AppState::new(ServerParts {
+        engine: Engine::new(database.url.clone(), feed).with_gateway(gateway.handle()),
+        sessions: DbSessionStore::new(db.clone()),
+        limits: RateLimits::new(settings.purchase_rate_per_s).into(),
+        stock_watch: Default::default(),
+        public_url: public_url.into(),
+        secure: settings.is_secure(),
+        payment_secret: payment_secret.into(),
+        trusted_proxies: settings.trusted_proxies.into(),
+        shutdown: stop.token(),
+        shop,
+    });
+    Ok(Started { state, gateway, db })
 }
 
 /// Returns the limits of connections, after raising the limit of open files.
@@ -126,21 +158,4 @@ fn announce(public_url: &str, credential: &Credential) {
             eprintln!("  Password     unchanged; it was printed at the first start\n")
         }
     }
-}
-
-/// Returns a token that SIGTERM or Ctrl-C cancels.
-pub fn cancelled_by_signal() -> Result<CancellationToken, CommandError> {
-    let shutdown = CancellationToken::new();
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let token = shutdown.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("stopping; requests in progress can finish");
-        token.cancel();
-    });
-    Ok(shutdown)
 }

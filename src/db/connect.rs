@@ -10,13 +10,17 @@ pub use ensure::ensure_database;
 pub use reader::Reader;
 pub use settings::PoolSettings;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use sea_orm::{Database, DatabaseConnection, DbErr, RuntimeErr};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 
 use self::{health::ConnectionHealth, options::for_transactions};
 use super::{dialect, statement_hook::OptionalHook, statements::Statements};
+
+/// How long the connections of a pool may take to close. While the database does not answer, a
+/// connection in use does not end for minutes, and neither does the pool's own upkeep.
+const CLOSE_MAX: Duration = Duration::from_secs(1);
 
 /// Why no pool could be opened. The messages are for an operator; none contains the URL, which may
 /// hold a password.
@@ -178,10 +182,12 @@ impl Db {
         close(self.transactions.into_connection()).await;
     }
 
-    /// Closes every connection.
+    /// Closes every connection, or gives up after [`CLOSE_MAX`].
     pub async fn close(self) {
-        close(self.transactions.into_connection()).await;
-        self.reader.close().await;
+        tokio::join!(
+            close(self.transactions.into_connection()),
+            self.reader.close()
+        );
     }
 }
 
@@ -199,8 +205,10 @@ async fn open_for_transactions(
 }
 
 async fn close(connection: DatabaseConnection) {
-    if let Err(error) = connection.close().await {
-        tracing::debug!(%error, "could not close a connection");
+    match timeout(CLOSE_MAX, connection.close()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "could not close a connection"),
+        Err(_) => tracing::debug!("a connection was not closed in time"),
     }
 }
 

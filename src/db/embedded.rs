@@ -30,6 +30,8 @@ use server::Server;
 
 const ATTACH_POLL: Duration = Duration::from_millis(50);
 const ATTACH_TIME: Duration = Duration::from_secs(30);
+/// How long the server may take to shut down if nothing waits for this process.
+const STOP_TIME: Duration = Duration::from_secs(70);
 
 /// A running server, owned by this process or by another one.
 ///
@@ -81,9 +83,19 @@ impl EmbeddedPostgres {
     }
 
     /// Shuts the server down and waits until it has ended, if this process owns it.
-    pub async fn stop(mut self) -> Result<(), EmbeddedError> {
-        match self.server.take() {
-            Some(server) => server.stop().await,
+    pub async fn stop(self) -> Result<(), EmbeddedError> {
+        self.stop_within(STOP_TIME).await
+    }
+
+    /// The same in at most `limit`: a server that does not shut down in time is killed. Committed
+    /// changes are kept in any case, and recovered at the next start.
+    ///
+    /// # Errors
+    /// [`EmbeddedError::UncleanShutdown`] if the server had to be killed, or had ended before.
+    pub async fn stop_within(self, limit: Duration) -> Result<(), EmbeddedError> {
+        let deadline = Instant::now() + limit;
+        match self.server {
+            Some(server) => server.stop(deadline).await,
             None => Ok(()),
         }
     }
@@ -102,8 +114,9 @@ impl EmbeddedPostgres {
         let (log, file) = ServerLog::open(data_dir)?;
         let command = server::command(&programs, &account, &place.cluster, &socket_dir, file)
             .map_err(EmbeddedError::io("open the log", &log.path()))?;
-        let server = Server::launch(command, log, lock).await?;
-        server.wait_until_ready(&place.cluster).await?;
+        let cluster = (place.cluster.clone(), account.uid());
+        let server = Server::launch(command, log, lock, cluster).await?;
+        server.wait_until_ready().await?;
         Ok(Self {
             url: socket::url(&socket_dir, socket::PORT),
             server: Some(server),
