@@ -45,6 +45,22 @@ impl OpenDatabase {
         }
     }
 
+    /// Keeps the embedded server running, if this process owns it: it is restarted when it ends.
+    pub fn supervised(self) -> Self {
+        Self {
+            embedded: self.embedded.map(EmbeddedPostgres::supervised),
+            ..self
+        }
+    }
+
+    /// Returns why, once the embedded server has ended and cannot be restarted.
+    pub async fn lost(&self) -> CommandError {
+        match &self.embedded {
+            Some(embedded) => embedded.lost().await.into(),
+            None => std::future::pending().await,
+        }
+    }
+
     /// Applies pending migrations and seeds an empty shop, under the schema lock.
     pub async fn prepare(&self) -> Result<(), CommandError> {
         schema::migrate(&self.url, schema::Step::Up).await?;

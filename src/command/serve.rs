@@ -31,7 +31,7 @@ pub async fn run(
     let Some(opened) = stop.unless_requested(OpenDatabase::open(database)).await else {
         return Ok(ExitCode::SUCCESS);
     };
-    let database = opened?;
+    let database = opened?.supervised();
     let served = serve(&database, settings, listener, &stop).await;
     let closed = database.close_within(stop.time_left()).await;
     served?;
@@ -40,7 +40,7 @@ pub async fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Serves until the stop is requested.
+/// Serves until the stop is requested, or until the embedded database is lost.
 async fn serve(
     database: &OpenDatabase,
     settings: ServeSettings,
@@ -48,15 +48,28 @@ async fn serve(
     stop: &StopSignal,
 ) -> Result<(), CommandError> {
     let limits = connection_limits(&settings);
-    let start = start(database, settings, &listener, stop);
-    let started = stop.unless_requested(start).await;
+    let start = stop.unless_requested(start(database, settings, &listener, stop));
+    let started = tokio::select! {
+        started = start => started,
+        lost = database.lost() => return Err(lost),
+    };
     let Some(started) = started else {
         return Ok(());
     };
     let Started { state, gateway, db } = started?;
-    let served = web::serve(listener, state, limits).await;
+    let mut serving = std::pin::pin!(web::serve(listener, state, limits));
+    let (served, lost) = tokio::select! {
+        served = &mut serving => (served, None),
+        lost = database.lost() => {
+            stop.request();
+            (serving.await, Some(lost))
+        }
+    };
     tokio::join!(gateway.close(), db.close());
-    Ok(served?)
+    match lost {
+        Some(lost) => Err(lost),
+        None => Ok(served?),
+    }
 }
 
 /// A server that is ready to serve.

@@ -42,7 +42,7 @@ pub enum ConnectError {
 #[derive(Clone, Debug)]
 pub struct Db {
     transactions: Statements<DatabaseConnection>,
-    /// Set to suspect when a transaction was dropped before its end.
+    /// Set to suspect when a statement was given up or a connection was lost.
     health: ConnectionHealth,
     reader: Reader,
     transaction_permits: Arc<Semaphore>,
@@ -71,11 +71,12 @@ impl Db {
         name: &str,
     ) -> Result<Self, ConnectError> {
         check_url(url)?;
-        let (transactions, health) = open_for_transactions(url, settings, name).await?;
+        let health = ConnectionHealth::default();
+        let transactions = open_for_transactions(url, settings, name, &health).await?;
         Ok(Self {
             transactions: Statements::new(transactions, None),
+            reader: Reader::connect(url, settings, name, &health).await?,
             health,
-            reader: Reader::connect(url, settings, name).await?,
             transaction_permits: Arc::new(Semaphore::new(settings.transactions_max as usize)),
             settings,
             name: name.into(),
@@ -94,7 +95,8 @@ impl Db {
         hook: OptionalHook,
     ) -> Result<Self, ConnectError> {
         let name = settings.application_name;
-        let (transactions, health) = open_for_transactions(url, settings, name).await?;
+        let health = ConnectionHealth::default();
+        let transactions = open_for_transactions(url, settings, name, &health).await?;
         Ok(Self {
             transactions: Statements::new(transactions, hook),
             health,
@@ -129,6 +131,14 @@ impl Db {
     /// its connection returns to the pool with the transaction open.
     pub fn mark_transactions_suspect(&self) {
         self.health.mark_suspect();
+    }
+
+    /// Marks all connections as suspect, because one of them was lost: the others may be lost too,
+    /// as after a restart of the database. Until each has been checked, a request would fail for
+    /// every one of them.
+    pub(super) fn mark_all_suspect(&self) {
+        self.health.mark_suspect();
+        self.reader.mark_suspect();
     }
 
     /// Opens every connection for transactions now, so that no first statement waits for one: a
@@ -195,13 +205,12 @@ async fn open_for_transactions(
     url: &str,
     settings: PoolSettings,
     name: &str,
-) -> Result<(DatabaseConnection, ConnectionHealth), ConnectError> {
-    let health = ConnectionHealth::default();
+    health: &ConnectionHealth,
+) -> Result<DatabaseConnection, ConnectError> {
     let options = for_transactions(url, settings, name.to_owned(), health.clone());
-    let pool = Database::connect(options)
+    Database::connect(options)
         .await
-        .map_err(ConnectError::Unreachable)?;
-    Ok((pool, health))
+        .map_err(ConnectError::Unreachable)
 }
 
 async fn close(connection: DatabaseConnection) {

@@ -1,6 +1,11 @@
-//! The database fails while a server runs: the server still stops in time.
+//! The database fails while a server runs: the server still stops in time, and it restarts the
+//! embedded database.
 
-use std::{path::Path, time::Duration};
+use std::{
+    io::Write,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use doorbuster::db::embedded::EmbeddedPostgres;
 use nix::{
@@ -14,6 +19,8 @@ use crate::support::{PATIENCE, TestDatabase, proxy::Proxy, within};
 
 /// The time for stopping, in every state of the database.
 const STOP_MAX: Duration = Duration::from_secs(10);
+/// Five seconds, and as many for a machine that is busy with other tests.
+const RECOVERY_MAX: Duration = Duration::from_secs(10);
 
 /// Sends requests that wait for the database, without waiting for their answers.
 async fn send_requests(server: &Server, client: &Client) {
@@ -68,7 +75,6 @@ async fn a_server_stops_in_time_although_its_database_is_silent() {
 }
 
 /// Returns the process id of the embedded database.
-#[cfg(target_os = "linux")]
 fn postmaster(folder: &Path) -> Pid {
     let pid_file = std::fs::read_to_string(folder.join("data/postgres/postmaster.pid"));
     let pid_file = pid_file.expect("the database runs");
@@ -106,4 +112,54 @@ async fn a_server_stops_in_time_although_its_database_is_stopped() {
     for process in processes {
         assert!(kill(process, None).is_err(), "{process} still runs");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_embedded_database_is_restarted_with_every_acknowledged_order() {
+    let (folder, client) = (folder(), Client::new());
+    let mut server = Server::start(folder.path(), None);
+    server.until_ready(&client).await;
+    let mut orders = Vec::new();
+    for round in 0..2 {
+        let receipt = server
+            .buy(&client, &format!("order-before-kill-{round}"))
+            .await;
+        orders.push(receipt["orderId"].as_str().expect("an id").to_owned());
+        let killed = postmaster(folder.path());
+        kill(killed, Signal::SIGKILL).expect("it runs");
+        let begin = Instant::now();
+        while !server.is_ready(&client).await || postmaster(folder.path()) == killed {
+            assert!(begin.elapsed() < RECOVERY_MAX, "{}", server.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        for order in &orders {
+            let page = client.get(format!("{}/orders/{order}", server.url)).send();
+            let status = page.await.expect("the server answers").status();
+            assert_eq!(status, 200, "order {order}: {}", server.log());
+        }
+    }
+    // No connection of a pool is a dead one by now.
+    server.buy(&client, "order-after-the-kills").await;
+    stops_in_time(&mut server).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_cannot_be_restarted_ends_the_program_with_an_error() {
+    let (folder, client) = (folder(), Client::new());
+    let mut server = Server::start(folder.path(), None);
+    server.until_ready(&client).await;
+    let configuration = folder.path().join("data/postgres/postgresql.conf");
+    let mut file = std::fs::OpenOptions::new()
+        .append(true)
+        .open(configuration)
+        .expect("the cluster has one");
+    writeln!(file, "no_such_setting = on").expect("it is written");
+    kill(postmaster(folder.path()), Signal::SIGKILL).expect("it runs");
+    let ended = server.ended_within(PATIENCE * 2).await;
+    assert_eq!(ended.code(), Some(1), "{ended}: {}", server.log());
+    let log = server.log();
+    assert!(
+        log.contains("could not be restarted") && log.contains("no_such_setting"),
+        "{log}"
+    );
 }

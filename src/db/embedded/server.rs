@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getppid, setsid};
+use tokio::sync::watch;
 
 use super::account::Account;
 use super::error::EmbeddedError;
@@ -38,6 +39,8 @@ type ExitSlot = Arc<Mutex<Option<std::io::Result<ExitStatus>>>>;
 pub(super) struct Server {
     pid: Pid,
     ended: ExitSlot,
+    /// Closed once the process has ended.
+    runs: watch::Receiver<()>,
     log: ServerLog,
     lock: Arc<OwnerLock>,
     /// PostgreSQL's data directory, and the id of its user.
@@ -50,7 +53,7 @@ impl Server {
     pub(super) async fn launch(
         command: Command,
         log: ServerLog,
-        lock: OwnerLock,
+        lock: Arc<OwnerLock>,
         cluster: (PathBuf, u32),
     ) -> Result<Self, EmbeddedError> {
         // The handle is created inside the task: if the caller is cancelled, the runtime drops the
@@ -63,13 +66,13 @@ impl Server {
     fn launch_blocking(
         command: Command,
         log: ServerLog,
-        lock: OwnerLock,
+        lock: Arc<OwnerLock>,
         cluster: (PathBuf, u32),
     ) -> Result<Self, EmbeddedError> {
         let program = command.get_program().to_owned();
         let ended = ExitSlot::default();
-        let lock = Arc::new(lock);
-        let shared = (Arc::clone(&ended), Arc::clone(&lock));
+        let (running, runs) = watch::channel(());
+        let shared = (Arc::clone(&ended), Arc::clone(&lock), running);
         let (report, reported) = mpsc::sync_channel(1);
         let pid = std::thread::Builder::new()
             .name("postgres-parent".to_owned())
@@ -82,6 +85,7 @@ impl Server {
         Ok(Self {
             pid,
             ended,
+            runs,
             log,
             lock,
             cluster,
@@ -113,6 +117,22 @@ impl Server {
             }
             tokio::time::sleep(POLL).await;
         }
+    }
+
+    /// Returns once the process has ended.
+    pub(super) async fn ended(&self) {
+        let mut runs = self.runs.clone();
+        while runs.changed().await.is_ok() {}
+    }
+
+    /// Describes how the process ended, for a message.
+    pub(super) fn end_status(&self) -> String {
+        describe(self.exit_status().flatten())
+    }
+
+    /// Returns the lock of the data folder, for the next server.
+    pub(super) fn lock(&self) -> Arc<OwnerLock> {
+        Arc::clone(&self.lock)
     }
 
     /// Shuts the server down and waits until it has ended, at the latest at `deadline`. Clients are
@@ -260,7 +280,7 @@ fn tie_to_parent(command: &mut Command) {
 /// Runs on the thread that is the server's parent.
 fn run_parent_thread(
     mut command: Command,
-    (ended, lock): (ExitSlot, Arc<OwnerLock>),
+    (ended, lock, running): (ExitSlot, Arc<OwnerLock>, watch::Sender<()>),
     report: &mpsc::SyncSender<std::io::Result<Pid>>,
 ) {
     let mut child = match command.spawn() {
@@ -280,6 +300,8 @@ fn run_parent_thread(
     let status = child.wait();
     drop(lock);
     *slot = Some(status);
+    drop(slot);
+    drop(running);
 }
 
 /// Waits until the child has ended but keeps its process id reserved.
