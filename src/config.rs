@@ -2,6 +2,7 @@
 //! order of precedence.
 
 pub mod crash_point;
+pub mod open_files;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -42,6 +43,14 @@ pub struct ServeSettings {
     /// IP addresses of reverse proxies whose X-Forwarded-For is trusted, comma-separated.
     #[arg(long, env = "TRUSTED_PROXIES", value_delimiter = ',')]
     pub trusted_proxies: Vec<std::net::IpAddr>,
+
+    /// Maximum open connections. The limit of open files can lower it.
+    #[arg(long, env = "CONNECTIONS_MAX", default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(2..))]
+    pub connections_max: u32,
+
+    /// Maximum open connections from one client address; at most half of all connections.
+    #[arg(long, env = "CONNECTIONS_PER_ADDRESS_MAX", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub connections_per_address_max: u32,
 
     /// Administrator password. Default: generated at the first start and printed once.
     #[arg(long, env = "ADMIN_PASSWORD", hide_env_values = true)]

@@ -1,7 +1,7 @@
 //! The command line. Standard output contains only a command's result; logs, progress and the
 //! generated password go to standard error.
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use doorbuster::{
@@ -17,6 +17,7 @@ mod command {
     pub mod provider;
     pub mod seed;
     pub mod serve;
+    pub mod signals;
     pub mod simulate;
     pub mod sweep;
 }
@@ -59,6 +60,9 @@ pub const EXIT_BROKEN: u8 = 3;
 /// The exit code for wrong usage, the same as clap's.
 pub const EXIT_USAGE: u8 = 2;
 
+/// How long the runtime waits at the end for work on its threads.
+const SHUTDOWN_MAX: Duration = Duration::from_millis(300);
+
 fn main() -> ExitCode {
     // Before anything reads the environment, and while the process has only one thread.
     let dotenv = dotenvy::dotenv();
@@ -76,7 +80,10 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
     };
-    match runtime.block_on(run(cli)) {
+    let result = runtime.block_on(run(cli));
+    // A lookup of the database's host name, which nothing can interrupt, may take minutes.
+    runtime.shutdown_timeout(SHUTDOWN_MAX);
+    match result {
         Ok(code) => code,
         Err(error) => failed(&error),
     }

@@ -5,6 +5,7 @@ pub mod program;
 pub mod provider;
 pub mod proxy;
 pub mod race;
+pub mod raw_http;
 pub mod retries;
 pub mod scripted_provider;
 pub mod server;

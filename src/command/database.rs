@@ -1,6 +1,6 @@
 //! The database of a command: the one in the settings, or the embedded one.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use doorbuster::{
     config::DatabaseSettings,
@@ -45,6 +45,22 @@ impl OpenDatabase {
         }
     }
 
+    /// Keeps the embedded server running, if this process owns it: it is restarted when it ends.
+    pub fn supervised(self) -> Self {
+        Self {
+            embedded: self.embedded.map(EmbeddedPostgres::supervised),
+            ..self
+        }
+    }
+
+    /// Returns why, once the embedded server has ended and cannot be restarted.
+    pub async fn lost(&self) -> CommandError {
+        match &self.embedded {
+            Some(embedded) => embedded.lost().await.into(),
+            None => std::future::pending().await,
+        }
+    }
+
     /// Applies pending migrations and seeds an empty shop, under the schema lock.
     pub async fn prepare(&self) -> Result<(), CommandError> {
         schema::migrate(&self.url, schema::Step::Up).await?;
@@ -69,6 +85,14 @@ impl OpenDatabase {
     pub async fn close(self) -> Result<(), CommandError> {
         match self.embedded {
             Some(embedded) => Ok(embedded.stop().await?),
+            None => Ok(()),
+        }
+    }
+
+    /// The same in at most `limit`.
+    pub async fn close_within(self, limit: Duration) -> Result<(), CommandError> {
+        match self.embedded {
+            Some(embedded) => Ok(embedded.stop_within(limit).await?),
             None => Ok(()),
         }
     }

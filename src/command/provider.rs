@@ -13,7 +13,7 @@ use doorbuster::{
 use tokio::net::TcpListener;
 use url::Url;
 
-use super::serve::cancelled_by_signal;
+use super::signals::StopSignal;
 use crate::CommandError;
 
 #[derive(Args)]
@@ -49,12 +49,12 @@ pub async fn run(
             .exit_when_idle_s
             .map(|idle_s| Duration::from_secs(idle_s.into())),
     };
-    let shutdown = cancelled_by_signal()?;
+    let stop = StopSignal::install()?;
     let listener = TcpListener::bind(arguments.addr)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", arguments.addr))?;
     println!("http://{}", listener.local_addr()?);
-    provider::serve(listener, settings, shutdown).await?;
+    provider::serve(listener, settings, stop.token()).await?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -3,27 +3,23 @@
 use std::process::ExitCode;
 
 use doorbuster::{
-    config::{DatabaseSettings, ServeSettings},
-    db::{PoolSettings, session_store::DbSessionStore},
+    config::{DatabaseSettings, ServeSettings, open_files},
+    db::{Db, PoolSettings, session_store::DbSessionStore},
     feed::Feed,
     shop::{Shop, administrator::Credential},
     simulation::Engine,
     web::{
-        AppState, ServerParts,
+        self, AppState, ConnectionLimits, ServerParts,
         rate_limit::RateLimits,
-        serve,
         shared_catalog::{self, SharedCatalog},
     },
 };
-use tokio::{
-    net::TcpListener,
-    signal::unix::{SignalKind, signal},
-};
-use tokio_util::sync::CancellationToken;
+use tokio::net::TcpListener;
 
 use super::{
     database::OpenDatabase,
     gateway::{self, OpenGateway, OwnProvider},
+    signals::StopSignal,
 };
 use crate::CommandError;
 
@@ -31,52 +27,126 @@ pub async fn run(
     database: &DatabaseSettings,
     settings: ServeSettings,
 ) -> Result<ExitCode, CommandError> {
+    let stop = StopSignal::install()?;
     // Before the database is opened, so that a second server on the same address fails at once.
     let listener = TcpListener::bind(settings.addr)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", settings.addr))?;
-    let shutdown = cancelled_by_signal()?;
-    OpenDatabase::with(database, async |database| {
-        database.prepare().await?;
-        let db = database.pool(PoolSettings::SHOP).await?;
-        let audit_db = database.pool(PoolSettings::AUDIT).await?;
-        let feed = Feed::default();
-        let shop = Shop::new(db.clone(), feed.clone()).with_terms(settings.terms.clone());
-        // An empty variable, as in a template of .env, is not a password.
-        let given = settings
-            .admin_password
-            .as_deref()
-            .filter(|given| !given.is_empty());
-        let credential = shop.administrators().ensure_password(given).await?;
-        let public_url = settings.public_url(listener.local_addr()?);
-        announce(&public_url, &credential);
-        let payment_secret = payment_secret(&settings, &shop).await?;
-        let gateway = open_gateway(database, &settings, &listener, &payment_secret).await?;
-        let shop = shop.with_gateway(gateway.handle());
-        let state = AppState::new(ServerParts {
-            engine: Engine::new(database.url.clone(), feed).with_gateway(gateway.handle()),
-            sessions: DbSessionStore::new(db.clone()),
-            limits: RateLimits::new(settings.purchase_rate_per_s).into(),
-            stock_watch: Default::default(),
-            catalog: SharedCatalog::new(shop.clone(), shared_catalog::MAX_AGE),
-            audit_db: audit_db.clone(),
-            audit_hour: settings.audit_hour_utc,
-            public_url: public_url.into(),
-            secure: settings.is_secure(),
-            payment_secret: payment_secret.into(),
-            trusted_proxies: settings.trusted_proxies.into(),
-            shutdown,
-            shop,
-        });
-        let served = serve(listener, state).await;
-        gateway.close().await;
-        served?;
-        db.close().await;
-        audit_db.close().await;
-        tracing::info!("stopped");
-        Ok(ExitCode::SUCCESS)
+    let Some(opened) = stop.unless_requested(OpenDatabase::open(database)).await else {
+        return Ok(ExitCode::SUCCESS);
+    };
+    let database = opened?.supervised();
+    let served = serve(&database, settings, listener, &stop).await;
+    let closed = database.close_within(stop.time_left()).await;
+    served?;
+    closed?;
+    tracing::info!("stopped");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Serves until the stop is requested, or until the embedded database is lost.
+async fn serve(
+    database: &OpenDatabase,
+    settings: ServeSettings,
+    listener: TcpListener,
+    stop: &StopSignal,
+) -> Result<(), CommandError> {
+    let limits = connection_limits(&settings);
+    let start = stop.unless_requested(start(database, settings, &listener, stop));
+    let started = tokio::select! {
+        started = start => started,
+        lost = database.lost() => return Err(lost),
+    };
+    let Some(started) = started else {
+        return Ok(());
+    };
+    let Started {
+        state,
+        gateway,
+        db,
+        audit_db,
+    } = started?;
+    let mut serving = std::pin::pin!(web::serve(listener, state, limits));
+    let (served, lost) = tokio::select! {
+        served = &mut serving => (served, None),
+        lost = database.lost() => {
+            stop.request();
+            (serving.await, Some(lost))
+        }
+    };
+    tokio::join!(gateway.close(), db.close(), audit_db.close());
+    match lost {
+        Some(lost) => Err(lost),
+        None => Ok(served?),
+    }
+}
+
+/// A server that is ready to serve.
+struct Started {
+    state: AppState,
+    gateway: OpenGateway,
+    db: Db,
+    audit_db: Db,
+}
+
+async fn start(
+    database: &OpenDatabase,
+    settings: ServeSettings,
+    listener: &TcpListener,
+    stop: &StopSignal,
+) -> Result<Started, CommandError> {
+    database.prepare().await?;
+    let db = database.pool(PoolSettings::SHOP).await?;
+    let audit_db = database.pool(PoolSettings::AUDIT).await?;
+    let feed = Feed::default();
+    let shop = Shop::new(db.clone(), feed.clone()).with_terms(settings.terms.clone());
+    // An empty variable, as in a template of .env, is not a password.
+    let given = settings
+        .admin_password
+        .as_deref()
+        .filter(|given| !given.is_empty());
+    let credential = shop.administrators().ensure_password(given).await?;
+    let public_url = settings.public_url(listener.local_addr()?);
+    announce(&public_url, &credential);
+    let payment_secret = payment_secret(&settings, &shop).await?;
+    let gateway = open_gateway(database, &settings, listener, &payment_secret).await?;
+    let shop = shop.with_gateway(gateway.handle());
+    let state = AppState::new(ServerParts {
+        engine: Engine::new(database.url.clone(), feed).with_gateway(gateway.handle()),
+        sessions: DbSessionStore::new(db.clone()),
+        limits: RateLimits::new(settings.purchase_rate_per_s).into(),
+        stock_watch: Default::default(),
+        catalog: SharedCatalog::new(shop.clone(), shared_catalog::MAX_AGE),
+        audit_db: audit_db.clone(),
+        audit_hour: settings.audit_hour_utc,
+        public_url: public_url.into(),
+        secure: settings.is_secure(),
+        payment_secret: payment_secret.into(),
+        trusted_proxies: settings.trusted_proxies.into(),
+        shutdown: stop.token(),
+        shop,
+    });
+    Ok(Started {
+        state,
+        gateway,
+        db,
+        audit_db,
     })
-    .await
+}
+
+/// Returns the limits of connections, after raising the limit of open files.
+fn connection_limits(settings: &ServeSettings) -> ConnectionLimits {
+    let limits = ConnectionLimits::new(
+        settings.connections_max,
+        settings.connections_per_address_max,
+        open_files::raise_limit(),
+    );
+    tracing::info!(
+        all = limits.all,
+        per_address = limits.per_address,
+        "limits of open connections"
+    );
+    limits
 }
 
 async fn payment_secret(settings: &ServeSettings, shop: &Shop) -> Result<String, CommandError> {
@@ -120,21 +190,4 @@ fn announce(public_url: &str, credential: &Credential) {
             eprintln!("  Password     unchanged; it was printed at the first start\n")
         }
     }
-}
-
-/// Returns a token that SIGTERM or Ctrl-C cancels.
-pub fn cancelled_by_signal() -> Result<CancellationToken, CommandError> {
-    let shutdown = CancellationToken::new();
-    let mut terminate = signal(SignalKind::terminate())?;
-    let mut interrupt = signal(SignalKind::interrupt())?;
-    let token = shutdown.clone();
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        tracing::info!("stopping; requests in progress can finish");
-        token.cancel();
-    });
-    Ok(shutdown)
 }

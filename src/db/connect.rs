@@ -10,13 +10,17 @@ pub use ensure::ensure_database;
 pub use reader::Reader;
 pub use settings::PoolSettings;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use sea_orm::{Database, DatabaseConnection, DbErr, RuntimeErr};
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, time::timeout};
 
 use self::{health::ConnectionHealth, options::for_transactions};
 use super::{dialect, statement_hook::OptionalHook, statements::Statements};
+
+/// How long the connections of a pool may take to close. While the database does not answer, a
+/// connection in use does not end for minutes, and neither does the pool's own upkeep.
+const CLOSE_MAX: Duration = Duration::from_secs(1);
 
 /// Why no pool could be opened. The messages are for an operator; none contains the URL, which may
 /// hold a password.
@@ -38,7 +42,7 @@ pub enum ConnectError {
 #[derive(Clone, Debug)]
 pub struct Db {
     transactions: Statements<DatabaseConnection>,
-    /// Set to suspect when a transaction was dropped before its end.
+    /// Set to suspect when a statement was given up or a connection was lost.
     health: ConnectionHealth,
     reader: Reader,
     transaction_permits: Arc<Semaphore>,
@@ -67,11 +71,12 @@ impl Db {
         name: &str,
     ) -> Result<Self, ConnectError> {
         check_url(url)?;
-        let (transactions, health) = open_for_transactions(url, settings, name).await?;
+        let health = ConnectionHealth::default();
+        let transactions = open_for_transactions(url, settings, name, &health).await?;
         Ok(Self {
             transactions: Statements::new(transactions, None),
+            reader: Reader::connect(url, settings, name, &health).await?,
             health,
-            reader: Reader::connect(url, settings, name).await?,
             transaction_permits: Arc::new(Semaphore::new(settings.transactions_max as usize)),
             settings,
             name: name.into(),
@@ -90,7 +95,8 @@ impl Db {
         hook: OptionalHook,
     ) -> Result<Self, ConnectError> {
         let name = settings.application_name;
-        let (transactions, health) = open_for_transactions(url, settings, name).await?;
+        let health = ConnectionHealth::default();
+        let transactions = open_for_transactions(url, settings, name, &health).await?;
         Ok(Self {
             transactions: Statements::new(transactions, hook),
             health,
@@ -125,6 +131,14 @@ impl Db {
     /// its connection returns to the pool with the transaction open.
     pub fn mark_transactions_suspect(&self) {
         self.health.mark_suspect();
+    }
+
+    /// Marks all connections as suspect, because one of them was lost: the others may be lost too,
+    /// as after a restart of the database. Until each has been checked, a request would fail for
+    /// every one of them.
+    pub(super) fn mark_all_suspect(&self) {
+        self.health.mark_suspect();
+        self.reader.mark_suspect();
     }
 
     /// Opens every connection for transactions now, so that no first statement waits for one: a
@@ -178,10 +192,12 @@ impl Db {
         close(self.transactions.into_connection()).await;
     }
 
-    /// Closes every connection.
+    /// Closes every connection, or gives up after [`CLOSE_MAX`].
     pub async fn close(self) {
-        close(self.transactions.into_connection()).await;
-        self.reader.close().await;
+        tokio::join!(
+            close(self.transactions.into_connection()),
+            self.reader.close()
+        );
     }
 }
 
@@ -189,18 +205,19 @@ async fn open_for_transactions(
     url: &str,
     settings: PoolSettings,
     name: &str,
-) -> Result<(DatabaseConnection, ConnectionHealth), ConnectError> {
-    let health = ConnectionHealth::default();
+    health: &ConnectionHealth,
+) -> Result<DatabaseConnection, ConnectError> {
     let options = for_transactions(url, settings, name.to_owned(), health.clone());
-    let pool = Database::connect(options)
+    Database::connect(options)
         .await
-        .map_err(ConnectError::Unreachable)?;
-    Ok((pool, health))
+        .map_err(ConnectError::Unreachable)
 }
 
 async fn close(connection: DatabaseConnection) {
-    if let Err(error) = connection.close().await {
-        tracing::debug!(%error, "could not close a connection");
+    match timeout(CLOSE_MAX, connection.close()).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => tracing::debug!(%error, "could not close a connection"),
+        Err(_) => tracing::debug!("a connection was not closed in time"),
     }
 }
 

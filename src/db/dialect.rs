@@ -76,6 +76,21 @@ pub fn is_unavailable(error: &DbErr) -> bool {
     }
 }
 
+/// True if the connection was lost because the server or the network failed, so that others may be
+/// lost too. An administrator can end a single session, so that is not enough.
+pub fn is_connection_lost(error: &DbErr) -> bool {
+    match runtime_error(error) {
+        // Connection exceptions; a crash of the server, and its recovery.
+        Some(sqlx::Error::Database(database)) => database.code().is_some_and(|code| {
+            ["08", "57P02", "57P03"]
+                .iter()
+                .any(|class| code.starts_with(class))
+        }),
+        Some(sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_)) => true,
+        _ => false,
+    }
+}
+
 /// True if the server has no database of that name.
 pub fn is_absent_database(error: &DbErr) -> bool {
     sqlstate(error).as_deref() == Some("3D000")

@@ -9,6 +9,7 @@ mod account;
 mod cluster;
 mod error;
 mod fetch;
+mod launch;
 mod leftover;
 mod log;
 mod owner;
@@ -18,18 +19,22 @@ mod process;
 mod programs;
 mod server;
 mod socket;
+mod supervisor;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 pub use error::EmbeddedError;
-use log::ServerLog;
-use owner::{LockAttempt, OwnerLock};
+use launch::Launched;
+use owner::LockAttempt;
 use pidfile::PidFile;
 use server::Server;
+use supervisor::Supervisor;
 
 const ATTACH_POLL: Duration = Duration::from_millis(50);
 const ATTACH_TIME: Duration = Duration::from_secs(30);
+/// How long the server may take to shut down if nothing waits for this process.
+const STOP_TIME: Duration = Duration::from_secs(70);
 
 /// A running server, owned by this process or by another one.
 ///
@@ -38,8 +43,16 @@ const ATTACH_TIME: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct EmbeddedPostgres {
     url: String,
-    /// `None` if another process owns the server.
-    server: Option<Server>,
+    data_dir: PathBuf,
+    server: OwnedServer,
+}
+
+#[derive(Debug)]
+enum OwnedServer {
+    /// Another process owns the server.
+    None,
+    Running(Server),
+    Supervised(Supervisor),
 }
 
 impl EmbeddedPostgres {
@@ -51,12 +64,24 @@ impl EmbeddedPostgres {
         loop {
             // Tried again each time, because the owner may exit while we wait.
             let owner = match owner::try_acquire(&data_dir)? {
-                LockAttempt::Acquired(lock) => return Self::start_owned(&data_dir, lock).await,
+                LockAttempt::Acquired(lock) => {
+                    let Launched { server, url } = launch::start(&data_dir, lock).await?;
+                    let server = OwnedServer::Running(server);
+                    return Ok(Self {
+                        url,
+                        data_dir,
+                        server,
+                    });
+                }
                 LockAttempt::HeldBy(owner) => owner,
             };
             if let Some(url) = url_of_server(&data_dir, owner)? {
                 tracing::debug!("attached to the PostgreSQL server of another process");
-                return Ok(Self { url, server: None });
+                return Ok(Self {
+                    url,
+                    data_dir,
+                    server: OwnedServer::None,
+                });
             }
             if Instant::now() > deadline {
                 return Err(EmbeddedError::OwnerUnresponsive {
@@ -69,6 +94,28 @@ impl EmbeddedPostgres {
         }
     }
 
+    /// Restarts the server from now on whenever it ends, if this process owns it.
+    #[must_use]
+    pub fn supervised(self) -> Self {
+        let server = match self.server {
+            OwnedServer::Running(server) => OwnedServer::Supervised(Supervisor::watch(
+                self.data_dir.clone(),
+                self.url.clone(),
+                server,
+            )),
+            other => other,
+        };
+        Self { server, ..self }
+    }
+
+    /// Returns once a supervised server has ended and cannot be restarted.
+    pub async fn lost(&self) -> EmbeddedError {
+        match &self.server {
+            OwnedServer::Supervised(supervisor) => supervisor.lost().await,
+            OwnedServer::None | OwnedServer::Running(_) => std::future::pending().await,
+        }
+    }
+
     /// Returns the URL of the shop's database on this server. The role exists; the caller creates
     /// the database.
     pub fn url(&self) -> &str {
@@ -77,37 +124,30 @@ impl EmbeddedPostgres {
 
     /// Returns whether another process owns the server, which then ends with that process.
     pub fn is_attached(&self) -> bool {
-        self.server.is_none()
+        matches!(self.server, OwnedServer::None)
     }
 
     /// Shuts the server down and waits until it has ended, if this process owns it.
-    pub async fn stop(mut self) -> Result<(), EmbeddedError> {
-        match self.server.take() {
-            Some(server) => server.stop().await,
-            None => Ok(()),
-        }
+    pub async fn stop(self) -> Result<(), EmbeddedError> {
+        self.stop_within(STOP_TIME).await
     }
 
-    async fn start_owned(data_dir: &Path, lock: OwnerLock) -> Result<Self, EmbeddedError> {
-        let (place, account) = place::choose(data_dir).await?;
-        leftover::clear(&place.cluster, &account).await?;
-        let made_by = cluster::major_version(&place.cluster)?;
-        let programs = programs::locate(&place, made_by, &account).await?;
-        if made_by.is_none() {
-            cluster::create(&place, &programs, &account).await?;
+    /// The same in at most `limit`: a server that does not shut down in time is killed. Committed
+    /// changes are kept in any case, and recovered at the next start.
+    ///
+    /// # Errors
+    /// [`EmbeddedError::UncleanShutdown`] if the server had to be killed, or had ended before.
+    pub async fn stop_within(self, limit: Duration) -> Result<(), EmbeddedError> {
+        let deadline = Instant::now() + limit;
+        let server = match self.server {
+            OwnedServer::None => None,
+            OwnedServer::Running(server) => Some(server),
+            OwnedServer::Supervised(supervisor) => supervisor.release().await,
+        };
+        match server {
+            Some(server) => server.stop(deadline).await,
+            None => Ok(()),
         }
-        place.save_location(data_dir)?;
-        let socket_dir = socket::prepare(data_dir, &place.base, &account)?;
-        leftover::remove_socket(&socket_dir)?;
-        let (log, file) = ServerLog::open(data_dir)?;
-        let command = server::command(&programs, &account, &place.cluster, &socket_dir, file)
-            .map_err(EmbeddedError::io("open the log", &log.path()))?;
-        let server = Server::launch(command, log, lock).await?;
-        server.wait_until_ready(&place.cluster).await?;
-        Ok(Self {
-            url: socket::url(&socket_dir, socket::PORT),
-            server: Some(server),
-        })
     }
 }
 

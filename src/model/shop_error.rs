@@ -82,6 +82,8 @@ pub enum ShopError {
     WrongContentType { expected: String },
     #[error("The request is larger than {limit_bytes} bytes.")]
     BodyTooLarge { limit_bytes: u64 },
+    #[error("The request did not arrive completely. Nothing was changed; send it again.")]
+    BodyUnfinished,
     #[error("This idempotency key was already used for another request.")]
     IdempotencyKeyReused,
     #[error(
@@ -111,6 +113,14 @@ pub enum ShopError {
     WrongPassword,
     #[error("Too many requests. Try again in {retry_after_s} s.")]
     TooManyRequests { retry_after_s: u64 },
+    #[error(
+        "Your network has {connections_max} open connections to this shop, the most that are allowed. \
+         Close other windows of the shop, or try again in {retry_after_s} s."
+    )]
+    TooManyConnections {
+        connections_max: u32,
+        retry_after_s: u64,
+    },
     #[error(
         "The shop cannot reach its database. Nothing was bought; try again in {retry_after_s} s."
     )]
@@ -146,6 +156,7 @@ impl ShopError {
             | Self::UnknownStepper
             | Self::UnknownPage => 404,
             Self::MethodNotAllowed => 405,
+            Self::BodyUnfinished => 408,
             Self::InsufficientStock { .. }
             | Self::OverCustomerLimit { .. }
             | Self::SaleNotStarted { .. }
@@ -171,7 +182,9 @@ impl ShopError {
             | Self::IdempotencyKeyInvalid
             | Self::CodeUnknown(_)
             | Self::StrategyUnknown => 422,
-            Self::TooManyRequests { .. } | Self::QueueFull { .. } => 429,
+            Self::TooManyRequests { .. }
+            | Self::TooManyConnections { .. }
+            | Self::QueueFull { .. } => 429,
             Self::Internal { .. } => 500,
             Self::Unavailable { .. }
             | Self::Busy { .. }
@@ -184,6 +197,7 @@ impl ShopError {
     pub const fn retry_after_s(&self) -> Option<u64> {
         match self {
             Self::TooManyRequests { retry_after_s }
+            | Self::TooManyConnections { retry_after_s, .. }
             | Self::QueueFull { retry_after_s }
             | Self::Unavailable { retry_after_s }
             | Self::Busy { retry_after_s }

@@ -37,8 +37,9 @@ pub const SECRET_VARIABLE: &str = "PAYMENT_SECRET";
 const FILE_NAME: &str = "provider.json";
 /// How long a provider may take until it listens. It does not wait for its database.
 const START_MAX: Duration = Duration::from_secs(15);
-/// How long a provider may take to exit.
-const STOP_MAX: Duration = Duration::from_secs(5);
+/// How long a provider may take to exit. It may be killed at any time, so this is short: the shop
+/// itself has 10 s to stop.
+const STOP_MAX: Duration = Duration::from_secs(2);
 const CHECK_INTERVAL: Duration = Duration::from_secs(2);
 const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
 /// A provider counts as gone after this many failed health checks in a row.
@@ -157,7 +158,10 @@ impl ProviderSupervisor {
                 // It does not answer, so it would not react to a signal to exit.
                 hung.kill().await.ok();
             }
-            match self.find_or_start().await {
+            let Some(started) = stop.run_until_cancelled(self.find_or_start()).await else {
+                break;
+            };
+            match started {
                 Ok(another) => {
                     tracing::warn!(url = %another.url, "the payment provider was gone; another one took over");
                     address.set(another.url.clone());
@@ -188,9 +192,13 @@ impl ProviderSupervisor {
             {
                 return true;
             }
-            match self.is_healthy(&running.url).await {
-                true => failed = 0,
-                false => failed += 1,
+            match stop
+                .run_until_cancelled(self.is_healthy(&running.url))
+                .await
+            {
+                Some(true) => failed = 0,
+                Some(false) => failed += 1,
+                None => return false,
             }
         }
         true
@@ -249,7 +257,7 @@ impl ProviderSupervisor {
     }
 
     async fn start(&self) -> Result<(Url, Child), ProviderProcessError> {
-        let mut child = Command::new(&self.launch.program)
+        let child = Command::new(&self.launch.program)
             .args(["provider", "--addr", "127.0.0.1:0"])
             .args(["--exit-when-idle-s", &EXIT_WHEN_IDLE_S.to_string()])
             .args(
@@ -267,16 +275,11 @@ impl ProviderSupervisor {
             .process_group(0)
             .spawn()
             .map_err(ProviderProcessError::Spawn)?;
-        match timeout(START_MAX, first_line(&mut child)).await {
-            Ok(Some(url)) => Ok((url, child)),
-            Ok(None) => {
-                child.kill().await.ok();
-                Err(ProviderProcessError::Ended)
-            }
-            Err(_) => {
-                child.kill().await.ok();
-                Err(ProviderProcessError::Slow)
-            }
+        let mut starting = StartingProvider(Some(child));
+        match timeout(START_MAX, starting.first_line()).await {
+            Ok(Some(url)) => Ok((url, starting.into_child()?)),
+            Ok(None) => Err(ProviderProcessError::Ended),
+            Err(_) => Err(ProviderProcessError::Slow),
         }
     }
 
@@ -299,11 +302,28 @@ impl ProviderSupervisor {
     }
 }
 
-/// Reads the URL that a provider prints once it listens.
-async fn first_line(child: &mut Child) -> Option<Url> {
-    let mut lines = BufReader::new(child.stdout.take()?).lines();
-    let line = lines.next_line().await.ok()??;
-    Url::parse(&line).ok()
+/// A provider that does not listen yet. It is killed if it is dropped: nothing knows its URL.
+struct StartingProvider(Option<Child>);
+
+impl StartingProvider {
+    /// Reads the URL that a provider prints once it listens.
+    async fn first_line(&mut self) -> Option<Url> {
+        let stdout = self.0.as_mut()?.stdout.take()?;
+        let line = BufReader::new(stdout).lines().next_line().await.ok()??;
+        Url::parse(&line).ok()
+    }
+
+    fn into_child(mut self) -> Result<Child, ProviderProcessError> {
+        self.0.take().ok_or(ProviderProcessError::Ended)
+    }
+}
+
+impl Drop for StartingProvider {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            child.start_kill().ok();
+        }
+    }
 }
 
 /// Sends SIGTERM, and kills the process if it does not exit in time.

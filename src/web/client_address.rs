@@ -22,11 +22,6 @@ pub fn client_address(
         .map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |ConnectInfo(peer)| {
             peer.ip().to_canonical()
         });
-    let is_trusted = |address: &IpAddr| {
-        trusted_proxies
-            .iter()
-            .any(|proxy| proxy.to_canonical() == *address)
-    };
     let forwarded: Vec<&str> = headers
         .get_all("x-forwarded-for")
         .iter()
@@ -36,11 +31,18 @@ pub fn client_address(
     let mut nearest = peer;
     for hop in forwarded.into_iter().rev() {
         match parse_hop(hop.trim()) {
-            Some(address) if is_trusted(&nearest) => nearest = address,
+            Some(address) if is_trusted(nearest, trusted_proxies) => nearest = address,
             _ => break,
         }
     }
     nearest
+}
+
+/// Returns true if `address` is one of the trusted proxies.
+pub fn is_trusted(address: IpAddr, trusted_proxies: &[IpAddr]) -> bool {
+    trusted_proxies
+        .iter()
+        .any(|proxy| proxy.to_canonical() == address.to_canonical())
 }
 
 /// Parses `203.0.113.9`, `203.0.113.9:51234`, `2001:db8::1` or `[2001:db8::1]:51234`.

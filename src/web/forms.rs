@@ -9,13 +9,13 @@ use axum::{
 use leptos::prelude::provide_context;
 use leptos_axum::handle_server_fns_with_context;
 
-use super::{AppState, json::problem::Problem, security::BODY_BYTES_MAX};
+use super::{AppState, json::problem::Problem, request_path::path_of, security::BODY_BYTES_MAX};
 use crate::model::ShopError;
 
 /// Runs the server function at the request's path. A browser gets a redirect; a program gets an
 /// error as problem details.
 pub async fn handle_form(state: AppState, request: Request) -> Response {
-    if !is_form(request.uri().path()) {
+    if !is_form(path_of(request.uri())) {
         return Problem(ShopError::UnknownPage).into_response();
     }
     let response = handle_server_fns_with_context(move || provide_context(state.clone()), request)

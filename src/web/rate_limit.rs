@@ -96,7 +96,7 @@ fn check(limiter: &DefaultKeyedRateLimiter<IpAddr>, address: IpAddr) -> Result<(
 
 /// Returns the address that is counted: an IPv4 address, or the /64 network of an IPv6 address,
 /// because one customer usually has a whole /64.
-fn network_of(address: IpAddr) -> IpAddr {
+pub fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(v6) => {
             let [a, b, c, d, ..] = v6.segments();

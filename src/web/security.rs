@@ -1,7 +1,7 @@
 //! Access control, limits for request bodies, session cookies and security headers.
 
 use axum::{
-    body::{Body, to_bytes},
+    body::Body,
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, header},
     middleware::Next,
@@ -12,7 +12,7 @@ use tower_sessions::{
     cookie::{SameSite, time::Duration},
 };
 
-use super::{AppState, json::problem::Problem, session};
+use super::{AppState, json::problem::Problem, request_body, request_path::path_of, session};
 use crate::{db::session_store::DbSessionStore, model::ShopError};
 
 /// Maximum size of a request body, in bytes.
@@ -65,7 +65,7 @@ pub async fn require_admin(
     request: Request,
     next: Next,
 ) -> Response {
-    if !is_admin_only(request.uri().path()) {
+    if !is_admin_only(path_of(request.uri())) {
         return next.run(request).await;
     }
     match session::signed_in_administrator(&session, &state.shop).await {
@@ -84,12 +84,13 @@ fn accepts_html(request: &Request) -> bool {
         .is_some_and(|accept| accept.contains("text/html"))
 }
 
-/// Reads the whole body and rejects it if it is too large or, for a form, has the wrong media type.
+/// Reads the whole body and rejects it if it is too large, incomplete or damaged, or if it is a
+/// form and has the wrong media type.
 pub async fn check_body(request: Request, next: Next) -> Response {
     if matches!(*request.method(), Method::GET | Method::HEAD) {
         return next.run(request).await;
     }
-    let is_form = request.uri().path().starts_with(FORM_PREFIX);
+    let is_form = path_of(request.uri()).starts_with(FORM_PREFIX);
     if is_form && !has_media_type(request.headers(), "application/x-www-form-urlencoded") {
         return Problem(ShopError::WrongContentType {
             expected: "application/x-www-form-urlencoded".to_owned(),
@@ -97,15 +98,18 @@ pub async fn check_body(request: Request, next: Next) -> Response {
         .into_response();
     }
     let (parts, body) = request.into_parts();
-    match to_bytes(body, BODY_BYTES_MAX).await {
+    match request_body::read(body, BODY_BYTES_MAX).await {
         Ok(bytes) => {
             next.run(Request::from_parts(parts, Body::from(bytes)))
                 .await
         }
-        Err(_) => Problem(ShopError::BodyTooLarge {
-            limit_bytes: BODY_BYTES_MAX as u64,
-        })
-        .into_response(),
+        Err(error) => {
+            let mut response = Problem(error).into_response();
+            // The rest of the body could not be distinguished from the next request.
+            let close = HeaderValue::from_static("close");
+            response.headers_mut().insert(header::CONNECTION, close);
+            response
+        }
     }
 }
 
@@ -126,9 +130,16 @@ pub fn content_security_policy(nonce: &str) -> String {
     )
 }
 
-/// Sets the security headers of every response. A page has already set its own content security
-/// policy; every other response may load nothing.
+/// Sets the security headers of every response. See [`set_headers`].
 pub async fn headers(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    set_headers(response.headers_mut(), state.secure);
+    response
+}
+
+/// Sets the security headers of a response. A page has already set its own content security policy;
+/// every other response may load nothing. `is_secure` is true if browsers connect over https.
+pub fn set_headers(headers: &mut HeaderMap, is_secure: bool) {
     const STRICT: HeaderValue =
         HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
     const FIXED: [(HeaderName, HeaderValue); 4] = [
@@ -147,8 +158,6 @@ pub async fn headers(State(state): State<AppState>, request: Request, next: Next
             HeaderValue::from_static("same-origin"),
         ),
     ];
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
     headers
         .entry(header::CONTENT_SECURITY_POLICY)
         .or_insert(STRICT);
@@ -158,13 +167,12 @@ pub async fn headers(State(state): State<AppState>, request: Request, next: Next
     for (name, value) in FIXED {
         headers.insert(name, value);
     }
-    if state.secure {
+    if is_secure {
         headers.insert(
             header::STRICT_TRANSPORT_SECURITY,
             HeaderValue::from_static("max-age=31536000"),
         );
     }
-    response
 }
 
 #[cfg(test)]

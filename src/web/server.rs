@@ -1,6 +1,6 @@
 //! The router, its middleware layers and the graceful shutdown.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -8,7 +8,6 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
-    serve::ListenerExt,
 };
 use leptos::prelude::provide_context;
 use leptos_axum::{AxumRouteListing, generate_route_list};
@@ -16,25 +15,25 @@ use tokio::net::TcpListener;
 use tower_http::{catch_panic::CatchPanicLayer, csrf::CsrfLayer};
 
 use super::{
-    AppState, app, assets, audits, exports, forms,
+    AppState, app, assets, audits,
+    connections::{self, ConnectionLimits, ConnectionSettings},
+    exports, forms,
     json::{health, problem::Problem, products, purchase, webhook},
-    live, maintenance, security,
+    live, maintenance, request_path, security,
 };
 use crate::model::ShopError;
 
 /// The server cancels a request that takes longer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time for open requests to finish during a shutdown. Closing the pools and stopping PostgreSQL
-/// takes the rest of the 10 s.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(6);
+/// Time for open requests to finish during a shutdown: a little longer than a request may take.
+/// Closing the pools and stopping the other processes takes the rest of the 10 s.
+const DRAIN_TIMEOUT: Duration = Duration::from_millis(5_500);
 
-/// The reason why the server did not start or stopped before the shutdown signal.
+/// The reason why the server did not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
     #[error("PUBLIC_URL is not a valid browser origin: {0}")]
     Origin(tower_http::csrf::ConfigError),
-    #[error("the server stopped: {0}")]
-    Io(#[from] std::io::Error),
 }
 
 /// Returns every route that is neither a page nor a server function. axum cannot list its routes,
@@ -100,10 +99,11 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
             security::require_admin,
         ))
         .layer(security::sessions(&state))
+        .layer(middleware::from_fn(enforce_timeout))
         .layer(middleware::from_fn(security::check_body))
         .layer(DefaultBodyLimit::disable())
         .layer(csrf)
-        .layer(middleware::from_fn(enforce_timeout))
+        .layer(middleware::from_fn(request_path::refuse_ambiguous))
         .layer(CatchPanicLayer::custom(panic_response))
         .layer(middleware::from_fn_with_state(
             state.clone(),
@@ -112,11 +112,10 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
         .with_state(state))
 }
 
-/// Cancels a request after [`REQUEST_TIMEOUT`].
+/// Cancels a request after [`REQUEST_TIMEOUT`], which begins when its body has arrived.
 ///
-/// Its transaction may still commit: the transaction has its own timeout, which starts later when
-/// the client sends the body slowly. So a request that changes something gets the error that its
-/// outcome is unknown.
+/// Its transaction may still commit: the transaction has its own timeout, which starts later. So a
+/// request that changes something gets the error that its outcome is unknown.
 async fn enforce_timeout(request: Request, next: Next) -> Response {
     let error = if request.method().is_safe() {
         ShopError::Busy { retry_after_s: 2 }
@@ -138,10 +137,21 @@ fn panic_response(_: Box<dyn std::any::Any + Send>) -> Response {
 /// Serves requests until the state's `shutdown` is cancelled, then lets open requests finish.
 ///
 /// # Errors
-/// [`ServeError`].
-pub async fn serve(listener: TcpListener, state: AppState) -> Result<(), ServeError> {
+/// [`ServeError::Origin`], as [`router`].
+pub async fn serve(
+    listener: TcpListener,
+    state: AppState,
+    limits: ConnectionLimits,
+) -> Result<(), ServeError> {
     let shutdown = state.shutdown.clone();
-    let router = router(state.clone())?;
+    let settings = ConnectionSettings {
+        router: router(state.clone())?,
+        limits,
+        trusted_proxies: Arc::clone(&state.trusted_proxies),
+        is_secure: state.secure,
+        shutdown: shutdown.clone(),
+        drain: DRAIN_TIMEOUT,
+    };
     let watch = state.stock_watch.clone();
     let background = [
         tokio::spawn(watch.run(state.shop.clone(), shutdown.clone())),
@@ -164,24 +174,7 @@ pub async fn serve(listener: TcpListener, state: AppState) -> Result<(), ServeEr
         )),
         tokio::spawn(maintenance::clean_up(state, shutdown.clone())),
     ];
-    // Nagle's algorithm would delay the second half of every page by 40 ms.
-    let listener = listener.tap_io(|stream| {
-        let _ = stream.set_nodelay(true);
-    });
-    let stop = shutdown.clone();
-    let served = axum::serve(
-        listener,
-        router.into_make_service_with_connect_info::<SocketAddr>(),
-    )
-    .with_graceful_shutdown(async move { stop.cancelled().await });
-    let overdue = async {
-        shutdown.cancelled().await;
-        tokio::time::sleep(DRAIN_TIMEOUT).await;
-    };
-    tokio::select! {
-        result = served => result?,
-        () = overdue => tracing::warn!("dropped requests that were still open after the drain timeout"),
-    }
+    connections::serve(listener, settings).await;
     for task in background {
         task.abort();
     }

@@ -12,7 +12,10 @@ use serde::{Deserialize, Serialize};
 use tower_sessions::Session;
 use uuid::Uuid;
 
-use super::{AppState, audits, client_address::client_address, shared_catalog::SharedCatalog};
+use super::{
+    AppState, audits, client_address::client_address, request_path::path_of,
+    shared_catalog::SharedCatalog,
+};
 use crate::{
     model::ShopError,
     shop::{Shop, administrator::Administrator, idempotency::Claim},
@@ -85,7 +88,7 @@ impl Visit {
         Ok(Self {
             session,
             response: use_context().unwrap_or_default(),
-            path: parts.uri.path().to_owned(),
+            path: path_of(&parts.uri).to_owned(),
             back: referring_path(&parts),
             key: parts
                 .headers

@@ -72,6 +72,12 @@ const PLACEMENTS: &[Placement] = &[
         ],
     },
     Placement {
+        what: "the path of a request",
+        pattern: r"\buri\s*(\(\s*\))?\s*\.\s*path(_and_query)?\b|\bOriginalUri\b",
+        strings: Strings::Blanked,
+        allowed_in: &["src/web/request_path.rs"],
+    },
+    Placement {
         what: "the administrator of a session",
         pattern: r"\bof_signed_in_session\b",
         strings: Strings::Blanked,
@@ -248,6 +254,12 @@ fn misplaced_code_is_found() {
             "Administrator::at_the_command_line()",
             0,
         ),
+        (
+            "src/web/security.rs",
+            "is_open(request.uri().path()) && is_open(parts.uri.path())",
+            2,
+        ),
+        ("src/web/security.rs", "is_open(path_of(request.uri()))", 0),
     ] {
         let found = misplaced(&Source::new(path, text));
         assert_eq!(

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::support::{SECRET, TestProvider};
-use crate::support::TestDatabase;
+use crate::support::{TestDatabase, raw_http::RawConnection};
 
 fn request(provider: &TestProvider, method: Method, path: &str) -> RequestBuilder {
     let url = provider.url.join(path).expect("a URL");
@@ -160,5 +160,24 @@ async fn an_unknown_path_gets_an_error_message() {
         let request = request(&provider, method, path).bearer_auth(SECRET);
         let (status, message) = answer(request).await;
         assert_eq!(status, expected, "{path}: {message}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_does_not_arrive_completely_is_rejected() {
+    let database = TestDatabase::empty().await;
+    let provider = TestProvider::on(&database).await;
+    let addresses = provider.url.socket_addrs(|| None).expect("an address");
+    for (body, expected) in [
+        ("Content-Length: 9\r\n\r\n{", 408),
+        ("Transfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
+    ] {
+        let head = "POST /v1/charges HTTP/1.1\r\nHost: provider.test\r\n";
+        let mut connection = RawConnection::to(addresses[0]).await;
+        connection
+            .send(&format!("{head}Authorization: Bearer {SECRET}\r\n{body}"))
+            .await;
+        let answer = connection.response().await;
+        assert_eq!(answer.status, expected, "{body:?}: {answer:?}");
     }
 }

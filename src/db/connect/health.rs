@@ -1,4 +1,4 @@
-//! Suspect connections are checked before they return to their pool.
+//! Suspect connections are checked when they return to their pool, and before they are used again.
 
 use std::{
     sync::{Arc, Mutex, PoisonError},
@@ -11,12 +11,12 @@ use tokio::time::timeout;
 /// The time limit for the check of one connection.
 const RELEASE_MAX: Duration = Duration::from_secs(1);
 
-/// How long connections stay suspect after a read got no answer: until the other reads of that
-/// moment have ended too.
+/// How long connections stay suspect after a statement got no answer or a connection was lost:
+/// until the other statements of that moment have ended too.
 const SUSPECT_FOR: Duration = Duration::from_secs(30);
 
 /// Whether the connections of a pool are suspect: they are for a while after one statement was
-/// given up.
+/// given up, or one connection was lost.
 #[derive(Clone, Debug, Default)]
 pub struct ConnectionHealth(Arc<Mutex<Option<Instant>>>);
 
@@ -57,9 +57,10 @@ pub async fn roll_back_if_suspect(
     }
 }
 
-/// Pings a connection before it returns to the pool, if connections are suspect. The driver also
-/// pings it, but without a time limit: a dead connection would keep its place in the pool until the
-/// network notices. Pinging every time would cost each read another round trip.
+/// Pings a connection if connections are suspect: before it returns to the pool, and before it is
+/// used again. The driver also pings it, but without a time limit: a dead connection would keep its
+/// place in the pool until the network notices. Pinging every time would cost each statement
+/// another round trip.
 pub async fn ping_if_suspect(
     connection: &mut sqlx::PgConnection,
     health: &ConnectionHealth,

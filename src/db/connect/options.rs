@@ -19,7 +19,7 @@ pub fn for_transactions(
     name: String,
     health: ConnectionHealth,
 ) -> ConnectOptions {
-    let mut options = of_pool(url, settings, settings.transactions_max);
+    let mut options = of_pool(url, settings, settings.transactions_max, &health);
     options
         .map_sqlx_postgres_opts(move |pg| {
             pg.application_name(&name).options([
@@ -52,7 +52,7 @@ pub fn for_reads(
     name: String,
     health: ConnectionHealth,
 ) -> ConnectOptions {
-    let mut options = of_pool(url, settings, settings.readers_max);
+    let mut options = of_pool(url, settings, settings.readers_max, &health);
     options
         .map_sqlx_postgres_opts(move |pg| {
             pg.application_name(&name).options([
@@ -70,13 +70,23 @@ pub fn for_reads(
     options
 }
 
-fn of_pool(url: &str, settings: PoolSettings, connections_max: u32) -> ConnectOptions {
+fn of_pool(
+    url: &str,
+    settings: PoolSettings,
+    connections_max: u32,
+    health: &ConnectionHealth,
+) -> ConnectOptions {
+    let health = health.clone();
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(connections_max)
         .min_connections(1)
         .acquire_timeout(settings.acquire_timeout)
         .test_before_acquire_if_idle_for(PING_AFTER_IDLE)
+        .map_sqlx_postgres_before_acquire(move |connection, _| {
+            let health = health.clone();
+            Box::pin(async move { ping_if_suspect(connection, &health).await })
+        })
         .sqlx_logging(false);
     options
 }

@@ -10,6 +10,7 @@ use sea_orm::{
 use tokio::time::timeout;
 
 use super::{ConnectError, PoolSettings, close, health::ConnectionHealth, options::for_reads};
+use crate::db::dialect;
 
 /// The pool for statements outside of a transaction. Each statement ends by the pool's deadline,
 /// also when the database stops answering without closing the connection, which no network timeout
@@ -26,8 +27,8 @@ impl Reader {
         url: &str,
         settings: PoolSettings,
         name: &str,
+        health: &ConnectionHealth,
     ) -> Result<Self, ConnectError> {
-        let health = ConnectionHealth::default();
         let options = for_reads(url, settings, name.to_owned(), health.clone());
         let connection = Database::connect(options)
             .await
@@ -35,8 +36,13 @@ impl Reader {
         Ok(Self {
             connection,
             deadline: settings.read_deadline,
-            health,
+            health: health.clone(),
         })
+    }
+
+    /// Marks its connections as suspect.
+    pub(super) fn mark_suspect(&self) {
+        self.health.mark_suspect();
     }
 
     pub(super) async fn close(self) {
@@ -55,7 +61,12 @@ impl Reader {
         let task = tokio::spawn(async move {
             let mut read = pin!(read);
             match timeout(deadline, &mut read).await {
-                Ok(answer) => answer,
+                Ok(answer) => {
+                    if answer.as_ref().is_err_and(dialect::is_connection_lost) {
+                        health.mark_suspect();
+                    }
+                    answer
+                }
                 Err(_) => {
                     // Before the read is dropped and its connection returns to the pool.
                     health.mark_suspect();

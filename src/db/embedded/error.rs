@@ -189,6 +189,26 @@ pub enum EmbeddedError {
         /// The log's last lines.
         tail: String,
     },
+    /// The server ended while the program was running, and could not be restarted.
+    #[error("PostgreSQL ended and could not be restarted: {reason}")]
+    Lost {
+        /// Why the last attempt failed.
+        reason: std::sync::Arc<EmbeddedError>,
+    },
+    /// The cluster of a running program was removed.
+    #[error("the database folder {} does not exist any more", cluster.display())]
+    ClusterGone {
+        /// The folder that was removed.
+        cluster: PathBuf,
+    },
+    /// A restarted server has another socket, which the open pools do not know.
+    #[error(
+        "the folder of the database's socket has changed, and the URL is now {url}; start the program again"
+    )]
+    SocketMoved {
+        /// The new connection URL.
+        url: String,
+    },
     /// A background task of the program failed.
     #[error("a task of the database launcher was interrupted: {0}")]
     Interrupted(String),

@@ -99,13 +99,17 @@ async fn escalate(
     Ok(left)
 }
 
-/// Returns a server whose parent runs this program, and that parent. Such a server is not a
-/// leftover: its owner holds another lock, for example if a data folder was copied together with
-/// its saved cluster location.
+/// Returns a server whose parent is another process that runs this program, and that parent. Such a
+/// server is not a leftover: its owner holds another lock, for example if a data folder was copied
+/// together with its saved cluster location. A process whose parent is this process is a leftover:
+/// in a container, where this process may be the first one, it inherits orphans.
 fn living_owner(found: &[process::Server]) -> Option<(i32, i32)> {
+    let own = i32::try_from(std::process::id()).ok();
     found
         .iter()
-        .find(|server| server.parent.is_some_and(process::runs_this_program))
+        .find(|server| {
+            server.parent != own && server.parent.is_some_and(process::runs_this_program)
+        })
         .and_then(|server| Some((server.pid, server.parent?)))
 }
 

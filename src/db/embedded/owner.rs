@@ -29,6 +29,14 @@ impl OwnerLock {
             tracing::debug!("could not empty the lock file: {error}");
         }
     }
+
+    /// Writes the process id into the file, so that other processes attach to the server.
+    pub(super) fn write_pid(&self) -> std::io::Result<()> {
+        let mut file = &self.file;
+        file.set_len(0)?;
+        file.rewind()?;
+        writeln!(file, "{}", std::process::id())
+    }
 }
 
 /// The result of an attempt to take the lock.
@@ -53,8 +61,10 @@ pub(super) fn try_acquire(data_dir: &Path) -> Result<LockAttempt, EmbeddedError>
         .map_err(EmbeddedError::io("open the lock file", &path))?;
     match file.try_lock() {
         Ok(()) => {
-            write_pid(&mut file).map_err(EmbeddedError::io("write the lock file", &path))?;
-            Ok(LockAttempt::Acquired(OwnerLock { file }))
+            let lock = OwnerLock { file };
+            lock.write_pid()
+                .map_err(EmbeddedError::io("write the lock file", &path))?;
+            Ok(LockAttempt::Acquired(lock))
         }
         Err(TryLockError::WouldBlock) => {
             let mut text = String::new();
@@ -65,12 +75,6 @@ pub(super) fn try_acquire(data_dir: &Path) -> Result<LockAttempt, EmbeddedError>
         }
         Err(TryLockError::Error(source)) => Err(EmbeddedError::io("lock the file", &path)(source)),
     }
-}
-
-fn write_pid(file: &mut File) -> std::io::Result<()> {
-    file.set_len(0)?;
-    file.rewind()?;
-    writeln!(file, "{}", std::process::id())
 }
 
 #[cfg(test)]

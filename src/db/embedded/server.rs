@@ -7,13 +7,14 @@
 
 use std::fs::File;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getppid, setsid};
+use tokio::sync::watch;
 
 use super::account::Account;
 use super::error::EmbeddedError;
@@ -21,12 +22,13 @@ use super::log::ServerLog;
 use super::owner::OwnerLock;
 use super::pidfile::PidFile;
 use super::programs::Programs;
-use super::socket;
+use super::{process, socket};
 
 const POLL: Duration = Duration::from_millis(20);
 const START_TIME: Duration = Duration::from_secs(60);
-const FAST_STOP_TIME: Duration = Duration::from_secs(60);
-const HARD_STOP_TIME: Duration = Duration::from_secs(10);
+/// Of the time for a shutdown, the last part is for a server that does not react to a signal.
+const HARD_STOP_TIME: Duration = Duration::from_secs(1);
+const KILL_TIME: Duration = Duration::from_millis(500);
 
 /// The exit status of the process, once it has ended.
 type ExitSlot = Arc<Mutex<Option<std::io::Result<ExitStatus>>>>;
@@ -37,21 +39,26 @@ type ExitSlot = Arc<Mutex<Option<std::io::Result<ExitStatus>>>>;
 pub(super) struct Server {
     pid: Pid,
     ended: ExitSlot,
+    /// Closed once the process has ended.
+    runs: watch::Receiver<()>,
     log: ServerLog,
     lock: Arc<OwnerLock>,
+    /// PostgreSQL's data directory, and the id of its user.
+    cluster: (PathBuf, u32),
 }
 
 impl Server {
-    /// Starts the server. The lock stays held until the server has ended, even if the handle is
-    /// dropped earlier.
+    /// Starts the server on a cluster: PostgreSQL's data directory, and the id of its user. The
+    /// lock stays held until the server has ended, even if the handle is dropped earlier.
     pub(super) async fn launch(
         command: Command,
         log: ServerLog,
-        lock: OwnerLock,
+        lock: Arc<OwnerLock>,
+        cluster: (PathBuf, u32),
     ) -> Result<Self, EmbeddedError> {
         // The handle is created inside the task: if the caller is cancelled, the runtime drops the
         // handle there, and so stops the server.
-        tokio::task::spawn_blocking(move || Self::launch_blocking(command, log, lock))
+        tokio::task::spawn_blocking(move || Self::launch_blocking(command, log, lock, cluster))
             .await
             .map_err(|error| EmbeddedError::Interrupted(error.to_string()))?
     }
@@ -59,12 +66,13 @@ impl Server {
     fn launch_blocking(
         command: Command,
         log: ServerLog,
-        lock: OwnerLock,
+        lock: Arc<OwnerLock>,
+        cluster: (PathBuf, u32),
     ) -> Result<Self, EmbeddedError> {
         let program = command.get_program().to_owned();
         let ended = ExitSlot::default();
-        let lock = Arc::new(lock);
-        let shared = (Arc::clone(&ended), Arc::clone(&lock));
+        let (running, runs) = watch::channel(());
+        let shared = (Arc::clone(&ended), Arc::clone(&lock), running);
         let (report, reported) = mpsc::sync_channel(1);
         let pid = std::thread::Builder::new()
             .name("postgres-parent".to_owned())
@@ -77,13 +85,15 @@ impl Server {
         Ok(Self {
             pid,
             ended,
+            runs,
             log,
             lock,
+            cluster,
         })
     }
 
     /// Waits until the server accepts connections.
-    pub(super) async fn wait_until_ready(&self, cluster: &Path) -> Result<(), EmbeddedError> {
+    pub(super) async fn wait_until_ready(&self) -> Result<(), EmbeddedError> {
         let deadline = Instant::now() + START_TIME;
         loop {
             if let Some(status) = self.exit_status() {
@@ -94,7 +104,7 @@ impl Server {
                 });
             }
             let pid_file =
-                PidFile::read(cluster).filter(|pid_file| pid_file.pid == self.pid.as_raw());
+                PidFile::read(&self.cluster.0).filter(|pid_file| pid_file.pid == self.pid.as_raw());
             if pid_file.is_some_and(|pid_file| pid_file.answers()) {
                 return Ok(());
             }
@@ -109,19 +119,40 @@ impl Server {
         }
     }
 
-    /// Shuts the server down and waits until it has ended. Clients are disconnected; committed
-    /// changes are kept.
-    pub(super) async fn stop(self) -> Result<(), EmbeddedError> {
+    /// Returns once the process has ended.
+    pub(super) async fn ended(&self) {
+        let mut runs = self.runs.clone();
+        while runs.changed().await.is_ok() {}
+    }
+
+    /// Describes how the process ended, for a message.
+    pub(super) fn end_status(&self) -> String {
+        describe(self.exit_status().flatten())
+    }
+
+    /// Returns the lock of the data folder, for the next server.
+    pub(super) fn lock(&self) -> Arc<OwnerLock> {
+        Arc::clone(&self.lock)
+    }
+
+    /// Shuts the server down and waits until it has ended, at the latest at `deadline`. Clients are
+    /// disconnected; committed changes are kept.
+    pub(super) async fn stop(self, deadline: Instant) -> Result<(), EmbeddedError> {
         self.lock.clear_pid();
+        // A process that is stopped (SIGSTOP) handles no other signal before it continues.
+        self.signal_backends(Signal::SIGCONT).await;
         self.signal(Signal::SIGINT);
-        if !self.exits_within(FAST_STOP_TIME).await {
+        let hard = HARD_STOP_TIME + KILL_TIME;
+        let fast = deadline.saturating_duration_since(Instant::now());
+        if !self.exits_within(fast.saturating_sub(hard)).await {
             tracing::warn!(
                 "PostgreSQL takes too long to shut down; stopping it immediately, its changes are recovered at the next start"
             );
             self.signal(Signal::SIGQUIT);
             if !self.exits_within(HARD_STOP_TIME).await {
                 self.signal(Signal::SIGKILL);
-                self.exits_within(HARD_STOP_TIME).await;
+                self.signal_backends(Signal::SIGKILL).await;
+                self.exits_within(KILL_TIME).await;
             }
         }
         match self.exit_status() {
@@ -132,6 +163,19 @@ impl Server {
                 tail: self.log.tail(),
             }),
         }
+    }
+
+    /// Signals the processes that the server has started.
+    async fn signal_backends(&self, signal: Signal) {
+        let (cluster, uid) = self.cluster.clone();
+        let signal_each = move || {
+            for process in process::servers_on(&cluster, uid) {
+                if process.kind == process::Kind::Backend {
+                    kill(Pid::from_raw(process.pid), signal).ok();
+                }
+            }
+        };
+        tokio::task::spawn_blocking(signal_each).await.ok();
     }
 
     async fn exits_within(&self, time: Duration) -> bool {
@@ -152,12 +196,14 @@ impl Server {
             .map(|ended| ended.as_ref().ok().copied())
     }
 
-    /// Signals the server unless it has ended. The slot is locked meanwhile, and the parent thread
-    /// locks it before it releases the process id, so that no other process can have this id.
+    /// Signals the server unless it has ended, also if it is stopped. The slot is locked meanwhile,
+    /// and the parent thread locks it before it releases the process id, so that no other process
+    /// can have this id.
     fn signal(&self, signal: Signal) {
         let ended = lock_slot(&self.ended);
         if ended.is_none()
-            && let Err(errno) = kill(self.pid, signal)
+            && let Err(errno) =
+                kill(self.pid, signal).and_then(|()| kill(self.pid, Signal::SIGCONT))
         {
             tracing::warn!("could not signal the PostgreSQL server: {errno}");
         }
@@ -234,7 +280,7 @@ fn tie_to_parent(command: &mut Command) {
 /// Runs on the thread that is the server's parent.
 fn run_parent_thread(
     mut command: Command,
-    (ended, lock): (ExitSlot, Arc<OwnerLock>),
+    (ended, lock, running): (ExitSlot, Arc<OwnerLock>, watch::Sender<()>),
     report: &mpsc::SyncSender<std::io::Result<Pid>>,
 ) {
     let mut child = match command.spawn() {
@@ -254,6 +300,8 @@ fn run_parent_thread(
     let status = child.wait();
     drop(lock);
     *slot = Some(status);
+    drop(slot);
+    drop(running);
 }
 
 /// Waits until the child has ended but keeps its process id reserved.

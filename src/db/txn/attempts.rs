@@ -89,6 +89,9 @@ where
             }
         })
     });
+    if lost_connection(&result) {
+        db.mark_all_suspect();
+    }
     if attempts > 1 {
         tracing::debug!(transaction = policy.name, attempts, "took several attempts");
     }
@@ -127,6 +130,14 @@ where
             Err(AttemptFailure::Retryable(_)) => tokio::time::sleep(backoff(*attempts)).await,
         }
     }
+}
+
+/// Returns true if the transaction failed because its connection was lost.
+fn lost_connection<T>(result: &Result<T, TxnError>) -> bool {
+    let Err(TxnError::Unavailable { source, .. }) = result else {
+        return false;
+    };
+    source.as_ref().is_some_and(dialect::is_connection_lost)
 }
 
 /// Exponential backoff with full jitter, as in AWS's "Exponential Backoff And Jitter" (2015).

@@ -1,9 +1,11 @@
 //! The provider's HTTP API. Every request carries the secret; every response is JSON.
 
+use std::time::Duration;
+
 use axum::{
     Json, Router,
     body::{Body, Bytes},
-    extract::{DefaultBodyLimit, Path, Request, State, rejection::BytesRejection},
+    extract::{DefaultBodyLimit, FromRequest, Path, Request, State},
     http::{HeaderMap, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -11,6 +13,7 @@ use axum::{
 };
 use futures::{StreamExt, stream};
 use serde::{Serialize, de::DeserializeOwned};
+use tokio::time::timeout;
 use url::Url;
 use uuid::Uuid;
 
@@ -22,16 +25,35 @@ use crate::payment::{
 
 /// A valid request is a few hundred bytes.
 const BODY_BYTES_MAX: usize = 16 * 1024;
+/// How long a client may take to send the body of a request.
+const BODY_TIMEOUT: Duration = Duration::from_secs(5);
 /// The `Content-Length` of a response that is cut off.
 const LOST_RESPONSE_BYTES: usize = 64;
 
+const DAMAGED_MESSAGE: &str = "The body is not encoded correctly.";
 const NOT_JSON_MESSAGE: &str = "The body is not JSON.";
 const FIELDS_MESSAGE: &str = "The body lacks a field, or a field has the wrong type.";
 const REFERENCE_MESSAGE: &str = "The reference is not a UUID.";
 const WEBHOOK_URL_MESSAGE: &str = "The webhook URL must begin with http://.";
 const UNKNOWN_PATH_MESSAGE: &str = "Nothing was found at this path.";
 
-type Received = Result<Bytes, BytesRejection>;
+/// The body of a request, read completely.
+struct Received(Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Received {
+    type Rejection = RequestError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, RequestError> {
+        match timeout(BODY_TIMEOUT, Bytes::from_request(request, state)).await {
+            Ok(Ok(bytes)) => Ok(Self(bytes)),
+            Ok(Err(error)) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                Err(RequestError::TooLarge)
+            }
+            Ok(Err(_)) => Err(RequestError::Malformed(DAMAGED_MESSAGE)),
+            Err(_) => Err(RequestError::Unfinished),
+        }
+    }
+}
 
 /// The routes of the provider.
 pub fn router(provider: Provider) -> Router {
@@ -75,7 +97,7 @@ async fn charge(
     State(provider): State<Provider>,
     body: Received,
 ) -> Result<Response, RequestError> {
-    let request: ChargeRequestBody = read(body)?;
+    let request: ChargeRequestBody = read(&body)?;
     Ok(respond(provider.charge(request).await?))
 }
 
@@ -99,7 +121,7 @@ async fn refund(
     State(provider): State<Provider>,
     body: Received,
 ) -> Result<Response, RequestError> {
-    let request: RefundRequestBody = read(body)?;
+    let request: RefundRequestBody = read(&body)?;
     Ok(respond(provider.refund(request).await?))
 }
 
@@ -107,7 +129,7 @@ async fn webhook_url(
     State(provider): State<Provider>,
     body: Received,
 ) -> Result<StatusCode, RequestError> {
-    let request: WebhookUrlBody = read(body)?;
+    let request: WebhookUrlBody = read(&body)?;
     let url = Url::parse(&request.url).ok();
     let url = url.filter(|url| url.scheme() == "http");
     let url = url.ok_or(RequestError::Invalid(WEBHOOK_URL_MESSAGE))?;
@@ -115,12 +137,8 @@ async fn webhook_url(
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn read<T: DeserializeOwned>(body: Received) -> Result<T, RequestError> {
-    let body = body.map_err(|error| match error.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => RequestError::TooLarge,
-        _ => RequestError::Malformed(NOT_JSON_MESSAGE),
-    })?;
-    serde_json::from_slice(&body).map_err(|error| {
+fn read<T: DeserializeOwned>(body: &Received) -> Result<T, RequestError> {
+    serde_json::from_slice(&body.0).map_err(|error| {
         if error.is_data() {
             RequestError::Invalid(FIELDS_MESSAGE)
         } else {

@@ -25,6 +25,8 @@ pub enum RequestError {
     Conflict(&'static str),
     MethodNotAllowed,
     TooLarge,
+    /// The body did not arrive in time.
+    Unfinished,
     /// The database is unavailable. The request may have been carried out.
     Unavailable,
 }
@@ -55,6 +57,10 @@ impl IntoResponse for RequestError {
                 "This path does not support this method.",
             ),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The request is too large."),
+            Self::Unfinished => (
+                StatusCode::REQUEST_TIMEOUT,
+                "The request did not arrive completely.",
+            ),
             Self::Unavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "The provider's database is unavailable.",

@@ -42,7 +42,8 @@ pub fn failure_of(error: &ShopError) -> FailureKind {
         }
         ShopError::Busy { .. }
         | ShopError::QueueFull { .. }
-        | ShopError::TooManyRequests { .. } => FailureKind::Busy,
+        | ShopError::TooManyRequests { .. }
+        | ShopError::TooManyConnections { .. } => FailureKind::Busy,
         _ => FailureKind::OtherFault,
     }
 }
