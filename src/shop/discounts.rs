@@ -314,6 +314,8 @@ fn row_of(new: NewCode) -> Result<discount_code::ActiveModel, ShopError> {
             ));
         }
     };
+    moment::check_field("starts_at", new.starts_at)?;
+    moment::check_field("ends_at", new.ends_at)?;
     if matches!((new.starts_at, new.ends_at), (Some(start), Some(end)) if end <= start) {
         return Err(ShopError::field_invalid(
             "ends_at",
