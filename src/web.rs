@@ -16,6 +16,7 @@ pub mod security;
 pub mod server;
 pub mod session;
 pub mod state;
+mod wrong_guesses;
 
 pub use server::{ServeError, serve};
 pub use state::{AppState, ServerParts};

@@ -5,6 +5,7 @@ mod bad_input;
 mod checkout;
 mod database_unavailable;
 mod headers;
+mod limits;
 mod navigation;
 mod orders;
 mod present;

@@ -171,20 +171,21 @@ impl Visit {
         }
     }
 
-    /// Counts an attempt to guess an order number or a discount code.
+    /// Runs an attempt that may be a guess of an order number or a discount code. Only a wrong guess
+    /// counts against the visitor's address.
     ///
     /// # Errors
-    /// [`ShopError::TooManyRequests`].
-    pub fn check_guess(&self) -> Result<(), ShopError> {
-        self.state.limits.check_guess(self.address)
-    }
-
-    /// Counts a purchase, if purchases are limited.
-    ///
-    /// # Errors
-    /// [`ShopError::TooManyRequests`].
-    pub fn check_purchase(&self) -> Result<(), ShopError> {
-        self.state.limits.check_purchase(self.address)
+    /// [`ShopError::TooManyRequests`] after too many wrong guesses; the errors of `attempt`.
+    pub async fn limit_wrong_guesses<T>(
+        &self,
+        attempt: impl Future<Output = Result<T, ShopError>>,
+    ) -> Result<T, ShopError> {
+        self.state.limits.check_guess(self.address)?;
+        let result = attempt.await;
+        if let Err(ShopError::UnknownOrder | ShopError::CodeUnknown(_)) = &result {
+            self.state.limits.count_wrong_guess(self.address);
+        }
+        result
     }
 
     /// Returns the administrator, whose acts require it.
@@ -199,15 +200,14 @@ impl Visit {
     /// Signs the administrator in if the password is correct, with a new session id.
     ///
     /// # Errors
-    /// [`ShopError::WrongPassword`]; [`ShopError::TooManyRequests`] after too many attempts.
+    /// [`ShopError::WrongPassword`]; [`ShopError::TooManyRequests`] after too many wrong passwords.
     pub async fn sign_in(&self, password: &str) -> Result<(), ShopError> {
-        self.state.limits.check_login(self.address)?;
-        let checked = self
-            .shop()
-            .administrators()
-            .check_password(password)
-            .await?;
-        let administrator = checked.ok_or(ShopError::WrongPassword)?;
+        self.state.limits.start_login(self.address)?;
+        let checked = self.shop().administrators().check_password(password).await;
+        if !matches!(checked, Ok(None)) {
+            self.state.limits.forgive_login(self.address);
+        }
+        let administrator = checked?.ok_or(ShopError::WrongPassword)?;
         self.store_sign_in(&administrator).await
     }
 
