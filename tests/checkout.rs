@@ -9,3 +9,4 @@ mod payments;
 mod races;
 mod refunds;
 mod stock_admin;
+mod wrong_amounts;

@@ -17,3 +17,4 @@ mod strategies;
 pub mod support;
 mod webhook;
 mod webhook_order;
+mod wrong_amounts;

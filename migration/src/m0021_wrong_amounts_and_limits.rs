@@ -1,0 +1,61 @@
+//! The amount that the payment provider reported, if it is not the amount that is due.
+
+use sea_orm_migration::prelude::*;
+
+#[derive(DeriveMigrationName)]
+pub struct Migration;
+
+#[async_trait::async_trait]
+impl MigrationTrait for Migration {
+    async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        run(manager, UP).await
+    }
+
+    async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        run(manager, DOWN).await
+    }
+}
+
+async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbErr> {
+    for statement in statements {
+        manager
+            .get_connection()
+            .execute_unprepared(statement)
+            .await?;
+    }
+    Ok(())
+}
+
+const UP: &[&str] = &[
+    "ALTER TABLE payment
+       ALTER COLUMN state TYPE varchar(20),
+       ADD COLUMN reported_cents bigint,
+       ADD COLUMN reported_currency varchar(10),
+       DROP CONSTRAINT payment_state_known,
+       DROP CONSTRAINT payment_captured_in_range,
+       ADD CONSTRAINT payment_state_known
+         CHECK (state IN ('pending', 'captured', 'declined', 'voided', 'wrong_amount')),
+       ADD CONSTRAINT payment_captured_in_range
+         CHECK (amount_cents > 0 AND captured_cents >= 0 AND (captured_cents <= amount_cents OR state = 'wrong_amount')),
+       ADD CONSTRAINT payment_reported_both
+         CHECK ((reported_cents IS NULL) = (reported_currency IS NULL)
+                AND (state <> 'wrong_amount' OR reported_cents IS NOT NULL))",
+];
+
+/// The older schema has no such state: what was charged by mistake was refunded, so nothing counts
+/// as captured.
+const DOWN: &[&str] = &[
+    "DELETE FROM refund WHERE reason = 'wrong_amount'",
+    "UPDATE customer_order SET status_reason = 'shop' WHERE status_reason = 'wrong_amount'",
+    "UPDATE payment SET state = 'voided', captured_cents = 0 WHERE state = 'wrong_amount'",
+    "ALTER TABLE payment
+       DROP CONSTRAINT payment_reported_both,
+       DROP CONSTRAINT payment_state_known,
+       DROP CONSTRAINT payment_captured_in_range,
+       DROP COLUMN reported_cents,
+       DROP COLUMN reported_currency,
+       ALTER COLUMN state TYPE varchar(10),
+       ADD CONSTRAINT payment_state_known CHECK (state IN ('pending', 'captured', 'declined', 'voided')),
+       ADD CONSTRAINT payment_captured_in_range
+         CHECK (amount_cents > 0 AND captured_cents BETWEEN 0 AND amount_cents)",
+];
