@@ -51,6 +51,10 @@ pub struct ServeSettings {
     #[arg(long, env = "PURCHASE_RATE_PER_S")]
     pub purchase_rate_per_s: Option<std::num::NonZeroU32>,
 
+    /// Maximum new carts in a minute from one IP address. 0: unlimited.
+    #[arg(long, env = "NEW_CARTS_PER_MINUTE", default_value_t = 600)]
+    pub new_carts_per_minute: u32,
+
     /// URL of a running payment provider. Default: use or start a simulated one.
     #[arg(long, env = "PAYMENT_PROVIDER_URL")]
     pub payment_provider_url: Option<Url>,

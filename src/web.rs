@@ -9,6 +9,7 @@ pub mod json;
 pub mod live;
 pub mod maintenance;
 pub mod pages;
+mod notice_cookie;
 mod qr_code;
 pub mod rate_limit;
 mod runs;

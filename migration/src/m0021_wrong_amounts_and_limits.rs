@@ -1,4 +1,5 @@
-//! The amount that the payment provider reported, if it is not the amount that is due.
+//! The amount that the payment provider reported, if it is not the amount that is due; carts whose
+//! session came back.
 
 use sea_orm_migration::prelude::*;
 
@@ -40,11 +41,15 @@ const UP: &[&str] = &[
        ADD CONSTRAINT payment_reported_both
          CHECK ((reported_cents IS NULL) = (reported_currency IS NULL)
                 AND (state <> 'wrong_amount' OR reported_cents IS NOT NULL))",
+    // The carts of the older schema may have been seen again.
+    "ALTER TABLE cart ADD COLUMN seen_again boolean NOT NULL DEFAULT true",
+    "ALTER TABLE cart ALTER COLUMN seen_again SET DEFAULT false",
 ];
 
 /// The older schema has no such state: what was charged by mistake was refunded, so nothing counts
 /// as captured.
 const DOWN: &[&str] = &[
+    "ALTER TABLE cart DROP COLUMN seen_again",
     "DELETE FROM refund WHERE reason = 'wrong_amount'",
     "UPDATE customer_order SET status_reason = 'shop' WHERE status_reason = 'wrong_amount'",
     "UPDATE payment SET state = 'voided', captured_cents = 0 WHERE state = 'wrong_amount'",

@@ -1,6 +1,6 @@
 //! `doorbuster serve`.
 
-use std::process::ExitCode;
+use std::{num::NonZeroU32, process::ExitCode};
 
 use doorbuster::{
     config::{DatabaseSettings, ServeSettings},
@@ -50,7 +50,9 @@ pub async fn run(
         let state = AppState::new(ServerParts {
             engine: Engine::new(database.url.clone(), feed).with_gateway(gateway.handle()),
             sessions: DbSessionStore::new(db.clone()),
-            limits: RateLimits::new(settings.purchase_rate_per_s).into(),
+            limits: RateLimits::new(settings.purchase_rate_per_s)
+                .with_new_carts_per_minute(NonZeroU32::new(settings.new_carts_per_minute))
+                .into(),
             stock_watch: Default::default(),
             public_url: public_url.into(),
             secure: settings.is_secure(),

@@ -112,6 +112,13 @@ pub enum ShopError {
     #[error("Too many requests. Try again in {retry_after_s} s.")]
     TooManyRequests { retry_after_s: u64 },
     #[error(
+        "At most {limit_per_minute} new carts can be started from one internet address in a minute. Try again in {retry_after_s} s."
+    )]
+    TooManyCarts {
+        limit_per_minute: u32,
+        retry_after_s: u64,
+    },
+    #[error(
         "The shop cannot reach its database. Nothing was bought; try again in {retry_after_s} s."
     )]
     Unavailable { retry_after_s: u64 },
@@ -171,7 +178,7 @@ impl ShopError {
             | Self::IdempotencyKeyInvalid
             | Self::CodeUnknown(_)
             | Self::StrategyUnknown => 422,
-            Self::TooManyRequests { .. } | Self::QueueFull { .. } => 429,
+            Self::TooManyRequests { .. } | Self::TooManyCarts { .. } | Self::QueueFull { .. } => 429,
             Self::Internal { .. } => 500,
             Self::Unavailable { .. }
             | Self::Busy { .. }
@@ -184,6 +191,7 @@ impl ShopError {
     pub const fn retry_after_s(&self) -> Option<u64> {
         match self {
             Self::TooManyRequests { retry_after_s }
+            | Self::TooManyCarts { retry_after_s, .. }
             | Self::QueueFull { retry_after_s }
             | Self::Unavailable { retry_after_s }
             | Self::Busy { retry_after_s }

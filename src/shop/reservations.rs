@@ -10,10 +10,7 @@ use super::{
     idempotency::Claim,
 };
 use crate::{
-    db::{
-        locks,
-        txn::{self, Outcome, TxnError},
-    },
+    db::txn::{self, Outcome, TxnError},
     model::ShopError,
 };
 
@@ -38,11 +35,7 @@ impl Reservations<'_> {
             .write_cart("reserve cart", keyed, move |work| {
                 let shop = shop.clone();
                 Box::pin(async move {
-                    let lines = cart::lines(work, cart_id).await?;
-                    let holds = locks::holds_of_cart(work, cart_id).await?;
-                    holds::reconcile(work, &shop, cart_id, holds, &lines)
-                        .await
-                        .map(drop)
+                    cart::reserve_lines(work, &shop, cart_id).await
                 })
             })
             .await

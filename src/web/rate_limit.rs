@@ -29,6 +29,14 @@ pub struct RateLimits {
     login: WrongGuesses,
     guess: WrongGuesses,
     purchase: Option<DefaultKeyedRateLimiter<IpAddr>>,
+    new_cart: Option<NewCarts>,
+}
+
+/// The limiter of new carts, each of which also starts a session.
+#[derive(Debug)]
+struct NewCarts {
+    per_minute: NonZeroU32,
+    limiter: DefaultKeyedRateLimiter<IpAddr>,
 }
 
 impl RateLimits {
@@ -39,6 +47,19 @@ impl RateLimits {
             login: WrongGuesses::new(LOGIN_BURST, LOGIN_REFILL),
             guess: WrongGuesses::new(GUESS_BURST, GUESS_REFILL),
             purchase: purchase_rate_per_s.map(|rate| RateLimiter::keyed(Quota::per_second(rate))),
+            new_cart: None,
+        }
+    }
+
+    /// Returns the limiters with a limit for new carts. `None` means no limit.
+    #[must_use]
+    pub fn with_new_carts_per_minute(self, per_minute: Option<NonZeroU32>) -> Self {
+        Self {
+            new_cart: per_minute.map(|per_minute| NewCarts {
+                per_minute,
+                limiter: RateLimiter::keyed(Quota::per_minute(per_minute)),
+            }),
+            ..self
         }
     }
 
@@ -83,12 +104,29 @@ impl RateLimits {
         }
     }
 
+    /// Counts a new cart, if these are limited.
+    ///
+    /// # Errors
+    /// [`ShopError::TooManyCarts`] if the address started too many.
+    pub fn check_new_cart(&self, address: IpAddr) -> Result<(), ShopError> {
+        let Some(carts) = &self.new_cart else {
+            return Ok(());
+        };
+        check(&carts.limiter, address).map_err(|retry_after_s| ShopError::TooManyCarts {
+            limit_per_minute: carts.per_minute.get(),
+            retry_after_s,
+        })
+    }
+
     /// Removes addresses that have not sent requests recently.
     pub fn remove_idle(&self) {
         self.login.remove_idle(Instant::now());
         self.guess.remove_idle(Instant::now());
         if let Some(purchase) = &self.purchase {
             purchase.retain_recent();
+        }
+        if let Some(carts) = &self.new_cart {
+            carts.limiter.retain_recent();
         }
     }
 }

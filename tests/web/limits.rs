@@ -1,7 +1,10 @@
 //! Limits for each address and each session. Many honest shoppers may share one address.
 
+use std::num::NonZeroU32;
+
 use axum::http::StatusCode;
 use doorbuster::{
+    db::session_store::DbSessionStore,
     model::DiscountValue,
     shop::discounts::NewCode,
     web::{AppState, rate_limit::RateLimits},
@@ -42,7 +45,7 @@ async fn twenty_five_shoppers_behind_one_address_use_a_code_pay_and_find_their_o
         .await;
     // One purchase a second by the API of one address: paying is not a purchase by the API.
     let mut parts = parts(shop.handle(), shop.database.url(), "http://shop.test");
-    parts.limits = RateLimits::new(std::num::NonZeroU32::new(1)).into();
+    parts.limits = RateLimits::new(NonZeroU32::new(1)).into();
     let server = AppState::new(parts);
     for number in 0..25 {
         let mut shopper = Visitor::at(server.clone());
@@ -85,11 +88,11 @@ async fn wrong_order_numbers_and_codes_are_limited_by_address() {
     create_code(&shop).await;
     let mut guesser = Visitor::of(&shop);
     for number in 0..20 {
-        let fields = format!("number={number}&email=nobody%40example.com");
+        let fields = format!("number={number}&email=stranger%40example.com");
         let answer = guesser.post_form("/api/form/orders/find", &fields).await;
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{}", answer.body);
     }
-    let fields = "number=21&email=nobody%40example.com";
+    let fields = "number=21&email=stranger%40example.com";
     let refused = guesser.post_form("/api/form/orders/find", fields).await;
     assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
     assert!(refused.detail().contains("Try again in "), "{refused:?}");
@@ -122,4 +125,120 @@ async fn the_right_password_is_never_counted() {
     }
     let answer = admin.post_form(login, "password=wrong").await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{}", answer.body);
+}
+
+#[tokio::test]
+async fn a_rejected_request_stores_nothing_and_its_page_shows_why() {
+    let shop = TestShop::new().await;
+    for (page, form, fields) in [
+        (PHONE, "cart/add", "product_id=1&quantity=0"),
+        (PHONE, "cart/add", "product_id=1&quantity=21"),
+        (PHONE, "cart/buy-now", "product_id=1&quantity=21"),
+        ("/cart", "cart/set", "product_id=1&quantity=1"),
+        ("/cart", "checkout/enter", "cart_id=1"),
+        ("/orders/find", "orders/find", "number=1&email=a%40example.com"),
+        ("/admin/login", "admin/login", "password=wrong"),
+    ] {
+        let mut visitor = Visitor::of(&shop);
+        let form = format!("/api/form/{form}");
+        let answer = visitor.submit(page, &form, fields).await;
+        assert_eq!(answer.header("location"), page, "{form}: {answer:?}");
+        assert_eq!(visitor.cookie(), None, "{form}");
+        let shown = visitor.page(page).await;
+        assert!(shown.body.contains("role=\"alert\""), "{form}: {}", shown.body);
+        let again = visitor.page(page).await.body;
+        assert!(!again.contains("role=\"alert\""), "{form}: shown once");
+    }
+    for table in ["session", "cart", "cart_item", "idempotency_key", "hold"] {
+        assert_eq!(shop.count(table).await, 0, "{table}");
+    }
+}
+
+#[tokio::test]
+async fn a_visitor_with_a_session_has_the_error_in_the_session() {
+    let shop = TestShop::new().await;
+    let mut shopper = Visitor::of(&shop);
+    let add = "/api/form/cart/add";
+    shopper.submit(PHONE, add, "product_id=1&quantity=1").await;
+    let answer = shopper.submit(PHONE, add, "product_id=1&quantity=0").await;
+    let cookies = answer.headers.get_all("set-cookie").iter();
+    assert!(cookies.into_iter().all(|cookie| !cookie.as_bytes().starts_with(b"doorbuster-notice")));
+    assert!(shopper.page(PHONE).await.body.contains("role=\"alert\""));
+}
+
+/// Otherwise each rejected *Buy now* would leave one more unit in the cart.
+#[tokio::test]
+async fn buy_now_adds_nothing_if_the_cart_cannot_be_reserved() {
+    let shop = TestShop::new().await;
+    let (gone, there) = (shop.with_product(1).await, shop.with_product(5).await);
+    let mut shopper = Visitor::of(&shop);
+    let fields = format!("product_id={}&quantity=1", gone.id);
+    shopper.post_form("/api/form/cart/add", &fields).await;
+    shop.buy(&gone).await.expect("another buyer is faster");
+    let fields = format!("product_id={}&quantity=2", there.id);
+    let refused = shopper.post_form("/api/form/cart/buy-now", &fields).await;
+    assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.body);
+    let lines: i64 = shop.by_hand.value("SELECT sum(quantity) FROM cart_item").await;
+    assert_eq!(lines, 1);
+    assert_eq!(shop.level(&there).await.available, 5);
+}
+
+#[tokio::test]
+async fn new_carts_are_limited_by_address_and_changes_of_a_cart_are_not() {
+    let shop = TestShop::new().await;
+    let mut parts = parts(shop.handle(), shop.database.url(), "http://shop.test");
+    parts.limits = RateLimits::new(None)
+        .with_new_carts_per_minute(NonZeroU32::new(3))
+        .into();
+    let server = AppState::new(parts);
+    let mut shoppers: Vec<_> = (0..3).map(|_| Visitor::at(server.clone())).collect();
+    let (add, fields) = ("/api/form/cart/add", "product_id=1&quantity=1");
+    for shopper in &mut shoppers {
+        let added = shopper.post_form(add, fields).await;
+        assert!(added.status.is_redirection(), "{}", added.body);
+    }
+    // On a very slow machine, another cart is allowed after 20 s.
+    let refused = loop {
+        let answer = Visitor::at(server.clone()).post_form(add, fields).await;
+        if !answer.status.is_redirection() {
+            break answer;
+        }
+    };
+    assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
+    let detail = refused.detail();
+    assert!(detail.starts_with("At most 3 new carts "), "{detail}");
+    assert!(detail.contains("Try again in "), "{detail}");
+    assert!(refused.headers.contains_key("retry-after"));
+    for _ in 0..5 {
+        let added = shoppers[0].post_form(add, fields).await;
+        assert!(added.status.is_redirection(), "{}", added.body);
+    }
+}
+
+#[tokio::test]
+async fn a_cart_and_session_that_never_came_back_go_after_a_day() {
+    let shop = TestShop::new().await;
+    let (mut shopper, mut stranger) = (Visitor::of(&shop), Visitor::of(&shop));
+    for visitor in [&mut shopper, &mut stranger] {
+        let fields = "product_id=1&quantity=1";
+        let added = visitor.post_form("/api/form/cart/add", fields).await;
+        assert!(added.header("set-cookie").contains("Max-Age=86400"), "{added:?}");
+    }
+    let seen = shopper.page("/cart").await;
+    assert!(seen.header("set-cookie").contains("Max-Age=2592000"), "{seen:?}");
+    let again = shopper.page("/cart").await;
+    assert_eq!(again.header("set-cookie"), "", "the session is kept once");
+
+    shop.by_hand
+        .run(
+            "UPDATE cart SET changed_at = changed_at - INTERVAL '25 hours'; \
+             UPDATE session SET expires_at = expires_at - INTERVAL '25 hours'",
+        )
+        .await;
+    assert_eq!(shop.carts().delete_old().await, Ok(1));
+    let sessions = DbSessionStore::new(shop.db().clone());
+    sessions.delete_expired().await.expect("they are deleted");
+    assert_eq!(shop.count("session").await, 1);
+    assert!(shopper.page("/cart").await.body.contains("Flash Sale Smartphone"));
+    assert!(stranger.page("/cart").await.body.contains("Your cart is empty"));
 }

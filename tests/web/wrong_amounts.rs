@@ -57,7 +57,7 @@ async fn an_event_about_another_amount_or_currency_sells_nothing_and_alerts() {
 }
 
 #[tokio::test]
-async fn an_event_about_the_right_amount_alerts_nobody() {
+async fn an_event_about_the_right_amount_raises_no_alert() {
     let (shop, _scripted, pressed, mut provider) = waiting().await;
     let body = event("evt_1", "charge.captured", pressed.charge, None).to_string();
     let answer = send_signed(&mut provider, &body).await;
