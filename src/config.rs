@@ -2,6 +2,9 @@
 //! order of precedence.
 
 pub mod crash_point;
+mod hold_limits;
+
+pub use hold_limits::HoldLimits;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -99,6 +102,9 @@ pub struct ShopTerms {
     /// What to do with a payment that arrives after its hold has expired and the stock is sold out.
     #[arg(long, env = "PAID_WITHOUT_STOCK", value_enum, default_value_t = PaidWithoutStock::Refund)]
     pub paid_without_stock: PaidWithoutStock,
+
+    #[command(flatten)]
+    pub hold_limits: HoldLimits,
 }
 
 /// What happens to an order that is paid after the stock is sold out.
@@ -125,6 +131,7 @@ impl Default for ShopTerms {
             hold_ttl_s: Self::HOLD_TTL_S,
             strategy: StrategyKey::RowLock,
             paid_without_stock: PaidWithoutStock::Refund,
+            hold_limits: HoldLimits::default(),
         }
     }
 }

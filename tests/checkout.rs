@@ -2,6 +2,7 @@
 
 mod cart;
 mod discounts;
+mod hold_limits;
 mod holds;
 mod limits;
 mod order;

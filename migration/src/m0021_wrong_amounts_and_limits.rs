@@ -1,5 +1,5 @@
 //! The amount that the payment provider reported, if it is not the amount that is due; carts whose
-//! session came back.
+//! session came back; what limits holds.
 
 use sea_orm_migration::prelude::*;
 
@@ -44,11 +44,16 @@ const UP: &[&str] = &[
     // The carts of the older schema may have been seen again.
     "ALTER TABLE cart ADD COLUMN seen_again boolean NOT NULL DEFAULT true",
     "ALTER TABLE cart ALTER COLUMN seen_again SET DEFAULT false",
+    "ALTER TABLE hold
+       ADD COLUMN network varchar(39),
+       ADD COLUMN reserved_at timestamp with time zone",
+    "CREATE INDEX hold_network ON hold (network, closed_at) WHERE network IS NOT NULL",
 ];
 
 /// The older schema has no such state: what was charged by mistake was refunded, so nothing counts
 /// as captured.
 const DOWN: &[&str] = &[
+    "ALTER TABLE hold DROP COLUMN network, DROP COLUMN reserved_at",
     "ALTER TABLE cart DROP COLUMN seen_again",
     "DELETE FROM refund WHERE reason = 'wrong_amount'",
     "UPDATE customer_order SET status_reason = 'shop' WHERE status_reason = 'wrong_amount'",

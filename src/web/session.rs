@@ -12,10 +12,10 @@ use serde::{Deserialize, Serialize};
 use tower_sessions::{Expiry, Session, cookie::time::Duration};
 use uuid::Uuid;
 
-use super::{AppState, client_address::client_address, notice_cookie};
+use super::{AppState, client_address::client_address, notice_cookie, rate_limit::network_of};
 use crate::{
     model::ShopError,
-    shop::{Shop, administrator::Administrator, idempotency::Claim},
+    shop::{Shop, administrator::Administrator, holds::HolderAddress, idempotency::Claim},
     simulation::{Engine, LiveRuns},
 };
 
@@ -60,6 +60,8 @@ impl Notice {
 #[derive(Clone, Debug)]
 pub struct Visit {
     state: AppState,
+    /// The shop for this visitor's address.
+    shop: Shop,
     session: Session,
     response: ResponseOptions,
     path: String,
@@ -89,7 +91,10 @@ impl Visit {
             .cloned()
             .ok_or_else(missing)?;
         let accept = parts.headers.get(header::ACCEPT);
+        let address = client_address(&parts.headers, &parts.extensions, &state.trusted_proxies);
+        let holder = HolderAddress::new(network_of(address));
         Ok(Self {
+            shop: state.shop.clone().for_holder(holder),
             session,
             response: use_context().unwrap_or_default(),
             path: parts.uri.path().to_owned(),
@@ -101,15 +106,15 @@ impl Visit {
             accepts_html: accept
                 .and_then(|accept| accept.to_str().ok())
                 .is_some_and(|accept| accept.contains("text/html")),
-            address: client_address(&parts.headers, &parts.extensions, &state.trusted_proxies),
+            address,
             notice: notice_cookie::read(&parts.headers, state.secure),
             state,
         })
     }
 
-    /// Returns the shop.
+    /// Returns the shop, in which this visitor's holds are limited.
     pub fn shop(&self) -> &Shop {
-        &self.state.shop
+        &self.shop
     }
 
     /// Returns the simulation engine and its stepper sessions, which only the administrator

@@ -1,16 +1,19 @@
 //! Limits for each address and each session. Many honest shoppers may share one address.
 
-use std::num::NonZeroU32;
+use std::{net::IpAddr, num::NonZeroU32, sync::Arc};
 
-use axum::http::StatusCode;
+use axum::http::{Request, StatusCode, header};
 use doorbuster::{
+    config::{HoldLimits, ShopTerms},
     db::session_store::DbSessionStore,
     model::DiscountValue,
     shop::discounts::NewCode,
     web::{AppState, rate_limit::RateLimits},
 };
 
-use super::support::{PASSWORD, TestShop, Visitor, administrator, parts, value_of};
+use super::support::{
+    PASSWORD, TestResponse, TestShop, Visitor, administrator, parts, value_of,
+};
 
 const PHONE: &str = "/products/flash-sale-smartphone";
 const CONTACT: &str = "name=Ann+Buyer&street=1+Test+Street&postal_code=12345&city=Testford&country=Testland";
@@ -241,4 +244,69 @@ async fn a_cart_and_session_that_never_came_back_go_after_a_day() {
     assert_eq!(shop.count("session").await, 1);
     assert!(shopper.page("/cart").await.body.contains("Flash Sale Smartphone"));
     assert!(stranger.page("/cart").await.body.contains("Your cart is empty"));
+}
+
+/// Sends the form as a program at this address, without a session.
+async fn buy_now_from(server: &AppState, address: &str) -> TestResponse {
+    let request = Request::post("/api/form/cart/buy-now")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .header("x-forwarded-for", address)
+        .body("product_id=1&quantity=2".into())
+        .expect("a request");
+    Visitor::at(server.clone()).send(request).await
+}
+
+#[tokio::test]
+async fn reservations_are_limited_by_the_address_of_the_request() {
+    let shop = TestShop::new().await;
+    let here = shop.on_terms(ShopTerms {
+        hold_limits: HoldLimits {
+            address_hold_units_max: 3,
+            ..HoldLimits::default()
+        },
+        ..ShopTerms::default()
+    });
+    let mut parts = parts(here, shop.database.url(), "http://shop.test");
+    // The address of a connection that a test does not open.
+    parts.trusted_proxies = Arc::new([IpAddr::from([0, 0, 0, 0])]);
+    let server = AppState::new(parts);
+    for (address, is_reserved) in [
+        ("192.0.2.1", true),
+        ("192.0.2.1", false),
+        ("192.0.2.2", true),
+        ("2001:db8:1:2::1", true),
+        ("2001:db8:1:2:ffff::9", false),
+        ("2001:db8:1:3::1", true),
+    ] {
+        let answer = buy_now_from(&server, address).await;
+        if is_reserved {
+            assert!(answer.status.is_redirection(), "{address}: {}", answer.body);
+            continue;
+        }
+        assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS, "{address}");
+        let detail = answer.detail();
+        assert!(detail.contains("at most 3 units"), "{detail}");
+        assert!(detail.contains(" UTC. Try again in "), "{detail}");
+        assert!(answer.headers.contains_key("retry-after"));
+    }
+    assert_eq!(shop.count("cart").await, 4, "nothing is stored for a rejection");
+}
+
+#[tokio::test]
+async fn the_checkout_says_when_the_pause_ends() {
+    let shop = TestShop::new().await;
+    let mut shopper = Visitor::of(&shop);
+    let fields = "product_id=1&quantity=1";
+    shopper
+        .submit(PHONE, "/api/form/cart/buy-now", fields)
+        .await;
+    shop.expire_holds().await;
+    let page = shopper.page("/checkout").await.body;
+    let fields = format!("act=reserve&cart_id={}", value_of(&page, "cart_id"));
+    shopper
+        .submit("/checkout", "/api/form/checkout/change", &fields)
+        .await;
+    let page = shopper.page("/checkout").await.body;
+    let sentence = "Your last reservation ended without a payment. You can reserve again at ";
+    assert!(page.contains(sentence), "{page}");
 }

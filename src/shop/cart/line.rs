@@ -15,7 +15,7 @@ use crate::{
     model::{Quantity, ShopError, product::insufficient},
     shop::{
         Shop, catalog,
-        holds::{self, Line},
+        holds::{self, Line, Purpose},
         inventory::counters,
     },
 };
@@ -60,11 +60,12 @@ pub(super) async fn quantity_of(
 /// Reserves all lines of the cart, or none. The caller has locked the cart.
 ///
 /// # Errors
-/// The errors of [`lines`] and of [`holds::reconcile`].
+/// The errors of [`lines`], of [`holds::admit`] and of [`holds::reconcile`].
 pub async fn reserve_lines(work: &Work, shop: &Shop, cart_id: Uuid) -> Result<(), Abort> {
     let lines = lines(work, cart_id).await?;
+    let admitted = holds::admit(work, shop, cart_id, &lines, Purpose::Reserve).await?;
     let holds = locks::holds_of_cart(work, cart_id).await?;
-    holds::reconcile(work, shop, cart_id, holds, &lines)
+    holds::reconcile(work, shop, cart_id, holds, &lines, admitted)
         .await
         .map(drop)
 }
@@ -102,7 +103,8 @@ pub(super) async fn set_line(
     let holds = locks::holds_of_cart(work, cart_id).await?;
     if holds.iter().any(|hold| hold.expires_at > now) {
         let lines = lines(work, cart_id).await?;
-        return holds::reconcile(work, shop, cart_id, holds, &lines)
+        let admitted = holds::admit(work, shop, cart_id, &lines, Purpose::Reserve).await?;
+        return holds::reconcile(work, shop, cart_id, holds, &lines, admitted)
             .await
             .map(drop);
     }
