@@ -3,6 +3,9 @@
 
 pub mod crash_point;
 pub mod open_files;
+mod hold_limits;
+
+pub use hold_limits::HoldLimits;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -63,6 +66,9 @@ pub struct ServeSettings {
     /// Hour of the day, in UTC, at which the shop checks all of its history, once a day.
     #[arg(long, env = "AUDIT_HOUR_UTC", default_value_t = 3, value_parser = clap::value_parser!(u8).range(0..=23))]
     pub audit_hour_utc: u8,
+    /// Maximum new carts in a minute from one IP address. 0: unlimited.
+    #[arg(long, env = "NEW_CARTS_PER_MINUTE", default_value_t = 600)]
+    pub new_carts_per_minute: u32,
 
     /// URL of a running payment provider. Default: use or start a simulated one.
     #[arg(long, env = "PAYMENT_PROVIDER_URL")]
@@ -108,6 +114,9 @@ pub struct ShopTerms {
     /// What to do with a payment that arrives after its hold has expired and the stock is sold out.
     #[arg(long, env = "PAID_WITHOUT_STOCK", value_enum, default_value_t = PaidWithoutStock::Refund)]
     pub paid_without_stock: PaidWithoutStock,
+
+    #[command(flatten)]
+    pub hold_limits: HoldLimits,
 }
 
 /// What happens to an order that is paid after the stock is sold out.
@@ -134,6 +143,7 @@ impl Default for ShopTerms {
             hold_ttl_s: Self::HOLD_TTL_S,
             strategy: StrategyKey::RowLock,
             paid_without_stock: PaidWithoutStock::Refund,
+            hold_limits: HoldLimits::default(),
         }
     }
 }

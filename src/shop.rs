@@ -68,6 +68,7 @@ use backorders::Backorders;
 use cart::Carts;
 use catalog::Catalog;
 use discounts::{DiscountAdministration, Discounts};
+use holds::HolderAddress;
 use idempotency::IdempotencyKeys;
 use inventory::{InjectionPoint, Purchases};
 use operation::Operation;
@@ -87,6 +88,8 @@ pub struct Shop {
     deadline: Duration,
     terms: ShopTerms,
     gateway: Option<Arc<dyn PaymentGateway>>,
+    /// Limits what is held; `None` for a simulated buyer.
+    holder: Option<HolderAddress>,
     shared: inventory::Shared,
 }
 
@@ -100,6 +103,7 @@ impl Shop {
             deadline: txn::REQUEST_DEADLINE,
             terms: ShopTerms::default(),
             gateway: None,
+            holder: None,
             shared: inventory::Shared::default(),
         }
     }
@@ -115,6 +119,24 @@ impl Shop {
     pub fn with_gateway(self, gateway: Arc<dyn PaymentGateway>) -> Self {
         Self {
             gateway: Some(gateway),
+            ..self
+        }
+    }
+
+    /// Returns the shop for a shopper at this address, whose holds are limited.
+    #[must_use]
+    pub fn for_holder(self, address: HolderAddress) -> Self {
+        Self {
+            holder: Some(address),
+            ..self
+        }
+    }
+
+    /// Returns the shop for a buyer whose holds are not limited, such as a simulated one.
+    #[must_use]
+    pub fn without_holder(self) -> Self {
+        Self {
+            holder: None,
             ..self
         }
     }

@@ -11,6 +11,7 @@ pub mod json;
 pub mod live;
 pub mod maintenance;
 pub mod pages;
+mod notice_cookie;
 mod qr_code;
 pub mod rate_limit;
 mod request_body;
@@ -22,6 +23,7 @@ pub mod session;
 pub mod shared_catalog;
 mod shared_reads;
 pub mod state;
+mod wrong_guesses;
 
 pub use connections::ConnectionLimits;
 pub use server::{ServeError, serve};

@@ -2,6 +2,7 @@
 
 mod cart;
 mod discounts;
+mod hold_limits;
 mod holds;
 mod limits;
 mod order;
@@ -9,3 +10,4 @@ mod payments;
 mod races;
 mod refunds;
 mod stock_admin;
+mod wrong_amounts;

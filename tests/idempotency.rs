@@ -276,7 +276,9 @@ async fn keys_are_deleted_after_three_days_and_webhook_events_never() {
         kind: "charge.captured".to_owned(),
         charge,
         charge_state: ChargeState::Captured,
+        captured: None,
         refund: None,
+        refund_cents: None,
     };
     shop.payments()
         .process_webhook_event(event)

@@ -156,7 +156,7 @@ test.describe("a checkout without JavaScript", () => {
 });
 
 test.describe("an expired reservation without JavaScript", () => {
-  test.use({ freshShop: true, settings: { HOLD_TTL_S: "5" } });
+  test.use({ freshShop: true, settings: { HOLD_TTL_S: "5", UNPAID_PAUSE_S: "0" } });
 
   test("cannot be extended, shows an error, and can be made again with the input kept", async ({
     page,

@@ -71,7 +71,7 @@ test.describe("an active reservation", () => {
     });
     expect(again.status()).toBe(409);
     expect((await again.json()).detail).toBe(
-      "A reservation can be extended only once, and this one already has been.",
+      "You can extend a reservation only once until you have paid.",
     );
   });
 
@@ -134,7 +134,7 @@ test.describe("an active reservation", () => {
 });
 
 test.describe("an expired reservation", () => {
-  test.use({ freshShop: true, settings: { HOLD_TTL_S: "12" } });
+  test.use({ freshShop: true, settings: { HOLD_TTL_S: "12", UNPAID_PAUSE_S: "0" } });
 
   test("the page warns before and after expiry, another shopper can buy, and the items can be reserved again", async ({
     page,

@@ -71,7 +71,7 @@ mod server {
 
     use crate::{
         model::{Quantity, ShopError},
-        shop::cart::KeyedCart,
+        shop::{cart::KeyedCart, idempotency::Claim},
         web::session::Visit,
     };
 
@@ -81,19 +81,36 @@ mod server {
         product_id: &str,
         quantity: &str,
     ) -> Result<Uuid, ShopError> {
-        // The idempotency claim excludes the cart: the first of two clicks creates it, and the
-        // second finds it.
-        let claim = visit.claim(key, "add to cart", &[product_id, quantity])?;
-        let product_id = shop_product(visit, product_id).await?;
-        let quantity = Quantity::parse(quantity)?;
-        let cart_id = visit.cart_id().await?;
-        let cart_id = visit
-            .shop()
-            .carts()
-            .add(cart_id, product_id, quantity, claim)
+        let new = parse(visit, key, product_id, quantity).await?;
+        let cart_id = visit.cart_id_for_new_lines().await?;
+        let carts = visit.shop().carts();
+        let cart_id = carts
+            .add(cart_id, new.product_id, new.quantity, new.claim)
             .await?;
         visit.set_cart_id(cart_id).await?;
         Ok(cart_id)
+    }
+
+    /// A checked form to add a product.
+    struct AddForm {
+        product_id: i64,
+        quantity: Quantity,
+        claim: Option<Claim>,
+    }
+
+    async fn parse(
+        visit: &Visit,
+        key: &str,
+        product_id: &str,
+        quantity: &str,
+    ) -> Result<AddForm, ShopError> {
+        Ok(AddForm {
+            // The idempotency claim excludes the cart: the first of two clicks creates it, and the
+            // second finds it.
+            claim: visit.claim(key, "add to cart", &[product_id, quantity])?,
+            product_id: shop_product(visit, product_id).await?,
+            quantity: Quantity::parse(quantity)?,
+        })
     }
 
     pub async fn buy_now(
@@ -102,7 +119,14 @@ mod server {
         product_id: &str,
         quantity: &str,
     ) -> Result<(), ShopError> {
-        let cart_id = add(visit, key, product_id, quantity).await?;
+        let new = parse(visit, key, product_id, quantity).await?;
+        let cart_id = visit.cart_id_for_new_lines().await?;
+        let carts = visit.shop().carts();
+        let cart_id = carts
+            .add_and_reserve(cart_id, new.product_id, new.quantity, new.claim)
+            .await?;
+        visit.set_cart_id(cart_id).await?;
+        // The key may have been used to add without reserving.
         let outcome = visit.shop().reservations().reserve(cart_id, None).await;
         Ok(outcome.result?)
     }

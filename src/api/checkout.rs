@@ -188,7 +188,6 @@ mod server {
         expected_total_cents: &str,
         card: &PaymentCard,
     ) -> Result<String, ShopError> {
-        visit.check_purchase()?;
         let own = own_cart(visit, &form.cart_id).await?;
         let code_check = check_code_attempt(visit, own, form).await;
         let may_save_code = code_check.is_ok();
@@ -204,8 +203,8 @@ mod server {
         paid
     }
 
-    /// Counts a code that differs from the saved one as a guess, whichever button sent it: the page
-    /// shows whether a saved code is valid.
+    /// Limits wrong guesses of a code. A code that differs from the saved one is a guess, whichever
+    /// button sent it: the page shows whether a saved code is valid.
     async fn check_code_attempt(
         visit: &Visit,
         cart_id: Uuid,
@@ -215,7 +214,12 @@ mod server {
         if code.is_empty() || code == visit.shop().carts().draft(Some(cart_id)).await?.code {
             return Ok(());
         }
-        visit.check_guess()
+        let exists = visit.shop().discounts().check_exists(&code);
+        match visit.limit_wrong_guesses(exists).await {
+            // Counted; the button's action and the page report that the code does not exist.
+            Err(ShopError::CodeUnknown(_)) => Ok(()),
+            other => other,
+        }
     }
 
     /// Saves the input; replaces the saved code only if `with_code`.

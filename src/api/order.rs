@@ -14,10 +14,9 @@ pub async fn find_order(
     #[server(default)] email: String,
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
-    let found = match visit.check_guess() {
-        Ok(()) => visit.shop().orders().find_by_number(&number, &email).await,
-        Err(error) => Err(error),
-    };
+    let found = visit
+        .limit_wrong_guesses(visit.shop().orders().find_by_number(&number, &email))
+        .await;
     let found = found.map(|public_id| format!("/orders/{public_id}"));
     visit
         .answer(found, &[("number", &number), ("email", &email)])

@@ -248,8 +248,8 @@ mod server {
                     "" => 0,
                     text => cents("min_subtotal", text)?,
                 },
-                starts_at: moment("starts_at", &self.starts_at)?,
-                ends_at: moment("ends_at", &self.ends_at)?,
+                starts_at: moment::parse_field("starts_at", &self.starts_at)?,
+                ends_at: moment::parse_field("ends_at", &self.ends_at)?,
                 uses_max: number("uses_max", &self.uses_max)?,
                 per_customer_limit: match self.per_customer_limit.trim() {
                     "" => None,
@@ -287,19 +287,6 @@ mod server {
             .discount_administration(administrator)
             .create(form.parse()?, claim)
             .await
-    }
-
-    /// Parses a time as a browser sends it, without a zone, as UTC. An empty text means no limit.
-    fn moment(field: &str, text: &str) -> Result<Option<time::OffsetDateTime>, ShopError> {
-        match text.trim() {
-            "" => Ok(None),
-            text => moment::parse_utc(text).map(Some).ok_or_else(|| {
-                ShopError::field_invalid(
-                    field,
-                    "Please enter a date and time, as in 2026-12-12 12:12.",
-                )
-            }),
-        }
     }
 
     fn number(field: &str, text: &str) -> Result<u32, ShopError> {

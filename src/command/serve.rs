@@ -1,6 +1,6 @@
 //! `doorbuster serve`.
 
-use std::process::ExitCode;
+use std::{num::NonZeroU32, process::ExitCode};
 
 use doorbuster::{
     config::{DatabaseSettings, ServeSettings, open_files},
@@ -114,7 +114,9 @@ async fn start(
     let state = AppState::new(ServerParts {
         engine: Engine::new(database.url.clone(), feed).with_gateway(gateway.handle()),
         sessions: DbSessionStore::new(db.clone()),
-        limits: RateLimits::new(settings.purchase_rate_per_s).into(),
+        limits: RateLimits::new(settings.purchase_rate_per_s)
+            .with_new_carts_per_minute(NonZeroU32::new(settings.new_carts_per_minute))
+            .into(),
         stock_watch: Default::default(),
         catalog: SharedCatalog::new(shop.clone(), shared_catalog::MAX_AGE),
         audit_db: audit_db.clone(),

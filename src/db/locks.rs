@@ -1,5 +1,5 @@
 //! Row locks: this is the only module that takes them. The lock order is always: idempotency key,
-//! cart, order, payment, hold, stock, discount code; within a table by id. Two transactions that
+//! cart, address, order, payment, hold, stock, discount code; within a table by id. Two transactions that
 //! follow it cannot deadlock.
 
 use sea_orm::{
@@ -7,6 +7,7 @@ use sea_orm::{
     QuerySelect, QueryTrait, Select,
     sea_query::{Expr, ExprTrait, LockBehavior, LockType},
 };
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::{
@@ -20,6 +21,8 @@ use super::{
 
 /// The class of advisory locks whose key is a product.
 const ADVISORY_STOCK: i32 = 1;
+/// The class of advisory locks whose key is an address.
+const ADVISORY_ADDRESS: i32 = 2;
 
 /// Locks one stock row with `SELECT … FOR UPDATE`; `None` if it does not exist.
 pub async fn stock_row(work: &Work, product_id: i64) -> Result<Option<stock::Model>, DbErr> {
@@ -31,6 +34,21 @@ pub async fn stock_row_nowait(work: &Work, product_id: i64) -> Result<Option<sto
     let row = stock::Entity::find_by_id(product_id)
         .lock_with_behavior(LockType::Update, LockBehavior::Nowait);
     work.time_lock_wait(row.one(work.connection())).await
+}
+
+/// Waits for the advisory lock of an address, under which its holds are counted and added. It comes
+/// after the cart and before every other lock.
+pub async fn holds_of_address(work: &Work, address: &str) -> Result<(), DbErr> {
+    let mut hash = Sha256::new();
+    hash.update(address.as_bytes());
+    let mut key = [0; 8];
+    key.copy_from_slice(&hash.finalize()[..8]);
+    work.time_lock_wait(dialect::advisory_lock_in_transaction(
+        work.connection(),
+        ADVISORY_ADDRESS,
+        i64::from_be_bytes(key),
+    ))
+    .await
 }
 
 /// Waits for the advisory lock of a product, which is released when the transaction ends.

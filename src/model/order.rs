@@ -120,6 +120,8 @@ stored_words! {
         NoStock = "no_stock",
         /// Cancelled by an administrator.
         Shop = "shop",
+        /// The provider charged another amount than was due.
+        WrongAmount = "wrong_amount",
     }
 }
 
@@ -132,6 +134,8 @@ stored_words! {
         Declined = "declined",
         /// Voided before anything was charged.
         Voided = "voided",
+        /// The provider charged another amount than was due, or in another currency.
+        WrongAmount = "wrong_amount",
     }
 }
 
@@ -144,6 +148,8 @@ stored_words! {
         Cancelled = "cancelled",
         /// An administrator's decision.
         Goodwill = "goodwill",
+        /// The provider charged another amount than was due.
+        WrongAmount = "wrong_amount",
     }
 }
 
@@ -187,6 +193,9 @@ pub struct OrderLineView {
 pub struct PaymentView {
     pub state: PaymentState,
     pub captured: Money,
+    /// The amount that the provider reported, if it is not the amount that is due, for the
+    /// administrator.
+    pub wrong_amount: Option<String>,
     /// A sentence for the shopper.
     pub decline_reason: Option<String>,
 }
@@ -334,6 +343,12 @@ impl OrderView {
                 "Your payment arrived after your reservation had expired, and the item had sold out. The order \
                  is cancelled and your payment is refunded.",
             ),
+            (OrderStatus::Cancelled, Some(CancelReason::WrongAmount)) => (
+                Tone::Bad,
+                "Cancelled",
+                "The payment provider charged another amount than this order costs. The order is cancelled and \
+                 what was charged is refunded.",
+            ),
             (OrderStatus::Cancelled, _) => {
                 (Tone::Bad, "Cancelled", "The shop has cancelled this order.")
             }
@@ -352,7 +367,12 @@ impl OrderView {
                 .clone()
                 .unwrap_or_else(|| "The card was declined.".to_owned()),
             PaymentState::Voided => "The payment was cancelled. Nothing was charged.".to_owned(),
-            PaymentState::Captured => self.captured_text(payment.captured),
+            PaymentState::WrongAmount if payment.captured.cents == 0 => {
+                "Nothing was charged.".to_owned()
+            }
+            PaymentState::Captured | PaymentState::WrongAmount => {
+                self.captured_text(payment.captured)
+            }
         }
     }
 

@@ -47,8 +47,30 @@ pub enum ShopError {
     CartEmpty,
     #[error("Your reservation has expired. Reserve again to continue.")]
     ReservationExpired,
-    #[error("A reservation can be extended only once, and this one already has been.")]
+    #[error("You can extend a reservation only once until you have paid.")]
     AlreadyExtended,
+    #[error(
+        "At most {limit} can be reserved at a time, and this would be {wanted}. Pay for a part first, then reserve the rest."
+    )]
+    OverHoldLimit { limit: String, wanted: String },
+    #[error(
+        "Shoppers at your internet address can reserve at most {limit} at a time, all together. The first of their \
+         reservations ends at {until}. Try again in {retry_after_s} s."
+    )]
+    OverAddressHoldLimit {
+        limit: String,
+        until: String,
+        retry_after_s: u64,
+    },
+    #[error(
+        "Your last reservation ended without a payment. You can reserve again at {until}, in {retry_after_s} s."
+    )]
+    HoldsPaused { until: String, retry_after_s: u64 },
+    #[error(
+        "Too many reservations from your internet address ended without a payment. You can reserve again at {until}, \
+         in {retry_after_s} s."
+    )]
+    AddressHoldsPaused { until: String, retry_after_s: u64 },
     #[error("The total is now {total}. Nothing was charged. Check it and pay again.")]
     TotalChanged { total: String },
     #[error("The discount code {0} does not exist.")]
@@ -122,6 +144,13 @@ pub enum ShopError {
         retry_after_s: u64,
     },
     #[error(
+        "At most {limit_per_minute} new carts can be started from one internet address in a minute. Try again in {retry_after_s} s."
+    )]
+    TooManyCarts {
+        limit_per_minute: u32,
+        retry_after_s: u64,
+    },
+    #[error(
         "The shop cannot reach its database. Nothing was bought; try again in {retry_after_s} s."
     )]
     Unavailable { retry_after_s: u64 },
@@ -164,6 +193,7 @@ impl ShopError {
             | Self::CartEmpty
             | Self::ReservationExpired
             | Self::AlreadyExtended
+            | Self::OverHoldLimit { .. }
             | Self::TotalChanged { .. }
             | Self::CodeNotActive(_)
             | Self::SimulationOver
@@ -184,6 +214,10 @@ impl ShopError {
             | Self::StrategyUnknown => 422,
             Self::TooManyRequests { .. }
             | Self::TooManyConnections { .. }
+            | Self::TooManyCarts { .. }
+            | Self::OverAddressHoldLimit { .. }
+            | Self::HoldsPaused { .. }
+            | Self::AddressHoldsPaused { .. }
             | Self::QueueFull { .. } => 429,
             Self::Internal { .. } => 500,
             Self::Unavailable { .. }
@@ -198,6 +232,10 @@ impl ShopError {
         match self {
             Self::TooManyRequests { retry_after_s }
             | Self::TooManyConnections { retry_after_s, .. }
+            | Self::TooManyCarts { retry_after_s, .. }
+            | Self::OverAddressHoldLimit { retry_after_s, .. }
+            | Self::HoldsPaused { retry_after_s, .. }
+            | Self::AddressHoldsPaused { retry_after_s, .. }
             | Self::QueueFull { retry_after_s }
             | Self::Unavailable { retry_after_s }
             | Self::Busy { retry_after_s }

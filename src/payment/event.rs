@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    gateway::ProviderEvent,
-    wire::{ChargeBody, RefundBody},
+    gateway::{ChargeReport, ProviderEvent},
+    wire::{AmountMissing, ChargeBody, RefundBody},
 };
 
 /// The JSON body of a webhook. Every event carries the state of its charge at the time of the
@@ -25,17 +25,28 @@ pub struct EventBody {
 
 /// The body of a webhook could not be parsed.
 #[derive(Debug, thiserror::Error)]
-#[error("the webhook body is not a valid event: {0}")]
-pub struct EventError(#[from] serde_json::Error);
+pub enum EventError {
+    #[error("the webhook body is not a valid event: {0}")]
+    Json(#[from] serde_json::Error),
+    #[error("the webhook body is not a valid event: {0}")]
+    AmountMissing(#[from] AmountMissing),
+}
 
 /// Parses the body of a webhook. Verify its signature with [`super::signature::verify`] first.
+///
+/// # Errors
+/// [`EventError`].
 pub fn parse(body: &[u8]) -> Result<ProviderEvent, EventError> {
     let event: EventBody = serde_json::from_slice(body)?;
+    let charge = event.charge.reference;
+    let report = ChargeReport::try_from(event.charge)?;
     Ok(ProviderEvent {
         event_id: event.id,
         kind: event.kind,
-        charge: event.charge.reference,
-        charge_state: event.charge.into(),
+        charge,
+        charge_state: report.state,
+        captured: report.captured,
+        refund_cents: event.refund.as_ref().map(|refund| refund.amount_cents),
         refund: event
             .refund
             .map(|refund| (refund.reference, refund.state.into())),
@@ -48,7 +59,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::payment::gateway::{ChargeState, RefundState};
+    use crate::payment::gateway::{ChargeState, RefundState, ReportedAmount};
 
     #[test]
     fn a_declined_charge_event_is_parsed() {
@@ -93,7 +104,39 @@ mod tests {
         });
         let event = parse(body.to_string().as_bytes()).expect("an event");
         assert_eq!(event.charge_state, ChargeState::Captured);
+        assert_eq!(event.captured, Some(ReportedAmount::new(1_250, "EUR")));
         assert_eq!(event.refund, Some((refund, RefundState::Succeeded)));
+        assert_eq!(event.refund_cents, Some(250));
+    }
+
+    /// The shop compares the amount with what is due, so parsing must not reject or repair it.
+    #[test]
+    fn any_amount_and_currency_is_parsed() {
+        for (cents, currency, shown) in [
+            (1, "EUR", "0.01 EUR"),
+            (-5, "EUR", "-0.05 EUR"),
+            (1_250, "usd", "12.50 usd"),
+            (i64::MIN, "", "-92233720368547758.08 "),
+            (0, "EUR\0", "0.00 EUR?"),
+            (0, "a very long currency", "0.00 a?very?lon"),
+        ] {
+            let body = json!({
+                "id": "evt_3",
+                "type": "charge.captured",
+                "created": "2026-11-27T08:00:00Z",
+                "charge": {
+                    "reference": Uuid::from_u128(1),
+                    "state": "captured",
+                    "amountCents": cents,
+                    "currency": currency,
+                    "declineReason": null,
+                },
+                "refund": null,
+            });
+            let event = parse(body.to_string().as_bytes()).expect("an event");
+            let captured = event.captured.map(|captured| captured.to_string());
+            assert_eq!(captured.as_deref(), Some(shown));
+        }
     }
 
     #[test]
@@ -105,6 +148,8 @@ mod tests {
             b"\xff",
             br#"{"id":"evt_1","type":"charge.captured","created":"","charge":{"reference":"x"},"refund":null}"#,
             br#"{"id":"evt_1","type":"charge.captured","created":"","charge":{"reference":"00000000-0000-0000-0000-000000000001","state":"lost"},"refund":null}"#,
+            br#"{"id":"evt_1","type":"charge.captured","created":"","charge":{"reference":"00000000-0000-0000-0000-000000000001","state":"captured","amountCents":5},"refund":null}"#,
+            br#"{"id":"evt_1","type":"charge.captured","created":"","charge":{"reference":"00000000-0000-0000-0000-000000000001","state":"captured","currency":"EUR"},"refund":null}"#,
         ] {
             assert!(parse(body).is_err(), "{}", String::from_utf8_lossy(body));
         }

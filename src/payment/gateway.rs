@@ -22,13 +22,13 @@ pub trait PaymentGateway: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`GatewayError::NotSent`] if the card cannot have been charged; [`GatewayError::Unknown`] if
     /// it may have been; [`GatewayError::Refused`] if the provider rejected the request.
-    async fn charge(&self, charge: &Charge) -> Result<ChargeState, GatewayError>;
+    async fn charge(&self, charge: &Charge) -> Result<ChargeReport, GatewayError>;
 
-    /// Returns the state of a charge, or `None` if no charge with this reference has arrived.
+    /// Returns what is known about a charge, or `None` if no charge with this reference has arrived.
     ///
     /// # Errors
     /// As [`PaymentGateway::charge`].
-    async fn charge_state(&self, reference: Uuid) -> Result<Option<ChargeState>, GatewayError>;
+    async fn charge_state(&self, reference: Uuid) -> Result<Option<ChargeReport>, GatewayError>;
 
     /// Voids a charge that has not been captured, also one whose request has not arrived yet, so
     /// that it can never be captured. Returns [`ChargeState::Voided`], or the final state that the
@@ -36,7 +36,7 @@ pub trait PaymentGateway: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// As [`PaymentGateway::charge`].
-    async fn void(&self, reference: Uuid) -> Result<ChargeState, GatewayError>;
+    async fn void(&self, reference: Uuid) -> Result<ChargeReport, GatewayError>;
 
     /// Refunds part of a captured charge. A repeated call with the same reference returns the
     /// result of the first.
@@ -82,6 +82,60 @@ pub enum ChargeState {
     Voided,
 }
 
+/// What a provider reports about a charge. The shop compares the captured amount with what is due:
+/// a signature proves who sent a report, not that it is right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChargeReport {
+    pub state: ChargeState,
+    /// The captured amount. `None` if nothing is captured, and from a gateway without a provider,
+    /// which always captures what it was asked for.
+    pub captured: Option<ReportedAmount>,
+}
+
+impl From<ChargeState> for ChargeReport {
+    fn from(state: ChargeState) -> Self {
+        Self {
+            state,
+            captured: None,
+        }
+    }
+}
+
+/// An amount as a provider reports it, in any currency and with any sign.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReportedAmount {
+    pub cents: i64,
+    /// At most [`ReportedAmount::CURRENCY_LEN_MAX`] ASCII characters.
+    pub currency: String,
+}
+
+impl ReportedAmount {
+    /// Maximum length of a currency, in bytes.
+    pub const CURRENCY_LEN_MAX: usize = 10;
+
+    /// Creates an amount. Characters that no currency contains are replaced by question marks.
+    pub fn new(cents: i64, currency: &str) -> Self {
+        let plain = |c: char| if c.is_ascii_graphic() { c } else { '?' };
+        Self {
+            cents,
+            currency: currency
+                .chars()
+                .take(Self::CURRENCY_LEN_MAX)
+                .map(plain)
+                .collect(),
+        }
+    }
+}
+
+impl fmt::Display for ReportedAmount {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let sign = if self.cents < 0 { "-" } else { "" };
+        let cents = self.cents.unsigned_abs();
+        let (units, hundredths) = (cents / 100, cents % 100);
+        write!(f, "{sign}{units}.{hundredths:02} {}", self.currency)
+    }
+}
+
 /// The state of a refund.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefundState {
@@ -113,6 +167,10 @@ pub struct ProviderEvent {
     /// The charge's reference.
     pub charge: Uuid,
     pub charge_state: ChargeState,
+    /// The captured amount; see [`ChargeReport::captured`].
+    pub captured: Option<ReportedAmount>,
     /// The reference and state of the refund, if the event concerns one.
     pub refund: Option<(Uuid, RefundState)>,
+    /// The amount of the refund, in cents.
+    pub refund_cents: Option<i64>,
 }

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::gateway::{Charge, ChargeState, RefundRequest, RefundState};
+use super::gateway::{
+    Charge, ChargeReport, ChargeState, RefundRequest, RefundState, ReportedAmount,
+};
 use crate::model::Currency;
 
 /// The body of `POST /v1/charges`. It has no `Debug`: card data must not reach any log.
@@ -49,8 +51,9 @@ pub struct ChargeBody {
     pub state: ChargeStateBody,
     /// `None` for a charge that was voided before it arrived.
     pub amount_cents: Option<i64>,
-    /// `None` if the amount is.
-    pub currency: Option<Currency>,
+    /// `None` if the amount is. Any text: a currency that the shop does not know must reach the
+    /// comparison with what is due.
+    pub currency: Option<String>,
     /// Set if and only if the charge is declined.
     pub decline_reason: Option<String>,
 }
@@ -124,18 +127,34 @@ impl From<&RefundRequest> for RefundRequestBody {
     }
 }
 
-impl From<ChargeBody> for ChargeState {
-    fn from(charge: ChargeBody) -> Self {
-        match charge.state {
-            ChargeStateBody::Processing => Self::Processing,
-            ChargeStateBody::Captured => Self::Captured,
-            ChargeStateBody::Declined => Self::Declined {
-                reason: charge
+/// A charge is reported as captured without its amount or its currency.
+#[derive(Debug, thiserror::Error)]
+#[error("the charge is captured, but its amount or its currency is missing")]
+pub struct AmountMissing;
+
+impl TryFrom<ChargeBody> for ChargeReport {
+    type Error = AmountMissing;
+
+    fn try_from(charge: ChargeBody) -> Result<Self, AmountMissing> {
+        Ok(match charge.state {
+            ChargeStateBody::Processing => ChargeState::Processing.into(),
+            ChargeStateBody::Voided => ChargeState::Voided.into(),
+            ChargeStateBody::Declined => {
+                let reason = charge
                     .decline_reason
-                    .unwrap_or_else(|| "The card was declined.".to_owned()),
-            },
-            ChargeStateBody::Voided => Self::Voided,
-        }
+                    .unwrap_or_else(|| "The card was declined.".to_owned());
+                ChargeState::Declined { reason }.into()
+            }
+            ChargeStateBody::Captured => {
+                let (Some(cents), Some(currency)) = (charge.amount_cents, charge.currency) else {
+                    return Err(AmountMissing);
+                };
+                Self {
+                    state: ChargeState::Captured,
+                    captured: Some(ReportedAmount::new(cents, &currency)),
+                }
+            }
+        })
     }
 }
 

@@ -6,7 +6,7 @@ mod line;
 mod view;
 
 pub use draft::CheckoutDraft;
-pub use line::lines;
+pub use line::{lines, reserve_lines};
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ use uuid::Uuid;
 
 use self::{
     draft::write_draft,
-    line::{quantity_of, set_line},
+    line::{add_line, quantity_of, set_line},
 };
 use crate::{
     db::{
@@ -39,6 +39,8 @@ use crate::{
 
 /// A cart without an order is deleted after this many days without a change.
 const CART_RETENTION_DAYS: u32 = 30;
+/// The same for a cart whose session never came back after creating it.
+const UNSEEN_CART_RETENTION_DAYS: u32 = 1;
 
 /// A cart to change, with the idempotency claim of the change.
 #[derive(Clone, Debug)]
@@ -82,11 +84,7 @@ impl Carts<'_> {
                     }
                     locks::cart(work, cart_id).await?;
                     create_or_touch(work, cart_id).await?;
-                    let new_quantity = match quantity_of(work, cart_id, product_id).await? {
-                        Some(current) => current.plus(quantity)?,
-                        None => quantity,
-                    };
-                    set_line(work, &shop, cart_id, product_id, new_quantity).await?;
+                    add_line(work, &shop, cart_id, product_id, quantity).await?;
                     idempotency::record(work, claim.as_ref(), &cart_id).await?;
                     Ok(cart_id)
                 })
@@ -145,14 +143,65 @@ impl Carts<'_> {
         .map_err(ShopError::from)
     }
 
-    /// Deletes carts that have not changed for [`CART_RETENTION_DAYS`] and have no open hold.
+    /// The same as [`Carts::add`], and reserves the whole cart in the same transaction: if a line
+    /// cannot be reserved, nothing is added, and no cart is created. Returns the cart's id.
+    ///
+    /// # Errors
+    /// The errors of [`Carts::add`] and of [`super::reservations::Reservations::reserve`].
+    pub async fn add_and_reserve(
+        self,
+        cart_id: Option<Uuid>,
+        product_id: i64,
+        quantity: Quantity,
+        claim: Option<Claim>,
+    ) -> Result<Uuid, ShopError> {
+        let cart_id = cart_id.unwrap_or_else(Uuid::now_v7);
+        let shop = self.shop.clone();
+        txn::run_for_result(&self.shop.db, self.shop.policy("buy now"), move |work| {
+            let (shop, claim) = (shop.clone(), claim.clone());
+            Box::pin(async move {
+                if let Some(stored) = idempotency::claim(work, claim.as_ref()).await? {
+                    return Ok(stored);
+                }
+                locks::cart(work, cart_id).await?;
+                create_or_touch(work, cart_id).await?;
+                add_line(work, &shop, cart_id, product_id, quantity).await?;
+                reserve_lines(work, &shop, cart_id).await?;
+                idempotency::record(work, claim.as_ref(), &cart_id).await?;
+                Ok(cart_id)
+            })
+        })
+        .await
+        .map_err(ShopError::from)
+    }
+
+    /// Records that the cart's session came back after creating the cart.
+    pub async fn mark_seen_again(self, cart_id: Uuid) -> Result<(), ShopError> {
+        let policy = self.shop.policy("mark cart as seen");
+        txn::run_for_result(&self.shop.db, policy, move |work| {
+            Box::pin(async move {
+                cart::Entity::update_many()
+                    .col_expr(cart::Column::SeenAgain, Expr::value(true))
+                    .filter(cart::Column::Id.eq(cart_id))
+                    .exec(work.connection())
+                    .await?;
+                Ok(())
+            })
+        })
+        .await
+        .map_err(ShopError::from)
+    }
+
+    /// Deletes carts that have not changed for [`CART_RETENTION_DAYS`], or whose session did not
+    /// come back for [`UNSEEN_CART_RETENTION_DAYS`], and that have no open hold.
     pub async fn delete_old(self) -> Result<u64, ShopError> {
         txn::run_for_result(&self.shop.db, self.shop.policy("delete old carts"), |work| {
             Box::pin(async move {
                 let sql =
-                    "DELETE FROM cart WHERE changed_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 day' \
-                     AND NOT EXISTS (SELECT 1 FROM hold WHERE hold.cart_id = cart.id AND hold.state = 'held')";
-                let statement = dialect::statement(sql, [f64::from(CART_RETENTION_DAYS).into()]);
+                    "DELETE FROM cart WHERE changed_at < CURRENT_TIMESTAMP \
+                     - CASE WHEN seen_again THEN $1::float8 ELSE $2::float8 END * INTERVAL '1 day' AND NOT EXISTS (SELECT 1 FROM hold WHERE hold.cart_id = cart.id AND hold.state = 'held')";
+                let days = [CART_RETENTION_DAYS, UNSEEN_CART_RETENTION_DAYS];
+                let statement = dialect::statement(sql, days.map(|days| f64::from(days).into()));
                 let result = work.connection().execute_raw(statement).await?;
                 Ok(result.rows_affected())
             })
@@ -243,6 +292,7 @@ async fn create_or_touch(work: &Work, cart_id: Uuid) -> Result<(), Abort> {
         id: Set(cart_id),
         created_at: NotSet,
         changed_at: NotSet,
+        seen_again: NotSet,
     };
     cart::Entity::insert(row)
         .on_conflict(

@@ -15,7 +15,7 @@ use crate::{
         discounts,
         email_address::is_email_address,
         holds,
-        holds::Line,
+        holds::{Line, Purpose},
         idempotency::{self, Claim},
         orders::{self, NewLine, NewOrder},
         payments::record,
@@ -59,7 +59,8 @@ pub enum CheckoutStarted {
 /// # Errors
 /// [`ShopError::CartEmpty`], [`ShopError::InsufficientStock`] for the first line that the cart's
 /// holds and the available stock do not cover, [`ShopError::OverCustomerLimit`],
-/// [`ShopError::SaleNotStarted`], [`ShopError::SaleEnded`], the errors of [`discounts::redeem`],
+/// [`ShopError::SaleNotStarted`], [`ShopError::SaleEnded`], the errors of [`holds::admit`] and of
+/// [`discounts::redeem`],
 /// [`ShopError::TotalChanged`], [`ShopError::IdempotencyKeyReused`]. The transaction then changes
 /// nothing.
 pub async fn start(
@@ -73,9 +74,10 @@ pub async fn start(
     locks::cart(work, request.cart_id).await?;
     let lines = cart::lines(work, request.cart_id).await?;
     let email = fold_email(&request.contact.email);
+    let admitted = holds::admit(work, shop, request.cart_id, &lines, Purpose::Pay).await?;
     let holds = locks::holds_of_cart(work, request.cart_id).await?;
     check_limits(work, &lines, &holds, &email).await?;
-    let holds = holds::reconcile(work, shop, request.cart_id, holds, &lines).await?;
+    let holds = holds::reconcile(work, shop, request.cart_id, holds, &lines, admitted).await?;
     let new_lines = lines
         .iter()
         .map(|(offer, quantity)| NewLine::of(offer, *quantity))

@@ -202,16 +202,27 @@ impl Discounts<'_> {
     /// [`ShopError::CodeUnknown`], [`ShopError::CodeNotActive`], [`ShopError::CodeBelowMinimum`],
     /// [`ShopError::CodeUsedUp`].
     pub async fn preview(self, code: &str, subtotal: Money) -> Result<DiscountValue, ShopError> {
-        check_format(code)?;
-        let reader = self.shop.db.reader();
-        let row = discount_code::Entity::find_by_id(code.to_owned())
-            .one(reader)
-            .await
-            .map_err(txn::read_error)?
-            .ok_or_else(|| unknown(code))?;
-        let now = dialect::now(reader).await.map_err(txn::read_error)?;
+        let row = self.row(code).await?;
+        let now = dialect::now(self.shop.db.reader()).await.map_err(txn::read_error)?;
         check(&row, now, subtotal)?;
         Ok(value_of(&row))
+    }
+
+    /// Checks that there is such a code, which may not be valid right now.
+    ///
+    /// # Errors
+    /// [`ShopError::CodeUnknown`].
+    pub async fn check_exists(self, code: &str) -> Result<(), ShopError> {
+        self.row(code).await.map(drop)
+    }
+
+    async fn row(self, code: &str) -> Result<discount_code::Model, ShopError> {
+        check_format(code)?;
+        discount_code::Entity::find_by_id(code.to_owned())
+            .one(self.shop.db.reader())
+            .await
+            .map_err(txn::read_error)?
+            .ok_or_else(|| unknown(code))
     }
 
     /// The same as [`Discounts::preview`], for a page: a code that is not valid returns its reason
@@ -314,6 +325,8 @@ fn row_of(new: NewCode) -> Result<discount_code::ActiveModel, ShopError> {
             ));
         }
     };
+    moment::check_field("starts_at", new.starts_at)?;
+    moment::check_field("ends_at", new.ends_at)?;
     if matches!((new.starts_at, new.ends_at), (Some(start), Some(end)) if end <= start) {
         return Err(ShopError::field_invalid(
             "ends_at",

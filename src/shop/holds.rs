@@ -6,15 +6,17 @@
 //! releases it after it expired. All holds of one cart expire at the same time.
 
 mod cart_holds;
+mod limits;
 mod reconcile;
 
 pub(super) use cart_holds::CartHolds;
+pub use limits::{HolderAddress, Purpose, admit};
 pub use reconcile::reconcile;
 
 use std::collections::BTreeMap;
 
 use sea_orm::{
-    DbErr, EntityTrait, QueryFilter,
+    ConnectionTrait, DbErr, EntityTrait, QueryFilter,
     sea_query::{Expr, SimpleExpr},
 };
 use time::{Duration, OffsetDateTime};
@@ -41,6 +43,8 @@ use crate::{
 
 /// Maximum number of holds that one transaction of the sweeper releases.
 pub(super) const SWEEP_BATCH_SIZE: u64 = 100;
+/// Maximum number of holds whose address one transaction removes.
+pub(super) const ADDRESS_BATCH_SIZE: u64 = 1_000;
 
 /// Why a hold was released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -169,7 +173,8 @@ pub(super) async fn live_of_cart(
     Ok(holds)
 }
 
-/// Lets the holds of a cart expire `ttl` from now, once per reservation.
+/// Lets the holds of a cart expire `ttl` from now: once per reservation, and for a shopper with
+/// limits once until they have paid.
 ///
 /// # Errors
 /// [`ShopError::ReservationExpired`] without live holds; [`ShopError::AlreadyExtended`].
@@ -177,7 +182,8 @@ pub(super) async fn extend(work: &Work, cart_id: Uuid, ttl: Duration) -> Result<
     let now = dialect::now(work.connection()).await?;
     let holds = live_of_cart(work, cart_id, now).await?;
     let first = holds.first().ok_or(ShopError::ReservationExpired)?;
-    if first.extended {
+    let rows = limits::rows_of_cart(work, cart_id, now).await?;
+    if first.extended || limits::extension_is_used(&rows, now) {
         return Err(ShopError::AlreadyExtended.into());
     }
     Ok(set(
@@ -189,6 +195,15 @@ pub(super) async fn extend(work: &Work, cart_id: Uuid, ttl: Duration) -> Result<
         ],
     )
     .await?)
+}
+
+/// Removes the addresses of one batch of holds that were closed a day ago, and returns their number.
+pub(super) async fn remove_old_addresses(work: &Work) -> Result<u64, DbErr> {
+    let sql = "UPDATE hold SET network = NULL WHERE id IN (SELECT id FROM hold WHERE network IS NOT NULL \
+               AND closed_at < CURRENT_TIMESTAMP - INTERVAL '1 day' LIMIT $1)";
+    let statement = dialect::statement(sql, [ADDRESS_BATCH_SIZE.cast_signed().into()]);
+    let result = work.connection().execute_raw(statement).await?;
+    Ok(result.rows_affected())
 }
 
 async fn set(

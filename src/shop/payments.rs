@@ -29,7 +29,7 @@ use crate::{
     },
     model::{OrderStatus, PaymentCard, Receipt, ShopError},
     payment::gateway::{
-        Charge, ChargeState, GatewayError, PaymentGateway, ProviderEvent, RefundState,
+        Charge, ChargeReport, ChargeState, GatewayError, PaymentGateway, ProviderEvent, RefundState,
     },
     shop::Shop,
 };
@@ -187,38 +187,43 @@ impl Payments<'_> {
         crash_point::pass("before call of", "charge");
         let response = gateway.charge(&charge).await;
         crash_point::pass("after call of", "charge");
-        let state = match response {
-            Ok(state) => state,
+        let report = match response {
+            Ok(report) => report,
             // The request was not sent, so the charge cannot have been captured.
             Err(GatewayError::NotSent(reason)) => {
                 tracing::warn!(%reference, reason, "the payment provider cannot be reached");
-                ChargeState::Voided
+                ChargeState::Voided.into()
             }
             Err(GatewayError::Refused(reason)) => {
                 tracing::warn!(%reference, reason, "the payment provider rejected a charge");
                 ChargeState::Declined {
                     reason: "The payment provider rejected this payment.".to_owned(),
                 }
+                .into()
             }
             Err(error @ GatewayError::Unknown(_)) => {
                 tracing::warn!(%reference, %error, "the outcome of a charge is unknown");
                 return self.poll_until_settled(&*gateway, reference).await;
             }
         };
-        if let Err(error) = self.settle(reference, state).await {
+        if let Err(error) = self.settle(reference, report).await {
             tracing::warn!(%reference, %error, "could not settle a charge; it will be retried");
         }
     }
 
-    /// Settles a payment by the state of its charge, and sends the refunds that result.
-    pub async fn settle(self, reference: Uuid, state: ChargeState) -> Result<(), TxnError> {
-        let shop = self.shop.clone();
+    /// Settles a payment by a report about its charge, and sends the refunds that result.
+    pub async fn settle(
+        self,
+        reference: Uuid,
+        report: impl Into<ChargeReport>,
+    ) -> Result<(), TxnError> {
+        let (shop, report) = (self.shop.clone(), report.into());
         txn::run_for_result(
             &self.shop.db,
             self.shop.policy("settle payment"),
             move |work| {
-                let (shop, state) = (shop.clone(), state.clone());
-                Box::pin(async move { settlement::settle(work, &shop, reference, &state).await })
+                let (shop, report) = (shop.clone(), report.clone());
+                Box::pin(async move { settlement::settle(work, &shop, reference, &report).await })
             },
         )
         .await?;
@@ -241,9 +246,14 @@ impl Payments<'_> {
                     if !record_event(work, &event).await? {
                         return Ok(());
                     }
-                    settlement::settle(work, &shop, event.charge, &event.charge_state).await?;
+                    let report = ChargeReport {
+                        state: event.charge_state,
+                        captured: event.captured,
+                    };
+                    settlement::settle(work, &shop, event.charge, &report).await?;
                     if let Some((refund, RefundState::Succeeded)) = event.refund {
-                        settlement::mark_refund_succeeded(work, refund).await?;
+                        let cents = event.refund_cents;
+                        settlement::mark_refund_succeeded(work, refund, cents).await?;
                     }
                     Ok(())
                 })

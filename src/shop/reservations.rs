@@ -6,14 +6,11 @@ use uuid::Uuid;
 use super::{
     Shop,
     cart::{self, KeyedCart},
-    holds::{self, SWEEP_BATCH_SIZE},
+    holds::{self, ADDRESS_BATCH_SIZE, SWEEP_BATCH_SIZE},
     idempotency::Claim,
 };
 use crate::{
-    db::{
-        locks,
-        txn::{self, Outcome, TxnError},
-    },
+    db::txn::{self, Outcome, TxnError},
     model::ShopError,
 };
 
@@ -29,7 +26,7 @@ impl Reservations<'_> {
     ///
     /// Rejections: [`ShopError::CartEmpty`]; [`ShopError::InsufficientStock`] for the first line
     /// that stock does not cover; [`ShopError::SaleNotStarted`]; [`ShopError::SaleEnded`];
-    /// [`ShopError::IdempotencyKeyReused`].
+    /// [`ShopError::IdempotencyKeyReused`]; the errors of [`holds::admit`].
     pub async fn reserve(self, cart_id: Uuid, claim: Option<Claim>) -> Outcome<()> {
         let shop = self.shop.clone();
         let keyed = KeyedCart { cart_id, claim };
@@ -38,17 +35,14 @@ impl Reservations<'_> {
             .write_cart("reserve cart", keyed, move |work| {
                 let shop = shop.clone();
                 Box::pin(async move {
-                    let lines = cart::lines(work, cart_id).await?;
-                    let holds = locks::holds_of_cart(work, cart_id).await?;
-                    holds::reconcile(work, &shop, cart_id, holds, &lines)
-                        .await
-                        .map(drop)
+                    cart::reserve_lines(work, &shop, cart_id).await
                 })
             })
             .await
     }
 
-    /// Restarts the full reservation time of the cart. This is possible once per reservation.
+    /// Restarts the full reservation time of the cart. This is possible once per reservation, and for
+    /// a shopper with limits once until they have paid.
     ///
     /// # Errors
     /// [`ShopError::ReservationExpired`] if the cart has no live reservation;
@@ -64,6 +58,19 @@ impl Reservations<'_> {
             .await
             .result
             .map_err(ShopError::from)
+    }
+
+    /// Removes the addresses of holds that were closed a day ago: they no longer limit anything.
+    pub async fn remove_old_addresses(self) -> Result<(), TxnError> {
+        let policy = self.shop.policy("remove old addresses");
+        loop {
+            let batch = txn::run_for_result(&self.shop.db, policy, |work| {
+                Box::pin(async move { Ok(holds::remove_old_addresses(work).await?) })
+            });
+            if batch.await? < ADDRESS_BATCH_SIZE {
+                return Ok(());
+            }
+        }
     }
 
     /// Releases all expired holds, in batches of [`SWEEP_BATCH_SIZE`], and returns their number.

@@ -2,6 +2,7 @@
 //! (refund or backorder), or cancelled. Each settlement is one transaction and is idempotent.
 
 mod refund;
+mod wrong_amount;
 
 pub use refund::{
     mark_refund_succeeded, pending_refunds, plan_refund, refund_reference, refund_request,
@@ -29,22 +30,23 @@ use crate::{
         txn::{Abort, Work},
     },
     model::{CancelReason, OrderStatus, PaymentState, RefundReason},
-    payment::gateway::ChargeState,
+    payment::gateway::{ChargeReport, ChargeState},
     shop::Shop,
 };
 
-/// Settles the payment with this `reference` by the state of its charge. A charge without a payment
-/// in this shop is ignored.
+/// Settles the payment with this `reference` by a report about its charge. A charge without a payment
+/// in this shop is ignored. A charge of another amount than is due never sells anything; see
+/// [`wrong_amount`].
 pub async fn settle(
     work: &Work,
     shop: &Shop,
     reference: Uuid,
-    state: &ChargeState,
+    report: &ChargeReport,
 ) -> Result<(), Abort> {
     let Some(found) = find_by_reference(work.connection(), reference).await? else {
         return Ok(());
     };
-    let failed = match state {
+    let failed = match &report.state {
         ChargeState::Processing => return Ok(()),
         ChargeState::Captured => None,
         ChargeState::Declined { reason } => Some((PaymentState::Declined, Some(reason.clone()))),
@@ -66,6 +68,11 @@ pub async fn settle(
     let Some(payment) = payments.into_iter().find(|payment| payment.id == found.id) else {
         return Ok(());
     };
+    if failed.is_none()
+        && let Some(charged) = wrong_amount::of(&payment, report)
+    {
+        return wrong_amount::settle(work, shop, &order, &payment, &charged).await;
+    }
     match (PaymentState::parse(&payment.state), failed) {
         (Some(PaymentState::Pending), Some((state, reason))) => {
             close_payment(work, &payment, state, reason).await?;

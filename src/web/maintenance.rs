@@ -92,6 +92,9 @@ async fn delete_old_data(state: &AppState) {
     if let Err(error) = state.shop.carts().delete_old().await {
         tracing::warn!(%error, "failed to delete old carts");
     }
+    if let Err(error) = state.shop.reservations().remove_old_addresses().await {
+        tracing::warn!(%error, "failed to remove the addresses of old holds");
+    }
     if let Err(error) = state.shop.idempotency_keys().delete_old().await {
         tracing::warn!(%error, "failed to delete old idempotency keys");
     }

@@ -1,9 +1,10 @@
-//! Rate limits per client address: for attempts to guess secrets and, if configured, for purchases.
+//! Rate limits per client address: for wrong guesses of secrets and, if configured, for purchases by
+//! the API. Paying an order is never limited by address: many honest shoppers may share one.
 
 use std::{
     net::{IpAddr, Ipv6Addr},
     num::NonZeroU32,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use governor::{
@@ -11,22 +12,31 @@ use governor::{
     clock::{Clock, DefaultClock},
 };
 
+use super::wrong_guesses::WrongGuesses;
 use crate::model::ShopError;
 
-/// Password attempts that an address may make at once; after that, one every [`LOGIN_REFILL`].
-const LOGIN_BURST: NonZeroU32 = NonZeroU32::new(10).expect("a constant above zero");
+/// Wrong passwords that an address may send at once; after that, one every [`LOGIN_REFILL`].
+const LOGIN_BURST: u32 = 10;
 const LOGIN_REFILL: Duration = Duration::from_secs(12);
-/// Order numbers and discount codes that an address may try at once; after that, one every
+/// Wrong order numbers and discount codes that an address may send at once; after that, one every
 /// [`GUESS_REFILL`].
-const GUESS_BURST: NonZeroU32 = NonZeroU32::new(20).expect("a constant above zero");
+const GUESS_BURST: u32 = 20;
 const GUESS_REFILL: Duration = Duration::from_secs(6);
 
 /// The rate limiters of a server process.
 #[derive(Debug)]
 pub struct RateLimits {
-    login: DefaultKeyedRateLimiter<IpAddr>,
-    guess: DefaultKeyedRateLimiter<IpAddr>,
+    login: WrongGuesses,
+    guess: WrongGuesses,
     purchase: Option<DefaultKeyedRateLimiter<IpAddr>>,
+    new_cart: Option<NewCarts>,
+}
+
+/// The limiter of new carts, each of which also starts a session.
+#[derive(Debug)]
+struct NewCarts {
+    per_minute: NonZeroU32,
+    limiter: DefaultKeyedRateLimiter<IpAddr>,
 }
 
 impl RateLimits {
@@ -34,63 +44,104 @@ impl RateLimits {
     /// measures the shop and not the limiter.
     pub fn new(purchase_rate_per_s: Option<NonZeroU32>) -> Self {
         Self {
-            login: RateLimiter::keyed(burst(LOGIN_BURST, LOGIN_REFILL)),
-            guess: RateLimiter::keyed(burst(GUESS_BURST, GUESS_REFILL)),
+            login: WrongGuesses::new(LOGIN_BURST, LOGIN_REFILL),
+            guess: WrongGuesses::new(GUESS_BURST, GUESS_REFILL),
             purchase: purchase_rate_per_s.map(|rate| RateLimiter::keyed(Quota::per_second(rate))),
+            new_cart: None,
         }
     }
 
-    /// Counts a password attempt.
-    ///
-    /// # Errors
-    /// [`ShopError::TooManyRequests`] if the address made too many.
-    pub fn check_login(&self, address: IpAddr) -> Result<(), ShopError> {
-        check(&self.login, address)
+    /// Returns the limiters with a limit for new carts. `None` means no limit.
+    #[must_use]
+    pub fn with_new_carts_per_minute(self, per_minute: Option<NonZeroU32>) -> Self {
+        Self {
+            new_cart: per_minute.map(|per_minute| NewCarts {
+                per_minute,
+                limiter: RateLimiter::keyed(Quota::per_minute(per_minute)),
+            }),
+            ..self
+        }
     }
 
-    /// Counts an attempt to guess an order number or a discount code.
+    /// Counts a password as wrong before it is checked, so that attempts at the same time are all
+    /// counted: only the administrator signs in, and the check takes long.
     ///
     /// # Errors
-    /// [`ShopError::TooManyRequests`] if the address made too many.
+    /// [`ShopError::TooManyRequests`] if the address sent too many wrong ones.
+    pub fn start_login(&self, address: IpAddr) -> Result<(), ShopError> {
+        let (network, now) = (network_of(address), Instant::now());
+        self.login.check(network, now)?;
+        self.login.count(network, now);
+        Ok(())
+    }
+
+    /// Takes back the count of [`RateLimits::start_login`]: the password was not wrong.
+    pub fn forgive_login(&self, address: IpAddr) {
+        self.login.uncount(network_of(address));
+    }
+
+    /// Checks whether the address may try an order number or a discount code.
+    ///
+    /// # Errors
+    /// [`ShopError::TooManyRequests`] if it sent too many wrong ones.
     pub fn check_guess(&self, address: IpAddr) -> Result<(), ShopError> {
-        check(&self.guess, address)
+        self.guess.check(network_of(address), Instant::now())
     }
 
-    /// Counts a purchase, if purchases are limited.
+    /// Counts a wrong order number or discount code.
+    pub fn count_wrong_guess(&self, address: IpAddr) {
+        self.guess.count(network_of(address), Instant::now());
+    }
+
+    /// Counts a purchase by the API, if these are limited.
     ///
     /// # Errors
     /// [`ShopError::TooManyRequests`] if the address buys too fast.
     pub fn check_purchase(&self, address: IpAddr) -> Result<(), ShopError> {
         match &self.purchase {
-            Some(limiter) => check(limiter, address),
+            Some(limiter) => check(limiter, address).map_err(too_many),
             None => Ok(()),
         }
     }
 
+    /// Counts a new cart, if these are limited.
+    ///
+    /// # Errors
+    /// [`ShopError::TooManyCarts`] if the address started too many.
+    pub fn check_new_cart(&self, address: IpAddr) -> Result<(), ShopError> {
+        let Some(carts) = &self.new_cart else {
+            return Ok(());
+        };
+        check(&carts.limiter, address).map_err(|retry_after_s| ShopError::TooManyCarts {
+            limit_per_minute: carts.per_minute.get(),
+            retry_after_s,
+        })
+    }
+
     /// Removes addresses that have not sent requests recently.
     pub fn remove_idle(&self) {
-        self.login.retain_recent();
-        self.guess.retain_recent();
+        self.login.remove_idle(Instant::now());
+        self.guess.remove_idle(Instant::now());
         if let Some(purchase) = &self.purchase {
             purchase.retain_recent();
+        }
+        if let Some(carts) = &self.new_cart {
+            carts.limiter.retain_recent();
         }
     }
 }
 
-fn burst(at_once: NonZeroU32, refill: Duration) -> Quota {
-    Quota::with_period(refill)
-        .unwrap_or(Quota::per_minute(at_once))
-        .allow_burst(at_once)
+const fn too_many(retry_after_s: u64) -> ShopError {
+    ShopError::TooManyRequests { retry_after_s }
 }
 
-fn check(limiter: &DefaultKeyedRateLimiter<IpAddr>, address: IpAddr) -> Result<(), ShopError> {
+/// Counts a request of the address, or returns after how many seconds it may send the next one.
+fn check(limiter: &DefaultKeyedRateLimiter<IpAddr>, address: IpAddr) -> Result<(), u64> {
     limiter
         .check_key(&network_of(address))
         .map_err(|not_until| {
             let wait = not_until.wait_time_from(DefaultClock::default().now());
-            ShopError::TooManyRequests {
-                retry_after_s: wait.as_secs() + 1,
-            }
+            wait.as_secs() + 1
         })
 }
 
@@ -111,19 +162,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn password_attempts_are_limited() {
+    fn wrong_passwords_are_limited_and_right_ones_are_not() {
         let limits = RateLimits::new(None);
         let address = |last| IpAddr::from([10, 0, 0, last]);
-        for _ in 0..LOGIN_BURST.get() {
-            assert_eq!(limits.check_login(address(1)), Ok(()));
+        for _ in 0..LOGIN_BURST * 2 {
+            assert_eq!(limits.start_login(address(1)), Ok(()));
+            limits.forgive_login(address(1));
+        }
+        for _ in 0..LOGIN_BURST {
+            assert_eq!(limits.start_login(address(1)), Ok(()));
         }
         assert!(matches!(
-            limits.check_login(address(1)),
+            limits.start_login(address(1)),
             Err(ShopError::TooManyRequests {
                 retry_after_s: 1..=13
             })
         ));
-        assert_eq!(limits.check_login(address(2)), Ok(()));
+        assert_eq!(limits.start_login(address(2)), Ok(()));
+        assert_eq!(limits.check_guess(address(1)), Ok(()));
     }
 
     #[test]

@@ -9,21 +9,23 @@ use axum::http::{HeaderValue, StatusCode, header, request::Parts};
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
 use serde::{Deserialize, Serialize};
-use tower_sessions::Session;
+use tower_sessions::{Expiry, Session, cookie::time::Duration};
 use uuid::Uuid;
 
 use super::{
-    AppState, audits, client_address::client_address, request_path::path_of,
-    shared_catalog::SharedCatalog,
+    AppState, audits, client_address::client_address, notice_cookie, rate_limit::network_of,
+    request_path::path_of, shared_catalog::SharedCatalog,
 };
 use crate::{
     model::ShopError,
-    shop::{Shop, administrator::Administrator, idempotency::Claim},
+    shop::{Shop, administrator::Administrator, holds::HolderAddress, idempotency::Claim},
     simulation::{Engine, LiveRuns},
 };
 
 const SHOPPER_KEY: &str = "shopper";
 const ADMIN_KEY: &str = "admin";
+/// A session that never comes back expires this long after its first request.
+const UNSEEN_SESSION_TTL: Duration = Duration::days(1);
 /// Maximum length of a form value that is restored when the form is shown again, in bytes.
 const TYPED_VALUE_LEN_MAX: usize = 300;
 
@@ -32,10 +34,13 @@ const TYPED_VALUE_LEN_MAX: usize = 300;
 struct Shopper {
     cart_id: Option<Uuid>,
     notice: Option<Notice>,
+    /// Whether the session came back after the request that started it.
+    #[serde(default)]
+    seen_again: bool,
 }
 
-/// An error for the page that shows it next, with the form's values. It is stored in the session,
-/// not in the URL, because anyone can write a URL.
+/// An error for the page that shows it next, with the form's values. It is stored in the session, or
+/// in a cookie if there is no session; not in the URL, because anyone can write a URL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     /// The path of the page that shows it.
@@ -58,6 +63,8 @@ impl Notice {
 #[derive(Clone, Debug)]
 pub struct Visit {
     state: AppState,
+    /// The shop for this visitor's address.
+    shop: Shop,
     session: Session,
     response: ResponseOptions,
     path: String,
@@ -66,6 +73,8 @@ pub struct Visit {
     key: Option<String>,
     accepts_html: bool,
     address: IpAddr,
+    /// The notice of a visitor without a session.
+    notice: Option<Notice>,
 }
 
 impl Visit {
@@ -85,7 +94,10 @@ impl Visit {
             .cloned()
             .ok_or_else(missing)?;
         let accept = parts.headers.get(header::ACCEPT);
+        let address = client_address(&parts.headers, &parts.extensions, &state.trusted_proxies);
+        let holder = HolderAddress::new(network_of(address));
         Ok(Self {
+            shop: state.shop.clone().for_holder(holder),
             session,
             response: use_context().unwrap_or_default(),
             path: path_of(&parts.uri).to_owned(),
@@ -97,14 +109,15 @@ impl Visit {
             accepts_html: accept
                 .and_then(|accept| accept.to_str().ok())
                 .is_some_and(|accept| accept.contains("text/html")),
-            address: client_address(&parts.headers, &parts.extensions, &state.trusted_proxies),
+            address,
+            notice: notice_cookie::read(&parts.headers, state.secure),
             state,
         })
     }
 
-    /// Returns the shop.
+    /// Returns the shop, in which this visitor's holds are limited.
     pub fn shop(&self) -> &Shop {
-        &self.state.shop
+        &self.shop
     }
 
     /// Returns the catalogue as all shoppers see it.
@@ -146,7 +159,40 @@ impl Visit {
     /// # Errors
     /// [`ShopError::Unavailable`] if the session cannot be read.
     pub async fn cart_id(&self) -> Result<Option<Uuid>, ShopError> {
-        Ok(self.shopper().await?.cart_id)
+        let shopper = self.shopper().await?;
+        let cart_id = shopper.cart_id;
+        if let Some(cart_id) = cart_id
+            && !shopper.seen_again
+            && self.session.id().is_some()
+        {
+            self.keep_session(shopper, cart_id).await;
+        }
+        Ok(cart_id)
+    }
+
+    /// Keeps a session that came back, and its cart, for their full time. A failure is logged where
+    /// it occurs, and the next request tries again.
+    async fn keep_session(&self, shopper: Shopper, cart_id: Uuid) {
+        let seen = Shopper {
+            seen_again: true,
+            ..shopper
+        };
+        if self.shop().carts().mark_seen_again(cart_id).await.is_ok() {
+            let _ = self.write(&seen).await;
+        }
+    }
+
+    /// Returns the id of the shopper's cart, to which lines are to be added. Without one, a new cart
+    /// is counted against the visitor's address.
+    ///
+    /// # Errors
+    /// [`ShopError::TooManyCarts`]; the errors of [`Visit::cart_id`].
+    pub async fn cart_id_for_new_lines(&self) -> Result<Option<Uuid>, ShopError> {
+        let cart_id = self.cart_id().await?;
+        if cart_id.is_none() {
+            self.state.limits.check_new_cart(self.address)?;
+        }
+        Ok(cart_id)
     }
 
     /// Stores the id of the shopper's cart in the session.
@@ -157,6 +203,10 @@ impl Visit {
         let mut shopper = self.shopper().await?;
         if shopper.cart_id == Some(cart_id) {
             return Ok(());
+        }
+        if self.session.is_empty().await {
+            self.session
+                .set_expiry(Some(Expiry::OnInactivity(UNSEEN_SESSION_TTL)));
         }
         shopper.cart_id = Some(cart_id);
         self.write(&shopper).await
@@ -187,20 +237,21 @@ impl Visit {
         }
     }
 
-    /// Counts an attempt to guess an order number or a discount code.
+    /// Runs an attempt that may be a guess of an order number or a discount code. Only a wrong guess
+    /// counts against the visitor's address.
     ///
     /// # Errors
-    /// [`ShopError::TooManyRequests`].
-    pub fn check_guess(&self) -> Result<(), ShopError> {
-        self.state.limits.check_guess(self.address)
-    }
-
-    /// Counts a purchase, if purchases are limited.
-    ///
-    /// # Errors
-    /// [`ShopError::TooManyRequests`].
-    pub fn check_purchase(&self) -> Result<(), ShopError> {
-        self.state.limits.check_purchase(self.address)
+    /// [`ShopError::TooManyRequests`] after too many wrong guesses; the errors of `attempt`.
+    pub async fn limit_wrong_guesses<T>(
+        &self,
+        attempt: impl Future<Output = Result<T, ShopError>>,
+    ) -> Result<T, ShopError> {
+        self.state.limits.check_guess(self.address)?;
+        let result = attempt.await;
+        if let Err(ShopError::UnknownOrder | ShopError::CodeUnknown(_)) = &result {
+            self.state.limits.count_wrong_guess(self.address);
+        }
+        result
     }
 
     /// Returns the administrator, whose acts require it.
@@ -215,15 +266,14 @@ impl Visit {
     /// Signs the administrator in if the password is correct, with a new session id.
     ///
     /// # Errors
-    /// [`ShopError::WrongPassword`]; [`ShopError::TooManyRequests`] after too many attempts.
+    /// [`ShopError::WrongPassword`]; [`ShopError::TooManyRequests`] after too many wrong passwords.
     pub async fn sign_in(&self, password: &str) -> Result<(), ShopError> {
-        self.state.limits.check_login(self.address)?;
-        let checked = self
-            .shop()
-            .administrators()
-            .check_password(password)
-            .await?;
-        let administrator = checked.ok_or(ShopError::WrongPassword)?;
+        self.state.limits.start_login(self.address)?;
+        let checked = self.shop().administrators().check_password(password).await;
+        if !matches!(checked, Ok(None)) {
+            self.state.limits.forgive_login(self.address);
+        }
+        let administrator = checked?.ok_or(ShopError::WrongPassword)?;
         self.store_sign_in(&administrator).await
     }
 
@@ -250,6 +300,12 @@ impl Visit {
     /// # Errors
     /// [`ShopError::Unavailable`] if the session cannot be read.
     pub async fn take_notice(&self) -> Result<Option<Notice>, ShopError> {
+        if let Some(notice) = self.notice.as_ref().filter(|notice| notice.path == self.path) {
+            if let Some(removal) = notice_cookie::remove(self.state.secure) {
+                self.response.append_header(header::SET_COOKIE, removal);
+            }
+            return Ok(Some(notice.clone()));
+        }
         let mut shopper = self.shopper().await?;
         match shopper.notice.take_if(|notice| notice.path == self.path) {
             Some(notice) => {
@@ -306,8 +362,8 @@ impl Visit {
         self.back.clone().unwrap_or_else(|| "/".to_owned())
     }
 
-    /// Stores an error in the session. If the database is unavailable, it stores nothing: the page
-    /// itself reports that.
+    /// Stores an error in the session or, without a session, in a cookie. If the database is
+    /// unavailable, it stores nothing: the page itself reports that.
     async fn store_notice(&self, path: &str, error: &ShopError, typed: &[(&str, &str)]) {
         if error.status() == 503 && !matches!(error, ShopError::ProviderUnavailable { .. }) {
             return;
@@ -321,10 +377,30 @@ impl Visit {
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
         };
-        if let Ok(mut shopper) = self.shopper().await {
-            shopper.notice = Some(notice);
-            // `write` logs its error.
-            let _ = self.write(&shopper).await;
+        let Ok(mut shopper) = self.shopper().await else {
+            return;
+        };
+        if self.session.is_empty().await {
+            self.send_notice(notice);
+            return;
+        }
+        shopper.notice = Some(notice);
+        // `write` logs its error.
+        let _ = self.write(&shopper).await;
+    }
+
+    /// Sends a notice as a cookie; if the typed values make it too large, without them.
+    fn send_notice(&self, notice: Notice) {
+        let secure = self.state.secure;
+        let cookie = notice_cookie::store(&notice, secure).or_else(|| {
+            let short = Notice {
+                typed: Vec::new(),
+                ..notice
+            };
+            notice_cookie::store(&short, secure)
+        });
+        if let Some(cookie) = cookie {
+            self.response.append_header(header::SET_COOKIE, cookie);
         }
     }
 

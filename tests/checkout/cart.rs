@@ -214,6 +214,28 @@ async fn unchanged_carts_are_deleted_after_thirty_days() {
     assert_eq!(shop.carts().unit_count(Some(new)).await, Ok(1));
 }
 
+#[tokio::test]
+async fn a_cart_whose_session_never_came_back_is_deleted_after_a_day() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(9).await;
+    let lines = [(&product, 1)];
+    let (seen, unseen) = (shop.cart_of(&lines).await, shop.cart_of(&lines).await);
+    let (reserved, new) = (shop.cart_of(&lines).await, shop.cart_of(&lines).await);
+    shop.carts().mark_seen_again(seen).await.expect("it is marked");
+    let outcome = shop.reservations().reserve(reserved, None).await;
+    outcome.result.expect("it is reserved");
+    shop.by_hand
+        .run(&format!(
+            "UPDATE cart SET changed_at = changed_at - INTERVAL '25 hours' WHERE id <> '{new}'"
+        ))
+        .await;
+    assert_eq!(shop.carts().delete_old().await, Ok(1));
+    assert_eq!(shop.carts().unit_count(Some(unseen)).await, Ok(0));
+    for cart in [seen, reserved, new] {
+        assert_eq!(shop.carts().unit_count(Some(cart)).await, Ok(1));
+    }
+}
+
 /// Reserving or changing an old cart updates its time of last change.
 #[tokio::test]
 async fn an_old_cart_that_is_reserved_or_changed_is_not_deleted() {

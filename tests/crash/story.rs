@@ -239,8 +239,8 @@ async fn backordered(shop: &TestShop, product: &TestProduct) -> String {
         .await;
     counted.expect("it is counted");
     let provider = OnDemand::on(shop.database.url());
-    let state = provider.charge(&charge).await;
-    assert_eq!(state, Ok(ChargeState::Captured));
+    let report = provider.charge(&charge).await.expect("it is charged");
+    assert_eq!(report.state, ChargeState::Captured);
     let terms = ShopTerms {
         paid_without_stock: PaidWithoutStock::Backorder,
         ..ShopTerms::default()

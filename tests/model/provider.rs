@@ -9,8 +9,8 @@ use std::{
 use async_trait::async_trait;
 use doorbuster::payment::{
     gateway::{
-        Charge, ChargeState, GatewayError, PaymentGateway, ProviderEvent, RefundRequest,
-        RefundState,
+        Charge, ChargeReport, ChargeState, GatewayError, PaymentGateway, ProviderEvent,
+        RefundRequest, RefundState,
     },
     provider::test_cards,
 };
@@ -112,14 +112,16 @@ impl Provider {
             kind: "test".to_owned(),
             charge,
             charge_state: known.state.clone(),
+            captured: None,
             refund: refund.map(|refund| (refund, RefundState::Succeeded)),
+            refund_cents: None,
         })
     }
 }
 
 #[async_trait]
 impl PaymentGateway for Provider {
-    async fn charge(&self, charge: &Charge) -> Result<ChargeState, GatewayError> {
+    async fn charge(&self, charge: &Charge) -> Result<ChargeReport, GatewayError> {
         let card = charge.card.number.as_str();
         if card == UNREACHABLE {
             return Err(GatewayError::NotSent("away".to_owned()));
@@ -150,13 +152,13 @@ impl PaymentGateway for Provider {
             }
             test_cards::SLOW => {
                 self.unanswered.notify_one();
-                Ok(state)
+                Ok(state.into())
             }
-            _ => Ok(state),
+            _ => Ok(state.into()),
         }
     }
 
-    async fn charge_state(&self, reference: Uuid) -> Result<Option<ChargeState>, GatewayError> {
+    async fn charge_state(&self, reference: Uuid) -> Result<Option<ChargeReport>, GatewayError> {
         let ledger = self.ledger();
         if ledger.queryable != Some(reference) {
             return lost();
@@ -164,10 +166,10 @@ impl PaymentGateway for Provider {
         Ok(ledger
             .charges
             .get(&reference)
-            .map(|known| known.state.clone()))
+            .map(|known| known.state.clone().into()))
     }
 
-    async fn void(&self, reference: Uuid) -> Result<ChargeState, GatewayError> {
+    async fn void(&self, reference: Uuid) -> Result<ChargeReport, GatewayError> {
         let mut ledger = self.ledger();
         if ledger.queryable != Some(reference) {
             return lost();
@@ -184,7 +186,7 @@ impl PaymentGateway for Provider {
         if known.state == ChargeState::Processing {
             known.state = ChargeState::Voided;
         }
-        Ok(known.state.clone())
+        Ok(known.state.clone().into())
     }
 
     async fn refund(&self, refund: &RefundRequest) -> Result<RefundState, GatewayError> {

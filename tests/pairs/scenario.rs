@@ -8,7 +8,7 @@ use doorbuster::{
     db::txn::{self, Policy},
     model::{DiscountValue, ShopError},
     payment::gateway::{
-        Charge, ChargeState, GatewayError, PaymentGateway, RefundRequest, RefundState,
+        Charge, ChargeReport, ChargeState, GatewayError, PaymentGateway, RefundRequest, RefundState,
     },
     shop::{
         Shop,
@@ -371,15 +371,15 @@ fn not_used<T>() -> Result<T, GatewayError> {
 
 #[async_trait]
 impl PaymentGateway for RefundingGateway {
-    async fn charge(&self, _: &Charge) -> Result<ChargeState, GatewayError> {
+    async fn charge(&self, _: &Charge) -> Result<ChargeReport, GatewayError> {
         not_used()
     }
 
-    async fn charge_state(&self, _: Uuid) -> Result<Option<ChargeState>, GatewayError> {
+    async fn charge_state(&self, _: Uuid) -> Result<Option<ChargeReport>, GatewayError> {
         not_used()
     }
 
-    async fn void(&self, _: Uuid) -> Result<ChargeState, GatewayError> {
+    async fn void(&self, _: Uuid) -> Result<ChargeReport, GatewayError> {
         not_used()
     }
 

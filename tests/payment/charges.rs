@@ -7,7 +7,7 @@ use doorbuster::payment::{
 use futures::future::join_all;
 use uuid::Uuid;
 
-use super::support::{TestProvider, charge_to, euros, is_refused};
+use super::support::{StateOf as _, TestProvider, charge_to, euros, is_refused};
 use crate::support::TestDatabase;
 
 #[tokio::test]
@@ -16,14 +16,14 @@ async fn a_repeated_charge_request_charges_once() {
     let provider = TestProvider::on(&database).await;
     let charge = charge_to(test_cards::CAPTURED);
     assert_eq!(
-        provider.gateway.charge_state(charge.reference).await,
+        provider.gateway.charge_state(charge.reference).await.state(),
         Ok(None)
     );
     for _ in 0..3 {
-        let answer = provider.gateway.charge(&charge).await;
+        let answer = provider.gateway.charge(&charge).await.state();
         assert_eq!(answer, Ok(ChargeState::Captured));
     }
-    let state = provider.gateway.charge_state(charge.reference).await;
+    let state = provider.gateway.charge_state(charge.reference).await.state();
     assert_eq!(state, Ok(Some(ChargeState::Captured)));
     let by_hand = database.by_hand().await;
     let rows: i64 = by_hand.value("SELECT count(*) FROM provider.charge").await;
@@ -66,13 +66,13 @@ async fn a_declined_charge_states_its_reason() {
         let charge = charge_to(number);
         let reason = sentence.to_owned();
         let declined = ChargeState::Declined { reason };
-        let answer = provider.gateway.charge(&charge).await;
+        let answer = provider.gateway.charge(&charge).await.state();
         assert_eq!(answer, Ok(declined.clone()), "{number}");
-        let state = provider.gateway.charge_state(charge.reference).await;
+        let state = provider.gateway.charge_state(charge.reference).await.state();
         assert_eq!(state, Ok(Some(declined)), "{number}");
     }
     let other = charge_to("5555555555554444");
-    let answer = provider.gateway.charge(&other).await;
+    let answer = provider.gateway.charge(&other).await.state();
     assert_eq!(answer, Ok(ChargeState::Captured));
 }
 
@@ -83,12 +83,12 @@ async fn a_reference_cannot_be_reused_for_another_amount() {
     let mut charge = charge_to(test_cards::CAPTURED);
     provider.gateway.charge(&charge).await.expect("charged");
     charge.amount = euros(1_251);
-    let answer = provider.gateway.charge(&charge).await;
+    let answer = provider.gateway.charge(&charge).await.state();
     assert!(is_refused(&answer), "{answer:?}");
     for cents in [0, -1, i64::MAX] {
         charge.reference = Uuid::new_v4();
         charge.amount = euros(cents);
-        let answer = provider.gateway.charge(&charge).await;
+        let answer = provider.gateway.charge(&charge).await.state();
         assert!(is_refused(&answer), "{cents}: {answer:?}");
     }
 }

@@ -8,7 +8,7 @@ use doorbuster::payment::{
 use serde_json::json;
 use uuid::Uuid;
 
-use super::support::{
+use super::support::{StateOf as _, 
     SECRET, TestProvider, charge_to, gateway, is_refused, is_unknown, listener, url_of,
 };
 use crate::support::TestDatabase;
@@ -22,11 +22,11 @@ async fn a_charge_whose_response_is_lost_is_found_by_a_query() {
         test_cards::ANSWER_LOST_WITHOUT_WEBHOOK,
     ] {
         let charge = charge_to(number);
-        let answer = provider.gateway.charge(&charge).await;
+        let answer = provider.gateway.charge(&charge).await.state();
         assert!(is_unknown(&answer), "{number}: {answer:?}");
-        let state = provider.gateway.charge_state(charge.reference).await;
+        let state = provider.gateway.charge_state(charge.reference).await.state();
         assert_eq!(state, Ok(Some(ChargeState::Captured)), "{number}");
-        let again = provider.gateway.charge(&charge).await;
+        let again = provider.gateway.charge(&charge).await.state();
         assert_eq!(again, Ok(ChargeState::Captured), "{number}");
     }
 }
@@ -36,9 +36,9 @@ async fn a_lost_request_charges_nothing() {
     let database = TestDatabase::empty().await;
     let provider = TestProvider::on(&database).await;
     let charge = charge_to(test_cards::REQUEST_LOST);
-    let answer = provider.gateway.charge(&charge).await;
+    let answer = provider.gateway.charge(&charge).await.state();
     assert!(is_unknown(&answer), "{answer:?}");
-    let state = provider.gateway.charge_state(charge.reference).await;
+    let state = provider.gateway.charge_state(charge.reference).await.state();
     assert_eq!(state, Ok(None));
 }
 
@@ -47,9 +47,9 @@ async fn a_slow_charge_is_captured_after_its_client_timed_out() {
     let database = TestDatabase::empty().await;
     let provider = TestProvider::on(&database).await;
     let charge = charge_to(test_cards::SLOW);
-    let answer = provider.gateway.charge(&charge).await;
+    let answer = provider.gateway.charge(&charge).await.state();
     assert!(is_unknown(&answer), "{answer:?}");
-    let state = provider.gateway.charge_state(charge.reference).await;
+    let state = provider.gateway.charge_state(charge.reference).await.state();
     assert_eq!(state, Ok(Some(ChargeState::Processing)));
     provider
         .wait_for_state(charge.reference, ChargeState::Captured)
@@ -64,13 +64,13 @@ async fn a_closed_port_means_not_sent_and_the_address_can_change() {
     let address = GatewayAddress::new(unused_url);
     let gateway = HttpGateway::new(address.clone(), SECRET).expect("a client");
     let charge = charge_to(test_cards::CAPTURED);
-    let answer = gateway.charge(&charge).await;
+    let answer = gateway.charge(&charge).await.state();
     assert!(
         matches!(answer, Err(GatewayError::NotSent(_))),
         "{answer:?}"
     );
     address.set(provider.url.clone());
-    assert_eq!(gateway.charge(&charge).await, Ok(ChargeState::Captured));
+    assert_eq!(gateway.charge(&charge).await.state(), Ok(ChargeState::Captured));
     let shown = format!("{gateway:?}");
     assert!(!shown.contains(SECRET), "{shown}");
 }
@@ -95,9 +95,9 @@ async fn a_response_of_another_program_leaves_the_outcome_unknown() {
         .route(&at(gone), get(async move || (StatusCode::GONE, message())));
     tokio::spawn(async move { axum::serve(listener, router).await });
     for reference in [broken, garbled, elsewhere] {
-        let answer = stranger.charge_state(reference).await;
+        let answer = stranger.charge_state(reference).await.state();
         assert!(is_unknown(&answer), "{reference}: {answer:?}");
     }
-    let answer = stranger.charge_state(gone).await;
+    let answer = stranger.charge_state(gone).await.state();
     assert!(is_refused(&answer), "{answer:?}");
 }

@@ -21,7 +21,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 use url::Url;
 
-use super::support::{
+use super::support::{StateOf as _, 
     SECRET, TestProvider, WebhookReceiver, charge_to, gateway, is_unknown, until,
 };
 use crate::support::{
@@ -81,10 +81,10 @@ async fn the_next_provider_finishes_the_work_of_a_killed_one() {
     let first = gateway(killed.url.clone());
     let request = tokio::spawn({
         let (gateway, charge) = (gateway(killed.url.clone()), charge.clone());
-        async move { gateway.charge(&charge).await }
+        async move { gateway.charge(&charge).await.state() }
     });
     until("the charge in the tables", async || {
-        let state = first.charge_state(charge.reference).await;
+        let state = first.charge_state(charge.reference).await.state();
         (state == Ok(Some(ChargeState::Processing))).then_some(())
     })
     .await;
@@ -143,11 +143,11 @@ async fn a_provider_survives_an_outage_of_its_database() {
         ))
         .await;
     let lost = charge_to(test_cards::CAPTURED);
-    let answer = provider.gateway.charge(&lost).await;
+    let answer = provider.gateway.charge(&lost).await.state();
     assert!(is_unknown(&answer), "{answer:?}");
     elsewhere.run(&let_in(true)).await;
     until("an answer", async || {
-        let answer = provider.gateway.charge(&lost).await;
+        let answer = provider.gateway.charge(&lost).await.state();
         (answer == Ok(ChargeState::Captured)).then_some(())
     })
     .await;
@@ -178,7 +178,7 @@ fn is_alive(pid: Pid) -> bool {
 
 async fn is_charged(address: &GatewayAddress) -> bool {
     let gateway = HttpGateway::new(address.clone(), SECRET).expect("a client");
-    let answer = gateway.charge(&charge_to(test_cards::CAPTURED)).await;
+    let answer = gateway.charge(&charge_to(test_cards::CAPTURED)).await.state();
     answer == Ok(ChargeState::Captured)
 }
 

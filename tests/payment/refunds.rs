@@ -9,7 +9,7 @@ use doorbuster::payment::{
 use futures::future::join_all;
 use uuid::Uuid;
 
-use super::support::{TestProvider, charge_to, euros, is_refused, is_unknown, refund_of};
+use super::support::{StateOf as _, TestProvider, charge_to, euros, is_refused, is_unknown, refund_of};
 use crate::support::TestDatabase;
 
 async fn refunded_cents(database: &TestDatabase) -> i64 {
@@ -69,7 +69,7 @@ async fn only_a_captured_charge_can_be_refunded() {
         .await;
     let answer = provider.gateway.refund(&refund_of(&slow, 1)).await;
     assert!(is_refused(&answer), "{answer:?}");
-    let voided = provider.gateway.void(slow.reference).await;
+    let voided = provider.gateway.void(slow.reference).await.state();
     assert_eq!(voided, Ok(ChargeState::Voided));
     let answer = provider.gateway.refund(&refund_of(&slow, 1)).await;
     assert!(is_refused(&answer), "{answer:?}");
@@ -113,7 +113,7 @@ async fn a_refund_whose_response_is_lost_is_paid() {
     let database = TestDatabase::empty().await;
     let provider = TestProvider::on(&database).await;
     let charge = charge_to(test_cards::REFUND_ANSWER_LOST);
-    let charged = provider.gateway.charge(&charge).await;
+    let charged = provider.gateway.charge(&charge).await.state();
     assert_eq!(charged, Ok(ChargeState::Captured));
     let refund = refund_of(&charge, 1_250);
     let answer = provider.gateway.refund(&refund).await;

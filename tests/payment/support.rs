@@ -17,7 +17,7 @@ use doorbuster::{
     payment::{
         event,
         gateway::{
-            Charge, ChargeState, GatewayAddress, GatewayError, HttpGateway, PaymentGateway,
+            Charge, ChargeReport, ChargeState, GatewayAddress, GatewayError, HttpGateway, PaymentGateway,
             ProviderEvent, RefundRequest, RefundState,
         },
         provider::{self, ProviderSettings},
@@ -76,13 +76,13 @@ impl TestProvider {
         charge: Charge,
     ) -> tokio::task::JoinHandle<Result<ChargeState, GatewayError>> {
         let gateway = gateway(self.url.clone());
-        tokio::spawn(async move { gateway.charge(&charge).await })
+        tokio::spawn(async move { gateway.charge(&charge).await.state() })
     }
 
     /// Waits until the charge has the given state.
     pub async fn wait_for_state(&self, reference: Uuid, state: ChargeState) {
         until("the charge's state", async || {
-            let now = self.gateway.charge_state(reference).await;
+            let now = self.gateway.charge_state(reference).await.state();
             (now == Ok(Some(state.clone()))).then_some(())
         })
         .await;
@@ -124,6 +124,28 @@ pub fn until<T>(what: &'static str, ask: impl AsyncFn() -> Option<T>) -> impl Fu
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+}
+
+/// Reduces a response about a charge to its state, for tests that are not about the amount.
+pub trait StateOf {
+    type State;
+    fn state(self) -> Self::State;
+}
+
+impl StateOf for Result<ChargeReport, GatewayError> {
+    type State = Result<ChargeState, GatewayError>;
+
+    fn state(self) -> Self::State {
+        self.map(|report| report.state)
+    }
+}
+
+impl StateOf for Result<Option<ChargeReport>, GatewayError> {
+    type State = Result<Option<ChargeState>, GatewayError>;
+
+    fn state(self) -> Self::State {
+        self.map(|found| found.map(|report| report.state))
     }
 }
 

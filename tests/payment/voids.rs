@@ -9,7 +9,7 @@ use doorbuster::payment::{
 use futures::future::join_all;
 use uuid::Uuid;
 
-use super::support::{LATENCY, TestProvider, charge_to, gateway, until};
+use super::support::{StateOf as _, LATENCY, TestProvider, charge_to, gateway, until};
 use crate::support::{TestDatabase, database::ByHand, race::wait_until_blocked};
 
 #[tokio::test]
@@ -18,12 +18,12 @@ async fn a_charge_voided_before_it_arrives_is_never_captured() {
     let provider = TestProvider::on(&database).await;
     let charge = charge_to(test_cards::CAPTURED);
     for _ in 0..2 {
-        let answer = provider.gateway.void(charge.reference).await;
+        let answer = provider.gateway.void(charge.reference).await.state();
         assert_eq!(answer, Ok(ChargeState::Voided));
     }
-    let answer = provider.gateway.charge(&charge).await;
+    let answer = provider.gateway.charge(&charge).await.state();
     assert_eq!(answer, Ok(ChargeState::Voided));
-    let state = provider.gateway.charge_state(charge.reference).await;
+    let state = provider.gateway.charge_state(charge.reference).await.state();
     assert_eq!(state, Ok(Some(ChargeState::Voided)));
     assert_eq!(
         final_events(&database, charge.reference).await,
@@ -40,7 +40,7 @@ async fn a_processing_charge_can_be_voided() {
     provider
         .wait_for_state(charge.reference, ChargeState::Processing)
         .await;
-    let answer = provider.gateway.void(charge.reference).await;
+    let answer = provider.gateway.void(charge.reference).await.state();
     assert_eq!(answer, Ok(ChargeState::Voided));
     assert_eq!(waiting.await.expect("no panic"), Ok(ChargeState::Voided));
 }
@@ -51,8 +51,8 @@ async fn a_void_does_not_change_a_final_charge() {
     let provider = TestProvider::on(&database).await;
     for number in [test_cards::CAPTURED, test_cards::DECLINED] {
         let charge = charge_to(number);
-        let charged = provider.gateway.charge(&charge).await;
-        let voided = provider.gateway.void(charge.reference).await;
+        let charged = provider.gateway.charge(&charge).await.state();
+        let voided = provider.gateway.void(charge.reference).await.state();
         assert!(charged.is_ok(), "{charged:?}");
         assert_eq!(voided, charged, "{number}");
     }
@@ -74,7 +74,7 @@ async fn the_first_of_a_concurrent_void_and_capture_wins() {
             wait_until_blocked(&watcher, 1).await;
         }
         let gateway = gateway(provider.url.clone());
-        let voided = tokio::spawn(async move { gateway.void(charge.reference).await });
+        let voided = tokio::spawn(async move { gateway.void(charge.reference).await.state() });
         wait_until_blocked(&watcher, if void_first { 1 } else { 2 }).await;
         if void_first {
             wait_until_blocked(&watcher, 2).await;
@@ -100,7 +100,7 @@ async fn a_void_and_a_capture_never_both_succeed() {
             let charge = charge_to(test_cards::CAPTURED);
             let charged = provider.spawn_charge(charge.clone());
             tokio::time::sleep(LATENCY * round / 20).await;
-            let voided = provider.gateway.void(charge.reference).await;
+            let voided = provider.gateway.void(charge.reference).await.state();
             assert_eq!(charged.await.expect("no panic"), voided, "round {round}");
             let expected = match voided.expect("an answer") {
                 ChargeState::Voided => "charge.voided",

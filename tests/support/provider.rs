@@ -6,7 +6,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use doorbuster::payment::{
     gateway::{
-        Charge, ChargeState, GatewayAddress, GatewayError, HttpGateway, PaymentGateway,
+        Charge, ChargeReport, GatewayAddress, GatewayError, HttpGateway, PaymentGateway,
         RefundRequest, RefundState,
     },
     provider::{self, ProviderSettings},
@@ -72,15 +72,15 @@ async fn start(database_url: &str) -> Running {
 
 #[async_trait]
 impl PaymentGateway for OnDemand {
-    async fn charge(&self, charge: &Charge) -> Result<ChargeState, GatewayError> {
+    async fn charge(&self, charge: &Charge) -> Result<ChargeReport, GatewayError> {
         self.gateway().await.charge(charge).await
     }
 
-    async fn charge_state(&self, reference: Uuid) -> Result<Option<ChargeState>, GatewayError> {
+    async fn charge_state(&self, reference: Uuid) -> Result<Option<ChargeReport>, GatewayError> {
         self.gateway().await.charge_state(reference).await
     }
 
-    async fn void(&self, reference: Uuid) -> Result<ChargeState, GatewayError> {
+    async fn void(&self, reference: Uuid) -> Result<ChargeReport, GatewayError> {
         self.gateway().await.void(reference).await
     }
 

@@ -7,7 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use doorbuster::payment::gateway::{
-    Charge, ChargeState, GatewayError, PaymentGateway, RefundRequest, RefundState,
+    Charge, ChargeReport, ChargeState, GatewayError, PaymentGateway, RefundRequest, RefundState,
 };
 use tokio::sync::watch;
 use uuid::Uuid;
@@ -22,9 +22,9 @@ pub struct ScriptedProvider(Arc<Inner>);
 struct Inner {
     /// The references of the requested charges, in order.
     charges: watch::Sender<Vec<Uuid>>,
-    answers: watch::Sender<HashMap<Uuid, Result<ChargeState, GatewayError>>>,
+    answers: watch::Sender<HashMap<Uuid, Result<ChargeReport, GatewayError>>>,
     /// The state of each charge, for later status queries and voids.
-    states: Mutex<HashMap<Uuid, ChargeState>>,
+    states: Mutex<HashMap<Uuid, ChargeReport>>,
     voided: Mutex<Vec<Uuid>>,
     refunded: Mutex<Vec<RefundRequest>>,
     refund_answer: Mutex<Result<RefundState, GatewayError>>,
@@ -66,8 +66,13 @@ impl ScriptedProvider {
 
     /// Sets the answer to a charge, also before the charge is requested.
     pub fn answer(&self, reference: Uuid, answer: Result<ChargeState, GatewayError>) {
-        if let Ok(state) = &answer {
-            self.set_state(reference, state.clone());
+        self.report(reference, answer.map(ChargeReport::from));
+    }
+
+    /// The same with the captured amount.
+    pub fn report(&self, reference: Uuid, answer: Result<ChargeReport, GatewayError>) {
+        if let Ok(report) = &answer {
+            self.set_report(reference, report.clone());
         }
         self.0
             .answers
@@ -76,8 +81,13 @@ impl ScriptedProvider {
 
     /// Sets the state of a charge.
     pub fn set_state(&self, reference: Uuid, state: ChargeState) {
+        self.set_report(reference, state.into());
+    }
+
+    /// The same with the captured amount.
+    pub fn set_report(&self, reference: Uuid, report: ChargeReport) {
         let mut states = self.0.states.lock().expect("no panic under this lock");
-        states.insert(reference, state);
+        states.insert(reference, report);
     }
 
     /// Returns the charges that the shop asked to void.
@@ -101,7 +111,7 @@ impl ScriptedProvider {
 
 #[async_trait]
 impl PaymentGateway for ScriptedProvider {
-    async fn charge(&self, charge: &Charge) -> Result<ChargeState, GatewayError> {
+    async fn charge(&self, charge: &Charge) -> Result<ChargeReport, GatewayError> {
         let reference = charge.reference;
         self.0
             .charges
@@ -112,20 +122,21 @@ impl PaymentGateway for ScriptedProvider {
         answers[&reference].clone()
     }
 
-    async fn charge_state(&self, reference: Uuid) -> Result<Option<ChargeState>, GatewayError> {
+    async fn charge_state(&self, reference: Uuid) -> Result<Option<ChargeReport>, GatewayError> {
         let states = self.0.states.lock().expect("no panic under this lock");
         Ok(states.get(&reference).cloned())
     }
 
-    async fn void(&self, reference: Uuid) -> Result<ChargeState, GatewayError> {
+    async fn void(&self, reference: Uuid) -> Result<ChargeReport, GatewayError> {
         let mut voided = self.0.voided.lock().expect("no panic under this lock");
         voided.push(reference);
         let mut states = self.0.states.lock().expect("no panic under this lock");
-        let state = states.entry(reference).or_insert(ChargeState::Voided);
-        if *state == ChargeState::Processing {
-            *state = ChargeState::Voided;
+        let voided = ChargeReport::from(ChargeState::Voided);
+        let report = states.entry(reference).or_insert(voided.clone());
+        if report.state == ChargeState::Processing {
+            *report = voided;
         }
-        Ok(state.clone())
+        Ok(report.clone())
     }
 
     async fn refund(&self, refund: &RefundRequest) -> Result<RefundState, GatewayError> {

@@ -316,3 +316,40 @@ async fn shoppers_cannot_see_or_buy_the_product_of_a_lane() {
     assert_eq!(shopper.page(&path).await.status, StatusCode::NOT_FOUND);
     assert!(!shopper.page("/").await.body.contains("Workbench</h3>"));
 }
+
+#[tokio::test]
+async fn a_date_far_outside_is_rejected_beside_its_field() {
+    let shop = TestShop::new().await;
+    let mut admin = Visitor::of(&shop);
+    admin.sign_in(&shop).await;
+    let form = "/api/form/admin/create-code";
+    for field in ["starts_at", "ends_at"] {
+        for date in [
+            "-9999-01-01T00:00",
+            "0000-01-01T00:00",
+            "1999-12-31T23:59",
+            "9999-12-31T23:59",
+        ] {
+            let fields = format!("code=FAR&kind=percent&value=10&uses_max=5&{field}={date}");
+            let answer = admin.post_form(form, &fields).await;
+            assert_eq!(
+                answer.status,
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "{field} {date}: {}",
+                answer.body
+            );
+            admin.submit("/admin/discounts", form, &fields).await;
+            let page = admin.page("/admin/discounts").await.body;
+            let error = page
+                .split(&format!("id=\"{field}-error\""))
+                .nth(1)
+                .and_then(|rest| rest.split("</").next())
+                .unwrap_or_default();
+            assert!(
+                error.contains("Please enter a year from 2000 to 2199."),
+                "{field} {date}: {error}"
+            );
+        }
+    }
+    assert_eq!(shop.count("discount_code").await, 0);
+}

@@ -1,6 +1,6 @@
 //! A shop with its complete router, and helpers to send requests to it.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -48,10 +48,10 @@ pub fn parts(shop: Shop, database_url: &str, public_url: &str) -> ServerParts {
     }
 }
 
-/// A client of the router that keeps its cookie.
+/// A client of the router that keeps its cookies.
 pub struct Visitor {
     router: Router,
-    cookie: Option<String>,
+    cookies: BTreeMap<String, String>,
 }
 
 /// A complete response.
@@ -91,15 +91,18 @@ impl Visitor {
     pub fn at(state: AppState) -> Self {
         Self {
             router: server::router(state).expect("the public URL is an origin"),
-            cookie: None,
+            cookies: BTreeMap::new(),
         }
     }
 
-    /// Sends a request with the stored cookie, and stores the cookie of the response.
+    /// Sends a request with the stored cookies, and stores the cookies of the response.
     pub async fn send(&mut self, mut request: Request<Body>) -> TestResponse {
-        if let Some(cookie) = &self.cookie {
-            let cookie = cookie.parse().expect("the server's cookies are valid");
-            request.headers_mut().insert(header::COOKIE, cookie);
+        if !self.cookies.is_empty() {
+            let pairs = self.cookies.iter();
+            let pairs: Vec<_> = pairs.map(|(name, value)| format!("{name}={value}")).collect();
+            let cookies = pairs.join("; ");
+            let cookies = cookies.parse().expect("the server's cookies are valid");
+            request.headers_mut().insert(header::COOKIE, cookies);
         }
         let response = self
             .router
@@ -108,9 +111,15 @@ impl Visitor {
             .await
             .expect("the router is infallible");
         let (parts, body) = response.into_parts();
-        if let Some(set) = parts.headers.get(header::SET_COOKIE) {
+        for set in parts.headers.get_all(header::SET_COOKIE) {
             let set = set.to_str().expect("the server's cookies are text");
-            self.cookie = set.split(';').next().map(ToOwned::to_owned);
+            let (pair, attributes) = set.split_once(';').unwrap_or((set, ""));
+            let (name, value) = pair.split_once('=').expect("a name and a value");
+            if attributes.contains("Max-Age=0") {
+                self.cookies.remove(name);
+            } else {
+                self.cookies.insert(name.to_owned(), value.to_owned());
+            }
         }
         let body = to_bytes(body, usize::MAX).await.expect("the body ends");
         TestResponse {
@@ -120,9 +129,10 @@ impl Visitor {
         }
     }
 
-    /// Returns the name and value of the stored cookie.
+    /// Returns the value of the session's cookie.
     pub fn cookie(&self) -> Option<&str> {
-        self.cookie.as_deref()
+        let names = ["doorbuster", "__Host-doorbuster"];
+        names.iter().find_map(|name| self.cookies.get(*name)).map(String::as_str)
     }
 
     /// Requests a page as a browser does.

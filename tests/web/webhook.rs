@@ -58,7 +58,7 @@ pub fn event(id: &str, kind: &str, charge: Uuid, refund: Option<(Uuid, &str)>) -
 }
 
 /// Creates a shop with an order that waits for payment, and a client that acts as the provider.
-async fn waiting() -> (TestShop, ScriptedProvider, PendingPayment, Visitor) {
+pub async fn waiting() -> (TestShop, ScriptedProvider, PendingPayment, Visitor) {
     let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
     let product = shop.with_product(5).await;
     let cart = shop.cart_of(&[(&product, 1)]).await;

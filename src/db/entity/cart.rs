@@ -9,6 +9,8 @@ pub struct Model {
     pub id: Uuid,
     pub created_at: TimeDateTimeWithTimeZone,
     pub changed_at: TimeDateTimeWithTimeZone,
+    /// Whether its session came back after the request that created the cart.
+    pub seen_again: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -22,6 +22,10 @@ pub struct Model {
     pub expires_at: TimeDateTimeWithTimeZone,
     pub created_at: TimeDateTimeWithTimeZone,
     pub closed_at: Option<TimeDateTimeWithTimeZone>,
+    /// The address that limits it, until a day after it was closed; `None` without a limit.
+    pub network: Option<String>,
+    /// When its reservation began; `None` without a limit.
+    pub reserved_at: Option<TimeDateTimeWithTimeZone>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

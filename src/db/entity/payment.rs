@@ -10,11 +10,15 @@ pub struct Model {
     pub order_id: i64,
     /// Identifies it at the payment provider.
     pub reference: Uuid,
-    /// `pending`, `captured`, `declined` or `voided`.
+    /// `pending`, `captured`, `declined`, `voided` or `wrong_amount`.
     pub state: String,
     pub amount_cents: i64,
     pub currency: String,
     pub captured_cents: i64,
+    /// The amount that the provider reported, if it is not the amount that is due.
+    pub reported_cents: Option<i64>,
+    /// Its currency.
+    pub reported_currency: Option<String>,
     pub decline_reason: Option<String>,
     pub created_at: TimeDateTimeWithTimeZone,
     pub settled_at: Option<TimeDateTimeWithTimeZone>,

@@ -12,7 +12,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use url::Url;
 use uuid::Uuid;
 
-use super::{Charge, ChargeState, GatewayError, PaymentGateway, RefundRequest, RefundState};
+use super::{Charge, ChargeReport, GatewayError, PaymentGateway, RefundRequest, RefundState};
 use crate::payment::wire::{
     ChargeBody, ChargeRequestBody, ProblemBody, RefundBody, RefundRequestBody,
 };
@@ -98,35 +98,48 @@ impl fmt::Debug for HttpGateway {
 
 #[async_trait]
 impl PaymentGateway for HttpGateway {
-    async fn charge(&self, charge: &Charge) -> Result<ChargeState, GatewayError> {
+    async fn charge(&self, charge: &Charge) -> Result<ChargeReport, GatewayError> {
         let request = ChargeRequestBody::from(charge);
-        let charge: ChargeBody = self.post("/v1/charges", &request).await?;
-        Ok(charge.into())
+        report(self.post("/v1/charges", &request).await?)
     }
 
-    async fn charge_state(&self, reference: Uuid) -> Result<Option<ChargeState>, GatewayError> {
+    async fn charge_state(&self, reference: Uuid) -> Result<Option<ChargeReport>, GatewayError> {
         let path = format!("/v1/charges/{reference}");
         let response = send(self.request(Method::GET, &path)).await?;
         let status = response.status();
         match read::<ChargeBody>(response).await {
-            Ok(charge) => Ok(Some(charge.into())),
+            Ok(charge) => report(charge).map(Some),
             Err(GatewayError::Refused(_)) if status == StatusCode::NOT_FOUND => Ok(None),
             Err(error) => Err(error),
         }
     }
 
-    async fn void(&self, reference: Uuid) -> Result<ChargeState, GatewayError> {
+    async fn void(&self, reference: Uuid) -> Result<ChargeReport, GatewayError> {
         let path = format!("/v1/charges/{reference}/void");
         let response = send(self.request(Method::POST, &path)).await?;
-        let charge: ChargeBody = read(response).await?;
-        Ok(charge.into())
+        report(read(response).await?)
     }
 
     async fn refund(&self, refund: &RefundRequest) -> Result<RefundState, GatewayError> {
         let request = RefundRequestBody::from(refund);
         let refund: RefundBody = self.post("/v1/refunds", &request).await?;
+        if refund.amount_cents != request.amount_cents {
+            tracing::error!(
+                reference = %request.reference,
+                requested = request.amount_cents,
+                reported = refund.amount_cents,
+                "the payment provider reports another amount of a refund, in cents"
+            );
+            return Err(GatewayError::Unknown(
+                "the refund has another amount".to_owned(),
+            ));
+        }
         Ok(refund.state.into())
     }
+}
+
+fn report(charge: ChargeBody) -> Result<ChargeReport, GatewayError> {
+    ChargeReport::try_from(charge).map_err(|error| GatewayError::Unknown(error.to_string()))
 }
 
 async fn send(request: RequestBuilder) -> Result<Response, GatewayError> {

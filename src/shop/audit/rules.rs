@@ -231,7 +231,9 @@ pub const RULES: &[Rule] = &[
                       ELSE k.held > 0 OR o.due_cents <> 0 END
               UNION ALL
               SELECT format('payment %s: %s, %s of %s cents taken', id, state, captured_cents, amount_cents) FROM payment
-              WHERE IN_ORDERS(order_id) AND captured_cents <> CASE state WHEN 'captured' THEN amount_cents ELSE 0 END
+              WHERE IN_ORDERS(order_id)
+                AND captured_cents <> CASE state WHEN 'captured' THEN amount_cents
+                                            WHEN 'wrong_amount' THEN greatest(reported_cents, 0) ELSE 0 END
               UNION ALL
               SELECT format('payment %s: %s cents asked for order %s of %s', p.id, p.amount_cents, o.id, o.total_cents)
               FROM payment p JOIN customer_order o ON o.id = p.order_id

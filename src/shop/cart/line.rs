@@ -15,7 +15,7 @@ use crate::{
     model::{Quantity, ShopError, product::insufficient},
     shop::{
         Shop, catalog,
-        holds::{self, Line},
+        holds::{self, Line, Purpose},
         inventory::counters,
     },
 };
@@ -57,6 +57,34 @@ pub(super) async fn quantity_of(
         .transpose()?)
 }
 
+/// Reserves all lines of the cart, or none. The caller has locked the cart.
+///
+/// # Errors
+/// The errors of [`lines`], of [`holds::admit`] and of [`holds::reconcile`].
+pub async fn reserve_lines(work: &Work, shop: &Shop, cart_id: Uuid) -> Result<(), Abort> {
+    let lines = lines(work, cart_id).await?;
+    let admitted = holds::admit(work, shop, cart_id, &lines, Purpose::Reserve).await?;
+    let holds = locks::holds_of_cart(work, cart_id).await?;
+    holds::reconcile(work, shop, cart_id, holds, &lines, admitted)
+        .await
+        .map(drop)
+}
+
+/// Adds `quantity` units of the product to what the cart contains; see [`set_line`].
+pub(super) async fn add_line(
+    work: &Work,
+    shop: &Shop,
+    cart_id: Uuid,
+    product_id: i64,
+    quantity: Quantity,
+) -> Result<(), Abort> {
+    let new_quantity = match quantity_of(work, cart_id, product_id).await? {
+        Some(current) => current.plus(quantity)?,
+        None => quantity,
+    };
+    set_line(work, shop, cart_id, product_id, new_quantity).await
+}
+
 /// Writes a line. If the cart has a live reservation, the reservation is changed in the same
 /// transaction. Otherwise the line is only checked against the stock available now; the checkout
 /// checks it again.
@@ -75,7 +103,8 @@ pub(super) async fn set_line(
     let holds = locks::holds_of_cart(work, cart_id).await?;
     if holds.iter().any(|hold| hold.expires_at > now) {
         let lines = lines(work, cart_id).await?;
-        return holds::reconcile(work, shop, cart_id, holds, &lines)
+        let admitted = holds::admit(work, shop, cart_id, &lines, Purpose::Reserve).await?;
+        return holds::reconcile(work, shop, cart_id, holds, &lines, admitted)
             .await
             .map(drop);
     }

@@ -6,7 +6,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::ReleaseReason;
+use super::{ReleaseReason, limits::extension_is_used};
 use crate::{
     db::{
         dialect,
@@ -47,7 +47,7 @@ impl CartHolds {
             ends_at: moment::time_in_utc(first.expires_at),
             seconds_left: seconds(first.expires_at - now).max(1),
             ttl_s: shop.terms.hold_ttl_s,
-            extended: first.extended,
+            extended: first.extended || extension_is_used(&rows, now),
         });
         let released = if reservation.is_none() {
             last_expired_lines(shop, &rows, now).await?

@@ -6,10 +6,9 @@ use sea_orm::{
     ColumnTrait, DbErr, EntityTrait, QueryFilter,
     sea_query::Expr,
 };
-use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::{Line, ReleaseReason, movement, release, return_to_stock};
+use super::{Line, ReleaseReason, limits::Period, movement, release, return_to_stock};
 use crate::{
     db::{
         dialect,
@@ -26,8 +25,8 @@ use crate::{
 };
 
 /// Makes the cart's holds match `lines`: releases expired holds and excess units, and reserves
-/// missing units. `holds` are the cart's holds, which the caller has locked. Returns the cart's
-/// holds after the change.
+/// missing units. `holds` are the cart's holds, which the caller has locked; `admitted` is the time
+/// of a new reservation, from [`super::admit`]. Returns the cart's holds after the change.
 ///
 /// # Errors
 /// [`ShopError::InsufficientStock`] if the available stock does not cover the missing units.
@@ -37,6 +36,7 @@ pub async fn reconcile(
     cart_id: Uuid,
     holds: Vec<hold::Model>,
     lines: &[Line],
+    admitted: Option<Period>,
 ) -> Result<Vec<hold::Model>, Abort> {
     let now = dialect::now(work.connection()).await?;
     let is_needed = |hold: &hold::Model| lines.iter().any(|(offer, _)| offer.id == hold.product_id);
@@ -61,9 +61,18 @@ pub async fn reconcile(
     }
     release(work, shop, &expired, ReleaseReason::Expired).await?;
     release(work, shop, &unneeded, ReleaseReason::Cart).await?;
-    let (expires_at, extended) = match kept.first() {
-        Some(first) => (first.expires_at, first.extended),
-        None => (now + shop.terms.hold_ttl(), false),
+    let period = match (kept.first(), admitted) {
+        (Some(first), _) => Period {
+            began_at: first.reserved_at,
+            ends_at: first.expires_at,
+            extended: first.extended,
+        },
+        (None, Some(admitted)) => admitted,
+        (None, None) => Period {
+            began_at: None,
+            ends_at: now + shop.terms.hold_ttl(),
+            extended: false,
+        },
     };
     for hold in &mut kept {
         shrink(work, shop, hold, requested_units(lines, hold.product_id)).await?;
@@ -77,7 +86,7 @@ pub async fn reconcile(
         {
             Some(hold) => grow(work, hold, request.more).await?,
             None => {
-                let row = new_hold(cart_id, &request, expires_at, extended)?;
+                let row = new_hold(shop, cart_id, &request, period)?;
                 let hold = row.insert(work.connection()).await?;
                 record(work, &hold, MovementKind::Hold, request.more).await?;
                 kept.push(hold);
@@ -125,11 +134,12 @@ async fn reserve(work: &Work, shop: &Shop, requests: &[HoldRequest]) -> Result<(
 }
 
 fn new_hold(
+    shop: &Shop,
     cart_id: Uuid,
     request: &HoldRequest,
-    expires_at: OffsetDateTime,
-    extended: bool,
+    period: Period,
 ) -> Result<hold::ActiveModel, ShopError> {
+    let holder = shop.holder.as_ref();
     Ok(hold::ActiveModel {
         id: NotSet,
         cart_id: Set(Some(cart_id)),
@@ -138,10 +148,15 @@ fn new_hold(
         quantity: Set(Quantity::new(request.more)?.get().cast_signed()),
         state: Set("held".to_owned()),
         reason: NotSet,
-        extended: Set(extended),
-        expires_at: Set(expires_at),
+        extended: Set(period.extended),
+        expires_at: Set(period.ends_at),
         created_at: NotSet,
         closed_at: NotSet,
+        network: holder.map_or(NotSet, |holder| Set(Some(holder.as_str().to_owned()))),
+        reserved_at: match period.began_at {
+            None => NotSet,
+            began_at => Set(began_at),
+        },
     })
 }
 

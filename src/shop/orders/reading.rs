@@ -14,7 +14,8 @@ use crate::{
         Bill, CancelReason, OrderLineView, OrderView, PaymentState, PaymentView, Quantity,
         RefundReason, RefundView, ShopError,
     },
-    shop::{Shop, catalog, customer_limit, moment},
+    payment::gateway::ReportedAmount,
+    shop::{Shop, catalog, customer_limit, moment, payments::record},
 };
 
 /// Reads orders; see [`Shop::orders`].
@@ -154,7 +155,7 @@ fn view(order: customer_order::Model, parts: Parts<'_>) -> Result<OrderView, DbE
         refunds: parts
             .refunds
             .into_iter()
-            .map(|refund| refund_view(refund, &currency))
+            .map(|refund| refund_view(refund, parts.payment, &currency))
             .collect::<Result<_, _>>()?,
     })
 }
@@ -181,12 +182,24 @@ fn payment_view(payment: &payment::Model) -> Result<PaymentView, DbErr> {
     Ok(PaymentView {
         state: PaymentState::parse(&payment.state)
             .ok_or_else(|| DbErr::Type(format!("payment {}: {}", payment.id, payment.state)))?,
-        captured: catalog::money(payment.captured_cents, &payment.currency),
+        captured: catalog::money(
+            payment.captured_cents,
+            record::charged_currency(payment),
+        ),
+        wrong_amount: payment
+            .reported_cents
+            .zip(payment.reported_currency.as_deref())
+            .map(|(cents, currency)| ReportedAmount::new(cents, currency).to_string()),
         decline_reason: payment.decline_reason.clone(),
     })
 }
 
-fn refund_view(refund: refund::Model, currency: &str) -> Result<RefundView, DbErr> {
+fn refund_view(
+    refund: refund::Model,
+    payment: Option<&payment::Model>,
+    currency: &str,
+) -> Result<RefundView, DbErr> {
+    let currency = payment.map_or(currency, record::charged_currency);
     Ok(RefundView {
         amount: catalog::money(refund.amount_cents, currency),
         reason: RefundReason::parse(&refund.reason)

@@ -12,7 +12,7 @@ use crate::{
         locks,
         txn::{self, TxnError},
     },
-    payment::gateway::{ChargeState, GatewayError, PaymentGateway},
+    payment::gateway::{ChargeReport, ChargeState, GatewayError, PaymentGateway},
     shop::settlement,
 };
 
@@ -65,15 +65,15 @@ impl Payments<'_> {
         crash_point::pass("before call of", "charge state");
         let queried = gateway.charge_state(reference).await;
         crash_point::pass("after call of", "charge state");
-        let state = match queried {
-            Ok(Some(ChargeState::Processing)) if age < VOID_AFTER => return,
-            Ok(None | Some(ChargeState::Processing)) => void(gateway, reference).await,
-            Ok(Some(state)) => Ok(state),
+        let report = match queried {
+            Ok(Some(report)) if report.state != ChargeState::Processing => Ok(report),
+            Ok(Some(_)) if age < VOID_AFTER => return,
+            Ok(_) => void(gateway, reference).await,
             Err(error) => Err(error),
         };
-        let settled = match state {
-            Ok(state) => self
-                .settle(reference, state)
+        let settled = match report {
+            Ok(report) => self
+                .settle(reference, report)
                 .await
                 .map_err(|error| error.to_string()),
             Err(error) => Err(error.to_string()),
@@ -132,7 +132,10 @@ impl Payments<'_> {
     }
 }
 
-async fn void(gateway: &dyn PaymentGateway, reference: Uuid) -> Result<ChargeState, GatewayError> {
+async fn void(
+    gateway: &dyn PaymentGateway,
+    reference: Uuid,
+) -> Result<ChargeReport, GatewayError> {
     crash_point::pass("before call of", "void");
     let response = gateway.void(reference).await;
     crash_point::pass("after call of", "void");

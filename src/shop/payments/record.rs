@@ -12,7 +12,7 @@ use crate::{
         entity::payment,
         txn::{Abort, Work},
     },
-    model::Money,
+    model::{Money, PaymentState},
 };
 
 /// Interval between two queries about one outcome. The first query is due when the call itself must
@@ -30,6 +30,8 @@ pub async fn open(work: &Work, order_id: i64, amount: Money) -> Result<Uuid, Abo
         amount_cents: Set(amount.cents),
         currency: Set(amount.currency.code().to_owned()),
         captured_cents: NotSet,
+        reported_cents: NotSet,
+        reported_currency: NotSet,
         decline_reason: NotSet,
         created_at: NotSet,
         settled_at: NotSet,
@@ -38,4 +40,11 @@ pub async fn open(work: &Work, order_id: i64, amount: Money) -> Result<Uuid, Abo
     .insert(work.connection())
     .await?;
     Ok(row.reference)
+}
+
+/// Returns the currency in which a payment was charged.
+pub fn charged_currency(payment: &payment::Model) -> &str {
+    let is_wrong = payment.state == PaymentState::WrongAmount.as_str();
+    let reported = payment.reported_currency.as_deref().filter(|_| is_wrong);
+    reported.unwrap_or(&payment.currency)
 }

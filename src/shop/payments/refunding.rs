@@ -53,7 +53,7 @@ impl Payments<'_> {
                 txn::run_for_result(
                     &self.shop.db,
                     self.shop.policy("settle refund"),
-                    move |work| Box::pin(settlement::mark_refund_succeeded(work, reference)),
+                    move |work| Box::pin(settlement::mark_refund_succeeded(work, reference, None)),
                 )
                 .await
                 .map_err(|error| error.to_string())

@@ -17,7 +17,7 @@ use crate::{
     },
     model::RefundReason,
     payment::gateway::RefundRequest,
-    shop::catalog,
+    shop::{catalog, payments::record},
 };
 
 /// Writes a pending refund of `cents`. Its reference is derived from the payment's reference and
@@ -65,8 +65,24 @@ pub fn refund_reference(payment: Uuid, index: usize) -> Uuid {
     uuid::Builder::from_custom_bytes(bytes).into_uuid()
 }
 
-/// Marks a refund as succeeded, after the provider confirmed it.
-pub async fn mark_refund_succeeded(work: &Work, reference: Uuid) -> Result<(), Abort> {
+/// Marks a refund as succeeded, after the provider confirmed it. A refund of another amount than
+/// `reported_cents` stays pending, and the audit reports it.
+pub async fn mark_refund_succeeded(
+    work: &Work,
+    reference: Uuid,
+    reported_cents: Option<i64>,
+) -> Result<(), Abort> {
+    let found = refund::Entity::find()
+        .filter(refund::Column::Reference.eq(reference))
+        .one(work.connection())
+        .await?;
+    let planned = found.map(|refund| refund.amount_cents);
+    if let (Some(planned), Some(reported)) = (planned, reported_cents)
+        && planned != reported
+    {
+        tracing::error!(%reference, planned, reported, "the payment provider reports another amount of a refund, in cents");
+        return Ok(());
+    }
     refund::Entity::update_many()
         .col_expr(refund::Column::State, Expr::value("succeeded"))
         .col_expr(refund::Column::SettledAt, Expr::current_timestamp())
@@ -113,6 +129,6 @@ pub async fn refund_request<C: ConnectionTrait>(
     Ok(payment.map(|payment| RefundRequest {
         reference,
         charge: payment.reference,
-        amount: catalog::money(row.amount_cents, &payment.currency),
+        amount: catalog::money(row.amount_cents, record::charged_currency(&payment)),
     }))
 }

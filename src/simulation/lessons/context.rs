@@ -36,7 +36,7 @@ impl LessonContext {
         };
         Self {
             administrator: administrator.clone(),
-            shop: shop.clone().with_terms(terms),
+            shop: shop.clone().without_holder().with_terms(terms),
             run_id,
             lesson,
         }

@@ -9,7 +9,7 @@ use crate::{
     db::txn::{self, Abort, Policy},
     model::{Contact, OrderStatus, Quantity, ShopError},
     payment::gateway::{
-        Charge, ChargeState, GatewayError, PaymentGateway, RefundRequest, RefundState,
+        Charge, ChargeReport, ChargeState, GatewayError, PaymentGateway, RefundRequest, RefundState,
     },
     shop::{
         Shop,
@@ -155,16 +155,16 @@ impl StoryGateway {
 
 #[async_trait]
 impl PaymentGateway for StoryGateway {
-    async fn charge(&self, _: &Charge) -> Result<ChargeState, GatewayError> {
-        Ok(ChargeState::Captured)
+    async fn charge(&self, _: &Charge) -> Result<ChargeReport, GatewayError> {
+        Ok(ChargeState::Captured.into())
     }
 
-    async fn charge_state(&self, _: Uuid) -> Result<Option<ChargeState>, GatewayError> {
-        Ok(Some(ChargeState::Captured))
+    async fn charge_state(&self, _: Uuid) -> Result<Option<ChargeReport>, GatewayError> {
+        Ok(Some(ChargeState::Captured.into()))
     }
 
-    async fn void(&self, _: Uuid) -> Result<ChargeState, GatewayError> {
-        Ok(ChargeState::Voided)
+    async fn void(&self, _: Uuid) -> Result<ChargeReport, GatewayError> {
+        Ok(ChargeState::Voided.into())
     }
 
     async fn refund(&self, _: &RefundRequest) -> Result<RefundState, GatewayError> {

@@ -48,7 +48,10 @@ pub async fn receive_event(
     let now = time::OffsetDateTime::now_utc().unix_timestamp();
     signature::verify(&state.payment_secret, signed, &body, now)
         .map_err(|_| ShopError::SignatureInvalid)?;
-    let event = event::parse(&body).map_err(|error| ShopError::Malformed(error.to_string()))?;
+    let event = event::parse(&body).map_err(|error| {
+        tracing::error!(%error, "the payment provider sent an event that cannot be read");
+        ShopError::Malformed(error.to_string())
+    })?;
     check_names(&event)?;
     state
         .shop

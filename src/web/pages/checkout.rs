@@ -123,7 +123,9 @@ fn Problem(error: ShopError) -> impl IntoView {
 /// Tells the shopper what to do about a rejected order.
 fn next_step(error: &ShopError) -> &'static str {
     match error {
-        ShopError::InsufficientStock { .. } | ShopError::OverCustomerLimit { .. } => {
+        ShopError::InsufficientStock { .. }
+        | ShopError::OverCustomerLimit { .. }
+        | ShopError::OverHoldLimit { .. } => {
             "Nothing was ordered. Change the quantity in your cart, then try again."
         }
         ShopError::FieldsInvalid(_) => "Nothing was ordered yet.",
@@ -132,6 +134,9 @@ fn next_step(error: &ShopError) -> &'static str {
         ShopError::ProviderUnavailable { .. } => "Your items are still reserved. Try again.",
         ShopError::ReservationExpired
         | ShopError::AlreadyExtended
+        | ShopError::OverAddressHoldLimit { .. }
+        | ShopError::HoldsPaused { .. }
+        | ShopError::AddressHoldsPaused { .. }
         | ShopError::TotalChanged { .. } => "Your details are saved.",
         _ => "Nothing was ordered.",
     }
@@ -158,6 +163,7 @@ fn correction_link(error: &ShopError) -> Option<(String, &'static str)> {
         | ShopError::CodeOverCustomerLimit { .. } => ("#code", "Change the code"),
         ShopError::InsufficientStock { .. }
         | ShopError::OverCustomerLimit { .. }
+        | ShopError::OverHoldLimit { .. }
         | ShopError::SaleNotStarted { .. }
         | ShopError::SaleEnded { .. } => ("/cart", "Go to your cart"),
         _ => return None,

@@ -210,6 +210,7 @@ const fn reason_text(reason: RefundReason) -> &'static str {
         RefundReason::NoStock => "Sold out before the payment arrived",
         RefundReason::Cancelled => "Order cancelled",
         RefundReason::Goodwill => "Refunded by the shop",
+        RefundReason::WrongAmount => "Wrong amount charged",
     }
 }
 

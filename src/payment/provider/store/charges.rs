@@ -13,7 +13,7 @@ use super::{
     to_ms,
 };
 use crate::{
-    model::{Currency, Money},
+    model::Money,
     payment::{
         provider::test_cards::Behaviour,
         wire::{ChargeBody, ChargeStateBody},
@@ -130,8 +130,10 @@ impl ChargeRow {
     /// Whether the charge is of this amount. A charge that was voided before it arrived matches any
     /// amount.
     pub fn matches_amount(&self, amount: Money) -> bool {
-        match (self.body.amount_cents, self.body.currency) {
-            (Some(cents), Some(currency)) => Money::new(cents, currency) == amount,
+        match (self.body.amount_cents, &self.body.currency) {
+            (Some(cents), Some(currency)) => {
+                cents == amount.cents && currency == amount.currency.code()
+            }
             _ => true,
         }
     }
@@ -159,7 +161,7 @@ impl MoneyMovement for ChargeRow {
                 reference,
                 state: ChargeStateBody::parse(&state).ok_or(StoreError::Unreadable("state"))?,
                 amount_cents,
-                currency: currency.as_deref().and_then(Currency::parse),
+                currency,
                 decline_reason,
             },
             behaviour: Behaviour::parse(&behaviour).ok_or(StoreError::Unreadable("behaviour"))?,

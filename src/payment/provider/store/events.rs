@@ -9,7 +9,6 @@ use uuid::Uuid;
 
 use super::{Store, StoreError, to_ms};
 use crate::{
-    model::Currency,
     payment::{
         event::EventBody,
         wire::{ChargeBody, ChargeStateBody, RefundBody, RefundStateBody},
@@ -94,7 +93,7 @@ impl Delivery {
                     state: ChargeStateBody::parse(charge_state)
                         .ok_or(StoreError::Unreadable("state"))?,
                     amount_cents: *cents,
-                    currency: currency.as_deref().and_then(Currency::parse),
+                    currency: currency.clone(),
                     decline_reason: reason.clone(),
                 },
                 refund: match (refund, refund_state, refund_cents) {

@@ -11,6 +11,7 @@ use crate::{
             ColumnHead::{Number, Text},
             DataTable,
         },
+        notice::ErrorNotice,
         order_badge::badge_class,
     },
     web::{
@@ -59,6 +60,7 @@ fn AdminOrderView(order: Order, notice: Option<Notice>) -> impl IntoView {
                 <a class="btn" href=format!("/orders/{}", order.public_id)>"View as customer"</a>
             </div>
             <FormError notice consequence="Nothing was changed."/>
+            <WrongAmount order=order.clone()/>
             <div class="two">
                 <section class="panel" aria-labelledby="summary">
                     <h2 id="summary">"Summary"</h2>
@@ -75,6 +77,27 @@ fn AdminOrderView(order: Order, notice: Option<Notice>) -> impl IntoView {
             <Lines order/>
         </main>
     }
+}
+
+/// Alerts the administrator to a charge of another amount than is due.
+#[component]
+fn WrongAmount(order: Order) -> impl IntoView {
+    let due = order.bill.total;
+    let reported = order
+        .payment
+        .and_then(|payment| Some((payment.state, payment.wrong_amount?)));
+    reported.map(|(state, reported)| {
+        let consequence = if state == PaymentState::Captured {
+            "The amount due was charged before, and the order is sold."
+        } else {
+            "Nothing was sold, and what was charged is refunded."
+        };
+        view! {
+            <ErrorNotice title="The payment provider reported another amount than is due.">
+                <p>{format!("Due: {due}. Reported: {reported}. {consequence} Check the charge at the provider.")}</p>
+            </ErrorNotice>
+        }
+    })
 }
 
 #[component]
