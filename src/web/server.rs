@@ -142,23 +142,7 @@ fn panic_response(_: Box<dyn std::any::Any + Send>) -> Response {
 pub async fn serve(listener: TcpListener, state: AppState) -> Result<(), ServeError> {
     let shutdown = state.shutdown.clone();
     let router = router(state.clone())?;
-    let watch = state.stock_watch.clone();
-    let background = [
-        tokio::spawn(watch.run(state.shop.clone(), shutdown.clone())),
-        tokio::spawn(maintenance::maintain_stock(
-            state.shop.clone(),
-            shutdown.clone(),
-        )),
-        tokio::spawn(maintenance::resolve_payments(
-            state.shop.clone(),
-            shutdown.clone(),
-        )),
-        tokio::spawn(maintenance::audit_stock(
-            state.shop.clone(),
-            shutdown.clone(),
-        )),
-        tokio::spawn(maintenance::clean_up(state, shutdown.clone())),
-    ];
+    let background = maintenance::start(&state);
     // Nagle's algorithm would delay the second half of every page by 40 ms.
     let listener = listener.tap_io(|stream| {
         let _ = stream.set_nodelay(true);
@@ -177,8 +161,6 @@ pub async fn serve(listener: TcpListener, state: AppState) -> Result<(), ServeEr
         result = served => result?,
         () = overdue => tracing::warn!("dropped requests that were still open after the drain timeout"),
     }
-    for task in background {
-        task.abort();
-    }
+    drop(background);
     Ok(())
 }

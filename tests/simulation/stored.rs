@@ -354,3 +354,50 @@ async fn no_run_starts_without_a_database() {
     );
     assert!(!engine.is_busy());
 }
+
+/// The engine calls `progress`, so its panic is one of a task of the run.
+#[tokio::test]
+async fn a_run_whose_task_panics_is_marked_as_failed() {
+    let shop = TestShop::new().await;
+    let engine = engine(&shop);
+    let started = engine
+        .start(&administrator(), plan(StrategyKey::RowLock, 3, 3))
+        .await
+        .expect("the run starts");
+    let (id, live) = (started.id(), Arc::clone(&started.run));
+    let progress = |served: u64| assert!(served == u64::MAX, "a fault after {served}");
+    let end = within(
+        RUN_MAX,
+        "the run's end",
+        engine.finish(started, &[], progress),
+    )
+    .await;
+    assert!(
+        matches!(&end, Err(SimulationError::Panicked(panic)) if panic.message.contains("a fault")),
+        "{end:?}"
+    );
+    assert!(!engine.is_busy());
+    assert!(engine.runs().get(id).is_none());
+    assert_eq!(live.snapshot().state, RunState::Failed);
+    let stored = store::find(shop.db(), id).await.expect("it is stored");
+    assert_eq!(stored.state, RunState::Failed);
+    let why = stored.failure.unwrap_or_default();
+    assert!(why.contains("panicked: a fault"), "{why}");
+    check_audit_clean(&shop).await;
+}
+
+/// The task of a run can also be dropped before its end.
+#[tokio::test]
+async fn a_dropped_run_is_no_longer_in_progress() {
+    let shop = TestShop::new().await;
+    let engine = engine(&shop);
+    let started = engine
+        .start(&administrator(), plan(StrategyKey::RowLock, 3, 3))
+        .await
+        .expect("the run starts");
+    let (id, live) = (started.id(), Arc::clone(&started.run));
+    assert!(engine.runs().get(id).is_some());
+    drop(started);
+    assert!(engine.runs().get(id).is_none());
+    assert_eq!(live.snapshot().state, RunState::Failed);
+}
