@@ -21,7 +21,6 @@
 //! | [`Shop::discount_administration`] | creates discount codes | `discounts.rs` |
 //! | [`Shop::administrators`] | checks and stores the password | `administrator.rs` |
 //! | [`Shop::purchases`] | counts express purchases of this process | `inventory.rs` |
-//! | [`Shop::idempotency_keys`] | deletes old idempotency keys | `idempotency.rs` |
 //! | [`Shop::operation`] | keeps heartbeats and the payment secret | `operation.rs` |
 //!
 //! The three administrations take an [`Administrator`], which only a login or the command line can
@@ -68,7 +67,6 @@ use backorders::Backorders;
 use cart::Carts;
 use catalog::Catalog;
 use discounts::{DiscountAdministration, Discounts};
-use idempotency::IdempotencyKeys;
 use inventory::{InjectionPoint, Purchases};
 use operation::Operation;
 use orders::Orders;
@@ -239,11 +237,6 @@ impl Shop {
     /// The express purchases of this process.
     pub fn purchases(&self) -> Purchases<'_> {
         Purchases { shop: self }
-    }
-
-    /// The stored idempotency keys.
-    pub fn idempotency_keys(&self) -> IdempotencyKeys<'_> {
-        IdempotencyKeys { shop: self }
     }
 
     /// The data that the server processes share.

@@ -52,6 +52,7 @@ pub async fn run(
             sessions: DbSessionStore::new(db.clone()),
             limits: RateLimits::new(settings.purchase_rate_per_s).into(),
             stock_watch: Default::default(),
+            retention: Default::default(),
             public_url: public_url.into(),
             secure: settings.is_secure(),
             payment_secret: payment_secret.into(),

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter,
+    ColumnTrait, EntityTrait, QueryFilter,
     sea_query::{Expr, OnConflict},
 };
 use uuid::Uuid;
@@ -27,6 +27,7 @@ use crate::{
         dialect,
         entity::{cart, cart_item, checkout_draft},
         locks,
+        retention::ExpiredRows,
         txn::{self, Abort, Outcome, Work},
     },
     model::{Quantity, ShopError},
@@ -37,8 +38,16 @@ use crate::{
     },
 };
 
-/// A cart without an order is deleted after this many days without a change.
-const CART_RETENTION_DAYS: u32 = 30;
+/// Carts that have not changed for 30 days and have no open hold.
+pub const OLD_CARTS: ExpiredRows = ExpiredRows {
+    name: "carts",
+    select: "SELECT id::text FROM cart WHERE changed_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 day' \
+             AND NOT EXISTS (SELECT 1 FROM hold WHERE hold.cart_id = cart.id AND hold.state = 'held')",
+    delete: "DELETE FROM cart WHERE id = ANY($1::text[]::uuid[]) \
+             AND changed_at < CURRENT_TIMESTAMP - $2 * INTERVAL '1 day' \
+             AND NOT EXISTS (SELECT 1 FROM hold WHERE hold.cart_id = cart.id AND hold.state = 'held')",
+    age: 30,
+};
 
 /// A cart to change, with the idempotency claim of the change.
 #[derive(Clone, Debug)]
@@ -142,22 +151,6 @@ impl Carts<'_> {
         })
         .await
         .result
-        .map_err(ShopError::from)
-    }
-
-    /// Deletes carts that have not changed for [`CART_RETENTION_DAYS`] and have no open hold.
-    pub async fn delete_old(self) -> Result<u64, ShopError> {
-        txn::run_for_result(&self.shop.db, self.shop.policy("delete old carts"), |work| {
-            Box::pin(async move {
-                let sql =
-                    "DELETE FROM cart WHERE changed_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 day' \
-                     AND NOT EXISTS (SELECT 1 FROM hold WHERE hold.cart_id = cart.id AND hold.state = 'held')";
-                let statement = dialect::statement(sql, [f64::from(CART_RETENTION_DAYS).into()]);
-                let result = work.connection().execute_raw(statement).await?;
-                Ok(result.rows_affected())
-            })
-        })
-        .await
         .map_err(ShopError::from)
     }
 

@@ -2,7 +2,7 @@
 //! stock, fails abandoned runs and deletes old data.
 
 mod abandoned_runs;
-mod old_data;
+pub mod old_data;
 mod payments;
 pub mod rounds;
 mod stock;

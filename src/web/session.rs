@@ -12,7 +12,9 @@ use serde::{Deserialize, Serialize};
 use tower_sessions::Session;
 use uuid::Uuid;
 
-use super::{AppState, client_address::client_address};
+use super::{
+    AppState, client_address::client_address, maintenance::old_data::RetentionReport,
+};
 use crate::{
     model::ShopError,
     shop::{Shop, administrator::Administrator, idempotency::Claim},
@@ -113,6 +115,11 @@ impl Visit {
     /// Returns the runs of this server.
     pub fn runs(&self) -> &LiveRuns {
         self.state.engine.runs()
+    }
+
+    /// Returns the result of this server's last deletion of old data.
+    pub fn retention(&self) -> Option<RetentionReport> {
+        self.state.retention.latest()
     }
 
     /// Returns the public URL of the server.

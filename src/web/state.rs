@@ -4,7 +4,9 @@ use std::{net::IpAddr, ops::Deref, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{live::stock_watch::StockWatch, rate_limit::RateLimits};
+use super::{
+    live::stock_watch::StockWatch, maintenance::old_data::RetentionStatus, rate_limit::RateLimits,
+};
 use crate::{db::session_store::DbSessionStore, shop::Shop, simulation::Engine};
 
 /// A cheap handle on the shared state: the router clones it several times per request.
@@ -33,6 +35,7 @@ pub struct ServerParts {
     pub sessions: DbSessionStore,
     pub limits: Arc<RateLimits>,
     pub stock_watch: StockWatch,
+    pub retention: RetentionStatus,
     /// The URL that browsers use, without a trailing slash.
     pub public_url: Arc<str>,
     /// True if browsers connect over https.
