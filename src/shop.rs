@@ -14,7 +14,7 @@
 //! | [`Shop::reservations`] | reserves carts, extends, releases | `reservations.rs` |
 //! | [`Shop::discounts`] | reads discount codes | `discounts.rs` |
 //! | [`Shop::payments`] | pays carts, settles and refunds | `payments.rs`, `payments/` |
-//! | [`Shop::orders`] | finds orders | `orders/reading.rs` |
+//! | [`Shop::orders`] | finds and watches orders | `orders/` |
 //! | [`Shop::backorders`] | fulfills backorders from available stock | `backorders.rs` |
 //! | [`Shop::order_administration`] | cancels, refunds and returns orders | `refunds.rs` |
 //! | [`Shop::stock_administration`] | receives and counts stock | `stock_admin.rs` |
@@ -69,7 +69,7 @@ use catalog::Catalog;
 use discounts::{DiscountAdministration, Discounts};
 use inventory::{InjectionPoint, Purchases};
 use operation::Operation;
-use orders::Orders;
+use orders::{Orders, watch::OrderWatch};
 use payments::Payments;
 use refunds::OrderAdministration;
 use reservations::Reservations;
@@ -86,6 +86,7 @@ pub struct Shop {
     terms: ShopTerms,
     gateway: Option<Arc<dyn PaymentGateway>>,
     shared: inventory::Shared,
+    order_watch: Arc<OrderWatch>,
 }
 
 impl Shop {
@@ -99,6 +100,7 @@ impl Shop {
             terms: ShopTerms::default(),
             gateway: None,
             shared: inventory::Shared::default(),
+            order_watch: Arc::default(),
         }
     }
 
@@ -133,13 +135,14 @@ impl Shop {
         }
     }
 
-    /// Returns the shop as another process would run it: the two share no in-memory lock.
+    /// Returns the shop as another process would run it: the two share nothing in memory but the feed.
     #[must_use]
     pub fn as_in_another_process(mut self) -> Self {
         self.shared = inventory::Shared {
             process_locks: inventory::process_locks::ProcessLocks::separate(),
             ..inventory::Shared::default()
         };
+        self.order_watch = Arc::default();
         self
     }
 
@@ -204,7 +207,7 @@ impl Shop {
         Payments { shop: self }
     }
 
-    /// The orders, for reading.
+    /// The orders, for reading and watching.
     pub fn orders(&self) -> Orders<'_> {
         Orders { shop: self }
     }

@@ -3,7 +3,7 @@
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
-use super::{contact_of, number_of, status_of};
+use super::{contact_of, number_of, status_of, watch::WatchedOrder};
 use crate::{
     db::{
         dialect,
@@ -39,6 +39,12 @@ impl Orders<'_> {
             .ok_or(ShopError::UnknownOrder)?;
         let mut views = self.views(vec![order]).await?;
         views.pop().ok_or(ShopError::UnknownOrder)
+    }
+
+    /// Watches an order, until the guard is dropped. Read the order after this call: only later
+    /// changes are notified.
+    pub fn watch(self, public_id: Uuid) -> WatchedOrder {
+        self.shop.order_watch.watch(&self.shop.db, public_id)
     }
 
     /// Returns the public id of the order with this number and this e-mail address. The error does

@@ -4,23 +4,20 @@
 //! if the shopper can order again), tone, heading, status, sentence, payment. The shop's script
 //! parses it without a JSON parser.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     extract::{Path, State},
     response::sse::Event,
 };
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
+use uuid::Uuid;
 
 use super::{Events, Update, stream_updates};
 use crate::{
-    model::OrderStatusView,
+    model::{OrderStatusView, ShopError},
     web::{AppState, json::problem::Problem},
 };
-
-/// Interval of database queries for an open stream. Polling is cheap enough: an order changes by
-/// itself for a minute at most, and few orders are watched at a time.
-const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// See the module's documentation.
 pub async fn follow(
@@ -30,15 +27,19 @@ pub async fn follow(
     let shop = state.shop.clone();
     // An unknown order is a 404 and not an empty stream.
     shop.orders().find(&public_id).await?;
+    let id = Uuid::try_parse(&public_id).map_err(|_| ShopError::UnknownOrder)?;
+    let watched = Arc::new(shop.orders().watch(id));
     let sent = Arc::new(Mutex::new(None::<OrderStatusView>));
     Ok(stream_updates(
-        ticker(&state),
+        watched.changes(),
         state.shutdown.clone(),
         move || {
             let (shop, public_id, sent) = (shop.clone(), public_id.clone(), Arc::clone(&sent));
+            let watched = Arc::clone(&watched);
             async move {
-                // A failed query does not end the stream: the next tick retries.
+                // A failed query does not end the stream.
                 let Ok(order) = shop.orders().find(&public_id).await else {
+                    watched.notify_again();
                     return Update::Nothing;
                 };
                 let standing = order.status_view();
@@ -55,23 +56,6 @@ pub async fn follow(
             }
         },
     ))
-}
-
-/// Starts a task that signals a change at each poll interval while the stream is open.
-fn ticker(state: &AppState) -> watch::Receiver<u64> {
-    let (sender, receiver) = watch::channel(0_u64);
-    let shutdown = state.shutdown.clone();
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                () = shutdown.cancelled() => return,
-                () = sender.closed() => return,
-                () = tokio::time::sleep(POLL_INTERVAL) => {}
-            }
-            sender.send_modify(|ticks| *ticks = ticks.wrapping_add(1));
-        }
-    });
-    receiver
 }
 
 fn encode(standing: &OrderStatusView) -> Event {
