@@ -204,12 +204,6 @@ fn is_covered(line: &order_line::Model, held: &[hold::Model], rows: &[stock::Mod
     is_held || row.is_some_and(|row| row.available >= line.quantity.into())
 }
 
-/// Returns true if the available stock covers every line, without any hold. The caller has locked
-/// the rows.
-pub fn is_in_stock(lines: &[order_line::Model], rows: &[stock::Model]) -> bool {
-    lines.iter().all(|line| is_covered(line, &[], rows))
-}
-
 /// Sells every line of an order, from its hold if it has one. The caller has checked that stock
 /// covers all lines.
 pub async fn sell(
