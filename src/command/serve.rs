@@ -53,6 +53,7 @@ pub async fn run(
             limits: RateLimits::new(settings.purchase_rate_per_s).into(),
             stock_watch: Default::default(),
             retention: Default::default(),
+            live: Default::default(),
             public_url: public_url.into(),
             secure: settings.is_secure(),
             payment_secret: payment_secret.into(),

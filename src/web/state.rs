@@ -5,7 +5,7 @@ use std::{net::IpAddr, ops::Deref, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    live::stock_watch::StockWatch, maintenance::old_data::RetentionStatus, rate_limit::RateLimits,
+    live::{LiveShares, stock_watch::StockWatch}, maintenance::old_data::RetentionStatus, rate_limit::RateLimits,
 };
 use crate::{db::session_store::DbSessionStore, shop::Shop, simulation::Engine};
 
@@ -36,6 +36,7 @@ pub struct ServerParts {
     pub limits: Arc<RateLimits>,
     pub stock_watch: StockWatch,
     pub retention: RetentionStatus,
+    pub live: LiveShares,
     /// The URL that browsers use, without a trailing slash.
     pub public_url: Arc<str>,
     /// True if browsers connect over https.

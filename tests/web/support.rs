@@ -36,6 +36,7 @@ pub fn parts(shop: Shop, database_url: &str, public_url: &str) -> ServerParts {
         limits: RateLimits::new(None).into(),
         stock_watch: Default::default(),
         retention: Default::default(),
+        live: Default::default(),
         public_url: public_url.into(),
         secure: public_url.starts_with("https"),
         payment_secret: crate::support::provider::SECRET.into(),

@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 use axum::{
     extract::{Path, State},
-    response::sse::Event,
+    response::Response,
 };
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::{Events, Update, stream_updates};
+use super::{Update, frame::Frame, stream_updates};
 use crate::{
     model::{OrderStatusView, ShopError},
     web::{AppState, json::problem::Problem},
@@ -23,7 +23,7 @@ use crate::{
 pub async fn follow(
     State(state): State<AppState>,
     Path(public_id): Path<String>,
-) -> Result<Events, Problem> {
+) -> Result<Response, Problem> {
     let shop = state.shop.clone();
     // An unknown order is a 404 and not an empty stream.
     shop.orders().find(&public_id).await?;
@@ -40,25 +40,26 @@ pub async fn follow(
                 // A failed query does not end the stream.
                 let Ok(order) = shop.orders().find(&public_id).await else {
                     watched.notify_again();
-                    return Update::Nothing;
+                    return Update::default();
                 };
                 let standing = order.status_view();
                 let mut sent = sent.lock().await;
-                if !standing.is_open {
-                    return Update::Last(Ok(encode(&standing)));
+                if standing.is_open && sent.as_ref() == Some(&standing) {
+                    return Update::default();
                 }
-                if sent.as_ref() == Some(&standing) {
-                    return Update::Nothing;
-                }
-                let event = encode(&standing);
+                let update = Update {
+                    frames: vec![encode(&standing)],
+                    is_last: !standing.is_open,
+                    is_outdated: false,
+                };
                 *sent = Some(standing);
-                Update::Event(Ok(event))
+                update
             }
         },
     ))
 }
 
-fn encode(standing: &OrderStatusView) -> Event {
+fn encode(standing: &OrderStatusView) -> Frame {
     let lines = [
         match (standing.is_open, standing.can_retry) {
             (true, _) => "open",
@@ -71,5 +72,5 @@ fn encode(standing: &OrderStatusView) -> Event {
         &standing.sentence,
         &standing.payment,
     ];
-    Event::default().event("order").data(lines.join("\n"))
+    Frame::text("order", &lines.join("\n"))
 }

@@ -2,17 +2,14 @@
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
-use uuid::Uuid;
 
 use super::{
     Subnav, export_panel::ExportPanel, picture::Picture, samples::SampleTables,
     strategy::Understand,
 };
 use crate::{
-    db::Db,
     islands::workbench::{Keys, LiveRun, LockView, keys::Key},
-    model::{RunSnapshot, ShopError, SimulationPlan, lock_queue::LaneLocks, plan::PlanForm},
-    simulation::store,
+    model::{RunSnapshot, SimulationPlan, lock_queue::LaneLocks, plan::PlanForm},
     ui::safety_badge::SafetyBadge,
     web::{
         pages::{
@@ -22,6 +19,7 @@ use crate::{
             frame::{Bundle, Page, framed},
             page_head::PageHead,
         },
+        runs,
         session::Notice,
     },
 };
@@ -35,11 +33,11 @@ pub fn SimulationRunPage() -> impl IntoView {
         .unwrap_or_default();
     framed(|visit| async move {
         visit.require_admin().await?;
-        let id = Uuid::try_parse(&id).map_err(|_| ShopError::UnknownSimulation)?;
+        let id = runs::parse(&id)?;
         let live = visit.runs().get(id);
         let (run, locks) = match &live {
             Some(live) => (live.snapshot(), live.locks()),
-            None => load_stored(visit.shop().db(), id).await?,
+            None => runs::find_with_locks(visit.shop(), id).await?,
         };
         let notice = visit.take_notice().await?;
         Ok(Page::private(
@@ -49,14 +47,6 @@ pub fn SimulationRunPage() -> impl IntoView {
         )
         .wide())
     })
-}
-
-async fn load_stored(db: &Db, id: Uuid) -> Result<(RunSnapshot, Vec<LaneLocks>), ShopError> {
-    let run = store::find(db, id).await?;
-    let kept = store::locks_of_run(db, id).await?;
-    let lanes = run.lanes.iter().zip(kept);
-    let locks = lanes.map(|(lane, kept)| kept.unwrap_or(LaneLocks::empty(lane.strategy)));
-    Ok((run.clone(), locks.collect()))
 }
 
 #[component]
