@@ -92,6 +92,14 @@ impl StartedRun {
         self.opened.id
     }
 
+    /// Returns the products that were created for the run.
+    fn private_products(&self) -> Vec<i64> {
+        match self.plan.product_id {
+            Some(_) => Vec::new(),
+            None => self.opened.lanes.iter().map(|lane| lane.product_id).collect(),
+        }
+    }
+
     /// Ends the buyers' database sessions when the run is aborted. Otherwise the verdict would wait
     /// for up to a thousand sessions that wait for a lock.
     fn end_sessions_on_abort(&self) -> impl Future<Output = ()> + Send + use<> {
@@ -270,6 +278,7 @@ impl Engine {
             }
         }
         let stored = store::close(&started.control_db, &started.opened, &end).await;
+        self.feed.forget(&started.private_products());
         started.run.finish(end.clone());
         started.close_connections().await;
         outcome?;

@@ -20,7 +20,7 @@ pub use lessons::{
     LessonOpening, LessonProduct, LessonStock, NewLessonProduct, add_lesson_product, close_lesson,
     last_lessons, lesson_code, open_lesson, read_lesson_stock,
 };
-pub use listing::{RunFilter, RunOutcome, RunPage, list, runs_of_plan};
+pub use listing::{RunFilter, RunOutcome, RunPage, list, products_for_sale, runs_of_plan};
 pub use locks::{locks_of_run, save_locks};
 pub use opening::{RunOpening, find_by_key, open};
 pub use proof::certify;

@@ -2,6 +2,7 @@
 //! stock, fails abandoned runs and deletes old data.
 
 mod abandoned_runs;
+pub mod memory;
 pub mod old_data;
 mod payments;
 pub mod rounds;
@@ -37,6 +38,7 @@ pub fn start(state: &AppState) -> Vec<AbortOnDropHandle<()>> {
         }),
         spawn("the check for abandoned runs", state, abandoned_runs::fail),
         spawn("the deletion of old data", state, old_data::delete),
+        spawn("the clean-up of memory", state, memory::forget),
     ]
 }
 

@@ -6,9 +6,10 @@ use std::sync::{
 };
 
 use doorbuster::{
-    feed::Feed,
+    feed::{Feed, StockChange},
     model::{RunState, ShopError, SimulationPlan, StrategyKey},
     simulation::{Engine, RunStart, SimulationError, store},
+    web::maintenance::memory,
 };
 use uuid::Uuid;
 
@@ -408,4 +409,47 @@ async fn a_dropped_run_is_no_longer_in_progress() {
     drop(started);
     assert!(engine.runs().get(id).is_none());
     assert_eq!(live.snapshot().state, RunState::Failed);
+}
+
+/// Thousands of runs leave nothing in the memory of their server.
+#[tokio::test]
+async fn private_products_are_forgotten_when_their_run_ends() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(9).await;
+    shop.buy(&product).await.expect("it is sold");
+    let strategies = vec![StrategyKey::RowLock, StrategyKey::ProcessMutex];
+    let several = SimulationPlan {
+        strategies,
+        ..plan(StrategyKey::RowLock, 4, 2)
+    };
+    run(&shop, several).await;
+    assert_eq!(shop.feed().product_ids(), [product.id]);
+}
+
+/// A server that only sold to the buyers of a run does not see its end.
+#[tokio::test]
+async fn a_server_forgets_the_products_of_runs_that_ended_elsewhere() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(9).await;
+    let lane = shop.with_lane(StrategyKey::RowLock, 5).await;
+    let deleted = 1_000_000;
+    for product_id in [product.id, lane.id, deleted] {
+        shop.feed().publish(StockChange {
+            product_id,
+            available: 3,
+            version: 1,
+        });
+    }
+    let set_state = async |state: &str| {
+        let sql = format!("UPDATE simulation_run SET state = '{state}'");
+        shop.by_hand.run(&sql).await;
+    };
+    set_state("running").await;
+    memory::forget_products(&shop).await;
+    let mut known = shop.feed().product_ids();
+    known.sort_unstable();
+    assert_eq!(known, [product.id, lane.id]);
+    set_state("finished").await;
+    memory::forget_products(&shop).await;
+    assert_eq!(shop.feed().product_ids(), [product.id]);
 }

@@ -90,7 +90,6 @@ impl RetentionReport {
 /// time: they take turns, one batch each.
 pub async fn delete(state: AppState, shutdown: CancellationToken) {
     loop {
-        state.limits.remove_idle();
         let report = run_round(state.shop.db(), KIND_MAX).await;
         let pause = if report.is_complete() {
             PAUSE
