@@ -3,6 +3,7 @@
 pub mod app;
 pub mod assets;
 pub mod client_address;
+pub mod compression;
 pub mod exports;
 pub mod forms;
 pub mod json;

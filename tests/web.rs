@@ -9,6 +9,7 @@ mod navigation;
 mod orders;
 mod present;
 mod processes;
+mod run_page;
 mod simulations;
 mod stepper;
 mod stored_runs;

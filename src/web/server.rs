@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tower_http::{catch_panic::CatchPanicLayer, csrf::CsrfLayer};
 
 use super::{
-    AppState, app, assets, exports, forms,
+    AppState, app, assets, compression, exports, forms,
     json::{health, problem::Problem, products, purchase, webhook},
     live, maintenance, security,
 };
@@ -103,6 +103,7 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
         .layer(middleware::from_fn(security::check_body))
         .layer(DefaultBodyLimit::disable())
         .layer(csrf)
+        .layer(middleware::from_fn(compression::compress_documents))
         .layer(middleware::from_fn(enforce_timeout))
         .layer(CatchPanicLayer::custom(panic_response))
         .layer(middleware::from_fn_with_state(

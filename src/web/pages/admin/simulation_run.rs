@@ -4,11 +4,10 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
 use super::{
-    Subnav, export_panel::ExportPanel, picture::Picture, samples::SampleTables,
-    strategy::Understand,
+    Subnav, export_panel::ExportPanel, picture::Picture, samples, strategy::Understand,
 };
 use crate::{
-    islands::workbench::{Keys, LiveRun, LockView, keys::Key},
+    islands::workbench::{FetchedDetails, Keys, LiveRun, LockView, keys::Key},
     model::{RunSnapshot, SimulationPlan, lock_queue::LaneLocks, plan::PlanForm},
     ui::safety_badge::SafetyBadge,
     web::{
@@ -84,6 +83,11 @@ fn RunView(
     let running = !run.state.is_over();
     let each = run.plan.quantities.max().get();
     let (live, drawn) = (run.clone().without_points(), run.lanes.clone());
+    let address = format!("/admin/simulations/{}", run.id);
+    let locks = match locks.len() {
+        0..=1 => locks,
+        _ => locks.into_iter().map(LaneLocks::preview).collect(),
+    };
     let export = view! { <ExportPanel run=run.clone() public_url/> };
     view! {
         <main class="page page--run page--wide" id="main" tabindex="-1">
@@ -94,14 +98,19 @@ fn RunView(
             <Keys/>
             <FormError notice consequence="The run continues unchanged."/>
             <LiveRun run=live><Picture lanes=drawn each/></LiveRun>
-            <LockView lanes=locks running=running && is_here/>
-            <PlanSummary run=run.clone()/>
+            <LockView lanes=locks running=running && is_here href=format!("{address}/locks")/>
+            <PlanSummary run/>
             <section class="understand-part" aria-labelledby="understand-title">
                 <h2 class="section-title" id="understand-title">"Understand"</h2>
                 <div class="understand">{strategies}</div>
             </section>
             {export}
-            <SampleTables run/>
+            <FetchedDetails
+                summary="Table of samples".to_owned()
+                link="Samples as tables".to_owned()
+                href=format!("{address}/samples")
+                part=samples::TABLES.to_owned()
+            />
             <ChartAssets/>
             <RunAgain plan/>
         </main>
