@@ -76,9 +76,9 @@ mod tests {
     #[tokio::test]
     async fn a_panic_is_an_error_with_its_message() {
         let units = 3;
-        let formatted = catch("a task", async { panic!("{units} units") }).await;
+        let formatted: Result<(), _> = catch("a task", async { panic!("{units} units") }).await;
         assert_eq!(formatted, panicked("3 units"));
-        let literal = catch("a task", async { panic!("no units") }).await;
+        let literal: Result<(), _> = catch("a task", async { panic!("no units") }).await;
         assert_eq!(literal, panicked("no units"));
         assert_eq!(catch("a task", async { 7 }).await, Ok(7));
     }
