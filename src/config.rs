@@ -2,8 +2,8 @@
 //! order of precedence.
 
 pub mod crash_point;
-pub mod open_files;
 mod hold_limits;
+pub mod open_files;
 
 pub use hold_limits::HoldLimits;
 

@@ -61,6 +61,20 @@ impl Feed {
         }
     }
 
+    /// Returns the products with a published change.
+    pub fn product_ids(&self) -> Vec<i64> {
+        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        latest.keys().copied().collect()
+    }
+
+    /// Forgets the changes of `product_ids`, which are no longer for sale.
+    pub fn forget(&self, product_ids: &[i64]) {
+        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        for id in product_ids {
+            latest.remove(id);
+        }
+    }
+
     /// Returns a receiver that is notified after each publication.
     pub fn subscribe(&self) -> watch::Receiver<u64> {
         self.revision.subscribe()
@@ -91,5 +105,19 @@ mod tests {
         feed.publish(change(4, 6));
         feed.publish(change(5, 5));
         assert_eq!(feed.latest(&[1, 2]), [change(4, 6)]);
+    }
+
+    #[test]
+    fn a_forgotten_product_leaves_nothing() {
+        let feed = Feed::default();
+        for product_id in [1, 2] {
+            feed.publish(StockChange {
+                product_id,
+                available: 3,
+                version: 7,
+            });
+        }
+        feed.forget(&[1, 3]);
+        assert_eq!(feed.product_ids(), [2]);
     }
 }

@@ -14,14 +14,13 @@
 //! | [`Shop::reservations`] | reserves carts, extends, releases | `reservations.rs` |
 //! | [`Shop::discounts`] | reads discount codes | `discounts.rs` |
 //! | [`Shop::payments`] | pays carts, settles and refunds | `payments.rs`, `payments/` |
-//! | [`Shop::orders`] | finds orders | `orders/reading.rs` |
+//! | [`Shop::orders`] | finds and watches orders | `orders/` |
 //! | [`Shop::backorders`] | fulfills backorders from available stock | `backorders.rs` |
 //! | [`Shop::order_administration`] | cancels, refunds and returns orders | `refunds.rs` |
 //! | [`Shop::stock_administration`] | receives and counts stock | `stock_admin.rs` |
 //! | [`Shop::discount_administration`] | creates discount codes | `discounts.rs` |
 //! | [`Shop::administrators`] | checks and stores the password | `administrator.rs` |
 //! | [`Shop::purchases`] | counts express purchases of this process | `inventory.rs` |
-//! | [`Shop::idempotency_keys`] | deletes old idempotency keys | `idempotency.rs` |
 //! | [`Shop::operation`] | keeps heartbeats and the payment secret | `operation.rs` |
 //!
 //! The three administrations take an [`Administrator`], which only a login or the command line can
@@ -69,10 +68,9 @@ use cart::Carts;
 use catalog::Catalog;
 use discounts::{DiscountAdministration, Discounts};
 use holds::HolderAddress;
-use idempotency::IdempotencyKeys;
 use inventory::{InjectionPoint, Purchases};
 use operation::Operation;
-use orders::Orders;
+use orders::{Orders, watch::OrderWatch};
 use payments::Payments;
 use refunds::OrderAdministration;
 use reservations::Reservations;
@@ -91,6 +89,7 @@ pub struct Shop {
     /// Limits what is held; `None` for a simulated buyer.
     holder: Option<HolderAddress>,
     shared: inventory::Shared,
+    order_watch: Arc<OrderWatch>,
 }
 
 impl Shop {
@@ -105,6 +104,7 @@ impl Shop {
             gateway: None,
             holder: None,
             shared: inventory::Shared::default(),
+            order_watch: Arc::default(),
         }
     }
 
@@ -157,13 +157,14 @@ impl Shop {
         }
     }
 
-    /// Returns the shop as another process would run it: the two share no in-memory lock.
+    /// Returns the shop as another process would run it: the two share nothing in memory but the feed.
     #[must_use]
     pub fn as_in_another_process(mut self) -> Self {
         self.shared = inventory::Shared {
             process_locks: inventory::process_locks::ProcessLocks::separate(),
             ..inventory::Shared::default()
         };
+        self.order_watch = Arc::default();
         self
     }
 
@@ -228,7 +229,7 @@ impl Shop {
         Payments { shop: self }
     }
 
-    /// The orders, for reading.
+    /// The orders, for reading and watching.
     pub fn orders(&self) -> Orders<'_> {
         Orders { shop: self }
     }
@@ -261,11 +262,6 @@ impl Shop {
     /// The express purchases of this process.
     pub fn purchases(&self) -> Purchases<'_> {
         Purchases { shop: self }
-    }
-
-    /// The stored idempotency keys.
-    pub fn idempotency_keys(&self) -> IdempotencyKeys<'_> {
-        IdempotencyKeys { shop: self }
     }
 
     /// The data that the server processes share.

@@ -12,6 +12,7 @@ pub mod lessons;
 pub mod live;
 pub mod lock_watch;
 pub mod recorder;
+pub mod run_task;
 pub mod schedule;
 pub mod stepper;
 pub mod store;

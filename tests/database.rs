@@ -2,5 +2,6 @@
 
 mod black_hole;
 mod dropped_futures;
+mod indexes;
 mod schema;
 mod transactions;

@@ -4,11 +4,12 @@
 use std::collections::HashSet;
 
 use doorbuster::{
+    db::retention,
     model::{OrderStatus, ShopError, StrategyKey},
     payment::gateway::{ChargeState, ProviderEvent},
     shop::{
         checkout::{self, OrderRequest},
-        idempotency::Claim,
+        idempotency::{Claim, OLD_KEYS},
     },
 };
 use futures::future::join_all;
@@ -291,7 +292,8 @@ async fn keys_are_deleted_after_three_days_and_webhook_events_never() {
              UPDATE payment_event SET received_at = CURRENT_TIMESTAMP - INTERVAL '400 days'",
         )
         .await;
-    assert_eq!(shop.idempotency_keys().delete_old().await.ok(), Some(1));
+    let deleted = retention::delete(shop.db(), &OLD_KEYS, PATIENCE).await;
+    assert_eq!(deleted.map(|deleted| deleted.count).ok(), Some(1));
     let remaining: String = shop.by_hand.value("SELECT key FROM idempotency_key").await;
     assert_eq!(remaining, "young");
     assert_eq!(shop.count("payment_event").await, 1);

@@ -16,6 +16,7 @@ mod inventory;
 mod model;
 mod pairs;
 mod payment;
+mod retention;
 mod simulation;
 mod stepper;
 mod support;

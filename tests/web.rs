@@ -13,6 +13,7 @@ mod outages;
 mod present;
 mod processes;
 mod raw_requests;
+mod run_page;
 mod server_process;
 mod shared_catalog;
 mod simulations;

@@ -121,12 +121,13 @@ test("the verdict and the stock chart are visible without scrolling", async ({ p
 test("the crosshair shows the same values in all panels as the table", async ({ page }) => {
   await simulate(page, { Buyers: "33", Stock: "20", "Race window (ms)": "20" });
   await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 30_000 });
-  // The server renders the table when the page loads.
   await page.reload();
   await waitForIslands(page);
+  // The browser fetches the table when it is opened.
   await page.getByText("Table of samples").click();
-  const rows = await page
-    .getByRole("table", { name: "Samples of this run" })
+  const table = page.getByRole("table", { name: "Samples of this run" });
+  await expect(table).toBeVisible();
+  const rows = await table
     .locator("tbody tr")
     .evaluateAll((rows) =>
       rows.map((row) => [...row.children].map((cell) => cell.textContent.trim())),

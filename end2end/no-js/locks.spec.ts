@@ -27,3 +27,28 @@ test("without JavaScript, the server draws the lock queue during and after the r
   ).toBeVisible();
   await expectAccessible(page);
 });
+
+test("without JavaScript, the tables of a run with several lanes have pages of their own", async ({
+  page,
+  adminPassword,
+}) => {
+  await signIn(page.request, adminPassword);
+  await simulate(
+    page,
+    { Buyers: "6", Stock: "3", "Race window (ms)": "100" },
+    { strategies: ["row-lock", "conditional-update"] },
+  );
+  await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 30_000 });
+  const run = page.url();
+  await page.getByText("Table of samples").click();
+  await page.getByRole("link", { name: "Samples as tables" }).click();
+  await expect(page.getByRole("table", { name: "Samples of this run, row-lock" })).toBeVisible();
+  await expectAccessible(page);
+  await page.getByRole("link", { name: "Back to the run" }).click();
+  await expect(page).toHaveURL(run);
+  await page.getByText("Timeline of the first buyers: row-lock").click();
+  await page.getByRole("link", { name: "Lock queues and timelines of all lanes" }).first().click();
+  const attempts = page.getByRole("table", { name: "First attempts: conditional-update" });
+  await expect(attempts.getByRole("row")).toHaveCount(7);
+  await expectAccessible(page);
+});

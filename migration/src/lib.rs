@@ -26,6 +26,7 @@ mod m0015_run_control;
 mod m0016_lock_picture;
 mod m0017_stepped_run;
 mod m0018_continuous_audit;
+mod m0019_foreign_key_indexes;
 mod m0021_wrong_amounts_and_limits;
 
 /// Runs all migrations, oldest first.
@@ -53,6 +54,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0016_lock_picture::Migration),
             Box::new(m0017_stepped_run::Migration),
             Box::new(m0018_continuous_audit::Migration),
+            Box::new(m0019_foreign_key_indexes::Migration),
             Box::new(m0021_wrong_amounts_and_limits::Migration),
         ]
     }

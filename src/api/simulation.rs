@@ -109,6 +109,9 @@ mod server {
                 SimulationError::Busy => Self::SimulationBusy,
                 SimulationError::Connect(_) => Self::Unavailable { retry_after_s: 2 },
                 SimulationError::Client(error) => Self::Invalid(error.to_string()),
+                SimulationError::Panicked(_) => Self::Internal {
+                    incident: "run-panicked".to_owned(),
+                },
             }
         }
     }

@@ -118,6 +118,8 @@ async fn start(
             .with_new_carts_per_minute(NonZeroU32::new(settings.new_carts_per_minute))
             .into(),
         stock_watch: Default::default(),
+        retention: Default::default(),
+        live: Default::default(),
         catalog: SharedCatalog::new(shop.clone(), shared_catalog::MAX_AGE),
         audit_db: audit_db.clone(),
         audit_hour: settings.audit_hour_utc,

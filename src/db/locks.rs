@@ -23,6 +23,8 @@ use super::{
 const ADVISORY_STOCK: i32 = 1;
 /// The class of advisory locks whose key is an address.
 const ADVISORY_ADDRESS: i32 = 2;
+/// The class of the advisory lock of retention.
+const ADVISORY_RETENTION: i32 = 3;
 
 /// Locks one stock row with `SELECT … FOR UPDATE`; `None` if it does not exist.
 pub async fn stock_row(work: &Work, product_id: i64) -> Result<Option<stock::Model>, DbErr> {
@@ -59,6 +61,12 @@ pub async fn advisory_of_product(work: &Work, product_id: i64) -> Result<(), DbE
         product_id,
     ))
     .await
+}
+
+/// Waits for the advisory lock of retention: several servers delete old rows, one batch at a time.
+/// Otherwise two of them could lock the same rows in a different order.
+pub async fn retention(work: &Work) -> Result<(), DbErr> {
+    dialect::advisory_lock_in_transaction(work.connection(), ADVISORY_RETENTION, 0).await
 }
 
 /// Locks one bucket of a product that has `units` and is not locked by another transaction. Starts

@@ -18,7 +18,17 @@ use tower_sessions::{
 use super::{
     Db,
     entity::session,
+    retention::ExpiredRows,
     txn::{self, Policy},
+};
+
+/// Sessions that expired: 30 days after their last change.
+pub const EXPIRED_SESSIONS: ExpiredRows = ExpiredRows {
+    name: "sessions",
+    select: "SELECT id::text FROM session WHERE expires_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 day'",
+    delete: "DELETE FROM session WHERE id = ANY($1::text[]::bpchar[]) \
+             AND expires_at < CURRENT_TIMESTAMP - $2 * INTERVAL '1 day'",
+    age: 0,
 };
 
 /// See the module's documentation.
@@ -31,24 +41,6 @@ impl DbSessionStore {
     /// Creates a store on the shop's pool.
     pub const fn new(db: Db) -> Self {
         Self { db }
-    }
-
-    /// Deletes expired sessions.
-    ///
-    /// # Errors
-    /// [`Error::Backend`] with the database's message.
-    pub async fn delete_expired(&self) -> Result<()> {
-        txn::run_for_result(&self.db, Policy::request("expire sessions"), |work| {
-            Box::pin(async move {
-                session::Entity::delete_many()
-                    .filter(Expr::col(session::Column::ExpiresAt).lt(Expr::current_timestamp()))
-                    .exec(work.connection())
-                    .await?;
-                Ok(())
-            })
-        })
-        .await
-        .map_err(backend)
     }
 
     fn to_row(record: &Record) -> Result<session::ActiveModel> {

@@ -1,6 +1,7 @@
 //! Islands of the admin pages.
 
 pub mod copy_text;
+pub mod fetched_details;
 pub mod keys;
 pub mod live_run;
 pub mod lock_view;
@@ -13,6 +14,7 @@ pub mod stepper;
 pub mod what_happened;
 
 pub use copy_text::CopyText;
+pub use fetched_details::FetchedDetails;
 pub use keys::Keys;
 pub use live_run::LiveRun;
 pub use lock_view::LockView;

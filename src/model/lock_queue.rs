@@ -5,6 +5,9 @@ use serde::{Deserialize, Serialize};
 
 use super::{StrategyKey, waterfall::Waterfall};
 
+/// Waiting sessions in the preview of a lane's locks.
+const PREVIEW_WAITERS: usize = 3;
+
 /// A session that holds a lock or waits for one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -93,6 +96,17 @@ impl LockSnapshot {
         self.queues.iter().map(LockQueue::len).sum::<usize>() + self.hidden
     }
 
+    /// Keeps the first waiting sessions of the longest queue, and counts the others as hidden.
+    fn shorten(&mut self) {
+        let others = self.queues.iter().skip(1).map(LockQueue::len);
+        self.hidden += others.sum::<usize>();
+        self.queues.truncate(1);
+        for queue in &mut self.queues {
+            queue.hidden += queue.waiters.len().saturating_sub(PREVIEW_WAITERS);
+            queue.waiters.truncate(PREVIEW_WAITERS);
+        }
+    }
+
     /// Sessions that wait for a database lock, plus buyers in the in-memory queue.
     pub fn waiting_anywhere(&self) -> u64 {
         self.waiting() as u64 + self.in_memory.unwrap_or_default()
@@ -139,6 +153,21 @@ impl LaneLocks {
         }
     }
 
+    /// Returns the part with which a page of several lanes begins: the start of the longest queue,
+    /// with the numbers of all waiting sessions, and no waterfall.
+    #[must_use]
+    pub fn preview(mut self) -> Self {
+        self.waterfall = Waterfall::default();
+        if self.now.is_some() {
+            // The page shows the latest snapshot.
+            self.busiest = None;
+        }
+        for snapshot in [&mut self.now, &mut self.busiest].into_iter().flatten() {
+            snapshot.shorten();
+        }
+        self
+    }
+
     /// Stores a new snapshot.
     pub fn record(&mut self, snapshot: LockSnapshot) {
         let most = self
@@ -175,5 +204,44 @@ impl LaneLocks {
         if let Some(waterfall) = update.waterfall {
             self.waterfall = waterfall;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue(waiters: usize, hidden: usize) -> LockQueue {
+        LockQueue {
+            waiters: vec![QueuedSession::default(); waiters],
+            hidden,
+            ..LockQueue::default()
+        }
+    }
+
+    #[test]
+    fn a_preview_is_short_and_counts_every_waiting_session() {
+        let mut locks = LaneLocks::empty(StrategyKey::RowLock);
+        locks.record(LockSnapshot {
+            queues: vec![queue(12, 40), queue(5, 0), queue(2, 0)],
+            hidden: 7,
+            ..LockSnapshot::default()
+        });
+        locks.now = None;
+        let preview = locks.preview().busiest.unwrap_or_default();
+        assert_eq!(preview.waiting(), 12 + 40 + 5 + 2 + 7);
+        let listed: Vec<_> = preview.queues.iter().map(|one| one.waiters.len()).collect();
+        assert_eq!(listed, [PREVIEW_WAITERS]);
+    }
+
+    #[test]
+    fn a_preview_has_the_snapshot_that_the_page_shows() {
+        let mut locks = LaneLocks::empty(StrategyKey::RowLock);
+        locks.record(LockSnapshot {
+            queues: vec![queue(2, 0)],
+            ..LockSnapshot::default()
+        });
+        let preview = locks.preview();
+        assert!(preview.now.is_some() && preview.busiest.is_none());
     }
 }

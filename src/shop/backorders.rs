@@ -1,4 +1,10 @@
-//! Backorders: paid orders that wait for stock. New stock goes to the oldest ones that it covers.
+//! Backorders: paid orders that wait for stock. New stock goes to the oldest ones that it covers, in
+//! small transactions: sales of the same product wait while one of them holds the stock row.
+
+use std::{
+    collections::HashMap,
+    time::{Duration, Instant},
+};
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
@@ -19,14 +25,16 @@ use crate::{
     model::OrderStatus,
 };
 
-/// Maximum number of backorders that one transaction of [`Backorders::fulfill`] locks.
-const BACKORDER_BATCH_SIZE: u64 = 100;
+/// Maximum number of backorders that one transaction fulfills.
+const BATCH_SIZE: u64 = 20;
 
 /// Backorders that the available stock covers, each considered on its own, oldest first. An order
-/// that stock does not cover does not block later ones.
+/// that stock does not cover does not block later ones. `$2` is a product that the order must
+/// contain, or null.
 const FULFILLABLE_BACKORDERS: &str = "
     SELECT o.id FROM customer_order o
     WHERE o.status = 'backordered'
+      AND ($2::bigint IS NULL OR EXISTS (SELECT 1 FROM order_line l WHERE l.order_id = o.id AND l.product_id = $2))
       AND NOT EXISTS (SELECT 1 FROM order_line l JOIN stock s ON s.product_id = l.product_id
                       WHERE l.order_id = o.id AND s.available < l.quantity)
     ORDER BY o.id LIMIT $1";
@@ -38,14 +46,33 @@ pub struct Backorders<'a> {
 }
 
 impl Backorders<'_> {
-    /// Fulfills backorders from available stock, oldest first, and returns their number.
-    pub async fn fulfill(self) -> Result<u64, TxnError> {
+    /// Fulfills backorders from available stock, oldest first, and returns their number. Begins no
+    /// further transaction after the time `within`.
+    pub async fn fulfill(self, within: Duration) -> Result<u64, TxnError> {
+        self.fulfill_batches(None, within).await
+    }
+
+    /// The same for the backorders that contain a product.
+    pub(super) async fn fulfill_of_product(
+        self,
+        product_id: i64,
+        within: Duration,
+    ) -> Result<u64, TxnError> {
+        self.fulfill_batches(Some(product_id), within).await
+    }
+
+    async fn fulfill_batches(
+        self,
+        product_id: Option<i64>,
+        within: Duration,
+    ) -> Result<u64, TxnError> {
+        let started = Instant::now();
         let mut fulfilled = 0;
-        loop {
+        while started.elapsed() < within {
             // Query without locks first: most of the time no backorder can be fulfilled.
-            let ids = self.fulfillable().await?;
+            let ids = self.fulfillable(product_id).await?;
             if ids.is_empty() {
-                return Ok(fulfilled);
+                break;
             }
             let shop = self.shop.clone();
             let batch = txn::run_for_result(
@@ -55,7 +82,6 @@ impl Backorders<'_> {
                     let (shop, ids) = (shop.clone(), ids.clone());
                     Box::pin(async move {
                         let backorders = lock(work, &ids).await?;
-                        lock_stock(work, &backorders, None).await?;
                         fulfill(work, &shop, &backorders).await
                     })
                 },
@@ -63,15 +89,17 @@ impl Backorders<'_> {
             .await?;
             if batch == 0 {
                 // Another server process fulfilled them first.
-                return Ok(fulfilled);
+                break;
             }
             fulfilled += batch;
         }
+        Ok(fulfilled)
     }
 
-    async fn fulfillable(self) -> Result<Vec<i64>, TxnError> {
-        let at_most = i64::try_from(BACKORDER_BATCH_SIZE).unwrap_or(i64::MAX);
-        let statement = dialect::statement(FULFILLABLE_BACKORDERS, [at_most.into()]);
+    async fn fulfillable(self, product_id: Option<i64>) -> Result<Vec<i64>, TxnError> {
+        let at_most = i64::try_from(BATCH_SIZE).unwrap_or(i64::MAX);
+        let values = [at_most.into(), product_id.into()];
+        let statement = dialect::statement(FULFILLABLE_BACKORDERS, values);
         let rows = self.shop.db.reader().query_all_raw(statement).await;
         let ids = rows.and_then(|rows| rows.iter().map(|row| row.try_get_by_index(0)).collect());
         ids.map_err(|source| TxnError::Database {
@@ -87,13 +115,8 @@ pub(super) struct Backorder {
     lines: Vec<order_line::Model>,
 }
 
-/// Returns the backorders of a product, oldest first: as many as there are units, plus one batch,
-/// because other server processes may fulfill some of them at the same time.
-pub(super) async fn of_product(
-    work: &Work,
-    product_id: i64,
-    units: i64,
-) -> Result<Vec<i64>, Abort> {
+/// Returns the oldest backorders of a product, at most as many as one transaction fulfills.
+pub(super) async fn oldest_of_product(work: &Work, product_id: i64) -> Result<Vec<i64>, Abort> {
     let of_product = QueryTrait::into_query(
         order_line::Entity::find()
             .select_only()
@@ -106,7 +129,7 @@ pub(super) async fn of_product(
         .filter(customer_order::Column::Status.eq(OrderStatus::Backordered.as_str()))
         .filter(customer_order::Column::Id.in_subquery(of_product))
         .order_by_asc(customer_order::Column::Id)
-        .limit(units.unsigned_abs() + BACKORDER_BATCH_SIZE)
+        .limit(BATCH_SIZE)
         .into_tuple()
         .all(work.connection())
         .await?)
@@ -124,33 +147,44 @@ pub(super) async fn lock(work: &Work, ids: &[i64]) -> Result<Vec<Backorder>, Abo
 }
 
 /// Locks the stock rows of all products of the backorders, and of one more product, in id order.
+/// Returns the available units of each product.
 pub(super) async fn lock_stock(
     work: &Work,
     backorders: &[Backorder],
     product_id: Option<i64>,
-) -> Result<(), Abort> {
+) -> Result<HashMap<i64, i64>, Abort> {
     let lines = backorders.iter().flat_map(|backorder| &backorder.lines);
     let ids: Vec<i64> = lines
         .map(|line| line.product_id)
         .chain(product_id)
         .collect();
-    locks::stock_rows(work, &ids).await?;
-    Ok(())
+    let rows = locks::stock_rows(work, &ids).await?;
+    let available = rows.into_iter().map(|row| (row.product_id, row.available));
+    Ok(available.collect())
 }
 
 /// Sells to each backorder whose lines are all in stock; one that is not fully in stock does not
-/// block later ones.
+/// block later ones. The caller has locked the backorders.
 pub(super) async fn fulfill(
     work: &Work,
     shop: &Shop,
     backorders: &[Backorder],
 ) -> Result<u64, Abort> {
+    let mut available = lock_stock(work, backorders, None).await?;
     let mut fulfilled = 0;
     for Backorder { order, lines } in backorders {
-        let rows = settlement::lock_stock(work, lines).await?;
-        if !settlement::is_in_stock(lines, &rows) {
+        let left = |line: &order_line::Model| {
+            let available = available.get(&line.product_id).copied().unwrap_or_default();
+            available - i64::from(line.quantity)
+        };
+        if lines.iter().any(|line| left(line) < 0) {
             continue;
         }
+        let after: Vec<_> = lines
+            .iter()
+            .map(|line| (line.product_id, left(line)))
+            .collect();
+        available.extend(after);
         settlement::sell(work, shop, lines, &[]).await?;
         let new = NewStatus {
             status: OrderStatus::Paid,

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use futures::future::BoxFuture;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter,
+    ColumnTrait, EntityTrait, QueryFilter,
     sea_query::{Expr, OnConflict},
 };
 use uuid::Uuid;
@@ -27,6 +27,7 @@ use crate::{
         dialect,
         entity::{cart, cart_item, checkout_draft},
         locks,
+        retention::ExpiredRows,
         txn::{self, Abort, Outcome, Work},
     },
     model::{Quantity, ShopError},
@@ -37,10 +38,18 @@ use crate::{
     },
 };
 
-/// A cart without an order is deleted after this many days without a change.
-const CART_RETENTION_DAYS: u32 = 30;
-/// The same for a cart whose session never came back after creating it.
-const UNSEEN_CART_RETENTION_DAYS: u32 = 1;
+/// Carts that have not changed for 30 days, or for a day if their session never came back after
+/// creating them, and that have no open hold.
+pub const OLD_CARTS: ExpiredRows = ExpiredRows {
+    name: "carts",
+    select: "SELECT id::text FROM cart WHERE changed_at < CURRENT_TIMESTAMP \
+             - CASE WHEN seen_again THEN $1::float8 ELSE 1 END * INTERVAL '1 day' \
+             AND NOT EXISTS (SELECT 1 FROM hold WHERE hold.cart_id = cart.id AND hold.state = 'held')",
+    delete: "DELETE FROM cart WHERE id = ANY($1::text[]::uuid[]) \
+             AND changed_at < CURRENT_TIMESTAMP - CASE WHEN seen_again THEN $2::float8 ELSE 1 END * INTERVAL '1 day' \
+             AND NOT EXISTS (SELECT 1 FROM hold WHERE hold.cart_id = cart.id AND hold.state = 'held')",
+    age: 30,
+};
 
 /// A cart to change, with the idempotency claim of the change.
 #[derive(Clone, Debug)]
@@ -186,24 +195,6 @@ impl Carts<'_> {
                     .exec(work.connection())
                     .await?;
                 Ok(())
-            })
-        })
-        .await
-        .map_err(ShopError::from)
-    }
-
-    /// Deletes carts that have not changed for [`CART_RETENTION_DAYS`], or whose session did not
-    /// come back for [`UNSEEN_CART_RETENTION_DAYS`], and that have no open hold.
-    pub async fn delete_old(self) -> Result<u64, ShopError> {
-        txn::run_for_result(&self.shop.db, self.shop.policy("delete old carts"), |work| {
-            Box::pin(async move {
-                let sql =
-                    "DELETE FROM cart WHERE changed_at < CURRENT_TIMESTAMP \
-                     - CASE WHEN seen_again THEN $1::float8 ELSE $2::float8 END * INTERVAL '1 day' AND NOT EXISTS (SELECT 1 FROM hold WHERE hold.cart_id = cart.id AND hold.state = 'held')";
-                let days = [CART_RETENTION_DAYS, UNSEEN_CART_RETENTION_DAYS];
-                let statement = dialect::statement(sql, days.map(|days| f64::from(days).into()));
-                let result = work.connection().execute_raw(statement).await?;
-                Ok(result.rows_affected())
             })
         })
         .await

@@ -203,7 +203,9 @@ impl Discounts<'_> {
     /// [`ShopError::CodeUsedUp`].
     pub async fn preview(self, code: &str, subtotal: Money) -> Result<DiscountValue, ShopError> {
         let row = self.row(code).await?;
-        let now = dialect::now(self.shop.db.reader()).await.map_err(txn::read_error)?;
+        let now = dialect::now(self.shop.db.reader())
+            .await
+            .map_err(txn::read_error)?;
         check(&row, now, subtotal)?;
         Ok(value_of(&row))
     }

@@ -19,14 +19,20 @@ use crate::{
     db::{
         dialect,
         entity::idempotency_key,
-        txn::{self, Abort, Policy, TxnError, Work},
+        retention::ExpiredRows,
+        txn::{Abort, Work},
     },
     model::ShopError,
-    shop::Shop,
 };
 
-/// How long a response is stored, in hours.
-const KEY_RETENTION_H: u32 = 72;
+/// Keys whose response has been stored for 72 hours.
+pub const OLD_KEYS: ExpiredRows = ExpiredRows {
+    name: "idempotency keys",
+    select: "SELECT key FROM idempotency_key WHERE created_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 hour'",
+    delete: "DELETE FROM idempotency_key WHERE key = ANY($1::text[]) \
+             AND created_at < CURRENT_TIMESTAMP - $2 * INTERVAL '1 hour'",
+    age: 72,
+};
 /// Maximum length of a key, in bytes.
 pub const KEY_LEN_MAX: usize = 100;
 
@@ -187,29 +193,6 @@ pub async fn record<T: Serialize + Sync>(
         .exec(work.connection())
         .await?;
     Ok(())
-}
-
-/// Deletes old idempotency keys; see [`Shop::idempotency_keys`].
-#[derive(Clone, Copy, Debug)]
-pub struct IdempotencyKeys<'a> {
-    pub(super) shop: &'a Shop,
-}
-
-impl IdempotencyKeys<'_> {
-    /// Deletes keys older than [`KEY_RETENTION_H`].
-    pub async fn delete_old(self) -> Result<u64, TxnError> {
-        txn::run_for_result(&self.shop.db, Policy::request("delete old keys"), |work| {
-            Box::pin(async move {
-                let sql = "DELETE FROM idempotency_key WHERE created_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 hour'";
-                let done = work
-                    .connection()
-                    .execute_raw(dialect::statement(sql, [f64::from(KEY_RETENTION_H).into()]))
-                    .await?;
-                Ok(done.rows_affected())
-            })
-        })
-        .await
-    }
 }
 
 #[cfg(test)]

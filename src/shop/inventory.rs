@@ -37,7 +37,7 @@ pub(super) struct Shared {
     pub committed_orders: Arc<committed::CommittedOrdersCounter>,
 }
 
-/// Counts the express purchases of this process; see [`Shop::purchases`].
+/// Counts the express purchases of this process, and forgets what they kept in memory; see [`Shop::purchases`].
 #[derive(Clone, Copy, Debug)]
 pub struct Purchases<'a> {
     pub(super) shop: &'a Shop,
@@ -48,6 +48,11 @@ impl Purchases<'_> {
     /// strategy has no queue in memory.
     pub fn queue_length(self, strategy: StrategyKey, product_id: i64) -> Option<u64> {
         strategies::of(strategy).queue_length(self.shop, product_id)
+    }
+
+    /// Forgets the products that have had no buyer for a moment.
+    pub fn forget_idle(self) {
+        self.shop.shared.sold_out.remove_idle();
     }
 
     /// Returns how many orders of express purchases this process has committed.

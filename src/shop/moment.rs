@@ -96,8 +96,13 @@ mod tests {
         }
         for text in ["+12026-01-01T00:00", "2026-02-30T00:00", "2026-01-01", "\0"] {
             let error = parse(text).err();
-            let message = error.as_ref().and_then(|error| error.field_message("ends_at"));
-            assert!(message.is_some_and(|message| message.contains("as in")), "{text}");
+            let message = error
+                .as_ref()
+                .and_then(|error| error.field_message("ends_at"));
+            assert!(
+                message.is_some_and(|message| message.contains("as in")),
+                "{text}"
+            );
         }
     }
 

@@ -11,14 +11,21 @@ use crate::{
     db::{
         dialect,
         entity::{server_heartbeat, shop_secret},
+        retention::ExpiredRows,
         txn::{self, TxnError},
     },
     model::ShopError,
     shop::Shop,
 };
 
-/// The heartbeat row of a server process is deleted after this many days without a heartbeat.
-const HEARTBEAT_RETENTION_DAYS: u32 = 7;
+/// The rows of server processes that have had no heartbeat for seven days.
+pub const OLD_HEARTBEATS: ExpiredRows = ExpiredRows {
+    name: "heartbeats of stopped servers",
+    select: "SELECT server_id::text FROM server_heartbeat WHERE beat_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 day'",
+    delete: "DELETE FROM server_heartbeat WHERE server_id = ANY($1::text[]::uuid[]) \
+             AND beat_at < CURRENT_TIMESTAMP - $2 * INTERVAL '1 day'",
+    age: 7,
+};
 /// Maximum gap between two heartbeats, in seconds. After a longer gap the server process counts as
 /// restarted: the machine was asleep, or the database was unreachable.
 const HEARTBEAT_GAP_MAX_S: u32 = 15;
@@ -58,21 +65,6 @@ impl Operation<'_> {
                         .await?;
                 }
                 Ok(())
-            })
-        })
-        .await
-    }
-
-    /// Deletes heartbeats older than [`HEARTBEAT_RETENTION_DAYS`].
-    pub async fn delete_stale_heartbeats(self) -> Result<u64, TxnError> {
-        txn::run_for_result(&self.shop.db, self.shop.policy("delete stale heartbeats"), |work| {
-            Box::pin(async move {
-                let sql = "DELETE FROM server_heartbeat WHERE beat_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 day'";
-                let done = work
-                    .connection()
-                    .execute_raw(dialect::statement(sql, [f64::from(HEARTBEAT_RETENTION_DAYS).into()]))
-                    .await?;
-                Ok(done.rows_affected())
             })
         })
         .await

@@ -1,6 +1,7 @@
 //! Orders: written in the transaction that sells or reserves their stock, and read by their link.
 
 mod reading;
+pub mod watch;
 
 pub use reading::Orders;
 

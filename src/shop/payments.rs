@@ -37,8 +37,6 @@ use crate::{
 /// How long the request of *Pay* waits for the provider before it reports that the payment is being
 /// confirmed.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(3);
-/// Interval at which a waiting request reads the payment's status.
-const STATUS_POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// Suggested delay before a retry if the provider cannot be reached, in seconds.
 const PROVIDER_RETRY_AFTER_S: u64 = 5;
 
@@ -129,7 +127,7 @@ impl Payments<'_> {
     }
 
     /// Waits until the payment of an order is settled, at most for [`RESPONSE_TIMEOUT`] or a longer
-    /// deadline of the shop.
+    /// deadline of the shop. It reads the order only after a change.
     async fn wait_for_outcome(self, receipt: Receipt) -> Result<PaymentResponse, ShopError> {
         let timeout = if self.shop.deadline > txn::REQUEST_DEADLINE {
             self.shop.deadline
@@ -137,8 +135,10 @@ impl Payments<'_> {
             RESPONSE_TIMEOUT
         };
         let deadline = tokio::time::Instant::now() + timeout;
+        let public_id = Uuid::try_parse(&receipt.order_id).map_err(|_| ShopError::UnknownOrder)?;
+        let mut order = self.shop.orders().watch(public_id);
         loop {
-            let (status, declined) = self.payment_status(&receipt.order_id).await?;
+            let (status, declined) = self.payment_status(public_id).await?;
             match (status, declined) {
                 (OrderStatus::Declined, Some(reason)) => {
                     return Err(ShopError::CardDeclined { reason });
@@ -148,8 +148,11 @@ impl Payments<'_> {
                         retry_after_s: PROVIDER_RETRY_AFTER_S,
                     });
                 }
-                (OrderStatus::Pending, _) if tokio::time::Instant::now() < deadline => {
-                    tokio::time::sleep(STATUS_POLL_INTERVAL).await;
+                (OrderStatus::Pending, _) => {
+                    let change = tokio::time::timeout_at(deadline, order.changed()).await;
+                    if change.is_err() {
+                        return Ok(PaymentResponse { receipt, status });
+                    }
                 }
                 (status, _) => return Ok(PaymentResponse { receipt, status }),
             }
@@ -159,9 +162,8 @@ impl Payments<'_> {
     /// Returns the status of an order, and the decline reason if its card was declined.
     async fn payment_status(
         self,
-        public_id: &str,
+        public_id: Uuid,
     ) -> Result<(OrderStatus, Option<String>), ShopError> {
-        let public_id = Uuid::try_parse(public_id).map_err(|_| ShopError::UnknownOrder)?;
         let found = customer_order::Entity::find()
             .filter(customer_order::Column::PublicId.eq(public_id))
             .one(self.shop.db.reader())

@@ -34,9 +34,7 @@ impl Reservations<'_> {
             .carts()
             .write_cart("reserve cart", keyed, move |work| {
                 let shop = shop.clone();
-                Box::pin(async move {
-                    cart::reserve_lines(work, &shop, cart_id).await
-                })
+                Box::pin(async move { cart::reserve_lines(work, &shop, cart_id).await })
             })
             .await
     }

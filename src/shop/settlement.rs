@@ -8,6 +8,8 @@ pub use refund::{
     mark_refund_succeeded, pending_refunds, plan_refund, refund_reference, refund_request,
 };
 
+use std::sync::Arc;
+
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
 use uuid::Uuid;
 
@@ -64,6 +66,7 @@ pub async fn settle(
     let Some(order) = locks::order(work, found.order_id).await? else {
         return Ok(());
     };
+    wake_waiters_after_commit(work, shop, order.public_id);
     let payments = locks::payments_of_order(work, order.id).await?;
     let Some(payment) = payments.into_iter().find(|payment| payment.id == found.id) else {
         return Ok(());
@@ -91,6 +94,12 @@ pub async fn settle(
         }
         (_, Some(_)) => Ok(()),
     }
+}
+
+/// Wakes the requests and pages of this process that wait for the outcome of the order's payment.
+fn wake_waiters_after_commit(work: &Work, shop: &Shop, order: Uuid) {
+    let watch = Arc::clone(&shop.order_watch);
+    work.after_commit(move || watch.wake(order));
 }
 
 async fn find_by_reference<C: ConnectionTrait>(
@@ -200,12 +209,6 @@ fn is_covered(line: &order_line::Model, held: &[hold::Model], rows: &[stock::Mod
     let is_held = held.iter().any(|hold| hold.product_id == line.product_id);
     let row = rows.iter().find(|row| row.product_id == line.product_id);
     is_held || row.is_some_and(|row| row.available >= line.quantity.into())
-}
-
-/// Returns true if the available stock covers every line, without any hold. The caller has locked
-/// the rows.
-pub fn is_in_stock(lines: &[order_line::Model], rows: &[stock::Model]) -> bool {
-    lines.iter().all(|line| is_covered(line, &[], rows))
 }
 
 /// Sells every line of an order, from its hold if it has one. The caller has checked that stock

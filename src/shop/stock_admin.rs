@@ -1,6 +1,6 @@
 //! Stock administration: receiving units and stock-takes.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
 
@@ -23,6 +23,9 @@ use crate::{
 
 /// Maximum length of a stock-take's reason, in characters.
 const REASON_LEN_MAX: usize = 200;
+/// Further backorders that do not begin within this time after a receipt are left to the next round
+/// of a server process: the administrator waits for the response.
+const FULFILL_MAX: Duration = Duration::from_millis(500);
 /// Maximum number of units that a stock-take can count.
 pub const COUNT_MAX: i64 = 1_000_000;
 
@@ -33,9 +36,9 @@ pub struct StockAdministration<'a> {
 }
 
 impl StockAdministration<'_> {
-    /// Receives `quantity` new units, and first sells them to the backorders that exist at the
-    /// start of the transaction. The server processes fulfill later backorders in their next round.
-    /// Applied once per key.
+    /// Receives `quantity` new units, and sells them to the oldest backorders in the same
+    /// transaction, then to further ones in transactions of their own. Those that take too long are
+    /// left to the next round of a server process. Applied once per key.
     ///
     /// # Errors
     /// [`ShopError::UnknownProduct`]; [`ShopError::IdempotencyKeyReused`].
@@ -48,7 +51,13 @@ impl StockAdministration<'_> {
         self.change_stock("receive stock", claim, move |work, shop| {
             Box::pin(receive(work, shop, product_id, quantity))
         })
-        .await
+        .await?;
+        let backorders = self.shop.backorders();
+        let further = backorders.fulfill_of_product(product_id, FULFILL_MAX).await;
+        if let Err(error) = further {
+            tracing::warn!(%error, product_id, "could not fulfill backorders; it will be retried");
+        }
+        Ok(())
     }
 
     /// Adjusts the recorded stock to a physical count. The count includes units in holds. Applied
@@ -128,7 +137,7 @@ async fn receive(
 ) -> Result<(), Abort> {
     check_shop_product(work, product_id).await?;
     let units = i64::from(quantity.get());
-    let ids = backorders::of_product(work, product_id, units).await?;
+    let ids = backorders::oldest_of_product(work, product_id).await?;
     let backorders = backorders::lock(work, &ids).await?;
     backorders::lock_stock(work, &backorders, Some(product_id)).await?;
     change_total(work, shop, product_id, units, MovementKind::Receive, None).await?;

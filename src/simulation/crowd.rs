@@ -15,11 +15,15 @@ use super::{
     arrival_gate::ArrivalGate,
     buyer::{Attempt, AttemptRequest, Storefront},
     recorder::{Recorder, UnresolvedAttempt},
+    run_task::{self, TaskPanic},
     schedule::{PlannedAttempt, Schedule},
     store::OpenedLane,
     waterfall::WaterfallRecorder,
 };
 use crate::model::RunCommand;
+
+/// The name of a buyer's task in errors.
+const BUYER: &str = "a simulated buyer";
 
 /// The buyers of one lane, and everything that they use.
 pub struct Crowd {
@@ -44,12 +48,17 @@ struct StartSignal {
 impl Crowd {
     /// Spawns one task per buyer, in arrival order, and starts them all when every lane at
     /// `start_line` is ready. Returns the time from the start signal to the last answer.
-    pub async fn run(self, start_line: &Barrier) -> Duration {
+    ///
+    /// # Errors
+    /// [`TaskPanic`] if a buyer panicked. The other buyers are aborted then: without one of them,
+    /// the run proves nothing.
+    pub async fn run(self, start_line: &Barrier) -> Result<Duration, TaskPanic> {
         let crowd = Arc::new(self);
         let (go, ready) = watch::channel(None);
         let mut tasks = JoinSet::new();
         for (place, buyer) in crowd.schedule.queue().iter().enumerate() {
-            tasks.spawn(run_buyer(Arc::clone(&crowd), place, *buyer, ready.clone()));
+            let run = run_buyer(Arc::clone(&crowd), place, *buyer, ready.clone());
+            tasks.spawn(run_task::catch(BUYER, run));
         }
         start_line.wait().await;
         let at = Instant::now();
@@ -57,8 +66,18 @@ impl Crowd {
             at,
             closed_before: crowd.gate.closed_for(),
         }));
-        tasks.join_all().await;
-        at.elapsed()
+        let mut outcome = Ok(());
+        while let Some(ended) = tasks.join_next().await {
+            // A buyer's task is never cancelled, and its panics are caught.
+            if let Ok(Err(panic)) = ended
+                && outcome.is_ok()
+            {
+                tracing::error!(run = %crowd.run, strategy = %crowd.lane.strategy, %panic, "a run is aborted");
+                crowd.gate.apply(RunCommand::Abort);
+                outcome = Err(panic);
+            }
+        }
+        outcome.map(|()| at.elapsed())
     }
 
     /// Makes one attempt. Returns false if the arrival gate is closed for good.
@@ -155,6 +174,28 @@ mod tests {
         simulation::buyer::{AttemptCost, AttemptResult, Pool},
     };
 
+    fn crowd(buyers: u32, storefront: Arc<dyn Storefront>, gate: &Arc<ArrivalGate>) -> Crowd {
+        let plan = SimulationPlan {
+            buyers,
+            ..SimulationPlan::preset()
+        };
+        Crowd {
+            run: Uuid::nil(),
+            lane: OpenedLane {
+                id: 1,
+                strategy: StrategyKey::RowLock,
+                product_id: 1,
+                product_name: "Lamp".to_owned(),
+            },
+            rounds: 1,
+            schedule: Arc::new(Schedule::of(Arc::new(plan))),
+            storefront,
+            recorder: Arc::new(Recorder::new()),
+            gate: Arc::clone(gate),
+            waterfall: Arc::new(WaterfallRecorder::new(true)),
+        }
+    }
+
     /// A storefront whose run is aborted during the request, and which answers before the buyer
     /// receives the abort.
     struct AbortedMidway(Arc<ArrivalGate>);
@@ -180,29 +221,47 @@ mod tests {
 
     #[tokio::test]
     async fn an_attempt_during_an_abort_is_cut_off_and_not_unfulfilled() {
-        let plan = SimulationPlan {
-            buyers: 1,
-            ..SimulationPlan::preset()
-        };
-        let (gate, recorder) = (Arc::new(ArrivalGate::new()), Arc::new(Recorder::new()));
-        let crowd = Crowd {
-            run: Uuid::nil(),
-            lane: OpenedLane {
-                id: 1,
-                strategy: StrategyKey::RowLock,
-                product_id: 1,
-                product_name: "Lamp".to_owned(),
-            },
-            rounds: 1,
-            schedule: Arc::new(Schedule::of(Arc::new(plan))),
-            storefront: Arc::new(AbortedMidway(Arc::clone(&gate))),
-            recorder: Arc::clone(&recorder),
-            gate,
-            waterfall: Arc::new(WaterfallRecorder::new(true)),
-        };
-        crowd.run(&Barrier::new(1)).await;
+        let gate = Arc::new(ArrivalGate::new());
+        let crowd = crowd(1, Arc::new(AbortedMidway(Arc::clone(&gate))), &gate);
+        let recorder = Arc::clone(&crowd.recorder);
+        let ended = crowd.run(&Barrier::new(1)).await;
+        assert!(ended.is_ok());
         recorder.resolve(|_| false);
         assert_eq!(recorder.counts().cut_off, 1);
         assert!(recorder.unfulfilled().is_empty());
+    }
+
+    /// A storefront that panics for one of the buyers once all of them have asked. The others get
+    /// no answer before the run is aborted.
+    struct Panics(Barrier);
+
+    #[async_trait]
+    impl Storefront for Panics {
+        async fn buy(&self, _request: AttemptRequest) -> Attempt {
+            let all = self.0.wait().await;
+            assert!(!all.is_leader(), "one buyer");
+            std::future::pending().await
+        }
+
+        fn queue_length(&self, _product_id: i64) -> Option<u64> {
+            None
+        }
+
+        fn pool(&self) -> Pool {
+            Pool { in_use: 0, size: 1 }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_buyer_who_panics_ends_the_crowd_with_an_error() {
+        let gate = Arc::new(ArrivalGate::new());
+        let crowd = crowd(5, Arc::new(Panics(Barrier::new(5))), &gate);
+        let recorder = Arc::clone(&crowd.recorder);
+        let panic = crowd.run(&Barrier::new(1)).await.err();
+        assert_eq!(
+            panic.map(|panic| panic.to_string()).as_deref(),
+            Some("a simulated buyer panicked: one buyer")
+        );
+        assert_eq!(recorder.counts().cut_off, 4, "the others were aborted");
     }
 }

@@ -6,12 +6,12 @@ mod lane;
 use std::sync::Arc;
 
 use tokio::sync::{Barrier, OwnedSemaphorePermit, Semaphore};
-use tokio_util::task::AbortOnDropHandle;
 
 use self::lane::Lane;
 use super::{
     buyer::HttpClient,
-    live::{LiveRun, LiveRuns},
+    live::{LiveRegistration, LiveRun, LiveRuns},
+    run_task::{self, RunTask, TaskPanic},
     sampler::{self, Progress},
     schedule::Schedule,
     stepper::Steppers,
@@ -39,6 +39,8 @@ pub enum SimulationError {
     Client(#[from] reqwest::Error),
     #[error("another simulation is running; wait until it ends")]
     Busy,
+    #[error(transparent)]
+    Panicked(#[from] TaskPanic),
 }
 
 impl From<TxnError> for SimulationError {
@@ -72,6 +74,7 @@ pub struct StartedRun {
     control_db: Db,
     /// The stock with which the first lane starts.
     start: StockSnapshot,
+    registration: LiveRegistration,
     _run_slot: OwnedSemaphorePermit,
 }
 
@@ -89,6 +92,19 @@ impl StartedRun {
         self.opened.id
     }
 
+    /// Returns the products that were created for the run.
+    fn private_products(&self) -> Vec<i64> {
+        match self.plan.product_id {
+            Some(_) => Vec::new(),
+            None => self
+                .opened
+                .lanes
+                .iter()
+                .map(|lane| lane.product_id)
+                .collect(),
+        }
+    }
+
     /// Ends the buyers' database sessions when the run is aborted. Otherwise the verdict would wait
     /// for up to a thousand sessions that wait for a lock.
     fn end_sessions_on_abort(&self) -> impl Future<Output = ()> + Send + use<> {
@@ -104,7 +120,9 @@ impl StartedRun {
         }
     }
 
+    /// Removes the run from the runs in progress, and closes its connections.
     async fn close_connections(self) {
+        drop(self.registration);
         for db in self.buyers_dbs {
             db.close().await;
         }
@@ -201,7 +219,7 @@ impl Engine {
         };
         let start = first_stock_snapshot(&control_db, &opened).await?;
         let run = LiveRun::new(initial_snapshot(&plan, &opened, start));
-        self.runs.insert(opened.id, Arc::clone(&run));
+        let registration = self.runs.register(opened.id, Arc::clone(&run));
         Ok(RunStart::New(Box::new(StartedRun {
             run,
             plan,
@@ -209,6 +227,7 @@ impl Engine {
             buyers_dbs,
             control_db,
             start,
+            registration,
             _run_slot: run_slot,
         })))
     }
@@ -237,13 +256,20 @@ impl Engine {
     }
 
     /// Runs all buyers, in this process or over HTTP at `targets`, and stores the final snapshot.
+    ///
+    /// # Errors
+    /// Why the run has no verdict; it is then stored as failed, also if one of its tasks panicked.
     pub async fn finish(
         &self,
         started: StartedRun,
         targets: &[url::Url],
         progress: impl Fn(u64) + Send + Sync + 'static,
     ) -> Result<RunSnapshot, SimulationError> {
-        let outcome = self.run_lanes(&started, targets, Arc::new(progress)).await;
+        let lanes = self.run_lanes(&started, targets, Arc::new(progress));
+        let outcome = match run_task::catch("the engine", lanes).await {
+            Ok(outcome) => outcome,
+            Err(panic) => Err(panic.into()),
+        };
         let mut end = started.run.snapshot();
         match &outcome {
             Ok(()) => {
@@ -257,8 +283,8 @@ impl Engine {
             }
         }
         let stored = store::close(&started.control_db, &started.opened, &end).await;
+        self.feed.forget(&started.private_products());
         started.run.finish(end.clone());
-        self.runs.remove(started.opened.id);
         started.close_connections().await;
         outcome?;
         stored?;
@@ -278,8 +304,9 @@ impl Engine {
         let schedule = Arc::new(Schedule::of(Arc::clone(&started.plan)));
         let run = Arc::clone(&started.run);
         let heartbeat = sampler::heartbeat(started.control_db.clone(), started.opened.id, run);
-        let _heartbeat = AbortOnDropHandle::new(tokio::spawn(heartbeat));
-        let _session_end = AbortOnDropHandle::new(tokio::spawn(started.end_sessions_on_abort()));
+        let heartbeat = RunTask::spawn("the heartbeat", heartbeat);
+        let session_end = started.end_sessions_on_abort();
+        let session_end = RunTask::spawn("the end of the sessions", session_end);
         let lanes = (0..started.opened.lanes.len()).map(|index| Lane {
             engine: self,
             started,
@@ -300,6 +327,8 @@ impl Engine {
                 lane.run(&Barrier::new(1)).await?;
             }
         }
+        heartbeat.end().await?;
+        session_end.end().await?;
         Ok(())
     }
 }

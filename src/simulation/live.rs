@@ -13,8 +13,8 @@ use uuid::Uuid;
 
 use super::arrival_gate::ArrivalGate;
 use crate::model::{
-    LaneSnapshot, LatencyMs, RunCommand, RunEvent, RunEventKind, RunSnapshot, Sample, Verdict,
-    lock_queue::LaneLocks, sample,
+    LaneSnapshot, LatencyMs, RunCommand, RunEvent, RunEventKind, RunSnapshot, RunState, Sample,
+    Verdict, lock_queue::LaneLocks, sample,
 };
 
 /// The largest number of samples kept for a lane. At this number, every second sample is merged
@@ -190,17 +190,38 @@ impl LiveRuns {
         self.lock().get(&id).cloned()
     }
 
-    /// Adds a run.
-    pub fn insert(&self, id: Uuid, run: Arc<LiveRun>) {
-        self.lock().insert(id, run);
-    }
-
-    /// Removes a run, which is stored by now.
-    pub fn remove(&self, id: Uuid) {
-        self.lock().remove(&id);
+    /// Adds a run for as long as the registration lives.
+    pub fn register(&self, id: Uuid, run: Arc<LiveRun>) -> LiveRegistration {
+        self.lock().insert(id, Arc::clone(&run));
+        LiveRegistration {
+            runs: self.clone(),
+            id,
+            run,
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, Arc<LiveRun>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Keeps a run among the runs in progress until it is dropped. If the run has not ended by then,
+/// because its task panicked or was dropped, its pages show that it failed.
+#[derive(Debug)]
+pub struct LiveRegistration {
+    runs: LiveRuns,
+    id: Uuid,
+    run: Arc<LiveRun>,
+}
+
+impl Drop for LiveRegistration {
+    fn drop(&mut self) {
+        self.runs.lock().remove(&self.id);
+        let mut last = self.run.snapshot();
+        if !last.state.is_over() {
+            last.state = RunState::Failed;
+            last.failure = Some("its task ended early".to_owned());
+            self.run.finish(last);
+        }
     }
 }

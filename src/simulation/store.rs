@@ -6,6 +6,7 @@ mod listing;
 mod locks;
 mod opening;
 mod proof;
+mod pruning;
 mod reading;
 mod server;
 mod stepping;
@@ -19,10 +20,11 @@ pub use lessons::{
     LessonOpening, LessonProduct, LessonStock, NewLessonProduct, add_lesson_product, close_lesson,
     last_lessons, lesson_code, open_lesson, read_lesson_stock,
 };
-pub use listing::{RunFilter, RunOutcome, RunPage, list, runs_of_plan};
+pub use listing::{RunFilter, RunOutcome, RunPage, list, products_for_sale, runs_of_plan};
 pub use locks::{locks_of_run, save_locks};
 pub use opening::{RunOpening, find_by_key, open};
 pub use proof::certify;
+pub use pruning::{RUNS_KEPT_DAYS, count_old, prune};
 pub use reading::{find, latest};
 pub use server::{DatabaseServer, server};
 pub use stepping::{SteppedLanes, expire_holds, open_stepped, postpone_deadlines};
@@ -43,9 +45,6 @@ use crate::{
     model::{LaneSnapshot, RunCommand, RunSnapshot, RunState, RunVerdict, ShopError, StrategyKey},
     shop::administrator::Administrator,
 };
-
-/// Runs older than this are deleted with their lanes.
-pub const RUNS_KEPT_DAYS: u32 = 30;
 
 /// A run that is about to start.
 #[derive(Clone, Debug)]
@@ -184,36 +183,6 @@ pub async fn fail_abandoned(db: &Db, silent_for_s: u32) -> Result<u64, TxnError>
                 .execute_raw(dialect::statement(sql, [f64::from(silent_for_s).into()]))
                 .await?;
             Ok(done.rows_affected())
-        })
-    })
-    .await
-}
-
-/// Deletes runs older than [`RUNS_KEPT_DAYS`], with their private products and the orders of those
-/// products.
-pub async fn prune(db: &Db) -> Result<u64, TxnError> {
-    txn::run_for_result(db, Policy::request("prune simulations"), |work| {
-        Box::pin(async move {
-            let old = "SELECT l.id FROM simulation_lane l JOIN simulation_run r ON r.id = l.run_id \
-                       WHERE r.started_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 day'";
-            // Orders of a simulated sale of a shop product took real stock: they are kept, and only
-            // their lane is cleared.
-            let private = "SELECT p.id FROM product p WHERE p.lane_id IN";
-            let steps = [
-                format!("DELETE FROM customer_order WHERE id IN (SELECT order_id FROM order_line WHERE product_id IN ({private} ({old})))"),
-                format!("DELETE FROM stock_movement WHERE product_id IN ({private} ({old}))"),
-                format!("DELETE FROM product WHERE lane_id IN ({old})"),
-                lessons::delete_codes_sql(old),
-                format!("UPDATE customer_order SET lane_id = NULL WHERE lane_id IN ({old})"),
-                "DELETE FROM simulation_run WHERE started_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 day'".to_owned(),
-            ];
-            let mut removed = 0;
-            for sql in steps {
-                let days = f64::from(RUNS_KEPT_DAYS).into();
-                let done = work.connection().execute_raw(dialect::statement(&sql, [days])).await?;
-                removed = done.rows_affected();
-            }
-            Ok(removed)
         })
     })
     .await

@@ -137,6 +137,31 @@ fn Waiter(number: usize, session: QueuedSession, with_statement: bool) -> impl I
     }
 }
 
+/// Shows the table of sessions; the children are its rows.
+#[component]
+pub fn LockTable(caption: String, children: Children) -> impl IntoView {
+    view! {
+        <div class="table-wrap" tabindex="0" role="region" aria-label=caption.clone()>
+            <table class="table">
+                <caption>{caption.clone()}</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"Session"</th>
+                        <th scope="col">"Role"</th>
+                        <th scope="col">"State"</th>
+                        <th scope="col" class="n">"Waiting, or in transaction (ms)"</th>
+                        <th scope="col" class="n">"In statement (ms)"</th>
+                        <th scope="col">"Waits for"</th>
+                        <th scope="col">"Lock"</th>
+                        <th scope="col">"Statement"</th>
+                    </tr>
+                </thead>
+                <tbody>{children()}</tbody>
+            </table>
+        </div>
+    }
+}
+
 /// Shows the same sessions as table rows, each queue with its holder first.
 #[component]
 pub fn LockRows(locks: LaneLocks, running: bool) -> impl IntoView {

@@ -132,6 +132,34 @@ fn describe(waterfall: &Waterfall) -> String {
     format!("{} attempts. On average: {}.", rows.len(), parts.join(", "))
 }
 
+/// Shows the table of attempts; the children are its rows.
+#[component]
+pub fn WaterfallTable(caption: String, children: Children) -> impl IntoView {
+    view! {
+        <div class="table-wrap" tabindex="0" role="region" aria-label=caption.clone()>
+            <table class="table">
+                <caption>{caption.clone()}</caption>
+                <thead>
+                    <tr>
+                        <th scope="col" class="n">"Buyer"</th>
+                        <th scope="col" class="n">"Attempt"</th>
+                        <th scope="col" class="n">"Start (ms)"</th>
+                        <th scope="col" class="n">"Connection (ms)"</th>
+                        <th scope="col" class="n">"Lock (ms)"</th>
+                        <th scope="col" class="n">"Execute (ms)"</th>
+                        <th scope="col" class="n">"Commit (ms)"</th>
+                        <th scope="col" class="n">"Other (ms)"</th>
+                        <th scope="col" class="n">"Total (ms)"</th>
+                        <th scope="col">"Outcome"</th>
+                        <th scope="col" class="n">"Retries"</th>
+                    </tr>
+                </thead>
+                <tbody>{children()}</tbody>
+            </table>
+        </div>
+    }
+}
+
 /// Shows the attempts as table rows.
 #[component]
 pub fn WaterfallRows(waterfall: Waterfall) -> impl IntoView {

@@ -66,6 +66,8 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/admin/simulations/runs") view=pages::admin::RunsPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/simulations/compare") view=pages::admin::ComparePage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/simulations/:id/certificate") view=pages::admin::CertificatePage ssr=SsrMode::Async/>
+                <Route path=path!("/admin/simulations/:id/samples") view=pages::admin::SamplesPage ssr=SsrMode::Async/>
+                <Route path=path!("/admin/simulations/:id/locks") view=pages::admin::RunLocksPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/simulations/:id") view=pages::admin::SimulationRunPage ssr=SsrMode::Async/>
             </Routes>
         </Router>

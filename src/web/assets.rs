@@ -9,6 +9,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
+use super::compression::accepts;
+
 /// An embedded file.
 pub struct Asset {
     pub path: &'static str,
@@ -71,23 +73,11 @@ pub async fn serve(Path((release, path)): Path<(String, String)>, request: Heade
     if request.get(header::IF_NONE_MATCH) == headers.get(header::ETAG) {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
-    match asset.brotli.filter(|_| accepts_brotli(&request)) {
+    match asset.brotli.filter(|_| accepts(&request, "br")) {
         Some(compressed) => {
             headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("br"));
             (headers, compressed).into_response()
         }
         None => (headers, asset.plain).into_response(),
     }
-}
-
-fn accepts_brotli(request: &HeaderMap) -> bool {
-    request
-        .get_all(header::ACCEPT_ENCODING)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .any(|coding| {
-            let mut parts = coding.split(';').map(str::trim);
-            parts.next() == Some("br") && !parts.any(|weight| weight == "q=0")
-        })
 }

@@ -1,84 +1,130 @@
 //! Server-sent event streams, which open pages follow.
 
+mod frame;
 pub mod locks;
 pub mod orders;
 pub mod present;
 pub mod runs;
+pub mod share;
 pub mod steppers;
 pub mod stock;
 pub mod stock_watch;
 
-use std::time::Duration;
+use std::{convert::Infallible, time::Duration};
 
-use axum::response::sse::{Event, KeepAlive, Sse};
+use axum::{
+    body::{Body, Bytes},
+    http::{HeaderValue, header},
+    response::{IntoResponse, Response},
+};
+use futures::StreamExt;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
+
+use uuid::Uuid;
+
+use self::{frame::Frame, runs::WatchedRun, share::Shares, stock::ShownStock};
+use crate::model::{Presentation, stepper::StepperView};
 
 /// Minimum time between two updates of a stream: at most ten updates per second.
 const UPDATE_INTERVAL: Duration = Duration::from_millis(100);
 /// The server sends a comment after this long without updates, to detect closed connections.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 
-type Events = Sse<axum::response::sse::KeepAliveStream<ReceiverStream<Result<Event, axum::Error>>>>;
+/// The states that the viewers of streams share.
+#[derive(Debug, Default)]
+pub struct LiveShares {
+    presentations: Shares<Uuid, Presentation>,
+    runs: Shares<Uuid, WatchedRun>,
+    steppers: Shares<Uuid, StepperView>,
+    /// By the products of a page.
+    stock: Shares<Vec<i64>, ShownStock>,
+}
+
+/// An update of a stream.
+#[derive(Debug, Default)]
+struct Update {
+    /// The events to send; none if nothing changed.
+    frames: Vec<Frame>,
+    /// The stream ends after this update.
+    is_last: bool,
+    /// There is a newer state: another update follows after [`UPDATE_INTERVAL`].
+    is_outdated: bool,
+}
 
 /// Streams the updates that `next` returns: one at the start, then one after each change of
 /// `changes`, at most one per [`UPDATE_INTERVAL`]. The stream ends when the client disconnects, the
-/// server stops, or `next` returns [`Update::Last`].
+/// server stops, or an update is the last one.
 fn stream_updates<F, Fut>(
-    mut changes: watch::Receiver<u64>,
+    changes: watch::Receiver<u64>,
     shutdown: CancellationToken,
-    mut next: F,
-) -> Events
+    next: F,
+) -> Response
 where
     F: FnMut() -> Fut + Send + 'static,
     Fut: Future<Output = Update> + Send,
 {
     let (sender, receiver) = mpsc::channel(1);
-    tokio::spawn(async move {
-        loop {
-            // Mark before reading, so that a change in the meantime causes another update.
-            changes.mark_unchanged();
-            let mut update = next().await;
-            while let Update::Several(event, rest) = update {
-                if sender.send(event).await.is_err() {
-                    return;
-                }
-                update = *rest;
+    tokio::spawn(send_updates(changes, shutdown, next, sender));
+    let frames =
+        ReceiverStream::new(receiver).map(|frame: Frame| Ok::<_, Infallible>(frame.bytes()));
+    response(Body::from_stream(frames))
+}
+
+/// Answers with events that are all known: the stream ends after them. The body has a known size,
+/// so that it can be compressed.
+fn complete_stream(frames: &[Frame]) -> Response {
+    let parts: Vec<Bytes> = frames.iter().cloned().map(Frame::bytes).collect();
+    response(Body::from(parts.concat()))
+}
+
+fn response(body: Body) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, EVENT_STREAM),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+    ];
+    (headers, body).into_response()
+}
+
+async fn send_updates<F, Fut>(
+    mut changes: watch::Receiver<u64>,
+    shutdown: CancellationToken,
+    mut next: F,
+    sender: mpsc::Sender<Frame>,
+) where
+    F: FnMut() -> Fut,
+    Fut: Future<Output = Update>,
+{
+    loop {
+        // Mark before reading, so that a change in the meantime causes another update.
+        changes.mark_unchanged();
+        let update = next().await;
+        for frame in update.frames {
+            if sender.send(frame).await.is_err() {
+                return;
             }
-            match update {
-                // The loop above has handled this variant.
-                Update::Several(..) => return,
-                Update::Nothing => {}
-                Update::Event(event) => {
-                    if sender.send(event).await.is_err() {
-                        return;
-                    }
-                }
-                Update::Last(event) => {
-                    let _ = sender.send(event).await;
-                    return;
-                }
-            }
+        }
+        if update.is_last {
+            return;
+        }
+        let mut is_waiting = !update.is_outdated;
+        while is_waiting {
             tokio::select! {
                 () = shutdown.cancelled() => return,
                 () = sender.closed() => return,
-                changed = changes.changed() => if changed.is_err() { return },
+                changed = changes.changed() => match changed {
+                    Ok(()) => is_waiting = false,
+                    Err(_) => return,
+                },
+                () = tokio::time::sleep(KEEP_ALIVE) => {
+                    if sender.send(Frame::KEEP_ALIVE).await.is_err() {
+                        return;
+                    }
+                }
             }
-            tokio::time::sleep(UPDATE_INTERVAL).await;
         }
-    });
-    Sse::new(ReceiverStream::new(receiver)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE))
-}
-
-/// An update of a stream.
-enum Update {
-    /// Nothing changed.
-    Nothing,
-    /// One event; the stream continues.
-    Event(Result<Event, axum::Error>),
-    /// An event, followed by another update.
-    Several(Result<Event, axum::Error>, Box<Update>),
-    /// One event; the stream ends.
-    Last(Result<Event, axum::Error>),
+        tokio::time::sleep(UPDATE_INTERVAL).await;
+    }
 }

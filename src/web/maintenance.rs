@@ -1,107 +1,55 @@
 //! Background maintenance of a server process: sweeps expired holds, resolves payments,
 //! fails abandoned runs and deletes old data.
 
-use std::time::Duration;
+mod abandoned_runs;
+pub mod memory;
+pub mod old_data;
+mod payments;
+pub mod rounds;
+mod stock;
+pub mod supervisor;
 
-use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::AppState;
-use crate::{shop::Shop, simulation::store};
+use self::supervisor::supervise;
+use super::{AppState, audits};
 
-/// Interval of sweeps, backorders and payments, which shoppers wait for.
-const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
-/// Interval of the check for abandoned runs.
-const CLEANUP_INTERVAL: Duration = Duration::from_secs(15);
-/// Old data is deleted once per this many cleanup intervals: once an hour.
-const CLEANUPS_PER_DELETION: u32 = 240;
-/// A run is abandoned if its server sent no heartbeat for this long, in seconds.
-const RUN_SILENT_MAX_S: u32 = 30;
-
-/// Releases expired holds and fills backorders every second, until the server stops. The heartbeat
-/// comes last: a recent heartbeat proves that the other steps were attempted before.
-pub async fn maintain_stock(shop: Shop, shutdown: CancellationToken) {
-    let server_id = Uuid::new_v4();
-    let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
-        if let Err(error) = shop.reservations().sweep_expired().await {
-            tracing::warn!(%error, "failed to release expired holds");
-        }
-        if let Err(error) = shop.backorders().fulfill().await {
-            tracing::warn!(%error, "failed to fill backorders");
-        }
-        if let Err(error) = shop.operation().record_heartbeat(server_id).await {
-            tracing::warn!(%error, "failed to write the server's heartbeat");
-        }
-    }
+/// Starts all maintenance tasks of a server. They end when the server stops, and are aborted when
+/// the handles are dropped.
+pub fn start(state: &AppState) -> Vec<AbortOnDropHandle<()>> {
+    vec![
+        spawn("the stock watch", state, |state, shutdown| {
+            state.stock_watch.clone().run(state.shop.clone(), shutdown)
+        }),
+        spawn("the maintenance of stock", state, |state, shutdown| {
+            stock::maintain_stock(state.shop.clone(), shutdown)
+        }),
+        spawn("the resolution of payments", state, |state, shutdown| {
+            payments::resolve_payments(state.shop.clone(), shutdown)
+        }),
+        spawn("the continuous audit", state, |state, shutdown| {
+            audits::check_changes(state.audit_db.clone(), shutdown)
+        }),
+        spawn("the full audit", state, |state, shutdown| {
+            audits::check_history_daily(state.audit_db.clone(), state.audit_hour, shutdown)
+        }),
+        spawn("the check for abandoned runs", state, abandoned_runs::fail),
+        spawn("the deletion of old data", state, old_data::delete),
+        spawn("the clean-up of memory", state, memory::forget),
+    ]
 }
 
-/// Queries the payment provider for the outcome of unresolved payments and refunds. This is a
-/// separate task, so that a slow provider does not delay the rest.
-pub async fn resolve_payments(shop: Shop, shutdown: CancellationToken) {
-    let mut ticks = tokio::time::interval(SWEEP_INTERVAL);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
-        if let Err(error) = shop.payments().resolve_unknown_outcomes().await {
-            tracing::warn!(%error, "failed to resolve payments");
-        }
-    }
-}
-
-/// Fails abandoned runs and deletes old data, until the server stops. Several servers may do this
-/// at the same time: every step is one idempotent statement.
-pub async fn clean_up(state: AppState, shutdown: CancellationToken) {
-    let mut ticks = tokio::time::interval(CLEANUP_INTERVAL);
-    for round in 0_u32.. {
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            _ = ticks.tick() => {}
-        }
-        fail_abandoned_runs(&state).await;
-        if round % CLEANUPS_PER_DELETION == 0 {
-            delete_old_data(&state).await;
-        }
-    }
-}
-
-async fn fail_abandoned_runs(state: &AppState) {
-    match store::fail_abandoned(state.shop.db(), RUN_SILENT_MAX_S).await {
-        Ok(0) => {}
-        Ok(runs) => tracing::warn!(
-            runs,
-            "marked simulation runs as failed because their server stopped"
-        ),
-        Err(error) => tracing::warn!(%error, "failed to check for abandoned runs"),
-    }
-}
-
-async fn delete_old_data(state: &AppState) {
-    state.limits.remove_idle();
-    if let Err(error) = state.sessions.delete_expired().await {
-        tracing::warn!(%error, "failed to delete expired sessions");
-    }
-    if let Err(error) = state.shop.carts().delete_old().await {
-        tracing::warn!(%error, "failed to delete old carts");
-    }
-    if let Err(error) = state.shop.reservations().remove_old_addresses().await {
-        tracing::warn!(%error, "failed to remove the addresses of old holds");
-    }
-    if let Err(error) = state.shop.idempotency_keys().delete_old().await {
-        tracing::warn!(%error, "failed to delete old idempotency keys");
-    }
-    if let Err(error) = state.shop.operation().delete_stale_heartbeats().await {
-        tracing::warn!(%error, "failed to delete the rows of stopped servers");
-    }
-    if let Err(error) = store::prune(state.shop.db()).await {
-        tracing::warn!(%error, "failed to delete old simulation runs");
-    }
+/// Spawns a task that is restarted if it panics.
+fn spawn<F>(
+    name: &'static str,
+    state: &AppState,
+    task: impl Fn(AppState, CancellationToken) -> F + Send + Sync + 'static,
+) -> AbortOnDropHandle<()>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    let (state, shutdown) = (state.clone(), state.shutdown.clone());
+    let stop = shutdown.clone();
+    let supervised = supervise(name, stop, move || task(state.clone(), shutdown.clone()));
+    AbortOnDropHandle::new(tokio::spawn(supervised))
 }

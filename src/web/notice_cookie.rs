@@ -87,7 +87,12 @@ mod tests {
 
     #[test]
     fn a_cookie_that_cannot_be_read_is_ignored() {
-        for cookie in ["doorbuster-notice=%%%", "doorbuster-notice=", "doorbuster-notice", "=;;"] {
+        for cookie in [
+            "doorbuster-notice=%%%",
+            "doorbuster-notice=",
+            "doorbuster-notice",
+            "=;;",
+        ] {
             let mut headers = HeaderMap::new();
             headers.insert(header::COOKIE, HeaderValue::from_static(cookie));
             assert_eq!(read::<String>(&headers, false), None, "{cookie}");
@@ -97,7 +102,13 @@ mod tests {
     #[test]
     fn over_https_only_this_host_can_set_the_cookie() {
         let set = store(&1, true);
-        let set = set.as_ref().and_then(|set| set.to_str().ok()).unwrap_or_default();
-        assert!(set.starts_with("__Host-") && set.ends_with("; Secure"), "{set}");
+        let set = set
+            .as_ref()
+            .and_then(|set| set.to_str().ok())
+            .unwrap_or_default();
+        assert!(
+            set.starts_with("__Host-") && set.ends_with("; Secure"),
+            "{set}"
+        );
     }
 }

@@ -15,13 +15,15 @@ pub fn qr_code(text: &str, label: String) -> Option<impl IntoView + use<>> {
     let modules = code.to_colors();
     let mut path = String::new();
     for (y, row) in modules.chunks(width).enumerate() {
-        for (x, _) in row
-            .iter()
-            .enumerate()
-            .filter(|(_, colour)| **colour == Color::Dark)
-        {
-            // Writing to a String cannot fail.
-            let _ = write!(path, "M{} {}h1v1h-1z", x + QUIET_ZONE, y + QUIET_ZONE);
+        let mut x = 0;
+        // Neighbouring modules of one colour are one rectangle.
+        for run in row.chunk_by(|one, next| one == next) {
+            if run[0] == Color::Dark {
+                let (left, top, length) = (x + QUIET_ZONE, y + QUIET_ZONE, run.len());
+                // Writing to a String cannot fail.
+                let _ = write!(path, "M{left} {top}h{length}v1h-{length}z");
+            }
+            x += run.len();
         }
     }
     let size = width + 2 * QUIET_ZONE;
@@ -42,7 +44,7 @@ mod tests {
         let html =
             qr_code("https://shop.test/present/1", "Scan".to_owned()).map(|code| code.to_html());
         let html = html.unwrap_or_default();
-        assert!(html.contains("M4 4h1v1h-1z"), "a corner is dark: {html}");
+        assert!(html.contains("M4 4h7v1h-7z"), "a corner is dark: {html}");
         assert!(!html.contains("style="), "{html}");
         assert!(qr_code(&"x".repeat(5_000), String::new()).is_none());
     }

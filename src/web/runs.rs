@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use crate::{
-    model::{RunSnapshot, ShopError},
+    model::{RunSnapshot, ShopError, lock_queue::LaneLocks},
     shop::Shop,
     simulation::{LiveRuns, store},
 };
@@ -18,6 +18,22 @@ pub async fn find(shop: &Shop, live: &LiveRuns, id: &str) -> Result<RunSnapshot,
         Some(run) => Ok(run.snapshot()),
         None => store::find(shop.db(), id).await,
     }
+}
+
+/// Reads a stored run with the locks of its lanes.
+///
+/// # Errors
+/// [`ShopError::UnknownSimulation`].
+pub async fn find_with_locks(
+    shop: &Shop,
+    id: Uuid,
+) -> Result<(RunSnapshot, Vec<LaneLocks>), ShopError> {
+    let run = store::find(shop.db(), id).await?;
+    let kept = store::locks_of_run(shop.db(), id).await?;
+    let lanes = run.lanes.iter().zip(kept);
+    let locks = lanes.map(|(lane, kept)| kept.unwrap_or(LaneLocks::empty(lane.strategy)));
+    let locks = locks.collect();
+    Ok((run, locks))
 }
 
 /// Parses the id of a run.

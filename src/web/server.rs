@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use tower_http::{catch_panic::CatchPanicLayer, csrf::CsrfLayer};
 
 use super::{
-    AppState, app, assets, audits,
+    AppState, app, assets, compression,
     connections::{self, ConnectionLimits, ConnectionSettings},
     exports, forms,
     json::{health, problem::Problem, products, purchase, webhook},
@@ -104,6 +104,8 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
         .layer(DefaultBodyLimit::disable())
         .layer(csrf)
         .layer(middleware::from_fn(request_path::refuse_ambiguous))
+        .layer(middleware::from_fn(compression::compress_documents))
+        .layer(middleware::from_fn(enforce_timeout))
         .layer(CatchPanicLayer::custom(panic_response))
         .layer(middleware::from_fn_with_state(
             state.clone(),
@@ -152,31 +154,8 @@ pub async fn serve(
         shutdown: shutdown.clone(),
         drain: DRAIN_TIMEOUT,
     };
-    let watch = state.stock_watch.clone();
-    let background = [
-        tokio::spawn(watch.run(state.shop.clone(), shutdown.clone())),
-        tokio::spawn(maintenance::maintain_stock(
-            state.shop.clone(),
-            shutdown.clone(),
-        )),
-        tokio::spawn(maintenance::resolve_payments(
-            state.shop.clone(),
-            shutdown.clone(),
-        )),
-        tokio::spawn(audits::check_changes(
-            state.audit_db.clone(),
-            shutdown.clone(),
-        )),
-        tokio::spawn(audits::check_history_daily(
-            state.audit_db.clone(),
-            state.audit_hour,
-            shutdown.clone(),
-        )),
-        tokio::spawn(maintenance::clean_up(state, shutdown.clone())),
-    ];
+    let background = maintenance::start(&state);
     connections::serve(listener, settings).await;
-    for task in background {
-        task.abort();
-    }
+    drop(background);
     Ok(())
 }

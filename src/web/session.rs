@@ -13,8 +13,8 @@ use tower_sessions::{Expiry, Session, cookie::time::Duration};
 use uuid::Uuid;
 
 use super::{
-    AppState, audits, client_address::client_address, notice_cookie, rate_limit::network_of,
-    request_path::path_of, shared_catalog::SharedCatalog,
+    AppState, audits, client_address::client_address, maintenance::old_data::RetentionReport,
+    notice_cookie, rate_limit::network_of, request_path::path_of, shared_catalog::SharedCatalog,
 };
 use crate::{
     model::ShopError,
@@ -142,6 +142,11 @@ impl Visit {
     /// [`ShopError`] if the database fails.
     pub async fn run_audits(&self, _: &Administrator) -> Result<(), ShopError> {
         audits::run_now(&self.state.audit_db).await
+    }
+
+    /// Returns the result of this server's last deletion of old data.
+    pub fn retention(&self) -> Option<RetentionReport> {
+        self.state.retention.latest()
     }
 
     /// Returns the public URL of the server.
@@ -300,7 +305,11 @@ impl Visit {
     /// # Errors
     /// [`ShopError::Unavailable`] if the session cannot be read.
     pub async fn take_notice(&self) -> Result<Option<Notice>, ShopError> {
-        if let Some(notice) = self.notice.as_ref().filter(|notice| notice.path == self.path) {
+        if let Some(notice) = self
+            .notice
+            .as_ref()
+            .filter(|notice| notice.path == self.path)
+        {
             if let Some(removal) = notice_cookie::remove(self.state.secure) {
                 self.response.append_header(header::SET_COOKIE, removal);
             }

@@ -4,7 +4,12 @@ use std::{net::IpAddr, ops::Deref, sync::Arc};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{live::stock_watch::StockWatch, rate_limit::RateLimits, shared_catalog::SharedCatalog};
+use super::{
+    live::{LiveShares, stock_watch::StockWatch},
+    maintenance::old_data::RetentionStatus,
+    rate_limit::RateLimits,
+    shared_catalog::SharedCatalog,
+};
 use crate::{
     db::{Db, session_store::DbSessionStore},
     shop::Shop,
@@ -42,6 +47,8 @@ pub struct ServerParts {
     pub audit_db: Db,
     /// The hour of the day, in UTC, of the daily full audit.
     pub audit_hour: u8,
+    pub retention: RetentionStatus,
+    pub live: LiveShares,
     /// The URL that browsers use, without a trailing slash.
     pub public_url: Arc<str>,
     /// True if browsers connect over https.

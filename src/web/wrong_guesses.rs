@@ -106,7 +106,10 @@ mod tests {
             guesses.count(ADDRESS, now);
         }
         let refused = guesses.check(ADDRESS, now);
-        assert_eq!(refused, Err(ShopError::TooManyRequests { retry_after_s: 11 }));
+        assert_eq!(
+            refused,
+            Err(ShopError::TooManyRequests { retry_after_s: 11 })
+        );
         assert!(guesses.check(ADDRESS, after(9)).is_err());
         assert_eq!(guesses.check(ADDRESS, after(10)), Ok(()));
         guesses.count(ADDRESS, after(10));
@@ -134,7 +137,10 @@ mod tests {
         }
         let last_blocked = now + Duration::from_secs(279);
         assert!(guesses.check(ADDRESS, last_blocked).is_err());
-        assert_eq!(guesses.check(ADDRESS, now + Duration::from_secs(280)), Ok(()));
+        assert_eq!(
+            guesses.check(ADDRESS, now + Duration::from_secs(280)),
+            Ok(())
+        );
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Carts and checkout drafts.
 
 use doorbuster::{
+    db::retention,
     model::{Contact, ShopError},
-    shop::cart::CheckoutDraft,
+    shop::cart::{CheckoutDraft, OLD_CARTS},
 };
 use uuid::Uuid;
 
 use crate::support::{
-    TestShop, check_audit_clean,
+    PATIENCE, TestShop, check_audit_clean,
     shop::{contact, draft, units_of, unkeyed},
 };
 
@@ -193,6 +194,14 @@ async fn a_checkout_draft_is_stored_with_its_cart() {
     );
 }
 
+/// Deletes old carts; returns their number.
+async fn delete_old(shop: &TestShop) -> u64 {
+    let deleted = retention::delete(shop.db(), &OLD_CARTS, PATIENCE).await;
+    let deleted = deleted.expect("they are deleted");
+    assert!(deleted.is_complete);
+    deleted.count
+}
+
 #[tokio::test]
 async fn unchanged_carts_are_deleted_after_thirty_days() {
     let shop = TestShop::new().await;
@@ -208,7 +217,7 @@ async fn unchanged_carts_are_deleted_after_thirty_days() {
     let age =
         format!("UPDATE cart SET changed_at = changed_at - INTERVAL '31 days' WHERE id = '{old}'");
     shop.by_hand.run(&age).await;
-    assert_eq!(shop.carts().delete_old().await, Ok(1));
+    assert_eq!(delete_old(&shop).await, 1);
     assert_eq!(shop.carts().unit_count(Some(old)).await, Ok(0));
     assert_eq!(shop.count("checkout_draft").await, 0);
     assert_eq!(shop.carts().unit_count(Some(new)).await, Ok(1));
@@ -221,7 +230,10 @@ async fn a_cart_whose_session_never_came_back_is_deleted_after_a_day() {
     let lines = [(&product, 1)];
     let (seen, unseen) = (shop.cart_of(&lines).await, shop.cart_of(&lines).await);
     let (reserved, new) = (shop.cart_of(&lines).await, shop.cart_of(&lines).await);
-    shop.carts().mark_seen_again(seen).await.expect("it is marked");
+    shop.carts()
+        .mark_seen_again(seen)
+        .await
+        .expect("it is marked");
     let outcome = shop.reservations().reserve(reserved, None).await;
     outcome.result.expect("it is reserved");
     shop.by_hand
@@ -254,5 +266,5 @@ async fn an_old_cart_that_is_reserved_or_changed_is_not_deleted() {
         .set_quantity(unkeyed(carts[1]), product.id, units_of(2))
         .await
         .expect("it is changed");
-    assert_eq!(shop.carts().delete_old().await, Ok(0));
+    assert_eq!(delete_old(&shop).await, 0);
 }

@@ -274,13 +274,19 @@ async fn a_pause_follows_a_reservation_that_ended_unpaid_and_grows() {
     for pause_s in [60, 120, 240] {
         shop.expire_holds().await;
         let paused = pause_of(reserve(&here, cart).await);
-        assert!((pause_s - 30..=pause_s).contains(&paused), "{paused} of {pause_s}");
+        assert!(
+            (pause_s - 30..=pause_s).contains(&paused),
+            "{paused} of {pause_s}"
+        );
         shop.reservations()
             .sweep_expired()
             .await
             .expect("it is swept");
         let paused = pause_of(reserve(&here, cart).await);
-        assert!((pause_s - 30..=pause_s).contains(&paused), "also when it is swept");
+        assert!(
+            (pause_s - 30..=pause_s).contains(&paused),
+            "also when it is swept"
+        );
         let_pass(&shop, 5).await;
         reserve(&here, cart).await.expect("the pause is over");
     }
@@ -312,7 +318,11 @@ async fn emptying_and_refilling_the_cart_does_not_restart_its_time() {
     let added = here.carts().add(Some(cart), product.id, units_of(1), None);
     added.await.expect("it is available");
     reserve(&here, cart).await.expect("it is reserved");
-    assert_ne!(ends(&shop, cart).await, before, "a paid reservation is over");
+    assert_ne!(
+        ends(&shop, cart).await,
+        before,
+        "a paid reservation is over"
+    );
 }
 
 #[tokio::test]
@@ -365,9 +375,17 @@ async fn an_extension_counts_for_the_shopper_until_they_pay() {
         .expect("it is swept");
     reserve(&here, cart).await.expect("there is no pause");
     let extended_again = extend().await;
-    assert_eq!(extended_again, Err(ShopError::AlreadyExtended), "a new hold");
+    assert_eq!(
+        extended_again,
+        Err(ShopError::AlreadyExtended),
+        "a new hold"
+    );
     let shown = here.carts().view(Some(cart)).await.expect("it is read");
-    assert!(shown.reservation.is_some_and(|reservation| reservation.extended));
+    assert!(
+        shown
+            .reservation
+            .is_some_and(|reservation| reservation.extended)
+    );
 }
 
 #[tokio::test]
@@ -388,7 +406,10 @@ async fn a_shopper_can_pay_during_a_pause_but_not_hold_by_declined_payments() {
         let started = shop.start_payment(here.clone(), &scripted, request).await;
         scripted.answer(started.charge, Ok(declined()));
         let answer = started.answer().await;
-        assert!(matches!(answer, Err(ShopError::CardDeclined { .. })), "{answer:?}");
+        assert!(
+            matches!(answer, Err(ShopError::CardDeclined { .. })),
+            "{answer:?}"
+        );
         let left_s: i64 = shop
             .by_hand
             .value("SELECT max(extract(epoch FROM expires_at - CURRENT_TIMESTAMP))::bigint FROM hold WHERE state = 'held'")
@@ -396,7 +417,9 @@ async fn a_shopper_can_pay_during_a_pause_but_not_hold_by_declined_payments() {
         assert!(left_s <= 60, "{round}: {left_s} s");
     }
     shop.expire_holds().await;
-    let paid = here.place_order(shop.checkout(cart, "ann@example.com")).await;
+    let paid = here
+        .place_order(shop.checkout(cart, "ann@example.com"))
+        .await;
     let refused = paid.result.map(drop).map_err(ShopError::from);
     pause_of(refused);
 }
@@ -453,7 +476,13 @@ async fn an_address_whose_reservations_end_unpaid_has_to_pause() {
     run_out(4).await;
     let refused = reserve_new(&shop, &here, &product, 1).await;
     assert!(
-        matches!(refused, Err(ShopError::AddressHoldsPaused { retry_after_s: 30..=60, .. })),
+        matches!(
+            refused,
+            Err(ShopError::AddressHoldsPaused {
+                retry_after_s: 30..=60,
+                ..
+            })
+        ),
         "{refused:?}"
     );
     let elsewhere = at(&shop, limits, 2);

@@ -13,7 +13,8 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::support::{
-    PlacesOrders, ScriptedProvider, TestProduct, TestShop, administrator, check_audit_clean,
+    PATIENCE, PlacesOrders, ScriptedProvider, TestProduct, TestShop, administrator,
+    check_audit_clean,
     provider::SECRET,
     scripted_provider::{declined, lost},
     shop::{Counters, card, claim, contact, draft, unkeyed},
@@ -796,4 +797,53 @@ async fn the_same_request_after_a_decline_returns_the_same_error() {
         .remove(unkeyed(cart), product.id)
         .await
         .expect("it is removed");
+}
+
+/// Many shoppers wait for the provider; another process learns the outcomes, as by a webhook.
+#[tokio::test]
+async fn waiting_payers_see_the_outcomes_that_another_process_learns() {
+    const PAYERS: u32 = 20;
+    let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
+    let product = shop.with_product(PAYERS.into()).await;
+    let here = shop.paid_through(&scripted).with_deadline(PATIENCE);
+    let elsewhere = here.clone().as_in_another_process();
+    let mut paying = Vec::new();
+    for _ in 0..PAYERS {
+        let cart = shop.cart_of(&[(&product, 1)]).await;
+        let request = shop.checkout(cart, ANN);
+        paying.push(shop.start_payment(here.clone(), &scripted, request).await);
+    }
+    for payment in &paying {
+        let settled = elsewhere
+            .payments()
+            .settle(payment.charge, ChargeState::Captured);
+        settled.await.expect("it is settled");
+    }
+    for payment in paying {
+        scripted.answer(payment.charge, Ok(ChargeState::Captured));
+        let answer = payment.answer().await.expect("it is paid");
+        assert_eq!(answer.status, OrderStatus::Paid);
+    }
+    assert_eq!(shop.level(&product).await.available, 0);
+}
+
+/// The query for the changes of other processes fails, because one of its tables is missing: the
+/// waiting request is woken by the settlement itself.
+#[tokio::test]
+async fn a_waiting_payer_is_woken_by_the_process_that_learns_the_outcome() {
+    let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
+    let product = shop.with_product(3).await;
+    let here = shop.paid_through(&scripted).with_deadline(PATIENCE);
+    let cart = shop.cart_of(&[(&product, 1)]).await;
+    let request = shop.checkout(cart, ANN);
+    let started = shop.start_payment(here, &scripted, request).await;
+    shop.by_hand
+        .run("ALTER TABLE refund RENAME TO refund_elsewhere")
+        .await;
+    scripted.answer(started.charge, Ok(ChargeState::Captured));
+    let answer = started.answer().await.expect("it is paid");
+    assert_eq!(answer.status, OrderStatus::Paid);
+    shop.by_hand
+        .run("ALTER TABLE refund_elsewhere RENAME TO refund")
+        .await;
 }

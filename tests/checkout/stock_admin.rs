@@ -268,13 +268,13 @@ async fn returned_units_fulfill_backorders() {
     let product = shop.with_product(2).await;
     let sold = shop.paid(&[(&product, 2)], "cleo@example.com").await;
     let backordered = backorder(&shop, &[(&product, 2)], "ann@example.com").await;
-    assert_eq!(shop.backorders().fulfill().await.ok(), Some(0));
+    assert_eq!(shop.backorders().fulfill(PATIENCE).await.ok(), Some(0));
     shop.order_administration(&administrator())
         .apply(&sold, OrderAction::Cancel, None)
         .await
         .expect("it is cancelled");
 
-    assert_eq!(shop.backorders().fulfill().await.ok(), Some(1));
+    assert_eq!(shop.backorders().fulfill(PATIENCE).await.ok(), Some(1));
 
     assert_eq!(statuses(&shop, &[&backordered]).await, [OrderStatus::Paid]);
     assert_eq!(shop.level(&product).await.available, 0);
@@ -298,6 +298,29 @@ async fn a_backorder_of_several_products_waits_until_all_are_in_stock() {
     assert_eq!(statuses(&shop, &[&both]).await, [OrderStatus::Paid]);
 }
 
+/// Stores copies of a backorder of one unit. Returns the id of the last one.
+async fn copy_backorder(shop: &TestShop, backordered: &str, copies: u32) -> i64 {
+    shop.by_hand
+        .value(&format!(
+            "WITH original AS (SELECT * FROM customer_order WHERE public_id = '{backordered}'),
+             copied AS (
+               INSERT INTO customer_order (public_id, status, settlement, email_folded, currency, subtotal_cents, shipping_cents,
+                                           tax_cents, total_cents, due_cents)
+               SELECT gen_random_uuid(), status, settlement, email_folded, currency, subtotal_cents, shipping_cents, tax_cents,
+                      total_cents, due_cents
+               FROM original, generate_series(1, {copies}) RETURNING *),
+             paid AS (
+               INSERT INTO payment (order_id, reference, state, amount_cents, currency, captured_cents, settled_at, ask_at)
+               SELECT id, gen_random_uuid(), 'captured', total_cents, currency, total_cents, now(), now() FROM copied),
+             lines AS (
+               INSERT INTO order_line (order_id, product_id, product_name, unit_price_cents, quantity)
+               SELECT copied.id, l.product_id, l.product_name, l.unit_price_cents, l.quantity
+               FROM copied, order_line l JOIN original ON original.id = l.order_id)
+             SELECT max(id) FROM copied"
+        ))
+        .await
+}
+
 /// More backorders than one batch wait for a product that is out of stock; they do not block a
 /// later backorder of another product.
 #[tokio::test]
@@ -305,25 +328,81 @@ async fn more_unfulfillable_backorders_than_one_batch_do_not_block_later_ones() 
     let shop = TestShop::new().await;
     let (missing, arriving) = (shop.with_product(0).await, shop.with_product(0).await);
     let backordered = backorder(&shop, &[(&missing, 1)], "ann@example.com").await;
-    let many = format!(
-        "WITH copied AS (
-           INSERT INTO customer_order (public_id, status, settlement, email_folded, currency, subtotal_cents, shipping_cents, tax_cents,
-                                       total_cents, due_cents)
-           SELECT gen_random_uuid(), status, settlement, email_folded, currency, subtotal_cents, shipping_cents, tax_cents,
-                  total_cents, due_cents
-           FROM customer_order, generate_series(1, 120) WHERE public_id = '{backordered}' RETURNING *),
-         paid AS (
-           INSERT INTO payment (order_id, reference, state, amount_cents, currency, captured_cents, settled_at, ask_at)
-           SELECT id, gen_random_uuid(), 'captured', total_cents, currency, total_cents, now(), now() FROM copied)
-         INSERT INTO order_line (order_id, product_id, product_name, unit_price_cents, quantity)
-         SELECT id, CASE WHEN id = (SELECT max(id) FROM copied) THEN {arriving} ELSE {missing} END, 'x', 1000, 1 FROM copied",
-        arriving = arriving.id,
-        missing = missing.id
+    copy_backorder(&shop, &backordered, 119).await;
+    let last = copy_backorder(&shop, &backordered, 1).await;
+    let other = format!(
+        "UPDATE order_line SET product_id = {} WHERE order_id = {last}",
+        arriving.id
     );
-    shop.by_hand.run(&many).await;
+    shop.by_hand.run(&other).await;
     shop.restock(&arriving, 1).await;
-    assert_eq!(shop.backorders().fulfill().await.ok(), Some(1));
+    assert_eq!(shop.backorders().fulfill(PATIENCE).await.ok(), Some(1));
     assert_eq!(shop.level(&arriving).await, counters(1, 0, 0, 1));
+}
+
+/// One transaction for all of them would hold the stock row for seconds, and miss its deadline.
+#[tokio::test]
+async fn a_delivery_for_hundreds_of_backorders_is_sold_in_small_transactions() {
+    const COPIES: u32 = 300;
+    let shop = TestShop::new().await;
+    let product = shop.with_product(0).await;
+    let first = backorder(&shop, &[(&product, 1)], "ann@example.com").await;
+    copy_backorder(&shop, &first, COPIES).await;
+    shop.stock_administration(&administrator())
+        .receive(product.id, units_of(400), None)
+        .await
+        .expect("it is received");
+    assert_eq!(statuses(&shop, &[&first]).await, [OrderStatus::Paid]);
+    let rest = shop.backorders().fulfill(PATIENCE).await;
+    assert!(rest.is_ok(), "{rest:?}");
+
+    assert_eq!(shop.level(&product).await, counters(401, 99, 0, 302));
+    let waiting: i64 = shop
+        .by_hand
+        .value("SELECT count(*) FROM customer_order WHERE status = 'backordered'")
+        .await;
+    assert_eq!(waiting, 0);
+    // Each row names the transaction that wrote it.
+    let largest: i64 = shop
+        .by_hand
+        .value(
+            "SELECT max(orders) FROM (SELECT count(*) AS orders FROM customer_order \
+             WHERE status = 'paid' GROUP BY xmin::text) AS transactions",
+        )
+        .await;
+    assert_eq!(largest, 20);
+    check_audit_clean(&shop).await;
+}
+
+/// A later backorder is locked, so that the delivery stops between two of its transactions.
+#[tokio::test]
+async fn shoppers_buy_while_a_delivery_is_sold_to_backorders() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(0).await;
+    let first = backorder(&shop, &[(&product, 1)], "ann@example.com").await;
+    let last = copy_backorder(&shop, &first, 30).await;
+    let blocker = shop.database.by_hand().await;
+    blocker
+        .run(&format!(
+            "BEGIN; SELECT 1 FROM customer_order WHERE id = {last} FOR UPDATE"
+        ))
+        .await;
+    let receiving = tokio::spawn({
+        let (shop, id) = (shop.handle(), product.id);
+        async move {
+            shop.stock_administration(&administrator())
+                .receive(id, units_of(40), None)
+                .await
+        }
+    });
+    shop.until_blocked(1).await;
+    shop.buy(&product).await.expect("the stock is not locked");
+    blocker.run("COMMIT").await;
+    let received = within(PATIENCE, "the delivery", receiving).await;
+    assert_eq!(received.expect("the task ends"), Ok(()));
+    let rest = shop.backorders().fulfill(PATIENCE).await;
+    assert!(rest.is_ok(), "{rest:?}");
+    assert_eq!(shop.level(&product).await, counters(41, 8, 0, 33));
 }
 
 #[tokio::test]

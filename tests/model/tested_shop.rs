@@ -18,7 +18,7 @@ use super::{
     provider::Provider,
 };
 use crate::support::{
-    TestProduct, TestShop, administrator,
+    PATIENCE, TestProduct, TestShop, administrator,
     shop::{card, units_of, unkeyed},
 };
 
@@ -212,7 +212,7 @@ impl<'a> TestedShop<'a> {
                     .record_count(product(index), units, "counted", None)
                     .await
             }
-            Action::FulfillBackorders => Ok(shop.backorders().fulfill().await.map(drop)?),
+            Action::FulfillBackorders => Ok(shop.backorders().fulfill(PATIENCE).await.map(drop)?),
             Action::Cancel { order } => self.apply_order_action(order, OrderAction::Cancel).await,
             Action::RefundAll { order } => {
                 self.apply_order_action(order, OrderAction::RefundAll).await

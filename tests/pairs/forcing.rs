@@ -144,7 +144,7 @@ impl PairRunner {
         // delivery.
         self.shop
             .backorders()
-            .fulfill()
+            .fulfill(PATIENCE)
             .await
             .expect("it is looked");
         scenario.check_money_is_back(&self.shop).await;

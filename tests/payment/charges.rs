@@ -16,14 +16,22 @@ async fn a_repeated_charge_request_charges_once() {
     let provider = TestProvider::on(&database).await;
     let charge = charge_to(test_cards::CAPTURED);
     assert_eq!(
-        provider.gateway.charge_state(charge.reference).await.state(),
+        provider
+            .gateway
+            .charge_state(charge.reference)
+            .await
+            .state(),
         Ok(None)
     );
     for _ in 0..3 {
         let answer = provider.gateway.charge(&charge).await.state();
         assert_eq!(answer, Ok(ChargeState::Captured));
     }
-    let state = provider.gateway.charge_state(charge.reference).await.state();
+    let state = provider
+        .gateway
+        .charge_state(charge.reference)
+        .await
+        .state();
     assert_eq!(state, Ok(Some(ChargeState::Captured)));
     let by_hand = database.by_hand().await;
     let rows: i64 = by_hand.value("SELECT count(*) FROM provider.charge").await;
@@ -68,7 +76,11 @@ async fn a_declined_charge_states_its_reason() {
         let declined = ChargeState::Declined { reason };
         let answer = provider.gateway.charge(&charge).await.state();
         assert_eq!(answer, Ok(declined.clone()), "{number}");
-        let state = provider.gateway.charge_state(charge.reference).await.state();
+        let state = provider
+            .gateway
+            .charge_state(charge.reference)
+            .await
+            .state();
         assert_eq!(state, Ok(Some(declined)), "{number}");
     }
     let other = charge_to("5555555555554444");

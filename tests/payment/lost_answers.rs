@@ -8,8 +8,9 @@ use doorbuster::payment::{
 use serde_json::json;
 use uuid::Uuid;
 
-use super::support::{StateOf as _, 
-    SECRET, TestProvider, charge_to, gateway, is_refused, is_unknown, listener, url_of,
+use super::support::{
+    SECRET, StateOf as _, TestProvider, charge_to, gateway, is_refused, is_unknown, listener,
+    url_of,
 };
 use crate::support::TestDatabase;
 
@@ -24,7 +25,11 @@ async fn a_charge_whose_response_is_lost_is_found_by_a_query() {
         let charge = charge_to(number);
         let answer = provider.gateway.charge(&charge).await.state();
         assert!(is_unknown(&answer), "{number}: {answer:?}");
-        let state = provider.gateway.charge_state(charge.reference).await.state();
+        let state = provider
+            .gateway
+            .charge_state(charge.reference)
+            .await
+            .state();
         assert_eq!(state, Ok(Some(ChargeState::Captured)), "{number}");
         let again = provider.gateway.charge(&charge).await.state();
         assert_eq!(again, Ok(ChargeState::Captured), "{number}");
@@ -38,7 +43,11 @@ async fn a_lost_request_charges_nothing() {
     let charge = charge_to(test_cards::REQUEST_LOST);
     let answer = provider.gateway.charge(&charge).await.state();
     assert!(is_unknown(&answer), "{answer:?}");
-    let state = provider.gateway.charge_state(charge.reference).await.state();
+    let state = provider
+        .gateway
+        .charge_state(charge.reference)
+        .await
+        .state();
     assert_eq!(state, Ok(None));
 }
 
@@ -49,7 +58,11 @@ async fn a_slow_charge_is_captured_after_its_client_timed_out() {
     let charge = charge_to(test_cards::SLOW);
     let answer = provider.gateway.charge(&charge).await.state();
     assert!(is_unknown(&answer), "{answer:?}");
-    let state = provider.gateway.charge_state(charge.reference).await.state();
+    let state = provider
+        .gateway
+        .charge_state(charge.reference)
+        .await
+        .state();
     assert_eq!(state, Ok(Some(ChargeState::Processing)));
     provider
         .wait_for_state(charge.reference, ChargeState::Captured)
@@ -70,7 +83,10 @@ async fn a_closed_port_means_not_sent_and_the_address_can_change() {
         "{answer:?}"
     );
     address.set(provider.url.clone());
-    assert_eq!(gateway.charge(&charge).await.state(), Ok(ChargeState::Captured));
+    assert_eq!(
+        gateway.charge(&charge).await.state(),
+        Ok(ChargeState::Captured)
+    );
     let shown = format!("{gateway:?}");
     assert!(!shown.contains(SECRET), "{shown}");
 }

@@ -21,8 +21,8 @@ use serde_json::Value;
 use tempfile::TempDir;
 use url::Url;
 
-use super::support::{StateOf as _, 
-    SECRET, TestProvider, WebhookReceiver, charge_to, gateway, is_unknown, until,
+use super::support::{
+    SECRET, StateOf as _, TestProvider, WebhookReceiver, charge_to, gateway, is_unknown, until,
 };
 use crate::support::{
     PATIENCE, TestDatabase, database::ByHand, program::doorbuster, server::Server, within,
@@ -178,7 +178,10 @@ fn is_alive(pid: Pid) -> bool {
 
 async fn is_charged(address: &GatewayAddress) -> bool {
     let gateway = HttpGateway::new(address.clone(), SECRET).expect("a client");
-    let answer = gateway.charge(&charge_to(test_cards::CAPTURED)).await.state();
+    let answer = gateway
+        .charge(&charge_to(test_cards::CAPTURED))
+        .await
+        .state();
     answer == Ok(ChargeState::Captured)
 }
 

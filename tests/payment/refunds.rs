@@ -9,7 +9,9 @@ use doorbuster::payment::{
 use futures::future::join_all;
 use uuid::Uuid;
 
-use super::support::{StateOf as _, TestProvider, charge_to, euros, is_refused, is_unknown, refund_of};
+use super::support::{
+    StateOf as _, TestProvider, charge_to, euros, is_refused, is_unknown, refund_of,
+};
 use crate::support::TestDatabase;
 
 async fn refunded_cents(database: &TestDatabase) -> i64 {

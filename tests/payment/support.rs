@@ -17,8 +17,8 @@ use doorbuster::{
     payment::{
         event,
         gateway::{
-            Charge, ChargeReport, ChargeState, GatewayAddress, GatewayError, HttpGateway, PaymentGateway,
-            ProviderEvent, RefundRequest, RefundState,
+            Charge, ChargeReport, ChargeState, GatewayAddress, GatewayError, HttpGateway,
+            PaymentGateway, ProviderEvent, RefundRequest, RefundState,
         },
         provider::{self, ProviderSettings},
         signature,

@@ -9,7 +9,7 @@ use doorbuster::payment::{
 use futures::future::join_all;
 use uuid::Uuid;
 
-use super::support::{StateOf as _, LATENCY, TestProvider, charge_to, gateway, until};
+use super::support::{LATENCY, StateOf as _, TestProvider, charge_to, gateway, until};
 use crate::support::{TestDatabase, database::ByHand, race::wait_until_blocked};
 
 #[tokio::test]
@@ -23,7 +23,11 @@ async fn a_charge_voided_before_it_arrives_is_never_captured() {
     }
     let answer = provider.gateway.charge(&charge).await.state();
     assert_eq!(answer, Ok(ChargeState::Voided));
-    let state = provider.gateway.charge_state(charge.reference).await.state();
+    let state = provider
+        .gateway
+        .charge_state(charge.reference)
+        .await
+        .state();
     assert_eq!(state, Ok(Some(ChargeState::Voided)));
     assert_eq!(
         final_events(&database, charge.reference).await,

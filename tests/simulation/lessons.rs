@@ -7,6 +7,7 @@ use doorbuster::{
     simulation::{lessons, store},
 };
 
+use super::RUN_MAX;
 use crate::support::{TestShop, administrator, check_audit_clean};
 
 /// Plays a lesson, and returns its stored result.
@@ -230,7 +231,8 @@ async fn old_lessons_are_deleted_with_their_codes() {
     shop.by_hand
         .run("UPDATE simulation_run SET started_at = started_at - INTERVAL '31 days'")
         .await;
-    assert_eq!(store::prune(shop.db()).await.expect("they are removed"), 2);
+    let pruned = store::prune(shop.db(), RUN_MAX).await;
+    assert_eq!(pruned.expect("they are removed").count, 2);
     assert_eq!(shop.count("product").await, before);
     for table in ["customer_order", "discount_code", "simulation_lane", "hold"] {
         assert_eq!(shop.count(table).await, 0, "{table}");

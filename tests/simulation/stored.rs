@@ -6,9 +6,10 @@ use std::sync::{
 };
 
 use doorbuster::{
-    feed::Feed,
+    feed::{Feed, StockChange},
     model::{RunState, ShopError, SimulationPlan, StrategyKey},
     simulation::{Engine, RunStart, SimulationError, store},
+    web::maintenance::memory,
 };
 use uuid::Uuid;
 
@@ -259,6 +260,14 @@ async fn a_run_of_a_stopped_server_is_marked_as_failed() {
     check_audit_clean(&shop).await;
 }
 
+/// Deletes old runs; returns their number.
+async fn prune(shop: &TestShop) -> u64 {
+    let pruned = store::prune(shop.db(), RUN_MAX).await.expect("it prunes");
+    assert!(pruned.is_complete);
+    assert_eq!(store::count_old(shop.db()).await.ok(), Some(0));
+    pruned.count
+}
+
 #[tokio::test]
 async fn old_runs_are_deleted_with_their_orders() {
     let shop = TestShop::new().await;
@@ -280,7 +289,7 @@ async fn old_runs_are_deleted_with_their_orders() {
     );
     shop.by_hand.run(&age).await;
 
-    assert_eq!(store::prune(shop.db()).await.expect("it prunes"), 2);
+    assert_eq!(prune(&shop).await, 2);
 
     let left: Vec<_> = store::latest(shop.db(), 9)
         .await
@@ -309,7 +318,7 @@ async fn old_runs_are_deleted_with_their_orders() {
         .value("SELECT count(*) FROM customer_order o WHERE NOT EXISTS (SELECT FROM order_line l WHERE l.order_id = o.id)")
         .await;
     assert_eq!(orphans, 0);
-    assert_eq!(store::prune(shop.db()).await.expect("it prunes"), 0);
+    assert_eq!(prune(&shop).await, 0);
     check_audit_clean(&shop).await;
 }
 
@@ -353,4 +362,94 @@ async fn no_run_starts_without_a_database() {
         "{refused:?}"
     );
     assert!(!engine.is_busy());
+}
+
+/// The engine calls `progress`, so its panic is one of a task of the run.
+#[tokio::test]
+async fn a_run_whose_task_panics_is_marked_as_failed() {
+    let shop = TestShop::new().await;
+    let engine = engine(&shop);
+    let started = engine
+        .start(&administrator(), plan(StrategyKey::RowLock, 3, 3))
+        .await
+        .expect("the run starts");
+    let (id, live) = (started.id(), Arc::clone(&started.run));
+    let progress = |served: u64| assert!(served == u64::MAX, "a fault after {served}");
+    let end = within(
+        RUN_MAX,
+        "the run's end",
+        engine.finish(started, &[], progress),
+    )
+    .await;
+    assert!(
+        matches!(&end, Err(SimulationError::Panicked(panic)) if panic.message.contains("a fault")),
+        "{end:?}"
+    );
+    assert!(!engine.is_busy());
+    assert!(engine.runs().get(id).is_none());
+    assert_eq!(live.snapshot().state, RunState::Failed);
+    let stored = store::find(shop.db(), id).await.expect("it is stored");
+    assert_eq!(stored.state, RunState::Failed);
+    let why = stored.failure.unwrap_or_default();
+    assert!(why.contains("panicked: a fault"), "{why}");
+    check_audit_clean(&shop).await;
+}
+
+/// The task of a run can also be dropped before its end.
+#[tokio::test]
+async fn a_dropped_run_is_no_longer_in_progress() {
+    let shop = TestShop::new().await;
+    let engine = engine(&shop);
+    let started = engine
+        .start(&administrator(), plan(StrategyKey::RowLock, 3, 3))
+        .await
+        .expect("the run starts");
+    let (id, live) = (started.id(), Arc::clone(&started.run));
+    assert!(engine.runs().get(id).is_some());
+    drop(started);
+    assert!(engine.runs().get(id).is_none());
+    assert_eq!(live.snapshot().state, RunState::Failed);
+}
+
+/// Thousands of runs leave nothing in the memory of their server.
+#[tokio::test]
+async fn private_products_are_forgotten_when_their_run_ends() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(9).await;
+    shop.buy(&product).await.expect("it is sold");
+    let strategies = vec![StrategyKey::RowLock, StrategyKey::ProcessMutex];
+    let several = SimulationPlan {
+        strategies,
+        ..plan(StrategyKey::RowLock, 4, 2)
+    };
+    run(&shop, several).await;
+    assert_eq!(shop.feed().product_ids(), [product.id]);
+}
+
+/// A server that only sold to the buyers of a run does not see its end.
+#[tokio::test]
+async fn a_server_forgets_the_products_of_runs_that_ended_elsewhere() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(9).await;
+    let lane = shop.with_lane(StrategyKey::RowLock, 5).await;
+    let deleted = 1_000_000;
+    for product_id in [product.id, lane.id, deleted] {
+        shop.feed().publish(StockChange {
+            product_id,
+            available: 3,
+            version: 1,
+        });
+    }
+    let set_state = async |state: &str| {
+        let sql = format!("UPDATE simulation_run SET state = '{state}'");
+        shop.by_hand.run(&sql).await;
+    };
+    set_state("running").await;
+    memory::forget_products(&shop).await;
+    let mut known = shop.feed().product_ids();
+    known.sort_unstable();
+    assert_eq!(known, [product.id, lane.id]);
+    set_state("finished").await;
+    memory::forget_products(&shop).await;
+    assert_eq!(shop.feed().product_ids(), [product.id]);
 }

@@ -11,12 +11,11 @@ use doorbuster::{
     web::{AppState, rate_limit::RateLimits},
 };
 
-use super::support::{
-    PASSWORD, TestResponse, TestShop, Visitor, administrator, parts, value_of,
-};
+use super::support::{PASSWORD, TestResponse, TestShop, Visitor, administrator, parts, value_of};
 
 const PHONE: &str = "/products/flash-sale-smartphone";
-const CONTACT: &str = "name=Ann+Buyer&street=1+Test+Street&postal_code=12345&city=Testford&country=Testland";
+const CONTACT: &str =
+    "name=Ann+Buyer&street=1+Test+Street&postal_code=12345&city=Testford&country=Testland";
 const CARD: &str = "card_number=4242424242424242&card_expiry=12%2F40&card_cvc=123";
 
 /// Creates the code `TEN`, for a thousand uses.
@@ -44,7 +43,10 @@ async fn twenty_five_shoppers_behind_one_address_use_a_code_pay_and_find_their_o
     let product = shop.with_product(25).await;
     let slug: String = shop
         .by_hand
-        .value(&format!("SELECT slug FROM product WHERE id = {}", product.id))
+        .value(&format!(
+            "SELECT slug FROM product WHERE id = {}",
+            product.id
+        ))
         .await;
     // One purchase a second by the API of one address: paying is not a purchase by the API.
     let mut parts = parts(shop.handle(), shop.database.url(), "http://shop.test");
@@ -60,16 +62,17 @@ async fn twenty_five_shoppers_behind_one_address_use_a_code_pay_and_find_their_o
         let checkout = shopper.page("/checkout").await.body;
         let cart_id = value_of(&checkout, "cart_id");
         let apply = format!("act=apply-code&cart_id={cart_id}&code=ten");
-        let applied = shopper
-            .post_form("/api/form/checkout/change", &apply)
-            .await;
-        assert!(applied.status.is_redirection(), "{number}: {}", applied.body);
+        let applied = shopper.post_form("/api/form/checkout/change", &apply).await;
+        assert!(
+            applied.status.is_redirection(),
+            "{number}: {}",
+            applied.body
+        );
         let checkout = shopper.page("/checkout").await.body;
         let key = value_of(&checkout, "idempotency_key");
         let email = format!("email={number}%40example.com");
-        let pay = format!(
-            "idempotency_key={key}&cart_id={cart_id}&{CONTACT}&{email}&code=ten&{CARD}"
-        );
+        let pay =
+            format!("idempotency_key={key}&cart_id={cart_id}&{CONTACT}&{email}&code=ten&{CARD}");
         let paid = shopper.post_form("/api/form/checkout/pay", &pay).await;
         assert!(paid.status.is_redirection(), "{number}: {}", paid.body);
         let order: i64 = shop
@@ -105,9 +108,7 @@ async fn wrong_order_numbers_and_codes_are_limited_by_address() {
         .await;
     let cart_id = value_of(&guesser.page("/checkout").await.body, "cart_id");
     let apply = format!("act=apply-code&cart_id={cart_id}&code=TEN");
-    let refused = guesser
-        .post_form("/api/form/checkout/change", &apply)
-        .await;
+    let refused = guesser.post_form("/api/form/checkout/change", &apply).await;
     assert_eq!(
         refused.status,
         StatusCode::TOO_MANY_REQUESTS,
@@ -139,7 +140,11 @@ async fn a_rejected_request_stores_nothing_and_its_page_shows_why() {
         (PHONE, "cart/buy-now", "product_id=1&quantity=21"),
         ("/cart", "cart/set", "product_id=1&quantity=1"),
         ("/cart", "checkout/enter", "cart_id=1"),
-        ("/orders/find", "orders/find", "number=1&email=a%40example.com"),
+        (
+            "/orders/find",
+            "orders/find",
+            "number=1&email=a%40example.com",
+        ),
         ("/admin/login", "admin/login", "password=wrong"),
     ] {
         let mut visitor = Visitor::of(&shop);
@@ -148,7 +153,11 @@ async fn a_rejected_request_stores_nothing_and_its_page_shows_why() {
         assert_eq!(answer.header("location"), page, "{form}: {answer:?}");
         assert_eq!(visitor.cookie(), None, "{form}");
         let shown = visitor.page(page).await;
-        assert!(shown.body.contains("role=\"alert\""), "{form}: {}", shown.body);
+        assert!(
+            shown.body.contains("role=\"alert\""),
+            "{form}: {}",
+            shown.body
+        );
         let again = visitor.page(page).await.body;
         assert!(!again.contains("role=\"alert\""), "{form}: shown once");
     }
@@ -165,7 +174,11 @@ async fn a_visitor_with_a_session_has_the_error_in_the_session() {
     shopper.submit(PHONE, add, "product_id=1&quantity=1").await;
     let answer = shopper.submit(PHONE, add, "product_id=1&quantity=0").await;
     let cookies = answer.headers.get_all("set-cookie").iter();
-    assert!(cookies.into_iter().all(|cookie| !cookie.as_bytes().starts_with(b"doorbuster-notice")));
+    assert!(
+        cookies
+            .into_iter()
+            .all(|cookie| !cookie.as_bytes().starts_with(b"doorbuster-notice"))
+    );
     assert!(shopper.page(PHONE).await.body.contains("role=\"alert\""));
 }
 
@@ -181,7 +194,10 @@ async fn buy_now_adds_nothing_if_the_cart_cannot_be_reserved() {
     let fields = format!("product_id={}&quantity=2", there.id);
     let refused = shopper.post_form("/api/form/cart/buy-now", &fields).await;
     assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.body);
-    let lines: i64 = shop.by_hand.value("SELECT sum(quantity) FROM cart_item").await;
+    let lines: i64 = shop
+        .by_hand
+        .value("SELECT sum(quantity) FROM cart_item")
+        .await;
     assert_eq!(lines, 1);
     assert_eq!(shop.level(&there).await.available, 5);
 }
@@ -225,10 +241,16 @@ async fn a_cart_and_session_that_never_came_back_go_after_a_day() {
     for visitor in [&mut shopper, &mut stranger] {
         let fields = "product_id=1&quantity=1";
         let added = visitor.post_form("/api/form/cart/add", fields).await;
-        assert!(added.header("set-cookie").contains("Max-Age=86400"), "{added:?}");
+        assert!(
+            added.header("set-cookie").contains("Max-Age=86400"),
+            "{added:?}"
+        );
     }
     let seen = shopper.page("/cart").await;
-    assert!(seen.header("set-cookie").contains("Max-Age=2592000"), "{seen:?}");
+    assert!(
+        seen.header("set-cookie").contains("Max-Age=2592000"),
+        "{seen:?}"
+    );
     let again = shopper.page("/cart").await;
     assert_eq!(again.header("set-cookie"), "", "the session is kept once");
 
@@ -242,8 +264,20 @@ async fn a_cart_and_session_that_never_came_back_go_after_a_day() {
     let sessions = DbSessionStore::new(shop.db().clone());
     sessions.delete_expired().await.expect("they are deleted");
     assert_eq!(shop.count("session").await, 1);
-    assert!(shopper.page("/cart").await.body.contains("Flash Sale Smartphone"));
-    assert!(stranger.page("/cart").await.body.contains("Your cart is empty"));
+    assert!(
+        shopper
+            .page("/cart")
+            .await
+            .body
+            .contains("Flash Sale Smartphone")
+    );
+    assert!(
+        stranger
+            .page("/cart")
+            .await
+            .body
+            .contains("Your cart is empty")
+    );
 }
 
 /// Sends the form as a program at this address, without a session.
@@ -289,7 +323,11 @@ async fn reservations_are_limited_by_the_address_of_the_request() {
         assert!(detail.contains(" UTC. Try again in "), "{detail}");
         assert!(answer.headers.contains_key("retry-after"));
     }
-    assert_eq!(shop.count("cart").await, 4, "nothing is stored for a rejection");
+    assert_eq!(
+        shop.count("cart").await,
+        4,
+        "nothing is stored for a rejection"
+    );
 }
 
 #[tokio::test]

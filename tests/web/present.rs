@@ -1,12 +1,20 @@
 //! The presentation page and its stream: public, and without data that the page does not show.
 
-use axum::http::StatusCode;
-use doorbuster::model::{Presentation, RunState, StrategyKey};
+use axum::{
+    body::{Body, to_bytes},
+    http::{Request, StatusCode},
+};
+use doorbuster::{
+    model::{Presentation, RunState, SimulationPlan, StrategyKey},
+    web::server,
+};
+use tower::ServiceExt;
 
 use super::{
     stored_runs::run,
-    support::{TestShop, Visitor, state},
+    support::{TestShop, Visitor, administrator, state},
 };
+use crate::support::{PATIENCE, within};
 
 #[tokio::test]
 async fn anyone_with_the_link_sees_the_run_and_nothing_else() {
@@ -59,5 +67,54 @@ async fn an_unknown_run_is_not_found() {
             let answer = stranger.page(&address).await;
             assert_eq!(answer.status, StatusCode::NOT_FOUND, "{address}");
         }
+    }
+}
+
+/// Every viewer of a run in progress receives the whole run first and the result at the end.
+#[tokio::test]
+async fn all_viewers_of_a_run_receive_its_start_and_its_end() {
+    let shop = TestShop::new().await;
+    let state = state(shop.handle(), shop.database.url(), "http://shop.test");
+    let plan = SimulationPlan {
+        strategies: vec![StrategyKey::RowLock],
+        buyers: 8,
+        stock: 4,
+        race_window_ms: 40,
+        ..SimulationPlan::preset()
+    };
+    let engine = state.engine.clone();
+    let started = engine
+        .start(&administrator(), plan)
+        .await
+        .expect("the run starts");
+    let router = server::router(state).expect("the public URL is an origin");
+    let mut viewers = Vec::new();
+    for _ in 0..5 {
+        let request = Request::get(format!("/live/present/{}", started.id()));
+        let request = request.body(Body::empty()).expect("a request");
+        let response = router.clone().oneshot(request).await;
+        viewers.push(response.expect("the router is infallible").into_body());
+    }
+    // The streams are open before the first buyer arrives, and end with the run.
+    let streams = viewers.into_iter().map(|body| to_bytes(body, usize::MAX));
+    let streams = futures::future::try_join_all(streams);
+    let (streams, ended) = within(PATIENCE, "the end of the run", async {
+        tokio::join!(streams, engine.finish(started, &[], |_| {}))
+    })
+    .await;
+    ended.expect("the run has a verdict");
+    for stream in streams.expect("the streams are whole") {
+        let stream = String::from_utf8_lossy(&stream);
+        let whole = stream.split("event: presentation\ndata: ").skip(1);
+        let states: Vec<_> = whole
+            .filter_map(|event| serde_json::from_str::<Presentation>(event.lines().next()?).ok())
+            .map(|presentation| (presentation.state, presentation.undersold()))
+            .collect();
+        assert_eq!(states.first(), Some(&(RunState::Running, None)), "{stream}");
+        assert_eq!(
+            states.last(),
+            Some(&(RunState::Finished, Some(0))),
+            "{stream}"
+        );
     }
 }

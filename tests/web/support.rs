@@ -39,6 +39,8 @@ pub fn parts(shop: Shop, database_url: &str, public_url: &str) -> ServerParts {
         catalog: SharedCatalog::new(shop.clone(), Duration::ZERO),
         audit_hour: 3,
         audit_db: shop.db().clone(),
+        retention: Default::default(),
+        live: Default::default(),
         public_url: public_url.into(),
         secure: public_url.starts_with("https"),
         payment_secret: crate::support::provider::SECRET.into(),
@@ -99,7 +101,9 @@ impl Visitor {
     pub async fn send(&mut self, mut request: Request<Body>) -> TestResponse {
         if !self.cookies.is_empty() {
             let pairs = self.cookies.iter();
-            let pairs: Vec<_> = pairs.map(|(name, value)| format!("{name}={value}")).collect();
+            let pairs: Vec<_> = pairs
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect();
             let cookies = pairs.join("; ");
             let cookies = cookies.parse().expect("the server's cookies are valid");
             request.headers_mut().insert(header::COOKIE, cookies);
@@ -132,7 +136,10 @@ impl Visitor {
     /// Returns the value of the session's cookie.
     pub fn cookie(&self) -> Option<&str> {
         let names = ["doorbuster", "__Host-doorbuster"];
-        names.iter().find_map(|name| self.cookies.get(*name)).map(String::as_str)
+        names
+            .iter()
+            .find_map(|name| self.cookies.get(*name))
+            .map(String::as_str)
     }
 
     /// Requests a page as a browser does.

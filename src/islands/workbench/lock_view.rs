@@ -17,12 +17,15 @@ use crate::{
 pub use updates::publish;
 
 /// Shows the lock queues of each lane. The page's one stream, which [`super::LiveRun`] reads,
-/// updates them.
+/// updates them. Several lanes arrive with a preview of their locks, and the stream sends the rest:
+/// the page would be ten times as large.
 #[island]
 pub fn LockView(
     lanes: Vec<LaneLocks>,
     /// Whether this server executes the run.
     running: bool,
+    /// The page that shows everything without JavaScript.
+    href: String,
 ) -> impl IntoView {
     let names: Vec<_> = lanes.iter().map(|lane| lane.strategy).collect();
     let lanes: Vec<_> = lanes.into_iter().map(RwSignal::new).collect();
@@ -39,30 +42,41 @@ pub fn LockView(
         .map(|(index, (lane, strategy))| {
             let of = several.then(|| format!(": {strategy}"));
             let waterfall = Memo::new(move |_| lane.with(|lane| lane.waterfall.clone()));
+            let link = several.then(|| href.clone());
             let first_buyers = if several {
-                collapsed_waterfall(waterfall, index, strategy).into_any()
+                collapsed_waterfall(waterfall, index, strategy, href.clone()).into_any()
             } else {
                 waterfall_panel(waterfall, index, None).into_any()
             };
-            view! { {queue_panel(lane, index, of, running)} {first_buyers} }
+            view! { {queue_panel(lane, index, of, running, link)} {first_buyers} }
         })
         .collect_view();
     view! { <Patterns/> {views} }
 }
 
-/// Shows the waterfall, up to forty rows, in a collapsible element: a page of several lanes has
-/// several.
+/// Shows the waterfall, up to forty rows, in a collapsible element, and draws it only while that is
+/// open: a page of several lanes has several.
 fn collapsed_waterfall(
     waterfall: Memo<Waterfall>,
     index: usize,
     strategy: StrategyKey,
+    href: String,
 ) -> impl IntoView {
     let details = Collapsible::default();
-    let visible = details.while_open(waterfall);
     view! {
         <details class="samples locks__falls" on:toggle=move |event| details.toggled(&event)>
             <summary>{format!("Timeline of the first buyers: {strategy}")}</summary>
-            {waterfall_panel(visible, index, Some(format!(": {strategy}")))}
+            {move || if details.is_open() {
+                waterfall_panel(waterfall, index, Some(format!(": {strategy}"))).into_any()
+            } else {
+                view! { <LocksLink href=href.clone()/> }.into_any()
+            }}
         </details>
     }
+}
+
+/// A link to the page with the lock queues and timelines of all lanes.
+#[component]
+fn LocksLink(href: String) -> impl IntoView {
+    view! { <p class="samples__link"><a href=href>"Lock queues and timelines of all lanes"</a></p> }
 }

@@ -67,13 +67,15 @@ struct Amount {
 
 impl Amount {
     fn of(lines: &[Line]) -> Self {
-        lines.iter().fold(Self::default(), |sum, (offer, quantity)| {
-            let units = i64::from(quantity.get());
-            sum.plus(Self {
-                units,
-                cents: offer.price.cents.saturating_mul(units),
+        lines
+            .iter()
+            .fold(Self::default(), |sum, (offer, quantity)| {
+                let units = i64::from(quantity.get());
+                sum.plus(Self {
+                    units,
+                    cents: offer.price.cents.saturating_mul(units),
+                })
             })
-        })
     }
 
     const fn plus(self, other: Self) -> Self {
@@ -256,7 +258,9 @@ mod tests {
 
     #[test]
     fn a_pause_doubles_up_to_an_hour() {
-        let seconds: Vec<_> = (0..9).map(|times| pause(60, times).whole_seconds()).collect();
+        let seconds: Vec<_> = (0..9)
+            .map(|times| pause(60, times).whole_seconds())
+            .collect();
         assert_eq!(seconds, [60, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600]);
         assert_eq!(pause(60, i64::MAX).whole_seconds(), 3_600);
         assert_eq!(pause(0, 5), Duration::ZERO);

@@ -45,6 +45,13 @@ struct ProductEntry {
     refresh: Option<watch::Receiver<()>>,
 }
 
+impl ProductEntry {
+    /// Returns true if a buyer asks for the product, or the next one may be refused from memory.
+    fn is_in_use(&self) -> bool {
+        self.buyers > 0 || self.refusal.as_ref().is_some_and(CachedRefusal::is_fresh)
+    }
+}
+
 /// The stock row as it was read under a lock.
 #[derive(Clone, Debug)]
 pub struct CachedRefusal {
@@ -154,16 +161,16 @@ impl SoldOutCache {
         }
     }
 
+    /// Removes the entries without buyers whose refusal has expired.
+    pub fn remove_idle(&self) {
+        self.lock().retain(|_, entry| entry.is_in_use());
+    }
+
     fn remove_buyer(&self, product_id: i64) {
         let mut products = self.lock();
         if let Some(entry) = products.get_mut(&product_id) {
             entry.buyers -= 1;
-            if entry.buyers == 0
-                && entry
-                    .refusal
-                    .as_ref()
-                    .is_none_or(|refusal| !refusal.is_fresh())
-            {
+            if !entry.is_in_use() {
                 products.remove(&product_id);
             }
         }
@@ -300,6 +307,29 @@ mod tests {
     #[test]
     fn a_refusal_is_valid_for_at_most_100_ms() {
         assert!(REFUSAL_TTL <= Duration::from_millis(100));
+    }
+
+    /// A crowd that leaves within the refusal's lifetime leaves an entry.
+    #[test]
+    fn an_expired_entry_without_buyers_is_removed_later() {
+        let cache = SoldOutCache::default();
+        let crowd = buyers(&cache);
+        let later = Instant::now() + Duration::from_secs(60);
+        cache.store(
+            PRODUCT,
+            CachedRefusal {
+                at: later,
+                ..refusal(0, 1, Duration::ZERO)
+            },
+        );
+        drop(crowd);
+        cache.remove_idle();
+        assert_eq!(cache.lock().len(), 1, "the refusal is fresh");
+        if let Some(entry) = cache.lock().get_mut(&PRODUCT) {
+            entry.refusal = Some(refusal(0, 1, REFUSAL_TTL));
+        }
+        cache.remove_idle();
+        assert!(cache.lock().is_empty());
     }
 
     #[test]

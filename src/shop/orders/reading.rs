@@ -3,7 +3,7 @@
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
 
-use super::{contact_of, number_of, status_of};
+use super::{contact_of, number_of, status_of, watch::WatchedOrder};
 use crate::{
     db::{
         dialect,
@@ -40,6 +40,12 @@ impl Orders<'_> {
             .ok_or(ShopError::UnknownOrder)?;
         let mut views = self.views(vec![order]).await?;
         views.pop().ok_or(ShopError::UnknownOrder)
+    }
+
+    /// Watches an order, until the guard is dropped. Read the order after this call: only later
+    /// changes are notified.
+    pub fn watch(self, public_id: Uuid) -> WatchedOrder {
+        self.shop.order_watch.watch(&self.shop.db, public_id)
     }
 
     /// Returns the public id of the order with this number and this e-mail address. The error does
@@ -182,10 +188,7 @@ fn payment_view(payment: &payment::Model) -> Result<PaymentView, DbErr> {
     Ok(PaymentView {
         state: PaymentState::parse(&payment.state)
             .ok_or_else(|| DbErr::Type(format!("payment {}: {}", payment.id, payment.state)))?,
-        captured: catalog::money(
-            payment.captured_cents,
-            record::charged_currency(payment),
-        ),
+        captured: catalog::money(payment.captured_cents, record::charged_currency(payment)),
         wrong_amount: payment
             .reported_cents
             .zip(payment.reported_currency.as_deref())

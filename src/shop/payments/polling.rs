@@ -132,10 +132,7 @@ impl Payments<'_> {
     }
 }
 
-async fn void(
-    gateway: &dyn PaymentGateway,
-    reference: Uuid,
-) -> Result<ChargeReport, GatewayError> {
+async fn void(gateway: &dyn PaymentGateway, reference: Uuid) -> Result<ChargeReport, GatewayError> {
     crash_point::pass("before call of", "void");
     let response = gateway.void(reference).await;
     crash_point::pass("after call of", "void");

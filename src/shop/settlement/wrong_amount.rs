@@ -112,7 +112,11 @@ async fn close(
 }
 
 /// Stores the reported amount, which the order's admin page shows.
-async fn note(work: &Work, payment: &payment::Model, charged: &ReportedAmount) -> Result<(), DbErr> {
+async fn note(
+    work: &Work,
+    payment: &payment::Model,
+    charged: &ReportedAmount,
+) -> Result<(), DbErr> {
     payment::Entity::update_many()
         .col_expr(payment::Column::ReportedCents, Expr::value(charged.cents))
         .col_expr(

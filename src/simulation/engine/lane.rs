@@ -6,7 +6,6 @@ use std::{
 };
 
 use tokio::sync::Barrier;
-use tokio_util::task::AbortOnDropHandle;
 
 use super::{Engine, SimulationError, StartedRun};
 use crate::{
@@ -19,6 +18,7 @@ use crate::{
         crowd::{self, Crowd},
         lock_watch::{self, LockWatch},
         recorder::Recorder,
+        run_task::RunTask,
         sampler::{self, Progress, Sampler},
         schedule::Schedule,
         store::{self, OpenedLane, StockSnapshot},
@@ -50,14 +50,16 @@ impl Lane<'_> {
         let waterfall = Arc::clone(&crowd.waterfall);
         let begin = Instant::now();
         self.started.run.start_lane(self.index);
-        let sampler =
-            AbortOnDropHandle::new(tokio::spawn(self.sampler(&recorder, &storefront).watch()));
-        let lock_watch = self
-            .engine
-            .watches_locks
-            .then(|| AbortOnDropHandle::new(tokio::spawn(self.lock_watch(&crowd).watch())));
-        let elapsed = crowd.run(start_line).await;
-        drop((sampler, lock_watch));
+        let sampler = RunTask::spawn("the sampler", self.sampler(&recorder, &storefront).watch());
+        let lock_watch = self.engine.watches_locks.then(|| {
+            let watch = self.lock_watch(&crowd).watch();
+            RunTask::spawn("the lock watch", watch)
+        });
+        let elapsed = crowd.run(start_line).await?;
+        sampler.end().await?;
+        if let Some(lock_watch) = lock_watch {
+            lock_watch.end().await?;
+        }
         lock_watch::finish(
             &self.started.run,
             self.index,

@@ -20,7 +20,7 @@ use crate::{
         stepper::{IsolationChoice, Role},
     },
     shop::{Shop, inventory::PurchaseRequest},
-    simulation::store::SteppedLanes,
+    simulation::{run_task, store::SteppedLanes},
 };
 
 /// The data that the actors of a session share.
@@ -84,9 +84,14 @@ impl Actor {
             .with_deadline(context.deadline)
             .as_in_another_process();
         tokio::spawn(async move {
-            let (message, succeeded) = match run_role(role, index, &shop, &context).await {
-                Ok(message) => message,
-                Err(error) => (error.to_string(), false),
+            let run = run_role(role, index, &shop, &context);
+            let (message, succeeded) = match run_task::catch("a participant", run).await {
+                Ok(Ok(message)) => message,
+                Ok(Err(error)) => (error.to_string(), false),
+                Err(panic) => {
+                    tracing::error!(%panic, "a participant of a stepper session ended");
+                    (panic.to_string(), false)
+                }
             };
             gate.finish(message, succeeded);
         })

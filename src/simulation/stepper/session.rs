@@ -29,7 +29,7 @@ use crate::{
         stepper::{Guess, Role, STEPS_MAX, Script, StepperStatus, StepperView, Story},
     },
     shop::Shop,
-    simulation::store,
+    simulation::{run_task, store},
 };
 
 /// Settings of the session's control connections, which have no gate.
@@ -39,6 +39,8 @@ const CONTROL: PoolSettings = PoolSettings {
     readers_max: 1,
     ..PoolSettings::SHOP
 };
+/// The pause before the clock of a session is restarted after a panic.
+const CLOCK_RESTART: Duration = Duration::from_secs(1);
 /// How long actors may take to roll back before their connections are terminated.
 const ROLLBACK_MAX: Duration = Duration::from_secs(2);
 
@@ -166,9 +168,23 @@ impl StepperSession {
     /// Starts the actors, the replay of the script, and the timeout watch.
     pub(super) fn start(self: &Arc<Self>) {
         let session = Arc::clone(self);
-        tokio::spawn(async move { session.replay().await });
+        tokio::spawn(async move {
+            let replay = Arc::clone(&session).replay();
+            if let Err(panic) = run_task::catch("the replay", replay).await {
+                tracing::error!(%panic, stepper = %session.id, "the replay ended early");
+                session.replayed.send_replace(true);
+            }
+        });
         let session = Arc::clone(self);
-        tokio::spawn(async move { session.watch_clock().await });
+        tokio::spawn(async move {
+            // Without its clock, a session would keep its connections forever.
+            while let Err(panic) =
+                run_task::catch("the clock", Arc::clone(&session).watch_clock()).await
+            {
+                tracing::error!(%panic, stepper = %session.id, "the clock of a stepper session restarts");
+                tokio::time::sleep(CLOCK_RESTART).await;
+            }
+        });
     }
 
     async fn replay(self: Arc<Self>) {

@@ -232,13 +232,25 @@ pub fn lesson_code(product: &LessonProduct) -> String {
     format!("{CODE_PREFIX}{}", product.lane_id)
 }
 
-/// Builds the statement that deletes the codes of lessons whose lanes `old` selects, once the
-/// orders that used them are deleted.
-pub(super) fn delete_codes_sql(old: &str) -> String {
+/// Builds the statements that delete the orders of the lesson about codes in the run `$1`, and then
+/// the codes. They need one transaction: the audit compares a code with the orders that used it.
+pub(super) fn delete_codes_sql() -> Vec<String> {
     let lane = lane_name(LessonKey::CouponTwice);
-    format!(
-        "DELETE FROM discount_code c WHERE c.code IN \
-           (SELECT '{CODE_PREFIX}' || lane.id FROM simulation_lane lane WHERE lane.strategy = '{lane}' AND lane.id IN ({old})) \
-         AND NOT EXISTS (SELECT 1 FROM discount_use u WHERE u.code = c.code)"
-    )
+    let lanes =
+        format!("SELECT l.id FROM simulation_lane l WHERE l.run_id = $1 AND l.strategy = '{lane}'");
+    let products = format!("SELECT p.id FROM product p WHERE p.lane_id IN ({lanes})");
+    vec![
+        format!(
+            "DELETE FROM stock_movement WHERE order_id IS NOT NULL AND product_id IN ({products})"
+        ),
+        format!(
+            "DELETE FROM customer_order WHERE id IN \
+               (SELECT order_id FROM order_line WHERE product_id IN ({products}))"
+        ),
+        format!(
+            "DELETE FROM discount_code c WHERE c.code IN \
+               (SELECT '{CODE_PREFIX}' || own.id FROM ({lanes}) AS own) \
+             AND NOT EXISTS (SELECT 1 FROM discount_use u WHERE u.code = c.code)"
+        ),
+    ]
 }

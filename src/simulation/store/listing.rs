@@ -1,6 +1,6 @@
 //! Lists runs, newest first and without their samples.
 
-use sea_orm::{ColumnTrait, QueryFilter, QueryTrait, sea_query::Query};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, QueryFilter, QueryTrait, sea_query::Query};
 use uuid::Uuid;
 
 use super::{
@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     db::{
-        Db,
+        Db, dialect,
         entity::{simulation_lane, simulation_run},
         txn,
     },
@@ -152,6 +152,19 @@ async fn batch(
             query.filter(simulation_run::Column::Id.lt(before))
         });
     newest(db, runs, BATCH).await
+}
+
+/// Returns those of the products that may still be sold: products of the shop, and private products
+/// of runs in progress.
+pub async fn products_for_sale(db: &Db, product_ids: &[i64]) -> Result<Vec<i64>, DbErr> {
+    let sql = "SELECT p.id FROM product p \
+               LEFT JOIN simulation_lane l ON l.id = p.lane_id \
+               LEFT JOIN simulation_run r ON r.id = l.run_id \
+               WHERE p.id = ANY($1) AND (p.lane_id IS NULL OR r.state = $2)";
+    let running = RunState::Running.as_str();
+    let query = dialect::statement(sql, [product_ids.to_vec().into(), running.into()]);
+    let rows = db.reader().query_all_raw(query).await?;
+    rows.iter().map(|row| row.try_get_by_index(0)).collect()
 }
 
 /// Reads the newest runs of exactly this plan, including its seed.

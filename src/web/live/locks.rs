@@ -1,85 +1,80 @@
 //! The event `locks` in the stream of a run: the lock queues and waterfalls of its lanes.
 
-use std::{
-    sync::Mutex,
-    sync::PoisonError,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
-use axum::response::sse::Event;
-
-use super::Update;
-use crate::{
-    model::{
-        lock_queue::{LaneLocks, LaneLocksUpdate},
-        waterfall::AttemptOutcome,
-    },
-    simulation::LiveRun,
+use super::frame::Frame;
+use crate::model::{
+    lock_queue::{LaneLocks, LaneLocksUpdate},
+    waterfall::AttemptOutcome,
 };
 
 /// Minimum time between two updates of rows whose attempts are still in progress.
 const OPEN_ROWS_INTERVAL: Duration = Duration::from_secs(1);
 
-/// The locks that the server has sent to one client of a stream.
-#[derive(Debug, Default)]
-pub struct SentLocks(Mutex<Vec<SentLaneLocks>>);
+/// The locks of a run's lanes at one moment.
+#[derive(Clone, Debug)]
+pub struct RunLocks(Vec<LaneLocksAt>);
 
-#[derive(Debug)]
-struct SentLaneLocks {
+#[derive(Clone, Debug)]
+struct LaneLocksAt {
     locks: LaneLocks,
-    /// When the rows of its waterfall were sent.
+    /// The rows of the waterfall are those of this moment: they are updated more rarely.
     rows_at: Instant,
 }
 
-impl SentLocks {
-    /// Sends changed locks before `update`.
-    pub(super) fn prepend_changes(&self, update: Update, run: &LiveRun) -> Update {
-        match self.changes(run.locks()) {
-            Some(changes) => {
-                let event = Event::default().event("locks").json_data(changes);
-                Update::Several(event, Box::new(update))
-            }
-            None => update,
-        }
-    }
-
-    fn changes(&self, lanes: Vec<LaneLocks>) -> Option<Vec<LaneLocksUpdate>> {
-        let mut sent = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let sent_locks = sent.iter().map(|sent| &sent.locks);
-        if sent_locks.eq(&lanes) {
-            return None;
-        }
-        let now = Instant::now();
-        let news = lanes.iter().enumerate().map(|(index, lane)| {
-            let rows_are_current = sent
-                .get(index)
-                .is_some_and(|sent| !sent.rows_are_due(lane, now));
-            LaneLocksUpdate {
-                scope: lane.scope,
-                now: lane.now.clone(),
-                busiest: lane.busiest.clone(),
-                waterfall: (!rows_are_current).then(|| lane.waterfall.clone()),
-                over: lane.over,
+impl RunLocks {
+    /// The state `lanes` at `now`, which follows the state `before`.
+    pub fn next(before: Option<&Self>, lanes: Vec<LaneLocks>, now: Instant) -> Self {
+        let lanes = lanes.into_iter().enumerate().map(|(index, mut locks)| {
+            let before = before.and_then(|before| before.0.get(index));
+            match before.filter(|before| !before.rows_are_due(&locks, now)) {
+                Some(before) => {
+                    locks.waterfall = before.locks.waterfall.clone();
+                    LaneLocksAt {
+                        locks,
+                        rows_at: before.rows_at,
+                    }
+                }
+                None => LaneLocksAt {
+                    locks,
+                    rows_at: now,
+                },
             }
         });
-        let news: Vec<_> = news.collect();
-        let rows_at: Vec<_> = news
-            .iter()
-            .enumerate()
-            .map(|(index, news)| match (&news.waterfall, sent.get(index)) {
-                (None, Some(sent)) => sent.rows_at,
-                _ => now,
-            })
-            .collect();
-        let lanes = lanes.into_iter().zip(rows_at);
-        *sent = lanes
-            .map(|(locks, rows_at)| SentLaneLocks { locks, rows_at })
-            .collect();
-        Some(news)
+        Self(lanes.collect())
+    }
+
+    /// Returns the event with everything.
+    pub fn whole(&self) -> Frame {
+        let lanes = self.0.iter().map(|lane| lane.update(true));
+        Frame::json("locks", &lanes.collect::<Vec<_>>())
+    }
+
+    /// Returns the event with the changes since `before`, if there are any.
+    pub fn since(&self, before: &Self) -> Option<Frame> {
+        let known = before.0.iter().map(|lane| &lane.locks);
+        if known.eq(self.0.iter().map(|lane| &lane.locks)) {
+            return None;
+        }
+        let lanes = self.0.iter().enumerate().map(|(index, lane)| {
+            let before = before.0.get(index);
+            lane.update(before.is_none_or(|before| before.rows_at != lane.rows_at))
+        });
+        Some(Frame::json("locks", &lanes.collect::<Vec<_>>()))
     }
 }
 
-impl SentLaneLocks {
+impl LaneLocksAt {
+    fn update(&self, with_rows: bool) -> LaneLocksUpdate {
+        LaneLocksUpdate {
+            scope: self.locks.scope,
+            now: self.locks.now.clone(),
+            busiest: self.locks.busiest.clone(),
+            waterfall: with_rows.then(|| self.locks.waterfall.clone()),
+            over: self.locks.over,
+        }
+    }
+
     fn rows_are_due(&self, lane: &LaneLocks, now: Instant) -> bool {
         let (before, after) = (&self.locks.waterfall, &lane.waterfall);
         if (before.rows.len(), before.ended()) != (after.rows.len(), after.ended()) {

@@ -4,77 +4,62 @@
 //! if the shopper can order again), tone, heading, status, sentence, payment. The shop's script
 //! parses it without a JSON parser.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     extract::{Path, State},
-    response::sse::Event,
+    response::Response,
 };
-use tokio::sync::{Mutex, watch};
+use tokio::sync::Mutex;
+use uuid::Uuid;
 
-use super::{Events, Update, stream_updates};
+use super::{Update, frame::Frame, stream_updates};
 use crate::{
-    model::OrderStatusView,
+    model::{OrderStatusView, ShopError},
     web::{AppState, json::problem::Problem},
 };
-
-/// Interval of database queries for an open stream. Polling is cheap enough: an order changes by
-/// itself for a minute at most, and few orders are watched at a time.
-const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// See the module's documentation.
 pub async fn follow(
     State(state): State<AppState>,
     Path(public_id): Path<String>,
-) -> Result<Events, Problem> {
+) -> Result<Response, Problem> {
     let shop = state.shop.clone();
     // An unknown order is a 404 and not an empty stream.
     shop.orders().find(&public_id).await?;
+    let id = Uuid::try_parse(&public_id).map_err(|_| ShopError::UnknownOrder)?;
+    let watched = Arc::new(shop.orders().watch(id));
     let sent = Arc::new(Mutex::new(None::<OrderStatusView>));
     Ok(stream_updates(
-        ticker(&state),
+        watched.changes(),
         state.shutdown.clone(),
         move || {
             let (shop, public_id, sent) = (shop.clone(), public_id.clone(), Arc::clone(&sent));
+            let watched = Arc::clone(&watched);
             async move {
-                // A failed query does not end the stream: the next tick retries.
+                // A failed query does not end the stream.
                 let Ok(order) = shop.orders().find(&public_id).await else {
-                    return Update::Nothing;
+                    watched.notify_again();
+                    return Update::default();
                 };
                 let standing = order.status_view();
                 let mut sent = sent.lock().await;
-                if !standing.is_open {
-                    return Update::Last(Ok(encode(&standing)));
+                if standing.is_open && sent.as_ref() == Some(&standing) {
+                    return Update::default();
                 }
-                if sent.as_ref() == Some(&standing) {
-                    return Update::Nothing;
-                }
-                let event = encode(&standing);
+                let update = Update {
+                    frames: vec![encode(&standing)],
+                    is_last: !standing.is_open,
+                    is_outdated: false,
+                };
                 *sent = Some(standing);
-                Update::Event(Ok(event))
+                update
             }
         },
     ))
 }
 
-/// Starts a task that signals a change at each poll interval while the stream is open.
-fn ticker(state: &AppState) -> watch::Receiver<u64> {
-    let (sender, receiver) = watch::channel(0_u64);
-    let shutdown = state.shutdown.clone();
-    tokio::spawn(async move {
-        loop {
-            tokio::select! {
-                () = shutdown.cancelled() => return,
-                () = sender.closed() => return,
-                () = tokio::time::sleep(POLL_INTERVAL) => {}
-            }
-            sender.send_modify(|ticks| *ticks = ticks.wrapping_add(1));
-        }
-    });
-    receiver
-}
-
-fn encode(standing: &OrderStatusView) -> Event {
+fn encode(standing: &OrderStatusView) -> Frame {
     let lines = [
         match (standing.is_open, standing.can_retry) {
             (true, _) => "open",
@@ -87,5 +72,5 @@ fn encode(standing: &OrderStatusView) -> Event {
         &standing.sentence,
         &standing.payment,
     ];
-    Event::default().event("order").data(lines.join("\n"))
+    Frame::text("order", &lines.join("\n"))
 }

@@ -1,69 +1,79 @@
 //! `GET /live/simulations/{id}`: a run in progress. The stream sends the whole run first (event
-//! `run`), then new samples (`news`), and the whole run at the end.
+//! `run`), then new samples (`news`), and the whole run at the end. The event `locks` comes before
+//! them, when the locks have changed.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
 use axum::{
     extract::{Path, State},
-    response::sse::Event,
+    response::Response,
 };
-use tokio::sync::watch;
-use uuid::Uuid;
 
-use super::{Events, Update, locks, stream_updates};
+use super::{complete_stream, frame::Frame, locks::RunLocks, share::LiveState};
 use crate::{
     model::{
-        RunSnapshot, RunState, ShopError,
+        RunSnapshot, RunState,
         snapshot::{LaneUpdate, RunUpdate},
     },
-    simulation::{LiveRun, store},
-    web::{AppState, json::problem::Problem},
+    web::{AppState, json::problem::Problem, runs},
 };
 
 /// See the module's documentation.
 pub async fn follow(
     State(state): State<AppState>,
     Path(id): Path<String>,
-) -> Result<Events, Problem> {
-    let id = Uuid::try_parse(&id).map_err(|_| ShopError::UnknownSimulation)?;
-    match state.engine.runs().get(id) {
-        Some(run) => Ok(follow_live(run, &state)),
-        None => {
-            let stored = store::find(state.shop.db(), id).await?;
-            Ok(send_once(stored, &state))
-        }
-    }
-}
-
-fn follow_live(run: Arc<LiveRun>, state: &AppState) -> Events {
-    let sent = Arc::new(Mutex::new(None));
-    let sent_locks = Arc::new(locks::SentLocks::default());
-    stream_updates(run.subscribe(), state.shutdown.clone(), move || {
-        let (run, sent) = (Arc::clone(&run), Arc::clone(&sent));
-        let sent_locks = Arc::clone(&sent_locks);
-        async move {
-            let snapshot = run.snapshot();
-            let now = SentRun::of(&snapshot);
-            let before = sent
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .replace(now.clone());
-            sent_locks.prepend_changes(update(&snapshot, before, now), &run)
-        }
-    })
-}
-
-fn update(snapshot: &RunSnapshot, before: Option<SentRun>, now: SentRun) -> Update {
-    if snapshot.state.is_over() {
-        return Update::Last(run_event(snapshot));
-    }
-    match before {
-        Some(before) if before == now => Update::Nothing,
-        Some(before) => match new_samples(snapshot, &before, &now) {
-            Some(news) => Update::Event(Event::default().event("news").json_data(news)),
-            None => Update::Event(run_event(snapshot)),
+) -> Result<Response, Problem> {
+    let id = runs::parse(&id)?;
+    let Some(run) = state.engine.runs().get(id) else {
+        let (snapshot, locks) = runs::find_with_locks(&state.shop, id).await?;
+        let locks = RunLocks::next(None, locks, Instant::now());
+        return Ok(complete_stream(&WatchedRun { snapshot, locks }.whole()));
+    };
+    let share = state.live.runs.of(id);
+    let changes = run.subscribe();
+    Ok(share.follow(
+        changes,
+        state.shutdown.clone(),
+        move |before: Option<&WatchedRun>| {
+            let known = before.map(|before| &before.locks);
+            WatchedRun {
+                snapshot: run.snapshot(),
+                locks: RunLocks::next(known, run.locks(), Instant::now()),
+            }
         },
-        None => Update::Event(run_event(snapshot)),
+    ))
+}
+
+/// A run with its locks, at one moment.
+#[derive(Debug)]
+pub struct WatchedRun {
+    snapshot: RunSnapshot,
+    locks: RunLocks,
+}
+
+impl LiveState for WatchedRun {
+    fn whole(&self) -> Vec<Frame> {
+        vec![self.locks.whole(), Frame::json("run", &self.snapshot)]
+    }
+
+    fn since(&self, before: &Self) -> Vec<Frame> {
+        let locks = self.locks.since(&before.locks);
+        let (known, now) = (SentRun::of(&before.snapshot), SentRun::of(&self.snapshot));
+        let run = if self.is_last() {
+            Some(Frame::json("run", &self.snapshot))
+        } else if known == now {
+            None
+        } else {
+            Some(match new_samples(&self.snapshot, &known, &now) {
+                Some(news) => Frame::json("news", &news),
+                None => Frame::json("run", &self.snapshot),
+            })
+        };
+        locks.into_iter().chain(run).collect()
+    }
+
+    fn is_last(&self) -> bool {
+        self.snapshot.state.is_over()
     }
 }
 
@@ -128,16 +138,4 @@ fn new_samples(run: &RunSnapshot, before: &SentRun, now: &SentRun) -> Option<Run
     Some(RunUpdate {
         lanes: lanes.collect::<Option<_>>()?,
     })
-}
-
-fn send_once(stored: RunSnapshot, state: &AppState) -> Events {
-    let unchanging = watch::channel(0).1;
-    stream_updates(unchanging, state.shutdown.clone(), move || {
-        let event = run_event(&stored);
-        async move { Update::Last(event) }
-    })
-}
-
-fn run_event(snapshot: &RunSnapshot) -> Result<Event, axum::Error> {
-    Event::default().event("run").json_data(snapshot)
 }

@@ -3,12 +3,12 @@
 
 use axum::{
     extract::{Path, State},
-    response::sse::Event,
+    response::Response,
 };
 
-use super::{Events, Update, stream_updates};
+use super::{frame::Frame, share::LiveState};
 use crate::{
-    model::stepper::StepperStatus,
+    model::stepper::{StepperStatus, StepperView},
     web::{AppState, json::problem::Problem},
 };
 
@@ -16,20 +16,26 @@ use crate::{
 pub async fn follow(
     State(state): State<AppState>,
     Path(id): Path<String>,
-) -> Result<Events, Problem> {
+) -> Result<Response, Problem> {
     let session = state.engine.steppers().get(&id)?;
-    Ok(stream_updates(
-        session.view_changes(),
-        state.shutdown.clone(),
-        move || {
-            let view = session.view();
-            async move {
-                let event = Event::default().event("stepper").json_data(&view);
-                match view.status {
-                    StepperStatus::Open => Update::Event(event),
-                    _ => Update::Last(event),
-                }
-            }
-        },
-    ))
+    let share = state.live.steppers.of(session.id());
+    let changes = session.view_changes();
+    Ok(share.follow(changes, state.shutdown.clone(), move |_| session.view()))
+}
+
+impl LiveState for StepperView {
+    fn whole(&self) -> Vec<Frame> {
+        vec![Frame::json("stepper", self)]
+    }
+
+    fn since(&self, before: &Self) -> Vec<Frame> {
+        if self == before && !self.is_last() {
+            return Vec::new();
+        }
+        self.whole()
+    }
+
+    fn is_last(&self) -> bool {
+        self.status != StepperStatus::Open
+    }
 }

@@ -3,16 +3,13 @@
 //! An event's data is comma-separated `id:available` pairs. The shop's script parses it without a
 //! JSON parser.
 
-use std::sync::Arc;
-
 use axum::{
     extract::{Query, State, rejection::QueryRejection},
-    response::sse::Event,
+    response::Response,
 };
 use serde::Deserialize;
-use tokio::sync::Mutex;
 
-use super::{Events, Update, stream_updates};
+use super::{frame::Frame, share::LiveState};
 use crate::{
     feed::StockChange,
     model::ShopError,
@@ -31,7 +28,7 @@ pub struct StockQuery {
 pub async fn follow(
     State(state): State<AppState>,
     query: Result<Query<StockQuery>, QueryRejection>,
-) -> Result<Events, Problem> {
+) -> Result<Response, Problem> {
     let Query(query) = query.map_err(|error| ShopError::Malformed(error.to_string()))?;
     let ids = parse_ids(&query.products)?;
     let watched = state.stock_watch.watch(&ids);
@@ -43,33 +40,43 @@ pub async fn follow(
         .map_err(crate::db::txn::read_error)?;
     state.shop.feed().publish_changed(&first);
     let feed = state.shop.feed().clone();
-    let sent = Arc::new(Mutex::new(Vec::<StockChange>::new()));
-    Ok(stream_updates(
-        feed.subscribe(),
-        state.shutdown.clone(),
-        move || {
-            let (feed, ids, sent) = (
-                feed.clone(),
-                watched.product_ids().to_vec(),
-                Arc::clone(&sent),
-            );
-            async move {
-                let now = feed.latest(&ids);
-                let mut sent = sent.lock().await;
-                let changed: Vec<_> = now
-                    .iter()
-                    .filter(|change| !sent.contains(change))
-                    .copied()
-                    .collect();
-                *sent = now;
-                if changed.is_empty() {
-                    Update::Nothing
-                } else {
-                    Update::Event(Ok(Event::default().event("stock").data(encode(&changed))))
-                }
-            }
-        },
-    ))
+    // All pages that show the same products share one state.
+    let share = state.live.stock.of(ids);
+    let changes = feed.subscribe();
+    Ok(share.follow(changes, state.shutdown.clone(), move |_| {
+        ShownStock(feed.latest(watched.product_ids()))
+    }))
+}
+
+/// The stock of a page's products.
+#[derive(Debug)]
+pub struct ShownStock(Vec<StockChange>);
+
+impl LiveState for ShownStock {
+    fn whole(&self) -> Vec<Frame> {
+        event(&self.0)
+    }
+
+    fn since(&self, before: &Self) -> Vec<Frame> {
+        let changed: Vec<_> = self
+            .0
+            .iter()
+            .filter(|change| !before.0.contains(change))
+            .copied()
+            .collect();
+        event(&changed)
+    }
+
+    fn is_last(&self) -> bool {
+        false
+    }
+}
+
+fn event(changes: &[StockChange]) -> Vec<Frame> {
+    if changes.is_empty() {
+        return Vec::new();
+    }
+    vec![Frame::text("stock", &encode(changes))]
 }
 
 fn parse_ids(text: &str) -> Result<Vec<i64>, ShopError> {

@@ -12,7 +12,7 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use crate::shop::Shop;
+use crate::{shop::Shop, web::maintenance::rounds::every};
 
 /// Interval of the query for the sales of other processes.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
@@ -44,21 +44,17 @@ impl StockWatch {
 
     /// Queries and publishes the stock of watched products, until the server stops.
     pub async fn run(self, shop: Shop, shutdown: CancellationToken) {
-        let mut ticks = tokio::time::interval(POLL_INTERVAL);
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            tokio::select! {
-                () = shutdown.cancelled() => return,
-                _ = ticks.tick() => {}
-            }
-            let ids: Vec<i64> = self.lock().keys().copied().collect();
-            if ids.is_empty() {
-                continue;
-            }
-            match shop.stock().current(&ids).await {
-                Ok(levels) => shop.feed().publish_changed(&levels),
-                Err(error) => tracing::debug!(%error, "failed to read the watched stock"),
-            }
+        every(POLL_INTERVAL, &shutdown, || self.publish_once(&shop)).await;
+    }
+
+    async fn publish_once(&self, shop: &Shop) {
+        let ids: Vec<i64> = self.lock().keys().copied().collect();
+        if ids.is_empty() {
+            return;
+        }
+        match shop.stock().current(&ids).await {
+            Ok(levels) => shop.feed().publish_changed(&levels),
+            Err(error) => tracing::debug!(%error, "failed to read the watched stock"),
         }
     }
 

@@ -22,6 +22,11 @@ impl Collapsible {
         })
     }
 
+    /// Returns true if the element is open; initially it is closed.
+    pub fn is_open(self) -> bool {
+        self.open.get()
+    }
+
     /// Records that the user opened or closed the element.
     pub fn toggled(self, event: &Event) {
         #[cfg(feature = "hydrate")]

@@ -2,18 +2,20 @@
 
 use leptos::prelude::*;
 
-use super::collapsible::Collapsible;
+use super::{LocksLink, collapsible::Collapsible};
 use crate::{
     model::{lock_queue::LaneLocks, waterfall::Waterfall},
-    ui::lock_queue::{LockPicture, LockRows, SnapshotBadge, select_snapshot},
+    ui::lock_queue::{LockPicture, LockRows, LockTable, SnapshotBadge, select_snapshot},
 };
 
-/// Shows which sessions hold locks, and which wait for them; after the run, the longest queue.
+/// Shows which sessions hold locks, and which wait for them; after the run, the longest queue. With
+/// a `link` to the page that has the table, the table is drawn only while it is open.
 pub fn queue_panel(
     lane: RwSignal<LaneLocks>,
     index: usize,
     of: Option<String>,
     running: bool,
+    link: Option<String>,
 ) -> impl IntoView {
     // Without the waterfall, whose rows change at other times.
     let lane = Memo::new(move |_| {
@@ -48,24 +50,17 @@ pub fn queue_panel(
             </div>
             <details class="locks__table" on:toggle=move |event| table.toggled(&event)>
                 <summary>"Show as table"</summary>
-                <div class="table-wrap" tabindex="0" role="region" aria-label=caption.clone()>
-                    <table class="table">
-                        <caption>{caption.clone()}</caption>
-                        <thead>
-                            <tr>
-                                <th scope="col">"Session"</th>
-                                <th scope="col">"Role"</th>
-                                <th scope="col">"State"</th>
-                                <th scope="col" class="n">"Waiting, or in transaction (ms)"</th>
-                                <th scope="col" class="n">"In statement (ms)"</th>
-                                <th scope="col">"Waits for"</th>
-                                <th scope="col">"Lock"</th>
-                                <th scope="col">"Statement"</th>
-                            </tr>
-                        </thead>
-                        <tbody>{move || view! { <LockRows locks=in_table.get() running/> }}</tbody>
-                    </table>
-                </div>
+                {move || match &link {
+                    Some(href) if !table.is_open() => {
+                        view! { <LocksLink href=href.clone()/> }.into_any()
+                    }
+                    _ => view! {
+                        <LockTable caption=caption.clone()>
+                            {move || view! { <LockRows locks=in_table.get() running/> }}
+                        </LockTable>
+                    }
+                    .into_any(),
+                }}
             </details>
         </section>
     }

@@ -9,6 +9,9 @@ use crate::model::lock_queue::{LaneLocks, LaneLocksUpdate};
 
 thread_local! {
     static RECEIVER: RefCell<Option<Receiver>> = const { RefCell::new(None) };
+    /// Events that arrived before the lanes were registered. The stream of a run that is over sends
+    /// its locks only once.
+    static EARLY: RefCell<Vec<String>> = const { RefCell::new(Vec::new()) };
 }
 
 /// The latest state of the lanes, and the lanes whose state the page has yet to show.
@@ -26,6 +29,9 @@ pub fn register(lanes: Vec<RwSignal<LaneLocks>>) {
         shown: lanes,
         pending: VecDeque::new(),
     }));
+    for data in EARLY.take() {
+        publish(&data);
+    }
 }
 
 /// Passes an event of the stream to the registered lanes.
@@ -33,10 +39,9 @@ pub fn publish(data: &str) {
     let Ok(updates) = serde_json::from_str::<Vec<LaneLocksUpdate>>(data) else {
         return;
     };
-    RECEIVER.with_borrow_mut(|receiver| {
-        if let Some(receiver) = receiver {
-            receiver.apply(updates);
-        }
+    RECEIVER.with_borrow_mut(|receiver| match receiver {
+        Some(receiver) => receiver.apply(updates),
+        None => EARLY.with_borrow_mut(|early| early.push(data.to_owned())),
     });
 }
 

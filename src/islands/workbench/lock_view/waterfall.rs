@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use super::collapsible::Collapsible;
 use crate::{
     model::waterfall::Waterfall,
-    ui::waterfall::{Legend, WaterfallChart, WaterfallRows, note},
+    ui::waterfall::{Legend, WaterfallChart, WaterfallRows, WaterfallTable, note},
 };
 
 /// Shows the waterfall of the lane at `index`, as a chart and as a table. `of` names the lane, if
@@ -29,27 +29,9 @@ pub fn waterfall_panel(
             <p class="quiet">{move || waterfall.with(|waterfall| note(waterfall.precision()))}</p>
             <details class="locks__table" on:toggle=move |event| table.toggled(&event)>
                 <summary>"Show as table"</summary>
-                <div class="table-wrap" tabindex="0" role="region" aria-label=caption.clone()>
-                    <table class="table">
-                        <caption>{caption.clone()}</caption>
-                        <thead>
-                            <tr>
-                                <th scope="col" class="n">"Buyer"</th>
-                                <th scope="col" class="n">"Attempt"</th>
-                                <th scope="col" class="n">"Start (ms)"</th>
-                                <th scope="col" class="n">"Connection (ms)"</th>
-                                <th scope="col" class="n">"Lock (ms)"</th>
-                                <th scope="col" class="n">"Execute (ms)"</th>
-                                <th scope="col" class="n">"Commit (ms)"</th>
-                                <th scope="col" class="n">"Other (ms)"</th>
-                                <th scope="col" class="n">"Total (ms)"</th>
-                                <th scope="col">"Outcome"</th>
-                                <th scope="col" class="n">"Retries"</th>
-                            </tr>
-                        </thead>
-                        <tbody>{move || view! { <WaterfallRows waterfall=in_table.get()/> }}</tbody>
-                    </table>
-                </div>
+                <WaterfallTable caption=caption>
+                    {move || view! { <WaterfallRows waterfall=in_table.get()/> }}
+                </WaterfallTable>
             </details>
         </figure>
     }

@@ -8,11 +8,9 @@ use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
 use super::{Store, StoreError, to_ms};
-use crate::{
-    payment::{
-        event::EventBody,
-        wire::{ChargeBody, ChargeStateBody, RefundBody, RefundStateBody},
-    },
+use crate::payment::{
+    event::EventBody,
+    wire::{ChargeBody, ChargeStateBody, RefundBody, RefundStateBody},
 };
 
 /// A provider process claims an event for a limited time: if it is killed, another process sends

@@ -20,7 +20,10 @@ use crate::{
         },
         order_badge::badge_class,
     },
-    web::pages::frame::{Bundle, Page, framed},
+    web::{
+        maintenance::old_data::{KindReport, RetentionReport},
+        pages::frame::{Bundle, Page, framed},
+    },
 };
 
 const ORDERS_SHOWN: u64 = 8;
@@ -37,7 +40,8 @@ pub fn OverviewPage() -> impl IntoView {
         let levels = shop.stock().levels().await?;
         let orders = shop.orders().latest(ORDERS_SHOWN).await?;
         let runs = store::latest(shop.db(), RUNS_SHOWN).await?;
-        let body = view! { <OverviewView audits=Audits { changes, history } levels orders runs/> };
+        let retention = visit.retention();
+        let body = view! { <OverviewView audits=Audits { changes, history } levels orders runs retention/> };
         Ok(Page::private("Admin", Bundle::None, body))
     })
 }
@@ -48,6 +52,7 @@ fn OverviewView(
     levels: Vec<StockLevel>,
     orders: Vec<OrderView>,
     runs: Vec<RunSnapshot>,
+    retention: Option<RetentionReport>,
 ) -> impl IntoView {
     let sold: i64 = levels.iter().map(|level| level.sold).sum();
     let available: i64 = levels.iter().map(|level| level.available).sum();
@@ -71,6 +76,7 @@ fn OverviewView(
                     <p class="tile__text">{format!("across {} products", levels.len())}</p>
                 </section>
             </div>
+            <p class="quiet" data-testid="retention"><strong>"Retention: "</strong>{retention_text(retention)}</p>
             <div class="back">
                 <StockTable levels/>
                 <div class="back back--two">
@@ -79,6 +85,20 @@ fn OverviewView(
                 </div>
             </div>
         </main>
+    }
+}
+
+/// Says whether old data is left, and how much.
+fn retention_text(report: Option<RetentionReport>) -> String {
+    let Some(report) = report else {
+        return "the first check for old data is in progress.".to_owned();
+    };
+    let kinds = report.kinds.iter();
+    let left: Vec<_> = kinds.filter_map(KindReport::left_in_words).collect();
+    if left.is_empty() {
+        format!("all old data was deleted at {}.", report.at)
+    } else {
+        format!("{} left to delete at {}.", left.join(", "), report.at)
     }
 }
 

@@ -1,21 +1,66 @@
-//! The samples of a run as tables, with the same data as its charts.
+//! `/admin/simulations/{id}/samples`: the samples of a run as tables, with the same data as its
+//! charts. The page of the run fetches them when they are opened.
 
 use leptos::prelude::*;
+use leptos_router::hooks::use_params_map;
 
+use super::Subnav;
 use crate::{
     model::{
         LaneSnapshot, RunSnapshot, Sample,
         sample::{RecentTimings, thinned_to},
     },
     ui::columns::per_second,
+    web::{
+        pages::{
+            frame::{Bundle, Page, framed},
+            page_head::PageHead,
+        },
+        runs,
+    },
 };
 
+/// The id of the element with the tables.
+pub const TABLES: &str = "samples";
 /// Maximum number of rows: a longer table is of no use with a screen reader.
 const ROWS_MAX: usize = 40;
 
-/// Shows a collapsed table per lane.
+/// `/admin/simulations/{id}/samples`
 #[component]
-pub fn SampleTables(run: RunSnapshot) -> impl IntoView {
+pub fn SamplesPage() -> impl IntoView {
+    let id = use_params_map()
+        .get_untracked()
+        .get("id")
+        .unwrap_or_default();
+    framed(|visit| async move {
+        visit.require_admin().await?;
+        let run = runs::find(visit.shop(), visit.runs(), &id).await?;
+        let body = view! { <SamplesView run/> };
+        Ok(Page::private("Samples", Bundle::None, body).wide())
+    })
+}
+
+#[component]
+fn SamplesView(run: RunSnapshot) -> impl IntoView {
+    let lead = format!(
+        "{}, started {}. The files of the run contain every sample.",
+        run.plan.strategy_names(),
+        run.started_at
+    );
+    let address = format!("/admin/simulations/{}", run.id);
+    view! {
+        <main class="page page--wide" id="main" tabindex="-1">
+            <Subnav current="/admin/simulations"/>
+            <PageHead title="Samples" lead/>
+            <div id=TABLES><SampleTables run/></div>
+            <p class="run__actions"><a class="btn btn--line" href=address>"Back to the run"</a></p>
+        </main>
+    }
+}
+
+/// Shows a table per lane.
+#[component]
+fn SampleTables(run: RunSnapshot) -> impl IntoView {
     let each = run.plan.quantities.max().get();
     let several = run.lanes.len() > 1;
     run.lanes
@@ -29,6 +74,7 @@ pub fn SampleTables(run: RunSnapshot) -> impl IntoView {
 
 fn table(lane: &LaneSnapshot, of: String, each: u32) -> impl IntoView + use<> {
     let label = format!("Samples{of}");
+    let caption = format!("Samples of this run{of}");
     let samples = thinned_to(&lane.samples, ROWS_MAX);
     let mut before = Sample::default();
     let rows = samples
@@ -40,18 +86,15 @@ fn table(lane: &LaneSnapshot, of: String, each: u32) -> impl IntoView + use<> {
         })
         .collect_view();
     view! {
-        <details class="samples">
-            <summary>"Table of samples at page load"{of.clone()}</summary>
-            <div class="table-wrap" tabindex="0" role="region" aria-label=label>
-                <table class="table">
-                    <caption>"Samples of this run"{of}</caption>
-                    <thead>
-                        <tr>{HEADS.map(|head| view! { <th scope="col" class="n">{head}</th> }).collect_view()}</tr>
-                    </thead>
-                    <tbody>{rows}</tbody>
-                </table>
-            </div>
-        </details>
+        <div class="table-wrap" tabindex="0" role="region" aria-label=label>
+            <table class="table">
+                <caption>{caption}</caption>
+                <thead>
+                    <tr>{HEADS.map(|head| view! { <th scope="col" class="n">{head}</th> }).collect_view()}</tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
     }
 }
 

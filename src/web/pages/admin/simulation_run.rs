@@ -2,17 +2,11 @@
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
-use uuid::Uuid;
 
-use super::{
-    Subnav, export_panel::ExportPanel, picture::Picture, samples::SampleTables,
-    strategy::Understand,
-};
+use super::{Subnav, export_panel::ExportPanel, picture::Picture, samples, strategy::Understand};
 use crate::{
-    db::Db,
-    islands::workbench::{Keys, LiveRun, LockView, keys::Key},
-    model::{RunSnapshot, ShopError, SimulationPlan, lock_queue::LaneLocks, plan::PlanForm},
-    simulation::store,
+    islands::workbench::{FetchedDetails, Keys, LiveRun, LockView, keys::Key},
+    model::{RunSnapshot, SimulationPlan, lock_queue::LaneLocks, plan::PlanForm},
     ui::safety_badge::SafetyBadge,
     web::{
         pages::{
@@ -22,6 +16,7 @@ use crate::{
             frame::{Bundle, Page, framed},
             page_head::PageHead,
         },
+        runs,
         session::Notice,
     },
 };
@@ -35,11 +30,11 @@ pub fn SimulationRunPage() -> impl IntoView {
         .unwrap_or_default();
     framed(|visit| async move {
         visit.require_admin().await?;
-        let id = Uuid::try_parse(&id).map_err(|_| ShopError::UnknownSimulation)?;
+        let id = runs::parse(&id)?;
         let live = visit.runs().get(id);
         let (run, locks) = match &live {
             Some(live) => (live.snapshot(), live.locks()),
-            None => load_stored(visit.shop().db(), id).await?,
+            None => runs::find_with_locks(visit.shop(), id).await?,
         };
         let notice = visit.take_notice().await?;
         Ok(Page::private(
@@ -49,14 +44,6 @@ pub fn SimulationRunPage() -> impl IntoView {
         )
         .wide())
     })
-}
-
-async fn load_stored(db: &Db, id: Uuid) -> Result<(RunSnapshot, Vec<LaneLocks>), ShopError> {
-    let run = store::find(db, id).await?;
-    let kept = store::locks_of_run(db, id).await?;
-    let lanes = run.lanes.iter().zip(kept);
-    let locks = lanes.map(|(lane, kept)| kept.unwrap_or(LaneLocks::empty(lane.strategy)));
-    Ok((run.clone(), locks.collect()))
 }
 
 #[component]
@@ -94,6 +81,11 @@ fn RunView(
     let running = !run.state.is_over();
     let each = run.plan.quantities.max().get();
     let (live, drawn) = (run.clone().without_points(), run.lanes.clone());
+    let address = format!("/admin/simulations/{}", run.id);
+    let locks = match locks.len() {
+        0..=1 => locks,
+        _ => locks.into_iter().map(LaneLocks::preview).collect(),
+    };
     let export = view! { <ExportPanel run=run.clone() public_url/> };
     view! {
         <main class="page page--run page--wide" id="main" tabindex="-1">
@@ -104,14 +96,19 @@ fn RunView(
             <Keys/>
             <FormError notice consequence="The run continues unchanged."/>
             <LiveRun run=live><Picture lanes=drawn each/></LiveRun>
-            <LockView lanes=locks running=running && is_here/>
-            <PlanSummary run=run.clone()/>
+            <LockView lanes=locks running=running && is_here href=format!("{address}/locks")/>
+            <PlanSummary run/>
             <section class="understand-part" aria-labelledby="understand-title">
                 <h2 class="section-title" id="understand-title">"Understand"</h2>
                 <div class="understand">{strategies}</div>
             </section>
             {export}
-            <SampleTables run/>
+            <FetchedDetails
+                summary="Table of samples".to_owned()
+                link="Samples as tables".to_owned()
+                href=format!("{address}/samples")
+                part=samples::TABLES.to_owned()
+            />
             <ChartAssets/>
             <RunAgain plan/>
         </main>

@@ -71,7 +71,7 @@ fn Receive(levels: Vec<StockLevel>, notice: Option<Notice>) -> impl IntoView {
     view! {
         <form class="panel" method="post" action="/api/form/admin/receive" aria-labelledby="receive">
             <h2 id="receive">"Receive units"</h2>
-            <p class="quiet">"Paid backorders are filled first."</p>
+            <p class="quiet">"Paid backorders are filled at once, oldest first."</p>
             <FormKey/>
             <div class="fields">
                 <ProductChoice levels id="receive-product" chosen/>

@@ -1,0 +1,246 @@
+//! Wakes the requests and the event streams that wait for a change of an order.
+//!
+//! The process that settles a payment wakes its own waiters as soon as it has committed. To see the
+//! changes of other processes, one task queries all watched orders together, twice a second, and
+//! only while an order is watched: a thousand payers of a slow provider cost two queries a second.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use sea_orm::{ConnectionTrait, DbErr};
+use tokio::sync::watch;
+use uuid::Uuid;
+
+use crate::db::{Db, dialect};
+
+/// Interval of the query for the changes of other processes.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
+
+/// Reads the version of each of the orders `$1` (`text[]`): a text that differs after every change
+/// that a shopper can see.
+const VERSIONS: &str = "
+    SELECT o.public_id,
+           concat_ws(' ', o.status, o.changed_at,
+                     (SELECT string_agg(p.state, ',' ORDER BY p.id) FROM payment p WHERE p.order_id = o.id),
+                     (SELECT string_agg(r.state, ',' ORDER BY r.id) FROM refund r WHERE r.order_id = o.id)) AS version
+    FROM customer_order o WHERE o.public_id = ANY($1::text[]::uuid[])";
+
+/// The orders that this process watches, by their public ids.
+#[derive(Debug, Default)]
+pub struct OrderWatch(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    orders: HashMap<Uuid, Entry>,
+    /// Whether the task that queries the orders is running.
+    is_polling: bool,
+}
+
+#[derive(Debug)]
+struct Entry {
+    watchers: usize,
+    /// The version that the last query read; `None` before the first.
+    version: Option<String>,
+    changes: watch::Sender<u64>,
+}
+
+/// An order, watched until this guard is dropped.
+#[derive(Debug)]
+pub struct WatchedOrder {
+    watch: Arc<OrderWatch>,
+    order: Uuid,
+    changes: watch::Receiver<u64>,
+}
+
+impl WatchedOrder {
+    /// Returns a receiver that is notified of each change. Some notifications have no change: read
+    /// the order to see.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.clone()
+    }
+
+    /// Notifies of a change after the next query, because the order could not be read.
+    pub fn notify_again(&self) {
+        if let Some(entry) = self.watch.lock().orders.get_mut(&self.order) {
+            entry.version = None;
+        }
+    }
+
+    /// Waits for a change since the last call.
+    pub async fn changed(&mut self) {
+        // Cannot fail: the entry owns the sender and lives as long as this guard.
+        let _ = self.changes.changed().await;
+    }
+}
+
+impl Drop for WatchedOrder {
+    fn drop(&mut self) {
+        let mut state = self.watch.lock();
+        if let Some(entry) = state.orders.get_mut(&self.order) {
+            entry.watchers -= 1;
+            if entry.watchers == 0 {
+                state.orders.remove(&self.order);
+            }
+        }
+    }
+}
+
+impl OrderWatch {
+    /// Watches an order in the database `db`. Read the order after this call: only later changes
+    /// are notified.
+    pub fn watch(self: &Arc<Self>, db: &Db, order: Uuid) -> WatchedOrder {
+        let (watched, is_first) = self.add(order);
+        if is_first {
+            tokio::spawn(poll(Arc::clone(self), db.clone()));
+        }
+        watched
+    }
+
+    /// Wakes everything that waits for a change of this order.
+    pub fn wake(&self, order: Uuid) {
+        if let Some(entry) = self.lock().orders.get(&order) {
+            entry.notify();
+        }
+    }
+
+    /// Adds a watcher. Returns true if the caller must start the task that queries the orders.
+    fn add(self: &Arc<Self>, order: Uuid) -> (WatchedOrder, bool) {
+        let mut state = self.lock();
+        let entry = state.orders.entry(order).or_insert_with(|| Entry {
+            watchers: 0,
+            version: None,
+            changes: watch::Sender::new(0),
+        });
+        entry.watchers += 1;
+        let changes = entry.changes.subscribe();
+        let is_first = !std::mem::replace(&mut state.is_polling, true);
+        drop(state);
+        let watched = WatchedOrder {
+            watch: Arc::clone(self),
+            order,
+            changes,
+        };
+        (watched, is_first)
+    }
+
+    /// Returns the watched orders; `None` if there are none, and then the polling has ended.
+    fn orders_to_query(&self) -> Option<Vec<Uuid>> {
+        let mut state = self.lock();
+        state.is_polling = !state.orders.is_empty();
+        state
+            .is_polling
+            .then(|| state.orders.keys().copied().collect())
+    }
+
+    /// Wakes the watchers of each order whose version changed, and of those that are new: they may
+    /// have changed since their watchers read them.
+    fn update(&self, versions: Vec<(Uuid, String)>) {
+        let mut state = self.lock();
+        for (order, version) in versions {
+            if let Some(entry) = state.orders.get_mut(&order)
+                && entry.version.as_ref() != Some(&version)
+            {
+                entry.version = Some(version);
+                entry.notify();
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entry {
+    fn notify(&self) {
+        self.changes
+            .send_modify(|changes| *changes = changes.wrapping_add(1));
+    }
+}
+
+/// Queries all watched orders together until none is watched.
+async fn poll(watch: Arc<OrderWatch>, db: Db) {
+    loop {
+        tokio::time::sleep(POLL_INTERVAL).await;
+        let Some(orders) = watch.orders_to_query() else {
+            return;
+        };
+        match versions(&db, &orders).await {
+            Ok(versions) => watch.update(versions),
+            Err(error) => tracing::debug!(%error, "failed to read the watched orders"),
+        }
+    }
+}
+
+async fn versions(db: &Db, orders: &[Uuid]) -> Result<Vec<(Uuid, String)>, DbErr> {
+    let ids: Vec<String> = orders.iter().map(Uuid::to_string).collect();
+    let query = dialect::statement(VERSIONS, [ids.into()]);
+    let rows = db.reader().query_all_raw(query).await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: Uuid = Uuid::from_u128(1);
+    const OTHER: Uuid = Uuid::from_u128(2);
+
+    fn changed(watched: &mut WatchedOrder) -> bool {
+        let changed = watched.changes.has_changed().is_ok_and(|changed| changed);
+        watched.changes.mark_unchanged();
+        changed
+    }
+
+    #[test]
+    fn only_the_watchers_of_an_order_are_woken() {
+        let watch = Arc::new(OrderWatch::default());
+        let mut watched = [ONE, ONE, OTHER].map(|order| watch.add(order).0);
+        watch.wake(ONE);
+        assert_eq!(watched.each_mut().map(changed), [true, true, false]);
+        watch.wake(Uuid::from_u128(3));
+        assert_eq!(watched.each_mut().map(changed), [false, false, false]);
+    }
+
+    #[test]
+    fn a_query_wakes_the_watchers_of_changed_and_of_new_orders() {
+        let watch = Arc::new(OrderWatch::default());
+        let mut one = watch.add(ONE).0;
+        let pending = || vec![(ONE, "pending".to_owned()), (OTHER, "pending".to_owned())];
+        watch.update(pending());
+        assert!(changed(&mut one), "it may have changed before the query");
+        let mut other = watch.add(OTHER).0;
+        watch.update(pending());
+        assert_eq!([changed(&mut one), changed(&mut other)], [false, true]);
+        watch.update(vec![
+            (ONE, "paid".to_owned()),
+            (OTHER, "pending".to_owned()),
+        ]);
+        assert_eq!([changed(&mut one), changed(&mut other)], [true, false]);
+        other.notify_again();
+        watch.update(vec![
+            (ONE, "paid".to_owned()),
+            (OTHER, "pending".to_owned()),
+        ]);
+        assert_eq!([changed(&mut one), changed(&mut other)], [false, true]);
+    }
+
+    #[test]
+    fn one_task_queries_while_orders_are_watched() {
+        let watch = Arc::new(OrderWatch::default());
+        let (first, starts) = watch.add(ONE);
+        assert!(starts);
+        let (second, starts) = watch.add(ONE);
+        assert!(!starts, "the task is running");
+        drop(first);
+        assert_eq!(watch.orders_to_query(), Some(vec![ONE]));
+        drop(second);
+        assert_eq!(watch.orders_to_query(), None);
+        assert!(watch.add(OTHER).1, "the task has ended");
+    }
+}

@@ -1,0 +1,52 @@
+//! Every foreign key has an index, compared with PostgreSQL's catalog.
+
+use crate::support::{TestDatabase, database::ByHand};
+
+/// Foreign keys without an index, each with the reason: no statement searches by its columns, and
+/// the rows that it references are never deleted.
+const NOT_INDEXED: &[(&str, &str)] = &[];
+
+/// Selects the foreign keys of the shop's tables without a complete and valid index whose leading
+/// columns are those of the key, as `table.constraint`.
+const WITHOUT_INDEX: &str = "
+    SELECT coalesce(string_agg(k.conrelid::regclass::text || '.' || k.conname, ' ' ORDER BY k.conname), '')
+    FROM pg_constraint k
+    WHERE k.contype = 'f' AND k.connamespace = 'public'::regnamespace
+      AND NOT EXISTS (
+        SELECT FROM pg_index i
+        WHERE i.indrelid = k.conrelid AND i.indisvalid AND i.indpred IS NULL
+          AND (i.indkey::int2[])[0:cardinality(k.conkey) - 1] @> k.conkey)";
+
+async fn without_index(by_hand: &ByHand) -> Vec<String> {
+    let names: String = by_hand.value(WITHOUT_INDEX).await;
+    names.split_whitespace().map(ToOwned::to_owned).collect()
+}
+
+#[tokio::test]
+async fn every_foreign_key_has_an_index() {
+    let database = TestDatabase::seeded().await;
+    let by_hand = database.by_hand().await;
+    let keys: i64 = by_hand
+        .value("SELECT count(*) FROM pg_constraint WHERE contype = 'f' AND connamespace = 'public'::regnamespace")
+        .await;
+    assert!(keys >= 15, "the catalog lists the foreign keys: {keys}");
+    let listed: Vec<_> = NOT_INDEXED.iter().map(|(name, _)| *name).collect();
+    assert_eq!(without_index(&by_hand).await, listed);
+}
+
+/// Neither a partial index, nor one that begins with another column, serves a foreign key.
+#[tokio::test]
+async fn a_foreign_key_without_an_index_is_found() {
+    let database = TestDatabase::seeded().await;
+    let by_hand = database.by_hand().await;
+    by_hand
+        .run(
+            "CREATE TABLE note (id bigint PRIMARY KEY, product_id bigint CONSTRAINT note_product REFERENCES product); \
+             CREATE INDEX ON note (id, product_id); \
+             CREATE INDEX ON note (product_id) WHERE product_id > 7",
+        )
+        .await;
+    assert_eq!(without_index(&by_hand).await, ["note.note_product"]);
+    by_hand.run("CREATE INDEX ON note (product_id, id)").await;
+    assert_eq!(without_index(&by_hand).await, [""; 0]);
+}
