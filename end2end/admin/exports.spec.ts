@@ -144,10 +144,49 @@ test("the chart can be saved as SVG and as PNG, and is not empty", async ({ page
     const colour = png.data.subarray(at, at + 3).toString("hex");
     colours.set(colour, (colours.get(colour) ?? 0) + 1);
   }
-  // Background, header, highlight, and the curve.
-  for (const colour of ["ffffff", "0f4a3b", "ffc62b", "0a7a54"]) {
+  // Background, header, highlight, and the curve in the colour of its strategy.
+  const [, curve = ""] = /lane-line--row-lock \{ stroke: #([0-9a-f]{6})/.exec(svg) ?? [];
+  for (const colour of ["ffffff", "0f4a3b", "ffc62b", curve]) {
     expect(colours.get(colour) ?? 0, colour).toBeGreaterThan(500);
   }
+});
+
+test("a strategy has one colour and one dash pattern on every page and in every export", async ({
+  page,
+  anotherBrowser,
+}) => {
+  const looks = (where: Page, lines: string) =>
+    where.locator(lines).evaluateAll((found) =>
+      found.map((line) => {
+        const { stroke, strokeDasharray } = getComputedStyle(line);
+        return `${stroke} ${strokeDasharray}`;
+      }),
+    );
+  const first = await judged(page, "1", ["row-lock", "unguarded"]);
+  const ofRun = await looks(page, ".verdict__lanes line");
+  expect(new Set(ofRun).size).toBe(2);
+  const [rowLock = ""] = ofRun;
+
+  const replay = test.info().outputPath("replay.html");
+  await (await download(page, "Replay (HTML)")).saveAs(replay);
+  const picture = await textOf(page, "Picture (SVG)");
+  const reader = await anotherBrowser();
+  await reader.goto(pathToFileURL(replay).href);
+  expect(await looks(reader, "#now tbody .curve"), "the replay's table").toEqual(ofRun);
+  expect(await looks(reader, "#chart-stock .curve"), "the replay's chart").toEqual(ofRun);
+  await reader.setContent(picture);
+  expect(await looks(reader, "svg > line.curve"), "the picture").toEqual(ofRun);
+
+  const second = await judged(page, "2");
+  await page.goto(`/admin/simulations/compare?run=${first}&run=${second}`);
+  expect(await looks(page, ".compare__legend .curve"), "the comparison").toEqual([...ofRun, rowLock]);
+  await page.goto(`/present/${second}`);
+  expect(await looks(page, ".present__chart .curves--wide .curve"), "for an audience").toEqual([rowLock]);
+  await page.emulateMedia({ colorScheme: "dark" });
+  const [onDark = ""] = await looks(page, ".present__chart .curves--wide .curve");
+  expect(onDark).not.toBe(rowLock);
+  await page.goto(`/admin/simulations/${first}`);
+  expect((await looks(page, ".verdict__lanes line"))[0], "on a dark page").toBe(onDark);
 });
 
 test.describe("the comparison", () => {

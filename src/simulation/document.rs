@@ -5,6 +5,8 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use leptos::prelude::*;
 use sha2::{Digest, Sha256};
 
+use crate::model::StrategyKey;
+
 const STYLE: &str = include_str!("document/document.css");
 
 /// The head and frame of a document.
@@ -45,6 +47,7 @@ impl Document {
                     <meta name="color-scheme" content="light dark" />
                     <title>{self.title}</title>
                     <style>{STYLE}</style>
+                    <style>{StrategyKey::themed_line_rules()}</style>
                     <style>{self.style}</style>
                 </head>
                 <body>

@@ -88,6 +88,20 @@ async fn the_file_name_of_a_download_contains_the_runs_id() {
         "the SVG contains no HTML markers: {}",
         picture.body
     );
+    let line = StrategyKey::RowLock.line();
+    let rule = format!(".lane-line--row-lock {{ stroke: {}", line.colour);
+    assert!(picture.body.contains(&rule), "{rule} in {}", picture.body);
+    let replay = admin
+        .page(&format!("/admin/simulations/{id}/export.html"))
+        .await;
+    for colour in [line.colour, line.colour_dark] {
+        let property = format!("--s-row-lock: {colour};");
+        assert!(
+            replay.body.contains(&property),
+            "{property} in {}",
+            replay.body
+        );
+    }
 }
 
 #[tokio::test]

@@ -14,8 +14,6 @@ use crate::{
 
 const STYLE: &str = include_str!("html/replay.css");
 const SCRIPT: &str = include_str!("html/replay.js");
-/// Number of line colours. Further lines repeat them, dashed.
-const COLOURS: usize = 8;
 
 /// Renders the whole file. `exported_at` is a formatted time.
 pub fn replay(run: &RunSnapshot, exported_at: &str) -> String {
@@ -58,10 +56,10 @@ fn data(run: &RunSnapshot) -> String {
             sample.units_sold(each)
         ])
     };
-    let lanes = run.lanes.iter().enumerate().map(|(index, lane)| {
+    let lanes = run.lanes.iter().map(|lane| {
         json!({
             "name": lane.strategy.as_str(),
-            "line": line(index, lane),
+            "line": line(lane),
             "stock": lane.stock,
             "points": lane.samples.iter().map(point).collect::<Vec<_>>(),
         })
@@ -69,13 +67,9 @@ fn data(run: &RunSnapshot) -> String {
     json!({ "lanes": lanes.collect::<Vec<_>>() }).to_string()
 }
 
-fn line(index: usize, lane: &LaneSnapshot) -> String {
-    let dashes = match (lane.strategy.is_safe(), index < COLOURS) {
-        (false, _) => " unsafe",
-        (true, false) => " dashed",
-        (true, true) => "",
-    };
-    format!("c{}{dashes}", index % COLOURS)
+/// Returns the class of a lane's line.
+fn line(lane: &LaneSnapshot) -> String {
+    format!("lane-line--{}", lane.strategy)
 }
 
 fn verdict(run: &RunSnapshot) -> impl IntoView + use<> {
@@ -116,9 +110,9 @@ fn broken(run: &RunSnapshot) -> String {
 
 /// The replay section. The script draws the charts and fills the cells.
 fn replay_section(run: &RunSnapshot) -> impl IntoView + use<> {
-    let rows = run.lanes.iter().enumerate().map(|(index, lane)| {
+    let rows = run.lanes.iter().map(|lane| {
         view! {
-            <tr class=line(index, lane)>
+            <tr class=line(lane)>
                 <th scope="row">
                     <svg class="key" viewBox="0 0 42 14" aria-hidden="true"><line class="curve" x1="2" y1="7" x2="40" y2="7"></line></svg>
                     {lane.strategy.as_str()}

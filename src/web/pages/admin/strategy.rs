@@ -9,7 +9,7 @@ use self::texts::{Part, SqlLine};
 use super::Subnav;
 use crate::{
     model::{SimulationPlan, StrategyKey, plan::PlanForm},
-    ui::safety_badge::SafetyBadge,
+    ui::{chart::LaneKey, safety_badge::SafetyBadge},
     web::pages::frame::{Bundle, Page, framed},
 };
 
@@ -43,7 +43,7 @@ fn StrategyView(strategy: StrategyKey) -> impl IntoView {
         <main class="page" id="main" tabindex="-1">
             <Subnav current="/admin/simulations"/>
             <div class="page-head">
-                <h1>{strategy.as_str()}" "<SafetyBadge strategy/></h1>
+                <h1><LaneKey strategy/>{strategy.as_str()}" "<SafetyBadge strategy/></h1>
                 <p class="page-head__lead">{summary}</p>
             </div>
             <div class="understand">
@@ -99,7 +99,7 @@ pub fn Understand(strategy: StrategyKey) -> impl IntoView {
     let source = format!("/admin/strategies/{strategy}");
     view! {
         <section class="understand__one" aria-label=format!("Understanding {strategy}")>
-            <h3>{strategy.as_str()}" "<SafetyBadge strategy/></h3>
+            <h3><LaneKey strategy/>{strategy.as_str()}" "<SafetyBadge strategy/></h3>
             <dl class="understand__why">
                 <dt>"Watch for"</dt><dd>{strategy.row().watch_for}</dd>
                 <dt>"Why"</dt><dd>{strategy.row().explanation}</dd>
