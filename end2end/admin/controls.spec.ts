@@ -130,6 +130,10 @@ test("each preset fills in the form, and its address reproduces it", async ({ pa
   await stories.filter({ hasText: "12.12" }).click();
   await expect(page.getByLabel("Buyers")).toHaveValue("500");
   await expect(page.getByLabel("Units per attempt")).toHaveValue("1..3");
+  await expect(page.getByRole("listitem").filter({ hasText: "12.12" })).toContainText(
+    "Buyers arrive over 5 s.",
+  );
+  await expect(page.getByLabel("Time to full load (ms)")).toHaveValue("5000");
   await expect(page.getByRole("checkbox", { name: /^blind-decrement / })).toBeChecked();
   await expect(page.getByRole("checkbox", { name: /^row-lock / })).not.toBeChecked();
   await expect(stories.filter({ hasText: "12.12" })).toHaveAttribute("aria-current", "true");

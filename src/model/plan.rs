@@ -139,6 +139,18 @@ impl SimulationPlan {
         u64::from(self.buyers) * u64::from(self.rounds)
     }
 
+    /// The planned time from the first buyer's arrival at a lane to the last one's, in
+    /// milliseconds. With open arrivals it is an average.
+    pub fn arrivals_ms(&self) -> u64 {
+        match self.arrivals.rate_per_s() {
+            None => self.ramp_ms.into(),
+            Some(rate_per_s) => {
+                let at_full_rate = u64::from(self.buyers) * 1_000 / u64::from(rate_per_s.max(1));
+                at_full_rate + u64::from(self.ramp_ms / 2)
+            }
+        }
+    }
+
     /// Attempts of all lanes.
     pub fn total_attempts(&self) -> u64 {
         self.attempts() * self.strategies.len() as u64

@@ -8,7 +8,10 @@ use leptos_router::hooks::use_params_map;
 use self::texts::{Part, SqlLine};
 use super::Subnav;
 use crate::{
-    model::{SimulationPlan, StrategyKey, plan::PlanForm},
+    model::{
+        SimulationPlan, StrategyKey,
+        plan::{PRESETS, PlanForm, Preset},
+    },
     ui::{chart::LaneKey, safety_badge::SafetyBadge},
     web::pages::frame::{Bundle, Page, framed},
 };
@@ -34,9 +37,12 @@ pub fn StrategyPage() -> impl IntoView {
 #[component]
 fn StrategyView(strategy: StrategyKey) -> impl IntoView {
     let (path, source) = texts::source(strategy);
+    // The first story, so that the run lasts long enough to be watched.
+    let story = PRESETS.first().map(Preset::plan);
     let plan = SimulationPlan {
         strategies: vec![strategy],
-        ..SimulationPlan::preset()
+        lanes_together: false,
+        ..story.unwrap_or_else(SimulationPlan::preset)
     };
     let summary = format!("This strategy {}.", strategy.row().summary);
     view! {
