@@ -233,7 +233,7 @@ test.describe("the comparison", () => {
     await page.getByRole("button", { name: "Filter" }).click();
     const rows = page.getByRole("table", { name: "Runs, newest first" }).getByRole("row");
     await expect(rows).toHaveCount(2);
-    await rows.nth(1).getByRole("link", { name: /UTC$/ }).click();
+    await rows.nth(1).getByRole("link", { name: "30 buyers, 10 units · conditional-update", exact: true }).click();
     await expect(page).toHaveURL(new RegExp(`${other}$`));
   });
 });

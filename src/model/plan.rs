@@ -26,6 +26,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Quantity, ShopError, StrategyKey};
 
+/// A title lists at most this many strategies.
+const NAMED_STRATEGIES_MAX: usize = 4;
 /// The default number of connections.
 const POOL_SIZE_PRESET: u32 = 16;
 
@@ -162,6 +164,26 @@ impl SimulationPlan {
         keys.join(", ")
     }
 
+    /// What a run of this plan is called as long as it has no name, for example
+    /// `33 buyers, 20 units · row-lock, unguarded`. A story keeps its name.
+    pub fn title(&self) -> String {
+        let buyers = match self.buyers {
+            1 => "1 buyer".to_owned(),
+            buyers => format!("{buyers} buyers"),
+        };
+        let load = match (preset::name_of(self), self.product_id, self.stock) {
+            (Some(name), ..) => name.to_owned(),
+            (None, Some(_), _) => format!("{buyers}, a shop product"),
+            (None, None, 1) => format!("{buyers}, 1 unit"),
+            (None, None, stock) => format!("{buyers}, {stock} units"),
+        };
+        let strategies = match self.strategies.len() {
+            0..=NAMED_STRATEGIES_MAX => self.strategy_names(),
+            many => format!("{many} strategies"),
+        };
+        format!("{load} · {strategies}")
+    }
+
     /// Checks all limits and reports every violation.
     ///
     /// # Errors
@@ -196,6 +218,37 @@ mod tests {
             plan.validate(),
             Err(ShopError::StrategyUnsafe("unguarded".to_owned()))
         );
+    }
+
+    #[test]
+    fn a_title_says_what_runs() {
+        let preset = SimulationPlan::preset();
+        assert_eq!(preset.title(), "33 buyers, 20 units · row-lock");
+        let story = PRESETS[0].plan();
+        assert_eq!(story.title(), "33 buyers, 20 phones · unguarded, row-lock");
+        let guessed = SimulationPlan {
+            strategies: vec![StrategyKey::Optimistic],
+            seed: 7,
+            guess: Some(3),
+            ..story.clone()
+        };
+        assert_eq!(guessed.title(), "33 buyers, 20 phones · optimistic");
+        let smaller = SimulationPlan {
+            buyers: 1,
+            stock: 1,
+            strategies: StrategyKey::ALL.to_vec(),
+            ..story
+        };
+        let all = StrategyKey::ALL.len();
+        assert_eq!(
+            smaller.title(),
+            format!("1 buyer, 1 unit · {all} strategies")
+        );
+        let of_shop = SimulationPlan {
+            product_id: Some(1),
+            ..preset
+        };
+        assert_eq!(of_shop.title(), "33 buyers, a shop product · row-lock");
     }
 
     #[test]

@@ -13,6 +13,9 @@ pub const MOMENTS_MAX: usize = 240;
 #[serde(rename_all = "camelCase")]
 pub struct Presentation {
     pub id: String,
+    /// See [`RunSnapshot::name`].
+    #[serde(default)]
+    pub name: String,
     pub state: RunState,
     /// Buyers of each lane.
     pub buyers: u32,
@@ -60,6 +63,7 @@ impl Presentation {
         let lanes = run.lanes.iter();
         Self {
             id: run.id.clone(),
+            name: run.name.clone(),
             state: run.state,
             buyers: run.plan.buyers,
             attempts: run.plan.total_attempts(),
@@ -206,6 +210,7 @@ mod tests {
     fn oversold_units_show_before_the_verdict_and_undersold_units_after_all_verdicts() {
         let mut presentation = Presentation {
             id: String::new(),
+            name: String::new(),
             state: RunState::Running,
             buyers: 33,
             attempts: 66,

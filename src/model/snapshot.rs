@@ -50,6 +50,12 @@ pub struct RunSnapshot {
     pub state: RunState,
     pub plan: SimulationPlan,
     pub started_at: String,
+    /// The name that its administrator gave to it, or the title of its plan.
+    #[serde(default)]
+    pub name: String,
+    /// What its administrator noted about it.
+    #[serde(default)]
+    pub note: String,
     /// One lane per strategy of the plan.
     pub lanes: Vec<LaneSnapshot>,
     /// The run's events, in order.

@@ -12,7 +12,7 @@ const STYLE: &str = include_str!("document/document.css");
 /// The head and frame of a document.
 pub struct Document {
     pub title: String,
-    pub heading: &'static str,
+    pub heading: String,
     pub lead: String,
     /// Style rules in addition to those of all documents.
     pub style: &'static str,
@@ -84,7 +84,7 @@ mod tests {
     fn document(script: Option<Script>) -> String {
         let document = Document {
             title: "</title><b>".to_owned(),
-            heading: "Heading",
+            heading: "Heading".to_owned(),
             lead: "<i>".to_owned(),
             style: "",
             script,

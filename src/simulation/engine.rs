@@ -340,6 +340,8 @@ fn initial_snapshot(
         state: RunState::Running,
         plan: plan.clone(),
         started_at: opened.started_at.clone(),
+        name: plan.title(),
+        note: String::new(),
         lanes: lanes.collect(),
         events: Vec::new(),
         paused_ms: 0,

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::arrival_gate::ArrivalGate;
 use crate::model::{
     LaneSnapshot, LatencyMs, RunCommand, RunEvent, RunEventKind, RunSnapshot, Sample, Verdict,
-    lock_queue::LaneLocks, sample,
+    lock_queue::LaneLocks, run_label::RunLabel, sample,
 };
 
 /// The largest number of samples kept for a lane. At this number, every second sample is merged
@@ -143,6 +143,15 @@ impl LiveRun {
     /// Sets the stock with which a lane starts.
     pub fn set_stock(&self, lane: usize, stock: i64) {
         self.change(lane, |lane| lane.stock = stock);
+    }
+
+    /// Gives the run another name and another note.
+    pub fn rename(&self, label: RunLabel) {
+        let mut run = self.lock();
+        run.name = label.name.unwrap_or_else(|| run.plan.title());
+        run.note = label.note.unwrap_or_default();
+        drop(run);
+        self.notify();
     }
 
     /// Adds the last sample and the verdict of a lane.

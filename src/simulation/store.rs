@@ -4,6 +4,7 @@ mod exhibits;
 mod lessons;
 mod listing;
 mod locks;
+mod naming;
 mod opening;
 mod proof;
 mod reading;
@@ -21,6 +22,7 @@ pub use lessons::{
 };
 pub use listing::{RunFilter, RunOutcome, RunPage, list, runs_of_plan};
 pub use locks::{locks_of_run, save_locks};
+pub use naming::rename;
 pub use opening::{RunOpening, find_by_key, open};
 pub use proof::certify;
 pub use reading::{find, latest};

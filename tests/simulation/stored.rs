@@ -7,7 +7,7 @@ use std::sync::{
 
 use doorbuster::{
     feed::Feed,
-    model::{RunState, ShopError, SimulationPlan, StrategyKey},
+    model::{RunState, ShopError, SimulationPlan, StrategyKey, run_label::RunLabel},
     simulation::{Engine, RunStart, SimulationError, store},
 };
 use uuid::Uuid;
@@ -199,6 +199,31 @@ async fn a_run_is_stored_and_read_back() {
     let unknown = store::find(shop.db(), Uuid::now_v7()).await;
     assert_eq!(unknown.err(), Some(ShopError::UnknownSimulation));
     check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn a_run_that_is_named_while_it_runs_keeps_its_name() {
+    let shop = TestShop::new().await;
+    let engine = engine(&shop);
+    let started = engine
+        .start(&administrator(), plan(StrategyKey::RowLock, 5, 3))
+        .await
+        .expect("the run starts");
+    let (id, live) = (started.id(), Arc::clone(&started.run));
+    assert_eq!(live.snapshot().name, "5 buyers, 3 units · row-lock");
+    let label = RunLabel::parse("Team A", "third try").expect("it fits");
+    store::rename(&administrator(), shop.db(), id, label.clone())
+        .await
+        .expect("it is stored");
+    live.rename(label);
+    let end = engine.finish(started, &[], |_| {}).await.expect("it ends");
+    let stored = store::find(shop.db(), id).await.expect("it is stored");
+    for run in [end, stored] {
+        assert_eq!(
+            (run.name.as_str(), run.note.as_str()),
+            ("Team A", "third try")
+        );
+    }
 }
 
 #[tokio::test]

@@ -131,6 +131,20 @@ pub const PRESETS: [Preset; 7] = [
     },
 ];
 
+/// Returns the name of the preset with the same buyers and the same stock, whatever the strategies,
+/// the seed and the criteria.
+pub(super) fn name_of(plan: &SimulationPlan) -> Option<&'static str> {
+    let of_preset = |preset: &Preset| SimulationPlan {
+        strategies: plan.strategies.clone(),
+        seed: plan.seed,
+        thresholds: plan.thresholds,
+        guess: plan.guess,
+        ..preset.plan()
+    };
+    let found = PRESETS.iter().find(|preset| of_preset(preset) == *plan);
+    found.map(|preset| preset.name)
+}
+
 fn up_to_three() -> Quantities {
     let three = Quantity::parse("3").unwrap_or(Quantity::ONE);
     Quantities::Range {

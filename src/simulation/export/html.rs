@@ -18,10 +18,10 @@ const SCRIPT: &str = include_str!("html/replay.js");
 /// Renders the whole file. `exported_at` is a formatted time.
 pub fn replay(run: &RunSnapshot, exported_at: &str) -> String {
     let document = Document {
-        title: format!("Flash sale, {}", run.started_at),
-        heading: "Flash sale, replayed",
+        title: run.name.clone(),
+        heading: run.name.clone(),
         lead: format!(
-            "{} buyers, {}. Started {}.",
+            "A flash sale, replayed: {} buyers, {}. Started {}.",
             run.plan.buyers,
             run.plan.strategy_names(),
             run.started_at
@@ -33,6 +33,7 @@ pub fn replay(run: &RunSnapshot, exported_at: &str) -> String {
         }),
     };
     document.html(view! {
+        {(!run.note.is_empty()).then(|| view! { <p class="note">{run.note.clone()}</p> })}
         {verdict(run)}
         {replay_section(run)}
         {figures(run)}

@@ -115,6 +115,8 @@ pub(super) async fn insert_run(
         started_at: NotSet,
         beat_at: NotSet,
         ended_at: NotSet,
+        name: NotSet,
+        note: NotSet,
     }
     .insert(work.connection())
     .await

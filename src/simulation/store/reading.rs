@@ -116,6 +116,7 @@ pub(super) fn snapshot(run: simulation_run::Model) -> Result<RunSnapshot, DbErr>
     let mut verdicts = verdict.map(|verdict| verdict.lanes).unwrap_or_default();
     verdicts.resize(plan.strategies.len(), None);
     let lanes = plan.strategies.iter().zip(verdicts);
+    let title = plan.title();
     Ok(RunSnapshot {
         id: run.id.to_string(),
         state: state(&run),
@@ -142,6 +143,8 @@ pub(super) fn snapshot(run: simulation_run::Model) -> Result<RunSnapshot, DbErr>
             .unwrap_or_default(),
         paused_ms: 0,
         started_at: moment::in_utc(run.started_at),
+        name: run.name.unwrap_or(title),
+        note: run.note.unwrap_or_default(),
         passed,
         failure: run.failure,
     })

@@ -78,8 +78,8 @@ fn heading(run: &RunSnapshot) -> String {
 
 fn lead(run: &RunSnapshot) -> String {
     format!(
-        "{} buyers per lane, seed {}, started {}",
-        run.plan.buyers, run.plan.seed, run.started_at
+        "{}: {} buyers per lane, seed {}, started {}",
+        run.name, run.plan.buyers, run.plan.seed, run.started_at
     )
 }
 

@@ -11,6 +11,7 @@ mod order;
 mod overview;
 mod picture;
 mod plan_form;
+mod run_label;
 mod run_list;
 mod samples;
 mod simulation_run;
@@ -84,6 +85,7 @@ fn RunsTable(runs: Vec<RunSnapshot>, caption: &'static str, full: bool) -> impl 
         .map(|run| view! { <RunRow run full/> })
         .collect_view();
     let mut heads = vec![
+        Text("Run"),
         Text("Started"),
         Text("Verdict"),
         Text("Strategy"),
@@ -130,9 +132,8 @@ fn RunRow(run: RunSnapshot, full: bool) -> impl IntoView {
     });
     view! {
         <tr>
-            <th scope="row" class="tight">
-                <a href=format!("/admin/simulations/{}", run.id)>{run.started_at.clone()}</a>
-            </th>
+            <th scope="row"><a href=format!("/admin/simulations/{}", run.id)>{run.name.clone()}</a></th>
+            <td class="tight">{run.started_at.clone()}</td>
             <td><span class=class>{word}</span></td>
             <td>{run.plan.strategy_names()}</td>
             {number(sold)}

@@ -22,7 +22,7 @@ pub fn PresentPage() -> impl IntoView {
         let address = format!("{}/present/{}", visit.public_url(), run.id);
         let presentation = Presentation::of(&run);
         let body = view! { <PresentView presentation address/> };
-        Ok(Page::bare("Flash sale", Bundle::Workbench, body))
+        Ok(Page::bare(run.name, Bundle::Workbench, body))
     })
 }
 

@@ -67,6 +67,8 @@ mod tests {
             state,
             plan: SimulationPlan::preset(),
             started_at: String::new(),
+            name: String::new(),
+            note: String::new(),
             lanes: vec![lane],
             events: Vec::new(),
             paused_ms: 0,

@@ -13,14 +13,14 @@ use crate::{
 /// Number of intervals in the table that replaces the chart.
 const ROWS: u64 = 8;
 
-/// Shows the strategies, the buyers and the stock, and the state of the run.
+/// Shows the name, the strategies, the buyers and the stock, and the state of the run.
 pub fn head(run: &Presentation) -> impl IntoView + use<> {
     let names: Vec<_> = run
         .lanes
         .iter()
         .map(|lane| lane.strategy.as_str())
         .collect();
-    let title = if names.len() > 3 {
+    let strategies = if names.len() > 3 {
         format!("{} strategies", names.len())
     } else {
         names.join("\u{a0}· ")
@@ -40,8 +40,8 @@ pub fn head(run: &Presentation) -> impl IntoView + use<> {
     view! {
         <header class="present__head">
             <div>
-                <h1>{title}</h1>
-                <p class="present__lead">{format!("{} buyers, {stock} units{product}{each}", run.buyers)}</p>
+                <h1>{run.name.clone()}</h1>
+                <p class="present__lead">{format!("{strategies}: {} buyers, {stock} units{product}{each}", run.buyers)}</p>
             </div>
             <p class="present__state">
                 <span class=class data-testid="run-state">{word}</span>" "

@@ -108,8 +108,9 @@ fn CompareView(comparison: Comparison) -> impl IntoView {
         view! {
             <li>
                 <strong class="compare__letter">{run_letter(index)}</strong>
-                <a href=format!("/admin/simulations/{}", run.id)>{run.started_at.clone()}</a>
+                <a href=format!("/admin/simulations/{}", run.id)>{run.name.clone()}</a>
                 <span>{run.plan.strategy_names()}</span>
+                <span class="quiet">{run.started_at.clone()}</span>
                 <span class=class>{word}</span>
             </li>
         }

@@ -133,6 +133,7 @@ fn RunTable(children: Children) -> impl IntoView {
                     <thead>
                         <tr>
                             <th scope="col"><span class="vh">"Compare"</span></th>
+                            <th scope="col">"Run"</th>
                             <th scope="col">"Started"</th>
                             <th scope="col">"Verdict"</th>
                             <th scope="col">"Strategy"</th>
@@ -183,17 +184,16 @@ fn row(run: RunSnapshot) -> impl IntoView {
     ]
     .map(|number| view! { <td class="n">{number.unwrap_or_else(|| "–".to_owned())}</td> });
     let address = format!("/admin/simulations/{}", run.id);
-    let of = format!(
-        "the run of {} ({})",
-        run.started_at,
-        run.plan.strategy_names()
-    );
+    let of = format!("{}, {}", run.name, run.started_at);
+    let note = (!run.note.is_empty())
+        .then(|| view! { <span class="runs__note quiet">{run.note.clone()}</span> });
     view! {
         <tr>
             <td class="runs__tick">
                 <label class="tick"><input type="checkbox" name="run" value=run.id.clone()/><span class="vh">{format!("Compare {of}")}</span></label>
             </td>
-            <th scope="row" class="tight"><a href=address.clone()>{run.started_at.clone()}</a></th>
+            <th scope="row"><a href=address.clone()>{run.name.clone()}</a>{note}</th>
+            <td class="tight">{run.started_at.clone()}</td>
             <td><span class=class>{word}</span></td>
             <td>{run.plan.strategy_names()}</td>
             {numbers.collect_view()}

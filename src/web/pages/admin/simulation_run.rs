@@ -5,8 +5,8 @@ use leptos_router::hooks::use_params_map;
 use uuid::Uuid;
 
 use super::{
-    Subnav, export_panel::ExportPanel, picture::Picture, samples::SampleTables,
-    strategy::Understand,
+    Subnav, export_panel::ExportPanel, picture::Picture, run_label::RunLabelForm,
+    samples::SampleTables, strategy::Understand,
 };
 use crate::{
     db::Db,
@@ -43,7 +43,7 @@ pub fn SimulationRunPage() -> impl IntoView {
         };
         let notice = visit.take_notice().await?;
         Ok(Page::private(
-            "Simulation run",
+            run.name.clone(),
             Bundle::Workbench,
             view! { <RunView run locks is_here=live.is_some() public_url=visit.public_url().to_owned() notice/> },
         )
@@ -68,16 +68,6 @@ fn RunView(
     public_url: String,
     notice: Option<Notice>,
 ) -> impl IntoView {
-    let mut products: Vec<_> = run
-        .lanes
-        .iter()
-        .map(|lane| lane.product_name.clone())
-        .collect();
-    products.dedup();
-    let products = match products.len() {
-        0..=2 => products.join(", "),
-        many => format!("{many} lanes"),
-    };
     let stock = run.lanes.first().map_or(0, |lane| lane.stock);
     let lead = format!(
         "{} buyers, {stock} units in stock, {}. Started {}.",
@@ -100,9 +90,10 @@ fn RunView(
             // Without JavaScript the page reloads itself to follow the run.
             {running.then(|| view! { <noscript><meta http-equiv="refresh" content="2"/></noscript> })}
             <Subnav current="/admin/simulations"/>
-            <PageHead title=format!("Flash sale: {products}") lead/>
+            <PageHead title=run.name.clone() lead/>
             <Keys/>
-            <FormError notice consequence="The run continues unchanged."/>
+            <FormError notice=notice.clone() consequence="The run is unchanged."/>
+            <RunLabelForm run=run.clone() notice/>
             <LiveRun run=live><Picture lanes=drawn each/></LiveRun>
             <LockView lanes=locks running=running && is_here/>
             <PlanSummary run=run.clone()/>
