@@ -84,6 +84,20 @@ impl LiveRun {
         }
     }
 
+    /// Aborts the run for `reason`, which completes “The run was cut off:”, and returns when it has
+    /// ended with its verdict.
+    pub async fn cut_off(&self, reason: &str) {
+        let mut changes = self.subscribe();
+        self.lock().failure = Some(reason.to_owned());
+        self.apply_command(RunCommand::Abort);
+        while !self.snapshot().state.is_over() {
+            // Not reached: the run owns the sender.
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// Returns a copy of the snapshot.
     pub fn snapshot(&self) -> RunSnapshot {
         self.lock().clone()
@@ -92,6 +106,20 @@ impl LiveRun {
     /// Returns the number of attempts that have ended, over all lanes.
     pub fn served(&self) -> u64 {
         self.lock().served()
+    }
+
+    /// Returns the samples of each lane that are later than `after`, in milliseconds since its
+    /// start.
+    pub fn samples_after(&self, after: &[Option<u64>]) -> Vec<Vec<Sample>> {
+        let run = self.lock();
+        let lanes = run.lanes.iter().zip(after);
+        let lanes = lanes.map(|(lane, after)| {
+            let samples = lane.samples.iter().copied();
+            samples
+                .filter(|sample| after.is_none_or(|after| sample.elapsed_ms > after))
+                .collect()
+        });
+        lanes.collect()
     }
 
     /// Returns a receiver that is notified of each change of the snapshot.
@@ -202,6 +230,17 @@ impl LiveRuns {
     /// Adds a run.
     pub fn insert(&self, id: Uuid, run: Arc<LiveRun>) {
         self.lock().insert(id, run);
+    }
+
+    /// Aborts every run for `reason`. Returns when all of them have ended and are stored, or after
+    /// `patience`.
+    pub async fn cut_off(&self, reason: &str, patience: Duration) {
+        let runs: Vec<_> = self.lock().values().cloned().collect();
+        let ends = runs.iter().map(|run| run.cut_off(reason));
+        let ended = tokio::time::timeout(patience, futures::future::join_all(ends));
+        if ended.await.is_err() {
+            tracing::warn!("a simulation did not end in time; another server counts its orders");
+        }
     }
 
     /// Removes a run, which is stored by now.

@@ -1,17 +1,20 @@
 //! Stores runs in the database: their lanes, their samples and their verdicts.
 
+mod cut_off;
 mod exhibits;
 mod lessons;
 mod listing;
 mod locks;
 mod naming;
 mod opening;
+mod progress;
 mod proof;
 mod reading;
 mod server;
 mod stepping;
 mod stock_snapshot;
 
+pub use cut_off::{fail_abandoned, session_prefix};
 pub use exhibits::{
     UncheckedChange, age_holds, count_then_sell, end_code, end_of_holds, is_available,
     read_code_usage, renew_holds, take_any_quantity,
@@ -24,25 +27,23 @@ pub use listing::{RunFilter, RunOutcome, RunPage, list, runs_of_plan};
 pub use locks::{locks_of_run, save_locks};
 pub use naming::rename;
 pub use opening::{RunOpening, find_by_key, open};
+pub use progress::{LanePoints, record_progress, record_start};
 pub use proof::certify;
 pub use reading::{find, latest};
 pub use server::{DatabaseServer, server};
 pub use stepping::{SteppedLanes, expire_holds, open_stepped, postpone_deadlines};
 pub use stock_snapshot::{StockSnapshot, close_keys, read_stock_snapshot, remaining};
 
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
-    sea_query::Expr,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
 use uuid::Uuid;
 
 use crate::{
     db::{
         Db, dialect,
-        entity::{simulation_run, simulation_sample},
+        entity::simulation_run,
         txn::{self, Abort, Policy, TxnError, Work},
     },
-    model::{LaneSnapshot, RunCommand, RunSnapshot, RunState, RunVerdict, ShopError, StrategyKey},
+    model::{RunCommand, RunSnapshot, RunState, RunVerdict, ShopError, StrategyKey},
     shop::administrator::Administrator,
 };
 
@@ -100,43 +101,9 @@ async fn close_in_txn(work: &Work, opened: &OpenedRun, end: &RunSnapshot) -> Res
         .exec(work.connection())
         .await?;
     for (row, lane) in opened.lanes.iter().zip(&end.lanes) {
-        store_samples(work, row.id, lane).await?;
+        progress::replace_points(work, row.id, &lane.samples).await?;
     }
     Ok(())
-}
-
-async fn store_samples(work: &Work, lane_id: i64, lane: &LaneSnapshot) -> Result<(), Abort> {
-    let mut rows = Vec::with_capacity(lane.samples.len());
-    for sample in &lane.samples {
-        rows.push(simulation_sample::ActiveModel {
-            lane_id: Set(lane_id),
-            elapsed_ms: Set(i32::try_from(sample.elapsed_ms).unwrap_or(i32::MAX)),
-            counts: Set(to_json(sample)?),
-        });
-    }
-    if !rows.is_empty() {
-        simulation_sample::Entity::insert_many(rows)
-            .on_conflict_do_nothing()
-            .exec_without_returning(work.connection())
-            .await?;
-    }
-    Ok(())
-}
-
-/// Writes the heartbeat of a run. Returns its current command.
-pub async fn record_heartbeat(db: &Db, id: Uuid) -> Result<RunCommand, TxnError> {
-    txn::run_for_result(db, Policy::request("simulation heartbeat"), move |work| {
-        Box::pin(async move {
-            let updated = simulation_run::Entity::update_many()
-                .col_expr(simulation_run::Column::BeatAt, Expr::current_timestamp())
-                .filter(simulation_run::Column::Id.eq(id))
-                .exec_with_returning(work.connection())
-                .await?;
-            let command = updated.first().and_then(|run| RunCommand::named(&run.wish));
-            Ok(command.unwrap_or_default())
-        })
-    })
-    .await
 }
 
 /// Stores a command for a run, which the server process of the run reads.
@@ -168,24 +135,6 @@ pub async fn set_command(
                 None => ShopError::UnknownSimulation,
             }
             .into())
-        })
-    })
-    .await
-}
-
-/// Marks running runs as failed if their server process has written no heartbeat for
-/// `silent_for_s` seconds.
-pub async fn fail_abandoned(db: &Db, silent_for_s: u32) -> Result<u64, TxnError> {
-    txn::run_for_result(db, Policy::request("fail abandoned simulations"), move |work| {
-        Box::pin(async move {
-            let sql = "UPDATE simulation_run SET state = 'failed', ended_at = CURRENT_TIMESTAMP, \
-                       failure = 'the server that ran it stopped' \
-                       WHERE state = 'running' AND beat_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 second'";
-            let done = work
-                .connection()
-                .execute_raw(dialect::statement(sql, [f64::from(silent_for_s).into()]))
-                .await?;
-            Ok(done.rows_affected())
         })
     })
     .await

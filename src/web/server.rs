@@ -27,6 +27,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for open requests to finish during a shutdown. Closing the pools and stopping PostgreSQL
 /// takes the rest of the 10 s.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(6);
+/// Time for running simulations to be aborted and stored during a shutdown.
+const CUT_OFF_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The reason why the server did not start or stopped before the shutdown signal.
 #[derive(Debug, thiserror::Error)]
@@ -143,6 +145,7 @@ pub async fn serve(listener: TcpListener, state: AppState) -> Result<(), ServeEr
     let shutdown = state.shutdown.clone();
     let router = router(state.clone())?;
     let watch = state.stock_watch.clone();
+    let runs = state.engine.runs().clone();
     let background = [
         tokio::spawn(watch.run(state.shop.clone(), shutdown.clone())),
         tokio::spawn(maintenance::maintain_stock(
@@ -173,10 +176,18 @@ pub async fn serve(listener: TcpListener, state: AppState) -> Result<(), ServeEr
         shutdown.cancelled().await;
         tokio::time::sleep(DRAIN_TIMEOUT).await;
     };
+    let stop = shutdown.clone();
+    let runs_cut_off = tokio::spawn(async move {
+        stop.cancelled().await;
+        runs.cut_off("the server that ran it was stopped", CUT_OFF_TIMEOUT)
+            .await;
+    });
     tokio::select! {
         result = served => result?,
         () = overdue => tracing::warn!("dropped requests that were still open after the drain timeout"),
     }
+    // The server stops only after a shutdown, so this ends.
+    let _ = runs_cut_off.await;
     for task in background {
         task.abort();
     }

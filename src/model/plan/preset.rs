@@ -159,7 +159,7 @@ mod tests {
 
     /// A room needs this long to see that something moves, in milliseconds.
     const WATCHABLE_MS: u64 = 4_000;
-    /// Nobody waits longer than this for the last buyer, in milliseconds.
+    /// The last buyer arrives after at most this time, in milliseconds.
     const PATIENT_MS: u64 = 15_000;
 
     #[test]

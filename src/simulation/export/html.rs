@@ -75,12 +75,16 @@ fn line(lane: &LaneSnapshot) -> String {
 
 fn verdict(run: &RunSnapshot) -> impl IntoView + use<> {
     let (class, word) = match (run.passed, &run.failure) {
+        (Some(_), Some(_)) => ("verdict verdict--bad", format!("Cut off. {}", broken(run))),
         (Some(true), _) => ("verdict verdict--ok", "Oversold 0 · Undersold 0".to_owned()),
         (Some(false), _) => ("verdict verdict--bad", broken(run)),
         (None, Some(_)) => ("verdict verdict--bad", "The run has no verdict".to_owned()),
         (None, None) => ("verdict", "No verdict".to_owned()),
     };
     let text = match (run.passed, &run.failure) {
+        (Some(_), Some(why)) => format!(
+            "The run was cut off: {why}. Its orders were counted in the database; buyers without an answer are not among them."
+        ),
         (Some(true), _) => {
             "No unit was oversold, and no buyer was rejected while stock remained.".to_owned()
         }
@@ -100,12 +104,15 @@ fn verdict(run: &RunSnapshot) -> impl IntoView + use<> {
 
 fn broken(run: &RunSnapshot) -> String {
     let verdicts = run.lanes.iter().filter_map(|lane| lane.verdict.as_ref());
-    let (over, under) = verdicts.fold((0, 0), |(over, under), verdict| {
-        (over + verdict.oversold, under + verdict.undersold)
+    let sums = verdicts.fold((0, Some(0)), |(over, under), verdict| {
+        let under: Option<i64> = under;
+        let both = under.zip(verdict.known_undersold());
+        (over + verdict.oversold, both.map(|(a, b)| a + b))
     });
-    match (over, under) {
-        (0, 0) => "Not passed".to_owned(),
-        (over, under) => format!("Oversold {over} · Undersold {under}"),
+    match sums {
+        (0, Some(0)) => "Not passed".to_owned(),
+        (over, Some(under)) => format!("Oversold {over} · Undersold {under}"),
+        (over, None) => format!("Oversold {over} · Undersold not known"),
     }
 }
 

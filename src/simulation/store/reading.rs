@@ -4,7 +4,7 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySel
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{from_json, lessons::LESSON_PLANS, stepping::STEPPED};
+use super::{StockSnapshot, from_json, lessons::LESSON_PLANS, stepping::STEPPED};
 use crate::{
     db::{
         Db,
@@ -74,6 +74,10 @@ async fn add_details(
         .iter()
         .map(|row| from_json::<Sample>(&row.counts))
         .collect::<Result<_, _>>()?;
+    // A lane without a verdict shows the stock with which it started.
+    if let (None, Some(start)) = (&lane.verdict, &row.start) {
+        lane.stock = from_json::<StockSnapshot>(start)?.available;
+    }
     if let Some(product_id) = row.product_id {
         let product = product::Entity::find_by_id(product_id).one(db.reader());
         lane.product_name = product

@@ -64,14 +64,18 @@ fn stocks(run: &RunSnapshot) -> Vec<f64> {
 fn heading(run: &RunSnapshot) -> String {
     let verdicts: Option<Vec<_>> = run.lanes.iter().map(|lane| lane.verdict.as_ref()).collect();
     match verdicts {
-        Some(verdicts) => format!(
-            "Oversold {} · Undersold {}",
-            verdicts.iter().map(|verdict| verdict.oversold).sum::<i64>(),
-            verdicts
+        Some(verdicts) => {
+            let oversold: i64 = verdicts.iter().map(|verdict| verdict.oversold).sum();
+            let undersold: Option<i64> = verdicts
                 .iter()
-                .map(|verdict| verdict.undersold)
-                .sum::<i64>()
-        ),
+                .map(|verdict| verdict.known_undersold())
+                .sum();
+            let undersold = undersold.map_or_else(
+                || "not known (the run was cut off)".to_owned(),
+                |undersold| undersold.to_string(),
+            );
+            format!("Oversold {oversold} · Undersold {undersold}")
+        }
         None => "No verdict yet".to_owned(),
     }
 }
@@ -101,6 +105,12 @@ fn result_text(lane: &LaneSnapshot) -> String {
     let Some(verdict) = &lane.verdict else {
         return lane.strategy.to_string();
     };
+    if verdict.counted_afterwards {
+        return format!(
+            "{}: {} of {} sold, {} oversold, cut off",
+            lane.strategy, verdict.sold, verdict.stock, verdict.oversold
+        );
+    }
     format!(
         "{}: {} of {} sold, {} oversold, {} undersold, {:.0} orders/s, p99 {:.1} ms",
         lane.strategy,

@@ -111,12 +111,15 @@ fn RunRow(run: RunSnapshot, full: bool) -> impl IntoView {
         let sold: i64 = lanes.iter().map(|verdict| verdict.sold).sum();
         sold.to_string()
     });
-    let rejected = verdicts.as_ref().map(|lanes| {
+    let answered = verdicts
+        .as_ref()
+        .filter(|lanes| !lanes.iter().any(|verdict| verdict.counted_afterwards));
+    let rejected = answered.map(|lanes| {
         let rejected: u64 = lanes.iter().map(|verdict| verdict.rejected).sum();
         rejected.to_string()
     });
     // The sum of several lanes' rates means nothing.
-    let rate = match verdicts.as_deref() {
+    let rate = match answered.map(Vec::as_slice) {
         Some([only]) => Some(format!("{:.0}", only.orders_per_second)),
         _ => None,
     };
@@ -150,7 +153,11 @@ fn run_badge(run: &RunSnapshot) -> (&'static str, String) {
     });
     let bad = "badge badge--bad";
     match (run.passed, run.state) {
-        (_, RunState::Failed) => (bad, "Failed".to_owned()),
+        (Some(_), RunState::Failed) if oversold > 0 => {
+            (bad, format!("Cut off, oversold {oversold}"))
+        }
+        (Some(_), RunState::Failed) => (bad, "Cut off".to_owned()),
+        (None, RunState::Failed) => (bad, "Failed".to_owned()),
         (None, state) if state.is_over() => ("badge badge--out", state.in_words().to_owned()),
         (None, state) => ("badge badge--low", state.in_words().to_owned()),
         (Some(true), _) => ("badge badge--ok", "Oversold 0".to_owned()),

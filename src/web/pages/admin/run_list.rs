@@ -153,8 +153,12 @@ fn row(run: RunSnapshot) -> impl IntoView {
     // All lanes' verdicts; none while a lane has no verdict.
     let verdicts: Option<Vec<&Verdict>> =
         run.lanes.iter().map(|lane| lane.verdict.as_ref()).collect();
-    let sum = |units: fn(&Verdict) -> i64| {
-        let lanes = verdicts.as_ref()?;
+    // The same, unless the run was cut off: then the answers of the shop are not known.
+    let answered = verdicts
+        .as_ref()
+        .filter(|lanes| !lanes.iter().any(|verdict| verdict.counted_afterwards));
+    let sum = |lanes: Option<&Vec<&Verdict>>, units: fn(&Verdict) -> i64| {
+        let lanes = lanes?;
         Some(
             lanes
                 .iter()
@@ -169,15 +173,17 @@ fn row(run: RunSnapshot) -> impl IntoView {
         _ => format!("{lanes} × {number}"),
     };
     // The sum of several lanes' rates and latencies means nothing.
-    let only = match verdicts.as_deref() {
+    let only = match answered.map(Vec::as_slice) {
         Some([only]) => Some(*only),
         _ => None,
     };
     let numbers = [
         Some(of_each(run.plan.buyers.into())),
         run.lanes.first().map(|lane| of_each(lane.stock)),
-        sum(|verdict| verdict.sold),
-        sum(|verdict| i64::try_from(verdict.rejected).unwrap_or(i64::MAX)),
+        sum(verdicts.as_ref(), |verdict| verdict.sold),
+        sum(answered, |verdict| {
+            i64::try_from(verdict.rejected).unwrap_or(i64::MAX)
+        }),
         only.map(|verdict| format!("{:.0}", verdict.orders_per_second)),
         only.map(|verdict| format!("{:.1}", verdict.latency_ms.p99)),
         Some(run.plan.seed.to_string()),
