@@ -8,7 +8,7 @@ use crate::model::{Quantity, StrategyKey};
 #[derive(Clone, Copy, Debug)]
 pub struct Preset {
     pub name: &'static str,
-    /// What the plan demonstrates.
+    /// What the plan does. Not how it ends: the form asks for a guess.
     pub story: &'static str,
     plan: fn(SimulationPlan) -> SimulationPlan,
 }
@@ -27,7 +27,7 @@ const TWO_FREEZE: u64 = 3;
 pub const PRESETS: [Preset; 7] = [
     Preset {
         name: "33 buyers, 20 phones",
-        story: "The classic bug report: more orders than phones. Next to it, the row lock that fixes it.",
+        story: "The code reads the stock, compares, and writes. Next to it, the same code with a row lock.",
         plan: |preset| SimulationPlan {
             strategies: vec![StrategyKey::Unguarded, StrategyKey::RowLock],
             lanes_together: true,
@@ -40,7 +40,7 @@ pub const PRESETS: [Preset; 7] = [
     },
     Preset {
         name: "Calm day",
-        story: "20 buyers per second and enough stock for all. Even without a lock little goes wrong, so the bug stays hidden.",
+        story: "20 buyers per second and enough stock for all. Would a test find the missing lock?",
         plan: |preset| SimulationPlan {
             strategies: vec![StrategyKey::Unguarded, StrategyKey::RowLock],
             buyers: 100,
@@ -116,7 +116,7 @@ pub const PRESETS: [Preset; 7] = [
     },
     Preset {
         name: "12.12",
-        story: "A sale whose stock counter falls below zero, next to the CHECK constraint that prevents it.",
+        story: "The database subtracts what the application has checked. Next to it, a CHECK constraint.",
         plan: |preset| SimulationPlan {
             strategies: vec![StrategyKey::BlindDecrement, StrategyKey::CheckConstraint],
             lanes_together: true,

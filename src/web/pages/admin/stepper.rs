@@ -192,7 +192,6 @@ fn IntroductionView(script: Script, notice: Option<Notice>) -> impl IntoView {
             <Subnav current="/admin/stepper"/>
             <StoryHead story/>
             <FormError notice consequence="No session was started."/>
-            <WatchFor story/>
             <div class="intro">
                 <div>
                     <section class="panel explanation" aria-labelledby="cast">
@@ -203,7 +202,12 @@ fn IntroductionView(script: Script, notice: Option<Notice>) -> impl IntoView {
                 </div>
                 <PredictForm script/>
             </div>
-            <details class="spoiler"><summary>"Explanation (run the story first)"</summary><Explanation story/></details>
+            // Tells the outcome: after the guess, the session's page shows it at once.
+            <details class="spoiler">
+                <summary>"Explanation (guess and run first)"</summary>
+                <WatchFor story/>
+                <Explanation story/>
+            </details>
         </main>
     }
 }
