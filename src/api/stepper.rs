@@ -85,6 +85,24 @@ pub async fn rewind_stepper(
     server::answer(&visit, rewound, &[]).await
 }
 
+/// Keeps a session open for some minutes without a step; 0 ends this.
+///
+/// # Errors
+/// [`ShopError::NotSignedIn`]; [`ShopError::UnknownStepper`]; [`ShopError::Invalid`] for too many
+/// minutes; [`ShopError::InvalidState`] if the session is over, or if too many others are kept
+/// open.
+#[server(prefix = "/api/form", endpoint = "admin/stepper/keep-open")]
+pub async fn keep_stepper_open(
+    #[server(default)] session: String,
+    #[server(default)] minutes: String,
+) -> Result<Option<StepperView>, ShopError> {
+    let visit = crate::web::session::Visit::current()?;
+    let administrator = visit.require_admin().await?;
+    let steppers = visit.engine(&administrator).steppers();
+    let kept = server::keep_open(steppers, &session, &minutes);
+    server::answer(&visit, kept, &[]).await
+}
+
 /// Ends a session and rolls back its open transactions.
 ///
 /// # Errors
@@ -168,10 +186,17 @@ mod server {
         guess: Option<Guess>,
         from: &str,
     ) -> Result<StepperView, ShopError> {
+        let mut kept_for = None;
         if let Ok(before) = steppers.get(from) {
+            kept_for = before.kept_for();
             before.end("This session was replayed in a new one.").await;
         }
         let session = steppers.open(script, guess).await?;
+        // A session that goes back a step is kept open as long as before.
+        if let Some(left) = kept_for {
+            let minutes = u32::try_from(left.as_secs().div_ceil(60)).unwrap_or(u32::MAX);
+            steppers.keep_open(&session.id().to_string(), minutes)?;
+        }
         // The page shows any remaining steps as they complete.
         let _ = tokio::time::timeout(REPLAY_WAIT_MAX, session.replayed()).await;
         Ok(session.view())
@@ -200,6 +225,15 @@ mod server {
         let before = steppers.get(session)?.view();
         let to = to.parse().map_err(|_| not_a_number("The step"))?;
         open(steppers, before.script.up_to(to), before.guess, session).await
+    }
+
+    pub fn keep_open(
+        steppers: &Steppers,
+        session: &str,
+        minutes: &str,
+    ) -> Result<StepperView, ShopError> {
+        let minutes = minutes.trim().parse();
+        steppers.keep_open(session, minutes.map_err(|_| not_a_number("The minutes"))?)
     }
 
     pub async fn end(steppers: &Steppers, session: &str) -> Result<StepperView, ShopError> {
