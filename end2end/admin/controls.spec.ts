@@ -142,6 +142,23 @@ test("each preset fills in the form, and its address reproduces it", async ({ pa
   await expectNoSidewaysScroll(page);
 });
 
+test("an error is beside its field, which has the focus", async ({ page }) => {
+  await page.goto("/admin/simulations");
+  for (const strategy of ["optimistic", "serializable", "buckets", "advisory-lock", "early-release"]) {
+    await page.getByRole("checkbox", { name: new RegExp(`^${strategy} `) }).check();
+  }
+  await page.getByText("Advanced", { exact: true }).click();
+  await page.getByLabel(/at the same time/).check();
+  await expect(page.getByLabel("Connections")).toHaveValue("");
+  await page.getByLabel("Connections").fill("16");
+  await page.getByRole("button", { name: "Simulate flash sale" }).click();
+  const field = page.getByLabel("Connections");
+  await expect(field).toBeFocused();
+  await expect(field).toBeInViewport();
+  await expect(field).toHaveAccessibleDescription(/at most 10 connections each, 64 in total/);
+  await expectAccessible(page);
+});
+
 test("a run compares the guess, checks thresholds and can be repeated with its seed", async ({
   page,
 }) => {

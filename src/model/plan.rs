@@ -136,6 +136,14 @@ impl SimulationPlan {
         }
     }
 
+    /// The connections of each lane if the plan does not set them: the preset's number, or as many
+    /// as all lanes that run at the same time can have.
+    pub fn fitted_pool_size(lanes: usize, together: bool) -> u32 {
+        let lanes = if together { lanes.max(1) } else { 1 };
+        let most = POOL_SIZE_MAX / u32::try_from(lanes).unwrap_or(u32::MAX);
+        POOL_SIZE_PRESET.min(most).max(1)
+    }
+
     /// Attempts of all buyers of one lane.
     pub fn attempts(&self) -> u64 {
         u64::from(self.buyers) * u64::from(self.rounds)

@@ -21,6 +21,8 @@ use crate::{
 
 const SHOPPER_KEY: &str = "shopper";
 const ADMIN_KEY: &str = "admin";
+/// Among the values of a rejected form: the field that caused an error which names no field itself.
+pub const PROBLEM_IN: &str = "problem_in";
 /// Maximum length of a form value that is restored when the form is shown again, in bytes.
 const TYPED_VALUE_LEN_MAX: usize = 300;
 
@@ -255,6 +257,20 @@ impl Visit {
         done: Result<String, ShopError>,
         typed: &[(&str, &str)],
     ) -> Result<(), ShopError> {
+        let page = self.back.as_deref().unwrap_or("/");
+        self.answer_on(page, done, typed).await
+    }
+
+    /// The same for a form on `page`, whose query is part of its address: an error redirects there.
+    ///
+    /// # Errors
+    /// As [`Visit::answer`].
+    pub async fn answer_on(
+        &self,
+        page: &str,
+        done: Result<String, ShopError>,
+        typed: &[(&str, &str)],
+    ) -> Result<(), ShopError> {
         let error = match done {
             Ok(path) => {
                 leptos_axum::redirect(&path);
@@ -263,9 +279,12 @@ impl Visit {
             Err(error) => error,
         };
         if self.accepts_html {
-            let path = self.form_page(&error);
-            self.store_notice(&path, &error, typed).await;
-            leptos_axum::redirect(&path);
+            let page = match error {
+                ShopError::NotSignedIn => "/admin/login",
+                _ => page,
+            };
+            self.store_notice(page, &error, typed).await;
+            leptos_axum::redirect(page);
         } else {
             self.set_status(&error);
         }
@@ -281,13 +300,6 @@ impl Visit {
             self.response
                 .insert_header(header::RETRY_AFTER, HeaderValue::from(retry_after_s));
         }
-    }
-
-    fn form_page(&self, error: &ShopError) -> String {
-        if *error == ShopError::NotSignedIn {
-            return "/admin/login".to_owned();
-        }
-        self.back.clone().unwrap_or_else(|| "/".to_owned())
     }
 
     /// Stores an error in the session. If the database is unavailable, it stores nothing: the page

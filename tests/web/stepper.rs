@@ -249,3 +249,48 @@ async fn a_story_tells_its_outcome_only_after_the_guess() {
         "{after}"
     );
 }
+
+#[tokio::test]
+async fn an_error_of_a_story_is_beside_its_field_and_has_the_focus() {
+    let shop = TestShop::new().await;
+    let mut admin = Visitor::of(&shop);
+    admin.sign_in(&shop).await;
+    let own =
+        "story=own&strategy[]=row-lock&strategy[]=row-lock&level[]=as-strategy&level[]=as-strategy";
+    for (page, fields, error, field) in [
+        (
+            "/admin/stepper",
+            format!("{own}&units[]=1&units[]=1&stock=-1"),
+            "the stock of a story must be from 0",
+            "id=\"stock\"",
+        ),
+        (
+            "/admin/stepper",
+            format!("{own}&units[]=1&units[]=0&stock=1"),
+            "the units of a buyer must be from 1",
+            "id=\"strategy-a\"",
+        ),
+        (
+            "/admin/stepper?story=lost-update",
+            "story=lost-update&guess_sold=1&guess_oversold=many".to_owned(),
+            "a guess must be a whole number",
+            "id=\"guess_oversold\"",
+        ),
+    ] {
+        let answer = admin.submit(page, START, &fields).await;
+        assert_eq!(answer.header("location"), page, "{fields}");
+        let shown = admin.page(page).await.body;
+        let beside = shown.split("class=\"field__error\"").skip(1);
+        let texts: Vec<_> = beside
+            .filter_map(|rest| rest.split("</p>").next())
+            .collect();
+        assert!(
+            texts.iter().any(|text| text.contains(error)),
+            "{error} in {texts:?}"
+        );
+        let (before, _) = shown.split_once(" autofocus").expect("the focus");
+        let tag = &before[before.rfind('<').expect("an element")..];
+        assert!(tag.contains(field), "{field} in {tag}");
+    }
+    assert_eq!(shop.count("simulation_run").await, 0);
+}

@@ -22,7 +22,7 @@ pub fn RunLabelForm(run: RunSnapshot, notice: Option<Notice>) -> impl IntoView {
     let error = |field: &str| refill::error(notice.as_ref(), field);
     let name = refill::typed(notice.as_ref(), "name", &run.name);
     let text = refill::typed(notice.as_ref(), "note", &run.note);
-    let is_rejected = error("name").is_some() || error("note").is_some();
+    let focus = refill::first_error(notice.as_ref(), &["name", "note"]);
     let note_error = error("note");
     let class = if note_error.is_some() {
         "field field--error"
@@ -39,20 +39,20 @@ pub fn RunLabelForm(run: RunSnapshot, notice: Option<Notice>) -> impl IntoView {
     });
     view! {
         {note}
-        <details class="label" open=is_rejected>
+        <details class="label" open=focus.is_some()>
             <summary>"Name and note"</summary>
             <form class="panel label__form" method="post" action="/api/form/admin/rename-simulation" aria-label="Name and note">
                 <input type="hidden" name="id" value=run.id.clone()/>
                 <div class="fields">
                     <Field
                         name="name" label="Name" hint="Up to 80 characters. Empty: named after its plan."
-                        kind=FieldKind::text("off") value=name error=error("name") optional=true
+                        kind=FieldKind::text("off") value=name error=error("name") optional=true focus=focus == Some("name")
                     />
                     <div class=class>
                         <label class="field__label" for="note">"Note"</label>
                         <textarea
                             class="field__input" id="note" name="note" rows="3" aria-describedby=described_by
-                            aria-invalid=note_error.is_some().then_some("true")
+                            aria-invalid=note_error.is_some().then_some("true") autofocus=focus == Some("note")
                         >{text}</textarea>
                         <span class="field__hint" id="note-hint">"Up to 280 characters. Your audience does not see it."</span>
                         {note_error.map(|error| view! { <p class="field__error" id="note-error">{error}</p> })}
