@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod assets;
+pub mod audience;
 pub mod client_address;
 pub mod exports;
 pub mod forms;

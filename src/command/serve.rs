@@ -53,6 +53,7 @@ pub async fn run(
             limits: RateLimits::new(settings.purchase_rate_per_s).into(),
             stock_watch: Default::default(),
             public_url: public_url.into(),
+            listens_on: listener.local_addr()?,
             secure: settings.is_secure(),
             payment_secret: payment_secret.into(),
             trusted_proxies: settings.trusted_proxies.into(),

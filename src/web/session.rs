@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tower_sessions::Session;
 use uuid::Uuid;
 
-use super::{AppState, client_address::client_address};
+use super::{AppState, audience::Audience, client_address::client_address};
 use crate::{
     model::ShopError,
     shop::{Shop, administrator::Administrator, idempotency::Claim},
@@ -120,6 +120,11 @@ impl Visit {
     /// Returns the public URL of the server.
     pub fn public_url(&self) -> &str {
         &self.state.public_url
+    }
+
+    /// Returns the addresses at which an audience can reach the server.
+    pub fn audience(&self) -> Audience {
+        Audience::of(&self.state.public_url, self.state.listens_on)
     }
 
     /// Returns the requested path.

@@ -15,6 +15,7 @@ use crate::{
     simulation::store,
     ui::safety_badge::SafetyBadge,
     web::{
+        audience::Audience,
         pages::{
             chart_assets::ChartAssets,
             form_error::FormError,
@@ -45,7 +46,7 @@ pub fn SimulationRunPage() -> impl IntoView {
         Ok(Page::private(
             run.name.clone(),
             Bundle::Workbench,
-            view! { <RunView run locks is_here=live.is_some() public_url=visit.public_url().to_owned() notice/> },
+            view! { <RunView run locks is_here=live.is_some() audience=visit.audience() notice/> },
         )
         .wide())
     })
@@ -65,7 +66,7 @@ fn RunView(
     locks: Vec<LaneLocks>,
     /// True if it runs in this server process.
     is_here: bool,
-    public_url: String,
+    audience: Audience,
     notice: Option<Notice>,
 ) -> impl IntoView {
     let stock = run.lanes.first().map_or(0, |lane| lane.stock);
@@ -84,7 +85,7 @@ fn RunView(
     let running = !run.state.is_over();
     let each = run.plan.quantities.max().get();
     let (live, drawn) = (run.clone().without_points(), run.lanes.clone());
-    let export = view! { <ExportPanel run=run.clone() public_url/> };
+    let export = view! { <ExportPanel run=run.clone() audience/> };
     view! {
         <main class="page page--run page--wide" id="main" tabindex="-1">
             // Without JavaScript the page reloads itself to follow the run.
