@@ -50,6 +50,22 @@ async function expectWellMade(page: Page): Promise<void> {
   await page.setViewportSize({ width: 1280, height: 800 });
 }
 
+test("the certificate appears on the open page when the run ends", async ({ page }) => {
+  // Arrivals for a minute: the run ends when it is stopped.
+  await page.goto("/admin/simulations?buyers=1200&stock=5&arrivals=open&rate_per_s=20");
+  await page.getByRole("button", { name: "Simulate flash sale" }).click();
+  await waitForIslands(page);
+  await expect(page.getByTestId("run-state")).toHaveText("Running");
+  const keep = page.getByRole("region", { name: "Export and share" });
+  await expect(keep).toContainText("Results so far. The certificate appears here when the run ends.");
+  await expect(keep.getByRole("link", { name: "Certificate" })).toHaveCount(0);
+  await page.getByRole("button", { name: /^Stop/ }).click();
+  await expect(page.getByTestId("run-state")).toHaveText("Stopped");
+  await expect(keep).toContainText("Download the results of this run.");
+  await keep.getByRole("link", { name: "Certificate" }).click();
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Certificate");
+});
+
 test("a run can be exported as CSV and as JSON, with the data that the page shows", async ({
   page,
 }) => {

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use crate::{
-    islands::workbench::{CopyText, SaveAsPng},
+    islands::workbench::{CertificateLink, CopyText, DownloadHint, SaveAsPng},
     model::RunSnapshot,
     web::{
         audience::{Audience, Reach, host_of},
@@ -41,14 +41,6 @@ const FILES: [(&str, &str, &str); 5] = [
 pub fn ExportPanel(run: RunSnapshot, audience: Audience) -> impl IntoView {
     let address = format!("/admin/simulations/{}", run.id);
     let is_over = run.state.is_over();
-    let certificate = is_over.then(|| {
-        view! { <a class="btn btn--primary" href=format!("{address}/certificate")>"Certificate"</a> }
-    });
-    let hint = if is_over {
-        "Download the results of this run."
-    } else {
-        "Results so far. The certificate is available when the run ends."
-    };
     let files = FILES.map(|(end, name, contents)| {
         view! {
             <li>
@@ -61,11 +53,11 @@ pub fn ExportPanel(run: RunSnapshot, audience: Audience) -> impl IntoView {
         <section class="panel keep" aria-labelledby="keep">
             <h2 class="panel__title" id="keep">"Export and share"</h2>
             <div class="run__actions keep__first">
-                {certificate}
+                <CertificateLink path=address.clone() is_over/>
                 <a class="btn btn--line" href="/admin/simulations/runs">"Compare with other runs"</a>
             </div>
             <Present id=run.id.clone() audience/>
-            <p class="keep__hint">{hint}</p>
+            <DownloadHint is_over/>
             <ul class="keep__files">
                 {files.collect_view()}
                 <li>
