@@ -154,8 +154,8 @@ impl Steppers {
     /// this.
     ///
     /// # Errors
-    /// [`ShopError::UnknownStepper`]; [`ShopError::Invalid`] for more than [`KEEP_OPEN_MAX_MINUTES`]
-    /// minutes; [`ShopError::InvalidState`] if the session is over, or if as many others as
+    /// [`ShopError::UnknownStepper`]; [`ShopError::Invalid`] for more than
+    /// [`KEEP_OPEN_MAX_MINUTES`]; [`ShopError::InvalidState`] if the session is over, or if as many others as
     /// allowed are kept open.
     pub fn keep_open(&self, id: &str, minutes: u32) -> Result<StepperView, ShopError> {
         let session = self.get(id)?;

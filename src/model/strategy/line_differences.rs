@@ -1,10 +1,11 @@
-//! Checks that the lines of any two strategies can be told apart, on light and on dark pages, also by
-//! people with a colour vision deficiency.
+//! Checks that the lines of any two strategies can be told apart, on light and on dark pages, also
+//! by people with a colour vision deficiency.
 //!
 //! Colours are compared in OKLab (Björn Ottosson, "A perceptual color space for image processing",
-//! 2020), where a distance of about 0.02 is just noticeable side by side. Deficiencies are simulated
-//! by the matrices for severity 1.0 of Machado, Oliveira and Fernandes, "A Physiologically-based
-//! Model for Simulation of Color Vision Deficiency", IEEE TVCG 15 (6), 2009, applied to linear RGB.
+//! 2020), where a distance of about 0.02 is just noticeable side by side. Deficiencies are
+//! simulated by the matrices for severity 1.0 of Machado, Oliveira and Fernandes, "A
+//! Physiologically-based Model for Simulation of Color Vision Deficiency", IEEE TVCG 15 (6), 2009,
+//! applied to linear RGB.
 
 use super::{LineStyle, StrategyKey};
 

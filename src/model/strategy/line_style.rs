@@ -1,7 +1,7 @@
 //! The line of a strategy on charts, and the style rules of all lines.
 //!
-//! `build.rs` compiles this file too, for the style sheet of the pages, so it uses only the standard
-//! library.
+//! `build.rs` compiles this file too, for the style sheet of the pages, so it uses only the
+//! standard library.
 
 use std::fmt::Write;
 

@@ -91,8 +91,8 @@ async fn end_sessions(db: &Db, id: Uuid) -> Result<bool, TxnError> {
     Ok(false)
 }
 
-/// Stores the end of a run. Returns false if it has ended, or its server has written a heartbeat, by
-/// now.
+/// Stores the end of a run. Returns false if it has ended, or if its server has written a heartbeat
+/// by now.
 async fn fail(db: &Db, id: Uuid, silent_for_s: u32) -> Result<bool, TxnError> {
     txn::run_for_result(
         db,

@@ -35,8 +35,8 @@ pub enum RunOpening {
     Existing(Uuid),
 }
 
-/// Stores the run `id` (a UUIDv7) and its lanes, each with a private product or a product of the shop. Does so at
-/// most once for each idempotency key.
+/// Stores the run `id` (a UUIDv7) and its lanes, each with a private product or a product of the
+/// shop. Does so at most once for each idempotency key.
 ///
 /// # Errors
 /// [`ShopError::UnknownProduct`] inside [`TxnError::Refused`].
