@@ -84,7 +84,7 @@ fn Present(id: String, audience: Audience) -> impl IntoView {
                 let host = host_of(origin).unwrap_or_default();
                 let path = format!("{path}?at={host}");
                 view! {
-                    <details class="keep__address" name="address" open=index == 0>
+                    <details class="keep__address" name="address" open={index == 0}>
                         <summary>{origin.clone()}</summary>
                         {share(origin, path)}
                     </details>

@@ -117,7 +117,7 @@ impl FormValues {
                 value=self.value(name)
                 error=self.error(name)
                 // The error about the sum of all faults is above the first of them.
-                focus=self.has_focus(name) || (name == "freeze" && self.has_focus("faults"))
+                focus={self.has_focus(name) || (name == "freeze" && self.has_focus("faults"))}
                 width="third"
                 min=range.map(|(min, _)| min)
                 max=range.map(|(_, max)| max)
@@ -280,12 +280,16 @@ fn TargetSelect(
             view! { <option value=id selected=selected>{product.name}{format!(" ({} left)", product.available)}</option> }
         })
         .collect_view();
+    let described_by = match error {
+        Some(_) => "target-hint target-error",
+        None => "target-hint",
+    };
     view! {
         <div class=field_class("field field--half", error.as_ref())>
             <label class="field__label" for="target">"Product"</label>
             <select
                 class="field__input" id="target" name="target" autofocus=focus
-                aria-describedby=if error.is_some() { "target-hint target-error" } else { "target-hint" } aria-invalid=error.is_some().then_some("true")
+                aria-describedby=described_by aria-invalid=error.is_some().then_some("true")
             >
                 <option value="lane" selected=target == "lane">"Private lane, outside the shop"</option>
                 <optgroup label="Products of the shop">{options}</optgroup>
@@ -316,7 +320,7 @@ fn StrategyBoxes(
         .map(|(index, key)| {
             view! {
                 <label class="tick">
-                    <input type="checkbox" name="strategy[]" value=key.as_str() checked=is_ticked(key) autofocus=focus && index == 0/>
+                    <input type="checkbox" name="strategy[]" value=key.as_str() checked=is_ticked(key) autofocus={focus && index == 0}/>
                     <span>{key.as_str()}" "<span class="quiet">{format!("({})", key.safety_and_place())}</span></span>
                 </label>
             }

@@ -46,13 +46,13 @@ pub fn RunLabelForm(run: RunSnapshot, notice: Option<Notice>) -> impl IntoView {
                 <div class="fields">
                     <Field
                         name="name" label="Name" hint="Up to 80 characters. Empty: named after its plan."
-                        kind=FieldKind::text("off") value=name error=error("name") optional=true focus=focus == Some("name")
+                        kind=FieldKind::text("off") value=name error=error("name") optional=true focus={focus == Some("name")}
                     />
                     <div class=class>
                         <label class="field__label" for="note">"Note"</label>
                         <textarea
                             class="field__input" id="note" name="note" rows="3" aria-describedby=described_by
-                            aria-invalid=note_error.is_some().then_some("true") autofocus=focus == Some("note")
+                            aria-invalid=note_error.is_some().then_some("true") autofocus={focus == Some("note")}
                         >{text}</textarea>
                         <span class="field__hint" id="note-hint">"Up to 280 characters. Your audience does not see it."</span>
                         {note_error.map(|error| view! { <p class="field__error" id="note-error">{error}</p> })}

@@ -249,7 +249,7 @@ fn PredictForm(script: Script, notice: Option<Notice>) -> impl IntoView {
         let error = refill::error(notice.as_ref(), name);
         view! {
             <Field
-                name label kind=FieldKind::NUMBER value error focus=focus == Some(name)
+                name label kind=FieldKind::NUMBER value error focus={focus == Some(name)}
                 width="half" min=Some(0) max=Some(1_000) optional=true
             />
         }
