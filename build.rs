@@ -15,20 +15,39 @@ use std::{
 /// The output of wasm-bindgen. If it is missing, the pages work as they do without JavaScript.
 const PKG: &str = "target/site/pkg";
 
-/// Takes key, hue and dash from the rows of the registry.
+/// Takes the key and the line from the rows of the registry.
 macro_rules! strategies {
     ($($(#[$about:meta])* $variant:ident {
-        key: $key:literal, hue: $hue:literal, dash: $dash:literal, $($rest:tt)*
+        key: $key:literal,
+        colour: $colour:literal,
+        colour_dark: $colour_dark:literal,
+        dash: $dash:literal,
+        $($rest:tt)*
     })*) => {
-        pub const STRATEGIES: &[(&str, &str, &str)] = &[$(($key, $hue, $dash)),*];
+        pub const STRATEGIES: &[crate::line_style::KeyedLine] = &[$((
+            $key,
+            crate::line_style::LineStyle {
+                colour: $colour,
+                colour_dark: $colour_dark,
+                dash: $dash,
+            },
+        )),*];
     };
 }
+
+#[expect(
+    dead_code,
+    reason = "only the program draws pictures with fixed colours"
+)]
+#[path = "src/model/strategy/line_style.rs"]
+mod line_style;
 
 #[path = "src/model/strategy/registry.rs"]
 mod registry;
 
 fn main() -> io::Result<()> {
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=src/model/strategy/line_style.rs");
     println!("cargo:rerun-if-changed=src/model/strategy/registry.rs");
     if env::var_os("CARGO_FEATURE_SSR").is_none() {
         return Ok(());
@@ -44,23 +63,10 @@ fn main() -> io::Result<()> {
     let style = root.join("style");
     println!("cargo:rerun-if-changed={}", style.display());
     let mut css = stylesheet(&style)?;
-    css.extend(strategy_colours().into_bytes());
+    css.extend(line_style::themed_rules(registry::STRATEGIES).into_bytes());
     files.insert("doorbuster.css".to_owned(), css);
     write_strategy_files(&root, &out)?;
     write_table(&out, &files)
-}
-
-/// One colour and one dash for each strategy: `--s-{key}`, `--d-{key}`, and the class of its line.
-fn strategy_colours() -> String {
-    let mut variables = String::new();
-    let mut classes = String::new();
-    for (key, hue, dash) in registry::STRATEGIES {
-        variables.push_str(&format!("--s-{key}: var(--hue-{hue}); --d-{key}: {dash}; "));
-        classes.push_str(&format!(
-            ".lane-line--{key} {{ stroke: var(--s-{key}); stroke-dasharray: var(--d-{key}); }}\n"
-        ));
-    }
-    format!("\n:root {{ {variables}}}\n{classes}")
 }
 
 /// Writes `strategy_files.rs`: the source of each strategy and the statements that its test has

@@ -9,6 +9,7 @@ pub mod checkout;
 pub mod lessons;
 pub mod order;
 pub mod run_control;
+pub mod run_label;
 pub mod simulation;
 pub mod stepper;
 pub mod stock_admin;

@@ -17,6 +17,7 @@ pub mod plan;
 pub mod presentation;
 pub mod product;
 pub mod quantity;
+pub mod run_label;
 pub mod run_state;
 pub mod sample;
 pub mod shop_error;

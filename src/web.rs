@@ -2,6 +2,7 @@
 
 pub mod app;
 pub mod assets;
+pub mod audience;
 mod audits;
 pub mod client_address;
 pub mod compression;

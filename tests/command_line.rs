@@ -1,14 +1,22 @@
 //! The command line: exit codes, and standard output that contains only a command's result.
 
-use doorbuster::model::StrategyKey;
+use std::{process::Stdio, time::Duration};
+
+use doorbuster::{
+    model::{RunState, StrategyKey},
+    simulation::store,
+};
 use futures::future::join_all;
 use serde_json::Value;
 
 use crate::support::{
     TestDatabase, TestShop, check_audit_clean,
-    program::{Ended, run},
+    program::{Ended, doorbuster, run},
+    within,
 };
 
+/// The longest time until a killed simulation is counted.
+const COUNTED_MAX: Duration = Duration::from_secs(60);
 /// A URL without a server: a command that opens no database does not fail.
 const NO_SERVER: &str = "postgres://user@127.0.0.1:1/nothing";
 
@@ -562,5 +570,70 @@ async fn the_checkout_journey_sells_exactly_the_stock() {
             "{strategy}"
         );
     }
+    check_audit_clean(&shop).await;
+}
+
+/// Killed without a chance to store anything.
+#[tokio::test]
+async fn the_orders_of_a_simulation_that_was_killed_are_counted() {
+    let shop = TestShop::new().await;
+    let folder = tempfile::TempDir::new().expect("a temporary folder");
+    // A minute of arrivals.
+    let arguments = [
+        "simulate",
+        "--buyers",
+        "6000",
+        "--stock",
+        "9000",
+        "--arrivals",
+        "open",
+        "--rate",
+        "100",
+    ];
+    let mut killed = doorbuster(folder.path(), &arguments)
+        .env("DATABASE_URL", shop.database.url())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    let orders = "SELECT count(*) FROM customer_order WHERE lane_id IS NOT NULL";
+    let points = "SELECT count(*) FROM simulation_sample";
+    within(COUNTED_MAX, "orders and points", async {
+        while shop.by_hand.value::<i64>(orders).await < 20
+            || shop.by_hand.value::<i64>(points).await == 0
+        {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+    // On Unix, this is SIGKILL.
+    killed.kill().expect("it is a child of this process");
+    killed.wait().expect("it ends");
+
+    within(COUNTED_MAX, "the count", async {
+        while store::fail_abandoned(shop.db(), 0)
+            .await
+            .expect("it is checked")
+            == 0
+        {}
+    })
+    .await;
+    let runs = store::latest(shop.db(), 1)
+        .await
+        .expect("the run is stored");
+    let [run] = runs.as_slice() else {
+        panic!("one run: {runs:?}");
+    };
+    assert_eq!(run.state, RunState::Failed);
+    let verdict = run.lanes[0]
+        .verdict
+        .as_ref()
+        .expect("its orders are counted");
+    let sold = shop.by_hand.value::<i64>(orders).await;
+    assert_eq!(
+        (verdict.sold, verdict.stock, verdict.oversold),
+        (sold, 9_000, 0)
+    );
+    assert_eq!(verdict.remaining, 9_000 - sold);
     check_audit_clean(&shop).await;
 }

@@ -24,7 +24,7 @@ impl Lane {
             stock,
             ..SimulationPlan::preset()
         };
-        let opened = store::open(&db, &plan, None).await;
+        let opened = store::open(&db, uuid::Uuid::now_v7(), &plan, None).await;
         db.close().await;
         match opened? {
             RunOpening::New(run) => {

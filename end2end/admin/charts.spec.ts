@@ -110,6 +110,44 @@ test("six running lanes are drawn together, each in its own colour and dash", as
   await expectNoSidewaysScroll(page);
 });
 
+test("on paper every chart is drawn, in light colours, and no column is cut off", async ({ page }) => {
+  await page.emulateMedia({ colorScheme: "dark" });
+  await simulate(page, { Buyers: "33", Stock: "20" }, { strategies: ["row-lock", "unguarded"] });
+  await expect(page.getByTestId("run-state")).toHaveText("Finished", { timeout: 30_000 });
+  await page.reload();
+  await waitForIslands(page);
+  await expect(page.locator("run-charts")).toHaveAttribute("awake", "");
+  await page.getByText(/^Table of samples at page load/).first().click();
+  const hosts = page.locator("[data-columns]");
+  const undrawn = () => hosts.evaluateAll((all) => all.filter((host) => !host.querySelector("canvas")).length);
+  expect(await undrawn(), "panels below the window").toBeGreaterThan(0);
+
+  // The width of A4 without its margins.
+  await page.setViewportSize({ width: 718, height: 1000 });
+  await page.emulateMedia({ colorScheme: "dark", media: "print" });
+  await expect.poll(undrawn).toBe(0);
+  const cutOff = await page.locator("main").evaluate((main) => {
+    const right = main.getBoundingClientRect().right + 1;
+    return [...main.querySelectorAll("canvas, td, th")]
+      .filter((part) => part.checkVisibility() && part.getBoundingClientRect().right > right)
+      .map((part) => `${part.localName} ${part.textContent}`);
+  });
+  expect(cutOff).toEqual([]);
+  const stroke = await read(chart(page), ({ plot }) => (plot as unknown as { series: { _stroke: string }[] }).series[1]?._stroke);
+  const light = await page.evaluate(() => {
+    const rules = [...document.styleSheets].flatMap((sheet) => [...sheet.cssRules]);
+    const roots = rules.filter((rule) => rule instanceof CSSStyleRule && rule.selectorText === ":root");
+    return (roots.at(-1) as CSSStyleRule).style.getPropertyValue("--s-row-lock").trim();
+  });
+  expect(stroke).toBe(light);
+
+  await page.emulateMedia({ colorScheme: "dark", media: "screen" });
+  const dark = await page.evaluate(() => getComputedStyle(document.documentElement).getPropertyValue("--s-row-lock").trim());
+  await expect
+    .poll(() => read(chart(page), ({ plot }) => (plot as unknown as { series: { _stroke: string }[] }).series[1]?._stroke))
+    .toBe(dark);
+});
+
 test("the verdict and the stock chart are visible without scrolling", async ({ page }) => {
   await simulate(page, { Buyers: "33", Stock: "20" });
   await expectVerdict(page, { sold: 20, rejected: 13, remaining: 0, oversold: 0, undersold: 0 });

@@ -130,12 +130,33 @@ test("each preset fills in the form, and its address reproduces it", async ({ pa
   await stories.filter({ hasText: "12.12" }).click();
   await expect(page.getByLabel("Buyers")).toHaveValue("500");
   await expect(page.getByLabel("Units per attempt")).toHaveValue("1..3");
+  await expect(page.getByRole("listitem").filter({ hasText: "12.12" })).toContainText(
+    "Buyers arrive over 5 s.",
+  );
+  await expect(page.getByLabel("Time to full load (ms)")).toHaveValue("5000");
   await expect(page.getByRole("checkbox", { name: /^blind-decrement / })).toBeChecked();
   await expect(page.getByRole("checkbox", { name: /^row-lock / })).not.toBeChecked();
   await expect(stories.filter({ hasText: "12.12" })).toHaveAttribute("aria-current", "true");
   await expectAccessible(page);
   await page.setViewportSize({ width: 390, height: 844 });
   await expectNoSidewaysScroll(page);
+});
+
+test("an error is beside its field, which has the focus", async ({ page }) => {
+  await page.goto("/admin/simulations");
+  for (const strategy of ["optimistic", "serializable", "buckets", "advisory-lock", "early-release"]) {
+    await page.getByRole("checkbox", { name: new RegExp(`^${strategy} `) }).check();
+  }
+  await page.getByText("Advanced", { exact: true }).click();
+  await page.getByLabel(/at the same time/).check();
+  await expect(page.getByLabel("Connections")).toHaveValue("");
+  await page.getByLabel("Connections").fill("16");
+  await page.getByRole("button", { name: "Simulate flash sale" }).click();
+  const field = page.getByLabel("Connections");
+  await expect(field).toBeFocused();
+  await expect(field).toBeInViewport();
+  await expect(field).toHaveAccessibleDescription(/at most 10 connections each, 64 in total/);
+  await expectAccessible(page);
 });
 
 test("a run compares the guess, checks thresholds and can be repeated with its seed", async ({

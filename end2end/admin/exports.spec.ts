@@ -50,6 +50,22 @@ async function expectWellMade(page: Page): Promise<void> {
   await page.setViewportSize({ width: 1280, height: 800 });
 }
 
+test("the certificate appears on the open page when the run ends", async ({ page }) => {
+  // Arrivals for a minute: the run ends when it is stopped.
+  await page.goto("/admin/simulations?buyers=1200&stock=5&arrivals=open&rate_per_s=20");
+  await page.getByRole("button", { name: "Simulate flash sale" }).click();
+  await waitForIslands(page);
+  await expect(page.getByTestId("run-state")).toHaveText("Running");
+  const keep = page.getByRole("region", { name: "Export and share" });
+  await expect(keep).toContainText("Results so far. The certificate appears here when the run ends.");
+  await expect(keep.getByRole("link", { name: "Certificate" })).toHaveCount(0);
+  await page.getByRole("button", { name: /^Stop/ }).click();
+  await expect(page.getByTestId("run-state")).toHaveText("Stopped");
+  await expect(keep).toContainText("Download the results of this run.");
+  await keep.getByRole("link", { name: "Certificate" }).click();
+  await expect(page.getByRole("heading", { level: 1 })).toHaveText("Certificate");
+});
+
 test("a run can be exported as CSV and as JSON, with the data that the page shows", async ({
   page,
 }) => {
@@ -144,10 +160,49 @@ test("the chart can be saved as SVG and as PNG, and is not empty", async ({ page
     const colour = png.data.subarray(at, at + 3).toString("hex");
     colours.set(colour, (colours.get(colour) ?? 0) + 1);
   }
-  // Background, header, highlight, and the curve.
-  for (const colour of ["ffffff", "0f4a3b", "ffc62b", "0a7a54"]) {
+  // Background, header, highlight, and the curve in the colour of its strategy.
+  const [, curve = ""] = /lane-line--row-lock \{ stroke: #([0-9a-f]{6})/.exec(svg) ?? [];
+  for (const colour of ["ffffff", "0f4a3b", "ffc62b", curve]) {
     expect(colours.get(colour) ?? 0, colour).toBeGreaterThan(500);
   }
+});
+
+test("a strategy has one colour and one dash pattern on every page and in every export", async ({
+  page,
+  anotherBrowser,
+}) => {
+  const looks = (where: Page, lines: string) =>
+    where.locator(lines).evaluateAll((found) =>
+      found.map((line) => {
+        const { stroke, strokeDasharray } = getComputedStyle(line);
+        return `${stroke} ${strokeDasharray}`;
+      }),
+    );
+  const first = await judged(page, "1", ["row-lock", "unguarded"]);
+  const ofRun = await looks(page, ".verdict__lanes line");
+  expect(new Set(ofRun).size).toBe(2);
+  const [rowLock = ""] = ofRun;
+
+  const replay = test.info().outputPath("replay.html");
+  await (await download(page, "Replay (HTML)")).saveAs(replay);
+  const picture = await textOf(page, "Picture (SVG)");
+  const reader = await anotherBrowser();
+  await reader.goto(pathToFileURL(replay).href);
+  expect(await looks(reader, "#now tbody .curve"), "the replay's table").toEqual(ofRun);
+  expect(await looks(reader, "#chart-stock .curve"), "the replay's chart").toEqual(ofRun);
+  await reader.setContent(picture);
+  expect(await looks(reader, "svg > line.curve"), "the picture").toEqual(ofRun);
+
+  const second = await judged(page, "2");
+  await page.goto(`/admin/simulations/compare?run=${first}&run=${second}`);
+  expect(await looks(page, ".compare__legend .curve"), "the comparison").toEqual([...ofRun, rowLock]);
+  await page.goto(`/present/${second}`);
+  expect(await looks(page, ".present__chart .curves--wide .curve"), "for an audience").toEqual([rowLock]);
+  await page.emulateMedia({ colorScheme: "dark" });
+  const [onDark = ""] = await looks(page, ".present__chart .curves--wide .curve");
+  expect(onDark).not.toBe(rowLock);
+  await page.goto(`/admin/simulations/${first}`);
+  expect((await looks(page, ".verdict__lanes line"))[0], "on a dark page").toBe(onDark);
 });
 
 test.describe("the comparison", () => {
@@ -194,7 +249,7 @@ test.describe("the comparison", () => {
     await page.getByRole("button", { name: "Filter" }).click();
     const rows = page.getByRole("table", { name: "Runs, newest first" }).getByRole("row");
     await expect(rows).toHaveCount(2);
-    await rows.nth(1).getByRole("link", { name: /UTC$/ }).click();
+    await rows.nth(1).getByRole("link", { name: "30 buyers, 10 units · conditional-update", exact: true }).click();
     await expect(page).toHaveURL(new RegExp(`${other}$`));
   });
 });

@@ -21,6 +21,9 @@ async function presentAddress(page: Page): Promise<string> {
   const link = page.getByTestId("present-address");
   await expect(link).toBeVisible();
   expect(await scanQrCode(page)).toBe(await link.textContent());
+  await expect(page.getByRole("note")).toContainText(
+    /^Only this machine can open this link: the server listens on 127\.0\.0\.1:\d+\./,
+  );
   return (await link.getAttribute("href")) ?? "";
 }
 

@@ -51,7 +51,9 @@ test("33 buyers for 20 units: the chart reaches 0, and the verdict is 20 sold, 1
   await page.getByRole("link", { name: "All runs" }).click();
   const runs = page.getByRole("table", { name: "Recent runs" }).getByRole("row");
   const latest = runs.nth(1);
+  await expect(latest.getByRole("rowheader")).toHaveText("33 buyers, 20 units · row-lock");
   await expect(latest.getByRole("cell")).toHaveText([
+    /UTC$/,
     "Oversold 0",
     "row-lock",
     "20",

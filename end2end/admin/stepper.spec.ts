@@ -145,6 +145,24 @@ test("a late payment waits, finds no stock, and is refunded", async ({ page }) =
   await expectCleanAudit(page);
 });
 
+test("a session can be kept open for a discussion, and says what that costs", async ({ page }) => {
+  await openInteractiveStory(page, "FOR UPDATE makes the second wait");
+  await press(page, "a");
+  await page.getByText("Keep open", { exact: true }).click();
+  await expect(page.getByText(/uses 4 database connections/)).toBeVisible();
+  await page.getByRole("button", { name: "10 min" }).click();
+  await expect(page.getByTestId("kept-open")).toHaveText(
+    /^Kept open until \d\d:\d\d:\d\d UTC, with or without a step\.$/,
+  );
+  await expectSteps(page, 1);
+  await expectAccessible(page);
+  await page.keyboard.press("Backspace");
+  await expectSteps(page, 0);
+  await expect(page.getByTestId("kept-open"), "also after going back").toBeVisible();
+  await page.getByRole("button", { name: "End it as usual" }).click();
+  await expect(page.getByTestId("kept-open")).toHaveCount(0);
+});
+
 test("the page compares a guess with the outcome", async ({ page }) => {
   await page.goto("/admin/stepper?story=lost-update&steps=aaabbbaaaaabbbbb");
   await expect(page.getByTestId("link-steps")).toHaveText(

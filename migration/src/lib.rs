@@ -28,6 +28,7 @@ mod m0017_stepped_run;
 mod m0018_continuous_audit;
 mod m0019_foreign_key_indexes;
 mod m0021_wrong_amounts_and_limits;
+mod m0022_named_runs;
 
 /// Runs all migrations, oldest first.
 pub struct Migrator;
@@ -56,6 +57,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0018_continuous_audit::Migration),
             Box::new(m0019_foreign_key_indexes::Migration),
             Box::new(m0021_wrong_amounts_and_limits::Migration),
+            Box::new(m0022_named_runs::Migration),
         ]
     }
 }

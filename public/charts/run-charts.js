@@ -5,7 +5,7 @@ import { formatNumber } from "./axes.js";
 import { setHidden, setText } from "./changes.js";
 import { Lane } from "./lane.js";
 import { Panel } from "./panel.js";
-import { isCalm, onSchemeChange } from "./theme.js";
+import { isCalm, onPrint, onSchemeChange } from "./theme.js";
 
 /** Time limit for drawing in one frame: when it is used up, the other panels wait for the next frame. */
 const FRAME_MS = 1;
@@ -227,10 +227,27 @@ class RunCharts extends HTMLElement {
       seen.observe(host);
       sized.observe(host);
     }
-    onSchemeChange(() => {
+    const rebuild = () => {
       this.#panels.forEach((panel) => panel.rebuild());
       this.#redraw();
-    });
+    };
+    onSchemeChange(rebuild);
+    onPrint(() => this.#drawForPrint(), rebuild);
+  }
+
+  /** Draws every panel now, also those that have not been visible yet. */
+  #drawForPrint() {
+    const panels = this.#panels.filter((panel) => panel.isSized);
+    const draw = (panel) => {
+      panel.rebuild();
+      panel.draw();
+      panel.writeReadouts();
+    };
+    this.#isSilent = true;
+    panels.forEach(draw);
+    // The scale that several panels share is known once all of them are drawn.
+    panels.filter(({ stack }) => stack).forEach(draw);
+    this.#isSilent = false;
   }
 
   #listen() {

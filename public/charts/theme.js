@@ -6,6 +6,37 @@ const CALM = matchMedia("(prefers-reduced-motion: reduce)");
 /** Whether the visitor prefers reduced motion. */
 export const isCalm = () => CALM.matches;
 
+/** The custom properties of a light page, while it is printed: paper is white, whatever the visitor's colour scheme is. */
+let paper = undefined;
+
+const lightProperties = () => {
+  const found = new Map();
+  for (const sheet of document.styleSheets) {
+    for (const rule of sheet.cssRules) {
+      for (const name of rule.selectorText === ":root" ? rule.style : []) {
+        found.set(name, rule.style.getPropertyValue(name).trim());
+      }
+    }
+  }
+  return found;
+};
+
+/** Calls back before the page is printed, with the colours of paper, and after it. */
+export const onPrint = (before, after) => {
+  const print = () => {
+    paper = lightProperties();
+    before();
+  };
+  const end = () => {
+    paper = undefined;
+    after();
+  };
+  addEventListener("beforeprint", print);
+  addEventListener("afterprint", end);
+  // A page that is shown as on paper, without being printed.
+  matchMedia("print").addEventListener("change", ({ matches }) => (matches ? print() : end()));
+};
+
 /** Cached values: reading a style forces the browser to recompute styles, which would happen ten times a second. */
 const cache = new Map();
 DARK.addEventListener("change", () => cache.clear());
@@ -14,6 +45,9 @@ DARK.addEventListener("change", () => cache.clear());
 export const onSchemeChange = (callback) => DARK.addEventListener("change", callback);
 
 const token = (name) => {
+  if (paper?.has(name)) {
+    return paper.get(name);
+  }
   if (!cache.has(name)) {
     cache.set(name, getComputedStyle(document.documentElement).getPropertyValue(name).trim());
   }

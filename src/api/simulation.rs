@@ -23,8 +23,12 @@ pub async fn start_simulation(
     let administrator = visit.require_admin().await?;
     let form = server::with_strategies(plan, strategy);
     let result = server::start(&visit, &administrator, &idempotency_key, &form).await;
+    let mut typed = form.fields();
+    if let Some(field) = result.as_ref().err().and_then(server::field_of) {
+        typed.push((crate::web::session::PROBLEM_IN, field));
+    }
     let result = result.map(|id| format!("/admin/simulations/{id}"));
-    visit.answer(result, &form.fields()).await
+    visit.answer(result, &typed).await
 }
 
 #[cfg(feature = "ssr")]
@@ -56,6 +60,17 @@ mod server {
         PlanForm {
             strategies: selected.join(","),
             ..plan
+        }
+    }
+
+    /// Returns the field of an error that names none itself.
+    pub const fn field_of(error: &ShopError) -> Option<&'static str> {
+        match error {
+            ShopError::UnknownProduct => Some("target"),
+            ShopError::StrategyUnknown
+            | ShopError::StrategyUnsafe(_)
+            | ShopError::StrategyLaneOnly(_) => Some("strategy"),
+            _ => None,
         }
     }
 

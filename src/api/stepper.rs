@@ -34,21 +34,32 @@ pub async fn start_stepper(
     let visit = crate::web::session::Visit::current()?;
     let administrator = visit.require_admin().await?;
     let seats = server::seats(seats, strategy, units, level);
-    let typed = [
+    let mut typed = vec![
         ("stock", stock.as_str()),
         ("seats", seats.as_str()),
         ("guess_sold", guess_sold.as_str()),
         ("guess_oversold", guess_oversold.as_str()),
     ];
-    let opened = match server::script(&story, &seats, &stock, &steps, &guess_sold, &guess_oversold)
-    {
-        Ok((script, guess)) => {
+    let parsed = crate::model::stepper::Script::parse_form(&story, &seats, &stock, &steps);
+    let script = match parsed {
+        Ok(script) => script,
+        Err((field, error)) => {
+            typed.push((crate::web::session::PROBLEM_IN, field));
+            return server::answer(&visit, Err(error), &typed).await;
+        }
+    };
+    let page = server::form_page(&script);
+    let opened = match server::guess(&guess_sold, &guess_oversold) {
+        Ok(guess) => {
             let steppers = visit.engine(&administrator).steppers();
             server::open(steppers, script, guess, &from).await
         }
-        Err(error) => Err(error),
+        Err((field, error)) => {
+            typed.push((crate::web::session::PROBLEM_IN, field));
+            Err(error)
+        }
     };
-    server::answer(&visit, opened, &typed).await
+    server::answer_on(&visit, &page, opened, &typed).await
 }
 
 /// Lets one actor send its next statement, if the session has taken exactly `at` steps.
@@ -85,6 +96,24 @@ pub async fn rewind_stepper(
     server::answer(&visit, rewound, &[]).await
 }
 
+/// Keeps a session open for some minutes without a step; 0 ends this.
+///
+/// # Errors
+/// [`ShopError::NotSignedIn`]; [`ShopError::UnknownStepper`]; [`ShopError::Invalid`] for too many
+/// minutes; [`ShopError::InvalidState`] if the session is over, or if too many others are kept
+/// open.
+#[server(prefix = "/api/form", endpoint = "admin/stepper/keep-open")]
+pub async fn keep_stepper_open(
+    #[server(default)] session: String,
+    #[server(default)] minutes: String,
+) -> Result<Option<StepperView>, ShopError> {
+    let visit = crate::web::session::Visit::current()?;
+    let administrator = visit.require_admin().await?;
+    let steppers = visit.engine(&administrator).steppers();
+    let kept = server::keep_open(steppers, &session, &minutes);
+    server::answer(&visit, kept, &[]).await
+}
+
 /// Ends a session and rolls back its open transactions.
 ///
 /// # Errors
@@ -108,7 +137,7 @@ mod server {
         model::{
             ShopError,
             plan::OneOrMany,
-            stepper::{Guess, Script, StepperView},
+            stepper::{Guess, Script, StepperView, Story},
         },
         simulation::Steppers,
         web::session::Visit,
@@ -137,29 +166,36 @@ mod server {
         seats.join(",")
     }
 
-    pub fn script(
-        story: &str,
-        seats: &str,
-        stock: &str,
-        steps: &str,
-        guess_sold: &str,
-        guess_oversold: &str,
-    ) -> Result<(Script, Option<Guess>), ShopError> {
-        let script = Script::parse(story, seats, stock, steps)?;
-        let number = |text: &str| match text.trim() {
+    /// Returns the address of the page with the form of a story: its own page, or the list for a
+    /// custom story.
+    pub fn form_page(script: &Script) -> String {
+        match script.story {
+            Story::Own => "/admin/stepper".to_owned(),
+            _ => script.address(),
+        }
+    }
+
+    /// Parses a guess. An error comes with the name of its field.
+    pub fn guess(sold: &str, oversold: &str) -> Result<Option<Guess>, (&'static str, ShopError)> {
+        let number = |field: &'static str, text: &str| match text.trim() {
             "" => Ok(None),
             text => text.parse::<u32>().map(Some).map_err(|_| {
-                ShopError::Invalid("a guess must be a whole number, or empty.".to_owned())
+                let sentence = "a guess must be a whole number, or empty.";
+                (field, ShopError::Invalid(sentence.to_owned()))
             }),
         };
-        let guess = match (number(guess_sold)?, number(guess_oversold)?) {
-            (None, None) => None,
-            (sold, oversold) => Some(Guess {
-                sold: sold.unwrap_or_default(),
-                oversold: oversold.unwrap_or_default(),
-            }),
-        };
-        Ok((script, guess))
+        Ok(
+            match (
+                number("guess_sold", sold)?,
+                number("guess_oversold", oversold)?,
+            ) {
+                (None, None) => None,
+                (sold, oversold) => Some(Guess {
+                    sold: sold.unwrap_or_default(),
+                    oversold: oversold.unwrap_or_default(),
+                }),
+            },
+        )
     }
 
     pub async fn open(
@@ -168,10 +204,17 @@ mod server {
         guess: Option<Guess>,
         from: &str,
     ) -> Result<StepperView, ShopError> {
+        let mut kept_for = None;
         if let Ok(before) = steppers.get(from) {
+            kept_for = before.kept_for();
             before.end("This session was replayed in a new one.").await;
         }
         let session = steppers.open(script, guess).await?;
+        // A session that goes back a step is kept open as long as before.
+        if let Some(left) = kept_for {
+            let minutes = u32::try_from(left.as_secs().div_ceil(60)).unwrap_or(u32::MAX);
+            steppers.keep_open(&session.id().to_string(), minutes)?;
+        }
         // The page shows any remaining steps as they complete.
         let _ = tokio::time::timeout(REPLAY_WAIT_MAX, session.replayed()).await;
         Ok(session.view())
@@ -202,6 +245,15 @@ mod server {
         open(steppers, before.script.up_to(to), before.guess, session).await
     }
 
+    pub fn keep_open(
+        steppers: &Steppers,
+        session: &str,
+        minutes: &str,
+    ) -> Result<StepperView, ShopError> {
+        let minutes = minutes.trim().parse();
+        steppers.keep_open(session, minutes.map_err(|_| not_a_number("The minutes"))?)
+    }
+
     pub async fn end(steppers: &Steppers, session: &str) -> Result<StepperView, ShopError> {
         let session = steppers.get(session)?;
         session
@@ -220,10 +272,24 @@ mod server {
         result: Result<StepperView, ShopError>,
         typed: &[(&str, &str)],
     ) -> Result<Option<StepperView>, ShopError> {
-        let path = result
-            .as_ref()
-            .map(|view| format!("/admin/stepper/{}#board", view.id));
-        visit.answer(path.map_err(Clone::clone), typed).await?;
+        visit.answer(path(&result), typed).await?;
         result.map(Some)
+    }
+
+    /// The same for a form on `page`, to which an error redirects.
+    pub async fn answer_on(
+        visit: &Visit,
+        page: &str,
+        result: Result<StepperView, ShopError>,
+        typed: &[(&str, &str)],
+    ) -> Result<Option<StepperView>, ShopError> {
+        visit.answer_on(page, path(&result), typed).await?;
+        result.map(Some)
+    }
+
+    fn path(result: &Result<StepperView, ShopError>) -> Result<String, ShopError> {
+        let path = result.as_ref();
+        let path = path.map(|view| format!("/admin/stepper/{}#board", view.id));
+        path.map_err(Clone::clone)
     }
 }

@@ -124,6 +124,7 @@ async fn start(
         audit_db: audit_db.clone(),
         audit_hour: settings.audit_hour_utc,
         public_url: public_url.into(),
+        listens_on: listener.local_addr()?,
         secure: settings.is_secure(),
         payment_secret: payment_secret.into(),
         trusted_proxies: settings.trusted_proxies.into(),

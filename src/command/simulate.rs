@@ -63,7 +63,7 @@ pub struct Arguments {
     /// Pause between read and write, in milliseconds.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=i64::from(plan::RACE_WINDOW_MS_MAX)))]
     race_window_ms: u32,
-    /// Maximum concurrent transactions per lane [default: 16].
+    /// Maximum concurrent transactions per lane [default: 16; with --together as many as fit].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(plan::POOL_SIZE_MAX)))]
     pool: Option<u32>,
     /// Injected faults, in percent of the attempts:
@@ -187,7 +187,6 @@ fn plan(arguments: &Arguments) -> Result<SimulationPlan, ShopError> {
     if !arguments.target.is_empty() {
         check_remote(arguments)?;
     }
-    let preset = SimulationPlan::preset();
     SimulationPlan {
         strategies: arguments.strategy.clone(),
         lanes_together: arguments.together,
@@ -204,7 +203,9 @@ fn plan(arguments: &Arguments) -> Result<SimulationPlan, ShopError> {
             JourneyArgument::Express => Journey::Express,
             JourneyArgument::Checkout => Journey::Checkout,
         },
-        pool_size: arguments.pool.unwrap_or(preset.pool_size),
+        pool_size: arguments.pool.unwrap_or_else(|| {
+            SimulationPlan::fitted_pool_size(arguments.strategy.len(), arguments.together)
+        }),
         faults: arguments.fault.clone().unwrap_or_default(),
         thresholds: arguments.threshold.unwrap_or_default(),
         product_id: None,

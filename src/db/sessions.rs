@@ -135,6 +135,21 @@ pub async fn terminate<C: ConnectionTrait>(connection: &C, pids: &[i32]) -> Resu
         .map(drop)
 }
 
+/// Terminates every session of this database whose application name begins with `prefix`, and
+/// returns how many there were. A session ends a moment later.
+pub async fn terminate_named<C: ConnectionTrait>(
+    connection: &C,
+    prefix: &str,
+) -> Result<usize, DbErr> {
+    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+               WHERE datname = current_database() AND starts_with(application_name, $1) \
+                 AND pid <> pg_backend_pid()";
+    let rows = connection
+        .query_all_raw(dialect::statement(sql, [prefix.into()]))
+        .await?;
+    Ok(rows.len())
+}
+
 fn list(pids: &[i32]) -> String {
     let pids: Vec<_> = pids.iter().map(ToString::to_string).collect();
     pids.join(",")

@@ -9,6 +9,14 @@ pub fn of_lane(lane: &LaneSnapshot) -> Vec<String> {
     let Some(verdict) = &lane.verdict else {
         return Vec::new();
     };
+    if verdict.counted_afterwards {
+        let sentences = [
+            Some(counted_afterwards(verdict)),
+            oversold(verdict),
+            counter(verdict),
+        ];
+        return sentences.into_iter().flatten().collect();
+    }
     [
         Some(sales(verdict)),
         oversold(verdict),
@@ -42,6 +50,17 @@ fn sales(verdict: &Verdict) -> String {
         counted(verdict.sold.unsigned_abs(), "unit", "units"),
         verdict.stock,
         was_or_were(verdict.rejected),
+    )
+}
+
+fn counted_afterwards(verdict: &Verdict) -> String {
+    format!(
+        "Cut off: {} of {} an order, for {} from a stock of {}. Counted in the database afterwards; \
+         the answers of the shop are not known.",
+        verdict.succeeded,
+        counted(verdict.attempts, "attempt has", "attempts have"),
+        counted(verdict.sold.unsigned_abs(), "unit", "units"),
+        verdict.stock,
     )
 }
 
@@ -215,6 +234,24 @@ mod tests {
         ] {
             assert!(text.contains(part), "{part} in {text}");
         }
+    }
+
+    #[test]
+    fn a_run_that_was_cut_off_says_that_its_orders_were_counted_afterwards() {
+        let mut verdict = Verdict::example();
+        verdict.counted_afterwards = true;
+        verdict.attempts = 400;
+        verdict.succeeded = 90;
+        verdict.sold = 90;
+        verdict.stock = 400;
+        verdict.remaining = 391;
+        assert_eq!(
+            findings(verdict),
+            [
+                "Cut off: 90 of 400 attempts have an order, for 90 units from a stock of 400. Counted in the database afterwards; the answers of the shop are not known.",
+                "90 orders, but the counter fell by 9: 81 updates were lost.",
+            ]
+        );
     }
 
     #[test]

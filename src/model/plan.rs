@@ -26,6 +26,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Quantity, ShopError, StrategyKey};
 
+/// A title lists at most this many strategies.
+const NAMED_STRATEGIES_MAX: usize = 4;
 /// The default number of connections.
 const POOL_SIZE_PRESET: u32 = 16;
 
@@ -134,9 +136,29 @@ impl SimulationPlan {
         }
     }
 
+    /// The connections of each lane if the plan does not set them: the preset's number, or as many
+    /// as all lanes that run at the same time can have.
+    pub fn fitted_pool_size(lanes: usize, together: bool) -> u32 {
+        let lanes = if together { lanes.max(1) } else { 1 };
+        let most = POOL_SIZE_MAX / u32::try_from(lanes).unwrap_or(u32::MAX);
+        POOL_SIZE_PRESET.min(most).max(1)
+    }
+
     /// Attempts of all buyers of one lane.
     pub fn attempts(&self) -> u64 {
         u64::from(self.buyers) * u64::from(self.rounds)
+    }
+
+    /// The planned time from the first buyer's arrival at a lane to the last one's, in
+    /// milliseconds. With open arrivals it is an average.
+    pub fn arrivals_ms(&self) -> u64 {
+        match self.arrivals.rate_per_s() {
+            None => self.ramp_ms.into(),
+            Some(rate_per_s) => {
+                let at_full_rate = u64::from(self.buyers) * 1_000 / u64::from(rate_per_s.max(1));
+                at_full_rate + u64::from(self.ramp_ms / 2)
+            }
+        }
     }
 
     /// Attempts of all lanes.
@@ -148,6 +170,26 @@ impl SimulationPlan {
     pub fn strategy_names(&self) -> String {
         let keys: Vec<_> = self.strategies.iter().map(|key| key.as_str()).collect();
         keys.join(", ")
+    }
+
+    /// What a run of this plan is called as long as it has no name, for example
+    /// `33 buyers, 20 units · row-lock, unguarded`. A story keeps its name.
+    pub fn title(&self) -> String {
+        let buyers = match self.buyers {
+            1 => "1 buyer".to_owned(),
+            buyers => format!("{buyers} buyers"),
+        };
+        let load = match (preset::name_of(self), self.product_id, self.stock) {
+            (Some(name), ..) => name.to_owned(),
+            (None, Some(_), _) => format!("{buyers}, a shop product"),
+            (None, None, 1) => format!("{buyers}, 1 unit"),
+            (None, None, stock) => format!("{buyers}, {stock} units"),
+        };
+        let strategies = match self.strategies.len() {
+            0..=NAMED_STRATEGIES_MAX => self.strategy_names(),
+            many => format!("{many} strategies"),
+        };
+        format!("{load} · {strategies}")
     }
 
     /// Checks all limits and reports every violation.
@@ -184,6 +226,37 @@ mod tests {
             plan.validate(),
             Err(ShopError::StrategyUnsafe("unguarded".to_owned()))
         );
+    }
+
+    #[test]
+    fn a_title_says_what_runs() {
+        let preset = SimulationPlan::preset();
+        assert_eq!(preset.title(), "33 buyers, 20 units · row-lock");
+        let story = PRESETS[0].plan();
+        assert_eq!(story.title(), "33 buyers, 20 phones · unguarded, row-lock");
+        let guessed = SimulationPlan {
+            strategies: vec![StrategyKey::Optimistic],
+            seed: 7,
+            guess: Some(3),
+            ..story.clone()
+        };
+        assert_eq!(guessed.title(), "33 buyers, 20 phones · optimistic");
+        let smaller = SimulationPlan {
+            buyers: 1,
+            stock: 1,
+            strategies: StrategyKey::ALL.to_vec(),
+            ..story
+        };
+        let all = StrategyKey::ALL.len();
+        assert_eq!(
+            smaller.title(),
+            format!("1 buyer, 1 unit · {all} strategies")
+        );
+        let of_shop = SimulationPlan {
+            product_id: Some(1),
+            ..preset
+        };
+        assert_eq!(of_shop.title(), "33 buyers, a shop product · row-lock");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LaneSnapshot, RunSnapshot, RunState, Sample, StrategyKey};
+use super::{LaneSnapshot, RunSnapshot, RunState, Sample, StrategyKey, snapshot::lost_updates};
 
 /// The maximum points of a curve. If it has more, every second point is dropped.
 pub const MOMENTS_MAX: usize = 240;
@@ -13,6 +13,9 @@ pub const MOMENTS_MAX: usize = 240;
 #[serde(rename_all = "camelCase")]
 pub struct Presentation {
     pub id: String,
+    /// See [`RunSnapshot::name`].
+    #[serde(default)]
+    pub name: String,
     pub state: RunState,
     /// Buyers of each lane.
     pub buyers: u32,
@@ -60,6 +63,7 @@ impl Presentation {
         let lanes = run.lanes.iter();
         Self {
             id: run.id.clone(),
+            name: run.name.clone(),
             state: run.state,
             buyers: run.plan.buyers,
             attempts: run.plan.total_attempts(),
@@ -100,6 +104,11 @@ impl Presentation {
             .sum()
     }
 
+    /// Lost updates so far, over all lanes.
+    pub fn lost_updates(&self) -> i64 {
+        self.lanes.iter().map(LanePresentation::lost_updates).sum()
+    }
+
     /// Rejected and failed attempts over all lanes.
     pub fn unsuccessful(&self) -> u64 {
         self.lanes.iter().map(|lane| lane.last().unsuccessful).sum()
@@ -126,7 +135,7 @@ impl LanePresentation {
             verdict: lane
                 .verdict
                 .as_ref()
-                .map(|verdict| (verdict.oversold, verdict.undersold)),
+                .and_then(|verdict| Some((verdict.oversold, verdict.known_undersold()?))),
         }
     }
 
@@ -144,6 +153,19 @@ impl LanePresentation {
             Some((oversold, _)) => oversold,
             None => (self.last().sold - self.stock).max(0),
         }
+    }
+
+    /// Units that were sold although the counter did not fall, so far; see
+    /// [`LaneSnapshot::lost_updates`].
+    pub fn lost_updates(&self) -> i64 {
+        let last = self.last();
+        let has_verdict = self.verdict.is_some();
+        lost_updates(
+            self.strategy,
+            has_verdict,
+            self.stock,
+            (last.sold, last.remaining),
+        )
     }
 
     fn push(&mut self, moment: Moment) {
@@ -206,6 +228,7 @@ mod tests {
     fn oversold_units_show_before_the_verdict_and_undersold_units_after_all_verdicts() {
         let mut presentation = Presentation {
             id: String::new(),
+            name: String::new(),
             state: RunState::Running,
             buyers: 33,
             attempts: 66,

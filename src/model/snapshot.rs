@@ -32,6 +32,21 @@ impl LaneSnapshot {
         })
     }
 
+    /// Units that the lane's buyers bought, but that its counter has not lost, as far as the latest
+    /// sample shows. They are not oversold yet: the shop goes on selling them until the counter is
+    /// at 0. None for a safe strategy, whose counter and answers only arrive at different moments,
+    /// and none once there is a verdict.
+    pub fn lost_updates(&self, units_per_attempt: u32) -> i64 {
+        let last = self.last();
+        let sold = i64::try_from(last.units_sold(units_per_attempt)).unwrap_or(i64::MAX);
+        lost_updates(
+            self.strategy,
+            self.verdict.is_some(),
+            self.stock,
+            (sold, last.remaining),
+        )
+    }
+
     /// Returns the lane with its latest sample only.
     #[must_use]
     pub fn without_points(self) -> Self {
@@ -42,6 +57,19 @@ impl LaneSnapshot {
     }
 }
 
+/// See [`LaneSnapshot::lost_updates`].
+pub fn lost_updates(
+    strategy: StrategyKey,
+    has_verdict: bool,
+    stock: i64,
+    (sold, remaining): (i64, i64),
+) -> i64 {
+    if strategy.is_safe() || has_verdict {
+        return 0;
+    }
+    (sold - (stock - remaining)).max(0)
+}
+
 /// Everything that a page needs to show a run, from its start to now.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -50,6 +78,12 @@ pub struct RunSnapshot {
     pub state: RunState,
     pub plan: SimulationPlan,
     pub started_at: String,
+    /// The name that its administrator gave to it, or the title of its plan.
+    #[serde(default)]
+    pub name: String,
+    /// What its administrator noted about it.
+    #[serde(default)]
+    pub note: String,
     /// One lane per strategy of the plan.
     pub lanes: Vec<LaneSnapshot>,
     /// The run's events, in order.
@@ -141,4 +175,26 @@ pub struct RunUpdate {
 pub struct LaneUpdate {
     pub samples: Vec<Sample>,
     pub latency_ms: LatencyMs,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn updates_are_lost_before_anything_is_oversold() {
+        let lost = |strategy, has_verdict, sold, remaining| {
+            lost_updates(strategy, has_verdict, 400, (sold, remaining))
+        };
+        // 100 units are sold, and the counter has fallen by 10.
+        assert_eq!(lost(StrategyKey::Unguarded, false, 100, 390), 90);
+        assert_eq!(
+            lost(StrategyKey::Unguarded, true, 100, 390),
+            0,
+            "the verdict counts"
+        );
+        assert_eq!(lost(StrategyKey::RowLock, false, 100, 390), 0);
+        // Two orders whose answers have not arrived.
+        assert_eq!(lost(StrategyKey::Unguarded, false, 100, 298), 0);
+    }
 }

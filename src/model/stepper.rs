@@ -22,6 +22,9 @@ pub use view::{
     StatementResultView, StepperOutcome, StepperStatus, StepperView,
 };
 
+/// The maximum age of a session that is kept open without a step, in minutes.
+pub const KEEP_OPEN_MAX_MINUTES: u32 = 60;
+
 /// The letter of an actor in a script.
 pub fn actor_letter(actor: usize) -> char {
     char::from(b'a' + u8::try_from(actor.min(25)).unwrap_or(25))

@@ -33,8 +33,12 @@ macro_rules! strategies {
     };
 }
 
+#[cfg(test)]
+mod line_differences;
+mod line_style;
 mod registry;
 
+pub use line_style::LineStyle;
 pub use registry::StrategyKey;
 
 /// Everything that other code may know of a strategy.
@@ -42,11 +46,12 @@ pub use registry::StrategyKey;
 pub struct StrategyRow {
     /// The name in commands, requests, addresses and files.
     pub key: &'static str,
-    /// The colour on charts: a `--hue-{hue}` of `style/01-strategies.css` (`lock`, `condition`,
-    /// `retry`, `split`, `late`, `unsafe`).
-    pub hue: &'static str,
-    /// The dashes of its line on charts, as in `stroke-dasharray`; `0` is a solid line. No two
-    /// strategies share both hue and dash.
+    /// The colour of its line on charts; see [`LineStyle`]. Unsafe strategies are red, and no safe
+    /// one is.
+    pub colour: &'static str,
+    /// The same hue for a dark page.
+    pub colour_dark: &'static str,
+    /// The dashes of its line on charts; see [`LineStyle`].
     pub dash: &'static str,
     /// True if it never oversells, never undersells and loses no acknowledged order, on one server
     /// or on many.
@@ -113,6 +118,26 @@ impl StrategyKey {
     /// The key, as commands and requests spell it.
     pub const fn as_str(self) -> &'static str {
         self.row().key
+    }
+
+    /// How its line looks on charts.
+    pub const fn line(self) -> LineStyle {
+        let row = self.row();
+        LineStyle {
+            colour: row.colour,
+            colour_dark: row.colour_dark,
+            dash: row.dash,
+        }
+    }
+
+    /// The style rules of all lines, for a document that follows the reader's colour scheme.
+    pub fn themed_line_rules() -> String {
+        line_style::themed_rules(&Self::ALL.map(|key| (key.as_str(), key.line())))
+    }
+
+    /// The style rules of all lines, for a picture on a light ground.
+    pub fn light_line_rules() -> String {
+        line_style::light_rules(&Self::ALL.map(|key| (key.as_str(), key.line())))
     }
 
     /// See [`StrategyRow::is_safe`].

@@ -74,6 +74,10 @@ pub struct Verdict {
     pub oversold: i64,
     /// Remaining units that would have covered the whole quantity of a rejected buyer.
     pub undersold: i64,
+    /// True if the server was killed during the run. Orders and units were counted in the database
+    /// afterwards; undersold units, latencies and thresholds are not known.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub counted_afterwards: bool,
     pub elapsed_ms: u64,
     /// Orders per second.
     pub orders_per_second: f64,
@@ -99,7 +103,17 @@ impl Verdict {
 
     /// True if all invariants and thresholds held.
     pub fn passed(&self) -> bool {
-        self.invariants_held() && self.thresholds.iter().all(|threshold| threshold.held)
+        !self.counted_afterwards && !self.has_failed()
+    }
+
+    /// True if an invariant or a threshold did not hold, as far as is known.
+    pub fn has_failed(&self) -> bool {
+        !self.invariants_held() || self.thresholds.iter().any(|threshold| !threshold.held)
+    }
+
+    /// The undersold units; `None` if they are not known.
+    pub fn known_undersold(&self) -> Option<i64> {
+        (!self.counted_afterwards).then_some(self.undersold)
     }
 
     fn promised(&self) -> i64 {
@@ -138,6 +152,7 @@ impl Verdict {
             remaining: 0,
             oversold: 0,
             undersold: 0,
+            counted_afterwards: false,
             elapsed_ms: 1_000,
             orders_per_second: 20.0,
             latency_ms: LatencyMs::default(),
@@ -183,6 +198,23 @@ mod tests {
         assert!(verdict.passed());
         verdict.thresholds.push(threshold(false));
         assert!(verdict.invariants_held() && !verdict.passed());
+    }
+
+    #[test]
+    fn a_verdict_that_was_counted_afterwards_neither_passes_nor_knows_undersold_units() {
+        let mut verdict = Verdict::example();
+        assert_eq!(verdict.known_undersold(), Some(0));
+        verdict.counted_afterwards = true;
+        assert!(!verdict.passed() && !verdict.has_failed());
+        assert_eq!(verdict.known_undersold(), None);
+        verdict.oversold = 1;
+        assert!(verdict.has_failed());
+        let printed = serde_json::to_value(Verdict::example()).expect("JSON");
+        assert_eq!(
+            printed.get("counted_afterwards"),
+            None,
+            "the contract of --json"
+        );
     }
 
     #[test]

@@ -265,10 +265,14 @@ fn checks(evidence: &Evidence, stored: Option<&Verdict>) -> Vec<Check> {
                 verdict.sold == balance.sold && verdict.stock == balance.initial,
             ));
         }
+        let undersold = match verdict.known_undersold() {
+            Some(undersold) => format!("undersold {undersold}"),
+            None => "undersold not known, because the run was cut off".to_owned(),
+        };
         checks.push(check(
             format!(
-                "Verdict of the run: oversold {}, undersold {}",
-                verdict.oversold, verdict.undersold
+                "Verdict of the run: oversold {}, {undersold}",
+                verdict.oversold
             ),
             verdict.invariants_held(),
         ));

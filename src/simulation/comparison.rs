@@ -99,6 +99,7 @@ impl Comparison {
             self.lane(entry)?
                 .verdict
                 .as_ref()
+                .filter(|verdict| !verdict.counted_afterwards)
                 .map(|verdict| (figure.of)(verdict))
         };
         let value = of(entry)?;

@@ -5,12 +5,14 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use leptos::prelude::*;
 use sha2::{Digest, Sha256};
 
+use crate::model::StrategyKey;
+
 const STYLE: &str = include_str!("document/document.css");
 
 /// The head and frame of a document.
 pub struct Document {
     pub title: String,
-    pub heading: &'static str,
+    pub heading: String,
     pub lead: String,
     /// Style rules in addition to those of all documents.
     pub style: &'static str,
@@ -45,6 +47,7 @@ impl Document {
                     <meta name="color-scheme" content="light dark" />
                     <title>{self.title}</title>
                     <style>{STYLE}</style>
+                    <style>{StrategyKey::themed_line_rules()}</style>
                     <style>{self.style}</style>
                 </head>
                 <body>
@@ -81,7 +84,7 @@ mod tests {
     fn document(script: Option<Script>) -> String {
         let document = Document {
             title: "</title><b>".to_owned(),
-            heading: "Heading",
+            heading: "Heading".to_owned(),
             lead: "<i>".to_owned(),
             style: "",
             script,

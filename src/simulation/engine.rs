@@ -211,9 +211,10 @@ impl Engine {
         let run_slot = Arc::clone(&self.run_slot)
             .try_acquire_owned()
             .map_err(|_| SimulationError::Busy)?;
+        let id = uuid::Uuid::now_v7();
         let control_db = Db::connect(&self.url, PoolSettings::COMMAND).await?;
-        let buyers_dbs = self.connect_buyers(&plan).await?;
-        let opened = match store::open(&control_db, &plan, claim).await? {
+        let buyers_dbs = self.connect_buyers(id, &plan).await?;
+        let opened = match store::open(&control_db, id, &plan, claim).await? {
             RunOpening::New(opened) => opened,
             RunOpening::Existing(id) => return Ok(RunStart::Existing(id)),
         };
@@ -232,7 +233,11 @@ impl Engine {
         })))
     }
 
-    async fn connect_buyers(&self, plan: &SimulationPlan) -> Result<Vec<Db>, SimulationError> {
+    async fn connect_buyers(
+        &self,
+        id: uuid::Uuid,
+        plan: &SimulationPlan,
+    ) -> Result<Vec<Db>, SimulationError> {
         let settings = PoolSettings {
             transactions_max: plan.pool_size,
             ..PoolSettings::SIMULATION
@@ -244,10 +249,9 @@ impl Engine {
         };
         let mut opened = Vec::with_capacity(pools);
         // Each pool has its own application name, by which the lock view finds the sessions of a
-        // lane.
-        let crowd = uuid::Uuid::new_v4().simple().to_string();
+        // lane, and maintenance those of a run that was cut off.
         for pool in 0..pools {
-            let name = format!("{} {crowd} {pool}", settings.application_name);
+            let name = format!("{}{pool}", store::session_prefix(id));
             let db = Db::connect_as(&self.url, settings, &name).await?;
             db.warm_up().await?;
             opened.push(db);
@@ -303,7 +307,7 @@ impl Engine {
         };
         let schedule = Arc::new(Schedule::of(Arc::clone(&started.plan)));
         let run = Arc::clone(&started.run);
-        let heartbeat = sampler::heartbeat(started.control_db.clone(), started.opened.id, run);
+        let heartbeat = sampler::heartbeat(started.control_db.clone(), started.opened.clone(), run);
         let heartbeat = RunTask::spawn("the heartbeat", heartbeat);
         let session_end = started.end_sessions_on_abort();
         let session_end = RunTask::spawn("the end of the sessions", session_end);
@@ -369,6 +373,8 @@ fn initial_snapshot(
         state: RunState::Running,
         plan: plan.clone(),
         started_at: opened.started_at.clone(),
+        name: plan.title(),
+        note: String::new(),
         lanes: lanes.collect(),
         events: Vec::new(),
         paused_ms: 0,

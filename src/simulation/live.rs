@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::arrival_gate::ArrivalGate;
 use crate::model::{
     LaneSnapshot, LatencyMs, RunCommand, RunEvent, RunEventKind, RunSnapshot, RunState, Sample,
-    Verdict, lock_queue::LaneLocks, sample,
+    Verdict, lock_queue::LaneLocks, run_label::RunLabel, sample,
 };
 
 /// The largest number of samples kept for a lane. At this number, every second sample is merged
@@ -84,6 +84,20 @@ impl LiveRun {
         }
     }
 
+    /// Aborts the run for `reason`, which completes “The run was cut off:”, and returns when it has
+    /// ended with its verdict.
+    pub async fn cut_off(&self, reason: &str) {
+        let mut changes = self.subscribe();
+        self.lock().failure = Some(reason.to_owned());
+        self.apply_command(RunCommand::Abort);
+        while !self.snapshot().state.is_over() {
+            // Not reached: the run owns the sender.
+            if changes.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// Returns a copy of the snapshot.
     pub fn snapshot(&self) -> RunSnapshot {
         self.lock().clone()
@@ -92,6 +106,20 @@ impl LiveRun {
     /// Returns the number of attempts that have ended, over all lanes.
     pub fn served(&self) -> u64 {
         self.lock().served()
+    }
+
+    /// Returns the samples of each lane that are later than `after`, in milliseconds since its
+    /// start.
+    pub fn samples_after(&self, after: &[Option<u64>]) -> Vec<Vec<Sample>> {
+        let run = self.lock();
+        let lanes = run.lanes.iter().zip(after);
+        let lanes = lanes.map(|(lane, after)| {
+            let samples = lane.samples.iter().copied();
+            samples
+                .filter(|sample| after.is_none_or(|after| sample.elapsed_ms > after))
+                .collect()
+        });
+        lanes.collect()
     }
 
     /// Returns a receiver that is notified of each change of the snapshot.
@@ -145,6 +173,15 @@ impl LiveRun {
         self.change(lane, |lane| lane.stock = stock);
     }
 
+    /// Gives the run another name and another note.
+    pub fn rename(&self, label: RunLabel) {
+        let mut run = self.lock();
+        run.name = label.name.unwrap_or_else(|| run.plan.title());
+        run.note = label.note.unwrap_or_default();
+        drop(run);
+        self.notify();
+    }
+
     /// Adds the last sample and the verdict of a lane.
     pub fn record_verdict(&self, lane: usize, last: Sample, verdict: Verdict) {
         self.add(lane, last);
@@ -188,6 +225,17 @@ impl LiveRuns {
     /// Returns the run if it is in progress in this process.
     pub fn get(&self, id: Uuid) -> Option<Arc<LiveRun>> {
         self.lock().get(&id).cloned()
+    }
+
+    /// Aborts every run for `reason`. Returns when all of them have ended and are stored, or after
+    /// `patience`.
+    pub async fn cut_off(&self, reason: &str, patience: Duration) {
+        let runs: Vec<_> = self.lock().values().cloned().collect();
+        let ends = runs.iter().map(|run| run.cut_off(reason));
+        let ended = tokio::time::timeout(patience, futures::future::join_all(ends));
+        if ended.await.is_err() {
+            tracing::warn!("a simulation did not end in time; another server counts its orders");
+        }
     }
 
     /// Adds a run for as long as the registration lives.

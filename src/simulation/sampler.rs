@@ -5,13 +5,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use uuid::Uuid;
-
 use super::{
     buyer::Storefront,
     live::LiveRun,
     recorder::Recorder,
-    store::{self, OpenedLane},
+    store::{self, LanePoints, OpenedLane, OpenedRun},
 };
 use crate::{
     db::Db,
@@ -94,23 +92,46 @@ pub fn sample(
     }
 }
 
-/// Writes the run's heartbeat until the future is dropped, and applies the commands that other
-/// server processes stored.
-pub async fn heartbeat(db: Db, id: Uuid, run: Arc<LiveRun>) {
+/// Writes the run's heartbeat and its new points until the future is dropped, and applies the
+/// commands that other server processes stored.
+pub async fn heartbeat(db: Db, opened: OpenedRun, run: Arc<LiveRun>) {
     let mut last_read = RunCommand::Run;
+    // The time of the latest stored point of each lane.
+    let mut stored_ms = vec![None; opened.lanes.len()];
     loop {
-        match store::record_heartbeat(&db, id).await {
-            // Apply only a command that differs from the last one read: a value that was read just
-            // before another command was given here must not undo that command.
-            Ok(command) if command != last_read => {
-                last_read = command;
-                run.apply_command(command);
+        let points = new_points(&opened, &run, &stored_ms);
+        let latest = points.iter().map(|lane| lane.samples.last());
+        let latest: Vec<_> = latest
+            .map(|sample| sample.map(|sample| sample.elapsed_ms))
+            .collect();
+        match store::record_progress(&db, opened.id, points).await {
+            Ok(command) => {
+                for (stored_ms, latest) in stored_ms.iter_mut().zip(latest) {
+                    *stored_ms = latest.or(*stored_ms);
+                }
+                // Apply only a command that differs from the last one read: a value that was read
+                // just before another command was given here must not undo that command.
+                if command != last_read {
+                    last_read = command;
+                    run.apply_command(command);
+                }
             }
-            Ok(_) => {}
             Err(error) => {
-                tracing::warn!(%error, run = %id, "could not write the run's heartbeat")
+                tracing::warn!(%error, run = %opened.id, "could not write the run's heartbeat")
             }
         }
         tokio::time::sleep(HEARTBEAT_INTERVAL).await;
     }
+}
+
+/// Returns the points of each lane that are not stored yet.
+fn new_points(opened: &OpenedRun, run: &LiveRun, stored_ms: &[Option<u64>]) -> Vec<LanePoints> {
+    let samples = run.samples_after(stored_ms);
+    let lanes = opened.lanes.iter().zip(samples);
+    lanes
+        .map(|(lane, samples)| LanePoints {
+            lane_id: lane.id,
+            samples,
+        })
+        .collect()
 }

@@ -27,7 +27,7 @@ pub use session::StepperSession;
 
 use crate::model::{
     ShopError,
-    stepper::{Guess, Script},
+    stepper::{Guess, KEEP_OPEN_MAX_MINUTES, Script, StepperView},
 };
 
 /// How many ended sessions stay readable.
@@ -45,6 +45,11 @@ pub struct StepperLimits {
     pub evictable_after: Duration,
     /// Maximum age of a session, even if steps are taken.
     pub lifetime: Duration,
+    /// Maximum number of open sessions that are kept open without a step. The other slots stay
+    /// free for those who step.
+    pub kept_max: u32,
+    /// Maximum age of a session that is kept open.
+    pub kept_lifetime: Duration,
 }
 
 impl Default for StepperLimits {
@@ -54,6 +59,8 @@ impl Default for StepperLimits {
             idle: Duration::from_secs(60),
             evictable_after: Duration::from_secs(30),
             lifetime: Duration::from_secs(600),
+            kept_max: 2,
+            kept_lifetime: Duration::from_secs(60 * u64::from(KEEP_OPEN_MAX_MINUTES)),
         }
     }
 }
@@ -137,10 +144,39 @@ impl Steppers {
         let sessions = self.lock();
         sessions
             .values()
-            .filter(|session| !session.has_ended())
+            .filter(|session| !session.has_ended() && session.kept_for().is_none())
             .max_by_key(|session| session.idle_for())
             .filter(|session| session.idle_for() >= self.0.limits.evictable_after)
             .cloned()
+    }
+
+    /// Keeps a session open for some minutes without a step, for a room that discusses it; 0 ends
+    /// this.
+    ///
+    /// # Errors
+    /// [`ShopError::UnknownStepper`]; [`ShopError::Invalid`] for more than
+    /// [`KEEP_OPEN_MAX_MINUTES`]; [`ShopError::InvalidState`] if the session is over, or if as many others as
+    /// allowed are kept open.
+    pub fn keep_open(&self, id: &str, minutes: u32) -> Result<StepperView, ShopError> {
+        let session = self.get(id)?;
+        if minutes > KEEP_OPEN_MAX_MINUTES {
+            return Err(ShopError::Invalid(format!(
+                "a session can be kept open for at most {KEEP_OPEN_MAX_MINUTES} minutes."
+            )));
+        }
+        // Held from the count to the change: two requests at once may not pass the limit.
+        let sessions = self.lock();
+        let others = sessions.values().filter(|other| other.id() != session.id());
+        let kept: Vec<_> = others.filter_map(|other| other.kept_for()).collect();
+        if minutes > 0 && kept.len() >= self.0.limits.kept_max as usize {
+            let first = kept.into_iter().min().unwrap_or_default();
+            return Err(ShopError::InvalidState(format!(
+                "{} other sessions are kept open; the first of them ends in {} min.",
+                self.0.limits.kept_max,
+                first.as_secs().div_ceil(60).max(1)
+            )));
+        }
+        session.keep_open(Duration::from_secs(60 * u64::from(minutes)))
     }
 
     /// Returns a session, open or ended.

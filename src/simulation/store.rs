@@ -1,10 +1,13 @@
 //! Stores runs in the database: their lanes, their samples and their verdicts.
 
+mod cut_off;
 mod exhibits;
 mod lessons;
 mod listing;
 mod locks;
+mod naming;
 mod opening;
+mod progress;
 mod proof;
 mod pruning;
 mod reading;
@@ -12,6 +15,7 @@ mod server;
 mod stepping;
 mod stock_snapshot;
 
+pub use cut_off::{fail_abandoned, session_prefix};
 pub use exhibits::{
     UncheckedChange, age_holds, count_then_sell, end_code, end_of_holds, is_available,
     read_code_usage, renew_holds, take_any_quantity,
@@ -22,7 +26,9 @@ pub use lessons::{
 };
 pub use listing::{RunFilter, RunOutcome, RunPage, list, products_for_sale, runs_of_plan};
 pub use locks::{locks_of_run, save_locks};
+pub use naming::rename;
 pub use opening::{RunOpening, find_by_key, open};
+pub use progress::{LanePoints, record_progress, record_start};
 pub use proof::certify;
 pub use pruning::{RUNS_KEPT_DAYS, count_old, prune};
 pub use reading::{find, latest};
@@ -30,19 +36,16 @@ pub use server::{DatabaseServer, server};
 pub use stepping::{SteppedLanes, expire_holds, open_stepped, postpone_deadlines};
 pub use stock_snapshot::{StockSnapshot, close_keys, read_stock_snapshot, remaining};
 
-use sea_orm::{
-    ActiveValue::Set, ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
-    sea_query::Expr,
-};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
 use uuid::Uuid;
 
 use crate::{
     db::{
         Db, dialect,
-        entity::{simulation_run, simulation_sample},
+        entity::simulation_run,
         txn::{self, Abort, Policy, TxnError, Work},
     },
-    model::{LaneSnapshot, RunCommand, RunSnapshot, RunState, RunVerdict, ShopError, StrategyKey},
+    model::{RunCommand, RunSnapshot, RunState, RunVerdict, ShopError, StrategyKey},
     shop::administrator::Administrator,
 };
 
@@ -97,43 +100,9 @@ async fn close_in_txn(work: &Work, opened: &OpenedRun, end: &RunSnapshot) -> Res
         .exec(work.connection())
         .await?;
     for (row, lane) in opened.lanes.iter().zip(&end.lanes) {
-        store_samples(work, row.id, lane).await?;
+        progress::replace_points(work, row.id, &lane.samples).await?;
     }
     Ok(())
-}
-
-async fn store_samples(work: &Work, lane_id: i64, lane: &LaneSnapshot) -> Result<(), Abort> {
-    let mut rows = Vec::with_capacity(lane.samples.len());
-    for sample in &lane.samples {
-        rows.push(simulation_sample::ActiveModel {
-            lane_id: Set(lane_id),
-            elapsed_ms: Set(i32::try_from(sample.elapsed_ms).unwrap_or(i32::MAX)),
-            counts: Set(to_json(sample)?),
-        });
-    }
-    if !rows.is_empty() {
-        simulation_sample::Entity::insert_many(rows)
-            .on_conflict_do_nothing()
-            .exec_without_returning(work.connection())
-            .await?;
-    }
-    Ok(())
-}
-
-/// Writes the heartbeat of a run. Returns its current command.
-pub async fn record_heartbeat(db: &Db, id: Uuid) -> Result<RunCommand, TxnError> {
-    txn::run_for_result(db, Policy::request("simulation heartbeat"), move |work| {
-        Box::pin(async move {
-            let updated = simulation_run::Entity::update_many()
-                .col_expr(simulation_run::Column::BeatAt, Expr::current_timestamp())
-                .filter(simulation_run::Column::Id.eq(id))
-                .exec_with_returning(work.connection())
-                .await?;
-            let command = updated.first().and_then(|run| RunCommand::named(&run.wish));
-            Ok(command.unwrap_or_default())
-        })
-    })
-    .await
 }
 
 /// Stores a command for a run, which the server process of the run reads.
@@ -170,19 +139,31 @@ pub async fn set_command(
     .await
 }
 
-/// Marks running runs as failed if their server process has written no heartbeat for
-/// `silent_for_s` seconds.
-pub async fn fail_abandoned(db: &Db, silent_for_s: u32) -> Result<u64, TxnError> {
-    txn::run_for_result(db, Policy::request("fail abandoned simulations"), move |work| {
+/// Deletes runs older than [`RUNS_KEPT_DAYS`], with their private products and the orders of those
+/// products.
+pub async fn prune(db: &Db) -> Result<u64, TxnError> {
+    txn::run_for_result(db, Policy::request("prune simulations"), |work| {
         Box::pin(async move {
-            let sql = "UPDATE simulation_run SET state = 'failed', ended_at = CURRENT_TIMESTAMP, \
-                       failure = 'the server that ran it stopped' \
-                       WHERE state = 'running' AND beat_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 second'";
-            let done = work
-                .connection()
-                .execute_raw(dialect::statement(sql, [f64::from(silent_for_s).into()]))
-                .await?;
-            Ok(done.rows_affected())
+            let old = "SELECT l.id FROM simulation_lane l JOIN simulation_run r ON r.id = l.run_id \
+                       WHERE r.started_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 day'";
+            // Orders of a simulated sale of a shop product took real stock: they are kept, and only
+            // their lane is cleared.
+            let private = "SELECT p.id FROM product p WHERE p.lane_id IN";
+            let steps = [
+                format!("DELETE FROM customer_order WHERE id IN (SELECT order_id FROM order_line WHERE product_id IN ({private} ({old})))"),
+                format!("DELETE FROM stock_movement WHERE product_id IN ({private} ({old}))"),
+                format!("DELETE FROM product WHERE lane_id IN ({old})"),
+                lessons::delete_codes_sql(old),
+                format!("UPDATE customer_order SET lane_id = NULL WHERE lane_id IN ({old})"),
+                "DELETE FROM simulation_run WHERE started_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 day'".to_owned(),
+            ];
+            let mut removed = 0;
+            for sql in steps {
+                let days = f64::from(RUNS_KEPT_DAYS).into();
+                let done = work.connection().execute_raw(dialect::statement(&sql, [days])).await?;
+                removed = done.rows_affected();
+            }
+            Ok(removed)
         })
     })
     .await

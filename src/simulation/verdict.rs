@@ -47,6 +47,7 @@ pub fn verdict(
         remaining: end.available,
         oversold: (end.sold_by_all - end.total).max(0),
         undersold: undersold(end.available - received, &recorder.unfulfilled()),
+        counted_afterwards: false,
         elapsed_ms: u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX),
         orders_per_second,
         latency_ms: recorder.latency(),

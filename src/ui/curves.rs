@@ -4,40 +4,41 @@ use leptos::prelude::*;
 
 use crate::model::{AxisScale, StrategyKey, polyline};
 
-/// Number of colours in the style sheet for curves that are distinguished by their index.
-const COLOURS: usize = 8;
+/// How often the letter of a run is written along its curve.
+const LETTERS: usize = 3;
+/// Curves whose letters have places of their own: those of runs A to D.
+const LETTERED: usize = 4;
 
-/// The appearance of a curve.
+/// The appearance of a curve: always the colour and the dashes of its strategy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CurveStyle {
-    /// The colour of its strategy, where each strategy is drawn once.
+    /// Of one run, in which each strategy is drawn once.
     Strategy(StrategyKey),
-    /// A colour by its index, where one strategy is drawn for several runs. Beyond eight curves,
-    /// the line is dashed as well.
-    Index { index: usize, is_unsafe: bool },
+    /// Of one of several runs, which may draw the same strategy: marked with the run's letter, and
+    /// with a width for each run.
+    OfRun {
+        strategy: StrategyKey,
+        /// From `A`.
+        letter: char,
+    },
 }
 
 impl CurveStyle {
-    /// Returns the style of a lane of `strategy` at `index`.
-    pub fn for_index(index: usize, strategy: StrategyKey) -> Self {
-        Self::Index {
-            index,
-            is_unsafe: !strategy.is_safe(),
-        }
-    }
-
     /// Returns the CSS classes.
     pub fn class(self) -> String {
         match self {
             Self::Strategy(strategy) => format!("curve lane-line--{strategy}"),
-            Self::Index { index, is_unsafe } => {
-                let dashes = match (is_unsafe, index < COLOURS) {
-                    (true, _) => " curve--unsafe",
-                    (false, false) => " curve--dashed",
-                    (false, true) => "",
-                };
-                format!("curve curve--{}{dashes}", index % COLOURS)
+            Self::OfRun { strategy, letter } => {
+                let run = letter.to_ascii_lowercase();
+                format!("curve curve--{run} lane-line--{strategy}")
             }
+        }
+    }
+
+    const fn letter(self) -> Option<char> {
+        match self {
+            Self::Strategy(_) => None,
+            Self::OfRun { letter, .. } => Some(letter),
         }
     }
 }
@@ -45,7 +46,6 @@ impl CurveStyle {
 /// One curve.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Curve {
-    pub name: String,
     pub curve_style: CurveStyle,
     /// Pairs of a time in milliseconds and the value measured at it.
     pub points: Vec<(f64, f64)>,
@@ -116,6 +116,7 @@ pub fn drawing(curves: &[Curve], marks: &[f64], frame: Frame) -> impl IntoView +
         );
         view! { <polyline class=curve.curve_style.class() points=points></polyline> }
     });
+    let letters = curves.iter().map(|curve| letters(curve, &axes));
     let mut marked: Vec<f64> = marks.to_vec();
     marked.sort_by(f64::total_cmp);
     marked.dedup();
@@ -128,7 +129,33 @@ pub fn drawing(curves: &[Curve], marks: &[f64], frame: Frame) -> impl IntoView +
         {axes.grid()}
         {marked.collect_view()}
         {lines.collect_view()}
+        {letters.collect_view()}
     }
+}
+
+/// Writes the letter of a curve's run at a few of its points, for each run at others.
+fn letters(curve: &Curve, axes: &CurveAxes) -> impl IntoView + use<> {
+    let letter = curve.curve_style.letter();
+    let places = letter.map(|letter| letter_places(letter, curve.points.len()));
+    let places = places.unwrap_or_default().into_iter();
+    let letters = places.filter_map(|place| {
+        let (ms, value) = curve.points.get(place)?;
+        let (x, y) = (axes.time.position(*ms), axes.values.position(*value));
+        let letter = letter?.to_string();
+        Some(view! { <text class="curves__letter" x=x y=y + 5.0>{letter}</text> })
+    });
+    letters.collect_view()
+}
+
+/// Returns the points of a curve at which the letter of its run is written.
+fn letter_places(letter: char, points: usize) -> Vec<usize> {
+    let run = usize::from(u8::try_from(letter).unwrap_or(b'A').saturating_sub(b'A')) % LETTERED;
+    let parts = LETTERS * LETTERED * 2;
+    let mut places: Vec<_> = (0..LETTERS)
+        .map(|turn| points * ((turn * LETTERED + run) * 2 + 1) / parts)
+        .collect();
+    places.dedup();
+    places
 }
 
 /// Shows a short line, for legends and tables.
@@ -242,6 +269,38 @@ fn format_time(ms: f64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_letters_of_runs_are_at_different_points() {
+        assert_eq!(letter_places('A', 24), [1, 9, 17]);
+        assert_eq!(letter_places('D', 24), [7, 15, 23]);
+        for points in [0, 1, 2, 600] {
+            let all = ('A'..='D').flat_map(|letter| letter_places(letter, points));
+            let all: Vec<_> = all.collect();
+            assert!(
+                all.iter().all(|place| *place < points.max(1)),
+                "{points}: {all:?}"
+            );
+        }
+        let mut all: Vec<_> = ('A'..='D')
+            .flat_map(|letter| letter_places(letter, 600))
+            .collect();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), LETTERS * LETTERED);
+    }
+
+    #[test]
+    fn a_curve_has_the_colour_of_its_strategy_in_one_run_and_in_several() {
+        let strategy = StrategyKey::RowLock;
+        let alone = CurveStyle::Strategy(strategy).class();
+        let compared = CurveStyle::OfRun {
+            strategy,
+            letter: 'B',
+        };
+        assert_eq!(alone, "curve lane-line--row-lock");
+        assert_eq!(compared.class(), "curve curve--b lane-line--row-lock");
+    }
 
     #[test]
     fn axes_have_few_and_round_ticks() {

@@ -52,6 +52,9 @@ pub fn Field(
     /// True if the field may stay empty.
     #[prop(optional)]
     optional: bool,
+    /// True if the page opens with the focus here: at the first error of a rejected form.
+    #[prop(optional)]
+    focus: bool,
 ) -> impl IntoView {
     let mut class = "field".to_owned();
     if !width.is_empty() {
@@ -81,6 +84,7 @@ pub fn Field(
                 min=min
                 max=max
                 required=!optional
+                autofocus=focus
                 aria-invalid=error.is_some().then_some("true")
                 aria-describedby=(!described_by.is_empty()).then_some(described_by)
             />

@@ -41,11 +41,10 @@ pub const METRICS: &[Metric] = &[
 ];
 
 impl Metric {
-    /// Returns the curve of `lane`, labelled `name`, with the colour of `index`.
-    pub fn curve(&self, index: usize, name: String, lane: &LaneSnapshot) -> Curve {
+    /// Returns the curve of `lane`.
+    pub fn curve(&self, curve_style: CurveStyle, lane: &LaneSnapshot) -> Curve {
         Curve {
-            name,
-            curve_style: CurveStyle::for_index(index, lane.strategy),
+            curve_style,
             points: (self.points)(lane),
         }
     }
@@ -55,7 +54,6 @@ impl Metric {
 pub fn presented_stock(lane: &LanePresentation) -> Curve {
     let moments = lane.moments.iter();
     Curve {
-        name: lane.strategy.to_string(),
         curve_style: CurveStyle::Strategy(lane.strategy),
         points: moments
             .map(|moment| (of_ms(moment.elapsed_ms), of_units(moment.remaining)))

@@ -20,6 +20,8 @@ pub struct Tile {
     oversold: i64,
     /// Known once every lane has a verdict.
     undersold: Option<i64>,
+    /// True while buyers may still come.
+    is_running: bool,
     /// The lanes, if there are several.
     lanes: Vec<TileLane>,
 }
@@ -29,6 +31,8 @@ struct TileLane {
     strategy: StrategyKey,
     oversold: i64,
     undersold: Option<i64>,
+    /// Lost updates so far.
+    lost: i64,
     failed: bool,
 }
 
@@ -39,13 +43,12 @@ impl Tile {
             strategy: lane.strategy,
             oversold: oversold(lane, units_per_attempt),
             undersold: undersold(lane),
-            failed: lane
-                .verdict
-                .as_ref()
-                .is_some_and(|verdict| !verdict.passed()),
+            lost: lane.lost_updates(units_per_attempt),
+            failed: lane.verdict.as_ref().is_some_and(Verdict::has_failed),
         });
         Self {
-            text: tile_text(run),
+            text: tile_text(run, units_per_attempt),
+            is_running: !run.state.is_over(),
             oversold: run
                 .lanes
                 .iter()
@@ -65,8 +68,14 @@ pub fn VerdictTile(tile: Tile) -> impl IntoView {
         text,
         oversold,
         undersold,
+        is_running,
         lanes,
     } = tile;
+    let (oversold_label, unknown) = if is_running {
+        ("Oversold so far", "not known yet")
+    } else {
+        ("Oversold", "not known")
+    };
     let lanes = (!lanes.is_empty()).then(|| {
         let lanes = lanes.iter().map(lane_item).collect_view();
         view! { <ul class="verdict__lanes" aria-label="Verdict by lane">{lanes}</ul> }
@@ -79,7 +88,7 @@ pub fn VerdictTile(tile: Tile) -> impl IntoView {
             </h2>
             <div class="verdict__pairs">
                 <p class="verdict__pair">
-                    <span class="verdict__label">"Oversold"</span>" "
+                    <span class="verdict__label">{oversold_label}</span>" "
                     <span class=number_class(oversold) data-testid="oversold">{oversold}</span>
                 </p>
                 <p class="verdict__pair">
@@ -90,7 +99,7 @@ pub fn VerdictTile(tile: Tile) -> impl IntoView {
                         }.into_any(),
                         None => view! {
                             <span class="verdict__n" data-testid="undersold">
-                                <span aria-hidden="true">"–"</span><span class="vh">"not known yet"</span>
+                                <span aria-hidden="true">"–"</span><span class="vh">{unknown}</span>
                             </span>
                         }.into_any(),
                     }}
@@ -107,6 +116,9 @@ fn lane_item(lane: &TileLane) -> impl IntoView + use<> {
     let undersold = lane
         .undersold
         .map_or_else(|| "–".to_owned(), |units| units.to_string());
+    let lost = (lane.lost > 0).then(|| {
+        view! { " · lost updates so far, in units "<b data-testid="lane-lost">{lane.lost}</b> }
+    });
     let class = if lane.failed {
         "verdict__lane verdict__lane--bad"
     } else {
@@ -119,6 +131,7 @@ fn lane_item(lane: &TileLane) -> impl IntoView + use<> {
             <span class="verdict__lane-n">
                 "oversold "<b data-testid="lane-oversold">{lane.oversold}</b>
                 " · undersold "<b data-testid="lane-undersold">{undersold}</b>
+                {lost}
             </span>
         </li>
     }
@@ -133,9 +146,9 @@ fn oversold(lane: &LaneSnapshot, units_per_attempt: u32) -> i64 {
         .map_or_else(|| (sold - lane.stock).max(0), |verdict| verdict.oversold)
 }
 
-/// Returns the undersold units, once the lane has a verdict.
+/// Returns the undersold units, once the lane has a verdict that knows them.
 fn undersold(lane: &LaneSnapshot) -> Option<i64> {
-    lane.verdict.as_ref().map(|verdict| verdict.undersold)
+    lane.verdict.as_ref().and_then(Verdict::known_undersold)
 }
 
 fn number_class(number: i64) -> &'static str {
@@ -150,17 +163,50 @@ const CHECK: &str = "M4 13l5 5L20 6";
 const WARNING: &str = "M12 3l10 18H2zM12 10v5M12 18v.01";
 const CLOCK: &str = "M12 3a9 9 0 1 0 0 18a9 9 0 1 0 0-18M12 7v5l3 2";
 
-fn tile_text(run: &RunSnapshot) -> TileText {
+fn tile_text(run: &RunSnapshot, units_per_attempt: u32) -> TileText {
+    if let Some(reason) = &run.failure
+        && run.lanes.iter().any(|lane| lane.verdict.is_some())
+    {
+        return cut_off_text(run, reason);
+    }
     let verdicts: Option<Vec<_>> = run.lanes.iter().map(|lane| lane.verdict.as_ref()).collect();
     match verdicts.as_deref() {
         Some([verdict]) => single_lane_text(verdict),
         Some([_, ..]) => lanes_text(run),
-        _ => pending_text(run),
+        _ => pending_text(run, units_per_attempt),
+    }
+}
+
+/// Returns the text for a run that was cut off, and whose orders were counted nevertheless.
+fn cut_off_text(run: &RunSnapshot, reason: &str) -> TileText {
+    let verdicts = || run.lanes.iter().filter_map(|lane| lane.verdict.as_ref());
+    let oversold: i64 = verdicts().map(|verdict| verdict.oversold).sum();
+    let orders: u64 = verdicts().map(|verdict| verdict.succeeded).sum();
+    let has_failed = verdicts().any(Verdict::has_failed);
+    let (class, icon) = if has_failed {
+        ("verdict--bad", WARNING)
+    } else {
+        ("verdict--pending", CLOCK)
+    };
+    let headline = match (oversold, has_failed) {
+        (0, false) => "Cut off, nothing oversold".to_owned(),
+        (0, true) => "Cut off, orders and stock differ".to_owned(),
+        (oversold, _) => format!("Cut off, oversold by {}", units(oversold)),
+    };
+    let text = format!(
+        "The run was cut off: {reason}. {orders} of {} attempts have an order, counted in the database from the order lines.",
+        run.plan.total_attempts()
+    );
+    TileText {
+        class,
+        icon,
+        headline,
+        text,
     }
 }
 
 /// Returns the text for a run of which a lane has no verdict.
-fn pending_text(run: &RunSnapshot) -> TileText {
+fn pending_text(run: &RunSnapshot, units_per_attempt: u32) -> TileText {
     if run.state == RunState::Failed {
         return TileText {
             class: "verdict--bad",
@@ -180,8 +226,27 @@ fn pending_text(run: &RunSnapshot) -> TileText {
         class: "verdict--pending",
         icon: CLOCK,
         headline: if has_started { "Counting" } else { "Waiting" }.to_owned(),
-        text: "Preliminary, from the buyers’ responses. The database decides when the last buyer has finished."
-            .to_owned(),
+        text: format!(
+            "{}Preliminary, from the buyers’ responses. The database decides when the last buyer has finished.",
+            lost_so_far(run, units_per_attempt)
+        ),
+    }
+}
+
+/// Says how far the counters are behind the sales: these units will be sold a second time.
+fn lost_so_far(run: &RunSnapshot, units_per_attempt: u32) -> String {
+    let lanes = run.lanes.iter();
+    let lost: i64 = lanes.map(|lane| lane.lost_updates(units_per_attempt)).sum();
+    match lost {
+        0 => String::new(),
+        lost => format!(
+            "{} sold, but still in the counter: the shop will sell {} again. ",
+            match lost {
+                1 => "1 unit is".to_owned(),
+                lost => format!("{lost} units are"),
+            },
+            if lost == 1 { "it" } else { "them" }
+        ),
     }
 }
 
@@ -291,5 +356,114 @@ fn units(count: i64) -> String {
     match count {
         1 => "1 unit".to_owned(),
         count => format!("{count} units"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{LatencyMs, Sample, SimulationPlan};
+
+    fn lane(strategy: StrategyKey, sold: u64, remaining: i64) -> LaneSnapshot {
+        LaneSnapshot {
+            strategy,
+            product_name: String::new(),
+            stock: 400,
+            samples: vec![Sample {
+                remaining,
+                succeeded: sold,
+                ..Sample::default()
+            }],
+            latency_ms: LatencyMs::default(),
+            verdict: None,
+        }
+    }
+
+    fn run(state: RunState, lanes: Vec<LaneSnapshot>) -> RunSnapshot {
+        RunSnapshot {
+            id: String::new(),
+            state,
+            plan: SimulationPlan {
+                buyers: 400,
+                ..SimulationPlan::preset()
+            },
+            started_at: String::new(),
+            name: String::new(),
+            note: String::new(),
+            lanes,
+            events: Vec::new(),
+            paused_ms: 0,
+            passed: None,
+            failure: None,
+        }
+    }
+
+    #[test]
+    fn the_tile_of_a_running_run_counts_the_updates_that_are_lost_so_far() {
+        let lanes = vec![
+            lane(StrategyKey::Unguarded, 100, 390),
+            lane(StrategyKey::RowLock, 100, 299),
+        ];
+        let tile = Tile::of(&run(RunState::Running, lanes), 1);
+        assert_eq!(
+            (tile.oversold, tile.undersold, tile.is_running),
+            (0, None, true)
+        );
+        assert_eq!(
+            tile.lanes.iter().map(|lane| lane.lost).collect::<Vec<_>>(),
+            [90, 0]
+        );
+        assert!(
+            tile.text
+                .text
+                .starts_with("90 units are sold, but still in the counter"),
+            "{}",
+            tile.text.text
+        );
+        let shown = view! { <VerdictTile tile/> }.to_html();
+        for part in ["Oversold so far", "lost updates so far", "not known yet"] {
+            assert!(shown.contains(part), "{part} in {shown}");
+        }
+    }
+
+    #[test]
+    fn the_tile_of_a_run_that_was_cut_off_shows_what_was_counted() {
+        let mut cut_off = lane(StrategyKey::Unguarded, 90, 310);
+        cut_off.verdict = Some(Verdict {
+            strategy: StrategyKey::Unguarded,
+            stock: 400,
+            attempts: 400,
+            succeeded: 90,
+            sold: 90,
+            promised: Some(90),
+            remaining: 310,
+            counted_afterwards: true,
+            ..Verdict::example()
+        });
+        let mut run = run(RunState::Failed, vec![cut_off]);
+        run.failure = Some("the server that ran it stopped".to_owned());
+        let tile = Tile::of(&run, 1);
+        assert_eq!((tile.oversold, tile.undersold), (0, None));
+        assert_eq!(tile.text.headline, "Cut off, nothing oversold");
+        for part in [
+            "the server that ran it stopped",
+            "90 of 400 attempts have an order",
+        ] {
+            assert!(
+                tile.text.text.contains(part),
+                "{part} in {}",
+                tile.text.text
+            );
+        }
+        let shown = view! { <VerdictTile tile/> }.to_html();
+        assert!(
+            shown.contains("not known<") && !shown.contains("so far"),
+            "{shown}"
+        );
+        if let Some(verdict) = &mut run.lanes[0].verdict {
+            verdict.remaining = 391;
+        }
+        let tile = Tile::of(&run, 1);
+        assert_eq!(tile.text.headline, "Cut off, orders and stock differ");
     }
 }

@@ -28,6 +28,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for open requests to finish during a shutdown: a little longer than a request may take.
 /// Closing the pools and stopping the other processes takes the rest of the 10 s.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(5_500);
+/// Time for running simulations to be aborted and stored during a shutdown.
+const CUT_OFF_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The reason why the server did not start.
 #[derive(Debug, thiserror::Error)]
@@ -155,7 +157,16 @@ pub async fn serve(
         drain: DRAIN_TIMEOUT,
     };
     let background = maintenance::start(&state);
+    let runs = state.engine.runs().clone();
+    let stop = shutdown.clone();
+    let runs_cut_off = tokio::spawn(async move {
+        stop.cancelled().await;
+        runs.cut_off("the server that ran it was stopped", CUT_OFF_TIMEOUT)
+            .await;
+    });
     connections::serve(listener, settings).await;
+    // The server stops only after a shutdown, so this ends.
+    let _ = runs_cut_off.await;
     drop(background);
     Ok(())
 }

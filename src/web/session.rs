@@ -13,8 +13,9 @@ use tower_sessions::{Expiry, Session, cookie::time::Duration};
 use uuid::Uuid;
 
 use super::{
-    AppState, audits, client_address::client_address, maintenance::old_data::RetentionReport,
-    notice_cookie, rate_limit::network_of, request_path::path_of, shared_catalog::SharedCatalog,
+    AppState, audience::Audience, audits, client_address::client_address,
+    maintenance::old_data::RetentionReport, notice_cookie, rate_limit::network_of,
+    request_path::path_of, shared_catalog::SharedCatalog,
 };
 use crate::{
     model::ShopError,
@@ -26,6 +27,8 @@ const SHOPPER_KEY: &str = "shopper";
 const ADMIN_KEY: &str = "admin";
 /// A session that never comes back expires this long after its first request.
 const UNSEEN_SESSION_TTL: Duration = Duration::days(1);
+/// Among the values of a rejected form: the field that caused an error which names no field itself.
+pub const PROBLEM_IN: &str = "problem_in";
 /// Maximum length of a form value that is restored when the form is shown again, in bytes.
 const TYPED_VALUE_LEN_MAX: usize = 300;
 
@@ -152,6 +155,11 @@ impl Visit {
     /// Returns the public URL of the server.
     pub fn public_url(&self) -> &str {
         &self.state.public_url
+    }
+
+    /// Returns the addresses at which an audience can reach the server.
+    pub fn audience(&self) -> Audience {
+        Audience::of(&self.state.public_url, self.state.listens_on)
     }
 
     /// Returns the requested path.
@@ -336,6 +344,20 @@ impl Visit {
         done: Result<String, ShopError>,
         typed: &[(&str, &str)],
     ) -> Result<(), ShopError> {
+        let page = self.back.as_deref().unwrap_or("/");
+        self.answer_on(page, done, typed).await
+    }
+
+    /// The same for a form on `page`, whose query is part of its address: an error redirects there.
+    ///
+    /// # Errors
+    /// As [`Visit::answer`].
+    pub async fn answer_on(
+        &self,
+        page: &str,
+        done: Result<String, ShopError>,
+        typed: &[(&str, &str)],
+    ) -> Result<(), ShopError> {
         let error = match done {
             Ok(path) => {
                 leptos_axum::redirect(&path);
@@ -344,9 +366,12 @@ impl Visit {
             Err(error) => error,
         };
         if self.accepts_html {
-            let path = self.form_page(&error);
-            self.store_notice(&path, &error, typed).await;
-            leptos_axum::redirect(&path);
+            let page = match error {
+                ShopError::NotSignedIn => "/admin/login",
+                _ => page,
+            };
+            self.store_notice(page, &error, typed).await;
+            leptos_axum::redirect(page);
         } else {
             self.set_status(&error);
         }
@@ -362,13 +387,6 @@ impl Visit {
             self.response
                 .insert_header(header::RETRY_AFTER, HeaderValue::from(retry_after_s));
         }
-    }
-
-    fn form_page(&self, error: &ShopError) -> String {
-        if *error == ShopError::NotSignedIn {
-            return "/admin/login".to_owned();
-        }
-        self.back.clone().unwrap_or_else(|| "/".to_owned())
     }
 
     /// Stores an error in the session or, without a session, in a cookie. If the database is

@@ -1,6 +1,10 @@
 //! The application state that every request shares.
 
-use std::{net::IpAddr, ops::Deref, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    ops::Deref,
+    sync::Arc,
+};
 
 use tokio_util::sync::CancellationToken;
 
@@ -51,6 +55,8 @@ pub struct ServerParts {
     pub live: LiveShares,
     /// The URL that browsers use, without a trailing slash.
     pub public_url: Arc<str>,
+    /// The address on which the server listens.
+    pub listens_on: SocketAddr,
     /// True if browsers connect over https.
     pub secure: bool,
     /// The secret that signs the payment provider's webhooks.

@@ -3,7 +3,7 @@
 //! One message names everything that a new strategy still lacks, so that a contributor need not
 //! find it out one failed test at a time.
 
-use std::{collections::BTreeMap, fs};
+use std::fs;
 
 use regex::Regex;
 
@@ -49,7 +49,8 @@ fn missing_sections(source: &Source) -> Vec<String> {
 #[derive(Debug, PartialEq, Eq)]
 struct Row {
     key: String,
-    hue: String,
+    colour: String,
+    colour_dark: String,
     dash: String,
     decisive: String,
 }
@@ -71,7 +72,8 @@ fn rows(registry: &str) -> Vec<Row> {
             let row = &registry[*start..end];
             Row {
                 key: field(row, "key"),
-                hue: field(row, "hue"),
+                colour: field(row, "colour"),
+                colour_dark: field(row, "colour_dark"),
                 dash: field(row, "dash"),
                 decisive: field(row, "decisive"),
             }
@@ -104,7 +106,11 @@ fn lacks(row: &Row) -> Vec<String> {
             }
         }
     }
-    for (name, value) in [("hue", &row.hue), ("dash", &row.dash)] {
+    for (name, value) in [
+        ("colour", &row.colour),
+        ("colour_dark", &row.colour_dark),
+        ("dash", &row.dash),
+    ] {
         if value.is_empty() {
             lacks.push(format!("`{name}` in its row of the registry"));
         }
@@ -149,17 +155,29 @@ fn every_file_of_a_strategy_has_its_row() {
 }
 
 #[test]
-fn every_strategy_is_drawn_in_its_own_way() {
-    let mut drawn = BTreeMap::new();
-    for row in registry() {
-        let other = drawn.insert((row.hue.clone(), row.dash.clone()), row.key.clone());
-        assert_eq!(other, None, "the same hue and dash as {}", row.key);
+fn the_colours_of_strategies_are_only_in_the_registry() {
+    let colours: Vec<String> = registry()
+        .into_iter()
+        .flat_map(|row| [row.colour, row.colour_dark])
+        .collect();
+    assert!(
+        colours.iter().all(|colour| colour.len() == 7),
+        "{colours:?}"
+    );
+    let texts = source::texts().into_iter().filter(|text| {
+        let folders = ["src/", "style/", "public/", "build.rs"];
+        text.path != "src/model/strategy/registry.rs"
+            && folders.iter().any(|folder| text.path.starts_with(folder))
+    });
+    for text in texts {
+        let repeated = colours.iter().find(|colour| text.text.contains(*colour));
+        assert_eq!(repeated, None, "{} repeats a strategy's colour", text.path);
     }
 }
 
 #[test]
 fn what_a_strategy_lacks_is_found() {
-    let registry = "strategies! {\n    /// `x`.\n    X {\n        key: \"x\",\n        hue: \"lock\",\n    }\n    Y {\n        key: \"row-lock\",\n        hue: \"lock\",\n        dash: \"1 2\",\n        decisive: \"FOR UPDATE\",\n    }\n}";
+    let registry = "strategies! {\n    /// `x`.\n    X {\n        key: \"x\",\n        colour: \"#000001\",\n        colour_dark: \"#000002\",\n    }\n    Y {\n        key: \"row-lock\",\n        colour: \"#000001\",\n        colour_dark: \"#000002\",\n        dash: \"1 2\",\n        decisive: \"FOR UPDATE\",\n    }\n}";
     let rows = rows(registry);
     assert_eq!(rows.len(), 2);
     assert_eq!(lacks(&rows[0]).len(), 3, "code, snapshot and dash");

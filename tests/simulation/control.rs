@@ -96,6 +96,34 @@ async fn a_paused_run_starts_no_attempt() {
 }
 
 #[tokio::test]
+async fn a_run_is_aborted_with_its_verdict_when_its_server_is_stopped() {
+    let shop = TestShop::new().await;
+    let engine = engine(&shop);
+    let started = engine
+        .start(&administrator(), slow_trickle())
+        .await
+        .expect("the run starts");
+    let (id, run) = (started.id(), Arc::clone(&started.run));
+    let end = finish(&engine, started);
+    wait_for(&run, "the first order", |run| run.served() > 0).await;
+    engine
+        .runs()
+        .cut_off("the server was stopped", RUN_MAX)
+        .await;
+    let end = ended(end).await;
+    let stored = store::find(shop.db(), id).await.expect("it is stored");
+    for run in [end, stored] {
+        assert_eq!(run.state, RunState::Aborted);
+        assert_eq!(run.failure.as_deref(), Some("the server was stopped"));
+        let verdict = run.lanes[0].verdict.as_ref().expect("it has a verdict");
+        assert_eq!(verdict.sold, orders(&shop).await);
+        assert_eq!((verdict.oversold, verdict.known_undersold()), (0, Some(0)));
+    }
+    assert!(engine.runs().get(id).is_none());
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
 async fn a_stopped_run_finishes_its_attempts_and_gets_a_verdict() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);

@@ -7,13 +7,15 @@ use std::sync::{
 
 use doorbuster::{
     feed::{Feed, StockChange},
-    model::{RunState, ShopError, SimulationPlan, StrategyKey},
+    model::{
+        RunState, ShopError, SimulationPlan, StrategyKey, plan::Arrivals, run_label::RunLabel,
+    },
     simulation::{Engine, RunStart, SimulationError, store},
     web::maintenance::memory,
 };
 use uuid::Uuid;
 
-use super::{RUN_MAX, engine, plan, run};
+use super::{RUN_MAX, engine, orders, plan, run};
 use crate::support::{TestShop, administrator, check_audit_clean, shop::claim, within};
 
 #[tokio::test]
@@ -203,6 +205,31 @@ async fn a_run_is_stored_and_read_back() {
 }
 
 #[tokio::test]
+async fn a_run_that_is_named_while_it_runs_keeps_its_name() {
+    let shop = TestShop::new().await;
+    let engine = engine(&shop);
+    let started = engine
+        .start(&administrator(), plan(StrategyKey::RowLock, 5, 3))
+        .await
+        .expect("the run starts");
+    let (id, live) = (started.id(), Arc::clone(&started.run));
+    assert_eq!(live.snapshot().name, "5 buyers, 3 units · row-lock");
+    let label = RunLabel::parse("Team A", "third try").expect("it fits");
+    store::rename(&administrator(), shop.db(), id, label.clone())
+        .await
+        .expect("it is stored");
+    live.rename(label);
+    let end = engine.finish(started, &[], |_| {}).await.expect("it ends");
+    let stored = store::find(shop.db(), id).await.expect("it is stored");
+    for run in [end, stored] {
+        assert_eq!(
+            (run.name.as_str(), run.note.as_str()),
+            ("Team A", "third try")
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_watcher_sees_the_end_of_a_run() {
     let shop = TestShop::new().await;
     let engine = engine(&shop);
@@ -257,6 +284,74 @@ async fn a_run_of_a_stopped_server_is_marked_as_failed() {
     let failed = store::find(shop.db(), id).await.expect("it is stored");
     assert_eq!(failed.state, RunState::Failed);
     assert!(failed.failure.is_some_and(|why| why.contains("stopped")));
+    assert_eq!(failed.lanes[0].verdict, None, "its lane had not started");
+    check_audit_clean(&shop).await;
+}
+
+/// Waits until a query over the database counts at least `count`.
+async fn wait_for_count(shop: &TestShop, sql: &str, count: i64) {
+    within(RUN_MAX, "the count", async {
+        while shop.by_hand.value::<i64>(sql).await < count {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_run_that_was_cut_off_keeps_its_points_and_its_orders_are_counted() {
+    let shop = TestShop::new().await;
+    let engine = engine(&shop);
+    // 20 arrivals per second for a minute: the run is cut off in the middle.
+    let trickle = SimulationPlan {
+        arrivals: Arrivals::Open { rate_per_s: 20 },
+        race_window_ms: 100,
+        ..plan(StrategyKey::Unguarded, 1_200, 1_000)
+    };
+    let started = engine
+        .start(&administrator(), trickle)
+        .await
+        .expect("the run starts");
+    let id = started.id();
+    let running = {
+        let engine = engine.clone();
+        tokio::spawn(async move { engine.finish(started, &[], |_| {}).await })
+    };
+    wait_for_count(&shop, "SELECT count(*) FROM simulation_sample", 5).await;
+    running.abort();
+    assert!(running.await.is_err_and(|error| error.is_cancelled()));
+
+    // A heartbeat that was on its way may still arrive.
+    while store::fail_abandoned(shop.db(), 0)
+        .await
+        .expect("it is checked")
+        == 0
+    {}
+    let sold = orders(&shop).await;
+    let end = store::find(shop.db(), id).await.expect("it is stored");
+    assert_eq!((end.state, end.passed), (RunState::Failed, Some(false)));
+    let lane = &end.lanes[0];
+    let verdict = lane.verdict.clone().expect("its orders are counted");
+    assert!(sold > 0 && verdict.counted_afterwards, "{verdict:?}");
+    assert_eq!((verdict.sold, verdict.stock), (sold, 1_000));
+    assert_eq!(verdict.succeeded, u64::try_from(sold).expect("positive"));
+    assert_eq!(verdict.known_undersold(), None);
+    assert_eq!(
+        verdict.succeeded + verdict.rejected + verdict.failed,
+        verdict.attempts
+    );
+    assert!(lane.samples.len() > 5, "{:?}", lane.samples);
+    let last = lane.last();
+    assert_eq!(
+        (last.succeeded, last.remaining),
+        (verdict.succeeded, verdict.remaining)
+    );
+    assert!(lane.samples.is_sorted_by_key(|sample| sample.elapsed_ms));
+    // Nothing that the run left behind sells afterwards.
+    let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE \
+                    'doorbuster simulation %' AND datname = current_database()";
+    assert_eq!(shop.by_hand.value::<i64>(sessions).await, 0);
+    assert_eq!(orders(&shop).await, sold);
     check_audit_clean(&shop).await;
 }
 

@@ -7,7 +7,7 @@ use doorbuster::{
         ShopError,
         stepper::{Script, StepperStatus, Story},
     },
-    simulation::stepper::StepperLimits,
+    simulation::stepper::{StepperLimits, StepperSession},
 };
 
 use super::Harness;
@@ -18,6 +18,8 @@ const SHORT_LIMITS: StepperLimits = StepperLimits {
     idle: Duration::from_millis(300),
     evictable_after: Duration::from_secs(60),
     lifetime: Duration::from_secs(600),
+    kept_max: 1,
+    kept_lifetime: Duration::from_secs(3_600),
 };
 
 /// Counts the database connections of the stepper.
@@ -131,6 +133,69 @@ async fn the_session_that_was_idle_longest_is_ended_for_a_new_one() {
         second.view().status,
         StepperStatus::RolledBack("It was idle, and a new session needed its slot.".to_owned())
     );
+    check_audit_clean(&harness.shop).await;
+}
+
+#[tokio::test]
+async fn a_session_that_is_kept_open_outlives_others_that_are_idle() {
+    let harness = Harness::with_limits(SHORT_LIMITS).await;
+    let kept = harness.story(Story::RowLock).await;
+    let id = kept.inner.id().to_string();
+    let view = harness.steppers.keep_open(&id, 10).expect("it is kept");
+    assert!(view.kept_until.is_some_and(|until| until.ends_with(" UTC")));
+    assert_eq!(view.connections, 4);
+    // It was opened later, and has ended because it was idle: so the other was idle for longer.
+    let idle = harness.story(Story::RowLock).await;
+    within(PATIENCE, "the end", idle.inner.wait_until_ended()).await;
+    assert_eq!(kept.view().status, StepperStatus::Open);
+
+    let usual = harness
+        .steppers
+        .keep_open(&id, 0)
+        .expect("it is not kept any more");
+    assert_eq!(
+        (usual.status, usual.kept_until),
+        (StepperStatus::Open, None)
+    );
+    within(PATIENCE, "the end", kept.inner.wait_until_ended()).await;
+    let over = harness.steppers.keep_open(&id, 10);
+    assert!(matches!(over, Err(ShopError::InvalidState(_))), "{over:?}");
+    check_audit_clean(&harness.shop).await;
+}
+
+#[tokio::test]
+async fn few_sessions_may_be_kept_open_and_a_new_one_does_not_end_them() {
+    let limits = StepperLimits {
+        idle: Duration::from_secs(60),
+        evictable_after: Duration::ZERO,
+        ..SHORT_LIMITS
+    };
+    let harness = Harness::with_limits(limits).await;
+    let kept = harness.story(Story::RowLock).await;
+    let other = harness.story(Story::RowLock).await;
+    let keep = |session: &StepperSession, minutes| {
+        harness
+            .steppers
+            .keep_open(&session.id().to_string(), minutes)
+    };
+    keep(&kept.inner, 60).expect("it is kept");
+    let refused = keep(&other.inner, 10).expect_err("one is kept already");
+    let sentence = refused.to_string();
+    assert!(
+        sentence.contains("the first of them ends in 60 min."),
+        "{sentence}"
+    );
+    keep(&kept.inner, 30).expect("the same one may be kept for another time");
+    let too_long = keep(&kept.inner, 61);
+    assert!(
+        matches!(too_long, Err(ShopError::Invalid(_))),
+        "{too_long:?}"
+    );
+    // The kept session was idle for longer.
+    let third = harness.story(Story::RowLock).await;
+    let statuses = [&kept, &third].map(|session| session.view().status);
+    assert_eq!(statuses, [StepperStatus::Open, StepperStatus::Open]);
+    assert_ne!(other.view().status, StepperStatus::Open);
     check_audit_clean(&harness.shop).await;
 }
 

@@ -118,3 +118,32 @@ async fn all_viewers_of_a_run_receive_its_start_and_its_end() {
         );
     }
 }
+
+#[tokio::test]
+async fn the_presenter_is_warned_of_an_address_that_only_this_machine_can_open() {
+    let shop = TestShop::new().await;
+    let id = run(&shop, &[StrategyKey::RowLock], 1).await;
+    let warning = "Only this machine can open this link";
+    for (public_url, is_warned) in [
+        ("http://127.0.0.1:3000", true),
+        ("http://localhost:3000", true),
+        ("https://sale.example", false),
+    ] {
+        let mut admin = Visitor::at(state(shop.handle(), shop.database.url(), public_url));
+        admin.sign_in(&shop).await;
+        let page = admin.page(&format!("/admin/simulations/{id}")).await.body;
+        assert_eq!(page.contains(warning), is_warned, "{public_url}: {page}");
+        let address = format!("{public_url}/present/{id}");
+        assert!(
+            page.contains(&format!(">{address}<")),
+            "{address} in {page}"
+        );
+        // Only an address of this machine may be chosen.
+        let path = format!("/present/{id}?at=evil.example");
+        let shown = admin.page(&path).await.body;
+        assert!(
+            shown.contains(&address) && !shown.contains("evil"),
+            "{shown}"
+        );
+    }
+}

@@ -67,6 +67,51 @@ async fn sigterm_stops_the_server_although_streams_are_open() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sigterm_stores_the_verdict_of_a_running_simulation() {
+    let database = TestDatabase::absent().await;
+    let folder = folder();
+    let client = Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .build()
+        .expect("a client");
+    let mut server = Server::start(folder.path(), Some(database.url()));
+    server.until_ready(&client).await;
+    let signed_in = server.post(&client, "login", "", "password=not+used+in+this+test");
+    let signed_in = signed_in.await;
+    let cookie = signed_in.headers()["set-cookie"].to_str().expect("text");
+    let cookie = cookie.split(';').next().unwrap_or_default().to_owned();
+    // A minute of arrivals.
+    let plan = "target=lane&strategy=row-lock&buyers=1200&stock=1000&quantity=1&rounds=1\
+                &race_window_ms=0&seed=1&arrivals=open&rate_per_s=20";
+    let started = server.post(&client, "simulate", &cookie, plan).await;
+    let address = started.headers()["location"].to_str().expect("text");
+    assert!(address.starts_with("/admin/simulations/"), "{address}");
+    let by_hand = database.by_hand().await;
+    let orders = "SELECT count(*) FROM customer_order WHERE lane_id IS NOT NULL";
+    let deadline = Instant::now() + READY_MAX;
+    while by_hand.value::<i64>(orders).await == 0 {
+        assert!(Instant::now() < deadline, "the simulation sells nothing");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    server.signal(nix::sys::signal::Signal::SIGTERM);
+    let ended = tokio::task::spawn_blocking(move || server.child.wait());
+    let ended = tokio::time::timeout(DRAIN_MAX, ended).await;
+    let ended = ended.expect("it exits").expect("the wait ends");
+    assert_eq!(
+        ended.expect("it is a child of this process").code(),
+        Some(0)
+    );
+    let stored: String = by_hand
+        .value("SELECT concat_ws(': ', state, failure) FROM simulation_run")
+        .await;
+    assert_eq!(stored, "aborted: the server that ran it was stopped");
+    let sold: i64 = by_hand
+        .value("SELECT (verdict::json #>> '{lanes,0,sold}')::bigint FROM simulation_run")
+        .await;
+    assert_eq!(sold, by_hand.value::<i64>(orders).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_killed_server_restarts_at_once_with_all_orders() {
     let (folder, client) = (folder(), Client::new());
     let mut orders = Vec::new();

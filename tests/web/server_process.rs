@@ -106,6 +106,24 @@ impl Server {
         answer.json().await.expect("a receipt")
     }
 
+    /// Posts a form of the admin pages as a browser does.
+    pub async fn post(
+        &self,
+        client: &Client,
+        form: &str,
+        cookie: &str,
+        fields: &str,
+    ) -> reqwest::Response {
+        let address = format!("{}/api/form/admin/{form}", self.url);
+        let request = client
+            .post(address)
+            .header("Accept", "text/html")
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .header("Cookie", cookie)
+            .body(fields.to_owned());
+        request.send().await.expect("the server answers")
+    }
+
     pub fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(self.child.id().cast_signed());
         kill(pid, signal).expect("it is a child of this process");

@@ -75,6 +75,126 @@ async fn a_single_strategy_may_be_sent_as_a_plain_field() {
 }
 
 #[tokio::test]
+async fn six_lanes_run_at_the_same_time_without_a_number_of_connections() {
+    let shop = TestShop::new().await;
+    let mut admin = Visitor::of(&shop);
+    admin.sign_in(&shop).await;
+    let six = [
+        "row-lock",
+        "conditional-update",
+        "check-constraint",
+        "optimistic",
+        "advisory-lock",
+        "micro-batch",
+    ]
+    .map(|key| format!("strategy[]={key}"));
+    let fields = format!("{}&together=yes&pool_size=", six.join("&"));
+    let address = start(&mut admin, &fields).await;
+    let page = judged(&mut admin, &address).await;
+    assert!(page.contains("<dt>Connections</dt><dd>10</dd>"), "{page}");
+    let typed = format!("{}&together=yes&pool_size=16", six.join("&"));
+    assert_eq!(start(&mut admin, &typed).await, "/admin/simulations");
+    let page = admin.page("/admin/simulations").await.body;
+    assert!(
+        page.contains("at most 10 connections each, 64 in total"),
+        "{page}"
+    );
+    assert_eq!(focused(&page), "pool_size");
+}
+
+/// Returns the id of the only element with the focus; for a check box, its name.
+fn focused(page: &str) -> String {
+    assert_eq!(page.matches(" autofocus").count(), 1, "{page}");
+    let (before, _) = page.split_once(" autofocus").expect("counted above");
+    let tag = &before[before.rfind('<').expect("an element")..];
+    let value = |name: &str| {
+        let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
+        rest.split('"').next().map(ToOwned::to_owned)
+    };
+    value("id")
+        .or_else(|| value("name"))
+        .expect("an id or a name")
+}
+
+#[tokio::test]
+async fn the_first_error_of_a_plan_is_beside_its_field_and_has_the_focus() {
+    let shop = TestShop::new().await;
+    let mut admin = Visitor::of(&shop);
+    admin.sign_in(&shop).await;
+    let good = [
+        ("target", "lane"),
+        ("strategy", "row-lock"),
+        ("buyers", "12"),
+        ("stock", "5"),
+        ("quantity", "1"),
+        ("rounds", "1"),
+        ("race_window_ms", "0"),
+        ("seed", "1"),
+    ];
+    for (wrong, field, error) in [
+        (
+            &[("target", "987654")][..],
+            "target",
+            "This product does not exist.",
+        ),
+        (
+            &[("target", "1"), ("strategy", "unguarded")],
+            "strategy[]",
+            "is unsafe and can sell",
+        ),
+        (
+            &[("strategy", "luck")],
+            "strategy[]",
+            "This strategy does not exist.",
+        ),
+        (
+            &[("stock", "x"), ("seed", "x")],
+            "stock",
+            "Enter a whole number.",
+        ),
+        (
+            &[("journey", "on foot"), ("guess", "x")],
+            "journey",
+            "Choose one of the journeys.",
+        ),
+        (
+            &[("freeze", "60"), ("abandon", "41")],
+            "freeze",
+            "must add up to at most 100 %",
+        ),
+        (&[("guess", "-1")], "guess", "Enter a whole number."),
+    ] {
+        let unchanged = good
+            .iter()
+            .filter(|(name, _)| !wrong.iter().any(|(changed, _)| changed == name));
+        let fields: Vec<_> = unchanged
+            .chain(wrong)
+            .map(|(name, value)| format!("{name}={}", value.replace(' ', "+")))
+            .collect();
+        let answer = admin
+            .submit(
+                "/admin/simulations",
+                "/api/form/admin/simulate",
+                &fields.join("&"),
+            )
+            .await;
+        assert_eq!(
+            answer.header("location"),
+            "/admin/simulations",
+            "{fields:?}"
+        );
+        let page = admin.page("/admin/simulations").await.body;
+        assert_eq!(focused(&page), field, "{fields:?}");
+        let beside = page.split("class=\"field__error\"").skip(1).any(|rest| {
+            let text = rest.split("</p>").next().unwrap_or_default();
+            text.contains(error)
+        });
+        assert!(beside, "{error} in {page}");
+    }
+    assert_eq!(shop.count("simulation_run").await, 0);
+}
+
+#[tokio::test]
 async fn a_rejected_plan_keeps_its_values_and_opens_the_advanced_fields() {
     let shop = TestShop::new().await;
     let mut admin = Visitor::of(&shop);

@@ -7,6 +7,8 @@ use super::support::{TestResponse, TestShop, Visitor};
 
 const START: &str = "/api/form/admin/stepper/start";
 const STEP: &str = "/api/form/admin/stepper/step";
+const KEEP_OPEN: &str = "/api/form/admin/stepper/keep-open";
+const REWIND: &str = "/api/form/admin/stepper/rewind";
 
 /// Starts a story; returns the session's id.
 async fn start(admin: &mut Visitor, fields: &str) -> String {
@@ -26,7 +28,7 @@ async fn visitors_without_a_session_are_rejected() {
     for page in ["/admin/stepper", "/admin/stepper/x", "/live/steppers/x"] {
         assert_eq!(stranger.page(page).await.header("location"), "/admin/login");
     }
-    for form in ["start", "step", "rewind", "end"] {
+    for form in ["start", "step", "rewind", "keep-open", "end"] {
         let path = format!("/api/form/admin/stepper/{form}");
         let answer = stranger.post_form(&path, "story=lost-update").await;
         assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{form}");
@@ -78,6 +80,24 @@ async fn invalid_input_is_rejected_with_a_message() {
             "story=lost-update&guess_sold=many".to_owned(),
             422,
             "a whole number, or empty",
+        ),
+        (
+            KEEP_OPEN,
+            format!("session={session}&minutes=61"),
+            422,
+            "at most 60 minutes",
+        ),
+        (
+            KEEP_OPEN,
+            format!("session={session}&minutes=-1"),
+            422,
+            "a whole number",
+        ),
+        (
+            KEEP_OPEN,
+            format!("session={unknown}&minutes=10"),
+            404,
+            "This stepper session has ended",
         ),
         (
             STEP,
@@ -175,4 +195,102 @@ async fn a_server_allows_six_sessions() {
     // The list of runs does not contain stepper sessions.
     let runs = admin.page("/admin/simulations").await.body;
     assert!(runs.contains("No simulations yet."), "{runs}");
+}
+
+#[tokio::test]
+async fn a_session_that_is_kept_open_stays_so_when_it_goes_back_a_step() {
+    let shop = TestShop::new().await;
+    let mut admin = Visitor::of(&shop);
+    admin.sign_in(&shop).await;
+    let session = start(&mut admin, "story=row-lock&steps=aaa").await;
+    let page = format!("/admin/stepper/{session}");
+    let shown = admin.page(&page).await.body;
+    assert!(shown.contains("Without a step for a minute"), "{shown}");
+    for cost in [
+        "uses 4 database connections",
+        "keep their locks",
+        "At most 60 minutes",
+    ] {
+        assert!(shown.contains(cost), "{cost} in {shown}");
+    }
+    let fields = format!("session={session}&minutes=30");
+    let kept = admin.submit(&page, KEEP_OPEN, &fields).await;
+    assert_eq!(kept.header("location"), format!("{page}#board"));
+    let back = format!("session={session}&to=2");
+    let again = admin.submit(&page, REWIND, &back).await;
+    let address = again
+        .header("location")
+        .trim_end_matches("#board")
+        .to_owned();
+    assert_ne!(address, page);
+    let shown = admin.page(&address).await.body;
+    assert!(shown.contains("Kept open until"), "{shown}");
+}
+
+#[tokio::test]
+async fn a_story_tells_its_outcome_only_after_the_guess() {
+    let shop = TestShop::new().await;
+    let mut admin = Visitor::of(&shop);
+    admin.sign_in(&shop).await;
+    let before = admin.page("/admin/stepper?story=lost-update").await.body;
+    let guess = before.find("Predict, then run").expect("the form");
+    let watch_for = before
+        .find("Watch for")
+        .expect("in the collapsed explanation");
+    let collapsed = before
+        .find("Explanation (guess and run first)")
+        .expect("its head");
+    assert!(guess < collapsed && collapsed < watch_for, "{before}");
+    let session = start(&mut admin, "story=lost-update&guess_sold=1").await;
+    let after = admin.page(&format!("/admin/stepper/{session}")).await.body;
+    let watch_for = after.find("Watch for").expect("after the guess");
+    assert!(
+        watch_for < after.find("id=\"board\"").expect("the board"),
+        "{after}"
+    );
+}
+
+#[tokio::test]
+async fn an_error_of_a_story_is_beside_its_field_and_has_the_focus() {
+    let shop = TestShop::new().await;
+    let mut admin = Visitor::of(&shop);
+    admin.sign_in(&shop).await;
+    let own =
+        "story=own&strategy[]=row-lock&strategy[]=row-lock&level[]=as-strategy&level[]=as-strategy";
+    for (page, fields, error, field) in [
+        (
+            "/admin/stepper",
+            format!("{own}&units[]=1&units[]=1&stock=-1"),
+            "the stock of a story must be from 0",
+            "id=\"stock\"",
+        ),
+        (
+            "/admin/stepper",
+            format!("{own}&units[]=1&units[]=0&stock=1"),
+            "the units of a buyer must be from 1",
+            "id=\"strategy-a\"",
+        ),
+        (
+            "/admin/stepper?story=lost-update",
+            "story=lost-update&guess_sold=1&guess_oversold=many".to_owned(),
+            "a guess must be a whole number",
+            "id=\"guess_oversold\"",
+        ),
+    ] {
+        let answer = admin.submit(page, START, &fields).await;
+        assert_eq!(answer.header("location"), page, "{fields}");
+        let shown = admin.page(page).await.body;
+        let beside = shown.split("class=\"field__error\"").skip(1);
+        let texts: Vec<_> = beside
+            .filter_map(|rest| rest.split("</p>").next())
+            .collect();
+        assert!(
+            texts.iter().any(|text| text.contains(error)),
+            "{error} in {texts:?}"
+        );
+        let (before, _) = shown.split_once(" autofocus").expect("the focus");
+        let tag = &before[before.rfind('<').expect("an element")..];
+        assert!(tag.contains(field), "{field} in {tag}");
+    }
+    assert_eq!(shop.count("simulation_run").await, 0);
 }

@@ -7,7 +7,7 @@ use doorbuster::{
     simulation::Engine,
 };
 
-use super::support::{TestShop, Visitor, administrator};
+use super::support::{TestResponse, TestShop, Visitor, administrator};
 
 const UNKNOWN_ID: &str = "01890000-0000-7000-8000-000000000000";
 const FILES: [(&str, &str); 5] = [
@@ -88,6 +88,20 @@ async fn the_file_name_of_a_download_contains_the_runs_id() {
         "the SVG contains no HTML markers: {}",
         picture.body
     );
+    let line = StrategyKey::RowLock.line();
+    let rule = format!(".lane-line--row-lock {{ stroke: {}", line.colour);
+    assert!(picture.body.contains(&rule), "{rule} in {}", picture.body);
+    let replay = admin
+        .page(&format!("/admin/simulations/{id}/export.html"))
+        .await;
+    for colour in [line.colour, line.colour_dark] {
+        let property = format!("--s-row-lock: {colour};");
+        assert!(
+            replay.body.contains(&property),
+            "{property} in {}",
+            replay.body
+        );
+    }
 }
 
 #[tokio::test]
@@ -228,4 +242,93 @@ async fn a_certificate_is_available_when_the_run_ends() {
         .await
         .expect("the run ends");
     assert_eq!(admin.page(&open).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_run_is_called_by_its_name_on_every_page_and_in_every_export() {
+    let shop = TestShop::new().await;
+    let id = run(&shop, &[StrategyKey::RowLock], 1).await;
+    let other = run(&shop, &[StrategyKey::Optimistic], 1).await;
+    let mut admin = signed_in_visitor(&shop).await;
+    let page = format!("/admin/simulations/{id}");
+    let title = "6 buyers, 4 units · row-lock";
+    let named = admin.page(&page).await.body;
+    assert!(named.contains(&format!("<h1>{title}</h1>")), "{named}");
+
+    let fields = format!("id={id}&name=+Team+A%0D%0A&note=third%0D%0Atry");
+    let answer = rename(&mut admin, &page, &fields).await;
+    assert_eq!(answer.header("location"), page);
+    for path in [
+        page.as_str(),
+        "/admin",
+        "/admin/simulations",
+        "/admin/simulations/runs",
+        &format!("/admin/simulations/compare?run={id}&run={other}"),
+        &format!("{page}/certificate"),
+        &format!("/present/{id}"),
+        &format!("{page}/export.html"),
+        &format!("{page}/export.json"),
+        &format!("{page}/figures.csv"),
+        &format!("{page}/export.svg"),
+    ] {
+        let answer = admin.page(path).await;
+        assert_eq!(answer.status, StatusCode::OK, "{path}");
+        assert!(answer.body.contains("Team A"), "{path}: {}", answer.body);
+        let is_public = path.starts_with("/present");
+        assert!(
+            !is_public || !answer.body.contains("third"),
+            "the note is private"
+        );
+    }
+    let named = admin.page(&page).await.body;
+    assert!(
+        named.contains("<title>Team A – Doorbuster</title>"),
+        "{named}"
+    );
+    assert!(named.contains("third\ntry"), "{named}");
+
+    let long = format!("id={id}&name={}&note=kept", "x".repeat(81));
+    assert_eq!(
+        rename(&mut admin, &page, &long).await.header("location"),
+        page
+    );
+    let rejected = admin.page(&page).await.body;
+    for part in [
+        "Use at most 80 characters, not 81.",
+        ">kept</textarea>",
+        "<h1>Team A</h1>",
+    ] {
+        assert!(rejected.contains(part), "{part} in {rejected}");
+    }
+    let cleared = format!("id={id}&name=&note=");
+    rename(&mut admin, &page, &cleared).await;
+    let cleared = admin.page(&page).await.body;
+    assert!(cleared.contains(&format!("<h1>{title}</h1>")), "{cleared}");
+}
+
+#[tokio::test]
+async fn only_a_run_can_be_named_and_only_by_the_administrator() {
+    let shop = TestShop::new().await;
+    let id = run(&shop, &[StrategyKey::RowLock], 1).await;
+    let path = "/api/form/admin/rename-simulation";
+    let fields = format!("id={id}&name=Theirs");
+    let stranger = Visitor::of(&shop).post_form(path, &fields).await;
+    assert_eq!(stranger.status, StatusCode::UNAUTHORIZED, "{stranger:?}");
+    let mut admin = signed_in_visitor(&shop).await;
+    for unknown in [UNKNOWN_ID, "nonsense", ""] {
+        let answer = admin
+            .post_form(path, &format!("id={unknown}&name=Ours"))
+            .await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{unknown}");
+    }
+    let named = shop
+        .by_hand
+        .value::<i64>("SELECT count(*) FROM simulation_run WHERE name IS NOT NULL")
+        .await;
+    assert_eq!(named, 0);
+}
+
+async fn rename(admin: &mut Visitor, page: &str, fields: &str) -> TestResponse {
+    let path = "/api/form/admin/rename-simulation";
+    admin.submit(page, path, fields).await
 }

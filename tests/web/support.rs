@@ -42,6 +42,7 @@ pub fn parts(shop: Shop, database_url: &str, public_url: &str) -> ServerParts {
         retention: Default::default(),
         live: Default::default(),
         public_url: public_url.into(),
+        listens_on: ([127, 0, 0, 1], 3000).into(),
         secure: public_url.starts_with("https"),
         payment_secret: crate::support::provider::SECRET.into(),
         trusted_proxies: Arc::new([]),

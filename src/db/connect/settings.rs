@@ -77,7 +77,8 @@ impl PoolSettings {
         acquire_timeout: Duration::from_secs(3),
         lock_timeout: Duration::ZERO,
         statement_timeout: Duration::ZERO,
-        idle_in_transaction: Duration::from_secs(660),
+        // A little longer than a session may be kept open.
+        idle_in_transaction: Duration::from_secs(3_900),
         read_deadline: Duration::from_millis(4_500),
     };
 

@@ -10,6 +10,8 @@ pub struct Model {
     pub run_id: Uuid,
     pub strategy: String,
     pub product_id: Option<i64>,
+    /// JSON of the `StockSnapshot` with which it started; null until then.
+    pub start: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -24,6 +24,9 @@ pub struct Model {
     /// The last heartbeat of the server process that runs it.
     pub beat_at: TimeDateTimeWithTimeZone,
     pub ended_at: Option<TimeDateTimeWithTimeZone>,
+    /// The name that the administrator gave to it; otherwise it is called by its plan's title.
+    pub name: Option<String>,
+    pub note: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -66,7 +66,11 @@ mod following {
 
     use leptos::prelude::*;
 
-    use super::{super::lock_view, announcement, charts::Charts};
+    use super::{
+        super::{lock_view, run_end},
+        announcement,
+        charts::Charts,
+    };
     use crate::{
         islands::stream,
         model::{RunSnapshot, snapshot::RunUpdate},
@@ -113,7 +117,11 @@ mod following {
                 followed.apply_event(name, data);
                 followed.show(run);
                 followed.announce(announcement);
-                !followed.run.state.is_over()
+                let is_over = followed.run.state.is_over();
+                if is_over {
+                    run_end::announce();
+                }
+                !is_over
             },
         );
     }

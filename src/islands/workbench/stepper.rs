@@ -9,7 +9,7 @@ mod post;
 use leptos::prelude::*;
 
 use crate::{
-    model::stepper::{StepperStatus, StepperView},
+    model::stepper::{KEEP_OPEN_MAX_MINUTES, StepperStatus, StepperView},
     ui::stepper::board::{Board, StatusLine, announcement},
 };
 
@@ -21,6 +21,8 @@ const SPEEDS: [(u32, &str); 4] = [
     (4_000, "every 4 s"),
 ];
 const DEFAULT_SPEED_MS: u32 = 1_000;
+/// For how long a session can be kept open, in minutes.
+const KEEP_OPEN_MINUTES: [u32; 3] = [10, 30, KEEP_OPEN_MAX_MINUTES];
 
 /// The state that the parts of the island share.
 #[derive(Clone, Copy)]
@@ -52,6 +54,7 @@ pub fn Stepper(view: StepperView) -> impl IntoView {
             {move || view! { <StatusLine view=state.view.get()/> }}
             {playback_controls(state)}
             {move || session_controls(&state.view.get())}
+            {move || keep_open(&state.view.get())}
         </div>
         <p class="vh" role="status" aria-live="polite" data-testid="announcement">
             {move || if state.hydrated.get() { state.view.with(announcement) } else { String::new() }}
@@ -126,6 +129,42 @@ fn session_controls(view: &StepperView) -> impl IntoView + use<> {
             <a class="btn btn--text" href=view.script.address() data-testid="share">"Link to this step"</a>
         </div>
     }
+}
+
+/// Shows the buttons that keep an open session for a room that discusses it, and what that costs.
+fn keep_open(view: &StepperView) -> impl IntoView + use<> {
+    (view.status == StepperStatus::Open).then(|| {
+        let choices = KEEP_OPEN_MINUTES.map(|minutes| {
+            view! { <button class="btn" type="submit" name="minutes" value=minutes.to_string()>{format!("{minutes} min")}</button> }
+        });
+        let state = match &view.kept_until {
+            Some(until) => view! {
+                <p data-testid="kept-open">{format!("Kept open until {until}, with or without a step.")}</p>
+            }
+            .into_any(),
+            None => view! { <p>"Without a step for a minute, the session is rolled back."</p> }.into_any(),
+        };
+        let usual = view.kept_until.is_some().then(|| {
+            view! { <button class="btn" type="submit" name="minutes" value="0">"End it as usual"</button> }
+        });
+        view! {
+            <details class="keep-open" open=view.kept_until.is_some()>
+                <summary>"Keep open"</summary>
+                {state}
+                <p class="quiet">
+                    {format!(
+                        "Meanwhile it uses {} database connections and one of the server’s session slots. Its open transactions keep their locks, and VACUUM cannot remove row versions that are newer than them. At most {KEEP_OPEN_MAX_MINUTES} minutes from its start.",
+                        view.connections
+                    )}
+                </p>
+                <form class="moves" method="post" action="/api/form/admin/stepper/keep-open">
+                    <input type="hidden" name="session" value=view.id.clone()/>
+                    {choices.collect_view()}
+                    {usual}
+                </form>
+            </details>
+        }
+    })
 }
 
 fn keyboard_help() -> impl IntoView {

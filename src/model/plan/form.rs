@@ -55,6 +55,7 @@ plan_form! {
     rate_per_s;
     ramp_ms;
     think_time_ms;
+    /// Empty: as many as fit.
     pool_size;
     // Shares of attempts, in percent.
     freeze;
@@ -99,7 +100,11 @@ impl From<&SimulationPlan> for PlanForm {
             rate_per_s: rate_per_s.to_string(),
             ramp_ms: plan.ramp_ms.to_string(),
             think_time_ms: plan.think_time_ms.to_string(),
-            pool_size: plan.pool_size.to_string(),
+            pool_size: {
+                let lanes = plan.strategies.len();
+                let fitted = SimulationPlan::fitted_pool_size(lanes, plan.lanes_together);
+                limit((plan.pool_size != fitted).then_some(plan.pool_size))
+            },
             freeze: share(FaultKind::Freeze),
             slow_statement: share(FaultKind::SlowStatement),
             drop_connection: share(FaultKind::DropConnection),
@@ -153,9 +158,12 @@ impl PlanForm {
 
     fn plan(&self, parser: &mut Parser) -> Result<SimulationPlan, ShopError> {
         let preset = SimulationPlan::preset();
+        let strategies = self.strategies()?;
+        let lanes_together = !self.together.is_empty();
+        let fitted_pool_size = SimulationPlan::fitted_pool_size(strategies.len(), lanes_together);
         Ok(SimulationPlan {
-            strategies: self.strategies()?,
-            lanes_together: !self.together.is_empty(),
+            strategies,
+            lanes_together,
             buyers: parser.number("buyers", &self.buyers, preset.buyers),
             stock: parser.number("stock", &self.stock, preset.stock),
             quantities: self.quantities(parser),
@@ -170,7 +178,7 @@ impl PlanForm {
             journey: self.journey(parser),
             pool_size: parser
                 .optional("pool_size", &self.pool_size)
-                .unwrap_or(preset.pool_size),
+                .unwrap_or(fitted_pool_size),
             faults: self.faults(parser),
             thresholds: Thresholds {
                 p99_ms_max: parser.optional("p99_ms_max", &self.p99_ms_max),
@@ -345,6 +353,41 @@ mod tests {
         }
         let preset = PlanForm::from(&SimulationPlan::preset());
         assert_eq!(preset.address(), "/admin/simulations");
+    }
+
+    #[test]
+    fn lanes_that_run_at_the_same_time_share_the_connections_unless_the_form_says_otherwise() {
+        for (lanes, together, expected) in [
+            (1, "", 16),
+            (6, "", 16),
+            (1, "yes", 16),
+            (4, "yes", 16),
+            (6, "yes", 10),
+            (15, "yes", 4),
+        ] {
+            let strategies = StrategyKey::ALL.map(StrategyKey::as_str);
+            let form = PlanForm {
+                strategies: strategies[..lanes].join(","),
+                together: together.to_owned(),
+                ..PlanForm::from(&SimulationPlan::preset())
+            };
+            assert_eq!(form.pool_size, "");
+            let plan = form.parse().expect("it fits");
+            assert_eq!(
+                plan.pool_size, expected,
+                "{lanes} lanes, together: {together:?}"
+            );
+            assert_eq!(PlanForm::from(&plan).pool_size, "", "a repeat fits again");
+        }
+        let typed = PlanForm {
+            strategies: "row-lock,optimistic,buckets,serializable,unguarded".to_owned(),
+            together: "yes".to_owned(),
+            pool_size: "16".to_owned(),
+            ..PlanForm::from(&SimulationPlan::preset())
+        };
+        let error = typed.parse().expect_err("a typed number is not changed");
+        let message = error.field_message("pool_size").expect("beside its field");
+        assert!(message.contains("at most 12 connections each"), "{message}");
     }
 
     #[test]

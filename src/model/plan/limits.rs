@@ -71,8 +71,9 @@ fn check_lanes(plan: &SimulationPlan, errors: &mut Errors) {
     );
     let too_many = together > 1 && total(plan.pool_size) > POOL_SIZE_MAX.into();
     errors.unless(!too_many, "pool_size", || {
+        let each = u64::from(POOL_SIZE_MAX) / together.max(1) as u64;
         format!(
-            "Lanes that run at the same time can have at most {POOL_SIZE_MAX} connections in total."
+            "{together} lanes that run at the same time can have at most {each} connections each, {POOL_SIZE_MAX} in total. Leave the field empty to use as many as fit."
         )
     });
     errors.unless(plan.product_id.is_none() || together < 2, "target", || {

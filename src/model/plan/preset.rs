@@ -1,4 +1,5 @@
-//! Named example plans.
+//! Named example plans, each made to be watched: its buyers arrive over some seconds, and its race
+//! window is wide enough that they still meet.
 
 use super::{Arrivals, FaultKind, Faults, Quantities, Share, SimulationPlan};
 use crate::model::{Quantity, StrategyKey};
@@ -7,7 +8,7 @@ use crate::model::{Quantity, StrategyKey};
 #[derive(Clone, Copy, Debug)]
 pub struct Preset {
     pub name: &'static str,
-    /// What the plan demonstrates.
+    /// What the plan does. Not how it ends: the form asks for a guess.
     pub story: &'static str,
     plan: fn(SimulationPlan) -> SimulationPlan,
 }
@@ -26,16 +27,20 @@ const TWO_FREEZE: u64 = 3;
 pub const PRESETS: [Preset; 7] = [
     Preset {
         name: "33 buyers, 20 phones",
-        story: "The classic bug report: more orders than phones. Next to it, the row lock that fixes it.",
+        story: "The code reads the stock, compares, and writes. Next to it, the same code with a row lock.",
         plan: |preset| SimulationPlan {
             strategies: vec![StrategyKey::Unguarded, StrategyKey::RowLock],
-            race_window_ms: 5,
+            lanes_together: true,
+            ramp_ms: 4_000,
+            // Two buyers arrive in this time, so the counter falls at most half as fast as it
+            // should, and all 33 get a phone.
+            race_window_ms: 250,
             ..preset
         },
     },
     Preset {
         name: "Calm day",
-        story: "20 buyers per second and enough stock for all. Even without a lock little goes wrong, so the bug stays hidden.",
+        story: "20 buyers per second and enough stock for all. Would a test find the missing lock?",
         plan: |preset| SimulationPlan {
             strategies: vec![StrategyKey::Unguarded, StrategyKey::RowLock],
             buyers: 100,
@@ -48,7 +53,7 @@ pub const PRESETS: [Preset; 7] = [
     },
     Preset {
         name: "Stampede",
-        story: "1,000 buyers want the last 10 units at the same time. Where do they wait, and for how long?",
+        story: "1,000 buyers rush for the last 10 units. Where do they wait, and for how long?",
         plan: |preset| SimulationPlan {
             strategies: vec![
                 StrategyKey::RowLock,
@@ -56,8 +61,12 @@ pub const PRESETS: [Preset; 7] = [
                 StrategyKey::Optimistic,
                 StrategyKey::MicroBatch,
             ],
+            lanes_together: true,
             buyers: 1_000,
             stock: 10,
+            ramp_ms: 6_000,
+            // A row that is locked this long serves fewer buyers than arrive.
+            race_window_ms: 50,
             ..preset
         },
     },
@@ -66,9 +75,11 @@ pub const PRESETS: [Preset; 7] = [
         story: "50 scripts without think time send 40 attempts each, for up to 3 units, and double-click.",
         plan: |preset| SimulationPlan {
             strategies: vec![StrategyKey::RowLock, StrategyKey::MicroBatch],
+            lanes_together: true,
             buyers: 50,
             stock: 600,
             rounds: 40,
+            ramp_ms: 5_000,
             quantities: up_to_three(),
             faults: Faults::of([(FaultKind::DoubleClick, Share::percent(30))]),
             ..preset
@@ -79,8 +90,10 @@ pub const PRESETS: [Preset; 7] = [
         story: "One statement in 10 takes half a second. If it holds the row lock, every waiting buyer is delayed, too.",
         plan: |preset| SimulationPlan {
             strategies: vec![StrategyKey::RowLock, StrategyKey::Optimistic],
+            lanes_together: true,
             buyers: 60,
             stock: 40,
+            ramp_ms: 4_000,
             faults: Faults::of([(FaultKind::SlowStatement, Share::percent(10))]),
             ..preset
         },
@@ -96,23 +109,41 @@ pub const PRESETS: [Preset; 7] = [
             stock: 100,
             seed: TWO_FREEZE,
             lanes_together: true,
+            ramp_ms: 4_000,
             faults: Faults::of([(FaultKind::Freeze, Share::percent(2))]),
             ..preset
         },
     },
     Preset {
         name: "12.12",
-        story: "A sale whose stock counter falls below zero, next to the CHECK constraint that prevents it.",
+        story: "The database subtracts what the application has checked. Next to it, a CHECK constraint.",
         plan: |preset| SimulationPlan {
             strategies: vec![StrategyKey::BlindDecrement, StrategyKey::CheckConstraint],
+            lanes_together: true,
             buyers: 500,
-            stock: 100,
+            stock: 600,
             quantities: up_to_three(),
-            race_window_ms: 3,
+            ramp_ms: 5_000,
+            // Ten buyers arrive in this time, and all of them read the last units.
+            race_window_ms: 100,
             ..preset
         },
     },
 ];
+
+/// Returns the name of the preset with the same buyers and the same stock, whatever the strategies,
+/// the seed and the criteria.
+pub(super) fn name_of(plan: &SimulationPlan) -> Option<&'static str> {
+    let of_preset = |preset: &Preset| SimulationPlan {
+        strategies: plan.strategies.clone(),
+        seed: plan.seed,
+        thresholds: plan.thresholds,
+        guess: plan.guess,
+        ..preset.plan()
+    };
+    let found = PRESETS.iter().find(|preset| of_preset(preset) == *plan);
+    found.map(|preset| preset.name)
+}
 
 fn up_to_three() -> Quantities {
     let three = Quantity::parse("3").unwrap_or(Quantity::ONE);
@@ -125,6 +156,49 @@ fn up_to_three() -> Quantities {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A room needs this long to see that something moves, in milliseconds.
+    const WATCHABLE_MS: u64 = 4_000;
+    /// The last buyer arrives after at most this time, in milliseconds.
+    const PATIENT_MS: u64 = 15_000;
+
+    #[test]
+    fn every_preset_lasts_long_enough_to_be_watched() {
+        for preset in PRESETS {
+            let plan = preset.plan();
+            let arrivals_ms = plan.arrivals_ms();
+            assert!(
+                (WATCHABLE_MS..=PATIENT_MS).contains(&arrivals_ms),
+                "{}: the buyers arrive over {arrivals_ms} ms",
+                preset.name
+            );
+            assert!(
+                plan.lanes_together,
+                "{}: one time for all lanes",
+                preset.name
+            );
+        }
+    }
+
+    #[test]
+    fn buyers_of_an_unsafe_strategy_meet_although_they_arrive_over_seconds() {
+        for preset in PRESETS
+            .into_iter()
+            .filter(|preset| preset.name != "Calm day")
+        {
+            let plan = preset.plan();
+            if plan.strategies.iter().all(|strategy| strategy.is_safe()) {
+                continue;
+            }
+            let gap_ms = plan.arrivals_ms() / u64::from(plan.buyers);
+            let window_ms = u64::from(plan.race_window_ms);
+            assert!(
+                window_ms >= 2 * gap_ms,
+                "{}: a buyer each {gap_ms} ms, and a window of {window_ms} ms",
+                preset.name
+            );
+        }
+    }
 
     #[test]
     fn every_preset_is_valid() {

@@ -1,6 +1,7 @@
 //! The role of an actor in a story.
 
 use super::{StoryBuyer, actor_letter};
+use crate::model::StrategyKey;
 
 /// The role of an actor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,6 +51,14 @@ impl Role {
             Self::CartInIdOrder => format!("cart order {products}; locks by id"),
             Self::Payment => "the provider reports: paid".to_owned(),
             Self::Sweeper => "releases expired holds".to_owned(),
+        }
+    }
+
+    /// The strategy by which it buys; `None` if it does something else.
+    pub const fn strategy(self) -> Option<StrategyKey> {
+        match self {
+            Self::Buyer(seat) => Some(seat.strategy),
+            _ => None,
         }
     }
 

@@ -49,13 +49,28 @@ impl Script {
     /// # Errors
     /// [`ShopError::UnknownStory`] or [`ShopError::Invalid`].
     pub fn parse(story: &str, seats: &str, stock: &str, steps: &str) -> Result<Self, ShopError> {
-        let story: Story = story.parse()?;
+        Self::parse_form(story, seats, stock, steps).map_err(|(_, error)| error)
+    }
+
+    /// The same, with the name of the field that caused the error.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_form(
+        story: &str,
+        seats: &str,
+        stock: &str,
+        steps: &str,
+    ) -> Result<Self, (&'static str, ShopError)> {
+        let within = |field| move |error| (field, error);
+        let story: Story = story.parse().map_err(within("story"))?;
         let mut script = Self::of(story);
         if story == Story::Own {
-            script.buyers = parse_buyers(seats)?;
-            script.stock = parse_stock(stock)?;
+            // In the order of the form, so that its first error is reported.
+            script.stock = parse_stock(stock).map_err(within("stock"))?;
+            script.buyers = parse_buyers(seats).map_err(within("seats"))?;
         }
-        script.steps = parse_steps(steps, script.actors())?;
+        script.steps = parse_steps(steps, script.actors()).map_err(within("steps"))?;
         Ok(script)
     }
 

@@ -11,7 +11,8 @@ pub struct SqlLine(pub &'static str, pub bool);
 #[derive(Clone, Copy, Debug)]
 pub struct StoryTexts {
     pub title: &'static str,
-    /// One sentence for the list.
+    /// One sentence for the list, which says what the buyers do and not how it ends: the attendees
+    /// guess that.
     pub lead: &'static str,
     pub watch_for: &'static str,
     pub why: &'static str,
@@ -28,7 +29,7 @@ impl Story {
         match self {
             Self::LostUpdate => StoryTexts {
                 title: "The lost update",
-                lead: "Two buyers read the last unit, and each overwrites the other.",
+                lead: "Two buyers read the last unit, and then each writes the new stock.",
                 watch_for: "What each buyer has read when it writes. Buyer B writes after A has committed and does not notice the change.",
                 why: "The application computes the new value from a number that was true when it was read. Nothing connects the write to the read: the second write overwrites the first, the row counts one sale, and there are two orders.",
                 sql: &[
@@ -45,7 +46,7 @@ impl Story {
             },
             Self::NegativeStock => StoryTexts {
                 title: "Negative stock",
-                lead: "The database subtracts, but the application checks: the stock falls below zero.",
+                lead: "The database subtracts, but the application checks.",
                 watch_for: "Both buyers compare with the value that they read. The update is relative, so no update is lost: look at the final counter.",
                 why: "A relative update is atomic, so each subtraction counts. But the application checked the stock earlier, against a value that is now stale. The check must be part of the statement that writes.",
                 sql: &[
@@ -59,7 +60,7 @@ impl Story {
             },
             Self::RowLock => StoryTexts {
                 title: "FOR UPDATE makes the second wait",
-                lead: "The row is locked when it is read, so no other transaction can change it before the write.",
+                lead: "Each buyer locks the row when it reads it.",
                 watch_for: "Buyer B’s SELECT waits in the database. When it returns, it reads the new value, not the one from when it was sent.",
                 why: "FOR UPDATE takes the same lock as a write and holds it until the transaction ends. A later transaction waits and then reads the latest committed row: at READ COMMITTED, the database reads the row again after the wait.",
                 sql: &[
@@ -75,7 +76,7 @@ impl Story {
             },
             Self::ConditionalUpdate => StoryTexts {
                 title: "The update that affects no row",
-                lead: "One statement checks and writes; the number of affected rows is the result.",
+                lead: "One statement checks the stock and writes it.",
                 watch_for: "Buyer B’s UPDATE waits for A. Then it affects no row and reports no error.",
                 why: "An UPDATE that waited evaluates its WHERE clause again on the newly committed row. There is no longer enough stock, so it matches no row. An application that ignores the number of affected rows oversells.",
                 sql: &[
@@ -85,7 +86,7 @@ impl Story {
             },
             Self::VersionConflict => StoryTexts {
                 title: "A version conflict, and its retry",
-                lead: "A buyer whose version is outdated retries.",
+                lead: "Each buyer writes only if the row still has the version that it read.",
                 watch_for: "The version that Buyer B read, and the one in its WHERE clause. There is stock for both: watch B retry.",
                 why: "The write succeeds only if the row still has the version that was read. If not, nothing is written, and everything else that the transaction has read may be stale as well: it rolls back and retries. No lock is held between read and write; the cost is repeated work.",
                 sql: &[
@@ -102,7 +103,7 @@ impl Story {
             },
             Self::SerializableAbort => StoryTexts {
                 title: "Serializable: aborted with 40001",
-                lead: "The database detects that the two purchases could not have run one after the other.",
+                lead: "Two purchases, each as if it ran alone.",
                 watch_for: "Buyer B’s UPDATE fails, although no other transaction is open. The error code is 40001.",
                 why: "Under SERIALIZABLE, B reads a snapshot from its first statement. The row has changed since, so B’s read and B’s write do not fit one serial order. The database aborts B; the correct response is to retry the transaction.",
                 sql: &[
@@ -116,7 +117,7 @@ impl Story {
             },
             Self::Deadlock => StoryTexts {
                 title: "Deadlock between two carts",
-                lead: "Each cart holds a lock that the other one needs.",
+                lead: "Two carts contain the same products, in opposite order.",
                 watch_for: "Each waits for the other. After a second the database aborts one with 40P01, and the other continues.",
                 why: "The rows are locked in the order of the cart. Two carts with the same products in a different order can each hold a lock that the other needs. Neither cart is wrong on its own, and waiting longer does not help.",
                 sql: &[
@@ -132,7 +133,7 @@ impl Story {
             },
             Self::DeadlockCure => StoryTexts {
                 title: "The fix: one lock order",
-                lead: "The same carts, locked by id: one waits, and both succeed.",
+                lead: "The same carts, but all rows are locked in the order of their ids.",
                 watch_for: "Cart B was filled in the opposite order. It waits for the first lock and holds nothing that A needs.",
                 why: "If all transactions lock in the same order, a waiting one holds only earlier rows. A cycle would need one that holds a later row. The shop locks all rows of a cart with one statement, ordered by id.",
                 sql: &[
@@ -145,7 +146,7 @@ impl Story {
             },
             Self::ExpiredHold => StoryTexts {
                 title: "An expired hold against a late payment",
-                lead: "The payment arrives after another buyer has bought the unit.",
+                lead: "A payment, the sweeper and another buyer meet at the last unit.",
                 watch_for: "The order of the three: the sweeper releases the unit, a buyer buys it, and the payment finds this out under the row lock.",
                 why: "A captured payment cannot be rejected. The shop looks for the hold; if it has expired, the shop takes a unit from stock under the row lock, or refunds the payment if none is left. Try the other orders: pay first, or sweep and pay before the buyer buys.",
                 sql: &[

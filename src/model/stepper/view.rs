@@ -18,6 +18,12 @@ pub struct StepperView {
     /// `None` until the session has ended.
     pub outcome: Option<StepperOutcome>,
     pub guess: Option<Guess>,
+    /// The time of day until which it is kept open without a step, if it is.
+    #[serde(default)]
+    pub kept_until: Option<String>,
+    /// The database connections that it uses while it is open, at most.
+    #[serde(default)]
+    pub connections: u32,
     /// Why a replay stopped before its end.
     pub note: Option<String>,
 }

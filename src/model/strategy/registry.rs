@@ -2,13 +2,15 @@
 //! it. Safe strategies come first; the order is that of every list.
 //!
 //! `build.rs` reads this file too, with a macro of its own, for the colours of the style sheet: it
-//! takes the first three fields, in this order.
+//! takes the first four fields, in this order. Nothing else holds a colour of a strategy. A new row
+//! needs a line that `line_differences` can tell from all others.
 
 strategies! {
     /// `SELECT … FOR UPDATE`, check, update.
     RowLock {
         key: "row-lock",
-        hue: "lock",
+        colour: "#146df6",
+        colour_dark: "#a2c5fe",
         dash: "0",
         is_safe: true,
         layout: StockLayout::Row,
@@ -32,8 +34,9 @@ strategies! {
     /// The same with `NOWAIT`, retried.
     RowLockNowait {
         key: "row-lock-nowait",
-        hue: "lock",
-        dash: "12 4",
+        colour: "#5b4f10",
+        colour_dark: "#cbb85d",
+        dash: "16 6",
         is_safe: true,
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
@@ -56,8 +59,9 @@ strategies! {
     /// `UPDATE … WHERE available >= n`; the number of affected rows decides.
     ConditionalUpdate {
         key: "conditional-update",
-        hue: "condition",
-        dash: "10 4",
+        colour: "#68237c",
+        colour_dark: "#c963e9",
+        dash: "0",
         is_safe: true,
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
@@ -79,8 +83,9 @@ strategies! {
     /// An unchecked decrement, which a constraint rejects.
     CheckConstraint {
         key: "check-constraint",
-        hue: "condition",
-        dash: "10 4 2 4",
+        colour: "#58003f",
+        colour_dark: "#f252bb",
+        dash: "16 6",
         is_safe: true,
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
@@ -101,8 +106,9 @@ strategies! {
     /// Version compare-and-swap, retried.
     Optimistic {
         key: "optimistic",
-        hue: "retry",
-        dash: "3 3",
+        colour: "#3500b7",
+        colour_dark: "#919bfe",
+        dash: "7 5",
         is_safe: true,
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
@@ -127,8 +133,9 @@ strategies! {
     /// `SERIALIZABLE`, retried on 40001.
     Serializable {
         key: "serializable",
-        hue: "retry",
-        dash: "12 3 2 3 2 3",
+        colour: "#3c3a07",
+        colour_dark: "#f1ec60",
+        dash: "3 5",
         is_safe: true,
         layout: StockLayout::Row,
         isolation: Isolation::Serializable,
@@ -154,8 +161,9 @@ strategies! {
     /// `pg_advisory_xact_lock` around a conditional write.
     AdvisoryLock {
         key: "advisory-lock",
-        hue: "lock",
-        dash: "2 4",
+        colour: "#17628c",
+        colour_dark: "#72b3de",
+        dash: "3 5",
         is_safe: true,
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
@@ -177,8 +185,9 @@ strategies! {
     /// One row a unit, `FOR UPDATE SKIP LOCKED`.
     SkipLockedUnits {
         key: "skip-locked-units",
-        hue: "split",
-        dash: "7 3",
+        colour: "#527d49",
+        colour_dark: "#c8f4c0",
+        dash: "7 5",
         is_safe: true,
         layout: StockLayout::Units,
         isolation: Isolation::ReadCommitted,
@@ -198,8 +207,9 @@ strategies! {
     /// Stock split over several rows.
     Buckets {
         key: "buckets",
-        hue: "split",
-        dash: "2 3 8 3",
+        colour: "#07355b",
+        colour_dark: "#6996c3",
+        dash: "14 5 3 5",
         is_safe: true,
         layout: StockLayout::Buckets,
         isolation: Isolation::ReadCommitted,
@@ -221,8 +231,9 @@ strategies! {
     /// One statement does it all in one round trip.
     SingleStatement {
         key: "single-statement",
-        hue: "condition",
-        dash: "4 4",
+        colour: "#03807f",
+        colour_dark: "#61fefa",
+        dash: "16 6",
         is_safe: true,
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
@@ -249,8 +260,9 @@ strategies! {
     /// One procedure that releases the row lock before the WAL flush.
     EarlyRelease {
         key: "early-release",
-        hue: "late",
-        dash: "6 3 2 3",
+        colour: "#6854c2",
+        colour_dark: "#d3d0fc",
+        dash: "14 5 3 5",
         is_safe: true,
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
@@ -276,8 +288,9 @@ strategies! {
     /// One writer takes many waiting orders in one transaction.
     MicroBatch {
         key: "micro-batch",
-        hue: "late",
-        dash: "16 4",
+        colour: "#976b04",
+        colour_dark: "#cc952b",
+        dash: "3 5",
         is_safe: true,
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
@@ -301,8 +314,9 @@ strategies! {
     /// A lock in the server's memory: safe on one server only.
     ProcessMutex {
         key: "process-mutex",
-        hue: "unsafe",
-        dash: "2 4",
+        colour: "#76170c",
+        colour_dark: "#f48774",
+        dash: "7 5",
         is_safe: false,
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
@@ -326,8 +340,9 @@ strategies! {
     /// Read, compare, then subtract unchecked.
     BlindDecrement {
         key: "blind-decrement",
-        hue: "unsafe",
-        dash: "8 4",
+        colour: "#a54a23",
+        colour_dark: "#de7043",
+        dash: "14 5 3 5",
         is_safe: false,
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
@@ -349,7 +364,8 @@ strategies! {
     /// Read, compare in the application, write the new value.
     Unguarded {
         key: "unguarded",
-        hue: "unsafe",
+        colour: "#d63465",
+        colour_dark: "#fa4e7e",
         dash: "0",
         is_safe: false,
         layout: StockLayout::Row,

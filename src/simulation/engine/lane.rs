@@ -44,6 +44,7 @@ impl Lane<'_> {
     pub async fn run(self, start_line: &Barrier) -> Result<(), SimulationError> {
         let lane = self.opened();
         let start = self.start().await?;
+        store::record_start(self.db(), lane.id, start).await?;
         let recorder = Arc::new(Recorder::new());
         let storefront = self.storefront();
         let crowd = self.crowd(&recorder, &storefront);

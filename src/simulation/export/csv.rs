@@ -27,6 +27,7 @@ pub fn figures(run: &RunSnapshot) -> String {
     let rows = lanes.filter_map(|(index, lane)| {
         let verdict = lane.verdict.as_ref()?;
         let mut row = identifying_cells(run, index, lane.strategy.as_str());
+        row.push(("name".to_owned(), run.name.clone()));
         row.push(("product".to_owned(), lane.product_name.clone()));
         row.push(("passed".to_owned(), verdict.passed().to_string()));
         // The strategy is already a column.

@@ -14,16 +14,14 @@ use crate::{
 
 const STYLE: &str = include_str!("html/replay.css");
 const SCRIPT: &str = include_str!("html/replay.js");
-/// Number of line colours. Further lines repeat them, dashed.
-const COLOURS: usize = 8;
 
 /// Renders the whole file. `exported_at` is a formatted time.
 pub fn replay(run: &RunSnapshot, exported_at: &str) -> String {
     let document = Document {
-        title: format!("Flash sale, {}", run.started_at),
-        heading: "Flash sale, replayed",
+        title: run.name.clone(),
+        heading: run.name.clone(),
         lead: format!(
-            "{} buyers, {}. Started {}.",
+            "A flash sale, replayed: {} buyers, {}. Started {}.",
             run.plan.buyers,
             run.plan.strategy_names(),
             run.started_at
@@ -35,6 +33,7 @@ pub fn replay(run: &RunSnapshot, exported_at: &str) -> String {
         }),
     };
     document.html(view! {
+        {(!run.note.is_empty()).then(|| view! { <p class="note">{run.note.clone()}</p> })}
         {verdict(run)}
         {replay_section(run)}
         {figures(run)}
@@ -58,10 +57,10 @@ fn data(run: &RunSnapshot) -> String {
             sample.units_sold(each)
         ])
     };
-    let lanes = run.lanes.iter().enumerate().map(|(index, lane)| {
+    let lanes = run.lanes.iter().map(|lane| {
         json!({
             "name": lane.strategy.as_str(),
-            "line": line(index, lane),
+            "line": line(lane),
             "stock": lane.stock,
             "points": lane.samples.iter().map(point).collect::<Vec<_>>(),
         })
@@ -69,23 +68,23 @@ fn data(run: &RunSnapshot) -> String {
     json!({ "lanes": lanes.collect::<Vec<_>>() }).to_string()
 }
 
-fn line(index: usize, lane: &LaneSnapshot) -> String {
-    let dashes = match (lane.strategy.is_safe(), index < COLOURS) {
-        (false, _) => " unsafe",
-        (true, false) => " dashed",
-        (true, true) => "",
-    };
-    format!("c{}{dashes}", index % COLOURS)
+/// Returns the class of a lane's line.
+fn line(lane: &LaneSnapshot) -> String {
+    format!("lane-line--{}", lane.strategy)
 }
 
 fn verdict(run: &RunSnapshot) -> impl IntoView + use<> {
     let (class, word) = match (run.passed, &run.failure) {
+        (Some(_), Some(_)) => ("verdict verdict--bad", format!("Cut off. {}", broken(run))),
         (Some(true), _) => ("verdict verdict--ok", "Oversold 0 · Undersold 0".to_owned()),
         (Some(false), _) => ("verdict verdict--bad", broken(run)),
         (None, Some(_)) => ("verdict verdict--bad", "The run has no verdict".to_owned()),
         (None, None) => ("verdict", "No verdict".to_owned()),
     };
     let text = match (run.passed, &run.failure) {
+        (Some(_), Some(why)) => format!(
+            "The run was cut off: {why}. Its orders were counted in the database; buyers without an answer are not among them."
+        ),
         (Some(true), _) => {
             "No unit was oversold, and no buyer was rejected while stock remained.".to_owned()
         }
@@ -105,20 +104,23 @@ fn verdict(run: &RunSnapshot) -> impl IntoView + use<> {
 
 fn broken(run: &RunSnapshot) -> String {
     let verdicts = run.lanes.iter().filter_map(|lane| lane.verdict.as_ref());
-    let (over, under) = verdicts.fold((0, 0), |(over, under), verdict| {
-        (over + verdict.oversold, under + verdict.undersold)
+    let sums = verdicts.fold((0, Some(0)), |(over, under), verdict| {
+        let under: Option<i64> = under;
+        let both = under.zip(verdict.known_undersold());
+        (over + verdict.oversold, both.map(|(a, b)| a + b))
     });
-    match (over, under) {
-        (0, 0) => "Not passed".to_owned(),
-        (over, under) => format!("Oversold {over} · Undersold {under}"),
+    match sums {
+        (0, Some(0)) => "Not passed".to_owned(),
+        (over, Some(under)) => format!("Oversold {over} · Undersold {under}"),
+        (over, None) => format!("Oversold {over} · Undersold not known"),
     }
 }
 
 /// The replay section. The script draws the charts and fills the cells.
 fn replay_section(run: &RunSnapshot) -> impl IntoView + use<> {
-    let rows = run.lanes.iter().enumerate().map(|(index, lane)| {
+    let rows = run.lanes.iter().map(|lane| {
         view! {
-            <tr class=line(index, lane)>
+            <tr class=line(lane)>
                 <th scope="row">
                     <svg class="key" viewBox="0 0 42 14" aria-hidden="true"><line class="curve" x1="2" y1="7" x2="40" y2="7"></line></svg>
                     {lane.strategy.as_str()}

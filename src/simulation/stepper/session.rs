@@ -6,6 +6,7 @@ use std::{
 };
 
 use futures::future::join_all;
+use time::OffsetDateTime;
 use tokio::{
     sync::{OwnedSemaphorePermit, watch},
     task::JoinHandle,
@@ -28,7 +29,7 @@ use crate::{
         ShopError, SimulationPlan, StrategyKey,
         stepper::{Guess, Role, STEPS_MAX, Script, StepperStatus, StepperView, Story},
     },
-    shop::Shop,
+    shop::{Shop, moment},
     simulation::{run_task, store},
 };
 
@@ -41,6 +42,8 @@ const CONTROL: PoolSettings = PoolSettings {
 };
 /// The pause before the clock of a session is restarted after a panic.
 const CLOCK_RESTART: Duration = Duration::from_secs(1);
+/// The most connections that it opens with these settings.
+const CONTROL_CONNECTIONS: u32 = CONTROL.transactions_max + CONTROL.readers_max;
 /// How long actors may take to roll back before their connections are terminated.
 const ROLLBACK_MAX: Duration = Duration::from_secs(2);
 
@@ -58,6 +61,8 @@ pub struct StepperSession {
     /// The actors' tasks. The lock also serialises steps.
     tasks: tokio::sync::Mutex<Vec<JoinHandle<()>>>,
     last_step_at: watch::Sender<Instant>,
+    /// The session stays open until then, also without a step.
+    kept_until: Mutex<Option<Instant>>,
     replayed: watch::Sender<bool>,
     ended: watch::Sender<bool>,
     /// Incremented whenever the view has changed.
@@ -99,6 +104,8 @@ impl StepperSession {
             locks: Vec::new(),
             outcome: None,
             guess,
+            kept_until: None,
+            connections: u32::try_from(actors.len()).unwrap_or(u32::MAX) + CONTROL_CONNECTIONS,
             note: None,
         };
         Ok(Arc::new(Self {
@@ -110,13 +117,14 @@ impl StepperSession {
                 stepped,
                 late_payment,
                 ungated,
-                deadline: limits.lifetime,
+                deadline: limits.lifetime.max(limits.kept_lifetime),
             },
             control,
             changes,
             view: Mutex::new(view),
             tasks: tokio::sync::Mutex::default(),
             last_step_at: watch::Sender::new(Instant::now()),
+            kept_until: Mutex::default(),
             replayed: watch::Sender::new(false),
             ended: watch::Sender::new(false),
             view_changes: watch::Sender::new(0),
@@ -137,6 +145,37 @@ impl StepperSession {
     /// Time since the last step.
     pub fn idle_for(&self) -> Duration {
         self.last_step_at.borrow().elapsed()
+    }
+
+    /// How much longer the session is kept open without a step; `None` if it is not, or if it is
+    /// over.
+    pub fn kept_for(&self) -> Option<Duration> {
+        let kept_until = (*self.lock_kept())?;
+        let left = kept_until.saturating_duration_since(Instant::now());
+        (!self.has_ended() && left > Duration::ZERO).then_some(left)
+    }
+
+    /// Keeps the session open for `time` from now, but not beyond its greatest age; zero ends this.
+    ///
+    /// # Errors
+    /// [`ShopError::InvalidState`] if the session is over.
+    pub(super) fn keep_open(&self, time: Duration) -> Result<StepperView, ShopError> {
+        if self.lock_view().status != StepperStatus::Open {
+            return Err(invalid_state(
+                "This session is over. Replay it to continue from here.",
+            ));
+        }
+        let now = Instant::now();
+        let kept_until = (now + time).min(self.opened_at + self.limits.kept_lifetime);
+        let kept_until = (kept_until > now).then_some(kept_until);
+        *self.lock_kept() = kept_until;
+        self.lock_view().kept_until = kept_until.map(|until| {
+            moment::time_in_utc(OffsetDateTime::now_utc() + until.saturating_duration_since(now))
+        });
+        // A session whose time was over long ago gets the usual time again.
+        self.last_step_at.send_replace(now);
+        self.notify_viewers();
+        Ok(self.view())
     }
 
     /// Returns once its connections are closed.
@@ -322,7 +361,10 @@ impl StepperSession {
             tracing::warn!(%error, stepper = %self.id, "could not terminate the connections of a stepper session");
         }
         let was_over = status == StepperStatus::Over;
-        self.lock_view().status = status;
+        let mut view = self.lock_view();
+        view.status = status;
+        view.kept_until = None;
+        drop(view);
         if let Some(late_payment) = &self.context.late_payment
             && let Err(error) = late_payment.close(&self.context.ungated).await
         {
@@ -377,7 +419,15 @@ impl StepperSession {
 
     fn deadline(&self) -> Instant {
         let idle = *self.last_step_at.borrow() + self.limits.idle;
-        idle.min(self.opened_at + self.limits.lifetime)
+        let usual = idle.min(self.opened_at + self.limits.lifetime);
+        let kept_until = *self.lock_kept();
+        kept_until.map_or(usual, |kept_until| kept_until.max(usual))
+    }
+
+    fn lock_kept(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.kept_until
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 
     fn notify_viewers(&self) {

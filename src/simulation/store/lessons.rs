@@ -66,7 +66,7 @@ pub async fn open_lesson(
                 return Ok(LessonOpening::Existing);
             }
             let state = RunState::Running.as_str();
-            let run = opening::insert_run(work, plan_of(lesson)?, state).await?;
+            let run = opening::insert_run(work, Uuid::now_v7(), plan_of(lesson)?, state).await?;
             idempotency::record(work, claim.as_ref(), &run.id).await?;
             Ok(LessonOpening::New(run.id))
         })

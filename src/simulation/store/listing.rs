@@ -30,7 +30,7 @@ pub enum RunOutcome {
     Passed,
     /// An invariant or a threshold was violated.
     NotPassed,
-    /// The run has no verdict.
+    /// The run has no verdict, or only what was counted after it was cut off.
     Failed,
     /// The run is in progress.
     Running,
@@ -55,7 +55,7 @@ impl RunOutcome {
         match self {
             Self::Passed => "Passed",
             Self::NotPassed => "Not passed",
-            Self::Failed => "No verdict",
+            Self::Failed => "Failed",
             Self::Running => "Running",
         }
     }

@@ -35,13 +35,14 @@ pub enum RunOpening {
     Existing(Uuid),
 }
 
-/// Stores the run and its lanes, each with a private product or a product of the shop. Does so at
-/// most once for each idempotency key.
+/// Stores the run `id` (a UUIDv7) and its lanes, each with a private product or a product of the
+/// shop. Does so at most once for each idempotency key.
 ///
 /// # Errors
 /// [`ShopError::UnknownProduct`] inside [`TxnError::Refused`].
 pub async fn open(
     db: &Db,
+    id: Uuid,
     plan: &SimulationPlan,
     claim: Option<Claim>,
 ) -> Result<RunOpening, TxnError> {
@@ -52,7 +53,7 @@ pub async fn open(
             if let Some(known) = idempotency::claim(work, claim.as_ref()).await? {
                 return Ok(RunOpening::Existing(known));
             }
-            let opened = open_in_txn(work, &plan, RunState::Running.as_str()).await?;
+            let opened = open_in_txn(work, id, &plan, RunState::Running.as_str()).await?;
             idempotency::record(work, claim.as_ref(), &opened.id).await?;
             Ok(RunOpening::New(opened))
         })
@@ -83,10 +84,11 @@ pub async fn find_by_key(db: &Db, claim: Claim) -> Result<Option<Uuid>, TxnError
 
 pub(super) async fn open_in_txn(
     work: &Work,
+    id: Uuid,
     plan: &SimulationPlan,
     state: &str,
 ) -> Result<OpenedRun, Abort> {
-    let run = insert_run(work, to_json(plan)?, state).await?;
+    let run = insert_run(work, id, to_json(plan)?, state).await?;
     let mut lanes = Vec::with_capacity(plan.strategies.len());
     for strategy in &plan.strategies {
         lanes.push(open_lane(work, plan, run.id, *strategy).await?);
@@ -101,11 +103,12 @@ pub(super) async fn open_in_txn(
 /// Stores a run that starts now, with its plan as JSON.
 pub(super) async fn insert_run(
     work: &Work,
+    id: Uuid,
     plan: String,
     state: &str,
 ) -> Result<simulation_run::Model, DbErr> {
     simulation_run::ActiveModel {
-        id: Set(Uuid::now_v7()),
+        id: Set(id),
         state: Set(state.to_owned()),
         plan: Set(plan),
         verdict: NotSet,
@@ -115,6 +118,8 @@ pub(super) async fn insert_run(
         started_at: NotSet,
         beat_at: NotSet,
         ended_at: NotSet,
+        name: NotSet,
+        note: NotSet,
     }
     .insert(work.connection())
     .await
@@ -131,6 +136,7 @@ async fn open_lane(
         run_id: Set(run_id),
         strategy: Set(strategy.to_string()),
         product_id: Set(plan.product_id),
+        start: NotSet,
     }
     .insert(work.connection())
     .await?;

@@ -4,7 +4,7 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySel
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{from_json, lessons::LESSON_PLANS, stepping::STEPPED};
+use super::{StockSnapshot, from_json, lessons::LESSON_PLANS, stepping::STEPPED};
 use crate::{
     db::{
         Db,
@@ -74,6 +74,10 @@ async fn add_details(
         .iter()
         .map(|row| from_json::<Sample>(&row.counts))
         .collect::<Result<_, _>>()?;
+    // A lane without a verdict shows the stock with which it started.
+    if let (None, Some(start)) = (&lane.verdict, &row.start) {
+        lane.stock = from_json::<StockSnapshot>(start)?.available;
+    }
     if let Some(product_id) = row.product_id {
         let product = product::Entity::find_by_id(product_id).one(db.reader());
         lane.product_name = product
@@ -116,6 +120,7 @@ pub(super) fn snapshot(run: simulation_run::Model) -> Result<RunSnapshot, DbErr>
     let mut verdicts = verdict.map(|verdict| verdict.lanes).unwrap_or_default();
     verdicts.resize(plan.strategies.len(), None);
     let lanes = plan.strategies.iter().zip(verdicts);
+    let title = plan.title();
     Ok(RunSnapshot {
         id: run.id.to_string(),
         state: state(&run),
@@ -142,6 +147,8 @@ pub(super) fn snapshot(run: simulation_run::Model) -> Result<RunSnapshot, DbErr>
             .unwrap_or_default(),
         paused_ms: 0,
         started_at: moment::in_utc(run.started_at),
+        name: run.name.unwrap_or(title),
+        note: run.note.unwrap_or_default(),
         passed,
         failure: run.failure,
     })

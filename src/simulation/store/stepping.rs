@@ -3,6 +3,7 @@
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, sea_query::Expr};
 use time::Duration;
+use uuid::Uuid;
 
 use super::{OpenedRun, opening};
 use crate::{
@@ -31,7 +32,7 @@ pub async fn open_stepped(db: &Db, plan: SimulationPlan) -> Result<SteppedLanes,
     txn::run_for_result(db, Policy::request("open stepper"), move |work| {
         let plan = plan.clone();
         Box::pin(async move {
-            let run = opening::open_in_txn(work, &plan, STEPPED).await?;
+            let run = opening::open_in_txn(work, Uuid::now_v7(), &plan, STEPPED).await?;
             let mut offers = Vec::with_capacity(run.lanes.len());
             for lane in &run.lanes {
                 offers.push(catalog::offer(work, lane.product_id).await?);

@@ -32,7 +32,16 @@ const CLOSED_FINGERPRINT: &str = "0000000000000000000000000000000000000000000000
 const CLOSED_RESPONSE: &str = "null";
 
 /// The stock and the sales of a product at one moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sea_orm::FromQueryResult)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    serde::Serialize,
+    serde::Deserialize,
+    sea_orm::FromQueryResult,
+)]
 pub struct StockSnapshot {
     /// Units that can be bought.
     pub available: i64,
@@ -55,6 +64,18 @@ pub async fn read_stock_snapshot(
     product_id: i64,
     lane_id: i64,
 ) -> Result<StockSnapshot, ShopError> {
+    read_on(db.reader(), product_id, lane_id)
+        .await
+        .map_err(txn::read_error)?
+        .ok_or(ShopError::UnknownProduct)
+}
+
+/// The same on any connection; `None` for an unknown product.
+pub(super) async fn read_on<C: ConnectionTrait>(
+    connection: &C,
+    product_id: i64,
+    lane_id: i64,
+) -> Result<Option<StockSnapshot>, DbErr> {
     let sql = "SELECT s.available, s.reserved, s.total, \
                  coalesce(sum(l.quantity) FILTER (WHERE o.lane_id = $2), 0)::bigint AS sold_by_run, \
                  coalesce(sum(l.quantity) FILTER (WHERE o.id IS NOT NULL), 0)::bigint AS sold_by_all \
@@ -62,13 +83,11 @@ pub async fn read_stock_snapshot(
                LEFT JOIN order_line l ON l.product_id = s.product_id \
                LEFT JOIN customer_order o ON o.id = l.order_id AND o.status IN ('placed', 'paid') \
                WHERE s.product_id = $1 GROUP BY s.available, s.reserved, s.total";
-    let row = db
-        .reader()
+    let row = connection
         .query_one_raw(dialect::statement(sql, [product_id.into(), lane_id.into()]))
-        .await
-        .map_err(txn::read_error)?
-        .ok_or(ShopError::UnknownProduct)?;
-    sea_orm::FromQueryResult::from_query_result(&row, "").map_err(txn::read_error)
+        .await?;
+    row.map(|row| sea_orm::FromQueryResult::from_query_result(&row, ""))
+        .transpose()
 }
 
 /// Reads how many units can be bought now, for a chart.

@@ -6,8 +6,9 @@ use super::{
     actor_class,
     statement::{ResultLine, Sql},
 };
-use crate::model::stepper::{
-    ActorState, ActorView, PastStep, StepperStatus, StepperView, actor_letter,
+use crate::{
+    model::stepper::{ActorState, ActorView, PastStep, StepperStatus, StepperView, actor_letter},
+    ui::chart::LaneKey,
 };
 
 /// Shows the lane of the actor at `index`.
@@ -21,12 +22,17 @@ pub fn Lane(view: StepperView, index: usize) -> impl IntoView {
         .map(|past| past_step(&view, past))
         .collect();
     let nothing_yet = past.is_empty();
+    let strategy = view
+        .script
+        .roles()
+        .get(index)
+        .and_then(|role| role.strategy());
     Some(view! {
         <section class=actor_class("lane-card", index) aria-labelledby=heading.clone()>
             <header class="lane-card__head">
                 <span class="lane-card__letter" aria-hidden="true">{actor_letter(index).to_ascii_uppercase()}</span>
                 <h2 class="lane-card__name" id=heading.clone()>{actor.name.clone()}</h2>
-                <p class="lane-card__does">{actor.description.clone()}<span class="lane-card__pid">{format!(" · pid {}", actor.pid)}</span></p>
+                <p class="lane-card__does">{strategy.map(|strategy| view! { <LaneKey strategy/> })}{actor.description.clone()}<span class="lane-card__pid">{format!(" · pid {}", actor.pid)}</span></p>
             </header>
             {current(&view, index, &actor)}
             {actor.note.clone().map(|note| view! { <p class="lane-card__note">{note}</p> })}

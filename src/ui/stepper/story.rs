@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use crate::model::stepper::{SqlLine, Story};
 
-/// Shows what to watch for, before the first step.
+/// Shows what to watch for. It tells the outcome, so a page shows it only after the guess.
 #[component]
 pub fn WatchFor(story: Story) -> impl IntoView {
     view! {

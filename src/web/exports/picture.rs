@@ -4,7 +4,7 @@
 use leptos::prelude::*;
 
 use crate::{
-    model::{LaneSnapshot, RunSnapshot},
+    model::{LaneSnapshot, RunSnapshot, StrategyKey},
     ui::{
         curves::{CurveStyle, Frame, drawing},
         run_curves::METRICS,
@@ -25,12 +25,8 @@ pub fn svg(run: &RunSnapshot) -> String {
     let charts_top = HEAD_HEIGHT + lanes + MARGIN / 2.0;
     let step = chart_height + TITLE_HEIGHT;
     let charts = METRICS.iter().zip(0_u8..).map(|(metric, index)| {
-        let curves: Vec<_> = run
-            .lanes
-            .iter()
-            .enumerate()
-            .map(|(index, lane)| metric.curve(index, lane.strategy.to_string(), lane))
-            .collect();
+        let curve = |lane: &LaneSnapshot| metric.curve(CurveStyle::Strategy(lane.strategy), lane);
+        let curves: Vec<_> = run.lanes.iter().map(curve).collect();
         let marks = if metric.marks_stock { stocks(run) } else { Vec::new() };
         let top = charts_top + step * f64::from(index);
         view! {
@@ -44,7 +40,7 @@ pub fn svg(run: &RunSnapshot) -> String {
     let height = METRICS.iter().map(|_| step).sum::<f64>() + charts_top + MARGIN / 2.0;
     let picture = view! {
         <svg xmlns="http://www.w3.org/2000/svg" width=width height=height viewBox=format!("0 0 {width} {height}")>
-            <style>{STYLE}</style>
+            <style>{format!("{STYLE}{}", StrategyKey::light_line_rules())}</style>
             <rect class="paper" width=width height=height></rect>
             <rect class="band" width=width height="12"></rect>
             <rect class="ticket" y="12" width=width height="4"></rect>
@@ -68,40 +64,40 @@ fn stocks(run: &RunSnapshot) -> Vec<f64> {
 fn heading(run: &RunSnapshot) -> String {
     let verdicts: Option<Vec<_>> = run.lanes.iter().map(|lane| lane.verdict.as_ref()).collect();
     match verdicts {
-        Some(verdicts) => format!(
-            "Oversold {} · Undersold {}",
-            verdicts.iter().map(|verdict| verdict.oversold).sum::<i64>(),
-            verdicts
+        Some(verdicts) => {
+            let oversold: i64 = verdicts.iter().map(|verdict| verdict.oversold).sum();
+            let undersold: Option<i64> = verdicts
                 .iter()
-                .map(|verdict| verdict.undersold)
-                .sum::<i64>()
-        ),
+                .map(|verdict| verdict.known_undersold())
+                .sum();
+            let undersold = undersold.map_or_else(
+                || "not known (the run was cut off)".to_owned(),
+                |undersold| undersold.to_string(),
+            );
+            format!("Oversold {oversold} · Undersold {undersold}")
+        }
         None => "No verdict yet".to_owned(),
     }
 }
 
 fn lead(run: &RunSnapshot) -> String {
     format!(
-        "{} buyers per lane, seed {}, started {}",
-        run.plan.buyers, run.plan.seed, run.started_at
+        "{}: {} buyers per lane, seed {}, started {}",
+        run.name, run.plan.buyers, run.plan.seed, run.started_at
     )
 }
 
 /// Renders one legend line per lane: its line style and its result.
 fn legend(run: &RunSnapshot) -> impl IntoView + use<> {
-    let lines = run
-        .lanes
-        .iter()
-        .enumerate()
-        .scan(HEAD_HEIGHT, |top, (index, lane)| {
-            let y = *top;
-            *top += LEGEND_HEIGHT;
-            let class = CurveStyle::for_index(index, lane.strategy).class();
-            Some(view! {
-                <line class=class x1=MARGIN x2=MARGIN + 40.0 y1=y + 8.0 y2=y + 8.0></line>
-                <text class="lane" x=MARGIN + 52.0 y=y + 13.0>{result_text(lane)}</text>
-            })
-        });
+    let lines = run.lanes.iter().scan(HEAD_HEIGHT, |top, lane| {
+        let y = *top;
+        *top += LEGEND_HEIGHT;
+        let class = CurveStyle::Strategy(lane.strategy).class();
+        Some(view! {
+            <line class=class x1=MARGIN x2=MARGIN + 40.0 y1=y + 8.0 y2=y + 8.0></line>
+            <text class="lane" x=MARGIN + 52.0 y=y + 13.0>{result_text(lane)}</text>
+        })
+    });
     lines.collect_view()
 }
 
@@ -109,6 +105,12 @@ fn result_text(lane: &LaneSnapshot) -> String {
     let Some(verdict) = &lane.verdict else {
         return lane.strategy.to_string();
     };
+    if verdict.counted_afterwards {
+        return format!(
+            "{}: {} of {} sold, {} oversold, cut off",
+            lane.strategy, verdict.sold, verdict.stock, verdict.oversold
+        );
+    }
     format!(
         "{}: {} of {} sold, {} oversold, {} undersold, {:.0} orders/s, p99 {:.1} ms",
         lane.strategy,

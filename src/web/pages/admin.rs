@@ -12,6 +12,7 @@ mod order;
 mod overview;
 mod picture;
 mod plan_form;
+mod run_label;
 mod run_list;
 mod run_locks;
 mod samples;
@@ -88,6 +89,7 @@ fn RunsTable(runs: Vec<RunSnapshot>, caption: &'static str, full: bool) -> impl 
         .map(|run| view! { <RunRow run full/> })
         .collect_view();
     let mut heads = vec![
+        Text("Run"),
         Text("Started"),
         Text("Verdict"),
         Text("Strategy"),
@@ -113,12 +115,15 @@ fn RunRow(run: RunSnapshot, full: bool) -> impl IntoView {
         let sold: i64 = lanes.iter().map(|verdict| verdict.sold).sum();
         sold.to_string()
     });
-    let rejected = verdicts.as_ref().map(|lanes| {
+    let answered = verdicts
+        .as_ref()
+        .filter(|lanes| !lanes.iter().any(|verdict| verdict.counted_afterwards));
+    let rejected = answered.map(|lanes| {
         let rejected: u64 = lanes.iter().map(|verdict| verdict.rejected).sum();
         rejected.to_string()
     });
     // The sum of several lanes' rates means nothing.
-    let rate = match verdicts.as_deref() {
+    let rate = match answered.map(Vec::as_slice) {
         Some([only]) => Some(format!("{:.0}", only.orders_per_second)),
         _ => None,
     };
@@ -134,9 +139,8 @@ fn RunRow(run: RunSnapshot, full: bool) -> impl IntoView {
     });
     view! {
         <tr>
-            <th scope="row" class="tight">
-                <a href=format!("/admin/simulations/{}", run.id)>{run.started_at.clone()}</a>
-            </th>
+            <th scope="row"><a href=format!("/admin/simulations/{}", run.id)>{run.name.clone()}</a></th>
+            <td class="tight">{run.started_at.clone()}</td>
             <td><span class=class>{word}</span></td>
             <td>{run.plan.strategy_names()}</td>
             {number(sold)}
@@ -153,7 +157,11 @@ fn run_badge(run: &RunSnapshot) -> (&'static str, String) {
     });
     let bad = "badge badge--bad";
     match (run.passed, run.state) {
-        (_, RunState::Failed) => (bad, "Failed".to_owned()),
+        (Some(_), RunState::Failed) if oversold > 0 => {
+            (bad, format!("Cut off, oversold {oversold}"))
+        }
+        (Some(_), RunState::Failed) => (bad, "Cut off".to_owned()),
+        (None, RunState::Failed) => (bad, "Failed".to_owned()),
         (None, state) if state.is_over() => ("badge badge--out", state.in_words().to_owned()),
         (None, state) => ("badge badge--low", state.in_words().to_owned()),
         (Some(true), _) => ("badge badge--ok", "Oversold 0".to_owned()),

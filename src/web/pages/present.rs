@@ -1,7 +1,7 @@
 //! `/present/{id}`: a run for an audience, large and read-only, for anyone who has the link.
 
 use leptos::prelude::*;
-use leptos_router::hooks::use_params_map;
+use leptos_router::hooks::{use_params_map, use_query_map};
 
 use super::frame::{Bundle, Page, framed};
 use crate::{
@@ -17,12 +17,16 @@ pub fn PresentPage() -> impl IntoView {
         .get_untracked()
         .get("id")
         .unwrap_or_default();
+    // The host of an address of this machine, which the presenter chose on the run's page.
+    let host = use_query_map().get_untracked().get("at");
     framed(|visit| async move {
         let run = runs::find(visit.shop(), visit.runs(), &id).await?;
-        let address = format!("{}/present/{}", visit.public_url(), run.id);
+        let audience = visit.audience();
+        let origin = audience.origin(host.as_deref());
+        let address = format!("{origin}/present/{}", run.id);
         let presentation = Presentation::of(&run);
         let body = view! { <PresentView presentation address/> };
-        Ok(Page::bare("Flash sale", Bundle::Workbench, body))
+        Ok(Page::bare(run.name, Bundle::Workbench, body))
     })
 }
 

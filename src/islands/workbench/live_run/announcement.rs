@@ -34,11 +34,18 @@ fn lane_summary(lane: &LaneSnapshot, units_per_attempt: u32) -> String {
         last.unsuccessful()
     );
     match &lane.verdict {
-        Some(verdict) => format!(
-            "{figures}, oversold {}, undersold {}",
-            verdict.oversold, verdict.undersold
-        ),
-        None => figures,
+        Some(verdict) => {
+            let undersold = verdict.known_undersold();
+            let undersold = undersold.map_or_else(|| "not known".to_owned(), |n| n.to_string());
+            format!(
+                "{figures}, oversold {}, undersold {undersold}",
+                verdict.oversold
+            )
+        }
+        None => match lane.lost_updates(units_per_attempt) {
+            0 => figures,
+            lost => format!("{figures}, lost updates for {lost} units so far"),
+        },
     }
 }
 
@@ -67,6 +74,8 @@ mod tests {
             state,
             plan: SimulationPlan::preset(),
             started_at: String::new(),
+            name: String::new(),
+            note: String::new(),
             lanes: vec![lane],
             events: Vec::new(),
             paused_ms: 0,

@@ -28,7 +28,7 @@ fn lane_value<T: 'static>(
 
 fn single_lane(lane: Lane, units_per_attempt: u32) -> impl IntoView {
     let quantile = |name: &'static str, value: fn(&LaneSnapshot) -> f64| {
-        let ms = lane_value(lane, move |lane| format!("{:.1}", value(lane)));
+        let ms = lane_value(lane, move |lane| milliseconds(lane, value));
         view! {
             <div class="figure figure--small">
                 <dt>{name}</dt>
@@ -103,9 +103,8 @@ fn row(index: usize, lane: Lane, units_per_attempt: u32) -> impl IntoView {
             " "<SafetyBadge strategy/>
         }
     });
-    let ms = |value: fn(&LaneSnapshot) -> f64| {
-        lane_value(lane, move |lane| format!("{:.1}", value(lane)))
-    };
+    let ms =
+        |value: fn(&LaneSnapshot) -> f64| lane_value(lane, move |lane| milliseconds(lane, value));
     view! {
         <tr>
             <th scope="row">{name}</th>
@@ -118,6 +117,14 @@ fn row(index: usize, lane: Lane, units_per_attempt: u32) -> impl IntoView {
             <td class="n" data-testid="p95">{ms(|lane| lane.latency_ms.p95)}</td>
             <td class="n" data-testid="p99">{ms(|lane| lane.latency_ms.p99)}</td>
         </tr>
+    }
+}
+
+/// Formats a latency; that of a run that was cut off is not known.
+fn milliseconds(lane: &LaneSnapshot, value: fn(&LaneSnapshot) -> f64) -> String {
+    match &lane.verdict {
+        Some(verdict) if verdict.counted_afterwards => "–".to_owned(),
+        _ => format!("{:.1}", value(lane)),
     }
 }
 

@@ -13,14 +13,14 @@ use crate::{
 /// Number of intervals in the table that replaces the chart.
 const ROWS: u64 = 8;
 
-/// Shows the strategies, the buyers and the stock, and the state of the run.
+/// Shows the name, the strategies, the buyers and the stock, and the state of the run.
 pub fn head(run: &Presentation) -> impl IntoView + use<> {
     let names: Vec<_> = run
         .lanes
         .iter()
         .map(|lane| lane.strategy.as_str())
         .collect();
-    let title = if names.len() > 3 {
+    let strategies = if names.len() > 3 {
         format!("{} strategies", names.len())
     } else {
         names.join("\u{a0}· ")
@@ -40,8 +40,8 @@ pub fn head(run: &Presentation) -> impl IntoView + use<> {
     view! {
         <header class="present__head">
             <div>
-                <h1>{title}</h1>
-                <p class="present__lead">{format!("{} buyers, {stock} units{product}{each}", run.buyers)}</p>
+                <h1>{run.name.clone()}</h1>
+                <p class="present__lead">{format!("{strategies}: {} buyers, {stock} units{product}{each}", run.buyers)}</p>
             </div>
             <p class="present__state">
                 <span class=class data-testid="run-state">{word}</span>" "
@@ -56,6 +56,19 @@ pub fn head(run: &Presentation) -> impl IntoView + use<> {
 pub fn tile(run: RwSignal<Presentation>) -> impl IntoView {
     let numbers =
         Memo::new(move |_| run.with(|run| (run.oversold(), run.undersold(), run.state.is_over())));
+    let lost = Memo::new(move |_| run.with(Presentation::lost_updates));
+    let label = move || {
+        if numbers.get().2 {
+            "Oversold"
+        } else {
+            "Oversold so far"
+        }
+    };
+    let lost_text = move || match lost.get() {
+        0 => String::new(),
+        1 => "Lost updates so far: 1 unit".to_owned(),
+        units => format!("Lost updates so far: {units} units"),
+    };
     let class = move || match numbers.get() {
         (0, Some(0), _) => "verdict verdict--ok present__tile",
         (0, None, _) => "verdict verdict--pending present__tile",
@@ -76,7 +89,7 @@ pub fn tile(run: RwSignal<Presentation>) -> impl IntoView {
         <section class=class aria-label="Verdict" aria-live="polite" aria-atomic="true">
             <div class="verdict__pairs">
                 <p class="verdict__pair">
-                    <span class="verdict__label">"Oversold"</span>" "
+                    <span class="verdict__label">{label}</span>" "
                     <span class=move || number_class(numbers.get().0) data-testid="oversold">{move || numbers.get().0}</span>
                 </p>
                 <p class="verdict__pair">
@@ -84,6 +97,8 @@ pub fn tile(run: RwSignal<Presentation>) -> impl IntoView {
                     <span class=move || number_class(numbers.get().1.unwrap_or_default()) data-testid="undersold">{undersold}</span>
                 </p>
             </div>
+            // Not announced: it changes with each sample.
+            <p class="verdict__text" aria-live="off" data-testid="lost">{lost_text}</p>
         </section>
     }
 }

@@ -11,7 +11,7 @@ const STYLE: &str = include_str!("report.css");
 pub fn html(sweep: &Sweep) -> String {
     let document = Document {
         title: format!("Strategy sweep, {}", sweep.machine.began_at),
-        heading: "Strategy sweep",
+        heading: "Strategy sweep".to_owned(),
         lead: lead(sweep),
         style: STYLE,
         script: None,

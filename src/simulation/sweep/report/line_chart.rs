@@ -9,9 +9,6 @@ use crate::{
     simulation::sweep::{Sweep, figures::CellFigures},
 };
 
-/// Number of line colours in `report.css`. Further lines repeat them, dashed.
-const COLOURS: usize = 8;
-
 /// Number of lines that fit into a chart of the default height.
 const LINES_WITHOUT_GROWTH: usize = 6;
 
@@ -96,19 +93,13 @@ pub fn figure(sweep: &Sweep, stock: u32) -> AnyView {
 }
 
 fn lines(sweep: &Sweep, stock: u32) -> Vec<Line<'_>> {
-    let strategies = sweep.plan.strategies.iter().enumerate();
-    let lines = strategies.map(|(index, strategy)| Line {
+    let lines = sweep.plan.strategies.iter().map(|strategy| Line {
         name: if strategy.is_safe() {
             strategy.to_string()
         } else {
             format!("{strategy} ⚠")
         },
-        class: format!(
-            "c{}{}{}",
-            index % COLOURS,
-            if index >= COLOURS { " dashed" } else { "" },
-            if strategy.is_safe() { "" } else { " unsafe" }
-        ),
+        class: format!("lane-line--{strategy}"),
         cells: sweep
             .cells
             .iter()

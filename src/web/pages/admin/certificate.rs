@@ -43,8 +43,9 @@ pub fn CertificatePage() -> impl IntoView {
             return Ok(Page::private("Certificate", Bundle::None, body));
         }
         let certificate = store::certify(visit.shop().db(), runs::parse(&id)?).await?;
+        let title = format!("Certificate: {}", certificate.run.name);
         let body = view! { <CertificateView certificate/> };
-        Ok(Page::private("Certificate", Bundle::None, body))
+        Ok(Page::private(title, Bundle::None, body))
     })
 }
 
@@ -73,7 +74,7 @@ fn CertificateView(certificate: Certificate) -> impl IntoView {
         .failure
         .as_ref()
         .map(|why| view! { <p class="certificate__failure">{format!("The run itself failed: {why}.")}</p> });
-    let lead = format!("{}, of {}", run.plan.strategy_names(), run.started_at);
+    let lead = format!("{}, of {}", run.name, run.started_at);
     let lanes = certificate.lanes.iter().enumerate();
     let lanes = lanes
         .map(|(index, lane)| view! { <LaneSection lane=lane.clone() index/> })
@@ -98,6 +99,7 @@ fn CertificateView(certificate: Certificate) -> impl IntoView {
 fn Provenance(certificate: Certificate) -> impl IntoView {
     let (run, server) = (&certificate.run, &certificate.server);
     let facts = [
+        ("Name", run.name.clone()),
         ("Run", run.id.clone()),
         ("Started", run.started_at.clone()),
         ("Seed", run.plan.seed.to_string()),

@@ -12,9 +12,11 @@ use super::{
     run_list::{RUNS_SHOWN, RunList},
 };
 use crate::{
-    model::ShopError,
+    model::{LaneSnapshot, ShopError},
     simulation::{
-        comparison::{self, ComparedParameter, Comparison, RUNS_MAX, RUNS_MIN, run_letter},
+        comparison::{
+            self, ComparedLane, ComparedParameter, Comparison, RUNS_MAX, RUNS_MIN, run_letter,
+        },
         store::{self, RunFilter, RunPage},
     },
     ui::{
@@ -106,8 +108,9 @@ fn CompareView(comparison: Comparison) -> impl IntoView {
         view! {
             <li>
                 <strong class="compare__letter">{run_letter(index)}</strong>
-                <a href=format!("/admin/simulations/{}", run.id)>{run.started_at.clone()}</a>
+                <a href=format!("/admin/simulations/{}", run.id)>{run.name.clone()}</a>
                 <span>{run.plan.strategy_names()}</span>
+                <span class="quiet">{run.started_at.clone()}</span>
                 <span class=class>{word}</span>
             </li>
         }
@@ -130,23 +133,30 @@ fn CompareView(comparison: Comparison) -> impl IntoView {
     }
 }
 
+/// Returns the look of a lane in every chart and table of the comparison.
+fn curve_style(entry: &ComparedLane, lane: &LaneSnapshot) -> CurveStyle {
+    CurveStyle::OfRun {
+        strategy: lane.strategy,
+        letter: run_letter(entry.run),
+    }
+}
+
 /// Shows one chart per metric, with a curve per lane.
 #[component]
 fn Overlays(comparison: Comparison) -> impl IntoView {
     let lanes: Vec<_> = comparison
         .entries
         .iter()
-        .filter_map(|entry| Some((entry.name.clone(), comparison.lane(entry)?)))
+        .filter_map(|entry| Some((entry, comparison.lane(entry)?)))
         .collect();
-    let legend = lanes.iter().enumerate().map(|(index, (name, lane))| {
-        view! { <li><CurveKey curve_style=CurveStyle::for_index(index, lane.strategy)/>{name.clone()}</li> }
+    let legend = lanes.iter().map(|(entry, lane)| {
+        view! { <li><CurveKey curve_style=curve_style(entry, lane)/>{entry.name.clone()}</li> }
     });
     let legend = legend.collect_view();
     let figures = METRICS.iter().zip(0_usize..).map(|(metric, index)| {
         let curves = lanes
             .iter()
-            .enumerate()
-            .map(|(index, (name, lane))| metric.curve(index, name.clone(), lane));
+            .map(|(entry, lane)| metric.curve(curve_style(entry, lane), lane));
         #[expect(clippy::cast_precision_loss, reason = "units are far below 2^52")]
         let stocks = lanes.iter().map(|(_, lane)| lane.stock as f64);
         let marks = if metric.marks_stock {

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use self::InputKind::{Limit, Number, Percent};
+use self::InputKind::{Limit, Number, OptionalNumber, Percent};
 use crate::{
     islands::workbench::keys::Key,
     model::{
@@ -34,6 +34,36 @@ const BASIC: [&str; 9] = [
     "guess",
 ];
 
+/// Every field, in the order of the page. The first one with an error has the focus.
+const IN_ORDER: [&str; 24] = [
+    "target",
+    "strategy",
+    "buyers",
+    "stock",
+    "quantity",
+    "rounds",
+    "race_window_ms",
+    "seed",
+    "arrivals",
+    "rate_per_s",
+    "ramp_ms",
+    "think_time_ms",
+    "pool_size",
+    "journey",
+    "faults",
+    "freeze",
+    "slow_statement",
+    "drop_connection",
+    "abandon",
+    "double_click",
+    "p99_ms_max",
+    "failed_max",
+    "retries_max",
+    "orders_per_second_min",
+];
+/// The last field, below the others.
+const LAST: &str = "guess";
+
 /// The values of the form and the errors of its fields.
 #[derive(Clone)]
 struct FormValues {
@@ -51,6 +81,13 @@ impl FormValues {
 
     fn error(&self, field: &str) -> Option<String> {
         refill::error(self.notice.as_ref(), field)
+    }
+
+    /// Whether the page opens with the focus on `field`.
+    fn has_focus(&self, field: &str) -> bool {
+        let first = refill::first_error(self.notice.as_ref(), &IN_ORDER);
+        let first = first.or_else(|| refill::first_error(self.notice.as_ref(), &[LAST]));
+        first == Some(field)
     }
 
     fn has_advanced_values(&self) -> bool {
@@ -71,6 +108,7 @@ impl FormValues {
         let (kind, range, optional) = match input {
             Number(min, max) => (FieldKind::NUMBER, Some((min, max)), false),
             Limit => (FieldKind::NUMBER, Some((0, u32::MAX.into())), true),
+            OptionalNumber(min, max) => (FieldKind::NUMBER, Some((min, max)), true),
             Percent => (FieldKind::DECIMAL, None, true),
         };
         view! {
@@ -78,6 +116,8 @@ impl FormValues {
                 name label hint kind optional
                 value=self.value(name)
                 error=self.error(name)
+                // The error about the sum of all faults is above the first of them.
+                focus={self.has_focus(name) || (name == "freeze" && self.has_focus("faults"))}
                 width="third"
                 min=range.map(|(min, _)| min)
                 max=range.map(|(_, max)| max)
@@ -93,6 +133,8 @@ enum InputKind {
     Number(u64, u64),
     /// An optional whole number.
     Limit,
+    /// An optional whole number in this range.
+    OptionalNumber(u64, u64),
     /// An optional percentage.
     Percent,
 }
@@ -107,8 +149,17 @@ pub fn PlanFields(products: Vec<Product>, form: PlanForm, notice: Option<Notice>
             <FormKey/>
             <h2 class="panel__title" id="bench-title">"Simulate flash sale"</h2>
             <div class="fields">
-                <TargetSelect products target=typed.value("target")/>
-                <StrategyBoxes strategies=typed.value("strategies") error=typed.error("strategy")/>
+                <TargetSelect
+                    products
+                    target=typed.value("target")
+                    error=typed.error("target")
+                    focus=typed.has_focus("target")
+                />
+                <StrategyBoxes
+                    strategies=typed.value("strategies")
+                    error=typed.error("strategy")
+                    focus=typed.has_focus("strategy")
+                />
                 {typed.field("buyers", "Buyers", "", Number(1, BUYERS_MAX.into()))}
                 {typed.field("stock", "Stock", "Private lane only.", Number(0, STOCK_MAX.into()))}
                 <Field
@@ -118,6 +169,7 @@ pub fn PlanFields(products: Vec<Product>, form: PlanForm, notice: Option<Notice>
                     kind=quantity
                     value=typed.value("quantity")
                     error=typed.error("quantity")
+                    focus=typed.has_focus("quantity")
                     width="third"
                 />
                 {typed.field("rounds", "Attempts per buyer", "", Number(1, ROUNDS_MAX.into()))}
@@ -152,6 +204,8 @@ fn Advanced(typed: FormValues) -> impl IntoView {
                     name="arrivals"
                     label="Arrivals"
                     chosen=typed.value("arrivals")
+                    error=typed.error("arrivals")
+                    focus=typed.has_focus("arrivals")
                     options=&[
                         ("closed", "Each buyer waits for a response"),
                         ("open", "At a fixed rate, independent of responses"),
@@ -160,11 +214,13 @@ fn Advanced(typed: FormValues) -> impl IntoView {
                 {typed.field("rate_per_s", "Arrivals per second", "For arrivals at a fixed rate.", Number(1, RATE_PER_S_MAX.into()))}
                 {typed.field("ramp_ms", "Time to full load (ms)", "Until all buyers arrive, or the full rate is reached.", Number(0, RAMP_MS_MAX.into()))}
                 {typed.field("think_time_ms", "Think time (ms)", "Average pause between a response and the next attempt.", Number(0, THINK_TIME_MS_MAX.into()))}
-                {typed.field("pool_size", "Connections", "Maximum number of open transactions.", Number(1, POOL_SIZE_MAX.into()))}
+                {typed.field("pool_size", "Connections", "Open transactions per lane. Empty: 16, or as many as fit.", OptionalNumber(1, POOL_SIZE_MAX.into()))}
                 <Choice
                     name="journey"
                     label="Journey"
                     chosen=typed.value("journey")
+                    error=typed.error("journey")
+                    focus=typed.has_focus("journey")
                     options=&[
                         ("express", "Express: one call sells stock and writes the order"),
                         ("checkout", "Checkout: reserve, pay, confirm"),
@@ -195,9 +251,9 @@ fn Advanced(typed: FormValues) -> impl IntoView {
 fn Faults(typed: FormValues) -> impl IntoView {
     let error = typed.error("faults");
     view! {
-        <fieldset class="bench__group">
+        <fieldset class="bench__group" aria-describedby=error.is_some().then_some("faults-error")>
             <legend>"Faults, in percent of attempts"</legend>
-            {error.map(|error| view! { <p class="field__error">{error}</p> })}
+            {error.map(|error| view! { <p class="field__error" id="faults-error">{error}</p> })}
             <div class="fields">
                 {typed.field("freeze", "Client freezes", "It keeps its locks until the database ends its session.", Percent)}
                 {typed.field("slow_statement", "Slow statement", "A statement between read and write takes half a second.", Percent)}
@@ -210,7 +266,12 @@ fn Faults(typed: FormValues) -> impl IntoView {
 }
 
 #[component]
-fn TargetSelect(products: Vec<Product>, target: String) -> impl IntoView {
+fn TargetSelect(
+    products: Vec<Product>,
+    target: String,
+    #[prop(optional_no_strip)] error: Option<String>,
+    focus: bool,
+) -> impl IntoView {
     let options = products
         .into_iter()
         .map(|product| {
@@ -219,14 +280,22 @@ fn TargetSelect(products: Vec<Product>, target: String) -> impl IntoView {
             view! { <option value=id selected=selected>{product.name}{format!(" ({} left)", product.available)}</option> }
         })
         .collect_view();
+    let described_by = match error {
+        Some(_) => "target-hint target-error",
+        None => "target-hint",
+    };
     view! {
-        <div class="field field--half">
+        <div class=field_class("field field--half", error.as_ref())>
             <label class="field__label" for="target">"Product"</label>
-            <select class="field__input" id="target" name="target" aria-describedby="target-hint">
+            <select
+                class="field__input" id="target" name="target" autofocus=focus
+                aria-describedby=described_by aria-invalid=error.is_some().then_some("true")
+            >
                 <option value="lane" selected=target == "lane">"Private lane, outside the shop"</option>
                 <optgroup label="Products of the shop">{options}</optgroup>
             </select>
             <span class="field__hint" id="target-hint">"Choosing a shop product sells real stock."</span>
+            {error.map(|error| view! { <p class="field__error" id="target-error">{error}</p> })}
         </div>
     }
 }
@@ -237,6 +306,8 @@ fn StrategyBoxes(
     /// The selected strategies, comma-separated.
     strategies: String,
     #[prop(optional_no_strip)] error: Option<String>,
+    /// Whether the first box has the focus.
+    focus: bool,
 ) -> impl IntoView {
     let is_ticked = |key: StrategyKey| {
         strategies
@@ -245,10 +316,11 @@ fn StrategyBoxes(
     };
     let boxes = StrategyKey::ALL
         .into_iter()
-        .map(|key| {
+        .enumerate()
+        .map(|(index, key)| {
             view! {
                 <label class="tick">
-                    <input type="checkbox" name="strategy[]" value=key.as_str() checked=is_ticked(key)/>
+                    <input type="checkbox" name="strategy[]" value=key.as_str() checked=is_ticked(key) autofocus={focus && index == 0}/>
                     <span>{key.as_str()}" "<span class="quiet">{format!("({})", key.safety_and_place())}</span></span>
                 </label>
             }
@@ -278,15 +350,32 @@ fn Choice(
     chosen: String,
     /// Value and text of each option.
     options: &'static [(&'static str, &'static str)],
+    #[prop(optional_no_strip)] error: Option<String>,
+    focus: bool,
 ) -> impl IntoView {
     let options = options
         .iter()
         .map(|(value, words)| view! { <option value=*value selected=chosen == *value>{*words}</option> })
         .collect_view();
     view! {
-        <div class="field field--two-thirds">
+        <div class=field_class("field field--two-thirds", error.as_ref())>
             <label class="field__label" for=name>{label}</label>
-            <select class="field__input" id=name name=name>{options}</select>
+            <select
+                class="field__input" id=name name=name autofocus=focus
+                aria-describedby=error.is_some().then(|| format!("{name}-error"))
+                aria-invalid=error.is_some().then_some("true")
+            >
+                {options}
+            </select>
+            {error.map(|error| view! { <p class="field__error" id=format!("{name}-error")>{error}</p> })}
         </div>
+    }
+}
+
+/// Marks the class of a field with an error.
+fn field_class(class: &'static str, error: Option<&String>) -> String {
+    match error {
+        Some(_) => format!("{class} field--error"),
+        None => class.to_owned(),
     }
 }

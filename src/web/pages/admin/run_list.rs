@@ -133,6 +133,7 @@ fn RunTable(children: Children) -> impl IntoView {
                     <thead>
                         <tr>
                             <th scope="col"><span class="vh">"Compare"</span></th>
+                            <th scope="col">"Run"</th>
                             <th scope="col">"Started"</th>
                             <th scope="col">"Verdict"</th>
                             <th scope="col">"Strategy"</th>
@@ -152,8 +153,12 @@ fn row(run: RunSnapshot) -> impl IntoView {
     // All lanes' verdicts; none while a lane has no verdict.
     let verdicts: Option<Vec<&Verdict>> =
         run.lanes.iter().map(|lane| lane.verdict.as_ref()).collect();
-    let sum = |units: fn(&Verdict) -> i64| {
-        let lanes = verdicts.as_ref()?;
+    // The same, unless the run was cut off: then the answers of the shop are not known.
+    let answered = verdicts
+        .as_ref()
+        .filter(|lanes| !lanes.iter().any(|verdict| verdict.counted_afterwards));
+    let sum = |lanes: Option<&Vec<&Verdict>>, units: fn(&Verdict) -> i64| {
+        let lanes = lanes?;
         Some(
             lanes
                 .iter()
@@ -168,32 +173,33 @@ fn row(run: RunSnapshot) -> impl IntoView {
         _ => format!("{lanes} × {number}"),
     };
     // The sum of several lanes' rates and latencies means nothing.
-    let only = match verdicts.as_deref() {
+    let only = match answered.map(Vec::as_slice) {
         Some([only]) => Some(*only),
         _ => None,
     };
     let numbers = [
         Some(of_each(run.plan.buyers.into())),
         run.lanes.first().map(|lane| of_each(lane.stock)),
-        sum(|verdict| verdict.sold),
-        sum(|verdict| i64::try_from(verdict.rejected).unwrap_or(i64::MAX)),
+        sum(verdicts.as_ref(), |verdict| verdict.sold),
+        sum(answered, |verdict| {
+            i64::try_from(verdict.rejected).unwrap_or(i64::MAX)
+        }),
         only.map(|verdict| format!("{:.0}", verdict.orders_per_second)),
         only.map(|verdict| format!("{:.1}", verdict.latency_ms.p99)),
         Some(run.plan.seed.to_string()),
     ]
     .map(|number| view! { <td class="n">{number.unwrap_or_else(|| "–".to_owned())}</td> });
     let address = format!("/admin/simulations/{}", run.id);
-    let of = format!(
-        "the run of {} ({})",
-        run.started_at,
-        run.plan.strategy_names()
-    );
+    let of = format!("{}, {}", run.name, run.started_at);
+    let note = (!run.note.is_empty())
+        .then(|| view! { <span class="runs__note quiet">{run.note.clone()}</span> });
     view! {
         <tr>
             <td class="runs__tick">
                 <label class="tick"><input type="checkbox" name="run" value=run.id.clone()/><span class="vh">{format!("Compare {of}")}</span></label>
             </td>
-            <th scope="row" class="tight"><a href=address.clone()>{run.started_at.clone()}</a></th>
+            <th scope="row"><a href=address.clone()>{run.name.clone()}</a>{note}</th>
+            <td class="tight">{run.started_at.clone()}</td>
             <td><span class=class>{word}</span></td>
             <td>{run.plan.strategy_names()}</td>
             {numbers.collect_view()}

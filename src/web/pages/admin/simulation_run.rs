@@ -3,12 +3,16 @@
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
 
-use super::{Subnav, export_panel::ExportPanel, picture::Picture, samples, strategy::Understand};
+use super::{
+    Subnav, export_panel::ExportPanel, picture::Picture, run_label::RunLabelForm, samples,
+    strategy::Understand,
+};
 use crate::{
     islands::workbench::{FetchedDetails, Keys, LiveRun, LockView, keys::Key},
     model::{RunSnapshot, SimulationPlan, lock_queue::LaneLocks, plan::PlanForm},
     ui::safety_badge::SafetyBadge,
     web::{
+        audience::Audience,
         pages::{
             chart_assets::ChartAssets,
             form_error::FormError,
@@ -38,9 +42,9 @@ pub fn SimulationRunPage() -> impl IntoView {
         };
         let notice = visit.take_notice().await?;
         Ok(Page::private(
-            "Simulation run",
+            run.name.clone(),
             Bundle::Workbench,
-            view! { <RunView run locks is_here=live.is_some() public_url=visit.public_url().to_owned() notice/> },
+            view! { <RunView run locks is_here=live.is_some() audience=visit.audience() notice/> },
         )
         .wide())
     })
@@ -52,19 +56,9 @@ fn RunView(
     locks: Vec<LaneLocks>,
     /// True if it runs in this server process.
     is_here: bool,
-    public_url: String,
+    audience: Audience,
     notice: Option<Notice>,
 ) -> impl IntoView {
-    let mut products: Vec<_> = run
-        .lanes
-        .iter()
-        .map(|lane| lane.product_name.clone())
-        .collect();
-    products.dedup();
-    let products = match products.len() {
-        0..=2 => products.join(", "),
-        many => format!("{many} lanes"),
-    };
     let stock = run.lanes.first().map_or(0, |lane| lane.stock);
     let lead = format!(
         "{} buyers, {stock} units in stock, {}. Started {}.",
@@ -86,15 +80,16 @@ fn RunView(
         0..=1 => locks,
         _ => locks.into_iter().map(LaneLocks::preview).collect(),
     };
-    let export = view! { <ExportPanel run=run.clone() public_url/> };
+    let export = view! { <ExportPanel run=run.clone() audience/> };
     view! {
         <main class="page page--run page--wide" id="main" tabindex="-1">
             // Without JavaScript the page reloads itself to follow the run.
             {running.then(|| view! { <noscript><meta http-equiv="refresh" content="2"/></noscript> })}
             <Subnav current="/admin/simulations"/>
-            <PageHead title=format!("Flash sale: {products}") lead/>
+            <PageHead title=run.name.clone() lead/>
             <Keys/>
-            <FormError notice consequence="The run continues unchanged."/>
+            <FormError notice=notice.clone() consequence="The run is unchanged."/>
+            <RunLabelForm run=run.clone() notice/>
             <LiveRun run=live><Picture lanes=drawn each/></LiveRun>
             <LockView lanes=locks running=running && is_here href=format!("{address}/locks")/>
             <PlanSummary run/>

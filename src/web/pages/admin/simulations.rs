@@ -70,12 +70,14 @@ fn Presets(
     let items = PRESETS
         .iter()
         .map(|preset| {
+            let arrivals_s = preset.plan().arrivals_ms().div_ceil(1_000);
             let plan = PlanForm::from(&preset.plan());
             let chosen = (plan == form).then_some("true");
             view! {
                 <li class="preset">
                     <a class="preset__name" href=format!("{}#bench", plan.address()) aria-current=chosen>{preset.name}</a>
                     <p class="preset__story">{preset.story}</p>
+                    <p class="preset__lasts">{format!("Buyers arrive over {arrivals_s} s.")}</p>
                 </li>
             }
         })

@@ -24,6 +24,7 @@ use crate::{
             form_error::FormError,
             frame::{Bundle, Page, framed},
             page_head::PageHead,
+            refill,
         },
         session::Notice,
     },
@@ -94,13 +95,19 @@ fn StoriesView(notice: Option<Notice>) -> impl IntoView {
 fn OwnStory(notice: Option<Notice>) -> impl IntoView {
     let typed = |field: &str| notice.as_ref().and_then(|notice| notice.typed(field));
     let stock = typed("stock").filter(|stock| !stock.is_empty());
+    let error = |field: &str| refill::error(notice.as_ref(), field);
+    let seats_error = error("seats");
     let seats: Vec<String> = typed("seats")
         .unwrap_or("row-lock,unguarded")
         .split(',')
         .map(ToOwned::to_owned)
         .collect();
+    let has_focus = seats_error.is_some();
     let seats: Vec<_> = (0..STORY_BUYERS_MAX)
-        .map(|index| seat(index, seats.get(index).map_or("", String::as_str)))
+        .map(|index| {
+            let typed = seats.get(index).map_or("", String::as_str);
+            seat(index, typed, has_focus && index == 0)
+        })
         .collect();
     view! {
         <form class="panel own-story" method="post" action=START aria-labelledby="own-story">
@@ -111,11 +118,14 @@ fn OwnStory(notice: Option<Notice>) -> impl IntoView {
                     name="stock" label="Units in stock"
                     kind=FieldKind::NUMBER
                     value=stock.unwrap_or("1").to_owned()
+                    error=error("stock")
+                    focus=error("stock").is_some()
                     width="third"
                     min=Some(0)
                     max=Some(STOCK_MAX.into())
                 />
             </div>
+            {seats_error.map(|error| view! { <p class="field__error" id="seats-error">{error}</p> })}
             {seats}
             <div class="bench__go"><button class="btn btn--primary btn--big" type="submit">"Start session"</button></div>
         </form>
@@ -123,7 +133,7 @@ fn OwnStory(notice: Option<Notice>) -> impl IntoView {
 }
 
 /// Shows the choices of one buyer; `typed` contains the values of a rejected form.
-fn seat(index: usize, typed: &str) -> impl IntoView + use<> {
+fn seat(index: usize, typed: &str, focus: bool) -> impl IntoView + use<> {
     let mut parts = typed.split(':').map(ToOwned::to_owned);
     let strategy = parts.next().unwrap_or_default();
     let units = parts.next().unwrap_or_else(|| "1".to_owned());
@@ -150,7 +160,12 @@ fn seat(index: usize, typed: &str) -> impl IntoView + use<> {
             <div class="fields">
                 <div class="field field--third">
                     <label class="field__label" for=id("strategy")>"Strategy"</label>
-                    <select class="field__input" id=id("strategy") name="strategy[]">{no_buyer}{strategies}</select>
+                    <select
+                        class="field__input" id=id("strategy") name="strategy[]" autofocus=focus
+                        aria-describedby=focus.then_some("seats-error")
+                    >
+                        {no_buyer}{strategies}
+                    </select>
                 </div>
                 <div class="field field--third">
                     <label class="field__label" for=id("level")>"Isolation level"</label>
@@ -191,8 +206,7 @@ fn IntroductionView(script: Script, notice: Option<Notice>) -> impl IntoView {
         <main class="page" id="main" tabindex="-1">
             <Subnav current="/admin/stepper"/>
             <StoryHead story/>
-            <FormError notice consequence="No session was started."/>
-            <WatchFor story/>
+            <FormError notice=notice.clone() consequence="No session was started."/>
             <div class="intro">
                 <div>
                     <section class="panel explanation" aria-labelledby="cast">
@@ -201,16 +215,21 @@ fn IntroductionView(script: Script, notice: Option<Notice>) -> impl IntoView {
                     </section>
                     {steps}
                 </div>
-                <PredictForm script/>
+                <PredictForm script notice/>
             </div>
-            <details class="spoiler"><summary>"Explanation (run the story first)"</summary><Explanation story/></details>
+            // Tells the outcome: after the guess, the session's page shows it at once.
+            <details class="spoiler">
+                <summary>"Explanation (guess and run first)"</summary>
+                <WatchFor story/>
+                <Explanation story/>
+            </details>
         </main>
     }
 }
 
 /// The form that starts the story, with an optional prediction.
 #[component]
-fn PredictForm(script: Script) -> impl IntoView {
+fn PredictForm(script: Script, notice: Option<Notice>) -> impl IntoView {
     let steps = script.letters();
     let replay = (!steps.is_empty()).then(|| {
         let words = match script.steps.len() {
@@ -224,9 +243,15 @@ fn PredictForm(script: Script) -> impl IntoView {
     } else {
         "btn btn--primary btn--big"
     };
+    let focus = refill::first_error(notice.as_ref(), &["guess_sold", "guess_oversold"]);
     let guess = |name: &'static str, label: &'static str| {
+        let value = refill::typed(notice.as_ref(), name, "");
+        let error = refill::error(notice.as_ref(), name);
         view! {
-            <Field name label kind=FieldKind::NUMBER value=String::new() width="half" min=Some(0) max=Some(1_000) optional=true/>
+            <Field
+                name label kind=FieldKind::NUMBER value error focus={focus == Some(name)}
+                width="half" min=Some(0) max=Some(1_000) optional=true
+            />
         }
     };
     view! {

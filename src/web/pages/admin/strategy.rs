@@ -8,8 +8,11 @@ use leptos_router::hooks::use_params_map;
 use self::texts::{Part, SqlLine};
 use super::Subnav;
 use crate::{
-    model::{SimulationPlan, StrategyKey, plan::PlanForm},
-    ui::safety_badge::SafetyBadge,
+    model::{
+        SimulationPlan, StrategyKey,
+        plan::{PRESETS, PlanForm, Preset},
+    },
+    ui::{chart::LaneKey, safety_badge::SafetyBadge},
     web::pages::frame::{Bundle, Page, framed},
 };
 
@@ -34,16 +37,19 @@ pub fn StrategyPage() -> impl IntoView {
 #[component]
 fn StrategyView(strategy: StrategyKey) -> impl IntoView {
     let (path, source) = texts::source(strategy);
+    // The first story, so that the run lasts long enough to be watched.
+    let story = PRESETS.first().map(Preset::plan);
     let plan = SimulationPlan {
         strategies: vec![strategy],
-        ..SimulationPlan::preset()
+        lanes_together: false,
+        ..story.unwrap_or_else(SimulationPlan::preset)
     };
     let summary = format!("This strategy {}.", strategy.row().summary);
     view! {
         <main class="page" id="main" tabindex="-1">
             <Subnav current="/admin/simulations"/>
             <div class="page-head">
-                <h1>{strategy.as_str()}" "<SafetyBadge strategy/></h1>
+                <h1><LaneKey strategy/>{strategy.as_str()}" "<SafetyBadge strategy/></h1>
                 <p class="page-head__lead">{summary}</p>
             </div>
             <div class="understand">
@@ -99,7 +105,7 @@ pub fn Understand(strategy: StrategyKey) -> impl IntoView {
     let source = format!("/admin/strategies/{strategy}");
     view! {
         <section class="understand__one" aria-label=format!("Understanding {strategy}")>
-            <h3>{strategy.as_str()}" "<SafetyBadge strategy/></h3>
+            <h3><LaneKey strategy/>{strategy.as_str()}" "<SafetyBadge strategy/></h3>
             <dl class="understand__why">
                 <dt>"Watch for"</dt><dd>{strategy.row().watch_for}</dd>
                 <dt>"Why"</dt><dd>{strategy.row().explanation}</dd>

@@ -142,6 +142,7 @@ fn StoredVerdict(#[prop(optional_no_strip)] verdict: Option<Verdict>) -> impl In
     let Some(verdict) = verdict else {
         return view! { <p>"The rows of this lane were deleted and it has no verdict, so nothing can be proven."</p> }.into_any();
     };
+    let undersold = verdict.known_undersold();
     let facts = [
         ("Initial", verdict.stock),
         ("Remaining", verdict.remaining),
@@ -149,8 +150,9 @@ fn StoredVerdict(#[prop(optional_no_strip)] verdict: Option<Verdict>) -> impl In
         ("Sold", verdict.sold),
         ("Sold to others", verdict.sold_to_others),
         ("Oversold", verdict.oversold),
-        ("Undersold", verdict.undersold),
-    ];
+    ]
+    .into_iter()
+    .chain(undersold.map(|units| ("Undersold", units)));
     let facts = facts.map(|(name, units)| view! { <dt>{name}</dt><dd>{units}</dd> });
     view! {
         <p>"The product, orders and ledger of this lane were deleted. These figures are from the verdict when the run ended; you can no longer query them."</p>

@@ -2,17 +2,18 @@
 
 use leptos::prelude::*;
 
+use super::curve_style;
 use crate::{
     simulation::comparison::{Change, ComparedLane, Comparison, FIGURES, Figure},
-    ui::curves::{CurveKey, CurveStyle},
+    ui::curves::CurveKey,
 };
 
 #[component]
 pub fn Deltas(comparison: Comparison) -> impl IntoView {
-    let heads = comparison.entries.iter().enumerate().map(|(index, entry)| {
-        let key = comparison.lane(entry).map(
-            |lane| view! { <CurveKey curve_style=CurveStyle::for_index(index, lane.strategy)/> },
-        );
+    let heads = comparison.entries.iter().map(|entry| {
+        let key = comparison
+            .lane(entry)
+            .map(|lane| view! { <CurveKey curve_style=curve_style(entry, lane)/> });
         let against = entry
             .baseline
             .and_then(|baseline| comparison.entries.get(baseline));
