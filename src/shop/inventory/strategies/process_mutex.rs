@@ -3,7 +3,8 @@
 //!
 //! # Guarantees
 //! Within one process, and as long as every writer of this row takes the same lock, no unit is sold
-//! twice. A second server process has its own lock, which is independent of the first. So it runs
+//! twice: a purchase holds the lock until its transaction has ended, also if its buyer leaves
+//! before. A second server process has its own lock, which is independent of the first. So it runs
 //! only on private lanes, whose row has no stock constraints.
 //!
 //! # Cost under contention
@@ -42,8 +43,9 @@ impl PurchaseStrategy for ProcessMutex {
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
         // Taken before a connection: otherwise the waiting buyers would occupy the connections that
         // the holder of the lock needs.
-        let _guard = shop.shared.process_locks.lock(request.product_id).await;
-        purchase_transaction::run(shop, StrategyKey::ProcessMutex, request, |work, sale| {
+        let guard = shop.shared.process_locks.lock(request.product_id).await;
+        let strategy = StrategyKey::ProcessMutex;
+        purchase_transaction::run_holding(shop, strategy, request, guard, |work, sale| {
             Box::pin(take(work, sale))
         })
         .await
