@@ -204,6 +204,11 @@ async fn a_certificate_is_available_when_the_run_ends() {
     ] {
         assert!(page.body.contains(part), "{part} in {}", page.body);
     }
+    assert!(
+        !page.body.contains("product_id = $1"),
+        "psql does not know parameters: {}",
+        page.body
+    );
     for unknown in [UNKNOWN_ID, "nonsense"] {
         let answer = admin
             .page(&format!("/admin/simulations/{unknown}/certificate"))

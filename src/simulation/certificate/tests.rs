@@ -123,3 +123,21 @@ fn the_worst_lane_decides_the_status() {
     );
     assert_eq!(certificate(Vec::new()).status(), ProofStatus::Removed);
 }
+
+#[test]
+fn a_printed_statement_has_its_parameters_as_literals() {
+    let result = ProofResult {
+        query: ProofQuery {
+            description: "",
+            sql: "SELECT $2, $1, $10\nFROM x WHERE a = $1",
+            columns: &[],
+            uses_lane: true,
+        },
+        parameters: vec![71, 72, 0, 0, 0, 0, 0, 0, 0, 80],
+        figures: Vec::new(),
+    };
+    assert_eq!(
+        result.statement(),
+        "SELECT 72, 71, 80\nFROM x WHERE a = 71;"
+    );
+}
