@@ -76,6 +76,14 @@ counted! {
     OtherRule = other_rule, "other rule";
 }
 
+impl RejectionReason {
+    /// True if the shop said that the stock does not cover the attempt. Any other rule rejects an
+    /// attempt however many units remain.
+    pub const fn is_about_stock(self) -> bool {
+        matches!(self, Self::SoldOut | Self::FromMemory)
+    }
+}
+
 counted! {
     /// Why an attempt failed.
     FailureKind,

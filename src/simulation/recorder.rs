@@ -109,8 +109,8 @@ impl Recorder {
         }
     }
 
-    /// Returns the number of unfulfilled attempts by requested quantity. Attempts that were cut off
-    /// on purpose and unresolved attempts are not included.
+    /// Returns the number of unfulfilled attempts by requested quantity: those that the shop
+    /// rejected because of the stock. Failed attempts are not included.
     pub fn unfulfilled(&self) -> BTreeMap<u32, u64> {
         self.fold(BTreeMap::new(), |all: &mut BTreeMap<u32, u64>, tally| {
             for (units, buyers) in &tally.unfulfilled {

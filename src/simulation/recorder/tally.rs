@@ -45,7 +45,8 @@ pub struct Tally {
     /// As in [`parts`].
     pub split_us: [Histogram<u32>; 4],
     pub unresolved: Vec<UnresolvedAttempt>,
-    /// The number of unfulfilled attempts by requested quantity.
+    /// The number of unfulfilled attempts by requested quantity: those that the shop rejected
+    /// because of the stock. A failed attempt is a failure, whatever remains.
     pub unfulfilled: BTreeMap<u32, u64>,
     pub failures: Vec<String>,
 }
@@ -81,7 +82,9 @@ impl Tally {
             AttemptResult::Bought(_) => self.succeeded(planned.quantity.get()),
             AttemptResult::Rejected(reason) => {
                 *self.counts.refusals.of_mut(reason) += 1;
-                *self.unfulfilled.entry(planned.quantity.get()).or_default() += 1;
+                if reason.is_about_stock() {
+                    *self.unfulfilled.entry(planned.quantity.get()).or_default() += 1;
+                }
             }
             AttemptResult::Abandoned => self.add_unresolved(planned, FailureKind::CutOff),
             AttemptResult::Contradicted(sentence) => {
@@ -134,8 +137,6 @@ impl Tally {
                 self.succeeded(attempt.units);
             } else if attempt.fault.is_some_and(FaultKind::ends_attempt) {
                 self.counts.cut_off += 1;
-            } else {
-                *self.unfulfilled.entry(attempt.units).or_default() += 1;
             }
         }
     }

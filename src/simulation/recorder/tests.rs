@@ -133,7 +133,11 @@ fn the_database_resolves_attempts_with_unknown_outcome() {
         counts.cut_off, 2,
         "the frozen attempt and the abandoned one were cut off on purpose"
     );
-    assert_eq!(recorder.unfulfilled(), BTreeMap::from([(3, 2)]));
+    assert_eq!(
+        recorder.unfulfilled(),
+        BTreeMap::from([(3, 1)]),
+        "the rejected attempt, not the failed one"
+    );
     assert_eq!(recorder.unresolved(), []);
     let kinds = FailureKind::ALL.map(|kind| counts.failures.of(kind));
     assert_eq!(kinds, [1, 0, 0, 2, 0], "by kind: {counts:?}");
@@ -209,4 +213,21 @@ fn reports_of_many_threads_are_all_counted() {
         }
     });
     assert_eq!(recorder.counts().attempts(), 16_000);
+}
+
+#[test]
+fn only_a_rejection_because_of_the_stock_leaves_an_attempt_unfulfilled() {
+    let recorder = Recorder::new();
+    for (buyer, reason) in (0..).zip(RejectionReason::ALL) {
+        let rejected = attempt(AttemptResult::Rejected(reason));
+        recorder.record(&planned(buyer, None), MS, rejected);
+    }
+    recorder.record(&planned(10, None), MS, failed());
+    recorder.resolve(|_| false);
+    assert_eq!(
+        recorder.unfulfilled(),
+        BTreeMap::from([(3, 2)]),
+        "the stock row and the sold-out cache"
+    );
+    assert_eq!((recorder.counts().rejected(), recorder.counts().failed()), (6, 1));
 }
