@@ -390,6 +390,40 @@ async fn wrong_usage_exits_with_2() {
 }
 
 #[tokio::test]
+async fn a_plan_that_contradicts_itself_is_refused_with_what_is_wrong() {
+    for (more, expected) in [
+        (
+            &["--fault", "freeze=1,freeze=100"][..],
+            "the fault freeze is given twice",
+        ),
+        (
+            &["--fault", "abandon=1", "--fault", "abandon=2"],
+            "cannot be used multiple times",
+        ),
+        (
+            &["--threshold", "failed=0,failed=9"],
+            "the threshold failed is given twice",
+        ),
+        (
+            &["--quantity", "4..2"],
+            "a range must begin with its smaller number: 2..4, not 4..2",
+        ),
+        (
+            &["--strategy", "row-lock,micro-batch", "--fault", "drop-connection=1"],
+            "The fault drop-connection cannot strike with micro-batch",
+        ),
+        (
+            &["--strategy", "early-release", "--fault", "abandon=1,freeze=1"],
+            "The fault freeze cannot strike with early-release",
+        ),
+    ] {
+        let ended = run(Some(NO_SERVER), &simulate(more)).await;
+        assert_eq!(ended.code, Some(2), "{more:?}: {}", ended.stderr);
+        assert!(ended.stderr.contains(expected), "{more:?}: {}", ended.stderr);
+    }
+}
+
+#[tokio::test]
 async fn the_list_of_strategies_opens_no_database() {
     for url in [Some(NO_SERVER), None] {
         let ended = run(url, &["simulate", "--list"]).await;

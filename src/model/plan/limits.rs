@@ -161,6 +161,22 @@ fn check_faults(plan: &SimulationPlan, errors: &mut Errors) {
         "faults",
         || "The shares of all faults must add up to at most 100 %.".to_owned(),
     );
+    // A checkout reserves in a transaction of several statements, whatever the strategy.
+    if plan.journey != Journey::Express {
+        return;
+    }
+    let without_window = |key: &&StrategyKey| !key.row().has_race_window;
+    let Some(key) = plan.strategies.iter().find(without_window) else {
+        return;
+    };
+    for (kind, _) in plan.faults.iter() {
+        errors.unless(!kind.needs_race_window(), "faults", || {
+            format!(
+                "The fault {} cannot strike with {key}, which has no moment between read and write.",
+                kind.as_str()
+            )
+        });
+    }
 }
 
 #[cfg(test)]
@@ -257,5 +273,27 @@ mod tests {
         };
         assert_eq!(invalid_fields(plan(3, 0)), [""; 0]);
         assert_eq!(invalid_fields(plan(2, 1)), ["rate_per_s", "think_time_ms"]);
+    }
+
+    #[test]
+    fn a_fault_that_can_never_strike_is_rejected() {
+        let plan = |strategies: &[StrategyKey], kind, journey| SimulationPlan {
+            strategies: strategies.to_vec(),
+            faults: Faults::of([(kind, Share::percent(1))]),
+            journey,
+            ..SimulationPlan::preset()
+        };
+        for strategy in StrategyKey::ALL {
+            for kind in FaultKind::ALL {
+                let strikes = strategy.row().has_race_window || !kind.needs_race_window();
+                let express = plan(&[strategy], kind, Journey::Express);
+                let fields: &[&str] = if strikes { &[] } else { &["faults"] };
+                assert_eq!(invalid_fields(express), fields, "{strategy}, {kind:?}");
+            }
+        }
+        let both = [StrategyKey::RowLock, StrategyKey::MicroBatch];
+        let drop = |journey| plan(&both, FaultKind::DropConnection, journey);
+        assert_eq!(invalid_fields(drop(Journey::Express)), ["faults"]);
+        assert_eq!(invalid_fields(drop(Journey::Checkout)), [""; 0]);
     }
 }

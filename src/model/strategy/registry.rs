@@ -14,6 +14,7 @@ strategies! {
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
         can_hold: true,
+        has_race_window: true,
         queue: QueueLocation::Database,
         summary: "locks the stock row with SELECT … FOR UPDATE, checks, then updates it",
         explanation:
@@ -38,6 +39,7 @@ strategies! {
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
         can_hold: false,
+        has_race_window: true,
         queue: QueueLocation::Database,
         summary:
             "locks the stock row or fails at once with NOWAIT, and retries after a random backoff",
@@ -62,6 +64,7 @@ strategies! {
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
         can_hold: true,
+        has_race_window: true,
         queue: QueueLocation::Database,
         summary: "updates the row only if enough is available; the affected rows decide",
         explanation:
@@ -85,6 +88,7 @@ strategies! {
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
         can_hold: false,
+        has_race_window: true,
         queue: QueueLocation::Database,
         summary: "subtracts unchecked, and lets a CHECK constraint reject a negative stock",
         explanation:
@@ -107,6 +111,7 @@ strategies! {
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
         can_hold: false,
+        has_race_window: true,
         queue: QueueLocation::Database,
         summary:
             "writes only if the row's version is still the one that was read, and retries \
@@ -133,6 +138,7 @@ strategies! {
         layout: StockLayout::Row,
         isolation: Isolation::Serializable,
         can_hold: false,
+        has_race_window: true,
         queue: QueueLocation::Database,
         summary:
             "reads and writes under SERIALIZABLE, and retries when the database detects a \
@@ -160,6 +166,7 @@ strategies! {
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
         can_hold: false,
+        has_race_window: true,
         queue: QueueLocation::Database,
         summary: "waits for an advisory lock of the product, then updates conditionally",
         explanation:
@@ -183,6 +190,7 @@ strategies! {
         layout: StockLayout::Units,
         isolation: Isolation::ReadCommitted,
         can_hold: false,
+        has_race_window: true,
         queue: QueueLocation::Database,
         summary: "stores one row per unit, and takes rows that are not locked with SKIP LOCKED",
         explanation:
@@ -204,6 +212,7 @@ strategies! {
         layout: StockLayout::Buckets,
         isolation: Isolation::ReadCommitted,
         can_hold: false,
+        has_race_window: true,
         queue: QueueLocation::Database,
         summary: "splits the stock into several rows, so that buyers lock different rows",
         explanation:
@@ -227,6 +236,7 @@ strategies! {
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
         can_hold: false,
+        has_race_window: false,
         queue: QueueLocation::Database,
         summary:
             "takes the stock and writes order, line, movement and key in one statement, one \
@@ -255,6 +265,7 @@ strategies! {
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
         can_hold: false,
+        has_race_window: false,
         queue: QueueLocation::Database,
         summary:
             "releases the row lock before the commit is on disk, and responds after a later flush",
@@ -282,6 +293,7 @@ strategies! {
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
         can_hold: true,
+        has_race_window: false,
         queue: QueueLocation::ServerMemory,
         summary:
             "lets one writer process all queued purchases in one transaction, and responds \
@@ -307,6 +319,7 @@ strategies! {
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
         can_hold: false,
+        has_race_window: true,
         queue: QueueLocation::ServerMemory,
         summary: "locks in the server's memory: works on one server, oversells on two",
         explanation:
@@ -332,6 +345,7 @@ strategies! {
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
         can_hold: false,
+        has_race_window: true,
         queue: QueueLocation::Database,
         summary:
             "reads, compares in the application and subtracts unchecked: the stock falls below \
@@ -355,6 +369,7 @@ strategies! {
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
         can_hold: false,
+        has_race_window: true,
         queue: QueueLocation::Database,
         summary: "reads, compares in the application and writes the new value back: loses updates",
         explanation:

@@ -107,7 +107,7 @@ pub fn PlanFields(products: Vec<Product>, form: PlanForm, notice: Option<Notice>
             <FormKey/>
             <h2 class="panel__title" id="bench-title">"Simulate flash sale"</h2>
             <div class="fields">
-                <TargetSelect products target=typed.value("target")/>
+                <TargetSelect products target=typed.value("target") error=typed.error("target")/>
                 <StrategyBoxes strategies=typed.value("strategies") error=typed.error("strategy")/>
                 {typed.field("buyers", "Buyers", "", Number(1, BUYERS_MAX.into()))}
                 {typed.field("stock", "Stock", "Private lane only.", Number(0, STOCK_MAX.into()))}
@@ -152,6 +152,7 @@ fn Advanced(typed: FormValues) -> impl IntoView {
                     name="arrivals"
                     label="Arrivals"
                     chosen=typed.value("arrivals")
+                    error=typed.error("arrivals")
                     options=&[
                         ("closed", "Each buyer waits for a response"),
                         ("open", "At a fixed rate, independent of responses"),
@@ -165,6 +166,7 @@ fn Advanced(typed: FormValues) -> impl IntoView {
                     name="journey"
                     label="Journey"
                     chosen=typed.value("journey")
+                    error=typed.error("journey")
                     options=&[
                         ("express", "Express: one call sells stock and writes the order"),
                         ("checkout", "Checkout: reserve, pay, confirm"),
@@ -210,7 +212,11 @@ fn Faults(typed: FormValues) -> impl IntoView {
 }
 
 #[component]
-fn TargetSelect(products: Vec<Product>, target: String) -> impl IntoView {
+fn TargetSelect(
+    products: Vec<Product>,
+    target: String,
+    #[prop(optional_no_strip)] error: Option<String>,
+) -> impl IntoView {
     let options = products
         .into_iter()
         .map(|product| {
@@ -219,14 +225,16 @@ fn TargetSelect(products: Vec<Product>, target: String) -> impl IntoView {
             view! { <option value=id selected=selected>{product.name}{format!(" ({} left)", product.available)}</option> }
         })
         .collect_view();
+    let class = field_class("field--half", error.as_ref());
     view! {
-        <div class="field field--half">
+        <div class=class>
             <label class="field__label" for="target">"Product"</label>
             <select class="field__input" id="target" name="target" aria-describedby="target-hint">
                 <option value="lane" selected=target == "lane">"Private lane, outside the shop"</option>
                 <optgroup label="Products of the shop">{options}</optgroup>
             </select>
             <span class="field__hint" id="target-hint">"Choosing a shop product sells real stock."</span>
+            {error.map(|error| view! { <p class="field__error">{error}</p> })}
         </div>
     }
 }
@@ -276,6 +284,7 @@ fn Choice(
     name: &'static str,
     label: &'static str,
     chosen: String,
+    #[prop(optional_no_strip)] error: Option<String>,
     /// Value and text of each option.
     options: &'static [(&'static str, &'static str)],
 ) -> impl IntoView {
@@ -283,10 +292,17 @@ fn Choice(
         .iter()
         .map(|(value, words)| view! { <option value=*value selected=chosen == *value>{*words}</option> })
         .collect_view();
+    let class = field_class("field--two-thirds", error.as_ref());
     view! {
-        <div class="field field--two-thirds">
+        <div class=class>
             <label class="field__label" for=name>{label}</label>
             <select class="field__input" id=name name=name>{options}</select>
+            {error.map(|error| view! { <p class="field__error">{error}</p> })}
         </div>
     }
+}
+
+fn field_class(width: &str, error: Option<&String>) -> String {
+    let marked = if error.is_some() { " field--error" } else { "" };
+    format!("field {width}{marked}")
 }
