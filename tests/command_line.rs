@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::support::{
     TestDatabase, TestShop, check_audit_clean,
-    program::{Ended, run},
+    program::{Ended, run, run_into},
 };
 
 /// A URL without a server: a command that opens no database does not fail.
@@ -594,6 +594,45 @@ async fn the_checkout_journey_sells_exactly_the_stock() {
         assert_eq!(
             left, "0 available, 0 reserved, 20 sold, 0 holds",
             "{strategy}"
+        );
+    }
+    check_audit_clean(&shop).await;
+}
+
+/// The commands that print, with arguments that make each of them succeed.
+const PRINTING: [&[&str]; 9] = [
+    &["--help"],
+    &["--version"],
+    &["simulate", "--list"],
+    &["simulate", "--buyers", "3", "--stock", "2"],
+    &["simulate", "--buyers", "3", "--stock", "2", "--json"],
+    &["audit"],
+    &["audit", "--json"],
+    &["migrate", "status"],
+    &["seed"],
+];
+
+#[tokio::test]
+async fn a_closed_pipe_is_no_error_and_a_full_disk_is_one_with_a_sentence() {
+    let shop = TestShop::new().await;
+    let url = shop.database.url();
+    for arguments in PRINTING {
+        // As `| head -1` does after its first line.
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let ended = run_into(writer.into(), url, arguments).await;
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {}", ended.stderr);
+        assert!(ended.stderr.is_empty(), "{arguments:?}: {}", ended.stderr);
+
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let full = full.expect("a device that is always full");
+        let ended = run_into(full.into(), url, arguments).await;
+        assert_eq!(ended.code, Some(1), "{arguments:?}: {}", ended.stderr);
+        assert!(
+            ended.stderr.starts_with("doorbuster: the result could not be written")
+                && ended.stderr.lines().count() == 1,
+            "{arguments:?}: {}",
+            ended.stderr
         );
     }
     check_audit_clean(&shop).await;

@@ -9,7 +9,7 @@ use doorbuster::{
     shop::audit::{self, AuditReport},
 };
 
-use super::database::OpenDatabase;
+use super::{database::OpenDatabase, output};
 use crate::{CommandError, EXIT_BROKEN};
 
 #[derive(Args)]
@@ -29,11 +29,11 @@ pub async fn run(
         let report = audit::run(&db).await;
         db.close().await;
         let report = report?;
-        if arguments.json {
-            println!("{}", serde_json::to_string_pretty(&report)?);
+        output::print(&if arguments.json {
+            serde_json::to_string_pretty(&report)? + "\n"
         } else {
-            print(&report);
-        }
+            as_text(&report)
+        })?;
         Ok(if report.is_clean() {
             ExitCode::SUCCESS
         } else {
@@ -43,22 +43,24 @@ pub async fn run(
     .await
 }
 
-fn print(report: &AuditReport) {
+fn as_text(report: &AuditReport) -> String {
+    let mut lines = Vec::new();
     for rule in &report.rules {
         let verdict = match rule.violations {
             0 => "ok".to_owned(),
             1 => "1 VIOLATION".to_owned(),
             n => format!("{n} VIOLATIONS"),
         };
-        println!("{verdict:14} {}: {}", rule.rule, rule.requirement);
+        lines.push(format!("{verdict:14} {}: {}", rule.rule, rule.requirement));
         for violation in &rule.listed {
-            println!("               - {violation}");
+            lines.push(format!("               - {violation}"));
         }
     }
     for exhibit in &report.exhibits {
-        println!(
+        lines.push(format!(
             "exhibit        product {}, {}: {} in stock, {} sold, {} oversold",
             exhibit.product_id, exhibit.strategy, exhibit.stock, exhibit.sold, exhibit.oversold
-        );
+        ));
     }
+    lines.join("\n") + "\n"
 }

@@ -20,6 +20,7 @@ use url::Url;
 use super::{
     database::OpenDatabase,
     gateway::{OpenGateway, OwnProvider},
+    output,
 };
 use crate::{CommandError, EXIT_BROKEN, EXIT_USAGE};
 
@@ -107,13 +108,13 @@ pub async fn run(
     arguments: Arguments,
 ) -> Result<ExitCode, CommandError> {
     if arguments.list {
-        list();
+        output::print(&list())?;
         return Ok(ExitCode::SUCCESS);
     }
     let plan = match plan(&arguments) {
         Ok(plan) => plan,
         Err(error) => {
-            eprintln!("doorbuster simulate: {}", describe(&error));
+            output::note(format_args!("doorbuster simulate: {}", describe(&error)));
             return Ok(ExitCode::from(EXIT_USAGE));
         }
     };
@@ -142,11 +143,11 @@ pub async fn run(
                 .into(),
         );
     }
-    match (arguments.json, verdicts.as_slice()) {
-        (true, [verdict]) => println!("{}", serde_json::to_string_pretty(verdict)?),
-        (true, _) => println!("{}", serde_json::to_string_pretty(&RunVerdict::of(&end))?),
-        (false, verdicts) => verdicts.iter().for_each(print),
-    }
+    output::print(&match (arguments.json, verdicts.as_slice()) {
+        (true, [verdict]) => serde_json::to_string_pretty(verdict)? + "\n",
+        (true, _) => serde_json::to_string_pretty(&RunVerdict::of(&end))? + "\n",
+        (false, verdicts) => verdicts.iter().map(as_text).collect(),
+    })?;
     Ok(if verdicts.iter().all(Verdict::passed) {
         ExitCode::SUCCESS
     } else {
@@ -173,14 +174,12 @@ async fn open_gateway(
     OpenGateway::open(own, &secret?).await
 }
 
-fn list() {
-    for strategy in StrategyKey::ALL {
-        println!(
-            "{strategy:20} {:7} {}",
-            strategy.safety(),
-            strategy.row().summary
-        );
-    }
+fn list() -> String {
+    let line = |strategy: StrategyKey| {
+        let (safety, summary) = (strategy.safety(), strategy.row().summary);
+        format!("{strategy:20} {safety:7} {summary}\n")
+    };
+    StrategyKey::ALL.into_iter().map(line).collect()
 }
 
 fn plan(arguments: &Arguments) -> Result<SimulationPlan, ShopError> {
@@ -293,12 +292,52 @@ pub fn counted<N: Display + PartialEq + From<u8>>(number: N, one: &str, several:
     format!("{number} {noun}")
 }
 
-fn print(verdict: &Verdict) {
+/// Formats the verdict on a lane, one line for each kind of figure.
+fn as_text(verdict: &Verdict) -> String {
+    let mut lines = vec![plan_line(verdict), calls_line(verdict)];
+    if verdict.cut_off + verdict.contradicted > 0 {
+        lines.push(format!(
+            "faults    {} interrupted without an order, {} with contradictory responses",
+            counted(verdict.cut_off, "attempt", "attempts"),
+            counted(verdict.contradicted, "double click", "double clicks")
+        ));
+    }
+    lines.push(format!(
+        "units     {} sold, {} remaining, {} oversold, {} undersold",
+        verdict.sold, verdict.remaining, verdict.oversold, verdict.undersold
+    ));
+    lines.push(format!(
+        "speed     {} ms, {:.1} orders/s",
+        verdict.elapsed_ms, verdict.orders_per_second
+    ));
+    let latency = verdict.latency_ms;
+    lines.push(format!(
+        "latency   p50 {} · p90 {} · p95 {} · p99 {} · max {} ms",
+        latency.p50, latency.p90, latency.p95, latency.p99, latency.max
+    ));
+    let split = verdict.time_split_ms;
+    lines.push(format!(
+        "time      connection {} · lock {} · statements {} · commit {} ms",
+        split.pool_wait, split.lock_wait, split.execute, split.commit
+    ));
+    for threshold in &verdict.thresholds {
+        lines.push(format!(
+            "threshold {} {}: {}, {}",
+            threshold.name,
+            threshold.limit,
+            threshold.measured,
+            if threshold.held { "held" } else { "missed" }
+        ));
+    }
+    lines.join("\n") + "\n"
+}
+
+fn plan_line(verdict: &Verdict) -> String {
     let quantity = match verdict.quantity_min {
         Some(min) => format!("{min}..{}", verdict.quantity),
         None => verdict.quantity.to_string(),
     };
-    println!(
+    format!(
         "{} ({}), {}, {} in stock, quantity {quantity}, {}, seed {}",
         verdict.strategy,
         verdict.strategy.safety(),
@@ -306,8 +345,11 @@ fn print(verdict: &Verdict) {
         verdict.stock,
         counted(verdict.rounds, "round", "rounds"),
         verdict.seed
-    );
-    println!(
+    )
+}
+
+fn calls_line(verdict: &Verdict) -> String {
+    format!(
         "calls     {} succeeded, {} rejected, {} failed of {}, {}, {}",
         verdict.succeeded,
         verdict.rejected,
@@ -315,39 +357,5 @@ fn print(verdict: &Verdict) {
         counted(verdict.attempts, "attempt", "attempts"),
         counted(verdict.retries, "retry", "retries"),
         counted(verdict.fallbacks, "fallback", "fallbacks")
-    );
-    if verdict.cut_off + verdict.contradicted > 0 {
-        println!(
-            "faults    {} interrupted without an order, {} with contradictory responses",
-            counted(verdict.cut_off, "attempt", "attempts"),
-            counted(verdict.contradicted, "double click", "double clicks")
-        );
-    }
-    println!(
-        "units     {} sold, {} remaining, {} oversold, {} undersold",
-        verdict.sold, verdict.remaining, verdict.oversold, verdict.undersold
-    );
-    println!(
-        "speed     {} ms, {:.1} orders/s",
-        verdict.elapsed_ms, verdict.orders_per_second
-    );
-    let latency = verdict.latency_ms;
-    println!(
-        "latency   p50 {} · p90 {} · p95 {} · p99 {} · max {} ms",
-        latency.p50, latency.p90, latency.p95, latency.p99, latency.max
-    );
-    let split = verdict.time_split_ms;
-    println!(
-        "time      connection {} · lock {} · statements {} · commit {} ms",
-        split.pool_wait, split.lock_wait, split.execute, split.commit
-    );
-    for threshold in &verdict.thresholds {
-        println!(
-            "threshold {} {}: {}, {}",
-            threshold.name,
-            threshold.limit,
-            threshold.measured,
-            if threshold.held { "held" } else { "missed" }
-        );
-    }
+    )
 }

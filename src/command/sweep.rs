@@ -25,6 +25,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{
     database::OpenDatabase,
+    output,
     simulate::{self, counted},
 };
 use crate::{CommandError, EXIT_BROKEN, EXIT_USAGE};
@@ -68,7 +69,10 @@ pub async fn run(
     let plan = match plan(&arguments) {
         Ok(plan) => plan,
         Err(error) => {
-            eprintln!("doorbuster sweep: {}", simulate::describe(&error));
+            output::note(format_args!(
+                "doorbuster sweep: {}",
+                simulate::describe(&error)
+            ));
             return Ok(ExitCode::from(EXIT_USAGE));
         }
     };
@@ -131,17 +135,20 @@ fn progress_bar(runs: usize) -> ProgressBar {
 
 fn print(sweep: &Sweep, folder: &Path) -> Result<(), CommandError> {
     let files = report::write(sweep, folder)?;
-    for cell in sweep.broken_cells() {
-        println!(
-            "broken    {}, {}, {} in stock: {} oversold, {} undersold",
-            cell.strategy,
-            counted(cell.buyers, "buyer", "buyers"),
-            cell.stock,
-            cell.oversold,
-            cell.undersold
-        );
-    }
-    println!(
+    let mut lines: Vec<String> = sweep
+        .broken_cells()
+        .map(|cell| {
+            format!(
+                "broken    {}, {}, {} in stock: {} oversold, {} undersold",
+                cell.strategy,
+                counted(cell.buyers, "buyer", "buyers"),
+                cell.stock,
+                cell.oversold,
+                cell.undersold
+            )
+        })
+        .collect();
+    lines.push(format!(
         "{} of {}: {}",
         counted(sweep.runs.len() as u64, "run", "runs"),
         counted(sweep.cells.len() as u64, "cell", "cells"),
@@ -150,9 +157,7 @@ fn print(sweep: &Sweep, folder: &Path) -> Result<(), CommandError> {
         } else {
             "an invariant of a safe cell was violated"
         }
-    );
-    for file in files {
-        println!("{}", file.display());
-    }
-    Ok(())
+    ));
+    lines.extend(files.iter().map(|file| file.display().to_string()));
+    output::print(&(lines.join("\n") + "\n"))
 }

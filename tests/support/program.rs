@@ -67,6 +67,21 @@ pub async fn run(database_url: Option<&str>, arguments: &[&str]) -> Ended {
     if let Some(url) = database_url {
         command.env("DATABASE_URL", url);
     }
+    end_of(command, &folder).await
+}
+
+/// Runs the program to its end in a new folder, with standard output connected to `stdout`.
+pub async fn run_into(stdout: Stdio, database_url: &str, arguments: &[&str]) -> Ended {
+    let folder = TempDir::new().expect("a temporary folder");
+    let mut command = doorbuster(folder.path(), arguments);
+    command
+        .env("DATABASE_URL", database_url)
+        .stdout(stdout)
+        .stderr(Stdio::piped());
+    end_of(command, &folder).await
+}
+
+async fn end_of(mut command: Command, folder: &TempDir) -> Ended {
     let Output {
         status,
         stdout,
