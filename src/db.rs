@@ -9,6 +9,7 @@ pub mod entity;
 pub mod lock_watch;
 pub mod locks;
 pub mod schema;
+pub mod session_lock;
 pub mod session_store;
 pub mod sessions;
 pub mod statement_hook;

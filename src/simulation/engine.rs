@@ -18,7 +18,7 @@ use super::{
     store::{self, OpenedRun, RunOpening, StockSnapshot},
 };
 use crate::{
-    db::{ConnectError, Db, PoolSettings, txn::TxnError},
+    db::{ConnectError, Db, PoolSettings, session_lock::SessionLock, txn::TxnError},
     feed::Feed,
     model::{
         LaneSnapshot, LatencyMs, RunCommand, RunSnapshot, RunState, RunVerdict, ShopError,
@@ -27,6 +27,11 @@ use crate::{
     payment::gateway::PaymentGateway,
     shop::{administrator::Administrator, idempotency::Claim},
 };
+
+/// The key of the advisory lock that a run holds: an arbitrary number that no other lock uses.
+const RUN_LOCK: i64 = 0x7361_6c65;
+/// The application name of the session that holds it.
+const RUN_LOCK_NAME: &str = "doorbuster run lock";
 
 /// Why a run has no verdict.
 #[derive(Debug, thiserror::Error)]
@@ -54,10 +59,13 @@ pub struct Engine {
     feed: Feed,
     gateway: Option<Arc<dyn PaymentGateway>>,
     runs: LiveRuns,
-    /// Allows one run at a time: two would distort each other's measurements.
+    /// Allows one run at a time in this process: two would distort each other's measurements. For
+    /// the other processes, each run holds a lock of the database.
     run_slot: Arc<Semaphore>,
     steppers: Steppers,
     watches_locks: bool,
+    /// Called when a run has to wait for that of another process; `None` if it does not wait.
+    on_wait: Option<fn()>,
 }
 
 /// A run that has started.
@@ -72,6 +80,8 @@ pub struct StartedRun {
     control_db: Db,
     /// The stock with which the first lane starts.
     start: StockSnapshot,
+    /// Held until the last buyer has finished.
+    run_lock: Option<SessionLock>,
     _run_slot: OwnedSemaphorePermit,
 }
 
@@ -123,6 +133,17 @@ impl Engine {
             runs: LiveRuns::default(),
             run_slot: Arc::new(Semaphore::new(1)),
             watches_locks: true,
+            on_wait: None,
+        }
+    }
+
+    /// Makes a run wait while another process runs one on the same database, instead of failing
+    /// with [`SimulationError::Busy`]. `on_wait` is called when a run begins to wait.
+    #[must_use]
+    pub fn waiting_for_others(self, on_wait: fn()) -> Self {
+        Self {
+            on_wait: Some(on_wait),
+            ..self
         }
     }
 
@@ -163,7 +184,8 @@ impl Engine {
     /// Opens the run and publishes it. [`Engine::finish`] then starts the buyers.
     ///
     /// # Errors
-    /// [`SimulationError::Busy`] while another run is in progress in this process;
+    /// [`SimulationError::Busy`] while another run is in progress in this process, or on this
+    /// database unless the engine waits;
     /// [`ShopError::FieldsInvalid`] if values of the plan are out of range;
     /// [`ShopError::StrategyUnsafe`] for an unsafe strategy on a shop product.
     pub async fn start(
@@ -193,6 +215,29 @@ impl Engine {
         let run_slot = Arc::clone(&self.run_slot)
             .try_acquire_owned()
             .map_err(|_| SimulationError::Busy)?;
+        let run_lock = self.acquire_run_lock().await?;
+        let mut start = self.open(plan, claim, run_slot).await;
+        match &mut start {
+            Ok(RunStart::New(started)) => started.run_lock = Some(run_lock),
+            Ok(RunStart::Existing(_)) | Err(_) => run_lock.release().await,
+        }
+        start
+    }
+
+    async fn acquire_run_lock(&self) -> Result<SessionLock, SimulationError> {
+        let Some(on_wait) = self.on_wait else {
+            let lock = SessionLock::try_acquire(&self.url, RUN_LOCK_NAME, RUN_LOCK).await?;
+            return lock.ok_or(SimulationError::Busy);
+        };
+        Ok(SessionLock::acquire(&self.url, RUN_LOCK_NAME, RUN_LOCK, on_wait).await?)
+    }
+
+    async fn open(
+        &self,
+        plan: Arc<SimulationPlan>,
+        claim: Option<Claim>,
+        run_slot: OwnedSemaphorePermit,
+    ) -> Result<RunStart, SimulationError> {
         let control_db = Db::connect(&self.url, PoolSettings::COMMAND).await?;
         let buyers_dbs = self.connect_buyers(&plan).await?;
         let opened = match store::open(&control_db, &plan, claim).await? {
@@ -209,6 +254,7 @@ impl Engine {
             buyers_dbs,
             control_db,
             start,
+            run_lock: None,
             _run_slot: run_slot,
         })))
     }
@@ -239,11 +285,15 @@ impl Engine {
     /// Runs all buyers, in this process or over HTTP at `targets`, and stores the final snapshot.
     pub async fn finish(
         &self,
-        started: StartedRun,
+        mut started: StartedRun,
         targets: &[url::Url],
         progress: impl Fn(u64) + Send + Sync + 'static,
     ) -> Result<RunSnapshot, SimulationError> {
         let outcome = self.run_lanes(&started, targets, Arc::new(progress)).await;
+        // The measurement is over: the run of another process may begin.
+        if let Some(run_lock) = started.run_lock.take() {
+            run_lock.release().await;
+        }
         let mut end = started.run.snapshot();
         match &outcome {
             Ok(()) => {
