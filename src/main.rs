@@ -16,6 +16,7 @@ mod command {
     pub mod audit;
     pub mod database;
     pub mod gateway;
+    pub mod interrupt;
     pub mod migrate;
     pub mod output;
     pub mod provider;

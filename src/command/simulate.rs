@@ -15,11 +15,13 @@ use doorbuster::{
     simulation::{Engine, SimulationError},
 };
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 use url::Url;
 
 use super::{
     database::OpenDatabase,
     gateway::{OpenGateway, OwnProvider},
+    interrupt::Interrupt,
     output,
 };
 use crate::{CommandError, EXIT_BROKEN, EXIT_USAGE};
@@ -118,9 +120,10 @@ pub async fn run(
             return Ok(ExitCode::from(EXIT_USAGE));
         }
     };
+    let interrupt = Interrupt::listen()?;
     let end = OpenDatabase::with(settings, async |database| {
         database.prepare().await?;
-        let engine = Engine::new(database.url.clone(), Feed::default());
+        let engine = engine(database, &interrupt);
         if plan.journey == Journey::Express {
             return Ok(simulate(&engine, plan, &arguments.target).await?);
         }
@@ -134,6 +137,29 @@ pub async fn run(
         Ok(end?)
     })
     .await?;
+    match (end, interrupt.exit_code()) {
+        (end, Some(code)) => {
+            report_interrupted(end.as_ref(), arguments.json)?;
+            Ok(ExitCode::from(code))
+        }
+        (Some(end), None) => report(&end, &arguments),
+        // Not reached: without a signal, every run starts.
+        (None, None) => Err("the run did not start".into()),
+    }
+}
+
+/// An engine that waits for the runs of other processes, and whose run a signal aborts.
+pub fn engine(database: &OpenDatabase, interrupt: &Interrupt) -> Engine {
+    let note = || {
+        output::note("Another simulation is running on this database. Waiting until it ends.");
+    };
+    Engine::new(database.url.clone(), Feed::default())
+        .waiting_for_others(note)
+        .interruptible(interrupt.token())
+}
+
+/// Prints the verdicts of a complete run. Returns the exit code.
+fn report(end: &RunSnapshot, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let verdicts: Option<Vec<_>> = end.lanes.iter().map(|lane| lane.verdict.clone()).collect();
     let verdicts = verdicts.ok_or("the run ended without a verdict")?;
     let all_failed = |verdict: &Verdict| verdict.failed == verdict.attempts;
@@ -143,16 +169,66 @@ pub async fn run(
                 .into(),
         );
     }
-    output::print(&match (arguments.json, verdicts.as_slice()) {
-        (true, [verdict]) => serde_json::to_string_pretty(verdict)? + "\n",
-        (true, _) => serde_json::to_string_pretty(&RunVerdict::of(&end))? + "\n",
-        (false, verdicts) => verdicts.iter().map(as_text).collect(),
+    output::print(&if arguments.json {
+        as_json(end, false)?
+    } else {
+        verdicts.iter().map(as_text).collect()
     })?;
     Ok(if verdicts.iter().all(Verdict::passed) {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(EXIT_BROKEN)
     })
+}
+
+/// Prints the verdicts so far of a run that a signal aborted; `None` if it had not started.
+fn report_interrupted(end: Option<&RunSnapshot>, json: bool) -> Result<(), CommandError> {
+    let Some(end) = end else {
+        output::note("Interrupted before the simulation started.");
+        return match json {
+            true => output::print("{\n  \"interrupted\": true\n}\n"),
+            false => Ok(()),
+        };
+    };
+    output::note(format_args!(
+        "Interrupted after {} of {} attempts. The results are those so far.",
+        end.served(),
+        end.plan.total_attempts()
+    ));
+    let verdicts = end.lanes.iter().filter_map(|lane| lane.verdict.as_ref());
+    output::print(&if json {
+        as_json(end, true)?
+    } else {
+        verdicts.map(as_text).collect()
+    })
+}
+
+/// One JSON object: the verdict on a single lane, or the verdicts on several.
+#[derive(Serialize)]
+struct PrintedResult<T> {
+    #[serde(flatten)]
+    result: T,
+    /// Left out if the run is complete.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    interrupted: bool,
+}
+
+fn as_json(end: &RunSnapshot, interrupted: bool) -> Result<String, CommandError> {
+    let single = match end.lanes.as_slice() {
+        [lane] => lane.verdict.as_ref(),
+        _ => None,
+    };
+    let text = match single {
+        Some(result) => serde_json::to_string_pretty(&PrintedResult {
+            result,
+            interrupted,
+        }),
+        None => serde_json::to_string_pretty(&PrintedResult {
+            result: RunVerdict::of(end),
+            interrupted,
+        }),
+    };
+    Ok(text? + "\n")
 }
 
 /// Starts a payment provider for this run only, so that the run does not load a server's provider.
@@ -256,15 +332,21 @@ pub fn describe(error: &ShopError) -> String {
     }
 }
 
+/// Runs the plan. Returns `None` if a signal arrived before it started.
 async fn simulate(
     engine: &Engine,
     plan: SimulationPlan,
     targets: &[Url],
-) -> Result<RunSnapshot, SimulationError> {
-    let bar = progress_bar(plan.total_attempts());
+) -> Result<Option<RunSnapshot>, SimulationError> {
+    let attempts = plan.total_attempts();
     let started = engine
         .start(&Administrator::at_the_command_line(), plan)
-        .await?;
+        .await;
+    let started = match started {
+        Err(SimulationError::Interrupted) => return Ok(None),
+        started => started?,
+    };
+    let bar = progress_bar(attempts);
     let end = engine
         .finish(started, targets, {
             let bar = bar.clone();
@@ -272,7 +354,7 @@ async fn simulate(
         })
         .await;
     bar.finish_and_clear();
-    end
+    end.map(Some)
 }
 
 /// Visible on a terminal only: indicatif draws nothing to a pipe.

@@ -8,23 +8,20 @@ use std::{
 use clap::Args;
 use doorbuster::{
     config::DatabaseSettings,
-    feed::Feed,
     model::{Quantity, ShopError, StrategyKey, plan},
     shop::administrator::Administrator,
-    simulation::{
-        Engine,
-        sweep::{
-            self, Sweep,
-            machine::Machine,
-            matrix::{REPEAT_MAX, SweepPlan},
-            report,
-        },
+    simulation::sweep::{
+        self, Sweep,
+        machine::Machine,
+        matrix::{REPEAT_MAX, SweepPlan},
+        report,
     },
 };
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{
     database::OpenDatabase,
+    interrupt::Interrupt,
     output,
     simulate::{self, counted},
 };
@@ -79,10 +76,11 @@ pub async fn run(
     // Before the first run, so that a folder that cannot be created is not reported an hour later.
     std::fs::create_dir_all(&arguments.out)
         .map_err(|error| format!("{}: {error}", arguments.out.display()))?;
+    let interrupt = Interrupt::listen()?;
     let sweep = OpenDatabase::with(settings, async |database| {
         database.prepare().await?;
         let machine = Machine::with_database(&database.url).await?;
-        let engine = Engine::new(database.url.clone(), Feed::default());
+        let engine = simulate::engine(database, &interrupt);
         let administrator = Administrator::at_the_command_line();
         let bar = progress_bar(plan.order().len());
         let runs = sweep::run(&administrator, &engine, &plan, |ended, cell| {
@@ -95,10 +93,12 @@ pub async fn run(
     })
     .await?;
     print(&sweep, &arguments.out)?;
-    Ok(if sweep.safe_cells_held() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(EXIT_BROKEN)
+    Ok(match interrupt.exit_code() {
+        Some(code) => ExitCode::from(code),
+        // An administrator stopped one of its runs.
+        None if sweep.interrupted => ExitCode::FAILURE,
+        None if sweep.safe_cells_held() => ExitCode::SUCCESS,
+        None => ExitCode::from(EXIT_BROKEN),
     })
 }
 
@@ -134,6 +134,13 @@ fn progress_bar(runs: usize) -> ProgressBar {
 }
 
 fn print(sweep: &Sweep, folder: &Path) -> Result<(), CommandError> {
+    if sweep.interrupted {
+        output::note(format_args!(
+            "Interrupted after {} of {} runs. The files contain the complete runs, without a report.",
+            sweep.runs.len(),
+            sweep.plan.runs()
+        ));
+    }
     let files = report::write(sweep, folder)?;
     let mut lines: Vec<String> = sweep
         .broken_cells()

@@ -6,7 +6,7 @@ mod lane;
 use std::sync::Arc;
 
 use tokio::sync::{Barrier, OwnedSemaphorePermit, Semaphore};
-use tokio_util::task::AbortOnDropHandle;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use self::lane::Lane;
 use super::{
@@ -44,6 +44,8 @@ pub enum SimulationError {
     Client(#[from] reqwest::Error),
     #[error("another simulation is running; wait until it ends")]
     Busy,
+    #[error("the simulation was interrupted before it started")]
+    Interrupted,
 }
 
 impl From<TxnError> for SimulationError {
@@ -66,6 +68,7 @@ pub struct Engine {
     watches_locks: bool,
     /// Called when a run has to wait for that of another process; `None` if it does not wait.
     on_wait: Option<fn()>,
+    interruption: Option<CancellationToken>,
 }
 
 /// A run that has started.
@@ -134,6 +137,7 @@ impl Engine {
             run_slot: Arc::new(Semaphore::new(1)),
             watches_locks: true,
             on_wait: None,
+            interruption: None,
         }
     }
 
@@ -143,6 +147,16 @@ impl Engine {
     pub fn waiting_for_others(self, on_wait: fn()) -> Self {
         Self {
             on_wait: Some(on_wait),
+            ..self
+        }
+    }
+
+    /// Makes `interruption` abort a run in progress, and end the wait of a run that has not
+    /// started.
+    #[must_use]
+    pub fn interruptible(self, interruption: CancellationToken) -> Self {
+        Self {
+            interruption: Some(interruption),
             ..self
         }
     }
@@ -185,7 +199,7 @@ impl Engine {
     ///
     /// # Errors
     /// [`SimulationError::Busy`] while another run is in progress in this process, or on this
-    /// database unless the engine waits;
+    /// database unless the engine waits; [`SimulationError::Interrupted`];
     /// [`ShopError::FieldsInvalid`] if values of the plan are out of range;
     /// [`ShopError::StrategyUnsafe`] for an unsafe strategy on a shop product.
     pub async fn start(
@@ -229,7 +243,15 @@ impl Engine {
             let lock = SessionLock::try_acquire(&self.url, RUN_LOCK_NAME, RUN_LOCK).await?;
             return lock.ok_or(SimulationError::Busy);
         };
-        Ok(SessionLock::acquire(&self.url, RUN_LOCK_NAME, RUN_LOCK, on_wait).await?)
+        let lock = SessionLock::acquire(&self.url, RUN_LOCK_NAME, RUN_LOCK, on_wait);
+        let Some(interruption) = &self.interruption else {
+            return Ok(lock.await?);
+        };
+        tokio::select! {
+            biased;
+            () = interruption.cancelled() => Err(SimulationError::Interrupted),
+            lock = lock => Ok(lock?),
+        }
     }
 
     async fn open(
@@ -289,6 +311,7 @@ impl Engine {
         targets: &[url::Url],
         progress: impl Fn(u64) + Send + Sync + 'static,
     ) -> Result<RunSnapshot, SimulationError> {
+        let _abort = self.abort_when_interrupted(&started.run);
         let outcome = self.run_lanes(&started, targets, Arc::new(progress)).await;
         // The measurement is over: the run of another process may begin.
         if let Some(run_lock) = started.run_lock.take() {
@@ -313,6 +336,14 @@ impl Engine {
         outcome?;
         stored?;
         Ok(end)
+    }
+
+    fn abort_when_interrupted(&self, run: &Arc<LiveRun>) -> Option<AbortOnDropHandle<()>> {
+        let (interruption, run) = (self.interruption.clone()?, Arc::clone(run));
+        Some(AbortOnDropHandle::new(tokio::spawn(async move {
+            interruption.cancelled().await;
+            run.apply_command(RunCommand::Abort);
+        })))
     }
 
     async fn run_lanes(
