@@ -415,6 +415,10 @@ async fn a_plan_that_contradicts_itself_is_refused_with_what_is_wrong() {
             "The fault drop-connection cannot strike with micro-batch",
         ),
         (
+            &["--target", "http://127.0.0.1:1", "--threshold", "failed=0,retries=0"],
+            "The threshold retries cannot be checked over HTTP",
+        ),
+        (
             &["--strategy", "early-release", "--fault", "abandon=1,freeze=1"],
             "The fault freeze cannot strike with early-release",
         ),

@@ -73,7 +73,7 @@ pub struct Arguments {
     /// freeze=1,slow-statement=1,drop-connection=1,abandon=5,double-click=5.
     #[arg(long, value_parser = Faults::parse)]
     fault: Option<Faults>,
-    /// Thresholds that fail the run: p99-ms=50,failed=0,retries=100 (maximum),
+    /// Thresholds that fail the run: p99-ms=50,failed=0,retries=100 (maximum; not with --target),
     /// orders-per-second=500 (minimum).
     #[arg(long, value_parser = Thresholds::parse)]
     threshold: Option<Thresholds>,
@@ -172,7 +172,7 @@ fn report(end: &RunSnapshot, arguments: &Arguments) -> Result<ExitCode, CommandE
     output::print(&if arguments.json {
         as_json(end, false)?
     } else {
-        verdicts.iter().map(as_text).collect()
+        texts(end)
     })?;
     Ok(if verdicts.iter().all(Verdict::passed) {
         ExitCode::SUCCESS
@@ -195,12 +195,19 @@ fn report_interrupted(end: Option<&RunSnapshot>, json: bool) -> Result<(), Comma
         end.served(),
         end.plan.total_attempts()
     ));
-    let verdicts = end.lanes.iter().filter_map(|lane| lane.verdict.as_ref());
     output::print(&if json {
         as_json(end, true)?
     } else {
-        verdicts.map(as_text).collect()
+        texts(end)
     })
+}
+
+/// Formats the verdict on each lane that has one.
+fn texts(end: &RunSnapshot) -> String {
+    let verdicts = end.lanes.iter().filter_map(|lane| lane.verdict.as_ref());
+    verdicts
+        .map(|verdict| as_text(verdict, end.plan.servers > 0))
+        .collect()
 }
 
 /// One JSON object: the verdict on a single lane, or the verdicts on several.
@@ -284,6 +291,7 @@ fn plan(arguments: &Arguments) -> Result<SimulationPlan, ShopError> {
         thresholds: arguments.threshold.unwrap_or_default(),
         product_id: None,
         guess: None,
+        servers: u32::try_from(arguments.target.len()).unwrap_or(u32::MAX),
     }
     .validate()
 }
@@ -375,8 +383,8 @@ pub fn counted<N: Display + PartialEq + From<u8>>(number: N, one: &str, several:
 }
 
 /// Formats the verdict on a lane, one line for each kind of figure.
-fn as_text(verdict: &Verdict) -> String {
-    let mut lines = vec![plan_line(verdict), calls_line(verdict)];
+fn as_text(verdict: &Verdict, over_http: bool) -> String {
+    let mut lines = vec![plan_line(verdict), calls_line(verdict, over_http)];
     if verdict.cut_off + verdict.contradicted > 0 {
         lines.push(format!(
             "faults    {} interrupted without an order, {} with contradictory responses",
@@ -430,14 +438,22 @@ fn plan_line(verdict: &Verdict) -> String {
     )
 }
 
-fn calls_line(verdict: &Verdict) -> String {
+fn calls_line(verdict: &Verdict, over_http: bool) -> String {
+    let repeated = if over_http {
+        // A server does not report its retries and fallbacks.
+        counted(verdict.retries, "repeated request", "repeated requests")
+    } else {
+        format!(
+            "{}, {}",
+            counted(verdict.retries, "retry", "retries"),
+            counted(verdict.fallbacks, "fallback", "fallbacks")
+        )
+    };
     format!(
-        "calls     {} succeeded, {} rejected, {} failed of {}, {}, {}",
+        "calls     {} succeeded, {} rejected, {} failed of {}, {repeated}",
         verdict.succeeded,
         verdict.rejected,
         verdict.failed,
         counted(verdict.attempts, "attempt", "attempts"),
-        counted(verdict.retries, "retry", "retries"),
-        counted(verdict.fallbacks, "fallback", "fallbacks")
     )
 }

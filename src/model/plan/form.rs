@@ -181,6 +181,8 @@ impl PlanForm {
             },
             product_id: self.product_id()?,
             guess: parser.limit("guess", &self.guess),
+            // Only the command line names servers.
+            servers: 0,
         })
     }
 

@@ -34,6 +34,7 @@ pub fn violations(plan: &SimulationPlan) -> Vec<FieldError> {
     check_times(plan, &mut errors);
     check_arrivals(plan, &mut errors);
     check_faults(plan, &mut errors);
+    check_thresholds(plan, &mut errors);
     errors.0
 }
 
@@ -179,12 +180,21 @@ fn check_faults(plan: &SimulationPlan, errors: &mut Errors) {
     }
 }
 
+/// A threshold must not hold only because its figure is not measured.
+fn check_thresholds(plan: &SimulationPlan, errors: &mut Errors) {
+    let unmeasured = plan.servers > 0 && plan.thresholds.retries_max.is_some();
+    errors.unless(!unmeasured, "retries_max", || {
+        "The threshold retries cannot be checked over HTTP: a server does not report its retries."
+            .to_owned()
+    });
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::{
         Quantity, StrategyKey,
-        plan::{Arrivals, FaultKind, Faults, Quantities},
+        plan::{Arrivals, FaultKind, Faults, Quantities, Thresholds},
     };
 
     fn invalid_fields(plan: SimulationPlan) -> Vec<String> {
@@ -295,5 +305,19 @@ mod tests {
         let drop = |journey| plan(&both, FaultKind::DropConnection, journey);
         assert_eq!(invalid_fields(drop(Journey::Express)), ["faults"]);
         assert_eq!(invalid_fields(drop(Journey::Checkout)), [""; 0]);
+    }
+
+    #[test]
+    fn a_threshold_that_is_not_measured_over_http_is_rejected() {
+        let plan = |servers, typed| SimulationPlan {
+            servers,
+            thresholds: Thresholds::parse(typed).unwrap_or_default(),
+            ..SimulationPlan::preset()
+        };
+        let all = "p99-ms=50,failed=0,retries=0,orders-per-second=1";
+        assert_eq!(invalid_fields(plan(0, all)), [""; 0]);
+        assert_eq!(invalid_fields(plan(2, all)), ["retries_max"]);
+        let measured = "p99-ms=50,failed=0,orders-per-second=1";
+        assert_eq!(invalid_fields(plan(2, measured)), [""; 0]);
     }
 }
