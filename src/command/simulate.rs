@@ -405,10 +405,15 @@ fn as_text(verdict: &Verdict, over_http: bool) -> String {
         "latency   p50 {} · p90 {} · p95 {} · p99 {} · max {} ms",
         latency.p50, latency.p90, latency.p95, latency.p99, latency.max
     ));
-    let split = verdict.time_split_ms;
+    let parts = verdict.time_split_ms.parts().into_iter();
+    let parts: Vec<_> = parts
+        .filter(|(_, ms)| *ms > 0.0)
+        .map(|(name, ms)| format!("{name} {ms}"))
+        .collect();
     lines.push(format!(
-        "time      connection {} · lock {} · statements {} · commit {} ms",
-        split.pool_wait, split.lock_wait, split.execute, split.commit
+        "time      mean {} ms = {}",
+        latency.mean,
+        parts.join(" + ")
     ));
     for threshold in &verdict.thresholds {
         lines.push(format!(

@@ -117,15 +117,30 @@ pub struct RecentTimings {
     /// Average time waiting for a connection.
     #[serde(skip_serializing_if = "is_zero")]
     pub pool_wait_us: u64,
+    /// Average time waiting in the server's memory: for a mutex, a batch, or a shared answer.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub queue_wait_us: u64,
     /// Average time in the statements that take row locks.
     #[serde(skip_serializing_if = "is_zero")]
     pub lock_wait_us: u64,
     /// Average time in all other statements.
     #[serde(skip_serializing_if = "is_zero")]
     pub execute_us: u64,
+    /// Average time in the race window, or frozen by a fault.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub pause_us: u64,
     /// Average time in COMMIT.
     #[serde(skip_serializing_if = "is_zero")]
     pub commit_us: u64,
+    /// Average time waiting for the payment provider.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub payment_us: u64,
+    /// Average pause before retries.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub backoff_us: u64,
+    /// The rest of the average latency.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub other_us: u64,
 }
 
 impl RecentTimings {
@@ -146,9 +161,14 @@ impl RecentTimings {
             p95_us: self.p95_us.max(other.p95_us),
             p99_us: self.p99_us.max(other.p99_us),
             pool_wait_us: mean(self.pool_wait_us, other.pool_wait_us),
+            queue_wait_us: mean(self.queue_wait_us, other.queue_wait_us),
             lock_wait_us: mean(self.lock_wait_us, other.lock_wait_us),
             execute_us: mean(self.execute_us, other.execute_us),
+            pause_us: mean(self.pause_us, other.pause_us),
             commit_us: mean(self.commit_us, other.commit_us),
+            payment_us: mean(self.payment_us, other.payment_us),
+            backoff_us: mean(self.backoff_us, other.backoff_us),
+            other_us: mean(self.other_us, other.other_us),
         }
     }
 }

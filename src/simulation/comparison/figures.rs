@@ -54,6 +54,7 @@ pub const FIGURES: &[Figure] = &[
     figure("Row-lock fallbacks", "", Lower, |v| v.fallbacks as f64),
     figure("Orders per second", "", Higher, |v| v.orders_per_second),
     figure("Elapsed", "ms", Lower, |v| v.elapsed_ms as f64),
+    figure("Latency mean", "ms", Lower, |v| v.latency_ms.mean),
     figure("Latency p50", "ms", Lower, |v| v.latency_ms.p50),
     figure("Latency p95", "ms", Lower, |v| v.latency_ms.p95),
     figure("Latency p99", "ms", Lower, |v| v.latency_ms.p99),
@@ -61,9 +62,14 @@ pub const FIGURES: &[Figure] = &[
     figure("Connection wait", "ms", Lower, |v| {
         v.time_split_ms.pool_wait
     }),
+    figure("Queue wait", "ms", Lower, |v| v.time_split_ms.queue_wait),
     figure("Lock wait", "ms", Lower, |v| v.time_split_ms.lock_wait),
     figure("Execute", "ms", Lower, |v| v.time_split_ms.execute),
+    figure("Race window", "ms", Neither, |v| v.time_split_ms.pause),
     figure("Commit", "ms", Lower, |v| v.time_split_ms.commit),
+    figure("Payment", "ms", Lower, |v| v.time_split_ms.payment),
+    figure("Backoff", "ms", Lower, |v| v.time_split_ms.backoff),
+    figure("Other", "ms", Lower, |v| v.time_split_ms.other),
 ];
 
 /// The change of a figure from one run to another.

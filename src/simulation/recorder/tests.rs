@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::{
+    db::txn::TimeSplit,
     model::{
         SimulationPlan,
         plan::{Faults, Quantities},
@@ -36,6 +37,7 @@ fn attempt(result: AttemptResult) -> Attempt {
                 lock_wait: Duration::from_millis(2),
                 execute: Duration::from_millis(3),
                 commit: Duration::from_millis(4),
+                ..TimeSplit::default()
             },
         },
     }
@@ -230,4 +232,18 @@ fn only_a_rejection_because_of_the_stock_leaves_an_attempt_unfulfilled() {
         "the stock row and the sold-out cache"
     );
     assert_eq!((recorder.counts().rejected(), recorder.counts().failed()), (6, 1));
+}
+
+#[test]
+fn the_parts_of_the_time_and_the_rest_add_up_to_the_latency() {
+    let recorder = Recorder::new();
+    for buyer in 0..100 {
+        recorder.record(&planned(buyer, None), MS * (10 + buyer), bought());
+    }
+    let (mean, split) = (recorder.latency().mean, recorder.time_split());
+    assert!((mean - 59.5).abs() < 0.001, "{mean}");
+    assert!((split.total() - mean).abs() < 0.001, "{split:?}");
+    assert!((split.other - 49.5).abs() < 0.001, "{split:?}");
+    let recent = recorder.take_recent();
+    assert_eq!((recent.lock_wait_us, recent.other_us), (2_000, 49_500));
 }

@@ -18,6 +18,8 @@
 //! The data that it guards lives in the same process: a cache, a file, a connection. Never for data
 //! in a database.
 
+use std::time::Instant;
+
 use async_trait::async_trait;
 
 use crate::{
@@ -43,12 +45,16 @@ impl PurchaseStrategy for ProcessMutex {
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
         // Taken before a connection: otherwise the waiting buyers would occupy the connections that
         // the holder of the lock needs.
+        let queued = Instant::now();
         let guard = shop.shared.process_locks.lock(request.product_id).await;
+        let queue_wait = queued.elapsed();
         let strategy = StrategyKey::ProcessMutex;
-        purchase_transaction::run_holding(shop, strategy, request, guard, |work, sale| {
+        let sold = purchase_transaction::run_holding(shop, strategy, request, guard, |work, sale| {
             Box::pin(take(work, sale))
-        })
-        .await
+        });
+        let mut outcome = sold.await;
+        outcome.split.queue_wait += queue_wait;
+        outcome
     }
 
     fn queue_length(&self, shop: &Shop, product_id: i64) -> Option<u64> {
