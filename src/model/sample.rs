@@ -52,6 +52,11 @@ macro_rules! counted {
                 0 $(+ self.$field)*
             }
 
+            /// The counts with the names of their fields, also those that are zero.
+            pub fn named(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($field), self.$field)),*]
+            }
+
             /// Adds the counts of `other`.
             pub const fn add(&mut self, other: Self) {
                 $(self.$field += other.$field;)*

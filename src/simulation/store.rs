@@ -53,6 +53,7 @@ pub const RUNS_KEPT_DAYS: u32 = 30;
 #[derive(Clone, Debug)]
 pub struct OpenedRun {
     pub id: Uuid,
+    /// In RFC 3339.
     pub started_at: String,
     /// In the order of the plan's strategies.
     pub lanes: Vec<OpenedLane>,

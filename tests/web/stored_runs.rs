@@ -75,6 +75,15 @@ async fn the_file_name_of_a_download_contains_the_runs_id() {
         let stranger = Visitor::of(&shop).page(&address).await;
         assert_eq!(stranger.header("location"), "/admin/login");
     }
+    let json = admin
+        .page(&format!("/admin/simulations/{id}/export.json"))
+        .await;
+    let json: serde_json::Value = serde_json::from_str(&json.body).expect("JSON");
+    for time in [&json["exportedAt"], &json["run"]["startedAt"]] {
+        let format = &time::format_description::well_known::Rfc3339;
+        let time = time.as_str().expect("text");
+        assert!(time::OffsetDateTime::parse(time, format).is_ok(), "{time}");
+    }
     let picture = admin
         .page(&format!("/admin/simulations/{id}/export.svg"))
         .await;

@@ -26,7 +26,8 @@ pub struct ThresholdResult {
 }
 
 impl Thresholds {
-    const NAMES: [&str; 4] = ["p99-ms", "failed", "retries", "orders-per-second"];
+    /// Their names in commands.
+    pub const NAMES: [&str; 4] = ["p99-ms", "failed", "retries", "orders-per-second"];
 
     /// Compares each threshold that is set with the verdict's figures.
     #[expect(clippy::cast_precision_loss, reason = "calls are at most a million")]

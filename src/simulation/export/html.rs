@@ -20,13 +20,13 @@ const COLOURS: usize = 8;
 /// Renders the whole file. `exported_at` is a formatted time.
 pub fn replay(run: &RunSnapshot, exported_at: &str) -> String {
     let document = Document {
-        title: format!("Flash sale, {}", run.started_at),
+        title: format!("Flash sale, {}", run.started_in_utc()),
         heading: "Flash sale, replayed",
         lead: format!(
             "{} buyers, {}. Started {}.",
             run.plan.buyers,
             run.plan.strategy_names(),
-            run.started_at
+            run.started_in_utc()
         ),
         style: STYLE,
         script: Some(Script {

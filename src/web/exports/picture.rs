@@ -83,7 +83,7 @@ fn heading(run: &RunSnapshot) -> String {
 fn lead(run: &RunSnapshot) -> String {
     format!(
         "{} buyers per lane, seed {}, started {}",
-        run.plan.buyers, run.plan.seed, run.started_at
+        run.plan.buyers, run.plan.seed, run.started_in_utc()
     )
 }
 

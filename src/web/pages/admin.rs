@@ -131,7 +131,7 @@ fn RunRow(run: RunSnapshot, full: bool) -> impl IntoView {
     view! {
         <tr>
             <th scope="row" class="tight">
-                <a href=format!("/admin/simulations/{}", run.id)>{run.started_at.clone()}</a>
+                <a href=format!("/admin/simulations/{}", run.id)>{run.started_in_utc()}</a>
             </th>
             <td><span class=class>{word}</span></td>
             <td>{run.plan.strategy_names()}</td>

@@ -10,7 +10,7 @@ const STYLE: &str = include_str!("report.css");
 /// Renders the whole file.
 pub fn html(sweep: &Sweep) -> String {
     let document = Document {
-        title: format!("Strategy sweep, {}", sweep.machine.began_at),
+        title: format!("Strategy sweep, {}", sweep.machine.began_in_utc()),
         heading: "Strategy sweep",
         lead: lead(sweep),
         style: STYLE,
@@ -34,7 +34,7 @@ fn lead(sweep: &Sweep) -> String {
         plan.buyers.first().copied().unwrap_or_default(),
         number::grouped(plan.buyers.last().copied().unwrap_or_default().into()),
         sweep.runs.len(),
-        sweep.machine.began_at
+        sweep.machine.began_in_utc()
     )
 }
 
@@ -117,7 +117,7 @@ fn facts(sweep: &Sweep) -> impl IntoView + use<> {
         ("Rounds", plan.rounds.to_string()),
         ("Race window", format!("{} ms", plan.race_window_ms)),
         ("Repeats", format!("{}, interleaved", plan.repeat)),
-        ("Started", machine.began_at.clone()),
+        ("Started", machine.began_in_utc()),
     ];
     let facts = facts.map(|(name, value)| view! { <div><dt>{name}</dt><dd>{value}</dd></div> });
     view! {

@@ -9,7 +9,7 @@ use leptos_router::hooks::use_params_map;
 use super::Subnav;
 use crate::{
     model::ShopError,
-    shop::audit::AuditReport,
+    shop::{audit::AuditReport, moment},
     simulation::{
         certificate::{Certificate, CertificateAudit, ProofStatus},
         comparison::parameter_name,
@@ -73,7 +73,7 @@ fn CertificateView(certificate: Certificate) -> impl IntoView {
         .failure
         .as_ref()
         .map(|why| view! { <p class="certificate__failure">{format!("The run itself failed: {why}.")}</p> });
-    let lead = format!("{}, of {}", run.plan.strategy_names(), run.started_at);
+    let lead = format!("{}, of {}", run.plan.strategy_names(), run.started_in_utc());
     let lanes = certificate.lanes.iter().enumerate();
     let lanes = lanes
         .map(|(index, lane)| view! { <LaneSection lane=lane.clone() index/> })
@@ -99,9 +99,9 @@ fn Provenance(certificate: Certificate) -> impl IntoView {
     let (run, server) = (&certificate.run, &certificate.server);
     let facts = [
         ("Run", run.id.clone()),
-        ("Started", run.started_at.clone()),
+        ("Started", run.started_in_utc()),
         ("Seed", run.plan.seed.to_string()),
-        ("Certified", server.now.clone()),
+        ("Certified", moment::in_utc(server.now)),
         (
             "Database",
             format!("PostgreSQL {}, fsync {}", server.version, server.fsync),

@@ -106,7 +106,7 @@ fn CompareView(comparison: Comparison) -> impl IntoView {
         view! {
             <li>
                 <strong class="compare__letter">{run_letter(index)}</strong>
-                <a href=format!("/admin/simulations/{}", run.id)>{run.started_at.clone()}</a>
+                <a href=format!("/admin/simulations/{}", run.id)>{run.started_in_utc()}</a>
                 <span>{run.plan.strategy_names()}</span>
                 <span class=class>{word}</span>
             </li>

@@ -185,7 +185,7 @@ fn row(run: RunSnapshot) -> impl IntoView {
     let address = format!("/admin/simulations/{}", run.id);
     let of = format!(
         "the run of {} ({})",
-        run.started_at,
+        run.started_in_utc(),
         run.plan.strategy_names()
     );
     view! {
@@ -193,7 +193,7 @@ fn row(run: RunSnapshot) -> impl IntoView {
             <td class="runs__tick">
                 <label class="tick"><input type="checkbox" name="run" value=run.id.clone()/><span class="vh">{format!("Compare {of}")}</span></label>
             </td>
-            <th scope="row" class="tight"><a href=address.clone()>{run.started_at.clone()}</a></th>
+            <th scope="row" class="tight"><a href=address.clone()>{run.started_in_utc()}</a></th>
             <td><span class=class>{word}</span></td>
             <td>{run.plan.strategy_names()}</td>
             {numbers.collect_view()}
