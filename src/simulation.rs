@@ -13,6 +13,7 @@ pub mod live;
 pub mod lock_watch;
 pub mod recorder;
 pub mod schedule;
+pub mod spread;
 pub mod stepper;
 pub mod store;
 pub mod sweep;

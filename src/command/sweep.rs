@@ -10,11 +10,14 @@ use doorbuster::{
     config::DatabaseSettings,
     model::{Quantity, ShopError, StrategyKey, plan},
     shop::administrator::Administrator,
-    simulation::sweep::{
-        self, Sweep,
-        machine::Machine,
-        matrix::{REPEAT_MAX, SweepPlan},
-        report,
+    simulation::{
+        spread::RUNS_EACH_MIN,
+        sweep::{
+            self, Sweep,
+            machine::Machine,
+            matrix::{REPEAT_MAX, SweepPlan},
+            report,
+        },
     },
 };
 use indicatif::{ProgressBar, ProgressStyle};
@@ -38,8 +41,9 @@ pub struct Arguments {
     /// Initial units in stock, comma-separated.
     #[arg(long, value_delimiter = ',', value_name = "N", default_value = "100000", value_parser = clap::value_parser!(u32).range(0..=i64::from(plan::STOCK_MAX)))]
     stock: Vec<u32>,
-    /// Runs per cell; a spread, and so a crossover, needs at least two.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=i64::from(REPEAT_MAX)))]
+    /// Runs per cell; to show a difference, and so a crossover or a fastest strategy, takes at least
+    /// four.
+    #[arg(long, default_value_t = RUNS_EACH_MIN, value_parser = clap::value_parser!(u32).range(1..=i64::from(REPEAT_MAX)))]
     repeat: u32,
     /// Units per attempt.
     #[arg(long, default_value = "1", value_parser = Quantity::parse)]

@@ -145,6 +145,18 @@ async fn two_to_four_different_runs_are_compared() {
         "{repeats}"
     );
     assert!(repeats.contains("The plan of A, B: 2 runs"), "{repeats}");
+    assert!(
+        repeats.contains("no difference that these runs can show"),
+        "{repeats}"
+    );
+    for rating in [", better<", ", worse<"] {
+        assert!(!repeats.contains(rating), "{rating} in {repeats}");
+    }
+    let once_each = admin.page(&address(&ids[3..])).await.body;
+    assert!(
+        once_each.contains("one run says nothing about a difference"),
+        "{once_each}"
+    );
     let lanes = admin.page(&address(&ids[1..3])).await.body;
     for part in [
         "A · row-lock",

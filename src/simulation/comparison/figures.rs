@@ -72,18 +72,38 @@ pub const FIGURES: &[Figure] = &[
     figure("Other", "ms", Lower, |v| v.time_split_ms.other),
 ];
 
+/// What the repeats of two plans say about a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// They show it.
+    Shown,
+    /// It is within the spread of the repeats.
+    WithinSpread,
+    /// There are too few repeats to show any difference.
+    TooFewRuns,
+    /// Each plan was run once.
+    OneRunEach,
+    /// The two runs are repeats of one plan.
+    SamePlan,
+    /// The two had different loads, or one of them violated an invariant or was ended early.
+    NotComparable,
+}
+
 /// The change of a figure from one run to another.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Change {
     pub difference: f64,
     /// Relative to the baseline; `None` if that was zero.
     pub percent: Option<f64>,
-    /// Whether it is an improvement; `None` if neither direction is better or nothing changed.
+    /// Whether it is an improvement; `None` if neither direction is better, nothing changed, or the
+    /// repeats do not show it.
     pub is_better: Option<bool>,
+    /// Why it is not rated; `None` if it is, or if neither direction is better.
+    pub unrated: Option<Evidence>,
 }
 
 impl Change {
-    /// Computes the change from `before` to `now`.
+    /// Computes the change from `before` to `now`, as if the repeats showed it.
     pub fn between(before: f64, now: f64, better: Better) -> Self {
         let difference = now - before;
         let is_same = difference.abs() < f64::EPSILON;
@@ -96,14 +116,19 @@ impl Change {
                 Lower | Zero => Some(difference < 0.0),
                 Higher => Some(difference > 0.0),
             },
+            unrated: None,
         }
     }
 
-    /// The same change, marked neither better nor worse.
+    /// The same change, rated only if the evidence shows it.
     #[must_use]
-    pub fn neutral(self) -> Self {
+    pub fn with_evidence(self, evidence: Evidence) -> Self {
+        if self.is_better.is_none() || evidence == Evidence::Shown {
+            return self;
+        }
         Self {
             is_better: None,
+            unrated: Some(evidence),
             ..self
         }
     }
