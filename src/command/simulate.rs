@@ -162,12 +162,16 @@ pub fn engine(database: &OpenDatabase, interrupt: &Interrupt) -> Engine {
 fn report(end: &RunSnapshot, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let verdicts: Option<Vec<_>> = end.lanes.iter().map(|lane| lane.verdict.clone()).collect();
     let verdicts = verdicts.ok_or("the run ended without a verdict")?;
-    let all_failed = |verdict: &Verdict| verdict.failed == verdict.attempts;
-    if !arguments.target.is_empty() && verdicts.iter().all(all_failed) {
-        return Err(
+    // No invariant is violated if nothing was sold, but the run has measured nothing either.
+    let all_failed =
+        |verdict: &Verdict| verdict.failed == verdict.attempts && verdict.cut_off < verdict.failed;
+    if verdicts.iter().all(all_failed) {
+        return Err(if arguments.target.is_empty() {
+            "every attempt failed; the warnings above have the first reasons"
+        } else {
             "no target responded: check that a server with this database runs at each --target"
-                .into(),
-        );
+        }
+        .into());
     }
     output::print(&if arguments.json {
         as_json(end, false)?
