@@ -10,6 +10,7 @@ pub mod lock_watch;
 pub mod locks;
 pub mod retention;
 pub mod schema;
+pub mod session_lock;
 pub mod session_store;
 pub mod sessions;
 pub mod statement_hook;

@@ -1,6 +1,9 @@
 //! The command line. Standard output contains only a command's result; logs, progress and the
 //! generated password go to standard error.
 
+// Both panic if the stream is closed or full; `command::output` does not.
+#![deny(clippy::print_stdout, clippy::print_stderr)]
+
 use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
@@ -13,7 +16,9 @@ mod command {
     pub mod audit;
     pub mod database;
     pub mod gateway;
+    pub mod interrupt;
     pub mod migrate;
+    pub mod output;
     pub mod provider;
     pub mod seed;
     pub mod serve;
@@ -66,7 +71,10 @@ const SHUTDOWN_MAX: Duration = Duration::from_millis(300);
 fn main() -> ExitCode {
     // Before anything reads the environment, and while the process has only one thread.
     let dotenv = dotenvy::dotenv();
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(message) => return print_usage(&message),
+    };
     telemetry::init(!matches!(&cli.command, None | Some(Command::Serve(_))));
     if let Err(error) = dotenv
         && !error.not_found()
@@ -103,7 +111,17 @@ async fn run(cli: Cli) -> Result<ExitCode, CommandError> {
     }
 }
 
+/// Prints clap's message: the help, the version, or what is wrong with the arguments.
+fn print_usage(message: &clap::Error) -> ExitCode {
+    let printed = command::output::unless_closed(message.print());
+    match printed {
+        Err(error) if !message.use_stderr() => failed(&error),
+        _ => ExitCode::from(u8::try_from(message.exit_code()).unwrap_or(EXIT_USAGE)),
+    }
+}
+
 fn failed(error: &CommandError) -> ExitCode {
-    eprintln!("doorbuster: {}", doorbuster::db::txn::ErrorChain(&**error));
+    let chain = doorbuster::db::txn::ErrorChain(&**error);
+    command::output::note(format_args!("doorbuster: {chain}"));
     ExitCode::FAILURE
 }

@@ -25,6 +25,7 @@ pub mod snapshot;
 pub mod statement;
 pub mod stepper;
 pub mod strategy;
+pub mod utc_time;
 pub mod verdict;
 pub mod waterfall;
 

@@ -14,6 +14,7 @@ pub mod lock_watch;
 pub mod recorder;
 pub mod run_task;
 pub mod schedule;
+pub mod spread;
 pub mod stepper;
 pub mod store;
 pub mod sweep;

@@ -7,11 +7,13 @@ use doorbuster::{
     simulation::store,
 };
 use futures::future::join_all;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use crate::support::{
-    TestDatabase, TestShop, check_audit_clean,
-    program::{Ended, doorbuster, run},
+    TestDatabase, TestShop, administrator, check_audit_clean,
+    program::{Ended, doorbuster, run, run_into, run_until},
+    race::wait_until_true,
     within,
 };
 
@@ -398,6 +400,63 @@ async fn wrong_usage_exits_with_2() {
 }
 
 #[tokio::test]
+async fn a_plan_that_contradicts_itself_is_refused_with_what_is_wrong() {
+    for (more, expected) in [
+        (
+            &["--fault", "freeze=1,freeze=100"][..],
+            "the fault freeze is given twice",
+        ),
+        (
+            &["--fault", "abandon=1", "--fault", "abandon=2"],
+            "cannot be used multiple times",
+        ),
+        (
+            &["--threshold", "failed=0,failed=9"],
+            "the threshold failed is given twice",
+        ),
+        (
+            &["--quantity", "4..2"],
+            "a range must begin with its smaller number: 2..4, not 4..2",
+        ),
+        (
+            &[
+                "--strategy",
+                "row-lock,micro-batch",
+                "--fault",
+                "drop-connection=1",
+            ],
+            "The fault drop-connection cannot strike with micro-batch",
+        ),
+        (
+            &[
+                "--target",
+                "http://127.0.0.1:1",
+                "--threshold",
+                "failed=0,retries=0",
+            ],
+            "The threshold retries cannot be checked over HTTP",
+        ),
+        (
+            &[
+                "--strategy",
+                "early-release",
+                "--fault",
+                "abandon=1,freeze=1",
+            ],
+            "The fault freeze cannot strike with early-release",
+        ),
+    ] {
+        let ended = run(Some(NO_SERVER), &simulate(more)).await;
+        assert_eq!(ended.code, Some(2), "{more:?}: {}", ended.stderr);
+        assert!(
+            ended.stderr.contains(expected),
+            "{more:?}: {}",
+            ended.stderr
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_list_of_strategies_opens_no_database() {
     for url in [Some(NO_SERVER), None] {
         let ended = run(url, &["simulate", "--list"]).await;
@@ -635,5 +694,167 @@ async fn the_orders_of_a_simulation_that_was_killed_are_counted() {
         (sold, 9_000, 0)
     );
     assert_eq!(verdict.remaining, 9_000 - sold);
+    check_audit_clean(&shop).await;
+}
+
+/// The commands that print, with arguments that make each of them succeed.
+const PRINTING: [&[&str]; 9] = [
+    &["--help"],
+    &["--version"],
+    &["simulate", "--list"],
+    &["simulate", "--buyers", "3", "--stock", "2"],
+    &["simulate", "--buyers", "3", "--stock", "2", "--json"],
+    &["audit"],
+    &["audit", "--json"],
+    &["migrate", "status"],
+    &["seed"],
+];
+
+#[tokio::test]
+async fn a_closed_pipe_is_no_error_and_a_full_disk_is_one_with_a_sentence() {
+    let shop = TestShop::new().await;
+    let url = shop.database.url();
+    for arguments in PRINTING {
+        // As `| head -1` does after its first line.
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let ended = run_into(writer.into(), url, arguments).await;
+        assert_eq!(ended.code, Some(0), "{arguments:?}: {}", ended.stderr);
+        assert!(ended.stderr.is_empty(), "{arguments:?}: {}", ended.stderr);
+
+        let full = std::fs::File::options().write(true).open("/dev/full");
+        let full = full.expect("a device that is always full");
+        let ended = run_into(full.into(), url, arguments).await;
+        assert_eq!(ended.code, Some(1), "{arguments:?}: {}", ended.stderr);
+        assert!(
+            ended
+                .stderr
+                .starts_with("doorbuster: the result could not be written")
+                && ended.stderr.lines().count() == 1,
+            "{arguments:?}: {}",
+            ended.stderr
+        );
+    }
+    check_audit_clean(&shop).await;
+}
+
+/// Buyers in all steps of a checkout: some have reserved, some wait for the payment. The provider
+/// that the command started ends with it: it has the same standard error, whose end is awaited.
+#[tokio::test]
+async fn a_signal_aborts_a_simulation_and_gives_its_reservations_back() {
+    let shop = TestShop::new().await;
+    for (signal, code) in [(Signal::SIGINT, 130), (Signal::SIGTERM, 143)] {
+        let before = shop.count("payment").await;
+        let paying = format!("SELECT count(*) > {before} + 20 FROM payment");
+        let endless = [
+            "simulate",
+            "--journey",
+            "checkout",
+            "--buyers",
+            "60",
+            "--rounds",
+            "1000",
+            "--stock",
+            "100000",
+            "--json",
+        ];
+        let ready = wait_until_true(&shop.by_hand, &paying);
+        let ended = run_until(signal, shop.database.url(), &endless, ready).await;
+        let verdict = ended.check_code(code).json();
+        assert_eq!(verdict["interrupted"], true, "{verdict:#}");
+        assert!(verdict["sold"].as_i64() > Some(0), "{verdict:#}");
+        assert!(verdict["attempts"].as_i64() < Some(60_000), "{verdict:#}");
+        assert_eq!(verdict["held"], 0, "{verdict:#}");
+        assert_eq!(
+            (&verdict["oversold"], &verdict["undersold"]),
+            (&0.into(), &0.into())
+        );
+        assert!(
+            ended.stderr.contains("Interrupted after "),
+            "{}",
+            ended.stderr
+        );
+        let left: String = shop
+            .by_hand
+            .value(
+                "SELECT format('%s, %s reserved, %s pending', \
+                   (SELECT state FROM simulation_run ORDER BY id DESC LIMIT 1), \
+                   (SELECT sum(reserved) FROM stock), \
+                   (SELECT count(*) FROM customer_order WHERE status = 'pending'))",
+            )
+            .await;
+        assert_eq!(left, "aborted, 0 reserved, 0 pending");
+    }
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn a_signal_ends_a_sweep_with_its_complete_runs() {
+    let shop = TestShop::new().await;
+    let folder = tempfile::TempDir::new().expect("a temporary folder");
+    let out = folder.path().to_str().expect("text");
+    let endless = [
+        "sweep",
+        "--out",
+        out,
+        "--strategies",
+        "row-lock",
+        "--buyers",
+        "1,60",
+        "--rounds",
+        "1000",
+        "--stock",
+        "100000",
+        "--repeat",
+        "50",
+    ];
+    // The warm-up run and the first counted one are complete.
+    let ready = wait_until_true(&shop.by_hand, "SELECT count(*) > 2 FROM simulation_run");
+    let ended = run_until(Signal::SIGINT, shop.database.url(), &endless, ready).await;
+    ended.check_code(130);
+    let json = std::fs::read_to_string(folder.path().join("sweep.json")).expect("a file");
+    let json: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["interrupted"], true);
+    let runs = json["runs"].as_array().expect("runs").len();
+    assert!((1..100).contains(&runs), "{runs}");
+    assert!(!folder.path().join("sweep.html").exists());
+    let states: String = shop
+        .by_hand
+        .value("SELECT string_agg(DISTINCT state, ', ' ORDER BY state) FROM simulation_run")
+        .await;
+    assert_eq!(states, "aborted, finished");
+    check_audit_clean(&shop).await;
+}
+
+/// The second simulation waits, and a signal ends the wait.
+#[tokio::test]
+async fn a_simulation_that_waits_for_another_says_so() {
+    let shop = TestShop::new().await;
+    let engine =
+        doorbuster::simulation::Engine::new(shop.database.url().to_owned(), shop.feed().clone());
+    let started = engine
+        .start(
+            &administrator(),
+            doorbuster::model::SimulationPlan::preset(),
+        )
+        .await
+        .expect("it starts");
+    let waits = "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
+    let ready = wait_until_true(&shop.by_hand, waits);
+    let ended = run_until(Signal::SIGINT, shop.database.url(), &simulate(&[]), ready).await;
+    ended.check_code(130);
+    assert_eq!(ended.json()["interrupted"], true);
+    assert!(
+        ended
+            .stderr
+            .contains("Another simulation is running on this database."),
+        "{}",
+        ended.stderr
+    );
+    engine.finish(started, &[], |_| {}).await.expect("it ends");
+    assert_eq!(shop.count("simulation_run").await, 1);
+    run(Some(shop.database.url()), &simulate(&[]))
+        .await
+        .check_code(0);
     check_audit_clean(&shop).await;
 }

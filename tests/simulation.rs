@@ -13,6 +13,7 @@ mod lock_view;
 mod points;
 mod promises;
 mod stored;
+mod time_split;
 mod verdict;
 
 use std::time::Duration;

@@ -122,6 +122,7 @@ mod server {
             match error {
                 SimulationError::Shop(error) => error,
                 SimulationError::Busy => Self::SimulationBusy,
+                SimulationError::Interrupted => Self::SimulationOver,
                 SimulationError::Connect(_) => Self::Unavailable { retry_after_s: 2 },
                 SimulationError::Client(error) => Self::Invalid(error.to_string()),
                 SimulationError::Panicked(_) => Self::Internal {

@@ -1,6 +1,7 @@
 //! `doorbuster audit`.
 
 use std::{
+    io::{self, IsTerminal},
     process::ExitCode,
     sync::{
         Arc,
@@ -15,7 +16,7 @@ use doorbuster::{
     shop::audit::{self, AuditReport, rules::RULES},
 };
 
-use super::database::OpenDatabase;
+use super::{database::OpenDatabase, output};
 use crate::{CommandError, EXIT_BROKEN};
 
 #[derive(Args)]
@@ -32,19 +33,21 @@ pub async fn run(
     OpenDatabase::with(settings, async |database| {
         schema::migrate(&database.url, schema::Step::Up).await?;
         let db = database.pool(PoolSettings::AUDIT).await?;
-        let checked = Arc::new(AtomicUsize::new(0));
+        let (checked, is_watched) = (Arc::new(AtomicUsize::new(0)), io::stderr().is_terminal());
         let report = audit::run_with_progress(&db, move |rule| {
             let number = checked.fetch_add(1, Ordering::Relaxed) + 1;
-            eprintln!("{number:2} of {}: {}", RULES.len(), rule.name);
+            if is_watched {
+                output::note(format_args!("{number:2} of {}: {}", RULES.len(), rule.name));
+            }
         })
         .await;
         db.close().await;
         let report = report?;
-        if arguments.json {
-            println!("{}", serde_json::to_string_pretty(&report)?);
+        output::print(&if arguments.json {
+            serde_json::to_string_pretty(&report)? + "\n"
         } else {
-            print(&report);
-        }
+            as_text(&report)
+        })?;
         Ok(if report.is_clean() {
             ExitCode::SUCCESS
         } else {
@@ -54,22 +57,24 @@ pub async fn run(
     .await
 }
 
-fn print(report: &AuditReport) {
+fn as_text(report: &AuditReport) -> String {
+    let mut lines = Vec::new();
     for rule in &report.rules {
         let verdict = match rule.violations {
             0 => "ok".to_owned(),
             1 => "1 VIOLATION".to_owned(),
             n => format!("{n} VIOLATIONS"),
         };
-        println!("{verdict:14} {}: {}", rule.rule, rule.requirement);
+        lines.push(format!("{verdict:14} {}: {}", rule.rule, rule.requirement));
         for violation in &rule.listed {
-            println!("               - {violation}");
+            lines.push(format!("               - {violation}"));
         }
     }
     for exhibit in &report.exhibits {
-        println!(
+        lines.push(format!(
             "exhibit        product {}, {}: {} in stock, {} sold, {} oversold",
             exhibit.product_id, exhibit.strategy, exhibit.stock, exhibit.sold, exhibit.oversold
-        );
+        ));
     }
+    lines.join("\n") + "\n"
 }

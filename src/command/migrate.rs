@@ -8,7 +8,7 @@ use doorbuster::{
     db::schema::{self, Step},
 };
 
-use super::database::OpenDatabase;
+use super::{database::OpenDatabase, output};
 use crate::CommandError;
 
 #[derive(Args)]
@@ -40,10 +40,12 @@ pub async fn run(
             Action::Fresh => schema::migrate(&database.url, Step::Fresh).await?,
             Action::Status => {}
         }
+        let mut lines = String::new();
         for step in schema::status(&database.url).await? {
             let state = if step.applied { "applied" } else { "pending" };
-            println!("{state:8} {}", step.name);
+            lines += &format!("{state:8} {}\n", step.name);
         }
+        output::print(&lines)?;
         Ok(ExitCode::SUCCESS)
     })
     .await

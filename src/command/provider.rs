@@ -13,7 +13,7 @@ use doorbuster::{
 use tokio::net::TcpListener;
 use url::Url;
 
-use super::signals::StopSignal;
+use super::{output, signals::StopSignal};
 use crate::CommandError;
 
 #[derive(Args)]
@@ -53,7 +53,7 @@ pub async fn run(
     let listener = TcpListener::bind(arguments.addr)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", arguments.addr))?;
-    println!("http://{}", listener.local_addr()?);
+    output::print(&format!("http://{}\n", listener.local_addr()?))?;
     provider::serve(listener, settings, stop.token()).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -19,6 +19,7 @@ use tokio::net::TcpListener;
 use super::{
     database::OpenDatabase,
     gateway::{self, OpenGateway, OwnProvider},
+    output,
     signals::StopSignal,
 };
 use crate::CommandError;
@@ -182,17 +183,14 @@ async fn open_gateway(
 /// Prints the URLs and the password state to standard error. A generated password is printed only
 /// here, once.
 fn announce(public_url: &str, credential: &Credential) {
-    eprintln!("\n  The shop     {public_url}/");
-    eprintln!("  The admin    {public_url}/admin");
-    match credential {
+    let password = match credential {
         Credential::Generated(password) => {
-            eprintln!(
-                "  Password     {password}   (generated now, stored as a hash, not shown again)\n"
-            );
+            format!("{password}   (generated now, stored as a hash, not shown again)")
         }
-        Credential::Configured => eprintln!("  Password     as set by ADMIN_PASSWORD\n"),
-        Credential::Stored => {
-            eprintln!("  Password     unchanged; it was printed at the first start\n")
-        }
-    }
+        Credential::Configured => "as set by ADMIN_PASSWORD".to_owned(),
+        Credential::Stored => "unchanged; it was printed at the first start".to_owned(),
+    };
+    output::note(format_args!(
+        "\n  The shop     {public_url}/\n  The admin    {public_url}/admin\n  Password     {password}\n"
+    ));
 }

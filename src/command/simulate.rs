@@ -15,11 +15,14 @@ use doorbuster::{
     simulation::{Engine, SimulationError},
 };
 use indicatif::{ProgressBar, ProgressStyle};
+use serde::Serialize;
 use url::Url;
 
 use super::{
     database::OpenDatabase,
     gateway::{OpenGateway, OwnProvider},
+    interrupt::Interrupt,
+    output,
 };
 use crate::{CommandError, EXIT_BROKEN, EXIT_USAGE};
 
@@ -70,7 +73,7 @@ pub struct Arguments {
     /// freeze=1,slow-statement=1,drop-connection=1,abandon=5,double-click=5.
     #[arg(long, value_parser = Faults::parse)]
     fault: Option<Faults>,
-    /// Thresholds that fail the run: p99-ms=50,failed=0,retries=100 (maximum),
+    /// Thresholds that fail the run: p99-ms=50,failed=0,retries=100 (maximum; not with --target),
     /// orders-per-second=500 (minimum).
     #[arg(long, value_parser = Thresholds::parse)]
     threshold: Option<Thresholds>,
@@ -107,19 +110,20 @@ pub async fn run(
     arguments: Arguments,
 ) -> Result<ExitCode, CommandError> {
     if arguments.list {
-        list();
+        output::print(&list())?;
         return Ok(ExitCode::SUCCESS);
     }
     let plan = match plan(&arguments) {
         Ok(plan) => plan,
         Err(error) => {
-            eprintln!("doorbuster simulate: {}", describe(&error));
+            output::note(format_args!("doorbuster simulate: {}", describe(&error)));
             return Ok(ExitCode::from(EXIT_USAGE));
         }
     };
+    let interrupt = Interrupt::listen()?;
     let end = OpenDatabase::with(settings, async |database| {
         database.prepare().await?;
-        let engine = Engine::new(database.url.clone(), Feed::default());
+        let engine = engine(database, &interrupt);
         if plan.journey == Journey::Express {
             return Ok(simulate(&engine, plan, &arguments.target).await?);
         }
@@ -133,25 +137,109 @@ pub async fn run(
         Ok(end?)
     })
     .await?;
+    match (end, interrupt.exit_code()) {
+        (end, Some(code)) => {
+            report_interrupted(end.as_ref(), arguments.json)?;
+            Ok(ExitCode::from(code))
+        }
+        (Some(end), None) => report(&end, &arguments),
+        // Not reached: without a signal, every run starts.
+        (None, None) => Err("the run did not start".into()),
+    }
+}
+
+/// An engine that waits for the runs of other processes, and whose run a signal aborts.
+pub fn engine(database: &OpenDatabase, interrupt: &Interrupt) -> Engine {
+    let note = || {
+        output::note("Another simulation is running on this database. Waiting until it ends.");
+    };
+    Engine::new(database.url.clone(), Feed::default())
+        .waiting_for_others(note)
+        .interruptible(interrupt.token())
+}
+
+/// Prints the verdicts of a complete run. Returns the exit code.
+fn report(end: &RunSnapshot, arguments: &Arguments) -> Result<ExitCode, CommandError> {
     let verdicts: Option<Vec<_>> = end.lanes.iter().map(|lane| lane.verdict.clone()).collect();
     let verdicts = verdicts.ok_or("the run ended without a verdict")?;
-    let all_failed = |verdict: &Verdict| verdict.failed == verdict.attempts;
-    if !arguments.target.is_empty() && verdicts.iter().all(all_failed) {
-        return Err(
+    // No invariant is violated if nothing was sold, but the run has measured nothing either.
+    let all_failed =
+        |verdict: &Verdict| verdict.failed == verdict.attempts && verdict.cut_off < verdict.failed;
+    if verdicts.iter().all(all_failed) {
+        return Err(if arguments.target.is_empty() {
+            "every attempt failed; the warnings above have the first reasons"
+        } else {
             "no target responded: check that a server with this database runs at each --target"
-                .into(),
-        );
+        }
+        .into());
     }
-    match (arguments.json, verdicts.as_slice()) {
-        (true, [verdict]) => println!("{}", serde_json::to_string_pretty(verdict)?),
-        (true, _) => println!("{}", serde_json::to_string_pretty(&RunVerdict::of(&end))?),
-        (false, verdicts) => verdicts.iter().for_each(print),
-    }
+    output::print(&if arguments.json {
+        as_json(end, false)?
+    } else {
+        texts(end)
+    })?;
     Ok(if verdicts.iter().all(Verdict::passed) {
         ExitCode::SUCCESS
     } else {
         ExitCode::from(EXIT_BROKEN)
     })
+}
+
+/// Prints the verdicts so far of a run that a signal aborted; `None` if it had not started.
+fn report_interrupted(end: Option<&RunSnapshot>, json: bool) -> Result<(), CommandError> {
+    let Some(end) = end else {
+        output::note("Interrupted before the simulation started.");
+        return match json {
+            true => output::print("{\n  \"interrupted\": true\n}\n"),
+            false => Ok(()),
+        };
+    };
+    output::note(format_args!(
+        "Interrupted after {} of {} attempts. The results are those so far.",
+        end.served(),
+        end.plan.total_attempts()
+    ));
+    output::print(&if json {
+        as_json(end, true)?
+    } else {
+        texts(end)
+    })
+}
+
+/// Formats the verdict on each lane that has one.
+fn texts(end: &RunSnapshot) -> String {
+    let verdicts = end.lanes.iter().filter_map(|lane| lane.verdict.as_ref());
+    verdicts
+        .map(|verdict| as_text(verdict, end.plan.servers > 0))
+        .collect()
+}
+
+/// One JSON object: the verdict on a single lane, or the verdicts on several.
+#[derive(Serialize)]
+struct PrintedResult<T> {
+    #[serde(flatten)]
+    result: T,
+    /// Left out if the run is complete.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    interrupted: bool,
+}
+
+fn as_json(end: &RunSnapshot, interrupted: bool) -> Result<String, CommandError> {
+    let single = match end.lanes.as_slice() {
+        [lane] => lane.verdict.as_ref(),
+        _ => None,
+    };
+    let text = match single {
+        Some(result) => serde_json::to_string_pretty(&PrintedResult {
+            result,
+            interrupted,
+        }),
+        None => serde_json::to_string_pretty(&PrintedResult {
+            result: RunVerdict::of(end),
+            interrupted,
+        }),
+    };
+    Ok(text? + "\n")
 }
 
 /// Starts a payment provider for this run only, so that the run does not load a server's provider.
@@ -173,14 +261,12 @@ async fn open_gateway(
     OpenGateway::open(own, &secret?).await
 }
 
-fn list() {
-    for strategy in StrategyKey::ALL {
-        println!(
-            "{strategy:20} {:7} {}",
-            strategy.safety(),
-            strategy.row().summary
-        );
-    }
+fn list() -> String {
+    let line = |strategy: StrategyKey| {
+        let (safety, summary) = (strategy.safety(), strategy.row().summary);
+        format!("{strategy:20} {safety:7} {summary}\n")
+    };
+    StrategyKey::ALL.into_iter().map(line).collect()
 }
 
 fn plan(arguments: &Arguments) -> Result<SimulationPlan, ShopError> {
@@ -210,6 +296,7 @@ fn plan(arguments: &Arguments) -> Result<SimulationPlan, ShopError> {
         thresholds: arguments.threshold.unwrap_or_default(),
         product_id: None,
         guess: None,
+        servers: u32::try_from(arguments.target.len()).unwrap_or(u32::MAX),
     }
     .validate()
 }
@@ -258,15 +345,21 @@ pub fn describe(error: &ShopError) -> String {
     }
 }
 
+/// Runs the plan. Returns `None` if a signal arrived before it started.
 async fn simulate(
     engine: &Engine,
     plan: SimulationPlan,
     targets: &[Url],
-) -> Result<RunSnapshot, SimulationError> {
-    let bar = progress_bar(plan.total_attempts());
+) -> Result<Option<RunSnapshot>, SimulationError> {
+    let attempts = plan.total_attempts();
     let started = engine
         .start(&Administrator::at_the_command_line(), plan)
-        .await?;
+        .await;
+    let started = match started {
+        Err(SimulationError::Interrupted) => return Ok(None),
+        started => started?,
+    };
+    let bar = progress_bar(attempts);
     let end = engine
         .finish(started, targets, {
             let bar = bar.clone();
@@ -274,7 +367,7 @@ async fn simulate(
         })
         .await;
     bar.finish_and_clear();
-    end
+    end.map(Some)
 }
 
 /// Visible on a terminal only: indicatif draws nothing to a pipe.
@@ -294,12 +387,57 @@ pub fn counted<N: Display + PartialEq + From<u8>>(number: N, one: &str, several:
     format!("{number} {noun}")
 }
 
-fn print(verdict: &Verdict) {
+/// Formats the verdict on a lane, one line for each kind of figure.
+fn as_text(verdict: &Verdict, over_http: bool) -> String {
+    let mut lines = vec![plan_line(verdict), calls_line(verdict, over_http)];
+    if verdict.cut_off + verdict.contradicted > 0 {
+        lines.push(format!(
+            "faults    {} interrupted without an order, {} with contradictory responses",
+            counted(verdict.cut_off, "attempt", "attempts"),
+            counted(verdict.contradicted, "double click", "double clicks")
+        ));
+    }
+    lines.push(format!(
+        "units     {} sold, {} remaining, {} oversold, {} undersold",
+        verdict.sold, verdict.remaining, verdict.oversold, verdict.undersold
+    ));
+    lines.push(format!(
+        "speed     {} ms, {:.1} orders/s",
+        verdict.elapsed_ms, verdict.orders_per_second
+    ));
+    let latency = verdict.latency_ms;
+    lines.push(format!(
+        "latency   p50 {} · p90 {} · p95 {} · p99 {} · max {} ms",
+        latency.p50, latency.p90, latency.p95, latency.p99, latency.max
+    ));
+    let parts = verdict.time_split_ms.parts().into_iter();
+    let parts: Vec<_> = parts
+        .filter(|(_, ms)| *ms > 0.0)
+        .map(|(name, ms)| format!("{name} {ms}"))
+        .collect();
+    lines.push(format!(
+        "time      mean {} ms = {}",
+        latency.mean,
+        parts.join(" + ")
+    ));
+    for threshold in &verdict.thresholds {
+        lines.push(format!(
+            "threshold {} {}: {}, {}",
+            threshold.name,
+            threshold.limit,
+            threshold.measured,
+            if threshold.held { "held" } else { "missed" }
+        ));
+    }
+    lines.join("\n") + "\n"
+}
+
+fn plan_line(verdict: &Verdict) -> String {
     let quantity = match verdict.quantity_min {
         Some(min) => format!("{min}..{}", verdict.quantity),
         None => verdict.quantity.to_string(),
     };
-    println!(
+    format!(
         "{} ({}), {}, {} in stock, quantity {quantity}, {}, seed {}",
         verdict.strategy,
         verdict.strategy.safety(),
@@ -307,48 +445,25 @@ fn print(verdict: &Verdict) {
         verdict.stock,
         counted(verdict.rounds, "round", "rounds"),
         verdict.seed
-    );
-    println!(
-        "calls     {} succeeded, {} rejected, {} failed of {}, {}, {}",
+    )
+}
+
+fn calls_line(verdict: &Verdict, over_http: bool) -> String {
+    let repeated = if over_http {
+        // A server does not report its retries and fallbacks.
+        counted(verdict.retries, "repeated request", "repeated requests")
+    } else {
+        format!(
+            "{}, {}",
+            counted(verdict.retries, "retry", "retries"),
+            counted(verdict.fallbacks, "fallback", "fallbacks")
+        )
+    };
+    format!(
+        "calls     {} succeeded, {} rejected, {} failed of {}, {repeated}",
         verdict.succeeded,
         verdict.rejected,
         verdict.failed,
         counted(verdict.attempts, "attempt", "attempts"),
-        counted(verdict.retries, "retry", "retries"),
-        counted(verdict.fallbacks, "fallback", "fallbacks")
-    );
-    if verdict.cut_off + verdict.contradicted > 0 {
-        println!(
-            "faults    {} interrupted without an order, {} with contradictory responses",
-            counted(verdict.cut_off, "attempt", "attempts"),
-            counted(verdict.contradicted, "double click", "double clicks")
-        );
-    }
-    println!(
-        "units     {} sold, {} remaining, {} oversold, {} undersold",
-        verdict.sold, verdict.remaining, verdict.oversold, verdict.undersold
-    );
-    println!(
-        "speed     {} ms, {:.1} orders/s",
-        verdict.elapsed_ms, verdict.orders_per_second
-    );
-    let latency = verdict.latency_ms;
-    println!(
-        "latency   p50 {} · p90 {} · p95 {} · p99 {} · max {} ms",
-        latency.p50, latency.p90, latency.p95, latency.p99, latency.max
-    );
-    let split = verdict.time_split_ms;
-    println!(
-        "time      connection {} · lock {} · statements {} · commit {} ms",
-        split.pool_wait, split.lock_wait, split.execute, split.commit
-    );
-    for threshold in &verdict.thresholds {
-        println!(
-            "threshold {} {}: {}, {}",
-            threshold.name,
-            threshold.limit,
-            threshold.measured,
-            if threshold.held { "held" } else { "missed" }
-        );
-    }
+    )
 }

@@ -8,11 +8,10 @@ use std::{
 use clap::Args;
 use doorbuster::{
     config::DatabaseSettings,
-    feed::Feed,
     model::{Quantity, ShopError, StrategyKey, plan},
     shop::administrator::Administrator,
     simulation::{
-        Engine,
+        spread::RUNS_EACH_MIN,
         sweep::{
             self, Sweep,
             machine::Machine,
@@ -25,6 +24,8 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::{
     database::OpenDatabase,
+    interrupt::Interrupt,
+    output,
     simulate::{self, counted},
 };
 use crate::{CommandError, EXIT_BROKEN, EXIT_USAGE};
@@ -40,8 +41,9 @@ pub struct Arguments {
     /// Initial units in stock, comma-separated.
     #[arg(long, value_delimiter = ',', value_name = "N", default_value = "100000", value_parser = clap::value_parser!(u32).range(0..=i64::from(plan::STOCK_MAX)))]
     stock: Vec<u32>,
-    /// Runs per cell; a spread, and so a crossover, needs at least two.
-    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=i64::from(REPEAT_MAX)))]
+    /// Runs per cell; to show a difference, and so a crossover or a fastest strategy, takes at least
+    /// four.
+    #[arg(long, default_value_t = RUNS_EACH_MIN, value_parser = clap::value_parser!(u32).range(1..=i64::from(REPEAT_MAX)))]
     repeat: u32,
     /// Units per attempt.
     #[arg(long, default_value = "1", value_parser = Quantity::parse)]
@@ -68,17 +70,21 @@ pub async fn run(
     let plan = match plan(&arguments) {
         Ok(plan) => plan,
         Err(error) => {
-            eprintln!("doorbuster sweep: {}", simulate::describe(&error));
+            output::note(format_args!(
+                "doorbuster sweep: {}",
+                simulate::describe(&error)
+            ));
             return Ok(ExitCode::from(EXIT_USAGE));
         }
     };
     // Before the first run, so that a folder that cannot be created is not reported an hour later.
     std::fs::create_dir_all(&arguments.out)
         .map_err(|error| format!("{}: {error}", arguments.out.display()))?;
+    let interrupt = Interrupt::listen()?;
     let sweep = OpenDatabase::with(settings, async |database| {
         database.prepare().await?;
         let machine = Machine::with_database(&database.url).await?;
-        let engine = Engine::new(database.url.clone(), Feed::default());
+        let engine = simulate::engine(database, &interrupt);
         let administrator = Administrator::at_the_command_line();
         let bar = progress_bar(plan.order().len());
         let runs = sweep::run(&administrator, &engine, &plan, |ended, cell| {
@@ -91,10 +97,12 @@ pub async fn run(
     })
     .await?;
     print(&sweep, &arguments.out)?;
-    Ok(if sweep.safe_cells_held() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(EXIT_BROKEN)
+    Ok(match interrupt.exit_code() {
+        Some(code) => ExitCode::from(code),
+        // An administrator stopped one of its runs.
+        None if sweep.interrupted => ExitCode::FAILURE,
+        None if sweep.safe_cells_held() => ExitCode::SUCCESS,
+        None => ExitCode::from(EXIT_BROKEN),
     })
 }
 
@@ -130,18 +138,28 @@ fn progress_bar(runs: usize) -> ProgressBar {
 }
 
 fn print(sweep: &Sweep, folder: &Path) -> Result<(), CommandError> {
-    let files = report::write(sweep, folder)?;
-    for cell in sweep.broken_cells() {
-        println!(
-            "broken    {}, {}, {} in stock: {} oversold, {} undersold",
-            cell.strategy,
-            counted(cell.buyers, "buyer", "buyers"),
-            cell.stock,
-            cell.oversold,
-            cell.undersold
-        );
+    if sweep.interrupted {
+        output::note(format_args!(
+            "Interrupted after {} of {} runs. The files contain the complete runs, without a report.",
+            sweep.runs.len(),
+            sweep.plan.runs()
+        ));
     }
-    println!(
+    let files = report::write(sweep, folder)?;
+    let mut lines: Vec<String> = sweep
+        .broken_cells()
+        .map(|cell| {
+            format!(
+                "broken    {}, {}, {} in stock: {} oversold, {} undersold",
+                cell.strategy,
+                counted(cell.buyers, "buyer", "buyers"),
+                cell.stock,
+                cell.oversold,
+                cell.undersold
+            )
+        })
+        .collect();
+    lines.push(format!(
         "{} of {}: {}",
         counted(sweep.runs.len() as u64, "run", "runs"),
         counted(sweep.cells.len() as u64, "cell", "cells"),
@@ -150,9 +168,7 @@ fn print(sweep: &Sweep, folder: &Path) -> Result<(), CommandError> {
         } else {
             "an invariant of a safe cell was violated"
         }
-    );
-    for file in files {
-        println!("{}", file.display());
-    }
-    Ok(())
+    ));
+    lines.extend(files.iter().map(|file| file.display().to_string()));
+    output::print(&(lines.join("\n") + "\n"))
 }

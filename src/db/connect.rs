@@ -221,7 +221,7 @@ async fn close(connection: DatabaseConnection) {
     }
 }
 
-fn check_url(url: &str) -> Result<url::Url, ConnectError> {
+pub(super) fn check_url(url: &str) -> Result<url::Url, ConnectError> {
     let parsed = url::Url::parse(url).map_err(|error| ConnectError::Url(error.to_string()))?;
     match parsed.scheme() {
         "postgres" | "postgresql" => Ok(parsed),

@@ -172,15 +172,17 @@ where
 {
     let name = policy.name;
     let started = Instant::now();
-    let transaction = begin(db, policy)
-        .await
-        .map_err(|error| AttemptFailure::of(name, error))?;
+    let transaction = begin(db, policy).await.map_err(|error| {
+        split.execute += started.elapsed();
+        AttemptFailure::of(name, error)
+    })?;
     let work = Work::on(transaction, db.hook().clone());
     let result = body(&work).await;
     trace::mark(Part::Execute, started);
-    let lock_wait = work.lock_wait();
+    let (lock_wait, pause) = (work.lock_wait(), work.pause());
     split.lock_wait += lock_wait;
-    split.execute += started.elapsed().saturating_sub(lock_wait);
+    split.pause += pause;
+    split.execute += started.elapsed().saturating_sub(lock_wait + pause);
 
     match result {
         Ok(value) => {
@@ -194,10 +196,12 @@ where
             outcome.map(|()| value)
         }
         Err(abort) => {
+            let ended = Instant::now();
             // If the rollback fails, the connection is rolled back again before its next use.
             if let Err(error) = rollback(db.hook(), work).await {
                 tracing::debug!(%error, transaction = name, "the rollback failed");
             }
+            split.execute += ended.elapsed();
             Err(match abort {
                 Abort::Refused(error) => AttemptFailure::Final(TxnError::Refused(error)),
                 Abort::Db(error) => AttemptFailure::of(name, error),

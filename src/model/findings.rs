@@ -142,7 +142,7 @@ fn times(verdict: &Verdict) -> String {
     let latency = verdict.latency_ms;
     let (part, share) = largest_part(verdict.time_split_ms);
     let largest = if share > 0.0 {
-        format!(" On average, {share:.0} % of the measured time was spent {part}.")
+        format!(" On average, {share:.0} % of the latency was spent {part}.")
     } else {
         String::new()
     };
@@ -152,15 +152,20 @@ fn times(verdict: &Verdict) -> String {
     )
 }
 
-/// Returns the largest part of the measured time and its share, in percent.
+/// Returns the largest part of the latency and its share, in percent.
 fn largest_part(split: TimeSplitMs) -> (&'static str, f64) {
     let parts = [
         ("waiting for a connection", split.pool_wait),
+        ("waiting in the server’s memory", split.queue_wait),
         ("waiting for the lock", split.lock_wait),
         ("executing statements", split.execute),
+        ("in the race window", split.pause),
         ("committing", split.commit),
+        ("waiting for the payment", split.payment),
+        ("pausing before retries", split.backoff),
+        ("outside of all measured parts", split.other),
     ];
-    let all: f64 = parts.iter().map(|(_, ms)| ms).sum();
+    let all = split.total();
     let largest = parts
         .into_iter()
         .max_by(|(_, a), (_, b)| a.total_cmp(b))
@@ -208,8 +213,20 @@ mod tests {
             findings(verdict),
             [
                 "20 attempts bought 20 units from a stock of 20. 13 were rejected.",
-                "Median latency 3.0 ms, 99th percentile 40.0 ms. On average, 75 % of the measured time was spent waiting for the lock.",
+                "Median latency 3.0 ms, 99th percentile 40.0 ms. On average, 75 % of the latency was spent waiting for the lock.",
             ]
+        );
+    }
+
+    #[test]
+    fn the_largest_part_may_be_outside_of_the_database() {
+        let mut verdict = Verdict::example();
+        verdict.time_split_ms.queue_wait = 724.0;
+        verdict.time_split_ms.execute = 16.0;
+        let text = findings(verdict).join("\n");
+        assert!(
+            text.contains("98 % of the latency was spent waiting in the server’s memory."),
+            "{text}"
         );
     }
 

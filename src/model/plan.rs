@@ -106,6 +106,14 @@ pub struct SimulationPlan {
     /// The administrator's guess before the run: the oversold units.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guess: Option<u32>,
+    /// The number of servers at which the buyers buy over HTTP; 0 if they buy in the process of the
+    /// run. The two are different measurements, and not repeats of each other.
+    #[serde(default, skip_serializing_if = "is_in_process")]
+    pub servers: u32,
+}
+
+const fn is_in_process(servers: &u32) -> bool {
+    *servers == 0
 }
 
 const fn pool_size_preset() -> u32 {
@@ -133,6 +141,7 @@ impl SimulationPlan {
             thresholds: Thresholds::default(),
             product_id: None,
             guess: None,
+            servers: 0,
         }
     }
 

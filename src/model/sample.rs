@@ -52,6 +52,11 @@ macro_rules! counted {
                 0 $(+ self.$field)*
             }
 
+            /// The counts with the names of their fields, also those that are zero.
+            pub fn named(&self) -> Vec<(&'static str, u64)> {
+                vec![$((stringify!($field), self.$field)),*]
+            }
+
             /// Adds the counts of `other`.
             pub const fn add(&mut self, other: Self) {
                 $(self.$field += other.$field;)*
@@ -74,6 +79,14 @@ counted! {
     NotOpen = not_open, "sale not open";
     Declined = declined, "payment declined";
     OtherRule = other_rule, "other rule";
+}
+
+impl RejectionReason {
+    /// True if the shop said that the stock does not cover the attempt. Any other rule rejects an
+    /// attempt however many units remain.
+    pub const fn is_about_stock(self) -> bool {
+        matches!(self, Self::SoldOut | Self::FromMemory)
+    }
 }
 
 counted! {
@@ -109,15 +122,30 @@ pub struct RecentTimings {
     /// Average time waiting for a connection.
     #[serde(skip_serializing_if = "is_zero")]
     pub pool_wait_us: u64,
+    /// Average time waiting in the server's memory: for a mutex, a batch, or a shared answer.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub queue_wait_us: u64,
     /// Average time in the statements that take row locks.
     #[serde(skip_serializing_if = "is_zero")]
     pub lock_wait_us: u64,
     /// Average time in all other statements.
     #[serde(skip_serializing_if = "is_zero")]
     pub execute_us: u64,
+    /// Average time in the race window, or frozen by a fault.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub pause_us: u64,
     /// Average time in COMMIT.
     #[serde(skip_serializing_if = "is_zero")]
     pub commit_us: u64,
+    /// Average time waiting for the payment provider.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub payment_us: u64,
+    /// Average pause before retries.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub backoff_us: u64,
+    /// The rest of the average latency.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub other_us: u64,
 }
 
 impl RecentTimings {
@@ -138,9 +166,14 @@ impl RecentTimings {
             p95_us: self.p95_us.max(other.p95_us),
             p99_us: self.p99_us.max(other.p99_us),
             pool_wait_us: mean(self.pool_wait_us, other.pool_wait_us),
+            queue_wait_us: mean(self.queue_wait_us, other.queue_wait_us),
             lock_wait_us: mean(self.lock_wait_us, other.lock_wait_us),
             execute_us: mean(self.execute_us, other.execute_us),
+            pause_us: mean(self.pause_us, other.pause_us),
             commit_us: mean(self.commit_us, other.commit_us),
+            payment_us: mean(self.payment_us, other.payment_us),
+            backoff_us: mean(self.backoff_us, other.backoff_us),
+            other_us: mean(self.other_us, other.other_us),
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{LatencyMs, RunEvent, RunState, Sample, SimulationPlan, StrategyKey, Verdict};
+use super::{
+    LatencyMs, RunEvent, RunState, Sample, SimulationPlan, StrategyKey, Verdict,
+    utc_time::shorten_rfc3339,
+};
 
 /// The remaining time is estimated once one in this many attempts has ended.
 const SERVED_MIN_OF: u64 = 50;
@@ -77,6 +80,7 @@ pub struct RunSnapshot {
     pub id: String,
     pub state: RunState,
     pub plan: SimulationPlan,
+    /// In RFC 3339, by the database's clock.
     pub started_at: String,
     /// The name that its administrator gave to it, or the title of its plan.
     #[serde(default)]
@@ -99,6 +103,11 @@ pub struct RunSnapshot {
 }
 
 impl RunSnapshot {
+    /// The start time for people: `2026-12-12 12:12 UTC`.
+    pub fn started_in_utc(&self) -> String {
+        shorten_rfc3339(&self.started_at)
+    }
+
     /// Attempts that have ended, over all lanes.
     pub fn served(&self) -> u64 {
         self.lanes.iter().map(|lane| lane.last().served()).sum()

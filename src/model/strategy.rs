@@ -62,6 +62,9 @@ pub struct StrategyRow {
     pub isolation: Isolation,
     /// True if it can also reserve stock, which a checkout needs.
     pub can_hold: bool,
+    /// True if its purchase has a moment between read and write, inside its transaction. Without
+    /// one, the pause of a race window is before its statement.
+    pub has_race_window: bool,
     /// Where its buyers wait for each other.
     pub queue: QueueLocation,
     /// One clause for lists: "row-lock …".

@@ -4,9 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{StrategyKey, plan::ThresholdResult};
 
-/// Percentiles of the attempts' latency, in milliseconds.
+/// The mean and percentiles of the attempts' latency, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LatencyMs {
+    /// The average; 0 in a run from before it was measured.
+    #[serde(default)]
+    pub mean: f64,
     pub p50: f64,
     pub p90: f64,
     pub p95: f64,
@@ -14,14 +17,77 @@ pub struct LatencyMs {
     pub max: f64,
 }
 
-/// The parts of the attempts' time, in milliseconds: waiting for a connection, the statement that
-/// takes the row lock, all other statements, and COMMIT.
+/// The parts of the attempts' time, in milliseconds. The averages add up to the mean latency. Older
+/// stored verdicts have only four parts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct TimeSplitMs {
+    /// Waiting for a connection.
     pub pool_wait: f64,
+    /// Waiting in the server's memory: for a mutex, a batch, or an answer that buyers share.
+    pub queue_wait: f64,
+    /// In the statements that take row locks.
     pub lock_wait: f64,
+    /// In all other statements; over HTTP, waiting for the server.
     pub execute: f64,
+    /// In the race window, or frozen by a fault.
+    pub pause: f64,
+    /// In COMMIT.
     pub commit: f64,
+    /// Waiting for the payment provider.
+    pub payment: f64,
+    /// Pausing before a retry.
+    pub backoff: f64,
+    /// The rest of the latency, such as a task that waits for a processor.
+    pub other: f64,
+}
+
+impl TimeSplitMs {
+    /// Creates a split from its parts, in the order of the fields.
+    pub const fn of(parts: [f64; 9]) -> Self {
+        let [
+            pool_wait,
+            queue_wait,
+            lock_wait,
+            execute,
+            pause,
+            commit,
+            payment,
+            backoff,
+            other,
+        ] = parts;
+        Self {
+            pool_wait,
+            queue_wait,
+            lock_wait,
+            execute,
+            pause,
+            commit,
+            payment,
+            backoff,
+            other,
+        }
+    }
+
+    /// The parts with their short names, in the order of the fields.
+    pub const fn parts(&self) -> [(&'static str, f64); 9] {
+        [
+            ("connection", self.pool_wait),
+            ("queue", self.queue_wait),
+            ("lock", self.lock_wait),
+            ("statements", self.execute),
+            ("pause", self.pause),
+            ("commit", self.commit),
+            ("payment", self.payment),
+            ("backoff", self.backoff),
+            ("other", self.other),
+        ]
+    }
+
+    /// The sum of all parts.
+    pub fn total(&self) -> f64 {
+        self.parts().iter().map(|(_, ms)| ms).sum()
+    }
 }
 
 /// The result of a lane. The buyers count attempts; units come from the database. This is also the

@@ -80,9 +80,21 @@ impl Carts<'_> {
         quantity: Quantity,
         claim: Option<Claim>,
     ) -> Result<Uuid, ShopError> {
+        let added = self.add_with_cost(cart_id, product_id, quantity, claim);
+        added.await.result.map_err(ShopError::from)
+    }
+
+    /// The same, with the attempts and the time that it took.
+    pub async fn add_with_cost(
+        self,
+        cart_id: Option<Uuid>,
+        product_id: i64,
+        quantity: Quantity,
+        claim: Option<Claim>,
+    ) -> Outcome<Uuid> {
         let cart_id = cart_id.unwrap_or_else(Uuid::now_v7);
         let shop = self.shop.clone();
-        txn::run_for_result(
+        txn::run(
             &self.shop.db,
             self.shop.policy("add to cart"),
             move |work| {
@@ -100,7 +112,6 @@ impl Carts<'_> {
             },
         )
         .await
-        .map_err(ShopError::from)
     }
 
     /// Sets the quantity of a product in the cart.

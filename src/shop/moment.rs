@@ -1,8 +1,8 @@
-//! Formats and parses times for people, always in UTC.
+//! Formats and parses times, always in UTC.
 
 use std::ops::RangeInclusive;
 
-use time::{OffsetDateTime, macros::format_description};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
 
 use crate::model::ShopError;
 
@@ -10,7 +10,14 @@ use crate::model::ShopError;
 /// store every year that a browser sends.
 const FIELD_YEARS: RangeInclusive<i32> = 2000..=2199;
 
-/// Formats a time as `2026-12-12 12:12 UTC`.
+/// Formats a time for data, in RFC 3339: `2026-12-12T12:12:05.25Z`.
+pub fn in_rfc3339(at: OffsetDateTime) -> String {
+    at.to_offset(time::UtcOffset::UTC)
+        .format(&Rfc3339)
+        .unwrap_or_default()
+}
+
+/// Formats a time for people, as `2026-12-12 12:12 UTC`.
 pub fn in_utc(at: OffsetDateTime) -> String {
     at.to_offset(time::UtcOffset::UTC)
         .format(format_description!(
@@ -119,5 +126,11 @@ mod tests {
             );
         }
         assert_eq!(parse_utc("tomorrow"), None);
+    }
+
+    #[test]
+    fn a_time_for_data_is_in_utc_and_keeps_its_fractions() {
+        let at = time::macros::datetime!(2026-12-12 13:12:05.25 +1);
+        assert_eq!(in_rfc3339(at), "2026-12-12T12:12:05.25Z");
     }
 }

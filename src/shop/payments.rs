@@ -9,7 +9,10 @@ mod polling;
 pub(super) mod record;
 mod refunding;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
@@ -76,7 +79,8 @@ impl Payments<'_> {
         let Ok(started) = started.await else {
             return Outcome::failed(TxnError::Panicked { name: "pay" });
         };
-        let (result, cost) = started.into_parts();
+        let (result, mut cost) = started.into_parts();
+        let waiting = Instant::now();
         let result = match result {
             Ok(receipt) => self
                 .wait_for_outcome(receipt)
@@ -84,6 +88,7 @@ impl Payments<'_> {
                 .map_err(TxnError::Refused),
             Err(error) => Err(error),
         };
+        cost.split.payment += waiting.elapsed();
         cost.with_result(result)
     }
 

@@ -126,14 +126,20 @@ impl AttemptResult {
 }
 
 impl Attempt {
-    /// Merges the two attempts of a double click. The time is that of the first click.
+    /// Merges the two attempts of a double click. The time is that of the click that took longer,
+    /// because the buyer waits for both answers.
     fn merge(one: Self, other: Self) -> Self {
+        let [one_split, other_split] = [one.cost.split, other.cost.split];
         Self {
             result: AttemptResult::merge(one.result, other.result),
             cost: AttemptCost {
                 retries: one.cost.retries + other.cost.retries,
                 fallbacks: one.cost.fallbacks + other.cost.fallbacks,
-                split: one.cost.split,
+                split: if one_split.total() < other_split.total() {
+                    other_split
+                } else {
+                    one_split
+                },
                 database_queried: one.cost.database_queried || other.cost.database_queried,
             },
         }

@@ -43,6 +43,18 @@ pub struct Evidence {
     pub results: Vec<ProofResult>,
 }
 
+impl ProofResult {
+    /// Returns the statement with its parameters as literals: it runs in psql as it is printed.
+    pub fn statement(&self) -> String {
+        // From the last to the first, because `$1` is also the beginning of `$10`.
+        let parameters = self.parameters.iter().enumerate().rev();
+        let sql = parameters.fold(self.query.sql.to_owned(), |sql, (index, value)| {
+            sql.replace(&format!("${}", index + 1), &value.to_string())
+        });
+        sql + ";"
+    }
+}
+
 impl Evidence {
     fn figure(&self, column: &str) -> i64 {
         let mut figures = self.results.iter().flat_map(|result| &result.figures);

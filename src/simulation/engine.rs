@@ -6,6 +6,7 @@ mod lane;
 use std::sync::Arc;
 
 use tokio::sync::{Barrier, OwnedSemaphorePermit, Semaphore};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use self::lane::Lane;
 use super::{
@@ -18,7 +19,7 @@ use super::{
     store::{self, OpenedRun, RunOpening, StockSnapshot},
 };
 use crate::{
-    db::{ConnectError, Db, PoolSettings, txn::TxnError},
+    db::{ConnectError, Db, PoolSettings, session_lock::SessionLock, txn::TxnError},
     feed::Feed,
     model::{
         LaneSnapshot, LatencyMs, RunCommand, RunSnapshot, RunState, RunVerdict, ShopError,
@@ -27,6 +28,11 @@ use crate::{
     payment::gateway::PaymentGateway,
     shop::{administrator::Administrator, idempotency::Claim},
 };
+
+/// The key of the advisory lock that a run holds: an arbitrary number that no other lock uses.
+const RUN_LOCK: i64 = 0x7361_6c65;
+/// The application name of the session that holds it.
+const RUN_LOCK_NAME: &str = "doorbuster run lock";
 
 /// Why a run has no verdict.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +47,8 @@ pub enum SimulationError {
     Busy,
     #[error(transparent)]
     Panicked(#[from] TaskPanic),
+    #[error("the simulation was interrupted before it started")]
+    Interrupted,
 }
 
 impl From<TxnError> for SimulationError {
@@ -56,10 +64,14 @@ pub struct Engine {
     feed: Feed,
     gateway: Option<Arc<dyn PaymentGateway>>,
     runs: LiveRuns,
-    /// Allows one run at a time: two would distort each other's measurements.
+    /// Allows one run at a time in this process: two would distort each other's measurements. For
+    /// the other processes, each run holds a lock of the database.
     run_slot: Arc<Semaphore>,
     steppers: Steppers,
     watches_locks: bool,
+    /// Called when a run has to wait for that of another process; `None` if it does not wait.
+    on_wait: Option<fn()>,
+    interruption: Option<CancellationToken>,
 }
 
 /// A run that has started.
@@ -75,6 +87,8 @@ pub struct StartedRun {
     /// The stock with which the first lane starts.
     start: StockSnapshot,
     registration: LiveRegistration,
+    /// Held until the last buyer has finished.
+    run_lock: Option<SessionLock>,
     _run_slot: OwnedSemaphorePermit,
 }
 
@@ -141,6 +155,28 @@ impl Engine {
             runs: LiveRuns::default(),
             run_slot: Arc::new(Semaphore::new(1)),
             watches_locks: true,
+            on_wait: None,
+            interruption: None,
+        }
+    }
+
+    /// Makes a run wait while another process runs one on the same database, instead of failing
+    /// with [`SimulationError::Busy`]. `on_wait` is called when a run begins to wait.
+    #[must_use]
+    pub fn waiting_for_others(self, on_wait: fn()) -> Self {
+        Self {
+            on_wait: Some(on_wait),
+            ..self
+        }
+    }
+
+    /// Makes `interruption` abort a run in progress, and end the wait of a run that has not
+    /// started.
+    #[must_use]
+    pub fn interruptible(self, interruption: CancellationToken) -> Self {
+        Self {
+            interruption: Some(interruption),
+            ..self
         }
     }
 
@@ -181,7 +217,8 @@ impl Engine {
     /// Opens the run and publishes it. [`Engine::finish`] then starts the buyers.
     ///
     /// # Errors
-    /// [`SimulationError::Busy`] while another run is in progress in this process;
+    /// [`SimulationError::Busy`] while another run is in progress in this process, or on this
+    /// database unless the engine waits; [`SimulationError::Interrupted`];
     /// [`ShopError::FieldsInvalid`] if values of the plan are out of range;
     /// [`ShopError::StrategyUnsafe`] for an unsafe strategy on a shop product.
     pub async fn start(
@@ -211,6 +248,37 @@ impl Engine {
         let run_slot = Arc::clone(&self.run_slot)
             .try_acquire_owned()
             .map_err(|_| SimulationError::Busy)?;
+        let run_lock = self.acquire_run_lock().await?;
+        let mut start = self.open(plan, claim, run_slot).await;
+        match &mut start {
+            Ok(RunStart::New(started)) => started.run_lock = Some(run_lock),
+            Ok(RunStart::Existing(_)) | Err(_) => run_lock.release().await,
+        }
+        start
+    }
+
+    async fn acquire_run_lock(&self) -> Result<SessionLock, SimulationError> {
+        let Some(on_wait) = self.on_wait else {
+            let lock = SessionLock::try_acquire(&self.url, RUN_LOCK_NAME, RUN_LOCK).await?;
+            return lock.ok_or(SimulationError::Busy);
+        };
+        let lock = SessionLock::acquire(&self.url, RUN_LOCK_NAME, RUN_LOCK, on_wait);
+        let Some(interruption) = &self.interruption else {
+            return Ok(lock.await?);
+        };
+        tokio::select! {
+            biased;
+            () = interruption.cancelled() => Err(SimulationError::Interrupted),
+            lock = lock => Ok(lock?),
+        }
+    }
+
+    async fn open(
+        &self,
+        plan: Arc<SimulationPlan>,
+        claim: Option<Claim>,
+        run_slot: OwnedSemaphorePermit,
+    ) -> Result<RunStart, SimulationError> {
         let id = uuid::Uuid::now_v7();
         let control_db = Db::connect(&self.url, PoolSettings::COMMAND).await?;
         let buyers_dbs = self.connect_buyers(id, &plan).await?;
@@ -229,6 +297,7 @@ impl Engine {
             control_db,
             start,
             registration,
+            run_lock: None,
             _run_slot: run_slot,
         })))
     }
@@ -265,15 +334,20 @@ impl Engine {
     /// Why the run has no verdict; it is then stored as failed, also if one of its tasks panicked.
     pub async fn finish(
         &self,
-        started: StartedRun,
+        mut started: StartedRun,
         targets: &[url::Url],
         progress: impl Fn(u64) + Send + Sync + 'static,
     ) -> Result<RunSnapshot, SimulationError> {
+        let _abort = self.abort_when_interrupted(&started.run);
         let lanes = self.run_lanes(&started, targets, Arc::new(progress));
         let outcome = match run_task::catch("the engine", lanes).await {
             Ok(outcome) => outcome,
             Err(panic) => Err(panic.into()),
         };
+        // The measurement is over: the run of another process may begin.
+        if let Some(run_lock) = started.run_lock.take() {
+            run_lock.release().await;
+        }
         let mut end = started.run.snapshot();
         match &outcome {
             Ok(()) => {
@@ -293,6 +367,14 @@ impl Engine {
         outcome?;
         stored?;
         Ok(end)
+    }
+
+    fn abort_when_interrupted(&self, run: &Arc<LiveRun>) -> Option<AbortOnDropHandle<()>> {
+        let (interruption, run) = (self.interruption.clone()?, Arc::clone(run));
+        Some(AbortOnDropHandle::new(tokio::spawn(async move {
+            interruption.cancelled().await;
+            run.apply_command(RunCommand::Abort);
+        })))
     }
 
     async fn run_lanes(

@@ -4,6 +4,7 @@
 mod csv;
 mod html;
 mod json;
+mod points;
 mod table;
 
 pub use csv::{figures, samples};

@@ -27,13 +27,10 @@ use hdrhistogram::Histogram;
 use self::{
     recent::Recent,
     tally::{FAILURES_KEPT_MAX, LATENCY_DIGITS, PART_DIGITS, Tally},
-    times::{histogram, in_ms, merge, ms, parts, time_split},
+    times::{PARTS, add, histogram, in_ms, merge, ms},
 };
 use super::{buyer::Attempt, schedule::PlannedAttempt};
-use crate::{
-    db::txn::TimeSplit,
-    model::{LatencyMs, TimeSplitMs, sample::RecentTimings},
-};
+use crate::model::{LatencyMs, TimeSplitMs, sample::RecentTimings};
 
 /// More than the cores on which buyers run.
 const SHARDS: u32 = 8;
@@ -109,8 +106,8 @@ impl Recorder {
         }
     }
 
-    /// Returns the number of unfulfilled attempts by requested quantity. Attempts that were cut off
-    /// on purpose and unresolved attempts are not included.
+    /// Returns the number of unfulfilled attempts by requested quantity: those that the shop
+    /// rejected because of the stock. Failed attempts are not included.
     pub fn unfulfilled(&self) -> BTreeMap<u32, u64> {
         self.fold(BTreeMap::new(), |all: &mut BTreeMap<u32, u64>, tally| {
             for (units, buyers) in &tally.unfulfilled {
@@ -125,7 +122,9 @@ impl Recorder {
             merge(all, &tally.latency_us);
         });
         let at = |quantile| in_ms(all.value_at_quantile(quantile));
+        let sum = self.fold(Duration::ZERO, |sum, tally| *sum += tally.latency);
         LatencyMs {
+            mean: ms(sum / self.timed().max(1)),
             p50: at(0.50),
             p90: at(0.90),
             p95: at(0.95),
@@ -144,25 +143,30 @@ impl Recorder {
         all.figures()
     }
 
-    /// Returns the mean of each part of an attempt's time.
+    /// Returns the mean of each part of an attempt's time. Together they are the mean latency.
     pub fn time_split(&self) -> TimeSplitMs {
-        let (split, timed) = self.fold((TimeSplit::default(), 0), |(all, timed), tally| {
-            all.add(tally.split);
-            *timed += tally.latency_us.len();
+        let sums = self.fold([Duration::ZERO; PARTS], |sums, tally| {
+            add(sums, tally.split);
         });
-        let timed = u32::try_from(timed).unwrap_or(u32::MAX).max(1);
-        time_split(parts(split).map(|part| ms(part / timed)))
+        let timed = self.timed().max(1);
+        TimeSplitMs::of(sums.map(|sum| ms(sum / timed)))
     }
 
     /// Returns the 99th percentile of each part of an attempt's time.
     pub fn time_split_p99(&self) -> TimeSplitMs {
         let empty = std::array::from_fn(|_| histogram(PART_DIGITS));
-        let all: [Histogram<u32>; 4] = self.fold(empty, |all, tally| {
+        let all: [Histogram<u32>; PARTS] = self.fold(empty, |all, tally| {
             for (all, part) in all.iter_mut().zip(&tally.split_us) {
                 merge(all, part);
             }
         });
-        time_split(all.map(|part| in_ms(part.value_at_quantile(0.99))))
+        TimeSplitMs::of(all.map(|part| in_ms(part.value_at_quantile(0.99))))
+    }
+
+    /// Returns the number of attempts with a latency.
+    fn timed(&self) -> u32 {
+        let timed = self.fold(0, |timed, tally| *timed += tally.latency_us.len());
+        u32::try_from(timed).unwrap_or(u32::MAX)
     }
 
     fn fold<T>(&self, mut all: T, mut add: impl FnMut(&mut T, &Tally)) -> T {

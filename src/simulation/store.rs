@@ -11,6 +11,7 @@ mod progress;
 mod proof;
 mod pruning;
 mod reading;
+mod reservations;
 mod server;
 mod stepping;
 mod stock_snapshot;
@@ -32,6 +33,7 @@ pub use progress::{LanePoints, record_progress, record_start};
 pub use proof::certify;
 pub use pruning::{RUNS_KEPT_DAYS, count_old, prune};
 pub use reading::{find, latest};
+pub use reservations::{expire_reservations, make_payments_due};
 pub use server::{DatabaseServer, server};
 pub use stepping::{SteppedLanes, expire_holds, open_stepped, postpone_deadlines};
 pub use stock_snapshot::{StockSnapshot, close_keys, read_stock_snapshot, remaining};
@@ -53,6 +55,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct OpenedRun {
     pub id: Uuid,
+    /// In RFC 3339.
     pub started_at: String,
     /// In the order of the plan's strategies.
     pub lanes: Vec<OpenedLane>,
@@ -134,36 +137,6 @@ pub async fn set_command(
                 None => ShopError::UnknownSimulation,
             }
             .into())
-        })
-    })
-    .await
-}
-
-/// Deletes runs older than [`RUNS_KEPT_DAYS`], with their private products and the orders of those
-/// products.
-pub async fn prune(db: &Db) -> Result<u64, TxnError> {
-    txn::run_for_result(db, Policy::request("prune simulations"), |work| {
-        Box::pin(async move {
-            let old = "SELECT l.id FROM simulation_lane l JOIN simulation_run r ON r.id = l.run_id \
-                       WHERE r.started_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 day'";
-            // Orders of a simulated sale of a shop product took real stock: they are kept, and only
-            // their lane is cleared.
-            let private = "SELECT p.id FROM product p WHERE p.lane_id IN";
-            let steps = [
-                format!("DELETE FROM customer_order WHERE id IN (SELECT order_id FROM order_line WHERE product_id IN ({private} ({old})))"),
-                format!("DELETE FROM stock_movement WHERE product_id IN ({private} ({old}))"),
-                format!("DELETE FROM product WHERE lane_id IN ({old})"),
-                lessons::delete_codes_sql(old),
-                format!("UPDATE customer_order SET lane_id = NULL WHERE lane_id IN ({old})"),
-                "DELETE FROM simulation_run WHERE started_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 day'".to_owned(),
-            ];
-            let mut removed = 0;
-            for sql in steps {
-                let days = f64::from(RUNS_KEPT_DAYS).into();
-                let done = work.connection().execute_raw(dialect::statement(&sql, [days])).await?;
-                removed = done.rows_affected();
-            }
-            Ok(removed)
         })
     })
     .await

@@ -14,7 +14,10 @@ pub mod report;
 use serde::Serialize;
 
 use super::{Engine, SimulationError};
-use crate::{model::Verdict, shop::administrator::Administrator};
+use crate::{
+    model::{RunState, Verdict},
+    shop::administrator::Administrator,
+};
 use crossover::Crossover;
 use figures::CellFigures;
 use machine::Machine;
@@ -53,9 +56,11 @@ pub struct SweepRun {
 pub struct Sweep {
     pub machine: Machine,
     pub plan: SweepPlan,
-    /// The runs in the order in which they ran.
+    /// Whether the sweep ended before all of its runs.
+    pub interrupted: bool,
+    /// The complete runs in the order in which they ran.
     pub runs: Vec<SweepRun>,
-    /// The cells in the order of the matrix.
+    /// The cells with a complete run, in the order of the matrix.
     pub cells: Vec<CellFigures>,
     pub crossovers: Vec<Crossover>,
 }
@@ -63,10 +68,13 @@ pub struct Sweep {
 impl Sweep {
     /// Summarises the runs.
     pub fn of(machine: Machine, plan: SweepPlan, runs: Vec<SweepRun>) -> Self {
-        let cells = figures::of_cells(&plan, &runs);
+        let mut cells = figures::of_cells(&plan, &runs);
+        // An interrupted sweep has cells without a run.
+        cells.retain(|cell| cell.attempts > 0);
         let crossovers = crossover::find(&plan, &cells);
         Self {
             machine,
+            interrupted: runs.len() < plan.runs(),
             plan,
             runs,
             cells,
@@ -86,7 +94,8 @@ impl Sweep {
 }
 
 /// Runs the whole matrix. Before each run it calls `progress` with the number of finished runs and
-/// the next cell.
+/// the next cell. Returns the runs that were complete before one was interrupted, by a signal or by
+/// a command of an administrator.
 ///
 /// # Errors
 /// The first cell whose run failed or has no verdict.
@@ -101,12 +110,17 @@ pub async fn run(
         // A warm-up run that is not counted: the first run finds cold caches, which would be unfair
         // to its cell.
         progress(0, first);
-        run_cell(administrator, engine, plan, first, 0).await?;
+        let warm_up = run_cell(administrator, engine, plan, first, 0).await?;
+        if warm_up.is_none() {
+            return Ok(Vec::new());
+        }
     }
     let mut runs = Vec::with_capacity(order.len());
     for (repeat, cell) in order {
         progress(runs.len(), &cell);
-        let verdict = run_cell(administrator, engine, plan, &cell, repeat).await?;
+        let Some(verdict) = run_cell(administrator, engine, plan, &cell, repeat).await? else {
+            break;
+        };
         runs.push(SweepRun {
             repeat,
             position: runs.len() + 1,
@@ -117,23 +131,31 @@ pub async fn run(
     Ok(runs)
 }
 
+/// Returns the verdict on one run, or `None` if the run was interrupted.
 async fn run_cell(
     administrator: &Administrator,
     engine: &Engine,
     plan: &SweepPlan,
     cell: &Cell,
     repeat: u32,
-) -> Result<Verdict, SweepError> {
+) -> Result<Option<Verdict>, SweepError> {
     let failed = |cause| SweepError { cell: *cell, cause };
     let started = engine
         .start(administrator, plan.simulation(cell, repeat))
         .await;
-    let started = started.map_err(|error| failed(error.into()))?;
+    let started = match started {
+        Err(SimulationError::Interrupted) => return Ok(None),
+        started => started.map_err(|error| failed(error.into()))?,
+    };
     let end = engine.finish(started, &[], |_| {}).await;
     let end = end.map_err(|error| failed(error.into()))?;
-    let lane = end.lanes.into_iter().next();
-    lane.and_then(|lane| lane.verdict)
-        .ok_or_else(|| failed(SweepErrorCause::NoVerdict))
+    // A part of the load is no measurement of the cell.
+    if matches!(end.state, RunState::Aborted | RunState::Stopped) {
+        return Ok(None);
+    }
+    let verdict = end.lanes.into_iter().next().and_then(|lane| lane.verdict);
+    let verdict = verdict.ok_or_else(|| failed(SweepErrorCause::NoVerdict))?;
+    Ok(Some(verdict))
 }
 
 #[cfg(test)]
@@ -141,8 +163,8 @@ mod tests {
     use super::*;
     use crate::model::StrategyKey;
 
-    fn sweep(broken: StrategyKey) -> Sweep {
-        let machine = Machine {
+    fn machine() -> Machine {
+        Machine {
             cores: 2,
             system: String::new(),
             postgresql: String::new(),
@@ -150,23 +172,46 @@ mod tests {
             pool_size: 16,
             began_at: String::new(),
             version: String::new(),
-        };
+        }
+    }
+
+    /// A sweep that ended after `runs` runs, and in which every cell of `broken` violated an
+    /// invariant.
+    fn sweep(runs: usize, broken: StrategyKey) -> Sweep {
         let plan = SweepPlan {
             strategies: vec![StrategyKey::RowLock, StrategyKey::Unguarded],
             ..matrix::tests::plan()
         };
-        let mut sweep = Sweep::of(machine, plan, Vec::new());
-        for cell in &mut sweep.cells {
-            cell.held = cell.strategy != broken;
-        }
-        sweep
+        let order = plan.order().into_iter().zip(1..).take(runs);
+        let run = |((repeat, cell), position): ((u32, Cell), usize)| SweepRun {
+            repeat,
+            position,
+            held: cell.strategy != broken,
+            verdict: Verdict {
+                strategy: cell.strategy,
+                buyers: cell.buyers,
+                stock: cell.stock.into(),
+                ..Verdict::example()
+            },
+        };
+        let runs = order.map(run).collect();
+        Sweep::of(machine(), plan, runs)
     }
 
     #[test]
     fn only_a_safe_cell_can_fail_a_sweep() {
-        assert!(sweep(StrategyKey::Unguarded).safe_cells_held());
-        let broken = sweep(StrategyKey::RowLock);
+        assert!(sweep(usize::MAX, StrategyKey::Unguarded).safe_cells_held());
+        let broken = sweep(usize::MAX, StrategyKey::RowLock);
         assert!(!broken.safe_cells_held());
         assert_eq!(broken.broken_cells().count(), 3);
+        assert!(!broken.interrupted);
+    }
+
+    #[test]
+    fn an_interrupted_sweep_has_only_the_cells_that_it_measured() {
+        let interrupted = sweep(2, StrategyKey::Unguarded);
+        assert!(interrupted.interrupted);
+        assert_eq!((interrupted.runs.len(), interrupted.cells.len()), (2, 2));
+        assert!(interrupted.cells.iter().all(|cell| cell.attempts == 33));
     }
 }

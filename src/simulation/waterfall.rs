@@ -143,7 +143,7 @@ impl WaterfallRecorder {
             // The transaction ran in a task that served many orders at once, or there were two
             // transactions: only the sums are known.
             Some(end)
-                if end.is_double_click || (moments.is_empty() && !end.split.total().is_zero()) =>
+                if end.is_double_click || (moments.is_empty() && reached_database(end.split)) =>
             {
                 (Precision::Sums, sums(end.split, latency))
             }
@@ -165,12 +165,16 @@ impl WaterfallRecorder {
     }
 }
 
+fn reached_database(split: TimeSplit) -> bool {
+    !(split.lock_wait + split.execute + split.commit).is_zero()
+}
+
 /// Draws the parts one after the other, in the usual order of a purchase.
 fn sums(split: TimeSplit, latency: Duration) -> Vec<Span> {
     let lengths = [
-        split.pool_wait,
+        split.pool_wait + split.queue_wait,
         split.lock_wait,
-        split.execute,
+        split.execute + split.pause,
         split.commit,
     ];
     let mut from = Duration::ZERO;
@@ -220,6 +224,7 @@ mod tests {
             lock_wait: MS * 2,
             execute: MS * 3,
             commit: MS * 4,
+            ..TimeSplit::default()
         }
     }
 

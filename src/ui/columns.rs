@@ -7,7 +7,7 @@ use crate::model::{
 
 /// The columns of a row. Times are in seconds since the start of the lane, rates in attempts per
 /// second since the previous point, latencies and their parts in milliseconds.
-pub const COLUMNS: [&str; 24] = [
+pub const COLUMNS: [&str; 29] = [
     "time",
     "remaining",
     "sold",
@@ -25,9 +25,14 @@ pub const COLUMNS: [&str; 24] = [
     "p95",
     "p99",
     "pool-wait",
+    "queue-wait",
     "lock-wait",
     "execute",
+    "pause",
     "commit",
+    "payment",
+    "backoff",
+    "other",
     "in-attempt",
     "pool-in-use",
     "pool-size",
@@ -72,9 +77,14 @@ pub fn row(before: &Sample, sample: &Sample, units_per_attempt: u32, initial_sto
         ms(sample.recent.p95_us),
         ms(sample.recent.p99_us),
         ms(sample.recent.pool_wait_us),
+        ms(sample.recent.queue_wait_us),
         ms(sample.recent.lock_wait_us),
         ms(sample.recent.execute_us),
+        ms(sample.recent.pause_us),
         ms(sample.recent.commit_us),
+        ms(sample.recent.payment_us),
+        ms(sample.recent.backoff_us),
+        ms(sample.recent.other_us),
         sample.in_attempt.into(),
         sample.pool_in_use.into(),
         sample.pool_size.into(),

@@ -12,6 +12,7 @@ use axum::{
 use super::{AppState, json::problem::Problem, runs};
 use crate::{
     model::{RunSnapshot, ShopError},
+    shop::moment,
     simulation::{export, store},
 };
 
@@ -53,7 +54,7 @@ pub async fn figures(state: State<AppState>, id: Path<String>) -> Result<Respons
 pub async fn json(state: State<AppState>, id: Path<String>) -> Result<Response, Problem> {
     let run = run(&state, &id).await?;
     let now = store::server(state.shop.db()).await?.now;
-    let text = export::json(&run, &now).map_err(|error| {
+    let text = export::json(&run, &moment::in_rfc3339(now)).map_err(|error| {
         tracing::error!(%error, run = run.id, "failed to serialize a run as JSON");
         ShopError::Internal {
             incident: "run-as-json".to_owned(),
@@ -69,7 +70,7 @@ pub async fn json(state: State<AppState>, id: Path<String>) -> Result<Response, 
 pub async fn replay(state: State<AppState>, id: Path<String>) -> Result<Response, Problem> {
     let run = run(&state, &id).await?;
     let now = store::server(state.shop.db()).await?.now;
-    let text = export::replay(&run, &now);
+    let text = export::replay(&run, &moment::in_utc(now));
     Ok(attachment(
         &run,
         "replay.html",

@@ -3,7 +3,7 @@
 
 use doorbuster::model::{ShopError, StrategyKey};
 
-use crate::support::{Gate, TestShop, check_audit_clean, shop::Counters};
+use crate::support::{Gate, PATIENCE, TestShop, check_audit_clean, shop::Counters, within};
 
 #[tokio::test]
 async fn unguarded_sells_the_last_unit_twice() {
@@ -97,6 +97,45 @@ async fn process_mutex_sells_the_last_unit_once_in_one_process() {
         second.await.expect("it ends"),
         Err(lane.insufficient(0, 1)),
         "it read after the first had written"
+    );
+    assert_eq!(shop.units_ordered(&lane).await, 1);
+    check_audit_clean(&shop).await;
+}
+
+/// The buyer leaves between read and write, and the shop finishes the purchase. The next buyer must
+/// not read before that.
+#[tokio::test]
+async fn process_mutex_is_locked_until_the_purchase_of_a_buyer_who_left_has_ended() {
+    let shop = TestShop::new().await;
+    let lane = shop.with_lane(StrategyKey::ProcessMutex, 1).await;
+    // Its locks are not those of the other tests, whose products have the same ids.
+    let process = shop.handle().as_in_another_process();
+    let gate = Gate::closed();
+    let buy = || {
+        let purchase = shop.buy(&lane).by(StrategyKey::ProcessMutex).on(&process);
+        purchase.at(gate.injection_point()).spawn()
+    };
+    let first = buy();
+    gate.arrivals(1).await;
+    first.abort();
+    assert!(first.await.is_err_and(|left| left.is_cancelled()));
+    let second = buy();
+    let queue = || {
+        let purchases = process.purchases();
+        purchases.queue_length(StrategyKey::ProcessMutex, lane.id)
+    };
+    within(PATIENCE, "the second buyer at the lock", async {
+        while queue() != Some(1) && gate.count() == 1 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    assert_eq!(gate.count(), 1, "the second buyer has not read");
+    gate.open();
+    assert_eq!(
+        second.await.expect("it ends"),
+        Err(lane.insufficient(0, 1)),
+        "it read after the purchase of the first had ended"
     );
     assert_eq!(shop.units_ordered(&lane).await, 1);
     check_audit_clean(&shop).await;

@@ -6,16 +6,18 @@ use doorbuster::{
     db::txn::TxnError,
     model::{
         RunCommand, RunEventKind, RunSnapshot, RunState, ShopError, SimulationPlan, StrategyKey,
-        plan::Arrivals,
+        plan::{Arrivals, Journey},
     },
+    payment::gateway::ChargeState,
     simulation::{Engine, LiveRun, SimulationError, StartedRun, store},
 };
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::{RUN_MAX, engine, orders, plan};
 use crate::support::{
-    TestShop, administrator, check_audit_clean,
+    ScriptedProvider, TestShop, administrator, check_audit_clean,
     race::{StockLock, wait_until_blocked},
     within,
 };
@@ -203,6 +205,66 @@ async fn an_aborted_run_ends_at_once_and_counts_all_orders() {
     assert_eq!(verdict.failed, verdict.cut_off, "{verdict:#?}");
     assert_eq!(verdict.sold, orders(&shop).await);
     assert!(verdict.invariants_held(), "{verdict:#?}");
+    check_audit_clean(&shop).await;
+}
+
+/// Eight buyers have reserved and wait for their payment when the run is aborted. The provider has
+/// charged one card, and does not know of the other charges.
+#[tokio::test]
+async fn an_aborted_checkout_run_gives_its_reservations_back() {
+    let shop = TestShop::new().await;
+    let scripted = ScriptedProvider::default();
+    let engine = engine(&shop).with_gateway(Arc::new(scripted.clone()));
+    let plan = SimulationPlan {
+        journey: Journey::Checkout,
+        ..plan(StrategyKey::RowLock, 8, 10)
+    };
+    let started = engine
+        .start(&administrator(), plan)
+        .await
+        .expect("the run starts");
+    let run = Arc::clone(&started.run);
+    let end = finish(&engine, started);
+    let charges = scripted.charges(8).await;
+    scripted.set_state(charges[0], ChargeState::Captured);
+    run.apply_command(RunCommand::Abort);
+    let end = ended(end).await;
+    let verdict = end.lanes[0].verdict.as_ref().expect("a verdict");
+    assert_eq!(
+        (verdict.sold, verdict.held, verdict.remaining),
+        (1, 0, 9),
+        "{verdict:#?}"
+    );
+    assert_eq!((verdict.succeeded, verdict.cut_off), (1, 7));
+    assert!(verdict.invariants_held(), "{verdict:#?}");
+    assert_eq!(scripted.voided().len(), 7);
+    let held: i64 = shop
+        .by_hand
+        .value("SELECT count(*) FROM hold WHERE state = 'held'")
+        .await;
+    assert_eq!(held, 0);
+    check_audit_clean(&shop).await;
+}
+
+/// What Ctrl-C does to the command `simulate`.
+#[tokio::test]
+async fn an_interruption_aborts_the_run() {
+    let shop = TestShop::new().await;
+    let interruption = CancellationToken::new();
+    let engine = engine(&shop).interruptible(interruption.clone());
+    let started = engine
+        .start(&administrator(), slow_trickle())
+        .await
+        .expect("the run starts");
+    let (id, run) = (started.id(), Arc::clone(&started.run));
+    let end = finish(&engine, started);
+    wait_for(&run, "the first answer", |run| run.served() > 0).await;
+    interruption.cancel();
+    let end = ended(end).await;
+    assert_eq!(end.state, RunState::Aborted);
+    assert!(end.lanes[0].verdict.is_some());
+    let stored = store::find(shop.db(), id).await.expect("it is stored");
+    assert_eq!(stored.state, RunState::Aborted);
     check_audit_clean(&shop).await;
 }
 

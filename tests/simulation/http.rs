@@ -139,7 +139,8 @@ async fn buyers_retry_after_a_429_response() {
         verdict.retries > 0,
         "some attempts were rate-limited: {verdict:#?}"
     );
-    assert!(verdict.time_split_ms.pool_wait > 0.0);
+    let waited = verdict.time_split_ms.backoff;
+    assert!(waited > 0.0, "{verdict:#?}");
     check_audit_clean(&shop).await;
 }
 
@@ -242,9 +243,6 @@ async fn an_unreachable_server_fails_every_attempt() {
     let unreachable = Url::parse("http://127.0.0.1:1").expect("a URL");
     let verdict = verdict_at(&shop, &[unreachable], plan(StrategyKey::RowLock, 3, 2)).await;
     assert_eq!((verdict.failed, verdict.attempts, verdict.sold), (3, 3, 0));
-    assert_eq!(
-        verdict.undersold, 2,
-        "the stock would have covered two of the failed attempts"
-    );
+    assert_eq!(verdict.undersold, 0, "failed is not rejected");
     check_audit_clean(&shop).await;
 }

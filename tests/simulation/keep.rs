@@ -135,14 +135,49 @@ async fn exports_equal_the_stored_run() {
         assert_eq!(row["latency_ms_p99"].parse(), Ok(verdict.latency_ms.p99));
     }
 
+    // A clean run has the same columns as one with retries, failures and faults.
+    for name in [
+        "retries",
+        "failures_timed_out",
+        "refusals_declined",
+        "lately_backoff_us",
+    ] {
+        assert_eq!(last[name], "0", "{last:?}");
+    }
+    let header = |csv: &str| csv.lines().next().map(ToOwned::to_owned);
+    let none = RunSnapshot {
+        lanes: Vec::new(),
+        ..stored.clone()
+    };
+    assert_eq!(
+        header(&export::samples(&none)),
+        header(&export::samples(&stored))
+    );
+    assert_eq!(
+        header(&export::figures(&none)),
+        header(&export::figures(&stored))
+    );
+    let started_at = checked_start(&stored);
+    assert_eq!(last["started_at"], started_at);
+
     let json = export::json(&stored, "now").expect("JSON");
     let json: Value = serde_json::from_str(&json).expect("JSON");
     assert_eq!(
         (&json["format"], &json["version"]),
         (&"doorbuster-run".into(), &1.into())
     );
+    let point = &json["run"]["lanes"][0]["samples"][0];
+    assert_eq!(point["retries"], 0, "{point:#}");
+    assert_eq!(point["failures"]["timedOut"], 0, "{point:#}");
     let read: RunSnapshot = serde_json::from_value(json["run"].clone()).expect("a run");
     assert_eq!(read, stored);
+}
+
+/// Returns the start of a run, which must be a time in RFC 3339 with seconds.
+fn checked_start(run: &RunSnapshot) -> &str {
+    let format = &time::format_description::well_known::Rfc3339;
+    time::OffsetDateTime::parse(&run.started_at, format).expect("a time");
+    &run.started_at
 }
 
 #[tokio::test]

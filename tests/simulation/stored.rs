@@ -16,7 +16,9 @@ use doorbuster::{
 use uuid::Uuid;
 
 use super::{RUN_MAX, engine, orders, plan, run};
-use crate::support::{TestShop, administrator, check_audit_clean, shop::claim, within};
+use crate::support::{
+    TestShop, administrator, check_audit_clean, race::wait_until_blocked, shop::claim, within,
+};
 
 #[tokio::test]
 async fn an_invalid_plan_is_rejected_and_stores_nothing() {
@@ -136,6 +138,44 @@ async fn only_one_run_is_in_progress_at_a_time() {
     // A run that its task dropped, as after a panic, does not block the next run.
     drop(started);
     assert!(!engine.is_busy());
+    check_audit_clean(&shop).await;
+}
+
+/// Two engines are two server processes: they share the database and no memory.
+#[tokio::test]
+async fn only_one_run_is_in_progress_on_a_database() {
+    static WAITING: AtomicU64 = AtomicU64::new(0);
+    let shop = TestShop::new().await;
+    let (one, other) = (engine(&shop), engine(&shop));
+    let small = || plan(StrategyKey::RowLock, 2, 1);
+    let started = one
+        .start(&administrator(), small())
+        .await
+        .expect("the first starts");
+    let refused = other.start(&administrator(), small()).await;
+    assert!(matches!(refused, Err(SimulationError::Busy)), "{refused:?}");
+    assert!(!other.is_busy(), "it can start a run later");
+
+    let patient = other.clone().waiting_for_others(|| {
+        WAITING.fetch_add(1, Ordering::Relaxed);
+    });
+    let waiting = tokio::spawn(async move { patient.start(&administrator(), small()).await });
+    wait_until_blocked(&shop.by_hand, 1).await;
+    assert_eq!(WAITING.load(Ordering::Relaxed), 1, "it says that it waits");
+    assert_eq!(shop.count("simulation_run").await, 1);
+    one.finish(started, &[], |_| {}).await.expect("it ends");
+    let second = within(RUN_MAX, "the second run's start", waiting).await;
+    let second = second.expect("it ends").expect("it starts");
+    other.finish(second, &[], |_| {}).await.expect("it ends");
+    // A run that is rejected leaves the lock free.
+    let invalid = SimulationPlan {
+        product_id: Some(987_654),
+        ..small()
+    };
+    assert!(other.start(&administrator(), invalid).await.is_err());
+    let third = one.start(&administrator(), small()).await;
+    let third = third.expect("the third starts");
+    one.finish(third, &[], |_| {}).await.expect("it ends");
     check_audit_clean(&shop).await;
 }
 

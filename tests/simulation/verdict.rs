@@ -218,10 +218,21 @@ async fn the_verdict_follows_the_database() {
     recorder.resolve(|_| false);
     let undersold = judged(snapshot().await, &recorder);
     assert_eq!(
-        undersold.undersold, 2,
-        "two attempts are unfulfilled while ten units remain"
+        (undersold.undersold, undersold.failed),
+        (1, 1),
+        "one attempt was rejected while ten units remain; the other failed"
     );
     assert!(!undersold.invariants_held());
+
+    let recorder = Recorder::new();
+    record(
+        &recorder,
+        AttemptResult::Failed(FailureKind::NoConnection, "planted".to_owned()),
+    );
+    recorder.resolve(|_| false);
+    let failed = judged(snapshot().await, &recorder);
+    assert_eq!((failed.undersold, failed.failed), (0, 1));
+    assert!(failed.invariants_held(), "{failed:#?}");
 
     shop.buy(&product).quantity(10).await.expect("sold");
     let others = judged(snapshot().await, &Recorder::new());

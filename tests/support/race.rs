@@ -92,6 +92,15 @@ pub async fn wait_until(by_hand: &ByHand, count: i64, what: &str, condition: &st
     }
 }
 
+/// Waits until `sql` selects true.
+pub async fn wait_until_true(by_hand: &ByHand, sql: &str) {
+    let deadline = Instant::now() + PATIENCE;
+    while !by_hand.value::<bool>(sql).await {
+        assert!(Instant::now() < deadline, "{sql}: false after {PATIENCE:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
 /// A transaction that locks the stock of a product, in every stock layout.
 pub struct StockLock(ByHand);
 

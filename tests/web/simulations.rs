@@ -219,3 +219,27 @@ async fn a_rejected_plan_keeps_its_values_and_opens_the_advanced_fields() {
     assert!(page.contains("Choose 1 to 20 strategies."), "{page}");
     assert_eq!(shop.count("simulation_run").await, 0);
 }
+
+#[tokio::test]
+async fn the_form_says_what_is_wrong_with_a_choice_or_a_fault() {
+    let shop = TestShop::new().await;
+    let mut admin = Visitor::of(&shop);
+    admin.sign_in(&shop).await;
+    let wrong = "strategy[]=micro-batch&arrivals=sometimes&journey=walk&drop_connection=5&quantity=4..2&failed_max=4294967296";
+    let fields = format!("{}&{wrong}", FORM.replace("&quantity=1", ""));
+    let answer = admin
+        .submit("/admin/simulations", "/api/form/admin/simulate", &fields)
+        .await;
+    assert_eq!(answer.header("location"), "/admin/simulations");
+    let page = admin.page("/admin/simulations").await.body;
+    for part in [
+        "Choose open or closed arrivals.",
+        "Choose one of the journeys.",
+        "a range must begin with its smaller number: 2..4, not 4..2.",
+        "Enter a whole number up to 4,294,967,295.",
+        "The fault drop-connection cannot strike with micro-batch",
+    ] {
+        assert!(page.contains(part), "{part} in {page}");
+    }
+    assert_eq!(shop.count("simulation_run").await, 0);
+}

@@ -75,6 +75,15 @@ async fn the_file_name_of_a_download_contains_the_runs_id() {
         let stranger = Visitor::of(&shop).page(&address).await;
         assert_eq!(stranger.header("location"), "/admin/login");
     }
+    let json = admin
+        .page(&format!("/admin/simulations/{id}/export.json"))
+        .await;
+    let json: serde_json::Value = serde_json::from_str(&json.body).expect("JSON");
+    for time in [&json["exportedAt"], &json["run"]["startedAt"]] {
+        let format = &time::format_description::well_known::Rfc3339;
+        let time = time.as_str().expect("text");
+        assert!(time::OffsetDateTime::parse(time, format).is_ok(), "{time}");
+    }
     let picture = admin
         .page(&format!("/admin/simulations/{id}/export.svg"))
         .await;
@@ -150,6 +159,18 @@ async fn two_to_four_different_runs_are_compared() {
         "{repeats}"
     );
     assert!(repeats.contains("The plan of A, B: 2 runs"), "{repeats}");
+    assert!(
+        repeats.contains("no difference that these runs can show"),
+        "{repeats}"
+    );
+    for rating in [", better<", ", worse<"] {
+        assert!(!repeats.contains(rating), "{rating} in {repeats}");
+    }
+    let once_each = admin.page(&address(&ids[3..])).await.body;
+    assert!(
+        once_each.contains("one run says nothing about a difference"),
+        "{once_each}"
+    );
     let lanes = admin.page(&address(&ids[1..3])).await.body;
     for part in [
         "A · row-lock",
@@ -218,6 +239,11 @@ async fn a_certificate_is_available_when_the_run_ends() {
     ] {
         assert!(page.body.contains(part), "{part} in {}", page.body);
     }
+    assert!(
+        !page.body.contains("product_id = $1"),
+        "psql does not know parameters: {}",
+        page.body
+    );
     for unknown in [UNKNOWN_ID, "nonsense"] {
         let answer = admin
             .page(&format!("/admin/simulations/{unknown}/certificate"))

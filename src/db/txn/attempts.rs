@@ -4,7 +4,7 @@
 use std::{
     pin::pin,
     sync::atomic::{AtomicBool, Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rand::RngExt;
@@ -127,7 +127,11 @@ where
                     source,
                 });
             }
-            Err(AttemptFailure::Retryable(_)) => tokio::time::sleep(backoff(*attempts)).await,
+            Err(AttemptFailure::Retryable(_)) => {
+                let paused = Instant::now();
+                tokio::time::sleep(backoff(*attempts)).await;
+                split.backoff += paused.elapsed();
+            }
         }
     }
 }

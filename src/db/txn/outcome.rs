@@ -5,31 +5,57 @@ use std::time::Duration;
 use super::TxnError;
 use crate::model::ShopError;
 
-/// The time of a transaction by phase, summed over all attempts.
+/// The time of a unit of work by phase, summed over all attempts. The phases do not overlap.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TimeSplit {
     /// Waiting for a permit and for a connection from the driver's pool.
     pub pool_wait: Duration,
+    /// Waiting in this process's memory: for a mutex, a batch, or an answer that buyers share.
+    pub queue_wait: Duration,
     /// In statements that take row locks.
     pub lock_wait: Duration,
-    /// In all other statements, and in pauses between them.
+    /// In all other statements, including BEGIN and ROLLBACK.
     pub execute: Duration,
+    /// In the pause between read and write: a race window, or a frozen client.
+    pub pause: Duration,
     /// In COMMIT.
     pub commit: Duration,
+    /// Waiting for the outcome of a payment.
+    pub payment: Duration,
+    /// Pausing before a retry.
+    pub backoff: Duration,
 }
 
 impl TimeSplit {
-    /// Returns the sum of all phases.
-    pub fn total(&self) -> Duration {
-        self.pool_wait + self.lock_wait + self.execute + self.commit
+    /// Returns the phases, in the order of the fields.
+    pub const fn parts(&self) -> [Duration; 8] {
+        [
+            self.pool_wait,
+            self.queue_wait,
+            self.lock_wait,
+            self.execute,
+            self.pause,
+            self.commit,
+            self.payment,
+            self.backoff,
+        ]
     }
 
-    /// Adds another transaction's time.
+    /// Returns the sum of all phases.
+    pub fn total(&self) -> Duration {
+        self.parts().into_iter().sum()
+    }
+
+    /// Adds another unit of work's time.
     pub fn add(&mut self, other: Self) {
         self.pool_wait += other.pool_wait;
+        self.queue_wait += other.queue_wait;
         self.lock_wait += other.lock_wait;
         self.execute += other.execute;
+        self.pause += other.pause;
         self.commit += other.commit;
+        self.payment += other.payment;
+        self.backoff += other.backoff;
     }
 }
 

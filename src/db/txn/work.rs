@@ -48,6 +48,7 @@ pub(super) type AfterCommit = Box<dyn FnOnce() + Send>;
 pub struct Work {
     statements: Statements<DatabaseTransaction>,
     lock_wait_us: AtomicU64,
+    pause_us: AtomicU64,
     after_commit: Mutex<Vec<AfterCommit>>,
 }
 
@@ -62,6 +63,7 @@ impl Work {
         Self {
             statements: Statements::new(transaction, hook),
             lock_wait_us: AtomicU64::new(0),
+            pause_us: AtomicU64::new(0),
             after_commit: Mutex::new(Vec::new()),
         }
     }
@@ -69,6 +71,11 @@ impl Work {
     /// Returns how long its statements have waited for row locks so far.
     pub(super) fn lock_wait(&self) -> Duration {
         Duration::from_micros(self.lock_wait_us.load(Ordering::Relaxed))
+    }
+
+    /// Returns how long it has paused between read and write so far.
+    pub(super) fn pause(&self) -> Duration {
+        Duration::from_micros(self.pause_us.load(Ordering::Relaxed))
     }
 
     /// Returns the transaction, to end it, and the actions to run after its commit.
@@ -87,8 +94,15 @@ impl Work {
         let start = Instant::now();
         let result = statement.await;
         trace::mark(Part::LockWait, start);
-        let waited = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.lock_wait_us.fetch_add(waited, Ordering::Relaxed);
+        add_elapsed(&self.lock_wait_us, start);
+        result
+    }
+
+    /// Awaits a pause between read and write, and counts its time as that.
+    pub async fn time_pause<T>(&self, pause: impl Future<Output = T>) -> T {
+        let start = Instant::now();
+        let result = pause.await;
+        add_elapsed(&self.pause_us, start);
         result
     }
 
@@ -99,4 +113,9 @@ impl Work {
             actions.push(Box::new(action));
         }
     }
+}
+
+fn add_elapsed(sum_us: &AtomicU64, start: Instant) {
+    let elapsed = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+    sum_us.fetch_add(elapsed, Ordering::Relaxed);
 }

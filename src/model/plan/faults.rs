@@ -52,6 +52,12 @@ impl FaultKind {
         )
     }
 
+    /// True if the fault interrupts the transaction between read and write: it cannot strike where a
+    /// strategy has no moment between the two.
+    pub const fn needs_race_window(self) -> bool {
+        matches!(self, Self::Freeze | Self::DropConnection)
+    }
+
     /// True if the fault can end the attempt: a missing order is then expected.
     pub const fn ends_attempt(self) -> bool {
         matches!(self, Self::Freeze | Self::DropConnection | Self::Abandon)
@@ -124,9 +130,10 @@ impl fmt::Display for Share {
 pub struct Faults(BTreeMap<FaultKind, Share>);
 
 impl Faults {
-    /// Creates faults from shares.
+    /// Creates faults from shares. A share of 0 % is no fault.
     pub fn of(shares: impl IntoIterator<Item = (FaultKind, Share)>) -> Self {
-        Self(shares.into_iter().collect())
+        let shares = shares.into_iter();
+        Self(shares.filter(|(_, share)| share.0 > 0).collect())
     }
 
     /// Iterates over the faults and their shares.
@@ -153,19 +160,22 @@ impl Faults {
     /// Parses `freeze=1,double-click=5`, in percent.
     ///
     /// # Errors
-    /// [`ShopError::Invalid`] that names the invalid part.
+    /// [`ShopError::Invalid`] that names the invalid part, or a fault that has two shares.
     pub fn parse(typed: &str) -> Result<Self, ShopError> {
-        let part = |part: &str| {
+        let mut shares = BTreeMap::new();
+        for part in typed.split(',') {
             let (kind, share) = part.split_once('=').ok_or_else(|| {
                 ShopError::Invalid(format!("{part} must have the form fault=percent"))
             })?;
-            Ok((kind.trim().parse()?, Share::parse(share)?))
-        };
-        typed
-            .split(',')
-            .map(part)
-            .collect::<Result<_, _>>()
-            .map(Self)
+            let kind: FaultKind = kind.trim().parse()?;
+            if shares.insert(kind, Share::parse(share)?).is_some() {
+                let kind = kind.as_str();
+                return Err(ShopError::Invalid(format!(
+                    "the fault {kind} is given twice; give it one share"
+                )));
+            }
+        }
+        Ok(Self::of(shares))
     }
 }
 
@@ -214,12 +224,21 @@ mod tests {
     }
 
     #[test]
+    fn a_share_of_zero_is_no_fault() {
+        assert_eq!(Faults::parse("freeze=0"), Ok(Faults::default()));
+        let faults = Faults::parse("freeze=0.00,abandon=5");
+        assert_eq!(faults, Faults::parse("abandon=5"));
+    }
+
+    #[test]
     fn an_invalid_fault_is_named_in_the_error() {
         for (typed, word) in [
             ("melt=1", "melt"),
             ("freeze", "freeze"),
             ("freeze=lots", "lots"),
             ("freeze=1,,", "fault=percent"),
+            ("freeze=1,abandon=2, freeze=100", "freeze is given twice"),
+            ("freeze=0,freeze=1", "freeze is given twice"),
         ] {
             let error = Faults::parse(typed).err().map(|error| error.to_string());
             assert!(error.is_some_and(|error| error.contains(word)), "{typed}");

@@ -181,14 +181,16 @@ impl PlanForm {
                 .unwrap_or(fitted_pool_size),
             faults: self.faults(parser),
             thresholds: Thresholds {
-                p99_ms_max: parser.optional("p99_ms_max", &self.p99_ms_max),
-                failed_max: parser.optional("failed_max", &self.failed_max),
-                retries_max: parser.optional("retries_max", &self.retries_max),
+                p99_ms_max: parser.limit("p99_ms_max", &self.p99_ms_max),
+                failed_max: parser.limit("failed_max", &self.failed_max),
+                retries_max: parser.limit("retries_max", &self.retries_max),
                 orders_per_second_min: parser
-                    .optional("orders_per_second_min", &self.orders_per_second_min),
+                    .limit("orders_per_second_min", &self.orders_per_second_min),
             },
             product_id: self.product_id()?,
-            guess: parser.optional("guess", &self.guess),
+            guess: parser.limit("guess", &self.guess),
+            // Only the command line names servers.
+            servers: 0,
         })
     }
 
@@ -202,7 +204,11 @@ impl PlanForm {
 
     fn quantities(&self, parser: &mut Parser) -> Quantities {
         Quantities::parse(&self.quantity).unwrap_or_else(|error| {
-            parser.add_error("quantity", &error.to_string());
+            let message = match error {
+                ShopError::Invalid(why) => format!("Correct the quantity: {why}."),
+                other => other.to_string(),
+            };
+            parser.add_error("quantity", &message);
             Quantities::Fixed(Quantity::ONE)
         })
     }
@@ -212,7 +218,11 @@ impl PlanForm {
             "open" => Arrivals::Open {
                 rate_per_s: parser.number("rate_per_s", &self.rate_per_s, 1),
             },
-            _ => Arrivals::Closed,
+            "closed" | "" => Arrivals::Closed,
+            _ => {
+                parser.add_error("arrivals", "Choose open or closed arrivals.");
+                Arrivals::Closed
+            }
         }
     }
 
@@ -242,12 +252,7 @@ impl PlanForm {
             (FaultKind::Abandon, "abandon", &self.abandon),
             (FaultKind::DoubleClick, "double_click", &self.double_click),
         ];
-        let parsed = shares.map(|(kind, field, typed)| (kind, parser.share(field, typed)));
-        Faults::of(
-            parsed
-                .into_iter()
-                .filter(|(_, share)| *share > Share::default()),
-        )
+        Faults::of(shares.map(|(kind, field, typed)| (kind, parser.share(field, typed))))
     }
 
     fn product_id(&self) -> Result<Option<i64>, ShopError> {
@@ -288,6 +293,20 @@ impl Parser {
             return None;
         }
         Some(self.number(field, typed, 0))
+    }
+
+    /// Parses an optional number that no rule of the plan limits. One that does not fit is an error:
+    /// it must not become another number.
+    fn limit(&mut self, field: &str, typed: &str) -> Option<u32> {
+        if typed.trim().is_empty() {
+            return None;
+        }
+        let number = self.whole(field, typed)?;
+        let fitting = u32::try_from(number).ok();
+        if fitting.is_none() {
+            self.add_error(field, "Enter a whole number up to 4,294,967,295.");
+        }
+        fitting
     }
 
     /// Parses a percentage; empty is 0.
@@ -398,11 +417,25 @@ mod tests {
             freeze: "101".to_owned(),
             journey: "on foot".to_owned(),
             p99_ms_max: "fast".to_owned(),
+            failed_max: "4294967296".to_owned(),
+            arrivals: "sometimes".to_owned(),
+            quantity: "4..2".to_owned(),
             ..PlanForm::from(&SimulationPlan::preset())
         };
         let error = form.parse().expect_err("the plan is invalid");
-        for field in ["buyers", "stock", "freeze", "journey", "p99_ms_max"] {
+        for field in [
+            "buyers",
+            "stock",
+            "freeze",
+            "journey",
+            "p99_ms_max",
+            "failed_max",
+            "arrivals",
+            "quantity",
+        ] {
             assert!(error.field_message(field).is_some(), "{field}: {error:?}");
         }
+        let quantity = error.field_message("quantity").unwrap_or_default();
+        assert!(quantity.contains("2..4, not 4..2"), "{quantity}");
     }
 }

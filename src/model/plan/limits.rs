@@ -34,6 +34,7 @@ pub fn violations(plan: &SimulationPlan) -> Vec<FieldError> {
     check_times(plan, &mut errors);
     check_arrivals(plan, &mut errors);
     check_faults(plan, &mut errors);
+    check_thresholds(plan, &mut errors);
     errors.0
 }
 
@@ -162,6 +163,31 @@ fn check_faults(plan: &SimulationPlan, errors: &mut Errors) {
         "faults",
         || "The shares of all faults must add up to at most 100 %.".to_owned(),
     );
+    // A checkout reserves in a transaction of several statements, whatever the strategy.
+    if plan.journey != Journey::Express {
+        return;
+    }
+    let without_window = |key: &&StrategyKey| !key.row().has_race_window;
+    let Some(key) = plan.strategies.iter().find(without_window) else {
+        return;
+    };
+    for (kind, _) in plan.faults.iter() {
+        errors.unless(!kind.needs_race_window(), "faults", || {
+            format!(
+                "The fault {} cannot strike with {key}, which has no moment between read and write.",
+                kind.as_str()
+            )
+        });
+    }
+}
+
+/// A threshold must not hold only because its figure is not measured.
+fn check_thresholds(plan: &SimulationPlan, errors: &mut Errors) {
+    let unmeasured = plan.servers > 0 && plan.thresholds.retries_max.is_some();
+    errors.unless(!unmeasured, "retries_max", || {
+        "The threshold retries cannot be checked over HTTP: a server does not report its retries."
+            .to_owned()
+    });
 }
 
 #[cfg(test)]
@@ -169,7 +195,7 @@ mod tests {
     use super::*;
     use crate::model::{
         Quantity, StrategyKey,
-        plan::{Arrivals, FaultKind, Faults, Quantities},
+        plan::{Arrivals, FaultKind, Faults, Quantities, Thresholds},
     };
 
     fn invalid_fields(plan: SimulationPlan) -> Vec<String> {
@@ -258,5 +284,41 @@ mod tests {
         };
         assert_eq!(invalid_fields(plan(3, 0)), [""; 0]);
         assert_eq!(invalid_fields(plan(2, 1)), ["rate_per_s", "think_time_ms"]);
+    }
+
+    #[test]
+    fn a_fault_that_can_never_strike_is_rejected() {
+        let plan = |strategies: &[StrategyKey], kind, journey| SimulationPlan {
+            strategies: strategies.to_vec(),
+            faults: Faults::of([(kind, Share::percent(1))]),
+            journey,
+            ..SimulationPlan::preset()
+        };
+        for strategy in StrategyKey::ALL {
+            for kind in FaultKind::ALL {
+                let strikes = strategy.row().has_race_window || !kind.needs_race_window();
+                let express = plan(&[strategy], kind, Journey::Express);
+                let fields: &[&str] = if strikes { &[] } else { &["faults"] };
+                assert_eq!(invalid_fields(express), fields, "{strategy}, {kind:?}");
+            }
+        }
+        let both = [StrategyKey::RowLock, StrategyKey::MicroBatch];
+        let drop = |journey| plan(&both, FaultKind::DropConnection, journey);
+        assert_eq!(invalid_fields(drop(Journey::Express)), ["faults"]);
+        assert_eq!(invalid_fields(drop(Journey::Checkout)), [""; 0]);
+    }
+
+    #[test]
+    fn a_threshold_that_is_not_measured_over_http_is_rejected() {
+        let plan = |servers, typed| SimulationPlan {
+            servers,
+            thresholds: Thresholds::parse(typed).unwrap_or_default(),
+            ..SimulationPlan::preset()
+        };
+        let all = "p99-ms=50,failed=0,retries=0,orders-per-second=1";
+        assert_eq!(invalid_fields(plan(0, all)), [""; 0]);
+        assert_eq!(invalid_fields(plan(2, all)), ["retries_max"]);
+        let measured = "p99-ms=50,failed=0,orders-per-second=1";
+        assert_eq!(invalid_fields(plan(2, measured)), [""; 0]);
     }
 }

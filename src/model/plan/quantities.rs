@@ -34,7 +34,8 @@ impl Quantities {
     /// Parses `3` or `1..3`; both ends are included.
     ///
     /// # Errors
-    /// [`ShopError::QuantityInvalid`] for an invalid quantity or a descending range.
+    /// [`ShopError::QuantityInvalid`] for an invalid quantity; [`ShopError::Invalid`] for a
+    /// descending range.
     pub fn parse(typed: &str) -> Result<Self, ShopError> {
         let Some((min, max)) = typed.split_once("..") else {
             return Quantity::parse(typed).map(Self::Fixed);
@@ -43,7 +44,9 @@ impl Quantities {
         match min.cmp(&max) {
             std::cmp::Ordering::Less => Ok(Self::Range { min, max }),
             std::cmp::Ordering::Equal => Ok(Self::Fixed(min)),
-            std::cmp::Ordering::Greater => Err(ShopError::QuantityInvalid),
+            std::cmp::Ordering::Greater => Err(ShopError::Invalid(format!(
+                "a range must begin with its smaller number: {max}..{min}, not {min}..{max}"
+            ))),
         }
     }
 }
@@ -74,7 +77,7 @@ mod tests {
             Ok("2".to_owned())
         );
         for typed in [
-            "", "0", "..", "1..", "..3", "3..1", "0..2", "1..1001", "1...3", "1-3",
+            "", "0", "..", "1..", "..3", "0..2", "1..1001", "1...3", "1-3",
         ] {
             assert_eq!(
                 Quantities::parse(typed),
@@ -82,5 +85,12 @@ mod tests {
                 "{typed:?}"
             );
         }
+    }
+
+    #[test]
+    fn the_error_for_a_descending_range_shows_the_right_order() {
+        let error = Quantities::parse("4..2").err();
+        let error = error.map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains("2..4, not 4..2"), "{error}");
     }
 }

@@ -26,7 +26,8 @@ pub struct ThresholdResult {
 }
 
 impl Thresholds {
-    const NAMES: [&str; 4] = ["p99-ms", "failed", "retries", "orders-per-second"];
+    /// Their names in commands.
+    pub const NAMES: [&str; 4] = ["p99-ms", "failed", "retries", "orders-per-second"];
 
     /// Compares each threshold that is set with the verdict's figures.
     #[expect(clippy::cast_precision_loss, reason = "calls are at most a million")]
@@ -62,17 +63,25 @@ impl Thresholds {
     /// Parses `p99-ms=50,failed=0`.
     ///
     /// # Errors
-    /// [`ShopError::Invalid`] that names the invalid part.
+    /// [`ShopError::Invalid`] that names the invalid part, or a threshold that has two limits.
     pub fn parse(typed: &str) -> Result<Self, ShopError> {
         let mut thresholds = Self::default();
         for part in typed.split(',') {
             let (name, limit) = part.split_once('=').ok_or_else(|| {
                 ShopError::Invalid(format!("{part} must have the form threshold=number"))
             })?;
+            let name = name.trim();
             let limit = limit.trim().parse().map_err(|_| {
-                ShopError::Invalid(format!("{name} must be a whole number, not {limit}"))
+                let max = u32::MAX;
+                ShopError::Invalid(format!(
+                    "{name} must be a whole number up to {max}, not {limit}"
+                ))
             })?;
-            *thresholds.field_mut(name.trim())? = Some(limit);
+            if thresholds.field_mut(name)?.replace(limit).is_some() {
+                return Err(ShopError::Invalid(format!(
+                    "the threshold {name} is given twice; give it one limit"
+                )));
+            }
         }
         Ok(thresholds)
     }
@@ -113,9 +122,17 @@ mod tests {
             "p99-ms=-1",
             "p99-ms=fast",
             "luck=1",
+            "failed=4294967296",
         ] {
             assert!(Thresholds::parse(typed).is_err(), "{typed:?}");
         }
+    }
+
+    #[test]
+    fn a_threshold_with_two_limits_is_rejected() {
+        let error = Thresholds::parse("failed=0,p99-ms=50,failed=9").err();
+        let error = error.map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains("failed is given twice"), "{error}");
     }
 
     #[test]

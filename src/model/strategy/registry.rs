@@ -16,6 +16,7 @@ strategies! {
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
         can_hold: true,
+        has_race_window: true,
         queue: QueueLocation::Database,
         summary: "locks the stock row with SELECT … FOR UPDATE, checks, then updates it",
         explanation:
@@ -41,6 +42,7 @@ strategies! {
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
         can_hold: false,
+        has_race_window: true,
         queue: QueueLocation::Database,
         summary:
             "locks the stock row or fails at once with NOWAIT, and retries after a random backoff",
@@ -66,6 +68,7 @@ strategies! {
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
         can_hold: true,
+        has_race_window: true,
         queue: QueueLocation::Database,
         summary: "updates the row only if enough is available; the affected rows decide",
         explanation:
@@ -90,6 +93,7 @@ strategies! {
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
         can_hold: false,
+        has_race_window: true,
         queue: QueueLocation::Database,
         summary: "subtracts unchecked, and lets a CHECK constraint reject a negative stock",
         explanation:
@@ -113,6 +117,7 @@ strategies! {
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
         can_hold: false,
+        has_race_window: true,
         queue: QueueLocation::Database,
         summary:
             "writes only if the row's version is still the one that was read, and retries \
@@ -140,6 +145,7 @@ strategies! {
         layout: StockLayout::Row,
         isolation: Isolation::Serializable,
         can_hold: false,
+        has_race_window: true,
         queue: QueueLocation::Database,
         summary:
             "reads and writes under SERIALIZABLE, and retries when the database detects a \
@@ -168,6 +174,7 @@ strategies! {
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
         can_hold: false,
+        has_race_window: true,
         queue: QueueLocation::Database,
         summary: "waits for an advisory lock of the product, then updates conditionally",
         explanation:
@@ -192,6 +199,7 @@ strategies! {
         layout: StockLayout::Units,
         isolation: Isolation::ReadCommitted,
         can_hold: false,
+        has_race_window: true,
         queue: QueueLocation::Database,
         summary: "stores one row per unit, and takes rows that are not locked with SKIP LOCKED",
         explanation:
@@ -214,6 +222,7 @@ strategies! {
         layout: StockLayout::Buckets,
         isolation: Isolation::ReadCommitted,
         can_hold: false,
+        has_race_window: true,
         queue: QueueLocation::Database,
         summary: "splits the stock into several rows, so that buyers lock different rows",
         explanation:
@@ -238,6 +247,7 @@ strategies! {
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
         can_hold: false,
+        has_race_window: false,
         queue: QueueLocation::Database,
         summary:
             "takes the stock and writes order, line, movement and key in one statement, one \
@@ -267,6 +277,7 @@ strategies! {
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
         can_hold: false,
+        has_race_window: false,
         queue: QueueLocation::Database,
         summary:
             "releases the row lock before the commit is on disk, and responds after a later flush",
@@ -295,6 +306,7 @@ strategies! {
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
         can_hold: true,
+        has_race_window: false,
         queue: QueueLocation::ServerMemory,
         summary:
             "lets one writer process all queued purchases in one transaction, and responds \
@@ -321,6 +333,7 @@ strategies! {
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
         can_hold: false,
+        has_race_window: true,
         queue: QueueLocation::ServerMemory,
         summary: "locks in the server's memory: works on one server, oversells on two",
         explanation:
@@ -347,6 +360,7 @@ strategies! {
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
         can_hold: false,
+        has_race_window: true,
         queue: QueueLocation::Database,
         summary:
             "reads, compares in the application and subtracts unchecked: the stock falls below \
@@ -371,6 +385,7 @@ strategies! {
         layout: StockLayout::Row,
         isolation: Isolation::ReadCommitted,
         can_hold: false,
+        has_race_window: true,
         queue: QueueLocation::Database,
         summary: "reads, compares in the application and writes the new value back: loses updates",
         explanation:

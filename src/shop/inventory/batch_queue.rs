@@ -198,9 +198,8 @@ fn send_answers(batch: Vec<QueuedOrder>, outcome: BatchOutcome) {
     for queued in batch {
         let Some(result) = answers.next() else { return };
         let mut answer = cost.with_result(result);
-        // The time in the queue counts as waiting for a connection.
         let total = queued.queued_at.elapsed();
-        answer.split.pool_wait += total.saturating_sub(answer.split.total());
+        answer.split.queue_wait += total.saturating_sub(answer.split.total());
         // The client may have left; the idempotency key finds the result later.
         let _ = queued.answer.send(answer);
     }

@@ -1,6 +1,10 @@
 //! The race window: an injection point between reading stock and writing it.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use futures::future::BoxFuture;
 use sea_orm::DbErr;
@@ -53,16 +57,12 @@ impl InjectionPoint {
     /// `DbErr` if an injected fault makes a statement fail; never without a fault.
     pub async fn run(&self, work: &Work) -> Result<(), DbErr> {
         match self {
-            Self::Fault(Fault::Freeze) => {
-                tokio::time::sleep(FREEZE_TIME).await;
-                Ok(())
-            }
             Self::Fault(Fault::SlowStatement(pause)) => {
                 dialect::sleep(work.connection(), *pause).await
             }
             Self::Fault(Fault::DropConnection) => dialect::end_own_session(work.connection()).await,
             _ => {
-                self.run_outside_transaction().await;
+                work.time_pause(self.run_outside_transaction()).await;
                 Ok(())
             }
         }
@@ -70,8 +70,9 @@ impl InjectionPoint {
 
     /// Runs the action outside a transaction. A strategy without a gap between read and write calls
     /// this before its only statement. A fault here only delays the buyer: no lock is held that
-    /// others could wait for.
-    pub async fn run_outside_transaction(&self) {
+    /// others could wait for. Returns how long it took.
+    pub async fn run_outside_transaction(&self) -> Duration {
+        let start = Instant::now();
         match self {
             Self::Disabled | Self::Fault(Fault::DropConnection) => {}
             Self::Pause(pause) | Self::Fault(Fault::SlowStatement(pause)) => {
@@ -80,6 +81,7 @@ impl InjectionPoint {
             Self::Fault(Fault::Freeze) => tokio::time::sleep(FREEZE_TIME).await,
             Self::Hook(hook) => hook().await,
         }
+        start.elapsed()
     }
 }
 

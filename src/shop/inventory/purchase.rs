@@ -22,13 +22,20 @@ impl Shop {
     ) -> Outcome<Receipt> {
         let start = Instant::now();
         let _buyer = self.shared.sold_out.track_buyer(request.product_id);
-        let refresh_guard = match self.check_sold_out_cache(strategy, &request).await {
+        let looked_up = self.check_sold_out_cache(strategy, &request).await;
+        let queue_wait = start.elapsed();
+        let refresh_guard = match looked_up {
             Ok(refresh_guard) => refresh_guard,
-            Err(refusal) => return Outcome::refused(refusal),
+            Err(refusal) => {
+                let mut refused = Outcome::refused(refusal);
+                refused.split.queue_wait = queue_wait;
+                return refused;
+            }
         };
-        let outcome = strategies::of(strategy)
+        let mut outcome = strategies::of(strategy)
             .purchase(self, request.clone())
             .await;
+        outcome.split.queue_wait += queue_wait;
         drop(refresh_guard);
         // Contention must not undersell: at the row lock every buyer gets a turn.
         let exhausted = matches!(outcome.result, Err(TxnError::Exhausted { .. }));

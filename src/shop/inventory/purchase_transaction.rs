@@ -34,12 +34,34 @@ where
         + Sync
         + 'static,
 {
+    run_holding(shop, strategy, request, (), take).await
+}
+
+/// The same, and drops `guard` when the transaction has ended: the transaction also ends if its
+/// buyer leaves, which drops only the future of this function.
+pub async fn run_holding<G, F>(
+    shop: &Shop,
+    strategy: StrategyKey,
+    request: PurchaseRequest,
+    guard: G,
+    take: F,
+) -> Outcome<Receipt>
+where
+    G: Send + Sync + 'static,
+    F: for<'w> Fn(&'w Work, &'w Sale) -> BoxFuture<'w, Result<Option<Level>, Abort>>
+        + Copy
+        + Send
+        + Sync
+        + 'static,
+{
     let policy = Policy {
         isolation: strategy.row().isolation,
         ..shop.policy(strategy.as_str())
     };
     let shop = shop.clone();
     txn::run(&shop.db.clone(), policy, move |work| {
+        // Makes this closure, which the transaction's own task keeps, the owner of the guard.
+        let _held = &guard;
         let (shop, request) = (shop.clone(), request.clone());
         Box::pin(async move { sell(work, &shop, strategy, &request, take).await })
     })

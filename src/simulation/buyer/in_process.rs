@@ -1,6 +1,9 @@
 //! Buyers who call the shop's own code, on the simulation's connection pool.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
@@ -10,6 +13,7 @@ use super::{
     UNKNOWN_RETRY_PAUSE,
 };
 use crate::{
+    db::txn::TimeSplit,
     model::{
         Contact, OrderStatus, PaymentCard, ShopError, StrategyKey,
         plan::{FaultKind, Journey},
@@ -45,6 +49,8 @@ enum Prepared {
 struct Checkout {
     reserve: Claim,
     order: OrderRequest,
+    /// The time that it took to fill the cart.
+    filling: TimeSplit,
 }
 
 #[async_trait]
@@ -52,13 +58,12 @@ impl Storefront for InProcess {
     async fn buy(&self, request: AttemptRequest) -> Attempt {
         // Ten thousand of these futures exist at the same time, and most of them take the express
         // path. The rare paths are boxed so that they do not enlarge every future.
-        let prepared = match self.prepare(&request).await {
+        let mut cost = AttemptCost::default();
+        let prepared = match self.prepare(&request, &mut cost).await {
             Ok(prepared) => prepared,
             Err(error) => {
-                return Attempt {
-                    result: AttemptResult::of(Err(error), true),
-                    cost: AttemptCost::default(),
-                };
+                let result = AttemptResult::of(Err(error), true);
+                return Attempt { result, cost };
             }
         };
         match request.fault {
@@ -92,9 +97,13 @@ impl Storefront for InProcess {
 }
 
 impl InProcess {
-    async fn prepare(&self, request: &AttemptRequest) -> Result<Prepared, ShopError> {
+    async fn prepare(
+        &self,
+        request: &AttemptRequest,
+        cost: &mut AttemptCost,
+    ) -> Result<Prepared, ShopError> {
         if self.journey == Journey::Checkout {
-            let checkout = Box::pin(self.fill_cart(request)).await?;
+            let checkout = Box::pin(self.fill_cart(request, cost)).await?;
             return Ok(Prepared::Checkout(Box::new(checkout)));
         }
         let product = request.product_id.to_string();
@@ -112,12 +121,17 @@ impl InProcess {
     }
 
     /// Puts the product into a new cart, as a shopper does before the checkout.
-    async fn fill_cart(&self, request: &AttemptRequest) -> Result<Checkout, ShopError> {
-        let cart_id = self
+    async fn fill_cart(
+        &self,
+        request: &AttemptRequest,
+        cost: &mut AttemptCost,
+    ) -> Result<Checkout, ShopError> {
+        let added = self
             .shop
             .carts()
-            .add(None, request.product_id, request.quantity, None)
-            .await?;
+            .add_with_cost(None, request.product_id, request.quantity, None)
+            .await;
+        let cart_id = cost.add_outcome(added)?;
         let contact = buyer_contact(&request.key);
         Ok(Checkout {
             reserve: Claim::new(&format!("{}:reserve", request.key), "reserve", &[])?,
@@ -129,6 +143,7 @@ impl InProcess {
                 expected_total_cents: None,
                 lane_id: Some(request.lane_id),
             },
+            filling: cost.split,
         })
     }
 
@@ -170,6 +185,9 @@ impl InProcess {
     /// Sends the request, and sends it again while its outcome is unknown.
     async fn buy_with_retries(&self, shop: &Shop, request: &Prepared) -> Attempt {
         let mut cost = AttemptCost::default();
+        if let Prepared::Checkout(checkout) = request {
+            cost.split = checkout.filling;
+        }
         let mut unknown = 0;
         loop {
             let result = match request {
@@ -189,7 +207,9 @@ impl InProcess {
             }
             unknown += 1;
             cost.retries += 1;
+            let paused = Instant::now();
             tokio::time::sleep(UNKNOWN_RETRY_PAUSE).await;
+            cost.split.backoff += paused.elapsed();
         }
     }
 }

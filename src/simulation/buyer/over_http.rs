@@ -150,7 +150,7 @@ impl OverHttp {
                 }
                 ServerReply::Unknown(..) => {
                     unknown += 1;
-                    tokio::time::sleep(UNKNOWN_RETRY_PAUSE).await;
+                    back_off(UNKNOWN_RETRY_PAUSE, &mut cost).await;
                 }
                 ServerReply::RetryAfter(_) if start.elapsed() > ATTEMPT_DEADLINE => {
                     let sentence = "the server still answers 429 after an hour".to_owned();
@@ -158,15 +158,13 @@ impl OverHttp {
                 }
                 ServerReply::RetryAfter(wait) => {
                     let spread = Duration::from_millis(first_server as u64 % RETRY_SPREAD_MS);
-                    let wait = wait + spread;
-                    cost.split.pool_wait += wait;
-                    tokio::time::sleep(wait).await;
+                    back_off(wait + spread, &mut cost).await;
                 }
             }
             cost.retries += 1;
         };
-        let waited = cost.split.pool_wait;
-        cost.split.execute = start.elapsed().saturating_sub(waited);
+        // The rest is the wait for the server, whose parts are not known here.
+        cost.split.execute = start.elapsed().saturating_sub(cost.split.total());
         Attempt { result, cost }
     }
 
@@ -199,6 +197,12 @@ impl OverHttp {
             Err(error) => ServerReply::Unknown(failure(&error), error.to_string()),
         }
     }
+}
+
+async fn back_off(wait: Duration, cost: &mut AttemptCost) {
+    let paused = Instant::now();
+    tokio::time::sleep(wait).await;
+    cost.split.backoff += paused.elapsed();
 }
 
 fn failure(error: &reqwest::Error) -> FailureKind {

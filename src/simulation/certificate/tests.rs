@@ -94,7 +94,7 @@ fn the_worst_lane_decides_the_status() {
     let server = DatabaseServer {
         version: String::new(),
         fsync: String::new(),
-        now: String::new(),
+        now: time::OffsetDateTime::UNIX_EPOCH,
     };
     let certificate = |answers| {
         Certificate::of(
@@ -122,4 +122,22 @@ fn the_worst_lane_decides_the_status() {
         ProofStatus::Broken
     );
     assert_eq!(certificate(Vec::new()).status(), ProofStatus::Removed);
+}
+
+#[test]
+fn a_printed_statement_has_its_parameters_as_literals() {
+    let result = ProofResult {
+        query: ProofQuery {
+            description: "",
+            sql: "SELECT $2, $1, $10\nFROM x WHERE a = $1",
+            columns: &[],
+            uses_lane: true,
+        },
+        parameters: vec![71, 72, 0, 0, 0, 0, 0, 0, 0, 80],
+        figures: Vec::new(),
+    };
+    assert_eq!(
+        result.statement(),
+        "SELECT 72, 71, 80\nFROM x WHERE a = 71;"
+    );
 }

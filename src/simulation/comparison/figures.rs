@@ -54,6 +54,7 @@ pub const FIGURES: &[Figure] = &[
     figure("Row-lock fallbacks", "", Lower, |v| v.fallbacks as f64),
     figure("Orders per second", "", Higher, |v| v.orders_per_second),
     figure("Elapsed", "ms", Lower, |v| v.elapsed_ms as f64),
+    figure("Latency mean", "ms", Lower, |v| v.latency_ms.mean),
     figure("Latency p50", "ms", Lower, |v| v.latency_ms.p50),
     figure("Latency p95", "ms", Lower, |v| v.latency_ms.p95),
     figure("Latency p99", "ms", Lower, |v| v.latency_ms.p99),
@@ -61,10 +62,32 @@ pub const FIGURES: &[Figure] = &[
     figure("Connection wait", "ms", Lower, |v| {
         v.time_split_ms.pool_wait
     }),
+    figure("Queue wait", "ms", Lower, |v| v.time_split_ms.queue_wait),
     figure("Lock wait", "ms", Lower, |v| v.time_split_ms.lock_wait),
     figure("Execute", "ms", Lower, |v| v.time_split_ms.execute),
+    figure("Race window", "ms", Neither, |v| v.time_split_ms.pause),
     figure("Commit", "ms", Lower, |v| v.time_split_ms.commit),
+    figure("Payment", "ms", Lower, |v| v.time_split_ms.payment),
+    figure("Backoff", "ms", Lower, |v| v.time_split_ms.backoff),
+    figure("Other", "ms", Lower, |v| v.time_split_ms.other),
 ];
+
+/// What the repeats of two plans say about a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Evidence {
+    /// They show it.
+    Shown,
+    /// It is within the spread of the repeats.
+    WithinSpread,
+    /// There are too few repeats to show any difference.
+    TooFewRuns,
+    /// Each plan was run once.
+    OneRunEach,
+    /// The two runs are repeats of one plan.
+    SamePlan,
+    /// The two had different loads, or one of them violated an invariant or was ended early.
+    NotComparable,
+}
 
 /// The change of a figure from one run to another.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -72,12 +95,15 @@ pub struct Change {
     pub difference: f64,
     /// Relative to the baseline; `None` if that was zero.
     pub percent: Option<f64>,
-    /// Whether it is an improvement; `None` if neither direction is better or nothing changed.
+    /// Whether it is an improvement; `None` if neither direction is better, nothing changed, or the
+    /// repeats do not show it.
     pub is_better: Option<bool>,
+    /// Why it is not rated; `None` if it is, or if neither direction is better.
+    pub unrated: Option<Evidence>,
 }
 
 impl Change {
-    /// Computes the change from `before` to `now`.
+    /// Computes the change from `before` to `now`, as if the repeats showed it.
     pub fn between(before: f64, now: f64, better: Better) -> Self {
         let difference = now - before;
         let is_same = difference.abs() < f64::EPSILON;
@@ -90,14 +116,19 @@ impl Change {
                 Lower | Zero => Some(difference < 0.0),
                 Higher => Some(difference > 0.0),
             },
+            unrated: None,
         }
     }
 
-    /// The same change, marked neither better nor worse.
+    /// The same change, rated only if the evidence shows it.
     #[must_use]
-    pub fn neutral(self) -> Self {
+    pub fn with_evidence(self, evidence: Evidence) -> Self {
+        if self.is_better.is_none() || evidence == Evidence::Shown {
+            return self;
+        }
         Self {
             is_better: None,
+            unrated: Some(evidence),
             ..self
         }
     }

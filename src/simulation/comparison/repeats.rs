@@ -3,8 +3,8 @@
 
 use super::run_letter;
 use crate::{
-    model::{RunSnapshot, SimulationPlan, Verdict},
-    simulation::sweep::figures::Spread,
+    model::{RunSnapshot, RunState, SimulationPlan, Verdict},
+    simulation::spread::Spread,
 };
 
 /// All runs of one plan.
@@ -13,7 +13,7 @@ pub struct RepeatedRuns {
     /// The letters of the selected runs among them, for example `A, C`.
     pub letters: String,
     pub plan: SimulationPlan,
-    /// The verdicts of each run whose lanes all have one.
+    /// The verdicts of each complete run. A run that was ended early had another load.
     verdicts: Vec<Vec<Verdict>>,
 }
 
@@ -39,7 +39,11 @@ impl RepeatedRuns {
         let verdicts = |run: RunSnapshot| run.lanes.into_iter().map(|lane| lane.verdict).collect();
         Self {
             letters: letters.join(", "),
-            verdicts: runs.into_iter().filter_map(verdicts).collect(),
+            verdicts: runs
+                .into_iter()
+                .filter(|run| run.state == RunState::Finished)
+                .filter_map(verdicts)
+                .collect(),
             plan,
         }
     }

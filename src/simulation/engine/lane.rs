@@ -11,7 +11,7 @@ use super::{Engine, SimulationError, StartedRun};
 use crate::{
     config::ShopTerms,
     db::Db,
-    model::ShopError,
+    model::{RunCommand, ShopError, plan::Journey},
     shop::{Shop, inventory::InjectionPoint},
     simulation::{
         buyer::{ATTEMPT_DEADLINE, HttpClient, InProcess, OverHttp, Storefront},
@@ -26,6 +26,11 @@ use crate::{
         waterfall::WaterfallRecorder,
     },
 };
+
+/// How long the end of an aborted lane waits for its transactions and its payments.
+const ABORT_MAX: Duration = Duration::from_secs(10);
+/// The time between two looks at them.
+const ABORT_POLL: Duration = Duration::from_millis(20);
 
 /// One lane of a run.
 pub struct Lane<'a> {
@@ -70,6 +75,9 @@ impl Lane<'_> {
         )
         .await;
         self.log_failures(&recorder);
+        if self.started.run.arrival_gate().command() == RunCommand::Abort {
+            self.release_reservations().await?;
+        }
         self.resolve_unknown_outcomes(&recorder).await?;
         let end = store::read_stock_snapshot(self.db(), lane.product_id, lane.id).await?;
         let last = sampler::sample(
@@ -176,6 +184,31 @@ impl Lane<'_> {
             journey: plan.journey,
             race_window: Duration::from_millis(plan.race_window_ms.into()),
         })
+    }
+
+    /// Ends what an abort left behind on a private product: payments whose outcome the buyers did
+    /// not wait for, and reservations. Without a server no sweeper would release them.
+    async fn release_reservations(&self) -> Result<(), SimulationError> {
+        let plan = &self.started.plan;
+        if plan.journey != Journey::Checkout || plan.product_id.is_some() {
+            return Ok(());
+        }
+        let (lane, deadline) = (self.opened(), Instant::now() + ABORT_MAX);
+        // The abort ends their sessions; until then, a transaction could still reserve.
+        while self.buyers_db().transactions_in_use() > 0 && Instant::now() < deadline {
+            tokio::time::sleep(ABORT_POLL).await;
+        }
+        let mut shop = Shop::new(self.db().clone(), self.engine.feed.clone());
+        if let Some(gateway) = &self.engine.gateway {
+            shop = shop.with_gateway(Arc::clone(gateway));
+        }
+        while store::make_payments_due(self.db(), lane.id).await? > 0 && Instant::now() < deadline {
+            shop.payments().resolve_unknown_outcomes().await?;
+            tokio::time::sleep(ABORT_POLL).await;
+        }
+        store::expire_reservations(self.db(), lane.product_id).await?;
+        shop.reservations().sweep_expired().await?;
+        Ok(())
     }
 
     fn log_failures(&self, recorder: &Recorder) {

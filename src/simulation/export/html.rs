@@ -24,7 +24,7 @@ pub fn replay(run: &RunSnapshot, exported_at: &str) -> String {
             "A flash sale, replayed: {} buyers, {}. Started {}.",
             run.plan.buyers,
             run.plan.strategy_names(),
-            run.started_at
+            run.started_in_utc()
         ),
         style: STYLE,
         script: Some(Script {

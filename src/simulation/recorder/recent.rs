@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use super::times::{histogram, merge, parts, us};
-use crate::{db::txn::TimeSplit, model::sample::RecentTimings};
+use super::times::{PARTS, add, histogram, merge, us};
+use crate::model::sample::RecentTimings;
 
 /// Significant digits: a point of a chart is at most one pixel high, and the histogram is reset ten
 /// times a second.
@@ -15,7 +15,8 @@ const DIGITS: u8 = 2;
 #[derive(Debug)]
 pub struct Recent {
     latency_us: Histogram<u32>,
-    split: TimeSplit,
+    /// The sums of the parts.
+    parts: [Duration; PARTS],
 }
 
 impl Recent {
@@ -23,14 +24,14 @@ impl Recent {
     pub fn new() -> Self {
         Self {
             latency_us: histogram(DIGITS),
-            split: TimeSplit::default(),
+            parts: [Duration::ZERO; PARTS],
         }
     }
 
     /// Records one attempt.
-    pub fn record(&mut self, latency: Duration, split: TimeSplit) {
+    pub fn record(&mut self, latency: Duration, parts: [Duration; PARTS]) {
         self.latency_us.saturating_record(us(latency));
-        self.split.add(split);
+        add(&mut self.parts, parts);
     }
 
     /// Adds the times of `other`, and resets it.
@@ -39,7 +40,7 @@ impl Recent {
             return;
         }
         merge(&mut self.latency_us, &other.latency_us);
-        self.split.add(std::mem::take(&mut other.split));
+        add(&mut self.parts, std::mem::take(&mut other.parts));
         other.latency_us.reset();
     }
 
@@ -48,17 +49,31 @@ impl Recent {
         let timed = self.latency_us.len();
         let at = |quantile| self.latency_us.value_at_quantile(quantile);
         let share = u32::try_from(timed).unwrap_or(u32::MAX).max(1);
-        let [pool_wait_us, lock_wait_us, execute_us, commit_us] =
-            parts(self.split).map(|part| us(part / share));
+        let [
+            pool_wait_us,
+            queue_wait_us,
+            lock_wait_us,
+            execute_us,
+            pause_us,
+            commit_us,
+            payment_us,
+            backoff_us,
+            other_us,
+        ] = self.parts.map(|part| us(part / share));
         RecentTimings {
             timed,
             p50_us: at(0.50),
             p95_us: at(0.95),
             p99_us: at(0.99),
             pool_wait_us,
+            queue_wait_us,
             lock_wait_us,
             execute_us,
+            pause_us,
             commit_us,
+            payment_us,
+            backoff_us,
+            other_us,
         }
     }
 }
@@ -66,14 +81,16 @@ impl Recent {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{db::txn::TimeSplit, simulation::recorder::times::parts};
 
     const MS: Duration = Duration::from_millis(1);
 
-    fn split(lock_wait: Duration) -> TimeSplit {
-        TimeSplit {
+    fn split(lock_wait: Duration) -> [Duration; PARTS] {
+        let split = TimeSplit {
             lock_wait,
             ..TimeSplit::default()
-        }
+        };
+        parts(split, lock_wait)
     }
 
     #[test]

@@ -7,10 +7,9 @@ use hdrhistogram::Histogram;
 use super::{
     counts::Counts,
     recent::Recent,
-    times::{histogram, parts, us},
+    times::{PARTS, add, histogram, parts, us},
 };
 use crate::{
-    db::txn::TimeSplit,
     model::{plan::FaultKind, sample::FailureKind},
     simulation::{
         buyer::{Attempt, AttemptResult},
@@ -22,7 +21,7 @@ use crate::{
 pub const FAILURES_KEPT_MAX: usize = 5;
 /// Significant digits of a latency.
 pub const LATENCY_DIGITS: u8 = 3;
-/// Significant digits of the parts of a latency. Each shard has four of these histograms.
+/// Significant digits of the parts of a latency. Each shard has a histogram for each part.
 pub const PART_DIGITS: u8 = 2;
 
 /// An attempt with an unknown outcome: only the database knows whether it created an order.
@@ -39,13 +38,17 @@ pub struct UnresolvedAttempt {
 pub struct Tally {
     pub counts: Counts,
     pub latency_us: Histogram<u32>,
+    /// The sum of all latencies, exactly.
+    pub latency: Duration,
     /// The times since the last sample.
     pub recent: Recent,
-    pub split: TimeSplit,
+    /// The sums of the parts; as in [`parts`].
+    pub split: [Duration; PARTS],
     /// As in [`parts`].
-    pub split_us: [Histogram<u32>; 4],
+    pub split_us: [Histogram<u32>; PARTS],
     pub unresolved: Vec<UnresolvedAttempt>,
-    /// The number of unfulfilled attempts by requested quantity.
+    /// The number of unfulfilled attempts by requested quantity: those that the shop rejected
+    /// because of the stock. A failed attempt is a failure, whatever remains.
     pub unfulfilled: BTreeMap<u32, u64>,
     pub failures: Vec<String>,
 }
@@ -55,8 +58,9 @@ impl Tally {
         Self {
             counts: Counts::default(),
             latency_us: histogram(LATENCY_DIGITS),
+            latency: Duration::ZERO,
             recent: Recent::new(),
-            split: TimeSplit::default(),
+            split: [Duration::ZERO; PARTS],
             split_us: std::array::from_fn(|_| histogram(PART_DIGITS)),
             unresolved: Vec::new(),
             unfulfilled: BTreeMap::new(),
@@ -69,9 +73,11 @@ impl Tally {
         let Attempt { result, cost } = attempt;
         if result != AttemptResult::Abandoned {
             self.latency_us.saturating_record(us(latency));
-            self.recent.record(latency, cost.split);
-            self.split.add(cost.split);
-            for (histogram, part) in self.split_us.iter_mut().zip(parts(cost.split)) {
+            self.latency += latency;
+            let parts = parts(cost.split, latency);
+            self.recent.record(latency, parts);
+            add(&mut self.split, parts);
+            for (histogram, part) in self.split_us.iter_mut().zip(parts) {
                 histogram.saturating_record(us(part));
             }
         }
@@ -81,7 +87,9 @@ impl Tally {
             AttemptResult::Bought(_) => self.succeeded(planned.quantity.get()),
             AttemptResult::Rejected(reason) => {
                 *self.counts.refusals.of_mut(reason) += 1;
-                *self.unfulfilled.entry(planned.quantity.get()).or_default() += 1;
+                if reason.is_about_stock() {
+                    *self.unfulfilled.entry(planned.quantity.get()).or_default() += 1;
+                }
             }
             AttemptResult::Abandoned => self.add_unresolved(planned, FailureKind::CutOff),
             AttemptResult::Contradicted(sentence) => {
@@ -134,8 +142,6 @@ impl Tally {
                 self.succeeded(attempt.units);
             } else if attempt.fault.is_some_and(FaultKind::ends_attempt) {
                 self.counts.cut_off += 1;
-            } else {
-                *self.unfulfilled.entry(attempt.units).or_default() += 1;
             }
         }
     }

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::{
+    db::txn::TimeSplit,
     model::{
         SimulationPlan,
         plan::{Faults, Quantities},
@@ -36,6 +37,7 @@ fn attempt(result: AttemptResult) -> Attempt {
                 lock_wait: Duration::from_millis(2),
                 execute: Duration::from_millis(3),
                 commit: Duration::from_millis(4),
+                ..TimeSplit::default()
             },
         },
     }
@@ -133,7 +135,11 @@ fn the_database_resolves_attempts_with_unknown_outcome() {
         counts.cut_off, 2,
         "the frozen attempt and the abandoned one were cut off on purpose"
     );
-    assert_eq!(recorder.unfulfilled(), BTreeMap::from([(3, 2)]));
+    assert_eq!(
+        recorder.unfulfilled(),
+        BTreeMap::from([(3, 1)]),
+        "the rejected attempt, not the failed one"
+    );
     assert_eq!(recorder.unresolved(), []);
     let kinds = FailureKind::ALL.map(|kind| counts.failures.of(kind));
     assert_eq!(kinds, [1, 0, 0, 2, 0], "by kind: {counts:?}");
@@ -209,4 +215,38 @@ fn reports_of_many_threads_are_all_counted() {
         }
     });
     assert_eq!(recorder.counts().attempts(), 16_000);
+}
+
+#[test]
+fn only_a_rejection_because_of_the_stock_leaves_an_attempt_unfulfilled() {
+    let recorder = Recorder::new();
+    for (buyer, reason) in (0..).zip(RejectionReason::ALL) {
+        let rejected = attempt(AttemptResult::Rejected(reason));
+        recorder.record(&planned(buyer, None), MS, rejected);
+    }
+    recorder.record(&planned(10, None), MS, failed());
+    recorder.resolve(|_| false);
+    assert_eq!(
+        recorder.unfulfilled(),
+        BTreeMap::from([(3, 2)]),
+        "the stock row and the sold-out cache"
+    );
+    assert_eq!(
+        (recorder.counts().rejected(), recorder.counts().failed()),
+        (6, 1)
+    );
+}
+
+#[test]
+fn the_parts_of_the_time_and_the_rest_add_up_to_the_latency() {
+    let recorder = Recorder::new();
+    for buyer in 0..100 {
+        recorder.record(&planned(buyer, None), MS * (10 + buyer), bought());
+    }
+    let (mean, split) = (recorder.latency().mean, recorder.time_split());
+    assert!((mean - 59.5).abs() < 0.001, "{mean}");
+    assert!((split.total() - mean).abs() < 0.001, "{split:?}");
+    assert!((split.other - 49.5).abs() < 0.001, "{split:?}");
+    let recent = recorder.take_recent();
+    assert_eq!((recent.lock_wait_us, recent.other_us), (2_000, 49_500));
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hdrhistogram::Histogram;
 
-use crate::{db::txn::TimeSplit, model::TimeSplitMs};
+use crate::db::txn::TimeSplit;
 
 /// The longest time that a histogram records, in microseconds: an hour.
 const TIME_MAX_US: u64 = 3_600_000_000;
@@ -20,22 +20,21 @@ pub fn merge(all: &mut Histogram<u32>, part: &Histogram<u32>) {
         .unwrap_or_else(|_| unreachable!("both have the same bounds"));
 }
 
-/// Returns the parts in the order that [`time_split`] expects.
-pub fn parts(split: TimeSplit) -> [Duration; 4] {
-    [
-        split.pool_wait,
-        split.lock_wait,
-        split.execute,
-        split.commit,
-    ]
+/// The number of parts of a latency: those of a [`TimeSplit`], and the rest.
+pub const PARTS: usize = 9;
+
+/// Returns the parts of a latency, which add up to it, in the order of `TimeSplitMs::of`. The
+/// rest is time outside of all measured parts, such as a task that waits for a processor.
+pub fn parts(split: TimeSplit, latency: Duration) -> [Duration; PARTS] {
+    let rest = latency.saturating_sub(split.total());
+    let [a, b, c, d, e, f, g, h] = split.parts();
+    [a, b, c, d, e, f, g, h, rest]
 }
 
-pub fn time_split([pool_wait, lock_wait, execute, commit]: [f64; 4]) -> TimeSplitMs {
-    TimeSplitMs {
-        pool_wait,
-        lock_wait,
-        execute,
-        commit,
+/// Adds `more` to `sums`, part by part.
+pub fn add(sums: &mut [Duration; PARTS], more: [Duration; PARTS]) {
+    for (sum, more) in sums.iter_mut().zip(more) {
+        *sum += more;
     }
 }
 

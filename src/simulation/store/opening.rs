@@ -95,7 +95,7 @@ pub(super) async fn open_in_txn(
     }
     Ok(OpenedRun {
         id: run.id,
-        started_at: moment::in_utc(run.started_at),
+        started_at: moment::in_rfc3339(run.started_at),
         lanes,
     })
 }

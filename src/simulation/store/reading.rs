@@ -146,7 +146,7 @@ pub(super) fn snapshot(run: simulation_run::Model) -> Result<RunSnapshot, DbErr>
             .transpose()?
             .unwrap_or_default(),
         paused_ms: 0,
-        started_at: moment::in_utc(run.started_at),
+        started_at: moment::in_rfc3339(run.started_at),
         name: run.name.unwrap_or(title),
         note: run.note.unwrap_or_default(),
         passed,

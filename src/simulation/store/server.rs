@@ -1,9 +1,10 @@
 //! Reads the version and the settings of the database server, to report them with measurements.
 
+use time::OffsetDateTime;
+
 use crate::{
     db::{Db, dialect, txn},
     model::ShopError,
-    shop::moment,
 };
 
 /// The database server that a measurement ran on.
@@ -12,8 +13,8 @@ pub struct DatabaseServer {
     pub version: String,
     /// The setting `fsync`; a value other than `on` gives up durability.
     pub fsync: String,
-    /// The time of the server, formatted for people.
-    pub now: String,
+    /// The time of the server.
+    pub now: OffsetDateTime,
 }
 
 /// Reads the version and the settings of the database server.
@@ -24,6 +25,6 @@ pub async fn server(db: &Db) -> Result<DatabaseServer, ShopError> {
     Ok(DatabaseServer {
         version: server.version,
         fsync: server.fsync,
-        now: moment::in_utc(server.now),
+        now: server.now,
     })
 }

@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::{figures::CellFigures, matrix::SweepPlan};
 use crate::model::StrategyKey;
 
-/// A crossover: one strategy is slower with fewer buyers and faster with more, at both ends by more
-/// than the spread.
+/// A crossover: one strategy is slower with fewer buyers and faster with more, and the repeats show
+/// both differences.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Crossover {
     pub stock: u32,
@@ -19,13 +19,12 @@ pub struct Crossover {
 }
 
 /// Finds every crossover between safe strategies, sorted by stock and buyers. Unsafe strategies are
-/// left out: they are no alternative. With one repeat the spread is unknown, so the result is
-/// empty.
+/// left out: they are no alternative. With fewer than [`RUNS_EACH_MIN`] repeats the runs cannot show
+/// a difference, so the result is empty.
+///
+/// [`RUNS_EACH_MIN`]: crate::simulation::spread::RUNS_EACH_MIN
 pub fn find(plan: &SweepPlan, cells: &[CellFigures]) -> Vec<Crossover> {
     let mut found = Vec::new();
-    if plan.repeat < 2 {
-        return found;
-    }
     for &stock in &plan.stocks {
         let curves: Vec<Vec<&CellFigures>> = plan
             .strategies
@@ -68,7 +67,7 @@ fn between(one: &[&CellFigures], other: &[&CellFigures]) -> Vec<Crossover> {
     // Index of the last point at which the two differed by more than the spread.
     let mut clear: Option<usize> = None;
     for (index, (a, b)) in pairs.iter().enumerate() {
-        if !a.orders_per_second.is_apart_from(&b.orders_per_second) {
+        if !a.orders_per_second.differs_from(&b.orders_per_second) {
             continue;
         }
         if let Some(before) = clear
@@ -110,9 +109,9 @@ fn meeting_point(pairs: &[(&CellFigures, &CellFigures)]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::simulation::sweep::{
-        figures::{self, Spread},
-        matrix::tests::plan,
+    use crate::simulation::{
+        spread::{RUNS_EACH_MIN, Spread},
+        sweep::{figures, matrix::tests::plan},
     };
 
     /// Orders per second of `row-lock` and `conditional-update` at 1, 8 and 64 buyers, each ±
@@ -128,6 +127,7 @@ mod tests {
                 median,
                 min: median - spread,
                 max: median + spread,
+                runs: RUNS_EACH_MIN,
             };
         }
         cells
@@ -171,13 +171,15 @@ mod tests {
     }
 
     #[test]
-    fn one_repeat_and_unsafe_broken_or_short_cells_give_no_crossover() {
+    fn few_repeats_and_unsafe_broken_or_short_cells_give_no_crossover() {
         let mut cells = cells([200.0, 300.0, 300.0], [100.0, 200.0, 400.0], 0.0);
-        let once = SweepPlan {
-            repeat: 1,
-            ..plan()
-        };
-        assert!(find(&once, &cells).is_empty());
+        for cell in &mut cells {
+            cell.orders_per_second.runs = RUNS_EACH_MIN - 1;
+        }
+        assert!(find(&plan(), &cells).is_empty());
+        for cell in &mut cells {
+            cell.orders_per_second.runs = RUNS_EACH_MIN;
+        }
         cells[5].held = false;
         assert!(find(&plan(), &cells).is_empty());
         cells[5].held = true;

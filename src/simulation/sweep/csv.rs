@@ -32,6 +32,9 @@ const COLUMNS: &[Column] = &[
     ("orders_per_second", |run| {
         run.verdict.orders_per_second.to_string()
     }),
+    ("latency_mean_ms", |run| {
+        run.verdict.latency_ms.mean.to_string()
+    }),
     ("latency_p50_ms", |run| {
         run.verdict.latency_ms.p50.to_string()
     }),

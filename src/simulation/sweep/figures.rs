@@ -3,42 +3,14 @@
 use serde::Serialize;
 
 use super::{SweepRun, matrix::SweepPlan};
-use crate::model::{StrategyKey, Verdict};
+use crate::{
+    model::{StrategyKey, Verdict},
+    simulation::spread::Spread,
+};
 
 /// A cell whose median run is shorter than this is marked: it measures start and end more than the
 /// strategy.
 const SHORT_MS: f64 = 100.0;
-
-/// The median and the range of some measurements.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
-pub struct Spread {
-    pub median: f64,
-    pub min: f64,
-    pub max: f64,
-}
-
-impl Spread {
-    /// Computes the spread of measurements in any order; all zero if there are none.
-    pub fn of(values: impl IntoIterator<Item = f64>) -> Self {
-        let mut values: Vec<f64> = values.into_iter().collect();
-        values.sort_by(f64::total_cmp);
-        let (Some(&min), Some(&max)) = (values.first(), values.last()) else {
-            return Self::default();
-        };
-        let middle = values.len() / 2;
-        let median = if values.len() % 2 == 1 {
-            values[middle]
-        } else {
-            f64::midpoint(values[middle - 1], values[middle])
-        };
-        Self { median, min, max }
-    }
-
-    /// Whether the two ranges do not overlap, so that their difference exceeds the spread.
-    pub fn is_apart_from(&self, other: &Self) -> bool {
-        self.min > other.max || other.min > self.max
-    }
-}
 
 /// The figures of one cell over all of its repeats. Counts are sums.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -113,31 +85,4 @@ pub fn of_cells(plan: &SweepPlan, runs: &[SweepRun]) -> Vec<CellFigures> {
 #[expect(clippy::cast_precision_loss, reason = "a run is over within hours")]
 fn elapsed_ms(ms: u64) -> f64 {
     ms as f64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_median_does_not_depend_on_the_order() {
-        let of = |values: &[f64]| Spread::of(values.iter().copied()).median;
-        assert!((of(&[9.0, 1.0, 5.0]) - 5.0).abs() < f64::EPSILON);
-        assert!((of(&[4.0, 1.0, 9.0, 2.0]) - 3.0).abs() < f64::EPSILON);
-        assert!((of(&[7.0]) - 7.0).abs() < f64::EPSILON);
-        assert!(of(&[]).abs() < f64::EPSILON);
-    }
-
-    #[test]
-    fn ranges_that_touch_overlap() {
-        let range = |min, max| Spread {
-            median: min,
-            min,
-            max,
-        };
-        assert!(range(1.0, 2.0).is_apart_from(&range(2.1, 3.0)));
-        assert!(range(2.1, 3.0).is_apart_from(&range(1.0, 2.0)));
-        assert!(!range(1.0, 2.0).is_apart_from(&range(2.0, 3.0)));
-        assert!(!range(1.0, 9.0).is_apart_from(&range(2.0, 3.0)));
-    }
 }

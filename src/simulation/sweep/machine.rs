@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use crate::{
     db::{ConnectError, Db, PoolSettings},
-    model::ShopError,
+    model::{ShopError, utc_time::shorten_rfc3339},
+    shop::moment,
     simulation::store,
 };
 
@@ -24,7 +25,7 @@ pub struct Machine {
     pub fsync: String,
     /// Maximum number of concurrent transactions of the buyers.
     pub pool_size: u32,
-    /// Start time of the sweep, by the database's clock.
+    /// Start time of the sweep, by the database's clock, in RFC 3339.
     pub began_at: String,
     /// Version of this program.
     pub version: String,
@@ -40,6 +41,11 @@ pub enum MachineError {
 }
 
 impl Machine {
+    /// The start time for people.
+    pub fn began_in_utc(&self) -> String {
+        shorten_rfc3339(&self.began_at)
+    }
+
     /// Describes this machine and the database at `url`.
     pub async fn with_database(url: &str) -> Result<Self, MachineError> {
         let db = Db::connect(url, PoolSettings::COMMAND).await?;
@@ -58,7 +64,7 @@ impl Machine {
                 .to_owned(),
             fsync: server.fsync,
             pool_size: PoolSettings::SIMULATION.transactions_max,
-            began_at: server.now,
+            began_at: moment::in_rfc3339(server.now),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         })
     }

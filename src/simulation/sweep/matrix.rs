@@ -82,7 +82,7 @@ impl SweepPlan {
                 format!("Choose 1 to {REPEAT_MAX} repeats."),
             ));
         }
-        if cells.len() * self.repeat as usize > RUNS_MAX {
+        if self.runs() > RUNS_MAX {
             return Err(ShopError::field_invalid(
                 "repeat",
                 format!("A sweep can have at most {RUNS_MAX} runs. Reduce an axis or the repeats."),
@@ -107,6 +107,11 @@ impl SweepPlan {
             }
         }
         cells
+    }
+
+    /// Returns the number of runs.
+    pub fn runs(&self) -> usize {
+        self.cells().len() * self.repeat as usize
     }
 
     /// Returns every run with its repeat, from 1. Each repeat contains all cells in a new random

@@ -15,17 +15,20 @@ use std::{
 
 use super::{Sweep, csv};
 
-/// Writes `sweep.json`, `sweep.csv` and `sweep.html` into `folder`, and returns their paths.
+/// Writes `sweep.json`, `sweep.csv` and `sweep.html` into `folder`, and returns their paths. An
+/// interrupted sweep has no `sweep.html`: its charts would compare cells of different precision.
 ///
 /// # Errors
 /// The I/O error, with the path of the file.
-pub fn write(sweep: &Sweep, folder: &Path) -> io::Result<[PathBuf; 3]> {
+pub fn write(sweep: &Sweep, folder: &Path) -> io::Result<Vec<PathBuf>> {
     let json = serde_json::to_string_pretty(sweep)? + "\n";
-    Ok([
-        write_file(folder, "sweep.html", &document::html(sweep))?,
-        write_file(folder, "sweep.csv", &csv::text(sweep))?,
-        write_file(folder, "sweep.json", &json)?,
-    ])
+    let mut written = Vec::new();
+    if !sweep.interrupted {
+        written.push(write_file(folder, "sweep.html", &document::html(sweep))?);
+    }
+    written.push(write_file(folder, "sweep.csv", &csv::text(sweep))?);
+    written.push(write_file(folder, "sweep.json", &json)?);
+    Ok(written)
 }
 
 fn write_file(folder: &Path, name: &str, text: &str) -> io::Result<PathBuf> {

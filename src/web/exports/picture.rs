@@ -83,7 +83,10 @@ fn heading(run: &RunSnapshot) -> String {
 fn lead(run: &RunSnapshot) -> String {
     format!(
         "{}: {} buyers per lane, seed {}, started {}",
-        run.name, run.plan.buyers, run.plan.seed, run.started_at
+        run.name,
+        run.plan.buyers,
+        run.plan.seed,
+        run.started_in_utc()
     )
 }
 

@@ -140,7 +140,7 @@ fn RunRow(run: RunSnapshot, full: bool) -> impl IntoView {
     view! {
         <tr>
             <th scope="row"><a href=format!("/admin/simulations/{}", run.id)>{run.name.clone()}</a></th>
-            <td class="tight">{run.started_at.clone()}</td>
+            <td class="tight">{run.started_in_utc()}</td>
             <td><span class=class>{word}</span></td>
             <td>{run.plan.strategy_names()}</td>
             {number(sold)}

@@ -84,9 +84,14 @@ const STACKS: [Stack; 2] = [
         unit: "ms, average attempt",
         parts: &[
             ("pool-wait", "connection"),
+            ("queue-wait", "queue"),
             ("lock-wait", "lock"),
             ("execute", "execute"),
+            ("pause", "race window"),
             ("commit", "commit"),
+            ("payment", "payment"),
+            ("backoff", "backoff"),
+            ("other", "other"),
         ],
     },
     Stack {

@@ -67,8 +67,10 @@ pub struct MicroBatch;
 #[async_trait]
 impl PurchaseStrategy for MicroBatch {
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
-        shop.injection_point.run_outside_transaction().await;
-        batch_queue::enqueue_and_wait(shop, request, write_batch).await
+        let pause = shop.injection_point.run_outside_transaction().await;
+        let mut outcome = batch_queue::enqueue_and_wait(shop, request, write_batch).await;
+        outcome.split.pause += pause;
+        outcome
     }
 
     fn queue_length(&self, shop: &Shop, _product_id: i64) -> Option<u64> {

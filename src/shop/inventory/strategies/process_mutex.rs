@@ -3,7 +3,8 @@
 //!
 //! # Guarantees
 //! Within one process, and as long as every writer of this row takes the same lock, no unit is sold
-//! twice. A second server process has its own lock, which is independent of the first. So it runs
+//! twice: a purchase holds the lock until its transaction has ended, also if its buyer leaves
+//! before. A second server process has its own lock, which is independent of the first. So it runs
 //! only on private lanes, whose row has no stock constraints.
 //!
 //! # Cost under contention
@@ -16,6 +17,8 @@
 //! # Choose it when
 //! The data that it guards lives in the same process: a cache, a file, a connection. Never for data
 //! in a database.
+
+use std::time::Instant;
 
 use async_trait::async_trait;
 
@@ -42,11 +45,17 @@ impl PurchaseStrategy for ProcessMutex {
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
         // Taken before a connection: otherwise the waiting buyers would occupy the connections that
         // the holder of the lock needs.
-        let _guard = shop.shared.process_locks.lock(request.product_id).await;
-        purchase_transaction::run(shop, StrategyKey::ProcessMutex, request, |work, sale| {
-            Box::pin(take(work, sale))
-        })
-        .await
+        let queued = Instant::now();
+        let guard = shop.shared.process_locks.lock(request.product_id).await;
+        let queue_wait = queued.elapsed();
+        let strategy = StrategyKey::ProcessMutex;
+        let sold =
+            purchase_transaction::run_holding(shop, strategy, request, guard, |work, sale| {
+                Box::pin(take(work, sale))
+            });
+        let mut outcome = sold.await;
+        outcome.split.queue_wait += queue_wait;
+        outcome
     }
 
     fn queue_length(&self, shop: &Shop, product_id: i64) -> Option<u64> {

@@ -94,7 +94,7 @@ pub(super) async fn run_in_statement(
     request: PurchaseRequest,
 ) -> Outcome<Receipt> {
     let start = Instant::now();
-    shop.injection_point.run_outside_transaction().await;
+    let pause = shop.injection_point.run_outside_transaction().await;
     let (public_id, asked) = (Uuid::now_v7(), request.clone());
     let policy = shop.policy(strategy.as_str());
     let reporter = shop.clone();
@@ -116,7 +116,8 @@ pub(super) async fn run_in_statement(
         })
     })
     .await;
-    let (result, cost) = outcome.into_parts();
+    let (result, mut cost) = outcome.into_parts();
+    cost.split.pause += pause;
     match result {
         Ok(Some(level)) => cost.with_result(Ok(Receipt {
             order_id: public_id.to_string(),

@@ -3,17 +3,20 @@
 use leptos::prelude::*;
 
 use super::number;
-use crate::simulation::sweep::{Sweep, crossover::Crossover};
+use crate::simulation::{
+    spread::RUNS_EACH_MIN,
+    sweep::{Sweep, crossover::Crossover},
+};
 
 /// Renders the section, also if there is no crossover: that is a result too.
 pub fn section(sweep: &Sweep) -> impl IntoView + use<> {
     let content = if sweep.crossovers.is_empty() {
-        let why = if sweep.plan.repeat < 2 {
-            "With one repeat the spread is unknown. Run at least two repeats to find crossovers."
+        let why = if sweep.plan.repeat < RUNS_EACH_MIN {
+            "So few repeats cannot show a difference. Run at least four to find crossovers."
         } else if sweep.plan.buyers.len() < 2 || sweep.plan.strategies.len() < 2 {
             "A crossover needs at least two strategies and two numbers of buyers."
         } else {
-            "None found: no safe strategy was clearly faster than another with few buyers and clearly slower with many. More rounds or repeats give clearer results."
+            "None found: these runs show no safe strategy that is faster than another with few buyers and slower with many. More rounds or repeats show smaller differences."
         };
         view! { <p class="quiet">{why}</p> }.into_any()
     } else {
@@ -46,7 +49,7 @@ pub fn section(sweep: &Sweep) -> impl IntoView + use<> {
             <h2>"Crossover points"</h2>
             <p class="quiet">
                 "The number of buyers at which one safe strategy overtakes another: where their medians meet, interpolated on a logarithmic scale. \
-                A crossover is listed only if both ends differ by more than the spread, \
+                A crossover is listed only if the repeats show a difference at both ends, \
                 in runs of 100 ms or longer."
             </p>
             {content}

@@ -10,7 +10,7 @@ const STYLE: &str = include_str!("report.css");
 /// Renders the whole file.
 pub fn html(sweep: &Sweep) -> String {
     let document = Document {
-        title: format!("Strategy sweep, {}", sweep.machine.began_at),
+        title: format!("Strategy sweep, {}", sweep.machine.began_in_utc()),
         heading: "Strategy sweep".to_owned(),
         lead: lead(sweep),
         style: STYLE,
@@ -34,7 +34,7 @@ fn lead(sweep: &Sweep) -> String {
         plan.buyers.first().copied().unwrap_or_default(),
         number::grouped(plan.buyers.last().copied().unwrap_or_default().into()),
         sweep.runs.len(),
-        sweep.machine.began_at
+        sweep.machine.began_in_utc()
     )
 }
 
@@ -117,7 +117,7 @@ fn facts(sweep: &Sweep) -> impl IntoView + use<> {
         ("Rounds", plan.rounds.to_string()),
         ("Race window", format!("{} ms", plan.race_window_ms)),
         ("Repeats", format!("{}, interleaved", plan.repeat)),
-        ("Started", machine.began_at.clone()),
+        ("Started", machine.began_in_utc()),
     ];
     let facts = facts.map(|(name, value)| view! { <div><dt>{name}</dt><dd>{value}</dd></div> });
     view! {
@@ -174,6 +174,8 @@ fn explanation(sweep: &Sweep) -> impl IntoView + use<> {
                 successful purchases divided by the time from the start signal to the last response, rejections included."</li>
                 <li>"A figure is the median over the repeats; the range next to it goes from the slowest to the fastest. Each repeat ran the cells in a new \
                 random order, so that a machine that speeds up or slows down favours no strategy."</li>
+                <li>"Two strategies differ if every repeat of one is faster than every repeat of the other, and if chance alone would separate so many \
+                repeats in at most 1 of 20 cases (rank-sum test): at least four repeats each. Otherwise these runs can show no difference."</li>
                 <li>"A figure in italics with ~ comes from runs shorter than 100 ms. It measures the start more than the strategy. Use more rounds for longer runs."</li>
                 <li>"A retry is a repeated transaction within one attempt. Oversold and undersold come from the order lines in the database, not from \
                 the buyers. Counts agree if each success has an order and the stock row shows the same numbers."</li>

@@ -6,7 +6,10 @@ use leptos::prelude::*;
 use super::number;
 use crate::{
     model::AxisScale,
-    simulation::sweep::{Sweep, figures::CellFigures},
+    simulation::{
+        spread::RUNS_EACH_MIN,
+        sweep::{Sweep, figures::CellFigures},
+    },
 };
 
 /// Number of shades, from the slowest to the fastest. `report.css` defines the colours.
@@ -82,7 +85,7 @@ pub fn table(sweep: &Sweep, stock: u32, scale: &ShadeScale) -> impl IntoView + u
                     <span class="shades" aria-hidden="true">{shades.collect_view()}</span>
                     {number::short(scale.fastest)}
                 </span>
-                <span>"★ fastest safe strategy in its column"</span>
+                {star_caption(sweep, &of_stock)}
                 {any_broken.then(|| view! { <span>"✕ counts do not agree"</span> })}
             </figcaption>
         </figure>
@@ -93,18 +96,51 @@ fn finite(speed: f64) -> f64 {
     if speed.is_finite() { speed } else { 0.0 }
 }
 
+/// The safe strategies of a column whose speed counts.
+fn contenders<'a>(
+    cell: &CellFigures,
+    of_stock: &[&'a CellFigures],
+) -> impl Iterator<Item = &'a CellFigures> {
+    let buyers = cell.buyers;
+    let of_column = of_stock.iter().copied();
+    of_column.filter(move |other| other.safe && other.held && other.buyers == buyers)
+}
+
+/// Whether the repeats show that the strategy is faster than every other safe one of its column.
 fn is_fastest(cell: &CellFigures, of_stock: &[&CellFigures]) -> bool {
-    let speed = cell.orders_per_second.median;
-    let others = of_stock
-        .iter()
-        .filter(|other| other.safe && other.held && other.buyers == cell.buyers);
-    cell.safe
-        && cell.held
-        && speed > 0.0
-        && others.clone().count() > 1
-        && others
-            .into_iter()
-            .all(|other| other.orders_per_second.median <= speed)
+    let speed = &cell.orders_per_second;
+    let is_slower = |other: &CellFigures| {
+        let others = &other.orders_per_second;
+        others.median < speed.median && others.differs_from(speed)
+    };
+    let mut others = contenders(cell, of_stock)
+        .filter(|other| other.strategy != cell.strategy)
+        .peekable();
+    cell.safe && cell.held && others.peek().is_some() && others.all(is_slower)
+}
+
+/// Explains the star, and why a column has none.
+fn star_caption(sweep: &Sweep, of_stock: &[&CellFigures]) -> AnyView {
+    let is_open = |buyers: u32| {
+        let cells = of_stock.iter().copied();
+        let column: Vec<_> = cells.filter(|cell| cell.buyers == buyers).collect();
+        let comparable = column.iter().filter(|cell| cell.safe && cell.held);
+        comparable.count() > 1 && !column.iter().any(|cell| is_fastest(cell, &column))
+    };
+    let open = sweep.plan.buyers.iter().any(|&buyers| is_open(buyers));
+    let without = match sweep.plan.repeat {
+        _ if !open => None,
+        1 => Some("no ★: one run each says nothing about a difference"),
+        few if few < RUNS_EACH_MIN => {
+            Some("no ★: no difference that these runs can show; four repeats can show one")
+        }
+        _ => Some("no ★: no difference that these runs can show"),
+    };
+    view! {
+        <span>"★ fastest safe strategy in its column, as its repeats show"</span>
+        {without.map(|text| view! { <span>{text}</span> })}
+    }
+    .into_any()
 }
 
 fn cell_view(cell: &CellFigures, scale: &ShadeScale, is_fastest: bool) -> impl IntoView + use<> {
@@ -133,6 +169,10 @@ fn cell_view(cell: &CellFigures, scale: &ShadeScale, is_fastest: bool) -> impl I
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::simulation::{
+        spread::Spread,
+        sweep::{figures, matrix::tests::plan},
+    };
 
     #[test]
     fn shades_are_logarithmic_and_cover_the_scale() {
@@ -147,5 +187,44 @@ mod tests {
             fastest: 5.0,
         };
         assert_eq!(flat.shade(5.0), 0);
+    }
+
+    /// The cells of two strategies with 1 buyer, each with `runs` repeats from `from` orders per
+    /// second on.
+    fn column(runs: u32, from: [f64; 2]) -> Vec<CellFigures> {
+        let cells = figures::of_cells(&plan(), &[]).into_iter();
+        let cells = cells.filter(|cell| cell.buyers == 1).zip(from);
+        let with_speed = |(mut cell, from): (CellFigures, f64)| {
+            let repeats = (0..runs).map(|repeat| from + f64::from(repeat));
+            cell.orders_per_second = Spread::of(repeats);
+            cell
+        };
+        cells.map(with_speed).collect()
+    }
+
+    fn stars(cells: &[CellFigures]) -> Vec<bool> {
+        let column: Vec<&CellFigures> = cells.iter().collect();
+        let cells = column.iter();
+        cells.map(|cell| is_fastest(cell, &column)).collect()
+    }
+
+    #[test]
+    fn only_a_strategy_whose_repeats_are_all_faster_has_a_star() {
+        assert_eq!(stars(&column(4, [100.0, 200.0])), [false, true]);
+        assert_eq!(stars(&column(4, [200.0, 100.0])), [true, false]);
+        assert_eq!(stars(&column(4, [100.0, 102.0])), [false, false], "overlap");
+        assert_eq!(stars(&column(3, [100.0, 200.0])), [false, false], "too few");
+        assert_eq!(
+            stars(&column(1, [100.0, 200.0])),
+            [false, false],
+            "one each"
+        );
+        let mut broken = column(4, [100.0, 200.0]);
+        broken[1].held = false;
+        assert_eq!(
+            stars(&broken),
+            [false, false],
+            "without another safe strategy"
+        );
     }
 }

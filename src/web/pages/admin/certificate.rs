@@ -9,7 +9,7 @@ use leptos_router::hooks::use_params_map;
 use super::Subnav;
 use crate::{
     model::ShopError,
-    shop::audit::AuditReport,
+    shop::{audit::AuditReport, moment},
     simulation::{
         certificate::{Certificate, CertificateAudit, ProofStatus},
         comparison::parameter_name,
@@ -74,7 +74,7 @@ fn CertificateView(certificate: Certificate) -> impl IntoView {
         .failure
         .as_ref()
         .map(|why| view! { <p class="certificate__failure">{format!("The run itself failed: {why}.")}</p> });
-    let lead = format!("{}, of {}", run.name, run.started_at);
+    let lead = format!("{}, of {}", run.name, run.started_in_utc());
     let lanes = certificate.lanes.iter().enumerate();
     let lanes = lanes
         .map(|(index, lane)| view! { <LaneSection lane=lane.clone() index/> })
@@ -101,9 +101,9 @@ fn Provenance(certificate: Certificate) -> impl IntoView {
     let facts = [
         ("Name", run.name.clone()),
         ("Run", run.id.clone()),
-        ("Started", run.started_at.clone()),
+        ("Started", run.started_in_utc()),
         ("Seed", run.plan.seed.to_string()),
-        ("Certified", server.now.clone()),
+        ("Certified", moment::in_utc(server.now)),
         (
             "Database",
             format!("PostgreSQL {}, fsync {}", server.version, server.fsync),
@@ -119,7 +119,7 @@ fn Provenance(certificate: Certificate) -> impl IntoView {
         <section class="panel certificate__facts" aria-label="Run, database and time">
             <dl class="facts">{facts.collect_view()}</dl>
             <p class="quiet">
-                "All statements ran in one read-only snapshot (REPEATABLE READ), so their results describe the same moment. You can run them again on the same database."
+                "All statements ran in one read-only snapshot (REPEATABLE READ), so their results describe the same moment. Copy them into psql to run them again on the same database."
             </p>
         </section>
     }

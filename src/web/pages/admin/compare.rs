@@ -110,7 +110,7 @@ fn CompareView(comparison: Comparison) -> impl IntoView {
                 <strong class="compare__letter">{run_letter(index)}</strong>
                 <a href=format!("/admin/simulations/{}", run.id)>{run.name.clone()}</a>
                 <span>{run.plan.strategy_names()}</span>
-                <span class="quiet">{run.started_at.clone()}</span>
+                <span class="quiet">{run.started_in_utc()}</span>
                 <span class=class>{word}</span>
             </li>
         }

@@ -348,6 +348,7 @@ fn Choice(
     name: &'static str,
     label: &'static str,
     chosen: String,
+    #[prop(optional_no_strip)] error: Option<String>,
     /// Value and text of each option.
     options: &'static [(&'static str, &'static str)],
     #[prop(optional_no_strip)] error: Option<String>,
@@ -357,6 +358,7 @@ fn Choice(
         .iter()
         .map(|(value, words)| view! { <option value=*value selected=chosen == *value>{*words}</option> })
         .collect_view();
+    let class = field_class("field--two-thirds", error.as_ref());
     view! {
         <div class=field_class("field field--two-thirds", error.as_ref())>
             <label class="field__label" for=name>{label}</label>

@@ -190,7 +190,7 @@ fn row(run: RunSnapshot) -> impl IntoView {
     ]
     .map(|number| view! { <td class="n">{number.unwrap_or_else(|| "–".to_owned())}</td> });
     let address = format!("/admin/simulations/{}", run.id);
-    let of = format!("{}, {}", run.name, run.started_at);
+    let of = format!("{}, {}", run.name, run.started_in_utc());
     let note = (!run.note.is_empty())
         .then(|| view! { <span class="runs__note quiet">{run.note.clone()}</span> });
     view! {
@@ -199,7 +199,7 @@ fn row(run: RunSnapshot) -> impl IntoView {
                 <label class="tick"><input type="checkbox" name="run" value=run.id.clone()/><span class="vh">{format!("Compare {of}")}</span></label>
             </td>
             <th scope="row"><a href=address.clone()>{run.name.clone()}</a>{note}</th>
-            <td class="tight">{run.started_at.clone()}</td>
+            <td class="tight">{run.started_in_utc()}</td>
             <td><span class=class>{word}</span></td>
             <td>{run.plan.strategy_names()}</td>
             {numbers.collect_view()}

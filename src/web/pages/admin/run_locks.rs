@@ -44,7 +44,11 @@ pub fn RunLocksPage() -> impl IntoView {
 
 #[component]
 fn RunLocksView(run: RunSnapshot, locks: Vec<LaneLocks>, running: bool) -> impl IntoView {
-    let lead = format!("{}, started {}.", run.plan.strategy_names(), run.started_at);
+    let lead = format!(
+        "{}, started {}.",
+        run.plan.strategy_names(),
+        run.started_in_utc()
+    );
     let address = format!("/admin/simulations/{}", run.id);
     let lanes = locks.into_iter().enumerate();
     let lanes = lanes.map(|(index, lane)| view! { <LaneView lane index running/> });

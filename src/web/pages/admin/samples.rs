@@ -45,7 +45,7 @@ fn SamplesView(run: RunSnapshot) -> impl IntoView {
     let lead = format!(
         "{}, started {}. The files of the run contain every sample.",
         run.plan.strategy_names(),
-        run.started_at
+        run.started_in_utc()
     );
     let address = format!("/admin/simulations/{}", run.id);
     view! {
@@ -98,7 +98,7 @@ fn table(lane: &LaneSnapshot, of: String, each: u32) -> impl IntoView + use<> {
     }
 }
 
-const HEADS: [&str; 17] = [
+const HEADS: [&str; 22] = [
     "Time (ms)",
     "Stock remaining",
     "Sold",
@@ -111,9 +111,14 @@ const HEADS: [&str; 17] = [
     "p95 (ms)",
     "p99 (ms)",
     "Connection (ms)",
+    "Queue (ms)",
     "Lock (ms)",
     "Execute (ms)",
+    "Race window (ms)",
     "Commit (ms)",
+    "Payment (ms)",
+    "Backoff (ms)",
+    "Other (ms)",
     "Attempts in progress",
     "Connections in use",
 ];
@@ -125,9 +130,14 @@ fn row(before: &Sample, sample: &Sample, each: u32) -> impl IntoView + use<> {
         p95_us,
         p99_us,
         pool_wait_us,
+        queue_wait_us,
         lock_wait_us,
         execute_us,
+        pause_us,
         commit_us,
+        payment_us,
+        backoff_us,
+        other_us,
     } = sample.recent;
     let counts = [
         sample.remaining.to_string(),
@@ -143,9 +153,14 @@ fn row(before: &Sample, sample: &Sample, each: u32) -> impl IntoView + use<> {
         p95_us,
         p99_us,
         pool_wait_us,
+        queue_wait_us,
         lock_wait_us,
         execute_us,
+        pause_us,
         commit_us,
+        payment_us,
+        backoff_us,
+        other_us,
     ];
     let times = times.map(|us| ms(us, timed));
     let places = [

@@ -64,7 +64,7 @@ fn RunView(
         "{} buyers, {stock} units in stock, {}. Started {}.",
         run.plan.buyers,
         run.plan.strategy_names(),
-        run.started_at
+        run.started_in_utc()
     );
     let plan = run.plan.clone();
     let strategies = plan

@@ -109,10 +109,6 @@ fn Equation(balance: Balance, is_private: bool) -> impl IntoView {
 
 fn answer(answered: &ProofResult) -> impl IntoView + use<> {
     let query = answered.query;
-    let parameters = answered.parameters.iter().enumerate();
-    let parameters: Vec<String> = parameters
-        .map(|(index, value)| format!("${} = {value}", index + 1))
-        .collect();
     let heads = answered
         .figures
         .iter()
@@ -124,7 +120,7 @@ fn answer(answered: &ProofResult) -> impl IntoView + use<> {
     view! {
         <figure class="certificate__answer">
             <figcaption>{query.description}</figcaption>
-            <pre tabindex="0"><code>{query.sql}"\n-- "{parameters.join(", ")}</code></pre>
+            <pre tabindex="0"><code>{answered.statement()}</code></pre>
             <div class="table-wrap">
                 <table class="table">
                     <caption class="vh">{format!("{}: result", query.description)}</caption>

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::curve_style;
 use crate::{
-    simulation::comparison::{Change, ComparedLane, Comparison, FIGURES, Figure},
+    simulation::comparison::{Change, ComparedLane, Comparison, Evidence, FIGURES, Figure},
     ui::curves::CurveKey,
 };
 
@@ -44,8 +44,17 @@ pub fn Deltas(comparison: Comparison) -> impl IntoView {
             </p>
         }
     });
+    let unrated = comparison.unrated();
+    let notes = unrated.iter().filter_map(|reason| note(*reason));
+    let notes = notes
+        .map(|text| view! { <p class="quiet deltas__note">{text}</p> })
+        .collect_view();
     view! {
         {not_alike}
+        {notes}
+        <p class="quiet deltas__note">
+            "Better or worse: every repeat of one plan is beyond every repeat of the other, which chance alone brings about in at most 1 of 20 cases (rank-sum test)."
+        </p>
         <div class="table-wrap" role="region" aria-label="Figures" tabindex="0">
             <table class="table deltas">
                 <caption>"Figures and changes"</caption>
@@ -72,6 +81,26 @@ fn cell(comparison: &Comparison, figure: &Figure, entry: &ComparedLane) -> impl 
         .into_any()
 }
 
+/// Explains why changes are not rated. For runs that cannot be compared, the page has a note of its
+/// own.
+const fn note(reason: Evidence) -> Option<&'static str> {
+    match reason {
+        Evidence::WithinSpread => {
+            Some("Within the spread: no difference that these runs can show.")
+        }
+        Evidence::TooFewRuns => Some(
+            "Too few runs: no difference that these runs can show. Run each plan at least four times.",
+        ),
+        Evidence::OneRunEach => Some(
+            "One run each: one run says nothing about a difference. Run each plan at least four times.",
+        ),
+        Evidence::SamePlan => {
+            Some("Runs of one plan differ only by chance: no difference that these runs can show.")
+        }
+        Evidence::Shown | Evidence::NotComparable => None,
+    }
+}
+
 /// Formats a change, for example `+12.5 (+20 %), worse`.
 fn change_text(change: &Change) -> String {
     if change.difference.abs() < f64::EPSILON {
@@ -80,10 +109,13 @@ fn change_text(change: &Change) -> String {
     let percent = change
         .percent
         .map(|percent| format!(" ({} %)", signed(percent.round())));
-    let rating = match change.is_better {
-        Some(true) => ", better",
-        Some(false) => ", worse",
-        None => "",
+    let rating = match (change.is_better, change.unrated) {
+        (Some(true), _) => ", better",
+        (Some(false), _) => ", worse",
+        (None, Some(Evidence::WithinSpread)) => ", within the spread",
+        (None, Some(Evidence::TooFewRuns)) => ", too few runs",
+        (None, Some(Evidence::OneRunEach)) => ", one run each",
+        (None, _) => "",
     };
     format!(
         "{}{}{rating}",
@@ -124,5 +156,24 @@ mod tests {
         ] {
             assert_eq!(change_text(&Change::between(before, now, better)), words);
         }
+    }
+
+    #[test]
+    fn a_change_that_the_repeats_do_not_show_is_not_called_better() {
+        for (evidence, words) in [
+            (Evidence::Shown, "+12.5 (+25 %), worse"),
+            (Evidence::WithinSpread, "+12.5 (+25 %), within the spread"),
+            (Evidence::TooFewRuns, "+12.5 (+25 %), too few runs"),
+            (Evidence::OneRunEach, "+12.5 (+25 %), one run each"),
+            (Evidence::SamePlan, "+12.5 (+25 %)"),
+        ] {
+            let change = Change::between(50.0, 62.5, Better::Lower).with_evidence(evidence);
+            assert_eq!(change_text(&change), words);
+        }
+        let same = Change::between(5.0, 5.0, Better::Lower);
+        assert_eq!(
+            change_text(&same.with_evidence(Evidence::OneRunEach)),
+            "the same"
+        );
     }
 }

@@ -12,7 +12,7 @@ pub fn RepeatTables(repeats: Vec<RepeatedRuns>) -> impl IntoView {
         .map(|repeats| view! { <RepeatTable repeats/> });
     view! {
         <section class="panel" aria-labelledby="repeats">
-            <h2 class="panel__title" id="repeats">"RepeatedRuns"</h2>
+            <h2 class="panel__title" id="repeats">"Repeats"</h2>
             <p class="quiet">
                 "Runs with the same plan and seed send the same buyers. Their spread is noise of the machine and the database: ignore smaller differences."
             </p>
