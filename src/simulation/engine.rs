@@ -362,8 +362,10 @@ impl Engine {
         }
         let stored = store::close(&started.control_db, &started.opened, &end).await;
         self.feed.forget(&started.private_products());
-        started.run.finish(end.clone());
+        let run = Arc::clone(&started.run);
         started.close_connections().await;
+        // Last, so that whoever sees the run's end can start the next one.
+        run.finish(end.clone());
         outcome?;
         stored?;
         Ok(end)

@@ -64,7 +64,7 @@ fn stream_updates<F, Fut>(
 ) -> Response
 where
     F: FnMut() -> Fut + Send + 'static,
-    Fut: Future<Output = Update> + Send,
+    Fut: Future<Output = Update> + Send + 'static,
 {
     let (sender, receiver) = mpsc::channel(1);
     tokio::spawn(send_updates(changes, shutdown, next, sender));

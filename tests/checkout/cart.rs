@@ -241,7 +241,8 @@ async fn a_cart_whose_session_never_came_back_is_deleted_after_a_day() {
             "UPDATE cart SET changed_at = changed_at - INTERVAL '25 hours' WHERE id <> '{new}'"
         ))
         .await;
-    assert_eq!(shop.carts().delete_old().await, Ok(1));
+    let deleted = retention::delete(shop.db(), &OLD_CARTS, PATIENCE).await;
+    assert_eq!(deleted.expect("they are deleted").count, 1);
     assert_eq!(shop.carts().unit_count(Some(unseen)).await, Ok(0));
     for cart in [seen, reserved, new] {
         assert_eq!(shop.carts().unit_count(Some(cart)).await, Ok(1));

@@ -5,11 +5,13 @@ use std::{net::IpAddr, num::NonZeroU32, sync::Arc};
 use axum::http::{Request, StatusCode, header};
 use doorbuster::{
     config::{HoldLimits, ShopTerms},
-    db::session_store::DbSessionStore,
+    db::{retention, session_store::EXPIRED_SESSIONS},
     model::DiscountValue,
-    shop::discounts::NewCode,
+    shop::{cart::OLD_CARTS, discounts::NewCode},
     web::{AppState, rate_limit::RateLimits},
 };
+
+use crate::support::PATIENCE;
 
 use super::support::{PASSWORD, TestResponse, TestShop, Visitor, administrator, parts, value_of};
 
@@ -260,9 +262,10 @@ async fn a_cart_and_session_that_never_came_back_go_after_a_day() {
              UPDATE session SET expires_at = expires_at - INTERVAL '25 hours'",
         )
         .await;
-    assert_eq!(shop.carts().delete_old().await, Ok(1));
-    let sessions = DbSessionStore::new(shop.db().clone());
-    sessions.delete_expired().await.expect("they are deleted");
+    for rows in [&OLD_CARTS, &EXPIRED_SESSIONS] {
+        let deleted = retention::delete(shop.db(), rows, PATIENCE).await;
+        assert_eq!(deleted.expect("they are deleted").count, 1, "{}", rows.name);
+    }
     assert_eq!(shop.count("session").await, 1);
     assert!(
         shopper

@@ -48,7 +48,8 @@ async fn stops_in_time(server: &mut Server) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_stops_in_time_although_its_database_is_gone() {
     let (folder, client) = (folder(), Client::new());
-    let started = EmbeddedPostgres::start(&folder.path().join("database"));
+    let data = folder.path().join("database");
+    let started = EmbeddedPostgres::start(&data);
     let database = within(PATIENCE * 3, "PostgreSQL", started).await;
     let database = database.expect("it starts");
     let mut server = Server::start(folder.path(), Some(database.url()));

@@ -7,7 +7,7 @@ use std::{
 
 use reqwest::Client;
 
-use super::server_process::{Server, folder};
+use super::server_process::{READY_MAX, Server, folder};
 use crate::support::database::TestDatabase;
 
 /// Much longer than the server waits for open requests.

@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 
 use crate::support::program::doorbuster;
 
-const READY_MAX: Duration = Duration::from_secs(60);
+/// Much longer than a server needs.
+pub const READY_MAX: Duration = Duration::from_secs(60);
 
 /// A running server, killed when it is dropped.
 pub struct Server {

@@ -31,6 +31,8 @@ struct Export<'a> {
 #[serde(rename_all = "camelCase")]
 struct ExportedRun<'a> {
     id: &'a str,
+    name: &'a str,
+    note: &'a str,
     state: RunState,
     plan: &'a SimulationPlan,
     started_at: &'a str,
@@ -57,6 +59,8 @@ impl<'a> From<&'a RunSnapshot> for ExportedRun<'a> {
         // Without `..`, so that a new field cannot be forgotten.
         let RunSnapshot {
             id,
+            name,
+            note,
             state,
             plan,
             started_at,
@@ -68,6 +72,8 @@ impl<'a> From<&'a RunSnapshot> for ExportedRun<'a> {
         } = run;
         Self {
             id,
+            name,
+            note,
             state: *state,
             plan,
             started_at,

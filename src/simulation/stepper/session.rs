@@ -361,10 +361,7 @@ impl StepperSession {
             tracing::warn!(%error, stepper = %self.id, "could not terminate the connections of a stepper session");
         }
         let was_over = status == StepperStatus::Over;
-        let mut view = self.lock_view();
-        view.status = status;
-        view.kept_until = None;
-        drop(view);
+        self.mark_ended(status);
         if let Some(late_payment) = &self.context.late_payment
             && let Err(error) = late_payment.close(&self.context.ungated).await
         {
@@ -380,6 +377,12 @@ impl StepperSession {
         drop(self.slot().take());
         self.ended.send_replace(true);
         self.notify_viewers();
+    }
+
+    fn mark_ended(&self, status: StepperStatus) {
+        let mut view = self.lock_view();
+        view.status = status;
+        view.kept_until = None;
     }
 
     /// Reads the final rows and counters. If the session was rolled back, the actors' last states

@@ -166,6 +166,7 @@ async fn add_lesson_product_in_txn(
         run_id: Set(id),
         strategy: Set(lane_name(lesson)),
         product_id: NotSet,
+        start: NotSet,
     }
     .insert(work.connection())
     .await?;

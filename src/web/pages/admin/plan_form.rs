@@ -250,8 +250,9 @@ fn Advanced(typed: FormValues) -> impl IntoView {
 #[component]
 fn Faults(typed: FormValues) -> impl IntoView {
     let error = typed.error("faults");
+    let described_by = error.is_some().then_some("faults-error");
     view! {
-        <fieldset class="bench__group" aria-describedby=error.is_some().then_some("faults-error")>
+        <fieldset class="bench__group" aria-describedby=described_by>
             <legend>"Faults, in percent of attempts"</legend>
             {error.map(|error| view! { <p class="field__error" id="faults-error">{error}</p> })}
             <div class="fields">
@@ -284,12 +285,14 @@ fn TargetSelect(
         Some(_) => "target-hint target-error",
         None => "target-hint",
     };
+    let invalid = error.is_some().then_some("true");
+    let class = field_class("field field--half", error.as_ref());
     view! {
-        <div class=field_class("field field--half", error.as_ref())>
+        <div class=class>
             <label class="field__label" for="target">"Product"</label>
             <select
                 class="field__input" id="target" name="target" autofocus=focus
-                aria-describedby=described_by aria-invalid=error.is_some().then_some("true")
+                aria-describedby=described_by aria-invalid=invalid
             >
                 <option value="lane" selected=target == "lane">"Private lane, outside the shop"</option>
                 <optgroup label="Products of the shop">{options}</optgroup>
@@ -348,7 +351,6 @@ fn Choice(
     name: &'static str,
     label: &'static str,
     chosen: String,
-    #[prop(optional_no_strip)] error: Option<String>,
     /// Value and text of each option.
     options: &'static [(&'static str, &'static str)],
     #[prop(optional_no_strip)] error: Option<String>,
@@ -358,14 +360,15 @@ fn Choice(
         .iter()
         .map(|(value, words)| view! { <option value=*value selected=chosen == *value>{*words}</option> })
         .collect_view();
-    let class = field_class("field--two-thirds", error.as_ref());
+    let class = field_class("field field--two-thirds", error.as_ref());
+    let invalid = error.is_some().then_some("true");
+    let described_by = error.is_some().then(|| format!("{name}-error"));
     view! {
-        <div class=field_class("field field--two-thirds", error.as_ref())>
+        <div class=class>
             <label class="field__label" for=name>{label}</label>
             <select
                 class="field__input" id=name name=name autofocus=focus
-                aria-describedby=error.is_some().then(|| format!("{name}-error"))
-                aria-invalid=error.is_some().then_some("true")
+                aria-describedby=described_by aria-invalid=invalid
             >
                 {options}
             </select>
