@@ -157,7 +157,8 @@ impl Shop {
         }
     }
 
-    /// Returns the shop as another process would run it: the two share nothing in memory but the feed.
+    /// Returns the shop as another process would run it: the two share nothing in memory but the
+    /// feed.
     #[must_use]
     pub fn as_in_another_process(mut self) -> Self {
         self.shared = inventory::Shared {

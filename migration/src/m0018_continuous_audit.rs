@@ -34,7 +34,8 @@ async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbE
 /// except that of a discount code. `hold` and `payment` are updated for reasons that no rule
 /// reads; their triggers ignore them.
 const UP: &[&str] = &[
-    // Writers wait until this migration ends: none may write between the watermarks and the triggers.
+    // Writers wait until this migration ends: none may write between the watermarks and the
+    // triggers.
     "LOCK TABLE customer_order, order_line, stock_movement, hold, payment, refund, discount_use, discount_code, product,
        idempotency_key IN SHARE ROW EXCLUSIVE MODE",
     "CREATE TABLE audit_watermark (
@@ -123,8 +124,8 @@ const UP: &[&str] = &[
        FOR EACH ROW WHEN ((OLD.order_id, OLD.product_id, OLD.quantity, OLD.state)
                           IS DISTINCT FROM (NEW.order_id, NEW.product_id, NEW.quantity, NEW.state))
        EXECUTE FUNCTION audit_hold_changed()",
-    // The ledger is append-only, but for the lanes of deleted runs: then the product is counted again.
-    // One row for each product and order, because a lane has many movements.
+    // The ledger is append-only, but for the lanes of deleted runs: then the product is counted
+    // again. One row for each product and order, because a lane has many movements.
     "CREATE OR REPLACE FUNCTION audit_movements_deleted() RETURNS trigger LANGUAGE plpgsql AS $$
      BEGIN
        INSERT INTO audit_change (kind, row_id) SELECT DISTINCT 'ledger', product_id FROM gone;
@@ -180,7 +181,8 @@ const UP: &[&str] = &[
     "CREATE TRIGGER product_audit_limit_changed AFTER UPDATE OF per_customer_limit ON product
        FOR EACH ROW WHEN (OLD.per_customer_limit IS DISTINCT FROM NEW.per_customer_limit)
        EXECUTE FUNCTION audit_limit_changed()",
-    // A response that is removed. Keys without a response that were just inserted are found by their time.
+    // A response that is removed. Keys without a response that were just inserted are found by
+    // their time.
     "CREATE OR REPLACE FUNCTION audit_response_removed() RETURNS trigger LANGUAGE plpgsql AS $$
      BEGIN
        INSERT INTO audit_change (kind, name) VALUES ('key', NEW.key);

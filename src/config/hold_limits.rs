@@ -22,13 +22,13 @@ pub struct HoldLimits {
     #[arg(long, env = "ADDRESS_HOLD_CENTS_MAX", default_value_t = HoldLimits::ADDRESS_CENTS_MAX)]
     pub address_hold_cents_max: u32,
 
-    /// Pause after a reservation that ended unpaid, in seconds; it doubles with each further one, up
-    /// to an hour. 0: no pause.
+    /// Pause after a reservation that ended unpaid, in seconds; it doubles with each further one,
+    /// up to an hour. 0: no pause.
     #[arg(long, env = "UNPAID_PAUSE_S", default_value_t = HoldLimits::PAUSE_S, value_parser = clap::value_parser!(u32).range(0..=3_600))]
     pub unpaid_pause_s: u32,
 
-    /// Reservations of one IP address that may end unpaid in an hour, besides two for each paid one,
-    /// before the address has to pause. 0: unlimited.
+    /// Reservations of one IP address that may end unpaid in an hour, besides two for each paid
+    /// one, before the address has to pause. 0: unlimited.
     #[arg(long, env = "ADDRESS_UNPAID_MAX", default_value_t = HoldLimits::ADDRESS_UNPAID_MAX)]
     pub address_unpaid_max: u32,
 }

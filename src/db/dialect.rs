@@ -264,6 +264,25 @@ pub async fn flush_at_commit<C: ConnectionTrait>(connection: &C) -> Result<(), D
         .map(drop)
 }
 
+/// The last id that the sequence of `table.id` has given to a transaction, as an expression.
+pub fn last_drawn_id(table: &str) -> String {
+    format!(
+        "coalesce(pg_sequence_last_value(pg_get_serial_sequence('{table}', 'id')::regclass), 0)"
+    )
+}
+
+/// Builds a statement that lists, in the column `writer`, the open transactions that have written
+/// to one of `tables` or are about to.
+pub fn writers(tables: &[&str]) -> String {
+    let names: Vec<_> = tables.iter().map(|table| format!("'{table}'")).collect();
+    format!(
+        "SELECT DISTINCT l.virtualtransaction AS writer FROM pg_locks l JOIN pg_class c ON c.oid = l.relation \
+         WHERE l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+           AND c.relname IN ({}) AND l.granted AND l.mode = 'RowExclusiveLock'",
+        names.join(", ")
+    )
+}
+
 /// Builds a statement that sets the sequence of `table.id` to the largest id in use, after rows
 /// were inserted with explicit ids.
 pub fn advance_ids(table: &str) -> String {

@@ -1,6 +1,6 @@
 //! Row locks: this is the only module that takes them. The lock order is always: idempotency key,
-//! cart, address, order, payment, hold, stock, discount code; within a table by id. Two transactions that
-//! follow it cannot deadlock.
+//! cart, address, order, payment, hold, stock, discount code; within a table by id. Two
+//! transactions that follow it cannot deadlock.
 
 use sea_orm::{
     ColumnTrait, DbErr, EntityTrait, FromQueryResult, PrimaryKeyTrait, QueryFilter, QueryOrder,

@@ -24,7 +24,8 @@ pub trait PaymentGateway: Send + Sync + fmt::Debug {
     /// it may have been; [`GatewayError::Refused`] if the provider rejected the request.
     async fn charge(&self, charge: &Charge) -> Result<ChargeReport, GatewayError>;
 
-    /// Returns what is known about a charge, or `None` if no charge with this reference has arrived.
+    /// Returns what is known about a charge, or `None` if no charge with this reference has
+    /// arrived.
     ///
     /// # Errors
     /// As [`PaymentGateway::charge`].

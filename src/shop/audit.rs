@@ -1,8 +1,8 @@
 //! The audit: checks every rule that must hold between stock, orders, money and the ledger.
 //!
-//! The full audit reads all of history in one snapshot; the [`continuous`] audit reads what changed,
-//! every few seconds. Both take no row locks and run under load, on connections of their own. What
-//! each of them can see is in docs/decisions/0021-two-audits.md.
+//! The full audit reads all of history in one snapshot; the [`continuous`] audit reads what
+//! changed, every few seconds. Both take no row locks and run under load, on connections of their
+//! own. What each of them can see is in docs/decisions/0021-two-audits.md.
 //!
 //! Workbench lanes with an unsafe strategy are exhibits: the report lists what they oversold, and
 //! they violate no rule.

@@ -1,5 +1,5 @@
-//! Backorders: paid orders that wait for stock. New stock goes to the oldest ones that it covers, in
-//! small transactions: sales of the same product wait while one of them holds the stock row.
+//! Backorders: paid orders that wait for stock. New stock goes to the oldest ones that it covers,
+//! in small transactions: sales of the same product wait while one of them holds the stock row.
 
 use std::{
     collections::HashMap,

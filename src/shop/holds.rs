@@ -197,7 +197,8 @@ pub(super) async fn extend(work: &Work, cart_id: Uuid, ttl: Duration) -> Result<
     .await?)
 }
 
-/// Removes the addresses of one batch of holds that were closed a day ago, and returns their number.
+/// Removes the addresses of one batch of holds that were closed a day ago, and returns their
+/// number.
 pub(super) async fn remove_old_addresses(work: &Work) -> Result<u64, DbErr> {
     let sql = "UPDATE hold SET network = NULL WHERE id IN (SELECT id FROM hold WHERE network IS NOT NULL \
                AND closed_at < CURRENT_TIMESTAMP - INTERVAL '1 day' LIMIT $1)";

@@ -37,7 +37,8 @@ pub(super) struct Shared {
     pub committed_orders: Arc<committed::CommittedOrdersCounter>,
 }
 
-/// Counts the express purchases of this process, and forgets what they kept in memory; see [`Shop::purchases`].
+/// Counts the express purchases of this process, and forgets what they kept in memory; see
+/// [`Shop::purchases`].
 #[derive(Clone, Copy, Debug)]
 pub struct Purchases<'a> {
     pub(super) shop: &'a Shop,

@@ -39,8 +39,8 @@ impl Reservations<'_> {
             .await
     }
 
-    /// Restarts the full reservation time of the cart. This is possible once per reservation, and for
-    /// a shopper with limits once until they have paid.
+    /// Restarts the full reservation time of the cart. This is possible once per reservation, and
+    /// for a shopper with limits once until they have paid.
     ///
     /// # Errors
     /// [`ShopError::ReservationExpired`] if the cart has no live reservation;

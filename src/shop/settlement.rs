@@ -36,9 +36,9 @@ use crate::{
     shop::Shop,
 };
 
-/// Settles the payment with this `reference` by a report about its charge. A charge without a payment
-/// in this shop is ignored. A charge of another amount than is due never sells anything; see
-/// [`wrong_amount`].
+/// Settles the payment with this `reference` by a report about its charge. A charge without a
+/// payment in this shop is ignored. A charge of another amount than is due never sells anything;
+/// see [`wrong_amount`].
 pub async fn settle(
     work: &Work,
     shop: &Shop,

@@ -364,7 +364,7 @@ impl Engine {
         self.feed.forget(&started.private_products());
         let run = Arc::clone(&started.run);
         started.close_connections().await;
-        // Last, so that whoever sees the run's end can start the next one.
+        // Last: an attendee who sees the end of the run can start the next one.
         run.finish(end.clone());
         outcome?;
         stored?;

@@ -155,8 +155,8 @@ impl Steppers {
     ///
     /// # Errors
     /// [`ShopError::UnknownStepper`]; [`ShopError::Invalid`] for more than
-    /// [`KEEP_OPEN_MAX_MINUTES`]; [`ShopError::InvalidState`] if the session is over, or if as many others as
-    /// allowed are kept open.
+    /// [`KEEP_OPEN_MAX_MINUTES`]; [`ShopError::InvalidState`] if the session is over, or if as many
+    /// others as allowed are kept open.
     pub fn keep_open(&self, id: &str, minutes: u32) -> Result<StepperView, ShopError> {
         let session = self.get(id)?;
         if minutes > KEEP_OPEN_MAX_MINUTES {

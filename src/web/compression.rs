@@ -18,7 +18,7 @@ use axum::{
 };
 use flate2::{Compression, write::GzEncoder};
 
-use super::json::problem::Problem;
+use super::{json::problem::Problem, request_path::path_of};
 use crate::model::ShopError;
 
 /// Shorter documents are not compressed, in bytes.
@@ -52,7 +52,7 @@ fn is_open(path: &str) -> bool {
 /// Compresses the response if its document is open and the client accepts gzip, which browsers also
 /// offer without https.
 pub async fn compress_documents(request: Request, next: Next) -> Response {
-    let is_open = request.method() == Method::GET && is_open(request.uri().path());
+    let is_open = request.method() == Method::GET && is_open(path_of(request.uri()));
     let is_accepted = accepts(request.headers(), "gzip");
     let mut response = next.run(request).await;
     if !is_open || !is_document(&response) {

@@ -1,5 +1,5 @@
-//! Rate limits per client address: for wrong guesses of secrets and, if configured, for purchases by
-//! the API. Paying an order is never limited by address: many honest shoppers may share one.
+//! Rate limits per client address: for wrong guesses of secrets and, if configured, for purchases
+//! by the API. Paying an order is never limited by address: many honest shoppers may share one.
 
 use std::{
     net::{IpAddr, Ipv6Addr},

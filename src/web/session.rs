@@ -42,8 +42,8 @@ struct Shopper {
     seen_again: bool,
 }
 
-/// An error for the page that shows it next, with the form's values. It is stored in the session, or
-/// in a cookie if there is no session; not in the URL, because anyone can write a URL.
+/// An error for the page that shows it next, with the form's values. It is stored in the session,
+/// or in a cookie if there is no session; not in the URL, because anyone can write a URL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     /// The path of the page that shows it.
@@ -195,8 +195,8 @@ impl Visit {
         }
     }
 
-    /// Returns the id of the shopper's cart, to which lines are to be added. Without one, a new cart
-    /// is counted against the visitor's address.
+    /// Returns the id of the shopper's cart, to which lines are to be added. Without one, a new
+    /// cart is counted against the visitor's address.
     ///
     /// # Errors
     /// [`ShopError::TooManyCarts`]; the errors of [`Visit::cart_id`].
@@ -250,8 +250,8 @@ impl Visit {
         }
     }
 
-    /// Runs an attempt that may be a guess of an order number or a discount code. Only a wrong guess
-    /// counts against the visitor's address.
+    /// Runs an attempt that may be a guess of an order number or a discount code. Only a wrong
+    /// guess counts against the visitor's address.
     ///
     /// # Errors
     /// [`ShopError::TooManyRequests`] after too many wrong guesses; the errors of `attempt`.

@@ -1,5 +1,5 @@
 //! Reads that many requests share: while one of them reads, the others wait for its result, and the
-//! result serves whoever comes within a short time. Only for what is the same for all shoppers.
+//! result serves all that come within a short time. Only for what is the same for all shoppers.
 
 use std::{
     collections::HashMap,

@@ -57,6 +57,8 @@ const PLACEMENTS: &[Placement] = &[
         allowed_in: &[
             // A signature is valid for minutes, on any machine.
             "src/web/json/webhook.rs",
+            // A page says until when a session, which lives in this process, is kept.
+            "src/simulation/stepper/session.rs",
             // The simulated provider is another program.
             "src/payment/provider/",
         ],

@@ -1,4 +1,5 @@
-//! The continuous audit finds every change, whenever it is committed and whoever checks it.
+//! The continuous audit finds every change, whenever it is committed and whichever server checks
+//! it.
 
 use doorbuster::{
     db::{Db, PoolSettings},

@@ -424,8 +424,8 @@ async fn a_shopper_can_pay_during_a_pause_but_not_hold_by_declined_payments() {
     pause_of(refused);
 }
 
-/// A thousand shoppers of an office or a mobile carrier, with the presets. 600 leave the checkout, 400
-/// pay; then a thousand hold two units each, but the last one, who comes now.
+/// A thousand shoppers of an office or a mobile carrier, with the presets. 600 leave the checkout,
+/// 400 pay; then a thousand hold two units each, but the last one, who comes now.
 #[tokio::test]
 async fn a_thousand_honest_shoppers_behind_one_address_can_buy() {
     let shop = TestShop::new().await;

@@ -1,5 +1,5 @@
-//! The provider charges another amount than is due, or in another currency: nothing is sold, and what
-//! was charged is refunded.
+//! The provider charges another amount than is due, or in another currency: nothing is sold, and
+//! what was charged is refunded.
 
 use doorbuster::{
     model::{CancelReason, OrderStatus, OrderView, PaymentState, RefundReason},

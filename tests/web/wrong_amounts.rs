@@ -1,5 +1,5 @@
-//! Rightly signed webhooks about another amount or currency than is due: a signature proves who sent
-//! a message, not that it is right.
+//! Rightly signed webhooks about another amount or currency than is due: a signature proves who
+//! sent a message, not that it is right.
 
 use axum::http::StatusCode;
 use doorbuster::model::{CancelReason, OrderStatus};

@@ -52,8 +52,8 @@ impl FaultKind {
         )
     }
 
-    /// True if the fault interrupts the transaction between read and write: it cannot strike where a
-    /// strategy has no moment between the two.
+    /// True if the fault interrupts the transaction between read and write: it cannot strike where
+    /// a strategy has no moment between the two.
     pub const fn needs_race_window(self) -> bool {
         matches!(self, Self::Freeze | Self::DropConnection)
     }

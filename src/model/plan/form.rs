@@ -295,8 +295,8 @@ impl Parser {
         Some(self.number(field, typed, 0))
     }
 
-    /// Parses an optional number that no rule of the plan limits. One that does not fit is an error:
-    /// it must not become another number.
+    /// Parses an optional number that no rule of the plan limits. One that does not fit is an
+    /// error: it must not become another number.
     fn limit(&mut self, field: &str, typed: &str) -> Option<u32> {
         if typed.trim().is_empty() {
             return None;

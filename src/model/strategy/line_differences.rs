@@ -1,5 +1,5 @@
-//! Checks that the lines of any two strategies can be told apart, on light and on dark pages, also
-//! by people with a colour vision deficiency.
+//! Checks that the lines of any two strategies can be distinguished, on light and on dark pages,
+//! also by people with a colour vision deficiency.
 //!
 //! Colours are compared in OKLab (Björn Ottosson, "A perceptual color space for image processing",
 //! 2020), where a distance of about 0.02 is just noticeable side by side. Deficiencies are

@@ -54,7 +54,7 @@ struct WriterRow {
 pub async fn decided_ids(db: &Db) -> Result<Option<Watermarks>, DbErr> {
     let (pause, looks) = WRITERS_LOOK;
     let drawn = drawn_ids(db.reader()).await?;
-    // Read after the ids: whoever drew one of them is among these writers, or has ended.
+    // Read after the ids: a transaction that drew one of them is among these, or has ended.
     let mut writers = writers(db.reader()).await?;
     for _ in 0..looks {
         if writers.is_empty() {
@@ -69,26 +69,16 @@ pub async fn decided_ids(db: &Db) -> Result<Option<Watermarks>, DbErr> {
 
 /// Reads the sequences, which are not part of any snapshot.
 async fn drawn_ids(connection: &impl ConnectionTrait) -> Result<Watermarks, DbErr> {
-    let sql = TABLES
-        .map(|table| {
-            format!(
-                "SELECT '{table}' AS table_name, \
-                 coalesce(pg_sequence_last_value(pg_get_serial_sequence('{table}', 'id')::regclass), 0) AS verified_id"
-            )
-        })
-        .join(" UNION ALL ");
-    marks(connection, &sql).await
+    let ids = TABLES.map(|table| {
+        let last = dialect::last_drawn_id(table);
+        format!("SELECT '{table}' AS table_name, {last} AS verified_id")
+    });
+    marks(connection, &ids.join(" UNION ALL ")).await
 }
 
 /// Returns the transactions that hold the lock of a write to one of the tables.
 async fn writers(connection: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
-    let names = TABLES.map(|table| format!("'{table}'")).join(", ");
-    let sql = format!(
-        "SELECT DISTINCT l.virtualtransaction AS writer FROM pg_locks l JOIN pg_class c ON c.oid = l.relation \
-         WHERE l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-           AND c.relname IN ({names}) AND l.granted AND l.mode = 'RowExclusiveLock'"
-    );
-    let rows = WriterRow::find_by_statement(dialect::statement(&sql, []));
+    let rows = WriterRow::find_by_statement(dialect::statement(&dialect::writers(&TABLES), []));
     let rows = rows.all(connection).await?;
     Ok(rows.into_iter().map(|row| row.writer).collect())
 }

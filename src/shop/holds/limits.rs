@@ -1,8 +1,9 @@
 //! Limits on what a shopper holds without paying: units and value, for each session and for each
 //! address, and a pause after a reservation that ended unpaid.
 //!
-//! A session is counted by its cart. Everything is read from the holds, so that any number of server
-//! processes count alike. A buyer without an address, such as a simulated one, has no limits.
+//! A session is counted by its cart. Everything is read from the holds, so that any number of
+//! server processes count alike. A buyer without an address, such as a simulated one, has no
+//! limits.
 
 mod address;
 mod history;
@@ -121,8 +122,8 @@ fn end_of(until: OffsetDateTime, now: OffsetDateTime) -> (String, u64) {
     (moment::time_in_utc(until), left_s + 1)
 }
 
-/// Checks whether the cart may reserve `lines`, and returns the time of a new reservation; `None` if
-/// it needs none. The caller has locked the cart, and no stock.
+/// Checks whether the cart may reserve `lines`, and returns the time of a new reservation; `None`
+/// if it needs none. The caller has locked the cart, and no stock.
 ///
 /// # Errors
 /// [`ShopError::OverHoldLimit`], [`ShopError::OverAddressHoldLimit`], [`ShopError::HoldsPaused`],

@@ -20,8 +20,8 @@ use crate::{
     },
 };
 
-/// Returns the amount that was charged, if it is not the amount that is due. Once a wrong amount was
-/// reported, the payment never counts as right.
+/// Returns the amount that was charged, if it is not the amount that is due. Once a wrong amount
+/// was reported, the payment never counts as right.
 pub(super) fn of(payment: &payment::Model, report: &ChargeReport) -> Option<ReportedAmount> {
     let due = ReportedAmount::new(payment.amount_cents, &payment.currency);
     let charged = report.captured.clone().unwrap_or_else(|| due.clone());
@@ -75,8 +75,8 @@ fn reported(payment: &payment::Model) -> Option<ReportedAmount> {
     Some(ReportedAmount::new(payment.reported_cents?, currency))
 }
 
-/// Refunds what a later report adds to an earlier one. A smaller amount, or one in another currency,
-/// contradicts the earlier report; its refund stays as it was planned.
+/// Refunds what a later report adds to an earlier one. A smaller amount, or one in another
+/// currency, contradicts the earlier report; its refund stays as it was planned.
 async fn refund_more(
     work: &Work,
     payment: &payment::Model,

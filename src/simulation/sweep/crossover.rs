@@ -19,8 +19,8 @@ pub struct Crossover {
 }
 
 /// Finds every crossover between safe strategies, sorted by stock and buyers. Unsafe strategies are
-/// left out: they are no alternative. With fewer than [`RUNS_EACH_MIN`] repeats the runs cannot show
-/// a difference, so the result is empty.
+/// left out: they are no alternative. With fewer than [`RUNS_EACH_MIN`] repeats the runs cannot
+/// show a difference, so the result is empty.
 ///
 /// [`RUNS_EACH_MIN`]: crate::simulation::spread::RUNS_EACH_MIN
 pub fn find(plan: &SweepPlan, cells: &[CellFigures]) -> Vec<Crossover> {

@@ -89,8 +89,8 @@ impl AddressHolds {
         }
     }
 
-    /// Returns how many more reservations ended unpaid than are allowed: `max`, and two for each paid
-    /// one. Many honest shoppers of one address leave the checkout, but some of them pay.
+    /// Returns how many more reservations ended unpaid than are allowed: `max`, and two for each
+    /// paid one. Many honest shoppers of one address leave the checkout, but some of them pay.
     pub fn unpaid_beyond(&self, max: u32) -> i64 {
         match max {
             0 => 0,
