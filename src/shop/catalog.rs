@@ -9,7 +9,7 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait},
 };
 
-use self::rows::{LockedOfferRow, OfferRow, shop_products, with_sale_state};
+use self::rows::{LockedOfferRow, OfferRow, VersionedProductRow, shop_products, with_sale_state};
 use crate::{
     db::{
         dialect,
@@ -137,7 +137,7 @@ impl Catalog<'_> {
     pub async fn products(self) -> Result<Vec<VersionedProduct>, ShopError> {
         let rows = shop_products()
             .order_by_asc(product::Column::Id)
-            .into_model::<ProductRow>()
+            .into_model::<VersionedProductRow>()
             .all(self.shop.db.reader())
             .await
             .map_err(txn::read_error)?;
@@ -188,7 +188,7 @@ impl Catalog<'_> {
         query: Select<product::Entity>,
     ) -> Result<VersionedProduct, ShopError> {
         query
-            .into_model::<ProductRow>()
+            .into_model::<VersionedProductRow>()
             .one(self.shop.db.reader())
             .await
             .map_err(txn::read_error)?

@@ -262,6 +262,7 @@ mod tests {
             panic.map(|panic| panic.to_string()).as_deref(),
             Some("a simulated buyer panicked: one buyer")
         );
+        recorder.resolve(|_| false);
         assert_eq!(recorder.counts().cut_off, 4, "the others were aborted");
     }
 }

@@ -126,12 +126,13 @@ fn contrast(one: &str, other: &str) -> f64 {
     one.max(other) / one.min(other)
 }
 
-/// Returns the lengths of dashes and gaps, in pixels at a line width of 3.
+/// Returns the lengths of the dashes, in pixels at a line width of 3; 0 for a line without gaps.
 fn lengths(dash: &str) -> Vec<f64> {
-    let lengths = dash
-        .split(' ')
-        .map(|length| length.parse().expect("a length"));
-    lengths.filter(|length| *length > 0.0).collect()
+    let lengths = dash.split(' ');
+    let dashes = lengths.step_by(2);
+    dashes
+        .map(|length| length.parse().expect("a length"))
+        .collect()
 }
 
 /// Whether two patterns differ at a glance: one has more parts, or dashes at least twice as long.
@@ -158,7 +159,7 @@ fn themes(line: LineStyle) -> [&'static str; 2] {
 }
 
 #[test]
-fn any_two_lines_can_be_told_apart_by_every_reader() {
+fn any_two_lines_can_be_distinguished_by_every_reader() {
     for (one, other) in pairs() {
         let (a, b) = (one.line(), other.line());
         for (a_colour, b_colour) in themes(a).into_iter().zip(themes(b)) {

@@ -57,7 +57,7 @@ pub fn with_sale_state(query: Select<product::Entity>) -> Select<product::Entity
         .expr_as(column(product::Column::SaleEndsAt).lte(now()), "ended")
 }
 
-/// A product with its stock, as selected by [`shop_products`].
+/// A product with its stock, as selected by [`with_stock`].
 #[derive(Debug, FromQueryResult)]
 pub struct ProductRow {
     id: i64,
@@ -74,14 +74,21 @@ pub struct ProductRow {
     ended: Option<bool>,
     available: i64,
     total: i64,
+}
+
+/// The same with the version of its stock row, as selected by [`shop_products`].
+#[derive(Debug, FromQueryResult)]
+pub struct VersionedProductRow {
+    #[sea_orm(nested)]
+    product: ProductRow,
     version: i64,
 }
 
-impl From<ProductRow> for VersionedProduct {
-    fn from(row: ProductRow) -> Self {
+impl From<VersionedProductRow> for VersionedProduct {
+    fn from(row: VersionedProductRow) -> Self {
         Self {
+            product: row.product.into(),
             version: row.version,
-            product: row.into(),
         }
     }
 }
