@@ -802,7 +802,7 @@ async fn a_signal_ends_a_sweep_with_its_complete_runs() {
         "--buyers",
         "1,60",
         "--rounds",
-        "1000",
+        "100",
         "--stock",
         "100000",
         "--repeat",

@@ -25,6 +25,8 @@ use crate::support::{
 pub enum Story {
     /// A shopper uses *Buy now*.
     BuyNow,
+    /// A shopper adds a product to the cart and goes to the checkout.
+    AddAndCheckOut,
     SetQuantity,
     Remove,
     Extend,
@@ -97,6 +99,13 @@ impl Story {
                     .await;
                 self.administer(visitor, url, subject).await;
             }
+            Self::AddAndCheckOut => {
+                let fields = [("product_id", product.as_str()), ("quantity", "1")];
+                visitor.press(url, "cart/add", "add", &fields).await;
+                let cart = visitor.cart_id(url, "/cart").await;
+                let fields = [("cart_id", cart.as_str())];
+                visitor.press(url, "checkout/enter", "enter", &fields).await;
+            }
             _ => {
                 let fields = [("product_id", product.as_str()), ("quantity", "1")];
                 visitor.press(url, "cart/buy-now", "buy", &fields).await;
@@ -118,13 +127,13 @@ impl Story {
                     .await
             }
             Self::Extend => {
-                let cart = visitor.cart_id(url).await;
+                let cart = visitor.cart_id(url, "/checkout").await;
                 let fields = [("act", "extend"), ("cart_id", &cart)];
                 let form = "checkout/change";
                 visitor.press(url, form, "extend", &fields).await;
             }
             Self::Pay => {
-                let cart = visitor.cart_id(url).await;
+                let cart = visitor.cart_id(url, "/checkout").await;
                 let mut fields = vec![("cart_id", cart.as_str())];
                 fields.extend(FILLED_IN);
                 visitor.press(url, "checkout/pay", "pay", &fields).await;

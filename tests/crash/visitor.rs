@@ -67,9 +67,10 @@ impl Visitor {
         }
     }
 
-    /// Reads the cart id from the checkout form. Returns the last one if the form is empty now.
-    pub async fn cart_id(&mut self, url: &str) -> String {
-        let page = self.page(url, "/checkout").await.unwrap_or_default();
+    /// Reads the cart id from the form on the page at `path`. Returns the last one if the page has
+    /// no form now.
+    pub async fn cart_id(&mut self, url: &str, path: &str) -> String {
+        let page = self.page(url, path).await.unwrap_or_default();
         let named = Regex::new(r#"name="cart_id" value="([^"]+)""#).expect("a pattern");
         if let Some(found) = named.captures(&page) {
             self.cart_id = Some(found[1].to_owned());
