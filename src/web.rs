@@ -4,6 +4,7 @@ pub mod app;
 pub mod assets;
 pub mod client_address;
 pub mod exports;
+pub mod form_keys;
 pub mod forms;
 pub mod json;
 pub mod live;

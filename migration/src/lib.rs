@@ -25,6 +25,7 @@ mod m0014_early_release;
 mod m0015_run_control;
 mod m0016_lock_picture;
 mod m0017_stepped_run;
+mod m0020_private_runs;
 
 /// Runs all migrations, oldest first.
 pub struct Migrator;
@@ -50,6 +51,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0015_run_control::Migration),
             Box::new(m0016_lock_picture::Migration),
             Box::new(m0017_stepped_run::Migration),
+            Box::new(m0020_private_runs::Migration),
         ]
     }
 }

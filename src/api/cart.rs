@@ -81,16 +81,15 @@ mod server {
         product_id: &str,
         quantity: &str,
     ) -> Result<Uuid, ShopError> {
-        // The idempotency claim excludes the cart: the first of two clicks creates it, and the
-        // second finds it.
-        let claim = visit.claim(key, "add to cart", &[product_id, quantity])?;
+        let cart_id = visit.cart_id().await?.unwrap_or_else(Uuid::now_v7);
+        let parts = [product_id, quantity];
+        let claim = visit.claim_of_new_cart(cart_id, key, "add to cart", &parts)?;
         let product_id = shop_product(visit, product_id).await?;
         let quantity = Quantity::parse(quantity)?;
-        let cart_id = visit.cart_id().await?;
         let cart_id = visit
             .shop()
             .carts()
-            .add(cart_id, product_id, quantity, claim)
+            .add(Some(cart_id), product_id, quantity, claim)
             .await?;
         visit.set_cart_id(cart_id).await?;
         Ok(cart_id)
@@ -117,8 +116,7 @@ mod server {
         let product_id = shop_product(visit, product_id).await?;
         let quantity = Quantity::parse(quantity)?;
         let cart_id = visit.cart_id().await?.ok_or(ShopError::CartEmpty)?;
-        let parts = [&cart_id.to_string(), typed[0], typed[1]];
-        let claim = visit.claim(key, "set cart quantity", &parts)?;
+        let claim = visit.claim_of_cart(cart_id, key, "set cart quantity", &typed)?;
         visit
             .shop()
             .carts()
@@ -132,8 +130,7 @@ mod server {
         let Some(cart_id) = visit.cart_id().await? else {
             return Ok(());
         };
-        let parts = [&cart_id.to_string(), typed];
-        let claim = visit.claim(key, "remove from cart", &parts)?;
+        let claim = visit.claim_of_cart(cart_id, key, "remove from cart", &[typed])?;
         visit
             .shop()
             .carts()

@@ -26,6 +26,7 @@ pub async fn run(
     database: &DatabaseSettings,
     settings: ServeSettings,
 ) -> Result<ExitCode, CommandError> {
+    let sells_by_express = settings.sells_by_express()?;
     // Before the database is opened, so that a second server on the same address fails at once.
     let listener = TcpListener::bind(settings.addr)
         .await
@@ -54,6 +55,7 @@ pub async fn run(
             stock_watch: Default::default(),
             public_url: public_url.into(),
             secure: settings.is_secure(),
+            sells_by_express,
             payment_secret: payment_secret.into(),
             trusted_proxies: settings.trusted_proxies.into(),
             shutdown,

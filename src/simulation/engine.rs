@@ -12,6 +12,7 @@ use self::lane::Lane;
 use super::{
     buyer::HttpClient,
     live::{LiveRun, LiveRuns},
+    run_buyers::RunBuyers,
     sampler::{self, Progress},
     schedule::Schedule,
     stepper::Steppers,
@@ -57,6 +58,7 @@ pub struct Engine {
     /// Allows one run at a time: two would distort each other's measurements.
     run_slot: Arc<Semaphore>,
     steppers: Steppers,
+    buyers: RunBuyers,
     watches_locks: bool,
 }
 
@@ -122,6 +124,7 @@ impl Engine {
             gateway: None,
             runs: LiveRuns::default(),
             run_slot: Arc::new(Semaphore::new(1)),
+            buyers: RunBuyers::default(),
             watches_locks: true,
         }
     }
@@ -153,6 +156,11 @@ impl Engine {
     /// Returns the stepper sessions of this process.
     pub fn steppers(&self) -> &Steppers {
         &self.steppers
+    }
+
+    /// Returns the buyers, of runs of any process, that buy from this process over HTTP.
+    pub fn buyers(&self) -> &RunBuyers {
+        &self.buyers
     }
 
     /// Returns true while a run is in progress in this process.

@@ -1,5 +1,6 @@
 //! Stores runs in the database: their lanes, their samples and their verdicts.
 
+mod buyers;
 mod exhibits;
 mod lessons;
 mod listing;
@@ -11,13 +12,14 @@ mod server;
 mod stepping;
 mod stock_snapshot;
 
+pub use buyers::lane_of_buyer;
 pub use exhibits::{
     UncheckedChange, age_holds, count_then_sell, end_code, end_of_holds, is_available,
     read_code_usage, renew_holds, take_any_quantity,
 };
 pub use lessons::{
     LessonOpening, LessonProduct, LessonStock, NewLessonProduct, add_lesson_product, close_lesson,
-    last_lessons, lesson_code, open_lesson, read_lesson_stock,
+    last_lessons, new_lesson_code, open_lesson, read_lesson_stock,
 };
 pub use listing::{RunFilter, RunOutcome, RunPage, list, runs_of_plan};
 pub use locks::{locks_of_run, save_locks};
@@ -34,6 +36,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use super::run_secret::RunSecret;
 use crate::{
     db::{
         Db, dialect,
@@ -51,6 +54,8 @@ pub const RUNS_KEPT_DAYS: u32 = 30;
 #[derive(Clone, Debug)]
 pub struct OpenedRun {
     pub id: Uuid,
+    /// Known only to the process that opened the run, and to its buyers.
+    pub secret: RunSecret,
     pub started_at: String,
     /// In the order of the plan's strategies.
     pub lanes: Vec<OpenedLane>,
@@ -100,6 +105,23 @@ async fn close_in_txn(work: &Work, opened: &OpenedRun, end: &RunSnapshot) -> Res
     for (row, lane) in opened.lanes.iter().zip(&end.lanes) {
         store_samples(work, row.id, lane).await?;
     }
+    end_private_sales(work, "r.id = $1", [opened.id.into()]).await
+}
+
+/// Ends the sale of the private products of some runs: nothing is sold after the end of a run, not
+/// even to its own buyers.
+async fn end_private_sales<const N: usize>(
+    work: &Work,
+    runs: &str,
+    values: [sea_orm::Value; N],
+) -> Result<(), Abort> {
+    let sql = format!(
+        "UPDATE product SET sale_ends_at = CURRENT_TIMESTAMP WHERE sale_ends_at IS NULL AND lane_id IN \
+         (SELECT l.id FROM simulation_lane l JOIN simulation_run r ON r.id = l.run_id WHERE {runs})"
+    );
+    work.connection()
+        .execute_raw(dialect::statement(&sql, values))
+        .await?;
     Ok(())
 }
 
@@ -183,6 +205,11 @@ pub async fn fail_abandoned(db: &Db, silent_for_s: u32) -> Result<u64, TxnError>
                 .connection()
                 .execute_raw(dialect::statement(sql, [f64::from(silent_for_s).into()]))
                 .await?;
+            // This transaction has just ended them: its time is the time of their end.
+            if done.rows_affected() > 0 {
+                let ended_now = "r.state = 'failed' AND r.ended_at = CURRENT_TIMESTAMP";
+                end_private_sales(work, ended_now, []).await?;
+            }
             Ok(done.rows_affected())
         })
     })

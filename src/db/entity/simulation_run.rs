@@ -24,6 +24,9 @@ pub struct Model {
     /// The last heartbeat of the server process that runs it.
     pub beat_at: TimeDateTimeWithTimeZone,
     pub ended_at: Option<TimeDateTimeWithTimeZone>,
+    /// SHA-256 of the secret that its buyers send over HTTP, in hexadecimal. None if it has no such
+    /// buyers.
+    pub buyer_secret: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

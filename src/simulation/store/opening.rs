@@ -22,6 +22,7 @@ use crate::{
         inventory::layout,
         moment,
     },
+    simulation::run_secret::RunSecret,
 };
 
 /// The unit price of a private product.
@@ -86,23 +87,26 @@ pub(super) async fn open_in_txn(
     plan: &SimulationPlan,
     state: &str,
 ) -> Result<OpenedRun, Abort> {
-    let run = insert_run(work, to_json(plan)?, state).await?;
+    let secret = RunSecret::random();
+    let run = insert_run(work, to_json(plan)?, state, Some(&secret)).await?;
     let mut lanes = Vec::with_capacity(plan.strategies.len());
     for strategy in &plan.strategies {
         lanes.push(open_lane(work, plan, run.id, *strategy).await?);
     }
     Ok(OpenedRun {
         id: run.id,
+        secret,
         started_at: moment::in_utc(run.started_at),
         lanes,
     })
 }
 
-/// Stores a run that starts now, with its plan as JSON.
+/// Stores a run that starts now, with its plan as JSON and the hash of its secret, if it has one.
 pub(super) async fn insert_run(
     work: &Work,
     plan: String,
     state: &str,
+    secret: Option<&RunSecret>,
 ) -> Result<simulation_run::Model, DbErr> {
     simulation_run::ActiveModel {
         id: Set(Uuid::now_v7()),
@@ -115,6 +119,7 @@ pub(super) async fn insert_run(
         started_at: NotSet,
         beat_at: NotSet,
         ended_at: NotSet,
+        buyer_secret: Set(secret.map(RunSecret::hash)),
     }
     .insert(work.connection())
     .await

@@ -8,9 +8,10 @@ use axum::{
     response::sse::Event,
 };
 use tokio::sync::watch;
+use tower_sessions::Session;
 use uuid::Uuid;
 
-use super::{Events, Update, locks, stream_updates};
+use super::{Events, Update, locks, stream_updates, stream_updates_to, viewer::Viewer};
 use crate::{
     model::{
         RunSnapshot, RunState, ShopError,
@@ -23,11 +24,12 @@ use crate::{
 /// See the module's documentation.
 pub async fn follow(
     State(state): State<AppState>,
+    session: Session,
     Path(id): Path<String>,
 ) -> Result<Events, Problem> {
     let id = Uuid::try_parse(&id).map_err(|_| ShopError::UnknownSimulation)?;
     match state.engine.runs().get(id) {
-        Some(run) => Ok(follow_live(run, &state)),
+        Some(run) => Ok(follow_live(run, &state, Viewer::administrator(&state, session))),
         None => {
             let stored = store::find(state.shop.db(), id).await?;
             Ok(send_once(stored, &state))
@@ -35,10 +37,10 @@ pub async fn follow(
     }
 }
 
-fn follow_live(run: Arc<LiveRun>, state: &AppState) -> Events {
+fn follow_live(run: Arc<LiveRun>, state: &AppState, viewer: Viewer) -> Events {
     let sent = Arc::new(Mutex::new(None));
     let sent_locks = Arc::new(locks::SentLocks::default());
-    stream_updates(run.subscribe(), state.shutdown.clone(), move || {
+    stream_updates_to(viewer, run.subscribe(), state.shutdown.clone(), move || {
         let (run, sent) = (Arc::clone(&run), Arc::clone(&sent));
         let sent_locks = Arc::clone(&sent_locks);
         async move {

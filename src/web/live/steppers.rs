@@ -5,8 +5,9 @@ use axum::{
     extract::{Path, State},
     response::sse::Event,
 };
+use tower_sessions::Session;
 
-use super::{Events, Update, stream_updates};
+use super::{Events, Update, stream_updates_to, viewer::Viewer};
 use crate::{
     model::stepper::StepperStatus,
     web::{AppState, json::problem::Problem},
@@ -15,10 +16,12 @@ use crate::{
 /// See the module's documentation.
 pub async fn follow(
     State(state): State<AppState>,
+    administrator: Session,
     Path(id): Path<String>,
 ) -> Result<Events, Problem> {
     let session = state.engine.steppers().get(&id)?;
-    Ok(stream_updates(
+    Ok(stream_updates_to(
+        Viewer::administrator(&state, administrator),
         session.view_changes(),
         state.shutdown.clone(),
         move || {

@@ -33,14 +33,16 @@ pub async fn follow(
     query: Result<Query<StockQuery>, QueryRejection>,
 ) -> Result<Events, Problem> {
     let Query(query) = query.map_err(|error| ShopError::Malformed(error.to_string()))?;
-    let ids = parse_ids(&query.products)?;
-    let watched = state.stock_watch.watch(&ids);
+    let mut ids = parse_ids(&query.products)?;
     let first = state
         .shop
         .stock()
         .current(&ids)
         .await
         .map_err(crate::db::txn::read_error)?;
+    // The feed also has the private products of runs in this process.
+    ids.retain(|id| first.iter().any(|level| level.product_id == *id));
+    let watched = state.stock_watch.watch(&ids);
     state.shop.feed().publish_changed(&first);
     let feed = state.shop.feed().clone();
     let sent = Arc::new(Mutex::new(Vec::<StockChange>::new()));
