@@ -59,6 +59,11 @@ pub struct ServeSettings {
     #[arg(long, env = "ADMIN_PASSWORD", hide_env_values = true)]
     pub admin_password: Option<String>,
 
+    /// Whether unknown callers may buy with POST /api/purchase. Default: on, but off if the public
+    /// URL uses https; there, on requires --purchase-rate-per-s.
+    #[arg(long, env = "EXPRESS_PURCHASE", value_enum)]
+    pub express_purchase: Option<ExpressPurchase>,
+
     /// Maximum purchases per second from one IP address. Default: unlimited.
     #[arg(long, env = "PURCHASE_RATE_PER_S")]
     pub purchase_rate_per_s: Option<std::num::NonZeroU32>,
@@ -92,12 +97,35 @@ impl ServeSettings {
         }
     }
 
+    /// True if unknown callers may buy with `POST /api/purchase`.
+    ///
+    /// # Errors
+    /// A sentence, if a public shop would sell that way without a limit: a program could buy all
+    /// stock before any person has opened a page.
+    pub fn sells_by_express(&self) -> Result<bool, &'static str> {
+        match (self.express_purchase, self.is_secure()) {
+            (Some(ExpressPurchase::On), true) if self.purchase_rate_per_s.is_none() => Err(
+                "EXPRESS_PURCHASE=on with an https PUBLIC_URL requires PURCHASE_RATE_PER_S, the purchases per second \
+                 that one address may make",
+            ),
+            (Some(express), _) => Ok(express == ExpressPurchase::On),
+            (None, is_secure) => Ok(!is_secure),
+        }
+    }
+
     /// True if the public URL uses https.
     pub fn is_secure(&self) -> bool {
         self.public_url
             .as_ref()
             .is_some_and(|url| url.scheme() == "https")
     }
+}
+
+/// Whether unknown callers may buy with `POST /api/purchase`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ExpressPurchase {
+    On,
+    Off,
 }
 
 /// The sales settings.
@@ -154,5 +182,53 @@ fn strategy_with_holds(key: &str) -> Result<StrategyKey, String> {
         Ok(strategy)
     } else {
         Err(format!("{strategy} cannot reserve stock"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        serve: ServeSettings,
+    }
+
+    /// Returns whether a server with these flags sells by express purchase; `None` if it does not
+    /// start.
+    fn sells_by_express(flags: &str) -> Option<bool> {
+        let flags = std::iter::once("serve").chain(flags.split_whitespace());
+        let command = Command::try_parse_from(flags).ok()?;
+        command.serve.sells_by_express().ok()
+    }
+
+    #[test]
+    fn a_public_shop_sells_by_express_purchase_only_with_a_rate_limit() {
+        for (flags, expected) in [
+            ("", Some(true)),
+            ("--express-purchase off", Some(false)),
+            ("--express-purchase on", Some(true)),
+            ("--public-url http://shop.test", Some(true)),
+            ("--public-url https://shop.test", Some(false)),
+            (
+                "--public-url https://shop.test --purchase-rate-per-s 5",
+                Some(false),
+            ),
+            (
+                "--public-url https://shop.test --express-purchase off",
+                Some(false),
+            ),
+            ("--public-url https://shop.test --express-purchase on", None),
+            (
+                "--public-url https://shop.test --express-purchase on --purchase-rate-per-s 5",
+                Some(true),
+            ),
+            ("--express-purchase perhaps", None),
+        ] {
+            assert_eq!(sells_by_express(flags), expected, "{flags}");
+        }
     }
 }

@@ -12,6 +12,8 @@ pub mod lessons;
 pub mod live;
 pub mod lock_watch;
 pub mod recorder;
+pub mod run_buyers;
+pub mod run_secret;
 pub mod run_task;
 pub mod schedule;
 pub mod spread;

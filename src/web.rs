@@ -8,6 +8,7 @@ pub mod client_address;
 pub mod compression;
 pub mod connections;
 pub mod exports;
+pub mod form_keys;
 pub mod forms;
 pub mod json;
 pub mod live;

@@ -9,7 +9,7 @@ use doorbuster::{
     payment::gateway::{ChargeState, ProviderEvent},
     shop::{
         checkout::{self, OrderRequest},
-        idempotency::{Claim, OLD_KEYS},
+        idempotency::{Claim, Key, OLD_KEYS},
     },
 };
 use futures::future::join_all;
@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use crate::support::{
     Gate, PATIENCE, PlacesOrders, TestShop, check_audit_clean,
-    shop::{claim, units_of},
+    shop::{claim, long_key, units_of},
     within,
 };
 
@@ -123,7 +123,7 @@ async fn a_rejected_request_can_be_retried_with_its_key() {
             "{strategy}"
         );
         assert_eq!(
-            shop.count(&format!("idempotency_key WHERE key = '{key}'"))
+            shop.count(&format!("idempotency_key WHERE key = '{}'", long_key(&key)))
                 .await,
             0,
             "{strategy}: a rejection stores no response"
@@ -159,8 +159,9 @@ async fn a_rejection_frees_its_key_for_a_waiting_request() {
     check_audit_clean(&shop).await;
 }
 
-fn checkout_claim(key: &str, request: &OrderRequest) -> Claim {
-    checkout::claim(key, request.cart_id, &request.contact, None).expect("a valid key")
+fn checkout_claim(name: &str, request: &OrderRequest) -> Claim {
+    let key = Key::of_cart(request.cart_id, &long_key(name)).expect("a valid key");
+    checkout::claim(key, request.cart_id, &request.contact, None)
 }
 
 #[tokio::test]
@@ -205,16 +206,30 @@ async fn another_form_with_a_used_key_is_a_conflict() {
     request.claim = checkout_claim("used", &request);
     let placed = shop.place_order(request).await.result;
     placed.expect("it is placed");
-    let other_cart = shop.cart_of(&[(&product, 1)]).await;
-    for (cart, email) in [(cart, "ben@example.com"), (other_cart, "ann@example.com")] {
-        let mut request = shop.checkout(cart, email);
-        request.claim = checkout_claim("used", &request);
-        let refused = shop.place_order(request).await.result;
-        let error = refused.map_err(ShopError::from).expect_err("it is refused");
-        assert_eq!(error, ShopError::IdempotencyKeyReused);
-        assert_eq!(error.status(), 409);
-    }
+    let mut request = shop.checkout(cart, "ben@example.com");
+    request.claim = checkout_claim("used", &request);
+    let refused = shop.place_order(request).await.result;
+    let error = refused.map_err(ShopError::from).expect_err("it is refused");
+    assert_eq!(error, ShopError::IdempotencyKeyReused);
+    assert_eq!(error.status(), 409);
     assert_eq!(shop.count("customer_order").await, 1);
+}
+
+/// Two shoppers may choose the same key: it belongs to the cart.
+#[tokio::test]
+async fn the_same_key_of_two_carts_creates_two_orders() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(9).await;
+    let mut orders = HashSet::new();
+    for _ in 0..2 {
+        let cart = shop.cart_of(&[(&product, 1)]).await;
+        let mut request = shop.checkout(cart, "ann@example.com");
+        request.claim = checkout_claim("the-same-key", &request);
+        let placed = shop.place_order(request).await.result;
+        orders.insert(placed.expect("it is placed").receipt.order_id);
+    }
+    assert_eq!(orders.len(), 2);
+    assert_eq!(shop.count("customer_order").await, 2);
 }
 
 #[tokio::test]
@@ -287,7 +302,7 @@ async fn keys_are_deleted_after_three_days_and_webhook_events_never() {
         .expect("it is processed");
     shop.by_hand
         .run(
-            "UPDATE idempotency_key SET created_at = CURRENT_TIMESTAMP - CASE key WHEN 'old' THEN INTERVAL '72 hours 1 minute' \
+            "UPDATE idempotency_key SET created_at = CURRENT_TIMESTAMP - CASE WHEN key LIKE 'cart/%' THEN INTERVAL '72 hours 1 minute' \
              ELSE INTERVAL '71 hours 59 minutes' END; \
              UPDATE payment_event SET received_at = CURRENT_TIMESTAMP - INTERVAL '400 days'",
         )
@@ -295,6 +310,6 @@ async fn keys_are_deleted_after_three_days_and_webhook_events_never() {
     let deleted = retention::delete(shop.db(), &OLD_KEYS, PATIENCE).await;
     assert_eq!(deleted.map(|deleted| deleted.count).ok(), Some(1));
     let remaining: String = shop.by_hand.value("SELECT key FROM idempotency_key").await;
-    assert_eq!(remaining, "young");
+    assert_eq!(remaining, long_key("young"));
     assert_eq!(shop.count("payment_event").await, 1);
 }

@@ -5,9 +5,10 @@ WITH offer AS (
   SELECT p.id, p.name, p.price_cents, p.currency, p.lane_id, p.price_cents * 1 AS cents
   FROM product p JOIN stock s ON s.product_id = p.id
   WHERE p.id = :product_id::bigint AND s.layout = 'row' AND NOT s.unguarded AND s.available >= 1
+    AND (p.lane_id IS NULL OR p.lane_id = :lane_id::bigint)
     AND (p.sale_starts_at IS NULL OR p.sale_starts_at <= CURRENT_TIMESTAMP)
     AND (p.sale_ends_at IS NULL OR p.sale_ends_at > CURRENT_TIMESTAMP)
-    AND (p.per_customer_limit IS NULL OR p.per_customer_limit >= 1)
+    AND (p.per_customer_limit IS NULL OR (:lane_id::bigint IS NOT NULL AND p.per_customer_limit >= 1))
     AND NOT EXISTS (SELECT 1 FROM idempotency_key k WHERE k.key = :key::varchar)),
 taken AS (
   UPDATE stock s SET available = s.available - 1, sold = s.sold + 1, version = s.version + 1

@@ -13,7 +13,11 @@ use doorbuster::{
     db::{Db, PoolSettings},
     feed::Feed,
     model::{Quantity, ShopError, StrategyKey},
-    shop::{Shop, idempotency::Claim, inventory::PurchaseRequest},
+    shop::{
+        Shop,
+        idempotency::{Claim, Key},
+        inventory::PurchaseRequest,
+    },
 };
 use tokio::task::JoinSet;
 
@@ -143,7 +147,7 @@ async fn buy_until_stopped(
         if tally.stopped.load(Ordering::Relaxed) {
             return;
         }
-        let request = match request(lane, &format!("{buyer}:{turn}")) {
+        let request = match request(lane, &format!("bench-client-{buyer}:{turn}")) {
             Ok(request) => request,
             Err(error) => return tally.record_failure(error.to_string()),
         };
@@ -169,7 +173,11 @@ pub fn request(lane: Lane, key: &str) -> Result<PurchaseRequest, ShopError> {
     Ok(PurchaseRequest {
         product_id: lane.product_id,
         quantity: Quantity::ONE,
-        claim: Some(Claim::new(key, "purchase", &[&product, "1"])?),
+        claim: Some(Claim::new(
+            Key::of_unknown_caller(key)?,
+            "purchase",
+            &[&product, "1"],
+        )),
         lane_id: Some(lane.id),
     })
 }

@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use doorbuster::model::StrategyKey;
+use doorbuster::{model::StrategyKey, simulation::run_secret::BUYER_HEADER};
 use http_body_util::{BodyExt, Full};
 use hyper::{
     Method, Request, StatusCode,
@@ -88,6 +88,7 @@ pub fn doorbuster(command: &str, url: &str) -> Result<Command, Failure> {
         "ADMIN_PASSWORD",
         "SHOP_STRATEGY",
         "PURCHASE_RATE_PER_S",
+        "EXPRESS_PURCHASE",
     ] {
         program.env_remove(name);
     }
@@ -212,7 +213,8 @@ fn request(
             .method(Method::POST)
             .uri(format!("/api/purchase?strategy={strategy}"))
             .header(header::CONTENT_TYPE, "application/json")
-            .header("Idempotency-Key", format!("{client}:{turn}"))
+            .header(BUYER_HEADER, lane.secret.token())
+            .header("Idempotency-Key", format!("bench-client-{client}:{turn}"))
             .body(Full::from(format!(
                 r#"{{"productId": {}, "quantity": 1}}"#,
                 lane.product_id

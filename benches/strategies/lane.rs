@@ -3,7 +3,10 @@
 use doorbuster::{
     db::{Db, PoolSettings},
     model::{SimulationPlan, StrategyKey},
-    simulation::store::{self, RunOpening},
+    simulation::{
+        run_secret::RunSecret,
+        store::{self, RunOpening},
+    },
 };
 
 use crate::Failure;
@@ -13,6 +16,8 @@ use crate::Failure;
 pub struct Lane {
     pub id: i64,
     pub product_id: i64,
+    /// The secret of its run, which buyers over HTTP send.
+    pub secret: RunSecret,
 }
 
 impl Lane {
@@ -32,6 +37,7 @@ impl Lane {
                 Ok(Self {
                     id: lane.id,
                     product_id: lane.product_id,
+                    secret: run.secret,
                 })
             }
             RunOpening::Existing(_) => {

@@ -25,7 +25,7 @@ pub const LANE_IDS: std::ops::Range<i64> = 600_000_000..700_000_000;
 pub const PRODUCT_IDS: std::ops::Range<i64> = 700_000_000..800_000_000;
 pub const ORDER_IDS: std::ops::Range<i64> = 800_000_000..900_000_000;
 /// The idempotency key of the recorded order.
-pub const KEY: &str = "recorded-order";
+pub const KEY: &str = "the-recorded-order";
 
 /// The pool may send this on a returned connection; it belongs to no order.
 const POOL_ROLLBACK: &str = "BEGIN; ROLLBACK";
@@ -100,7 +100,7 @@ async fn record_in(
         let outcome = shop.purchase(strategy, buyers::request(lane, key)?).await;
         Ok(outcome.result?.order_id)
     };
-    buy("the-first-order").await?;
+    buy("the-very-first-order").await?;
     traffic.clear();
     let order_id = buy(KEY).await?;
     let sent = traffic.statements();

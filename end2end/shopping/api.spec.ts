@@ -63,10 +63,10 @@ test.describe("an invalid purchase returns a readable error and takes no stock",
       "Insufficient stock for Reading Tablet (available: 45, requested: 46)",
     ],
     [
-      "more than one customer may have",
-      { productId: CONTROLLER.id, quantity: 6 },
+      "a product with a limit per customer",
+      { productId: CONTROLLER.id, quantity: 1 },
       409,
-      "Wireless Game Controller is limited to 5 per customer.",
+      `Wireless Game Controller is limited to 5 per customer. Buy it in the shop, at /products/${CONTROLLER.slug}: an express purchase names no customer.`,
     ],
   ] as const) {
     test(`${what}: ${status}`, async ({ request }) => {
@@ -107,7 +107,14 @@ test.describe("an invalid purchase returns a readable error and takes no stock",
       '{"productId": 19, "quantity": 1}',
       { ...JSON_TYPE, "Idempotency-Key": "what is this?" },
       422,
-      /An idempotency key has 1 to 100 characters/,
+      /An idempotency key has 16 to 100 characters/,
+    ],
+    [
+      "an idempotency key that another client could choose too",
+      '{"productId": 19, "quantity": 1}',
+      { ...JSON_TYPE, "Idempotency-Key": "1" },
+      422,
+      /An idempotency key has 16 to 100 characters/,
     ],
   ] as const) {
     test(`${what}: ${status}`, async ({ request }) => {

@@ -27,6 +27,7 @@ mod m0016_lock_picture;
 mod m0017_stepped_run;
 mod m0018_continuous_audit;
 mod m0019_foreign_key_indexes;
+mod m0020_private_runs;
 mod m0021_wrong_amounts_and_limits;
 mod m0022_named_runs;
 
@@ -56,6 +57,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0017_stepped_run::Migration),
             Box::new(m0018_continuous_audit::Migration),
             Box::new(m0019_foreign_key_indexes::Migration),
+            Box::new(m0020_private_runs::Migration),
             Box::new(m0021_wrong_amounts_and_limits::Migration),
             Box::new(m0022_named_runs::Migration),
         ]

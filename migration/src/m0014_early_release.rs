@@ -34,7 +34,7 @@ impl MigrationTrait for Migration {
 
 /// PostgreSQL only. It contains the statement of `single-statement`, except for differences in
 /// plpgsql syntax; a test compares the two.
-const PROCEDURE: &str = r#"
+pub(crate) const PROCEDURE: &str = r#"
 CREATE OR REPLACE PROCEDURE purchase_early_release(
   p_product_id bigint, p_units integer, p_public_id uuid, p_lane_id bigint, p_key varchar, p_fingerprint varchar,
   p_tax_basis_points integer, INOUT remaining bigint, INOUT new_version bigint)

@@ -82,10 +82,9 @@ mod server {
         quantity: &str,
     ) -> Result<Uuid, ShopError> {
         let new = parse(visit, key, product_id, quantity).await?;
-        let cart_id = visit.cart_id_for_new_lines().await?;
         let carts = visit.shop().carts();
         let cart_id = carts
-            .add(cart_id, new.product_id, new.quantity, new.claim)
+            .add(Some(new.cart_id), new.product_id, new.quantity, new.claim)
             .await?;
         visit.set_cart_id(cart_id).await?;
         Ok(cart_id)
@@ -93,6 +92,8 @@ mod server {
 
     /// A checked form to add a product.
     struct AddForm {
+        /// The shopper's cart, or the id of a new one.
+        cart_id: Uuid,
         product_id: i64,
         quantity: Quantity,
         claim: Option<Claim>,
@@ -104,12 +105,18 @@ mod server {
         product_id: &str,
         quantity: &str,
     ) -> Result<AddForm, ShopError> {
+        let typed = [product_id, quantity];
+        let (product_id, quantity) = (
+            shop_product(visit, product_id).await?,
+            Quantity::parse(quantity)?,
+        );
+        let cart_id = visit.cart_id_for_new_lines().await?;
+        let cart_id = cart_id.unwrap_or_else(Uuid::now_v7);
         Ok(AddForm {
-            // The idempotency claim excludes the cart: the first of two clicks creates it, and the
-            // second finds it.
-            claim: visit.claim(key, "add to cart", &[product_id, quantity])?,
-            product_id: shop_product(visit, product_id).await?,
-            quantity: Quantity::parse(quantity)?,
+            cart_id,
+            product_id,
+            quantity,
+            claim: visit.claim_of_new_cart(cart_id, key, "add to cart", &typed)?,
         })
     }
 
@@ -120,10 +127,9 @@ mod server {
         quantity: &str,
     ) -> Result<(), ShopError> {
         let new = parse(visit, key, product_id, quantity).await?;
-        let cart_id = visit.cart_id_for_new_lines().await?;
         let carts = visit.shop().carts();
         let cart_id = carts
-            .add_and_reserve(cart_id, new.product_id, new.quantity, new.claim)
+            .add_and_reserve(Some(new.cart_id), new.product_id, new.quantity, new.claim)
             .await?;
         visit.set_cart_id(cart_id).await?;
         // The key may have been used to add without reserving.
@@ -141,8 +147,7 @@ mod server {
         let product_id = shop_product(visit, product_id).await?;
         let quantity = Quantity::parse(quantity)?;
         let cart_id = visit.cart_id().await?.ok_or(ShopError::CartEmpty)?;
-        let parts = [&cart_id.to_string(), typed[0], typed[1]];
-        let claim = visit.claim(key, "set cart quantity", &parts)?;
+        let claim = visit.claim_of_cart(cart_id, key, "set cart quantity", &typed)?;
         visit
             .shop()
             .carts()
@@ -156,8 +161,7 @@ mod server {
         let Some(cart_id) = visit.cart_id().await? else {
             return Ok(());
         };
-        let parts = [&cart_id.to_string(), typed];
-        let claim = visit.claim(key, "remove from cart", &parts)?;
+        let claim = visit.claim_of_cart(cart_id, key, "remove from cart", &[typed])?;
         visit
             .shop()
             .carts()

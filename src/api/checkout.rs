@@ -141,7 +141,7 @@ mod server {
 
     pub async fn enter(visit: &Visit, key: &str, cart_id: &str) -> Result<(), ShopError> {
         let own = own_cart(visit, cart_id).await?;
-        let claim = visit.claim(key, "reserve", &[&own.to_string()])?;
+        let claim = visit.claim_of_cart(own, key, "reserve", &[])?;
         let outcome = visit.shop().reservations().reserve(own, claim).await;
         Ok(outcome.result?)
     }
@@ -151,7 +151,7 @@ mod server {
         let code_check = check_code_attempt(visit, own, form).await;
         save_draft(visit, own, form, code_check.is_ok()).await?;
         code_check?;
-        let claim = visit.claim(&form.key, act, &[&own.to_string(), &form.code])?;
+        let claim = visit.claim_of_cart(own, &form.key, act, &[&form.code])?;
         match act {
             "reserve" => Ok(visit
                 .shop()
@@ -247,7 +247,8 @@ mod server {
         let card = checkout::check_card(card);
         let (contact, card) = checkout::combine_checks(contact, card)?;
         let code = Some(fold_code(&form.code)).filter(|code| !code.is_empty());
-        let claim = checkout::claim(visit.key(&form.key), cart_id, &contact, code.as_deref())?;
+        let key = visit.order_key(cart_id, &form.key)?;
+        let claim = checkout::claim(key, cart_id, &contact, code.as_deref());
         let request = OrderRequest {
             cart_id,
             contact,

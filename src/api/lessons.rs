@@ -38,7 +38,8 @@ mod server {
     ) -> Result<String, ShopError> {
         let lesson = LessonKey::named(lesson)
             .ok_or_else(|| ShopError::Invalid("there is no such lesson".to_owned()))?;
-        let claim = visit.claim(key, "run-lesson", &[lesson.as_str()])?;
+        let claim =
+            visit.claim_of_administrator(administrator, key, "run-lesson", &[lesson.as_str()])?;
         lessons::play(administrator, visit.shop(), lesson, claim).await?;
         Ok(format!("/admin/lessons#{lesson}"))
     }

@@ -81,7 +81,7 @@ mod server {
         form: &PlanForm,
     ) -> Result<Uuid, ShopError> {
         let parts: Vec<_> = form.fields().into_iter().map(|(_, value)| value).collect();
-        let claim = visit.claim(key, "simulate", &parts)?;
+        let claim = visit.claim_of_administrator(administrator, key, "simulate", &parts)?;
         let engine = visit.engine(administrator).clone();
         let plan = form.parse()?;
         match engine.start_once(administrator, plan, claim.clone()).await {

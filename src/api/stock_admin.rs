@@ -150,7 +150,12 @@ mod server {
         key: &str,
         [order_id, act, line_id, quantity]: [&str; 4],
     ) -> Result<String, ShopError> {
-        let claim = visit.claim(key, "act on order", &[order_id, act, line_id, quantity])?;
+        let claim = visit.claim_of_administrator(
+            administrator,
+            key,
+            "act on order",
+            &[order_id, act, line_id, quantity],
+        )?;
         let line = || -> Result<(i64, Quantity), ShopError> {
             let line_id = line_id.parse().map_err(|_| ShopError::UnknownOrder)?;
             Ok((line_id, Quantity::parse(quantity)?))
@@ -185,7 +190,12 @@ mod server {
         product_id: &str,
         quantity: &str,
     ) -> Result<(), ShopError> {
-        let claim = visit.claim(key, "receive stock", &[product_id, quantity])?;
+        let claim = visit.claim_of_administrator(
+            administrator,
+            key,
+            "receive stock",
+            &[product_id, quantity],
+        )?;
         let product_id = product_id.parse().map_err(|_| ShopError::UnknownProduct)?;
         let quantity = Quantity::parse(quantity)?;
         visit
@@ -201,7 +211,12 @@ mod server {
         key: &str,
         [product_id, counted, reason]: [&str; 3],
     ) -> Result<(), ShopError> {
-        let claim = visit.claim(key, "stock-take", &[product_id, counted, reason])?;
+        let claim = visit.claim_of_administrator(
+            administrator,
+            key,
+            "stock-take",
+            &[product_id, counted, reason],
+        )?;
         let product_id = product_id.parse().map_err(|_| ShopError::UnknownProduct)?;
         let counted = counted
             .trim()
@@ -281,7 +296,7 @@ mod server {
         form: &CodeForm,
     ) -> Result<(), ShopError> {
         let parts = form.fields().map(|(_, value)| value);
-        let claim = visit.claim(key, "create code", &parts)?;
+        let claim = visit.claim_of_administrator(administrator, key, "create code", &parts)?;
         visit
             .shop()
             .discount_administration(administrator)

@@ -29,6 +29,7 @@ pub async fn run(
     settings: ServeSettings,
 ) -> Result<ExitCode, CommandError> {
     let stop = StopSignal::install()?;
+    settings.sells_by_express()?;
     // Before the database is opened, so that a second server on the same address fails at once.
     let listener = TcpListener::bind(settings.addr)
         .await
@@ -127,6 +128,7 @@ async fn start(
         public_url: public_url.into(),
         listens_on: listener.local_addr()?,
         secure: settings.is_secure(),
+        sells_by_express: settings.sells_by_express()?,
         payment_secret: payment_secret.into(),
         trusted_proxies: settings.trusted_proxies.into(),
         shutdown: stop.token(),

@@ -39,6 +39,21 @@ pub enum ShopError {
     QuantityInvalid,
     #[error("{product} is limited to {limit} per customer.")]
     OverCustomerLimit { product: String, limit: u32 },
+    /// An express purchase names no customer, so the shop cannot count their units.
+    #[error(
+        "{product} is limited to {limit} per customer. Buy it in the shop, at /products/{slug}: an express purchase \
+         names no customer."
+    )]
+    LimitedPerCustomer {
+        product: String,
+        slug: String,
+        limit: u32,
+    },
+    #[error(
+        "Express purchases are switched off in this shop. Buy on the product's page; an administrator can set \
+         EXPRESS_PURCHASE=on."
+    )]
+    ExpressPurchaseOff,
     #[error("The sale of {product} has not started yet. It opens at {opens_at}.")]
     SaleNotStarted { product: String, opens_at: String },
     #[error("The sale of {product} has ended.")]
@@ -109,7 +124,8 @@ pub enum ShopError {
     #[error("This idempotency key was already used for another request.")]
     IdempotencyKeyReused,
     #[error(
-        "An idempotency key has 1 to 100 characters: letters, digits, dots, colons, dashes or underscores."
+        "An idempotency key has 16 to 100 characters: letters, digits, dots, colons, dashes or underscores. Use a \
+         random one, such as a UUID: another client could choose a short key too."
     )]
     IdempotencyKeyInvalid,
     #[error("This strategy does not exist.")]
@@ -177,7 +193,10 @@ impl ShopError {
             Self::Malformed(_) => 400,
             Self::NotSignedIn | Self::WrongPassword | Self::SignatureInvalid => 401,
             Self::CardDeclined { .. } => 402,
-            Self::StrategyUnsafe(_) | Self::StrategyLaneOnly(_) | Self::CrossSite => 403,
+            Self::StrategyUnsafe(_)
+            | Self::StrategyLaneOnly(_)
+            | Self::ExpressPurchaseOff
+            | Self::CrossSite => 403,
             Self::UnknownProduct
             | Self::UnknownOrder
             | Self::UnknownSimulation
@@ -188,6 +207,7 @@ impl ShopError {
             Self::BodyUnfinished => 408,
             Self::InsufficientStock { .. }
             | Self::OverCustomerLimit { .. }
+            | Self::LimitedPerCustomer { .. }
             | Self::SaleNotStarted { .. }
             | Self::SaleEnded { .. }
             | Self::CartEmpty

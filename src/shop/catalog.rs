@@ -26,6 +26,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Offer {
     pub id: i64,
+    pub slug: String,
     pub name: String,
     pub price: Money,
     pub per_customer_limit: Option<u32>,
@@ -35,6 +36,19 @@ pub struct Offer {
 }
 
 impl Offer {
+    /// Checks that a buyer of the lane `lane_id`, or a shopper, may buy the product: a private
+    /// product does not exist for anyone but the buyers of its lane.
+    ///
+    /// # Errors
+    /// [`ShopError::UnknownProduct`].
+    pub fn check_buyer(&self, lane_id: Option<i64>) -> Result<(), ShopError> {
+        if self.lane_id.is_none() || self.lane_id == lane_id {
+            Ok(())
+        } else {
+            Err(ShopError::UnknownProduct)
+        }
+    }
+
     /// Checks that the sale is open.
     ///
     /// # Errors
@@ -48,6 +62,23 @@ impl Offer {
                 opens_at: opens_at.clone(),
             }),
             SaleState::Ended => Err(ShopError::SaleEnded { product }),
+        }
+    }
+
+    /// Checks that one express purchase of a buyer of the lane `lane_id`, or of an unknown caller,
+    /// may have `units` units. Each simulated buyer is another customer; the units of an unknown
+    /// caller cannot be counted.
+    ///
+    /// # Errors
+    /// [`ShopError::OverCustomerLimit`], [`ShopError::LimitedPerCustomer`].
+    pub fn check_express_limit(&self, lane_id: Option<i64>, units: i64) -> Result<(), ShopError> {
+        match (self.per_customer_limit, lane_id) {
+            (Some(limit), None) => Err(ShopError::LimitedPerCustomer {
+                product: self.name.clone(),
+                slug: self.slug.clone(),
+                limit,
+            }),
+            _ => self.check_limit(units),
         }
     }
 

@@ -16,7 +16,7 @@ use crate::{
         email_address::is_email_address,
         holds,
         holds::{Line, Purpose},
-        idempotency::{self, Claim},
+        idempotency::{self, Claim, Key},
         orders::{self, NewLine, NewOrder},
         payments::record,
     },
@@ -34,7 +34,7 @@ pub struct OrderRequest {
     /// if no total was shown.
     pub expected_total_cents: Option<i64>,
     pub claim: Claim,
-    /// The workbench lane of a simulated buyer.
+    /// The workbench lane whose buyer this is. Only its buyers may order its private products.
     pub lane_id: Option<i64>,
 }
 
@@ -59,7 +59,8 @@ pub enum CheckoutStarted {
 /// # Errors
 /// [`ShopError::CartEmpty`], [`ShopError::InsufficientStock`] for the first line that the cart's
 /// holds and the available stock do not cover, [`ShopError::OverCustomerLimit`],
-/// [`ShopError::SaleNotStarted`], [`ShopError::SaleEnded`], the errors of [`holds::admit`] and of
+/// [`ShopError::SaleNotStarted`], [`ShopError::SaleEnded`], [`ShopError::UnknownProduct`] for a
+/// private product of a lane that is not the buyer's, the errors of [`holds::admit`] and of
 /// [`discounts::redeem`],
 /// [`ShopError::TotalChanged`], [`ShopError::IdempotencyKeyReused`]. The transaction then changes
 /// nothing.
@@ -73,6 +74,9 @@ pub async fn start(
     }
     locks::cart(work, request.cart_id).await?;
     let lines = cart::lines(work, request.cart_id).await?;
+    for (offer, _) in &lines {
+        offer.check_buyer(request.lane_id)?;
+    }
     let email = fold_email(&request.contact.email);
     let admitted = holds::admit(work, shop, request.cart_id, &lines, Purpose::Pay).await?;
     let holds = locks::holds_of_cart(work, request.cart_id).await?;
@@ -110,7 +114,7 @@ pub async fn start(
     }
     holds::assign_to_order(work, &holds, Some(order.id)).await?;
     cart::clear(work, request.cart_id).await?;
-    let payment = record::open(work, order.id, bill.total).await?;
+    let payment = record::open(work, order.id, bill.total, request.claim.key()).await?;
     let receipt = Receipt {
         order_id: order.public_id.to_string(),
         remaining_stock: None,
@@ -154,15 +158,7 @@ async fn check_limits(
 
 /// Creates the claim of `key` for an order of this cart by this customer. The card is not part of
 /// its fingerprint: card data is never stored, not even as a hash.
-///
-/// # Errors
-/// [`ShopError::IdempotencyKeyInvalid`].
-pub fn claim(
-    key: &str,
-    cart_id: Uuid,
-    contact: &Contact,
-    code: Option<&str>,
-) -> Result<Claim, ShopError> {
+pub fn claim(key: Key, cart_id: Uuid, contact: &Contact, code: Option<&str>) -> Claim {
     let cart_id = cart_id.to_string();
     Claim::new(
         key,

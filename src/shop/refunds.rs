@@ -22,7 +22,8 @@ use super::{
 };
 use crate::{
     db::{
-        entity::{customer_order, order_line, payment},
+        dialect,
+        entity::{customer_order, order_line, payment, product},
         locks,
         txn::{self, Abort, Work},
     },
@@ -54,7 +55,7 @@ impl OrderAdministration<'_> {
     ///
     /// # Errors
     /// [`ShopError::UnknownOrder`]; [`ShopError::InvalidState`] if the order's state does not allow
-    /// the action; [`ShopError::IdempotencyKeyReused`].
+    /// the action, or if the order belongs to a simulation run; [`ShopError::IdempotencyKeyReused`].
     pub async fn apply(
         self,
         public_id: &str,
@@ -123,6 +124,7 @@ async fn apply_action(
     action: OrderAction,
 ) -> Result<Option<Uuid>, Abort> {
     let locked = lock_order(work, public_id).await?;
+    check_no_private_product(work, &locked.lines).await?;
     match action {
         OrderAction::Cancel => cancel(work, shop, &locked).await?,
         OrderAction::RefundAll => refund_all(work, &locked).await?,
@@ -164,6 +166,23 @@ async fn lock_order(work: &Work, public_id: Uuid) -> Result<LockedOrder, Abort> 
         lines: orders::lines_of(work, order.id).await?,
         order,
     })
+}
+
+/// Refuses to change an order of a private product: it would change the stock of a run after, or
+/// during, its verdict.
+async fn check_no_private_product(work: &Work, lines: &[order_line::Model]) -> Result<(), Abort> {
+    let ids: Vec<i64> = lines.iter().map(|line| line.product_id).collect();
+    let private = product::Entity::find()
+        .filter(dialect::column_in(product::Column::Id, &ids))
+        .filter(product::Column::LaneId.is_not_null())
+        .one(work.connection())
+        .await?;
+    match private {
+        Some(_) => Err(invalid_state(
+            "This order belongs to a simulation run. Changing it would change the result of the run.",
+        )),
+        None => Ok(()),
+    }
 }
 
 /// Cancels an order, also while its payment is pending: if the provider captures the payment later,

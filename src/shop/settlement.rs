@@ -17,6 +17,7 @@ use super::{
     cart::{self, CheckoutDraft},
     discounts, holds,
     holds::ReleaseReason,
+    idempotency,
     inventory::{
         announcement,
         counters::{self, CounterDelta},
@@ -79,7 +80,7 @@ pub async fn settle(
     match (PaymentState::parse(&payment.state), failed) {
         (Some(PaymentState::Pending), Some((state, reason))) => {
             close_payment(work, &payment, state, reason).await?;
-            cancel_unpaid_order(work, shop, &order).await
+            cancel_unpaid_order(work, shop, &order, &payment).await
         }
         (Some(PaymentState::Captured), None) => Ok(()),
         (Some(PaymentState::Pending), None) => {
@@ -246,11 +247,13 @@ pub async fn sell(
 }
 
 /// Cancels an unpaid order after its charge was declined or voided. The cart and the form are
-/// restored if the cart is still empty. The caller has locked the cart.
+/// restored if the cart is still empty, and the request's key is free again: the same form may be
+/// sent with another card, or when the provider can be reached. The caller has locked the cart.
 async fn cancel_unpaid_order(
     work: &Work,
     shop: &Shop,
     order: &customer_order::Model,
+    payment: &payment::Model,
 ) -> Result<(), Abort> {
     if orders::status_of(order)? != OrderStatus::Pending {
         return Ok(());
@@ -282,5 +285,9 @@ async fn cancel_unpaid_order(
         reason: None,
         due_cents: 0,
     };
-    Ok(orders::set_status(work, order.id, declined).await?)
+    orders::set_status(work, order.id, declined).await?;
+    match &payment.idempotency_key {
+        Some(key) => Ok(idempotency::free(work, key).await?),
+        None => Ok(()),
+    }
 }

@@ -1,7 +1,8 @@
 //! The stock of products, for pages and subscribers. [`super::stock_admin`] changes it.
 
 use sea_orm::{
-    ColumnTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, DbErr, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder,
+    QuerySelect,
 };
 
 use super::{Shop, catalog::JoinStock};
@@ -54,9 +55,18 @@ impl Stock<'_> {
             .map_err(txn::read_error)
     }
 
-    /// Returns the committed stock of `product_ids`, for subscribers of live stock.
+    /// Returns the committed stock of the shop products among `product_ids`, for subscribers of live
+    /// stock. The stock of a private product is nothing that a visitor may follow.
     pub async fn current(self, product_ids: &[i64]) -> Result<Vec<StockChange>, DbErr> {
         let rows = stock::Entity::find()
+            .join(
+                JoinType::InnerJoin,
+                stock::Entity::belongs_to(product::Entity)
+                    .from(stock::Column::ProductId)
+                    .to(product::Column::Id)
+                    .into(),
+            )
+            .filter(product::Column::LaneId.is_null())
             .filter(dialect::column_in(stock::Column::ProductId, product_ids))
             .all(self.shop.db.reader())
             .await?;

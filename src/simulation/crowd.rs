@@ -9,25 +9,28 @@ use tokio::{
     sync::{Barrier, watch},
     task::JoinSet,
 };
-use uuid::Uuid;
 
 use super::{
     arrival_gate::ArrivalGate,
     buyer::{Attempt, AttemptRequest, Storefront},
     recorder::{Recorder, UnresolvedAttempt},
+    run_secret::RunSecret,
     run_task::{self, TaskPanic},
     schedule::{PlannedAttempt, Schedule},
     store::OpenedLane,
     waterfall::WaterfallRecorder,
 };
-use crate::model::RunCommand;
+use crate::{
+    model::{RunCommand, ShopError},
+    shop::idempotency::Key,
+};
 
 /// The name of a buyer's task in errors.
 const BUYER: &str = "a simulated buyer";
 
 /// The buyers of one lane, and everything that they use.
 pub struct Crowd {
-    pub run: Uuid,
+    pub secret: RunSecret,
     pub lane: OpenedLane,
     pub rounds: u32,
     pub schedule: Arc<Schedule>,
@@ -125,7 +128,7 @@ impl Crowd {
         AttemptRequest {
             product_id: self.lane.product_id,
             quantity: planned.quantity,
-            key: key(self.run, self.lane.id, planned.buyer, planned.round),
+            key: self.secret.key(self.lane.id, planned.buyer, planned.round),
             lane_id: self.lane.id,
             fault: planned.fault,
             patience: planned.patience,
@@ -155,13 +158,17 @@ async fn run_buyer(
     }
 }
 
-/// Returns the idempotency key of an unresolved attempt.
-pub fn key_of(run: Uuid, lane_id: i64, attempt: &UnresolvedAttempt) -> String {
-    key(run, lane_id, attempt.buyer, attempt.round)
-}
-
-fn key(run: Uuid, lane_id: i64, buyer: u32, round: u32) -> String {
-    format!("{run}:{lane_id}:{buyer}:{round}")
+/// Returns the name under which the shop stores the answer to an unresolved attempt.
+///
+/// # Errors
+/// [`ShopError::IdempotencyKeyInvalid`], which no derived key is.
+pub fn stored_key_of(
+    secret: &RunSecret,
+    lane_id: i64,
+    attempt: &UnresolvedAttempt,
+) -> Result<String, ShopError> {
+    let key = secret.key(lane_id, attempt.buyer, attempt.round);
+    Ok(Key::of_buyer(&key)?.as_str().to_owned())
 }
 
 #[cfg(test)]

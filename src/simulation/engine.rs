@@ -12,6 +12,7 @@ use self::lane::Lane;
 use super::{
     buyer::HttpClient,
     live::{LiveRegistration, LiveRun, LiveRuns},
+    run_buyers::RunBuyers,
     run_task::{self, RunTask, TaskPanic},
     sampler::{self, Progress},
     schedule::Schedule,
@@ -68,6 +69,7 @@ pub struct Engine {
     /// the other processes, each run holds a lock of the database.
     run_slot: Arc<Semaphore>,
     steppers: Steppers,
+    buyers: RunBuyers,
     watches_locks: bool,
     /// Called when a run has to wait for that of another process; `None` if it does not wait.
     on_wait: Option<fn()>,
@@ -154,6 +156,7 @@ impl Engine {
             gateway: None,
             runs: LiveRuns::default(),
             run_slot: Arc::new(Semaphore::new(1)),
+            buyers: RunBuyers::default(),
             watches_locks: true,
             on_wait: None,
             interruption: None,
@@ -207,6 +210,11 @@ impl Engine {
     /// Returns the stepper sessions of this process.
     pub fn steppers(&self) -> &Steppers {
         &self.steppers
+    }
+
+    /// Returns the buyers, of runs of any process, that buy from this process over HTTP.
+    pub fn buyers(&self) -> &RunBuyers {
+        &self.buyers
     }
 
     /// Returns true while a run is in progress in this process.

@@ -34,14 +34,14 @@ pub async fn play(
     lesson: LessonKey,
     claim: Option<Claim>,
 ) -> Result<(), ShopError> {
-    let id = match store::open_lesson(shop.db(), lesson, claim).await? {
+    let id = match store::open_lesson(shop.db(), lesson, claim.clone()).await? {
         LessonOpening::New(id) => id,
         LessonOpening::Existing => return Ok(()),
     };
     let context = LessonContext::new(administrator, shop, id, lesson);
     let result = Box::pin(play_on(&context, lesson)).await;
     let kept = result.clone().map_err(|error| error.to_string());
-    store::close_lesson(shop.db(), id, kept).await?;
+    store::close_lesson(shop.db(), id, kept, claim).await?;
     result.map(drop)
 }
 

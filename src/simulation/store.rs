@@ -1,5 +1,6 @@
 //! Stores runs in the database: their lanes, their samples and their verdicts.
 
+mod buyers;
 mod cut_off;
 mod exhibits;
 mod lessons;
@@ -16,6 +17,7 @@ mod server;
 mod stepping;
 mod stock_snapshot;
 
+pub use buyers::lane_of_buyer;
 pub use cut_off::{fail_abandoned, session_prefix};
 pub use exhibits::{
     UncheckedChange, age_holds, count_then_sell, end_code, end_of_holds, is_available,
@@ -23,7 +25,7 @@ pub use exhibits::{
 };
 pub use lessons::{
     LessonOpening, LessonProduct, LessonStock, NewLessonProduct, add_lesson_product, close_lesson,
-    last_lessons, lesson_code, open_lesson, read_lesson_stock,
+    last_lessons, new_lesson_code, open_lesson, read_lesson_stock,
 };
 pub use listing::{RunFilter, RunOutcome, RunPage, list, products_for_sale, runs_of_plan};
 pub use locks::{locks_of_run, save_locks};
@@ -41,6 +43,7 @@ pub use stock_snapshot::{StockSnapshot, close_keys, read_stock_snapshot, remaini
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
 use uuid::Uuid;
 
+use super::run_secret::RunSecret;
 use crate::{
     db::{
         Db,
@@ -55,6 +58,8 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct OpenedRun {
     pub id: Uuid,
+    /// Known only to the process that opened the run, and to its buyers.
+    pub secret: RunSecret,
     /// In RFC 3339.
     pub started_at: String,
     /// In the order of the plan's strategies.
@@ -105,6 +110,23 @@ async fn close_in_txn(work: &Work, opened: &OpenedRun, end: &RunSnapshot) -> Res
     for (row, lane) in opened.lanes.iter().zip(&end.lanes) {
         progress::replace_points(work, row.id, &lane.samples).await?;
     }
+    end_private_sales(work, "r.id = $1", [opened.id.into()]).await
+}
+
+/// Ends the sale of the private products of some runs: nothing is sold after the end of a run, not
+/// even to its own buyers.
+async fn end_private_sales<const N: usize>(
+    work: &Work,
+    runs: &str,
+    values: [sea_orm::Value; N],
+) -> Result<(), Abort> {
+    let sql = format!(
+        "UPDATE product SET sale_ends_at = CURRENT_TIMESTAMP WHERE sale_ends_at IS NULL AND lane_id IN \
+         (SELECT l.id FROM simulation_lane l JOIN simulation_run r ON r.id = l.run_id WHERE {runs})"
+    );
+    work.connection()
+        .execute_raw(dialect::statement(&sql, values))
+        .await?;
     Ok(())
 }
 

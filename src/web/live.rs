@@ -9,8 +9,9 @@ pub mod share;
 pub mod steppers;
 pub mod stock;
 pub mod stock_watch;
+mod viewer;
 
-use std::{convert::Infallible, time::Duration};
+use std::{convert::Infallible, pin::pin, time::Duration};
 
 use axum::{
     body::{Body, Bytes},
@@ -24,9 +25,8 @@ use tokio_util::sync::CancellationToken;
 
 use uuid::Uuid;
 
-use self::{frame::Frame, runs::WatchedRun, share::Shares, stock::ShownStock};
+use self::{frame::Frame, runs::WatchedRun, share::Shares, stock::ShownStock, viewer::Viewer};
 use crate::model::{Presentation, stepper::StepperView};
-
 /// Minimum time between two updates of a stream: at most ten updates per second.
 const UPDATE_INTERVAL: Duration = Duration::from_millis(100);
 /// The server sends a comment after this long without updates, to detect closed connections.
@@ -56,8 +56,9 @@ struct Update {
 
 /// Streams the updates that `next` returns: one at the start, then one after each change of
 /// `changes`, at most one per [`UPDATE_INTERVAL`]. The stream ends when the client disconnects, the
-/// server stops, or an update is the last one.
+/// server stops, the viewer is signed out, or an update is the last one.
 fn stream_updates<F, Fut>(
+    viewer: Viewer,
     changes: watch::Receiver<u64>,
     shutdown: CancellationToken,
     next: F,
@@ -67,7 +68,7 @@ where
     Fut: Future<Output = Update> + Send + 'static,
 {
     let (sender, receiver) = mpsc::channel(1);
-    tokio::spawn(send_updates(changes, shutdown, next, sender));
+    tokio::spawn(send_updates(viewer, changes, shutdown, next, sender));
     let frames =
         ReceiverStream::new(receiver).map(|frame: Frame| Ok::<_, Infallible>(frame.bytes()));
     response(Body::from_stream(frames))
@@ -89,6 +90,7 @@ fn response(body: Body) -> Response {
 }
 
 async fn send_updates<F, Fut>(
+    viewer: Viewer,
     mut changes: watch::Receiver<u64>,
     shutdown: CancellationToken,
     mut next: F,
@@ -97,6 +99,8 @@ async fn send_updates<F, Fut>(
     F: FnMut() -> Fut,
     Fut: Future<Output = Update>,
 {
+    // One future for the whole stream: a new one in each turn would start its wait again.
+    let mut signed_out = pin!(viewer.is_signed_out());
     loop {
         // Mark before reading, so that a change in the meantime causes another update.
         changes.mark_unchanged();
@@ -111,9 +115,12 @@ async fn send_updates<F, Fut>(
         }
         let mut is_waiting = !update.is_outdated;
         while is_waiting {
+            // Biased, because a run changes all the time.
             tokio::select! {
+                biased;
                 () = shutdown.cancelled() => return,
                 () = sender.closed() => return,
+                () = &mut signed_out => return,
                 changed = changes.changed() => match changed {
                     Ok(()) => is_waiting = false,
                     Err(_) => return,
@@ -125,6 +132,10 @@ async fn send_updates<F, Fut>(
                 }
             }
         }
-        tokio::time::sleep(UPDATE_INTERVAL).await;
+        tokio::select! {
+            biased;
+            () = &mut signed_out => return,
+            () = tokio::time::sleep(UPDATE_INTERVAL) => {}
+        }
     }
 }

@@ -3,6 +3,8 @@
 //! Only this file knows the contents of a session. The session stores the cart's id and not the
 //! cart, because a session is last-write-wins as a whole.
 
+mod keys;
+
 use std::net::IpAddr;
 
 use axum::http::{HeaderValue, StatusCode, header, request::Parts};
@@ -19,7 +21,7 @@ use super::{
 };
 use crate::{
     model::ShopError,
-    shop::{Shop, administrator::Administrator, holds::HolderAddress, idempotency::Claim},
+    shop::{Shop, administrator::Administrator, holds::HolderAddress},
     simulation::{Engine, LiveRuns},
 };
 
@@ -223,31 +225,6 @@ impl Visit {
         }
         shopper.cart_id = Some(cart_id);
         self.write(&shopper).await
-    }
-
-    /// Builds the idempotency claim for `operation` with `parts`, from the form's key or else the
-    /// header's. Without a key, a repeated request is executed again.
-    ///
-    /// # Errors
-    /// [`ShopError::IdempotencyKeyInvalid`].
-    pub fn claim(
-        &self,
-        key: &str,
-        operation: &str,
-        parts: &[&str],
-    ) -> Result<Option<Claim>, ShopError> {
-        match self.key(key) {
-            "" => Ok(None),
-            key => Claim::new(key, operation, parts).map(Some),
-        }
-    }
-
-    /// Returns the form's idempotency key, or else the header's; empty if the client sent neither.
-    pub fn key<'a>(&'a self, form_key: &'a str) -> &'a str {
-        match (form_key, &self.key) {
-            ("", Some(header_key)) => header_key,
-            (form_key, _) => form_key,
-        }
     }
 
     /// Runs an attempt that may be a guess of an order number or a discount code. Only a wrong

@@ -59,7 +59,9 @@ pub struct ServerParts {
     pub listens_on: SocketAddr,
     /// True if browsers connect over https.
     pub secure: bool,
-    /// The secret that signs the payment provider's webhooks.
+    /// True if unknown callers may buy with `POST /api/purchase`.
+    pub sells_by_express: bool,
+    /// The secret that signs the payment provider's webhooks, and the keys of forms.
     pub payment_secret: Arc<str>,
     pub trusted_proxies: Arc<[IpAddr]>,
     /// Cancelled when the server shuts down; open event streams end then.

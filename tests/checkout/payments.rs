@@ -7,17 +7,21 @@ use doorbuster::{
         gateway::{ChargeState, GatewayAddress, GatewayError, HttpGateway, RefundState},
         provider::test_cards,
     },
-    shop::{Shop, discounts::NewCode, payments::PaymentResponse, refunds::OrderAction},
+    shop::{
+        Shop, checkout, discounts::NewCode, idempotency::Key, payments::PaymentResponse,
+        refunds::OrderAction,
+    },
 };
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::support::{
-    PATIENCE, PlacesOrders, ScriptedProvider, TestProduct, TestShop, administrator,
+    PATIENCE, PlacesOrders, ScriptedProvider, StockLock, TestProduct, TestShop, administrator,
     check_audit_clean,
     provider::SECRET,
     scripted_provider::{declined, lost},
-    shop::{Counters, card, claim, contact, draft, unkeyed},
+    shop::{Counters, card, claim, contact, draft},
+    within,
 };
 
 const ANN: &str = "ann@example.com";
@@ -769,34 +773,121 @@ async fn an_unknown_charge_changes_nothing() {
     assert_eq!(shop.count("payment").await, 0);
 }
 
-/// A form resubmitted after a decline, for example with the browser's *Back*, has the same key and
-/// charges nothing.
+/// A form resubmitted after a decline, for example after the browser's *Back*, has the same key. Its
+/// attempt had no effect, so the next one is a new attempt: another card pays, and then the key
+/// belongs to the paid order.
 #[tokio::test]
-async fn the_same_request_after_a_decline_returns_the_same_error() {
+async fn a_declined_attempt_frees_its_key_for_another_card() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
     let cart = shop.cart_of(&[(&product, 2)]).await;
     let request = shop.checkout(cart, ANN);
+    let pay = async |number: &'static str| {
+        let paid = shop.payments().pay(request.clone(), card(number)).await;
+        paid.result.map_err(ShopError::from)
+    };
     for _ in 0..2 {
-        let refused = shop
-            .payments()
-            .pay(request.clone(), card(test_cards::DECLINED))
-            .await
-            .result;
-        assert!(matches!(
-            refused.map_err(ShopError::from),
-            Err(ShopError::CardDeclined { .. })
-        ));
+        let refused = pay(test_cards::DECLINED).await;
+        assert!(
+            matches!(refused, Err(ShopError::CardDeclined { .. })),
+            "{refused:?}"
+        );
+        assert_eq!(shop.count("idempotency_key").await, 0);
     }
-    let charges: i64 = shop
-        .by_hand
-        .value("SELECT count(*) FROM provider.charge")
-        .await;
-    assert_eq!(charges, 1);
-    shop.carts()
-        .remove(unkeyed(cart), product.id)
-        .await
-        .expect("it is removed");
+    let paid = pay(test_cards::CAPTURED).await.expect("it is paid");
+    assert_eq!(paid.status, OrderStatus::Paid);
+    for number in [test_cards::DECLINED, test_cards::CAPTURED] {
+        assert_eq!(pay(number).await.as_ref(), Ok(&paid), "it is paid once");
+    }
+    assert_eq!(shop.level(&product).await, counters(5, 3, 0, 2));
+    assert_eq!(shop.count("provider.charge").await, 3);
+}
+
+/// Another request with the key, for example with a corrected address, is a new attempt too.
+#[tokio::test]
+async fn a_declined_attempt_frees_its_key_for_another_form() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(5).await;
+    let cart = shop.cart_of(&[(&product, 1)]).await;
+    let key = Key::of_cart(cart, "the-key-of-the-form").expect("a valid key");
+    let request = |email: &str| {
+        let mut request = shop.checkout(cart, email);
+        request.claim = checkout::claim(key.clone(), cart, &request.contact, None);
+        request
+    };
+    let declined = card(test_cards::DECLINED);
+    let refused = shop.payments().pay(request(ANN), declined).await.result;
+    assert!(matches!(
+        refused.map_err(ShopError::from),
+        Err(ShopError::CardDeclined { .. })
+    ));
+    let paid = shop.place_order(request("ben@example.com")).await.result;
+    assert_eq!(paid.expect("it is paid").status, OrderStatus::Paid);
+}
+
+/// The second click of a double click arrives while the first is in progress: both get the decline
+/// of the one charge.
+#[tokio::test]
+async fn a_double_click_is_one_attempt_although_it_is_declined() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(5).await;
+    let cart = shop.cart_of(&[(&product, 2)]).await;
+    let scripted = ScriptedProvider::default();
+    let on = shop.paid_through(&scripted).with_deadline(PATIENCE);
+    let request = shop.checkout(cart, ANN);
+    let stock_lock = StockLock::acquire(&shop, &product).await;
+    let clicks = [(); 2].map(|()| {
+        let (on, request) = (on.clone(), request.clone());
+        tokio::spawn(async move {
+            let paid = on.payments().pay(request, card(test_cards::CAPTURED)).await;
+            paid.result.map_err(ShopError::from)
+        })
+    });
+    // One waits for the stock, the other for the key.
+    shop.until_blocked(2).await;
+    stock_lock.release().await;
+    let charges = scripted.charges(1).await;
+    // Both have found the order when no transaction is open any more.
+    wait_until_counted(
+        &shop,
+        "SELECT count(*) FROM (SELECT 1) AS one WHERE NOT EXISTS (SELECT 1 FROM pg_stat_activity \
+         WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL)",
+    )
+    .await;
+    scripted.answer(charges[0], Ok(declined()));
+    for click in clicks {
+        let refused = within(PATIENCE, "the decline", click).await;
+        assert!(
+            matches!(refused, Ok(Err(ShopError::CardDeclined { .. }))),
+            "{refused:?}"
+        );
+    }
+    assert_eq!(scripted.charges(1).await, charges);
+}
+
+/// The provider cannot be reached, and nothing is charged: the same form pays when it is back.
+#[tokio::test]
+async fn an_attempt_that_never_reached_the_provider_frees_its_key() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(5).await;
+    let cart = shop.cart_of(&[(&product, 2)]).await;
+    let scripted = ScriptedProvider::default();
+    let (on, request) = (shop.paid_through(&scripted), shop.checkout(cart, ANN));
+    for _ in 0..2 {
+        let started = shop
+            .start_payment(on.clone(), &scripted, request.clone())
+            .await;
+        let unreachable = GatewayError::NotSent("no route".to_owned());
+        scripted.answer(started.charge, Err(unreachable));
+        let refused = started.answer().await;
+        assert!(
+            matches!(refused, Err(ShopError::ProviderUnavailable { .. })),
+            "{refused:?}"
+        );
+    }
+    let paid = shop.place_order(request).await.result;
+    assert_eq!(paid.expect("it is paid").status, OrderStatus::Paid);
+    assert_eq!(shop.level(&product).await, counters(5, 3, 0, 2));
 }
 
 /// Many shoppers wait for the provider; another process learns the outcomes, as by a webhook.

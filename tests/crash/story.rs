@@ -108,7 +108,8 @@ impl Story {
             }
             _ => {
                 let fields = [("product_id", product.as_str()), ("quantity", "1")];
-                visitor.press(url, "cart/buy-now", "buy", &fields).await;
+                let key = visitor.issued_key(url).await;
+                visitor.press(url, "cart/buy-now", &key, &fields).await;
                 self.shop(visitor, url, &product).await;
             }
         }

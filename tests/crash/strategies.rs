@@ -17,6 +17,7 @@ use doorbuster::{
     feed::Feed,
     model::{ShopError, StrategyKey},
     shop::{Shop, inventory::PurchaseRequest},
+    simulation::run_secret::BUYER_HEADER,
 };
 use nix::{
     sys::signal::{Signal, killpg},
@@ -113,7 +114,7 @@ async fn buy_on<F>(
         if reports.over.load(Ordering::Relaxed) {
             return;
         }
-        let key = format!("{strategy}-{buyer}-{turn}");
+        let key = format!("{strategy}-buyer-{buyer}-turn-{turn}");
         match ask(key.clone()).await {
             Some(order) => reports.acknowledge(strategy, order),
             None => {
@@ -142,13 +143,14 @@ async fn post(
     client: &Client,
     url: &str,
     strategy: StrategyKey,
-    product: i64,
+    product: &TestProduct,
     key: &str,
 ) -> Option<String> {
     let answer = client
         .post(format!("{url}/api/purchase?strategy={strategy}"))
+        .header(BUYER_HEADER, product.buyer_token())
         .header("Idempotency-Key", key)
-        .json(&json!({ "productId": product, "quantity": 1 }))
+        .json(&json!({ "productId": product.id, "quantity": 1 }))
         .send()
         .await
         .ok()?;
@@ -174,10 +176,10 @@ async fn a_killed_server_loses_no_order_of_any_strategy() {
     for (strategy, product) in &products {
         for buyer in 0..BUYERS {
             let (client, url) = (client.clone(), url.clone());
-            let (strategy, product) = (*strategy, product.id);
+            let (strategy, product) = (*strategy, product.clone());
             buyers.spawn(buy_on(Arc::clone(&reports), strategy, buyer, move |key| {
-                let (client, url) = (client.clone(), url.clone());
-                async move { post(&client, &url, strategy, product, &key).await }
+                let (client, url, product) = (client.clone(), url.clone(), product.clone());
+                async move { post(&client, &url, strategy, &product, &key).await }
             }));
         }
     }
@@ -193,7 +195,7 @@ async fn a_killed_server_loses_no_order_of_any_strategy() {
     assert!(runner.is_ready(&url).await);
     for (strategy, key) in &keys {
         let product = product_of(&products, *strategy);
-        let order = post(&client, &url, *strategy, product.id, key).await;
+        let order = post(&client, &url, *strategy, product, key).await;
         assert!(order.is_some(), "{strategy}: {key}");
     }
     let in_all = i64::try_from(orders.len() + keys.len()).expect("small");
@@ -244,10 +246,10 @@ async fn a_killed_database_loses_no_order_of_any_strategy() {
     let mut buyers = JoinSet::new();
     for (strategy, product) in &products {
         for buyer in 0..BUYERS {
-            let (handle, strategy, product) = (shop.handle(), *strategy, product.id);
+            let (handle, strategy, product) = (shop.handle(), *strategy, product.clone());
             buyers.spawn(buy_on(Arc::clone(&reports), strategy, buyer, move |key| {
-                let handle = handle.clone();
-                async move { order_of(&handle, strategy, product, &key).await.ok() }
+                let (handle, product) = (handle.clone(), product.clone());
+                async move { order_of(&handle, strategy, &product, &key).await.ok() }
             }));
         }
     }
@@ -270,7 +272,7 @@ async fn a_killed_database_loses_no_order_of_any_strategy() {
     let again = Shop::new(shop.database.pool(shop::POOL).await, Feed::default());
     for (strategy, key) in &keys {
         let product = product_of(&products, *strategy);
-        let order = order_of(&again, *strategy, product.id, key).await;
+        let order = order_of(&again, *strategy, product, key).await;
         assert!(order.is_ok(), "{strategy}: {key}: {order:?}");
     }
     let stored: i64 = by_hand.value("SELECT count(*) FROM customer_order").await;
@@ -281,14 +283,14 @@ async fn a_killed_database_loses_no_order_of_any_strategy() {
 async fn order_of(
     shop: &Shop,
     strategy: StrategyKey,
-    product_id: i64,
+    product: &TestProduct,
     key: &str,
 ) -> Result<String, ShopError> {
     let request = PurchaseRequest {
-        product_id,
+        product_id: product.id,
         quantity: units_of(1),
         claim: Some(shop::claim(key, "purchase", &[key])),
-        lane_id: None,
+        lane_id: product.lane_id(),
     };
     let outcome = shop.purchase(strategy, request).await;
     let receipt = outcome.result.map_err(ShopError::from)?;

@@ -7,6 +7,8 @@ use reqwest::{
     redirect::Policy,
 };
 
+use crate::support::shop::long_key;
+
 /// The page that a rejected form redirects to.
 const FORM: &str = "/form";
 
@@ -14,6 +16,8 @@ pub struct Visitor {
     client: Client,
     cookie: Option<String>,
     cart_id: Option<String>,
+    /// The key that the shop wrote into the form of a product page.
+    issued_key: Option<String>,
     /// Acknowledged orders: the server redirected to their page.
     pub orders: Vec<String>,
     /// The number of forms that were accepted.
@@ -27,15 +31,27 @@ impl Visitor {
             client: client.build().expect("a client"),
             cookie: None,
             cart_id: None,
+            issued_key: None,
             orders: Vec::new(),
             done: 0,
         }
     }
 
-    /// Posts a form with `key`. Does nothing if the server is killed before it answers.
+    /// Returns the key of the form on a product page, which the visitor opened once.
+    pub async fn issued_key(&mut self, url: &str) -> String {
+        if self.issued_key.is_none() {
+            let page = self.page(url, "/products/flash-sale-smartphone").await;
+            let named = Regex::new(r#"name="idempotency_key" value="([^"]+)""#).expect("a pattern");
+            let found = named.captures(page.as_deref().unwrap_or_default());
+            self.issued_key = found.map(|found| found[1].to_owned());
+        }
+        self.issued_key.clone().unwrap_or_default()
+    }
+
+    /// Posts a form with `key`; see [`long_key`]. Does nothing if the server is killed before it answers.
     pub async fn press(&mut self, url: &str, form: &str, key: &str, fields: &[(&str, &str)]) {
         let body = url::form_urlencoded::Serializer::new(String::new())
-            .append_pair("idempotency_key", key)
+            .append_pair("idempotency_key", &long_key(key))
             .extend_pairs(fields)
             .finish();
         let mut request = self
@@ -97,7 +113,7 @@ impl Visitor {
         let request = self
             .client
             .post(format!("{url}/api/purchase?strategy={strategy}"))
-            .header("Idempotency-Key", "express")
+            .header("Idempotency-Key", long_key("express"))
             .json(&body);
         let Ok(answer) = request.send().await else {
             return;

@@ -89,10 +89,7 @@ async fn an_order_that_does_not_fit_does_not_block_a_smaller_one() {
 async fn one_batch_sells_several_products() {
     let shop = TestShop::new().await;
     let (one, two) = (shop.with_product(1).await, shop.with_product(1).await);
-    let unknown = TestProduct {
-        id: 999_999,
-        name: String::new(),
-    };
+    let unknown = TestProduct::of_shop(999_999, String::new());
     let orders = [&one, &two, &unknown, &one].map(|product| order(&shop, product));
     let (stock_lock, waiting) = queue_orders(&shop, &one, orders.into()).await;
     stock_lock.release().await;

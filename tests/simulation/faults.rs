@@ -11,7 +11,7 @@ use doorbuster::{
 };
 
 use super::{TWO_SAFE, figures, orders, plan, verdict_of};
-use crate::support::{TestShop, check_audit_clean};
+use crate::support::{TestShop, check_audit_clean, shop::long_key};
 
 fn faulty(plan: SimulationPlan, kind: FaultKind, percent: u32) -> SimulationPlan {
     SimulationPlan {
@@ -184,11 +184,11 @@ async fn a_closed_key_cannot_buy() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
     let bought = shop.buy(&product).key("done").await.expect("it is sold");
-    let keys = vec!["late".to_owned(), "done".to_owned()];
+    let keys = vec![long_key("late"), long_key("done")];
     for _ in 0..2 {
         let ordered = store::close_keys(shop.db(), keys.clone()).await;
         let ordered: Vec<_> = ordered.expect("they are closed").into_iter().collect();
-        assert_eq!(ordered, ["done"]);
+        assert_eq!(ordered, [long_key("done")]);
     }
     let late = shop.buy(&product).key("late").await;
     assert_eq!(late, Err(ShopError::IdempotencyKeyReused));
@@ -213,14 +213,13 @@ async fn closing_a_key_waits_for_its_transaction() {
         .spawn();
     gate.arrivals(1).await;
     let db = shop.db().clone();
-    let closing =
-        tokio::spawn(async move { store::close_keys(&db, vec!["slow".to_owned()]).await });
+    let closing = tokio::spawn(async move { store::close_keys(&db, vec![long_key("slow")]).await });
     shop.until_blocked(1).await;
     gate.open();
     let limit = Duration::from_secs(20);
     let ordered = within(limit, "the key is closed", closing).await;
     let ordered = ordered.expect("it ends").expect("it is closed");
-    assert_eq!(ordered.into_iter().collect::<Vec<_>>(), ["slow"]);
+    assert_eq!(ordered.into_iter().collect::<Vec<_>>(), [long_key("slow")]);
     assert!(buying.await.expect("it ends").is_ok());
     check_audit_clean(&shop).await;
 }

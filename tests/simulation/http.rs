@@ -24,6 +24,7 @@ use doorbuster::{
     simulation::{
         AttemptResult, Storefront,
         buyer::{AttemptRequest, HttpClient, OverHttp},
+        run_secret::RunSecret,
     },
     web::{AppState, rate_limit::RateLimits, server},
 };
@@ -176,6 +177,7 @@ impl Script {
         let buyer = OverHttp {
             http: HttpClient::new(&[target]).expect("a client"),
             strategy: StrategyKey::RowLock,
+            secret: RunSecret::random(),
         };
         let request = AttemptRequest {
             product_id: 1,

@@ -3,12 +3,12 @@
 
 use doorbuster::{
     model::{LessonKey, LessonResult, ShopError},
-    shop::{Shop, idempotency::Claim},
+    shop::Shop,
     simulation::{lessons, store},
 };
 
 use super::RUN_MAX;
-use crate::support::{TestShop, administrator, check_audit_clean};
+use crate::support::{TestShop, administrator, check_audit_clean, shop::claim};
 
 /// Plays a lesson, and returns its stored result.
 async fn play(shop: &TestShop, lesson: LessonKey) -> LessonResult {
@@ -168,7 +168,7 @@ async fn a_lesson_is_played_once_per_idempotency_key() {
     let shop = TestShop::new().await;
     let lesson = LessonKey::NegativeQuantity;
     for (key, runs) in [("first", 1), ("first", 1), ("second", 2)] {
-        let claim = Claim::new(key, "run-lesson", &[lesson.as_str()]).expect("a key");
+        let claim = claim(key, "run-lesson", &[lesson.as_str()]);
         lessons::play(&administrator(), &shop, lesson, Some(claim))
             .await
             .expect("it is played");
@@ -176,6 +176,35 @@ async fn a_lesson_is_played_once_per_idempotency_key() {
     }
     let kept = store::last_lessons(shop.db()).await.expect("they are read");
     assert_eq!(kept.len(), 1, "the last one of each");
+    check_audit_clean(&shop).await;
+}
+
+/// The provider was unavailable: the same form plays the lesson when it is back.
+#[tokio::test]
+async fn a_lesson_that_failed_frees_its_idempotency_key() {
+    let shop = TestShop::new().await;
+    let lesson = LessonKey::CouponTwice;
+    let claim = claim("failed-first", "run-lesson", &[lesson.as_str()]);
+    let without_provider = Shop::new(shop.db().clone(), shop.feed().clone());
+    let failed = lessons::play(
+        &administrator(),
+        &without_provider,
+        lesson,
+        Some(claim.clone()),
+    );
+    let failed = failed.await;
+    assert!(
+        matches!(failed, Err(ShopError::ProviderUnavailable { .. })),
+        "{failed:?}"
+    );
+    for _ in 0..2 {
+        lessons::play(&administrator(), &shop, lesson, Some(claim.clone()))
+            .await
+            .expect("it is played, then its result is found");
+    }
+    assert_eq!(shop.count("simulation_run").await, 2);
+    let kept = store::last_lessons(shop.db()).await.expect("they are read");
+    assert_eq!(kept.len(), 1);
     check_audit_clean(&shop).await;
 }
 

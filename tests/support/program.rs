@@ -32,6 +32,7 @@ pub fn doorbuster(folder: &Path, arguments: &[&str]) -> Command {
         "ADMIN_PASSWORD",
         "PAYMENT_PROVIDER_URL",
         "PAYMENT_SECRET",
+        "EXPRESS_PURCHASE",
         "RUST_LOG",
     ] {
         command.env_remove(name);

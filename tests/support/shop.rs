@@ -23,10 +23,11 @@ use doorbuster::{
         audit::{self, AuditReport},
         cart::{CheckoutDraft, KeyedCart},
         checkout::OrderRequest,
-        idempotency::Claim,
+        idempotency::{Claim, Key},
         inventory::{InjectionPoint, PurchaseRequest, layout},
         payments::PaymentResponse,
     },
+    simulation::run_secret::RunSecret,
 };
 use futures::future::BoxFuture;
 use uuid::Uuid;
@@ -148,12 +149,13 @@ impl TestShop {
     /// Creates a private product of the workbench, in the stock layout of the strategy.
     pub async fn with_lane(&self, strategy: StrategyKey, stock: i64) -> TestProduct {
         let product = self.with_product(0).await;
-        let run = Uuid::now_v7();
+        let (run, secret) = (Uuid::now_v7(), RunSecret::random());
         let lane_id: i64 = self
             .by_hand
             .value(&format!(
-                "WITH run AS (INSERT INTO simulation_run (id, state, plan) VALUES ('{run}', 'finished', '{{}}') RETURNING id) \
+                "WITH run AS (INSERT INTO simulation_run (id, state, plan, buyer_secret) VALUES ('{run}', 'finished', '{{}}', '{}') RETURNING id) \
                  INSERT INTO simulation_lane (run_id, strategy, product_id) SELECT id, '{strategy}', {} FROM run RETURNING id",
+                secret.hash(),
                 product.id
             ))
             .await;
@@ -169,7 +171,13 @@ impl TestShop {
         })
         .await
         .expect("the lane is laid out");
-        product
+        TestProduct {
+            lane: Some(TestLane {
+                id: lane_id,
+                secret,
+            }),
+            ..product
+        }
     }
 
     /// Creates a product that the strategy may sell: a product of the shop, or a private product in
@@ -182,11 +190,13 @@ impl TestShop {
         }
     }
 
-    /// Builds a purchase, by default of one unit by `row-lock`. Await it, or spawn it.
+    /// Builds a purchase, by default of one unit by `row-lock`, of a buyer of the product's lane if
+    /// it has one. Await it, or spawn it.
     pub fn buy(&self, product: &TestProduct) -> Purchase {
         Purchase {
             shop: self.shop.clone(),
             product_id: product.id,
+            lane_id: product.lane_id(),
             strategy: StrategyKey::RowLock,
             quantity: 1,
             key: None,
@@ -421,9 +431,38 @@ pub struct Counters {
 pub struct TestProduct {
     pub id: i64,
     pub name: String,
+    /// The lane that owns it, if it is a private product.
+    pub lane: Option<TestLane>,
+}
+
+/// A lane made for a test, with the secret of its run.
+#[derive(Clone, Copy, Debug)]
+pub struct TestLane {
+    pub id: i64,
+    pub secret: RunSecret,
 }
 
 impl TestProduct {
+    /// A product of the shop.
+    pub fn of_shop(id: i64, name: String) -> Self {
+        Self {
+            id,
+            name,
+            lane: None,
+        }
+    }
+
+    pub fn lane_id(&self) -> Option<i64> {
+        self.lane.map(|lane| lane.id)
+    }
+
+    /// What a buyer of its lane sends over HTTP; empty for a product of the shop.
+    pub fn buyer_token(&self) -> String {
+        self.lane
+            .map(|lane| lane.secret.token())
+            .unwrap_or_default()
+    }
+
     /// The error when `requested` units exceed the `available` ones.
     pub fn insufficient(&self, available: u64, requested: u32) -> ShopError {
         ShopError::InsufficientStock {
@@ -528,7 +567,7 @@ impl ProductBuilder<'_> {
                 moment(self.ends),
             ))
             .await;
-        let product = TestProduct { id, name };
+        let product = TestProduct::of_shop(id, name);
         let by_hand = &self.shop.by_hand;
         by_hand
             .run(&format!(
@@ -547,6 +586,7 @@ impl ProductBuilder<'_> {
 pub struct Purchase {
     shop: Shop,
     product_id: i64,
+    lane_id: Option<i64>,
     strategy: StrategyKey,
     quantity: u32,
     key: Option<String>,
@@ -561,7 +601,23 @@ impl Purchase {
         Self { quantity, ..self }
     }
 
-    /// Sets the idempotency key.
+    /// Makes it a purchase of a stranger, who is no buyer of a lane.
+    pub fn by_a_stranger(self) -> Self {
+        Self {
+            lane_id: None,
+            ..self
+        }
+    }
+
+    /// Makes it a purchase of a buyer of this lane.
+    pub fn by_a_buyer_of(self, lane_id: i64) -> Self {
+        Self {
+            lane_id: Some(lane_id),
+            ..self
+        }
+    }
+
+    /// Sets the idempotency key; see [`long_key`].
     pub fn key(self, key: &str) -> Self {
         Self {
             key: Some(key.to_owned()),
@@ -621,7 +677,7 @@ impl Purchase {
                 .key
                 .as_deref()
                 .map(|key| claim(key, "purchase", &[&parts[0], &parts[1]])),
-            lane_id: None,
+            lane_id: self.lane_id,
         }
     }
 }
@@ -635,8 +691,15 @@ pub fn units_of(units: u32) -> Quantity {
     Quantity::new(units.into()).expect("a quantity in range")
 }
 
-pub fn claim(key: &str, operation: &str, parts: &[&str]) -> Claim {
-    Claim::new(key, operation, parts).expect("a valid key")
+/// Makes a name long enough for an idempotency key.
+pub fn long_key(name: &str) -> String {
+    format!("{name:-<16}")
+}
+
+/// Returns the claim of a caller who is not known; see [`long_key`].
+pub fn claim(name: &str, operation: &str, parts: &[&str]) -> Claim {
+    let key = Key::of_unknown_caller(&long_key(name)).expect("a valid key");
+    Claim::new(key, operation, parts)
 }
 
 /// Places orders with a card that the provider accepts.

@@ -208,9 +208,9 @@ async fn an_idempotency_key_in_the_header_creates_one_order() {
         let request = request.body(fields.clone().into()).expect("a request");
         shopper.send(request).await.header("location").to_owned()
     };
-    let first = send("once").await;
+    let first = send("the-only-payment").await;
     assert!(first.starts_with("/orders/"), "{first}");
-    assert_eq!(send("once").await, first);
+    assert_eq!(send("the-only-payment").await, first);
     assert_eq!(shop.count("customer_order").await, 1);
 }
 

@@ -20,9 +20,18 @@ async fn two_servers_started_at_once_create_the_database_and_both_sell_from_it()
     let mut one = Server::start(folder.path(), Some(database.url()));
     let mut two = Server::start(folder.path(), Some(database.url()));
     tokio::join!(one.until_ready(&client), two.until_ready(&client));
-    assert_eq!(one.buy(&client, "a").await["remainingStock"], 19);
-    assert_eq!(two.buy(&client, "b").await["remainingStock"], 18);
-    let (first, again) = (one.buy(&client, "c").await, two.buy(&client, "c").await);
+    assert_eq!(
+        one.buy(&client, "the-first-order-").await["remainingStock"],
+        19
+    );
+    assert_eq!(
+        two.buy(&client, "the-second-order").await["remainingStock"],
+        18
+    );
+    let (first, again) = (
+        one.buy(&client, "the-third-order-").await,
+        two.buy(&client, "the-third-order-").await,
+    );
     assert_eq!(first, again, "both servers know the key");
     drop((one, two));
     let audit = Command::new(env!("CARGO_BIN_EXE_doorbuster"))
@@ -129,7 +138,9 @@ async fn a_killed_server_restarts_at_once_with_all_orders() {
                 "order {id}"
             );
         }
-        let receipt = server.buy(&client, &format!("round-{round}")).await;
+        let receipt = server
+            .buy(&client, &format!("order-of-round-{round}"))
+            .await;
         orders.push(receipt["orderId"].as_str().expect("an id").to_owned());
         server.signal(nix::sys::signal::Signal::SIGKILL);
     }

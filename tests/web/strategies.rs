@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use doorbuster::{
     config::ShopTerms, model::StrategyKey, shop::inventory::batch_queue::WAITING_MAX,
+    simulation::run_secret::BUYER_HEADER,
 };
 use futures::future::join_all;
 use serde_json::Value;
@@ -21,14 +22,17 @@ async fn every_strategy_sells_a_lane_and_rejects_an_order_above_the_stock() {
     for strategy in StrategyKey::ALL {
         let lane = shop.with_lane(strategy, 5).await;
         let path = format!("/api/purchase?strategy={strategy}");
-        let sold = caller.post_json(&path, &body(lane.id)).await;
+        let token = lane.buyer_token();
+        let of_run = [(BUYER_HEADER, token.as_str())];
+        let body = body(lane.id);
+        let sold = caller.post_json_with(&path, &body, &of_run).await;
         assert_eq!(sold.status, StatusCode::OK, "{strategy}: {}", sold.body);
         let receipt: Value = serde_json::from_str(&sold.body).expect("JSON");
         let page = format!("/orders/{}", receipt["orderId"].as_str().expect("an id"));
         assert_eq!(caller.page(&page).await.status, StatusCode::OK);
         assert_eq!(shop.level(&lane).await.available, 3, "{strategy}");
-        caller.post_json(&path, &body(lane.id)).await;
-        let refused = caller.post_json(&path, &body(lane.id)).await;
+        caller.post_json_with(&path, &body, &of_run).await;
+        let refused = caller.post_json_with(&path, &body, &of_run).await;
         assert_eq!(refused.status, StatusCode::CONFLICT, "{strategy}");
         assert_eq!(
             refused.detail(),

@@ -44,6 +44,7 @@ pub fn parts(shop: Shop, database_url: &str, public_url: &str) -> ServerParts {
         public_url: public_url.into(),
         listens_on: ([127, 0, 0, 1], 3000).into(),
         secure: public_url.starts_with("https"),
+        sells_by_express: true,
         payment_secret: crate::support::provider::SECRET.into(),
         trusted_proxies: Arc::new([]),
         shutdown: CancellationToken::new(),
@@ -166,6 +167,34 @@ impl Visitor {
             Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         self.send(request.body(fields.to_owned().into()).expect("a request"))
             .await
+    }
+
+    /// Calls the JSON API with these headers.
+    pub async fn post_json_with(
+        &mut self,
+        path: &str,
+        json: &str,
+        headers: &[(&str, &str)],
+    ) -> TestResponse {
+        let mut request = Request::post(path).header(header::CONTENT_TYPE, "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(json.to_owned().into()).expect("a request"))
+            .await
+    }
+
+    /// Opens an event stream. Returns its body once the response has begun.
+    pub async fn open_stream(&self, path: &str) -> Body {
+        let mut request = Request::get(path).header(header::ACCEPT, "text/event-stream");
+        if let Some(cookie) = &self.cookie {
+            request = request.header(header::COOKIE, cookie);
+        }
+        let request = request.body(Body::empty()).expect("a request");
+        let response = self.router.clone().oneshot(request).await;
+        let response = response.expect("the router is infallible");
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        response.into_body()
     }
 
     /// Calls the JSON API.

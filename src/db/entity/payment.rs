@@ -24,6 +24,8 @@ pub struct Model {
     pub settled_at: Option<TimeDateTimeWithTimeZone>,
     /// When the payment provider is to be asked next.
     pub ask_at: TimeDateTimeWithTimeZone,
+    /// The key of the request that started it. None on payments from before it was stored.
+    pub idempotency_key: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -27,6 +27,9 @@ pub struct Model {
     /// The name that the administrator gave to it; otherwise it is called by its plan's title.
     pub name: Option<String>,
     pub note: Option<String>,
+    /// SHA-256 of the secret that its buyers send over HTTP, in hexadecimal. None if it has no such
+    /// buyers.
+    pub buyer_secret: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -115,6 +115,7 @@ impl From<ProductRow> for Product {
 #[derive(Debug, FromQueryResult)]
 pub struct OfferRow {
     id: i64,
+    slug: String,
     name: String,
     price_cents: i64,
     currency: String,
@@ -129,6 +130,7 @@ impl From<OfferRow> for Offer {
     fn from(row: OfferRow) -> Self {
         Self {
             id: row.id,
+            slug: row.slug,
             name: row.name,
             price: money(row.price_cents, &row.currency),
             per_customer_limit: limit(row.per_customer_limit),

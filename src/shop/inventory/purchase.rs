@@ -20,6 +20,13 @@ impl Shop {
         strategy: StrategyKey,
         request: PurchaseRequest,
     ) -> Outcome<Receipt> {
+        // Before the caller takes a place in any queue: such a strategy sells only in lanes.
+        if request.lane_id.is_none()
+            && let Err(refusal) = strategy.check_may_sell_in_shop()
+        {
+            let product = self.catalog().product_by_id(request.product_id).await;
+            return Outcome::refused(product.err().unwrap_or(refusal));
+        }
         let start = Instant::now();
         let _buyer = self.shared.sold_out.track_buyer(request.product_id);
         let looked_up = self.check_sold_out_cache(strategy, &request).await;
@@ -58,10 +65,7 @@ impl Shop {
             return Ok(None);
         }
         loop {
-            let lookup =
-                self.shared
-                    .sold_out
-                    .look_up(&self.feed, request.product_id, request.quantity);
+            let lookup = self.shared.sold_out.look_up(&self.feed, request);
             match lookup {
                 CacheLookup::Miss(refresh_guard) => return Ok(refresh_guard),
                 CacheLookup::Hit(refusal) => {

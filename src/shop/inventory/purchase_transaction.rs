@@ -82,7 +82,7 @@ where
         return Ok(receipt);
     }
     let offer = catalog::offer(work, request.product_id).await?;
-    check_offer(&offer, strategy, request.quantity)?;
+    check_offer(&offer, strategy, request)?;
     let sale = Sale {
         offer,
         quantity: request.quantity,

@@ -9,6 +9,8 @@ pub struct PurchaseRequest {
     pub quantity: Quantity,
     /// The caller's idempotency key, if it sent one.
     pub claim: Option<Claim>,
-    /// The workbench lane for which a simulated buyer asks.
+    /// The workbench lane whose buyer asks; `None` for every other caller. Only a caller who has
+    /// opened the lane, or has checked that the request carries the secret of its run, may set it:
+    /// a private product is sold to the buyers of its lane only.
     pub lane_id: Option<i64>,
 }

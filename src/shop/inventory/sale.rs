@@ -4,7 +4,7 @@
 use std::time::Instant;
 
 use super::{
-    InjectionPoint,
+    InjectionPoint, PurchaseRequest,
     counters::{self, Level},
     sold_out::CachedRefusal,
 };
@@ -122,6 +122,7 @@ pub fn refuse(
             available,
             version,
             per_customer_limit: offer.per_customer_limit,
+            lane_id: offer.lane_id,
             at: Instant::now(),
         },
     );
@@ -135,11 +136,12 @@ pub fn refuse(
 pub fn check_offer(
     offer: &Offer,
     strategy: StrategyKey,
-    quantity: Quantity,
+    request: &PurchaseRequest,
 ) -> Result<(), ShopError> {
+    offer.check_buyer(request.lane_id)?;
     if offer.lane_id.is_none() {
         strategy.check_may_sell_in_shop()?;
     }
     offer.check_open()?;
-    offer.check_limit(quantity.get().into())
+    offer.check_express_limit(request.lane_id, request.quantity.get().into())
 }

@@ -22,9 +22,10 @@ use std::{
 
 use tokio::sync::watch;
 
+use super::PurchaseRequest;
 use crate::{
     feed::Feed,
-    model::{Quantity, ShopError, product::insufficient},
+    model::{ShopError, product::insufficient},
 };
 
 /// How long a refusal is repeated before a buyer asks the row again.
@@ -60,18 +61,22 @@ pub struct CachedRefusal {
     /// The row's version.
     pub version: i64,
     pub per_customer_limit: Option<u32>,
+    /// The workbench lane that owns the product.
+    pub lane_id: Option<i64>,
     /// A moment at which the row was locked.
     pub at: Instant,
 }
 
 impl CachedRefusal {
-    fn rejects(&self, quantity: Quantity) -> bool {
-        let units = i64::from(quantity.get());
-        // A quantity above the limit is refused for another reason.
+    /// True if the stock is the reason why the request is refused. A request of another caller than
+    /// a buyer of the lane, or for more than one customer may have, is refused for another reason.
+    fn rejects(&self, request: &PurchaseRequest) -> bool {
+        let quantity = request.quantity.get();
+        let may_buy = self.lane_id.is_none() || self.lane_id == request.lane_id;
         let within_limit = self
             .per_customer_limit
-            .is_none_or(|limit| quantity.get() <= limit);
-        self.available < units && within_limit
+            .is_none_or(|limit| request.lane_id.is_some() && quantity <= limit);
+        may_buy && within_limit && self.available < i64::from(quantity)
     }
 
     fn is_fresh(&self) -> bool {
@@ -97,8 +102,9 @@ pub struct RefreshGuard {
 }
 
 impl SoldOutCache {
-    /// Looks up whether a buyer of `quantity` can be refused without a query.
-    pub fn look_up(&self, feed: &Feed, product_id: i64, quantity: Quantity) -> CacheLookup {
+    /// Looks up whether a request can be refused without a query.
+    pub fn look_up(&self, feed: &Feed, request: &PurchaseRequest) -> CacheLookup {
+        let product_id = request.product_id;
         let mut products = self.lock();
         let Some(entry) = products.get_mut(&product_id) else {
             return CacheLookup::Miss(None);
@@ -111,11 +117,11 @@ impl SoldOutCache {
             entry.refusal = None;
             return CacheLookup::Miss(None);
         }
-        if !refusal.rejects(quantity) {
+        if !refusal.rejects(request) {
             return CacheLookup::Miss(None);
         }
         if refusal.is_fresh() {
-            let error = insufficient(&refusal.product_name, refusal.available, quantity);
+            let error = insufficient(&refusal.product_name, refusal.available, request.quantity);
             return CacheLookup::Hit(error);
         }
         // If the buyer who asked the row is gone and stored no new refusal, the entry is dropped.
@@ -197,12 +203,19 @@ impl Drop for BuyerGuard<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::feed::StockChange;
+    use crate::{feed::StockChange, model::Quantity};
 
     const PRODUCT: i64 = 7;
+    const LANE: i64 = 3;
 
-    fn units(units: i64) -> Quantity {
-        Quantity::new(units).unwrap_or(Quantity::ONE)
+    /// A request of a buyer of the lane.
+    fn units(units: i64) -> PurchaseRequest {
+        PurchaseRequest {
+            product_id: PRODUCT,
+            quantity: Quantity::new(units).unwrap_or(Quantity::ONE),
+            claim: None,
+            lane_id: Some(LANE),
+        }
     }
 
     /// A refusal stored `age` ago, when `available` units were left.
@@ -212,6 +225,7 @@ mod tests {
             available,
             version,
             per_customer_limit: Some(5),
+            lane_id: Some(LANE),
             at: Instant::now().checked_sub(age).unwrap_or_else(Instant::now),
         }
     }
@@ -223,7 +237,11 @@ mod tests {
     }
 
     fn lookup(cache: &SoldOutCache, quantity: i64) -> &'static str {
-        match cache.look_up(&Feed::default(), PRODUCT, units(quantity)) {
+        lookup_for(cache, &units(quantity))
+    }
+
+    fn lookup_for(cache: &SoldOutCache, request: &PurchaseRequest) -> &'static str {
+        match cache.look_up(&Feed::default(), request) {
             CacheLookup::Miss(None) => "miss",
             CacheLookup::Miss(Some(_)) => "refresh",
             CacheLookup::Hit(_) => "hit",
@@ -240,6 +258,30 @@ mod tests {
         assert_eq!(lookup(&cache, 3), "hit");
         assert_eq!(lookup(&cache, 2), "miss", "that many are left");
         assert_eq!(lookup(&cache, 6), "miss", "beyond the limit");
+    }
+
+    /// They must not learn from the cache that the product exists, or that it is sold out.
+    #[test]
+    fn a_caller_who_may_not_buy_is_not_refused_for_stock() {
+        let cache = SoldOutCache::default();
+        let _buyers = buyers(&cache);
+        let of_lane = |lane_id| PurchaseRequest {
+            lane_id,
+            ..units(1)
+        };
+        cache.store(PRODUCT, refusal(0, 1, Duration::ZERO));
+        assert_eq!(lookup_for(&cache, &of_lane(Some(LANE))), "hit");
+        assert_eq!(lookup_for(&cache, &of_lane(Some(LANE + 1))), "miss");
+        assert_eq!(lookup_for(&cache, &of_lane(None)), "miss");
+        let of_shop = |per_customer_limit| CachedRefusal {
+            lane_id: None,
+            per_customer_limit,
+            ..refusal(0, 2, Duration::ZERO)
+        };
+        cache.store(PRODUCT, of_shop(Some(5)));
+        assert_eq!(lookup_for(&cache, &of_lane(None)), "miss");
+        cache.store(PRODUCT, of_shop(None));
+        assert_eq!(lookup_for(&cache, &of_lane(None)), "hit");
     }
 
     #[test]
@@ -262,11 +304,11 @@ mod tests {
         };
         cache.store(PRODUCT, refusal(0, 4, Duration::ZERO));
         feed.publish(returned);
-        let result = cache.look_up(&feed, PRODUCT, Quantity::ONE);
+        let result = cache.look_up(&feed, &units(1));
         assert!(matches!(result, CacheLookup::Miss(None)));
         // The same when the refusal is stored after the change was published.
         cache.store(PRODUCT, refusal(0, 4, Duration::ZERO));
-        let result = cache.look_up(&feed, PRODUCT, Quantity::ONE);
+        let result = cache.look_up(&feed, &units(1));
         assert!(matches!(result, CacheLookup::Miss(None)));
     }
 
@@ -285,7 +327,7 @@ mod tests {
         let _buyers = buyers(&cache);
         cache.store(PRODUCT, refusal(0, 1, REFUSAL_TTL));
         let feed = Feed::default();
-        let CacheLookup::Miss(Some(guard)) = cache.look_up(&feed, PRODUCT, Quantity::ONE) else {
+        let CacheLookup::Miss(Some(guard)) = cache.look_up(&feed, &units(1)) else {
             panic!("the first buyer refreshes");
         };
         assert_eq!(lookup(&cache, 1), "refreshing");

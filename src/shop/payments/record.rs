@@ -19,8 +19,9 @@ use crate::{
 /// have timed out.
 pub const QUERY_INTERVAL: time::Duration = time::Duration::seconds(5);
 
-/// Writes the pending payment of a new order, and returns its reference.
-pub async fn open(work: &Work, order_id: i64, amount: Money) -> Result<Uuid, Abort> {
+/// Writes the pending payment of a new order, and returns its reference. `key` is the idempotency
+/// key of the request, which is free again if the payment fails.
+pub async fn open(work: &Work, order_id: i64, amount: Money, key: &str) -> Result<Uuid, Abort> {
     let now = dialect::now(work.connection()).await?;
     let row = payment::ActiveModel {
         id: NotSet,
@@ -36,6 +37,7 @@ pub async fn open(work: &Work, order_id: i64, amount: Money) -> Result<Uuid, Abo
         created_at: NotSet,
         settled_at: NotSet,
         ask_at: Set(now + QUERY_INTERVAL),
+        idempotency_key: Set(Some(key.to_owned())),
     }
     .insert(work.connection())
     .await?;

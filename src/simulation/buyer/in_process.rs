@@ -7,6 +7,7 @@ use std::{
 
 use async_trait::async_trait;
 use tokio::sync::Notify;
+use uuid::Uuid;
 
 use super::{
     Attempt, AttemptCost, AttemptRequest, AttemptResult, Pool, Storefront, UNKNOWN_RETRIES_MAX,
@@ -21,7 +22,7 @@ use crate::{
     shop::{
         Shop,
         checkout::{self, OrderRequest},
-        idempotency::Claim,
+        idempotency::{Claim, Key},
         inventory::{InjectionPoint, PurchaseRequest, injection_point::Fault},
     },
 };
@@ -112,10 +113,10 @@ impl InProcess {
             product_id: request.product_id,
             quantity: request.quantity,
             claim: Some(Claim::new(
-                &request.key,
+                Key::of_buyer(&request.key)?,
                 "purchase",
                 &[&product, &quantity],
-            )?),
+            )),
             lane_id: Some(request.lane_id),
         }))
     }
@@ -132,12 +133,14 @@ impl InProcess {
             .add_with_cost(None, request.product_id, request.quantity, None)
             .await;
         let cart_id = cost.add_outcome(added)?;
-        let contact = buyer_contact(&request.key);
+        let contact = buyer_contact(cart_id);
+        let reserve = Key::of_buyer(&format!("{}:reserve", request.key))?;
+        let order = Key::of_buyer(&request.key)?;
         Ok(Checkout {
-            reserve: Claim::new(&format!("{}:reserve", request.key), "reserve", &[])?,
+            reserve: Claim::new(reserve, "reserve", &[]),
             order: OrderRequest {
                 cart_id,
-                claim: checkout::claim(&request.key, cart_id, &contact, None)?,
+                claim: checkout::claim(order, cart_id, &contact, None),
                 contact,
                 code: None,
                 expected_total_cents: None,
@@ -245,10 +248,12 @@ fn good_card() -> PaymentCard {
     }
 }
 
-fn buyer_contact(key: &str) -> Contact {
+/// Each attempt is another customer. An administrator sees the address, so it does not contain the
+/// attempt's key.
+fn buyer_contact(cart_id: Uuid) -> Contact {
     Contact {
         name: "Simulated Buyer".to_owned(),
-        email: format!("{key}@simulation.invalid"),
+        email: format!("{cart_id}@simulation.invalid"),
         street: "1 Queue Street".to_owned(),
         postal_code: "00000".to_owned(),
         city: "Lane".to_owned(),

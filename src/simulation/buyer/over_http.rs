@@ -15,7 +15,10 @@ use super::{
     ATTEMPT_DEADLINE, Attempt, AttemptCost, AttemptRequest, AttemptResult, Pool, Storefront,
     UNKNOWN_RETRIES_MAX, UNKNOWN_RETRY_PAUSE, refusal,
 };
-use crate::model::{StrategyKey, plan::FaultKind, sample::FailureKind};
+use crate::{
+    model::{StrategyKey, plan::FaultKind, sample::FailureKind},
+    simulation::run_secret::{BUYER_HEADER, RunSecret},
+};
 
 /// How long a buyer waits for one response.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -80,6 +83,8 @@ impl HttpClient {
 pub struct OverHttp {
     pub http: HttpClient,
     pub strategy: StrategyKey,
+    /// Proves to the servers that the buyers belong to the run.
+    pub secret: RunSecret,
 }
 
 /// The reply of a server to one request.
@@ -185,6 +190,7 @@ impl OverHttp {
             .http
             .client
             .post(format!("{}?strategy={}", server.purchase, self.strategy))
+            .header(BUYER_HEADER, self.secret.token())
             .header("Idempotency-Key", &request.key)
             .json(&serde_json::json!({
                 "productId": request.product_id,

@@ -17,7 +17,7 @@ use crate::{
         buyer::{ATTEMPT_DEADLINE, HttpClient, InProcess, OverHttp, Storefront},
         crowd::{self, Crowd},
         lock_watch::{self, LockWatch},
-        recorder::Recorder,
+        recorder::{Recorder, UnresolvedAttempt},
         run_task::RunTask,
         sampler::{self, Progress, Sampler},
         schedule::Schedule,
@@ -132,7 +132,7 @@ impl Lane<'_> {
 
     fn crowd(&self, recorder: &Arc<Recorder>, storefront: &Arc<dyn Storefront>) -> Crowd {
         Crowd {
-            run: self.started.opened.id,
+            secret: self.started.opened.secret,
             lane: self.opened().clone(),
             rounds: self.started.plan.rounds,
             schedule: Arc::clone(self.schedule),
@@ -164,8 +164,11 @@ impl Lane<'_> {
     fn storefront(&self) -> Arc<dyn Storefront> {
         let strategy = self.opened().strategy;
         if let Some(http) = self.http {
-            let http = http.clone();
-            return Arc::new(OverHttp { http, strategy });
+            return Arc::new(OverHttp {
+                http: http.clone(),
+                strategy,
+                secret: self.started.opened.secret,
+            });
         }
         let (engine, plan) = (self.engine, &self.started.plan);
         let mut shop = Shop::new(self.buyers_db().clone(), engine.feed.clone())
@@ -224,13 +227,15 @@ impl Lane<'_> {
 
     /// Looks up in the database whether the attempts with an unknown outcome created an order.
     async fn resolve_unknown_outcomes(&self, recorder: &Recorder) -> Result<(), SimulationError> {
-        let (run, lane_id) = (self.started.opened.id, self.opened().id);
-        let unresolved = recorder.unresolved();
-        let keys = unresolved
+        let (secret, lane_id) = (&self.started.opened.secret, self.opened().id);
+        let stored = |attempt: &UnresolvedAttempt| crowd::stored_key_of(secret, lane_id, attempt);
+        let keys = recorder
+            .unresolved()
             .iter()
-            .map(|attempt| crowd::key_of(run, lane_id, attempt));
-        let ordered = store::close_keys(self.db(), keys.collect()).await?;
-        recorder.resolve(|attempt| ordered.contains(&crowd::key_of(run, lane_id, attempt)));
+            .map(stored)
+            .collect::<Result<Vec<_>, _>>()?;
+        let ordered = store::close_keys(self.db(), keys).await?;
+        recorder.resolve(|attempt| stored(attempt).is_ok_and(|key| ordered.contains(&key)));
         Ok(())
     }
 }

@@ -92,7 +92,7 @@ fn barrier_of(count: usize) -> InjectionPoint {
 /// The shop's rule: the code's row is locked, and checked and updated under that lock.
 async fn consume_under_lock(context: &LessonContext) -> Result<RuleResult, ShopError> {
     let product = context.add_safe_product("T-shirt", 2).await?;
-    let code = store::lesson_code(&product);
+    let code = store::new_lesson_code(&product);
     create_code(context, &code).await?;
     let one = Shopper::with_one_of(context.shop(), &product).await?;
     let other = Shopper::with_one_of(context.shop(), &product).await?;

@@ -10,6 +10,7 @@ use crate::{
         Shop,
         cart::KeyedCart,
         checkout::{self, OrderRequest},
+        idempotency::Key,
         inventory::PurchaseRequest,
     },
     simulation::store::LessonProduct,
@@ -72,9 +73,10 @@ impl Shopper {
     pub async fn pay(&self, code: Option<String>) -> Result<(), ShopError> {
         let key = Uuid::now_v7().to_string();
         let contact = contact(&key);
+        let key = Key::of_cart(self.cart_id, &key)?;
         let order = OrderRequest {
             cart_id: self.cart_id,
-            claim: checkout::claim(&key, self.cart_id, &contact, code.as_deref())?,
+            claim: checkout::claim(key, self.cart_id, &contact, code.as_deref()),
             contact,
             code,
             expected_total_cents: None,

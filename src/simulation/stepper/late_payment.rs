@@ -15,7 +15,9 @@ use crate::{
         Shop,
         catalog::Offer,
         checkout::{self, CheckoutStarted, OrderRequest},
-        holds, orders,
+        holds,
+        idempotency::Key,
+        orders,
     },
     simulation::store,
 };
@@ -41,11 +43,11 @@ impl LatePayment {
             .carts()
             .add(None, offer.id, Quantity::ONE, None)
             .await?;
-        let key = Uuid::now_v7();
+        let key = Key::of_cart(cart_id, &Uuid::now_v7().to_string())?;
         let contact = payer();
         let request = OrderRequest {
             cart_id,
-            claim: checkout::claim(&key.to_string(), cart_id, &contact, None)?,
+            claim: checkout::claim(key, cart_id, &contact, None),
             contact,
             code: None,
             expected_total_cents: None,

@@ -114,6 +114,7 @@ async fn fail(db: &Db, id: Uuid, silent_for_s: u32) -> Result<bool, TxnError> {
                 let Some(run) = ended.first() else {
                     return Ok(false);
                 };
+                super::end_private_sales(work, "r.id = $1", [id.into()]).await?;
                 // A lesson, which is stored as a run, has another plan and no verdict.
                 if let Ok(plan) = from_json::<SimulationPlan>(&run.plan) {
                     store_verdict(work, id, &plan).await?;

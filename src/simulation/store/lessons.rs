@@ -31,7 +31,7 @@ use crate::{
 
 /// A `LIKE` pattern for the plans of lessons, which the pages about simulations leave out.
 pub(super) const LESSON_PLANS: &str = "{\"lesson\"%";
-/// The prefix of a lesson's discount code; the id of its lane follows.
+/// The prefix of a lesson's discount code; the id of its lane and a random number follow.
 const CODE_PREFIX: &str = "LESSON-";
 
 /// The JSON that a lesson stores in place of a simulation's plan.
@@ -66,7 +66,8 @@ pub async fn open_lesson(
                 return Ok(LessonOpening::Existing);
             }
             let state = RunState::Running.as_str();
-            let run = opening::insert_run(work, Uuid::now_v7(), plan_of(lesson)?, state).await?;
+            let run =
+                opening::insert_run(work, Uuid::now_v7(), plan_of(lesson)?, state, None).await?;
             idempotency::record(work, claim.as_ref(), &run.id).await?;
             Ok(LessonOpening::New(run.id))
         })
@@ -74,19 +75,24 @@ pub async fn open_lesson(
     .await
 }
 
-/// Stores the result of a lesson, or why it failed.
+/// Stores the result of a lesson, or why it failed. The key of a lesson that failed is free again,
+/// so that the same form plays it again.
 pub async fn close_lesson(
     db: &Db,
     id: Uuid,
     result: Result<LessonResult, String>,
+    claim: Option<Claim>,
 ) -> Result<(), TxnError> {
     txn::run_for_result(db, Policy::request("close lesson"), move |work| {
-        let result = result.clone();
+        let (result, claim) = (result.clone(), claim.clone());
         Box::pin(async move {
             let (state, verdict, failure) = match result {
                 Ok(result) => (RunState::Finished, Some(to_json(&result)?), None),
                 Err(failure) => (RunState::Failed, None, Some(failure)),
             };
+            if let (RunState::Failed, Some(claim)) = (state, claim) {
+                idempotency::free(work, claim.key()).await?;
+            }
             simulation_run::Entity::update_many()
                 .col_expr(simulation_run::Column::State, Expr::value(state.as_str()))
                 .col_expr(simulation_run::Column::Verdict, Expr::value(verdict))
@@ -228,9 +234,14 @@ pub async fn read_lesson_stock(db: &Db, product_id: i64) -> Result<LessonStock, 
     LessonStock::from_query_result(&row, "").map_err(txn::read_error)
 }
 
-/// Returns the discount code of a lesson's product, which is unique.
-pub fn lesson_code(product: &LessonProduct) -> String {
-    format!("{CODE_PREFIX}{}", product.lane_id)
+/// Returns a new discount code for a lesson's product. It is random: with a code that can be
+/// guessed, a shopper could use it up and change the lesson's result.
+pub fn new_lesson_code(product: &LessonProduct) -> String {
+    format!(
+        "{CODE_PREFIX}{}-{:016X}",
+        product.lane_id,
+        rand::random::<u64>()
+    )
 }
 
 /// Builds the statements that delete the orders of the lesson about codes in the run `$1`, and then
@@ -249,8 +260,9 @@ pub(super) fn delete_codes_sql() -> Vec<String> {
                (SELECT order_id FROM order_line WHERE product_id IN ({products}))"
         ),
         format!(
-            "DELETE FROM discount_code c WHERE c.code IN \
-               (SELECT '{CODE_PREFIX}' || own.id FROM ({lanes}) AS own) \
+            "DELETE FROM discount_code c WHERE EXISTS \
+               (SELECT 1 FROM ({lanes}) AS own \
+                WHERE c.code = '{CODE_PREFIX}' || own.id OR c.code LIKE '{CODE_PREFIX}' || own.id || '-%') \
              AND NOT EXISTS (SELECT 1 FROM discount_use u WHERE u.code = c.code)"
         ),
     ]

@@ -22,6 +22,7 @@ use crate::{
         inventory::layout,
         moment,
     },
+    simulation::run_secret::RunSecret,
 };
 
 /// The unit price of a private product.
@@ -88,24 +89,27 @@ pub(super) async fn open_in_txn(
     plan: &SimulationPlan,
     state: &str,
 ) -> Result<OpenedRun, Abort> {
-    let run = insert_run(work, id, to_json(plan)?, state).await?;
+    let secret = RunSecret::random();
+    let run = insert_run(work, id, to_json(plan)?, state, Some(&secret)).await?;
     let mut lanes = Vec::with_capacity(plan.strategies.len());
     for strategy in &plan.strategies {
         lanes.push(open_lane(work, plan, run.id, *strategy).await?);
     }
     Ok(OpenedRun {
         id: run.id,
+        secret,
         started_at: moment::in_rfc3339(run.started_at),
         lanes,
     })
 }
 
-/// Stores a run that starts now, with its plan as JSON.
+/// Stores a run that starts now, with its plan as JSON and the hash of its secret, if it has one.
 pub(super) async fn insert_run(
     work: &Work,
     id: Uuid,
     plan: String,
     state: &str,
+    secret: Option<&RunSecret>,
 ) -> Result<simulation_run::Model, DbErr> {
     simulation_run::ActiveModel {
         id: Set(id),
@@ -120,6 +124,7 @@ pub(super) async fn insert_run(
         ended_at: NotSet,
         name: NotSet,
         note: NotSet,
+        buyer_secret: Set(secret.map(RunSecret::hash)),
     }
     .insert(work.connection())
     .await

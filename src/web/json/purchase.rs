@@ -8,11 +8,16 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tower_sessions::Session;
 
 use super::problem::Problem;
 use crate::{
     model::{Quantity, ShopError},
-    shop::{idempotency::Claim, inventory::PurchaseRequest},
+    shop::{
+        idempotency::{Claim, Key},
+        inventory::PurchaseRequest,
+    },
+    simulation::run_secret::BUYER_HEADER,
     web::{AppState, client_address::client_address, security},
 };
 
@@ -33,8 +38,13 @@ pub struct PurchaseJson {
 
 /// `POST /api/purchase` with `{"productId": 1, "quantity": 1}` and, if the caller may retry, an
 /// `Idempotency-Key` header.
+///
+/// A buyer of a simulation run sends the token of its run as well, and buys from its lane. All
+/// other callers are unknown: they buy only products of the shop that have no limit per customer,
+/// and only if the shop sells by express purchase.
 pub async fn purchase(
     State(state): State<AppState>,
+    session: Session,
     options: Result<Query<Options>, QueryRejection>,
     request: Request,
 ) -> Result<Json<PurchaseJson>, Problem> {
@@ -51,7 +61,13 @@ pub async fn purchase(
         .await
         .map_err(|error| ShopError::Malformed(error.to_string()))?;
     let (product_id, quantity) = read_body(&parts.headers, &body)?;
-    let claim = read_claim(&parts.headers, product_id, quantity)?;
+    let lane_id = lane_of_buyer(&state, &parts.headers, product_id).await?;
+    if lane_id.is_none() && !state.sells_by_express {
+        return Err(ShopError::ExpressPurchaseOff.into());
+    }
+    let key = read_key(&parts.headers, lane_id, &session)?;
+    let of_product = [product_id.to_string(), quantity.to_string()];
+    let claim = key.map(|key| Claim::new(key, "purchase", &[&of_product[0], &of_product[1]]));
     let outcome = state
         .shop
         .purchase(
@@ -60,7 +76,7 @@ pub async fn purchase(
                 product_id,
                 quantity,
                 claim,
-                lane_id: None,
+                lane_id,
             },
         )
         .await;
@@ -95,15 +111,38 @@ fn read_body(headers: &HeaderMap, body: &Bytes) -> Result<(i64, Quantity), ShopE
     Ok((product_id, quantity))
 }
 
-fn read_claim(
+/// Returns the lane of the product if the request carries the token of its run.
+async fn lane_of_buyer(
+    state: &AppState,
     headers: &HeaderMap,
     product_id: i64,
-    quantity: Quantity,
-) -> Result<Option<Claim>, ShopError> {
+) -> Result<Option<i64>, ShopError> {
+    let token = headers
+        .get(BUYER_HEADER)
+        .and_then(|token| token.to_str().ok());
+    match token {
+        Some(token) => {
+            let buyers = state.engine.buyers();
+            buyers.lane(state.shop.db(), token, product_id).await
+        }
+        None => Ok(None),
+    }
+}
+
+/// Reads the idempotency key, which belongs to its sender as far as the sender is known.
+fn read_key(
+    headers: &HeaderMap,
+    lane_id: Option<i64>,
+    session: &Session,
+) -> Result<Option<Key>, ShopError> {
     let Some(key) = headers.get("idempotency-key") else {
         return Ok(None);
     };
     let key = key.to_str().map_err(|_| ShopError::IdempotencyKeyInvalid)?;
-    let parts = [product_id.to_string(), quantity.to_string()];
-    Claim::new(key, "purchase", &[&parts[0], &parts[1]]).map(Some)
+    let key = match (lane_id, session.id()) {
+        (Some(_), _) => Key::of_buyer(key),
+        (None, Some(session_id)) => Key::of_session(&session_id.to_string(), key),
+        (None, None) => Key::of_unknown_caller(key),
+    };
+    key.map(Some)
 }

@@ -13,7 +13,7 @@ use axum::{
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
-use super::{Update, frame::Frame, stream_updates};
+use super::{Update, frame::Frame, stream_updates, viewer::Viewer};
 use crate::{
     model::{OrderStatusView, ShopError},
     web::{AppState, json::problem::Problem},
@@ -31,6 +31,7 @@ pub async fn follow(
     let watched = Arc::new(shop.orders().watch(id));
     let sent = Arc::new(Mutex::new(None::<OrderStatusView>));
     Ok(stream_updates(
+        Viewer::Anyone,
         watched.changes(),
         state.shutdown.clone(),
         move || {

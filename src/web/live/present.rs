@@ -8,7 +8,7 @@ use axum::{
     response::Response,
 };
 
-use super::{complete_stream, frame::Frame, share::LiveState};
+use super::{complete_stream, frame::Frame, share::LiveState, viewer::Viewer};
 use crate::{
     model::{Presentation, RunState},
     web::{AppState, json::problem::Problem, runs},
@@ -26,9 +26,11 @@ pub async fn follow(
     };
     let share = state.live.presentations.of(run_id);
     let changes = run.subscribe();
-    Ok(share.follow(changes, state.shutdown.clone(), move |_| {
-        Presentation::of(&run.snapshot())
-    }))
+    Ok(
+        share.follow(Viewer::Anyone, changes, state.shutdown.clone(), move |_| {
+            Presentation::of(&run.snapshot())
+        }),
+    )
 }
 
 impl LiveState for Presentation {

@@ -8,8 +8,9 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
+use tower_sessions::Session;
 
-use super::{complete_stream, frame::Frame, locks::RunLocks, share::LiveState};
+use super::{complete_stream, frame::Frame, locks::RunLocks, share::LiveState, viewer::Viewer};
 use crate::{
     model::{
         RunSnapshot, RunState,
@@ -21,6 +22,7 @@ use crate::{
 /// See the module's documentation.
 pub async fn follow(
     State(state): State<AppState>,
+    session: Session,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let id = runs::parse(&id)?;
@@ -32,6 +34,7 @@ pub async fn follow(
     let share = state.live.runs.of(id);
     let changes = run.subscribe();
     Ok(share.follow(
+        Viewer::administrator(&state, session),
         changes,
         state.shutdown.clone(),
         move |before: Option<&WatchedRun>| {

@@ -15,7 +15,7 @@ use axum::response::Response;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{UPDATE_INTERVAL, Update, frame::Frame, stream_updates};
+use super::{UPDATE_INTERVAL, Update, frame::Frame, stream_updates, viewer::Viewer};
 
 /// A state that viewers follow.
 pub trait LiveState: Send + Sync + 'static {
@@ -104,13 +104,14 @@ impl<S: LiveState> Share<S> {
     /// Streams the states of the subject to one viewer, from the latest to the final one.
     pub fn follow(
         self: Arc<Self>,
+        viewer: Viewer,
         changes: watch::Receiver<u64>,
         shutdown: CancellationToken,
         make: impl Fn(Option<&S>) -> S + Send + 'static,
     ) -> Response {
         let revisions = changes.clone();
         let mut before = None;
-        stream_updates(changes, shutdown, move || {
+        stream_updates(viewer, changes, shutdown, move || {
             let revision = *revisions.borrow();
             let (tick, is_current) = self.tick(revision, &make);
             let frames = tick.frames(before.as_ref());

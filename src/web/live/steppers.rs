@@ -5,8 +5,9 @@ use axum::{
     extract::{Path, State},
     response::Response,
 };
+use tower_sessions::Session;
 
-use super::{frame::Frame, share::LiveState};
+use super::{frame::Frame, share::LiveState, viewer::Viewer};
 use crate::{
     model::stepper::{StepperStatus, StepperView},
     web::{AppState, json::problem::Problem},
@@ -15,12 +16,18 @@ use crate::{
 /// See the module's documentation.
 pub async fn follow(
     State(state): State<AppState>,
+    administrator: Session,
     Path(id): Path<String>,
 ) -> Result<Response, Problem> {
     let session = state.engine.steppers().get(&id)?;
     let share = state.live.steppers.of(session.id());
     let changes = session.view_changes();
-    Ok(share.follow(changes, state.shutdown.clone(), move |_| session.view()))
+    let viewer = Viewer::administrator(&state, administrator);
+    Ok(
+        share.follow(viewer, changes, state.shutdown.clone(), move |_| {
+            session.view()
+        }),
+    )
 }
 
 impl LiveState for StepperView {

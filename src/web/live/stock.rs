@@ -9,7 +9,7 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{frame::Frame, share::LiveState};
+use super::{frame::Frame, share::LiveState, viewer::Viewer};
 use crate::{
     feed::StockChange,
     model::ShopError,
@@ -30,22 +30,26 @@ pub async fn follow(
     query: Result<Query<StockQuery>, QueryRejection>,
 ) -> Result<Response, Problem> {
     let Query(query) = query.map_err(|error| ShopError::Malformed(error.to_string()))?;
-    let ids = parse_ids(&query.products)?;
-    let watched = state.stock_watch.watch(&ids);
+    let mut ids = parse_ids(&query.products)?;
     let first = state
         .shop
         .stock()
         .current(&ids)
         .await
         .map_err(crate::db::txn::read_error)?;
+    // The feed also has the private products of runs in this process.
+    ids.retain(|id| first.iter().any(|level| level.product_id == *id));
+    let watched = state.stock_watch.watch(&ids);
     state.shop.feed().publish_changed(&first);
     let feed = state.shop.feed().clone();
     // All pages that show the same products share one state.
     let share = state.live.stock.of(ids);
     let changes = feed.subscribe();
-    Ok(share.follow(changes, state.shutdown.clone(), move |_| {
-        ShownStock(feed.latest(watched.product_ids()))
-    }))
+    Ok(
+        share.follow(Viewer::Anyone, changes, state.shutdown.clone(), move |_| {
+            ShownStock(feed.latest(watched.product_ids()))
+        }),
+    )
 }
 
 /// The stock of a page's products.

@@ -242,7 +242,7 @@ fn admit(
         .get_mut(&order.request.product_id)
         .ok_or(ShopError::UnknownProduct)?;
     let offer = &stock.row.offer;
-    sale::check_offer(offer, StrategyKey::MicroBatch, quantity)?;
+    sale::check_offer(offer, StrategyKey::MicroBatch, &order.request)?;
     if stock.row.layout != StockLayout::Row.as_str() {
         let key = StrategyKey::MicroBatch.to_string();
         return Err(ShopError::StrategyLaneOnly(key));

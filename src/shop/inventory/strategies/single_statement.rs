@@ -49,9 +49,10 @@ WITH offer AS (
   SELECT p.id, p.name, p.price_cents, p.currency, p.lane_id, p.price_cents * $2 AS cents
   FROM product p JOIN stock s ON s.product_id = p.id
   WHERE p.id = $1 AND s.layout = 'row' AND NOT s.unguarded AND s.available >= $2
+    AND (p.lane_id IS NULL OR p.lane_id = $4)
     AND (p.sale_starts_at IS NULL OR p.sale_starts_at <= CURRENT_TIMESTAMP)
     AND (p.sale_ends_at IS NULL OR p.sale_ends_at > CURRENT_TIMESTAMP)
-    AND (p.per_customer_limit IS NULL OR p.per_customer_limit >= $2)
+    AND (p.per_customer_limit IS NULL OR ($4 IS NOT NULL AND p.per_customer_limit >= $2))
     AND NOT EXISTS (SELECT 1 FROM idempotency_key k WHERE k.key = $5)),
 taken AS (
   UPDATE stock s SET available = s.available - $2, sold = s.sold + $2, version = s.version + 1
