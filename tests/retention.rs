@@ -179,7 +179,7 @@ async fn shoppers_buy_while_a_batch_is_being_deleted() {
 }
 
 /// Takes the lock of retention, which each batch needs.
-const TAKE_TURN: &str = "SELECT pg_advisory_lock(2, 0)";
+const TAKE_TURN: &str = "SELECT pg_advisory_lock(3, 0)";
 
 /// Runs of a checkout, of an exhibit, and of the lesson whose orders use a discount code.
 async fn with_old_runs(shop: &TestShop) {
@@ -229,7 +229,7 @@ async fn the_audit_is_clean_after_every_batch_of_a_run() {
             async move { store::prune(shop.db(), PATIENCE).await }
         });
         while !pruning.is_finished() {
-            turns.run("SELECT pg_advisory_unlock(2, 0)").await;
+            turns.run("SELECT pg_advisory_unlock(3, 0)").await;
             // The lock is fair: a batch that waits for it comes first.
             turns.run(TAKE_TURN).await;
             check_audit_clean(&shop).await;

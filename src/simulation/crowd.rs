@@ -75,7 +75,7 @@ impl Crowd {
             if let Ok(Err(panic)) = ended
                 && outcome.is_ok()
             {
-                tracing::error!(run = %crowd.run, strategy = %crowd.lane.strategy, %panic, "a run is aborted");
+                tracing::error!(lane = crowd.lane.id, strategy = %crowd.lane.strategy, %panic, "a run is aborted");
                 crowd.gate.apply(RunCommand::Abort);
                 outcome = Err(panic);
             }
@@ -187,7 +187,7 @@ mod tests {
             ..SimulationPlan::preset()
         };
         Crowd {
-            run: Uuid::nil(),
+            secret: RunSecret::random(),
             lane: OpenedLane {
                 id: 1,
                 strategy: StrategyKey::RowLock,

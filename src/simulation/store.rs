@@ -40,13 +40,13 @@ pub use server::{DatabaseServer, server};
 pub use stepping::{SteppedLanes, expire_holds, open_stepped, postpone_deadlines};
 pub use stock_snapshot::{StockSnapshot, close_keys, read_stock_snapshot, remaining};
 
-use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
+use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
 use uuid::Uuid;
 
 use super::run_secret::RunSecret;
 use crate::{
     db::{
-        Db,
+        Db, dialect,
         entity::simulation_run,
         txn::{self, Abort, Policy, TxnError, Work},
     },

@@ -100,7 +100,7 @@ async fn send_updates<F, Fut>(
     Fut: Future<Output = Update>,
 {
     // One future for the whole stream: a new one in each turn would start its wait again.
-    let mut signed_out = pin!(viewer.is_signed_out());
+    let mut signed_out = pin!(viewer.signed_out());
     loop {
         // Mark before reading, so that a change in the meantime causes another update.
         changes.mark_unchanged();

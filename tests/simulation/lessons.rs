@@ -186,8 +186,9 @@ async fn a_lesson_that_failed_frees_its_idempotency_key() {
     let lesson = LessonKey::CouponTwice;
     let claim = claim("failed-first", "run-lesson", &[lesson.as_str()]);
     let without_provider = Shop::new(shop.db().clone(), shop.feed().clone());
+    let administrator = administrator();
     let failed = lessons::play(
-        &administrator(),
+        &administrator,
         &without_provider,
         lesson,
         Some(claim.clone()),

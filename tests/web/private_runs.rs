@@ -289,7 +289,8 @@ async fn the_secret_of_a_run_is_on_no_page_stream_or_file() {
     let started = engine.start(&administrator(), plan).await;
     let started = started.expect("the run starts");
     let debug = format!("{started:?}");
-    let ended = engine.finish(started, &[target], |_| {});
+    let targets = [target];
+    let ended = engine.finish(started, &targets, |_| {});
     let id = within(PATIENCE, "the run", ended)
         .await
         .expect("it ends")

@@ -162,6 +162,8 @@ async fn documents_of_a_run_are_compressed() {
     let id = large_run(&shop).await;
     let mut admin = Visitor::of(&shop);
     admin.sign_in(&shop).await;
+    // The first page after that renews the session's cookie.
+    admin.page("/admin").await;
     let router = server::router(state(
         shop.handle(),
         shop.database.url(),
@@ -193,6 +195,8 @@ async fn no_document_with_a_form_or_a_cookie_is_compressed() {
     let order = shop.paid(&[(&product, 1)], "ann@example.com").await;
     let mut admin = Visitor::of(&shop);
     admin.sign_in(&shop).await;
+    // The first page after that renews the session's cookie.
+    admin.page("/admin").await;
     let router = server::router(state(
         shop.handle(),
         shop.database.url(),

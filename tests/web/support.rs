@@ -99,14 +99,18 @@ impl Visitor {
         }
     }
 
+    /// Returns the stored cookies as a header, if there are any.
+    fn cookie_header(&self) -> Option<String> {
+        let pairs = self.cookies.iter();
+        let pairs: Vec<_> = pairs
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        (!pairs.is_empty()).then(|| pairs.join("; "))
+    }
+
     /// Sends a request with the stored cookies, and stores the cookies of the response.
     pub async fn send(&mut self, mut request: Request<Body>) -> TestResponse {
-        if !self.cookies.is_empty() {
-            let pairs = self.cookies.iter();
-            let pairs: Vec<_> = pairs
-                .map(|(name, value)| format!("{name}={value}"))
-                .collect();
-            let cookies = pairs.join("; ");
+        if let Some(cookies) = self.cookie_header() {
             let cookies = cookies.parse().expect("the server's cookies are valid");
             request.headers_mut().insert(header::COOKIE, cookies);
         }
@@ -187,8 +191,8 @@ impl Visitor {
     /// Opens an event stream. Returns its body once the response has begun.
     pub async fn open_stream(&self, path: &str) -> Body {
         let mut request = Request::get(path).header(header::ACCEPT, "text/event-stream");
-        if let Some(cookie) = &self.cookie {
-            request = request.header(header::COOKIE, cookie);
+        if let Some(cookies) = self.cookie_header() {
+            request = request.header(header::COOKIE, cookies);
         }
         let request = request.body(Body::empty()).expect("a request");
         let response = self.router.clone().oneshot(request).await;

@@ -14,6 +14,7 @@ const IDENTIFYING: [&str; 4] = ["run", "started_at", "lane", "strategy"];
 
 /// The columns of the verdict: its fields by name, except the strategy and the thresholds.
 const FIGURES: &[&str] = &[
+    "name",
     "product",
     "passed",
     "safe",
@@ -194,7 +195,7 @@ mod tests {
             let is_elsewhere = name.starts_with("thresholds_");
             assert!(is_elsewhere || columns.contains(name), "{name}");
         }
-        for column in columns.iter().skip(IDENTIFYING.len() + 1) {
+        for column in columns.iter().skip(IDENTIFYING.len() + 2) {
             assert!(cells.iter().any(|(name, _)| name == column), "{column}");
         }
     }

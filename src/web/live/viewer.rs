@@ -41,7 +41,7 @@ impl Viewer {
     }
 
     /// Returns when the viewer may no longer follow the stream.
-    pub async fn is_signed_out(self) {
+    pub async fn signed_out(self) {
         let Self::Administrator(viewer) = self else {
             return std::future::pending().await;
         };
