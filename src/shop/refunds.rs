@@ -55,7 +55,8 @@ impl OrderAdministration<'_> {
     ///
     /// # Errors
     /// [`ShopError::UnknownOrder`]; [`ShopError::InvalidState`] if the order's state does not allow
-    /// the action, or if the order belongs to a simulation run; [`ShopError::IdempotencyKeyReused`].
+    /// the action, or if the order belongs to a simulation run;
+    /// [`ShopError::IdempotencyKeyReused`].
     pub async fn apply(
         self,
         public_id: &str,

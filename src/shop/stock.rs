@@ -55,8 +55,8 @@ impl Stock<'_> {
             .map_err(txn::read_error)
     }
 
-    /// Returns the committed stock of the shop products among `product_ids`, for subscribers of live
-    /// stock. The stock of a private product is nothing that a visitor may follow.
+    /// Returns the committed stock of the shop products among `product_ids`, for subscribers of
+    /// live stock. The stock of a private product is nothing that a visitor may follow.
     pub async fn current(self, product_ids: &[i64]) -> Result<Vec<StockChange>, DbErr> {
         let rows = stock::Entity::find()
             .join(

@@ -773,8 +773,8 @@ async fn an_unknown_charge_changes_nothing() {
     assert_eq!(shop.count("payment").await, 0);
 }
 
-/// A form resubmitted after a decline, for example after the browser's *Back*, has the same key. Its
-/// attempt had no effect, so the next one is a new attempt: another card pays, and then the key
+/// A form resubmitted after a decline, for example after the browser's *Back*, has the same key.
+/// Its attempt had no effect, so the next one is a new attempt: another card pays, and then the key
 /// belongs to the paid order.
 #[tokio::test]
 async fn a_declined_attempt_frees_its_key_for_another_card() {

@@ -48,7 +48,8 @@ impl Visitor {
         self.issued_key.clone().unwrap_or_default()
     }
 
-    /// Posts a form with `key`; see [`long_key`]. Does nothing if the server is killed before it answers.
+    /// Posts a form with `key`; see [`long_key`]. Does nothing if the server is killed before it
+    /// answers.
     pub async fn press(&mut self, url: &str, form: &str, key: &str, fields: &[(&str, &str)]) {
         let body = url::form_urlencoded::Serializer::new(String::new())
             .append_pair("idempotency_key", &long_key(key))

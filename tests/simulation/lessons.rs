@@ -186,13 +186,8 @@ async fn a_lesson_that_failed_frees_its_idempotency_key() {
     let lesson = LessonKey::CouponTwice;
     let claim = claim("failed-first", "run-lesson", &[lesson.as_str()]);
     let without_provider = Shop::new(shop.db().clone(), shop.feed().clone());
-    let administrator = administrator();
-    let failed = lessons::play(
-        &administrator,
-        &without_provider,
-        lesson,
-        Some(claim.clone()),
-    );
+    let signed_in = administrator();
+    let failed = lessons::play(&signed_in, &without_provider, lesson, Some(claim.clone()));
     let failed = failed.await;
     assert!(
         matches!(failed, Err(ShopError::ProviderUnavailable { .. })),

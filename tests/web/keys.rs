@@ -123,7 +123,7 @@ async fn two_shoppers_with_the_same_key_get_their_own_orders() {
     let order_of_ann = buy(&mut ann, COMMON).await;
     assert_ne!(buy(&mut ben, COMMON).await, order_of_ann);
     assert_eq!(buy(&mut ann, COMMON).await, order_of_ann, "a retry");
-    // A caller without a session is another one; two of them cannot be told from each other.
+    // A caller without a session is another one; two of them cannot be distinguished.
     let order = buy(&mut Visitor::of(&shop), COMMON).await;
     assert_ne!(order, order_of_ann);
     assert_eq!(buy(&mut Visitor::of(&shop), COMMON).await, order);

@@ -1,5 +1,5 @@
-//! A run is private: the ids that its pages and streams show give no one but its buyers the power to
-//! change it, and its secret is shown nowhere.
+//! A run is private: the ids that its pages and streams show give no one but its buyers the power
+//! to change it, and its secret is shown nowhere.
 
 use std::sync::{Arc, Mutex};
 
@@ -212,7 +212,8 @@ async fn a_stranger_cannot_change_a_run() {
     check_audit_clean(&shop).await;
 }
 
-/// Not even its own buyers buy after the end, also if their server stopped and the run was given up.
+/// Not even its own buyers buy after the end, also if their server stopped and the run was given
+/// up.
 #[tokio::test]
 async fn nothing_is_sold_after_the_end_of_a_run() {
     let shop = TestShop::new().await;

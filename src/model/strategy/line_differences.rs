@@ -126,13 +126,13 @@ fn contrast(one: &str, other: &str) -> f64 {
     one.max(other) / one.min(other)
 }
 
-/// Returns the lengths of the dashes, in pixels at a line width of 3; 0 for a line without gaps.
+/// Returns the lengths of dashes and gaps in turn, in pixels at a line width of 3; none for a line
+/// without gaps.
 fn lengths(dash: &str) -> Vec<f64> {
-    let lengths = dash.split(' ');
-    let dashes = lengths.step_by(2);
-    dashes
-        .map(|length| length.parse().expect("a length"))
-        .collect()
+    let lengths = dash
+        .split(' ')
+        .map(|length| length.parse().expect("a length"));
+    lengths.filter(|length| *length > 0.0).collect()
 }
 
 /// Whether two patterns differ at a glance: one has more parts, or dashes at least twice as long.
@@ -141,7 +141,7 @@ fn dashes_differ(one: &str, other: &str) -> bool {
     if one.len() != other.len() {
         return true;
     }
-    let longest = |lengths: &[f64]| lengths.iter().copied().fold(0.0, f64::max);
+    let longest = |lengths: &[f64]| lengths.iter().step_by(2).copied().fold(0.0, f64::max);
     let (one, other) = (longest(&one), longest(&other));
     one.max(other) >= one.min(other) * 2.0 && one.max(other) > 0.0
 }
