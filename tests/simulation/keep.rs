@@ -1,7 +1,7 @@
 //! The list of runs, and the exports of a run.
 
 use doorbuster::{
-    model::{RunSnapshot, SimulationPlan, StrategyKey},
+    model::{RunSnapshot, SimulationPlan, StrategyKey, run_label::RunLabel},
     simulation::{
         export,
         store::{self, RunFilter, RunOutcome},
@@ -10,7 +10,7 @@ use doorbuster::{
 use serde_json::Value;
 
 use super::{plan, run};
-use crate::support::TestShop;
+use crate::support::{TestShop, administrator};
 
 async fn listed(
     shop: &TestShop,
@@ -111,6 +111,11 @@ async fn exports_equal_the_stored_run() {
         ..plan(StrategyKey::RowLock, 8, 5)
     };
     let id = run(&shop, plan_of_run).await.id.parse().expect("an id");
+    // A name without a comma needs no quotes.
+    let label = RunLabel::parse("Two lanes", "").expect("it is short");
+    store::rename(&administrator(), shop.db(), id, label)
+        .await
+        .expect("it is named");
     let stored = store::find(shop.db(), id).await.expect("it is stored");
 
     let samples = export::samples(&stored);
