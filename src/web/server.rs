@@ -107,7 +107,6 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
         .layer(csrf)
         .layer(middleware::from_fn(request_path::refuse_ambiguous))
         .layer(middleware::from_fn(compression::compress_documents))
-        .layer(middleware::from_fn(enforce_timeout))
         .layer(CatchPanicLayer::custom(panic_response))
         .layer(middleware::from_fn_with_state(
             state.clone(),

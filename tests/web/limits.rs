@@ -65,18 +65,14 @@ async fn twenty_five_shoppers_behind_one_address_use_a_code_pay_and_find_their_o
         let cart_id = value_of(&checkout, "cart_id");
         let apply = format!("act=apply-code&cart_id={cart_id}&code=ten");
         let applied = shopper.post_form("/api/form/checkout/change", &apply).await;
-        assert!(
-            applied.status.is_redirection(),
-            "{number}: {}",
-            applied.body
-        );
+        assert!(applied.status.is_success(), "{number}: {}", applied.body);
         let checkout = shopper.page("/checkout").await.body;
         let key = value_of(&checkout, "idempotency_key");
         let email = format!("email={number}%40example.com");
         let pay =
             format!("idempotency_key={key}&cart_id={cart_id}&{CONTACT}&{email}&code=ten&{CARD}");
         let paid = shopper.post_form("/api/form/checkout/pay", &pay).await;
-        assert!(paid.status.is_redirection(), "{number}: {}", paid.body);
+        assert!(paid.status.is_success(), "{number}: {}", paid.body);
         let order: i64 = shop
             .by_hand
             .value(&format!(
@@ -85,7 +81,7 @@ async fn twenty_five_shoppers_behind_one_address_use_a_code_pay_and_find_their_o
             .await;
         let find = format!("number={order}&{email}");
         let found = shopper.post_form("/api/form/orders/find", &find).await;
-        assert!(found.status.is_redirection(), "{number}: {}", found.body);
+        assert!(found.status.is_success(), "{number}: {}", found.body);
     }
     assert_eq!(shop.level(&product).await.sold, 25);
 }

@@ -57,7 +57,7 @@ async fn a_path_that_can_be_read_in_two_ways_is_rejected_for_everyone() {
     let server = TestServer::of(&shop).await;
     let mut administrator = Visitor::of(&shop);
     administrator.sign_in(&shop).await;
-    let cookie = administrator.cookie().expect("a session").to_owned();
+    let cookie = administrator.cookie_header().expect("a session");
     for path in [
         "/./admin/stock",
         "/x/../admin",

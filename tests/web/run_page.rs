@@ -107,7 +107,10 @@ async fn compressed(visitor: &Visitor, router: &Router, path: &str) -> (HeaderMa
     let request = Request::get(path)
         .header(header::ACCEPT, "text/html")
         .header(header::ACCEPT_ENCODING, "gzip, deflate")
-        .header(header::COOKIE, visitor.cookie().expect("it is signed in"));
+        .header(
+            header::COOKIE,
+            visitor.cookie_header().expect("it is signed in"),
+        );
     let request = request.body(Body::empty()).expect("a request");
     let response = router.clone().oneshot(request).await;
     let (parts, body) = response.expect("the router is infallible").into_parts();

@@ -100,7 +100,7 @@ impl Visitor {
     }
 
     /// Returns the stored cookies as a header, if there are any.
-    fn cookie_header(&self) -> Option<String> {
+    pub fn cookie_header(&self) -> Option<String> {
         let pairs = self.cookies.iter();
         let pairs: Vec<_> = pairs
             .map(|(name, value)| format!("{name}={value}"))

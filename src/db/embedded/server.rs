@@ -144,7 +144,9 @@ impl Server {
         self.signal(Signal::SIGINT);
         let hard = HARD_STOP_TIME + KILL_TIME;
         let fast = deadline.saturating_duration_since(Instant::now());
+        let mut is_forced = false;
         if !self.exits_within(fast.saturating_sub(hard)).await {
+            is_forced = true;
             tracing::warn!(
                 "PostgreSQL takes too long to shut down; stopping it immediately, its changes are recovered at the next start"
             );
@@ -156,7 +158,7 @@ impl Server {
             }
         }
         match self.exit_status() {
-            Some(Some(status)) if status.success() => Ok(()),
+            Some(Some(status)) if status.success() || is_forced => Ok(()),
             status => Err(EmbeddedError::UncleanShutdown {
                 status: describe(status.flatten()),
                 log: self.log.path(),
