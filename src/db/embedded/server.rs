@@ -153,9 +153,10 @@ impl Server {
             self.signal(Signal::SIGQUIT);
             if !self.exits_within(HARD_STOP_TIME).await {
                 self.signal(Signal::SIGKILL);
-                self.signal_backends(Signal::SIGKILL).await;
                 self.exits_within(KILL_TIME).await;
             }
+            // The process may have ended without waiting for those that it started.
+            self.signal_backends(Signal::SIGKILL).await;
         }
         match self.exit_status() {
             Some(Some(status)) if status.success() || is_forced => Ok(()),
