@@ -117,7 +117,7 @@ test("on paper every chart is drawn, in light colours, and no column is cut off"
   await page.reload();
   await waitForIslands(page);
   await expect(page.locator("run-charts")).toHaveAttribute("awake", "");
-  await page.getByText(/^Table of samples at page load/).first().click();
+  await page.getByText("Table of samples").first().click();
   const hosts = page.locator("[data-columns]");
   const undrawn = () => hosts.evaluateAll((all) => all.filter((host) => !host.querySelector("canvas")).length);
   expect(await undrawn(), "panels below the window").toBeGreaterThan(0);

@@ -91,7 +91,7 @@ pub struct StartedRun {
     registration: LiveRegistration,
     /// Held until the last buyer has finished.
     run_lock: Option<SessionLock>,
-    _run_slot: OwnedSemaphorePermit,
+    run_slot: OwnedSemaphorePermit,
 }
 
 /// The result of a request to start a run.
@@ -136,13 +136,16 @@ impl StartedRun {
         }
     }
 
-    /// Removes the run from the runs in progress, and closes its connections.
-    async fn close_connections(self) {
-        drop(self.registration);
+    /// Closes the run's connections and publishes its end. In this order, an attendee who sees the
+    /// end can start the next run.
+    async fn end(self, last: RunSnapshot) {
         for db in self.buyers_dbs {
             db.close().await;
         }
         self.control_db.close().await;
+        drop(self.run_slot);
+        self.run.finish(last);
+        drop(self.registration);
     }
 }
 
@@ -306,7 +309,7 @@ impl Engine {
             start,
             registration,
             run_lock: None,
-            _run_slot: run_slot,
+            run_slot,
         })))
     }
 
@@ -370,10 +373,7 @@ impl Engine {
         }
         let stored = store::close(&started.control_db, &started.opened, &end).await;
         self.feed.forget(&started.private_products());
-        let run = Arc::clone(&started.run);
-        started.close_connections().await;
-        // Last: an attendee who sees the end of the run can start the next one.
-        run.finish(end.clone());
+        started.end(end.clone()).await;
         outcome?;
         stored?;
         Ok(end)
