@@ -170,10 +170,11 @@ impl Server {
 
     /// Signals the processes that the server has started.
     async fn signal_backends(&self, signal: Signal) {
-        let (cluster, uid) = self.cluster.clone();
+        let ((cluster, uid), first) = (self.cluster.clone(), self.pid.as_raw());
         let signal_each = move || {
             for process in process::servers_on(&cluster, uid) {
-                if process.kind == process::Kind::Backend {
+                // A process that was stopped right after its start still has the first one's name.
+                if process.kind != process::Kind::Other && process.pid != first {
                     kill(Pid::from_raw(process.pid), signal).ok();
                 }
             }
