@@ -112,17 +112,34 @@ async fn a_code_with_ten_uses_is_used_ten_times_by_a_hundred_concurrent_checkout
     let mut refused = Vec::new();
     for answer in answers {
         match answer.expect("the task ends") {
-            Ok(paid) => assert_eq!(paid.status, OrderStatus::Paid),
+            // On a slow machine the provider may answer after the shop stopped waiting for it.
+            Ok(paid) => assert!(
+                matches!(paid.status, OrderStatus::Paid | OrderStatus::Pending),
+                "{:?}",
+                paid.status
+            ),
             Err(error) => refused.push(error),
         }
     }
     assert_eq!(refused, vec![ShopError::CodeUsedUp("TEN".to_owned()); 90]);
+    within(PATIENCE, "the late answers", settle_all(&shop)).await;
     let discounted: i64 = shop
         .by_hand
         .value("SELECT count(*) FROM customer_order WHERE discount_cents > 0")
         .await;
     assert_eq!((discounted, uses(&shop).await), (10, 10));
     assert_eq!(shop.level(&product).await.sold, 10);
+}
+
+/// Asks the provider until no payment is pending.
+async fn settle_all(shop: &TestShop) {
+    let due_now = "UPDATE payment SET ask_at = now() WHERE state = 'pending'";
+    while shop.by_hand.run(due_now).await > 0 {
+        shop.payments()
+            .resolve_unknown_outcomes()
+            .await
+            .expect("the provider answers");
+    }
 }
 
 #[tokio::test]
