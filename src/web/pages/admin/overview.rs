@@ -76,8 +76,8 @@ fn OverviewView(
                     <p class="tile__text">{format!("across {} products", levels.len())}</p>
                 </section>
             </div>
-            <p class="quiet" data-testid="retention"><strong>"Retention: "</strong>{retention_text(retention)}</p>
             <div class="back">
+                <p class="quiet" data-testid="retention"><strong>"Retention: "</strong>{retention_text(retention)}</p>
                 <StockTable levels/>
                 <div class="back back--two">
                     <OrdersTable orders/>
