@@ -38,6 +38,17 @@ pub enum TxnError {
 }
 
 impl TxnError {
+    /// True if a key was claimed already, or an amount does not fit: the statement was undone as a
+    /// whole, and a transaction of several statements can find out which.
+    pub fn is_undone_by_key_or_amount(&self) -> bool {
+        match self {
+            Self::Database { source, .. } => {
+                dialect::is_unique_violation(source) || dialect::is_out_of_range(source)
+            }
+            _ => false,
+        }
+    }
+
     /// Copies the error for another caller of the same transaction. The copy holds the source's
     /// text only.
     #[must_use]

@@ -30,7 +30,7 @@ use super::row_lock;
 use crate::{
     db::{
         dialect,
-        txn::{self, Outcome, TxnError},
+        txn::{self, Outcome},
     },
     model::{Receipt, StrategyKey, bill::TAX_BASIS_POINTS},
     shop::{
@@ -125,7 +125,7 @@ pub(super) async fn run_in_statement(
             remaining_stock: Some(level.available),
         })),
         Ok(None) => row_lock::fall_back(shop, request, &cost, start).await,
-        Err(error) if needs_row_lock(&error) => {
+        Err(error) if error.is_undone_by_key_or_amount() => {
             row_lock::fall_back(shop, request, &cost, start).await
         }
         Err(error) => cost.with_result(Err(error)),
@@ -162,15 +162,4 @@ async fn sell(
     Ok(available
         .zip(version)
         .map(|(available, version)| Level { available, version }))
-}
-
-/// True if another transaction has claimed the key in the meantime, or an amount does not fit: the
-/// statement was undone as a whole.
-fn needs_row_lock(error: &TxnError) -> bool {
-    match error {
-        TxnError::Database { source, .. } => {
-            dialect::is_unique_violation(source) || dialect::is_out_of_range(source)
-        }
-        _ => false,
-    }
 }
