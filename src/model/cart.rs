@@ -13,6 +13,8 @@ pub struct CartLine {
     pub amount: Money,
     /// Units reserved for this cart.
     pub held: i64,
+    /// The price of a unit when it was reserved; `None` while nothing is reserved.
+    pub reserved_at: Option<Money>,
 }
 
 impl CartLine {
@@ -20,6 +22,17 @@ impl CartLine {
     pub fn is_covered(&self) -> bool {
         self.product.available + self.held >= i64::from(self.quantity.get())
     }
+
+    /// The sentence about a price that has changed since the shopper reserved the product.
+    pub fn price_change(&self) -> Option<String> {
+        let before = self.reserved_at.filter(|before| *before != self.product.price)?;
+        Some(price_change(&self.product.name, before, self.product.price))
+    }
+}
+
+/// Says that the price of a reserved product has changed.
+pub fn price_change(product: &str, before: Money, now: Money) -> String {
+    format!("The price of {product} changed from {before} to {now}.")
 }
 
 /// A cart's reservation.

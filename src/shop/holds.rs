@@ -3,11 +3,13 @@
 //!
 //! A hold expires at a time of the database's clock. It ends in one of three ways: it is sold to
 //! its order, it is released because the cart or the order no longer needs it, or the sweeper
-//! releases it after it expired. All holds of one cart expire at the same time.
+//! releases it after it expired. All holds of one cart expire at the same time, except that a hold
+//! never outlives the sale of its product; see [`sale_end`].
 
 mod cart_holds;
 mod limits;
 mod reconcile;
+pub(super) mod sale_end;
 
 pub(super) use cart_holds::CartHolds;
 pub use limits::{HolderAddress, Purpose, admit};
@@ -173,8 +175,8 @@ pub(super) async fn live_of_cart(
     Ok(holds)
 }
 
-/// Lets the holds of a cart expire `ttl` from now: once per reservation, and for a shopper with
-/// limits once until they have paid.
+/// Lets the holds of a cart expire `ttl` from now, or when the sale of their product ends: once per
+/// reservation, and for a shopper with limits once until they have paid.
 ///
 /// # Errors
 /// [`ShopError::ReservationExpired`] without live holds; [`ShopError::AlreadyExtended`].
@@ -186,15 +188,18 @@ pub(super) async fn extend(work: &Work, cart_id: Uuid, ttl: Duration) -> Result<
     if first.extended || limits::extension_is_used(&rows, now) {
         return Err(ShopError::AlreadyExtended.into());
     }
-    Ok(set(
-        work,
-        &holds,
-        &[
-            (hold::Column::ExpiresAt, Expr::value(now + ttl)),
-            (hold::Column::Extended, Expr::value(true)),
-        ],
-    )
-    .await?)
+    for (ends_at, of_one_end) in sale_end::by_end(work, holds, now + ttl).await? {
+        set(
+            work,
+            &of_one_end,
+            &[
+                (hold::Column::ExpiresAt, Expr::value(ends_at)),
+                (hold::Column::Extended, Expr::value(true)),
+            ],
+        )
+        .await?;
+    }
+    Ok(())
 }
 
 /// Removes the addresses of one batch of holds that were closed a day ago, and returns their

@@ -10,6 +10,19 @@ use crate::model::ShopError;
 /// store every year that a browser sends.
 const FIELD_YEARS: RangeInclusive<i32> = 2000..=2199;
 
+/// Returns Unix milliseconds; a fraction of one is cut off.
+pub fn as_ms(at: OffsetDateTime) -> i64 {
+    let ms = at.unix_timestamp_nanos().div_euclid(1_000_000);
+    i64::try_from(ms).unwrap_or(i64::MAX)
+}
+
+/// The time of Unix milliseconds. A number that is no time of the calendar is its beginning: it
+/// can only result from a manual change of the database.
+pub fn from_ms(ms: i64) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000)
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
+
 /// Formats a time for data, in RFC 3339: `2026-12-12T12:12:05.25Z`.
 pub fn in_rfc3339(at: OffsetDateTime) -> String {
     at.to_offset(time::UtcOffset::UTC)

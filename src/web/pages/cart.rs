@@ -168,6 +168,7 @@ fn Line(line: CartLine, typed: Option<String>) -> impl IntoView {
         quantity,
         amount,
         held,
+        ..
     } = line;
     let id = product.id;
     let input_id = format!("qty-{id}");
