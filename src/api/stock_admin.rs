@@ -259,7 +259,8 @@ mod server {
         }
 
         fn parse(&self, shop: &Shop) -> Result<NewCode, ShopError> {
-            let time = |field, text| local_time::parse_field(&shop.terms().time_zone, field, text, None);
+            let zone = &shop.terms().time_zone;
+            let time = |field: &str, text: &str| local_time::parse_field(zone, field, text, None);
             Ok(NewCode {
                 code: self.code.clone(),
                 value: self.value()?,
