@@ -127,6 +127,10 @@ fn PlanForm(product: Product, zone: TimeZone, notice: Option<Notice>) -> impl In
         input: "datetime-local",
         ..FieldKind::text("off")
     };
+    let number = FieldKind {
+        keyboard: "numeric",
+        ..FieldKind::text("off")
+    };
     let from = typed("from", time(product.plan.starts_at_ms));
     let until = typed("until", time(product.plan.ends_at_ms));
     let price = typed("price", Some(amount(product.price)));
@@ -146,7 +150,7 @@ fn PlanForm(product: Product, zone: TimeZone, notice: Option<Notice>) -> impl In
                 <Field name="until" label="Until" kind step="1" value=until error=about("until") hint="Blank = no end." width="half" optional=true focus=first == Some("until")/>
                 <Field name="price" label="Price" kind=FieldKind::DECIMAL value=price error=about("price") hint="Reserved carts see a new price before they pay." width="half" focus=first == Some("price")/>
                 <Field name="compare_at" label="Compare-at price" kind=FieldKind::DECIMAL value=compare_at error=about("compare_at") hint="Shown crossed out. Blank = none." width="half" optional=true focus=first == Some("compare_at")/>
-                <Field name="limit" label="Limit per customer" kind=FieldKind { keyboard: "numeric", ..FieldKind::text("off") } value=limit error=about("limit") hint="Blank = unlimited." width="half" optional=true focus=first == Some("limit")/>
+                <Field name="limit" label="Limit per customer" kind=number value=limit error=about("limit") hint="Blank = unlimited." width="half" optional=true focus=first == Some("limit")/>
             </div>
             <div class="form__foot"><button class="btn btn--primary" type="submit">"Save plan"</button></div>
         </form>
