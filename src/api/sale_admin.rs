@@ -50,8 +50,13 @@ pub async fn change_sale(
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
     let administrator = visit.require_admin().await?;
-    let result =
-        server::change(&visit, &administrator, &idempotency_key, [&product_id, &act]).await;
+    let result = server::change(
+        &visit,
+        &administrator,
+        &idempotency_key,
+        [&product_id, &act],
+    )
+    .await;
     visit.answer(result, &[]).await
 }
 

@@ -82,8 +82,7 @@ fn rfc3339(text: &str) -> Result<OffsetDateTime, String> {
 
 impl PlanArguments {
     fn plan(&self) -> NewPlan {
-        let or_unchanged =
-            |value: Option<i64>| value.map_or(NewValue::Unchanged, NewValue::Set);
+        let or_unchanged = |value: Option<i64>| value.map_or(NewValue::Unchanged, NewValue::Set);
         NewPlan {
             starts_at: Some(self.from),
             ends_at: Some(self.until),
@@ -189,7 +188,8 @@ fn in_words(report: &SaleReport) -> String {
 }
 
 fn in_text(product: &Product) -> String {
-    let time = |ms: Option<i64>| ms.map_or("-".to_owned(), |ms| moment::in_rfc3339(moment::from_ms(ms)));
+    let time =
+        |ms: Option<i64>| ms.map_or("-".to_owned(), |ms| moment::in_rfc3339(moment::from_ms(ms)));
     format!(
         "{:12} {:24} {:24} {:>10} {:>5} of {:<5} {}\n",
         product.state().as_str(),

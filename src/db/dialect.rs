@@ -165,9 +165,7 @@ pub fn clock() -> SimpleExpr {
 }
 
 /// Returns the database's time now; see [`clock`].
-pub async fn clock_now<C: ConnectionTrait>(
-    connection: &C,
-) -> Result<time::OffsetDateTime, DbErr> {
+pub async fn clock_now<C: ConnectionTrait>(connection: &C) -> Result<time::OffsetDateTime, DbErr> {
     ClockRow::find_by_statement(statement("SELECT clock_timestamp() AS now", []))
         .one(connection)
         .await?

@@ -25,7 +25,9 @@ impl CartLine {
 
     /// The sentence about a price that has changed since the shopper reserved the product.
     pub fn price_change(&self) -> Option<String> {
-        let before = self.reserved_at.filter(|before| *before != self.product.price)?;
+        let before = self
+            .reserved_at
+            .filter(|before| *before != self.product.price)?;
         Some(price_change(&self.product.name, before, self.product.price))
     }
 }

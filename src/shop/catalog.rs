@@ -14,9 +14,7 @@ use sea_orm::{
 use time::OffsetDateTime;
 
 use self::{
-    rows::{
-        LockedOfferRow, OfferRow, VersionedProductRow, shop_products, with_clock, with_time,
-    },
+    rows::{LockedOfferRow, OfferRow, VersionedProductRow, shop_products, with_clock, with_time},
     sold_out_time::SoldOut,
 };
 use crate::{

@@ -151,7 +151,10 @@ mod tests {
     #[test]
     fn a_time_that_the_clocks_skip_is_refused() {
         for text in ["2026-03-29T02:00", "2026-03-29T02:59:59"] {
-            assert!(message(text).contains("does not exist in Europe/Berlin"), "{text}");
+            assert!(
+                message(text).contains("does not exist in Europe/Berlin"),
+                "{text}"
+            );
         }
         for (text, expected) in [
             ("2026-03-29T01:59", datetime!(2026-03-29 00:59 UTC)),
@@ -185,10 +188,21 @@ mod tests {
 
     #[test]
     fn text_that_is_no_time_of_this_era_is_refused() {
-        for text in ["tomorrow", "\0", "2026-01-01", "2026-02-30T00:00", "12/12/2026 12:12"] {
+        for text in [
+            "tomorrow",
+            "\0",
+            "2026-01-01",
+            "2026-02-30T00:00",
+            "12/12/2026 12:12",
+        ] {
             assert!(message(text).contains("as in"), "{text:?}");
         }
-        for text in ["-9999-01-01T00:00", "0000-01-01T00:00", "1999-12-31T23:59", "2200-01-01T00:00"] {
+        for text in [
+            "-9999-01-01T00:00",
+            "0000-01-01T00:00",
+            "1999-12-31T23:59",
+            "2200-01-01T00:00",
+        ] {
             assert!(message(text).contains("from 2000 to 2199"), "{text:?}");
         }
     }

@@ -111,7 +111,9 @@ mod tests {
             "2026-12-12 12:12:00",
         ] {
             assert_eq!(
-                parse_local(text).map(|at| in_utc(at.assume_utc())).as_deref(),
+                parse_local(text)
+                    .map(|at| in_utc(at.assume_utc()))
+                    .as_deref(),
                 Some("2026-12-12 12:12 UTC"),
                 "{text}"
             );
@@ -137,7 +139,10 @@ mod tests {
         let before_1970 = from_ms(-1);
         assert_eq!(as_ms(before_1970), -1);
         assert_eq!(from_ms(i64::MAX), OffsetDateTime::UNIX_EPOCH);
-        assert_eq!(parse_rfc3339("2026-12-12T13:12:05.25+01:00").map(as_ms), Some(as_ms(at)));
+        assert_eq!(
+            parse_rfc3339("2026-12-12T13:12:05.25+01:00").map(as_ms),
+            Some(as_ms(at))
+        );
         for text in ["2026-12-12", "2026-12-12T12:12:00", "now", ""] {
             assert_eq!(parse_rfc3339(text), None, "{text:?}");
         }

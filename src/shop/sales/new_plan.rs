@@ -87,7 +87,9 @@ impl SaleRow {
             ),
             ("limit", limit(self), limit(new)),
         ];
-        let changed = fields.into_iter().filter(|(_, before, after)| before != after);
+        let changed = fields
+            .into_iter()
+            .filter(|(_, before, after)| before != after);
         changed.collect()
     }
 }
@@ -234,7 +236,11 @@ mod tests {
         let Ok(new) = plan().applied_to(&row(), NOW) else {
             panic!("the plan is valid");
         };
-        let rest = (new.price_cents, new.compare_at_cents, new.per_customer_limit);
+        let rest = (
+            new.price_cents,
+            new.compare_at_cents,
+            new.per_customer_limit,
+        );
         assert_eq!(rest, (1_000, Some(1_500), Some(2)));
         let changes = SaleRow::of(&row()).changes_to(&new);
         let fields: Vec<_> = changes.iter().map(|(field, ..)| *field).collect();
@@ -258,7 +264,11 @@ mod tests {
             (Some(NOW), &["until"][..]),
             (Some(datetime!(2300-01-01 00:00 UTC)), &["until"][..]),
         ] {
-            assert_eq!(errors(&NewPlan { ends_at, ..plan() }), expected, "{ends_at:?}");
+            assert_eq!(
+                errors(&NewPlan { ends_at, ..plan() }),
+                expected,
+                "{ends_at:?}"
+            );
         }
         let over = NewPlan {
             starts_at: None,

@@ -254,7 +254,10 @@ mod tests {
         let (before, after) = (NOW - Duration::HOUR, NOW + Duration::HOUR);
         for (current, expected) in [
             (sale(None, None), sale(None, None)),
-            (sale(Some(before), Some(after)), sale(Some(before), Some(after))),
+            (
+                sale(Some(before), Some(after)),
+                sale(Some(before), Some(after)),
+            ),
             (sale(Some(after), None), sale(Some(NOW), None)),
             (
                 sale(Some(after), Some(after + Duration::HOUR)),
@@ -272,7 +275,10 @@ mod tests {
         let (before, after) = (NOW - Duration::HOUR, NOW + Duration::HOUR);
         for (current, expected) in [
             (sale(None, None), sale(None, Some(NOW))),
-            (sale(Some(before), Some(after)), sale(Some(before), Some(NOW))),
+            (
+                sale(Some(before), Some(after)),
+                sale(Some(before), Some(NOW)),
+            ),
             (sale(None, Some(before)), sale(None, Some(before))),
             (sale(Some(after), None), sale(None, Some(NOW))),
             (

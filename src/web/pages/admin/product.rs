@@ -117,9 +117,8 @@ fn SaleNow(product: Product, zone: TimeZone) -> impl IntoView {
 fn PlanForm(product: Product, zone: TimeZone, notice: Option<Notice>) -> impl IntoView {
     let notice = notice.as_ref();
     let about = |field| refill::error(notice, field);
-    let typed = |field, stored: Option<String>| {
-        refill::typed(notice, field, &stored.unwrap_or_default())
-    };
+    let typed =
+        |field, stored: Option<String>| refill::typed(notice, field, &stored.unwrap_or_default());
     let time = |ms: Option<i64>| ms.map(|ms| local_time::for_field(&zone, moment::from_ms(ms)));
     let amount = |money: Money| format!("{}.{:02}", money.cents / 100, money.cents % 100);
     let first = refill::first_error(notice, &FIELDS);
@@ -166,7 +165,8 @@ fn History(changes: Vec<ProductChange>, zone: TimeZone, currency: Currency) -> i
     let rows = changes
         .into_iter()
         .map(|change| {
-            let value = |value: &Option<String>| shown(&change.field, value.as_deref(), &zone, currency);
+            let value =
+                |value: &Option<String>| shown(&change.field, value.as_deref(), &zone, currency);
             let (before, after) = (value(&change.before), value(&change.after));
             view! {
                 <tr>
