@@ -48,10 +48,15 @@ pub(super) const SWEEP_BATCH_SIZE: u64 = 100;
 /// Maximum number of holds whose address one transaction removes.
 pub(super) const ADDRESS_BATCH_SIZE: u64 = 1_000;
 
+/// The stored reason of a hold that expired because the sale of its product ended. The shopper does
+/// not have to wait for the next reservation.
+const SALE_ENDED: &str = "sale ended";
+
 /// Why a hold was released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReleaseReason {
-    /// The hold expired.
+    /// The hold expired; stored as [`SALE_ENDED`] if it expired because the sale of its product
+    /// ended.
     Expired,
     /// The cart no longer needs it.
     Cart,
@@ -65,6 +70,18 @@ impl ReleaseReason {
             Self::Expired => "expired",
             Self::Cart => "cart",
             Self::Order => "order",
+        }
+    }
+
+    /// The reason to store, as an expression on the hold.
+    fn stored(self) -> SimpleExpr {
+        match self {
+            Self::Expired => Expr::cust(format!(
+                "CASE WHEN EXISTS (SELECT 1 FROM product p WHERE p.id = hold.product_id AND p.sale_ends_at = hold.expires_at) \
+                 THEN '{SALE_ENDED}' ELSE '{}' END",
+                self.as_str()
+            )),
+            Self::Cart | Self::Order => Expr::value(self.as_str()),
         }
     }
 }
@@ -106,7 +123,7 @@ pub async fn release(
     for (product_id, units) in by_product {
         return_to_stock(work, shop, product_id, units).await?;
     }
-    close(work, holds, "released", Some(reason.as_str())).await?;
+    close(work, holds, "released", reason.stored()).await?;
     let movements: Vec<_> = holds
         .iter()
         .map(|hold| movement(hold, MovementKind::Release, hold.quantity.into()))
@@ -129,21 +146,21 @@ async fn return_to_stock(
 
 /// Marks `holds` as sold. The caller changes the stock counters and writes the movements.
 pub async fn mark_sold(work: &Work, holds: &[hold::Model]) -> Result<(), DbErr> {
-    close(work, holds, "sold", None).await
+    close(work, holds, "sold", Expr::value(None::<String>)).await
 }
 
 async fn close(
     work: &Work,
     holds: &[hold::Model],
     state: &str,
-    reason: Option<&str>,
+    reason: SimpleExpr,
 ) -> Result<(), DbErr> {
     set(
         work,
         holds,
         &[
             (hold::Column::State, Expr::value(state)),
-            (hold::Column::Reason, Expr::value(reason)),
+            (hold::Column::Reason, reason),
             (hold::Column::ClosedAt, Expr::current_timestamp()),
         ],
     )

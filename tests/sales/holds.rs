@@ -74,6 +74,8 @@ async fn an_earlier_end_shortens_holds_and_a_later_one_does_not_lengthen_them() 
     assert_eq!(shop.reservations().sweep_expired().await.ok(), Some(1));
     let level = shop.level(&lamp).await;
     assert_eq!((level.available, level.reserved), (5, 0));
+    let reason: String = shop.by_hand.value("SELECT reason FROM hold").await;
+    assert_eq!(reason, "sale ended");
     check_audit_clean(&shop).await;
 }
 
