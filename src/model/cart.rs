@@ -14,7 +14,7 @@ pub struct CartLine {
     /// Units reserved for this cart.
     pub held: i64,
     /// The price of a unit when it was reserved; `None` while nothing is reserved.
-    pub reserved_at: Option<Money>,
+    pub reserved_price: Option<Money>,
 }
 
 impl CartLine {
@@ -26,7 +26,7 @@ impl CartLine {
     /// The sentence about a price that has changed since the shopper reserved the product.
     pub fn price_change(&self) -> Option<String> {
         let before = self
-            .reserved_at
+            .reserved_price
             .filter(|before| *before != self.product.price)?;
         Some(price_change(&self.product.name, before, self.product.price))
     }

@@ -141,12 +141,12 @@ fn check_total(
     else {
         return Ok(());
     };
-    let reserved_at = |product_id| {
+    let reserved_price = |product_id| {
         let hold = holds.iter().find(|hold| hold.product_id == product_id);
         hold.and_then(|hold| hold.unit_price_cents)
     };
     let changes = lines.iter().filter_map(|(offer, _)| {
-        let before = reserved_at(offer.id).filter(|before| *before != offer.price.cents)?;
+        let before = reserved_price(offer.id).filter(|before| *before != offer.price.cents)?;
         let before = Money::new(before, offer.price.currency);
         Some(price_change(&offer.name, before, offer.price))
     });

@@ -111,7 +111,7 @@ fn view(rows: Vec<CartRow>, holds: CartHolds) -> Result<CartView, ShopError> {
         });
         lines.push(CartLine {
             held: holds.units.get(&product.id).copied().unwrap_or(0),
-            reserved_at: holds
+            reserved_price: holds
                 .unit_prices
                 .get(&product.id)
                 .map(|cents| Money::new(*cents, product.price.currency)),

@@ -119,7 +119,7 @@ impl NewPlan {
         let price = money(new.price_cents, &row.currency);
         let errors: Vec<FieldError> = [
             ("from", year_error(new.starts_at)),
-            ("until", end_error(&new, now)),
+            ("until", end_error(&new, current.ends_at, now)),
             ("price", price_error(new.price_cents)),
             ("compare_at", compare_at_error(new.compare_at_cents, price)),
             ("limit", limit_error(limit)),
@@ -154,7 +154,12 @@ fn year_error(at: Option<OffsetDateTime>) -> Option<String> {
     error.field_message("at").map(ToOwned::to_owned)
 }
 
-fn end_error(new: &SaleRow, now: OffsetDateTime) -> Option<String> {
+/// The end of a sale that is over may stay, so that the rest can be changed.
+fn end_error(
+    new: &SaleRow,
+    current: Option<OffsetDateTime>,
+    now: OffsetDateTime,
+) -> Option<String> {
     let ends_at = new.ends_at?;
     if let Some(error) = year_error(Some(ends_at)) {
         return Some(error);
@@ -162,7 +167,7 @@ fn end_error(new: &SaleRow, now: OffsetDateTime) -> Option<String> {
     if new.starts_at.is_some_and(|start| ends_at <= start) {
         return Some("Choose an end after the start.".to_owned());
     }
-    (ends_at <= now)
+    (ends_at <= now && current != Some(ends_at))
         .then(|| "This time has passed. Choose a later end, or end the sale now.".to_owned())
 }
 
@@ -276,6 +281,11 @@ mod tests {
             ..plan()
         };
         assert_eq!(errors(&over), ["until"]);
+        let is_over = product::Model {
+            sale_ends_at: Some(NOW),
+            ..row()
+        };
+        assert!(over.applied_to(&is_over, NOW).is_ok(), "it stays");
         for (price, expected) in [
             (0, &["price"][..]),
             (-1, &["price"][..]),

@@ -155,7 +155,8 @@ impl SaleAdministration<'_> {
             move |work| {
                 let (change, claim) = (Arc::clone(&change), claim.clone());
                 Box::pin(async move {
-                    if let Some(report) = idempotency::claim(work, claim.as_ref()).await? {
+                    let known = idempotency::claim::<SaleReport>(work, claim.as_ref()).await?;
+                    if let Some(report) = known {
                         return Ok(report);
                     }
                     let report = apply(work, product_id, &change, actor).await?;
