@@ -2,9 +2,8 @@ import { expectAccessible, expectNoSidewaysScroll } from "../fixtures/accessibil
 import { signIn } from "../fixtures/administrator";
 import { LAMP } from "../fixtures/catalogue";
 import { expect, test } from "../fixtures/shop";
-import { fillIn } from "../fixtures/shopper";
 
-test.use({ ownShop: true });
+test.use({ freshShop: true });
 
 test.beforeEach(async ({ page, adminPassword }) => {
   await signIn(page.request, adminPassword);
@@ -17,7 +16,7 @@ test("a sale is planned, opened and ended, and its history says so", async ({ pa
   await expect(page).toHaveURL(address);
   await page.getByLabel("From", { exact: true }).fill("2150-01-01T12:00");
   await page.getByLabel("Until", { exact: true }).fill("2150-01-02T12:00");
-  await fillIn(page, { "Compare-at price": "9999" });
+  await page.getByLabel("Compare-at price").fill("9999");
   await page.getByRole("button", { name: "Save plan" }).click();
   await expect(page).toHaveURL(`${address}#sale`);
   await expect(page.getByText("The sale opens at 2150-01-01 12:00 UTC.")).toBeVisible();
@@ -44,7 +43,8 @@ test("a plan that cannot be has its errors beside its fields and keeps them", as
   await page.goto(`/admin/products/${LAMP.slug}`);
   await page.getByLabel("From", { exact: true }).fill("2150-01-02T12:00");
   await page.getByLabel("Until", { exact: true }).fill("2150-01-01T12:00");
-  await fillIn(page, { Price: "0", "Compare-at price": "free" });
+  await page.getByLabel("Price", { exact: true }).fill("0");
+  await page.getByLabel("Compare-at price").fill("free");
   await page.getByRole("button", { name: "Save plan" }).click();
   await expect(page.getByRole("alert")).toContainText("Nothing was changed.");
   await expect(page.locator("#compare_at-error")).toHaveText("Please enter an amount, as in 12.50.");
