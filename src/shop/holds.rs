@@ -196,7 +196,8 @@ pub(super) async fn live_of_cart(
 /// reservation, and for a shopper with limits once until they have paid.
 ///
 /// # Errors
-/// [`ShopError::ReservationExpired`] without live holds; [`ShopError::AlreadyExtended`].
+/// [`ShopError::ReservationExpired`] without live holds; [`ShopError::AlreadyExtended`];
+/// [`ShopError::InvalidState`] if all holds end with their sales.
 pub(super) async fn extend(work: &Work, cart_id: Uuid, ttl: Duration) -> Result<(), Abort> {
     let now = dialect::now(work.connection()).await?;
     let holds = live_of_cart(work, cart_id, now).await?;
@@ -205,7 +206,18 @@ pub(super) async fn extend(work: &Work, cart_id: Uuid, ttl: Duration) -> Result<
     if first.extended || limits::extension_is_used(&rows, now) {
         return Err(ShopError::AlreadyExtended.into());
     }
-    for (ends_at, of_one_end) in sale_end::by_end(work, holds, now + ttl).await? {
+    let by_end = sale_end::by_end(work, holds, now + ttl).await?;
+    let is_later = |(ends_at, holds): (&OffsetDateTime, &Vec<hold::Model>)| {
+        holds.iter().any(|hold| hold.expires_at < *ends_at)
+    };
+    if !by_end.iter().any(is_later) {
+        return Err(ShopError::InvalidState(
+            "Your reservation ends with the sale and cannot be extended. Pay before it ends."
+                .to_owned(),
+        )
+        .into());
+    }
+    for (ends_at, of_one_end) in by_end {
         set(
             work,
             &of_one_end,

@@ -19,6 +19,13 @@ pub fn as_ms(at: OffsetDateTime) -> i64 {
     i64::try_from(ms).unwrap_or(i64::MAX)
 }
 
+/// Returns Unix milliseconds; a fraction of one counts as one. A sale never starts before its
+/// start, whatever fraction a row has.
+pub fn as_ms_up(at: OffsetDateTime) -> i64 {
+    let is_whole = at.nanosecond().is_multiple_of(1_000_000);
+    as_ms(at).saturating_add(i64::from(!is_whole))
+}
+
 /// The time of Unix milliseconds. A number that is no time of the calendar is its beginning: it
 /// can only result from a manual change of the database.
 pub fn from_ms(ms: i64) -> OffsetDateTime {
@@ -136,6 +143,8 @@ mod tests {
     fn milliseconds_are_cut_off_and_come_back() {
         let at = time::macros::datetime!(2026-12-12 12:12:05.250999 UTC);
         assert_eq!(in_rfc3339(from_ms(as_ms(at))), "2026-12-12T12:12:05.25Z");
+        assert_eq!(as_ms_up(at), as_ms(at) + 1);
+        assert_eq!(as_ms_up(from_ms(as_ms(at))), as_ms(at));
         let before_1970 = from_ms(-1);
         assert_eq!(as_ms(before_1970), -1);
         assert_eq!(from_ms(i64::MAX), OffsetDateTime::UNIX_EPOCH);

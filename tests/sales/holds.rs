@@ -57,6 +57,21 @@ async fn a_hold_expires_at_the_end_of_the_sale_and_an_extension_does_not_pass_it
 }
 
 #[tokio::test]
+async fn a_reservation_that_ends_with_its_sale_is_not_extended_for_nothing() {
+    let shop = TestShop::new().await;
+    let soon = shop.product().stock(5).ends_in("1 minute").create().await;
+    let cart = shop.cart_of(&[(&soon, 1)]).await;
+    reserve(&shop, cart).await.expect("it is reserved");
+    let refused = shop.reservations().extend(cart, None).await;
+    assert!(
+        matches!(refused, Err(ShopError::InvalidState(_))),
+        "{refused:?}"
+    );
+    let used: bool = shop.by_hand.value("SELECT extended FROM hold").await;
+    assert!(!used, "the extension is not used up");
+}
+
+#[tokio::test]
 async fn an_earlier_end_shortens_holds_and_a_later_one_does_not_lengthen_them() {
     let shop = TestShop::new().await;
     let lamp = shop.product().stock(5).create().await;

@@ -185,7 +185,7 @@ pub fn limit(limit: Option<i32>) -> Option<u32> {
 /// Converts the times of a row.
 pub fn plan(starts_at: Option<OffsetDateTime>, ends_at: Option<OffsetDateTime>) -> SalePlan {
     SalePlan {
-        starts_at_ms: starts_at.map(moment::as_ms),
+        starts_at_ms: starts_at.map(moment::as_ms_up),
         ends_at_ms: ends_at.map(moment::as_ms),
     }
 }

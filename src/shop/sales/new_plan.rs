@@ -143,7 +143,9 @@ fn same_or_new(
 ) -> Option<OffsetDateTime> {
     let new_ms = moment::as_ms(new?);
     match current {
-        Some(current) if moment::as_ms(current) == new_ms => Some(current),
+        Some(current) if [moment::as_ms(current), moment::as_ms_up(current)].contains(&new_ms) => {
+            Some(current)
+        }
         _ => Some(moment::from_ms(new_ms)),
     }
 }
