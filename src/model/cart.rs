@@ -55,6 +55,20 @@ pub struct Reservation {
 pub struct ReleasedLine {
     pub product_name: String,
     pub quantity: i64,
+    /// True if it expired because the sale of the product ended.
+    pub sale_ended: bool,
+}
+
+impl ReleasedLine {
+    /// For example `2 × Desk Lamp`.
+    pub fn in_words(&self) -> String {
+        let ended = if self.sale_ended {
+            " (its sale has ended)"
+        } else {
+            ""
+        };
+        format!("{} × {}{ended}", self.quantity, self.product_name)
+    }
 }
 
 /// A cart; empty if the shopper has none yet.

@@ -1,6 +1,6 @@
 //! A hold ends with the sale of its product.
 
-use doorbuster::model::{SaleState, ShopError};
+use doorbuster::model::{ReleasedLine, SaleState, ShopError};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
@@ -91,6 +91,10 @@ async fn an_earlier_end_shortens_holds_and_a_later_one_does_not_lengthen_them() 
     assert_eq!((level.available, level.reserved), (5, 0));
     let reason: String = shop.by_hand.value("SELECT reason FROM hold").await;
     assert_eq!(reason, "sale ended");
+    let view = shop.carts().view(Some(cart)).await.expect("the cart");
+    let released: Vec<_> = view.released.iter().map(ReleasedLine::in_words).collect();
+    let expected = format!("2 × {} (its sale has ended)", lamp.name);
+    assert_eq!(released, [expected]);
     check_audit_clean(&shop).await;
 }
 

@@ -6,7 +6,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{ReleaseReason, limits::extension_is_used};
+use super::{ReleaseReason, SALE_ENDED, limits::extension_is_used};
 use crate::{
     db::{
         dialect,
@@ -84,7 +84,9 @@ async fn last_expired_lines(
     };
     let expired: Vec<_> = rows
         .iter()
-        .filter(|row| row.order_id.is_none() && row.expires_at == newest.expires_at)
+        // The holds of one reservation, which may end at different times.
+        .filter(|row| row.expires_at == newest.expires_at || row.expires_at > newest.created_at)
+        .filter(|row| row.order_id.is_none())
         .filter(|row| is_expired(row, now))
         .collect();
     let ids: Vec<i64> = expired.iter().map(|row| row.product_id).collect();
@@ -93,6 +95,10 @@ async fn last_expired_lines(
         .all(shop.db.reader())
         .await
         .map_err(txn::read_error)?;
+    let sale_end_of = |id| {
+        let product = products.iter().find(|product| product.id == id);
+        product.and_then(|product| product.sale_ends_at)
+    };
     let name_of = |id| {
         let product = products.iter().find(|product| product.id == id);
         product
@@ -102,6 +108,7 @@ async fn last_expired_lines(
     Ok(expired
         .iter()
         .map(|row| ReleasedLine {
+            sale_ended: sale_end_of(row.product_id) == Some(row.expires_at),
             product_name: name_of(row.product_id),
             quantity: row.quantity.into(),
         })
@@ -116,7 +123,10 @@ fn is_live(row: &hold::Model, now: OffsetDateTime) -> bool {
 fn is_expired(row: &hold::Model, now: OffsetDateTime) -> bool {
     match row.state.as_str() {
         "held" => row.expires_at <= now,
-        "released" => row.reason.as_deref() == Some(ReleaseReason::Expired.as_str()),
+        "released" => {
+            let reason = row.reason.as_deref();
+            reason == Some(ReleaseReason::Expired.as_str()) || reason == Some(SALE_ENDED)
+        }
         _ => false,
     }
 }

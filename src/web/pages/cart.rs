@@ -147,7 +147,7 @@ fn ReleasedNotice(released: Vec<ReleasedLine>) -> impl IntoView {
     (!released.is_empty()).then(|| {
         let lines = released
             .into_iter()
-            .map(|line| view! { <li>{format!("{} × {}", line.quantity, line.product_name)}</li> })
+            .map(|line| view! { <li>{line.in_words()}</li> })
             .collect_view();
         view! {
             <div class="notice notice--warn" role="status">

@@ -199,7 +199,7 @@ fn ReservationPanel(
             } else {
                 let units: Vec<_> = released
                     .iter()
-                    .map(|line| format!("{} × {}", line.quantity, line.product_name))
+                    .map(|line| line.in_words())
                     .collect();
                 let note = format!(
                     "{} returned to stock. Your details are saved. Reserve again while stock lasts.",
