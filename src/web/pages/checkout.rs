@@ -197,10 +197,7 @@ fn ReservationPanel(
                 let note = "Reserve them now, before they sell out.".to_owned();
                 ("Your items are not reserved", note)
             } else {
-                let units: Vec<_> = released
-                    .iter()
-                    .map(|line| line.in_words())
-                    .collect();
+                let units: Vec<_> = released.iter().map(ReleasedLine::in_words).collect();
                 let note = format!(
                     "{} returned to stock. Your details are saved. Reserve again while stock lasts.",
                     units.join(", ")
