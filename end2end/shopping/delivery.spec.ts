@@ -12,6 +12,7 @@ const PAGES = [
   "/checkout",
   "/admin/login",
   "/admin",
+  "/admin/products",
   "/admin/stock",
   "/admin/discounts",
   "/admin/simulations",

@@ -86,8 +86,15 @@ pub enum ShopError {
          in {retry_after_s} s."
     )]
     AddressHoldsPaused { until: String, retry_after_s: u64 },
-    #[error("The total is now {total}. Nothing was charged. Check it and pay again.")]
-    TotalChanged { total: String },
+    /// `because` names the prices that changed, each in a sentence with a space behind it.
+    #[error(
+        "{because}The total was {shown} and is now {total}. Nothing was charged. Check it and pay again."
+    )]
+    TotalChanged {
+        shown: String,
+        total: String,
+        because: String,
+    },
     #[error("The discount code {0} does not exist.")]
     CodeUnknown(String),
     #[error("The discount code {0} is not valid right now.")]

@@ -6,7 +6,7 @@ use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{ReleaseReason, limits::extension_is_used};
+use super::{ReleaseReason, SALE_ENDED, limits::extension_is_used};
 use crate::{
     db::{
         dialect,
@@ -26,6 +26,8 @@ pub struct CartHolds {
     pub reservation: Option<Reservation>,
     /// Reserved units, by product id.
     pub units: BTreeMap<i64, i64>,
+    /// The prices of a unit when it was reserved, in cents, by product id.
+    pub unit_prices: BTreeMap<i64, i64>,
     pub released: Vec<ReleasedLine>,
 }
 
@@ -43,7 +45,9 @@ impl CartHolds {
             .await
             .map_err(txn::read_error)?;
         let live: Vec<_> = rows.iter().filter(|row| is_live(row, now)).collect();
-        let reservation = live.first().map(|first| Reservation {
+        // The hold whose sale ends first.
+        let first = live.iter().min_by_key(|row| row.expires_at);
+        let reservation = first.map(|first| Reservation {
             ends_at: moment::time_in_utc(first.expires_at),
             seconds_left: seconds(first.expires_at - now).max(1),
             ttl_s: shop.terms.hold_ttl_s,
@@ -59,6 +63,10 @@ impl CartHolds {
             units: live
                 .iter()
                 .map(|row| (row.product_id, i64::from(row.quantity)))
+                .collect(),
+            unit_prices: live
+                .iter()
+                .filter_map(|row| Some((row.product_id, row.unit_price_cents?)))
                 .collect(),
             released,
         })
@@ -76,7 +84,9 @@ async fn last_expired_lines(
     };
     let expired: Vec<_> = rows
         .iter()
-        .filter(|row| row.order_id.is_none() && row.expires_at == newest.expires_at)
+        // The holds of one reservation, which may end at different times.
+        .filter(|row| row.expires_at == newest.expires_at || row.expires_at > newest.created_at)
+        .filter(|row| row.order_id.is_none())
         .filter(|row| is_expired(row, now))
         .collect();
     let ids: Vec<i64> = expired.iter().map(|row| row.product_id).collect();
@@ -85,6 +95,10 @@ async fn last_expired_lines(
         .all(shop.db.reader())
         .await
         .map_err(txn::read_error)?;
+    let sale_end_of = |id| {
+        let product = products.iter().find(|product| product.id == id);
+        product.and_then(|product| product.sale_ends_at)
+    };
     let name_of = |id| {
         let product = products.iter().find(|product| product.id == id);
         product
@@ -94,6 +108,7 @@ async fn last_expired_lines(
     Ok(expired
         .iter()
         .map(|row| ReleasedLine {
+            sale_ended: sale_end_of(row.product_id) == Some(row.expires_at),
             product_name: name_of(row.product_id),
             quantity: row.quantity.into(),
         })
@@ -108,7 +123,10 @@ fn is_live(row: &hold::Model, now: OffsetDateTime) -> bool {
 fn is_expired(row: &hold::Model, now: OffsetDateTime) -> bool {
     match row.state.as_str() {
         "held" => row.expires_at <= now,
-        "released" => row.reason.as_deref() == Some(ReleaseReason::Expired.as_str()),
+        "released" => {
+            let reason = row.reason.as_deref();
+            reason == Some(ReleaseReason::Expired.as_str()) || reason == Some(SALE_ENDED)
+        }
         _ => false,
     }
 }

@@ -8,6 +8,7 @@ use super::{
     form_key::FormKey,
     frame::{Bundle, Page, framed},
     page_head::PageHead,
+    price_notice::{PriceNotice, price_changes},
 };
 use crate::{
     islands::shop::{CartLineNote, CheckoutButton, HoldTimer, LiveStock},
@@ -83,6 +84,7 @@ fn FilledCart(cart_id: Uuid, cart: Cart, notice: Option<Notice>) -> impl IntoVie
             )
         })
         .collect();
+    let changes = price_changes(&cart.lines);
     let units = cart.unit_count();
     let (reservation, released) = (cart.reservation, cart.released);
     let fine = if reservation.is_some() {
@@ -104,6 +106,7 @@ fn FilledCart(cart_id: Uuid, cart: Cart, notice: Option<Notice>) -> impl IntoVie
         .collect_view();
     view! {
         <ReleasedNotice released/>
+        <PriceNotice changes/>
         {reservation.map(|reservation| view! { <ReservationTimer reservation/> })}
         <LiveStock products=ids>
             <div class="split">
@@ -144,7 +147,7 @@ fn ReleasedNotice(released: Vec<ReleasedLine>) -> impl IntoView {
     (!released.is_empty()).then(|| {
         let lines = released
             .into_iter()
-            .map(|line| view! { <li>{format!("{} × {}", line.quantity, line.product_name)}</li> })
+            .map(|line| view! { <li>{line.in_words()}</li> })
             .collect_view();
         view! {
             <div class="notice notice--warn" role="status">
@@ -168,6 +171,7 @@ fn Line(line: CartLine, typed: Option<String>) -> impl IntoView {
         quantity,
         amount,
         held,
+        ..
     } = line;
     let id = product.id;
     let input_id = format!("qty-{id}");

@@ -8,6 +8,7 @@ use super::{
     form_key::FormKey,
     frame::{Bundle, Page, framed},
     page_head::PageHead,
+    price_notice::{PriceNotice, price_changes},
 };
 use crate::{
     islands::shop::HoldTimer,
@@ -85,10 +86,12 @@ fn CheckoutView(
         .map(|error| view! { <Problem error/> });
     let reservation = checkout.cart.reservation.clone();
     let released = checkout.cart.released.clone();
+    let changes = price_changes(&checkout.cart.lines);
     view! {
         <main class="page" id="main" tabindex="-1">
             <PageHead title="Checkout" lead="Check out as a guest. No account needed."/>
             {problem}
+            <PriceNotice changes/>
             <form class="checkout" method="post" action="/api/form/checkout/pay">
                 <FormKey/>
                 <input type="hidden" name="cart_id" value=cart_id.to_string()/>
@@ -194,10 +197,7 @@ fn ReservationPanel(
                 let note = "Reserve them now, before they sell out.".to_owned();
                 ("Your items are not reserved", note)
             } else {
-                let units: Vec<_> = released
-                    .iter()
-                    .map(|line| format!("{} × {}", line.quantity, line.product_name))
-                    .collect();
+                let units: Vec<_> = released.iter().map(ReleasedLine::in_words).collect();
                 let note = format!(
                     "{} returned to stock. Your details are saved. Reserve again while stock lasts.",
                     units.join(", ")
