@@ -1,7 +1,9 @@
 //! The catalogue: products for pages, and offers for purchases.
 
 mod rows;
+mod search;
 
+pub use search::PRODUCTS_MAX;
 pub(super) use rows::{JoinStock, ProductRow, with_stock};
 
 use sea_orm::{
