@@ -23,7 +23,7 @@ pub mod rate_limit;
 mod request_body;
 mod request_path;
 mod runs;
-mod search_engines;
+pub mod search_engines;
 pub mod security;
 pub mod server;
 pub mod session;

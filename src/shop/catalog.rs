@@ -3,8 +3,8 @@
 mod rows;
 mod search;
 
-pub use search::PRODUCTS_MAX;
 pub(super) use rows::{JoinStock, ProductRow, with_stock};
+pub use search::PRODUCTS_MAX;
 
 use sea_orm::{
     ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,

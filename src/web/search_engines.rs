@@ -34,8 +34,7 @@ pub fn is_public(path: &str) -> bool {
     let segments: Vec<&str> = path.trim_end_matches('/').split('/').collect();
     matches!(
         segments.as_slice(),
-        [""]
-            | ["products" | "categories", _]
+        [""] | ["products" | "categories", _]
             | ["assets", _, ..]
             | ["favicon.ico" | "robots.txt" | "sitemap.xml"]
     )

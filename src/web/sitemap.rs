@@ -55,7 +55,10 @@ mod tests {
     #[test]
     fn addresses_are_escaped() {
         let xml = sitemap("https://shop.test", &["/products/a&b<c>".to_owned()]);
-        assert!(xml.contains("<loc>https://shop.test/products/a&amp;b&lt;c&gt;</loc>"), "{xml}");
+        assert!(
+            xml.contains("<loc>https://shop.test/products/a&amp;b&lt;c&gt;</loc>"),
+            "{xml}"
+        );
         assert_eq!(xml.matches("<url>").count(), 1);
     }
 }

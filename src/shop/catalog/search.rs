@@ -1,7 +1,7 @@
 //! Lists of products: of a category, or with certain words, in a certain order.
 
 use sea_orm::{
-    ColumnTrait, EntityTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select,
+    Order, QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{Expr, ExprTrait, NullOrdering},
 };
 
@@ -67,11 +67,13 @@ fn sorted(products: Select<product::Entity>, sort: ProductSort) -> Select<produc
             products.order_by(dialect::folded(name), Order::Asc)
         }
         ProductSort::EndingSoon => {
-            let end = product::Column::SaleEndsAt;
-            let has_ended = end.is_not_null().and(end.lte(Expr::current_timestamp()));
+            let end = || Expr::col((product::Entity, product::Column::SaleEndsAt));
+            let has_ended = end()
+                .is_not_null()
+                .and(end().lte(Expr::current_timestamp()));
             products
                 .order_by(has_ended, Order::Asc)
-                .order_by_with_nulls(end, Order::Asc, NullOrdering::Last)
+                .order_by_with_nulls(end(), Order::Asc, NullOrdering::Last)
         }
     }
 }

@@ -28,7 +28,8 @@ pub fn CategoryPage() -> impl IntoView {
     let slug = use_params_map()
         .get_untracked()
         .get("slug")
-        .unwrap_or_default();
+        .unwrap_or_default()
+        .to_lowercase();
     let sort = ProductSort::parse(&parameter("sort"));
     framed(move |visit| async move {
         let categories = visit.catalog().categories().await?;
