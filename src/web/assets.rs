@@ -50,8 +50,8 @@ pub fn bundle(name: &str) -> Option<(String, String)> {
     })
 }
 
-/// `GET /favicon.ico`, which browsers and crawlers request at this address. Its content changes with
-/// a release, so it is not kept for long.
+/// `GET /favicon.ico`, which browsers and crawlers request at this address. Its content may change
+/// with a release, so it is not kept for long.
 pub async fn favicon() -> Response {
     let Some(icon) = find("favicon.ico") else {
         return StatusCode::NOT_FOUND.into_response();

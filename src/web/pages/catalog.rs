@@ -1,4 +1,4 @@
-//! Lists of products: `/categories/{slug}` and `/search`, each in an order that the visitor chooses.
+//! Lists of products: `/categories/{slug}` and `/search`, in an order that the visitor chooses.
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;

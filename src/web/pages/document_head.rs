@@ -106,11 +106,11 @@ impl DocumentHead {
         ));
         for (property, content) in [
             ("og:title", title),
-            ("og:description", &description),
-            ("og:url", &address),
+            ("og:description", description.as_str()),
+            ("og:url", address.as_str()),
             ("og:type", kind),
             ("og:site_name", "Doorbuster"),
-            ("og:image", &image),
+            ("og:image", image.as_str()),
             ("og:image:width", "1200"),
             ("og:image:height", "630"),
             ("og:image:alt", SOCIAL_IMAGE_ALT),
