@@ -12,6 +12,7 @@ mod document;
 pub mod exports;
 pub mod form_keys;
 pub mod forms;
+mod html_text;
 pub mod json;
 pub mod live;
 pub mod maintenance;

@@ -71,7 +71,9 @@ test("the header does not move while the page loads", { tag: "@phone" }, async (
   });
   for (const path of ["/", "/categories/outdoors", "/search?q=phone", "/cart"]) {
     await page.goto(path);
-    await page.waitForLoadState("networkidle");
+    await page.evaluate(
+      () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))),
+    );
     const shifts = await page.evaluate(() => (window as unknown as { shifts: number[] }).shifts);
     expect(shifts, path).toEqual([]);
   }

@@ -2,7 +2,7 @@
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderName, HeaderValue, header},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
     middleware::Next,
     response::{IntoResponse, Response},
 };
@@ -46,9 +46,14 @@ pub async fn mark_private(request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     let status = response.status();
     if !is_public || status.is_client_error() || status.is_server_error() {
-        response.headers_mut().insert(ROBOTS_TAG, NOINDEX);
+        forbid_indexing(response.headers_mut());
     }
     response
+}
+
+/// Sets `X-Robots-Tag: noindex`.
+pub fn forbid_indexing(headers: &mut HeaderMap) {
+    headers.insert(ROBOTS_TAG, NOINDEX);
 }
 
 /// `GET /robots.txt`

@@ -6,7 +6,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{AppState, addresses, json::problem::Problem, pages::document_head::escape};
+use super::{AppState, addresses, html_text::escape, json::problem::Problem};
 
 /// The protocol allows so many addresses in one file.
 const ADDRESSES_MAX: usize = 50_000;

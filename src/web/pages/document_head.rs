@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
-use crate::web::assets;
+use crate::web::{assets, html_text::escape};
 
 /// What a page without a description of its own says.
 const SHOP_DESCRIPTION: &str = "A flash-sale shop with limited stock, fixed prices and live counts: each unit is sold exactly once.";
@@ -172,24 +172,6 @@ fn shorten(text: &str) -> String {
     let start = &text[..end];
     let words = start.rsplit_once(' ').map_or(start, |(words, _)| words);
     format!("{words}…")
-}
-
-/// Escapes a text for HTML and XML, in an element or in a quoted attribute.
-pub fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\'' => escaped.push_str("&#39;"),
-            // XML has no way to write the other control characters, and no page needs them.
-            c if c.is_control() && !matches!(c, '\n' | '\t' | '\r') => {}
-            c => escaped.push(c),
-        }
-    }
-    escaped
 }
 
 /// Writes JSON that cannot end the script element around it. Only strings contain these characters.
