@@ -237,7 +237,7 @@ fn Frame(page: Page, path: String, cart_units: u32) -> impl IntoView {
 #[component]
 fn SearchForm(text: String) -> impl IntoView {
     view! {
-        <form class="site-search" role="search" action="/search" method="get">
+        <form class="site-search" role="search" aria-label="Products" action="/search" method="get">
             <label class="vh" for="search">"Search products"</label>
             <input
                 class="site-search__text"
