@@ -16,6 +16,7 @@ pub mod payment;
 pub mod plan;
 pub mod presentation;
 pub mod product;
+pub mod product_query;
 pub mod quantity;
 pub mod run_label;
 pub mod run_state;

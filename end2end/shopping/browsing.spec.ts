@@ -114,7 +114,9 @@ test.describe("missing pages", () => {
 test.describe("every page of the shop is accessible and fits the window", { tag: "@phone" }, () => {
   for (const [name, path] of [
     ["the catalogue", "/"],
-    ["a category", "/?category=Outdoors"],
+    ["a category", "/categories/outdoors"],
+    ["search results", "/search?q=phone"],
+    ["a search without a result", "/search?q=perpetual+motion"],
     ["the empty cart", "/cart"],
     ["the checkout of an empty cart", "/checkout"],
     ["the form that finds an order", "/orders/find"],

@@ -2,7 +2,7 @@
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DatabaseBackend, DbErr, FromQueryResult, RuntimeErr, Statement,
-    sea_query::{Expr, ExprTrait, SimpleExpr, extension::postgres::PgFunc},
+    sea_query::{Expr, ExprTrait, Func, IntoColumnRef, SimpleExpr, extension::postgres::PgFunc},
     sqlx,
 };
 
@@ -116,6 +116,21 @@ pub fn column_in<C: ColumnTrait>(column: C, ids: &[i64]) -> SimpleExpr {
 /// The same for text columns.
 pub fn text_in<C: ColumnTrait>(column: C, texts: Vec<String>) -> SimpleExpr {
     Expr::col(column.as_column_ref()).eq(PgFunc::any(texts))
+}
+
+/// True if `column`, a text that `fold_search_text` has folded (migration m0027), contains `word`
+/// in any case and with or without accents. The word is not a pattern: `%` and `_` are ordinary
+/// characters.
+pub fn contains_folded(column: impl IntoColumnRef, word: &str) -> SimpleExpr {
+    Func::cust("strpos")
+        .arg(Expr::col(column))
+        .arg(folded(word))
+        .gt(0)
+}
+
+/// A text as searches and lists compare it: in lower case and without accents.
+pub fn folded(text: impl Into<SimpleExpr>) -> SimpleExpr {
+    Func::cust("fold_search_text").arg(text).into()
 }
 
 /// Builds a statement with positional parameters, for SQL that the query builder cannot express.

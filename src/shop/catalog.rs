@@ -2,8 +2,10 @@
 
 mod rows;
 pub mod sold_out_time;
+mod search;
 
 pub(super) use rows::{JoinStock, ProductRow, limit, plan, with_stock};
+pub use search::PRODUCTS_MAX;
 
 use std::time::Instant;
 

@@ -1,52 +1,35 @@
-//! The HTML document and the routes of its pages.
+//! The routes of the pages.
 
 use leptos::{nonce::use_nonce, prelude::*};
 use leptos_axum::ResponseOptions;
-use leptos_meta::{MetaTags, provide_meta_context};
 use leptos_router::{
     SsrMode,
     components::{Route, Router, Routes},
     path,
 };
 
-use super::{assets, pages, security};
+use super::{pages, security};
 
-/// Renders the HTML document around every page. A page without islands loads no script.
-pub fn shell() -> impl IntoView {
+/// Renders the body of a document. A page without islands loads no script.
+pub fn body() -> impl IntoView {
     if let (Some(nonce), Some(response)) = (use_nonce(), use_context::<ResponseOptions>())
         && let Ok(policy) = security::content_security_policy(&nonce).parse()
     {
         response.insert_header(axum::http::header::CONTENT_SECURITY_POLICY, policy);
     }
-    view! {
-        <!DOCTYPE html>
-        <html lang="en">
-            <head>
-                <meta charset="utf-8"/>
-                <meta name="viewport" content="width=device-width, initial-scale=1"/>
-                <meta name="color-scheme" content="light dark"/>
-                <meta name="theme-color" media="(prefers-color-scheme: light)" content="#1f4a3c"/>
-                <meta name="theme-color" media="(prefers-color-scheme: dark)" content="#10241d"/>
-                <link rel="icon" href=assets::href("favicon.svg") type="image/svg+xml"/>
-                <link rel="stylesheet" href=assets::href("doorbuster.css")/>
-                <MetaTags/>
-            </head>
-            <body>
-                <App/>
-            </body>
-        </html>
-    }
+    view! { <App/> }
 }
 
 /// Routes every page. The server renders a page completely before it sends the first byte: a page
 /// that streams in pieces needs JavaScript to place them, and can no longer change its status.
 #[component]
 pub fn App() -> impl IntoView {
-    provide_meta_context();
     view! {
         <Router>
             <Routes fallback=pages::NotFoundPage>
-                <Route path=path!("/") view=pages::CatalogPage ssr=SsrMode::Async/>
+                <Route path=path!("/") view=pages::HomePage ssr=SsrMode::Async/>
+                <Route path=path!("/categories/:slug") view=pages::CategoryPage ssr=SsrMode::Async/>
+                <Route path=path!("/search") view=pages::SearchPage ssr=SsrMode::Async/>
                 <Route path=path!("/products/:slug") view=pages::ProductPage ssr=SsrMode::Async/>
                 <Route path=path!("/cart") view=pages::CartPage ssr=SsrMode::Async/>
                 <Route path=path!("/checkout") view=pages::CheckoutPage ssr=SsrMode::Async/>

@@ -50,6 +50,20 @@ pub fn bundle(name: &str) -> Option<(String, String)> {
     })
 }
 
+/// `GET /favicon.ico`, which browsers and crawlers request at this address. Its content may change
+/// with a release, so it is not kept for long.
+pub async fn favicon() -> Response {
+    let Some(icon) = find("favicon.ico") else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let headers = [
+        (header::CONTENT_TYPE, icon.content_type),
+        (header::CACHE_CONTROL, "public, max-age=86400"),
+        (header::ETAG, ETAG),
+    ];
+    (headers, icon.plain).into_response()
+}
+
 /// `GET /assets/{release}/{*path}`
 pub async fn serve(Path((release, path)): Path<(String, String)>, request: HeaderMap) -> Response {
     let Some(asset) = find(&path) else {

@@ -3,9 +3,9 @@
 //! The size of a compressed document depends on how often its parts repeat. If it contains a secret
 //! that stays the same, and a text that another site can choose, that site can make a browser
 //! request it many times and guess the secret from the sizes (BREACH). So this layer compresses
-//! only documents that it knows to be free of secrets, by their path, and never one with a form,
-//! which has a key, or with a cookie. Pages of shoppers, carts, orders and forms are sent as they
-//! are. The nonce of a page's policy is another one in each response, so it cannot be guessed.
+//! only documents that it knows to be free of secrets, by their path, and never one with a form
+//! that posts, which has a key, or with a cookie. Pages of shoppers, carts, orders and forms are
+//! sent as they are. The nonce of a page's policy is another one in each response, so it cannot be guessed.
 
 use std::io::Write;
 
@@ -124,7 +124,7 @@ async fn compress(response: Response) -> Response {
 }
 
 fn has_form(document: &Bytes) -> bool {
-    const FORM: &[u8] = b"<form";
+    const FORM: &[u8] = b"method=\"post\"";
     document.windows(FORM.len()).any(|part| part == FORM)
 }
 

@@ -9,7 +9,6 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{MethodRouter, get, post},
 };
-use leptos::prelude::provide_context;
 use leptos_axum::{AxumRouteListing, generate_route_list};
 use tokio::net::TcpListener;
 use tower_http::{catch_panic::CatchPanicLayer, csrf::CsrfLayer};
@@ -17,9 +16,9 @@ use tower_http::{catch_panic::CatchPanicLayer, csrf::CsrfLayer};
 use super::{
     AppState, app, assets, compression,
     connections::{self, ConnectionLimits, ConnectionSettings},
-    exports, forms,
+    document, exports, forms,
     json::{health, problem::Problem, products, purchase, webhook},
-    live, maintenance, request_path, security,
+    live, maintenance, request_path, search_engines, security, sitemap,
 };
 use crate::model::ShopError;
 
@@ -59,6 +58,9 @@ pub fn other_routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
         ("/admin/simulations/{id}/export.svg", get(exports::picture)),
         ("/live/steppers/{id}", get(live::steppers::follow)),
         ("/assets/{release}/{*path}", get(assets::serve)),
+        ("/favicon.ico", get(assets::favicon)),
+        ("/robots.txt", get(search_engines::robots_txt)),
+        ("/sitemap.xml", get(sitemap::sitemap_xml)),
     ]
 }
 
@@ -76,10 +78,6 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
         .add_trusted_origin(&*state.public_url)
         .map_err(ServeError::Origin)?
         .with_rejection_response(|_| Problem(ShopError::CrossSite).into_response());
-    let context = {
-        let state = state.clone();
-        move || provide_context(state.clone())
-    };
     let mut router = Router::new();
     for (path, handler) in other_routes() {
         router = router.route(path, handler);
@@ -88,7 +86,10 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
         let state = state.clone();
         move |request| forms::handle_form(state.clone(), request)
     };
-    let page = leptos_axum::render_app_async_with_context(context, app::shell);
+    let page = {
+        let state = state.clone();
+        move |request| document::render(state.clone(), request)
+    };
     for route in page_routes() {
         router = router.route(route.path(), get(page.clone()));
     }
@@ -108,6 +109,7 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
         .layer(middleware::from_fn(request_path::refuse_ambiguous))
         .layer(middleware::from_fn(compression::compress_documents))
         .layer(CatchPanicLayer::custom(panic_response))
+        .layer(middleware::from_fn(search_engines::mark_private))
         .layer(middleware::from_fn_with_state(
             state.clone(),
             security::headers,

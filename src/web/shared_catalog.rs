@@ -5,18 +5,22 @@ use std::{sync::Arc, time::Duration};
 
 use super::shared_reads::SharedReads;
 use crate::{
-    model::{Product, ShopError},
+    model::{Product, ShopError, product_query::ProductQuery},
     shop::{Shop, catalog::VersionedProduct},
 };
 
 /// The age of what a page shows of the catalogue.
 pub const MAX_AGE: Duration = Duration::from_millis(100);
+/// Searches that are shared at the same time. Anyone can invent one.
+const SEARCHES_MAX: usize = 256;
 
 /// Reads of the catalogue that all requests share.
 #[derive(Debug)]
 pub struct SharedCatalog {
     shop: Shop,
     all: SharedReads<(), Arc<[VersionedProduct]>>,
+    found: SharedReads<ProductQuery, Arc<[VersionedProduct]>>,
+    categories: SharedReads<(), Arc<[String]>>,
     by_slug: SharedReads<String, Arc<VersionedProduct>>,
     by_id: SharedReads<i64, Arc<VersionedProduct>>,
 }
@@ -27,6 +31,8 @@ impl SharedCatalog {
         Self {
             shop,
             all: SharedReads::new(max_age),
+            found: SharedReads::bounded(max_age, SEARCHES_MAX),
+            categories: SharedReads::new(max_age),
             by_slug: SharedReads::new(max_age),
             by_id: SharedReads::new(max_age),
         }
@@ -44,6 +50,31 @@ impl SharedCatalog {
             .iter()
             .map(|product| product.with_latest_stock(feed))
             .collect())
+    }
+
+    /// Returns the products of a query, in its order; see [`PRODUCTS_MAX`] for how many.
+    ///
+    /// [`PRODUCTS_MAX`]: crate::shop::catalog::PRODUCTS_MAX
+    ///
+    /// # Errors
+    /// The errors of [`SharedCatalog::products`].
+    pub async fn find(&self, query: &ProductQuery) -> Result<Vec<Product>, ShopError> {
+        let read = || async { Ok(self.shop.catalog().find(query).await?.into()) };
+        let products = self.found.get(query, read).await?;
+        let feed = self.shop.feed();
+        Ok(products
+            .iter()
+            .map(|product| product.with_latest_stock(feed))
+            .collect())
+    }
+
+    /// Returns the categories, in the order of their first product.
+    ///
+    /// # Errors
+    /// The errors of [`SharedCatalog::products`].
+    pub async fn categories(&self) -> Result<Vec<String>, ShopError> {
+        let read = || async { Ok(self.shop.catalog().categories().await?.into()) };
+        Ok(self.categories.get(&(), read).await?.to_vec())
     }
 
     /// Returns a product by its slug.

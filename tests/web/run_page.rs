@@ -224,7 +224,11 @@ async fn no_document_with_a_form_or_a_cookie_is_compressed() {
         if !headers.contains_key(header::CONTENT_ENCODING) {
             continue;
         }
-        for secret in ["<form", "name=\"idempotency_key\"", "ann@example.com"] {
+        for secret in [
+            "method=\"post\"",
+            "name=\"idempotency_key\"",
+            "ann@example.com",
+        ] {
             assert!(!page.contains(secret), "{secret} in the compressed {path}");
         }
         assert!(!headers.contains_key(header::SET_COOKIE), "{path}");

@@ -321,11 +321,16 @@ async fn a_run_is_called_by_its_name_on_every_page_and_in_every_export() {
     let rejected = admin.page(&page).await.body;
     for part in [
         "Use at most 80 characters, not 81.",
-        ">kept</textarea>",
+        "\nkept</textarea>",
         "<h1>Team A</h1>",
     ] {
         assert!(rejected.contains(part), "{part} in {rejected}");
     }
+    let hostile = format!("id={id}&name=&note=%3C%2Ftextarea%3E%3Cscript%3Ealert(1)");
+    rename(&mut admin, &page, &hostile).await;
+    let harmless = admin.page(&page).await.body;
+    assert!(!harmless.contains("<script>alert"), "{harmless}");
+    assert!(harmless.contains("&lt;/textarea&gt;&lt;script&gt;alert(1)</textarea>"));
     let cleared = format!("id={id}&name=&note=");
     rename(&mut admin, &page, &cleared).await;
     let cleared = admin.page(&page).await.body;

@@ -34,7 +34,7 @@ use crate::{
     web::{
         client_address::{client_address, is_trusted},
         json::problem::Problem,
-        security,
+        search_engines, security,
     },
 };
 
@@ -187,6 +187,7 @@ impl Shared {
         };
         let mut response = Problem(error).into_response();
         security::set_headers(response.headers_mut(), self.is_secure);
+        search_engines::forbid_indexing(response.headers_mut());
         response
     }
 }

@@ -1,148 +1,231 @@
-//! `/`: the catalogue, or one category of it.
+//! Lists of products: `/categories/{slug}` and `/search`, in an order that the visitor chooses.
 
 use leptos::prelude::*;
-use leptos_router::hooks::use_query_map;
+use leptos_router::hooks::use_params_map;
+use serde_json::Value;
+use url::form_urlencoded;
 
 use super::{
+    category_nav::CategoryNav,
+    document_head::Metadata,
     frame::{Bundle, Page, framed},
-    page_head::PageHead,
+    product_card::Card,
+    product_metadata::breadcrumbs,
+    query::parameter,
 };
 use crate::{
-    model::Product,
-    ui::stock_line::{StockBadge, format_available, roll_class},
-    web::assets,
+    model::{
+        Product, ShopError,
+        product_query::{ProductQuery, ProductSort, SearchText, category_slug},
+    },
+    shop::catalog::PRODUCTS_MAX,
+    web::addresses,
 };
 
-/// The product that the catalogue features.
-const HERO_PRODUCT_ID: i64 = 1;
-
-/// `/?category=…`
+/// `/categories/{slug}?sort=…`
 #[component]
-pub fn CatalogPage() -> impl IntoView {
-    let category = use_query_map().get_untracked().get("category");
-    framed(|visit| async move {
-        let mut products = visit.catalog().products().await?;
-        let categories = categories(&products);
-        let category = category.filter(|category| categories.contains(category));
-        products.retain(|product| category.as_ref().is_none_or(|c| *c == product.category));
-        let title = category
-            .clone()
-            .unwrap_or_else(|| "Today’s doorbusters".to_owned());
-        let body = view! { <CatalogView categories category products/> };
-        Ok(Page::public(title, Bundle::None, body))
+pub fn CategoryPage() -> impl IntoView {
+    let slug = use_params_map()
+        .get_untracked()
+        .get("slug")
+        .unwrap_or_default()
+        .to_lowercase();
+    let sort = ProductSort::parse(&parameter("sort"));
+    framed(move |visit| async move {
+        let categories = visit.catalog().categories().await?;
+        let chosen: Vec<String> = categories
+            .iter()
+            .filter(|name| category_slug(name) == slug)
+            .cloned()
+            .collect();
+        let Some(title) = chosen.first().cloned() else {
+            return Err(ShopError::UnknownPage);
+        };
+        let query = ProductQuery {
+            categories: chosen,
+            words: Vec::new(),
+            sort,
+        };
+        let products = visit.catalog().find(&query).await?;
+        let address = addresses::category(&title);
+        let metadata = category_metadata(&title, &address, visit.public_url());
+        let body = view! {
+            <ListView
+                title=title.clone()
+                notes=Vec::new()
+                categories
+                products
+                sort
+                address
+                parameters=Vec::new()
+            />
+        };
+        Ok(Page::public(title, Bundle::None, body).with_metadata(metadata))
     })
 }
 
-/// Returns the categories, in the order of their first product.
-fn categories(products: &[Product]) -> Vec<String> {
-    let mut categories: Vec<String> = Vec::new();
-    for product in products {
-        if !categories.contains(&product.category) {
-            categories.push(product.category.clone());
-        }
+fn category_metadata(title: &str, address: &str, public_url: &str) -> Metadata {
+    let trail: [(&str, &str); 2] = [("Shop", "/"), (title, address)];
+    let json_ld: Vec<Value> = vec![breadcrumbs(&trail, public_url)];
+    Metadata {
+        description: format!("{title} at Doorbuster: limited stock, fixed prices, live counts."),
+        canonical_path: Some(address.to_owned()),
+        is_product: false,
+        json_ld,
     }
-    categories
 }
 
+/// `/search?q=…&sort=…`; without words, all products.
 #[component]
-fn CatalogView(
+pub fn SearchPage() -> impl IntoView {
+    let text = SearchText::parse(&parameter("q"));
+    let sort = ProductSort::parse(&parameter("sort"));
+    framed(move |visit| async move {
+        let categories = visit.catalog().categories().await?;
+        let query = ProductQuery {
+            categories: Vec::new(),
+            words: text.words.clone(),
+            sort,
+        };
+        let products = visit.catalog().find(&query).await?;
+        let title = match text.words.is_empty() {
+            true => "All products".to_owned(),
+            false => format!("Results for “{}”", text.shown),
+        };
+        let mut notes = Vec::new();
+        if text.is_cut {
+            notes.push("Only the first words were searched for.".to_owned());
+        }
+        let searched = text.shown.clone();
+        let body = view! {
+            <ListView
+                title=title.clone()
+                notes
+                categories
+                products
+                sort
+                address="/search"
+                parameters=vec![("q", text.shown)]
+            />
+        };
+        Ok(Page::private(title, Bundle::None, body).with_searched(searched))
+    })
+}
+
+/// Shows a list of products. `address` and `parameters` are those of the page, without its order.
+#[component]
+fn ListView(
+    title: String,
+    mut notes: Vec<String>,
     categories: Vec<String>,
-    category: Option<String>,
     products: Vec<Product>,
+    sort: ProductSort,
+    #[prop(into)] address: String,
+    parameters: Vec<(&'static str, String)>,
 ) -> impl IntoView {
-    let current = |name: Option<&str>| (category.as_deref() == name).then_some("true");
-    let hero = products
-        .iter()
-        .find(|product| category.is_none() && product.id == HERO_PRODUCT_ID)
-        .cloned();
-    let others: Vec<Product> = products
-        .into_iter()
-        .filter(|product| hero.as_ref().is_none_or(|hero| hero.id != product.id))
-        .collect();
-    let filters = categories
-        .iter()
-        .map(|name| {
-            let query: String = url::form_urlencoded::byte_serialize(name.as_bytes()).collect();
-            view! {
-                <li><a href=format!("/?category={query}") aria-current=current(Some(name))>{name.clone()}</a></li>
-            }
-        })
-        .collect_view();
+    if products.len() == PRODUCTS_MAX {
+        notes.push(format!(
+            "These are the first {PRODUCTS_MAX} products. Search to find others."
+        ));
+    }
+    let count = match products.len() {
+        1 => "1 product".to_owned(),
+        count => format!("{count} products"),
+    };
+    let list = if products.is_empty() {
+        view! { <NothingFound/> }.into_any()
+    } else {
+        let cards = products
+            .into_iter()
+            .map(|product| view! { <li><Card product/></li> })
+            .collect_view();
+        view! {
+            <SortNav sort address=address.clone() parameters/>
+            <section aria-labelledby="all">
+                <h2 class="vh" id="all">"Products"</h2>
+                <ul class="grid">{cards}</ul>
+            </section>
+        }
+        .into_any()
+    };
     view! {
         <main class="page" id="main" tabindex="-1">
-            <PageHead
-                title=category.clone().unwrap_or_else(|| "Today’s doorbusters".to_owned())
-                lead="Limited stock, fixed prices, live counts."
-            />
-            <nav class="filter" aria-label="Categories">
-                <ul>
-                    <li><a href="/" aria-current=current(None)>"Everything"</a></li>
-                    {filters}
-                </ul>
-            </nav>
-            {hero.map(|product| view! { <Hero product/> })}
-            <section aria-labelledby="all">
-                <h2 class="section-title" id="all">"Products"</h2>
-                <ul class="grid">
-                    {others.into_iter().map(|product| view! { <li><Card product/></li> }).collect_view()}
-                </ul>
-            </section>
+            <div class="page-head">
+                <h1 dir="auto">{title}</h1>
+                <p class="page-head__lead">{count}</p>
+                {notes.into_iter().map(|note| view! { <p class="quiet">{note}</p> }).collect_view()}
+            </div>
+            <CategoryNav categories current=address/>
+            {list}
         </main>
     }
 }
 
 #[component]
-fn Hero(product: Product) -> impl IntoView {
-    let href = format!("/products/{}", product.slug);
-    let copy = format!(
-        "{} units, {} numbered tickets. When they’re gone, we tell you at once.",
-        product.total, product.total
-    );
+fn NothingFound() -> impl IntoView {
     view! {
-        <section class="hero" aria-labelledby="hero-name">
-            <div class="hero__text">
-                <p class="hero__eyebrow">{if product.is_sold_out() { "Sold out" } else { "On sale now" }}</p>
-                <h2 class="hero__name" id="hero-name"><a href=href.clone()>{product.name.clone()}</a></h2>
-                <p class="hero__copy">{copy}</p>
-                <div class="hero__stock">
-                    <p id="hero-stock">{format_available(product.available, product.total)}</p>
-                    <progress
-                        class=roll_class(product.available)
-                        max=product.total.max(1)
-                        value=product.available.max(0)
-                        aria-labelledby="hero-stock"
-                    ></progress>
-                </div>
-                <div class="hero__buy">
-                    <span class="ticket ticket--big">{product.price.to_string()}</span>
-                    <a class="btn btn--primary btn--big" href=href>"View product"</a>
-                </div>
-            </div>
-            <div class="hero__art"><img src=assets::href(&product.artwork) alt="" width="800" height="600"/></div>
-        </section>
+        <div class="panel">
+            <h2 class="panel__title">"No product was found"</h2>
+            <p>"Check the spelling, use fewer words, or choose a category."</p>
+            <p class="panel__go"><a class="btn btn--line" href="/search">"Show all products"</a></p>
+        </div>
     }
 }
 
+/// Links to the same list in each order. Search engines need only one of them.
 #[component]
-fn Card(product: Product) -> impl IntoView {
-    let class = if product.is_sold_out() {
-        "card card--out"
-    } else {
-        "card"
-    };
+fn SortNav(
+    sort: ProductSort,
+    address: String,
+    parameters: Vec<(&'static str, String)>,
+) -> impl IntoView {
+    let links = ProductSort::ALL
+        .into_iter()
+        .map(|other| {
+            let href = sorted_address(&address, &parameters, other);
+            let current = (other == sort).then_some("true");
+            view! { <li><a href=href rel="nofollow" aria-current=current>{other.label()}</a></li> }
+        })
+        .collect_view();
     view! {
-        <article class=class>
-            <div class="card__art">
-                <img src=assets::href(&product.artwork) alt="" width="400" height="300" loading="lazy"/>
-            </div>
-            <div class="card__body">
-                <h3 class="card__name"><a href=format!("/products/{}", product.slug)>{product.name.clone()}</a></h3>
-                <StockBadge available=product.available/>
-            </div>
-            <p class="card__stub">
-                <span class="card__price">{product.price.to_string()}</span>" "
-                <span class="card__no" aria-hidden="true">{format!("No. {:02}", product.id)}</span>
-            </p>
-        </article>
+        <nav class="sort" aria-labelledby="sort-label">
+            <p class="sort__label" id="sort-label">"Sort by"</p>
+            <ul>{links}</ul>
+        </nav>
+    }
+}
+
+fn sorted_address(
+    address: &str,
+    parameters: &[(&'static str, String)],
+    sort: ProductSort,
+) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for (name, value) in parameters {
+        query.append_pair(name, value);
+    }
+    if sort != ProductSort::default() {
+        query.append_pair("sort", sort.key());
+    }
+    match query.finish().as_str() {
+        "" => address.to_owned(),
+        query => format!("{address}?{query}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_order_is_a_parameter_of_the_list_unless_it_is_the_shops_own() {
+        let query = [("q", "50% “off” & more".to_owned())];
+        let address = sorted_address("/search", &query, ProductSort::PriceUp);
+        assert_eq!(
+            address,
+            "/search?q=50%25+%E2%80%9Coff%E2%80%9D+%26+more&sort=price-up"
+        );
+        let own = sorted_address("/categories/audio", &[], ProductSort::Featured);
+        assert_eq!(own, "/categories/audio");
     }
 }

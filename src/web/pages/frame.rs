@@ -1,12 +1,14 @@
-//! The frame of every page (header, footer, title and scripts), and the error page that replaces a
-//! page that cannot be shown.
+//! The frame of every page (header, footer and scripts), and the error page that replaces a page
+//! that cannot be shown.
 
 use leptos::prelude::*;
-use leptos_meta::{Meta, Title};
 
-use super::error_view::ErrorView;
+use super::{
+    document_head::{DocumentHead, HeadSlot, Metadata},
+    error_view::ErrorView,
+};
 use crate::{
-    model::ShopError,
+    model::{ShopError, product_query::TEXT_CHARS_MAX},
     web::{assets, session::Visit},
 };
 
@@ -35,8 +37,12 @@ impl Bundle {
 pub struct Page {
     pub title: String,
     pub bundle: Bundle,
-    /// True if search engines may index it.
-    pub indexed: bool,
+    /// What the page says about itself; `None` if search engines must not index it.
+    pub metadata: Option<Metadata>,
+    /// A browser that runs no scripts loads the page again after so many seconds.
+    pub refresh_after_s: Option<u64>,
+    /// The text in the header's search field.
+    pub searched: String,
     /// True if it has the shop's header and footer.
     pub has_frame: bool,
     /// True if the frame is wide enough for several columns.
@@ -45,12 +51,16 @@ pub struct Page {
 }
 
 impl Page {
-    /// Creates a public page, which search engines may index.
+    /// Creates a public page, which search engines may index: [`is_public`] knows its address.
+    ///
+    /// [`is_public`]: crate::web::search_engines::is_public
     pub fn public(title: impl Into<String>, bundle: Bundle, body: impl IntoView + 'static) -> Self {
         Self {
             title: title.into(),
             bundle,
-            indexed: true,
+            metadata: Some(Metadata::default()),
+            refresh_after_s: None,
+            searched: String::new(),
             has_frame: true,
             is_wide: false,
             body: body.into_any(),
@@ -64,7 +74,7 @@ impl Page {
         body: impl IntoView + 'static,
     ) -> Self {
         Self {
-            indexed: false,
+            metadata: None,
             ..Self::public(title, bundle, body)
         }
     }
@@ -74,6 +84,33 @@ impl Page {
         Self {
             has_frame: false,
             ..Self::private(title, bundle, body)
+        }
+    }
+
+    /// Describes a public page.
+    #[must_use]
+    pub fn with_metadata(self, metadata: Metadata) -> Self {
+        Self {
+            metadata: Some(metadata),
+            ..self
+        }
+    }
+
+    /// Lets a browser that runs no scripts load the page again after `seconds`.
+    #[must_use]
+    pub fn refreshed_after(self, seconds: u64) -> Self {
+        Self {
+            refresh_after_s: Some(seconds),
+            ..self
+        }
+    }
+
+    /// Shows `text` in the header's search field.
+    #[must_use]
+    pub fn with_searched(self, text: impl Into<String>) -> Self {
+        Self {
+            searched: text.into(),
+            ..self
         }
     }
 
@@ -94,7 +131,7 @@ where
     Fut: Future<Output = Result<Page, ShopError>> + Send + 'static,
 {
     // Without a request, the router is only listing its routes.
-    let Ok(visit) = Visit::current() else {
+    let (Ok(visit), Some(head)) = (Visit::current(), use_context::<HeadSlot>()) else {
         return ().into_any();
     };
     let page = load(visit.clone());
@@ -116,6 +153,13 @@ where
             0
         };
         let path = visit.path().to_owned();
+        head.set(DocumentHead {
+            title: page.title.clone(),
+            metadata: page.metadata.clone(),
+            path: path.clone(),
+            public_url: visit.public_url().to_owned(),
+            refresh_after_s: page.refresh_after_s,
+        });
         if page.has_frame {
             view! { <Frame page path cart_units/> }.into_any()
         } else {
@@ -150,8 +194,6 @@ fn Frame(page: Page, path: String, cart_units: u32) -> impl IntoView {
         "cart-count"
     };
     view! {
-        <Title text=format!("{} – Doorbuster", page.title)/>
-        {(!page.indexed).then(|| view! { <Meta name="robots" content="noindex"/> })}
         <a class="skip" href="#main">"Skip to content"</a>
         <header class="site-header" class=("site-header--wide", page.is_wide)>
             <div class="site-header__bar">
@@ -159,6 +201,7 @@ fn Frame(page: Page, path: String, cart_units: u32) -> impl IntoView {
                     <img class="brand__mark" src=assets::href("logo.svg") alt="" width="44" height="36"/>
                     <span class="brand__name">"Doorbuster"</span>
                 </a>
+                <SearchForm text=page.searched/>
                 <nav class="site-nav" aria-label="Main">
                     <ul>
                         <li><a href="/" aria-current=current("/")>"Shop"</a></li>
@@ -192,10 +235,30 @@ fn Frame(page: Page, path: String, cart_units: u32) -> impl IntoView {
 }
 
 #[component]
+fn SearchForm(text: String) -> impl IntoView {
+    view! {
+        <form class="site-search" role="search" aria-label="Products" action="/search" method="get">
+            <label class="vh" for="search">"Search products"</label>
+            <input
+                class="site-search__text"
+                id="search"
+                name="q"
+                type="search"
+                maxlength=TEXT_CHARS_MAX
+                placeholder="Search products"
+                autocomplete="off"
+                enterkeyhint="search"
+                dir="auto"
+                value=text
+            />
+            <button class="site-search__go" type="submit">"Search"</button>
+        </form>
+    }
+}
+
+#[component]
 fn Bare(page: Page) -> impl IntoView {
     view! {
-        <Title text=format!("{} – Doorbuster", page.title)/>
-        <Meta name="robots" content="noindex"/>
         {page.body}
         <BootScript bundle=page.bundle/>
     }

@@ -30,17 +30,22 @@ pub fn OrderPage() -> impl IntoView {
         } else {
             Bundle::None
         };
-        Ok(Page::private(title, bundle, view! { <OrderView order/> }))
+        let reload_after_s = reload_after_s(&order);
+        let page = Page::private(title, bundle, view! { <OrderView order/> });
+        Ok(match reload_after_s {
+            Some(seconds) => page.refreshed_after(seconds),
+            None => page,
+        })
     })
 }
 
-/// Returns the reload interval of the page without JavaScript: short while the payment is being
-/// confirmed, long while the order is backordered.
-fn reload_after_s(order: &Order) -> &'static str {
-    match order.status {
-        OrderStatus::Backordered => "60",
-        _ => "3",
-    }
+/// Returns the reload interval of the page without JavaScript, in seconds: short while the payment
+/// is being confirmed, long while the order is backordered; `None` once nothing changes any more.
+fn reload_after_s(order: &Order) -> Option<u64> {
+    order.status_view().is_open.then_some(match order.status {
+        OrderStatus::Backordered => 60,
+        _ => 3,
+    })
 }
 
 #[component]
@@ -56,7 +61,6 @@ fn OrderView(order: Order) -> impl IntoView {
     let refunds = order.refunds.clone();
     view! {
         <main class="page" id="main" tabindex="-1">
-            {is_open.then(|| view! { <noscript><meta http-equiv="refresh" content=reload_after_s(&order)/></noscript> })}
             <article class="receipt">
                 <LiveOrder public_id=order.public_id.clone() is_open>
                     <header class="receipt__head">

@@ -25,19 +25,23 @@ pub fn PresentPage() -> impl IntoView {
         let origin = audience.origin(host.as_deref());
         let address = format!("{origin}/present/{}", run.id);
         let presentation = Presentation::of(&run);
+        let is_over = presentation.state.is_over();
         let body = view! { <PresentView presentation address/> };
-        Ok(Page::bare(run.name, Bundle::Workbench, body))
+        let page = Page::bare(run.name, Bundle::Workbench, body);
+        // Without JavaScript the page reloads itself to follow the run.
+        Ok(if is_over {
+            page
+        } else {
+            page.refreshed_after(2)
+        })
     })
 }
 
 #[component]
 fn PresentView(presentation: Presentation, address: String) -> impl IntoView {
-    let running = !presentation.state.is_over();
     let code = qr_code(&address, format!("QR code of {address}"));
     view! {
         <main class="present" id="main" tabindex="-1">
-            // Without JavaScript the page reloads itself to follow the run.
-            {running.then(|| view! { <noscript><meta http-equiv="refresh" content="2"/></noscript> })}
             <Present presentation>
                 {code}
                 <p class="present__address"><span>"Watch on your own screen"</span>" "<span class="code-no">{address.clone()}</span></p>

@@ -7,13 +7,12 @@ use super::{
     form_error::FormError,
     form_key::FormKey,
     frame::{Bundle, Page, framed},
-    refill,
+    product_metadata, refill,
 };
 use crate::{
     islands::shop::{BuyButtons, LiveStock, StockLine},
     model::{Product, SaleState, quantity::QUANTITY_MAX},
-    shop::moment,
-    web::{assets, session::Notice},
+    web::{addresses, assets, session::Notice},
 };
 
 /// `/products/{slug}`
@@ -27,23 +26,22 @@ pub fn ProductPage() -> impl IntoView {
         let product = visit.catalog().product_by_slug(&slug).await?;
         let notice = visit.take_notice().await?;
         let title = product.name.clone();
+        let metadata = product_metadata::of_product(&product, visit.public_url());
         let body = view! { <ProductView product notice/> };
-        Ok(Page::public(title, Bundle::Shop, body))
+        Ok(Page::public(title, Bundle::Shop, body).with_metadata(metadata))
     })
 }
 
 #[component]
 fn ProductView(product: Product, notice: Option<Notice>) -> impl IntoView {
-    let category: String =
-        url::form_urlencoded::byte_serialize(product.category.as_bytes()).collect();
     let typed = refill::typed(notice.as_ref(), "quantity", "1");
     view! {
         <main class="page" id="main" tabindex="-1">
             <nav class="crumbs" aria-label="Breadcrumb">
                 <ol>
                     <li><a href="/">"Shop"</a></li>
-                    <li><a href=format!("/?category={category}")>{product.category.clone()}</a></li>
-                    <li aria-current="page">{product.name.clone()}</li>
+                    <li><a href=addresses::category(&product.category) dir="auto">{product.category.clone()}</a></li>
+                    <li aria-current="page" dir="auto">{product.name.clone()}</li>
                 </ol>
             </nav>
             <FormError notice consequence="Nothing was added to your cart."/>
@@ -52,9 +50,9 @@ fn ProductView(product: Product, notice: Option<Notice>) -> impl IntoView {
                     <img src=assets::href(&product.artwork) alt="" width="800" height="600"/>
                 </div>
                 <div class="product__info">
-                    <h1>{product.name.clone()}</h1>
+                    <h1 dir="auto">{product.name.clone()}</h1>
                     <p class="ticket ticket--big"><span class="vh">"Price "</span>{product.price.to_string()}</p>
-                    <p class="product__desc">{product.description.clone()}</p>
+                    <p class="product__desc" dir="auto">{product.description.clone()}</p>
                     <section class="buybox" aria-label="Buy">
                         <LiveStock products=vec![product.id]>
                             <BuyBox product typed/>
@@ -74,13 +72,10 @@ fn BuyBox(product: Product, typed: String) -> impl IntoView {
         total,
         ..
     } = product;
-    let closed = match (product.state(), product.plan.starts_at_ms) {
-        (SaleState::Announced, Some(start)) => {
-            let opens_at = moment::in_utc(moment::from_ms(start));
-            Some(format!("On sale from {opens_at}."))
-        }
-        (SaleState::Ended, _) => Some("This sale has ended.".to_owned()),
-        _ => None,
+    let closed = match &product.sale {
+        SaleState::Open => None,
+        SaleState::NotStarted(opens_at) => Some(format!("On sale from {opens_at}.")),
+        SaleState::Ended => Some("This sale has ended.".to_owned()),
     };
     let limit = product
         .per_customer_limit

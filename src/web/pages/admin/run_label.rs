@@ -8,7 +8,7 @@ use crate::{
         run_label::{RUN_NAME_LEN_MAX, RUN_NOTE_LEN_MAX},
     },
     ui::field::{Field, FieldKind},
-    web::{pages::refill, session::Notice},
+    web::{html_text::escape, pages::refill, session::Notice},
 };
 
 const _: () = assert!(
@@ -53,7 +53,7 @@ pub fn RunLabelForm(run: RunSnapshot, notice: Option<Notice>) -> impl IntoView {
                         <textarea
                             class="field__input" id="note" name="note" rows="3" aria-describedby=described_by
                             aria-invalid=note_error.is_some().then_some("true") autofocus={focus == Some("note")}
-                        >{text}</textarea>
+                        >{in_textarea(&text)}</textarea>
                         <span class="field__hint" id="note-hint">"Up to 280 characters. Your audience does not see it."</span>
                         {note_error.map(|error| view! { <p class="field__error" id="note-error">{error}</p> })}
                     </div>
@@ -62,4 +62,9 @@ pub fn RunLabelForm(run: RunSnapshot, notice: Option<Notice>) -> impl IntoView {
             </form>
         </details>
     }
+}
+
+/// Leptos writes the content of this element as it is. A browser drops a line break at its start.
+fn in_textarea(text: &str) -> String {
+    format!("\n{}", escape(text))
 }

@@ -41,12 +41,19 @@ pub fn SimulationRunPage() -> impl IntoView {
             None => runs::find_with_locks(visit.shop(), id).await?,
         };
         let notice = visit.take_notice().await?;
-        Ok(Page::private(
+        let is_over = run.state.is_over();
+        let page = Page::private(
             run.name.clone(),
             Bundle::Workbench,
             view! { <RunView run locks is_here=live.is_some() audience=visit.audience() notice/> },
         )
-        .wide())
+        .wide();
+        // Without JavaScript the page reloads itself to follow the run.
+        Ok(if is_over {
+            page
+        } else {
+            page.refreshed_after(2)
+        })
     })
 }
 
@@ -83,8 +90,6 @@ fn RunView(
     let export = view! { <ExportPanel run=run.clone() audience/> };
     view! {
         <main class="page page--run page--wide" id="main" tabindex="-1">
-            // Without JavaScript the page reloads itself to follow the run.
-            {running.then(|| view! { <noscript><meta http-equiv="refresh" content="2"/></noscript> })}
             <Subnav current="/admin/simulations"/>
             <PageHead title=run.name.clone() lead/>
             <Keys/>
