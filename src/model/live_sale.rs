@@ -2,11 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Product,
-    quantity::QUANTITY_MAX,
-    sale::{SalePlan, SaleState, StockCounts},
-};
+use super::{Product, SalePlan, SaleState, StockCounts, quantity::QUANTITY_MAX};
 
 /// See the module's documentation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

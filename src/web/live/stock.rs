@@ -49,12 +49,7 @@ pub async fn follow(
     let Query(query) = query.map_err(|error| ShopError::Malformed(error.to_string()))?;
     let mut ids = parse_ids(&query.products)?;
     let asked_at = Instant::now();
-    let first = state
-        .shop
-        .sales()
-        .current(&ids)
-        .await
-        .map_err(crate::db::txn::read_error)?;
+    let first = state.shop.sales().current(&ids).await?;
     // The feed also has the private products of runs in this process.
     ids.retain(|id| first.levels.iter().any(|level| level.product_id == *id));
     let watched = state.stock_watch.watch(&ids);
