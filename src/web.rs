@@ -20,6 +20,7 @@ pub mod rate_limit;
 mod request_body;
 mod request_path;
 mod runs;
+mod sale_calendar;
 pub mod security;
 pub mod server;
 pub mod session;

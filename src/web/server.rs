@@ -19,7 +19,7 @@ use super::{
     connections::{self, ConnectionLimits, ConnectionSettings},
     exports, forms,
     json::{health, problem::Problem, products, purchase, webhook},
-    live, maintenance, request_path, security,
+    live, maintenance, request_path, sale_calendar, security,
 };
 use crate::model::ShopError;
 
@@ -48,6 +48,7 @@ pub fn other_routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
         ("/api/products", get(products::list)),
         ("/api/products/{id}", get(products::one)),
         ("/api/payments/webhook", post(webhook::receive_event)),
+        ("/products/{slug}/sale.ics", get(sale_calendar::sale_ics)),
         ("/live/orders/{public_id}", get(live::orders::follow)),
         ("/live/stock", get(live::stock::follow)),
         ("/live/simulations/{id}", get(live::runs::follow)),
