@@ -9,6 +9,7 @@ mod express_purchase;
 mod headers;
 mod keys;
 mod limits;
+mod live_sales;
 mod navigation;
 mod orders;
 mod outages;

@@ -113,7 +113,7 @@ for (const [name, hours] of [
           return RightDate.now() + wrongBy;
         }
       }
-      globalThis.Date = WrongDate as DateConstructor;
+      globalThis.Date = WrongDate as unknown as DateConstructor;
     }, hours * HOUR_MS);
     const start = Date.now() + PLANNING_MS;
     await sales.plan(product, start);
