@@ -11,13 +11,16 @@ const DRIFT_MS: i64 = 2;
 /// If the browser's clock moves by more than this against the time since the page was opened, the
 /// clock was changed, or the computer slept.
 const STEP_MS: i64 = 1_000;
+/// After a step, so many times that are much lower than expected show that the clock was changed.
+/// One of them may have arrived before a sleep, and have waited for the browser.
+const LOW_TIMES_MAX: u8 = 2;
 
 /// See the module's documentation. All times are in milliseconds.
 #[derive(Clone, Copy, Debug)]
 pub struct ClockOffset {
     ahead_ms: i64,
-    /// False if the difference may be wrong: the next time replaces it, whatever it is.
-    is_trusted: bool,
+    /// How many low times replace the difference; 0 if it is not in doubt.
+    low_times_left: u8,
     /// The browser's clock, less the time since the page was opened.
     opened_at_ms: Option<i64>,
 }
@@ -28,7 +31,7 @@ impl ClockOffset {
     pub const fn new(rendered_at_ms: i64, browser_ms: i64) -> Self {
         Self {
             ahead_ms: rendered_at_ms.saturating_sub(browser_ms),
-            is_trusted: true,
+            low_times_left: 0,
             opened_at_ms: None,
         }
     }
@@ -36,22 +39,27 @@ impl ClockOffset {
     /// Takes a time that the server sent, and that arrived at `browser_ms`.
     pub fn learn(&mut self, server_ms: i64, browser_ms: i64) {
         let seen_ms = server_ms.saturating_sub(browser_ms);
-        self.ahead_ms = if self.is_trusted {
-            seen_ms.max(self.ahead_ms - DRIFT_MS)
-        } else {
-            seen_ms
-        };
-        self.is_trusted = true;
+        let kept_ms = self.ahead_ms.saturating_sub(DRIFT_MS);
+        if seen_ms >= kept_ms.saturating_sub(STEP_MS) {
+            self.low_times_left = 0;
+        } else if self.low_times_left > 0 {
+            self.low_times_left -= 1;
+            if self.low_times_left == 0 {
+                self.ahead_ms = seen_ms;
+                return;
+            }
+        }
+        self.ahead_ms = seen_ms.max(kept_ms);
     }
 
-    /// Compares the browser's clock with `since_open_ms`, a time that nobody can set and that may
+    /// Compares the browser's clock with `since_open_ms`, a time that cannot be set and that may
     /// stop while the computer sleeps.
     pub fn check_step(&mut self, browser_ms: i64, since_open_ms: i64) {
         let opened_at_ms = browser_ms.saturating_sub(since_open_ms);
         if let Some(before_ms) = self.opened_at_ms
             && opened_at_ms.abs_diff(before_ms) > STEP_MS.unsigned_abs()
         {
-            self.is_trusted = false;
+            self.low_times_left = LOW_TIMES_MAX;
         }
         self.opened_at_ms = Some(opened_at_ms);
     }
@@ -86,17 +94,43 @@ mod tests {
     }
 
     #[test]
-    fn sleep_keeps_the_difference_and_a_new_clock_is_learned_at_once() {
+    fn sleep_keeps_the_difference() {
         let mut offset = ClockOffset::new(1_000, 1_000);
         offset.check_step(1_000, 0);
         // An hour of sleep, in which the time since the page was opened did not go on.
-        offset.check_step(HOUR_MS + 1_250, 250);
-        assert_eq!(offset.server_ms(HOUR_MS + 1_250), HOUR_MS + 1_250);
-        offset.learn(HOUR_MS + 1_300, HOUR_MS + 1_350);
-        // The clock is set forward by an hour: the next event shows that it is wrong.
-        offset.check_step(2 * HOUR_MS + 2_000, 1_000);
-        offset.learn(HOUR_MS + 2_000, 2 * HOUR_MS + 2_050);
-        assert_eq!(offset.server_ms(2 * HOUR_MS + 3_050), HOUR_MS + 3_000);
+        let woken_ms = HOUR_MS + 1_250;
+        offset.check_step(woken_ms, 250);
+        assert_eq!(offset.server_ms(woken_ms), woken_ms);
+        // An event that had arrived before the sleep, then a new one.
+        offset.learn(1_200, woken_ms);
+        assert_eq!(offset.server_ms(woken_ms), woken_ms - DRIFT_MS);
+        offset.learn(woken_ms, woken_ms + 50);
+        let error_ms = offset.server_ms(woken_ms) - woken_ms;
+        assert!((-2 * DRIFT_MS..=0).contains(&error_ms), "{error_ms}");
+        // Long after that, a single late event changes nothing either.
+        for second in 1..5 {
+            offset.learn(
+                woken_ms + second * 1_000,
+                woken_ms + second * 1_000 + HOUR_MS,
+            );
+        }
+        let error_ms = offset.server_ms(woken_ms) - woken_ms;
+        assert!((-6 * DRIFT_MS..=0).contains(&error_ms), "{error_ms}");
+    }
+
+    #[test]
+    fn a_clock_that_was_changed_is_corrected_by_the_second_event() {
+        for (moved_by_ms, events) in [(HOUR_MS, 2), (-HOUR_MS, 1)] {
+            let mut offset = ClockOffset::new(0, 0);
+            offset.check_step(0, 0);
+            let browser = |true_ms: i64| true_ms + moved_by_ms;
+            offset.check_step(browser(1_000), 1_000);
+            for event in 1..=events {
+                let sent_ms = 1_000 + event * 1_000;
+                offset.learn(sent_ms, browser(sent_ms + 40));
+            }
+            assert_eq!(offset.server_ms(browser(5_000)), 4_960, "{moved_by_ms}");
+        }
     }
 
     #[test]

@@ -92,7 +92,8 @@ pub fn SaleShutter(sale: LiveSale, now_ms: i64, calendar: String) -> impl IntoVi
         _ => "Open",
     };
     let starts_at_ms = move || shown.sale.with(|sale| sale.plan.starts_at_ms);
-    let starts_at = local_time(Signal::derive(starts_at_ms));
+    // A script makes it the visitor's own time.
+    let starts_at = move || starts_at_ms().map(format_unix_ms).unwrap_or_default();
     view! {
         <div class=class>
             <p class="shutter__label">{label}</p>
@@ -103,32 +104,6 @@ pub fn SaleShutter(sale: LiveSale, now_ms: i64, calendar: String) -> impl IntoVi
             <a class="btn shutter__calendar" href=calendar hidden=move || !is_announced()>"Add to calendar"</a>
         </div>
     }
-}
-
-/// Formats a time: in UTC as the server rendered it, then in the visitor's own time zone.
-fn local_time(at_ms: Signal<Option<i64>>) -> impl Fn() -> String {
-    let is_local = RwSignal::new(false);
-    #[cfg(feature = "hydrate")]
-    Effect::new(move |_| is_local.set(true));
-    move || match (at_ms.get(), is_local.get()) {
-        (None, _) => String::new(),
-        #[cfg(feature = "hydrate")]
-        (Some(at_ms), true) => in_own_zone(at_ms),
-        (Some(at_ms), _) => format_unix_ms(at_ms),
-    }
-}
-
-/// Formats a time in the visitor's own time zone, as in `Sat, 12 Dec 2026, 13:12 CET`.
-#[cfg(feature = "hydrate")]
-fn in_own_zone(at_ms: i64) -> String {
-    const FORMAT: &str = r#"{"weekday":"short","day":"numeric","month":"short","year":"numeric","hour":"2-digit","minute":"2-digit","timeZoneName":"short"}"#;
-    #[expect(
-        clippy::cast_precision_loss,
-        reason = "milliseconds since 1970 fit in 53 bits"
-    )]
-    let at = js_sys::Date::new(&(at_ms as f64).into());
-    let format = js_sys::JSON::parse(FORMAT).unwrap_or_default();
-    at.to_locale_string("en-GB", &format).into()
 }
 
 /// Shows the price of a unit, and the price before the sale.

@@ -122,7 +122,7 @@ fn events(stock: &[StockChange], sales: &[(i64, SaleLine)]) -> Vec<Frame> {
 fn clock_frame(board: &SaleBoard) -> Frame {
     match board.now_ms() {
         Some(now_ms) => {
-            Frame::text_with_retry("clock", &now_ms.to_string(), rand::random_range(RETRY_MS))
+            Frame::line_with_retry("clock", &now_ms.to_string(), rand::random_range(RETRY_MS))
         }
         None => Frame::KEEP_ALIVE,
     }
