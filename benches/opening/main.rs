@@ -1,5 +1,6 @@
 //! Measures the start of a sale that thousands of open pages wait for, beside a shop that has no
-//! visitors. `docs/BENCHMARKS.md` explains the figures; `./makew bench opening` runs this benchmark.
+//! visitors. `docs/BENCHMARKS.md` explains the figures; `./makew bench opening` runs this
+//! benchmark.
 //!
 //! Each page is its stream, as a browser holds it open. A page asks nothing at the start; the
 //! browser tests check that. So the requests that the start causes are the streams that broke and
@@ -102,7 +103,7 @@ async fn run(options: &Options) -> Result<(), Failure> {
 struct Round {
     quiet: Latencies,
     opening: Latencies,
-    /// What the start sent to the pages while nobody bought.
+    /// What the start of a sale without buyers sent to the pages.
     start: Counts,
 }
 

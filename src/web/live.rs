@@ -59,8 +59,9 @@ struct Update {
 }
 
 /// Streams the updates that `next` returns: one at the start, then one after each change of
-/// `changes`, at most one per [`UPDATE_INTERVAL`], and a comment per [`KEEP_ALIVE`]. The stream ends when the client disconnects, the
-/// server stops, the viewer is signed out, or an update is the last one.
+/// `changes`, at most one per [`UPDATE_INTERVAL`], and a comment per [`KEEP_ALIVE`]. The stream
+/// ends when the client disconnects, the server stops, the viewer is signed out, or an update is
+/// the last one.
 fn stream_updates<F, Fut>(
     viewer: Viewer,
     changes: watch::Receiver<u64>,

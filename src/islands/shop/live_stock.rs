@@ -4,7 +4,8 @@ use leptos::prelude::*;
 
 use crate::model::LiveSale;
 
-/// What the page's stream has sent so far, for the islands inside of [`LiveStock`] or [`LiveSales`].
+/// What the page's stream has sent so far, for the islands inside of [`LiveStock`] or
+/// [`LiveSales`].
 #[derive(Clone, Copy)]
 pub(super) struct Live {
     /// The latest stock by product id; empty until the first event.
