@@ -30,6 +30,8 @@ struct Shown {
     sale: Memo<LiveSale>,
     now_ms: Memo<i64>,
     state: Memo<SaleState>,
+    /// False as long as the page stays as the server rendered it: a countdown would be wrong.
+    is_live: Memo<bool>,
 }
 
 impl Shown {
@@ -48,10 +50,12 @@ impl Shown {
             sale
         });
         let state = Memo::new(move |_| sale.with(|sale| sale.state_at(now_ms.get())));
+        let is_live = Memo::new(move |_| live.and_then(Live::now_ms).is_some());
         Self {
             sale,
             now_ms,
             state,
+            is_live,
         }
     }
 
@@ -59,16 +63,22 @@ impl Shown {
         self.state.get() == state
     }
 
+    fn starts_at_ms(self) -> Option<i64> {
+        self.sale.with(|sale| sale.plan.starts_at_ms)
+    }
+
+    /// The start of the sale, which a script shows in the visitor's own time zone.
+    fn starts_at(self) -> String {
+        self.starts_at_ms().map(format_unix_ms).unwrap_or_default()
+    }
+
     /// The time until the sale starts; empty once it has started.
     fn countdown(self) -> Memo<String> {
-        Memo::new(move |_| {
-            let starts_at_ms = self.sale.with(|sale| sale.plan.starts_at_ms);
-            match starts_at_ms {
-                Some(starts_at_ms) if self.is(SaleState::Announced) => {
-                    format_countdown(starts_at_ms.saturating_sub(self.now_ms.get()))
-                }
-                _ => String::new(),
+        Memo::new(move |_| match self.starts_at_ms() {
+            Some(starts_at_ms) if self.is(SaleState::Announced) => {
+                format_countdown(starts_at_ms.saturating_sub(self.now_ms.get()))
             }
+            _ => String::new(),
         })
     }
 }
@@ -87,19 +97,17 @@ pub fn SaleShutter(sale: LiveSale, now_ms: i64, calendar: String) -> impl IntoVi
         SaleState::Open | SaleState::ReservedOut => "shutter shutter--up",
     };
     let label = move || match shown.state.get() {
-        SaleState::Announced => "Opens in",
+        SaleState::Announced if shown.is_live.get() => "Opens in",
+        SaleState::Announced => "Opens",
         SaleState::Ended => "Sale ended",
         _ => "Open",
     };
-    let starts_at_ms = move || shown.sale.with(|sale| sale.plan.starts_at_ms);
-    // A script makes it the visitor's own time.
-    let starts_at = move || starts_at_ms().map(format_unix_ms).unwrap_or_default();
     view! {
         <div class=class>
             <p class="shutter__label">{label}</p>
             <p class="shutter__clock" role="timer" hidden=move || !is_announced()>{move || countdown.get()}</p>
             <p class="shutter__when" hidden=move || !is_announced()>
-                <time datetime=move || starts_at_ms().map(unix_ms_in_rfc3339)>{starts_at}</time>
+                <time datetime=move || shown.starts_at_ms().map(unix_ms_in_rfc3339)>{move || shown.starts_at()}</time>
             </p>
             <a class="btn shutter__calendar" href=calendar hidden=move || !is_announced()>"Add to calendar"</a>
         </div>
@@ -214,7 +222,8 @@ pub fn CardState(sale: LiveSale, now_ms: i64) -> impl IntoView {
     let badge =
         Memo::new(move |_| badge_of(shown.state.get(), shown.sale.with(|sale| sale.available)));
     let note = move || match shown.state.get() {
-        SaleState::Announced => format!("Opens in {}", countdown.get()),
+        SaleState::Announced if shown.is_live.get() => format!("Opens in {}", countdown.get()),
+        SaleState::Announced => format!("Opens {}", shown.starts_at()),
         SaleState::SoldOut => shown
             .sale
             .with(|sale| describe_stock(SaleState::SoldOut, sale)),
