@@ -154,7 +154,7 @@ async fn the_page_of_an_announced_sale_has_the_form_and_loads_again_at_the_start
         button.is_some_and(|rest| rest.contains("disabled")),
         "{button:?}"
     );
-    assert!(page.body.contains("Not open yet") && page.body.contains(">Opens<"));
+    assert!(page.body.contains("Not open yet") && page.body.contains("Opens"));
     let refresh = page.body.split("http-equiv=\"refresh\" content=\"").nth(1);
     let seconds: u64 = refresh
         .and_then(|rest| rest.split('"').next()?.parse().ok())

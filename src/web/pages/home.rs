@@ -96,13 +96,15 @@ fn featured(products: &[Product]) -> Option<i64> {
 fn HomeView(categories: Vec<String>, products: Vec<Product>, now_ms: i64) -> impl IntoView {
     let groups = Groups::of(products);
     let lists = [&groups.opens_next, &groups.open_now, &groups.gone];
-    let followed: Vec<i64> = groups
+    let mut followed: Vec<i64> = groups
         .featured
         .iter()
         .chain(lists.into_iter().flatten())
         .map(|product| product.id)
         .take(PRODUCTS_MAX)
         .collect();
+    // All pages that follow the same products share one state, in whatever order they show them.
+    followed.sort_unstable();
     view! {
         <main class="page" id="main" tabindex="-1">
             <PageHead title="Today’s doorbusters" lead="Limited stock, fixed prices, live counts."/>
