@@ -86,11 +86,14 @@ pub fn format_duration(duration_ms: i64) -> String {
         0 => format!("{large} {unit}"),
         _ => format!("{large} {unit} {small} {small_unit}"),
     };
-    match () {
-        () if days > 0 => two(days, "d", hours % 24, "h"),
-        () if hours > 0 => two(hours, "h", minutes % 60, "min"),
-        () if minutes > 0 => two(minutes, "min", seconds % 60, "s"),
-        () => format!("{seconds} s"),
+    if days > 0 {
+        two(days, "d", hours % 24, "h")
+    } else if hours > 0 {
+        two(hours, "h", minutes % 60, "min")
+    } else if minutes > 0 {
+        two(minutes, "min", seconds % 60, "s")
+    } else {
+        format!("{seconds} s")
     }
 }
 
