@@ -1,6 +1,4 @@
-//! The state of a sale in words, and as a badge.
-
-use leptos::prelude::*;
+//! The state of a sale in words, and the badge that shows it.
 
 use super::stock_line::{LOW_STOCK, format_available};
 use crate::model::{LiveSale, SaleState};
@@ -68,13 +66,6 @@ pub fn announcement(before: SaleState, now: SaleState) -> &'static str {
         (_, SaleState::Announced) => "The sale is not open yet.",
         (_, state) => advice(state),
     }
-}
-
-/// The state of a sale as a badge.
-#[component]
-pub fn SaleBadge(state: SaleState, available: i64) -> impl IntoView {
-    let (class, text) = badge_of(state, available);
-    view! { <span class=class>{text}</span> }
 }
 
 /// Formats a duration with its two largest units, as in `41 s`, `3 min 5 s` or `2 h`. A duration
