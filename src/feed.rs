@@ -46,8 +46,7 @@ impl Feed {
             *current = change;
         }
         drop(latest);
-        self.revision
-            .send_modify(|revision| *revision = revision.wrapping_add(1));
+        self.wake_readers();
     }
 
     /// Publishes the levels that differ from the latest ones.
@@ -59,6 +58,12 @@ impl Feed {
                 self.publish(*level);
             }
         }
+    }
+
+    /// Wakes the readers: something that they show beside the stock has changed.
+    pub fn wake_readers(&self) {
+        self.revision
+            .send_modify(|revision| *revision = revision.wrapping_add(1));
     }
 
     /// Returns the products with a published change.

@@ -8,6 +8,7 @@ pub mod digit_groups;
 pub mod findings;
 pub mod isolation;
 pub mod lesson;
+pub mod live_sale;
 pub mod lock_queue;
 pub mod lock_view;
 pub mod money;
@@ -36,6 +37,7 @@ pub use bill::{Bill, DiscountValue};
 pub use cart::{AppliedCode, CartLine, CartView, CheckoutView, ReleasedLine, Reservation};
 pub use isolation::Isolation;
 pub use lesson::{LessonKey, LessonResult, LessonRun};
+pub use live_sale::LiveSale;
 pub use lock_view::{DbLock, DbSession};
 pub use money::{Currency, Money};
 pub use order::{

@@ -11,6 +11,7 @@ pub mod notice;
 pub mod order_badge;
 pub mod run_curves;
 pub mod safety_badge;
+pub mod sale_line;
 pub mod stepper;
 pub mod stock_line;
 mod time_axis;

@@ -25,6 +25,7 @@ mod request_body;
 mod request_path;
 mod runs;
 pub mod search_engines;
+mod sale_calendar;
 pub mod security;
 pub mod server;
 pub mod session;

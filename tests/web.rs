@@ -10,6 +10,7 @@ mod found;
 mod headers;
 mod keys;
 mod limits;
+mod live_sales;
 mod navigation;
 mod orders;
 mod outages;

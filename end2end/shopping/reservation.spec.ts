@@ -115,7 +115,7 @@ test.describe("an active reservation", () => {
     await goToCheckout(page, [WATCH, 4]);
     const other = await anotherBrowser();
     await other.goto(`/products/${WATCH.slug}`);
-    await expect(other.getByRole("button", { name: "Sold out" })).toBeDisabled();
+    await expect(other.getByRole("button", { name: "All reserved" })).toBeDisabled();
 
     await page.goto("/cart");
     await waitForIslands(page);

@@ -1,11 +1,17 @@
 //! Islands of the shoppers' pages.
 
+#[cfg(any(feature = "hydrate", test))]
+mod clock_offset;
 mod hold_timer;
 mod live_order;
 mod live_stock;
+mod sale;
+#[cfg(feature = "hydrate")]
+mod server_clock;
 
 pub use hold_timer::HoldTimer;
 pub use live_order::{
     LiveOrder, OrderBadge, OrderHeading, OrderNextLink, OrderPayment, OrderSentence,
 };
-pub use live_stock::{BuyButtons, CartLineNote, CheckoutButton, LiveStock, StockLine};
+pub use live_stock::{CartLineNote, CheckoutButton, LiveSales, LiveStock};
+pub use sale::{BuyButtons, CardState, SaleNews, SalePrice, SaleShutter, StockLine};

@@ -1,18 +1,13 @@
-//! The stock of products, for pages and subscribers. [`super::stock_admin`] changes it.
+//! The stock of products, for pages. [`super::stock_admin`] changes it.
 
-use sea_orm::{
-    ColumnTrait, DbErr, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder,
-    QuerySelect,
-};
+use sea_orm::{ColumnTrait, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect};
 
 use super::{Shop, catalog::JoinStock};
 use crate::{
     db::{
-        dialect,
         entity::{product, stock},
         txn,
     },
-    feed::StockChange,
     model::ShopError,
 };
 
@@ -53,30 +48,5 @@ impl Stock<'_> {
             .all(self.shop.db.reader())
             .await
             .map_err(txn::read_error)
-    }
-
-    /// Returns the committed stock of the shop products among `product_ids`, for subscribers of
-    /// live stock. The stock of a private product is nothing that a visitor may follow.
-    pub async fn current(self, product_ids: &[i64]) -> Result<Vec<StockChange>, DbErr> {
-        let rows = stock::Entity::find()
-            .join(
-                JoinType::InnerJoin,
-                stock::Entity::belongs_to(product::Entity)
-                    .from(stock::Column::ProductId)
-                    .to(product::Column::Id)
-                    .into(),
-            )
-            .filter(product::Column::LaneId.is_null())
-            .filter(dialect::column_in(stock::Column::ProductId, product_ids))
-            .all(self.shop.db.reader())
-            .await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| StockChange {
-                product_id: row.product_id,
-                available: row.available,
-                version: row.version,
-            })
-            .collect())
     }
 }

@@ -5,6 +5,7 @@ pub mod locks;
 pub mod orders;
 pub mod present;
 pub mod runs;
+pub mod sale_board;
 pub mod share;
 pub mod steppers;
 pub mod stock;
@@ -19,17 +20,20 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use futures::StreamExt;
-use tokio::sync::{mpsc, watch};
+use tokio::{
+    sync::{mpsc, watch},
+    time::Instant,
+};
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
 use uuid::Uuid;
 
-use self::{frame::Frame, runs::WatchedRun, share::Shares, stock::ShownStock, viewer::Viewer};
+use self::{frame::Frame, runs::WatchedRun, share::Shares, stock::ShownSales, viewer::Viewer};
 use crate::model::{Presentation, stepper::StepperView};
 /// Minimum time between two updates of a stream: at most ten updates per second.
 const UPDATE_INTERVAL: Duration = Duration::from_millis(100);
-/// The server sends a comment after this long without updates, to detect closed connections.
+/// The server sends a heartbeat this often, also to detect closed connections.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
 
@@ -40,7 +44,7 @@ pub struct LiveShares {
     runs: Shares<Uuid, WatchedRun>,
     steppers: Shares<Uuid, StepperView>,
     /// By the products of a page.
-    stock: Shares<Vec<i64>, ShownStock>,
+    stock: Shares<Vec<i64>, ShownSales>,
 }
 
 /// An update of a stream.
@@ -55,8 +59,9 @@ struct Update {
 }
 
 /// Streams the updates that `next` returns: one at the start, then one after each change of
-/// `changes`, at most one per [`UPDATE_INTERVAL`]. The stream ends when the client disconnects, the
-/// server stops, the viewer is signed out, or an update is the last one.
+/// `changes`, at most one per [`UPDATE_INTERVAL`], and a comment per [`KEEP_ALIVE`]. The stream
+/// ends when the client disconnects, the server stops, the viewer is signed out, or an update is
+/// the last one.
 fn stream_updates<F, Fut>(
     viewer: Viewer,
     changes: watch::Receiver<u64>,
@@ -67,8 +72,29 @@ where
     F: FnMut() -> Fut + Send + 'static,
     Fut: Future<Output = Update> + Send + 'static,
 {
+    let comment = Heartbeat {
+        due: Instant::now() + KEEP_ALIVE,
+        frame: || Frame::KEEP_ALIVE,
+    };
+    stream_with_heartbeat(viewer, changes, shutdown, comment, next)
+}
+
+/// Streams updates as [`stream_updates`] does, with another heartbeat.
+fn stream_with_heartbeat<F, Fut, B>(
+    viewer: Viewer,
+    changes: watch::Receiver<u64>,
+    shutdown: CancellationToken,
+    heartbeat: Heartbeat<B>,
+    next: F,
+) -> Response
+where
+    F: FnMut() -> Fut + Send + 'static,
+    Fut: Future<Output = Update> + Send + 'static,
+    B: Fn() -> Frame + Send + Sync + 'static,
+{
     let (sender, receiver) = mpsc::channel(1);
-    tokio::spawn(send_updates(viewer, changes, shutdown, next, sender));
+    let updates = send_updates(viewer, changes, shutdown, heartbeat, next, sender);
+    tokio::spawn(updates);
     let frames =
         ReceiverStream::new(receiver).map(|frame: Frame| Ok::<_, Infallible>(frame.bytes()));
     response(Body::from_stream(frames))
@@ -89,15 +115,35 @@ fn response(body: Body) -> Response {
     (headers, body).into_response()
 }
 
-async fn send_updates<F, Fut>(
+/// The frame that a stream sends regularly, however busy it is.
+struct Heartbeat<B> {
+    /// When the next one is sent.
+    due: Instant,
+    frame: B,
+}
+
+impl<B: Fn() -> Frame> Heartbeat<B> {
+    /// Returns the frame if it is due.
+    fn next_frame(&mut self) -> Option<Frame> {
+        let now = Instant::now();
+        (self.due <= now).then(|| {
+            self.due = now + KEEP_ALIVE;
+            (self.frame)()
+        })
+    }
+}
+
+async fn send_updates<F, Fut, B>(
     viewer: Viewer,
     mut changes: watch::Receiver<u64>,
     shutdown: CancellationToken,
+    mut heartbeat: Heartbeat<B>,
     mut next: F,
     sender: mpsc::Sender<Frame>,
 ) where
     F: FnMut() -> Fut,
     Fut: Future<Output = Update>,
+    B: Fn() -> Frame,
 {
     // One future for the whole stream: a new one in each turn would start its wait again.
     let mut signed_out = pin!(viewer.signed_out());
@@ -105,7 +151,7 @@ async fn send_updates<F, Fut>(
         // Mark before reading, so that a change in the meantime causes another update.
         changes.mark_unchanged();
         let update = next().await;
-        for frame in update.frames {
+        for frame in update.frames.into_iter().chain(heartbeat.next_frame()) {
             if sender.send(frame).await.is_err() {
                 return;
             }
@@ -125,8 +171,10 @@ async fn send_updates<F, Fut>(
                     Ok(()) => is_waiting = false,
                     Err(_) => return,
                 },
-                () = tokio::time::sleep(KEEP_ALIVE) => {
-                    if sender.send(Frame::KEEP_ALIVE).await.is_err() {
+                () = tokio::time::sleep_until(heartbeat.due) => {
+                    if let Some(frame) = heartbeat.next_frame()
+                        && sender.send(frame).await.is_err()
+                    {
                         return;
                     }
                 }

@@ -24,6 +24,7 @@ mod product_card;
 mod product_metadata;
 mod query;
 mod refill;
+mod refresh_time;
 
 pub use cart::CartPage;
 pub use catalog::{CategoryPage, SearchPage};

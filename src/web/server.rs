@@ -18,7 +18,7 @@ use super::{
     connections::{self, ConnectionLimits, ConnectionSettings},
     document, exports, forms,
     json::{health, problem::Problem, products, purchase, webhook},
-    live, maintenance, request_path, search_engines, security, sitemap,
+    live, maintenance, request_path, sale_calendar, search_engines, security, sitemap,
 };
 use crate::model::ShopError;
 
@@ -47,6 +47,7 @@ pub fn other_routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
         ("/api/products", get(products::list)),
         ("/api/products/{id}", get(products::one)),
         ("/api/payments/webhook", post(webhook::receive_event)),
+        ("/products/{slug}/sale.ics", get(sale_calendar::sale_ics)),
         ("/live/orders/{public_id}", get(live::orders::follow)),
         ("/live/stock", get(live::stock::follow)),
         ("/live/simulations/{id}", get(live::runs::follow)),

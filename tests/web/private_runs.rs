@@ -204,11 +204,24 @@ async fn a_stranger_cannot_change_a_run() {
     );
     let events = events.await.expect("it ends");
     let events = String::from_utf8_lossy(&events);
-    let data: Vec<_> = events
-        .lines()
-        .filter_map(|line| line.strip_prefix("data: "))
-        .collect();
-    assert_eq!(data, ["1:20"], "only the product of the shop is watched");
+    let events_named = |name: &str| {
+        let named = format!("event: {name}\ndata: ");
+        let data = events
+            .split("\n\n")
+            .filter_map(|event| event.split(&*named).nth(1));
+        data.map(ToOwned::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        events_named("stock"),
+        ["1:20"],
+        "only the product of the shop is watched"
+    );
+    let sales = events_named("sale");
+    assert_eq!(sales.len(), 1, "{sales:?}");
+    assert!(
+        sales[0].starts_with("1;") && !sales[0].contains('\n'),
+        "{sales:?}"
+    );
     check_audit_clean(&shop).await;
 }
 

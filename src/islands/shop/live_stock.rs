@@ -1,30 +1,113 @@
-//! Live stock: one stream per page, and the islands that read from it.
+//! Live stock and live sales: one stream per page, and the islands that read from it.
 
 use leptos::prelude::*;
 
-use crate::ui::stock_line::{StockBadge, format_available, roll_class};
+use crate::model::LiveSale;
 
-/// The latest stock by product id; empty until the first event.
+/// What the page's stream has sent so far, for the islands inside of [`LiveStock`] or
+/// [`LiveSales`].
 #[derive(Clone, Copy)]
-struct Levels(RwSignal<Vec<(i64, i64)>>);
+pub(super) struct Live {
+    /// The latest stock by product id; empty until the first event.
+    levels: RwSignal<Vec<(i64, i64)>>,
+    /// The latest sales; empty until the first event.
+    sales: RwSignal<Vec<LiveSale>>,
+    /// The server's time; `None` until the page is hydrated, and on a page without sales.
+    now_ms: RwSignal<Option<i64>>,
+}
+
+impl Live {
+    /// Returns the latest stock of a product.
+    pub fn available(self, product_id: i64) -> Option<i64> {
+        self.levels.with(|levels| {
+            levels
+                .iter()
+                .find(|(id, _)| *id == product_id)
+                .map(|(_, available)| *available)
+        })
+    }
+
+    /// Returns the latest sale of a product. Its stock is not the latest.
+    pub fn sale(self, product_id: i64) -> Option<LiveSale> {
+        self.sales.with(|sales| {
+            sales
+                .iter()
+                .find(|sale| sale.product_id == product_id)
+                .cloned()
+        })
+    }
+
+    /// Returns the server's time.
+    pub fn now_ms(self) -> Option<i64> {
+        self.now_ms.get()
+    }
+}
 
 /// Follows the stock of `products` and updates the islands among its children.
 #[island]
 pub fn LiveStock(products: Vec<i64>, children: Children) -> impl IntoView {
-    let levels = RwSignal::new(Vec::new());
-    provide_context(Levels(levels));
-    #[cfg(feature = "hydrate")]
-    Effect::new(move |_| {
-        let ids: Vec<String> = products.iter().map(i64::to_string).collect();
-        let url = format!("/live/stock?products={}", ids.join(","));
-        crate::islands::stream::follow(url, &["stock"], move |_, data| {
-            levels.update(|levels| merge(levels, data));
-            true
-        });
-    });
-    #[cfg(not(feature = "hydrate"))]
-    drop(products);
+    provide_live(products, None);
     children()
+}
+
+/// Follows the stock and the sales of `products` and updates the islands among its children. The
+/// server rendered the page at `now_ms`.
+#[island]
+pub fn LiveSales(products: Vec<i64>, now_ms: i64, children: Children) -> impl IntoView {
+    provide_live(products, Some(now_ms));
+    children()
+}
+
+fn provide_live(products: Vec<i64>, rendered_at_ms: Option<i64>) {
+    let live = Live {
+        levels: RwSignal::new(Vec::new()),
+        sales: RwSignal::new(Vec::new()),
+        now_ms: RwSignal::new(None),
+    };
+    provide_context(live);
+    #[cfg(feature = "hydrate")]
+    Effect::new(move |_| follow(live, &products, rendered_at_ms));
+    #[cfg(not(feature = "hydrate"))]
+    let _ = (products, rendered_at_ms);
+}
+
+#[cfg(feature = "hydrate")]
+fn follow(live: Live, products: &[i64], rendered_at_ms: Option<i64>) {
+    let clock =
+        rendered_at_ms.map(|at_ms| super::server_clock::ServerClock::start(at_ms, live.now_ms));
+    if products.is_empty() {
+        return;
+    }
+    let ids: Vec<String> = products.iter().map(i64::to_string).collect();
+    let url = format!("/live/stock?products={}", ids.join(","));
+    let names = &["stock", "sale", "clock"];
+    crate::islands::stream::follow(url, names, move |name, data| {
+        match (name, &clock) {
+            ("stock", _) => live.levels.update(|levels| merge(levels, data)),
+            ("sale", Some(_)) => live.sales.update(|sales| merge_sales(sales, data)),
+            ("clock", Some(clock)) => {
+                if let Ok(server_ms) = data.parse() {
+                    clock.learn(server_ms);
+                }
+            }
+            _ => {}
+        }
+        true
+    });
+}
+
+/// Merges the lines of sales into `sales`.
+#[cfg(any(feature = "hydrate", test))]
+fn merge_sales(sales: &mut Vec<LiveSale>, data: &str) {
+    for sale in data.split('\n').filter_map(LiveSale::decode) {
+        match sales
+            .iter_mut()
+            .find(|known| known.product_id == sale.product_id)
+        {
+            Some(known) => *known = sale,
+            None => sales.push(sale),
+        }
+    }
 }
 
 /// Merges `id:available` pairs into `levels`.
@@ -46,67 +129,10 @@ fn merge(levels: &mut Vec<(i64, i64)>, data: &str) {
 
 /// Returns the latest stock of a product from the stream, or the stock that the server rendered.
 fn available_now(product_id: i64, rendered: i64) -> impl Fn() -> i64 + Copy {
-    let levels = use_context::<Levels>();
+    let live = use_context::<Live>();
     move || {
-        levels
-            .and_then(|Levels(levels)| {
-                levels.with(|levels| {
-                    levels
-                        .iter()
-                        .find(|(id, _)| *id == product_id)
-                        .map(|(_, available)| *available)
-                })
-            })
+        live.and_then(|live| live.available(product_id))
             .unwrap_or(rendered)
-    }
-}
-
-/// Shows the badge, the count and the stock bar of a product page.
-#[island]
-pub fn StockLine(product_id: i64, available: i64, total: i64) -> impl IntoView {
-    let now = available_now(product_id, available);
-    view! {
-        <p class="buybox__line" id="stock" role="status" aria-live="polite">
-            {move || view! { <StockBadge available=now()/> }}
-            " "
-            <span>{move || format_available(now(), total)}</span>
-        </p>
-        <progress
-            class=move || roll_class(now())
-            max=total.max(1)
-            value=move || now().max(0)
-            aria-labelledby="stock"
-        ></progress>
-    }
-}
-
-/// Shows the two buttons to buy, both disabled when the product is sold out.
-#[island]
-pub fn BuyButtons(product_id: i64, available: i64) -> impl IntoView {
-    let now = available_now(product_id, available);
-    let sold_out = move || now() <= 0;
-    view! {
-        <div class="buybox__actions">
-            <button class="btn btn--primary btn--big" type="submit" disabled=sold_out aria-describedby="why">
-                {move || if sold_out() { "Sold out" } else { "Add to cart" }}
-            </button>
-            <button
-                class="btn btn--line btn--big"
-                type="submit"
-                formaction="/api/form/cart/buy-now"
-                disabled=sold_out
-                aria-describedby="why"
-            >
-                "Buy now"
-            </button>
-        </div>
-        <p class="buybox__note" id="why">
-            {move || if sold_out() {
-                "Sold out. If one is returned, you can buy it here."
-            } else {
-                "Reserved for you once you check out."
-            }}
-        </p>
     }
 }
 
@@ -158,12 +184,24 @@ pub fn CheckoutButton(lines: Vec<(i64, i64, i64)>) -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
-    use super::merge;
+    use super::{merge, merge_sales};
 
     #[test]
     fn an_event_replaces_known_levels_and_malformed_pairs_are_ignored() {
         let mut levels = vec![(1, 5)];
         merge(&mut levels, "1:4,2:7,x:1,3");
         assert_eq!(levels, [(1, 4), (2, 7)]);
+    }
+
+    #[test]
+    fn a_sale_replaces_the_known_one_and_malformed_lines_are_ignored() {
+        let mut sales = Vec::new();
+        merge_sales(&mut sales, "1;5;;20;;;€1;\n2;;;3;;;€2;");
+        merge_sales(&mut sales, "x\n1;9;;20;;;€1;");
+        let starts: Vec<_> = sales
+            .iter()
+            .map(|sale| (sale.product_id, sale.plan.starts_at_ms))
+            .collect();
+        assert_eq!(starts, [(1, Some(9)), (2, None)]);
     }
 }

@@ -15,7 +15,10 @@ use axum::response::Response;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::{UPDATE_INTERVAL, Update, frame::Frame, stream_updates, viewer::Viewer};
+use super::{
+    Heartbeat, UPDATE_INTERVAL, Update, frame::Frame, stream_updates, stream_with_heartbeat,
+    viewer::Viewer,
+};
 
 /// A state that viewers follow.
 pub trait LiveState: Send + Sync + 'static {
@@ -109,9 +112,30 @@ impl<S: LiveState> Share<S> {
         shutdown: CancellationToken,
         make: impl Fn(Option<&S>) -> S + Send + 'static,
     ) -> Response {
-        let revisions = changes.clone();
+        let next = self.updates(changes.clone(), make);
+        stream_updates(viewer, changes, shutdown, next)
+    }
+
+    /// Streams the states to anyone, as [`Share::follow`] does, with another heartbeat.
+    pub(super) fn follow_with_heartbeat(
+        self: Arc<Self>,
+        changes: watch::Receiver<u64>,
+        shutdown: CancellationToken,
+        heartbeat: Heartbeat<impl Fn() -> Frame + Send + Sync + 'static>,
+        make: impl Fn(Option<&S>) -> S + Send + 'static,
+    ) -> Response {
+        let next = self.updates(changes.clone(), make);
+        stream_with_heartbeat(Viewer::Anyone, changes, shutdown, heartbeat, next)
+    }
+
+    /// Returns the function that makes the updates of one viewer.
+    fn updates(
+        self: Arc<Self>,
+        revisions: watch::Receiver<u64>,
+        make: impl Fn(Option<&S>) -> S + Send + 'static,
+    ) -> impl FnMut() -> std::future::Ready<Update> + Send + 'static {
         let mut before = None;
-        stream_updates(viewer, changes, shutdown, move || {
+        move || {
             let revision = *revisions.borrow();
             let (tick, is_current) = self.tick(revision, &make);
             let frames = tick.frames(before.as_ref());
@@ -121,7 +145,7 @@ impl<S: LiveState> Share<S> {
                 is_last: tick.state.is_last(),
                 is_outdated: !is_current,
             })
-        })
+        }
     }
 }
 

@@ -1,7 +1,16 @@
-//! `GET /live/stock?products=1,2`: the stock of a page's products: all of them first, then changes.
+//! `GET /live/stock?products=1,2`: the stock and the sales of a page's products: all of them first,
+//! then changes.
 //!
-//! An event's data is comma-separated `id:available` pairs. The shop's script parses it without a
-//! JSON parser.
+//! | event | data |
+//! |---|---|
+//! | `stock` | comma-separated `id:available` pairs |
+//! | `sale` | one line of [`crate::model::LiveSale`] for each product whose sale has changed |
+//! | `clock` | the database's time, in milliseconds since 1970; at first, then with each heartbeat |
+//!
+//! The shop's script parses them without a JSON parser. Nothing is sent when a sale starts or ends:
+//! each page knows the times, and the clock.
+
+use std::time::Instant;
 
 use axum::{
     extract::{Query, State, rejection::QueryRejection},
@@ -9,7 +18,12 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{frame::Frame, share::LiveState, viewer::Viewer};
+use super::{
+    Heartbeat,
+    frame::Frame,
+    sale_board::{SaleBoard, SaleLine},
+    share::LiveState,
+};
 use crate::{
     feed::StockChange,
     model::ShopError,
@@ -17,7 +31,10 @@ use crate::{
 };
 
 /// Maximum number of products in one stream.
-const PRODUCTS_MAX: usize = 100;
+pub const PRODUCTS_MAX: usize = 100;
+/// A browser waits this long before it connects again. Each stream has its own time, so that the
+/// pages of a server that was restarted do not return all at once.
+const RETRY_MS: std::ops::RangeInclusive<u32> = 1_000..=5_000;
 
 #[derive(Debug, Deserialize)]
 pub struct StockQuery {
@@ -31,44 +48,50 @@ pub async fn follow(
 ) -> Result<Response, Problem> {
     let Query(query) = query.map_err(|error| ShopError::Malformed(error.to_string()))?;
     let mut ids = parse_ids(&query.products)?;
-    let first = state
-        .shop
-        .stock()
-        .current(&ids)
-        .await
-        .map_err(crate::db::txn::read_error)?;
+    let asked_at = Instant::now();
+    let first = state.shop.sales().current(&ids).await?;
     // The feed also has the private products of runs in this process.
-    ids.retain(|id| first.iter().any(|level| level.product_id == *id));
+    ids.retain(|id| first.levels.iter().any(|level| level.product_id == *id));
     let watched = state.stock_watch.watch(&ids);
-    state.shop.feed().publish_changed(&first);
+    state.stock_watch.publish(&state.shop, asked_at, &first);
+    let board = state.stock_watch.board().clone();
+    let heartbeat = Heartbeat {
+        due: tokio::time::Instant::now(),
+        frame: {
+            let board = board.clone();
+            move || clock_frame(&board)
+        },
+    };
     let feed = state.shop.feed().clone();
     // All pages that show the same products share one state.
     let share = state.live.stock.of(ids);
     let changes = feed.subscribe();
+    let shutdown = state.shutdown.clone();
     Ok(
-        share.follow(Viewer::Anyone, changes, state.shutdown.clone(), move |_| {
-            ShownStock(feed.latest(watched.product_ids()))
+        share.follow_with_heartbeat(changes, shutdown, heartbeat, move |_| ShownSales {
+            stock: feed.latest(watched.product_ids()),
+            sales: board.lines(watched.product_ids()),
         }),
     )
 }
 
-/// The stock of a page's products.
+/// The stock and the sales of a page's products.
 #[derive(Debug)]
-pub struct ShownStock(Vec<StockChange>);
+pub struct ShownSales {
+    stock: Vec<StockChange>,
+    sales: Vec<(i64, SaleLine)>,
+}
 
-impl LiveState for ShownStock {
+impl LiveState for ShownSales {
     fn whole(&self) -> Vec<Frame> {
-        event(&self.0)
+        events(&self.stock, &self.sales)
     }
 
     fn since(&self, before: &Self) -> Vec<Frame> {
-        let changed: Vec<_> = self
-            .0
-            .iter()
-            .filter(|change| !before.0.contains(change))
-            .copied()
-            .collect();
-        event(&changed)
+        events(
+            &news(&self.stock, &before.stock),
+            &news(&self.sales, &before.sales),
+        )
     }
 
     fn is_last(&self) -> bool {
@@ -76,11 +99,33 @@ impl LiveState for ShownStock {
     }
 }
 
-fn event(changes: &[StockChange]) -> Vec<Frame> {
-    if changes.is_empty() {
-        return Vec::new();
+/// Returns the elements that were not there before.
+fn news<T: Clone + PartialEq>(now: &[T], before: &[T]) -> Vec<T> {
+    now.iter()
+        .filter(|element| !before.contains(element))
+        .cloned()
+        .collect()
+}
+
+fn events(stock: &[StockChange], sales: &[(i64, SaleLine)]) -> Vec<Frame> {
+    let mut frames = Vec::new();
+    if !stock.is_empty() {
+        frames.push(Frame::text("stock", &encode(stock)));
     }
-    vec![Frame::text("stock", &encode(changes))]
+    if !sales.is_empty() {
+        let lines: Vec<&str> = sales.iter().map(|(_, line)| &**line).collect();
+        frames.push(Frame::text("sale", &lines.join("\n")));
+    }
+    frames
+}
+
+fn clock_frame(board: &SaleBoard) -> Frame {
+    match board.now_ms() {
+        Some(now_ms) => {
+            Frame::line_with_retry("clock", &now_ms.to_string(), rand::random_range(RETRY_MS))
+        }
+        None => Frame::KEEP_ALIVE,
+    }
 }
 
 fn parse_ids(text: &str) -> Result<Vec<i64>, ShopError> {

@@ -1,25 +1,38 @@
-//! Watches the stock of products that open pages show, and publishes changes by other processes.
+//! Watches the products that open pages show, and publishes changes by other processes: their stock
+//! and their sales.
 //!
 //! This process publishes its own sales from memory when they commit. To see the sales of other
-//! servers and commands, one task queries the stock rows of all watched products, only while a page
-//! is open. A purchase does no additional work.
+//! servers, and changes of a plan by any server or command, one task queries the rows of all
+//! watched products, only while a page is open. A purchase does no additional work.
 
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use tokio_util::sync::CancellationToken;
 
-use crate::{shop::Shop, web::maintenance::rounds::every};
+use super::sale_board::SaleBoard;
+use crate::{
+    feed::StockChange,
+    model::LiveSale,
+    shop::{
+        Shop,
+        sales::{SaleLevel, SaleLevels},
+    },
+    web::maintenance::rounds::every,
+};
 
-/// Interval of the query for the sales of other processes.
+/// Interval of the query for the changes by other processes.
 const POLL_INTERVAL: Duration = Duration::from_millis(250);
 
-/// Counts open streams per product; clones share the counts.
+/// Counts open streams per product, and knows the sales; clones share both.
 #[derive(Clone, Debug, Default)]
-pub struct StockWatch(Arc<Mutex<HashMap<i64, usize>>>);
+pub struct StockWatch {
+    counts: Arc<Mutex<HashMap<i64, usize>>>,
+    board: SaleBoard,
+}
 
 /// The products of one stream, watched until this guard is dropped.
 #[derive(Debug)]
@@ -42,7 +55,26 @@ impl StockWatch {
         }
     }
 
-    /// Queries and publishes the stock of watched products, until the server stops.
+    /// The sales and the clock that the latest reads showed.
+    pub fn board(&self) -> &SaleBoard {
+        &self.board
+    }
+
+    /// Publishes a read that began at `asked_at`. Readers are woken only by a change.
+    pub fn publish(&self, shop: &Shop, asked_at: Instant, read: &SaleLevels) {
+        let stock: Vec<StockChange> = read.levels.iter().map(stock_of).collect();
+        shop.feed().publish_changed(&stock);
+        let lines = read
+            .levels
+            .iter()
+            .map(|level| (level.product_id, sale_of(level).encode()))
+            .collect();
+        if self.board.store(asked_at, read.now_ms, lines) {
+            shop.feed().wake_readers();
+        }
+    }
+
+    /// Queries and publishes the watched products, until the server stops.
     pub async fn run(self, shop: Shop, shutdown: CancellationToken) {
         every(POLL_INTERVAL, &shutdown, || self.publish_once(&shop)).await;
     }
@@ -52,14 +84,37 @@ impl StockWatch {
         if ids.is_empty() {
             return;
         }
-        match shop.stock().current(&ids).await {
-            Ok(levels) => shop.feed().publish_changed(&levels),
-            Err(error) => tracing::debug!(%error, "failed to read the watched stock"),
+        let asked_at = Instant::now();
+        match shop.sales().current(&ids).await {
+            Ok(read) => self.publish(shop, asked_at, &read),
+            Err(error) => tracing::debug!(%error, "failed to read the watched products"),
         }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<i64, usize>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn stock_of(level: &SaleLevel) -> StockChange {
+    StockChange {
+        product_id: level.product_id,
+        available: level.counts.available,
+        version: level.version,
+    }
+}
+
+fn sale_of(level: &SaleLevel) -> LiveSale {
+    LiveSale {
+        product_id: level.product_id,
+        plan: level.plan,
+        available: level.counts.available,
+        total: level.counts.total,
+        is_sold_out: level.counts.available <= 0 && level.counts.reserved <= 0,
+        sold_out_in_ms: level.sold_out_in_ms,
+        limit: level.limit,
+        price: level.price.to_string(),
+        compare_at: level.compare_at.map(|price| price.to_string()),
     }
 }
 

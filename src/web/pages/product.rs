@@ -1,4 +1,5 @@
-//! `/products/{slug}`: a product, with the buttons to add it to the cart and to buy it now.
+//! `/products/{slug}`: a product and its sale, with the buttons to buy it now and to add it to the
+//! cart.
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
@@ -8,10 +9,13 @@ use super::{
     form_key::FormKey,
     frame::{Bundle, Page, framed},
     product_metadata, refill,
+    refresh_time::seconds_until_change,
 };
 use crate::{
-    islands::shop::{BuyButtons, LiveStock, StockLine},
-    model::{Product, SaleState, quantity::QUANTITY_MAX},
+    islands::shop::{
+        BuyButtons, LiveSales, QuantityStepper, SaleNews, SalePrice, SaleShutter, StockLine,
+    },
+    model::{LiveSale, Product},
     web::{addresses, assets, session::Notice},
 };
 
@@ -27,14 +31,22 @@ pub fn ProductPage() -> impl IntoView {
         let notice = visit.take_notice().await?;
         let title = product.name.clone();
         let metadata = product_metadata::of_product(&product, visit.public_url());
+        let refresh_s = seconds_until_change([product.plan], product.read_at_ms);
         let body = view! { <ProductView product notice/> };
-        Ok(Page::public(title, Bundle::Shop, body).with_metadata(metadata))
+        let page = Page::public(title, Bundle::Shop, body).with_metadata(metadata);
+        Ok(match refresh_s {
+            Some(seconds) => page.refreshed_after(seconds),
+            None => page,
+        })
     })
 }
 
 #[component]
 fn ProductView(product: Product, notice: Option<Notice>) -> impl IntoView {
     let typed = refill::typed(notice.as_ref(), "quantity", "1");
+    let sale = LiveSale::of(&product);
+    let now_ms = product.read_at_ms;
+    let calendar = format!("{}/sale.ics", addresses::product(&product.slug));
     view! {
         <main class="page" id="main" tabindex="-1">
             <nav class="crumbs" aria-label="Breadcrumb">
@@ -45,79 +57,50 @@ fn ProductView(product: Product, notice: Option<Notice>) -> impl IntoView {
                 </ol>
             </nav>
             <FormError notice consequence="Nothing was added to your cart."/>
-            <article class="product">
-                <div class="product__art">
-                    <img src=assets::href(&product.artwork) alt="" width="800" height="600"/>
-                </div>
-                <div class="product__info">
-                    <h1 dir="auto">{product.name.clone()}</h1>
-                    <p class="ticket ticket--big"><span class="vh">"Price "</span>{product.price.to_string()}</p>
-                    <p class="product__desc" dir="auto">{product.description.clone()}</p>
-                    <section class="buybox" aria-label="Buy">
-                        <LiveStock products=vec![product.id]>
-                            <BuyBox product typed/>
-                        </LiveStock>
-                    </section>
-                </div>
-            </article>
+            <LiveSales products=vec![product.id] now_ms>
+                <article class="product">
+                    <div class="product__art">
+                        <img src=assets::href(&product.artwork) alt="" width="800" height="600"/>
+                        <SaleShutter sale=sale.clone() now_ms calendar/>
+                    </div>
+                    <div class="product__info">
+                        <h1 dir="auto">{product.name.clone()}</h1>
+                        <SalePrice sale=sale.clone() now_ms/>
+                        <p class="product__desc" dir="auto">{product.description.clone()}</p>
+                        <section class="buybox" aria-label="Buy">
+                            <BuyBox sale=sale.clone() now_ms typed/>
+                        </section>
+                        <SaleNews sale now_ms/>
+                    </div>
+                </article>
+            </LiveSales>
         </main>
     }
 }
 
+/// The stock and the form to buy. The form is complete before the sale opens, so that its buttons
+/// work as soon as the browser enables them.
+///
+/// `autocomplete` is off because Firefox would otherwise restore, after a reload, that the buttons
+/// were disabled.
 #[component]
-fn BuyBox(product: Product, typed: String) -> impl IntoView {
-    let Product {
-        id,
-        available,
-        total,
-        ..
-    } = product;
-    let closed = match &product.sale {
-        SaleState::Open => None,
-        SaleState::NotStarted(opens_at) => Some(format!("On sale from {opens_at}.")),
-        SaleState::Ended => Some("This sale has ended.".to_owned()),
-    };
-    let limit = product
-        .per_customer_limit
-        .map(|limit| format!("Limit: {limit} per customer."));
-    let most = product
-        .per_customer_limit
-        .unwrap_or(QUANTITY_MAX)
-        .min(QUANTITY_MAX);
-    let form = match closed {
-        Some(why) => view! {
-            <div class="buybox__form">
-                <button class="btn btn--big btn--block" type="button" disabled aria-describedby="why">"Add to cart"</button>
-                <p class="buybox__note" id="why">{why}</p>
-            </div>
-        }
-        .into_any(),
-        None => view! {
-            <form class="buybox__form" method="post" action="/api/form/cart/add">
-                <FormKey/>
-                <input type="hidden" name="product_id" value=id/>
-                <div class="buybox__qty">
-                    <label class="field__label" for="quantity">"Quantity"</label>
-                    <input
-                        class="field__input"
-                        id="quantity"
-                        name="quantity"
-                        type="number"
-                        inputmode="numeric"
-                        min="1"
-                        max=most
-                        value=typed
-                        required
-                    />
-                </div>
-                <BuyButtons product_id=id available/>
-                {limit.map(|limit| view! { <p class="buybox__note">{limit}</p> })}
-            </form>
-        }
-        .into_any(),
-    };
+fn BuyBox(sale: LiveSale, now_ms: i64, typed: String) -> impl IntoView {
     view! {
-        <div class="buybox__stock"><StockLine product_id=id available total/></div>
-        {form}
+        <div class="buybox__stock"><StockLine sale=sale.clone() now_ms/></div>
+        <form class="buybox__form" method="post" action="/api/form/cart/add" autocomplete="off">
+            <FormKey/>
+            <input type="hidden" name="product_id" value=sale.product_id/>
+            <div class="buybox__qty">
+                <label class="field__label" for="quantity">"Quantity"</label>
+                <QuantityStepper
+                    id="quantity".to_owned()
+                    name="quantity".to_owned()
+                    value=typed
+                    most=sale.quantity_max()
+                    note=None
+                />
+            </div>
+            <BuyButtons sale now_ms/>
+        </form>
     }
 }

@@ -1,0 +1,237 @@
+import { setTimeout as sleep } from "node:timers/promises";
+
+import type { Page } from "@playwright/test";
+
+import { expectAccessible, expectNoSidewaysScroll } from "../fixtures/accessibility";
+import {
+  BACKPACK,
+  CONSOLE,
+  CONTROLLER,
+  FIELD_PHONE,
+  FLASK,
+  LAMP,
+  MINI_PHONE,
+  type Product,
+  RADIO,
+  TABLET,
+  TENT,
+  VACUUM,
+} from "../fixtures/catalogue";
+import {
+  PLANNING_MS,
+  buyBox,
+  buyNow,
+  expectChangedAt,
+  recordChanges,
+  shutter,
+  stockLine,
+} from "../fixtures/sales";
+import { expect, test } from "../fixtures/shop";
+import { buy, payButton, waitForIslands } from "../fixtures/shopper";
+
+test.use({ ownShop: true });
+
+const HOUR_MS = 3_600_000;
+const PATIENCE_MS = 2 * PLANNING_MS;
+
+/** Opens the page of a product whose sale is announced. */
+async function openAnnounced(page: Page, product: Product): Promise<void> {
+  await page.goto(`/products/${product.slug}`);
+  await waitForIslands(page);
+  await expect(buyNow(page)).toBeDisabled();
+  await expect(shutter(page)).toContainText("Opens in");
+  await recordChanges(page);
+}
+
+async function openFor(page: Page, product: Product): Promise<void> {
+  await page.goto(`/products/${product.slug}`);
+  await waitForIslands(page);
+  await expect(buyNow(page)).toBeEnabled();
+  await recordChanges(page);
+}
+
+test("a page opens by itself at the start, without a request", { tag: "@phone" }, async ({
+  page,
+  sales,
+}) => {
+  const start = Date.now() + PLANNING_MS;
+  await sales.plan(FIELD_PHONE, start);
+  await openAnnounced(page, FIELD_PHONE);
+  await expect(stockLine(page)).toHaveText(`Not open yet ${FIELD_PHONE.stock} units`);
+  await expect(page.getByRole("timer")).toHaveText(/^0:\d\d$/);
+  const requests: string[] = [];
+  page.on("request", (request) => requests.push(request.url()));
+  await expect(buyNow(page)).toBeEnabled({ timeout: PATIENCE_MS });
+  await expectChangedAt(page, start);
+  await expect(buyBox(page).getByRole("button", { name: "Add to cart" })).toBeEnabled();
+  await expect(stockLine(page)).toHaveText(`In stock ${FIELD_PHONE.stock} of ${FIELD_PHONE.stock} left`);
+  await expect(shutter(page)).toBeHidden();
+  await expect(page.getByText("The sale is open. You can buy now.")).toHaveAttribute(
+    "role",
+    "status",
+  );
+  expect(requests, "requests at the start").toEqual([]);
+});
+
+test("Buy now is usable within 1.5 s of the start", { tag: "@phone" }, async ({ page, sales }) => {
+  const start = Date.now() + PLANNING_MS + 10_000;
+  await sales.plan(LAMP, start);
+  await sleep(Math.max(0, start - 10_000 - Date.now()));
+  await page.goto(`/products/${LAMP.slug}`);
+  await expect(buyNow(page)).toBeDisabled();
+  // Waits until it is enabled, stable and not covered.
+  await buyNow(page).click({ trial: true, timeout: PATIENCE_MS });
+  expect(Date.now() - start, "milliseconds after the start").toBeLessThan(1_500);
+  await buyNow(page).click();
+  await expect(payButton(page)).toBeVisible();
+});
+
+test("a page closes by itself at the end", async ({ page, sales }) => {
+  const end = Date.now() + PLANNING_MS;
+  await sales.plan(MINI_PHONE, end - HOUR_MS, end);
+  await openFor(page, MINI_PHONE);
+  await expect(buyNow(page)).toBeDisabled({ timeout: PATIENCE_MS });
+  await expectChangedAt(page, end);
+  await expect(buyBox(page).getByRole("button", { name: "Sale ended" })).toBeDisabled();
+  await expect(shutter(page)).toContainText("Sale ended");
+  await expect(page.getByRole("link", { name: "Add to calendar" })).toBeHidden();
+});
+
+for (const [name, hours] of [
+  ["fast", 1],
+  ["slow", -1],
+] as const) {
+  test(`a computer whose clock is an hour ${name} opens at the start`, async ({ page, sales }) => {
+    const product = hours > 0 ? CONTROLLER : RADIO;
+    await page.addInitScript((wrongBy) => {
+      const RightDate = Date;
+      class WrongDate extends RightDate {
+        constructor(...values: []) {
+          super(...(values.length > 0 ? values : ([RightDate.now() + wrongBy] as unknown as [])));
+        }
+        static override now(): number {
+          return RightDate.now() + wrongBy;
+        }
+      }
+      globalThis.Date = WrongDate as unknown as DateConstructor;
+    }, hours * HOUR_MS);
+    const start = Date.now() + PLANNING_MS;
+    await sales.plan(product, start);
+    await openAnnounced(page, product);
+    await expect(page.getByRole("timer")).toHaveText(/^0:\d\d$/);
+    await expect(buyNow(page)).toBeEnabled({ timeout: PATIENCE_MS });
+    await expectChangedAt(page, start);
+  });
+}
+
+test("a laptop that slept through the start is right on waking", async ({ page, sales }) => {
+  const start = Date.now() + PLANNING_MS;
+  await sales.plan(TABLET, start);
+  await openAnnounced(page, TABLET);
+  const browser = await page.context().newCDPSession(page);
+  await browser.send("Page.setWebLifecycleState", { state: "frozen" });
+  await sleep(Math.max(0, start + 2_000 - Date.now()));
+  const wokenAt = Date.now();
+  await browser.send("Page.setWebLifecycleState", { state: "active" });
+  await expect(buyNow(page)).toBeEnabled({ timeout: PATIENCE_MS });
+  await expectChangedAt(page, wokenAt);
+});
+
+test("a laptop that slept learns of a change of the plan on waking", async ({ page, sales }) => {
+  await sales.plan(CONSOLE, Date.now() + HOUR_MS);
+  await openAnnounced(page, CONSOLE);
+  const browser = await page.context().newCDPSession(page);
+  await browser.send("Page.setWebLifecycleState", { state: "frozen" });
+  await sales.open(CONSOLE);
+  await browser.send("Page.setWebLifecycleState", { state: "active" });
+  // A browser whose connection broke waits up to five seconds before it connects again.
+  await expect(buyNow(page)).toBeEnabled({ timeout: 8_000 });
+});
+
+test("the home page features what opens next, and follows it", { tag: "@phone" }, async ({
+  page,
+  sales,
+}) => {
+  const start = Date.now() + PLANNING_MS + 5_000;
+  await sales.plan(FLASK, start);
+  await sales.plan(BACKPACK, start + 48 * HOUR_MS);
+  await page.goto("/");
+  await waitForIslands(page);
+  const hero = page.getByRole("region", { name: FLASK.name });
+  await expect(hero.getByRole("timer")).toHaveText(/^0:\d\d$/);
+  await expect(hero).toContainText("Opens in");
+  const next = page.getByRole("region", { name: "Opens next" });
+  await expect(next.getByRole("article").filter({ hasText: BACKPACK.name })).toContainText(
+    /Opens in \d d \d\d:\d\d:\d\d/,
+  );
+  const open = page.getByRole("region", { name: "Open now" });
+  await expect(open.getByRole("article").filter({ hasText: CONTROLLER.name })).toBeVisible();
+  await expectAccessible(page);
+  await expectNoSidewaysScroll(page);
+  await expect(hero.locator("#stock")).toContainText("In stock", { timeout: PATIENCE_MS });
+  await expect(hero.getByRole("timer")).toBeHidden();
+});
+
+test("the pages of an announced and of an ended sale are accessible", { tag: "@phone" }, async ({
+  page,
+  sales,
+}) => {
+  await sales.plan(BACKPACK, Date.now() + HOUR_MS);
+  await openAnnounced(page, BACKPACK);
+  await expectAccessible(page);
+  await expectNoSidewaysScroll(page);
+  await sales.end(BACKPACK);
+  await expect(shutter(page)).toContainText("Sale ended");
+  await expectAccessible(page);
+  await expectNoSidewaysScroll(page);
+});
+
+test("the start of a sale is a calendar file", async ({ page, sales }) => {
+  const start = Date.UTC(2099, 11, 12, 12, 12);
+  await sales.plan(BACKPACK, start);
+  await page.goto(`/products/${BACKPACK.slug}`);
+  const link = page.getByRole("link", { name: "Add to calendar" });
+  const response = await page.request.get((await link.getAttribute("href"))!);
+  expect(response.headers()["content-type"]).toBe("text/calendar; charset=utf-8");
+  expect(await response.text()).toContain("DTSTART:20991212T121200Z\r\n");
+});
+
+test.describe("with other prices and no stock", () => {
+  test.use({ freshShop: true });
+
+  test("an open page follows each change of the plan by another process", async ({
+    page,
+    sales,
+  }) => {
+    const start = Date.now() + HOUR_MS;
+    await sales.plan(VACUUM, start);
+    await openAnnounced(page, VACUUM);
+    await sales.plan(VACUUM, start + 2 * HOUR_MS, start + 3 * HOUR_MS, {
+      priceCents: 19_900,
+      compareAtCents: 27_900,
+      limit: 2,
+    });
+    await expect(page.getByRole("timer")).toHaveText(/^2:5\d:\d\d$/, { timeout: 1_500 });
+    await expect(page.getByRole("main")).toContainText("Price €199.00");
+    await expect(page.getByRole("main")).toContainText("Was €279.00");
+    await expect(buyBox(page)).toContainText("Limit: 2 per customer.");
+    await expect(page.getByLabel("Quantity", { exact: true })).toHaveAttribute("max", "2");
+    await sales.open(VACUUM);
+    await expect(buyNow(page)).toBeEnabled({ timeout: 1_500 });
+    await sales.end(VACUUM);
+    await expect(buyNow(page)).toBeDisabled({ timeout: 1_500 });
+    await expect(stockLine(page)).toContainText("Sale ended");
+  });
+
+  test("a product page says how fast it sold out", async ({ page, sales }) => {
+    const start = Date.now() - 60_000;
+    await sales.plan(TENT, start);
+    await openFor(page, TENT);
+    await buy(page.request, TENT, TENT.stock);
+    await expect(stockLine(page)).toHaveText(
+      new RegExp(`^Sold out ${TENT.stock} of ${TENT.stock} sold in \\d+ (s|min)`),
+    );
+    await expect(buyNow(page)).toBeDisabled();
+    await expect(page.getByText("Sold out. If one is returned")).toHaveCount(2);
+  });
+});

@@ -1,0 +1,198 @@
+//! A product's sale as an open page follows it, and its line in the stream `/live/stock`.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Product, SalePlan, SaleState, StockCounts, quantity::QUANTITY_MAX};
+
+/// See the module's documentation.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiveSale {
+    pub product_id: i64,
+    pub plan: SalePlan,
+    /// Units that can be bought. Not part of the line: the stream sends it in events of its own.
+    pub available: i64,
+    /// Units ever added to stock.
+    pub total: i64,
+    /// True if no unit is available and none is reserved.
+    pub is_sold_out: bool,
+    /// Milliseconds from the first to the last unit sold, if it is sold out and they are known.
+    pub sold_out_in_ms: Option<i64>,
+    /// The maximum units for one customer.
+    pub limit: Option<u32>,
+    /// The formatted price of a unit.
+    pub price: String,
+    /// The formatted price before the sale.
+    pub compare_at: Option<String>,
+}
+
+impl LiveSale {
+    /// Creates the sale of `product`, as it was read.
+    pub fn of(product: &Product) -> Self {
+        Self {
+            product_id: product.id,
+            plan: product.plan,
+            available: product.available,
+            total: product.total,
+            is_sold_out: product.available <= 0 && product.reserved <= 0,
+            sold_out_in_ms: product.sold_out_in_ms,
+            limit: product.per_customer_limit,
+            price: product.price.to_string(),
+            compare_at: product.compare_at.map(|price| price.to_string()),
+        }
+    }
+
+    /// Returns the state at `now_ms`, a time of the database's clock.
+    ///
+    /// Pages know the available units before they know whether the others are reserved or sold.
+    /// Until then, the others count as reserved: a sold-out sale is announced only once it is one.
+    pub fn state_at(&self, now_ms: i64) -> SaleState {
+        self.plan.state_at(
+            now_ms,
+            StockCounts {
+                available: self.available,
+                reserved: i64::from(!self.is_sold_out),
+                sold: 0,
+                total: self.total,
+            },
+        )
+    }
+
+    /// The maximum units of one order.
+    pub fn quantity_max(&self) -> u32 {
+        self.limit.unwrap_or(QUANTITY_MAX).clamp(1, QUANTITY_MAX)
+    }
+
+    /// Encodes the sale as one line of eight fields, separated by semicolons: product, start, end,
+    /// total, sold out (empty, a duration, or `-` for an unknown one), limit, price, price before.
+    pub fn encode(&self) -> String {
+        let optional = |number: Option<i64>| number.map_or_else(String::new, |n| n.to_string());
+        let sold_out = match (self.is_sold_out, self.sold_out_in_ms) {
+            (false, _) => String::new(),
+            (true, None) => "-".to_owned(),
+            (true, Some(duration_ms)) => duration_ms.to_string(),
+        };
+        [
+            self.product_id.to_string(),
+            optional(self.plan.starts_at_ms),
+            optional(self.plan.ends_at_ms),
+            self.total.to_string(),
+            sold_out,
+            optional(self.limit.map(i64::from)),
+            self.price.clone(),
+            self.compare_at.clone().unwrap_or_default(),
+        ]
+        .join(";")
+    }
+
+    /// Decodes a line; `None` if it is malformed. The result has no available units.
+    pub fn decode(line: &str) -> Option<Self> {
+        let mut fields = line.split(';');
+        let mut next = || fields.next();
+        let product_id = next()?.parse().ok()?;
+        let plan = SalePlan {
+            starts_at_ms: optional(next()?)?,
+            ends_at_ms: optional(next()?)?,
+        };
+        let total = next()?.parse().ok()?;
+        let sold_out = next()?;
+        let sold_out_in_ms = match sold_out {
+            "-" => None,
+            duration_ms => optional(duration_ms)?,
+        };
+        let limit = optional(next()?)?;
+        let price = next()?.to_owned();
+        let compare_at = Some(next()?.to_owned()).filter(|price| !price.is_empty());
+        Some(Self {
+            product_id,
+            plan,
+            available: 0,
+            total,
+            is_sold_out: !sold_out.is_empty(),
+            sold_out_in_ms,
+            limit: limit.and_then(|limit| u32::try_from(limit).ok()),
+            price,
+            compare_at,
+        })
+    }
+}
+
+/// Parses a number that may be missing; `None` if the text is no number.
+fn optional(text: &str) -> Option<Option<i64>> {
+    match text {
+        "" => Some(None),
+        text => text.parse().ok().map(Some),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sale() -> LiveSale {
+        LiveSale {
+            product_id: 7,
+            plan: SalePlan {
+                starts_at_ms: Some(1_000),
+                ends_at_ms: None,
+            },
+            available: 0,
+            total: 20,
+            is_sold_out: true,
+            sold_out_in_ms: Some(41_000),
+            limit: Some(2),
+            price: "€1,299.00".to_owned(),
+            compare_at: None,
+        }
+    }
+
+    #[test]
+    fn a_line_has_every_field_but_the_available_units() {
+        let sale = sale();
+        assert_eq!(sale.encode(), "7;1000;;20;41000;2;€1,299.00;");
+        let others = [
+            LiveSale {
+                sold_out_in_ms: None,
+                ..sale.clone()
+            },
+            LiveSale {
+                is_sold_out: false,
+                sold_out_in_ms: None,
+                limit: None,
+                compare_at: Some("€1,499.00".to_owned()),
+                plan: SalePlan {
+                    starts_at_ms: None,
+                    ends_at_ms: Some(-5),
+                },
+                ..sale.clone()
+            },
+            sale,
+        ];
+        for sale in others {
+            assert_eq!(LiveSale::decode(&sale.encode()), Some(sale));
+        }
+    }
+
+    #[test]
+    fn a_malformed_line_is_no_sale() {
+        for line in ["", "7", "x;;;20;;;€1;", "7;soon;;20;;;€1;", "7;;;20;;;€1"] {
+            assert_eq!(LiveSale::decode(line), None, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn it_is_sold_out_only_when_nothing_is_reserved() {
+        let sold_out = sale();
+        let reserved = LiveSale {
+            is_sold_out: false,
+            ..sold_out.clone()
+        };
+        let open = LiveSale {
+            available: 3,
+            ..sold_out.clone()
+        };
+        assert_eq!(sold_out.state_at(999), SaleState::Announced);
+        assert_eq!(sold_out.state_at(1_000), SaleState::SoldOut);
+        assert_eq!(reserved.state_at(1_000), SaleState::ReservedOut);
+        assert_eq!(open.state_at(1_000), SaleState::Open);
+    }
+}

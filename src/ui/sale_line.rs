@@ -1,0 +1,178 @@
+//! The state of a sale in words, and the badge that shows it.
+
+use super::stock_line::{LOW_STOCK, format_available};
+use crate::model::{LiveSale, SaleState};
+
+/// Returns the class and the text of the badge of a sale with `available` units.
+pub fn badge_of(state: SaleState, available: i64) -> (&'static str, String) {
+    let (class, text) = match (state, available) {
+        (SaleState::Announced, _) => ("badge badge--info", "Not open yet"),
+        (SaleState::ReservedOut, _) => ("badge badge--low", "All reserved"),
+        (SaleState::SoldOut, _) => ("badge badge--out", "Sold out"),
+        (SaleState::Ended, _) => ("badge badge--out", "Sale ended"),
+        (SaleState::Open, ..=1) => ("badge badge--low", "Last one"),
+        (SaleState::Open, 2..=LOW_STOCK) => {
+            return ("badge badge--low", format!("Only {available} left"));
+        }
+        (SaleState::Open, _) => ("badge badge--ok", "In stock"),
+    };
+    (class, text.to_owned())
+}
+
+/// Describes the stock in the state of its sale, as in `17 of 20 left` or `20 of 20 sold in 41 s`.
+pub fn describe_stock(state: SaleState, sale: &LiveSale) -> String {
+    let total = sale.total;
+    match state {
+        SaleState::Announced if sale.available == 1 => "1 unit".to_owned(),
+        SaleState::Announced => format!("{} units", sale.available.max(0)),
+        SaleState::Open | SaleState::Ended => format_available(sale.available, total),
+        SaleState::ReservedOut => "Some may come back".to_owned(),
+        SaleState::SoldOut if total <= 0 => String::new(),
+        SaleState::SoldOut => match sale.sold_out_in_ms {
+            Some(ms) => format!("{total} of {total} sold in {}", format_duration(ms)),
+            None => format!("{total} of {total} sold"),
+        },
+    }
+}
+
+/// Says what a shopper can do.
+pub fn advice(state: SaleState) -> &'static str {
+    match state {
+        SaleState::Announced => "You can buy here as soon as the sale opens.",
+        SaleState::Open => "Reserved for you once you check out.",
+        SaleState::ReservedOut => {
+            "All reserved. Some may come back. If one does, you can buy it here."
+        }
+        SaleState::SoldOut => "Sold out. If one is returned, you can buy it here.",
+        SaleState::Ended => "This sale has ended.",
+    }
+}
+
+/// The label of the button that adds to the cart, which says why it is disabled.
+pub fn cart_button_label(state: SaleState) -> &'static str {
+    match state {
+        SaleState::Announced | SaleState::Open => "Add to cart",
+        SaleState::ReservedOut => "All reserved",
+        SaleState::SoldOut => "Sold out",
+        SaleState::Ended => "Sale ended",
+    }
+}
+
+/// The sentence that a screen reader announces when the state changes.
+pub fn announcement(before: SaleState, now: SaleState) -> &'static str {
+    match (before, now) {
+        (SaleState::Announced, SaleState::Open) => "The sale is open. You can buy now.",
+        (_, SaleState::Open) => "Available again. You can buy now.",
+        (_, SaleState::Announced) => "The sale is not open yet.",
+        (_, state) => advice(state),
+    }
+}
+
+/// Formats a duration with its two largest units, as in `41 s`, `3 min 5 s` or `2 h`. A duration
+/// below a second counts as one.
+pub fn format_duration(duration_ms: i64) -> String {
+    let seconds = (duration_ms.max(0) / 1_000).max(1);
+    let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
+    let two = |large: i64, unit: &str, small: i64, small_unit: &str| match small {
+        0 => format!("{large} {unit}"),
+        _ => format!("{large} {unit} {small} {small_unit}"),
+    };
+    if days > 0 {
+        two(days, "d", hours % 24, "h")
+    } else if hours > 0 {
+        two(hours, "h", minutes % 60, "min")
+    } else if minutes > 0 {
+        two(minutes, "min", seconds % 60, "s")
+    } else {
+        format!("{seconds} s")
+    }
+}
+
+/// Formats the time left of a countdown: `0:09`, `1:02:03`, or `2 d 01:02:03`. It shows `0:00` only
+/// when the time is over.
+pub fn format_countdown(left_ms: i64) -> String {
+    let seconds = left_ms.max(0).saturating_add(999) / 1_000;
+    let (days, hours) = (seconds / 86_400, seconds / 3_600 % 24);
+    let (minutes, seconds) = (seconds / 60 % 60, seconds % 60);
+    match (days, hours) {
+        (0, 0) => format!("{minutes}:{seconds:02}"),
+        (0, _) => format!("{hours}:{minutes:02}:{seconds:02}"),
+        _ => format!("{days} d {hours:02}:{minutes:02}:{seconds:02}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::SalePlan;
+
+    fn sale(available: i64, total: i64, sold_out_in_ms: Option<i64>) -> LiveSale {
+        LiveSale {
+            product_id: 1,
+            plan: SalePlan::default(),
+            available,
+            total,
+            is_sold_out: available <= 0,
+            sold_out_in_ms,
+            limit: None,
+            price: "€1.00".to_owned(),
+            compare_at: None,
+        }
+    }
+
+    #[test]
+    fn each_state_describes_its_stock() {
+        for (state, sale, expected) in [
+            (SaleState::Announced, sale(20, 20, None), "20 units"),
+            (SaleState::Announced, sale(1, 20, None), "1 unit"),
+            (SaleState::Open, sale(17, 20, None), "17 of 20 left"),
+            (
+                SaleState::ReservedOut,
+                sale(0, 20, None),
+                "Some may come back",
+            ),
+            (SaleState::SoldOut, sale(0, 20, None), "20 of 20 sold"),
+            (
+                SaleState::SoldOut,
+                sale(0, 20, Some(41_400)),
+                "20 of 20 sold in 41 s",
+            ),
+            (SaleState::SoldOut, sale(0, 0, None), ""),
+            (SaleState::Ended, sale(-3, 20, None), "0 of 20 left"),
+        ] {
+            assert_eq!(describe_stock(state, &sale), expected);
+        }
+    }
+
+    #[test]
+    fn durations_have_at_most_two_units() {
+        for (ms, expected) in [
+            (-5, "1 s"),
+            (400, "1 s"),
+            (41_999, "41 s"),
+            (60_000, "1 min"),
+            (185_000, "3 min 5 s"),
+            (7_200_000, "2 h"),
+            (7_860_000, "2 h 11 min"),
+            (266_400_000, "3 d 2 h"),
+        ] {
+            assert_eq!(format_duration(ms), expected);
+        }
+    }
+
+    #[test]
+    fn a_countdown_reaches_zero_only_at_the_end() {
+        for (ms, expected) in [
+            (-1, "0:00"),
+            (0, "0:00"),
+            (1, "0:01"),
+            (9_000, "0:09"),
+            (59_001, "1:00"),
+            (3_723_000, "1:02:03"),
+            (86_400_000, "1 d 00:00:00"),
+            (i64::MAX, "106751991167 d 07:12:55"),
+        ] {
+            assert_eq!(format_countdown(ms), expected);
+        }
+    }
+}
