@@ -20,6 +20,7 @@ pub mod quantity;
 pub mod run_label;
 pub mod run_state;
 pub mod sample;
+pub mod shares;
 pub mod shop_error;
 pub mod snapshot;
 pub mod statement;

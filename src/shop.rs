@@ -43,6 +43,7 @@ pub mod moment;
 pub mod operation;
 pub mod orders;
 pub mod payments;
+mod plain_text;
 pub mod refunds;
 pub mod reservations;
 pub mod seed;

@@ -21,7 +21,7 @@ use crate::{
     model::{Bill, CancelReason, Contact, Money, OrderStatus, Quantity, ShopError},
     shop::{
         catalog::Offer,
-        customer_limit,
+        email_address,
         ledger::{self, Movement, MovementKind},
     },
 };
@@ -50,6 +50,7 @@ pub struct NewLine {
     unit_price: Money,
     quantity: Quantity,
     amount: Money,
+    customer_limit: Option<i32>,
 }
 
 impl NewLine {
@@ -64,6 +65,9 @@ impl NewLine {
             unit_price: offer.price,
             quantity,
             amount: offer.price.times(quantity).ok_or_else(too_large)?,
+            customer_limit: offer
+                .per_customer_limit
+                .map(|limit| i32::try_from(limit).unwrap_or(i32::MAX)),
         })
     }
 }
@@ -136,7 +140,7 @@ async fn write(
         settlement: Set(payment_method.to_owned()),
         customer_name: text(|contact| &contact.name),
         email: text(|contact| &contact.email),
-        email_folded: Set(contact.map(|contact| customer_limit::fold_email(&contact.email))),
+        email_folded: Set(contact.map(|contact| email_address::fold_email(&contact.email))),
         street: text(|contact| &contact.street),
         postal_code: text(|contact| &contact.postal_code),
         city: text(|contact| &contact.city),
@@ -166,6 +170,11 @@ async fn write(
         quantity: Set(line.quantity.get().cast_signed()),
         returned_quantity: NotSet,
         refunded_quantity: NotSet,
+        // An express purchase has no customer to whom a limit could apply.
+        customer_limit: match contact {
+            Some(_) => Set(line.customer_limit),
+            None => NotSet,
+        },
     });
     order_line::Entity::insert_many(lines)
         .exec_without_returning(work.connection())
