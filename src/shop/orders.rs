@@ -1,8 +1,13 @@
 //! Orders: written in the transaction that sells or reserves their stock, and read by their link.
 
+mod customer;
+mod customer_link;
+mod number;
 mod reading;
 pub mod watch;
 
+pub use customer::CustomerOrders;
+pub use number::number_of;
 pub use reading::Orders;
 
 use sea_orm::{
@@ -253,9 +258,4 @@ pub fn contact_of(order: &customer_order::Model) -> Option<Contact> {
         city: text(&order.city),
         country: text(&order.country),
     })
-}
-
-/// Formats the order number that customers see.
-pub fn number_of(order_id: i64) -> String {
-    format!("DB-{order_id:06}")
 }

@@ -53,7 +53,7 @@ fn OrderView(order: Order) -> impl IntoView {
         "Items"
     };
     let lines = view! { <Lines order=order.clone() caption/> };
-    let refunds = order.refunds.clone();
+    let refunds = view! { <Refunds order=order.clone()/> };
     view! {
         <main class="page" id="main" tabindex="-1">
             {is_open.then(|| view! { <noscript><meta http-equiv="refresh" content=reload_after_s(&order)/></noscript> })}
@@ -76,7 +76,7 @@ fn OrderView(order: Order) -> impl IntoView {
                         {order.contact.clone().map(|contact| view! { <Address contact/> })}
                     </div>
                     {lines}
-                    <Refunds refunds/>
+                    {refunds}
                     <ReceiptFooter standing/>
                 </LiveOrder>
             </article>
@@ -165,26 +165,15 @@ fn LineRow(line: OrderLineView) -> impl IntoView {
     }
 }
 
+/// Lists the refunds, and what they add up to.
 #[component]
-fn Refunds(refunds: Vec<RefundView>) -> impl IntoView {
-    (!refunds.is_empty()).then(|| {
-        let rows = refunds
+fn Refunds(order: Order) -> impl IntoView {
+    let tax_label = tax_label(order.bill.tax_basis_points);
+    order.refunded().map(|(refunded, tax)| {
+        let rows = order
+            .refunds
             .into_iter()
-            .map(|refund| {
-                let state = if refund.done {
-                    "Refunded"
-                } else {
-                    "In progress"
-                };
-                view! {
-                    <tr>
-                        <th scope="row">{refund.decided_at}</th>
-                        <td>{reason_text(refund.reason)}</td>
-                        <td>{state}</td>
-                        <td class="n">{refund.amount.to_string()}</td>
-                    </tr>
-                }
-            })
+            .map(|refund| view! { <RefundRow refund/> })
             .collect_view();
         view! {
             <div class="table-wrap">
@@ -195,14 +184,37 @@ fn Refunds(refunds: Vec<RefundView>) -> impl IntoView {
                             <th scope="col">"Date"</th>
                             <th scope="col">"Reason"</th>
                             <th scope="col">"Status"</th>
+                            <th scope="col" class="n">"Tax"</th>
                             <th scope="col" class="n">"Amount"</th>
                         </tr>
                     </thead>
                     <tbody>{rows}</tbody>
+                    <tfoot>
+                        <tr class="total"><th scope="row" colspan="4">"Total refunded"</th><td class="n">{refunded.to_string()}</td></tr>
+                        <tr><th scope="row" colspan="4">{tax_label}</th><td class="n">{tax.to_string()}</td></tr>
+                    </tfoot>
                 </table>
             </div>
         }
     })
+}
+
+#[component]
+fn RefundRow(refund: RefundView) -> impl IntoView {
+    let state = if refund.done {
+        "Refunded"
+    } else {
+        "In progress"
+    };
+    view! {
+        <tr>
+            <th scope="row">{refund.decided_at}</th>
+            <td>{reason_text(refund.reason)}</td>
+            <td>{state}</td>
+            <td class="n">{refund.tax.to_string()}</td>
+            <td class="n">{refund.amount.to_string()}</td>
+        </tr>
+    }
 }
 
 const fn reason_text(reason: RefundReason) -> &'static str {
