@@ -184,14 +184,13 @@ fn Refunds(order: Order) -> impl IntoView {
                             <th scope="col">"Date"</th>
                             <th scope="col">"Reason"</th>
                             <th scope="col">"Status"</th>
-                            <th scope="col" class="n">"Tax"</th>
                             <th scope="col" class="n">"Amount"</th>
                         </tr>
                     </thead>
                     <tbody>{rows}</tbody>
                     <tfoot>
-                        <tr class="total"><th scope="row" colspan="4">"Total refunded"</th><td class="n">{refunded.to_string()}</td></tr>
-                        <tr><th scope="row" colspan="4">{tax_label}</th><td class="n">{tax.to_string()}</td></tr>
+                        <tr class="total"><th scope="row" colspan="3">"Total refunded"</th><td class="n">{refunded.to_string()}</td></tr>
+                        <tr><th scope="row" colspan="3">{tax_label}</th><td class="n">{tax.to_string()}</td></tr>
                     </tfoot>
                 </table>
             </div>
@@ -211,7 +210,6 @@ fn RefundRow(refund: RefundView) -> impl IntoView {
             <th scope="row">{refund.decided_at}</th>
             <td>{reason_text(refund.reason)}</td>
             <td>{state}</td>
-            <td class="n">{refund.tax.to_string()}</td>
             <td class="n">{refund.amount.to_string()}</td>
         </tr>
     }
