@@ -1,10 +1,10 @@
 //! Limits per customer: how many units of a product one customer may keep from all of their orders.
 //!
-//! A customer is identified by a folded e-mail address (`email_address`): `Ann+sale@Example.com` and
-//! `ann@example.com` are one customer. A unit counts while the customer has it or may still get it:
-//! a returned unit and one of a cancelled or declined order do not count, a unit that was refunded
-//! but not returned does. The count is correct only while the product's stock row is locked:
-//! otherwise two checkouts of one customer could both count before either writes its order.
+//! A customer is identified by a folded e-mail address (`email_address`): `Ann+sale@Example.com`
+//! and `ann@example.com` are one customer. A unit counts while the customer has it or may still get
+//! it: a returned unit and one of a cancelled or declined order do not count, a unit that was
+//! refunded but not returned does. The count is correct only while the product's stock row is
+//! locked: otherwise two checkouts of one customer could both count before either writes its order.
 
 use sea_orm::{
     ColumnTrait, EntityTrait, QueryFilter, QuerySelect, QueryTrait,

@@ -1,5 +1,5 @@
-//! Data that the server processes of one shop share apart from sales: heartbeats, the secret between
-//! shop and payment provider, and the secret that signs links to a customer's orders.
+//! Data that the server processes of one shop share apart from sales: heartbeats, the secret
+//! between shop and payment provider, and the secret that signs links to a customer's orders.
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},

@@ -2,10 +2,10 @@
 //! is one transaction with its idempotency key, and writes the ledger. The refund is sent
 //! afterwards, and retried until the provider confirms it.
 //!
-//! The refund of a unit is what was paid for it: its price, its share of the discount, and its share
-//! of the delivery ([`shares`]). So the refunds of an order add up to what was paid for it, whatever
-//! the order of the parts. Money and goods are separate: a unit that was refunded but not returned
-//! still counts against the limits per customer, because the customer has it.
+//! The refund of a unit is what was paid for it: its price, its share of the discount, and its
+//! share of the delivery ([`shares`]). So the refunds of an order add up to what was paid for it,
+//! whatever the order of the parts. Money and goods are separate: a unit that was refunded but not
+//! returned still counts against the limits per customer, because the customer has it.
 
 use sea_orm::{
     ColumnTrait, EntityTrait, QueryFilter,

@@ -1,8 +1,8 @@
 //! The orders of one customer, found by a number and an e-mail address, or by a signed link.
 //!
-//! A visitor who knows one order number and the address sees all orders of that address: exactly that
-//! address, as [`normalize_email`] compares it. Limits count customers by a folded address, which
-//! two people may share; here it only narrows the search.
+//! A visitor who knows one order number and the address sees all orders of exactly that address, as
+//! [`normalize_email`] compares it. Limits count customers by a folded address, which two people may
+//! share; here it only narrows the search.
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use time::OffsetDateTime;
@@ -59,8 +59,8 @@ impl Orders<'_> {
         self.sign_link(order_id, &email).await
     }
 
-    /// Returns a signed link to all orders of the order's customer, which the administrator may send
-    /// to the customer's address; `None` for an express purchase.
+    /// Returns a signed link to all orders of the order's customer, which the administrator may
+    /// send to the customer's address; `None` for an express purchase.
     ///
     /// # Errors
     /// [`ShopError::Unavailable`] or [`ShopError::Internal`] if the database fails.

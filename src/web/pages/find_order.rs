@@ -105,7 +105,7 @@ fn FindForm(notice: Option<Notice>) -> impl IntoView {
             <Field
                 name="email"
                 label="E-mail"
-                // The browser's own check would refuse a pasted address with an invisible character.
+                // A browser's own check would refuse a pasted invisible character.
                 kind=FieldKind { input: "text", autocomplete: "email", keyboard: "email" }
                 value=email
                 hint="The address that you ordered with."
