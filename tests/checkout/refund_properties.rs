@@ -23,7 +23,7 @@ use crate::support::{
 };
 
 const COMPUTED_CASES: u32 = 5_000;
-const SHOP_CASES: u32 = 40;
+const SHOP_CASES: u32 = 25;
 const SHRINKS_MAX: u32 = 60;
 /// The limit per customer of each product.
 const LIMIT: u32 = 6;

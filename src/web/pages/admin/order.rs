@@ -124,6 +124,7 @@ fn Lines(order: Order) -> impl IntoView {
     view! {
         <DataTable
             caption="Items"
+            note="A refund includes the units’ share of discount and delivery."
             heads=vec![Text("Item"), Number("Units"), Number("Returned"), Number("Refunded"), Number("Amount")]
         >
             {rows}
