@@ -190,7 +190,7 @@ async fn the_page_shows_what_the_refunds_add_up_to() {
             .expect("the unit is refunded");
         let page = Visitor::of(&shop).page(&format!("/orders/{id}")).await.body;
         let (_, refunds) = page.split_once("Refunds</caption>").expect("the table");
-        let (_, sums) = refunds.split_once("Total refunded").expect("the sums");
+        let (_, sums) = refunds.split_once("Refunded in total").expect("the sums");
         let cells: Vec<_> = sums
             .split("class=\"n\">")
             .skip(1)

@@ -189,7 +189,7 @@ fn Refunds(order: Order) -> impl IntoView {
                     </thead>
                     <tbody>{rows}</tbody>
                     <tfoot>
-                        <tr class="total"><th scope="row" colspan="3">"Total refunded"</th><td class="n">{refunded.to_string()}</td></tr>
+                        <tr class="total"><th scope="row" colspan="3">"Refunded in total"</th><td class="n">{refunded.to_string()}</td></tr>
                         <tr><th scope="row" colspan="3">{tax_label}</th><td class="n">{tax.to_string()}</td></tr>
                     </tfoot>
                 </table>
