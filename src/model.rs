@@ -23,6 +23,7 @@ pub mod run_label;
 pub mod run_state;
 pub mod sale;
 pub mod sample;
+pub mod shares;
 pub mod shop_error;
 pub mod snapshot;
 pub mod statement;

@@ -23,7 +23,7 @@
 //! | [`Shop::discount_administration`] | creates discount codes | `discounts.rs` |
 //! | [`Shop::administrators`] | checks and stores the password | `administrator.rs` |
 //! | [`Shop::purchases`] | counts express purchases of this process | `inventory.rs` |
-//! | [`Shop::operation`] | keeps heartbeats and the payment secret | `operation.rs` |
+//! | [`Shop::operation`] | keeps heartbeats and the shop's secrets | `operation.rs` |
 //!
 //! The four administrations take an [`Administrator`], which only a login or the command line can
 //! make. The other modules have functions that the contexts call inside their transactions.
@@ -46,6 +46,7 @@ pub mod moment;
 pub mod operation;
 pub mod orders;
 pub mod payments;
+mod plain_text;
 pub mod refunds;
 pub mod reservations;
 pub mod sales;

@@ -633,10 +633,15 @@ async fn a_declined_order_that_still_counts_its_code_is_reported() {
 async fn a_customer_above_the_limit_is_reported() {
     let Sold { shop, two, .. } = sold().await;
     let violation = format!(
-        "UPDATE product SET per_customer_limit = 1 WHERE id = {}",
+        "UPDATE order_line SET customer_limit = 1 WHERE product_id = {}",
         two.id
     );
     check_reported(&shop, &violation, &["limits-kept"]).await;
+    // The limit at the time of the sale counts: a lower limit accuses no earlier order.
+    shop.by_hand
+        .run("UPDATE product SET per_customer_limit = 1")
+        .await;
+    check_audit_clean(&shop).await;
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod limits;
 mod order;
 mod payments;
 mod races;
+mod refund_properties;
 mod refunds;
 mod stock_admin;
 mod wrong_amounts;

@@ -3,5 +3,6 @@
 mod black_hole;
 mod dropped_futures;
 mod indexes;
+mod refolding;
 mod schema;
 mod transactions;

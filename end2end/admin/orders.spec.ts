@@ -91,6 +91,7 @@ test("a line can be partly refunded, its goods returned, and the rest cancelled"
   await shopper.reload();
   await expect(shopper.getByRole("heading", { level: 1 })).toHaveText("Order cancelled");
   await expect(orderPayment(shopper)).toHaveText(`${paid} paid by card. ${paid} was refunded.`);
+  await expect(shopper.getByRole("row", { name: /^Refunded in total/ })).toContainText(paid);
   await expectCleanAudit(page);
 });
 

@@ -20,6 +20,7 @@ async function expectProblem(
   const problem = await response.json();
   expect(problem.status).toBe(status);
   expect(problem.detail).toMatch(detail);
+  expect(problem.error).toBe(problem.detail);
 }
 
 test("a purchase returns the remaining stock and an order with a working link", async ({

@@ -1,4 +1,7 @@
+import type { Page } from "@playwright/test";
+
 import { expectAccessible, expectNoSidewaysScroll } from "../fixtures/accessibility";
+import { signIn } from "../fixtures/administrator";
 import { BLOCKS } from "../fixtures/catalogue";
 import { expect, test } from "../fixtures/shop";
 import {
@@ -10,42 +13,73 @@ import {
   pay,
 } from "../fixtures/shopper";
 
-test("an order is found only by its number and e-mail address together", { tag: "@phone" }, async ({
+const LINK = /\/orders\/find\?link=[0-9a-f.]+$/;
+
+interface Typed extends Record<string, string> {
+  "Order number": string;
+  "E-mail": string;
+}
+
+/** Orders for `email`. Returns the address of the order's page and its number. */
+async function order(page: Page, email?: string): Promise<{ url: string; number: string }> {
+  const contact = guest();
+  await goToCheckout(page, [BLOCKS, 2]);
+  await pay(page, email ? { ...contact, "E-mail": email } : contact);
+  await expect(page).toHaveURL(ORDER_ADDRESS);
+  const number = /DB-\d{6}/.exec((await page.getByText(/DB-\d{6}/).textContent())!)![0];
+  return { url: page.url(), number };
+}
+
+/** Fills in the form to find an order, starting from the catalogue. */
+async function look(page: Page, typed: Typed): Promise<void> {
+  await page.goto("/");
+  await page.getByRole("link", { name: "Find your order" }).click();
+  await fillIn(page, typed);
+  await page.getByRole("button", { name: "Find order" }).click();
+}
+
+test("a customer’s orders are found only by a number and the e-mail address together", { tag: "@phone" }, async ({
   page,
   anotherBrowser,
 }) => {
-  const contact = guest();
-  await goToCheckout(page, [BLOCKS, 2]);
-  await pay(page, contact);
-  await expect(page).toHaveURL(ORDER_ADDRESS);
-  const order = page.url();
-  const number = /DB-\d{6}/.exec((await page.getByText(/DB-\d{6}/).textContent())!)![0];
+  const email = guest()["E-mail"];
+  const first = await order(page, email);
+  const second = await order(page, email.toUpperCase());
+  const digits = `${Number(first.number.slice(3))}`;
 
   const reader = await anotherBrowser();
-  const look = async (typed: { "Order number": string; "E-mail": string }) => {
-    await reader.goto("/");
-    await reader.getByRole("link", { name: "Find your order" }).click();
-    await fillIn(reader, typed);
-    await reader.getByRole("button", { name: "Find order" }).click();
-  };
-  const address = contact["E-mail"];
   for (const typed of [
-    { "Order number": number, "E-mail": address },
-    { "Order number": ` ${number.toLowerCase()} `, "E-mail": address.toUpperCase() },
-    { "Order number": `${Number(number.slice(3))}`, "E-mail": address.replace("@", "+more@") },
+    { "Order number": first.number, "E-mail": email },
+    { "Order number": ` ${first.number.toLowerCase()} `, "E-mail": email.toUpperCase() },
+    { "Order number": `db ${digits}`, "E-mail": `${email} ` },
+    { "Order number": `#${digits}`, "E-mail": email.replace("@", "\u200b@") },
   ]) {
-    await look(typed);
-    await expect(reader).toHaveURL(order);
-    await expect(reader.getByRole("heading", { level: 1 })).toHaveText("Thank you, Ada Lovelace");
+    await look(reader, typed);
+    await expect(reader).toHaveURL(LINK);
+    const orders = reader.getByRole("rowheader").getByRole("link");
+    await expect(orders).toHaveText([second.number, first.number]);
   }
+  await expectAccessible(reader);
+  await expectNoSidewaysScroll(reader);
+  const link = reader.url();
+  await reader.getByRole("link", { name: first.number }).click();
+  await expect(reader).toHaveURL(first.url);
+  await expect(reader.getByRole("heading", { level: 1 })).toHaveText("Thank you, Ada Lovelace");
+
+  // The link can be kept, also for another device.
+  const elsewhere = await anotherBrowser();
+  const response = await elsewhere.goto(link);
+  expect(response!.headers()["referrer-policy"]).toBe("no-referrer");
+  await expect(elsewhere.getByRole("rowheader")).toHaveText([second.number, first.number]);
 
   const answers: string[] = [];
   for (const typed of [
-    { "Order number": number, "E-mail": "other@example.com" },
-    { "Order number": "DB-999999", "E-mail": address },
-    { "Order number": "the blue one", "E-mail": address },
+    { "Order number": first.number, "E-mail": "other@example.com" },
+    { "Order number": first.number, "E-mail": email.replace("@", "+more@") },
+    { "Order number": "DB-999999", "E-mail": email },
+    { "Order number": "the blue one", "E-mail": email },
   ]) {
-    await look(typed);
+    await look(reader, typed);
     await expect(reader).toHaveURL("/orders/find");
     answers.push((await reader.getByRole("alert").textContent())!);
     await expectFilledIn(reader, typed);
@@ -54,4 +88,30 @@ test("an order is found only by its number and e-mail address together", { tag: 
   expect(new Set(answers).size, "tells a wrong number from a wrong address").toBe(1);
   await expectAccessible(reader);
   await expectNoSidewaysScroll(reader);
+});
+
+test("an administrator finds the link for the customer", async ({
+  page,
+  anotherBrowser,
+  adminPassword,
+}) => {
+  const shopper = await anotherBrowser();
+  const { url, number } = await order(shopper);
+  await expect(shopper.locator("a[href*='link=']")).toHaveCount(0);
+  await signIn(page.request, adminPassword);
+  await page.goto(url.replace("/orders/", "/admin/orders/"));
+  await page.getByRole("link", { name: "Link for the customer" }).click();
+  await expect(page).toHaveURL(LINK);
+  await expect(page.getByRole("rowheader")).toHaveText([number]);
+});
+
+test.describe("a link that the shop did not sign", () => {
+  test.use({ expectedComplaint: /404/ });
+
+  test("shows the form", async ({ page }) => {
+    await page.goto("/orders/find?link=1.9999999999.00");
+    await expect(page.getByRole("alert")).toContainText("This link is not valid.");
+    await expect(page.getByLabel("Order number")).toBeVisible();
+    await expectAccessible(page);
+  });
 });

@@ -31,6 +31,7 @@ mod m0020_private_runs;
 mod m0021_wrong_amounts_and_limits;
 mod m0022_named_runs;
 mod m0023_sales;
+mod m0024_kept_units;
 mod m0027_product_search;
 
 /// Runs all migrations, oldest first.
@@ -63,6 +64,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0021_wrong_amounts_and_limits::Migration),
             Box::new(m0022_named_runs::Migration),
             Box::new(m0023_sales::Migration),
+            Box::new(m0024_kept_units::Migration),
             Box::new(m0027_product_search::Migration),
         ]
     }

@@ -1,10 +1,11 @@
-//! The form to find an order.
+//! The form to find a customer's orders.
 
 use leptos::prelude::*;
 
 use crate::model::ShopError;
 
-/// Redirects to the order with this number and e-mail address.
+/// Redirects to the orders of the customer who has the order with this number and this e-mail
+/// address, by a signed link that can be kept.
 ///
 /// # Errors
 /// [`ShopError::UnknownOrder`], whichever of the two is wrong; [`ShopError::TooManyRequests`].
@@ -15,9 +16,9 @@ pub async fn find_order(
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
     let found = visit
-        .limit_wrong_guesses(visit.shop().orders().find_by_number(&number, &email))
+        .limit_wrong_guesses(visit.shop().orders().link_by_number(&number, &email))
         .await;
-    let found = found.map(|public_id| format!("/orders/{public_id}"));
+    let found = found.map(|link| format!("/orders/find?link={link}"));
     visit
         .answer(found, &[("number", &number), ("email", &email)])
         .await

@@ -204,6 +204,8 @@ pub struct PaymentView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RefundView {
     pub amount: Money,
+    /// The tax that the amount includes: its share of the order's tax.
+    pub tax: Money,
     pub reason: RefundReason,
     /// Whether the provider has confirmed the refund.
     pub done: bool,
@@ -278,6 +280,16 @@ impl OrderView {
     /// The sum of all refunds, pending and done.
     pub fn refunded_cents(&self) -> i64 {
         self.refunds.iter().map(|refund| refund.amount.cents).sum()
+    }
+
+    /// The sum of all refunds and the tax in it; `None` without a refund.
+    pub fn refunded(&self) -> Option<(Money, Money)> {
+        let first = self.refunds.first()?;
+        let tax_cents = self.refunds.iter().map(|refund| refund.tax.cents).sum();
+        Some((
+            Money::new(self.refunded_cents(), first.amount.currency),
+            Money::new(tax_cents, first.tax.currency),
+        ))
     }
 
     /// True if refunds, pending or done, cover everything that was captured.

@@ -23,6 +23,9 @@ pub enum ShopError {
     UnknownProduct,
     #[error("This order does not exist.")]
     UnknownOrder,
+    /// A signed link to a customer's orders, after its time.
+    #[error("This link has expired. Find your orders by order number and e-mail address.")]
+    LinkExpired,
     #[error("This simulation run does not exist.")]
     UnknownSimulation,
     #[error("This story does not exist.")]
@@ -231,6 +234,7 @@ impl ShopError {
             | Self::SimulationBusy
             | Self::StepperBusy { .. }
             | Self::IdempotencyKeyReused => 409,
+            Self::LinkExpired => 410,
             Self::BodyTooLarge { .. } => 413,
             Self::WrongContentType { .. } => 415,
             Self::QuantityInvalid

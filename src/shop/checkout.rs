@@ -12,10 +12,8 @@ use crate::{
         Bill, Contact, FieldError, Money, PaymentCard, Receipt, ShopError, cart::price_change,
     },
     shop::{
-        Shop, cart,
-        customer_limit::{self, fold_email},
-        discounts,
-        email_address::is_email_address,
+        Shop, cart, customer_limit, discounts,
+        email_address::{fold_email, is_email_address},
         holds,
         holds::{Line, Purpose},
         idempotency::{self, Claim, Key},

@@ -1,5 +1,5 @@
-//! Data that the server processes of one shop share apart from sales: heartbeats, and the secret
-//! between shop and payment provider.
+//! Data that the server processes of one shop share apart from sales: heartbeats, the secret
+//! between shop and payment provider, and the secret that signs links to a customer's orders.
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
@@ -31,6 +31,8 @@ pub const OLD_HEARTBEATS: ExpiredRows = ExpiredRows {
 const HEARTBEAT_GAP_MAX_S: u32 = 15;
 /// The name of the secret between shop and provider.
 const PAYMENT_SECRET: &str = "payment";
+/// The name of the secret that signs links to a customer's orders. The provider does not know it.
+const LINK_SECRET: &str = "customer links";
 
 /// Keeps what the server processes share; see [`Shop::operation`].
 #[derive(Clone, Copy, Debug)]
@@ -73,22 +75,39 @@ impl Operation<'_> {
     /// Returns the secret that the shop and the payment provider of this database share. The first
     /// call generates it.
     pub async fn payment_secret(self) -> Result<String, ShopError> {
+        self.secret(PAYMENT_SECRET).await
+    }
+
+    /// Returns the secret that signs links to a customer's orders. The first call generates it; the
+    /// operator who deletes its row invalidates all links.
+    pub async fn link_secret(self) -> Result<String, ShopError> {
+        self.secret(LINK_SECRET).await
+    }
+
+    async fn secret(self, name: &'static str) -> Result<String, ShopError> {
+        let stored = shop_secret::Entity::find_by_id(name.to_owned())
+            .one(self.shop.db.reader())
+            .await
+            .map_err(txn::read_error)?;
+        if let Some(row) = stored {
+            return Ok(row.value);
+        }
         let generated = format!("{}{}", Uuid::new_v4().simple(), Uuid::new_v4().simple());
         txn::run_for_result(
             &self.shop.db,
-            self.shop.policy("payment secret"),
+            self.shop.policy("shop secret"),
             move |work| {
                 let generated = generated.clone();
                 Box::pin(async move {
                     let row = shop_secret::ActiveModel {
-                        name: Set(PAYMENT_SECRET.to_owned()),
+                        name: Set(name.to_owned()),
                         value: Set(generated.clone()),
                     };
                     shop_secret::Entity::insert(row)
                         .on_conflict_do_nothing()
                         .exec_without_returning(work.connection())
                         .await?;
-                    let stored = shop_secret::Entity::find_by_id(PAYMENT_SECRET.to_owned())
+                    let stored = shop_secret::Entity::find_by_id(name.to_owned())
                         .one(work.connection())
                         .await?;
                     Ok(stored.map_or(generated, |row| row.value))

@@ -1,8 +1,13 @@
 //! Orders: written in the transaction that sells or reserves their stock, and read by their link.
 
+mod customer;
+mod customer_link;
+mod number;
 mod reading;
 pub mod watch;
 
+pub use customer::CustomerOrders;
+pub use number::number_of;
 pub use reading::Orders;
 
 use sea_orm::{
@@ -21,7 +26,7 @@ use crate::{
     model::{Bill, CancelReason, Contact, Money, OrderStatus, Quantity, ShopError},
     shop::{
         catalog::Offer,
-        customer_limit,
+        email_address,
         ledger::{self, Movement, MovementKind},
     },
 };
@@ -50,6 +55,7 @@ pub struct NewLine {
     unit_price: Money,
     quantity: Quantity,
     amount: Money,
+    customer_limit: Option<i32>,
 }
 
 impl NewLine {
@@ -64,6 +70,9 @@ impl NewLine {
             unit_price: offer.price,
             quantity,
             amount: offer.price.times(quantity).ok_or_else(too_large)?,
+            customer_limit: offer
+                .per_customer_limit
+                .map(|limit| i32::try_from(limit).unwrap_or(i32::MAX)),
         })
     }
 }
@@ -136,7 +145,7 @@ async fn write(
         settlement: Set(payment_method.to_owned()),
         customer_name: text(|contact| &contact.name),
         email: text(|contact| &contact.email),
-        email_folded: Set(contact.map(|contact| customer_limit::fold_email(&contact.email))),
+        email_folded: Set(contact.map(|contact| email_address::fold_email(&contact.email))),
         street: text(|contact| &contact.street),
         postal_code: text(|contact| &contact.postal_code),
         city: text(|contact| &contact.city),
@@ -166,6 +175,11 @@ async fn write(
         quantity: Set(line.quantity.get().cast_signed()),
         returned_quantity: NotSet,
         refunded_quantity: NotSet,
+        // An express purchase has no customer to whom a limit could apply.
+        customer_limit: match contact {
+            Some(_) => Set(line.customer_limit),
+            None => NotSet,
+        },
     });
     order_line::Entity::insert_many(lines)
         .exec_without_returning(work.connection())
@@ -244,9 +258,4 @@ pub fn contact_of(order: &customer_order::Model) -> Option<Contact> {
         city: text(&order.city),
         country: text(&order.country),
     })
-}
-
-/// Formats the order number that customers see.
-pub fn number_of(order_id: i64) -> String {
-    format!("DB-{order_id:06}")
 }

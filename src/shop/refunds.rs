@@ -1,6 +1,11 @@
 //! Administrators' actions on an order: cancel it, refund it, or return goods to stock. Each action
 //! is one transaction with its idempotency key, and writes the ledger. The refund is sent
 //! afterwards, and retried until the provider confirms it.
+//!
+//! The refund of a unit is what was paid for it: its price, its share of the discount, and its
+//! share of the delivery ([`shares`]). So the refunds of an order add up to what was paid for it,
+//! whatever the order of the parts. Money and goods are separate: a unit that was refunded but not
+//! returned still counts against the limits per customer, because the customer has it.
 
 use sea_orm::{
     ColumnTrait, EntityTrait, QueryFilter,
@@ -27,7 +32,7 @@ use crate::{
         locks,
         txn::{self, Abort, Work},
     },
-    model::{CancelReason, OrderStatus, PaymentState, Quantity, RefundReason, ShopError, bill},
+    model::{CancelReason, OrderStatus, PaymentState, Quantity, RefundReason, ShopError, shares},
     shop::Shop,
 };
 
@@ -38,7 +43,7 @@ pub enum OrderAction {
     Cancel,
     /// Refunds the rest of the captured payment. The customer keeps the goods.
     RefundAll,
-    /// Refunds the price of `quantity` units of a line.
+    /// Refunds what was paid for `quantity` units of a line, with their share of the delivery.
     RefundLine { line_id: i64, quantity: Quantity },
     /// Returns `quantity` units of a line to stock, without a refund.
     ReturnLine { line_id: i64, quantity: Quantity },
@@ -115,6 +120,26 @@ impl LockedOrder {
             .find(|line| line.id == line_id)
             .ok_or(ShopError::UnknownOrder)
     }
+
+    /// What was paid for all refunded units, in cents, when `line_id` has `refunded` of them.
+    fn paid_for_refunded_units(&self, line_id: i64, refunded: i32) -> i64 {
+        let (mut before, mut paid) = (0, 0);
+        for line in &self.lines {
+            let units = match line.id == line_id {
+                true => refunded,
+                false => line.refunded_quantity,
+            };
+            paid += shares::paid_for_units(
+                self.order.total_cents,
+                self.order.subtotal_cents,
+                before,
+                line.unit_price_cents,
+                units.into(),
+            );
+            before += line.unit_price_cents * i64::from(line.quantity);
+        }
+        paid
+    }
 }
 
 /// Applies an action and returns the charge whose refunds are to be sent.
@@ -145,6 +170,9 @@ async fn apply_action(
             settlement::lock_stock(work, std::slice::from_ref(line)).await?;
             return_units(work, shop, line, quantity.get().into()).await?;
         }
+    }
+    if locked.order.discount_code.is_some() {
+        release_code_if_nothing_is_kept(work, locked.order.id).await?;
     }
     Ok(locked.captured.map(|payment| payment.reference))
 }
@@ -251,29 +279,15 @@ async fn refund_line(
         ));
     }
     mark_refunded(work, line, signed(quantity)).await?;
-    let before = line_share(&locked.order, line, line.refunded_quantity);
-    let after = line_share(
-        &locked.order,
-        line,
-        line.refunded_quantity + signed(quantity),
-    );
-    refund(
-        work,
-        locked,
-        Ord::min(after - before, locked.order.due_cents),
-    )
-    .await
+    // Compared with what was refunded so far, and not with the line alone: an order that was partly
+    // refunded by another rule then adds up too.
+    let paid = locked.paid_for_refunded_units(line_id, line.refunded_quantity + signed(quantity));
+    let earlier = locked.order.total_cents - locked.order.due_cents;
+    let cents = (paid - earlier).clamp(0, Ord::max(locked.order.due_cents, 0));
+    refund(work, locked, cents).await
 }
 
-/// Returns the amount paid for `units` of a line: their price minus their share of the discount,
-/// without shipping. A refund is the difference of two such amounts, so that the partial refunds of
-/// a line always add up to the line.
-fn line_share(order: &customer_order::Model, line: &order_line::Model, units: i32) -> i64 {
-    let gross = line.unit_price_cents.saturating_mul(units.into());
-    let paid = order.subtotal_cents - order.discount_cents;
-    bill::share(gross, paid, Ord::max(order.subtotal_cents, 1))
-}
-
+/// Refunds `cents`, which may be nothing: a unit whose price the discount covers cost nothing.
 async fn refund(work: &Work, locked: &LockedOrder, cents: i64) -> Result<(), Abort> {
     if locked.status == OrderStatus::Backordered {
         // The order would still be fulfilled after the refund.
@@ -284,7 +298,7 @@ async fn refund(work: &Work, locked: &LockedOrder, cents: i64) -> Result<(), Abo
     let payment = locked
         .captured
         .as_ref()
-        .filter(|_| cents > 0)
+        .filter(|_| locked.order.due_cents > 0)
         .ok_or_else(|| ShopError::InvalidState("Nothing is left to refund.".to_owned()))?;
     let new = NewStatus {
         status: locked.status,
@@ -293,6 +307,27 @@ async fn refund(work: &Work, locked: &LockedOrder, cents: i64) -> Result<(), Abo
     };
     orders::set_status(work, locked.order.id, new).await?;
     settlement::plan_refund(work, payment, cents, RefundReason::Goodwill).await
+}
+
+/// Releases the use of the discount code when every unit came back and all money was refunded: the
+/// customer has nothing that the code made cheaper.
+async fn release_code_if_nothing_is_kept(work: &Work, order_id: i64) -> Result<(), Abort> {
+    let order = customer_order::Entity::find_by_id(order_id)
+        .one(work.connection())
+        .await?;
+    let is_refunded = order
+        .is_some_and(|order| order.status == OrderStatus::Paid.as_str() && order.due_cents == 0);
+    if !is_refunded {
+        return Ok(());
+    }
+    let lines = orders::lines_of(work, order_id).await?;
+    if lines
+        .iter()
+        .all(|line| line.returned_quantity >= line.quantity)
+    {
+        discounts::release_use(work, order_id).await?;
+    }
+    Ok(())
 }
 
 async fn mark_refunded(work: &Work, line: &order_line::Model, units: i32) -> Result<(), Abort> {

@@ -4,12 +4,13 @@
 //! has other URLs.
 
 use axum::{
-    extract::Path,
+    extract::{Path, rejection::PathRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 
-use super::compression::accepts;
+use super::{compression::accepts, json::problem::Problem};
+use crate::model::ShopError;
 
 /// An embedded file.
 pub struct Asset {
@@ -65,9 +66,15 @@ pub async fn favicon() -> Response {
 }
 
 /// `GET /assets/{release}/{*path}`
-pub async fn serve(Path((release, path)): Path<(String, String)>, request: HeaderMap) -> Response {
+pub async fn serve(
+    address: Result<Path<(String, String)>, PathRejection>,
+    request: HeaderMap,
+) -> Response {
+    let Ok(Path((release, path))) = address else {
+        return Problem(ShopError::UnknownPage).into_response();
+    };
     let Some(asset) = find(&path) else {
-        return StatusCode::NOT_FOUND.into_response();
+        return Problem(ShopError::UnknownPage).into_response();
     };
     let mut headers = HeaderMap::new();
     headers.insert(

@@ -4,12 +4,16 @@
 pub mod picture;
 
 use axum::{
-    extract::{Path, State},
+    extract::State,
     http::{HeaderName, header},
     response::{IntoResponse, Response},
 };
 
-use super::{AppState, json::problem::Problem, runs};
+use super::{
+    AppState,
+    json::{path_text::PathText, problem::Problem},
+    runs,
+};
 use crate::{
     model::{RunSnapshot, ShopError},
     shop::moment,
@@ -23,7 +27,7 @@ const PICTURE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'";
 ///
 /// # Errors
 /// 404 if the run is unknown; 503 if the database is unavailable.
-pub async fn samples(state: State<AppState>, id: Path<String>) -> Result<Response, Problem> {
+pub async fn samples(state: State<AppState>, PathText(id): PathText) -> Result<Response, Problem> {
     let run = run(&state, &id).await?;
     Ok(attachment(
         &run,
@@ -37,7 +41,7 @@ pub async fn samples(state: State<AppState>, id: Path<String>) -> Result<Respons
 ///
 /// # Errors
 /// As [`samples`].
-pub async fn figures(state: State<AppState>, id: Path<String>) -> Result<Response, Problem> {
+pub async fn figures(state: State<AppState>, PathText(id): PathText) -> Result<Response, Problem> {
     let run = run(&state, &id).await?;
     Ok(attachment(
         &run,
@@ -51,7 +55,7 @@ pub async fn figures(state: State<AppState>, id: Path<String>) -> Result<Respons
 ///
 /// # Errors
 /// As [`samples`].
-pub async fn json(state: State<AppState>, id: Path<String>) -> Result<Response, Problem> {
+pub async fn json(state: State<AppState>, PathText(id): PathText) -> Result<Response, Problem> {
     let run = run(&state, &id).await?;
     let now = store::server(state.shop.db()).await?.now;
     let text = export::json(&run, &moment::in_rfc3339(now)).map_err(|error| {
@@ -67,7 +71,7 @@ pub async fn json(state: State<AppState>, id: Path<String>) -> Result<Response, 
 ///
 /// # Errors
 /// As [`samples`].
-pub async fn replay(state: State<AppState>, id: Path<String>) -> Result<Response, Problem> {
+pub async fn replay(state: State<AppState>, PathText(id): PathText) -> Result<Response, Problem> {
     let run = run(&state, &id).await?;
     let now = store::server(state.shop.db()).await?.now;
     let text = export::replay(&run, &moment::in_utc(now));
@@ -83,7 +87,7 @@ pub async fn replay(state: State<AppState>, id: Path<String>) -> Result<Response
 ///
 /// # Errors
 /// As [`samples`].
-pub async fn picture(state: State<AppState>, id: Path<String>) -> Result<Response, Problem> {
+pub async fn picture(state: State<AppState>, PathText(id): PathText) -> Result<Response, Problem> {
     let run = run(&state, &id).await?;
     let mut response = attachment(&run, "curves.svg", "image/svg+xml", picture::svg(&run));
     let policy = axum::http::HeaderValue::from_static(PICTURE_POLICY);

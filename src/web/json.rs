@@ -1,6 +1,7 @@
 //! The JSON API and the health checks, one file per resource.
 
 pub mod health;
+pub mod path_text;
 pub mod problem;
 pub mod products;
 pub mod purchase;

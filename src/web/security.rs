@@ -142,17 +142,12 @@ pub async fn headers(State(state): State<AppState>, request: Request, next: Next
 pub fn set_headers(headers: &mut HeaderMap, is_secure: bool) {
     const STRICT: HeaderValue =
         HeaderValue::from_static("default-src 'none'; frame-ancestors 'none'");
-    const FIXED: [(HeaderName, HeaderValue); 4] = [
+    const FIXED: [(HeaderName, HeaderValue); 3] = [
         (
             header::X_CONTENT_TYPE_OPTIONS,
             HeaderValue::from_static("nosniff"),
         ),
         (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
-        // Forms without JavaScript need the page that they were sent from. Other sites do not.
-        (
-            header::REFERRER_POLICY,
-            HeaderValue::from_static("same-origin"),
-        ),
         (
             HeaderName::from_static("cross-origin-opener-policy"),
             HeaderValue::from_static("same-origin"),
@@ -164,6 +159,11 @@ pub fn set_headers(headers: &mut HeaderMap, is_secure: bool) {
     headers
         .entry(header::CACHE_CONTROL)
         .or_insert(HeaderValue::from_static("no-store"));
+    // Forms without JavaScript need the page that they were sent from. Other sites do not. A page
+    // whose address is a secret has already set a stricter policy.
+    headers
+        .entry(header::REFERRER_POLICY)
+        .or_insert(HeaderValue::from_static("same-origin"));
     for (name, value) in FIXED {
         headers.insert(name, value);
     }

@@ -97,7 +97,15 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
     Ok(router
         .route("/api/form/{*path}", post(forms))
         .method_not_allowed_fallback(async || Problem(ShopError::MethodNotAllowed))
-        .fallback(page)
+        .fallback(move |request: Request| {
+            let page = page.clone();
+            async move {
+                if is_for_programs(request_path::path_of(request.uri())) {
+                    return Problem(ShopError::UnknownPage).into_response();
+                }
+                page(request).await
+            }
+        })
         .layer(middleware::from_fn_with_state(
             state.clone(),
             security::require_admin,
@@ -116,6 +124,13 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
             security::headers,
         ))
         .with_state(state))
+}
+
+/// Returns true for the paths at which programs call: an error below them is never a page.
+fn is_for_programs(path: &str) -> bool {
+    ["/api/", "/live/"]
+        .iter()
+        .any(|prefix| path.starts_with(prefix))
 }
 
 /// Cancels a request after [`REQUEST_TIMEOUT`], which begins when its body has arrived.

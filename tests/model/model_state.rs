@@ -110,10 +110,11 @@ pub struct Order {
     lines: Vec<Line>,
     status: Status,
     subtotal: i64,
-    discount: i64,
     total: i64,
     due: i64,
     code: Option<usize>,
+    /// Whether the use of the code is available again.
+    is_code_released: bool,
     payment: Charge,
     charge: Charge,
     refunds: Vec<Refund>,

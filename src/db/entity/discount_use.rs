@@ -9,7 +9,8 @@ pub struct Model {
     pub order_id: i64,
     pub code: String,
     pub email_folded: String,
-    /// Whether the order was cancelled, so that the use is available again.
+    /// Whether nothing of the order is kept (it was cancelled, declined, or returned and refunded),
+    /// so that the use is available again.
     pub given_back: bool,
 }
 

@@ -16,6 +16,8 @@ pub struct Model {
     pub returned_quantity: i32,
     /// Units whose price was refunded.
     pub refunded_quantity: i32,
+    /// The product's limit per customer when the line was sold; `None` if it had none.
+    pub customer_limit: Option<i32>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
-use super::scope::{self, Scope};
+use super::scope::Scope;
 use crate::db::{Db, dialect};
 
 /// The tables with watermarks.
@@ -130,7 +130,7 @@ pub async fn read(
         ..Changes::default()
     };
     changes.has_more = i64::try_from(changes.listed.len()).is_ok_and(|rows| rows >= ROWS_MAX);
-    let limits = changes.take_listed();
+    changes.take_listed();
     let scope = &mut changes.scope;
     let since = |table: &str| {
         let from = verified.get(table).copied().unwrap_or(0);
@@ -153,25 +153,17 @@ pub async fn read(
     let movements = added(connection, "stock_movement", "id", since("stock_movement"));
     scope.movements.extend(movements.await?);
     scope.keys.extend(recent_open_keys(connection).await?);
-    let emails = "SELECT DISTINCT o.email_folded AS name FROM order_line l \
-                  JOIN customer_order o ON o.id = l.order_id AND o.email_folded IS NOT NULL \
-                  WHERE l.product_id = ANY($1)";
-    scope
-        .emails
-        .extend(scope::names(connection, emails, &limits).await?);
     Ok(changes)
 }
 
 impl Changes {
-    /// Moves the subjects of the list into the scope. Returns the products whose limit changed.
-    fn take_listed(&mut self) -> Vec<i64> {
-        let mut limits = Vec::new();
+    /// Moves the subjects of the list into the scope.
+    fn take_listed(&mut self) {
         for change in &self.listed {
             match (change.kind.as_str(), change.row_id, &change.name) {
                 ("order", Some(id), _) => self.scope.orders.push(id),
                 ("hold", Some(id), _) => self.scope.holds.push(id),
                 ("movement", Some(id), _) => self.scope.movements.push(id),
-                ("limit", Some(id), _) => limits.push(id),
                 ("code", _, Some(code)) => self.scope.codes.push(code.clone()),
                 ("key", _, Some(key)) => self.scope.keys.push(key.clone()),
                 ("email", _, Some(email)) => self.scope.emails.push(email.clone()),
@@ -181,7 +173,6 @@ impl Changes {
         }
         self.scope.codes.sort_unstable();
         self.scope.codes.dedup();
-        limits
     }
 
     /// Returns the products whose movements were changed or deleted.

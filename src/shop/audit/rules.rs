@@ -241,7 +241,7 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         name: "codes-kept",
-        requirement: "each code's use count equals its uses by orders that were not declined or cancelled, and exceeds neither its limit nor its limit per customer",
+        requirement: "each code's use count equals its uses by orders of which something is kept, and exceeds neither its limit nor its limit per customer",
         continuous: Continuous::Changed,
         sql: "SELECT format('code %s: says %s uses of %s, orders say %s', c.code, c.uses, c.uses_max, coalesce(u.n, 0)) AS violation
               FROM discount_code c
@@ -260,20 +260,26 @@ pub const RULES: &[Rule] = &[
               WHERE IN_ORDERS(o.id)
                 AND (o.discount_code IS DISTINCT FROM u.code
                      OR (o.discount_cents > 0 AND u.order_id IS NULL)
-                     OR (u.order_id IS NOT NULL AND u.given_back <> (o.status IN ('declined', 'cancelled'))))",
+                     OR (u.order_id IS NOT NULL
+                         AND u.given_back <> (o.status IN ('declined', 'cancelled')
+                                              OR (o.status = 'paid' AND o.due_cents = 0
+                                                  AND NOT EXISTS (SELECT 1 FROM order_line l WHERE l.order_id = o.id
+                                                                  AND l.returned_quantity < l.quantity)))))",
     },
     Rule {
         name: "limits-kept",
-        requirement: "no customer has ordered more of a product than its limit per customer",
+        requirement: "when a line was sold, its customer kept no more of the product than the limit per customer at that time",
         continuous: Continuous::Changed,
-        sql: "SELECT format('%s has %s of product %s, which is limited to %s', o.email_folded, sum(l.quantity), p.id,
-                            p.per_customer_limit) AS violation
-              FROM order_line l
-              JOIN customer_order o ON o.id = l.order_id AND o.email_folded IS NOT NULL AND o.status NOT IN ('declined', 'cancelled')
-              JOIN product p ON p.id = l.product_id AND p.per_customer_limit IS NOT NULL
-              WHERE IN_EMAILS(o.email_folded)
-              GROUP BY o.email_folded, p.id, p.per_customer_limit
-              HAVING sum(l.quantity) > p.per_customer_limit",
+        // What is kept only shrinks, so it was no less at the time of the sale.
+        sql: "SELECT format('%s keeps %s of product %s, which was limited to %s when order %s was placed', k.email_folded, k.kept,
+                            k.product_id, k.customer_limit, k.order_id) AS violation
+              FROM (SELECT o.email_folded, l.order_id, l.product_id, l.customer_limit,
+                           sum(l.quantity - l.returned_quantity) OVER (PARTITION BY o.email_folded, l.product_id ORDER BY l.id) AS kept
+                    FROM order_line l
+                    JOIN customer_order o ON o.id = l.order_id AND o.email_folded IS NOT NULL AND o.status NOT IN ('declined', 'cancelled')
+                    WHERE IN_EMAILS(o.email_folded)
+                      AND l.product_id IN (SELECT product_id FROM order_line WHERE customer_limit IS NOT NULL)) k
+              WHERE k.kept > k.customer_limit",
     },
     Rule {
         name: "key-has-answer",

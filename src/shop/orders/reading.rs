@@ -1,4 +1,4 @@
-//! Orders for pages, found by their link or by number and e-mail address.
+//! Orders for pages, found by their link.
 
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use uuid::Uuid;
@@ -12,10 +12,10 @@ use crate::{
     },
     model::{
         Bill, CancelReason, OrderLineView, OrderView, PaymentState, PaymentView, Quantity,
-        RefundReason, RefundView, ShopError,
+        RefundReason, RefundView, ShopError, shares,
     },
     payment::gateway::ReportedAmount,
-    shop::{Shop, catalog, customer_limit, moment, payments::record},
+    shop::{Shop, catalog, moment, payments::record},
 };
 
 /// Reads orders; see [`Shop::orders`].
@@ -48,27 +48,6 @@ impl Orders<'_> {
         self.shop.order_watch.watch(&self.shop.db, public_id)
     }
 
-    /// Returns the public id of the order with this number and this e-mail address. The error does
-    /// not reveal which of the two is wrong.
-    ///
-    /// # Errors
-    /// [`ShopError::UnknownOrder`]; the errors of [`Orders::find`].
-    pub async fn find_by_number(self, number: &str, email: &str) -> Result<String, ShopError> {
-        let email = customer_limit::fold_email(email);
-        if email.contains('\0') {
-            return Err(ShopError::UnknownOrder);
-        }
-        // The query also runs for an invalid number, so that the response takes as long.
-        let order = customer_order::Entity::find()
-            .filter(customer_order::Column::Id.eq(id_of(number).unwrap_or(0)))
-            .filter(customer_order::Column::EmailFolded.eq(email))
-            .one(self.shop.db.reader())
-            .await
-            .map_err(txn::read_error)?
-            .ok_or(ShopError::UnknownOrder)?;
-        Ok(order.public_id.to_string())
-    }
-
     /// Returns the shop's latest orders, newest first, without those of workbench lanes.
     ///
     /// # Errors
@@ -85,7 +64,10 @@ impl Orders<'_> {
     }
 
     /// Reads the lines, payments and refunds of `orders` with one query per table.
-    async fn views(self, orders: Vec<customer_order::Model>) -> Result<Vec<OrderView>, ShopError> {
+    pub(super) async fn views(
+        self,
+        orders: Vec<customer_order::Model>,
+    ) -> Result<Vec<OrderView>, ShopError> {
         let ids: Vec<i64> = orders.iter().map(|order| order.id).collect();
         let reader = self.shop.db.reader();
         let mut lines = order_line::Entity::find()
@@ -140,6 +122,14 @@ fn view(order: customer_order::Model, parts: Parts<'_>) -> Result<OrderView, DbE
         .into_iter()
         .map(|line| line_view(line, &currency))
         .collect::<Result<_, _>>()?;
+    let bill = Bill {
+        subtotal: money(order.subtotal_cents),
+        discount: money(order.discount_cents),
+        shipping: money(order.shipping_cents),
+        total: money(order.total_cents),
+        tax: money(order.tax_cents),
+        tax_basis_points: order.tax_basis_points,
+    };
     Ok(OrderView {
         public_id: order.public_id.to_string(),
         number: number_of(order.id),
@@ -148,21 +138,10 @@ fn view(order: customer_order::Model, parts: Parts<'_>) -> Result<OrderView, DbE
         cancel_reason: order.status_reason.as_deref().and_then(CancelReason::parse),
         contact,
         lines,
-        bill: Bill {
-            subtotal: money(order.subtotal_cents),
-            discount: money(order.discount_cents),
-            shipping: money(order.shipping_cents),
-            total: money(order.total_cents),
-            tax: money(order.tax_cents),
-            tax_basis_points: order.tax_basis_points,
-        },
+        bill,
         discount_code: order.discount_code,
         payment: parts.payment.map(payment_view).transpose()?,
-        refunds: parts
-            .refunds
-            .into_iter()
-            .map(|refund| refund_view(refund, parts.payment, &currency))
-            .collect::<Result<_, _>>()?,
+        refunds: refund_views(parts.refunds, parts.payment, &bill)?,
     })
 }
 
@@ -197,38 +176,34 @@ fn payment_view(payment: &payment::Model) -> Result<PaymentView, DbErr> {
     })
 }
 
-fn refund_view(
-    refund: refund::Model,
+/// The refunds of an order, oldest first. The tax in each is the difference of two shares of the
+/// order's tax, so that together they are the whole tax once everything is refunded. A charge of a
+/// wrong amount paid for nothing, and contains no tax.
+fn refund_views(
+    refunds: Vec<refund::Model>,
     payment: Option<&payment::Model>,
-    currency: &str,
-) -> Result<RefundView, DbErr> {
-    let currency = payment.map_or(currency, record::charged_currency);
-    Ok(RefundView {
-        amount: catalog::money(refund.amount_cents, currency),
-        reason: RefundReason::parse(&refund.reason)
-            .ok_or_else(|| DbErr::Type(format!("refund {}: {}", refund.id, refund.reason)))?,
-        done: refund.state == "succeeded",
-        decided_at: moment::in_utc(refund.created_at),
-    })
-}
-
-/// Parses an order number in any of the accepted spellings.
-fn id_of(number: &str) -> Option<i64> {
-    let digits = number.trim().to_uppercase();
-    let digits = digits.strip_prefix("DB").unwrap_or(&digits);
-    digits.trim_start_matches('-').parse().ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::id_of;
-
-    #[test]
-    fn an_order_number_is_parsed_in_each_spelling() {
-        for typed in ["DB-000042", "db-42", " 42 ", "DB000042"] {
-            assert_eq!(id_of(typed), Some(42), "{typed}");
-        }
-        assert_eq!(id_of("DB-"), None);
-        assert_eq!(id_of("order"), None);
-    }
+    bill: &Bill,
+) -> Result<Vec<RefundView>, DbErr> {
+    let currency = payment.map_or(bill.total.currency.code(), record::charged_currency);
+    let (total, mut earlier) = (bill.total.cents, 0);
+    refunds
+        .into_iter()
+        .map(|refund| {
+            let reason = RefundReason::parse(&refund.reason)
+                .ok_or_else(|| DbErr::Type(format!("refund {}: {}", refund.id, refund.reason)))?;
+            let until = match reason {
+                RefundReason::WrongAmount => earlier,
+                _ => Ord::min(earlier + refund.amount_cents, total),
+            };
+            let tax_cents = shares::share_between(bill.tax.cents, earlier, until, total);
+            earlier = until;
+            Ok(RefundView {
+                amount: catalog::money(refund.amount_cents, currency),
+                tax: catalog::money(tax_cents, currency),
+                reason,
+                done: refund.state == "succeeded",
+                decided_at: moment::in_utc(refund.created_at),
+            })
+        })
+        .collect()
 }

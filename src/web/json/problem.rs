@@ -9,7 +9,8 @@ use serde_json::json;
 
 use crate::model::ShopError;
 
-/// An error as a response. `detail` contains the sentence for people.
+/// An error as a response. `detail` contains the sentence for people, and so does `error`: clients
+/// that were written for other shops read `response.data.error`.
 #[derive(Debug)]
 pub struct Problem(pub ShopError);
 
@@ -17,11 +18,13 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status =
             StatusCode::from_u16(self.0.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let sentence = self.0.to_string();
         let body = json!({
             "type": "about:blank",
             "title": status.canonical_reason().unwrap_or("Error"),
             "status": status.as_u16(),
-            "detail": self.0.to_string(),
+            "detail": sentence,
+            "error": sentence,
         });
         let mut response = (status, Json(body)).into_response();
         let headers = response.headers_mut();

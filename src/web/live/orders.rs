@@ -6,23 +6,23 @@
 
 use std::sync::Arc;
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use tokio::sync::Mutex;
 use uuid::Uuid;
 
 use super::{Update, frame::Frame, stream_updates, viewer::Viewer};
 use crate::{
     model::{OrderStatusView, ShopError},
-    web::{AppState, json::problem::Problem},
+    web::{
+        AppState,
+        json::{path_text::PathText, problem::Problem},
+    },
 };
 
 /// See the module's documentation.
 pub async fn follow(
     State(state): State<AppState>,
-    Path(public_id): Path<String>,
+    PathText(public_id): PathText,
 ) -> Result<Response, Problem> {
     let shop = state.shop.clone();
     // An unknown order is a 404 and not an empty stream.

@@ -3,21 +3,22 @@
 //! the end. It needs no sign-in: a client must know the run's id, and the stream contains only the
 //! figures that the page shows.
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 
 use super::{complete_stream, frame::Frame, share::LiveState, viewer::Viewer};
 use crate::{
     model::{Presentation, RunState},
-    web::{AppState, json::problem::Problem, runs},
+    web::{
+        AppState,
+        json::{path_text::PathText, problem::Problem},
+        runs,
+    },
 };
 
 /// See the module's documentation.
 pub async fn follow(
     State(state): State<AppState>,
-    Path(id): Path<String>,
+    PathText(id): PathText,
 ) -> Result<Response, Problem> {
     let run_id = runs::parse(&id)?;
     let Some(run) = state.engine.runs().get(run_id) else {

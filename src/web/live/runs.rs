@@ -4,10 +4,7 @@
 
 use std::time::Instant;
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use tower_sessions::Session;
 
 use super::{complete_stream, frame::Frame, locks::RunLocks, share::LiveState, viewer::Viewer};
@@ -16,14 +13,18 @@ use crate::{
         RunSnapshot, RunState,
         snapshot::{LaneUpdate, RunUpdate},
     },
-    web::{AppState, json::problem::Problem, runs},
+    web::{
+        AppState,
+        json::{path_text::PathText, problem::Problem},
+        runs,
+    },
 };
 
 /// See the module's documentation.
 pub async fn follow(
     State(state): State<AppState>,
     session: Session,
-    Path(id): Path<String>,
+    PathText(id): PathText,
 ) -> Result<Response, Problem> {
     let id = runs::parse(&id)?;
     let Some(run) = state.engine.runs().get(id) else {

@@ -1,23 +1,23 @@
 //! `GET /live/steppers/{id}`: the whole state of a stepper session after each step. Every client
 //! sees the same state.
 
-use axum::{
-    extract::{Path, State},
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use tower_sessions::Session;
 
 use super::{frame::Frame, share::LiveState, viewer::Viewer};
 use crate::{
     model::stepper::{StepperStatus, StepperView},
-    web::{AppState, json::problem::Problem},
+    web::{
+        AppState,
+        json::{path_text::PathText, problem::Problem},
+    },
 };
 
 /// See the module's documentation.
 pub async fn follow(
     State(state): State<AppState>,
     administrator: Session,
-    Path(id): Path<String>,
+    PathText(id): PathText,
 ) -> Result<Response, Problem> {
     let session = state.engine.steppers().get(&id)?;
     let share = state.live.steppers.of(session.id());

@@ -58,7 +58,7 @@ fn OrderView(order: Order) -> impl IntoView {
         "Items"
     };
     let lines = view! { <Lines order=order.clone() caption/> };
-    let refunds = order.refunds.clone();
+    let refunds = view! { <Refunds order=order.clone()/> };
     view! {
         <main class="page" id="main" tabindex="-1">
             <article class="receipt">
@@ -80,7 +80,7 @@ fn OrderView(order: Order) -> impl IntoView {
                         {order.contact.clone().map(|contact| view! { <Address contact/> })}
                     </div>
                     {lines}
-                    <Refunds refunds/>
+                    {refunds}
                     <ReceiptFooter standing/>
                 </LiveOrder>
             </article>
@@ -169,26 +169,15 @@ fn LineRow(line: OrderLineView) -> impl IntoView {
     }
 }
 
+/// Lists the refunds, and what they add up to.
 #[component]
-fn Refunds(refunds: Vec<RefundView>) -> impl IntoView {
-    (!refunds.is_empty()).then(|| {
-        let rows = refunds
+fn Refunds(order: Order) -> impl IntoView {
+    let tax_label = tax_label(order.bill.tax_basis_points);
+    order.refunded().map(|(refunded, tax)| {
+        let rows = order
+            .refunds
             .into_iter()
-            .map(|refund| {
-                let state = if refund.done {
-                    "Refunded"
-                } else {
-                    "In progress"
-                };
-                view! {
-                    <tr>
-                        <th scope="row">{refund.decided_at}</th>
-                        <td>{reason_text(refund.reason)}</td>
-                        <td>{state}</td>
-                        <td class="n">{refund.amount.to_string()}</td>
-                    </tr>
-                }
-            })
+            .map(|refund| view! { <RefundRow refund/> })
             .collect_view();
         view! {
             <div class="table-wrap">
@@ -203,10 +192,31 @@ fn Refunds(refunds: Vec<RefundView>) -> impl IntoView {
                         </tr>
                     </thead>
                     <tbody>{rows}</tbody>
+                    <tfoot>
+                        <tr class="total"><th scope="row" colspan="3">"Refunded in total"</th><td class="n">{refunded.to_string()}</td></tr>
+                        <tr><th scope="row" colspan="3">{tax_label}</th><td class="n">{tax.to_string()}</td></tr>
+                    </tfoot>
                 </table>
             </div>
         }
     })
+}
+
+#[component]
+fn RefundRow(refund: RefundView) -> impl IntoView {
+    let state = if refund.done {
+        "Refunded"
+    } else {
+        "In progress"
+    };
+    view! {
+        <tr>
+            <th scope="row">{refund.decided_at}</th>
+            <td>{reason_text(refund.reason)}</td>
+            <td>{state}</td>
+            <td class="n">{refund.amount.to_string()}</td>
+        </tr>
+    }
 }
 
 const fn reason_text(reason: RefundReason) -> &'static str {

@@ -1,6 +1,6 @@
 //! The actions of the administrator, and the express purchase.
 
-use doorbuster::model::bill::share;
+use doorbuster::model::shares::paid_for_units;
 
 use super::{Charge, LIMITS, Line, ModelState, Order, PRICES, Status, StepResult};
 use crate::model::action::Card;
@@ -44,27 +44,36 @@ impl ModelState {
         for line in &mut self.orders[order].lines {
             line.refunded = line.units;
         }
-        self.refund(order, due)
+        self.refund(order, due)?;
+        self.release_code_if_nothing_is_kept(order);
+        Ok(())
     }
 
     pub(super) fn refund_line(&mut self, order: usize, line: usize, units: i64) -> StepResult {
         let known = &mut self.orders[order];
-        let (subtotal, paid) = (known.subtotal, known.subtotal - known.discount);
-        let line = known.lines.get_mut(line).ok_or("UnknownOrder")?;
-        if line.refunded + units > line.units {
+        let found = known.lines.get_mut(line).ok_or("UnknownOrder")?;
+        if found.refunded + units > found.units {
             return Err("InvalidState");
         }
-        let price = PRICES[line.product];
-        let cost = |units: i64| share(price * units, paid, subtotal);
-        let cents = cost(line.refunded + units) - cost(line.refunded);
-        line.refunded += units;
-        let cents = cents.min(known.due);
-        self.refund(order, cents)
+        found.refunded += units;
+        let (mut before, mut paid) = (0, 0);
+        for line in &known.lines {
+            let price = PRICES[line.product];
+            paid += paid_for_units(known.total, known.subtotal, before, price, line.refunded);
+            before += price * line.units;
+        }
+        let cents = paid - (known.total - known.due);
+        self.refund(order, cents)?;
+        self.release_code_if_nothing_is_kept(order);
+        Ok(())
     }
 
     pub(super) fn refund(&mut self, order: usize, cents: i64) -> StepResult {
         let known = &self.orders[order];
-        if known.payment != Charge::Captured || known.status == Status::Backordered || cents <= 0 {
+        if known.payment != Charge::Captured
+            || known.status == Status::Backordered
+            || known.due <= 0
+        {
             return Err("InvalidState");
         }
         self.orders[order].due -= cents;
@@ -81,8 +90,18 @@ impl ModelState {
             return Err("InvalidState");
         }
         self.return_units(order, line, units);
+        self.release_code_if_nothing_is_kept(order);
         self.send_refunds(order);
         Ok(())
+    }
+
+    /// A customer who returned everything and got all money back may use the code again.
+    fn release_code_if_nothing_is_kept(&mut self, order: usize) {
+        let known = &self.orders[order];
+        let is_kept = known.lines.iter().any(|line| line.returned < line.units);
+        if known.status == Status::Paid && known.due == 0 && !is_kept {
+            self.release_code(order);
+        }
     }
 
     pub(super) fn receive(&mut self, product: usize, units: i64) -> StepResult {
@@ -135,10 +154,10 @@ impl ModelState {
             lines: vec![Line::of(product, units)],
             status: Status::Placed,
             subtotal: total,
-            discount: 0,
             total,
             due: total,
             code: None,
+            is_code_released: false,
             payment: Charge::Unknown,
             charge: Charge::Unknown,
             refunds: Vec::new(),

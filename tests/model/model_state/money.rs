@@ -50,10 +50,10 @@ impl ModelState {
                 .collect(),
             status: Status::Pending,
             subtotal,
-            discount: bill.discount.cents,
             total: bill.total.cents,
             due: 0,
             code,
+            is_code_released: false,
             payment: Charge::Unknown,
             charge: Charge::Unknown,
             refunds: Vec::new(),
@@ -64,16 +64,16 @@ impl ModelState {
     }
 
     pub(super) fn is_over_limit(&self, product: usize, units: i64, customer: usize) -> bool {
-        let had: i64 = self
+        let kept: i64 = self
             .orders
             .iter()
             .filter(|order| order.cart.is_some() && order.customer == customer)
             .filter(|order| !matches!(order.status, Status::Declined | Status::Cancelled))
             .flat_map(|order| &order.lines)
             .filter(|line| line.product == product)
-            .map(|line| line.units)
+            .map(|line| line.units - line.returned)
             .sum();
-        LIMITS[product].is_some_and(|limit| had + units > limit)
+        LIMITS[product].is_some_and(|limit| kept + units > limit)
     }
 
     pub(super) fn use_code(&mut self, code: usize, customer: usize, subtotal: i64) -> StepResult {
@@ -85,9 +85,7 @@ impl ModelState {
             return Err("CodeUsedUp");
         }
         let used = self.orders.iter().filter(|order| {
-            order.code == Some(code)
-                && order.customer == customer
-                && !matches!(order.status, Status::Declined | Status::Cancelled)
+            order.code == Some(code) && order.customer == customer && !order.is_code_released
         });
         let used = used.count().try_into().unwrap_or(i64::MAX);
         if rules.per_customer.is_some_and(|limit| used >= limit) {
@@ -224,11 +222,20 @@ impl ModelState {
     }
 
     /// Ends an order without a sale.
-    pub(super) fn end(&mut self, order: usize, status: Status) {
-        let order = &mut self.orders[order];
+    pub(super) fn end(&mut self, index: usize, status: Status) {
+        let order = &mut self.orders[index];
         order.status = status;
         order.due = 0;
-        if let Some(code) = order.code {
+        self.release_code(index);
+    }
+
+    /// Makes the use of the order's code available again, once.
+    pub(super) fn release_code(&mut self, order: usize) {
+        let order = &mut self.orders[order];
+        if let Some(code) = order.code
+            && !order.is_code_released
+        {
+            order.is_code_released = true;
             self.uses[code] -= 1;
         }
     }

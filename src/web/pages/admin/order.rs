@@ -32,24 +32,35 @@ pub fn AdminOrderPage() -> impl IntoView {
         .get("public_id")
         .unwrap_or_default();
     framed(|visit| async move {
-        visit.require_admin().await?;
-        let order = visit.shop().orders().find(&public_id).await?;
+        let administrator = visit.require_admin().await?;
+        let orders = visit.shop().orders();
+        let order = orders.find(&public_id).await?;
+        let link = orders.link_for_customer(&administrator, &order).await?;
         let notice = visit.take_notice().await?;
         let title = format!("Order {}", order.number);
         Ok(Page::private(
             title,
             Bundle::None,
-            view! { <AdminOrderView order notice/> },
+            view! { <AdminOrderView order link notice/> },
         ))
     })
 }
 
 #[component]
-fn AdminOrderView(order: Order, notice: Option<Notice>) -> impl IntoView {
+fn AdminOrderView(order: Order, link: Option<String>, notice: Option<Notice>) -> impl IntoView {
     let standing = order.status_view();
     let badge = badge_class(standing.tone);
     let customer = order.contact.as_ref().map(|contact| {
         view! { <dt>"Customer"</dt><dd>{contact.name.clone()}", "{contact.email.clone()}</dd> }
+    });
+    let all_orders = link.map(|link| {
+        view! {
+            <dt>"All orders"</dt>
+            <dd>
+                <a href=format!("/orders/find?link={link}")>"Link for the customer"</a>
+                <span class="quiet">" Send it only to this e-mail address. It works for 30 days."</span>
+            </dd>
+        }
     });
     view! {
         <main class="page" id="main" tabindex="-1">
@@ -69,6 +80,7 @@ fn AdminOrderView(order: Order, notice: Option<Notice>) -> impl IntoView {
                         <dt>"Payment"</dt><dd>{standing.payment}</dd>
                         <dt>"Placed"</dt><dd>{order.placed_at.clone()}</dd>
                         {customer}
+                        {all_orders}
                         <dt>"Total"</dt><dd>{order.bill.total.to_string()}</dd>
                     </dl>
                 </section>
@@ -112,6 +124,7 @@ fn Lines(order: Order) -> impl IntoView {
     view! {
         <DataTable
             caption="Items"
+            note="A refund includes the units’ share of discount and delivery."
             heads=vec![Text("Item"), Number("Units"), Number("Returned"), Number("Refunded"), Number("Amount")]
         >
             {rows}
@@ -185,7 +198,10 @@ fn WholeOrder(order: Order) -> impl IntoView {
         view! {
             <section class="panel acts" aria-labelledby="whole">
                 <h2 id="whole">"Cancel or refund"</h2>
-                <p class="quiet">"Cancelling restocks the items and refunds the payment. Refunding does not restock."</p>
+                <p class="quiet">
+                    "Cancelling restocks the items and refunds the payment. Refunding does not restock: a unit that was not \
+                     returned still counts against the customer's limit."
+                </p>
                 <div class="acts__row">
                     {can_refund.then(|| form("refund-all", "btn--line", "Refund remaining amount", "Yes, refund it"))}
                     {form("cancel", "btn--danger", "Cancel order", "Yes, cancel it")}
