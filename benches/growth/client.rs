@@ -54,10 +54,14 @@ impl Call {
         Self {
             method: Method::POST,
             path: path.to_owned(),
-            headers: vec![(
-                "content-type",
-                "application/x-www-form-urlencoded".to_owned(),
-            )],
+            headers: vec![
+                (
+                    "content-type",
+                    "application/x-www-form-urlencoded".to_owned(),
+                ),
+                // A browser is redirected; a program gets the error.
+                ("accept", "text/html".to_owned()),
+            ],
             body: body.into(),
         }
     }
