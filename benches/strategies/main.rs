@@ -11,6 +11,7 @@ mod cell;
 mod claims;
 mod http;
 mod lane;
+mod machine;
 mod memory;
 mod options;
 mod pgbench;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::{
     Failure, buyers,
     cell::{self, BATCHING, BUYERS, Cell, LARGER_CROWDS, ROW_LOCK},
-    claims,
+    claims, machine,
     options::Options,
     rounds::Session,
     server,
@@ -54,7 +54,7 @@ fn markdown(options: &Options, session: &Session) -> String {
     let mut text = format!(
         "{}. PostgreSQL {}, fsync {}. {} rounds of {} s per cell, seed {}. Pool: {} transactions.\n\n\
          ### Measured against the claims\n\n| | minimum | target | median | range | |\n|---|---|---|---|---|---|\n",
-        machine(),
+        machine::describe(),
         session.postgresql,
         session.fsync,
         session.rounds.len(),
@@ -186,7 +186,7 @@ fn figures(options: &Options, session: &Session) -> Value {
         })
         .collect();
     json!({
-        "machine": machine(),
+        "machine": machine::describe(),
         "postgresql": session.postgresql,
         "fsync": session.fsync,
         "seed": session.seed,
@@ -195,23 +195,6 @@ fn figures(options: &Options, session: &Session) -> Value {
         "claims": claims,
         "rounds": rounds,
     })
-}
-
-fn machine() -> String {
-    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let file = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
-    let value = |text: &str, name: &str, between: char| {
-        let line = text.lines().find(|line| line.starts_with(name))?;
-        let (_, value) = line.split_once(between)?;
-        Some(value.trim().trim_matches('"').to_owned())
-    };
-    let processor = value(&file("/proc/cpuinfo"), "model name", ':');
-    let system = value(&file("/etc/os-release"), "PRETTY_NAME", '=');
-    format!(
-        "{cores} cores{}, {}",
-        processor.map_or_else(String::new, |name| format!(" ({name})")),
-        system.unwrap_or_else(|| std::env::consts::OS.to_owned())
-    )
 }
 
 /// Formats a figure with its range: `1.23 (1.10 – 1.31)`.

@@ -1,0 +1,199 @@
+//! The latency of pages that read orders, in an old and in a fresh database.
+
+use std::time::Instant;
+
+use doorbuster::db::dialect;
+use hyper::header;
+use sea_orm::ConnectionTrait;
+
+use crate::{
+    Failure,
+    client::{Call, Connection, Response},
+    database::{Database, Postgres, connect_once},
+    options::Options,
+    orders::sides,
+    program::{self, PASSWORD, Program},
+    report::{Limit, Row, ratios},
+    shop_pages,
+    statistics::Spread,
+};
+
+/// Requests of each page per round, for each second of the options.
+const REQUESTS_PER_SECOND: u32 = 30;
+/// Requests that are not measured: the first ones fill the caches.
+const WARM_UP_REQUESTS: u32 = 20;
+/// A simulated run whose buyers go through the checkout, so that there are orders with an e-mail
+/// address to find.
+const CHECKOUT_RUN: [&str; 8] = [
+    "--journey",
+    "checkout",
+    "--strategy",
+    "row-lock",
+    "--buyers",
+    "20",
+    "--stock",
+    "20",
+];
+/// The measured pages, in the order of [`Side::calls`].
+const PAGES: [&str; 3] = ["admin overview", "find an order", "order page"];
+
+/// Measures the pages of both databases, then the shop's pages on the fresh one.
+pub async fn measure(options: &Options, postgres: &Postgres) -> Result<Vec<Row>, Failure> {
+    let old_database = postgres.old(options).await?;
+    let fresh_database = postgres.fresh().await?;
+    let mut old = Side::open(postgres, &old_database).await?;
+    let mut fresh = Side::open(postgres, &fresh_database).await?;
+    let mut rows = Vec::new();
+    for (page, name) in PAGES.into_iter().enumerate() {
+        let (of_old, of_fresh) = compare(options, &mut old, &mut fresh, page).await?;
+        rows.push(Row::new(
+            format!("{name}, old ÷ fresh"),
+            Limit::AtMost(1.5),
+            ratios(&of_old, &of_fresh),
+        ));
+        rows.push(Row::figure(format!("{name}, old, ms"), of_old));
+        rows.push(Row::figure(format!("{name}, fresh, ms"), of_fresh));
+    }
+    old.program.stop().await?;
+    rows.extend(shop_pages::measure(options, &fresh.program).await?);
+    fresh.program.stop().await?;
+    postgres.drop_database(&fresh_database).await?;
+    Ok(rows)
+}
+
+/// Returns the median latency in milliseconds for each round, of the old and of the fresh side.
+/// Their requests alternate.
+async fn compare(
+    options: &Options,
+    old: &mut Side,
+    fresh: &mut Side,
+    page: usize,
+) -> Result<(Vec<f64>, Vec<f64>), Failure> {
+    for _ in 0..WARM_UP_REQUESTS {
+        old.request_ms(page).await?;
+        fresh.request_ms(page).await?;
+    }
+    let (mut medians_of_old, mut medians_of_fresh) = (Vec::new(), Vec::new());
+    for _ in 0..options.rounds {
+        let (mut of_old, mut of_fresh) = (Vec::new(), Vec::new());
+        for turn in 0..options.seconds * REQUESTS_PER_SECOND {
+            for is_old in sides(turn) {
+                if is_old {
+                    of_old.push(old.request_ms(page).await?);
+                } else {
+                    of_fresh.push(fresh.request_ms(page).await?);
+                }
+            }
+        }
+        medians_of_old.push(median(of_old)?);
+        medians_of_fresh.push(median(of_fresh)?);
+    }
+    Ok((medians_of_old, medians_of_fresh))
+}
+
+fn median(values: Vec<f64>) -> Result<f64, Failure> {
+    let spread = Spread::of(values).ok_or("no request was sent")?;
+    Ok(spread.median)
+}
+
+/// A served database.
+struct Side {
+    program: Program,
+    connection: Connection,
+    calls: [Call; 3],
+}
+
+impl Side {
+    async fn open(postgres: &Postgres, database: &Database) -> Result<Self, Failure> {
+        program::run("simulate", &database.url, &CHECKOUT_RUN).await?;
+        postgres.settle(database).await?;
+        let known = KnownOrders::read(database).await?;
+        let program = Program::start(&database.url).await?;
+        let mut connection = Connection::open(&program.address).await?;
+        let cookie = sign_in(&mut connection).await?;
+        let calls = [
+            Call::get("/admin").with_header("cookie", cookie),
+            Call::form(
+                "/api/form/orders/find",
+                &[("number", &known.number), ("email", &known.email)],
+            ),
+            Call::get(format!("/orders/{}", known.oldest)),
+        ];
+        Ok(Self {
+            program,
+            connection,
+            calls,
+        })
+    }
+
+    /// Requests a page, and returns the time until its last byte in milliseconds.
+    async fn request_ms(&mut self, page: usize) -> Result<f64, Failure> {
+        let (call, start) = (&self.calls[page], Instant::now());
+        let response = self.connection.send(call).await?;
+        let elapsed = start.elapsed();
+        if PAGES[page] != "find an order" {
+            response.check_ok(call)?;
+        } else if !leads_to_order(&response) {
+            return Err(response.unexpected(call));
+        }
+        Ok(elapsed.as_secs_f64() * 1_000.0)
+    }
+}
+
+/// Returns whether the form to find an order redirects to one, and not back to itself.
+fn leads_to_order(response: &Response) -> bool {
+    let location = response.header(header::LOCATION);
+    response.status.is_redirection()
+        && location.contains("/orders/")
+        && !location.contains("/orders/find")
+}
+
+/// Signs the administrator in, and returns the cookies of the session.
+async fn sign_in(connection: &mut Connection) -> Result<String, Failure> {
+    let call = Call::form("/api/form/admin/login", &[("password", PASSWORD)]);
+    let response = connection.send(&call).await?;
+    let cookies: Vec<&str> = response
+        .headers
+        .get_all(header::SET_COOKIE)
+        .iter()
+        .filter_map(|cookie| cookie.to_str().ok()?.split(';').next())
+        .collect();
+    // A wrong password also redirects, but not to the admin page.
+    if !response.header(header::LOCATION).ends_with("/admin") || cookies.is_empty() {
+        return Err(response.unexpected(&call));
+    }
+    Ok(cookies.join("; "))
+}
+
+/// Orders whose pages are read.
+struct KnownOrders {
+    /// The number and the e-mail address of the newest order that has one.
+    number: String,
+    email: String,
+    /// The public id of the oldest order.
+    oldest: String,
+}
+
+impl KnownOrders {
+    async fn read(database: &Database) -> Result<Self, Failure> {
+        let connection = connect_once(&database.url).await?;
+        let with_email = "SELECT id, email FROM customer_order WHERE email IS NOT NULL \
+                          ORDER BY id DESC LIMIT 1";
+        let newest = connection
+            .query_one_raw(dialect::statement(with_email, []))
+            .await?
+            .ok_or("there is no order with an e-mail address")?;
+        let first = "SELECT public_id::text AS public_id FROM customer_order ORDER BY id LIMIT 1";
+        let oldest = connection
+            .query_one_raw(dialect::statement(first, []))
+            .await?
+            .ok_or("there are no orders")?;
+        connection.close().await?;
+        let id: i64 = newest.try_get_by_index(0)?;
+        Ok(Self {
+            number: format!("DB-{id:06}"),
+            email: newest.try_get_by_index(1)?,
+            oldest: oldest.try_get_by_index(0)?,
+        })
+    }
+}
