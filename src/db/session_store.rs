@@ -31,6 +31,11 @@ pub const EXPIRED_SESSIONS: ExpiredRows = ExpiredRows {
     age: 0,
 };
 
+/// In a new record: the id that it is to have, if it is free. It is not stored.
+///
+/// Two requests of a visitor without a session choose the same id, and meet in one session.
+pub const CHOSEN_ID_KEY: &str = "chosen_id";
+
 /// See the module's documentation.
 #[derive(Clone, Debug)]
 pub struct DbSessionStore {
@@ -72,6 +77,14 @@ impl DbSessionStore {
 #[async_trait]
 impl SessionStore for DbSessionStore {
     async fn create(&self, record: &mut Record) -> Result<()> {
+        if let Some(id) = take_chosen_id(record) {
+            record.id = id;
+            if self.insert(Self::to_row(record)?).await? || self.load(&id).await?.is_some() {
+                return Ok(());
+            }
+            // A session with this id has expired.
+            record.id = Id::default();
+        }
         while !self.insert(Self::to_row(record)?).await? {
             record.id = Id::default();
         }
@@ -128,6 +141,12 @@ impl SessionStore for DbSessionStore {
         .await
         .map_err(backend)
     }
+}
+
+/// Removes the chosen id from a new record and returns it.
+fn take_chosen_id(record: &mut Record) -> Option<Id> {
+    let chosen = record.data.remove(CHOSEN_ID_KEY)?;
+    chosen.as_str()?.parse().ok().map(Id)
 }
 
 /// Encodes an id as 32 hexadecimal digits, as the table stores it. The cookie holds the id itself.

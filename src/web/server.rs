@@ -15,11 +15,11 @@ use tokio::net::TcpListener;
 use tower_http::{catch_panic::CatchPanicLayer, csrf::CsrfLayer};
 
 use super::{
-    AppState, app, assets, compression,
+    AppState, admin_access, app, assets, compression,
     connections::{self, ConnectionLimits, ConnectionSettings},
     exports, forms,
     json::{health, problem::Problem, products, purchase, webhook},
-    live, maintenance, request_path, security,
+    live, maintenance, request_path, security, visitor,
 };
 use crate::model::ShopError;
 
@@ -98,9 +98,13 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
         .fallback(page)
         .layer(middleware::from_fn_with_state(
             state.clone(),
-            security::require_admin,
+            admin_access::require_admin,
         ))
         .layer(security::sessions(&state))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            visitor::identify,
+        ))
         .layer(middleware::from_fn(enforce_timeout))
         .layer(middleware::from_fn(security::check_body))
         .layer(DefaultBodyLimit::disable())
