@@ -2,14 +2,16 @@
 
 use axum::{
     extract::{Request, State},
-    http::HeaderMap,
-    http::header,
     middleware::Next,
     response::{IntoResponse, Response},
 };
 
 use super::{
-    AppState, json::problem::Problem, request_path::path_of, resumption, security::is_admin_only,
+    AppState,
+    json::problem::Problem,
+    request_path::path_of,
+    resumption,
+    security::{accepts_html, is_admin_only},
     session,
 };
 use crate::model::ShopError;
@@ -33,12 +35,4 @@ pub async fn require_admin(
         Ok(None) => Problem(ShopError::NotSignedIn).into_response(),
         Err(error) => Problem(error).into_response(),
     }
-}
-
-/// Returns true if a browser sent the request for a page, or from a form of a page.
-pub fn accepts_html(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::ACCEPT)
-        .and_then(|accept| accept.to_str().ok())
-        .is_some_and(|accept| accept.contains("text/html"))
 }

@@ -11,10 +11,9 @@ use leptos_axum::handle_server_fns_with_context;
 
 use super::{
     AppState,
-    admin_access::accepts_html,
     json::problem::Problem,
     request_path::path_of,
-    security::{BODY_BYTES_MAX, FORM_PREFIX},
+    security::{BODY_BYTES_MAX, FORM_PREFIX, accepts_html},
     sent_form::SentForm,
     session::cookies_page,
     visitor::SentCookies,

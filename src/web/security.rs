@@ -55,6 +55,14 @@ pub fn is_admin_only(path: &str) -> bool {
         .any(below)
 }
 
+/// Returns true if a browser sent the request for a page, or from a form of a page.
+pub fn accepts_html(headers: &HeaderMap) -> bool {
+    headers
+        .get(header::ACCEPT)
+        .and_then(|accept| accept.to_str().ok())
+        .is_some_and(|accept| accept.contains("text/html"))
+}
+
 /// Reads the whole body and rejects it if it is too large, incomplete or damaged, or if it is a
 /// form and has the wrong media type.
 pub async fn check_body(request: Request, next: Next) -> Response {

@@ -19,7 +19,6 @@ use uuid::Uuid;
 
 use super::{
     AppState,
-    admin_access::accepts_html,
     audience::Audience,
     audits,
     client_address::client_address,
@@ -28,6 +27,7 @@ use super::{
     rate_limit::network_of,
     request_path::path_of,
     resumption::Resumption,
+    security::accepts_html,
     sent_form::SentForm,
     shared_catalog::SharedCatalog,
     visitor::{self, SentCookies},
