@@ -1,5 +1,5 @@
-// Runs on every page. A page that the browser shows again from its memory (Back, Forward) is loaded
-// anew: its forms have been sent, its stock and its cart have changed. What was typed stays.
+// Runs on every page. A page that the browser shows from its memory (Back, Forward) is loaded again:
+// its forms have been sent, its stock and its cart have changed. What was typed stays.
 (() => {
   const STORED_AS = `doorbuster-typed:${location.pathname}${location.search}`;
   // Never kept anywhere: a password, a card.

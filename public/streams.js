@@ -1,7 +1,7 @@
 // One event stream for all windows of a browser: over HTTP/1.1, it opens only six connections to a
 // host. The visible windows choose a leader by a lock. The leader opens one stream of everything
 // that they follow, and passes its events on. When it is closed or hidden, another visible window
-// gets the lock. A window that nobody looks at follows nothing, and catches up when it is shown.
+// gets the lock. A hidden window follows nothing, and catches up when it is shown.
 //
 // Locks need https or localhost. Without them, each visible window has its own stream.
 (() => {
@@ -276,6 +276,6 @@
     },
   };
   document.addEventListener("visibilitychange", () => update());
-  // A window that is closed, or that the browser keeps for Back. `page.js` loads that one anew.
+  // A window that is closed, or that the browser keeps for Back: `page.js` loads that one again.
   addEventListener("pagehide", withdraw);
 })();

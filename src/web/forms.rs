@@ -45,8 +45,8 @@ pub async fn handle_form(state: AppState, request: Request) -> Response {
     response
 }
 
-/// Adds to the request what its form says about its page. A form that needs a cookie, from a browser
-/// that blocks cookies, is answered here: nothing is reserved that nobody could pay for.
+/// Adds to the request what its form says about its page. A form that needs a cookie, from a
+/// browser that blocks cookies, is answered here: no shopper could pay for what it would reserve.
 async fn with_sent_form(request: Request) -> Result<Request, Response> {
     let (mut parts, body) = request.into_parts();
     // The layer in front has read and checked the body.

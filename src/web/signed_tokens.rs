@@ -1,5 +1,5 @@
-//! Random tokens that the shop signs, so that it recognizes its own, and values that it derives from
-//! them, which nobody else can compute.
+//! Random tokens that the shop signs, so that it recognizes its own, and values that it derives
+//! from them, which no one else can compute.
 
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;

@@ -1,9 +1,10 @@
-//! `GET /live/all?follow=/live/stock?products=1&follow=/live/orders/…`: several streams in one, for
-//! all windows of a browser.
+//! `GET /live/all?follow=/live/stock?products=1&follow=/live/orders/…`: several streams in one,
+//! for all windows of a browser.
 //!
-//! Each `follow` is the address of another stream. Its events arrive as events `follow`, whose first
-//! line has the number of the stream, from 0, and the name of the event; the data follow. The event
-//! `end` has the number of a stream that is over, and whether it was `refused` or has `ended`.
+//! Each `follow` is the address of another stream. Its events arrive as events `follow`, whose
+//! first line has the number of the stream, from 0, and the name of the event; the data follow.
+//! The event `end` has the number of a stream that is over, and whether it was `refused` or has
+//! `ended`.
 
 use std::convert::Infallible;
 
