@@ -7,6 +7,7 @@ mod connections;
 mod database_unavailable;
 mod express_purchase;
 mod headers;
+mod interrupted_forms;
 mod keys;
 mod limits;
 mod navigation;

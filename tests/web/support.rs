@@ -251,6 +251,27 @@ pub fn value_of(page: &str, name: &str) -> String {
         .to_owned()
 }
 
+/// Returns the hidden fields with which a browser sends a form of this page.
+pub fn hidden_fields(page: &str) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    for name in ["idempotency_key", "from_page"] {
+        query.append_pair(name, &value_of(page, name));
+    }
+    if page.contains("name=\"had_cookie\"") {
+        query.append_pair("had_cookie", "1");
+    }
+    query.finish()
+}
+
+/// Sends a form as a browser that sends no `Referer`.
+pub async fn send_from_page(visitor: &mut Visitor, form: &str, fields: &str) -> TestResponse {
+    let request = Request::post(format!("/api/form/{form}"))
+        .header(header::ACCEPT, "text/html")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(fields.to_owned().into());
+    visitor.send(request.expect("a request")).await
+}
+
 /// Returns every route: pages from the router, server functions from their registry, and the table
 /// of other routes. Path parameters are replaced by a value that parses.
 pub fn every_route() -> Vec<(Method, String)> {

@@ -1,45 +1,13 @@
-//! Browsers: two windows at once, blocked cookies, a session that has ended, a missing `Referer`,
-//! and pages that come from the browser's memory.
+//! Browsers on their first visit: two windows at once, blocked cookies, one stream for all windows.
 
-use axum::http::{Request, StatusCode, header};
+use axum::http::StatusCode;
 use doorbuster::db::session_store::CHOSEN_ID_KEY;
 
-use super::support::{PASSWORD, TestResponse, TestShop, Visitor, state, value_of};
+use super::support::{TestShop, Visitor, hidden_fields, send_from_page, state};
 use crate::support::check_audit_clean;
 
 const PHONE: &str = "/products/flash-sale-smartphone";
 const SPEAKER: &str = "/products/shelf-speaker";
-const CONTACT: &str = "name=Ann+Buyer&email=ann%40example.com&street=1+Test+Street&postal_code=12345&city=Testford&country=Germany";
-const CARD: &str = "card_number=5555+5555+5555+4444&card_expiry=11%2F39&card_cvc=987";
-
-/// Returns the hidden fields with which a browser sends a form of this page.
-fn hidden_fields(page: &str) -> String {
-    let mut query = url::form_urlencoded::Serializer::new(String::new());
-    for name in ["idempotency_key", "from_page"] {
-        query.append_pair(name, &value_of(page, name));
-    }
-    if page.contains("name=\"had_cookie\"") {
-        query.append_pair("had_cookie", "1");
-    }
-    query.finish()
-}
-
-/// Sends a form as a browser that sends no `Referer`.
-async fn send(visitor: &mut Visitor, form: &str, fields: &str) -> TestResponse {
-    let request = Request::post(format!("/api/form/{form}"))
-        .header(header::ACCEPT, "text/html")
-        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-        .body(fields.to_owned().into());
-    visitor.send(request.expect("a request")).await
-}
-
-/// Sends the form of *Buy now* and returns the checkout that it leads to.
-async fn buy_now(shopper: &mut Visitor, fields: &str) -> String {
-    let answer = send(shopper, "cart/buy-now", fields).await;
-    let checkout = answer.header("location").to_owned();
-    assert!(checkout.starts_with("/checkout"), "{answer:?}");
-    shopper.page(&checkout).await.body
-}
 
 /// A first visit: two windows whose forms are sent before either response has arrived.
 async fn two_windows(shop: &TestShop) -> (Visitor, Visitor, [String; 2]) {
@@ -83,9 +51,9 @@ async fn two_windows_of_a_first_visit_meet_in_one_session_and_one_cart() {
         let shop = TestShop::new().await;
         let (mut first, mut second, [phone, speaker]) = two_windows(&shop).await;
         // Neither response has arrived when the other form is sent.
-        let answer = send(&mut first, form, &phone).await;
+        let answer = send_from_page(&mut first, form, &phone).await;
         assert!(answer.header("location").starts_with("/c"), "{answer:?}");
-        let answer = send(&mut second, form, &speaker).await;
+        let answer = send_from_page(&mut second, form, &speaker).await;
         assert!(answer.header("location").starts_with("/c"), "{answer:?}");
         assert_eq!(first.cookie(), second.cookie(), "{form}");
         assert_eq!(shop.count("session").await, 1, "{form}");
@@ -101,8 +69,8 @@ async fn two_forms_that_run_at_the_same_time_meet_in_one_session() {
     let shop = TestShop::new().await;
     let (mut first, mut second, [phone, speaker]) = two_windows(&shop).await;
     let (one, other) = tokio::join!(
-        send(&mut first, "cart/add", &phone),
-        send(&mut second, "cart/add", &speaker)
+        send_from_page(&mut first, "cart/add", &phone),
+        send_from_page(&mut second, "cart/add", &speaker)
     );
     for answer in [one, other] {
         assert_eq!(answer.header("location"), "/cart", "{answer:?}");
@@ -122,7 +90,7 @@ async fn signing_in_has_an_id_that_the_visitors_cookie_does_not_lead_to() {
     assert!(!cookies.contains("visitor"), "{cookies}");
     assert_eq!(visitor.page("/admin").await.status, StatusCode::OK);
     let mut other = before;
-    send(&mut other, "cart/add", "product_id=1&quantity=1").await;
+    send_from_page(&mut other, "cart/add", "product_id=1&quantity=1").await;
     assert_ne!(other.cookie(), visitor.cookie());
     assert_eq!(other.page("/admin").await.status, StatusCode::SEE_OTHER);
     let stored: i64 = shop
@@ -185,7 +153,7 @@ async fn a_browser_that_blocks_cookies_is_informed_and_holds_nothing() {
         assert!(shown.contains(&format!("name=\"from_page\" value=\"{page}\"")));
         let fields = format!("{from}&{fields}");
         let mut blocked = Visitor::of(&shop);
-        let answer = send(&mut blocked, form, &fields).await;
+        let answer = send_from_page(&mut blocked, form, &fields).await;
         let target = answer.header("location").to_owned();
         assert!(
             target.starts_with("/cookies?from=%2F"),
@@ -235,211 +203,6 @@ async fn a_program_needs_no_cookie_for_its_first_form() {
         .await;
     assert!(answer.status.is_success(), "{answer:?}");
     assert!(program.cookie().is_some());
-}
-
-#[tokio::test]
-async fn a_rejected_form_without_a_referer_leads_back_to_its_page() {
-    let shop = TestShop::new().await;
-    let mut visitor = Visitor::of(&shop);
-    visitor.page("/").await;
-    let quantity = "product_id=1&quantity=0";
-    let order = "number=1&email=a%40example.com";
-    for (page, form, fields) in [
-        (PHONE, "cart/add", quantity),
-        (PHONE, "cart/buy-now", quantity),
-        ("/orders/find", "orders/find", order),
-        ("/admin/login", "admin/login", "password=wrong"),
-    ] {
-        let shown = visitor.page(page).await.body;
-        let fields = format!(
-            "from_page={}&had_cookie=1&{fields}",
-            value_of(&shown, "from_page")
-        );
-        let answer = send(&mut visitor, form, &fields).await;
-        assert_eq!(answer.header("location"), page, "{form}");
-        let shown = visitor.page(page).await.body;
-        assert!(shown.contains("role=\"alert\""), "{form}");
-    }
-    for forged in ["https://evil.test/", "//evil.test", "/\\evil.test"] {
-        let fields = format!("from_page={forged}&{quantity}");
-        let answer = send(&mut visitor, "cart/add", &fields).await;
-        assert_eq!(answer.header("location"), "/", "{forged}");
-    }
-}
-
-#[tokio::test]
-async fn paying_after_the_session_has_ended_says_so_and_keeps_the_contact() {
-    let shop = TestShop::new().await;
-    // The session may be gone on the server, or its cookie in the browser.
-    for has_cookie in [true, false] {
-        let mut shopper = Visitor::of(&shop);
-        let page = shopper.page(PHONE).await.body;
-        let add = format!("{}&product_id=1&quantity=1", hidden_fields(&page));
-        let page = buy_now(&mut shopper, &add).await;
-        let form = format!(
-            "{}&cart_id={}&{CONTACT}&{CARD}",
-            hidden_fields(&page),
-            value_of(&page, "cart_id")
-        );
-        if has_cookie {
-            shop.by_hand.run("DELETE FROM session").await;
-        } else {
-            shopper.forget_cookies();
-        }
-        let answer = send(&mut shopper, "checkout/pay", &form).await;
-        let target = answer.header("location").to_owned();
-        assert!(target.starts_with("/checkout"), "{answer:?}");
-        let shown = shopper.page(&target).await.body;
-        assert!(shown.contains("Your session has ended"), "{shown}");
-        assert!(
-            shown.contains("kept in this browser for an hour"),
-            "{shown}"
-        );
-        // A new cart: its checkout is filled in.
-        let page = shopper.page(SPEAKER).await.body;
-        let add = format!("{}&product_id=8&quantity=1", hidden_fields(&page));
-        let checkout = buy_now(&mut shopper, &add).await;
-        for kept in ["Ann Buyer", "ann@example.com", "1 Test Street", "12345"] {
-            let field = format!("value=\"{kept}\"");
-            assert!(checkout.contains(&field), "{kept}");
-        }
-        assert!(!checkout.contains("5555 5555"));
-        let fields = format!(
-            "{}&cart_id={}&{CONTACT}&{CARD}",
-            hidden_fields(&checkout),
-            value_of(&checkout, "cart_id")
-        );
-        let paid = send(&mut shopper, "checkout/pay", &fields).await;
-        assert!(paid.header("location").starts_with("/orders/"), "{paid:?}");
-        let cookies = shopper.cookie_header().unwrap_or_default();
-        assert!(!cookies.contains("contact"), "{cookies}");
-    }
-    assert_eq!(shop.count("customer_order").await, 2);
-    check_audit_clean(&shop).await;
-}
-
-#[tokio::test]
-async fn every_form_of_a_cart_says_that_its_session_has_ended() {
-    let shop = TestShop::new().await;
-    for (form, fields) in [
-        ("cart/set", "product_id=1&quantity=2"),
-        ("cart/remove", "product_id=1"),
-        ("checkout/enter", ""),
-        ("checkout/change", "act=extend&name=Ann"),
-        ("checkout/change", "act=apply-code&code=TEN"),
-        ("checkout/change", "act=reserve"),
-        ("checkout/pay", CONTACT),
-    ] {
-        let mut shopper = Visitor::of(&shop);
-        let add = "product_id=1&quantity=1";
-        shopper.submit(PHONE, "/api/form/cart/add", add).await;
-        let cart = shopper.page("/cart").await.body;
-        let cart_id = value_of(&cart, "cart_id");
-        let sent = format!("{}&cart_id={cart_id}&{fields}", hidden_fields(&cart));
-        shop.by_hand.run("DELETE FROM session").await;
-        let answer = send(&mut shopper, form, &sent).await;
-        assert_eq!(answer.header("location"), "/cart", "{form}: {answer:?}");
-        let shown = shopper.page("/cart").await.body;
-        assert!(shown.contains("Your session has ended"), "{form} {fields}");
-    }
-}
-
-#[tokio::test]
-async fn an_admin_form_after_the_end_of_the_session_is_kept_until_the_next_sign_in() {
-    let shop = TestShop::new().await;
-    let mut admin = Visitor::of(&shop);
-    admin.sign_in(&shop).await;
-    let page = admin.page("/admin/stock").await.body;
-    shop.by_hand.run("DELETE FROM session").await;
-    let fields = format!(
-        "{}&product_id=1&counted=17&reason=damp",
-        hidden_fields(&page)
-    );
-    let answer = send(&mut admin, "admin/take-stock", &fields).await;
-    assert_eq!(answer.header("location"), "/admin/login", "{answer:?}");
-    let login = admin.page("/admin/login").await.body;
-    assert!(login.contains("what you typed is kept"), "{login}");
-    // A wrong password does not lose it.
-    for (password, target) in [
-        ("wrong".to_owned(), "/admin/login"),
-        (PASSWORD.replace(' ', "+"), "/admin/stock"),
-    ] {
-        let fields = format!("from_page=/admin/login&had_cookie=1&password={password}");
-        let answer = send(&mut admin, "admin/login", &fields).await;
-        assert_eq!(answer.header("location"), target, "{answer:?}");
-    }
-    let stock = admin.page("/admin/stock").await.body;
-    assert!(stock.contains("Your session had ended"), "{stock}");
-    for typed in ["value=\"17\"", "value=\"damp\""] {
-        assert!(stock.contains(typed), "{typed}");
-    }
-    let again = admin.page("/admin/stock").await.body;
-    assert!(!again.contains("Your session had ended"), "shown once");
-}
-
-#[tokio::test]
-async fn signing_in_leads_to_the_page_that_was_asked_for() {
-    let shop = TestShop::new().await;
-    shop.administrators()
-        .ensure_password(Some(PASSWORD))
-        .await
-        .expect("the password is stored");
-    let fields = format!("password={}", PASSWORD.replace(' ', "+"));
-    for (asked, expected) in [
-        (
-            "/admin/stepper?story=lost-update",
-            "/admin/stepper?story=lost-update",
-        ),
-        ("/admin/discounts", "/admin/discounts"),
-        ("/live/steppers/x", "/admin"),
-    ] {
-        let mut visitor = Visitor::of(&shop);
-        visitor.page(asked).await;
-        let answer = send(&mut visitor, "admin/login", &fields).await;
-        assert_eq!(answer.header("location"), expected, "{asked}");
-    }
-}
-
-/// Without JavaScript, Back may show the old page with its used key.
-#[tokio::test]
-async fn a_form_that_is_sent_again_after_back_is_not_carried_out_twice_and_says_so() {
-    let shop = TestShop::new().await;
-    let mut shopper = Visitor::of(&shop);
-    let page = shopper.page(PHONE).await.body;
-    let old_page = hidden_fields(&page);
-    let add = format!("{old_page}&product_id=1&quantity=1");
-    send(&mut shopper, "cart/add", &add).await;
-    assert!(!shopper.page("/cart").await.body.contains("role=\"alert\""));
-    let answer = send(&mut shopper, "cart/add", &add).await;
-    assert_eq!(answer.header("location"), "/cart");
-    let cart = shopper.page("/cart").await.body;
-    assert!(cart.contains("You sent this form before."), "{cart}");
-    let units: i64 = shop
-        .by_hand
-        .value("SELECT sum(quantity) FROM cart_item")
-        .await;
-    assert_eq!(units, 1);
-
-    // With another quantity.
-    let other = format!("{old_page}&product_id=1&quantity=3");
-    let answer = send(&mut shopper, "cart/add", &other).await;
-    assert_eq!(answer.header("location"), PHONE);
-    let page = shopper.page(PHONE).await.body;
-    assert!(page.contains("with other entries"), "{page}");
-    assert!(!page.contains("idempotency key"), "{page}");
-    assert_ne!(hidden_fields(&page), old_page, "a new key");
-    let add = format!("{}&product_id=1&quantity=3", hidden_fields(&page));
-    assert_eq!(
-        send(&mut shopper, "cart/add", &add)
-            .await
-            .header("location"),
-        "/cart"
-    );
-    let units: i64 = shop
-        .by_hand
-        .value("SELECT sum(quantity) FROM cart_item")
-        .await;
-    assert_eq!(units, 4);
 }
 
 #[tokio::test]
