@@ -9,7 +9,7 @@
 
   const fields = () =>
     [...document.querySelectorAll("form input, form select, form textarea")].filter(
-      (field) => field.name && !IGNORED.includes(field.type) && !isSecret(field),
+      (field) => field.name && field.form && !IGNORED.includes(field.type) && !isSecret(field),
     );
 
   const isTyped = (field) => {

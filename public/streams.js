@@ -54,6 +54,7 @@
       deliver(message);
     } else if (message.type === "refused") {
       followed = followed.filter(({ url }) => url !== message.url);
+      update();
     } else if (message.type === "leader" && !isLeader) {
       say({ type: "want", from: me, urls: wanted() });
     } else if (message.type === "want" && isLeader) {

@@ -4,7 +4,7 @@ use axum::http::StatusCode;
 use doorbuster::db::session_store::CHOSEN_ID_KEY;
 
 use super::support::{TestShop, Visitor, hidden_fields, send_from_page, state};
-use crate::support::check_audit_clean;
+use crate::support::{check_audit_clean, race::wait_until_blocked};
 
 const PHONE: &str = "/products/flash-sale-smartphone";
 const SPEAKER: &str = "/products/shelf-speaker";
@@ -63,14 +63,22 @@ async fn two_windows_of_a_first_visit_meet_in_one_session_and_one_cart() {
     }
 }
 
-/// Whichever is first: both requests began without a session.
+/// Both requests have added to the cart, and wait at the same moment to create their session.
 #[tokio::test]
-async fn two_forms_that_run_at_the_same_time_meet_in_one_session() {
+async fn two_forms_that_create_a_session_at_the_same_moment_meet_in_one() {
     let shop = TestShop::new().await;
     let (mut first, mut second, [phone, speaker]) = two_windows(&shop).await;
-    let (one, other) = tokio::join!(
+    let lock = shop.database.by_hand().await;
+    lock.run("BEGIN; LOCK TABLE session IN SHARE ROW EXCLUSIVE MODE")
+        .await;
+    let release = async {
+        wait_until_blocked(&shop.by_hand, 2).await;
+        lock.run("COMMIT").await;
+    };
+    let (one, other, ()) = tokio::join!(
         send_from_page(&mut first, "cart/add", &phone),
-        send_from_page(&mut second, "cart/add", &speaker)
+        send_from_page(&mut second, "cart/add", &speaker),
+        release
     );
     for answer in [one, other] {
         assert_eq!(answer.header("location"), "/cart", "{answer:?}");
