@@ -2,7 +2,7 @@
 //! about six connections per host. A stream is followed only while its page is visible.
 
 use leptos::prelude::window;
-use wasm_bindgen::{JsCast, JsValue, closure::Closure};
+use wasm_bindgen::{JsValue, closure::Closure};
 
 /// Follows `url` for as long as the page exists, and calls `on_event` with the name and the data of
 /// each event in `names`. `on_event` returns false when it expects no more events.
@@ -24,7 +24,7 @@ pub fn follow(
 
 fn call(url: &str, names: &str, listener: &JsValue) -> Result<JsValue, JsValue> {
     let streams = js_sys::Reflect::get(&window(), &"doorbusterStreams".into())?;
-    let follow = js_sys::Reflect::get(&streams, &"follow".into())?;
-    let follow: &js_sys::Function = follow.dyn_ref().ok_or(JsValue::NULL)?;
-    follow.call3(&streams, &url.into(), &names.into(), listener)
+    let follow: js_sys::Function = js_sys::Reflect::get(&streams, &"follow".into())?.into();
+    let (url, names) = (JsValue::from_str(url), JsValue::from_str(names));
+    follow.call3(&streams, &url, &names, listener)
 }
