@@ -3,7 +3,7 @@
 use axum::{
     body::{Body, to_bytes},
     extract::Request,
-    http::{Method, header, request::Parts},
+    http::{Method, header},
     response::{IntoResponse, Redirect, Response},
 };
 use leptos::prelude::provide_context;
@@ -26,17 +26,10 @@ pub async fn handle_form(state: AppState, request: Request) -> Response {
     if !is_form(path_of(request.uri())) {
         return Problem(ShopError::UnknownPage).into_response();
     }
-    let (mut parts, body) = request.into_parts();
-    // The layer in front has read and checked the body.
-    let Ok(body) = to_bytes(body, BODY_BYTES_MAX).await else {
-        return Problem(ShopError::BodyUnfinished).into_response();
+    let request = match with_sent_form(request).await {
+        Ok(request) => request,
+        Err(response) => return response,
     };
-    let form = SentForm::read(&body);
-    if let Some(refusal) = refusal(&parts, &form) {
-        return refusal;
-    }
-    parts.extensions.insert(form);
-    let request = Request::from_parts(parts, Body::from(body));
     let response = handle_server_fns_with_context(move || provide_context(state.clone()), request)
         .await
         .into_response();
@@ -52,19 +45,27 @@ pub async fn handle_form(state: AppState, request: Request) -> Response {
     response
 }
 
-/// Returns the answer to a form that needs a cookie, from a browser that blocks cookies: no shopper
-/// could pay for what the form would reserve.
-fn refusal(parts: &Parts, form: &SentForm) -> Option<Response> {
-    let cookies = parts.extensions.get::<SentCookies>()?;
-    if !cookies.are_blocked(form) || !needs_cookie(path_of(&parts.uri)) {
-        return None;
+/// Adds to the request what its form says about its page. A form that needs a cookie, from a
+/// browser that blocks cookies, is answered here: no shopper could pay for what it would reserve.
+async fn with_sent_form(request: Request) -> Result<Request, Response> {
+    let (mut parts, body) = request.into_parts();
+    // The layer in front has read and checked the body.
+    let Ok(body) = to_bytes(body, BODY_BYTES_MAX).await else {
+        return Err(Problem(ShopError::BodyUnfinished).into_response());
+    };
+    let form = SentForm::read(&body);
+    let cookies = parts.extensions.get::<SentCookies>();
+    let are_blocked = cookies.is_some_and(|cookies| cookies.are_blocked(&form));
+    if are_blocked && needs_cookie(path_of(&parts.uri)) {
+        let page = form.page.unwrap_or_default();
+        return Err(if accepts_html(&parts.headers) {
+            Redirect::to(&cookies_page(&page)).into_response()
+        } else {
+            Problem(ShopError::CookiesBlocked).into_response()
+        });
     }
-    let page = form.page.as_deref().unwrap_or_default();
-    Some(if accepts_html(&parts.headers) {
-        Redirect::to(&cookies_page(page)).into_response()
-    } else {
-        Problem(ShopError::CookiesBlocked).into_response()
-    })
+    parts.extensions.insert(form);
+    Ok(Request::from_parts(parts, Body::from(body)))
 }
 
 /// Returns true if a form leads to nothing without a cart or a sign-in. Finding an order needs
