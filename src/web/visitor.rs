@@ -1,19 +1,22 @@
 //! The identity of a browser that has no session yet.
 //!
-//! A page sets a signed random cookie, for which nothing is stored. The id of the first session is
+//! A page with a form sets a signed random cookie, for which nothing is stored. The id of the first session is
 //! derived from it, and the id of the cart from that of the session: two windows that send their
 //! first form at the same moment meet in one session and one cart. The session's cookie replaces
 //! this one. A sign-in never uses a derived id.
 
 use axum::{
     extract::{Request, State},
-    http::{HeaderMap, HeaderValue, Method, header},
+    http::{HeaderMap, HeaderName, HeaderValue, header},
     middleware::Next,
     response::Response,
 };
 use uuid::Uuid;
 
 use super::{AppState, cookies::Cookie, sent_form::SentForm, signed_tokens::Purpose};
+
+/// A header between a page and [`identify`], which removes it: the page has a form.
+pub const HAS_FORM: HeaderName = HeaderName::from_static("x-doorbuster-form");
 
 const VISITOR: Purpose = Purpose("visitor");
 const SESSION: Purpose = Purpose("session of visitor");
@@ -63,14 +66,14 @@ pub fn cart_id_of_session(secret: &str, session_id: i128) -> Uuid {
     uuid::Builder::from_random_bytes(bytes).into_uuid()
 }
 
-/// Gives a browser that views a page without any cookie its identity, and takes it back when the
-/// browser receives a session.
+/// Gives a browser without any cookie its identity when it views a page with a form, and takes it
+/// back when the browser receives a session.
 pub async fn identify(State(state): State<AppState>, mut request: Request, next: Next) -> Response {
     let sent = SentCookies::of(request.headers(), &state);
-    let is_view = request.method() == Method::GET;
     request.extensions_mut().insert(sent.clone());
     let mut response = next.run(request).await;
-    if let Some(cookie) = cookie_for(&sent, is_view, response.headers(), &state) {
+    let has_form = response.headers_mut().remove(HAS_FORM).is_some();
+    if let Some(cookie) = cookie_for(&sent, has_form, response.headers(), &state) {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
     response
@@ -78,7 +81,7 @@ pub async fn identify(State(state): State<AppState>, mut request: Request, next:
 
 fn cookie_for(
     sent: &SentCookies,
-    is_view: bool,
+    has_form: bool,
     response: &HeaderMap,
     state: &AppState,
 ) -> Option<HeaderValue> {
@@ -88,7 +91,7 @@ fn cookie_for(
     };
     match (&sent.visitor, has_session) {
         (Some(_), true) => Cookie::Visitor.remove(state.secure),
-        (None, false) if is_view && is_document(response) => {
+        (None, false) if has_form => {
             Cookie::Visitor.set(&VISITOR.issue(&state.payment_secret), state.secure)
         }
         _ => None,
@@ -104,10 +107,4 @@ fn session_cookie(response: &HeaderMap, secure: bool) -> Option<&str> {
         .filter_map(|cookie| cookie.to_str().ok())
         .filter_map(|cookie| cookie.split(';').next()?.split_once('='))
         .find_map(|(name, value)| (name == Cookie::Session.name(secure)).then_some(value))
-}
-
-fn is_document(response: &HeaderMap) -> bool {
-    response
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|media_type| media_type.as_bytes().starts_with(b"text/html"))
 }

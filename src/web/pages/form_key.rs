@@ -1,14 +1,15 @@
 //! The hidden fields of every form: its page, and an idempotency key.
 
-use axum::http::request::Parts;
+use axum::http::{HeaderValue, request::Parts};
 use leptos::prelude::*;
+use leptos_axum::ResponseOptions;
 use uuid::Uuid;
 
 use crate::web::{
     AppState, form_keys,
     request_path::address_of,
     sent_form::{COOKIE_FIELD, PAGE_FIELD},
-    visitor::SentCookies,
+    visitor::{HAS_FORM, SentCookies},
 };
 
 /// A hidden field with a new idempotency key each time the form is rendered, so that a form that is
@@ -31,6 +32,9 @@ pub fn FormKey() -> impl IntoView {
 #[component]
 pub fn FormPage() -> impl IntoView {
     let parts = use_context::<Parts>()?;
+    if let Some(response) = use_context::<ResponseOptions>() {
+        response.insert_header(HAS_FORM, HeaderValue::from_static("1"));
+    }
     let sent = parts.extensions.get::<SentCookies>();
     let had_cookie = sent.is_some_and(|sent| !sent.is_empty());
     Some(view! {
