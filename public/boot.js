@@ -1,6 +1,6 @@
 // Hydrates the islands of a page after it has loaded and the browser is idle. The page works
 // without hydration, and an earlier script would delay its rendering. Pages without islands
-// download nothing.
+// download only `page.js`.
 (() => {
   const { module, wasm } = document.currentScript.dataset;
 

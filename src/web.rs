@@ -1,6 +1,7 @@
 //! The web server: routes, pages, middleware and event streams.
 
 mod addresses;
+pub mod admin_access;
 pub mod app;
 pub mod assets;
 pub mod audience;
@@ -9,6 +10,7 @@ pub mod client_address;
 pub mod compression;
 pub mod connections;
 mod document;
+mod cookies;
 pub mod exports;
 pub mod form_keys;
 pub mod forms;
@@ -17,22 +19,25 @@ pub mod json;
 pub mod live;
 pub mod maintenance;
 mod moved_addresses;
-mod notice_cookie;
 pub mod pages;
 mod qr_code;
 pub mod rate_limit;
 mod request_body;
 mod request_path;
+mod resumption;
 mod runs;
 pub mod search_engines;
 mod sale_calendar;
 pub mod security;
+mod sent_form;
 pub mod server;
 pub mod session;
 pub mod shared_catalog;
 mod shared_reads;
 mod sitemap;
+mod signed_tokens;
 pub mod state;
+pub mod visitor;
 mod wrong_guesses;
 
 pub use connections::ConnectionLimits;

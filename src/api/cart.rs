@@ -15,7 +15,12 @@ pub async fn add_to_cart(
     #[server(default)] quantity: String,
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
+    let was_carried_out = visit.was_carried_out(&idempotency_key).await;
     let result = server::add(&visit, &idempotency_key, &product_id, &quantity).await;
+    if was_carried_out && result.is_ok() {
+        let notice = ShopError::AlreadyCarriedOut;
+        visit.leave_notice("/cart", &notice).await;
+    }
     let result = result.map(|_| "/cart".to_owned());
     visit.answer(result, &[("quantity", &quantity)]).await
 }
@@ -31,8 +36,13 @@ pub async fn buy_now(
     #[server(default)] quantity: String,
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
+    let was_carried_out = visit.was_carried_out(&idempotency_key).await;
     let result = server::buy_now(&visit, &idempotency_key, &product_id, &quantity).await;
-    let result = result.map(|()| "/checkout".to_owned());
+    let result = match result {
+        // The cart of the first time has been paid.
+        Err(ShopError::CartEmpty) if was_carried_out => Err(ShopError::AlreadyCarriedOut),
+        result => result.map(|()| "/checkout".to_owned()),
+    };
     visit.answer(result, &[("quantity", &quantity)]).await
 }
 
@@ -111,7 +121,7 @@ mod server {
             Quantity::parse(quantity)?,
         );
         let cart_id = visit.cart_id_for_new_lines().await?;
-        let cart_id = cart_id.unwrap_or_else(Uuid::now_v7);
+        let cart_id = cart_id.unwrap_or_else(|| visit.id_of_new_cart());
         Ok(AddForm {
             cart_id,
             product_id,
@@ -146,7 +156,8 @@ mod server {
         let typed = [product_id, quantity];
         let product_id = shop_product(visit, product_id).await?;
         let quantity = Quantity::parse(quantity)?;
-        let cart_id = visit.cart_id().await?.ok_or(ShopError::CartEmpty)?;
+        let cart_id = visit.cart_id().await?;
+        let cart_id = cart_id.ok_or_else(|| visit.missing_cart())?;
         let claim = visit.claim_of_cart(cart_id, key, "set cart quantity", &typed)?;
         visit
             .shop()
@@ -159,7 +170,11 @@ mod server {
         let typed = product_id;
         let product_id = typed.parse().map_err(|_| ShopError::UnknownProduct)?;
         let Some(cart_id) = visit.cart_id().await? else {
-            return Ok(());
+            return match visit.missing_cart() {
+                // Without a cart, there is nothing to remove.
+                ShopError::CartEmpty => Ok(()),
+                ended => Err(ended),
+            };
         };
         let claim = visit.claim_of_cart(cart_id, key, "remove from cart", &[typed])?;
         visit

@@ -58,6 +58,7 @@ pub async fn change_checkout(
         code,
     };
     let result = server::change(&visit, &act, &form).await;
+    server::keep_contact(&visit, &form, &result);
     let result = result.map(|()| "/checkout".to_owned());
     visit.answer(result, &[("act", &act)]).await
 }
@@ -104,6 +105,10 @@ pub async fn pay(
         cvc: card_cvc,
     };
     let result = server::pay(&visit, &form, &expected_total_cents, &card).await;
+    server::keep_contact(&visit, &form, &result);
+    if result.is_ok() {
+        visit.forget_contact();
+    }
     let result = result.map(|order_id| format!("/orders/{order_id}"));
     visit.answer(result, &[]).await
 }
@@ -261,12 +266,20 @@ mod server {
         Ok(outcome.result?.receipt.order_id)
     }
 
+    /// Keeps what was typed if the session has ended, and with it the cart that would keep it.
+    pub fn keep_contact<T>(visit: &Visit, form: &CheckoutForm, result: &Result<T, ShopError>) {
+        if matches!(result, Err(ShopError::SessionEnded)) {
+            visit.keep_contact(&form.contact);
+        }
+    }
+
     async fn own_cart(visit: &Visit, cart_id: &str) -> Result<Uuid, ShopError> {
-        let own = visit.cart_id().await?.ok_or(ShopError::CartEmpty)?;
+        let own = visit.cart_id().await?;
+        let own = own.ok_or_else(|| visit.missing_cart())?;
         if Uuid::try_parse(cart_id) == Ok(own) {
             Ok(own)
         } else {
-            Err(ShopError::CartEmpty)
+            Err(ShopError::SessionEnded)
         }
     }
 }

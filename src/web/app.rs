@@ -10,7 +10,7 @@ use leptos_router::{
 
 use super::{pages, security};
 
-/// Renders the body of a document. A page without islands loads no script.
+/// Renders the body of a document. A page without islands loads only `page.js`.
 pub fn body() -> impl IntoView {
     if let (Some(nonce), Some(response)) = (use_nonce(), use_context::<ResponseOptions>())
         && let Ok(policy) = security::content_security_policy(&nonce).parse()
@@ -33,6 +33,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/products/:slug") view=pages::ProductPage ssr=SsrMode::Async/>
                 <Route path=path!("/cart") view=pages::CartPage ssr=SsrMode::Async/>
                 <Route path=path!("/checkout") view=pages::CheckoutPage ssr=SsrMode::Async/>
+                <Route path=path!("/cookies") view=pages::CookiesPage ssr=SsrMode::Async/>
                 <Route path=path!("/orders/find") view=pages::FindOrderPage ssr=SsrMode::Async/>
                 <Route path=path!("/orders/:public_id") view=pages::OrderPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/login") view=pages::admin::LoginPage ssr=SsrMode::Async/>

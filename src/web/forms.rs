@@ -1,15 +1,23 @@
 //! The endpoint of all forms: it runs server functions, and returns errors to programs as problems.
 
 use axum::{
-    body::to_bytes,
+    body::{Body, to_bytes},
     extract::Request,
     http::{Method, header},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
 };
 use leptos::prelude::provide_context;
 use leptos_axum::handle_server_fns_with_context;
 
-use super::{AppState, json::problem::Problem, request_path::path_of, security::BODY_BYTES_MAX};
+use super::{
+    AppState,
+    json::problem::Problem,
+    request_path::path_of,
+    security::{BODY_BYTES_MAX, FORM_PREFIX, accepts_html},
+    sent_form::SentForm,
+    session::cookies_page,
+    visitor::SentCookies,
+};
 use crate::model::ShopError;
 
 /// Runs the server function at the request's path. A browser gets a redirect; a program gets an
@@ -18,6 +26,10 @@ pub async fn handle_form(state: AppState, request: Request) -> Response {
     if !is_form(path_of(request.uri())) {
         return Problem(ShopError::UnknownPage).into_response();
     }
+    let request = match with_sent_form(request).await {
+        Ok(request) => request,
+        Err(response) => return response,
+    };
     let response = handle_server_fns_with_context(move || provide_context(state.clone()), request)
         .await
         .into_response();
@@ -31,6 +43,38 @@ pub async fn handle_form(state: AppState, request: Request) -> Response {
         return as_problem(response).await;
     }
     response
+}
+
+/// Adds to the request what its form says about its page. A form that needs a cookie, from a
+/// browser that blocks cookies, is answered here: no shopper could pay for what it would reserve.
+async fn with_sent_form(request: Request) -> Result<Request, Response> {
+    let (mut parts, body) = request.into_parts();
+    // The layer in front has read and checked the body.
+    let Ok(body) = to_bytes(body, BODY_BYTES_MAX).await else {
+        return Err(Problem(ShopError::BodyUnfinished).into_response());
+    };
+    let form = SentForm::read(&body);
+    let cookies = parts.extensions.get::<SentCookies>();
+    let are_blocked = cookies.is_some_and(|cookies| cookies.are_blocked(&form));
+    if are_blocked && needs_cookie(path_of(&parts.uri)) {
+        let page = form.page.unwrap_or_default();
+        return Err(if accepts_html(&parts.headers) {
+            Redirect::to(&cookies_page(&page)).into_response()
+        } else {
+            Problem(ShopError::CookiesBlocked).into_response()
+        });
+    }
+    parts.extensions.insert(form);
+    Ok(Request::from_parts(parts, Body::from(body)))
+}
+
+/// Returns true if a form leads to nothing without a cart or a sign-in. Finding an order needs
+/// neither.
+fn needs_cookie(path: &str) -> bool {
+    ["cart/", "checkout/", "admin/"].iter().any(|forms| {
+        let form = path.strip_prefix(FORM_PREFIX);
+        form.is_some_and(|form| form.starts_with(forms))
+    })
 }
 
 /// Returns true if the form's fields did not match the server function.

@@ -99,6 +99,24 @@ impl Visitor {
         }
     }
 
+    /// Returns another window of the same browser, as it is at this moment.
+    pub fn with_the_same_cookies(&self) -> Self {
+        Self {
+            router: self.router.clone(),
+            cookies: self.cookies.clone(),
+        }
+    }
+
+    /// Stores a cookie that the server has not set.
+    pub fn set_cookie(&mut self, name: &str, value: &str) {
+        self.cookies.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Deletes all cookies, as a browser's settings can.
+    pub fn forget_cookies(&mut self) {
+        self.cookies.clear();
+    }
+
     /// Returns the stored cookies as a header, if there are any.
     pub fn cookie_header(&self) -> Option<String> {
         let pairs = self.cookies.iter();
@@ -231,6 +249,27 @@ pub fn value_of(page: &str, name: &str) -> String {
         .and_then(|rest| rest.split('"').next())
         .unwrap_or_else(|| panic!("the page has no field {name}"))
         .to_owned()
+}
+
+/// Returns the hidden fields with which a browser sends a form of this page.
+pub fn hidden_fields(page: &str) -> String {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    for name in ["idempotency_key", "from_page"] {
+        query.append_pair(name, &value_of(page, name));
+    }
+    if page.contains("name=\"had_cookie\"") {
+        query.append_pair("had_cookie", "1");
+    }
+    query.finish()
+}
+
+/// Sends a form as a browser that sends no `Referer`.
+pub async fn send_from_page(visitor: &mut Visitor, form: &str, fields: &str) -> TestResponse {
+    let request = Request::post(format!("/api/form/{form}"))
+        .header(header::ACCEPT, "text/html")
+        .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+        .body(fields.to_owned().into());
+    visitor.send(request.expect("a request")).await
 }
 
 /// Returns every route: pages from the router, server functions from their registry, and the table

@@ -1,5 +1,5 @@
-//! The admin pages. `security::require_admin` restricts all of them except the sign-in page to the
-//! administrator.
+//! The admin pages. `admin_access::require_admin` restricts all of them except the sign-in page to
+//! the administrator.
 
 mod audit_tile;
 mod certificate;

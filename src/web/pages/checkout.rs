@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     islands::shop::HoldTimer,
-    model::{Bill, CheckoutView as Checkout, ReleasedLine, Reservation, ShopError},
+    model::{Bill, CheckoutView as Checkout, Contact, ReleasedLine, Reservation, ShopError},
     shop::cart::CheckoutDraft,
     ui::{
         bill::BillRows,
@@ -41,7 +41,11 @@ pub fn CheckoutPage() -> impl IntoView {
     framed(|visit| async move {
         let cart_id = visit.cart_id().await?;
         let cart = visit.shop().carts().view(cart_id).await?;
-        let draft = visit.shop().carts().draft(cart_id).await?;
+        let mut draft = visit.shop().carts().draft(cart_id).await?;
+        if draft.contact == Contact::default() {
+            // What was typed before the last session ended.
+            draft.contact = visit.kept_contact().unwrap_or_default();
+        }
         let notice = visit.take_notice().await?;
         let body = match cart_id.filter(|_| !cart.lines.is_empty()) {
             Some(cart_id) => {
@@ -52,17 +56,33 @@ pub fn CheckoutPage() -> impl IntoView {
                     .await?;
                 view! { <CheckoutView cart_id checkout draft notice/> }.into_any()
             }
-            None => view! { <EmptyCheckout/> }.into_any(),
+            None => {
+                let has_contact = visit.kept_contact().is_some();
+                view! { <EmptyCheckout error=notice.map(|notice| notice.error) has_contact/> }
+                    .into_any()
+            }
         };
         Ok(Page::private("Checkout", Bundle::Shop, body))
     })
 }
 
 #[component]
-fn EmptyCheckout() -> impl IntoView {
+fn EmptyCheckout(
+    error: Option<ShopError>,
+    /// True if the browser keeps the contact of a form whose session has ended.
+    has_contact: bool,
+) -> impl IntoView {
+    let kept = has_contact.then_some(
+        "What you typed is kept in this browser for an hour, but not the card. Put your items into the cart again: the \
+         checkout is then filled in.",
+    );
+    let problem = error.map(|error| {
+        view! { <ErrorNotice title=error.to_string()><p>{kept}</p></ErrorNotice> }
+    });
     view! {
         <main class="page" id="main" tabindex="-1">
             <PageHead title="Checkout" lead="Your cart is empty. Add a product to check out."/>
+            {problem}
             <p><a class="btn btn--primary btn--big" href="/">"Go to the shop"</a></p>
         </main>
     }

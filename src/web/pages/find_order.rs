@@ -8,6 +8,7 @@ use leptos_router::hooks::use_query_map;
 
 use super::{
     form_error::FormError,
+    form_key::FormPage,
     frame::{Bundle, Page, framed},
     page_head::PageHead,
     refill,
@@ -101,6 +102,7 @@ fn FindForm(notice: Option<Notice>) -> impl IntoView {
     let (number, email) = (typed("number"), typed("email"));
     view! {
         <form class="panel gate" method="post" action="/api/form/orders/find">
+            <FormPage/>
             <Field name="number" label="Order number" kind=FieldKind::text("off") value=number hint="For example DB-000042."/>
             <Field
                 name="email"

@@ -1,12 +1,19 @@
-//! The hidden form field with an idempotency key.
+//! The hidden fields of every form: its page, and an idempotency key.
 
+use axum::http::{HeaderValue, request::Parts};
 use leptos::prelude::*;
+use leptos_axum::ResponseOptions;
 use uuid::Uuid;
 
-use crate::web::{AppState, form_keys};
+use crate::web::{
+    AppState, form_keys,
+    request_path::address_of,
+    sent_form::{COOKIE_FIELD, PAGE_FIELD},
+    visitor::{HAS_FORM, SentCookies},
+};
 
 /// A hidden field with a new idempotency key each time the form is rendered, so that a form that is
-/// submitted several times takes effect once.
+/// submitted several times takes effect once; and the fields of [`FormPage`].
 #[component]
 pub fn FormKey() -> impl IntoView {
     let key = match use_context::<AppState>() {
@@ -14,5 +21,24 @@ pub fn FormKey() -> impl IntoView {
         // Not reached in a request, which always has the state.
         None => Uuid::now_v7().to_string(),
     };
-    view! { <input type="hidden" name="idempotency_key" value=key/> }
+    view! {
+        <input type="hidden" name="idempotency_key" value=key/>
+        <FormPage/>
+    }
+}
+
+/// Hidden fields that name the form's page, to which an error leads back, and say whether the
+/// browser has sent a cookie: one that has not, and sends the form without one, blocks cookies.
+#[component]
+pub fn FormPage() -> impl IntoView {
+    let parts = use_context::<Parts>()?;
+    if let Some(response) = use_context::<ResponseOptions>() {
+        response.insert_header(HAS_FORM, HeaderValue::from_static("1"));
+    }
+    let sent = parts.extensions.get::<SentCookies>();
+    let had_cookie = sent.is_some_and(|sent| !sent.is_empty());
+    Some(view! {
+        <input type="hidden" name=PAGE_FIELD value=address_of(&parts.uri)/>
+        {had_cookie.then(|| view! { <input type="hidden" name=COOKIE_FIELD value="1"/> })}
+    })
 }

@@ -269,6 +269,7 @@ fn Bare(page: Page) -> impl IntoView {
 fn BootScript(bundle: Bundle) -> impl IntoView {
     let (module, wasm) = assets::bundle(bundle.name()?)?;
     Some(view! {
+        <script defer src=assets::href("streams.js")></script>
         <script
             defer
             src=assets::href("boot.js")

@@ -7,7 +7,7 @@ use crate::{
     model::ShopError,
     shop::{
         administrator::Administrator,
-        idempotency::{Claim, Key},
+        idempotency::{self, Claim, Key},
     },
     web::form_keys,
 };
@@ -70,6 +70,22 @@ impl Visit {
                 Ok(Some(Claim::new(key, operation, parts)))
             }
             _ => self.claim_of_cart(cart_id, form_key, operation, parts),
+        }
+    }
+
+    /// Returns true if the shop issued the form's key, and the form has been carried out: its page
+    /// came from the browser's cache. False if that cannot be read.
+    pub async fn was_carried_out(&self, form_key: &str) -> bool {
+        let secret = &self.state.payment_secret;
+        let issued = self
+            .sent_key(form_key)
+            .filter(|sent| form_keys::is_issued(secret, sent))
+            .and_then(|sent| Key::of_form(sent).ok());
+        match issued {
+            Some(key) => idempotency::is_used(self.shop().db(), &key)
+                .await
+                .unwrap_or(false),
+            None => false,
         }
     }
 
