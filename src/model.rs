@@ -3,7 +3,9 @@
 
 pub mod axis_scale;
 pub mod bill;
+pub mod card_expiry;
 pub mod cart;
+pub mod country;
 pub mod digit_groups;
 pub mod findings;
 pub mod isolation;
@@ -25,6 +27,7 @@ pub mod snapshot;
 pub mod statement;
 pub mod stepper;
 pub mod strategy;
+pub mod text;
 pub mod utc_time;
 pub mod verdict;
 pub mod waterfall;
