@@ -34,7 +34,9 @@ pub mod waterfall;
 
 pub use axis_scale::{AxisScale, polyline};
 pub use bill::{Bill, DiscountValue};
-pub use cart::{AppliedCode, CartLine, CartView, CheckoutView, ReleasedLine, Reservation};
+pub use cart::{
+    AppliedCode, CartLine, CartView, CheckoutView, LineProblem, ReleasedLine, Reservation,
+};
 pub use isolation::Isolation;
 pub use lesson::{LessonKey, LessonResult, LessonRun};
 pub use lock_view::{DbLock, DbSession};
@@ -50,7 +52,7 @@ pub use product::{Product, SaleState};
 pub use quantity::Quantity;
 pub use run_state::{RunCommand, RunEvent, RunEventKind, RunState};
 pub use sample::Sample;
-pub use shop_error::ShopError;
+pub use shop_error::{CartBound, CartExcess, ShopError};
 pub use snapshot::{LaneSnapshot, RunSnapshot, RunVerdict};
 pub use strategy::{QueueLocation, StockLayout, StrategyKey};
 pub use verdict::{LatencyMs, TimeSplitMs, Verdict};

@@ -20,10 +20,11 @@ pub async fn add_to_cart(
     visit.answer(result, &[("quantity", &quantity)]).await
 }
 
-/// Adds a product to the cart, reserves the cart's stock, and redirects to the checkout.
+/// Buys a product alone, whatever is in the cart: reserves it in a cart of its own and redirects to the
+/// checkout of that cart.
 ///
 /// # Errors
-/// The errors of [`add_to_cart`] and of [`crate::shop::reservations::Reservations::reserve`].
+/// The errors of [`crate::shop::cart::Carts::buy_now`].
 #[server(prefix = "/api/form", endpoint = "cart/buy-now")]
 pub async fn buy_now(
     #[server(default)] idempotency_key: String,
@@ -32,8 +33,10 @@ pub async fn buy_now(
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
     let result = server::buy_now(&visit, &idempotency_key, &product_id, &quantity).await;
-    let result = result.map(|()| "/checkout".to_owned());
-    visit.answer(result, &[("quantity", &quantity)]).await
+    let result = result.map(|()| crate::model::cart::BUY_NOW_CHECKOUT.to_owned());
+    visit
+        .answer(result, &[("quantity", &quantity), ("button", "buy-now")])
+        .await
 }
 
 /// Sets the quantity of a product in the cart.
@@ -50,7 +53,8 @@ pub async fn set_cart_quantity(
     let result = server::set(&visit, &idempotency_key, &product_id, &quantity).await;
     let result = result.map(|()| "/cart".to_owned());
     let typed = format!("quantity-{product_id}");
-    visit.answer(result, &[(&typed, &quantity)]).await
+    let typed = [(typed.as_str(), quantity.as_str())];
+    visit.answer_on("/cart", result, &typed).await
 }
 
 /// Removes a product from the cart.
@@ -62,7 +66,7 @@ pub async fn remove_from_cart(
     let visit = crate::web::session::Visit::current()?;
     let result = server::remove(&visit, &idempotency_key, &product_id).await;
     let result = result.map(|()| "/cart".to_owned());
-    visit.answer(result, &[]).await
+    visit.answer_on("/cart", result, &[]).await
 }
 
 #[cfg(feature = "ssr")]
@@ -71,7 +75,7 @@ mod server {
 
     use crate::{
         model::{Quantity, ShopError},
-        shop::{cart::KeyedCart, idempotency::Claim},
+        shop::{cart::KeyedCart, cart_pair::other_cart, idempotency::Claim},
         web::session::Visit,
     };
 
@@ -81,7 +85,7 @@ mod server {
         product_id: &str,
         quantity: &str,
     ) -> Result<Uuid, ShopError> {
-        let new = parse(visit, key, product_id, quantity).await?;
+        let new = parse(visit, key, "add to cart", [product_id, quantity]).await?;
         let carts = visit.shop().carts();
         let cart_id = carts
             .add(Some(new.cart_id), new.product_id, new.quantity, new.claim)
@@ -102,13 +106,12 @@ mod server {
     async fn parse(
         visit: &Visit,
         key: &str,
-        product_id: &str,
-        quantity: &str,
+        operation: &str,
+        typed: [&str; 2],
     ) -> Result<AddForm, ShopError> {
-        let typed = [product_id, quantity];
         let (product_id, quantity) = (
-            shop_product(visit, product_id).await?,
-            Quantity::parse(quantity)?,
+            shop_product(visit, typed[0]).await?,
+            Quantity::parse(typed[1])?,
         );
         let cart_id = visit.cart_id_for_new_lines().await?;
         let cart_id = cart_id.unwrap_or_else(Uuid::now_v7);
@@ -116,7 +119,7 @@ mod server {
             cart_id,
             product_id,
             quantity,
-            claim: visit.claim_of_new_cart(cart_id, key, "add to cart", &typed)?,
+            claim: visit.claim_of_new_cart(cart_id, key, operation, &typed)?,
         })
     }
 
@@ -126,15 +129,19 @@ mod server {
         product_id: &str,
         quantity: &str,
     ) -> Result<(), ShopError> {
-        let new = parse(visit, key, product_id, quantity).await?;
-        let carts = visit.shop().carts();
-        let cart_id = carts
-            .add_and_reserve(Some(new.cart_id), new.product_id, new.quantity, new.claim)
+        let new = parse(visit, key, "buy now", [product_id, quantity]).await?;
+        let shop = visit.shop();
+        let cart_id = shop
+            .carts()
+            .buy_now(new.cart_id, new.product_id, new.quantity, new.claim)
             .await?;
         visit.set_cart_id(cart_id).await?;
-        // The key may have been used to add without reserving.
-        let outcome = visit.shop().reservations().reserve(cart_id, None).await;
-        Ok(outcome.result?)
+        // A repeated request finds its items reserved, expired or paid for.
+        let again = shop.reservations().reserve(other_cart(cart_id), None).await;
+        match again.result.map_err(ShopError::from) {
+            Err(ShopError::CartEmpty) => Ok(()),
+            reserved => reserved,
+        }
     }
 
     pub async fn set(

@@ -10,7 +10,7 @@ mod limits;
 mod reconcile;
 
 pub(super) use cart_holds::CartHolds;
-pub use limits::{HolderAddress, Purpose, admit};
+pub use limits::{HolderAddress, Period, Purpose, admit};
 pub use reconcile::reconcile;
 
 use std::collections::BTreeMap;

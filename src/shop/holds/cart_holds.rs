@@ -94,6 +94,7 @@ async fn last_expired_lines(
     Ok(expired
         .iter()
         .map(|row| ReleasedLine {
+            product_id: row.product_id,
             product_name: name_of(row.product_id),
             quantity: row.quantity.into(),
         })

@@ -66,7 +66,9 @@ impl Visit {
     ) -> Result<Option<Claim>, ShopError> {
         match self.sent_key(form_key) {
             Some(sent) if form_keys::is_issued(&self.state.payment_secret, sent) => {
-                let key = Key::of_form(sent)?;
+                // Two buttons of one form are two requests.
+                let button = operation.replace(' ', "-");
+                let key = Key::of_form(&format!("{sent}:{button}"))?;
                 Ok(Some(Claim::new(key, operation, parts)))
             }
             _ => self.claim_of_cart(cart_id, form_key, operation, parts),
