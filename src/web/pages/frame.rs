@@ -187,6 +187,7 @@ fn Frame(page: Page, path: String, cart_units: u32) -> impl IntoView {
                 </nav>
             </div>
         </footer>
+        <PageScripts bundle=page.bundle/>
         <BootScript bundle=page.bundle/>
     }
 }
@@ -197,7 +198,20 @@ fn Bare(page: Page) -> impl IntoView {
         <Title text=format!("{} – Doorbuster", page.title)/>
         <Meta name="robots" content="noindex"/>
         {page.body}
+        <PageScripts bundle=page.bundle/>
         <BootScript bundle=page.bundle/>
+    }
+}
+
+/// Loads the scripts that improve what the page's HTML already does: local times on every page, and
+/// buttons beside quantities in the shop.
+#[component]
+fn PageScripts(bundle: Bundle) -> impl IntoView {
+    let quantities = (bundle == Bundle::Shop)
+        .then(|| view! { <script defer src=assets::href("quantities.js")></script> });
+    view! {
+        <script defer src=assets::href("local_times.js")></script>
+        {quantities}
     }
 }
 

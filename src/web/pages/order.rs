@@ -10,7 +10,7 @@ use crate::{
     },
     model::{
         Contact, OrderLineView, OrderStatus, OrderStatusView, OrderView as Order, RefundReason,
-        RefundView,
+        RefundView, country::name_of,
     },
     ui::bill::tax_label,
 };
@@ -219,8 +219,8 @@ fn Address(contact: Contact) -> impl IntoView {
     view! {
         <section aria-labelledby="o-where">
             <h2 id="o-where">"Delivery address"</h2>
-            <address>
-                {contact.name}<br/>{contact.street}<br/>{contact.postal_code}" "{contact.city}<br/>{contact.country}
+            <address dir="auto">
+                {contact.name}<br/>{contact.street}<br/>{contact.postal_code}" "{contact.city}<br/>{name_of(&contact.country).to_owned()}
             </address>
         </section>
     }

@@ -59,7 +59,7 @@ pub(super) fn DeliveryFields(draft: CheckoutDraft, error: Option<ShopError>) -> 
                     width="third"
                     enter="next"
                     optional=!needs_postal_code
-                    hint="If there is one."
+                    hint=if needs_postal_code { "" } else { "If there is one." }
                 />
                 <Field name="city" label="City" kind=FieldKind::text("address-level2") value=contact.city error=about("city") width="two-thirds" enter="next" optional=!needs_city/>
             </div>
