@@ -65,7 +65,7 @@
     }
   };
 
-  const take = async (from) => {
+  const take = async (from, act) => {
     for (const hidden of from.querySelectorAll("input[type=hidden]")) {
       const own = form.querySelector(`input[type=hidden][name="${hidden.name}"]`);
       if (own) {
@@ -78,6 +78,11 @@
     for (const updated of from.querySelectorAll("[data-part]")) {
       const own = part(form, updated.dataset.part);
       own?.replaceChildren(...updated.cloneNode(true).childNodes);
+    }
+    // The code as the shop understood it, unless it has to be corrected.
+    const code = from.querySelector("#code").value;
+    if (act === "apply-code" && code && !part(from, "code").querySelector(".code__news--bad")) {
+      form.querySelector("#code").value = code;
     }
     await hydrate(part(form, "reservation"));
   };
@@ -122,7 +127,7 @@
     const page = new DOMParser().parseFromString(text, "text/html");
     const from = page.querySelector("form.checkout");
     if (from) {
-      await take(from);
+      await take(from, act);
       showPostalCode();
       focusProblem(act);
     } else {

@@ -2,7 +2,7 @@
 
 use doorbuster::{
     db::retention,
-    model::{CartBound, CartExcess, Contact, LineProblem, ShopError},
+    model::{CartBound, CartExcess, CartLine, Contact, LineProblem, ShopError},
     shop::cart::{CheckoutDraft, OLD_CARTS},
 };
 use uuid::Uuid;
@@ -312,7 +312,7 @@ async fn a_line_outside_its_sale_stands_in_no_way() {
     assert!(matches!(refused.await, Err(ShopError::SaleEnded { .. })));
 
     let view = carts.view(Some(cart)).await.expect("the cart is read");
-    let problems: Vec<_> = view.lines.iter().map(|line| line.problem()).collect();
+    let problems: Vec<_> = view.lines.iter().map(CartLine::problem).collect();
     assert!(
         matches!(
             problems[..],
@@ -391,7 +391,7 @@ async fn what_expired_is_mentioned_only_while_it_is_in_the_cart() {
     assert_eq!(released().await, [(kettle.id, 2)]);
     let removed = shop.carts().remove(unkeyed(cart), kettle.id).await;
     removed.expect("it is removed");
-    assert_eq!(released().await, []);
+    assert!(released().await.is_empty());
 }
 
 #[tokio::test]

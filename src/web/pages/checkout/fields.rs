@@ -40,10 +40,9 @@ pub(super) fn DeliveryFields(draft: CheckoutDraft, error: Option<ShopError>) -> 
     let contact = draft.contact;
     let about = |field: &str| field_error(error.as_ref(), field);
     let country = country::find(&contact.country);
-    // Without JavaScript, the country may still change: the shop decides.
+    // The country may still change: the page's script decides what is required, or else the shop.
     let needs_postal_code =
         country.is_some_and(|country| country.postal_code == PostalCode::Required);
-    let needs_city = country.is_none_or(|country| country.has_city);
     view! {
         <fieldset class="panel">
             <legend>"Delivery"</legend>
@@ -58,10 +57,10 @@ pub(super) fn DeliveryFields(draft: CheckoutDraft, error: Option<ShopError>) -> 
                     error=about("postal_code")
                     width="third"
                     enter="next"
-                    optional=!needs_postal_code
+                    optional=true
                     hint=if needs_postal_code { "" } else { "If there is one." }
                 />
-                <Field name="city" label="City" kind=FieldKind::text("address-level2") value=contact.city error=about("city") width="two-thirds" enter="next" optional=!needs_city/>
+                <Field name="city" label="City" kind=FieldKind::text("address-level2") value=contact.city error=about("city") width="two-thirds" enter="next" optional=true/>
             </div>
         </fieldset>
     }
