@@ -8,4 +8,6 @@ pub mod shop;
 pub mod workbench;
 
 #[cfg(feature = "hydrate")]
+mod elapsed;
+#[cfg(feature = "hydrate")]
 mod stream;

@@ -26,6 +26,7 @@ mod stored_runs;
 mod strategies;
 pub mod support;
 mod test_server;
+mod visitors;
 mod webhook;
 mod webhook_order;
 mod wrong_amounts;

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use crate::model::ShopError;
 
-/// Signs the administrator in and redirects to the admin page.
+/// Signs the administrator in and redirects to the admin page that they asked for.
 ///
 /// # Errors
 /// [`ShopError::WrongPassword`], [`ShopError::TooManyRequests`].
@@ -13,7 +13,7 @@ pub async fn login(#[server(default)] password: String) -> Result<(), ShopError>
     let visit = crate::web::session::Visit::current()?;
     let result = visit.sign_in(&password).await;
     visit
-        .answer(result.map(|()| "/admin".to_owned()), &[])
+        .answer(result.map(|()| visit.page_after_sign_in()), &[])
         .await
 }
 

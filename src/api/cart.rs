@@ -15,7 +15,12 @@ pub async fn add_to_cart(
     #[server(default)] quantity: String,
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
+    let was_carried_out = visit.was_carried_out(&idempotency_key, "add to cart").await;
     let result = server::add(&visit, &idempotency_key, &product_id, &quantity).await;
+    if was_carried_out && result.is_ok() {
+        let notice = ShopError::AlreadyCarriedOut;
+        visit.leave_notice("/cart", &notice).await;
+    }
     let result = result.map(|_| "/cart".to_owned());
     visit.answer(result, &[("quantity", &quantity)]).await
 }
@@ -32,11 +37,14 @@ pub async fn buy_now(
     #[server(default)] quantity: String,
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
+    let was_carried_out = visit.was_carried_out(&idempotency_key, "buy now").await;
     let result = server::buy_now(&visit, &idempotency_key, &product_id, &quantity).await;
-    let result = result.map(|()| crate::model::cart::BUY_NOW_CHECKOUT.to_owned());
-    visit
-        .answer(result, &[("quantity", &quantity), ("button", "buy-now")])
-        .await
+    let result = match result {
+        // The items of the first time have been paid.
+        Err(ShopError::CartEmpty) if was_carried_out => Err(ShopError::AlreadyCarriedOut),
+        result => result.map(|()| crate::model::cart::BUY_NOW_CHECKOUT.to_owned()),
+    };
+    visit.answer(result, &[("quantity", &quantity)]).await
 }
 
 /// Sets the quantity of a product in the cart.
@@ -54,7 +62,7 @@ pub async fn set_cart_quantity(
     let result = result.map(|()| "/cart".to_owned());
     let typed = format!("quantity-{product_id}");
     let typed = [(typed.as_str(), quantity.as_str())];
-    visit.answer_on("/cart", result, &typed).await
+    visit.answer_from("/cart", result, &typed).await
 }
 
 /// Removes a product from the cart.
@@ -66,7 +74,7 @@ pub async fn remove_from_cart(
     let visit = crate::web::session::Visit::current()?;
     let result = server::remove(&visit, &idempotency_key, &product_id).await;
     let result = result.map(|()| "/cart".to_owned());
-    visit.answer_on("/cart", result, &[]).await
+    visit.answer_from("/cart", result, &[]).await
 }
 
 #[cfg(feature = "ssr")]
@@ -114,7 +122,7 @@ mod server {
             Quantity::parse(typed[1])?,
         );
         let cart_id = visit.cart_id_for_new_lines().await?;
-        let cart_id = cart_id.unwrap_or_else(Uuid::now_v7);
+        let cart_id = cart_id.unwrap_or_else(|| visit.id_of_new_cart());
         Ok(AddForm {
             cart_id,
             product_id,
@@ -138,10 +146,7 @@ mod server {
         visit.set_cart_id(cart_id).await?;
         // A repeated request finds its items reserved, expired or paid for.
         let again = shop.reservations().reserve(other_cart(cart_id), None).await;
-        match again.result.map_err(ShopError::from) {
-            Err(ShopError::CartEmpty) => Ok(()),
-            reserved => reserved,
-        }
+        again.result.map_err(ShopError::from)
     }
 
     pub async fn set(
@@ -153,7 +158,8 @@ mod server {
         let typed = [product_id, quantity];
         let product_id = shop_product(visit, product_id).await?;
         let quantity = Quantity::parse(quantity)?;
-        let cart_id = visit.cart_id().await?.ok_or(ShopError::CartEmpty)?;
+        let cart_id = visit.cart_id().await?;
+        let cart_id = cart_id.ok_or_else(|| visit.missing_cart())?;
         let claim = visit.claim_of_cart(cart_id, key, "set cart quantity", &typed)?;
         visit
             .shop()
@@ -166,7 +172,11 @@ mod server {
         let typed = product_id;
         let product_id = typed.parse().map_err(|_| ShopError::UnknownProduct)?;
         let Some(cart_id) = visit.cart_id().await? else {
-            return Ok(());
+            return match visit.missing_cart() {
+                // Without a cart, there is nothing to remove.
+                ShopError::CartEmpty => Ok(()),
+                ended => Err(ended),
+            };
         };
         let claim = visit.claim_of_cart(cart_id, key, "remove from cart", &[typed])?;
         visit

@@ -22,7 +22,7 @@ pub async fn enter_checkout(
     let visit = crate::web::session::Visit::current()?;
     let result = server::enter(&visit, &idempotency_key, &cart_id).await;
     let result = result.map(|()| crate::model::cart::CHECKOUT.to_owned());
-    visit.answer_on("/cart", result, &[]).await
+    visit.answer_from("/cart", result, &[]).await
 }
 
 /// Executes the action of the clicked button and redirects back to the checkout, which keeps all
@@ -59,8 +59,9 @@ pub async fn change_checkout(
     };
     let page = server::page_of(&visit, &form.cart_id).await?;
     let result = server::change(&visit, &act, &form).await;
+    server::keep_contact(&visit, &form, &result);
     let result = result.map(|()| page.to_owned());
-    visit.answer_on(page, result, &[("act", &act)]).await
+    visit.answer_from(page, result, &[("act", &act)]).await
 }
 
 /// Orders the cart, pays for it, and redirects to the order's page. A form sent twice places one
@@ -111,8 +112,12 @@ pub async fn pay(
         items: expected_items,
     };
     let result = server::pay(&visit, &form, &shown, &card).await;
+    server::keep_contact(&visit, &form, &result);
+    if result.is_ok() {
+        visit.forget_contact();
+    }
     let result = result.map(|order_id| format!("/orders/{order_id}"));
-    visit.answer_on(page, result, &[]).await
+    visit.answer_from(page, result, &[]).await
 }
 
 #[cfg(feature = "ssr")]
@@ -279,12 +284,20 @@ mod server {
         Ok(outcome.result?.receipt.order_id)
     }
 
+    /// Keeps what was typed if the session has ended, and with it the cart that would keep it.
+    pub fn keep_contact<T>(visit: &Visit, form: &CheckoutForm, result: &Result<T, ShopError>) {
+        if matches!(result, Err(ShopError::SessionEnded)) {
+            visit.keep_contact(&form.contact);
+        }
+    }
+
     /// Returns the cart that the form names, if it is one of the shopper's two.
     async fn own_cart(visit: &Visit, cart_id: &str) -> Result<Uuid, ShopError> {
-        let main = visit.cart_id().await?.ok_or(ShopError::CartEmpty)?;
+        let main = visit.cart_id().await?;
+        let main = main.ok_or_else(|| visit.missing_cart())?;
         match Uuid::try_parse(cart_id) {
             Ok(named) if named == main || named == other_cart(main) => Ok(named),
-            _ => Err(ShopError::CartEmpty),
+            _ => Err(ShopError::SessionEnded),
         }
     }
 

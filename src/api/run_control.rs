@@ -18,7 +18,8 @@ pub async fn control_simulation(
     let visit = crate::web::session::Visit::current()?;
     let administrator = visit.require_admin().await?;
     let result = server::control(&visit, &administrator, &id, &wish).await;
-    visit.answer(result, &[]).await
+    let page = server::page_of(&id);
+    visit.answer_from(&page, result, &[]).await
 }
 
 #[cfg(feature = "ssr")]
@@ -31,6 +32,14 @@ mod server {
         simulation::store,
         web::session::Visit,
     };
+
+    /// Returns the page of a run, or the list of runs if there is no such id.
+    pub fn page_of(id: &str) -> String {
+        match Uuid::try_parse(id) {
+            Ok(id) => format!("/admin/simulations/{id}"),
+            Err(_) => "/admin/simulations/runs".to_owned(),
+        }
+    }
 
     /// Stores the command in the database, where every server reads it, and applies it at once if
     /// this server executes the run. Returns the path of the run's page.

@@ -77,7 +77,7 @@ pub async fn step_stepper(
     let administrator = visit.require_admin().await?;
     let steppers = visit.engine(&administrator).steppers();
     let stepped = server::step(steppers, &session, &actor, &at).await;
-    server::answer(&visit, stepped, &[]).await
+    server::answer_in(&visit, &session, stepped).await
 }
 
 /// Replays the first `to` steps of a session in a new one.
@@ -93,7 +93,7 @@ pub async fn rewind_stepper(
     let administrator = visit.require_admin().await?;
     let steppers = visit.engine(&administrator).steppers();
     let rewound = server::rewind(steppers, &session, &to).await;
-    server::answer(&visit, rewound, &[]).await
+    server::answer_in(&visit, &session, rewound).await
 }
 
 /// Keeps a session open for some minutes without a step; 0 ends this.
@@ -111,7 +111,7 @@ pub async fn keep_stepper_open(
     let administrator = visit.require_admin().await?;
     let steppers = visit.engine(&administrator).steppers();
     let kept = server::keep_open(steppers, &session, &minutes);
-    server::answer(&visit, kept, &[]).await
+    server::answer_in(&visit, &session, kept).await
 }
 
 /// Ends a session and rolls back its open transactions.
@@ -126,7 +126,7 @@ pub async fn end_stepper(
     let administrator = visit.require_admin().await?;
     let steppers = visit.engine(&administrator).steppers();
     let ended = server::end(steppers, &session).await;
-    server::answer(&visit, ended, &[]).await
+    server::answer_in(&visit, &session, ended).await
 }
 
 #[cfg(feature = "ssr")]
@@ -273,6 +273,20 @@ mod server {
         typed: &[(&str, &str)],
     ) -> Result<Option<StepperView>, ShopError> {
         visit.answer(path(&result), typed).await?;
+        result.map(Some)
+    }
+
+    /// The same for a form of a session's page.
+    pub async fn answer_in(
+        visit: &Visit,
+        session: &str,
+        result: Result<StepperView, ShopError>,
+    ) -> Result<Option<StepperView>, ShopError> {
+        let page = match uuid::Uuid::try_parse(session) {
+            Ok(id) => format!("/admin/stepper/{id}"),
+            Err(_) => "/admin/stepper".to_owned(),
+        };
+        visit.answer_from(&page, path(&result), &[]).await?;
         result.map(Some)
     }
 

@@ -1,14 +1,18 @@
 //! The store for tower-sessions' records, in the `session` table.
 //!
-//! The last write to a record replaces the whole record, so a record must not contain data that two
-//! requests may change at once: the cart has its own tables, and the record holds only its id.
+//! A session reads its record once and writes it as a whole, so a record must not contain data that
+//! two requests may change at once: the cart has its own tables, and the record holds only its id.
+//! A request that began before the session had a cart must not take it away: [`merge`] keeps it.
+
+use std::collections::HashMap;
 
 use async_trait::async_trait;
 use sea_orm::{
     ActiveValue::Set,
-    ColumnTrait, EntityTrait, QueryFilter, TryInsertResult,
+    ColumnTrait, DbErr, EntityTrait, QueryFilter, TryInsertResult,
     sea_query::{Expr, ExprTrait},
 };
+use serde_json::Value;
 use tower_sessions::{
     SessionStore,
     session::{Id, Record},
@@ -19,7 +23,7 @@ use super::{
     Db,
     entity::session,
     retention::ExpiredRows,
-    txn::{self, Policy},
+    txn::{self, Abort, Policy},
 };
 
 /// Sessions that expired: 30 days after their last change.
@@ -30,6 +34,16 @@ pub const EXPIRED_SESSIONS: ExpiredRows = ExpiredRows {
              AND expires_at < CURRENT_TIMESTAMP - $2 * INTERVAL '1 day'",
     age: 0,
 };
+
+/// In a new record: the id that it is to have, if it is free. It is not stored.
+///
+/// Two requests of a visitor without a session choose the same id, and meet in one session.
+pub const CHOSEN_ID_KEY: &str = "chosen_id";
+
+/// The field of a shopper's session data that has the id of their cart.
+const CART_FIELD: &str = "cart_id";
+
+type Data = HashMap<String, Value>;
 
 /// See the module's documentation.
 #[derive(Clone, Debug)]
@@ -72,6 +86,14 @@ impl DbSessionStore {
 #[async_trait]
 impl SessionStore for DbSessionStore {
     async fn create(&self, record: &mut Record) -> Result<()> {
+        if let Some(id) = take_chosen_id(record) {
+            record.id = id;
+            if self.insert(Self::to_row(record)?).await? || self.load(&id).await?.is_some() {
+                return Ok(());
+            }
+            // A session with this id has expired.
+            record.id = Id::default();
+        }
         while !self.insert(Self::to_row(record)?).await? {
             record.id = Id::default();
         }
@@ -82,14 +104,28 @@ impl SessionStore for DbSessionStore {
     /// its visitor signed out would sign them in again.
     async fn save(&self, record: &Record) -> Result<()> {
         let (id, row) = (encode_id(&record.id), Self::to_row(record)?);
+        let data = record.data.clone();
         txn::run_for_result(&self.db, Policy::request("save session"), move |work| {
-            let (id, row) = (id.clone(), row.clone());
+            let (id, mut row, mut data) = (id.clone(), row.clone(), data.clone());
             Box::pin(async move {
-                session::Entity::update_many()
+                let stored = session::Entity::find_by_id(id.clone())
+                    .one(work.connection())
+                    .await?;
+                let Some(stored) = stored else {
+                    return Ok(());
+                };
+                merge(&stored.data, &mut data)?;
+                row.data = Set(encode_data(&data)?);
+                let updated = session::Entity::update_many()
                     .set(row)
                     .filter(session::Column::Id.eq(id))
+                    .filter(session::Column::Data.eq(stored.data))
                     .exec(work.connection())
                     .await?;
+                // Another request has saved the session in the meantime.
+                if updated.rows_affected == 0 {
+                    return Err(Abort::Conflict);
+                }
                 Ok(())
             })
         })
@@ -130,6 +166,36 @@ impl SessionStore for DbSessionStore {
     }
 }
 
+/// Adds to `data` what only the stored record has: a value that another request has set since, or
+/// its cart. No request ever removes these from a session that continues.
+fn merge(stored: &str, data: &mut Data) -> std::result::Result<(), DbErr> {
+    let stored: Data =
+        serde_json::from_str(stored).map_err(|error| DbErr::Json(error.to_string()))?;
+    for (key, value) in stored {
+        let Some(new) = data.get_mut(&key) else {
+            data.insert(key, value);
+            continue;
+        };
+        let cart = value.get(CART_FIELD).filter(|cart| !cart.is_null());
+        if let (Some(cart), Some(new)) = (cart, new.as_object_mut())
+            && new.get(CART_FIELD).is_none_or(Value::is_null)
+        {
+            new.insert(CART_FIELD.to_owned(), cart.clone());
+        }
+    }
+    Ok(())
+}
+
+fn encode_data(data: &Data) -> std::result::Result<String, DbErr> {
+    serde_json::to_string(data).map_err(|error| DbErr::Json(error.to_string()))
+}
+
+/// Removes the chosen id from a new record and returns it.
+fn take_chosen_id(record: &mut Record) -> Option<Id> {
+    let chosen = record.data.remove(CHOSEN_ID_KEY)?;
+    chosen.as_str()?.parse().ok().map(Id)
+}
+
 /// Encodes an id as 32 hexadecimal digits, as the table stores it. The cookie holds the id itself.
 fn encode_id(id: &Id) -> String {
     format!("{:032x}", id.0.cast_unsigned())
@@ -137,4 +203,33 @@ fn encode_id(id: &Id) -> String {
 
 fn backend(error: impl std::fmt::Display) -> Error {
     Error::Backend(error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn merged(stored: &Value, new: &Value) -> Value {
+        let mut data: Data = serde_json::from_value(new.clone()).unwrap_or_default();
+        let result = merge(&stored.to_string(), &mut data);
+        assert!(result.is_ok(), "{stored}");
+        json!(data)
+    }
+
+    #[test]
+    fn a_request_that_began_without_the_cart_does_not_take_it_away() {
+        let stored = json!({ "shopper": { "cart_id": "a", "notice": null } });
+        let new = json!({ "shopper": { "cart_id": null, "notice": "n" } });
+        let both = json!({ "shopper": { "cart_id": "a", "notice": "n" } });
+        assert_eq!(merged(&stored, &new), both);
+        assert_eq!(merged(&stored, &json!({})), stored);
+        let other = json!({ "shopper": { "cart_id": "b", "notice": null } });
+        assert_eq!(merged(&stored, &other), other);
+        let shown = json!({ "shopper": { "cart_id": "a", "notice": null } });
+        assert_eq!(merged(&both, &shown), shown, "a notice is removed");
+        let signed_in = json!({ "admin": "password", "shopper": { "cart_id": "a" } });
+        assert_eq!(merged(&stored, &signed_in)["admin"], "password");
+    }
 }

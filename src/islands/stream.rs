@@ -1,65 +1,30 @@
-//! An `EventSource` that is open only while its page is visible: browsers allow about six
-//! connections per host.
+//! Event streams, which `public/streams.js` shares among all windows of a browser: browsers allow
+//! about six connections per host. A stream is followed only while its page is visible.
 
-use std::{cell::RefCell, rc::Rc};
-
-use leptos::prelude::document;
+use leptos::prelude::window;
 use wasm_bindgen::{JsCast, JsValue, closure::Closure};
-use web_sys::{Event, EventSource, MessageEvent, VisibilityState};
-
-type Listener = Rc<Closure<dyn Fn(Event)>>;
 
 /// Follows `url` for as long as the page exists, and calls `on_event` with the name and the data of
 /// each event in `names`. `on_event` returns false when it expects no more events.
+///
+/// The first event after the page was hidden, or after another window has taken over the stream,
+/// has the whole state again.
 pub fn follow(
     url: String,
     names: &'static [&'static str],
     on_event: impl Fn(&str, &str) -> bool + 'static,
 ) {
-    let source: Rc<RefCell<Option<EventSource>>> = Rc::default();
-    let done = Rc::new(RefCell::new(false));
-    let listener: Listener = Rc::new(Closure::new({
-        let (source, done) = (Rc::clone(&source), Rc::clone(&done));
-        move |event: Event| {
-            let Some(message) = event.dyn_ref::<MessageEvent>() else {
-                return;
-            };
-            let data = message.data().as_string().unwrap_or_default();
-            if !on_event(&event.type_(), &data) {
-                *done.borrow_mut() = true;
-                close(&source);
-            }
-        }
-    }));
-    let update = move || {
-        if document().visibility_state() == VisibilityState::Hidden || *done.borrow() {
-            close(&source);
-        } else if source.borrow().is_none() {
-            *source.borrow_mut() = open(&url, names, &listener);
-        }
-    };
-    update();
-    let on_visibility: Closure<dyn Fn()> = Closure::new(update);
-    // Without this listener, the page only shows old data when it becomes visible again.
-    let _ = document().add_event_listener_with_callback(
-        "visibilitychange",
-        on_visibility.as_ref().unchecked_ref(),
-    );
-    on_visibility.forget();
+    let listener: Closure<dyn Fn(String, String) -> bool> =
+        Closure::new(move |name: String, data: String| on_event(&name, &data));
+    // Without the script, the page only shows what the server rendered.
+    let _ = call(&url, &names.join(","), listener.as_ref());
+    // It is called until the page is closed.
+    listener.forget();
 }
 
-fn open(url: &str, names: &[&str], listener: &Listener) -> Option<EventSource> {
-    let source = EventSource::new(url).ok()?;
-    for name in names {
-        let added: Result<(), JsValue> = source
-            .add_event_listener_with_callback(name, listener.as_ref().as_ref().unchecked_ref());
-        added.ok()?;
-    }
-    Some(source)
-}
-
-fn close(source: &RefCell<Option<EventSource>>) {
-    if let Some(source) = source.borrow_mut().take() {
-        source.close();
-    }
+fn call(url: &str, names: &str, listener: &JsValue) -> Result<JsValue, JsValue> {
+    let streams = js_sys::Reflect::get(&window(), &"doorbusterStreams".into())?;
+    let follow = js_sys::Reflect::get(&streams, &"follow".into())?;
+    let follow: &js_sys::Function = follow.dyn_ref().ok_or(JsValue::NULL)?;
+    follow.call3(&streams, &url.into(), &names.into(), listener)
 }

@@ -142,6 +142,24 @@ pub enum ShopError {
     BodyUnfinished,
     #[error("This idempotency key was already used for another request.")]
     IdempotencyKeyReused,
+    /// The same for a browser, whose page with the used key came from its cache.
+    #[error(
+        "You sent this form before, with other entries. This time nothing was changed. Check your entries and send it \
+         again."
+    )]
+    FormSentBefore,
+    /// A form that came from the browser's cache was sent again, and had been carried out.
+    #[error("You sent this form before. It was carried out then, and not a second time.")]
+    AlreadyCarriedOut,
+    /// The form needs the cart of a session that is gone.
+    #[error(
+        "Your session has ended, and the cart of this form with it. Nothing was ordered or changed."
+    )]
+    SessionEnded,
+    #[error(
+        "Your browser blocks cookies. Without a cookie, the shop cannot keep a cart or sign you in."
+    )]
+    CookiesBlocked,
     #[error(
         "An idempotency key has 16 to 100 characters: letters, digits, dots, colons, dashes or underscores. Use a \
          random one, such as a UUID: another client could choose a short key too."
@@ -166,6 +184,11 @@ pub enum ShopError {
     StepperBusy { sessions_max: u32 },
     #[error("Sign in first.")]
     NotSignedIn,
+    /// The administrator's session ended before they sent a form, and they have signed in again.
+    #[error(
+        "Your session had ended, so nothing was changed. Check what you typed and send it again."
+    )]
+    SignedOut,
     #[error("Wrong password.")]
     WrongPassword,
     #[error("Too many requests. Try again in {retry_after_s} s.")]
@@ -251,11 +274,14 @@ impl ShopError {
     pub const fn status(&self) -> u16 {
         match self {
             Self::Malformed(_) => 400,
-            Self::NotSignedIn | Self::WrongPassword | Self::SignatureInvalid => 401,
+            Self::NotSignedIn | Self::SignedOut | Self::WrongPassword | Self::SignatureInvalid => {
+                401
+            }
             Self::CardDeclined { .. } => 402,
             Self::StrategyUnsafe(_)
             | Self::StrategyLaneOnly(_)
             | Self::ExpressPurchaseOff
+            | Self::CookiesBlocked
             | Self::CrossSite => 403,
             Self::UnknownProduct
             | Self::UnknownOrder
@@ -286,6 +312,9 @@ impl ShopError {
             | Self::InvalidState(_)
             | Self::SimulationBusy
             | Self::StepperBusy { .. }
+            | Self::FormSentBefore
+            | Self::AlreadyCarriedOut
+            | Self::SessionEnded
             | Self::IdempotencyKeyReused => 409,
             Self::BodyTooLarge { .. } => 413,
             Self::WrongContentType { .. } => 415,

@@ -22,10 +22,10 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     db::{
-        dialect,
+        Db, dialect,
         entity::idempotency_key,
         retention::ExpiredRows,
-        txn::{Abort, Work},
+        txn::{self, Abort, Work},
     },
     model::ShopError,
 };
@@ -168,6 +168,15 @@ pub async fn existing_keys<C: ConnectionTrait>(
         .into_tuple()
         .all(connection)
         .await
+}
+
+/// Returns true if a response is stored under the key.
+///
+/// # Errors
+/// [`ShopError::Unavailable`] if the database is.
+pub async fn is_used(db: &Db, key: &Key) -> Result<bool, ShopError> {
+    let found = existing_keys(db.reader(), vec![key.as_str().to_owned()]).await;
+    Ok(!found.map_err(txn::read_error)?.is_empty())
 }
 
 /// Stores the response under the key, in the transaction that produced it.

@@ -11,7 +11,7 @@ use leptos_router::{
 
 use super::{assets, pages, security};
 
-/// Renders the HTML document around every page. A page without islands loads no script.
+/// Renders the HTML document around every page. A page without islands loads only `page.js`.
 pub fn shell() -> impl IntoView {
     if let (Some(nonce), Some(response)) = (use_nonce(), use_context::<ResponseOptions>())
         && let Ok(policy) = security::content_security_policy(&nonce).parse()
@@ -29,6 +29,8 @@ pub fn shell() -> impl IntoView {
                 <meta name="theme-color" media="(prefers-color-scheme: dark)" content="#10241d"/>
                 <link rel="icon" href=assets::href("favicon.svg") type="image/svg+xml"/>
                 <link rel="stylesheet" href=assets::href("doorbuster.css")/>
+                <script defer src=assets::href("page.js")></script>
+                <script defer src=assets::href("local_times.js")></script>
                 <MetaTags/>
             </head>
             <body>
@@ -51,6 +53,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/cart") view=pages::CartPage ssr=SsrMode::Async/>
                 <Route path=path!("/checkout") view=pages::CheckoutPage ssr=SsrMode::Async/>
                 <Route path=path!("/checkout/now") view=pages::CheckoutPage ssr=SsrMode::Async/>
+                <Route path=path!("/cookies") view=pages::CookiesPage ssr=SsrMode::Async/>
                 <Route path=path!("/orders/find") view=pages::FindOrderPage ssr=SsrMode::Async/>
                 <Route path=path!("/orders/:public_id") view=pages::OrderPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/login") view=pages::admin::LoginPage ssr=SsrMode::Async/>

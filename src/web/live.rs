@@ -6,6 +6,7 @@ pub mod orders;
 pub mod present;
 pub mod runs;
 pub mod share;
+mod shared;
 pub mod steppers;
 pub mod stock;
 pub mod stock_watch;
@@ -17,6 +18,7 @@ use axum::{
     body::{Body, Bytes},
     http::{HeaderValue, header},
     response::{IntoResponse, Response},
+    routing::{MethodRouter, get},
 };
 use futures::StreamExt;
 use tokio::sync::{mpsc, watch};
@@ -26,12 +28,34 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use self::{frame::Frame, runs::WatchedRun, share::Shares, stock::ShownStock, viewer::Viewer};
-use crate::model::{Presentation, stepper::StepperView};
+use crate::{
+    model::{Presentation, stepper::StepperView},
+    web::AppState,
+};
+
 /// Minimum time between two updates of a stream: at most ten updates per second.
 const UPDATE_INTERVAL: Duration = Duration::from_millis(100);
 /// The server sends a comment after this long without updates, to detect closed connections.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 const EVENT_STREAM: HeaderValue = HeaderValue::from_static("text/event-stream");
+
+/// Returns the routes of all streams.
+pub fn routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
+    let mut routes = single_routes();
+    routes.push(("/live/all", get(shared::follow)));
+    routes
+}
+
+/// Returns the routes of the streams about one subject each.
+fn single_routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
+    vec![
+        ("/live/orders/{public_id}", get(orders::follow)),
+        ("/live/stock", get(stock::follow)),
+        ("/live/simulations/{id}", get(runs::follow)),
+        ("/live/present/{id}", get(present::follow)),
+        ("/live/steppers/{id}", get(steppers::follow)),
+    ]
+}
 
 /// The states that the viewers of streams share.
 #[derive(Debug, Default)]

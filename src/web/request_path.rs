@@ -24,6 +24,14 @@ pub fn path_of(uri: &Uri) -> &str {
     uri.path()
 }
 
+/// Returns the path and the query of a request that [`refuse_ambiguous`] has let pass.
+pub fn address_of(uri: &Uri) -> String {
+    match uri.query() {
+        Some(query) => format!("{}?{query}", path_of(uri)),
+        None => path_of(uri).to_owned(),
+    }
+}
+
 /// Answers 400 to a request without a path (`OPTIONS *`, `CONNECT host:1`), and to one whose path
 /// contains a dot segment, a backslash, or a percent-encoded dot, slash or backslash.
 pub async fn refuse_ambiguous(request: Request, next: Next) -> Response {

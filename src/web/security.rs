@@ -1,18 +1,21 @@
-//! Access control, limits for request bodies, session cookies and security headers.
+//! Which paths are the administrator's, limits for request bodies, session cookies and security
+//! headers.
 
 use axum::{
     body::Body,
     extract::{Request, State},
     http::{HeaderMap, HeaderName, HeaderValue, Method, header},
     middleware::Next,
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
 };
 use tower_sessions::{
     Expiry, SessionManagerLayer,
     cookie::{SameSite, time::Duration},
 };
 
-use super::{AppState, json::problem::Problem, request_body, request_path::path_of, session};
+use super::{
+    AppState, cookies::Cookie, json::problem::Problem, request_body, request_path::path_of,
+};
 use crate::{db::session_store::DbSessionStore, model::ShopError};
 
 /// Maximum size of a request body, in bytes.
@@ -24,13 +27,8 @@ pub const FORM_PREFIX: &str = "/api/form/";
 
 /// Builds the session layer. Scripts cannot read its cookie; over https, only this host can set it.
 pub fn sessions(state: &AppState) -> SessionManagerLayer<DbSessionStore> {
-    let name = if state.secure {
-        "__Host-doorbuster"
-    } else {
-        "doorbuster"
-    };
     SessionManagerLayer::new(state.sessions.clone())
-        .with_name(name)
+        .with_name(Cookie::Session.name(state.secure))
         .with_http_only(true)
         .with_same_site(SameSite::Lax)
         .with_secure(state.secure)
@@ -57,28 +55,9 @@ pub fn is_admin_only(path: &str) -> bool {
         .any(below)
 }
 
-/// Requires an administrator's session for the paths of [`is_admin_only`]. Without one, browsers
-/// are redirected to the sign-in page and programs get a 401.
-pub async fn require_admin(
-    State(state): State<AppState>,
-    session: tower_sessions::Session,
-    request: Request,
-    next: Next,
-) -> Response {
-    if !is_admin_only(path_of(request.uri())) {
-        return next.run(request).await;
-    }
-    match session::signed_in_administrator(&session, &state.shop).await {
-        Ok(Some(_)) => next.run(request).await,
-        Ok(None) if accepts_html(&request) => Redirect::to("/admin/login").into_response(),
-        Ok(None) => Problem(ShopError::NotSignedIn).into_response(),
-        Err(error) => Problem(error).into_response(),
-    }
-}
-
-fn accepts_html(request: &Request) -> bool {
-    request
-        .headers()
+/// Returns true if a browser sent the request for a page, or from a form of a page.
+pub fn accepts_html(headers: &HeaderMap) -> bool {
+    headers
         .get(header::ACCEPT)
         .and_then(|accept| accept.to_str().ok())
         .is_some_and(|accept| accept.contains("text/html"))

@@ -15,11 +15,11 @@ use tokio::net::TcpListener;
 use tower_http::{catch_panic::CatchPanicLayer, csrf::CsrfLayer};
 
 use super::{
-    AppState, app, assets, compression,
+    AppState, admin_access, app, assets, compression,
     connections::{self, ConnectionLimits, ConnectionSettings},
     exports, forms,
     json::{health, problem::Problem, products, purchase, webhook},
-    live, maintenance, request_path, security,
+    live, maintenance, request_path, security, visitor,
 };
 use crate::model::ShopError;
 
@@ -41,25 +41,22 @@ pub enum ServeError {
 /// Returns every route that is neither a page nor a server function. axum cannot list its routes,
 /// so the router is built from this table and the tests enumerate it.
 pub fn other_routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
-    vec![
+    let mut routes = vec![
         ("/healthz", get(health::healthz)),
         ("/readyz", get(health::readyz)),
         ("/api/purchase", post(purchase::purchase)),
         ("/api/products", get(products::list)),
         ("/api/products/{id}", get(products::one)),
         ("/api/payments/webhook", post(webhook::receive_event)),
-        ("/live/orders/{public_id}", get(live::orders::follow)),
-        ("/live/stock", get(live::stock::follow)),
-        ("/live/simulations/{id}", get(live::runs::follow)),
-        ("/live/present/{id}", get(live::present::follow)),
         ("/admin/simulations/{id}/export.csv", get(exports::samples)),
         ("/admin/simulations/{id}/figures.csv", get(exports::figures)),
         ("/admin/simulations/{id}/export.json", get(exports::json)),
         ("/admin/simulations/{id}/export.html", get(exports::replay)),
         ("/admin/simulations/{id}/export.svg", get(exports::picture)),
-        ("/live/steppers/{id}", get(live::steppers::follow)),
         ("/assets/{release}/{*path}", get(assets::serve)),
-    ]
+    ];
+    routes.extend(live::routes());
+    routes
 }
 
 /// Returns the routes of the pages.
@@ -98,9 +95,13 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
         .fallback(page)
         .layer(middleware::from_fn_with_state(
             state.clone(),
-            security::require_admin,
+            admin_access::require_admin,
         ))
         .layer(security::sessions(&state))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            visitor::identify,
+        ))
         .layer(middleware::from_fn(enforce_timeout))
         .layer(middleware::from_fn(security::check_body))
         .layer(DefaultBodyLimit::disable())

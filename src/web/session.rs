@@ -4,10 +4,13 @@
 //! cart, because a session is last-write-wins as a whole.
 
 mod keys;
+mod notices;
+
+pub use notices::{Notice, PROBLEM_IN, cookies_page};
 
 use std::net::IpAddr;
 
-use axum::http::{HeaderValue, StatusCode, header, request::Parts};
+use axum::http::{HeaderValue, header, request::Parts};
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
 use serde::{Deserialize, Serialize};
@@ -15,12 +18,23 @@ use tower_sessions::{Expiry, Session, cookie::time::Duration};
 use uuid::Uuid;
 
 use super::{
-    AppState, audience::Audience, audits, client_address::client_address,
-    maintenance::old_data::RetentionReport, notice_cookie, rate_limit::network_of,
-    request_path::path_of, shared_catalog::SharedCatalog,
+    AppState,
+    audience::Audience,
+    audits,
+    client_address::client_address,
+    cookies::Cookie,
+    maintenance::old_data::RetentionReport,
+    rate_limit::network_of,
+    request_path::path_of,
+    resumption::Resumption,
+    security::accepts_html,
+    sent_form::SentForm,
+    shared_catalog::SharedCatalog,
+    visitor::{self, SentCookies},
 };
 use crate::{
-    model::ShopError,
+    db::session_store::CHOSEN_ID_KEY,
+    model::{Contact, ShopError},
     shop::{Shop, administrator::Administrator, holds::HolderAddress},
     simulation::{Engine, LiveRuns},
 };
@@ -29,10 +43,6 @@ const SHOPPER_KEY: &str = "shopper";
 const ADMIN_KEY: &str = "admin";
 /// A session that never comes back expires this long after its first request.
 const UNSEEN_SESSION_TTL: Duration = Duration::days(1);
-/// Among the values of a rejected form: the field that caused an error which names no field itself.
-pub const PROBLEM_IN: &str = "problem_in";
-/// Maximum length of a form value that is restored when the form is shown again, in bytes.
-const TYPED_VALUE_LEN_MAX: usize = 300;
 
 /// The session data of a shopper.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -44,26 +54,6 @@ struct Shopper {
     seen_again: bool,
 }
 
-/// An error for the page that shows it next, with the form's values. It is stored in the session,
-/// or in a cookie if there is no session; not in the URL, because anyone can write a URL.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Notice {
-    /// The path of the page that shows it.
-    path: String,
-    pub error: ShopError,
-    typed: Vec<(String, String)>,
-}
-
-impl Notice {
-    /// Returns the value that was typed into `field`.
-    pub fn typed(&self, field: &str) -> Option<&str> {
-        self.typed
-            .iter()
-            .find(|(name, _)| name == field)
-            .map(|(_, value)| value.as_str())
-    }
-}
-
 /// One HTTP request with its session, for server functions and pages.
 #[derive(Clone, Debug)]
 pub struct Visit {
@@ -73,13 +63,20 @@ pub struct Visit {
     session: Session,
     response: ResponseOptions,
     path: String,
-    back: Option<String>,
+    /// What the form says about its page, if the request is a form.
+    form: SentForm,
+    /// The page before this request, as the browser names it.
+    referrer: Option<String>,
+    cookies: SentCookies,
     /// The `Idempotency-Key` header, which programs send instead of a form field.
     key: Option<String>,
     accepts_html: bool,
     address: IpAddr,
     /// The notice of a visitor without a session.
     notice: Option<Notice>,
+    resumption: Option<Resumption>,
+    /// The contact of a checkout form whose session has ended.
+    contact: Option<Contact>,
 }
 
 impl Visit {
@@ -98,7 +95,6 @@ impl Visit {
             .get::<Session>()
             .cloned()
             .ok_or_else(missing)?;
-        let accept = parts.headers.get(header::ACCEPT);
         let address = client_address(&parts.headers, &parts.extensions, &state.trusted_proxies);
         let holder = HolderAddress::new(network_of(address));
         Ok(Self {
@@ -106,16 +102,18 @@ impl Visit {
             session,
             response: use_context().unwrap_or_default(),
             path: path_of(&parts.uri).to_owned(),
-            back: referring_path(&parts),
+            form: parts.extensions.get().cloned().unwrap_or_default(),
+            referrer: notices::referring_path(&parts),
+            cookies: parts.extensions.get().cloned().unwrap_or_default(),
             key: parts
                 .headers
                 .get("idempotency-key")
                 .map(|key| String::from_utf8_lossy(key.as_bytes()).into_owned()),
-            accepts_html: accept
-                .and_then(|accept| accept.to_str().ok())
-                .is_some_and(|accept| accept.contains("text/html")),
+            accepts_html: accepts_html(&parts.headers),
             address,
-            notice: notice_cookie::read(&parts.headers, state.secure),
+            notice: Cookie::Notice.load(&parts.headers, state.secure),
+            resumption: Cookie::Resumption.load(&parts.headers, state.secure),
+            contact: Cookie::Contact.load(&parts.headers, state.secure),
             state,
         })
     }
@@ -210,6 +208,32 @@ impl Visit {
         Ok(cart_id)
     }
 
+    /// Returns the id of a cart that this visitor does not have yet. It follows from their session,
+    /// or from the session that they are about to have: the forms of two windows, sent at the same
+    /// moment, create one cart.
+    pub fn id_of_new_cart(&self) -> Uuid {
+        let secret = &self.state.payment_secret;
+        let session = self.session.id().map(|id| id.0);
+        session
+            .or_else(|| self.cookies.first_session_id(secret))
+            .map_or_else(Uuid::now_v7, |id| visitor::cart_id_of_session(secret, id))
+    }
+
+    /// Returns true if the browser sent a cookie of the shop.
+    pub const fn sends_cookies(&self) -> bool {
+        !self.cookies.is_empty()
+    }
+
+    /// Returns the error for a form that needs the visitor's cart, if they have none.
+    pub fn missing_cart(&self) -> ShopError {
+        let had_session = self.cookies.session || self.form.had_cookie;
+        if self.session.id().is_none() && had_session {
+            ShopError::SessionEnded
+        } else {
+            ShopError::CartEmpty
+        }
+    }
+
     /// Stores the id of the shopper's cart in the session.
     ///
     /// # Errors
@@ -222,9 +246,46 @@ impl Visit {
         if self.session.is_empty().await {
             self.session
                 .set_expiry(Some(Expiry::OnInactivity(UNSEEN_SESSION_TTL)));
+            self.choose_session_id().await?;
         }
         shopper.cart_id = Some(cart_id);
         self.write(&shopper).await
+    }
+
+    /// Lets the new session have the id that follows from the visitor's cookie.
+    async fn choose_session_id(&self) -> Result<(), ShopError> {
+        let secret = &self.state.payment_secret;
+        let Some(id) = self.cookies.first_session_id(secret) else {
+            return Ok(());
+        };
+        self.session
+            .insert(CHOSEN_ID_KEY, id.to_string())
+            .await
+            .map_err(session_error)
+    }
+
+    /// Keeps the contact of a checkout form whose session has ended in the browser, for the next
+    /// checkout. The server stores nothing.
+    pub fn keep_contact(&self, contact: &Contact) {
+        self.set_cookie(Cookie::Contact.store(contact, self.state.secure));
+    }
+
+    /// Returns the contact that [`Visit::keep_contact`] has kept.
+    pub fn kept_contact(&self) -> Option<Contact> {
+        self.contact.clone()
+    }
+
+    /// Removes the contact that [`Visit::keep_contact`] has kept.
+    pub fn forget_contact(&self) {
+        if self.contact.is_some() {
+            self.set_cookie(Cookie::Contact.remove(self.state.secure));
+        }
+    }
+
+    fn set_cookie(&self, cookie: Option<HeaderValue>) {
+        if let Some(cookie) = cookie {
+            self.response.append_header(header::SET_COOKIE, cookie);
+        }
     }
 
     /// Runs an attempt that may be a guess of an order number or a discount code. Only a wrong
@@ -285,129 +346,6 @@ impl Visit {
         self.session.flush().await.map_err(session_error)
     }
 
-    /// Removes and returns the notice for the requested page, so that it is shown once.
-    ///
-    /// # Errors
-    /// [`ShopError::Unavailable`] if the session cannot be read.
-    pub async fn take_notice(&self) -> Result<Option<Notice>, ShopError> {
-        if let Some(notice) = self
-            .notice
-            .as_ref()
-            .filter(|notice| notice.path == self.path)
-        {
-            if let Some(removal) = notice_cookie::remove(self.state.secure) {
-                self.response.append_header(header::SET_COOKIE, removal);
-            }
-            return Ok(Some(notice.clone()));
-        }
-        let mut shopper = self.shopper().await?;
-        match shopper.notice.take_if(|notice| notice.path == self.path) {
-            Some(notice) => {
-                self.write(&shopper).await?;
-                Ok(Some(notice))
-            }
-            None => Ok(None),
-        }
-    }
-
-    /// Responds to a form. On success it redirects to the page in `done`. On an error it redirects
-    /// a browser back to the form, which shows the error and the typed values; a program gets the
-    /// error with its status instead.
-    ///
-    /// # Errors
-    /// The error itself, which Leptos encodes.
-    pub async fn answer(
-        &self,
-        done: Result<String, ShopError>,
-        typed: &[(&str, &str)],
-    ) -> Result<(), ShopError> {
-        let page = self.back.as_deref().unwrap_or("/");
-        self.answer_on(page, done, typed).await
-    }
-
-    /// The same for a form on `page`, whose query is part of its address: an error redirects there.
-    ///
-    /// # Errors
-    /// As [`Visit::answer`].
-    pub async fn answer_on(
-        &self,
-        page: &str,
-        done: Result<String, ShopError>,
-        typed: &[(&str, &str)],
-    ) -> Result<(), ShopError> {
-        let error = match done {
-            Ok(path) => {
-                leptos_axum::redirect(&path);
-                return Ok(());
-            }
-            Err(error) => error,
-        };
-        if self.accepts_html {
-            let page = match error {
-                ShopError::NotSignedIn => "/admin/login",
-                _ => page,
-            };
-            self.store_notice(page, &error, typed).await;
-            leptos_axum::redirect(page);
-        } else {
-            self.set_status(&error);
-        }
-        Err(error)
-    }
-
-    /// Sets the response's status and `Retry-After` header to those of an error.
-    pub fn set_status(&self, error: &ShopError) {
-        if let Ok(status) = StatusCode::from_u16(error.status()) {
-            self.response.set_status(status);
-        }
-        if let Some(retry_after_s) = error.retry_after_s() {
-            self.response
-                .insert_header(header::RETRY_AFTER, HeaderValue::from(retry_after_s));
-        }
-    }
-
-    /// Stores an error in the session or, without a session, in a cookie. If the database is
-    /// unavailable, it stores nothing: the page itself reports that.
-    async fn store_notice(&self, path: &str, error: &ShopError, typed: &[(&str, &str)]) {
-        if error.status() == 503 && !matches!(error, ShopError::ProviderUnavailable { .. }) {
-            return;
-        }
-        let notice = Notice {
-            path: path.split('?').next().unwrap_or_default().to_owned(),
-            error: error.clone(),
-            typed: typed
-                .iter()
-                .filter(|(_, value)| value.len() <= TYPED_VALUE_LEN_MAX)
-                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-                .collect(),
-        };
-        let Ok(mut shopper) = self.shopper().await else {
-            return;
-        };
-        if self.session.is_empty().await {
-            self.send_notice(notice);
-            return;
-        }
-        shopper.notice = Some(notice);
-        // `write` logs its error.
-        let _ = self.write(&shopper).await;
-    }
-
-    /// Sends a notice as a cookie; if the typed values make it too large, without them.
-    fn send_notice(&self, notice: Notice) {
-        let secure = self.state.secure;
-        let cookie = notice_cookie::store(&notice, secure).or_else(|| {
-            let short = Notice {
-                typed: Vec::new(),
-                ..notice
-            };
-            notice_cookie::store(&short, secure)
-        });
-        if let Some(cookie) = cookie {
-            self.response.append_header(header::SET_COOKIE, cookie);
-        }
-    }
-
     async fn shopper(&self) -> Result<Shopper, ShopError> {
         let shopper = self.session.get(SHOPPER_KEY).await.map_err(session_error)?;
         Ok(shopper.unwrap_or_default())
@@ -433,15 +371,6 @@ pub async fn signed_in_administrator(
     shop.administrators()
         .of_signed_in_session(signed_in_with.as_deref())
         .await
-}
-
-/// Returns the path of the page that contains the form. It ignores the host, so that a forged
-/// `Referer` cannot redirect to another site.
-fn referring_path(parts: &Parts) -> Option<String> {
-    let referer = parts.headers.get(header::REFERER)?.to_str().ok()?;
-    let url = url::Url::parse(referer).ok()?;
-    let path = url.path();
-    (path.starts_with('/') && !path.starts_with("//")).then(|| path.to_owned())
 }
 
 fn session_error(error: tower_sessions::session::Error) -> ShopError {

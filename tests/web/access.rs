@@ -31,6 +31,9 @@ const OPEN: &[&str] = &[
     "/api/payments/",
     "/healthz",
     "/readyz",
+    "/cookies",
+    // Checks the access to each stream in it.
+    "/live/all",
     "/live/orders/",
     "/live/present/",
     "/present/",

@@ -99,6 +99,24 @@ impl Visitor {
         }
     }
 
+    /// Returns another window of the same browser, as it is at this moment.
+    pub fn with_the_same_cookies(&self) -> Self {
+        Self {
+            router: self.router.clone(),
+            cookies: self.cookies.clone(),
+        }
+    }
+
+    /// Stores a cookie that the server has not set.
+    pub fn set_cookie(&mut self, name: &str, value: &str) {
+        self.cookies.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// Deletes all cookies, as a browser's settings can.
+    pub fn forget_cookies(&mut self) {
+        self.cookies.clear();
+    }
+
     /// Returns the stored cookies as a header, if there are any.
     pub fn cookie_header(&self) -> Option<String> {
         let pairs = self.cookies.iter();

@@ -116,13 +116,13 @@ pub fn HoldTimer(
     }
 }
 
-/// Follows the browser's clock, which continues while the page is suspended.
+/// Counts down to the end of the reservation, also while the computer sleeps, and catches up when
+/// it wakes, without asking the server.
 #[cfg(feature = "hydrate")]
 fn start_countdown(seconds_left: u32, left: RwSignal<u32>, ticking: RwSignal<bool>) {
+    let clock = crate::islands::elapsed::Elapsed::since_request();
     let update = move || {
-        // Milliseconds since the request: never less than since the server rendered the page.
-        let elapsed_ms = window().performance().map_or(0.0, |clock| clock.now());
-        let left_s = (f64::from(seconds_left) - elapsed_ms / 1_000.0)
+        let left_s = (f64::from(seconds_left) - clock.ms() / 1_000.0)
             .ceil()
             .max(0.0);
         #[expect(
@@ -136,6 +136,8 @@ fn start_countdown(seconds_left: u32, left: RwSignal<u32>, ticking: RwSignal<boo
     ticking.set(true);
     // If the browser refuses the timer, the page only lacks the countdown.
     let _ = set_interval_with_handle(update, std::time::Duration::from_millis(250));
+    // The timers of a page that was hidden or suspended start again late.
+    crate::islands::elapsed::on_return(update);
 }
 
 #[cfg(test)]

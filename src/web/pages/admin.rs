@@ -1,4 +1,4 @@
-//! The admin pages. `security::require_admin` restricts all of them except the sign-in page to the
+//! The admin pages. `admin_access::require_admin` restricts all of them except the sign-in page to the
 //! administrator.
 
 mod audit_tile;

@@ -26,10 +26,11 @@ use super::{
 };
 use crate::{
     model::{
-        CartView, CheckoutView as Checkout, ShopError,
+        CartView, CheckoutView as Checkout, Contact, ShopError,
         cart::{BUY_NOW_CHECKOUT, CHECKOUT},
     },
     shop::{cart::CheckoutDraft, cart_pair::other_cart},
+    ui::notice::ErrorNotice,
     web::{
         assets,
         session::{Notice, Visit},
@@ -57,12 +58,20 @@ pub fn CheckoutPage() -> impl IntoView {
                 other_units,
             }) => {
                 let carts = visit.shop().carts();
-                let draft = carts.draft_with_contact(cart_id).await?;
+                let mut draft = carts.draft_with_contact(cart_id).await?;
+                if draft.contact == Contact::default() {
+                    // What was typed before the last session ended.
+                    draft.contact = visit.kept_contact().unwrap_or_default();
+                }
                 let checkout = carts.checkout_view(cart, &draft.code).await?;
                 view! { <CheckoutView buying cart_id checkout draft notice other_units/> }
                     .into_any()
             }
-            None => view! { <EmptyCheckout notice/> }.into_any(),
+            None => {
+                let has_contact = visit.kept_contact().is_some();
+                let error = notice.map(|notice| notice.error);
+                view! { <EmptyCheckout error has_contact/> }.into_any()
+            }
         };
         Ok(Page::private("Checkout", Bundle::Shop, body))
     })
@@ -105,8 +114,18 @@ async fn checkout_of(visit: &Visit) -> Result<Option<Loaded>, ShopError> {
 }
 
 #[component]
-fn EmptyCheckout(notice: Option<Notice>) -> impl IntoView {
-    let problem = notice.map(|notice| view! { <Problem error=notice.error buying=Buying::Cart/> });
+fn EmptyCheckout(
+    error: Option<ShopError>,
+    /// True if the browser keeps the contact of a form whose session has ended.
+    has_contact: bool,
+) -> impl IntoView {
+    let kept = has_contact.then_some(
+        "What you typed is kept in this browser for an hour, but not the card. Put your items into the cart again: the \
+         checkout is then filled in.",
+    );
+    let problem = error.map(|error| {
+        view! { <ErrorNotice title=error.to_string()><p>{kept}</p></ErrorNotice> }
+    });
     view! {
         <main class="page" id="main" tabindex="-1">
             <PageHead title="Checkout" lead="There is nothing to check out. Add a product first."/>

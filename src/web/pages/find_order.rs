@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use super::{
     form_error::FormError,
+    form_key::FormPage,
     frame::{Bundle, Page, framed},
     page_head::PageHead,
     refill,
@@ -32,6 +33,7 @@ fn FindOrderView(notice: Option<Notice>) -> impl IntoView {
             <PageHead title="Find your order" lead="Enter your order number and e-mail address."/>
             <FormError notice consequence="Check the order number and the e-mail address."/>
             <form class="panel gate" method="post" action="/api/form/orders/find">
+                <FormPage/>
                 <Field name="number" label="Order number" kind=FieldKind::text("off") value=number hint="For example DB-000042."/>
                 <Field
                     name="email"

@@ -198,21 +198,15 @@ fn Bare(page: Page) -> impl IntoView {
         <Title text=format!("{} – Doorbuster", page.title)/>
         <Meta name="robots" content="noindex"/>
         {page.body}
-        <PageScripts bundle=page.bundle/>
         <BootScript bundle=page.bundle/>
     }
 }
 
-/// Loads the scripts that improve what the page's HTML already does: local times on every page, and
-/// buttons beside quantities in the shop.
+/// Loads the script of the buttons beside quantities, in the shop.
 #[component]
 fn PageScripts(bundle: Bundle) -> impl IntoView {
-    let quantities = (bundle == Bundle::Shop)
-        .then(|| view! { <script defer src=assets::href("quantities.js")></script> });
-    view! {
-        <script defer src=assets::href("local_times.js")></script>
-        {quantities}
-    }
+    (bundle == Bundle::Shop)
+        .then(|| view! { <script defer src=assets::href("quantities.js")></script> })
 }
 
 /// Loads the page's islands, if it has any and this binary contains their bundle.
@@ -220,6 +214,7 @@ fn PageScripts(bundle: Bundle) -> impl IntoView {
 fn BootScript(bundle: Bundle) -> impl IntoView {
     let (module, wasm) = assets::bundle(bundle.name()?)?;
     Some(view! {
+        <script defer src=assets::href("streams.js")></script>
         <script
             defer
             src=assets::href("boot.js")

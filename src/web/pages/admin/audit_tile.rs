@@ -7,7 +7,10 @@ use leptos::prelude::*;
 use crate::{
     model::digit_groups::group_digits,
     shop::audit::{AuditReport, LatestAudit},
-    web::audits::{LATE, OVERDUE},
+    web::{
+        audits::{LATE, OVERDUE},
+        pages::form_key::FormPage,
+    },
 };
 
 /// The latest results; none before the first audit.
@@ -75,7 +78,10 @@ pub fn AuditTile(audits: Audits) -> impl IntoView {
             <p class="tile__value">{headline}</p>
             {findings}
             <p class="tile__text">{changes}<br/>{history}</p>
-            <form method="post" action="/api/form/admin/audit"><button class="btn" type="submit">"Check now"</button></form>
+            <form method="post" action="/api/form/admin/audit">
+                <FormPage/>
+                <button class="btn" type="submit">"Check now"</button>
+            </form>
         </section>
     }
 }

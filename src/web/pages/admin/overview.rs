@@ -22,7 +22,10 @@ use crate::{
     },
     web::{
         maintenance::old_data::{KindReport, RetentionReport},
-        pages::frame::{Bundle, Page, framed},
+        pages::{
+            form_key::FormPage,
+            frame::{Bundle, Page, framed},
+        },
     },
 };
 
@@ -61,7 +64,10 @@ fn OverviewView(
             <Subnav current="/admin"/>
             <div class="page-head page-head--row">
                 <h1>"Admin"</h1>
-                <form method="post" action="/api/form/admin/logout"><button class="btn" type="submit">"Sign out"</button></form>
+                <form method="post" action="/api/form/admin/logout">
+                    <FormPage/>
+                    <button class="btn" type="submit">"Sign out"</button>
+                </form>
             </div>
             <div class="tiles">
                 <AuditTile audits/>

@@ -8,7 +8,10 @@ use crate::{
         run_label::{RUN_NAME_LEN_MAX, RUN_NOTE_LEN_MAX},
     },
     ui::field::{Field, FieldKind},
-    web::{pages::refill, session::Notice},
+    web::{
+        pages::{form_key::FormPage, refill},
+        session::Notice,
+    },
 };
 
 const _: () = assert!(
@@ -42,6 +45,7 @@ pub fn RunLabelForm(run: RunSnapshot, notice: Option<Notice>) -> impl IntoView {
         <details class="label" open=focus.is_some()>
             <summary>"Name and note"</summary>
             <form class="panel label__form" method="post" action="/api/form/admin/rename-simulation" aria-label="Name and note">
+                <FormPage/>
                 <input type="hidden" name="id" value=run.id.clone()/>
                 <div class="fields">
                     <Field

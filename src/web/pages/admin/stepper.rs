@@ -22,6 +22,7 @@ use crate::{
     web::{
         pages::{
             form_error::FormError,
+            form_key::FormPage,
             frame::{Bundle, Page, framed},
             page_head::PageHead,
             refill,
@@ -111,6 +112,7 @@ fn OwnStory(notice: Option<Notice>) -> impl IntoView {
         .collect();
     view! {
         <form class="panel own-story" method="post" action=START aria-labelledby="own-story">
+            <FormPage/>
             <h2 class="panel__title" id="own-story">"Your own story"</h2>
             <input type="hidden" name="story" value=Story::Own.as_str()/>
             <div class="fields">
@@ -256,6 +258,7 @@ fn PredictForm(script: Script, notice: Option<Notice>) -> impl IntoView {
     };
     view! {
         <form class="panel predict" method="post" action=START aria-labelledby="predict">
+            <FormPage/>
             <h2 class="panel__title" id="predict">"Predict, then run"</h2>
             <p class="quiet">"Optional: how many units will be sold, and how many oversold?"</p>
             <input type="hidden" name="story" value=script.story.as_str()/>
