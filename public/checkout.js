@@ -43,6 +43,12 @@
     }
     const bundle = await import(module);
     for (const island of root.querySelectorAll("leptos-island")) {
+      // A timer counts from the request of the whole page, which was earlier than that of this part.
+      const props = JSON.parse(island.dataset.props ?? "{}");
+      if ("seconds_left" in props) {
+        props.seconds_left += Math.floor(performance.now() / 1_000);
+        island.dataset.props = JSON.stringify(props);
+      }
       await bundle[island.dataset.component]?.(island);
     }
   };
