@@ -10,6 +10,7 @@ pub mod lessons;
 pub mod order;
 pub mod run_control;
 pub mod run_label;
+pub mod sale_admin;
 pub mod simulation;
 pub mod stepper;
 pub mod stock_admin;

@@ -10,6 +10,7 @@ pub use hold_limits::HoldLimits;
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, ValueEnum};
+use jiff::tz::TimeZone;
 use url::Url;
 
 use crate::model::StrategyKey;
@@ -143,6 +144,11 @@ pub struct ShopTerms {
     #[arg(long, env = "PAID_WITHOUT_STOCK", value_enum, default_value_t = PaidWithoutStock::Refund)]
     pub paid_without_stock: PaidWithoutStock,
 
+    /// Time zone of the shop, in which an administrator plans sales, as an IANA name such as
+    /// Europe/Berlin.
+    #[arg(long = "shop-time-zone", env = "SHOP_TIME_ZONE", default_value = "UTC", value_parser = time_zone)]
+    pub time_zone: TimeZone,
+
     #[command(flatten)]
     pub hold_limits: HoldLimits,
 }
@@ -171,9 +177,15 @@ impl Default for ShopTerms {
             hold_ttl_s: Self::HOLD_TTL_S,
             strategy: StrategyKey::RowLock,
             paid_without_stock: PaidWithoutStock::Refund,
+            time_zone: TimeZone::UTC,
             hold_limits: HoldLimits::default(),
         }
     }
+}
+
+fn time_zone(name: &str) -> Result<TimeZone, String> {
+    TimeZone::get(name.trim())
+        .map_err(|_| format!("there is no time zone {name:?}; use a name such as Europe/Berlin"))
 }
 
 fn strategy_with_holds(key: &str) -> Result<StrategyKey, String> {
@@ -203,6 +215,21 @@ mod tests {
         let flags = std::iter::once("serve").chain(flags.split_whitespace());
         let command = Command::try_parse_from(flags).ok()?;
         command.serve.sells_by_express().ok()
+    }
+
+    #[test]
+    fn a_time_zone_is_known_without_files_of_the_system() {
+        let name_of = |zone: &str| {
+            let flags = ["serve", "--shop-time-zone", zone];
+            let command = Command::try_parse_from(flags).ok()?;
+            let name = command.serve.terms.time_zone.iana_name()?.to_owned();
+            Some(name)
+        };
+        assert_eq!(name_of("Europe/Berlin").as_deref(), Some("Europe/Berlin"));
+        assert_eq!(name_of("UTC").as_deref(), Some("UTC"));
+        for unknown in ["", "Europe/Atlantis", "../etc/passwd", "Berlin\0"] {
+            assert_eq!(name_of(unknown), None, "{unknown:?}");
+        }
     }
 
     #[test]

@@ -20,6 +20,7 @@ mod command {
     pub mod migrate;
     pub mod output;
     pub mod provider;
+    pub mod sale;
     pub mod seed;
     pub mod serve;
     pub mod signals;
@@ -55,6 +56,8 @@ enum Command {
     Provider(command::provider::Arguments),
     /// Checks that stock, orders and ledger are consistent.
     Audit(command::audit::Arguments),
+    /// Plans, opens and ends the sale of a product, or lists all sales.
+    Sale(command::sale::Arguments),
 }
 
 /// A command's error: printed as one sentence, with exit code 1.
@@ -108,6 +111,7 @@ async fn run(cli: Cli) -> Result<ExitCode, CommandError> {
         Some(Command::Sweep(arguments)) => command::sweep::run(&database, arguments).await,
         Some(Command::Provider(arguments)) => command::provider::run(&database, arguments).await,
         Some(Command::Audit(arguments)) => command::audit::run(&database, arguments).await,
+        Some(Command::Sale(arguments)) => command::sale::run(&database, arguments).await,
     }
 }
 

@@ -9,6 +9,7 @@
 //! | context | what it does | file |
 //! |---|---|---|
 //! | [`Shop::catalog`] | reads products and categories | `catalog.rs` |
+//! | [`Shop::sales`] | reads sales, their history and their levels | `sales.rs`, `sales/` |
 //! | [`Shop::stock`] | reads the stock | `stock.rs` |
 //! | [`Shop::carts`] | changes and reads carts and checkout drafts | `cart.rs`, `cart/` |
 //! | [`Shop::reservations`] | reserves carts, extends, releases | `reservations.rs` |
@@ -18,12 +19,13 @@
 //! | [`Shop::backorders`] | fulfills backorders from available stock | `backorders.rs` |
 //! | [`Shop::order_administration`] | cancels, refunds and returns orders | `refunds.rs` |
 //! | [`Shop::stock_administration`] | receives and counts stock | `stock_admin.rs` |
+//! | [`Shop::sale_administration`] | plans, opens and ends sales | `sales/planning.rs` |
 //! | [`Shop::discount_administration`] | creates discount codes | `discounts.rs` |
 //! | [`Shop::administrators`] | checks and stores the password | `administrator.rs` |
 //! | [`Shop::purchases`] | counts express purchases of this process | `inventory.rs` |
 //! | [`Shop::operation`] | keeps heartbeats and the payment secret | `operation.rs` |
 //!
-//! The three administrations take an [`Administrator`], which only a login or the command line can
+//! The four administrations take an [`Administrator`], which only a login or the command line can
 //! make. The other modules have functions that the contexts call inside their transactions.
 
 pub mod administrator;
@@ -40,12 +42,14 @@ pub mod holds;
 pub mod idempotency;
 pub mod inventory;
 pub mod ledger;
+pub mod local_time;
 pub mod moment;
 pub mod operation;
 pub mod orders;
 pub mod payments;
 pub mod refunds;
 pub mod reservations;
+pub mod sales;
 pub mod seed;
 pub mod settlement;
 pub mod stock;
@@ -66,7 +70,7 @@ use crate::{
 use administrator::{Administrator, Administrators};
 use backorders::Backorders;
 use cart::Carts;
-use catalog::Catalog;
+use catalog::{Catalog, sold_out_time::SoldOutTimes};
 use discounts::{DiscountAdministration, Discounts};
 use holds::HolderAddress;
 use inventory::{InjectionPoint, Purchases};
@@ -75,6 +79,7 @@ use orders::{Orders, watch::OrderWatch};
 use payments::Payments;
 use refunds::OrderAdministration;
 use reservations::Reservations;
+use sales::{SaleAdministration, Sales};
 use stock::Stock;
 use stock_admin::StockAdministration;
 
@@ -91,6 +96,7 @@ pub struct Shop {
     holder: Option<HolderAddress>,
     shared: inventory::Shared,
     order_watch: Arc<OrderWatch>,
+    sold_out_times: Arc<SoldOutTimes>,
 }
 
 impl Shop {
@@ -106,6 +112,7 @@ impl Shop {
             holder: None,
             shared: inventory::Shared::default(),
             order_watch: Arc::default(),
+            sold_out_times: Arc::default(),
         }
     }
 
@@ -167,6 +174,7 @@ impl Shop {
             ..inventory::Shared::default()
         };
         self.order_watch = Arc::default();
+        self.sold_out_times = Arc::default();
         self
     }
 
@@ -204,6 +212,11 @@ impl Shop {
     /// The products and their categories.
     pub fn catalog(&self) -> Catalog<'_> {
         Catalog { shop: self }
+    }
+
+    /// The sales of products, for reading.
+    pub fn sales(&self) -> Sales<'_> {
+        Sales { shop: self }
     }
 
     /// The stock, for reading.
@@ -249,6 +262,14 @@ impl Shop {
     /// The acts of an administrator on stock.
     pub fn stock_administration(&self, _: &Administrator) -> StockAdministration<'_> {
         StockAdministration { shop: self }
+    }
+
+    /// The acts of an administrator on sales.
+    pub fn sale_administration(&self, administrator: &Administrator) -> SaleAdministration<'_> {
+        SaleAdministration {
+            shop: self,
+            actor: administrator.actor(),
+        }
     }
 
     /// The acts of an administrator on discount codes.

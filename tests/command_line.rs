@@ -858,3 +858,142 @@ async fn a_simulation_that_waits_for_another_says_so() {
         .check_code(0);
     check_audit_clean(&shop).await;
 }
+
+#[tokio::test]
+async fn sales_are_planned_opened_ended_and_listed() {
+    let shop = TestShop::new().await;
+    let url = Some(shop.database.url());
+    let phone = ["--product", "flash-sale-smartphone"];
+    let list = async || run(url, &["sale", "list", "--json"]).await.json()[0].clone();
+    let before = list().await;
+    assert_eq!(
+        (&before["slug"], &before["state"], &before["starts_at"]),
+        (
+            &Value::from("flash-sale-smartphone"),
+            &Value::from("open"),
+            &Value::Null
+        )
+    );
+    let plan = |more: &[&'static str]| {
+        let times = [
+            "--from",
+            "2150-01-01T00:00:00+01:00",
+            "--until",
+            "2150-01-02T00:00:00Z",
+        ];
+        let arguments = ["sale", "plan"].into_iter().chain(phone).chain(times);
+        let arguments: Vec<_> = arguments.chain(more.iter().copied()).collect();
+        async move { run(url, &arguments).await }
+    };
+    let planned = plan(&[
+        "--price-cents",
+        "50000",
+        "--compare-at-cents",
+        "60000",
+        "--limit",
+        "2",
+    ])
+    .await;
+    let stdout = &planned.check_code(0).stdout;
+    assert!(
+        stdout.starts_with("Flash Sale Smartphone: announced, from 2149-12-31T23:00:00Z"),
+        "{stdout}"
+    );
+    let after = list().await;
+    for (field, expected) in [
+        ("state", Value::from("announced")),
+        ("starts_at", Value::from("2149-12-31T23:00:00Z")),
+        ("ends_at", Value::from("2150-01-02T00:00:00Z")),
+        ("price_cents", Value::from(50_000)),
+        ("compare_at_cents", Value::from(60_000)),
+        ("per_customer_limit", Value::from(2)),
+    ] {
+        assert_eq!(after[field], expected, "{field}");
+    }
+    for (wrong, sentence) in [
+        (&["--price-cents", "0"][..], "--price-cents: Enter a price"),
+        (&["--price-cents", "-5"][..], "--price-cents: Enter a price"),
+        (
+            &["--compare-at-cents", "50000"][..],
+            "--compare-at-cents: Enter more than",
+        ),
+        (&["--limit", "0"][..], "--limit: Enter a whole number"),
+    ] {
+        let refused = plan(wrong).await;
+        assert!(refused.check_code(1).stdout.is_empty(), "{wrong:?}");
+        assert!(
+            refused.stderr.contains(sentence),
+            "{wrong:?}: {}",
+            refused.stderr
+        );
+    }
+    for (act, state) in [("open", "open"), ("end", "ended"), ("end", "ended")] {
+        let changed = run(url, &["sale", act, phone[0], phone[1]]).await;
+        let stdout = &changed.check_code(0).stdout;
+        assert!(
+            stdout.starts_with(&format!("Flash Sale Smartphone: {state}")),
+            "{stdout}"
+        );
+        assert_eq!(list().await["state"], Value::from(state));
+    }
+    let text = run(url, &["sale", "list"]).await;
+    let first = text.check_code(0).stdout.lines().next().unwrap_or_default();
+    assert!(
+        first.starts_with("ended ") && first.ends_with("flash-sale-smartphone"),
+        "{first}"
+    );
+    let unknown = run(url, &["sale", "open", "--product", "no-such-product"]).await;
+    assert!(
+        unknown.check_code(1).stderr.contains("There is no product"),
+        "{}",
+        unknown.stderr
+    );
+    let actors: String = shop
+        .by_hand
+        .value("SELECT string_agg(DISTINCT actor, ', ') FROM product_change")
+        .await;
+    assert_eq!(actors, "command line");
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn a_sale_command_with_wrong_usage_exits_with_2() {
+    for arguments in [
+        &["sale"][..],
+        &["sale", "close"][..],
+        &["sale", "open"][..],
+        &[
+            "sale",
+            "plan",
+            "--product",
+            "x",
+            "--from",
+            "2150-01-01T00:00:00Z",
+        ][..],
+        &[
+            "sale",
+            "plan",
+            "--product",
+            "x",
+            "--from",
+            "tomorrow",
+            "--until",
+            "2150-01-01T00:00:00Z",
+        ][..],
+        &[
+            "sale",
+            "plan",
+            "--product",
+            "x",
+            "--from",
+            "2150-01-01",
+            "--until",
+            "2150-01-02T00:00:00Z",
+        ][..],
+        &["sale", "list", "--product", "x"][..],
+    ] {
+        let ended = run(Some(NO_SERVER), arguments).await;
+        assert!(ended.check_code(2).stdout.is_empty(), "{arguments:?}");
+        assert!(!ended.stderr.is_empty(), "{arguments:?}");
+    }
+}

@@ -216,6 +216,13 @@ async fn commands_in_the_folder_of_a_running_server_use_its_database() {
         "{}",
         String::from_utf8_lossy(&audited.stderr)
     );
+    let listed = run(&["sale", "list", "--json"]).await;
+    assert_eq!(
+        listed.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&listed.stderr)
+    );
     assert_eq!(orders(owner.url()).await, 5);
     owner.stop().await.expect("it stops");
 }

@@ -17,6 +17,7 @@ mod model;
 mod pairs;
 mod payment;
 mod retention;
+mod sales;
 mod simulation;
 mod stepper;
 mod support;

@@ -17,6 +17,7 @@ mod private_runs;
 mod processes;
 mod raw_requests;
 mod run_page;
+mod sales;
 mod server_process;
 mod shared_catalog;
 mod signed_out;

@@ -10,6 +10,8 @@ const TRIES = 10;
 
 for (const path of [
   "/admin",
+  "/admin/products",
+  "/admin/products/flash-sale-smartphone",
   "/admin/stock",
   "/admin/discounts",
   `/admin/orders/${NO_RUN}`,
@@ -34,6 +36,8 @@ test("admin requests without a session are rejected with 401", async ({
     await request.post("/api/form/admin/audit", { form: {} }),
     await request.post("/api/form/admin/order", { form: { order_id: NO_RUN, act: "cancel" } }),
     await request.post("/api/form/admin/receive", { form: { product_id: "1", quantity: "1" } }),
+    await request.post("/api/form/admin/plan-sale", { form: { product_id: "1", price: "1" } }),
+    await request.post("/api/form/admin/change-sale", { form: { product_id: "1", act: "end" } }),
     await request.post("/api/form/admin/take-stock", { form: { product_id: "1", counted: "0" } }),
     await request.post("/api/form/admin/create-code", { form: { code: "FREE" } }),
   ]) {

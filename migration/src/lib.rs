@@ -30,6 +30,7 @@ mod m0019_foreign_key_indexes;
 mod m0020_private_runs;
 mod m0021_wrong_amounts_and_limits;
 mod m0022_named_runs;
+mod m0023_sales;
 mod m0025_longer_names;
 
 /// Runs all migrations, oldest first.
@@ -61,6 +62,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0020_private_runs::Migration),
             Box::new(m0021_wrong_amounts_and_limits::Migration),
             Box::new(m0022_named_runs::Migration),
+            Box::new(m0023_sales::Migration),
             Box::new(m0025_longer_names::Migration),
         ]
     }

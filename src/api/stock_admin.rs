@@ -140,7 +140,10 @@ pub async fn create_code(
 mod server {
     use crate::{
         model::{DiscountValue, Quantity, ShopError},
-        shop::{administrator::Administrator, discounts::NewCode, moment, refunds::OrderAction},
+        shop::{
+            Shop, administrator::Administrator, discounts::NewCode, local_time,
+            refunds::OrderAction,
+        },
         web::session::Visit,
     };
 
@@ -255,7 +258,9 @@ mod server {
             ]
         }
 
-        fn parse(&self) -> Result<NewCode, ShopError> {
+        fn parse(&self, shop: &Shop) -> Result<NewCode, ShopError> {
+            let zone = &shop.terms().time_zone;
+            let time = |field: &str, text: &str| local_time::parse_field(zone, field, text, None);
             Ok(NewCode {
                 code: self.code.clone(),
                 value: self.value()?,
@@ -263,8 +268,8 @@ mod server {
                     "" => 0,
                     text => cents("min_subtotal", text)?,
                 },
-                starts_at: moment::parse_field("starts_at", &self.starts_at)?,
-                ends_at: moment::parse_field("ends_at", &self.ends_at)?,
+                starts_at: time("starts_at", &self.starts_at)?,
+                ends_at: time("ends_at", &self.ends_at)?,
                 uses_max: number("uses_max", &self.uses_max)?,
                 per_customer_limit: match self.per_customer_limit.trim() {
                     "" => None,
@@ -300,7 +305,7 @@ mod server {
         visit
             .shop()
             .discount_administration(administrator)
-            .create(form.parse()?, claim)
+            .create(form.parse(visit.shop())?, claim)
             .await
     }
 

@@ -158,6 +158,21 @@ pub async fn now<C: ConnectionTrait>(connection: &C) -> Result<time::OffsetDateT
         .ok_or_else(|| DbErr::RecordNotFound("no row for the current time".to_owned()))
 }
 
+/// The database's time at which the statement runs, as an expression: also in a transaction that
+/// began earlier and has waited for a lock since.
+pub fn clock() -> SimpleExpr {
+    Expr::cust("clock_timestamp()")
+}
+
+/// Returns the database's time now; see [`clock`].
+pub async fn clock_now<C: ConnectionTrait>(connection: &C) -> Result<time::OffsetDateTime, DbErr> {
+    ClockRow::find_by_statement(statement("SELECT clock_timestamp() AS now", []))
+        .one(connection)
+        .await?
+        .map(|moment| moment.now)
+        .ok_or_else(|| DbErr::RecordNotFound("no row for the current time".to_owned()))
+}
+
 /// Runs a statement that takes `pause`.
 pub async fn sleep<C: ConnectionTrait>(
     connection: &C,

@@ -16,6 +16,7 @@ pub mod order_line;
 pub mod payment;
 pub mod payment_event;
 pub mod product;
+pub mod product_change;
 pub mod refund;
 pub mod server_heartbeat;
 pub mod session;

@@ -185,6 +185,26 @@ pub async fn holds_of_cart(work: &Work, cart_id: Uuid) -> Result<Vec<hold::Model
     all(work, rows).await
 }
 
+/// Locks the holds of a product, in id order: those of carts and those of orders that are being
+/// paid.
+pub async fn holds_of_product(work: &Work, product_id: i64) -> Result<Vec<hold::Model>, DbErr> {
+    all(work, held().filter(hold::Column::ProductId.eq(product_id))).await
+}
+
+/// The same without those in `except`, and fails with 55P03 instead of waiting: the caller has
+/// locked the stock row, which comes after the holds.
+pub async fn other_holds_of_product(
+    work: &Work,
+    product_id: i64,
+    except: &[i64],
+) -> Result<Vec<hold::Model>, DbErr> {
+    let rows = held()
+        .filter(hold::Column::ProductId.eq(product_id))
+        .filter(dialect::column_in(hold::Column::Id, except).not())
+        .lock_with_behavior(LockType::Update, LockBehavior::Nowait);
+    work.time_lock_wait(rows.all(work.connection())).await
+}
+
 /// Locks the holds of an order, in id order.
 pub async fn holds_of_order(work: &Work, order_id: i64) -> Result<Vec<hold::Model>, DbErr> {
     all(work, held().filter(hold::Column::OrderId.eq(order_id))).await

@@ -18,6 +18,8 @@ pub struct CartLine {
     pub amount: Money,
     /// Units reserved for this cart.
     pub held: i64,
+    /// The price of a unit when it was reserved; `None` while nothing is reserved.
+    pub reserved_price: Option<Money>,
 }
 
 /// Why a line cannot be bought as it is.
@@ -74,6 +76,19 @@ impl CartLine {
     pub fn is_covered(&self) -> bool {
         self.product.available + self.held >= i64::from(self.quantity.get())
     }
+
+    /// The sentence about a price that has changed since the shopper reserved the product.
+    pub fn price_change(&self) -> Option<String> {
+        let before = self
+            .reserved_price
+            .filter(|before| *before != self.product.price)?;
+        Some(price_change(&self.product.name, before, self.product.price))
+    }
+}
+
+/// Says that the price of a reserved product has changed.
+pub fn price_change(product: &str, before: Money, now: Money) -> String {
+    format!("The price of {product} changed from {before} to {now}.")
 }
 
 /// A cart's reservation.

@@ -2,20 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Money, Quantity, ShopError};
+use super::{Money, Quantity, SalePlan, SaleState, ShopError, StockCounts};
 
-/// The sale's state, by the database's clock.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum SaleState {
-    /// The product can be bought now.
-    Open,
-    /// The sale has not started; the text is its start, formatted in UTC.
-    NotStarted(String),
-    /// The sale has ended.
-    Ended,
-}
-
-/// A product of the catalogue, with its stock when it was read.
+/// A product of the catalogue, with its sale and its stock when they were read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Product {
     pub id: i64,
@@ -26,19 +15,44 @@ pub struct Product {
     /// Path below the asset root, as in `artwork/flash-sale-smartphone.svg`.
     pub artwork: String,
     pub price: Money,
+    /// A higher price to compare the price with.
+    pub compare_at: Option<Money>,
     /// The maximum units for one customer, over all of their orders.
     pub per_customer_limit: Option<u32>,
-    pub sale: SaleState,
+    pub plan: SalePlan,
     /// Units that can be bought. Negative only on an oversold lane of an unsafe strategy.
     pub available: i64,
+    /// Units reserved for carts and for orders that are being paid.
+    pub reserved: i64,
+    pub sold: i64,
     /// Units ever added to stock.
     pub total: i64,
+    /// When this was read, in Unix milliseconds by the database's clock.
+    pub read_at_ms: i64,
+    /// From the start of the sale, or from the first unit sold if the sale has no start, to the
+    /// last unit sold, in milliseconds. `None` unless everything is sold.
+    pub sold_out_in_ms: Option<i64>,
 }
 
 impl Product {
     /// The error for a request of `quantity` that the stock cannot cover.
     pub fn insufficient(&self, quantity: Quantity) -> ShopError {
         insufficient(&self.name, self.available, quantity)
+    }
+
+    /// The four counters.
+    pub fn counts(&self) -> StockCounts {
+        StockCounts {
+            available: self.available,
+            reserved: self.reserved,
+            sold: self.sold,
+            total: self.total,
+        }
+    }
+
+    /// The state of the sale when the product was read.
+    pub fn state(&self) -> SaleState {
+        self.plan.state_at(self.read_at_ms, self.counts())
     }
 
     /// True if no unit is available.

@@ -101,8 +101,15 @@ pub enum ShopError {
          in {retry_after_s} s."
     )]
     AddressHoldsPaused { until: String, retry_after_s: u64 },
-    #[error("The total is now {total}. Nothing was charged. Check it and pay again.")]
-    TotalChanged { total: String },
+    /// `because` names the prices that changed, each in a sentence with a space behind it.
+    #[error(
+        "{because}The total was {shown} and is now {total}. Nothing was charged. Check it and pay again."
+    )]
+    TotalChanged {
+        shown: String,
+        total: String,
+        because: String,
+    },
     #[error(
         "What you are about to buy has changed since this page was shown. Nothing was charged. Check it and pay again."
     )]

@@ -40,13 +40,37 @@ static HASH_PERMITS: LazyLock<Arc<Semaphore>> =
 /// The proof that the administrator acts. Every act of an administrator takes it, so that a request
 /// handler that forgets to check the session does not compile.
 #[derive(Clone, Debug)]
-pub struct Administrator(());
+pub struct Administrator(Actor);
+
+/// How the administrator acts: part of the history of what they change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// On the admin pages.
+    SignedIn,
+    /// With a command.
+    CommandLine,
+}
+
+impl Actor {
+    /// The name in histories.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::SignedIn => "administrator",
+            Self::CommandLine => "command line",
+        }
+    }
+}
 
 impl Administrator {
     /// Returns the administrator of a command: anyone who can run the program on the machine owns
     /// its database.
     pub fn at_the_command_line() -> Self {
-        Self(())
+        Self(Actor::CommandLine)
+    }
+
+    /// How the administrator acts.
+    pub(super) const fn actor(&self) -> Actor {
+        self.0
     }
 }
 
@@ -105,7 +129,7 @@ impl Administrators<'_> {
             Ok(argon2()?.verify_password(typed.as_bytes(), &parsed).is_ok())
         })
         .await?;
-        Ok(is_correct.then_some(Administrator(())))
+        Ok(is_correct.then_some(Administrator(Actor::SignedIn)))
     }
 
     /// Returns the administrator if their session was signed in with the current password.
@@ -119,7 +143,7 @@ impl Administrators<'_> {
             return Ok(None);
         };
         let is_current = self.credential_name().await?.as_deref() == Some(credential);
-        Ok(is_current.then_some(Administrator(())))
+        Ok(is_current.then_some(Administrator(Actor::SignedIn)))
     }
 
     /// Returns an identifier of the current password that reveals nothing about it, or `None` if no

@@ -1,15 +1,22 @@
 //! The catalogue: products for pages, and offers for purchases.
 
 mod rows;
+pub mod sold_out_time;
 
-pub(super) use rows::{JoinStock, ProductRow, with_stock};
+pub(super) use rows::{JoinStock, ProductRow, limit, plan, with_stock};
+
+use std::time::Instant;
 
 use sea_orm::{
     ColumnTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{Expr, ExprTrait},
 };
+use time::OffsetDateTime;
 
-use self::rows::{LockedOfferRow, OfferRow, VersionedProductRow, shop_products, with_sale_state};
+use self::{
+    rows::{LockedOfferRow, OfferRow, VersionedProductRow, shop_products, with_clock, with_time},
+    sold_out_time::SoldOut,
+};
 use crate::{
     db::{
         dialect,
@@ -18,8 +25,8 @@ use crate::{
         txn::{self, Abort, Work},
     },
     feed::Feed,
-    model::{Currency, Money, Product, SaleState, ShopError},
-    shop::Shop,
+    model::{Currency, Money, Product, SalePlan, ShopError},
+    shop::{Shop, moment},
 };
 
 /// A product inside a transaction, with everything that a purchase checks except the stock.
@@ -30,7 +37,11 @@ pub struct Offer {
     pub name: String,
     pub price: Money,
     pub per_customer_limit: Option<u32>,
-    pub sale: SaleState,
+    pub plan: SalePlan,
+    /// The end of the sale, as the database stores it.
+    pub sale_ends_at: Option<OffsetDateTime>,
+    /// The database's time that decides whether the sale is open, in Unix milliseconds.
+    pub read_at_ms: i64,
     /// The workbench lane that owns the product; `None` for a shop product.
     pub lane_id: Option<i64>,
 }
@@ -55,13 +66,15 @@ impl Offer {
     /// [`ShopError::SaleNotStarted`] or [`ShopError::SaleEnded`].
     pub fn check_open(&self) -> Result<(), ShopError> {
         let product = self.name.clone();
-        match &self.sale {
-            SaleState::Open => Ok(()),
-            SaleState::NotStarted(opens_at) => Err(ShopError::SaleNotStarted {
+        if self.plan.has_ended_at(self.read_at_ms) {
+            return Err(ShopError::SaleEnded { product });
+        }
+        match self.plan.starts_at_ms {
+            Some(start) if self.read_at_ms < start => Err(ShopError::SaleNotStarted {
                 product,
-                opens_at: opens_at.clone(),
+                opens_at: moment::in_utc(moment::from_ms(start)),
             }),
-            SaleState::Ended => Err(ShopError::SaleEnded { product }),
+            _ => Ok(()),
         }
     }
 
@@ -102,12 +115,24 @@ impl Offer {
 /// # Errors
 /// [`ShopError::UnknownProduct`].
 pub async fn offer(work: &Work, product_id: i64) -> Result<Offer, Abort> {
-    with_sale_state(product::Entity::find_by_id(product_id))
+    with_clock(product::Entity::find_by_id(product_id))
         .into_model::<OfferRow>()
         .one(work.connection())
         .await?
         .map(Offer::from)
         .ok_or_else(|| ShopError::UnknownProduct.into())
+}
+
+/// Reads offers by the database's clock as it is now, also in a transaction that began earlier and
+/// has waited for a lock since. Products that do not exist are left out.
+pub async fn offers_now(work: &Work, product_ids: &[i64]) -> Result<Vec<Offer>, DbErr> {
+    let products =
+        product::Entity::find().filter(dialect::column_in(product::Column::Id, product_ids));
+    let rows = with_time(products, dialect::clock())
+        .into_model::<OfferRow>()
+        .all(work.connection())
+        .await?;
+    Ok(rows.into_iter().map(Offer::from).collect())
 }
 
 /// An offer with its stock; the stock row is locked.
@@ -137,20 +162,40 @@ pub async fn lock_offers(work: &Work, product_ids: &[i64]) -> Result<Vec<LockedO
 pub struct VersionedProduct {
     pub product: Product,
     version: i64,
+    /// When it was read, by this process's clock, which only measures its age.
+    read: Instant,
 }
 
 impl VersionedProduct {
-    /// Returns the product with the stock that the feed knows, if that is newer.
+    /// Returns the product as it is now: with the stock that the feed knows, if that is newer, and
+    /// with the database's clock advanced by the age of the read.
     pub fn with_latest_stock(&self, feed: &Feed) -> Product {
         let mut product = self.product.clone();
+        let age_ms = i64::try_from(self.read.elapsed().as_millis()).unwrap_or(0);
+        product.read_at_ms = product.read_at_ms.saturating_add(age_ms);
         let latest = feed.latest(&[product.id]);
         if let Some(change) = latest
             .first()
             .filter(|change| change.version > self.version)
         {
             product.available = change.available;
+            // The feed does not know whether the units were reserved or sold. Until the next read
+            // they count as reserved: such units may still come back.
+            product.reserved = (product.total - product.available - product.sold).max(0);
+            product.sold_out_in_ms = None;
         }
         product
+    }
+
+    /// What the time of its selling out depends on; `None` while there is stock, or if nothing was
+    /// ever sold.
+    fn sold_out(&self) -> Option<SoldOut> {
+        SoldOut::of(
+            self.product.id,
+            self.version,
+            self.product.plan,
+            self.product.counts(),
+        )
     }
 }
 
@@ -172,7 +217,24 @@ impl Catalog<'_> {
             .all(self.shop.db.reader())
             .await
             .map_err(txn::read_error)?;
-        Ok(rows.into_iter().map(VersionedProduct::from).collect())
+        self.with_sold_out_times(rows.into_iter().map(VersionedProduct::from).collect())
+            .await
+    }
+
+    async fn with_sold_out_times(
+        self,
+        mut products: Vec<VersionedProduct>,
+    ) -> Result<Vec<VersionedProduct>, ShopError> {
+        let sold_out: Vec<_> = products
+            .iter()
+            .filter_map(VersionedProduct::sold_out)
+            .collect();
+        let times = self.shop.sold_out_times.of(&self.shop.db, &sold_out);
+        let times = times.await.map_err(txn::read_error)?;
+        for versioned in &mut products {
+            versioned.product.sold_out_in_ms = times.get(&versioned.product.id).copied();
+        }
+        Ok(products)
     }
 
     /// Returns the categories, in the order of their first product.
@@ -218,12 +280,15 @@ impl Catalog<'_> {
         self,
         query: Select<product::Entity>,
     ) -> Result<VersionedProduct, ShopError> {
-        query
+        let row = query
             .into_model::<VersionedProductRow>()
             .one(self.shop.db.reader())
             .await
             .map_err(txn::read_error)?
-            .map(VersionedProduct::from)
+            .ok_or(ShopError::UnknownProduct)?;
+        self.with_sold_out_times(vec![row.into()])
+            .await?
+            .pop()
             .ok_or(ShopError::UnknownProduct)
     }
 }

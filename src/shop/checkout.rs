@@ -12,7 +12,10 @@ use crate::{
         locks,
         txn::{Abort, Work},
     },
-    model::{Bill, Contact, Money, Receipt, ShopError, cart::items},
+    model::{
+        Bill, Contact, Money, Receipt, ShopError,
+        cart::{items, price_change},
+    },
     shop::{
         Shop, cart,
         customer_limit::{self, fold_email},
@@ -98,12 +101,7 @@ pub async fn start(
         None => None,
     };
     let bill = Bill::with_delivery(subtotal, discount).ok_or_else(orders::too_large)?;
-    if let Some(expected) = request.expected_total_cents
-        && expected != bill.total.cents
-    {
-        let total = bill.total.to_string();
-        return Err(ShopError::TotalChanged { total }.into());
-    }
+    check_total(request, bill.total, &lines, &holds)?;
     let order = NewOrder {
         contact: Some(request.contact.clone()),
         lane_id: request
@@ -148,6 +146,39 @@ fn check_items(request: &OrderRequest, lines: &[Line]) -> Result<(), ShopError> 
     } else {
         Err(ShopError::ItemsChanged)
     }
+}
+
+/// Checks that the total is the one that was shown to the shopper. The error names the prices that
+/// changed since the shopper reserved.
+///
+/// # Errors
+/// [`ShopError::TotalChanged`].
+fn check_total(
+    request: &OrderRequest,
+    total: Money,
+    lines: &[Line],
+    holds: &[hold::Model],
+) -> Result<(), ShopError> {
+    let Some(shown) = request
+        .expected_total_cents
+        .filter(|shown| *shown != total.cents)
+    else {
+        return Ok(());
+    };
+    let reserved_price = |product_id| {
+        let hold = holds.iter().find(|hold| hold.product_id == product_id);
+        hold.and_then(|hold| hold.unit_price_cents)
+    };
+    let changes = lines.iter().filter_map(|(offer, _)| {
+        let before = reserved_price(offer.id).filter(|before| *before != offer.price.cents)?;
+        let before = Money::new(before, offer.price.currency);
+        Some(price_change(&offer.name, before, offer.price))
+    });
+    Err(ShopError::TotalChanged {
+        shown: Money::new(shown, total.currency).to_string(),
+        total: total.to_string(),
+        because: changes.map(|change| change + " ").collect(),
+    })
 }
 
 /// Checks the limits per customer. The count is correct only while the stock rows are locked:

@@ -1,6 +1,7 @@
 //! Discount codes. A code's use count is as contended as stock and is protected in the same way: by
 //! a locked row and by a constraint.
 
+use jiff::tz::TimeZone;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
     ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, TryInsertResult,
@@ -22,7 +23,7 @@ use crate::{
     shop::{
         Shop,
         idempotency::{self, Claim},
-        moment,
+        local_time, moment,
     },
 };
 
@@ -35,9 +36,9 @@ pub struct CodeView {
     pub code: String,
     pub value: DiscountValue,
     pub min_subtotal: Money,
-    /// Start, in UTC; `None` if the code is valid from the beginning.
+    /// Start, in the shop's time zone; `None` if the code is valid from the beginning.
     pub starts_at: Option<String>,
-    /// End, in UTC; `None` if the code never expires.
+    /// End, in the shop's time zone; `None` if the code never expires.
     pub ends_at: Option<String>,
     pub uses: u32,
     pub uses_max: u32,
@@ -259,7 +260,8 @@ impl Discounts<'_> {
             .all(self.shop.db.reader())
             .await
             .map_err(txn::read_error)?;
-        Ok(rows.into_iter().map(view).collect())
+        let zone = &self.shop.terms.time_zone;
+        Ok(rows.into_iter().map(|row| view(row, zone)).collect())
     }
 }
 
@@ -354,14 +356,14 @@ fn row_of(new: NewCode) -> Result<discount_code::ActiveModel, ShopError> {
     })
 }
 
-fn view(row: discount_code::Model) -> CodeView {
+fn view(row: discount_code::Model, zone: &TimeZone) -> CodeView {
     let unsigned = |number: i32| u32::try_from(number).unwrap_or(0);
     CodeView {
         value: value_of(&row),
         code: row.code,
         min_subtotal: Money::new(row.min_subtotal_cents, Currency::EUR),
-        starts_at: row.starts_at.map(moment::in_utc),
-        ends_at: row.ends_at.map(moment::in_utc),
+        starts_at: row.starts_at.map(|at| local_time::in_zone(zone, at)),
+        ends_at: row.ends_at.map(|at| local_time::in_zone(zone, at)),
         uses: unsigned(row.uses),
         uses_max: unsigned(row.uses_max),
         per_customer_limit: row.per_customer_limit.map(unsigned),

@@ -3,11 +3,13 @@
 //!
 //! A hold expires at a time of the database's clock. It ends in one of three ways: it is sold to
 //! its order, it is released because the cart or the order no longer needs it, or the sweeper
-//! releases it after it expired. All holds of one cart expire at the same time.
+//! releases it after it expired. All holds of one cart expire at the same time, except that a hold
+//! never outlives the sale of its product; see [`sale_end`].
 
 mod cart_holds;
 mod limits;
 mod reconcile;
+pub(super) mod sale_end;
 
 pub(super) use cart_holds::CartHolds;
 pub use limits::{HolderAddress, Period, Purpose, admit};
@@ -46,10 +48,15 @@ pub(super) const SWEEP_BATCH_SIZE: u64 = 100;
 /// Maximum number of holds whose address one transaction removes.
 pub(super) const ADDRESS_BATCH_SIZE: u64 = 1_000;
 
+/// The stored reason of a hold that expired because the sale of its product ended. The shopper does
+/// not have to wait for the next reservation.
+const SALE_ENDED: &str = "sale ended";
+
 /// Why a hold was released.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReleaseReason {
-    /// The hold expired.
+    /// The hold expired; stored as [`SALE_ENDED`] if it expired because the sale of its product
+    /// ended.
     Expired,
     /// The cart no longer needs it.
     Cart,
@@ -63,6 +70,18 @@ impl ReleaseReason {
             Self::Expired => "expired",
             Self::Cart => "cart",
             Self::Order => "order",
+        }
+    }
+
+    /// The reason to store, as an expression on the hold.
+    fn stored(self) -> SimpleExpr {
+        match self {
+            Self::Expired => Expr::cust(format!(
+                "CASE WHEN EXISTS (SELECT 1 FROM product p WHERE p.id = hold.product_id AND p.sale_ends_at = hold.expires_at) \
+                 THEN '{SALE_ENDED}' ELSE '{}' END",
+                self.as_str()
+            )),
+            Self::Cart | Self::Order => Expr::value(self.as_str()),
         }
     }
 }
@@ -104,7 +123,7 @@ pub async fn release(
     for (product_id, units) in by_product {
         return_to_stock(work, shop, product_id, units).await?;
     }
-    close(work, holds, "released", Some(reason.as_str())).await?;
+    close(work, holds, "released", reason.stored()).await?;
     let movements: Vec<_> = holds
         .iter()
         .map(|hold| movement(hold, MovementKind::Release, hold.quantity.into()))
@@ -127,21 +146,21 @@ async fn return_to_stock(
 
 /// Marks `holds` as sold. The caller changes the stock counters and writes the movements.
 pub async fn mark_sold(work: &Work, holds: &[hold::Model]) -> Result<(), DbErr> {
-    close(work, holds, "sold", None).await
+    close(work, holds, "sold", Expr::value(None::<String>)).await
 }
 
 async fn close(
     work: &Work,
     holds: &[hold::Model],
     state: &str,
-    reason: Option<&str>,
+    reason: SimpleExpr,
 ) -> Result<(), DbErr> {
     set(
         work,
         holds,
         &[
             (hold::Column::State, Expr::value(state)),
-            (hold::Column::Reason, Expr::value(reason)),
+            (hold::Column::Reason, reason),
             (hold::Column::ClosedAt, Expr::current_timestamp()),
         ],
     )
@@ -173,11 +192,12 @@ pub(super) async fn live_of_cart(
     Ok(holds)
 }
 
-/// Lets the holds of a cart expire `ttl` from now: once per reservation, and for a shopper with
-/// limits once until they have paid.
+/// Lets the holds of a cart expire `ttl` from now, or when the sale of their product ends: once per
+/// reservation, and for a shopper with limits once until they have paid.
 ///
 /// # Errors
-/// [`ShopError::ReservationExpired`] without live holds; [`ShopError::AlreadyExtended`].
+/// [`ShopError::ReservationExpired`] without live holds; [`ShopError::AlreadyExtended`];
+/// [`ShopError::InvalidState`] if all holds end with their sales.
 pub(super) async fn extend(work: &Work, cart_id: Uuid, ttl: Duration) -> Result<(), Abort> {
     let now = dialect::now(work.connection()).await?;
     let holds = live_of_cart(work, cart_id, now).await?;
@@ -186,15 +206,29 @@ pub(super) async fn extend(work: &Work, cart_id: Uuid, ttl: Duration) -> Result<
     if first.extended || limits::extension_is_used(&rows, now) {
         return Err(ShopError::AlreadyExtended.into());
     }
-    Ok(set(
-        work,
-        &holds,
-        &[
-            (hold::Column::ExpiresAt, Expr::value(now + ttl)),
-            (hold::Column::Extended, Expr::value(true)),
-        ],
-    )
-    .await?)
+    let by_end = sale_end::by_end(work, holds, now + ttl).await?;
+    let is_later = |(ends_at, holds): (&OffsetDateTime, &Vec<hold::Model>)| {
+        holds.iter().any(|hold| hold.expires_at < *ends_at)
+    };
+    if !by_end.iter().any(is_later) {
+        return Err(ShopError::InvalidState(
+            "Your reservation ends with the sale and cannot be extended. Pay before it ends."
+                .to_owned(),
+        )
+        .into());
+    }
+    for (ends_at, of_one_end) in by_end {
+        set(
+            work,
+            &of_one_end,
+            &[
+                (hold::Column::ExpiresAt, Expr::value(ends_at)),
+                (hold::Column::Extended, Expr::value(true)),
+            ],
+        )
+        .await?;
+    }
+    Ok(())
 }
 
 /// Removes the addresses of one batch of holds that were closed a day ago, and returns their

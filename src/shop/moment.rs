@@ -1,14 +1,37 @@
-//! Formats and parses times, always in UTC.
+//! Formats and parses times, always in UTC; [`super::local_time`] does so in the shop's time zone.
 
 use std::ops::RangeInclusive;
 
-use time::{OffsetDateTime, format_description::well_known::Rfc3339, macros::format_description};
+use time::{
+    OffsetDateTime, PrimitiveDateTime, format_description::well_known::Rfc3339,
+    macros::format_description,
+};
 
 use crate::model::ShopError;
 
 /// The years that a field accepts. A year outside of them is a typing error, and PostgreSQL cannot
 /// store every year that a browser sends.
 const FIELD_YEARS: RangeInclusive<i32> = 2000..=2199;
+
+/// Returns Unix milliseconds; a fraction of one is cut off.
+pub fn as_ms(at: OffsetDateTime) -> i64 {
+    let ms = at.unix_timestamp_nanos().div_euclid(1_000_000);
+    i64::try_from(ms).unwrap_or(i64::MAX)
+}
+
+/// Returns Unix milliseconds; a fraction of one counts as one. A sale never starts before its
+/// start, whatever fraction a row has.
+pub fn as_ms_up(at: OffsetDateTime) -> i64 {
+    let is_whole = at.nanosecond().is_multiple_of(1_000_000);
+    as_ms(at).saturating_add(i64::from(!is_whole))
+}
+
+/// The time of Unix milliseconds. A number that is no time of the calendar is its beginning: it
+/// can only result from a manual change of the database.
+pub fn from_ms(ms: i64) -> OffsetDateTime {
+    OffsetDateTime::from_unix_timestamp_nanos(i128::from(ms) * 1_000_000)
+        .unwrap_or(OffsetDateTime::UNIX_EPOCH)
+}
 
 /// Formats a time for data, in RFC 3339: `2026-12-12T12:12:05.25Z`.
 pub fn in_rfc3339(at: OffsetDateTime) -> String {
@@ -33,34 +56,20 @@ pub fn time_in_utc(at: OffsetDateTime) -> String {
         .unwrap_or_default()
 }
 
-/// Parses a UTC time as a person or a browser writes it: `2026-12-12 12:12` or `2026-12-12T12:12`.
-pub fn parse_utc(text: &str) -> Option<OffsetDateTime> {
-    let text = text.trim_end_matches(" UTC").replace('T', " ");
-    let format = format_description!("[year]-[month]-[day] [hour]:[minute]");
-    Some(
-        time::PrimitiveDateTime::parse(&text, format)
-            .ok()?
-            .assume_utc(),
-    )
+/// Parses a date and a time without a zone as a person or a browser writes it: `2026-12-12 12:12`,
+/// `2026-12-12T12:12`, or with seconds.
+pub fn parse_local(text: &str) -> Option<PrimitiveDateTime> {
+    let text = text.replace('T', " ");
+    let minutes = format_description!("[year]-[month]-[day] [hour]:[minute]");
+    let seconds = format_description!("[year]-[month]-[day] [hour]:[minute]:[second]");
+    PrimitiveDateTime::parse(&text, minutes)
+        .or_else(|_| PrimitiveDateTime::parse(&text, seconds))
+        .ok()
 }
 
-/// Parses the date field `field` of a form, as a time in UTC. A browser sends it without a zone. An
-/// empty field is `None`.
-///
-/// # Errors
-/// [`ShopError::FieldsInvalid`] for text that is no time, and for the errors of [`check_field`].
-pub fn parse_field(field: &str, text: &str) -> Result<Option<OffsetDateTime>, ShopError> {
-    let at = match text.trim() {
-        "" => return Ok(None),
-        text => parse_utc(text).ok_or_else(|| {
-            ShopError::field_invalid(
-                field,
-                "Please enter a date and time, as in 2026-12-12 12:12.",
-            )
-        })?,
-    };
-    check_field(field, Some(at))?;
-    Ok(Some(at))
+/// Parses a time in RFC 3339, with any offset.
+pub fn parse_rfc3339(text: &str) -> Option<OffsetDateTime> {
+    OffsetDateTime::parse(text.trim(), &Rfc3339).ok()
 }
 
 /// Checks the year of the date field `field`.
@@ -84,48 +93,68 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_date_field_accepts_only_years_of_this_era() {
-        let parse = |text| parse_field("ends_at", text);
-        assert_eq!(parse(" "), Ok(None));
-        for text in ["2000-01-01T00:00", "2199-12-31 23:59"] {
-            assert!(matches!(parse(text), Ok(Some(_))), "{text}");
-        }
-        let far = ShopError::field_invalid("ends_at", "Please enter a year from 2000 to 2199.");
-        for text in [
-            "-9999-01-01T00:00",
-            "-0001-06-01T00:00",
-            "0000-01-01T00:00",
-            "1999-12-31T23:59",
-            "2200-01-01T00:00",
-            "9999-12-31T23:59",
+    fn a_field_accepts_only_years_of_this_era() {
+        for (year, expected) in [
+            (-9999, false),
+            (0, false),
+            (1999, false),
+            (2000, true),
+            (2199, true),
+            (2200, false),
+            (9999, false),
         ] {
-            assert_eq!(parse(text), Err(far.clone()), "{text}");
+            let at = time::Date::from_ordinal_date(year, 1).map(|day| day.midnight().assume_utc());
+            assert_eq!(check_field("at", at.ok()).is_ok(), expected, "{year}");
         }
-        for text in ["+12026-01-01T00:00", "2026-02-30T00:00", "2026-01-01", "\0"] {
-            let error = parse(text).err();
-            let message = error
-                .as_ref()
-                .and_then(|error| error.field_message("ends_at"));
-            assert!(
-                message.is_some_and(|message| message.contains("as in")),
-                "{text}"
-            );
-        }
+        assert_eq!(check_field("at", None), Ok(()));
     }
 
     #[test]
     fn each_accepted_format_parses_to_the_same_time() {
         for text in [
-            "2026-12-12 12:12 UTC",
             "2026-12-12T12:12",
             "2026-12-12 12:12",
+            "2026-12-12T12:12:00",
+            "2026-12-12 12:12:00",
         ] {
             assert_eq!(
-                parse_utc(text).map(in_utc).as_deref(),
-                Some("2026-12-12 12:12 UTC")
+                parse_local(text)
+                    .map(|at| in_utc(at.assume_utc()))
+                    .as_deref(),
+                Some("2026-12-12 12:12 UTC"),
+                "{text}"
             );
         }
-        assert_eq!(parse_utc("tomorrow"), None);
+        for text in [
+            "tomorrow",
+            "",
+            "\0",
+            "2026-01-01",
+            "2026-02-30T00:00",
+            "+12026-01-01T00:00",
+            "2026-12-12T12:12Z",
+            "2026-12-12T24:00",
+        ] {
+            assert_eq!(parse_local(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn milliseconds_are_cut_off_and_come_back() {
+        let at = time::macros::datetime!(2026-12-12 12:12:05.250999 UTC);
+        assert_eq!(in_rfc3339(from_ms(as_ms(at))), "2026-12-12T12:12:05.25Z");
+        assert_eq!(as_ms_up(at), as_ms(at) + 1);
+        assert_eq!(as_ms_up(from_ms(as_ms(at))), as_ms(at));
+        let before_1970 = from_ms(-1);
+        assert_eq!(as_ms(before_1970), -1);
+        assert_eq!(from_ms(i64::MAX), OffsetDateTime::UNIX_EPOCH);
+        assert_eq!(
+            parse_rfc3339("2026-12-12T13:12:05.25+01:00").map(as_ms),
+            Some(as_ms(at))
+        );
+        for text in ["2026-12-12", "2026-12-12T12:12:00", "now", ""] {
+            assert_eq!(parse_rfc3339(text), None, "{text:?}");
+        }
     }
 
     #[test]

@@ -87,6 +87,7 @@ fn product_row(id: i64, seed: SeedProduct) -> product::ActiveModel {
         sale_starts_at: NotSet,
         sale_ends_at: NotSet,
         lane_id: NotSet,
+        compare_at_cents: NotSet,
     }
 }
 

@@ -276,6 +276,7 @@ async fn cancel_unpaid_order(
     };
     if restored {
         holds::assign_to_order(work, &held, None).await?;
+        holds::sale_end::shorten_returned(work, &held).await?;
     } else {
         holds::release(work, shop, &held, ReleaseReason::Order).await?;
     }

@@ -49,6 +49,9 @@ pub fn Field(
     #[prop(optional)] width: &'static str,
     #[prop(optional_no_strip)] min: Option<u64>,
     #[prop(optional_no_strip)] max: Option<u64>,
+    /// The step between values that a browser accepts, if it is not the kind's own.
+    #[prop(optional)]
+    step: &'static str,
     /// True if the field may stay empty.
     #[prop(optional)]
     optional: bool,
@@ -88,6 +91,7 @@ pub fn Field(
                 value=value
                 min=min
                 max=max
+                step=(!step.is_empty()).then_some(step)
                 required=!optional
                 autofocus=focus
                 aria-invalid=error.is_some().then_some("true")

@@ -59,6 +59,8 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/admin/login") view=pages::admin::LoginPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin") view=pages::admin::OverviewPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/orders/:public_id") view=pages::admin::AdminOrderPage ssr=SsrMode::Async/>
+                <Route path=path!("/admin/products") view=pages::admin::ProductsPage ssr=SsrMode::Async/>
+                <Route path=path!("/admin/products/:slug") view=pages::admin::ProductSalePage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/stock") view=pages::admin::StockPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/discounts") view=pages::admin::DiscountsPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/lessons") view=pages::admin::LessonsPage ssr=SsrMode::Async/>

@@ -16,6 +16,7 @@ mod not_found;
 mod order;
 mod page_head;
 mod present;
+mod price_notice;
 mod product;
 mod refill;
 

@@ -253,10 +253,14 @@ async fn a_total_that_differs_from_the_shown_one_is_rejected() {
     shop.by_hand.run(&raise_price).await;
 
     let refused = shop.place_order(request.clone()).await.result;
-    let total = "€70.00".to_owned();
     assert_eq!(
         refused.map(drop).map_err(ShopError::from),
-        Err(ShopError::TotalChanged { total })
+        Err(ShopError::TotalChanged {
+            shown: "€60.00".to_owned(),
+            total: "€70.00".to_owned(),
+            // Nothing was reserved at the old price.
+            because: String::new(),
+        })
     );
     assert_eq!(shop.count("customer_order").await, 0);
 

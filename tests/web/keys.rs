@@ -70,6 +70,8 @@ async fn a_key_of_fewer_than_16_characters_is_rejected_with_its_reason() {
         }
         for form in [
             "receive?product_id=1&quantity=5",
+            "plan-sale?product_id=1&price=500",
+            "change-sale?product_id=1&act=end",
             "take-stock?product_id=1&counted=7&reason=counted",
             "create-code?code=TEN&kind=percent&value=10&uses_max=5",
             "order?order_id=0199e0a0-7b1c-7cc0-a000-000000000000&act=cancel",

@@ -28,6 +28,8 @@ async fn every_admin_page_marks_its_section_as_current() {
     for (path, section) in [
         ("/admin", "/admin"),
         (order.as_str(), "/admin"),
+        ("/admin/products", "/admin/products"),
+        ("/admin/products/flash-sale-smartphone", "/admin/products"),
         ("/admin/stock", "/admin/stock"),
         ("/admin/discounts", "/admin/discounts"),
         ("/admin/simulations", "/admin/simulations"),

@@ -26,6 +26,8 @@ pub struct Model {
     pub network: Option<String>,
     /// When its reservation began; `None` without a limit.
     pub reserved_at: Option<TimeDateTimeWithTimeZone>,
+    /// The price of a unit when the shopper reserved it; `None` for a hold of an older version.
+    pub unit_price_cents: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -19,6 +19,8 @@ pub struct Model {
     pub sale_ends_at: Option<TimeDateTimeWithTimeZone>,
     /// Set on a private product of the workbench, which the shop never shows.
     pub lane_id: Option<i64>,
+    /// A price above `price_cents` to compare it with.
+    pub compare_at_cents: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

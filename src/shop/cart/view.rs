@@ -107,6 +107,10 @@ fn view(rows: Vec<CartRow>, holds: CartHolds) -> Result<CartView, ShopError> {
         let amount = product.price.times(quantity).ok_or_else(too_large)?;
         lines.push(CartLine {
             held: holds.units.get(&product.id).copied().unwrap_or(0),
+            reserved_price: holds
+                .unit_prices
+                .get(&product.id)
+                .map(|cents| Money::new(*cents, product.price.currency)),
             product,
             quantity,
             amount,

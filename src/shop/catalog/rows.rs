@@ -1,15 +1,17 @@
 //! The catalogue's queries and their rows: products, offers, and offers with a locked stock row.
 
+use std::time::Instant;
+
 use sea_orm::{
     ColumnTrait, EntityTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect, Select,
-    sea_query::{Expr, ExprTrait},
+    sea_query::{Expr, SimpleExpr},
 };
 use time::OffsetDateTime;
 
 use super::{LockedOffer, Offer, VersionedProduct, money};
 use crate::{
     db::entity::{product, stock},
-    model::{Product, SaleState},
+    model::{Product, SalePlan},
     shop::moment,
 };
 
@@ -20,10 +22,12 @@ pub fn shop_products() -> Select<product::Entity> {
         .filter(product::Column::LaneId.is_null())
 }
 
-/// Adds the stock and the sale state to a query.
+/// Adds the stock and the database's time to a query.
 pub fn with_stock(query: Select<product::Entity>) -> Select<product::Entity> {
-    with_sale_state(query)
+    with_clock(query)
         .column_as(stock::Column::Available, "available")
+        .column_as(stock::Column::Reserved, "reserved")
+        .column_as(stock::Column::Sold, "sold")
         .column_as(stock::Column::Total, "total")
         .join_as_stock()
 }
@@ -45,16 +49,15 @@ impl JoinStock for Select<product::Entity> {
     }
 }
 
-/// Adds columns that compare the sale's start and end with the database's clock.
-pub fn with_sale_state(query: Select<product::Entity>) -> Select<product::Entity> {
-    let now = Expr::current_timestamp;
-    let column = |column| Expr::col((product::Entity, column));
-    query
-        .expr_as(
-            column(product::Column::SaleStartsAt).gt(now()),
-            "not_started",
-        )
-        .expr_as(column(product::Column::SaleEndsAt).lte(now()), "ended")
+/// Adds the database's time, which decides whether the sale is open. Inside a transaction this is
+/// the time at which it began.
+pub fn with_clock(query: Select<product::Entity>) -> Select<product::Entity> {
+    with_time(query, Expr::current_timestamp())
+}
+
+/// Adds the time `now` of the database.
+pub fn with_time(query: Select<product::Entity>, now: SimpleExpr) -> Select<product::Entity> {
+    query.expr_as(now, "read_at")
 }
 
 /// A product with its stock, as selected by [`with_stock`].
@@ -69,10 +72,13 @@ pub struct ProductRow {
     price_cents: i64,
     currency: String,
     per_customer_limit: Option<i32>,
+    compare_at_cents: Option<i64>,
     sale_starts_at: Option<OffsetDateTime>,
-    not_started: Option<bool>,
-    ended: Option<bool>,
+    sale_ends_at: Option<OffsetDateTime>,
+    read_at: OffsetDateTime,
     available: i64,
+    reserved: i64,
+    sold: i64,
     total: i64,
 }
 
@@ -89,6 +95,7 @@ impl From<VersionedProductRow> for VersionedProduct {
         Self {
             product: row.product.into(),
             version: row.version,
+            read: Instant::now(),
         }
     }
 }
@@ -103,15 +110,22 @@ impl From<ProductRow> for Product {
             category: row.category,
             artwork: row.artwork,
             price: money(row.price_cents, &row.currency),
+            compare_at: row
+                .compare_at_cents
+                .map(|cents| money(cents, &row.currency)),
             per_customer_limit: limit(row.per_customer_limit),
-            sale: sale_state(row.sale_starts_at, row.not_started, row.ended),
+            plan: plan(row.sale_starts_at, row.sale_ends_at),
             available: row.available,
+            reserved: row.reserved,
+            sold: row.sold,
             total: row.total,
+            read_at_ms: moment::as_ms(row.read_at),
+            sold_out_in_ms: None,
         }
     }
 }
 
-/// An offer, as selected by [`with_sale_state`].
+/// An offer, as selected by [`with_clock`].
 #[derive(Debug, FromQueryResult)]
 pub struct OfferRow {
     id: i64,
@@ -121,8 +135,8 @@ pub struct OfferRow {
     currency: String,
     per_customer_limit: Option<i32>,
     sale_starts_at: Option<OffsetDateTime>,
-    not_started: Option<bool>,
-    ended: Option<bool>,
+    sale_ends_at: Option<OffsetDateTime>,
+    read_at: OffsetDateTime,
     lane_id: Option<i64>,
 }
 
@@ -134,7 +148,9 @@ impl From<OfferRow> for Offer {
             name: row.name,
             price: money(row.price_cents, &row.currency),
             per_customer_limit: limit(row.per_customer_limit),
-            sale: sale_state(row.sale_starts_at, row.not_started, row.ended),
+            plan: plan(row.sale_starts_at, row.sale_ends_at),
+            sale_ends_at: row.sale_ends_at,
+            read_at_ms: moment::as_ms(row.read_at),
             lane_id: row.lane_id,
         }
     }
@@ -161,18 +177,15 @@ impl From<LockedOfferRow> for LockedOffer {
     }
 }
 
-fn limit(limit: Option<i32>) -> Option<u32> {
+/// Converts a limit of a row.
+pub fn limit(limit: Option<i32>) -> Option<u32> {
     limit.and_then(|limit| u32::try_from(limit).ok())
 }
 
-fn sale_state(
-    starts_at: Option<OffsetDateTime>,
-    not_started: Option<bool>,
-    ended: Option<bool>,
-) -> SaleState {
-    match (starts_at, not_started, ended) {
-        (_, _, Some(true)) => SaleState::Ended,
-        (Some(at), Some(true), _) => SaleState::NotStarted(moment::in_utc(at)),
-        _ => SaleState::Open,
+/// Converts the times of a row.
+pub fn plan(starts_at: Option<OffsetDateTime>, ends_at: Option<OffsetDateTime>) -> SalePlan {
+    SalePlan {
+        starts_at_ms: starts_at.map(moment::as_ms_up),
+        ends_at_ms: ends_at.map(moment::as_ms),
     }
 }

@@ -26,6 +26,8 @@ pub struct CartHolds {
     pub reservation: Option<Reservation>,
     /// Reserved units, by product id.
     pub units: BTreeMap<i64, i64>,
+    /// The prices of a unit when it was reserved, in cents, by product id.
+    pub unit_prices: BTreeMap<i64, i64>,
     pub released: Vec<ReleasedLine>,
 }
 
@@ -43,7 +45,9 @@ impl CartHolds {
             .await
             .map_err(txn::read_error)?;
         let live: Vec<_> = rows.iter().filter(|row| is_live(row, now)).collect();
-        let reservation = live.first().map(|first| Reservation {
+        // The hold whose sale ends first.
+        let first = live.iter().min_by_key(|row| row.expires_at);
+        let reservation = first.map(|first| Reservation {
             ends_at: moment::time_in_utc(first.expires_at),
             seconds_left: seconds(first.expires_at - now).max(1),
             ttl_s: shop.terms.hold_ttl_s,
@@ -59,6 +63,10 @@ impl CartHolds {
             units: live
                 .iter()
                 .map(|row| (row.product_id, i64::from(row.quantity)))
+                .collect(),
+            unit_prices: live
+                .iter()
+                .filter_map(|row| Some((row.product_id, row.unit_price_cents?)))
                 .collect(),
             released,
         })

@@ -8,7 +8,9 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
-use super::{Line, ReleaseReason, limits::Period, movement, release, return_to_stock};
+use super::{
+    Line, ReleaseReason, limits::Period, movement, release, return_to_stock, sale_end::earlier,
+};
 use crate::{
     db::{
         dialect,
@@ -19,6 +21,7 @@ use crate::{
     model::{Quantity, ShopError},
     shop::{
         Shop,
+        catalog::{self, Offer},
         inventory::{announcement, hold::HoldRequest, strategies},
         ledger::{self, MovementKind},
     },
@@ -29,7 +32,9 @@ use crate::{
 /// of a new reservation, from [`super::admit`]. Returns the cart's holds after the change.
 ///
 /// # Errors
-/// [`ShopError::InsufficientStock`] if the available stock does not cover the missing units.
+/// [`ShopError::InsufficientStock`] if the available stock does not cover the missing units;
+/// [`ShopError::SaleNotStarted`] or [`ShopError::SaleEnded`] if the sale of a missing product was
+/// changed since `lines` were read.
 pub async fn reconcile(
     work: &Work,
     shop: &Shop,
@@ -61,11 +66,13 @@ pub async fn reconcile(
     }
     release(work, shop, &expired, ReleaseReason::Expired).await?;
     release(work, shop, &unneeded, ReleaseReason::Cart).await?;
-    let period = match (kept.first(), admitted) {
-        (Some(first), _) => Period {
-            began_at: first.reserved_at,
-            ends_at: first.expires_at,
-            extended: first.extended,
+    // The hold that lasts longest: the others may end earlier with their sales.
+    let longest = kept.iter().max_by_key(|hold| hold.expires_at);
+    let period = match (longest, admitted) {
+        (Some(longest), _) => Period {
+            began_at: longest.reserved_at,
+            ends_at: longest.expires_at,
+            extended: longest.extended,
         },
         (None, Some(admitted)) => admitted,
         (None, None) => Period {
@@ -79,14 +86,24 @@ pub async fn reconcile(
     }
     let missing = missing_units(lines, &kept);
     reserve(work, shop, &missing).await?;
+    let offers = offers_now(work, &missing).await?;
     for request in missing {
+        let offer = offers
+            .iter()
+            .find(|offer| offer.id == request.product_id)
+            .ok_or(ShopError::UnknownProduct)?;
         match kept
             .iter_mut()
             .find(|hold| hold.product_id == request.product_id)
         {
             Some(hold) => grow(work, hold, request.more).await?,
             None => {
-                let row = new_hold(shop, cart_id, &request, period)?;
+                let period = Period {
+                    ends_at: earlier(period.ends_at, offer.sale_ends_at),
+                    ..period
+                };
+                let unit_price = shown_price(lines, request.product_id);
+                let row = new_hold(shop, cart_id, &request, period, unit_price)?;
                 let hold = row.insert(work.connection()).await?;
                 record(work, &hold, MovementKind::Hold, request.more).await?;
                 kept.push(hold);
@@ -133,11 +150,32 @@ async fn reserve(work: &Work, shop: &Shop, requests: &[HoldRequest]) -> Result<(
     Ok(())
 }
 
+/// Reads the offers of what was just reserved, by the clock as it is now: the transaction may have
+/// waited for the stock rows while a sale ended or its plan was changed.
+async fn offers_now(work: &Work, requests: &[HoldRequest]) -> Result<Vec<Offer>, Abort> {
+    if requests.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<i64> = requests.iter().map(|request| request.product_id).collect();
+    let offers = catalog::offers_now(work, &ids).await?;
+    for offer in &offers {
+        offer.check_open()?;
+    }
+    Ok(offers)
+}
+
+/// The price of a unit, in cents, at which the shopper reserves.
+fn shown_price(lines: &[Line], product_id: i64) -> Option<i64> {
+    let line = lines.iter().find(|(offer, _)| offer.id == product_id);
+    line.map(|(offer, _)| offer.price.cents)
+}
+
 fn new_hold(
     shop: &Shop,
     cart_id: Uuid,
     request: &HoldRequest,
     period: Period,
+    unit_price_cents: Option<i64>,
 ) -> Result<hold::ActiveModel, ShopError> {
     let holder = shop.holder.as_ref();
     Ok(hold::ActiveModel {
@@ -157,6 +195,7 @@ fn new_hold(
             None => NotSet,
             began_at => Set(began_at),
         },
+        unit_price_cents: Set(unit_price_cents),
     })
 }
 

@@ -200,6 +200,7 @@ pub(super) async fn private_product(
         sale_starts_at: NotSet,
         sale_ends_at: NotSet,
         lane_id: Set(Some(lane_id)),
+        compare_at_cents: NotSet,
     }
     .insert(work.connection())
     .await?;

@@ -1,4 +1,4 @@
-//! `GET /api/products` and `GET /api/products/{id}`: the catalogue with available stock.
+//! `GET /api/products` and `GET /api/products/{id}`: the catalogue with sales and stock.
 
 use axum::{
     Json,
@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::problem::Problem;
 use crate::{
     model::{Product, ShopError},
+    shop::moment,
     web::AppState,
 };
 
@@ -22,19 +23,47 @@ pub struct ProductJson {
     category: String,
     price_cents: i64,
     currency: String,
+    /// A higher price to compare the price with.
+    compare_at_cents: Option<i64>,
+    /// The maximum units for one customer.
+    per_customer_limit: Option<u32>,
+    /// `announced`, `open`, `reserved-out`, `sold-out` or `ended`, at `server_time`.
+    state: &'static str,
+    /// RFC 3339; `null` if the product has always been on sale.
+    starts_at: Option<String>,
+    /// RFC 3339; `null` if the sale does not end.
+    ends_at: Option<String>,
     available: i64,
+    reserved: i64,
+    sold: i64,
+    total: i64,
+    /// How long it took to sell all units, in milliseconds.
+    sold_out_in_ms: Option<i64>,
+    /// The database's clock, in RFC 3339: it decides when a sale starts and ends.
+    server_time: String,
 }
 
 impl From<Product> for ProductJson {
     fn from(product: Product) -> Self {
+        let time = |ms| moment::in_rfc3339(moment::from_ms(ms));
         Self {
+            state: product.state().as_str(),
             id: product.id,
             slug: product.slug,
             name: product.name,
             category: product.category,
             price_cents: product.price.cents,
             currency: product.price.currency.into(),
+            compare_at_cents: product.compare_at.map(|price| price.cents),
+            per_customer_limit: product.per_customer_limit,
+            starts_at: product.plan.starts_at_ms.map(time),
+            ends_at: product.plan.ends_at_ms.map(time),
             available: product.available,
+            reserved: product.reserved,
+            sold: product.sold,
+            total: product.total,
+            sold_out_in_ms: product.sold_out_in_ms,
+            server_time: time(product.read_at_ms),
         }
     }
 }

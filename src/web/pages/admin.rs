@@ -12,6 +12,8 @@ mod order;
 mod overview;
 mod picture;
 mod plan_form;
+mod product;
+mod products;
 mod run_label;
 mod run_list;
 mod run_locks;
@@ -31,6 +33,8 @@ pub use lessons::LessonsPage;
 pub use login::LoginPage;
 pub use order::AdminOrderPage;
 pub use overview::OverviewPage;
+pub use product::ProductSalePage;
+pub use products::ProductsPage;
 pub use run_list::RunsPage;
 pub use run_locks::RunLocksPage;
 pub use samples::SamplesPage;
@@ -68,6 +72,7 @@ fn Subnav(
         <nav class="subnav" aria-label="Admin">
             <ul>
                 {item("/admin", "Overview")}
+                {item("/admin/products", "Products")}
                 {item("/admin/stock", "Stock")}
                 {item("/admin/discounts", "Discounts")}
                 {item("/admin/simulations", "Simulations")}

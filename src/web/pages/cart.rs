@@ -8,6 +8,7 @@ use super::{
     form_key::FormKey,
     frame::{Bundle, Page, framed},
     page_head::PageHead,
+    price_notice::{PriceNotice, price_changes},
 };
 use crate::{
     islands::shop::{CartLineNote, CheckoutButton, HoldTimer, LiveStock, QuantityStepper},
@@ -104,6 +105,7 @@ fn FilledCart(cart_id: Uuid, cart: Cart, notice: Option<Notice>) -> impl IntoVie
             )
         })
         .collect();
+    let changes = price_changes(&cart.lines);
     let units = cart.unit_count();
     let checkout = checkout_button(&cart, watched);
     let (reservation, released) = (cart.reservation, cart.released);
@@ -126,6 +128,7 @@ fn FilledCart(cart_id: Uuid, cart: Cart, notice: Option<Notice>) -> impl IntoVie
         .collect_view();
     view! {
         <ReleasedNotice released/>
+        <PriceNotice changes/>
         {reservation.map(|reservation| view! { <ReservationTimer reservation/> })}
         <LiveStock products=ids>
             <div class="split">

@@ -23,6 +23,7 @@ use super::{
     form_key::FormKey,
     frame::{Bundle, Page, framed},
     page_head::PageHead,
+    price_notice::{PriceNotice, price_changes},
 };
 use crate::{
     model::{
@@ -161,6 +162,7 @@ fn CheckoutView(
     let reservation = checkout.cart.reservation.clone();
     let released = checkout.cart.released.clone();
     let applied = checkout.code.clone();
+    let changes = price_changes(&checkout.cart.lines);
     let lead = match buying {
         Buying::Cart => "Check out as a guest. No account needed.",
         Buying::Now => "You are buying this alone. No account needed.",
@@ -171,6 +173,7 @@ fn CheckoutView(
             <OtherCart buying units=other_units/>
             <form class="checkout" method="post" action="/api/form/checkout/pay">
                 <div data-part="problem" tabindex="-1">{problem}</div>
+                <div data-part="prices"><PriceNotice changes/></div>
                 <FormKey/>
                 <input type="hidden" name="cart_id" value=cart_id.to_string()/>
                 // The shop rejects the order if the total or the items have changed since this page

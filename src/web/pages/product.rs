@@ -12,6 +12,7 @@ use super::{
 use crate::{
     islands::shop::{BuyButtons, LiveStock, StockLine},
     model::{Product, SaleState, quantity::QUANTITY_MAX},
+    shop::moment,
     web::{assets, session::Notice},
 };
 
@@ -73,10 +74,13 @@ fn BuyBox(product: Product, typed: String) -> impl IntoView {
         total,
         ..
     } = product;
-    let closed = match &product.sale {
-        SaleState::Open => None,
-        SaleState::NotStarted(opens_at) => Some(format!("On sale from {opens_at}.")),
-        SaleState::Ended => Some("This sale has ended.".to_owned()),
+    let closed = match (product.state(), product.plan.starts_at_ms) {
+        (SaleState::Announced, Some(start)) => {
+            let opens_at = moment::in_utc(moment::from_ms(start));
+            Some(format!("On sale from {opens_at}."))
+        }
+        (SaleState::Ended, _) => Some("This sale has ended.".to_owned()),
+        _ => None,
     };
     let limit = product
         .per_customer_limit

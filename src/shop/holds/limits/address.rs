@@ -35,8 +35,9 @@ const SQL: &str = "
                h.cart_id IS NOT NULL AND h.cart_id IN ($2, $3) AS is_of_session,
                h.order_id IS NULL AND h.reserved_at IS NOT NULL
                  AND CASE h.state WHEN 'held' THEN h.expires_at <= CURRENT_TIMESTAMP
-                                  WHEN 'released' THEN h.reason = 'expired'
-                                    OR h.closed_at - h.reserved_at > (h.expires_at - h.reserved_at) / 2
+                                  WHEN 'released' THEN h.reason IS DISTINCT FROM 'sale ended'
+                                    AND (h.reason = 'expired'
+                                      OR h.closed_at - h.reserved_at > (h.expires_at - h.reserved_at) / 2)
                                   ELSE false END AS is_unpaid
         FROM hold h JOIN product p ON p.id = h.product_id
         WHERE (h.network = $1 OR h.cart_id = $3) AND (h.closed_at IS NULL OR h.closed_at > CURRENT_TIMESTAMP - INTERVAL '1 hour'))

@@ -7,7 +7,7 @@ use time::OffsetDateTime;
 use super::Period;
 use crate::{
     db::entity::hold,
-    shop::holds::{Line, ReleaseReason},
+    shop::holds::{Line, ReleaseReason, SALE_ENDED},
 };
 
 /// See the module's documentation.
@@ -61,6 +61,7 @@ impl Past {
             _ if row.reason.as_deref() == Some(ReleaseReason::Expired.as_str()) => {
                 self.expired = true;
             }
+            _ if row.reason.as_deref() == Some(SALE_ENDED) => {}
             _ => {
                 let closed_at = row.closed_at.unwrap_or(now);
                 self.was_removed_late |=
@@ -175,6 +176,7 @@ mod tests {
             closed_at: None,
             network: None,
             reserved_at: Some(at(began_s)),
+            unit_price_cents: None,
         }
     }
 
@@ -202,6 +204,8 @@ mod tests {
         assert_eq!(unpaid(&[hold(0, "held")], 599), 0);
         assert_eq!(unpaid(&[hold(0, "held")], 600), 1);
         assert_eq!(unpaid(&[released(0, "expired", 601)], 700), 1);
+        // The shop ended it, with its sale.
+        assert_eq!(unpaid(&[released(0, SALE_ENDED, 601)], 700), 0);
         let two = [hold(0, "held"), hold(1_000, "held")];
         assert_eq!(unpaid(&two, 1_600), 2);
         let last = History::of(&two, at(1_600)).last_unpaid_at();

@@ -2,9 +2,9 @@
 
 use leptos::prelude::*;
 
-use super::Subnav;
+use super::{Subnav, products::ZoneNote};
 use crate::{
-    shop::discounts::CodeView,
+    shop::{discounts::CodeView, local_time},
     ui::{
         data_table::{
             ColumnHead::{Number, Text},
@@ -31,20 +31,21 @@ pub fn DiscountsPage() -> impl IntoView {
         visit.require_admin().await?;
         let codes = visit.shop().discounts().all().await?;
         let notice = visit.take_notice().await?;
-        let body = view! { <DiscountsView codes notice/> };
+        let zone = local_time::name(&visit.shop().terms().time_zone);
+        let body = view! { <DiscountsView codes zone notice/> };
         Ok(Page::private("Discount codes", Bundle::None, body))
     })
 }
 
 #[component]
-fn DiscountsView(codes: Vec<CodeView>, notice: Option<Notice>) -> impl IntoView {
+fn DiscountsView(codes: Vec<CodeView>, zone: String, notice: Option<Notice>) -> impl IntoView {
     view! {
         <main class="page" id="main" tabindex="-1">
             <Subnav current="/admin/discounts"/>
             <PageHead title="Discount codes" lead="Like stock, usage limits hold under load."/>
             <FormError notice=notice.clone() consequence="No code was created."/>
             <CodesTable codes/>
-            <NewCodeForm notice/>
+            <NewCodeForm zone notice/>
         </main>
     }
 }
@@ -92,7 +93,7 @@ fn CodesTable(codes: Vec<CodeView>) -> impl IntoView {
 }
 
 #[component]
-fn NewCodeForm(notice: Option<Notice>) -> impl IntoView {
+fn NewCodeForm(zone: String, notice: Option<Notice>) -> impl IntoView {
     let notice = notice.as_ref();
     let typed = |field, otherwise| refill::typed(notice, field, otherwise);
     let about = |field| refill::error(notice, field);
@@ -104,6 +105,7 @@ fn NewCodeForm(notice: Option<Notice>) -> impl IntoView {
     view! {
         <form class="panel" method="post" action="/api/form/admin/create-code" aria-labelledby="new-code">
             <h2 class="panel__title" id="new-code">"New code"</h2>
+            <ZoneNote zone/>
             <FormKey/>
             <div class="fields">
                 <Field name="code" label="Code" kind=FieldKind::text("off") value=typed("code", "") error=about("code") hint="Not case-sensitive." width="half"/>
@@ -116,8 +118,8 @@ fn NewCodeForm(notice: Option<Notice>) -> impl IntoView {
                 </div>
                 <Field name="value" label="Discount" kind=FieldKind::DECIMAL value=typed("value", "10") error=about("value") width="half"/>
                 <Field name="min_subtotal" label="Minimum order (€)" kind=FieldKind::DECIMAL value=typed("min_subtotal", "0") error=about("min_subtotal") width="half"/>
-                <Field name="starts_at" label="Valid from (UTC)" kind=moment value=typed("starts_at", "") error=about("starts_at") hint="Blank = valid now." width="half" optional=true/>
-                <Field name="ends_at" label="Valid until (UTC)" kind=moment value=typed("ends_at", "") error=about("ends_at") hint="Blank = no end date." width="half" optional=true/>
+                <Field name="starts_at" label="Valid from" kind=moment value=typed("starts_at", "") error=about("starts_at") hint="Blank = valid now." width="half" optional=true/>
+                <Field name="ends_at" label="Valid until" kind=moment value=typed("ends_at", "") error=about("ends_at") hint="Blank = no end date." width="half" optional=true/>
                 <Field name="uses_max" label="Total uses" kind=FieldKind::NUMBER value=typed("uses_max", "100") error=about("uses_max") min=Some(1) width="half"/>
                 <Field name="per_customer_limit" label="Uses per customer" kind=FieldKind::NUMBER value=typed("per_customer_limit", "1") error=about("per_customer_limit") min=Some(1) hint="Blank = unlimited." width="half" optional=true/>
             </div>
