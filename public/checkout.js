@@ -1,6 +1,6 @@
-// Sends the checkout without a page load, so that nothing that was typed is lost, not even the card,
-// which the shop never stores. The form is sent as a browser would send it; from the page that the
-// shop answers with, this takes the parts that it may change, and leaves the fields alone.
+// Sends the checkout without a page load, so that nothing that was typed is lost, not even the
+// card, which the shop never stores. The form is sent as a browser would send it; from the page
+// that the shop answers with, this takes the parts that it may change, and leaves the fields alone.
 (() => {
   // Longer than the shop and its payment provider take together.
   const TIMEOUT_MS = 45_000;
@@ -43,7 +43,8 @@
     }
     const bundle = await import(module);
     for (const island of root.querySelectorAll("leptos-island")) {
-      // A timer counts from the request of the whole page, which was earlier than that of this part.
+      // A timer counts from the request of the whole page, which was earlier than that of this
+      // part.
       const props = JSON.parse(island.dataset.props ?? "{}");
       if ("seconds_left" in props) {
         props.seconds_left += Math.floor(performance.now() / 1_000);

@@ -25,8 +25,8 @@ pub async fn add_to_cart(
     visit.answer(result, &[("quantity", &quantity)]).await
 }
 
-/// Buys a product alone, whatever is in the cart: reserves it in a cart of its own and redirects to the
-/// checkout of that cart.
+/// Buys a product alone, whatever is in the cart: reserves it in a cart of its own and redirects to
+/// the checkout of that cart.
 ///
 /// # Errors
 /// The errors of [`crate::shop::cart::Carts::buy_now`].

@@ -33,9 +33,9 @@ impl Quantity {
         }
     }
 
-    /// Parses the text of a form field. Thousands may be separated as people do it: `1,000`, `1.000`,
-    /// `1 000`, `1'000`. Anything that could mean another number is rejected: `1.5`, `1,00`, `10 00`,
-    /// `1e3`, `+7`.
+    /// Parses the text of a form field. Thousands may be separated as people do it: `1,000`,
+    /// `1.000`, `1 000`, `1'000`. Anything that could mean another number is rejected: `1.5`,
+    /// `1,00`, `10 00`, `1e3`, `+7`.
     ///
     /// # Errors
     /// [`ShopError::QuantityInvalid`] if `typed` is not a whole number in range.

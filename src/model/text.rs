@@ -1,5 +1,5 @@
 //! What a person means by a text that they typed or pasted. Invisible characters come with copied
-//! text; nobody sees them, so they do not count.
+//! text; they cannot be seen, so they do not count.
 //!
 //! A few of them change what is seen, and stay where they do: joiners in scripts that need them
 //! (Persian, the Indian scripts, emoji), and variation selectors and tags after the character that

@@ -166,10 +166,10 @@ impl Carts<'_> {
         .map_err(ShopError::from)
     }
 
-    /// Puts `quantity` units of the product, and nothing else, into the *Buy now* cart of the shopper
-    /// who has the cart `cart_id`, and reserves them in the same transaction: what the shopper was
-    /// buying before is released, and if the units cannot be reserved, nothing changes. The other
-    /// cart does not matter. Returns `cart_id`, the same for a retry with the same key.
+    /// Puts `quantity` units of the product, and nothing else, into the *Buy now* cart of the
+    /// shopper who has the cart `cart_id`, and reserves them in the same transaction: what the
+    /// shopper was buying before is released, and if the units cannot be reserved, nothing changes.
+    /// The other cart does not matter. Returns `cart_id`, the same for a retry with the same key.
     ///
     /// # Errors
     /// The errors of [`Carts::add`] and of [`super::reservations::Reservations::reserve`].
@@ -246,8 +246,8 @@ impl Carts<'_> {
     }
 }
 
-/// Deletes the lines that were ordered, and the checkout draft. A line whose sale has not started, or
-/// has ended, was not ordered and stays.
+/// Deletes the lines that were ordered, and the checkout draft. A line whose sale has not started,
+/// or has ended, was not ordered and stays.
 pub async fn clear(work: &Work, cart_id: Uuid, ordered: &[Line]) -> Result<(), Abort> {
     let is_ordered = |product_id| ordered.iter().any(|(offer, _)| offer.id == product_id);
     remove_lines(work, cart_id, is_ordered).await?;

@@ -1,5 +1,5 @@
-//! The two carts of a shopper: the one that they fill, and the one of *Buy now*, which contains what
-//! they buy alone.
+//! The two carts of a shopper: the one that they fill, and the one of *Buy now*, which contains
+//! what they buy alone.
 
 use uuid::Uuid;
 

@@ -47,8 +47,9 @@ pub async fn handle_form(state: AppState, request: Request) -> Response {
     response
 }
 
-/// Cleans the fields of the form, and adds to the request what it says about its page. A form that needs a cookie, from a
-/// browser that blocks cookies, is answered here: no shopper could pay for what it would reserve.
+/// Cleans the fields of the form, and adds to the request what it says about its page. A form that
+/// needs a cookie, from a browser that blocks cookies, is answered here: no shopper could pay for
+/// what it would reserve.
 async fn with_sent_form(request: Request) -> Result<Request, Response> {
     let (mut parts, body) = request.into_parts();
     // The layer in front has read and checked the body.
@@ -73,8 +74,8 @@ async fn with_sent_form(request: Request) -> Result<Request, Response> {
     Ok(Request::from_parts(parts, Body::from(body)))
 }
 
-/// Removes what nobody sees from every field of a form; see [`clean_lines`]. A password is kept as it
-/// was typed.
+/// Removes invisible characters from every field of a form; see [`clean_lines`]. A password is kept
+/// as it was typed.
 fn without_invisible_characters(body: &[u8]) -> String {
     let mut cleaned = form_urlencoded::Serializer::new(String::with_capacity(body.len()));
     for (name, value) in form_urlencoded::parse(body) {

@@ -104,7 +104,7 @@ async fn if_it_cannot_be_reserved_nothing_changes() {
     check_audit_clean(&shop).await;
 }
 
-/// Two windows of one session. One of them wins; the other's unit is not held by nobody, and its page
+/// Two windows of one session. One of them wins; the other's unit is released, and its page
 /// does not buy the winner's product.
 #[tokio::test]
 async fn two_products_at_once_leave_one_reserved_and_no_page_buys_the_other() {

@@ -1,12 +1,12 @@
 //! A field for a quantity, with buttons for one less and one more.
 //!
-//! It is no island: `public/quantities.js` makes the buttons work, on every page, with less code than
-//! a bundle. Without JavaScript they are not shown, and the field is a plain one.
+//! It is no island: `public/quantities.js` makes the buttons work, on every page, with less code
+//! than a bundle. Without JavaScript they are not shown, and the field is a plain one.
 
 use leptos::prelude::*;
 
-/// Shows the field `name` with the element id `id`, the typed `value`, and buttons that stay between
-/// 1 and `most` units. `note` says why there are no more.
+/// Shows the field `name` with the element id `id`, the typed `value`, and buttons that stay
+/// between 1 and `most` units. `note` says why there are no more.
 #[component]
 pub fn QuantityStepper(
     id: String,

@@ -72,8 +72,8 @@ pub fn combine_checks<A, B>(
     }
 }
 
-/// Cleans and checks the contact fields. The country becomes its code; a country without postal codes
-/// has none.
+/// Cleans and checks the contact fields. The country becomes its code; a country without postal
+/// codes has none.
 ///
 /// # Errors
 /// [`ShopError::FieldsInvalid`], with one message per field.

@@ -122,8 +122,9 @@ fn end_of(until: OffsetDateTime, now: OffsetDateTime) -> (String, u64) {
     (moment::time_in_utc(until), left_s + 1)
 }
 
-/// Checks whether the cart may reserve `lines` beside what the shopper's other cart holds, and returns the time of a new reservation; `None`
-/// if it needs none. The caller has locked the cart, and no stock.
+/// Checks whether the cart may reserve `lines` beside what the shopper's other cart holds, and
+/// returns the time of a new reservation; `None` if it needs none. The caller has locked the cart,
+/// and no stock.
 ///
 /// # Errors
 /// [`ShopError::OverHoldLimit`], [`ShopError::OverAddressHoldLimit`], [`ShopError::HoldsPaused`],

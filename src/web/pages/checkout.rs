@@ -129,7 +129,7 @@ fn EmptyCheckout(
     });
     view! {
         <main class="page" id="main" tabindex="-1">
-            <PageHead title="Checkout" lead="There is nothing to check out. Add a product first."/>
+            <PageHead title="Checkout" lead="Your cart is empty. Add a product to check out."/>
             {problem}
             <p>
                 <a class="btn btn--primary btn--big" href="/">"Go to the shop"</a>

@@ -66,8 +66,8 @@ pub(super) struct AddressHolds {
 }
 
 impl AddressHolds {
-    /// Reads the holds of `holder`, as seen from the cart of a shopper who also has the cart `other`,
-    /// perhaps from another address.
+    /// Reads the holds of `holder`, as seen from the cart of a shopper who also has the cart
+    /// `other`, perhaps from another address.
     pub async fn read(
         work: &Work,
         holder: &HolderAddress,
