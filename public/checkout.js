@@ -180,15 +180,13 @@
   let isSending = false;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const { submitter } = event;
     if (isSending) {
-      submitter?.removeAttribute("aria-busy");
       return;
     }
     isSending = true;
-    if (await send(submitter)) {
+    if (await send(event.submitter)) {
       isSending = false;
-      submitter?.removeAttribute("aria-busy");
+      form.querySelectorAll("[aria-busy]").forEach((button) => button.removeAttribute("aria-busy"));
     }
   });
   addEventListener("pageshow", () => {

@@ -27,8 +27,8 @@ use crate::{
 /// now. A line whose sale has not started, or has ended, stays in the cart and is left out here.
 ///
 /// # Errors
-/// [`ShopError::CartEmpty`]; [`ShopError::SaleNotStarted`] or [`ShopError::SaleEnded`] if no product
-/// of the cart is on sale.
+/// [`ShopError::CartEmpty`]; [`ShopError::SaleNotStarted`] or [`ShopError::SaleEnded`] if no
+/// product of the cart is on sale.
 pub async fn lines(work: &Work, cart_id: Uuid) -> Result<Vec<Line>, Abort> {
     let items = cart_item::Entity::find()
         .filter(cart_item::Column::CartId.eq(cart_id))
@@ -98,8 +98,8 @@ async fn admit_lines(
 /// Adds `quantity` units of the product to what the cart contains; see [`set_line`].
 ///
 /// # Errors
-/// Those of [`set_line`]; [`ShopError::TooManyInCart`] instead of them if the cart contains units of
-/// the product already.
+/// Those of [`set_line`]; [`ShopError::TooManyInCart`] instead of them if the cart contains units
+/// of the product already.
 pub(super) async fn add_line(
     work: &Work,
     shop: &Shop,

@@ -1,4 +1,5 @@
-//! `/checkout` and `/checkout/now`: contact, delivery, payment and the reservation of the cart, or of
+//! `/checkout` and `/checkout/now`: contact, delivery, payment and the reservation of the cart, or
+//! of
 //! *Buy now*. All buttons belong to one form and save the values that were typed.
 //!
 //! `public/checkout.js` sends the form without a page load. It takes the elements with `data-part`,

@@ -73,8 +73,8 @@ impl Visit {
         }
     }
 
-    /// Returns true if the shop issued the form's key, and `operation` has been carried out: its page
-    /// came from the browser's cache. False if that cannot be read.
+    /// Returns true if the shop issued the form's key, and `operation` has been carried out: its
+    /// page came from the browser's cache. False if that cannot be read.
     pub async fn was_carried_out(&self, form_key: &str, operation: &str) -> bool {
         let secret = &self.state.payment_secret;
         let issued = self

@@ -41,8 +41,10 @@ pub(super) fn DeliveryFields(draft: CheckoutDraft, error: Option<ShopError>) -> 
     let about = |field: &str| field_error(error.as_ref(), field);
     let country = country::find(&contact.country);
     // The country may still change: the page's script decides what is required, or else the shop.
-    let needs_postal_code =
-        country.is_some_and(|country| country.postal_code == PostalCode::Required);
+    let postal_code_hint = match country.map(|country| country.postal_code) {
+        Some(PostalCode::Required) => "",
+        _ => "If there is one.",
+    };
     view! {
         <fieldset class="panel">
             <legend>"Delivery"</legend>
@@ -58,7 +60,7 @@ pub(super) fn DeliveryFields(draft: CheckoutDraft, error: Option<ShopError>) -> 
                     width="third"
                     enter="next"
                     optional=true
-                    hint=if needs_postal_code { "" } else { "If there is one." }
+                    hint=postal_code_hint
                 />
                 <Field name="city" label="City" kind=FieldKind::text("address-level2") value=contact.city error=about("city") width="two-thirds" enter="next" optional=true/>
             </div>
