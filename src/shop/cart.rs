@@ -249,7 +249,7 @@ impl Carts<'_> {
 /// Deletes the lines that were ordered, and the checkout draft. A line whose sale has not started,
 /// or has ended, was not ordered and stays.
 pub async fn clear(work: &Work, cart_id: Uuid, ordered: &[Line]) -> Result<(), Abort> {
-    let is_ordered = |product_id| ordered.iter().any(|(offer, _)| offer.id == product_id);
+    let is_ordered = |product_id: i64| ordered.iter().any(|(offer, _)| offer.id == product_id);
     remove_lines(work, cart_id, is_ordered).await?;
     other_cart::hand_over_contact(work, cart_id).await?;
     checkout_draft::Entity::delete_by_id(cart_id)
