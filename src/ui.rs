@@ -14,5 +14,6 @@ pub mod safety_badge;
 pub mod stepper;
 pub mod stock_line;
 mod time_axis;
+pub mod utc_time;
 pub mod verdict_tile;
 pub mod waterfall;

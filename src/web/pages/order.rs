@@ -12,7 +12,7 @@ use crate::{
         Contact, OrderLineView, OrderStatus, OrderStatusView, OrderView as Order, RefundReason,
         RefundView, country::name_of,
     },
-    ui::bill::tax_label,
+    ui::{bill::tax_label, utc_time::UtcTime},
 };
 
 /// `/orders/{public_id}`
@@ -70,7 +70,7 @@ fn OrderView(order: Order) -> impl IntoView {
                             <dl class="facts">
                                 <dt>"Status"</dt><dd><OrderBadge rendered=standing.clone()/></dd>
                                 <dt>"Payment"</dt><dd><OrderPayment rendered=standing.clone()/></dd>
-                                <dt>"Placed"</dt><dd>{order.placed_at.clone()}</dd>
+                                <dt>"Placed"</dt><dd><UtcTime at=order.placed_at.clone()/></dd>
                             </dl>
                         </section>
                         {order.contact.clone().map(|contact| view! { <Address contact/> })}
