@@ -29,6 +29,7 @@ const fn kind(c: char) -> Kind {
         | '\u{2000}'..='\u{200a}'
         | '\u{202f}'
         | '\u{205f}'
+        | '\u{2800}'
         | '\u{3000}' => Kind::Space,
         // Joiners, Mongolian and other variation selectors, tags of flags.
         '\u{200c}'
@@ -53,7 +54,6 @@ const fn kind(c: char) -> Kind {
         | '\u{200f}'
         | '\u{202a}'..='\u{202e}'
         | '\u{2060}'..='\u{206f}'
-        | '\u{2800}'
         | '\u{3164}'
         | '\u{feff}'
         | '\u{ffa0}'
