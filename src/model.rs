@@ -3,7 +3,9 @@
 
 pub mod axis_scale;
 pub mod bill;
+pub mod card_expiry;
 pub mod cart;
+pub mod country;
 pub mod digit_groups;
 pub mod findings;
 pub mod isolation;
@@ -29,13 +31,16 @@ pub mod snapshot;
 pub mod statement;
 pub mod stepper;
 pub mod strategy;
+pub mod text;
 pub mod utc_time;
 pub mod verdict;
 pub mod waterfall;
 
 pub use axis_scale::{AxisScale, polyline};
 pub use bill::{Bill, DiscountValue};
-pub use cart::{AppliedCode, CartLine, CartView, CheckoutView, ReleasedLine, Reservation};
+pub use cart::{
+    AppliedCode, CartLine, CartView, CheckoutView, LineProblem, ReleasedLine, Reservation,
+};
 pub use isolation::Isolation;
 pub use lesson::{LessonKey, LessonResult, LessonRun};
 pub use live_sale::LiveSale;
@@ -53,7 +58,7 @@ pub use quantity::Quantity;
 pub use run_state::{RunCommand, RunEvent, RunEventKind, RunState};
 pub use sale::{SalePlan, SaleState, StockCounts};
 pub use sample::Sample;
-pub use shop_error::ShopError;
+pub use shop_error::{CartBound, CartExcess, ShopError};
 pub use snapshot::{LaneSnapshot, RunSnapshot, RunVerdict};
 pub use strategy::{QueueLocation, StockLayout, StrategyKey};
 pub use verdict::{LatencyMs, TimeSplitMs, Verdict};

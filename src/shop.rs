@@ -32,6 +32,7 @@ pub mod administrator;
 pub mod audit;
 pub mod backorders;
 pub mod cart;
+pub mod cart_pair;
 pub mod catalog;
 pub mod checkout;
 pub mod customer_limit;

@@ -15,5 +15,6 @@ pub mod sale_line;
 pub mod stepper;
 pub mod stock_line;
 mod time_axis;
+pub mod utc_time;
 pub mod verdict_tile;
 pub mod waterfall;

@@ -1,5 +1,6 @@
 //! Tests of carts, checkout, payments, refunds and stock administration.
 
+mod buy_now;
 mod cart;
 mod discounts;
 mod hold_limits;

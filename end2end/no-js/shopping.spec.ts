@@ -52,7 +52,7 @@ test("without JavaScript, a shopper can find a product, change the cart, order, 
 
 test("Buy now opens the checkout", async ({ page }) => {
   await addToCart(page, FLASK, 2, "Buy now");
-  await expect(page).toHaveURL("/checkout");
+  await expect(page).toHaveURL("/checkout/now");
   await expect(payButton(page)).toBeVisible();
 });
 

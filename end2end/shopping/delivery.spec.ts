@@ -10,6 +10,7 @@ const PAGES = [
   `/products/${SMARTPHONE.slug}`,
   "/cart",
   "/checkout",
+  "/checkout/now",
   "/admin/login",
   "/admin",
   "/admin/products",

@@ -15,6 +15,7 @@ import {
   hold,
   pay,
   payButton,
+  setQuantity,
   stockOf,
   waitForIslands,
 } from "../fixtures/shopper";
@@ -86,8 +87,7 @@ test.describe("an active reservation", () => {
       expect(left).toHaveText(new RegExp(`\\b${before - units} of \\d+ left`));
     const change = async (units: number) => {
       await page.goto("/cart");
-      await page.getByLabel(`Quantity of ${TENT.name}`).fill(`${units}`);
-      await page.getByRole("button", { name: `Update ${TENT.name}` }).click();
+      await setQuantity(page, TENT, units);
     };
     await expectTaken(0);
     await goToCheckout(page, [TENT, 2]);
@@ -121,10 +121,8 @@ test.describe("an active reservation", () => {
     await waitForIslands(page);
     await expect(cartLine(page, WATCH).getByRole("status")).toBeHidden();
     await expect(page.getByRole("button", { name: "Checkout" })).toBeEnabled();
-    await page.getByLabel(`Quantity of ${WATCH.name}`).fill("3");
-    await page.getByRole("button", { name: `Update ${WATCH.name}` }).click();
-    await page.getByLabel(`Quantity of ${WATCH.name}`).fill("4");
-    await page.getByRole("button", { name: `Update ${WATCH.name}` }).click();
+    await setQuantity(page, WATCH, 3);
+    await setQuantity(page, WATCH, 4);
     await expect(cartLine(page, WATCH).getByRole("status")).toBeHidden();
     await page.getByRole("button", { name: "Checkout" }).click();
     await pay(page, guest());

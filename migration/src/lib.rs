@@ -32,6 +32,7 @@ mod m0021_wrong_amounts_and_limits;
 mod m0022_named_runs;
 mod m0023_sales;
 mod m0024_kept_units;
+mod m0025_longer_names;
 mod m0027_product_search;
 
 /// Runs all migrations, oldest first.
@@ -65,6 +66,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0022_named_runs::Migration),
             Box::new(m0023_sales::Migration),
             Box::new(m0024_kept_units::Migration),
+            Box::new(m0025_longer_names::Migration),
             Box::new(m0027_product_search::Migration),
         ]
     }

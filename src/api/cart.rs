@@ -15,7 +15,7 @@ pub async fn add_to_cart(
     #[server(default)] quantity: String,
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
-    let was_carried_out = visit.was_carried_out(&idempotency_key).await;
+    let was_carried_out = visit.was_carried_out(&idempotency_key, "add to cart").await;
     let result = server::add(&visit, &idempotency_key, &product_id, &quantity).await;
     if was_carried_out && result.is_ok() {
         let notice = ShopError::AlreadyCarriedOut;
@@ -25,10 +25,11 @@ pub async fn add_to_cart(
     visit.answer(result, &[("quantity", &quantity)]).await
 }
 
-/// Adds a product to the cart, reserves the cart's stock, and redirects to the checkout.
+/// Buys a product alone, whatever is in the cart: reserves it in a cart of its own and redirects to
+/// the checkout of that cart.
 ///
 /// # Errors
-/// The errors of [`add_to_cart`] and of [`crate::shop::reservations::Reservations::reserve`].
+/// The errors of [`crate::shop::cart::Carts::buy_now`].
 #[server(prefix = "/api/form", endpoint = "cart/buy-now")]
 pub async fn buy_now(
     #[server(default)] idempotency_key: String,
@@ -36,12 +37,12 @@ pub async fn buy_now(
     #[server(default)] quantity: String,
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
-    let was_carried_out = visit.was_carried_out(&idempotency_key).await;
+    let was_carried_out = visit.was_carried_out(&idempotency_key, "buy now").await;
     let result = server::buy_now(&visit, &idempotency_key, &product_id, &quantity).await;
     let result = match result {
-        // The cart of the first time has been paid.
+        // The items of the first time have been paid.
         Err(ShopError::CartEmpty) if was_carried_out => Err(ShopError::AlreadyCarriedOut),
-        result => result.map(|()| "/checkout".to_owned()),
+        result => result.map(|()| crate::model::cart::BUY_NOW_CHECKOUT.to_owned()),
     };
     visit.answer(result, &[("quantity", &quantity)]).await
 }
@@ -60,7 +61,8 @@ pub async fn set_cart_quantity(
     let result = server::set(&visit, &idempotency_key, &product_id, &quantity).await;
     let result = result.map(|()| "/cart".to_owned());
     let typed = format!("quantity-{product_id}");
-    visit.answer(result, &[(&typed, &quantity)]).await
+    let typed = [(typed.as_str(), quantity.as_str())];
+    visit.answer_from("/cart", result, &typed).await
 }
 
 /// Removes a product from the cart.
@@ -72,7 +74,7 @@ pub async fn remove_from_cart(
     let visit = crate::web::session::Visit::current()?;
     let result = server::remove(&visit, &idempotency_key, &product_id).await;
     let result = result.map(|()| "/cart".to_owned());
-    visit.answer(result, &[]).await
+    visit.answer_from("/cart", result, &[]).await
 }
 
 #[cfg(feature = "ssr")]
@@ -81,7 +83,7 @@ mod server {
 
     use crate::{
         model::{Quantity, ShopError},
-        shop::{cart::KeyedCart, idempotency::Claim},
+        shop::{cart::KeyedCart, cart_pair::other_cart, idempotency::Claim},
         web::session::Visit,
     };
 
@@ -91,7 +93,7 @@ mod server {
         product_id: &str,
         quantity: &str,
     ) -> Result<Uuid, ShopError> {
-        let new = parse(visit, key, product_id, quantity).await?;
+        let new = parse(visit, key, "add to cart", [product_id, quantity]).await?;
         let carts = visit.shop().carts();
         let cart_id = carts
             .add(Some(new.cart_id), new.product_id, new.quantity, new.claim)
@@ -112,13 +114,12 @@ mod server {
     async fn parse(
         visit: &Visit,
         key: &str,
-        product_id: &str,
-        quantity: &str,
+        operation: &str,
+        typed: [&str; 2],
     ) -> Result<AddForm, ShopError> {
-        let typed = [product_id, quantity];
         let (product_id, quantity) = (
-            shop_product(visit, product_id).await?,
-            Quantity::parse(quantity)?,
+            shop_product(visit, typed[0]).await?,
+            Quantity::parse(typed[1])?,
         );
         let cart_id = visit.cart_id_for_new_lines().await?;
         let cart_id = cart_id.unwrap_or_else(|| visit.id_of_new_cart());
@@ -126,7 +127,7 @@ mod server {
             cart_id,
             product_id,
             quantity,
-            claim: visit.claim_of_new_cart(cart_id, key, "add to cart", &typed)?,
+            claim: visit.claim_of_new_cart(cart_id, key, operation, &typed)?,
         })
     }
 
@@ -136,15 +137,16 @@ mod server {
         product_id: &str,
         quantity: &str,
     ) -> Result<(), ShopError> {
-        let new = parse(visit, key, product_id, quantity).await?;
-        let carts = visit.shop().carts();
-        let cart_id = carts
-            .add_and_reserve(Some(new.cart_id), new.product_id, new.quantity, new.claim)
+        let new = parse(visit, key, "buy now", [product_id, quantity]).await?;
+        let shop = visit.shop();
+        let cart_id = shop
+            .carts()
+            .buy_now(new.cart_id, new.product_id, new.quantity, new.claim)
             .await?;
         visit.set_cart_id(cart_id).await?;
-        // The key may have been used to add without reserving.
-        let outcome = visit.shop().reservations().reserve(cart_id, None).await;
-        Ok(outcome.result?)
+        // A repeated request finds its items reserved, expired or paid for.
+        let again = shop.reservations().reserve(other_cart(cart_id), None).await;
+        again.result.map_err(ShopError::from)
     }
 
     pub async fn set(

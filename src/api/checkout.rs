@@ -21,8 +21,8 @@ pub async fn enter_checkout(
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
     let result = server::enter(&visit, &idempotency_key, &cart_id).await;
-    let result = result.map(|()| "/checkout".to_owned());
-    visit.answer(result, &[]).await
+    let result = result.map(|()| crate::model::cart::CHECKOUT.to_owned());
+    visit.answer_from("/cart", result, &[]).await
 }
 
 /// Executes the action of the clicked button and redirects back to the checkout, which keeps all
@@ -57,10 +57,11 @@ pub async fn change_checkout(
         },
         code,
     };
+    let page = server::page_of(&visit, &form.cart_id).await?;
     let result = server::change(&visit, &act, &form).await;
     server::keep_contact(&visit, &form, &result);
-    let result = result.map(|()| "/checkout".to_owned());
-    visit.answer(result, &[("act", &act)]).await
+    let result = result.map(|()| page.to_owned());
+    visit.answer_from(page, result, &[("act", &act)]).await
 }
 
 /// Orders the cart, pays for it, and redirects to the order's page. A form sent twice places one
@@ -81,6 +82,7 @@ pub async fn pay(
     #[server(default)] country: String,
     #[server(default)] code: String,
     #[server(default)] expected_total_cents: String,
+    #[server(default)] expected_items: String,
     #[server(default)] card_number: String,
     #[server(default)] card_expiry: String,
     #[server(default)] card_cvc: String,
@@ -104,13 +106,18 @@ pub async fn pay(
         expiry: card_expiry,
         cvc: card_cvc,
     };
-    let result = server::pay(&visit, &form, &expected_total_cents, &card).await;
+    let page = server::page_of(&visit, &form.cart_id).await?;
+    let shown = server::Shown {
+        total_cents: expected_total_cents,
+        items: expected_items,
+    };
+    let result = server::pay(&visit, &form, &shown, &card).await;
     server::keep_contact(&visit, &form, &result);
     if result.is_ok() {
         visit.forget_contact();
     }
     let result = result.map(|order_id| format!("/orders/{order_id}"));
-    visit.answer(result, &[]).await
+    visit.answer_from(page, result, &[]).await
 }
 
 #[cfg(feature = "ssr")]
@@ -118,9 +125,13 @@ mod server {
     use uuid::Uuid;
 
     use crate::{
-        model::{Contact, PaymentCard, ShopError},
+        model::{
+            Contact, PaymentCard, ShopError,
+            cart::{BUY_NOW_CHECKOUT, CHECKOUT},
+        },
         shop::{
             cart::CheckoutDraft,
+            cart_pair::other_cart,
             checkout::{self, OrderRequest},
             discounts::fold_code,
         },
@@ -133,6 +144,12 @@ mod server {
         pub cart_id: String,
         pub contact: Contact,
         pub code: String,
+    }
+
+    /// What the form's page showed.
+    pub struct Shown {
+        pub total_cents: String,
+        pub items: String,
     }
 
     impl CheckoutForm {
@@ -190,14 +207,14 @@ mod server {
     pub async fn pay(
         visit: &Visit,
         form: &CheckoutForm,
-        expected_total_cents: &str,
+        shown: &Shown,
         card: &PaymentCard,
     ) -> Result<String, ShopError> {
         let own = own_cart(visit, &form.cart_id).await?;
         let code_check = check_code_attempt(visit, own, form).await;
         let may_save_code = code_check.is_ok();
         let paid = match code_check {
-            Ok(()) => order_and_pay(visit, own, form, expected_total_cents, card).await,
+            Ok(()) => order_and_pay(visit, own, form, shown, card).await,
             Err(error) => Err(error),
         };
         if matches!(&paid, Err(error) if matches!(error.status(), 409 | 422 | 429)) {
@@ -245,7 +262,7 @@ mod server {
         visit: &Visit,
         cart_id: Uuid,
         form: &CheckoutForm,
-        expected_total_cents: &str,
+        shown: &Shown,
         card: &PaymentCard,
     ) -> Result<String, ShopError> {
         let contact = checkout::check_contact(&form.contact);
@@ -258,7 +275,8 @@ mod server {
             cart_id,
             contact,
             code,
-            expected_total_cents: expected_total_cents.parse().ok(),
+            expected_total_cents: shown.total_cents.parse().ok(),
+            expected_items: Some(shown.items.clone()).filter(|items| !items.is_empty()),
             claim,
             lane_id: None,
         };
@@ -273,13 +291,24 @@ mod server {
         }
     }
 
+    /// Returns the cart that the form names, if it is one of the shopper's two.
     async fn own_cart(visit: &Visit, cart_id: &str) -> Result<Uuid, ShopError> {
-        let own = visit.cart_id().await?;
-        let own = own.ok_or_else(|| visit.missing_cart())?;
-        if Uuid::try_parse(cart_id) == Ok(own) {
-            Ok(own)
-        } else {
-            Err(ShopError::SessionEnded)
+        let main = visit.cart_id().await?;
+        let main = main.ok_or_else(|| visit.missing_cart())?;
+        match Uuid::try_parse(cart_id) {
+            Ok(named) if named == main || named == other_cart(main) => Ok(named),
+            _ => Err(ShopError::SessionEnded),
         }
+    }
+
+    /// Returns the address of the page that contains the form.
+    pub async fn page_of(visit: &Visit, cart_id: &str) -> Result<&'static str, ShopError> {
+        let main = visit.cart_id().await?.unwrap_or_default();
+        let is_buy_now = Uuid::try_parse(cart_id) == Ok(other_cart(main));
+        Ok(if is_buy_now {
+            BUY_NOW_CHECKOUT
+        } else {
+            CHECKOUT
+        })
     }
 }

@@ -8,10 +8,12 @@ mod live_stock;
 mod sale;
 #[cfg(feature = "hydrate")]
 mod server_clock;
+mod quantity_stepper;
 
 pub use hold_timer::HoldTimer;
 pub use live_order::{
     LiveOrder, OrderBadge, OrderHeading, OrderNextLink, OrderPayment, OrderSentence,
 };
 pub use live_stock::{CartLineNote, CheckoutButton, LiveSales, LiveStock};
+pub use quantity_stepper::QuantityStepper;
 pub use sale::{BuyButtons, CardState, SaleNews, SalePrice, SaleShutter, StockLine};

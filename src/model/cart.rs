@@ -2,7 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bill, Money, Product, Quantity};
+use super::{Bill, Money, Product, Quantity, SaleState, quantity::QUANTITY_MAX};
+
+/// The address of the checkout of the cart.
+pub const CHECKOUT: &str = "/checkout";
+/// The address of the checkout of *Buy now*, which has a cart of its own.
+pub const BUY_NOW_CHECKOUT: &str = "/checkout/now";
 
 /// One product in a cart, with its current price and stock, not those of when it was added.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,7 +22,56 @@ pub struct CartLine {
     pub reserved_price: Option<Money>,
 }
 
+/// Why a line cannot be bought as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineProblem {
+    /// The sale starts at this time, in Unix milliseconds.
+    NotStarted { starts_at_ms: i64 },
+    /// The sale has ended.
+    Ended,
+    /// The line has more units than one customer may buy.
+    OverLimit { limit: u32 },
+    /// The stock covers only this many units, zero or more.
+    Short { left: u32 },
+}
+
 impl CartLine {
+    /// True if the product can be bought now, as far as its sale is concerned. Other lines are
+    /// neither counted nor ordered.
+    pub fn is_on_sale(&self) -> bool {
+        !matches!(
+            self.product.state(),
+            SaleState::Announced | SaleState::Ended
+        )
+    }
+
+    /// Returns what is wrong with the line, if anything is.
+    pub fn problem(&self) -> Option<LineProblem> {
+        let limit = self.product.per_customer_limit;
+        match self.product.state() {
+            SaleState::Announced => Some(LineProblem::NotStarted {
+                starts_at_ms: self.product.plan.starts_at_ms.unwrap_or_default(),
+            }),
+            SaleState::Ended => Some(LineProblem::Ended),
+            _ if !self.is_covered() => Some(LineProblem::Short { left: self.left() }),
+            _ => limit
+                .filter(|limit| self.quantity.get() > *limit)
+                .map(|limit| LineProblem::OverLimit { limit }),
+        }
+    }
+
+    /// The units that the shopper may have, by the stock when it was read and by the limits.
+    pub fn most(&self) -> u32 {
+        let limit = self.product.per_customer_limit.unwrap_or(QUANTITY_MAX);
+        self.left().min(limit).min(QUANTITY_MAX)
+    }
+
+    /// The units that stock and the cart's own hold cover.
+    fn left(&self) -> u32 {
+        let left = self.product.available.saturating_add(self.held).max(0);
+        u32::try_from(left).unwrap_or(u32::MAX)
+    }
+
     /// True if the stock, including this cart's own hold, covered the line when it was read.
     pub fn is_covered(&self) -> bool {
         self.product.available + self.held >= i64::from(self.quantity.get())
@@ -53,6 +107,7 @@ pub struct Reservation {
 /// Units that an expired reservation released.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReleasedLine {
+    pub product_id: i64,
     pub product_name: String,
     pub quantity: i64,
     /// True if it expired because the sale of the product ended.
@@ -76,6 +131,7 @@ impl ReleasedLine {
 pub struct CartView {
     /// By product id.
     pub lines: Vec<CartLine>,
+    /// Of the lines whose products are on sale.
     pub subtotal: Money,
     /// `None` while nothing is reserved.
     pub reservation: Option<Reservation>,
@@ -84,15 +140,37 @@ pub struct CartView {
 }
 
 impl CartView {
-    /// Units over all lines.
-    pub fn unit_count(&self) -> u32 {
-        self.lines.iter().map(|line| line.quantity.get()).sum()
+    /// The lines that a checkout would order.
+    pub fn lines_on_sale(&self) -> impl Iterator<Item = &CartLine> {
+        self.lines.iter().filter(|line| line.is_on_sale())
     }
 
-    /// True if there is a line and stock covers every line.
-    pub fn can_check_out(&self) -> bool {
-        !self.lines.is_empty() && self.lines.iter().all(CartLine::is_covered)
+    /// Units over all lines that a checkout would order.
+    pub fn unit_count(&self) -> u32 {
+        self.lines_on_sale().map(|line| line.quantity.get()).sum()
     }
+
+    /// True if there is a line on sale and nothing is wrong with any of them.
+    pub fn can_check_out(&self) -> bool {
+        let mut on_sale = self.lines_on_sale().peekable();
+        on_sale.peek().is_some() && on_sale.all(|line| line.problem().is_none())
+    }
+
+    /// What a checkout would order, as a form carries it: the shop orders nothing else.
+    pub fn items(&self) -> String {
+        items(
+            self.lines_on_sale()
+                .map(|line| (line.product.id, line.quantity)),
+        )
+    }
+}
+
+/// Writes products and their quantities as text, such as `1x2,7x1`.
+pub fn items(lines: impl Iterator<Item = (i64, Quantity)>) -> String {
+    let items: Vec<_> = lines
+        .map(|(product_id, quantity)| format!("{product_id}x{quantity}"))
+        .collect();
+    items.join(",")
 }
 
 /// A cart at the checkout, with its bill and discount code.

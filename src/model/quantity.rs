@@ -4,7 +4,10 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::ShopError;
+use super::{
+    ShopError,
+    text::{clean, narrow},
+};
 
 /// The maximum units of one line.
 pub const QUANTITY_MAX: u32 = 1_000;
@@ -30,17 +33,16 @@ impl Quantity {
         }
     }
 
-    /// Parses the text of a form field. Only digits are accepted, so `1.5`, `1e3` and `+7` are
-    /// rejected.
+    /// Parses the text of a form field. Thousands may be separated as people do it: `1,000`,
+    /// `1.000`, `1 000`, `1'000`. Anything that could mean another number is rejected: `1.5`,
+    /// `1,00`, `10 00`, `1e3`, `+7`.
     ///
     /// # Errors
     /// [`ShopError::QuantityInvalid`] if `typed` is not a whole number in range.
     pub fn parse(typed: &str) -> Result<Self, ShopError> {
-        let typed = typed.trim();
-        if typed.is_empty() || !typed.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(ShopError::QuantityInvalid);
-        }
-        Self::new(typed.parse().map_err(|_| ShopError::QuantityInvalid)?)
+        let typed: String = clean(typed).chars().map(narrow).collect();
+        let digits = without_separators(&typed).ok_or(ShopError::QuantityInvalid)?;
+        Self::new(digits.parse().map_err(|_| ShopError::QuantityInvalid)?)
     }
 
     /// The number of units.
@@ -55,6 +57,23 @@ impl Quantity {
     pub fn plus(self, more: Self) -> Result<Self, ShopError> {
         Self::new(i64::from(self.0) + i64::from(more.0))
     }
+}
+
+/// Removes the separators of thousands. Returns `None` if a group is not three digits long, or if
+/// there is anything else.
+fn without_separators(number: &str) -> Option<String> {
+    let is_separator = |c: char| matches!(c, ' ' | ',' | '.' | '\'' | '’' | '_');
+    let separators: Vec<char> = number.chars().filter(|c| is_separator(*c)).collect();
+    let mut groups = number.split(is_separator);
+    let first = groups.next()?;
+    let is_grouped = separators.windows(2).all(|pair| pair[0] == pair[1])
+        && (separators.is_empty() || (1..=3).contains(&first.len()))
+        && groups.all(|group| group.len() == 3);
+    let digits: String = number.chars().filter(|c| !is_separator(*c)).collect();
+    let is_number = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
+    // No number that begins with a zero has groups: `0,005` is a fraction.
+    let is_whole = separators.is_empty() || !first.starts_with('0');
+    (is_grouped && is_number && is_whole).then_some(digits)
 }
 
 impl TryFrom<i64> for Quantity {
@@ -96,6 +115,20 @@ mod tests {
             "99999999999999999999",
             "٣",
             "0x1",
+            "1 5",
+            "1,5",
+            "1,00",
+            "10 00",
+            "10,00",
+            "1,0000",
+            "1,000.00",
+            "1,000,",
+            ",100",
+            "0,005",
+            "1,001",
+            "1/2",
+            "½",
+            "2 pieces",
         ] {
             assert_eq!(
                 Quantity::parse(typed),
@@ -104,7 +137,26 @@ mod tests {
             );
         }
         assert_eq!(Quantity::parse(" 7 ").map(Quantity::get), Ok(7));
-        assert_eq!(Quantity::parse("1000").map(Quantity::get), Ok(1000));
+        for typed in [
+            "1000",
+            "1,000",
+            "1.000",
+            "1 000",
+            " 1 000 ",
+            "1\u{a0}000",
+            "1\u{202f}000",
+            "1'000",
+            "1’000",
+            "１０００",
+            "\u{200b}1000\u{feff}",
+            "01000",
+        ] {
+            assert_eq!(
+                Quantity::parse(typed).map(Quantity::get),
+                Ok(1000),
+                "{typed:?}"
+            );
+        }
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod draft;
 mod line;
+mod other_cart;
 mod view;
 
 pub use draft::CheckoutDraft;
@@ -33,7 +34,9 @@ use crate::{
     model::{Quantity, ShopError},
     shop::{
         Shop,
-        holds::{self, ReleaseReason},
+        cart_pair::other_cart,
+        catalog,
+        holds::{self, Line, ReleaseReason},
         idempotency::{self, Claim},
     },
 };
@@ -163,19 +166,20 @@ impl Carts<'_> {
         .map_err(ShopError::from)
     }
 
-    /// The same as [`Carts::add`], and reserves the whole cart in the same transaction: if a line
-    /// cannot be reserved, nothing is added, and no cart is created. Returns the cart's id.
+    /// Puts `quantity` units of the product, and nothing else, into the *Buy now* cart of the
+    /// shopper who has the cart `cart_id`, and reserves them in the same transaction: what the
+    /// shopper was buying before is released, and if the units cannot be reserved, nothing changes.
+    /// The other cart does not matter. Returns `cart_id`, the same for a retry with the same key.
     ///
     /// # Errors
     /// The errors of [`Carts::add`] and of [`super::reservations::Reservations::reserve`].
-    pub async fn add_and_reserve(
+    pub async fn buy_now(
         self,
-        cart_id: Option<Uuid>,
+        cart_id: Uuid,
         product_id: i64,
         quantity: Quantity,
         claim: Option<Claim>,
     ) -> Result<Uuid, ShopError> {
-        let cart_id = cart_id.unwrap_or_else(Uuid::now_v7);
         let shop = self.shop.clone();
         txn::run_for_result(&self.shop.db, self.shop.policy("buy now"), move |work| {
             let (shop, claim) = (shop.clone(), claim.clone());
@@ -183,10 +187,12 @@ impl Carts<'_> {
                 if let Some(stored) = idempotency::claim(work, claim.as_ref()).await? {
                     return Ok(stored);
                 }
-                locks::cart(work, cart_id).await?;
-                create_or_touch(work, cart_id).await?;
-                add_line(work, &shop, cart_id, product_id, quantity).await?;
-                reserve_lines(work, &shop, cart_id).await?;
+                let buy_now = other_cart(cart_id);
+                locks::cart(work, buy_now).await?;
+                create_or_touch(work, buy_now).await?;
+                remove_lines(work, buy_now, |line| line != product_id).await?;
+                set_line(work, &shop, buy_now, product_id, quantity).await?;
+                reserve_lines(work, &shop, buy_now).await?;
                 idempotency::record(work, claim.as_ref(), &cart_id).await?;
                 Ok(cart_id)
             })
@@ -195,14 +201,14 @@ impl Carts<'_> {
         .map_err(ShopError::from)
     }
 
-    /// Records that the cart's session came back after creating the cart.
+    /// Records that the session of the shopper's carts came back after creating one of them.
     pub async fn mark_seen_again(self, cart_id: Uuid) -> Result<(), ShopError> {
         let policy = self.shop.policy("mark cart as seen");
         txn::run_for_result(&self.shop.db, policy, move |work| {
             Box::pin(async move {
                 cart::Entity::update_many()
                     .col_expr(cart::Column::SeenAgain, Expr::value(true))
-                    .filter(cart::Column::Id.eq(cart_id))
+                    .filter(cart::Column::Id.is_in([cart_id, other_cart(cart_id)]))
                     .exec(work.connection())
                     .await?;
                 Ok(())
@@ -240,24 +246,45 @@ impl Carts<'_> {
     }
 }
 
-/// Deletes the cart's lines and its checkout draft.
-pub async fn clear(work: &Work, cart_id: Uuid) -> Result<(), Abort> {
-    cart_item::Entity::delete_many()
-        .filter(cart_item::Column::CartId.eq(cart_id))
-        .exec(work.connection())
-        .await?;
+/// Deletes the lines that were ordered, and the checkout draft. A line whose sale has not started,
+/// or has ended, was not ordered and stays.
+pub async fn clear(work: &Work, cart_id: Uuid, ordered: &[Line]) -> Result<(), Abort> {
+    let is_ordered = |product_id: i64| ordered.iter().any(|(offer, _)| offer.id == product_id);
+    remove_lines(work, cart_id, is_ordered).await?;
+    other_cart::hand_over_contact(work, cart_id).await?;
     checkout_draft::Entity::delete_by_id(cart_id)
         .exec(work.connection())
         .await?;
     Ok(())
 }
 
+/// Deletes the lines of the cart whose product `is_meant`.
+async fn remove_lines(
+    work: &Work,
+    cart_id: Uuid,
+    is_meant: impl Fn(i64) -> bool + Send,
+) -> Result<(), Abort> {
+    let items = cart_item::Entity::find()
+        .filter(cart_item::Column::CartId.eq(cart_id))
+        .all(work.connection())
+        .await?;
+    for item in items {
+        if is_meant(item.product_id) {
+            cart_item::Entity::delete_by_id((cart_id, item.product_id))
+                .exec(work.connection())
+                .await?;
+        }
+    }
+    Ok(())
+}
+
 /// Restores an order's lines and its checkout draft to the cart that they came from, if the cart
-/// still exists and is empty. Returns true if it did. The caller has locked the cart.
+/// still exists and contains nothing that could be ordered. Returns true if it did. The caller has
+/// locked the cart.
 pub async fn restore(
     work: &Work,
     cart_id: Uuid,
-    lines: &[(i64, i32)],
+    ordered: &[(i64, i32)],
     draft: &CheckoutDraft,
 ) -> Result<bool, Abort> {
     if cart::Entity::find_by_id(cart_id)
@@ -267,14 +294,18 @@ pub async fn restore(
     {
         return Ok(false);
     }
-    let new_line = cart_item::Entity::find()
+    let items = cart_item::Entity::find()
         .filter(cart_item::Column::CartId.eq(cart_id))
-        .one(work.connection())
+        .all(work.connection())
         .await?;
-    if new_line.is_some() {
-        return Ok(false);
+    for item in &items {
+        let is_ordered = ordered.iter().any(|(id, _)| *id == item.product_id);
+        let offer = catalog::offer(work, item.product_id).await?;
+        if is_ordered || offer.check_open().is_ok() {
+            return Ok(false);
+        }
     }
-    let rows = lines
+    let rows = ordered
         .iter()
         .map(|(product_id, quantity)| cart_item::ActiveModel {
             cart_id: Set(cart_id),

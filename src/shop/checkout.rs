@@ -1,5 +1,9 @@
 //! The checkout: turns a cart and a form into an order with a pending payment, in one transaction.
 
+mod form;
+
+pub use form::{check_card, check_contact, combine_checks};
+
 use uuid::Uuid;
 
 use crate::{
@@ -9,11 +13,12 @@ use crate::{
         txn::{Abort, Work},
     },
     model::{
-        Bill, Contact, FieldError, Money, PaymentCard, Receipt, ShopError, cart::price_change,
+        Bill, Contact, Money, Receipt, ShopError,
+        cart::{items, price_change},
     },
     shop::{
-        Shop, cart, customer_limit, discounts,
-        email_address::{fold_email, is_email_address},
+    Shop, cart, customer_limit, discounts,
+        email_address::fold_email,
         holds,
         holds::{Line, Purpose},
         idempotency::{self, Claim, Key},
@@ -33,6 +38,9 @@ pub struct OrderRequest {
     /// The total shown to the shopper, in cents: the order is rejected if its total differs. `None`
     /// if no total was shown.
     pub expected_total_cents: Option<i64>,
+    /// The items shown to the shopper, as [`items`] writes them: the order is rejected if it
+    /// would contain others. `None` if none were shown.
+    pub expected_items: Option<String>,
     pub claim: Claim,
     /// The workbench lane whose buyer this is. Only its buyers may order its private products.
     pub lane_id: Option<i64>,
@@ -77,6 +85,7 @@ pub async fn start(
     for (offer, _) in &lines {
         offer.check_buyer(request.lane_id)?;
     }
+    check_items(request, &lines)?;
     let email = fold_email(&request.contact.email);
     let admitted = holds::admit(work, shop, request.cart_id, &lines, Purpose::Pay).await?;
     let holds = locks::holds_of_cart(work, request.cart_id).await?;
@@ -108,7 +117,7 @@ pub async fn start(
         discounts::record_use(work, order.id, code, &email).await?;
     }
     holds::assign_to_order(work, &holds, Some(order.id)).await?;
-    cart::clear(work, request.cart_id).await?;
+    cart::clear(work, request.cart_id, &lines).await?;
     let payment = record::open(work, order.id, bill.total, request.claim.key()).await?;
     let receipt = Receipt {
         order_id: order.public_id.to_string(),
@@ -120,6 +129,23 @@ pub async fn start(
         payment,
         amount: bill.total,
     })
+}
+
+/// Checks that the order contains what was shown to the shopper: the same total could be that of
+/// another product, which *Buy now* in a second window has put into the cart.
+///
+/// # Errors
+/// [`ShopError::ItemsChanged`].
+fn check_items(request: &OrderRequest, lines: &[Line]) -> Result<(), ShopError> {
+    let Some(shown) = &request.expected_items else {
+        return Ok(());
+    };
+    let items = items(lines.iter().map(|(offer, quantity)| (offer.id, *quantity)));
+    if items == *shown {
+        Ok(())
+    } else {
+        Err(ShopError::ItemsChanged)
+    }
 }
 
 /// Checks that the total is the one that was shown to the shopper. The error names the prices that
@@ -202,166 +228,4 @@ pub fn claim(key: Key, cart_id: Uuid, contact: &Contact, code: Option<&str>) -> 
             code.unwrap_or_default(),
         ],
     )
-}
-
-/// Checks the format of a card, and removes spaces and dashes from its number. The provider checks
-/// the rest.
-///
-/// # Errors
-/// [`ShopError::FieldsInvalid`].
-pub fn check_card(typed: &PaymentCard) -> Result<PaymentCard, ShopError> {
-    let card = PaymentCard {
-        number: typed
-            .number
-            .chars()
-            .filter(|c| !c.is_whitespace() && *c != '-')
-            .collect(),
-        expiry: typed.expiry.split_whitespace().collect(),
-        cvc: typed.cvc.trim().to_owned(),
-    };
-    let digits = |text: &str, lengths: std::ops::RangeInclusive<usize>| {
-        lengths.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
-    };
-    let expiry = card.expiry.split_once('/');
-    let is_month = |month: &str| digits(month, 1..=2) && matches!(month.parse(), Ok(1..=12_u8));
-    let mut errors = Vec::new();
-    let mut add_error = |field, message| errors.push(FieldError::new(field, message));
-    if !digits(&card.number, 12..=19) {
-        add_error(
-            "card_number",
-            "Please enter the 12 to 19 digits of the card.",
-        );
-    }
-    if !expiry.is_some_and(|(month, year)| is_month(month) && digits(year, 2..=2)) {
-        add_error("card_expiry", "Please enter month and year, as in 12/30.");
-    }
-    if !digits(&card.cvc, 3..=4) {
-        add_error("card_cvc", "Please enter the 3 or 4 digits.");
-    }
-    if errors.is_empty() {
-        Ok(card)
-    } else {
-        Err(ShopError::FieldsInvalid(errors))
-    }
-}
-
-/// Combines the results of two form checks: returns both values, or the field errors of both.
-///
-/// # Errors
-/// [`ShopError::FieldsInvalid`].
-pub fn combine_checks<A, B>(
-    a: Result<A, ShopError>,
-    b: Result<B, ShopError>,
-) -> Result<(A, B), ShopError> {
-    match (a, b) {
-        (Ok(a), Ok(b)) => Ok((a, b)),
-        (Err(ShopError::FieldsInvalid(mut errors)), Err(ShopError::FieldsInvalid(more))) => {
-            errors.extend(more);
-            Err(ShopError::FieldsInvalid(errors))
-        }
-        (Err(error), _) | (_, Err(error)) => Err(error),
-    }
-}
-
-/// Trims and checks the contact fields.
-///
-/// # Errors
-/// [`ShopError::FieldsInvalid`], with one message per field.
-pub fn check_contact(typed: &Contact) -> Result<Contact, ShopError> {
-    let contact = typed.map(|field| field.trim().to_owned());
-    let mut errors = Vec::new();
-    for (field, value, length_max) in [
-        ("name", &contact.name, 120),
-        ("email", &contact.email, 254),
-        ("street", &contact.street, 160),
-        ("postal_code", &contact.postal_code, 20),
-        ("city", &contact.city, 80),
-        ("country", &contact.country, 60),
-    ] {
-        let message = match field {
-            "email" if !value.is_empty() => email_error(value, length_max),
-            _ => text_error(value, length_max),
-        };
-        errors.extend(message.map(|message| FieldError::new(field, message)));
-    }
-    if errors.is_empty() {
-        Ok(contact)
-    } else {
-        Err(ShopError::FieldsInvalid(errors))
-    }
-}
-
-/// Returns what is wrong with the text of a required field, if anything is.
-fn text_error(value: &str, length_max: usize) -> Option<String> {
-    let length = value.chars().count();
-    if length == 0 {
-        Some("Please fill this in.".to_owned())
-    } else if length > length_max {
-        Some(format!("At most {length_max} characters."))
-    } else if value.chars().any(char::is_control) {
-        Some("Use only letters, digits and punctuation.".to_owned())
-    } else {
-        None
-    }
-}
-
-fn email_error(value: &str, length_max: usize) -> Option<String> {
-    let is_valid = text_error(value, length_max).is_none() && is_email_address(value);
-    (!is_valid).then(|| "Please enter an e-mail address, as in name@example.com.".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn each_invalid_field_has_one_error() {
-        let error = check_contact(&Contact {
-            name: "  ".to_owned(),
-            email: "no-at-sign".to_owned(),
-            city: "x".repeat(81),
-            ..Contact::default()
-        })
-        .err();
-        let about = |field| error.as_ref().and_then(|error| error.field_message(field));
-        assert_eq!(about("name"), Some("Please fill this in."));
-        assert_eq!(
-            about("email"),
-            Some("Please enter an e-mail address, as in name@example.com.")
-        );
-        assert_eq!(about("city"), Some("At most 80 characters."));
-        assert_eq!(about("street"), Some("Please fill this in."));
-    }
-
-    #[test]
-    fn errors_are_in_the_order_of_the_form() {
-        let Err(ShopError::FieldsInvalid(errors)) = check_contact(&Contact::default()) else {
-            panic!("an empty form has errors");
-        };
-        let errors: Vec<_> = errors
-            .iter()
-            .map(|error| (error.field.as_str(), error.message.as_str()))
-            .collect();
-        let fields = ["name", "email", "street", "postal_code", "city", "country"];
-        assert_eq!(errors, fields.map(|field| (field, "Please fill this in.")));
-    }
-
-    #[test]
-    fn a_control_character_is_an_error() {
-        let contact = Contact {
-            name: "Ann\u{7}".to_owned(),
-            email: "ann\u{7}@example.com".to_owned(),
-            ..Contact::default()
-        };
-        let error = check_contact(&contact).err();
-        let about = |field| error.as_ref().and_then(|error| error.field_message(field));
-        assert_eq!(
-            about("name"),
-            Some("Use only letters, digits and punctuation.")
-        );
-        assert_eq!(
-            about("email"),
-            Some("Please enter an e-mail address, as in name@example.com.")
-        );
-    }
 }

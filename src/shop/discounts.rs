@@ -16,7 +16,10 @@ use crate::{
         locks,
         txn::{self, Abort, Work},
     },
-    model::{AppliedCode, Currency, DiscountValue, Money, ShopError},
+    model::{
+        AppliedCode, Currency, DiscountValue, Money, ShopError,
+        text::{clean_token, unquote},
+    },
     shop::{
         Shop,
         idempotency::{self, Claim},
@@ -55,9 +58,10 @@ pub struct NewCode {
     pub per_customer_limit: Option<u32>,
 }
 
-/// Returns the stored form of a code: upper case, without surrounding spaces.
+/// Returns the stored form of a code: upper case, without what a copied text brings along, such as
+/// quotation marks, spaces and invisible characters.
 pub fn fold_code(typed: &str) -> String {
-    typed.trim().to_uppercase()
+    unquote(&clean_token(typed)).to_uppercase()
 }
 
 /// Counts one use of `code` and returns its discount. The code's row is the last row that a

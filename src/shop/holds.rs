@@ -12,7 +12,7 @@ mod reconcile;
 pub(super) mod sale_end;
 
 pub(super) use cart_holds::CartHolds;
-pub use limits::{HolderAddress, Purpose, admit};
+pub use limits::{HolderAddress, Period, Purpose, admit};
 pub use reconcile::reconcile;
 
 use std::collections::BTreeMap;

@@ -58,6 +58,9 @@ pub fn Field(
     /// True if the page opens with the focus here: at the first error of a rejected form.
     #[prop(optional)]
     focus: bool,
+    /// What the Enter key of a phone's keyboard says, for example `next`.
+    #[prop(optional)]
+    enter: &'static str,
 ) -> impl IntoView {
     let mut class = "field".to_owned();
     if !width.is_empty() {
@@ -83,6 +86,8 @@ pub fn Field(
                 type=kind.input
                 autocomplete=kind.autocomplete
                 inputmode=kind.keyboard
+                enterkeyhint=(!enter.is_empty()).then_some(enter)
+                dir=(kind.keyboard == "text").then_some("auto")
                 value=value
                 min=min
                 max=max

@@ -33,6 +33,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/products/:slug") view=pages::ProductPage ssr=SsrMode::Async/>
                 <Route path=path!("/cart") view=pages::CartPage ssr=SsrMode::Async/>
                 <Route path=path!("/checkout") view=pages::CheckoutPage ssr=SsrMode::Async/>
+                <Route path=path!("/checkout/now") view=pages::CheckoutPage ssr=SsrMode::Async/>
                 <Route path=path!("/cookies") view=pages::CookiesPage ssr=SsrMode::Async/>
                 <Route path=path!("/orders/find") view=pages::FindOrderPage ssr=SsrMode::Async/>
                 <Route path=path!("/orders/:public_id") view=pages::OrderPage ssr=SsrMode::Async/>

@@ -1,13 +1,15 @@
-//! The endpoint of all forms: it runs server functions, and returns errors to programs as problems.
+//! The endpoint of all forms: it removes invisible characters from their fields, runs server
+//! functions, and returns errors to programs as problems.
 
 use axum::{
     body::{Body, to_bytes},
     extract::Request,
-    http::{Method, header},
+    http::{HeaderValue, Method, header},
     response::{IntoResponse, Redirect, Response},
 };
 use leptos::prelude::provide_context;
 use leptos_axum::handle_server_fns_with_context;
+use url::form_urlencoded;
 
 use super::{
     AppState,
@@ -18,7 +20,7 @@ use super::{
     session::cookies_page,
     visitor::SentCookies,
 };
-use crate::model::ShopError;
+use crate::model::{ShopError, text::clean_lines};
 
 /// Runs the server function at the request's path. A browser gets a redirect; a program gets an
 /// error as problem details.
@@ -45,8 +47,9 @@ pub async fn handle_form(state: AppState, request: Request) -> Response {
     response
 }
 
-/// Adds to the request what its form says about its page. A form that needs a cookie, from a
-/// browser that blocks cookies, is answered here: no shopper could pay for what it would reserve.
+/// Cleans the fields of the form, and adds to the request what it says about its page. A form that
+/// needs a cookie, from a browser that blocks cookies, is answered here: no shopper could pay for
+/// what it would reserve.
 async fn with_sent_form(request: Request) -> Result<Request, Response> {
     let (mut parts, body) = request.into_parts();
     // The layer in front has read and checked the body.
@@ -65,7 +68,24 @@ async fn with_sent_form(request: Request) -> Result<Request, Response> {
         });
     }
     parts.extensions.insert(form);
+    let body = without_invisible_characters(&body);
+    let length = HeaderValue::from(body.len());
+    parts.headers.insert(header::CONTENT_LENGTH, length);
     Ok(Request::from_parts(parts, Body::from(body)))
+}
+
+/// Removes invisible characters from every field of a form; see [`clean_lines`]. A password is kept
+/// as it was typed.
+fn without_invisible_characters(body: &[u8]) -> String {
+    let mut cleaned = form_urlencoded::Serializer::new(String::with_capacity(body.len()));
+    for (name, value) in form_urlencoded::parse(body) {
+        if name == "password" {
+            cleaned.append_pair(&name, &value);
+        } else {
+            cleaned.append_pair(&name, &clean_lines(&value));
+        }
+    }
+    cleaned.finish()
 }
 
 /// Returns true if a form leads to nothing without a cart or a sign-in. Finding an order needs

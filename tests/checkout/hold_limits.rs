@@ -114,9 +114,7 @@ async fn one_session_reserves_at_most_its_units() {
     assert_eq!(set.await, over("5 units"));
     let added = changed.add(Some(cart), lamp.id, units_of(1), None).await;
     assert_eq!(added.map(drop), over("5 units"));
-    let added = changed
-        .add_and_reserve(Some(cart), lamp.id, units_of(2), None)
-        .await;
+    let added = changed.buy_now(cart, lamp.id, units_of(2), None).await;
     assert_eq!(added.map(drop), over("6 units"));
     assert_eq!(shop.level(&lamp).await.reserved, 2);
     // Paying for it makes room.

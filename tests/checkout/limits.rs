@@ -1,7 +1,10 @@
 //! Limits per customer: they apply to what is kept of all orders, and to every spelling of the
 //! address.
 
-use doorbuster::{model::ShopError, shop::refunds::OrderAction};
+use doorbuster::{
+    model::{CartBound, CartExcess, ShopError},
+    shop::refunds::OrderAction,
+};
 use futures::future::join_all;
 
 use crate::support::{
@@ -82,12 +85,17 @@ async fn a_cart_cannot_exceed_the_limit_per_customer() {
         over_limit
     );
     let cart = shop.cart_of(&[(&product, 2)]).await;
+    let excess = CartExcess {
+        bound: CartBound::Customer,
+        most: 2,
+        in_cart: 2,
+    };
     assert_eq!(
         shop.carts()
             .add(Some(cart), product.id, units(1), None)
             .await
             .map(drop),
-        over_limit
+        Err(ShopError::TooManyInCart(excess))
     );
     assert_eq!(
         shop.carts()

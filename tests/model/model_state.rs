@@ -213,7 +213,12 @@ impl ModelState {
                 units,
             } => {
                 let had = self.carts[cart].get(&product).copied().unwrap_or(0);
-                self.put(cart, product, had + i64::from(units))
+                let added = self.put(cart, product, had + i64::from(units));
+                // What is too much says that something is in the cart already.
+                added.map_err(|error| match error {
+                    "InsufficientStock" | "OverCustomerLimit" if had > 0 => "TooManyInCart",
+                    other => other,
+                })
             }
             Action::Set {
                 cart,

@@ -223,6 +223,7 @@ impl TestShop {
             contact: contact(email),
             code: None,
             expected_total_cents: None,
+            expected_items: None,
             claim: claim(
                 &Uuid::now_v7().to_string(),
                 "checkout",

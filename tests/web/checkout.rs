@@ -9,7 +9,7 @@ use doorbuster::{
 use super::support::{TestResponse, TestShop, Visitor, administrator, value_of};
 
 const PHONE: &str = "/products/flash-sale-smartphone";
-const CONTACT: &str = "name=Ann+Buyer&email=ann%40example.com&street=1+Test+Street&postal_code=12345&city=Testford&country=Testland";
+const CONTACT: &str = "name=Ann+Buyer&email=ann%40example.com&street=1+Test+Street&postal_code=12345&city=Testford&country=DE";
 /// A card that is accepted and one that is declined, as people type them, and the forms in which
 /// the database could contain them.
 const TAKEN: &str = "5555+5555-5555+4444";
@@ -31,20 +31,20 @@ async fn at_the_checkout(shop: &TestShop) -> Visitor {
     let mut shopper = Visitor::of(shop);
     let form = "/api/form/cart/buy-now";
     let answer = shopper.submit(PHONE, form, "product_id=1&quantity=1").await;
-    assert_eq!(answer.header("location"), "/checkout", "{answer:?}");
+    assert_eq!(answer.header("location"), "/checkout/now", "{answer:?}");
     shopper
 }
 
 /// Sends the checkout form with these fields and its hidden ones.
 async fn send(shopper: &mut Visitor, form: &str, fields: &str) -> TestResponse {
-    let page = shopper.page("/checkout").await.body;
+    let page = shopper.page("/checkout/now").await.body;
     let (key, cart_id) = (
         value_of(&page, "idempotency_key"),
         value_of(&page, "cart_id"),
     );
     let fields = format!("idempotency_key={key}&cart_id={cart_id}&{fields}");
     let path = format!("/api/form/checkout/{form}");
-    shopper.submit("/checkout", &path, &fields).await
+    shopper.submit("/checkout/now", &path, &fields).await
 }
 
 fn with_card(contact: &str, number: &str) -> String {
@@ -104,9 +104,13 @@ async fn a_rejected_form_keeps_all_values_except_the_card() {
     ] {
         let fields = with_card(contact, number);
         let answer = send(&mut shopper, "pay", &fields).await;
-        assert_eq!(answer.header("location"), "/checkout", "{what}: {answer:?}");
+        assert_eq!(
+            answer.header("location"),
+            "/checkout/now",
+            "{what}: {answer:?}"
+        );
         check_no_card(&shop, what).await;
-        let page = shopper.page("/checkout").await.body;
+        let page = shopper.page("/checkout/now").await.body;
         assert!(page.contains(sentence), "{what}");
         for kept in ["Ann Buyer", "ann@example.com", "1 Test Street", "12345"] {
             assert!(
@@ -139,8 +143,12 @@ async fn every_button_saves_the_typed_values() {
             with_card(&CONTACT.replace("Ann", act), TAKEN)
         );
         let answer = send(&mut shopper, "change", &fields).await;
-        assert_eq!(answer.header("location"), "/checkout", "{act}: {answer:?}");
-        let page = shopper.page("/checkout").await.body;
+        assert_eq!(
+            answer.header("location"),
+            "/checkout/now",
+            "{act}: {answer:?}"
+        );
+        let page = shopper.page("/checkout/now").await.body;
         assert!(page.contains(&format!("value=\"{act} Buyer\"")), "{act}");
         check_no_card_on(&page, act);
     }
@@ -151,7 +159,7 @@ async fn every_button_saves_the_typed_values() {
 async fn a_shopper_cannot_pay_for_another_cart() {
     let shop = TestShop::new().await;
     let mut owner = at_the_checkout(&shop).await;
-    let page = owner.page("/checkout").await.body;
+    let page = owner.page("/checkout/now").await.body;
     let cart_id = value_of(&page, "cart_id");
     let mut other = at_the_checkout(&shop).await;
     let fields = format!(
@@ -172,7 +180,7 @@ async fn a_shopper_cannot_pay_for_another_cart() {
 async fn a_form_submitted_twice_creates_one_order() {
     let shop = TestShop::new().await;
     let mut shopper = at_the_checkout(&shop).await;
-    let page = shopper.page("/checkout").await.body;
+    let page = shopper.page("/checkout/now").await.body;
     let (key, cart_id) = (
         value_of(&page, "idempotency_key"),
         value_of(&page, "cart_id"),
@@ -182,8 +190,8 @@ async fn a_form_submitted_twice_creates_one_order() {
         with_card(CONTACT, TAKEN)
     );
     let pay = "/api/form/checkout/pay";
-    let first = shopper.submit("/checkout", pay, &fields).await;
-    let second = shopper.submit("/checkout", pay, &fields).await;
+    let first = shopper.submit("/checkout/now", pay, &fields).await;
+    let second = shopper.submit("/checkout/now", pay, &fields).await;
     assert!(
         first.header("location").starts_with("/orders/"),
         "{first:?}"
@@ -197,7 +205,7 @@ async fn a_form_submitted_twice_creates_one_order() {
 async fn an_idempotency_key_in_the_header_creates_one_order() {
     let shop = TestShop::new().await;
     let mut shopper = at_the_checkout(&shop).await;
-    let page = shopper.page("/checkout").await.body;
+    let page = shopper.page("/checkout/now").await.body;
     let cart_id = value_of(&page, "cart_id");
     let fields = format!("cart_id={cart_id}&{}", with_card(CONTACT, TAKEN));
     let mut send = async |key: &str| {
@@ -248,7 +256,7 @@ async fn every_button_limits_guesses_of_discount_codes() {
         }
         let fields = format!("{fields}&name=Typed+Late&code=SECRET");
         send(&mut guesser, form, &fields).await;
-        let page = guesser.page("/checkout").await.body;
+        let page = guesser.page("/checkout/now").await.body;
         assert!(page.contains("Too many requests."), "{form} {fields}");
         assert!(!page.contains("10 % off"), "{form} {fields}");
         assert!(
@@ -265,7 +273,132 @@ async fn repeating_the_same_code_is_not_a_guess() {
     for _ in 0..25 {
         send(&mut shopper, "change", "act=apply-code&code=nothing").await;
     }
-    let page = shopper.page("/checkout").await.body;
+    let page = shopper.page("/checkout/now").await.body;
     assert!(page.contains("The discount code NOTHING does not exist."));
     assert!(!page.contains("Too many requests."));
+}
+
+/// Pays with `fields` after the contact, and returns the page that the answer leads to.
+async fn paid_with(shop: &TestShop, contact: &str, card: &str) -> String {
+    let mut shopper = at_the_checkout(shop).await;
+    let answer = send(&mut shopper, "pay", &format!("{contact}&{card}")).await;
+    answer.header("location").to_owned()
+}
+
+/// The browser's autofill writes `12/2030`; a number pad has no slash.
+#[tokio::test]
+async fn a_card_is_taken_however_it_is_written() {
+    let shop = TestShop::new().await;
+    for expiry in [
+        "12/2039",
+        "1239",
+        "12 / 39",
+        "2039-12",
+        "%EF%BC%91%EF%BC%92%EF%BC%8F%EF%BC%93%EF%BC%99",
+    ] {
+        let card = format!("card_number=4242-4242 42424242&card_expiry={expiry}&card_cvc=+123+");
+        let page = paid_with(&shop, CONTACT, &card).await;
+        assert!(page.starts_with("/orders/"), "{expiry}: {page}");
+    }
+}
+
+#[tokio::test]
+async fn a_country_without_postal_codes_needs_none_and_orders_show_its_name() {
+    let shop = TestShop::new().await;
+    let card = "card_number=4242424242424242&card_expiry=1239&card_cvc=123";
+    let contact =
+        "name=Ann&email=ann%40example.com&street=1+Queen%27s+Road&city=Kowloon&country=HK";
+    let order = paid_with(&shop, contact, card).await;
+    assert!(order.starts_with("/orders/"), "{order}");
+    let stored: String = shop
+        .by_hand
+        .value("SELECT country FROM customer_order")
+        .await;
+    assert_eq!(stored, "HK");
+    let mut reader = Visitor::of(&shop);
+    assert!(reader.page(&order).await.body.contains("Hong Kong"));
+    // An order from before countries were a list.
+    shop.by_hand
+        .run("UPDATE customer_order SET country = 'Atlantis'")
+        .await;
+    assert!(reader.page(&order).await.body.contains("Atlantis"));
+}
+
+#[tokio::test]
+async fn invisible_characters_count_in_no_field() {
+    let shop = TestShop::new().await;
+    let code = NewCode {
+        code: "SAVE10".to_owned(),
+        value: DiscountValue::Percent(10),
+        min_subtotal_cents: 0,
+        starts_at: None,
+        ends_at: None,
+        uses_max: 100,
+        per_customer_limit: None,
+    };
+    shop.discount_administration(&administrator())
+        .create(code, None)
+        .await
+        .expect("the code is created");
+    let mut shopper = at_the_checkout(&shop).await;
+    for typed in [
+        "SAVE10%E2%80%8B",
+        "%EF%BB%BFsave10",
+        "%22SAVE10%22",
+        "%E2%80%9ESAVE10%E2%80%9C",
+        "%27SAVE10%27",
+        "SAVE%C2%AD10%C2%A0",
+    ] {
+        send(&mut shopper, "change", "act=apply-code&code=").await;
+        send(
+            &mut shopper,
+            "change",
+            &format!("act=apply-code&code={typed}"),
+        )
+        .await;
+        let page = shopper.page("/checkout/now").await.body;
+        assert!(page.contains("10 % off"), "{typed}");
+    }
+    let nameless = CONTACT.replace("Ann+Buyer", "%E2%80%8B%C2%A0%EF%BB%BF%00%07");
+    send(&mut shopper, "pay", &with_card(&nameless, TAKEN)).await;
+    let page = shopper.page("/checkout/now").await.body;
+    assert!(page.contains("id=\"name-error\""), "{page}");
+    let typed = CONTACT
+        .replace("Ann+Buyer", "%E2%80%AEAnn%E2%80%8B+Buyer%07")
+        .replace("ann%40", "ann%E2%80%8B%40");
+    let answer = send(&mut shopper, "pay", &with_card(&typed, TAKEN)).await;
+    assert!(
+        answer.header("location").starts_with("/orders/"),
+        "{answer:?}"
+    );
+    let stored: String = shop
+        .by_hand
+        .value("SELECT customer_name || ' ' || email FROM customer_order")
+        .await;
+    assert_eq!(stored, "Ann Buyer ann@example.com");
+}
+
+#[tokio::test]
+async fn buy_now_has_a_checkout_of_its_own_and_the_badge_does_not_count_it() {
+    let shop = TestShop::new().await;
+    let mut shopper = at_the_checkout(&shop).await;
+    let page = shopper.page("/cart").await.body;
+    assert!(page.contains("Your cart is empty"), "{page}");
+    assert!(
+        page.contains("href=\"/checkout/now\""),
+        "it says what waits"
+    );
+    let kettle = shop.with_product(5).await;
+    let fields = format!("product_id={}&quantity=2", kettle.id);
+    shopper.submit(PHONE, "/api/form/cart/add", &fields).await;
+    let page = shopper.page("/checkout").await.body;
+    assert!(page.contains(&kettle.name));
+    assert!(!page.contains("Flash Sale Smartphone"));
+    let page = shopper.page("/checkout/now").await.body;
+    assert!(page.contains("Flash Sale Smartphone"));
+    assert!(!page.contains(&kettle.name));
+    assert!(
+        page.contains("<span class=\"num\">2</span>"),
+        "the badge counts the cart"
+    );
 }

@@ -43,7 +43,7 @@ async fn what_is_limited_per_customer_is_sold_only_in_the_shop() {
     let bought = caller
         .submit(&page, "/api/form/cart/buy-now", &fields)
         .await;
-    assert_eq!(bought.header("location"), "/checkout", "{bought:?}");
+    assert_eq!(bought.header("location"), "/checkout/now", "{bought:?}");
     assert_eq!(shop.count("customer_order").await, 0);
     check_audit_clean(&shop).await;
 }

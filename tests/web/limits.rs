@@ -17,7 +17,7 @@ use super::support::{PASSWORD, TestResponse, TestShop, Visitor, administrator, p
 
 const PHONE: &str = "/products/flash-sale-smartphone";
 const CONTACT: &str =
-    "name=Ann+Buyer&street=1+Test+Street&postal_code=12345&city=Testford&country=Testland";
+    "name=Ann+Buyer&street=1+Test+Street&postal_code=12345&city=Testford&country=DE";
 const CARD: &str = "card_number=4242424242424242&card_expiry=12%2F40&card_cvc=123";
 
 /// Creates the code `TEN`, for a thousand uses.
@@ -338,12 +338,12 @@ async fn the_checkout_says_when_the_pause_ends() {
         .submit(PHONE, "/api/form/cart/buy-now", fields)
         .await;
     shop.expire_holds().await;
-    let page = shopper.page("/checkout").await.body;
+    let page = shopper.page("/checkout/now").await.body;
     let fields = format!("act=reserve&cart_id={}", value_of(&page, "cart_id"));
     shopper
-        .submit("/checkout", "/api/form/checkout/change", &fields)
+        .submit("/checkout/now", "/api/form/checkout/change", &fields)
         .await;
-    let page = shopper.page("/checkout").await.body;
+    let page = shopper.page("/checkout/now").await.body;
     let sentence = "Your last reservation ended without a payment. You can reserve again at ";
     assert!(page.contains(sentence), "{page}");
 }

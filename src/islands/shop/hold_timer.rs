@@ -99,7 +99,7 @@ pub fn HoldTimer(
         <div class=class role="group" aria-label="Reservation">
             <p class="hold__line">
                 <span class="hold__until">{headline}</span>
-                <span class="hold__clock" role="timer" hidden=move || !ticking.get()>
+                <span class="hold__clock" class=("hold__idle", move || !ticking.get()) role="timer">
                     {move || format_clock(left.get())}
                 </span>
             </p>
@@ -108,7 +108,7 @@ pub fn HoldTimer(
                 max=ttl_s
                 value=move || left.get().min(ttl_s)
                 aria-label="Time left"
-                hidden=move || !ticking.get()
+                class=("hold__idle", move || !ticking.get())
             ></progress>
             <p class="hold__note" role="status">{note}</p>
             {actions}

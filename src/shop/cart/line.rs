@@ -5,6 +5,7 @@ use sea_orm::{
 };
 use uuid::Uuid;
 
+use super::other_cart;
 use crate::{
     db::{
         dialect,
@@ -12,33 +13,39 @@ use crate::{
         locks,
         txn::{Abort, Work},
     },
-    model::{Quantity, ShopError, product::insufficient},
+    model::{
+        CartBound, CartExcess, Quantity, ShopError, product::insufficient, quantity::QUANTITY_MAX,
+    },
     shop::{
         Shop, catalog,
-        holds::{self, Line, Purpose},
+        holds::{self, Line, Period, Purpose},
         inventory::counters,
     },
 };
 
-/// Reads the cart's lines, ordered by product id. Every product must be on sale now.
+/// Reads the lines that a checkout orders, ordered by product id: those whose products are on sale
+/// now. A line whose sale has not started, or has ended, stays in the cart and is left out here.
 ///
 /// # Errors
-/// [`ShopError::CartEmpty`]; [`ShopError::SaleNotStarted`] or [`ShopError::SaleEnded`] for a
-/// product that is not on sale.
+/// [`ShopError::CartEmpty`]; [`ShopError::SaleNotStarted`] or [`ShopError::SaleEnded`] if no
+/// product of the cart is on sale.
 pub async fn lines(work: &Work, cart_id: Uuid) -> Result<Vec<Line>, Abort> {
     let items = cart_item::Entity::find()
         .filter(cart_item::Column::CartId.eq(cart_id))
         .order_by_asc(cart_item::Column::ProductId)
         .all(work.connection())
         .await?;
-    if items.is_empty() {
-        return Err(ShopError::CartEmpty.into());
-    }
+    let mut closed = ShopError::CartEmpty;
     let mut lines = Vec::with_capacity(items.len());
     for item in items {
         let offer = catalog::offer(work, item.product_id).await?;
-        offer.check_open()?;
-        lines.push((offer, Quantity::new(item.quantity.into())?));
+        match offer.check_open() {
+            Ok(()) => lines.push((offer, Quantity::new(item.quantity.into())?)),
+            Err(error) => closed = error,
+        }
+    }
+    if lines.is_empty() {
+        return Err(closed.into());
     }
     Ok(lines)
 }
@@ -57,20 +64,42 @@ pub(super) async fn quantity_of(
         .transpose()?)
 }
 
-/// Reserves all lines of the cart, or none. The caller has locked the cart.
+/// Reserves all lines of the cart that are on sale, or none. The caller has locked the cart.
 ///
 /// # Errors
-/// The errors of [`lines`], of [`holds::admit`] and of [`holds::reconcile`].
+/// The errors of [`lines`], of [`admit_lines`] and of [`holds::reconcile`].
 pub async fn reserve_lines(work: &Work, shop: &Shop, cart_id: Uuid) -> Result<(), Abort> {
     let lines = lines(work, cart_id).await?;
-    let admitted = holds::admit(work, shop, cart_id, &lines, Purpose::Reserve).await?;
+    let admitted = admit_lines(work, shop, cart_id, &lines).await?;
     let holds = locks::holds_of_cart(work, cart_id).await?;
     holds::reconcile(work, shop, cart_id, holds, &lines, admitted)
         .await
         .map(drop)
 }
 
+/// Checks whether the cart may reserve `lines`; see [`holds::admit`].
+///
+/// # Errors
+/// The errors of [`holds::admit`]; [`ShopError::OverLimitWithOtherCart`].
+async fn admit_lines(
+    work: &Work,
+    shop: &Shop,
+    cart_id: Uuid,
+    lines: &[Line],
+) -> Result<Option<Period>, Abort> {
+    let admitted = holds::admit(work, shop, cart_id, lines, Purpose::Reserve).await?;
+    // Without limits, a buyer has one cart.
+    if shop.holder.is_some() {
+        other_cart::check_limits(work, cart_id, lines).await?;
+    }
+    Ok(admitted)
+}
+
 /// Adds `quantity` units of the product to what the cart contains; see [`set_line`].
+///
+/// # Errors
+/// Those of [`set_line`]; [`ShopError::TooManyInCart`] instead of them if the cart contains units
+/// of the product already.
 pub(super) async fn add_line(
     work: &Work,
     shop: &Shop,
@@ -78,16 +107,42 @@ pub(super) async fn add_line(
     product_id: i64,
     quantity: Quantity,
 ) -> Result<(), Abort> {
-    let new_quantity = match quantity_of(work, cart_id, product_id).await? {
-        Some(current) => current.plus(quantity)?,
-        None => quantity,
+    let Some(current) = quantity_of(work, cart_id, product_id).await? else {
+        return set_line(work, shop, cart_id, product_id, quantity).await;
     };
-    set_line(work, shop, cart_id, product_id, new_quantity).await
+    let added = match current.plus(quantity) {
+        Ok(sum) => set_line(work, shop, cart_id, product_id, sum).await,
+        Err(error) => Err(error.into()),
+    };
+    added.map_err(|error| with_cart(error, current))
+}
+
+/// Says in an error about too many units that `current` units are in the cart already.
+fn with_cart(error: Abort, current: Quantity) -> Abort {
+    let excess = |bound, most| {
+        let in_cart = current.get();
+        Abort::Refused(ShopError::TooManyInCart(CartExcess {
+            bound,
+            most,
+            in_cart,
+        }))
+    };
+    match error {
+        Abort::Refused(ShopError::InsufficientStock { available, .. }) => {
+            let available = u32::try_from(available).unwrap_or(u32::MAX);
+            excess(CartBound::Stock, available)
+        }
+        Abort::Refused(ShopError::OverCustomerLimit { limit, .. }) => {
+            excess(CartBound::Customer, limit)
+        }
+        Abort::Refused(ShopError::QuantityInvalid) => excess(CartBound::Line, QUANTITY_MAX),
+        other => other,
+    }
 }
 
 /// Writes a line. If the cart has a live reservation, the reservation is changed in the same
 /// transaction. Otherwise the line is only checked against the stock available now; the checkout
-/// checks it again.
+/// checks it again. Other lines, whatever is wrong with them, do not matter.
 pub(super) async fn set_line(
     work: &Work,
     shop: &Shop,
@@ -102,8 +157,12 @@ pub(super) async fn set_line(
     let now = dialect::now(work.connection()).await?;
     let holds = locks::holds_of_cart(work, cart_id).await?;
     if holds.iter().any(|hold| hold.expires_at > now) {
-        let lines = lines(work, cart_id).await?;
-        let admitted = holds::admit(work, shop, cart_id, &lines, Purpose::Reserve).await?;
+        let mut lines = lines(work, cart_id).await?;
+        // What was not reserved before, because of its sale or its stock, does not become so now.
+        lines.retain(|(offer, _)| {
+            offer.id == product_id || holds.iter().any(|hold| hold.product_id == offer.id)
+        });
+        let admitted = admit_lines(work, shop, cart_id, &lines).await?;
         return holds::reconcile(work, shop, cart_id, holds, &lines, admitted)
             .await
             .map(drop);

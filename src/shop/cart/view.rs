@@ -13,7 +13,8 @@ use crate::{
         txn,
     },
     model::{
-        Bill, CartLine, CartView, CheckoutView, Currency, Money, Product, Quantity, ShopError,
+        Bill, CartLine, CartView, CheckoutView, Currency, Money, Product, Quantity, ReleasedLine,
+        ShopError,
     },
     shop::{
         catalog::{self, ProductRow},
@@ -99,16 +100,11 @@ fn too_large() -> ShopError {
 }
 
 fn view(rows: Vec<CartRow>, holds: CartHolds) -> Result<CartView, ShopError> {
-    let mut subtotal = None::<Money>;
     let mut lines = Vec::with_capacity(rows.len());
     for row in rows {
         let product = Product::from(row.product);
         let quantity = Quantity::new(row.quantity.into())?;
         let amount = product.price.times(quantity).ok_or_else(too_large)?;
-        subtotal = Some(match subtotal {
-            Some(sum) => sum.plus(amount).ok_or_else(too_large)?,
-            None => amount,
-        });
         lines.push(CartLine {
             held: holds.units.get(&product.id).copied().unwrap_or(0),
             reserved_price: holds
@@ -120,10 +116,33 @@ fn view(rows: Vec<CartRow>, holds: CartHolds) -> Result<CartView, ShopError> {
             amount,
         });
     }
+    let mut subtotal = None::<Money>;
+    for line in lines.iter().filter(|line| line.is_on_sale()) {
+        subtotal = Some(match subtotal {
+            Some(sum) => sum.plus(line.amount).ok_or_else(too_large)?,
+            None => line.amount,
+        });
+    }
     Ok(CartView {
+        released: still_in_cart(holds.released, &lines),
         lines,
         subtotal: subtotal.unwrap_or(Money::new(0, Currency::EUR)),
         reservation: holds.reservation,
-        released: holds.released,
     })
+}
+
+/// Leaves out what the shopper has removed from the cart since it was released.
+fn still_in_cart(released: Vec<ReleasedLine>, lines: &[CartLine]) -> Vec<ReleasedLine> {
+    released
+        .into_iter()
+        .filter_map(|released| {
+            let line = lines
+                .iter()
+                .find(|line| line.product.id == released.product_id && line.is_on_sale())?;
+            Some(ReleasedLine {
+                quantity: released.quantity.min(line.quantity.get().into()),
+                ..released
+            })
+        })
+        .collect()
 }

@@ -109,6 +109,7 @@ async fn last_expired_lines(
         .iter()
         .map(|row| ReleasedLine {
             sale_ended: sale_end_of(row.product_id) == Some(row.expires_at),
+            product_id: row.product_id,
             product_name: name_of(row.product_id),
             quantity: row.quantity.into(),
         })

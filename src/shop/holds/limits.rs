@@ -1,7 +1,7 @@
 //! Limits on what a shopper holds without paying: units and value, for each session and for each
 //! address, and a pause after a reservation that ended unpaid.
 //!
-//! A session is counted by its cart. Everything is read from the holds, so that any number of
+//! A session is counted by its two carts. Everything is read from the holds, so that any number of
 //! server processes count alike. A buyer without an address, such as a simulated one, has no
 //! limits.
 
@@ -26,7 +26,7 @@ use crate::{
         txn::{Abort, Work},
     },
     model::{Currency, Money, ShopError},
-    shop::{Shop, moment},
+    shop::{Shop, cart_pair::other_cart, moment},
 };
 
 /// How long a reservation that ended unpaid counts.
@@ -122,8 +122,9 @@ fn end_of(until: OffsetDateTime, now: OffsetDateTime) -> (String, u64) {
     (moment::time_in_utc(until), left_s + 1)
 }
 
-/// Checks whether the cart may reserve `lines`, and returns the time of a new reservation; `None`
-/// if it needs none. The caller has locked the cart, and no stock.
+/// Checks whether the cart may reserve `lines` beside what the shopper's other cart holds, and
+/// returns the time of a new reservation; `None` if it needs none. The caller has locked the cart,
+/// and no stock.
 ///
 /// # Errors
 /// [`ShopError::OverHoldLimit`], [`ShopError::OverAddressHoldLimit`], [`ShopError::HoldsPaused`],
@@ -139,16 +140,21 @@ pub async fn admit(
         return Ok(None);
     };
     let now = dialect::now(work.connection()).await?;
-    let history = History::of(&rows_of_cart(work, cart_id, now).await?, now);
+    let own = rows_of_cart(work, cart_id, now).await?;
+    let history = History::of(&own, now);
     if history.covers(lines) {
         return Ok(None);
     }
     let limits = &shop.terms.hold_limits;
     // The holds of an address are counted and added by one transaction at a time.
     locks::holds_of_address(work, holder.as_str()).await?;
-    let address = AddressHolds::read(work, holder, cart_id).await?;
+    let other = other_cart(cart_id);
+    let address = AddressHolds::read(work, holder, cart_id, other).await?;
     let wanted = Amount::of(lines);
-    check_session(limits, wanted.plus(address.paying()))?;
+    check_session(limits, wanted.plus(address.of_session()))?;
+    let mut of_session = rows_of_cart(work, other, now).await?;
+    of_session.extend(own);
+    let session = History::of(&of_session, now);
     let running = history.running_period();
     let period = running.unwrap_or(Period {
         began_at: Some(now),
@@ -157,12 +163,12 @@ pub async fn admit(
     });
     let allowed = match running {
         Some(_) => Ok(()),
-        None => check_pauses(limits, &history, &address, now),
+        None => check_pauses(limits, &session, &address, now),
     };
     let allowed = allowed.and_then(|()| check_address(limits, &address, wanted, now));
     match allowed {
         Ok(()) => Ok(Some(period)),
-        Err(_) if purpose == Purpose::Pay && history.unpaid() < UNPAID_BEFORE_PAYMENTS_PAUSE => {
+        Err(_) if purpose == Purpose::Pay && session.unpaid() < UNPAID_BEFORE_PAYMENTS_PAUSE => {
             Ok(Some(Period {
                 ends_at: period.ends_at.min(now + PAYMENT_TTL),
                 ..period

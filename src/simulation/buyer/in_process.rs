@@ -144,6 +144,7 @@ impl InProcess {
                 contact,
                 code: None,
                 expected_total_cents: None,
+                expected_items: None,
                 lane_id: Some(request.lane_id),
             },
             filling: cost.split,

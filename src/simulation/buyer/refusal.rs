@@ -11,7 +11,9 @@ pub fn refusal_of(error: &ShopError, database_queried: bool) -> RejectionReason 
     match error {
         ShopError::InsufficientStock { .. } if database_queried => RejectionReason::SoldOut,
         ShopError::InsufficientStock { .. } => RejectionReason::FromMemory,
-        ShopError::OverCustomerLimit { .. } => RejectionReason::CustomerLimit,
+        ShopError::OverCustomerLimit { .. } | ShopError::OverLimitWithOtherCart { .. } => {
+            RejectionReason::CustomerLimit
+        }
         ShopError::SaleNotStarted { .. } | ShopError::SaleEnded { .. } => RejectionReason::NotOpen,
         ShopError::CardDeclined { .. } => RejectionReason::Declined,
         _ => RejectionReason::OtherRule,

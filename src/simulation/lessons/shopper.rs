@@ -80,6 +80,7 @@ impl Shopper {
             contact,
             code,
             expected_total_cents: None,
+            expected_items: None,
             lane_id: Some(self.lane_id),
         };
         let answer = self.shop.payments().pay(order, card()).await;

@@ -51,6 +51,7 @@ impl LatePayment {
             contact,
             code: None,
             expected_total_cents: None,
+            expected_items: None,
             lane_id: offer.lane_id,
         };
         let (at, product_id) = (shop.clone(), offer.id);

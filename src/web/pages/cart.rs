@@ -11,26 +11,47 @@ use super::{
     price_notice::{PriceNotice, price_changes},
 };
 use crate::{
-    islands::shop::{CartLineNote, CheckoutButton, HoldTimer, LiveStock},
-    model::{CartLine, CartView as Cart, ReleasedLine, Reservation, quantity::QUANTITY_MAX},
+    islands::shop::{CartLineNote, CheckoutButton, HoldTimer, LiveStock, QuantityStepper},
+    model::{
+        CartLine, CartView as Cart, LineProblem, ReleasedLine, Reservation, cart::BUY_NOW_CHECKOUT,
+    },
+    shop::{cart_pair::other_cart, moment},
     web::{assets, session::Notice},
 };
+
+/// Fewer units than these are worth a note about how many more there are.
+const BOUND_SHOWN_BELOW: u32 = 10;
 
 /// `/cart`
 #[component]
 pub fn CartPage() -> impl IntoView {
     framed(|visit| async move {
         let cart_id = visit.cart_id().await?;
-        let cart = visit.shop().carts().view(cart_id).await?;
+        let carts = visit.shop().carts();
+        let cart = carts.view(cart_id).await?;
+        let buying_alone = carts.unit_count(cart_id.map(other_cart)).await?;
         let notice = visit.take_notice().await?;
         let cart_id = cart_id.unwrap_or_default();
-        let body = view! { <CartView cart_id cart notice/> };
+        let body = view! { <CartView cart_id cart notice buying_alone/> };
         Ok(Page::private("Cart", Bundle::Shop, body))
     })
 }
 
 #[component]
-fn CartView(cart_id: Uuid, cart: Cart, notice: Option<Notice>) -> impl IntoView {
+fn CartView(
+    cart_id: Uuid,
+    cart: Cart,
+    notice: Option<Notice>,
+    /// Units in the cart of *Buy now*.
+    buying_alone: u32,
+) -> impl IntoView {
+    let other = (buying_alone > 0).then(|| {
+        view! {
+            <p class="checkout__other">
+                <a href=BUY_NOW_CHECKOUT>"You are also buying a product alone: check it out"</a>
+            </p>
+        }
+    });
     let content = if cart.lines.is_empty() {
         view! { <EmptyCart/> }.into_any()
     } else {
@@ -40,6 +61,7 @@ fn CartView(cart_id: Uuid, cart: Cart, notice: Option<Notice>) -> impl IntoView 
         <main class="page" id="main" tabindex="-1">
             <PageHead title="Cart"/>
             <FormError notice consequence="Your cart was not changed."/>
+            {other}
             {content}
         </main>
     }
@@ -74,8 +96,7 @@ fn EmptyCart() -> impl IntoView {
 fn FilledCart(cart_id: Uuid, cart: Cart, notice: Option<Notice>) -> impl IntoView {
     let ids: Vec<i64> = cart.lines.iter().map(|line| line.product.id).collect();
     let watched: Vec<(i64, i64, i64)> = cart
-        .lines
-        .iter()
+        .lines_on_sale()
         .map(|line| {
             (
                 line.product.id,
@@ -86,6 +107,7 @@ fn FilledCart(cart_id: Uuid, cart: Cart, notice: Option<Notice>) -> impl IntoVie
         .collect();
     let changes = price_changes(&cart.lines);
     let units = cart.unit_count();
+    let checkout = checkout_button(&cart, watched);
     let (reservation, released) = (cart.reservation, cart.released);
     let fine = if reservation.is_some() {
         "Changing the cart also changes your reservation."
@@ -120,12 +142,30 @@ fn FilledCart(cart_id: Uuid, cart: Cart, notice: Option<Notice>) -> impl IntoVie
                     <form method="post" action="/api/form/checkout/enter">
                         <FormKey/>
                         <input type="hidden" name="cart_id" value=cart_id.to_string()/>
-                        <CheckoutButton lines=watched/>
+                        {checkout}
                     </form>
                     <p class="summary__fine">{fine}</p>
                 </aside>
             </div>
         </LiveStock>
+    }
+}
+
+/// Returns the checkout button. It follows the stock, unless something else is in the way.
+fn checkout_button(cart: &Cart, watched: Vec<(i64, i64, i64)>) -> AnyView {
+    let is_blocked = cart.lines_on_sale().next().is_none()
+        || cart
+            .lines_on_sale()
+            .any(|line| matches!(line.problem(), Some(LineProblem::OverLimit { .. })));
+    if is_blocked {
+        let text = "Change the marked items to continue.";
+        view! {
+            <button class="btn btn--primary btn--big btn--block" type="submit" disabled aria-describedby="blocked">"Checkout"</button>
+            <p class="quiet" id="blocked" role="status">{text}</p>
+        }
+        .into_any()
+    } else {
+        view! { <CheckoutButton lines=watched/> }.into_any()
     }
 }
 
@@ -159,13 +199,51 @@ fn ReleasedNotice(released: Vec<ReleasedLine>) -> impl IntoView {
     })
 }
 
+/// Says what is wrong with a line, and what the shopper can do.
+fn problem_text(problem: LineProblem) -> Option<String> {
+    match problem {
+        LineProblem::NotStarted { starts_at_ms } => {
+            let starts_at = moment::in_utc(moment::from_ms(starts_at_ms));
+            Some(format!(
+                "On sale from {starts_at}. It is not part of the total, and stays here until then."
+            ))
+        }
+        LineProblem::Ended => Some(
+            "This sale has ended. It is not part of the total. Remove it, or leave it here."
+                .to_owned(),
+        ),
+        LineProblem::OverLimit { limit } => Some(format!(
+            "{limit} is the limit for each customer. Change the quantity to continue."
+        )),
+        // The island that follows the stock says so.
+        LineProblem::Short { .. } => None,
+    }
+}
+
+/// Says why the shopper cannot have more units of a line than `most`.
+fn bound_text(line: &CartLine) -> Option<String> {
+    let most = line.most();
+    match line.product.per_customer_limit {
+        Some(limit) if limit == most => Some(format!("{limit} is the limit for each customer.")),
+        _ if most < BOUND_SHOWN_BELOW && most > line.quantity.get() => {
+            let more = most - line.quantity.get();
+            Some(format!("You can add {more} more."))
+        }
+        _ if most == line.quantity.get() => Some("There are no more.".to_owned()),
+        _ => None,
+    }
+}
+
 #[component]
 fn Line(line: CartLine, typed: Option<String>) -> impl IntoView {
-    let class = if line.is_covered() {
-        "line"
-    } else {
-        "line line--problem"
+    let problem = line.problem();
+    let class = match problem {
+        None => "line",
+        Some(_) => "line line--problem",
     };
+    let is_on_sale = line.is_on_sale();
+    let note = bound_text(&line);
+    let most = line.most();
     let CartLine {
         product,
         quantity,
@@ -174,35 +252,35 @@ fn Line(line: CartLine, typed: Option<String>) -> impl IntoView {
         ..
     } = line;
     let id = product.id;
-    let input_id = format!("qty-{id}");
+    let message = match problem.and_then(problem_text) {
+        Some(text) => view! { <p class="line__msg" id=format!("msg-{id}")>{text}</p> }.into_any(),
+        None => {
+            let (quantity, available) = (quantity.into(), product.available);
+            view! { <CartLineNote product_id=id quantity available held/> }.into_any()
+        }
+    };
     let value = typed.unwrap_or_else(|| quantity.to_string());
+    let quantity_form = is_on_sale.then(|| {
+        view! {
+            <form class="line__qty" method="post" action="/api/form/cart/set" data-posts-change="">
+                <FormKey/>
+                <input type="hidden" name="product_id" value=id/>
+                <label class="vh" for=format!("qty-{id}")>{format!("Quantity of {}", product.name)}</label>
+                <QuantityStepper id=format!("qty-{id}") name="quantity".to_owned() value most note/>
+                <button class="btn line__update" type="submit">"Update"<span class="vh">{format!(" {}", product.name)}</span></button>
+            </form>
+        }
+    });
     view! {
         <li class=class>
             <div class="line__art"><img src=assets::href(&product.artwork) alt="" width="400" height="300"/></div>
             <div class="line__main">
-                <h2 class="line__name"><a href=format!("/products/{}", product.slug)>{product.name.clone()}</a></h2>
+                <h2 class="line__name" dir="auto"><a href=format!("/products/{}", product.slug)>{product.name.clone()}</a></h2>
                 <p class="line__unit">{format!("{} each", product.price)}</p>
-                <CartLineNote product_id=id quantity=quantity.into() available=product.available held/>
+                {message}
             </div>
             <div class="line__controls">
-                <form class="line__qty" method="post" action="/api/form/cart/set">
-                    <FormKey/>
-                    <input type="hidden" name="product_id" value=id/>
-                    <label class="vh" for=input_id.clone()>{format!("Quantity of {}", product.name)}</label>
-                    <input
-                        class="field__input"
-                        id=input_id
-                        name="quantity"
-                        type="number"
-                        inputmode="numeric"
-                        min="1"
-                        max=QUANTITY_MAX
-                        value=value
-                        required
-                        aria-describedby=format!("msg-{id}")
-                    />
-                    <button class="btn" type="submit">"Update"<span class="vh">{format!(" {}", product.name)}</span></button>
-                </form>
+                {quantity_form}
                 <form class="line__remove" method="post" action="/api/form/cart/remove">
                     <FormKey/>
                     <input type="hidden" name="product_id" value=id/>

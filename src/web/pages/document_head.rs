@@ -62,12 +62,14 @@ impl DocumentHead {
              <link rel=\"icon\" href=\"{}\" type=\"image/svg+xml\">\
              <link rel=\"apple-touch-icon\" href=\"{}\">\
              <link rel=\"stylesheet\" href=\"{}\">\
+             <script defer src=\"{}\"></script>\
              <script defer src=\"{}\"></script>",
             escape(&title),
             assets::href("favicon.svg"),
             assets::href("apple-touch-icon.png"),
             assets::href("doorbuster.css"),
             assets::href("page.js"),
+            assets::href("local_times.js"),
         );
         if let Some(seconds) = self.refresh_after_s {
             html.push_str(&format!(

@@ -230,6 +230,7 @@ fn Frame(page: Page, path: String, cart_units: u32) -> impl IntoView {
                 </nav>
             </div>
         </footer>
+        <PageScripts bundle=page.bundle/>
         <BootScript bundle=page.bundle/>
     }
 }
@@ -262,6 +263,13 @@ fn Bare(page: Page) -> impl IntoView {
         {page.body}
         <BootScript bundle=page.bundle/>
     }
+}
+
+/// Loads the script of the buttons beside quantities, in the shop.
+#[component]
+fn PageScripts(bundle: Bundle) -> impl IntoView {
+    (bundle == Bundle::Shop)
+        .then(|| view! { <script defer src=assets::href("quantities.js")></script> })
 }
 
 /// Loads the page's islands, if it has any and this binary contains their bundle.

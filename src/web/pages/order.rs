@@ -10,9 +10,9 @@ use crate::{
     },
     model::{
         Contact, OrderLineView, OrderStatus, OrderStatusView, OrderView as Order, RefundReason,
-        RefundView,
+        RefundView, country::name_of,
     },
-    ui::bill::tax_label,
+    ui::{bill::tax_label, utc_time::UtcTime},
 };
 
 /// `/orders/{public_id}`
@@ -74,7 +74,7 @@ fn OrderView(order: Order) -> impl IntoView {
                             <dl class="facts">
                                 <dt>"Status"</dt><dd><OrderBadge rendered=standing.clone()/></dd>
                                 <dt>"Payment"</dt><dd><OrderPayment rendered=standing.clone()/></dd>
-                                <dt>"Placed"</dt><dd>{order.placed_at.clone()}</dd>
+                                <dt>"Placed"</dt><dd><UtcTime at=order.placed_at.clone()/></dd>
                             </dl>
                         </section>
                         {order.contact.clone().map(|contact| view! { <Address contact/> })}
@@ -233,8 +233,8 @@ fn Address(contact: Contact) -> impl IntoView {
     view! {
         <section aria-labelledby="o-where">
             <h2 id="o-where">"Delivery address"</h2>
-            <address>
-                {contact.name}<br/>{contact.street}<br/>{contact.postal_code}" "{contact.city}<br/>{contact.country}
+            <address dir="auto">
+                {contact.name}<br/>{contact.street}<br/>{contact.postal_code}" "{contact.city}<br/>{name_of(&contact.country).to_owned()}
             </address>
         </section>
     }

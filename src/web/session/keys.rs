@@ -66,21 +66,21 @@ impl Visit {
     ) -> Result<Option<Claim>, ShopError> {
         match self.sent_key(form_key) {
             Some(sent) if form_keys::is_issued(&self.state.payment_secret, sent) => {
-                let key = Key::of_form(sent)?;
+                let key = key_of_button(sent, operation)?;
                 Ok(Some(Claim::new(key, operation, parts)))
             }
             _ => self.claim_of_cart(cart_id, form_key, operation, parts),
         }
     }
 
-    /// Returns true if the shop issued the form's key, and the form has been carried out: its page
-    /// came from the browser's cache. False if that cannot be read.
-    pub async fn was_carried_out(&self, form_key: &str) -> bool {
+    /// Returns true if the shop issued the form's key, and `operation` has been carried out: its
+    /// page came from the browser's cache. False if that cannot be read.
+    pub async fn was_carried_out(&self, form_key: &str, operation: &str) -> bool {
         let secret = &self.state.payment_secret;
         let issued = self
             .sent_key(form_key)
             .filter(|sent| form_keys::is_issued(secret, sent))
-            .and_then(|sent| Key::of_form(sent).ok());
+            .and_then(|sent| key_of_button(sent, operation).ok());
         match issued {
             Some(key) => idempotency::is_used(self.shop().db(), &key)
                 .await
@@ -104,4 +104,9 @@ impl Visit {
             (form_key, _) => Some(form_key),
         }
     }
+}
+
+/// Returns the key of one button of a form: two buttons of one form are two requests.
+fn key_of_button(issued: &str, operation: &str) -> Result<Key, ShopError> {
+    Key::of_form(&format!("{issued}:{}", operation.replace(' ', "-")))
 }

@@ -32,6 +32,7 @@ const SQL: &str = "
         SELECT h.*, h.quantity * p.price_cents AS cents,
                h.state = 'held' AND (h.expires_at > CURRENT_TIMESTAMP OR h.order_id IS NOT NULL) AS is_open,
                h.cart_id IS NOT DISTINCT FROM $2 AS is_own,
+               h.cart_id IS NOT NULL AND h.cart_id IN ($2, $3) AS is_of_session,
                h.order_id IS NULL AND h.reserved_at IS NOT NULL
                  AND CASE h.state WHEN 'held' THEN h.expires_at <= CURRENT_TIMESTAMP
                                   WHEN 'released' THEN h.reason IS DISTINCT FROM 'sale ended'
@@ -39,12 +40,12 @@ const SQL: &str = "
                                       OR h.closed_at - h.reserved_at > (h.expires_at - h.reserved_at) / 2)
                                   ELSE false END AS is_unpaid
         FROM hold h JOIN product p ON p.id = h.product_id
-        WHERE h.network = $1 AND (h.closed_at IS NULL OR h.closed_at > CURRENT_TIMESTAMP - INTERVAL '1 hour'))
+        WHERE (h.network = $1 OR h.cart_id = $3) AND (h.closed_at IS NULL OR h.closed_at > CURRENT_TIMESTAMP - INTERVAL '1 hour'))
     SELECT coalesce(sum(quantity) FILTER (WHERE is_open AND NOT (is_own AND order_id IS NULL)), 0)::bigint AS other_units,
            coalesce(sum(cents) FILTER (WHERE is_open AND NOT (is_own AND order_id IS NULL)), 0)::bigint AS other_cents,
-           coalesce(sum(quantity) FILTER (WHERE is_open AND is_own AND order_id IS NOT NULL), 0)::bigint AS paying_units,
-           coalesce(sum(cents) FILTER (WHERE is_open AND is_own AND order_id IS NOT NULL), 0)::bigint AS paying_cents,
-           min(expires_at) FILTER (WHERE is_open AND NOT is_own) AS first_ends_at,
+           coalesce(sum(quantity) FILTER (WHERE is_open AND is_of_session AND NOT (is_own AND order_id IS NULL)), 0)::bigint AS session_units,
+           coalesce(sum(cents) FILTER (WHERE is_open AND is_of_session AND NOT (is_own AND order_id IS NULL)), 0)::bigint AS session_cents,
+           min(expires_at) FILTER (WHERE is_open AND NOT is_of_session) AS first_ends_at,
            count(DISTINCT (cart_id, reserved_at)) FILTER (WHERE is_unpaid) AS unpaid,
            count(DISTINCT (cart_id, reserved_at)) FILTER (WHERE state = 'sold') AS paid,
            max(coalesce(closed_at, expires_at)) FILTER (WHERE is_unpaid) AS last_unpaid_at
@@ -55,8 +56,8 @@ const SQL: &str = "
 pub(super) struct AddressHolds {
     other_units: i64,
     other_cents: i64,
-    paying_units: i64,
-    paying_cents: i64,
+    session_units: i64,
+    session_cents: i64,
     /// When the first reservation of another session ends.
     pub first_ends_at: Option<OffsetDateTime>,
     unpaid: i64,
@@ -65,9 +66,15 @@ pub(super) struct AddressHolds {
 }
 
 impl AddressHolds {
-    /// Reads the holds of `holder`, as seen from the cart.
-    pub async fn read(work: &Work, holder: &HolderAddress, cart_id: Uuid) -> Result<Self, DbErr> {
-        let values = [holder.as_str().into(), cart_id.into()];
+    /// Reads the holds of `holder`, as seen from the cart of a shopper who also has the cart
+    /// `other`, perhaps from another address.
+    pub async fn read(
+        work: &Work,
+        holder: &HolderAddress,
+        cart_id: Uuid,
+        other: Uuid,
+    ) -> Result<Self, DbErr> {
+        let values = [holder.as_str().into(), cart_id.into(), other.into()];
         Self::find_by_statement(dialect::statement(SQL, values))
             .one(work.connection())
             .await?
@@ -82,11 +89,12 @@ impl AddressHolds {
         }
     }
 
-    /// What is held for the cart's own orders while they are paid.
-    pub const fn paying(&self) -> Amount {
+    /// What the shopper holds besides the cart's own lines: for orders that are being paid, and in
+    /// their other cart.
+    pub const fn of_session(&self) -> Amount {
         Amount {
-            units: self.paying_units,
-            cents: self.paying_cents,
+            units: self.session_units,
+            cents: self.session_cents,
         }
     }
 

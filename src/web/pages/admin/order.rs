@@ -13,6 +13,7 @@ use crate::{
         },
         notice::ErrorNotice,
         order_badge::badge_class,
+        utc_time::UtcTime,
     },
     web::{
         pages::{
@@ -78,7 +79,7 @@ fn AdminOrderView(order: Order, link: Option<String>, notice: Option<Notice>) ->
                     <dl class="facts">
                         <dt>"Status"</dt><dd><span class=badge>{standing.status}</span></dd>
                         <dt>"Payment"</dt><dd>{standing.payment}</dd>
-                        <dt>"Placed"</dt><dd>{order.placed_at.clone()}</dd>
+                        <dt>"Placed"</dt><dd><UtcTime at=order.placed_at.clone()/></dd>
                         {customer}
                         {all_orders}
                         <dt>"Total"</dt><dd>{order.bill.total.to_string()}</dd>

@@ -19,6 +19,7 @@ use crate::{
             DataTable,
         },
         order_badge::badge_class,
+        utc_time::UtcTime,
     },
     web::{
         maintenance::old_data::{KindReport, RetentionReport},
@@ -123,7 +124,7 @@ fn OrdersTable(orders: Vec<OrderView>) -> impl IntoView {
                         <a class="code-no" href=format!("/admin/orders/{}", order.public_id)>{order.number.clone()}</a>
                     </th>
                     <td><span class=badge_class(standing.tone)>{standing.status}</span></td>
-                    <td class="tight">{order.placed_at.clone()}</td>
+                    <td class="tight"><UtcTime at=order.placed_at.clone()/></td>
                     <td class="n">{order.bill.total.to_string()}</td>
                 </tr>
             }
