@@ -5,10 +5,10 @@ mod clock_offset;
 mod hold_timer;
 mod live_order;
 mod live_stock;
+mod quantity_stepper;
 mod sale;
 #[cfg(feature = "hydrate")]
 mod server_clock;
-mod quantity_stepper;
 
 pub use hold_timer::HoldTimer;
 pub use live_order::{

@@ -1,8 +1,8 @@
 //! The catalogue: products for pages, and offers for purchases.
 
 mod rows;
-pub mod sold_out_time;
 mod search;
+pub mod sold_out_time;
 
 pub(super) use rows::{JoinStock, ProductRow, limit, plan, with_stock};
 pub use search::PRODUCTS_MAX;
@@ -183,7 +183,7 @@ impl VersionedProduct {
             product.available = change.available;
             // The feed does not know whether the units were reserved or sold. Until the next read
             // they count as reserved: such units may still come back.
-            product.reserved = (product.total - product.available - product.sold).max(0);
+            product.reserved = Ord::max(product.total - product.available - product.sold, 0);
             product.sold_out_in_ms = None;
         }
         product

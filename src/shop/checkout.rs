@@ -17,7 +17,7 @@ use crate::{
         cart::{items, price_change},
     },
     shop::{
-    Shop, cart, customer_limit, discounts,
+        Shop, cart, customer_limit, discounts,
         email_address::fold_email,
         holds,
         holds::{Line, Purpose},

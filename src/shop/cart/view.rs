@@ -140,7 +140,7 @@ fn still_in_cart(released: Vec<ReleasedLine>, lines: &[CartLine]) -> Vec<Release
                 .iter()
                 .find(|line| line.product.id == released.product_id && line.is_on_sale())?;
             Some(ReleasedLine {
-                quantity: released.quantity.min(line.quantity.get().into()),
+                quantity: Ord::min(released.quantity, line.quantity.get().into()),
                 ..released
             })
         })
