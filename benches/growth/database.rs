@@ -94,8 +94,8 @@ impl Postgres {
         Ok(fresh)
     }
 
-    /// Returns the old database with at least as many orders as the options ask for, without expired
-    /// keys, audited and vacuumed.
+    /// Returns the old database with at least as many orders as the options ask for, without
+    /// expired keys, audited and vacuumed.
     pub async fn old(&self, options: &Options) -> Result<Database, Failure> {
         let old = self.database(OLD);
         old.prepare().await?;

@@ -5,7 +5,8 @@
 //! request it many times and guess the secret from the sizes (BREACH). So this layer compresses
 //! only documents that it knows to be free of secrets, by their path, and never one with a form
 //! that posts, which has a key, or with a cookie. Pages of shoppers, carts, orders and forms are
-//! sent as they are. The nonce of a page's policy is another one in each response, so it cannot be guessed.
+//! sent as they are. The nonce of a page's policy is another one in each response, so it cannot be
+//! guessed.
 
 use std::io::Write;
 

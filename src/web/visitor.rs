@@ -1,9 +1,9 @@
 //! The identity of a browser that has no session yet.
 //!
-//! A page with a form sets a signed random cookie, for which nothing is stored. The id of the first session is
-//! derived from it, and the id of the cart from that of the session: two windows that send their
-//! first form at the same moment meet in one session and one cart. The session's cookie replaces
-//! this one. A sign-in never uses a derived id.
+//! A page with a form sets a signed random cookie, for which nothing is stored. The id of the first
+//! session is derived from it, and the id of the cart from that of the session: two windows that
+//! send their first form at the same moment meet in one session and one cart. The session's cookie
+//! replaces this one. A sign-in never uses a derived id.
 
 use axum::{
     extract::{Request, State},

@@ -8,7 +8,7 @@ use doorbuster::{
 use uuid::Uuid;
 
 use crate::support::{
-    PATIENCE, TestShop, check_audit_clean,
+    PATIENCE, PlacesOrders, TestShop, check_audit_clean,
     shop::{contact, draft, units_of, unkeyed},
 };
 

@@ -1,8 +1,8 @@
 //! The orders of one customer, found by a number and an e-mail address, or by a signed link.
 //!
 //! A visitor who knows one order number and the address sees all orders of exactly that address, as
-//! [`normalize_email`] compares it. Limits count customers by a folded address, which two people may
-//! share; here it only narrows the search.
+//! [`normalize_email`] compares it. Limits count customers by a folded address, which two people
+//! may share; here it only narrows the search.
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use time::OffsetDateTime;
