@@ -182,7 +182,7 @@ impl SimulationPlan {
     }
 
     /// What a run of this plan is called as long as it has no name, for example
-    /// `33 buyers, 20 units · row-lock, unguarded`. A story keeps its name.
+    /// `33 buyers, 20 units · row-lock, unguarded`. A preset keeps its name.
     pub fn title(&self) -> String {
         let buyers = match self.buyers {
             1 => "1 buyer".to_owned(),
@@ -241,20 +241,20 @@ mod tests {
     fn a_title_says_what_runs() {
         let preset = SimulationPlan::preset();
         assert_eq!(preset.title(), "33 buyers, 20 units · row-lock");
-        let story = PRESETS[0].plan();
-        assert_eq!(story.title(), "33 buyers, 20 phones · unguarded, row-lock");
+        let named = PRESETS[0].plan();
+        assert_eq!(named.title(), "33 buyers, 20 phones · unguarded, row-lock");
         let guessed = SimulationPlan {
             strategies: vec![StrategyKey::Optimistic],
             seed: 7,
             guess: Some(3),
-            ..story.clone()
+            ..named.clone()
         };
         assert_eq!(guessed.title(), "33 buyers, 20 phones · optimistic");
         let smaller = SimulationPlan {
             buyers: 1,
             stock: 1,
             strategies: StrategyKey::ALL.to_vec(),
-            ..story
+            ..named
         };
         let all = StrategyKey::ALL.len();
         assert_eq!(

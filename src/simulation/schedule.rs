@@ -209,26 +209,26 @@ mod tests {
     }
 
     /// Returns `(planned start, pause, attempt)` of every attempt.
-    fn story(plan: &Arc<SimulationPlan>) -> Vec<(Option<Duration>, Duration, PlannedAttempt)> {
+    fn timeline(plan: &Arc<SimulationPlan>) -> Vec<(Option<Duration>, Duration, PlannedAttempt)> {
         let schedule = Schedule::of(Arc::clone(plan));
-        let mut story = Vec::new();
+        let mut timeline = Vec::new();
         for round in 0..plan.rounds {
             for (place, buyer) in schedule.queue().iter().enumerate() {
-                story.push((
+                timeline.push((
                     schedule.intended(place, round),
                     schedule.pause(place, round),
                     schedule.attempt(*buyer, round),
                 ));
             }
         }
-        story
+        timeline
     }
 
     #[test]
     fn a_seed_fixes_moments_quantities_and_faults() -> Result<(), ShopError> {
-        let one = story(&plan(7)?);
-        assert_eq!(one, story(&plan(7)?));
-        let other = story(&plan(8)?);
+        let one = timeline(&plan(7)?);
+        assert_eq!(one, timeline(&plan(7)?));
+        let other = timeline(&plan(8)?);
         let differ = |what: fn(&(Option<Duration>, Duration, PlannedAttempt)) -> String| {
             let pairs = one.iter().zip(&other);
             pairs.filter(|(a, b)| what(a) != what(b)).count() > 50
@@ -242,9 +242,12 @@ mod tests {
 
     #[test]
     fn quantities_and_faults_occur_as_often_as_planned() -> Result<(), ShopError> {
-        let story = story(&plan(42)?);
+        let timeline = timeline(&plan(42)?);
         let count = |what: &dyn Fn(&PlannedAttempt) -> bool| {
-            story.iter().filter(|(_, _, planned)| what(planned)).count()
+            timeline
+                .iter()
+                .filter(|(_, _, planned)| what(planned))
+                .count()
         };
         for quantity in 1..=5 {
             let asked = count(&|planned| planned.quantity.get() == quantity);
@@ -273,7 +276,7 @@ mod tests {
             ..SimulationPlan::clone(&plain)
         });
         let quantities = |plan| -> Vec<_> {
-            story(plan)
+            timeline(plan)
                 .iter()
                 .map(|(_, _, planned)| planned.quantity)
                 .collect()
@@ -284,9 +287,9 @@ mod tests {
 
     #[test]
     fn open_arrivals_follow_their_rate() -> Result<(), ShopError> {
-        let story = story(&plan(42)?);
-        assert!(story.is_sorted_by_key(|(moment, _, _)| *moment));
-        let last = story.last().and_then(|(moment, _, _)| *moment);
+        let timeline = timeline(&plan(42)?);
+        assert!(timeline.is_sorted_by_key(|(moment, _, _)| *moment));
+        let last = timeline.last().and_then(|(moment, _, _)| *moment);
         let last_ms = last.map(|last| last.as_millis());
         assert!(
             last_ms.is_some_and(|ms| (500..700).contains(&ms)),
@@ -335,7 +338,7 @@ mod tests {
     fn every_preset_injects_its_faults() {
         for preset in PRESETS {
             let plan = Arc::new(preset.plan());
-            let drawn: Vec<_> = story(&plan)
+            let drawn: Vec<_> = timeline(&plan)
                 .iter()
                 .map(|(_, _, planned)| planned.fault)
                 .collect();

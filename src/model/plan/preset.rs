@@ -9,7 +9,7 @@ use crate::model::{Quantity, StrategyKey};
 pub struct Preset {
     pub name: &'static str,
     /// What the plan does. Not how it ends: the form asks for a guess.
-    pub story: &'static str,
+    pub description: &'static str,
     plan: fn(SimulationPlan) -> SimulationPlan,
 }
 
@@ -27,7 +27,7 @@ const TWO_FREEZE: u64 = 3;
 pub const PRESETS: [Preset; 7] = [
     Preset {
         name: "33 buyers, 20 phones",
-        story: "The code reads the stock, compares, and writes. Next to it, the same code with a row lock.",
+        description: "The code reads the stock, compares, and writes. Next to it, the same code with a row lock.",
         plan: |preset| SimulationPlan {
             strategies: vec![StrategyKey::Unguarded, StrategyKey::RowLock],
             lanes_together: true,
@@ -40,7 +40,7 @@ pub const PRESETS: [Preset; 7] = [
     },
     Preset {
         name: "Calm day",
-        story: "20 buyers per second and enough stock for all. Would a test find the missing lock?",
+        description: "20 buyers per second and enough stock for all. Would a test find the missing lock?",
         plan: |preset| SimulationPlan {
             strategies: vec![StrategyKey::Unguarded, StrategyKey::RowLock],
             buyers: 100,
@@ -53,7 +53,7 @@ pub const PRESETS: [Preset; 7] = [
     },
     Preset {
         name: "Stampede",
-        story: "1,000 buyers rush for the last 10 units. Where do they wait, and for how long?",
+        description: "1,000 buyers rush for the last 10 units. Where do they wait, and for how long?",
         plan: |preset| SimulationPlan {
             strategies: vec![
                 StrategyKey::RowLock,
@@ -72,7 +72,7 @@ pub const PRESETS: [Preset; 7] = [
     },
     Preset {
         name: "Bots",
-        story: "50 scripts without think time send 40 attempts each, for up to 3 units, and double-click.",
+        description: "50 scripts without think time send 40 attempts each, for up to 3 units, and double-click.",
         plan: |preset| SimulationPlan {
             strategies: vec![StrategyKey::RowLock, StrategyKey::MicroBatch],
             lanes_together: true,
@@ -87,7 +87,7 @@ pub const PRESETS: [Preset; 7] = [
     },
     Preset {
         name: "Slow database",
-        story: "One statement in 10 takes half a second. If it holds the row lock, every waiting buyer is delayed, too.",
+        description: "One statement in 10 takes half a second. If it holds the row lock, every waiting buyer is delayed, too.",
         plan: |preset| SimulationPlan {
             strategies: vec![StrategyKey::RowLock, StrategyKey::Optimistic],
             lanes_together: true,
@@ -100,7 +100,7 @@ pub const PRESETS: [Preset; 7] = [
     },
     Preset {
         name: "A buyer dies holding the lock",
-        story: "Two buyers freeze before they write. With a row lock, all others wait until the database terminates their sessions; a conditional update holds no lock at that point.",
+        description: "Two buyers freeze before they write. With a row lock, all others wait until the database terminates their sessions; a conditional update holds no lock at that point.",
         plan: |preset| SimulationPlan {
             strategies: vec![StrategyKey::RowLock, StrategyKey::ConditionalUpdate],
             buyers: 100,
@@ -116,7 +116,7 @@ pub const PRESETS: [Preset; 7] = [
     },
     Preset {
         name: "12.12",
-        story: "The database subtracts what the application has checked. Next to it, a CHECK constraint.",
+        description: "The database subtracts what the application has checked. Next to it, a CHECK constraint.",
         plan: |preset| SimulationPlan {
             strategies: vec![StrategyKey::BlindDecrement, StrategyKey::CheckConstraint],
             lanes_together: true,

@@ -76,7 +76,7 @@ fn Presets(
             view! {
                 <li class="preset">
                     <a class="preset__name" href=format!("{}#bench", plan.address()) aria-current=chosen>{preset.name}</a>
-                    <p class="preset__story">{preset.story}</p>
+                    <p class="preset__description">{preset.description}</p>
                     <p class="preset__lasts">{format!("Buyers arrive over {arrivals_s} s.")}</p>
                 </li>
             }
@@ -89,7 +89,7 @@ fn Presets(
                 {items}
                 <li class="preset">
                     <a class="preset__name" href="/admin/stepper">"One statement at a time"</a>
-                    <p class="preset__story">"Step a few buyers through their statements, in any order."</p>
+                    <p class="preset__description">"Step a few buyers through their statements, in any order."</p>
                 </li>
             </ul>
         </section>

@@ -37,12 +37,12 @@ pub fn StrategyPage() -> impl IntoView {
 #[component]
 fn StrategyView(strategy: StrategyKey) -> impl IntoView {
     let (path, source) = texts::source(strategy);
-    // The first story, so that the run lasts long enough to be watched.
-    let story = PRESETS.first().map(Preset::plan);
+    // The first preset, so that the run lasts long enough to be watched.
+    let preset = PRESETS.first().map(Preset::plan);
     let plan = SimulationPlan {
         strategies: vec![strategy],
         lanes_together: false,
-        ..story.unwrap_or_else(SimulationPlan::preset)
+        ..preset.unwrap_or_else(SimulationPlan::preset)
     };
     let summary = format!("This strategy {}.", strategy.row().summary);
     view! {
