@@ -47,7 +47,6 @@ pub mod moment;
 pub mod operation;
 pub mod orders;
 pub mod payments;
-mod plain_text;
 pub mod refunds;
 pub mod reservations;
 pub mod sales;

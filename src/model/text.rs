@@ -116,10 +116,12 @@ pub fn unquote(text: &str) -> &str {
     text.trim_matches(QUOTES)
 }
 
-/// Returns the ASCII character of a full-width one (`１`), and any other character as it is.
+/// Returns the ASCII character of a full-width one (`１`, or the full stop of East Asian keyboards),
+/// and any other character as it is.
 pub fn narrow(c: char) -> char {
     match c {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        '\u{3002}' | '\u{ff61}' => '.',
         '\u{3000}' => ' ',
         _ => c,
     }
@@ -201,7 +203,10 @@ mod tests {
     #[test]
     fn a_token_has_no_spaces_and_no_full_width_characters() {
         assert_eq!(clean_token(" ＳＡＶＥ\u{200d}\u{a0}１0\n"), "SAVE10");
-        assert_eq!(clean_token("ann@\u{200b}example.com"), "ann@example.com");
+        assert_eq!(clean_token("ＤＢ－０６８\u{3000}"), "DB-068");
+        for address in ["ann@\u{200b}example.com", "ann＠example。com"] {
+            assert_eq!(clean_token(address), "ann@example.com");
+        }
     }
 
     #[test]

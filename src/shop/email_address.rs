@@ -8,7 +8,7 @@
 
 use std::net::IpAddr;
 
-use super::plain_text::plain;
+use crate::model::text::clean_token;
 
 /// Maximum length of the part before the `@`, in bytes (RFC 5321).
 const USER_LEN_MAX: usize = 64;
@@ -23,14 +23,14 @@ const ADDRESS_LEN_MAX: usize = 254;
 const GMAIL: [&str; 2] = ["gmail.com", "googlemail.com"];
 
 /// Returns the address in the spelling by which two of them are compared: lower case, without
-/// invisible characters and surrounding spaces, the domain in its ASCII form and without a dot at
-/// its end. Nothing else is changed, so different mailboxes stay different.
+/// spaces and invisible characters, the domain in its ASCII form and without a dot at its end.
+/// Nothing else is changed, so different mailboxes stay different.
 pub fn normalize_email(email: &str) -> String {
-    let email = plain(email);
+    let email = clean_token(email);
     match email.rsplit_once('@') {
         Some((user, domain)) => {
-            let domain = domain.trim().trim_end_matches('.');
-            format!("{}@{}", user.trim().to_lowercase(), ascii_domain(domain))
+            let domain = ascii_domain(domain.trim_end_matches('.'));
+            format!("{}@{domain}", user.to_lowercase())
         }
         None => email.to_lowercase(),
     }

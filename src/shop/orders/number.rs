@@ -1,6 +1,6 @@
 //! Order numbers, as the shop writes them and as people do.
 
-use crate::shop::plain_text::plain;
+use crate::model::text::clean_token;
 
 /// Formats the order number that customers see.
 pub fn number_of(order_id: i64) -> String {
@@ -10,9 +10,8 @@ pub fn number_of(order_id: i64) -> String {
 /// Parses an order number as a person writes it: `DB-000068`, `db 68`, `#68`, `68`, in full-width
 /// or Arabic digits, with dashes of any length, with a full stop at its end.
 pub fn id_of(typed: &str) -> Option<i64> {
-    let typed: String = plain(typed)
+    let typed: String = clean_token(typed)
         .chars()
-        .filter(|c| !c.is_whitespace())
         .map(|c| ascii_digit(c).unwrap_or(c).to_ascii_uppercase())
         .collect();
     let digits = typed
