@@ -5,6 +5,7 @@ pub mod axis_scale;
 pub mod bill;
 pub mod card_expiry;
 pub mod cart;
+pub mod cart_excess;
 pub mod country;
 pub mod digit_groups;
 pub mod findings;
@@ -41,6 +42,7 @@ pub use bill::{Bill, DiscountValue};
 pub use cart::{
     AppliedCode, CartLine, CartView, CheckoutView, LineProblem, ReleasedLine, Reservation,
 };
+pub use cart_excess::{CartBound, CartExcess};
 pub use isolation::Isolation;
 pub use lesson::{LessonKey, LessonResult, LessonRun};
 pub use live_sale::LiveSale;
@@ -58,7 +60,7 @@ pub use quantity::Quantity;
 pub use run_state::{RunCommand, RunEvent, RunEventKind, RunState};
 pub use sale::{SalePlan, SaleState, StockCounts};
 pub use sample::Sample;
-pub use shop_error::{CartBound, CartExcess, ShopError};
+pub use shop_error::ShopError;
 pub use snapshot::{LaneSnapshot, RunSnapshot, RunVerdict};
 pub use strategy::{QueueLocation, StockLayout, StrategyKey};
 pub use verdict::{LatencyMs, TimeSplitMs, Verdict};

@@ -2,15 +2,13 @@
 //! reads; it says what they can do next. [`ShopError::Internal`] is the only one that they can
 //! merely report.
 
-use std::fmt;
-
 use leptos::server_fn::{
     codec::JsonEncoding,
     error::{FromServerFnError, ServerFnErrorErr},
 };
 use serde::{Deserialize, Serialize};
 
-use super::{FieldError, digit_groups::group_digits};
+use super::{CartExcess, FieldError};
 
 /// An error with a sentence for the visitor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -233,47 +231,6 @@ pub enum ShopError {
     Internal { incident: String },
 }
 
-/// What bounds the units of a product in a cart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum CartBound {
-    Stock,
-    /// The limit for each customer.
-    Customer,
-    /// [`super::quantity::QUANTITY_MAX`].
-    Line,
-}
-
-/// Units that were to be added to those in a cart, but are too many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CartExcess {
-    pub bound: CartBound,
-    /// The units that the cart may contain.
-    pub most: u32,
-    pub in_cart: u32,
-}
-
-impl fmt::Display for CartExcess {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let number = |units: u32| group_digits(&units.to_string());
-        let most = number(self.most);
-        match self.bound {
-            CartBound::Stock => write!(f, "Only {most} left")?,
-            CartBound::Customer => write!(f, "{most} is the limit for each customer")?,
-            CartBound::Line => write!(f, "{most} is the limit for each product")?,
-        }
-        let verb = if self.in_cart == 1 { "is" } else { "are" };
-        let in_cart = number(self.in_cart);
-        match self.most.saturating_sub(self.in_cart) {
-            0 => write!(f, ", and {in_cart} {verb} in your cart already."),
-            more => write!(
-                f,
-                ", and {in_cart} {verb} in your cart: you can add {} more.",
-                number(more)
-            ),
-        }
-    }
-}
-
 impl ShopError {
     /// [`Self::FieldsInvalid`] for one field.
     pub fn field_invalid(field: impl Into<String>, message: impl Into<String>) -> Self {
@@ -397,54 +354,6 @@ impl FromServerFnError for ShopError {
                 Self::Malformed("the form does not have the expected fields".to_owned())
             }
             other => Self::Malformed(other.to_string()),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{CartBound, CartExcess, ShopError};
-
-    #[test]
-    fn a_bound_says_what_is_in_the_cart_already() {
-        for (bound, most, in_cart, sentence) in [
-            (
-                CartBound::Stock,
-                5,
-                1,
-                "Only 5 left, and 1 is in your cart: you can add 4 more.",
-            ),
-            (
-                CartBound::Stock,
-                1,
-                1,
-                "Only 1 left, and 1 is in your cart already.",
-            ),
-            (
-                CartBound::Stock,
-                2,
-                3,
-                "Only 2 left, and 3 are in your cart already.",
-            ),
-            (
-                CartBound::Customer,
-                2,
-                1,
-                "2 is the limit for each customer, and 1 is in your cart: you can add 1 more.",
-            ),
-            (
-                CartBound::Line,
-                1_000,
-                9,
-                "1,000 is the limit for each product, and 9 are in your cart: you can add 991 more.",
-            ),
-        ] {
-            let error = ShopError::TooManyInCart(CartExcess {
-                bound,
-                most,
-                in_cart,
-            });
-            assert_eq!(error.to_string(), sentence);
         }
     }
 }
