@@ -25,7 +25,7 @@ test("after a declined card the page says that the card must be typed again, and
   await expect(page).toHaveURL("/checkout/now");
   await expect(page.getByRole("alert")).toContainText("The card was declined. Nothing was charged.");
   await expect(page.getByRole("group", { name: "Payment" })).toContainText(
-    "Please type the card again: the shop never stores it.",
+    "Enter the card again: the shop never stores it.",
   );
   await expectFilledIn(page, { ...contact, "Card number": "", Expires: "", "Security code": "" });
   await fillIn(page, { ...card(), Expires: "1230" });

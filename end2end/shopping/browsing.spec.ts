@@ -34,8 +34,8 @@ test("the catalogue shows every product with its price and stock", { tag: "@phon
   await expect(card(BLOCKS.name)).toContainText(euros(BLOCKS.priceCents));
   await expect(card(BLOCKS.name)).toContainText("In stock");
   await expect(card(CHESS.name)).toContainText("Only 5 left");
-  const gone = page.getByRole("region", { name: "Gone" }).getByRole("article");
-  await expect(gone.filter({ hasText: BICYCLE.name })).toContainText("Sold out");
+  const over = page.getByRole("region", { name: "Sold out or ended" }).getByRole("article");
+  await expect(over.filter({ hasText: BICYCLE.name })).toContainText("Sold out");
   for (const image of await page.getByRole("main").locator("img").all()) {
     await image.scrollIntoViewIfNeeded();
     await expect(image).toHaveJSProperty("complete", true);

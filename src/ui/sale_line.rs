@@ -40,9 +40,7 @@ pub fn advice(state: SaleState) -> &'static str {
     match state {
         SaleState::Announced => "You can buy here as soon as the sale opens.",
         SaleState::Open => "Reserved for you once you check out.",
-        SaleState::ReservedOut => {
-            "All reserved. Some may come back. If one does, you can buy it here."
-        }
+        SaleState::ReservedOut => "All reserved. If one comes back, you can buy it here.",
         SaleState::SoldOut => "Sold out. If one is returned, you can buy it here.",
         SaleState::Ended => "This sale has ended.",
     }

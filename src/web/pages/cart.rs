@@ -48,7 +48,7 @@ fn CartView(
     let other = (buying_alone > 0).then(|| {
         view! {
             <p class="checkout__other">
-                <a href=BUY_NOW_CHECKOUT>"You are also buying a product alone: check it out"</a>
+                <a href=BUY_NOW_CHECKOUT>"Go to your Buy now checkout"</a>
             </p>
         }
     });
@@ -205,13 +205,12 @@ fn problem_text(problem: LineProblem) -> Option<String> {
         LineProblem::NotStarted { starts_at_ms } => {
             let starts_at = moment::in_utc(moment::from_ms(starts_at_ms));
             Some(format!(
-                "On sale from {starts_at}. It is not part of the total, and stays here until then."
+                "On sale from {starts_at}. It is not in the total until then."
             ))
         }
-        LineProblem::Ended => Some(
-            "This sale has ended. It is not part of the total. Remove it, or leave it here."
-                .to_owned(),
-        ),
+        LineProblem::Ended => {
+            Some("This sale has ended. It is not in the total. You can remove it.".to_owned())
+        }
         LineProblem::OverLimit { limit } => Some(format!(
             "{limit} is the limit for each customer. Change the quantity to continue."
         )),
@@ -229,7 +228,7 @@ fn bound_text(line: &CartLine) -> Option<String> {
             let more = most - line.quantity.get();
             Some(format!("You can add {more} more."))
         }
-        _ if most == line.quantity.get() => Some("There are no more.".to_owned()),
+        _ if most == line.quantity.get() => Some("No more are available.".to_owned()),
         _ => None,
     }
 }

@@ -1,6 +1,5 @@
 //! `/checkout` and `/checkout/now`: contact, delivery, payment and the reservation of the cart, or
-//! of
-//! *Buy now*. All buttons belong to one form and save the values that were typed.
+//! of *Buy now*. All buttons belong to one form and save the values that were typed.
 //!
 //! `public/checkout.js` sends the form without a page load. It takes the elements with `data-part`,
 //! the hidden fields and the errors of fields from the page that the shop answers with, and leaves
@@ -122,8 +121,7 @@ fn EmptyCheckout(
     has_contact: bool,
 ) -> impl IntoView {
     let kept = has_contact.then_some(
-        "What you typed is kept in this browser for an hour, but not the card. Put your items into the cart again: the \
-         checkout is then filled in.",
+        "Add your items to the cart again. Your contact is kept in this browser for an hour, your card is not.",
     );
     let problem = error.map(|error| {
         view! { <ErrorNotice title=error.to_string()><p>{kept}</p></ErrorNotice> }
@@ -166,7 +164,7 @@ fn CheckoutView(
     let changes = price_changes(&checkout.cart.lines);
     let lead = match buying {
         Buying::Cart => "Check out as a guest. No account needed.",
-        Buying::Now => "You are buying this alone. No account needed.",
+        Buying::Now => "You are buying only this product. No account needed.",
     };
     view! {
         <main class="page" id="main" tabindex="-1">
@@ -204,11 +202,8 @@ fn CheckoutView(
 fn OtherCart(buying: Buying, units: u32) -> impl IntoView {
     (units > 0).then(|| {
         let (href, text) = match buying {
-            Buying::Cart => (
-                BUY_NOW_CHECKOUT,
-                "You are also buying a product alone: check it out",
-            ),
-            Buying::Now => (CHECKOUT, "Your cart is unchanged: check it out later"),
+            Buying::Cart => (BUY_NOW_CHECKOUT, "Go to your Buy now checkout"),
+            Buying::Now => (CHECKOUT, "Your cart is unchanged. Go to its checkout"),
         };
         view! { <p class="checkout__other"><a href=href>{text}</a></p> }
     })

@@ -33,7 +33,7 @@ fn CookiesBlocked(back: String) -> impl IntoView {
         <main class="page page--narrow" id="main" tabindex="-1">
             <PageHead
                 title="Your browser blocks cookies"
-                lead="Nothing was added to a cart, reserved or stored, and you are not signed in."
+                lead="Nothing was added or reserved, and you are not signed in."
             />
             <p>
                 "The shop needs one cookie of its own, to know which cart is yours and that you have signed in. \

@@ -139,8 +139,8 @@ fn OrderList(orders: CustomerOrders) -> impl IntoView {
             </DataTable>
             {note.map(|note| view! { <p class="quiet">{note}</p> })}
             <p class="quiet">
-                {format!("You can save this page's address: it works until {}. ", orders.valid_until)}
-                "Anyone with the address can see these orders, so keep it to yourself."
+                {format!("Save this page’s address: it works until {}. ", orders.valid_until)}
+                "Anyone with the address can see these orders."
             </p>
         </main>
     }

@@ -44,7 +44,8 @@ struct Groups {
     /// By their start.
     opens_next: Vec<Product>,
     open_now: Vec<Product>,
-    gone: Vec<Product>,
+    /// Sold out or ended.
+    over: Vec<Product>,
 }
 
 impl Groups {
@@ -60,7 +61,7 @@ impl Groups {
             match product.state() {
                 SaleState::Announced => groups.opens_next.push(product),
                 SaleState::Open | SaleState::ReservedOut => groups.open_now.push(product),
-                SaleState::SoldOut | SaleState::Ended => groups.gone.push(product),
+                SaleState::SoldOut | SaleState::Ended => groups.over.push(product),
             }
         }
         groups.opens_next.sort_by_key(start_of);
@@ -95,7 +96,7 @@ fn featured(products: &[Product]) -> Option<i64> {
 #[component]
 fn HomeView(categories: Vec<String>, products: Vec<Product>, now_ms: i64) -> impl IntoView {
     let groups = Groups::of(products);
-    let lists = [&groups.opens_next, &groups.open_now, &groups.gone];
+    let lists = [&groups.opens_next, &groups.open_now, &groups.over];
     let mut followed: Vec<i64> = groups
         .featured
         .iter()
@@ -113,7 +114,7 @@ fn HomeView(categories: Vec<String>, products: Vec<Product>, now_ms: i64) -> imp
                 {groups.featured.map(|product| view! { <Hero product/> })}
                 <Group id="opens-next" title="Opens next" products=groups.opens_next/>
                 <Group id="open-now" title="Open now" products=groups.open_now/>
-                <Group id="gone" title="Gone" products=groups.gone/>
+                <Group id="over" title="Sold out or ended" products=groups.over/>
             </LiveSales>
         </main>
     }
@@ -247,6 +248,6 @@ mod tests {
         assert_eq!(groups.featured.map(|product| product.id), Some(1));
         assert_eq!(ids(&groups.opens_next), [3, 2]);
         assert_eq!(ids(&groups.open_now), [4]);
-        assert_eq!(ids(&groups.gone), [5, 6]);
+        assert_eq!(ids(&groups.over), [5, 6]);
     }
 }

@@ -30,7 +30,7 @@ fn LoginView(
     is_interrupted: bool,
 ) -> impl IntoView {
     let lead = if is_interrupted {
-        "Your session has ended, and nothing was changed. Sign in to go on: what you typed is kept."
+        "Your session has ended. Sign in to continue: what you typed is kept."
     } else {
         "Sign in to manage stock, orders and simulations."
     };

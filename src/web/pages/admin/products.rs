@@ -76,7 +76,7 @@ fn ProductRow(product: Product, zone: TimeZone) -> impl IntoView {
 pub(super) fn ZoneNote(zone: String) -> impl IntoView {
     view! {
         <p class="quiet">
-            {format!("Times are in {zone}. A time that occurs twice, when the clocks go back, means the first.")}
+            {format!("Times are in {zone}. If clocks go back, the earlier time counts.")}
         </p>
     }
 }
@@ -86,7 +86,7 @@ pub(super) const fn badge(state: SaleState) -> (&'static str, &'static str) {
     match state {
         SaleState::Announced => ("badge badge--info", "Announced"),
         SaleState::Open => ("badge badge--ok", "Open"),
-        SaleState::ReservedOut => ("badge badge--low", "Reserved out"),
+        SaleState::ReservedOut => ("badge badge--low", "All reserved"),
         SaleState::SoldOut => ("badge badge--out", "Sold out"),
         SaleState::Ended => ("badge badge--out", "Ended"),
     }

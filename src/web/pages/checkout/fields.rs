@@ -43,7 +43,7 @@ pub(super) fn DeliveryFields(draft: CheckoutDraft, error: Option<ShopError>) -> 
     // The country may still change: the page's script decides what is required, or else the shop.
     let postal_code_hint = match country.map(|country| country.postal_code) {
         Some(PostalCode::Required) => "",
-        _ => "If there is one.",
+        _ => "Blank = none.",
     };
     view! {
         <fieldset class="panel">
@@ -168,14 +168,14 @@ pub(super) fn CardFields(error: Option<ShopError>, was_rejected: bool) -> impl I
         ..FieldKind::text(autocomplete)
     };
     let again = was_rejected.then(|| {
-        view! { <p class="card-again">"Please type the card again: the shop never stores it."</p> }
+        view! { <p class="card-again">"Enter the card again: the shop never stores it."</p> }
     });
     view! {
         <fieldset class="panel">
             <legend>"Payment"</legend>
             {again}
             <noscript>
-                <p class="card-again">"Type the card last: applying a code or adding time loads the page again, without the card."</p>
+                <p class="card-again">"Enter the card last: applying a code or adding time clears it."</p>
             </noscript>
             <div class="fields">
                 <Field
