@@ -83,6 +83,7 @@ mod server {
     }
 
     impl PlanForm {
+        /// The names and values of the fields.
         pub fn fields(&self) -> [(&'static str, &str); 6] {
             [
                 ("product_id", &self.product_id),
@@ -185,6 +186,7 @@ mod server {
         format!("/admin/products/{}#sale", report.slug)
     }
 
+    /// Plans the sale and returns the address of its page.
     pub async fn plan(
         visit: &Visit,
         administrator: &Administrator,
@@ -199,6 +201,7 @@ mod server {
         Ok(page_of(&report))
     }
 
+    /// Opens or ends the sale now and returns the address of its page.
     pub async fn change(
         visit: &Visit,
         administrator: &Administrator,

@@ -112,7 +112,7 @@ pub enum ShopError {
         because: String,
     },
     #[error(
-        "What you are about to buy has changed since this page was shown. Nothing was charged. Check it and pay again."
+        "Your items have changed since this page was shown. Nothing was charged. Check them and pay again."
     )]
     ItemsChanged,
     #[error("The discount code {0} does not exist.")]
@@ -157,15 +157,15 @@ pub enum ShopError {
     )]
     FormSentBefore,
     /// A form that came from the browser's cache was sent again, and had been carried out.
-    #[error("You sent this form before. It was carried out then, and not a second time.")]
+    #[error("You sent this form before. It was carried out once, and not again.")]
     AlreadyCarriedOut,
     /// The form needs the cart of a session that is gone.
     #[error(
-        "Your session has ended, and the cart of this form with it. Nothing was ordered or changed."
+        "Your session has ended, and its cart is gone. Nothing was ordered or changed. Start again in the shop."
     )]
     SessionEnded,
     #[error(
-        "Your browser blocks cookies. Without a cookie, the shop cannot keep a cart or sign you in."
+        "Your browser blocks cookies. Allow cookies for this site: the shop needs one for a cart or a sign-in."
     )]
     CookiesBlocked,
     #[error(

@@ -57,6 +57,7 @@ pub(super) struct SaleRow {
 }
 
 impl SaleRow {
+    /// Reads the sale of a product's row.
     pub fn of(row: &product::Model) -> Self {
         Self {
             starts_at: row.sale_starts_at,
