@@ -12,6 +12,8 @@ pub mod source;
 #[cfg(test)]
 mod circles;
 #[cfg(test)]
+mod forms;
+#[cfg(test)]
 mod imports;
 #[cfg(test)]
 mod placement;

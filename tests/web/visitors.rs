@@ -1,9 +1,9 @@
 //! Browsers on their first visit: two windows at once, blocked cookies, one stream for all windows.
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use doorbuster::db::session_store::CHOSEN_ID_KEY;
 
-use super::support::{TestShop, Visitor, hidden_fields, send_from_page, state};
+use super::support::{TestShop, Visitor, every_route, hidden_fields, send_from_page, state};
 use crate::support::{check_audit_clean, race::wait_until_blocked};
 
 const PHONE: &str = "/products/flash-sale-smartphone";
@@ -111,7 +111,20 @@ async fn signing_in_has_an_id_that_the_visitors_cookie_does_not_lead_to() {
 }
 
 #[tokio::test]
-async fn a_page_view_stores_nothing_and_a_forged_visitor_is_replaced() {
+async fn no_page_view_stores_a_session_or_a_cart() {
+    let shop = TestShop::new().await;
+    for (method, path) in every_route() {
+        // An open stream does not end.
+        if method == Method::GET && !path.starts_with("/live/stock") {
+            Visitor::of(&shop).page(&path).await;
+        }
+    }
+    assert_eq!(shop.count("session").await, 0);
+    assert_eq!(shop.count("cart").await, 0);
+}
+
+#[tokio::test]
+async fn a_visitors_cookie_is_hidden_and_a_forged_one_is_replaced() {
     let shop = TestShop::new().await;
     for path in [PHONE, "/orders/find", "/admin/login"] {
         let mut visitor = Visitor::of(&shop);
@@ -131,8 +144,6 @@ async fn a_page_view_stores_nothing_and_a_forged_visitor_is_replaced() {
         set.starts_with("doorbuster-visitor=") && !set.contains("=000"),
         "{set}"
     );
-    assert_eq!(shop.count("session").await, 0);
-    assert_eq!(shop.count("cart").await, 0);
     let mut https = Visitor::at(state(
         shop.handle(),
         shop.database.url(),
