@@ -72,6 +72,7 @@ pub struct ServeSettings {
     /// Hour of the day, in UTC, at which the shop checks all of its history, once a day.
     #[arg(long, env = "AUDIT_HOUR_UTC", default_value_t = 3, value_parser = clap::value_parser!(u8).range(0..=23))]
     pub audit_hour_utc: u8,
+
     /// Maximum new carts in a minute from one IP address. 0: unlimited.
     #[arg(long, env = "NEW_CARTS_PER_MINUTE", default_value_t = 600)]
     pub new_carts_per_minute: u32,

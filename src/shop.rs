@@ -8,14 +8,14 @@
 //!
 //! | context | what it does | file |
 //! |---|---|---|
-//! | [`Shop::catalog`] | reads products and categories | `catalog.rs` |
+//! | [`Shop::catalog`] | reads and searches products and categories | `catalog.rs`, `catalog/` |
 //! | [`Shop::sales`] | reads sales, their history and their levels | `sales.rs`, `sales/` |
 //! | [`Shop::stock`] | reads the stock | `stock.rs` |
 //! | [`Shop::carts`] | changes and reads carts and checkout drafts | `cart.rs`, `cart/` |
 //! | [`Shop::reservations`] | reserves carts, extends, releases | `reservations.rs` |
 //! | [`Shop::discounts`] | reads discount codes | `discounts.rs` |
 //! | [`Shop::payments`] | pays carts, settles and refunds | `payments.rs`, `payments/` |
-//! | [`Shop::orders`] | finds and watches orders | `orders/` |
+//! | [`Shop::orders`] | finds and watches orders | `orders.rs`, `orders/` |
 //! | [`Shop::backorders`] | fulfills backorders from available stock | `backorders.rs` |
 //! | [`Shop::order_administration`] | cancels, refunds and returns orders | `refunds.rs` |
 //! | [`Shop::stock_administration`] | receives and counts stock | `stock_admin.rs` |
