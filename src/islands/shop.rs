@@ -16,4 +16,4 @@ pub use live_order::{
 };
 pub use live_stock::{CartLineNote, CheckoutButton, LiveSales, LiveStock};
 pub use quantity_stepper::QuantityStepper;
-pub use sale::{BuyButtons, CardState, SaleNews, SalePrice, SaleShutter, StockLine};
+pub use sale::{BuyButtons, CardState, SaleAnnouncement, SalePrice, SaleShutter, StockLine};

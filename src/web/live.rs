@@ -1,11 +1,11 @@
 //! Server-sent event streams, which open pages follow.
 
 mod frame;
+pub mod latest_sales;
 pub mod locks;
 pub mod orders;
 pub mod present;
 pub mod runs;
-pub mod sale_board;
 pub mod share;
 mod shared;
 pub mod steppers;

@@ -134,7 +134,7 @@ pub fn SalePrice(sale: LiveSale, now_ms: i64) -> impl IntoView {
 /// Shows the badge, the count and the stock bar.
 ///
 /// The count is not announced: during a sale, a screen reader would read nothing else.
-/// [`SaleNews`] announces the states.
+/// [`SaleAnnouncement`] announces the states.
 #[island]
 pub fn StockLine(sale: LiveSale, now_ms: i64) -> impl IntoView {
     let shown = Shown::new(sale, now_ms);
@@ -162,19 +162,19 @@ pub fn StockLine(sale: LiveSale, now_ms: i64) -> impl IntoView {
 
 /// Announces each change of the state to screen readers.
 #[island]
-pub fn SaleNews(sale: LiveSale, now_ms: i64) -> impl IntoView {
+pub fn SaleAnnouncement(sale: LiveSale, now_ms: i64) -> impl IntoView {
     let shown = Shown::new(sale, now_ms);
-    let news = RwSignal::new("");
+    let text = RwSignal::new("");
     Effect::new(move |before: Option<SaleState>| {
         let state = shown.state.get();
         if let Some(before) = before
             && before != state
         {
-            news.set(announcement(before, state));
+            text.set(announcement(before, state));
         }
         state
     });
-    view! { <p class="vh" role="status">{move || news.get()}</p> }
+    view! { <p class="vh" role="status">{move || text.get()}</p> }
 }
 
 /// Shows the two buttons to buy, disabled unless the sale is open, and what a shopper can do.

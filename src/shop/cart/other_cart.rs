@@ -1,5 +1,5 @@
-//! What the two carts of a shopper have to do with each other: limits for each customer, and the
-//! contact, which a shopper types once.
+//! What the two carts of a shopper share: the limits for each customer, and the contact, which a
+//! shopper types once.
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter};
 use uuid::Uuid;

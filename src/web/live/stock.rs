@@ -21,7 +21,7 @@ use serde::Deserialize;
 use super::{
     Heartbeat,
     frame::Frame,
-    sale_board::{SaleBoard, SaleLine},
+    latest_sales::{LatestSales, SaleLine},
     share::LiveState,
 };
 use crate::{
@@ -54,12 +54,12 @@ pub async fn follow(
     ids.retain(|id| first.levels.iter().any(|level| level.product_id == *id));
     let watched = state.stock_watch.watch(&ids);
     state.stock_watch.publish(&state.shop, asked_at, &first);
-    let board = state.stock_watch.board().clone();
+    let latest = state.stock_watch.latest_sales().clone();
     let heartbeat = Heartbeat {
         due: tokio::time::Instant::now(),
         frame: {
-            let board = board.clone();
-            move || clock_frame(&board)
+            let latest = latest.clone();
+            move || clock_frame(&latest)
         },
     };
     let feed = state.shop.feed().clone();
@@ -70,7 +70,7 @@ pub async fn follow(
     Ok(
         share.follow_with_heartbeat(changes, shutdown, heartbeat, move |_| ShownSales {
             stock: feed.latest(watched.product_ids()),
-            sales: board.lines(watched.product_ids()),
+            sales: latest.lines(watched.product_ids()),
         }),
     )
 }
@@ -119,8 +119,8 @@ fn events(stock: &[StockChange], sales: &[(i64, SaleLine)]) -> Vec<Frame> {
     frames
 }
 
-fn clock_frame(board: &SaleBoard) -> Frame {
-    match board.now_ms() {
+fn clock_frame(latest: &LatestSales) -> Frame {
+    match latest.now_ms() {
         Some(now_ms) => {
             Frame::line_with_retry("clock", &now_ms.to_string(), rand::random_range(RETRY_MS))
         }

@@ -13,7 +13,7 @@ use std::{
 
 use tokio_util::sync::CancellationToken;
 
-use super::sale_board::SaleBoard;
+use super::latest_sales::LatestSales;
 use crate::{
     feed::StockChange,
     model::LiveSale,
@@ -31,7 +31,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(250);
 #[derive(Clone, Debug, Default)]
 pub struct StockWatch {
     counts: Arc<Mutex<HashMap<i64, usize>>>,
-    board: SaleBoard,
+    latest_sales: LatestSales,
 }
 
 /// The products of one stream, watched until this guard is dropped.
@@ -56,8 +56,8 @@ impl StockWatch {
     }
 
     /// The sales and the clock that the latest reads showed.
-    pub fn board(&self) -> &SaleBoard {
-        &self.board
+    pub fn latest_sales(&self) -> &LatestSales {
+        &self.latest_sales
     }
 
     /// Publishes a read that began at `asked_at`. Readers are woken only by a change.
@@ -69,7 +69,7 @@ impl StockWatch {
             .iter()
             .map(|level| (level.product_id, sale_of(level).encode()))
             .collect();
-        if self.board.store(asked_at, read.now_ms, lines) {
+        if self.latest_sales.store(asked_at, read.now_ms, lines) {
             shop.feed().wake_readers();
         }
     }

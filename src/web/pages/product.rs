@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     islands::shop::{
-        BuyButtons, LiveSales, QuantityStepper, SaleNews, SalePrice, SaleShutter, StockLine,
+        BuyButtons, LiveSales, QuantityStepper, SaleAnnouncement, SalePrice, SaleShutter, StockLine,
     },
     model::{LiveSale, Product},
     web::{addresses, assets, session::Notice},
@@ -70,7 +70,7 @@ fn ProductView(product: Product, notice: Option<Notice>) -> impl IntoView {
                         <section class="buybox" aria-label="Buy">
                             <BuyBox sale=sale.clone() now_ms typed/>
                         </section>
-                        <SaleNews sale now_ms/>
+                        <SaleAnnouncement sale now_ms/>
                     </div>
                 </article>
             </LiveSales>

@@ -16,10 +16,10 @@ pub type SaleLine = Arc<str>;
 
 /// See the module's documentation. Clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct SaleBoard(Arc<Mutex<Board>>);
+pub struct LatestSales(Arc<Mutex<Latest>>);
 
 #[derive(Debug, Default)]
-struct Board {
+struct Latest {
     /// By product, with the database's time of the read.
     lines: HashMap<i64, (i64, SaleLine)>,
     clock: Option<Clock>,
@@ -32,19 +32,19 @@ struct Clock {
     now_ms: i64,
 }
 
-impl SaleBoard {
+impl LatestSales {
     /// Stores the lines of a read that began at `asked_at`, when the database's clock showed
     /// `now_ms`. Returns true if a line is new. A line of an older read is dropped.
     pub fn store(&self, asked_at: Instant, now_ms: i64, lines: Vec<(i64, String)>) -> bool {
-        let mut board = self.lock();
-        board.set_clock(asked_at, now_ms);
+        let mut latest = self.lock();
+        latest.set_clock(asked_at, now_ms);
         let mut has_changed = false;
         for (product_id, line) in lines {
-            match board.lines.get_mut(&product_id) {
+            match latest.lines.get_mut(&product_id) {
                 Some((read_at_ms, _)) if *read_at_ms > now_ms => {}
                 Some((read_at_ms, known)) if **known == *line => *read_at_ms = now_ms,
                 _ => {
-                    board.lines.insert(product_id, (now_ms, line.into()));
+                    latest.lines.insert(product_id, (now_ms, line.into()));
                     has_changed = true;
                 }
             }
@@ -54,10 +54,10 @@ impl SaleBoard {
 
     /// Returns the lines of `product_ids`, in their order, without unknown products.
     pub fn lines(&self, product_ids: &[i64]) -> Vec<(i64, SaleLine)> {
-        let board = self.lock();
+        let latest = self.lock();
         product_ids
             .iter()
-            .filter_map(|id| Some((*id, Arc::clone(&board.lines.get(id)?.1))))
+            .filter_map(|id| Some((*id, Arc::clone(&latest.lines.get(id)?.1))))
             .collect()
     }
 
@@ -72,12 +72,12 @@ impl SaleBoard {
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, Board> {
+    fn lock(&self) -> MutexGuard<'_, Latest> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Board {
+impl Latest {
     fn set_clock(&mut self, asked_at: Instant, now_ms: i64) {
         let is_quick = asked_at.elapsed() <= QUICK_READ;
         let is_old = self
@@ -97,31 +97,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_a_newer_and_different_line_is_news() {
-        let board = SaleBoard::default();
+    fn only_a_newer_and_different_line_is_new() {
+        let latest = LatestSales::default();
         let store =
-            |now_ms, line: &str| board.store(Instant::now(), now_ms, vec![(1, line.to_owned())]);
+            |now_ms, line: &str| latest.store(Instant::now(), now_ms, vec![(1, line.to_owned())]);
         assert!(store(10, "a"));
         assert!(!store(20, "a"));
         assert!(!store(15, "b"), "an older read than the latest");
         assert!(store(21, "c"));
-        let lines = board.lines(&[2, 1]);
+        let lines = latest.lines(&[2, 1]);
         assert_eq!(lines, [(1, SaleLine::from("c"))]);
     }
 
     #[test]
     fn a_slow_read_does_not_set_the_clock_back() {
-        let board = SaleBoard::default();
-        assert_eq!(board.now_ms(), None);
+        let latest = LatestSales::default();
+        assert_eq!(latest.now_ms(), None);
         let Some(long_ago) = Instant::now().checked_sub(Duration::from_secs(1)) else {
             return;
         };
-        board.store(long_ago, 1_000, Vec::new());
-        let first = board.now_ms().unwrap_or_default();
+        latest.store(long_ago, 1_000, Vec::new());
+        let first = latest.now_ms().unwrap_or_default();
         assert!((1_000..60_000).contains(&first), "{first}");
-        board.store(Instant::now(), 100_000, Vec::new());
-        board.store(long_ago, 99_000, Vec::new());
-        let now_ms = board.now_ms().unwrap_or_default();
+        latest.store(Instant::now(), 100_000, Vec::new());
+        latest.store(long_ago, 99_000, Vec::new());
+        let now_ms = latest.now_ms().unwrap_or_default();
         assert!((100_000..160_000).contains(&now_ms), "{now_ms}");
     }
 }
