@@ -21,7 +21,7 @@
   const me = `${Date.now()}-${Math.random()}`;
   /** What this window follows: `{ url, names, onEvent, isReady }`. */
   let followed = [];
-  /** The leader's knowledge: what each window follows, by its id, and when it last said so. */
+  /** For the leader: what each window follows, by its id, and when it last reported it. */
   const windows = new Map();
   let channel, source, timer, rollCall, pulse, endLeadership, abandonElection;
   let isLeader = false;
@@ -103,7 +103,7 @@
     }
   };
 
-  /** Follows nothing any more: closes what this window has open. */
+  /** Stops following: closes the streams that this window has open. */
   const withdraw = () => {
     abandonElection?.();
     abandonElection = undefined;

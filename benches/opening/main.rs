@@ -2,7 +2,7 @@
 //! visitors. `docs/BENCHMARKS.md` explains the figures; `./makew bench opening` runs this
 //! benchmark.
 //!
-//! Each page is its stream, as a browser holds it open. A page asks nothing at the start; the
+//! Each page is its stream, as a browser holds it open. A page sends no request at the start; the
 //! browser tests check that. So the requests that the start causes are the streams that broke and
 //! would be opened again, and its traffic is what the server sends on the others.
 
@@ -139,8 +139,8 @@ async fn measure_quiet(options: &Options, server: &Server) -> Result<Latencies, 
     Ok(latencies)
 }
 
-/// Opens the pages, lets the sale of one product start without a buyer, and that of another one
-/// with buyers.
+/// Opens the pages, starts the sale of one product without a buyer, and that of another one with
+/// buyers.
 async fn measure_opening(
     options: &Options,
     server: &Server,

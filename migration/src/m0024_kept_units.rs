@@ -31,8 +31,8 @@ async fn run(manager: &SchemaManager<'_>, statements: &[&str]) -> Result<(), DbE
 /// the new rule changes are written. Their addresses are ASCII: the checkout accepted no others. A
 /// test compares this with the shop's function.
 const UP: &[&str] = &[
-    // An old line has no limit: the audit accuses it of nothing, also where two customers became
-    // one, or where the limit was lowered since.
+    // An old line has no limit, so the audit does not check it: two customers may have become one,
+    // or the limit may be lower now.
     "ALTER TABLE order_line ADD COLUMN customer_limit integer",
     "CREATE INDEX order_line_limited ON order_line (product_id) WHERE customer_limit IS NOT NULL",
     "DROP TRIGGER product_audit_limit_changed ON product",

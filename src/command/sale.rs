@@ -36,7 +36,7 @@ enum Act {
         #[arg(long)]
         json: bool,
     },
-    /// Plans the sale of a product. What is left out stays as it is.
+    /// Plans the sale of a product. Values that are left out do not change.
     Plan(PlanArguments),
     /// Opens the sale of a product now.
     Open {

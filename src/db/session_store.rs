@@ -2,7 +2,7 @@
 //!
 //! A session reads its record once and writes it as a whole, so a record must not contain data that
 //! two requests may change at once: the cart has its own tables, and the record holds only its id.
-//! A request that began before the session had a cart must not take it away: [`merge`] keeps it.
+//! A request that began before the session had a cart must not remove it: [`merge`] keeps it.
 
 use std::collections::HashMap;
 

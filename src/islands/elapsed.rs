@@ -22,8 +22,8 @@ impl Elapsed {
 
     /// Milliseconds since the request.
     ///
-    /// The clock that only runs forward may stand still while the computer sleeps. The wall clock
-    /// does not, but it may be set back. The one that has run further is right.
+    /// The monotonic clock may stop while the computer sleeps. The wall clock does not, but it may
+    /// be set back. The clock that has advanced more is right.
     pub fn ms(self) -> f64 {
         (js_sys::Date::now() - self.requested_at_ms).max(running_ms())
     }

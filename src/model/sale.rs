@@ -56,8 +56,8 @@ pub struct StockCounts {
 }
 
 impl SalePlan {
-    /// The state at `now_ms`, by the database's clock, with this stock. The end of a sale is
-    /// final whatever the stock is, and before the start the stock is nothing to buy.
+    /// The state at `now_ms`, by the database's clock, with this stock. After its end a
+    /// sale has ended whatever the stock is, and before its start no stock can be bought.
     pub fn state_at(self, now_ms: i64, stock: StockCounts) -> SaleState {
         if self.has_ended_at(now_ms) {
             SaleState::Ended

@@ -97,7 +97,7 @@ mod tests {
     fn sleep_keeps_the_difference() {
         let mut offset = ClockOffset::new(1_000, 1_000);
         offset.check_step(1_000, 0);
-        // An hour of sleep, in which the time since the page was opened did not go on.
+        // An hour of sleep, in which the time since the page was opened did not advance.
         let woken_ms = HOUR_MS + 1_250;
         offset.check_step(woken_ms, 250);
         assert_eq!(offset.server_ms(woken_ms), woken_ms);

@@ -29,7 +29,7 @@ impl ServerClock {
         };
         clock.tick();
         let ticking = clock.clone();
-        // If the browser refuses the timer, the clock goes on with the events of the stream.
+        // If the browser refuses the timer, the events of the stream still set the clock.
         let _ = set_interval_with_handle(move || ticking.tick(), TICK);
         clock
     }

@@ -14,22 +14,25 @@ pub const PRICE_CENTS_MAX: i64 = 100_000_000;
 /// The highest limit of units for one customer.
 pub const LIMIT_MAX: i64 = 1_000_000;
 
-/// A sale to plan. What is left out stays as it is.
+/// A sale to plan.
 #[derive(Clone, Debug)]
 pub struct NewPlan {
     /// `None`: the product has always been on sale. A time in the past opens the sale at once.
     pub starts_at: Option<OffsetDateTime>,
     /// `None`: the sale does not end.
     pub ends_at: Option<OffsetDateTime>,
+    /// `None`: the price does not change.
     pub price_cents: Option<i64>,
+    /// A higher price to compare with, in cents.
     pub compare_at_cents: NewValue,
+    /// The units that one customer may have.
     pub per_customer_limit: NewValue,
 }
 
 /// A value that may be absent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NewValue {
-    /// It stays as it is.
+    /// It does not change.
     Unchanged,
     /// It is removed.
     Absent,
