@@ -201,8 +201,8 @@ impl Carts<'_> {
         .map_err(ShopError::from)
     }
 
-    /// Records that the shopper sent another request after the one that created their cart. Carts of
-    /// shoppers who did not are deleted after a day.
+    /// Records that the shopper sent another request after the one that created their cart. Carts
+    /// of shoppers who did not are deleted after a day.
     pub async fn mark_seen_again(self, cart_id: Uuid) -> Result<(), ShopError> {
         let policy = self.shop.policy("mark cart as seen");
         txn::run_for_result(&self.shop.db, policy, move |work| {
