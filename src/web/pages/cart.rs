@@ -16,7 +16,7 @@ use crate::{
         CartLine, CartView as Cart, LineProblem, ReleasedLine, Reservation, cart::BUY_NOW_CHECKOUT,
     },
     shop::{cart_pair::other_cart, moment},
-    web::{assets, session::Notice},
+    web::{addresses, assets, session::Notice},
 };
 
 /// Fewer units than these are worth a note about how many more there are.
@@ -274,7 +274,7 @@ fn Line(line: CartLine, typed: Option<String>) -> impl IntoView {
         <li class=class>
             <div class="line__art"><img src=assets::href(&product.artwork) alt="" width="400" height="300"/></div>
             <div class="line__main">
-                <h2 class="line__name" dir="auto"><a href=format!("/products/{}", product.slug)>{product.name.clone()}</a></h2>
+                <h2 class="line__name" dir="auto"><a href=addresses::product(&product.slug)>{product.name.clone()}</a></h2>
                 <p class="line__unit">{format!("{} each", product.price)}</p>
                 {message}
             </div>

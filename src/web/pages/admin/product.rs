@@ -16,6 +16,7 @@ use crate::{
         field::{Field, FieldKind},
     },
     web::{
+        addresses,
         pages::{
             form_error::FormError,
             form_key::FormKey,
@@ -61,7 +62,7 @@ fn ProductView(
             <Subnav current="/admin/products"/>
             <div class="page-head page-head--row">
                 <h1>{product.name.clone()}</h1>
-                <a class="btn" href=format!("/products/{}", product.slug)>"View in the shop"</a>
+                <a class="btn" href=addresses::product(&product.slug)>"View in the shop"</a>
             </div>
             <FormError notice=notice.clone() consequence="Nothing was changed."/>
             <div class="two">
