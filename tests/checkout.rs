@@ -6,6 +6,7 @@ mod discounts;
 mod hold_limits;
 mod holds;
 mod limits;
+mod old_carts;
 mod order;
 mod payments;
 mod races;
