@@ -43,7 +43,7 @@ pub(super) fn DeliveryFields(draft: CheckoutDraft, error: Option<ShopError>) -> 
     // The country may still change: the page's script decides what is required, or else the shop.
     let postal_code_hint = match country.map(|country| country.postal_code) {
         Some(PostalCode::Required) => "",
-        _ => "Blank = none.",
+        _ => "If your country has one.",
     };
     view! {
         <fieldset class="panel">
