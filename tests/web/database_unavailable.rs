@@ -71,10 +71,27 @@ async fn pages_and_purchases_return_503_in_time_and_recover() {
     );
     assert!(!bought.header("retry-after").is_empty());
     assert!(begin.elapsed() < ANSWER_MAX, "{:?}", begin.elapsed());
+    check_checkout_form(&mut visitor).await;
     proxy.restore();
     let deadline = Instant::now() + RECOVERY_MAX;
     while visitor.page("/readyz").await.status != StatusCode::OK {
         assert!(Instant::now() < deadline, "the server does not recover");
     }
     assert_eq!(shop.count("customer_order").await, 0);
+}
+
+/// A browser's checkout leads back to its page, which reports the failure; it is not said to be
+/// malformed.
+async fn check_checkout_form(visitor: &mut Visitor) {
+    for form in ["checkout/pay", "checkout/change"] {
+        let begin = Instant::now();
+        let path = format!("/api/form/{form}");
+        let answer = visitor.submit("/checkout", &path, "act=reserve").await;
+        assert_eq!(answer.header("location"), "/checkout", "{answer:?}");
+        assert!(
+            begin.elapsed() < ANSWER_MAX,
+            "{form}: {:?}",
+            begin.elapsed()
+        );
+    }
 }
