@@ -14,7 +14,8 @@ use crate::{
 
 /// Among the values of a rejected form: the field that caused an error which names no field itself.
 pub const PROBLEM_IN: &str = "problem_in";
-/// Maximum length of a form value that is restored when the form is shown again, in bytes.
+/// Maximum length of a form value, and of its field's name, that is restored when the form is shown
+/// again, in bytes.
 const TYPED_VALUE_LEN_MAX: usize = 300;
 /// The page that explains why the shop needs cookies.
 const COOKIES_PAGE: &str = "/cookies";
@@ -37,7 +38,7 @@ impl Notice {
             error,
             typed: typed
                 .iter()
-                .filter(|(_, value)| value.len() <= TYPED_VALUE_LEN_MAX)
+                .filter(|(name, value)| name.len().max(value.len()) <= TYPED_VALUE_LEN_MAX)
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
         }
@@ -146,7 +147,7 @@ impl Visit {
     ) -> Result<(), ShopError> {
         let error = match done {
             Ok(path) => {
-                leptos_axum::redirect(&path);
+                redirect(&path);
                 return Ok(());
             }
             // The page of the form comes from the browser's cache, after Back.
@@ -157,14 +158,14 @@ impl Visit {
             self.set_status(&error);
         } else if self.blocks_cookies() {
             // Neither a session nor a cookie could carry the notice.
-            leptos_axum::redirect(&cookies_page(page));
+            redirect(&cookies_page(page));
         } else {
             let page = match error {
                 ShopError::NotSignedIn => SIGN_IN_PAGE,
                 _ => page,
             };
             self.store_notice(page, &error, typed).await;
-            leptos_axum::redirect(page);
+            redirect(page);
         }
         Err(error)
     }
@@ -225,6 +226,25 @@ impl Visit {
     }
 }
 
+/// Redirects to a page of this site.
+fn redirect(address: &str) {
+    leptos_axum::redirect(&as_header(address));
+}
+
+/// Percent-encodes what cannot be in a header, in which Leptos panics over it: a product's slug may
+/// be any text.
+fn as_header(address: &str) -> String {
+    let mut encoded = String::with_capacity(address.len());
+    for byte in address.bytes() {
+        if byte.is_ascii_graphic() {
+            encoded.push(byte.into());
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
+}
+
 /// Returns the address of the page that says that cookies are blocked, and leads back to `page`.
 pub fn cookies_page(page: &str) -> String {
     let mut query = url::form_urlencoded::Serializer::new(String::new());
@@ -244,4 +264,31 @@ pub(super) fn referring_path(parts: &Parts) -> Option<String> {
     let url = url::Url::parse(referer).ok()?;
     let path = url.path();
     (path.starts_with('/') && !path.starts_with("//")).then(|| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_address_can_be_a_header() {
+        let address = "/admin/products/ä b\r\n\0字#sale";
+        let expected = "/admin/products/%C3%A4%20b%0D%0A%00%E5%AD%97#sale";
+        assert_eq!(as_header(address), expected);
+        for address in ["/", "/orders/find?link=1.2.ab", "/search?q=%C3%A4+b"] {
+            assert_eq!(as_header(address), address);
+        }
+    }
+
+    /// The name of a cart's quantity field contains what the form sends as the product.
+    #[test]
+    fn a_notice_keeps_no_long_texts() {
+        let (short, long) = ("x".repeat(300), "x".repeat(301));
+        let (short, long) = (short.as_str(), long.as_str());
+        let typed = [("a", short), (short, "1"), ("b", long), (long, "1")];
+        let notice = Notice::new("/cart?a=b", ShopError::CartEmpty, &typed);
+        assert_eq!(notice.path, "/cart");
+        let kept: Vec<_> = notice.typed.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(kept, ["a", short]);
+    }
 }
