@@ -80,9 +80,9 @@ impl RateLimits {
         self.login.uncount(network_of(address));
     }
 
-    /// Counts an order number as wrong before it is looked up, so that attempts at the same time are
-    /// all counted: numbers follow each other, and one that fits an e-mail address shows all orders
-    /// of a customer.
+    /// Counts an order number as wrong before it is searched for, so that attempts at the same time
+    /// are all counted: numbers follow each other, and one that fits an e-mail address shows all
+    /// orders of a customer.
     ///
     /// # Errors
     /// [`ShopError::TooManyRequests`] if the address sent too many wrong ones.

@@ -288,8 +288,8 @@ impl Visit {
         }
     }
 
-    /// Runs an attempt that may be a guess of a discount code. Only a wrong guess counts against the
-    /// visitor's address.
+    /// Runs an attempt that may be a guess of a discount code. Only a wrong guess counts against
+    /// the visitor's address.
     ///
     /// # Errors
     /// [`ShopError::TooManyRequests`] after too many wrong guesses; the errors of `attempt`.
