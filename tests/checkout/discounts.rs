@@ -447,7 +447,7 @@ async fn an_invalid_code_is_not_created() {
     for (new, field) in [
         (code(""), "code"),
         (code("TWO WORDS"), "code"),
-        (code("a\0"), "code"),
+        (code("\0\u{200b}"), "code"),
         (code(&"X".repeat(41)), "code"),
         (code(" taken "), "code"),
         (

@@ -15,7 +15,7 @@ use doorbuster::{
         txn::{self, Outcome, Policy},
     },
     feed::Feed,
-    model::{Contact, PaymentCard, Quantity, Receipt, ShopError, StrategyKey},
+    model::{CartView, Contact, PaymentCard, Quantity, Receipt, ShopError, StrategyKey},
     payment::provider::test_cards,
     shop::{
         Shop,
@@ -231,6 +231,16 @@ impl TestShop {
             ),
             lane_id: None,
         }
+    }
+
+    /// Reads a cart, without the moment at which its products were read.
+    pub async fn cart_without_time(&self, cart_id: Uuid) -> CartView {
+        let view = self.carts().view(Some(cart_id)).await;
+        let mut view = view.expect("the cart is read");
+        for line in &mut view.lines {
+            line.product.read_at_ms = 0;
+        }
+        view
     }
 
     /// Places and pays an order of `lines`. Returns its public id.

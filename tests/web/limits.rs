@@ -180,16 +180,16 @@ async fn a_visitor_with_a_session_has_the_error_in_the_session() {
     assert!(shopper.page(PHONE).await.body.contains("role=\"alert\""));
 }
 
-/// Otherwise each rejected *Buy now* would leave one more unit in the cart.
+/// Otherwise each rejected *Buy now* would leave one more unit in a cart.
 #[tokio::test]
-async fn buy_now_adds_nothing_if_the_cart_cannot_be_reserved() {
+async fn buy_now_adds_nothing_if_its_product_cannot_be_reserved() {
     let shop = TestShop::new().await;
     let (gone, there) = (shop.with_product(1).await, shop.with_product(5).await);
     let mut shopper = Visitor::of(&shop);
-    let fields = format!("product_id={}&quantity=1", gone.id);
+    let fields = format!("product_id={}&quantity=1", there.id);
     shopper.post_form("/api/form/cart/add", &fields).await;
     shop.buy(&gone).await.expect("another buyer is faster");
-    let fields = format!("product_id={}&quantity=2", there.id);
+    let fields = format!("product_id={}&quantity=1", gone.id);
     let refused = shopper.post_form("/api/form/cart/buy-now", &fields).await;
     assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.body);
     let lines: i64 = shop

@@ -122,7 +122,8 @@ async fn compressed(visitor: &Visitor, router: &Router, path: &str) -> (HeaderMa
     } else {
         plain.extend_from_slice(&sent);
     }
-    let text = String::from_utf8(plain).expect("text");
+    // An icon is no text.
+    let text = String::from_utf8_lossy(&plain).into_owned();
     (parts.headers, sent.len(), text)
 }
 

@@ -72,7 +72,7 @@ async fn the_configured_strategy_is_the_default() {
     for (strategy, locks) in [
         (StrategyKey::RowLock, "= $1 LIMIT $2 FOR UPDATE"),
         (StrategyKey::ConditionalUpdate, "UPDATE \"stock\""),
-        (StrategyKey::MicroBatch, "= ANY($1) ORDER BY"),
+        (StrategyKey::MicroBatch, "= ANY($7) AND layout"),
     ] {
         let terms = ShopTerms {
             strategy,
