@@ -21,8 +21,8 @@ const TYPED_VALUE_LEN_MAX: usize = 300;
 const COOKIES_PAGE: &str = "/cookies";
 const ADMIN_PAGE: &str = "/admin";
 
-/// An error for the page that shows it next, with the form's values. It is stored in the session,
-/// or in a cookie if there is no session; not in the URL, because anyone can write a URL.
+/// An error for the page that shows it next, with the form's values. It is stored in the session or
+/// in a cookie; not in the URL, because anyone can write a URL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     /// The path of the page that shows it.
@@ -106,8 +106,8 @@ impl Visit {
     }
 
     /// Responds to a form. On success it redirects to the page in `done`. On an error it redirects
-    /// a browser back to the form, which shows the error and the typed values; a program gets the
-    /// error with its status instead.
+    /// a browser back to the form, which shows the error and the typed values. A program, and a
+    /// browser whose request has an unknown outcome, get the error with its status instead.
     ///
     /// # Errors
     /// The error itself, which Leptos encodes.
@@ -154,7 +154,10 @@ impl Visit {
             Err(ShopError::IdempotencyKeyReused) if self.accepts_html => ShopError::FormSentBefore,
             Err(error) => error,
         };
-        if !self.accepts_html {
+        let is_unknown = matches!(error, ShopError::OutcomeUnknown { .. });
+        if !self.accepts_html || is_unknown {
+            // After an unknown outcome, only the same request, with its key, is safe to repeat: a
+            // browser that loads the answer again sends that, and a new page would have a new key.
             self.set_status(&error);
         } else if self.blocks_cookies() {
             // Neither a session nor a cookie could carry the notice.
@@ -193,23 +196,22 @@ impl Visit {
         self.cookies.are_blocked(&self.form)
     }
 
-    /// Stores an error in the session or, without a session, in a cookie. If the database is
-    /// unavailable, it stores nothing: the page itself reports that.
+    /// Stores an error in the session or, without a session, in a cookie. A cookie also carries the
+    /// failure of a service: it needs no database, which may be what failed.
     async fn store_notice(&self, page: &str, error: &ShopError, typed: &[(&str, &str)]) {
-        if error.status() == 503 && !matches!(error, ShopError::ProviderUnavailable { .. }) {
-            return;
-        }
         let notice = Notice::new(page, error.clone(), typed);
-        let Ok(mut shopper) = self.shopper().await else {
-            return;
+        let shopper = match error.status() {
+            503 => None,
+            _ => self.shopper().await.ok(),
         };
-        if self.session.is_empty().await {
-            self.send_notice(notice);
-            return;
+        match shopper {
+            Some(mut shopper) if !self.session.is_empty().await => {
+                shopper.notice = Some(notice);
+                // `write` logs its error.
+                let _ = self.write(&shopper).await;
+            }
+            _ => self.send_notice(notice),
         }
-        shopper.notice = Some(notice);
-        // `write` logs its error.
-        let _ = self.write(&shopper).await;
     }
 
     /// Sends a notice as a cookie; if the typed values make it too large, without them.
