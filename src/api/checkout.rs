@@ -57,7 +57,10 @@ pub async fn change_checkout(
         },
         code,
     };
-    let page = server::page_of(&visit, &form.cart_id).await?;
+    let page = match server::page_of(&visit, &form.cart_id).await {
+        Ok(page) => page,
+        Err(error) => return visit.answer(Err(error), &[]).await,
+    };
     let result = server::change(&visit, &act, &form).await;
     server::keep_contact(&visit, &form, &result);
     let result = result.map(|()| page.to_owned());
@@ -106,7 +109,10 @@ pub async fn pay(
         expiry: card_expiry,
         cvc: card_cvc,
     };
-    let page = server::page_of(&visit, &form.cart_id).await?;
+    let page = match server::page_of(&visit, &form.cart_id).await {
+        Ok(page) => page,
+        Err(error) => return visit.answer(Err(error), &[]).await,
+    };
     let shown = server::Shown {
         total_cents: expected_total_cents,
         items: expected_items,
@@ -302,9 +308,12 @@ mod server {
     }
 
     /// Returns the address of the page that contains the form.
+    ///
+    /// # Errors
+    /// [`ShopError::Unavailable`] if the session cannot be read.
     pub async fn page_of(visit: &Visit, cart_id: &str) -> Result<&'static str, ShopError> {
-        let main = visit.cart_id().await?.unwrap_or_default();
-        let is_buy_now = Uuid::try_parse(cart_id) == Ok(other_cart(main));
+        let now = visit.cart_id().await?.map(other_cart);
+        let is_buy_now = now.is_some() && Uuid::try_parse(cart_id).ok() == now;
         Ok(if is_buy_now {
             BUY_NOW_CHECKOUT
         } else {

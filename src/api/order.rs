@@ -16,7 +16,7 @@ pub async fn find_order(
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
     let found = visit
-        .limit_wrong_guesses(visit.shop().orders().link_by_number(&number, &email))
+        .limit_order_guesses(visit.shop().orders().link_by_number(&number, &email))
         .await;
     let found = found.map(|link| format!("/orders/find?link={link}"));
     visit

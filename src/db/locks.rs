@@ -151,6 +151,14 @@ pub async fn cart(work: &Work, cart_id: Uuid) -> Result<Option<cart::Model>, DbE
     by_id::<cart::Entity>(work, cart_id).await
 }
 
+/// Locks a cart unless another transaction has locked it; `None` then, or if it does not exist. It
+/// never waits, so it may come after locks that a cart's lock must precede.
+pub async fn unlocked_cart(work: &Work, cart_id: Uuid) -> Result<Option<cart::Model>, DbErr> {
+    let cart = cart::Entity::find_by_id(cart_id)
+        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+    work.time_lock_wait(cart.one(work.connection())).await
+}
+
 /// Locks an order.
 pub async fn order(work: &Work, order_id: i64) -> Result<Option<customer_order::Model>, DbErr> {
     by_id::<customer_order::Entity>(work, order_id).await

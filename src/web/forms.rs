@@ -35,13 +35,8 @@ pub async fn handle_form(state: AppState, request: Request) -> Response {
     let response = handle_server_fns_with_context(move || provide_context(state.clone()), request)
         .await
         .into_response();
-    if is_error_redirect(&response) {
-        return Problem(ShopError::Malformed(
-            "the form does not have the expected fields".to_owned(),
-        ))
-        .into_response();
-    }
-    if response.status().is_client_error() || response.status().is_server_error() {
+    let status = response.status();
+    if is_error_redirect(&response) || status.is_client_error() || status.is_server_error() {
         return as_problem(response).await;
     }
     response
@@ -97,10 +92,8 @@ fn needs_cookie(path: &str) -> bool {
     })
 }
 
-/// Returns true if the form's fields did not match the server function.
-///
-/// Leptos then does not call the function; it redirects to the `Referer`, with the error in the
-/// URL.
+/// Returns true if Leptos has redirected a browser to the `Referer`, with the error in the URL: the
+/// form's fields did not match the server function, or the function did not redirect.
 fn is_error_redirect(response: &Response) -> bool {
     response
         .headers()

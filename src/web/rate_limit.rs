@@ -80,7 +80,26 @@ impl RateLimits {
         self.login.uncount(network_of(address));
     }
 
-    /// Checks whether the address may try an order number or a discount code.
+    /// Counts an order number as wrong before it is searched for, so that attempts at the same time
+    /// are all counted: numbers follow each other, and one that fits an e-mail address shows all
+    /// orders of a customer.
+    ///
+    /// # Errors
+    /// [`ShopError::TooManyRequests`] if the address sent too many wrong ones.
+    pub fn start_order_guess(&self, address: IpAddr) -> Result<(), ShopError> {
+        let (network, now) = (network_of(address), Instant::now());
+        self.guess.check(network, now)?;
+        self.guess.count(network, now);
+        Ok(())
+    }
+
+    /// Takes back the count of [`RateLimits::start_order_guess`]: the number was not wrong.
+    pub fn forgive_order_guess(&self, address: IpAddr) {
+        self.guess.uncount(network_of(address));
+    }
+
+    /// Checks whether the address may try a discount code. Many honest shoppers may try theirs at
+    /// the same time, so only [`RateLimits::count_wrong_guess`] counts.
     ///
     /// # Errors
     /// [`ShopError::TooManyRequests`] if it sent too many wrong ones.
@@ -88,7 +107,7 @@ impl RateLimits {
         self.guess.check(network_of(address), Instant::now())
     }
 
-    /// Counts a wrong order number or discount code.
+    /// Counts a wrong discount code.
     pub fn count_wrong_guess(&self, address: IpAddr) {
         self.guess.count(network_of(address), Instant::now());
     }
@@ -180,6 +199,19 @@ mod tests {
         ));
         assert_eq!(limits.start_login(address(2)), Ok(()));
         assert_eq!(limits.check_guess(address(1)), Ok(()));
+    }
+
+    #[test]
+    fn order_numbers_are_counted_while_they_are_looked_up() {
+        let limits = RateLimits::new(None);
+        let address = IpAddr::from([10, 0, 0, 1]);
+        for _ in 0..GUESS_BURST {
+            assert_eq!(limits.start_order_guess(address), Ok(()));
+        }
+        assert!(limits.start_order_guess(address).is_err());
+        assert!(limits.check_guess(address).is_err());
+        limits.forgive_order_guess(address);
+        assert_eq!(limits.start_order_guess(address), Ok(()));
     }
 
     #[test]

@@ -288,8 +288,8 @@ impl Visit {
         }
     }
 
-    /// Runs an attempt that may be a guess of an order number or a discount code. Only a wrong
-    /// guess counts against the visitor's address.
+    /// Runs an attempt that may be a guess of a discount code. Only a wrong guess counts against
+    /// the visitor's address.
     ///
     /// # Errors
     /// [`ShopError::TooManyRequests`] after too many wrong guesses; the errors of `attempt`.
@@ -299,8 +299,25 @@ impl Visit {
     ) -> Result<T, ShopError> {
         self.state.limits.check_guess(self.address)?;
         let result = attempt.await;
-        if let Err(ShopError::UnknownOrder | ShopError::CodeUnknown(_)) = &result {
+        if let Err(ShopError::CodeUnknown(_)) = &result {
             self.state.limits.count_wrong_guess(self.address);
+        }
+        result
+    }
+
+    /// Runs an attempt that may be a guess of an order number or of a link. It counts as a wrong
+    /// guess until it has turned out to be right.
+    ///
+    /// # Errors
+    /// [`ShopError::TooManyRequests`] after too many wrong guesses; the errors of `attempt`.
+    pub async fn limit_order_guesses<T>(
+        &self,
+        attempt: impl Future<Output = Result<T, ShopError>>,
+    ) -> Result<T, ShopError> {
+        self.state.limits.start_order_guess(self.address)?;
+        let result = attempt.await;
+        if !matches!(&result, Err(ShopError::UnknownOrder)) {
+            self.state.limits.forgive_order_guess(self.address);
         }
         result
     }

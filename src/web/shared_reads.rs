@@ -69,6 +69,8 @@ impl<K: Clone + Eq + Hash, V: Clone> SharedReads<K, V> {
         F: Future<Output = Result<V, ShopError>>,
     {
         let arrived = Instant::now();
+        // Dropped last, when this request no longer has the entry.
+        let _leaving = Leaving { reads: self, key };
         let entry = self.entry(key);
         if let Some(result) = entry.serve(arrived, self.max_age) {
             return result;
@@ -114,6 +116,25 @@ impl<K: Clone + Eq + Hash, V: Clone> SharedReads<K, V> {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<K, Arc<Entry<V>>>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A request that leaves, perhaps before its read has ended. The last one removes an entry without
+/// a value: a client that invents a key and goes away must not leave the key behind.
+struct Leaving<'a, K: Clone + Eq + Hash, V: Clone> {
+    reads: &'a SharedReads<K, V>,
+    key: &'a K,
+}
+
+impl<K: Clone + Eq + Hash, V: Clone> Drop for Leaving<'_, K, V> {
+    fn drop(&mut self) {
+        let mut entries = self.reads.lock();
+        let is_left_empty = entries
+            .get(self.key)
+            .is_some_and(|entry| Arc::strong_count(entry) == 1 && entry.lock().is_none());
+        if is_left_empty {
+            entries.remove(self.key);
+        }
     }
 }
 
@@ -225,5 +246,21 @@ mod tests {
         });
         assert!(futures::FutureExt::now_or_never(never).is_none());
         assert_eq!(reads.get(&1, || async { Ok(2) }).await, Ok(2));
+    }
+
+    #[tokio::test]
+    async fn requests_that_leave_during_a_read_leave_no_key_behind() {
+        let reads = SharedReads::new(LONG);
+        let never = || reads.get(&"invented", std::future::pending::<Result<u32, _>>);
+        {
+            let (mut reader, mut waiter) = (Box::pin(never()), Box::pin(never()));
+            assert!(futures::poll!(&mut reader).is_pending());
+            assert!(futures::poll!(&mut waiter).is_pending());
+            drop(reader);
+            assert_eq!(reads.lock().len(), 1, "the other one still reads");
+        }
+        assert!(reads.lock().is_empty());
+        assert_eq!(reads.get(&"kept", || async { Ok(7) }).await, Ok(7));
+        assert_eq!(reads.lock().len(), 1);
     }
 }

@@ -140,6 +140,34 @@ async fn two_products_at_once_leave_one_reserved_and_no_page_buys_the_other() {
     check_audit_clean(&shop).await;
 }
 
+/// A payment has locked stock when it comes to the other cart. If it waited for that one, a second
+/// window that reserves the same product in it would wait for the stock: a deadlock.
+#[tokio::test]
+async fn a_payment_does_not_wait_for_the_other_cart() {
+    let shop = TestShop::new().await;
+    let lamp = shop.with_product(5).await;
+    let cart = shop.cart_of(&[(&lamp, 1)]).await;
+    buy_now(&shop, cart, &lamp, 1)
+        .await
+        .expect("it is reserved");
+    let typed = draft(contact("ann@example.com"));
+    let saved = shop.carts().save_draft(cart, &typed).await;
+    saved.expect("it is saved");
+    let lock = shop.database.by_hand().await;
+    let other = other_cart(cart);
+    lock.run(&format!(
+        "BEGIN; SELECT 1 FROM cart WHERE id = '{other}' FOR UPDATE"
+    ))
+    .await;
+    let paid = shop.place_order(shop.checkout(cart, "ann@example.com"));
+    let paid = within(PATIENCE, "the payment", paid).await;
+    paid.result.expect("it does not wait");
+    lock.run("COMMIT").await;
+    let kept = shop.carts().draft(Some(other)).await.expect("it is read");
+    assert_eq!(kept.contact, Contact::default(), "nothing was handed over");
+    check_audit_clean(&shop).await;
+}
+
 #[tokio::test]
 async fn an_abandoned_purchase_is_released_and_deleted_like_a_cart() {
     let shop = TestShop::new().await;

@@ -71,10 +71,37 @@ async fn pages_and_purchases_return_503_in_time_and_recover() {
     );
     assert!(!bought.header("retry-after").is_empty());
     assert!(begin.elapsed() < ANSWER_MAX, "{:?}", begin.elapsed());
+    let has_notice = check_checkout_forms(&mut visitor).await;
     proxy.restore();
     let deadline = Instant::now() + RECOVERY_MAX;
     while visitor.page("/readyz").await.status != StatusCode::OK {
         assert!(Instant::now() < deadline, "the server does not recover");
     }
+    if has_notice {
+        let shown = visitor.page("/checkout").await.body;
+        assert!(shown.contains("Nothing was ordered."), "{shown}");
+    }
     assert_eq!(shop.count("customer_order").await, 0);
+}
+
+/// A browser's checkout leads back to its page, with a notice for later; if the server was too slow
+/// for that, it says so. It never says that the form is malformed. Returns whether there is a
+/// notice.
+async fn check_checkout_forms(visitor: &mut Visitor) -> bool {
+    let mut has_notice = false;
+    for form in ["checkout/pay", "checkout/change"] {
+        let begin = Instant::now();
+        let path = format!("/api/form/{form}");
+        let answer = visitor.submit("/checkout", &path, "act=reserve").await;
+        if answer.status == StatusCode::FOUND {
+            assert_eq!(answer.header("location"), "/checkout", "{answer:?}");
+            let cookie = answer.header("set-cookie");
+            assert!(cookie.starts_with("doorbuster-notice="), "{answer:?}");
+            has_notice = true;
+        } else {
+            assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE, "{form}");
+        }
+        assert!(begin.elapsed() < ANSWER_MAX, "{form}: {answer:?}");
+    }
+    has_notice
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use axum::http::{StatusCode, header};
+use futures::future::join_all;
 
 use super::support::{TestShop, Visitor, administrator};
 use crate::support::TestProduct;
@@ -145,6 +146,26 @@ async fn the_rate_limit_of_order_searches_applies_to_the_correct_one_too() {
     let answer = guesser.post_form(FIND, &fields(&number, ANN)).await;
     assert_eq!(answer.status, StatusCode::TOO_MANY_REQUESTS);
     assert!(answer.headers.contains_key(header::RETRY_AFTER));
+}
+
+/// Order numbers follow each other: sixty guesses at once would otherwise all be looked up before
+/// the first one is known to be wrong.
+#[tokio::test]
+async fn searches_at_the_same_time_are_all_counted() {
+    let shop = TestShop::new().await;
+    let guesser = Visitor::of(&shop);
+    let guesses = (0..60).map(|number| {
+        let mut window = guesser.with_the_same_cookies();
+        let guess = fields(&number.to_string(), "zoe@example.com");
+        async move { window.post_form(FIND, &guess).await.status }
+    });
+    let answers = join_all(guesses).await;
+    let looked_up = answers
+        .iter()
+        .filter(|status| **status == StatusCode::NOT_FOUND);
+    // One more is allowed every six seconds.
+    let looked_up = looked_up.count();
+    assert!((20..=22).contains(&looked_up), "{looked_up}: {answers:?}");
 }
 
 #[tokio::test]

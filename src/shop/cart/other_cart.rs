@@ -8,7 +8,8 @@ use super::{Carts, CheckoutDraft, draft::write_draft};
 use crate::{
     db::{
         dialect,
-        entity::{cart, checkout_draft, hold},
+        entity::{checkout_draft, hold},
+        locks,
         txn::{Abort, Work},
     },
     model::{Contact, ShopError},
@@ -59,22 +60,26 @@ pub(super) async fn check_limits(work: &Work, cart_id: Uuid, lines: &[Line]) -> 
 
 /// Gives the contact of a cart's draft to the other cart, if that exists and has no contact yet:
 /// nothing has to be typed twice. The caller is about to clear the cart.
+///
+/// The caller has locked stock, for which a transaction that has locked the other cart may wait. So
+/// this does not wait for that cart: the contact is not handed over while the cart is changed.
 pub(super) async fn hand_over_contact(work: &Work, cart_id: Uuid) -> Result<(), Abort> {
+    let contact = stored(work, cart_id).await?.contact;
+    if contact == Contact::default() {
+        return Ok(());
+    }
     let other = other_cart(cart_id);
-    let exists = cart::Entity::find_by_id(other)
-        .one(work.connection())
-        .await?
-        .is_some();
-    if !exists || stored(work, other).await?.contact != Contact::default() {
+    if locks::unlocked_cart(work, other).await?.is_none() {
+        return Ok(());
+    }
+    let kept = stored(work, other).await?;
+    if kept.contact != Contact::default() {
         return Ok(());
     }
     let draft = CheckoutDraft {
-        contact: stored(work, cart_id).await?.contact,
-        code: stored(work, other).await?.code,
+        contact,
+        code: kept.code,
     };
-    if draft.contact == Contact::default() {
-        return Ok(());
-    }
     write_draft(work, other, &draft).await
 }
 

@@ -6,7 +6,7 @@
 //! The event `end` has the number of a stream that is over, and whether it was `refused` or has
 //! `ended`.
 
-use std::convert::Infallible;
+use std::{collections::HashSet, convert::Infallible};
 
 use axum::{
     Router,
@@ -71,9 +71,12 @@ fn addresses(query: &str) -> Result<Vec<String>, ShopError> {
         .map(|(_, address)| address.into_owned())
         .collect();
     let are_valid = followed.iter().all(|address| address.starts_with("/live/"));
-    if followed.is_empty() || followed.len() > STREAMS_MAX || !are_valid {
+    // A stream that is followed twice would only be work.
+    let different: HashSet<&String> = followed.iter().collect();
+    let number = different.len();
+    if number != followed.len() || !(1..=STREAMS_MAX).contains(&number) || !are_valid {
         return Err(ShopError::Invalid(format!(
-            "follow must be given 1 to {STREAMS_MAX} times, each with the address of a stream"
+            "follow must be given 1 to {STREAMS_MAX} times, each with the address of another stream"
         )));
     }
     Ok(followed)
@@ -188,12 +191,16 @@ mod tests {
                 "/live/orders/a".to_owned()
             ])
         );
-        let many = "follow=/live/a&".repeat(STREAMS_MAX + 1);
+        let many: Vec<_> = (0..=STREAMS_MAX)
+            .map(|number| format!("follow=/live/{number}"))
+            .collect();
+        let many = many.join("&");
         for query in [
             "",
             "follow=",
             "follow=/admin",
             "follow=https://evil.test",
+            "follow=/live/stock&follow=/live/stock",
             &many,
         ] {
             assert!(addresses(query).is_err(), "{query}");

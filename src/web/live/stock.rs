@@ -128,10 +128,16 @@ fn clock_frame(latest: &LatestSales) -> Frame {
     }
 }
 
+/// Returns the different ids in order: in whatever way a client writes the same products, their
+/// state is shared.
 fn parse_ids(text: &str) -> Result<Vec<i64>, ShopError> {
     let ids: Result<Vec<i64>, _> = text.split(',').map(str::parse).collect();
     match ids {
-        Ok(ids) if ids.len() <= PRODUCTS_MAX => Ok(ids),
+        Ok(mut ids) if ids.len() <= PRODUCTS_MAX => {
+            ids.sort_unstable();
+            ids.dedup();
+            Ok(ids)
+        }
         _ => Err(ShopError::Invalid(format!(
             "products must be 1 to {PRODUCTS_MAX} ids, comma-separated"
         ))),
@@ -144,4 +150,20 @@ fn encode(changes: &[StockChange]) -> String {
         .map(|change| format!("{}:{}", change.product_id, change.available))
         .collect::<Vec<_>>()
         .join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_products_are_the_same_ids() {
+        for text in ["1,2", "2,1", "2,1,2,1"] {
+            assert_eq!(parse_ids(text), Ok(vec![1, 2]), "{text}");
+        }
+        let many = vec!["1"; PRODUCTS_MAX + 1].join(",");
+        for text in ["", "1,", "a", "1.5", "99999999999999999999", &many] {
+            assert!(parse_ids(text).is_err(), "{text}");
+        }
+    }
 }

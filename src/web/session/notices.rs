@@ -14,14 +14,15 @@ use crate::{
 
 /// Among the values of a rejected form: the field that caused an error which names no field itself.
 pub const PROBLEM_IN: &str = "problem_in";
-/// Maximum length of a form value that is restored when the form is shown again, in bytes.
+/// Maximum length of a form value, and of its field's name, that is restored when the form is shown
+/// again, in bytes.
 const TYPED_VALUE_LEN_MAX: usize = 300;
 /// The page that explains why the shop needs cookies.
 const COOKIES_PAGE: &str = "/cookies";
 const ADMIN_PAGE: &str = "/admin";
 
-/// An error for the page that shows it next, with the form's values. It is stored in the session,
-/// or in a cookie if there is no session; not in the URL, because anyone can write a URL.
+/// An error for the page that shows it next, with the form's values. It is stored in the session or
+/// in a cookie; not in the URL, because anyone can write a URL.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
     /// The path of the page that shows it.
@@ -37,7 +38,7 @@ impl Notice {
             error,
             typed: typed
                 .iter()
-                .filter(|(_, value)| value.len() <= TYPED_VALUE_LEN_MAX)
+                .filter(|(name, value)| name.len().max(value.len()) <= TYPED_VALUE_LEN_MAX)
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
         }
@@ -105,8 +106,8 @@ impl Visit {
     }
 
     /// Responds to a form. On success it redirects to the page in `done`. On an error it redirects
-    /// a browser back to the form, which shows the error and the typed values; a program gets the
-    /// error with its status instead.
+    /// a browser back to the form, which shows the error and the typed values. A program, and a
+    /// browser whose request has an unknown outcome, get the error with its status instead.
     ///
     /// # Errors
     /// The error itself, which Leptos encodes.
@@ -146,25 +147,28 @@ impl Visit {
     ) -> Result<(), ShopError> {
         let error = match done {
             Ok(path) => {
-                leptos_axum::redirect(&path);
+                redirect(&path);
                 return Ok(());
             }
             // The page of the form comes from the browser's cache, after Back.
             Err(ShopError::IdempotencyKeyReused) if self.accepts_html => ShopError::FormSentBefore,
             Err(error) => error,
         };
-        if !self.accepts_html {
+        let is_unknown = matches!(error, ShopError::OutcomeUnknown { .. });
+        if !self.accepts_html || is_unknown {
+            // After an unknown outcome, only the same request, with its key, is safe to repeat: a
+            // browser that loads the answer again sends that, and a new page would have a new key.
             self.set_status(&error);
         } else if self.blocks_cookies() {
             // Neither a session nor a cookie could carry the notice.
-            leptos_axum::redirect(&cookies_page(page));
+            redirect(&cookies_page(page));
         } else {
             let page = match error {
                 ShopError::NotSignedIn => SIGN_IN_PAGE,
                 _ => page,
             };
             self.store_notice(page, &error, typed).await;
-            leptos_axum::redirect(page);
+            redirect(page);
         }
         Err(error)
     }
@@ -192,23 +196,22 @@ impl Visit {
         self.cookies.are_blocked(&self.form)
     }
 
-    /// Stores an error in the session or, without a session, in a cookie. If the database is
-    /// unavailable, it stores nothing: the page itself reports that.
+    /// Stores an error in the session or, without a session, in a cookie. A cookie also carries the
+    /// failure of a service: it needs no database, which may be what failed.
     async fn store_notice(&self, page: &str, error: &ShopError, typed: &[(&str, &str)]) {
-        if error.status() == 503 && !matches!(error, ShopError::ProviderUnavailable { .. }) {
-            return;
-        }
         let notice = Notice::new(page, error.clone(), typed);
-        let Ok(mut shopper) = self.shopper().await else {
-            return;
+        let shopper = match error.status() {
+            503 => None,
+            _ => self.shopper().await.ok(),
         };
-        if self.session.is_empty().await {
-            self.send_notice(notice);
-            return;
+        match shopper {
+            Some(mut shopper) if !self.session.is_empty().await => {
+                shopper.notice = Some(notice);
+                // `write` logs its error.
+                let _ = self.write(&shopper).await;
+            }
+            _ => self.send_notice(notice),
         }
-        shopper.notice = Some(notice);
-        // `write` logs its error.
-        let _ = self.write(&shopper).await;
     }
 
     /// Sends a notice as a cookie; if the typed values make it too large, without them.
@@ -223,6 +226,25 @@ impl Visit {
         });
         self.set_cookie(cookie);
     }
+}
+
+/// Redirects to a page of this site.
+fn redirect(address: &str) {
+    leptos_axum::redirect(&as_header(address));
+}
+
+/// Percent-encodes what cannot be in a header, in which Leptos panics over it: a product's slug may
+/// be any text.
+fn as_header(address: &str) -> String {
+    let mut encoded = String::with_capacity(address.len());
+    for byte in address.bytes() {
+        if byte.is_ascii_graphic() {
+            encoded.push(byte.into());
+        } else {
+            encoded.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    encoded
 }
 
 /// Returns the address of the page that says that cookies are blocked, and leads back to `page`.
@@ -244,4 +266,31 @@ pub(super) fn referring_path(parts: &Parts) -> Option<String> {
     let url = url::Url::parse(referer).ok()?;
     let path = url.path();
     (path.starts_with('/') && !path.starts_with("//")).then(|| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_address_can_be_a_header() {
+        let address = "/admin/products/ä b\r\n\0字#sale";
+        let expected = "/admin/products/%C3%A4%20b%0D%0A%00%E5%AD%97#sale";
+        assert_eq!(as_header(address), expected);
+        for address in ["/", "/orders/find?link=1.2.ab", "/search?q=%C3%A4+b"] {
+            assert_eq!(as_header(address), address);
+        }
+    }
+
+    /// The name of a cart's quantity field contains what the form sends as the product.
+    #[test]
+    fn a_notice_keeps_no_long_texts() {
+        let (short, long) = ("x".repeat(300), "x".repeat(301));
+        let (short, long) = (short.as_str(), long.as_str());
+        let typed = [("a", short), (short, "1"), ("b", long), (long, "1")];
+        let notice = Notice::new("/cart?a=b", ShopError::CartEmpty, &typed);
+        assert_eq!(notice.path, "/cart");
+        let kept: Vec<_> = notice.typed.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(kept, ["a", short]);
+    }
 }
