@@ -77,8 +77,7 @@ impl ReleaseReason {
     fn stored(self) -> SimpleExpr {
         match self {
             Self::Expired => Expr::cust(format!(
-                "CASE WHEN EXISTS (SELECT 1 FROM product p WHERE p.id = hold.product_id AND p.sale_ends_at = hold.expires_at) \
-                 THEN '{SALE_ENDED}' ELSE '{}' END",
+                "CASE WHEN hold.ends_with_sale THEN '{SALE_ENDED}' ELSE '{}' END",
                 self.as_str()
             )),
             Self::Cart | Self::Order => Expr::value(self.as_str()),
@@ -206,7 +205,8 @@ pub(super) async fn extend(work: &Work, cart_id: Uuid, ttl: Duration) -> Result<
     if first.extended || limits::extension_is_used(&rows, now) {
         return Err(ShopError::AlreadyExtended.into());
     }
-    let by_end = sale_end::by_end(work, holds, now + ttl).await?;
+    let until = now + ttl;
+    let by_end = sale_end::by_end(work, holds, until).await?;
     let is_later = |(ends_at, holds): (&OffsetDateTime, &Vec<hold::Model>)| {
         holds.iter().any(|hold| hold.expires_at < *ends_at)
     };
@@ -223,6 +223,7 @@ pub(super) async fn extend(work: &Work, cart_id: Uuid, ttl: Duration) -> Result<
             &of_one_end,
             &[
                 (hold::Column::ExpiresAt, Expr::value(ends_at)),
+                (hold::Column::EndsWithSale, Expr::value(ends_at < until)),
                 (hold::Column::Extended, Expr::value(true)),
             ],
         )

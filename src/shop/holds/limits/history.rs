@@ -56,6 +56,8 @@ impl Past {
         match row.state.as_str() {
             "sold" => self.was_sold = true,
             "held" if of_order || row.expires_at > now => self.is_open = true,
+            // Not swept yet. The shop ended the reservation, not the shopper.
+            "held" if row.ends_with_sale => {}
             "held" => self.expired = true,
             _ if of_order => {}
             _ if row.reason.as_deref() == Some(ReleaseReason::Expired.as_str()) => {
@@ -177,6 +179,7 @@ mod tests {
             network: None,
             reserved_at: Some(at(began_s)),
             unit_price_cents: None,
+            ends_with_sale: false,
         }
     }
 
@@ -206,6 +209,11 @@ mod tests {
         assert_eq!(unpaid(&[released(0, "expired", 601)], 700), 1);
         // The shop ended it, with its sale.
         assert_eq!(unpaid(&[released(0, SALE_ENDED, 601)], 700), 0);
+        let not_swept = hold::Model {
+            ends_with_sale: true,
+            ..hold(0, "held")
+        };
+        assert_eq!(unpaid(&[not_swept], 700), 0);
         let two = [hold(0, "held"), hold(1_000, "held")];
         assert_eq!(unpaid(&two, 1_600), 2);
         let last = History::of(&two, at(1_600)).last_unpaid_at();
