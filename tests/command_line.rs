@@ -927,6 +927,13 @@ async fn sales_are_planned_opened_ended_and_listed() {
             refused.stderr
         );
     }
+    // A higher price than the one to compare with, which has to go.
+    let dearer = plan(&["--price-cents", "70000", "--no-compare-at", "--no-limit"]).await;
+    dearer.check_code(0);
+    let after = list().await;
+    for field in ["compare_at_cents", "per_customer_limit"] {
+        assert_eq!(after[field], Value::Null, "{field}");
+    }
     for (act, state) in [("open", "open"), ("end", "ended"), ("end", "ended")] {
         let changed = run(url, &["sale", act, phone[0], phone[1]]).await;
         let stdout = &changed.check_code(0).stdout;
