@@ -18,7 +18,7 @@ pub use reconcile::reconcile;
 use std::collections::BTreeMap;
 
 use sea_orm::{
-    ConnectionTrait, DbErr, EntityTrait, QueryFilter,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
     sea_query::{Expr, SimpleExpr},
 };
 use time::{Duration, OffsetDateTime};
@@ -178,6 +178,17 @@ pub async fn assign_to_order(
         &[(hold::Column::OrderId, Expr::value(order_id))],
     )
     .await
+}
+
+/// Returns the holds of a cart that belong to no order, without a lock. While the cart is locked,
+/// no hold is added to them.
+pub(super) async fn of_cart(work: &Work, cart_id: Uuid) -> Result<Vec<hold::Model>, DbErr> {
+    hold::Entity::find()
+        .filter(hold::Column::CartId.eq(cart_id))
+        .filter(hold::Column::State.eq("held"))
+        .filter(hold::Column::OrderId.is_null())
+        .all(work.connection())
+        .await
 }
 
 /// Locks and returns the holds of a cart that have not expired by `now`.
