@@ -943,6 +943,25 @@ async fn sales_are_planned_opened_ended_and_listed() {
         );
         assert_eq!(list().await["state"], Value::from(state));
     }
+    let past = [
+        "--from",
+        "2020-01-01T00:00:00Z",
+        "--until",
+        "2150-01-02T00:00:00Z",
+    ];
+    let arguments: Vec<_> = ["sale", "plan"]
+        .into_iter()
+        .chain(phone)
+        .chain(past)
+        .collect();
+    let began = run(url, &arguments).await;
+    let stdout = &began.check_code(0).stdout;
+    assert!(
+        stdout.starts_with("Flash Sale Smartphone: open") && stdout.contains("it began at once"),
+        "{stdout}"
+    );
+    let ended = run(url, &["sale", "end", phone[0], phone[1]]).await;
+    ended.check_code(0);
     let text = run(url, &["sale", "list"]).await;
     let first = text.check_code(0).stdout.lines().next().unwrap_or_default();
     assert!(

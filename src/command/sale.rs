@@ -144,8 +144,9 @@ async fn act(shop: &Shop, act: &Act) -> Result<String, CommandError> {
             administration(shop).end_now(id, None).await
         }
     };
+    let is_plan = matches!(act, Act::Plan(_));
     changed
-        .map(|report| in_words(&report))
+        .map(|report| in_words(&report, is_plan))
         .map_err(in_one_sentence)
 }
 
@@ -180,7 +181,7 @@ fn in_one_sentence(error: ShopError) -> CommandError {
     messages.join(" ").into()
 }
 
-fn in_words(report: &SaleReport) -> String {
+fn in_words(report: &SaleReport, is_plan: bool) -> String {
     let mut text = format!("{}: {}", report.product, report.state.as_str());
     let time = |ms| moment::in_rfc3339(moment::from_ms(ms));
     if let Some(start) = report.plan.starts_at_ms {
@@ -188,6 +189,10 @@ fn in_words(report: &SaleReport) -> String {
     }
     if let Some(end) = report.plan.ends_at_ms {
         text += &format!(", until {}", time(end));
+    }
+    let has_start = report.plan.starts_at_ms.is_some();
+    if is_plan && has_start && report.has_started {
+        text += "; its start has passed, so it began at once";
     }
     match report.shortened {
         0 => {}
