@@ -111,17 +111,29 @@ fn SaleNow(product: Product, zone: TimeZone) -> impl IntoView {
         "{} available, {} reserved, {} sold of {}",
         product.available, product.reserved, product.sold, product.total
     );
-    let button = |class: &'static str, act: &'static str, text: &'static str| {
-        view! { <button class=class type="submit" name="act" value=act>{text}</button> }
+    let form = |act: &'static str, text: &'static str| {
+        view! {
+            <form method="post" action="/api/form/admin/change-sale">
+                <FormKey/>
+                <input type="hidden" name="product_id" value=product.id/>
+                <button class="btn btn--primary" type="submit" name="act" value=act>{text}</button>
+            </form>
+        }
     };
     let can_open = matches!(product.state(), SaleState::Announced | SaleState::Ended);
-    let open = can_open.then(|| button("btn btn--primary", "open", "Open now"));
-    let end = (product.state() != SaleState::Ended).then(|| button("btn", "end", "End now"));
+    let open = can_open.then(|| form("open", "Open now"));
+    // It ends reservations, so it cannot be undone.
+    let end = (product.state() != SaleState::Ended).then(|| {
+        view! {
+            <details class="sure">
+                <summary class="btn btn--danger">"End now"</summary>
+                {form("end", "Yes, end the sale")}
+            </details>
+        }
+    });
     view! {
-        <form class="panel" id="sale" method="post" action="/api/form/admin/change-sale" aria-labelledby="sale-now">
+        <section class="panel acts" id="sale" aria-labelledby="sale-now">
             <h2 id="sale-now">"Sale now"</h2>
-            <FormKey/>
-            <input type="hidden" name="product_id" value=product.id/>
             <dl class="facts">
                 <dt>"State"</dt><dd><span class=class>{word}</span></dd>
                 <dt>"Stock"</dt><dd>{stock}</dd>
@@ -129,8 +141,8 @@ fn SaleNow(product: Product, zone: TimeZone) -> impl IntoView {
             <p>{sentence(&product, &zone)}</p>
             <p class="quiet">{hint(product.state())}</p>
             <p class="quiet"><a href="/admin/stock">"Receive units"</a></p>
-            <div class="form__foot">{open}{end}</div>
-        </form>
+            <div class="acts__row">{open}{end}</div>
+        </section>
     }
 }
 
