@@ -1,5 +1,5 @@
-//! Whether a hold ends early with the sale of its product: the plan may have changed again since, so
-//! that its times no longer tell.
+//! Whether a hold ends early with the sale of its product: the plan may have changed again since,
+//! so that its times do not show it.
 
 use sea_orm_migration::prelude::*;
 

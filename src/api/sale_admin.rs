@@ -199,7 +199,7 @@ mod server {
         let claim = visit.claim_of_administrator(administrator, key, "plan sale", &parts)?;
         let (product_id, plan) = form.parse(visit).await?;
         let sales = visit.shop().sale_administration(administrator);
-        let report = match form.seen.trim().parse() {
+        let report = match form.seen.trim().parse::<i64>() {
             Ok(seen) => sales.plan_as_seen(product_id, plan, seen, claim).await?,
             Err(_) => sales.plan(product_id, plan, claim).await?,
         };

@@ -1,6 +1,7 @@
 //! A hold ends with the sale of its product, also if the sale's end is moved forward while the
-//! product is reserved. A later end does not lengthen a hold, and whether a hold ended with its sale
-//! is known from the hold: a sale that was ended by mistake may be open again when it is released.
+//! product is reserved. A later end does not lengthen a hold, and whether a hold ended with its
+//! sale is known from the hold: a sale that was ended by mistake may be open again when the hold is
+//! released.
 //!
 //! A change of a plan and a reservation of the same product meet at two locks. The change locks
 //! the product's holds, then its stock row. A reservation writes a hold only while it has locked
