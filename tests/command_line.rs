@@ -927,6 +927,13 @@ async fn sales_are_planned_opened_ended_and_listed() {
             refused.stderr
         );
     }
+    // A higher price than the one to compare with, which has to go.
+    let dearer = plan(&["--price-cents", "70000", "--no-compare-at", "--no-limit"]).await;
+    dearer.check_code(0);
+    let after = list().await;
+    for field in ["compare_at_cents", "per_customer_limit"] {
+        assert_eq!(after[field], Value::Null, "{field}");
+    }
     for (act, state) in [("open", "open"), ("end", "ended"), ("end", "ended")] {
         let changed = run(url, &["sale", act, phone[0], phone[1]]).await;
         let stdout = &changed.check_code(0).stdout;
@@ -936,6 +943,25 @@ async fn sales_are_planned_opened_ended_and_listed() {
         );
         assert_eq!(list().await["state"], Value::from(state));
     }
+    let past = [
+        "--from",
+        "2020-01-01T00:00:00Z",
+        "--until",
+        "2150-01-02T00:00:00Z",
+    ];
+    let arguments: Vec<_> = ["sale", "plan"]
+        .into_iter()
+        .chain(phone)
+        .chain(past)
+        .collect();
+    let began = run(url, &arguments).await;
+    let stdout = &began.check_code(0).stdout;
+    assert!(
+        stdout.starts_with("Flash Sale Smartphone: open") && stdout.contains("it began at once"),
+        "{stdout}"
+    );
+    let ended = run(url, &["sale", "end", phone[0], phone[1]]).await;
+    ended.check_code(0);
     let text = run(url, &["sale", "list"]).await;
     let first = text.check_code(0).stdout.lines().next().unwrap_or_default();
     assert!(

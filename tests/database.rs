@@ -3,6 +3,7 @@
 mod black_hole;
 mod dropped_futures;
 mod indexes;
+mod longer_names;
 mod refolding;
 mod schema;
 mod transactions;

@@ -28,7 +28,8 @@ test("a sale is planned, opened and ended, and its history says so", async ({ pa
   // The start has seconds now, and the form can still be sent.
   await page.getByRole("button", { name: "Save plan" }).click();
   await expect(history.getByRole("row")).toHaveCount(5);
-  await page.getByRole("button", { name: "End now" }).click();
+  await page.locator("summary").filter({ hasText: "End now" }).click();
+  await page.getByRole("button", { name: "Yes, end the sale" }).click();
   await expect(page.getByText("The sale ended at")).toBeVisible();
   await expect(history.getByRole("row")).toHaveCount(6);
   await expectAccessible(page);

@@ -33,6 +33,7 @@ mod m0022_named_runs;
 mod m0023_sales;
 mod m0024_kept_units;
 mod m0025_longer_names;
+mod m0026_holds_of_sales;
 mod m0027_product_search;
 
 /// Runs all migrations, oldest first.
@@ -67,6 +68,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0023_sales::Migration),
             Box::new(m0024_kept_units::Migration),
             Box::new(m0025_longer_names::Migration),
+            Box::new(m0026_holds_of_sales::Migration),
             Box::new(m0027_product_search::Migration),
         ]
     }

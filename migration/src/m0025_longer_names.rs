@@ -1,6 +1,7 @@
-//! A customer's name may have 200 characters: some people's names have more than 120.
+//! A customer's name may have 200 characters: some people's names have more than 120. On the way
+//! back, longer names are cut.
 
-use sea_orm_migration::{prelude::*, schema::*};
+use sea_orm_migration::prelude::*;
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;
@@ -17,12 +18,13 @@ impl MigrationTrait for Migration {
 }
 
 async fn set_length(manager: &SchemaManager<'_>, length: u32) -> Result<(), DbErr> {
+    let sql = format!(
+        "ALTER TABLE customer_order
+           ALTER COLUMN customer_name TYPE varchar({length}) USING left(customer_name, {length})"
+    );
     manager
-        .alter_table(
-            Table::alter()
-                .table("customer_order")
-                .modify_column(string_len_null("customer_name", length))
-                .to_owned(),
-        )
+        .get_connection()
+        .execute_unprepared(&sql)
         .await
+        .map(drop)
 }

@@ -9,7 +9,8 @@ use leptos::prelude::*;
 
 use crate::model::ShopError;
 
-/// Plans the sale of a product. `from` and `until` are in the shop's time zone.
+/// Plans the sale of a product. `from` and `until` are in the shop's time zone; `seen` is the last
+/// change that the page showed.
 ///
 /// # Errors
 /// [`ShopError::NotSignedIn`]; the errors of [`crate::shop::sales::SaleAdministration::plan`].
@@ -22,6 +23,7 @@ pub async fn plan_sale(
     #[server(default)] price: String,
     #[server(default)] compare_at: String,
     #[server(default)] limit: String,
+    #[server(default)] seen: String,
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
     let administrator = visit.require_admin().await?;
@@ -32,6 +34,7 @@ pub async fn plan_sale(
         price,
         compare_at,
         limit,
+        seen,
     };
     let result = server::plan(&visit, &administrator, &idempotency_key, &form).await;
     visit.answer(result, &form.fields()).await
@@ -80,6 +83,7 @@ mod server {
         pub price: String,
         pub compare_at: String,
         pub limit: String,
+        pub seen: String,
     }
 
     impl PlanForm {
@@ -197,7 +201,10 @@ mod server {
         let claim = visit.claim_of_administrator(administrator, key, "plan sale", &parts)?;
         let (product_id, plan) = form.parse(visit).await?;
         let sales = visit.shop().sale_administration(administrator);
-        let report = sales.plan(product_id, plan, claim).await?;
+        let report = match form.seen.trim().parse::<i64>() {
+            Ok(seen) => sales.plan_as_seen(product_id, plan, seen, claim).await?,
+            Err(_) => sales.plan(product_id, plan, claim).await?,
+        };
         Ok(page_of(&report))
     }
 

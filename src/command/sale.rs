@@ -70,9 +70,15 @@ struct PlanArguments {
     /// A higher price to compare the price with, in cents.
     #[arg(long, allow_negative_numbers = true)]
     compare_at_cents: Option<i64>,
+    /// Remove the price to compare with.
+    #[arg(long, conflicts_with = "compare_at_cents")]
+    no_compare_at: bool,
     /// Maximum units for one customer.
     #[arg(long, allow_negative_numbers = true)]
     limit: Option<i64>,
+    /// Remove the limit for each customer.
+    #[arg(long, conflicts_with = "limit")]
+    no_limit: bool,
 }
 
 fn rfc3339(text: &str) -> Result<OffsetDateTime, String> {
@@ -82,13 +88,17 @@ fn rfc3339(text: &str) -> Result<OffsetDateTime, String> {
 
 impl PlanArguments {
     fn plan(&self) -> NewPlan {
-        let or_unchanged = |value: Option<i64>| value.map_or(NewValue::Unchanged, NewValue::Set);
+        let value = |value: Option<i64>, is_removed: bool| match value {
+            _ if is_removed => NewValue::Absent,
+            Some(value) => NewValue::Set(value),
+            None => NewValue::Unchanged,
+        };
         NewPlan {
             starts_at: Some(self.from),
             ends_at: Some(self.until),
             price_cents: self.price_cents,
-            compare_at_cents: or_unchanged(self.compare_at_cents),
-            per_customer_limit: or_unchanged(self.limit),
+            compare_at_cents: value(self.compare_at_cents, self.no_compare_at),
+            per_customer_limit: value(self.limit, self.no_limit),
         }
     }
 }
@@ -134,8 +144,9 @@ async fn act(shop: &Shop, act: &Act) -> Result<String, CommandError> {
             administration(shop).end_now(id, None).await
         }
     };
+    let is_plan = matches!(act, Act::Plan(_));
     changed
-        .map(|report| in_words(&report))
+        .map(|report| in_words(&report, is_plan))
         .map_err(in_one_sentence)
 }
 
@@ -170,7 +181,7 @@ fn in_one_sentence(error: ShopError) -> CommandError {
     messages.join(" ").into()
 }
 
-fn in_words(report: &SaleReport) -> String {
+fn in_words(report: &SaleReport, is_plan: bool) -> String {
     let mut text = format!("{}: {}", report.product, report.state.as_str());
     let time = |ms| moment::in_rfc3339(moment::from_ms(ms));
     if let Some(start) = report.plan.starts_at_ms {
@@ -178,6 +189,10 @@ fn in_words(report: &SaleReport) -> String {
     }
     if let Some(end) = report.plan.ends_at_ms {
         text += &format!(", until {}", time(end));
+    }
+    let has_start = report.plan.starts_at_ms.is_some();
+    if is_plan && has_start && report.has_started {
+        text += "; its start has passed, so it began at once";
     }
     match report.shortened {
         0 => {}

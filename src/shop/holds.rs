@@ -18,7 +18,7 @@ pub use reconcile::reconcile;
 use std::collections::BTreeMap;
 
 use sea_orm::{
-    ConnectionTrait, DbErr, EntityTrait, QueryFilter,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
     sea_query::{Expr, SimpleExpr},
 };
 use time::{Duration, OffsetDateTime};
@@ -77,8 +77,7 @@ impl ReleaseReason {
     fn stored(self) -> SimpleExpr {
         match self {
             Self::Expired => Expr::cust(format!(
-                "CASE WHEN EXISTS (SELECT 1 FROM product p WHERE p.id = hold.product_id AND p.sale_ends_at = hold.expires_at) \
-                 THEN '{SALE_ENDED}' ELSE '{}' END",
+                "CASE WHEN hold.ends_with_sale THEN '{SALE_ENDED}' ELSE '{}' END",
                 self.as_str()
             )),
             Self::Cart | Self::Order => Expr::value(self.as_str()),
@@ -181,6 +180,17 @@ pub async fn assign_to_order(
     .await
 }
 
+/// Returns the holds of a cart that belong to no order, without a lock. While the cart is locked,
+/// no hold is added to them.
+pub(super) async fn of_cart(work: &Work, cart_id: Uuid) -> Result<Vec<hold::Model>, DbErr> {
+    hold::Entity::find()
+        .filter(hold::Column::CartId.eq(cart_id))
+        .filter(hold::Column::State.eq("held"))
+        .filter(hold::Column::OrderId.is_null())
+        .all(work.connection())
+        .await
+}
+
 /// Locks and returns the holds of a cart that have not expired by `now`.
 pub(super) async fn live_of_cart(
     work: &Work,
@@ -206,7 +216,8 @@ pub(super) async fn extend(work: &Work, cart_id: Uuid, ttl: Duration) -> Result<
     if first.extended || limits::extension_is_used(&rows, now) {
         return Err(ShopError::AlreadyExtended.into());
     }
-    let by_end = sale_end::by_end(work, holds, now + ttl).await?;
+    let until = now + ttl;
+    let by_end = sale_end::by_end(work, holds, until).await?;
     let is_later = |(ends_at, holds): (&OffsetDateTime, &Vec<hold::Model>)| {
         holds.iter().any(|hold| hold.expires_at < *ends_at)
     };
@@ -223,6 +234,7 @@ pub(super) async fn extend(work: &Work, cart_id: Uuid, ttl: Duration) -> Result<
             &of_one_end,
             &[
                 (hold::Column::ExpiresAt, Expr::value(ends_at)),
+                (hold::Column::EndsWithSale, Expr::value(ends_at < until)),
                 (hold::Column::Extended, Expr::value(true)),
             ],
         )

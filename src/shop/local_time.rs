@@ -70,15 +70,17 @@ pub fn parse_field(
     if text.is_empty() {
         return Ok(None);
     }
-    if let Some(current) = current.filter(|current| for_field(zone, *current) == text) {
-        return Ok(Some(current));
-    }
     let local = moment::parse_local(text).ok_or_else(|| {
         ShopError::field_invalid(
             field,
             "Please enter a date and time, as in 2026-12-12 12:12.",
         )
     })?;
+    // A browser may add or leave out seconds that are zero.
+    let shows = |at: &OffsetDateTime| moment::parse_local(&for_field(zone, *at)) == Some(local);
+    if let Some(current) = current.filter(shows) {
+        return Ok(Some(current));
+    }
     moment::check_field(field, Some(local.assume_utc()))?;
     in_utc(zone, local)
         .map(Some)
@@ -176,6 +178,11 @@ mod tests {
         let shown = for_field(&berlin(), second);
         assert_eq!(
             parse_field(&berlin(), "from", &shown, Some(second)),
+            Ok(Some(second))
+        );
+        let with_seconds = format!("{shown}:00");
+        assert_eq!(
+            parse_field(&berlin(), "from", &with_seconds, Some(second)),
             Ok(Some(second))
         );
         let exact = datetime!(2026-12-12 11:12:00.123456 UTC);

@@ -26,7 +26,8 @@ impl Reservations<'_> {
     ///
     /// Rejections: [`ShopError::CartEmpty`]; [`ShopError::InsufficientStock`] for the first line
     /// that stock does not cover; [`ShopError::SaleNotStarted`]; [`ShopError::SaleEnded`];
-    /// [`ShopError::IdempotencyKeyReused`]; the errors of [`holds::admit`].
+    /// [`ShopError::OverCustomerLimit`]; [`ShopError::IdempotencyKeyReused`]; the errors of
+    /// [`holds::admit`].
     pub async fn reserve(self, cart_id: Uuid, claim: Option<Claim>) -> Outcome<()> {
         let shop = self.shop.clone();
         let keyed = KeyedCart { cart_id, claim };

@@ -9,7 +9,8 @@ use futures::future::join_all;
 
 use crate::support::{
     PATIENCE, PlacesOrders, TestProduct, TestShop, administrator, check_audit_clean,
-    shop::units_of, within,
+    shop::{units_of, unkeyed},
+    within,
 };
 
 #[tokio::test]
@@ -105,6 +106,26 @@ async fn a_cart_cannot_exceed_the_limit_per_customer() {
     );
     assert_eq!(shop.carts().unit_count(Some(cart)).await, Ok(2));
     check_audit_clean(&shop).await;
+}
+
+/// Nothing is reserved that could not be ordered.
+#[tokio::test]
+async fn a_cart_over_a_limit_that_was_lowered_reserves_nothing() {
+    let shop = TestShop::new().await;
+    let product = shop.product().stock(50).create().await;
+    let cart = shop.cart_of(&[(&product, 5)]).await;
+    shop.by_hand
+        .run("UPDATE product SET per_customer_limit = 2")
+        .await;
+    let reserved = shop.reservations().reserve(cart, None).await.result;
+    assert_eq!(reserved.map_err(ShopError::from), over_limit(&product));
+    assert_eq!(shop.count("hold").await, 0);
+    let fewer = shop
+        .carts()
+        .set_quantity(unkeyed(cart), product.id, units_of(2));
+    fewer.await.expect("it is changed");
+    let reserved = shop.reservations().reserve(cart, None).await.result;
+    reserved.expect("it is reserved");
 }
 
 async fn order(

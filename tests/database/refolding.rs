@@ -14,13 +14,13 @@ const MIGRATION: &str = "m0024_kept_units";
 /// What the version before the migration stored for an address.
 const FOLD_AS_BEFORE: &str = "split_part(split_part(lower(trim(email)), '@', 1), '+', 1) || '@' || split_part(lower(trim(email)), '@', 2)";
 
-/// Reverts migrations until [`MIGRATION`] is reverted.
-async fn revert(url: &str) {
+/// Reverts migrations until `migration` is reverted.
+pub async fn revert(url: &str, migration: &str) {
     loop {
         let steps = schema::status(url).await.expect("they are listed");
         if !steps
             .iter()
-            .any(|step| step.name == MIGRATION && step.applied)
+            .any(|step| step.name == migration && step.applied)
         {
             return;
         }
@@ -65,7 +65,7 @@ async fn stored_addresses_are_folded_as_the_shop_folds_them() {
         before.contains("+ann@example.org is @example.org"),
         "{before}"
     );
-    revert(shop.database.url()).await;
+    revert(shop.database.url(), MIGRATION).await;
     schema::migrate(shop.database.url(), Step::Up)
         .await
         .expect("up");
@@ -105,7 +105,7 @@ async fn customers_who_become_one_break_no_rule() {
              UPDATE discount_use u SET email_folded = o.email_folded FROM customer_order o WHERE o.id = u.order_id"
         ))
         .await;
-    revert(shop.database.url()).await;
+    revert(shop.database.url(), MIGRATION).await;
     schema::migrate(shop.database.url(), Step::Up)
         .await
         .expect("up");

@@ -1,10 +1,10 @@
 //! A hold ends with the sale of its product.
 
-use doorbuster::model::{ReleasedLine, SaleState, ShopError};
+use doorbuster::model::{Quantity, ReleasedLine, SaleState, ShopError};
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
-use super::{end_now, now, plan, times};
+use super::{end_now, now, open_now, plan, times};
 use crate::support::{
     PATIENCE, ScriptedProvider, StockLock, TestProduct, TestShop, check_audit_clean, within,
 };
@@ -96,6 +96,40 @@ async fn an_earlier_end_shortens_holds_and_a_later_one_does_not_lengthen_them() 
     let expected = format!("2 × {} (its sale has ended)", lamp.name);
     assert_eq!(released, [expected]);
     check_audit_clean(&shop).await;
+}
+
+/// A sale that is ended by mistake and opened again at once: its reservations are over, but no
+/// shopper has to wait because of that.
+#[tokio::test]
+async fn a_sale_that_is_open_again_accuses_no_shopper_of_leaving() {
+    let shop = TestShop::new().await;
+    let lamp = shop.product().stock(5).create().await;
+    let cart = shop.cart_of(&[(&lamp, 2)]).await;
+    reserve(&shop, cart).await.expect("it is reserved");
+    end_now(&shop, &lamp).await.expect("it ends");
+    open_now(&shop, &lamp).await.expect("it opens");
+    assert_eq!(shop.reservations().sweep_expired().await.ok(), Some(1));
+    let reason: String = shop.by_hand.value("SELECT reason FROM hold").await;
+    assert_eq!(reason, "sale ended");
+    let view = shop.carts().view(Some(cart)).await.expect("the cart");
+    let released: Vec<_> = view.released.iter().map(ReleasedLine::in_words).collect();
+    assert_eq!(released, [format!("2 × {}", lamp.name)], "it can be had");
+    reserve(&shop, cart).await.expect("it is reserved again");
+    check_audit_clean(&shop).await;
+}
+
+/// The first product's hold ends with its sale; what is added has the time of the reservation.
+#[tokio::test]
+async fn a_product_added_near_the_end_of_another_sale_has_its_full_time() {
+    let shop = TestShop::new().await;
+    let soon = shop.product().stock(5).ends_in("1 minute").create().await;
+    let always = shop.product().stock(5).create().await;
+    let cart = shop.cart_of(&[(&soon, 1)]).await;
+    reserve(&shop, cart).await.expect("it is reserved");
+    let added = shop.carts().add(Some(cart), always.id, Quantity::ONE, None);
+    added.await.expect("it is added");
+    let (first, second) = (expiry(&shop, &soon).await, expiry(&shop, &always).await);
+    assert!(second > first + Duration::minutes(5), "{first} {second}");
 }
 
 /// The reservation has read the open sale and waits for the stock row, as does *End now* behind it:

@@ -93,6 +93,32 @@ async fn every_wrong_field_has_its_error_and_keeps_its_value() {
     assert_eq!(shop.count("product_change").await, 0);
 }
 
+/// A form that was opened before a colleague ended the sale does not open it again.
+#[tokio::test]
+async fn a_plan_of_a_page_that_is_out_of_date_is_refused() {
+    let shop = TestShop::new().await;
+    let mut admin = administrator(&shop).await;
+    let page = admin.page(PHONE).await.body;
+    assert!(page.contains("name=\"seen\" value=\"0\""), "{page}");
+    admin.submit(PHONE, CHANGE, "product_id=1&act=end").await;
+    admin
+        .submit(PHONE, PLAN, "product_id=1&price=500&seen=0")
+        .await;
+    let page = admin.page(PHONE).await.body;
+    assert!(page.contains("This sale was changed after you opened the page."));
+    assert!(page.contains("The sale ended at"));
+    assert!(page.contains("value=\"500\""), "what was typed is kept");
+    let last: i64 = shop
+        .by_hand
+        .value("SELECT max(id) FROM product_change")
+        .await;
+    assert!(page.contains(&format!("name=\"seen\" value=\"{last}\"")));
+    let again = format!("product_id=1&price=500&seen={last}");
+    admin.submit(PHONE, PLAN, &again).await;
+    let page = admin.page(PHONE).await.body;
+    assert!(page.contains("Always on sale."));
+}
+
 #[tokio::test]
 async fn times_are_in_the_shops_time_zone() {
     let shop = TestShop::new().await;

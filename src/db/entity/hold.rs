@@ -28,6 +28,8 @@ pub struct Model {
     pub reserved_at: Option<TimeDateTimeWithTimeZone>,
     /// The price of a unit when the shopper reserved it; `None` for a hold of an older version.
     pub unit_price_cents: Option<i64>,
+    /// Whether it expires when the sale of its product ends, before the time of its reservation.
+    pub ends_with_sale: bool,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -67,9 +67,14 @@ pub(super) async fn quantity_of(
 /// Reserves all lines of the cart that are on sale, or none. The caller has locked the cart.
 ///
 /// # Errors
-/// The errors of [`lines`], of [`admit_lines`] and of [`holds::reconcile`].
+/// The errors of [`lines`], of [`admit_lines`] and of [`holds::reconcile`];
+/// [`ShopError::OverCustomerLimit`].
 pub async fn reserve_lines(work: &Work, shop: &Shop, cart_id: Uuid) -> Result<(), Abort> {
     let lines = lines(work, cart_id).await?;
+    // The limit may be lower than when the line was added. Such a line could not be ordered.
+    for (offer, quantity) in &lines {
+        offer.check_limit(quantity.get().into())?;
+    }
     let admitted = admit_lines(work, shop, cart_id, &lines).await?;
     let holds = locks::holds_of_cart(work, cart_id).await?;
     holds::reconcile(work, shop, cart_id, holds, &lines, admitted)
@@ -155,7 +160,7 @@ pub(super) async fn set_line(
     offer.check_limit(quantity.get().into())?;
     write_line(work, cart_id, product_id, quantity).await?;
     let now = dialect::now(work.connection()).await?;
-    let holds = locks::holds_of_cart(work, cart_id).await?;
+    let holds = holds::of_cart(work, cart_id).await?;
     if holds.iter().any(|hold| hold.expires_at > now) {
         let mut lines = lines(work, cart_id).await?;
         // What was not reserved before, because of its sale or its stock, does not become so now.
@@ -163,6 +168,8 @@ pub(super) async fn set_line(
             offer.id == product_id || holds.iter().any(|hold| hold.product_id == offer.id)
         });
         let admitted = admit_lines(work, shop, cart_id, &lines).await?;
+        // After the address, which is locked to admit the lines.
+        let holds = locks::holds_of_cart(work, cart_id).await?;
         return holds::reconcile(work, shop, cart_id, holds, &lines, admitted)
             .await
             .map(drop);

@@ -138,7 +138,8 @@ fn still_in_cart(released: Vec<ReleasedLine>, lines: &[CartLine]) -> Vec<Release
         .filter_map(|released| {
             let line = lines
                 .iter()
-                .find(|line| line.product.id == released.product_id)?;
+                .find(|line| line.product.id == released.product_id)
+                .filter(|line| line.is_on_sale() || released.sale_ended)?;
             Some(ReleasedLine {
                 quantity: Ord::min(released.quantity, line.quantity.get().into()),
                 ..released

@@ -95,9 +95,10 @@ async fn last_expired_lines(
         .all(shop.db.reader())
         .await
         .map_err(txn::read_error)?;
-    let sale_end_of = |id| {
+    let has_ended = |id| {
         let product = products.iter().find(|product| product.id == id);
-        product.and_then(|product| product.sale_ends_at)
+        let ends_at = product.and_then(|product| product.sale_ends_at);
+        ends_at.is_some_and(|ends_at| ends_at <= now)
     };
     let name_of = |id| {
         let product = products.iter().find(|product| product.id == id);
@@ -108,7 +109,8 @@ async fn last_expired_lines(
     Ok(expired
         .iter()
         .map(|row| ReleasedLine {
-            sale_ended: sale_end_of(row.product_id) == Some(row.expires_at),
+            // The sale may be open again.
+            sale_ended: row.ends_with_sale && has_ended(row.product_id),
             product_id: row.product_id,
             product_name: name_of(row.product_id),
             quantity: row.quantity.into(),

@@ -155,7 +155,7 @@ pub async fn admit(
     let mut of_session = rows_of_cart(work, other, now).await?;
     of_session.extend(own);
     let session = History::of(&of_session, now);
-    let running = history.running_period();
+    let running = history.running_period(shop.terms.hold_ttl());
     let period = running.unwrap_or(Period {
         began_at: Some(now),
         ends_at: now + shop.terms.hold_ttl(),

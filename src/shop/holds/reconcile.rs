@@ -6,6 +6,7 @@ use sea_orm::{
     ColumnTrait, DbErr, EntityTrait, QueryFilter,
     sea_query::Expr,
 };
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
@@ -71,7 +72,7 @@ pub async fn reconcile(
     let period = match (longest, admitted) {
         (Some(longest), _) => Period {
             began_at: longest.reserved_at,
-            ends_at: longest.expires_at,
+            ends_at: full_end(shop, longest),
             extended: longest.extended,
         },
         (None, Some(admitted)) => admitted,
@@ -98,12 +99,9 @@ pub async fn reconcile(
         {
             Some(hold) => grow(work, hold, request.more).await?,
             None => {
-                let period = Period {
-                    ends_at: earlier(period.ends_at, offer.sale_ends_at),
-                    ..period
-                };
                 let unit_price = shown_price(lines, request.product_id);
-                let row = new_hold(shop, cart_id, &request, period, unit_price)?;
+                let sale_end = offer.sale_ends_at;
+                let row = new_hold(shop, cart_id, &request, period, sale_end, unit_price)?;
                 let hold = row.insert(work.connection()).await?;
                 record(work, &hold, MovementKind::Hold, request.more).await?;
                 kept.push(hold);
@@ -111,6 +109,16 @@ pub async fn reconcile(
         }
     }
     Ok(kept)
+}
+
+/// When the reservation of `hold` ends. The hold itself may end earlier, with its sale; what is
+/// added to the cart does not.
+fn full_end(shop: &Shop, hold: &hold::Model) -> OffsetDateTime {
+    if !hold.ends_with_sale {
+        return hold.expires_at;
+    }
+    let began_at = hold.reserved_at.unwrap_or(hold.created_at);
+    hold.expires_at.max(began_at + shop.terms.hold_ttl())
 }
 
 fn requested_units(lines: &[Line], product_id: i64) -> i64 {
@@ -175,9 +183,11 @@ fn new_hold(
     cart_id: Uuid,
     request: &HoldRequest,
     period: Period,
+    sale_end: Option<OffsetDateTime>,
     unit_price_cents: Option<i64>,
 ) -> Result<hold::ActiveModel, ShopError> {
     let holder = shop.holder.as_ref();
+    let expires_at = earlier(period.ends_at, sale_end);
     Ok(hold::ActiveModel {
         id: NotSet,
         cart_id: Set(Some(cart_id)),
@@ -187,7 +197,7 @@ fn new_hold(
         state: Set("held".to_owned()),
         reason: NotSet,
         extended: Set(period.extended),
-        expires_at: Set(period.ends_at),
+        expires_at: Set(expires_at),
         created_at: NotSet,
         closed_at: NotSet,
         network: holder.map_or(NotSet, |holder| Set(Some(holder.as_str().to_owned()))),
@@ -196,6 +206,7 @@ fn new_hold(
             began_at => Set(began_at),
         },
         unit_price_cents: Set(unit_price_cents),
+        ends_with_sale: Set(expires_at < period.ends_at),
     })
 }
 

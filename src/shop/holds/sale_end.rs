@@ -1,5 +1,7 @@
 //! A hold ends with the sale of its product, also if the sale's end is moved forward while the
-//! product is reserved. A later end does not lengthen a hold.
+//! product is reserved. A later end does not lengthen a hold, and whether a hold ended with its
+//! sale is known from the hold: a sale that was ended by mistake may be open again when the hold is
+//! released.
 //!
 //! A change of a plan and a reservation of the same product meet at two locks. The change locks
 //! the product's holds, then its stock row. A reservation writes a hold only while it has locked
@@ -47,12 +49,7 @@ pub async fn shorten(
     if longer.is_empty() {
         return Ok(0);
     }
-    set(
-        work,
-        &longer,
-        &[(hold::Column::ExpiresAt, Expr::value(ends_at))],
-    )
-    .await?;
+    end_with_sale(work, &longer, ends_at).await?;
     Ok(longer.len())
 }
 
@@ -64,11 +61,27 @@ pub async fn shorten_returned(work: &Work, holds: &[hold::Model]) -> Result<(), 
         if let Some(ends_at) = ends.get(&hold.product_id)
             && hold.expires_at > *ends_at
         {
-            let column = (hold::Column::ExpiresAt, Expr::value(*ends_at));
-            set(work, std::slice::from_ref(hold), &[column]).await?;
+            end_with_sale(work, std::slice::from_ref(hold), *ends_at).await?;
         }
     }
     Ok(())
+}
+
+/// Lets `holds` expire when the sale of their product ends, at `ends_at`.
+async fn end_with_sale(
+    work: &Work,
+    holds: &[hold::Model],
+    ends_at: OffsetDateTime,
+) -> Result<(), DbErr> {
+    set(
+        work,
+        holds,
+        &[
+            (hold::Column::ExpiresAt, Expr::value(ends_at)),
+            (hold::Column::EndsWithSale, Expr::value(true)),
+        ],
+    )
+    .await
 }
 
 /// Groups `holds` by the time at which they expire: at `until`, or when the sale ends.

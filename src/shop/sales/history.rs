@@ -10,7 +10,7 @@ use super::Sales;
 use crate::{
     db::{
         entity::product_change,
-        txn::{self, Work},
+        txn::{self, Abort, Work},
     },
     model::ShopError,
     shop::administrator::Actor,
@@ -22,6 +22,7 @@ const CHANGES_MAX: u64 = 100;
 /// One changed field of a product's sale.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProductChange {
+    pub id: i64,
     pub at: OffsetDateTime,
     /// `administrator` or `command line`.
     pub actor: String,
@@ -60,6 +61,27 @@ pub(super) async fn append(
         .map(drop)
 }
 
+/// Checks that nothing was changed after the change `seen`; 0 if there was none. The caller has
+/// locked the sale.
+///
+/// # Errors
+/// [`ShopError::InvalidState`].
+pub(super) async fn check_seen(work: &Work, product_id: i64, seen: i64) -> Result<(), Abort> {
+    let unseen = product_change::Entity::find()
+        .filter(product_change::Column::ProductId.eq(product_id))
+        .filter(product_change::Column::Id.gt(seen))
+        .one(work.connection())
+        .await?;
+    match unseen {
+        None => Ok(()),
+        Some(_) => Err(ShopError::InvalidState(
+            "This sale was changed after you opened the page. Compare your plan with the history below, then save again."
+                .to_owned(),
+        )
+        .into()),
+    }
+}
+
 impl Sales<'_> {
     /// Returns the last changes of a product's sale, newest first.
     ///
@@ -76,6 +98,7 @@ impl Sales<'_> {
         Ok(rows
             .into_iter()
             .map(|row| ProductChange {
+                id: row.id,
                 at: row.at,
                 actor: row.actor,
                 field: row.field,

@@ -56,7 +56,11 @@ pub struct SaleReport {
 /// What to do with a sale.
 #[derive(Clone, Debug)]
 enum Change {
-    Plan(NewPlan),
+    Plan {
+        plan: NewPlan,
+        /// The last change that the administrator has seen; `None` if that does not matter.
+        seen: Option<i64>,
+    },
     OpenNow,
     EndNow,
 }
@@ -64,7 +68,7 @@ enum Change {
 impl Change {
     fn applied_to(&self, row: &product::Model, now: OffsetDateTime) -> Result<SaleRow, ShopError> {
         match self {
-            Self::Plan(plan) => plan.applied_to(row, now),
+            Self::Plan { plan, .. } => plan.applied_to(row, now),
             Self::OpenNow => Ok(opened(SaleRow::of(row), now)),
             Self::EndNow => Ok(ended(SaleRow::of(row), now)),
         }
@@ -114,7 +118,27 @@ impl SaleAdministration<'_> {
         plan: NewPlan,
         claim: Option<Claim>,
     ) -> Result<SaleReport, ShopError> {
-        self.change(product_id, Change::Plan(plan), claim).await
+        let change = Change::Plan { plan, seen: None };
+        self.change(product_id, change, claim).await
+    }
+
+    /// The same for an administrator who has seen the sale as the change `seen` left it, 0 if it
+    /// was never changed. A form that was opened before a colleague ended the sale does not open
+    /// it again.
+    ///
+    /// # Errors
+    /// The errors of [`SaleAdministration::plan`]; [`ShopError::InvalidState`] if the sale was
+    /// changed after `seen`.
+    pub async fn plan_as_seen(
+        self,
+        product_id: i64,
+        plan: NewPlan,
+        seen: i64,
+        claim: Option<Claim>,
+    ) -> Result<SaleReport, ShopError> {
+        let seen = Some(seen);
+        self.change(product_id, Change::Plan { plan, seen }, claim)
+            .await
     }
 
     /// Opens the sale of a product now; an open sale stays as it is. Applied once per key.
@@ -182,6 +206,12 @@ async fn apply(
         .one(work.connection())
         .await?
         .ok_or(ShopError::UnknownProduct)?;
+    if let Change::Plan {
+        seen: Some(seen), ..
+    } = change
+    {
+        history::check_seen(work, product_id, *seen).await?;
+    }
     // The transaction may have waited for the locks: the clock as it is now decides.
     let now_ms = moment::as_ms(dialect::clock_now(work.connection()).await?);
     let now = moment::from_ms(now_ms);

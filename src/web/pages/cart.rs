@@ -185,6 +185,10 @@ fn ReservationTimer(reservation: Reservation) -> impl IntoView {
 #[component]
 fn ReleasedNotice(released: Vec<ReleasedLine>) -> impl IntoView {
     (!released.is_empty()).then(|| {
+        let next = match released.iter().all(|line| line.sale_ended) {
+            true => "These items returned to stock, because their sale has ended. Your cart is unchanged:",
+            false => "These items returned to stock. Your cart is unchanged. Reserve again while stock lasts:",
+        };
         let lines = released
             .into_iter()
             .map(|line| view! { <li>{line.in_words()}</li> })
@@ -192,7 +196,7 @@ fn ReleasedNotice(released: Vec<ReleasedLine>) -> impl IntoView {
         view! {
             <div class="notice notice--warn" role="status">
                 <p class="notice__title">"Your reservation has expired"</p>
-                <p>"These items returned to stock. Your cart is unchanged. Reserve again while stock lasts:"</p>
+                <p>{next}</p>
                 <ul>{lines}</ul>
             </div>
         }

@@ -71,7 +71,8 @@ pub fn CheckoutPage() -> impl IntoView {
             None => {
                 let has_contact = visit.kept_contact().is_some();
                 let error = notice.map(|notice| notice.error);
-                view! { <EmptyCheckout error has_contact/> }.into_any()
+                let is_empty = units_left(&visit).await? == 0;
+                view! { <EmptyCheckout error has_contact is_empty/> }.into_any()
             }
         };
         Ok(Page::private("Checkout", Bundle::Shop, body))
@@ -114,12 +115,29 @@ async fn checkout_of(visit: &Visit) -> Result<Option<Loaded>, ShopError> {
     Ok(None)
 }
 
+/// Returns the units in both carts, on sale or not.
+async fn units_left(visit: &Visit) -> Result<u32, ShopError> {
+    let Some(main) = visit.cart_id().await? else {
+        return Ok(0);
+    };
+    let carts = visit.shop().carts();
+    let of_main = carts.unit_count(Some(main)).await?;
+    let of_other = carts.unit_count(Some(other_cart(main))).await?;
+    Ok(of_main.saturating_add(of_other))
+}
+
 #[component]
 fn EmptyCheckout(
     error: Option<ShopError>,
     /// True if the browser keeps the contact of a form whose session has ended.
     has_contact: bool,
+    /// False if the cart has items, none of which is on sale now.
+    is_empty: bool,
 ) -> impl IntoView {
+    let lead = match is_empty {
+        true => "Your cart is empty. Add a product to check out.",
+        false => "Nothing in your cart is on sale now. Add another product to check out.",
+    };
     let kept = has_contact.then_some(
         "Add your items to the cart again. Your contact is kept in this browser for an hour, your card is not.",
     );
@@ -128,7 +146,7 @@ fn EmptyCheckout(
     });
     view! {
         <main class="page" id="main" tabindex="-1">
-            <PageHead title="Checkout" lead="Your cart is empty. Add a product to check out."/>
+            <PageHead title="Checkout" lead/>
             {problem}
             <p>
                 <a class="btn btn--primary btn--big" href="/">"Go to the shop"</a>
@@ -153,10 +171,11 @@ fn CheckoutView(
         notice.typed("act") == Some("apply-code") && notice.error.is_rejection()
     }) && checkout.code.as_ref().is_some_and(|code| !code.counts);
     let error = notice.map(|notice| notice.error);
+    let is_reserved = checkout.cart.reservation.is_some();
     let problem = error
         .clone()
         .filter(|_| !shown_at_code)
-        .map(|error| view! { <Problem error buying/> });
+        .map(|error| view! { <Problem error buying is_reserved/> });
     let was_rejected = error.is_some();
     let reservation = checkout.cart.reservation.clone();
     let released = checkout.cart.released.clone();

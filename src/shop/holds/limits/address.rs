@@ -34,7 +34,7 @@ const SQL: &str = "
                h.cart_id IS NOT DISTINCT FROM $2 AS is_own,
                h.cart_id IS NOT NULL AND h.cart_id IN ($2, $3) AS is_of_session,
                h.order_id IS NULL AND h.reserved_at IS NOT NULL
-                 AND CASE h.state WHEN 'held' THEN h.expires_at <= CURRENT_TIMESTAMP
+                 AND CASE h.state WHEN 'held' THEN h.expires_at <= CURRENT_TIMESTAMP AND NOT h.ends_with_sale
                                   WHEN 'released' THEN h.reason IS DISTINCT FROM 'sale ended'
                                     AND (h.reason = 'expired'
                                       OR h.closed_at - h.reserved_at > (h.expires_at - h.reserved_at) / 2)

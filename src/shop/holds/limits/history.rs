@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::Period;
 use crate::{
@@ -26,6 +26,8 @@ struct Past {
     began_at: OffsetDateTime,
     ends_at: OffsetDateTime,
     extended: bool,
+    /// All holds ended with their sales, before the time of the reservation.
+    ended_with_sales: bool,
     /// At least one hold was sold.
     was_sold: bool,
     /// At least one hold is reserved for the cart, or for an order that is being paid.
@@ -42,6 +44,7 @@ impl Past {
             began_at: at,
             ends_at: at,
             extended: false,
+            ended_with_sales: true,
             was_sold: false,
             is_open: false,
             expired: false,
@@ -52,10 +55,13 @@ impl Past {
     fn add(&mut self, row: &hold::Model, now: OffsetDateTime) {
         self.ends_at = self.ends_at.max(row.expires_at);
         self.extended |= row.extended;
+        self.ended_with_sales &= row.ends_with_sale;
         let of_order = row.order_id.is_some();
         match row.state.as_str() {
             "sold" => self.was_sold = true,
             "held" if of_order || row.expires_at > now => self.is_open = true,
+            // Not swept yet. The shop ended the reservation, not the shopper.
+            "held" if row.ends_with_sale => {}
             "held" => self.expired = true,
             _ if of_order => {}
             _ if row.reason.as_deref() == Some(ReleaseReason::Expired.as_str()) => {
@@ -123,12 +129,17 @@ impl History {
     }
 
     /// Returns the time of the latest reservation if it is not over, also if the cart was emptied
-    /// since. Paying ends it.
-    pub fn running_period(&self) -> Option<Period> {
+    /// since. Paying ends it. A reservation lasts for `ttl`, also if all of its holds end earlier
+    /// with their sales: what is added does not.
+    pub fn running_period(&self, ttl: Duration) -> Option<Period> {
         let latest = self.past.last()?;
+        let ends_at = match latest.ended_with_sales {
+            true => latest.ends_at.max(latest.began_at + ttl),
+            false => latest.ends_at,
+        };
         (latest.ends_at > self.now && !latest.was_sold).then_some(Period {
             began_at: Some(latest.began_at),
-            ends_at: latest.ends_at,
+            ends_at,
             extended: latest.extended,
         })
     }
@@ -150,8 +161,6 @@ impl History {
 
 #[cfg(test)]
 mod tests {
-    use time::Duration;
-
     use super::*;
 
     const TTL: Duration = Duration::seconds(600);
@@ -177,6 +186,7 @@ mod tests {
             network: None,
             reserved_at: Some(at(began_s)),
             unit_price_cents: None,
+            ends_with_sale: false,
         }
     }
 
@@ -206,6 +216,11 @@ mod tests {
         assert_eq!(unpaid(&[released(0, "expired", 601)], 700), 1);
         // The shop ended it, with its sale.
         assert_eq!(unpaid(&[released(0, SALE_ENDED, 601)], 700), 0);
+        let not_swept = hold::Model {
+            ends_with_sale: true,
+            ..hold(0, "held")
+        };
+        assert_eq!(unpaid(&[not_swept], 700), 0);
         let two = [hold(0, "held"), hold(1_000, "held")];
         assert_eq!(unpaid(&two, 1_600), 2);
         let last = History::of(&two, at(1_600)).last_unpaid_at();
@@ -233,7 +248,7 @@ mod tests {
     #[test]
     fn a_reservation_runs_until_its_end_also_if_the_cart_is_empty() {
         let running = |rows: &[hold::Model], now_s| {
-            let period = History::of(rows, at(now_s)).running_period();
+            let period = History::of(rows, at(now_s)).running_period(TTL);
             period.map(|period| period.ends_at)
         };
         assert_eq!(running(&[released(0, "cart", 10)], 20), Some(at(600)));
@@ -242,6 +257,13 @@ mod tests {
         assert_eq!(running(&[paying(0)], 20), Some(at(600)));
         let newer = [hold(0, "sold"), hold(30, "held")];
         assert_eq!(running(&newer, 40), Some(at(630)));
+        let with_sale = hold::Model {
+            expires_at: at(60),
+            ends_with_sale: true,
+            ..released(0, "cart", 10)
+        };
+        assert_eq!(running(std::slice::from_ref(&with_sale), 20), Some(at(600)));
+        assert_eq!(running(&[with_sale], 60), None, "over with its sale");
     }
 
     #[test]

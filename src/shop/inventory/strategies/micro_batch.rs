@@ -27,12 +27,13 @@
 mod statement;
 mod transaction;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 use futures::future::BoxFuture;
 use sea_orm::FromQueryResult;
 
+use super::row_lock;
 use crate::{
     db::{
         dialect, locks,
@@ -80,17 +81,19 @@ fn write_batch(shop: Shop, orders: Arc<[BatchOrder]>) -> BoxFuture<'static, Batc
 /// Writes `orders` in one statement if all of them can be sold, else in a transaction, which finds
 /// out which ones can. Returns an answer for each, in their order.
 async fn run_batch(shop: &Shop, orders: Arc<[BatchOrder]>) -> BatchOutcome {
+    let start = Instant::now();
     let outcome = statement::run(shop, Arc::clone(&orders)).await;
     let (result, cost) = outcome.into_parts();
     match result {
         Ok(Some(receipts)) => {
             cost.with_result(Ok(receipts.into_iter().map(Ok::<_, ShopError>).collect()))
         }
-        Ok(None) => transaction::run(shop, orders).await.with_cost_of(&cost),
-        Err(error) if error.is_undone_by_key_or_amount() => {
-            transaction::run(shop, orders).await.with_cost_of(&cost)
+        Err(error) if !error.is_undone_by_key_or_amount() => cost.with_result(Err(error)),
+        // No buyer waits longer than the deadline, which both attempts share.
+        Ok(None) | Err(_) => {
+            let shop = row_lock::for_fallback(shop, start);
+            transaction::run(&shop, orders).await.with_cost_of(&cost)
         }
-        Err(error) => cost.with_result(Err(error)),
     }
 }
 

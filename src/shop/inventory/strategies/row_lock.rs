@@ -100,12 +100,14 @@ pub async fn fall_back<T>(
     earlier: &Outcome<T>,
     start: Instant,
 ) -> Outcome<Receipt> {
-    let remaining = shop.deadline.saturating_sub(start.elapsed());
-    let shop = shop
-        .clone()
-        .with_deadline(remaining.max(FALLBACK_TIME_MIN))
-        .with_injection_point(InjectionPoint::Disabled);
+    let shop = for_fallback(shop, start).with_injection_point(InjectionPoint::Disabled);
     RowLock.purchase(&shop, request).await.with_cost_of(earlier)
+}
+
+/// Returns the shop with the time that a first attempt, which began at `start`, has left.
+pub(super) fn for_fallback(shop: &Shop, start: Instant) -> Shop {
+    let remaining = shop.deadline.saturating_sub(start.elapsed());
+    shop.clone().with_deadline(remaining.max(FALLBACK_TIME_MIN))
 }
 
 /// The least time that the fallback gets, however long the first attempt took.

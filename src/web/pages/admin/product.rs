@@ -39,8 +39,11 @@ pub fn ProductSalePage() -> impl IntoView {
         .unwrap_or_default();
     framed(|visit| async move {
         visit.require_admin().await?;
-        let product = visit.shop().sales().of_slug(&slug).await?;
-        let changes = visit.shop().sales().history(product.id).await?;
+        let sales = visit.shop().sales();
+        let product_id = sales.of_slug(&slug).await?.id;
+        let changes = sales.history(product_id).await?;
+        // After its history: a plan must not be older than the last change that the page shows.
+        let product = sales.of_slug(&slug).await?;
         let notice = visit.take_notice().await?;
         let zone = visit.shop().terms().time_zone.clone();
         let title = format!("{} · Sale", product.name);
@@ -57,6 +60,7 @@ fn ProductView(
     notice: Option<Notice>,
 ) -> impl IntoView {
     let currency = product.price.currency;
+    let seen = changes.first().map_or(0, |change| change.id);
     view! {
         <main class="page" id="main" tabindex="-1">
             <Subnav current="/admin/products"/>
@@ -66,7 +70,7 @@ fn ProductView(
             </div>
             <FormError notice=notice.clone() consequence="Nothing was changed."/>
             <div class="two">
-                <PlanForm product=product.clone() zone=zone.clone() notice/>
+                <PlanForm product=product.clone() zone=zone.clone() seen notice/>
                 <SaleNow product zone=zone.clone()/>
             </div>
             <History changes zone currency/>
@@ -88,6 +92,19 @@ fn sentence(product: &Product, zone: &TimeZone) -> String {
     }
 }
 
+/// What the buttons do.
+const fn hint(state: SaleState) -> &'static str {
+    match state {
+        SaleState::Ended => {
+            "Opening the sale again removes its end. Plan another end if it needs one."
+        }
+        SaleState::Announced => "Opening the sale now keeps its end.",
+        SaleState::Open | SaleState::ReservedOut | SaleState::SoldOut => {
+            "Ending the sale also ends its reservations. Payments in progress are kept."
+        }
+    }
+}
+
 #[component]
 fn SaleNow(product: Product, zone: TimeZone) -> impl IntoView {
     let (class, word) = badge(product.state());
@@ -95,27 +112,49 @@ fn SaleNow(product: Product, zone: TimeZone) -> impl IntoView {
         "{} available, {} reserved, {} sold of {}",
         product.available, product.reserved, product.sold, product.total
     );
+    let form = |act: &'static str, text: &'static str| {
+        view! {
+            <form method="post" action="/api/form/admin/change-sale">
+                <FormKey/>
+                <input type="hidden" name="product_id" value=product.id/>
+                <button class="btn btn--primary" type="submit" name="act" value=act>{text}</button>
+            </form>
+        }
+    };
+    let can_open = matches!(product.state(), SaleState::Announced | SaleState::Ended);
+    let open = can_open.then(|| form("open", "Open now"));
+    // It ends reservations, so it cannot be undone.
+    let end = (product.state() != SaleState::Ended).then(|| {
+        view! {
+            <details class="sure">
+                <summary class="btn btn--danger">"End now"</summary>
+                {form("end", "Yes, end the sale")}
+            </details>
+        }
+    });
     view! {
-        <form class="panel" id="sale" method="post" action="/api/form/admin/change-sale" aria-labelledby="sale-now">
+        <section class="panel acts" id="sale" aria-labelledby="sale-now">
             <h2 id="sale-now">"Sale now"</h2>
-            <FormKey/>
-            <input type="hidden" name="product_id" value=product.id/>
             <dl class="facts">
                 <dt>"State"</dt><dd><span class=class>{word}</span></dd>
                 <dt>"Stock"</dt><dd>{stock}</dd>
             </dl>
             <p>{sentence(&product, &zone)}</p>
-            <p class="quiet">"Ending the sale also ends its reservations. Payments in progress are kept."</p>
-            <div class="form__foot">
-                <button class="btn btn--primary" type="submit" name="act" value="open">"Open now"</button>
-                <button class="btn" type="submit" name="act" value="end">"End now"</button>
-            </div>
-        </form>
+            <p class="quiet">{hint(product.state())}</p>
+            <p class="quiet"><a href="/admin/stock">"Receive units"</a></p>
+            <div class="acts__row">{open}{end}</div>
+        </section>
     }
 }
 
 #[component]
-fn PlanForm(product: Product, zone: TimeZone, notice: Option<Notice>) -> impl IntoView {
+fn PlanForm(
+    product: Product,
+    zone: TimeZone,
+    /// The last change of the sale; a plan is refused if there is a later one.
+    seen: i64,
+    notice: Option<Notice>,
+) -> impl IntoView {
     let notice = notice.as_ref();
     let about = |field| refill::error(notice, field);
     let typed =
@@ -145,6 +184,7 @@ fn PlanForm(product: Product, zone: TimeZone, notice: Option<Notice>) -> impl In
             <ZoneNote zone=local_time::name(&zone)/>
             <FormKey/>
             <input type="hidden" name="product_id" value=product.id/>
+            <input type="hidden" name="seen" value=seen/>
             <div class="fields">
                 <Field name="from" label="From" kind step="1" value=from error=about("from") hint="A past time opens the sale at once. Blank = always." width="half" optional=true focus=first == Some("from")/>
                 <Field name="until" label="Until" kind step="1" value=until error=about("until") hint="Blank = no end." width="half" optional=true focus=first == Some("until")/>

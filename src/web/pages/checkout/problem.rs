@@ -20,18 +20,23 @@ const FIELDS: [&str; 9] = [
 
 /// Shows why an order was rejected, with a link to the place where the shopper can correct it.
 #[component]
-pub(super) fn Problem(error: ShopError, buying: Buying) -> impl IntoView {
+pub(super) fn Problem(
+    error: ShopError,
+    buying: Buying,
+    /// True if the page shows a reservation. It may have ended while the payment was in progress.
+    is_reserved: bool,
+) -> impl IntoView {
     let link =
         correction_link(&error, buying).map(|(href, text)| view! { " "<a href=href>{text}</a> });
     view! {
         <ErrorNotice title=error.to_string()>
-            <p>{next_step(&error)}{link}</p>
+            <p>{next_step(&error, is_reserved)}{link}</p>
         </ErrorNotice>
     }
 }
 
 /// Tells the shopper what to do about a rejected order.
-fn next_step(error: &ShopError) -> &'static str {
+fn next_step(error: &ShopError, is_reserved: bool) -> &'static str {
     match error {
         ShopError::InsufficientStock { .. }
         | ShopError::OverCustomerLimit { .. }
@@ -40,8 +45,14 @@ fn next_step(error: &ShopError) -> &'static str {
         }
         ShopError::FieldsInvalid(_) => "Nothing was ordered yet.",
         ShopError::OutcomeUnknown { .. } => "",
-        ShopError::CardDeclined { .. } => "Your items are still reserved. Enter another card.",
-        ShopError::ProviderUnavailable { .. } => "Your items are still reserved. Try again.",
+        ShopError::CardDeclined { .. } if is_reserved => {
+            "Your items are still reserved. Enter another card."
+        }
+        ShopError::ProviderUnavailable { .. } if is_reserved => {
+            "Your items are still reserved. Try again."
+        }
+        ShopError::CardDeclined { .. } => "Nothing was ordered. Enter another card.",
+        ShopError::ProviderUnavailable { .. } => "Nothing was ordered. Try again.",
         ShopError::ReservationExpired
         | ShopError::AlreadyExtended
         | ShopError::OverAddressHoldLimit { .. }
