@@ -2,7 +2,7 @@ import { BLOCKS } from "../fixtures/catalogue";
 import { expect, test } from "../fixtures/shop";
 import { ORDER_ADDRESS, fillIn, goToCheckout, guest, pay } from "../fixtures/shopper";
 
-test("without JavaScript, a customer finds their orders and opens one", async ({
+test("without JavaScript, a customer finds their order", async ({
   page,
   anotherBrowser,
 }) => {
@@ -20,7 +20,5 @@ test("without JavaScript, a customer finds their orders and opens one", async ({
   await expect(reader.getByRole("alert")).toContainText("This order does not exist.");
   await fillIn(reader, { "E-mail": contact["E-mail"] });
   await reader.getByRole("button", { name: "Find order" }).click();
-  await expect(reader.getByRole("rowheader")).toHaveText([number]);
-  await reader.getByRole("link", { name: number }).click();
   await expect(reader).toHaveURL(order);
 });

@@ -1,11 +1,10 @@
-//! The form to find a customer's orders.
+//! The form to find an order.
 
 use leptos::prelude::*;
 
 use crate::model::ShopError;
 
-/// Redirects to the orders of the customer who has the order with this number and this e-mail
-/// address, by a signed link that can be kept.
+/// Redirects to the order with this number and this e-mail address.
 ///
 /// # Errors
 /// [`ShopError::UnknownOrder`], whichever of the two is wrong; [`ShopError::TooManyRequests`].
@@ -16,9 +15,9 @@ pub async fn find_order(
 ) -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
     let found = visit
-        .limit_order_guesses(visit.shop().orders().link_by_number(&number, &email))
+        .limit_order_guesses(visit.shop().orders().id_by_number(&number, &email))
         .await;
-    let found = found.map(|link| format!("/orders/find?link={link}"));
+    let found = found.map(|id| format!("/orders/{id}"));
     visit
         .answer(found, &[("number", &number), ("email", &email)])
         .await

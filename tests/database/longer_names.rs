@@ -3,7 +3,7 @@
 use doorbuster::db::schema::{self, Step};
 
 use super::refolding::revert;
-use crate::support::{PlacesOrders, TestShop};
+use crate::support::TestShop;
 
 #[tokio::test]
 async fn a_long_name_is_cut_on_the_way_back() {

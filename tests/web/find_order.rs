@@ -1,4 +1,5 @@
-//! The page that finds a customer's orders: by number and e-mail address, or by a signed link.
+//! The page that finds an order by its number and e-mail address, and lists orders by a signed
+//! link.
 
 use std::collections::BTreeSet;
 
@@ -24,17 +25,21 @@ fn fields(number: &str, email: &str) -> String {
     format!("number={}&email={}", encode(number), encode(email))
 }
 
-/// Finds the orders, and returns the signed link.
-async fn link_of(shop: &TestShop, number: &str, email: &str) -> String {
+/// Finds an order by its number, and returns the address that the form leads to.
+async fn found(shop: &TestShop, number: &str, email: &str) -> String {
     let found = Visitor::of(shop)
         .submit("/orders/find", FIND, &fields(number, email))
         .await;
-    let link = found.header("location").to_owned();
-    assert!(
-        link.starts_with("/orders/find?link="),
-        "{number:?} and {email:?} lead to {link:?}"
-    );
-    link
+    found.header("location").to_owned()
+}
+
+/// Returns the address of the list that the shop sends to the customer of an order.
+async fn link_of(shop: &TestShop, id: &str) -> String {
+    let order = shop.orders().find(id).await.expect("the order exists");
+    let administrator = administrator();
+    let link = shop.orders().link_for_customer(&administrator, &order);
+    let link = link.await.expect("it is signed");
+    format!("/orders/find?link={}", link.expect("it has a customer"))
 }
 
 /// The public ids of the orders that the page lists, newest first.
@@ -44,7 +49,7 @@ fn listed(page: &str) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn the_orders_of_a_customer_are_found_by_a_number_in_every_spelling() {
+async fn an_order_is_found_by_its_number_in_every_spelling() {
     let shop = TestShop::new().await;
     let product = shop.with_product(9).await;
     let (first, number) = order_of(&shop, &product, ANN).await;
@@ -59,12 +64,27 @@ async fn the_orders_of_a_customer_are_found_by_a_number_in_every_spelling() {
         (format!(" {digits}."), "ann@example.com."),
         (format!("ＤＢ－{digits}"), "\u{feff}ann@exam\u{200b}ple.com"),
     ] {
-        let link = link_of(&shop, &number, email).await;
-        let page = Visitor::of(&shop).page(&link).await;
-        assert_eq!(page.status, StatusCode::OK);
-        assert_eq!(listed(&page.body), [second.as_str(), first.as_str()]);
-        assert!(page.body.contains("Paid"), "{}", page.body);
+        let address = found(&shop, &number, email).await;
+        assert_eq!(address, format!("/orders/{first}"), "{number:?} {email:?}");
     }
+    let page = Visitor::of(&shop).page(&link_of(&shop, &first).await).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert_eq!(listed(&page.body), [second.as_str(), first.as_str()]);
+    assert!(page.body.contains("Paid"), "{}", page.body);
+}
+
+/// An address is never verified: a number of an own order with the address of somebody else must
+/// not lead to that person's orders.
+#[tokio::test]
+async fn a_number_leads_to_no_other_order_of_its_address() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(9).await;
+    let (theirs, their_number) = order_of(&shop, &product, ANN).await;
+    let (planted, number) = order_of(&shop, &product, ANN).await;
+    let address = found(&shop, &number, ANN).await;
+    assert_eq!(address, format!("/orders/{planted}"));
+    let page = Visitor::of(&shop).page(&address).await.body;
+    assert!(!page.contains(&theirs) && !page.contains(&their_number));
 }
 
 /// Limits count these addresses as one customer; nothing of one is shown to the other.
@@ -86,9 +106,7 @@ async fn customers_who_share_a_folded_address_do_not_see_each_other() {
                 .await;
             assert_eq!(refused.status, StatusCode::NOT_FOUND, "{number} {email}");
         }
-        let page = Visitor::of(&shop)
-            .page(&link_of(&shop, &my_number, one).await)
-            .await;
+        let page = Visitor::of(&shop).page(&link_of(&shop, &mine).await).await;
         assert_eq!(listed(&page.body), [mine.as_str()]);
         assert!(!page.body.contains(&theirs) && !page.body.contains(other));
     }
@@ -172,8 +190,8 @@ async fn searches_at_the_same_time_are_all_counted() {
 async fn a_link_is_kept_out_of_caches_search_engines_and_other_pages() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
-    let (_, number) = order_of(&shop, &product, ANN).await;
-    let link = link_of(&shop, &number, ANN).await;
+    let (id, _) = order_of(&shop, &product, ANN).await;
+    let link = link_of(&shop, &id).await;
     assert!(!link.contains("ann"), "no address in {link}");
     let page = Visitor::of(&shop).page(&link).await;
     assert_eq!(page.header("cache-control"), "no-store");
@@ -188,10 +206,10 @@ async fn a_link_is_kept_out_of_caches_search_engines_and_other_pages() {
 async fn a_forged_link_shows_the_form() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
-    let (_, number) = order_of(&shop, &product, ANN).await;
-    let (_, other) = order_of(&shop, &product, "ben@example.com").await;
-    let link = link_of(&shop, &number, ANN).await;
-    let other = link_of(&shop, &other, "ben@example.com").await;
+    let (id, _) = order_of(&shop, &product, ANN).await;
+    let (other, _) = order_of(&shop, &product, "ben@example.com").await;
+    let link = link_of(&shop, &id).await;
+    let other = link_of(&shop, &other).await;
     let (prefix, signature) = link.rsplit_once('.').expect("a signature");
     let (other_prefix, _) = other.rsplit_once('.').expect("a signature");
     for forged in [
@@ -215,8 +233,8 @@ async fn a_forged_link_shows_the_form() {
 async fn a_link_belongs_to_the_address_for_which_it_was_signed() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
-    let (_, number) = order_of(&shop, &product, ANN).await;
-    let link = link_of(&shop, &number, ANN).await;
+    let (id, _) = order_of(&shop, &product, ANN).await;
+    let link = link_of(&shop, &id).await;
     shop.by_hand
         .run(
             "UPDATE customer_order SET email = 'zoe@example.com', email_folded = 'zoe@example.com'",
@@ -231,16 +249,7 @@ async fn the_administrator_gets_the_same_link_for_the_customer() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
     let (id, _) = order_of(&shop, &product, ANN).await;
-    let order = shop.orders().find(&id).await.expect("the order exists");
-    let link = shop
-        .orders()
-        .link_for_customer(&administrator(), &order)
-        .await
-        .expect("it is signed")
-        .expect("the order has a customer");
-    let page = Visitor::of(&shop)
-        .page(&format!("/orders/find?link={link}"))
-        .await;
+    let page = Visitor::of(&shop).page(&link_of(&shop, &id).await).await;
     assert_eq!(listed(&page.body), [id.as_str()]);
     let mut visitor = Visitor::of(&shop);
     visitor.sign_in(&shop).await;

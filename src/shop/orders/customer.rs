@@ -1,8 +1,10 @@
-//! The orders of one customer, found by a number and an e-mail address, or by a signed link.
+//! The orders of one customer: one by its number and e-mail address, all of them by a signed link.
 //!
-//! A visitor who knows one order number and the address sees all orders of exactly that address, as
-//! [`normalize_email`] compares it. Limits count customers by a folded address, which two people
-//! may share; here it only narrows the search.
+//! Nobody has verified an e-mail address: whoever places an order with the address of somebody else
+//! knows a number of that address. So a number leads to its own order only, and the link to all
+//! orders of exactly that address, as [`normalize_email`] compares it, is sent by the shop. Limits
+//! count customers by a folded address, which two people may share; here it only narrows the
+//! search.
 
 use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect};
 use time::OffsetDateTime;
@@ -41,22 +43,24 @@ pub struct CustomerOrders {
 }
 
 impl Orders<'_> {
-    /// Returns a signed link to the orders of the customer who has the order with this number, in
-    /// any spelling, and this e-mail address. The error does not reveal which of the two is wrong.
+    /// Returns the public id of the order with this number, in any spelling, and this e-mail
+    /// address. The error does not reveal which of the two is wrong.
     ///
     /// # Errors
     /// [`ShopError::UnknownOrder`]; the errors of [`Orders::find`].
-    pub async fn link_by_number(self, number: &str, email: &str) -> Result<String, ShopError> {
+    pub async fn id_by_number(self, number: &str, email: &str) -> Result<String, ShopError> {
         // The query also runs for an invalid number, so that the response takes as long.
         let order = self
             .by_id(number::id_of(number).unwrap_or_default())
             .await?;
         let typed = normalize_email(email);
-        let found = order
-            .and_then(|order| Some((order.id, order.email?)))
-            .filter(|(_, stored)| normalize_email(stored) == typed);
-        let (order_id, email) = found.ok_or(ShopError::UnknownOrder)?;
-        self.sign_link(order_id, &email).await
+        order
+            .filter(|order| {
+                let stored = order.email.as_deref();
+                stored.is_some_and(|stored| normalize_email(stored) == typed)
+            })
+            .map(|order| order.public_id.to_string())
+            .ok_or(ShopError::UnknownOrder)
     }
 
     /// Returns a signed link to all orders of the order's customer, which the administrator may

@@ -1,5 +1,5 @@
-//! `/orders/find`: finds a customer's orders by an order number and the e-mail address; with
-//! `?link=…`, a signed link, it lists them.
+//! `/orders/find`: finds an order by its number and the e-mail address; with `?link=…`, a signed
+//! link that the shop sends, it lists all orders of the customer.
 
 use axum::http::{HeaderValue, header};
 use leptos::prelude::*;
@@ -76,7 +76,7 @@ async fn linked_page(visit: Visit, link: &str) -> Result<Page, ShopError> {
             };
             Ok(form_page(view! {
                 <ErrorNotice title>
-                    <p>"Enter an order number and its e-mail address to get a new link."</p>
+                    <p>"Enter an order number and its e-mail address, or ask the shop for a new link."</p>
                 </ErrorNotice>
                 <FindForm notice=None/>
             }))
