@@ -73,7 +73,7 @@ async fn an_order_is_found_by_its_number_in_every_spelling() {
     assert!(page.body.contains("Paid"), "{}", page.body);
 }
 
-/// An address is never verified: a number of an own order with the address of somebody else must
+/// An address is never verified: the number of an own order with the address of another person must
 /// not lead to that person's orders.
 #[tokio::test]
 async fn a_number_leads_to_no_other_order_of_its_address() {

@@ -1,6 +1,6 @@
 //! The orders of one customer: one by its number and e-mail address, all of them by a signed link.
 //!
-//! Nobody has verified an e-mail address: whoever places an order with the address of somebody else
+//! An e-mail address is never verified: a shopper who orders with the address of another person
 //! knows a number of that address. So a number leads to its own order only, and the link to all
 //! orders of exactly that address, as [`normalize_email`] compares it, is sent by the shop. Limits
 //! count customers by a folded address, which two people may share; here it only narrows the
