@@ -199,14 +199,14 @@ test("a simulated sale of a shop product updates a shopper’s open product page
 test("an unsafe strategy cannot sell a shop product", async ({ page }) => {
   const before = await stockOf(page.request, TABLET);
   await page.goto("/admin/simulations");
-  await page.getByLabel("Product").selectOption(`${TABLET.id}`);
+  await page.getByLabel("Product", { exact: true }).selectOption(`${TABLET.id}`);
   await chooseStrategies(page, "unguarded");
   await simulateButton(page).click();
   await expect(page).toHaveURL("/admin/simulations");
   await expect(page.getByRole("alert")).toContainText(
     "The strategy unguarded is unsafe and can sell only from a private lane.",
   );
-  await expect(page.getByLabel("Product")).toHaveValue(`${TABLET.id}`);
+  await expect(page.getByLabel("Product", { exact: true })).toHaveValue(`${TABLET.id}`);
   await expect(strategyBox(page, "unguarded")).toBeChecked();
   await expect(strategyBox(page, "row-lock")).not.toBeChecked();
   expect(await stockOf(page.request, TABLET)).toBe(before);

@@ -1,6 +1,6 @@
 import { type Browser, type BrowserContext, type Page, chromium } from "@playwright/test";
 
-import { systemChromium } from "../fixtures/chromium";
+import { fullChromium } from "../fixtures/chromium";
 import { BACKPACK, FLASK, KETTLE, RADIO } from "../fixtures/catalogue";
 import { expect, test } from "../fixtures/shop";
 import {
@@ -26,7 +26,7 @@ let page: Page;
 
 test.beforeEach(async ({ shop, address }) => {
   browser = await chromium.launch({
-    executablePath: systemChromium(),
+    executablePath: fullChromium(),
     ignoreDefaultArgs: ["--disable-back-forward-cache"],
     args: [
       "--enable-features=CacheControlNoStoreEnterBackForwardCache",

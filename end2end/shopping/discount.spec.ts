@@ -48,7 +48,7 @@ testWithCode("a discount code is deducted in the order summary and on the receip
   await fillIn(page, { ...contact, "Discount code": ` ${name.toLowerCase()} ` });
   await page.getByRole("button", { name: "Apply" }).click();
   const summary = page.getByRole("complementary", { name: "Your order" });
-  await expect(summary).toContainText("10 % off");
+  await expect(page.getByText("10 % off")).toBeVisible();
   const total = euros(2 * LAMP.priceCents * 0.9);
   await expect(summary).toContainText(`−${euros(2 * LAMP.priceCents * 0.1)}`);
   await expect(page.getByLabel("Discount code")).toHaveValue(name);

@@ -61,7 +61,10 @@ for (const [what, number] of [
   }) => {
     const before = await stockOf(page.request, BLOCKS);
     await goToCheckout(page, [BLOCKS, 2]);
-    const answer = page.waitForResponse((response) => ORDER_ADDRESS.test(response.url()));
+    const answer = page.waitForResponse(
+      (response) =>
+        ORDER_ADDRESS.test(response.url()) && response.request().isNavigationRequest(),
+    );
     await pay(page, guest(), number);
     const html = await (await answer).text();
     if (number === CARDS.answerLostForGood) {

@@ -2,7 +2,7 @@ import type { Page } from "@playwright/test";
 
 import {
   BLOCKS,
-  ESPRESSO_MAKER,
+  BLOCKS,
   FLASK,
   HEADPHONES,
   KETTLE,
@@ -18,7 +18,7 @@ import { addToCart, buy, cartLine, stockOf, waitForIslands } from "../fixtures/s
 test.use({ ownShop: true });
 
 /** One more than a browser's connections to a host, and another one. */
-const PRODUCTS = [RADIO, FLASK, KETTLE, LAMP, POT, HEADPHONES, MICROPHONE, ESPRESSO_MAKER];
+const PRODUCTS = [RADIO, FLASK, KETTLE, LAMP, POT, HEADPHONES, MICROPHONE, BLOCKS];
 /** Another window takes over, and the server sends stock at most ten times per second. */
 const TAKEOVER_MS = 2_000;
 

@@ -37,10 +37,20 @@ struct Shown {
 impl Shown {
     /// Follows the sale that the server rendered at `rendered_at_ms`.
     fn new(rendered: LiveSale, rendered_at_ms: i64) -> Self {
-        let live = use_context::<Live>();
-        let now_ms = Memo::new(move |_| live.and_then(Live::now_ms).unwrap_or(rendered_at_ms));
+        // Hydration takes the server's text as it is: what already differs then would never be
+        // corrected. So the first state is the rendered one.
+        let is_hydrated = RwSignal::new(false);
+        Effect::new(move |_| is_hydrated.set(true));
+        let context = use_context::<Live>();
+        let live = move || context.filter(|_| is_hydrated.get());
+        let now_ms = Memo::new(move |_| {
+            live()
+                .and_then(Live::now_ms)
+                .unwrap_or(rendered_at_ms)
+        });
         let sale = Memo::new(move |_| {
             let id = rendered.product_id;
+            let live = live();
             let mut sale = live
                 .and_then(|live| live.sale(id))
                 .unwrap_or_else(|| rendered.clone());
@@ -50,7 +60,7 @@ impl Shown {
             sale
         });
         let state = Memo::new(move |_| sale.with(|sale| sale.state_at(now_ms.get())));
-        let is_live = Memo::new(move |_| live.and_then(Live::now_ms).is_some());
+        let is_live = Memo::new(move |_| live().and_then(Live::now_ms).is_some());
         Self {
             sale,
             now_ms,
