@@ -2,7 +2,6 @@ import type { Page } from "@playwright/test";
 
 import {
   BLOCKS,
-  BLOCKS,
   FLASK,
   HEADPHONES,
   KETTLE,
@@ -11,6 +10,7 @@ import {
   POT,
   type Product,
   RADIO,
+  TABLET,
 } from "../fixtures/catalogue";
 import { expect, test } from "../fixtures/shop";
 import { addToCart, buy, cartLine, stockOf, waitForIslands } from "../fixtures/shopper";
@@ -18,7 +18,7 @@ import { addToCart, buy, cartLine, stockOf, waitForIslands } from "../fixtures/s
 test.use({ ownShop: true });
 
 /** One more than a browser's connections to a host, and another one. */
-const PRODUCTS = [RADIO, FLASK, KETTLE, LAMP, POT, HEADPHONES, MICROPHONE, BLOCKS];
+const PRODUCTS = [RADIO, FLASK, KETTLE, LAMP, POT, HEADPHONES, MICROPHONE, TABLET];
 /** Another window takes over, and the server sends stock at most ten times per second. */
 const TAKEOVER_MS = 2_000;
 

@@ -246,7 +246,7 @@ fn SearchForm(text: String) -> impl IntoView {
                 name="q"
                 type="search"
                 maxlength=TEXT_CHARS_MAX
-                placeholder="Search products"
+                placeholder="Products"
                 autocomplete="off"
                 enterkeyhint="search"
                 dir="auto"
