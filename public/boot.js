@@ -4,6 +4,16 @@
 (() => {
   const { module, wasm } = document.currentScript.dataset;
 
+  // A page may have dozens of islands: together they would keep the browser from answering a tap.
+  const SLICE_MS = 12;
+  let sliceEnd = 0;
+  const untilSlice = async () => {
+    if (performance.now() > sliceEnd) {
+      await new Promise((resolve) => setTimeout(resolve));
+      sliceEnd = performance.now() + SLICE_MS;
+    }
+  };
+
   // An island in the children of another island first restores the context of the outer island.
   const hydrate = async (node, exports, restoreContext) => {
     if (node.localName === "leptos-island") {
@@ -11,6 +21,7 @@
       if (!island) {
         throw new Error(`the bundle has no island ${node.dataset.component}: it comes from a different build than the page`);
       }
+      await untilSlice();
       restoreContext?.();
       await island(node);
     } else if (node.localName === "leptos-children") {

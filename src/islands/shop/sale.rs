@@ -43,11 +43,7 @@ impl Shown {
         Effect::new(move |_| is_hydrated.set(true));
         let context = use_context::<Live>();
         let live = move || context.filter(|_| is_hydrated.get());
-        let now_ms = Memo::new(move |_| {
-            live()
-                .and_then(Live::now_ms)
-                .unwrap_or(rendered_at_ms)
-        });
+        let now_ms = Memo::new(move |_| live().and_then(Live::now_ms).unwrap_or(rendered_at_ms));
         let sale = Memo::new(move |_| {
             let id = rendered.product_id;
             let live = live();

@@ -76,8 +76,10 @@ impl DocumentHead {
                 "<noscript><meta http-equiv=\"refresh\" content=\"{seconds}\"></noscript>"
             ));
         }
-        if let Some(metadata) = &self.metadata {
-            self.write_metadata(&mut html, &title, metadata);
+        match &self.metadata {
+            Some(metadata) => self.write_metadata(&mut html, &title, metadata),
+            // For a person who shares the page, not for a search engine.
+            None => write_meta(&mut html, "description", SHOP_DESCRIPTION),
         }
         html
     }
@@ -99,10 +101,7 @@ impl DocumentHead {
             ("description", description.as_str()),
             ("twitter:card", "summary_large_image"),
         ] {
-            html.push_str(&format!(
-                "<meta name=\"{name}\" content=\"{}\">",
-                escape(content)
-            ));
+            write_meta(html, name, content);
         }
         html.push_str(&format!(
             "<link rel=\"canonical\" href=\"{}\">",
@@ -148,6 +147,13 @@ impl HeadSlot {
     pub fn take(&self) -> DocumentHead {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn write_meta(html: &mut String, name: &str, content: &str) {
+    html.push_str(&format!(
+        "<meta name=\"{name}\" content=\"{}\">",
+        escape(content)
+    ));
 }
 
 /// Adds the name of the shop to a page's title. A line break or an invisible control character
@@ -236,7 +242,8 @@ mod tests {
         }
         .to_html();
         assert!(html.contains("<title>") && html.contains("content=\"7\"></noscript>"));
-        for absent in ["canonical", "og:", "description", "ld+json"] {
+        assert!(html.contains(SHOP_DESCRIPTION));
+        for absent in ["canonical", "og:", "ld+json"] {
             assert!(!html.contains(absent), "{absent}");
         }
         let bare = DocumentHead::default().to_html();
