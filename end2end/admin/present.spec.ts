@@ -20,7 +20,8 @@ async function presentAddress(page: Page): Promise<string> {
   await page.getByText("Present", { exact: true }).click();
   const link = page.getByTestId("present-address");
   await expect(link).toBeVisible();
-  expect(await scanQrCode(page)).toBe(await link.textContent());
+  // The page of a running run still grows above the picture.
+  await expect.poll(() => scanQrCode(page)).toBe(await link.textContent());
   return (await link.getAttribute("href")) ?? "";
 }
 

@@ -2,11 +2,11 @@ import type { Page } from "@playwright/test";
 
 import {
   BLOCKS,
+  FIELD_PHONE,
   FLASK,
   HEADPHONES,
   KETTLE,
   LAMP,
-  MICROPHONE,
   POT,
   type Product,
   RADIO,
@@ -18,7 +18,7 @@ import { addToCart, buy, cartLine, stockOf, waitForIslands } from "../fixtures/s
 test.use({ ownShop: true });
 
 /** One more than a browser's connections to a host, and another one. */
-const PRODUCTS = [RADIO, FLASK, KETTLE, LAMP, POT, HEADPHONES, MICROPHONE, TABLET];
+const PRODUCTS = [RADIO, FLASK, KETTLE, LAMP, POT, HEADPHONES, FIELD_PHONE, TABLET];
 /** Another window takes over, and the server sends stock at most ten times per second. */
 const TAKEOVER_MS = 2_000;
 
