@@ -58,7 +58,7 @@ pub use presentation::{LanePresentation, Presentation};
 pub use product::Product;
 pub use quantity::Quantity;
 pub use run_state::{RunCommand, RunEvent, RunEventKind, RunState};
-pub use sale::{SalePlan, SaleState, StockCounts};
+pub use sale::{SalePlan, SaleState, SellOut, StockCounts};
 pub use sample::Sample;
 pub use shop_error::ShopError;
 pub use snapshot::{LaneSnapshot, RunSnapshot, RunVerdict};

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Money, Quantity, SalePlan, SaleState, ShopError, StockCounts};
+use super::{Money, Quantity, SalePlan, SaleState, SellOut, ShopError, StockCounts};
 
 /// A product of the catalogue, with its sale and its stock when they were read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,9 +29,8 @@ pub struct Product {
     pub total: i64,
     /// When this was read, in Unix milliseconds by the database's clock.
     pub read_at_ms: i64,
-    /// From the start of the sale, or from the first unit sold if the sale has no start, to the
-    /// last unit sold, in milliseconds. `None` unless everything is sold.
-    pub sold_out_in_ms: Option<i64>,
+    /// How the current sale sold out; `None` unless everything is sold, and if it is not known.
+    pub sell_out: Option<SellOut>,
 }
 
 impl Product {

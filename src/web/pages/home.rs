@@ -193,7 +193,7 @@ mod tests {
             sold: 20 - available,
             total: 20,
             read_at_ms: NOW_MS,
-            sold_out_in_ms: None,
+            sell_out: None,
         }
     }
 

@@ -165,7 +165,7 @@ mod tests {
             sold: 15,
             total: 20,
             read_at_ms: NOW_MS,
-            sold_out_in_ms: None,
+            sell_out: None,
         }
     }
 
