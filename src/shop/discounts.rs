@@ -1,6 +1,10 @@
 //! Discount codes. A code's use count is as contended as stock and is protected in the same way: by
 //! a locked row and by a constraint.
 
+mod switching;
+
+pub use switching::CodeChange;
+
 use jiff::tz::TimeZone;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
@@ -22,6 +26,7 @@ use crate::{
     },
     shop::{
         Shop,
+        administrator::Actor,
         idempotency::{self, Claim},
         local_time, moment,
     },
@@ -40,6 +45,8 @@ pub struct CodeView {
     pub starts_at: Option<String>,
     /// End, in the shop's time zone; `None` if the code never expires.
     pub ends_at: Option<String>,
+    /// False while it is switched off.
+    pub is_on: bool,
     pub uses: u32,
     pub uses_max: u32,
     pub per_customer_limit: Option<u32>,
@@ -171,7 +178,9 @@ fn check(
     subtotal: Money,
 ) -> Result<(), ShopError> {
     let code = || row.code.clone();
-    if row.starts_at.is_some_and(|at| now < at) || row.ends_at.is_some_and(|at| now >= at) {
+    let is_early = row.starts_at.is_some_and(|at| now < at);
+    let is_over = row.ends_at.is_some_and(|at| now >= at);
+    if is_early || is_over || row.switched_off_at.is_some() {
         return Err(ShopError::CodeNotActive(code()));
     }
     if subtotal.cents < row.min_subtotal_cents {
@@ -265,19 +274,23 @@ impl Discounts<'_> {
     }
 }
 
-/// Creates discount codes for an administrator; see [`Shop::discount_administration`].
+/// Creates and switches discount codes for an administrator; see
+/// [`Shop::discount_administration`].
 #[derive(Clone, Copy, Debug)]
 pub struct DiscountAdministration<'a> {
     pub(super) shop: &'a Shop,
+    pub(super) actor: Actor,
 }
 
 impl DiscountAdministration<'_> {
     /// Creates a code.
     ///
     /// # Errors
-    /// [`ShopError::FieldsInvalid`] for an invalid field or a code that already exists;
+    /// [`ShopError::FieldsInvalid`] for an invalid field, an end that has passed by the database's
+    /// clock, or a code that already exists;
     /// [`ShopError::IdempotencyKeyReused`].
     pub async fn create(self, new: NewCode, claim: Option<Claim>) -> Result<(), ShopError> {
+        let ends_at = new.ends_at;
         let row = row_of(new)?;
         txn::run_for_result(
             &self.shop.db,
@@ -291,6 +304,7 @@ impl DiscountAdministration<'_> {
                     {
                         return Ok(());
                     }
+                    check_end(work, ends_at).await?;
                     let inserted = discount_code::Entity::insert(row)
                         .on_conflict_do_nothing()
                         .exec_without_returning(work.connection())
@@ -309,6 +323,19 @@ impl DiscountAdministration<'_> {
         .await
         .map_err(ShopError::from)
     }
+}
+
+/// A code that is over before it is created would only surprise the shoppers who get it.
+async fn check_end(work: &Work, ends_at: Option<OffsetDateTime>) -> Result<(), Abort> {
+    let now = dialect::now(work.connection()).await?;
+    if ends_at.is_some_and(|end| end <= now) {
+        return Err(ShopError::field_invalid(
+            "ends_at",
+            "This time has passed. Choose a later end.",
+        )
+        .into());
+    }
+    Ok(())
 }
 
 fn row_of(new: NewCode) -> Result<discount_code::ActiveModel, ShopError> {
@@ -353,6 +380,7 @@ fn row_of(new: NewCode) -> Result<discount_code::ActiveModel, ShopError> {
         uses: NotSet,
         per_customer_limit: Set(new.per_customer_limit.map(signed)),
         created_at: NotSet,
+        switched_off_at: NotSet,
     })
 }
 
@@ -364,6 +392,7 @@ fn view(row: discount_code::Model, zone: &TimeZone) -> CodeView {
         min_subtotal: Money::new(row.min_subtotal_cents, Currency::EUR),
         starts_at: row.starts_at.map(|at| local_time::in_zone(zone, at)),
         ends_at: row.ends_at.map(|at| local_time::in_zone(zone, at)),
+        is_on: row.switched_off_at.is_none(),
         uses: unsigned(row.uses),
         uses_max: unsigned(row.uses_max),
         per_customer_limit: row.per_customer_limit.map(unsigned),
