@@ -5,7 +5,7 @@ mod search;
 pub mod sold_out_time;
 
 pub(super) use rows::{JoinStock, ProductRow, limit, plan, with_stock};
-pub use search::PRODUCTS_MAX;
+pub use search::ProductList;
 
 use std::time::Instant;
 

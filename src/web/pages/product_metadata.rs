@@ -28,6 +28,7 @@ pub fn of_product(product: &Product, public_url: &str) -> Metadata {
         ],
         canonical_path: Some(path),
         is_product: true,
+        ..Metadata::default()
     }
 }
 
