@@ -4,6 +4,7 @@ mod access;
 mod bad_input;
 mod checkout;
 mod connections;
+mod cookies;
 mod database_unavailable;
 mod express_purchase;
 mod find_order;
