@@ -1,6 +1,7 @@
 //! The domain's types and texts, shared by server and browser. No I/O; uses no other module of
 //! this crate.
 
+pub mod address;
 pub mod axis_scale;
 pub mod bill;
 pub mod card_expiry;
