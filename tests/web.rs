@@ -21,6 +21,7 @@ mod present;
 mod private_runs;
 mod problems;
 mod processes;
+mod product_names;
 mod raw_requests;
 mod run_page;
 mod sales;
