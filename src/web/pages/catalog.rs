@@ -1,5 +1,5 @@
-//! Lists of products: `/categories/{slug}` and `/search`, page by page, in an order that the visitor
-//! chooses.
+//! Lists of products: `/categories/{slug}` and `/search`, page by page, in an order that the
+//! visitor chooses.
 
 use leptos::prelude::*;
 use leptos_router::hooks::use_params_map;
