@@ -83,7 +83,8 @@ impl List {
         }
         let metadata = metadata.filter(|_| !self.is_missing());
         let title = self.document_title();
-        let body = view! { <ListView list=self categories now_ms/> };
+        let list = self;
+        let body = view! { <ListView list categories now_ms/> };
         let page = match metadata {
             Some(metadata) => Page::public(title, bundle, body).with_metadata(metadata),
             None => Page::private(title, bundle, body),

@@ -87,7 +87,7 @@ fn CodesTable(codes: Vec<CodeView>) -> impl IntoView {
                     <td>{window}</td>
                     <td class="n">{format!("{} of {}", code.uses, code.uses_max)}</td>
                     <td class="n">{limit}</td>
-                    <td class="tight"><Switch code=code.code is_on=code.is_on/></td>
+                    <td class="tight"><CodeSwitch code=code.code is_on=code.is_on/></td>
                 </tr>
             }
         })
@@ -106,7 +106,7 @@ fn CodesTable(codes: Vec<CodeView>) -> impl IntoView {
 
 /// Says whether a code is on, and switches it.
 #[component]
-fn Switch(code: String, is_on: bool) -> impl IntoView {
+fn CodeSwitch(code: String, is_on: bool) -> impl IntoView {
     let (class, word, act, verb) = match is_on {
         true => ("badge badge--ok", "On", "off", "Switch off"),
         false => ("badge badge--out", "Off", "on", "Switch on"),
