@@ -79,6 +79,7 @@ fn CodesTable(codes: Vec<CodeView>) -> impl IntoView {
             let limit = code
                 .per_customer_limit
                 .map_or("–".to_owned(), |limit| limit.to_string());
+            let name = code.code.clone();
             view! {
                 <tr id=format!("code-{}", code.code)>
                     <th scope="row" class="tight"><span class="code-no">{code.code.clone()}</span></th>
@@ -87,7 +88,7 @@ fn CodesTable(codes: Vec<CodeView>) -> impl IntoView {
                     <td>{window}</td>
                     <td class="n">{format!("{} of {}", code.uses, code.uses_max)}</td>
                     <td class="n">{limit}</td>
-                    <td class="tight"><CodeSwitch code=code.code is_on=code.is_on/></td>
+                    <td class="tight"><CodeSwitch code=name is_on=code.is_on/></td>
                 </tr>
             }
         })
