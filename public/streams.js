@@ -8,8 +8,14 @@
   const NAME = "doorbuster-streams";
   /** The server follows at most this many subjects in one stream. */
   const URLS_MAX = 32;
-  const RETRY_MS = 3_000;
-  const RETRY_MS_MAX = 60_000;
+  /**
+   * After a failure, the leader waits between half of this and one and a half times this, and twice
+   * as long after each further one. The pages of a server that was restarted do not return at once.
+   */
+  const RETRY_MS = 2_000;
+  const RETRY_MS_MAX = 40_000;
+  /** A stream that was open for less is one more failure: the server may be overloaded. */
+  const STABLE_MS = 10_000;
   /** Several windows may change what they follow at the same time. */
   const COLLECT_MS = 40;
   /** How often the leader asks who is still there: a window that crashed cannot say goodbye. */
@@ -25,8 +31,10 @@
   const windows = new Map();
   let channel, source, timer, rollCall, pulse, endLeadership, abandonElection;
   let isLeader = false;
-  /** How often in a row the server has refused the stream. */
+  /** How often in a row the stream has failed. */
   let failures = 0;
+  /** When the stream was opened, by the clock of the page. */
+  let openedAt;
   /** What the leader's stream follows, in order. */
   let open = [];
 
@@ -198,9 +206,14 @@
     }, after);
   };
 
+  /** Bounded exponential backoff with jitter. */
+  const retryDelay = () =>
+    Math.min(RETRY_MS * 2 ** failures, RETRY_MS_MAX) * (0.5 + Math.random());
+
   const close = () => {
     source?.close();
     source = undefined;
+    openedAt = undefined;
     open = [];
   };
 
@@ -223,7 +236,7 @@
       source.addEventListener("follow", ({ data }) => passOn(data));
       source.addEventListener("end", ({ data }) => end(data));
     }
-    source.addEventListener("open", () => (failures = 0));
+    source.addEventListener("open", () => (openedAt = performance.now()));
     source.addEventListener("error", onError);
     tell({ type: "opened", urls: open });
   };
@@ -243,8 +256,8 @@
     if (reason === "refused" && url) {
       forget(url);
     } else if (url && union().some(([wantedUrl]) => wantedUrl === url)) {
-      // As a browser does when a stream ends.
-      reopen(RETRY_MS);
+      // As after a stream that ends: all windows of a shop may see this end now.
+      reopen(retryDelay());
     }
   };
 
@@ -255,13 +268,20 @@
     }
   };
 
-  /** The browser reconnects by itself, unless the server has refused the stream. */
+  /**
+   * The connection broke, or the server refused the stream: the database may be away, or the
+   * visitor signed out. A browser would connect again by itself, always after the same time.
+   */
   const onError = ({ target }) => {
-    if (target !== source || target.readyState !== EventSource.CLOSED) {
+    if (target !== source) {
       return;
     }
-    // The database may be away, or the visitor signed out.
-    reopen(Math.min(RETRY_MS * 2 ** failures++, RETRY_MS_MAX));
+    if (performance.now() - openedAt >= STABLE_MS) {
+      failures = 0;
+    }
+    close();
+    reopen(retryDelay());
+    failures += 1;
   };
 
   // ---- What islands call ----

@@ -1,6 +1,7 @@
 //! The domain's types and texts, shared by server and browser. No I/O; uses no other module of
 //! this crate.
 
+pub mod address;
 pub mod axis_scale;
 pub mod bill;
 pub mod card_expiry;
@@ -58,7 +59,7 @@ pub use presentation::{LanePresentation, Presentation};
 pub use product::Product;
 pub use quantity::Quantity;
 pub use run_state::{RunCommand, RunEvent, RunEventKind, RunState};
-pub use sale::{SalePlan, SaleState, StockCounts};
+pub use sale::{SalePlan, SaleState, SellOut, StockCounts};
 pub use sample::Sample;
 pub use shop_error::ShopError;
 pub use snapshot::{LaneSnapshot, RunSnapshot, RunVerdict};

@@ -20,7 +20,7 @@
 //! | [`Shop::order_administration`] | cancels, refunds and returns orders | `refunds.rs` |
 //! | [`Shop::stock_administration`] | receives and counts stock | `stock_admin.rs` |
 //! | [`Shop::sale_administration`] | plans, opens and ends sales | `sales/planning.rs` |
-//! | [`Shop::discount_administration`] | creates discount codes | `discounts.rs` |
+//! | [`Shop::discount_administration`] | creates and switches discount codes | `discounts.rs` |
 //! | [`Shop::administrators`] | checks and stores the password | `administrator.rs` |
 //! | [`Shop::purchases`] | counts express purchases of this process | `inventory.rs` |
 //! | [`Shop::operation`] | keeps heartbeats and the shop's secrets | `operation.rs` |
@@ -273,8 +273,14 @@ impl Shop {
     }
 
     /// The acts of an administrator on discount codes.
-    pub fn discount_administration(&self, _: &Administrator) -> DiscountAdministration<'_> {
-        DiscountAdministration { shop: self }
+    pub fn discount_administration(
+        &self,
+        administrator: &Administrator,
+    ) -> DiscountAdministration<'_> {
+        DiscountAdministration {
+            shop: self,
+            actor: administrator.actor(),
+        }
     }
 
     /// The administrator's password.

@@ -9,6 +9,7 @@ mod audits;
 pub mod client_address;
 pub mod compression;
 pub mod connections;
+mod cookie_budget;
 mod cookies;
 mod document;
 pub mod exports;

@@ -6,9 +6,10 @@ mod prices;
 use std::time::Instant;
 
 use doorbuster::{
-    model::{Product, SaleState, ShopError, StrategyKey},
+    model::{Product, Quantity, SaleState, ShopError, StrategyKey},
     shop::{
         Shop, moment,
+        refunds::OrderAction,
         sales::{NewPlan, NewValue, SaleReport},
     },
 };
@@ -341,20 +342,83 @@ async fn selling_out_takes_the_time_from_the_start_to_the_last_sale() {
         .starts_in("-41 seconds")
         .create()
         .await;
-    assert_eq!(shown(&shop, &lamp).await.sold_out_in_ms, None);
+    assert_eq!(shown(&shop, &lamp).await.sell_out, None);
     shop.buy(&lamp).quantity(2).await.expect("it is sold");
     let product = shown(&shop, &lamp).await;
     assert_eq!(product.state(), SaleState::SoldOut);
-    let took_ms = product.sold_out_in_ms.expect("it is sold out");
+    let first = product.sell_out.expect("it is sold out");
+    let took_ms = first.took_ms;
     assert!((41_000..41_000 + 20_000).contains(&took_ms), "{took_ms}");
+    assert_eq!(first.units, 2);
     let levels = shop.sales().current(&[lamp.id]).await.expect("it is read");
-    assert_eq!(levels.levels[0].sold_out_in_ms, Some(took_ms));
+    assert_eq!(levels.levels[0].sell_out, Some(first));
     // New stock: there is no time until it is sold out again, and then another one.
     shop.restock(&lamp, 1).await;
-    assert_eq!(shown(&shop, &lamp).await.sold_out_in_ms, None);
+    assert_eq!(shown(&shop, &lamp).await.sell_out, None);
     shop.buy(&lamp).await.expect("it is sold");
-    let again = shown(&shop, &lamp).await.sold_out_in_ms;
-    assert!(again.is_some_and(|again| again >= took_ms), "{again:?}");
+    let again = shown(&shop, &lamp).await.sell_out.expect("it is sold out");
+    assert!(again.took_ms >= took_ms, "{again:?}");
+    assert_eq!(again.units, 3, "both deliveries are of this sale");
+}
+
+/// What was sold in an earlier sale is not part of the sentence about the current one.
+#[tokio::test]
+async fn a_second_sale_sells_out_with_its_own_units_and_time() {
+    let shop = TestShop::new().await;
+    let lamp = shop.product().stock(5).starts_in("-1 hour").create().await;
+    let paid = shop.paid(&[(&lamp, 4)], "ann@example.com").await;
+    shop.buy(&lamp).await.expect("it is sold");
+    let first = shown(&shop, &lamp).await.sell_out.expect("it is sold out");
+    assert_eq!(first.units, 5);
+    assert!(first.took_ms >= 3_600_000, "{first:?}");
+    end_now(&shop, &lamp).await.expect("it ends");
+    open_now(&shop, &lamp).await.expect("it opens again");
+    assert_eq!(
+        shown(&shop, &lamp).await.sell_out,
+        None,
+        "nothing was sold in this sale yet"
+    );
+    shop.restock(&lamp, 2).await;
+    shop.buy(&lamp).quantity(2).await.expect("it is sold");
+    let second = shown(&shop, &lamp).await.sell_out.expect("it is sold out");
+    assert_eq!(second.units, 2);
+    assert!(second.took_ms < 1_000_000, "{second:?}");
+    // A unit of the first sale comes back and is sold in the second one.
+    let returned = OrderAction::ReturnLine {
+        line_id: shop
+            .by_hand
+            .value(&format!(
+                "SELECT l.id FROM order_line l JOIN customer_order o ON o.id = l.order_id WHERE o.public_id = '{paid}'"
+            ))
+            .await,
+        quantity: Quantity::ONE,
+    };
+    shop.order_administration(&administrator())
+        .apply(&paid, returned, None)
+        .await
+        .expect("it is returned");
+    shop.buy(&lamp).await.expect("it is sold");
+    let third = shown(&shop, &lamp).await.sell_out.expect("it is sold out");
+    assert_eq!(third.units, 3);
+    check_audit_clean(&shop).await;
+}
+
+/// Without a start, the time from the first unit says nothing once there was a second delivery.
+#[tokio::test]
+async fn a_product_without_a_start_has_no_time_after_a_second_delivery() {
+    let shop = TestShop::new().await;
+    let lamp = shop.product().stock(2).create().await;
+    shop.buy(&lamp).await.expect("it is sold");
+    shop.buy(&lamp).await.expect("it is sold");
+    let first = shown(&shop, &lamp).await.sell_out.expect("it is sold out");
+    assert_eq!(first.units, 2);
+    shop.restock(&lamp, 1).await;
+    shop.buy(&lamp).await.expect("it is sold");
+    let product = shown(&shop, &lamp).await;
+    assert_eq!(
+        (product.state(), product.sell_out),
+        (SaleState::SoldOut, None)
+    );
 }
 
 /// The database refuses what the form refuses.

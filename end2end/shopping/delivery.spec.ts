@@ -140,24 +140,26 @@ test("a page without islands loads only the small scripts of all pages", async (
   ]);
 });
 
-test(`the scripts of a product page transfer at most ${SCRIPTS_KB_MAX} kB over the wire`, async ({
-  page,
-  request,
-}) => {
-  const scripts: string[] = [];
-  page.on("request", (request) => {
-    if (/\.(js|wasm)$/.test(request.url())) {
-      scripts.push(request.url());
-    }
+for (const path of [`/products/${SMARTPHONE.slug}`, "/categories/home", "/search?q=phone"]) {
+  test(`the scripts of ${path} transfer at most ${SCRIPTS_KB_MAX} kB over the wire`, async ({
+    page,
+    request,
+  }) => {
+    const scripts: string[] = [];
+    page.on("request", (request) => {
+      if (/\.(js|wasm)$/.test(request.url())) {
+        scripts.push(request.url());
+      }
+    });
+    await page.goto(path);
+    await waitForIslands(page);
+    const all = await sizeOf(request, scripts);
+    expect(all).toBeLessThanOrEqual(SCRIPTS_KB_MAX * 1_000);
+    const bundle = scripts.filter((script) => /\/pkg\/shop/.test(script));
+    expect(bundle).toHaveLength(2);
+    expect(await sizeOf(request, bundle)).toBeLessThanOrEqual(BUNDLE_KB_MAX * 1_000);
   });
-  await page.goto(`/products/${SMARTPHONE.slug}`);
-  await waitForIslands(page);
-  const all = await sizeOf(request, scripts);
-  expect(all).toBeLessThanOrEqual(SCRIPTS_KB_MAX * 1_000);
-  const bundle = scripts.filter((script) => /\/pkg\/shop/.test(script));
-  expect(bundle).toHaveLength(2);
-  expect(await sizeOf(request, bundle)).toBeLessThanOrEqual(BUNDLE_KB_MAX * 1_000);
-});
+}
 
 async function sizeOf(request: APIRequestContext, urls: string[]): Promise<number> {
   const sizes = await Promise.all(urls.map((url) => sizeOverTheWire(request, url)));

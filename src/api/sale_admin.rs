@@ -66,7 +66,7 @@ pub async fn change_sale(
 #[cfg(feature = "ssr")]
 mod server {
     use crate::{
-        model::{FieldError, ShopError, money::parse_cents},
+        model::{FieldError, ShopError, address::path_segment, money::parse_cents},
         shop::{
             administrator::Administrator,
             local_time, moment,
@@ -187,7 +187,7 @@ mod server {
 
     /// Returns the page of the product, at its sale.
     fn page_of(report: &SaleReport) -> String {
-        format!("/admin/products/{}#sale", report.slug)
+        format!("/admin/products/{}#sale", path_segment(&report.slug))
     }
 
     /// Plans the sale and returns the address of its page.

@@ -237,6 +237,7 @@ struct SaleJson {
     sold: i64,
     total: i64,
     sold_out_in_ms: Option<i64>,
+    sold_out_units: Option<i64>,
 }
 
 impl SaleJson {
@@ -257,7 +258,8 @@ impl SaleJson {
             reserved: product.reserved,
             sold: product.sold,
             total: product.total,
-            sold_out_in_ms: product.sold_out_in_ms,
+            sold_out_in_ms: product.sell_out.map(|sell_out| sell_out.took_ms),
+            sold_out_units: product.sell_out.map(|sell_out| sell_out.units),
         }
     }
 }

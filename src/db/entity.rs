@@ -9,6 +9,7 @@ pub mod cart_item;
 pub mod checkout_draft;
 pub mod customer_order;
 pub mod discount_code;
+pub mod discount_code_change;
 pub mod discount_use;
 pub mod hold;
 pub mod idempotency_key;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Product, SalePlan, SaleState, StockCounts, quantity::QUANTITY_MAX};
+use super::{Product, SalePlan, SaleState, SellOut, StockCounts, quantity::QUANTITY_MAX};
 
 /// See the module's documentation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,8 +15,8 @@ pub struct LiveSale {
     pub total: i64,
     /// True if no unit is available and none is reserved.
     pub is_sold_out: bool,
-    /// Milliseconds from the first to the last unit sold, if it is sold out and they are known.
-    pub sold_out_in_ms: Option<i64>,
+    /// How the current sale sold out, if it is sold out and that is known.
+    pub sell_out: Option<SellOut>,
     /// The maximum units for one customer.
     pub limit: Option<u32>,
     /// The formatted price of a unit.
@@ -34,7 +34,7 @@ impl LiveSale {
             available: product.available,
             total: product.total,
             is_sold_out: product.available <= 0 && product.reserved <= 0,
-            sold_out_in_ms: product.sold_out_in_ms,
+            sell_out: product.sell_out,
             limit: product.per_customer_limit,
             price: product.price.to_string(),
             compare_at: product.compare_at.map(|price| price.to_string()),
@@ -63,13 +63,14 @@ impl LiveSale {
     }
 
     /// Encodes the sale as one line of eight fields, separated by semicolons: product, start, end,
-    /// total, sold out (empty, a duration, or `-` for an unknown one), limit, price, price before.
+    /// total, sold out (empty, `units/milliseconds`, or `-` if they are not known), limit, price,
+    /// price before.
     pub fn encode(&self) -> String {
         let optional = |number: Option<i64>| number.map_or_else(String::new, |n| n.to_string());
-        let sold_out = match (self.is_sold_out, self.sold_out_in_ms) {
+        let sold_out = match (self.is_sold_out, self.sell_out) {
             (false, _) => String::new(),
             (true, None) => "-".to_owned(),
-            (true, Some(duration_ms)) => duration_ms.to_string(),
+            (true, Some(SellOut { units, took_ms })) => format!("{units}/{took_ms}"),
         };
         [
             self.product_id.to_string(),
@@ -95,9 +96,15 @@ impl LiveSale {
         };
         let total = next()?.parse().ok()?;
         let sold_out = next()?;
-        let sold_out_in_ms = match sold_out {
-            "-" => None,
-            duration_ms => optional(duration_ms)?,
+        let sell_out = match sold_out {
+            "" | "-" => None,
+            text => {
+                let (units, took_ms) = text.split_once('/')?;
+                Some(SellOut {
+                    units: units.parse().ok()?,
+                    took_ms: took_ms.parse().ok()?,
+                })
+            }
         };
         let limit = optional(next()?)?;
         let price = next()?.to_owned();
@@ -108,7 +115,7 @@ impl LiveSale {
             available: 0,
             total,
             is_sold_out: !sold_out.is_empty(),
-            sold_out_in_ms,
+            sell_out,
             limit: limit.and_then(|limit| u32::try_from(limit).ok()),
             price,
             compare_at,
@@ -138,7 +145,10 @@ mod tests {
             available: 0,
             total: 20,
             is_sold_out: true,
-            sold_out_in_ms: Some(41_000),
+            sell_out: Some(SellOut {
+                units: 20,
+                took_ms: 41_000,
+            }),
             limit: Some(2),
             price: "€1,299.00".to_owned(),
             compare_at: None,
@@ -148,15 +158,15 @@ mod tests {
     #[test]
     fn a_line_has_every_field_but_the_available_units() {
         let sale = sale();
-        assert_eq!(sale.encode(), "7;1000;;20;41000;2;€1,299.00;");
+        assert_eq!(sale.encode(), "7;1000;;20;20/41000;2;€1,299.00;");
         let others = [
             LiveSale {
-                sold_out_in_ms: None,
+                sell_out: None,
                 ..sale.clone()
             },
             LiveSale {
                 is_sold_out: false,
-                sold_out_in_ms: None,
+                sell_out: None,
                 limit: None,
                 compare_at: Some("€1,499.00".to_owned()),
                 plan: SalePlan {
@@ -174,7 +184,15 @@ mod tests {
 
     #[test]
     fn a_malformed_line_is_no_sale() {
-        for line in ["", "7", "x;;;20;;;€1;", "7;soon;;20;;;€1;", "7;;;20;;;€1"] {
+        for line in [
+            "",
+            "7",
+            "x;;;20;;;€1;",
+            "7;soon;;20;;;€1;",
+            "7;;;20;;;€1",
+            "7;;;20;41000;;€1;",
+            "7;;;20;20/soon;;€1;",
+        ] {
             assert_eq!(LiveSale::decode(line), None, "{line:?}");
         }
     }

@@ -2,7 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Money, Quantity, SalePlan, SaleState, ShopError, StockCounts};
+use super::{Money, Quantity, SalePlan, SaleState, SellOut, ShopError, StockCounts, text::clean};
+
+/// Maximum length of a name, in characters. An accent that is a character of its own counts.
+pub const NAME_CHARS_MAX: usize = 120;
 
 /// A product of the catalogue, with its sale and its stock when they were read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,9 +32,8 @@ pub struct Product {
     pub total: i64,
     /// When this was read, in Unix milliseconds by the database's clock.
     pub read_at_ms: i64,
-    /// From the start of the sale, or from the first unit sold if the sale has no start, to the
-    /// last unit sold, in milliseconds. `None` unless everything is sold.
-    pub sold_out_in_ms: Option<i64>,
+    /// How the current sale sold out; `None` unless everything is sold, and if it is not known.
+    pub sell_out: Option<SellOut>,
 }
 
 impl Product {
@@ -61,11 +63,76 @@ impl Product {
     }
 }
 
+/// Checks the name of a new product, and returns it without characters that cannot be seen.
+///
+/// # Errors
+/// [`ShopError::FieldsInvalid`] for `name`: it is empty, or longer than [`NAME_CHARS_MAX`].
+pub fn check_name(name: &str) -> Result<String, ShopError> {
+    let name = clean(name);
+    match name.chars().count() {
+        0 => Err(ShopError::field_invalid("name", "Enter a name.")),
+        ..=NAME_CHARS_MAX => Ok(name),
+        count => Err(ShopError::field_invalid(
+            "name",
+            format!("This name has {count} characters. Use at most {NAME_CHARS_MAX}."),
+        )),
+    }
+}
+
 /// Creates [`ShopError::InsufficientStock`]; a negative counter counts as 0 available.
 pub fn insufficient(product: &str, available: i64, quantity: Quantity) -> ShopError {
     ShopError::InsufficientStock {
         product: product.to_owned(),
         available: u64::try_from(available).unwrap_or(0),
         requested: quantity.get(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(name: &str) -> Option<String> {
+        let error = check_name(name).err()?;
+        error.field_message("name").map(ToOwned::to_owned)
+    }
+
+    #[test]
+    fn a_name_has_at_most_120_characters_of_any_script() {
+        for letter in ["a", "ß", "ם", "ق", "山", "न", "😀"] {
+            let longest = letter.repeat(NAME_CHARS_MAX);
+            assert_eq!(check_name(&longest), Ok(longest.clone()), "{letter}");
+            assert_eq!(
+                error(&(longest + letter)).as_deref(),
+                Some("This name has 121 characters. Use at most 120."),
+                "{letter}"
+            );
+        }
+        let long = error(&"x".repeat(200));
+        assert_eq!(
+            long.as_deref(),
+            Some("This name has 200 characters. Use at most 120.")
+        );
+    }
+
+    /// An accent is a character, also if it is drawn over another one.
+    #[test]
+    fn combining_marks_count() {
+        for letter in ["e\u{301}", "ق\u{64e}", "ไ\u{e48}"] {
+            let longest = letter.repeat(NAME_CHARS_MAX / 2);
+            assert_eq!(check_name(&longest), Ok(longest.clone()), "{letter}");
+            let longer = format!("{longest}{}", letter.chars().next().unwrap_or('x'));
+            assert!(error(&longer).is_some(), "{letter}");
+        }
+    }
+
+    #[test]
+    fn characters_that_cannot_be_seen_do_not_count() {
+        let longest = "ق".repeat(NAME_CHARS_MAX);
+        let pasted = format!("\u{202b} {longest}\u{202c}\u{feff}\n");
+        assert_eq!(check_name(&pasted), Ok(longest));
+        for empty in ["", " \u{200b}\u{2060}\t"] {
+            assert_eq!(error(empty).as_deref(), Some("Enter a name."), "{empty:?}");
+        }
     }
 }

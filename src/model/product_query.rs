@@ -5,6 +5,9 @@ pub const TEXT_CHARS_MAX: usize = 200;
 /// More words are ignored.
 pub const WORDS_MAX: usize = 12;
 
+/// Products of one page of a list. All of them are followed by one stream.
+pub const PAGE_PRODUCTS_MAX: u32 = 48;
+
 /// A selection of the catalogue's products.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ProductQuery {
@@ -13,6 +16,60 @@ pub struct ProductQuery {
     /// Only products whose name or description contains all of these.
     pub words: Vec<String>,
     pub sort: ProductSort,
+    pub page: PageNumber,
+}
+
+/// The number of a page of a list, from 1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PageNumber(u32);
+
+impl Default for PageNumber {
+    fn default() -> Self {
+        Self::FIRST
+    }
+}
+
+impl PageNumber {
+    pub const FIRST: Self = Self(1);
+
+    /// Parses the parameter of an address, which the first page lacks; `None` for any text that is
+    /// no number of a page.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.is_empty() {
+            return Some(Self::FIRST);
+        }
+        let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+        let number = text
+            .parse::<u32>()
+            .ok()
+            .filter(|number| is_number && *number > 0)?;
+        Some(Self(number))
+    }
+
+    /// The last page of a list of so many products. An empty list has one page.
+    pub fn last_of(products: u64) -> Self {
+        let pages = products.div_ceil(PAGE_PRODUCTS_MAX.into()).max(1);
+        Self(u32::try_from(pages).unwrap_or(u32::MAX))
+    }
+
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+
+    /// The number of products on the pages before it.
+    pub fn products_before(self) -> u64 {
+        u64::from(self.0 - 1) * u64::from(PAGE_PRODUCTS_MAX)
+    }
+
+    /// The page before it; `None` for the first.
+    pub fn previous(self) -> Option<Self> {
+        (self > Self::FIRST).then(|| Self(self.0 - 1))
+    }
+
+    /// The page after it, up to `last`.
+    pub fn next(self, last: Self) -> Option<Self> {
+        (self < last).then(|| Self(self.0 + 1))
+    }
 }
 
 /// The order of a list of products. Products that are equal in it are ordered by id.
@@ -183,6 +240,45 @@ mod tests {
             assert_eq!(ProductSort::parse(sort.key()), sort);
         }
         assert_eq!(ProductSort::parse("price_cents; --"), ProductSort::Featured);
+    }
+
+    #[test]
+    fn a_page_is_a_number_from_one_on() {
+        for (text, expected) in [
+            ("", Some(1)),
+            ("1", Some(1)),
+            ("7", Some(7)),
+            ("4294967295", Some(u32::MAX)),
+            ("4294967296", None),
+            ("0", None),
+            ("-1", None),
+            ("+1", None),
+            (" 1", None),
+            ("1.5", None),
+            ("two", None),
+            ("٢", None),
+        ] {
+            let page = PageNumber::parse(text).map(PageNumber::get);
+            assert_eq!(page, expected, "{text:?}");
+        }
+        let of_list = |products| PageNumber::last_of(products).get();
+        assert_eq!([0, 1, 48, 49, 96, 97].map(of_list), [1, 1, 1, 2, 2, 3]);
+        assert_eq!(of_list(u64::MAX), u32::MAX);
+    }
+
+    #[test]
+    fn a_page_has_neighbours_inside_of_its_list() {
+        let last = PageNumber(3);
+        let neighbours = |number| {
+            let page = PageNumber(number);
+            let get = PageNumber::get;
+            (page.previous().map(get), page.next(last).map(get))
+        };
+        assert_eq!(neighbours(1), (None, Some(2)));
+        assert_eq!(neighbours(2), (Some(1), Some(3)));
+        assert_eq!(neighbours(3), (Some(2), None));
+        assert_eq!(neighbours(9), (Some(8), None));
+        assert_eq!(PageNumber(3).products_before(), 96);
     }
 
     #[test]

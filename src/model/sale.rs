@@ -55,6 +55,16 @@ pub struct StockCounts {
     pub total: i64,
 }
 
+/// A sale whose last unit is sold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SellOut {
+    /// Units sold in this sale, without those that came back.
+    pub units: i64,
+    /// From the start of the sale, or from the first unit sold if the sale has no start, to the
+    /// last unit sold, in milliseconds.
+    pub took_ms: i64,
+}
+
 impl SalePlan {
     /// The state at `now_ms`, by the database's clock, with this stock. After its end a
     /// sale has ended whatever the stock is, and before its start no stock can be bought.

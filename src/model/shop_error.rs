@@ -8,7 +8,7 @@ use leptos::server_fn::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{CartExcess, FieldError};
+use super::{CartExcess, FieldError, address::path_segment};
 
 /// An error with a sentence for the visitor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -57,8 +57,9 @@ pub enum ShopError {
     },
     /// An express purchase names no customer, so the shop cannot count their units.
     #[error(
-        "{product} is limited to {limit} per customer. Buy it in the shop, at /products/{slug}: an express purchase \
-         names no customer."
+        "{product} is limited to {limit} per customer. Buy it in the shop, at /products/{path}: an express purchase \
+         names no customer.",
+        path = path_segment(.slug)
     )]
     LimitedPerCustomer {
         product: String,

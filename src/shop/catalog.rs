@@ -5,7 +5,7 @@ mod search;
 pub mod sold_out_time;
 
 pub(super) use rows::{JoinStock, ProductRow, limit, plan, with_stock};
-pub use search::PRODUCTS_MAX;
+pub use search::ProductList;
 
 use std::time::Instant;
 
@@ -184,7 +184,7 @@ impl VersionedProduct {
             // The feed does not know whether the units were reserved or sold. Until the next read
             // they count as reserved: such units may still come back.
             product.reserved = Ord::max(product.total - product.available - product.sold, 0);
-            product.sold_out_in_ms = None;
+            product.sell_out = None;
         }
         product
     }
@@ -234,7 +234,7 @@ impl Catalog<'_> {
         let times = self.shop.sold_out_times.of(&self.shop.db, &sold_out);
         let times = times.await.map_err(txn::read_error)?;
         for versioned in &mut products {
-            versioned.product.sold_out_in_ms = times.get(&versioned.product.id).copied();
+            versioned.product.sell_out = times.get(&versioned.product.id).copied();
         }
         Ok(products)
     }

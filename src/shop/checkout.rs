@@ -117,6 +117,7 @@ pub async fn start(
         discounts::record_use(work, order.id, code, &email).await?;
     }
     holds::assign_to_order(work, &holds, Some(order.id)).await?;
+    holds::sale_end::outlast_sale(work, shop, &holds).await?;
     cart::clear(work, request.cart_id, &lines).await?;
     let payment = record::open(work, order.id, bill.total, request.claim.key()).await?;
     let receipt = Receipt {

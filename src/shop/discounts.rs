@@ -1,10 +1,16 @@
 //! Discount codes. A code's use count is as contended as stock and is protected in the same way: by
 //! a locked row and by a constraint.
 
+mod creation;
+mod switching;
+
+pub use creation::NewCode;
+pub use switching::CodeChange;
+
 use jiff::tz::TimeZone;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, TryInsertResult,
+    ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder,
     sea_query::{Expr, ExprTrait},
 };
 use time::OffsetDateTime;
@@ -20,11 +26,7 @@ use crate::{
         AppliedCode, Currency, DiscountValue, Money, ShopError,
         text::{clean_token, unquote},
     },
-    shop::{
-        Shop,
-        idempotency::{self, Claim},
-        local_time, moment,
-    },
+    shop::{Shop, administrator::Actor, local_time},
 };
 
 /// Maximum length of a code, in characters.
@@ -40,20 +42,9 @@ pub struct CodeView {
     pub starts_at: Option<String>,
     /// End, in the shop's time zone; `None` if the code never expires.
     pub ends_at: Option<String>,
+    /// False while it is switched off.
+    pub is_on: bool,
     pub uses: u32,
-    pub uses_max: u32,
-    pub per_customer_limit: Option<u32>,
-}
-
-/// A discount code to create.
-#[derive(Clone, Debug)]
-pub struct NewCode {
-    /// The code as entered; see [`fold_code`].
-    pub code: String,
-    pub value: DiscountValue,
-    pub min_subtotal_cents: i64,
-    pub starts_at: Option<OffsetDateTime>,
-    pub ends_at: Option<OffsetDateTime>,
     pub uses_max: u32,
     pub per_customer_limit: Option<u32>,
 }
@@ -171,7 +162,9 @@ fn check(
     subtotal: Money,
 ) -> Result<(), ShopError> {
     let code = || row.code.clone();
-    if row.starts_at.is_some_and(|at| now < at) || row.ends_at.is_some_and(|at| now >= at) {
+    let is_early = row.starts_at.is_some_and(|at| now < at);
+    let is_over = row.ends_at.is_some_and(|at| now >= at);
+    if is_early || is_over || row.switched_off_at.is_some() {
         return Err(ShopError::CodeNotActive(code()));
     }
     if subtotal.cents < row.min_subtotal_cents {
@@ -265,95 +258,12 @@ impl Discounts<'_> {
     }
 }
 
-/// Creates discount codes for an administrator; see [`Shop::discount_administration`].
+/// Creates and switches discount codes for an administrator; see
+/// [`Shop::discount_administration`].
 #[derive(Clone, Copy, Debug)]
 pub struct DiscountAdministration<'a> {
     pub(super) shop: &'a Shop,
-}
-
-impl DiscountAdministration<'_> {
-    /// Creates a code.
-    ///
-    /// # Errors
-    /// [`ShopError::FieldsInvalid`] for an invalid field or a code that already exists;
-    /// [`ShopError::IdempotencyKeyReused`].
-    pub async fn create(self, new: NewCode, claim: Option<Claim>) -> Result<(), ShopError> {
-        let row = row_of(new)?;
-        txn::run_for_result(
-            &self.shop.db,
-            self.shop.policy("create discount code"),
-            move |work| {
-                let (row, claim) = (row.clone(), claim.clone());
-                Box::pin(async move {
-                    if idempotency::claim::<()>(work, claim.as_ref())
-                        .await?
-                        .is_some()
-                    {
-                        return Ok(());
-                    }
-                    let inserted = discount_code::Entity::insert(row)
-                        .on_conflict_do_nothing()
-                        .exec_without_returning(work.connection())
-                        .await?;
-                    if !matches!(inserted, TryInsertResult::Inserted(1)) {
-                        return Err(ShopError::field_invalid(
-                            "code",
-                            "This code already exists. Choose another one.",
-                        )
-                        .into());
-                    }
-                    idempotency::record(work, claim.as_ref(), &()).await
-                })
-            },
-        )
-        .await
-        .map_err(ShopError::from)
-    }
-}
-
-fn row_of(new: NewCode) -> Result<discount_code::ActiveModel, ShopError> {
-    let code = fold_code(&new.code);
-    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    if code.is_empty() || code.len() > CODE_LEN_MAX || !code.chars().all(allowed) {
-        return Err(ShopError::field_invalid(
-            "code",
-            "Use 1 to 40 letters, digits, dashes or underscores.",
-        ));
-    }
-    let (percent, amount_cents) = match new.value {
-        DiscountValue::Percent(percent @ 1..=100) => (Some(i32::from(percent)), None),
-        DiscountValue::Percent(_) => {
-            return Err(ShopError::field_invalid("value", "Enter 1 to 100 percent."));
-        }
-        DiscountValue::Cents(cents @ 1..) => (None, Some(cents)),
-        DiscountValue::Cents(_) => {
-            return Err(ShopError::field_invalid(
-                "value",
-                "Enter an amount above zero.",
-            ));
-        }
-    };
-    moment::check_field("starts_at", new.starts_at)?;
-    moment::check_field("ends_at", new.ends_at)?;
-    if matches!((new.starts_at, new.ends_at), (Some(start), Some(end)) if end <= start) {
-        return Err(ShopError::field_invalid(
-            "ends_at",
-            "Choose an end after the start.",
-        ));
-    }
-    let signed = |number: u32| i32::try_from(number).unwrap_or(i32::MAX);
-    Ok(discount_code::ActiveModel {
-        code: Set(code),
-        percent: Set(percent),
-        amount_cents: Set(amount_cents),
-        min_subtotal_cents: Set(Ord::max(new.min_subtotal_cents, 0)),
-        starts_at: Set(new.starts_at),
-        ends_at: Set(new.ends_at),
-        uses_max: Set(signed(new.uses_max)),
-        uses: NotSet,
-        per_customer_limit: Set(new.per_customer_limit.map(signed)),
-        created_at: NotSet,
-    })
+    pub(super) actor: Actor,
 }
 
 fn view(row: discount_code::Model, zone: &TimeZone) -> CodeView {
@@ -364,6 +274,7 @@ fn view(row: discount_code::Model, zone: &TimeZone) -> CodeView {
         min_subtotal: Money::new(row.min_subtotal_cents, Currency::EUR),
         starts_at: row.starts_at.map(|at| local_time::in_zone(zone, at)),
         ends_at: row.ends_at.map(|at| local_time::in_zone(zone, at)),
+        is_on: row.switched_off_at.is_none(),
         uses: unsigned(row.uses),
         uses_max: unsigned(row.uses_max),
         per_customer_limit: row.per_customer_limit.map(unsigned),

@@ -12,7 +12,7 @@ use crate::{
         entity::{product, stock},
         txn::{self, Abort, Policy, TxnError, Work},
     },
-    model::Currency,
+    model::{Currency, product::check_name},
     shop::ledger::{self, Movement, MovementKind},
 };
 
@@ -45,8 +45,11 @@ async fn fill(work: &Work) -> Result<usize, Abort> {
     if product::Entity::find().count(work.connection()).await? > 0 {
         return Ok(0);
     }
-    let catalogue: Vec<SeedProduct> =
+    let mut catalogue: Vec<SeedProduct> =
         serde_json::from_str(CATALOGUE).map_err(|error| sea_orm::DbErr::Json(error.to_string()))?;
+    for product in &mut catalogue {
+        product.name = check_name(&product.name)?;
+    }
     let count = catalogue.len();
     let ids = 1..;
     let numbered: Vec<(i64, SeedProduct)> = ids.zip(catalogue).collect();

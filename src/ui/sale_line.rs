@@ -1,7 +1,7 @@
 //! The state of a sale in words, and the badge that shows it.
 
 use super::stock_line::{LOW_STOCK, format_available};
-use crate::model::{LiveSale, SaleState};
+use crate::model::{LiveSale, SaleState, SellOut};
 
 /// Returns the class and the text of the badge of a sale with `available` units.
 pub fn badge_of(state: SaleState, available: i64) -> (&'static str, String) {
@@ -20,6 +20,7 @@ pub fn badge_of(state: SaleState, available: i64) -> (&'static str, String) {
 }
 
 /// Describes the stock in the state of its sale, as in `17 of 20 left` or `20 of 20 sold in 41 s`.
+/// A sale that is sold out is described by its own units, not by those of earlier sales.
 pub fn describe_stock(state: SaleState, sale: &LiveSale) -> String {
     let total = sale.total;
     match state {
@@ -27,10 +28,12 @@ pub fn describe_stock(state: SaleState, sale: &LiveSale) -> String {
         SaleState::Announced => format!("{} units", sale.available.max(0)),
         SaleState::Open | SaleState::Ended => format_available(sale.available, total),
         SaleState::ReservedOut => "Some may come back".to_owned(),
-        SaleState::SoldOut if total <= 0 => String::new(),
-        SaleState::SoldOut => match sale.sold_out_in_ms {
-            Some(ms) => format!("{total} of {total} sold in {}", format_duration(ms)),
-            None => format!("{total} of {total} sold"),
+        SaleState::SoldOut => match sale.sell_out {
+            Some(SellOut { units, took_ms }) => {
+                format!("{units} of {units} sold in {}", format_duration(took_ms))
+            }
+            // The units of earlier sales are not those of this one.
+            None => String::new(),
         },
     }
 }
@@ -104,14 +107,14 @@ mod tests {
     use super::*;
     use crate::model::SalePlan;
 
-    fn sale(available: i64, total: i64, sold_out_in_ms: Option<i64>) -> LiveSale {
+    fn sale(available: i64, total: i64, sell_out: Option<(i64, i64)>) -> LiveSale {
         LiveSale {
             product_id: 1,
             plan: SalePlan::default(),
             available,
             total,
             is_sold_out: available <= 0,
-            sold_out_in_ms,
+            sell_out: sell_out.map(|(units, took_ms)| SellOut { units, took_ms }),
             limit: None,
             price: "€1.00".to_owned(),
             compare_at: None,
@@ -129,11 +132,17 @@ mod tests {
                 sale(0, 20, None),
                 "Some may come back",
             ),
-            (SaleState::SoldOut, sale(0, 20, None), "20 of 20 sold"),
+            (SaleState::SoldOut, sale(0, 20, None), ""),
             (
                 SaleState::SoldOut,
-                sale(0, 20, Some(41_400)),
+                sale(0, 20, Some((20, 41_400))),
                 "20 of 20 sold in 41 s",
+            ),
+            // The second sale of this product.
+            (
+                SaleState::SoldOut,
+                sale(0, 20, Some((5, 3_000))),
+                "5 of 5 sold in 3 s",
             ),
             (SaleState::SoldOut, sale(0, 0, None), ""),
             (SaleState::Ended, sale(-3, 20, None), "0 of 20 left"),

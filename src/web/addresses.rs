@@ -1,20 +1,20 @@
 //! The addresses of the catalogue's pages.
 
-use url::form_urlencoded::byte_serialize;
-
-use crate::model::product_query::category_slug;
+use crate::model::{address::path_segment, product_query::category_slug};
 
 /// `/categories/{slug}`. Letters of every script stay, percent-encoded.
 pub fn category(name: &str) -> String {
-    let slug: String = byte_serialize(category_slug(name).as_bytes()).collect();
-    format!("/categories/{slug}")
+    format!("/categories/{}", path_segment(&category_slug(name)))
 }
 
 /// `/products/{slug}`. A slug may be any text, also one with spaces.
 pub fn product(slug: &str) -> String {
-    let slug: String = byte_serialize(slug.as_bytes()).collect();
-    // A plus sign is a space in a query only. One that was in the slug is encoded as %2B.
-    format!("/products/{}", slug.replace('+', "%20"))
+    format!("/products/{}", path_segment(slug))
+}
+
+/// `/admin/products/{slug}`, the page with the sale of a product.
+pub fn admin_product(slug: &str) -> String {
+    format!("/admin/products/{}", path_segment(slug))
 }
 
 #[cfg(test)]
@@ -27,5 +27,6 @@ mod tests {
         assert_eq!(category("Küche"), "/categories/k%C3%BCche");
         assert_eq!(product("desk-lamp"), "/products/desk-lamp");
         assert_eq!(product("a b+c/d?"), "/products/a%20b%2Bc%2Fd%3F");
+        assert_eq!(admin_product("a b/ü"), "/admin/products/a%20b%2F%C3%BC");
     }
 }

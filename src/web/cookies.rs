@@ -5,7 +5,8 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use serde::{Serialize, de::DeserializeOwned};
 
-/// Maximum length of a value, in bytes. Browsers accept cookies of 4 kB.
+/// Maximum length of a value, in bytes. Browsers accept cookies of 4 kB. All of them together are
+/// limited by [`super::cookie_budget`].
 const VALUE_LEN_MAX: usize = 3_500;
 
 /// A cookie of the shop.
@@ -24,6 +25,15 @@ pub enum Cookie {
 }
 
 impl Cookie {
+    /// All cookies of the shop.
+    pub const ALL: [Self; 5] = [
+        Self::Session,
+        Self::Visitor,
+        Self::Notice,
+        Self::Resumption,
+        Self::Contact,
+    ];
+
     /// The cookie's name.
     pub const fn name(self, secure: bool) -> &'static str {
         match (self, secure) {

@@ -15,6 +15,7 @@ mod form_error;
 mod form_key;
 mod frame;
 mod home;
+mod list_pages;
 mod not_found;
 mod order;
 mod page_head;

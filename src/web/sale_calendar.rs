@@ -141,7 +141,7 @@ mod tests {
             sold: 0,
             total: 5,
             read_at_ms: 1_797_000_000_000,
-            sold_out_in_ms: None,
+            sell_out: None,
         }
     }
 

@@ -16,7 +16,7 @@ use tower_http::{catch_panic::CatchPanicLayer, csrf::CsrfLayer};
 use super::{
     AppState, admin_access, app, assets, compression,
     connections::{self, ConnectionLimits, ConnectionSettings},
-    document, exports, forms,
+    cookie_budget, document, exports, forms,
     json::{health, problem::Problem, products, purchase, webhook},
     live, maintenance, request_path, sale_calendar, search_engines, security, sitemap, visitor,
 };
@@ -111,6 +111,10 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
         .layer(middleware::from_fn_with_state(
             state.clone(),
             visitor::identify,
+        ))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            cookie_budget::limit,
         ))
         .layer(middleware::from_fn(enforce_timeout))
         .layer(middleware::from_fn(security::check_body))

@@ -6,7 +6,10 @@ use std::{sync::Arc, time::Duration};
 use super::shared_reads::SharedReads;
 use crate::{
     model::{Product, ShopError, product_query::ProductQuery},
-    shop::{Shop, catalog::VersionedProduct},
+    shop::{
+        Shop,
+        catalog::{ProductList, VersionedProduct},
+    },
 };
 
 /// The age of what a page shows of the catalogue.
@@ -14,12 +17,20 @@ pub const MAX_AGE: Duration = Duration::from_millis(100);
 /// Searches that are shared at the same time. Anyone can invent one.
 const SEARCHES_MAX: usize = 256;
 
+/// One page of a list of products.
+#[derive(Clone, Debug, Default)]
+pub struct FoundProducts {
+    pub products: Vec<Product>,
+    /// The number of products on all pages.
+    pub total: u64,
+}
+
 /// Reads of the catalogue that all requests share.
 #[derive(Debug)]
 pub struct SharedCatalog {
     shop: Shop,
     all: SharedReads<(), Arc<[VersionedProduct]>>,
-    found: SharedReads<ProductQuery, Arc<[VersionedProduct]>>,
+    found: SharedReads<ProductQuery, Arc<ProductList>>,
     categories: SharedReads<(), Arc<[String]>>,
     by_slug: SharedReads<String, Arc<VersionedProduct>>,
     by_id: SharedReads<i64, Arc<VersionedProduct>>,
@@ -52,20 +63,21 @@ impl SharedCatalog {
             .collect())
     }
 
-    /// Returns the products of a query, in its order; see [`PRODUCTS_MAX`] for how many.
-    ///
-    /// [`PRODUCTS_MAX`]: crate::shop::catalog::PRODUCTS_MAX
+    /// Returns a page of the products of a query, in its order, and the number of all.
     ///
     /// # Errors
     /// The errors of [`SharedCatalog::products`].
-    pub async fn find(&self, query: &ProductQuery) -> Result<Vec<Product>, ShopError> {
-        let read = || async { Ok(self.shop.catalog().find(query).await?.into()) };
-        let products = self.found.get(query, read).await?;
+    pub async fn find(&self, query: &ProductQuery) -> Result<FoundProducts, ShopError> {
+        let read = || async { Ok(Arc::new(self.shop.catalog().find(query).await?)) };
+        let list = self.found.get(query, read).await?;
         let feed = self.shop.feed();
-        Ok(products
-            .iter()
-            .map(|product| product.with_latest_stock(feed))
-            .collect())
+        let products = list.products.iter();
+        Ok(FoundProducts {
+            products: products
+                .map(|product| product.with_latest_stock(feed))
+                .collect(),
+            total: list.total,
+        })
     }
 
     /// Returns the categories, in the order of their first product.

@@ -221,7 +221,6 @@ async fn a_code_is_valid_only_between_its_start_and_end() {
     let hour = Duration::hours(1);
     for (name, starts_at, ends_at, counts) in [
         ("NOT-YET", Some(now + hour), None, false),
-        ("OVER", None, Some(now - hour), false),
         ("OPEN", Some(now - hour), Some(now + hour), true),
         ("STARTED", Some(now - hour), None, true),
         ("ENDING", None, Some(now + hour), true),
@@ -242,6 +241,107 @@ async fn a_code_is_valid_only_between_its_start_and_end() {
             ),
         }
     }
+}
+
+#[tokio::test]
+async fn a_code_that_is_over_is_refused() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(20).await;
+    create(&shop, code("OVER")).await;
+    shop.by_hand
+        .run("UPDATE discount_code SET ends_at = CURRENT_TIMESTAMP")
+        .await;
+    let ordered = order_with(&shop, &product, "OVER", "ann@example.com").await;
+    assert_eq!(ordered, Err(ShopError::CodeNotActive("OVER".to_owned())));
+}
+
+async fn switch(shop: &Shop, name: &str, is_on: bool) {
+    let switched = shop
+        .discount_administration(&administrator())
+        .switch(name, is_on, None)
+        .await;
+    assert_eq!(switched, Ok("LEAK".to_owned()));
+}
+
+/// A code that is switched off is answered like an expired one. An order that has used it keeps
+/// its discount, also while its payment is in flight.
+#[tokio::test]
+async fn a_code_is_switched_off_and_on_again() {
+    let (shop, scripted) = (TestShop::new().await, ScriptedProvider::default());
+    let product = shop.product().stock(20).price_cents(1_000).create().await;
+    create(&shop, code("LEAK")).await;
+    let cart = shop.cart_of(&[(&product, 1)]).await;
+    let mut request = shop.checkout(cart, "ann@example.com");
+    request.code = Some("LEAK".to_owned());
+    let paying = shop
+        .start_payment(shop.paid_through(&scripted), &scripted, request)
+        .await;
+    switch(&shop, " leak\u{200b}", false).await;
+    switch(&shop, "LEAK", false).await;
+    let refused = order_with(&shop, &product, "LEAK", "ben@example.com").await;
+    assert_eq!(refused, Err(ShopError::CodeNotActive("LEAK".to_owned())));
+    assert!(!shop.discounts().all().await.expect("they are read")[0].is_on);
+    scripted.answer(paying.charge, Ok(ChargeState::Captured));
+    let paid = paying.answer().await.expect("it is paid");
+    let order = shop.orders().find(&paid.receipt.order_id).await;
+    let order = order.expect("the order exists");
+    assert_eq!(order.bill.discount.cents, 100);
+    switch(&shop, "LEAK", true).await;
+    let ordered = order_with(&shop, &product, "LEAK", "ben@example.com").await;
+    assert!(ordered.is_ok(), "{ordered:?}");
+    let changes = shop.discounts().changes().await.expect("they are read");
+    let states: Vec<_> = changes.iter().map(|change| change.is_on).collect();
+    assert_eq!(states, [true, false], "the second time changed nothing");
+    assert!(changes.iter().all(|change| change.code == "LEAK"));
+    check_audit_clean(&shop).await;
+}
+
+/// A checkout that waits for the code's row behind its switching is refused.
+#[tokio::test]
+async fn a_checkout_behind_the_switching_of_its_code_is_refused() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(20).await;
+    create(&shop, code("LEAK")).await;
+    let first = shop.database.by_hand().await;
+    first.run("BEGIN").await;
+    first
+        .run("UPDATE discount_code SET switched_off_at = CURRENT_TIMESTAMP WHERE code = 'LEAK'")
+        .await;
+    let cart = shop.cart_of(&[(&product, 1)]).await;
+    let mut request = shop.checkout(cart, "ann@example.com");
+    request.code = Some("LEAK".to_owned());
+    let here = shop.handle();
+    let paying = tokio::spawn(async move {
+        let outcome = here
+            .payments()
+            .pay(request, card(test_cards::CAPTURED))
+            .await;
+        outcome.result.map_err(ShopError::from)
+    });
+    shop.until_blocked(1).await;
+    first.run("COMMIT").await;
+    let refused = within(PATIENCE, "the checkout", paying).await;
+    assert_eq!(
+        refused.expect("the task ends"),
+        Err(ShopError::CodeNotActive("LEAK".to_owned()))
+    );
+    assert_eq!(uses(&shop).await, 0);
+}
+
+#[tokio::test]
+async fn an_unknown_code_is_not_switched() {
+    let shop = TestShop::new().await;
+    for unknown in ["NOTHING", "", "a\u{0}b", &"X".repeat(100)] {
+        let refused = shop
+            .discount_administration(&administrator())
+            .switch(unknown, false, None)
+            .await;
+        assert!(
+            matches!(refused, Err(ShopError::CodeUnknown(_))),
+            "{unknown:?}: {refused:?}"
+        );
+    }
+    assert_eq!(shop.count("discount_code_change").await, 0);
 }
 
 #[tokio::test]
@@ -474,6 +574,13 @@ async fn an_invalid_code_is_not_created() {
             NewCode {
                 starts_at: Some(now),
                 ends_at: Some(now),
+                ..code("A")
+            },
+            "ends_at",
+        ),
+        (
+            NewCode {
+                ends_at: Some(now - Duration::hours(1)),
                 ..code("A")
             },
             "ends_at",

@@ -113,6 +113,7 @@ const NOT_KILLED: &[&str] = &[
     "close simulation",
     "continuous audit",
     "create discount code",
+    "switch discount code",
     "create session",
     "delete session",
     "end abandoned sessions",

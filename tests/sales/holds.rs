@@ -230,3 +230,111 @@ async fn a_declined_payment_brings_no_hold_back_into_an_ended_sale() {
     assert_eq!(shop.level(&lamp).await.available, 5);
     check_audit_clean(&shop).await;
 }
+
+/// Lets `seconds` pass for a product: its sale and its holds.
+async fn let_pass(shop: &TestShop, product: &TestProduct, seconds: u32) {
+    for sql in [
+        format!(
+            "UPDATE product SET sale_ends_at = sale_ends_at - INTERVAL '{seconds} seconds' WHERE id = {}",
+            product.id
+        ),
+        format!(
+            "UPDATE hold SET expires_at = expires_at - INTERVAL '{seconds} seconds' WHERE product_id = {}",
+            product.id
+        ),
+    ] {
+        shop.by_hand.run(&sql).await;
+    }
+}
+
+/// The sale ends as planned while the provider still works on the charge of the last unit. The
+/// sweeper does not release it, no other buyer gets it, and the payer does.
+#[tokio::test]
+async fn a_payment_that_began_before_the_planned_end_gets_its_units() {
+    let shop = TestShop::new().await;
+    let scripted = ScriptedProvider::default();
+    let lamp = shop.product().stock(1).ends_in("1 minute").create().await;
+    let cart = shop.cart_of(&[(&lamp, 1)]).await;
+    reserve(&shop, cart).await.expect("it is reserved");
+    assert_eq!(expiry(&shop, &lamp).await, end_of(&shop, &lamp).await);
+    let request = shop.checkout(cart, "ann@example.com");
+    let paying = shop
+        .start_payment(shop.paid_through(&scripted), &scripted, request)
+        .await;
+    let_pass(&shop, &lamp, 61).await;
+    let refused = shop.buy(&lamp).await;
+    assert!(
+        matches!(refused, Err(ShopError::SaleEnded { .. })),
+        "{refused:?}"
+    );
+    assert_eq!(shop.reservations().sweep_expired().await.ok(), Some(0));
+    open_now(&shop, &lamp).await.expect("it opens again");
+    assert!(shop.buy(&lamp).await.is_err(), "the unit is reserved");
+    end_now(&shop, &lamp).await.expect("it ends");
+    assert_eq!(shop.reservations().sweep_expired().await.ok(), Some(0));
+    scripted.answer(
+        paying.charge,
+        Ok(doorbuster::payment::gateway::ChargeState::Captured),
+    );
+    let answer = paying.answer().await.expect("it is paid");
+    assert_eq!(answer.status, doorbuster::model::OrderStatus::Paid);
+    let level = shop.level(&lamp).await;
+    assert_eq!((level.available, level.reserved, level.sold), (0, 0, 1));
+    check_audit_clean(&shop).await;
+}
+
+/// *Pay* in the last second of the reservation and of the sale: the provider has its minute.
+#[tokio::test]
+async fn a_payment_at_the_last_moment_of_a_sale_has_time_to_finish() {
+    let shop = TestShop::new().await;
+    let scripted = ScriptedProvider::default();
+    let lamp = shop.product().stock(1).ends_in("1 minute").create().await;
+    let cart = shop.cart_of(&[(&lamp, 1)]).await;
+    reserve(&shop, cart).await.expect("it is reserved");
+    shop.by_hand
+        .run("UPDATE hold SET created_at = created_at - INTERVAL '1 day', reserved_at = reserved_at - INTERVAL '1 day'")
+        .await;
+    let request = shop.checkout(cart, "ann@example.com");
+    let before = now(&shop).await;
+    let paying = shop
+        .start_payment(shop.paid_through(&scripted), &scripted, request)
+        .await;
+    let after = now(&shop).await;
+    let minute = Duration::MINUTE;
+    let expiry = expiry(&shop, &lamp).await;
+    assert!(
+        (before + minute..=after + minute).contains(&expiry),
+        "{expiry}"
+    );
+    scripted.answer(
+        paying.charge,
+        Ok(doorbuster::payment::gateway::ChargeState::Captured),
+    );
+    paying.answer().await.expect("it is paid");
+    check_audit_clean(&shop).await;
+}
+
+/// A payment that fails before the planned end gives back the time that it was lent.
+#[tokio::test]
+async fn a_declined_payment_ends_with_its_sale_again() {
+    let shop = TestShop::new().await;
+    let scripted = ScriptedProvider::default();
+    let lamp = shop.product().stock(1).ends_in("1 minute").create().await;
+    let cart = shop.cart_of(&[(&lamp, 1)]).await;
+    reserve(&shop, cart).await.expect("it is reserved");
+    let end = end_of(&shop, &lamp).await;
+    let request = shop.checkout(cart, "ann@example.com");
+    let paying = shop
+        .start_payment(shop.paid_through(&scripted), &scripted, request)
+        .await;
+    assert!(expiry(&shop, &lamp).await > end);
+    scripted.answer(
+        paying.charge,
+        Ok(crate::support::scripted_provider::declined()),
+    );
+    assert!(paying.answer().await.is_err());
+    assert_eq!(expiry(&shop, &lamp).await, end);
+    let ends_with_sale: bool = shop.by_hand.value("SELECT ends_with_sale FROM hold").await;
+    assert!(ends_with_sale);
+    check_audit_clean(&shop).await;
+}

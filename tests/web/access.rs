@@ -140,6 +140,7 @@ async fn a_visitor_without_a_session_cannot_change_orders_stock_or_codes() {
             "create-code",
             "code=TEN&kind=percent&value=10&uses_max=5".to_owned(),
         ),
+        ("switch-code", "code=TEN&act=off".to_owned()),
         ("order", format!("act=cancel&order_id={order_id}")),
     ];
     let state_of = async || {

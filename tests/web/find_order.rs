@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use axum::http::{StatusCode, header};
 use futures::future::join_all;
+use hmac::{Hmac, KeyInit, Mac};
+use sha2::Sha256;
 
 use super::support::{TestShop, Visitor, administrator};
 use crate::support::TestProduct;
@@ -226,6 +228,52 @@ async fn a_forged_link_shows_the_form() {
         assert!(page.body.contains("name=\"number\""), "{forged}");
         assert!(listed(&page.body).is_empty(), "{forged}");
     }
+}
+
+/// Returns the same link as the shop would have signed it for another time.
+async fn link_until(shop: &TestShop, link: &str, email: &str, until_s: i64) -> String {
+    let (address, token) = link.split_once('=').expect("a link");
+    let order_id = token.split('.').next().expect("an order");
+    let secret = shop.operation().link_secret().await.expect("a secret");
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("a key");
+    mac.update(b"orders of a customer ");
+    mac.update(format!("{order_id} {until_s} {email}").as_bytes());
+    let signature = hex::encode(mac.finalize().into_bytes());
+    format!("{address}={order_id}.{until_s}.{signature}")
+}
+
+/// An expired link is no wrong guess, and shows no order: the page says that it has expired.
+#[tokio::test]
+async fn an_expired_link_is_gone_and_shows_the_form() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(5).await;
+    let (id, _) = order_of(&shop, &product, ANN).await;
+    let link = link_of(&shop, &id).await;
+    let now_s: i64 = shop
+        .by_hand
+        .value("SELECT floor(extract(epoch FROM clock_timestamp()))::bigint")
+        .await;
+    // Signed in the same way, it works for another minute.
+    let valid = link_until(&shop, &link, ANN, now_s + 60).await;
+    let mut visitor = Visitor::of(&shop);
+    let page = visitor.page(&valid).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert_eq!(listed(&page.body), [id.as_str()]);
+    for until_s in [now_s, now_s - 1, 0, -1] {
+        let expired = link_until(&shop, &link, ANN, until_s).await;
+        let page = visitor.page(&expired).await;
+        assert_eq!(page.status, StatusCode::GONE, "{until_s}");
+        assert!(page.body.contains("This link has expired."), "{until_s}");
+        assert!(page.body.contains("name=\"number\""), "{until_s}");
+        assert!(listed(&page.body).is_empty(), "{until_s}");
+        assert_eq!(page.header("referrer-policy"), "no-referrer", "{until_s}");
+        assert_eq!(page.header("x-robots-tag"), "noindex", "{until_s}");
+    }
+    // A later time needs a new signature.
+    let (prefix, signature) = valid.rsplit_once('.').expect("a signature");
+    let longer = prefix.replace(&(now_s + 60).to_string(), &(now_s + 600).to_string());
+    let page = visitor.page(&format!("{longer}.{signature}")).await;
+    assert_eq!(page.status, StatusCode::NOT_FOUND);
 }
 
 /// The order's address was changed after the link was signed: the link belongs to the old one.

@@ -190,3 +190,38 @@ async fn the_api_has_the_five_states_and_the_servers_time() {
         json["priceCents"].as_i64().map(|cents| cents + 1)
     );
 }
+
+/// A slug may be any text: every link of the admin pages leads to the page of its product.
+#[tokio::test]
+async fn admin_links_encode_the_slug_of_a_product() {
+    let shop = TestShop::new().await;
+    let mut admin = administrator(&shop).await;
+    shop.by_hand
+        .run("UPDATE product SET slug = 'süß & \"neu\" #1? قهوة' WHERE id = 1")
+        .await;
+    let segment = "s%C3%BC%C3%9F%20%26%20%22neu%22%20%231%3F%20%D9%82%D9%87%D9%88%D8%A9";
+    let address = format!("/admin/products/{segment}");
+    let list = admin.page("/admin/products").await.body;
+    assert!(list.contains(&format!("href=\"{address}\"")), "{list}");
+    let page = admin.page(&address).await;
+    assert_eq!(page.status, StatusCode::OK);
+    assert!(
+        page.body.contains(&format!("href=\"/products/{segment}\"")),
+        "{}",
+        page.body
+    );
+    let answer = admin.submit(&address, CHANGE, "product_id=1&act=end").await;
+    assert_eq!(answer.header("location"), format!("{address}#sale"));
+    let shown = admin.page(&address).await.body;
+    assert!(shown.contains("The sale ended at"), "{shown}");
+    // The same for a rejected form.
+    let answer = admin.submit(&address, PLAN, "product_id=1&price=0").await;
+    assert_eq!(answer.header("location"), address);
+    let shown = admin.page(&address).await.body;
+    assert!(shown.contains("id=\"price-error\""), "{shown}");
+    let stock = admin.page("/admin/stock").await.body;
+    assert!(
+        stock.contains(&format!("href=\"/products/{segment}\"")),
+        "{stock}"
+    );
+}

@@ -193,3 +193,156 @@ async fn the_database_orders_a_list() {
         assert_eq!(listed, expected, "{sort}");
     }
 }
+
+/// Creates so many products whose names contain `Pager`.
+async fn many(shop: &TestShop, count: usize) {
+    shop.by_hand
+        .run(&format!(
+            "WITH made AS (INSERT INTO product (slug, name, description, category, artwork, price_cents, currency) \
+               SELECT 'pager-' || n, 'Pager ' || lpad(n::text, 3, '0'), '', 'Pager & Co', '', n, 'EUR' \
+               FROM generate_series(1, {count}) n RETURNING id) \
+             INSERT INTO stock (product_id, total, available) SELECT id, 0, 0 FROM made"
+        ))
+        .await;
+}
+
+fn pagers(numbers: impl Iterator<Item = usize>) -> Vec<String> {
+    numbers.map(|number| format!("Pager {number:03}")).collect()
+}
+
+#[tokio::test]
+async fn a_long_list_has_pages_of_48_that_keep_search_and_order() {
+    let shop = TestShop::new().await;
+    many(&shop, 100).await;
+    let mut visitor = Visitor::of(&shop);
+    let first = visitor.page("/search?q=pager&sort=price-down").await.body;
+    assert_eq!(names(&first), pagers((53..=100).rev()));
+    assert!(first.contains("100 products"), "{first}");
+    assert!(first.contains("Page 1 of 3"), "{first}");
+    assert!(!first.contains("rel=\"prev\""), "{first}");
+    let next = "href=\"/search?q=pager&amp;sort=price-down&amp;page=2\" rel=\"next\"";
+    assert!(first.contains(next), "{first}");
+    let second = visitor
+        .page("/search?q=pager&sort=price-down&page=2")
+        .await
+        .body;
+    assert_eq!(names(&second), pagers((5..=52).rev()));
+    assert!(second.contains("Page 2 of 3"), "{second}");
+    let previous = "href=\"/search?q=pager&amp;sort=price-down\" rel=\"prev\"";
+    assert!(second.contains(previous), "{second}");
+    let last = visitor
+        .page("/search?q=pager&sort=price-down&page=3")
+        .await
+        .body;
+    assert_eq!(names(&last), pagers((1..=4).rev()));
+    assert!(!last.contains("rel=\"next\""), "{last}");
+    // Another order begins at its first page.
+    assert!(
+        last.contains("href=\"/search?q=pager&amp;sort=name\""),
+        "{last}"
+    );
+}
+
+#[tokio::test]
+async fn each_page_of_a_category_has_its_own_address_and_neighbours() {
+    let shop = TestShop::new().await;
+    many(&shop, 97).await;
+    let mut visitor = Visitor::of(&shop);
+    let link = |relation: &str, page: &str| {
+        format!("<link rel=\"{relation}\" href=\"http://shop.test/categories/pager-co{page}\">")
+    };
+    for (path, canonical, previous, next) in [
+        ("/categories/pager-co", "", None, Some("?page=2")),
+        ("/categories/pager-co?page=1", "", None, Some("?page=2")),
+        (
+            "/categories/pager-co?sort=name&page=2",
+            "?page=2",
+            Some(""),
+            Some("?page=3"),
+        ),
+        (
+            "/categories/pager-co?page=3",
+            "?page=3",
+            Some("?page=2"),
+            None,
+        ),
+    ] {
+        let page = visitor.page(path).await;
+        assert_eq!(page.status, StatusCode::OK, "{path}");
+        let head = page.body.split("</head>").next().unwrap_or_default();
+        assert!(head.contains(&link("canonical", canonical)), "{path}");
+        for (relation, neighbour) in [("prev", previous), ("next", next)] {
+            let count = usize::from(neighbour.is_some());
+            let found = head.matches(&format!("<link rel=\"{relation}\"")).count();
+            assert_eq!(found, count, "{relation} of {path}");
+            let expected = neighbour.map(|page| link(relation, page));
+            assert!(
+                expected.is_none_or(|expected| head.contains(&expected)),
+                "{relation} of {path}: {head}"
+            );
+        }
+    }
+    let second = visitor.page("/categories/pager-co?page=2").await.body;
+    assert!(second.contains("<title>Pager &amp; Co · Page 2 – Doorbuster</title>"));
+}
+
+#[tokio::test]
+async fn a_page_that_does_not_exist_is_404_and_leads_to_the_last_one() {
+    let shop = TestShop::new().await;
+    many(&shop, 49).await;
+    let mut visitor = Visitor::of(&shop);
+    for (path, last) in [
+        ("/search?q=pager&page=3", "/search?q=pager&amp;page=2"),
+        (
+            "/search?q=pager&page=4294967295",
+            "/search?q=pager&amp;page=2",
+        ),
+        (
+            "/search?q=nothing+at+all&page=2",
+            "/search?q=nothing+at+all",
+        ),
+        ("/categories/pager-co?page=3", "/categories/pager-co?page=2"),
+    ] {
+        let page = visitor.page(path).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "{path}");
+        assert_eq!(page.header("x-robots-tag"), "noindex", "{path}");
+        assert!(page.body.contains("does not exist"), "{path}");
+        assert!(
+            page.body.contains(&format!("href=\"{last}\"")),
+            "{path}: {}",
+            page.body
+        );
+        assert!(!page.body.contains("rel=\"canonical\""), "{path}");
+    }
+    for path in [
+        "/search?page=0",
+        "/search?page=-1",
+        "/search?page=two",
+        "/categories/pager-co?page=4294967296",
+    ] {
+        let page = visitor.page(path).await;
+        assert_eq!(page.status, StatusCode::NOT_FOUND, "{path}");
+    }
+}
+
+/// A card in a list is an island that follows its sale.
+#[tokio::test]
+async fn lists_follow_the_sales_of_their_products() {
+    let shop = TestShop::new().await;
+    let lamp = shop
+        .product()
+        .named("Zeitgeist lamp")
+        .stock(5)
+        .starts_in("1 hour")
+        .create()
+        .await;
+    let mut visitor = Visitor::of(&shop);
+    let page = visitor.page("/search?q=zeitgeist").await.body;
+    assert!(page.contains("LiveSales"), "{page}");
+    assert!(page.contains("CardState"), "{page}");
+    assert!(page.contains(&format!("[{}]", lamp.id)), "{page}");
+    // Without scripts, the page loads itself again.
+    assert!(page.contains("http-equiv=\"refresh\""), "{page}");
+    let empty = visitor.page("/search?q=nothing+at+all").await.body;
+    assert!(!empty.contains("LiveSales"), "{empty}");
+}

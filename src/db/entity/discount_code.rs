@@ -16,6 +16,8 @@ pub struct Model {
     pub uses: i32,
     pub per_customer_limit: Option<i32>,
     pub created_at: TimeDateTimeWithTimeZone,
+    /// When it was switched off; `None` while it is on.
+    pub switched_off_at: Option<TimeDateTimeWithTimeZone>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -120,7 +120,7 @@ impl From<ProductRow> for Product {
             sold: row.sold,
             total: row.total,
             read_at_ms: moment::as_ms(row.read_at),
-            sold_out_in_ms: None,
+            sell_out: None,
         }
     }
 }

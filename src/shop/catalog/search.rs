@@ -1,4 +1,4 @@
-//! Lists of products: of a category, or with certain words, in a certain order.
+//! Lists of products: of a category, or with certain words, in a certain order, page by page.
 
 use sea_orm::{
     Order, QueryFilter, QueryOrder, QuerySelect, Select,
@@ -13,35 +13,62 @@ use crate::{
     db::{dialect, entity::product, txn},
     model::{
         ShopError,
-        product_query::{ProductQuery, ProductSort},
+        product_query::{PAGE_PRODUCTS_MAX, ProductQuery, ProductSort},
     },
 };
-
-/// The most products of one list.
-pub const PRODUCTS_MAX: usize = 500;
 
 /// The folded name and description, which the database itself keeps (migration m0027).
 const SEARCH_TEXT: &str = "search_text";
 
+/// One page of a list of products.
+#[derive(Clone, Debug, Default)]
+pub struct ProductList {
+    /// The products of the page; empty after the last page.
+    pub products: Vec<VersionedProduct>,
+    /// The number of products on all pages.
+    pub total: u64,
+}
+
 impl Catalog<'_> {
-    /// Returns the products of the query in its order, at most [`PRODUCTS_MAX`].
+    /// Returns a page of the products of the query, in its order, and the number of all.
     ///
     /// # Errors
     /// The errors of [`Catalog::products`].
-    pub async fn find(self, query: &ProductQuery) -> Result<Vec<VersionedProduct>, ShopError> {
+    pub async fn find(self, query: &ProductQuery) -> Result<ProductList, ShopError> {
         // PostgreSQL text cannot contain a zero byte, so no product contains such a word either.
         if query.words.iter().any(|word| word.contains('\0')) {
-            return Ok(Vec::new());
+            return Ok(ProductList::default());
+        }
+        let total = self.count(query).await?;
+        let before = query.page.products_before();
+        if before >= total {
+            let products = Vec::new();
+            return Ok(ProductList { products, total });
         }
         let rows = sorted(selected(query), query.sort)
             .order_by_asc(product::Column::Id)
-            .limit(PRODUCTS_MAX as u64)
+            .offset(before)
+            .limit(u64::from(PAGE_PRODUCTS_MAX))
             .into_model::<VersionedProductRow>()
             .all(self.shop.db.reader())
             .await
             .map_err(txn::read_error)?;
-        self.with_sold_out_times(rows.into_iter().map(VersionedProduct::from).collect())
+        let products = self
+            .with_sold_out_times(rows.into_iter().map(VersionedProduct::from).collect())
+            .await?;
+        Ok(ProductList { products, total })
+    }
+
+    async fn count(self, query: &ProductQuery) -> Result<u64, ShopError> {
+        let id = Expr::col((product::Entity, product::Column::Id));
+        let total: Option<i64> = selected(query)
+            .select_only()
+            .expr_as(id.count(), "total")
+            .into_tuple()
+            .one(self.shop.db.reader())
             .await
+            .map_err(txn::read_error)?;
+        Ok(total.map_or(0, i64::unsigned_abs))
     }
 }
 

@@ -1,9 +1,14 @@
-//! How long a product took to sell out, from the ledger: from the start of its sale, or from the
-//! first unit sold if the sale has no start, to the last unit sold.
+//! How the current sale of a product sold out, from the ledger: its units, and the time from its
+//! start, or from the first unit sold if the sale has no start, to the last unit sold.
+//!
+//! A sale that has a start is described by what was sold since. Without a start, the sale is the
+//! whole history of the product; after a second delivery, its duration would say how long the
+//! product was away, so there is none.
 //!
 //! Only products that are sold out are looked up, and once for each version of their stock row: a
 //! purchase does no additional work. The ledger's index finds the first and the last sale of a
-//! product without reading those between them.
+//! product without reading those between them. Only a product that was sold before the start of
+//! its sale has its movements counted.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -15,7 +20,7 @@ use time::OffsetDateTime;
 
 use crate::{
     db::{Db, dialect},
-    model::{SalePlan, StockCounts},
+    model::{SalePlan, SellOut, StockCounts},
     shop::moment,
 };
 
@@ -26,6 +31,8 @@ pub struct SoldOut {
     /// The version of its stock row.
     version: i64,
     plan: SalePlan,
+    sold: i64,
+    total: i64,
 }
 
 impl SoldOut {
@@ -36,37 +43,52 @@ impl SoldOut {
             product_id,
             version,
             plan,
+            sold: counts.sold,
+            total: counts.total,
         })
     }
 }
 
-/// The times that this process has looked up.
+/// What this process has looked up.
 #[derive(Debug, Default)]
-pub struct SoldOutTimes(Mutex<HashMap<i64, (SoldOut, Option<i64>)>>);
+pub struct SoldOutTimes(Mutex<HashMap<i64, (SoldOut, Option<SellOut>)>>);
 
 #[derive(Debug, FromQueryResult)]
 struct SalesRow {
     product_id: i64,
     first_at: OffsetDateTime,
     last_at: OffsetDateTime,
+    /// Units of the product's first movement, its first delivery.
+    delivered: i64,
 }
 
 /// `$1` products.
 const FIRST_AND_LAST: &str = r#"
-SELECT asked.product_id, first.at AS first_at, last.at AS last_at
+SELECT asked.product_id, first.at AS first_at, last.at AS last_at, delivery.quantity AS delivered
 FROM unnest($1::bigint[]) AS asked (product_id)
 CROSS JOIN LATERAL (
   SELECT m.at FROM stock_movement m WHERE m.product_id = asked.product_id AND m.kind = 'sell'
   ORDER BY m.id LIMIT 1) first
 CROSS JOIN LATERAL (
   SELECT m.at FROM stock_movement m WHERE m.product_id = asked.product_id AND m.kind = 'sell'
-  ORDER BY m.id DESC LIMIT 1) last"#;
+  ORDER BY m.id DESC LIMIT 1) last
+CROSS JOIN LATERAL (
+  SELECT m.quantity FROM stock_movement m WHERE m.product_id = asked.product_id
+  ORDER BY m.id LIMIT 1) delivery"#;
+
+/// The units of product `$1` that were sold at the time `$2` or later. Of the returned units, only
+/// those are subtracted that were sold since: a unit of an earlier sale is sold again in this one.
+const SOLD_SINCE: &str = "
+SELECT CAST(coalesce(sum(CASE m.kind WHEN 'sell' THEN m.quantity ELSE -m.quantity END), 0) AS bigint) AS units
+FROM stock_movement m
+WHERE m.product_id = $1 AND m.at >= $2 AND (m.kind = 'sell' OR m.kind = 'return' AND EXISTS (
+  SELECT 1 FROM stock_movement s
+  WHERE s.order_id = m.order_id AND s.product_id = m.product_id AND s.kind = 'sell' AND s.at >= $2))";
 
 impl SoldOutTimes {
-    /// Returns how long each of `products` took to sell out, in milliseconds, by product id. A
-    /// product whose last unit was sold before its sale starts is left out: its next sale is only
-    /// announced.
-    pub async fn of(&self, db: &Db, products: &[SoldOut]) -> Result<BTreeMap<i64, i64>, DbErr> {
+    /// Returns how each of `products` sold out, by product id. A product of whose current sale no
+    /// unit was sold is left out, as is one whose duration says nothing.
+    pub async fn of(&self, db: &Db, products: &[SoldOut]) -> Result<BTreeMap<i64, SellOut>, DbErr> {
         let missing: Vec<SoldOut> = {
             let known = self.lock();
             let is_known = |asked: &SoldOut| {
@@ -83,10 +105,10 @@ impl SoldOutTimes {
         Ok(products
             .iter()
             .filter_map(|asked| {
-                let (of, took_ms) = known.get(&asked.product_id)?;
-                took_ms
+                let (of, sell_out) = known.get(&asked.product_id)?;
+                sell_out
                     .filter(|_| of == asked)
-                    .map(|took_ms| (asked.product_id, took_ms))
+                    .map(|sell_out| (asked.product_id, sell_out))
             })
             .collect())
     }
@@ -96,43 +118,130 @@ impl SoldOutTimes {
         let rows = SalesRow::find_by_statement(dialect::statement(FIRST_AND_LAST, [ids.into()]))
             .all(db.reader())
             .await?;
-        let mut known = self.lock();
         for asked in missing {
             let row = rows.iter().find(|row| row.product_id == asked.product_id);
-            let took_ms = row.and_then(|row| {
-                let (first, last) = (moment::as_ms(row.first_at), moment::as_ms(row.last_at));
-                took_ms(asked.plan, first, last)
-            });
-            known.insert(asked.product_id, (*asked, took_ms));
+            let sell_out = match row.map(|row| asked.compare(row)) {
+                Some(Sold::InThisSale(sell_out)) => Some(sell_out),
+                Some(Sold::AlsoBefore { since, took_ms }) => {
+                    let units = sold_since(db, asked.product_id, since).await;
+                    units.map(|units| SellOut { units, took_ms })
+                }
+                Some(Sold::Unknown) | None => None,
+            };
+            self.lock().insert(asked.product_id, (*asked, sell_out));
         }
         Ok(())
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<i64, (SoldOut, Option<i64>)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<i64, (SoldOut, Option<SellOut>)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn took_ms(plan: SalePlan, first_sold_ms: i64, last_sold_ms: i64) -> Option<i64> {
-    let from = plan.starts_at_ms.unwrap_or(first_sold_ms);
-    (last_sold_ms >= from).then_some(last_sold_ms - from)
+/// Counts the units that were sold since a time. It reads all movements of the product: if that
+/// takes too long, the page is shown without the number.
+async fn sold_since(db: &Db, product_id: i64, since: OffsetDateTime) -> Option<i64> {
+    let statement = dialect::statement(SOLD_SINCE, [product_id.into(), since.into()]);
+    match UnitsRow::find_by_statement(statement)
+        .one(db.reader())
+        .await
+    {
+        Ok(row) => row.map(|row| row.units).filter(|units| *units > 0),
+        Err(error) => {
+            tracing::warn!(product_id, %error, "could not count the units of a sale");
+            None
+        }
+    }
+}
+
+#[derive(Debug, FromQueryResult)]
+struct UnitsRow {
+    units: i64,
+}
+
+/// When the units of a product were sold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sold {
+    /// All of them in the current sale.
+    InThisSale(SellOut),
+    /// Some of them before the current sale, which began at `since`.
+    AlsoBefore { since: OffsetDateTime, took_ms: i64 },
+    /// None of them in the current sale, or the time says nothing.
+    Unknown,
+}
+
+impl SoldOut {
+    fn compare(&self, row: &SalesRow) -> Sold {
+        let (first_ms, last_ms) = (moment::as_ms(row.first_at), moment::as_ms(row.last_at));
+        let took_ms = |from_ms: i64| last_ms.saturating_sub(from_ms);
+        match self.plan.starts_at_ms {
+            // Its next sale is only announced, or had no units.
+            Some(start_ms) if last_ms < start_ms => Sold::Unknown,
+            Some(start_ms) if first_ms < start_ms => Sold::AlsoBefore {
+                since: moment::from_ms(start_ms),
+                took_ms: took_ms(start_ms),
+            },
+            None if row.delivered != self.total => Sold::Unknown,
+            start_ms => Sold::InThisSale(SellOut {
+                units: self.sold,
+                took_ms: took_ms(start_ms.unwrap_or(first_ms)),
+            }),
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn sold_out(starts_at_ms: Option<i64>, total: i64) -> SoldOut {
+        SoldOut {
+            product_id: 1,
+            version: 1,
+            plan: SalePlan {
+                starts_at_ms,
+                ends_at_ms: None,
+            },
+            sold: 20,
+            total,
+        }
+    }
+
+    /// The first delivery had 20 units.
+    fn sales(first_ms: i64, last_ms: i64) -> SalesRow {
+        SalesRow {
+            product_id: 1,
+            first_at: moment::from_ms(first_ms),
+            last_at: moment::from_ms(last_ms),
+            delivered: 20,
+        }
+    }
+
     #[test]
     fn the_time_counts_from_the_start_or_from_the_first_sale() {
-        let plan = |starts_at_ms| SalePlan {
-            starts_at_ms,
-            ends_at_ms: None,
-        };
-        assert_eq!(took_ms(plan(None), 5_000, 46_000), Some(41_000));
-        assert_eq!(took_ms(plan(Some(4_000)), 5_000, 46_000), Some(42_000));
-        assert_eq!(took_ms(plan(None), 5_000, 5_000), Some(0));
-        // The units of an earlier sale; the next one is announced.
-        assert_eq!(took_ms(plan(Some(46_001)), 5_000, 46_000), None);
+        let all = |took_ms| Sold::InThisSale(SellOut { units: 20, took_ms });
+        for (starts_at_ms, total, expected) in [
+            (None, 20, all(41_000)),
+            (Some(4_000), 20, all(42_000)),
+            (Some(5_000), 30, all(41_000)),
+            // A second delivery.
+            (None, 30, Sold::Unknown),
+            // The units of an earlier sale; the next one is announced.
+            (Some(46_001), 20, Sold::Unknown),
+            (
+                Some(45_000),
+                30,
+                Sold::AlsoBefore {
+                    since: moment::from_ms(45_000),
+                    took_ms: 1_000,
+                },
+            ),
+        ] {
+            let compared = sold_out(starts_at_ms, total).compare(&sales(5_000, 46_000));
+            assert_eq!(compared, expected, "{starts_at_ms:?} {total}");
+        }
+        let at_once = sold_out(None, 20).compare(&sales(5_000, 5_000));
+        assert_eq!(at_once, all(0));
     }
 
     #[test]

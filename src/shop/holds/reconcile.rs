@@ -10,7 +10,10 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    Line, ReleaseReason, limits::Period, movement, release, return_to_stock, sale_end::earlier,
+    Line, ReleaseReason,
+    limits::Period,
+    movement, release, return_to_stock,
+    sale_end::{earlier, full_end},
 };
 use crate::{
     db::{
@@ -109,16 +112,6 @@ pub async fn reconcile(
         }
     }
     Ok(kept)
-}
-
-/// When the reservation of `hold` ends. The hold itself may end earlier, with its sale; what is
-/// added to the cart does not.
-fn full_end(shop: &Shop, hold: &hold::Model) -> OffsetDateTime {
-    if !hold.ends_with_sale {
-        return hold.expires_at;
-    }
-    let began_at = hold.reserved_at.unwrap_or(hold.created_at);
-    hold.expires_at.max(began_at + shop.terms.hold_ttl())
 }
 
 fn requested_units(lines: &[Line], product_id: i64) -> i64 {

@@ -3,6 +3,9 @@
 //! sale is known from the hold: a sale that was ended by mistake may be open again when the hold is
 //! released.
 //!
+//! A payment that began before the end counts: while it is in flight, its hold does not end with
+//! the sale, whether the end was planned before or comes now; see [`outlast_sale`].
+//!
 //! A change of a plan and a reservation of the same product meet at two locks. The change locks
 //! the product's holds, then its stock row. A reservation writes a hold only while it has locked
 //! the stock row, and reads the plan after that; so either the change finds its hold, or it finds
@@ -11,17 +14,22 @@
 use std::collections::BTreeMap;
 
 use sea_orm::{DbErr, sea_query::Expr};
-use time::OffsetDateTime;
+use time::{Duration, OffsetDateTime};
 
 use super::set;
 use crate::{
     db::{
+        dialect,
         entity::hold,
         locks,
         txn::{Abort, Work},
     },
-    shop::catalog,
+    shop::{Shop, catalog},
 };
+
+/// How long a hold outlasts its sale at least while a payment is in flight: the outcome of a charge
+/// is known within a minute.
+pub const PAYMENT_TIME: Duration = Duration::MINUTE;
 
 /// Locks all holds of a product, then its stock row. The caller changes the plan of the product,
 /// and then calls [`shorten`].
@@ -51,6 +59,31 @@ pub async fn shorten(
     }
     end_with_sale(work, &longer, ends_at).await?;
     Ok(longer.len())
+}
+
+/// Lets those of `holds` that would end with their sale outlast it, because a payment for them
+/// begins: until the time of their reservation, and at least [`PAYMENT_TIME`] from now. Otherwise
+/// a payer whose charge takes a few seconds could lose the units in between. If the payment fails,
+/// [`shorten_returned`] takes the time back.
+pub async fn outlast_sale(work: &Work, shop: &Shop, holds: &[hold::Model]) -> Result<(), DbErr> {
+    let ending: Vec<_> = holds.iter().filter(|hold| hold.ends_with_sale).collect();
+    if ending.is_empty() {
+        return Ok(());
+    }
+    let payment_end = dialect::clock_now(work.connection()).await? + PAYMENT_TIME;
+    for hold in ending {
+        let until = full_end(shop, hold).max(payment_end);
+        set(
+            work,
+            std::slice::from_ref(hold),
+            &[
+                (hold::Column::ExpiresAt, Expr::value(until)),
+                (hold::Column::EndsWithSale, Expr::value(false)),
+            ],
+        )
+        .await?;
+    }
+    Ok(())
 }
 
 /// Lets `holds`, which have come back from an order to their cart, expire at the latest when the
@@ -100,6 +133,16 @@ pub(super) async fn by_end(
             .push(hold);
     }
     Ok(by_end)
+}
+
+/// When the reservation of `hold` ends. The hold itself may end earlier, with its sale; what is
+/// added to the cart does not.
+pub(super) fn full_end(shop: &Shop, hold: &hold::Model) -> OffsetDateTime {
+    if !hold.ends_with_sale {
+        return hold.expires_at;
+    }
+    let began_at = hold.reserved_at.unwrap_or(hold.created_at);
+    hold.expires_at.max(began_at + shop.terms.hold_ttl())
 }
 
 /// The earlier of `until` and the sale's end, if it has one.

@@ -12,7 +12,7 @@ use crate::{
         entity::{product, stock},
         txn,
     },
-    model::{Money, SalePlan, SaleState, ShopError, StockCounts},
+    model::{Money, SalePlan, SaleState, SellOut, ShopError, StockCounts},
     shop::{
         catalog::{self, JoinStock, sold_out_time::SoldOut},
         moment,
@@ -32,8 +32,8 @@ pub struct SaleLevel {
     pub counts: StockCounts,
     /// The version of the stock row.
     pub version: i64,
-    /// See [`crate::model::Product::sold_out_in_ms`].
-    pub sold_out_in_ms: Option<i64>,
+    /// See [`crate::model::Product::sell_out`].
+    pub sell_out: Option<SellOut>,
 }
 
 impl SaleLevel {
@@ -86,7 +86,7 @@ impl LevelRow {
                 total: self.total,
             },
             version: self.version,
-            sold_out_in_ms: None,
+            sell_out: None,
         }
     }
 }
@@ -139,7 +139,7 @@ impl Sales<'_> {
         let times = self.shop.sold_out_times.of(&self.shop.db, &sold_out);
         let times = times.await.map_err(txn::read_error)?;
         for level in &mut levels {
-            level.sold_out_in_ms = times.get(&level.product_id).copied();
+            level.sell_out = times.get(&level.product_id).copied();
         }
         Ok(SaleLevels { now_ms, levels })
     }

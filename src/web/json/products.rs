@@ -37,8 +37,10 @@ pub struct ProductJson {
     reserved: i64,
     sold: i64,
     total: i64,
-    /// How long it took to sell all units, in milliseconds.
+    /// How long it took to sell all units of this sale, in milliseconds.
     sold_out_in_ms: Option<i64>,
+    /// The units of this sale; `null` with `sold_out_in_ms`.
+    sold_out_units: Option<i64>,
     /// The database's clock, in RFC 3339: it decides when a sale starts and ends.
     server_time: String,
 }
@@ -62,7 +64,8 @@ impl From<Product> for ProductJson {
             reserved: product.reserved,
             sold: product.sold,
             total: product.total,
-            sold_out_in_ms: product.sold_out_in_ms,
+            sold_out_in_ms: product.sell_out.map(|sell_out| sell_out.took_ms),
+            sold_out_units: product.sell_out.map(|sell_out| sell_out.units),
             server_time: time(product.read_at_ms),
         }
     }

@@ -32,8 +32,9 @@ use crate::{
 
 /// Maximum number of products in one stream.
 pub const PRODUCTS_MAX: usize = 100;
-/// A browser waits this long before it connects again. Each stream has its own time, so that the
-/// pages of a server that was restarted do not return all at once.
+/// A client waits this long before it connects again, unless it has a backoff of its own, as
+/// `public/streams.js` has. Each stream has its own time, so that the clients of a server that was
+/// restarted do not return all at once.
 const RETRY_MS: std::ops::RangeInclusive<u32> = 1_000..=5_000;
 
 #[derive(Debug, Deserialize)]

@@ -111,7 +111,7 @@ fn sale_of(level: &SaleLevel) -> LiveSale {
         available: level.counts.available,
         total: level.counts.total,
         is_sold_out: level.counts.available <= 0 && level.counts.reserved <= 0,
-        sold_out_in_ms: level.sold_out_in_ms,
+        sell_out: level.sell_out,
         limit: level.limit,
         price: level.price.to_string(),
         compare_at: level.compare_at.map(|price| price.to_string()),

@@ -208,7 +208,7 @@ fn StockRow(level: StockLevel) -> impl IntoView {
     let (sold, reserved) = (width(level.sold), width(level.reserved));
     view! {
         <tr id=format!("stock-{}", level.id) class=(level.available <= 0).then_some("row--zero")>
-            <th scope="row"><a href=addresses::product(&level.slug)>{level.name.clone()}</a></th>
+            <th scope="row"><a href=addresses::product(&level.slug) dir="auto">{level.name.clone()}</a></th>
             <td class="n">{level.total}</td>
             <td class="n">{level.available}</td>
             <td class="n">{level.reserved}</td>

@@ -26,6 +26,10 @@ pub struct Metadata {
     /// The page's one address, without the parts that do not change its content, as in
     /// `/products/lamp`. Without it, the requested path.
     pub canonical_path: Option<String>,
+    /// The page before it in a list of several pages.
+    pub previous_path: Option<String>,
+    /// The page after it.
+    pub next_path: Option<String>,
     /// True for the page of one product.
     pub is_product: bool,
     /// Documents of structured data ([JSON-LD](https://schema.org)).
@@ -107,6 +111,18 @@ impl DocumentHead {
             "<link rel=\"canonical\" href=\"{}\">",
             escape(&address)
         ));
+        for (relation, path) in [
+            ("prev", &metadata.previous_path),
+            ("next", &metadata.next_path),
+        ] {
+            if let Some(path) = path {
+                let address = format!("{}{path}", self.public_url);
+                html.push_str(&format!(
+                    "<link rel=\"{relation}\" href=\"{}\">",
+                    escape(&address)
+                ));
+            }
+        }
         for (property, content) in [
             ("og:title", title),
             ("og:description", description.as_str()),
@@ -208,6 +224,8 @@ mod tests {
             metadata: Some(Metadata {
                 description: HOSTILE.to_owned(),
                 canonical_path: None,
+                previous_path: Some("/categories/x\"y".to_owned()),
+                next_path: None,
                 is_product: true,
                 json_ld: vec![json!({ "name": HOSTILE, HOSTILE: 1 })],
             }),
@@ -228,6 +246,9 @@ mod tests {
         assert!(!html.contains('\0'), "{html}");
         assert!(html.contains("<title>&lt;/title&gt;&lt;script&gt;alert(&#39;1&#39;)"));
         assert!(html.contains("href=\"https://shop.test/products/x&quot;y\""));
+        let previous = "<link rel=\"prev\" href=\"https://shop.test/categories/x&quot;y\">";
+        assert!(html.contains(previous), "{html}");
+        assert!(!html.contains("rel=\"next\""), "{html}");
         let script = html.split("application/ld+json\">").nth(1);
         let script = script.and_then(|rest| rest.split("</script>").next());
         let data: Value = serde_json::from_str(script.unwrap_or_default()).expect("valid JSON");

@@ -17,6 +17,10 @@ use crate::{
 
 /// The product that the page features unless a sale opens soon.
 const FEATURED_PRODUCT_ID: i64 = 1;
+/// The most products of one group; the list of all products has the others. One stream follows all
+/// products of the page.
+const GROUP_PRODUCTS_MAX: usize = 32;
+const _: () = assert!(1 + 3 * GROUP_PRODUCTS_MAX <= PRODUCTS_MAX);
 /// A sale that opens within this time is featured.
 const SOON_MS: i64 = 24 * 60 * 60 * 1_000;
 
@@ -37,7 +41,7 @@ pub fn HomePage() -> impl IntoView {
     })
 }
 
-/// The products of the page, by the state of their sale.
+/// The products of the page, by the state of their sale, at most [`GROUP_PRODUCTS_MAX`] of each.
 #[derive(Debug, Default, PartialEq)]
 struct Groups {
     featured: Option<Product>,
@@ -46,6 +50,8 @@ struct Groups {
     open_now: Vec<Product>,
     /// Sold out or ended.
     over: Vec<Product>,
+    /// True if the page does not show all products.
+    is_cut: bool,
 }
 
 impl Groups {
@@ -65,6 +71,14 @@ impl Groups {
             }
         }
         groups.opens_next.sort_by_key(start_of);
+        for group in [
+            &mut groups.opens_next,
+            &mut groups.open_now,
+            &mut groups.over,
+        ] {
+            groups.is_cut |= group.len() > GROUP_PRODUCTS_MAX;
+            group.truncate(GROUP_PRODUCTS_MAX);
+        }
         groups
     }
 }
@@ -102,7 +116,6 @@ fn HomeView(categories: Vec<String>, products: Vec<Product>, now_ms: i64) -> imp
         .iter()
         .chain(lists.into_iter().flatten())
         .map(|product| product.id)
-        .take(PRODUCTS_MAX)
         .collect();
     // All pages that follow the same products share one state, in whatever order they show them.
     followed.sort_unstable();
@@ -116,6 +129,9 @@ fn HomeView(categories: Vec<String>, products: Vec<Product>, now_ms: i64) -> imp
                 <Group id="open-now" title="Open now" products=groups.open_now/>
                 <Group id="over" title="Sold out or ended" products=groups.over/>
             </LiveSales>
+            {groups.is_cut.then(|| view! {
+                <p class="panel__go"><a class="btn btn--line" href="/search">"Show all products"</a></p>
+            })}
         </main>
     }
 }
@@ -193,7 +209,7 @@ mod tests {
             sold: 20 - available,
             total: 20,
             read_at_ms: NOW_MS,
-            sold_out_in_ms: None,
+            sell_out: None,
         }
     }
 
@@ -249,5 +265,20 @@ mod tests {
         assert_eq!(ids(&groups.opens_next), [3, 2]);
         assert_eq!(ids(&groups.open_now), [4]);
         assert_eq!(ids(&groups.over), [5, 6]);
+        assert!(!groups.is_cut);
+    }
+
+    #[test]
+    fn a_group_is_cut_so_that_one_stream_follows_the_whole_page() {
+        let of_size = |count: usize| {
+            let ids = 10..10 + i64::try_from(count).expect("few");
+            Groups::of(ids.map(|id| product(id, None, 5)).collect())
+        };
+        let full = of_size(GROUP_PRODUCTS_MAX);
+        assert_eq!(full.open_now.len(), GROUP_PRODUCTS_MAX);
+        assert!(!full.is_cut);
+        let cut = of_size(GROUP_PRODUCTS_MAX + 1);
+        assert_eq!(cut.open_now.len(), GROUP_PRODUCTS_MAX);
+        assert!(cut.is_cut);
     }
 }

@@ -161,7 +161,7 @@ fn LineRow(line: OrderLineView) -> impl IntoView {
         .then(|| view! { " "<span class="quiet">{format!("({})", notes.join(", "))}</span> });
     view! {
         <tr>
-            <th scope="row">{line.product_name}{note}</th>
+            <th scope="row"><bdi>{line.product_name}</bdi>{note}</th>
             <td class="n">{line.quantity.get()}</td>
             <td class="n">{line.unit_price.to_string()}</td>
             <td class="n">{line.amount.to_string()}</td>

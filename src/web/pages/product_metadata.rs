@@ -28,6 +28,7 @@ pub fn of_product(product: &Product, public_url: &str) -> Metadata {
         ],
         canonical_path: Some(path),
         is_product: true,
+        ..Metadata::default()
     }
 }
 
@@ -165,7 +166,7 @@ mod tests {
             sold: 15,
             total: 20,
             read_at_ms: NOW_MS,
-            sold_out_in_ms: None,
+            sell_out: None,
         }
     }
 

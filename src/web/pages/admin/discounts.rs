@@ -1,10 +1,14 @@
-//! `/admin/discounts`: the discount codes, and a form to create one.
+//! `/admin/discounts`: the discount codes with buttons to switch them off and on, a form to create
+//! one, and the history.
 
 use leptos::prelude::*;
 
 use super::{Subnav, products::ZoneNote};
 use crate::{
-    shop::{discounts::CodeView, local_time},
+    shop::{
+        discounts::{CodeChange, CodeView},
+        local_time,
+    },
     ui::{
         data_table::{
             ColumnHead::{Number, Text},
@@ -30,22 +34,29 @@ pub fn DiscountsPage() -> impl IntoView {
     framed(|visit| async move {
         visit.require_admin().await?;
         let codes = visit.shop().discounts().all().await?;
+        let changes = visit.shop().discounts().changes().await?;
         let notice = visit.take_notice().await?;
         let zone = local_time::name(&visit.shop().terms().time_zone);
-        let body = view! { <DiscountsView codes zone notice/> };
+        let body = view! { <DiscountsView codes changes zone notice/> };
         Ok(Page::private("Discount codes", Bundle::None, body))
     })
 }
 
 #[component]
-fn DiscountsView(codes: Vec<CodeView>, zone: String, notice: Option<Notice>) -> impl IntoView {
+fn DiscountsView(
+    codes: Vec<CodeView>,
+    changes: Vec<CodeChange>,
+    zone: String,
+    notice: Option<Notice>,
+) -> impl IntoView {
     view! {
         <main class="page" id="main" tabindex="-1">
             <Subnav current="/admin/discounts"/>
             <PageHead title="Discount codes" lead="Like stock, usage limits hold under load."/>
-            <FormError notice=notice.clone() consequence="No code was created."/>
+            <FormError notice=notice.clone() consequence="Nothing was changed."/>
             <CodesTable codes/>
             <NewCodeForm zone notice/>
+            <History changes/>
         </main>
     }
 }
@@ -68,6 +79,7 @@ fn CodesTable(codes: Vec<CodeView>) -> impl IntoView {
             let limit = code
                 .per_customer_limit
                 .map_or("–".to_owned(), |limit| limit.to_string());
+            let name = code.code.clone();
             view! {
                 <tr id=format!("code-{}", code.code)>
                     <th scope="row" class="tight"><span class="code-no">{code.code.clone()}</span></th>
@@ -76,6 +88,7 @@ fn CodesTable(codes: Vec<CodeView>) -> impl IntoView {
                     <td>{window}</td>
                     <td class="n">{format!("{} of {}", code.uses, code.uses_max)}</td>
                     <td class="n">{limit}</td>
+                    <td class="tight"><CodeSwitch code=name is_on=code.is_on/></td>
                 </tr>
             }
         })
@@ -84,12 +97,62 @@ fn CodesTable(codes: Vec<CodeView>) -> impl IntoView {
         <DataTable
             caption="Codes"
             label="Discount codes"
-            heads=vec![Text("Code"), Text("Discount"), Number("Minimum order"), Text("Valid"), Number("Used"), Number("Per customer")]
+            heads=vec![Text("Code"), Text("Discount"), Number("Minimum order"), Text("Valid"), Number("Used"), Number("Per customer"), Text("State")]
         >
             {rows}
         </DataTable>
     }
     .into_any()
+}
+
+/// Says whether a code is on, and switches it.
+#[component]
+fn CodeSwitch(code: String, is_on: bool) -> impl IntoView {
+    let (class, word, act, verb) = match is_on {
+        true => ("badge badge--ok", "On", "off", "Switch off"),
+        false => ("badge badge--out", "Off", "on", "Switch on"),
+    };
+    let label = format!("{verb} {code}");
+    view! {
+        <form class="acts__row" method="post" action="/api/form/admin/switch-code">
+            <FormKey/>
+            <input type="hidden" name="code" value=code/>
+            <span class=class>{word}</span>
+            <button class="btn" type="submit" name="act" value=act aria-label=label>{verb}</button>
+        </form>
+    }
+}
+
+#[component]
+fn History(changes: Vec<CodeChange>) -> impl IntoView {
+    (!changes.is_empty()).then(|| {
+        let rows = changes
+            .into_iter()
+            .map(|change| {
+                let what = match change.is_on {
+                    true => "Switched on",
+                    false => "Switched off",
+                };
+                view! {
+                    <tr>
+                        <th scope="row" class="tight">{change.at}</th>
+                        <td>{change.actor}</td>
+                        <td><span class="code-no">{change.code}</span></td>
+                        <td>{what}</td>
+                    </tr>
+                }
+            })
+            .collect_view();
+        view! {
+            <DataTable
+                caption="History"
+                label="History of the codes"
+                heads=vec![Text("When"), Text("Who"), Text("Code"), Text("What")]
+            >
+                {rows}
+            </DataTable>
+        }
+    })
 }
 
 #[component]

@@ -65,7 +65,7 @@ fn ProductView(
         <main class="page" id="main" tabindex="-1">
             <Subnav current="/admin/products"/>
             <div class="page-head page-head--row">
-                <h1>{product.name.clone()}</h1>
+                <h1 dir="auto">{product.name.clone()}</h1>
                 <a class="btn" href=addresses::product(&product.slug)>"View in the shop"</a>
             </div>
             <FormError notice=notice.clone() consequence="Nothing was changed."/>

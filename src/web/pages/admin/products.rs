@@ -11,9 +11,12 @@ use crate::{
         ColumnHead::{Number, Text},
         DataTable,
     },
-    web::pages::{
-        frame::{Bundle, Page, framed},
-        page_head::PageHead,
+    web::{
+        addresses,
+        pages::{
+            frame::{Bundle, Page, framed},
+            page_head::PageHead,
+        },
     },
 };
 
@@ -60,7 +63,7 @@ fn ProductRow(product: Product, zone: TimeZone) -> impl IntoView {
     let time = |ms| time_of(&zone, ms).unwrap_or_else(|| "–".to_owned());
     view! {
         <tr>
-            <th scope="row"><a href=format!("/admin/products/{}", product.slug)>{product.name.clone()}</a></th>
+            <th scope="row"><a href=addresses::admin_product(&product.slug) dir="auto">{product.name.clone()}</a></th>
             <td class="tight"><span class=class>{word}</span></td>
             <td class="tight">{time(product.plan.starts_at_ms)}</td>
             <td class="tight">{time(product.plan.ends_at_ms)}</td>
