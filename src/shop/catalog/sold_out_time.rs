@@ -10,13 +10,19 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use sea_orm::{DbErr, FromQueryResult};
+use sea_orm::{
+    ColumnTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QuerySelect,
+    sea_query::{Expr, ExprTrait, Order, Query, SelectStatement},
+};
 use time::OffsetDateTime;
 
 use crate::{
-    db::{Db, dialect},
+    db::{
+        Db, dialect,
+        entity::{product, stock_movement},
+    },
     model::{SalePlan, StockCounts},
-    shop::moment,
+    shop::{ledger::MovementKind, moment},
 };
 
 /// A product that is sold out, with everything that the time depends on.
@@ -44,23 +50,29 @@ impl SoldOut {
 #[derive(Debug, Default)]
 pub struct SoldOutTimes(Mutex<HashMap<i64, (SoldOut, Option<i64>)>>);
 
+/// When the first and the last unit of a product were sold; `None` if none was.
 #[derive(Debug, FromQueryResult)]
 struct SalesRow {
     product_id: i64,
-    first_at: OffsetDateTime,
-    last_at: OffsetDateTime,
+    first_at: Option<OffsetDateTime>,
+    last_at: Option<OffsetDateTime>,
 }
 
-/// `$1` products.
-const FIRST_AND_LAST: &str = r#"
-SELECT asked.product_id, first.at AS first_at, last.at AS last_at
-FROM unnest($1::bigint[]) AS asked (product_id)
-CROSS JOIN LATERAL (
-  SELECT m.at FROM stock_movement m WHERE m.product_id = asked.product_id AND m.kind = 'sell'
-  ORDER BY m.id LIMIT 1) first
-CROSS JOIN LATERAL (
-  SELECT m.at FROM stock_movement m WHERE m.product_id = asked.product_id AND m.kind = 'sell'
-  ORDER BY m.id DESC LIMIT 1) last"#;
+/// Selects when the first unit of each product was sold, or the last one in descending order. The
+/// index `stock_movement_product_id_id` is read in this order, up to the first sale.
+fn sold_at(order: Order) -> SelectStatement {
+    Query::select()
+        .column(stock_movement::Column::At)
+        .from(stock_movement::Entity)
+        .and_where(
+            Expr::col((stock_movement::Entity, stock_movement::Column::ProductId))
+                .equals((product::Entity, product::Column::Id)),
+        )
+        .and_where(stock_movement::Column::Kind.eq(MovementKind::Sell.as_str()))
+        .order_by(stock_movement::Column::Id, order)
+        .limit(1)
+        .to_owned()
+}
 
 impl SoldOutTimes {
     /// Returns how long each of `products` took to sell out, in milliseconds, by product id. A
@@ -93,15 +105,21 @@ impl SoldOutTimes {
 
     async fn look_up(&self, db: &Db, missing: &[SoldOut]) -> Result<(), DbErr> {
         let ids: Vec<i64> = missing.iter().map(|asked| asked.product_id).collect();
-        let rows = SalesRow::find_by_statement(dialect::statement(FIRST_AND_LAST, [ids.into()]))
+        let rows = product::Entity::find()
+            .select_only()
+            .column_as(product::Column::Id, "product_id")
+            .expr_as(sold_at(Order::Asc), "first_at")
+            .expr_as(sold_at(Order::Desc), "last_at")
+            .filter(dialect::column_in(product::Column::Id, &ids))
+            .into_model::<SalesRow>()
             .all(db.reader())
             .await?;
         let mut known = self.lock();
         for asked in missing {
             let row = rows.iter().find(|row| row.product_id == asked.product_id);
             let took_ms = row.and_then(|row| {
-                let (first, last) = (moment::as_ms(row.first_at), moment::as_ms(row.last_at));
-                took_ms(asked.plan, first, last)
+                let (first, last) = (row.first_at?, row.last_at?);
+                took_ms(asked.plan, moment::as_ms(first), moment::as_ms(last))
             });
             known.insert(asked.product_id, (*asked, took_ms));
         }
