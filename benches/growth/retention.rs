@@ -84,7 +84,7 @@ async fn measure_deletion(options: &Options, old: &Database) -> Result<(f64, Dur
 /// Writes keys with the responses of purchases that are older than the shop keeps them.
 async fn add_expired_keys(old: &Database) -> Result<(), Failure> {
     let round = uuid::Uuid::now_v7();
-    let hours = OLD_KEYS.age + 1;
+    let hours = OLD_KEYS.age.whole_hours() + 1;
     for first in (1..=KEYS).step_by(usize::try_from(KEYS_AT_ONCE)?) {
         let last = first + KEYS_AT_ONCE - 1;
         old.execute(&format!(

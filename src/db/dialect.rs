@@ -5,6 +5,7 @@ use sea_orm::{
     sea_query::{Expr, ExprTrait, Func, IntoColumnRef, SimpleExpr, extension::postgres::PgFunc},
     sqlx,
 };
+use uuid::Uuid;
 
 /// Returns the SQLSTATE of an error, if the server reported it.
 pub fn sqlstate(error: &DbErr) -> Option<String> {
@@ -116,6 +117,34 @@ pub fn column_in<C: ColumnTrait>(column: C, ids: &[i64]) -> SimpleExpr {
 /// The same for text columns.
 pub fn text_in<C: ColumnTrait>(column: C, texts: Vec<String>) -> SimpleExpr {
     Expr::col(column.as_column_ref()).eq(PgFunc::any(texts))
+}
+
+/// The same for columns of UUIDs.
+pub fn uuid_in<C: ColumnTrait>(column: C, uuids: Vec<Uuid>) -> SimpleExpr {
+    Expr::col(column.as_column_ref()).eq(PgFunc::any(uuids))
+}
+
+/// A text to compare with a column of fixed length. Without the cast, PostgreSQL would cast the
+/// column to the type of the parameter, and no index on the column would serve the comparison.
+pub fn fixed_length(text: impl Into<SimpleExpr>) -> SimpleExpr {
+    let text: SimpleExpr = text.into();
+    text.cast_as("bpchar")
+}
+
+/// An expression as a 64-bit integer, in this engine's words.
+pub fn integer(expression: &str) -> String {
+    format!("CAST({expression} AS bigint)")
+}
+
+/// The same for an expression of the query builder.
+pub fn as_integer(expression: impl Into<SimpleExpr>) -> SimpleExpr {
+    let expression: SimpleExpr = expression.into();
+    expression.cast_as("bigint")
+}
+
+/// The microseconds from the time `from` to the time `to`, both expressions, as a 64-bit integer.
+pub fn microseconds_between(from: &str, to: &str) -> String {
+    integer(&format!("EXTRACT(EPOCH FROM {to} - {from}) * 1000000"))
 }
 
 /// True if `column`, a text that `fold_search_text` has folded (migration m0027), contains `word`

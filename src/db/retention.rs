@@ -3,7 +3,11 @@
 
 use std::time::{Duration, Instant};
 
-use sea_orm::{ConnectionTrait, DbErr, Value};
+use sea_orm::{
+    ConnectionTrait, DbErr, QueryResult, TryGetable,
+    sea_query::{DeleteStatement, Expr, ExprTrait, Query, SelectStatement, SimpleExpr},
+};
+use time::OffsetDateTime;
 
 use super::{
     Db, dialect, locks,
@@ -25,12 +29,50 @@ pub const COUNTED_MAX: u64 = 1_000_000;
 pub struct ExpiredRows {
     /// The name of the rows on pages and in logs, in the plural.
     pub name: &'static str,
-    /// Selects the ids of the expired rows as text. `$1` is `age`.
-    pub select: &'static str,
-    /// Deletes those of the ids `$1` (`text[]`) that are still expired. `$2` is `age`.
-    pub delete: &'static str,
-    /// In the unit by which the statements multiply it.
-    pub age: u32,
+    /// The table, which has one column as its primary key.
+    pub table: &'static str,
+    /// The primary key.
+    pub key: &'static str,
+    /// Reads the key from the first column of a row, as an expression to compare the key with.
+    pub read_key: fn(&QueryResult) -> Result<SimpleExpr, DbErr>,
+    /// The condition that a row has expired at a time, if the second argument is `age`.
+    pub is_expired: fn(OffsetDateTime, time::Duration) -> SimpleExpr,
+    /// The age at which rows expire.
+    pub age: time::Duration,
+}
+
+impl ExpiredRows {
+    fn expired_at(&self, now: OffsetDateTime) -> SimpleExpr {
+        (self.is_expired)(now, self.age)
+    }
+
+    /// Selects the keys of at most `max` rows that had expired at `now`.
+    fn select(&self, now: OffsetDateTime, max: u64) -> SelectStatement {
+        Query::select()
+            .column((self.table, self.key))
+            .from(self.table)
+            .and_where(self.expired_at(now))
+            .limit(max)
+            .to_owned()
+    }
+
+    /// Deletes those of the rows with these keys that had expired at `now` and were not changed
+    /// since.
+    ///
+    /// A list of another length is another prepared statement. Here that does not matter: all
+    /// batches but the last of a round have the same length.
+    fn delete(&self, now: OffsetDateTime, keys: Vec<SimpleExpr>) -> DeleteStatement {
+        Query::delete()
+            .from_table(self.table)
+            .and_where(Expr::col((self.table, self.key)).is_in(keys))
+            .and_where(self.expired_at(now))
+            .to_owned()
+    }
+}
+
+/// Reads a text or a UUID for [`ExpiredRows::read_key`].
+pub fn read_key<K: TryGetable + Into<SimpleExpr>>(row: &QueryResult) -> Result<SimpleExpr, DbErr> {
+    row.try_get_by_index::<K>(0).map(Into::into)
 }
 
 /// The result of a deletion that may take only a limited time.
@@ -50,41 +92,52 @@ pub async fn delete(db: &Db, rows: &ExpiredRows, within: Duration) -> Result<Del
     let started = Instant::now();
     let mut deleted = Deleted::default();
     loop {
-        let ids = find(db, rows).await.map_err(|source| TxnError::Database {
+        let found = find(db, rows).await.map_err(|source| TxnError::Database {
             name: "find expired rows",
             source,
         })?;
-        for batch in ids.chunks(BATCH_ROWS) {
+        for batch in found.keys.chunks(BATCH_ROWS) {
             if started.elapsed() >= within {
                 return Ok(deleted);
             }
-            deleted.count += delete_batch(db, *rows, batch.to_vec()).await?;
+            deleted.count += delete_batch(db, rows.delete(found.at, batch.to_vec())).await?;
             if batch.len() == BATCH_ROWS {
                 tokio::time::sleep(PAUSE).await;
             }
         }
-        if ids.len() < FOUND_AT_ONCE {
+        if found.keys.len() < FOUND_AT_ONCE {
             deleted.is_complete = true;
             return Ok(deleted);
         }
     }
 }
 
-async fn find(db: &Db, rows: &ExpiredRows) -> Result<Vec<String>, DbErr> {
-    let sql = format!("{} LIMIT {FOUND_AT_ONCE}", rows.select);
-    let found = dialect::statement(&sql, [f64::from(rows.age).into()]);
-    let found = db.reader().query_all_raw(found).await?;
-    found.iter().map(|row| row.try_get_by_index(0)).collect()
+/// The keys of rows that had expired.
+struct Found {
+    /// By the database's clock.
+    at: OffsetDateTime,
+    keys: Vec<SimpleExpr>,
 }
 
-async fn delete_batch(db: &Db, rows: ExpiredRows, ids: Vec<String>) -> Result<u64, TxnError> {
+async fn find(db: &Db, rows: &ExpiredRows) -> Result<Found, DbErr> {
+    let at = dialect::now(db.reader()).await?;
+    let select = rows.select(at, FOUND_AT_ONCE as u64);
+    let found = db.reader().query_all(&select).await?;
+    let keys = found
+        .iter()
+        .map(rows.read_key)
+        .collect::<Result<Vec<_>, _>>()?;
+    Ok(Found { at, keys })
+}
+
+/// Runs one batch. Its rows are compared with the time at which they were found, which is earlier
+/// than that of this transaction: a row that was changed since is not deleted.
+async fn delete_batch(db: &Db, delete: DeleteStatement) -> Result<u64, TxnError> {
     txn::run_for_result(db, Policy::request("delete expired rows"), move |work| {
-        let ids = ids.clone();
+        let delete = delete.clone();
         Box::pin(async move {
             locks::retention(work).await?;
-            let values: [Value; 2] = [ids.into(), f64::from(rows.age).into()];
-            let delete = dialect::statement(rows.delete, values);
-            let done = work.connection().execute_raw(delete).await?;
+            let done = work.connection().execute(&delete).await?;
             Ok(done.rows_affected())
         })
     })
@@ -93,12 +146,36 @@ async fn delete_batch(db: &Db, rows: ExpiredRows, ids: Vec<String>) -> Result<u6
 
 /// Counts the expired rows, up to [`COUNTED_MAX`].
 pub async fn count(db: &Db, rows: &ExpiredRows) -> Result<u64, DbErr> {
-    let sql = format!(
-        "SELECT count(*) FROM ({} LIMIT {COUNTED_MAX}) AS expired",
-        rows.select
-    );
-    let query = dialect::statement(&sql, [f64::from(rows.age).into()]);
-    let row = db.reader().query_one_raw(query).await?;
+    let now = dialect::now(db.reader()).await?;
+    let query = Query::select()
+        .expr(Expr::cust("count(*)"))
+        .from_subquery(rows.select(now, COUNTED_MAX), "expired")
+        .to_owned();
+    let row = db.reader().query_one(&query).await?;
     let count: Option<i64> = row.map(|row| row.try_get_by_index(0)).transpose()?;
     Ok(count.unwrap_or_default().unsigned_abs())
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::sea_query::PostgresQueryBuilder;
+
+    use super::*;
+    use crate::db::session_store::EXPIRED_SESSIONS;
+
+    /// Otherwise no index would serve the comparison.
+    #[test]
+    fn the_ids_of_sessions_are_compared_as_texts_of_fixed_length() {
+        let keys = ["a", "b"].map(dialect::fixed_length).to_vec();
+        let delete = EXPIRED_SESSIONS.delete(OffsetDateTime::UNIX_EPOCH, keys);
+        let (sql, values) = delete.build(PostgresQueryBuilder);
+        for part in [
+            r#"DELETE FROM "session" WHERE"#,
+            "IN (CAST($1 AS bpchar), CAST($2 AS bpchar))",
+            r#""session"."expires_at" < $3"#,
+        ] {
+            assert!(sql.contains(part), "{part} in {sql}");
+        }
+        assert_eq!(values.0.len(), 3);
+    }
 }

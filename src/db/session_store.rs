@@ -20,7 +20,7 @@ use tower_sessions::{
 };
 
 use super::{
-    Db,
+    Db, dialect,
     entity::session,
     retention::ExpiredRows,
     txn::{self, Abort, Policy},
@@ -29,10 +29,14 @@ use super::{
 /// Sessions that expired: 30 days after their last change.
 pub const EXPIRED_SESSIONS: ExpiredRows = ExpiredRows {
     name: "sessions",
-    select: "SELECT id::text FROM session WHERE expires_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 day'",
-    delete: "DELETE FROM session WHERE id = ANY($1::text[]::bpchar[]) \
-             AND expires_at < CURRENT_TIMESTAMP - $2 * INTERVAL '1 day'",
-    age: 0,
+    table: "session",
+    key: "id",
+    read_key: |row| {
+        let id: String = row.try_get_by_index(0)?;
+        Ok(dialect::fixed_length(id))
+    },
+    is_expired: |now, age| session::Column::ExpiresAt.lt(now - age),
+    age: time::Duration::ZERO,
 };
 
 /// In a new record: the id that it is to have, if it is free. It is not stored.

@@ -7,7 +7,8 @@ use std::{
 };
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait, Select,
+    sea_query::{Expr, ExprTrait, Query, SelectStatement},
 };
 
 use super::{
@@ -17,8 +18,7 @@ use super::{
 };
 use crate::{
     db::{
-        dialect,
-        entity::{customer_order, order_line},
+        entity::{customer_order, order_line, stock},
         locks,
         txn::{self, Abort, TxnError, Work},
     },
@@ -27,17 +27,6 @@ use crate::{
 
 /// Maximum number of backorders that one transaction fulfills.
 const BATCH_SIZE: u64 = 20;
-
-/// Backorders that the available stock covers, each considered on its own, oldest first. An order
-/// that stock does not cover does not block later ones. `$2` is a product that the order must
-/// contain, or null.
-const FULFILLABLE_BACKORDERS: &str = "
-    SELECT o.id FROM customer_order o
-    WHERE o.status = 'backordered'
-      AND ($2::bigint IS NULL OR EXISTS (SELECT 1 FROM order_line l WHERE l.order_id = o.id AND l.product_id = $2))
-      AND NOT EXISTS (SELECT 1 FROM order_line l JOIN stock s ON s.product_id = l.product_id
-                      WHERE l.order_id = o.id AND s.available < l.quantity)
-    ORDER BY o.id LIMIT $1";
 
 /// Fulfills backorders; see [`Shop::backorders`].
 #[derive(Clone, Copy, Debug)]
@@ -96,17 +85,40 @@ impl Backorders<'_> {
         Ok(fulfilled)
     }
 
+    /// Returns backorders that the available stock covers, each considered on its own, oldest
+    /// first. An order that stock does not cover does not block later ones.
     async fn fulfillable(self, product_id: Option<i64>) -> Result<Vec<i64>, TxnError> {
-        let at_most = i64::try_from(BATCH_SIZE).unwrap_or(i64::MAX);
-        let values = [at_most.into(), product_id.into()];
-        let statement = dialect::statement(FULFILLABLE_BACKORDERS, values);
-        let rows = self.shop.db.reader().query_all_raw(statement).await;
-        let ids = rows.and_then(|rows| rows.iter().map(|row| row.try_get_by_index(0)).collect());
+        let ids = oldest(product_id)
+            .filter(Expr::not_exists(lines_beyond_stock()))
+            .into_tuple::<i64>()
+            .all(self.shop.db.reader())
+            .await;
         ids.map_err(|source| TxnError::Database {
             name: "fulfill backorders",
             source,
         })
     }
+}
+
+/// Selects the lines of an order that the available stock does not cover.
+fn lines_beyond_stock() -> SelectStatement {
+    let product_of_line = Expr::col((stock::Entity, stock::Column::ProductId))
+        .equals((order_line::Entity, order_line::Column::ProductId));
+    Query::select()
+        .column((order_line::Entity, order_line::Column::Id))
+        .from(order_line::Entity)
+        .inner_join(stock::Entity, product_of_line)
+        .and_where(
+            Expr::col((order_line::Entity, order_line::Column::OrderId))
+                .equals((customer_order::Entity, customer_order::Column::Id)),
+        )
+        .and_where(
+            Expr::col((stock::Entity, stock::Column::Available)).lt(Expr::col((
+                order_line::Entity,
+                order_line::Column::Quantity,
+            ))),
+        )
+        .to_owned()
 }
 
 /// A locked backorder with its lines.
@@ -117,22 +129,30 @@ pub(super) struct Backorder {
 
 /// Returns the oldest backorders of a product, at most as many as one transaction fulfills.
 pub(super) async fn oldest_of_product(work: &Work, product_id: i64) -> Result<Vec<i64>, Abort> {
-    let of_product = QueryTrait::into_query(
-        order_line::Entity::find()
-            .select_only()
-            .column(order_line::Column::OrderId)
-            .filter(order_line::Column::ProductId.eq(product_id)),
-    );
-    Ok(customer_order::Entity::find()
+    let ids = oldest(Some(product_id)).into_tuple::<i64>();
+    Ok(ids.all(work.connection()).await?)
+}
+
+/// Selects the ids of the oldest backorders that contain a product, or of all, at most as many as
+/// one transaction fulfills.
+fn oldest(product_id: Option<i64>) -> Select<customer_order::Entity> {
+    let of_product = |product_id: i64| {
+        QueryTrait::into_query(
+            order_line::Entity::find()
+                .select_only()
+                .column(order_line::Column::OrderId)
+                .filter(order_line::Column::ProductId.eq(product_id)),
+        )
+    };
+    customer_order::Entity::find()
         .select_only()
         .column(customer_order::Column::Id)
         .filter(customer_order::Column::Status.eq(OrderStatus::Backordered.as_str()))
-        .filter(customer_order::Column::Id.in_subquery(of_product))
+        .apply_if(product_id, |query, id| {
+            query.filter(customer_order::Column::Id.in_subquery(of_product(id)))
+        })
         .order_by_asc(customer_order::Column::Id)
         .limit(BATCH_SIZE)
-        .into_tuple()
-        .all(work.connection())
-        .await?)
 }
 
 /// Locks the orders among `ids` that are still backordered, oldest first.

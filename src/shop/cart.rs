@@ -15,8 +15,9 @@ use futures::future::BoxFuture;
 use sea_orm::{
     ActiveValue::{NotSet, Set},
     ColumnTrait, EntityTrait, QueryFilter,
-    sea_query::{Expr, OnConflict},
+    sea_query::{Expr, ExprTrait, OnConflict, Query, SimpleExpr},
 };
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use self::{
@@ -26,9 +27,9 @@ use self::{
 use crate::{
     db::{
         dialect,
-        entity::{cart, cart_item, checkout_draft},
+        entity::{cart, cart_item, checkout_draft, hold},
         locks,
-        retention::ExpiredRows,
+        retention::{self, ExpiredRows},
         txn::{self, Abort, Outcome, Work},
     },
     model::{Quantity, ShopError},
@@ -45,14 +46,34 @@ use crate::{
 /// creating them, and that have no open hold.
 pub const OLD_CARTS: ExpiredRows = ExpiredRows {
     name: "carts",
-    select: "SELECT id::text FROM cart WHERE changed_at < CURRENT_TIMESTAMP \
-             - CASE WHEN seen_again THEN $1::float8 ELSE 1 END * INTERVAL '1 day' \
-             AND NOT EXISTS (SELECT 1 FROM hold WHERE hold.cart_id = cart.id AND hold.state = 'held')",
-    delete: "DELETE FROM cart WHERE id = ANY($1::text[]::uuid[]) \
-             AND changed_at < CURRENT_TIMESTAMP - CASE WHEN seen_again THEN $2::float8 ELSE 1 END * INTERVAL '1 day' \
-             AND NOT EXISTS (SELECT 1 FROM hold WHERE hold.cart_id = cart.id AND hold.state = 'held')",
-    age: 30,
+    table: "cart",
+    key: "id",
+    read_key: retention::read_key::<Uuid>,
+    is_expired: is_old,
+    age: Duration::days(30),
 };
+
+/// How long a cart is kept whose session never came back.
+const UNSEEN_AGE: Duration = Duration::days(1);
+
+/// The condition of [`OLD_CARTS`].
+fn is_old(now: OffsetDateTime, age: Duration) -> SimpleExpr {
+    let is_unchanged_for = |span: Duration| cart::Column::ChangedAt.lt(now - span);
+    let seen = cart::Column::SeenAgain.eq(true).and(is_unchanged_for(age));
+    let unseen = cart::Column::SeenAgain
+        .eq(false)
+        .and(is_unchanged_for(UNSEEN_AGE));
+    let open_holds = Query::select()
+        .column(hold::Column::Id)
+        .from(hold::Entity)
+        .and_where(hold::Column::State.eq("held"))
+        .and_where(
+            Expr::col((hold::Entity, hold::Column::CartId))
+                .equals((cart::Entity, cart::Column::Id)),
+        )
+        .to_owned();
+    seen.or(unseen).and(Expr::not_exists(open_holds))
+}
 
 /// A cart to change, with the idempotency claim of the change.
 #[derive(Clone, Debug)]

@@ -13,6 +13,7 @@ use sea_orm::{
 
 use crate::{
     db::{
+        dialect,
         entity::{customer_order, order_line},
         txn::{Abort, Work},
     },
@@ -42,10 +43,11 @@ pub async fn check(work: &Work, offer: &Offer, email_folded: &str, more: i64) ->
     let kept: Option<Option<i64>> = order_line::Entity::find()
         .select_only()
         .column_as(
-            Expr::col(order_line::Column::Quantity)
-                .sub(Expr::col(order_line::Column::ReturnedQuantity))
-                .sum()
-                .cast_as("bigint"),
+            dialect::as_integer(
+                Expr::col(order_line::Column::Quantity)
+                    .sub(Expr::col(order_line::Column::ReturnedQuantity))
+                    .sum(),
+            ),
             "units",
         )
         .filter(order_line::Column::ProductId.eq(offer.id))

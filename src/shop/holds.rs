@@ -18,7 +18,7 @@ pub use reconcile::reconcile;
 use std::collections::BTreeMap;
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter,
+    ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect,
     sea_query::{Expr, SimpleExpr},
 };
 use time::{Duration, OffsetDateTime};
@@ -47,6 +47,8 @@ use crate::{
 pub(super) const SWEEP_BATCH_SIZE: u64 = 100;
 /// Maximum number of holds whose address one transaction removes.
 pub(super) const ADDRESS_BATCH_SIZE: u64 = 1_000;
+/// How long a closed hold keeps its address.
+const ADDRESS_AGE: Duration = Duration::days(1);
 
 /// The stored reason of a hold that expired because the sale of its product ended. The shopper does
 /// not have to wait for the next reservation.
@@ -246,11 +248,23 @@ pub(super) async fn extend(work: &Work, cart_id: Uuid, ttl: Duration) -> Result<
 /// Removes the addresses of one batch of holds that were closed a day ago, and returns their
 /// number.
 pub(super) async fn remove_old_addresses(work: &Work) -> Result<u64, DbErr> {
-    let sql = "UPDATE hold SET network = NULL WHERE id IN (SELECT id FROM hold WHERE network IS NOT NULL \
-               AND closed_at < CURRENT_TIMESTAMP - INTERVAL '1 day' LIMIT $1)";
-    let statement = dialect::statement(sql, [ADDRESS_BATCH_SIZE.cast_signed().into()]);
-    let result = work.connection().execute_raw(statement).await?;
-    Ok(result.rows_affected())
+    // A closed hold is never opened again, so the time of this transaction is early enough.
+    let now = dialect::now(work.connection()).await?;
+    let ids: Vec<i64> = hold::Entity::find()
+        .select_only()
+        .column(hold::Column::Id)
+        .filter(hold::Column::Network.is_not_null())
+        .filter(hold::Column::ClosedAt.lt(now - ADDRESS_AGE))
+        .limit(ADDRESS_BATCH_SIZE)
+        .into_tuple()
+        .all(work.connection())
+        .await?;
+    let updated = hold::Entity::update_many()
+        .col_expr(hold::Column::Network, Expr::value(None::<String>))
+        .filter(dialect::column_in(hold::Column::Id, &ids))
+        .exec(work.connection())
+        .await?;
+    Ok(updated.rows_affected)
 }
 
 async fn set(

@@ -24,7 +24,7 @@ use crate::{
     db::{
         Db, dialect,
         entity::idempotency_key,
-        retention::ExpiredRows,
+        retention::{self, ExpiredRows},
         txn::{self, Abort, Work},
     },
     model::ShopError,
@@ -33,10 +33,11 @@ use crate::{
 /// Keys whose response has been stored for 72 hours.
 pub const OLD_KEYS: ExpiredRows = ExpiredRows {
     name: "idempotency keys",
-    select: "SELECT key FROM idempotency_key WHERE created_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 hour'",
-    delete: "DELETE FROM idempotency_key WHERE key = ANY($1::text[]) \
-             AND created_at < CURRENT_TIMESTAMP - $2 * INTERVAL '1 hour'",
-    age: 72,
+    table: "idempotency_key",
+    key: "key",
+    read_key: retention::read_key::<String>,
+    is_expired: |now, age| idempotency_key::Column::CreatedAt.lt(now - age),
+    age: time::Duration::hours(72),
 };
 
 /// A key with a fingerprint of its request.

@@ -3,15 +3,17 @@
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ConnectionTrait, EntityTrait,
+    ColumnTrait, EntityTrait, QueryFilter,
+    sea_query::Expr,
 };
+use time::Duration;
 use uuid::Uuid;
 
 use crate::{
     db::{
         dialect,
         entity::{server_heartbeat, shop_secret},
-        retention::ExpiredRows,
+        retention::{self, ExpiredRows},
         txn::{self, TxnError},
     },
     model::ShopError,
@@ -21,14 +23,15 @@ use crate::{
 /// The rows of server processes that have had no heartbeat for seven days.
 pub const OLD_HEARTBEATS: ExpiredRows = ExpiredRows {
     name: "heartbeats of stopped servers",
-    select: "SELECT server_id::text FROM server_heartbeat WHERE beat_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 day'",
-    delete: "DELETE FROM server_heartbeat WHERE server_id = ANY($1::text[]::uuid[]) \
-             AND beat_at < CURRENT_TIMESTAMP - $2 * INTERVAL '1 day'",
-    age: 7,
+    table: "server_heartbeat",
+    key: "server_id",
+    read_key: retention::read_key::<Uuid>,
+    is_expired: |now, age| server_heartbeat::Column::BeatAt.lt(now - age),
+    age: Duration::days(7),
 };
-/// Maximum gap between two heartbeats, in seconds. After a longer gap the server process counts as
-/// restarted: the machine was asleep, or the database was unreachable.
-const HEARTBEAT_GAP_MAX_S: u32 = 15;
+/// Maximum gap between two heartbeats. After a longer gap the server process counts as restarted:
+/// the machine was asleep, or the database was unreachable.
+const HEARTBEAT_GAP_MAX: Duration = Duration::seconds(15);
 /// The name of the secret between shop and provider.
 const PAYMENT_SECRET: &str = "payment";
 /// The name of the secret that signs links to a customer's orders. The provider does not know it.
@@ -42,21 +45,24 @@ pub struct Operation<'a> {
 
 impl Operation<'_> {
     /// Records a heartbeat of this server process. The first call sets its start time; so does the
-    /// first call after a gap of more than [`HEARTBEAT_GAP_MAX_S`]: the audit does not count work
+    /// first call after a gap of more than [`HEARTBEAT_GAP_MAX`]: the audit does not count work
     /// that became due before the start as late.
     pub async fn record_heartbeat(self, server_id: Uuid) -> Result<(), TxnError> {
         txn::run_for_result(&self.shop.db, self.shop.policy("heartbeat"), move |work| {
             Box::pin(async move {
-                let sql = "UPDATE server_heartbeat SET beat_at = CURRENT_TIMESTAMP, \
-                             started_at = CASE WHEN beat_at < CURRENT_TIMESTAMP - $2 * INTERVAL '1 second' \
-                                               THEN CURRENT_TIMESTAMP ELSE started_at END \
-                           WHERE server_id = $1";
-                let values = [server_id.into(), f64::from(HEARTBEAT_GAP_MAX_S).into()];
-                let updated = work
-                    .connection()
-                    .execute_raw(dialect::statement(sql, values))
+                // The time of this transaction, which writes nothing else.
+                let now = dialect::now(work.connection()).await?;
+                let beat_at = server_heartbeat::Column::BeatAt;
+                let started_at = Expr::case(beat_at.lt(now - HEARTBEAT_GAP_MAX), now)
+                    .finally(Expr::col(server_heartbeat::Column::StartedAt));
+                let updated = server_heartbeat::Entity::update_many()
+                    // Before the heartbeat: MySQL evaluates assignments in their order.
+                    .col_expr(server_heartbeat::Column::StartedAt, started_at.into())
+                    .col_expr(beat_at, Expr::value(now))
+                    .filter(server_heartbeat::Column::ServerId.eq(server_id))
+                    .exec(work.connection())
                     .await?;
-                if updated.rows_affected() == 0 {
+                if updated.rows_affected == 0 {
                     let row = server_heartbeat::ActiveModel {
                         server_id: Set(server_id),
                         started_at: NotSet,

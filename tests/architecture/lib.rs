@@ -1,6 +1,6 @@
 //! The project's own rules, checked against its text: which module may name which, where
-//! transactions begin, where rows are locked, what a strategy says about itself, which words are
-//! used. Each check has a sibling that feeds it what it must find.
+//! transactions begin, where rows are locked, where SQL may need one engine, what a strategy says
+//! about itself, which words are used. Each check has a sibling that feeds it what it must find.
 //!
 //! A crate of its own, because it reads the sources instead of linking them: after an edit it
 //! answers in seconds.
@@ -17,6 +17,8 @@ mod forms;
 mod imports;
 #[cfg(test)]
 mod placement;
+#[cfg(test)]
+mod sql;
 #[cfg(test)]
 mod strategies;
 #[cfg(test)]

@@ -17,6 +17,7 @@ use sea_orm::sqlx::{
     self,
     postgres::{PgConnectOptions, PgPool, PgPoolOptions},
 };
+use time::OffsetDateTime;
 use tokio::{sync::OnceCell, time::timeout};
 
 pub use charges::{ChargeRow, NewCharge};
@@ -116,7 +117,8 @@ fn to_ms(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
-/// Converts whole milliseconds from SQL; zero once the time has passed.
-fn from_ms(ms: Option<i64>) -> Duration {
-    Duration::from_millis(ms.and_then(|ms| u64::try_from(ms).ok()).unwrap_or(0))
+/// Returns the time from `now` until `at`; zero once it has passed.
+fn time_until(at: Option<OffsetDateTime>, now: OffsetDateTime) -> Duration {
+    at.and_then(|at| Duration::try_from(at - now).ok())
+        .unwrap_or_default()
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::Carts;
 use crate::{
     db::{
+        dialect,
         entity::{cart_item, product},
         txn,
     },
@@ -54,9 +55,7 @@ impl Carts<'_> {
         let units: Option<Option<i64>> = cart_item::Entity::find()
             .select_only()
             .column_as(
-                Expr::col(cart_item::Column::Quantity)
-                    .sum()
-                    .cast_as("bigint"),
+                dialect::as_integer(Expr::col(cart_item::Column::Quantity).sum()),
                 "units",
             )
             .filter(cart_item::Column::CartId.eq(cart_id))

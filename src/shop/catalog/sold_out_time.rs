@@ -15,13 +15,19 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use sea_orm::{DbErr, FromQueryResult};
+use sea_orm::{
+    ColumnTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QuerySelect,
+    sea_query::{Expr, ExprTrait, Order, Query, SelectStatement},
+};
 use time::OffsetDateTime;
 
 use crate::{
-    db::{Db, dialect},
+    db::{
+        Db, dialect,
+        entity::{product, stock_movement},
+    },
     model::{SalePlan, SellOut, StockCounts},
-    shop::moment,
+    shop::{ledger::MovementKind, moment},
 };
 
 /// A product that is sold out, with everything that the time depends on.
@@ -53,37 +59,53 @@ impl SoldOut {
 #[derive(Debug, Default)]
 pub struct SoldOutTimes(Mutex<HashMap<i64, (SoldOut, Option<SellOut>)>>);
 
+/// When the first and the last unit of a product were sold; `None` if none was.
 #[derive(Debug, FromQueryResult)]
 struct SalesRow {
     product_id: i64,
-    first_at: OffsetDateTime,
-    last_at: OffsetDateTime,
+    first_at: Option<OffsetDateTime>,
+    last_at: Option<OffsetDateTime>,
     /// Units of the product's first movement, its first delivery.
-    delivered: i64,
+    delivered: Option<i64>,
 }
 
-/// `$1` products.
-const FIRST_AND_LAST: &str = r#"
-SELECT asked.product_id, first.at AS first_at, last.at AS last_at, delivery.quantity AS delivered
-FROM unnest($1::bigint[]) AS asked (product_id)
-CROSS JOIN LATERAL (
-  SELECT m.at FROM stock_movement m WHERE m.product_id = asked.product_id AND m.kind = 'sell'
-  ORDER BY m.id LIMIT 1) first
-CROSS JOIN LATERAL (
-  SELECT m.at FROM stock_movement m WHERE m.product_id = asked.product_id AND m.kind = 'sell'
-  ORDER BY m.id DESC LIMIT 1) last
-CROSS JOIN LATERAL (
-  SELECT m.quantity FROM stock_movement m WHERE m.product_id = asked.product_id
-  ORDER BY m.id LIMIT 1) delivery"#;
+/// Selects a column of the first movement of each product that passes `filter`, or of the last one
+/// in descending order. The index `stock_movement_product_id_id` is read in this order, up to the
+/// first one that passes.
+fn of_movement(
+    column: stock_movement::Column,
+    kind: Option<MovementKind>,
+    order: Order,
+) -> SelectStatement {
+    let mut select = Query::select()
+        .column(column)
+        .from(stock_movement::Entity)
+        .and_where(
+            Expr::col((stock_movement::Entity, stock_movement::Column::ProductId))
+                .equals((product::Entity, product::Column::Id)),
+        )
+        .order_by(stock_movement::Column::Id, order)
+        .limit(1)
+        .to_owned();
+    if let Some(kind) = kind {
+        select.and_where(stock_movement::Column::Kind.eq(kind.as_str()));
+    }
+    select
+}
 
 /// The units of product `$1` that were sold at the time `$2` or later. Of the returned units, only
 /// those are subtracted that were sold since: a unit of an earlier sale is sold again in this one.
-const SOLD_SINCE: &str = "
-SELECT CAST(coalesce(sum(CASE m.kind WHEN 'sell' THEN m.quantity ELSE -m.quantity END), 0) AS bigint) AS units
-FROM stock_movement m
-WHERE m.product_id = $1 AND m.at >= $2 AND (m.kind = 'sell' OR m.kind = 'return' AND EXISTS (
-  SELECT 1 FROM stock_movement s
-  WHERE s.order_id = m.order_id AND s.product_id = m.product_id AND s.kind = 'sell' AND s.at >= $2))";
+fn sold_since_sql() -> String {
+    let units = dialect::integer(
+        "coalesce(sum(CASE m.kind WHEN 'sell' THEN m.quantity ELSE -m.quantity END), 0)",
+    );
+    format!(
+        "SELECT {units} AS units FROM stock_movement m
+         WHERE m.product_id = $1 AND m.at >= $2 AND (m.kind = 'sell' OR m.kind = 'return' AND EXISTS (
+           SELECT 1 FROM stock_movement s
+           WHERE s.order_id = m.order_id AND s.product_id = m.product_id AND s.kind = 'sell' AND s.at >= $2))"
+    )
+}
 
 impl SoldOutTimes {
     /// Returns how each of `products` sold out, by product id. A product of whose current sale no
@@ -114,13 +136,27 @@ impl SoldOutTimes {
     }
 
     async fn look_up(&self, db: &Db, missing: &[SoldOut]) -> Result<(), DbErr> {
+        use stock_movement::Column::{At, Quantity};
         let ids: Vec<i64> = missing.iter().map(|asked| asked.product_id).collect();
-        let rows = SalesRow::find_by_statement(dialect::statement(FIRST_AND_LAST, [ids.into()]))
+        let rows = product::Entity::find()
+            .select_only()
+            .column_as(product::Column::Id, "product_id")
+            .expr_as(
+                of_movement(At, Some(MovementKind::Sell), Order::Asc),
+                "first_at",
+            )
+            .expr_as(
+                of_movement(At, Some(MovementKind::Sell), Order::Desc),
+                "last_at",
+            )
+            .expr_as(of_movement(Quantity, None, Order::Asc), "delivered")
+            .filter(dialect::column_in(product::Column::Id, &ids))
+            .into_model::<SalesRow>()
             .all(db.reader())
             .await?;
         for asked in missing {
             let row = rows.iter().find(|row| row.product_id == asked.product_id);
-            let sell_out = match row.map(|row| asked.compare(row)) {
+            let sell_out = match row.and_then(|row| asked.compare(row)) {
                 Some(Sold::InThisSale(sell_out)) => Some(sell_out),
                 Some(Sold::AlsoBefore { since, took_ms }) => {
                     let units = sold_since(db, asked.product_id, since).await;
@@ -141,7 +177,7 @@ impl SoldOutTimes {
 /// Counts the units that were sold since a time. It reads all movements of the product: if that
 /// takes too long, the page is shown without the number.
 async fn sold_since(db: &Db, product_id: i64, since: OffsetDateTime) -> Option<i64> {
-    let statement = dialect::statement(SOLD_SINCE, [product_id.into(), since.into()]);
+    let statement = dialect::statement(&sold_since_sql(), [product_id.into(), since.into()]);
     match UnitsRow::find_by_statement(statement)
         .one(db.reader())
         .await
@@ -171,22 +207,23 @@ enum Sold {
 }
 
 impl SoldOut {
-    fn compare(&self, row: &SalesRow) -> Sold {
-        let (first_ms, last_ms) = (moment::as_ms(row.first_at), moment::as_ms(row.last_at));
+    /// Returns `None` if no unit was sold.
+    fn compare(&self, row: &SalesRow) -> Option<Sold> {
+        let (first_ms, last_ms) = (moment::as_ms(row.first_at?), moment::as_ms(row.last_at?));
         let took_ms = |from_ms: i64| last_ms.saturating_sub(from_ms);
-        match self.plan.starts_at_ms {
+        Some(match self.plan.starts_at_ms {
             // Its next sale is only announced, or had no units.
             Some(start_ms) if last_ms < start_ms => Sold::Unknown,
             Some(start_ms) if first_ms < start_ms => Sold::AlsoBefore {
                 since: moment::from_ms(start_ms),
                 took_ms: took_ms(start_ms),
             },
-            None if row.delivered != self.total => Sold::Unknown,
+            None if row.delivered != Some(self.total) => Sold::Unknown,
             start_ms => Sold::InThisSale(SellOut {
                 units: self.sold,
                 took_ms: took_ms(start_ms.unwrap_or(first_ms)),
             }),
-        }
+        })
     }
 }
 
@@ -211,9 +248,9 @@ mod tests {
     fn sales(first_ms: i64, last_ms: i64) -> SalesRow {
         SalesRow {
             product_id: 1,
-            first_at: moment::from_ms(first_ms),
-            last_at: moment::from_ms(last_ms),
-            delivered: 20,
+            first_at: Some(moment::from_ms(first_ms)),
+            last_at: Some(moment::from_ms(last_ms)),
+            delivered: Some(20),
         }
     }
 
@@ -238,10 +275,10 @@ mod tests {
             ),
         ] {
             let compared = sold_out(starts_at_ms, total).compare(&sales(5_000, 46_000));
-            assert_eq!(compared, expected, "{starts_at_ms:?} {total}");
+            assert_eq!(compared, Some(expected), "{starts_at_ms:?} {total}");
         }
         let at_once = sold_out(None, 20).compare(&sales(5_000, 5_000));
-        assert_eq!(at_once, all(0));
+        assert_eq!(at_once, Some(all(0)));
     }
 
     #[test]

@@ -149,7 +149,7 @@ pub async fn admit(
     // The holds of an address are counted and added by one transaction at a time.
     locks::holds_of_address(work, holder.as_str()).await?;
     let other = other_cart(cart_id);
-    let address = AddressHolds::read(work, holder, cart_id, other).await?;
+    let address = AddressHolds::read(work, holder, cart_id, other, now).await?;
     let wanted = Amount::of(lines);
     check_session(limits, wanted.plus(address.of_session()))?;
     let mut of_session = rows_of_cart(work, other, now).await?;

@@ -1,11 +1,14 @@
 //! Creates the stock of a new lane in the layout that its strategy needs.
 
-use sea_orm::{ActiveValue::Set, ConnectionTrait, EntityTrait};
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    ConnectionTrait, EntityTrait,
+};
 
 use crate::{
     db::{
         dialect,
-        entity::{stock, stock_bucket},
+        entity::{stock, stock_bucket, stock_unit},
         txn::{Abort, Work},
     },
     model::{StockLayout, StrategyKey},
@@ -17,6 +20,11 @@ use crate::{
 
 /// The number of rows over which `buckets` splits a stock.
 pub const BUCKETS: i32 = 8;
+
+/// Copies the units 1 to `$3` of the product `$1`, with numbers that are greater by `$2`. The
+/// primary key finds them.
+const COPY_UNITS: &str = "INSERT INTO stock_unit (product_id, unit) \
+    SELECT product_id, unit + $2 FROM stock_unit WHERE product_id = $1 AND unit <= $3";
 
 /// Inserts the stock of a lane's new product and the movement that receives its `units`. The row of
 /// an unsafe strategy is unguarded.
@@ -68,11 +76,28 @@ async fn insert_bucket_rows(work: &Work, product_id: i64, units: i64) -> Result<
     Ok(())
 }
 
+/// Inserts the first unit, and then as many units as there are already, until there are all: a
+/// million rows take twenty statements.
 async fn insert_unit_rows(work: &Work, product_id: i64, units: i64) -> Result<(), Abort> {
-    let sql =
-        "INSERT INTO stock_unit (product_id, unit) SELECT $1, n FROM generate_series(1, $2) AS n";
-    work.connection()
-        .execute_raw(dialect::statement(sql, [product_id.into(), units.into()]))
+    if units < 1 {
+        return Ok(());
+    }
+    let first = stock_unit::ActiveModel {
+        product_id: Set(product_id),
+        unit: Set(1),
+        sold: NotSet,
+    };
+    stock_unit::Entity::insert(first)
+        .exec_without_returning(work.connection())
         .await?;
+    let mut inserted: i64 = 1;
+    while inserted < units {
+        let more = inserted.min(units - inserted);
+        let values = [product_id.into(), inserted.into(), more.into()];
+        work.connection()
+            .execute_raw(dialect::statement(COPY_UNITS, values))
+            .await?;
+        inserted += more;
+    }
     Ok(())
 }

@@ -10,23 +10,20 @@ use std::{
     time::Duration,
 };
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{
+    DbErr, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect,
+};
+use time::OffsetDateTime;
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use crate::db::{Db, dialect};
+use crate::db::{
+    Db, dialect,
+    entity::{customer_order, payment, refund},
+};
 
 /// Interval of the query for the changes of other processes.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
-
-/// Reads the version of each of the orders `$1` (`text[]`): a text that differs after every change
-/// that a shopper can see.
-const VERSIONS: &str = "
-    SELECT o.public_id,
-           concat_ws(' ', o.status, o.changed_at,
-                     (SELECT string_agg(p.state, ',' ORDER BY p.id) FROM payment p WHERE p.order_id = o.id),
-                     (SELECT string_agg(r.state, ',' ORDER BY r.id) FROM refund r WHERE r.order_id = o.id)) AS version
-    FROM customer_order o WHERE o.public_id = ANY($1::text[]::uuid[])";
 
 /// The orders that this process watches, by their public ids.
 #[derive(Debug, Default)]
@@ -168,20 +165,71 @@ async fn poll(watch: Arc<OrderWatch>, db: Db) {
         let Some(orders) = watch.orders_to_query() else {
             return;
         };
-        match versions(&db, &orders).await {
+        match versions(&db, orders).await {
             Ok(versions) => watch.update(versions),
             Err(error) => tracing::debug!(%error, "failed to read the watched orders"),
         }
     }
 }
 
-async fn versions(db: &Db, orders: &[Uuid]) -> Result<Vec<(Uuid, String)>, DbErr> {
-    let ids: Vec<String> = orders.iter().map(Uuid::to_string).collect();
-    let query = dialect::statement(VERSIONS, [ids.into()]);
-    let rows = db.reader().query_all_raw(query).await?;
-    rows.iter()
-        .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
-        .collect()
+/// A payment of an order with one of its refunds; `None` for those that the order does not have.
+#[derive(Debug, FromQueryResult)]
+struct VersionRow {
+    public_id: Uuid,
+    status: String,
+    changed_at: OffsetDateTime,
+    payment_state: Option<String>,
+    refund_state: Option<String>,
+}
+
+/// Reads the version of each of the orders: a text that differs after every change that a shopper
+/// can see.
+async fn versions(db: &Db, orders: Vec<Uuid>) -> Result<Vec<(Uuid, String)>, DbErr> {
+    let rows = customer_order::Entity::find()
+        .select_only()
+        .columns([
+            customer_order::Column::PublicId,
+            customer_order::Column::Status,
+            customer_order::Column::ChangedAt,
+        ])
+        .column_as(payment::Column::State, "payment_state")
+        .column_as(refund::Column::State, "refund_state")
+        .join(
+            JoinType::LeftJoin,
+            customer_order::Entity::belongs_to(payment::Entity)
+                .from(customer_order::Column::Id)
+                .to(payment::Column::OrderId)
+                .into(),
+        )
+        .join(
+            JoinType::LeftJoin,
+            payment::Entity::belongs_to(refund::Entity)
+                .from(payment::Column::Id)
+                .to(refund::Column::PaymentId)
+                .into(),
+        )
+        .filter(dialect::uuid_in(customer_order::Column::PublicId, orders))
+        .order_by_asc(payment::Column::Id)
+        .order_by_asc(refund::Column::Id)
+        .into_model::<VersionRow>()
+        .all(db.reader())
+        .await?;
+    Ok(join_rows(rows))
+}
+
+/// Joins the rows of each order to its version.
+fn join_rows(rows: Vec<VersionRow>) -> Vec<(Uuid, String)> {
+    let mut versions = HashMap::new();
+    for row in rows {
+        let version = versions
+            .entry(row.public_id)
+            .or_insert_with(|| format!("{} {}", row.status, row.changed_at));
+        for state in [row.payment_state, row.refund_state] {
+            version.push(' ');
+            version.push_str(state.as_deref().unwrap_or_default());
+        }
+    }
+    versions.into_iter().collect()
 }
 
 #[cfg(test)]
@@ -228,6 +276,35 @@ mod tests {
             (OTHER, "pending".to_owned()),
         ]);
         assert_eq!([changed(&mut one), changed(&mut other)], [false, true]);
+    }
+
+    #[test]
+    fn the_version_of_an_order_contains_each_payment_and_refund() {
+        let row = |order, payment: Option<&str>, refund: Option<&str>| VersionRow {
+            public_id: order,
+            status: "paid".to_owned(),
+            changed_at: OffsetDateTime::UNIX_EPOCH,
+            payment_state: payment.map(ToOwned::to_owned),
+            refund_state: refund.map(ToOwned::to_owned),
+        };
+        let version = |rows| join_rows(rows).pop().map(|(_, version)| version);
+        let declined = || row(ONE, Some("declined"), None);
+        let captured = |refund| row(ONE, Some("captured"), refund);
+        let different = [
+            vec![row(ONE, None, None)],
+            vec![captured(None)],
+            vec![captured(Some("pending"))],
+            vec![captured(Some("succeeded"))],
+            vec![captured(Some("succeeded")), captured(Some("pending"))],
+            vec![declined(), captured(None)],
+            vec![captured(None), declined()],
+        ]
+        .map(version);
+        for (index, one) in different.iter().enumerate() {
+            assert!(!different[..index].contains(one), "{one:?}");
+        }
+        let two = join_rows(vec![row(ONE, None, None), row(OTHER, None, None)]);
+        assert_eq!(two.len(), 2);
     }
 
     #[test]

@@ -5,12 +5,13 @@
 use std::time::Duration;
 
 use sea_orm::sqlx;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    Store, StoreError, from_ms,
+    Store, StoreError,
     settling::{MoneyMovement, due_rows},
-    to_ms,
+    time_until, to_ms,
 };
 use crate::{
     model::Money,
@@ -23,7 +24,7 @@ use crate::{
 macro_rules! columns {
     () => {
         "reference, state, amount_cents, currency, CASE state WHEN 'declined' THEN decline_reason END, behaviour, \
-         ceil(extract(epoch FROM settle_at - now()) * 1000)::bigint"
+         settle_at, CURRENT_TIMESTAMP"
     };
 }
 
@@ -32,7 +33,7 @@ const INSERT: &str = concat!(
 WITH inserted AS (
     INSERT INTO provider.charge (reference, state, amount_cents, currency, card_last4, behaviour, decline_reason, settle_at,
         webhook_delay_ms, webhook_step_ms, webhook_copies)
-    VALUES ($1, 'processing', $2, $3, $4, $5, $6, now() + $7 * interval '1 millisecond', $8, $9, $10)
+    VALUES ($1, 'processing', $2, $3, $4, $5, $6, provider.after_ms($7), $8, $9, $10)
     ON CONFLICT (reference) DO NOTHING
     RETURNING *
 ), recorded AS (
@@ -123,7 +124,8 @@ type Columns = (
     Option<String>,
     Option<String>,
     String,
-    Option<i64>,
+    Option<OffsetDateTime>,
+    OffsetDateTime,
 );
 
 impl ChargeRow {
@@ -154,7 +156,7 @@ impl MoneyMovement for ChargeRow {
     );
 
     fn read(columns: Self::Columns) -> Result<Self, StoreError> {
-        let (reference, state, amount_cents, currency, decline_reason, behaviour, settles_in_ms) =
+        let (reference, state, amount_cents, currency, decline_reason, behaviour, settle_at, now) =
             columns;
         Ok(Self {
             body: ChargeBody {
@@ -165,7 +167,7 @@ impl MoneyMovement for ChargeRow {
                 decline_reason,
             },
             behaviour: Behaviour::parse(&behaviour).ok_or(StoreError::Unreadable("behaviour"))?,
-            settles_in: from_ms(settles_in_ms),
+            settles_in: time_until(settle_at, now),
         })
     }
 

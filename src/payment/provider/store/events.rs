@@ -20,7 +20,7 @@ WITH due AS MATERIALIZED (
     SELECT id, due_at FROM provider.event WHERE delivered_at IS NULL AND due_at <= now()
     ORDER BY due_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
 ), claimed AS (
-    UPDATE provider.event AS event SET attempts = attempts + 1, due_at = now() + $2 * interval '1 millisecond'
+    UPDATE provider.event AS event SET attempts = attempts + 1, due_at = provider.after_ms($2)
     FROM due WHERE event.id = due.id
     RETURNING event.*, due.due_at AS was_due_at
 )
@@ -33,14 +33,14 @@ LEFT JOIN provider.refund ON refund.reference = event.refund_reference
 ORDER BY was_due_at, id";
 
 const DELIVERED: &str = "
-UPDATE provider.event SET copies = copies - 1, due_at = now() + $2 * interval '1 millisecond',
+UPDATE provider.event SET copies = copies - 1, due_at = provider.after_ms($2),
     delivered_at = CASE WHEN copies <= 1 THEN now() END
 WHERE id = ANY($1) AND delivered_at IS NULL";
 
 /// The exponent is limited before the result, so that the power cannot overflow.
 const FAILED: &str = "
 UPDATE provider.event
-SET due_at = now() + least($2 * 2 ^ (least(attempts, 30) - 1), $3) * interval '1 millisecond'
+SET due_at = provider.after_ms(least($2 * power(2, least(attempts, 30) - 1), $3))
 WHERE id = ANY($1) AND delivered_at IS NULL";
 
 const RETRY_NOW: &str =

@@ -4,12 +4,13 @@
 use std::time::Duration;
 
 use sea_orm::sqlx;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
-    Store, StoreError, from_ms,
+    Store, StoreError,
     settling::{MoneyMovement, due_rows},
-    to_ms,
+    time_until, to_ms,
 };
 use crate::payment::{
     provider::webhook_schedule::WebhookSchedule,
@@ -18,8 +19,7 @@ use crate::payment::{
 
 macro_rules! columns {
     () => {
-        "reference, charge_reference, state, amount_cents, \
-         ceil(extract(epoch FROM settle_at - now()) * 1000)::bigint"
+        "reference, charge_reference, state, amount_cents, settle_at, CURRENT_TIMESTAMP"
     };
 }
 
@@ -35,7 +35,7 @@ WITH taken AS (
 ), inserted AS (
     INSERT INTO provider.refund (reference, charge_reference, state, amount_cents, settle_at,
         webhook_delay_ms, webhook_step_ms, webhook_copies)
-    SELECT $1, reference, 'processing', $3, now() + $4 * interval '1 millisecond', $5, $6, $7 FROM taken
+    SELECT $1, reference, 'processing', $3, provider.after_ms($4), $5, $6, $7 FROM taken
     RETURNING *
 ), recorded AS (
     INSERT INTO provider.event (kind, charge_reference, charge_state, refund_reference, refund_state, due_at, copies)
@@ -92,7 +92,7 @@ pub struct RefundRow {
     settles_in: Duration,
 }
 
-type Columns = (Uuid, Uuid, String, i64, Option<i64>);
+type Columns = (Uuid, Uuid, String, i64, OffsetDateTime, OffsetDateTime);
 
 impl MoneyMovement for RefundRow {
     type Columns = Columns;
@@ -109,7 +109,7 @@ impl MoneyMovement for RefundRow {
     );
 
     fn read(columns: Self::Columns) -> Result<Self, StoreError> {
-        let (reference, charge, state, amount_cents, settles_in_ms) = columns;
+        let (reference, charge, state, amount_cents, settle_at, now) = columns;
         Ok(Self {
             body: RefundBody {
                 reference,
@@ -117,7 +117,7 @@ impl MoneyMovement for RefundRow {
                 amount_cents,
             },
             charge,
-            settles_in: from_ms(settles_in_ms),
+            settles_in: time_until(Some(settle_at), now),
         })
     }
 

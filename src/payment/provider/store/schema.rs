@@ -67,6 +67,10 @@ CREATE TABLE IF NOT EXISTS provider.event (
 );
 CREATE INDEX IF NOT EXISTS event_undelivered ON provider.event (due_at, id) WHERE delivered_at IS NULL;
 
+-- The time that is this much later than now.
+CREATE OR REPLACE FUNCTION provider.after_ms (ms double precision) RETURNS timestamptz LANGUAGE sql STABLE AS
+    $$ SELECT now() + ms * interval '1 millisecond' $$;
+
 -- When an event is due that is followed by this many later events.
 CREATE OR REPLACE FUNCTION provider.due_at
     (settle_at timestamptz, delay_ms bigint, step_ms bigint, followed_by int) RETURNS timestamptz LANGUAGE sql STABLE AS
