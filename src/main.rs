@@ -14,6 +14,7 @@ use doorbuster::{
 
 mod command {
     pub mod audit;
+    pub mod buyer_server;
     pub mod database;
     pub mod gateway;
     pub mod interrupt;
@@ -56,6 +57,9 @@ enum Command {
     Provider(command::provider::Arguments),
     /// Checks that stock, orders and ledger are consistent.
     Audit(command::audit::Arguments),
+    /// Sells to the buyers of a run, which starts this command itself.
+    #[command(name = doorbuster::simulation::own_servers::SUBCOMMAND, hide = true)]
+    BuyerServer(command::buyer_server::Arguments),
     /// Plans, opens and ends the sale of a product, or lists all sales.
     Sale(command::sale::Arguments),
 }
@@ -110,6 +114,9 @@ async fn run(cli: Cli) -> Result<ExitCode, CommandError> {
         Some(Command::Simulate(arguments)) => command::simulate::run(&database, arguments).await,
         Some(Command::Sweep(arguments)) => command::sweep::run(&database, arguments).await,
         Some(Command::Provider(arguments)) => command::provider::run(&database, arguments).await,
+        Some(Command::BuyerServer(arguments)) => {
+            command::buyer_server::run(&database, arguments).await
+        }
         Some(Command::Audit(arguments)) => command::audit::run(&database, arguments).await,
         Some(Command::Sale(arguments)) => command::sale::run(&database, arguments).await,
     }

@@ -11,6 +11,7 @@ pub mod export;
 pub mod lessons;
 pub mod live;
 pub mod lock_watch;
+pub mod own_servers;
 pub mod recorder;
 pub mod run_buyers;
 pub mod run_secret;

@@ -42,5 +42,5 @@ pub mod visitor;
 mod wrong_guesses;
 
 pub use connections::ConnectionLimits;
-pub use server::{ServeError, serve};
+pub use server::{ServeError, serve, serve_buyers};
 pub use state::{AppState, ServerParts};

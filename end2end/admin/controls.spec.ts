@@ -125,6 +125,7 @@ test("each preset fills in the form, and its address reproduces it", async ({ pa
     "Slow database",
     "A buyer dies holding the lock",
     "12.12",
+    "Two servers, one mutex",
     "One statement at a time",
   ]);
   await stories.filter({ hasText: "12.12" }).click();
@@ -137,6 +138,9 @@ test("each preset fills in the form, and its address reproduces it", async ({ pa
   await expect(page.getByRole("checkbox", { name: /^blind-decrement / })).toBeChecked();
   await expect(page.getByRole("checkbox", { name: /^row-lock / })).not.toBeChecked();
   await expect(stories.filter({ hasText: "12.12" })).toHaveAttribute("aria-current", "true");
+  await expect(page.locator("#servers")).toHaveValue("");
+  await stories.filter({ hasText: "Two servers, one mutex" }).click();
+  await expect(page.locator("#servers")).toHaveValue("2");
   await expectAccessible(page);
   await page.setViewportSize({ width: 390, height: 844 });
   await expectNoSidewaysScroll(page);

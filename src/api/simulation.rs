@@ -125,6 +125,7 @@ mod server {
                 SimulationError::Interrupted => Self::SimulationOver,
                 SimulationError::Connect(_) => Self::Unavailable { retry_after_s: 2 },
                 SimulationError::Client(error) => Self::Invalid(error.to_string()),
+                SimulationError::OwnServers(error) => Self::Invalid(error.to_string()),
                 SimulationError::Panicked(_) => Self::Internal {
                     incident: "run-panicked".to_owned(),
                 },

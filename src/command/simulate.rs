@@ -66,15 +66,16 @@ pub struct Arguments {
     /// Pause between read and write, in milliseconds.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=i64::from(plan::RACE_WINDOW_MS_MAX)))]
     race_window_ms: u32,
-    /// Maximum concurrent transactions per lane [default: 16; with --together as many as fit].
+    /// Maximum concurrent transactions per lane, or per server with --servers [default: 16; with
+    /// --together or --servers as many as fit].
     #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(plan::POOL_SIZE_MAX)))]
     pool: Option<u32>,
     /// Injected faults, in percent of the attempts:
     /// freeze=1,slow-statement=1,drop-connection=1,abandon=5,double-click=5.
     #[arg(long, value_parser = Faults::parse)]
     fault: Option<Faults>,
-    /// Thresholds that fail the run: p99-ms=50,failed=0,retries=100 (maximum; not with --target),
-    /// orders-per-second=500 (minimum).
+    /// Thresholds that fail the run: p99-ms=50,failed=0,retries=100 (maximum; not with
+    /// --target or --servers), orders-per-second=500 (minimum).
     #[arg(long, value_parser = Thresholds::parse)]
     threshold: Option<Thresholds>,
     /// Steps of a buyer.
@@ -83,6 +84,10 @@ pub struct Arguments {
     /// URLs of running servers on the same database, comma-separated; buyers then use HTTP.
     #[arg(long, value_delimiter = ',', value_name = "URL")]
     target: Vec<Url>,
+    /// Server processes that the run starts on this machine, in turn for its buyers, who then use
+    /// HTTP [default: 0, the buyers run in this process].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(0..=i64::from(plan::OWN_SERVERS_MAX)))]
+    servers: Option<u32>,
     /// Print one JSON object: the verdict, or the verdicts of several lanes.
     #[arg(long)]
     json: bool,
@@ -210,7 +215,7 @@ fn report_interrupted(end: Option<&RunSnapshot>, json: bool) -> Result<(), Comma
 fn texts(end: &RunSnapshot) -> String {
     let verdicts = end.lanes.iter().filter_map(|lane| lane.verdict.as_ref());
     verdicts
-        .map(|verdict| as_text(verdict, end.plan.servers > 0))
+        .map(|verdict| as_text(verdict, end.plan.is_over_http()))
         .collect()
 }
 
@@ -273,6 +278,7 @@ fn plan(arguments: &Arguments) -> Result<SimulationPlan, ShopError> {
     if !arguments.target.is_empty() {
         check_remote(arguments)?;
     }
+    let own_servers = arguments.servers.unwrap_or(0);
     SimulationPlan {
         strategies: arguments.strategy.clone(),
         lanes_together: arguments.together,
@@ -290,13 +296,18 @@ fn plan(arguments: &Arguments) -> Result<SimulationPlan, ShopError> {
             JourneyArgument::Checkout => Journey::Checkout,
         },
         pool_size: arguments.pool.unwrap_or_else(|| {
-            SimulationPlan::fitted_pool_size(arguments.strategy.len(), arguments.together)
+            SimulationPlan::fitted_pool_size(
+                arguments.strategy.len(),
+                arguments.together,
+                own_servers,
+            )
         }),
         faults: arguments.fault.clone().unwrap_or_default(),
         thresholds: arguments.threshold.unwrap_or_default(),
         product_id: None,
         guess: None,
         servers: u32::try_from(arguments.target.len()).unwrap_or(u32::MAX),
+        own_servers,
     }
     .validate()
 }
@@ -315,6 +326,9 @@ fn arrivals(arguments: &Arguments) -> Result<Arrivals, ShopError> {
 fn check_remote(arguments: &Arguments) -> Result<(), ShopError> {
     let reject = |why: String| Err(ShopError::Invalid(why));
     let unsupported = "cannot be used with --target";
+    if arguments.servers.unwrap_or(0) > 0 {
+        return reject(format!("--servers {unsupported}"));
+    }
     if arguments.journey == JourneyArgument::Checkout || arguments.race_window_ms > 0 {
         return reject(format!(
             "--journey checkout and --race-window-ms {unsupported}"

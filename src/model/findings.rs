@@ -2,10 +2,12 @@
 
 use std::cmp::Ordering;
 
-use super::{LaneSnapshot, RunSnapshot, TimeSplitMs, Verdict};
+use super::{
+    LaneSnapshot, QueueLocation, RunEventKind, RunSnapshot, SimulationPlan, TimeSplitMs, Verdict,
+};
 
-/// Describes what happened on a lane; empty before its verdict.
-pub fn of_lane(lane: &LaneSnapshot) -> Vec<String> {
+/// Describes what happened on a lane of a run with this plan; empty before its verdict.
+pub fn of_lane(lane: &LaneSnapshot, plan: &SimulationPlan) -> Vec<String> {
     let Some(verdict) = &lane.verdict else {
         return Vec::new();
     };
@@ -13,6 +15,7 @@ pub fn of_lane(lane: &LaneSnapshot) -> Vec<String> {
         let sentences = [
             Some(counted_afterwards(verdict)),
             oversold(verdict),
+            separate_locks(verdict, plan),
             counter(verdict),
         ];
         return sentences.into_iter().flatten().collect();
@@ -20,6 +23,7 @@ pub fn of_lane(lane: &LaneSnapshot) -> Vec<String> {
     [
         Some(sales(verdict)),
         oversold(verdict),
+        separate_locks(verdict, plan),
         counter(verdict),
         undersold(verdict),
         failures(verdict),
@@ -40,6 +44,41 @@ pub fn of_guess(run: &RunSnapshot) -> Option<String> {
         format!("The guess was right: {oversold} oversold.")
     } else {
         format!("The guess was {guess} oversold; the result is {oversold}.")
+    })
+}
+
+/// Names the servers that ended before the run.
+pub fn of_servers(run: &RunSnapshot) -> Option<String> {
+    let ended = run
+        .events
+        .iter()
+        .filter(|event| event.kind == RunEventKind::ServerEnded);
+    let ended: Vec<_> = ended
+        .filter_map(|event| event.server)
+        .map(|server| server.to_string())
+        .collect();
+    let (last, others) = ended.split_last()?;
+    Some(match others {
+        [] => format!(
+            "Server {last} ended during the run. From then on, the attempts of its buyers failed."
+        ),
+        others => format!(
+            "Servers {} and {last} ended during the run. From then on, the attempts of their buyers \
+             failed.",
+            others.join(", ")
+        ),
+    })
+}
+
+/// Explains why a lock in the memory of each server did not help.
+fn separate_locks(verdict: &Verdict, plan: &SimulationPlan) -> Option<String> {
+    let servers = plan.servers.max(plan.own_servers);
+    let in_memory = verdict.strategy.row().queue == QueueLocation::ServerMemory;
+    (verdict.oversold > 0 && !verdict.safe && in_memory && servers > 1).then(|| {
+        format!(
+            "Each of the {servers} servers has a lock of its own: buyers at different servers did \
+             not wait for each other and sold the same units."
+        )
     })
 }
 
@@ -189,17 +228,83 @@ fn was_or_were(number: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{LatencyMs, StrategyKey};
+    use crate::model::{LatencyMs, RunEvent, RunState, StrategyKey};
 
     fn findings(verdict: Verdict) -> Vec<String> {
-        of_lane(&LaneSnapshot {
-            strategy: StrategyKey::RowLock,
+        findings_at(0, verdict)
+    }
+
+    fn findings_at(own_servers: u32, verdict: Verdict) -> Vec<String> {
+        let plan = SimulationPlan {
+            own_servers,
+            ..SimulationPlan::preset()
+        };
+        let lane = LaneSnapshot {
+            strategy: verdict.strategy,
             product_name: String::new(),
             stock: verdict.stock,
             samples: Vec::new(),
             latency_ms: LatencyMs::default(),
             verdict: Some(verdict),
-        })
+        };
+        of_lane(&lane, &plan)
+    }
+
+    #[test]
+    fn a_lock_in_memory_that_did_not_help_is_explained_only_with_several_servers() {
+        let oversold = |strategy: StrategyKey, oversold| Verdict {
+            strategy,
+            safe: strategy.is_safe(),
+            oversold,
+            ..Verdict::example()
+        };
+        let explained = |servers, verdict| {
+            let text = findings_at(servers, verdict).join("\n");
+            text.contains(&format!(
+                "Each of the {servers} servers has a lock of its own"
+            ))
+        };
+        assert!(explained(2, oversold(StrategyKey::ProcessMutex, 3)));
+        assert!(!explained(1, oversold(StrategyKey::ProcessMutex, 3)));
+        assert!(!explained(2, oversold(StrategyKey::ProcessMutex, 0)));
+        assert!(!explained(2, oversold(StrategyKey::Unguarded, 3)));
+        assert!(!explained(2, oversold(StrategyKey::MicroBatch, 0)));
+    }
+
+    #[test]
+    fn servers_that_ended_are_named() {
+        let run = |servers: &[u32]| RunSnapshot {
+            id: String::new(),
+            state: RunState::Finished,
+            plan: SimulationPlan::preset(),
+            started_at: String::new(),
+            name: String::new(),
+            note: String::new(),
+            lanes: Vec::new(),
+            events: servers
+                .iter()
+                .map(|server| RunEvent {
+                    lane: None,
+                    elapsed_ms: 1,
+                    kind: RunEventKind::ServerEnded,
+                    server: Some(*server),
+                })
+                .collect(),
+            paused_ms: 0,
+            passed: None,
+            failure: None,
+        };
+        assert_eq!(of_servers(&run(&[])), None);
+        assert_eq!(
+            of_servers(&run(&[2])).as_deref(),
+            Some("Server 2 ended during the run. From then on, the attempts of its buyers failed.")
+        );
+        assert_eq!(
+            of_servers(&run(&[4, 1, 2])).as_deref(),
+            Some(
+                "Servers 4, 1 and 2 ended during the run. From then on, the attempts of their buyers failed."
+            )
+        );
     }
 
     #[test]

@@ -122,6 +122,8 @@ pub enum LockScope {
     Lane,
     /// All sessions of shops on this database, because the buyers use other servers.
     Shops,
+    /// All sessions of the servers that the run started, which all lanes share.
+    OwnServers,
 }
 
 /// The lock snapshots and the waterfall of a lane.

@@ -15,8 +15,8 @@ pub use faults::{FaultKind, Faults, Share};
 pub use form::PlanForm;
 pub use lanes::OneOrMany;
 pub use limits::{
-    ARRIVALS_S_MAX, ATTEMPTS_MAX, BUYERS_MAX, LANES_MAX, POOL_SIZE_MAX, RACE_WINDOW_MS_MAX,
-    RAMP_MS_MAX, ROUNDS_MAX, STOCK_MAX, THINK_TIME_MS_MAX,
+    ARRIVALS_S_MAX, ATTEMPTS_MAX, BUYERS_MAX, LANES_MAX, OWN_SERVERS_MAX, POOL_SIZE_MAX,
+    RACE_WINDOW_MS_MAX, RAMP_MS_MAX, ROUNDS_MAX, STOCK_MAX, THINK_TIME_MS_MAX,
 };
 pub use preset::{PRESETS, Preset};
 pub use quantities::Quantities;
@@ -94,7 +94,8 @@ pub struct SimulationPlan {
     /// Pause between read and write, in milliseconds.
     pub race_window_ms: u32,
     pub journey: Journey,
-    /// Maximum concurrent transactions of a lane's buyers.
+    /// Maximum concurrent transactions of a lane's buyers or, if the run starts servers, of each
+    /// server.
     #[serde(default = "pool_size_preset")]
     pub pool_size: u32,
     #[serde(default)]
@@ -106,14 +107,28 @@ pub struct SimulationPlan {
     /// The administrator's guess before the run: the oversold units.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guess: Option<u32>,
-    /// The number of servers at which the buyers buy over HTTP; 0 if they buy in the process of the
-    /// run. The two are different measurements, and not repeats of each other.
-    #[serde(default, skip_serializing_if = "is_in_process")]
+    /// The number of running servers at which the buyers buy over HTTP; 0 if there are none. Over
+    /// HTTP and in the process of the run are different measurements, and not repeats of each other.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub servers: u32,
+    /// The number of servers that the run starts for its buyers, who then buy over HTTP; 0 if it
+    /// starts none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub own_servers: u32,
 }
 
-const fn is_in_process(servers: &u32) -> bool {
+const fn is_zero(servers: &u32) -> bool {
     *servers == 0
+}
+
+/// Returns the pools for buyers that are open at the same time, at least one: one for each server
+/// that the run starts, and otherwise one for each lane that runs.
+fn pools(lanes: usize, together: bool, own_servers: u32) -> u32 {
+    match own_servers {
+        0 if together => u32::try_from(lanes).unwrap_or(u32::MAX).max(1),
+        0 => 1,
+        servers => servers,
+    }
 }
 
 const fn pool_size_preset() -> u32 {
@@ -142,15 +157,25 @@ impl SimulationPlan {
             product_id: None,
             guess: None,
             servers: 0,
+            own_servers: 0,
         }
     }
 
-    /// The connections of each lane if the plan does not set them: the preset's number, or as many
-    /// as all lanes that run at the same time can have.
-    pub fn fitted_pool_size(lanes: usize, together: bool) -> u32 {
-        let lanes = if together { lanes.max(1) } else { 1 };
-        let most = POOL_SIZE_MAX / u32::try_from(lanes).unwrap_or(u32::MAX);
+    /// The connections of each pool if the plan does not set them: the preset's number, or as many
+    /// as all pools that are open at the same time can have.
+    pub fn fitted_pool_size(lanes: usize, together: bool, own_servers: u32) -> u32 {
+        let most = POOL_SIZE_MAX / pools(lanes, together, own_servers);
         POOL_SIZE_PRESET.min(most).max(1)
+    }
+
+    /// Whether the buyers buy over HTTP, from the run's own servers or from others.
+    pub const fn is_over_http(&self) -> bool {
+        self.servers > 0 || self.own_servers > 0
+    }
+
+    /// The pools for buyers that are open at the same time.
+    fn pools(&self) -> u32 {
+        pools(self.strategies.len(), self.lanes_together, self.own_servers)
     }
 
     /// Attempts of all buyers of one lane.

@@ -125,6 +125,19 @@ pub struct RunEvent {
     /// Since the first buyer of that lane, or of all lanes, started.
     pub elapsed_ms: u64,
     pub kind: RunEventKind,
+    /// The server of the event, counted from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub server: Option<u32>,
+}
+
+impl RunEvent {
+    /// The label on charts.
+    pub fn in_words(&self) -> String {
+        match self.server {
+            Some(server) => format!("Server {server} ended"),
+            None => self.kind.in_words().to_owned(),
+        }
+    }
 }
 
 /// The kind of a run event.
@@ -139,10 +152,12 @@ pub enum RunEventKind {
     SoldOut,
     /// More units were sold than the stock had.
     Oversold,
+    /// A server that the run had started ended before the run.
+    ServerEnded,
 }
 
 impl RunEventKind {
-    /// The label on charts.
+    /// The label, without a lane or a server.
     pub const fn in_words(self) -> &'static str {
         match self {
             Self::Paused => "Paused",
@@ -151,6 +166,7 @@ impl RunEventKind {
             Self::Aborted => "Aborted",
             Self::SoldOut => "Sold out",
             Self::Oversold => "Oversold",
+            Self::ServerEnded => "Server ended",
         }
     }
 }

@@ -6,7 +6,7 @@ mod over_http;
 mod refusal;
 
 pub use in_process::InProcess;
-pub use over_http::{HttpClient, OverHttp};
+pub use over_http::{Failover, HttpClient, OverHttp};
 
 use std::time::Duration;
 
@@ -32,6 +32,8 @@ pub const ATTEMPT_DEADLINE: Duration = Duration::from_secs(3_600);
 /// The request of one purchase attempt.
 #[derive(Clone, Debug)]
 pub struct AttemptRequest {
+    /// The number of the buyer, which selects a server over HTTP.
+    pub buyer: u32,
     pub product_id: i64,
     pub quantity: Quantity,
     /// The idempotency key of the attempt, which makes a retry safe.

@@ -126,6 +126,7 @@ impl Crowd {
 
     fn request(&self, planned: &PlannedAttempt) -> AttemptRequest {
         AttemptRequest {
+            buyer: planned.buyer,
             product_id: self.lane.product_id,
             quantity: planned.quantity,
             key: self.secret.key(self.lane.id, planned.buyer, planned.round),

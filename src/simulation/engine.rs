@@ -2,16 +2,17 @@
 //! all buyers have finished.
 
 mod lane;
+mod servers;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use tokio::sync::{Barrier, OwnedSemaphorePermit, Semaphore};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use self::lane::Lane;
 use super::{
-    buyer::HttpClient,
     live::{LiveRegistration, LiveRun, LiveRuns},
+    own_servers::{OwnServers, OwnServersError, ServersEnd},
     run_buyers::RunBuyers,
     run_task::{self, RunTask, TaskPanic},
     sampler::{self, Progress},
@@ -44,6 +45,8 @@ pub enum SimulationError {
     Connect(#[from] ConnectError),
     #[error("the HTTP client could not be built: {0}")]
     Client(#[from] reqwest::Error),
+    #[error(transparent)]
+    OwnServers(#[from] OwnServersError),
     #[error("another simulation is running; wait until it ends")]
     Busy,
     #[error(transparent)]
@@ -74,6 +77,8 @@ pub struct Engine {
     /// Called when a run has to wait for that of another process; `None` if it does not wait.
     on_wait: Option<fn()>,
     interruption: Option<CancellationToken>,
+    /// The program of the servers that a run starts; `None` for the current executable.
+    server_program: Option<PathBuf>,
 }
 
 /// A run that has started.
@@ -83,6 +88,7 @@ pub struct StartedRun {
     plan: Arc<SimulationPlan>,
     opened: OpenedRun,
     /// The connection pools of the buyers: one for each lane, or one that the lanes use in turn.
+    /// None if the run starts servers, which have pools of their own.
     buyers_dbs: Vec<Db>,
     /// The run's own connections, which do not compete with the buyers'.
     control_db: Db,
@@ -122,12 +128,22 @@ impl StartedRun {
     }
 
     /// Ends the buyers' database sessions when the run is aborted. Otherwise the verdict would wait
-    /// for up to a thousand sessions that wait for a lock.
-    fn end_sessions_on_abort(&self) -> impl Future<Output = ()> + Send + use<> {
+    /// for up to a thousand sessions that wait for a lock. Servers that the run has started are
+    /// killed first, because they would open new sessions.
+    fn end_sessions_on_abort(
+        &self,
+        servers: Option<ServersEnd>,
+    ) -> impl Future<Output = ()> + Send + use<> {
         let (gate, buyers_dbs) = (self.run.arrival_gate(), self.buyers_dbs.clone());
-        let control_db = self.control_db.clone();
+        let (control_db, id) = (self.control_db.clone(), self.id());
         async move {
             gate.aborted().await;
+            if let Some(servers) = servers {
+                servers.kill_all().await;
+                if let Err(error) = store::end_sessions(&control_db, id).await {
+                    tracing::warn!(%error, "could not end the database sessions of an aborted run");
+                }
+            }
             for db in buyers_dbs {
                 if let Err(error) = db.terminate_sessions(&control_db).await {
                     tracing::warn!(%error, "could not end the database sessions of an aborted run");
@@ -163,6 +179,7 @@ impl Engine {
             watches_locks: true,
             on_wait: None,
             interruption: None,
+            server_program: None,
         }
     }
 
@@ -182,6 +199,15 @@ impl Engine {
     pub fn interruptible(self, interruption: CancellationToken) -> Self {
         Self {
             interruption: Some(interruption),
+            ..self
+        }
+    }
+
+    /// Sets the program of the servers that a run starts, instead of the current executable.
+    #[must_use]
+    pub fn with_server_program(self, program: PathBuf) -> Self {
+        Self {
+            server_program: Some(program),
             ..self
         }
     }
@@ -322,10 +348,10 @@ impl Engine {
             transactions_max: plan.pool_size,
             ..PoolSettings::SIMULATION
         };
-        let pools = if plan.lanes_together {
-            plan.strategies.len()
-        } else {
-            1
+        let pools = match plan.own_servers {
+            0 if plan.lanes_together => plan.strategies.len(),
+            0 => 1,
+            _ => 0,
         };
         let mut opened = Vec::with_capacity(pools);
         // Each pool has its own application name, by which the lock view finds the sessions of a
@@ -339,7 +365,8 @@ impl Engine {
         Ok(opened)
     }
 
-    /// Runs all buyers, in this process or over HTTP at `targets`, and stores the final snapshot.
+    /// Runs all buyers, in this process or over HTTP, and stores the final snapshot. Over HTTP, they
+    /// buy from the servers that the plan lets the run start or, if there are none, at `targets`.
     ///
     /// # Errors
     /// Why the run has no verdict; it is then stored as failed, also if one of its tasks panicked.
@@ -393,15 +420,18 @@ impl Engine {
         targets: &[url::Url],
         progress: Progress,
     ) -> Result<(), SimulationError> {
-        let http = match targets {
-            [] => None,
-            targets => Some(HttpClient::new(targets)?),
-        };
-        let schedule = Arc::new(Schedule::of(Arc::clone(&started.plan)));
         let run = Arc::clone(&started.run);
         let heartbeat = sampler::heartbeat(started.control_db.clone(), started.opened.clone(), run);
         let heartbeat = RunTask::spawn("the heartbeat", heartbeat);
-        let session_end = started.end_sessions_on_abort();
+        let servers = self.start_servers(started).await?;
+        if servers.is_none() && started.plan.own_servers > 0 {
+            // The run was aborted before the servers were ready.
+            return Ok(());
+        }
+        let http = servers::http_client(servers.as_ref(), targets)?;
+        let schedule = Arc::new(Schedule::of(Arc::clone(&started.plan)));
+        let session_end =
+            started.end_sessions_on_abort(servers.as_ref().map(OwnServers::end_handle));
         let session_end = RunTask::spawn("the end of the sessions", session_end);
         let lanes = (0..started.opened.lanes.len()).map(|index| Lane {
             engine: self,
@@ -425,6 +455,9 @@ impl Engine {
         }
         heartbeat.end().await?;
         session_end.end().await?;
+        if let Some(servers) = servers {
+            servers.stop().await;
+        }
         Ok(())
     }
 }

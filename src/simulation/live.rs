@@ -55,18 +55,36 @@ impl LiveRun {
         if !self.gate.apply(command) {
             return;
         }
+        self.record_event(command.into(), None, |run| {
+            run.state = command.state();
+            run.paused_ms = in_ms(self.gate.closed_for());
+        });
+    }
+
+    /// Records that a server that the run had started has ended before the run.
+    pub fn record_server_end(&self, server: u32) {
+        self.record_event(RunEventKind::ServerEnded, Some(server), |_| {});
+    }
+
+    /// Adds an event that happens now, together with `change`.
+    fn record_event(
+        &self,
+        kind: RunEventKind,
+        server: Option<u32>,
+        change: impl FnOnce(&mut RunSnapshot),
+    ) {
         let current_lane = *self
             .current_lane
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let mut run = self.lock();
-        run.state = command.state();
-        run.paused_ms = in_ms(self.gate.closed_for());
+        change(&mut run);
         let together = run.plan.lanes_together;
         run.events.push(RunEvent {
             lane: current_lane.map(|(lane, _)| lane).filter(|_| !together),
             elapsed_ms: current_lane.map_or(0, |(_, at)| in_ms(at.elapsed())),
-            kind: command.into(),
+            kind,
+            server,
         });
         drop(run);
         self.notify();
@@ -163,6 +181,7 @@ impl LiveRun {
                     lane: Some(index),
                     elapsed_ms: sample.elapsed_ms,
                     kind,
+                    server: None,
                 });
             }
         }

@@ -15,7 +15,7 @@ pub use queue::snapshot;
 use super::{buyer::Storefront, live::LiveRun, store, waterfall::WaterfallRecorder};
 use crate::{
     db::{
-        Db, PoolSettings,
+        Db,
         lock_watch::{self, SessionFilter},
     },
     model::lock_queue::{LockScope, LockSnapshot},
@@ -41,8 +41,9 @@ pub struct LockWatch {
     pub product_id: i64,
     /// The run's own connections.
     pub db: Db,
-    /// The pool of the lane's buyers; none when they buy at other servers.
-    pub buyers_db: Option<Db>,
+    /// The application names of the sessions to look at.
+    pub applications: Vec<String>,
+    pub scope: LockScope,
     pub storefront: Arc<dyn Storefront>,
     pub waterfall: Arc<WaterfallRecorder>,
 }
@@ -50,10 +51,10 @@ pub struct LockWatch {
 impl LockWatch {
     /// Looks at the locks repeatedly until it is dropped.
     pub async fn watch(self) {
-        self.run.start_lock_watch(self.index, self.scope());
+        self.run.start_lock_watch(self.index, self.scope);
         let begin = Instant::now();
         let mut pause = FIRST_LOOK_AFTER;
-        let filter = self.filter();
+        let filter = SessionFilter::Applications(self.applications.clone());
         // The first query is slow, because the server plans it: it must not be the one that counts.
         self.look(begin, &filter).await;
         loop {
@@ -91,21 +92,6 @@ impl LockWatch {
             tokio::task::spawn_blocking(move || queue::snapshot(&sessions, &filter, elapsed))
                 .await?,
         )
-    }
-
-    fn filter(&self) -> SessionFilter {
-        let name = match &self.buyers_db {
-            Some(db) => db.name(),
-            None => PoolSettings::SHOP.application_name,
-        };
-        SessionFilter::Applications(vec![name.to_owned()])
-    }
-
-    fn scope(&self) -> LockScope {
-        match self.buyers_db {
-            Some(_) => LockScope::Lane,
-            None => LockScope::Shops,
-        }
     }
 }
 

@@ -18,7 +18,7 @@ mod stepping;
 mod stock_snapshot;
 
 pub use buyers::lane_of_buyer;
-pub use cut_off::{fail_abandoned, session_prefix};
+pub use cut_off::{end_sessions, fail_abandoned, server_session_name, session_prefix};
 pub use exhibits::{
     UncheckedChange, age_holds, count_then_sell, end_code, end_of_holds, is_available,
     read_code_usage, renew_holds, take_any_quantity,

@@ -27,6 +27,8 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Time for open requests to finish during a shutdown: a little longer than a request may take.
 /// Closing the pools and stopping the other processes takes the rest of the 10 s.
 const DRAIN_TIMEOUT: Duration = Duration::from_millis(5_500);
+/// The same for a server of a run: its buyers have ended before it, or the process of the run has.
+const BUYERS_DRAIN_TIMEOUT: Duration = Duration::from_millis(500);
 /// Time for running simulations to be aborted and stored during a shutdown.
 const CUT_OFF_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -158,6 +160,40 @@ fn panic_response(_: Box<dyn std::any::Any + Send>) -> Response {
     let incident = uuid::Uuid::new_v4().simple().to_string()[..8].to_owned();
     tracing::error!(incident, "a request panicked");
     Problem(ShopError::Internal { incident }).into_response()
+}
+
+/// Builds the router of a server that a run starts for its buyers: it sells to them, and has no
+/// pages and no forms. A buyer waits as long as a buyer in the process of the run would.
+pub fn buyers_router(state: AppState) -> Router {
+    Router::new()
+        .route("/healthz", get(health::healthz))
+        .route("/api/purchase", post(purchase::purchase))
+        .method_not_allowed_fallback(async || Problem(ShopError::MethodNotAllowed))
+        .fallback(async || Problem(ShopError::UnknownPage))
+        .layer(security::sessions(&state))
+        .layer(middleware::from_fn(security::check_body))
+        .layer(DefaultBodyLimit::disable())
+        .layer(middleware::from_fn(request_path::refuse_ambiguous))
+        .layer(CatchPanicLayer::custom(panic_response))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            security::headers,
+        ))
+        .with_state(state)
+}
+
+/// Serves the buyers of a run until the state's `shutdown` is cancelled, without any maintenance:
+/// it would be a part of what the run measures.
+pub async fn serve_buyers(listener: TcpListener, state: AppState, limits: ConnectionLimits) {
+    let settings = ConnectionSettings {
+        router: buyers_router(state.clone()),
+        limits,
+        trusted_proxies: Arc::clone(&state.trusted_proxies),
+        is_secure: state.secure,
+        shutdown: state.shutdown.clone(),
+        drain: BUYERS_DRAIN_TIMEOUT,
+    };
+    connections::serve(listener, settings).await;
 }
 
 /// Serves requests until the state's `shutdown` is cancelled, then lets open requests finish.

@@ -23,7 +23,7 @@ use doorbuster::{
     },
     simulation::{
         AttemptResult, Storefront,
-        buyer::{AttemptRequest, HttpClient, OverHttp},
+        buyer::{AttemptRequest, Failover, HttpClient, OverHttp},
         run_secret::RunSecret,
     },
     web::{AppState, rate_limit::RateLimits, server},
@@ -38,7 +38,7 @@ use crate::{
 };
 
 /// Serves `router` for as long as the test lives.
-async fn serve(router: Router) -> Url {
+pub async fn serve(router: Router) -> Url {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it has an address");
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
@@ -175,11 +175,12 @@ impl Script {
         let handler = move |headers: HeaderMap| async move { script.answer(&headers) };
         let target = serve(Router::new().route("/api/purchase", post(handler))).await;
         let buyer = OverHttp {
-            http: HttpClient::new(&[target]).expect("a client"),
+            http: HttpClient::new(&[target], Failover::ToNextServer).expect("a client"),
             strategy: StrategyKey::RowLock,
             secret: RunSecret::random(),
         };
         let request = AttemptRequest {
+            buyer: 0,
             product_id: 1,
             quantity: Quantity::ONE,
             key: "one-key".to_owned(),

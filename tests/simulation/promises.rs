@@ -23,12 +23,12 @@ const CROWDS: [(u32, u32, u32, u32); 6] = [
 ];
 
 /// Reads a number from the environment, which the soak test raises.
-fn setting(name: &str, otherwise: u64) -> u64 {
+pub fn setting(name: &str, otherwise: u64) -> u64 {
     let set = std::env::var(name).ok();
     set.and_then(|set| set.parse().ok()).unwrap_or(otherwise)
 }
 
-fn safe() -> impl Iterator<Item = StrategyKey> {
+pub fn safe() -> impl Iterator<Item = StrategyKey> {
     StrategyKey::ALL.into_iter().filter(|key| key.is_safe())
 }
 

@@ -19,18 +19,21 @@ pub fn WhatHappened(run: RwSignal<RunSnapshot>) -> impl IntoView {
             let several = run.lanes.len() > 1;
             let guess = findings::of_guess(run)
                 .map(|sentence| view! { <p class="happened__guess">{sentence}</p> });
+            let servers = findings::of_servers(run)
+                .filter(|_| judged > 0)
+                .map(|sentence| view! { <p>{sentence}</p> });
             let lanes = run
                 .lanes
                 .iter()
                 .filter(|lane| lane.verdict.is_some())
                 .map(|lane| {
                     let name = several.then(|| view! { <strong>{lane.strategy.as_str()}": "</strong> });
-                    view! { <p>{name}{findings::of_lane(lane).join(" ")}</p> }
+                    view! { <p>{name}{findings::of_lane(lane, &run.plan).join(" ")}</p> }
                 })
                 .collect_view();
             let waiting = (judged == 0 && !run.state.is_over())
                 .then(|| view! { <p class="quiet">"The findings appear when the last buyer has finished."</p> });
-            view! { {guess} {lanes} {waiting} }
+            view! { {guess} {servers} {lanes} {waiting} }
         })
     };
     view! {

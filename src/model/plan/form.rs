@@ -57,6 +57,8 @@ plan_form! {
     think_time_ms;
     /// Empty: as many as fit.
     pool_size;
+    /// The servers that the run starts. Empty: none.
+    servers;
     // Shares of attempts, in percent.
     freeze;
     slow_statement;
@@ -102,9 +104,11 @@ impl From<&SimulationPlan> for PlanForm {
             think_time_ms: plan.think_time_ms.to_string(),
             pool_size: {
                 let lanes = plan.strategies.len();
-                let fitted = SimulationPlan::fitted_pool_size(lanes, plan.lanes_together);
+                let fitted =
+                    SimulationPlan::fitted_pool_size(lanes, plan.lanes_together, plan.own_servers);
                 limit((plan.pool_size != fitted).then_some(plan.pool_size))
             },
+            servers: limit((plan.own_servers > 0).then_some(plan.own_servers)),
             freeze: share(FaultKind::Freeze),
             slow_statement: share(FaultKind::SlowStatement),
             drop_connection: share(FaultKind::DropConnection),
@@ -160,7 +164,9 @@ impl PlanForm {
         let preset = SimulationPlan::preset();
         let strategies = self.strategies()?;
         let lanes_together = !self.together.is_empty();
-        let fitted_pool_size = SimulationPlan::fitted_pool_size(strategies.len(), lanes_together);
+        let own_servers = parser.optional("servers", &self.servers).unwrap_or(0);
+        let lanes = strategies.len();
+        let fitted_pool_size = SimulationPlan::fitted_pool_size(lanes, lanes_together, own_servers);
         Ok(SimulationPlan {
             strategies,
             lanes_together,
@@ -189,8 +195,9 @@ impl PlanForm {
             },
             product_id: self.product_id()?,
             guess: parser.limit("guess", &self.guess),
-            // Only the command line names servers.
+            // Only the command line names running servers.
             servers: 0,
+            own_servers,
         })
     }
 
@@ -366,7 +373,11 @@ mod tests {
 
     #[test]
     fn a_url_reproduces_its_plan() {
-        for plan in [SimulationPlan::preset(), full_plan()] {
+        let on_servers = SimulationPlan {
+            own_servers: 4,
+            ..SimulationPlan::preset()
+        };
+        for plan in [SimulationPlan::preset(), full_plan(), on_servers] {
             let address = PlanForm::from(&plan).address();
             assert_eq!(form_of(&address).parse(), Ok(plan), "{address}");
         }
@@ -407,6 +418,33 @@ mod tests {
         let error = typed.parse().expect_err("a typed number is not changed");
         let message = error.field_message("pool_size").expect("beside its field");
         assert!(message.contains("at most 12 connections each"), "{message}");
+    }
+
+    #[test]
+    fn the_servers_of_a_run_share_the_connections() {
+        for (typed, servers, connections) in [
+            ("", 0, 16),
+            ("0", 0, 16),
+            ("4", 4, 16),
+            ("5", 5, 12),
+            ("8", 8, 8),
+        ] {
+            let form = PlanForm {
+                servers: typed.to_owned(),
+                ..PlanForm::from(&SimulationPlan::preset())
+            };
+            let plan = form.parse().expect("it fits");
+            assert_eq!((plan.own_servers, plan.pool_size), (servers, connections));
+            assert_eq!(PlanForm::from(&plan).pool_size, "", "a repeat fits again");
+        }
+        for nonsense in ["9", "-1", "many", "4294967296"] {
+            let form = PlanForm {
+                servers: nonsense.to_owned(),
+                ..PlanForm::from(&SimulationPlan::preset())
+            };
+            let error = form.parse().expect_err("no such number of servers");
+            assert!(error.field_message("servers").is_some(), "{nonsense}");
+        }
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub const RAMP_MS_MAX: u32 = 600_000;
 pub const THINK_TIME_MS_MAX: u32 = 60_000;
 /// The maximum concurrent transactions of a run: the database needs connections for others, too.
 pub const POOL_SIZE_MAX: u32 = 64;
+/// The maximum servers that one run starts.
+pub const OWN_SERVERS_MAX: u32 = 8;
 /// The maximum time until the last buyer has arrived, in seconds.
 pub const ARRIVALS_S_MAX: u64 = 3_600;
 
@@ -35,6 +37,7 @@ pub fn violations(plan: &SimulationPlan) -> Vec<FieldError> {
     check_arrivals(plan, &mut errors);
     check_faults(plan, &mut errors);
     check_thresholds(plan, &mut errors);
+    check_servers(plan, &mut errors);
     errors.0
 }
 
@@ -70,11 +73,16 @@ fn check_lanes(plan: &SimulationPlan, errors: &mut Errors) {
         "pool_size",
         || format!("The number of connections must be from 1 to {POOL_SIZE_MAX}."),
     );
-    let too_many = together > 1 && total(plan.pool_size) > POOL_SIZE_MAX.into();
-    errors.unless(!too_many, "pool_size", || {
-        let each = u64::from(POOL_SIZE_MAX) / together.max(1) as u64;
+    let pools = plan.pools();
+    let fits = pools < 2 || u64::from(plan.pool_size) * u64::from(pools) <= POOL_SIZE_MAX.into();
+    errors.unless(fits, "pool_size", || {
+        let each = POOL_SIZE_MAX / pools.max(1);
+        let which = match plan.own_servers {
+            0 => "lanes that run at the same time",
+            _ => "servers",
+        };
         format!(
-            "{together} lanes that run at the same time can have at most {each} connections each, {POOL_SIZE_MAX} in total. Leave the field empty to use as many as fit."
+            "{pools} {which} can have at most {each} connections each, {POOL_SIZE_MAX} in total. Leave the field empty to use as many as fit."
         )
     });
     errors.unless(plan.product_id.is_none() || together < 2, "target", || {
@@ -183,11 +191,43 @@ fn check_faults(plan: &SimulationPlan, errors: &mut Errors) {
 
 /// A threshold must not hold only because its figure is not measured.
 fn check_thresholds(plan: &SimulationPlan, errors: &mut Errors) {
-    let unmeasured = plan.servers > 0 && plan.thresholds.retries_max.is_some();
+    let unmeasured = plan.is_over_http() && plan.thresholds.retries_max.is_some();
     errors.unless(!unmeasured, "retries_max", || {
         "The threshold retries cannot be checked over HTTP: a server does not report its retries."
             .to_owned()
     });
+}
+
+/// What buyers over HTTP cannot do.
+fn check_servers(plan: &SimulationPlan, errors: &mut Errors) {
+    errors.unless(plan.own_servers <= OWN_SERVERS_MAX, "servers", || {
+        format!("A run can start at most {OWN_SERVERS_MAX} servers.")
+    });
+    errors.unless(
+        plan.own_servers == 0 || plan.servers == 0,
+        "servers",
+        || "The buyers use running servers or servers that the run starts, not both.".to_owned(),
+    );
+    errors.unless(
+        plan.own_servers == 0 || plan.product_id.is_none(),
+        "target",
+        || "Servers that a run starts sell private lanes only.".to_owned(),
+    );
+    if !plan.is_over_http() {
+        return;
+    }
+    errors.unless(plan.journey == Journey::Express, "journey", || {
+        "Buyers who use servers send express purchases. Choose the express journey, or no servers."
+            .to_owned()
+    });
+    for (kind, _) in plan.faults.iter() {
+        errors.unless(!kind.is_server_side(), "faults", || {
+            format!(
+                "The fault {} is injected inside the shop's process, which buyers who use servers cannot do.",
+                kind.as_str()
+            )
+        });
+    }
 }
 
 #[cfg(test)]
@@ -309,6 +349,68 @@ mod tests {
     }
 
     #[test]
+    fn a_run_starts_at_most_eight_servers_which_share_the_connections() {
+        let plan = |own_servers, pool_size| SimulationPlan {
+            own_servers,
+            pool_size,
+            ..SimulationPlan::preset()
+        };
+        assert_eq!(invalid_fields(plan(8, 8)), [""; 0]);
+        assert_eq!(invalid_fields(plan(1, POOL_SIZE_MAX)), [""; 0]);
+        assert_eq!(invalid_fields(plan(8, 9)), ["pool_size"]);
+        assert_eq!(invalid_fields(plan(9, 1)), ["servers"]);
+        assert_eq!(
+            invalid_fields(plan(u32::MAX, u32::MAX)),
+            ["pool_size", "servers"]
+        );
+        let lanes_share_the_servers = SimulationPlan {
+            strategies: StrategyKey::ALL.to_vec(),
+            lanes_together: true,
+            ..plan(2, 32)
+        };
+        assert_eq!(invalid_fields(lanes_share_the_servers), [""; 0]);
+        let of_others = SimulationPlan {
+            servers: 1,
+            ..plan(1, 1)
+        };
+        assert_eq!(invalid_fields(of_others), ["servers"]);
+    }
+
+    #[test]
+    fn what_buyers_at_servers_cannot_do_is_rejected() {
+        for (servers, own_servers) in [(0, 2), (2, 0)] {
+            let plan = SimulationPlan {
+                servers,
+                own_servers,
+                ..SimulationPlan::preset()
+            };
+            let checkout = SimulationPlan {
+                journey: Journey::Checkout,
+                ..plan.clone()
+            };
+            assert_eq!(invalid_fields(checkout), ["journey"]);
+            for kind in FaultKind::ALL {
+                let faulty = SimulationPlan {
+                    faults: Faults::of([(kind, Share::percent(1))]),
+                    ..plan.clone()
+                };
+                let fields: &[&str] = if kind.is_server_side() {
+                    &["faults"]
+                } else {
+                    &[]
+                };
+                assert_eq!(invalid_fields(faulty), fields, "{kind:?}");
+            }
+        }
+        let of_shop = SimulationPlan {
+            product_id: Some(1),
+            own_servers: 2,
+            ..SimulationPlan::preset()
+        };
+        assert_eq!(invalid_fields(of_shop), ["target"]);
+    }
+
+    #[test]
     fn a_threshold_that_is_not_measured_over_http_is_rejected() {
         let plan = |servers, typed| SimulationPlan {
             servers,
@@ -320,5 +422,10 @@ mod tests {
         assert_eq!(invalid_fields(plan(2, all)), ["retries_max"]);
         let measured = "p99-ms=50,failed=0,orders-per-second=1";
         assert_eq!(invalid_fields(plan(2, measured)), [""; 0]);
+        let at_own_servers = SimulationPlan {
+            own_servers: 2,
+            ..plan(0, all)
+        };
+        assert_eq!(invalid_fields(at_own_servers), ["retries_max"]);
     }
 }

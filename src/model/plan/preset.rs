@@ -24,7 +24,7 @@ impl Preset {
 const TWO_FREEZE: u64 = 3;
 
 /// The example plans, from the simplest to the most severe.
-pub const PRESETS: [Preset; 7] = [
+pub const PRESETS: [Preset; 8] = [
     Preset {
         name: "33 buyers, 20 phones",
         description: "The code reads the stock, compares, and writes. Next to it, the same code with a row lock.",
@@ -126,6 +126,19 @@ pub const PRESETS: [Preset; 7] = [
             ramp_ms: 5_000,
             // Ten buyers arrive in this time, and all of them read the last units.
             race_window_ms: 100,
+            ..preset
+        },
+    },
+    Preset {
+        name: "Two servers, one mutex",
+        description: "Two server processes sell the same phones, each with a mutex of its own. Next to it, the lock of the row.",
+        plan: |preset| SimulationPlan {
+            strategies: vec![StrategyKey::ProcessMutex, StrategyKey::RowLock],
+            lanes_together: true,
+            own_servers: 2,
+            ramp_ms: 4_000,
+            // As long as two buyers need to arrive, one at each server.
+            race_window_ms: 250,
             ..preset
         },
     },

@@ -1,4 +1,4 @@
-//! Buyers who send their requests to running servers, in turn.
+//! Buyers who send their requests to servers: the first buyer to the first one, and so on, in turn.
 
 use std::{
     sync::Arc,
@@ -35,6 +35,17 @@ const RETRY_SPREAD_MS: u64 = 1_024;
 pub struct HttpClient {
     client: reqwest::Client,
     servers: Vec<Server>,
+    failover: Failover,
+}
+
+/// Where a buyer sends a request whose outcome is unknown again, with the same key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Failover {
+    /// To the next server, as behind a load balancer: all servers know the idempotency key.
+    ToNextServer,
+    /// To the same server. If the server has ended, the attempts of its buyers fail, and the run
+    /// shows them.
+    None,
 }
 
 #[derive(Clone, Debug)]
@@ -48,11 +59,12 @@ impl HttpClient {
     ///
     /// # Errors
     /// [`reqwest::Error`] if the client cannot be built.
-    pub fn new(targets: &[Url]) -> Result<Self, reqwest::Error> {
+    pub fn new(targets: &[Url], failover: Failover) -> Result<Self, reqwest::Error> {
         let connections = (CONNECTIONS_MAX / targets.len().max(1)).max(1);
         let client = reqwest::Client::builder()
             .timeout(ANSWER_TIMEOUT)
             .tcp_nodelay(true)
+            .no_proxy()
             .pool_max_idle_per_host(connections)
             .build()?;
         let server = |target: &Url| Server {
@@ -62,7 +74,17 @@ impl HttpClient {
         Ok(Self {
             client,
             servers: targets.iter().map(server).collect(),
+            failover,
         })
+    }
+
+    /// Returns the server to which a buyer sends a request after `retries` retries.
+    fn server(&self, buyer: u32, retries: u32) -> &Server {
+        let turn = match self.failover {
+            Failover::ToNextServer => buyer.wrapping_add(retries),
+            Failover::None => buyer,
+        };
+        &self.servers[turn as usize % self.servers.len()]
     }
 
     /// Returns the number of free connections and of all connections, summed over all servers.
@@ -142,12 +164,10 @@ impl Storefront for OverHttp {
 impl OverHttp {
     async fn buy_with_retries(&self, request: &AttemptRequest) -> Attempt {
         let start = Instant::now();
-        let first_server = server_index(&request.key);
         let mut cost = AttemptCost::default();
         let mut unknown = 0;
         let result = loop {
-            // A retry goes to the next server: all servers know the idempotency key.
-            let server = first_server + cost.retries as usize;
+            let server = self.http.server(request.buyer, cost.retries);
             match self.send(request, server, &mut cost).await {
                 ServerReply::Final(result) => break result,
                 ServerReply::Unknown(kind, detail) if unknown == UNKNOWN_RETRIES_MAX => {
@@ -162,7 +182,7 @@ impl OverHttp {
                     break AttemptResult::Failed(FailureKind::Busy, sentence);
                 }
                 ServerReply::RetryAfter(wait) => {
-                    let spread = Duration::from_millis(first_server as u64 % RETRY_SPREAD_MS);
+                    let spread = Duration::from_millis(u64::from(request.buyer) % RETRY_SPREAD_MS);
                     back_off(wait + spread, &mut cost).await;
                 }
             }
@@ -177,10 +197,9 @@ impl OverHttp {
     async fn send(
         &self,
         request: &AttemptRequest,
-        index: usize,
+        server: &Server,
         cost: &mut AttemptCost,
     ) -> ServerReply {
-        let server = &self.http.servers[index % self.http.servers.len()];
         let queued = Instant::now();
         let Ok(_connection) = server.connections.acquire().await else {
             return ServerReply::Unknown(FailureKind::NoConnection, "the run is over".to_owned());
@@ -256,9 +275,44 @@ fn retry_after(response: &Response) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Spreads buyers over the servers by a hash of the key.
-fn server_index(key: &str) -> usize {
-    key.bytes().fold(0_usize, |hash, byte| {
-        hash.wrapping_mul(31).wrapping_add(byte.into())
-    }) % 1_024
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Returns the ports of the servers that buyers 0 to 3 use, each for two tries.
+    fn ports(failover: Failover) -> Vec<[String; 2]> {
+        let servers = [7001, 7002, 7003].map(|port| format!("http://127.0.0.1:{port}"));
+        let targets = servers.map(|server| Url::parse(&server).expect("a URL"));
+        let client = HttpClient::new(&targets, failover).expect("a client");
+        let port = |buyer, retries| {
+            let address = &client.server(buyer, retries).purchase;
+            let port = address.split([':', '/']).nth(4);
+            port.expect("it has a port").to_owned()
+        };
+        (0..4)
+            .map(|buyer| [port(buyer, 0), port(buyer, 1)])
+            .collect()
+    }
+
+    #[test]
+    fn buyers_use_the_servers_in_turn_and_change_only_behind_a_load_balancer() {
+        assert_eq!(
+            ports(Failover::ToNextServer),
+            [
+                ["7001", "7002"],
+                ["7002", "7003"],
+                ["7003", "7001"],
+                ["7001", "7002"],
+            ]
+        );
+        assert_eq!(
+            ports(Failover::None),
+            [
+                ["7001", "7001"],
+                ["7002", "7002"],
+                ["7003", "7003"],
+                ["7001", "7001"],
+            ]
+        );
+    }
 }

@@ -10,8 +10,8 @@ use tokio::sync::Barrier;
 use super::{Engine, SimulationError, StartedRun};
 use crate::{
     config::ShopTerms,
-    db::Db,
-    model::{RunCommand, ShopError, plan::Journey},
+    db::{Db, PoolSettings},
+    model::{RunCommand, ShopError, lock_queue::LockScope, plan::Journey},
     shop::{Shop, inventory::InjectionPoint},
     simulation::{
         buyer::{ATTEMPT_DEADLINE, HttpClient, InProcess, OverHttp, Storefront},
@@ -144,21 +144,40 @@ impl Lane<'_> {
     }
 
     fn lock_watch(&self, crowd: &Crowd) -> LockWatch {
-        let in_process = self.http.is_none();
+        let (scope, applications) = self.watched_sessions();
         LockWatch {
             run: Arc::clone(&self.started.run),
             index: self.index,
             product_id: self.opened().product_id,
             db: self.db().clone(),
-            buyers_db: in_process.then(|| self.buyers_db().clone()),
+            applications,
+            scope,
             storefront: Arc::clone(&crowd.storefront),
             waterfall: Arc::clone(&crowd.waterfall),
         }
     }
 
+    /// Returns the application names of the sessions that serve the lane's buyers.
+    fn watched_sessions(&self) -> (LockScope, Vec<String>) {
+        let (run, own_servers) = (self.started.id(), self.started.plan.own_servers);
+        if own_servers > 0 {
+            let names = (1..=own_servers).map(|server| store::server_session_name(run, server));
+            return (LockScope::OwnServers, names.collect());
+        }
+        let (scope, name) = match self.http {
+            None => (LockScope::Lane, self.buyers_db().name()),
+            Some(_) => (LockScope::Shops, PoolSettings::SHOP.application_name),
+        };
+        (scope, vec![name.to_owned()])
+    }
+
+    /// Returns the pool of the lane's buyers. A run that starts servers has none: buyers over HTTP
+    /// use no pool of this process.
     fn buyers_db(&self) -> &Db {
         let pools = &self.started.buyers_dbs;
-        &pools[self.index % pools.len()]
+        pools
+            .get(self.index % pools.len().max(1))
+            .unwrap_or(&self.started.control_db)
     }
 
     fn storefront(&self) -> Arc<dyn Storefront> {

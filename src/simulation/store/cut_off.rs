@@ -34,6 +34,11 @@ pub fn session_prefix(run: Uuid) -> String {
     )
 }
 
+/// Returns the name of the database sessions of a server that the run starts.
+pub fn server_session_name(run: Uuid, server: u32) -> String {
+    format!("{}s{server}", session_prefix(run))
+}
+
 /// Marks running runs as failed if their server process has written no heartbeat for
 /// `silent_for_s` seconds, and counts what their lanes have sold. Returns the number of runs.
 pub async fn fail_abandoned(db: &Db, silent_for_s: u32) -> Result<u64, TxnError> {
@@ -73,8 +78,9 @@ fn is_silent(silent_for_s: u32) -> Expr {
     )
 }
 
-/// Ends the sessions of a run's buyers. Returns true once there are none.
-async fn end_sessions(db: &Db, id: Uuid) -> Result<bool, TxnError> {
+/// Ends the sessions of a run's buyers and of the servers that it started. Returns true once there
+/// are none.
+pub async fn end_sessions(db: &Db, id: Uuid) -> Result<bool, TxnError> {
     for _ in 0..SESSION_POLLS_MAX {
         let policy = Policy::request("end abandoned sessions");
         let found = txn::run_for_result(db, policy, move |work| {

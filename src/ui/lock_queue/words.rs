@@ -52,12 +52,16 @@ pub fn notes(
         )),
         None => {}
     }
-    if locks.scope == LockScope::Shops {
-        notes.push(
-            "The buyers used other servers. This shows all shop sessions of the database, including other lanes and shoppers."
-                .to_owned(),
-        );
-    }
+    let of_servers = match locks.scope {
+        LockScope::Lane => None,
+        LockScope::Shops => Some(
+            "The buyers used other servers. This shows all shop sessions of the database, including other lanes and shoppers.",
+        ),
+        LockScope::OwnServers => Some(
+            "The buyers used the servers of this run. This shows all of their sessions, including those of other lanes.",
+        ),
+    };
+    notes.extend(of_servers.map(ToOwned::to_owned));
     if let Some(marks) = snapshot
         .map(|snapshot| snapshot.read_marks)
         .filter(|marks| marks.locks > 0)

@@ -29,7 +29,7 @@ fn descriptions(run: &RunSnapshot) -> Vec<String> {
 fn describe(run: &RunSnapshot, event: &RunEvent) -> String {
     #[expect(clippy::cast_precision_loss, reason = "milliseconds of a run")]
     let at_s = event.elapsed_ms as f64 / 1_000.0;
-    let what = event.kind.in_words();
+    let what = event.in_words();
     match event.lane.and_then(|lane| run.lanes.get(lane)) {
         Some(lane) if run.lanes.len() > 1 => format!("{at_s:.2} s {}: {what}", lane.strategy),
         _ => format!("{at_s:.2} s {what}"),

@@ -8,8 +8,8 @@ use crate::{
     model::{
         Product, SimulationPlan, StrategyKey,
         plan::{
-            BUYERS_MAX, POOL_SIZE_MAX, PlanForm, RACE_WINDOW_MS_MAX, RAMP_MS_MAX, RATE_PER_S_MAX,
-            ROUNDS_MAX, STOCK_MAX, THINK_TIME_MS_MAX,
+            BUYERS_MAX, OWN_SERVERS_MAX, POOL_SIZE_MAX, PlanForm, RACE_WINDOW_MS_MAX, RAMP_MS_MAX,
+            RATE_PER_S_MAX, ROUNDS_MAX, STOCK_MAX, THINK_TIME_MS_MAX,
         },
         quantity::QUANTITY_MAX,
     },
@@ -35,7 +35,7 @@ const BASIC: [&str; 9] = [
 ];
 
 /// Every field, in the order of the page. The first one with an error has the focus.
-const IN_ORDER: [&str; 24] = [
+const IN_ORDER: [&str; 25] = [
     "target",
     "strategy",
     "buyers",
@@ -49,6 +49,7 @@ const IN_ORDER: [&str; 24] = [
     "ramp_ms",
     "think_time_ms",
     "pool_size",
+    "servers",
     "journey",
     "faults",
     "freeze",
@@ -214,7 +215,8 @@ fn Advanced(typed: FormValues) -> impl IntoView {
                 {typed.field("rate_per_s", "Arrivals per second", "For arrivals at a fixed rate.", Number(1, RATE_PER_S_MAX.into()))}
                 {typed.field("ramp_ms", "Time to full load (ms)", "Until all buyers arrive, or the full rate is reached.", Number(0, RAMP_MS_MAX.into()))}
                 {typed.field("think_time_ms", "Think time (ms)", "Average pause between a response and the next attempt.", Number(0, THINK_TIME_MS_MAX.into()))}
-                {typed.field("pool_size", "Connections", "Open transactions per lane. Empty: 16, or as many as fit.", OptionalNumber(1, POOL_SIZE_MAX.into()))}
+                {typed.field("pool_size", "Connections", "Open transactions per lane or server. Empty: up to 16.", OptionalNumber(1, POOL_SIZE_MAX.into()))}
+                {typed.field("servers", "Servers", "Processes that the run starts for its buyers. Empty: none.", OptionalNumber(0, OWN_SERVERS_MAX.into()))}
                 <Choice
                     name="journey"
                     label="Journey"

@@ -198,6 +198,11 @@ fn optional_facts(plan: &SimulationPlan) -> Vec<(&'static str, String)> {
             "Connections",
             plan.pool_size.to_string(),
         ),
+        (
+            plan.own_servers > 0,
+            "Servers",
+            plan.own_servers.to_string(),
+        ),
         (!faults.is_empty(), "Faults", faults.join(", ")),
     ]
     .into_iter()
