@@ -118,6 +118,17 @@ pub fn text_in<C: ColumnTrait>(column: C, texts: Vec<String>) -> SimpleExpr {
     Expr::col(column.as_column_ref()).eq(PgFunc::any(texts))
 }
 
+/// The same in hand-written SQL: true if the list that is bound as parameter `position` contains
+/// `column`.
+pub fn is_any(column: &str, position: usize) -> String {
+    format!("{column} = ANY(${position})")
+}
+
+/// An expression as a 64-bit integer, in this engine's words.
+pub fn integer(expression: &str) -> String {
+    format!("CAST({expression} AS bigint)")
+}
+
 /// True if `column`, a text that `fold_search_text` has folded (migration m0027), contains `word`
 /// in any case and with or without accents. The word is not a pattern: `%` and `_` are ordinary
 /// characters.
