@@ -140,6 +140,9 @@ pub async fn read(
     let movements = added(connection, "stock_movement", "id", since("stock_movement"));
     scope.movements.extend(movements.await?);
     scope.keys.extend(recent_open_keys(connection).await?);
+    // A key that was just inserted may be on the list too, from the last round.
+    scope.keys.sort_unstable();
+    scope.keys.dedup();
     Ok(changes)
 }
 

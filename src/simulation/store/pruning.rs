@@ -122,9 +122,9 @@ fn steps() -> [Step; 10] {
     ]
 }
 
-/// Selects a batch of rows whose column `key` is among those that `among` selects. The derived table
-/// is for engines that accept neither a limit directly after `IN` nor the table that the statement
-/// changes.
+/// Selects a batch of rows whose column `key` is among those that `among` selects. The derived
+/// table is for engines that accept neither a limit directly after `IN` nor the table that the
+/// statement changes.
 fn batch(columns: &str, table: &str, key: &str, among: &str) -> String {
     format!(
         "SELECT {columns} FROM (SELECT {columns} FROM {table} WHERE {key} IN ({among}) LIMIT {BATCH_ROWS}) AS batch"
