@@ -660,6 +660,78 @@ async fn a_product_without_stock_row_is_reported() {
     check_reported(&shop, violation, &["stock-row-for-each-product"]).await;
 }
 
+/// A statement returns keys and numbers; a number or a key that is missing is `none`.
+#[tokio::test]
+async fn a_violation_is_described_by_its_keys_and_numbers() {
+    let Sold { shop, one, .. } = sold().await;
+    let hold = "SELECT id FROM hold WHERE state = 'sold'";
+    let hold: i64 = shop.by_hand.value(hold).await;
+    let payment: i64 = shop.by_hand.value("SELECT id FROM payment").await;
+    for (rule, violation, sentence) in [
+        (
+            "ledger-equals-counters",
+            format!("INSERT INTO stock_movement (product_id, kind, quantity) VALUES ({}, 'receive', 3)", one.id),
+            format!("product {}: the ledger says total 8, reserved 0, sold 1; the row says 5, 0, 1", one.id),
+        ),
+        (
+            "sell-names-its-hold",
+            "UPDATE hold SET order_id = NULL WHERE state = 'sold'".to_owned(),
+            format!("hold {hold} of order none: 2 units sold, movements name it for none"),
+        ),
+        (
+            "states-agree",
+            "UPDATE payment SET captured_cents = 7, amount_cents = 8".to_owned(),
+            format!("payment {payment}: captured, 7 of 8 cents taken"),
+        ),
+        (
+            "key-has-answer",
+            "INSERT INTO idempotency_key (key, fingerprint) VALUES ('no-response', repeat('0', 64))".to_owned(),
+            "key no-response has no answer".to_owned(),
+        ),
+    ] {
+        let (full, of_changes) = reports_after(&shop, &violation).await;
+        for report in [full, of_changes] {
+            let result = report.rules.iter().find(|result| result.rule == rule);
+            let listed = &result.expect("the rule exists").listed;
+            assert!(listed.contains(&sentence), "{sentence}\n{listed:#?}");
+        }
+    }
+}
+
+/// The tax is compared without a division: exactly one amount is right, also if twice the total
+/// times the rate is no longer a 64-bit integer.
+#[tokio::test]
+async fn only_the_nearest_tax_is_right() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(5).await;
+    for (total_cents, basis_points, tax_cents) in [
+        (119_i64, 1_900, 19_i64),
+        (1_000, 1_900, 160),
+        (1, 1_900, 0),
+        // 0.5 cents are rounded up.
+        (1, 10_000, 1),
+        (100, 0, 0),
+        (4_000_000_000_000_000_000, 1_900, 638_655_462_184_873_950),
+    ] {
+        for (off, is_right) in [(-1, false), (0, true), (1, false)] {
+            let violation = format!(
+                "ALTER TABLE customer_order DROP CONSTRAINT customer_order_amounts_in_range; \
+                 INSERT INTO customer_order (public_id, status, settlement, currency, subtotal_cents, total_cents, due_cents, \
+                   tax_basis_points, tax_cents) \
+                 VALUES (gen_random_uuid(), 'placed', 'on_account', 'EUR', {total_cents}, {total_cents}, {total_cents}, \
+                   {basis_points}, {tax}); \
+                 INSERT INTO order_line (order_id, product_id, product_name, unit_price_cents, quantity) \
+                 SELECT max(id), {product_id}, 'x', {total_cents}, 1 FROM customer_order",
+                tax = tax_cents + off,
+                product_id = product.id
+            );
+            let (report, _) = reports_after(&shop, &violation).await;
+            let is_reported = violated_rules(&report).contains("total-equals-parts");
+            assert_eq!(is_reported, !is_right, "{violation}");
+        }
+    }
+}
+
 /// A rule without a violation test might never report anything.
 #[test]
 fn every_rule_has_a_violation_test() {

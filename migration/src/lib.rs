@@ -35,6 +35,7 @@ mod m0024_kept_units;
 mod m0025_longer_names;
 mod m0026_holds_of_sales;
 mod m0027_product_search;
+mod m0028_session_ids;
 mod m0030_switched_codes;
 
 /// Runs all migrations, oldest first.
@@ -71,6 +72,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0025_longer_names::Migration),
             Box::new(m0026_holds_of_sales::Migration),
             Box::new(m0027_product_search::Migration),
+            Box::new(m0028_session_ids::Migration),
             Box::new(m0030_switched_codes::Migration),
         ]
     }

@@ -124,11 +124,10 @@ pub fn uuid_in<C: ColumnTrait>(column: C, uuids: Vec<Uuid>) -> SimpleExpr {
     Expr::col(column.as_column_ref()).eq(PgFunc::any(uuids))
 }
 
-/// A text to compare with a column of fixed length. Without the cast, PostgreSQL would cast the
-/// column to the type of the parameter, and no index on the column would serve the comparison.
-pub fn fixed_length(text: impl Into<SimpleExpr>) -> SimpleExpr {
-    let text: SimpleExpr = text.into();
-    text.cast_as("bpchar")
+/// The same in hand-written SQL: true if the list that is bound as parameter `position` contains
+/// `column`.
+pub fn is_any(column: &str, position: usize) -> String {
+    format!("{column} = ANY(${position})")
 }
 
 /// An expression as a 64-bit integer, in this engine's words.

@@ -2,6 +2,8 @@
 //! that another database engine could store them.
 
 pub mod admin_credential;
+pub mod audit_change;
+pub mod audit_ledger;
 pub mod audit_result;
 pub mod audit_watermark;
 pub mod cart;

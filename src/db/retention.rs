@@ -155,27 +155,3 @@ pub async fn count(db: &Db, rows: &ExpiredRows) -> Result<u64, DbErr> {
     let count: Option<i64> = row.map(|row| row.try_get_by_index(0)).transpose()?;
     Ok(count.unwrap_or_default().unsigned_abs())
 }
-
-#[cfg(test)]
-mod tests {
-    use sea_orm::sea_query::PostgresQueryBuilder;
-
-    use super::*;
-    use crate::db::session_store::EXPIRED_SESSIONS;
-
-    /// Otherwise no index would serve the comparison.
-    #[test]
-    fn the_ids_of_sessions_are_compared_as_texts_of_fixed_length() {
-        let keys = ["a", "b"].map(dialect::fixed_length).to_vec();
-        let delete = EXPIRED_SESSIONS.delete(OffsetDateTime::UNIX_EPOCH, keys);
-        let (sql, values) = delete.build(PostgresQueryBuilder);
-        for part in [
-            r#"DELETE FROM "session" WHERE"#,
-            "IN (CAST($1 AS bpchar), CAST($2 AS bpchar))",
-            r#""session"."expires_at" < $3"#,
-        ] {
-            assert!(sql.contains(part), "{part} in {sql}");
-        }
-        assert_eq!(values.0.len(), 3);
-    }
-}

@@ -20,9 +20,9 @@ use tower_sessions::{
 };
 
 use super::{
-    Db, dialect,
+    Db,
     entity::session,
-    retention::ExpiredRows,
+    retention::{ExpiredRows, read_key},
     txn::{self, Abort, Policy},
 };
 
@@ -31,10 +31,7 @@ pub const EXPIRED_SESSIONS: ExpiredRows = ExpiredRows {
     name: "sessions",
     table: "session",
     key: "id",
-    read_key: |row| {
-        let id: String = row.try_get_by_index(0)?;
-        Ok(dialect::fixed_length(id))
-    },
+    read_key: read_key::<String>,
     is_expired: |now, age| session::Column::ExpiresAt.lt(now - age),
     age: time::Duration::ZERO,
 };

@@ -9,14 +9,16 @@
 
 mod changes;
 pub mod continuous;
+mod exhibits;
 pub mod rules;
 mod scope;
+mod server_times;
+mod verified_sums;
 
 use std::time::{Duration, Instant};
 
 use sea_orm::{
-    ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, Statement,
-    sea_query::OnConflict,
+    ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, Statement, sea_query::OnConflict,
 };
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +30,9 @@ use crate::{
     },
     model::ShopError,
 };
-use rules::{RULES, Rule};
+pub use exhibits::Exhibit;
+use rules::{Check, RULES, Rule, Sentence};
+use server_times::ServerTimes;
 
 /// Deadline of a full audit: it reads about 100,000 orders a second.
 const FULL_DEADLINE: Duration = Duration::from_secs(3_600);
@@ -102,24 +106,6 @@ impl RuleResult {
         let room = LISTED_MAX.saturating_sub(self.listed.len());
         self.listed.extend(violations.into_iter().take(room));
     }
-}
-
-/// A lane whose strategy is unsafe on purpose.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, FromQueryResult)]
-pub struct Exhibit {
-    pub product_id: i64,
-    pub strategy: String,
-    /// Units at the start.
-    pub stock: i64,
-    /// Units on order lines.
-    pub sold: i64,
-    /// Units sold beyond the stock.
-    pub oversold: i64,
-}
-
-#[derive(Debug, FromQueryResult)]
-struct ViolationRow {
-    violation: String,
 }
 
 /// Checks every rule in one snapshot.
@@ -222,26 +208,21 @@ pub struct LatestAudit {
 
 /// Returns the latest stored result, or `None` before the first audit.
 pub async fn latest(db: &Db, which: Stored) -> Result<Option<LatestAudit>, ShopError> {
-    #[derive(FromQueryResult)]
-    struct StoredRow {
-        report: String,
-        age_s: f64,
-        hour_now: i32,
-    }
-    let sql = "SELECT report, greatest(extract(epoch FROM CURRENT_TIMESTAMP - at), 0)::double precision AS age_s, \
-                      extract(hour FROM CURRENT_TIMESTAMP AT TIME ZONE 'UTC')::integer AS hour_now \
-               FROM audit_result WHERE name = $1";
-    let row = StoredRow::find_by_statement(dialect::statement(sql, [which.name().into()]))
+    let stored = audit_result::Entity::find_by_id(which.name())
         .one(db.reader())
         .await
         .map_err(txn::read_error)?;
+    let Some(stored) = stored else {
+        return Ok(None);
+    };
+    // Read after the row, so that it is not before the time of the row.
+    let now = dialect::now(db.reader()).await.map_err(txn::read_error)?;
     // A result in an older format counts as missing.
-    Ok(row.and_then(|row| {
-        Some(LatestAudit {
-            report: serde_json::from_str(&row.report).ok()?,
-            age: Duration::try_from_secs_f64(row.age_s).unwrap_or_default(),
-            hour_now: row.hour_now,
-        })
+    let report = serde_json::from_str(&stored.report).ok();
+    Ok(report.map(|report| LatestAudit {
+        report,
+        age: Duration::try_from(now - stored.at).unwrap_or_default(),
+        hour_now: now.to_offset(time::UtcOffset::UTC).hour().into(),
     }))
 }
 
@@ -253,16 +234,17 @@ pub async fn report(work: &Work) -> Result<AuditReport, Abort> {
 async fn full_report(work: &Work, before: &(impl Fn(&Rule) + Sync)) -> Result<AuditReport, Abort> {
     let (connection, started) = (work.connection(), Instant::now());
     let now = dialect::now(connection).await?;
+    let servers = ServerTimes::read(connection).await?;
     let mut results = Vec::with_capacity(RULES.len());
     for rule in RULES {
         before(rule);
         let mut result = RuleResult::of(rule);
-        result.add(evaluate(connection, scope::unrestricted(rule.sql)).await?);
+        for check in rule.checks {
+            result.add(evaluate_whole(connection, check, check.sql, &servers).await?);
+        }
         results.push(result);
     }
-    let exhibits = Exhibit::find_by_statement(dialect::statement(rules::EXHIBITS, []))
-        .all(connection)
-        .await?;
+    let exhibits = exhibits::read(connection).await?;
     Ok(AuditReport {
         at: super::moment::in_utc(now),
         took_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -272,13 +254,30 @@ async fn full_report(work: &Work, before: &(impl Fn(&Rule) + Sync)) -> Result<Au
     })
 }
 
-/// Returns the violations that a rule's statement finds.
+/// Returns the violations that a check finds with the statement `sql` in all rows.
+async fn evaluate_whole(
+    connection: &impl ConnectionTrait,
+    check: &Check,
+    sql: &str,
+    servers: &ServerTimes,
+) -> Result<Vec<String>, DbErr> {
+    let mut values = Vec::new();
+    if let Some(seconds) = check.due_within_s {
+        let Some(late_before) = servers.late_before(seconds) else {
+            return Ok(Vec::new());
+        };
+        values.push(late_before.into());
+    }
+    let statement = scope::unrestricted(sql, values);
+    evaluate(connection, statement, check.sentence).await
+}
+
+/// Returns the violations that a statement finds.
 async fn evaluate(
     connection: &impl ConnectionTrait,
     statement: Statement,
+    sentence: Sentence,
 ) -> Result<Vec<String>, DbErr> {
-    let rows = ViolationRow::find_by_statement(statement)
-        .all(connection)
-        .await?;
-    Ok(rows.into_iter().map(|row| row.violation).collect())
+    let rows = connection.query_all_raw(statement).await?;
+    rows.iter().map(sentence).collect()
 }

@@ -12,10 +12,11 @@ use crate::{
 };
 
 /// A query that is part of the proof.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProofQuery {
     pub description: &'static str,
-    pub sql: &'static str,
+    /// In the words of the engine that answered it.
+    pub sql: String,
     /// The columns of its result, all integers.
     pub columns: &'static [&'static str],
     /// Whether the lane's id is its second parameter (`$2`).
@@ -48,7 +49,7 @@ impl ProofResult {
     pub fn statement(&self) -> String {
         // From the last to the first, because `$1` is also the beginning of `$10`.
         let parameters = self.parameters.iter().enumerate().rev();
-        let sql = parameters.fold(self.query.sql.to_owned(), |sql, (index, value)| {
+        let sql = parameters.fold(self.query.sql.clone(), |sql, (index, value)| {
             sql.replace(&format!("${}", index + 1), &value.to_string())
         });
         sql + ";"

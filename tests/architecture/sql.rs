@@ -124,16 +124,6 @@ const PLACES: &[Place] = &[
         words: None,
         reason: "a strategy is the statements that it sends",
     },
-    Place {
-        module: "src/shop/audit",
-        words: None,
-        reason: "the rules of the audit compare and count in SQL",
-    },
-    Place {
-        module: "src/simulation/store",
-        words: None,
-        reason: "the statements of a certificate are printed for psql",
-    },
 ];
 
 impl Place {

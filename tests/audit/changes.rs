@@ -181,6 +181,64 @@ async fn more_changes_than_one_round_reads_are_checked_by_the_following_rounds()
     shop.without_final_audit();
 }
 
+/// Each round adds the movements since the last one, and counts a product again if one of its
+/// movements was changed.
+#[tokio::test]
+async fn verified_sums_equal_the_ledger_after_each_round() {
+    let shop = TestShop::new().await;
+    let (one, two) = (shop.with_product(5).await, shop.with_product(9).await);
+    let sums = async || {
+        let sql = format!(
+            "SELECT string_agg(concat_ws(' ', total, reserved, sold), ', ' ORDER BY product_id) \
+             FROM audit_ledger WHERE product_id IN ({}, {})",
+            one.id, two.id
+        );
+        shop.by_hand.value::<String>(&sql).await
+    };
+    round(&shop).await;
+    assert_eq!(sums().await, "5 0 0, 9 0 0");
+    shop.buy(&one).quantity(2).await.expect("it is sold");
+    round(&shop).await;
+    assert_eq!(sums().await, "5 0 2, 9 0 0");
+    let cart = shop.cart_of(&[(&two, 3)]).await;
+    let reserved = shop.reservations().reserve(cart, None).await.result;
+    reserved.expect("it is reserved");
+    shop.buy(&one).await.expect("it is sold");
+    round(&shop).await;
+    assert_eq!(sums().await, "5 0 3, 9 3 0");
+    shop.without_final_audit();
+    shop.by_hand
+        .run(&format!(
+            "ALTER TABLE stock_movement DISABLE TRIGGER stock_movement_append_only; \
+             UPDATE stock_movement SET quantity = quantity + 1 WHERE product_id = {} AND kind = 'receive'; \
+             ALTER TABLE stock_movement ENABLE TRIGGER stock_movement_append_only",
+            one.id
+        ))
+        .await;
+    shop.buy(&one).await.expect("it is sold");
+    assert!(!round(&shop).await.report.is_clean());
+    assert_eq!(sums().await, "6 0 4, 9 3 0");
+}
+
+/// More rows than one statement inserts.
+#[tokio::test]
+async fn every_row_of_a_large_violation_stays_on_the_list() {
+    let shop = TestShop::new().await;
+    shop.without_final_audit();
+    round(&shop).await;
+    shop.by_hand
+        .run(
+            "INSERT INTO idempotency_key (key, fingerprint) \
+             SELECT 'no-response-' || n, repeat('0', 64) FROM generate_series(1, 2500) n",
+        )
+        .await;
+    for _ in 0..2 {
+        assert_eq!(round(&shop).await.report.violations(), 2_500);
+        let keys = "SELECT count(*) FROM audit_change WHERE kind = 'key'";
+        assert_eq!(shop.by_hand.value::<i64>(keys).await, 2_500);
+    }
+}
+
 /// The ids of the audited tables are drawn one at a time: a session that draws several in advance
 /// could commit one long after it was passed.
 #[tokio::test]

@@ -1,4 +1,5 @@
-//! Every foreign key has an index, compared with PostgreSQL's catalog.
+//! Every foreign key has an index, and every index can serve a comparison with a parameter, compared
+//! with PostgreSQL's catalog.
 
 use crate::support::{TestDatabase, database::ByHand};
 
@@ -49,4 +50,34 @@ async fn a_foreign_key_without_an_index_is_found() {
     assert_eq!(without_index(&by_hand).await, ["note.note_product"]);
     by_hand.run("CREATE INDEX ON note (product_id, id)").await;
     assert_eq!(without_index(&by_hand).await, [""; 0]);
+}
+
+/// Text parameters have the type `text`. PostgreSQL compares `character(n)` with one by casting the
+/// column, so an index on such a column is never used.
+#[tokio::test]
+async fn no_index_has_a_column_of_fixed_length() {
+    let database = TestDatabase::seeded().await;
+    let by_hand = database.by_hand().await;
+    let columns = "
+        SELECT coalesce(string_agg(a.attrelid::regclass::text || '.' || a.attname, ' '), '')
+        FROM pg_index i JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = ANY (i.indkey)
+        JOIN pg_class c ON c.oid = i.indrelid
+        WHERE c.relnamespace = 'public'::regnamespace AND a.atttypid = 'bpchar'::regtype";
+    assert_eq!(by_hand.value::<String>(columns).await, "");
+    by_hand
+        .run("CREATE TABLE note (id character(32) PRIMARY KEY)")
+        .await;
+    assert_eq!(by_hand.value::<String>(columns).await, "note.id");
+}
+
+/// A visitor's request looks up one session among all sessions.
+#[tokio::test]
+async fn a_session_is_found_by_its_primary_key() {
+    let database = TestDatabase::seeded().await;
+    let by_hand = database.by_hand().await;
+    by_hand
+        .run("SET enable_seqscan = off; PREPARE find (text) AS SELECT * FROM session WHERE id = $1")
+        .await;
+    let plan: String = by_hand.value("EXPLAIN EXECUTE find ('an-id')").await;
+    assert!(plan.contains("session_pkey"), "{plan}");
 }

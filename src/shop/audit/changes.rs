@@ -11,10 +11,16 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
+    QuerySelect,
+};
 
 use super::scope::Scope;
-use crate::db::{Db, dialect};
+use crate::db::{
+    Db, dialect,
+    entity::{audit_change, audit_watermark, idempotency_key},
+};
 
 /// The tables with watermarks.
 pub const TABLES: [&str; 6] = [
@@ -32,16 +38,10 @@ pub const ROWS_MAX: i64 = 50_000;
 const WRITERS_LOOK: (Duration, u32) = (Duration::from_millis(50), 60);
 /// A key without a response is searched among the keys of the last minutes, in minutes: longer than
 /// a purchase may take. A response that is removed later is listed as a change.
-const RECENT_KEYS_MIN: i32 = 10;
+const RECENT_KEYS_MIN: i64 = 10;
 
 /// The highest id of each table that a round may treat as complete.
 pub type Watermarks = BTreeMap<String, i64>;
-
-#[derive(FromQueryResult)]
-struct MarkRow {
-    table_name: String,
-    verified_id: i64,
-}
 
 #[derive(FromQueryResult)]
 struct WriterRow {
@@ -73,7 +73,9 @@ async fn drawn_ids(connection: &impl ConnectionTrait) -> Result<Watermarks, DbEr
         let last = dialect::last_drawn_id(table);
         format!("SELECT '{table}' AS table_name, {last} AS verified_id")
     });
-    marks(connection, &ids.join(" UNION ALL ")).await
+    let drawn = dialect::statement(&ids.join(" UNION ALL "), []);
+    let drawn = audit_watermark::Model::find_by_statement(drawn);
+    Ok(watermarks(drawn.all(connection).await?))
 }
 
 /// Returns the transactions that hold the lock of a write to one of the tables.
@@ -85,29 +87,14 @@ async fn writers(connection: &impl ConnectionTrait) -> Result<Vec<String>, DbErr
 
 /// Returns the ids up to which the last round verified.
 pub async fn verified_ids(connection: &impl ConnectionTrait) -> Result<Watermarks, DbErr> {
-    marks(
-        connection,
-        "SELECT table_name, verified_id FROM audit_watermark",
-    )
-    .await
+    let rows = audit_watermark::Entity::find().all(connection).await?;
+    Ok(watermarks(rows))
 }
 
-async fn marks(connection: &impl ConnectionTrait, sql: &str) -> Result<Watermarks, DbErr> {
-    let rows = MarkRow::find_by_statement(dialect::statement(sql, []));
-    let rows = rows.all(connection).await?;
-    Ok(rows
-        .into_iter()
+fn watermarks(rows: Vec<audit_watermark::Model>) -> Watermarks {
+    rows.into_iter()
         .map(|row| (row.table_name, row.verified_id))
-        .collect())
-}
-
-/// A row of `audit_change`.
-#[derive(Clone, Debug, FromQueryResult)]
-pub struct Change {
-    pub id: i64,
-    pub kind: String,
-    pub row_id: Option<i64>,
-    pub name: Option<String>,
+        .collect()
 }
 
 /// What a round checks.
@@ -115,7 +102,7 @@ pub struct Change {
 pub struct Changes {
     pub scope: Scope,
     /// The listed changes that were read.
-    pub listed: Vec<Change>,
+    pub listed: Vec<audit_change::Model>,
     /// True if a table or the list has more than [`ROWS_MAX`].
     pub has_more: bool,
 }
@@ -153,6 +140,9 @@ pub async fn read(
     let movements = added(connection, "stock_movement", "id", since("stock_movement"));
     scope.movements.extend(movements.await?);
     scope.keys.extend(recent_open_keys(connection).await?);
+    // A key that was just inserted may be on the list too, from the last round.
+    scope.keys.sort_unstable();
+    scope.keys.dedup();
     Ok(changes)
 }
 
@@ -185,9 +175,10 @@ impl Changes {
     }
 }
 
-async fn listed(connection: &impl ConnectionTrait) -> Result<Vec<Change>, DbErr> {
-    let sql = "SELECT id, kind, row_id, name FROM audit_change ORDER BY id LIMIT $1";
-    Change::find_by_statement(dialect::statement(sql, [ROWS_MAX.into()]))
+async fn listed(connection: &impl ConnectionTrait) -> Result<Vec<audit_change::Model>, DbErr> {
+    audit_change::Entity::find()
+        .order_by_asc(audit_change::Column::Id)
+        .limit(ROWS_MAX.unsigned_abs())
         .all(connection)
         .await
 }
@@ -212,14 +203,11 @@ async fn added(
 }
 
 async fn recent_open_keys(connection: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
-    #[derive(FromQueryResult)]
-    struct KeyRow {
-        key: String,
-    }
-    let sql = "SELECT key FROM idempotency_key WHERE response IS NULL \
-               AND created_at > CURRENT_TIMESTAMP - $1 * INTERVAL '1 minute'";
-    let minutes = f64::from(RECENT_KEYS_MIN);
-    let rows = KeyRow::find_by_statement(dialect::statement(sql, [minutes.into()]));
-    let rows = rows.all(connection).await?;
-    Ok(rows.into_iter().map(|row| row.key).collect())
+    let since = dialect::now(connection).await? - time::Duration::minutes(RECENT_KEYS_MIN);
+    let keys = idempotency_key::Entity::find()
+        .filter(idempotency_key::Column::Response.is_null())
+        .filter(idempotency_key::Column::CreatedAt.gt(since))
+        .all(connection)
+        .await?;
+    Ok(keys.into_iter().map(|row| row.key).collect())
 }

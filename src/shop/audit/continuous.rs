@@ -4,20 +4,26 @@
 
 use std::time::{Duration, Instant};
 
-use sea_orm::{ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, sea_query::OnConflict};
+use sea_orm::{
+    ActiveValue::{NotSet, Set},
+    ConnectionTrait, DbErr, EntityTrait, QueryFilter,
+    sea_query::OnConflict,
+};
 
 use super::{
     AuditReport, RuleResult, Stored,
-    changes::{self, Change, Changes, Watermarks},
-    evaluate,
-    rules::{self, Continuous, RULES},
+    changes::{self, Changes, Watermarks},
+    evaluate, evaluate_whole,
+    rules::{Continuous, RULES},
     scope::Scope,
+    server_times::ServerTimes,
     store,
+    verified_sums::{self, ROWS_PER_INSERT},
 };
 use crate::{
     db::{
         Db, dialect,
-        entity::audit_watermark,
+        entity::{audit_change, audit_watermark},
         txn::{self, Abort, Policy, TxnError, Work},
     },
     model::Isolation,
@@ -112,35 +118,13 @@ async fn check(
     let connection = work.connection();
     let mut scope = changes.scope.clone();
     scope.follow_holds(connection).await?;
-    let (mut results, mut unclean): (Vec<_>, Vec<Scope>) =
-        (RULES.iter().map(RuleResult::of).collect(), Vec::new());
-    for (rule, result) in RULES.iter().zip(&mut results) {
-        let sql = match rule.continuous {
-            Continuous::Whole => rule.sql,
-            Continuous::Own(sql) => sql,
-            Continuous::Changed | Continuous::OwnChanged(_) => continue,
-        };
-        result.add(evaluate(connection, dialect::statement(sql, [])).await?);
-    }
-    let mut orders = 0;
+    let mut results: Vec<_> = RULES.iter().map(RuleResult::of).collect();
+    add_whole(connection, &mut results).await?;
+    let (mut orders, mut unclean) = (0, Vec::new());
     for mut part in scope.into_parts() {
         part.complete(connection).await?;
         orders += part.orders.len();
-        let mut is_clean = true;
-        for (rule, result) in RULES.iter().zip(&mut results) {
-            let sql = match rule.continuous {
-                Continuous::Changed => rule.sql,
-                Continuous::OwnChanged(sql) => sql,
-                Continuous::Whole | Continuous::Own(_) => continue,
-            };
-            let Some(statement) = part.restrict(sql) else {
-                continue;
-            };
-            let violations = evaluate(connection, statement).await?;
-            is_clean &= violations.is_empty();
-            result.add(violations);
-        }
-        if !is_clean {
+        if !add_changed(connection, &part, &mut results).await? {
             unclean.push(part);
         }
     }
@@ -152,6 +136,50 @@ async fn check(
         exhibits: Vec::new(),
     };
     Ok((report, unclean))
+}
+
+/// Adds what the checks find that are not restricted to what changed.
+async fn add_whole(
+    connection: &impl ConnectionTrait,
+    results: &mut [RuleResult],
+) -> Result<(), DbErr> {
+    let servers = ServerTimes::read(connection).await?;
+    for (rule, result) in RULES.iter().zip(results) {
+        for check in rule.checks {
+            let sql = match check.continuous {
+                Continuous::Whole => check.sql,
+                Continuous::Own(sql) => sql,
+                Continuous::Changed | Continuous::OwnChanged(..) => continue,
+            };
+            result.add(evaluate_whole(connection, check, sql, &servers).await?);
+        }
+    }
+    Ok(())
+}
+
+/// Adds what the other checks find in a part of what changed. Returns true if that is nothing.
+async fn add_changed(
+    connection: &impl ConnectionTrait,
+    part: &Scope,
+    results: &mut [RuleResult],
+) -> Result<bool, DbErr> {
+    let mut is_clean = true;
+    for (rule, result) in RULES.iter().zip(results) {
+        for check in rule.checks {
+            let (sql, sentence) = match check.continuous {
+                Continuous::Changed => (check.sql, check.sentence),
+                Continuous::OwnChanged(sql, sentence) => (sql, sentence),
+                Continuous::Whole | Continuous::Own(_) => continue,
+            };
+            let Some(statement) = part.restrict(sql) else {
+                continue;
+            };
+            let violations = evaluate(connection, statement, sentence).await?;
+            is_clean &= violations.is_empty();
+            result.add(violations);
+        }
+    }
+    Ok(is_clean)
 }
 
 /// Advances the watermarks to the decided ids, but by no more than a round reads. Returns true if a
@@ -169,7 +197,8 @@ async fn advance(
         let to = decided.min(from.saturating_add(changes::ROWS_MAX));
         has_more |= to < decided;
         if table == "stock_movement" {
-            advance_verified_sums(connection, to, changes).await?;
+            let recounted = changes.recounted_products();
+            verified_sums::advance(connection, (from, to), &recounted).await?;
         }
         if to > from {
             let row = audit_watermark::ActiveModel {
@@ -189,31 +218,15 @@ async fn advance(
     Ok(has_more)
 }
 
-async fn advance_verified_sums(
-    connection: &impl ConnectionTrait,
-    to: i64,
-    changes: &Changes,
-) -> Result<(), DbErr> {
-    let add = dialect::statement(rules::ADD_TO_VERIFIED_SUMS, [to.into()]);
-    connection.execute_raw(add).await?;
-    let recounted = changes.recounted_products();
-    if !recounted.is_empty() {
-        let values = [to.into(), recounted.into()];
-        let recount = dialect::statement(rules::RECOUNT_VERIFIED_SUMS, values);
-        connection.execute_raw(recount).await?;
-    }
-    Ok(())
-}
-
 async fn take_off_the_list(
     connection: &impl ConnectionTrait,
-    listed: &[Change],
+    listed: &[audit_change::Model],
 ) -> Result<(), DbErr> {
     let ids: Vec<i64> = listed.iter().map(|change| change.id).collect();
     if !ids.is_empty() {
-        let sql = "DELETE FROM audit_change WHERE id = ANY($1)";
-        connection
-            .execute_raw(dialect::statement(sql, [ids.into()]))
+        audit_change::Entity::delete_many()
+            .filter(dialect::column_in(audit_change::Column::Id, &ids))
+            .exec(connection)
             .await?;
     }
     Ok(())
@@ -221,27 +234,38 @@ async fn take_off_the_list(
 
 /// Lists the rows of an unclean scope, so that the next round checks them again.
 async fn put_on_the_list(connection: &impl ConnectionTrait, scope: &Scope) -> Result<(), DbErr> {
+    let mut rows = Vec::new();
     for (kind, ids) in [
         ("order", &scope.orders),
         ("hold", &scope.holds),
         ("movement", &scope.movements),
     ] {
-        let sql = "INSERT INTO audit_change (kind, row_id) SELECT $1, unnest($2::bigint[])";
-        let values = [kind.into(), ids.clone().into()];
-        connection
-            .execute_raw(dialect::statement(sql, values))
-            .await?;
+        rows.extend(ids.iter().map(|id| change(kind, Some(*id), None)));
     }
     for (kind, names) in [
         ("code", &scope.codes),
         ("key", &scope.keys),
         ("email", &scope.emails),
     ] {
-        let sql = "INSERT INTO audit_change (kind, name) SELECT $1, unnest($2::text[])";
-        let values = [kind.into(), names.clone().into()];
-        connection
-            .execute_raw(dialect::statement(sql, values))
+        rows.extend(
+            names
+                .iter()
+                .map(|name| change(kind, None, Some(name.as_str()))),
+        );
+    }
+    for chunk in rows.chunks(ROWS_PER_INSERT) {
+        audit_change::Entity::insert_many(chunk.to_vec())
+            .exec_without_returning(connection)
             .await?;
     }
     Ok(())
+}
+
+fn change(kind: &str, row_id: Option<i64>, name: Option<&str>) -> audit_change::ActiveModel {
+    audit_change::ActiveModel {
+        id: NotSet,
+        kind: Set(kind.to_owned()),
+        row_id: Set(row_id),
+        name: Set(name.map(ToOwned::to_owned)),
+    }
 }

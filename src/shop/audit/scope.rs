@@ -1,4 +1,5 @@
-//! What the continuous audit checks in one round, and the statements restricted to it.
+//! What the continuous audit checks in one round, and the statements of the rules, restricted to it
+//! or not.
 
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement, Value};
 
@@ -68,129 +69,128 @@ impl Scope {
     /// includes its holds.
     pub async fn follow_holds(&mut self, connection: &impl ConnectionTrait) -> Result<(), DbErr> {
         let orders =
-            "SELECT DISTINCT order_id AS id FROM hold WHERE order_id IS NOT NULL AND id = ANY($1)";
-        self.orders
-            .extend(ids(connection, orders, &self.holds).await?);
-        let without = "SELECT id FROM hold WHERE order_id IS NULL AND id = ANY($1)";
-        self.holds = ids(connection, without, &self.holds).await?;
+            "SELECT DISTINCT order_id AS id FROM hold WHERE order_id IS NOT NULL AND IN_HOLDS(id)";
+        let without = "SELECT id FROM hold WHERE order_id IS NULL AND IN_HOLDS(id)";
+        let orders = self.ids(connection, orders).await?;
+        self.holds = self.ids(connection, without).await?;
+        self.orders.extend(orders);
         Ok(())
     }
 
     /// Adds what belongs to its orders: their holds, movements and customers. A rule that joins
     /// them then sees each of them whole.
     pub async fn complete(&mut self, connection: &impl ConnectionTrait) -> Result<(), DbErr> {
-        let holds = "SELECT id FROM hold WHERE order_id = ANY($1)";
-        self.holds
-            .extend(ids(connection, holds, &self.orders).await?);
-        let movements = "SELECT id FROM stock_movement WHERE order_id = ANY($1)";
-        self.movements
-            .extend(ids(connection, movements, &self.orders).await?);
+        let holds = "SELECT id FROM hold WHERE IN_ORDERS(order_id)";
+        let holds = self.ids(connection, holds).await?;
+        self.holds.extend(holds);
+        let movements = "SELECT id FROM stock_movement WHERE IN_ORDERS(order_id)";
+        let movements = self.ids(connection, movements).await?;
+        self.movements.extend(movements);
         let emails = "SELECT DISTINCT email_folded AS name FROM customer_order \
-                      WHERE email_folded IS NOT NULL AND id = ANY($1)";
-        self.emails
-            .extend(names(connection, emails, &self.orders).await?);
+                      WHERE email_folded IS NOT NULL AND IN_ORDERS(id)";
+        let emails = self.names(connection, emails).await?;
+        self.emails.extend(emails);
         self.emails.sort_unstable();
         self.emails.dedup();
         Ok(())
     }
 
+    /// Returns the column `id` of the rows that `sql` selects among those of this scope.
+    async fn ids(&self, connection: &impl ConnectionTrait, sql: &str) -> Result<Vec<i64>, DbErr> {
+        let Some(statement) = self.restrict(sql) else {
+            return Ok(Vec::new());
+        };
+        let rows = IdRow::find_by_statement(statement).all(connection).await?;
+        Ok(rows.into_iter().map(|row| row.id).collect())
+    }
+
+    /// Returns the column `name` of the rows that `sql` selects among those of this scope.
+    async fn names(
+        &self,
+        connection: &impl ConnectionTrait,
+        sql: &str,
+    ) -> Result<Vec<String>, DbErr> {
+        let Some(statement) = self.restrict(sql) else {
+            return Ok(Vec::new());
+        };
+        let rows = NameRow::find_by_statement(statement)
+            .all(connection)
+            .await?;
+        Ok(rows.into_iter().map(|row| row.name).collect())
+    }
+
     /// Builds `sql` with its marks restricted to this scope. `None` if a mark has no rows and the
     /// statement has no other: then it could find nothing.
     pub fn restrict(&self, sql: &str) -> Option<Statement> {
-        let marks: [(&str, Value, bool); 6] = [
-            (
-                "IN_ORDERS(",
-                self.orders.clone().into(),
-                self.orders.is_empty(),
-            ),
-            (
-                "IN_HOLDS(",
-                self.holds.clone().into(),
-                self.holds.is_empty(),
-            ),
-            (
-                "IN_MOVEMENTS(",
-                self.movements.clone().into(),
-                self.movements.is_empty(),
-            ),
-            (
-                "IN_CODES(",
-                self.codes.clone().into(),
-                self.codes.is_empty(),
-            ),
-            ("IN_KEYS(", self.keys.clone().into(), self.keys.is_empty()),
-            (
-                "IN_EMAILS(",
-                self.emails.clone().into(),
-                self.emails.is_empty(),
-            ),
+        let values: [(Value, bool); MARKS.len()] = [
+            (self.orders.clone().into(), self.orders.is_empty()),
+            (self.holds.clone().into(), self.holds.is_empty()),
+            (self.movements.clone().into(), self.movements.is_empty()),
+            (self.codes.clone().into(), self.codes.is_empty()),
+            (self.keys.clone().into(), self.keys.is_empty()),
+            (self.emails.clone().into(), self.emails.is_empty()),
         ];
-        let used = marks.into_iter().filter(|(mark, ..)| sql.contains(mark));
-        let (mut text, mut values, mut finds_nothing) = (sql.to_owned(), Vec::new(), true);
-        for (mark, value, is_empty) in used {
-            values.push(value);
+        let used = MARKS.into_iter().zip(values);
+        let used = used.filter(|(mark, _)| sql.contains(mark));
+        let (mut text, mut bound, mut finds_nothing) = (in_engine_words(sql), Vec::new(), true);
+        for (mark, (value, is_empty)) in used {
+            bound.push(value);
             finds_nothing &= is_empty;
-            let position = values.len();
-            text = replace_mark(&text, mark, |column| format!("{column} = ANY(${position})"));
+            let position = bound.len();
+            text = replace_mark(&text, mark, |column| dialect::is_any(column, position));
         }
-        (!finds_nothing).then(|| dialect::statement(&text, values))
+        (!finds_nothing).then(|| dialect::statement(&text, bound))
     }
 }
 
-/// Builds `sql` without restrictions, for the full audit.
-pub fn unrestricted(sql: &str) -> Statement {
-    let marks = [
-        "IN_ORDERS(",
-        "IN_HOLDS(",
-        "IN_MOVEMENTS(",
-        "IN_CODES(",
-        "IN_KEYS(",
-        "IN_EMAILS(",
-    ];
-    let text = marks.iter().fold(sql.to_owned(), |text, mark| {
+/// The marks of the lists of a [`Scope`], in the order of its fields.
+const MARKS: [&str; 6] = [
+    "IN_ORDERS(",
+    "IN_HOLDS(",
+    "IN_MOVEMENTS(",
+    "IN_CODES(",
+    "IN_KEYS(",
+    "IN_EMAILS(",
+];
+
+/// Builds `sql` without restrictions, for the full audit, with the values of its parameters.
+pub fn unrestricted(sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
+    let text = MARKS.iter().fold(in_engine_words(sql), |text, mark| {
         replace_mark(&text, mark, |_| "true".to_owned())
     });
-    dialect::statement(&text, [])
+    dialect::statement(&text, values)
 }
 
-/// Replaces each `mark(column)` by what `with` returns for the column.
+/// Replaces each `INTEGER(expression)` by the words of this engine.
+pub fn in_engine_words(sql: &str) -> String {
+    replace_mark(sql, "INTEGER(", dialect::integer)
+}
+
+/// Replaces each `mark(argument)` by what `with` returns for the argument, which may contain other
+/// parentheses.
 fn replace_mark(sql: &str, mark: &str, with: impl Fn(&str) -> String) -> String {
     let mut parts = sql.split(mark);
     let mut text = parts.next().unwrap_or_default().to_owned();
     for part in parts {
-        let (column, rest) = part.split_once(')').unwrap_or((part, ""));
-        text.push_str(&with(column));
+        let (argument, rest) = split_at_closing(part);
+        text.push_str(&with(argument));
         text.push_str(rest);
     }
     text
 }
 
-/// Returns the column `id` of the rows that `sql` selects for the ids `$1`.
-pub async fn ids(
-    connection: &impl ConnectionTrait,
-    sql: &str,
-    among: &[i64],
-) -> Result<Vec<i64>, DbErr> {
-    if among.is_empty() {
-        return Ok(Vec::new());
+/// Splits the text after an opening parenthesis at the one that closes it.
+fn split_at_closing(text: &str) -> (&str, &str) {
+    let mut depth = 0_u32;
+    for (at, c) in text.char_indices() {
+        match c {
+            '(' => depth += 1,
+            ')' if depth == 0 => return (&text[..at], &text[at + 1..]),
+            ')' => depth -= 1,
+            _ => {}
+        }
     }
-    let rows = IdRow::find_by_statement(dialect::statement(sql, [among.to_vec().into()]));
-    let rows = rows.all(connection).await?;
-    Ok(rows.into_iter().map(|row| row.id).collect())
-}
-
-/// Returns the column `name` of the rows that `sql` selects for the ids `$1`.
-pub async fn names(
-    connection: &impl ConnectionTrait,
-    sql: &str,
-    among: &[i64],
-) -> Result<Vec<String>, DbErr> {
-    if among.is_empty() {
-        return Ok(Vec::new());
-    }
-    let rows = NameRow::find_by_statement(dialect::statement(sql, [among.to_vec().into()]));
-    let rows = rows.all(connection).await?;
-    Ok(rows.into_iter().map(|row| row.name).collect())
+    (text, "")
 }
 
 #[cfg(test)]
@@ -212,9 +212,17 @@ mod tests {
         );
         assert_eq!(restricted.values.map_or(0, |values| values.0.len()), 2);
         assert_eq!(
-            unrestricted(SQL).sql,
+            unrestricted(SQL, []).sql,
             "SELECT 1 FROM a WHERE true AND true AND true"
         );
+    }
+
+    #[test]
+    fn a_marked_sum_is_an_integer_in_this_engines_words() {
+        let sql = "SELECT INTEGER(coalesce(sum(a), 0)) AS a, INTEGER(b) FROM c WHERE IN_ORDERS(d) AND (e OR f)";
+        let expected = "SELECT CAST(coalesce(sum(a), 0) AS bigint) AS a, CAST(b AS bigint) FROM c \
+                        WHERE true AND (e OR f)";
+        assert_eq!(unrestricted(sql, []).sql, expected);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::*;
 fn query(columns: &'static [&'static str]) -> ProofQuery {
     ProofQuery {
         description: "",
-        sql: "",
+        sql: String::new(),
         columns,
         uses_lane: false,
     }
@@ -129,7 +129,7 @@ fn a_printed_statement_has_its_parameters_as_literals() {
     let result = ProofResult {
         query: ProofQuery {
             description: "",
-            sql: "SELECT $2, $1, $10\nFROM x WHERE a = $1",
+            sql: "SELECT $2, $1, $10\nFROM x WHERE a = $1".to_owned(),
             columns: &[],
             uses_lane: true,
         },

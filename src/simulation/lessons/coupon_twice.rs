@@ -103,7 +103,7 @@ async fn consume_under_lock(context: &LessonContext) -> Result<RuleResult, ShopE
     let rejected = i64::from(was_rejected(first)?) + i64::from(was_rejected(second)?);
     let usage = store::read_code_usage(context.db(), &code).await?;
     Ok(RuleResult {
-        counter: usage.uses,
+        counter: usage.uses.into(),
         orders: usage.orders,
         rejected,
     })

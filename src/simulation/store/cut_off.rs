@@ -3,13 +3,15 @@
 
 use std::time::Duration;
 
-use sea_orm::{ColumnTrait, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, sea_query::Expr};
+use sea_orm::{
+    ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, sea_query::Expr,
+};
 use uuid::Uuid;
 
 use super::{StockSnapshot, from_json, progress::insert_points, stock_snapshot::read_on, to_json};
 use crate::{
     db::{
-        Db, PoolSettings,
+        Db, PoolSettings, dialect,
         entity::{customer_order, simulation_lane, simulation_run, simulation_sample},
         sessions,
         txn::{self, Abort, Policy, TxnError, Work},
@@ -59,9 +61,10 @@ async fn abandoned(db: &Db, silent_for_s: u32) -> Result<Vec<Uuid>, TxnError> {
     let policy = Policy::request("find abandoned simulations");
     txn::run_for_result(db, policy, move |work| {
         Box::pin(async move {
+            let is_silent = is_silent(work, silent_for_s).await?;
             let found = simulation_run::Entity::find()
                 .filter(simulation_run::Column::State.eq(RunState::Running.as_str()))
-                .filter(is_silent(silent_for_s))
+                .filter(is_silent)
                 .order_by_asc(simulation_run::Column::Id)
                 .all(work.connection())
                 .await?;
@@ -71,11 +74,11 @@ async fn abandoned(db: &Db, silent_for_s: u32) -> Result<Vec<Uuid>, TxnError> {
     .await
 }
 
-fn is_silent(silent_for_s: u32) -> Expr {
-    Expr::cust_with_values(
-        "beat_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 second'",
-        [f64::from(silent_for_s)],
-    )
+/// Returns the condition that a run's last heartbeat is too old, by the time of the transaction.
+async fn is_silent(work: &Work, silent_for_s: u32) -> Result<Expr, DbErr> {
+    let silent_for = time::Duration::seconds(silent_for_s.into());
+    let since = dialect::now(work.connection()).await? - silent_for;
+    Ok(simulation_run::Column::BeatAt.lt(since))
 }
 
 /// Ends the sessions of a run's buyers and of the servers that it started. Returns true once there
@@ -105,6 +108,7 @@ async fn fail(db: &Db, id: Uuid, silent_for_s: u32) -> Result<bool, TxnError> {
         Policy::request("fail abandoned simulation"),
         move |work| {
             Box::pin(async move {
+                let is_silent = is_silent(work, silent_for_s).await?;
                 let ended = simulation_run::Entity::update_many()
                     .col_expr(
                         simulation_run::Column::State,
@@ -114,15 +118,18 @@ async fn fail(db: &Db, id: Uuid, silent_for_s: u32) -> Result<bool, TxnError> {
                     .col_expr(simulation_run::Column::EndedAt, Expr::current_timestamp())
                     .filter(simulation_run::Column::Id.eq(id))
                     .filter(simulation_run::Column::State.eq(RunState::Running.as_str()))
-                    .filter(is_silent(silent_for_s))
-                    .exec_with_returning(work.connection())
+                    .filter(is_silent)
+                    .exec(work.connection())
                     .await?;
-                let Some(run) = ended.first() else {
+                if ended.rows_affected == 0 {
                     return Ok(false);
-                };
+                }
                 super::end_private_sales(work, "r.id = $1", [id.into()]).await?;
+                let run = simulation_run::Entity::find_by_id(id);
+                let run = run.one(work.connection()).await?;
                 // A lesson, which is stored as a run, has another plan and no verdict.
-                if let Ok(plan) = from_json::<SimulationPlan>(&run.plan) {
+                let plan = run.map(|run| from_json::<SimulationPlan>(&run.plan));
+                if let Some(Ok(plan)) = plan {
                     store_verdict(work, id, &plan).await?;
                 }
                 Ok(true)

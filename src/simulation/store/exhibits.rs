@@ -2,14 +2,18 @@
 //! their holds. Real shops have run each of these statements; this shop never does. They touch only
 //! the private products of a lesson.
 
-use sea_orm::{ConnectionTrait, FromQueryResult};
-use time::OffsetDateTime;
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, EntityTrait, FromQueryResult, QueryFilter, sea_query::Expr,
+};
+use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
 
 use super::LessonProduct;
 use crate::{
     db::{
         Db, dialect,
+        entity::{hold, product, stock},
+        locks,
         txn::{self, Policy, TxnError, Work},
     },
     model::{Bill, Quantity, ShopError},
@@ -25,13 +29,12 @@ use crate::{
 /// # Errors
 /// [`ShopError::UnknownProduct`].
 pub async fn is_available(db: &Db, product_id: i64, units: i64) -> Result<bool, ShopError> {
-    let sql = "SELECT available >= $2 FROM stock WHERE product_id = $1";
-    db.reader()
-        .query_one_raw(dialect::statement(sql, [product_id.into(), units.into()]))
+    let stock = stock::Entity::find_by_id(product_id)
+        .one(db.reader())
         .await
-        .and_then(|row| row.map(|row| row.try_get_by_index(0)).transpose())
         .map_err(txn::read_error)?
-        .ok_or(ShopError::UnknownProduct)
+        .ok_or(ShopError::UnknownProduct)?;
+    Ok(stock.available >= units)
 }
 
 /// The result of taking a quantity without a check of its sign.
@@ -55,14 +58,14 @@ pub async fn take_any_quantity(
     let taken = txn::run_for_result(db, Policy::request("take any quantity"), move |work| {
         Box::pin(async move {
             let sql = "UPDATE stock SET available = available - $2, sold = sold + $2, version = version + 1 \
-                       WHERE product_id = $1 \
-                       RETURNING $2 * (SELECT price_cents FROM product WHERE id = $1) AS bill_cents";
-            let row = work
-                .connection()
-                .query_one_raw(dialect::statement(sql, [product_id.into(), units.into()]))
+                       WHERE product_id = $1";
+            let update = dialect::statement(sql, [product_id.into(), units.into()]);
+            work.connection().execute_raw(update).await?;
+            let product = product::Entity::find_by_id(product_id)
+                .one(work.connection())
                 .await?
                 .ok_or(ShopError::UnknownProduct)?;
-            Ok(row.try_get::<i64>("", "bill_cents")?)
+            Ok(units * product.price_cents)
         })
     })
     .await;
@@ -114,30 +117,34 @@ async fn write_order(work: &Work, product: &LessonProduct) -> Result<(), txn::Ab
 
 /// Sets the holds of a cart to expire `seconds` from now, like a shop that resets its timer.
 pub async fn renew_holds(db: &Db, cart_id: Uuid, seconds: u32) -> Result<(), TxnError> {
-    let sql = "UPDATE hold SET expires_at = CURRENT_TIMESTAMP + $2 * INTERVAL '1 second' \
-               WHERE cart_id = $1 AND state = 'held'";
-    change_holds(db, sql, cart_id, seconds).await
+    let ttl = Duration::seconds(seconds.into());
+    change_holds(db, cart_id, move |_, now| now + ttl).await
 }
 
 /// Ages the holds of a cart by `seconds`, so that a lesson does not have to wait.
 pub async fn age_holds(db: &Db, cart_id: Uuid, seconds: u32) -> Result<(), TxnError> {
-    let sql = "UPDATE hold SET expires_at = expires_at - $2 * INTERVAL '1 second' \
-               WHERE cart_id = $1 AND state = 'held'";
-    change_holds(db, sql, cart_id, seconds).await
+    let age = Duration::seconds(seconds.into());
+    change_holds(db, cart_id, move |expires_at, _| expires_at - age).await
 }
 
+/// Sets when the holds of a cart expire. `change` gets the time at which one expires, and the time
+/// now.
 async fn change_holds(
     db: &Db,
-    sql: &'static str,
     cart_id: Uuid,
-    seconds: u32,
+    change: impl Fn(OffsetDateTime, OffsetDateTime) -> OffsetDateTime + Copy + Send + Sync + 'static,
 ) -> Result<(), TxnError> {
     txn::run_for_result(db, Policy::request("change holds of lesson"), move |work| {
         Box::pin(async move {
-            let values = [cart_id.into(), f64::from(seconds).into()];
-            work.connection()
-                .execute_raw(dialect::statement(sql, values))
-                .await?;
+            let now = dialect::now(work.connection()).await?;
+            for row in locks::holds_of_cart(work, cart_id).await? {
+                let expires_at = change(row.expires_at, now);
+                hold::Entity::update_many()
+                    .col_expr(hold::Column::ExpiresAt, Expr::value(expires_at))
+                    .filter(hold::Column::Id.eq(row.id))
+                    .exec(work.connection())
+                    .await?;
+            }
             Ok(())
         })
     })
@@ -167,7 +174,7 @@ pub async fn end_of_holds(
 /// How often a discount code was used: by its own counter, and by placed and paid orders.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
 pub struct CodeUsage {
-    pub uses: i64,
+    pub uses: i32,
     pub orders: i64,
 }
 
@@ -176,7 +183,7 @@ pub struct CodeUsage {
 /// # Errors
 /// [`ShopError::CodeUnknown`].
 pub async fn read_code_usage(db: &Db, code: &str) -> Result<CodeUsage, ShopError> {
-    let sql = "SELECT c.uses::bigint AS uses, \
+    let sql = "SELECT c.uses, \
                  (SELECT count(*) FROM customer_order o \
                   WHERE o.discount_code = c.code AND o.status IN ('placed', 'paid')) AS orders \
                FROM discount_code c WHERE c.code = $1";

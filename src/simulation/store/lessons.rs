@@ -220,14 +220,17 @@ pub struct LessonStock {
 /// # Errors
 /// [`ShopError::UnknownProduct`].
 pub async fn read_lesson_stock(db: &Db, product_id: i64) -> Result<LessonStock, ShopError> {
-    let sql = "SELECT s.total, s.available, s.reserved, s.sold, \
-                 (SELECT coalesce(sum(l.quantity), 0)::bigint FROM order_line l \
-                  JOIN customer_order o ON o.id = l.order_id AND o.status IN ('placed', 'paid') \
-                  WHERE l.product_id = s.product_id) AS ordered \
-               FROM stock_level s WHERE s.product_id = $1";
+    let ordered = dialect::integer("coalesce(sum(l.quantity), 0)");
+    let sql = format!(
+        "SELECT s.total, s.available, s.reserved, s.sold, \
+           (SELECT {ordered} FROM order_line l \
+            JOIN customer_order o ON o.id = l.order_id AND o.status IN ('placed', 'paid') \
+            WHERE l.product_id = s.product_id) AS ordered \
+         FROM stock_level s WHERE s.product_id = $1"
+    );
     let row = db
         .reader()
-        .query_one_raw(dialect::statement(sql, [product_id.into()]))
+        .query_one_raw(dialect::statement(&sql, [product_id.into()]))
         .await
         .map_err(txn::read_error)?
         .ok_or(ShopError::UnknownProduct)?;
@@ -260,10 +263,11 @@ pub(super) fn delete_codes_sql() -> Vec<String> {
                (SELECT order_id FROM order_line WHERE product_id IN ({products}))"
         ),
         format!(
-            "DELETE FROM discount_code c WHERE EXISTS \
+            "DELETE FROM discount_code WHERE EXISTS \
                (SELECT 1 FROM ({lanes}) AS own \
-                WHERE c.code = '{CODE_PREFIX}' || own.id OR c.code LIKE '{CODE_PREFIX}' || own.id || '-%') \
-             AND NOT EXISTS (SELECT 1 FROM discount_use u WHERE u.code = c.code)"
+                WHERE discount_code.code = concat('{CODE_PREFIX}', own.id) \
+                   OR discount_code.code LIKE concat('{CODE_PREFIX}', own.id, '-%')) \
+             AND NOT EXISTS (SELECT 1 FROM discount_use u WHERE u.code = discount_code.code)"
         ),
     ]
 }

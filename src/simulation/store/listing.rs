@@ -1,6 +1,9 @@
 //! Lists runs, newest first and without their samples.
 
-use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, QueryFilter, QueryTrait, sea_query::Query};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, QueryFilter, QueryTrait,
+    sea_query::{Expr, ExprTrait, Query},
+};
 use uuid::Uuid;
 
 use super::{
@@ -10,7 +13,7 @@ use super::{
 use crate::{
     db::{
         Db, dialect,
-        entity::{simulation_lane, simulation_run},
+        entity::{product, simulation_lane, simulation_run},
         txn,
     },
     model::{RunSnapshot, RunState, ShopError, SimulationPlan, StrategyKey},
@@ -157,13 +160,25 @@ async fn batch(
 /// Returns those of the products that may still be sold: products of the shop, and private products
 /// of runs in progress.
 pub async fn products_for_sale(db: &Db, product_ids: &[i64]) -> Result<Vec<i64>, DbErr> {
-    let sql = "SELECT p.id FROM product p \
-               LEFT JOIN simulation_lane l ON l.id = p.lane_id \
-               LEFT JOIN simulation_run r ON r.id = l.run_id \
-               WHERE p.id = ANY($1) AND (p.lane_id IS NULL OR r.state = $2)";
-    let running = RunState::Running.as_str();
-    let query = dialect::statement(sql, [product_ids.to_vec().into(), running.into()]);
-    let rows = db.reader().query_all_raw(query).await?;
+    use {
+        product::Column as Product, simulation_lane::Column as Lane, simulation_run::Column as Run,
+    };
+    let is_running = Run::State.eq(RunState::Running.as_str());
+    let query = Query::select()
+        .column(Product::Id.as_column_ref())
+        .from(product::Entity)
+        .left_join(
+            simulation_lane::Entity,
+            Expr::col(Lane::Id.as_column_ref()).equals(Product::LaneId.as_column_ref()),
+        )
+        .left_join(
+            simulation_run::Entity,
+            Expr::col(Run::Id.as_column_ref()).equals(Lane::RunId.as_column_ref()),
+        )
+        .and_where(dialect::column_in(Product::Id, product_ids))
+        .and_where(Product::LaneId.is_null().or(is_running))
+        .to_owned();
+    let rows = db.reader().query_all(&query).await?;
     rows.iter().map(|row| row.try_get_by_index(0)).collect()
 }
 

@@ -50,12 +50,14 @@ pub async fn record_progress(
     txn::run_for_result(db, Policy::request("simulation heartbeat"), move |work| {
         let points = points.clone();
         Box::pin(async move {
-            let updated = simulation_run::Entity::update_many()
+            simulation_run::Entity::update_many()
                 .col_expr(simulation_run::Column::BeatAt, Expr::current_timestamp())
                 .filter(simulation_run::Column::Id.eq(id))
-                .exec_with_returning(work.connection())
+                .exec(work.connection())
                 .await?;
-            let Some(run) = updated.first() else {
+            // The update has locked the row: its state cannot change before the points are stored.
+            let run = simulation_run::Entity::find_by_id(id);
+            let Some(run) = run.one(work.connection()).await? else {
                 return Ok(RunCommand::default());
             };
             // The points of a run that has ended are final.

@@ -28,35 +28,58 @@ const QUICK_AUDIT_MAX_MS: u64 = 1_000;
 /// The deadline without the audit, when only a few rows are read.
 const LANES_DEADLINE: Duration = Duration::from_millis(1_500);
 
-/// The questions about each lane, with the product as `$1` and the lane as `$2`. Each part of the
-/// equation has its own source: ledger, stock row, holds and order lines are written by different
-/// statements, so they agree only if no unit was lost between them.
-const QUESTIONS: [ProofQuery; 4] = [
-    ProofQuery {
-        description: "Units received, from the ledger",
-        sql: "SELECT coalesce(sum(quantity), 0)::bigint AS initial\nFROM stock_movement\nWHERE product_id = $1 AND kind IN ('receive', 'adjust')",
-        columns: &["initial"],
-        uses_lane: false,
-    },
-    ProofQuery {
-        description: "Units in the stock row",
-        sql: "SELECT available AS remaining, reserved, sold\nFROM stock_level\nWHERE product_id = $1",
-        columns: &["remaining", "reserved", "sold"],
-        uses_lane: false,
-    },
-    ProofQuery {
-        description: "Units reserved, from the active holds",
-        sql: "SELECT coalesce(sum(quantity), 0)::bigint AS held\nFROM hold\nWHERE product_id = $1 AND state = 'held'",
-        columns: &["held"],
-        uses_lane: false,
-    },
-    ProofQuery {
-        description: "Units sold, from the order lines",
-        sql: "SELECT coalesce(sum(l.quantity - l.returned_quantity) FILTER (WHERE o.lane_id = $2), 0)::bigint AS sold_by_run,\n       coalesce(sum(l.quantity - l.returned_quantity) FILTER (WHERE o.lane_id IS DISTINCT FROM $2), 0)::bigint AS sold_to_others\nFROM order_line l\nJOIN customer_order o ON o.id = l.order_id AND o.status IN ('placed', 'paid')\nWHERE l.product_id = $1",
-        columns: &["sold_by_run", "sold_to_others"],
-        uses_lane: true,
-    },
-];
+/// Returns the questions about each lane, with the product as `$1` and the lane as `$2`. Each part
+/// of the equation has its own source: ledger, stock row, holds and order lines are written by
+/// different statements, so they agree only if no unit was lost between them.
+fn questions() -> [ProofQuery; 4] {
+    let sum = |units: &str| dialect::integer(&format!("coalesce(sum({units}), 0)"));
+    let (received, held) = (sum("quantity"), sum("quantity"));
+    let sold = "l.quantity - l.returned_quantity";
+    let sold_by_run = sum(&format!("CASE WHEN o.lane_id = $2 THEN {sold} ELSE 0 END"));
+    let sold_to_others = sum(&format!("CASE WHEN o.lane_id = $2 THEN 0 ELSE {sold} END"));
+    [
+        ProofQuery {
+            description: "Units received, from the ledger",
+            sql: format!(
+                "SELECT {received} AS initial\n\
+                 FROM stock_movement\n\
+                 WHERE product_id = $1 AND kind IN ('receive', 'adjust')"
+            ),
+            columns: &["initial"],
+            uses_lane: false,
+        },
+        ProofQuery {
+            description: "Units in the stock row",
+            sql: "SELECT available AS remaining, reserved, sold\n\
+                  FROM stock_level\n\
+                  WHERE product_id = $1"
+                .to_owned(),
+            columns: &["remaining", "reserved", "sold"],
+            uses_lane: false,
+        },
+        ProofQuery {
+            description: "Units reserved, from the active holds",
+            sql: format!(
+                "SELECT {held} AS held\n\
+                 FROM hold\n\
+                 WHERE product_id = $1 AND state = 'held'"
+            ),
+            columns: &["held"],
+            uses_lane: false,
+        },
+        ProofQuery {
+            description: "Units sold, from the order lines",
+            sql: format!(
+                "SELECT {sold_by_run} AS sold_by_run,\n       {sold_to_others} AS sold_to_others\n\
+                 FROM order_line l\n\
+                 JOIN customer_order o ON o.id = l.order_id AND o.status IN ('placed', 'paid')\n\
+                 WHERE l.product_id = $1"
+            ),
+            columns: &["sold_by_run", "sold_to_others"],
+            uses_lane: true,
+        },
+    ]
+}
 
 /// Reads the evidence for the certificate of a run.
 ///
@@ -124,8 +147,8 @@ async fn evidence(work: &Work, lane: &simulation_lane::Model) -> Result<Option<E
     let Some(product) = product.one(work.connection()).await? else {
         return Ok(None);
     };
-    let mut answers = Vec::with_capacity(QUESTIONS.len());
-    for query in QUESTIONS {
+    let mut answers = Vec::new();
+    for query in questions() {
         let Some(answer) = answer(work, query, product_id, lane.id).await? else {
             return Ok(None);
         };
@@ -150,7 +173,7 @@ async fn answer(
         parameters.push(lane_id);
     }
     let values = parameters.iter().map(|value| sea_orm::Value::from(*value));
-    let statement = dialect::statement(query.sql, values);
+    let statement = dialect::statement(&query.sql, values);
     let Some(row) = work.connection().query_one_raw(statement).await? else {
         return Ok(None);
     };
@@ -158,9 +181,10 @@ async fn answer(
         .columns
         .iter()
         .map(|column| Ok((*column, row.try_get::<i64>("", column)?)));
+    let figures = figures.collect::<Result<Vec<_>, DbErr>>()?;
     Ok(Some(ProofResult {
         query,
         parameters,
-        figures: figures.collect::<Result<_, DbErr>>()?,
+        figures,
     }))
 }

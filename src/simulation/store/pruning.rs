@@ -3,22 +3,24 @@
 
 use std::time::{Duration, Instant};
 
-use sea_orm::{ConnectionTrait, DbErr};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, PaginatorTrait, QueryFilter,
+    QueryOrder, Select,
+};
 use uuid::Uuid;
 
 use super::lessons;
 use crate::db::{
-    Db, dialect, locks,
+    Db, dialect,
+    entity::{customer_order, simulation_run, stock_movement},
+    locks,
     retention::{BATCH_ROWS, Deleted, PAUSE},
-    txn::{self, Policy, TxnError},
+    txn::{self, Policy, TxnError, Work},
 };
 
 /// Runs older than this are deleted with their lanes.
 pub const RUNS_KEPT_DAYS: u32 = 30;
 
-/// Selects the old runs, oldest first: ids (UUIDv7) are ordered by time.
-const OLD_RUNS: &str = "SELECT id FROM simulation_run \
-                        WHERE started_at < CURRENT_TIMESTAMP - $1 * INTERVAL '1 day' ORDER BY id";
 /// Selects the lanes of the run `$1`.
 const LANES: &str = "SELECT l.id FROM simulation_lane l WHERE l.run_id = $1";
 /// Selects the private products of the run `$1`.
@@ -55,75 +57,78 @@ pub async fn prune(db: &Db, within: Duration) -> Result<Deleted, TxnError> {
 
 /// Counts the runs that are to be deleted.
 pub async fn count_old(db: &Db) -> Result<u64, DbErr> {
-    let sql = format!("SELECT count(*) FROM ({OLD_RUNS}) AS old");
-    let query = dialect::statement(&sql, [f64::from(RUNS_KEPT_DAYS).into()]);
-    let row = db.reader().query_one_raw(query).await?;
-    let count: Option<i64> = row.map(|row| row.try_get_by_index(0)).transpose()?;
-    Ok(count.unwrap_or_default().unsigned_abs())
+    old_runs(db).await?.count(db.reader()).await
 }
 
 async fn oldest(db: &Db) -> Result<Option<Uuid>, DbErr> {
-    let sql = format!("{OLD_RUNS} LIMIT 1");
-    let query = dialect::statement(&sql, [f64::from(RUNS_KEPT_DAYS).into()]);
-    let row = db.reader().query_one_raw(query).await?;
-    row.map(|row| row.try_get_by_index(0)).transpose()
+    // Ids (UUIDv7) are ordered by time.
+    let oldest = old_runs(db).await?.order_by_asc(simulation_run::Column::Id);
+    let oldest = oldest.one(db.reader()).await?;
+    Ok(oldest.map(|run| run.id))
 }
 
-/// Statements that run in one transaction, with the run as `$1`. The step is complete when the
-/// first of them changes fewer rows than a batch.
-type Step = Vec<String>;
+async fn old_runs(db: &Db) -> Result<Select<simulation_run::Entity>, DbErr> {
+    let since = dialect::now(db.reader()).await? - time::Duration::days(RUNS_KEPT_DAYS.into());
+    Ok(simulation_run::Entity::find().filter(simulation_run::Column::StartedAt.lt(since)))
+}
+
+/// What one transaction does, with the run as `$1`.
+#[derive(Clone, Debug)]
+enum Step {
+    /// Runs statements. The step is complete when the first of them changes fewer rows than a
+    /// batch.
+    Statements(Vec<String>),
+    /// Deletes sold orders and their movements.
+    SoldOrders,
+}
 
 /// The steps that delete one run, in order. Between any two batches, every rule of the audit holds:
 /// the stock of a run that is being deleted is marked as unguarded first, and rows that the other
 /// rules compare are deleted together.
 fn steps() -> [Step; 10] {
-    let batch = |select: &str| format!("{select} LIMIT {BATCH_ROWS}");
-    let of_products = |columns: &str, table: &str| {
-        let select = format!("SELECT {columns} FROM {table} WHERE product_id IN ({PRODUCTS})");
-        batch(&select)
+    let delete = |columns: &str, table: &str| {
+        let some = batch(columns, table, "product_id", PRODUCTS);
+        let sql = format!("DELETE FROM {table} WHERE ({columns}) IN ({some})");
+        Step::Statements(vec![sql])
     };
-    let delete = |columns: &str, table: &str| -> Step {
-        let some = of_products(columns, table);
-        vec![format!("DELETE FROM {table} WHERE ({columns}) IN ({some})")]
-    };
-    let samples =
-        format!("SELECT lane_id, elapsed_ms FROM simulation_sample WHERE lane_id IN ({LANES})");
-    let orders = format!("SELECT id FROM customer_order WHERE lane_id IN ({LANES})");
+    let lines = batch("order_id", "order_line", "product_id", PRODUCTS);
+    let samples = batch("lane_id, elapsed_ms", "simulation_sample", "lane_id", LANES);
+    let orders = batch("id", "customer_order", "lane_id", LANES);
     [
-        vec![format!(
+        Step::Statements(vec![format!(
             "UPDATE stock SET unguarded = true WHERE NOT unguarded AND product_id IN ({PRODUCTS})"
-        )],
-        lessons::delete_codes_sql(),
-        // A sold order of a lane has one line, and so one sell movement.
-        vec![format!(
-            "WITH batch AS ({}), \
-               sold AS (DELETE FROM customer_order o USING batch WHERE o.id = batch.order_id) \
-             DELETE FROM stock_movement m USING batch WHERE m.id = batch.id",
-            of_products("id, order_id", "stock_movement")
-        )],
+        )]),
+        Step::Statements(lessons::delete_codes_sql()),
+        Step::SoldOrders,
         // Orders that were never sold have no movement.
-        vec![format!(
-            "DELETE FROM customer_order WHERE id IN ({})",
-            of_products("order_id", "order_line")
-        )],
+        Step::Statements(vec![format!(
+            "DELETE FROM customer_order WHERE id IN ({lines})"
+        )]),
         delete("id", "hold"),
         delete("cart_id, product_id", "cart_item"),
         delete("product_id, unit", "stock_unit"),
-        vec![format!(
-            "DELETE FROM simulation_sample WHERE (lane_id, elapsed_ms) IN ({})",
-            batch(&samples)
-        )],
+        Step::Statements(vec![format!(
+            "DELETE FROM simulation_sample WHERE (lane_id, elapsed_ms) IN ({samples})"
+        )]),
         // Orders of a simulated sale of a shop product took real stock: they are kept, and only
         // their lane is cleared.
-        vec![format!(
-            "UPDATE customer_order SET lane_id = NULL WHERE id IN ({})",
-            batch(&orders)
-        )],
-        vec![
+        Step::Statements(vec![format!(
+            "UPDATE customer_order SET lane_id = NULL WHERE id IN ({orders})"
+        )]),
+        Step::Statements(vec![
             format!("DELETE FROM product WHERE lane_id IN ({LANES})"),
             "DELETE FROM simulation_run WHERE id = $1".to_owned(),
-        ],
+        ]),
     ]
+}
+
+/// Selects a batch of rows whose column `key` is among those that `among` selects. The derived
+/// table is for engines that accept neither a limit directly after `IN` nor the table that the
+/// statement changes.
+fn batch(columns: &str, table: &str, key: &str, among: &str) -> String {
+    format!(
+        "SELECT {columns} FROM (SELECT {columns} FROM {table} WHERE {key} IN ({among}) LIMIT {BATCH_ROWS}) AS batch"
+    )
 }
 
 /// Runs batches of a step until it is complete. Returns false if `end` came first.
@@ -145,14 +150,48 @@ async fn run_batch(db: &Db, run: Uuid, step: Step) -> Result<u64, TxnError> {
         let step = step.clone();
         Box::pin(async move {
             locks::retention(work).await?;
-            let mut changed = None;
-            for sql in step {
-                let statement = dialect::statement(&sql, [run.into()]);
-                let done = work.connection().execute_raw(statement).await?;
-                changed.get_or_insert(done.rows_affected());
-            }
-            Ok(changed.unwrap_or_default())
+            Ok(match step {
+                Step::Statements(statements) => run_statements(work, run, &statements).await?,
+                Step::SoldOrders => delete_sold_orders(work, run).await?,
+            })
         })
     })
     .await
+}
+
+async fn run_statements(work: &Work, run: Uuid, statements: &[String]) -> Result<u64, DbErr> {
+    let mut changed = None;
+    for sql in statements {
+        let statement = dialect::statement(sql, [run.into()]);
+        let done = work.connection().execute_raw(statement).await?;
+        changed.get_or_insert(done.rows_affected());
+    }
+    Ok(changed.unwrap_or_default())
+}
+
+#[derive(FromQueryResult)]
+struct MovementRow {
+    id: i64,
+    order_id: Option<i64>,
+}
+
+/// Deletes a batch of movements and the orders that they belong to. A sold order of a lane has one
+/// line, and so one sell movement. Returns the number of movements.
+async fn delete_sold_orders(work: &Work, run: Uuid) -> Result<u64, DbErr> {
+    let sql = batch("id, order_id", "stock_movement", "product_id", PRODUCTS);
+    let movements = MovementRow::find_by_statement(dialect::statement(&sql, [run.into()]))
+        .all(work.connection())
+        .await?;
+    let ids: Vec<_> = movements.iter().map(|movement| movement.id).collect();
+    let orders = movements.iter().filter_map(|movement| movement.order_id);
+    let orders: Vec<_> = orders.collect();
+    customer_order::Entity::delete_many()
+        .filter(dialect::column_in(customer_order::Column::Id, &orders))
+        .exec(work.connection())
+        .await?;
+    let deleted = stock_movement::Entity::delete_many()
+        .filter(dialect::column_in(stock_movement::Column::Id, &ids))
+        .exec(work.connection())
+        .await?;
+    Ok(deleted.rows_affected)
 }

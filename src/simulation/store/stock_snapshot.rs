@@ -76,15 +76,23 @@ pub(super) async fn read_on<C: ConnectionTrait>(
     product_id: i64,
     lane_id: i64,
 ) -> Result<Option<StockSnapshot>, DbErr> {
-    let sql = "SELECT s.available, s.reserved, s.total, \
-                 coalesce(sum(l.quantity) FILTER (WHERE o.lane_id = $2), 0)::bigint AS sold_by_run, \
-                 coalesce(sum(l.quantity) FILTER (WHERE o.id IS NOT NULL), 0)::bigint AS sold_by_all \
-               FROM stock_level s \
-               LEFT JOIN order_line l ON l.product_id = s.product_id \
-               LEFT JOIN customer_order o ON o.id = l.order_id AND o.status IN ('placed', 'paid') \
-               WHERE s.product_id = $1 GROUP BY s.available, s.reserved, s.total";
+    let sum = |condition: &str| {
+        dialect::integer(&format!(
+            "sum(CASE WHEN {condition} THEN l.quantity ELSE 0 END)"
+        ))
+    };
+    let sql = format!(
+        "SELECT s.available, s.reserved, s.total, {} AS sold_by_run, {} AS sold_by_all \
+         FROM stock_level s \
+         LEFT JOIN order_line l ON l.product_id = s.product_id \
+         LEFT JOIN customer_order o ON o.id = l.order_id AND o.status IN ('placed', 'paid') \
+         WHERE s.product_id = $1 GROUP BY s.available, s.reserved, s.total",
+        sum("o.lane_id = $2"),
+        sum("o.id IS NOT NULL")
+    );
+    let values = [product_id.into(), lane_id.into()];
     let row = connection
-        .query_one_raw(dialect::statement(sql, [product_id.into(), lane_id.into()]))
+        .query_one_raw(dialect::statement(&sql, values))
         .await?;
     row.map(|row| sea_orm::FromQueryResult::from_query_result(&row, ""))
         .transpose()

@@ -108,7 +108,7 @@ fn Equation(balance: Balance, is_private: bool) -> impl IntoView {
 }
 
 fn answer(answered: &ProofResult) -> impl IntoView + use<> {
-    let query = answered.query;
+    let description = answered.query.description;
     let heads = answered
         .figures
         .iter()
@@ -119,11 +119,11 @@ fn answer(answered: &ProofResult) -> impl IntoView + use<> {
         .map(|(_, value)| view! { <td class="n">{*value}</td> });
     view! {
         <figure class="certificate__answer">
-            <figcaption>{query.description}</figcaption>
+            <figcaption>{description}</figcaption>
             <pre tabindex="0"><code>{answered.statement()}</code></pre>
             <div class="table-wrap">
                 <table class="table">
-                    <caption class="vh">{format!("{}: result", query.description)}</caption>
+                    <caption class="vh">{format!("{description}: result")}</caption>
                     <thead><tr>{heads.collect_view()}</tr></thead>
                     <tbody><tr>{cells.collect_view()}</tr></tbody>
                 </table>
