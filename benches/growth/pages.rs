@@ -2,17 +2,17 @@
 
 use std::time::Instant;
 
-use doorbuster::db::dialect;
+use doorbuster::{db::dialect, model::StrategyKey};
 use hyper::header;
 use sea_orm::ConnectionTrait;
 
 use crate::{
-    Failure,
+    Failure, buyers,
     client::{Call, Connection, Response},
     database::{Database, Postgres, connect_once},
     options::Options,
     orders::sides,
-    program::{self, PASSWORD, Program},
+    program::{PASSWORD, Program},
     report::{Limit, Row, ratios},
     shop_pages,
     statistics::Spread,
@@ -22,18 +22,10 @@ use crate::{
 const REQUESTS_PER_SECOND: u32 = 30;
 /// Requests that are not measured: the first ones fill the caches.
 const WARM_UP_REQUESTS: u32 = 20;
-/// A simulated run whose buyers go through the checkout, so that there are orders with an e-mail
-/// address to find.
-const CHECKOUT_RUN: [&str; 8] = [
-    "--journey",
-    "checkout",
-    "--strategy",
-    "row-lock",
-    "--buyers",
-    "20",
-    "--stock",
-    "20",
-];
+/// Orders that each side places itself.
+const ORDERS: u32 = 20;
+/// The address with which an order is found.
+const EMAIL: &str = "ann@example.org";
 /// The measured pages, in the order of [`Side::calls`].
 const PAGES: [&str; 3] = ["admin overview", "find an order", "order page"];
 
@@ -105,7 +97,7 @@ struct Side {
 
 impl Side {
     async fn open(postgres: &Postgres, database: &Database) -> Result<Self, Failure> {
-        program::run("simulate", &database.url, &CHECKOUT_RUN).await?;
+        place_orders(database).await?;
         postgres.settle(database).await?;
         let known = KnownOrders::read(database).await?;
         let program = Program::start(&database.url).await?;
@@ -115,7 +107,7 @@ impl Side {
             Call::get("/admin").with_header("cookie", cookie),
             Call::form(
                 "/api/form/orders/find",
-                &[("number", &known.number), ("email", &known.email)],
+                &[("number", &known.number), ("email", known.email)],
             ),
             Call::get(format!("/orders/{}", known.oldest)),
         ];
@@ -138,6 +130,18 @@ impl Side {
         }
         Ok(elapsed.as_secs_f64() * 1_000.0)
     }
+}
+
+/// Places a few orders, so that a fresh database has some too.
+async fn place_orders(database: &Database) -> Result<(), Failure> {
+    buyers::restock_hot_product(database).await?;
+    let (db, shop) = buyers::open_shop(database).await?;
+    for _ in 0..ORDERS {
+        buyers::buy(&shop, StrategyKey::RowLock, buyers::HOT_PRODUCT).await?;
+    }
+    drop(shop);
+    db.close().await;
+    Ok(())
 }
 
 /// Returns whether the form to find an order redirects to one, and not back to itself.
@@ -167,9 +171,9 @@ async fn sign_in(connection: &mut Connection) -> Result<String, Failure> {
 
 /// Orders whose pages are read.
 struct KnownOrders {
-    /// The number and the e-mail address of the newest order that has one.
+    /// The number and the e-mail address of the shop's newest order, which is given one.
     number: String,
-    email: String,
+    email: &'static str,
     /// The public id of the oldest order.
     oldest: String,
 }
@@ -177,12 +181,13 @@ struct KnownOrders {
 impl KnownOrders {
     async fn read(database: &Database) -> Result<Self, Failure> {
         let connection = connect_once(&database.url).await?;
-        let with_email = "SELECT id, email FROM customer_order WHERE email IS NOT NULL \
-                          ORDER BY id DESC LIMIT 1";
+        // The orders of simulated buyers belong to their run, and the form finds none of them.
+        let named = "UPDATE customer_order SET email = $1, email_folded = $1 \
+                     WHERE id = (SELECT max(id) FROM customer_order WHERE lane_id IS NULL) RETURNING id";
         let newest = connection
-            .query_one_raw(dialect::statement(with_email, []))
+            .query_one_raw(dialect::statement(named, [EMAIL.into()]))
             .await?
-            .ok_or("there is no order with an e-mail address")?;
+            .ok_or("the shop has no orders of its own")?;
         let first = "SELECT public_id::text AS public_id FROM customer_order ORDER BY id LIMIT 1";
         let oldest = connection
             .query_one_raw(dialect::statement(first, []))
@@ -192,7 +197,7 @@ impl KnownOrders {
         let id: i64 = newest.try_get_by_index(0)?;
         Ok(Self {
             number: format!("DB-{id:06}"),
-            email: newest.try_get_by_index(1)?,
+            email: EMAIL,
             oldest: oldest.try_get_by_index(0)?,
         })
     }
