@@ -25,6 +25,7 @@ mod run_page;
 mod sales;
 mod search;
 mod server_process;
+mod several_servers;
 mod shared_catalog;
 mod signed_out;
 mod simulations;

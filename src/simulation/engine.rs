@@ -14,7 +14,7 @@ use super::{
     live::{LiveRegistration, LiveRun, LiveRuns},
     run_buyers::RunBuyers,
     run_task::{self, RunTask, TaskPanic},
-    sampler::{self, Progress},
+    sampler::{Heartbeat, Progress},
     schedule::Schedule,
     stepper::Steppers,
     store::{self, OpenedRun, RunOpening, StockSnapshot},
@@ -27,7 +27,7 @@ use crate::{
         SimulationPlan,
     },
     payment::gateway::PaymentGateway,
-    shop::{administrator::Administrator, idempotency::Claim},
+    shop::{administrator::Administrator, idempotency::Claim, notices},
 };
 
 /// The key of the advisory lock that a run holds: an arbitrary number that no other lock uses.
@@ -372,6 +372,8 @@ impl Engine {
             }
         }
         let stored = store::close(&started.control_db, &started.opened, &end).await;
+        self.feed.announce_run(started.opened.id);
+        notices::send_last(&started.control_db, &self.feed).await;
         self.feed.forget(&started.private_products());
         started.end(end.clone()).await;
         outcome?;
@@ -399,8 +401,13 @@ impl Engine {
         };
         let schedule = Arc::new(Schedule::of(Arc::clone(&started.plan)));
         let run = Arc::clone(&started.run);
-        let heartbeat = sampler::heartbeat(started.control_db.clone(), started.opened.clone(), run);
-        let heartbeat = RunTask::spawn("the heartbeat", heartbeat);
+        let heartbeat = Heartbeat {
+            db: started.control_db.clone(),
+            opened: started.opened.clone(),
+            run,
+            feed: self.feed.clone(),
+        };
+        let heartbeat = RunTask::spawn("the heartbeat", heartbeat.write());
         let session_end = started.end_sessions_on_abort();
         let session_end = RunTask::spawn("the end of the sessions", session_end);
         let lanes = (0..started.opened.lanes.len()).map(|index| Lane {
