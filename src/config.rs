@@ -40,8 +40,8 @@ pub struct ServeSettings {
     #[arg(long, env = "DOORBUSTER_ADDR", default_value = "127.0.0.1:3000")]
     pub addr: SocketAddr,
 
-    /// PostgreSQL URL of the same database without a pooler in transaction mode. Default: the database
-    /// URL. Servers use it to notify each other of changes.
+    /// PostgreSQL URL of the same database, without a pooler in transaction mode. Default: the
+    /// database URL. The server receives the notices of other servers there.
     // Never shown in help or errors: it can contain a password.
     #[arg(long, env = "DATABASE_DIRECT_URL", hide_env_values = true)]
     pub database_direct_url: Option<String>,

@@ -64,8 +64,8 @@ impl Default for Feed {
 }
 
 impl Feed {
-    /// Returns the same feed for private products, whose stock and orders no page of another process
-    /// follows: they are announced to no other process.
+    /// Returns the same feed for private products, whose stock and orders no page of another
+    /// process follows: they are announced to no other process.
     #[must_use]
     pub fn for_private_products(&self) -> Self {
         Self {

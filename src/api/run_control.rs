@@ -42,7 +42,8 @@ mod server {
     }
 
     /// Stores the command in the database, where every server reads it, and applies it at once if
-    /// this server executes the run; otherwise it announces the command. Returns the path of the run's page.
+    /// this server executes the run; otherwise it announces the command. Returns the path of the
+    /// run's page.
     pub async fn control(
         visit: &Visit,
         administrator: &Administrator,

@@ -1,5 +1,5 @@
-//! Notices between the processes of one database, by PostgreSQL's `LISTEN` and `NOTIFY`. The process
-//! that sends one also receives it.
+//! Notices between the processes of one database, by PostgreSQL's `LISTEN` and `NOTIFY`. The
+//! process that sends one also receives it.
 
 use std::{str::FromStr, time::Duration};
 

@@ -26,7 +26,7 @@ use crate::{
 /// The time between two probes.
 const PROBE_INTERVAL: Duration = Duration::from_secs(3);
 /// How long a probe may take to arrive.
-const PROBE_MAX: Duration = Duration::from_secs(1);
+const PROBE_MAX: Duration = Duration::from_secs(2);
 /// The pause after a probe that could not be sent.
 const PROBE_RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// The text of a probe begins so; the name of its server follows.
