@@ -14,6 +14,7 @@ mod keys;
 mod limits;
 mod live_sales;
 mod navigation;
+mod notices;
 mod orders;
 mod outages;
 mod present;
