@@ -40,6 +40,12 @@ pub struct ServeSettings {
     #[arg(long, env = "DOORBUSTER_ADDR", default_value = "127.0.0.1:3000")]
     pub addr: SocketAddr,
 
+    /// PostgreSQL URL of the same database, without a pooler in transaction mode. Default: the
+    /// database URL. The server receives the notices of other servers there.
+    // Never shown in help or errors: it can contain a password.
+    #[arg(long, env = "DATABASE_DIRECT_URL", hide_env_values = true)]
+    pub database_direct_url: Option<String>,
+
     /// Public URL of the shop. With https, cookies are sent over secure connections only.
     #[arg(long, env = "PUBLIC_URL")]
     pub public_url: Option<Url>,
@@ -97,6 +103,34 @@ impl ServeSettings {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
             None => format!("http://{bound}"),
         }
+    }
+
+    /// Returns the URL of the connection that listens to the notices of other servers.
+    pub fn notices_url<'a>(&'a self, database_url: &'a str) -> &'a str {
+        self.direct_url().unwrap_or(database_url)
+    }
+
+    /// Checks the direct URL of the database.
+    ///
+    /// # Errors
+    /// A sentence, if it is not a PostgreSQL URL. It does not contain the URL, which may hold a
+    /// password.
+    pub fn check_direct_url(&self) -> Result<(), &'static str> {
+        let is_valid = |url: &str| {
+            Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql"))
+        };
+        match self.direct_url() {
+            Some(url) if !is_valid(url) => Err(
+                "DATABASE_DIRECT_URL is not a PostgreSQL URL (postgres://user:password@host:5432/name)",
+            ),
+            _ => Ok(()),
+        }
+    }
+
+    /// An empty variable, as in a template of `.env`, is not a URL.
+    fn direct_url(&self) -> Option<&str> {
+        let url = self.database_direct_url.as_deref();
+        url.filter(|url| !url.is_empty())
     }
 
     /// True if unknown callers may buy with `POST /api/purchase`.
@@ -230,6 +264,27 @@ mod tests {
         assert_eq!(name_of("UTC").as_deref(), Some("UTC"));
         for unknown in ["", "Europe/Atlantis", "../etc/passwd", "Berlin\0"] {
             assert_eq!(name_of(unknown), None, "{unknown:?}");
+        }
+    }
+
+    #[test]
+    fn the_direct_url_is_the_databases_unless_it_is_set() {
+        let pooler = "postgres://pooler/shop";
+        for (flags, expected) in [
+            ("", Some(pooler)),
+            ("--database-direct-url=", Some(pooler)),
+            (
+                "--database-direct-url postgres://server/shop",
+                Some("postgres://server/shop"),
+            ),
+            ("--database-direct-url mysql://server/shop", None),
+            ("--database-direct-url server", None),
+        ] {
+            let words = std::iter::once("serve").chain(flags.split_whitespace());
+            let command = Command::try_parse_from(words).expect("valid flags");
+            let checked = command.serve.check_direct_url();
+            let url = checked.map(|()| command.serve.notices_url(pooler));
+            assert_eq!(url.ok(), expected, "{flags}");
         }
     }
 

@@ -8,6 +8,7 @@ pub mod embedded;
 pub mod entity;
 pub mod lock_watch;
 pub mod locks;
+pub mod notices;
 pub mod retention;
 pub mod schema;
 pub mod session_lock;

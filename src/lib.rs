@@ -10,7 +10,7 @@
 //! | `shop` | the domain: stock, carts, holds, orders, the audit | payment::gateway, db, feed, model, config |
 //! | `payment` | the client of the payment provider; the simulated provider, a separate process | model, config |
 //! | `simulation` | concurrent simulated buyers and the verdict on their run | shop, payment, db, feed, model, config |
-//! | `feed` | stock changes after commits | model, config |
+//! | `feed` | changes after commits, for pages and other processes | model, config |
 //! | `db` | connections, transactions, locks, rows | model, config |
 //! | `config`, `telemetry` | settings; logs | model |
 //!

@@ -44,6 +44,7 @@ pub mod inventory;
 pub mod ledger;
 pub mod local_time;
 pub mod moment;
+pub mod notices;
 pub mod operation;
 pub mod orders;
 pub mod payments;

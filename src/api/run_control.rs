@@ -42,7 +42,8 @@ mod server {
     }
 
     /// Stores the command in the database, where every server reads it, and applies it at once if
-    /// this server executes the run. Returns the path of the run's page.
+    /// this server executes the run; otherwise it announces the command. Returns the path of the
+    /// run's page.
     pub async fn control(
         visit: &Visit,
         administrator: &Administrator,
@@ -53,8 +54,9 @@ mod server {
         let command = RunCommand::named(command)
             .ok_or_else(|| ShopError::Invalid(format!("{command} is not a run command")))?;
         store::set_command(administrator, visit.shop().db(), id, command).await?;
-        if let Some(run) = visit.runs().get(id) {
-            run.apply_command(command);
+        match visit.runs().get(id) {
+            Some(run) => run.apply_command(command),
+            None => visit.shop().feed().announce_run_command(id),
         }
         Ok(format!("/admin/simulations/{id}"))
     }

@@ -1,5 +1,5 @@
 //! `doorbuster sale`: lists sales, plans them, opens and ends them. Running servers follow within a
-//! second.
+//! second: the command sends them a notice.
 
 use std::process::ExitCode;
 
@@ -12,7 +12,7 @@ use doorbuster::{
     shop::{
         Shop,
         administrator::Administrator,
-        moment,
+        moment, notices,
         sales::{NewPlan, NewValue, SaleReport},
     },
 };
@@ -112,6 +112,7 @@ pub async fn run(
         let db = database.pool(PoolSettings::COMMAND).await?;
         let shop = Shop::new(db.clone(), Feed::default());
         let result = act(&shop, &arguments.act).await;
+        notices::send_last(&db, shop.feed()).await;
         db.close().await;
         output::print(&result?)?;
         Ok(ExitCode::SUCCESS)

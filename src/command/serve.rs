@@ -30,6 +30,7 @@ pub async fn run(
 ) -> Result<ExitCode, CommandError> {
     let stop = StopSignal::install()?;
     settings.sells_by_express()?;
+    settings.check_direct_url()?;
     // Before the database is opened, so that a second server on the same address fails at once.
     let listener = TcpListener::bind(settings.addr)
         .await
@@ -120,6 +121,8 @@ async fn start(
             .with_new_carts_per_minute(NonZeroU32::new(settings.new_carts_per_minute))
             .into(),
         stock_watch: Default::default(),
+        stored_runs: Default::default(),
+        notices_url: settings.notices_url(&database.url).into(),
         retention: Default::default(),
         live: Default::default(),
         catalog: SharedCatalog::new(shop.clone(), shared_catalog::MAX_AGE),

@@ -13,7 +13,7 @@ use sea_orm::{
 
 use super::{
     Shop,
-    orders::{self, NewStatus},
+    orders::{self, NewStatus, watch},
     settlement,
 };
 use crate::{
@@ -212,6 +212,7 @@ pub(super) async fn fulfill(
             due_cents: order.due_cents,
         };
         orders::set_status(work, order.id, new).await?;
+        watch::announce_after_commit(work, shop, order.public_id);
         fulfilled += 1;
     }
     Ok(fulfilled)

@@ -260,7 +260,7 @@ impl Payments<'_> {
                     settlement::settle(work, &shop, event.charge, &report).await?;
                     if let Some((refund, RefundState::Succeeded)) = event.refund {
                         let cents = event.refund_cents;
-                        settlement::mark_refund_succeeded(work, refund, cents).await?;
+                        settlement::mark_refund_succeeded(work, &shop, refund, cents).await?;
                     }
                     Ok(())
                 })

@@ -22,7 +22,7 @@ use super::{
         counters::{self, CounterDelta},
     },
     ledger::{self, Movement, MovementKind},
-    orders::{self, NewStatus},
+    orders::{self, NewStatus, watch},
     settlement,
 };
 use crate::{
@@ -150,6 +150,7 @@ async fn apply_action(
     action: OrderAction,
 ) -> Result<Option<Uuid>, Abort> {
     let locked = lock_order(work, public_id).await?;
+    watch::announce_after_commit(work, shop, public_id);
     check_no_private_product(work, &locked.lines).await?;
     match action {
         OrderAction::Cancel => cancel(work, shop, &locked).await?,

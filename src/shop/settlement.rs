@@ -8,8 +8,6 @@ pub use refund::{
     mark_refund_succeeded, pending_refunds, plan_refund, refund_reference, refund_request,
 };
 
-use std::sync::Arc;
-
 use sea_orm::{ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, sea_query::Expr};
 use uuid::Uuid;
 
@@ -23,7 +21,7 @@ use super::{
         counters::{self, CounterDelta},
     },
     ledger::{self, Movement, MovementKind},
-    orders::{self, NewStatus},
+    orders::{self, NewStatus, watch},
 };
 use crate::{
     config::PaidWithoutStock,
@@ -67,7 +65,7 @@ pub async fn settle(
     let Some(order) = locks::order(work, found.order_id).await? else {
         return Ok(());
     };
-    wake_waiters_after_commit(work, shop, order.public_id);
+    watch::announce_after_commit(work, shop, order.public_id);
     let payments = locks::payments_of_order(work, order.id).await?;
     let Some(payment) = payments.into_iter().find(|payment| payment.id == found.id) else {
         return Ok(());
@@ -95,12 +93,6 @@ pub async fn settle(
         }
         (_, Some(_)) => Ok(()),
     }
-}
-
-/// Wakes the requests and pages of this process that wait for the outcome of the order's payment.
-fn wake_waiters_after_commit(work: &Work, shop: &Shop, order: Uuid) {
-    let watch = Arc::clone(&shop.order_watch);
-    work.after_commit(move || watch.wake(order));
 }
 
 async fn find_by_reference<C: ConnectionTrait>(

@@ -15,7 +15,7 @@ use super::{
     own_servers::{OwnServers, OwnServersError, ServersEnd},
     run_buyers::RunBuyers,
     run_task::{self, RunTask, TaskPanic},
-    sampler::{self, Progress},
+    sampler::{Heartbeat, Progress},
     schedule::Schedule,
     stepper::Steppers,
     store::{self, OpenedRun, RunOpening, StockSnapshot},
@@ -28,7 +28,7 @@ use crate::{
         SimulationPlan,
     },
     payment::gateway::PaymentGateway,
-    shop::{administrator::Administrator, idempotency::Claim},
+    shop::{administrator::Administrator, idempotency::Claim, notices},
 };
 
 /// The key of the advisory lock that a run holds: an arbitrary number that no other lock uses.
@@ -399,6 +399,8 @@ impl Engine {
             }
         }
         let stored = store::close(&started.control_db, &started.opened, &end).await;
+        self.feed.announce_run(started.opened.id);
+        notices::send_last(&started.control_db, &self.feed).await;
         self.feed.forget(&started.private_products());
         started.end(end.clone()).await;
         outcome?;
@@ -421,8 +423,13 @@ impl Engine {
         progress: Progress,
     ) -> Result<(), SimulationError> {
         let run = Arc::clone(&started.run);
-        let heartbeat = sampler::heartbeat(started.control_db.clone(), started.opened.clone(), run);
-        let heartbeat = RunTask::spawn("the heartbeat", heartbeat);
+        let heartbeat = Heartbeat {
+            db: started.control_db.clone(),
+            opened: started.opened.clone(),
+            run,
+            feed: self.feed.clone(),
+        };
+        let heartbeat = RunTask::spawn("the heartbeat", heartbeat.write());
         let servers = self.start_servers(started).await?;
         if servers.is_none() && started.plan.own_servers > 0 {
             // The run was aborted before the servers were ready.

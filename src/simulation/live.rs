@@ -8,13 +8,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
 use super::arrival_gate::ArrivalGate;
-use crate::model::{
-    LaneSnapshot, LatencyMs, RunCommand, RunEvent, RunEventKind, RunSnapshot, RunState, Sample,
-    Verdict, lock_queue::LaneLocks, run_label::RunLabel, sample,
+use crate::{
+    feed::ChangeSet,
+    model::{
+        LaneSnapshot, LatencyMs, RunCommand, RunEvent, RunEventKind, RunSnapshot, RunState, Sample,
+        Verdict, lock_queue::LaneLocks, run_label::RunLabel, sample,
+    },
 };
 
 /// The largest number of samples kept for a lane. At this number, every second sample is merged
@@ -30,6 +33,8 @@ pub struct LiveRun {
     current_lane: Mutex<Option<(usize, Instant)>>,
     locks: Mutex<Vec<LaneLocks>>,
     changes: watch::Sender<u64>,
+    /// Notified when another process has stored a command.
+    command_stored: Notify,
 }
 
 impl LiveRun {
@@ -41,6 +46,7 @@ impl LiveRun {
             gate: Arc::new(ArrivalGate::new()),
             current_lane: Mutex::new(None),
             changes: watch::Sender::new(0),
+            command_stored: Notify::new(),
         })
     }
 
@@ -88,6 +94,11 @@ impl LiveRun {
         });
         drop(run);
         self.notify();
+    }
+
+    /// Returns when a notice says that a command for the run was stored.
+    pub async fn command_noticed(&self) {
+        self.command_stored.notified().await;
     }
 
     /// Records that the buyers of a lane start now.
@@ -244,6 +255,15 @@ impl LiveRuns {
     /// Returns the run if it is in progress in this process.
     pub fn get(&self, id: Uuid) -> Option<Arc<LiveRun>> {
         self.lock().get(&id).cloned()
+    }
+
+    /// Lets the runs for which a notice names a command read it.
+    pub fn notice(&self, changes: &ChangeSet) {
+        for (id, run) in self.lock().iter() {
+            if changes.has_run_command(*id) {
+                run.command_stored.notify_one();
+            }
+        }
     }
 
     /// Aborts every run for `reason`. Returns when all of them have ended and are stored, or after

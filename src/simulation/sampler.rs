@@ -13,7 +13,9 @@ use super::{
 };
 use crate::{
     db::Db,
+    feed::Feed,
     model::{RunCommand, Sample},
+    shop::notices,
 };
 
 /// Ten points a second.
@@ -22,8 +24,9 @@ const SAMPLE_INTERVAL: Duration = Duration::from_millis(100);
 const FIRST_SAMPLE_INTERVAL: Duration = Duration::from_millis(25);
 /// How long the first interval applies.
 const FIRST_SAMPLES_FOR: Duration = Duration::from_secs(1);
-/// The time between two heartbeats.
-const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
+/// The time between two heartbeats. Pages on other servers show the points that they store within a
+/// second.
+const HEARTBEAT_INTERVAL: Duration = Duration::from_millis(750);
 
 /// Called with the number of attempts that have ended, over all lanes.
 pub type Progress = Arc<dyn Fn(u64) + Send + Sync>;
@@ -92,35 +95,58 @@ pub fn sample(
     }
 }
 
-/// Writes the run's heartbeat and its new points until the future is dropped, and applies the
-/// commands that other server processes stored.
-pub async fn heartbeat(db: Db, opened: OpenedRun, run: Arc<LiveRun>) {
-    let mut last_read = RunCommand::Run;
-    // The time of the latest stored point of each lane.
-    let mut stored_ms = vec![None; opened.lanes.len()];
-    loop {
-        let points = new_points(&opened, &run, &stored_ms);
-        let latest = points.iter().map(|lane| lane.samples.last());
-        let latest: Vec<_> = latest
-            .map(|sample| sample.map(|sample| sample.elapsed_ms))
-            .collect();
-        match store::record_progress(&db, opened.id, points).await {
-            Ok(command) => {
-                for (stored_ms, latest) in stored_ms.iter_mut().zip(latest) {
-                    *stored_ms = latest.or(*stored_ms);
+/// Writes the heartbeat of a run.
+pub struct Heartbeat {
+    pub db: Db,
+    pub opened: OpenedRun,
+    pub run: Arc<LiveRun>,
+    /// Announces the points to the pages of other processes.
+    pub feed: Feed,
+}
+
+impl Heartbeat {
+    /// Writes the run's heartbeat and its new points until the future is dropped, and applies the
+    /// commands that other server processes stored: with each heartbeat, and when a notice says
+    /// that there is one.
+    pub async fn write(self) {
+        let (opened, run) = (&self.opened, &self.run);
+        let mut last_read = RunCommand::Run;
+        // The time of the latest stored point of each lane.
+        let mut stored_ms = vec![None; opened.lanes.len()];
+        loop {
+            let points = new_points(opened, run, &stored_ms);
+            let latest = points.iter().map(|lane| lane.samples.last());
+            let latest: Vec<_> = latest
+                .map(|sample| sample.map(|sample| sample.elapsed_ms))
+                .collect();
+            match store::record_progress(&self.db, opened.id, points).await {
+                Ok(command) => {
+                    for (stored_ms, latest) in stored_ms.iter_mut().zip(latest) {
+                        *stored_ms = latest.or(*stored_ms);
+                    }
+                    // Apply only a command that differs from the last one read: a value that was
+                    // read just before another command was given here must not undo that command.
+                    if command != last_read {
+                        last_read = command;
+                        run.apply_command(command);
+                    }
+                    self.announce().await;
                 }
-                // Apply only a command that differs from the last one read: a value that was read
-                // just before another command was given here must not undo that command.
-                if command != last_read {
-                    last_read = command;
-                    run.apply_command(command);
+                Err(error) => {
+                    tracing::warn!(%error, run = %opened.id, "could not write the run's heartbeat")
                 }
             }
-            Err(error) => {
-                tracing::warn!(%error, run = %opened.id, "could not write the run's heartbeat")
-            }
+            // At the next heartbeat at the latest.
+            let _ = tokio::time::timeout(HEARTBEAT_INTERVAL, run.command_noticed()).await;
         }
-        tokio::time::sleep(HEARTBEAT_INTERVAL).await;
+    }
+
+    /// Sends a notice of the run: the process of a command has no other task that would.
+    async fn announce(&self) {
+        self.feed.announce_run(self.opened.id);
+        if let Err(error) = notices::send_announced(&self.db, &self.feed).await {
+            tracing::debug!(%error, run = %self.opened.id, "could not send a notice of the run");
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod shared;
 pub mod steppers;
 pub mod stock;
 pub mod stock_watch;
+pub mod stored_runs;
 mod viewer;
 
 use std::{convert::Infallible, pin::pin, time::Duration};

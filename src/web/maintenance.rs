@@ -1,8 +1,9 @@
-//! Background maintenance of a server process: sweeps expired holds, resolves payments,
-//! fails abandoned runs and deletes old data.
+//! Background maintenance of a server process: sweeps expired holds, resolves payments, exchanges
+//! notices with the other servers, fails abandoned runs and deletes old data.
 
 mod abandoned_runs;
 pub mod memory;
+mod notices;
 pub mod old_data;
 mod payments;
 pub mod rounds;
@@ -13,6 +14,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use self::supervisor::supervise;
 use super::{AppState, audits};
+use crate::shop;
 
 /// Starts all maintenance tasks of a server. They end when the server stops, and are aborted when
 /// the handles are dropped.
@@ -20,6 +22,14 @@ pub fn start(state: &AppState) -> Vec<AbortOnDropHandle<()>> {
     vec![
         spawn("the stock watch", state, |state, shutdown| {
             state.stock_watch.clone().run(state.shop.clone(), shutdown)
+        }),
+        spawn("the watch of stored runs", state, |state, shutdown| {
+            state.stored_runs.clone().run(state.shop.clone(), shutdown)
+        }),
+        spawn("the receiver of notices", state, notices::receive),
+        // It ends with its handle: the requests of a shutdown change something too.
+        spawn("the sender of notices", state, |state, _| {
+            shop::notices::send(state.shop.db().clone(), state.shop.feed().clone())
         }),
         spawn("the maintenance of stock", state, |state, shutdown| {
             stock::maintain_stock(state.shop.clone(), shutdown)

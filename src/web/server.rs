@@ -20,7 +20,7 @@ use super::{
     json::{health, problem::Problem, products, purchase, webhook},
     live, maintenance, request_path, sale_calendar, search_engines, security, sitemap, visitor,
 };
-use crate::model::ShopError;
+use crate::{model::ShopError, shop::notices};
 
 /// The server cancels a request that takes longer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
@@ -215,6 +215,7 @@ pub async fn serve(
         drain: DRAIN_TIMEOUT,
     };
     let background = maintenance::start(&state);
+    let shop = state.shop.clone();
     let runs = state.engine.runs().clone();
     let stop = shutdown.clone();
     let runs_cut_off = tokio::spawn(async move {
@@ -226,5 +227,6 @@ pub async fn serve(
     // The server stops only after a shutdown, so this ends.
     let _ = runs_cut_off.await;
     drop(background);
+    notices::send_last(shop.db(), shop.feed()).await;
     Ok(())
 }

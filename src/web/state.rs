@@ -9,7 +9,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    live::{LiveShares, stock_watch::StockWatch},
+    live::{LiveShares, stock_watch::StockWatch, stored_runs::StoredRunWatch},
     maintenance::old_data::RetentionStatus,
     rate_limit::RateLimits,
     shared_catalog::SharedCatalog,
@@ -46,6 +46,9 @@ pub struct ServerParts {
     pub sessions: DbSessionStore,
     pub limits: Arc<RateLimits>,
     pub stock_watch: StockWatch,
+    pub stored_runs: StoredRunWatch,
+    /// The URL of the database for the connection that listens to notices.
+    pub notices_url: Arc<str>,
     pub catalog: SharedCatalog,
     /// The connections of the audits.
     pub audit_db: Db,

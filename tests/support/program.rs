@@ -30,6 +30,7 @@ pub fn doorbuster(folder: &Path, arguments: &[&str]) -> Command {
         "CONNECTIONS_MAX",
         "CONNECTIONS_PER_ADDRESS_MAX",
         "ADMIN_PASSWORD",
+        "DATABASE_DIRECT_URL",
         "PAYMENT_PROVIDER_URL",
         "PAYMENT_SECRET",
         "EXPRESS_PURCHASE",

@@ -35,6 +35,8 @@ pub fn parts(shop: Shop, database_url: &str, public_url: &str) -> ServerParts {
         sessions: DbSessionStore::new(shop.db().clone()),
         limits: RateLimits::new(None).into(),
         stock_watch: Default::default(),
+        stored_runs: Default::default(),
+        notices_url: database_url.into(),
         // Tests change rows by hand and expect the next page to show it.
         catalog: SharedCatalog::new(shop.clone(), Duration::ZERO),
         audit_hour: 3,

@@ -10,6 +10,7 @@ use crate::{
         entity::{customer_order, order_line, payment, refund},
         txn,
     },
+    feed::ChangeSet,
     model::{
         Bill, CancelReason, OrderLineView, OrderView, PaymentState, PaymentView, Quantity,
         RefundReason, RefundView, ShopError, shares,
@@ -45,7 +46,13 @@ impl Orders<'_> {
     /// Watches an order, until the guard is dropped. Read the order after this call: only later
     /// changes are notified.
     pub fn watch(self, public_id: Uuid) -> WatchedOrder {
-        self.shop.order_watch.watch(&self.shop.db, public_id)
+        let shop = self.shop;
+        shop.order_watch.watch(&shop.db, &shop.feed, public_id)
+    }
+
+    /// Wakes the watchers of the orders that a notice names.
+    pub fn notice(self, changes: &ChangeSet) {
+        self.shop.order_watch.notice(changes);
     }
 
     /// Returns the shop's latest orders, newest first, without those of workbench lanes.

@@ -1,8 +1,10 @@
 //! Wakes the requests and the event streams that wait for a change of an order.
 //!
-//! The process that settles a payment wakes its own waiters as soon as it has committed. To see the
-//! changes of other processes, one task queries all watched orders together, twice a second, and
-//! only while an order is watched: a thousand payers of a slow provider cost two queries a second.
+//! The process that changes an order wakes its own waiters as soon as it has committed, and
+//! announces the order to the other processes. For changes of which no notice arrives, one task
+//! queries all watched orders together, every three seconds, and only while an order is watched. A
+//! process that receives no notices queries them twice a second: a thousand payers of a slow
+//! provider cost two queries a second.
 
 use std::{
     collections::HashMap,
@@ -14,20 +16,31 @@ use sea_orm::{
     DbErr, EntityTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QuerySelect,
 };
 use time::OffsetDateTime;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use uuid::Uuid;
 
-use crate::db::{
-    Db, dialect,
-    entity::{customer_order, payment, refund},
+use crate::{
+    db::{
+        Db, dialect,
+        entity::{customer_order, payment, refund},
+        txn::Work,
+    },
+    feed::{ChangeSet, Feed, Pace},
+    shop::Shop,
 };
 
-/// Interval of the query for the changes of other processes.
+/// Interval of the query for the changes of other processes while their notices do not arrive.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
+/// The shortest time between two queries.
+const QUERY_PAUSE: Duration = Duration::from_millis(100);
 
 /// The orders that this process watches, by their public ids.
 #[derive(Debug, Default)]
-pub struct OrderWatch(Mutex<State>);
+pub struct OrderWatch {
+    state: Mutex<State>,
+    /// Notified when any order may have changed.
+    query_now: Notify,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -86,14 +99,30 @@ impl Drop for WatchedOrder {
 }
 
 impl OrderWatch {
-    /// Watches an order in the database `db`. Read the order after this call: only later changes
-    /// are notified.
-    pub fn watch(self: &Arc<Self>, db: &Db, order: Uuid) -> WatchedOrder {
+    /// Watches an order in the database `db`, whose notices `feed` knows. Read the order after this
+    /// call: only later changes are notified.
+    pub fn watch(self: &Arc<Self>, db: &Db, feed: &Feed, order: Uuid) -> WatchedOrder {
         let (watched, is_first) = self.add(order);
         if is_first {
-            tokio::spawn(poll(Arc::clone(self), db.clone()));
+            let pace = feed.pace(POLL_INTERVAL);
+            tokio::spawn(poll(Arc::clone(self), db.clone(), pace));
         }
         watched
+    }
+
+    /// Wakes the watchers of the orders that a notice names. If it names none in particular, all
+    /// watched orders are queried.
+    pub fn notice(&self, changes: &ChangeSet) {
+        if changes.is_everything() {
+            self.query_now.notify_one();
+            return;
+        }
+        let state = self.lock();
+        for (order, entry) in &state.orders {
+            if changes.has_order(*order) {
+                entry.notify();
+            }
+        }
     }
 
     /// Wakes everything that waits for a change of this order.
@@ -147,7 +176,7 @@ impl OrderWatch {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -158,10 +187,23 @@ impl Entry {
     }
 }
 
+/// Wakes the watchers of an order of this process, and announces the order to the other processes,
+/// once the transaction that changes it has committed.
+pub fn announce_after_commit(work: &Work, shop: &Shop, order: Uuid) {
+    let (watch, feed) = (Arc::clone(&shop.order_watch), shop.feed.clone());
+    work.after_commit(move || {
+        watch.wake(order);
+        feed.announce_order(order);
+    });
+}
+
 /// Queries all watched orders together until none is watched.
-async fn poll(watch: Arc<OrderWatch>, db: Db) {
+async fn poll(watch: Arc<OrderWatch>, db: Db, mut pace: Pace) {
     loop {
-        tokio::time::sleep(POLL_INTERVAL).await;
+        tokio::select! {
+            () = pace.next_round() => {}
+            () = watch.query_now.notified() => {}
+        }
         let Some(orders) = watch.orders_to_query() else {
             return;
         };
@@ -169,6 +211,7 @@ async fn poll(watch: Arc<OrderWatch>, db: Db) {
             Ok(versions) => watch.update(versions),
             Err(error) => tracing::debug!(%error, "failed to read the watched orders"),
         }
+        tokio::time::sleep(QUERY_PAUSE).await;
     }
 }
 
@@ -253,6 +296,20 @@ mod tests {
         assert_eq!(watched.each_mut().map(changed), [true, true, false]);
         watch.wake(Uuid::from_u128(3));
         assert_eq!(watched.each_mut().map(changed), [false, false, false]);
+    }
+
+    #[test]
+    fn a_notice_wakes_the_watchers_of_its_orders() {
+        let watch = Arc::new(OrderWatch::default());
+        let mut watched = [ONE, OTHER].map(|order| watch.add(order).0);
+        let mut changes = ChangeSet::default();
+        changes.add_order(OTHER);
+        changes.add_order(Uuid::from_u128(3));
+        watch.notice(&changes);
+        assert_eq!(watched.each_mut().map(changed), [false, true]);
+        watch.notice(&ChangeSet::everything());
+        let woken = watched.each_mut().map(changed);
+        assert_eq!(woken, [false, false], "they are queried first");
     }
 
     #[test]

@@ -49,11 +49,16 @@ impl Payments<'_> {
         crash_point::pass("after call of", "refund");
         match response {
             Ok(RefundState::Succeeded) => {
-                let reference = request.reference;
+                let (shop, reference) = (self.shop.clone(), request.reference);
                 txn::run_for_result(
                     &self.shop.db,
                     self.shop.policy("settle refund"),
-                    move |work| Box::pin(settlement::mark_refund_succeeded(work, reference, None)),
+                    move |work| {
+                        let shop = shop.clone();
+                        Box::pin(async move {
+                            settlement::mark_refund_succeeded(work, &shop, reference, None).await
+                        })
+                    },
                 )
                 .await
                 .map_err(|error| error.to_string())

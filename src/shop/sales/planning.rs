@@ -173,7 +173,7 @@ impl SaleAdministration<'_> {
         claim: Option<Claim>,
     ) -> Result<SaleReport, ShopError> {
         let (actor, change) = (self.actor, Arc::new(change));
-        txn::run_for_result(
+        let report = txn::run_for_result(
             &self.shop.db,
             self.shop.policy("change sale"),
             move |work| {
@@ -189,8 +189,9 @@ impl SaleAdministration<'_> {
                 })
             },
         )
-        .await
-        .map_err(ShopError::from)
+        .await?;
+        self.shop.feed.announce_product(product_id);
+        Ok(report)
     }
 }
 

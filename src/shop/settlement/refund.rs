@@ -12,12 +12,12 @@ use uuid::Uuid;
 use super::find_by_reference;
 use crate::{
     db::{
-        entity::{payment, refund},
+        entity::{customer_order, payment, refund},
         txn::{Abort, Work},
     },
     model::RefundReason,
     payment::gateway::RefundRequest,
-    shop::{catalog, payments::record},
+    shop::{Shop, catalog, orders::watch, payments::record},
 };
 
 /// Writes a pending refund of `cents`. Its reference is derived from the payment's reference and
@@ -69,6 +69,7 @@ pub fn refund_reference(payment: Uuid, index: usize) -> Uuid {
 /// `reported_cents` stays pending, and the audit reports it.
 pub async fn mark_refund_succeeded(
     work: &Work,
+    shop: &Shop,
     reference: Uuid,
     reported_cents: Option<i64>,
 ) -> Result<(), Abort> {
@@ -76,7 +77,7 @@ pub async fn mark_refund_succeeded(
         .filter(refund::Column::Reference.eq(reference))
         .one(work.connection())
         .await?;
-    let planned = found.map(|refund| refund.amount_cents);
+    let planned = found.as_ref().map(|refund| refund.amount_cents);
     if let (Some(planned), Some(reported)) = (planned, reported_cents)
         && planned != reported
     {
@@ -90,6 +91,15 @@ pub async fn mark_refund_succeeded(
         .filter(refund::Column::State.eq("pending"))
         .exec(work.connection())
         .await?;
+    let Some(refund) = found else {
+        return Ok(());
+    };
+    let order = customer_order::Entity::find_by_id(refund.order_id)
+        .one(work.connection())
+        .await?;
+    if let Some(order) = order {
+        watch::announce_after_commit(work, shop, order.public_id);
+    }
     Ok(())
 }
 

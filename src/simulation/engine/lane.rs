@@ -11,6 +11,7 @@ use super::{Engine, SimulationError, StartedRun};
 use crate::{
     config::ShopTerms,
     db::{Db, PoolSettings},
+    feed::Feed,
     model::{RunCommand, ShopError, lock_queue::LockScope, plan::Journey},
     shop::{Shop, inventory::InjectionPoint},
     simulation::{
@@ -180,6 +181,14 @@ impl Lane<'_> {
             .unwrap_or(&self.started.control_db)
     }
 
+    /// The feed of what the lane's buyers commit.
+    fn feed(&self) -> Feed {
+        match self.started.plan.product_id {
+            Some(_) => self.engine.feed.clone(),
+            None => self.engine.feed.for_private_products(),
+        }
+    }
+
     fn storefront(&self) -> Arc<dyn Storefront> {
         let strategy = self.opened().strategy;
         if let Some(http) = self.http {
@@ -190,7 +199,7 @@ impl Lane<'_> {
             });
         }
         let (engine, plan) = (self.engine, &self.started.plan);
-        let mut shop = Shop::new(self.buyers_db().clone(), engine.feed.clone())
+        let mut shop = Shop::new(self.buyers_db().clone(), self.feed())
             .with_deadline(ATTEMPT_DEADLINE)
             .with_injection_point(InjectionPoint::from_ms(plan.race_window_ms))
             .with_terms(ShopTerms {
@@ -220,7 +229,7 @@ impl Lane<'_> {
         while self.buyers_db().transactions_in_use() > 0 && Instant::now() < deadline {
             tokio::time::sleep(ABORT_POLL).await;
         }
-        let mut shop = Shop::new(self.db().clone(), self.engine.feed.clone());
+        let mut shop = Shop::new(self.db().clone(), self.feed());
         if let Some(gateway) = &self.engine.gateway {
             shop = shop.with_gateway(Arc::clone(gateway));
         }

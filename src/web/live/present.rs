@@ -1,11 +1,13 @@
 //! `GET /live/present/{id}`: a run for an audience. The stream sends the whole presentation first
 //! (event `presentation`), then the figures of each lane (`moments`), and the whole presentation at
 //! the end. It needs no sign-in: a client must know the run's id, and the stream contains only the
-//! figures that the page shows.
+//! figures that the page shows. A run of another process is read from the database.
 
 use axum::{extract::State, response::Response};
 
-use super::{complete_stream, frame::Frame, share::LiveState, viewer::Viewer};
+use super::{
+    complete_stream, frame::Frame, share::LiveState, stored_runs::StoredRun, viewer::Viewer,
+};
 use crate::{
     model::{Presentation, RunState},
     web::{
@@ -21,17 +23,24 @@ pub async fn follow(
     PathText(id): PathText,
 ) -> Result<Response, Problem> {
     let run_id = runs::parse(&id)?;
-    let Some(run) = state.engine.runs().get(run_id) else {
-        let stored = runs::find(&state.shop, state.engine.runs(), &id).await?;
-        return Ok(complete_stream(&Presentation::of(&stored).whole()));
-    };
     let share = state.live.presentations.of(run_id);
+    let shutdown = state.shutdown.clone();
+    let Some(run) = state.engine.runs().get(run_id) else {
+        let (snapshot, locks) = runs::find_with_locks(&state.shop, run_id).await?;
+        if snapshot.state.is_over() {
+            return Ok(complete_stream(&Presentation::of(&snapshot).whole()));
+        }
+        let first = StoredRun { snapshot, locks };
+        let watched = state.stored_runs.watch(run_id, first);
+        let changes = watched.changes();
+        return Ok(share.follow(Viewer::Anyone, changes, shutdown, move |_| {
+            Presentation::of(&watched.latest().snapshot)
+        }));
+    };
     let changes = run.subscribe();
-    Ok(
-        share.follow(Viewer::Anyone, changes, state.shutdown.clone(), move |_| {
-            Presentation::of(&run.snapshot())
-        }),
-    )
+    Ok(share.follow(Viewer::Anyone, changes, shutdown, move |_| {
+        Presentation::of(&run.snapshot())
+    }))
 }
 
 impl LiveState for Presentation {

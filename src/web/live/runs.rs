@@ -1,13 +1,21 @@
 //! `GET /live/simulations/{id}`: a run in progress. The stream sends the whole run first (event
 //! `run`), then new samples (`news`), and the whole run at the end. The event `locks` comes before
-//! them, when the locks have changed.
+//! them, when the locks have changed. A run of another process is read from the database.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use axum::{extract::State, response::Response};
 use tower_sessions::Session;
+use uuid::Uuid;
 
-use super::{complete_stream, frame::Frame, locks::RunLocks, share::LiveState, viewer::Viewer};
+use super::{
+    complete_stream,
+    frame::Frame,
+    locks::RunLocks,
+    share::{LiveState, Share},
+    stored_runs::StoredRun,
+    viewer::Viewer,
+};
 use crate::{
     model::{
         RunSnapshot, RunState,
@@ -27,12 +35,15 @@ pub async fn follow(
     PathText(id): PathText,
 ) -> Result<Response, Problem> {
     let id = runs::parse(&id)?;
+    let share = state.live.runs.of(id);
     let Some(run) = state.engine.runs().get(id) else {
         let (snapshot, locks) = runs::find_with_locks(&state.shop, id).await?;
-        let locks = RunLocks::next(None, locks, Instant::now());
-        return Ok(complete_stream(&WatchedRun { snapshot, locks }.whole()));
+        let stored = StoredRun { snapshot, locks };
+        if stored.snapshot.state.is_over() {
+            return Ok(complete_stream(&WatchedRun::of(&stored, None).whole()));
+        }
+        return Ok(follow_stored(&state, session, id, share, stored));
     };
-    let share = state.live.runs.of(id);
     let changes = run.subscribe();
     Ok(share.follow(
         Viewer::administrator(&state, session),
@@ -48,11 +59,38 @@ pub async fn follow(
     ))
 }
 
+/// Streams a run of another process, as that process stores it.
+fn follow_stored(
+    state: &AppState,
+    session: Session,
+    id: Uuid,
+    share: Arc<Share<WatchedRun>>,
+    first: StoredRun,
+) -> Response {
+    let watched = state.stored_runs.watch(id, first);
+    share.follow(
+        Viewer::administrator(state, session),
+        watched.changes(),
+        state.shutdown.clone(),
+        move |before: Option<&WatchedRun>| WatchedRun::of(&watched.latest(), before),
+    )
+}
+
 /// A run with its locks, at one moment.
 #[derive(Debug)]
 pub struct WatchedRun {
     snapshot: RunSnapshot,
     locks: RunLocks,
+}
+
+impl WatchedRun {
+    fn of(stored: &StoredRun, before: Option<&Self>) -> Self {
+        let known = before.map(|before| &before.locks);
+        Self {
+            snapshot: stored.snapshot.clone(),
+            locks: RunLocks::next(known, stored.locks.clone(), Instant::now()),
+        }
+    }
 }
 
 impl LiveState for WatchedRun {

@@ -20,7 +20,7 @@ const FEATURED_PRODUCT_ID: i64 = 1;
 /// The most products of one group; the list of all products has the others. One stream follows all
 /// products of the page.
 const GROUP_PRODUCTS_MAX: usize = 32;
-const _: () = assert!(1 + 3 * GROUP_PRODUCTS_MAX <= PRODUCTS_MAX);
+const _: () = assert!(3 * GROUP_PRODUCTS_MAX < PRODUCTS_MAX);
 /// A sale that opens within this time is featured.
 const SOON_MS: i64 = 24 * 60 * 60 * 1_000;
 
