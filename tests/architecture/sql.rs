@@ -72,7 +72,7 @@ struct Place {
 const PLACES: &[Place] = &[
     Place {
         module: "src/db/dialect",
-        words: Some(&[CAST, TYPE, SYSTEM, CLOCK]),
+        words: Some(&[ANY, CAST, TYPE, SYSTEM, CLOCK]),
         reason: "it is what differs between the engines",
     },
     Place {
