@@ -113,6 +113,8 @@ fn state(
         stock_watch: Default::default(),
         retention: Default::default(),
         live: Default::default(),
+        stored_runs: Default::default(),
+        notices_url: url.into(),
         catalog: SharedCatalog::new(shop.clone(), shared_catalog::MAX_AGE),
         // There are no audits here.
         audit_db: db.clone(),
