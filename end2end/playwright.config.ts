@@ -10,8 +10,8 @@ export default defineConfig({
   globalSetup: "./fixtures/global_setup.ts",
   // No retries: a test that passes only at the second attempt has found a defect.
   retries: 0,
-  // Browsers, server and PostgreSQL share the machine.
-  workers: 2,
+  // Browsers, server and PostgreSQL share the machine; many tests wait for a time more than they work.
+  workers: 3,
   forbidOnly: inContinuousIntegration,
   timeout: 60_000,
   globalTimeout: 30 * 60_000,
