@@ -40,8 +40,9 @@ pub enum OwnServersError {
     Slow(u32),
 }
 
-/// The settings with which the servers of a run are started.
-#[derive(Clone, Debug)]
+/// The settings with which the servers of a run are started. They cannot be printed: the URL of the
+/// database may contain a password.
+#[derive(Clone)]
 pub struct ServersLaunch {
     /// The program that has the subcommand, usually the current executable.
     pub program: PathBuf,

@@ -20,7 +20,7 @@ use crate::{
     simulation::run_secret::{BUYER_HEADER, RunSecret},
 };
 
-/// How long a buyer waits for one response.
+/// How long a buyer waits for one response of a server behind a load balancer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections to all servers together. Each of them uses one of the about 1,000 file descriptors
 /// that a process may usually open.
@@ -48,6 +48,18 @@ pub enum Failover {
     None,
 }
 
+impl Failover {
+    /// How long a buyer waits for one response. Without another server to try, as long as a buyer
+    /// in the process of the run: with a long race window, a purchase may wait in a queue for
+    /// minutes, and a retry would only join that queue again.
+    const fn answer_timeout(self) -> Duration {
+        match self {
+            Self::ToNextServer => ANSWER_TIMEOUT,
+            Self::None => ATTEMPT_DEADLINE,
+        }
+    }
+}
+
 #[derive(Clone, Debug)]
 struct Server {
     purchase: String,
@@ -62,7 +74,7 @@ impl HttpClient {
     pub fn new(targets: &[Url], failover: Failover) -> Result<Self, reqwest::Error> {
         let connections = (CONNECTIONS_MAX / targets.len().max(1)).max(1);
         let client = reqwest::Client::builder()
-            .timeout(ANSWER_TIMEOUT)
+            .timeout(failover.answer_timeout())
             .tcp_nodelay(true)
             .no_proxy()
             .pool_max_idle_per_host(connections)
