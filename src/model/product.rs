@@ -71,7 +71,7 @@ pub fn check_name(name: &str) -> Result<String, ShopError> {
     let name = clean(name);
     match name.chars().count() {
         0 => Err(ShopError::field_invalid("name", "Enter a name.")),
-        ..=NAME_CHARS_MAX => Ok(name),
+        1..=NAME_CHARS_MAX => Ok(name),
         count => Err(ShopError::field_invalid(
             "name",
             format!("This name has {count} characters. Use at most {NAME_CHARS_MAX}."),
