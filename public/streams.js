@@ -206,9 +206,13 @@
     }, after);
   };
 
-  /** Bounded exponential backoff with jitter. */
-  const retryDelay = () =>
-    Math.min(RETRY_MS * 2 ** failures, RETRY_MS_MAX) * (0.5 + Math.random());
+  /** Bounded exponential backoff with jitter. A stream that was stable ends a row of failures. */
+  const retryDelay = () => {
+    if (performance.now() - openedAt >= STABLE_MS) {
+      failures = 0;
+    }
+    return Math.min(RETRY_MS * 2 ** failures, RETRY_MS_MAX) * (0.5 + Math.random());
+  };
 
   const close = () => {
     source?.close();
@@ -276,12 +280,9 @@
     if (target !== source) {
       return;
     }
-    if (performance.now() - openedAt >= STABLE_MS) {
-      failures = 0;
-    }
-    close();
     reopen(retryDelay());
     failures += 1;
+    close();
   };
 
   // ---- What islands call ----

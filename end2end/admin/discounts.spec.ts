@@ -70,13 +70,16 @@ test("a code is switched off and on again, and the page says when", async ({
   await page.getByRole("button", { name: "Create code" }).click();
   const row = page.getByRole("row").filter({ hasText: "LEAK" }).filter({ hasText: "of 50" });
   await expect(row).toContainText("On");
-  const history = page.getByRole("region", { name: "History of the codes" });
-  await expect(history).toBeHidden();
+  const history = page
+    .getByRole("region", { name: "History of the codes" })
+    .getByRole("row")
+    .filter({ hasText: "LEAK" });
+  await expect(history).toHaveCount(0);
 
   await page.getByRole("button", { name: "Switch off LEAK" }).click();
   await expect(page).toHaveURL("/admin/discounts#code-LEAK");
   await expect(row).toContainText("Off");
-  await expect(history.getByRole("row")).toHaveText([/When/, /administrator.*LEAK.*Switched off/]);
+  await expect(history).toHaveText([/administrator.*LEAK.*Switched off/]);
   await expectAccessible(page);
   await page.setViewportSize({ width: 390, height: 844 });
   await expectNoSidewaysScroll(page);
@@ -95,11 +98,7 @@ test("a code is switched off and on again, and the page says when", async ({
 
   await page.getByRole("button", { name: "Switch on LEAK" }).click();
   await expect(row).toContainText("On");
-  await expect(history.getByRole("row")).toHaveText([
-    /When/,
-    /Switched on/,
-    /Switched off/,
-  ]);
+  await expect(history).toHaveText([/Switched on/, /Switched off/]);
   await code();
   await expect(payButton(shopper)).toHaveText(
     `Pay ${euros(LAMP.priceCents - Math.round(LAMP.priceCents / 10))}`,

@@ -157,7 +157,7 @@ fn LineRow(order_id: String, line: OrderLineView, is_sold: bool, was_paid: bool)
     });
     view! {
         <tr>
-            <th scope="row">{line.product_name.clone()}</th>
+            <th scope="row"><bdi>{line.product_name.clone()}</bdi></th>
             <td class="n">{units}</td>
             <td class="n">{line.returned}</td>
             <td class="n">{line.refunded}</td>
