@@ -108,7 +108,8 @@ pub struct SimulationPlan {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub guess: Option<u32>,
     /// The number of running servers at which the buyers buy over HTTP; 0 if there are none. Over
-    /// HTTP and in the process of the run are different measurements, and not repeats of each other.
+    /// HTTP and in the process of the run are different measurements, and not repeats of each
+    /// other.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub servers: u32,
     /// The number of servers that the run starts for its buyers, who then buy over HTTP; 0 if it

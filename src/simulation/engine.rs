@@ -365,8 +365,9 @@ impl Engine {
         Ok(opened)
     }
 
-    /// Runs all buyers, in this process or over HTTP, and stores the final snapshot. Over HTTP, they
-    /// buy from the servers that the plan lets the run start or, if there are none, at `targets`.
+    /// Runs all buyers, in this process or over HTTP, and stores the final snapshot. Over HTTP,
+    /// they buy from the servers that the plan lets the run start or, if there are none, at
+    /// `targets`.
     ///
     /// # Errors
     /// Why the run has no verdict; it is then stored as failed, also if one of its tasks panicked.

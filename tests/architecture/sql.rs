@@ -76,6 +76,11 @@ const PLACES: &[Place] = &[
         reason: "it is what differs between the engines",
     },
     Place {
+        module: "src/db/notices",
+        words: Some(&[SYSTEM]),
+        reason: "its connection listens, which SeaORM does not know",
+    },
+    Place {
         module: "src/db/session_lock",
         words: Some(&[SYSTEM]),
         reason: "its lock belongs to a connection of its own, which SeaORM does not know",

@@ -1,5 +1,5 @@
-//! Every foreign key has an index, and every index can serve a comparison with a parameter, compared
-//! with PostgreSQL's catalog.
+//! Every foreign key has an index, and every index can serve a comparison with a parameter,
+//! compared with PostgreSQL's catalog.
 
 use crate::support::{TestDatabase, database::ByHand};
 
