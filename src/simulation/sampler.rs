@@ -50,10 +50,13 @@ impl Sampler {
         let begin = Instant::now();
         let mut every = SAMPLE_INTERVAL;
         loop {
+            // Before the query, which takes its time while all buyers start: the first sample is
+            // that of the start.
+            let elapsed = begin.elapsed();
             // A failed query is a gap in the chart; the verdict has its own queries.
             if let Ok(remaining) = store::remaining(&self.db, self.lane.product_id).await {
                 let storefront = self.storefront.as_ref();
-                let sample = sample(&self.recorder, storefront, remaining, begin.elapsed());
+                let sample = sample(&self.recorder, storefront, remaining, elapsed);
                 if self.run.push(self.index, sample, self.recorder.latency()) {
                     every *= 2;
                 }
