@@ -140,10 +140,10 @@ test("a laptop that slept through the start is right on waking", async ({ page, 
   const start = Date.now() + PLANNING_MS;
   await sales.plan(TABLET, start);
   await openAnnounced(page, TABLET);
-  await sleepUntil(page, start + 2_000);
-  const wokenAt = Date.now();
+  const wakes = start + 2_000;
+  await sleepUntil(page, wakes);
   await expect(buyNow(page)).toBeEnabled({ timeout: PATIENCE_MS });
-  await expectChangedAt(page, wokenAt);
+  await expectChangedAt(page, wakes);
 });
 
 test("a laptop that slept learns of a change of the plan on waking", async ({ page, sales }) => {
