@@ -137,7 +137,7 @@ fn History(changes: Vec<CodeChange>) -> impl IntoView {
                     <tr>
                         <th scope="row" class="tight">{change.at}</th>
                         <td>{change.actor}</td>
-                        <td><span class="code-no">{change.code}</span></td>
+                        <td class="tight"><span class="code-no">{change.code}</span></td>
                         <td>{what}</td>
                     </tr>
                 }
