@@ -124,11 +124,12 @@ async fn shared_server_process() {
 }
 
 /// The databases of the tests need not survive a power cut, so the server need not wait for the
-/// disk. Tests that kill a database start a server of their own, which does wait.
+/// disk. Connections by hand compile no statements either, like those of the program. Tests that kill a database start a server of their own, which does wait.
 async fn disable_durability(connection: &DatabaseConnection) {
     for statement in [
         "ALTER SYSTEM SET fsync = off",
         "ALTER SYSTEM SET full_page_writes = off",
+        "ALTER SYSTEM SET jit = off",
         "SELECT pg_reload_conf()",
     ] {
         connection

@@ -83,12 +83,12 @@ fn CodesTable(codes: Vec<CodeView>) -> impl IntoView {
             view! {
                 <tr id=format!("code-{}", code.code)>
                     <th scope="row" class="tight"><span class="code-no">{code.code.clone()}</span></th>
+                    <td class="tight"><CodeSwitch code=name is_on=code.is_on/></td>
                     <td class="tight">{code.value.to_string()}</td>
                     <td class="n">{code.min_subtotal.to_string()}</td>
                     <td>{window}</td>
                     <td class="n">{format!("{} of {}", code.uses, code.uses_max)}</td>
                     <td class="n">{limit}</td>
-                    <td class="tight"><CodeSwitch code=name is_on=code.is_on/></td>
                 </tr>
             }
         })
@@ -97,7 +97,7 @@ fn CodesTable(codes: Vec<CodeView>) -> impl IntoView {
         <DataTable
             caption="Codes"
             label="Discount codes"
-            heads=vec![Text("Code"), Text("Discount"), Number("Minimum order"), Text("Valid"), Number("Used"), Number("Per customer"), Text("State")]
+            heads=vec![Text("Code"), Text("State"), Text("Discount"), Number("Minimum order"), Text("Valid"), Number("Used"), Number("Per customer")]
         >
             {rows}
         </DataTable>

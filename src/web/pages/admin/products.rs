@@ -78,7 +78,7 @@ fn ProductRow(product: Product, zone: TimeZone) -> impl IntoView {
 #[component]
 pub(super) fn ZoneNote(zone: String) -> impl IntoView {
     view! {
-        <p class="quiet">
+        <p class="quiet zone">
             {format!("Times are in {zone}. If clocks go back, the earlier time counts.")}
         </p>
     }
