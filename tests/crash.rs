@@ -6,6 +6,6 @@ mod points;
 mod program;
 mod proof;
 mod restarted_database;
-mod story;
+pub mod story;
 mod strategies;
-mod visitor;
+pub mod visitor;

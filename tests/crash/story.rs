@@ -180,7 +180,7 @@ impl Story {
     }
 }
 
-const FILLED_IN: [(&str, &str); 9] = [
+pub const FILLED_IN: [(&str, &str); 9] = [
     ("name", "Ann Buyer"),
     ("email", "ann@example.com"),
     ("street", "1 Test Street"),
