@@ -64,7 +64,7 @@ impl TwoServers {
         (status, answer.text().await.expect("a page"))
     }
 
-    /// Starts a simulation at the first server, as soon as an earlier one has ended. Returns its id.
+    /// Starts a simulation at the first server as soon as an earlier one has ended. Returns its id.
     async fn start_run(&self, cookie: &str) -> String {
         let started = async {
             loop {
