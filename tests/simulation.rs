@@ -10,6 +10,7 @@ mod keep;
 mod lanes;
 mod lessons;
 mod lock_view;
+mod outage;
 mod own_servers;
 mod points;
 mod promises;

@@ -140,8 +140,8 @@ async fn an_unsafe_strategy_is_marked_and_does_not_fail_the_sweep() {
     assert!(output.html.contains("marked ⚠, oversold"));
 }
 
-/// Each server has a mutex of its own, so `process-mutex` oversells. The lock of `row-lock` is in the
-/// database, which they share.
+/// Each server has a mutex of its own, so `process-mutex` oversells. The lock of `row-lock` is in
+/// the database, which they share.
 #[tokio::test]
 async fn on_two_servers_a_sweep_shows_that_a_mutex_in_memory_does_not_help() {
     let output = sweep(

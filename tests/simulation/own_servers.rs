@@ -1,8 +1,8 @@
 //! Runs that start servers of their own.
 //!
 //! `./makew soak` runs them with every safe strategy, 1,000 buyers and 200 units, also those in
-//! which servers are killed; `./makew test` with two strategies and a fifth of the buyers and units.
-//! Each run prints its figures.
+//! which servers are killed; `./makew test` with two strategies and a fifth of the buyers and
+//! units. Each run prints its figures.
 
 #[cfg(target_os = "linux")]
 mod process;

@@ -13,8 +13,8 @@ use tokio::net::{TcpListener, TcpSocket};
 const BACKLOG: u32 = 1_024;
 
 /// A port of this machine that is reserved until this is dropped. It is bound and does not listen:
-/// the operating system assigns it to no other socket, and only a process of the same user can share
-/// it, by its number.
+/// the operating system assigns it to no other socket, and only a process of the same user can
+/// share it, by its number.
 #[derive(Debug)]
 pub struct ReservedPort {
     number: u16,
