@@ -6,7 +6,7 @@ mod changes;
 use std::{collections::BTreeSet, sync::mpsc};
 
 use doorbuster::{
-    db::txn::{self, Abort, Policy, TxnError},
+    db::txn::{self, Abort, TxnError},
     model::{DiscountValue, ShopError, StrategyKey},
     payment::{gateway::ChargeState, provider::test_cards},
     shop::{
@@ -21,7 +21,7 @@ use uuid::Uuid;
 
 use crate::support::{
     PATIENCE, PlacesOrders, ScriptedProvider, TestProduct, TestShop, administrator,
-    check_audit_clean,
+    check_audit_clean, patient,
     scripted_provider::lost,
     shop::{PendingPayment, card, units_of},
     within,
@@ -51,13 +51,9 @@ async fn sold() -> Sold {
 /// Runs the full and the continuous audit in a transaction that first runs `violation`, and rolls
 /// it back: the shop stays clean for the next violation.
 async fn reports_after(shop: &TestShop, violation: &str) -> (AuditReport, AuditReport) {
-    let policy = Policy {
-        deadline: PATIENCE,
-        ..Policy::request("violation")
-    };
     let (sender, reports) = mpsc::channel();
     let sql = violation.to_owned();
-    let ended = txn::run_for_result(shop.db(), policy, move |work| {
+    let ended = txn::run_for_result(shop.db(), patient("violation"), move |work| {
         let (sender, sql) = (sender.clone(), sql.clone());
         Box::pin(async move {
             work.connection().execute_unprepared(&sql).await?;

@@ -1,9 +1,11 @@
 //! Crash tests: the server is killed before and after every commit that changes stock or money and
 //! every call to the payment provider. After a restart, no order, unit or cent may be lost.
 
+mod own_database;
 mod points;
 mod program;
 mod proof;
-mod story;
+mod restarted_database;
+pub mod story;
 mod strategies;
-mod visitor;
+pub mod visitor;

@@ -14,7 +14,7 @@ use tempfile::TempDir;
 use crate::support::{PATIENCE, program::doorbuster, within};
 
 /// The first start creates the cluster and flushes every file to disk.
-const START_MAX: Duration = Duration::from_secs(60);
+const START_MAX: Duration = Duration::from_secs(180);
 
 /// A temporary data folder. It is in `target`, which the server's user can access if the test runs
 /// as root.

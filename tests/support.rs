@@ -15,13 +15,24 @@ pub mod wire;
 
 use std::time::Duration;
 
+use doorbuster::db::txn::Policy;
+
 pub use database::TestDatabase;
 pub use race::{Gate, StockLock};
 pub use scripted_provider::ScriptedProvider;
 pub use shop::{PlacesOrders, TestProduct, TestShop, administrator, check_audit_clean};
 
-/// The longest time that a test waits for an expected event.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+/// The longest time that a test waits for an expected event, on a slow disk and on cores that other
+/// tests use, too.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Limits for a transaction of a test, which is no request: its time says nothing about the shop.
+pub const fn patient(name: &'static str) -> Policy {
+    Policy {
+        deadline: PATIENCE,
+        ..Policy::request(name)
+    }
+}
 
 /// Awaits `future`, and fails the test instead of hanging.
 #[track_caller]

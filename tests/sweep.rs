@@ -140,6 +140,58 @@ async fn an_unsafe_strategy_is_marked_and_does_not_fail_the_sweep() {
     assert!(output.html.contains("marked ⚠, oversold"));
 }
 
+/// Each server has a mutex of its own, so `process-mutex` oversells. The lock of `row-lock` is in
+/// the database, which they share.
+#[tokio::test]
+async fn on_two_servers_a_sweep_shows_that_a_mutex_in_memory_does_not_help() {
+    let output = sweep(
+        0,
+        &[
+            "--strategies",
+            "row-lock,process-mutex",
+            "--buyers",
+            "20",
+            "--stock",
+            "5",
+            "--repeat",
+            "1",
+            "--race-window-ms",
+            "20",
+            "--servers",
+            "2",
+        ],
+    )
+    .await;
+    assert_eq!(output.json["plan"]["own_servers"], 2);
+    assert_eq!(output.json["machine"]["pool_size"], 16);
+    let [safe, exhibit] = [0_usize, 1].map(|cell| &output.json["cells"][cell]);
+    assert_eq!(safe["held"], true, "{safe:#}");
+    assert_eq!(safe["failed"], 0, "{safe:#}");
+    assert_eq!(exhibit["strategy"], "process-mutex");
+    assert!(exhibit["oversold"].as_i64() > Some(0), "{exhibit:#}");
+    for part in [
+        "16 transactions on each of 2 servers",
+        "over HTTP to one of the servers",
+        "--race-window-ms 20 --servers 2 --out FOLDER",
+    ] {
+        assert!(output.html.contains(part), "{part}");
+    }
+    check_is_self_contained(&output.html);
+}
+
+#[tokio::test]
+async fn a_sweep_with_too_many_servers_is_refused() {
+    let more = ["sweep", "--out", "never-created", "--servers", "9"];
+    let ended = run(None, &more).await;
+    ended.check_code(2);
+    assert!(
+        ended.stderr.contains("9 is not in 0..=8"),
+        "{}",
+        ended.stderr
+    );
+    assert!(ended.left_nothing, "no folder and no database");
+}
+
 /// By default, a sweep runs every safe strategy. Without stock, the charts are empty.
 #[tokio::test]
 async fn a_sweep_runs_every_safe_strategy_by_default() {

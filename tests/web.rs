@@ -29,6 +29,7 @@ mod sales;
 mod search;
 mod server_process;
 mod several_servers;
+mod several_servers_visits;
 mod shared_catalog;
 mod signed_out;
 mod simulations;

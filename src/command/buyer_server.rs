@@ -1,11 +1,7 @@
 //! `doorbuster buyer-server`: a server that a run starts for its buyers. See
 //! `simulation::own_servers`, the only place that starts it.
 
-use std::{
-    io,
-    net::{Ipv4Addr, SocketAddr},
-    process::ExitCode,
-};
+use std::{io, net::SocketAddr, process::ExitCode};
 
 use clap::Args;
 use doorbuster::{
@@ -13,14 +9,13 @@ use doorbuster::{
     db::{Db, PoolSettings, session_store::DbSessionStore},
     feed::Feed,
     shop::{Shop, inventory::InjectionPoint},
-    simulation::{Engine, buyer::ATTEMPT_DEADLINE, store},
+    simulation::{Engine, buyer::ATTEMPT_DEADLINE, own_servers, store},
     web::{
         self, AppState, ConnectionLimits, ServerParts,
         rate_limit::RateLimits,
         shared_catalog::{self, SharedCatalog},
     },
 };
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -40,6 +35,9 @@ pub struct Arguments {
     /// Number of the server within the run, from 1.
     #[arg(long)]
     server: u32,
+    /// Port of 127.0.0.1, which the process of the run has reserved.
+    #[arg(long)]
+    port: u16,
     /// Maximum concurrent transactions.
     #[arg(long)]
     connections: u32,
@@ -57,7 +55,7 @@ pub async fn run(
     let stop = StopSignal::install()?;
     end_with_standard_input(stop.clone());
     let limits = ConnectionLimits::new(CONNECTIONS_MAX, CONNECTIONS_MAX, open_files::raise_limit());
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let listener = own_servers::port::listen(arguments.port)?;
     let address = listener.local_addr()?;
     let url = database.database_url.as_deref().unwrap_or_default();
     let Some(db) = stop.unless_requested(connect(url, &arguments)).await else {

@@ -58,6 +58,10 @@ pub struct Arguments {
     /// Pause between read and write, in milliseconds.
     #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u32).range(0..=i64::from(plan::RACE_WINDOW_MS_MAX)))]
     race_window_ms: u32,
+    /// Server processes that each run starts on this machine, in turn for its buyers, who then use
+    /// HTTP [default: 0, the buyers run in this process].
+    #[arg(long, value_parser = clap::value_parser!(u32).range(0..=i64::from(plan::OWN_SERVERS_MAX)))]
+    servers: Option<u32>,
     /// Folder for sweep.html, sweep.csv and sweep.json; created if it does not exist.
     #[arg(long, value_name = "FOLDER")]
     out: PathBuf,
@@ -83,7 +87,7 @@ pub async fn run(
     let interrupt = Interrupt::listen()?;
     let sweep = OpenDatabase::with(settings, async |database| {
         database.prepare().await?;
-        let machine = Machine::with_database(&database.url).await?;
+        let machine = Machine::with_database(&database.url, plan.pool_size()).await?;
         let engine = simulate::engine(database, &interrupt);
         let administrator = Administrator::at_the_command_line();
         let bar = progress_bar(plan.order().len());
@@ -122,6 +126,7 @@ fn plan(arguments: &Arguments) -> Result<SweepPlan, ShopError> {
         rounds: arguments.rounds,
         seed: arguments.seed,
         race_window_ms: arguments.race_window_ms,
+        own_servers: arguments.servers.unwrap_or(0),
     }
     .validate()
 }

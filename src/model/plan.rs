@@ -201,6 +201,33 @@ impl SimulationPlan {
         self.attempts() * self.strategies.len() as u64
     }
 
+    /// The number of buyers in words, for example `33 buyers`.
+    fn counted_buyers(&self) -> String {
+        match self.buyers {
+            1 => "1 buyer".to_owned(),
+            buyers => format!("{buyers} buyers"),
+        }
+    }
+
+    /// The servers at which the buyers buy, for example `on 4 servers`; `None` if they buy in the
+    /// process of the run.
+    pub fn on_servers(&self) -> Option<String> {
+        match self.servers.max(self.own_servers) {
+            0 => None,
+            1 => Some("on 1 server".to_owned()),
+            servers => Some(format!("on {servers} servers")),
+        }
+    }
+
+    /// The buyers and where they buy, for example `33 buyers on 4 servers`.
+    pub fn buyers_in_words(&self) -> String {
+        let buyers = self.counted_buyers();
+        match self.on_servers() {
+            Some(servers) => format!("{buyers} {servers}"),
+            None => buyers,
+        }
+    }
+
     /// The strategies' keys, for example `row-lock, unguarded`.
     pub fn strategy_names(&self) -> String {
         let keys: Vec<_> = self.strategies.iter().map(|key| key.as_str()).collect();
@@ -210,10 +237,7 @@ impl SimulationPlan {
     /// What a run of this plan is called as long as it has no name, for example
     /// `33 buyers, 20 units · row-lock, unguarded`. A preset keeps its name.
     pub fn title(&self) -> String {
-        let buyers = match self.buyers {
-            1 => "1 buyer".to_owned(),
-            buyers => format!("{buyers} buyers"),
-        };
+        let buyers = self.counted_buyers();
         let load = match (preset::name_of(self), self.product_id, self.stock) {
             (Some(name), ..) => name.to_owned(),
             (None, Some(_), _) => format!("{buyers}, a shop product"),
@@ -292,6 +316,23 @@ mod tests {
             ..preset
         };
         assert_eq!(of_shop.title(), "33 buyers, a shop product · row-lock");
+    }
+
+    #[test]
+    fn buyers_over_http_are_named_with_their_servers() {
+        let words = |buyers, servers, own_servers| {
+            let plan = SimulationPlan {
+                buyers,
+                servers,
+                own_servers,
+                ..SimulationPlan::preset()
+            };
+            plan.buyers_in_words()
+        };
+        assert_eq!(words(33, 0, 0), "33 buyers");
+        assert_eq!(words(33, 0, 4), "33 buyers on 4 servers");
+        assert_eq!(words(1, 2, 0), "1 buyer on 2 servers");
+        assert_eq!(words(1, 0, 1), "1 buyer on 1 server");
     }
 
     #[test]

@@ -2,7 +2,9 @@
 //! the run's database. They sell to the buyers of the run only (`doorbuster buyer-server`).
 //!
 //! A server ends when its standard input ends, so none outlives the process of its run, however
-//! that process ends.
+//! that process ends. Its port stays reserved until the run is over.
+
+pub mod port;
 
 use std::{io, path::PathBuf, process::Stdio, time::Duration};
 
@@ -18,6 +20,8 @@ use tokio_util::{
 };
 use url::Url;
 use uuid::Uuid;
+
+use self::port::ReservedPort;
 
 /// The subcommand of a server. It is for this module only, so the help does not list it.
 pub const SUBCOMMAND: &str = "buyer-server";
@@ -56,12 +60,13 @@ pub struct ServersLaunch {
 }
 
 impl ServersLaunch {
-    fn command(&self, server: u32) -> Command {
+    fn command(&self, server: u32, port: u16) -> Command {
         let mut command = Command::new(&self.program);
         command
             .arg(SUBCOMMAND)
             .args(["--run", &self.run.to_string()])
             .args(["--server", &server.to_string()])
+            .args(["--port", &port.to_string()])
             .args(["--connections", &self.connections.to_string()])
             .args(["--race-window-ms", &self.race_window_ms.to_string()])
             // Never an argument: every user of the machine can read those.
@@ -76,8 +81,8 @@ impl ServersLaunch {
     }
 
     /// Starts a server, and waits until it is ready: it prints its URL then.
-    async fn start(&self, server: u32) -> Result<StartedServer, OwnServersError> {
-        let spawned = self.command(server).spawn();
+    async fn start(&self, server: u32, port: u16) -> Result<StartedServer, OwnServersError> {
+        let spawned = self.command(server, port).spawn();
         let mut child = spawned.map_err(|source| OwnServersError::Spawn { server, source })?;
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return Err(OwnServersError::Ended(server));
@@ -134,6 +139,8 @@ pub struct OwnServers {
     urls: Vec<Url>,
     end: ServersEnd,
     _supervisors: Vec<AbortOnDropHandle<()>>,
+    /// Reserved for longer than the servers run: until no buyer can send anything there.
+    _ports: Vec<ReservedPort>,
 }
 
 impl OwnServers {
@@ -143,7 +150,9 @@ impl OwnServers {
         launch: &ServersLaunch,
         on_end: impl Fn(u32) + Clone + Send + 'static,
     ) -> Result<Self, OwnServersError> {
-        let starting = (1..=launch.servers).map(|server| launch.start(server));
+        let ports = reserve_ports(launch.servers)?;
+        let starting = (1..).zip(&ports);
+        let starting = starting.map(|(server, port)| launch.start(server, port.number()));
         let started = try_join_all(starting).await?;
         let urls = started.iter().map(|server| server.url.clone()).collect();
         let end = ServersEnd::default();
@@ -156,6 +165,7 @@ impl OwnServers {
             urls,
             end,
             _supervisors: supervisors,
+            _ports: ports,
         })
     }
 
@@ -174,6 +184,14 @@ impl OwnServers {
         self.end.stop.cancel();
         self.end.ended().await;
     }
+}
+
+/// Reserves a port for each server.
+fn reserve_ports(servers: u32) -> Result<Vec<ReservedPort>, OwnServersError> {
+    let reserve = |server| {
+        ReservedPort::reserve().map_err(|source| OwnServersError::Spawn { server, source })
+    };
+    (1..=servers).map(reserve).collect()
 }
 
 /// Waits until the server ends by itself, or ends it.

@@ -15,7 +15,7 @@ use serde::Serialize;
 
 use super::{Engine, SimulationError};
 use crate::{
-    model::{RunState, Verdict},
+    model::{RunEventKind, RunState, Verdict},
     shop::administrator::Administrator,
 };
 use crossover::Crossover;
@@ -38,6 +38,8 @@ enum SweepErrorCause {
     Simulation(#[from] SimulationError),
     #[error("the run ended without a verdict")]
     NoVerdict,
+    #[error("one of the servers of the run ended before the run")]
+    ServerEnded,
 }
 
 /// One run of one cell.
@@ -152,6 +154,11 @@ async fn run_cell(
     // A part of the load is no measurement of the cell.
     if matches!(end.state, RunState::Aborted | RunState::Stopped) {
         return Ok(None);
+    }
+    // Neither is a run in which the attempts of some buyers failed for this reason.
+    let mut events = end.events.iter();
+    if events.any(|event| event.kind == RunEventKind::ServerEnded) {
+        return Err(failed(SweepErrorCause::ServerEnded));
     }
     let verdict = end.lanes.into_iter().next().and_then(|lane| lane.verdict);
     let verdict = verdict.ok_or_else(|| failed(SweepErrorCause::NoVerdict))?;

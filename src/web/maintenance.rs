@@ -1,7 +1,7 @@
 //! Background maintenance of a server process: sweeps expired holds, resolves payments, exchanges
 //! notices with the other servers, fails abandoned runs and deletes old data.
 
-mod abandoned_runs;
+pub mod abandoned_runs;
 pub mod memory;
 mod notices;
 pub mod old_data;

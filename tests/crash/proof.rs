@@ -10,7 +10,7 @@ use super::{
 use crate::support::{TestShop, check_audit_clean};
 
 /// The longest time until every outcome is known.
-const RESOLVED_WITHIN: Duration = Duration::from_secs(60);
+const RESOLVED_WITHIN: Duration = Duration::from_secs(180);
 
 /// Counts unknown outcomes, expired holds and backorders that stock could fulfil.
 const UNRESOLVED: &str = "

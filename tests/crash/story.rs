@@ -2,7 +2,7 @@
 
 use doorbuster::{
     config::{PaidWithoutStock, ShopTerms},
-    db::txn::{self, Policy},
+    db::txn,
     feed::Feed,
     model::OrderStatus,
     payment::{
@@ -18,7 +18,8 @@ use doorbuster::{
 
 use super::{program::PASSWORD, visitor::Visitor};
 use crate::support::{
-    PlacesOrders, TestProduct, TestShop, administrator, provider::OnDemand, shop::card,
+    PATIENCE, PlacesOrders, TestProduct, TestShop, administrator, patient, provider::OnDemand,
+    shop::card,
 };
 
 #[derive(Clone, Copy, Debug)]
@@ -61,7 +62,8 @@ impl Story {
         let order = match self {
             Self::HoldExpires => {
                 let cart = shop.cart_of(&[(&product, 1)]).await;
-                let reserved = shop.reservations().reserve(cart, None).await.result;
+                let patient = shop.patient();
+                let reserved = patient.reservations().reserve(cart, None).await.result;
                 reserved.expect("it is reserved");
                 expire_holds(shop).await;
                 None
@@ -69,7 +71,8 @@ impl Story {
             Self::ChargeNeverSent => Some(ordered(shop, &product).await.0),
             Self::RefundNeverSent => {
                 let order = paid(shop, &product).await;
-                let without_provider = Shop::new(shop.db().clone(), Feed::default());
+                let without_provider =
+                    Shop::new(shop.db().clone(), Feed::default()).with_deadline(PATIENCE);
                 let refunded = without_provider
                     .order_administration(&administrator())
                     .apply(&order, OrderAction::RefundAll, None);
@@ -177,7 +180,7 @@ impl Story {
     }
 }
 
-const FILLED_IN: [(&str, &str); 9] = [
+pub const FILLED_IN: [(&str, &str); 9] = [
     ("name", "Ann Buyer"),
     ("email", "ann@example.com"),
     ("street", "1 Test Street"),
@@ -205,7 +208,8 @@ async fn expire_holds(shop: &TestShop) {
 async fn paid(shop: &TestShop, product: &TestProduct) -> String {
     let cart = shop.cart_of(&[(product, 1)]).await;
     let request = shop.checkout(cart, "ann@example.com");
-    let paid = shop.place_order(request).await.result.expect("it is paid");
+    let paid = shop.patient().place_order(request).await.result;
+    let paid = paid.expect("it is paid");
     assert_eq!(paid.status, OrderStatus::Paid);
     paid.receipt.order_id
 }
@@ -213,8 +217,8 @@ async fn paid(shop: &TestShop, product: &TestProduct) -> String {
 /// Starts a checkout up to the charge. Returns the order and the charge that was not sent.
 async fn ordered(shop: &TestShop, product: &TestProduct) -> (String, Charge) {
     let cart = shop.cart_of(&[(product, 1)]).await;
-    let (on, request) = (shop.handle(), shop.checkout(cart, "ann@example.com"));
-    let started = txn::run_for_result(shop.db(), Policy::request("begin payment"), move |work| {
+    let (on, request) = (shop.patient(), shop.checkout(cart, "ann@example.com"));
+    let started = txn::run_for_result(shop.db(), patient("begin payment"), move |work| {
         let (on, request) = (on.clone(), request.clone());
         Box::pin(async move { checkout::start(work, &on, &request).await })
     });
@@ -240,11 +244,13 @@ async fn ordered(shop: &TestShop, product: &TestProduct) -> (String, Charge) {
 async fn backordered(shop: &TestShop, product: &TestProduct) -> String {
     let (order, charge) = ordered(shop, product).await;
     expire_holds(shop).await;
-    shop.reservations()
+    let patient = shop.patient();
+    patient
+        .reservations()
         .sweep_expired()
         .await
         .expect("it is swept");
-    let counted = shop
+    let counted = patient
         .stock_administration(&administrator())
         .record_count(product.id, 0, "broken", None)
         .await;
@@ -256,8 +262,8 @@ async fn backordered(shop: &TestShop, product: &TestProduct) -> String {
         paid_without_stock: PaidWithoutStock::Backorder,
         ..ShopTerms::default()
     };
-    let shop_on_terms = shop.on_terms(terms);
-    let settled = shop_on_terms
+    let on_terms = patient.with_terms(terms);
+    let settled = on_terms
         .payments()
         .settle(charge.reference, ChargeState::Captured);
     settled.await.expect("it is settled");

@@ -2,9 +2,6 @@
 //! is stored, and the audit is clean.
 
 use std::{
-    fs::Permissions,
-    os::unix::fs::PermissionsExt,
-    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -13,21 +10,16 @@ use std::{
 };
 
 use doorbuster::{
-    db::embedded::EmbeddedPostgres,
     feed::Feed,
     model::{ShopError, StrategyKey},
     shop::{Shop, inventory::PurchaseRequest},
     simulation::run_secret::BUYER_HEADER,
 };
-use nix::{
-    sys::signal::{Signal, killpg},
-    unistd::Pid,
-};
 use reqwest::Client;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
-use super::program::ServerRunner;
+use super::{own_database::OwnDatabase, program::ServerRunner};
 use crate::support::{
     PATIENCE, TestProduct, TestShop, check_audit_clean,
     database::ByHand,
@@ -36,19 +28,19 @@ use crate::support::{
 };
 
 /// Buyers of each strategy.
-const BUYERS: usize = 6;
+pub const BUYERS: usize = 6;
 /// The number of acknowledged orders of each strategy before the kill.
 const ACKNOWLEDGED_MIN: usize = 10;
-const STOCK: i64 = 50_000;
+pub const STOCK: i64 = 50_000;
 
-fn safe() -> Vec<StrategyKey> {
+pub fn safe() -> Vec<StrategyKey> {
     let all = StrategyKey::ALL.into_iter();
     all.filter(|strategy| strategy.is_safe()).collect()
 }
 
 /// The answers that the buyers received, by strategy.
 #[derive(Default)]
-struct BuyerReports {
+pub struct BuyerReports {
     /// Public ids of orders.
     acknowledged: Mutex<Vec<(StrategyKey, String)>>,
     /// Keys of purchases that got no answer.
@@ -76,7 +68,7 @@ impl BuyerReports {
     }
 
     /// Waits until every strategy has sold enough orders.
-    async fn wait_until_all_sell(&self) {
+    pub async fn wait_until_all_sell(&self) {
         within(PATIENCE * 3, "orders by every strategy", async {
             while safe()
                 .into_iter()
@@ -88,7 +80,7 @@ impl BuyerReports {
         .await;
     }
 
-    fn orders(&self) -> Vec<String> {
+    pub fn orders(&self) -> Vec<String> {
         let acknowledged = self.acknowledged.lock().expect("no panic under it");
         acknowledged
             .iter()
@@ -96,13 +88,13 @@ impl BuyerReports {
             .collect()
     }
 
-    fn keys(&self) -> Vec<(StrategyKey, String)> {
+    pub fn keys(&self) -> Vec<(StrategyKey, String)> {
         self.unanswered.lock().expect("no panic under it").clone()
     }
 }
 
 /// Buys repeatedly until a purchase gets no answer.
-async fn buy_on<F>(
+pub async fn buy_on<F>(
     reports: Arc<BuyerReports>,
     strategy: StrategyKey,
     buyer: usize,
@@ -125,7 +117,7 @@ async fn buy_on<F>(
     }
 }
 
-async fn check_stored(by_hand: &ByHand, orders: &[String]) {
+pub async fn check_stored(by_hand: &ByHand, orders: &[String]) {
     for order in orders {
         let stored: i64 = by_hand
             .value(&format!(
@@ -139,7 +131,7 @@ async fn check_stored(by_hand: &ByHand, orders: &[String]) {
     }
 }
 
-async fn post(
+pub async fn post(
     client: &Client,
     url: &str,
     strategy: StrategyKey,
@@ -203,41 +195,16 @@ async fn a_killed_server_loses_no_order_of_any_strategy() {
     check_audit_clean(&shop).await;
 }
 
-fn product_of(products: &[(StrategyKey, TestProduct)], strategy: StrategyKey) -> &TestProduct {
+pub fn product_of(products: &[(StrategyKey, TestProduct)], strategy: StrategyKey) -> &TestProduct {
     let found = products.iter().find(|(of, _)| *of == strategy);
     &found.expect("each has one").1
 }
 
-/// Kills the process group of the database server, so that no process can write anything more.
-fn kill_postgres(data: &Path) {
-    let pidfile = std::fs::read_to_string(data.join("postgres/postmaster.pid"))
-        .expect("the file contains the server's process id");
-    let pid = pidfile.lines().next().and_then(|pid| pid.parse().ok());
-    killpg(Pid::from_raw(pid.expect("a number")), Signal::SIGKILL).expect("it runs");
-}
-
-async fn start(data: &Path) -> EmbeddedPostgres {
-    within(PATIENCE * 3, "PostgreSQL", EmbeddedPostgres::start(data))
-        .await
-        .expect("it starts")
-}
-
-fn url_of(server: &Option<EmbeddedPostgres>) -> &str {
-    server.as_ref().expect("it runs").url()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_database_loses_no_order_of_any_strategy() {
-    let folder = tempfile::Builder::new()
-        .prefix("killed-")
-        .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
-        .expect("a temporary folder");
-    // The operating-system user of the server needs access.
-    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("it is ours");
-    let data = folder.path().join("data");
     // Declared before the shop, because the shop's final audit still needs it.
-    let mut server = Some(start(&data).await);
-    let shop = TestShop::on_own_server(url_of(&server)).await;
+    let mut database = OwnDatabase::start().await;
+    let shop = TestShop::on_own_server(database.url()).await;
     let mut products = Vec::new();
     for strategy in safe() {
         products.push((strategy, shop.with_stock_for(strategy, STOCK).await));
@@ -254,17 +221,9 @@ async fn a_killed_database_loses_no_order_of_any_strategy() {
         }
     }
     reports.wait_until_all_sell().await;
-    kill_postgres(&data);
+    database.kill().await;
     within(PATIENCE * 2, "the buyers' end", buyers.join_all()).await;
-    if let Some(killed) = server.take() {
-        assert!(
-            killed.stop().await.is_err(),
-            "stopping a killed server fails"
-        );
-    }
-
-    server = Some(start(&data).await);
-    assert!(shop.database.url().starts_with(url_of(&server)));
+    database.restart().await;
     let (orders, keys) = (reports.orders(), reports.keys());
     let by_hand = ByHand::new(shop.database.url()).await;
     check_stored(&by_hand, &orders).await;

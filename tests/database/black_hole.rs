@@ -17,7 +17,7 @@ use futures::future::{BoxFuture, join_all};
 use sea_orm::ConnectionTrait;
 
 use crate::support::{
-    TestProduct, TestShop, check_audit_clean,
+    TestProduct, TestShop, check_audit_clean, patient,
     proxy::Proxy,
     race,
     shop::{claim, contact, units_of},
@@ -339,7 +339,7 @@ async fn check_recovers(shop: &Shop, product: &TestProduct) {
     }
     // Every connection works, not just one.
     let all = (0..POOL.transactions_max).map(|_| {
-        txn::run_for_result(shop.db(), Policy::request("all"), |work| {
+        txn::run_for_result(shop.db(), patient("all"), |work| {
             Box::pin(async move {
                 work.connection()
                     .execute_unprepared("SELECT pg_sleep(0.1)")

@@ -10,16 +10,13 @@ use std::{
     time::Duration,
 };
 
-use doorbuster::db::{
-    Db, PoolSettings,
-    txn::{self, Policy},
-};
+use doorbuster::db::{Db, PoolSettings, txn};
 use futures::future::join_all;
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha12Rng;
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, TransactionTrait};
 
-use crate::support::{PATIENCE, TestDatabase, database::ByHand, race, seed, within};
+use crate::support::{PATIENCE, TestDatabase, database::ByHand, patient, race, seed, within};
 
 const DROPS: u32 = 1_000;
 /// `begin` takes some tens of microseconds here; dropping it at a random time within this limit
@@ -133,25 +130,18 @@ async fn a_thousand_dropped_requests_leave_nothing_open_and_finish_their_work() 
     for _ in 0..DROPS {
         let polls = rng.random_range(0..8_u32);
         let counting = Arc::clone(&committed);
-        let mut request = Box::pin(txn::run_for_result(
-            &db,
-            Policy {
-                deadline: PATIENCE,
-                ..Policy::request("dropped")
-            },
-            move |work| {
-                let committed = Arc::clone(&counting);
-                Box::pin(async move {
-                    work.after_commit(move || {
-                        committed.fetch_add(1, Ordering::Relaxed);
-                    });
-                    work.connection()
-                        .execute_unprepared("INSERT INTO written VALUES (2)")
-                        .await?;
-                    Ok(())
-                })
-            },
-        ));
+        let mut request = Box::pin(txn::run_for_result(&db, patient("dropped"), move |work| {
+            let committed = Arc::clone(&counting);
+            Box::pin(async move {
+                work.after_commit(move || {
+                    committed.fetch_add(1, Ordering::Relaxed);
+                });
+                work.connection()
+                    .execute_unprepared("INSERT INTO written VALUES (2)")
+                    .await?;
+                Ok(())
+            })
+        }));
         for _ in 0..polls {
             if futures::poll!(&mut request).is_ready() {
                 break;

@@ -19,7 +19,7 @@ use doorbuster::{
 use sea_orm::ConnectionTrait;
 use tokio::sync::{Barrier, Notify};
 
-use crate::support::{PATIENCE, TestDatabase, within};
+use crate::support::{PATIENCE, TestDatabase, patient, within};
 
 const POOL: PoolSettings = PoolSettings {
     application_name: "doorbuster test",
@@ -50,7 +50,7 @@ async fn check_usable(db: &Db) {
     let inserted = within(
         PATIENCE,
         "a transaction afterwards",
-        txn::run_for_result(db, Policy::request("afterwards"), |work| {
+        txn::run_for_result(db, patient("afterwards"), |work| {
             Box::pin(execute(work, "INSERT INTO written VALUES (0)"))
         }),
     );
@@ -89,7 +89,7 @@ async fn only_errors_without_effect_are_retried() {
         ("57014", false),
         ("40002", false),
     ] {
-        let outcome = failing(&db, Policy::request("planted"), code, 2).await;
+        let outcome = failing(&db, patient("planted"), code, 2).await;
         if retried {
             assert!(outcome.result.is_ok(), "{code}: {:?}", outcome.result);
             assert_eq!(outcome.attempts, 3, "{code}");
@@ -114,7 +114,7 @@ async fn attempts_are_bounded() {
     let db = database.pool(POOL).await;
     let policy = Policy {
         attempts_max: 4,
-        ..Policy::request("stubborn")
+        ..patient("stubborn")
     };
     let outcome = failing(&db, policy, "40001", u32::MAX).await;
     assert_eq!(outcome.attempts, 4);
@@ -145,7 +145,7 @@ async fn after_a_deadlock_both_transactions_succeed() {
         let (db, met) = (db.clone(), Arc::clone(&met));
         let fresh = Arc::new(AtomicBool::new(true));
         tokio::spawn(async move {
-            txn::run(&db, Policy::request("crossing"), move |work| {
+            txn::run(&db, patient("crossing"), move |work| {
                 let (met, fresh) = (Arc::clone(&met), Arc::clone(&fresh));
                 Box::pin(async move {
                     execute(
@@ -202,7 +202,7 @@ async fn a_lock_timeout_is_retried() {
     let waiting = tokio::spawn({
         let (db, third) = (db.clone(), Arc::clone(&third));
         async move {
-            txn::run(&db, Policy::request("patient"), move |work| {
+            txn::run(&db, patient("patient"), move |work| {
                 let (third, attempts) = (Arc::clone(&third), Arc::clone(&attempts));
                 Box::pin(async move {
                     if attempts.fetch_add(1, Ordering::Relaxed) == 2 {
@@ -238,7 +238,7 @@ async fn a_lock_that_is_never_released_exhausts_the_attempts() {
         &db,
         Policy {
             attempts_max: 3,
-            ..Policy::request("hopeless")
+            ..patient("hopeless")
         },
         |work| Box::pin(execute(work, "UPDATE lockable SET n = 1 WHERE id = 1")),
     )
@@ -314,7 +314,7 @@ async fn the_deadline_counts_the_wait_for_a_connection() {
     let occupant = tokio::spawn({
         let (db, inside, leave) = (db.clone(), Arc::clone(&inside), Arc::clone(&leave));
         async move {
-            txn::run_for_result(&db, Policy::request("occupant"), move |_| {
+            txn::run_for_result(&db, patient("occupant"), move |_| {
                 let (inside, leave) = (Arc::clone(&inside), Arc::clone(&leave));
                 Box::pin(async move {
                     inside.notify_one();
@@ -354,7 +354,7 @@ async fn a_client_that_disconnects_does_not_cancel_the_commit() {
     let committed_too = Arc::clone(&committed);
     let mut request = Box::pin(txn::run_for_result(
         &db,
-        Policy::request("left alone"),
+        patient("left alone"),
         move |work| {
             let (inside, proceed) = (Arc::clone(&inside_too), Arc::clone(&proceed_too));
             let committed = Arc::clone(&committed_too);
@@ -396,7 +396,7 @@ async fn after_commit_actions_run_only_after_the_commit() {
         async move {
             let was_announced = Arc::new(AtomicBool::new(false));
             let announced_in_task = Arc::clone(&was_announced);
-            let result = txn::run_for_result(&db, Policy::request("announcing"), move |work| {
+            let result = txn::run_for_result(&db, patient("announcing"), move |work| {
                 let was_announced = Arc::clone(&announced_in_task);
                 Box::pin(async move {
                     let action = Arc::clone(&was_announced);
@@ -455,7 +455,7 @@ async fn a_connection_lost_in_commit_is_an_unknown_outcome() {
              FOR EACH ROW EXECUTE FUNCTION hang_up()",
         )
         .await;
-    let outcome = txn::run(&db, Policy::request("cut off"), |work| {
+    let outcome = txn::run(&db, patient("cut off"), |work| {
         Box::pin(execute(work, "UPDATE lockable SET n = 9 WHERE id = 1"))
     })
     .await;
@@ -483,14 +483,13 @@ async fn a_body_that_panics_leaves_the_pool_usable() {
         })
         .await;
     for _ in 0..3 {
-        let result: Result<(), TxnError> =
-            txn::run_for_result(&db, Policy::request("clumsy"), |work| {
-                Box::pin(async move {
-                    execute(work, "INSERT INTO written VALUES (13)").await?;
-                    panic!("planted by the test")
-                })
+        let result: Result<(), TxnError> = txn::run_for_result(&db, patient("clumsy"), |work| {
+            Box::pin(async move {
+                execute(work, "INSERT INTO written VALUES (13)").await?;
+                panic!("planted by the test")
             })
-            .await;
+        })
+        .await;
         assert!(
             matches!(result, Err(TxnError::Panicked { name: "clumsy" })),
             "{result:?}"

@@ -18,7 +18,7 @@ use rand_chacha::ChaCha12Rng;
 use tokio::sync::watch;
 
 use crate::support::{
-    Gate, PATIENCE, TestProduct, TestShop, check_audit_clean, retries::RetryLog, seed,
+    Gate, PATIENCE, TestProduct, TestShop, check_audit_clean, patient, retries::RetryLog, seed,
     shop::Counters, within,
 };
 
@@ -63,7 +63,7 @@ fn unordered_cart(
     let db = shop.db().clone();
     tokio::spawn(async move {
         let (attempts, committed) = (Arc::new(AtomicU32::new(0)), first_has_committed.clone());
-        let outcome = txn::run(&db, Policy::request("unordered cart"), move |work| {
+        let outcome = txn::run(&db, patient("unordered cart"), move |work| {
             let (ids, after_first) = (ids.clone(), after_first.clone());
             let (attempts, mut committed) = (Arc::clone(&attempts), committed.subscribe());
             Box::pin(async move {
@@ -129,7 +129,7 @@ async fn the_aborted_transaction_gets_40p01() {
     let gate = Gate::closed();
     let once = Policy {
         attempts_max: 1,
-        ..Policy::request("unordered cart, once")
+        ..patient("unordered cart, once")
     };
     let carts = [[one, two], [two, one]].map(|ids| {
         let (db, injection_point) = (shop.db().clone(), gate.injection_point());

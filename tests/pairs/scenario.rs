@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use doorbuster::{
     config::{PaidWithoutStock, ShopTerms},
-    db::txn::{self, Policy},
+    db::txn,
     model::{DiscountValue, ShopError},
     payment::gateway::{
         Charge, ChargeReport, ChargeState, GatewayError, PaymentGateway, RefundRequest, RefundState,
@@ -20,7 +20,7 @@ use doorbuster::{
 use uuid::Uuid;
 
 use crate::support::{
-    TestProduct, TestShop, administrator,
+    TestProduct, TestShop, administrator, patient,
     shop::{claim, units_of},
 };
 
@@ -170,7 +170,7 @@ impl Scenario {
             code: Some(CODE.to_owned()),
             ..shop.checkout(cart, &format!("{cart}@example.com"))
         };
-        let (on, policy) = (shop.handle(), Policy::request("begin payment"));
+        let (on, policy) = (shop.handle(), patient("begin payment"));
         let started = txn::run_for_result(shop.db(), policy, move |work| {
             let (on, request) = (on.clone(), request.clone());
             Box::pin(async move { checkout::start(work, &on, &request).await })

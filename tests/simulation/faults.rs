@@ -1,6 +1,6 @@
 //! Injected faults: the figures stay exact, and the verdict accounts for every attempt.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use doorbuster::{
     model::{
@@ -201,7 +201,7 @@ async fn a_closed_key_cannot_buy() {
 /// Closing a key waits for a transaction that still holds it.
 #[tokio::test]
 async fn closing_a_key_waits_for_its_transaction() {
-    use crate::support::{Gate, within};
+    use crate::support::{Gate, PATIENCE, within};
     use doorbuster::simulation::store;
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
@@ -216,8 +216,7 @@ async fn closing_a_key_waits_for_its_transaction() {
     let closing = tokio::spawn(async move { store::close_keys(&db, vec![long_key("slow")]).await });
     shop.until_blocked(1).await;
     gate.open();
-    let limit = Duration::from_secs(20);
-    let ordered = within(limit, "the key is closed", closing).await;
+    let ordered = within(PATIENCE, "the key is closed", closing).await;
     let ordered = ordered.expect("it ends").expect("it is closed");
     assert_eq!(ordered.into_iter().collect::<Vec<_>>(), [long_key("slow")]);
     assert!(buying.await.expect("it ends").is_ok());

@@ -1,7 +1,11 @@
 //! Runs that start servers of their own.
 //!
-//! `./makew soak` runs them with every safe strategy, 1,000 buyers and 200 units; `./makew test`
-//! with two strategies and a fifth of the buyers and units.
+//! `./makew soak` runs them with every safe strategy, 1,000 buyers and 200 units, also those in
+//! which servers are killed; `./makew test` with two strategies and a fifth of the buyers and
+//! units. Each run prints its figures.
+
+#[cfg(target_os = "linux")]
+mod process;
 
 use std::{
     path::PathBuf,
@@ -11,8 +15,8 @@ use std::{
 
 use doorbuster::{
     model::{
-        RunCommand, RunEventKind, RunSnapshot, RunState, SimulationPlan, StrategyKey, findings,
-        lock_queue::LockScope,
+        RunCommand, RunEventKind, RunSnapshot, RunState, SimulationPlan, StrategyKey, Verdict,
+        findings, lock_queue::LockScope,
     },
     simulation::{Engine, LiveRun, SimulationError},
     web::{AppState, server},
@@ -66,6 +70,28 @@ fn plan_of_servers(strategies: Vec<StrategyKey>) -> SimulationPlan {
 /// An engine whose servers run the program: this process is the test's.
 fn engine_of_servers(shop: &TestShop) -> Engine {
     engine(shop).with_server_program(PathBuf::from(env!("CARGO_BIN_EXE_doorbuster")))
+}
+
+/// Prints the figures of a lane in one line.
+fn print_figures(what: &str, verdict: &Verdict) {
+    let Verdict {
+        strategy,
+        buyers,
+        stock,
+        sold,
+        oversold,
+        undersold,
+        succeeded,
+        rejected,
+        failed,
+        elapsed_ms,
+        ..
+    } = verdict;
+    eprintln!(
+        "{what}, {strategy}: {buyers} buyers, {stock} units: {sold} sold, {oversold} oversold, \
+         {undersold} undersold; attempts: {succeeded} succeeded, {rejected} rejected, {failed} \
+         failed; {elapsed_ms} ms"
+    );
 }
 
 async fn run_servers(shop: &TestShop, plan: SimulationPlan) -> RunSnapshot {
@@ -141,8 +167,18 @@ async fn four_servers_sell_exactly_the_stock_with_safe_strategies() {
     assert!(run.events.iter().all(|event| event.server.is_none()));
     for lane in &run.lanes {
         let verdict = lane.verdict.as_ref().expect("each lane has a verdict");
+        print_figures("four servers", verdict);
         let expected = (stock, buyers - stock, 0, 0, 0, 0);
         assert_eq!(figures(verdict), expected, "{}", lane.strategy);
+        // The verdict is the engine's own; the rows of the lane's orders say the same.
+        let sold_of_lane = format!(
+            "SELECT coalesce(sum(l.quantity), 0)::bigint FROM order_line l \
+             JOIN customer_order o ON o.id = l.order_id JOIN simulation_lane s ON s.id = o.lane_id \
+             WHERE s.run_id = '{}' AND s.strategy = '{}'",
+            run.id, lane.strategy
+        );
+        let in_rows: i64 = shop.by_hand.value(&sold_of_lane).await;
+        assert_eq!(u64::try_from(in_rows), Ok(stock), "{}", lane.strategy);
         assert!(verdict.invariants_held(), "{verdict:#?}");
     }
     until("the end of the sessions", async || {
@@ -179,23 +215,10 @@ async fn a_mutex_oversells_on_four_servers_and_not_in_one_process() {
         "{happened}"
     );
     let verdict = only(run);
+    print_figures("four servers with a lock each", &verdict);
     assert!(verdict.oversold > 0, "{verdict:#?}");
     assert!(!verdict.passed());
     check_audit_clean(&shop).await;
-}
-
-/// Returns the process id of a server of a run.
-#[cfg(target_os = "linux")]
-fn pid_of(run: &str, server: u32) -> nix::unistd::Pid {
-    let wanted = format!("--run\0{run}\0--server\0{server}\0");
-    let is_it = |process: &std::fs::DirEntry| {
-        let line = std::fs::read_to_string(process.path().join("cmdline"));
-        line.is_ok_and(|line| line.contains(&wanted))
-    };
-    let mut processes = std::fs::read_dir("/proc").expect("Linux").flatten();
-    let process = processes.find(is_it).expect("the server runs");
-    let pid = process.file_name().to_string_lossy().parse::<i32>();
-    nix::unistd::Pid::from_raw(pid.expect("a number"))
 }
 
 #[cfg(target_os = "linux")]
@@ -214,14 +237,15 @@ async fn two_servers_killed_in_mid_run_lose_no_acknowledged_order() {
         let (attempts, stock) = (plan.total_attempts(), i64::from(plan.stock));
         let run = Running::start(&shop, plan).await;
         until_orders(&shop, before + 3).await;
-        for server in [2, 4] {
-            nix::sys::signal::kill(pid_of(&run.id, server), Signal::SIGKILL).expect("it runs");
-        }
+        let killed = [2, 4].map(|server| process::ServerProcess::of(&run.id, server));
+        killed.iter().for_each(process::ServerProcess::kill);
         until("the ends of both servers", async || {
             run.ended_servers().len() == 2
         })
         .await;
+        let free_ports = killed.iter().any(process::ServerProcess::port_is_free);
         assert!(run.live.served() < attempts, "{strategy}: killed too late");
+        assert!(!free_ports, "{strategy}: the run reserves the ports");
         let mut ended = run.ended_servers();
         ended.sort_unstable();
         assert_eq!(ended, [2, 4]);
@@ -229,6 +253,7 @@ async fn two_servers_killed_in_mid_run_lose_no_acknowledged_order() {
         let happened = findings::of_servers(&run).expect("two servers ended");
         assert!(happened.starts_with("Servers "), "{happened}");
         let verdict = only(run);
+        print_figures("two of four servers killed", &verdict);
         let placed = orders(&shop).await - before;
         assert_eq!(i64::try_from(verdict.succeeded), Ok(placed), "{strategy}");
         assert_eq!((verdict.sold, placed), (stock, stock), "{strategy}");

@@ -12,7 +12,7 @@ use doorbuster::{
     config::ShopTerms,
     db::{
         Db, PoolSettings,
-        txn::{self, Outcome, Policy},
+        txn::{self, Outcome},
     },
     feed::Feed,
     model::{CartView, Contact, PaymentCard, Quantity, Receipt, ShopError, StrategyKey},
@@ -35,6 +35,7 @@ use uuid::Uuid;
 use super::{
     PATIENCE, ScriptedProvider, TestDatabase,
     database::ByHand,
+    patient,
     provider::OnDemand,
     race::{self},
     server::on_support,
@@ -107,6 +108,11 @@ impl TestShop {
         self.shop.clone()
     }
 
+    /// Returns the same shop for what a test prepares: that is no request, and may take longer.
+    pub fn patient(&self) -> Shop {
+        self.shop.clone().with_deadline(PATIENCE)
+    }
+
     /// Returns the same shop with this injection point.
     pub fn at(&self, injection_point: InjectionPoint) -> Shop {
         self.shop.clone().with_injection_point(injection_point)
@@ -166,7 +172,7 @@ impl TestShop {
             ))
             .await;
         let id = product.id;
-        txn::run_for_result(self.db(), Policy::request("lay out"), move |work| {
+        txn::run_for_result(self.db(), patient("lay out"), move |work| {
             Box::pin(layout::lay_out(work, id, stock, strategy))
         })
         .await
@@ -205,9 +211,9 @@ impl TestShop {
 
     /// Fills a new cart with `(product, units)` in this order.
     pub async fn cart_of(&self, lines: &[(&TestProduct, u32)]) -> Uuid {
-        let mut cart = None;
+        let (shop, mut cart) = (self.patient(), None);
         for (product, units) in lines {
-            let added = self
+            let added = shop
                 .carts()
                 .add(cart, product.id, units_of(*units), None)
                 .await;
@@ -246,7 +252,8 @@ impl TestShop {
     /// Places and pays an order of `lines`. Returns its public id.
     pub async fn paid(&self, lines: &[(&TestProduct, u32)], email: &str) -> String {
         let cart = self.cart_of(lines).await;
-        let paid = self.place_order(self.checkout(cart, email)).await;
+        let request = self.checkout(cart, email);
+        let paid = self.patient().place_order(request).await;
         paid.result.expect("it is paid").receipt.order_id
     }
 

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::support::program::doorbuster;
 
 /// Much longer than a server needs.
-pub const READY_MAX: Duration = Duration::from_secs(60);
+pub const READY_MAX: Duration = Duration::from_secs(180);
 
 /// A running server, killed when it is dropped.
 pub struct Server {

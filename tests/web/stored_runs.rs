@@ -1,5 +1,7 @@
 //! Stored runs over HTTP: downloads, comparison, list and certificate.
 
+use std::path::PathBuf;
+
 use axum::http::StatusCode;
 use doorbuster::{
     feed::Feed,
@@ -268,6 +270,45 @@ async fn a_certificate_is_available_when_the_run_ends() {
         .await
         .expect("the run ends");
     assert_eq!(admin.page(&open).await.status, StatusCode::OK);
+}
+
+/// Over HTTP and in the process of the run are different measurements.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_servers_of_a_run_are_named_under_its_title() {
+    let shop = TestShop::new().await;
+    let here = run(&shop, &[StrategyKey::RowLock], 1).await;
+    let engine = Engine::new(shop.database.url().to_owned(), Feed::default())
+        .with_server_program(PathBuf::from(env!("CARGO_BIN_EXE_doorbuster")));
+    let plan = SimulationPlan {
+        buyers: 6,
+        stock: 4,
+        own_servers: 2,
+        pool_size: 2,
+        ..SimulationPlan::preset()
+    };
+    let started = engine.start(&administrator(), plan).await;
+    let end = engine
+        .finish(started.expect("it starts"), &[], |_| {})
+        .await;
+    let on_servers = end.expect("it ends").id;
+    let mut admin = signed_in_visitor(&shop).await;
+    for (page, line) in [
+        ("", "6 buyers on 2 servers, 4 units"),
+        ("/certificate", "row-lock, on 2 servers, of "),
+        ("/export.html", "replayed: 6 buyers on 2 servers, row-lock."),
+    ] {
+        let path = format!("/admin/simulations/{on_servers}{page}");
+        let named = admin.page(&path).await.body;
+        assert!(named.contains(line), "{path}: {named}");
+        let path = format!("/admin/simulations/{here}{page}");
+        let other = admin.page(&path).await.body;
+        assert!(!other.contains("2 servers"), "{path}: {other}");
+    }
+    for list in ["/admin", "/admin/simulations", "/admin/simulations/runs"] {
+        let listed = admin.page(list).await.body;
+        let named = listed.matches(">on 2 servers<").count();
+        assert_eq!(named, 1, "{list}: {listed}");
+    }
 }
 
 #[tokio::test]

@@ -21,8 +21,8 @@ pub fn replay(run: &RunSnapshot, exported_at: &str) -> String {
         title: run.name.clone(),
         heading: run.name.clone(),
         lead: format!(
-            "A flash sale, replayed: {} buyers, {}. Started {}.",
-            run.plan.buyers,
+            "A flash sale, replayed: {}, {}. Started {}.",
+            run.plan.buyers_in_words(),
             run.plan.strategy_names(),
             run.started_in_utc()
         ),

@@ -23,7 +23,8 @@ pub struct Machine {
     pub postgresql: String,
     /// Whether PostgreSQL makes commits durable.
     pub fsync: String,
-    /// Maximum number of concurrent transactions of the buyers.
+    /// Maximum number of concurrent transactions of the buyers or, if the runs start servers, of
+    /// each server.
     pub pool_size: u32,
     /// Start time of the sweep, by the database's clock, in RFC 3339.
     pub began_at: String,
@@ -46,8 +47,8 @@ impl Machine {
         shorten_rfc3339(&self.began_at)
     }
 
-    /// Describes this machine and the database at `url`.
-    pub async fn with_database(url: &str) -> Result<Self, MachineError> {
+    /// Describes this machine and the database at `url`, for runs with this size of a pool.
+    pub async fn with_database(url: &str, pool_size: u32) -> Result<Self, MachineError> {
         let db = Db::connect(url, PoolSettings::COMMAND).await?;
         let server = store::server(&db).await;
         db.close().await;
@@ -63,7 +64,7 @@ impl Machine {
                 .unwrap_or_default()
                 .to_owned(),
             fsync: server.fsync,
-            pool_size: PoolSettings::SIMULATION.transactions_max,
+            pool_size,
             began_at: moment::in_rfc3339(server.now),
             version: env!("CARGO_PKG_VERSION").to_owned(),
         })

@@ -50,6 +50,9 @@ pub struct SweepPlan {
     pub seed: u64,
     /// Pause between read and write, in milliseconds.
     pub race_window_ms: u32,
+    /// The number of servers that each run starts for its buyers, who then buy over HTTP; 0 if the
+    /// buyers buy in this process.
+    pub own_servers: u32,
 }
 
 impl SweepPlan {
@@ -127,6 +130,13 @@ impl SweepPlan {
         order
     }
 
+    /// Returns the maximum concurrent transactions of the buyers or, if the runs start servers, of
+    /// each server.
+    pub fn pool_size(&self) -> u32 {
+        // A run of a sweep has one lane.
+        SimulationPlan::fitted_pool_size(1, false, self.own_servers)
+    }
+
     /// Returns the simulation plan of one run of `cell`. Each repeat has different arrivals.
     pub fn simulation(&self, cell: &Cell, repeat: u32) -> SimulationPlan {
         SimulationPlan {
@@ -137,6 +147,8 @@ impl SweepPlan {
             rounds: self.rounds,
             seed: self.seed.wrapping_add(repeat.into()),
             race_window_ms: self.race_window_ms,
+            pool_size: self.pool_size(),
+            own_servers: self.own_servers,
             ..SimulationPlan::preset()
         }
     }
@@ -145,6 +157,7 @@ impl SweepPlan {
 #[cfg(test)]
 pub mod tests {
     use super::*;
+    use crate::model::plan::OWN_SERVERS_MAX;
 
     /// Two strategies with 1 to 64 buyers.
     pub fn plan() -> SweepPlan {
@@ -157,6 +170,7 @@ pub mod tests {
             rounds: 1,
             seed: 42,
             race_window_ms: 0,
+            own_servers: 0,
         }
     }
 
@@ -199,6 +213,19 @@ pub mod tests {
     }
 
     #[test]
+    fn the_servers_of_a_run_share_the_connections() {
+        for (own_servers, pool_size) in [(0, 16), (1, 16), (4, 16), (8, 8)] {
+            let plan = SweepPlan {
+                own_servers,
+                ..plan()
+            };
+            let run = plan.simulation(&plan.cells()[0], 1);
+            assert_eq!((run.own_servers, run.pool_size), (own_servers, pool_size));
+            assert!(run.validate().is_ok(), "{own_servers}");
+        }
+    }
+
+    #[test]
     fn a_sweep_out_of_range_is_rejected() {
         for wrong in [
             SweepPlan {
@@ -211,6 +238,10 @@ pub mod tests {
             },
             SweepPlan {
                 repeat: 0,
+                ..plan()
+            },
+            SweepPlan {
+                own_servers: OWN_SERVERS_MAX + 1,
                 ..plan()
             },
             SweepPlan {

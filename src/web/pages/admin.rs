@@ -48,7 +48,7 @@ pub use strategy::StrategyPage;
 use leptos::prelude::*;
 
 use crate::{
-    model::{RunSnapshot, RunState},
+    model::{RunSnapshot, RunState, SimulationPlan},
     shop::stock::StockLevel,
     ui::data_table::{
         ColumnHead::{Number, Text},
@@ -145,7 +145,7 @@ fn RunRow(run: RunSnapshot, full: bool) -> impl IntoView {
     });
     view! {
         <tr>
-            <th scope="row"><a href=format!("/admin/simulations/{}", run.id)>{run.name.clone()}</a></th>
+            <th scope="row"><a href=format!("/admin/simulations/{}", run.id)>{run.name.clone()}</a>{servers_of(&run.plan)}</th>
             <td class="tight">{run.started_in_utc()}</td>
             <td><span class=class>{word}</span></td>
             <td>{run.plan.strategy_names()}</td>
@@ -153,6 +153,12 @@ fn RunRow(run: RunSnapshot, full: bool) -> impl IntoView {
             {numbers}
         </tr>
     }
+}
+
+/// Names the servers of a run below its name, if it has any.
+fn servers_of(plan: &SimulationPlan) -> Option<impl IntoView + use<>> {
+    let servers = plan.on_servers()?;
+    Some(view! { <span class="runs__note quiet">{servers}</span> })
 }
 
 /// Returns the badge of a run: its class and its text.

@@ -93,6 +93,15 @@ fn verdict(sweep: &Sweep) -> AnyView {
     .into_any()
 }
 
+fn pool(sweep: &Sweep) -> String {
+    let size = sweep.machine.pool_size;
+    match sweep.plan.own_servers {
+        0 => format!("{size} transactions"),
+        1 => format!("{size} transactions on 1 server"),
+        servers => format!("{size} transactions on each of {servers} servers"),
+    }
+}
+
 fn facts(sweep: &Sweep) -> impl IntoView + use<> {
     let (machine, plan) = (&sweep.machine, &sweep.plan);
     let list = |values: &[u32]| {
@@ -109,7 +118,7 @@ fn facts(sweep: &Sweep) -> impl IntoView + use<> {
             "PostgreSQL",
             format!("{}, fsync {}", machine.postgresql, machine.fsync),
         ),
-        ("Pool", format!("{} transactions", machine.pool_size)),
+        ("Pool", pool(sweep)),
         ("Doorbuster", machine.version.clone()),
         ("Seed", plan.seed.to_string()),
         ("Stock", list(&plan.stocks)),
@@ -155,8 +164,12 @@ fn explanation(sweep: &Sweep) -> impl IntoView + use<> {
         values.join(",")
     };
     let strategies: Vec<&str> = plan.strategies.iter().map(|key| key.as_str()).collect();
+    let servers = match plan.own_servers {
+        0 => String::new(),
+        servers => format!(" --servers {servers}"),
+    };
     let command = format!(
-        "doorbuster sweep --strategies {} --buyers {} --stock {} --repeat {} --quantity {} --rounds {} --seed {} --race-window-ms {} --out FOLDER",
+        "doorbuster sweep --strategies {} --buyers {} --stock {} --repeat {} --quantity {} --rounds {} --seed {} --race-window-ms {}{servers} --out FOLDER",
         strategies.join(","),
         join(&plan.buyers),
         join(&plan.stocks),
@@ -166,18 +179,28 @@ fn explanation(sweep: &Sweep) -> impl IntoView + use<> {
         plan.seed,
         plan.race_window_ms
     );
+    let (buyers, retries) = match plan.own_servers {
+        0 => (
+            "Each buyer is a task that calls the shop's own purchase code.",
+            "A retry is a repeated transaction within one attempt.",
+        ),
+        _ => (
+            "Each buyer sends its requests over HTTP to one of the servers that the run has started on this machine.",
+            "A retry is a repeated request within one attempt; a server does not report its own retries and fallbacks.",
+        ),
+    };
     view! {
         <section class="reading">
             <h2>"How to read this"</h2>
             <ul>
-                <li>"Each buyer is a task that calls the shop's own purchase code. All buyers of a run start at the same time. Orders per second are the \
+                <li>{buyers}" All buyers of a run start at the same time. Orders per second are the \
                 successful purchases divided by the time from the start signal to the last response, rejections included."</li>
                 <li>"A figure is the median over the repeats; the range next to it goes from the slowest to the fastest. Each repeat ran the cells in a new \
                 random order, so that a machine that speeds up or slows down favours no strategy."</li>
                 <li>"Two strategies differ if every repeat of one is faster than every repeat of the other, and if chance alone would separate so many \
                 repeats in at most 1 of 20 cases (rank-sum test): at least four repeats each. Otherwise these runs can show no difference."</li>
                 <li>"A figure in italics with ~ comes from runs shorter than 100 ms. It measures the start more than the strategy. Use more rounds for longer runs."</li>
-                <li>"A retry is a repeated transaction within one attempt. Oversold and undersold come from the order lines in the database, not from \
+                <li>{retries}" Oversold and undersold come from the order lines in the database, not from \
                 the buyers. Counts agree if each success has an order and the stock row shows the same numbers."</li>
             </ul>
             <h3>"Run it again"</h3>

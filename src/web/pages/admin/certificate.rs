@@ -74,7 +74,9 @@ fn CertificateView(certificate: Certificate) -> impl IntoView {
         .failure
         .as_ref()
         .map(|why| view! { <p class="certificate__failure">{format!("The run itself failed: {why}.")}</p> });
-    let lead = format!("{}, of {}", run.name, run.started_in_utc());
+    let names = std::iter::once(run.name.clone()).chain(run.plan.on_servers());
+    let names: Vec<_> = names.collect();
+    let lead = format!("{}, of {}", names.join(", "), run.started_in_utc());
     let lanes = certificate.lanes.iter().enumerate();
     let lanes = lanes
         .map(|(index, lane)| view! { <LaneSection lane=lane.clone() index/> })

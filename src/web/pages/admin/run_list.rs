@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos_router::{hooks::use_query_map, params::ParamsMap};
 use uuid::Uuid;
 
-use super::{Subnav, run_badge};
+use super::{Subnav, run_badge, servers_of};
 use crate::{
     model::{RunSnapshot, ShopError, StrategyKey, Verdict},
     simulation::{
@@ -191,6 +191,7 @@ fn row(run: RunSnapshot) -> impl IntoView {
     .map(|number| view! { <td class="n">{number.unwrap_or_else(|| "–".to_owned())}</td> });
     let address = format!("/admin/simulations/{}", run.id);
     let of = format!("{}, {}", run.name, run.started_in_utc());
+    let servers = servers_of(&run.plan);
     let note = (!run.note.is_empty())
         .then(|| view! { <span class="runs__note quiet">{run.note.clone()}</span> });
     view! {
@@ -198,7 +199,7 @@ fn row(run: RunSnapshot) -> impl IntoView {
             <td class="runs__tick">
                 <label class="tick"><input type="checkbox" name="run" value=run.id.clone()/><span class="vh">{format!("Compare {of}")}</span></label>
             </td>
-            <th scope="row"><a href=address.clone()>{run.name.clone()}</a>{note}</th>
+            <th scope="row"><a href=address.clone()>{run.name.clone()}</a>{servers}{note}</th>
             <td class="tight">{run.started_in_utc()}</td>
             <td><span class=class>{word}</span></td>
             <td>{run.plan.strategy_names()}</td>

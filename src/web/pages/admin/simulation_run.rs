@@ -68,8 +68,8 @@ fn RunView(
 ) -> impl IntoView {
     let stock = run.lanes.first().map_or(0, |lane| lane.stock);
     let lead = format!(
-        "{} buyers, {stock} units in stock, {}. Started {}.",
-        run.plan.buyers,
+        "{}, {stock} units in stock, {}. Started {}.",
+        run.plan.buyers_in_words(),
         run.plan.strategy_names(),
         run.started_in_utc()
     );
