@@ -14,7 +14,7 @@ use super::{
     AuditReport, RuleResult, Stored,
     changes::{self, Changes, Watermarks},
     evaluate, evaluate_whole,
-    rules::{Continuous, RULES},
+    rules::{Extent, RULES},
     scope::Scope,
     server_times::ServerTimes,
     store,
@@ -146,12 +146,9 @@ async fn add_whole(
     let servers = ServerTimes::read(connection).await?;
     for (rule, result) in RULES.iter().zip(results) {
         for check in rule.checks {
-            let sql = match check.continuous {
-                Continuous::Whole => check.sql,
-                Continuous::Own(sql) => sql,
-                Continuous::Changed | Continuous::OwnChanged(..) => continue,
-            };
-            result.add(evaluate_whole(connection, check, sql, &servers).await?);
+            if check.extent == Extent::Whole {
+                result.add(evaluate_whole(connection, check, &servers).await?);
+            }
         }
     }
     Ok(())
@@ -166,15 +163,13 @@ async fn add_changed(
     let mut is_clean = true;
     for (rule, result) in RULES.iter().zip(results) {
         for check in rule.checks {
-            let (sql, sentence) = match check.continuous {
-                Continuous::Changed => (check.sql, check.sentence),
-                Continuous::OwnChanged(sql, sentence) => (sql, sentence),
-                Continuous::Whole | Continuous::Own(_) => continue,
-            };
-            let Some(statement) = part.restrict(sql) else {
+            if check.extent != Extent::Restricted {
+                continue;
+            }
+            let Some(statement) = part.restrict(check.sql) else {
                 continue;
             };
-            let violations = evaluate(connection, statement, sentence).await?;
+            let violations = evaluate(connection, statement, check.sentence).await?;
             is_clean &= violations.is_empty();
             result.add(violations);
         }
