@@ -138,13 +138,13 @@ pub async fn run_with_progress(
     FullAudit::new(pace).run(db, before).await
 }
 
-/// Runs a full audit that leaves the machine to the sale, and stores the result for the admin page
-/// of every server process. Returns `None` if another server is at it.
+/// Runs a full audit at this pace, and stores the result for the admin page of every server
+/// process. Returns `None` if another server is at it.
 ///
 /// # Errors
 /// As [`run`].
-pub async fn run_and_store(db: &Db) -> Result<Option<AuditReport>, TxnError> {
-    let Some(report) = run_alone(db).await? else {
+pub async fn run_and_store(db: &Db, pace: Pace) -> Result<Option<AuditReport>, TxnError> {
+    let Some(report) = run_alone(db, pace).await? else {
         return Ok(None);
     };
     let report = report?;
@@ -161,7 +161,7 @@ pub async fn run_and_store(db: &Db) -> Result<Option<AuditReport>, TxnError> {
 /// Runs a full audit while a transaction beside it holds [`FULL_LOCK`]. That transaction has a
 /// snapshot only while one of its statements runs, so it keeps no old version of a row; and unlike
 /// a lock of a session, it also works behind a pooler in transaction mode.
-async fn run_alone(db: &Db) -> Result<Option<Result<AuditReport, TxnError>>, TxnError> {
+async fn run_alone(db: &Db, pace: Pace) -> Result<Option<Result<AuditReport, TxnError>>, TxnError> {
     let policy = Policy {
         attempts_max: 1,
         deadline: FULL_DEADLINE,
@@ -175,7 +175,7 @@ async fn run_alone(db: &Db) -> Result<Option<Result<AuditReport, TxnError>>, Txn
                 return Ok(None);
             }
             tokio::select! {
-                report = FullAudit::new(Pace::GENTLE).run(&audited, |_| {}) => Ok(Some(report)),
+                report = FullAudit::new(pace).run(&audited, |_| {}) => Ok(Some(report)),
                 error = keep_lock(work) => Err(error.into()),
             }
         })

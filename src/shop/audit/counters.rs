@@ -168,12 +168,13 @@ impl Counters {
         }
     }
 
-    /// Reads the next part, with about `rows` rows, in the snapshot with the number `snapshot`.
+    /// Reads the next part, with about `rows` rows, in the snapshot with the number `snapshot`. At
+    /// most `tail` movements are read together with the stock rows, if that can be avoided.
     pub async fn next(
         &mut self,
         connection: &impl ConnectionTrait,
         counted: Counted,
-        rows: u64,
+        (rows, tail): (u64, u64),
         snapshot: u32,
     ) -> Result<Step, DbErr> {
         if counted == Counted::Sold && !self.are_orders_read {
@@ -187,7 +188,7 @@ impl Counters {
             return Ok(Step::Continue { is_full });
         }
         if movements.approaches < APPROACHES_MAX
-            && movements.are_more_than(connection, rows).await?
+            && movements.are_more_than(connection, tail).await?
         {
             return Ok(Step::NeedsDecidedId);
         }

@@ -206,7 +206,8 @@ impl FullAudit {
         if let Some(counted) = check.counted {
             let started = Instant::now();
             let counters = &mut self.counters;
-            let step = counters.next(connection, counted, self.rows, self.snapshot);
+            let rows = (self.rows, self.pace.tail);
+            let step = counters.next(connection, counted, rows, self.snapshot);
             return Ok(match step.await? {
                 Step::Continue { is_full } => {
                     self.adapt_rows(is_full, started);

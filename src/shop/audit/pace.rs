@@ -12,6 +12,9 @@ const PAUSE_MAX: Duration = Duration::from_secs(10);
 pub struct Pace {
     /// The fewest and the most rows of a part.
     rows: (u64, u64),
+    /// The most movements that are read together with the stock rows. If more are left, they are
+    /// read in parts first.
+    pub(super) tail: u64,
     /// How long a part should take. The rows of the next part follow from it.
     part: Duration,
     /// A snapshot that was open for this long ends with its part.
@@ -28,6 +31,7 @@ impl Pace {
     /// for a processor no longer than for a few other purchases.
     pub const GENTLE: Self = Self {
         rows: (50, 5_000),
+        tail: 10_000,
         part: Duration::from_millis(50),
         snapshot: Duration::from_millis(50),
         pauses: 4,
@@ -39,6 +43,7 @@ impl Pace {
     /// whole table for each part.
     pub const FAST: Self = Self {
         rows: (50, 5_000),
+        tail: 10_000,
         part: Duration::from_millis(200),
         snapshot: Duration::from_millis(500),
         pauses: 0,
@@ -54,6 +59,7 @@ impl Pace {
     pub const fn in_parts_of(rows: u64) -> Self {
         Self {
             rows: (rows, rows),
+            tail: rows,
             part: Duration::MAX,
             snapshot: Duration::ZERO,
             pauses: 0,

@@ -203,7 +203,7 @@ async fn find_bound(
 ) -> Result<(Option<Bound>, i64), DbErr> {
     let (table, column) = key.column();
     let rows = i64::try_from(rows).unwrap_or(i64::MAX);
-    let (condition, values) = match after {
+    let (condition, values): (String, Vec<Value>) = match after {
         Some(after) => (format!("{column} > $2"), vec![rows.into(), after.into()]),
         None => (format!("{column} IS NOT NULL"), vec![rows.into()]),
     };
