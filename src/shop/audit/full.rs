@@ -142,7 +142,10 @@ impl FullAudit {
     }
 
     /// Reads everything in the caller's snapshot.
-    pub(super) async fn read_all(&mut self, work: &Work) -> Result<(), DbErr> {
+    ///
+    /// # Errors
+    /// If the database fails. A violation is not an error.
+    pub async fn read_all(&mut self, work: &Work) -> Result<(), DbErr> {
         while self.next != Next::Nothing {
             if self.next == Next::DecidedId {
                 // Whatever is committed meanwhile, this snapshot does not show it.
