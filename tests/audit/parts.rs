@@ -187,7 +187,9 @@ async fn trade(shop: &TestShop, product: &TestProduct, number: u32) {
             shop.buy(product).await.expect("it is sold");
         }
         3 => {
-            let oldest = "SELECT public_id::text FROM customer_order WHERE status = 'placed' ORDER BY id LIMIT 1";
+            let oldest = "SELECT public_id::text FROM customer_order o WHERE status = 'placed' \
+                          AND NOT EXISTS (SELECT 1 FROM order_line l WHERE l.order_id = o.id AND l.returned_quantity > 0) \
+                          ORDER BY id LIMIT 1";
             let oldest: String = shop.by_hand.value(oldest).await;
             shop.order_administration(&administrator())
                 .apply(&oldest, OrderAction::Cancel, None)
