@@ -176,7 +176,7 @@ async fn run_alone(db: &Db, pace: Pace) -> Result<Option<Result<AuditReport, Txn
             }
             tokio::select! {
                 report = FullAudit::new(pace).run(&audited, |_| {}) => Ok(Some(report)),
-                error = keep_lock(work) => Err(error.into()),
+                error = keep_lock(work) => Err(Abort::Db(error)),
             }
         })
     })

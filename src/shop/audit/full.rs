@@ -65,8 +65,10 @@ pub struct FullAudit {
     /// The number of the snapshot.
     snapshot: u32,
     next: Next,
-    /// The time that the parts of the last snapshot took, without those that were quick.
-    load: Duration,
+    /// The time that the parts of the last snapshot took.
+    took: Duration,
+    /// The same for all snapshots.
+    worked: Duration,
 }
 
 impl FullAudit {
@@ -86,7 +88,8 @@ impl FullAudit {
             rows: pace.first_rows(),
             snapshot: 0,
             next: Next::Part,
-            load: Duration::ZERO,
+            took: Duration::ZERO,
+            worked: Duration::ZERO,
         }
     }
 
@@ -101,7 +104,7 @@ impl FullAudit {
         before: impl Fn(&Rule) + Clone + Send + Sync + 'static,
     ) -> Result<AuditReport, TxnError> {
         while self.read_snapshot(db, before.clone()).await? {
-            let pause = self.pace.pause(self.load);
+            let pause = self.pace.pause(self.took, self.worked);
             if pause > Duration::ZERO {
                 tokio::time::sleep(pause).await;
             }
@@ -178,12 +181,12 @@ impl FullAudit {
         if self.at.is_none() {
             self.at = Some(dialect::now(connection).await?);
         }
-        self.load = Duration::ZERO;
         loop {
-            let started = Instant::now();
             self.next = self.read_part(connection, before).await?;
-            self.load += Pace::load(started.elapsed());
-            if self.next != Next::Part || self.pace.is_over(opened.elapsed()) {
+            let open = opened.elapsed();
+            if self.next != Next::Part || self.pace.is_over(open) {
+                self.took = open;
+                self.worked += open;
                 return Ok(());
             }
         }

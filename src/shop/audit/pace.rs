@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-/// A part that took less time counts as free: a small shop is audited without a pause.
-const FREE: Duration = Duration::from_millis(10);
+/// An audit does not pause before it has worked for this long: a small shop is audited without a
+/// pause.
+const FREE: Duration = Duration::from_millis(250);
 /// The longest pause, so that one slow part does not stop the audit for long.
 const PAUSE_MAX: Duration = Duration::from_secs(10);
 
@@ -69,7 +70,7 @@ impl Pace {
     /// The rows of the first part.
     pub(super) fn first_rows(&self) -> u64 {
         let (min, max) = self.rows;
-        500.clamp(min, max)
+        500_u64.clamp(min, max)
     }
 
     /// The rows of the part after one that had `rows` and took `took`. A part may be slow because
@@ -88,14 +89,12 @@ impl Pace {
         open >= self.snapshot
     }
 
-    /// The time of a part that the pause after its snapshot has to make up for.
-    pub(super) fn load(took: Duration) -> Duration {
-        if took < FREE { Duration::ZERO } else { took }
-    }
-
-    /// The pause after a snapshot whose parts have this load in all.
-    pub(super) fn pause(&self, load: Duration) -> Duration {
-        load.saturating_mul(self.pauses).min(PAUSE_MAX)
+    /// The pause after a snapshot that took `took`, of an audit that has worked for `worked` in all.
+    pub(super) fn pause(&self, took: Duration, worked: Duration) -> Duration {
+        if worked < FREE {
+            return Duration::ZERO;
+        }
+        took.saturating_mul(self.pauses).min(PAUSE_MAX)
     }
 }
 
@@ -138,18 +137,17 @@ mod tests {
 
     #[test]
     fn a_gentle_audit_works_for_a_fifth_of_the_time() {
-        for took in [ms(50), ms(90), ms(1_000)] {
-            let pause = Pace::GENTLE.pause(Pace::load(took));
+        for took in [ms(1), ms(50), ms(90), ms(1_000)] {
+            let pause = Pace::GENTLE.pause(took, FREE);
             assert_eq!(took + pause, took * 5);
         }
-        assert_eq!(Pace::GENTLE.pause(Pace::load(ms(60_000))), PAUSE_MAX);
+        assert_eq!(Pace::GENTLE.pause(ms(60_000), ms(60_000)), PAUSE_MAX);
     }
 
     #[test]
-    fn quick_parts_and_a_fast_audit_have_no_pause() {
-        assert_eq!(Pace::GENTLE.pause(Pace::load(ms(9))), Duration::ZERO);
-        assert_eq!(Pace::FAST.pause(Pace::load(ms(1_000))), Duration::ZERO);
-        assert_eq!(Pace::ONE_SNAPSHOT.pause(ms(1_000)), Duration::ZERO);
+    fn a_small_shop_and_a_fast_audit_have_no_pause() {
+        assert_eq!(Pace::GENTLE.pause(ms(60), ms(249)), Duration::ZERO);
+        assert_eq!(Pace::FAST.pause(ms(1_000), ms(60_000)), Duration::ZERO);
         assert!(!Pace::ONE_SNAPSHOT.is_over(ms(3_600_000)));
     }
 
