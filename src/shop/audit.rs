@@ -15,6 +15,7 @@ mod exhibits;
 pub mod full;
 mod pace;
 mod parts;
+mod recount;
 pub mod rules;
 mod scope;
 mod server_times;

@@ -11,8 +11,9 @@
 //! differences.
 //!
 //! If old rows are changed meanwhile, a sum is of no moment at all. So a counter that differs is
-//! reported only if everything was read in one snapshot, or if it differs again after everything
-//! was counted again.
+//! reported only if everything was read in one snapshot. Otherwise a product with little history is
+//! counted again in the snapshot that reads its row; for one with much history, everything is
+//! counted again in parts, and it is reported if it differs again.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,6 +21,7 @@ use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
 use super::{
     parts::{Cursor, Key},
+    recount::{self, History},
     rules::{Counted, LedgerDiffers, SoldDiffers},
     scope,
     verified_sums::ledger_sums,
@@ -29,18 +31,32 @@ use crate::db::dialect;
 /// How often the end of the ledger is approached in parts. Each time, only the movements are left
 /// that were added meanwhile.
 const APPROACHES_MAX: u32 = 4;
+/// Most products that are counted again in one snapshot.
+const RECOUNTED_MAX: usize = 20;
+
+/// Selects the sums of the movements that fulfil a condition, for each product.
+macro_rules! sums_of_movements {
+    ($condition:literal) => {
+        concat!(
+            "SELECT m.product_id, INTEGER(m.total) AS total, INTEGER(m.reserved) AS reserved, INTEGER(m.sold) AS sold,
+                    INTEGER(m.without_order) AS without_order
+             FROM (SELECT product_id, ",
+            ledger_sums!(),
+            ",
+                   sum(CASE WHEN order_id IS NOT NULL THEN 0
+                            WHEN kind = 'sell' THEN quantity WHEN kind = 'return' THEN -quantity ELSE 0 END) AS without_order
+             FROM stock_movement WHERE ",
+            $condition,
+            " GROUP BY product_id) m"
+        )
+    };
+}
 
 /// The sums of the movements above the id `$1`, up to `$2`. The primary key serves it.
-const SUMS_BETWEEN: &str = concat!(
-    "SELECT m.product_id, INTEGER(m.total) AS total, INTEGER(m.reserved) AS reserved, INTEGER(m.sold) AS sold,
-            INTEGER(m.without_order) AS without_order
-     FROM (SELECT product_id, ",
-    ledger_sums!(),
-    ",
-           sum(CASE WHEN order_id IS NOT NULL THEN 0
-                    WHEN kind = 'sell' THEN quantity WHEN kind = 'return' THEN -quantity ELSE 0 END) AS without_order
-     FROM stock_movement WHERE id > $1 AND id <= $2 GROUP BY product_id) m"
-);
+const SUMS_BETWEEN: &str = sums_of_movements!("id > $1 AND id <= $2");
+
+/// The sums of all movements of a product. `stock_movement_product_id_id` serves it.
+const SUMS_OF_PRODUCT: &str = sums_of_movements!("product_id = $1");
 
 /// By how much the lines of orders differ from their movements. `order_line_once_a_product` serves
 /// the lines, `stock_movement_order_id` the movements, also of orders that do not exist.
@@ -73,6 +89,14 @@ impl Sums {
         self.sold = self.sold.saturating_add(other.sold);
         self.without_order = self.without_order.saturating_add(other.without_order);
     }
+
+    /// Returns the units on order lines, if these differ from the movements of their orders by
+    /// `difference` units.
+    fn ordered(self, difference: i64) -> i64 {
+        self.sold
+            .saturating_sub(self.without_order)
+            .saturating_add(difference)
+    }
 }
 
 #[derive(FromQueryResult)]
@@ -82,6 +106,17 @@ struct SumsRow {
     reserved: i64,
     sold: i64,
     without_order: i64,
+}
+
+impl From<SumsRow> for Sums {
+    fn from(row: SumsRow) -> Self {
+        Self {
+            total: row.total,
+            reserved: row.reserved,
+            sold: row.sold,
+            without_order: row.without_order,
+        }
+    }
 }
 
 #[derive(FromQueryResult)]
@@ -195,7 +230,12 @@ impl Counters {
         let ledger = movements.all(connection).await?;
         movements.approaches = 0;
         let different = self.compare(connection, counted, &ledger).await?;
-        Ok(self.judge(different, snapshot))
+        if self.first_snapshot.is_none_or(|first| first == snapshot) {
+            let certain = different.into_iter().map(|(_, sentence)| sentence);
+            return Ok(self.judge(certain.collect(), Vec::new()));
+        }
+        let (certain, open) = recount_all(connection, counted, different, tail).await?;
+        Ok(self.judge(certain, open))
     }
 
     async fn add_orders(
@@ -215,55 +255,48 @@ impl Counters {
         })
     }
 
-    /// Returns the products whose counters differ, each with the sentence about it.
+    /// Returns the stock rows that differ, each with the sentence about it.
     async fn compare(
         &self,
         connection: &impl ConnectionTrait,
         counted: Counted,
         ledger: &Ledger,
-    ) -> Result<Vec<(i64, String)>, DbErr> {
+    ) -> Result<Vec<(StockRow, String)>, DbErr> {
         let rows = StockRow::find_by_statement(dialect::statement(STOCK_ROWS, []));
-        let rows = rows.all(connection).await?;
-        let sentences = rows.iter().filter_map(|row| {
+        let rows = rows.all(connection).await?.into_iter();
+        let different = rows.filter_map(|row| {
             let sums = ledger.get(&row.product_id).copied().unwrap_or_default();
             let sentence = match counted {
-                Counted::Ledger => ledger_differs(row, sums).map(|found| found.to_string()),
+                Counted::Ledger => ledger_differs(&row, sums),
                 Counted::Sold => {
                     let difference = self.differences.get(&row.product_id).copied();
-                    sold_differs(row, sums, difference.unwrap_or(0)).map(|found| found.to_string())
+                    sold_differs(&row, sums.ordered(difference.unwrap_or(0)))
                 }
             };
-            sentence.map(|sentence| (row.product_id, sentence))
+            sentence.map(|sentence| (row, sentence))
         });
-        Ok(sentences.collect())
+        Ok(different.collect())
     }
 
-    /// Decides whether what differs is a violation, or whether everything is to be counted again.
-    fn judge(&mut self, different: Vec<(i64, String)>, snapshot: u32) -> Step {
-        let is_one_snapshot = self.first_snapshot.is_none_or(|first| first == snapshot);
-        if different.is_empty() || is_one_snapshot {
-            self.suspects = None;
-            return Step::Compared(
-                different
-                    .into_iter()
-                    .map(|(_, sentence)| sentence)
-                    .collect(),
-            );
+    /// Decides whether the comparison is finished: what differs for certain is a violation. What
+    /// differs, but was read in several snapshots, is one if it differs a second time.
+    fn judge(&mut self, mut certain: Vec<String>, open: Vec<(i64, String)>) -> Step {
+        let suspects = self.suspects.take();
+        if open.is_empty() {
+            return Step::Compared(certain);
         }
-        match self.suspects.take() {
-            Some(suspects) => {
-                let confirmed = different.into_iter();
-                let confirmed = confirmed.filter(|(product, _)| suspects.contains(product));
-                Step::Compared(confirmed.map(|(_, sentence)| sentence).collect())
-            }
-            None => {
-                *self = Self {
-                    suspects: Some(different.into_iter().map(|(product, _)| product).collect()),
-                    ..Self::default()
-                };
-                Step::Continue { is_full: false }
-            }
+        if let Some(suspects) = suspects {
+            let confirmed = open.into_iter();
+            let confirmed = confirmed.filter(|(product, _)| suspects.contains(product));
+            certain.extend(confirmed.map(|(_, sentence)| sentence));
+            return Step::Compared(certain);
         }
+        // What is certain is found again by the second count.
+        *self = Self {
+            suspects: Some(open.into_iter().map(|(product, _)| product).collect()),
+            ..Self::default()
+        };
+        Step::Continue { is_full: false }
     }
 }
 
@@ -330,23 +363,63 @@ async fn read_sums(
     connection: &impl ConnectionTrait,
     (after, up_to): (i64, i64),
 ) -> Result<Vec<(i64, Sums)>, DbErr> {
-    let sql = scope::in_engine_words(SUMS_BETWEEN);
-    let rows = SumsRow::find_by_statement(dialect::statement(&sql, [after.into(), up_to.into()]));
-    let rows = rows.all(connection).await?.into_iter().map(|row| {
-        let sums = Sums {
-            total: row.total,
-            reserved: row.reserved,
-            sold: row.sold,
-            without_order: row.without_order,
-        };
-        (row.product_id, sums)
-    });
-    Ok(rows.collect())
+    let statement = scope::unrestricted(SUMS_BETWEEN, [after.into(), up_to.into()]);
+    let rows = SumsRow::find_by_statement(statement).all(connection);
+    let rows = rows.await?.into_iter();
+    Ok(rows.map(|row| (row.product_id, Sums::from(row))).collect())
 }
 
-fn ledger_differs(row: &StockRow, sums: Sums) -> Option<LedgerDiffers> {
+/// Counts the products again that differ and have little history. Returns the sentences of those
+/// that differ for certain, and the others that differ.
+async fn recount_all(
+    connection: &impl ConnectionTrait,
+    counted: Counted,
+    different: Vec<(StockRow, String)>,
+    rows_max: u64,
+) -> Result<(Vec<String>, Vec<(i64, String)>), DbErr> {
+    let (mut certain, mut open) = (Vec::new(), Vec::new());
+    for (index, (row, sentence)) in different.into_iter().enumerate() {
+        let product = row.product_id;
+        let history = match counted {
+            Counted::Ledger => History::Movements,
+            Counted::Sold => History::Lines,
+        };
+        if index < RECOUNTED_MAX
+            && recount::is_short(connection, history, product, rows_max).await?
+        {
+            certain.extend(count_again(connection, counted, &row).await?);
+        } else {
+            open.push((product, sentence));
+        }
+    }
+    Ok((certain, open))
+}
+
+/// Counts one product in this snapshot. Returns the sentence about it if it differs.
+async fn count_again(
+    connection: &impl ConnectionTrait,
+    counted: Counted,
+    row: &StockRow,
+) -> Result<Option<String>, DbErr> {
+    match counted {
+        Counted::Ledger => {
+            let sums = scope::unrestricted(SUMS_OF_PRODUCT, [row.product_id.into()]);
+            let sums = SumsRow::find_by_statement(sums).one(connection).await?;
+            Ok(ledger_differs(
+                row,
+                sums.map(Sums::from).unwrap_or_default(),
+            ))
+        }
+        Counted::Sold => {
+            let ordered = recount::ordered_units(connection, row.product_id).await?;
+            Ok(sold_differs(row, ordered))
+        }
+    }
+}
+
+fn ledger_differs(row: &StockRow, sums: Sums) -> Option<String> {
     let of_row = (row.total, row.reserved, row.sold);
-    (of_row != (sums.total, sums.reserved, sums.sold)).then_some(LedgerDiffers {
+    let found = LedgerDiffers {
         product_id: row.product_id,
         ledger_total: sums.total,
         ledger_reserved: sums.reserved,
@@ -354,17 +427,17 @@ fn ledger_differs(row: &StockRow, sums: Sums) -> Option<LedgerDiffers> {
         total: row.total,
         reserved: row.reserved,
         sold: row.sold,
-    })
+    };
+    (of_row != (sums.total, sums.reserved, sums.sold)).then(|| found.to_string())
 }
 
-fn sold_differs(row: &StockRow, sums: Sums, difference: i64) -> Option<SoldDiffers> {
-    let moved = sums.sold.saturating_sub(sums.without_order);
-    let ordered = moved.saturating_add(difference);
-    (row.sold != ordered).then_some(SoldDiffers {
+fn sold_differs(row: &StockRow, ordered: i64) -> Option<String> {
+    let found = SoldDiffers {
         product_id: row.product_id,
         sold: row.sold,
         ordered,
-    })
+    };
+    (row.sold != ordered).then(|| found.to_string())
 }
 
 #[cfg(test)]
@@ -375,58 +448,47 @@ mod tests {
         products.iter().map(|id| (*id, id.to_string())).collect()
     }
 
-    fn counted_since(snapshot: u32) -> Counters {
-        Counters {
-            first_snapshot: Some(snapshot),
-            ..Counters::default()
-        }
+    fn certain(sentences: &[&str]) -> Vec<String> {
+        sentences.iter().map(|text| (*text).to_owned()).collect()
     }
 
     #[test]
     fn units_on_lines_are_the_ledgers_plus_the_differences_of_the_orders() {
-        let row = StockRow {
-            product_id: 1,
-            total: 9,
-            reserved: 0,
-            sold: 5,
-        };
         let sums = |sold, without_order| Sums {
             sold,
             without_order,
             ..Sums::default()
         };
-        assert!(sold_differs(&row, sums(5, 0), 0).is_none());
-        // The ledger lacks a unit that is on a line.
-        assert!(sold_differs(&row, sums(4, 0), 1).is_none());
-        assert_eq!(
-            sold_differs(&row, sums(5, 0), -1).map(|found| found.ordered),
-            Some(4)
-        );
+        assert_eq!(sums(5, 0).ordered(0), 5);
+        // The ledger lacks a unit that is on a line, or has one that is not.
+        assert_eq!(sums(4, 0).ordered(1), 5);
+        assert_eq!(sums(6, 0).ordered(-1), 5);
         // A movement without an order is on no line.
-        assert_eq!(
-            sold_differs(&row, sums(5, 2), 0).map(|found| found.ordered),
-            Some(3)
-        );
+        assert_eq!(sums(7, 2).ordered(0), 5);
     }
 
     #[test]
-    fn what_one_snapshot_shows_is_a_violation_at_once() {
-        for mut counters in [Counters::default(), counted_since(7)] {
-            let step = counters.judge(different(&[1, 2]), 7);
-            assert_eq!(step, Step::Compared(vec!["1".to_owned(), "2".to_owned()]));
-        }
+    fn what_differs_for_certain_is_a_violation_at_once() {
+        let step = Counters::default().judge(certain(&["a", "b"]), Vec::new());
+        assert_eq!(step, Step::Compared(certain(&["a", "b"])));
     }
 
     #[test]
     fn what_several_snapshots_show_is_counted_again() {
-        let mut counters = counted_since(1);
-        let step = counters.judge(different(&[1, 2]), 7);
+        let mut counters = Counters {
+            first_snapshot: Some(1),
+            are_orders_read: true,
+            ..Counters::default()
+        };
+        counters.movements.counted_to = 100;
+        let step = counters.judge(certain(&["a"]), different(&[1, 2]));
         assert_eq!(step, Step::Continue { is_full: false });
         assert_eq!(counters.movements.counted_to, i64::MIN);
+        assert!(!counters.are_orders_read);
         // Product 2 differed because a row was changed meanwhile, as product 3 does now.
-        counters.first_snapshot = Some(8);
-        let step = counters.judge(different(&[1, 3]), 9);
-        assert_eq!(step, Step::Compared(vec!["1".to_owned()]));
+        let step = counters.judge(certain(&["a"]), different(&[1, 3]));
+        assert_eq!(step, Step::Compared(certain(&["a", "1"])));
+        assert!(counters.suspects.is_none());
     }
 
     #[test]
