@@ -283,10 +283,10 @@ pub async fn report(work: &Work) -> Result<AuditReport, Abort> {
 async fn evaluate_whole(
     connection: &impl ConnectionTrait,
     check: &Check,
-    servers: &ServerTimes,
 ) -> Result<Vec<String>, DbErr> {
     let mut values = Vec::new();
     if let Some(seconds) = check.due_within_s {
+        let servers = ServerTimes::read(connection).await?;
         let Some(late_before) = servers.late_before(seconds) else {
             return Ok(Vec::new());
         };

@@ -16,7 +16,6 @@ use super::{
     evaluate, evaluate_whole,
     rules::{Extent, RULES},
     scope::Scope,
-    server_times::ServerTimes,
     store,
     verified_sums::{self, ROWS_PER_INSERT},
 };
@@ -143,11 +142,10 @@ async fn add_whole(
     connection: &impl ConnectionTrait,
     results: &mut [RuleResult],
 ) -> Result<(), DbErr> {
-    let servers = ServerTimes::read(connection).await?;
     for (rule, result) in RULES.iter().zip(results) {
         for check in rule.checks {
             if check.extent == Extent::Whole {
-                result.add(evaluate_whole(connection, check, &servers).await?);
+                result.add(evaluate_whole(connection, check).await?);
             }
         }
     }

@@ -16,7 +16,6 @@ use super::{
     pace::Pace,
     parts::{Cursor, Key},
     rules::{Check, Extent, RULES, Rule},
-    server_times::ServerTimes,
 };
 use crate::{
     db::{
@@ -229,8 +228,7 @@ impl FullAudit {
         match (check.extent, Key::of(check.sql)) {
             (Extent::Restricted, Some(key)) => self.read_range(connection, check, key).await?,
             _ => {
-                let servers = ServerTimes::read(connection).await?;
-                let violations = evaluate_whole(connection, check, &servers).await?;
+                let violations = evaluate_whole(connection, check).await?;
                 self.finish_check(violations);
             }
         }
