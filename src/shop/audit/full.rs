@@ -135,6 +135,7 @@ impl FullAudit {
         *self = txn::run_for_result(db, policy, move |work| {
             let (mut audit, before) = (copy.clone(), before.clone());
             Box::pin(async move {
+                dialect::prefer_indexes(work.connection()).await?;
                 audit.read_parts(work, &before).await?;
                 Ok(audit)
             })

@@ -4,7 +4,8 @@
 //!
 //! A statement marks where it can be restricted: `IN_ORDERS(o.id)` is replaced by a range of orders
 //! in the full audit ([`parts`](super::parts)), and by the changed orders in the continuous one
-//! ([`scope`](super::scope)). `INTEGER(…)` marks a sum, which engines return in different types.
+//! ([`scope`](super::scope)). Each table of a join is marked: PostgreSQL does not derive the range of
+//! one column from that of another. `INTEGER(…)` marks a sum, which engines return in different types.
 //!
 //! The statements are standard SQL: any engine with window functions can run them.
 
