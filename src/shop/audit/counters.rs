@@ -64,7 +64,7 @@ const DIFFERENCES: &str = "
     SELECT d.product_id, INTEGER(sum(d.units)) AS units
     FROM (SELECT l.product_id,
                  CASE WHEN c.status IN ('placed', 'paid') THEN l.quantity - l.returned_quantity ELSE 0 END AS units
-          FROM order_line l JOIN customer_order c ON c.id = l.order_id WHERE IN_ORDERS(l.order_id) AND IN_ORDERS(c.id)
+          FROM order_line l JOIN customer_order c ON c.id = l.order_id WHERE IN_ORDERS(l.order_id)
           UNION ALL
           SELECT product_id, CASE kind WHEN 'sell' THEN -quantity ELSE quantity END AS units
           FROM stock_movement WHERE kind IN ('sell', 'return') AND IN_ORDERS(order_id)) d

@@ -4,8 +4,9 @@
 //!
 //! A statement marks where it can be restricted: `IN_ORDERS(o.id)` is replaced by a range of orders
 //! in the full audit ([`parts`](super::parts)), and by the changed orders in the continuous one
-//! ([`scope`](super::scope)). Each table of a join is marked: PostgreSQL does not derive the range of
-//! one column from that of another. `INTEGER(…)` marks a sum, which engines return in different types.
+//! ([`scope`](super::scope)). A column that must equal a marked one is not marked again: PostgreSQL
+//! would take the two conditions for independent, and expect far too few rows. `INTEGER(…)` marks a
+//! sum, which engines return in different types.
 //!
 //! The statements are standard SQL: any engine with window functions can run them.
 

@@ -66,7 +66,7 @@ impl fmt::Display for UsedTooOften {
 
 const ORDER_USE_DIFFERS: &str = "
     SELECT o.id AS order_id, o.status, o.discount_cents, o.discount_code, u.given_back
-    FROM customer_order o LEFT JOIN discount_use u ON u.order_id = o.id AND IN_ORDERS(u.order_id)
+    FROM customer_order o LEFT JOIN discount_use u ON u.order_id = o.id
     WHERE IN_ORDERS(o.id)
       AND ((o.discount_code IS NULL) <> (u.code IS NULL)
            OR o.discount_code <> u.code

@@ -103,7 +103,7 @@ pub const STATES_AGREE: Rule = Rule {
         ),
         Check::restricted::<AskedDiffers>(
             "SELECT p.id AS payment_id, p.amount_cents, o.id AS order_id, o.total_cents
-             FROM payment p JOIN customer_order o ON o.id = p.order_id AND IN_ORDERS(o.id)
+             FROM payment p JOIN customer_order o ON o.id = p.order_id
              WHERE IN_ORDERS(p.order_id) AND p.amount_cents <> o.total_cents",
         ),
     ],

@@ -13,7 +13,7 @@ pub const ONE_SELL_MOVEMENT_A_LINE: Rule = Rule {
         "SELECT l.order_id, o.status, l.product_id, l.quantity, coalesce(m.movements, 0) AS movements,
                 INTEGER(coalesce(m.units, 0)) AS units
          FROM order_line l
-         JOIN customer_order o ON o.id = l.order_id AND IN_ORDERS(o.id)
+         JOIN customer_order o ON o.id = l.order_id
          JOIN stock_level s ON s.product_id = l.product_id AND NOT s.unguarded
          LEFT JOIN (SELECT order_id, product_id, count(*) AS movements, sum(quantity) AS units
                     FROM stock_movement WHERE kind = 'sell' AND IN_ORDERS(order_id) GROUP BY order_id, product_id) m
@@ -148,7 +148,7 @@ pub const RETURNS_EQUAL_LINES: Rule = Rule {
         "SELECT l.order_id, l.product_id, l.returned_quantity, INTEGER(coalesce(m.returned, 0)) AS returned,
                 INTEGER(coalesce(m.sold, 0)) AS sold
          FROM order_line l
-         JOIN customer_order o ON o.id = l.order_id AND IN_ORDERS(o.id)
+         JOIN customer_order o ON o.id = l.order_id
          JOIN stock_level s ON s.product_id = l.product_id AND NOT s.unguarded
          LEFT JOIN (SELECT order_id, product_id, sum(CASE kind WHEN 'return' THEN quantity ELSE 0 END) AS returned,
                            sum(CASE kind WHEN 'sell' THEN quantity ELSE 0 END) AS sold

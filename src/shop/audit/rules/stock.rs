@@ -170,7 +170,7 @@ const SOLD_BY_CHANGED_ORDERS: &str = "
                        CASE WHEN c.status IN ('placed', 'paid') THEN l.quantity - l.returned_quantity ELSE 0 END
                          AS ordered_units,
                        0 AS moved_units
-                FROM order_line l JOIN customer_order c ON c.id = l.order_id WHERE IN_ORDERS(l.order_id) AND IN_ORDERS(c.id)
+                FROM order_line l JOIN customer_order c ON c.id = l.order_id WHERE IN_ORDERS(l.order_id)
                 UNION ALL
                 SELECT order_id, product_id, 0, CASE kind WHEN 'sell' THEN quantity ELSE -quantity END
                 FROM stock_movement WHERE kind IN ('sell', 'return') AND IN_ORDERS(order_id)) parts
