@@ -2,6 +2,7 @@
 //! violates report it.
 
 mod changes;
+mod parts;
 
 use std::{collections::BTreeSet, sync::mpsc};
 
@@ -10,7 +11,7 @@ use doorbuster::{
     model::{DiscountValue, ShopError, StrategyKey},
     payment::{gateway::ChargeState, provider::test_cards},
     shop::{
-        audit::{self, AuditReport, continuous, rules::RULES},
+        audit::{self, AuditReport, Pace, continuous, full::FullAudit, rules::RULES},
         discounts::NewCode,
         refunds::OrderAction,
     },
@@ -49,7 +50,8 @@ async fn sold() -> Sold {
 }
 
 /// Runs the full and the continuous audit in a transaction that first runs `violation`, and rolls
-/// it back: the shop stays clean for the next violation.
+/// it back: the shop stays clean for the next violation. The full audit must find the same in parts
+/// of one and of two rows.
 async fn reports_after(shop: &TestShop, violation: &str) -> (AuditReport, AuditReport) {
     let (sender, reports) = mpsc::channel();
     let sql = violation.to_owned();
@@ -57,8 +59,16 @@ async fn reports_after(shop: &TestShop, violation: &str) -> (AuditReport, AuditR
         let (sender, sql) = (sender.clone(), sql.clone());
         Box::pin(async move {
             work.connection().execute_unprepared(&sql).await?;
-            let reports = (audit::report(work).await?, continuous::report(work).await?);
-            sender.send(reports).expect("the test receives it");
+            let mut in_parts = Vec::new();
+            for rows in [1, 2] {
+                let mut audit = FullAudit::new(Pace::in_parts_of(rows));
+                audit.read_all(work).await?;
+                in_parts.push(audit.report());
+            }
+            let (full, of_changes) = (audit::report(work).await?, continuous::report(work).await?);
+            sender
+                .send((full, in_parts, of_changes))
+                .expect("the test receives it");
             let rolled_back = ShopError::InvalidState("rolled back".to_owned());
             Err::<(), _>(Abort::Refused(rolled_back))
         })
@@ -68,7 +78,22 @@ async fn reports_after(shop: &TestShop, violation: &str) -> (AuditReport, AuditR
         matches!(ended, Err(TxnError::Refused(_))),
         "{violation}: {ended:?}"
     );
-    reports.recv().expect("it was sent")
+    let (full, in_parts, of_changes) = reports.recv().expect("it was sent");
+    for parts in in_parts {
+        assert_eq!(found(&parts), found(&full), "in parts, after: {violation}");
+    }
+    (full, of_changes)
+}
+
+/// Returns how many violations each rule has, and those that are listed, in any order.
+fn found(report: &AuditReport) -> Vec<(usize, BTreeSet<&str>)> {
+    let rules = report.rules.iter();
+    rules
+        .map(|rule| {
+            let listed = rule.listed.iter().map(String::as_str);
+            (rule.violations, listed.collect())
+        })
+        .collect()
 }
 
 fn violated_rules(report: &AuditReport) -> BTreeSet<&str> {
@@ -789,8 +814,8 @@ async fn a_lane_with_an_unsafe_strategy_is_not_a_violation() {
     check_audit_clean(&shop).await;
 }
 
-/// The audit reads one snapshot: orders that are placed between two of its statements cause no
-/// false report.
+/// Orders that are placed between two statements or two snapshots of the audit cause no false
+/// report.
 #[tokio::test]
 async fn the_audit_is_clean_while_the_shop_sells() {
     let shop = TestShop::new().await;

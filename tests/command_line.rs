@@ -228,7 +228,7 @@ async fn an_oversold_simulation_exits_with_3_and_the_audit_lists_the_exhibit() {
         Value::from(oversold),
         "{report:#}"
     );
-    let as_text = run(url, &["audit"]).await;
+    let as_text = run(url, &["audit", "--fast"]).await;
     assert!(
         as_text.check_code(0).stdout.contains("exhibit"),
         "{}",

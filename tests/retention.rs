@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// Rows that are deleted in two and a half batches.
-const OLD_ROWS: u64 = 2 * BATCH_ROWS as u64 + 500;
+const OLD_ROWS: u64 = 5 * BATCH_ROWS as u64 / 2;
 
 const YOUNG_KEY: &str = "a-young-key-0123456789";
 
@@ -43,7 +43,7 @@ async fn with_old_keys(shop: &TestShop) {
 }
 
 #[tokio::test]
-async fn a_transaction_deletes_at_most_a_thousand_rows() {
+async fn a_transaction_deletes_at_most_one_batch() {
     let shop = TestShop::new().await;
     with_old_keys(&shop).await;
     let product = shop.with_product(3).await;
@@ -60,7 +60,7 @@ async fn a_transaction_deletes_at_most_a_thousand_rows() {
         .by_hand
         .value("SELECT string_agg(deleted::text, ' ' ORDER BY id) FROM batch")
         .await;
-    assert_eq!(batches, "1000 1000 500");
+    assert_eq!(batches, "250 250 125");
     let left: String = shop.by_hand.value("SELECT key FROM idempotency_key").await;
     assert_eq!(left, YOUNG_KEY);
 }

@@ -9,7 +9,7 @@ use std::{
 use doorbuster::{
     db::{Db, PoolSettings, connect, dialect, embedded::EmbeddedPostgres, retention, schema},
     shop::{
-        audit::{self, AuditReport, Stored, continuous},
+        audit::{self, AuditReport, Pace, Stored, continuous},
         idempotency::OLD_KEYS,
         seed,
     },
@@ -235,7 +235,7 @@ async fn catch_up(db: &Db) -> Result<(), Failure> {
     }
     let latest = audit::latest(db, Stored::Full).await?;
     if latest.is_none_or(|latest| latest.age > FULL_AUDIT_AGE_MAX) {
-        let report = audit::run_and_store(db).await?;
+        let report = audit::run_and_store(db, Pace::FAST).await?;
         check_clean(&report.ok_or("another process audits this database")?)?;
     }
     Ok(())

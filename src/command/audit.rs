@@ -13,7 +13,7 @@ use clap::Args;
 use doorbuster::{
     config::DatabaseSettings,
     db::{PoolSettings, schema},
-    shop::audit::{self, AuditReport, rules::RULES},
+    shop::audit::{self, AuditReport, Pace, rules::RULES},
 };
 
 use super::{database::OpenDatabase, output};
@@ -24,6 +24,9 @@ pub struct Arguments {
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
+    /// Do not pause, although a server is running: its sales become slower meanwhile.
+    #[arg(long)]
+    fast: bool,
 }
 
 pub async fn run(
@@ -33,8 +36,13 @@ pub async fn run(
     OpenDatabase::with(settings, async |database| {
         schema::migrate(&database.url, schema::Step::Up).await?;
         let db = database.pool(PoolSettings::AUDIT).await?;
+        let pace = if arguments.fast {
+            Pace::FAST
+        } else {
+            audit::pace_beside_servers(&db).await?
+        };
         let (checked, is_watched) = (Arc::new(AtomicUsize::new(0)), io::stderr().is_terminal());
-        let report = audit::run_with_progress(&db, move |rule| {
+        let report = audit::run_with_progress(&db, pace, move |rule| {
             let number = checked.fetch_add(1, Ordering::Relaxed) + 1;
             if is_watched {
                 output::note(format_args!("{number:2} of {}: {}", RULES.len(), rule.name));

@@ -310,6 +310,16 @@ pub async fn try_advisory_lock_in_transaction<C: ConnectionTrait>(
     }
 }
 
+/// Makes this transaction prefer indexes for its statements: they look up some thousands of rows
+/// that are next to each other, while PostgreSQL's estimate is for rows in random places of a disk,
+/// and would read a whole table instead.
+pub async fn prefer_indexes<C: ConnectionTrait>(connection: &C) -> Result<(), DbErr> {
+    connection
+        .execute_unprepared("SET LOCAL random_page_cost = 1")
+        .await
+        .map(drop)
+}
+
 /// Makes this transaction's commit wait for the disk, even if it wrote nothing: the rows that it
 /// read may come from a commit that did not wait. The log is ordered, so this flush covers them.
 pub async fn flush_at_commit<C: ConnectionTrait>(connection: &C) -> Result<(), DbErr> {

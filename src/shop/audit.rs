@@ -1,21 +1,27 @@
 //! The audit: checks every rule that must hold between stock, orders, money and the ledger.
 //!
-//! The full audit reads all of history in one snapshot; the [`continuous`] audit reads what
+//! The [`full`] audit reads all of history, in short snapshots; the [`continuous`] audit reads what
 //! changed, every few seconds. Both take no row locks and run under load, on connections of their
-//! own. What each of them can see is in docs/decisions/0021-two-audits.md.
+//! own. What each of them can see is in docs/decisions/0021-two-audits.md and
+//! docs/decisions/0039-a-full-audit-in-parts.md.
 //!
 //! Workbench lanes with an unsafe strategy are exhibits: the report lists what they oversold, and
 //! they violate no rule.
 
 mod changes;
 pub mod continuous;
+mod counters;
 mod exhibits;
+pub mod full;
+mod pace;
+mod parts;
+mod recount;
 pub mod rules;
 mod scope;
 mod server_times;
 mod verified_sums;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use sea_orm::{
     ActiveValue::Set, ConnectionTrait, DbErr, EntityTrait, Statement, sea_query::OnConflict,
@@ -31,13 +37,18 @@ use crate::{
     model::ShopError,
 };
 pub use exhibits::Exhibit;
-use rules::{Check, RULES, Rule, Sentence};
+use full::FullAudit;
+pub use pace::Pace;
+use rules::{Check, Rule, Sentence};
 use server_times::ServerTimes;
 
-/// Deadline of a full audit: it reads about 100,000 orders a second.
-const FULL_DEADLINE: Duration = Duration::from_secs(3_600);
+/// Deadline of a full audit that is stored. It pauses beside a sale, so an old shop takes hours.
+const FULL_DEADLINE: Duration = Duration::from_secs(20 * 3_600);
 /// The advisory lock of a full audit that is stored: an arbitrary number that no other lock uses.
 const FULL_LOCK: i64 = 0x6175_6466;
+/// Interval of the statements on the connection that holds the lock. PostgreSQL ends a transaction
+/// that is idle for longer (`PoolSettings::idle_in_transaction`).
+const LOCK_KEPT_EVERY: Duration = Duration::from_secs(1);
 /// Maximum number of violations listed per rule; [`RuleResult::violations`] counts all of them.
 const LISTED_MAX: usize = 20;
 
@@ -108,49 +119,36 @@ impl RuleResult {
     }
 }
 
-/// Checks every rule in one snapshot.
+/// Checks every rule, without a pause.
 ///
 /// # Errors
 /// [`TxnError`] if the database fails. A violation is not an error.
 pub async fn run(db: &Db) -> Result<AuditReport, TxnError> {
-    run_with_progress(db, |_| {}).await
+    FullAudit::new(Pace::FAST).run(db, |_| {}).await
 }
 
-/// The same, and calls `before` with each rule before it is checked.
+/// Checks every rule at this pace, and calls `before` with each rule before it is checked.
 ///
 /// # Errors
 /// As [`run`].
 pub async fn run_with_progress(
     db: &Db,
+    pace: Pace,
     before: impl Fn(&Rule) + Clone + Send + Sync + 'static,
 ) -> Result<AuditReport, TxnError> {
-    let policy = Policy::snapshot("audit", FULL_DEADLINE);
-    txn::run_for_result(db, policy, move |work| {
-        let before = before.clone();
-        Box::pin(async move { full_report(work, &before).await })
-    })
-    .await
+    FullAudit::new(pace).run(db, before).await
 }
 
-/// Runs a full audit and stores the result for the admin page of every server process. Returns
-/// `None` if another server is at it.
+/// Runs a full audit at this pace, and stores the result for the admin page of every server
+/// process. Returns `None` if another server is at it.
 ///
 /// # Errors
 /// As [`run`].
-pub async fn run_and_store(db: &Db) -> Result<Option<AuditReport>, TxnError> {
-    let policy = Policy::snapshot("audit", FULL_DEADLINE);
-    let report = txn::run_for_result(db, policy, |work| {
-        Box::pin(async move {
-            match dialect::try_advisory_lock_in_transaction(work.connection(), FULL_LOCK).await? {
-                true => report(work).await.map(Some),
-                false => Ok(None),
-            }
-        })
-    })
-    .await?;
-    let Some(report) = report else {
+pub async fn run_and_store(db: &Db, pace: Pace) -> Result<Option<AuditReport>, TxnError> {
+    let Some(report) = run_alone(db, pace).await? else {
         return Ok(None);
     };
+    let report = report?;
     report.log_violations("the full audit found violations");
     let stored = report.clone();
     txn::run_for_result(db, Policy::request("store audit result"), move |work| {
@@ -159,6 +157,54 @@ pub async fn run_and_store(db: &Db) -> Result<Option<AuditReport>, TxnError> {
     })
     .await?;
     Ok(Some(report))
+}
+
+/// Runs a full audit while a transaction beside it holds [`FULL_LOCK`]. That transaction has a
+/// snapshot only while one of its statements runs, so it keeps no old version of a row; and unlike
+/// a lock of a session, it also works behind a pooler in transaction mode.
+async fn run_alone(db: &Db, pace: Pace) -> Result<Option<Result<AuditReport, TxnError>>, TxnError> {
+    let policy = Policy {
+        attempts_max: 1,
+        deadline: FULL_DEADLINE,
+        ..Policy::request("audit lock")
+    };
+    let audited = db.clone();
+    txn::run_for_result(db, policy, move |work| {
+        let audited = audited.clone();
+        Box::pin(async move {
+            if !dialect::try_advisory_lock_in_transaction(work.connection(), FULL_LOCK).await? {
+                return Ok(None);
+            }
+            tokio::select! {
+                report = FullAudit::new(pace).run(&audited, |_| {}) => Ok(Some(report)),
+                error = keep_lock(work) => Err(Abort::Db(error)),
+            }
+        })
+    })
+    .await
+}
+
+/// Keeps the transaction that holds the lock from being idle. Returns only if it has failed.
+async fn keep_lock(work: &Work) -> DbErr {
+    loop {
+        tokio::time::sleep(LOCK_KEPT_EVERY).await;
+        if let Err(error) = dialect::now(work.connection()).await {
+            return error;
+        }
+    }
+}
+
+/// Returns the pace of a full audit that is started by hand: it leaves the machine to the sale if a
+/// server process runs.
+pub async fn pace_beside_servers(db: &Db) -> Result<Pace, ShopError> {
+    let now = dialect::now(db.reader()).await.map_err(txn::read_error)?;
+    let servers = ServerTimes::read(db.reader()).await;
+    let servers = servers.map_err(txn::read_error)?;
+    Ok(if servers.is_any_alive(now) {
+        Pace::GENTLE
+    } else {
+        Pace::FAST
+    })
 }
 
 /// Which of the two results is stored.
@@ -228,47 +274,25 @@ pub async fn latest(db: &Db, which: Stored) -> Result<Option<LatestAudit>, ShopE
 
 /// Checks every rule in the caller's snapshot transaction.
 pub async fn report(work: &Work) -> Result<AuditReport, Abort> {
-    full_report(work, &|_| {}).await
+    let mut audit = FullAudit::new(Pace::ONE_SNAPSHOT);
+    audit.read_all(work).await?;
+    Ok(audit.report())
 }
 
-async fn full_report(work: &Work, before: &(impl Fn(&Rule) + Sync)) -> Result<AuditReport, Abort> {
-    let (connection, started) = (work.connection(), Instant::now());
-    let now = dialect::now(connection).await?;
-    let servers = ServerTimes::read(connection).await?;
-    let mut results = Vec::with_capacity(RULES.len());
-    for rule in RULES {
-        before(rule);
-        let mut result = RuleResult::of(rule);
-        for check in rule.checks {
-            result.add(evaluate_whole(connection, check, check.sql, &servers).await?);
-        }
-        results.push(result);
-    }
-    let exhibits = exhibits::read(connection).await?;
-    Ok(AuditReport {
-        at: super::moment::in_utc(now),
-        took_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
-        checked_orders: None,
-        rules: results,
-        exhibits,
-    })
-}
-
-/// Returns the violations that a check finds with the statement `sql` in all rows.
+/// Returns the violations that a check without restrictions finds.
 async fn evaluate_whole(
     connection: &impl ConnectionTrait,
     check: &Check,
-    sql: &str,
-    servers: &ServerTimes,
 ) -> Result<Vec<String>, DbErr> {
     let mut values = Vec::new();
     if let Some(seconds) = check.due_within_s {
+        let servers = ServerTimes::read(connection).await?;
         let Some(late_before) = servers.late_before(seconds) else {
             return Ok(Vec::new());
         };
         values.push(late_before.into());
     }
-    let statement = scope::unrestricted(sql, values);
+    let statement = scope::unrestricted(check.sql, values);
     evaluate(connection, statement, check.sentence).await
 }
 

@@ -31,7 +31,7 @@ pub const OLD_HEARTBEATS: ExpiredRows = ExpiredRows {
 };
 /// Maximum gap between two heartbeats. After a longer gap the server process counts as restarted:
 /// the machine was asleep, or the database was unreachable.
-const HEARTBEAT_GAP_MAX: Duration = Duration::seconds(15);
+pub const HEARTBEAT_GAP_MAX: Duration = Duration::seconds(15);
 /// The name of the secret between shop and provider.
 const PAYMENT_SECRET: &str = "payment";
 /// The name of the secret that signs links to a customer's orders. The provider does not know it.

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     db::Db,
     model::ShopError,
-    shop::audit::{self, LatestAudit, Stored, continuous},
+    shop::audit::{self, LatestAudit, Pace, Stored, continuous},
 };
 
 /// Interval of the continuous audit.
@@ -95,7 +95,8 @@ impl AgeAlarm {
     }
 }
 
-/// Runs the full audit once a day in the hour `hour` (UTC), until the server stops.
+/// Runs the full audit once a day in the hour `hour` (UTC), until the server stops. It leaves the
+/// machine to the sale.
 pub async fn check_history_daily(db: Db, hour: u8, shutdown: CancellationToken) {
     let mut ticks = tokio::time::interval(DUE_INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -112,7 +113,7 @@ pub async fn check_history_daily(db: Db, hour: u8, shutdown: CancellationToken) 
             }
         };
         if is_full_audit_due(latest.as_ref(), hour)
-            && let Err(error) = audit::run_and_store(&db).await
+            && let Err(error) = audit::run_and_store(&db, Pace::GENTLE).await
         {
             tracing::error!(%error, "the full audit failed and is repeated in a minute");
         }
@@ -127,7 +128,8 @@ pub async fn check_history_daily(db: Db, hour: u8, shutdown: CancellationToken) 
 pub async fn run_now(db: &Db) -> Result<(), ShopError> {
     let db = db.clone();
     let audits = tokio::spawn(async move {
-        tokio::try_join!(continuous::run_round(&db), audit::run_and_store(&db)).map(drop)
+        let full = audit::run_and_store(&db, Pace::GENTLE);
+        tokio::try_join!(continuous::run_round(&db), full).map(drop)
     });
     match tokio::time::timeout(PAGE_WAIT, audits).await {
         Ok(Ok(result)) => result.map_err(ShopError::from),

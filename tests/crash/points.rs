@@ -108,6 +108,7 @@ const EXPRESS: &str = "4 left, 0 held, 1 sold; placed, 1000 due";
 /// Transactions that change neither stock nor money.
 const NOT_KILLED: &[&str] = &[
     "audit",
+    "audit lock",
     "change sale",
     "close keys",
     "close simulation",

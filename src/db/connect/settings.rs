@@ -43,10 +43,11 @@ impl PoolSettings {
     };
 
     /// For the audits: few connections, apart from those of the shop, and no limit for a statement
-    /// that reads all of history.
+    /// that reads much of history. A round of the continuous audit, a snapshot of the full one, and
+    /// the transaction that holds its lock may be open at once.
     pub const AUDIT: Self = Self {
         application_name: "doorbuster audit",
-        transactions_max: 2,
+        transactions_max: 3,
         readers_max: 1,
         acquire_timeout: Duration::from_secs(10),
         lock_timeout: Duration::from_secs(5),

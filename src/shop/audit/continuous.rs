@@ -14,9 +14,8 @@ use super::{
     AuditReport, RuleResult, Stored,
     changes::{self, Changes, Watermarks},
     evaluate, evaluate_whole,
-    rules::{Continuous, RULES},
+    rules::{Extent, RULES},
     scope::Scope,
-    server_times::ServerTimes,
     store,
     verified_sums::{self, ROWS_PER_INSERT},
 };
@@ -143,15 +142,11 @@ async fn add_whole(
     connection: &impl ConnectionTrait,
     results: &mut [RuleResult],
 ) -> Result<(), DbErr> {
-    let servers = ServerTimes::read(connection).await?;
     for (rule, result) in RULES.iter().zip(results) {
         for check in rule.checks {
-            let sql = match check.continuous {
-                Continuous::Whole => check.sql,
-                Continuous::Own(sql) => sql,
-                Continuous::Changed | Continuous::OwnChanged(..) => continue,
-            };
-            result.add(evaluate_whole(connection, check, sql, &servers).await?);
+            if check.extent == Extent::Whole {
+                result.add(evaluate_whole(connection, check).await?);
+            }
         }
     }
     Ok(())
@@ -166,15 +161,13 @@ async fn add_changed(
     let mut is_clean = true;
     for (rule, result) in RULES.iter().zip(results) {
         for check in rule.checks {
-            let (sql, sentence) = match check.continuous {
-                Continuous::Changed => (check.sql, check.sentence),
-                Continuous::OwnChanged(sql, sentence) => (sql, sentence),
-                Continuous::Whole | Continuous::Own(_) => continue,
-            };
-            let Some(statement) = part.restrict(sql) else {
+            if check.extent != Extent::Restricted {
+                continue;
+            }
+            let Some(statement) = part.restrict(check.sql) else {
                 continue;
             };
-            let violations = evaluate(connection, statement, sentence).await?;
+            let violations = evaluate(connection, statement, check.sentence).await?;
             is_clean &= violations.is_empty();
             result.add(violations);
         }

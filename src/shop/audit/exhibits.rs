@@ -23,33 +23,47 @@ struct LaneRow {
     product_id: i64,
     strategy: Option<String>,
     stock: i64,
+}
+
+#[derive(FromQueryResult)]
+struct SoldRow {
     sold: i64,
 }
 
 const LANES: &str = "
-    SELECT s.product_id, n.strategy, s.total AS stock, INTEGER(coalesce(o.units, 0)) AS sold
+    SELECT s.product_id, n.strategy, s.total AS stock
     FROM stock_level s
     JOIN product p ON p.id = s.product_id
     LEFT JOIN simulation_lane n ON n.id = p.lane_id
-    LEFT JOIN (SELECT l.product_id, sum(l.quantity) AS units
-               FROM order_line l JOIN customer_order c ON c.id = l.order_id AND c.status IN ('placed', 'paid')
-               GROUP BY l.product_id) o ON o.product_id = s.product_id
-    WHERE s.unguarded
-    ORDER BY s.product_id";
+    WHERE s.unguarded AND s.product_id > $1
+    ORDER BY s.product_id LIMIT $2";
 
-/// Lists the lanes with an unsafe strategy, by product.
-pub async fn read(connection: &impl ConnectionTrait) -> Result<Vec<Exhibit>, DbErr> {
-    let lanes = LaneRow::find_by_statement(scope::unrestricted(LANES, []));
-    Ok(lanes
-        .all(connection)
-        .await?
-        .into_iter()
-        .map(|lane| Exhibit {
+/// The index `order_line_product_id` serves it.
+const SOLD: &str = "
+    SELECT INTEGER(coalesce(sum(l.quantity), 0)) AS sold
+    FROM order_line l JOIN customer_order c ON c.id = l.order_id AND c.status IN ('placed', 'paid')
+    WHERE l.product_id = $1";
+
+/// Lists up to `max` lanes with an unsafe strategy, by product, after the product `after`.
+pub async fn read(
+    connection: &impl ConnectionTrait,
+    after: i64,
+    max: u32,
+) -> Result<Vec<Exhibit>, DbErr> {
+    let values = [after.into(), i64::from(max).into()];
+    let lanes = LaneRow::find_by_statement(scope::unrestricted(LANES, values));
+    let mut exhibits = Vec::new();
+    for lane in lanes.all(connection).await? {
+        let sold = scope::unrestricted(SOLD, [lane.product_id.into()]);
+        let sold = SoldRow::find_by_statement(sold).one(connection).await?;
+        let sold = sold.map_or(0, |row| row.sold);
+        exhibits.push(Exhibit {
             product_id: lane.product_id,
             strategy: lane.strategy.unwrap_or_else(|| "unknown".to_owned()),
             stock: lane.stock,
-            sold: lane.sold,
-            oversold: (lane.sold - lane.stock).max(0),
-        })
-        .collect())
+            sold,
+            oversold: (sold - lane.stock).max(0),
+        });
+    }
+    Ok(exhibits)
 }

@@ -2,9 +2,11 @@
 //! type beside the statement reads the row, and its `Display` is the sentence that the audit
 //! prints.
 //!
-//! A statement marks where it can be restricted: `IN_ORDERS(o.id)` holds for every order in the
-//! full audit, and for the changed orders in the continuous one. `INTEGER(…)` marks a sum, which
-//! engines return in different types. [`scope`](super::scope) replaces the marks.
+//! A statement marks where it can be restricted: `IN_ORDERS(o.id)` is replaced by a range of orders
+//! in the full audit ([`parts`](super::parts)), and by the changed orders in the continuous one
+//! ([`scope`](super::scope)). A column that must equal a marked one is not marked again: PostgreSQL
+//! would take the two conditions for independent, and expect far too few rows. `INTEGER(…)` marks a
+//! sum, which engines return in different types.
 //!
 //! The statements are standard SQL: any engine with window functions can run them.
 
@@ -18,6 +20,8 @@ use std::fmt;
 
 use sea_orm::{DbErr, FromQueryResult, QueryResult};
 
+pub(super) use stock::{LedgerDiffers, SoldDiffers};
+
 /// A rule of the audit.
 #[derive(Debug)]
 pub struct Rule {
@@ -28,32 +32,39 @@ pub struct Rule {
     pub checks: &'static [Check],
 }
 
-/// A statement that finds violations of a rule.
+/// A statement that finds violations of a rule. Both audits run it, unless the full audit counts by
+/// itself.
 #[derive(Debug)]
 pub struct Check {
-    /// The statement of the full audit.
     pub sql: &'static str,
     pub sentence: Sentence,
-    /// How the continuous audit finds the same violations.
-    pub continuous: Continuous,
+    pub extent: Extent,
     /// For a deadline: the seconds in which a running server process has to finish work that is
     /// due. The statement finds the work that was due before the time `$1`.
     pub due_within_s: Option<i64>,
+    /// The counters that the full audit compares instead of running the statement: the statement
+    /// relies on the sums of the continuous audit.
+    pub counted: Option<Counted>,
 }
 
-/// How the continuous audit checks a rule. Every rule is checked in a way whose cost does not grow
-/// with the history of the shop.
-#[derive(Clone, Copy, Debug)]
-pub enum Continuous {
-    /// With the full audit's statement: it reads no history, only products, open holds or
-    /// unresolved payments.
+/// What one run of a statement reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Extent {
+    /// Everything: it reads no history, only products, open holds or unresolved payments, and what
+    /// was added since the verified sums.
     Whole,
-    /// With the full audit's statement, restricted to what changed.
-    Changed,
-    /// With another statement about everything, which continues from verified sums.
-    Own(&'static str),
-    /// With another statement, restricted to what changed.
-    OwnChanged(&'static str, Sentence),
+    /// What its marks are restricted to: the continuous audit runs it for what changed, and the
+    /// full audit for one part of history after the other.
+    Restricted,
+}
+
+/// Counters of the stock rows that summarize history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// All counters, by the movements.
+    Ledger,
+    /// Sold units, by the order lines.
+    Sold,
 }
 
 /// Describes a row of a statement in one sentence.
@@ -67,23 +78,21 @@ fn sentence<F: FromQueryResult + fmt::Display>(row: &QueryResult) -> Result<Stri
 impl Check {
     /// A statement that both audits run without restrictions.
     const fn whole<F: FromQueryResult + fmt::Display>(sql: &'static str) -> Self {
-        Self::of::<F>(sql, Continuous::Whole)
+        Self::of::<F>(sql, Extent::Whole)
     }
 
-    /// A statement that the continuous audit restricts to what changed.
-    const fn changed<F: FromQueryResult + fmt::Display>(sql: &'static str) -> Self {
-        Self::of::<F>(sql, Continuous::Changed)
+    /// A statement that both audits restrict.
+    const fn restricted<F: FromQueryResult + fmt::Display>(sql: &'static str) -> Self {
+        Self::of::<F>(sql, Extent::Restricted)
     }
 
-    const fn of<F: FromQueryResult + fmt::Display>(
-        sql: &'static str,
-        continuous: Continuous,
-    ) -> Self {
+    const fn of<F: FromQueryResult + fmt::Display>(sql: &'static str, extent: Extent) -> Self {
         Self {
             sql,
             sentence: sentence::<F>,
-            continuous,
+            extent,
             due_within_s: None,
+            counted: None,
         }
     }
 }

@@ -1,5 +1,5 @@
-//! What the continuous audit checks in one round, and the statements of the rules, restricted to it
-//! or not.
+//! What the continuous audit checks in one round, and the statements of the rules, restricted to
+//! it. How the full audit restricts them is in [`parts`](super::parts).
 
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult, Statement, Value};
 
@@ -8,10 +8,10 @@ use crate::db::dialect;
 /// Orders that are checked with one statement per rule.
 const ORDERS_PER_CHECK: usize = 1_000;
 
-/// What changed since the last round: the rows that the rules of [`Continuous::Changed`] are
+/// What changed since the last round: the rows that the checks of [`Extent::Restricted`] are
 /// restricted to.
 ///
-/// [`Continuous::Changed`]: super::rules::Continuous::Changed
+/// [`Extent::Restricted`]: super::rules::Extent::Restricted
 #[derive(Clone, Debug, Default)]
 pub struct Scope {
     pub orders: Vec<i64>,
@@ -153,12 +153,9 @@ const MARKS: [&str; 6] = [
     "IN_EMAILS(",
 ];
 
-/// Builds `sql` without restrictions, for the full audit, with the values of its parameters.
+/// Builds a statement without marks of a list, with the values of its parameters.
 pub fn unrestricted(sql: &str, values: impl IntoIterator<Item = Value>) -> Statement {
-    let text = MARKS.iter().fold(in_engine_words(sql), |text, mark| {
-        replace_mark(&text, mark, |_| "true".to_owned())
-    });
-    dialect::statement(&text, values)
+    dialect::statement(&in_engine_words(sql), values)
 }
 
 /// Replaces each `INTEGER(expression)` by the words of this engine.
@@ -168,7 +165,7 @@ pub fn in_engine_words(sql: &str) -> String {
 
 /// Replaces each `mark(argument)` by what `with` returns for the argument, which may contain other
 /// parentheses.
-fn replace_mark(sql: &str, mark: &str, with: impl Fn(&str) -> String) -> String {
+pub fn replace_mark(sql: &str, mark: &str, with: impl Fn(&str) -> String) -> String {
     let mut parts = sql.split(mark);
     let mut text = parts.next().unwrap_or_default().to_owned();
     for part in parts {
@@ -200,7 +197,7 @@ mod tests {
     const SQL: &str = "SELECT 1 FROM a WHERE IN_ORDERS(a.id) AND IN_CODES(code) AND IN_ORDERS(b)";
 
     #[test]
-    fn marks_are_replaced_by_conditions_or_by_true() {
+    fn marks_are_replaced_by_conditions() {
         let scope = Scope {
             orders: vec![3],
             ..Scope::default()
@@ -211,17 +208,13 @@ mod tests {
             "SELECT 1 FROM a WHERE a.id = ANY($1) AND code = ANY($2) AND b = ANY($1)"
         );
         assert_eq!(restricted.values.map_or(0, |values| values.0.len()), 2);
-        assert_eq!(
-            unrestricted(SQL, []).sql,
-            "SELECT 1 FROM a WHERE true AND true AND true"
-        );
     }
 
     #[test]
     fn a_marked_sum_is_an_integer_in_this_engines_words() {
-        let sql = "SELECT INTEGER(coalesce(sum(a), 0)) AS a, INTEGER(b) FROM c WHERE IN_ORDERS(d) AND (e OR f)";
+        let sql = "SELECT INTEGER(coalesce(sum(a), 0)) AS a, INTEGER(b) FROM c WHERE (e OR f)";
         let expected = "SELECT CAST(coalesce(sum(a), 0) AS bigint) AS a, CAST(b AS bigint) FROM c \
-                        WHERE true AND (e OR f)";
+                        WHERE (e OR f)";
         assert_eq!(unrestricted(sql, []).sql, expected);
     }
 

@@ -3,7 +3,7 @@
 use sea_orm::{ConnectionTrait, DbErr, EntityTrait};
 use time::{Duration, OffsetDateTime};
 
-use crate::db::entity::server_heartbeat;
+use crate::{db::entity::server_heartbeat, shop::operation::HEARTBEAT_GAP_MAX};
 
 /// The start and the last heartbeat of each server process, by the database's clock. They are read
 /// in the audit's own snapshot, so they are as old as the rows that the rules read.
@@ -18,6 +18,13 @@ impl ServerTimes {
             .into_iter()
             .map(|server| (server.started_at, server.beat_at));
         Ok(Self(times.collect()))
+    }
+
+    /// Returns true if a server process runs at the time `now`.
+    pub fn is_any_alive(&self, now: OffsetDateTime) -> bool {
+        self.0
+            .iter()
+            .any(|(_, beat_at)| now - *beat_at <= HEARTBEAT_GAP_MAX)
     }
 
     /// Returns the time before which work must have been due so that a server process had more than
@@ -59,6 +66,14 @@ mod tests {
             Some(NOON - Duration::seconds(60))
         );
         assert_eq!(times([]).late_before(60), None);
+    }
+
+    #[test]
+    fn a_process_is_alive_until_its_next_heartbeat_is_overdue() {
+        assert!(!times([]).is_any_alive(NOON));
+        assert!(times([(60, 15)]).is_any_alive(NOON));
+        assert!(!times([(60, 16)]).is_any_alive(NOON));
+        assert!(times([(900, 500), (60, 3)]).is_any_alive(NOON));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use crate::db::{
     Db, dialect,
     entity::{customer_order, simulation_run, stock_movement},
     locks,
-    retention::{BATCH_ROWS, Deleted, PAUSE},
+    retention::{self, BATCH_ROWS, Deleted},
     txn::{self, Policy, TxnError, Work},
 };
 
@@ -51,7 +51,6 @@ pub async fn prune(db: &Db, within: Duration) -> Result<Deleted, TxnError> {
             }
         }
         deleted.count += 1;
-        tokio::time::sleep(PAUSE).await;
     }
 }
 
@@ -137,10 +136,12 @@ async fn finish_step(db: &Db, run: Uuid, step: &Step, end: Instant) -> Result<bo
         if Instant::now() >= end {
             return Ok(false);
         }
-        if run_batch(db, run, step.clone()).await? < BATCH_ROWS as u64 {
+        let started = Instant::now();
+        let changed = run_batch(db, run, step.clone()).await?;
+        retention::pause_after(started.elapsed()).await;
+        if changed < BATCH_ROWS as u64 {
             return Ok(true);
         }
-        tokio::time::sleep(PAUSE).await;
     }
 }
 

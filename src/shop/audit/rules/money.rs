@@ -9,7 +9,7 @@ use super::{Check, Rule, or_none};
 pub const TOTAL_EQUALS_PARTS: Rule = Rule {
     name: "total-equals-parts",
     requirement: "an order's total equals its lines minus the discount plus shipping, and its tax is the share included in that total",
-    checks: &[Check::changed::<PartsDiffer>(
+    checks: &[Check::restricted::<PartsDiffer>(
         // The tax is the whole number nearest to total × rate / (1 + rate). Multiplied by twice the
         // divisor, the difference must lie between minus and plus the divisor. This needs no
         // division, which engines round differently, and `2.0` makes the products decimal, so that
@@ -58,7 +58,7 @@ impl fmt::Display for PartsDiffer {
 pub const CAPTURED_LESS_REFUNDED_EQUALS_DUE: Rule = Rule {
     name: "captured-less-refunded-equals-due",
     requirement: "for each order paid by card, the amount captured minus the amount refunded equals the amount due",
-    checks: &[Check::changed::<DueDiffers>(
+    checks: &[Check::restricted::<DueDiffers>(
         "SELECT o.id AS order_id, o.status, INTEGER(coalesce(p.cents, 0)) AS captured_cents,
                 INTEGER(coalesce(r.cents, 0)) AS refunded_cents, o.due_cents
          FROM customer_order o
@@ -93,15 +93,15 @@ pub const STATES_AGREE: Rule = Rule {
     name: "states-agree",
     requirement: "the states of an order, its payment and its holds do not contradict each other",
     checks: &[
-        Check::changed::<OrderContradicts>(ORDER_CONTRADICTS),
-        Check::changed::<CapturedDiffers>(
+        Check::restricted::<OrderContradicts>(ORDER_CONTRADICTS),
+        Check::restricted::<CapturedDiffers>(
             "SELECT id AS payment_id, state, captured_cents, amount_cents FROM payment
              WHERE IN_ORDERS(order_id)
                AND captured_cents <> CASE state WHEN 'captured' THEN amount_cents
                                                 WHEN 'wrong_amount' THEN CASE WHEN reported_cents > 0 THEN reported_cents ELSE 0 END
                                                 ELSE 0 END",
         ),
-        Check::changed::<AskedDiffers>(
+        Check::restricted::<AskedDiffers>(
             "SELECT p.id AS payment_id, p.amount_cents, o.id AS order_id, o.total_cents
              FROM payment p JOIN customer_order o ON o.id = p.order_id
              WHERE IN_ORDERS(p.order_id) AND p.amount_cents <> o.total_cents",

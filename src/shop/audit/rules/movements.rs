@@ -9,7 +9,7 @@ use super::{Check, Rule, or_none};
 pub const ONE_SELL_MOVEMENT_A_LINE: Rule = Rule {
     name: "one-sell-movement-a-line",
     requirement: "each line of a sold order has exactly one sell movement of its quantity; a line that was never sold has none",
-    checks: &[Check::changed::<LineMovementsDiffer>(
+    checks: &[Check::restricted::<LineMovementsDiffer>(
         "SELECT l.order_id, o.status, l.product_id, l.quantity, coalesce(m.movements, 0) AS movements,
                 INTEGER(coalesce(m.units, 0)) AS units
          FROM order_line l
@@ -49,17 +49,16 @@ pub const SELL_NAMES_ITS_HOLD: Rule = Rule {
     name: "sell-names-its-hold",
     requirement: "each sold hold is referenced by exactly one sell movement of its order, product and quantity; no sell movement references any other hold",
     checks: &[
-        Check::changed::<HoldNotNamedOnce>(
-            "SELECT h.id AS hold_id, h.order_id, h.quantity, INTEGER(m.units) AS units
+        Check::restricted::<HoldNotNamedOnce>(
+            "SELECT h.id AS hold_id, h.order_id, h.quantity, INTEGER(sum(m.quantity)) AS units
              FROM hold h
-             LEFT JOIN (SELECT hold_id, order_id, product_id, sum(quantity) AS units, count(*) AS movements
-                        FROM stock_movement WHERE kind = 'sell' AND hold_id IS NOT NULL AND IN_ORDERS(order_id)
-                        GROUP BY hold_id, order_id, product_id) m
-               ON m.hold_id = h.id AND m.order_id = h.order_id AND m.product_id = h.product_id
+             LEFT JOIN stock_movement m
+               ON m.order_id = h.order_id AND m.hold_id = h.id AND m.product_id = h.product_id AND m.kind = 'sell'
              WHERE h.state = 'sold' AND IN_HOLDS(h.id)
-               AND (m.units IS NULL OR m.units <> h.quantity OR m.movements <> 1)",
+             GROUP BY h.id, h.order_id, h.quantity
+             HAVING count(m.id) <> 1 OR sum(m.quantity) <> h.quantity",
         ),
-        Check::changed::<NamesUnsoldHold>(
+        Check::restricted::<NamesUnsoldHold>(
             "SELECT m.id AS movement_id, m.hold_id, m.order_id
              FROM stock_movement m
              WHERE m.kind = 'sell' AND m.hold_id IS NOT NULL AND IN_MOVEMENTS(m.id)
@@ -112,7 +111,7 @@ impl fmt::Display for NamesUnsoldHold {
 pub const NO_MOVEMENT_WITHOUT_LINE: Rule = Rule {
     name: "no-movement-without-line",
     requirement: "each sell movement belongs to an order line",
-    checks: &[Check::changed::<WithoutLine>(
+    checks: &[Check::restricted::<WithoutLine>(
         "SELECT m.id AS movement_id, m.quantity, m.product_id, m.order_id
          FROM stock_movement m
          JOIN stock_level s ON s.product_id = m.product_id AND NOT s.unguarded
@@ -145,7 +144,7 @@ impl fmt::Display for WithoutLine {
 pub const RETURNS_EQUAL_LINES: Rule = Rule {
     name: "returns-equal-lines",
     requirement: "returned units on a line equal its return movements, and all sold units of a cancelled order were returned",
-    checks: &[Check::changed::<ReturnsDiffer>(
+    checks: &[Check::restricted::<ReturnsDiffer>(
         "SELECT l.order_id, l.product_id, l.returned_quantity, INTEGER(coalesce(m.returned, 0)) AS returned,
                 INTEGER(coalesce(m.sold, 0)) AS sold
          FROM order_line l

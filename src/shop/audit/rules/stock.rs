@@ -4,7 +4,7 @@ use std::fmt;
 
 use sea_orm::FromQueryResult;
 
-use super::{Check, Continuous, Rule, sentence};
+use super::{Check, Counted, Rule};
 use crate::shop::audit::verified_sums::ledger_sums;
 
 pub const CONSERVED: Rule = Rule {
@@ -40,37 +40,11 @@ impl fmt::Display for NotConserved {
 pub const LEDGER_EQUALS_COUNTERS: Rule = Rule {
     name: "ledger-equals-counters",
     requirement: "the ledger's sums equal the stock counters",
-    checks: &[Check::of::<LedgerDiffers>(
-        LEDGER_SINCE_START,
-        Continuous::Own(LEDGER_SINCE_WATERMARK),
-    )],
+    checks: &[Check {
+        counted: Some(Counted::Ledger),
+        ..Check::whole::<LedgerDiffers>(LEDGER_SINCE_WATERMARK)
+    }],
 };
-
-/// Compares the sums of a table, which has one row for each product with movements, with the
-/// counters.
-macro_rules! compare_with_counters {
-    ($($ledger:tt)*) => {
-        concat!(
-            "SELECT s.product_id, INTEGER(coalesce(l.total, 0)) AS ledger_total,
-                    INTEGER(coalesce(l.reserved, 0)) AS ledger_reserved, INTEGER(coalesce(l.sold, 0)) AS ledger_sold,
-                    s.total, s.reserved, s.sold
-             FROM stock_level s
-             LEFT JOIN ",
-            $($ledger)*,
-            " l ON l.product_id = s.product_id
-             WHERE NOT s.unguarded
-               AND (coalesce(l.total, 0) <> s.total OR coalesce(l.reserved, 0) <> s.reserved
-                    OR coalesce(l.sold, 0) <> s.sold)"
-        )
-    };
-}
-
-/// Reads the ledger once, whatever the number of products.
-const LEDGER_SINCE_START: &str = compare_with_counters!(
-    "(SELECT product_id, ",
-    ledger_sums!(),
-    " FROM stock_movement GROUP BY product_id)"
-);
 
 /// The ledger's sums, continued from those that were verified up to the watermark. A product whose
 /// movements were changed or deleted is counted from the start. The primary key serves the
@@ -93,19 +67,25 @@ const LEDGER_SINCE_WATERMARK: &str = concat!(
             GROUP BY product_id),
           ledger AS (SELECT product_id, sum(total) AS total, sum(reserved) AS reserved, sum(sold) AS sold
                      FROM part GROUP BY product_id)
-     ",
-    compare_with_counters!("ledger")
+     SELECT s.product_id, INTEGER(coalesce(l.total, 0)) AS ledger_total,
+            INTEGER(coalesce(l.reserved, 0)) AS ledger_reserved, INTEGER(coalesce(l.sold, 0)) AS ledger_sold,
+            s.total, s.reserved, s.sold
+     FROM stock_level s
+     LEFT JOIN ledger l ON l.product_id = s.product_id
+     WHERE NOT s.unguarded
+       AND (coalesce(l.total, 0) <> s.total OR coalesce(l.reserved, 0) <> s.reserved
+            OR coalesce(l.sold, 0) <> s.sold)"
 );
 
-#[derive(FromQueryResult)]
-struct LedgerDiffers {
-    product_id: i64,
-    ledger_total: i64,
-    ledger_reserved: i64,
-    ledger_sold: i64,
-    total: i64,
-    reserved: i64,
-    sold: i64,
+#[derive(Debug, FromQueryResult)]
+pub struct LedgerDiffers {
+    pub product_id: i64,
+    pub ledger_total: i64,
+    pub ledger_reserved: i64,
+    pub ledger_sold: i64,
+    pub total: i64,
+    pub reserved: i64,
+    pub sold: i64,
 }
 
 impl fmt::Display for LedgerDiffers {
@@ -156,24 +136,18 @@ impl fmt::Display for ReservedDiffers {
 pub const SOLD_EQUALS_ORDER_LINES: Rule = Rule {
     name: "sold-equals-order-lines",
     requirement: "sold units equal the units on lines of sold orders, minus returned units",
-    checks: &[Check::of::<SoldDiffers>(
-        // It joins lines and orders once, whatever the number of products.
-        "SELECT s.product_id, s.sold, INTEGER(coalesce(o.units, 0)) AS ordered
-         FROM stock_level s
-         LEFT JOIN (SELECT l.product_id, sum(l.quantity - l.returned_quantity) AS units
-                    FROM order_line l JOIN customer_order c ON c.id = l.order_id AND c.status IN ('placed', 'paid')
-                    GROUP BY l.product_id) o
-           ON o.product_id = s.product_id
-         WHERE NOT s.unguarded AND s.sold <> coalesce(o.units, 0)",
-        Continuous::OwnChanged(SOLD_BY_CHANGED_ORDERS, sentence::<SoldByOrderDiffers>),
-    )],
+    checks: &[Check {
+        counted: Some(Counted::Sold),
+        ..Check::restricted::<SoldByOrderDiffers>(SOLD_BY_CHANGED_ORDERS)
+    }],
 };
 
-#[derive(FromQueryResult)]
-struct SoldDiffers {
-    product_id: i64,
-    sold: i64,
-    ordered: i64,
+/// Found by the full audit, which counts lines itself.
+#[derive(Debug)]
+pub struct SoldDiffers {
+    pub product_id: i64,
+    pub sold: i64,
+    pub ordered: i64,
 }
 
 impl fmt::Display for SoldDiffers {
