@@ -16,9 +16,10 @@ use super::{
 
 /// Maximum number of rows that one transaction deletes, apart from the rows that refer to them.
 ///
-/// A purchase that comes while a batch is deleted waits for the processor and for the disk. Deleting
-/// 250 keys takes about 10 ms on two cores, which is less than a purchase takes under load; with
-/// 1,000 keys in a batch, the slowest hundredth of the purchases took nine times as long.
+/// A purchase that comes while a batch is deleted waits for the processor and for the disk.
+/// Deleting 250 keys takes about 10 ms on two cores, which is less than a purchase takes under
+/// load; with 1,000 keys in a batch, the slowest hundredth of the purchases took nine times as
+/// long.
 pub const BATCH_ROWS: usize = 250;
 /// The pause after a full batch, as a multiple of the time that the batch took: the deletion works
 /// for a fifth of the time.

@@ -93,9 +93,9 @@ fn of_pool(
     options
 }
 
-/// PostgreSQL compiles a statement to machine code if it estimates a high cost, as for every rule of
-/// the audit on a table that was not analyzed yet. The compilation takes more time than it saves:
-/// a fifth of all processor time of the tests.
+/// PostgreSQL compiles a statement to machine code if it estimates a high cost, as for every rule
+/// of the audit on a table that was not analyzed yet. The compilation takes more time than it
+/// saves: it was a fifth of all processor time of the tests.
 fn without_jit() -> (&'static str, String) {
     ("jit", "off".to_owned())
 }

@@ -29,8 +29,8 @@ impl Pace {
     ///
     /// A snapshot is open for about a tenth of a second. At 500 orders a second, this keeps about
     /// 50 versions of a hot stock row, which fit on its page. A purchase that meets a part waits
-    /// for a processor no longer than for a few other purchases. With more rows in a part, PostgreSQL
-    /// could prefer to read a whole table for each of them.
+    /// for a processor no longer than for a few other purchases. With more rows in a part,
+    /// PostgreSQL could prefer to read a whole table for each of them.
     pub const GENTLE: Self = Self {
         rows: (50, 5_000),
         tail: 10_000,
@@ -87,7 +87,7 @@ impl Pace {
         open >= self.snapshot
     }
 
-    /// The pause after a snapshot that took `took`, of an audit that has worked for `worked` in all.
+    /// The pause after a snapshot that took `took`, if the audit has worked for `worked` in all.
     pub(super) fn pause(&self, took: Duration, worked: Duration) -> Duration {
         if worked < FREE {
             return Duration::ZERO;
