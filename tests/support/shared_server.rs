@@ -124,7 +124,8 @@ async fn shared_server_process() {
 }
 
 /// The databases of the tests need not survive a power cut, so the server need not wait for the
-/// disk. Connections by hand compile no statements either, like those of the program. Tests that kill a database start a server of their own, which does wait.
+/// disk. Connections by hand compile no statements either, like those of the program. Tests that
+/// kill a database start a server of their own, which does wait.
 async fn disable_durability(connection: &DatabaseConnection) {
     for statement in [
         "ALTER SYSTEM SET fsync = off",
