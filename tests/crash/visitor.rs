@@ -2,7 +2,7 @@
 
 use regex::Regex;
 use reqwest::{
-    Client,
+    Client, StatusCode,
     header::{ACCEPT, CONTENT_TYPE, COOKIE, LOCATION, REFERER, SET_COOKIE},
     redirect::Policy,
 };
@@ -11,6 +11,8 @@ use crate::support::shop::long_key;
 
 /// The page that a rejected form redirects to.
 const FORM: &str = "/form";
+/// How often a purchase is sent again to a server that is too busy to answer in time.
+const BUSY_MAX: u32 = 20;
 
 pub struct Visitor {
     client: Client,
@@ -111,14 +113,26 @@ impl Visitor {
     /// Makes an express purchase.
     pub async fn buy(&mut self, url: &str, strategy: &str, product_id: i64) {
         let body = serde_json::json!({ "productId": product_id, "quantity": 1 });
-        let request = self
-            .client
-            .post(format!("{url}/api/purchase?strategy={strategy}"))
-            .header("Idempotency-Key", long_key("express"))
-            .json(&body);
-        let Ok(answer) = request.send().await else {
+        let purchase = || {
+            self.client
+                .post(format!("{url}/api/purchase?strategy={strategy}"))
+                .header("Idempotency-Key", long_key("express"))
+                .json(&body)
+                .send()
+        };
+        let Ok(mut answer) = purchase().await else {
             return;
         };
+        // A busy server does not answer in time: the client sends the same key again.
+        for _ in 0..BUSY_MAX {
+            if answer.status() != StatusCode::SERVICE_UNAVAILABLE {
+                break;
+            }
+            let Ok(again) = purchase().await else {
+                return;
+            };
+            answer = again;
+        }
         let answer: serde_json::Value = answer.json().await.unwrap_or_default();
         if let Some(order) = answer["orderId"].as_str() {
             self.orders.push(order.to_owned());
