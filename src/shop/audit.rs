@@ -13,6 +13,7 @@ pub mod continuous;
 mod counters;
 mod exhibits;
 pub mod full;
+mod movements;
 mod pace;
 mod parts;
 mod recount;
