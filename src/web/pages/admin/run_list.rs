@@ -199,7 +199,7 @@ fn row(run: RunSnapshot) -> impl IntoView {
             <td class="runs__tick">
                 <label class="tick"><input type="checkbox" name="run" value=run.id.clone()/><span class="vh">{format!("Compare {of}")}</span></label>
             </td>
-            <th scope="row"><a href=address.clone()>{run.name.clone()}</a>{servers}{note}</th>
+            <th scope="row" class="runs__name"><a href=address.clone()>{run.name.clone()}</a>{servers}{note}</th>
             <td class="tight">{run.started_in_utc()}</td>
             <td><span class=class>{word}</span></td>
             <td>{run.plan.strategy_names()}</td>
