@@ -127,7 +127,7 @@ impl Movements {
         self.counted_to < self.decided
     }
 
-    /// True if the end of the ledger should be approached once more before the rest is read
+    /// True if the end of the ledger should be approached again before the rest is read
     /// together with the stock rows: more than `rows` movements are not counted.
     pub async fn should_approach(
         &self,
@@ -165,8 +165,8 @@ impl Movements {
         Ok(found.unsigned_abs() > rows)
     }
 
-    /// Returns the sums of all movements that this snapshot shows. The end of the ledger may then be
-    /// approached again.
+    /// Returns the sums of all movements that this snapshot shows. The end of the ledger may then
+    /// be approached again.
     pub async fn all(&mut self, connection: &impl ConnectionTrait) -> Result<Ledger, DbErr> {
         self.approaches = 0;
         let mut ledger = self.sums.clone();
