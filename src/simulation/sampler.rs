@@ -45,30 +45,40 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// Takes samples until the future is dropped.
-    pub async fn watch(self) {
+    /// Takes the first sample, that of the start with `stock` units, and returns the future that
+    /// takes the others until it is dropped. Call it before the first buyer can start: no sale may
+    /// be in the first sample.
+    pub fn start(self, stock: i64) -> impl Future<Output = ()> + Send + 'static {
+        self.take(stock, Duration::ZERO);
+        self.watch()
+    }
+
+    async fn watch(self) {
         let begin = Instant::now();
         let mut every = SAMPLE_INTERVAL;
         loop {
-            // Before the query, which takes its time while all buyers start: the first sample is
-            // that of the start.
-            let elapsed = begin.elapsed();
-            // A failed query is a gap in the chart; the verdict has its own queries.
-            if let Ok(remaining) = store::remaining(&self.db, self.lane.product_id).await {
-                let storefront = self.storefront.as_ref();
-                let sample = sample(&self.recorder, storefront, remaining, elapsed);
-                if self.run.push(self.index, sample, self.recorder.latency()) {
-                    every *= 2;
-                }
-            }
-            (self.progress)(self.run.served());
             let pause = if begin.elapsed() < FIRST_SAMPLES_FOR {
                 FIRST_SAMPLE_INTERVAL
             } else {
                 every
             };
             tokio::time::sleep(pause).await;
+            // Before the query, which may wait for the buyers' queries.
+            let elapsed = begin.elapsed();
+            // A failed query is a gap in the chart; the verdict has its own queries.
+            if let Ok(remaining) = store::remaining(&self.db, self.lane.product_id).await
+                && self.take(remaining, elapsed)
+            {
+                every *= 2;
+            }
+            (self.progress)(self.run.served());
         }
+    }
+
+    /// Adds a sample, and returns whether the lane then had too many samples and was thinned.
+    fn take(&self, remaining: i64, elapsed: Duration) -> bool {
+        let sample = sample(&self.recorder, self.storefront.as_ref(), remaining, elapsed);
+        self.run.push(self.index, sample, self.recorder.latency())
     }
 }
 

@@ -57,7 +57,8 @@ impl Lane<'_> {
         let waterfall = Arc::clone(&crowd.waterfall);
         let begin = Instant::now();
         self.started.run.start_lane(self.index);
-        let sampler = RunTask::spawn("the sampler", self.sampler(&recorder, &storefront).watch());
+        let sampler = self.sampler(&recorder, &storefront);
+        let sampler = RunTask::spawn("the sampler", sampler.start(start.available));
         let lock_watch = self.engine.watches_locks.then(|| {
             let watch = self.lock_watch(&crowd).watch();
             RunTask::spawn("the lock watch", watch)
