@@ -1,12 +1,13 @@
 //! The connection pools of a database.
 
 mod ensure;
-mod health;
-mod options;
+pub(super) mod error;
+pub(super) mod health;
 mod reader;
-mod settings;
+pub(super) mod settings;
 
 pub use ensure::ensure_database;
+pub use error::ConnectError;
 pub use reader::Reader;
 pub use settings::PoolSettings;
 
@@ -15,24 +16,17 @@ use std::{sync::Arc, time::Duration};
 use sea_orm::{Database, DatabaseConnection, DbErr, RuntimeErr};
 use tokio::{sync::Semaphore, time::timeout};
 
-use self::{health::ConnectionHealth, options::for_transactions};
-use super::{dialect, statement_hook::OptionalHook, statements::Statements};
+use self::health::ConnectionHealth;
+use super::{
+    dialect,
+    engine::{Engine, postgres},
+    statement_hook::OptionalHook,
+    statements::Statements,
+};
 
 /// How long the connections of a pool may take to close. While the database does not answer, a
 /// connection in use does not end for minutes, and neither does the pool's own upkeep.
 const CLOSE_MAX: Duration = Duration::from_secs(1);
-
-/// Why no pool could be opened. The messages are for an operator; none contains the URL, which may
-/// hold a password.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    #[error("DATABASE_URL is not a PostgreSQL URL (postgres://user:password@host:5432/name): {0}")]
-    Url(String),
-    #[error("the database {database} does not exist and could not be created: {source}")]
-    Create { database: String, source: DbErr },
-    #[error("the database cannot be reached: {0}")]
-    Unreachable(#[source] DbErr),
-}
 
 /// Two pools: one for transactions, one for reads outside of transactions.
 ///
@@ -70,7 +64,7 @@ impl Db {
         settings: PoolSettings,
         name: &str,
     ) -> Result<Self, ConnectError> {
-        check_url(url)?;
+        Engine::of_url(url)?;
         let health = ConnectionHealth::default();
         let transactions = open_for_transactions(url, settings, name, &health).await?;
         Ok(Self {
@@ -207,7 +201,7 @@ async fn open_for_transactions(
     name: &str,
     health: &ConnectionHealth,
 ) -> Result<DatabaseConnection, ConnectError> {
-    let options = for_transactions(url, settings, name.to_owned(), health.clone());
+    let options = postgres::pool::for_transactions(url, settings, name.to_owned(), health.clone());
     Database::connect(options)
         .await
         .map_err(ConnectError::Unreachable)
@@ -218,13 +212,5 @@ async fn close(connection: DatabaseConnection) {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "could not close a connection"),
         Err(_) => tracing::debug!("a connection was not closed in time"),
-    }
-}
-
-pub(super) fn check_url(url: &str) -> Result<url::Url, ConnectError> {
-    let parsed = url::Url::parse(url).map_err(|error| ConnectError::Url(error.to_string()))?;
-    match parsed.scheme() {
-        "postgres" | "postgresql" => Ok(parsed),
-        other => Err(ConnectError::Url(format!("the scheme is {other}"))),
     }
 }

@@ -1,107 +1,11 @@
-//! PostgreSQL's own features: its error codes, its advisory locks, its functions.
+//! What the shop's SQL says in the words of the engine: its advisory locks, its clock, its
+//! functions.
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseBackend, DbErr, FromQueryResult, RuntimeErr, Statement,
+    ColumnTrait, ConnectionTrait, DatabaseBackend, DbErr, FromQueryResult, Statement,
     sea_query::{Expr, ExprTrait, Func, IntoColumnRef, SimpleExpr, extension::postgres::PgFunc},
-    sqlx,
 };
 use uuid::Uuid;
-
-/// Returns the SQLSTATE of an error, if the server reported it.
-pub fn sqlstate(error: &DbErr) -> Option<String> {
-    match runtime_error(error)? {
-        sqlx::Error::Database(database) => database.code().map(std::borrow::Cow::into_owned),
-        _ => None,
-    }
-}
-
-fn runtime_error(error: &DbErr) -> Option<&sqlx::Error> {
-    match error {
-        DbErr::Conn(RuntimeErr::SqlxError(error))
-        | DbErr::Exec(RuntimeErr::SqlxError(error))
-        | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error),
-        _ => None,
-    }
-}
-
-/// Returns the name of the constraint that an error reports as violated.
-pub fn broken_constraint(error: &DbErr) -> Option<String> {
-    match runtime_error(error)? {
-        sqlx::Error::Database(database) => database.constraint().map(ToOwned::to_owned),
-        _ => None,
-    }
-}
-
-/// True for serialization failure, deadlock and lock timeout: the transaction wrote nothing and may
-/// be retried.
-pub fn is_retryable(error: &DbErr) -> bool {
-    matches!(
-        sqlstate(error).as_deref(),
-        Some("40001" | "40P01" | "55P03")
-    )
-}
-
-/// True if a row with that key already exists.
-pub fn is_unique_violation(error: &DbErr) -> bool {
-    sqlstate(error).as_deref() == Some("23505")
-}
-
-/// True if a number does not fit into its column.
-pub fn is_out_of_range(error: &DbErr) -> bool {
-    sqlstate(error).as_deref() == Some("22003")
-}
-
-/// True if the server could not be reached or is shutting down, or if the connection was lost: the
-/// request itself is not wrong.
-pub fn is_unavailable(error: &DbErr) -> bool {
-    if matches!(error, DbErr::ConnectionAcquire(_)) {
-        return true;
-    }
-    match runtime_error(error) {
-        // Class 08 is a connection exception, 57 an operator intervention or a statement timeout,
-        // 53 insufficient resources; 25P03 and 25P04 end a session that was idle in a transaction,
-        // as when its client froze.
-        Some(sqlx::Error::Database(database)) => database.code().is_some_and(|code| {
-            ["08", "57", "53", "25P03", "25P04"]
-                .iter()
-                .any(|class| code.starts_with(class))
-        }),
-        Some(
-            sqlx::Error::Io(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed
-            | sqlx::Error::Protocol(_),
-        ) => true,
-        _ => false,
-    }
-}
-
-/// True if the connection was lost because the server or the network failed, so that others may be
-/// lost too. An administrator can end a single session, so that is not enough.
-pub fn is_connection_lost(error: &DbErr) -> bool {
-    match runtime_error(error) {
-        // Connection exceptions; a crash of the server, and its recovery.
-        Some(sqlx::Error::Database(database)) => database.code().is_some_and(|code| {
-            ["08", "57P02", "57P03"]
-                .iter()
-                .any(|class| code.starts_with(class))
-        }),
-        Some(sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_)) => true,
-        _ => false,
-    }
-}
-
-/// True if the server has no database of that name.
-pub fn is_absent_database(error: &DbErr) -> bool {
-    sqlstate(error).as_deref() == Some("3D000")
-}
-
-/// True if another process created the database in the meantime (two concurrent `CREATE DATABASE`
-/// may also conflict in the catalog's unique index).
-pub fn is_already_there(error: &DbErr) -> bool {
-    matches!(sqlstate(error).as_deref(), Some("42P04" | "23505"))
-}
 
 /// Builds `CREATE DATABASE` with the name quoted.
 pub fn create_database(name: &str) -> String {

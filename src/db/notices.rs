@@ -12,10 +12,7 @@ use sea_orm::{
 };
 use tokio::time::timeout;
 
-use super::{
-    connect::{ConnectError, check_url},
-    dialect,
-};
+use super::{connect::ConnectError, dialect, engine::Engine};
 
 /// The channel of the notices. A channel belongs to one database.
 const CHANNEL: &str = "doorbuster_changes";
@@ -49,7 +46,7 @@ impl Listener {
     /// # Errors
     /// [`ConnectError::Url`] and [`ConnectError::Unreachable`].
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
-        check_url(url)?;
+        Engine::of_url(url)?;
         let options = PgConnectOptions::from_str(url).map_err(unreachable)?;
         let options = options.application_name(SESSION_NAME);
         timeout(CONNECT_MAX, Self::listen(options))

@@ -9,7 +9,7 @@ use sea_orm::{
 };
 use tokio::time::timeout;
 
-use super::connect::{ConnectError, check_url};
+use super::{connect::ConnectError, engine::Engine};
 
 /// How long the connection may take.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
@@ -78,7 +78,7 @@ impl SessionLock {
     }
 
     async fn connect(url: &str, name: &str, key: i64) -> Result<Self, ConnectError> {
-        check_url(url)?;
+        Engine::of_url(url)?;
         let options = PgConnectOptions::from_str(url).map_err(unreachable)?;
         let options = options.application_name(name);
         let connection = timeout(CONNECT_MAX, PgConnection::connect_with(&options))

@@ -4,8 +4,11 @@ use std::time::Duration;
 
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr};
 
-use super::{ConnectError, check_url, close};
-use crate::db::dialect;
+use super::{ConnectError, close};
+use crate::db::{
+    dialect,
+    engine::{self, Engine},
+};
 
 /// Creates the database that `url` names if it does not exist. Several servers may try at once.
 ///
@@ -13,14 +16,14 @@ use crate::db::dialect;
 /// [`ConnectError::Unreachable`] if the server cannot be reached; [`ConnectError::Create`] if it
 /// refuses.
 pub async fn ensure_database(url: &str) -> Result<(), ConnectError> {
-    let parsed = check_url(url)?;
+    let (_, parsed) = Engine::of_url(url)?;
     let database = parsed.path().trim_start_matches('/').to_owned();
     match single_connection(url).await {
         Ok(connection) => {
             close(connection).await;
             return Ok(());
         }
-        Err(error) if dialect::is_absent_database(&error) => {}
+        Err(error) if engine::is_absent_database(&error) => {}
         Err(error) => return Err(ConnectError::Unreachable(error)),
     }
     let mut maintenance = parsed;
@@ -33,7 +36,7 @@ pub async fn ensure_database(url: &str) -> Result<(), ConnectError> {
         .await;
     close(connection).await;
     match created {
-        Err(error) if !dialect::is_already_there(&error) => Err(ConnectError::Create {
+        Err(error) if !engine::is_already_there(&error) => Err(ConnectError::Create {
             database,
             source: error,
         }),

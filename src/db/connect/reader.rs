@@ -9,8 +9,8 @@ use sea_orm::{
 };
 use tokio::time::timeout;
 
-use super::{ConnectError, PoolSettings, close, health::ConnectionHealth, options::for_reads};
-use crate::db::dialect;
+use super::{ConnectError, PoolSettings, close, health::ConnectionHealth};
+use crate::db::engine::{self, postgres};
 
 /// The pool for statements outside of a transaction. Each statement ends by the pool's deadline,
 /// also when the database stops answering without closing the connection, which no network timeout
@@ -29,7 +29,7 @@ impl Reader {
         name: &str,
         health: &ConnectionHealth,
     ) -> Result<Self, ConnectError> {
-        let options = for_reads(url, settings, name.to_owned(), health.clone());
+        let options = postgres::pool::for_reads(url, settings, name.to_owned(), health.clone());
         let connection = Database::connect(options)
             .await
             .map_err(ConnectError::Unreachable)?;
@@ -62,7 +62,7 @@ impl Reader {
             let mut read = pin!(read);
             match timeout(deadline, &mut read).await {
                 Ok(answer) => {
-                    if answer.as_ref().is_err_and(dialect::is_connection_lost) {
+                    if answer.as_ref().is_err_and(engine::is_connection_lost) {
                         health.mark_suspect();
                     }
                     answer

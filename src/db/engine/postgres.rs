@@ -1,0 +1,4 @@
+//! PostgreSQL.
+
+pub mod errors;
+pub mod pool;
