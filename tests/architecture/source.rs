@@ -72,7 +72,7 @@ impl Text {
 
 /// Every file that people read, except what others wrote.
 pub fn texts() -> Vec<Text> {
-    const FOLDERS: [&str; 9] = [
+    const FOLDERS: [&str; 10] = [
         "src",
         "tests",
         "benches",
@@ -80,16 +80,18 @@ pub fn texts() -> Vec<Text> {
         "docs",
         "end2end",
         "public",
+        "scripts",
         "style",
         ".config",
     ];
-    const FILES: [&str; 7] = [
+    const FILES: [&str; 8] = [
         "README.md",
         "CONTRIBUTING.md",
         "CHANGELOG.md",
         "Cargo.toml",
         "Makefile.toml",
         "build.rs",
+        "compose.yaml",
         "makew",
     ];
     let root = root();
@@ -97,7 +99,7 @@ pub fn texts() -> Vec<Text> {
     for folder in FOLDERS {
         let is_text = |path: &Path| {
             let extension = path.extension().unwrap_or_default();
-            ["rs", "md", "ts", "js", "css", "toml", "snap"]
+            ["rs", "md", "ts", "js", "css", "toml", "snap", "sh", "sql"]
                 .iter()
                 .any(|kind| extension == *kind)
         };
