@@ -19,7 +19,7 @@ use tokio::{sync::Semaphore, time::timeout};
 use self::health::ConnectionHealth;
 use super::{
     dialect,
-    engine::{Engine, postgres},
+    engine::{Engine, mysql, postgres},
     statement_hook::OptionalHook,
     statements::Statements,
 };
@@ -48,8 +48,8 @@ impl Db {
     /// Opens both pools on `url`. The database must exist.
     ///
     /// # Errors
-    /// [`ConnectError::Url`] if `url` is not a PostgreSQL URL; [`ConnectError::Unreachable`] if the
-    /// server does not answer.
+    /// [`ConnectError::Url`] if `url` is not the URL of a database; [`ConnectError::Unreachable`]
+    /// if the server does not answer.
     pub async fn connect(url: &str, settings: PoolSettings) -> Result<Self, ConnectError> {
         Self::connect_as(url, settings, settings.application_name).await
     }
@@ -64,7 +64,6 @@ impl Db {
         settings: PoolSettings,
         name: &str,
     ) -> Result<Self, ConnectError> {
-        Engine::of_url(url)?;
         let health = ConnectionHealth::default();
         let transactions = open_for_transactions(url, settings, name, &health).await?;
         Ok(Self {
@@ -99,6 +98,11 @@ impl Db {
             settings,
             name: name.into(),
         })
+    }
+
+    /// Returns the engine of the database.
+    pub fn engine(&self) -> Engine {
+        Engine::of(self.transactions())
     }
 
     /// Returns the pool for reads outside of a transaction.
@@ -142,11 +146,21 @@ impl Db {
     /// # Errors
     /// [`ConnectError::Unreachable`] if the server has no connections left.
     pub async fn warm_up(&self) -> Result<(), ConnectError> {
-        let pool = self.transactions().get_postgres_connection_pool();
-        let all = (0..self.settings.transactions_max).map(|_| pool.acquire());
+        let (pool, connections) = (self.transactions(), 0..self.settings.transactions_max);
         // Held until the last one is open, so that each is a different connection.
-        let held = futures::future::try_join_all(all).await;
-        held.map(drop).map_err(|error| {
+        let opened = match Engine::of(pool) {
+            Engine::Postgres => {
+                let pool = pool.get_postgres_connection_pool();
+                let held = futures::future::try_join_all(connections.map(|_| pool.acquire()));
+                held.await.map(drop)
+            }
+            Engine::MySql => {
+                let pool = pool.get_mysql_connection_pool();
+                let held = futures::future::try_join_all(connections.map(|_| pool.acquire()));
+                held.await.map(drop)
+            }
+        };
+        opened.map_err(|error| {
             ConnectError::Unreachable(DbErr::Conn(RuntimeErr::SqlxError(error.into())))
         })
     }
@@ -201,7 +215,13 @@ async fn open_for_transactions(
     name: &str,
     health: &ConnectionHealth,
 ) -> Result<DatabaseConnection, ConnectError> {
-    let options = postgres::pool::for_transactions(url, settings, name.to_owned(), health.clone());
+    let health = health.clone();
+    let options = match Engine::of_url(url)?.0 {
+        Engine::Postgres => {
+            postgres::pool::for_transactions(url, settings, name.to_owned(), health)
+        }
+        Engine::MySql => mysql::pool::for_transactions(url, settings, name, health),
+    };
     Database::connect(options)
         .await
         .map_err(ConnectError::Unreachable)

@@ -3,22 +3,30 @@
 //! Code outside of `db` never asks for the engine. It calls [`dialect`](super::dialect) and the
 //! functions here, which know the engine by the connection, by the error or by the URL.
 
+pub mod mysql;
 pub mod postgres;
 
 use std::borrow::Cow;
 
-use sea_orm::{DbErr, RuntimeErr, sqlx};
+use sea_orm::{
+    ConnectionTrait, DatabaseBackend, DbErr, RuntimeErr,
+    sqlx::{self, mysql::MySqlDatabaseError},
+};
 use url::Url;
 
 use super::connect::error::ConnectError;
 
-/// A database engine that Doorbuster runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Engine {
-    Postgres,
-}
+pub use crate::model::DatabaseEngine as Engine;
 
 impl Engine {
+    /// Returns the engine of a connection.
+    pub fn of<C: ConnectionTrait>(connection: &C) -> Self {
+        match connection.get_database_backend() {
+            DatabaseBackend::MySql => Self::MySql,
+            _ => Self::Postgres,
+        }
+    }
+
     /// Returns the engine that `url` names by its scheme, and the parsed URL.
     ///
     /// # Errors
@@ -27,6 +35,7 @@ impl Engine {
         let parsed = Url::parse(url).map_err(|error| ConnectError::Url(error.to_string()))?;
         match parsed.scheme() {
             "postgres" | "postgresql" => Ok((Self::Postgres, parsed)),
+            "mysql" => Ok((Self::MySql, parsed)),
             other => Err(ConnectError::Url(format!("the scheme is {other}"))),
         }
     }
@@ -35,6 +44,7 @@ impl Engine {
 /// The code of an error that the server reported.
 enum ServerCode<'e> {
     Postgres(Cow<'e, str>),
+    MySql(u16),
 }
 
 fn runtime_error(error: &DbErr) -> Option<&sqlx::Error> {
@@ -50,20 +60,29 @@ fn server_code(error: &DbErr) -> Option<ServerCode<'_>> {
     let sqlx::Error::Database(database) = runtime_error(error)? else {
         return None;
     };
-    database.code().map(ServerCode::Postgres)
+    match database.try_downcast_ref::<MySqlDatabaseError>() {
+        Some(error) => Some(ServerCode::MySql(error.number())),
+        None => database.code().map(ServerCode::Postgres),
+    }
 }
 
 /// Returns the code of an error, if the server reported it.
 pub fn error_code(error: &DbErr) -> Option<String> {
     server_code(error).map(|code| match code {
         ServerCode::Postgres(state) => state.into_owned(),
+        ServerCode::MySql(number) => number.to_string(),
     })
 }
 
 /// Returns the name of the constraint that an error reports as violated.
 pub fn broken_constraint(error: &DbErr) -> Option<String> {
     match runtime_error(error)? {
-        sqlx::Error::Database(database) => database.constraint().map(ToOwned::to_owned),
+        sqlx::Error::Database(database) => {
+            match database.try_downcast_ref::<MySqlDatabaseError>() {
+                Some(error) => mysql::errors::broken_constraint(error.number(), error.message()),
+                None => database.constraint().map(ToOwned::to_owned),
+            }
+        }
         _ => None,
     }
 }
@@ -71,8 +90,12 @@ pub fn broken_constraint(error: &DbErr) -> Option<String> {
 /// True for serialization failure, deadlock and lock timeout: the transaction wrote nothing and may
 /// be retried.
 pub fn is_retryable(error: &DbErr) -> bool {
+    if matches!(error, DbErr::Custom(text) if text == mysql::named_lock::TIMED_OUT) {
+        return true;
+    }
     server_code(error).is_some_and(|code| match code {
         ServerCode::Postgres(state) => postgres::errors::is_retryable(&state),
+        ServerCode::MySql(number) => mysql::errors::is_retryable(number),
     })
 }
 
@@ -80,6 +103,7 @@ pub fn is_retryable(error: &DbErr) -> bool {
 pub fn is_unique_violation(error: &DbErr) -> bool {
     server_code(error).is_some_and(|code| match code {
         ServerCode::Postgres(state) => postgres::errors::is_unique_violation(&state),
+        ServerCode::MySql(number) => mysql::errors::is_unique_violation(number),
     })
 }
 
@@ -87,6 +111,7 @@ pub fn is_unique_violation(error: &DbErr) -> bool {
 pub fn is_out_of_range(error: &DbErr) -> bool {
     server_code(error).is_some_and(|code| match code {
         ServerCode::Postgres(state) => postgres::errors::is_out_of_range(&state),
+        ServerCode::MySql(number) => mysql::errors::is_out_of_range(number),
     })
 }
 
@@ -99,6 +124,7 @@ pub fn is_unavailable(error: &DbErr) -> bool {
     if let Some(code) = server_code(error) {
         return match code {
             ServerCode::Postgres(state) => postgres::errors::is_unavailable(&state),
+            ServerCode::MySql(number) => mysql::errors::is_unavailable(number),
         };
     }
     matches!(
@@ -119,6 +145,7 @@ pub fn is_connection_lost(error: &DbErr) -> bool {
     if let Some(code) = server_code(error) {
         return match code {
             ServerCode::Postgres(state) => postgres::errors::is_connection_lost(&state),
+            ServerCode::MySql(number) => mysql::errors::is_connection_lost(number),
         };
     }
     matches!(
@@ -131,6 +158,7 @@ pub fn is_connection_lost(error: &DbErr) -> bool {
 pub fn is_absent_database(error: &DbErr) -> bool {
     server_code(error).is_some_and(|code| match code {
         ServerCode::Postgres(state) => postgres::errors::is_absent_database(&state),
+        ServerCode::MySql(number) => mysql::errors::is_absent_database(number),
     })
 }
 
@@ -138,5 +166,6 @@ pub fn is_absent_database(error: &DbErr) -> bool {
 pub fn is_already_there(error: &DbErr) -> bool {
     server_code(error).is_some_and(|code| match code {
         ServerCode::Postgres(state) => postgres::errors::is_already_there(&state),
+        ServerCode::MySql(number) => mysql::errors::is_already_there(number),
     })
 }

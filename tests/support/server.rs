@@ -262,6 +262,7 @@ fn fingerprint() -> String {
         .iter()
         .flat_map(|folder| std::fs::read_dir(root.join(folder)).expect("the sources are there"))
         .map(|entry| entry.expect("a source").path())
+        .filter(|path| path.is_file())
         .collect();
     files.push(root.join("src/shop/seed.rs"));
     files.sort();
