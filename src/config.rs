@@ -112,16 +112,16 @@ impl ServeSettings {
 
     /// Checks the direct URL of the database.
     ///
-    /// # Errors
-    /// A sentence, if it is not a PostgreSQL URL. It does not contain the URL, which may hold a
-    /// password.
+    /// # Errors A sentence, if it is not the URL of a database. It does not contain the URL, which
+    /// may hold a password.
     pub fn check_direct_url(&self) -> Result<(), &'static str> {
         let is_valid = |url: &str| {
-            Url::parse(url).is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql"))
+            let parsed = Url::parse(url);
+            parsed.is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql" | "mysql"))
         };
         match self.direct_url() {
             Some(url) if !is_valid(url) => Err(
-                "DATABASE_DIRECT_URL is not a PostgreSQL URL (postgres://user:password@host:5432/name)",
+                "DATABASE_DIRECT_URL is not the URL of a database (postgres://user:password@host:5432/name or mysql://user:password@host:3306/name)",
             ),
             _ => Ok(()),
         }
@@ -277,7 +277,7 @@ mod tests {
                 "--database-direct-url postgres://server/shop",
                 Some("postgres://server/shop"),
             ),
-            ("--database-direct-url mysql://server/shop", None),
+            ("--database-direct-url sqlite://server/shop", None),
             ("--database-direct-url server", None),
         ] {
             let words = std::iter::once("serve").chain(flags.split_whitespace());

@@ -5,6 +5,7 @@
 pub mod connect;
 pub mod dialect;
 pub mod embedded;
+pub mod engine;
 pub mod entity;
 pub mod lock_watch;
 pub mod locks;

@@ -8,6 +8,7 @@ pub mod card_expiry;
 pub mod cart;
 pub mod cart_excess;
 pub mod country;
+pub mod database_engine;
 pub mod digit_groups;
 pub mod findings;
 pub mod isolation;
@@ -44,6 +45,7 @@ pub use cart::{
     AppliedCode, CartLine, CartView, CheckoutView, LineProblem, ReleasedLine, Reservation,
 };
 pub use cart_excess::{CartBound, CartExcess};
+pub use database_engine::{DatabaseEngine, Engines};
 pub use isolation::Isolation;
 pub use lesson::{LessonKey, LessonResult, LessonRun};
 pub use live_sale::LiveSale;

@@ -12,6 +12,7 @@ pub mod server;
 pub mod shared_server;
 pub mod shop;
 pub mod wire;
+pub mod words;
 
 use std::time::Duration;
 

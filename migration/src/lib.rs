@@ -1,9 +1,8 @@
-//! Doorbuster's schema, one file per migration.
+//! Doorbuster's schema, one file per migration: here for PostgreSQL, and in [`mysql`] for MySQL and
+//! MariaDB, with the same tables, columns and names. A change of the schema is a migration in both.
 //!
-//! The first migrations use the query builder, so that a second database engine could run them. SQL
-//! that only PostgreSQL understands (such as the append-only trigger) is marked as such. The
-//! migrator takes no lock: its callers hold an advisory lock, because several servers may start at
-//! the same time.
+//! The migrators take no lock: their callers hold one, because several servers may start at the
+//! same time.
 
 pub use sea_orm_migration;
 pub use sea_orm_migration::prelude::*;
@@ -37,8 +36,9 @@ mod m0026_holds_of_sales;
 mod m0027_product_search;
 mod m0028_session_ids;
 mod m0030_switched_codes;
+pub mod mysql;
 
-/// Runs all migrations, oldest first.
+/// Runs all migrations for PostgreSQL, oldest first.
 pub struct Migrator;
 
 #[async_trait::async_trait]

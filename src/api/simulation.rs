@@ -69,7 +69,8 @@ mod server {
             ShopError::UnknownProduct => Some("target"),
             ShopError::StrategyUnknown
             | ShopError::StrategyUnsafe(_)
-            | ShopError::StrategyLaneOnly(_) => Some("strategy"),
+            | ShopError::StrategyLaneOnly(_)
+            | ShopError::StrategyNotOnEngine { .. } => Some("strategy"),
             _ => None,
         }
     }

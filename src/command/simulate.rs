@@ -8,7 +8,7 @@ use doorbuster::{
     db::PoolSettings,
     feed::Feed,
     model::{
-        RunSnapshot, RunVerdict, ShopError, SimulationPlan, StrategyKey, Verdict,
+        DatabaseEngine, RunSnapshot, RunVerdict, ShopError, SimulationPlan, StrategyKey, Verdict,
         plan::{self, Arrivals, Faults, Journey, Quantities, Thresholds},
     },
     shop::{Shop, administrator::Administrator},
@@ -115,7 +115,7 @@ pub async fn run(
     arguments: Arguments,
 ) -> Result<ExitCode, CommandError> {
     if arguments.list {
-        output::print(&list())?;
+        output::print(&list(engine_of(settings)))?;
         return Ok(ExitCode::SUCCESS);
     }
     let plan = match plan(&arguments) {
@@ -266,10 +266,22 @@ async fn open_gateway(
     OpenGateway::open(own, &secret?).await
 }
 
-fn list() -> String {
+/// The engine of the database that the settings name, without a connection.
+pub fn engine_of(settings: &DatabaseSettings) -> DatabaseEngine {
+    let url = settings.database_url.as_deref().unwrap_or_default();
+    DatabaseEngine::of_url(url).map_or(DatabaseEngine::Postgres, |(engine, _)| engine)
+}
+
+fn list(engine: DatabaseEngine) -> String {
     let line = |strategy: StrategyKey| {
-        let (safety, summary) = (strategy.safety(), strategy.row().summary);
-        format!("{strategy:20} {safety:7} {summary}\n")
+        let (safety, row) = (strategy.safety(), strategy.row());
+        match row.engines.reason_against(engine) {
+            None => format!("{strategy:20} {safety:7} {}\n", row.summary),
+            Some(reason) => {
+                let engine = engine.name();
+                format!("{strategy:20} {safety:7} not available on {engine}: {reason}\n")
+            }
+        }
     };
     StrategyKey::ALL.into_iter().map(line).collect()
 }

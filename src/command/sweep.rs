@@ -8,7 +8,7 @@ use std::{
 use clap::Args;
 use doorbuster::{
     config::DatabaseSettings,
-    model::{Quantity, ShopError, StrategyKey, plan},
+    model::{DatabaseEngine, Quantity, ShopError, StrategyKey, plan},
     shop::administrator::Administrator,
     simulation::{
         spread::RUNS_EACH_MIN,
@@ -71,7 +71,7 @@ pub async fn run(
     settings: &DatabaseSettings,
     arguments: Arguments,
 ) -> Result<ExitCode, CommandError> {
-    let plan = match plan(&arguments) {
+    let plan = match plan(simulate::engine_of(settings), &arguments) {
         Ok(plan) => plan,
         Err(error) => {
             output::note(format_args!(
@@ -110,10 +110,11 @@ pub async fn run(
     })
 }
 
-fn plan(arguments: &Arguments) -> Result<SweepPlan, ShopError> {
+fn plan(engine: DatabaseEngine, arguments: &Arguments) -> Result<SweepPlan, ShopError> {
     let strategies = if arguments.strategies.is_empty() {
         let all = StrategyKey::ALL.into_iter();
-        all.filter(|strategy| strategy.is_safe()).collect()
+        all.filter(|strategy| strategy.is_safe() && strategy.check_runs_on(engine).is_ok())
+            .collect()
     } else {
         arguments.strategies.clone()
     };

@@ -1,12 +1,13 @@
 //! The connection pools of a database.
 
 mod ensure;
-mod health;
-mod options;
+pub(super) mod error;
+pub(super) mod health;
 mod reader;
-mod settings;
+pub(super) mod settings;
 
 pub use ensure::ensure_database;
+pub use error::ConnectError;
 pub use reader::Reader;
 pub use settings::PoolSettings;
 
@@ -15,24 +16,17 @@ use std::{sync::Arc, time::Duration};
 use sea_orm::{Database, DatabaseConnection, DbErr, RuntimeErr};
 use tokio::{sync::Semaphore, time::timeout};
 
-use self::{health::ConnectionHealth, options::for_transactions};
-use super::{dialect, statement_hook::OptionalHook, statements::Statements};
+use self::health::ConnectionHealth;
+use super::{
+    dialect,
+    engine::{Engine, mysql, postgres},
+    statement_hook::OptionalHook,
+    statements::Statements,
+};
 
 /// How long the connections of a pool may take to close. While the database does not answer, a
 /// connection in use does not end for minutes, and neither does the pool's own upkeep.
 const CLOSE_MAX: Duration = Duration::from_secs(1);
-
-/// Why no pool could be opened. The messages are for an operator; none contains the URL, which may
-/// hold a password.
-#[derive(Debug, thiserror::Error)]
-pub enum ConnectError {
-    #[error("DATABASE_URL is not a PostgreSQL URL (postgres://user:password@host:5432/name): {0}")]
-    Url(String),
-    #[error("the database {database} does not exist and could not be created: {source}")]
-    Create { database: String, source: DbErr },
-    #[error("the database cannot be reached: {0}")]
-    Unreachable(#[source] DbErr),
-}
 
 /// Two pools: one for transactions, one for reads outside of transactions.
 ///
@@ -54,8 +48,8 @@ impl Db {
     /// Opens both pools on `url`. The database must exist.
     ///
     /// # Errors
-    /// [`ConnectError::Url`] if `url` is not a PostgreSQL URL; [`ConnectError::Unreachable`] if the
-    /// server does not answer.
+    /// [`ConnectError::Url`] if `url` is not the URL of a database; [`ConnectError::Unreachable`]
+    /// if the server does not answer.
     pub async fn connect(url: &str, settings: PoolSettings) -> Result<Self, ConnectError> {
         Self::connect_as(url, settings, settings.application_name).await
     }
@@ -70,7 +64,6 @@ impl Db {
         settings: PoolSettings,
         name: &str,
     ) -> Result<Self, ConnectError> {
-        check_url(url)?;
         let health = ConnectionHealth::default();
         let transactions = open_for_transactions(url, settings, name, &health).await?;
         Ok(Self {
@@ -105,6 +98,11 @@ impl Db {
             settings,
             name: name.into(),
         })
+    }
+
+    /// Returns the engine of the database.
+    pub fn engine(&self) -> Engine {
+        Engine::of(self.transactions())
     }
 
     /// Returns the pool for reads outside of a transaction.
@@ -148,11 +146,21 @@ impl Db {
     /// # Errors
     /// [`ConnectError::Unreachable`] if the server has no connections left.
     pub async fn warm_up(&self) -> Result<(), ConnectError> {
-        let pool = self.transactions().get_postgres_connection_pool();
-        let all = (0..self.settings.transactions_max).map(|_| pool.acquire());
+        let (pool, connections) = (self.transactions(), 0..self.settings.transactions_max);
         // Held until the last one is open, so that each is a different connection.
-        let held = futures::future::try_join_all(all).await;
-        held.map(drop).map_err(|error| {
+        let opened = match Engine::of(pool) {
+            Engine::Postgres => {
+                let pool = pool.get_postgres_connection_pool();
+                let held = futures::future::try_join_all(connections.map(|_| pool.acquire()));
+                held.await.map(drop)
+            }
+            Engine::MySql => {
+                let pool = pool.get_mysql_connection_pool();
+                let held = futures::future::try_join_all(connections.map(|_| pool.acquire()));
+                held.await.map(drop)
+            }
+        };
+        opened.map_err(|error| {
             ConnectError::Unreachable(DbErr::Conn(RuntimeErr::SqlxError(error.into())))
         })
     }
@@ -207,7 +215,13 @@ async fn open_for_transactions(
     name: &str,
     health: &ConnectionHealth,
 ) -> Result<DatabaseConnection, ConnectError> {
-    let options = for_transactions(url, settings, name.to_owned(), health.clone());
+    let health = health.clone();
+    let options = match Engine::of_url(url)?.0 {
+        Engine::Postgres => {
+            postgres::pool::for_transactions(url, settings, name.to_owned(), health)
+        }
+        Engine::MySql => mysql::pool::for_transactions(url, settings, name, health),
+    };
     Database::connect(options)
         .await
         .map_err(ConnectError::Unreachable)
@@ -218,13 +232,5 @@ async fn close(connection: DatabaseConnection) {
         Ok(Ok(())) => {}
         Ok(Err(error)) => tracing::debug!(%error, "could not close a connection"),
         Err(_) => tracing::debug!("a connection was not closed in time"),
-    }
-}
-
-pub(super) fn check_url(url: &str) -> Result<url::Url, ConnectError> {
-    let parsed = url::Url::parse(url).map_err(|error| ConnectError::Url(error.to_string()))?;
-    match parsed.scheme() {
-        "postgres" | "postgresql" => Ok(parsed),
-        other => Err(ConnectError::Url(format!("the scheme is {other}"))),
     }
 }

@@ -1,133 +1,79 @@
-//! PostgreSQL's own features: its error codes, its advisory locks, its functions.
+//! What the shop's SQL says in the words of the engine: its advisory locks, its clock, its
+//! functions.
 
 use sea_orm::{
-    ColumnTrait, ConnectionTrait, DatabaseBackend, DbErr, FromQueryResult, RuntimeErr, Statement,
-    sea_query::{Expr, ExprTrait, Func, IntoColumnRef, SimpleExpr, extension::postgres::PgFunc},
-    sqlx,
+    ColumnTrait, ConnectionTrait, DatabaseBackend, DbErr, EntityTrait, FromQueryResult, Select,
+    Statement, UpdateMany,
+    sea_query::{Expr, ExprTrait, Func, FunctionCall, IntoColumnRef, LikeExpr, SimpleExpr},
 };
 use uuid::Uuid;
 
-/// Returns the SQLSTATE of an error, if the server reported it.
-pub fn sqlstate(error: &DbErr) -> Option<String> {
-    match runtime_error(error)? {
-        sqlx::Error::Database(database) => database.code().map(std::borrow::Cow::into_owned),
-        _ => None,
-    }
-}
-
-fn runtime_error(error: &DbErr) -> Option<&sqlx::Error> {
-    match error {
-        DbErr::Conn(RuntimeErr::SqlxError(error))
-        | DbErr::Exec(RuntimeErr::SqlxError(error))
-        | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error),
-        _ => None,
-    }
-}
-
-/// Returns the name of the constraint that an error reports as violated.
-pub fn broken_constraint(error: &DbErr) -> Option<String> {
-    match runtime_error(error)? {
-        sqlx::Error::Database(database) => database.constraint().map(ToOwned::to_owned),
-        _ => None,
-    }
-}
-
-/// True for serialization failure, deadlock and lock timeout: the transaction wrote nothing and may
-/// be retried.
-pub fn is_retryable(error: &DbErr) -> bool {
-    matches!(
-        sqlstate(error).as_deref(),
-        Some("40001" | "40P01" | "55P03")
-    )
-}
-
-/// True if a row with that key already exists.
-pub fn is_unique_violation(error: &DbErr) -> bool {
-    sqlstate(error).as_deref() == Some("23505")
-}
-
-/// True if a number does not fit into its column.
-pub fn is_out_of_range(error: &DbErr) -> bool {
-    sqlstate(error).as_deref() == Some("22003")
-}
-
-/// True if the server could not be reached or is shutting down, or if the connection was lost: the
-/// request itself is not wrong.
-pub fn is_unavailable(error: &DbErr) -> bool {
-    if matches!(error, DbErr::ConnectionAcquire(_)) {
-        return true;
-    }
-    match runtime_error(error) {
-        // Class 08 is a connection exception, 57 an operator intervention or a statement timeout,
-        // 53 insufficient resources; 25P03 and 25P04 end a session that was idle in a transaction,
-        // as when its client froze.
-        Some(sqlx::Error::Database(database)) => database.code().is_some_and(|code| {
-            ["08", "57", "53", "25P03", "25P04"]
-                .iter()
-                .any(|class| code.starts_with(class))
-        }),
-        Some(
-            sqlx::Error::Io(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed
-            | sqlx::Error::Protocol(_),
-        ) => true,
-        _ => false,
-    }
-}
-
-/// True if the connection was lost because the server or the network failed, so that others may be
-/// lost too. An administrator can end a single session, so that is not enough.
-pub fn is_connection_lost(error: &DbErr) -> bool {
-    match runtime_error(error) {
-        // Connection exceptions; a crash of the server, and its recovery.
-        Some(sqlx::Error::Database(database)) => database.code().is_some_and(|code| {
-            ["08", "57P02", "57P03"]
-                .iter()
-                .any(|class| code.starts_with(class))
-        }),
-        Some(sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_)) => true,
-        _ => false,
-    }
-}
-
-/// True if the server has no database of that name.
-pub fn is_absent_database(error: &DbErr) -> bool {
-    sqlstate(error).as_deref() == Some("3D000")
-}
-
-/// True if another process created the database in the meantime (two concurrent `CREATE DATABASE`
-/// may also conflict in the catalog's unique index).
-pub fn is_already_there(error: &DbErr) -> bool {
-    matches!(sqlstate(error).as_deref(), Some("42P04" | "23505"))
-}
-
-/// Builds `CREATE DATABASE` with the name quoted.
-pub fn create_database(name: &str) -> String {
-    format!("CREATE DATABASE \"{}\"", name.replace('"', "\"\""))
-}
+use super::engine::{
+    Engine,
+    mysql::{self, named_lock},
+};
 
 /// `column = ANY($1)`: one prepared statement for any number of ids, where `IN (…)` would need one
 /// for each number.
 pub fn column_in<C: ColumnTrait>(column: C, ids: &[i64]) -> SimpleExpr {
-    Expr::col(column.as_column_ref()).eq(PgFunc::any(ids.to_vec()))
+    Expr::col(column.as_column_ref()).eq(any(ids.to_vec()))
 }
 
 /// The same for text columns.
 pub fn text_in<C: ColumnTrait>(column: C, texts: Vec<String>) -> SimpleExpr {
-    Expr::col(column.as_column_ref()).eq(PgFunc::any(texts))
+    Expr::col(column.as_column_ref()).eq(any(texts))
 }
 
 /// The same for columns of UUIDs.
 pub fn uuid_in<C: ColumnTrait>(column: C, uuids: Vec<Uuid>) -> SimpleExpr {
-    Expr::col(column.as_column_ref()).eq(PgFunc::any(uuids))
+    Expr::col(column.as_column_ref()).eq(any(uuids))
+}
+
+/// `ANY($1)`, with a list as one value.
+fn any(members: impl Into<sea_orm::Value>) -> FunctionCall {
+    Func::cust("ANY").arg(Expr::value(members))
 }
 
 /// The same in hand-written SQL: true if the list that is bound as parameter `position` contains
 /// `column`.
 pub fn is_any(column: &str, position: usize) -> String {
     format!("{column} = ANY(${position})")
+}
+
+/// True if one statement can write several tables: a common table expression may be an insert or an
+/// update.
+pub fn writes_in_expressions<C: ConnectionTrait>(connection: &C) -> bool {
+    Engine::of(connection) == Engine::Postgres
+}
+
+/// True if a lock of rows can be restricted to one of the joined tables, and does not lock the rows
+/// that a sort has read in vain.
+pub fn locks_only_the_result<C: ConnectionTrait>(connection: &C) -> bool {
+    Engine::of(connection) == Engine::Postgres
+}
+
+/// The condition that a boolean column is false, as an index on it is used.
+pub fn is_false<C: ConnectionTrait>(connection: &C, column: impl IntoColumnRef) -> SimpleExpr {
+    match Engine::of(connection) {
+        Engine::Postgres => Expr::col(column).not(),
+        Engine::MySql => Expr::col(column).eq(false),
+    }
+}
+
+/// Runs an update of rows, and returns them as it left them: in one statement, or with the query
+/// `rows`, which must find exactly the rows that the update changes, and which are locked by then.
+pub async fn update_and_read<C: ConnectionTrait, E: EntityTrait>(
+    connection: &C,
+    update: UpdateMany<E>,
+    rows: Select<E>,
+) -> Result<Vec<E::Model>, DbErr> {
+    match Engine::of(connection) {
+        Engine::Postgres => update.exec_with_returning(connection).await,
+        Engine::MySql => match update.exec(connection).await?.rows_affected {
+            0 => Ok(Vec::new()),
+            _ => rows.all(connection).await,
+        },
+    }
 }
 
 /// An expression as a 64-bit integer, in this engine's words.
@@ -149,11 +95,19 @@ pub fn microseconds_between(from: &str, to: &str) -> String {
 /// True if `column`, a text that `fold_search_text` has folded (migration m0027), contains `word`
 /// in any case and with or without accents. The word is not a pattern: `%` and `_` are ordinary
 /// characters.
-pub fn contains_folded(column: impl IntoColumnRef, word: &str) -> SimpleExpr {
-    Func::cust("strpos")
-        .arg(Expr::col(column))
-        .arg(folded(word))
-        .gt(0)
+pub fn contains_folded<C: ConnectionTrait>(
+    connection: &C,
+    column: impl IntoColumnRef,
+    word: &str,
+) -> SimpleExpr {
+    match Engine::of(connection) {
+        Engine::Postgres => Func::cust("strpos")
+            .arg(Expr::col(column))
+            .arg(folded(word))
+            .gt(0),
+        // Its comparison of parts of a text does not use the collation of the column; `LIKE` does.
+        Engine::MySql => Expr::col(column).like(LikeExpr::new(mysql::contains(word)).escape('|')),
+    }
 }
 
 /// A text as searches and lists compare it: in lower case and without accents.
@@ -179,8 +133,16 @@ pub struct ServerFacts {
 
 /// Queries the server's version, whether its commits are durable, and its time.
 pub async fn server(connection: &impl ConnectionTrait) -> Result<ServerFacts, DbErr> {
-    let sql = "SELECT current_setting('server_version') AS version, current_setting('fsync') AS fsync, \
-               CURRENT_TIMESTAMP AS now";
+    let sql = match Engine::of(connection) {
+        Engine::Postgres => {
+            "SELECT current_setting('server_version') AS version, current_setting('fsync') AS fsync, \
+             CURRENT_TIMESTAMP AS now"
+        }
+        Engine::MySql => {
+            "SELECT VERSION() AS version, CURRENT_TIMESTAMP AS now, \
+               CASE @@innodb_flush_log_at_trx_commit WHEN 1 THEN 'on' ELSE 'off' END AS fsync"
+        }
+    };
     ServerFacts::find_by_statement(statement(sql, []))
         .one(connection)
         .await?
@@ -221,11 +183,12 @@ pub async fn sleep<C: ConnectionTrait>(
     connection: &C,
     pause: std::time::Duration,
 ) -> Result<(), DbErr> {
+    let sql = match Engine::of(connection) {
+        Engine::Postgres => "SELECT pg_sleep($1)",
+        Engine::MySql => "SELECT SLEEP($1)",
+    };
     connection
-        .query_one_raw(statement(
-            "SELECT pg_sleep($1)",
-            [pause.as_secs_f64().into()],
-        ))
+        .query_one_raw(statement(sql, [pause.as_secs_f64().into()]))
         .await
         .map(drop)
 }
@@ -235,13 +198,16 @@ pub async fn sleep<C: ConnectionTrait>(
 /// # Errors
 /// Always `DbErr`: the connection is gone.
 pub async fn end_own_session<C: ConnectionTrait>(connection: &C) -> Result<(), DbErr> {
-    connection
-        .query_one_raw(statement(
-            "SELECT pg_terminate_backend(pg_backend_pid())",
-            [],
-        ))
-        .await
-        .map(drop)
+    match Engine::of(connection) {
+        Engine::Postgres => {
+            let sql = "SELECT pg_terminate_backend(pg_backend_pid())";
+            connection.query_one_raw(statement(sql, [])).await.map(drop)
+        }
+        Engine::MySql => connection
+            .execute_unprepared("KILL CONNECTION_ID()")
+            .await
+            .map(drop),
+    }
 }
 
 /// Terminates every session of this database with this `application_name`.
@@ -249,6 +215,10 @@ pub async fn end_sessions<C: ConnectionTrait>(
     connection: &C,
     application_name: &str,
 ) -> Result<(), DbErr> {
+    if Engine::of(connection) == Engine::MySql {
+        let is_meant = |name: &str| name == application_name;
+        return mysql::sessions::end(connection, is_meant).await.map(drop);
+    }
     let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                WHERE datname = current_database() AND application_name = $1 AND pid <> pg_backend_pid()";
     connection
@@ -259,18 +229,24 @@ pub async fn end_sessions<C: ConnectionTrait>(
 
 /// Waits for the session-level advisory lock `key` on this connection.
 pub async fn advisory_lock<C: ConnectionTrait>(connection: &C, key: i64) -> Result<(), DbErr> {
-    connection
-        .execute_raw(statement("SELECT pg_advisory_lock($1)", [key.into()]))
-        .await
-        .map(drop)
+    match Engine::of(connection) {
+        Engine::Postgres => connection
+            .execute_raw(statement("SELECT pg_advisory_lock($1)", [key.into()]))
+            .await
+            .map(drop),
+        Engine::MySql => named_lock::take_patiently(connection, &named_lock::of_key(key)).await,
+    }
 }
 
 /// Releases the lock of [`advisory_lock`].
 pub async fn advisory_unlock<C: ConnectionTrait>(connection: &C, key: i64) -> Result<(), DbErr> {
-    connection
-        .execute_raw(statement("SELECT pg_advisory_unlock($1)", [key.into()]))
-        .await
-        .map(drop)
+    match Engine::of(connection) {
+        Engine::Postgres => connection
+            .execute_raw(statement("SELECT pg_advisory_unlock($1)", [key.into()]))
+            .await
+            .map(drop),
+        Engine::MySql => named_lock::release(connection, &named_lock::of_key(key)).await,
+    }
 }
 
 /// Waits for the advisory lock of `id` in `class`, and holds it until the transaction ends. An id
@@ -281,6 +257,9 @@ pub async fn advisory_lock_in_transaction<C: ConnectionTrait>(
     class: i32,
     id: i64,
 ) -> Result<(), DbErr> {
+    if Engine::of(connection) == Engine::MySql {
+        return named_lock::take(connection, &format!("{class}/{id}")).await;
+    }
     #[expect(
         clippy::cast_possible_truncation,
         reason = "both halves are combined on purpose"
@@ -300,6 +279,9 @@ pub async fn try_advisory_lock_in_transaction<C: ConnectionTrait>(
     connection: &C,
     key: i64,
 ) -> Result<bool, DbErr> {
+    if Engine::of(connection) == Engine::MySql {
+        return named_lock::try_take(connection, &named_lock::of_key(key)).await;
+    }
     let sql = "SELECT pg_try_advisory_xact_lock($1) AS is_taken";
     let row = connection
         .query_one_raw(statement(sql, [key.into()]))
@@ -323,36 +305,63 @@ pub async fn prefer_indexes<C: ConnectionTrait>(connection: &C) -> Result<(), Db
 /// Makes this transaction's commit wait for the disk, even if it wrote nothing: the rows that it
 /// read may come from a commit that did not wait. The log is ordered, so this flush covers them.
 pub async fn flush_at_commit<C: ConnectionTrait>(connection: &C) -> Result<(), DbErr> {
-    connection
-        .query_one_raw(statement(
-            "SELECT pg_logical_emit_message(true, 'doorbuster', '')",
-            [],
-        ))
-        .await
-        .map(drop)
+    match Engine::of(connection) {
+        Engine::Postgres => {
+            let sql = "SELECT pg_logical_emit_message(true, 'doorbuster', '')";
+            connection.query_one_raw(statement(sql, [])).await.map(drop)
+        }
+        Engine::MySql => connection
+            .execute_raw(statement(mysql::MARK, []))
+            .await
+            .map(drop),
+    }
 }
 
-/// The last id that the sequence of `table.id` has given to a transaction, as an expression.
-pub fn last_drawn_id(table: &str) -> String {
-    format!(
-        "coalesce(pg_sequence_last_value(pg_get_serial_sequence('{table}', 'id')::regclass), 0)"
-    )
+/// Builds a statement that lists, for each of `tables`, the last id that was given to a
+/// transaction, in the columns `table_name` and `verified_id`.
+pub fn last_drawn_ids<C: ConnectionTrait>(connection: &C, tables: &[&str]) -> Statement {
+    let ids = tables.iter().map(|table| {
+        let last = match Engine::of(connection) {
+            Engine::Postgres => format!(
+                "coalesce(pg_sequence_last_value(pg_get_serial_sequence('{table}', 'id')::regclass), 0)"
+            ),
+            Engine::MySql => mysql::last_drawn_id(table),
+        };
+        format!("SELECT '{table}' AS table_name, {last} AS verified_id")
+    });
+    let ids: Vec<_> = ids.collect();
+    statement(&ids.join(" UNION ALL "), [])
 }
 
 /// Builds a statement that lists, in the column `writer`, the open transactions that have written
-/// to one of `tables` or are about to.
-pub fn writers(tables: &[&str]) -> String {
-    let names: Vec<_> = tables.iter().map(|table| format!("'{table}'")).collect();
-    format!(
-        "SELECT DISTINCT l.virtualtransaction AS writer FROM pg_locks l JOIN pg_class c ON c.oid = l.relation \
-         WHERE l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
-           AND c.relname IN ({}) AND l.granted AND l.mode = 'RowExclusiveLock'",
-        names.join(", ")
-    )
+/// to one of `tables` or are about to; perhaps others, too.
+pub fn writers<C: ConnectionTrait>(connection: &C, tables: &[&str]) -> Statement {
+    match Engine::of(connection) {
+        Engine::Postgres => {
+            let names: Vec<_> = tables.iter().map(|table| format!("'{table}'")).collect();
+            let sql = format!(
+                "SELECT DISTINCT l.virtualtransaction AS writer FROM pg_locks l JOIN pg_class c ON c.oid = l.relation \
+                 WHERE l.database = (SELECT oid FROM pg_database WHERE datname = current_database()) \
+                   AND c.relname IN ({}) AND l.granted AND l.mode = 'RowExclusiveLock'",
+                names.join(", ")
+            );
+            statement(&sql, [])
+        }
+        Engine::MySql => statement(mysql::OPEN_TRANSACTIONS, []),
+    }
 }
 
-/// Builds a statement that sets the sequence of `table.id` to the largest id in use, after rows
-/// were inserted with explicit ids.
-pub fn advance_ids(table: &str) -> String {
-    format!("SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))")
+/// Lets the next id of `table` be larger than all in use, after rows were inserted with explicit
+/// ids.
+pub async fn advance_ids<C: ConnectionTrait>(connection: &C, table: &str) -> Result<(), DbErr> {
+    match Engine::of(connection) {
+        Engine::Postgres => {
+            let sql = format!(
+                "SELECT setval(pg_get_serial_sequence('{table}', 'id'), (SELECT max(id) FROM {table}))"
+            );
+            connection.execute_unprepared(&sql).await.map(drop)
+        }
+        // An explicit id has advanced it.
+        Engine::MySql => Ok(()),
+    }
 }

@@ -2,7 +2,10 @@
 
 use sea_orm::{ConnectionTrait, DbErr};
 
-use super::{Db, dialect};
+use super::{
+    Db, dialect,
+    engine::{Engine, mysql},
+};
 use crate::model::DbSession;
 
 /// Which sessions are queried.
@@ -14,6 +17,16 @@ pub enum SessionFilter {
     Applications(Vec<String>),
 }
 
+impl SessionFilter {
+    /// True if it selects the session.
+    pub fn selects(&self, session: &DbSession) -> bool {
+        match self {
+            Self::Pids(pids) => pids.contains(&session.pid),
+            Self::Applications(names) => names.contains(&session.application),
+        }
+    }
+}
+
 /// Returns the sessions of this database that `filter` selects, and the sessions for which they
 /// wait, directly or through others; ordered by pid.
 ///
@@ -22,6 +35,9 @@ pub enum SessionFilter {
 /// described exactly. The querying session itself is never included. Use a separate pool for `db`:
 /// a query that queues behind the sessions that it describes comes too late.
 pub async fn sessions(db: &Db, filter: &SessionFilter) -> Result<Vec<DbSession>, DbErr> {
+    if db.engine() == Engine::MySql {
+        return mysql::lock_watch::sessions(db.reader(), |session| filter.selects(session)).await;
+    }
     let (pids, applications) = match filter {
         SessionFilter::Pids(pids) => (pids.as_slice(), &[][..]),
         SessionFilter::Applications(names) => (&[][..], names.as_slice()),

@@ -77,9 +77,28 @@ pub async fn unlocked_bucket(
     units: i64,
     first: i32,
 ) -> Result<Option<stock_bucket::Model>, DbErr> {
-    let bucket = buckets_with(product_id, units, first)
-        .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
-    work.time_lock_wait(bucket.one(work.connection())).await
+    let unlocked = |buckets: Select<stock_bucket::Entity>| {
+        let bucket = buckets.lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
+        work.time_lock_wait(bucket.one(work.connection()))
+    };
+    if dialect::locks_only_the_result(work.connection()) {
+        return unlocked(buckets_with(product_id, units, first)).await;
+    }
+    // Both are read in the order of the primary key, up to the first row that is not locked.
+    let number = stock_bucket::Column::Bucket;
+    let from_first = in_order(product_id, units).filter(number.gte(first));
+    match unlocked(from_first).await? {
+        Some(bucket) => Ok(Some(bucket)),
+        None => unlocked(in_order(product_id, units).filter(number.lt(first))).await,
+    }
+}
+
+fn in_order(product_id: i64, units: i64) -> Select<stock_bucket::Entity> {
+    stock_bucket::Entity::find()
+        .filter(stock_bucket::Column::ProductId.eq(product_id))
+        .filter(stock_bucket::Column::Available.gte(units))
+        .order_by_asc(stock_bucket::Column::Bucket)
+        .limit(1)
 }
 
 /// Selects a bucket of a product that has `units`, without a lock. Starts at bucket `first` and
@@ -103,7 +122,7 @@ pub async fn buckets(work: &Work, product_id: i64) -> Result<Vec<stock_bucket::M
 
 /// Locks up to `max` unsold units that no other transaction has locked.
 pub async fn unlocked_units(work: &Work, product_id: i64, max: u64) -> Result<Vec<i32>, DbErr> {
-    let units = units_for_sale(product_id)
+    let units = units_for_sale(work, product_id)
         .limit(max)
         .lock_with_behavior(LockType::Update, LockBehavior::SkipLocked);
     let rows = work.time_lock_wait(units.all(work.connection())).await?;
@@ -112,14 +131,17 @@ pub async fn unlocked_units(work: &Work, product_id: i64, max: u64) -> Result<Ve
 
 /// Locks every unsold unit, in id order, and waits for those that other transactions have locked.
 pub async fn unsold_units(work: &Work, product_id: i64) -> Result<Vec<i32>, DbErr> {
-    let rows = all(work, units_for_sale(product_id)).await?;
+    let rows = all(work, units_for_sale(work, product_id)).await?;
     Ok(rows.into_iter().map(|row| row.unit).collect())
 }
 
-fn units_for_sale(product_id: i64) -> Select<stock_unit::Entity> {
+fn units_for_sale(work: &Work, product_id: i64) -> Select<stock_unit::Entity> {
     stock_unit::Entity::find()
         .filter(stock_unit::Column::ProductId.eq(product_id))
-        .filter(Expr::col(stock_unit::Column::Sold).not())
+        .filter(dialect::is_false(
+            work.connection(),
+            stock_unit::Column::Sold,
+        ))
         .order_by_asc(stock_unit::Column::Unit)
 }
 
@@ -131,16 +153,21 @@ pub async fn stock_rows(work: &Work, product_ids: &[i64]) -> Result<Vec<stock::M
     all(work, rows).await
 }
 
-/// Locks the stock rows of the products that `query` selects and joins, in id order; the product
-/// rows are not locked.
+/// Locks the stock rows of products, which `query` selects and joins, in id order; the product rows
+/// are not locked.
 pub async fn stock_of_products<M>(
     work: &Work,
+    product_ids: &[i64],
     query: Select<product::Entity>,
 ) -> Result<Vec<M>, DbErr>
 where
     M: FromQueryResult + Send,
 {
     let mut query = query.order_by_asc(stock::Column::ProductId);
+    if !dialect::locks_only_the_result(work.connection()) {
+        stock_rows(work, product_ids).await?;
+        return query.into_model::<M>().all(work.connection()).await;
+    }
     QuerySelect::query(&mut query).lock_with_tables(LockType::Update, [stock::Entity]);
     let rows = query.into_model::<M>().all(work.connection());
     work.time_lock_wait(rows).await

@@ -1,5 +1,5 @@
-//! Notices between the processes of one database, by PostgreSQL's `LISTEN` and `NOTIFY`. The
-//! process that sends one also receives it.
+//! Notices between the processes of one database: by PostgreSQL's `LISTEN` and `NOTIFY`, and by a
+//! table that is polled on MySQL. The process that sends one also receives it.
 
 use std::{str::FromStr, time::Duration};
 
@@ -13,8 +13,10 @@ use sea_orm::{
 use tokio::time::timeout;
 
 use super::{
-    connect::{ConnectError, check_url},
+    Db,
+    connect::ConnectError,
     dialect,
+    engine::{Engine, mysql},
 };
 
 /// The channel of the notices. A channel belongs to one database.
@@ -29,18 +31,29 @@ const CONNECT_MAX: Duration = Duration::from_secs(5);
 /// Never call this in a transaction of the shop: a commit with a notice takes a lock of the whole
 /// server. This statement is its own transaction, and does not wait for the disk: a notice that a
 /// crash loses is one of those that readers do without.
-pub async fn send<C: ConnectionTrait>(connection: &C, text: &str) -> Result<(), DbErr> {
-    let sql = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)";
-    connection
-        .execute_raw(dialect::statement(sql, [CHANNEL.into(), text.into()]))
-        .await
-        .map(drop)
+pub async fn send(db: &Db, text: &str) -> Result<(), DbErr> {
+    match Engine::of(db.reader()) {
+        Engine::Postgres => {
+            let sql = "SELECT set_config('synchronous_commit', 'off', true), pg_notify($1, $2)";
+            db.reader()
+                .execute_raw(dialect::statement(sql, [CHANNEL.into(), text.into()]))
+                .await
+                .map(drop)
+        }
+        Engine::MySql => mysql::notices::send(db.transactions(), text).await,
+    }
 }
 
 /// A session that receives the notices. It has a connection of its own, which no pooler in
 /// transaction mode may share.
 #[derive(Debug)]
-pub struct Listener(PgListener);
+pub struct Listener(Session);
+
+#[derive(Debug)]
+enum Session {
+    Postgres(PgListener),
+    MySql(mysql::notices::Listener),
+}
 
 impl Listener {
     /// Listens in the database at `url`: every notice that is sent after this call arrives, while
@@ -49,13 +62,22 @@ impl Listener {
     /// # Errors
     /// [`ConnectError::Url`] and [`ConnectError::Unreachable`].
     pub async fn connect(url: &str) -> Result<Self, ConnectError> {
-        check_url(url)?;
-        let options = PgConnectOptions::from_str(url).map_err(unreachable)?;
-        let options = options.application_name(SESSION_NAME);
-        timeout(CONNECT_MAX, Self::listen(options))
+        let connect = async {
+            match Engine::of_url(url)?.0 {
+                Engine::Postgres => {
+                    let options = PgConnectOptions::from_str(url).map_err(unreachable)?;
+                    let options = options.application_name(SESSION_NAME);
+                    Self::listen(options).await.map_err(unreachable)
+                }
+                Engine::MySql => mysql::notices::Listener::connect(url)
+                    .await
+                    .map(|listener| Self(Session::MySql(listener)))
+                    .map_err(unreachable),
+            }
+        };
+        timeout(CONNECT_MAX, connect)
             .await
-            .unwrap_or(Err(sqlx::Error::PoolTimedOut))
-            .map_err(unreachable)
+            .unwrap_or_else(|_| Err(unreachable(sqlx::Error::PoolTimedOut)))
     }
 
     async fn listen(options: PgConnectOptions) -> Result<Self, sqlx::Error> {
@@ -71,14 +93,21 @@ impl Listener {
         listener.eager_reconnect(false);
         listener.ignore_pool_close_event(true);
         listener.listen(CHANNEL).await?;
-        Ok(Self(listener))
+        Ok(Self(Session::Postgres(listener)))
     }
 
     /// Waits for the next notice and returns its text; `None` if the connection is lost. A wait
     /// that is dropped loses no notice.
     pub async fn receive(&mut self) -> Option<String> {
-        match self.0.try_recv().await {
-            Ok(notice) => notice.map(|notice| notice.payload().to_owned()),
+        let received = match &mut self.0 {
+            Session::Postgres(listener) => match listener.try_recv().await {
+                Ok(notice) => Ok(notice.map(|notice| notice.payload().to_owned())),
+                Err(error) => Err(error),
+            },
+            Session::MySql(listener) => listener.receive().await.map(Some),
+        };
+        match received {
+            Ok(text) => text,
             Err(error) => {
                 tracing::debug!(%error, "the connection for notices failed");
                 None

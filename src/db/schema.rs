@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use migration::{Migrator, MigratorTrait, sea_orm_migration::MigrationStatus};
+use migration::{MigratorTrait, sea_orm_migration::MigrationStatus};
 use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
 
-use super::dialect;
+use super::{dialect, engine::Engine};
 
 /// The key of the advisory lock: an arbitrary number that no other lock uses.
 const MIGRATION_LOCK: i64 = 0x646f_6f72;
@@ -30,27 +30,44 @@ pub struct MigrationEntry {
 
 /// Runs `step` while no other server changes the schema.
 pub async fn migrate(url: &str, step: Step) -> Result<(), DbErr> {
-    under_lock(url, async |connection| match step {
-        Step::Up => Migrator::up(connection, None).await,
-        Step::Down => Migrator::down(connection, Some(1)).await,
-        Step::Fresh => Migrator::fresh(connection).await,
+    under_lock(url, async |connection| match Engine::of(connection) {
+        Engine::Postgres => take_step::<migration::Migrator>(connection, step).await,
+        Engine::MySql => take_step::<migration::mysql::Migrator>(connection, step).await,
     })
     .await
 }
 
+async fn take_step<M: MigratorTrait>(
+    connection: &DatabaseConnection,
+    step: Step,
+) -> Result<(), DbErr> {
+    match step {
+        Step::Up => M::up(connection, None).await,
+        Step::Down => M::down(connection, Some(1)).await,
+        Step::Fresh => M::fresh(connection).await,
+    }
+}
+
 /// Lists all migrations, oldest first.
 pub async fn status(url: &str) -> Result<Vec<MigrationEntry>, DbErr> {
-    under_lock(url, async |connection| {
-        let steps = Migrator::get_migration_with_status(connection).await?;
-        Ok(steps
-            .into_iter()
-            .map(|step| MigrationEntry {
-                name: step.name().to_owned(),
-                applied: step.status() == MigrationStatus::Applied,
-            })
-            .collect())
+    under_lock(url, async |connection| match Engine::of(connection) {
+        Engine::Postgres => entries::<migration::Migrator>(connection).await,
+        Engine::MySql => entries::<migration::mysql::Migrator>(connection).await,
     })
     .await
+}
+
+async fn entries<M: MigratorTrait>(
+    connection: &DatabaseConnection,
+) -> Result<Vec<MigrationEntry>, DbErr> {
+    let steps = M::get_migration_with_status(connection).await?;
+    Ok(steps
+        .into_iter()
+        .map(|step| MigrationEntry {
+            name: step.name().to_owned(),
+            applied: step.status() == MigrationStatus::Applied,
+        })
+        .collect())
 }
 
 /// Runs `work` on its own connection that holds the schema lock. The pool has one connection,

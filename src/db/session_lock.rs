@@ -1,15 +1,21 @@
-//! An advisory lock that one database session holds for as long as its process needs it. If the
-//! process ends, so does the session, and the lock is free.
+//! A named lock that one database session holds for as long as its process needs it. If the process
+//! ends, so does the session, and the lock is free.
 
 use std::{str::FromStr, time::Duration};
 
 use sea_orm::{
     DbErr, RuntimeErr,
-    sqlx::{self, Connection, PgConnection, postgres::PgConnectOptions},
+    sqlx::{
+        self, Connection, MySqlConnection, PgConnection, mysql::MySqlConnectOptions,
+        postgres::PgConnectOptions,
+    },
 };
 use tokio::time::timeout;
 
-use super::connect::{ConnectError, check_url};
+use super::{
+    connect::ConnectError,
+    engine::{Engine, mysql::named_lock},
+};
 
 /// How long the connection may take.
 const CONNECT_MAX: Duration = Duration::from_secs(10);
@@ -18,8 +24,14 @@ const CONNECT_MAX: Duration = Duration::from_secs(10);
 /// idle connection, and the lock with it.
 #[derive(Debug)]
 pub struct SessionLock {
-    connection: PgConnection,
+    session: Session,
     key: i64,
+}
+
+#[derive(Debug)]
+enum Session {
+    Postgres(PgConnection),
+    MySql(MySqlConnection),
 }
 
 impl SessionLock {
@@ -55,49 +67,96 @@ impl SessionLock {
         let mut lock = Self::connect(url, name, key).await?;
         if !lock.is_acquired_at_once().await? {
             on_wait();
-            sqlx::query("SELECT pg_advisory_lock($1)")
-                .bind(key)
-                .execute(&mut lock.connection)
-                .await
-                .map_err(unreachable)?;
+            lock.wait().await.map_err(unreachable)?;
         }
         Ok(lock)
     }
 
     /// Releases the lock: when this returns, another session can take it.
     pub async fn release(mut self) {
-        let released = sqlx::query("SELECT pg_advisory_unlock($1)")
-            .bind(self.key)
-            .execute(&mut self.connection)
-            .await;
+        let key = self.key;
+        let released = match &mut self.session {
+            Session::Postgres(session) => sqlx::query("SELECT pg_advisory_unlock($1)")
+                .bind(key)
+                .execute(session)
+                .await
+                .map(drop),
+            Session::MySql(session) => sqlx::query(named_lock::RELEASE)
+                .bind(named_lock::of_key(key))
+                .execute(session)
+                .await
+                .map(drop),
+        };
         if let Err(error) = released {
             // The session is gone, and the lock with it.
-            tracing::debug!(%error, "could not release an advisory lock");
+            tracing::debug!(%error, "could not release a named lock");
         }
         self.close().await;
     }
 
     async fn connect(url: &str, name: &str, key: i64) -> Result<Self, ConnectError> {
-        check_url(url)?;
-        let options = PgConnectOptions::from_str(url).map_err(unreachable)?;
-        let options = options.application_name(name);
-        let connection = timeout(CONNECT_MAX, PgConnection::connect_with(&options))
+        let connect = async {
+            match Engine::of_url(url)?.0 {
+                Engine::Postgres => {
+                    let options = PgConnectOptions::from_str(url).map_err(unreachable)?;
+                    let options = options.application_name(name);
+                    PgConnection::connect_with(&options)
+                        .await
+                        .map(Session::Postgres)
+                        .map_err(unreachable)
+                }
+                Engine::MySql => {
+                    let options = MySqlConnectOptions::from_str(url).map_err(unreachable)?;
+                    MySqlConnection::connect_with(&options)
+                        .await
+                        .map(Session::MySql)
+                        .map_err(unreachable)
+                }
+            }
+        };
+        let session = timeout(CONNECT_MAX, connect)
             .await
-            .unwrap_or(Err(sqlx::Error::PoolTimedOut))
-            .map_err(unreachable)?;
-        Ok(Self { connection, key })
+            .unwrap_or_else(|_| Err(unreachable(sqlx::Error::PoolTimedOut)))?;
+        Ok(Self { session, key })
     }
 
     async fn is_acquired_at_once(&mut self) -> Result<bool, ConnectError> {
-        sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
-            .bind(self.key)
-            .fetch_one(&mut self.connection)
-            .await
-            .map_err(unreachable)
+        match &mut self.session {
+            Session::Postgres(session) => sqlx::query_scalar("SELECT pg_try_advisory_lock($1)")
+                .bind(self.key)
+                .fetch_one(session)
+                .await
+                .map_err(unreachable),
+            Session::MySql(session) => sqlx::query_scalar(named_lock::TRY)
+                .bind(named_lock::of_key(self.key))
+                .fetch_one(session)
+                .await
+                .map(|taken: Option<i64>| taken == Some(1))
+                .map_err(unreachable),
+        }
+    }
+
+    async fn wait(&mut self) -> Result<(), sqlx::Error> {
+        match &mut self.session {
+            Session::Postgres(session) => sqlx::query("SELECT pg_advisory_lock($1)")
+                .bind(self.key)
+                .execute(session)
+                .await
+                .map(drop),
+            Session::MySql(session) => sqlx::query(named_lock::TAKE_PATIENTLY)
+                .bind(named_lock::of_key(self.key))
+                .execute(session)
+                .await
+                .map(drop),
+        }
     }
 
     async fn close(self) {
-        if let Err(error) = self.connection.close().await {
+        let closed = match self.session {
+            Session::Postgres(session) => session.close().await,
+            Session::MySql(session) => session.close().await,
+        };
+        if let Err(error) = closed {
             tracing::debug!(%error, "could not close a connection");
         }
     }

@@ -2,7 +2,10 @@
 
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
-use super::{Db, dialect};
+use super::{
+    Db, dialect,
+    engine::{Engine, mysql},
+};
 
 /// The wait of one session, if it waits.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,6 +36,11 @@ pub struct SessionLock {
 pub struct RowHolder {
     pub product_id: i64,
     pub pid: i32,
+}
+
+/// True if the engine shows everything of its sessions that the functions of this module read.
+pub fn can_be_followed(db: &Db) -> bool {
+    db.engine() == Engine::Postgres
 }
 
 /// Returns the process id of the server process behind the pool's only connection.
@@ -141,6 +149,11 @@ pub async fn terminate_named<C: ConnectionTrait>(
     connection: &C,
     prefix: &str,
 ) -> Result<usize, DbErr> {
+    if Engine::of(connection) == Engine::MySql {
+        // A session of a process that has ended is gone, and one of a process that is frozen has
+        // been ended by the server.
+        return mysql::sessions::end(connection, |name| name.starts_with(prefix)).await;
+    }
     let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
                WHERE datname = current_database() AND starts_with(application_name, $1) \
                  AND pid <> pg_backend_pid()";

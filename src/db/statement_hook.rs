@@ -10,7 +10,7 @@ use sea_orm::{
     sqlx::{self, Column, Row, TypeInfo, ValueRef},
 };
 
-use super::dialect;
+use super::{dialect, engine};
 use crate::model::Isolation;
 
 /// A statement that is about to be sent.
@@ -170,7 +170,7 @@ pub(super) fn failed_result(error: &DbErr) -> StatementResult {
         .split_once("error returned from database: ")
         .unwrap_or(("", &whole));
     StatementResult::Failed {
-        sqlstate: dialect::sqlstate(error),
+        sqlstate: engine::error_code(error),
         message: message.to_owned(),
     }
 }

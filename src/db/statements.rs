@@ -1,5 +1,6 @@
 //! A connection that runs each statement through a hook, if there is one. Without a hook, a
-//! statement costs one check of an `Option` more, and no allocation.
+//! statement costs one check of an `Option` more, and no allocation. It also puts each statement
+//! into the words of its engine.
 
 use std::pin::Pin;
 
@@ -7,8 +8,14 @@ use sea_orm::{
     ConnectionTrait, DatabaseBackend, DbErr, ExecResult, FromQueryResult, QueryResult, Statement,
 };
 
-use super::statement_hook::{
-    self, OptionalHook, StatementHook, StatementResult, StatementText, StockCounters,
+use super::{
+    engine::{
+        self, Engine,
+        mysql::translate::{Translated, translate, translate_text},
+    },
+    statement_hook::{
+        self, OptionalHook, StatementHook, StatementResult, StatementText, StockCounters,
+    },
 };
 
 /// See the module's documentation.
@@ -66,6 +73,19 @@ impl<C: ConnectionTrait + Send + Sync> Statements<C> {
     }
 }
 
+impl<C: ConnectionTrait + Send + Sync> Statements<C> {
+    fn execute<'s, 'a>(&'s self, statement: Statement) -> BoxedResult<'a, ExecResult>
+    where
+        's: 'a,
+        Self: 'a,
+    {
+        match Engine::of(&self.connection) {
+            Engine::Postgres => self.connection.execute_raw(statement),
+            Engine::MySql => Box::pin(execute_translated(&self.connection, statement)),
+        }
+    }
+}
+
 impl<C: ConnectionTrait + Send + Sync> ConnectionTrait for Statements<C> {
     fn get_database_backend(&self) -> DatabaseBackend {
         self.connection.get_database_backend()
@@ -77,10 +97,10 @@ impl<C: ConnectionTrait + Send + Sync> ConnectionTrait for Statements<C> {
         Self: 'a,
     {
         let Some(hook) = &self.hook else {
-            return self.connection.execute_raw(statement);
+            return self.execute(statement);
         };
         let text = StatementText::of(&statement);
-        let execution = self.connection.execute_raw(statement);
+        let execution = self.execute(statement);
         Box::pin(self.run_hooked(&**hook, text, execution, affected))
     }
 
@@ -90,7 +110,13 @@ impl<C: ConnectionTrait + Send + Sync> ConnectionTrait for Statements<C> {
         't: 'a,
         Self: 'a,
     {
-        let execution = self.connection.execute_unprepared(sql);
+        let execution = match Engine::of(&self.connection) {
+            Engine::Postgres => self.connection.execute_unprepared(sql),
+            Engine::MySql => Box::pin(async move {
+                let sql = translate_text(sql);
+                self.connection.execute_unprepared(&sql).await
+            }),
+        };
         let Some(hook) = &self.hook else {
             return execution;
         };
@@ -102,6 +128,7 @@ impl<C: ConnectionTrait + Send + Sync> ConnectionTrait for Statements<C> {
         's: 'a,
         Self: 'a,
     {
+        let statement = in_engine_words(&self.connection, statement);
         let Some(hook) = &self.hook else {
             return self.connection.query_one_raw(statement);
         };
@@ -117,6 +144,7 @@ impl<C: ConnectionTrait + Send + Sync> ConnectionTrait for Statements<C> {
         's: 'a,
         Self: 'a,
     {
+        let statement = in_engine_words(&self.connection, statement);
         let Some(hook) = &self.hook else {
             return self.connection.query_all_raw(statement);
         };
@@ -125,6 +153,33 @@ impl<C: ConnectionTrait + Send + Sync> ConnectionTrait for Statements<C> {
         Box::pin(self.run_hooked(&**hook, text, execution, |rows| {
             StatementResult::Rows(statement_hook::text_rows(rows))
         }))
+    }
+}
+
+/// Returns a statement in the words of the connection's engine.
+pub(super) fn in_engine_words<C: ConnectionTrait>(
+    connection: &C,
+    statement: Statement,
+) -> Statement {
+    match Engine::of(connection) {
+        Engine::Postgres => statement,
+        Engine::MySql => translate(statement).statement,
+    }
+}
+
+async fn execute_translated<C: ConnectionTrait>(
+    connection: &C,
+    statement: Statement,
+) -> Result<ExecResult, DbErr> {
+    let Translated {
+        statement,
+        if_duplicate,
+    } = translate(statement);
+    match (connection.execute_raw(statement).await, if_duplicate) {
+        (Err(error), Some(insert)) if engine::is_unique_violation(&error) => {
+            connection.execute_raw(insert).await
+        }
+        (result, _) => result,
     }
 }
 

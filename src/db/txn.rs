@@ -31,7 +31,7 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use self::attempts::{AttemptFailure, Body, run_in_task};
 use super::{
-    Db, dialect,
+    Db, engine,
     statement_hook::{self, OptionalHook},
     statements::Statements,
 };
@@ -259,7 +259,7 @@ async fn commit(hook: &OptionalHook, name: &'static str, work: Work) -> Result<(
             Ok(())
         }
         // The server itself reported that it did not commit.
-        Err(error) if dialect::sqlstate(&error).is_some() && !dialect::is_unavailable(&error) => {
+        Err(error) if engine::error_code(&error).is_some() && !engine::is_unavailable(&error) => {
             Err(AttemptFailure::of(name, error))
         }
         // The hook halted the session before COMMIT was sent; dropping the transaction rolls it

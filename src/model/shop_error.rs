@@ -181,6 +181,14 @@ pub enum ShopError {
     /// The strategy needs another stock layout, or the product is not a lane's.
     #[error("The strategy {0} can sell only from a private lane with its own stock layout.")]
     StrategyLaneOnly(String),
+    #[error("The strategy {strategy} does not run on {engine}: {reason}.")]
+    StrategyNotOnEngine {
+        strategy: String,
+        engine: String,
+        reason: String,
+    },
+    #[error("The stepper does not run on {engine} yet.")]
+    StepperNotOnEngine { engine: String },
     #[error("The shop is very busy. Nothing was bought; try again in {retry_after_s} s.")]
     QueueFull { retry_after_s: u64 },
     #[error("Another simulation is running. Wait until it ends.")]
@@ -248,6 +256,8 @@ impl ShopError {
             Self::CardDeclined { .. } => 402,
             Self::StrategyUnsafe(_)
             | Self::StrategyLaneOnly(_)
+            | Self::StrategyNotOnEngine { .. }
+            | Self::StepperNotOnEngine { .. }
             | Self::ExpressPurchaseOff
             | Self::CookiesBlocked
             | Self::CrossSite => 403,

@@ -4,13 +4,13 @@ use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Isolation, ShopError};
+use super::{DatabaseEngine, Engines, Isolation, ShopError};
 
 /// Makes [`StrategyKey`] from the rows of the registry.
 macro_rules! strategies {
     ($($(#[$about:meta])* $variant:ident { $($field:ident: $value:expr,)* })*) => {
         use super::{QueueLocation, StockLayout, StrategyRow};
-        use crate::model::Isolation;
+        use crate::model::{Engines, Isolation};
 
         /// A way of taking stock. The code of each is in `shop::inventory::strategies`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -84,6 +84,8 @@ pub struct StrategyRow {
     pub application_part: Option<&'static str>,
     /// What the stepper cannot show of it.
     pub stepper_note: Option<&'static str>,
+    /// The database engines that it runs on.
+    pub engines: Engines,
 }
 
 /// Where buyers wait for each other.
@@ -164,6 +166,21 @@ impl StrategyKey {
     /// True if the strategy can sell a shop product; otherwise only private lanes of the workbench.
     pub const fn may_sell_in_shop(self) -> bool {
         self.is_safe() && matches!(self.row().layout, StockLayout::Row)
+    }
+
+    /// Checks that the strategy runs on a database engine.
+    ///
+    /// # Errors
+    /// [`ShopError::StrategyNotOnEngine`].
+    pub fn check_runs_on(self, engine: DatabaseEngine) -> Result<(), ShopError> {
+        match self.row().engines.reason_against(engine) {
+            None => Ok(()),
+            Some(reason) => Err(ShopError::StrategyNotOnEngine {
+                strategy: self.to_string(),
+                engine: engine.name().to_owned(),
+                reason: reason.to_owned(),
+            }),
+        }
     }
 
     /// Checks that the strategy can sell a shop product.

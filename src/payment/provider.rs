@@ -93,7 +93,7 @@ impl Provider {
     /// requests that are waiting.
     ///
     /// # Errors
-    /// [`ProviderError::Store`] if the URL is not a PostgreSQL URL. It does not connect yet.
+    /// [`ProviderError::Store`] if the URL is not that of a database. It does not connect yet.
     pub fn new(
         settings: &ProviderSettings,
         stop: CancellationToken,

@@ -155,7 +155,7 @@ pub async fn lock_offers(work: &Work, product_ids: &[i64]) -> Result<Vec<LockedO
     let offers = with_stock(products)
         .column(stock::Column::Version)
         .column(stock::Column::Layout);
-    let rows: Vec<LockedOfferRow> = locks::stock_of_products(work, offers).await?;
+    let rows: Vec<LockedOfferRow> = locks::stock_of_products(work, product_ids, offers).await?;
     Ok(rows.into_iter().map(LockedOffer::from).collect())
 }
 

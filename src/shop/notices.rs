@@ -41,7 +41,7 @@ pub async fn send_announced(db: &Db, feed: &Feed) -> Result<(), DbErr> {
     let Some(changes) = feed.take_announced() else {
         return Ok(());
     };
-    let sent = notices::send(db.reader(), &changes.encode()).await;
+    let sent = notices::send(db, &changes.encode()).await;
     if sent.is_err() {
         feed.announce_again(changes);
     }

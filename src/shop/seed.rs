@@ -2,7 +2,7 @@
 
 use sea_orm::{
     ActiveValue::{NotSet, Set},
-    ConnectionTrait, EntityTrait, PaginatorTrait,
+    EntityTrait, PaginatorTrait,
 };
 use serde::Deserialize;
 
@@ -70,9 +70,7 @@ async fn fill(work: &Work) -> Result<usize, Abort> {
         .exec_without_returning(work.connection())
         .await?;
     ledger::append(work, &movements).await?;
-    work.connection()
-        .execute_unprepared(&dialect::advance_ids("product"))
-        .await?;
+    dialect::advance_ids(work.connection(), "product").await?;
     Ok(count)
 }
 

@@ -24,8 +24,8 @@ use crate::{
     db::{ConnectError, Db, PoolSettings, session_lock::SessionLock, txn::TxnError},
     feed::Feed,
     model::{
-        LaneSnapshot, LatencyMs, RunCommand, RunSnapshot, RunState, RunVerdict, ShopError,
-        SimulationPlan,
+        DatabaseEngine, LaneSnapshot, LatencyMs, RunCommand, RunSnapshot, RunState, RunVerdict,
+        ShopError, SimulationPlan,
     },
     payment::gateway::PaymentGateway,
     shop::{administrator::Administrator, idempotency::Claim, notices},
@@ -257,7 +257,8 @@ impl Engine {
     /// [`SimulationError::Busy`] while another run is in progress in this process, or on this
     /// database unless the engine waits; [`SimulationError::Interrupted`];
     /// [`ShopError::FieldsInvalid`] if values of the plan are out of range;
-    /// [`ShopError::StrategyUnsafe`] for an unsafe strategy on a shop product.
+    /// [`ShopError::StrategyUnsafe`] for an unsafe strategy on a shop product;
+    /// [`ShopError::StrategyNotOnEngine`].
     pub async fn start(
         &self,
         administrator: &Administrator,
@@ -282,6 +283,10 @@ impl Engine {
         claim: Option<Claim>,
     ) -> Result<RunStart, SimulationError> {
         let plan = Arc::new(plan.validate()?);
+        let (engine, _) = DatabaseEngine::of_url(&self.url)?;
+        for strategy in &plan.strategies {
+            strategy.check_runs_on(engine)?;
+        }
         let run_slot = Arc::clone(&self.run_slot)
             .try_acquire_owned()
             .map_err(|_| SimulationError::Busy)?;

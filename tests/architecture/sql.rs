@@ -76,6 +76,11 @@ const PLACES: &[Place] = &[
         reason: "it is what differs between the engines",
     },
     Place {
+        module: "src/db/engine/mysql",
+        words: Some(&[INTERVAL, TYPE, CLOCK]),
+        reason: "it puts the shop's SQL into the words of MySQL, and its notices into a table",
+    },
+    Place {
         module: "src/db/notices",
         words: Some(&[SYSTEM]),
         reason: "its connection listens, which SeaORM does not know",
@@ -120,6 +125,7 @@ const PLACES: &[Place] = &[
             SYSTEM,
             LOCK_CLAUSE,
             MATERIALIZED,
+            ARRAY,
         ]),
         reason: "another program, which defines its own schema, and whose every write is one \
                  statement that changes several tables",

@@ -140,7 +140,7 @@ async fn several_servers_create_a_missing_database_once() {
 #[tokio::test]
 async fn an_invalid_url_is_reported_without_its_password() {
     for url in [
-        "mysql://user:hush@localhost/shop",
+        "sqlite://user:hush@localhost/shop",
         "not a url",
         "postgres//user:hush@x",
     ] {

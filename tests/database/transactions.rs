@@ -11,7 +11,7 @@ use std::{
 
 use doorbuster::{
     db::{
-        Db, PoolSettings, dialect,
+        Db, PoolSettings, dialect, engine,
         txn::{self, Abort, Outcome, Policy, TxnError, Work},
     },
     model::ShopError,
@@ -251,7 +251,7 @@ async fn a_lock_that_is_never_released_exhausts_the_attempts() {
     else {
         panic!("{outcome:?}");
     };
-    assert_eq!(dialect::sqlstate(source).as_deref(), Some("55P03"));
+    assert_eq!(engine::error_code(source).as_deref(), Some("55P03"));
     check_usable(&db).await;
 }
 
@@ -536,5 +536,5 @@ async fn a_snapshot_is_consistent_and_read_only() {
     let Err(TxnError::Database { source, .. }) = refused else {
         panic!("{refused:?}");
     };
-    assert_eq!(dialect::sqlstate(&source).as_deref(), Some("25006"));
+    assert_eq!(engine::error_code(&source).as_deref(), Some("25006"));
 }

@@ -147,7 +147,7 @@ async fn the_aborted_transaction_gets_40p01() {
     for cart in carts {
         let result = within(PATIENCE, "the cart", cart).await.expect("it ends");
         if let Err(TxnError::Exhausted { source, .. }) = result {
-            ended.extend(doorbuster::db::dialect::sqlstate(&source));
+            ended.extend(doorbuster::db::engine::error_code(&source));
         }
     }
     assert_eq!(ended, ["40P01"]);

@@ -1,13 +1,13 @@
 //! The database's own constraints, which hold even if the code is wrong.
 
-use doorbuster::{db::dialect, model::StrategyKey};
+use doorbuster::{db::engine, model::StrategyKey};
 
 use crate::support::{TestProduct, TestShop, check_audit_clean};
 
 async fn check_broken(shop: &TestShop, sql: &str, constraint: &str) {
     let error = shop.by_hand.try_run(sql).await.expect_err(sql);
     assert_eq!(
-        dialect::broken_constraint(&error).as_deref(),
+        engine::broken_constraint(&error).as_deref(),
         Some(constraint),
         "{sql}: {error}"
     );
@@ -74,7 +74,7 @@ async fn the_ledger_rejects_every_change() {
     ] {
         let error = shop.by_hand.try_run(&sql).await.expect_err(&sql);
         assert_eq!(
-            dialect::sqlstate(&error).as_deref(),
+            engine::error_code(&error).as_deref(),
             Some("23001"),
             "{sql}: {error}"
         );

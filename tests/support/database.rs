@@ -2,11 +2,16 @@
 
 use std::{sync::LazyLock, time::Duration};
 
-use doorbuster::db::{Db, PoolSettings, dialect};
-use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, TryGetable};
+use doorbuster::db::{Db, PoolSettings, dialect, engine::Engine};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, Statement, TryGetable,
+};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
-use super::server::{self, Server, on_support};
+use super::{
+    server::{self, Server, on_support},
+    words::in_mysql_words,
+};
 
 /// Limits the databases that this process uses at once: each may have a few dozen connections, and
 /// the server allows 200.
@@ -109,8 +114,13 @@ impl ByHand {
 
     /// Returns the one value that `sql` selects, or `None` on an error.
     pub async fn try_value<T: TryGetable>(&self, sql: &str) -> Option<T> {
-        let row = self.0.query_one_raw(dialect::statement(sql, [])).await;
+        let row = self.0.query_one_raw(self.statement(sql)).await;
         row.ok()??.try_get_by_index(0).ok()
+    }
+
+    /// The engine of the connection.
+    pub fn engine(&self) -> Engine {
+        Engine::of(&self.0)
     }
 
     /// Runs statements without parameters. Returns the number of rows that the last one affected.
@@ -121,13 +131,22 @@ impl ByHand {
     }
 
     pub async fn try_run(&self, sql: &str) -> Result<u64, DbErr> {
-        Ok(self.0.execute_unprepared(sql).await?.rows_affected())
+        let sql = self.statement(sql).sql;
+        Ok(self.0.execute_unprepared(&sql).await?.rows_affected())
+    }
+
+    /// Puts a statement into the words of the engine.
+    fn statement(&self, sql: &str) -> Statement {
+        match self.engine() {
+            Engine::Postgres => dialect::statement(sql, []),
+            Engine::MySql => in_mysql_words(sql),
+        }
     }
 
     /// Returns the one value that `sql` selects.
     pub async fn value<T: TryGetable>(&self, sql: &str) -> T {
         self.0
-            .query_one_raw(dialect::statement(sql, []))
+            .query_one_raw(self.statement(sql))
             .await
             .unwrap_or_else(|error| panic!("{sql}: {error}"))
             .unwrap_or_else(|| panic!("{sql}: no row"))

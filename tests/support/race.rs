@@ -6,7 +6,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use doorbuster::shop::inventory::InjectionPoint;
+use doorbuster::{db::engine::Engine, shop::inventory::InjectionPoint};
 use tokio::sync::watch;
 
 use super::{PATIENCE, TestProduct, TestShop, database::ByHand, within};
@@ -62,6 +62,9 @@ impl Gate {
 
 /// Waits until `count` connections of this database are blocked by a lock.
 pub async fn wait_until_blocked(by_hand: &ByHand, count: i64) {
+    if by_hand.engine() == Engine::MySql {
+        return wait_until_count(by_hand, count, "are blocked", WAITING_ON_MYSQL).await;
+    }
     wait_until(
         by_hand,
         count,
@@ -78,9 +81,18 @@ pub async fn wait_until(by_hand: &ByHand, count: i64, what: &str, condition: &st
         "SELECT count(*) FROM pg_stat_activity \
          WHERE datname = current_database() AND pid <> pg_backend_pid() AND {condition}"
     );
+    wait_until_count(by_hand, count, what, &sql).await;
+}
+
+/// Counts the sessions of this database that wait for the lock of a row, or for a named one.
+const WAITING_ON_MYSQL: &str = "SELECT count(*) FROM information_schema.PROCESSLIST p \
+    LEFT JOIN information_schema.INNODB_TRX t ON t.trx_mysql_thread_id = p.ID \
+    WHERE p.DB = DATABASE() AND (t.trx_state = 'LOCK WAIT' OR p.STATE = 'User lock')";
+
+async fn wait_until_count(by_hand: &ByHand, count: i64, what: &str, sql: &str) {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        let now: i64 = by_hand.value(&sql).await;
+        let now: i64 = by_hand.value(sql).await;
         if now >= count {
             return;
         }
@@ -88,7 +100,12 @@ pub async fn wait_until(by_hand: &ByHand, count: i64, what: &str, condition: &st
             Instant::now() < deadline,
             "{now} connections, not {count}, {what} after {PATIENCE:?}"
         );
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        tokio::time::sleep(match by_hand.engine() {
+            Engine::Postgres => Duration::from_millis(5),
+            // Its list of transactions is refreshed only if it was not read for 100 ms.
+            Engine::MySql => Duration::from_millis(150),
+        })
+        .await;
     }
 }
 

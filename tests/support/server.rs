@@ -10,7 +10,7 @@ use std::{
 };
 
 use doorbuster::{
-    db::{Db, PoolSettings, dialect, schema},
+    db::{Db, PoolSettings, dialect, engine::Engine, schema},
     shop::seed,
 };
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr};
@@ -90,6 +90,9 @@ impl Server {
             drops: Semaphore::new(1),
             lease,
         };
+        if server.engine() == Engine::MySql {
+            return server;
+        }
         let connection = connection(&server.url_of("postgres")).await;
         dialect::advisory_lock(&connection, TEMPLATE_LOCK)
             .await
@@ -102,6 +105,11 @@ impl Server {
         server.ensure_template().await;
         connection.close().await.expect("the lock is released");
         server
+    }
+
+    /// The engine of the tests. `DATABASE_URL` chooses it.
+    pub fn engine(&self) -> Engine {
+        Engine::of(&self.maintenance)
     }
 
     /// Returns the URL of a database on this server.
@@ -119,6 +127,13 @@ impl Server {
 
     /// Creates a database: migrated and seeded, or empty.
     pub async fn create(&self, name: &str, seeded: bool) {
+        if self.engine() == Engine::MySql {
+            // There are no templates, and the schema is one migration.
+            return match seeded {
+                true => fill(&self.url_of(name)).await,
+                false => self.execute(&format!("CREATE DATABASE {name}")).await,
+            };
+        }
         let template = if seeded { &self.template } else { "template0" };
         self.execute(&format!("CREATE DATABASE {name} TEMPLATE {template}"))
             .await;
@@ -139,7 +154,11 @@ impl Server {
     }
 
     async fn drop(&self, name: &str) {
-        self.execute(&drop_statement(name)).await;
+        self.execute(&match self.engine() {
+            Engine::Postgres => drop_statement(name),
+            Engine::MySql => format!("DROP DATABASE IF EXISTS {name}"),
+        })
+        .await;
     }
 
     async fn execute(&self, sql: &str) {
@@ -196,7 +215,10 @@ pub async fn fill(url: &str) {
 
 async fn maintenance(url: &Url, run: &str) -> DatabaseConnection {
     let mut url = url.clone();
-    url.set_path("postgres");
+    url.set_path(match url.scheme() {
+        "mysql" => "/",
+        _ => "postgres",
+    });
     let name = format!("doorbuster tests {run}");
     let mut options = ConnectOptions::new(url);
     options
@@ -262,6 +284,7 @@ fn fingerprint() -> String {
         .iter()
         .flat_map(|folder| std::fs::read_dir(root.join(folder)).expect("the sources are there"))
         .map(|entry| entry.expect("a source").path())
+        .filter(|path| path.is_file())
         .collect();
     files.push(root.join("src/shop/seed.rs"));
     files.sort();

@@ -156,12 +156,16 @@ impl TestShop {
     pub async fn with_lane(&self, strategy: StrategyKey, stock: i64) -> TestProduct {
         let product = self.with_product(0).await;
         let (run, secret) = (Uuid::now_v7(), RunSecret::random());
+        self.by_hand
+            .run(&format!(
+                "INSERT INTO simulation_run (id, state, plan, buyer_secret) VALUES ('{run}', 'finished', '{{}}', '{}')",
+                secret.hash()
+            ))
+            .await;
         let lane_id: i64 = self
             .by_hand
             .value(&format!(
-                "WITH run AS (INSERT INTO simulation_run (id, state, plan, buyer_secret) VALUES ('{run}', 'finished', '{{}}', '{}') RETURNING id) \
-                 INSERT INTO simulation_lane (run_id, strategy, product_id) SELECT id, '{strategy}', {} FROM run RETURNING id",
-                secret.hash(),
+                "INSERT INTO simulation_lane (run_id, strategy, product_id) VALUES ('{run}', '{strategy}', {}) RETURNING id",
                 product.id
             ))
             .await;
@@ -379,12 +383,12 @@ impl TestShop {
     }
 }
 
-/// Builds the statement that [`TestShop::restock`] runs.
+/// Builds the statements that [`TestShop::restock`] runs.
 pub fn restocking(product: &TestProduct, units: i64) -> String {
     format!(
-        "WITH changed AS (UPDATE stock SET total = total + {units}, available = available + {units}, version = version + 1 \
-         WHERE product_id = {id} RETURNING product_id) \
-         INSERT INTO stock_movement (product_id, kind, quantity) SELECT product_id, 'receive', {units} FROM changed",
+        "UPDATE stock SET total = total + {units}, available = available + {units}, version = version + 1 \
+         WHERE product_id = {id}; \
+         INSERT INTO stock_movement (product_id, kind, quantity) VALUES ({id}, 'receive', {units})",
         id = product.id
     )
 }

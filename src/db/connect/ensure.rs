@@ -4,36 +4,47 @@ use std::time::Duration;
 
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr};
 
-use super::{ConnectError, check_url, close};
-use crate::db::dialect;
+use super::{ConnectError, close};
+use crate::db::engine::{self, Engine, mysql, postgres};
 
 /// Creates the database that `url` names if it does not exist. Several servers may try at once.
 ///
 /// # Errors
 /// [`ConnectError::Unreachable`] if the server cannot be reached; [`ConnectError::Create`] if it
-/// refuses.
+/// refuses; [`ConnectError::OldServer`].
 pub async fn ensure_database(url: &str) -> Result<(), ConnectError> {
-    let parsed = check_url(url)?;
+    let (engine, parsed) = Engine::of_url(url)?;
     let database = parsed.path().trim_start_matches('/').to_owned();
     match single_connection(url).await {
         Ok(connection) => {
+            let checked = check_server(&connection).await;
             close(connection).await;
-            return Ok(());
+            return checked;
         }
-        Err(error) if dialect::is_absent_database(&error) => {}
+        Err(error) if engine::is_absent_database(&error) => {}
         Err(error) => return Err(ConnectError::Unreachable(error)),
     }
     let mut maintenance = parsed;
-    maintenance.set_path("/postgres");
+    maintenance.set_path(match engine {
+        Engine::Postgres => "/postgres",
+        Engine::MySql => "/",
+    });
     let connection = single_connection(maintenance.as_str())
         .await
         .map_err(ConnectError::Unreachable)?;
-    let created = connection
-        .execute_unprepared(&dialect::create_database(&database))
-        .await;
+    let create = match engine {
+        Engine::Postgres => postgres::create_database(&database),
+        Engine::MySql => mysql::server::create_database(&database),
+    };
+    let checked = check_server(&connection).await;
+    let created = match &checked {
+        Ok(()) => connection.execute_unprepared(&create).await.map(drop),
+        Err(_) => Ok(()),
+    };
     close(connection).await;
+    checked?;
     match created {
-        Err(error) if !dialect::is_already_there(&error) => Err(ConnectError::Create {
+        Err(error) if !engine::is_already_there(&error) => Err(ConnectError::Create {
             database,
             source: error,
         }),
@@ -41,6 +52,14 @@ pub async fn ensure_database(url: &str) -> Result<(), ConnectError> {
             tracing::info!(database, "created the database");
             Ok(())
         }
+    }
+}
+
+/// Checks that Doorbuster runs on the server.
+async fn check_server(connection: &DatabaseConnection) -> Result<(), ConnectError> {
+    match Engine::of(connection) {
+        Engine::Postgres => Ok(()),
+        Engine::MySql => mysql::server::check_version(connection).await,
     }
 }
 

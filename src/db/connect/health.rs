@@ -9,7 +9,7 @@ use sea_orm::sqlx::{self, Connection, Executor};
 use tokio::time::timeout;
 
 /// The time limit for the check of one connection.
-const RELEASE_MAX: Duration = Duration::from_secs(1);
+pub const RELEASE_MAX: Duration = Duration::from_secs(1);
 
 /// How long connections stay suspect after a statement got no answer or a connection was lost:
 /// until the other statements of that moment have ended too.
@@ -26,7 +26,8 @@ impl ConnectionHealth {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
     }
 
-    fn is_suspect(&self) -> bool {
+    /// True if a connection must be checked before it is used again.
+    pub fn is_suspect(&self) -> bool {
         let raised = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         raised.is_some_and(|raised| raised.elapsed() < SUSPECT_FOR)
     }

@@ -9,8 +9,11 @@ use sea_orm::{
 };
 use tokio::time::timeout;
 
-use super::{ConnectError, PoolSettings, close, health::ConnectionHealth, options::for_reads};
-use crate::db::dialect;
+use super::{ConnectError, PoolSettings, close, health::ConnectionHealth};
+use crate::db::{
+    engine::{self, Engine, mysql, postgres},
+    statements,
+};
 
 /// The pool for statements outside of a transaction. Each statement ends by the pool's deadline,
 /// also when the database stops answering without closing the connection, which no network timeout
@@ -29,7 +32,12 @@ impl Reader {
         name: &str,
         health: &ConnectionHealth,
     ) -> Result<Self, ConnectError> {
-        let options = for_reads(url, settings, name.to_owned(), health.clone());
+        let options = match Engine::of_url(url)?.0 {
+            Engine::Postgres => {
+                postgres::pool::for_reads(url, settings, name.to_owned(), health.clone())
+            }
+            Engine::MySql => mysql::pool::for_reads(url, settings, name, health.clone()),
+        };
         let connection = Database::connect(options)
             .await
             .map_err(ConnectError::Unreachable)?;
@@ -62,7 +70,7 @@ impl Reader {
             let mut read = pin!(read);
             match timeout(deadline, &mut read).await {
                 Ok(answer) => {
-                    if answer.as_ref().is_err_and(dialect::is_connection_lost) {
+                    if answer.as_ref().is_err_and(engine::is_connection_lost) {
                         health.mark_suspect();
                     }
                     answer
@@ -86,6 +94,7 @@ impl ConnectionTrait for Reader {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        let statement = statements::in_engine_words(self, statement);
         self.bounded(|connection| async move { connection.execute_raw(statement).await })
             .await
     }
@@ -97,11 +106,13 @@ impl ConnectionTrait for Reader {
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        let statement = statements::in_engine_words(self, statement);
         self.bounded(|connection| async move { connection.query_one_raw(statement).await })
             .await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        let statement = statements::in_engine_words(self, statement);
         self.bounded(|connection| async move { connection.query_all_raw(statement).await })
             .await
     }

@@ -11,7 +11,7 @@ use rand::RngExt;
 use sea_orm::DbErr;
 
 use super::{Outcome, Policy, TimeSplit, TxnError};
-use crate::db::{Db, dialect};
+use crate::db::{Db, engine};
 
 /// The upper limit of the first backoff. It doubles with each attempt; the actual backoff is a
 /// random part of it.
@@ -39,9 +39,9 @@ pub enum AttemptFailure {
 impl AttemptFailure {
     /// Classifies a database error of the transaction `name`.
     pub fn of(name: &'static str, error: DbErr) -> Self {
-        if dialect::is_retryable(&error) {
+        if engine::is_retryable(&error) {
             Self::Retryable(error)
-        } else if dialect::is_unavailable(&error) {
+        } else if engine::is_unavailable(&error) {
             Self::Final(TxnError::Unavailable {
                 name,
                 source: Some(error),
@@ -141,7 +141,7 @@ fn lost_connection<T>(result: &Result<T, TxnError>) -> bool {
     let Err(TxnError::Unavailable { source, .. }) = result else {
         return false;
     };
-    source.as_ref().is_some_and(dialect::is_connection_lost)
+    source.as_ref().is_some_and(engine::is_connection_lost)
 }
 
 /// Exponential backoff with full jitter, as in AWS's "Exponential Backoff And Jitter" (2015).

@@ -4,7 +4,7 @@ use std::fmt;
 
 use sea_orm::DbErr;
 
-use crate::{db::dialect, model::ShopError};
+use crate::{db::engine, model::ShopError};
 
 /// Why a transaction did not commit. Only [`TxnError::Refused`] and [`TxnError::OutcomeUnknown`]
 /// carry information for a shopper.
@@ -43,7 +43,7 @@ impl TxnError {
     pub fn is_undone_by_key_or_amount(&self) -> bool {
         match self {
             Self::Database { source, .. } => {
-                dialect::is_unique_violation(source) || dialect::is_out_of_range(source)
+                engine::is_unique_violation(source) || engine::is_out_of_range(source)
             }
             _ => false,
         }
@@ -131,7 +131,7 @@ impl fmt::Display for ErrorChain<'_> {
 /// Maps the error of a read outside a transaction to a [`ShopError`].
 pub fn read_error(error: DbErr) -> ShopError {
     let name = "read";
-    ShopError::from(if dialect::is_unavailable(&error) {
+    ShopError::from(if engine::is_unavailable(&error) {
         TxnError::Unavailable {
             name,
             source: Some(error),

@@ -31,6 +31,7 @@ strategies! {
         decisive: "FOR UPDATE",
         application_part: None,
         stepper_note: None,
+        engines: Engines::All,
     }
     /// The same with `NOWAIT`, retried.
     RowLockNowait {
@@ -57,6 +58,7 @@ strategies! {
         decisive: "FOR UPDATE NOWAIT",
         application_part: Some("retries run in the application"),
         stepper_note: None,
+        engines: Engines::All,
     }
     /// `UPDATE … WHERE available >= n`; the number of affected rows decides.
     ConditionalUpdate {
@@ -82,6 +84,7 @@ strategies! {
         decisive: "stock.available >=",
         application_part: None,
         stepper_note: None,
+        engines: Engines::All,
     }
     /// An unchecked decrement, which a constraint rejects.
     CheckConstraint {
@@ -106,6 +109,7 @@ strategies! {
         decisive: "UPDATE stock SET",
         application_part: None,
         stepper_note: None,
+        engines: Engines::All,
     }
     /// Version compare-and-swap, retried.
     Optimistic {
@@ -134,6 +138,7 @@ strategies! {
         decisive: "stock.version =",
         application_part: Some("retries run in the application"),
         stepper_note: None,
+        engines: Engines::All,
     }
     /// `SERIALIZABLE`, retried on 40001.
     Serializable {
@@ -163,6 +168,7 @@ strategies! {
         decisive: "ISOLATION LEVEL SERIALIZABLE",
         application_part: None,
         stepper_note: None,
+        engines: Engines::All,
     }
     /// `pg_advisory_xact_lock` around a conditional write.
     AdvisoryLock {
@@ -188,6 +194,7 @@ strategies! {
         decisive: "pg_advisory_xact_lock",
         application_part: None,
         stepper_note: None,
+        engines: Engines::All,
     }
     /// One row a unit, `FOR UPDATE SKIP LOCKED`.
     SkipLockedUnits {
@@ -211,6 +218,7 @@ strategies! {
         decisive: "SKIP LOCKED",
         application_part: Some("the application chooses the row"),
         stepper_note: None,
+        engines: Engines::All,
     }
     /// Stock split over several rows.
     Buckets {
@@ -236,6 +244,7 @@ strategies! {
         decisive: "SKIP LOCKED",
         application_part: Some("the application chooses the row"),
         stepper_note: None,
+        engines: Engines::All,
     }
     /// One statement does it all in one round trip.
     SingleStatement {
@@ -266,6 +275,7 @@ strategies! {
             "It is a single statement and its own transaction: you cannot step into it, and \
                 the isolation level is not used.",
         ),
+        engines: Engines::All,
     }
     /// One procedure that releases the row lock before the WAL flush.
     EarlyRelease {
@@ -295,6 +305,9 @@ strategies! {
             "It is a single statement and its own transaction: you cannot step into it, and \
                 the isolation level is not used.",
         ),
+        engines: Engines::PostgresOnly(
+            "whether a commit waits for the disk is a setting of the whole server there, not of a transaction",
+        ),
     }
     /// One writer takes many waiting orders in one transaction.
     MicroBatch {
@@ -322,6 +335,7 @@ strategies! {
             "Its writer batches the buyers of one server process. Each buyer here uses its own \
                 server, so each batch has one buyer.",
         ),
+        engines: Engines::All,
     }
     /// A lock in the server's memory: safe on one server only.
     ProcessMutex {
@@ -349,6 +363,7 @@ strategies! {
             "Its lock is in a server’s memory. Each buyer here uses its own server, so the \
                 lock protects nothing, as in a shop with two servers.",
         ),
+        engines: Engines::All,
     }
     /// Read, compare, then subtract unchecked.
     BlindDecrement {
@@ -374,6 +389,7 @@ strategies! {
         decisive: "UPDATE stock SET",
         application_part: None,
         stepper_note: None,
+        engines: Engines::All,
     }
     /// Read, compare in the application, write the new value.
     Unguarded {
@@ -399,5 +415,6 @@ strategies! {
         decisive: "UPDATE stock SET available = $1",
         application_part: None,
         stepper_note: None,
+        engines: Engines::All,
     }
 }

@@ -1,35 +1,32 @@
-//! The provider's tables, in a schema of their own, and its small connection pool. It shares no
+//! The provider's tables, apart from those of the shop, and its small connection pool. It shares no
 //! transaction with the shop.
 //!
 //! Every write is one statement, which PostgreSQL executes atomically, so it needs no explicit
-//! transaction. Each statement runs in a task of its own: a client that disconnects cannot cancel
-//! it half way.
+//! transaction. On MySQL it is a call of a procedure that is a transaction. Each statement runs in
+//! a task of its own: a client that disconnects cannot cancel it half way.
 
 mod charges;
 mod events;
+mod pool;
 mod refunds;
 mod schema;
 mod settling;
 
-use std::{str::FromStr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
-use sea_orm::sqlx::{
-    self,
-    postgres::{PgConnectOptions, PgPool, PgPoolOptions},
-};
+use sea_orm::sqlx;
 use time::OffsetDateTime;
 use tokio::{sync::OnceCell, time::timeout};
 
+use self::pool::Pool;
 pub use charges::{ChargeRow, NewCharge};
 pub use events::Delivery;
 pub use refunds::{NewRefund, RefundRow};
 pub use settling::MoneyMovement;
 
 const CONNECTIONS_MAX: u32 = 8;
-/// Shown in `pg_stat_activity`.
-const APPLICATION_NAME: &str = "doorbuster provider";
 /// How long one statement may take, by the database server's clock.
-const STATEMENT_TIMEOUT_MS: u32 = 2_500;
+const STATEMENT_TIMEOUT: Duration = Duration::from_millis(2_500);
 /// From the call to its result, including the wait for a connection. It is shorter than the timeout
 /// of the provider's callers, so that they still receive the error.
 const CALL_DEADLINE: Duration = Duration::from_secs(3);
@@ -40,7 +37,7 @@ const IDLE_MAX: Duration = Duration::from_secs(30);
 /// Why a database call of the provider failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    #[error("the provider's database URL is not a PostgreSQL URL")]
+    #[error("the provider's database URL is not the URL of a database")]
     Url(#[source] sqlx::Error),
     #[error("the provider's database did not answer: {0}")]
     Unavailable(sqlx::Error),
@@ -55,7 +52,7 @@ pub enum StoreError {
 /// The provider's database.
 #[derive(Clone, Debug)]
 pub struct Store {
-    pool: PgPool,
+    pool: Pool,
     /// Set once the tables have been created.
     ready: Arc<OnceCell<()>>,
 }
@@ -65,23 +62,10 @@ impl Store {
     /// database.
     ///
     /// # Errors
-    /// [`StoreError::Url`] if the URL is not a PostgreSQL URL.
+    /// [`StoreError::Url`] if the URL is not that of a database.
     pub fn open(database_url: &str) -> Result<Self, StoreError> {
-        let options = PgConnectOptions::from_str(database_url)
-            .map_err(StoreError::Url)?
-            .application_name(APPLICATION_NAME)
-            .options([
-                ("statement_timeout", STATEMENT_TIMEOUT_MS.to_string()),
-                // No notices that a table exists already.
-                ("client_min_messages", "error".to_owned()),
-            ]);
-        let pool = PgPoolOptions::new()
-            .max_connections(CONNECTIONS_MAX)
-            .acquire_timeout(CALL_DEADLINE)
-            .idle_timeout(IDLE_MAX)
-            .connect_lazy_with(options);
         Ok(Self {
-            pool,
+            pool: Pool::open(database_url).map_err(StoreError::Url)?,
             ready: Arc::default(),
         })
     }
@@ -93,7 +77,7 @@ impl Store {
     }
 
     /// Runs `work` to its end, even if the caller is cancelled.
-    async fn run<T, F>(&self, work: impl FnOnce(PgPool) -> F) -> Result<T, StoreError>
+    async fn run<T, F>(&self, work: impl FnOnce(Pool) -> F) -> Result<T, StoreError>
     where
         T: Send + 'static,
         F: Future<Output = Result<T, sqlx::Error>> + Send + 'static,
@@ -110,11 +94,6 @@ impl Store {
             Err(_) => Err(StoreError::Panicked),
         }
     }
-}
-
-/// Converts a duration to whole milliseconds for SQL.
-fn to_ms(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }
 
 /// Returns the time from `now` until `at`; zero once it has passed.

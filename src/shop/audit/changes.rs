@@ -69,18 +69,14 @@ pub async fn decided_ids(db: &Db) -> Result<Option<Watermarks>, DbErr> {
 
 /// Reads the sequences, which are not part of any snapshot.
 async fn drawn_ids(connection: &impl ConnectionTrait) -> Result<Watermarks, DbErr> {
-    let ids = TABLES.map(|table| {
-        let last = dialect::last_drawn_id(table);
-        format!("SELECT '{table}' AS table_name, {last} AS verified_id")
-    });
-    let drawn = dialect::statement(&ids.join(" UNION ALL "), []);
+    let drawn = dialect::last_drawn_ids(connection, &TABLES);
     let drawn = audit_watermark::Model::find_by_statement(drawn);
     Ok(watermarks(drawn.all(connection).await?))
 }
 
 /// Returns the transactions that hold the lock of a write to one of the tables.
 async fn writers(connection: &impl ConnectionTrait) -> Result<Vec<String>, DbErr> {
-    let rows = WriterRow::find_by_statement(dialect::statement(&dialect::writers(&TABLES), []));
+    let rows = WriterRow::find_by_statement(dialect::writers(connection, &TABLES));
     let rows = rows.all(connection).await?;
     Ok(rows.into_iter().map(|row| row.writer).collect())
 }

@@ -1,7 +1,7 @@
 //! Lists of products: of a category, or with certain words, in a certain order, page by page.
 
 use sea_orm::{
-    Order, QueryFilter, QueryOrder, QuerySelect, Select,
+    ConnectionTrait, Order, QueryFilter, QueryOrder, QuerySelect, Select,
     sea_query::{Expr, ExprTrait, NullOrdering},
 };
 
@@ -45,7 +45,7 @@ impl Catalog<'_> {
             let products = Vec::new();
             return Ok(ProductList { products, total });
         }
-        let rows = sorted(selected(query), query.sort)
+        let rows = sorted(selected(self.shop.db.reader(), query), query.sort)
             .order_by_asc(product::Column::Id)
             .offset(before)
             .limit(u64::from(PAGE_PRODUCTS_MAX))
@@ -61,7 +61,7 @@ impl Catalog<'_> {
 
     async fn count(self, query: &ProductQuery) -> Result<u64, ShopError> {
         let id = Expr::col((product::Entity, product::Column::Id));
-        let total: Option<i64> = selected(query)
+        let total: Option<i64> = selected(self.shop.db.reader(), query)
             .select_only()
             .expr_as(id.count(), "total")
             .into_tuple()
@@ -72,7 +72,7 @@ impl Catalog<'_> {
     }
 }
 
-fn selected(query: &ProductQuery) -> Select<product::Entity> {
+fn selected(connection: &impl ConnectionTrait, query: &ProductQuery) -> Select<product::Entity> {
     let mut products = shop_products();
     if !query.categories.is_empty() {
         let categories = query.categories.clone();
@@ -80,7 +80,7 @@ fn selected(query: &ProductQuery) -> Select<product::Entity> {
     }
     for word in &query.words {
         let text = (product::Entity, SEARCH_TEXT);
-        products = products.filter(dialect::contains_folded(text, word));
+        products = products.filter(dialect::contains_folded(connection, text, word));
     }
     products
 }

@@ -8,7 +8,7 @@ use sea_orm::{
 };
 
 use crate::{
-    db::{entity::stock, txn::Work},
+    db::{dialect, entity::stock, txn::Work},
     model::{Quantity, StockLayout},
 };
 
@@ -104,7 +104,7 @@ pub async fn apply(
     product_id: i64,
     delta: CounterDelta,
 ) -> Result<Option<Level>, DbErr> {
-    write(work, update(product_id, delta)).await
+    write(work, product_id, update(product_id, delta)).await
 }
 
 /// Builds an update that adds `delta` if every counter that it lowers holds that many units.
@@ -135,9 +135,14 @@ fn unchecked(product_id: i64, delta: CounterDelta) -> UpdateMany<stock::Entity> 
     })
 }
 
-async fn write(work: &Work, update: UpdateMany<stock::Entity>) -> Result<Option<Level>, DbErr> {
+async fn write(
+    work: &Work,
+    product_id: i64,
+    update: UpdateMany<stock::Entity>,
+) -> Result<Option<Level>, DbErr> {
+    let row = stock::Entity::find_by_id(product_id);
     let rows = work
-        .time_lock_wait(update.exec_with_returning(work.connection()))
+        .time_lock_wait(dialect::update_and_read(work.connection(), update, row))
         .await?;
     Ok(rows.first().map(|row| Level {
         available: row.available,
@@ -163,7 +168,7 @@ pub async fn sell_at_version(
 ) -> Result<Option<Level>, DbErr> {
     let update = update(read.product_id, CounterDelta::sell(quantity))
         .filter(stock::Column::Version.eq(read.version));
-    write(work, update).await
+    write(work, read.product_id, update).await
 }
 
 /// Subtracts without a check of its own and relies on the row's constraints. Returns `None` if the
@@ -179,7 +184,7 @@ pub async fn subtract_from_guarded(
     let update = unchecked(product_id, CounterDelta::sell(quantity))
         .filter(Expr::col(stock::Column::Unguarded).not())
         .filter(stock::Column::Layout.eq(StockLayout::Row.as_str()));
-    write(work, update).await
+    write(work, product_id, update).await
 }
 
 /// Subtracts without a check. For unsafe strategies only.
@@ -191,7 +196,8 @@ pub async fn subtract_unchecked(
     product_id: i64,
     quantity: Quantity,
 ) -> Result<Option<Level>, DbErr> {
-    write(work, unchecked(product_id, CounterDelta::sell(quantity))).await
+    let update = unchecked(product_id, CounterDelta::sell(quantity));
+    write(work, product_id, update).await
 }
 
 /// Writes absolute values computed from an earlier read: this is the lost update. For unsafe

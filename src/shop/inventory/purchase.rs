@@ -27,6 +27,9 @@ impl Shop {
             let product = self.catalog().product_by_id(request.product_id).await;
             return Outcome::refused(product.err().unwrap_or(refusal));
         }
+        if let Err(refusal) = strategy.check_runs_on(self.db.engine()) {
+            return Outcome::refused(refusal);
+        }
         let start = Instant::now();
         let _buyer = self.shared.sold_out.track_buyer(request.product_id);
         let looked_up = self.check_sold_out_cache(strategy, &request).await;

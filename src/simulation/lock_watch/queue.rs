@@ -87,10 +87,7 @@ fn queue(
 }
 
 fn at_lock(session: &DbSession, filter: &SessionFilter) -> QueuedSession {
-    let is_asked = match filter {
-        SessionFilter::Pids(pids) => pids.contains(&session.pid),
-        SessionFilter::Applications(names) => names.contains(&session.application),
-    };
+    let is_asked = filter.selects(session);
     QueuedSession {
         pid: session.pid,
         outsider: (!is_asked).then(|| session.application.clone()),

@@ -82,6 +82,10 @@ impl StepperSession {
             tracing::warn!(%error, "could not open a connection for the stepper");
             ShopError::Unavailable { retry_after_s: 2 }
         })?;
+        if !sessions::can_be_followed(&control) {
+            let engine = control.engine().name().to_owned();
+            return Err(ShopError::StepperNotOnEngine { engine });
+        }
         let ungated =
             Shop::new(control.clone(), Feed::default()).with_gateway(StoryGateway::gateway());
         let stepped = store::open_stepped(&control, plan(&script)).await?;

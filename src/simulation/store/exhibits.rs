@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::LessonProduct;
 use crate::{
     db::{
-        Db, dialect,
+        Db, dialect, engine,
         entity::{hold, product, stock},
         locks,
         txn::{self, Policy, TxnError, Work},
@@ -71,7 +71,7 @@ pub async fn take_any_quantity(
     .await;
     match taken {
         Ok(bill_cents) => Ok(UncheckedChange::Took { bill_cents }),
-        Err(TxnError::Database { name, source }) => match dialect::broken_constraint(&source) {
+        Err(TxnError::Database { name, source }) => match engine::broken_constraint(&source) {
             Some(constraint) => Ok(UncheckedChange::RejectedBy(constraint)),
             None => Err(TxnError::Database { name, source }),
         },

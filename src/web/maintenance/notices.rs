@@ -124,7 +124,7 @@ fn pass_on(state: &AppState, changes: &ChangeSet) {
 /// Sends probes until one does not arrive in time, and records whether they do.
 async fn send_probes(db: &Db, feed: &Feed, probe: &str, arrived: &Notify) -> Break {
     loop {
-        if let Err(error) = notices::send(db.reader(), probe).await {
+        if let Err(error) = notices::send(db, probe).await {
             tracing::debug!(%error, "could not send a probe");
             feed.set_receives_notices(false);
             sleep(PROBE_RETRY_PAUSE).await;

@@ -4,14 +4,14 @@
 
 use std::time::Duration;
 
-use sea_orm::sqlx;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::{
     Store, StoreError,
+    pool::{Parameter, Sql},
     settling::{MoneyMovement, due_rows},
-    time_until, to_ms,
+    time_until,
 };
 use crate::{
     model::Money,
@@ -28,7 +28,12 @@ macro_rules! columns {
     };
 }
 
-const INSERT: &str = concat!(
+const INSERT: Sql = Sql {
+    postgres: INSERT_AND_RECORD,
+    mysql: "CALL provider_insert_charge(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+};
+
+const INSERT_AND_RECORD: &str = concat!(
     "
 WITH inserted AS (
     INSERT INTO provider.charge (reference, state, amount_cents, currency, card_last4, behaviour, decline_reason, settle_at,
@@ -78,7 +83,12 @@ macro_rules! settle {
 
 /// A charge that has not arrived is inserted as voided: if its request arrives later, it finds that
 /// row.
-const VOID: &str = concat!(
+const VOID: Sql = Sql {
+    postgres: VOID_AND_RECORD,
+    mysql: "CALL provider_void_charge(?, ?)",
+};
+
+const VOID_AND_RECORD: &str = concat!(
     "WITH voided AS (
         INSERT INTO provider.charge AS known (reference, state, behaviour, settled_at,
             webhook_delay_ms, webhook_step_ms, webhook_copies)
@@ -144,16 +154,27 @@ impl ChargeRow {
 impl MoneyMovement for ChargeRow {
     type Columns = Columns;
 
-    const FIND: &'static str = concat!(
-        "SELECT ",
-        columns!(),
-        " FROM provider.charge WHERE reference = $1"
-    );
-    const SETTLE_ONE: &'static str = settle!("", "reference = $1");
-    const SETTLE_DUE: &'static str = settle!(
-        due_rows!("provider.charge"),
-        "reference IN (SELECT reference FROM due)"
-    );
+    const FIND: Sql = Sql {
+        postgres: concat!(
+            "SELECT ",
+            columns!(),
+            " FROM provider.charge WHERE reference = $1"
+        ),
+        mysql: "SELECT reference, state, amount_cents, currency, CASE state WHEN 'declined' THEN decline_reason END, behaviour, \
+                settle_at, UTC_TIMESTAMP(6) FROM provider_charge WHERE reference = ?",
+    };
+    const SETTLE_ONE: Sql = Sql {
+        postgres: settle!("", "reference = $1"),
+        mysql: "CALL provider_settle_charge(?)",
+    };
+    const SETTLE_DUE: Sql = Sql {
+        postgres: settle!(
+            due_rows!("provider.charge"),
+            "reference IN (SELECT reference FROM due)"
+        ),
+        mysql: "SELECT reference FROM provider_charge WHERE state = 'processing' AND settle_at <= UTC_TIMESTAMP(6) \
+                ORDER BY settle_at LIMIT ?",
+    };
 
     fn read(columns: Self::Columns) -> Result<Self, StoreError> {
         let (reference, state, amount_cents, currency, decline_reason, behaviour, settle_at, now) =
@@ -190,19 +211,19 @@ impl Store {
         let schedule = charge.behaviour.charge_schedule();
         let inserted: Option<Columns> = self
             .run(move |pool| async move {
-                sqlx::query_as(INSERT)
-                    .bind(charge.reference)
-                    .bind(charge.amount.cents)
-                    .bind(charge.amount.currency.code().to_owned())
-                    .bind(charge.card_last4)
-                    .bind(charge.behaviour.as_str())
-                    .bind(charge.decline_reason)
-                    .bind(to_ms(charge.settles_in))
-                    .bind(to_ms(schedule.delay))
-                    .bind(to_ms(schedule.step))
-                    .bind(schedule.copies)
-                    .fetch_optional(&pool)
-                    .await
+                let parameters = vec![
+                    Parameter::Uuid(charge.reference),
+                    Parameter::Number(charge.amount.cents),
+                    Parameter::text(charge.amount.currency.code()),
+                    Parameter::Text(charge.card_last4),
+                    Parameter::text(charge.behaviour.as_str()),
+                    Parameter::Text(charge.decline_reason.map(ToOwned::to_owned)),
+                    Parameter::ms(charge.settles_in),
+                    Parameter::ms(schedule.delay),
+                    Parameter::ms(schedule.step),
+                    Parameter::Small(schedule.copies),
+                ];
+                pool.fetch_optional(INSERT, parameters).await
             })
             .await?;
         inserted.map(ChargeRow::read).transpose()
@@ -213,10 +234,8 @@ impl Store {
     pub async fn void_charge(&self, reference: Uuid) -> Result<Option<ChargeRow>, StoreError> {
         let voided: Option<Columns> = self
             .run(move |pool| async move {
-                sqlx::query_as(VOID)
-                    .bind(reference)
-                    .bind(Behaviour::Ordinary.as_str())
-                    .fetch_optional(&pool)
+                let ordinary = Parameter::text(Behaviour::Ordinary.as_str());
+                pool.fetch_optional(VOID, vec![Parameter::Uuid(reference), ordinary])
                     .await
             })
             .await?;

@@ -3,11 +3,13 @@
 
 use std::time::Duration;
 
-use sea_orm::sqlx;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use uuid::Uuid;
 
-use super::{Store, StoreError, to_ms};
+use super::{
+    Store, StoreError,
+    pool::{Parameter, Sql},
+};
 use crate::payment::{
     event::EventBody,
     wire::{ChargeBody, ChargeStateBody, RefundBody, RefundStateBody},
@@ -15,7 +17,12 @@ use crate::payment::{
 
 /// A provider process claims an event for a limited time: if it is killed, another process sends
 /// the event afterwards.
-const CLAIM: &str = "
+const CLAIM: Sql = Sql {
+    postgres: CLAIM_AND_READ,
+    mysql: "CALL provider_claim_events(?, ?)",
+};
+
+const CLAIM_AND_READ: &str = "
 WITH due AS MATERIALIZED (
     SELECT id, due_at FROM provider.event WHERE delivered_at IS NULL AND due_at <= now()
     ORDER BY due_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
@@ -32,24 +39,46 @@ JOIN provider.charge ON charge.reference = event.charge_reference
 LEFT JOIN provider.refund ON refund.reference = event.refund_reference
 ORDER BY was_due_at, id";
 
-const DELIVERED: &str = "
-UPDATE provider.event SET copies = copies - 1, due_at = provider.after_ms($2),
+const DELIVERED: Sql = Sql {
+    postgres: "
+UPDATE provider.event SET copies = copies - 1, due_at = provider.after_ms($1),
     delivered_at = CASE WHEN copies <= 1 THEN now() END
-WHERE id = ANY($1) AND delivered_at IS NULL";
+WHERE id = ANY($2) AND delivered_at IS NULL",
+    // Here, each assignment sees those before it.
+    mysql: "
+UPDATE provider_event SET due_at = UTC_TIMESTAMP(6) + INTERVAL (? * 1000) MICROSECOND,
+    delivered_at = CASE WHEN copies <= 1 THEN UTC_TIMESTAMP(6) END, copies = copies - 1
+WHERE delivered_at IS NULL AND id IN (SELECT j.id FROM JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT PATH '$')) j)",
+};
 
 /// The exponent is limited before the result, so that the power cannot overflow.
-const FAILED: &str = "
+const FAILED: Sql = Sql {
+    postgres: "
 UPDATE provider.event
-SET due_at = provider.after_ms(least($2 * power(2, least(attempts, 30) - 1), $3))
-WHERE id = ANY($1) AND delivered_at IS NULL";
+SET due_at = provider.after_ms(least($1 * power(2, least(attempts, 30) - 1), $2))
+WHERE id = ANY($3) AND delivered_at IS NULL",
+    mysql: "
+UPDATE provider_event
+SET due_at = UTC_TIMESTAMP(6)
+    + INTERVAL CAST(1000 * LEAST(? * POWER(2, LEAST(attempts, 30) - 1), ?) AS SIGNED) MICROSECOND
+WHERE delivered_at IS NULL AND id IN (SELECT j.id FROM JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT PATH '$')) j)",
+};
 
-const RETRY_NOW: &str =
-    "UPDATE provider.event SET due_at = now() WHERE delivered_at IS NULL AND attempts > 0";
+const RETRY_NOW: Sql = Sql {
+    postgres: "UPDATE provider.event SET due_at = now() WHERE delivered_at IS NULL AND attempts > 0",
+    mysql: "UPDATE provider_event SET due_at = UTC_TIMESTAMP(6) WHERE delivered_at IS NULL AND attempts > 0",
+};
 
-const HAS_PENDING_WORK: &str = "
+const HAS_PENDING_WORK: Sql = Sql {
+    postgres: "
 SELECT EXISTS (SELECT FROM provider.charge WHERE state = 'processing')
     OR EXISTS (SELECT FROM provider.refund WHERE state = 'processing')
-    OR ($1 AND EXISTS (SELECT FROM provider.event WHERE delivered_at IS NULL AND attempts = 0))";
+    OR ($1 AND EXISTS (SELECT FROM provider.event WHERE delivered_at IS NULL AND attempts = 0))",
+    mysql: "
+SELECT EXISTS (SELECT 1 FROM provider_charge WHERE state = 'processing')
+    OR EXISTS (SELECT 1 FROM provider_refund WHERE state = 'processing')
+    OR (? AND EXISTS (SELECT 1 FROM provider_event WHERE delivered_at IS NULL AND attempts = 0))",
+};
 
 /// An event to deliver now.
 #[derive(Clone, Debug)]
@@ -118,11 +147,8 @@ impl Store {
     ) -> Result<Vec<Delivery>, StoreError> {
         let claimed: Vec<Columns> = self
             .run(move |pool| async move {
-                sqlx::query_as(CLAIM)
-                    .bind(events_max)
-                    .bind(to_ms(lease))
-                    .fetch_all(&pool)
-                    .await
+                let parameters = vec![Parameter::Number(events_max), Parameter::ms(lease)];
+                pool.fetch_all(CLAIM, parameters).await
             })
             .await?;
         claimed.into_iter().map(Delivery::read).collect()
@@ -132,14 +158,10 @@ impl Store {
     /// due again after `gap`.
     pub async fn events_delivered(&self, ids: Vec<i64>, gap: Duration) -> Result<(), StoreError> {
         self.run(move |pool| async move {
-            sqlx::query(DELIVERED)
-                .bind(ids)
-                .bind(to_ms(gap))
-                .execute(&pool)
-                .await
+            let parameters = vec![Parameter::ms(gap), Parameter::Ids(ids)];
+            pool.execute(DELIVERED, parameters).await
         })
         .await
-        .map(drop)
     }
 
     /// Records that the shop did not acknowledge these events. They are due again after `backoff`,
@@ -151,33 +173,31 @@ impl Store {
         backoff_max: Duration,
     ) -> Result<(), StoreError> {
         self.run(move |pool| async move {
-            sqlx::query(FAILED)
-                .bind(ids)
-                .bind(to_ms(backoff))
-                .bind(to_ms(backoff_max))
-                .execute(&pool)
-                .await
+            let parameters = vec![
+                Parameter::ms(backoff),
+                Parameter::ms(backoff_max),
+                Parameter::Ids(ids),
+            ];
+            pool.execute(FAILED, parameters).await
         })
         .await
-        .map(drop)
     }
 
     /// Makes every event due whose delivery has failed.
     pub async fn retry_events_now(&self) -> Result<(), StoreError> {
-        self.run(move |pool| async move { sqlx::query(RETRY_NOW).execute(&pool).await })
+        self.run(move |pool| async move { pool.execute(RETRY_NOW, Vec::new()).await })
             .await
-            .map(drop)
     }
 
     /// Whether any charge or refund is unsettled or, if events `are_delivered`, any event has not
     /// been sent yet.
     pub async fn has_pending_work(&self, are_delivered: bool) -> Result<bool, StoreError> {
-        self.run(move |pool| async move {
-            sqlx::query_scalar(HAS_PENDING_WORK)
-                .bind(are_delivered)
-                .fetch_one(&pool)
-                .await
-        })
-        .await
+        let found: Option<(bool,)> = self
+            .run(move |pool| async move {
+                let parameters = vec![Parameter::Flag(are_delivered)];
+                pool.fetch_optional(HAS_PENDING_WORK, parameters).await
+            })
+            .await?;
+        Ok(found.is_some_and(|(has_work,)| has_work))
     }
 }

@@ -9,8 +9,9 @@ use uuid::Uuid;
 
 use super::{
     Store, StoreError,
+    pool::{Parameter, Sql},
     settling::{MoneyMovement, due_rows},
-    time_until, to_ms,
+    time_until,
 };
 use crate::payment::{
     provider::webhook_schedule::WebhookSchedule,
@@ -25,7 +26,12 @@ macro_rules! columns {
 
 /// Of two concurrent inserts with the same reference, the second waits for the lock on the charge
 /// and then violates the primary key, which undoes its whole statement.
-const INSERT: &str = concat!(
+const INSERT: Sql = Sql {
+    postgres: INSERT_AND_RECORD,
+    mysql: "CALL provider_insert_refund(?, ?, ?, ?, ?, ?, ?)",
+};
+
+const INSERT_AND_RECORD: &str = concat!(
     "
 WITH taken AS (
     UPDATE provider.charge SET refunded_cents = refunded_cents + $3
@@ -97,16 +103,27 @@ type Columns = (Uuid, Uuid, String, i64, OffsetDateTime, OffsetDateTime);
 impl MoneyMovement for RefundRow {
     type Columns = Columns;
 
-    const FIND: &'static str = concat!(
-        "SELECT ",
-        columns!(),
-        " FROM provider.refund WHERE reference = $1"
-    );
-    const SETTLE_ONE: &'static str = settle!("", "reference = $1");
-    const SETTLE_DUE: &'static str = settle!(
-        due_rows!("provider.refund"),
-        "reference IN (SELECT reference FROM due)"
-    );
+    const FIND: Sql = Sql {
+        postgres: concat!(
+            "SELECT ",
+            columns!(),
+            " FROM provider.refund WHERE reference = $1"
+        ),
+        mysql: "SELECT reference, charge_reference, state, amount_cents, settle_at, UTC_TIMESTAMP(6) \
+                FROM provider_refund WHERE reference = ?",
+    };
+    const SETTLE_ONE: Sql = Sql {
+        postgres: settle!("", "reference = $1"),
+        mysql: "CALL provider_settle_refund(?)",
+    };
+    const SETTLE_DUE: Sql = Sql {
+        postgres: settle!(
+            due_rows!("provider.refund"),
+            "reference IN (SELECT reference FROM due)"
+        ),
+        mysql: "SELECT reference FROM provider_refund WHERE state = 'processing' AND settle_at <= UTC_TIMESTAMP(6) \
+                ORDER BY settle_at LIMIT ?",
+    };
 
     fn read(columns: Self::Columns) -> Result<Self, StoreError> {
         let (reference, charge, state, amount_cents, settle_at, now) = columns;
@@ -140,16 +157,16 @@ impl Store {
     pub async fn insert_refund(&self, refund: NewRefund) -> Result<Option<RefundRow>, StoreError> {
         let inserted = self
             .run(move |pool| async move {
-                sqlx::query_as(INSERT)
-                    .bind(refund.reference)
-                    .bind(refund.charge)
-                    .bind(refund.amount_cents)
-                    .bind(to_ms(refund.settles_in))
-                    .bind(to_ms(refund.schedule.delay))
-                    .bind(to_ms(refund.schedule.step))
-                    .bind(refund.schedule.copies)
-                    .fetch_optional(&pool)
-                    .await
+                let parameters = vec![
+                    Parameter::Uuid(refund.reference),
+                    Parameter::Uuid(refund.charge),
+                    Parameter::Number(refund.amount_cents),
+                    Parameter::ms(refund.settles_in),
+                    Parameter::ms(refund.schedule.delay),
+                    Parameter::ms(refund.schedule.step),
+                    Parameter::Small(refund.schedule.copies),
+                ];
+                pool.fetch_optional(INSERT, parameters).await
             })
             .await;
         match inserted {

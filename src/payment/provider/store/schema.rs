@@ -1,6 +1,10 @@
 //! Creates the provider's tables. They are not part of the shop's migrations.
 
-use sea_orm::sqlx::{self, Executor, PgPool};
+mod mysql;
+
+use sea_orm::sqlx::{self, Executor};
+
+use super::pool::Pool;
 
 /// PostgreSQL runs a string of several statements as one transaction, which also holds the advisory
 /// lock: several providers may start at once, and `IF NOT EXISTS` alone does not prevent two of
@@ -79,6 +83,9 @@ CREATE OR REPLACE FUNCTION provider.due_at
 ";
 
 /// Creates the tables that do not exist yet.
-pub async fn create(pool: &PgPool) -> Result<(), sqlx::Error> {
-    pool.execute(sqlx::raw_sql(TABLES)).await.map(drop)
+pub async fn create(pool: &Pool) -> Result<(), sqlx::Error> {
+    match pool {
+        Pool::Postgres(pool) => pool.execute(sqlx::raw_sql(TABLES)).await.map(drop),
+        Pool::MySql(pool) => mysql::create(pool).await,
+    }
 }

@@ -3,22 +3,25 @@
 
 use std::time::Duration;
 
-use sea_orm::sqlx::{self, FromRow, postgres::PgRow};
 use uuid::Uuid;
 
-use super::{Store, StoreError};
+use super::{
+    Store, StoreError,
+    pool::{Columns, Parameter, Pool, Sql},
+};
 
 /// A stored charge or refund.
 pub trait MoneyMovement: Sized + 'static {
     /// The columns that each statement returns.
-    type Columns: for<'row> FromRow<'row, PgRow> + Send + Unpin + 'static;
+    type Columns: Columns;
 
     /// Finds the row with the reference `$1`.
-    const FIND: &'static str;
+    const FIND: Sql;
     /// Settles the row with the reference `$1` if it is processing and due.
-    const SETTLE_ONE: &'static str;
-    /// Settles up to `$1` rows that are processing and due.
-    const SETTLE_DUE: &'static str;
+    const SETTLE_ONE: Sql;
+    /// Settles up to `$1` rows that are processing and due, and returns a row for each. On MySQL,
+    /// it only returns their references.
+    const SETTLE_DUE: Sql;
 
     /// Reads a row.
     ///
@@ -64,27 +67,37 @@ impl Store {
 
     /// Settles up to `rows_max` charges or refunds that are due. Returns how many it settled.
     pub async fn settle_due<M: MoneyMovement>(&self, rows_max: i64) -> Result<usize, StoreError> {
-        let settled: Vec<M::Columns> = self
-            .run(move |pool| async move {
-                sqlx::query_as(M::SETTLE_DUE)
-                    .bind(rows_max)
-                    .fetch_all(&pool)
-                    .await
-            })
-            .await?;
-        Ok(settled.len())
+        self.run(move |pool| async move {
+            let limit = vec![Parameter::Number(rows_max)];
+            match pool {
+                Pool::Postgres(_) => {
+                    let settled: Vec<M::Columns> = pool.fetch_all(M::SETTLE_DUE, limit).await?;
+                    Ok(settled.len())
+                }
+                Pool::MySql(_) => {
+                    let due: Vec<(Uuid,)> = pool.fetch_all(M::SETTLE_DUE, limit).await?;
+                    let mut settled = 0;
+                    for (reference,) in due {
+                        let reference = vec![Parameter::Uuid(reference)];
+                        let row: Option<M::Columns> =
+                            pool.fetch_optional(M::SETTLE_ONE, reference).await?;
+                        settled += usize::from(row.is_some());
+                    }
+                    Ok(settled)
+                }
+            }
+        })
+        .await
     }
 
     async fn fetch_one<M: MoneyMovement>(
         &self,
-        statement: &'static str,
+        sql: Sql,
         reference: Uuid,
     ) -> Result<Option<M>, StoreError> {
         let found: Option<M::Columns> = self
             .run(move |pool| async move {
-                sqlx::query_as(statement)
-                    .bind(reference)
-                    .fetch_optional(&pool)
+                pool.fetch_optional(sql, vec![Parameter::Uuid(reference)])
                     .await
             })
             .await?;

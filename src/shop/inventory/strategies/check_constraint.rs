@@ -26,7 +26,7 @@ use async_trait::async_trait;
 use super::row_lock;
 use crate::{
     db::{
-        dialect,
+        engine,
         txn::{Abort, Outcome, TxnError, Work},
     },
     model::{Receipt, StrategyKey},
@@ -67,7 +67,7 @@ impl PurchaseStrategy for CheckConstraint {
 fn is_rejected(outcome: &Outcome<Receipt>) -> bool {
     match &outcome.result {
         Err(TxnError::Database { source, .. }) => {
-            dialect::broken_constraint(source).as_deref() == Some(CONSTRAINT)
+            engine::broken_constraint(source).as_deref() == Some(CONSTRAINT)
         }
         _ => false,
     }

@@ -45,7 +45,7 @@ use crate::{
         inventory::{
             InjectionPoint, PurchaseRequest,
             batch_queue::{self, BatchOrder, BatchOutcome},
-            counters::Level,
+            counters::{self, CounterDelta, Level},
             hold::{HoldRequest, HoldStrategy},
             strategy::PurchaseStrategy,
         },
@@ -81,6 +81,9 @@ fn write_batch(shop: Shop, orders: Arc<[BatchOrder]>) -> BoxFuture<'static, Batc
 /// Writes `orders` in one statement if all of them can be sold, else in a transaction, which finds
 /// out which ones can. Returns an answer for each, in their order.
 async fn run_batch(shop: &Shop, orders: Arc<[BatchOrder]>) -> BatchOutcome {
+    if !dialect::writes_in_expressions(shop.db().reader()) {
+        return transaction::run(shop, orders).await;
+    }
     let start = Instant::now();
     let outcome = statement::run(shop, Arc::clone(&orders)).await;
     let (result, cost) = outcome.into_parts();
@@ -129,6 +132,9 @@ impl HoldStrategy for MicroBatch {
                 return Err(request.refusal(row.available).into());
             }
         }
+        if !dialect::writes_in_expressions(work.connection()) {
+            return hold_one_by_one(work, requests).await;
+        }
         let more: Vec<i64> = requests.iter().map(|request| request.more).collect();
         let statement = dialect::statement(HOLDS, [ids.into(), more.into()]);
         let held = HeldRow::find_by_statement(statement)
@@ -146,4 +152,15 @@ impl HoldStrategy for MicroBatch {
             })
             .collect()
     }
+}
+
+/// Reserves from rows that are locked.
+async fn hold_one_by_one(work: &Work, requests: &[HoldRequest]) -> Result<Vec<Level>, Abort> {
+    let mut levels = Vec::with_capacity(requests.len());
+    for request in requests {
+        let delta = CounterDelta::hold(request.more);
+        let level = counters::apply(work, request.product_id, delta).await?;
+        levels.push(level.ok_or(Abort::Conflict)?);
+    }
+    Ok(levels)
 }

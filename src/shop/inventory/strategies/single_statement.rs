@@ -76,13 +76,21 @@ claimed AS (
   FROM taken WHERE $5 IS NOT NULL)
 SELECT taken.available AS remaining, taken.version AS new_version FROM taken"#;
 
+/// The same as a procedure of the schema, for an engine whose statements cannot write several
+/// tables. It takes the parameters of [`SALE`], and returns the same columns.
+const CALL: &str = "CALL purchase_single_statement($1, $2, $3, $4, $5, $6, $7)";
+
 /// See the module's documentation.
 pub struct SingleStatement;
 
 #[async_trait]
 impl PurchaseStrategy for SingleStatement {
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
-        run_in_statement(shop, StrategyKey::SingleStatement, SALE, request).await
+        let sql = match dialect::writes_in_expressions(shop.db().reader()) {
+            true => SALE,
+            false => CALL,
+        };
+        run_in_statement(shop, StrategyKey::SingleStatement, sql, request).await
     }
 }
 

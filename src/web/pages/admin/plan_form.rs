@@ -15,6 +15,7 @@ use crate::{
     },
     ui::field::{Field, FieldKind},
     web::{
+        AppState,
         pages::{form_key::FormKey, refill},
         session::Notice,
     },
@@ -319,14 +320,23 @@ fn StrategyBoxes(
             .split(',')
             .any(|ticked| ticked.trim() == key.as_str())
     };
+    let engine = use_context::<AppState>().map(|state| state.shop.db().engine());
     let boxes = StrategyKey::ALL
         .into_iter()
         .enumerate()
         .map(|(index, key)| {
+            let against = engine.and_then(|engine| key.row().engines.reason_against(engine));
+            let note = against.map_or_else(
+                || format!("({})", key.safety_and_place()),
+                |reason| format!("(not on this database: {reason})"),
+            );
             view! {
                 <label class="tick">
-                    <input type="checkbox" name="strategy[]" value=key.as_str() checked=is_ticked(key) autofocus={focus && index == 0}/>
-                    <span>{key.as_str()}" "<span class="quiet">{format!("({})", key.safety_and_place())}</span></span>
+                    <input
+                        type="checkbox" name="strategy[]" value=key.as_str() disabled=against.is_some()
+                        checked={is_ticked(key) && against.is_none()} autofocus={focus && index == 0}
+                    />
+                    <span>{key.as_str()}" "<span class="quiet">{note}</span></span>
                 </label>
             }
         })

@@ -1,5 +1,7 @@
 //! A batch as one transaction of four round trips, which can tell each order why it is refused.
 
+mod rows;
+
 use std::{
     collections::HashMap,
     sync::{
@@ -245,15 +247,19 @@ struct TakenRow {
     orders: i64,
 }
 
-/// Writes all admitted orders in one statement, and checks that all were written.
+/// Writes all admitted orders, in one statement if the engine can, and checks that all were
+/// written.
 async fn write(work: &Work, shop: &Shop, sales: &[BatchSale]) -> Result<(), Abort> {
     if sales.is_empty() {
         return Ok(());
     }
-    let statement = dialect::statement(SALES, columns(sales)?);
-    let taken = TakenRow::find_by_statement(statement)
-        .all(work.connection())
-        .await?;
+    let taken = if dialect::writes_in_expressions(work.connection()) {
+        let statement = dialect::statement(SALES, columns(sales)?);
+        let taken = TakenRow::find_by_statement(statement);
+        taken.all(work.connection()).await?
+    } else {
+        rows::write(work, sales).await?
+    };
     let written: i64 = taken.iter().map(|row| row.orders).sum();
     // Another purchase has claimed one of the keys since the look-up: the retry looks the keys up.
     if usize::try_from(written) != Ok(sales.len()) {

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use sea_orm::ConnectOptions;
 
-use super::{
-    PoolSettings,
+use crate::db::connect::{
     health::{ConnectionHealth, ping_if_suspect, roll_back_if_suspect},
+    settings::PoolSettings,
 };
 
 /// A connection that was idle for longer is pinged before it is used.

@@ -1,0 +1,19 @@
+//! The schema for MySQL (8.0.16 or newer) and MariaDB (10.6 or newer): the same tables, columns and
+//! names as PostgreSQL's, from a baseline of its own. The history of PostgreSQL's schema is not
+//! repeated here, because no MySQL database of an older version exists.
+//!
+//! The two histories are separate. A change of the schema is a migration in each of them.
+
+use sea_orm_migration::prelude::*;
+
+mod m0001_baseline;
+
+/// Runs all migrations for MySQL and MariaDB, oldest first.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m0001_baseline::Migration)]
+    }
+}

@@ -1,0 +1,93 @@
+//! The meaning of the server's error numbers. Its SQLSTATE codes are only general categories.
+
+/// Deadlock, also with a named lock; lock timeout, which MariaDB also reports for `NOWAIT`;
+/// `NOWAIT` on MySQL; a row that changed since the snapshot. A cluster reports a conflict between
+/// nodes as a deadlock, also at COMMIT.
+///
+/// A lock timeout undoes only its statement. The caller rolls the transaction back before it tries
+/// again.
+pub fn is_retryable(number: u16) -> bool {
+    matches!(number, 1213 | 3058 | 1205 | 3572 | 1020)
+}
+
+pub fn is_unique_violation(number: u16) -> bool {
+    matches!(number, 1062 | 1586)
+}
+
+/// A number does not fit into its column, or a result into its type.
+pub fn is_out_of_range(number: u16) -> bool {
+    matches!(number, 1264 | 1690)
+}
+
+/// Too many connections, no memory or disk space, a node without its cluster, a shutdown, a broken
+/// connection, a server that only reads, a killed session, a statement that took too long.
+pub fn is_unavailable(number: u16) -> bool {
+    matches!(
+        number,
+        1021 | 1037 | 1040 | 1041 | 1047 | 1053 | 1079 | 1152
+            ..=1161 | 1184 | 1203 | 1290 | 1317 | 1836 | 1927 | 1969 | 3024 | 4031
+    )
+}
+
+/// A shutdown, or a connection that broke.
+pub fn is_connection_lost(number: u16) -> bool {
+    matches!(number, 1053 | 1079 | 1152..=1161 | 1184)
+}
+
+pub fn is_absent_database(number: u16) -> bool {
+    number == 1049
+}
+
+pub fn is_already_there(number: u16) -> bool {
+    number == 1007
+}
+
+/// Returns the name of the CHECK constraint or unique index that an error reports as violated. The
+/// server says it only in the message.
+pub fn broken_constraint(number: u16, message: &str) -> Option<String> {
+    let (mark, quote) = match number {
+        // CONSTRAINT `stock_conserved` failed for `shop`.`stock`
+        4025 => ("CONSTRAINT `", '`'),
+        // Check constraint 'stock_conserved' is violated.
+        3819 => ("Check constraint '", '\''),
+        // Duplicate entry '…' for key 'product_slug_key', on MySQL 'product.product_slug_key'
+        1062 => (" for key '", '\''),
+        _ => return None,
+    };
+    let (_, rest) = message.rsplit_once(mark)?;
+    let (name, _) = rest.split_once(quote)?;
+    Some(name.rsplit('.').next().unwrap_or(name).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_message_names_the_constraint() {
+        for (number, message, name) in [
+            (
+                4025,
+                "CONSTRAINT `stock_available_not_negative` failed for `shop`.`stock`",
+                Some("stock_available_not_negative"),
+            ),
+            (
+                3819,
+                "Check constraint 'stock_conserved' is violated.",
+                Some("stock_conserved"),
+            ),
+            (
+                1062,
+                "Duplicate entry 'a for key 'b' for key 'product.product_slug_key'",
+                Some("product_slug_key"),
+            ),
+            (1048, "Column 'name' cannot be null", None),
+        ] {
+            assert_eq!(
+                broken_constraint(number, message).as_deref(),
+                name,
+                "{message}"
+            );
+        }
+    }
+}

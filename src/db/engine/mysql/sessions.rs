@@ -1,0 +1,60 @@
+//! The sessions of the server.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, Statement};
+
+use crate::db::engine;
+
+/// The names of the sessions that this process has opened. The server stores no name of a session,
+/// so those of another process have none here; they end with their process.
+static NAMES: Mutex<BTreeMap<i64, Arc<str>>> = Mutex::new(BTreeMap::new());
+
+fn names() -> MutexGuard<'static, BTreeMap<i64, Arc<str>>> {
+    NAMES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Records the name of a session of this process.
+pub fn register(id: i64, name: Arc<str>) {
+    names().insert(id, name);
+}
+
+/// Returns the name of a session, if this process has opened it.
+pub fn name_of(id: i64) -> Option<Arc<str>> {
+    names().get(&id).map(Arc::clone)
+}
+
+/// Terminates the sessions of this process whose name fulfils `is_meant`. Returns how many there
+/// were. A session ends a moment later.
+pub async fn end<C: ConnectionTrait>(
+    connection: &C,
+    is_meant: impl Fn(&str) -> bool + Send,
+) -> Result<usize, DbErr> {
+    let open = open_sessions(connection).await?;
+    let meant: Vec<i64> = {
+        let mut names = names();
+        names.retain(|id, _| open.contains(id));
+        let meant = names.iter().filter(|(_, name)| is_meant(name));
+        meant.map(|(id, _)| *id).collect()
+    };
+    for id in &meant {
+        match connection.execute_unprepared(&format!("KILL {id}")).await {
+            Ok(_) => {}
+            // The session has ended in the meantime.
+            Err(error) if engine::error_code(&error).as_deref() == Some("1094") => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(meant.len())
+}
+
+/// Returns the ids of the sessions that this user may see: at least the user's own.
+async fn open_sessions<C: ConnectionTrait>(connection: &C) -> Result<Vec<i64>, DbErr> {
+    let sql = "SELECT CAST(ID AS SIGNED) FROM information_schema.PROCESSLIST";
+    let statement = Statement::from_string(DatabaseBackend::MySql, sql);
+    let rows = connection.query_all_raw(statement).await?;
+    rows.iter().map(|row| row.try_get_by_index(0)).collect()
+}
