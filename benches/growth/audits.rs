@@ -11,13 +11,13 @@ use doorbuster::{db::PoolSettings, model::StrategyKey};
 use crate::{
     Failure,
     audit_thread::{AuditThread, ROUND_INTERVAL},
-    buyers,
+    buyers, commands,
     database::{Database, Postgres},
     options::Options,
     orders::sides,
     pace::{Load, p99_ms},
     processor_time::{self, ProcessorTime},
-    program::{self, Program},
+    program::Program,
     purchases,
     report::{Limit, Row, ratios},
 };
@@ -141,7 +141,7 @@ fn check_placed(options: &Options, placed: usize, within: Duration) -> Result<()
 pub async fn measure_full(options: &Options, postgres: &Postgres) -> Result<Vec<Row>, Failure> {
     let old = postgres.old(options).await?;
     buyers::restock_hot_product(&old).await?;
-    let program = Program::start(&old.url).await?;
+    let program = Program::start(&old.url, &[]).await?;
     let (mut without, mut with, mut seconds) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..options.long_rounds() {
         postgres.checkpoint().await?;
@@ -151,11 +151,11 @@ pub async fn measure_full(options: &Options, postgres: &Postgres) -> Result<Vec<
         without.push(p99_ms(latencies)?);
         let load = purchases::start(&program, options.rate).await?;
         let start = Instant::now();
-        program::run("audit", &old.url, &[]).await?;
+        commands::run("audit", &old.url).await?;
         seconds.push(start.elapsed().as_secs_f64());
         // A short history is audited several times.
         while start.elapsed() < options.rate_window() {
-            program::run("audit", &old.url, &[]).await?;
+            commands::run("audit", &old.url).await?;
         }
         with.push(p99_ms(load.end().await?)?);
     }

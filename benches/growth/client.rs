@@ -1,5 +1,4 @@
-//! Keep-alive HTTP clients. They share the cores with the server, so they cost as little as
-//! possible.
+//! Keep-alive HTTP clients.
 
 use std::{
     sync::{
@@ -12,17 +11,13 @@ use std::{
 use doorbuster::model::StrategyKey;
 use http_body_util::{BodyExt, Full};
 use hyper::{
-    HeaderMap, Method, Request, StatusCode,
-    body::Bytes,
-    client::conn::http1::{self, SendRequest},
-    header,
+    HeaderMap, Method, Request, StatusCode, body::Bytes, client::conn::http1::SendRequest, header,
 };
-use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, task::JoinSet};
+use tokio::task::JoinSet;
 use url::form_urlencoded;
 use uuid::Uuid;
 
-use crate::{Failure, buyers::per_second};
+use crate::{Failure, buyers::per_second, connection::connect};
 
 const WARM_UP: Duration = Duration::from_millis(500);
 
@@ -169,14 +164,6 @@ impl Connection {
             body: body.collect().await?.to_bytes(),
         })
     }
-}
-
-async fn connect(address: &str) -> Result<SendRequest<Full<Bytes>>, Failure> {
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
-    Ok(sender)
 }
 
 #[derive(Default)]

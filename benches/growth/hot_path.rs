@@ -28,7 +28,7 @@ const REQUESTS: [Option<StrategyKey>; 4] = [
 /// Measures all requests on one server with a fresh database, interleaved.
 pub async fn measure(options: &Options, postgres: &Postgres) -> Result<Vec<Row>, Failure> {
     let fresh = postgres.fresh().await?;
-    let program = Program::start(&fresh.url).await?;
+    let program = Program::start(&fresh.url, &[]).await?;
     let mut rates: [Vec<f64>; REQUESTS.len()] = Default::default();
     for round in 0..options.rounds {
         let mut order = [HEALTH, ROW_LOCK, EARLY_RELEASE, MICRO_BATCH];

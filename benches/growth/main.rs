@@ -9,6 +9,7 @@ mod audit_thread;
 mod audits;
 mod buyers;
 mod client;
+mod commands;
 mod database;
 mod history;
 mod hot_path;
@@ -17,24 +18,31 @@ mod orders;
 mod pace;
 mod pages;
 mod processor_time;
-mod program;
 mod purchases;
 mod report;
 mod retention;
 mod shop_pages;
 
-#[path = "../strategies/machine.rs"]
+#[path = "../support/connection.rs"]
+mod connection;
+#[path = "../support/folders.rs"]
+mod folders;
+#[path = "../support/interruption.rs"]
+mod interruption;
+#[path = "../support/machine.rs"]
 mod machine;
-#[path = "../strategies/statistics.rs"]
+#[path = "../support/program.rs"]
+mod program;
+#[path = "../support/statistics.rs"]
 mod statistics;
 
 use std::{path::Path, process::ExitCode};
 
 use clap::Parser;
-use tokio::signal::unix::{SignalKind, signal};
 
 use self::{
     database::Postgres,
+    interruption::interruption,
     options::{Options, Part},
     report::Report,
 };
@@ -125,14 +133,4 @@ fn check_machine() -> Result<(), Failure> {
         .into());
     }
     Ok(())
-}
-
-/// Returns an error once the person at the terminal, or another program, asks to stop.
-async fn interruption() -> Result<(), Failure> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        result = tokio::signal::ctrl_c() => result?,
-        _ = terminate.recv() => {}
-    }
-    Err("interrupted".into())
 }

@@ -1,12 +1,10 @@
 //! The command-line options. Each can also be set by an environment variable.
 
-use std::{
-    fmt,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{fmt, path::PathBuf, time::Duration};
 
 use clap::{Parser, ValueEnum};
+
+use crate::folders::target_folder;
 
 /// Measures a fresh database beside an old one, on an embedded PostgreSQL of its own.
 #[derive(Clone, Debug, Parser)]
@@ -113,10 +111,4 @@ impl Options {
     pub fn audit_window(&self) -> Duration {
         12 * self.rate_window()
     }
-}
-
-/// Returns a folder in cargo's target folder.
-pub fn target_folder(name: &str) -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR"));
-    target.parent().unwrap_or(target).join(name)
 }

@@ -100,7 +100,7 @@ impl Side {
         place_orders(database).await?;
         postgres.settle(database).await?;
         let known = KnownOrders::read(database).await?;
-        let program = Program::start(&database.url).await?;
+        let program = Program::start(&database.url, &[]).await?;
         let mut connection = Connection::open(&program.address).await?;
         let cookie = sign_in(&mut connection).await?;
         let calls = [

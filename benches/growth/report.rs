@@ -135,24 +135,6 @@ fn verdict(limit: Limit, spread: Option<Spread>) -> &'static str {
 fn spread_text(spread: Option<Spread>) -> String {
     spread.map_or_else(
         || "– | –".to_owned(),
-        |spread| {
-            format!(
-                "{} | {} – {}",
-                format_number(spread.median),
-                format_number(spread.min),
-                format_number(spread.max)
-            )
-        },
+        |spread| format!("{} | {}", spread.median_text(), spread.range_text()),
     )
-}
-
-/// Formats a number with about three significant digits and thousands separators.
-fn format_number(value: f64) -> String {
-    if value < 9.995 {
-        return format!("{value:.2}");
-    }
-    if value < 99.95 {
-        return format!("{value:.1}");
-    }
-    group_digits(&format!("{value:.0}"))
 }

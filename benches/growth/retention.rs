@@ -56,7 +56,7 @@ pub async fn measure(options: &Options, postgres: &Postgres) -> Result<Vec<Row>,
 
 /// Returns the 99th percentile without expired keys, in milliseconds.
 async fn measure_without(options: &Options, old: &Database) -> Result<f64, Failure> {
-    let program = Program::start(&old.url).await?;
+    let program = Program::start(&old.url, &[]).await?;
     purchases::warm_up(&program, options.rate).await?;
     let latencies = purchases::measure(&program, options.rate, options.latency_window()).await?;
     program.stop().await?;
@@ -68,7 +68,7 @@ async fn measure_without(options: &Options, old: &Database) -> Result<f64, Failu
 async fn measure_deletion(options: &Options, old: &Database) -> Result<(f64, Duration), Failure> {
     let db = Db::connect(&old.url, PoolSettings::COMMAND).await?;
     let start = Instant::now();
-    let program = Program::start(&old.url).await?;
+    let program = Program::start(&old.url, &[]).await?;
     purchases::warm_up(&program, options.rate).await?;
     let load = purchases::start(&program, options.rate).await?;
     while start.elapsed() < TIME_MAX && retention::count(&db, &OLD_KEYS).await? > 0 {

@@ -6,25 +6,36 @@
 //! browser tests check that. So the requests that the start causes are the streams that broke and
 //! would be opened again, and its traffic is what the server sends on the others.
 
-mod program;
 mod purchases;
 mod sale;
 mod streams;
 
+#[path = "../support/connection.rs"]
+mod connection;
+#[path = "../support/folders.rs"]
+mod folders;
 #[expect(dead_code, reason = "the benchmark of strategies uses the rest")]
-#[path = "../strategies/server.rs"]
+#[path = "../support/fresh_database.rs"]
+mod fresh_database;
+#[path = "../support/mariadb.rs"]
+mod mariadb;
+#[path = "../support/program.rs"]
+mod program;
+#[expect(dead_code, reason = "the benchmark of strategies uses the rest")]
+#[path = "../support/server.rs"]
 mod server;
 
 use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
-use doorbuster::config::open_files;
+use doorbuster::{config::open_files, db::engine::Engine};
 
 use self::{
+    fresh_database::FreshDatabase,
     program::Program,
     purchases::Latencies,
     sale::Sale,
-    server::{FreshDatabase, Server},
+    server::Server,
     streams::{Counts, Streams},
 };
 
@@ -91,7 +102,7 @@ async fn run(options: &Options) -> Result<(), Failure> {
         )
         .into());
     }
-    let server = Server::start().await?;
+    let server = Server::start(Engine::Postgres).await?;
     let result = measure(options, &server).await;
     // Stop an embedded server even if the measurement failed.
     let stopped = server.stop().await;
@@ -132,7 +143,7 @@ async fn measure(options: &Options, server: &Server) -> Result<(), Failure> {
 /// Buys in a shop without visitors.
 async fn measure_quiet(options: &Options, server: &Server) -> Result<Latencies, Failure> {
     let database = server.fresh().await?;
-    let program = Program::start(&database.url, options.pages).await?;
+    let program = start_program(&database, options.pages).await?;
     let sale = Sale::prepare(&database, options.purchases, Duration::from_secs(2)).await?;
     let latencies = purchases::buy(&program, options.buyers, options.purchases, &sale).await?;
     finish(server, program, &database, &latencies).await?;
@@ -146,7 +157,7 @@ async fn measure_opening(
     server: &Server,
 ) -> Result<(Latencies, Counts), Failure> {
     let database = server.fresh().await?;
-    let program = Program::start(&database.url, options.pages).await?;
+    let program = start_program(&database, options.pages).await?;
     let streams = Streams::open(&program.address, options.pages).await?;
     let watched = Sale::prepare_other(&database, 2 * AROUND).await?;
     let sale = Sale::prepare(&database, options.purchases, 5 * AROUND).await?;
@@ -159,6 +170,16 @@ async fn measure_opening(
     streams.close();
     finish(server, program, &database, &latencies).await?;
     Ok((latencies, start))
+}
+
+/// All `pages` come from one address, which may have half of all connections.
+async fn start_program(database: &FreshDatabase, pages: u32) -> Result<Program, Failure> {
+    let connections = (2 * (pages + 2_000)).to_string();
+    let settings = [
+        ("CONNECTIONS_MAX", connections.as_str()),
+        ("CONNECTIONS_PER_ADDRESS_MAX", connections.as_str()),
+    ];
+    Program::start(&database.url, &settings).await
 }
 
 async fn finish(

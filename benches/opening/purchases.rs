@@ -9,17 +9,12 @@ use std::{
 };
 
 use http_body_util::{BodyExt, Full};
-use hyper::{
-    Request, StatusCode,
-    body::Bytes,
-    client::conn::http1::{self, SendRequest},
-    header,
-};
-use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, task::JoinSet};
+use hyper::{Request, StatusCode, body::Bytes, client::conn::http1::SendRequest, header};
+use tokio::task::JoinSet;
 
 use crate::{
     Failure,
+    connection::connect,
     program::Program,
     sale::{PRODUCT_ID, Sale},
 };
@@ -79,14 +74,6 @@ pub async fn buy(
         sold: u64::try_from(sorted.len())?,
         sorted,
     })
-}
-
-async fn connect(address: &str) -> Result<SendRequest<Full<Bytes>>, Failure> {
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
-    Ok(sender)
 }
 
 async fn buy_in_turn(

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{Failure, server::FreshDatabase};
+use crate::{Failure, fresh_database::FreshDatabase};
 
 /// The product that is bought: one without a limit for each customer.
 pub const PRODUCT_ID: i64 = 19;

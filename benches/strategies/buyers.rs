@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use doorbuster::{
@@ -21,7 +21,12 @@ use doorbuster::{
 };
 use tokio::task::JoinSet;
 
-use crate::{Failure, lane::Lane};
+use crate::{
+    Failure,
+    lane::Lane,
+    order_times::{MeanTimes, OrderTimes},
+    window::{self, Window},
+};
 
 /// The shop's number of concurrent transactions, with the timeouts of a simulation: a wait is
 /// measured, and never becomes an error.
@@ -51,14 +56,17 @@ pub struct Crowd {
 /// The result of a crowd's purchases.
 #[derive(Debug)]
 pub struct PurchaseRate {
-    /// The counted responses per second within the measured time.
-    pub per_second: f64,
+    /// The counted responses within the measured time.
+    pub measured: Window,
+    /// Of the orders in the measured time; `None` if there were none.
+    pub times: Option<MeanTimes>,
     /// All acknowledged orders, including those of the warm-up.
     pub acknowledged: u64,
 }
 
 #[derive(Default)]
 struct Tally {
+    measuring: AtomicBool,
     stopped: AtomicBool,
     orders: AtomicU64,
     rejections: AtomicU64,
@@ -106,11 +114,14 @@ pub async fn buy(
         ));
     }
     tokio::time::sleep(crowd.warm_up).await;
-    let (before, start) = (tally.count(count), Instant::now());
-    tokio::time::sleep(crowd.time).await;
-    let (after, elapsed) = (tally.count(count), start.elapsed());
+    tally.measuring.store(true, Ordering::Relaxed);
+    let measured = window::measure(crowd.time, || tally.count(count)).await;
+    tally.measuring.store(false, Ordering::Relaxed);
     tally.stopped.store(true, Ordering::Relaxed);
-    tasks.join_all().await;
+    let mut times = OrderTimes::default();
+    for of_buyer in tasks.join_all().await {
+        times.merge(of_buyer);
+    }
     drop(shop);
     db.close().await;
     let failures = tally.failures.load(Ordering::Relaxed);
@@ -128,10 +139,9 @@ pub async fn buy(
     if count == Count::Orders && tally.count(Count::Rejections) > 0 {
         return Err("the stock sold out within the measured time".into());
     }
-    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-    let counted = (after - before) as f64;
     Ok(PurchaseRate {
-        per_second: counted / elapsed.as_secs_f64(),
+        measured,
+        times: times.mean(),
         acknowledged: tally.count(Count::Orders),
     })
 }
@@ -142,18 +152,26 @@ async fn buy_until_stopped(
     lane: Lane,
     buyer: u32,
     tally: Arc<Tally>,
-) {
+) -> OrderTimes {
+    let mut times = OrderTimes::default();
     for turn in 0_u64.. {
         if tally.stopped.load(Ordering::Relaxed) {
-            return;
+            break;
         }
         let request = match request(lane, &format!("bench-client-{buyer}:{turn}")) {
             Ok(request) => request,
-            Err(error) => return tally.record_failure(error.to_string()),
+            Err(error) => {
+                tally.record_failure(error.to_string());
+                break;
+            }
         };
-        match shop.purchase(strategy, request).await.result {
+        let outcome = shop.purchase(strategy, request).await;
+        match outcome.result {
             Ok(_) => {
                 tally.orders.fetch_add(1, Ordering::Relaxed);
+                if tally.measuring.load(Ordering::Relaxed) {
+                    times.add(outcome.split);
+                }
             }
             Err(error) => {
                 let error = ShopError::from(error);
@@ -165,6 +183,7 @@ async fn buy_until_stopped(
             }
         }
     }
+    times
 }
 
 /// A request for one unit from the lane, with its own idempotency key.

@@ -7,15 +7,23 @@ use doorbuster::model::StrategyKey;
 use crate::{
     Failure,
     buyers::{self, Count, Crowd},
-    http::{self, Program, RequestKind},
+    fresh_database::FreshDatabase,
+    http::{self, RequestKind},
     lane::Lane,
     memory,
     options::Options,
     pgbench,
+    program::Program,
     proxy::Proxy,
+    rounds,
     script::Scripts,
-    server::{FreshDatabase, Server},
+    server::Server,
 };
+
+/// The results of one round: orders or responses per second, or megabytes.
+pub type Round = rounds::Round<Cell, f64>;
+/// The results of all rounds.
+pub type Session = rounds::Session<Cell, f64>;
 
 /// The number of buyers with which strategies are compared.
 pub const BUYERS: u32 = 64;
@@ -31,7 +39,7 @@ const WARM_UP: Duration = Duration::from_millis(300);
 /// Warm-up of larger crowds, because it takes longer until every buyer has had one response.
 const WARM_UP_LARGE: Duration = Duration::from_millis(1_500);
 /// More units than any strategy sells in the time of a cell.
-const STOCK: u32 = 1_000_000;
+pub const STOCK: u32 = 1_000_000;
 /// The same for one row per unit: writing a million rows would take longer than measuring the cell.
 const STOCK_OF_ROWS: u32 = 100_000;
 /// Few enough units to be sold out within the warm-up.
@@ -224,7 +232,8 @@ impl Cell {
     }
 }
 
-fn stock(strategy: StrategyKey) -> u32 {
+/// The units of a lane that does not sell out in the time of a cell.
+pub fn stock(strategy: StrategyKey) -> u32 {
     if strategy.as_str() == "skip-locked-units" {
         STOCK_OF_ROWS
     } else {
@@ -232,7 +241,8 @@ fn stock(strategy: StrategyKey) -> u32 {
     }
 }
 
-fn crowd(strategy: StrategyKey, buyers: u32, time: Duration) -> Crowd {
+/// The buyers of a cell.
+pub fn crowd(strategy: StrategyKey, buyers: u32, time: Duration) -> Crowd {
     Crowd {
         strategy,
         buyers,
@@ -264,7 +274,7 @@ async fn sell(
     server.checkpoint().await;
     let rate = buyers::buy(&url(fresh, rtt_ms)?, lane, crowd, Count::Orders).await?;
     fresh.check(lane.product_id, rate.acknowledged).await?;
-    Ok(rate.per_second)
+    Ok(rate.measured.per_second)
 }
 
 async fn reject(
@@ -280,7 +290,7 @@ async fn reject(
     if rate.acknowledged != u64::from(STOCK_SOLD_OUT) {
         return Err(format!("{} of {STOCK_SOLD_OUT} units were sold", rate.acknowledged).into());
     }
-    Ok(rate.per_second)
+    Ok(rate.measured.per_second)
 }
 
 /// Measures purchases with `strategy` from the served program; without one, its responses to
@@ -292,16 +302,16 @@ async fn serve(
     time: Duration,
 ) -> Result<f64, Failure> {
     let lane = Lane::open(&fresh.url, ROW_LOCK, STOCK).await?;
-    let program = Program::start(&fresh.url).await?;
+    let program = Program::start(&fresh.url, &[]).await?;
     server.checkpoint().await;
     let kind = strategy.map_or(RequestKind::Health, |strategy| {
         RequestKind::Purchase(strategy, lane)
     });
-    let rate = http::send_requests(&program, kind, WARM_UP, time).await;
+    let rate = http::send_requests(&program.address, kind, WARM_UP, time).await;
     program.stop().await?;
     let rate = rate?;
     if strategy.is_some() {
         fresh.check(lane.product_id, rate.responses).await?;
     }
-    Ok(rate.per_second)
+    Ok(rate.measured.per_second)
 }

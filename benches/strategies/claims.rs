@@ -4,9 +4,9 @@ use doorbuster::model::StrategyKey;
 
 use crate::{
     buyers,
-    cell::{self, BATCHING, BUYERS, Cell, LARGER_CROWDS, ROW_LOCK},
+    cell::{self, BATCHING, BUYERS, Cell, LARGER_CROWDS, ROW_LOCK, Round, Session},
     options::Options,
-    rounds::{Round, Session, value},
+    rounds::value,
     statistics::Spread,
 };
 

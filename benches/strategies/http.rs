@@ -1,123 +1,35 @@
-//! The served release program, and keep-alive clients that send requests to it in a closed loop.
+//! Keep-alive clients that send requests to a server in a closed loop.
 
 use std::{
-    process::Stdio,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use doorbuster::{model::StrategyKey, simulation::run_secret::BUYER_HEADER};
 use http_body_util::{BodyExt, Full};
-use hyper::{
-    Method, Request, StatusCode,
-    body::Bytes,
-    client::conn::http1::{self, SendRequest},
-    header,
-};
-use hyper_util::rt::TokioIo;
-use nix::{
-    sys::signal::{Signal, kill},
-    unistd::Pid,
-};
-use tokio::{
-    io::{AsyncBufReadExt, BufReader, Lines},
-    net::TcpStream,
-    process::{Child, ChildStderr, Command},
-    task::JoinSet,
-};
+use hyper::{Method, Request, StatusCode, body::Bytes, client::conn::http1::SendRequest, header};
+use tokio::task::JoinSet;
 
-use crate::{Failure, lane::Lane, server};
+use crate::{
+    Failure,
+    connection::connect,
+    lane::Lane,
+    window::{self, Window},
+};
 
 /// Number of connections, each with one request at a time.
 pub const CLIENTS: u32 = 64;
-/// Longer than the server's own limit for open requests.
-const STOP_MAX: Duration = Duration::from_secs(15);
-/// The benchmark makes no payments, and a provider process would use part of the two cores.
-const NO_PROVIDER: &str = "http://127.0.0.1:9";
-
-/// A running server.
-pub struct Program {
-    child: Child,
-    /// Host and port.
-    address: String,
-}
-
-impl Program {
-    /// Starts `doorbuster serve` with the default settings, on the database at `url` and a free
-    /// port.
-    pub async fn start(url: &str) -> Result<Self, Failure> {
-        let mut child = doorbuster("serve", url)?
-            .env("DOORBUSTER_ADDR", "127.0.0.1:0")
-            .env("PAYMENT_PROVIDER_URL", NO_PROVIDER)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()?;
-        let stderr = child.stderr.take().ok_or("no standard error")?;
-        let mut lines = BufReader::new(stderr).lines();
-        let address = address_in(&mut lines).await?;
-        // Keep reading, or the server would block once the pipe is full.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(Self { child, address })
-    }
-
-    /// Stops the server with SIGTERM, as an operator would.
-    pub async fn stop(mut self) -> Result<(), Failure> {
-        if let Some(pid) = self.child.id() {
-            kill(Pid::from_raw(i32::try_from(pid)?), Signal::SIGTERM)?;
-        }
-        if tokio::time::timeout(STOP_MAX, self.child.wait())
-            .await
-            .is_err()
-        {
-            self.child.kill().await?;
-        }
-        Ok(())
-    }
-}
-
-/// Returns the program's command, without the settings of this process's environment.
-pub fn doorbuster(command: &str, url: &str) -> Result<Command, Failure> {
-    let folder = server::folder("bench-program");
-    std::fs::create_dir_all(&folder)?;
-    let mut program = Command::new(env!("CARGO_BIN_EXE_doorbuster"));
-    for name in [
-        "PUBLIC_URL",
-        "ADMIN_PASSWORD",
-        "SHOP_STRATEGY",
-        "PURCHASE_RATE_PER_S",
-        "EXPRESS_PURCHASE",
-    ] {
-        program.env_remove(name);
-    }
-    program
-        .arg(command)
-        .current_dir(&folder)
-        .env("DATABASE_URL", url)
-        .env("DOORBUSTER_DATA", &folder)
-        .env("RUST_LOG", "error")
-        .stdin(Stdio::null())
-        .kill_on_drop(true);
-    Ok(program)
-}
-
-async fn address_in(lines: &mut Lines<BufReader<ChildStderr>>) -> Result<String, Failure> {
-    while let Some(line) = lines.next_line().await? {
-        if let Some((_, address)) = line.split_once("http://") {
-            let address = address.split('/').next().unwrap_or_default();
-            return Ok(address.to_owned());
-        }
-    }
-    Err("the server exited before it printed its address".into())
-}
-
 /// The request that clients send.
 #[derive(Clone, Copy, Debug)]
 pub enum RequestKind {
     /// `POST /api/purchase` of one unit, with its own idempotency key.
     Purchase(StrategyKey, Lane),
+    /// `POST /api/purchase` of one unit of product 1 of the yardstick, which knows neither runs nor
+    /// keys.
+    YardstickPurchase,
     /// `GET /healthz`: the cost of HTTP alone.
     Health,
 }
@@ -125,7 +37,7 @@ pub enum RequestKind {
 /// The result of the clients' requests.
 #[derive(Debug)]
 pub struct ResponseRate {
-    pub per_second: f64,
+    pub measured: Window,
     /// All successful responses, including those of the warm-up.
     pub responses: u64,
 }
@@ -136,9 +48,9 @@ struct Tally {
     responses: AtomicU64,
 }
 
-/// Sends requests from [`CLIENTS`] connections for `time`, after `warm_up`.
+/// Sends requests from [`CLIENTS`] connections to a server for `time`, after `warm_up`.
 pub async fn send_requests(
-    program: &Program,
+    address: &str,
     kind: RequestKind,
     warm_up: Duration,
     time: Duration,
@@ -146,34 +58,22 @@ pub async fn send_requests(
     let tally = Arc::new(Tally::default());
     let mut clients = JoinSet::new();
     for client in 0..CLIENTS {
-        let sender = connect(&program.address).await?;
-        let (address, tally) = (program.address.clone(), Arc::clone(&tally));
+        let sender = connect(address).await?;
+        let (address, tally) = (address.to_owned(), Arc::clone(&tally));
         clients
             .spawn(async move { send_until_stopped(sender, &address, kind, client, &tally).await });
     }
     let responses = || tally.responses.load(Ordering::Relaxed);
     tokio::time::sleep(warm_up).await;
-    let (before, start) = (responses(), Instant::now());
-    tokio::time::sleep(time).await;
-    let (after, elapsed) = (responses(), start.elapsed());
+    let measured = window::measure(time, responses).await;
     tally.stopped.store(true, Ordering::Relaxed);
     while let Some(ended) = clients.join_next().await {
         ended??;
     }
-    #[expect(clippy::cast_precision_loss, reason = "far below 2^52")]
-    let counted = (after - before) as f64;
     Ok(ResponseRate {
-        per_second: counted / elapsed.as_secs_f64(),
+        measured,
         responses: responses(),
     })
-}
-
-async fn connect(address: &str) -> Result<SendRequest<Full<Bytes>>, Failure> {
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    let (sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
-    Ok(sender)
 }
 
 async fn send_until_stopped(
@@ -219,6 +119,11 @@ fn request(
                 r#"{{"productId": {}, "quantity": 1}}"#,
                 lane.product_id
             ))),
+        RequestKind::YardstickPurchase => request
+            .method(Method::POST)
+            .uri("/api/purchase")
+            .header(header::CONTENT_TYPE, "application/json")
+            .body(Full::from(r#"{"productId": 1, "quantity": 1}"#)),
         RequestKind::Health => request.uri("/healthz").body(Full::default()),
     }
 }

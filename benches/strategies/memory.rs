@@ -6,7 +6,7 @@ use std::{process::Stdio, time::Duration};
 use doorbuster::model::StrategyKey;
 use tokio::time::interval;
 
-use crate::{Failure, http};
+use crate::{Failure, program};
 
 /// Simulated buyers.
 pub const BUYERS: u32 = 10_000;
@@ -17,7 +17,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(5);
 /// Runs the simulation and returns its peak memory in megabytes.
 pub async fn peak_mb(url: &str, strategy: StrategyKey) -> Result<f64, Failure> {
     let buyers = BUYERS.to_string();
-    let mut child = http::doorbuster("simulate", url)?
+    let mut child = program::command("simulate", url)?
         .args(["--strategy", strategy.as_str(), "--buyers", &buyers])
         .args(["--stock", &buyers, "--json"])
         .stdout(Stdio::null())

@@ -2,13 +2,19 @@
 
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 use doorbuster::model::StrategyKey;
 
-/// Measures the strategies, on an embedded PostgreSQL or on DATABASE_URL's server.
+/// Measures the strategies, on an embedded PostgreSQL or on DATABASE_URL's server; with --engine,
+/// on another engine too.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "./makew bench", bin_name = "./makew bench")]
 pub struct Options {
+    /// Compares this engine with PostgreSQL, and Doorbuster on it with the yardstick, a small shop
+    /// that needs Node.js; nothing is compared with pgbench.
+    #[arg(long, value_enum, conflicts_with_all = ["rtt", "record"])]
+    pub engine: Option<OtherEngine>,
+
     /// Number of rounds; each round runs every cell once.
     #[arg(long, default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=100))]
     pub rounds: u32,
@@ -41,6 +47,13 @@ pub struct Options {
     /// Passed by cargo.
     #[arg(long, hide = true)]
     bench: bool,
+}
+
+/// An engine that can be compared with PostgreSQL.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OtherEngine {
+    #[value(name = "mariadb")]
+    MariaDb,
 }
 
 impl Options {

@@ -14,6 +14,7 @@ use doorbuster::{
 
 use crate::{
     Failure, buyers,
+    fresh_database::FreshDatabase,
     lane::Lane,
     proxy::{Observer, Proxy},
     server::Server,
@@ -64,10 +65,7 @@ pub async fn record(server: &Server, strategy: StrategyKey) -> Result<Recording,
     result
 }
 
-async fn record_in(
-    fresh: &crate::server::FreshDatabase,
-    strategy: StrategyKey,
-) -> Result<Recording, Failure> {
+async fn record_in(fresh: &FreshDatabase, strategy: StrategyKey) -> Result<Recording, Failure> {
     for (table, ids) in [
         ("simulation_lane", LANE_IDS),
         ("product", PRODUCT_IDS),

@@ -1,62 +1,34 @@
-//! The report: the printed tables, the stored figures, and the tables in the documentation.
+//! The report: tables of what was measured.
 
-use std::{fmt::Write, path::Path};
+use std::fmt::Write;
 
-use doorbuster::model::digit_groups::group_digits;
 use serde_json::{Value, json};
 
 use crate::{
     Failure, buyers,
-    cell::{self, BATCHING, BUYERS, Cell, LARGER_CROWDS, ROW_LOCK},
+    cell::{self, BATCHING, BUYERS, Cell, LARGER_CROWDS, ROW_LOCK, Session},
     claims, machine,
     options::Options,
-    rounds::Session,
-    server,
-    statistics::Spread,
+    output::{self, format_spread, spread_cells},
+    server::ServerFacts,
     strategies_table,
 };
 
-/// The generated tables are between these markers of the documentation.
-const BEGIN: &str = "<!-- bench: begin -->";
-const END: &str = "<!-- bench: end -->";
-
-/// Prints the tables, stores every figure under `target/bench`, and writes the tables into the file
-/// that the options name.
-pub fn write(options: &Options, session: &Session) -> Result<(), Failure> {
-    let text = markdown(options, session);
-    println!("{text}");
-    let folder = server::folder("bench");
-    std::fs::create_dir_all(&folder)?;
-    let file = folder.join(format!("{}.json", session.seed));
-    std::fs::write(
-        &file,
-        serde_json::to_string_pretty(&figures(options, session))? + "\n",
-    )?;
-    eprintln!("bench: all figures are stored in {}", file.display());
-    match &options.write {
-        Some(file) => replace_between_markers(file, &text),
-        None => Ok(()),
-    }
+/// Writes the report to where the options want it.
+pub fn write(options: &Options, server: &ServerFacts, session: &Session) -> Result<(), Failure> {
+    let text = markdown(options, server, session);
+    let figures = figures(options, server, session);
+    let file_name = format!("{}.json", session.seed);
+    output::publish(options, "bench", &file_name, &text, &figures)
 }
 
-fn replace_between_markers(file: &Path, text: &str) -> Result<(), Failure> {
-    let whole = std::fs::read_to_string(file)?;
-    let markers = whole.find(BEGIN).zip(whole.find(END));
-    let (begin, end) = markers
-        .filter(|(begin, end)| begin < end)
-        .ok_or_else(|| format!("{} has no markers {BEGIN} and {END}", file.display()))?;
-    let before = &whole[..begin + BEGIN.len()];
-    std::fs::write(file, format!("{before}\n\n{text}\n{}", &whole[end..]))?;
-    Ok(())
-}
-
-fn markdown(options: &Options, session: &Session) -> String {
+fn markdown(options: &Options, server: &ServerFacts, session: &Session) -> String {
     let mut text = format!(
-        "{}. PostgreSQL {}, fsync {}. {} rounds of {} s per cell, seed {}. Pool: {} transactions.\n\n\
+        "{}. {}, fsync {}. {} rounds of {} s per cell, seed {}. Pool: {} transactions.\n\n\
          ### Measured against the claims\n\n| | minimum | target | median | range | |\n|---|---|---|---|---|---|\n",
         machine::describe(),
-        session.postgresql,
-        session.fsync,
+        server.version,
+        server.fsync,
         session.rounds.len(),
         options.seconds,
         session.seed,
@@ -64,16 +36,13 @@ fn markdown(options: &Options, session: &Session) -> String {
     );
     // Writing to a String cannot fail.
     for claim in claims::all(options, session) {
-        let (median, range) = claim.measured.map_or_else(
-            || ("–".to_owned(), "–".to_owned()),
-            |spread| (format_number(spread.median), format_range(&spread)),
-        );
         let _ = writeln!(
             text,
-            "| {} | {} | {} | {median} | {range} | {} |",
+            "| {} | {} | {} | {} | {} |",
             claim.text,
             claim.minimum,
             claim.target,
+            spread_cells(claim.measured),
             claim.verdict()
         );
     }
@@ -84,13 +53,7 @@ fn markdown(options: &Options, session: &Session) -> String {
     if options.rtt.contains(&0) {
         text += &others(options, session);
     }
-    let failures = session.failures();
-    if !failures.is_empty() {
-        text += "\n### Cells that do not count\n\n";
-        for failure in failures {
-            let _ = writeln!(text, "- {failure}");
-        }
-    }
+    text += &output::failures_section(&session.failures());
     text
 }
 
@@ -122,9 +85,7 @@ fn others(options: &Options, session: &Session) -> String {
         "\n### A/A: the noise of this machine\n\n| | median | range |\n|---|---|---|\n".to_owned();
     // Writing to a String cannot fail.
     for (label, spread) in noise {
-        let median = spread.map_or_else(|| "–".to_owned(), |spread| format_number(spread.median));
-        let range = spread.map_or_else(|| "–".to_owned(), |spread| format_range(&spread));
-        let _ = writeln!(text, "| {label} | {median} | {range} |");
+        let _ = writeln!(text, "| {label} | {} |", spread_cells(spread));
     }
     text += "\n### Other rates, per second\n\n| | median and range |\n|---|---|\n";
     let mut rows = vec![("base".to_owned(), session.spread(claims::base))];
@@ -157,23 +118,7 @@ fn others(options: &Options, session: &Session) -> String {
 }
 
 /// Returns all figures as JSON, for further analysis.
-fn figures(options: &Options, session: &Session) -> Value {
-    let rounds: Vec<Value> = session
-        .rounds
-        .iter()
-        .map(|round| {
-            round
-                .iter()
-                .map(|(cell, result)| {
-                    let figure = match result {
-                        Ok(value) => json!(value),
-                        Err(why) => json!({ "does_not_count": why }),
-                    };
-                    (cell.to_string(), figure)
-                })
-                .collect()
-        })
-        .collect();
+fn figures(options: &Options, server: &ServerFacts, session: &Session) -> Value {
     let claims: Vec<Value> = claims::all(options, session)
         .into_iter()
         .map(|claim| {
@@ -187,45 +132,12 @@ fn figures(options: &Options, session: &Session) -> Value {
         .collect();
     json!({
         "machine": machine::describe(),
-        "postgresql": session.postgresql,
-        "fsync": session.fsync,
+        "server": server.version,
+        "fsync": server.fsync,
         "seed": session.seed,
         "seconds": options.seconds,
         "pool": buyers::POOL.transactions_max,
         "claims": claims,
-        "rounds": rounds,
+        "rounds": output::rounds(session, |value| json!(value)),
     })
-}
-
-/// Formats a figure with its range: `1.23 (1.10 – 1.31)`.
-pub fn format_spread(spread: Option<Spread>) -> String {
-    spread.map_or_else(
-        || "–".to_owned(),
-        |spread| {
-            format!(
-                "{} ({})",
-                format_number(spread.median),
-                format_range(&spread)
-            )
-        },
-    )
-}
-
-fn format_range(spread: &Spread) -> String {
-    format!(
-        "{} – {}",
-        format_number(spread.min),
-        format_number(spread.max)
-    )
-}
-
-/// Formats a number with about three significant digits and thousands separators.
-fn format_number(value: f64) -> String {
-    if value < 9.995 {
-        return format!("{value:.2}");
-    }
-    if value < 99.95 {
-        return format!("{value:.1}");
-    }
-    group_digits(&format!("{value:.0}"))
 }

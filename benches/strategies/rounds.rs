@@ -1,40 +1,26 @@
-//! Rounds: each one runs every cell once, in its own order.
+//! Rounds: each one measures every cell once, in its own order.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, fmt::Display, hash::Hash};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha12Rng;
 
-use crate::{
-    Failure, cell::Cell, options::Options, script::Scripts, server::Server, statistics::Spread,
-};
+use crate::{Failure, options::Options, statistics::Spread};
 
 /// The result of each cell, or the reason why it does not count.
-pub type Round = HashMap<Cell, Result<f64, String>>;
+pub type Round<C, M> = HashMap<C, Result<M, String>>;
 
 /// All results of the benchmark.
-pub struct Session {
+pub struct Session<C, M> {
     pub seed: u64,
-    pub postgresql: String,
-    pub fsync: String,
-    pub rounds: Vec<Round>,
+    pub rounds: Vec<Round<C, M>>,
 }
 
-impl Session {
+impl<C: Display, M> Session<C, M> {
     /// The spread of a figure over the rounds that have it.
-    pub fn spread(&self, figure: impl Fn(&Round) -> Option<f64>) -> Option<Spread> {
+    pub fn spread(&self, figure: impl Fn(&Round<C, M>) -> Option<f64>) -> Option<Spread> {
         Spread::of(self.rounds.iter().filter_map(figure))
-    }
-
-    /// The spread of one cell.
-    pub fn cell(&self, cell: Cell) -> Option<Spread> {
-        self.spread(|round| value(round, cell))
-    }
-
-    /// The spread of the ratio of two cells, computed within each round.
-    pub fn ratio(&self, cell: Cell, to: Cell) -> Option<Spread> {
-        self.spread(|round| Some(value(round, cell)? / value(round, to)?))
     }
 
     /// The cells that did not count, each with its round and the reason.
@@ -52,35 +38,44 @@ impl Session {
     }
 }
 
+impl<C: Copy + Display + Eq + Hash> Session<C, f64> {
+    /// The spread of one cell.
+    pub fn cell(&self, cell: C) -> Option<Spread> {
+        self.spread(|round| value(round, cell))
+    }
+
+    /// The spread of the ratio of two cells, computed within each round.
+    pub fn ratio(&self, cell: C, to: C) -> Option<Spread> {
+        self.spread(|round| Some(value(round, cell)? / value(round, to)?))
+    }
+}
+
 /// The result of a cell in a round, if it counts.
-pub fn value(round: &Round, cell: Cell) -> Option<f64> {
+pub fn value<C: Eq + Hash, M: Copy>(round: &Round<C, M>, cell: C) -> Option<M> {
     round.get(&cell)?.as_ref().ok().copied()
 }
 
-/// Runs all rounds.
-pub async fn run(
+/// Runs all rounds. The groups of a round are shuffled; the cells of a group are measured one right
+/// after the other, and take turns in being first.
+pub async fn run<C: Copy + Display + Eq + Hash, M>(
     options: &Options,
-    server: &Server,
-    cells: &[Cell],
-    scripts: &Scripts,
-) -> Result<Session, Failure> {
+    groups: &[Vec<C>],
+    measure: impl AsyncFn(C) -> Result<M, Failure>,
+) -> Session<C, M> {
     let seed = options.seed.unwrap_or_else(rand::random);
+    let cells: usize = groups.iter().map(Vec::len).sum();
     eprintln!(
-        "bench: {} rounds of {} cells, seed {seed}",
-        options.rounds,
-        cells.len()
+        "bench: {} rounds of {cells} cells, seed {seed}",
+        options.rounds
     );
-    let (postgresql, fsync) = server.facts().await?;
     let mut shuffle = ChaCha12Rng::seed_from_u64(seed);
-    let bar = progress_bar(options.rounds, cells.len());
+    let bar = progress_bar(options.rounds, cells);
     let mut rounds = Vec::new();
-    for _ in 0..options.rounds {
-        let mut order = cells.to_vec();
-        order.shuffle(&mut shuffle);
+    for (number, _) in (0..options.rounds).enumerate() {
         let mut round = Round::new();
-        for cell in order {
+        for cell in order(groups, number, &mut shuffle) {
             bar.set_message(cell.to_string());
-            let result = cell.measure(options, server, scripts).await;
+            let result = measure(cell).await;
             if let Err(error) = &result {
                 bar.suspend(|| eprintln!("bench: {cell} does not count: {error}"));
             }
@@ -90,12 +85,18 @@ pub async fn run(
         rounds.push(round);
     }
     bar.finish_and_clear();
-    Ok(Session {
-        seed,
-        postgresql,
-        fsync,
-        rounds,
-    })
+    Session { seed, rounds }
+}
+
+/// The cells of a round in their order.
+fn order<C: Copy>(groups: &[Vec<C>], round: usize, shuffle: &mut ChaCha12Rng) -> Vec<C> {
+    let mut groups = groups.to_vec();
+    groups.shuffle(shuffle);
+    for group in &mut groups {
+        let first = round % group.len().max(1);
+        group.rotate_left(first);
+    }
+    groups.concat()
 }
 
 /// Visible only on a terminal: indicatif draws nothing into a pipe.

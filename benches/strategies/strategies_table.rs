@@ -6,11 +6,11 @@ use std::fmt::Write;
 use doorbuster::model::StrategyKey;
 
 use crate::{
-    cell::{self, BUYERS, Cell, ROW_LOCK},
+    cell::{self, BUYERS, Cell, ROW_LOCK, Session},
     claims::base_at,
     options::Options,
-    report::format_spread,
-    rounds::{Session, value},
+    output::format_spread,
+    rounds::value,
 };
 
 /// Returns the Markdown table for one added round-trip time.

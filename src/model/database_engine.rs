@@ -1,7 +1,7 @@
 //! The database engines.
 
 /// A database engine that Doorbuster runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DatabaseEngine {
     Postgres,
     /// MySQL or MariaDB.

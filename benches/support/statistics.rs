@@ -1,5 +1,6 @@
 //! The median of measurements, and their range.
 
+use doorbuster::model::digit_groups::group_digits;
 use serde::Serialize;
 
 /// Median and range of measurements.
@@ -30,4 +31,25 @@ impl Spread {
             rounds: values.len(),
         })
     }
+
+    /// The median for a table.
+    pub fn median_text(&self) -> String {
+        format_number(self.median)
+    }
+
+    /// The range for a table: `1.10 – 1.31`.
+    pub fn range_text(&self) -> String {
+        format!("{} – {}", format_number(self.min), format_number(self.max))
+    }
+}
+
+/// Formats a number with about three significant digits and thousands separators.
+fn format_number(value: f64) -> String {
+    if value < 9.995 {
+        return format!("{value:.2}");
+    }
+    if value < 99.95 {
+        return format!("{value:.1}");
+    }
+    group_digits(&format!("{value:.0}"))
 }

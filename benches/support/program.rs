@@ -1,4 +1,4 @@
-//! The release program: its server, and its commands.
+//! The servers that a benchmark starts, and the commands of the release program.
 
 use std::{process::Stdio, time::Duration};
 
@@ -11,36 +11,43 @@ use tokio::{
     process::{Child, ChildStderr, Command},
 };
 
-use crate::{Failure, options::target_folder};
+use crate::{Failure, folders::target_folder};
 
 /// The program that cargo has built for this benchmark.
 pub const PATH: &str = env!("CARGO_BIN_EXE_doorbuster");
-/// The administrator's password of every started server.
-pub const PASSWORD: &str = "the password of the growth benchmark";
+/// The administrator's password of every started shop.
+pub const PASSWORD: &str = "the password of the benchmark";
 /// Longer than the server's own limit for open requests.
 const STOP_MAX: Duration = Duration::from_secs(15);
 /// A first start migrates and hashes the password.
 const START_MAX: Duration = Duration::from_secs(60);
-/// The benchmark makes no payments on a server, and a provider process would use part of the cores.
+/// The benchmarks make no payments, and a provider process would use part of the cores.
 const NO_PROVIDER: &str = "http://127.0.0.1:9";
 /// Every setting of the program that a person may have set.
-const SETTINGS: [&str; 16] = [
-    "DOORBUSTER_ADDR",
-    "PUBLIC_URL",
-    "TRUSTED_PROXIES",
+const SETTINGS: [&str; 23] = [
+    "ADDRESS_HOLD_CENTS_MAX",
+    "ADDRESS_HOLD_UNITS_MAX",
+    "ADDRESS_UNPAID_MAX",
+    "ADMIN_PASSWORD",
+    "AUDIT_HOUR_UTC",
     "CONNECTIONS_MAX",
     "CONNECTIONS_PER_ADDRESS_MAX",
-    "ADMIN_PASSWORD",
+    "DATABASE_DIRECT_URL",
+    "DOORBUSTER_ADDR",
     "EXPRESS_PURCHASE",
-    "PURCHASE_RATE_PER_S",
-    "AUDIT_HOUR_UTC",
+    "HOLD_TTL_S",
     "NEW_CARTS_PER_MINUTE",
+    "PAID_WITHOUT_STOCK",
     "PAYMENT_PROVIDER_URL",
     "PAYMENT_SECRET",
-    "HOLD_TTL_S",
+    "PUBLIC_URL",
+    "PURCHASE_RATE_PER_S",
+    "SESSION_HOLD_CENTS_MAX",
+    "SESSION_HOLD_UNITS_MAX",
     "SHOP_STRATEGY",
-    "PAID_WITHOUT_STOCK",
-    "DATABASE_READ_URL",
+    "SHOP_TIME_ZONE",
+    "TRUSTED_PROXIES",
+    "UNPAID_PAUSE_S",
 ];
 
 /// A running server; it is killed if this is dropped.
@@ -52,15 +59,25 @@ pub struct Program {
 }
 
 impl Program {
-    /// Starts `doorbuster serve` with the default settings, on the database at `url` and a free
-    /// port.
-    pub async fn start(url: &str) -> Result<Self, Failure> {
-        let mut child = command("serve", url)?
+    /// Starts `doorbuster serve` on the database at `url` and a free port, with the default
+    /// settings except for `settings`.
+    pub async fn start(url: &str, settings: &[(&str, &str)]) -> Result<Self, Failure> {
+        let mut serve = command("serve", url)?;
+        serve
             .env("DOORBUSTER_ADDR", "127.0.0.1:0")
             .env("PAYMENT_PROVIDER_URL", NO_PROVIDER)
             .env("ADMIN_PASSWORD", PASSWORD)
+            .envs(settings.iter().copied());
+        Self::launch(serve).await
+    }
+
+    /// Starts a server that prints its address to standard error, and waits until it does.
+    pub async fn launch(mut command: Command) -> Result<Self, Failure> {
+        let mut child = command
+            .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
+            .kill_on_drop(true)
             .spawn()?;
         let stderr = child.stderr.take().ok_or("no standard error")?;
         let mut lines = BufReader::new(stderr).lines();
@@ -91,27 +108,10 @@ impl Program {
     }
 }
 
-/// Runs a command of the program on the database at `url` until it ends.
-///
-/// # Errors
-/// If it ends with another code than 0.
-pub async fn run(name: &str, url: &str, arguments: &[&str]) -> Result<(), Failure> {
-    let status = command(name, url)?
-        .args(arguments)
-        .stdout(Stdio::null())
-        .status()
-        .await?;
-    if status.success() {
-        Ok(())
-    } else {
-        Err(format!("doorbuster {name} ended with {status}").into())
-    }
-}
-
-/// Returns the program's command, without the settings of this process's environment. The process
-/// is killed if its handle is dropped.
-fn command(name: &str, url: &str) -> Result<Command, Failure> {
-    let folder = target_folder("growth-program");
+/// Returns a command of the release program on the database at `url`, without the settings of this
+/// process's environment. The process is killed if its handle is dropped.
+pub fn command(name: &str, url: &str) -> Result<Command, Failure> {
+    let folder = target_folder("bench-program");
     std::fs::create_dir_all(&folder)?;
     let mut command = Command::new(PATH);
     for setting in SETTINGS {
