@@ -149,10 +149,12 @@ $(tail -n 15 "$folder/error.log")"
     done
 }
 
+# For TCP, and for the unix socket, which the benchmark uses.
 create_user() {
     sql "$1" "
         CREATE USER IF NOT EXISTS doorbuster@'127.0.0.1' IDENTIFIED BY 'doorbuster';
-        GRANT ALL ON *.* TO doorbuster@'127.0.0.1';
+        CREATE USER IF NOT EXISTS doorbuster@localhost IDENTIFIED BY 'doorbuster';
+        GRANT ALL ON *.* TO doorbuster@'127.0.0.1', doorbuster@localhost;
         CREATE DATABASE IF NOT EXISTS doorbuster CHARACTER SET utf8mb4;" ||
         fail "the user could not be created. See $1/error.log"
 }
