@@ -22,6 +22,7 @@ use crate::{
 
 /// Number of connections, each with one request at a time.
 pub const CLIENTS: u32 = 64;
+
 /// The request that clients send.
 #[derive(Clone, Copy, Debug)]
 pub enum RequestKind {
