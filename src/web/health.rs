@@ -74,9 +74,9 @@ impl Health {
         self.0.started.elapsed()
     }
 
-    /// Records that the heartbeat of this server was written now.
-    pub fn heartbeat_written(&self) {
-        *lock(&self.0.heartbeat) = Some(Instant::now());
+    /// Records that the heartbeat of this server was written.
+    pub fn heartbeat_written(&self, at: Instant) {
+        *lock(&self.0.heartbeat) = Some(at);
     }
 
     /// Returns the time since the last heartbeat, or `None` before the first.

@@ -5,13 +5,16 @@
 use axum::{
     Json,
     extract::State,
-    http::StatusCode,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::{Value, json};
 
 use super::problem::Problem;
 use crate::web::{AppState, health::HEARTBEAT_AGE_MAX};
+
+/// Seconds after which a probe makes sense again.
+const RETRY_AFTER_S: &str = "5";
 
 /// `GET /healthz`
 pub async fn healthz() -> &'static str {
@@ -34,5 +37,6 @@ pub async fn readyz(State(state): State<AppState>) -> Result<Response, Problem> 
 
 fn not_ready(status: &str) -> Response {
     let body: Value = json!({ "status": status });
-    (StatusCode::SERVICE_UNAVAILABLE, Json(body)).into_response()
+    let retry = [(header::RETRY_AFTER, RETRY_AFTER_S)];
+    (StatusCode::SERVICE_UNAVAILABLE, retry, Json(body)).into_response()
 }

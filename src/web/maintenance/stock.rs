@@ -1,6 +1,6 @@
 //! Releases expired holds and fulfills backorders.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -29,7 +29,7 @@ async fn maintain_once(state: &AppState, server_id: Uuid) {
         tracing::warn!(%error, "failed to fill backorders");
     }
     match shop.operation().record_heartbeat(server_id).await {
-        Ok(()) => state.health.heartbeat_written(),
+        Ok(()) => state.health.heartbeat_written(Instant::now()),
         Err(error) => tracing::warn!(%error, "failed to write the server's heartbeat"),
     }
 }
