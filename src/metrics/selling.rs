@@ -152,7 +152,7 @@ impl JourneyMetrics {
 
 impl SellingMetrics {
     /// Counts an attempt that begins now.
-    pub fn begin(&self, journey: Journey) -> Instant {
+    pub fn attempt(&self, journey: Journey) -> Instant {
         self.of(journey).attempts.increment();
         Instant::now()
     }
@@ -236,7 +236,7 @@ mod tests {
             (Journey::Pay, Err(refusal(&ShopError::CartEmpty))),
             (Journey::Pay, Err("a label that is not listed")),
         ] {
-            let begun = metrics.begin(journey);
+            let begun = metrics.attempt(journey);
             metrics.end(journey, begun, result);
         }
         assert_eq!(metrics.successes(), 1);

@@ -73,7 +73,7 @@ impl Payments<'_> {
         }
         let shop = self.shop.clone();
         // A separate task: the order is placed and paid even if the shopper closes the page.
-        let begun = shop.metrics().begin(Journey::Pay);
+        let begun = shop.metrics().attempt(Journey::Pay);
         let started = async move {
             shop.payments()
                 .start_checkout_and_charge(request, card)

@@ -32,7 +32,7 @@ impl Reservations<'_> {
     pub async fn reserve(self, cart_id: Uuid, claim: Option<Claim>) -> Outcome<()> {
         let shop = self.shop.clone();
         let keyed = KeyedCart { cart_id, claim };
-        let begun = self.shop.metrics().begin(Journey::Reserve);
+        let begun = self.shop.metrics().attempt(Journey::Reserve);
         let reserved = self
             .shop
             .carts()

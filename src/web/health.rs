@@ -2,7 +2,7 @@
 //! and the text for Prometheus.
 //!
 //! Figures in memory are read when they are asked for. Those that need a query are read by a
-//! maintenance task, every [`INTERVAL`], whoever asks how often: a scrape and a page cost no query.
+//! maintenance task, every [`INTERVAL`]: a scrape and a page cost no query.
 
 pub mod endpoint;
 pub mod exposition;

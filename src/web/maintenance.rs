@@ -1,6 +1,6 @@
 //! Background maintenance of a server process: sweeps expired holds, resolves payments, exchanges
-//! notices with the other servers, fails abandoned runs, deletes old data and records the figures of
-//! *Health*.
+//! notices with the other servers, fails abandoned runs, deletes old data and records the figures
+//! of *Health*.
 
 pub mod abandoned_runs;
 pub mod health;

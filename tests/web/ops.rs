@@ -1,4 +1,5 @@
-//! What is in `ops/` fits the program: the names of metrics, and the sections of the incident guide.
+//! What is in `ops/` fits the program: the names of metrics, and the sections of the incident
+//! guide.
 
 use std::{collections::BTreeSet, fs, path::Path};
 

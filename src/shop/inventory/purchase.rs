@@ -25,7 +25,7 @@ impl Shop {
         if request.lane_id.is_some() {
             return self.purchase_uncounted(strategy, request).await;
         }
-        let begun = self.metrics().begin(Journey::Express);
+        let begun = self.metrics().attempt(Journey::Express);
         let outcome = self.purchase_uncounted(strategy, request).await;
         let end = outcome.result.as_ref().map(|_| ());
         let end = end.map_err(TxnError::refusal_reason);
