@@ -17,6 +17,7 @@ pub fn init(quiet: bool) {
         let builder = tracing_subscriber::fmt().with_env_filter(filter);
         builder
             .with_writer(std::io::stderr)
+            // See `json_lines`.
             .log_internal_errors(false)
             .compact()
             .with_target(false)

@@ -53,7 +53,7 @@ impl ClassMetrics {
 /// Returns the class of an address.
 pub fn class_of(path: &str) -> &'static str {
     let class = CLASSES.iter().find(|(prefix, _)| path.starts_with(prefix));
-    class.map_or(PAGE, |(_, label)| label)
+    class.map_or(PAGE, |(_, label)| *label)
 }
 
 impl HttpMetrics {

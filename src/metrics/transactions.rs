@@ -65,7 +65,7 @@ impl TransactionMetrics {
     /// Returns the figures of every transaction that has run.
     pub fn all(&self) -> impl Iterator<Item = &TransactionFigures> {
         let named = self.places.iter().filter_map(OnceLock::get);
-        let all = named.map(AsRef::as_ref).chain([&self.others]);
+        let all = named.map(|figures| &**figures).chain([&self.others]);
         all.filter(|figures| figures.attempts.get() > 0)
     }
 

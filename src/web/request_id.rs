@@ -89,7 +89,8 @@ mod tests {
         request.extensions_mut().insert(peer);
         let id = HeaderValue::from_static(id);
         request.headers_mut().insert(HEADER, id);
-        id_of(&request, &["10.0.0.1".parse().expect("an address")])
+        let proxy: IpAddr = "10.0.0.1".parse().expect("an address");
+        id_of(&request, &[proxy])
     }
 
     #[test]

@@ -8,8 +8,8 @@ use crate::db::connect::error::ConnectError;
 const NEEDED: &str = "MariaDB 10.6 or MySQL 8.0, or later";
 
 /// Reads [`ServerLoad`](crate::db::server_load::ServerLoad): the open transactions that use a
-/// table, and the length of the history list. The stepper, whose sessions are idle on purpose, does not
-/// run here, and the lock of the full audit uses no table.
+/// table, and the length of the history list. The stepper, whose sessions are idle on purpose, does
+/// not run here, and the lock of the full audit uses no table.
 pub const LOAD: &str = "\
     SELECT CAST(COUNT(CASE WHEN p.COMMAND = 'Sleep' AND p.TIME > 2 THEN 1 END) AS SIGNED) AS idle_in_transaction, \
       CAST(COALESCE(MAX(TIMESTAMPDIFF(MICROSECOND, t.trx_started, CONVERT_TZ(NOW(6), @@time_zone, 'SYSTEM'))), 0) \

@@ -141,7 +141,7 @@ fn GroupView(group: Group, period: Period, samples: Vec<Sample>) -> impl IntoVie
         .enumerate()
         .filter(|(_, figure)| figure.group == group)
         .map(|(index, figure)| {
-            let values = samples.iter().map(|sample| sample[index]).collect();
+            let values: Vec<_> = samples.iter().map(|sample| sample[index]).collect();
             view! { <FigurePanel figure period values/> }
         });
     view! {
