@@ -12,6 +12,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use pulldown_cmark::{Event, HeadingLevel, Parser, Tag, TagEnd, html};
+
 /// The output of wasm-bindgen. If it is missing, the pages work as they do without JavaScript.
 const PKG: &str = "target/site/pkg";
 
@@ -66,6 +68,7 @@ fn main() -> io::Result<()> {
     css.extend(line_style::themed_rules(registry::STRATEGIES).into_bytes());
     files.insert("doorbuster.css".to_owned(), css);
     write_strategy_files(&root, &out)?;
+    write_incident_guide(&root, &out)?;
     write_table(&out, &files)
 }
 
@@ -98,6 +101,51 @@ fn write_strategy_files(root: &Path, out: &Path) -> io::Result<()> {
          match key {{\n{rows}    _ => (\"\", \"\", \"\"),\n}}\n}}\n"
     );
     fs::write(out.join("strategy_files.rs"), source)
+}
+
+/// Writes `incidents.html`, the incident guide as a part of a page, which has a title of its own.
+/// Each heading gets the anchor that GitHub gives it.
+fn write_incident_guide(root: &Path, out: &Path) -> io::Result<()> {
+    let path = root.join("docs/INCIDENTS.md");
+    println!("cargo:rerun-if-changed={}", path.display());
+    let text = fs::read_to_string(path)?;
+    let mut events: Vec<Event> = Parser::new(&text).collect();
+    let title = |event: &Event| matches!(event, Event::End(TagEnd::Heading(HeadingLevel::H1)));
+    if let Some(end) = events.iter().position(title) {
+        events.drain(..=end);
+    }
+    let mut heading = None;
+    for index in 0..events.len() {
+        match &events[index] {
+            Event::Start(Tag::Heading { .. }) => heading = Some((index, String::new())),
+            Event::Text(text) | Event::Code(text) => {
+                if let Some((_, anchor)) = &mut heading {
+                    anchor.push_str(text);
+                }
+            }
+            Event::End(TagEnd::Heading(_)) => {
+                if let Some((start, text)) = heading.take()
+                    && let Event::Start(Tag::Heading { id, .. }) = &mut events[start]
+                {
+                    *id = Some(anchor_of(&text).into());
+                }
+            }
+            _ => {}
+        }
+    }
+    let mut page = String::new();
+    html::push_html(&mut page, events.into_iter());
+    fs::write(out.join("incidents.html"), page)
+}
+
+fn anchor_of(heading: &str) -> String {
+    let letters = heading.to_lowercase();
+    let letters = letters.chars().filter_map(|letter| match letter {
+        ' ' => Some('-'),
+        letter if letter.is_alphanumeric() || letter == '-' => Some(letter),
+        _ => None,
+    });
+    letters.collect()
 }
 
 fn collect(folder: &Path, prefix: &str, files: &mut BTreeMap<String, Vec<u8>>) -> io::Result<()> {

@@ -40,6 +40,11 @@ pub struct ServeSettings {
     #[arg(long, env = "DOORBUSTER_ADDR", default_value = "127.0.0.1:3000")]
     pub addr: SocketAddr,
 
+    /// Address on which anyone may read /metrics, for Prometheus. Default: none; the administrator
+    /// can read them at the shop's address.
+    #[arg(long, env = "METRICS_ADDR")]
+    pub metrics_addr: Option<SocketAddr>,
+
     /// PostgreSQL URL of the same database, without a pooler in transaction mode. Default: the
     /// database URL. The server receives the notices of other servers there.
     // Never shown in help or errors: it can contain a password.

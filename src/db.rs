@@ -12,6 +12,7 @@ pub mod locks;
 pub mod notices;
 pub mod retention;
 pub mod schema;
+pub mod server_load;
 pub mod session_lock;
 pub mod session_store;
 pub mod sessions;

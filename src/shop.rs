@@ -65,6 +65,7 @@ use crate::{
         txn::{self, Policy},
     },
     feed::Feed,
+    metrics::SellingMetrics,
     model::ShopError,
     payment::gateway::PaymentGateway,
 };
@@ -193,6 +194,11 @@ impl Shop {
         self.gateway
             .clone()
             .ok_or(ShopError::ProviderUnavailable { retry_after_s: 5 })
+    }
+
+    /// The attempts to buy, reserve and pay in this process.
+    pub fn metrics(&self) -> &SellingMetrics {
+        &self.shared.metrics
     }
 
     /// The feed on which the shop publishes committed changes.

@@ -110,6 +110,7 @@ fn state(
         limits: RateLimits::new(None).into(),
         stock_watch: Default::default(),
         retention: Default::default(),
+        health: Default::default(),
         live: Default::default(),
         stored_runs: Default::default(),
         notices_url: url.into(),

@@ -1,6 +1,6 @@
 //! `doorbuster serve`.
 
-use std::{num::NonZeroU32, process::ExitCode};
+use std::{net::SocketAddr, num::NonZeroU32, process::ExitCode};
 
 use doorbuster::{
     config::{DatabaseSettings, ServeSettings, open_files},
@@ -15,6 +15,7 @@ use doorbuster::{
     },
 };
 use tokio::net::TcpListener;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     database::OpenDatabase,
@@ -35,11 +36,19 @@ pub async fn run(
     let listener = TcpListener::bind(settings.addr)
         .await
         .map_err(|error| format!("cannot listen on {}: {error}", settings.addr))?;
+    let metrics_listener = match settings.metrics_addr {
+        Some(address) => Some(listen_for_metrics(address).await?),
+        None => None,
+    };
     let Some(opened) = stop.unless_requested(OpenDatabase::open(database)).await else {
         return Ok(ExitCode::SUCCESS);
     };
     let database = opened?.supervised();
-    let served = serve(&database, settings, listener, &stop).await;
+    let listeners = Listeners {
+        shop: listener,
+        metrics: metrics_listener,
+    };
+    let served = serve(&database, settings, listeners, &stop).await;
     let closed = database.close_within(stop.time_left()).await;
     served?;
     closed?;
@@ -47,15 +56,30 @@ pub async fn run(
     Ok(ExitCode::SUCCESS)
 }
 
+/// The addresses on which the server listens.
+struct Listeners {
+    shop: TcpListener,
+    metrics: Option<TcpListener>,
+}
+
+async fn listen_for_metrics(address: SocketAddr) -> Result<TcpListener, CommandError> {
+    let listener = TcpListener::bind(address)
+        .await
+        .map_err(|error| format!("cannot listen on METRICS_ADDR {address}: {error}"))?;
+    let address = listener.local_addr()?;
+    tracing::info!("metrics are at http://{address}/metrics");
+    Ok(listener)
+}
+
 /// Serves until the stop is requested, or until the embedded database is lost.
 async fn serve(
     database: &OpenDatabase,
     settings: ServeSettings,
-    listener: TcpListener,
+    listeners: Listeners,
     stop: &StopSignal,
 ) -> Result<(), CommandError> {
     let limits = connection_limits(&settings);
-    let start = stop.unless_requested(start(database, settings, &listener, stop));
+    let start = stop.unless_requested(start(database, settings, &listeners.shop, stop));
     let started = tokio::select! {
         started = start => started,
         lost = database.lost() => return Err(lost),
@@ -69,7 +93,11 @@ async fn serve(
         db,
         audit_db,
     } = started?;
-    let mut serving = std::pin::pin!(web::serve(listener, state, limits));
+    let _metrics = listeners.metrics.map(|listener| {
+        let serving = web::serve_metrics(listener, state.clone());
+        AbortOnDropHandle::new(tokio::spawn(serving))
+    });
+    let mut serving = std::pin::pin!(web::serve(listeners.shop, state, limits));
     let (served, lost) = tokio::select! {
         served = &mut serving => (served, None),
         lost = database.lost() => {
@@ -101,6 +129,7 @@ async fn start(
     database.prepare().await?;
     let db = database.pool(PoolSettings::SHOP).await?;
     let audit_db = database.pool(PoolSettings::AUDIT).await?;
+    let audit_db = audit_db.measured_with(&db);
     let feed = Feed::default();
     let shop = Shop::new(db.clone(), feed.clone()).with_terms(settings.terms.clone());
     // An empty variable, as in a template of .env, is not a password.
@@ -124,6 +153,7 @@ async fn start(
         stored_runs: Default::default(),
         notices_url: settings.notices_url(&database.url).into(),
         retention: Default::default(),
+        health: Default::default(),
         live: Default::default(),
         catalog: SharedCatalog::new(shop.clone(), shared_catalog::MAX_AGE),
         audit_db: audit_db.clone(),

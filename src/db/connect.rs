@@ -11,7 +11,13 @@ pub use error::ConnectError;
 pub use reader::Reader;
 pub use settings::PoolSettings;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use sea_orm::{Database, DatabaseConnection, DbErr, RuntimeErr};
 use tokio::{sync::Semaphore, time::timeout};
@@ -23,6 +29,7 @@ use super::{
     statement_hook::OptionalHook,
     statements::Statements,
 };
+use crate::metrics::TransactionMetrics;
 
 /// How long the connections of a pool may take to close. While the database does not answer, a
 /// connection in use does not end for minutes, and neither does the pool's own upkeep.
@@ -42,6 +49,9 @@ pub struct Db {
     transaction_permits: Arc<Semaphore>,
     settings: PoolSettings,
     name: Arc<str>,
+    /// Transactions that wait for a permit.
+    waiting: Arc<AtomicU64>,
+    metrics: Arc<TransactionMetrics>,
 }
 
 impl Db {
@@ -73,6 +83,8 @@ impl Db {
             transaction_permits: Arc::new(Semaphore::new(settings.transactions_max as usize)),
             settings,
             name: name.into(),
+            waiting: Arc::default(),
+            metrics: Arc::default(),
         })
     }
 
@@ -97,7 +109,23 @@ impl Db {
             transaction_permits: Arc::new(Semaphore::new(settings.transactions_max as usize)),
             settings,
             name: name.into(),
+            waiting: Arc::default(),
+            metrics: Arc::default(),
         })
+    }
+
+    /// Counts the transactions of this pool together with those of `other`.
+    #[must_use]
+    pub fn measured_with(self, other: &Self) -> Self {
+        Self {
+            metrics: Arc::clone(&other.metrics),
+            ..self
+        }
+    }
+
+    /// Returns what its transactions cost.
+    pub fn metrics(&self) -> &TransactionMetrics {
+        &self.metrics
     }
 
     /// Returns the engine of the database.
@@ -189,6 +217,17 @@ impl Db {
         self.settings.transactions_max.saturating_sub(free)
     }
 
+    /// Returns how many transactions wait for a permit now.
+    pub fn transactions_waiting(&self) -> u64 {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Counts a transaction that waits for a permit, for as long as the result lives.
+    pub(super) fn count_waiting(&self) -> Waiting<'_> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(&self.waiting)
+    }
+
     /// Returns the semaphore from which a transaction takes a permit before it takes a connection.
     pub(super) fn transaction_permits(&self) -> Arc<Semaphore> {
         Arc::clone(&self.transaction_permits)
@@ -206,6 +245,15 @@ impl Db {
             close(self.transactions.into_connection()),
             self.reader.close()
         );
+    }
+}
+
+/// A transaction that waits for a permit.
+pub(super) struct Waiting<'a>(&'a AtomicU64);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -15,6 +15,7 @@ use sea_orm::{
 use url::Url;
 
 use super::connect::error::ConnectError;
+use crate::metrics::transactions::CONNECTION;
 
 pub use crate::model::DatabaseEngine as Engine;
 
@@ -72,6 +73,21 @@ pub fn error_code(error: &DbErr) -> Option<String> {
         ServerCode::Postgres(state) => state.into_owned(),
         ServerCode::MySql(number) => number.to_string(),
     })
+}
+
+/// Returns the condition of an error as an SQLSTATE in PostgreSQL's codes, whatever the engine, so
+/// that an alert on deadlocks or on a full disk is the same on each.
+pub fn sqlstate(error: &DbErr) -> String {
+    if matches!(error, DbErr::Custom(text) if text == mysql::named_lock::TIMED_OUT) {
+        return "55P03".to_owned();
+    }
+    match server_code(error) {
+        Some(ServerCode::Postgres(state)) if state.starts_with("08") => CONNECTION.to_owned(),
+        Some(ServerCode::Postgres(state)) => state.into_owned(),
+        Some(ServerCode::MySql(number)) => mysql::errors::sqlstate(number).to_owned(),
+        None if is_unavailable(error) => CONNECTION.to_owned(),
+        None => "other".to_owned(),
+    }
 }
 
 /// Returns the name of the constraint that an error reports as violated.

@@ -37,6 +37,7 @@ use super::{
 };
 use crate::{
     config::crash_point,
+    metrics::transactions::PANIC,
     model::{Isolation, waterfall::Part},
 };
 
@@ -81,10 +82,12 @@ where
     T: Send + 'static,
     F: Body<T> + Send + Sync + 'static,
 {
-    let db = db.clone();
-    let task = trace::spawn(async move { run_in_task(&db, policy, body).await });
-    task.await
-        .unwrap_or_else(|_| Outcome::failed(TxnError::Panicked { name: policy.name }))
+    let of_task = db.clone();
+    let task = trace::spawn(async move { run_in_task(&of_task, policy, body).await });
+    task.await.unwrap_or_else(|_| {
+        db.metrics().of(policy.name).rolled_back(PANIC);
+        Outcome::failed(TxnError::Panicked { name: policy.name })
+    })
 }
 
 struct InTransaction<F>(F);
@@ -150,11 +153,13 @@ async fn acquire_permit(
     split: &mut TimeSplit,
 ) -> Result<OwnedSemaphorePermit, AttemptFailure> {
     let waiting_since = Instant::now();
+    let waiting = db.count_waiting();
     let permit = db
         .transaction_permits()
         .acquire_owned()
         .await
         .map_err(|_| AttemptFailure::Final(TxnError::Unavailable { name, source: None }))?;
+    drop(waiting);
     split.pool_wait += waiting_since.elapsed();
     trace::mark(Part::PoolWait, waiting_since);
     Ok(permit)

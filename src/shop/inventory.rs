@@ -21,7 +21,7 @@ pub mod sync;
 
 use std::sync::Arc;
 
-use crate::{model::StrategyKey, shop::Shop};
+use crate::{metrics::SellingMetrics, model::StrategyKey, shop::Shop};
 
 pub use injection_point::InjectionPoint;
 pub use request::PurchaseRequest;
@@ -35,6 +35,7 @@ pub(super) struct Shared {
     pub batch_queue: Arc<batch_queue::BatchQueue>,
     pub process_locks: process_locks::ProcessLocks,
     pub committed_orders: Arc<committed::CommittedOrdersCounter>,
+    pub metrics: Arc<SellingMetrics>,
 }
 
 /// Counts the express purchases of this process, and forgets what they kept in memory; see
@@ -49,6 +50,11 @@ impl Purchases<'_> {
     /// strategy has no queue in memory.
     pub fn queue_length(self, strategy: StrategyKey, product_id: i64) -> Option<u64> {
         strategies::of(strategy).queue_length(self.shop, product_id)
+    }
+
+    /// Returns how many purchases wait for the batch writer of this process.
+    pub fn queued(self) -> usize {
+        self.shop.shared.batch_queue.waiting()
     }
 
     /// Forgets the products that have had no buyer for a moment.

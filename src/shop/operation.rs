@@ -1,6 +1,10 @@
 //! Data that the server processes of one shop share apart from sales: heartbeats, the secret
 //! between shop and payment provider, and the secret that signs links to a customer's orders.
 
+mod figures;
+
+pub use figures::ShopFigures;
+
 use sea_orm::{
     ActiveValue::{NotSet, Set},
     ColumnTrait, EntityTrait, QueryFilter,

@@ -18,6 +18,7 @@ use sea_orm::{
     ActiveValue::{NotSet, Set},
     ColumnTrait, DbErr, EntityTrait, QueryFilter, TryInsertResult,
 };
+use tracing::Instrument;
 use uuid::Uuid;
 
 use super::{
@@ -30,6 +31,7 @@ use crate::{
         entity::{customer_order, payment, payment_event},
         txn::{self, Outcome, TxnError, Work},
     },
+    metrics::Journey,
     model::{OrderStatus, PaymentCard, Receipt, ShopError},
     payment::gateway::{
         Charge, ChargeReport, ChargeState, GatewayError, PaymentGateway, ProviderEvent, RefundState,
@@ -71,14 +73,15 @@ impl Payments<'_> {
         }
         let shop = self.shop.clone();
         // A separate task: the order is placed and paid even if the shopper closes the page.
-        let started = tokio::spawn(async move {
+        let begun = shop.metrics().attempt(Journey::Pay);
+        let started = async move {
             shop.payments()
                 .start_checkout_and_charge(request, card)
                 .await
-        });
-        let Ok(started) = started.await else {
-            return Outcome::failed(TxnError::Panicked { name: "pay" });
         };
+        let started = tokio::spawn(started.in_current_span()).await;
+        let started =
+            started.unwrap_or_else(|_| Outcome::failed(TxnError::Panicked { name: "pay" }));
         let (result, mut cost) = started.into_parts();
         let waiting = Instant::now();
         let result = match result {
@@ -89,6 +92,11 @@ impl Payments<'_> {
             Err(error) => Err(error),
         };
         cost.split.payment += waiting.elapsed();
+        let end = result
+            .as_ref()
+            .map(|_| ())
+            .map_err(TxnError::refusal_reason);
+        self.shop.metrics().end(Journey::Pay, begun, end);
         cost.with_result(result)
     }
 
@@ -125,7 +133,8 @@ impl Payments<'_> {
                     card,
                 };
                 let shop = self.shop.clone();
-                tokio::spawn(async move { shop.payments().charge(gateway, charge).await });
+                let charge = async move { shop.payments().charge(gateway, charge).await };
+                tokio::spawn(charge.in_current_span());
                 receipt
             }
         })

@@ -11,6 +11,7 @@ use super::{
 };
 use crate::{
     db::txn::{self, Outcome, TxnError},
+    metrics::Journey,
     model::ShopError,
 };
 
@@ -31,13 +32,19 @@ impl Reservations<'_> {
     pub async fn reserve(self, cart_id: Uuid, claim: Option<Claim>) -> Outcome<()> {
         let shop = self.shop.clone();
         let keyed = KeyedCart { cart_id, claim };
-        self.shop
+        let begun = self.shop.metrics().attempt(Journey::Reserve);
+        let reserved = self
+            .shop
             .carts()
             .write_cart("reserve cart", keyed, move |work| {
                 let shop = shop.clone();
                 Box::pin(async move { cart::reserve_lines(work, &shop, cart_id).await })
             })
-            .await
+            .await;
+        let end = reserved.result.as_ref().map(|_| ());
+        let end = end.map_err(TxnError::refusal_reason);
+        self.shop.metrics().end(Journey::Reserve, begun, end);
+        reserved
     }
 
     /// Restarts the full reservation time of the cart. This is possible once per reservation, and
@@ -88,6 +95,7 @@ impl Reservations<'_> {
             )
             .await?;
             swept += batch;
+            self.shop.metrics().holds_swept.add(batch);
             if batch < SWEEP_BATCH_SIZE {
                 return Ok(swept);
             }

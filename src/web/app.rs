@@ -39,6 +39,8 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/orders/:public_id") view=pages::OrderPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/login") view=pages::admin::LoginPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin") view=pages::admin::OverviewPage ssr=SsrMode::Async/>
+                <Route path=path!("/admin/health") view=pages::admin::HealthPage ssr=SsrMode::Async/>
+                <Route path=path!("/admin/health/guide") view=pages::admin::GuidePage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/orders/:public_id") view=pages::admin::AdminOrderPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/products") view=pages::admin::ProductsPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/products/:slug") view=pages::admin::ProductSalePage ssr=SsrMode::Async/>

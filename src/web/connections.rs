@@ -10,6 +10,7 @@ mod limits;
 mod registry;
 mod stream;
 
+pub use activity::KeepingBody;
 pub use limits::ConnectionLimits;
 
 use std::{

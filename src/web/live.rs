@@ -30,6 +30,7 @@ use tokio::{
 use tokio_stream::wrappers::ReceiverStream;
 use tokio_util::sync::CancellationToken;
 
+use tracing::Instrument;
 use uuid::Uuid;
 
 use self::{frame::Frame, runs::WatchedRun, share::Shares, stock::ShownSales, viewer::Viewer};
@@ -119,7 +120,7 @@ where
 {
     let (sender, receiver) = mpsc::channel(1);
     let updates = send_updates(viewer, changes, shutdown, heartbeat, next, sender);
-    tokio::spawn(updates);
+    tokio::spawn(updates.in_current_span());
     let frames =
         ReceiverStream::new(receiver).map(|frame: Frame| Ok::<_, Infallible>(frame.bytes()));
     response(Body::from_stream(frames))

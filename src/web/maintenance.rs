@@ -1,7 +1,9 @@
 //! Background maintenance of a server process: sweeps expired holds, resolves payments, exchanges
-//! notices with the other servers, fails abandoned runs and deletes old data.
+//! notices with the other servers, fails abandoned runs, deletes old data and records the figures
+//! of *Health*.
 
 pub mod abandoned_runs;
+pub mod health;
 pub mod memory;
 mod notices;
 pub mod old_data;
@@ -32,7 +34,7 @@ pub fn start(state: &AppState) -> Vec<AbortOnDropHandle<()>> {
             shop::notices::send(state.shop.db().clone(), state.shop.feed().clone())
         }),
         spawn("the maintenance of stock", state, |state, shutdown| {
-            stock::maintain_stock(state.shop.clone(), shutdown)
+            stock::maintain_stock(state, shutdown)
         }),
         spawn("the resolution of payments", state, |state, shutdown| {
             payments::resolve_payments(state.shop.clone(), shutdown)
@@ -46,6 +48,7 @@ pub fn start(state: &AppState) -> Vec<AbortOnDropHandle<()>> {
         spawn("the check for abandoned runs", state, abandoned_runs::fail),
         spawn("the deletion of old data", state, old_data::delete),
         spawn("the clean-up of memory", state, memory::forget),
+        spawn("the figures of health", state, health::observe),
     ]
 }
 

@@ -50,6 +50,7 @@ pub fn is_admin_only(path: &str) -> bool {
             "/api/form/admin",
             "/live/simulations",
             "/live/steppers",
+            "/metrics",
         ]
         .into_iter()
         .any(below)
@@ -166,6 +167,7 @@ mod tests {
             "/admin/simulations/1",
             "/api/form/admin/simulate",
             "/live/simulations/1",
+            "/metrics",
         ] {
             assert!(is_admin_only(path), "{path}");
         }

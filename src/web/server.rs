@@ -17,8 +17,10 @@ use super::{
     AppState, admin_access, app, assets, compression,
     connections::{self, ConnectionLimits, ConnectionSettings},
     cookie_budget, document, exports, forms,
+    health::endpoint,
     json::{health, problem::Problem, products, purchase, webhook},
-    live, maintenance, request_path, sale_calendar, search_engines, security, sitemap, visitor,
+    live, maintenance, request_id, request_path, sale_calendar, search_engines, security, sitemap,
+    visitor,
 };
 use crate::{model::ShopError, shop::notices};
 
@@ -45,6 +47,7 @@ pub fn other_routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
     let mut routes = vec![
         ("/healthz", get(health::healthz)),
         ("/readyz", get(health::readyz)),
+        ("/metrics", get(endpoint::metrics)),
         ("/api/purchase", post(purchase::purchase)),
         ("/api/products", get(products::list)),
         ("/api/products/{id}", get(products::one)),
@@ -129,6 +132,10 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
         .layer(middleware::from_fn_with_state(
             state.clone(),
             security::headers,
+        ))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            request_id::identify_request,
         ))
         .with_state(state))
 }

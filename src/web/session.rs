@@ -23,6 +23,7 @@ use super::{
     audits,
     client_address::client_address,
     cookies::Cookie,
+    health::Health,
     maintenance::old_data::RetentionReport,
     rate_limit::network_of,
     request_path::path_of,
@@ -145,6 +146,11 @@ impl Visit {
     /// [`ShopError`] if the database fails.
     pub async fn run_audits(&self, _: &Administrator) -> Result<(), ShopError> {
         audits::run_now(&self.state.audit_db).await
+    }
+
+    /// Returns the health of this server.
+    pub fn health(&self) -> &Health {
+        &self.state.health
     }
 
     /// Returns the result of this server's last deletion of old data.

@@ -9,6 +9,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    health::Health,
     live::{LiveShares, stock_watch::StockWatch, stored_runs::StoredRunWatch},
     maintenance::old_data::RetentionStatus,
     rate_limit::RateLimits,
@@ -55,6 +56,7 @@ pub struct ServerParts {
     /// The hour of the day, in UTC, of the daily full audit.
     pub audit_hour: u8,
     pub retention: RetentionStatus,
+    pub health: Health,
     pub live: LiveShares,
     /// The URL that browsers use, without a trailing slash.
     pub public_url: Arc<str>,

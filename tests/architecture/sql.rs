@@ -86,6 +86,11 @@ const PLACES: &[Place] = &[
         reason: "its connection listens, which SeaORM does not know",
     },
     Place {
+        module: "src/db/server_load",
+        words: Some(&[SYSTEM, CLOCK]),
+        reason: "each engine shows its sessions in views of its own",
+    },
+    Place {
         module: "src/db/session_lock",
         words: Some(&[SYSTEM]),
         reason: "its lock belongs to a connection of its own, which SeaORM does not know",

@@ -8,6 +8,7 @@ use sea_orm::{
     ExecResult, QueryResult, Statement,
 };
 use tokio::time::timeout;
+use tracing::Instrument;
 
 use super::{ConnectError, PoolSettings, close, health::ConnectionHealth};
 use crate::db::{
@@ -66,7 +67,7 @@ impl Reader {
     {
         let read = read(self.connection.clone());
         let (deadline, health) = (self.deadline, self.health.clone());
-        let task = tokio::spawn(async move {
+        let read = async move {
             let mut read = pin!(read);
             match timeout(deadline, &mut read).await {
                 Ok(answer) => {
@@ -81,8 +82,9 @@ impl Reader {
                     Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
                 }
             }
-        });
-        task.await
+        };
+        tokio::spawn(read.in_current_span())
+            .await
             .unwrap_or_else(|error| Err(DbErr::Custom(error.to_string())))
     }
 }

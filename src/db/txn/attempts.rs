@@ -11,7 +11,10 @@ use rand::RngExt;
 use sea_orm::DbErr;
 
 use super::{Outcome, Policy, TimeSplit, TxnError};
-use crate::db::{Db, engine};
+use crate::{
+    db::{Db, engine},
+    metrics::transactions::{CONFLICT, Ended, TransactionFigures},
+};
 
 /// The upper limit of the first backoff. It doubles with each attempt; the actual backoff is a
 /// random part of it.
@@ -60,6 +63,8 @@ pub async fn run_in_task<T, F>(db: &Db, policy: Policy, body: F) -> Outcome<T>
 where
     F: Body<T>,
 {
+    let started = Instant::now();
+    let figures = db.metrics().of(policy.name);
     let mut split = TimeSplit::default();
     let mut attempts = 0;
     let committing = AtomicBool::new(false);
@@ -67,6 +72,7 @@ where
         let mut work = pin!(attempt_until_done(
             db,
             policy,
+            figures,
             &body,
             &mut attempts,
             &mut split,
@@ -92,6 +98,15 @@ where
     if lost_connection(&result) {
         db.mark_all_suspect();
     }
+    if let Err(error) = &result {
+        figures.rolled_back(&error.rollback_reason());
+    }
+    figures.ended(Ended {
+        attempts: attempts.max(1),
+        took: started.elapsed(),
+        lock_wait: split.lock_wait,
+        pool_wait: split.pool_wait,
+    });
     if attempts > 1 {
         tracing::debug!(transaction = policy.name, attempts, "took several attempts");
     }
@@ -106,6 +121,7 @@ where
 async fn attempt_until_done<T, F>(
     db: &Db,
     policy: Policy,
+    figures: &TransactionFigures,
     body: &F,
     attempts: &mut u32,
     split: &mut TimeSplit,
@@ -127,12 +143,21 @@ where
                     source,
                 });
             }
-            Err(AttemptFailure::Retryable(_)) => {
+            Err(AttemptFailure::Retryable(error)) => {
+                figures.rolled_back(&retried_because_of(&error));
                 let paused = Instant::now();
                 tokio::time::sleep(backoff(*attempts)).await;
                 split.backoff += paused.elapsed();
             }
         }
+    }
+}
+
+/// Returns the reason of an attempt that is repeated, as a label.
+pub fn retried_because_of(error: &DbErr) -> String {
+    match error {
+        DbErr::RecordNotUpdated => CONFLICT.to_owned(),
+        error => engine::sqlstate(error),
     }
 }
 

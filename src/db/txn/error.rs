@@ -4,7 +4,15 @@ use std::fmt;
 
 use sea_orm::DbErr;
 
-use crate::{db::engine, model::ShopError};
+use super::attempts::retried_because_of;
+use crate::{
+    db::engine,
+    metrics::{
+        selling,
+        transactions::{CONNECTION, DEADLINE, PANIC, RULE, UNKNOWN},
+    },
+    model::ShopError,
+};
 
 /// Why a transaction did not commit. Only [`TxnError::Refused`] and [`TxnError::OutcomeUnknown`]
 /// carry information for a shopper.
@@ -46,6 +54,41 @@ impl TxnError {
                 engine::is_unique_violation(source) || engine::is_out_of_range(source)
             }
             _ => false,
+        }
+    }
+
+    /// Why the last attempt was rolled back, as a label of the metrics.
+    pub fn rollback_reason(&self) -> String {
+        match self {
+            Self::Refused(_) => RULE.to_owned(),
+            Self::Unavailable { source: None, .. } => CONNECTION.to_owned(),
+            Self::Unavailable {
+                source: Some(source),
+                ..
+            }
+            | Self::Database { source, .. } => engine::sqlstate(source),
+            Self::Exhausted { source, .. } => retried_because_of(source),
+            Self::DeadlinePassed { .. } => DEADLINE.to_owned(),
+            Self::OutcomeUnknown { .. } => UNKNOWN.to_owned(),
+            Self::Panicked { .. } => PANIC.to_owned(),
+        }
+    }
+
+    /// Why the shopper got no success, as a label of the metrics: the error into which this one is
+    /// turned.
+    pub fn refusal_reason(&self) -> &'static str {
+        match self {
+            Self::Refused(error) => selling::refusal(error),
+            Self::Unavailable { .. }
+            | Self::DeadlinePassed {
+                contended: false, ..
+            } => "unavailable",
+            Self::Exhausted { .. }
+            | Self::DeadlinePassed {
+                contended: true, ..
+            } => "busy",
+            Self::OutcomeUnknown { .. } => "outcome_unknown",
+            Self::Database { .. } | Self::Panicked { .. } => "internal",
         }
     }
 

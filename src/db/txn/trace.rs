@@ -11,6 +11,7 @@ use std::{
 };
 
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 use crate::model::waterfall::Part;
 
@@ -112,11 +113,12 @@ pub(super) fn mark(part: Part, from: Instant) {
     let _ = TRACE.try_with(|trace| trace.report(part, from));
 }
 
-/// Spawns a task that is traced if its parent is.
+/// Spawns a task that is traced if its parent is, and whose log lines name the same request.
 pub(super) fn spawn<F>(work: F) -> JoinHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
+    let work = work.in_current_span();
     match TRACE.try_with(Clone::clone) {
         Ok(trace) => tokio::spawn(TRACE.scope(trace, work)),
         Err(_) => tokio::spawn(work),

@@ -9,13 +9,34 @@ use super::{
 };
 use crate::{
     db::txn::{Outcome, TxnError},
+    metrics::{CacheAnswer, Journey},
     model::{Receipt, ShopError, StrategyKey},
     shop::Shop,
 };
 
 impl Shop {
-    /// The express purchase: takes stock by `strategy` and writes the order, in one call.
+    /// The express purchase: takes stock by `strategy` and writes the order, in one call. It is
+    /// counted, unless a simulated buyer asks.
     pub async fn purchase(
+        &self,
+        strategy: StrategyKey,
+        request: PurchaseRequest,
+    ) -> Outcome<Receipt> {
+        if request.lane_id.is_some() {
+            return self.purchase_uncounted(strategy, request).await;
+        }
+        let begun = self.metrics().attempt(Journey::Express);
+        let outcome = self.purchase_uncounted(strategy, request).await;
+        let end = outcome.result.as_ref().map(|_| ());
+        let end = end.map_err(TxnError::refusal_reason);
+        self.metrics().end(Journey::Express, begun, end);
+        if outcome.fallbacks > 0 {
+            self.metrics().fell_back(strategy);
+        }
+        outcome
+    }
+
+    async fn purchase_uncounted(
         &self,
         strategy: StrategyKey,
         request: PurchaseRequest,
@@ -69,6 +90,9 @@ impl Shop {
         }
         loop {
             let lookup = self.shared.sold_out.look_up(&self.feed, request);
+            if request.lane_id.is_none() {
+                self.metrics().cache_answered(answer_of(&lookup));
+            }
             match lookup {
                 CacheLookup::Miss(refresh_guard) => return Ok(refresh_guard),
                 CacheLookup::Hit(refusal) => {
@@ -86,5 +110,14 @@ impl Shop {
                 CacheLookup::Refreshing(mut refreshed) => drop(refreshed.changed().await),
             }
         }
+    }
+}
+
+const fn answer_of(lookup: &CacheLookup) -> CacheAnswer {
+    match lookup {
+        CacheLookup::Miss(None) => CacheAnswer::Miss,
+        CacheLookup::Miss(Some(_)) => CacheAnswer::Refresh,
+        CacheLookup::Hit(_) => CacheAnswer::Hit,
+        CacheLookup::Refreshing(_) => CacheAnswer::Wait,
     }
 }

@@ -1,18 +1,42 @@
-//! Health checks: `/healthz` reports that the process responds, `/readyz` that it can sell.
+//! Health checks: `/healthz` reports that the process responds, and nothing else: a supervisor that
+//! restarts servers because their database is away makes the outage longer. `/readyz` reports that
+//! the server can sell.
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
 use serde_json::{Value, json};
 
 use super::problem::Problem;
-use crate::web::AppState;
+use crate::web::{AppState, health::HEARTBEAT_AGE_MAX};
+
+/// Seconds after which a probe makes sense again.
+const RETRY_AFTER_S: &str = "5";
 
 /// `GET /healthz`
 pub async fn healthz() -> &'static str {
     "ok"
 }
 
-/// `GET /readyz`: 503 while the database is unavailable.
-pub async fn readyz(State(state): State<AppState>) -> Result<Json<Value>, Problem> {
+/// `GET /readyz`: 503 while the server stops, while the database cannot be read, and while the
+/// server's heartbeat, which it writes every second, cannot be written.
+pub async fn readyz(State(state): State<AppState>) -> Result<Response, Problem> {
+    if state.shutdown.is_cancelled() {
+        return Ok(not_ready("stopping"));
+    }
     state.shop.catalog().categories().await?;
-    Ok(Json(json!({ "status": "ready" })))
+    let heartbeat = state.health.heartbeat_age();
+    if heartbeat.is_some_and(|age| age > HEARTBEAT_AGE_MAX) {
+        return Ok(not_ready("cannot write"));
+    }
+    Ok(Json(json!({ "status": "ready" })).into_response())
+}
+
+fn not_ready(status: &str) -> Response {
+    let body: Value = json!({ "status": status });
+    let retry = [(header::RETRY_AFTER, RETRY_AFTER_S)];
+    (StatusCode::SERVICE_UNAVAILABLE, retry, Json(body)).into_response()
 }

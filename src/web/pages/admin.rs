@@ -6,6 +6,7 @@ mod certificate;
 mod compare;
 mod discounts;
 mod export_panel;
+mod health;
 mod lessons;
 mod login;
 mod order;
@@ -29,6 +30,7 @@ mod strategy;
 pub use certificate::CertificatePage;
 pub use compare::ComparePage;
 pub use discounts::DiscountsPage;
+pub use health::{GuidePage, HealthPage};
 pub use lessons::LessonsPage;
 pub use login::LoginPage;
 pub use order::AdminOrderPage;
@@ -73,6 +75,7 @@ fn Subnav(
         <nav class="subnav" aria-label="Admin">
             <ul>
                 {item("/admin", "Overview")}
+                {item("/admin/health", "Health")}
                 {item("/admin/products", "Products")}
                 {item("/admin/stock", "Stock")}
                 {item("/admin/discounts", "Discounts")}

@@ -42,6 +42,29 @@ pub fn is_already_there(number: u16) -> bool {
     number == 1007
 }
 
+/// Returns PostgreSQL's code for the condition that a number reports, or `other`: the server's own
+/// codes are the same for a deadlock and for a changed row.
+pub fn sqlstate(number: u16) -> &'static str {
+    match number {
+        1213 | 3058 => "40P01",
+        1020 => "40001",
+        1205 | 3572 => "55P03",
+        1062 | 1586 => "23505",
+        1451 | 1452 => "23503",
+        3819 | 4025 => "23514",
+        1264 | 1690 => "22003",
+        1290 | 1836 => "25006",
+        1021 => "53100",
+        1037 | 1041 => "53200",
+        1040 | 1203 => "53300",
+        1317 | 1969 | 3024 => "57014",
+        1053 | 1079 => "57P01",
+        4031 => "25P03",
+        1927 | 1047 | 1152..=1161 | 1184 => "08006",
+        _ => "other",
+    }
+}
+
 /// Returns the name of the CHECK constraint or unique index that an error reports as violated. The
 /// server says it only in the message.
 pub fn broken_constraint(number: u16, message: &str) -> Option<String> {
@@ -62,6 +85,17 @@ pub fn broken_constraint(number: u16, message: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_condition_is_a_label_of_the_metrics() {
+        let labels = crate::metrics::transactions::ROLLBACKS;
+        for number in 0..=u16::MAX {
+            let state = sqlstate(number);
+            assert!(labels.contains(&state), "{number}: {state}");
+            let is_known = is_retryable(number) || is_unique_violation(number);
+            assert!(!is_known || state != "other", "{number}");
+        }
+    }
 
     #[test]
     fn the_message_names_the_constraint() {

@@ -7,6 +7,18 @@ use crate::db::connect::error::ConnectError;
 /// What Doorbuster runs on.
 const NEEDED: &str = "MariaDB 10.6 or MySQL 8.0, or later";
 
+/// Reads [`ServerLoad`](crate::db::server_load::ServerLoad): the open transactions that use a
+/// table, and the length of the history list. The stepper, whose sessions are idle on purpose, does
+/// not run here, and the lock of the full audit uses no table.
+pub const LOAD: &str = "\
+    SELECT CAST(COUNT(CASE WHEN p.COMMAND = 'Sleep' AND p.TIME > 2 THEN 1 END) AS SIGNED) AS idle_in_transaction, \
+      CAST(COALESCE(MAX(TIMESTAMPDIFF(MICROSECOND, t.trx_started, CONVERT_TZ(NOW(6), @@time_zone, 'SYSTEM'))), 0) \
+        AS SIGNED) AS longest_transaction_us, \
+      CAST(COALESCE((SELECT m.COUNT FROM information_schema.INNODB_METRICS m WHERE m.NAME = 'trx_rseg_history_len'), 0) \
+        AS SIGNED) AS dead_rows \
+    FROM information_schema.INNODB_TRX t \
+    LEFT JOIN information_schema.PROCESSLIST p ON p.ID = t.trx_mysql_thread_id";
+
 /// Builds `CREATE DATABASE` with the name quoted.
 pub fn create_database(name: &str) -> String {
     format!(

@@ -1,0 +1,71 @@
+//! The figures that need a query.
+
+use std::time::{Duration, Instant};
+
+use crate::{
+    db::{
+        Db,
+        server_load::{self, ServerLoad},
+    },
+    model::ShopError,
+    shop::{
+        Shop,
+        audit::{self, LatestAudit, Stored},
+        operation::ShopFigures,
+    },
+};
+
+/// Figures of the whole shop, whichever server reads them.
+#[derive(Clone, Debug)]
+pub struct Queried {
+    pub at: Instant,
+    pub shop: ShopFigures,
+    /// `None` if the account may not see it, as without `PROCESS` on MySQL.
+    pub load: Option<ServerLoad>,
+    /// `None` before the first audit.
+    pub continuous_audit: Option<AuditFigures>,
+    pub full_audit: Option<AuditFigures>,
+}
+
+/// The latest result of an audit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AuditFigures {
+    /// The age of the result when it was read.
+    pub age: Duration,
+    pub violations: usize,
+}
+
+impl From<LatestAudit> for AuditFigures {
+    fn from(latest: LatestAudit) -> Self {
+        Self {
+            age: latest.age,
+            violations: latest.report.violations(),
+        }
+    }
+}
+
+/// Reads the figures.
+pub async fn read(shop: &Shop) -> Result<Queried, ShopError> {
+    let figures = shop.operation().figures().await?;
+    let (continuous_audit, full_audit) = tokio::try_join!(
+        audit::latest(shop.db(), Stored::Continuous),
+        audit::latest(shop.db(), Stored::Full)
+    )?;
+    Ok(Queried {
+        at: Instant::now(),
+        shop: figures,
+        load: load_of(shop.db()).await,
+        continuous_audit: continuous_audit.map(AuditFigures::from),
+        full_audit: full_audit.map(AuditFigures::from),
+    })
+}
+
+async fn load_of(db: &Db) -> Option<ServerLoad> {
+    match server_load::read(db.reader()).await {
+        Ok(load) => Some(load),
+        Err(error) => {
+            tracing::debug!(%error, "the load of the database server is not visible");
+            None
+        }
+    }
+}

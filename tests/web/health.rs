@@ -1,0 +1,124 @@
+//! *Admin → Health*, the incident guide, and the probes.
+
+use std::time::{Duration, Instant};
+
+use axum::http::StatusCode;
+use doorbuster::web::{AppState, health::HEARTBEAT_AGE_MAX, maintenance::health::observe_once};
+
+use super::support::{TestShop, Visitor, parts};
+
+fn server_of(shop: &TestShop) -> (Visitor, AppState) {
+    let state = AppState::new(parts(
+        shop.handle(),
+        shop.database.url(),
+        "http://shop.test",
+    ));
+    (Visitor::at(state.clone()), state)
+}
+
+/// Returns the part of the page about one figure.
+fn panel<'a>(page: &'a str, id: &str) -> &'a str {
+    let begin = page.split(&format!("id=\"{id}\"")).nth(1);
+    let begin = begin.unwrap_or_else(|| panic!("no figure {id} in {page}"));
+    begin.split("</section>").next().unwrap_or_default()
+}
+
+#[tokio::test]
+async fn the_page_shows_each_figure_with_its_history_and_what_to_do() {
+    let shop = TestShop::new().await;
+    let (mut admin, state) = server_of(&shop);
+    admin.sign_in(&shop).await;
+    let empty = admin.page("/admin/health").await;
+    assert_eq!(empty.status, StatusCode::OK);
+    assert!(
+        empty
+            .body
+            .contains("The first figures are read within 10 s.")
+    );
+    assert!(panel(&empty.body, "holds").contains("Unknown"));
+
+    let product = shop.with_product(5).await;
+    let cart = shop.cart_of(&[(&product, 2)]).await;
+    let reserved = shop.reservations().reserve(cart, None).await;
+    assert!(reserved.result.is_ok(), "{reserved:?}");
+    observe_once(&state).await;
+    observe_once(&state).await;
+    for address in ["/admin/health", "/admin/health?period=day"] {
+        let page = admin.page(address).await;
+        let holds = panel(&page.body, "holds");
+        for part in ["health__line", "role=\"img\"", "now 1, lowest 1, highest 1"] {
+            assert!(holds.contains(part), "{address}: {part} in {holds}");
+        }
+        assert!(holds.contains("/admin/health/guide#reservations-are-not-released"));
+        assert!(holds.contains("doorbuster_holds"), "{holds}");
+        assert!(page.body.contains("This server started"), "{address}");
+        assert!(page.body.contains("http-equiv=\"refresh\""), "{address}");
+    }
+    let unswept = admin.page("/admin/health").await.body;
+    assert!(panel(&unswept, "unswept").contains("Normal"));
+}
+
+#[tokio::test]
+async fn a_figure_that_is_not_normal_is_named_at_the_top() {
+    let shop = TestShop::new().await;
+    let (mut admin, state) = server_of(&shop);
+    admin.sign_in(&shop).await;
+    let product = shop.with_product(5).await;
+    let cart = shop.cart_of(&[(&product, 2)]).await;
+    let reserved = shop.reservations().reserve(cart, None).await;
+    assert!(reserved.result.is_ok(), "{reserved:?}");
+    let expire = "UPDATE hold SET expires_at = CURRENT_TIMESTAMP - INTERVAL '5 minutes' WHERE state = 'held'";
+    shop.by_hand.run(expire).await;
+    observe_once(&state).await;
+    let page = admin.page("/admin/health").await.body;
+    assert!(page.contains("Needs attention"), "{page}");
+    assert!(page.contains("href=\"#unswept\""), "{page}");
+    assert!(panel(&page, "unswept").contains("Not normal"));
+    assert_eq!(shop.reservations().sweep_expired().await.ok(), Some(1));
+}
+
+#[tokio::test]
+async fn the_incident_guide_is_a_page_of_the_administrator() {
+    let shop = TestShop::new().await;
+    let (mut admin, _) = server_of(&shop);
+    let stranger = admin.page("/admin/health/guide").await;
+    assert_eq!(stranger.header("location"), "/admin/login");
+    admin.sign_in(&shop).await;
+    let guide = admin.page("/admin/health/guide").await;
+    assert_eq!(guide.status, StatusCode::OK);
+    for anchor in ["oversold", "stock-differs", "full-disk", "lost-redis"] {
+        let heading = format!("<h2 id=\"{anchor}\">");
+        assert!(guide.body.contains(&heading), "{heading}");
+    }
+    assert!(guide.body.contains("doorbuster audit --json"));
+    assert_eq!(guide.body.matches("<h1").count(), 1);
+}
+
+#[tokio::test]
+async fn a_server_that_stops_is_alive_and_not_ready() {
+    let shop = TestShop::new().await;
+    let (mut probe, state) = server_of(&shop);
+    assert_eq!(probe.page("/readyz").await.status, StatusCode::OK);
+    state.shutdown.cancel();
+    let answer = probe.page("/readyz").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.body.contains("stopping"), "{answer:?}");
+    assert!(!answer.header("retry-after").is_empty());
+    assert_eq!(probe.page("/healthz").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_write_is_not_ready() {
+    let shop = TestShop::new().await;
+    let (mut probe, state) = server_of(&shop);
+    let long_ago = HEARTBEAT_AGE_MAX + Duration::from_secs(1);
+    let long_ago = Instant::now().checked_sub(long_ago);
+    state
+        .health
+        .heartbeat_written(long_ago.expect("the machine runs for longer"));
+    let answer = probe.page("/readyz").await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(answer.body.contains("cannot write"), "{answer:?}");
+    state.health.heartbeat_written(Instant::now());
+    assert_eq!(probe.page("/readyz").await.status, StatusCode::OK);
+}
