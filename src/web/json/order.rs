@@ -11,7 +11,10 @@ use super::{
     problem_type::ProblemType,
     responses::{Responses, problems},
 };
-use crate::{model::OrderView, web::AppState};
+use crate::{
+    model::{OrderView, ShopError},
+    web::AppState,
+};
 
 /// An order, without its contact.
 #[derive(Debug, Serialize, ToSchema)]
@@ -108,7 +111,8 @@ impl IntoResponses for OrderProblems {
 )]
 pub async fn one(
     State(state): State<AppState>,
-    PathText(public_id): PathText,
+    public_id: Result<PathText, Problem>,
 ) -> Result<Json<OrderJson>, Problem> {
+    let PathText(public_id) = public_id.map_err(|_| ShopError::UnknownOrder)?;
     Ok(Json(state.shop.orders().find(&public_id).await?.into()))
 }
