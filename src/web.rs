@@ -2,6 +2,8 @@
 
 mod addresses;
 pub mod admin_access;
+mod api_pages;
+pub mod api_routes;
 pub mod app;
 pub mod assets;
 pub mod audience;

@@ -1,11 +1,14 @@
 //! The server over HTTP: access control, rejected input, headers, pages and event streams.
 
 mod access;
+mod api_bad_input;
+mod api_document;
 mod bad_input;
 mod checkout;
 mod connections;
 mod cookies;
 mod database_unavailable;
+mod documented;
 mod express_purchase;
 mod find_order;
 mod found;

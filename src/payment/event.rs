@@ -1,6 +1,7 @@
 //! Parses the bodies of webhooks.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{
     gateway::{ChargeReport, ProviderEvent},
@@ -9,14 +10,18 @@ use super::{
 
 /// The JSON body of a webhook. Every event carries the state of its charge at the time of the
 /// event.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = PaymentEvent)]
 pub struct EventBody {
     /// `evt_…`, the same in every delivery of the event.
+    #[schema(example = "evt_1", min_length = 1, max_length = 100)]
     pub id: String,
     /// The event type, for example `charge.captured`.
     #[serde(rename = "type")]
+    #[schema(example = "charge.captured", min_length = 1, max_length = 40)]
     pub kind: String,
     /// Time of the event, in RFC 3339 format.
+    #[schema(example = "2026-11-27T08:00:00Z")]
     pub created: String,
     pub charge: ChargeBody,
     /// The refund, if the event concerns one.

@@ -1,6 +1,7 @@
 //! The JSON bodies exchanged between shop and provider.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::gateway::{
@@ -44,9 +45,11 @@ pub struct WebhookUrlBody {
 }
 
 /// A charge in responses and events.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Charge)]
 pub struct ChargeBody {
+    #[schema(value_type = String, format = "uuid")]
     pub reference: Uuid,
     pub state: ChargeStateBody,
     /// `None` for a charge that was voided before it arrived.
@@ -59,17 +62,20 @@ pub struct ChargeBody {
 }
 
 /// A refund in responses and events.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Refund)]
 pub struct RefundBody {
+    #[schema(value_type = String, format = "uuid")]
     pub reference: Uuid,
     pub state: RefundStateBody,
     pub amount_cents: i64,
 }
 
 /// The state of a charge in JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = ChargeState)]
 pub enum ChargeStateBody {
     Processing,
     Captured,
@@ -78,8 +84,9 @@ pub enum ChargeStateBody {
 }
 
 /// The state of a refund in JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
+#[schema(as = RefundState)]
 pub enum RefundStateBody {
     Processing,
     Succeeded,

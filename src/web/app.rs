@@ -35,6 +35,8 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/checkout") view=pages::CheckoutPage ssr=SsrMode::Async/>
                 <Route path=path!("/checkout/now") view=pages::CheckoutPage ssr=SsrMode::Async/>
                 <Route path=path!("/cookies") view=pages::CookiesPage ssr=SsrMode::Async/>
+                <Route path=path!("/api/docs") view=pages::ApiDocsPage ssr=SsrMode::Async/>
+                <Route path=path!("/api/problems") view=pages::ProblemTypesPage ssr=SsrMode::Async/>
                 <Route path=path!("/orders/find") view=pages::FindOrderPage ssr=SsrMode::Async/>
                 <Route path=path!("/orders/:public_id") view=pages::OrderPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/login") view=pages::admin::LoginPage ssr=SsrMode::Async/>

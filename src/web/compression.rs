@@ -32,13 +32,14 @@ const MEDIA_TYPES: [&str; 5] = [
     "application/json",
     "image/svg+xml",
 ];
-/// Beginnings of the paths of documents without secrets: runs, strategies, products.
-const OPEN: [&str; 5] = [
+/// Beginnings of the paths of documents without secrets: runs, strategies, products, the API.
+const OPEN: [&str; 6] = [
     "/present/",
     "/live/present/",
     "/live/simulations/",
     "/admin/strategies/",
     "/api/products",
+    "/api/openapi.json",
 ];
 
 /// Returns true if the document at `path` contains nothing secret. The pages and files of a run
@@ -149,6 +150,7 @@ mod tests {
             "/admin/strategies/row-lock",
             "/api/products",
             "/api/products/7",
+            "/api/openapi.json",
         ] {
             assert!(is_open(path), "{path}");
         }

@@ -2,6 +2,7 @@
 //! pure view.
 
 pub mod admin;
+mod api_docs;
 mod cart;
 mod catalog;
 mod category_nav;
@@ -21,6 +22,7 @@ mod order;
 mod page_head;
 mod present;
 mod price_notice;
+mod problem_types;
 mod product;
 mod product_card;
 mod product_metadata;
@@ -28,6 +30,7 @@ mod query;
 mod refill;
 mod refresh_time;
 
+pub use api_docs::ApiDocsPage;
 pub use cart::CartPage;
 pub use catalog::{CategoryPage, SearchPage};
 pub use checkout::CheckoutPage;
@@ -37,4 +40,5 @@ pub use home::HomePage;
 pub use not_found::NotFoundPage;
 pub use order::OrderPage;
 pub use present::PresentPage;
+pub use problem_types::ProblemTypesPage;
 pub use product::ProductPage;

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
-    Router,
+    Extension, Router,
     extract::{DefaultBodyLimit, Request},
     middleware::{self, Next},
     response::{IntoResponse, Response},
@@ -14,11 +14,13 @@ use tokio::net::TcpListener;
 use tower_http::{catch_panic::CatchPanicLayer, csrf::CsrfLayer};
 
 use super::{
-    AppState, admin_access, app, assets, compression,
+    AppState, admin_access,
+    api_routes::{self, api_routes},
+    app, assets, compression,
     connections::{self, ConnectionLimits, ConnectionSettings},
     cookie_budget, document, exports, forms,
     health::endpoint,
-    json::{health, problem::Problem, products, purchase, webhook},
+    json::{health, problem::Problem, purchase},
     live, maintenance, request_id, request_path, sale_calendar, search_engines, security, sitemap,
     visitor,
 };
@@ -41,17 +43,13 @@ pub enum ServeError {
     Origin(tower_http::csrf::ConfigError),
 }
 
-/// Returns every route that is neither a page nor a server function. axum cannot list its routes,
-/// so the router is built from this table and the tests enumerate it.
+/// Returns every route that is neither a page, nor a server function, nor in [`api_routes`]. axum
+/// cannot list its routes, so the router is built from this table and the tests enumerate it.
 pub fn other_routes() -> Vec<(&'static str, MethodRouter<AppState>)> {
     let mut routes = vec![
         ("/healthz", get(health::healthz)),
         ("/readyz", get(health::readyz)),
         ("/metrics", get(endpoint::metrics)),
-        ("/api/purchase", post(purchase::purchase)),
-        ("/api/products", get(products::list)),
-        ("/api/products/{id}", get(products::one)),
-        ("/api/payments/webhook", post(webhook::receive_event)),
         ("/products/{slug}/sale.ics", get(sale_calendar::sale_ics)),
         ("/admin/simulations/{id}/export.csv", get(exports::samples)),
         ("/admin/simulations/{id}/figures.csv", get(exports::figures)),
@@ -85,6 +83,11 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
     for (path, handler) in other_routes() {
         router = router.route(path, handler);
     }
+    for (_, described, handler) in api_routes() {
+        for path in described.paths.keys() {
+            router = router.route(path, handler.clone());
+        }
+    }
     let forms = {
         let state = state.clone();
         move |request| forms::handle_form(state.clone(), request)
@@ -94,7 +97,10 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
         move |request| document::render(state.clone(), request)
     };
     for route in page_routes() {
-        router = router.route(route.path(), get(page.clone()));
+        // The pages of the API have been added with its other routes.
+        if !is_for_programs(route.path()) {
+            router = router.route(route.path(), get(page.clone()));
+        }
     }
     Ok(router
         .route("/api/form/{*path}", post(forms))
@@ -121,6 +127,7 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
             state.clone(),
             cookie_budget::limit,
         ))
+        .layer(Extension(api_routes::document()))
         .layer(middleware::from_fn(enforce_timeout))
         .layer(middleware::from_fn(security::check_body))
         .layer(DefaultBodyLimit::disable())

@@ -5,6 +5,7 @@ use axum::{
     body::Body,
     http::{Method, Request, StatusCode, header},
 };
+use doorbuster::web::json::problem_type::ProblemType;
 use serde_json::Value;
 
 use super::support::{TestResponse, TestShop, Visitor, every_route};
@@ -19,6 +20,12 @@ fn check(answer: &TestResponse, what: &str) -> String {
     assert!(!detail.is_empty(), "{what}: {}", answer.body);
     assert_eq!(problem["error"], problem["detail"], "{what}");
     assert_eq!(problem["status"], answer.status.as_u16(), "{what}");
+    let kind = ProblemType::ALL
+        .iter()
+        .find(|kind| problem["type"] == kind.uri().as_str())
+        .unwrap_or_else(|| panic!("{what}: no such type: {}", answer.body));
+    assert_eq!(kind.status(), answer.status.as_u16(), "{what}");
+    assert_eq!(problem["title"], kind.title(), "{what}");
     detail.to_owned()
 }
 

@@ -12,12 +12,16 @@ use doorbuster::{
     feed::Feed,
     shop::Shop,
     simulation::Engine,
-    web::{AppState, ServerParts, rate_limit::RateLimits, server, shared_catalog::SharedCatalog},
+    web::{
+        AppState, ServerParts, api_routes, rate_limit::RateLimits, server,
+        shared_catalog::SharedCatalog,
+    },
 };
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
+use super::documented;
 pub use crate::support::{TestShop, administrator};
 
 /// The administrator's password in these tests.
@@ -129,12 +133,14 @@ impl Visitor {
         (!pairs.is_empty()).then(|| pairs.join("; "))
     }
 
-    /// Sends a request with the stored cookies, and stores the cookies of the response.
+    /// Sends a request with the stored cookies, and stores the cookies of the response. An answer of
+    /// the API must be one that its document describes.
     pub async fn send(&mut self, mut request: Request<Body>) -> TestResponse {
         if let Some(cookies) = self.cookie_header() {
             let cookies = cookies.parse().expect("the server's cookies are valid");
             request.headers_mut().insert(header::COOKIE, cookies);
         }
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self
             .router
             .clone()
@@ -153,11 +159,13 @@ impl Visitor {
             }
         }
         let body = to_bytes(body, usize::MAX).await.expect("the body ends");
-        TestResponse {
+        let response = TestResponse {
             status: parts.status,
             headers: parts.headers,
             body: String::from_utf8_lossy(&body).into_owned(),
-        }
+        };
+        documented::check(&method, &path, &response);
+        response
     }
 
     /// Returns the value of the session's cookie.
@@ -275,24 +283,27 @@ pub async fn send_from_page(visitor: &mut Visitor, form: &str, fields: &str) -> 
     visitor.send(request.expect("a request")).await
 }
 
-/// Returns every route: pages from the router, server functions from their registry, and the table
-/// of other routes. Path parameters are replaced by a value that parses.
+/// Returns every route: pages from the router, server functions from their registry, and the tables
+/// of the API and of other routes. Path parameters are replaced by a value that parses.
 pub fn every_route() -> Vec<(Method, String)> {
     let pages = server::page_routes()
         .into_iter()
         .map(|route| (Method::GET, route.path().to_owned()));
     let forms =
         leptos::server_fn::axum::server_fn_paths().map(|(path, method)| (method, path.to_owned()));
-    let others = server::other_routes().into_iter().flat_map(|(path, _)| {
-        let method = if path == "/api/purchase" {
-            Method::POST
-        } else {
-            Method::GET
-        };
-        [(method, path.to_owned())]
-    });
+    let api = api_routes::api_routes()
+        .into_iter()
+        .flat_map(|(_, described, _)| described.paths)
+        .map(|(path, item)| {
+            let is_post = item.post.is_some();
+            (if is_post { Method::POST } else { Method::GET }, path)
+        });
+    let others = server::other_routes()
+        .into_iter()
+        .map(|(path, _)| (Method::GET, path.to_owned()));
     pages
         .chain(forms)
+        .chain(api)
         .chain(others)
         .map(|(method, path)| (method, fill_in(&path)))
         .collect()

@@ -1,6 +1,6 @@
-//! Health checks: `/healthz` reports that the process responds, and nothing else: a supervisor that
-//! restarts servers because their database is away makes the outage longer. `/readyz` reports that
-//! the server can sell.
+//! Health checks: `/healthz` and `/api/health` report that the process responds, and nothing else:
+//! a supervisor that restarts servers because their database is away makes the outage longer.
+//! `/readyz` reports that the server can sell.
 
 use axum::{
     Json,
@@ -8,9 +8,14 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::{IntoResponses, ToSchema};
 
-use super::problem::Problem;
+use super::{
+    problem::Problem,
+    responses::{Responses, problems},
+};
 use crate::web::{AppState, health::HEARTBEAT_AGE_MAX};
 
 /// Seconds after which a probe makes sense again.
@@ -19,6 +24,38 @@ const RETRY_AFTER_S: &str = "5";
 /// `GET /healthz`
 pub async fn healthz() -> &'static str {
     "ok"
+}
+
+/// The liveness of the server.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Health)]
+pub struct HealthJson {
+    /// Always `ok`: a server that is not alive does not answer.
+    #[schema(example = "ok")]
+    status: &'static str,
+}
+
+/// Problems of an operation that needs neither a body nor the database.
+pub struct SimpleProblems;
+
+impl IntoResponses for SimpleProblems {
+    fn responses() -> Responses {
+        problems(&[])
+    }
+}
+
+/// Liveness.
+///
+/// Answers as long as the process runs, also while the database is unavailable. `/readyz`, outside
+/// of the API, answers whether the shop can sell.
+#[utoipa::path(
+    get,
+    path = "/api/health",
+    tag = "Server",
+    responses((status = 200, description = "The server responds", body = HealthJson), SimpleProblems)
+)]
+pub async fn liveness() -> Json<HealthJson> {
+    Json(HealthJson { status: "ok" })
 }
 
 /// `GET /readyz`: 503 while the server stops, while the database cannot be read, and while the

@@ -5,23 +5,34 @@ use axum::{
     extract::{Path, State, rejection::PathRejection},
 };
 use serde::Serialize;
+use utoipa::{IntoResponses, ToSchema};
 
-use super::problem::Problem;
+use super::{
+    problem::Problem,
+    problem_type::ProblemType,
+    responses::{Responses, problems},
+};
 use crate::{
     model::{Product, ShopError},
     shop::moment,
     web::AppState,
 };
 
-/// A product in the API's format.
-#[derive(Debug, Serialize)]
+/// A product with its sale and its stock.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Product)]
 pub struct ProductJson {
+    #[schema(example = 1)]
     id: i64,
+    /// The name in the address of its page, `/products/{slug}`.
+    #[schema(example = "flash-sale-smartphone")]
     slug: String,
     name: String,
     category: String,
     price_cents: i64,
+    /// ISO 4217.
+    #[schema(example = "EUR")]
     currency: String,
     /// A higher price to compare the price with.
     compare_at_cents: Option<i64>,
@@ -33,9 +44,12 @@ pub struct ProductJson {
     starts_at: Option<String>,
     /// RFC 3339; `null` if the sale does not end.
     ends_at: Option<String>,
+    /// Units that can be bought now.
     available: i64,
+    /// Units in checkouts that are not paid yet.
     reserved: i64,
     sold: i64,
+    /// `available` + `reserved` + `sold`.
     total: i64,
     /// How long it took to sell all units of this sale, in milliseconds.
     sold_out_in_ms: Option<i64>,
@@ -71,13 +85,55 @@ impl From<Product> for ProductJson {
     }
 }
 
-/// `GET /api/products`
+/// Problems of the list of products.
+pub struct ListProblems;
+
+impl IntoResponses for ListProblems {
+    fn responses() -> Responses {
+        problems(&[&[ProblemType::Unavailable]])
+    }
+}
+
+/// Problems of one product.
+pub struct ProductProblems;
+
+impl IntoResponses for ProductProblems {
+    fn responses() -> Responses {
+        problems(&[&[ProblemType::UnknownProduct, ProblemType::Unavailable]])
+    }
+}
+
+/// All products of the shop.
+///
+/// With their sales and their stock. What all callers share is read at most a few times a second,
+/// so a number may be that much older than a purchase.
+#[utoipa::path(
+    get,
+    path = "/api/products",
+    operation_id = "listProducts",
+    tag = "Products",
+    responses(
+        (status = 200, description = "The products", body = Vec<ProductJson>),
+        ListProblems
+    )
+)]
 pub async fn list(State(state): State<AppState>) -> Result<Json<Vec<ProductJson>>, Problem> {
     let products = state.catalog.products().await?;
     Ok(Json(products.into_iter().map(ProductJson::from).collect()))
 }
 
-/// `GET /api/products/{id}`
+/// One product, with its sale and its stock.
+#[utoipa::path(
+    get,
+    path = "/api/products/{id}",
+    operation_id = "getProduct",
+    tag = "Products",
+    params(("id" = i64, Path, description = "The product's id", example = 1)),
+    responses(
+        (status = 200, description = "The product", body = ProductJson),
+        ProductProblems
+    )
+)]
 pub async fn one(
     State(state): State<AppState>,
     id: Result<Path<String>, PathRejection>,

@@ -9,10 +9,21 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tower_sessions::Session;
+use utoipa::{
+    IntoParams, IntoResponses, ToSchema,
+    openapi::{
+        ObjectBuilder, Required, Type,
+        path::{Parameter, ParameterBuilder, ParameterIn},
+    },
+};
 
-use super::problem::Problem;
+use super::{
+    problem::Problem,
+    problem_type::ProblemType,
+    responses::{EVERY_CHANGE, Responses, problems},
+};
 use crate::{
-    model::{Quantity, ShopError},
+    model::{Quantity, ShopError, StrategyKey},
     shop::{
         idempotency::{Claim, Key},
         inventory::PurchaseRequest,
@@ -27,21 +38,131 @@ pub struct Options {
     strategy: Option<String>,
 }
 
+/// The parameters of a purchase, in the query and in headers.
+pub struct PurchaseParams;
+
+impl IntoParams for PurchaseParams {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let text = || ObjectBuilder::new().schema_type(Type::String);
+        let strategies = StrategyKey::ALL.map(StrategyKey::as_str);
+        let key = text()
+            .min_length(Some(16))
+            .max_length(Some(100))
+            .pattern(Some("^[A-Za-z0-9._:-]+$"));
+        [
+            (
+                "strategy",
+                ParameterIn::Query,
+                text().enum_values(Some(strategies)),
+                "The strategy that sells, instead of the shop's. Only a safe one may sell a product of the shop.",
+            ),
+            (
+                "Idempotency-Key",
+                ParameterIn::Header,
+                key,
+                "16 to 100 letters, digits, dots, colons, dashes or underscores. Use a random UUID.",
+            ),
+            (
+                "Doorbuster-Buyer",
+                ParameterIn::Header,
+                text(),
+                "The token of a simulation run, which only its buyers have.",
+            ),
+        ]
+        .into_iter()
+        .map(|(name, place, schema, description)| {
+            ParameterBuilder::new()
+                .name(name)
+                .parameter_in(place)
+                .required(Required::False)
+                .description(Some(description))
+                .schema(Some(schema))
+                .build()
+        })
+        .collect()
+    }
+}
+
+/// What to buy. [`read_body`] reads it field by field, so that each error has its own sentence.
+#[derive(Debug, ToSchema)]
+#[schema(as = PurchaseRequest, rename_all = "camelCase")]
+pub struct PurchaseRequestJson {
+    #[schema(example = 1)]
+    pub product_id: i64,
+    /// 1 if it is absent.
+    #[schema(
+        minimum = 1,
+        maximum = 1000,
+        default = 1,
+        example = 1,
+        required = false
+    )]
+    pub quantity: u32,
+}
+
 /// The response to a successful purchase.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[schema(as = Purchase)]
 pub struct PurchaseJson {
+    #[schema(example = "Purchase successful")]
     message: &'static str,
+    /// The units of the product that are left right after this purchase.
     remaining_stock: Option<i64>,
+    /// The public id of the order, whose page is `/orders/{orderId}`.
+    #[schema(format = "uuid")]
     order_id: String,
 }
 
-/// `POST /api/purchase` with `{"productId": 1, "quantity": 1}` and, if the caller may retry, an
-/// `Idempotency-Key` header.
+/// Problems of a purchase.
+pub struct PurchaseProblems;
+
+impl IntoResponses for PurchaseProblems {
+    fn responses() -> Responses {
+        let own = [
+            ProblemType::StrategyNotAllowed,
+            ProblemType::EngineNotSupported,
+            ProblemType::ExpressPurchaseOff,
+            ProblemType::UnknownProduct,
+            ProblemType::InsufficientStock,
+            ProblemType::LimitedPerCustomer,
+            ProblemType::SaleNotStarted,
+            ProblemType::SaleEnded,
+            ProblemType::IdempotencyKeyReused,
+            ProblemType::WrongContentType,
+            ProblemType::QuantityInvalid,
+            ProblemType::Invalid,
+            ProblemType::IdempotencyKeyInvalid,
+            ProblemType::StrategyUnknown,
+            ProblemType::TooManyRequests,
+            ProblemType::QueueFull,
+            ProblemType::Unavailable,
+        ];
+        problems(&[EVERY_CHANGE, &own])
+    }
+}
+
+/// Buys a product in one call.
 ///
-/// A buyer of a simulation run sends the token of its run as well, and buys from its lane. All
-/// other callers are unknown: they buy only products of the shop that have no limit per customer,
-/// and only if the shop sells by express purchase.
+/// An express purchase names no customer, so it sells only products that have no limit per
+/// customer. It is paid on account. With an `Idempotency-Key`, a request may be sent again: the
+/// same key and the same body have the same answer, and one order. A rejected purchase changes
+/// nothing, and its key may be used again.
+///
+/// A buyer of a simulation run also sends the token of its run, in `Doorbuster-Buyer`, and buys
+/// from its private lane.
+#[utoipa::path(
+    post,
+    path = "/api/purchase",
+    operation_id = "purchase",
+    tag = "Purchases",
+    params(PurchaseParams),
+    request_body = PurchaseRequestJson,
+    responses(
+        (status = 200, description = "Bought", body = PurchaseJson),
+        PurchaseProblems
+    )
+)]
 pub async fn purchase(
     State(state): State<AppState>,
     session: Session,

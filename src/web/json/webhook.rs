@@ -9,10 +9,20 @@ use axum::{
     http::{HeaderMap, StatusCode},
 };
 
-use super::problem::Problem;
+use utoipa::IntoResponses;
+
+use super::{
+    problem::Problem,
+    problem_type::ProblemType,
+    responses::{EVERY_CHANGE, Responses, problems},
+};
 use crate::{
     model::ShopError,
-    payment::{event, gateway::ProviderEvent, signature},
+    payment::{
+        event::{self, EventBody},
+        gateway::ProviderEvent,
+        signature,
+    },
     web::AppState,
 };
 
@@ -35,7 +45,38 @@ fn check_names(event: &ProviderEvent) -> Result<(), ShopError> {
     }
 }
 
-/// See the module's documentation.
+/// Problems of a webhook.
+pub struct WebhookProblems;
+
+impl IntoResponses for WebhookProblems {
+    fn responses() -> Responses {
+        let own = [ProblemType::SignatureInvalid, ProblemType::Unavailable];
+        problems(&[EVERY_CHANGE, &own])
+    }
+}
+
+/// Receives an event of the payment provider.
+///
+/// Answers 200 when the effects of the event are stored. Until then, the provider sends it again; a
+/// repeated event changes nothing. Events of unknown charges are accepted, and stored.
+#[utoipa::path(
+    post,
+    path = "/api/payments/webhook",
+    operation_id = "receivePaymentEvent",
+    tag = "Payments",
+    params((
+        "Doorbuster-Signature" = String,
+        Header,
+        description = "`t=` seconds since 1970, a comma, `v1=` the HMAC-SHA256 of the time, a dot and the body, \
+                       in hexadecimal; the key is the secret that provider and shop share"
+    )),
+    request_body(
+        content = EventBody,
+        description = "The event. Its signature is checked before its content.",
+        content_type = "application/json"
+    ),
+    responses((status = 200, description = "The effects of the event are stored"), WebhookProblems)
+)]
 pub async fn receive_event(
     State(state): State<AppState>,
     headers: HeaderMap,

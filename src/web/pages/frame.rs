@@ -224,6 +224,7 @@ fn Frame(page: Page, path: String, cart_units: u32) -> impl IntoView {
                 <nav aria-label="Footer">
                     <ul>
                         <li><a href="/orders/find">"Find your order"</a></li>
+                        <li><a href="/api/docs">"API"</a></li>
                         <li><a href="/admin/simulations">"Workbench"</a></li>
                         <li><a href="/admin">"Admin"</a></li>
                     </ul>
