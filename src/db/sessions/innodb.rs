@@ -15,6 +15,9 @@ use crate::{
     model::stepper::LockKind,
 };
 
+/// The key of the gap after the last row.
+const AFTER_LAST_ROW: &str = "supremum pseudo-record";
+
 /// Returns the id of a connection's session.
 pub async fn session_id(connection: &DatabaseConnection) -> Result<i32, DbErr> {
     let sql = "SELECT CAST(CONNECTION_ID() AS SIGNED)";
@@ -113,7 +116,9 @@ fn held(row: &WaitRow) -> SessionLock {
 
 fn lock(row: &WaitRow, session: i64, mode: Option<&str>, granted: bool) -> SessionLock {
     let mode = mode.unwrap_or_default();
-    let is_gap = (mode.contains("GAP") && !mode.contains("NOT_GAP")) || mode.contains("INSERT");
+    let is_gap = (mode.contains("GAP") && !mode.contains("NOT_GAP"))
+        || mode.contains("INSERT")
+        || row.locked_row.as_deref() == Some(AFTER_LAST_ROW);
     let (kind, word) = match row.lock_type.as_deref() {
         Some("TABLE") => (LockKind::Table, "table"),
         _ if is_gap => (LockKind::Row, "gap"),
@@ -179,5 +184,10 @@ mod tests {
             assert_eq!(requested(&wait).word, word, "{mode}");
             assert_eq!((held(&wait).pid, held(&wait).granted), (7, true));
         }
+        let at_end = WaitRow {
+            locked_row: Some(AFTER_LAST_ROW.to_owned()),
+            ..row("X", "X")
+        };
+        assert_eq!(requested(&at_end).word, "gap");
     }
 }
