@@ -111,6 +111,11 @@ const PLACES: &[Place] = &[
         reason: "each engine shows its sessions and locks in views of its own",
     },
     Place {
+        module: "src/db/statement_hook/text_rows",
+        words: Some(&[TYPE]),
+        reason: "it formats a value by the name of its column's type",
+    },
+    Place {
         module: "src/payment/provider/store",
         words: Some(&[
             INTERVAL,

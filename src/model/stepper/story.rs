@@ -96,7 +96,7 @@ impl Story {
         }
     }
 
-    /// Checks that the story can be told on an engine.
+    /// Checks that the story can be played on an engine.
     ///
     /// # Errors
     /// [`ShopError::StoryNotOnEngine`].

@@ -102,7 +102,7 @@ pub async fn rows(
     let states: Vec<_> = actors.iter().map(|actor| actor.gate.state()).collect();
     let claims = pids.iter().zip(&states).flat_map(|(pid, state)| {
         let rows = state.claims.rows();
-        rows.map(|(product_id, is_exclusive)| RowHolder {
+        rows.map(move |(product_id, is_exclusive)| RowHolder {
             product_id,
             pid: *pid,
             is_exclusive,
@@ -114,11 +114,8 @@ pub async fn rows(
         .map_err(txn::read_error)?;
     let actor_of = |holder: &RowHolder| pids.iter().position(|pid| *pid == holder.pid);
     let rows = stepped.offers.iter().zip(&committed).map(|(offer, row)| {
-        let holders = || {
-            holders
-                .iter()
-                .filter(|holder| holder.product_id == offer.id)
-        };
+        let of_row = holders.iter().filter(|one| one.product_id == offer.id);
+        let (exclusive, shared): (Vec<_>, Vec<_>) = of_row.partition(|one| one.is_exclusive);
         let written = states.iter().enumerate();
         RowView {
             product: offer.name.clone(),
@@ -126,13 +123,8 @@ pub async fn rows(
             written: written
                 .filter_map(|(index, state)| Some((index, *state.written.get(&offer.id)?)))
                 .collect(),
-            locked_by: holders()
-                .find(|holder| holder.is_exclusive)
-                .and_then(actor_of),
-            shared_by: holders()
-                .filter(|holder| !holder.is_exclusive)
-                .filter_map(actor_of)
-                .collect(),
+            locked_by: exclusive.into_iter().find_map(actor_of),
+            shared_by: shared.into_iter().filter_map(actor_of).collect(),
         }
     });
     Ok(rows.collect())
@@ -153,23 +145,26 @@ pub async fn locks(
             .await
             .map_err(txn::read_error)?,
     );
-    let on_row = |row: &RowView, actor, mode: &str| LockView {
+    let mut views = Vec::new();
+    for row in rows {
+        let exclusive = row.locked_by.iter();
+        views.extend(exclusive.map(|actor| row_lock_view(row, *actor, "row lock")));
+        let shared = row.shared_by.iter();
+        views.extend(shared.map(|actor| row_lock_view(row, *actor, "shared row lock")));
+    }
+    views.extend(others.iter().filter_map(|lock| lock_view(actors, lock)));
+    Ok(views)
+}
+
+fn row_lock_view(row: &RowView, actor: usize, mode: &str) -> LockView {
+    LockView {
         actor,
         kind: LockKind::Row,
         on: format!("the stock row of {}", row.product),
         mode: mode.to_owned(),
         granted: true,
         relevant: true,
-    };
-    let on_rows = rows.iter().flat_map(|row| {
-        let exclusive = row.locked_by.into_iter();
-        let shared = row.shared_by.iter();
-        exclusive
-            .map(|actor| on_row(row, actor, "row lock"))
-            .chain(shared.map(|actor| on_row(row, *actor, "shared row lock")))
-    });
-    let others = others.iter().filter_map(|lock| lock_view(actors, lock));
-    Ok(on_rows.chain(others).collect())
+    }
 }
 
 fn lock_view(actors: &[Actor], lock: &SessionLock) -> Option<LockView> {

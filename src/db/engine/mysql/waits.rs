@@ -81,7 +81,7 @@ pub async fn now<C: ConnectionTrait>(connection: &C) -> Result<Option<Vec<WaitRo
     for attempt in 0..ATTEMPTS_MAX {
         let pause = match attempt {
             0 => Duration::ZERO,
-            retry => PAUSE_FIRST.mul_f64(f64::from(1 << (retry - 1)) * rand::random::<f64>()),
+            retry => PAUSE_FIRST.mul_f64(f64::from(1_u32 << (retry - 1)) * rand::random::<f64>()),
         };
         if let Some(last_read) = *last_read {
             tokio::time::sleep((REFRESHED_AFTER + pause).saturating_sub(last_read.elapsed())).await;
