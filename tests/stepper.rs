@@ -1,13 +1,18 @@
 //! The interleaving stepper: drives each story step by step, and checks the database between steps.
 
 mod clock;
+mod innodb;
 mod own;
 mod replay;
 mod stories;
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use doorbuster::{
+    db::engine::Engine,
     model::stepper::{ActorState, Script, StepperStatus, StepperView, Story},
     simulation::{
         Steppers,
@@ -45,6 +50,25 @@ impl Harness {
 
     async fn story(&self, story: Story) -> OpenSession<'_> {
         self.open(Script::of(story)).await
+    }
+
+    fn engine(&self) -> Engine {
+        self.shop.by_hand.engine()
+    }
+
+    /// Chooses between the expectations of the engines.
+    fn by_engine<T>(&self, postgres: T, mysql: T) -> T {
+        match self.engine() {
+            Engine::Postgres => postgres,
+            Engine::MySql => mysql,
+        }
+    }
+
+    /// The steps of a story's own script after those of `begin`.
+    fn after(&self, story: Story, begin: &str) -> &'static str {
+        let script = story.script(self.engine());
+        let rest = script.strip_prefix(begin);
+        rest.unwrap_or_else(|| panic!("{script} does not begin with {begin}"))
     }
 }
 
@@ -90,16 +114,46 @@ impl OpenSession<'_> {
             other => panic!("it does not wait: {other:?}"),
         }
         let pids = self.inner.pids();
+        self.check_blockers(pids[waiting], &pids[holder].to_string())
+            .await;
+    }
+
+    /// Asserts that the database reports exactly the sessions `expected` as those that block `pid`.
+    async fn check_blockers(&self, pid: i32, expected: &str) {
+        let by_hand = &self.harness.shop.by_hand;
+        if self.harness.engine() == Engine::Postgres {
+            let sql = format!("SELECT array_to_string(pg_blocking_pids({pid}), ',')");
+            let blockers: String = by_hand.value(&sql).await;
+            assert_eq!(blockers, expected);
+            return;
+        }
         let sql = format!(
-            "SELECT array_to_string(pg_blocking_pids({}), ',')",
-            pids[waiting]
+            "SELECT CAST(COALESCE(GROUP_CONCAT(DISTINCT b.trx_mysql_thread_id), '') AS CHAR) \
+             FROM information_schema.INNODB_LOCK_WAITS w \
+             JOIN information_schema.INNODB_TRX r ON r.trx_id = w.requesting_trx_id \
+             JOIN information_schema.INNODB_TRX b ON b.trx_id = w.blocking_trx_id \
+             WHERE r.trx_mysql_thread_id = {pid}"
         );
-        let blockers: String = self.harness.shop.by_hand.value(&sql).await;
-        assert_eq!(blockers, pids[holder].to_string());
+        // The server refreshes this list only if it was not read for 100 ms.
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            let blockers: String = by_hand.value(&sql).await;
+            if blockers == expected {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{blockers}, not {expected}");
+        }
     }
 
     /// Asserts that no actor of the session waits for a lock in the database.
     async fn check_no_waits(&self) {
+        if self.harness.engine() == Engine::MySql {
+            for pid in self.inner.pids() {
+                self.check_blockers(pid, "").await;
+            }
+            return;
+        }
         let pids: Vec<_> = self.inner.pids().iter().map(i32::to_string).collect();
         let sql = format!(
             "SELECT count(*) FROM pg_stat_activity WHERE pid IN ({}) AND cardinality(pg_blocking_pids(pid)) > 0",
@@ -124,12 +178,12 @@ impl OpenSession<'_> {
         let sum = async |sql: String| -> i64 { self.harness.shop.by_hand.value(&sql).await };
         (
             sum(format!(
-                "SELECT coalesce(sum(l.quantity), 0)::bigint FROM order_line l JOIN customer_order o ON o.id = l.order_id \
+                "SELECT CAST(coalesce(sum(l.quantity), 0) AS bigint) FROM order_line l JOIN customer_order o ON o.id = l.order_id \
                  WHERE o.status IN ('placed', 'paid') AND l.product_id IN {products}"
             ))
             .await,
-            sum(format!("SELECT sum(available)::bigint FROM stock WHERE product_id IN {products}")).await,
-            sum(format!("SELECT sum(sold)::bigint FROM stock WHERE product_id IN {products}")).await,
+            sum(format!("SELECT CAST(sum(available) AS bigint) FROM stock WHERE product_id IN {products}")).await,
+            sum(format!("SELECT CAST(sum(sold) AS bigint) FROM stock WHERE product_id IN {products}")).await,
         )
     }
 

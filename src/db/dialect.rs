@@ -258,7 +258,7 @@ pub async fn advisory_lock_in_transaction<C: ConnectionTrait>(
     id: i64,
 ) -> Result<(), DbErr> {
     if Engine::of(connection) == Engine::MySql {
-        return named_lock::take(connection, &format!("{class}/{id}")).await;
+        return named_lock::take(connection, &named_lock::of_class(class, id)).await;
     }
     #[expect(
         clippy::cast_possible_truncation,

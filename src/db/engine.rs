@@ -90,6 +90,20 @@ pub fn sqlstate(error: &DbErr) -> String {
     }
 }
 
+/// Returns the text of an error: that of the server alone, if the server reported it.
+pub fn error_message(error: &DbErr) -> String {
+    if let Some(sqlx::Error::Database(database)) = runtime_error(error)
+        && let Some(error) = database.try_downcast_ref::<MySqlDatabaseError>()
+    {
+        return error.message().to_owned();
+    }
+    let whole = error.to_string();
+    let (_, message) = whole
+        .split_once("error returned from database: ")
+        .unwrap_or(("", &whole));
+    message.to_owned()
+}
+
 /// Returns the name of the constraint that an error reports as violated.
 pub fn broken_constraint(error: &DbErr) -> Option<String> {
     match runtime_error(error)? {

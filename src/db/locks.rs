@@ -20,7 +20,7 @@ use super::{
 };
 
 /// The class of advisory locks whose key is a product.
-const ADVISORY_STOCK: i32 = 1;
+pub(super) const ADVISORY_STOCK: i32 = 1;
 /// The class of advisory locks whose key is an address.
 const ADVISORY_ADDRESS: i32 = 2;
 /// The class of the advisory lock of retention.

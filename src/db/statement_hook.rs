@@ -1,13 +1,17 @@
 //! A hook around each statement of a transaction. It decides when a statement may be sent, and
 //! receives its result. The stepper uses a hook; the shop uses none.
 
+mod text_rows;
+
+pub use text_rows::TextRows;
+pub(super) use text_rows::text_rows;
+
 use std::{fmt, sync::Arc};
 
 use futures::future::BoxFuture;
 use sea_orm::{
-    ConnectionTrait, DbErr, FromQueryResult, QueryResult, Statement, Value,
-    sea_query::{PostgresQueryBuilder, QueryBuilder},
-    sqlx::{self, Column, Row, TypeInfo, ValueRef},
+    ConnectionTrait, DatabaseBackend, DbErr, FromQueryResult, Statement,
+    sea_query::{MysqlQueryBuilder, PostgresQueryBuilder, QueryBuilder},
 };
 
 use super::{dialect, engine};
@@ -18,7 +22,7 @@ use crate::model::Isolation;
 pub struct StatementText {
     /// The SQL as it is sent.
     pub sql: String,
-    /// The parameters as SQL literals; the first is `$1`.
+    /// The parameters as SQL literals, in the order of `$1`, `$2` or of the marks `?`.
     pub values: Vec<String>,
 }
 
@@ -33,21 +37,15 @@ impl StatementText {
 
     pub(super) fn of(statement: &Statement) -> Self {
         let values = statement.values.iter().flat_map(|values| &values.0);
+        let literal = |value| match statement.db_backend {
+            DatabaseBackend::MySql => MysqlQueryBuilder.value_to_string(value),
+            _ => PostgresQueryBuilder.value_to_string(value),
+        };
         Self {
             sql: statement.sql.clone(),
-            values: values
-                .map(|value| PostgresQueryBuilder.value_to_string(value))
-                .collect(),
+            values: values.map(literal).collect(),
         }
     }
-}
-
-/// Rows with their values as text.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct TextRows {
-    pub columns: Vec<String>,
-    /// `None` is NULL.
-    pub rows: Vec<Vec<Option<String>>>,
 }
 
 /// The result of a statement.
@@ -59,10 +57,21 @@ pub enum StatementResult {
     Affected(u64),
     Rows(TextRows),
     Failed {
-        /// The SQLSTATE of an error that the server reported.
+        /// The code of an error that the server reported: a SQLSTATE, or MySQL's number.
         sqlstate: Option<String>,
         message: String,
     },
+}
+
+impl StatementResult {
+    /// True if the statement found or changed a row.
+    pub fn has_rows(&self) -> bool {
+        match self {
+            Self::Affected(rows) => *rows > 0,
+            Self::Rows(cells) => !cells.rows.is_empty(),
+            Self::Done | Self::Failed { .. } => false,
+        }
+    }
 }
 
 /// No further statement may be sent on this session.
@@ -94,7 +103,8 @@ pub trait StatementHook: Send + Sync + fmt::Debug {
 pub enum FollowUp {
     Nothing,
     /// Read the stock of these products. Only for a transaction that has written them: the query
-    /// then adds nothing to the reads that the database tracks, at any isolation level.
+    /// then adds nothing to the reads that the database tracks, and to the locks that it takes, at
+    /// any isolation level.
     ReadStock(Vec<i64>),
 }
 
@@ -103,15 +113,12 @@ impl FollowUp {
         let Self::ReadStock(ids) = self else {
             return None;
         };
-        let sql = "SELECT product_id, total, available, reserved, sold, version FROM stock \
-                   WHERE product_id = ANY (string_to_array($1, ',')::bigint[])";
-        Some(dialect::statement(sql, [list(&ids)]))
+        let sql = format!(
+            "SELECT product_id, total, available, reserved, sold, version FROM stock WHERE {}",
+            dialect::is_any("product_id", 1)
+        );
+        Some(dialect::statement(&sql, [ids.into()]))
     }
-}
-
-fn list(ids: &[i64]) -> Value {
-    let ids: Vec<_> = ids.iter().map(ToString::to_string).collect();
-    ids.join(",").into()
 }
 
 /// The counters of a product, as a transaction sees them.
@@ -130,9 +137,12 @@ pub async fn committed_counters<C: ConnectionTrait>(
     connection: &C,
     ids: &[i64],
 ) -> Result<Vec<StockCounters>, DbErr> {
-    let sql = "SELECT product_id, total, available, reserved, sold, version FROM stock_level \
-               WHERE product_id = ANY (string_to_array($1, ',')::bigint[]) ORDER BY product_id";
-    StockCounters::find_by_statement(dialect::statement(sql, [list(ids)]))
+    let sql = format!(
+        "SELECT product_id, total, available, reserved, sold, version FROM stock_level \
+         WHERE {} ORDER BY product_id",
+        dialect::is_any("product_id", 1)
+    );
+    StockCounters::find_by_statement(dialect::statement(&sql, [ids.to_vec().into()]))
         .all(connection)
         .await
 }
@@ -165,49 +175,8 @@ pub(super) fn halted_error(_: Halted) -> DbErr {
 }
 
 pub(super) fn failed_result(error: &DbErr) -> StatementResult {
-    let whole = error.to_string();
-    let (_, message) = whole
-        .split_once("error returned from database: ")
-        .unwrap_or(("", &whole));
     StatementResult::Failed {
         sqlstate: engine::error_code(error),
-        message: message.to_owned(),
+        message: engine::error_message(error),
     }
-}
-
-pub(super) fn text_rows(rows: &[QueryResult]) -> TextRows {
-    let rows: Vec<_> = rows.iter().filter_map(QueryResult::try_as_pg_row).collect();
-    let columns = rows.first().map(|row| {
-        let columns = row.columns().iter();
-        columns.map(|column| column.name().to_owned()).collect()
-    });
-    TextRows {
-        columns: columns.unwrap_or_default(),
-        rows: rows
-            .iter()
-            .map(|row| (0..row.len()).map(|index| cell(row, index)).collect())
-            .collect(),
-    }
-}
-
-/// Formats a value of the column types that the shop uses; for another type, returns the type's
-/// name.
-fn cell(row: &sqlx::postgres::PgRow, index: usize) -> Option<String> {
-    fn text<T: ToString>(value: Result<T, sqlx::Error>) -> String {
-        value.map_or_else(|_| "?".to_owned(), |value| value.to_string())
-    }
-    let raw = row.try_get_raw(index).ok()?;
-    if raw.is_null() {
-        return None;
-    }
-    let kind = raw.type_info().name().to_owned();
-    Some(match kind.as_str() {
-        "INT8" => text(row.try_get::<i64, _>(index)),
-        "INT4" => text(row.try_get::<i32, _>(index)),
-        "BOOL" => text(row.try_get::<bool, _>(index)),
-        "TEXT" | "VARCHAR" | "NAME" => text(row.try_get::<String, _>(index)),
-        "UUID" => text(row.try_get::<uuid::Uuid, _>(index)),
-        "TIMESTAMPTZ" => text(row.try_get::<time::OffsetDateTime, _>(index)),
-        _ => format!("({})", kind.to_lowercase()),
-    })
 }

@@ -64,6 +64,7 @@ impl<C: ConnectionTrait + Send + Sync> Statements<C> {
             Err(error) => statement_hook::failed_result(error),
         });
         if let Some(query) = follow_up.statement() {
+            let query = in_engine_words(&self.connection, query);
             let rows = StockCounters::find_by_statement(query)
                 .all(&self.connection)
                 .await?;
@@ -99,7 +100,7 @@ impl<C: ConnectionTrait + Send + Sync> ConnectionTrait for Statements<C> {
         let Some(hook) = &self.hook else {
             return self.execute(statement);
         };
-        let text = StatementText::of(&statement);
+        let text = StatementText::of(&in_engine_words(&self.connection, statement.clone()));
         let execution = self.execute(statement);
         Box::pin(self.run_hooked(&**hook, text, execution, affected))
     }
@@ -110,7 +111,8 @@ impl<C: ConnectionTrait + Send + Sync> ConnectionTrait for Statements<C> {
         't: 'a,
         Self: 'a,
     {
-        let execution = match Engine::of(&self.connection) {
+        let engine = Engine::of(&self.connection);
+        let execution = match engine {
             Engine::Postgres => self.connection.execute_unprepared(sql),
             Engine::MySql => Box::pin(async move {
                 let sql = translate_text(sql);
@@ -120,7 +122,11 @@ impl<C: ConnectionTrait + Send + Sync> ConnectionTrait for Statements<C> {
         let Some(hook) = &self.hook else {
             return execution;
         };
-        Box::pin(self.run_hooked(&**hook, StatementText::plain(sql), execution, affected))
+        let text = StatementText::plain(match engine {
+            Engine::Postgres => sql.to_owned(),
+            Engine::MySql => translate_text(sql),
+        });
+        Box::pin(self.run_hooked(&**hook, text, execution, affected))
     }
 
     fn query_one_raw<'s, 'a>(&'s self, statement: Statement) -> BoxedResult<'a, Option<QueryResult>>

@@ -31,7 +31,8 @@ use tokio::sync::OwnedSemaphorePermit;
 
 use self::attempts::{AttemptFailure, Body, run_in_task};
 use super::{
-    Db, engine,
+    Db,
+    engine::{self, Engine},
     statement_hook::{self, OptionalHook},
     statements::Statements,
 };
@@ -230,11 +231,17 @@ async fn begin(db: &Db, policy: Policy) -> Result<DatabaseTransaction, DbErr> {
         Isolation::Snapshot => (IsolationLevel::RepeatableRead, AccessMode::ReadOnly),
     };
     // Two messages on the wire, but one step for the hook: no other session can run in between.
-    let text = match level {
-        IsolationLevel::Serializable => {
+    let text = match (db.engine(), level) {
+        (Engine::Postgres, IsolationLevel::Serializable) => {
             "BEGIN; SET TRANSACTION ISOLATION LEVEL SERIALIZABLE READ WRITE"
         }
-        _ => "BEGIN; SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ WRITE",
+        (Engine::Postgres, _) => {
+            "BEGIN; SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ WRITE"
+        }
+        (Engine::MySql, IsolationLevel::Serializable) => {
+            "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE, READ WRITE; BEGIN"
+        }
+        (Engine::MySql, _) => "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ WRITE; BEGIN",
     };
     let begin = db.transactions().begin_with_config(Some(level), Some(mode));
     statement_hook::run_hooked(db.hook(), text, begin).await

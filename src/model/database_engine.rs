@@ -1,7 +1,10 @@
 //! The database engines.
 
+use serde::{Deserialize, Serialize};
+
 /// A database engine that Doorbuster runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum DatabaseEngine {
     Postgres,
     /// MySQL or MariaDB.

@@ -187,8 +187,8 @@ pub enum ShopError {
         engine: String,
         reason: String,
     },
-    #[error("The stepper does not run on {engine} yet.")]
-    StepperNotOnEngine { engine: String },
+    #[error("This story shows how InnoDB locks, and cannot be played on {engine}.")]
+    StoryNotOnEngine { engine: String },
     #[error("The shop is very busy. Nothing was bought; try again in {retry_after_s} s.")]
     QueueFull { retry_after_s: u64 },
     #[error("Another simulation is running. Wait until it ends.")]
@@ -257,7 +257,7 @@ impl ShopError {
             Self::StrategyUnsafe(_)
             | Self::StrategyLaneOnly(_)
             | Self::StrategyNotOnEngine { .. }
-            | Self::StepperNotOnEngine { .. }
+            | Self::StoryNotOnEngine { .. }
             | Self::ExpressPurchaseOff
             | Self::CookiesBlocked
             | Self::CrossSite => 403,

@@ -1,18 +1,21 @@
 //! The interleaving stepper: a few real database sessions, each stopped before its next statement.
 //! The attendee chooses which session runs next.
 
+mod lock_kind;
 mod role;
 mod script;
 mod sql;
 mod story;
 mod story_buyer;
+mod story_script;
 mod summary;
 mod texts;
 mod view;
 
+pub use lock_kind::LockKind;
 pub use role::Role;
 pub use script::{Guess, STEPS_MAX, Script};
-pub use sql::abbreviate;
+pub use sql::{abbreviate, begins_transaction, locks_stock, reads_stock, writes_stock};
 pub use story::Story;
 pub use story_buyer::{IsolationChoice, STOCK_MAX, STORY_BUYERS_MAX, StoryBuyer, UNITS_MAX};
 pub use summary::summarize;

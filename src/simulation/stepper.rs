@@ -11,6 +11,7 @@ mod cart;
 mod gate;
 mod late_payment;
 mod quiescence;
+mod row_claims;
 mod session;
 mod session_view;
 

@@ -77,8 +77,9 @@ const PLACES: &[Place] = &[
     },
     Place {
         module: "src/db/engine/mysql",
-        words: Some(&[INTERVAL, TYPE, CLOCK]),
-        reason: "it puts the shop's SQL into the words of MySQL, and its notices into a table",
+        words: Some(&[INTERVAL, TYPE, CLOCK, LOCK_CLAUSE]),
+        reason: "it puts the shop's SQL into the words of MySQL, its notices into a table, and \
+                 probes rows for locks",
     },
     Place {
         module: "src/db/notices",
@@ -115,9 +116,9 @@ const PLACES: &[Place] = &[
         reason: "each engine shows its sessions and locks in views of its own",
     },
     Place {
-        module: "src/db/statement_hook",
-        words: Some(&[ANY, CAST, ARRAY]),
-        reason: "the stepper reads stock rows on the connection that it observes",
+        module: "src/db/statement_hook/text_rows",
+        words: Some(&[TYPE]),
+        reason: "it formats a value by the name of its column's type",
     },
     Place {
         module: "src/payment/provider/store",

@@ -5,9 +5,11 @@ pub mod lock_watch;
 pub mod named_lock;
 pub mod notices;
 pub mod pool;
+pub mod row_locks;
 pub mod server;
 pub mod sessions;
 pub mod translate;
+pub mod waits;
 
 /// The pattern of `LIKE` for texts that contain `word`, whose escape character is `|`.
 pub fn contains(word: &str) -> String {

@@ -1,6 +1,6 @@
 //! The role of an actor in a story.
 
-use super::{StoryBuyer, actor_letter};
+use super::{IsolationChoice, StoryBuyer, actor_letter};
 use crate::model::StrategyKey;
 
 /// The role of an actor.
@@ -13,6 +13,8 @@ pub enum Role {
     CartInAddedOrder,
     /// The same, but locks all rows at once, ordered by id, as the shop does.
     CartInIdOrder,
+    /// Reserves one unit of a product of its own when it enters the checkout, at REPEATABLE READ.
+    Shopper,
     /// Processes the payment of an order whose hold may have expired.
     Payment,
     /// Releases expired holds.
@@ -25,6 +27,7 @@ impl Role {
         let kind = match self {
             Self::Buyer(_) => "Buyer",
             Self::CartInAddedOrder | Self::CartInIdOrder => "Cart",
+            Self::Shopper => "Shopper",
             Self::Payment => "Payment",
             Self::Sweeper => "Sweeper",
         };
@@ -49,8 +52,21 @@ impl Role {
             }
             Self::CartInAddedOrder => format!("locks product {products}"),
             Self::CartInIdOrder => format!("cart order {products}; locks by id"),
+            Self::Shopper => {
+                let level = IsolationChoice::RepeatableRead.label();
+                format!("reserves product {} · {level}", actor + 1)
+            }
             Self::Payment => "the provider reports: paid".to_owned(),
             Self::Sweeper => "releases expired holds".to_owned(),
+        }
+    }
+
+    /// The isolation level of its transactions.
+    pub const fn isolation(self) -> IsolationChoice {
+        match self {
+            Self::Buyer(seat) => seat.isolation,
+            Self::Shopper => IsolationChoice::RepeatableRead,
+            _ => IsolationChoice::AsStrategy,
         }
     }
 

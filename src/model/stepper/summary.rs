@@ -1,6 +1,9 @@
 //! Summarizes a stepper session in sentences, from its statements and its final counts.
 
-use super::{ActorState, ActorView, OutcomeRow, StatementResultView, StepperStatus, StepperView};
+use super::{
+    ActorState, ActorView, OutcomeRow, StatementResultView, StepperStatus, StepperView,
+    begins_transaction,
+};
 
 /// Describes each notable event in the order of the steps; empty before the first one.
 pub fn summarize(view: &StepperView) -> Vec<String> {
@@ -59,6 +62,11 @@ pub fn summarize(view: &StepperView) -> Vec<String> {
 
 fn failure(actor: &ActorView, sqlstate: Option<&str>, message: &str) -> String {
     match sqlstate {
+        // A lock timeout of MySQL and MariaDB, also of NOWAIT: the transaction stays open.
+        Some(code @ ("1205" | "3572")) => format!(
+            "The database rejected a statement of {} with {code}: {message}.",
+            actor.name
+        ),
         Some(code) => format!(
             "The database aborted the transaction of {} with {code}: {message}.",
             actor.name
@@ -82,7 +90,7 @@ fn attempts(actor: &ActorView) -> usize {
     actor
         .past
         .iter()
-        .filter(|past| past.statement.sql.starts_with("BEGIN"))
+        .filter(|past| begins_transaction(&past.statement.sql))
         .count()
 }
 

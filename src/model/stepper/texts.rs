@@ -1,7 +1,12 @@
 //! The texts of a story: what to watch for, and the explanation. What happened in a session is
 //! computed in `summary`.
+//!
+//! The texts here describe PostgreSQL; `innodb` has those that differ on MySQL and MariaDB.
+
+mod innodb;
 
 use super::Story;
+use crate::model::DatabaseEngine;
 
 /// A line of SQL, and whether it is highlighted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,9 +28,16 @@ const PLAIN: bool = false;
 const HIGHLIGHTED: bool = true;
 
 impl Story {
-    /// The story's texts.
+    /// The story's texts on an engine.
+    pub const fn texts(self, engine: DatabaseEngine) -> StoryTexts {
+        match engine {
+            DatabaseEngine::Postgres => self.postgres_texts(),
+            DatabaseEngine::MySql => self.innodb_texts(),
+        }
+    }
+
     #[allow(clippy::too_many_lines, reason = "a table")]
-    pub const fn texts(self) -> StoryTexts {
+    const fn postgres_texts(self) -> StoryTexts {
         match self {
             Self::LostUpdate => StoryTexts {
                 title: "The lost update",
@@ -161,6 +173,8 @@ impl Story {
                     SqlLine("-- held, or enough in stock: sell; else refund", PLAIN),
                 ],
             },
+            Self::RepeatableRead => innodb::REPEATABLE_READ,
+            Self::GapLocks => innodb::GAP_LOCKS,
             Self::Own => StoryTexts {
                 title: "A story of your own",
                 lead: "Two to four buyers, each with a strategy and an isolation level of your choice.",

@@ -2,12 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Guess, Script};
+use super::{Guess, LockKind, Script};
+use crate::model::DatabaseEngine;
 
 /// The complete state of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StepperView {
     pub id: String,
+    /// The engine whose sessions these are.
+    pub engine: DatabaseEngine,
     /// The script, with the steps so far.
     pub script: Script,
     pub status: StepperStatus,
@@ -40,7 +43,24 @@ impl StepperView {
 
     /// The next actor if the story plays automatically.
     pub fn suggested(&self) -> Option<usize> {
-        self.script.suggested(|actor| self.can_step(actor))
+        let script = self.script.story.script(self.engine);
+        self.script.suggested(script, |actor| self.can_step(actor))
+    }
+
+    /// What the engine calls the id of a session.
+    pub const fn session_word(&self) -> &'static str {
+        match self.engine {
+            DatabaseEngine::Postgres => "pid",
+            DatabaseEngine::MySql => "connection",
+        }
+    }
+
+    /// What the engine calls a session that is not part of the story.
+    pub const fn other_session_word(&self) -> &'static str {
+        match self.engine {
+            DatabaseEngine::Postgres => "process",
+            DatabaseEngine::MySql => "connection",
+        }
     }
 
     /// The names of `actors`, for example `Buyer A and Buyer B`.
@@ -74,7 +94,7 @@ pub struct ActorView {
     pub description: String,
     /// A note beside the actor.
     pub note: Option<String>,
-    /// The process id of the session's backend.
+    /// The id of its session: of the backend process, or of the connection.
     pub pid: i32,
     pub state: ActorState,
     pub past: Vec<PastStep>,
@@ -90,7 +110,7 @@ pub enum ActorState {
         statement: Statement,
         /// Actors that block it.
         on: Vec<usize>,
-        /// Blocking sessions that are not part of the story, by backend pid.
+        /// Blocking sessions that are not part of the story, by id.
         others: Vec<i32>,
     },
     /// Running; its next statement has not been reached.
@@ -118,6 +138,16 @@ impl Statement {
     /// The statement, shortened for the projector.
     pub fn abbreviated(&self) -> String {
         super::abbreviate(&self.sql, &self.values)
+    }
+
+    /// The values of its parameters, as in `$1 = 7, $2 = 1`.
+    pub fn values_in_words(&self) -> String {
+        let mark = if self.sql.contains("$1") { '$' } else { '?' };
+        let values = self.values.iter().enumerate();
+        let values: Vec<_> = values
+            .map(|(index, value)| format!("{mark}{} = {value}", index + 1))
+            .collect();
+        values.join(", ")
     }
 }
 
@@ -167,14 +197,18 @@ pub struct RowView {
     pub written: Vec<(usize, Counters)>,
     /// The actor that holds the row lock.
     pub locked_by: Option<usize>,
+    /// The actors that have locked the row against writes while others may read it.
+    pub shared_by: Vec<usize>,
 }
 
 /// A lock that an actor holds or waits for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LockView {
     pub actor: usize,
+    pub kind: LockKind,
     /// The locked object, for example `the row of Lane 4`.
     pub on: String,
+    /// The engine's own word.
     pub mode: String,
     pub granted: bool,
     /// Whether the lock can block another actor; every statement also takes locks that cannot.

@@ -3,6 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use tokio::task::JoinHandle;
+use uuid::Uuid;
 
 use super::{
     cart::StoryCart,
@@ -28,6 +29,8 @@ use crate::{
 pub struct StoryContext {
     pub stepped: SteppedLanes,
     pub late_payment: Option<LatePayment>,
+    /// The carts of the shoppers, by actor.
+    pub carts: Vec<Uuid>,
     /// A shop on the control connection, without a gate.
     pub ungated: Shop,
     /// Deadline of each operation, long enough for an attendee who thinks between two steps.
@@ -39,7 +42,7 @@ pub struct StoryContext {
 pub struct Actor {
     pub role: Role,
     pub gate: Arc<StatementGate>,
-    /// The backend process of its connection.
+    /// The session of its connection.
     pub pid: i32,
     db: Db,
 }
@@ -53,10 +56,7 @@ impl Actor {
         url: &str,
         stepped: &SteppedLanes,
     ) -> Result<Self, ShopError> {
-        let isolation = match role {
-            Role::Buyer(buyer) => isolation(buyer.isolation),
-            _ => None,
-        };
+        let isolation = isolation(role.isolation());
         let ids = stepped.offers.iter().map(|offer| offer.id).collect();
         let gate = StatementGate::new(Arc::clone(changes), isolation, ids);
         let hook = Some(Arc::clone(&gate) as _);
@@ -152,6 +152,12 @@ async fn run_role(
             };
             cart.buy(shop).await.result?;
             Ok(("Purchase successful: 1 unit of each.".to_owned(), true))
+        }
+        Role::Shopper => {
+            let cart_id = context.carts.get(index).copied();
+            let cart_id = cart_id.ok_or(ShopError::CartEmpty)?;
+            shop.reservations().reserve(cart_id, None).await.result?;
+            Ok(("Reserved: 1 unit.".to_owned(), true))
         }
         Role::Payment => late_payment(context)?.settle(shop, &context.ungated).await,
         Role::Sweeper => {

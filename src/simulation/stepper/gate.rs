@@ -9,11 +9,15 @@ use std::{
 use futures::future::BoxFuture;
 use tokio::sync::{Semaphore, watch};
 
+use super::row_claims::RowClaims;
 use crate::{
     db::statement_hook::{
         FollowUp, Halted, StatementHook, StatementResult, StatementText, StockCounters,
     },
-    model::{Isolation, stepper::Counters},
+    model::{
+        Isolation,
+        stepper::{Counters, begins_transaction, writes_stock},
+    },
 };
 
 /// Signals that an actor of the session has changed its state.
@@ -49,6 +53,10 @@ pub struct GateState {
     pub past: Vec<PastStatement>,
     /// The counters that its open transaction has written, by product.
     pub written: BTreeMap<i64, Counters>,
+    /// The stock rows that its open transaction has locked, according to its statements.
+    pub claims: RowClaims,
+    /// Whether a transaction of it is open.
+    pub in_transaction: bool,
     step: usize,
     waited_for: BTreeSet<usize>,
 }
@@ -76,6 +84,8 @@ impl StatementGate {
                 phase: ActorPhase::Working,
                 past: Vec::new(),
                 written: BTreeMap::new(),
+                claims: RowClaims::default(),
+                in_transaction: false,
                 step: 0,
                 waited_for: BTreeSet::new(),
             }),
@@ -163,11 +173,14 @@ impl StatementHook for StatementGate {
             else {
                 return FollowUp::Nothing;
             };
-            let wrote = statement.sql.starts_with("UPDATE \"stock\"") && has_rows(&result);
+            let wrote = writes_stock(&statement.sql) && result.has_rows();
+            state.claims.record(&statement, &result, &self.product_ids);
             let is_over = matches!(statement.sql.as_str(), "COMMIT" | "ROLLBACK");
             if is_over || matches!(result, StatementResult::Failed { .. }) {
                 state.written.clear();
             }
+            state.in_transaction =
+                !is_over && (state.in_transaction || begins_transaction(&statement.sql));
             state.past.push(PastStatement {
                 step: state.step,
                 statement,
@@ -189,14 +202,6 @@ impl StatementHook for StatementGate {
                 state.written.insert(row.product_id, counters(&row));
             }
         });
-    }
-}
-
-fn has_rows(result: &StatementResult) -> bool {
-    match result {
-        StatementResult::Affected(rows) => *rows > 0,
-        StatementResult::Rows(cells) => !cells.rows.is_empty(),
-        _ => false,
     }
 }
 

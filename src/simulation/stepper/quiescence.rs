@@ -11,7 +11,7 @@ use super::{
 use crate::{
     db::{
         Db,
-        sessions::{self, SessionWait},
+        sessions::{self, SessionLock, SessionWait},
         txn,
     },
     model::ShopError,
@@ -31,24 +31,44 @@ const DEADLOCK_CHECK_MARGIN_MS: i64 = 100;
 /// For each waiting actor: the actors and the other processes that block it.
 pub type LockWaits = HashMap<usize, (Vec<usize>, Vec<i32>)>;
 
+/// What was seen when the actors became quiescent.
+#[derive(Debug, Default)]
+pub struct Quiescence {
+    pub waits: LockWaits,
+    /// The locks of these waits, if the server shows them with the waits.
+    pub locks: Vec<SessionLock>,
+}
+
 /// Returns once every actor is at a gate, at the end, or blocked by such an actor; or after a
 /// timeout.
 pub async fn wait_until_quiescent(
     actors: &[Actor],
+    product_ids: &[i64],
     control: &Db,
     changes: &ChangeSignal,
-) -> Result<LockWaits, ShopError> {
+) -> Result<Quiescence, ShopError> {
     let deadline = Instant::now() + QUIESCENCE_MAX;
+    let first_read = Instant::now() + sessions::waits_are_read_after(control);
     let mut changes = changes.subscribe();
     loop {
         changes.borrow_and_update();
         let active = active_actors(actors);
         if active.is_empty() {
-            return Ok(LockWaits::new());
+            return Ok(Quiescence::default());
+        }
+        let now = Instant::now();
+        let is_working = active.values().any(|in_statement| !in_statement);
+        if now < first_read || (is_working && now <= deadline) {
+            // No wait could end this loop.
+            tokio::select! {
+                _ = changes.changed() => {}
+                () = tokio::time::sleep_until(first_read.max(now + POLL_INTERVAL)) => {}
+            }
+            continue;
         }
         // Queried after the gates were read: an actor that is at a gate by now has released every
         // lock that its last statement released.
-        let waits = waits(actors, control).await?;
+        let (waits, locks) = waits(actors, product_ids, control).await?;
         let still = active.iter().all(|(index, in_statement)| {
             *in_statement && is_blocked(*index, &waits, &active, &mut Vec::new())
         });
@@ -62,7 +82,7 @@ pub async fn wait_until_quiescent(
                     actor.gate.record_blockers(on.iter().copied());
                 }
             }
-            return Ok(waits);
+            return Ok(Quiescence { waits, locks });
         }
         tokio::select! {
             _ = changes.changed() => {}
@@ -73,15 +93,18 @@ pub async fn wait_until_quiescent(
 
 /// Waits until PostgreSQL has run its deadlock check for every current wait. It checks each wait
 /// once and aborts the session that closes a cycle at that time. So the last session to wait is
-/// always the victim, and the story always has the same outcome.
+/// always the victim, and the story always has the same outcome. InnoDB checks when a wait begins.
 pub async fn wait_for_deadlock_check(actors: &[Actor], control: &Db) -> Result<(), ShopError> {
     let reader = control.reader();
     let timeout_ms = sessions::deadlock_timeout_ms(reader)
         .await
         .map_err(txn::read_error)?;
+    let Some(timeout_ms) = timeout_ms else {
+        return Ok(());
+    };
     let deadline = Instant::now() + QUIESCENCE_MAX;
     loop {
-        let waits = waits(actors, control).await?;
+        let (waits, _) = waits(actors, &[], control).await?;
         let is_checked = |wait: &LockWait| wait.waited_ms > timeout_ms + DEADLOCK_CHECK_MARGIN_MS;
         if waits.values().all(is_checked) || Instant::now() > deadline {
             return Ok(());
@@ -111,9 +134,13 @@ struct LockWait {
     waited_ms: i64,
 }
 
-async fn waits(actors: &[Actor], control: &Db) -> Result<HashMap<usize, LockWait>, ShopError> {
+async fn waits(
+    actors: &[Actor],
+    product_ids: &[i64],
+    control: &Db,
+) -> Result<(HashMap<usize, LockWait>, Vec<SessionLock>), ShopError> {
     let pids: Vec<_> = actors.iter().map(|actor| actor.pid).collect();
-    let session_waits = sessions::session_waits(control.reader(), &pids)
+    let seen = sessions::session_waits(control.reader(), &pids, product_ids)
         .await
         .map_err(txn::read_error)?;
     let actor_of = |pid: i32| pids.iter().position(|known| *known == pid);
@@ -130,6 +157,11 @@ async fn waits(actors: &[Actor], control: &Db) -> Result<HashMap<usize, LockWait
             }
         }
         on.sort_unstable();
+        // Such a lock is released as soon as its holder's transaction has ended.
+        let mut holders = on.iter().filter_map(|actor| actors.get(*actor));
+        if session.is_of_session && holders.any(|actor| !actor.gate.state().in_transaction) {
+            return None;
+        }
         let wait = LockWait {
             actors: on,
             other_pids,
@@ -137,7 +169,8 @@ async fn waits(actors: &[Actor], control: &Db) -> Result<HashMap<usize, LockWait
         };
         Some((actor_of(session.pid)?, wait))
     };
-    Ok(session_waits.into_iter().filter_map(wait).collect())
+    let waits = seen.waits.into_iter().filter_map(wait).collect();
+    Ok((waits, seen.locks))
 }
 
 /// Whether actor `index` is blocked until someone takes a step: it waits, and every actor it waits

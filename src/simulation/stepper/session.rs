@@ -19,14 +19,14 @@ use super::{
     actor::{Actor, StoryContext},
     gate::{ActorPhase, ChangeSignal},
     late_payment::{LatePayment, StoryGateway},
-    quiescence::{self, LockWaits},
+    quiescence::{self, Quiescence},
     session_view,
 };
 use crate::{
     db::{Db, PoolSettings, sessions},
     feed::Feed,
     model::{
-        ShopError, SimulationPlan, StrategyKey,
+        Quantity, ShopError, SimulationPlan, StrategyKey,
         stepper::{Guess, Role, STEPS_MAX, Script, StepperStatus, StepperView, Story},
     },
     shop::{Shop, moment},
@@ -82,10 +82,7 @@ impl StepperSession {
             tracing::warn!(%error, "could not open a connection for the stepper");
             ShopError::Unavailable { retry_after_s: 2 }
         })?;
-        if !sessions::can_be_followed(&control) {
-            let engine = control.engine().name().to_owned();
-            return Err(ShopError::StepperNotOnEngine { engine });
-        }
+        script.story.check_runs_on(control.engine())?;
         let ungated =
             Shop::new(control.clone(), Feed::default()).with_gateway(StoryGateway::gateway());
         let stepped = store::open_stepped(&control, plan(&script)).await?;
@@ -93,6 +90,13 @@ impl StepperSession {
             (Story::ExpiredHold, Some(offer)) => Some(LatePayment::order(&ungated, offer).await?),
             _ => None,
         };
+        let mut carts = Vec::new();
+        if script.story == Story::GapLocks {
+            for offer in &stepped.offers {
+                let added = ungated.carts().add(None, offer.id, Quantity::ONE, None);
+                carts.push(added.await?);
+            }
+        }
         let changes: ChangeSignal = Arc::default();
         let mut actors = Vec::new();
         for role in script.roles() {
@@ -101,6 +105,7 @@ impl StepperSession {
         let id = Uuid::now_v7();
         let view = StepperView {
             id: id.to_string(),
+            engine: control.engine(),
             script,
             status: StepperStatus::Open,
             actors: Vec::new(),
@@ -120,6 +125,7 @@ impl StepperSession {
             context: StoryContext {
                 stepped,
                 late_payment,
+                carts,
                 ungated,
                 deadline: limits.lifetime.max(limits.kept_lifetime),
             },
@@ -203,7 +209,7 @@ impl StepperSession {
         self.lock_view().clone()
     }
 
-    /// The backend process ids of its actors.
+    /// The ids of its actors' database sessions.
     pub fn pids(&self) -> Vec<i32> {
         self.actors.iter().map(|actor| actor.pid).collect()
     }
@@ -327,16 +333,23 @@ impl StepperSession {
     }
 
     async fn refresh_when_quiescent(&self) -> Result<(), ShopError> {
-        let waits =
-            quiescence::wait_until_quiescent(&self.actors, &self.control, &self.changes).await?;
-        self.refresh_view(&waits).await
+        let offers = self.context.stepped.offers.iter();
+        let product_ids: Vec<_> = offers.map(|offer| offer.id).collect();
+        let seen = quiescence::wait_until_quiescent(
+            &self.actors,
+            &product_ids,
+            &self.control,
+            &self.changes,
+        )
+        .await?;
+        self.refresh_view(seen).await
     }
 
-    async fn refresh_view(&self, waits: &LockWaits) -> Result<(), ShopError> {
+    async fn refresh_view(&self, seen: Quiescence) -> Result<(), ShopError> {
         let rows = session_view::rows(&self.actors, &self.context.stepped, &self.control).await?;
-        let locks = session_view::locks(&self.actors, &rows, &self.control).await?;
+        let locks = session_view::locks(&self.actors, &rows, seen.locks, &self.control).await?;
         let mut view = self.lock_view();
-        view.actors = session_view::actors(&self.actors, view.script.story, waits);
+        view.actors = session_view::actors(&self.actors, view.script.story, &seen.waits);
         view.rows = rows;
         view.locks = locks;
         drop(view);
@@ -396,7 +409,11 @@ impl StepperSession {
         let outcome = session_view::outcome(&self.context.stepped, &rows, &self.control).await?;
         let mut view = self.lock_view();
         if was_over {
-            view.actors = session_view::actors(&self.actors, view.script.story, &LockWaits::new());
+            view.actors = session_view::actors(
+                &self.actors,
+                view.script.story,
+                &Quiescence::default().waits,
+            );
         }
         view.rows = rows;
         view.locks.clear();

@@ -8,14 +8,14 @@ use super::{
 use crate::{
     db::{
         Db,
-        sessions::{self, SessionLock},
+        sessions::{self, RowHolder, SessionLock},
         statement_hook::{self, StatementResult, StatementText},
         txn,
     },
     model::{
         ShopError,
         stepper::{
-            ActorState, ActorView, LockView, OutcomeRow, PastStep, RowView, Statement,
+            ActorState, ActorView, LockKind, LockView, OutcomeRow, PastStep, RowView, Statement,
             StatementResultView, StepperOutcome, Story,
         },
     },
@@ -99,12 +99,23 @@ pub async fn rows(
     let committed = statement_hook::committed_counters(control.reader(), &ids)
         .await
         .map_err(txn::read_error)?;
-    let holders = sessions::row_holders(control.reader(), &ids, &pids)
+    let states: Vec<_> = actors.iter().map(|actor| actor.gate.state()).collect();
+    let claims = pids.iter().zip(&states).flat_map(|(pid, state)| {
+        let rows = state.claims.rows();
+        rows.map(move |(product_id, is_exclusive)| RowHolder {
+            product_id,
+            pid: *pid,
+            is_exclusive,
+        })
+    });
+    let claims: Vec<_> = claims.collect();
+    let holders = sessions::row_holders(control, &ids, &pids, &claims)
         .await
         .map_err(txn::read_error)?;
-    let states: Vec<_> = actors.iter().map(|actor| actor.gate.state()).collect();
+    let actor_of = |holder: &RowHolder| pids.iter().position(|pid| *pid == holder.pid);
     let rows = stepped.offers.iter().zip(&committed).map(|(offer, row)| {
-        let holder = holders.iter().find(|holder| holder.product_id == offer.id);
+        let of_row = holders.iter().filter(|one| one.product_id == offer.id);
+        let (exclusive, shared): (Vec<_>, Vec<_>) = of_row.partition(|one| one.is_exclusive);
         let written = states.iter().enumerate();
         RowView {
             product: offer.name.clone(),
@@ -112,60 +123,83 @@ pub async fn rows(
             written: written
                 .filter_map(|(index, state)| Some((index, *state.written.get(&offer.id)?)))
                 .collect(),
-            locked_by: holder
-                .and_then(|holder| actors.iter().position(|actor| actor.pid == holder.pid)),
+            locked_by: exclusive.into_iter().find_map(actor_of),
+            shared_by: shared.into_iter().filter_map(actor_of).collect(),
         }
     });
     Ok(rows.collect())
 }
 
-/// Lists the locks of the session: row locks, which PostgreSQL stores in the rows, and the locks in
-/// `pg_locks`.
+/// Lists the locks of the session: those of the stock rows, those that were `seen` with the waits,
+/// and those that the server lists of its sessions.
 pub async fn locks(
     actors: &[Actor],
     rows: &[RowView],
+    seen: Vec<SessionLock>,
     control: &Db,
 ) -> Result<Vec<LockView>, ShopError> {
     let pids: Vec<_> = actors.iter().map(|actor| actor.pid).collect();
-    let held = sessions::locks(control.reader(), &pids)
-        .await
-        .map_err(txn::read_error)?;
-    let on_rows = rows.iter().filter_map(|row| {
-        Some(LockView {
-            actor: row.locked_by?,
-            on: format!("the stock row of {}", row.product),
-            mode: "row lock".to_owned(),
-            granted: true,
-            relevant: true,
-        })
-    });
-    let others = held.iter().filter_map(|lock| lock_view(actors, lock));
-    Ok(on_rows.chain(others).collect())
+    let mut others = seen;
+    others.extend(
+        sessions::locks(control.reader(), &pids)
+            .await
+            .map_err(txn::read_error)?,
+    );
+    let mut views = Vec::new();
+    for row in rows {
+        let exclusive = row.locked_by.iter();
+        views.extend(exclusive.map(|actor| row_lock_view(row, *actor, "row lock")));
+        let shared = row.shared_by.iter();
+        views.extend(shared.map(|actor| row_lock_view(row, *actor, "shared row lock")));
+    }
+    views.extend(others.iter().filter_map(|lock| lock_view(actors, lock)));
+    Ok(views)
+}
+
+fn row_lock_view(row: &RowView, actor: usize, mode: &str) -> LockView {
+    LockView {
+        actor,
+        kind: LockKind::Row,
+        on: format!("the stock row of {}", row.product),
+        mode: mode.to_owned(),
+        granted: true,
+        relevant: true,
+    }
 }
 
 fn lock_view(actors: &[Actor], lock: &SessionLock) -> Option<LockView> {
     let actor_of = |pid| actors.iter().position(|actor| actor.pid == pid);
     let relation = lock.relation.as_deref().unwrap_or("nothing");
-    let on = match (lock.kind.as_str(), lock.of_pid) {
-        ("transactionid", Some(pid)) => match actor_of(pid) {
+    let on = match (lock.kind, lock.of_pid) {
+        // A lock on a stock row that is held is listed with the row.
+        (LockKind::Row, _) if lock.granted && lock.word == "record" && relation == "stock" => {
+            return None;
+        }
+        (LockKind::Row, None) if lock.word == "record" => match &lock.row {
+            Some(row) => format!("row {row} of {relation}"),
+            None => format!("a row of {relation}"),
+        },
+        (LockKind::Row, None) if lock.word == "gap" => format!("a gap between rows of {relation}"),
+        (LockKind::Row, Some(pid)) => match actor_of(pid) {
             Some(owner) => format!(
                 "the end of {}’s transaction",
                 actors.get(owner)?.role.name(owner)
             ),
             None => format!("the end of the transaction of process {pid}"),
         },
-        ("tuple", _) => format!("the next lock on a row of {relation}"),
-        ("advisory", _) => "the product’s advisory lock".to_owned(),
-        ("relation", _) => relation.to_owned(),
-        (kind, _) => format!("{kind} of {relation}"),
+        (LockKind::Queue, _) => format!("the next lock on a row of {relation}"),
+        (LockKind::Named, _) => format!("the product’s {} lock", lock.word),
+        (LockKind::Table, _) => relation.to_owned(),
+        (LockKind::Row | LockKind::Other, _) => format!("{} of {relation}", lock.word),
     };
     Some(LockView {
         actor: actor_of(lock.pid)?,
+        kind: lock.kind,
         on,
         mode: lock.mode.clone(),
         granted: lock.granted,
         relevant: !lock.granted
-            || matches!(lock.kind.as_str(), "tuple" | "advisory")
+            || matches!(lock.kind, LockKind::Row | LockKind::Queue | LockKind::Named)
             || (lock.mode == "SIReadLock" && relation.starts_with("stock")),
     })
 }

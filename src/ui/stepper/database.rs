@@ -64,14 +64,20 @@ fn stock_row(view: &StepperView, row: &RowView, index: usize) -> impl IntoView +
             }
         })
         .collect();
-    let holder = match row.locked_by {
-        Some(actor) => view! {
+    let holder = match (row.locked_by, row.shared_by.as_slice()) {
+        (Some(actor), _) => view! {
             <p class=actor_class("row-lock", actor)>
                 <span class="row-lock__tag">"Locked"</span>{format!(" by {}", name_of(actor))}
             </p>
         }
         .into_any(),
-        None => view! { <p class="row-lock row-lock--none">"Not locked"</p> }.into_any(),
+        (None, [first, ..]) => view! {
+            <p class=actor_class("row-lock", *first)>
+                <span class="row-lock__tag">"Locked for reading"</span>{format!(" by {}", view.names(&row.shared_by))}
+            </p>
+        }
+        .into_any(),
+        (None, []) => view! { <p class="row-lock row-lock--none">"Not locked"</p> }.into_any(),
     };
     view! {
         <div class="row-card" data-testid=format!("row-{index}")>

@@ -32,7 +32,7 @@ pub fn Lane(view: StepperView, index: usize) -> impl IntoView {
             <header class="lane-card__head">
                 <span class="lane-card__letter" aria-hidden="true">{actor_letter(index).to_ascii_uppercase()}</span>
                 <h2 class="lane-card__name" id=heading.clone()>{actor.name.clone()}</h2>
-                <p class="lane-card__does">{strategy.map(|strategy| view! { <LaneKey strategy/> })}{actor.description.clone()}<span class="lane-card__pid">{format!(" · pid {}", actor.pid)}</span></p>
+                <p class="lane-card__does">{strategy.map(|strategy| view! { <LaneKey strategy/> })}{actor.description.clone()}<span class="lane-card__pid">{format!(" · {} {}", view.session_word(), actor.pid)}</span></p>
             </header>
             {current(&view, index, &actor)}
             {actor.note.clone().map(|note| view! { <p class="lane-card__note">{note}</p> })}
@@ -106,11 +106,12 @@ pub fn waits_for(view: &StepperView, on: &[usize], others: &[i32]) -> String {
         .filter_map(|index| view.actors.get(*index))
         .map(|actor| actor.name.clone())
         .collect();
-    names.extend(
-        others
-            .iter()
-            .map(|pid| format!("process {pid}, which is not part of this session")),
-    );
+    names.extend(others.iter().map(|id| {
+        format!(
+            "{} {id}, which is not part of this session",
+            view.other_session_word()
+        )
+    }));
     names.join(" and ")
 }
 

@@ -21,15 +21,12 @@ const SUMMARY_COLUMNS: [&str; 8] = [
 pub fn Sql(statement: Statement) -> impl IntoView {
     let brief = statement.abbreviated();
     let whole = (brief != statement.sql).then(|| {
-        let values = statement.values.iter().enumerate();
-        let values: Vec<_> = values
-            .map(|(index, value)| format!("${} = {value}", index + 1))
-            .collect();
+        let values = statement.values_in_words();
         view! {
             <details class="sql__whole">
                 <summary>"Full statement"</summary>
                 <code class="sql__text">{statement.sql.clone()}</code>
-                {(!values.is_empty()).then(|| view! { <p class="sql__values">{values.join(", ")}</p> })}
+                {(!values.is_empty()).then(|| view! { <p class="sql__values">{values.clone()}</p> })}
             </details>
         }
     });

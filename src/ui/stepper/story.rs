@@ -2,23 +2,26 @@
 
 use leptos::prelude::*;
 
-use crate::model::stepper::{SqlLine, Story};
+use crate::model::{
+    DatabaseEngine,
+    stepper::{SqlLine, Story},
+};
 
 /// Shows what to watch for. It tells the outcome, so a page shows it only after the guess.
 #[component]
-pub fn WatchFor(story: Story) -> impl IntoView {
+pub fn WatchFor(story: Story, engine: DatabaseEngine) -> impl IntoView {
     view! {
         <section class="watch-for" aria-labelledby="watch-for">
             <h2 class="watch-for__title" id="watch-for">"Watch for"</h2>
-            <p>{story.texts().watch_for}</p>
+            <p>{story.texts(engine).watch_for}</p>
         </section>
     }
 }
 
 /// Shows the explanation, the SQL with the key line marked, and the source file.
 #[component]
-pub fn Explanation(story: Story) -> impl IntoView {
-    let words = story.texts();
+pub fn Explanation(story: Story, engine: DatabaseEngine) -> impl IntoView {
+    let words = story.texts(engine);
     let lines: Vec<_> = words
         .sql
         .iter()

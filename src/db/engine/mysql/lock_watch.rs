@@ -5,7 +5,10 @@ use std::collections::HashMap;
 
 use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, FromQueryResult, Statement};
 
-use super::sessions;
+use super::{
+    sessions::{self, to_pid},
+    waits::{self, WaitRow, table_name},
+};
 use crate::model::{DbLock, DbSession};
 
 /// Only MariaDB executes `/*M! … */`, only MySQL `/*!80000 … */`. Transactions are stamped in the
@@ -19,20 +22,6 @@ FROM information_schema.PROCESSLIST p \
 LEFT JOIN information_schema.INNODB_TRX t ON t.trx_mysql_thread_id = p.ID \
 WHERE p.DB = DATABASE() AND p.ID <> CONNECTION_ID() ORDER BY p.ID";
 
-const WAITS: &str = "\
-/*M! SELECT CAST(r.trx_mysql_thread_id AS SIGNED) AS waiter, CAST(b.trx_mysql_thread_id AS SIGNED) AS blocker, \
-  l.lock_type AS lock_type, l.lock_mode AS lock_mode, l.lock_table AS locked_table, l.lock_data AS locked_row \
-FROM information_schema.INNODB_LOCK_WAITS w \
-JOIN information_schema.INNODB_TRX r ON r.trx_id = w.requesting_trx_id \
-JOIN information_schema.INNODB_TRX b ON b.trx_id = w.blocking_trx_id \
-LEFT JOIN information_schema.INNODB_LOCKS l ON l.lock_id = w.requested_lock_id */ \
-/*!80000 SELECT CAST(r.PROCESSLIST_ID AS SIGNED) AS waiter, CAST(b.PROCESSLIST_ID AS SIGNED) AS blocker, \
-  l.LOCK_TYPE AS lock_type, l.LOCK_MODE AS lock_mode, l.OBJECT_NAME AS locked_table, l.LOCK_DATA AS locked_row \
-FROM performance_schema.data_lock_waits w \
-JOIN performance_schema.threads r ON r.THREAD_ID = w.REQUESTING_THREAD_ID \
-JOIN performance_schema.threads b ON b.THREAD_ID = w.BLOCKING_THREAD_ID \
-LEFT JOIN performance_schema.data_locks l ON l.ENGINE_LOCK_ID = w.REQUESTING_ENGINE_LOCK_ID */";
-
 #[derive(Debug, FromQueryResult)]
 struct SessionRow {
     id: i64,
@@ -45,16 +34,6 @@ struct SessionRow {
     waiting_ms: Option<f64>,
 }
 
-#[derive(Debug, FromQueryResult)]
-struct WaitRow {
-    waiter: i64,
-    blocker: i64,
-    lock_type: Option<String>,
-    lock_mode: Option<String>,
-    locked_table: Option<String>,
-    locked_row: Option<String>,
-}
-
 /// Returns the sessions of this database that are selected, and the sessions for which they
 /// wait, directly or through others; ordered by id. The server reads sessions and waits one after
 /// the other, and refreshes its list of transactions ten times a second.
@@ -62,13 +41,11 @@ pub async fn sessions<C: ConnectionTrait>(
     connection: &C,
     is_selected: impl Fn(&DbSession) -> bool + Send,
 ) -> Result<Vec<DbSession>, DbErr> {
-    let statement = |sql| Statement::from_string(DatabaseBackend::MySql, sql);
-    let rows = SessionRow::find_by_statement(statement(SESSIONS))
+    let statement = Statement::from_string(DatabaseBackend::MySql, SESSIONS);
+    let rows = SessionRow::find_by_statement(statement)
         .all(connection)
         .await?;
-    let waits = WaitRow::find_by_statement(statement(WAITS))
-        .all(connection)
-        .await?;
+    let waits = waits::read(connection).await?.waits;
     let sessions: Vec<_> = rows.iter().map(|row| session(row, &waits)).collect();
     let by_pid: HashMap<i32, &DbSession> = sessions.iter().map(|one| (one.pid, one)).collect();
     let mut selected: Vec<i32> = sessions
@@ -139,16 +116,6 @@ fn lock(wait: &WaitRow, waiting_ms: Option<f64>) -> DbLock {
     }
 }
 
-/// The name of a table without its database and quotes: `` `shop`.`stock` `` is `stock`.
-fn table_name(table: &str) -> String {
-    let name = table.rsplit('.').next().unwrap_or(table);
-    name.trim_matches('`').to_owned()
-}
-
-fn to_pid(id: i64) -> i32 {
-    i32::try_from(id).unwrap_or(i32::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -170,7 +137,9 @@ mod tests {
             lock_type: Some("RECORD".to_owned()),
             lock_mode: Some("X".to_owned()),
             locked_table: Some("`shop`.`stock`".to_owned()),
+            locked_index: Some("PRIMARY".to_owned()),
             locked_row: Some("20".to_owned()),
+            held_mode: Some("X".to_owned()),
         }];
         let waiter = session(&row(8, "Query", Some(2.0)), &waits);
         assert_eq!((waiter.pid, waiter.blocked_by.as_slice()), (8, &[7][..]));

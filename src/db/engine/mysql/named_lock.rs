@@ -27,12 +27,19 @@ pub fn of_key(key: i64) -> String {
     key.to_string()
 }
 
+/// The name of a lock of a class.
+pub fn of_class(class: i32, id: i64) -> String {
+    format!("{class}/{id}")
+}
+
 /// Takes a lock that is free: 1, or 0 if another session holds it.
 pub const TRY: &str = concat!("SELECT GET_LOCK(", name!(), ", 0)");
 /// Waits for a lock as long as for a row lock.
 const TAKE: &str = concat!("SELECT GET_LOCK(", name!(), ", @@innodb_lock_wait_timeout)");
 /// Waits for a lock for as long as it takes.
 pub const TAKE_PATIENTLY: &str = concat!("SELECT GET_LOCK(", name!(), ", 31536000)");
+/// The session that holds a lock.
+const HOLDER: &str = concat!("SELECT CAST(IS_USED_LOCK(", name!(), ") AS SIGNED)");
 pub const RELEASE: &str = concat!("SELECT RELEASE_LOCK(", name!(), ")");
 
 /// True if a connection may have locks to release.
@@ -66,6 +73,11 @@ pub async fn take_patiently<C: ConnectionTrait>(connection: &C, name: &str) -> R
 /// Releases the lock `name`.
 pub async fn release<C: ConnectionTrait>(connection: &C, name: &str) -> Result<(), DbErr> {
     run(connection, RELEASE, name).await.map(drop)
+}
+
+/// Returns the session that holds the lock `name`.
+pub async fn holder<C: ConnectionTrait>(connection: &C, name: &str) -> Result<Option<i64>, DbErr> {
+    run(connection, HOLDER, name).await
 }
 
 async fn run<C: ConnectionTrait>(

@@ -40,7 +40,13 @@ pub async fn end<C: ConnectionTrait>(
         let meant = names.iter().filter(|(_, name)| is_meant(name));
         meant.map(|(id, _)| *id).collect()
     };
-    for id in &meant {
+    end_by_id(connection, &meant).await?;
+    Ok(meant.len())
+}
+
+/// Terminates the sessions `ids`. A session ends a moment later.
+pub async fn end_by_id<C: ConnectionTrait>(connection: &C, ids: &[i64]) -> Result<(), DbErr> {
+    for id in ids {
         match connection.execute_unprepared(&format!("KILL {id}")).await {
             Ok(_) => {}
             // The session has ended in the meantime.
@@ -48,12 +54,30 @@ pub async fn end<C: ConnectionTrait>(
             Err(error) => return Err(error),
         }
     }
-    Ok(meant.len())
+    Ok(())
+}
+
+/// The number of a session, as other engines number processes.
+pub fn to_pid(id: i64) -> i32 {
+    i32::try_from(id).unwrap_or(i32::MAX)
 }
 
 /// Returns the ids of the sessions that this user may see: at least the user's own.
 async fn open_sessions<C: ConnectionTrait>(connection: &C) -> Result<Vec<i64>, DbErr> {
     let sql = "SELECT CAST(ID AS SIGNED) FROM information_schema.PROCESSLIST";
+    ids(connection, sql).await
+}
+
+/// Returns the ids of the sessions that wait for a named lock.
+pub async fn waiting_for_named_locks<C: ConnectionTrait>(
+    connection: &C,
+) -> Result<Vec<i64>, DbErr> {
+    let sql =
+        "SELECT CAST(ID AS SIGNED) FROM information_schema.PROCESSLIST WHERE STATE = 'User lock'";
+    ids(connection, sql).await
+}
+
+async fn ids<C: ConnectionTrait>(connection: &C, sql: &str) -> Result<Vec<i64>, DbErr> {
     let statement = Statement::from_string(DatabaseBackend::MySql, sql);
     let rows = connection.query_all_raw(statement).await?;
     rows.iter().map(|row| row.try_get_by_index(0)).collect()

@@ -7,7 +7,7 @@ use leptos_router::hooks::use_query_map;
 use super::{Subnav, story_head::StoryHead};
 use crate::{
     model::{
-        ShopError, StrategyKey,
+        DatabaseEngine, ShopError, StrategyKey,
         stepper::{
             IsolationChoice, STOCK_MAX, STORY_BUYERS_MAX, Script, Story, UNITS_MAX, actor_letter,
         },
@@ -51,23 +51,29 @@ pub fn StepperPage() -> impl IntoView {
     framed(|visit| async move {
         visit.require_admin().await?;
         let notice = visit.take_notice().await?;
+        let engine = visit.shop().db().engine();
         Ok(match script.transpose()? {
             Some(script) => {
-                let title = script.story.texts().title;
-                let body = view! { <IntroductionView script notice/> };
+                script.story.check_runs_on(engine)?;
+                let title = script.story.texts(engine).title;
+                let body = view! { <IntroductionView script engine notice/> };
                 Page::private(title, Bundle::None, body)
             }
-            None => Page::private("Stepper", Bundle::None, view! { <StoriesView notice/> }),
+            None => Page::private(
+                "Stepper",
+                Bundle::None,
+                view! { <StoriesView engine notice/> },
+            ),
         })
     })
 }
 
 #[component]
-fn StoriesView(notice: Option<Notice>) -> impl IntoView {
-    let stories: Vec<_> = Story::READY_MADE
-        .into_iter()
+fn StoriesView(engine: DatabaseEngine, notice: Option<Notice>) -> impl IntoView {
+    let stories: Vec<_> = Story::ready_made(engine)
+        .iter()
         .map(|story| {
-            let words = story.texts();
+            let words = story.texts(engine);
             view! {
                 <li class="story-card">
                     <h2 class="story-card__title">
@@ -87,13 +93,13 @@ fn StoriesView(notice: Option<Notice>) -> impl IntoView {
             />
             <FormError notice=notice.clone() consequence="No session was started."/>
             <ol class="stories">{stories}</ol>
-            <OwnStory notice/>
+            <OwnStory engine notice/>
         </main>
     }
 }
 
 #[component]
-fn OwnStory(notice: Option<Notice>) -> impl IntoView {
+fn OwnStory(engine: DatabaseEngine, notice: Option<Notice>) -> impl IntoView {
     let typed = |field: &str| notice.as_ref().and_then(|notice| notice.typed(field));
     let stock = typed("stock").filter(|stock| !stock.is_empty());
     let error = |field: &str| refill::error(notice.as_ref(), field);
@@ -107,7 +113,7 @@ fn OwnStory(notice: Option<Notice>) -> impl IntoView {
     let seats: Vec<_> = (0..STORY_BUYERS_MAX)
         .map(|index| {
             let typed = seats.get(index).map_or("", String::as_str);
-            seat(index, typed, has_focus && index == 0)
+            seat(index, engine, typed, has_focus && index == 0)
         })
         .collect();
     view! {
@@ -135,7 +141,7 @@ fn OwnStory(notice: Option<Notice>) -> impl IntoView {
 }
 
 /// Shows the choices of one buyer; `typed` contains the values of a rejected form.
-fn seat(index: usize, typed: &str, focus: bool) -> impl IntoView + use<> {
+fn seat(index: usize, engine: DatabaseEngine, typed: &str, focus: bool) -> impl IntoView + use<> {
     let mut parts = typed.split(':').map(ToOwned::to_owned);
     let strategy = parts.next().unwrap_or_default();
     let units = parts.next().unwrap_or_else(|| "1".to_owned());
@@ -146,7 +152,12 @@ fn seat(index: usize, typed: &str, focus: bool) -> impl IntoView + use<> {
         .into_iter()
         .map(|key| {
             let selected = key.as_str() == strategy;
-            view! { <option value=key.as_str() selected=selected>{format!("{} ({})", key.as_str(), key.safety_and_place())}</option> }
+            let is_absent = key.row().engines.reason_against(engine).is_some();
+            let note = match is_absent {
+                true => "not on this database",
+                false => key.safety_and_place(),
+            };
+            view! { <option value=key.as_str() selected=selected disabled=is_absent>{format!("{} ({note})", key.as_str())}</option> }
         })
         .collect();
     let levels: Vec<_> = IsolationChoice::ALL
@@ -183,7 +194,11 @@ fn seat(index: usize, typed: &str, focus: bool) -> impl IntoView + use<> {
 }
 
 #[component]
-fn IntroductionView(script: Script, notice: Option<Notice>) -> impl IntoView {
+fn IntroductionView(
+    script: Script,
+    engine: DatabaseEngine,
+    notice: Option<Notice>,
+) -> impl IntoView {
     let story = script.story;
     let roles = script.roles();
     let cast: Vec<_> = roles
@@ -207,7 +222,7 @@ fn IntroductionView(script: Script, notice: Option<Notice>) -> impl IntoView {
     view! {
         <main class="page" id="main" tabindex="-1">
             <Subnav current="/admin/stepper"/>
-            <StoryHead story/>
+            <StoryHead story engine/>
             <FormError notice=notice.clone() consequence="No session was started."/>
             <div class="intro">
                 <div>
@@ -222,8 +237,8 @@ fn IntroductionView(script: Script, notice: Option<Notice>) -> impl IntoView {
             // Tells the outcome: after the guess, the session's page shows it at once.
             <details class="spoiler">
                 <summary>"Explanation (guess and run first)"</summary>
-                <WatchFor story/>
-                <Explanation story/>
+                <WatchFor story engine/>
+                <Explanation story engine/>
             </details>
         </main>
     }

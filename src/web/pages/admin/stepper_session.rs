@@ -28,7 +28,7 @@ pub fn StepperSessionPage() -> impl IntoView {
         let administrator = visit.require_admin().await?;
         let view = visit.engine(&administrator).steppers().get(&id)?.view();
         let notice = visit.take_notice().await?;
-        let title = view.script.story.texts().title;
+        let title = view.script.story.texts(view.engine).title;
         let body = view! { <SessionView view notice/> };
         Ok(Page::private(title, Bundle::Workbench, body).wide())
     })
@@ -36,15 +36,15 @@ pub fn StepperSessionPage() -> impl IntoView {
 
 #[component]
 fn SessionView(view: StepperView, notice: Option<Notice>) -> impl IntoView {
-    let story = view.script.story;
+    let (story, engine) = (view.script.story, view.engine);
     view! {
         <main class="page page--wide" id="main" tabindex="-1">
             <Subnav current="/admin/stepper"/>
-            <StoryHead story/>
+            <StoryHead story engine/>
             <FormError notice consequence="No step was taken."/>
-            <WatchFor story/>
+            <WatchFor story engine/>
             <Stepper view/>
-            <div class="stage__why"><Explanation story/></div>
+            <div class="stage__why"><Explanation story engine/></div>
         </main>
     }
 }

@@ -2,12 +2,12 @@
 
 use leptos::prelude::*;
 
-use crate::model::stepper::Story;
+use crate::model::{DatabaseEngine, stepper::Story};
 
 /// Shows the head of a page about `story`.
 #[component]
-pub fn StoryHead(story: Story) -> impl IntoView {
-    let words = story.texts();
+pub fn StoryHead(story: Story, engine: DatabaseEngine) -> impl IntoView {
+    let words = story.texts(engine);
     view! {
         <div class="page-head">
             <nav class="crumbs" aria-label="Breadcrumb">
