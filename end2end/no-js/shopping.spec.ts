@@ -157,6 +157,8 @@ test("every page of the shop is accessible without JavaScript", async ({ page })
     "/cart",
     "/checkout",
     "/orders/find",
+    "/api/docs",
+    "/api/problems",
   ]) {
     await page.goto(path);
     await expectGood();

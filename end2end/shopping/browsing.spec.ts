@@ -121,6 +121,8 @@ test.describe("every page of the shop is accessible and fits the window", { tag:
     ["the empty cart", "/cart"],
     ["the checkout of an empty cart", "/checkout"],
     ["the form that finds an order", "/orders/find"],
+    ["the page to try the API", "/api/docs"],
+    ["the types of problems", "/api/problems"],
   ] as const) {
     test(name, async ({ page }) => {
       await page.goto(path);

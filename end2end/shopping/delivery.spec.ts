@@ -18,6 +18,8 @@ const PAGES = [
   "/admin/discounts",
   "/admin/simulations",
   "/orders/find",
+  "/api/docs",
+  "/api/problems",
   "/no/such/page",
 ];
 /** Maximum transfer size of a product page's JavaScript and WebAssembly. */

@@ -83,7 +83,8 @@ impl IntoParams for PurchaseParams {
     }
 }
 
-/// What to buy. [`read_body`] reads it field by field, so that each error has its own sentence.
+// `read_body` reads the fields one by one, so that each error has its own sentence.
+/// What to buy.
 #[derive(Debug, ToSchema)]
 #[schema(as = PurchaseRequest, rename_all = "camelCase")]
 pub struct PurchaseRequestJson {

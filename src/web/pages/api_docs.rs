@@ -99,8 +99,8 @@ fn operation_view(operation: &Operation, origin: &str) -> impl IntoView + use<> 
                 <form class="fields" aria-label=label data-api-method=method data-api-path=path>
                     {inputs}
                     {body}
-                    <p><button class="btn btn--primary" type="submit" hidden>"Send"</button></p>
-                    <div class="api-op__answer" role="status" data-api-answer></div>
+                    <p><button class="btn btn--primary" type="submit" hidden=true>"Send"</button></p>
+                    <div class="api-op__answer" role="status" data-api-answer=""></div>
                 </form>
                 <h3>"Command"</h3>
                 <pre class="source" tabindex="0" aria-label="Command"><code>{command}</code></pre>
@@ -177,7 +177,7 @@ fn body_view(operation: &str, example: String) -> impl IntoView + use<> {
     view! {
         <div class="field">
             <label class="field__label" for=id.clone()>"Body"</label>
-            <textarea class="field__input mono" id=id rows=rows spellcheck="false" data-api-body>
+            <textarea class="field__input mono" id=id rows=rows spellcheck="false" data-api-body="">
                 {example}
             </textarea>
         </div>
