@@ -3,7 +3,7 @@
 use std::{num::NonZeroU32, process::ExitCode};
 
 use doorbuster::{
-    config::{DatabaseSettings, ServeSettings, open_files},
+    config::{DatabaseSettings, RedisSettings, ServeSettings, open_files},
     db::{Db, PoolSettings, session_store::DbSessionStore},
     feed::Feed,
     shop::{Shop, administrator::Credential},
@@ -20,17 +20,24 @@ use super::{
     database::OpenDatabase,
     gateway::{self, OpenGateway, OwnProvider},
     output,
+    redis::open_gate,
     signals::StopSignal,
 };
 use crate::CommandError;
 
 pub async fn run(
     database: &DatabaseSettings,
+    redis: &RedisSettings,
     settings: ServeSettings,
 ) -> Result<ExitCode, CommandError> {
     let stop = StopSignal::install()?;
     settings.sells_by_express()?;
     settings.check_direct_url()?;
+    redis.url()?;
+    let strategy = settings.terms.strategy;
+    if strategy.row().needs_redis && !redis.is_set() {
+        return Err(strategy.needs_redis().into());
+    }
     // Before the database is opened, so that a second server on the same address fails at once.
     let listener = TcpListener::bind(settings.addr)
         .await
@@ -39,7 +46,7 @@ pub async fn run(
         return Ok(ExitCode::SUCCESS);
     };
     let database = opened?.supervised();
-    let served = serve(&database, settings, listener, &stop).await;
+    let served = serve(&database, redis, settings, listener, &stop).await;
     let closed = database.close_within(stop.time_left()).await;
     served?;
     closed?;
@@ -50,12 +57,13 @@ pub async fn run(
 /// Serves until the stop is requested, or until the embedded database is lost.
 async fn serve(
     database: &OpenDatabase,
+    redis: &RedisSettings,
     settings: ServeSettings,
     listener: TcpListener,
     stop: &StopSignal,
 ) -> Result<(), CommandError> {
     let limits = connection_limits(&settings);
-    let start = stop.unless_requested(start(database, settings, &listener, stop));
+    let start = stop.unless_requested(start(database, redis, settings, &listener, stop));
     let started = tokio::select! {
         started = start => started,
         lost = database.lost() => return Err(lost),
@@ -94,6 +102,7 @@ struct Started {
 
 async fn start(
     database: &OpenDatabase,
+    redis: &RedisSettings,
     settings: ServeSettings,
     listener: &TcpListener,
     stop: &StopSignal,
@@ -103,6 +112,8 @@ async fn start(
     let audit_db = database.pool(PoolSettings::AUDIT).await?;
     let feed = Feed::default();
     let shop = Shop::new(db.clone(), feed.clone()).with_terms(settings.terms.clone());
+    let gate = open_gate(redis, &shop).await?;
+    let shop = shop.with_gate(gate.clone());
     // An empty variable, as in a template of .env, is not a password.
     let given = settings
         .admin_password
@@ -115,7 +126,9 @@ async fn start(
     let gateway = open_gateway(database, &settings, listener, &payment_secret).await?;
     let shop = shop.with_gateway(gateway.handle());
     let state = AppState::new(ServerParts {
-        engine: Engine::new(database.url.clone(), feed).with_gateway(gateway.handle()),
+        engine: Engine::new(database.url.clone(), feed)
+            .with_gateway(gateway.handle())
+            .with_gate(gate),
         sessions: DbSessionStore::new(db.clone()),
         limits: RateLimits::new(settings.purchase_rate_per_s)
             .with_new_carts_per_minute(NonZeroU32::new(settings.new_carts_per_minute))
