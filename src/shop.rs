@@ -187,6 +187,7 @@ impl Shop {
             process_locks: inventory::process_locks::ProcessLocks::separate(),
             ..inventory::Shared::default()
         };
+        self.gate = self.gate.as_ref().map(StockGate::in_another_process);
         self.order_watch = Arc::default();
         self.sold_out_times = Arc::default();
         self

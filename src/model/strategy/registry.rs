@@ -374,9 +374,7 @@ strategies! {
             "Many servers ask for a sold-out product, and the database should not hear all of them.",
         decisive: "stock.available >=",
         application_part: Some("a counter in Redis, before and after the transaction"),
-        stepper_note: Some(
-            "It waits for Redis between its statements, where the stepper cannot stop it.",
-        ),
+        stepper_note: None,
         engines: Engines::All,
         needs_redis: true,
     }
@@ -405,9 +403,7 @@ strategies! {
             "The work to serialize is outside of the database, and what it writes can check a token.",
         decisive: "stock.fence <",
         application_part: Some("a lock in Redis around the transaction"),
-        stepper_note: Some(
-            "It waits for Redis between its statements, where the stepper cannot stop it.",
-        ),
+        stepper_note: None,
         engines: Engines::All,
         needs_redis: true,
     }
@@ -436,9 +432,7 @@ strategies! {
             "Payments take long, and most reservations should be refused without the database.",
         decisive: "stock.available >=",
         application_part: Some("a reservation in Redis, before and after the transaction"),
-        stepper_note: Some(
-            "It waits for Redis between its statements, where the stepper cannot stop it.",
-        ),
+        stepper_note: None,
         engines: Engines::All,
         needs_redis: true,
     }
@@ -496,9 +490,7 @@ strategies! {
             "You want to show why a lock with a lease needs a token that the row checks.",
         decisive: "UPDATE stock SET available = $1",
         application_part: Some("a lock in Redis around the transaction"),
-        stepper_note: Some(
-            "It waits for Redis between its statements, where the stepper cannot stop it.",
-        ),
+        stepper_note: None,
         engines: Engines::All,
         needs_redis: true,
     }

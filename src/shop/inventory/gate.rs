@@ -140,6 +140,17 @@ impl StockGate {
         }))
     }
 
+    /// Returns the same gates as another process has them: the two share nothing in memory but the
+    /// connection.
+    #[must_use]
+    pub fn in_another_process(&self) -> Self {
+        Self(Arc::new(Parts {
+            redis: self.0.redis.clone(),
+            keys: self.0.keys.clone(),
+            waiting: ProcessLocks::separate(),
+        }))
+    }
+
     /// The connection to Redis.
     pub fn redis(&self) -> &Redis {
         &self.0.redis

@@ -1,7 +1,7 @@
 //! The names of the keys in Redis.
 
 /// The keys of one shop.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Keys {
     prefix: String,
 }

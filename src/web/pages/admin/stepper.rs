@@ -142,8 +142,10 @@ fn seat(index: usize, typed: &str, focus: bool) -> impl IntoView + use<> {
     let level = parts.next().unwrap_or_default();
     let name = format!("Buyer {}", capital(index));
     let id = |field: &str| format!("{field}-{}", actor_letter(index));
+    // The stepper cannot stop between a call to Redis and a statement.
     let strategies: Vec<_> = StrategyKey::ALL
         .into_iter()
+        .filter(|key| !key.row().needs_redis)
         .map(|key| {
             let selected = key.as_str() == strategy;
             view! { <option value=key.as_str() selected=selected>{format!("{} ({})", key.as_str(), key.safety_and_place())}</option> }
