@@ -9,6 +9,7 @@ mod database_unavailable;
 mod express_purchase;
 mod find_order;
 mod found;
+mod gates;
 mod headers;
 mod interrupted_forms;
 mod keys;

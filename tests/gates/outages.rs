@@ -14,7 +14,10 @@ use doorbuster::{
     shop::{
         Shop,
         gates::GatesError,
-        inventory::gate::{LEASE, lock::LOCK_LEASE},
+        inventory::{
+            gate::{LEASE, lock::LOCK_LEASE},
+            sold_out::REFUSAL_TTL,
+        },
     },
 };
 use tokio::task::JoinSet;
@@ -166,7 +169,8 @@ async fn check_survives(strategy: StrategyKey, failure: Failure) {
     assert_eq!(shop.units_ordered(&product).await, STOCK, "{what}");
     assert_eq!(shop.level(&product).await.available, 0, "{what}");
     until_reconciled(&server, &what).await;
-    // A delivery is for sale at once, whatever the gate knew.
+    // A delivery is for sale as soon as the last refusal is no longer repeated, whatever the gate knew.
+    tokio::time::sleep(REFUSAL_TTL * 2).await;
     shop.restock(&product, 1).await;
     let bought = shop.buy(&product).by(strategy).on(&server).await;
     assert!(bought.is_ok(), "{what}: {bought:?}");

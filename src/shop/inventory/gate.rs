@@ -87,6 +87,15 @@ pub struct RecentRefusal {
     pub age: Duration,
 }
 
+impl RecentRefusal {
+    /// True if this process knows a newer version of the row: units that it has released are for
+    /// sale at once.
+    pub fn is_outdated(&self, shop: &Shop, product_id: i64) -> bool {
+        let known = shop.feed().latest(&[product_id]);
+        known.iter().any(|change| change.version > self.version)
+    }
+}
+
 /// A gate as it is in Redis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct GateState {

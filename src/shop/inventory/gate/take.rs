@@ -23,12 +23,12 @@ use crate::{
 /// As [`Sale::take_from`].
 pub async fn take(work: &Work, sale: &Sale, ticket: &Ticket) -> Result<Option<Level>, Abort> {
     let is_short = match ticket.admission() {
-        Admission::Refused(refusal) => {
+        Admission::Refused(refusal) if !refusal.is_outdated(&sale.shop, sale.offer.id) => {
             let at = Instant::now().checked_sub(refusal.age);
             let at = at.unwrap_or_else(Instant::now);
             return Err(sale.refuse_as_at(refusal.available, refusal.version, at));
         }
-        Admission::Short { .. } => true,
+        Admission::Refused(_) | Admission::Short { .. } => true,
         Admission::Reserved { .. } | Admission::Unknown => false,
     };
     if !is_short && let Some(level) = counters::sell(work, sale.offer.id, sale.quantity).await? {

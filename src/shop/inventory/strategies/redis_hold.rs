@@ -88,7 +88,7 @@ impl HoldStrategy for RedisHold {
         let mut reserved = Vec::with_capacity(requests.len());
         if let Some(gate) = shop.gate() {
             for request in requests {
-                reserved.push(reserve(gate, request).await?);
+                reserved.push(reserve(shop, gate, request).await?);
             }
         }
         let levels = ConditionalUpdate
@@ -111,6 +111,7 @@ impl HoldStrategy for RedisHold {
 
 /// Reserves the units of one product, if Redis answers, and refuses what the row has just refused.
 async fn reserve(
+    shop: &Shop,
     gate: &StockGate,
     request: &HoldRequest,
 ) -> Result<(StockGate, Reservation), Abort> {
@@ -120,7 +121,9 @@ async fn reserve(
         key: Uuid::new_v4().to_string(),
     };
     match gate.reserve(&reservation, LEASE).await {
-        Ok(Admission::Refused(refusal)) => Err(request.refusal(refusal.available).into()),
+        Ok(Admission::Refused(refusal)) if !refusal.is_outdated(shop, request.product_id) => {
+            Err(request.refusal(refusal.available).into())
+        }
         Ok(_) | Err(_) => Ok((gate.clone(), reservation)),
     }
 }
