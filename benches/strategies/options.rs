@@ -44,7 +44,8 @@ pub struct Options {
 }
 
 impl Options {
-    /// The safe strategies to measure; those that need Redis are left out. The speed of a strategy that sells wrongly is meaningless.
+    /// The safe strategies to measure; those that need Redis are left out. The speed of a strategy
+    /// that sells wrongly is meaningless.
     pub fn strategies(&self) -> Vec<StrategyKey> {
         StrategyKey::ALL
             .into_iter()

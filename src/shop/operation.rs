@@ -96,8 +96,8 @@ impl Operation<'_> {
     }
 
     /// Returns the identifier with which the keys of this shop in Redis begin. The first call
-    /// generates it; the operator who deletes its row lets all servers begin with new keys when they
-    /// start again.
+    /// generates it; the operator who deletes its row lets all servers begin with new keys when
+    /// they start again.
     pub async fn redis_namespace(self) -> Result<String, ShopError> {
         let mut identifier = self.secret(REDIS_NAMESPACE).await?;
         identifier.truncate(NAMESPACE_LEN);

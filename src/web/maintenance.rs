@@ -1,6 +1,6 @@
 //! Background maintenance of a server process: sweeps expired holds, reconciles the gates in Redis,
-//! resolves payments, exchanges notices with the other servers, fails abandoned runs and deletes old
-//! data.
+//! resolves payments, exchanges notices with the other servers, fails abandoned runs and deletes
+//! old data.
 
 pub mod abandoned_runs;
 pub mod memory;

@@ -1,5 +1,5 @@
-//! Redis fails in the middle of a sale, in every way: nothing is oversold, nothing is undersold, and
-//! gates and rows agree again within 30 s.
+//! Redis fails in the middle of a sale, in every way: nothing is oversold, nothing is undersold,
+//! and gates and rows agree again within 30 s.
 
 use std::{
     sync::{
@@ -169,7 +169,8 @@ async fn check_survives(strategy: StrategyKey, failure: Failure) {
     assert_eq!(shop.units_ordered(&product).await, STOCK, "{what}");
     assert_eq!(shop.level(&product).await.available, 0, "{what}");
     until_reconciled(&server, &what).await;
-    // A delivery is for sale as soon as the last refusal is no longer repeated, whatever the gate knew.
+    // A delivery is for sale as soon as the last refusal is no longer repeated, whatever the gate
+    // knew.
     tokio::time::sleep(REFUSAL_TTL * 2).await;
     shop.restock(&product, 1).await;
     let bought = shop.buy(&product).by(strategy).on(&server).await;

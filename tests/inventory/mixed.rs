@@ -57,8 +57,8 @@ async fn ready(
     }
 }
 
-/// Each pair in both orders, 196 in total with Redis. A strategy that may not wait for the row waits there
-/// after its last attempt.
+/// Each pair in both orders, 196 in total with Redis. A strategy that may not wait for the row
+/// waits there after its last attempt.
 #[tokio::test]
 async fn last_unit_sells_once_between_any_two_ways_of_buying() {
     let shop = TestShop::new().await;

@@ -59,8 +59,8 @@ async fn last_unit_sells_once_by_every_safe_strategy() {
         let product = shop.with_stock_for(strategy, 1).await;
         let stock_lock = StockLock::acquire(&shop, &product).await;
         let buyers = [(); 2].map(|()| shop.buy(&product).by(strategy).spawn());
-        // Of buyers who wait in memory, one is at the row. A strategy that may not wait does so after
-        // its last attempt.
+        // Of buyers who wait in memory, one is at the row. A strategy that may not wait does so
+        // after its last attempt.
         let at_the_row = match strategy.row().queue {
             QueueLocation::ServerMemory => 1,
             QueueLocation::Database => 2,

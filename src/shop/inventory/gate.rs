@@ -2,10 +2,10 @@
 //!
 //! The row decides; the gate only knows what the row said. It holds the newest level that it has
 //! learnt (`available` at `version`) and the leases of purchases that are on their way to the row.
-//! A purchase reserves a lease under its key, goes to the row, and then confirms with the level that
-//! it left there, or releases. A level with an older version is ignored, and ending a lease twice
-//! does nothing, so the order in which purchases confirm does not matter, and a purchase that never
-//! comes back is a lease that runs out.
+//! A purchase reserves a lease under its key, goes to the row, and then confirms with the level
+//! that it left there, or releases. A level with an older version is ignored, and ending a lease
+//! twice does nothing, so the order in which purchases confirm does not matter, and a purchase that
+//! never comes back is a lease that runs out.
 //!
 //! Nothing in Redis can sell or lose a unit:
 //! - A gate that lets too many through does no harm: the row refuses.
@@ -212,8 +212,8 @@ impl StockGate {
         self.learn_from(reservation, level, REFUSAL_TTL).await
     }
 
-    /// Ends the lease of a purchase that took nothing. Returns false if the lease had run out or was
-    /// ended before: a release after a confirmation returns no unit.
+    /// Ends the lease of a purchase that took nothing. Returns false if the lease had run out or
+    /// was ended before: a release after a confirmation returns no unit.
     pub async fn release(&self, reservation: &Reservation) -> Result<bool, Unavailable> {
         let keys = self.0.keys.of_gate(reservation.product_id);
         let arguments = [reservation.units.to_string(), reservation.key.clone()];

@@ -63,8 +63,8 @@ impl Ticket {
         self.admission
     }
 
-    /// Notes the row as the purchase has found it under its lock, or has left it. The gate learns it
-    /// only if that is committed.
+    /// Notes the row as the purchase has found it under its lock, or has left it. The gate learns
+    /// it only if that is committed.
     pub fn learn(&self, level: Level) {
         *self.level.lock().unwrap_or_else(PoisonError::into_inner) = Some(level);
     }

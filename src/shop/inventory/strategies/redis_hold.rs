@@ -3,12 +3,12 @@
 //! # Guarantees
 //! A reservation in Redis promises nothing; the confirmation in the database decides, in one
 //! statement. So the four edge cases of such reservations end well:
-//! - *It ran out before the confirmation*: the purchase is confirmed if the row still has the units,
-//!   and refused if not.
-//! - *A second confirmation*: the idempotency key repeats the answer, and ending a reservation twice
-//!   does nothing.
-//! - *Paid without stock*: a checkout reserves in the row, too, and a payment that comes too late is
-//!   refunded or backordered like any other.
+//! - *It ran out before the confirmation*: the purchase is confirmed if the row still has the
+//!   units, and refused if not.
+//! - *A second confirmation*: the idempotency key repeats the answer, and ending a reservation
+//!   twice does nothing.
+//! - *Paid without stock*: a checkout reserves in the row, too, and a payment that comes too late
+//!   is refunded or backordered like any other.
 //! - *A release after the confirmation*: the reservation is gone, and no unit returns.
 //!
 //! # Cost under contention

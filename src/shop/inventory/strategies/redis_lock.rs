@@ -17,8 +17,8 @@
 //! A holder that dies keeps the lock for a second. A Redis that is away: buyers use the row lock.
 //!
 //! # Choose it when
-//! The work to serialize is outside of the database, and what it writes can check a token. For a row
-//! of a database, the row's own lock is simpler.
+//! The work to serialize is outside of the database, and what it writes can check a token. For a
+//! row of a database, the row's own lock is simpler.
 
 use std::{sync::Arc, time::Instant};
 

@@ -1,17 +1,17 @@
-//! `redis-lock-unfenced`: takes a lock in Redis, reads, compares, and writes the new value. **Unsafe
-//! on purpose.**
+//! `redis-lock-unfenced`: takes a lock in Redis, reads, compares, and writes the new value.
+//! **Unsafe on purpose.**
 //!
 //! # Guarantees
-//! None. The lock is a lease: if its holder is paused for longer than the lease, another buyer takes
-//! the lock, and both write what they have computed. Nothing tells the row that the first holder is
-//! too late. It runs only on private lanes, whose row has no stock constraints.
+//! None. The lock is a lease: if its holder is paused for longer than the lease, another buyer
+//! takes the lock, and both write what they have computed. Nothing tells the row that the first
+//! holder is too late. It runs only on private lanes, whose row has no stock constraints.
 //!
 //! # Cost under contention
 //! That of `redis-lock`.
 //!
 //! # Fails as
-//! Correct in every test, and oversold in the first long pause: of a garbage collector, a slow disk,
-//! a virtual machine that is moved. The counter looks right; only the order lines show it.
+//! Correct in every test, and oversold in the first long pause: of a garbage collector, a slow
+//! disk, a virtual machine that is moved. The counter looks right; only the order lines show it.
 //!
 //! # Choose it when
 //! You want to show why a lock with a lease needs a token that the row checks.
