@@ -15,6 +15,7 @@ use doorbuster::{
         Shop,
         gates::GatesError,
         inventory::{
+            InjectionPoint,
             gate::{LEASE, lock::LOCK_LEASE},
             sold_out::REFUSAL_TTL,
         },
@@ -31,6 +32,8 @@ const STOCK: i64 = 240;
 const BUYERS: usize = 6;
 /// Orders before the failure.
 const BEFORE: i64 = 30;
+/// Between read and write, so that the sale lasts longer than the failure.
+const PAUSE_MS: u32 = 15;
 
 #[derive(Clone, Copy, Debug)]
 enum Failure {
@@ -161,7 +164,7 @@ async fn check_survives(strategy: StrategyKey, failure: Failure) {
     let what = format!("{strategy}, {failure:?}");
     let shop = TestShop::new().await;
     let product = shop.with_product(STOCK).await;
-    let server = on(&shop, &redis);
+    let server = on(&shop, &redis).with_injection_point(InjectionPoint::from_ms(PAUSE_MS));
     let sale = Sale::start(&shop, &server, strategy, &product);
     sale.until_sold(BEFORE).await;
     fail(&mut redis, &sale, failure).await;

@@ -228,6 +228,8 @@ fn launch(program: &'static str, folder: &Path, port: u16) -> Option<Running> {
             "--dbfilename",
             "dump.rdb",
         ])
+        // A new replica gets its data at once.
+        .args(["--repl-diskless-sync-delay", "0"])
         .arg("--dir")
         .arg(folder)
         .stdin(Stdio::null())
