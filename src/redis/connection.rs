@@ -169,9 +169,10 @@ impl Redis {
         let is_current = current
             .as_ref()
             .is_some_and(|current| Arc::ptr_eq(&current.incarnation, &session.incarnation));
-        if is_current {
-            *current = None;
+        if !is_current {
+            return Unavailable(reason);
         }
+        *current = None;
         drop(current);
         self.fail(reason)
     }

@@ -4,7 +4,10 @@ use std::time::{Duration, Instant};
 
 use doorbuster::{
     redis::Redis,
-    shop::inventory::gate::{Admission, GateState, LEASE, Learning, Reservation, StockGate},
+    shop::inventory::{
+        gate::{Admission, GateState, LEASE, Learning, Reservation, StockGate},
+        sold_out::REFUSAL_TTL,
+    },
 };
 
 use super::level;
@@ -133,7 +136,9 @@ async fn a_refusal_is_repeated_until_units_return_and_for_100_ms_at_most() {
     let (gate, two) = (redis.gate(), units(2, "two"));
     learn(&gate, 1, 1).await;
     let begin = Instant::now();
-    gate.refuse(&two, level(1, 1)).await.expect("Redis answers");
+    gate.refuse(&two, level(1, 1), Duration::ZERO)
+        .await
+        .expect("Redis answers");
     match reserve(&gate, &two).await {
         Admission::Refused(refusal) => {
             assert_eq!((refusal.available, refusal.version), (1, 1));
@@ -148,9 +153,25 @@ async fn a_refusal_is_repeated_until_units_return_and_for_100_ms_at_most() {
     );
     tokio::time::sleep(Duration::from_millis(120)).await;
     assert_eq!(reserve(&gate, &two).await, Admission::Short { left: 0 });
-    gate.refuse(&two, level(1, 1)).await.expect("Redis answers");
+    gate.refuse(&two, level(1, 1), Duration::ZERO)
+        .await
+        .expect("Redis answers");
     learn(&gate, 9, 2).await;
     assert_eq!(reserve(&gate, &two).await, Admission::Reserved { left: 6 });
+}
+
+/// What was refused long ago, because the purchase took long to come back, is not repeated.
+#[tokio::test]
+async fn an_old_refusal_is_not_repeated() {
+    let Some(redis) = TestRedis::start() else {
+        return;
+    };
+    let (gate, two) = (redis.gate(), units(2, "two"));
+    learn(&gate, 1, 1).await;
+    gate.refuse(&two, level(1, 1), REFUSAL_TTL)
+        .await
+        .expect("Redis answers");
+    assert_eq!(reserve(&gate, &two).await, Admission::Short { left: 1 });
 }
 
 /// A restart and a failover can lose what was written before: their gates are not used.

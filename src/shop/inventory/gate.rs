@@ -199,17 +199,20 @@ impl StockGate {
         reservation: &Reservation,
         level: Level,
     ) -> Result<bool, Unavailable> {
-        self.learn_from(reservation, level, Duration::ZERO).await
+        self.run_learn(reservation, level, None, Learning::IfNewer)
+            .await
     }
 
-    /// Ends the lease of a purchase that the row refused, at this `level` and under its lock. For a
-    /// moment, the gate repeats the refusal to others.
+    /// Ends the lease of a purchase that the row refused `age` ago, at this `level` and under its
+    /// lock. For a moment, the gate repeats the refusal to others.
     pub async fn refuse(
         &self,
         reservation: &Reservation,
         level: Level,
+        age: Duration,
     ) -> Result<bool, Unavailable> {
-        self.learn_from(reservation, level, REFUSAL_TTL).await
+        self.run_learn(reservation, level, Some(age), Learning::IfNewer)
+            .await
     }
 
     /// Ends the lease of a purchase that took nothing. Returns false if the lease had run out or
@@ -233,7 +236,7 @@ impl StockGate {
             units: 0,
             key: String::new(),
         };
-        self.run_learn(&nothing, level, Duration::ZERO, learning)
+        self.run_learn(&nothing, level, None, learning)
             .await
             .map(drop)
     }
@@ -282,23 +285,15 @@ impl StockGate {
         Ok(())
     }
 
-    async fn learn_from(
-        &self,
-        reservation: &Reservation,
-        level: Level,
-        refused_for: Duration,
-    ) -> Result<bool, Unavailable> {
-        self.run_learn(reservation, level, refused_for, Learning::IfNewer)
-            .await
-    }
-
+    /// `refused` is the age of the refusal, if the row refused at this level.
     async fn run_learn(
         &self,
         reservation: &Reservation,
         level: Level,
-        refused_for: Duration,
+        refused: Option<Duration>,
         learning: Learning,
     ) -> Result<bool, Unavailable> {
+        let repeated_for = refused.map_or(Duration::ZERO, |age| REFUSAL_TTL.saturating_sub(age));
         let keys = self.0.keys.of_gate(reservation.product_id);
         let always = match learning {
             Learning::IfNewer => "0",
@@ -309,7 +304,8 @@ impl StockGate {
             level.version.to_string(),
             reservation.units.to_string(),
             reservation.key.clone(),
-            refused_for.as_millis().to_string(),
+            repeated_for.as_millis().to_string(),
+            refused.unwrap_or_default().as_millis().to_string(),
             KEPT.as_millis().to_string(),
             always.to_owned(),
             reservation.product_id.to_string(),

@@ -26,7 +26,7 @@ pub struct Ticket {
     /// How long the gate took.
     waited: Duration,
     /// The row as the last attempt of the purchase found or left it.
-    level: Mutex<Option<Level>>,
+    level: Mutex<Option<(Level, Instant)>>,
 }
 
 impl Ticket {
@@ -66,7 +66,8 @@ impl Ticket {
     /// Notes the row as the purchase has found it under its lock, or has left it. The gate learns
     /// it only if that is committed.
     pub fn learn(&self, level: Level) {
-        *self.level.lock().unwrap_or_else(PoisonError::into_inner) = Some(level);
+        let mut last = self.level.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some((level, Instant::now()));
     }
 
     /// Confirms or releases, by the outcome of the purchase. If the outcome is unknown, the lease
@@ -85,9 +86,10 @@ impl Ticket {
         let level = *self.level.lock().unwrap_or_else(PoisonError::into_inner);
         let (gate, reservation) = (&self.gate, &self.reservation);
         match (result, level) {
-            (Ok(_), Some(level)) => gate.confirm(reservation, level).await.map(drop),
-            (Err(TxnError::Refused(ShopError::InsufficientStock { .. })), Some(level)) => {
-                gate.refuse(reservation, level).await.map(drop)
+            (Ok(_), Some((level, _))) => gate.confirm(reservation, level).await.map(drop),
+            (Err(TxnError::Refused(ShopError::InsufficientStock { .. })), Some((level, at))) => {
+                let refused = gate.refuse(reservation, level, at.elapsed()).await;
+                refused.map(drop)
             }
             (Err(TxnError::OutcomeUnknown { .. }), _) => Ok(()),
             // A repeated answer, another rule, or an error: the row is as it was.

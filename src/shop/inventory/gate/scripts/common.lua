@@ -2,8 +2,8 @@
 --
 -- `gate` holds what is known of the stock row: `available` at `version`, learnt from a server of
 -- this `incarnation`, and `leased`, the units of all leases. A lease is a member `units:key` of
--- `leases`; its score is the time at which it runs out. `refusal` is `available:version` of the last
--- refusal under the lock of the row, and expires after a moment.
+-- `leases`; its score is the time at which it runs out. `refusal` is `available:version:time` of the
+-- last refusal under the lock of the row, and expires after a moment.
 local gate, leases, refusal = KEYS[1], KEYS[2], KEYS[3]
 local incarnation = ARGV[1]
 local time = redis.call('TIME')
