@@ -135,7 +135,9 @@ impl TestRedis {
         assert_eq!(self.command(&command), "+OK");
         let deadline = Instant::now() + PATIENCE;
         // `role:slave` has a link to its leader, which is up when it has the data.
-        while !self.information("replication").contains("link_status:up") {
+        while !information(self.port, "replication")
+            .is_some_and(|text| text.contains("link_status:up"))
+        {
             assert!(Instant::now() < deadline, "the replica has no data");
             std::thread::sleep(POLL);
         }
@@ -174,23 +176,6 @@ impl TestRedis {
     /// Sends a command, and returns the first line of the answer.
     pub fn command(&self, command: &str) -> String {
         ask(self.port, command).expect("the server answers")
-    }
-
-    fn information(&self, section: &str) -> String {
-        let mut text = String::new();
-        let stream = connect(self.port).expect("the server answers");
-        (&stream)
-            .write_all(format!("INFO {section}\r\n").as_bytes())
-            .expect("it is sent");
-        let mut lines = BufReader::new(stream).lines();
-        let length = lines.next().expect("an answer").expect("text");
-        let length: usize = length.trim_start_matches('$').parse().expect("a length");
-        while text.len() < length {
-            let line = lines.next().expect("the whole answer").expect("text");
-            text.push_str(&line);
-            text.push_str("\r\n");
-        }
-        text
     }
 }
 
@@ -244,7 +229,10 @@ fn launch(program: &'static str, folder: &Path, port: u16) -> Option<Running> {
     let pid = receiver.recv().expect("the process starts");
     let deadline = Instant::now() + PATIENCE;
     loop {
-        if ask(port, "PING").is_some_and(|answer| answer == "+PONG") {
+        // Another server may have taken the port.
+        let is_ours = information(port, "server")
+            .is_some_and(|text| text.contains(&format!("process_id:{pid}\r\n")));
+        if is_ours && ask(port, "PING").is_some_and(|answer| answer == "+PONG") {
             return Some(Running { pid, thread });
         }
         if thread.is_finished() {
@@ -269,4 +257,21 @@ fn ask(port: u16, command: &str) -> Option<String> {
     let mut line = String::new();
     BufReader::new(stream).read_line(&mut line).ok()?;
     Some(line.trim_end().to_owned())
+}
+
+/// Returns a section of what the server says about itself.
+fn information(port: u16, section: &str) -> Option<String> {
+    let stream = connect(port)?;
+    (&stream)
+        .write_all(format!("INFO {section}\r\n").as_bytes())
+        .ok()?;
+    let mut lines = BufReader::new(stream).lines();
+    let length = lines.next()?.ok()?;
+    let length: usize = length.trim_start_matches('$').parse().ok()?;
+    let mut text = String::new();
+    while text.len() < length {
+        text.push_str(&lines.next()?.ok()?);
+        text.push_str("\r\n");
+    }
+    Some(text)
 }
