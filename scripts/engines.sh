@@ -1,13 +1,16 @@
 #!/bin/sh
-# Starts or stops private database servers for development and tests:
-#     scripts/engines.sh ENGINE [start|stop]
-# ENGINE is mariadb (one server) or galera (a cluster of three). They listen only on 127.0.0.1, and
-# their data is in DOORBUSTER_DATA/engines. Starting what runs already prints its URLs again.
+# Starts or stops private servers for development and tests:
+#     scripts/engines.sh ENGINE [start|stop|install]
+# ENGINE is mariadb (one server), galera (a cluster of three) or redis (one Redis or Valkey, which
+# only this one can also just install). They listen only on 127.0.0.1, and their data is in
+# DOORBUSTER_DATA/engines. Starting what runs already prints its URLs again.
 set -eu
 
 cd -- "$(dirname -- "$0")/.."
 
 first_port=${DOORBUSTER_ENGINES_PORT:-13306}
+# After the ports of the cluster.
+redis_port=$((first_port + 40))
 mkdir -p "${DOORBUSTER_DATA:-data}/engines"
 engines=$(cd -- "${DOORBUSTER_DATA:-data}/engines" && pwd -P)
 account=$(id -un)
@@ -43,9 +46,11 @@ find_programs() {
     fi
 }
 
-# Installs the packages without starting the service that is part of them.
+# Installs the packages $2… of $1 without starting the services that are part of them.
 install_packages() {
-    say "Installing MariaDB with apt-get (once, about 1 minute); missing:$missing"
+    name=$1
+    shift
+    say "Installing $name with apt-get (once, about 1 minute); missing:$missing"
     policy=/usr/sbin/policy-rc.d
     if [ ! -e "$policy" ]; then
         trap 'rm -f "$policy"' EXIT
@@ -54,10 +59,13 @@ install_packages() {
     fi
     export DEBIAN_FRONTEND=noninteractive
     apt-get update >&2 || true
-    apt-get install -y --no-install-recommends mariadb-server galera-4 rsync >&2 ||
-        fail "apt-get could not install MariaDB. See its messages above."
+    apt-get install -y --no-install-recommends "$@" >&2 ||
+        fail "apt-get could not install $name. See its messages above."
+}
+
+disable_service() {
     if command -v systemctl >/dev/null; then
-        systemctl disable mariadb >/dev/null 2>&1 || true
+        systemctl disable "$1" >/dev/null 2>&1 || true
     fi
 }
 
@@ -67,7 +75,8 @@ need_programs() {
     { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; } ||
         fail "missing:$missing. Install MariaDB 10.6 or newer, Galera 4 and rsync
 (on Debian, as root: apt-get install mariadb-server galera-4 rsync), and run this again."
-    install_packages
+    install_packages MariaDB mariadb-server galera-4 rsync
+    disable_service mariadb
     find_programs
     [ -z "$missing" ] || fail "still missing after the installation:$missing"
 }
@@ -340,6 +349,80 @@ stop_galera() {
     done
 }
 
+# ---------------------------------------------------------------- redis
+
+# Sets the server's program and its client: Redis, or Valkey, which speaks the same protocol.
+find_redis() {
+    PATH=$PATH:/usr/sbin:/usr/local/sbin
+    redis_server= redis_client=
+    for program in redis valkey; do
+        if command -v "$program-server" >/dev/null && command -v "$program-cli" >/dev/null; then
+            redis_server=$program-server redis_client=$program-cli
+            return
+        fi
+    done
+}
+
+need_redis() {
+    find_redis
+    [ -z "$redis_server" ] || return 0
+    missing=' redis-server'
+    { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; } ||
+        fail "missing: redis-server or valkey-server. Install Redis 7 or Valkey
+(on Debian, as root: apt-get install redis-server), and run this again."
+    install_packages Redis redis-server
+    disable_service redis-server
+    find_redis
+    [ -n "$redis_server" ] || fail "still missing after the installation: redis-server"
+}
+
+redis() {
+    "$redis_client" -h 127.0.0.1 -p "$redis_port" "$@" 2>/dev/null
+}
+
+redis_pid() {
+    pid=$(cat "$1/server.pid" 2>/dev/null) || return 1
+    # After a crash, another process may have this number. The server shows its port in its name.
+    ps -o args= -p "$pid" 2>/dev/null | grep -qF -- "127.0.0.1:$redis_port" || return 1
+    printf '%s\n' "$pid"
+}
+
+# Every write is on disk before it is answered.
+start_redis() {
+    folder=$engines/redis
+    if ! redis_pid "$folder" >/dev/null; then
+        [ "$(redis PING)" != PONG ] ||
+            fail "another Redis uses port $redis_port on 127.0.0.1.
+Stop it, or set DOORBUSTER_ENGINES_PORT to the first of 41 free ports."
+        mkdir -p "$folder"
+        say "Starting $redis_server"
+        "$redis_server" --bind 127.0.0.1 --port "$redis_port" --daemonize yes --save '' \
+            --appendonly yes --appendfsync always --dir "$folder" --pidfile "$folder/server.pid" \
+            --logfile "$folder/server.log" >/dev/null ||
+            fail "$redis_server does not start. See $folder/server.log"
+        tries=0
+        until [ "$(redis PING)" = PONG ]; do
+            tries=$((tries + 1))
+            [ "$tries" -lt 300 ] ||
+                fail "$redis_server is not ready after a minute. See $folder/server.log"
+            sleep 0.2
+        done
+    fi
+    echo "REDIS_URL=redis://127.0.0.1:$redis_port/0"
+}
+
+stop_redis() {
+    pid=$(redis_pid "$engines/redis") || return 0
+    say "Stopping the server in $engines/redis"
+    kill "$pid"
+    tries=0
+    while kill -0 "$pid" 2>/dev/null; do
+        tries=$((tries + 1))
+        [ "$tries" -lt 300 ] || fail "process $pid has not ended after a minute"
+        sleep 0.2
+    done
+}
+
 # ---------------------------------------------------------------- command
 
 engine=${1-}
@@ -348,6 +431,11 @@ case "$engine ${2-start}" in
     need_programs
     "start_$engine"
     ;;
-'mariadb stop' | 'galera stop') "stop_$engine" ;;
-*) fail "usage: ./makew engines mariadb|galera [start|stop]" ;;
+'redis start')
+    need_redis
+    start_redis
+    ;;
+'redis install') need_redis ;;
+'mariadb stop' | 'galera stop' | 'redis stop') "stop_$engine" ;;
+*) fail "usage: ./makew engines mariadb|galera|redis [start|stop]" ;;
 esac

@@ -4,8 +4,10 @@
 pub mod crash_point;
 mod hold_limits;
 pub mod open_files;
+mod redis;
 
 pub use hold_limits::HoldLimits;
+pub use redis::RedisSettings;
 
 use std::{net::SocketAddr, path::PathBuf};
 

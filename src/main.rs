@@ -8,7 +8,7 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use doorbuster::{
-    config::{DatabaseSettings, ServeSettings},
+    config::{DatabaseSettings, RedisSettings, ServeSettings},
     telemetry,
 };
 
@@ -21,6 +21,7 @@ mod command {
     pub mod migrate;
     pub mod output;
     pub mod provider;
+    pub mod redis;
     pub mod sale;
     pub mod seed;
     pub mod serve;
@@ -35,6 +36,8 @@ mod command {
 struct Cli {
     #[command(flatten)]
     database: DatabaseSettings,
+    #[command(flatten)]
+    redis: RedisSettings,
     #[command(flatten)]
     serve: ServeSettings,
     #[command(subcommand)]
@@ -62,6 +65,8 @@ enum Command {
     BuyerServer(command::buyer_server::Arguments),
     /// Plans, opens and ends the sale of a product, or lists all sales.
     Sale(command::sale::Arguments),
+    /// Seeds, inspects and reconciles the gates in Redis.
+    Redis(command::redis::Arguments),
 }
 
 /// A command's error: printed as one sentence, with exit code 1.
@@ -105,20 +110,23 @@ fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<ExitCode, CommandError> {
-    let database = cli.database;
+    let (database, redis) = (cli.database, cli.redis);
     match cli.command {
-        None => command::serve::run(&database, cli.serve).await,
-        Some(Command::Serve(settings)) => command::serve::run(&database, settings).await,
+        None => command::serve::run(&database, &redis, cli.serve).await,
+        Some(Command::Serve(settings)) => command::serve::run(&database, &redis, settings).await,
         Some(Command::Migrate(arguments)) => command::migrate::run(&database, arguments).await,
         Some(Command::Seed) => command::seed::run(&database).await,
-        Some(Command::Simulate(arguments)) => command::simulate::run(&database, arguments).await,
-        Some(Command::Sweep(arguments)) => command::sweep::run(&database, arguments).await,
+        Some(Command::Simulate(arguments)) => {
+            command::simulate::run(&database, &redis, arguments).await
+        }
+        Some(Command::Sweep(arguments)) => command::sweep::run(&database, &redis, arguments).await,
         Some(Command::Provider(arguments)) => command::provider::run(&database, arguments).await,
         Some(Command::BuyerServer(arguments)) => {
-            command::buyer_server::run(&database, arguments).await
+            command::buyer_server::run(&database, &redis, arguments).await
         }
-        Some(Command::Audit(arguments)) => command::audit::run(&database, arguments).await,
+        Some(Command::Audit(arguments)) => command::audit::run(&database, &redis, arguments).await,
         Some(Command::Sale(arguments)) => command::sale::run(&database, arguments).await,
+        Some(Command::Redis(arguments)) => command::redis::run(&database, &redis, arguments).await,
     }
 }
 

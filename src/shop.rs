@@ -23,6 +23,7 @@
 //! | [`Shop::discount_administration`] | creates and switches discount codes | `discounts.rs` |
 //! | [`Shop::administrators`] | checks and stores the password | `administrator.rs` |
 //! | [`Shop::purchases`] | counts express purchases of this process | `inventory.rs` |
+//! | [`Shop::gates`] | seeds, inspects and reconciles the gates in Redis | `gates.rs` |
 //! | [`Shop::operation`] | keeps heartbeats and the shop's secrets | `operation.rs` |
 //!
 //! The four administrations take an [`Administrator`], which only a login or the command line can
@@ -38,6 +39,7 @@ pub mod checkout;
 pub mod customer_limit;
 pub mod discounts;
 mod email_address;
+pub mod gates;
 pub mod holds;
 pub mod idempotency;
 pub mod inventory;
@@ -74,8 +76,9 @@ use backorders::Backorders;
 use cart::Carts;
 use catalog::{Catalog, sold_out_time::SoldOutTimes};
 use discounts::{DiscountAdministration, Discounts};
+use gates::Gates;
 use holds::HolderAddress;
-use inventory::{InjectionPoint, Purchases};
+use inventory::{InjectionPoint, Purchases, gate::StockGate};
 use operation::Operation;
 use orders::{Orders, watch::OrderWatch};
 use payments::Payments;
@@ -94,6 +97,8 @@ pub struct Shop {
     deadline: Duration,
     terms: ShopTerms,
     gateway: Option<Arc<dyn PaymentGateway>>,
+    /// The gates in Redis; `None` without Redis.
+    gate: Option<StockGate>,
     /// Limits what is held; `None` for a simulated buyer.
     holder: Option<HolderAddress>,
     shared: inventory::Shared,
@@ -111,6 +116,7 @@ impl Shop {
             deadline: txn::REQUEST_DEADLINE,
             terms: ShopTerms::default(),
             gateway: None,
+            gate: None,
             holder: None,
             shared: inventory::Shared::default(),
             order_watch: Arc::default(),
@@ -131,6 +137,13 @@ impl Shop {
             gateway: Some(gateway),
             ..self
         }
+    }
+
+    /// Returns the shop with gates in Redis. Without them, the strategies that need Redis are not
+    /// available.
+    #[must_use]
+    pub fn with_gate(self, gate: Option<StockGate>) -> Self {
+        Self { gate, ..self }
     }
 
     /// Returns the shop for a shopper at this address, whose holds are limited.
@@ -175,6 +188,7 @@ impl Shop {
             process_locks: inventory::process_locks::ProcessLocks::separate(),
             ..inventory::Shared::default()
         };
+        self.gate = self.gate.as_ref().map(StockGate::in_another_process);
         self.order_watch = Arc::default();
         self.sold_out_times = Arc::default();
         self
@@ -183,6 +197,11 @@ impl Shop {
     /// The shop's connection pool.
     pub fn db(&self) -> &Db {
         &self.db
+    }
+
+    /// The gates in Redis; `None` without Redis.
+    pub fn gate(&self) -> Option<&StockGate> {
+        self.gate.as_ref()
     }
 
     /// The terms of sale.
@@ -298,6 +317,11 @@ impl Shop {
     /// The express purchases of this process.
     pub fn purchases(&self) -> Purchases<'_> {
         Purchases { shop: self }
+    }
+
+    /// The gates in Redis, for seeding and reconciling.
+    pub fn gates(&self) -> Gates<'_> {
+        Gates { shop: self }
     }
 
     /// The data that the server processes share.

@@ -3,9 +3,9 @@
 
 mod own_database;
 mod points;
-mod program;
+pub mod program;
 mod proof;
 mod restarted_database;
 pub mod story;
-mod strategies;
+pub mod strategies;
 pub mod visitor;

@@ -17,14 +17,14 @@ use uuid::Uuid;
 
 use crate::support::{
     Gate, PATIENCE, PlacesOrders, TestShop, check_audit_clean,
+    redis::available,
     shop::{claim, long_key, units_of},
     within,
 };
 
 /// The strategies that may sell a product of the shop.
 fn shop_worthy() -> impl Iterator<Item = StrategyKey> {
-    let all = StrategyKey::ALL.into_iter();
-    all.filter(|strategy| strategy.may_sell_in_shop())
+    available().filter(|strategy| strategy.may_sell_in_shop())
 }
 
 #[tokio::test]

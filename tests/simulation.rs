@@ -32,6 +32,7 @@ const RUN_MAX: Duration = Duration::from_secs(300);
 
 fn engine(shop: &TestShop) -> Engine {
     Engine::new(shop.database.url().to_owned(), shop.feed().clone())
+        .with_gate(shop.gate().cloned())
         .with_gateway(std::sync::Arc::new(OnDemand::on(shop.database.url())))
 }
 

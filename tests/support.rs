@@ -6,6 +6,7 @@ pub mod provider;
 pub mod proxy;
 pub mod race;
 pub mod raw_http;
+pub mod redis;
 pub mod retries;
 pub mod scripted_provider;
 pub mod server;

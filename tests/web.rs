@@ -12,6 +12,7 @@ mod documented;
 mod express_purchase;
 mod find_order;
 mod found;
+mod gates;
 mod headers;
 mod health;
 mod interrupted_forms;

@@ -57,11 +57,15 @@ pub enum OtherEngine {
 }
 
 impl Options {
-    /// The safe strategies to measure. The speed of a strategy that sells wrongly is meaningless.
+    /// The safe strategies to measure; those that need Redis are left out. The speed of a strategy
+    /// that sells wrongly is meaningless.
     pub fn strategies(&self) -> Vec<StrategyKey> {
         StrategyKey::ALL
             .into_iter()
-            .filter(|strategy| strategy.is_safe() && self.is_included(*strategy))
+            .filter(|strategy| {
+                let row = strategy.row();
+                row.is_safe && !row.needs_redis && self.is_included(*strategy)
+            })
             .collect()
     }
 

@@ -36,6 +36,7 @@ mod m0026_holds_of_sales;
 mod m0027_product_search;
 mod m0028_session_ids;
 mod m0030_switched_codes;
+mod m0031_fencing_tokens;
 pub mod mysql;
 
 /// Runs all migrations for PostgreSQL, oldest first.
@@ -74,6 +75,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0027_product_search::Migration),
             Box::new(m0028_session_ids::Migration),
             Box::new(m0030_switched_codes::Migration),
+            Box::new(m0031_fencing_tokens::Migration),
         ]
     }
 }

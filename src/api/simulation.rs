@@ -70,7 +70,8 @@ mod server {
             ShopError::StrategyUnknown
             | ShopError::StrategyUnsafe(_)
             | ShopError::StrategyLaneOnly(_)
-            | ShopError::StrategyNotOnEngine { .. } => Some("strategy"),
+            | ShopError::StrategyNotOnEngine { .. }
+            | ShopError::StrategyNeedsRedis(_) => Some("strategy"),
             _ => None,
         }
     }

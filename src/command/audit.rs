@@ -11,12 +11,17 @@ use std::{
 
 use clap::Args;
 use doorbuster::{
-    config::DatabaseSettings,
-    db::{PoolSettings, schema},
-    shop::audit::{self, AuditReport, Pace, rules::RULES},
+    config::{DatabaseSettings, RedisSettings},
+    db::{Db, PoolSettings, schema},
+    feed::Feed,
+    shop::{
+        Shop,
+        audit::{self, AuditReport, Pace, RuleResult, rules::RULES},
+        gates::GatesError,
+    },
 };
 
-use super::{database::OpenDatabase, output};
+use super::{database::OpenDatabase, output, redis::open_gate};
 use crate::{CommandError, EXIT_BROKEN};
 
 #[derive(Args)]
@@ -31,8 +36,10 @@ pub struct Arguments {
 
 pub async fn run(
     settings: &DatabaseSettings,
+    redis: &RedisSettings,
     arguments: Arguments,
 ) -> Result<ExitCode, CommandError> {
+    redis.url()?;
     OpenDatabase::with(settings, async |database| {
         schema::migrate(&database.url, schema::Step::Up).await?;
         let db = database.pool(PoolSettings::AUDIT).await?;
@@ -49,8 +56,10 @@ pub async fn run(
             }
         })
         .await;
+        let gates = check_gates(&db, redis).await;
         db.close().await;
-        let report = report?;
+        let mut report = report?;
+        report.rules.extend(gates?);
         output::print(&if arguments.json {
             serde_json::to_string_pretty(&report)? + "\n"
         } else {
@@ -63,6 +72,22 @@ pub async fn run(
         })
     })
     .await
+}
+
+/// Checks the rule about the gates in Redis; `None` without Redis. While Redis does not answer, its
+/// gates let nothing through.
+async fn check_gates(db: &Db, redis: &RedisSettings) -> Result<Option<RuleResult>, CommandError> {
+    let shop = Shop::new(db.clone(), Feed::default());
+    let gate = open_gate(redis, &shop).await?;
+    match shop.with_gate(gate).gates().audit().await {
+        Ok(result) => Ok(Some(result)),
+        Err(GatesError::NoRedis) => Ok(None),
+        Err(GatesError::Redis(error)) => {
+            output::note(format_args!("the gates were not checked: {error}"));
+            Ok(None)
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 fn as_text(report: &AuditReport) -> String {

@@ -5,10 +5,13 @@ use std::{io, net::SocketAddr, process::ExitCode};
 
 use clap::Args;
 use doorbuster::{
-    config::{DatabaseSettings, open_files},
+    config::{DatabaseSettings, RedisSettings, open_files},
     db::{Db, PoolSettings, session_store::DbSessionStore},
     feed::Feed,
-    shop::{Shop, inventory::InjectionPoint},
+    shop::{
+        Shop,
+        inventory::{InjectionPoint, gate::StockGate},
+    },
     simulation::{Engine, buyer::ATTEMPT_DEADLINE, own_servers, store},
     web::{
         self, AppState, ConnectionLimits, ServerParts,
@@ -19,7 +22,7 @@ use doorbuster::{
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::{output, signals::StopSignal};
+use super::{output, redis::open_gate, signals::StopSignal};
 use crate::CommandError;
 
 /// Connections to the server: all of them come from the process of the run.
@@ -50,6 +53,7 @@ pub struct Arguments {
 /// process of the run ends.
 pub async fn run(
     database: &DatabaseSettings,
+    redis: &RedisSettings,
     arguments: Arguments,
 ) -> Result<ExitCode, CommandError> {
     let stop = StopSignal::install()?;
@@ -62,7 +66,8 @@ pub async fn run(
         return Ok(ExitCode::SUCCESS);
     };
     let db = db?;
-    let state = state(url, &db, &arguments, address, stop.token());
+    let gate = open_gate(redis, &Shop::new(db.clone(), Feed::default())).await?;
+    let state = state(url, &db, gate, &arguments, address, stop.token());
     output::print(&format!("http://{address}\n"))?;
     web::serve_buyers(listener, state, limits).await;
     db.close().await;
@@ -96,6 +101,7 @@ async fn connect(url: &str, arguments: &Arguments) -> Result<Db, CommandError> {
 fn state(
     url: &str,
     db: &Db,
+    gate: Option<StockGate>,
     arguments: &Arguments,
     address: SocketAddr,
     shutdown: CancellationToken,
@@ -103,6 +109,7 @@ fn state(
     let feed = Feed::default();
     let shop = Shop::new(db.clone(), feed.clone())
         .with_deadline(ATTEMPT_DEADLINE)
+        .with_gate(gate)
         .with_injection_point(InjectionPoint::from_ms(arguments.race_window_ms));
     AppState::new(ServerParts {
         engine: Engine::new(url.to_owned(), feed),

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, num::NonZeroU32, process::ExitCode};
 
 use doorbuster::{
-    config::{DatabaseSettings, ServeSettings, open_files},
+    config::{DatabaseSettings, RedisSettings, ServeSettings, open_files},
     db::{Db, PoolSettings, session_store::DbSessionStore},
     feed::Feed,
     shop::{Shop, administrator::Credential},
@@ -21,17 +21,24 @@ use super::{
     database::OpenDatabase,
     gateway::{self, OpenGateway, OwnProvider},
     output,
+    redis::open_gate,
     signals::StopSignal,
 };
 use crate::CommandError;
 
 pub async fn run(
     database: &DatabaseSettings,
+    redis: &RedisSettings,
     settings: ServeSettings,
 ) -> Result<ExitCode, CommandError> {
     let stop = StopSignal::install()?;
     settings.sells_by_express()?;
     settings.check_direct_url()?;
+    redis.url()?;
+    let strategy = settings.terms.strategy;
+    if strategy.row().needs_redis && !redis.is_set() {
+        return Err(strategy.needs_redis().into());
+    }
     // Before the database is opened, so that a second server on the same address fails at once.
     let listener = TcpListener::bind(settings.addr)
         .await
@@ -48,7 +55,7 @@ pub async fn run(
         shop: listener,
         metrics: metrics_listener,
     };
-    let served = serve(&database, settings, listeners, &stop).await;
+    let served = serve(&database, redis, settings, listeners, &stop).await;
     let closed = database.close_within(stop.time_left()).await;
     served?;
     closed?;
@@ -74,12 +81,13 @@ async fn listen_for_metrics(address: SocketAddr) -> Result<TcpListener, CommandE
 /// Serves until the stop is requested, or until the embedded database is lost.
 async fn serve(
     database: &OpenDatabase,
+    redis: &RedisSettings,
     settings: ServeSettings,
     listeners: Listeners,
     stop: &StopSignal,
 ) -> Result<(), CommandError> {
     let limits = connection_limits(&settings);
-    let start = stop.unless_requested(start(database, settings, &listeners.shop, stop));
+    let start = stop.unless_requested(start(database, redis, settings, &listeners.shop, stop));
     let started = tokio::select! {
         started = start => started,
         lost = database.lost() => return Err(lost),
@@ -122,6 +130,7 @@ struct Started {
 
 async fn start(
     database: &OpenDatabase,
+    redis: &RedisSettings,
     settings: ServeSettings,
     listener: &TcpListener,
     stop: &StopSignal,
@@ -132,6 +141,8 @@ async fn start(
     let audit_db = audit_db.measured_with(&db);
     let feed = Feed::default();
     let shop = Shop::new(db.clone(), feed.clone()).with_terms(settings.terms.clone());
+    let gate = open_gate(redis, &shop).await?;
+    let shop = shop.with_gate(gate.clone());
     // An empty variable, as in a template of .env, is not a password.
     let given = settings
         .admin_password
@@ -144,7 +155,9 @@ async fn start(
     let gateway = open_gateway(database, &settings, listener, &payment_secret).await?;
     let shop = shop.with_gateway(gateway.handle());
     let state = AppState::new(ServerParts {
-        engine: Engine::new(database.url.clone(), feed).with_gateway(gateway.handle()),
+        engine: Engine::new(database.url.clone(), feed)
+            .with_gateway(gateway.handle())
+            .with_gate(gate),
         sessions: DbSessionStore::new(db.clone()),
         limits: RateLimits::new(settings.purchase_rate_per_s)
             .with_new_carts_per_minute(NonZeroU32::new(settings.new_carts_per_minute))

@@ -4,7 +4,7 @@ use std::{fmt::Display, path::PathBuf, process::ExitCode};
 
 use clap::{Args, ValueEnum};
 use doorbuster::{
-    config::DatabaseSettings,
+    config::{DatabaseSettings, RedisSettings},
     db::PoolSettings,
     feed::Feed,
     model::{
@@ -23,6 +23,7 @@ use super::{
     gateway::{OpenGateway, OwnProvider},
     interrupt::Interrupt,
     output,
+    redis::open_gate_on,
 };
 use crate::{CommandError, EXIT_BROKEN, EXIT_USAGE};
 
@@ -112,10 +113,11 @@ enum JourneyArgument {
 
 pub async fn run(
     settings: &DatabaseSettings,
+    redis: &RedisSettings,
     arguments: Arguments,
 ) -> Result<ExitCode, CommandError> {
     if arguments.list {
-        output::print(&list(engine_of(settings)))?;
+        output::print(&list(engine_of(settings), redis.is_set()))?;
         return Ok(ExitCode::SUCCESS);
     }
     let plan = match plan(&arguments) {
@@ -128,7 +130,7 @@ pub async fn run(
     let interrupt = Interrupt::listen()?;
     let end = OpenDatabase::with(settings, async |database| {
         database.prepare().await?;
-        let engine = engine(database, &interrupt);
+        let engine = engine(database, redis, &interrupt).await?;
         if plan.journey == Journey::Express {
             return Ok(simulate(&engine, plan, &arguments.target).await?);
         }
@@ -154,13 +156,19 @@ pub async fn run(
 }
 
 /// An engine that waits for the runs of other processes, and whose run a signal aborts.
-pub fn engine(database: &OpenDatabase, interrupt: &Interrupt) -> Engine {
+pub async fn engine(
+    database: &OpenDatabase,
+    redis: &RedisSettings,
+    interrupt: &Interrupt,
+) -> Result<Engine, CommandError> {
     let note = || {
         output::note("Another simulation is running on this database. Waiting until it ends.");
     };
-    Engine::new(database.url.clone(), Feed::default())
+    let gate = open_gate_on(redis, database).await?;
+    Ok(Engine::new(database.url.clone(), Feed::default())
+        .with_gate(gate)
         .waiting_for_others(note)
-        .interruptible(interrupt.token())
+        .interruptible(interrupt.token()))
 }
 
 /// Prints the verdicts of a complete run. Returns the exit code.
@@ -272,15 +280,12 @@ pub fn engine_of(settings: &DatabaseSettings) -> DatabaseEngine {
     DatabaseEngine::of_url(url).map_or(DatabaseEngine::Postgres, |(engine, _)| engine)
 }
 
-fn list(engine: DatabaseEngine) -> String {
+fn list(engine: DatabaseEngine, has_redis: bool) -> String {
     let line = |strategy: StrategyKey| {
-        let (safety, row) = (strategy.safety(), strategy.row());
-        match row.engines.reason_against(engine) {
-            None => format!("{strategy:20} {safety:7} {}\n", row.summary),
-            Some(reason) => {
-                let engine = engine.name();
-                format!("{strategy:20} {safety:7} not available on {engine}: {reason}\n")
-            }
+        let safety = strategy.safety();
+        match strategy.reason_against(engine, has_redis) {
+            None => format!("{strategy:20} {safety:7} {}\n", strategy.row().summary),
+            Some(reason) => format!("{strategy:20} {safety:7} not available {reason}\n"),
         }
     };
     StrategyKey::ALL.into_iter().map(line).collect()

@@ -7,7 +7,7 @@ use std::{
 
 use clap::Args;
 use doorbuster::{
-    config::DatabaseSettings,
+    config::{DatabaseSettings, RedisSettings},
     model::{DatabaseEngine, Quantity, ShopError, StrategyKey, plan},
     shop::administrator::Administrator,
     simulation::{
@@ -32,7 +32,7 @@ use crate::{CommandError, EXIT_BROKEN, EXIT_USAGE};
 
 #[derive(Args)]
 pub struct Arguments {
-    /// Strategies, comma-separated. Default: all safe strategies.
+    /// Strategies, comma-separated. Default: all safe strategies that are available.
     #[arg(long, value_delimiter = ',', value_name = "KEY")]
     strategies: Vec<StrategyKey>,
     /// Concurrent buyers, comma-separated.
@@ -69,9 +69,10 @@ pub struct Arguments {
 
 pub async fn run(
     settings: &DatabaseSettings,
+    redis: &RedisSettings,
     arguments: Arguments,
 ) -> Result<ExitCode, CommandError> {
-    let plan = match plan(simulate::engine_of(settings), &arguments) {
+    let plan = match plan(simulate::engine_of(settings), redis.is_set(), &arguments) {
         Ok(plan) => plan,
         Err(error) => {
             output::note(format_args!(
@@ -88,7 +89,7 @@ pub async fn run(
     let sweep = OpenDatabase::with(settings, async |database| {
         database.prepare().await?;
         let machine = Machine::with_database(&database.url, plan.pool_size()).await?;
-        let engine = simulate::engine(database, &interrupt);
+        let engine = simulate::engine(database, redis, &interrupt).await?;
         let administrator = Administrator::at_the_command_line();
         let bar = progress_bar(plan.order().len());
         let runs = sweep::run(&administrator, &engine, &plan, |ended, cell| {
@@ -110,11 +111,17 @@ pub async fn run(
     })
 }
 
-fn plan(engine: DatabaseEngine, arguments: &Arguments) -> Result<SweepPlan, ShopError> {
+fn plan(
+    engine: DatabaseEngine,
+    has_redis: bool,
+    arguments: &Arguments,
+) -> Result<SweepPlan, ShopError> {
     let strategies = if arguments.strategies.is_empty() {
         let all = StrategyKey::ALL.into_iter();
-        all.filter(|strategy| strategy.is_safe() && strategy.check_runs_on(engine).is_ok())
-            .collect()
+        all.filter(|strategy| {
+            strategy.is_safe() && strategy.check_runs_on(engine, has_redis).is_ok()
+        })
+        .collect()
     } else {
         arguments.strategies.clone()
     };

@@ -187,6 +187,8 @@ pub enum ShopError {
         engine: String,
         reason: String,
     },
+    #[error("The strategy {0} needs Redis, and this server has none (REDIS_URL).")]
+    StrategyNeedsRedis(String),
     #[error("This story shows how InnoDB locks, and cannot be played on {engine}.")]
     StoryNotOnEngine { engine: String },
     #[error("The shop is very busy. Nothing was bought; try again in {retry_after_s} s.")]
@@ -257,6 +259,7 @@ impl ShopError {
             Self::StrategyUnsafe(_)
             | Self::StrategyLaneOnly(_)
             | Self::StrategyNotOnEngine { .. }
+            | Self::StrategyNeedsRedis(_)
             | Self::StoryNotOnEngine { .. }
             | Self::ExpressPurchaseOff
             | Self::CookiesBlocked

@@ -41,6 +41,9 @@ mod registry;
 pub use line_style::LineStyle;
 pub use registry::StrategyKey;
 
+/// Why a strategy is not available without Redis.
+const NEEDS_REDIS: &str = "without Redis: set REDIS_URL";
+
 /// Everything that other code may know of a strategy.
 #[derive(Debug)]
 pub struct StrategyRow {
@@ -86,6 +89,8 @@ pub struct StrategyRow {
     pub stepper_note: Option<&'static str>,
     /// The database engines that it runs on.
     pub engines: Engines,
+    /// True if it needs Redis: without `REDIS_URL` it is listed, and not available.
+    pub needs_redis: bool,
 }
 
 /// Where buyers wait for each other.
@@ -168,12 +173,24 @@ impl StrategyKey {
         self.is_safe() && matches!(self.row().layout, StockLayout::Row)
     }
 
-    /// Checks that the strategy runs on a database engine.
+    /// Why the strategy is not available on this engine, with Redis or without, as a page or a list
+    /// says it; `None` if it is available.
+    pub fn reason_against(self, engine: DatabaseEngine, has_redis: bool) -> Option<String> {
+        let row = self.row();
+        match row.engines.reason_against(engine) {
+            Some(reason) => Some(format!("on {}: {reason}", engine.name())),
+            None if row.needs_redis && !has_redis => Some(NEEDS_REDIS.to_owned()),
+            None => None,
+        }
+    }
+
+    /// Checks that the strategy runs on a database engine, with Redis or without.
     ///
     /// # Errors
-    /// [`ShopError::StrategyNotOnEngine`].
-    pub fn check_runs_on(self, engine: DatabaseEngine) -> Result<(), ShopError> {
+    /// [`ShopError::StrategyNotOnEngine`] or [`ShopError::StrategyNeedsRedis`].
+    pub fn check_runs_on(self, engine: DatabaseEngine, has_redis: bool) -> Result<(), ShopError> {
         match self.row().engines.reason_against(engine) {
+            None if self.row().needs_redis && !has_redis => Err(self.needs_redis()),
             None => Ok(()),
             Some(reason) => Err(ShopError::StrategyNotOnEngine {
                 strategy: self.to_string(),
@@ -181,6 +198,11 @@ impl StrategyKey {
                 reason: reason.to_owned(),
             }),
         }
+    }
+
+    /// Builds the refusal of a strategy that needs Redis where there is none.
+    pub fn needs_redis(self) -> ShopError {
+        ShopError::StrategyNeedsRedis(self.to_string())
     }
 
     /// Checks that the strategy can sell a shop product.
@@ -235,6 +257,19 @@ mod tests {
         for strategy in StrategyKey::ALL {
             let stored = serde_json::to_value(strategy).ok();
             assert_eq!(stored, Some(strategy.as_str().into()));
+        }
+    }
+
+    #[test]
+    fn a_strategy_that_needs_redis_is_available_only_with_it() {
+        for strategy in StrategyKey::ALL {
+            let engine = DatabaseEngine::Postgres;
+            assert_eq!(strategy.check_runs_on(engine, true), Ok(()));
+            assert_eq!(strategy.reason_against(engine, true), None);
+            let without = strategy.reason_against(engine, false);
+            assert_eq!(without.is_some(), strategy.row().needs_redis, "{strategy}");
+            let refused = strategy.check_runs_on(engine, false);
+            assert_eq!(refused.is_err(), strategy.row().needs_redis, "{strategy}");
         }
     }
 

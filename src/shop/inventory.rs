@@ -5,6 +5,7 @@ pub mod announcement;
 pub mod batch_queue;
 pub mod committed;
 pub mod counters;
+pub mod gate;
 pub mod hold;
 pub mod injection_point;
 pub mod key_lookup;

@@ -40,6 +40,11 @@ pub const HEARTBEAT_GAP_MAX: Duration = Duration::seconds(15);
 const PAYMENT_SECRET: &str = "payment";
 /// The name of the secret that signs links to a customer's orders. The provider does not know it.
 const LINK_SECRET: &str = "customer links";
+/// The name of the identifier with which the keys of this shop in Redis begin.
+const REDIS_NAMESPACE: &str = "redis namespace";
+
+/// Characters of that identifier: enough to be unique.
+const NAMESPACE_LEN: usize = 12;
 
 /// Keeps what the server processes share; see [`Shop::operation`].
 #[derive(Clone, Copy, Debug)]
@@ -92,6 +97,15 @@ impl Operation<'_> {
     /// operator who deletes its row invalidates all links.
     pub async fn link_secret(self) -> Result<String, ShopError> {
         self.secret(LINK_SECRET).await
+    }
+
+    /// Returns the identifier with which the keys of this shop in Redis begin. The first call
+    /// generates it; the operator who deletes its row lets all servers begin with new keys when
+    /// they start again.
+    pub async fn redis_namespace(self) -> Result<String, ShopError> {
+        let mut identifier = self.secret(REDIS_NAMESPACE).await?;
+        identifier.truncate(NAMESPACE_LEN);
+        Ok(identifier)
     }
 
     async fn secret(self, name: &'static str) -> Result<String, ShopError> {

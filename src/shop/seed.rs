@@ -103,6 +103,7 @@ pub(crate) fn stock_row(product_id: i64, units: i64) -> stock::ActiveModel {
         version: Set(0),
         unguarded: Set(false),
         layout: NotSet,
+        fence: NotSet,
     }
 }
 

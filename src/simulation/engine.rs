@@ -28,7 +28,7 @@ use crate::{
         ShopError, SimulationPlan,
     },
     payment::gateway::PaymentGateway,
-    shop::{administrator::Administrator, idempotency::Claim, notices},
+    shop::{administrator::Administrator, idempotency::Claim, inventory::gate::StockGate, notices},
 };
 
 /// The key of the advisory lock that a run holds: an arbitrary number that no other lock uses.
@@ -67,6 +67,8 @@ pub struct Engine {
     url: String,
     feed: Feed,
     gateway: Option<Arc<dyn PaymentGateway>>,
+    /// The gates in Redis; `None` without Redis.
+    gate: Option<StockGate>,
     runs: LiveRuns,
     /// Allows one run at a time in this process: two would distort each other's measurements. For
     /// the other processes, each run holds a lock of the database.
@@ -173,6 +175,7 @@ impl Engine {
             url,
             feed,
             gateway: None,
+            gate: None,
             runs: LiveRuns::default(),
             run_slot: Arc::new(Semaphore::new(1)),
             buyers: RunBuyers::default(),
@@ -231,6 +234,12 @@ impl Engine {
         }
     }
 
+    /// Sets the gates in Redis for the strategies that need them.
+    #[must_use]
+    pub fn with_gate(self, gate: Option<StockGate>) -> Self {
+        Self { gate, ..self }
+    }
+
     /// Returns the runs of this process.
     pub fn runs(&self) -> &LiveRuns {
         &self.runs
@@ -258,7 +267,7 @@ impl Engine {
     /// database unless the engine waits; [`SimulationError::Interrupted`];
     /// [`ShopError::FieldsInvalid`] if values of the plan are out of range;
     /// [`ShopError::StrategyUnsafe`] for an unsafe strategy on a shop product;
-    /// [`ShopError::StrategyNotOnEngine`].
+    /// [`ShopError::StrategyNotOnEngine`]; [`ShopError::StrategyNeedsRedis`].
     pub async fn start(
         &self,
         administrator: &Administrator,
@@ -285,7 +294,7 @@ impl Engine {
         let plan = Arc::new(plan.validate()?);
         let (engine, _) = DatabaseEngine::of_url(&self.url)?;
         for strategy in &plan.strategies {
-            strategy.check_runs_on(engine)?;
+            strategy.check_runs_on(engine, self.gate.is_some())?;
         }
         let run_slot = Arc::clone(&self.run_slot)
             .try_acquire_owned()

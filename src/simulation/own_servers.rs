@@ -44,13 +44,14 @@ pub enum OwnServersError {
     Slow(u32),
 }
 
-/// The settings with which the servers of a run are started. They cannot be printed: the URL of the
-/// database may contain a password.
+/// The settings with which the servers of a run are started. They cannot be printed: the URLs may
+/// contain a password.
 #[derive(Clone)]
 pub struct ServersLaunch {
     /// The program that has the subcommand, usually the current executable.
     pub program: PathBuf,
     pub database_url: String,
+    pub redis_url: Option<String>,
     pub run: Uuid,
     pub servers: u32,
     /// Maximum concurrent transactions of each server.
@@ -69,8 +70,9 @@ impl ServersLaunch {
             .args(["--port", &port.to_string()])
             .args(["--connections", &self.connections.to_string()])
             .args(["--race-window-ms", &self.race_window_ms.to_string()])
-            // Never an argument: every user of the machine can read those.
+            // Never arguments: every user of the machine can read those.
             .env("DATABASE_URL", &self.database_url)
+            .env("REDIS_URL", self.redis_url.as_deref().unwrap_or_default())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             // A separate process group: Ctrl-C in the terminal aborts the run, which ends its

@@ -1,6 +1,6 @@
-//! Background maintenance of a server process: sweeps expired holds, resolves payments, exchanges
-//! notices with the other servers, fails abandoned runs, deletes old data and records the figures
-//! of *Health*.
+//! Background maintenance of a server process: sweeps expired holds, reconciles the gates in Redis,
+//! resolves payments, exchanges notices with the other servers, fails abandoned runs, deletes old
+//! data and records the figures of *Health*.
 
 pub mod abandoned_runs;
 pub mod health;
@@ -10,6 +10,7 @@ pub mod old_data;
 mod payments;
 pub mod rounds;
 mod stock;
+mod stock_gates;
 pub mod supervisor;
 
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -35,6 +36,9 @@ pub fn start(state: &AppState) -> Vec<AbortOnDropHandle<()>> {
         }),
         spawn("the maintenance of stock", state, |state, shutdown| {
             stock::maintain_stock(state, shutdown)
+        }),
+        spawn("the reconciliation of gates", state, |state, shutdown| {
+            stock_gates::reconcile(state.shop.clone(), shutdown)
         }),
         spawn("the resolution of payments", state, |state, shutdown| {
             payments::resolve_payments(state.shop.clone(), shutdown)

@@ -51,21 +51,23 @@ const RULES: &[Rule] = &[
             "feed",
             "db",
             "metrics",
+            "redis",
             "config",
             "telemetry",
         ],
     ),
     rule(
         "simulation",
-        "shop, payment, db, feed, model, config",
-        &["shop", "payment", "db", "feed", "model", "config"],
+        "shop, payment, db, redis, feed, model, config",
+        &["shop", "payment", "db", "redis", "feed", "model", "config"],
     ),
     rule(
         "shop",
-        "payment::gateway, db, feed, metrics, model, config",
+        "payment::gateway, db, redis, feed, metrics, model, config",
         &[
             "payment::gateway",
             "db",
+            "redis",
             "feed",
             "metrics",
             "model",
@@ -80,6 +82,7 @@ const RULES: &[Rule] = &[
         &["metrics", "model", "config"],
     ),
     rule("metrics", "model", &["model"]),
+    rule("redis", "no other module", &[]),
     rule("config", "model", &["model"]),
     rule("telemetry", "model", &["model"]),
 ];
@@ -291,7 +294,7 @@ fn the_domain_does_not_use_web_crates() {
             .copied()
             .unwrap_or_default()
             .to_owned();
-        if ["shop", "simulation", "feed", "db", "config"].contains(&top.as_str()) {
+        if ["shop", "simulation", "feed", "db", "redis", "config"].contains(&top.as_str()) {
             let code = source.code(Strings::Blanked);
             assert!(
                 !web.is_match(&code),

@@ -30,6 +30,12 @@ const PLACEMENTS: &[Placement] = &[
         ],
     },
     Placement {
+        what: "the driver of Redis",
+        pattern: r"(^|[^\w:])::redis::",
+        strings: Strings::Blanked,
+        allowed_in: &["src/redis.rs", "src/redis/"],
+    },
+    Placement {
         what: "the start of a transaction",
         pattern: r"\.\s*(begin|begin_with|begin_with_config|begin_with_options|transaction|transaction_with_config|transaction_with_options)\s*(::<.*?>)?\(|TransactionTrait\s*::\s*\w",
         strings: Strings::Blanked,
@@ -56,6 +62,7 @@ const PLACEMENTS: &[Placement] = &[
         strings: Strings::Blanked,
         allowed_in: &[
             "src/shop/inventory/strategies/process_mutex.rs",
+            "src/shop/inventory/strategies/redis_lock_unfenced.rs",
             "src/shop/inventory/strategies/unguarded.rs",
         ],
     },
@@ -171,6 +178,9 @@ fn misplaced_code_is_found() {
             1,
         ),
         ("src/simulation/store.rs", "use sea_orm::EntityTrait;", 0),
+        ("src/shop/gates.rs", "use ::redis::Client;", 1),
+        ("src/redis/connection.rs", "use ::redis::Client;", 0),
+        ("src/shop/gates.rs", "use crate::redis::Redis;", 0),
         ("src/payment/gateway.rs", "use sea_orm::Value;", 1),
         (
             "src/payment/provider/store/events.rs",

@@ -10,14 +10,14 @@ use uuid::Uuid;
 
 use crate::support::{
     Gate, PATIENCE, PlacesOrders, TestProduct, TestShop, check_audit_clean,
+    redis::available,
     shop::{Counters, claim, units_of, unkeyed},
     within,
 };
 
 /// The strategies that can reserve stock.
 fn holding() -> impl Iterator<Item = StrategyKey> {
-    let all = StrategyKey::ALL.into_iter();
-    all.filter(|strategy| strategy.row().can_hold)
+    available().filter(|strategy| strategy.row().can_hold)
 }
 
 fn by(strategy: StrategyKey) -> ShopTerms {

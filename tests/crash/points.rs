@@ -128,6 +128,7 @@ const NOT_KILLED: &[&str] = &[
     "look for simulation",
     "mark cart as seen",
     "remove old addresses",
+    "reconcile stock gates",
     "rename simulation",
     "start lane",
     "open simulation",
@@ -174,7 +175,10 @@ fn every_point() -> Vec<(String, Story, &'static str)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_killed_at_any_point_loses_no_order_and_no_money() {
-    let failed: Vec<String> = stream::iter(every_point())
+    let points = every_point()
+        .into_iter()
+        .filter(|(_, story, _)| story.can_run());
+    let failed: Vec<String> = stream::iter(points)
         .map(|(point, story, end)| async move {
             let survived = tokio::spawn(proof::survive(point.clone(), story, end)).await;
             survived.is_err().then_some(point)

@@ -17,7 +17,7 @@ use reqwest::Client;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::program::doorbuster;
+use crate::support::{program::doorbuster, redis};
 
 /// The administrator's password.
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -30,6 +30,7 @@ const KILLED_WITHIN: Duration = Duration::from_secs(120);
 pub struct ServerRunner {
     folder: TempDir,
     database_url: String,
+    redis_url: Option<String>,
     running: Option<Child>,
     providers: Vec<Pid>,
 }
@@ -39,9 +40,16 @@ impl ServerRunner {
         Self {
             folder: TempDir::new().expect("a temporary folder"),
             database_url: database_url.to_owned(),
+            redis_url: redis::shared_url(),
             running: None,
             providers: Vec::new(),
         }
+    }
+
+    /// Sets the Redis of the servers, instead of the one that all tests share.
+    pub fn with_redis(mut self, url: String) -> Self {
+        self.redis_url = Some(url);
+        self
     }
 
     /// Starts a server, which is killed at `point` if one is given. Returns its URL.
@@ -58,6 +66,7 @@ impl ServerRunner {
             .env("DOORBUSTER_DATA", self.data())
             .env("ADMIN_PASSWORD", PASSWORD)
             .env("PAID_WITHOUT_STOCK", "backorder")
+            .env("REDIS_URL", self.redis_url.as_deref().unwrap_or_default())
             .env("NO_COLOR", "1")
             .stdout(Stdio::null())
             // A file and not a pipe: the provider inherits it and outlives the server, so a pipe

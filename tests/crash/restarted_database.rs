@@ -44,6 +44,7 @@ async fn check_run_survives(what: &str, plan: SimulationPlan) {
     let shop = TestShop::on_own_server(database.url()).await;
     let attempts = plan.total_attempts();
     let engine = Engine::new(database.url().to_owned(), Feed::default())
+        .with_gate(shop.gate().cloned())
         .with_server_program(PathBuf::from(env!("CARGO_BIN_EXE_doorbuster")));
     let started = engine.start(&administrator(), plan).await;
     let started = started.expect("the run starts");

@@ -31,6 +31,7 @@ pub fn doorbuster(folder: &Path, arguments: &[&str]) -> Command {
         "CONNECTIONS_PER_ADDRESS_MAX",
         "ADMIN_PASSWORD",
         "DATABASE_DIRECT_URL",
+        "REDIS_URL",
         "PAYMENT_PROVIDER_URL",
         "PAYMENT_SECRET",
         "EXPRESS_PURCHASE",
@@ -126,7 +127,8 @@ pub async fn run_until(
     Ended::of(output, &folder)
 }
 
-async fn end_of(mut command: Command, folder: &TempDir) -> Ended {
+/// Runs a command to its end.
+pub async fn end_of(mut command: Command, folder: &TempDir) -> Ended {
     let output = tokio::task::spawn_blocking(move || command.output())
         .await
         .expect("the wait ends")

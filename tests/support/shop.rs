@@ -38,6 +38,7 @@ use super::{
     patient,
     provider::OnDemand,
     race::{self},
+    redis,
     server::on_support,
     within,
 };
@@ -95,7 +96,8 @@ impl TestShop {
         let gateway = OnDemand::on(database.url());
         Self {
             shop: Shop::new(database.pool(settings).await, Feed::default())
-                .with_gateway(std::sync::Arc::new(gateway)),
+                .with_gateway(std::sync::Arc::new(gateway))
+                .with_gate(redis::shared_gate()),
             by_hand: database.by_hand().await,
             audited: AtomicBool::new(false),
             products_made: AtomicU32::new(0),

@@ -35,7 +35,8 @@ pub fn state(shop: Shop, database_url: &str, public_url: &str) -> AppState {
 /// Returns the parts of a server of `shop` at `public_url`.
 pub fn parts(shop: Shop, database_url: &str, public_url: &str) -> ServerParts {
     ServerParts {
-        engine: Engine::new(database_url.to_owned(), Feed::default()),
+        engine: Engine::new(database_url.to_owned(), Feed::default())
+            .with_gate(shop.gate().cloned()),
         sessions: DbSessionStore::new(shop.db().clone()),
         limits: RateLimits::new(None).into(),
         stock_watch: Default::default(),

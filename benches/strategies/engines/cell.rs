@@ -133,7 +133,7 @@ pub fn groups(options: &Options) -> Vec<Vec<EngineCell>> {
 fn on_both(cell: fn(Engine, StrategyKey) -> EngineCell, strategy: StrategyKey) -> Vec<EngineCell> {
     ENGINES
         .into_iter()
-        .filter(|engine| strategy.check_runs_on(*engine).is_ok())
+        .filter(|engine| strategy.check_runs_on(*engine, false).is_ok())
         .map(|engine| cell(engine, strategy))
         .collect()
 }

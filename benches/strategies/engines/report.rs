@@ -131,7 +131,7 @@ fn bounds(options: &Options, session: &Session) -> String {
         .to_owned();
     for strategy in options.strategies() {
         for engine in ENGINES {
-            if strategy.check_runs_on(engine).is_ok() {
+            if strategy.check_runs_on(engine, false).is_ok() {
                 text += &bounds_row(session, engine, strategy);
             }
         }

@@ -19,6 +19,8 @@ pub struct Model {
     /// See [`crate::model::StockLayout`]; with any layout other than `row`, this row holds only the
     /// total.
     pub layout: String,
+    /// The token of the last writer who held a lock in Redis: a smaller one is rejected.
+    pub fence: i64,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -108,7 +108,12 @@ impl FromStr for StoryBuyer {
 
     fn from_str(text: &str) -> Result<Self, ShopError> {
         let mut parts = text.trim().split(':');
-        let strategy = parts.next().unwrap_or_default().parse()?;
+        let strategy: StrategyKey = parts.next().unwrap_or_default().parse()?;
+        if strategy.row().needs_redis {
+            return Err(ShopError::Invalid(format!(
+                "{strategy} waits for Redis between its statements, where the stepper cannot stop it."
+            )));
+        }
         let units = match parts.next() {
             None | Some("") => 1,
             Some(units) => units.parse().unwrap_or(0),

@@ -32,6 +32,7 @@ strategies! {
         application_part: None,
         stepper_note: None,
         engines: Engines::All,
+        needs_redis: false,
     }
     /// The same with `NOWAIT`, retried.
     RowLockNowait {
@@ -59,6 +60,7 @@ strategies! {
         application_part: Some("retries run in the application"),
         stepper_note: None,
         engines: Engines::All,
+        needs_redis: false,
     }
     /// `UPDATE … WHERE available >= n`; the number of affected rows decides.
     ConditionalUpdate {
@@ -85,6 +87,7 @@ strategies! {
         application_part: None,
         stepper_note: None,
         engines: Engines::All,
+        needs_redis: false,
     }
     /// An unchecked decrement, which a constraint rejects.
     CheckConstraint {
@@ -110,6 +113,7 @@ strategies! {
         application_part: None,
         stepper_note: None,
         engines: Engines::All,
+        needs_redis: false,
     }
     /// Version compare-and-swap, retried.
     Optimistic {
@@ -139,6 +143,7 @@ strategies! {
         application_part: Some("retries run in the application"),
         stepper_note: None,
         engines: Engines::All,
+        needs_redis: false,
     }
     /// `SERIALIZABLE`, retried on 40001.
     Serializable {
@@ -169,6 +174,7 @@ strategies! {
         application_part: None,
         stepper_note: None,
         engines: Engines::All,
+        needs_redis: false,
     }
     /// `pg_advisory_xact_lock` around a conditional write.
     AdvisoryLock {
@@ -195,6 +201,7 @@ strategies! {
         application_part: None,
         stepper_note: None,
         engines: Engines::All,
+        needs_redis: false,
     }
     /// One row a unit, `FOR UPDATE SKIP LOCKED`.
     SkipLockedUnits {
@@ -219,6 +226,7 @@ strategies! {
         application_part: Some("the application chooses the row"),
         stepper_note: None,
         engines: Engines::All,
+        needs_redis: false,
     }
     /// Stock split over several rows.
     Buckets {
@@ -245,6 +253,7 @@ strategies! {
         application_part: Some("the application chooses the row"),
         stepper_note: None,
         engines: Engines::All,
+        needs_redis: false,
     }
     /// One statement does it all in one round trip.
     SingleStatement {
@@ -276,6 +285,7 @@ strategies! {
                 the isolation level is not used.",
         ),
         engines: Engines::All,
+        needs_redis: false,
     }
     /// One procedure that releases the row lock before the WAL flush.
     EarlyRelease {
@@ -308,6 +318,7 @@ strategies! {
         engines: Engines::PostgresOnly(
             "whether a commit waits for the disk is a setting of the whole server there, not of a transaction",
         ),
+        needs_redis: false,
     }
     /// One writer takes many waiting orders in one transaction.
     MicroBatch {
@@ -336,6 +347,94 @@ strategies! {
                 server, so each batch has one buyer.",
         ),
         engines: Engines::All,
+        needs_redis: false,
+    }
+    /// A counter in Redis in front of a conditional update.
+    RedisCounter {
+        key: "redis-counter",
+        colour: "#5c2dda",
+        colour_dark: "#897ed2",
+        dash: "14 5 3 5 3 5",
+        is_safe: true,
+        layout: StockLayout::Row,
+        isolation: Isolation::ReadCommitted,
+        can_hold: false,
+        has_race_window: true,
+        queue: QueueLocation::Database,
+        summary:
+            "reserves at a counter in Redis, then updates the row conditionally: the row decides",
+        explanation:
+            "Each buyer reserves at a counter in Redis under a lease, and then sends the conditional \
+                update. The buyer who finds the counter empty asks the row under its lock, and the \
+                counter learns what the row says.",
+        watch_for:
+            "Few buyers at the row once it is sold out: Redis repeats its last refusal, on every \
+                server, for 100 ms.",
+        choose_it_when:
+            "Many servers ask for a sold-out product, and the database should not hear all of them.",
+        decisive: "stock.available >=",
+        application_part: Some("a counter in Redis, before and after the transaction"),
+        stepper_note: None,
+        engines: Engines::All,
+        needs_redis: true,
+    }
+    /// A lock in Redis whose fencing token the row checks.
+    RedisLock {
+        key: "redis-lock",
+        colour: "#161f09",
+        colour_dark: "#b6d932",
+        dash: "14 5 3 5 3 5",
+        is_safe: true,
+        layout: StockLayout::Row,
+        isolation: Isolation::ReadCommitted,
+        can_hold: false,
+        has_race_window: true,
+        queue: QueueLocation::ServerMemory,
+        summary:
+            "takes a lock in Redis with a fencing token, and the row rejects an older token",
+        explanation:
+            "Each buyer takes a lock in Redis, whose lease ends after a second, and gets a token that \
+                is greater than all before. The row stores the token of its last writer, and rejects \
+                a smaller one: a holder that was paused for too long changes nothing.",
+        watch_for:
+            "No lock queue in the database: buyers wait in the servers’ memory, and one of each \
+                server asks Redis.",
+        choose_it_when:
+            "The work to serialize is outside of the database, and what it writes can check a token.",
+        decisive: "stock.fence <",
+        application_part: Some("a lock in Redis around the transaction"),
+        stepper_note: None,
+        engines: Engines::All,
+        needs_redis: true,
+    }
+    /// A reservation with a time limit in Redis, confirmed in the database.
+    RedisHold {
+        key: "redis-hold",
+        colour: "#8b4c70",
+        colour_dark: "#efa5c5",
+        dash: "14 5 3 5 3 5",
+        is_safe: true,
+        layout: StockLayout::Row,
+        isolation: Isolation::ReadCommitted,
+        can_hold: true,
+        has_race_window: false,
+        queue: QueueLocation::Database,
+        summary:
+            "reserves in Redis for a limited time, and confirms by a conditional update",
+        explanation:
+            "Each buyer reserves in Redis for a limited time, and holds no connection meanwhile. The \
+                conditional update then confirms, whether the reservation still exists or not: the \
+                row decides.",
+        watch_for:
+            "Buyers who pay for a long time hold no connection and no lock; a reservation that ran \
+                out is confirmed if the row still has the unit.",
+        choose_it_when:
+            "Payments take long, and most reservations should be refused without the database.",
+        decisive: "stock.available >=",
+        application_part: Some("a reservation in Redis, before and after the transaction"),
+        stepper_note: None,
+        engines: Engines::All,
+        needs_redis: true,
     }
     /// A lock in the server's memory: safe on one server only.
     ProcessMutex {
@@ -364,6 +463,36 @@ strategies! {
                 lock protects nothing, as in a shop with two servers.",
         ),
         engines: Engines::All,
+        needs_redis: false,
+    }
+    /// The same lock without a token: a holder that is paused for too long writes all the same.
+    RedisLockUnfenced {
+        key: "redis-lock-unfenced",
+        colour: "#553633",
+        colour_dark: "#cc6a69",
+        dash: "14 5 3 5 3 5",
+        is_safe: false,
+        layout: StockLayout::Row,
+        isolation: Isolation::ReadCommitted,
+        can_hold: false,
+        has_race_window: true,
+        queue: QueueLocation::ServerMemory,
+        summary:
+            "takes a lock in Redis without a token: a holder that pauses too long oversells",
+        explanation:
+            "Each buyer takes a lock in Redis, reads the stock, compares, and writes back the new \
+                value. If a buyer pauses until the lease of the lock has ended, another buyer takes \
+                the lock, and both write.",
+        watch_for:
+            "It works until one buyer pauses for more than a second, as a garbage collector or a slow \
+                disk can make it.",
+        choose_it_when:
+            "You want to show why a lock with a lease needs a token that the row checks.",
+        decisive: "UPDATE stock SET available = $1",
+        application_part: Some("a lock in Redis around the transaction"),
+        stepper_note: None,
+        engines: Engines::All,
+        needs_redis: true,
     }
     /// Read, compare, then subtract unchecked.
     BlindDecrement {
@@ -390,6 +519,7 @@ strategies! {
         application_part: None,
         stepper_note: None,
         engines: Engines::All,
+        needs_redis: false,
     }
     /// Read, compare in the application, write the new value.
     Unguarded {
@@ -416,5 +546,6 @@ strategies! {
         application_part: None,
         stepper_note: None,
         engines: Engines::All,
+        needs_redis: false,
     }
 }

@@ -144,7 +144,9 @@ async fn reserve(work: &Work, shop: &Shop, requests: &[HoldRequest]) -> Result<(
         return Ok(());
     }
     let strategy = strategies::holding(shop.terms.strategy);
-    let levels = strategy.hold(work, &shop.injection_point, requests).await?;
+    let levels = strategy
+        .hold(shop, work, &shop.injection_point, requests)
+        .await?;
     for (request, level) in requests.iter().zip(levels) {
         announcement::announce_after_commit(work, shop, request.product_id, level);
     }

@@ -20,6 +20,16 @@ pub struct Level {
     pub version: i64,
 }
 
+impl Level {
+    /// Returns the level of a row.
+    pub const fn of(row: &stock::Model) -> Self {
+        Self {
+            available: row.available,
+            version: row.version,
+        }
+    }
+}
+
 /// Units to add to each counter of a stock row. A negative delta is applied only if the counter
 /// holds that many units.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -144,10 +154,7 @@ async fn write(
     let rows = work
         .time_lock_wait(dialect::update_and_read(work.connection(), update, row))
         .await?;
-    Ok(rows.first().map(|row| Level {
-        available: row.available,
-        version: row.version,
-    }))
+    Ok(rows.first().map(Level::of))
 }
 
 /// Moves `quantity` units from available to sold if there are as many; otherwise returns `None`.
@@ -169,6 +176,20 @@ pub async fn sell_at_version(
     let update = update(read.product_id, CounterDelta::sell(quantity))
         .filter(stock::Column::Version.eq(read.version));
     write(work, read.product_id, update).await
+}
+
+/// Sells as [`sell`] if the last writer with a fencing token had a smaller `token`, and stores this
+/// one; returns `None` if it had not, or if there are too few units.
+pub async fn sell_fenced(
+    work: &Work,
+    product_id: i64,
+    quantity: Quantity,
+    token: i64,
+) -> Result<Option<Level>, DbErr> {
+    let update = update(product_id, CounterDelta::sell(quantity))
+        .filter(stock::Column::Fence.lt(token))
+        .col_expr(stock::Column::Fence, Expr::value(token));
+    write(work, product_id, update).await
 }
 
 /// Subtracts without a check of its own and relies on the row's constraints. Returns `None` if the

@@ -6,6 +6,7 @@ use super::{InjectionPoint, counters::Level};
 use crate::{
     db::txn::{Abort, Work},
     model::{Quantity, ShopError, product::insufficient},
+    shop::Shop,
 };
 
 /// Units of one product that a cart needs in addition to the units already held for it.
@@ -42,6 +43,7 @@ pub trait HoldStrategy: Send + Sync {
     /// rolls back.
     async fn hold(
         &self,
+        shop: &Shop,
         work: &Work,
         injection_point: &InjectionPoint,
         requests: &[HoldRequest],

@@ -48,7 +48,7 @@ impl Shop {
             let product = self.catalog().product_by_id(request.product_id).await;
             return Outcome::refused(product.err().unwrap_or(refusal));
         }
-        if let Err(refusal) = strategy.check_runs_on(self.db.engine()) {
+        if let Err(refusal) = strategy.check_runs_on(self.db.engine(), self.gate.is_some()) {
             return Outcome::refused(refusal);
         }
         let start = Instant::now();

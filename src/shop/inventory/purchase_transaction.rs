@@ -1,6 +1,8 @@
 //! The frame of a purchase in one transaction of several statements, for the strategies that differ
 //! only in how they take the stock.
 
+use std::sync::Arc;
+
 use futures::future::BoxFuture;
 
 use super::{
@@ -34,7 +36,10 @@ where
         + Sync
         + 'static,
 {
-    run_holding(shop, strategy, request, (), take).await
+    run_with(shop, strategy, request, (), move |work, sale, _| {
+        take(work, sale)
+    })
+    .await
 }
 
 /// The same, and drops `guard` when the transaction has ended: the transaction also ends if its
@@ -54,29 +59,53 @@ where
         + Sync
         + 'static,
 {
+    run_with(shop, strategy, request, guard, move |work, sale, _| {
+        take(work, sale)
+    })
+    .await
+}
+
+/// The same, and passes `context` to `take`.
+pub async fn run_with<C, F>(
+    shop: &Shop,
+    strategy: StrategyKey,
+    request: PurchaseRequest,
+    context: C,
+    take: F,
+) -> Outcome<Receipt>
+where
+    C: Send + Sync + 'static,
+    F: for<'w> Fn(&'w Work, &'w Sale, &'w C) -> BoxFuture<'w, Result<Option<Level>, Abort>>
+        + Copy
+        + Send
+        + Sync
+        + 'static,
+{
     let policy = Policy {
         isolation: strategy.row().isolation,
         ..shop.policy(strategy.as_str())
     };
     let shop = shop.clone();
+    // This closure, which the transaction's own task keeps, and its attempts own the context.
+    let context = Arc::new(context);
     txn::run(&shop.db.clone(), policy, move |work| {
-        // Makes this closure, which the transaction's own task keeps, the owner of the guard.
-        let _held = &guard;
-        let (shop, request) = (shop.clone(), request.clone());
-        Box::pin(async move { sell(work, &shop, strategy, &request, take).await })
+        let (shop, request, context) = (shop.clone(), request.clone(), Arc::clone(&context));
+        Box::pin(async move { sell(work, &shop, strategy, &request, &*context, take).await })
     })
     .await
 }
 
-async fn sell<F>(
+async fn sell<C, F>(
     work: &Work,
     shop: &Shop,
     strategy: StrategyKey,
     request: &PurchaseRequest,
+    context: &C,
     take: F,
 ) -> Result<Receipt, Abort>
 where
-    F: for<'w> Fn(&'w Work, &'w Sale) -> BoxFuture<'w, Result<Option<Level>, Abort>>,
+    C: Sync,
+    F: for<'w> Fn(&'w Work, &'w Sale, &'w C) -> BoxFuture<'w, Result<Option<Level>, Abort>>,
 {
     if let Some(receipt) = idempotency::claim(work, request.claim.as_ref()).await? {
         return Ok(receipt);
@@ -90,7 +119,7 @@ where
         strategy,
         shop: shop.clone(),
     };
-    let level = take(work, &sale).await?;
+    let level = take(work, &sale, context).await?;
     let lines = vec![NewLine::of(&sale.offer, request.quantity)?];
     let bill = Bill::without_delivery(orders::subtotal(&lines)?).ok_or_else(orders::too_large)?;
     let order = orders::write_placed(

@@ -50,6 +50,12 @@ impl Sale {
         refuse(&self.shop, &self.offer, self.quantity, available, version).into()
     }
 
+    /// Builds the refusal for `available` units that the row had under its lock at the time `at`.
+    pub fn refuse_as_at(&self, available: i64, version: i64, at: Instant) -> Abort {
+        let level = Level { available, version };
+        refuse_as_at(&self.shop, &self.offer, self.quantity, level, at).into()
+    }
+
     /// Reads the row without a lock.
     ///
     /// # Errors
@@ -115,18 +121,30 @@ pub fn refuse(
     available: i64,
     version: i64,
 ) -> ShopError {
+    let level = Level { available, version };
+    refuse_as_at(shop, offer, quantity, level, Instant::now())
+}
+
+/// The same for a row that was locked at the time `at`.
+fn refuse_as_at(
+    shop: &Shop,
+    offer: &Offer,
+    quantity: Quantity,
+    level: Level,
+    at: Instant,
+) -> ShopError {
     shop.shared.sold_out.store(
         offer.id,
         CachedRefusal {
             product_name: offer.name.clone(),
-            available,
-            version,
+            available: level.available,
+            version: level.version,
             per_customer_limit: offer.per_customer_limit,
             lane_id: offer.lane_id,
-            at: Instant::now(),
+            at,
         },
     );
-    insufficient(&offer.name, available, quantity)
+    insufficient(&offer.name, level.available, quantity)
 }
 
 /// Checks the rules about an offer that need no lock.

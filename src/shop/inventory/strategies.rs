@@ -11,6 +11,10 @@ mod early_release;
 pub mod micro_batch;
 mod optimistic;
 mod process_mutex;
+mod redis_counter;
+mod redis_hold;
+mod redis_lock;
+mod redis_lock_unfenced;
 pub mod row_lock;
 mod row_lock_nowait;
 mod serializable;
@@ -36,7 +40,11 @@ pub fn of(key: StrategyKey) -> &'static dyn PurchaseStrategy {
         StrategyKey::SingleStatement => &single_statement::SingleStatement,
         StrategyKey::EarlyRelease => &early_release::EarlyRelease,
         StrategyKey::MicroBatch => &micro_batch::MicroBatch,
+        StrategyKey::RedisCounter => &redis_counter::RedisCounter,
+        StrategyKey::RedisLock => &redis_lock::RedisLock,
+        StrategyKey::RedisHold => &redis_hold::RedisHold,
         StrategyKey::ProcessMutex => &process_mutex::ProcessMutex,
+        StrategyKey::RedisLockUnfenced => &redis_lock_unfenced::RedisLockUnfenced,
         StrategyKey::BlindDecrement => &blind_decrement::BlindDecrement,
         StrategyKey::Unguarded => &unguarded::Unguarded,
     }

@@ -202,6 +202,7 @@ impl Lane<'_> {
         let (engine, plan) = (self.engine, &self.started.plan);
         let mut shop = Shop::new(self.buyers_db().clone(), self.feed())
             .with_deadline(ATTEMPT_DEADLINE)
+            .with_gate(engine.gate.clone())
             .with_injection_point(InjectionPoint::from_ms(plan.race_window_ms))
             .with_terms(ShopTerms {
                 strategy,

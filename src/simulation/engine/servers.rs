@@ -28,6 +28,7 @@ impl Engine {
         let launch = ServersLaunch {
             program,
             database_url: self.url.clone(),
+            redis_url: self.gate.as_ref().map(|gate| gate.redis().url().to_owned()),
             run: started.id(),
             servers: plan.own_servers,
             connections: plan.pool_size,

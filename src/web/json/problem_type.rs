@@ -244,7 +244,7 @@ impl ProblemType {
             ShopError::StrategyUnsafe(_) | ShopError::StrategyLaneOnly(_) => {
                 Self::StrategyNotAllowed
             }
-            ShopError::StrategyNotOnEngine { .. } | ShopError::StepperNotOnEngine { .. } => {
+            ShopError::StrategyNotOnEngine { .. } | ShopError::StoryNotOnEngine { .. } => {
                 Self::EngineNotSupported
             }
             ShopError::QueueFull { .. } => Self::QueueFull,

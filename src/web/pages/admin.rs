@@ -6,6 +6,7 @@ mod certificate;
 mod compare;
 mod discounts;
 mod export_panel;
+mod gates;
 mod health;
 mod lessons;
 mod login;
@@ -30,6 +31,7 @@ mod strategy;
 pub use certificate::CertificatePage;
 pub use compare::ComparePage;
 pub use discounts::DiscountsPage;
+pub use gates::GatesPage;
 pub use health::{GuidePage, HealthPage};
 pub use lessons::LessonsPage;
 pub use login::LoginPage;
@@ -56,7 +58,7 @@ use crate::{
         ColumnHead::{Number, Text},
         DataTable,
     },
-    web::addresses,
+    web::{AppState, addresses},
 };
 
 /// Width of a stock bar, in the units of its view box.
@@ -71,6 +73,7 @@ fn Subnav(
     let item = |href: &'static str, text: &'static str| {
         view! { <li><a href=href aria-current=(href == current).then_some("page")>{text}</a></li> }
     };
+    let has_redis = use_context::<AppState>().is_some_and(|state| state.shop.gate().is_some());
     view! {
         <nav class="subnav" aria-label="Admin">
             <ul>
@@ -79,6 +82,7 @@ fn Subnav(
                 {item("/admin/products", "Products")}
                 {item("/admin/stock", "Stock")}
                 {item("/admin/discounts", "Discounts")}
+                {(has_redis || current == "/admin/redis").then(|| item("/admin/redis", "Redis"))}
                 {item("/admin/simulations", "Simulations")}
                 {item("/admin/stepper", "Stepper")}
                 {item("/admin/lessons", "Lessons")}

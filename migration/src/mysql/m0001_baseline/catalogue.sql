@@ -65,6 +65,7 @@ CREATE TABLE stock (
   version BIGINT NOT NULL DEFAULT 0,
   unguarded BOOLEAN NOT NULL DEFAULT FALSE,
   layout VARCHAR(8) NOT NULL DEFAULT 'row',
+  fence BIGINT NOT NULL DEFAULT 0,
   CONSTRAINT stock_available_not_negative CHECK (unguarded OR available >= 0),
   CONSTRAINT stock_conserved CHECK (
     unguarded OR layout <> 'row'

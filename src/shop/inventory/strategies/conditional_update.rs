@@ -62,6 +62,7 @@ impl PurchaseStrategy for ConditionalUpdate {
 impl HoldStrategy for ConditionalUpdate {
     async fn hold(
         &self,
+        _: &Shop,
         work: &Work,
         injection_point: &InjectionPoint,
         requests: &[HoldRequest],

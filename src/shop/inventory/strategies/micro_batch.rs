@@ -118,6 +118,7 @@ struct HeldRow {
 impl HoldStrategy for MicroBatch {
     async fn hold(
         &self,
+        _: &Shop,
         work: &Work,
         injection_point: &InjectionPoint,
         requests: &[HoldRequest],

@@ -61,6 +61,7 @@ impl PurchaseStrategy for RowLock {
 impl HoldStrategy for RowLock {
     async fn hold(
         &self,
+        _: &Shop,
         work: &Work,
         injection_point: &InjectionPoint,
         requests: &[HoldRequest],

@@ -320,21 +320,24 @@ fn StrategyBoxes(
             .split(',')
             .any(|ticked| ticked.trim() == key.as_str())
     };
-    let engine = use_context::<AppState>().map(|state| state.shop.db().engine());
+    let shop = use_context::<AppState>().map(|state| state.shop.clone());
     let boxes = StrategyKey::ALL
         .into_iter()
         .enumerate()
         .map(|(index, key)| {
-            let against = engine.and_then(|engine| key.row().engines.reason_against(engine));
+            let against = shop
+                .as_ref()
+                .and_then(|shop| key.reason_against(shop.db().engine(), shop.gate().is_some()));
+            let is_available = against.is_none();
             let note = against.map_or_else(
                 || format!("({})", key.safety_and_place()),
-                |reason| format!("(not on this database: {reason})"),
+                |reason| format!("(not available {reason})"),
             );
             view! {
                 <label class="tick">
                     <input
-                        type="checkbox" name="strategy[]" value=key.as_str() disabled=against.is_some()
-                        checked={is_ticked(key) && against.is_none()} autofocus={focus && index == 0}
+                        type="checkbox" name="strategy[]" value=key.as_str() disabled=!is_available
+                        checked={is_ticked(key) && is_available} autofocus={focus && index == 0}
                     />
                     <span>{key.as_str()}" "<span class="quiet">{note}</span></span>
                 </label>

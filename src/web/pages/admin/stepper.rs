@@ -148,8 +148,10 @@ fn seat(index: usize, engine: DatabaseEngine, typed: &str, focus: bool) -> impl 
     let level = parts.next().unwrap_or_default();
     let name = format!("Buyer {}", capital(index));
     let id = |field: &str| format!("{field}-{}", actor_letter(index));
+    // The stepper cannot stop between a call to Redis and a statement.
     let strategies: Vec<_> = StrategyKey::ALL
         .into_iter()
+        .filter(|key| !key.row().needs_redis)
         .map(|key| {
             let selected = key.as_str() == strategy;
             let is_absent = key.row().engines.reason_against(engine).is_some();

@@ -1,0 +1,35 @@
+//! The form about the gates in Redis.
+
+use leptos::prelude::*;
+
+use crate::model::ShopError;
+
+/// Reconciles the gates with their stock rows.
+///
+/// # Errors
+/// [`ShopError::NotSignedIn`]; [`ShopError::InvalidState`] without Redis.
+#[server(prefix = "/api/form", endpoint = "admin/reconcile-gates")]
+pub async fn reconcile_gates() -> Result<(), ShopError> {
+    let visit = crate::web::session::Visit::current()?;
+    visit.require_admin().await?;
+    let result = server::reconcile(&visit).await;
+    visit
+        .answer(result.map(|()| "/admin/redis".to_owned()), &[])
+        .await
+}
+
+#[cfg(feature = "ssr")]
+mod server {
+    use crate::{model::ShopError, shop::gates::GatesError, web::session::Visit};
+
+    pub async fn reconcile(visit: &Visit) -> Result<(), ShopError> {
+        match visit.shop().gates().reconcile().await {
+            Ok(_) => Ok(()),
+            Err(GatesError::Shop(error)) => Err(error),
+            Err(GatesError::NoRedis | GatesError::Redis(_)) => Err(ShopError::InvalidState(
+                "Redis does not answer. The shop goes on by its stock rows; try again later."
+                    .to_owned(),
+            )),
+        }
+    }
+}

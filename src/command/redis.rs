@@ -1,0 +1,184 @@
+//! `doorbuster redis`: seeds the gates from the stock rows, compares them with the rows, and
+//! reconciles them. Also opens the gates for the other commands.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use doorbuster::{
+    config::{DatabaseSettings, RedisSettings},
+    db::{PoolSettings, schema},
+    feed::Feed,
+    redis::Redis,
+    shop::{
+        Shop,
+        gates::{Difference, GateReport, Gates, Reconciliation},
+        inventory::gate::StockGate,
+    },
+};
+use serde::Serialize;
+
+use super::{database::OpenDatabase, output};
+use crate::{CommandError, EXIT_BROKEN, EXIT_USAGE};
+
+#[derive(Args)]
+pub struct Arguments {
+    #[command(subcommand)]
+    act: Act,
+}
+
+#[derive(Clone, Copy, Subcommand)]
+enum Act {
+    /// Writes the stock row of each product of the shop to its gate.
+    Seed,
+    /// Compares the gates that were used in the last hour with their stock rows. Exits with 3 if a
+    /// gate lets through more units than its row and its leases have.
+    Inspect {
+        /// Print one JSON array.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Writes the stock row to each gate that differs. Servers do this every two seconds.
+    Reconcile,
+}
+
+pub async fn run(
+    settings: &DatabaseSettings,
+    redis: &RedisSettings,
+    arguments: Arguments,
+) -> Result<ExitCode, CommandError> {
+    if !redis.is_set() {
+        output::note("doorbuster redis: there is no Redis: set REDIS_URL");
+        return Ok(ExitCode::from(EXIT_USAGE));
+    }
+    redis.url()?;
+    OpenDatabase::with(settings, async |database| {
+        schema::migrate(&database.url, schema::Step::Up).await?;
+        let db = database.pool(PoolSettings::COMMAND).await?;
+        let shop = Shop::new(db.clone(), Feed::default());
+        let result = act(shop, redis, arguments.act).await;
+        db.close().await;
+        let (text, code) = result?;
+        output::print(&text)?;
+        Ok(code)
+    })
+    .await
+}
+
+/// Returns what the command prints, and its exit code.
+async fn act(
+    shop: Shop,
+    redis: &RedisSettings,
+    act: Act,
+) -> Result<(String, ExitCode), CommandError> {
+    let gate = open_gate(redis, &shop).await?;
+    let shop = shop.with_gate(gate);
+    let gates = shop.gates();
+    match act {
+        Act::Seed => {
+            let seeded = gates.seed().await?;
+            Ok((format!("seeded {seeded} gates\n"), ExitCode::SUCCESS))
+        }
+        Act::Inspect { json } => inspect(gates, json).await,
+        Act::Reconcile => {
+            let text = match gates.reconcile().await? {
+                Some(done) => reconciled(&done),
+                None => "a server is reconciling the gates\n".to_owned(),
+            };
+            Ok((text, ExitCode::SUCCESS))
+        }
+    }
+}
+
+async fn inspect(gates: Gates<'_>, json: bool) -> Result<(String, ExitCode), CommandError> {
+    let reports = gates.inspect().await?;
+    let text = if json {
+        let gates: Vec<_> = reports.iter().map(GateJson::of).collect();
+        serde_json::to_string_pretty(&gates)? + "\n"
+    } else {
+        reports.iter().map(|report| format!("{report}\n")).collect()
+    };
+    let code = if reports.iter().any(GateReport::is_violation) {
+        ExitCode::from(EXIT_BROKEN)
+    } else {
+        ExitCode::SUCCESS
+    };
+    Ok((text, code))
+}
+
+fn reconciled(done: &Reconciliation) -> String {
+    let lines: String = done
+        .taught
+        .iter()
+        .map(|report| format!("{report}\n"))
+        .collect();
+    format!(
+        "{lines}compared {}, reconciled {}, removed {}\n",
+        done.compared,
+        done.taught.len(),
+        done.removed
+    )
+}
+
+/// Opens the gates of a shop; `None` without `REDIS_URL`. A Redis that does not answer may do so
+/// later.
+pub async fn open_gate(
+    settings: &RedisSettings,
+    shop: &Shop,
+) -> Result<Option<StockGate>, CommandError> {
+    let Some(url) = settings.url()? else {
+        return Ok(None);
+    };
+    let redis = Redis::at(url)?;
+    let gate = shop.open_gate(redis).await?;
+    // The first purchases need not wait for the connection. It logs if Redis is away.
+    let _ = gate.redis().incarnation().await;
+    Ok(Some(gate))
+}
+
+/// The same for a command that has no shop yet.
+pub async fn open_gate_on(
+    settings: &RedisSettings,
+    database: &OpenDatabase,
+) -> Result<Option<StockGate>, CommandError> {
+    if !settings.is_set() {
+        return Ok(None);
+    }
+    let db = database.pool(PoolSettings::COMMAND).await?;
+    let gate = open_gate(settings, &Shop::new(db.clone(), Feed::default())).await;
+    db.close().await;
+    gate
+}
+
+/// A gate in the format of `redis inspect --json`.
+#[derive(Serialize)]
+struct GateJson<'a> {
+    product_id: i64,
+    product: &'a str,
+    /// What the gate knows of the row.
+    available: i64,
+    version: i64,
+    /// Units of the leases that have not run out, and their number.
+    leased: i64,
+    leases: i64,
+    /// The row; `null` if the product no longer exists.
+    row_available: Option<i64>,
+    row_version: Option<i64>,
+    /// `null` if the gate does not differ.
+    difference: Option<&'static str>,
+}
+
+impl<'a> GateJson<'a> {
+    fn of(report: &'a GateReport) -> Self {
+        Self {
+            product_id: report.product_id,
+            product: &report.product_name,
+            available: report.gate.level.available,
+            version: report.gate.level.version,
+            leased: report.gate.active,
+            leases: report.gate.leases,
+            row_available: report.row.map(|row| row.available),
+            row_version: report.row.map(|row| row.version),
+            difference: report.difference.map(Difference::in_words),
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! One multiplexed connection, which is opened again after a failure.
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use ::redis::{
+    AsyncConnectionConfig, Client, FromRedisValue, InfoDict, RedisError, aio::MultiplexedConnection,
+};
+use tokio::time::timeout;
+
+use super::breaker::{Breaker, Change};
+
+/// How long a call may take. A server next to the shop answers in less than a millisecond.
+pub const COMMAND_MAX: Duration = Duration::from_millis(200);
+/// How long a connection may take, with its first question.
+const CONNECT_MAX: Duration = Duration::from_millis(200);
+
+/// Redis did not answer, or not as expected: the caller goes on without it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("Redis is not available: {0}")]
+pub struct Unavailable(String);
+
+/// A script that runs in Redis in one piece: no other call runs in between. Its first argument is
+/// the [incarnation](Redis::incarnation) of the server, the caller's follow.
+#[derive(Debug)]
+pub struct Script(::redis::Script);
+
+impl Script {
+    /// Creates a script from Lua code.
+    pub fn new(code: &str) -> Self {
+        Self(::redis::Script::new(code))
+    }
+}
+
+/// A handle on Redis; its clones share one connection.
+#[derive(Clone)]
+pub struct Redis(Arc<Inner>);
+
+struct Inner {
+    url: String,
+    client: Client,
+    session: Mutex<Option<Session>>,
+    /// Held by the call that opens a connection.
+    opening: tokio::sync::Mutex<()>,
+    breaker: Breaker,
+}
+
+/// A connection, and the incarnation of the server that it leads to.
+#[derive(Clone)]
+struct Session {
+    connection: MultiplexedConnection,
+    incarnation: Arc<str>,
+}
+
+/// Does not print the URL, which may contain a password.
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Redis").finish_non_exhaustive()
+    }
+}
+
+impl Redis {
+    /// Creates a handle on the server at `url`, which opens its connection with the first call.
+    ///
+    /// # Errors
+    /// [`Unavailable`] if it is not the URL of a Redis server. The error does not contain the URL.
+    pub fn at(url: &str) -> Result<Self, Unavailable> {
+        let client = Client::open(url)
+            .map_err(|_| Unavailable("its URL is not one of a Redis server".to_owned()))?;
+        Ok(Self(Arc::new(Inner {
+            url: url.to_owned(),
+            client,
+            session: Mutex::default(),
+            opening: tokio::sync::Mutex::default(),
+            breaker: Breaker::default(),
+        })))
+    }
+
+    /// The URL, for a process that is started on the same server. It may contain a password.
+    pub fn url(&self) -> &str {
+        &self.0.url
+    }
+
+    /// Returns an identifier of this start of this server. It changes with each restart and with
+    /// each failover, both of which can lose data that was written before.
+    pub async fn incarnation(&self) -> Result<Arc<str>, Unavailable> {
+        Ok(self.session().await?.incarnation)
+    }
+
+    /// Runs a script.
+    pub async fn run<T: FromRedisValue + Send>(
+        &self,
+        script: &Script,
+        keys: &[String],
+        arguments: &[String],
+    ) -> Result<T, Unavailable> {
+        let session = self.session().await?;
+        let mut invocation = script.0.prepare_invoke();
+        for key in keys {
+            invocation.key(key.as_str());
+        }
+        invocation.arg(&*session.incarnation);
+        for argument in arguments {
+            invocation.arg(argument.as_str());
+        }
+        let mut connection = session.connection.clone();
+        match timeout(COMMAND_MAX, invocation.invoke_async(&mut connection)).await {
+            Ok(Ok(answer)) => {
+                self.note(self.0.breaker.succeed(), "");
+                Ok(answer)
+            }
+            Ok(Err(error)) => Err(self.lose(&session, error.to_string())),
+            Err(_) => Err(self.lose(&session, format!("no answer within {COMMAND_MAX:?}"))),
+        }
+    }
+
+    /// Returns the session, and opens it if there is none. While one call opens it, all others are
+    /// refused instead of waiting.
+    async fn session(&self) -> Result<Session, Unavailable> {
+        let current = self.current().clone();
+        if let Some(session) = current {
+            return Ok(session);
+        }
+        if self.0.breaker.is_open(Instant::now()) {
+            return Err(Unavailable("it failed a moment ago".to_owned()));
+        }
+        let Ok(_opening) = self.0.opening.try_lock() else {
+            return Err(Unavailable("it is being connected".to_owned()));
+        };
+        let opened = match timeout(CONNECT_MAX, self.open()).await {
+            Ok(Ok(session)) => Ok(session),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err(format!("no connection within {CONNECT_MAX:?}")),
+        };
+        match opened {
+            Ok(session) => {
+                *self.current() = Some(session.clone());
+                Ok(session)
+            }
+            Err(reason) => Err(self.fail(reason)),
+        }
+    }
+
+    async fn open(&self) -> Result<Session, RedisError> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(CONNECT_MAX))
+            .set_response_timeout(Some(COMMAND_MAX));
+        let client = &self.0.client;
+        let mut connection = client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await?;
+        let server: InfoDict = ::redis::cmd("INFO")
+            .arg("server")
+            .query_async(&mut connection)
+            .await?;
+        let incarnation: String = server.get("run_id").unwrap_or_default();
+        Ok(Session {
+            connection,
+            incarnation: incarnation.into(),
+        })
+    }
+
+    /// Forgets a session that has failed, unless another call has replaced it.
+    fn lose(&self, session: &Session, reason: String) -> Unavailable {
+        let mut current = self.current();
+        let is_current = current
+            .as_ref()
+            .is_some_and(|current| Arc::ptr_eq(&current.incarnation, &session.incarnation));
+        if !is_current {
+            return Unavailable(reason);
+        }
+        *current = None;
+        drop(current);
+        self.fail(reason)
+    }
+
+    fn fail(&self, reason: String) -> Unavailable {
+        self.note(self.0.breaker.fail(Instant::now()), &reason);
+        Unavailable(reason)
+    }
+
+    fn note(&self, change: Change, reason: &str) {
+        match change {
+            Change::None => {}
+            Change::Away => tracing::warn!(reason, "Redis is away: the shop goes on without it"),
+            Change::Back => tracing::info!("Redis is back"),
+        }
+    }
+
+    fn current(&self) -> MutexGuard<'_, Option<Session>> {
+        self.0
+            .session
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_server_that_is_gone_is_left_alone_and_its_url_is_never_shown() {
+        let redis = Redis::at("redis://:hush@127.0.0.1:1/").expect("it is a URL");
+        assert!(!format!("{redis:?}").contains("hush"));
+        let refused = redis
+            .incarnation()
+            .await
+            .expect_err("nothing listens there");
+        assert!(!refused.to_string().contains("hush"), "{refused}");
+        let start = Instant::now();
+        let again = redis.incarnation().await.expect_err("the breaker is open");
+        assert_eq!(
+            again.to_string(),
+            "Redis is not available: it failed a moment ago"
+        );
+        assert!(start.elapsed() < COMMAND_MAX, "at once");
+        let url = Redis::at("http://:hush@nowhere").expect_err("not a Redis URL");
+        assert!(!url.to_string().contains("hush"), "{url}");
+    }
+}

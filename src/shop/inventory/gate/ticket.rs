@@ -1,0 +1,102 @@
+//! The way of one purchase through the gate, to the row, and back to the gate.
+
+use std::{
+    sync::{Mutex, PoisonError},
+    time::{Duration, Instant},
+};
+
+use uuid::Uuid;
+
+use super::{Admission, Reservation, StockGate};
+use crate::{
+    config::crash_point,
+    db::txn::{Outcome, TxnError},
+    model::{Receipt, ShopError, StrategyKey},
+    redis::Unavailable,
+    shop::inventory::{PurchaseRequest, counters::Level},
+};
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct Ticket {
+    gate: StockGate,
+    strategy: StrategyKey,
+    reservation: Reservation,
+    admission: Admission,
+    /// How long the gate took.
+    waited: Duration,
+    /// The row as the last attempt of the purchase found or left it.
+    level: Mutex<Option<(Level, Instant)>>,
+}
+
+impl Ticket {
+    /// Reserves the units of a request, if Redis answers.
+    pub async fn reserve(
+        gate: &StockGate,
+        strategy: StrategyKey,
+        request: &PurchaseRequest,
+        lease: Duration,
+    ) -> Self {
+        let start = Instant::now();
+        let reservation = Reservation {
+            product_id: request.product_id,
+            units: request.quantity.get().into(),
+            key: match &request.claim {
+                Some(claim) => claim.key().to_owned(),
+                None => Uuid::new_v4().to_string(),
+            },
+        };
+        let reserved = gate.reserve(&reservation, lease).await;
+        crash_point::pass("after reserving by", strategy.as_str());
+        Self {
+            gate: gate.clone(),
+            strategy,
+            reservation,
+            admission: reserved.unwrap_or(Admission::Unknown),
+            waited: start.elapsed(),
+            level: Mutex::new(None),
+        }
+    }
+
+    /// What the gate answered.
+    pub fn admission(&self) -> Admission {
+        self.admission
+    }
+
+    /// Notes the row as the purchase has found it under its lock, or has left it. The gate learns
+    /// it only if that is committed.
+    pub fn learn(&self, level: Level) {
+        let mut last = self.level.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some((level, Instant::now()));
+    }
+
+    /// Confirms or releases, by the outcome of the purchase. If the outcome is unknown, the lease
+    /// runs out: the unit may be sold.
+    pub async fn close(&self, mut outcome: Outcome<Receipt>) -> Outcome<Receipt> {
+        let start = Instant::now();
+        crash_point::pass("before confirming by", self.strategy.as_str());
+        if let Err(error) = self.tell_gate(&outcome.result).await {
+            tracing::debug!(%error, "the gate learns the outcome of a purchase later");
+        }
+        outcome.split.queue_wait += self.waited + start.elapsed();
+        outcome
+    }
+
+    async fn tell_gate(&self, result: &Result<Receipt, TxnError>) -> Result<(), Unavailable> {
+        let level = *self.level.lock().unwrap_or_else(PoisonError::into_inner);
+        let (gate, reservation) = (&self.gate, &self.reservation);
+        match (result, level) {
+            (Ok(_), Some((level, _))) => gate.confirm(reservation, level).await.map(drop),
+            (Err(TxnError::Refused(ShopError::InsufficientStock { .. })), Some((level, at))) => {
+                let refused = gate.refuse(reservation, level, at.elapsed()).await;
+                refused.map(drop)
+            }
+            (Err(TxnError::OutcomeUnknown { .. }), _) => Ok(()),
+            // A repeated answer, another rule, or an error: the row is as it was.
+            _ if matches!(self.admission, Admission::Reserved { .. }) => {
+                gate.release(reservation).await.map(drop)
+            }
+            _ => Ok(()),
+        }
+    }
+}

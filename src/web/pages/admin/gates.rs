@@ -1,0 +1,126 @@
+//! `/admin/redis`: the gates in Redis beside their stock rows, with a button to reconcile them.
+
+use leptos::prelude::*;
+
+use super::Subnav;
+use crate::{
+    shop::gates::{GateReport, GatesError},
+    ui::data_table::{
+        ColumnHead::{Number, Text},
+        DataTable,
+    },
+    web::{
+        pages::{
+            form_error::FormError,
+            form_key::FormPage,
+            frame::{Bundle, Page, framed},
+            page_head::PageHead,
+        },
+        session::Notice,
+    },
+};
+
+/// `/admin/redis`
+#[component]
+pub fn GatesPage() -> impl IntoView {
+    framed(|visit| async move {
+        visit.require_admin().await?;
+        let content = match visit.shop().gates().inspect().await {
+            Ok(reports) => Content::Gates(reports),
+            Err(GatesError::NoRedis) => Content::Sentence(
+                "This server has no Redis. Set REDIS_URL and start it again to use the strategies \
+                 that need it.",
+            ),
+            Err(GatesError::Redis(_)) => Content::Sentence(
+                "Redis does not answer. The shop goes on by its stock rows; load this page again \
+                 later.",
+            ),
+            Err(GatesError::Shop(error)) => return Err(error),
+        };
+        let notice = visit.take_notice().await?;
+        let body = view! { <GatesView content notice/> };
+        Ok(Page::private("Redis", Bundle::None, body))
+    })
+}
+
+enum Content {
+    Gates(Vec<GateReport>),
+    /// Why there are none to show.
+    Sentence(&'static str),
+}
+
+#[component]
+fn GatesView(content: Content, notice: Option<Notice>) -> impl IntoView {
+    let body = match content {
+        Content::Sentence(sentence) => view! { <p class="panel">{sentence}</p> }.into_any(),
+        Content::Gates(reports) => view! { <Gates reports/> }.into_any(),
+    };
+    view! {
+        <main class="page" id="main" tabindex="-1">
+            <Subnav current="/admin/redis"/>
+            <PageHead title="Redis" lead="A gate saves work at its stock row. The row decides."/>
+            <FormError notice consequence="Nothing was changed."/>
+            {body}
+        </main>
+    }
+}
+
+#[component]
+fn Gates(reports: Vec<GateReport>) -> impl IntoView {
+    if reports.is_empty() {
+        let sentence = "No gate was used in the last hour. The first purchase with a strategy that \
+                        needs Redis opens the gate of its product.";
+        return view! { <p class="panel">{sentence}</p> }.into_any();
+    }
+    let rows = reports
+        .into_iter()
+        .map(|report| view! { <GateRow report/> })
+        .collect_view();
+    view! {
+        <DataTable
+            caption="Gates"
+            note="A gate that differs is reconciled within seconds."
+            label="Gates in Redis"
+            heads=vec![
+                Text("Product"),
+                Text("State"),
+                Number("Gate lets through"),
+                Number("Leased"),
+                Number("Leases"),
+                Number("Row available"),
+                Number("Gate version"),
+                Number("Row version"),
+            ]
+        >
+            {rows}
+        </DataTable>
+        <form method="post" action="/api/form/admin/reconcile-gates">
+            <FormPage/>
+            <button class="btn" type="submit">"Reconcile now"</button>
+        </form>
+    }
+    .into_any()
+}
+
+#[component]
+fn GateRow(report: GateReport) -> impl IntoView {
+    let (class, word) = match report.difference {
+        None => ("badge badge--ok", "same as the row"),
+        Some(difference) if report.is_violation() => ("badge badge--bad", difference.in_words()),
+        Some(difference) => ("badge badge--low", difference.in_words()),
+    };
+    let number = |number: Option<i64>| number.map_or("–".to_owned(), |number| number.to_string());
+    let gate = report.gate;
+    view! {
+        <tr id=format!("gate-{}", report.product_id)>
+            <th scope="row" dir="auto">{report.product_name}</th>
+            <td><span class=class>{word}</span></td>
+            <td class="n">{gate.left()}</td>
+            <td class="n">{gate.active}</td>
+            <td class="n">{gate.leases}</td>
+            <td class="n">{number(report.row.map(|row| row.available))}</td>
+            <td class="n">{gate.level.version}</td>
+            <td class="n">{number(report.row.map(|row| row.version))}</td>
+        </tr>
+    }
+}

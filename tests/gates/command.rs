@@ -1,0 +1,149 @@
+//! `doorbuster redis`, and what other commands do with `REDIS_URL`.
+
+use std::process::Command;
+
+use doorbuster::{
+    model::StrategyKey,
+    redis::Redis,
+    shop::{Shop, inventory::gate::Learning},
+};
+use tempfile::TempDir;
+
+use super::level;
+use crate::support::{
+    TestDatabase, TestShop, check_audit_clean,
+    program::{Ended, doorbuster, end_of},
+    redis::TestRedis,
+};
+
+/// Runs the program with this Redis.
+async fn run(database_url: &str, redis_url: &str, arguments: &[&str]) -> Ended {
+    let folder = TempDir::new().expect("a temporary folder");
+    let mut command: Command = doorbuster(folder.path(), arguments);
+    command
+        .env("DATABASE_URL", database_url)
+        .env("REDIS_URL", redis_url);
+    end_of(command, &folder).await
+}
+
+/// The shop with the gates that the program uses.
+async fn with_gates_of(shop: &TestShop, redis: &TestRedis) -> Shop {
+    let connection = Redis::at(&redis.url()).expect("it is a URL");
+    let gate = shop.open_gate(connection).await.expect("it is opened");
+    shop.handle().with_gate(Some(gate))
+}
+
+#[tokio::test]
+async fn gates_are_seeded_inspected_and_reconciled() {
+    let Some(redis) = TestRedis::start() else {
+        return;
+    };
+    let shop = TestShop::new().await;
+    let product = shop.with_product(5).await;
+    let url = shop.database.url();
+    let empty = run(url, &redis.url(), &["redis", "inspect", "--json"]).await;
+    assert_eq!(empty.check_code(0).json(), serde_json::json!([]));
+    let seeded = run(url, &redis.url(), &["redis", "seed"]).await;
+    let products = shop.count("product WHERE lane_id IS NULL").await;
+    assert_eq!(
+        seeded.check_code(0).stdout,
+        format!("seeded {products} gates\n")
+    );
+    let inspected = run(url, &redis.url(), &["redis", "inspect"]).await;
+    let line = format!("product {}: the gate has 5 at version", product.id);
+    assert!(inspected.check_code(0).stdout.contains(&line));
+
+    let server = with_gates_of(&shop, &redis).await;
+    let gate = server.gate().expect("it has one");
+    gate.learn(product.id, level(50, 0), Learning::Always)
+        .await
+        .expect("Redis answers");
+    let wrong = run(url, &redis.url(), &["redis", "inspect"]).await;
+    assert!(wrong.check_code(3).stdout.contains("(above the row)"));
+    let audited = run(url, &redis.url(), &["audit"]).await;
+    assert!(
+        audited
+            .check_code(3)
+            .stdout
+            .contains("1 VIOLATION    gates-within-rows")
+    );
+    let reconciled = run(url, &redis.url(), &["redis", "reconcile"]).await;
+    let stdout = &reconciled.check_code(0).stdout;
+    assert!(
+        stdout.ends_with(&format!("compared {products}, reconciled 1, removed 0\n")),
+        "{stdout}"
+    );
+    let audited = run(url, &redis.url(), &["audit"]).await;
+    assert!(
+        audited
+            .check_code(0)
+            .stdout
+            .contains("ok             gates-within-rows")
+    );
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn without_redis_the_command_says_what_to_set() {
+    let database = TestDatabase::seeded().await;
+    let unset = run(database.url(), "", &["redis", "inspect"]).await;
+    assert!(unset.check_code(2).stderr.contains("set REDIS_URL"));
+    for url in ["redis://:hush@127.0.0.1:1/", "http://:hush@127.0.0.1/"] {
+        let gone = run(database.url(), url, &["redis", "inspect"]).await;
+        let stderr = &gone.check_code(1).stderr;
+        assert!(!stderr.contains("hush"), "{stderr}");
+        assert!(stderr.contains("doorbuster: "), "{stderr}");
+    }
+    let away = run(database.url(), "redis://127.0.0.1:1/", &["audit"]).await;
+    let stderr = &away.check_code(0).stderr;
+    assert!(stderr.contains("the gates were not checked"), "{stderr}");
+    let shop = run(
+        database.url(),
+        "",
+        &["serve", "--shop-strategy", "redis-hold"],
+    );
+    let stderr = &shop.await.check_code(1).stderr.clone();
+    assert!(stderr.contains("needs Redis"), "{stderr}");
+}
+
+#[tokio::test]
+async fn strategies_are_listed_with_or_without_redis() {
+    let list = async |redis_url: &str| {
+        let ended = run("", redis_url, &["simulate", "--list"]).await;
+        ended.check_code(0);
+        ended.stdout
+    };
+    let (with, without) = (list("redis://127.0.0.1:1/").await, list("").await);
+    for strategy in StrategyKey::ALL {
+        let row = strategy.row();
+        let summary = format!("{strategy:20} {:7} {}\n", strategy.safety(), row.summary);
+        assert!(with.contains(&summary), "{strategy}");
+        assert_eq!(without.contains(&summary), !row.needs_redis, "{strategy}");
+    }
+    let reason = "not available without Redis: set REDIS_URL\n";
+    let needing = StrategyKey::ALL.iter().filter(|key| key.row().needs_redis);
+    assert_eq!(without.matches(reason).count(), needing.count());
+}
+
+#[tokio::test]
+async fn a_run_sells_with_each_strategy() {
+    let Some(redis) = TestRedis::start() else {
+        return;
+    };
+    let shop = TestShop::new().await;
+    let arguments = [
+        "simulate",
+        "--strategy",
+        "redis-counter,redis-lock,redis-hold",
+        "--buyers",
+        "33",
+        "--stock",
+        "20",
+    ];
+    for servers in ["0", "2"] {
+        let arguments = [&arguments[..], &["--servers", servers]].concat();
+        let ended = run(shop.database.url(), &redis.url(), &arguments).await;
+        ended.check_code(0);
+    }
+    check_audit_clean(&shop).await;
+}

@@ -1,0 +1,264 @@
+//! Redis fails in the middle of a sale, in every way: nothing is oversold, nothing is undersold,
+//! and gates and rows agree again within 30 s.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use doorbuster::{
+    model::{ShopError, StrategyKey},
+    shop::{
+        Shop,
+        gates::GatesError,
+        inventory::{
+            InjectionPoint,
+            gate::{LEASE, lock::LOCK_LEASE},
+            sold_out::REFUSAL_TTL,
+        },
+    },
+};
+use tokio::task::JoinSet;
+
+use super::{RECONCILED_WITHIN, on, safe};
+use crate::support::{
+    PATIENCE, TestProduct, TestShop, check_audit_clean, redis::TestRedis, within,
+};
+
+const STOCK: i64 = 240;
+const BUYERS: usize = 6;
+/// Orders before the failure.
+const BEFORE: i64 = 30;
+/// Between read and write, so that the sale lasts longer than the failure.
+const PAUSE_MS: u32 = 15;
+
+#[derive(Clone, Copy, Debug)]
+enum Failure {
+    Killed,
+    Flushed,
+    RestartedEmpty,
+    RestartedWithOldDump,
+    FailedOverToOldReplica,
+    /// For longer than the lease of a lock.
+    Stopped,
+}
+
+const FAILURES: [Failure; 6] = [
+    Failure::Killed,
+    Failure::Flushed,
+    Failure::RestartedEmpty,
+    Failure::RestartedWithOldDump,
+    Failure::FailedOverToOldReplica,
+    Failure::Stopped,
+];
+
+/// A sale of one product by buyers who buy until they are refused.
+struct Sale {
+    sold: Arc<AtomicI64>,
+    buyers: JoinSet<()>,
+}
+
+impl Sale {
+    fn start(shop: &TestShop, server: &Shop, strategy: StrategyKey, product: &TestProduct) -> Self {
+        let sold = Arc::new(AtomicI64::new(0));
+        let mut buyers = JoinSet::new();
+        for _ in 0..BUYERS {
+            let purchase = shop.buy(product).by(strategy).on(server);
+            let sold = Arc::clone(&sold);
+            buyers.spawn(async move {
+                loop {
+                    match purchase.clone().await {
+                        Ok(_) => drop(sold.fetch_add(1, Ordering::Relaxed)),
+                        Err(ShopError::InsufficientStock { .. }) => return,
+                        Err(other) => panic!("{strategy}: {other}"),
+                    }
+                }
+            });
+        }
+        Self { sold, buyers }
+    }
+
+    async fn until_sold(&self, units: i64) {
+        within(PATIENCE, "orders", async {
+            while self.sold.load(Ordering::Relaxed) < units {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await;
+    }
+
+    /// Waits for the last buyer, and returns the number of orders.
+    async fn end(self) -> i64 {
+        within(PATIENCE * 2, "the buyers' end", self.buyers.join_all()).await;
+        self.sold.load(Ordering::Relaxed)
+    }
+}
+
+/// Lets Redis fail while `sale` goes on, and repairs it.
+async fn fail(redis: &mut TestRedis, sale: &Sale, failure: Failure) {
+    match failure {
+        Failure::Killed => {
+            redis.kill();
+            // The sale goes on without it.
+            sale.until_sold(BEFORE * 3).await;
+            redis.restart();
+        }
+        Failure::Flushed => redis.flush(),
+        Failure::RestartedEmpty => {
+            redis.kill();
+            redis.restart_empty();
+        }
+        Failure::RestartedWithOldDump => {
+            redis.save();
+            sale.until_sold(BEFORE * 2).await;
+            redis.kill();
+            redis.restart();
+        }
+        Failure::FailedOverToOldReplica => {
+            let replica = TestRedis::start().expect("it is installed");
+            replica.replicate(redis);
+            replica.stop_replicating();
+            sale.until_sold(BEFORE * 2).await;
+            redis.kill();
+            redis.restart_as(&replica);
+        }
+        Failure::Stopped => {
+            redis.pause();
+            let stopped = Instant::now();
+            sale.until_sold(sale.sold.load(Ordering::Relaxed).min(STOCK - 20) + 20)
+                .await;
+            tokio::time::sleep((LOCK_LEASE * 2).saturating_sub(stopped.elapsed())).await;
+            redis.resume();
+        }
+    }
+}
+
+/// Reconciles until the gates agree with their rows, as the servers do every two seconds.
+async fn until_reconciled(server: &Shop, what: &str) {
+    let begin = Instant::now();
+    loop {
+        match server.gates().reconcile().await {
+            Ok(Some(_)) => {
+                let reports = server.gates().inspect().await.expect("Redis answers");
+                if reports.iter().all(|report| report.difference.is_none()) {
+                    break;
+                }
+            }
+            Ok(None) | Err(GatesError::Redis(_)) => {}
+            Err(error) => panic!("{what}: {error}"),
+        }
+        assert!(begin.elapsed() < RECONCILED_WITHIN, "{what}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let rule = server.gates().audit().await.expect("Redis answers");
+    assert_eq!(rule.violations, 0, "{what}: {:?}", rule.listed);
+}
+
+async fn check_survives(strategy: StrategyKey, failure: Failure) {
+    let Some(mut redis) = TestRedis::start() else {
+        return;
+    };
+    let what = format!("{strategy}, {failure:?}");
+    let shop = TestShop::new().await;
+    let product = shop.with_product(STOCK).await;
+    let server = on(&shop, &redis).with_injection_point(InjectionPoint::from_ms(PAUSE_MS));
+    let sale = Sale::start(&shop, &server, strategy, &product);
+    sale.until_sold(BEFORE).await;
+    fail(&mut redis, &sale, failure).await;
+    assert_eq!(sale.end().await, STOCK, "{what}: sold, and no unit is left");
+    assert_eq!(shop.units_ordered(&product).await, STOCK, "{what}");
+    assert_eq!(shop.level(&product).await.available, 0, "{what}");
+    until_reconciled(&server, &what).await;
+    // A delivery is for sale as soon as the last refusal is no longer repeated, whatever the gate
+    // knew.
+    tokio::time::sleep(REFUSAL_TTL * 2).await;
+    shop.restock(&product, 1).await;
+    let bought = shop.buy(&product).by(strategy).on(&server).await;
+    assert!(bought.is_ok(), "{what}: {bought:?}");
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_failing_redis_neither_oversells_nor_undersells() {
+    for failure in FAILURES {
+        for strategy in safe() {
+            check_survives(strategy, failure).await;
+        }
+    }
+}
+
+/// A purchase that has reserved and never comes back is a lease that runs out, and no lost unit.
+#[tokio::test]
+async fn a_lease_of_a_lost_purchase_costs_no_unit() {
+    let Some(redis) = TestRedis::start() else {
+        return;
+    };
+    let shop = TestShop::new().await;
+    let product = shop.with_product(2).await;
+    let server = on(&shop, &redis);
+    let gate = server.gate().expect("it has one");
+    let by = |strategy| shop.buy(&product).by(strategy).on(&server);
+    by(StrategyKey::RedisCounter).await.expect("it is sold");
+    let lost = super::reservation(&product, 1, "a purchase that is lost");
+    gate.reserve(&lost, LEASE).await.expect("Redis answers");
+    let reports = server.gates().inspect().await.expect("Redis answers");
+    assert_eq!(reports.first().map(|report| report.gate.left()), Some(0));
+    // The gate has no unit left, and the row has one.
+    by(StrategyKey::RedisHold).await.expect("the row sells it");
+    let refused = by(StrategyKey::RedisCounter).await;
+    assert_eq!(refused, Err(product.insufficient(0, 1)));
+    until_reconciled(&server, "with the lease").await;
+    check_audit_clean(&shop).await;
+}
+
+/// The shop goes on within a second when Redis is gone, and uses it again when it is back.
+#[tokio::test]
+async fn a_shop_without_its_redis_goes_on_by_the_row() {
+    let Some(mut redis) = TestRedis::start() else {
+        return;
+    };
+    let shop = TestShop::new().await;
+    let product = shop.with_product(1_000).await;
+    let server = on(&shop, &redis);
+    for strategy in safe() {
+        let buy = || shop.buy(&product).by(strategy).on(&server);
+        buy().await.expect("it is sold");
+        redis.kill();
+        let gone = Instant::now();
+        buy().await.expect("the row sells it");
+        let took = gone.elapsed();
+        eprintln!("{strategy}: the first purchase without Redis took {took:?}");
+        assert!(took < PATIENCE / 2, "{strategy}: {took:?}");
+        redis.restart();
+        within(PATIENCE, "Redis", async {
+            while server.gates().inspect().await.is_err() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        })
+        .await;
+        buy().await.expect("it is sold");
+        let reports = server.gates().inspect().await.expect("Redis answers");
+        let current = reports.iter().any(|report| report.gate.is_current);
+        assert!(current || strategy == StrategyKey::RedisLock, "{strategy}");
+    }
+    check_audit_clean(&shop).await;
+}
+
+/// Without `REDIS_URL`, the strategies are refused with the reason.
+#[tokio::test]
+async fn a_shop_without_redis_names_the_reason() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(3).await;
+    let server = shop.handle().with_gate(None);
+    for strategy in safe() {
+        let refused = shop.buy(&product).by(strategy).on(&server).await;
+        let reason = ShopError::StrategyNeedsRedis(strategy.to_string());
+        assert_eq!(refused, Err(reason));
+    }
+    let gates = server.gates().inspect().await;
+    assert!(matches!(gates, Err(GatesError::NoRedis)));
+    assert_eq!(shop.level(&product).await.available, 3);
+}

@@ -1,0 +1,277 @@
+//! Redis servers for tests: one that all tests of this process share, and servers that one test
+//! kills, stops and starts again.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    sync::{LazyLock, mpsc},
+    thread::JoinHandle,
+    time::{Duration, Instant},
+};
+
+use doorbuster::{model::StrategyKey, redis::Redis, shop::inventory::gate::StockGate};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+use super::PATIENCE;
+
+/// The servers that speak this protocol, in the order of preference.
+const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
+const POLL: Duration = Duration::from_millis(10);
+
+static SHARED: LazyLock<Option<TestRedis>> = LazyLock::new(TestRedis::start);
+
+/// Returns the URL of the server that the tests of this process share; `None` if none is installed.
+pub fn shared_url() -> Option<String> {
+    SHARED.as_ref().map(TestRedis::url)
+}
+
+/// Returns new gates on the shared server.
+pub fn shared_gate() -> Option<StockGate> {
+    SHARED.as_ref().map(TestRedis::gate)
+}
+
+/// The strategies that can run here: those that need Redis only if it is installed.
+pub fn available() -> impl Iterator<Item = StrategyKey> {
+    let has_redis = SHARED.is_some();
+    let all = StrategyKey::ALL.into_iter();
+    all.filter(move |strategy| has_redis || !strategy.row().needs_redis)
+}
+
+/// A Redis server. It is killed when it is dropped, and when this process ends.
+pub struct TestRedis {
+    program: &'static str,
+    port: u16,
+    running: Option<Running>,
+    // The last field: the folder is removed after the server has ended.
+    folder: TempDir,
+}
+
+struct Running {
+    pid: Pid,
+    /// Ends with the server.
+    thread: JoinHandle<()>,
+}
+
+impl TestRedis {
+    /// Starts a new, empty server. Returns `None`, and says so, if none is installed.
+    pub fn start() -> Option<Self> {
+        let Some(program) = PROGRAMS.into_iter().find(|program| is_installed(program)) else {
+            eprintln!(
+                "SKIPPED: no test of Redis runs, because neither redis-server nor valkey-server is \
+                 installed (on Debian: apt-get install redis-server)"
+            );
+            return None;
+        };
+        let folder = tempfile::Builder::new()
+            .prefix("redis-")
+            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+            .expect("a temporary folder");
+        // Another program may take the port before the server does.
+        for _ in 0..5 {
+            let port = free_port();
+            if let Some(running) = launch(program, folder.path(), port) {
+                return Some(Self {
+                    program,
+                    port,
+                    running: Some(running),
+                    folder,
+                });
+            }
+        }
+        panic!("{program} does not start");
+    }
+
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port)
+    }
+
+    /// Returns new gates on this server.
+    pub fn gate(&self) -> StockGate {
+        let redis = Redis::at(&self.url()).expect("it is a URL");
+        StockGate::new(redis, &Uuid::new_v4().simple().to_string())
+    }
+
+    /// Kills the server, like a power cut.
+    pub fn kill(&mut self) {
+        let running = self.running.take().expect("it runs");
+        // A stopped process is killed, too.
+        kill(running.pid, Signal::SIGKILL).expect("it is our child");
+        running.thread.join().expect("the thread only waits");
+    }
+
+    /// Starts the server again, with the dump in its folder if there is one.
+    pub fn restart(&mut self) {
+        assert!(self.running.is_none(), "it was killed");
+        let running = launch(self.program, self.folder.path(), self.port);
+        self.running = Some(running.expect("it starts again on its port"));
+    }
+
+    /// The same without any data.
+    pub fn restart_empty(&mut self) {
+        let dump = self.folder.path().join("dump.rdb");
+        if dump.exists() {
+            std::fs::remove_file(dump).expect("it is ours");
+        }
+        self.restart();
+    }
+
+    /// Starts the server again with the data of `other`, a replica that was not up to date.
+    pub fn restart_as(&mut self, other: &Self) {
+        let dump = |redis: &Self| redis.folder.path().join("dump.rdb");
+        std::fs::copy(dump(other), dump(self)).expect("the other has a dump");
+        self.restart();
+    }
+
+    /// Makes this server a replica of `leader`, and waits until it has its data.
+    pub fn replicate(&self, leader: &Self) {
+        let command = format!("REPLICAOF 127.0.0.1 {}", leader.port);
+        assert_eq!(self.command(&command), "+OK");
+        let deadline = Instant::now() + PATIENCE;
+        // `role:slave` has a link to its leader, which is up when it has the data.
+        while !information(self.port, "replication")
+            .is_some_and(|text| text.contains("link_status:up"))
+        {
+            assert!(Instant::now() < deadline, "the replica has no data");
+            std::thread::sleep(POLL);
+        }
+    }
+
+    /// Ends the replication: from now on, the replica does not learn what its leader does.
+    pub fn stop_replicating(&self) {
+        assert_eq!(self.command("REPLICAOF NO ONE"), "+OK");
+        self.save();
+    }
+
+    /// Writes the dump that the next start reads.
+    pub fn save(&self) {
+        assert_eq!(self.command("SAVE"), "+OK");
+    }
+
+    /// Deletes all data.
+    pub fn flush(&self) {
+        assert_eq!(self.command("FLUSHALL"), "+OK");
+    }
+
+    /// Stops the process, which keeps its connections.
+    pub fn pause(&self) {
+        kill(self.pid(), Signal::SIGSTOP).expect("it is our child");
+    }
+
+    /// Lets a stopped process go on.
+    pub fn resume(&self) {
+        kill(self.pid(), Signal::SIGCONT).expect("it is our child");
+    }
+
+    fn pid(&self) -> Pid {
+        self.running.as_ref().expect("it runs").pid
+    }
+
+    /// Sends a command, and returns the first line of the answer.
+    pub fn command(&self, command: &str) -> String {
+        ask(self.port, command).expect("the server answers")
+    }
+}
+
+impl Drop for TestRedis {
+    fn drop(&mut self) {
+        if self.running.is_some() {
+            self.kill();
+        }
+    }
+}
+
+fn is_installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut folders = std::env::split_paths(&path).chain([PathBuf::from("/usr/sbin")]);
+    folders.any(|folder| folder.join(program).is_file())
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("it has an address").port()
+}
+
+/// Starts a server, and waits until it has loaded its data; `None` if it ends before.
+fn launch(program: &'static str, folder: &Path, port: u16) -> Option<Running> {
+    let mut command = Command::new("setpriv");
+    command
+        // The server ends with the thread below, so with this process, however that ends.
+        .args(["--pdeathsig", "KILL", program])
+        .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
+        .args([
+            "--save",
+            "",
+            "--appendonly",
+            "no",
+            "--dbfilename",
+            "dump.rdb",
+        ])
+        // A new replica gets its data at once.
+        .args(["--repl-diskless-sync-delay", "0"])
+        .arg("--dir")
+        .arg(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    let (sender, receiver) = mpsc::channel();
+    let thread = std::thread::spawn(move || {
+        let mut process = command.spawn().expect("setpriv is installed");
+        let pid = i32::try_from(process.id()).expect("a process id");
+        sender.send(Pid::from_raw(pid)).expect("the test waits");
+        process.wait().expect("it is our child");
+    });
+    let pid = receiver.recv().expect("the process starts");
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        // Another server may have taken the port.
+        let is_ours = information(port, "server")
+            .is_some_and(|text| text.contains(&format!("process_id:{pid}\r\n")));
+        if is_ours && ask(port, "PING").is_some_and(|answer| answer == "+PONG") {
+            return Some(Running { pid, thread });
+        }
+        if thread.is_finished() {
+            return None;
+        }
+        assert!(Instant::now() < deadline, "{program} does not answer");
+        std::thread::sleep(POLL);
+    }
+}
+
+fn connect(port: u16) -> Option<TcpStream> {
+    let stream = TcpStream::connect(("127.0.0.1", port)).ok()?;
+    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    Some(stream)
+}
+
+fn ask(port: u16, command: &str) -> Option<String> {
+    let stream = connect(port)?;
+    (&stream)
+        .write_all(format!("{command}\r\n").as_bytes())
+        .ok()?;
+    let mut line = String::new();
+    BufReader::new(stream).read_line(&mut line).ok()?;
+    Some(line.trim_end().to_owned())
+}
+
+/// Returns a section of what the server says about itself.
+fn information(port: u16, section: &str) -> Option<String> {
+    let stream = connect(port)?;
+    (&stream)
+        .write_all(format!("INFO {section}\r\n").as_bytes())
+        .ok()?;
+    let mut lines = BufReader::new(stream).lines();
+    let length = lines.next()?.ok()?;
+    let length: usize = length.trim_start_matches('$').parse().ok()?;
+    let mut text = String::new();
+    while text.len() < length {
+        text.push_str(&lines.next()?.ok()?);
+        text.push_str("\r\n");
+    }
+    Some(text)
+}
