@@ -36,8 +36,9 @@ fn ApiDocs(document: ApiDocument, origin: String) -> impl IntoView {
         .into_iter()
         .map(|(tag, about)| {
             let of_tag: Vec<_> = operations.iter().filter(|one| one.tag == tag).collect();
+            let label = tag.clone();
             view! {
-                <section class="api-group" aria-label=tag.clone()>
+                <section class="api-group" aria-label=label>
                     <h2>{tag}</h2>
                     <p class="api-about">{about}</p>
                     {of_tag.into_iter().map(|one| operation_view(one, &origin)).collect_view()}
