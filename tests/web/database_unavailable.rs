@@ -43,6 +43,10 @@ async fn pages_and_purchases_return_503_in_time_and_recover() {
         )
         .await;
     proxy.drop_traffic();
+    for path in ["/healthz", "/api/health"] {
+        let alive = visitor.page(path).await;
+        assert_eq!(alive.status, StatusCode::OK, "{path}: {alive:?}");
+    }
     for path in ["/", "/cart", "/readyz", "/admin"] {
         let begin = Instant::now();
         let answer = visitor.page(path).await;

@@ -8,7 +8,6 @@ use axum::{
     extract::State,
     http::{HeaderMap, StatusCode},
 };
-
 use utoipa::IntoResponses;
 
 use super::{
