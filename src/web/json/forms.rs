@@ -93,6 +93,7 @@ const ADMIN_FORM: &[P] = &[
     P::SignedOut,
     P::StrategyNotAllowed,
     P::EngineNotSupported,
+    P::RedisNeeded,
     P::UnknownSimulation,
     P::UnknownStory,
     P::UnknownStepper,

@@ -73,6 +73,8 @@ problem_types! {
         "The strategy sells only from a private lane of the workbench. Choose another one for this product.";
     EngineNotSupported "engine-not-supported" 403 "Not available on this database"
         "The database of this shop cannot do this. The detail names the reason.";
+    RedisNeeded "redis-needed" 403 "Not available without Redis"
+        "The strategy needs Redis, and this shop runs without it. Choose another one, or set REDIS_URL.";
     ExpressPurchaseOff "express-purchase-off" 403 "Express purchases are off"
         "This shop sells only on its pages. An administrator can set EXPRESS_PURCHASE=on.";
     CookiesBlocked "cookies-blocked" 403 "Cookies blocked"
@@ -247,6 +249,7 @@ impl ProblemType {
             ShopError::StrategyNotOnEngine { .. } | ShopError::StoryNotOnEngine { .. } => {
                 Self::EngineNotSupported
             }
+            ShopError::StrategyNeedsRedis(_) => Self::RedisNeeded,
             ShopError::QueueFull { .. } => Self::QueueFull,
             ShopError::SimulationBusy => Self::SimulationBusy,
             ShopError::SimulationOver => Self::SimulationOver,

@@ -123,6 +123,7 @@ impl IntoResponses for PurchaseProblems {
         let own = [
             ProblemType::StrategyNotAllowed,
             ProblemType::EngineNotSupported,
+            ProblemType::RedisNeeded,
             ProblemType::ExpressPurchaseOff,
             ProblemType::UnknownProduct,
             ProblemType::InsufficientStock,
