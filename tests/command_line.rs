@@ -618,8 +618,8 @@ async fn the_checkout_journey_sells_exactly_the_stock() {
         let left: String = shop
             .by_hand
             .value(&format!(
-                "SELECT format('%s available, %s reserved, %s sold, %s holds', s.available, s.reserved, s.sold, \
-                               (SELECT count(*) FROM hold WHERE state = 'held')) \
+                "SELECT s.available || ' available, ' || s.reserved || ' reserved, ' || s.sold || ' sold, ' \
+                        || (SELECT count(*) FROM hold WHERE state = 'held') || ' holds' \
                  FROM stock s JOIN product p ON p.id = s.product_id JOIN simulation_lane l ON l.id = p.lane_id \
                  WHERE l.strategy = '{strategy}'"
             ))
@@ -777,10 +777,9 @@ async fn a_signal_aborts_a_simulation_and_gives_its_reservations_back() {
         let left: String = shop
             .by_hand
             .value(
-                "SELECT format('%s, %s reserved, %s pending', \
-                   (SELECT state FROM simulation_run ORDER BY id DESC LIMIT 1), \
-                   (SELECT sum(reserved) FROM stock), \
-                   (SELECT count(*) FROM customer_order WHERE status = 'pending'))",
+                "SELECT (SELECT state FROM simulation_run ORDER BY id DESC LIMIT 1) || ', ' \
+                        || (SELECT sum(reserved) FROM stock) || ' reserved, ' \
+                        || (SELECT count(*) FROM customer_order WHERE status = 'pending') || ' pending'",
             )
             .await;
         assert_eq!(left, "aborted, 0 reserved, 0 pending");
@@ -839,8 +838,7 @@ async fn a_simulation_that_waits_for_another_says_so() {
         )
         .await
         .expect("it starts");
-    let waits = "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
-    let ready = wait_until_true(&shop.by_hand, waits);
+    let ready = shop.until_blocked(1);
     let ended = run_until(Signal::SIGINT, shop.database.url(), &simulate(&[]), ready).await;
     ended.check_code(130);
     assert_eq!(ended.json()["interrupted"], true);

@@ -14,6 +14,8 @@ mod statements;
 
 use doorbuster::model::StrategyKey;
 
+use crate::support::strategies;
+
 /// The strategies that never oversell and never undersell.
 fn safe() -> Vec<StrategyKey> {
     chosen(StrategyKey::is_safe)
@@ -25,6 +27,5 @@ fn shop_worthy() -> Vec<StrategyKey> {
 }
 
 fn chosen(choose: fn(StrategyKey) -> bool) -> Vec<StrategyKey> {
-    let all = StrategyKey::ALL.into_iter();
-    all.filter(|strategy| choose(*strategy)).collect()
+    strategies().filter(|strategy| choose(*strategy)).collect()
 }

@@ -24,7 +24,7 @@ use crate::support::{
     PATIENCE, TestProduct, TestShop, check_audit_clean,
     database::ByHand,
     shop::{self, units_of},
-    within,
+    strategies, within,
 };
 
 /// Buyers of each strategy.
@@ -34,8 +34,7 @@ const ACKNOWLEDGED_MIN: usize = 10;
 pub const STOCK: i64 = 50_000;
 
 pub fn safe() -> Vec<StrategyKey> {
-    let all = StrategyKey::ALL.into_iter();
-    all.filter(|strategy| strategy.is_safe()).collect()
+    strategies().filter(|strategy| strategy.is_safe()).collect()
 }
 
 /// The answers that the buyers received, by strategy.

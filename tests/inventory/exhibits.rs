@@ -3,7 +3,9 @@
 
 use doorbuster::model::{ShopError, StrategyKey};
 
-use crate::support::{Gate, PATIENCE, TestShop, check_audit_clean, shop::Counters, within};
+use crate::support::{
+    Gate, PATIENCE, TestShop, check_audit_clean, shop::Counters, strategies, within,
+};
 
 #[tokio::test]
 async fn unguarded_sells_the_last_unit_twice() {
@@ -192,7 +194,7 @@ async fn the_same_interleaving_on_a_guarded_lane_sells_once() {
 async fn unsafe_strategies_may_not_sell_a_product_of_the_shop() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
-    for strategy in StrategyKey::ALL {
+    for strategy in strategies() {
         let bought = shop.buy(&product).by(strategy).await;
         if !strategy.is_safe() {
             let refusal = ShopError::StrategyUnsafe(strategy.to_string());

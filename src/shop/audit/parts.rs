@@ -204,10 +204,7 @@ async fn find_bound(
     let (table, column) = key.column();
     let rows = i64::try_from(rows).unwrap_or(i64::MAX);
     let (condition, values): (String, Vec<Value>) = match after {
-        Some(after) => (
-            format!("t.{column} > $2"),
-            vec![rows.into(), after.into()],
-        ),
+        Some(after) => (format!("t.{column} > $2"), vec![rows.into(), after.into()]),
         None => (format!("t.{column} IS NOT NULL"), vec![rows.into()]),
     };
     let sql = format!(
