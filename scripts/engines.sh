@@ -2,7 +2,9 @@
 # Starts or stops private database servers for development and tests:
 #     scripts/engines.sh ENGINE [start|stop]
 # ENGINE is mariadb (one server) or galera (a cluster of three). They listen only on 127.0.0.1, and
-# their data is in DOORBUSTER_DATA/engines. Starting what runs already prints its URLs again.
+# their data is in DOORBUSTER_DATA/engines. Starting what runs already prints its URLs again. With
+# DOORBUSTER_ENGINES_DURABLE=no they do not wait for the disk. The exit code is 69 if a program is
+# missing and cannot be installed.
 set -eu
 
 cd -- "$(dirname -- "$0")/.."
@@ -64,9 +66,11 @@ install_packages() {
 need_programs() {
     find_programs
     [ -n "$missing" ] || return 0
-    { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; } ||
-        fail "missing:$missing. Install MariaDB 10.6 or newer, Galera 4 and rsync
-(on Debian, as root: apt-get install mariadb-server galera-4 rsync), and run this again."
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        echo "engines: missing:$missing. Install MariaDB 10.6 or newer, Galera 4 and rsync
+(on Debian, as root: apt-get install mariadb-server galera-4 rsync), and run this again." >&2
+        exit 69
+    fi
     install_packages
     find_programs
     [ -z "$missing" ] || fail "still missing after the installation:$missing"
@@ -112,6 +116,10 @@ character-set-server = utf8mb4
 max-connections = 1000
 innodb-buffer-pool-size = 256M
 END
+    if [ "${DOORBUSTER_ENGINES_DURABLE-}" = no ]; then
+        printf '%s\n' 'innodb-flush-log-at-trx-commit = 0' 'innodb-doublewrite = OFF' \
+            >>"$1/my.cnf"
+    fi
     if [ "$server_account" != "$account" ]; then
         echo "user = $server_account" >>"$1/my.cnf"
         chown -R "$server_account" "$1"

@@ -7,5 +7,5 @@ mod program;
 mod proof;
 mod restarted_database;
 pub mod story;
-mod strategies;
+pub mod strategies;
 pub mod visitor;

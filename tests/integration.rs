@@ -1,7 +1,7 @@
 //! The integration tests: one crate, with a separate real database for each test.
 //!
-//! `DATABASE_URL` names the PostgreSQL server to use. If it is not set, an embedded PostgreSQL is
-//! started in `target/test-postgres`.
+//! `DATABASE_URL` names the PostgreSQL, MySQL or MariaDB server to use. If it is not set, an embedded
+//! PostgreSQL is started in `target/test-postgres`.
 
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic)]
 
@@ -11,6 +11,7 @@ mod command_line;
 mod crash;
 mod database;
 mod embedded;
+mod galera;
 mod idempotency;
 mod inventory;
 mod model;

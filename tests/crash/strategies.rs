@@ -238,7 +238,7 @@ async fn a_killed_database_loses_no_order_of_any_strategy() {
     check_audit_clean(&shop).await;
 }
 
-async fn order_of(
+pub async fn order_of(
     shop: &Shop,
     strategy: StrategyKey,
     product: &TestProduct,
