@@ -65,7 +65,7 @@ async fn orders_that_wait_together_are_sold_in_one_transaction() {
     let transaction = match shop.db().engine() {
         Engine::Postgres => "xmin::text",
         // It writes all orders of a batch with one INSERT, and this is the INSERT's time.
-        Engine::MySql => "created_at",
+        Engine::MySql => "placed_at",
     };
     let transactions: i64 = shop
         .by_hand
