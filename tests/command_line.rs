@@ -3,7 +3,7 @@
 use std::{process::Stdio, time::Duration};
 
 use doorbuster::{
-    model::{RunState, StrategyKey},
+    model::{DatabaseEngine, RunState, StrategyKey},
     simulation::store,
 };
 use futures::future::join_all;
@@ -453,6 +453,26 @@ async fn a_plan_that_contradicts_itself_is_refused_with_what_is_wrong() {
             "{more:?}: {}",
             ended.stderr
         );
+    }
+}
+
+/// A strategy that the engine does not have is listed with the reason, without a connection.
+#[tokio::test]
+async fn the_list_says_why_a_strategy_is_not_available() {
+    let url = "mysql://user:hush@127.0.0.1:1/nothing";
+    let ended = run(Some(url), &["simulate", "--list"]).await;
+    ended.check_code(0);
+    let lines: Vec<&str> = ended.stdout.lines().collect();
+    assert_eq!(lines.len(), StrategyKey::ALL.len());
+    for (strategy, line) in StrategyKey::ALL.into_iter().zip(lines) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(words[..2], [strategy.as_str(), strategy.safety()]);
+        let reason = strategy.row().engines.reason_against(DatabaseEngine::MySql);
+        let expected = reason.map_or_else(
+            || strategy.row().summary.to_owned(),
+            |reason| format!("not available on MySQL and MariaDB: {reason}"),
+        );
+        assert!(line.ends_with(&expected), "{line}");
     }
 }
 

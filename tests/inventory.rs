@@ -2,6 +2,7 @@
 
 mod committed;
 mod deadlock_lab;
+mod engines;
 mod exhibits;
 mod guards;
 mod micro_batch;
