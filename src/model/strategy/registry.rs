@@ -29,6 +29,7 @@ strategies! {
         choose_it_when:
             "The check needs more than one value, or several rows must change together.",
         decisive: "FOR UPDATE",
+        decisive_on_mysql: None,
         application_part: None,
         stepper_note: None,
         engines: Engines::All,
@@ -56,6 +57,7 @@ strategies! {
             "The caller has a better option than waiting: another warehouse, another seat, a \
                 page that says “busy”.",
         decisive: "FOR UPDATE NOWAIT",
+        decisive_on_mysql: None,
         application_part: Some("retries run in the application"),
         stepper_note: None,
         engines: Engines::All,
@@ -82,6 +84,7 @@ strategies! {
                 one statement less.",
         choose_it_when: "The rule fits into one WHERE clause.",
         decisive: "stock.available >=",
+        decisive_on_mysql: None,
         application_part: None,
         stepper_note: None,
         engines: Engines::All,
@@ -107,6 +110,7 @@ strategies! {
                 of its work for nothing.",
         choose_it_when: "Always, as the last line of defence behind another strategy.",
         decisive: "UPDATE stock SET",
+        decisive_on_mysql: None,
         application_part: None,
         stepper_note: None,
         engines: Engines::All,
@@ -136,6 +140,7 @@ strategies! {
             "Conflicts are rare and reads are long, such as a form that a person edits for \
                 minutes.",
         decisive: "stock.version =",
+        decisive_on_mysql: None,
         application_part: Some("retries run in the application"),
         stepper_note: None,
         engines: Engines::All,
@@ -166,6 +171,7 @@ strategies! {
             "The rule spans rows or tables, correctness matters more than speed, and \
                 contention is low.",
         decisive: "ISOLATION LEVEL SERIALIZABLE",
+        decisive_on_mysql: None,
         application_part: None,
         stepper_note: None,
         engines: Engines::All,
@@ -192,6 +198,7 @@ strategies! {
         choose_it_when:
             "The work to serialize has no row of its own, such as a call to another system.",
         decisive: "pg_advisory_xact_lock",
+        decisive_on_mysql: Some("GET_LOCK"),
         application_part: None,
         stepper_note: None,
         engines: Engines::All,
@@ -216,6 +223,7 @@ strategies! {
             "Hardly any waits while enough units remain, and a short queue for the last ones.",
         choose_it_when: "Units are individual: seats, rooms, serial numbers, jobs of a queue.",
         decisive: "SKIP LOCKED",
+        decisive_on_mysql: None,
         application_part: Some("the application chooses the row"),
         stepper_note: None,
         engines: Engines::All,
@@ -242,6 +250,7 @@ strategies! {
                 run out one by one, and buyers use the others.",
         choose_it_when: "One row is too hot, and it is acceptable that the total needs a sum.",
         decisive: "SKIP LOCKED",
+        decisive_on_mysql: None,
         application_part: Some("the application chooses the row"),
         stepper_note: None,
         engines: Engines::All,
@@ -270,6 +279,7 @@ strategies! {
             "The database is a millisecond away, and the rules fit into SQL that you want to \
                 maintain.",
         decisive: "UPDATE stock s SET",
+        decisive_on_mysql: Some("CALL purchase_single_statement"),
         application_part: None,
         stepper_note: Some(
             "It is a single statement and its own transaction: you cannot step into it, and \
@@ -300,6 +310,7 @@ strategies! {
             "One row is hot, the disk is the bottleneck, and each order must be its own \
                 transaction.",
         decisive: "CALL purchase_early_release",
+        decisive_on_mysql: None,
         application_part: None,
         stepper_note: Some(
             "It is a single statement and its own transaction: you cannot step into it, and \
@@ -330,6 +341,7 @@ strategies! {
         watch_for: "No lock queue in the database. Successes come in bursts, one per batch.",
         choose_it_when: "One product is hot, and orders come faster than the disk can flush.",
         decisive: "UPDATE stock s SET",
+        decisive_on_mysql: Some("UPDATE stock SET"),
         application_part: Some("batches are formed in the application"),
         stepper_note: Some(
             "Its writer batches the buyers of one server process. Each buyer here uses its own \
@@ -358,6 +370,7 @@ strategies! {
         choose_it_when:
             "The data that it guards is in the same process. Never for data in a database.",
         decisive: "UPDATE stock SET available = $1",
+        decisive_on_mysql: Some("UPDATE stock SET available = ?"),
         application_part: Some("the lock is in the application"),
         stepper_note: Some(
             "Its lock is in a server’s memory. Each buyer here uses its own server, so the \
@@ -387,6 +400,7 @@ strategies! {
         watch_for: "A stock counter that falls below zero.",
         choose_it_when: "You want to show the cost of one missing condition.",
         decisive: "UPDATE stock SET",
+        decisive_on_mysql: None,
         application_part: None,
         stepper_note: None,
         engines: Engines::All,
@@ -413,6 +427,7 @@ strategies! {
                 twice.",
         choose_it_when: "You want to show why the other strategies exist.",
         decisive: "UPDATE stock SET available = $1",
+        decisive_on_mysql: Some("UPDATE stock SET available = ?"),
         application_part: None,
         stepper_note: None,
         engines: Engines::All,
