@@ -3,7 +3,9 @@
 #     scripts/engines.sh ENGINE [start|stop|install]
 # ENGINE is mariadb (one server), galera (a cluster of three) or redis (one Redis or Valkey, which
 # only this one can also just install). They listen only on 127.0.0.1, and their data is in
-# DOORBUSTER_DATA/engines. Starting what runs already prints its URLs again.
+# DOORBUSTER_DATA/engines. Starting what runs already prints its URLs again. With
+# DOORBUSTER_ENGINES_DURABLE=no the database servers do not wait for the disk. The exit code is 69 if
+# a program is missing and cannot be installed.
 set -eu
 
 cd -- "$(dirname -- "$0")/.."
@@ -72,9 +74,11 @@ disable_service() {
 need_programs() {
     find_programs
     [ -n "$missing" ] || return 0
-    { [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; } ||
-        fail "missing:$missing. Install MariaDB 10.6 or newer, Galera 4 and rsync
-(on Debian, as root: apt-get install mariadb-server galera-4 rsync), and run this again."
+    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
+        echo "engines: missing:$missing. Install MariaDB 10.6 or newer, Galera 4 and rsync
+(on Debian, as root: apt-get install mariadb-server galera-4 rsync), and run this again." >&2
+        exit 69
+    fi
     install_packages MariaDB mariadb-server galera-4 rsync
     disable_service mariadb
     find_programs
@@ -121,6 +125,10 @@ character-set-server = utf8mb4
 max-connections = 1000
 innodb-buffer-pool-size = 256M
 END
+    if [ "${DOORBUSTER_ENGINES_DURABLE-}" = no ]; then
+        printf '%s\n' 'innodb-flush-log-at-trx-commit = 0' 'innodb-doublewrite = OFF' \
+            >>"$1/my.cnf"
+    fi
     if [ "$server_account" != "$account" ]; then
         echo "user = $server_account" >>"$1/my.cnf"
         chown -R "$server_account" "$1"

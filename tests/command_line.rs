@@ -3,7 +3,7 @@
 use std::{process::Stdio, time::Duration};
 
 use doorbuster::{
-    model::{RunState, StrategyKey},
+    model::{DatabaseEngine, RunState, StrategyKey},
     simulation::store,
 };
 use futures::future::join_all;
@@ -456,6 +456,26 @@ async fn a_plan_that_contradicts_itself_is_refused_with_what_is_wrong() {
     }
 }
 
+/// A strategy that the engine does not have is listed with the reason, without a connection.
+#[tokio::test]
+async fn the_list_says_why_a_strategy_is_not_available() {
+    let url = "mysql://user:hush@127.0.0.1:1/nothing";
+    let ended = run(Some(url), &["simulate", "--list"]).await;
+    ended.check_code(0);
+    let lines: Vec<&str> = ended.stdout.lines().collect();
+    assert_eq!(lines.len(), StrategyKey::ALL.len());
+    for (strategy, line) in StrategyKey::ALL.into_iter().zip(lines) {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        assert_eq!(words[..2], [strategy.as_str(), strategy.safety()]);
+        let reason = strategy.row().engines.reason_against(DatabaseEngine::MySql);
+        let expected = reason.map_or_else(
+            || strategy.row().summary.to_owned(),
+            |reason| format!("not available on MySQL and MariaDB: {reason}"),
+        );
+        assert!(line.ends_with(&expected), "{line}");
+    }
+}
+
 #[tokio::test]
 async fn the_list_of_strategies_opens_no_database() {
     for url in [Some(NO_SERVER), None] {
@@ -618,8 +638,8 @@ async fn the_checkout_journey_sells_exactly_the_stock() {
         let left: String = shop
             .by_hand
             .value(&format!(
-                "SELECT format('%s available, %s reserved, %s sold, %s holds', s.available, s.reserved, s.sold, \
-                               (SELECT count(*) FROM hold WHERE state = 'held')) \
+                "SELECT s.available || ' available, ' || s.reserved || ' reserved, ' || s.sold || ' sold, ' \
+                        || (SELECT count(*) FROM hold WHERE state = 'held') || ' holds' \
                  FROM stock s JOIN product p ON p.id = s.product_id JOIN simulation_lane l ON l.id = p.lane_id \
                  WHERE l.strategy = '{strategy}'"
             ))
@@ -777,10 +797,9 @@ async fn a_signal_aborts_a_simulation_and_gives_its_reservations_back() {
         let left: String = shop
             .by_hand
             .value(
-                "SELECT format('%s, %s reserved, %s pending', \
-                   (SELECT state FROM simulation_run ORDER BY id DESC LIMIT 1), \
-                   (SELECT sum(reserved) FROM stock), \
-                   (SELECT count(*) FROM customer_order WHERE status = 'pending'))",
+                "SELECT (SELECT state FROM simulation_run ORDER BY id DESC LIMIT 1) || ', ' \
+                        || (SELECT sum(reserved) FROM stock) || ' reserved, ' \
+                        || (SELECT count(*) FROM customer_order WHERE status = 'pending') || ' pending'",
             )
             .await;
         assert_eq!(left, "aborted, 0 reserved, 0 pending");
@@ -839,8 +858,7 @@ async fn a_simulation_that_waits_for_another_says_so() {
         )
         .await
         .expect("it starts");
-    let waits = "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted";
-    let ready = wait_until_true(&shop.by_hand, waits);
+    let ready = shop.until_blocked(1);
     let ended = run_until(Signal::SIGINT, shop.database.url(), &simulate(&[]), ready).await;
     ended.check_code(130);
     assert_eq!(ended.json()["interrupted"], true);

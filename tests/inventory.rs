@@ -2,6 +2,7 @@
 
 mod committed;
 mod deadlock_lab;
+mod engines;
 mod exhibits;
 mod guards;
 mod micro_batch;
@@ -14,7 +15,7 @@ mod statements;
 
 use doorbuster::model::StrategyKey;
 
-use crate::support::redis::available;
+use crate::support::strategies;
 
 /// The strategies that never oversell and never undersell.
 fn safe() -> Vec<StrategyKey> {
@@ -27,5 +28,5 @@ fn shop_worthy() -> Vec<StrategyKey> {
 }
 
 fn chosen(choose: fn(StrategyKey) -> bool) -> Vec<StrategyKey> {
-    available().filter(|strategy| choose(*strategy)).collect()
+    strategies().filter(|strategy| choose(*strategy)).collect()
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use doorbuster::{
     db::retention::{self, BATCH_ROWS, Deleted},
-    model::{LessonKey, SimulationPlan, StrategyKey, plan::Journey},
+    model::{DatabaseEngine, LessonKey, SimulationPlan, StrategyKey, plan::Journey},
     shop::idempotency::OLD_KEYS,
     simulation::{Engine, lessons, store},
     web::maintenance::old_data::run_round,
@@ -32,13 +32,21 @@ async fn with_old_keys(shop: &TestShop) {
     );
     shop.by_hand.run(&keys).await;
     shop.by_hand
-        .run(
-            "CREATE TABLE batch (id bigint GENERATED ALWAYS AS IDENTITY, deleted bigint); \
-             CREATE FUNCTION record_batch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
-               INSERT INTO batch (deleted) SELECT count(*) FROM gone; RETURN NULL; END $$; \
-             CREATE TRIGGER record_batch AFTER DELETE ON idempotency_key REFERENCING OLD TABLE AS gone \
-               FOR EACH STATEMENT EXECUTE FUNCTION record_batch()",
-        )
+        .run(match shop.db().engine() {
+            DatabaseEngine::Postgres => {
+                "CREATE TABLE batch (id bigint GENERATED ALWAYS AS IDENTITY, deleted bigint); \
+                 CREATE FUNCTION record_batch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                   INSERT INTO batch (deleted) SELECT count(*) FROM gone; RETURN NULL; END $$; \
+                 CREATE TRIGGER record_batch AFTER DELETE ON idempotency_key REFERENCING OLD TABLE AS gone \
+                   FOR EACH STATEMENT EXECUTE FUNCTION record_batch()"
+            }
+            // Its triggers run for each row; a statement has one time.
+            DatabaseEngine::MySql => {
+                "CREATE TABLE batch (id datetime(6) PRIMARY KEY, deleted bigint); \
+                 CREATE TRIGGER record_batch AFTER DELETE ON idempotency_key FOR EACH ROW \
+                   INSERT INTO batch VALUES (NOW(6), 1) ON DUPLICATE KEY UPDATE deleted = deleted + 1"
+            }
+        })
         .await;
 }
 
@@ -118,11 +126,18 @@ async fn a_kind_that_cannot_be_deleted_does_not_stop_the_others() {
     let shop = TestShop::new().await;
     with_old_keys(&shop).await;
     shop.by_hand
-        .run(
-            "INSERT INTO cart (id, changed_at) VALUES (gen_random_uuid(), CURRENT_TIMESTAMP - INTERVAL '31 days'); \
-             CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$; \
-             CREATE TRIGGER refuse BEFORE DELETE ON cart FOR EACH ROW EXECUTE FUNCTION refuse()",
-        )
+        .run("INSERT INTO cart (id, changed_at) VALUES (gen_random_uuid(), CURRENT_TIMESTAMP - INTERVAL '31 days')")
+        .await;
+    shop.by_hand
+        .run(match shop.db().engine() {
+            DatabaseEngine::Postgres => {
+                "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$; \
+                 CREATE TRIGGER refuse BEFORE DELETE ON cart FOR EACH ROW EXECUTE FUNCTION refuse()"
+            }
+            DatabaseEngine::MySql => {
+                "CREATE TRIGGER refuse BEFORE DELETE ON cart FOR EACH ROW SIGNAL SQLSTATE '45000'"
+            }
+        })
         .await;
     let report = run_round(shop.db(), PATIENCE).await;
     let left: Vec<_> = report
@@ -147,13 +162,24 @@ async fn shoppers_buy_while_a_batch_is_being_deleted() {
     with_old_keys(&shop).await;
     let product = shop.with_product(3).await;
     let stopper = shop.database.by_hand().await;
-    stopper.run("SELECT pg_advisory_lock(7)").await;
+    stopper
+        .run(match shop.db().engine() {
+            DatabaseEngine::Postgres => "SELECT pg_advisory_lock(7)",
+            DatabaseEngine::MySql => "SELECT GET_LOCK(CONCAT(DATABASE(), '/7'), 600)",
+        })
+        .await;
     shop.by_hand
-        .run(
-            "CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
-               PERFORM pg_advisory_xact_lock(7); RETURN NULL; END $$; \
-             CREATE TRIGGER stop AFTER DELETE ON idempotency_key FOR EACH STATEMENT EXECUTE FUNCTION stop()",
-        )
+        .run(match shop.db().engine() {
+            DatabaseEngine::Postgres => {
+                "CREATE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+                   PERFORM pg_advisory_xact_lock(7); RETURN NULL; END $$; \
+                 CREATE TRIGGER stop AFTER DELETE ON idempotency_key FOR EACH STATEMENT EXECUTE FUNCTION stop()"
+            }
+            DatabaseEngine::MySql => {
+                "CREATE TRIGGER stop AFTER DELETE ON idempotency_key FOR EACH ROW \
+                   DO GET_LOCK(CONCAT(DATABASE(), '/7'), 600), RELEASE_LOCK(CONCAT(DATABASE(), '/7'))"
+            }
+        })
         .await;
     let deleting = tokio::spawn({
         let shop = shop.handle();
@@ -172,14 +198,19 @@ async fn shoppers_buy_while_a_batch_is_being_deleted() {
     .await;
     assert!(!deleting.is_finished());
 
-    stopper.run("SELECT pg_advisory_unlock(7)").await;
+    stopper
+        .run(match shop.db().engine() {
+            DatabaseEngine::Postgres => "SELECT pg_advisory_unlock(7)",
+            DatabaseEngine::MySql => "DO RELEASE_ALL_LOCKS()",
+        })
+        .await;
     let deleted = within(PATIENCE, "the deletion", deleting).await;
     let deleted = deleted.expect("it ends").expect("they are deleted");
     assert_eq!(deleted.count, OLD_ROWS);
 }
 
-/// Takes the lock of retention, which each batch needs.
-const TAKE_TURN: &str = "SELECT pg_advisory_lock(3, 0)";
+/// The class and the id of the lock of retention, which each batch needs.
+const TURN: (i32, i32) = (3, 0);
 
 /// Runs of a checkout, of an exhibit, and of the lesson whose orders use a discount code.
 async fn with_old_runs(shop: &TestShop) {
@@ -219,7 +250,7 @@ async fn the_audit_is_clean_after_every_batch_of_a_run() {
     with_old_runs(&shop).await;
     check_audit_clean(&shop).await;
     let turns = shop.database.by_hand().await;
-    turns.run(TAKE_TURN).await;
+    turns.lock_in_class(TURN).await;
     let mut pruned = 0;
     let mut audits = 0;
     // A batch that waits for too long ends with an error, and the next call continues.
@@ -229,9 +260,9 @@ async fn the_audit_is_clean_after_every_batch_of_a_run() {
             async move { store::prune(shop.db(), PATIENCE).await }
         });
         while !pruning.is_finished() {
-            turns.run("SELECT pg_advisory_unlock(3, 0)").await;
+            turns.unlock_in_class(TURN).await;
             // The lock is fair: a batch that waits for it comes first.
-            turns.run(TAKE_TURN).await;
+            turns.lock_in_class(TURN).await;
             check_audit_clean(&shop).await;
             audits += 1;
         }

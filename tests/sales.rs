@@ -16,7 +16,7 @@ use doorbuster::{
 use time::{Duration, OffsetDateTime};
 
 use crate::support::{
-    PATIENCE, TestProduct, TestShop, administrator, check_audit_clean, redis::available,
+    PATIENCE, TestProduct, TestShop, administrator, check_audit_clean, strategies,
 };
 
 /// A plan that changes only the times.
@@ -247,7 +247,7 @@ async fn a_sale_is_opened_and_ended_by_hand() {
 #[tokio::test]
 async fn no_strategy_sells_before_the_start_by_the_databases_clock() {
     let shop = TestShop::new().await;
-    for strategy in available().filter(|strategy| strategy.may_sell_in_shop()) {
+    for strategy in strategies().filter(|strategy| strategy.may_sell_in_shop()) {
         let lamp = shop.product().stock(3).starts_in("1 second").create().await;
         let since = Instant::now();
         let mut refusals = 0;

@@ -1,6 +1,7 @@
 //! Test support: a database for each test, a shop on it, and helpers that force an interleaving.
 
 pub mod database;
+pub mod engines;
 pub mod program;
 pub mod provider;
 pub mod proxy;
@@ -10,6 +11,7 @@ pub mod redis;
 pub mod retries;
 pub mod scripted_provider;
 pub mod server;
+pub mod sessions;
 pub mod shared_server;
 pub mod shop;
 pub mod wire;
@@ -17,7 +19,7 @@ pub mod words;
 
 use std::time::Duration;
 
-use doorbuster::db::txn::Policy;
+use doorbuster::{db::txn::Policy, model::StrategyKey};
 
 pub use database::TestDatabase;
 pub use race::{Gate, StockLock};
@@ -27,6 +29,15 @@ pub use shop::{PlacesOrders, TestProduct, TestShop, administrator, check_audit_c
 /// The longest time that a test waits for an expected event, on a slow disk and on cores that other
 /// tests use, too.
 pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The strategies that run here: on the engine of the tests, and those that need Redis only if it is
+/// installed.
+pub fn strategies() -> impl Iterator<Item = StrategyKey> {
+    let engine = server::Server::get().engine();
+    let has_redis = redis::can_start();
+    let all = StrategyKey::ALL.into_iter();
+    all.filter(move |strategy| strategy.check_runs_on(engine, has_redis).is_ok())
+}
 
 /// Limits for a transaction of a test, which is no request: its time says nothing about the shop.
 pub const fn patient(name: &'static str) -> Policy {

@@ -1,11 +1,10 @@
 //! `doorbuster sweep`: it runs the matrix, and all three files contain the same results.
 
-use doorbuster::model::StrategyKey;
 use regex::Regex;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{TestShop, check_audit_clean, program::run};
+use crate::support::{TestShop, check_audit_clean, program::run, strategies};
 
 /// The output of a sweep of a small matrix.
 struct SweepOutput {
@@ -196,8 +195,7 @@ async fn a_sweep_with_too_many_servers_is_refused() {
 #[tokio::test]
 async fn a_sweep_runs_every_safe_strategy_by_default() {
     let output = sweep(0, &["--buyers", "2", "--stock", "0", "--repeat", "1"]).await;
-    let safe: Vec<&str> = StrategyKey::ALL
-        .iter()
+    let safe: Vec<&str> = strategies()
         .filter(|strategy| strategy.is_safe() && !strategy.row().needs_redis)
         .map(|strategy| strategy.as_str())
         .collect();

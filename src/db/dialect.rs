@@ -296,10 +296,14 @@ pub async fn try_advisory_lock_in_transaction<C: ConnectionTrait>(
 /// that are next to each other, while PostgreSQL's estimate is for rows in random places of a disk,
 /// and would read a whole table instead.
 pub async fn prefer_indexes<C: ConnectionTrait>(connection: &C) -> Result<(), DbErr> {
-    connection
-        .execute_unprepared("SET LOCAL random_page_cost = 1")
-        .await
-        .map(drop)
+    match Engine::of(connection) {
+        Engine::Postgres => connection
+            .execute_unprepared("SET LOCAL random_page_cost = 1")
+            .await
+            .map(drop),
+        // Its rows are in the order of their primary key, and a range of it is read as one.
+        Engine::MySql => Ok(()),
+    }
 }
 
 /// Makes this transaction's commit wait for the disk, even if it wrote nothing: the rows that it

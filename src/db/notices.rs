@@ -69,7 +69,7 @@ impl Listener {
                     let options = options.application_name(SESSION_NAME);
                     Self::listen(options).await.map_err(unreachable)
                 }
-                Engine::MySql => mysql::notices::Listener::connect(url)
+                Engine::MySql => mysql::notices::Listener::connect(url, SESSION_NAME)
                     .await
                     .map(|listener| Self(Session::MySql(listener)))
                     .map_err(unreachable),

@@ -82,6 +82,8 @@ pub struct StrategyRow {
     /// snapshot; if the application decides, the part that takes the unit. One literal, on one
     /// line.
     pub decisive: &'static str,
+    /// The same for MySQL and MariaDB, if it is another part there.
+    pub decisive_on_mysql: Option<&'static str>,
     /// What it does in the application besides sending its statements: a script of the statements
     /// alone, as the benchmark gives to pgbench, cannot be compared with it.
     pub application_part: Option<&'static str>,
@@ -171,6 +173,15 @@ impl StrategyKey {
     /// True if the strategy can sell a shop product; otherwise only private lanes of the workbench.
     pub const fn may_sell_in_shop(self) -> bool {
         self.is_safe() && matches!(self.row().layout, StockLayout::Row)
+    }
+
+    /// The part of its SQL that decides whether a unit is sold, on a database engine.
+    pub fn decisive_on(self, engine: DatabaseEngine) -> &'static str {
+        let row = self.row();
+        match engine {
+            DatabaseEngine::Postgres => row.decisive,
+            DatabaseEngine::MySql => row.decisive_on_mysql.unwrap_or(row.decisive),
+        }
     }
 
     /// Why the strategy is not available on this engine, with Redis or without, as a page or a list

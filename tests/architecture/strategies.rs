@@ -53,6 +53,9 @@ struct Row {
     colour_dark: String,
     dash: String,
     decisive: String,
+    /// If it is another part of the statements there.
+    decisive_on_mysql: Option<String>,
+    runs_on_mysql: bool,
 }
 
 /// The rows of `src/model/strategy/registry.rs`.
@@ -62,6 +65,7 @@ fn rows(registry: &str) -> Vec<Row> {
         let found = pattern.captures(row);
         found.map(|found| found[1].to_owned()).unwrap_or_default()
     };
+    let on_mysql = Regex::new(r#"decisive_on_mysql: Some\("([^"]*)"\)"#).expect("a pattern");
     let begin = Regex::new(r"(?m)^    \w+ \{$").expect("a pattern");
     let starts: Vec<usize> = begin.find_iter(registry).map(|row| row.start()).collect();
     let ends = starts.iter().skip(1).copied().chain([registry.len()]);
@@ -76,35 +80,46 @@ fn rows(registry: &str) -> Vec<Row> {
                 colour_dark: field(row, "colour_dark"),
                 dash: field(row, "dash"),
                 decisive: field(row, "decisive"),
+                decisive_on_mysql: on_mysql.captures(row).map(|found| found[1].to_owned()),
+                runs_on_mysql: row.contains("engines: Engines::All"),
             }
         })
         .collect()
+}
+
+fn read(path: &str) -> Option<String> {
+    fs::read_to_string(source::root().join(path)).ok()
+}
+
+/// What the recorded statements of a strategy lack.
+fn lacks_in_snapshot(snapshot: &str, decisive: &str) -> Option<String> {
+    let Some(text) = read(snapshot) else {
+        return Some(format!(
+            "{snapshot}: its statements; run `INSTA_UPDATE=always ./makew integration \
+             inventory::statements` on this engine, which writes the file, and read it"
+        ));
+    };
+    let sale = text.split("-- a refusal").next().unwrap_or_default();
+    let is_there = sale.replace(['"', '`'], "").contains(decisive);
+    (decisive.is_empty() || !is_there)
+        .then(|| format!("the decisive {decisive:?} is in no statement of a sale in {snapshot}"))
 }
 
 /// Everything that `row` lacks, a line each.
 fn lacks(row: &Row) -> Vec<String> {
     let Row { key, decisive, .. } = row;
     let file = format!("src/shop/inventory/strategies/{}.rs", key.replace('-', "_"));
-    let snapshot = format!("tests/inventory/snapshots/{key}.snap");
-    let read = |path: &str| fs::read_to_string(source::root().join(path)).ok();
     let mut lacks = Vec::new();
     match read(&file) {
         None => lacks.push(format!("{file}: the strategy's code")),
         Some(text) => lacks.extend(missing_sections(&Source::new(&file, &text))),
     }
-    match read(&snapshot) {
-        None => lacks.push(format!(
-            "{snapshot}: its statements; run `INSTA_UPDATE=always ./makew integration \
-             inventory::statements`, which writes the file, and read it"
-        )),
-        Some(text) => {
-            let sale = text.split("-- a refusal").next().unwrap_or_default();
-            if decisive.is_empty() || !sale.replace('"', "").contains(decisive) {
-                lacks.push(format!(
-                    "`decisive: {decisive:?}` is in no statement of a sale in {snapshot}"
-                ));
-            }
-        }
+    let snapshot = format!("tests/inventory/snapshots/{key}.snap");
+    lacks.extend(lacks_in_snapshot(&snapshot, decisive));
+    if row.runs_on_mysql {
+        let snapshot = format!("tests/inventory/snapshots/mysql/{key}.snap");
+        let decisive = row.decisive_on_mysql.as_ref().unwrap_or(decisive);
+        lacks.extend(lacks_in_snapshot(&snapshot, decisive));
     }
     for (name, value) in [
         ("colour", &row.colour),

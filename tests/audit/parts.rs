@@ -14,6 +14,7 @@ use doorbuster::{
 use super::{WITHOUT_TRIGGER, violated_rules};
 use crate::support::{
     PATIENCE, TestProduct, TestShop, administrator, check_audit_clean,
+    sessions::{self, Session},
     shop::{restocking, units_of},
     within,
 };
@@ -313,13 +314,10 @@ async fn a_product_with_little_history_is_counted_again_in_one_snapshot() {
 async fn no_snapshot_is_open_between_two_parts() {
     let shop = TestShop::new().await;
     with_history(&shop).await;
-    let open = format!(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = '{NAME}' \
-         AND (backend_xmin IS NOT NULL OR xact_start IS NOT NULL)"
-    );
     let mut looks = 0;
     let report = audit_in_parts(&shop, 2, async |_| {
-        assert_eq!(shop.by_hand.value::<i64>(&open).await, 0);
+        let is_open = |one: &Session| one.name == NAME && one.is_in_transaction;
+        sessions::wait_until(&shop.by_hand, "in a snapshot", is_open, |count| count == 0).await;
         looks += 1;
     })
     .await;
@@ -345,16 +343,12 @@ async fn a_stored_audit_runs_on_one_server_at_a_time() {
     let shop = TestShop::new().await;
     let db = pool(&shop).await;
     let other = shop.database.by_hand().await;
-    other
-        .run(&format!("SELECT pg_advisory_lock({FULL_LOCK})"))
-        .await;
+    other.lock(FULL_LOCK).await;
     let refused = audit::run_and_store(&db, Pace::GENTLE).await;
     assert!(refused.expect("the database answers").is_none());
     let stored = audit::latest(&db, Stored::Full).await;
     assert!(stored.expect("the database answers").is_none());
-    other
-        .run(&format!("SELECT pg_advisory_unlock({FULL_LOCK})"))
-        .await;
+    other.unlock(FULL_LOCK).await;
     let report = audit::run_and_store(&db, Pace::GENTLE).await;
     let report = report.expect("the database answers").expect("it runs");
     let stored = audit::latest(&db, Stored::Full).await;

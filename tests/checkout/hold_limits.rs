@@ -429,16 +429,17 @@ async fn a_thousand_honest_shoppers_behind_one_address_can_buy() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5_000).await;
     let reserved = |count: u32, units: u32, state: &str| {
-        let (reason, closed) = match state {
-            "released" => ("'expired'", "CURRENT_TIMESTAMP"),
-            "sold" => ("NULL", "CURRENT_TIMESTAMP"),
-            _ => ("NULL", "NULL::timestamptz"),
+        let (reason, closed, left) = match state {
+            "released" => ("'expired'", "CURRENT_TIMESTAMP", "0 minutes"),
+            "sold" => ("NULL", "CURRENT_TIMESTAMP", "0 minutes"),
+            _ => ("NULL", "NULL::timestamptz", "5 minutes"),
         };
         format!(
-            "WITH carts AS (INSERT INTO cart (id) SELECT gen_random_uuid() FROM generate_series(1, {count}) RETURNING id) \
+            "INSERT INTO cart (id) SELECT gen_random_uuid() FROM generate_series(1, {count}) n; \
              INSERT INTO hold (cart_id, product_id, quantity, state, reason, closed_at, network, reserved_at, expires_at) \
-             SELECT id, {product}, {units}, '{state}', {reason}, {closed}, '10.0.0.1', CURRENT_TIMESTAMP - INTERVAL '10 minutes', \
-             CURRENT_TIMESTAMP + CASE WHEN {closed} IS NULL THEN INTERVAL '5 minutes' ELSE INTERVAL '0' END FROM carts;",
+             SELECT c.id, {product}, {units}, '{state}', {reason}, {closed}, '10.0.0.1', CURRENT_TIMESTAMP - INTERVAL '10 minutes', \
+             CURRENT_TIMESTAMP + INTERVAL '{left}' \
+             FROM cart c WHERE NOT EXISTS (SELECT 1 FROM hold h WHERE h.cart_id = c.id)",
             product = product.id
         )
     };

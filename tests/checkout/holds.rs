@@ -10,14 +10,13 @@ use uuid::Uuid;
 
 use crate::support::{
     Gate, PATIENCE, PlacesOrders, TestProduct, TestShop, check_audit_clean,
-    redis::available,
     shop::{Counters, claim, units_of, unkeyed},
-    within,
+    strategies, within,
 };
 
 /// The strategies that can reserve stock.
 fn holding() -> impl Iterator<Item = StrategyKey> {
-    available().filter(|strategy| strategy.row().can_hold)
+    strategies().filter(|strategy| strategy.row().can_hold)
 }
 
 fn by(strategy: StrategyKey) -> ShopTerms {
@@ -334,9 +333,10 @@ async fn more_expired_holds_than_one_batch_are_all_swept() {
     // One cart would have only one hold, so these holds belong to no cart.
     shop.by_hand
         .run(&format!(
-            "WITH held AS (INSERT INTO hold (product_id, quantity, state, expires_at) \
-             SELECT {id}, 1, 'held', CURRENT_TIMESTAMP - INTERVAL '1 second' FROM generate_series(1, 250) RETURNING id) \
-             INSERT INTO stock_movement (product_id, kind, quantity, hold_id) SELECT {id}, 'hold', 1, id FROM held; \
+            "INSERT INTO hold (product_id, quantity, state, expires_at) \
+             SELECT {id}, 1, 'held', CURRENT_TIMESTAMP - INTERVAL '1 second' FROM generate_series(1, 250) n; \
+             INSERT INTO stock_movement (product_id, kind, quantity, hold_id) \
+             SELECT {id}, 'hold', 1, id FROM hold WHERE product_id = {id}; \
              UPDATE stock SET available = 0, reserved = 250 WHERE product_id = {id}",
             id = product.id
         ))

@@ -20,6 +20,7 @@ use crate::support::{
     check_audit_clean,
     provider::SECRET,
     scripted_provider::{declined, lost},
+    sessions::{self, Session},
     shop::{Counters, card, claim, contact, draft},
     within,
 };
@@ -123,13 +124,8 @@ async fn no_row_is_locked_and_nothing_sold_during_the_charge() {
         .start_payment(shop.paid_through(&scripted), &scripted, request)
         .await;
     assert_eq!(shop.level(&product).await, counters(5, 3, 2, 0));
-    let open: i64 = shop
-        .by_hand
-        .value(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in transaction%'",
-        )
-        .await;
-    assert_eq!(open, 0, "no transaction is open across the call");
+    // No transaction is open across the call.
+    sessions::wait_until_no_transaction_is_idle(&shop.by_hand).await;
     let status = order(&shop, &started.order_id).await.status_view();
     assert!(status.is_open && status.status == "Confirming");
     scripted.answer(started.charge, Ok(ChargeState::Captured));
@@ -840,12 +836,8 @@ async fn a_double_click_is_one_attempt_although_it_is_declined() {
     stock_lock.release().await;
     let charges = scripted.charges(1).await;
     // Both have found the order when no transaction is open any more.
-    wait_until_counted(
-        &shop,
-        "SELECT count(*) FROM (SELECT 1) AS one WHERE NOT EXISTS (SELECT 1 FROM pg_stat_activity \
-         WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start IS NOT NULL)",
-    )
-    .await;
+    let is_open = |session: &Session| session.is_in_transaction;
+    sessions::wait_until(&shop.by_hand, "are open", is_open, |count| count == 0).await;
     scripted.answer(charges[0], Ok(declined()));
     for click in clicks {
         let refused = within(PATIENCE, "the decline", click).await;

@@ -2,6 +2,7 @@
 
 use doorbuster::{
     config::{PaidWithoutStock, ShopTerms},
+    db::engine::Engine,
     model::{OrderStatus, ShopError, StrategyKey},
     payment::gateway::ChargeState,
     shop::refunds::OrderAction,
@@ -300,24 +301,28 @@ async fn a_backorder_of_several_products_waits_until_all_are_in_stock() {
 
 /// Stores copies of a backorder of one unit. Returns the id of the last one.
 async fn copy_backorder(shop: &TestShop, backordered: &str, copies: u32) -> i64 {
+    let last: i64 = shop
+        .by_hand
+        .value("SELECT max(id) FROM customer_order")
+        .await;
     shop.by_hand
-        .value(&format!(
-            "WITH original AS (SELECT * FROM customer_order WHERE public_id = '{backordered}'),
-             copied AS (
-               INSERT INTO customer_order (public_id, status, settlement, email_folded, currency, subtotal_cents, shipping_cents,
-                                           tax_cents, total_cents, due_cents)
-               SELECT gen_random_uuid(), status, settlement, email_folded, currency, subtotal_cents, shipping_cents, tax_cents,
-                      total_cents, due_cents
-               FROM original, generate_series(1, {copies}) RETURNING *),
-             paid AS (
-               INSERT INTO payment (order_id, reference, state, amount_cents, currency, captured_cents, settled_at, ask_at)
-               SELECT id, gen_random_uuid(), 'captured', total_cents, currency, total_cents, now(), now() FROM copied),
-             lines AS (
-               INSERT INTO order_line (order_id, product_id, product_name, unit_price_cents, quantity)
-               SELECT copied.id, l.product_id, l.product_name, l.unit_price_cents, l.quantity
-               FROM copied, order_line l JOIN original ON original.id = l.order_id)
-             SELECT max(id) FROM copied"
+        .run(&format!(
+            "INSERT INTO customer_order (public_id, status, settlement, email_folded, currency, subtotal_cents, shipping_cents,
+                                         tax_cents, total_cents, due_cents)
+             SELECT gen_random_uuid(), status, settlement, email_folded, currency, subtotal_cents, shipping_cents, tax_cents,
+                    total_cents, due_cents
+             FROM customer_order, generate_series(1, {copies}) n WHERE public_id = '{backordered}';
+             INSERT INTO payment (order_id, reference, state, amount_cents, currency, captured_cents, settled_at, ask_at)
+             SELECT id, gen_random_uuid(), 'captured', total_cents, currency, total_cents, now(), now()
+             FROM customer_order WHERE id > {last};
+             INSERT INTO order_line (order_id, product_id, product_name, unit_price_cents, quantity)
+             SELECT c.id, l.product_id, l.product_name, l.unit_price_cents, l.quantity
+             FROM customer_order c, order_line l JOIN customer_order o ON o.id = l.order_id
+             WHERE c.id > {last} AND o.public_id = '{backordered}'"
         ))
+        .await;
+    shop.by_hand
+        .value("SELECT max(id) FROM customer_order")
         .await
 }
 
@@ -362,15 +367,17 @@ async fn a_delivery_for_hundreds_of_backorders_is_sold_in_small_transactions() {
         .value("SELECT count(*) FROM customer_order WHERE status = 'backordered'")
         .await;
     assert_eq!(waiting, 0);
-    // Each row names the transaction that wrote it.
-    let largest: i64 = shop
-        .by_hand
-        .value(
-            "SELECT max(orders) FROM (SELECT count(*) AS orders FROM customer_order \
-             WHERE status = 'paid' GROUP BY xmin::text) AS transactions",
-        )
-        .await;
-    assert_eq!(largest, 20);
+    if shop.db().engine() == Engine::Postgres {
+        // Each row names the transaction that wrote it.
+        let largest: i64 = shop
+            .by_hand
+            .value(
+                "SELECT max(orders) FROM (SELECT count(*) AS orders FROM customer_order \
+                 WHERE status = 'paid' GROUP BY xmin::text) AS transactions",
+            )
+            .await;
+        assert_eq!(largest, 20);
+    }
     check_audit_clean(&shop).await;
 }
 

@@ -1,27 +1,37 @@
-//! A database server that one test owns, kills, and starts again on the same data.
+//! A database server that one test owns, kills, and starts again on the same data: an embedded
+//! PostgreSQL, or a MariaDB if the tests run on it.
 
 use std::{
     fs::Permissions,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use doorbuster::db::embedded::EmbeddedPostgres;
+use doorbuster::db::{embedded::EmbeddedPostgres, engine::Engine};
 use nix::{
-    sys::signal::{Signal, killpg},
+    sys::signal::{Signal, kill, killpg},
     unistd::Pid,
 };
 use tempfile::TempDir;
+use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{PATIENCE, within};
+use crate::support::{PATIENCE, server::Server, within};
 
 pub struct OwnDatabase {
     url: String,
-    data: PathBuf,
-    /// `None` while it is killed.
-    server: Option<EmbeddedPostgres>,
+    server: OwnServer,
     // The last field: the folder is removed after the server has ended.
     _folder: TempDir,
+}
+
+enum OwnServer {
+    Postgres {
+        data: PathBuf,
+        /// `None` while it is killed.
+        running: Option<Box<EmbeddedPostgres>>,
+    },
+    MariaDb(MariaDb),
 }
 
 impl OwnDatabase {
@@ -34,11 +44,21 @@ impl OwnDatabase {
         // The operating-system user of the server needs access.
         std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("it is ours");
         let data = folder.path().join("data");
-        let server = start(&data).await;
+        let (url, server) = match Server::get().engine() {
+            Engine::Postgres => {
+                let running = start_postgres(&data).await;
+                let url = running.url().to_owned();
+                let running = Some(Box::new(running));
+                (url, OwnServer::Postgres { data, running })
+            }
+            Engine::MySql => {
+                let server = MariaDb::new(data).await;
+                (server.start().await, OwnServer::MariaDb(server))
+            }
+        };
         Self {
-            url: server.url().to_owned(),
-            data,
-            server: Some(server),
+            url,
+            server,
             _folder: folder,
         }
     }
@@ -47,29 +67,103 @@ impl OwnDatabase {
         &self.url
     }
 
-    /// Kills the process group of the server, so that no process can write anything more.
+    /// Kills all processes of the server, so that none can write anything more.
     pub async fn kill(&mut self) {
-        let pidfile = std::fs::read_to_string(self.data.join("postgres/postmaster.pid"))
-            .expect("the file contains the server's process id");
-        let pid = pidfile.lines().next().and_then(|pid| pid.parse().ok());
-        killpg(Pid::from_raw(pid.expect("a number")), Signal::SIGKILL).expect("it runs");
-        let killed = self.server.take().expect("it runs");
-        assert!(
-            killed.stop().await.is_err(),
-            "stopping a killed server fails"
-        );
+        match &mut self.server {
+            OwnServer::Postgres { data, running } => {
+                let pidfile = std::fs::read_to_string(data.join("postgres/postmaster.pid"))
+                    .expect("the file contains the server's process id");
+                let pid = pidfile.lines().next().and_then(|pid| pid.parse().ok());
+                killpg(Pid::from_raw(pid.expect("a number")), Signal::SIGKILL).expect("it runs");
+                let killed = running.take().expect("it runs");
+                assert!(
+                    killed.stop().await.is_err(),
+                    "stopping a killed server fails"
+                );
+            }
+            OwnServer::MariaDb(server) => {
+                server.kill();
+                within(PATIENCE, "the end of MariaDB", server.until_gone()).await;
+            }
+        }
     }
 
     /// Starts the server again. Returns when it accepts connections.
     pub async fn restart(&mut self) {
-        let server = start(&self.data).await;
-        assert_eq!(server.url(), self.url);
-        self.server = Some(server);
+        let url = match &mut self.server {
+            OwnServer::Postgres { data, running } => {
+                let server = start_postgres(data).await;
+                let url = server.url().to_owned();
+                *running = Some(Box::new(server));
+                url
+            }
+            OwnServer::MariaDb(server) => server.start().await,
+        };
+        assert_eq!(url, self.url);
     }
 }
 
-async fn start(data: &Path) -> EmbeddedPostgres {
+async fn start_postgres(data: &Path) -> EmbeddedPostgres {
     within(PATIENCE * 3, "PostgreSQL", EmbeddedPostgres::start(data))
         .await
         .expect("it starts")
+}
+
+/// A MariaDB that `scripts/engines.sh` starts, and whose commits wait for the disk.
+struct MariaDb {
+    data: PathBuf,
+    port: u16,
+}
+
+impl MariaDb {
+    async fn new(data: PathBuf) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let port = listener.local_addr().expect("it has an address").port();
+        Self { data, port }
+    }
+
+    /// Starts it. Returns the URL of a database.
+    async fn start(&self) -> String {
+        let started = tokio::process::Command::new("scripts/engines.sh")
+            .arg("mariadb")
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env("DOORBUSTER_DATA", &self.data)
+            .env("DOORBUSTER_ENGINES_PORT", self.port.to_string())
+            .env_remove("DOORBUSTER_ENGINES_DURABLE")
+            .output();
+        let started = within(PATIENCE * 3, "MariaDB", started).await;
+        let started = started.expect("the script runs");
+        let message = String::from_utf8_lossy(&started.stderr);
+        assert!(started.status.success(), "{message}");
+        let printed = String::from_utf8(started.stdout).expect("text");
+        let url = printed.trim().strip_prefix("DATABASE_URL=");
+        url.expect("the script prints the URL").to_owned()
+    }
+
+    /// Kills it, unless it was killed already.
+    fn kill(&self) {
+        let file = self.data.join("engines/mariadb/server.pid");
+        let Ok(pid) = std::fs::read_to_string(&file) else {
+            return;
+        };
+        // Another process may get this number.
+        std::fs::remove_file(&file).expect("the file is removed");
+        kill(
+            Pid::from_raw(pid.trim().parse().expect("a number")),
+            Signal::SIGKILL,
+        )
+        .ok();
+    }
+
+    async fn until_gone(&self) {
+        while TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+impl Drop for MariaDb {
+    fn drop(&mut self) {
+        self.kill();
+    }
 }

@@ -23,9 +23,8 @@ use super::{own_database::OwnDatabase, program::ServerRunner};
 use crate::support::{
     PATIENCE, TestProduct, TestShop, check_audit_clean,
     database::ByHand,
-    redis::available,
     shop::{self, units_of},
-    within,
+    strategies, within,
 };
 
 /// Buyers of each strategy.
@@ -35,7 +34,7 @@ const ACKNOWLEDGED_MIN: usize = 10;
 pub const STOCK: i64 = 50_000;
 
 pub fn safe() -> Vec<StrategyKey> {
-    available().filter(|strategy| strategy.is_safe()).collect()
+    strategies().filter(|strategy| strategy.is_safe()).collect()
 }
 
 /// The answers that the buyers received, by strategy.
@@ -240,7 +239,7 @@ async fn a_killed_database_loses_no_order_of_any_strategy() {
     check_audit_clean(&shop).await;
 }
 
-async fn order_of(
+pub async fn order_of(
     shop: &Shop,
     strategy: StrategyKey,
     product: &TestProduct,

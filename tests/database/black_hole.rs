@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use doorbuster::{
     db::{
-        Db, PoolSettings,
+        Db, PoolSettings, dialect,
         txn::{self, Policy, TxnError},
     },
     feed::Feed,
@@ -14,12 +14,11 @@ use doorbuster::{
     shop::Shop,
 };
 use futures::future::{BoxFuture, join_all};
-use sea_orm::ConnectionTrait;
 
 use crate::support::{
     TestProduct, TestShop, check_audit_clean, patient,
     proxy::Proxy,
-    race,
+    sessions::{self, Session},
     shop::{claim, contact, units_of},
     within,
 };
@@ -290,13 +289,13 @@ async fn a_pool_full_of_dead_connections_is_replaced() {
     let product = shop.with_product(10).await;
     let proxy = Proxy::before(shop.database.url()).await;
     let proxied = shop_behind(&proxy).await;
-    let sleeping = "SELECT pg_sleep(3.5)";
+    let sleeping = Duration::from_millis(3_500);
     let transactions = (0..POOL.transactions_max).map(|_| {
         let db = proxied.db().clone();
         tokio::spawn(async move {
             let slept = txn::run_for_result(&db, Policy::request("asleep"), move |work| {
                 Box::pin(async move {
-                    work.connection().execute_unprepared(sleeping).await?;
+                    dialect::sleep(work.connection(), sleeping).await?;
                     Ok(())
                 })
             });
@@ -306,13 +305,15 @@ async fn a_pool_full_of_dead_connections_is_replaced() {
     let reads = (0..POOL.readers_max).map(|_| {
         let db = proxied.db().clone();
         tokio::spawn(async move {
-            let slept = db.reader().execute_unprepared(sleeping).await;
-            slept.map(drop).map_err(txn::read_error)
+            let slept = dialect::sleep(db.reader(), sleeping).await;
+            slept.map_err(txn::read_error)
         })
     });
     let all: Vec<_> = transactions.chain(reads).collect();
-    let count = i64::from(POOL.transactions_max + POOL.readers_max);
-    race::wait_until(&shop.by_hand, count, "sleep", "wait_event = 'PgSleep'").await;
+    let sleeps = |session: &Session| {
+        session.is_active && session.statement.to_lowercase().contains("sleep(")
+    };
+    sessions::wait_until(&shop.by_hand, "sleep", sleeps, |count| count == all.len()).await;
     proxy.drop_traffic();
     let answers = within(Duration::from_secs(30), "all answers", join_all(all)).await;
     for answer in answers {
@@ -341,9 +342,7 @@ async fn check_recovers(shop: &Shop, product: &TestProduct) {
     let all = (0..POOL.transactions_max).map(|_| {
         txn::run_for_result(shop.db(), patient("all"), |work| {
             Box::pin(async move {
-                work.connection()
-                    .execute_unprepared("SELECT pg_sleep(0.1)")
-                    .await?;
+                dialect::sleep(work.connection(), Duration::from_millis(100)).await?;
                 Ok(())
             })
         })

@@ -11,7 +11,8 @@ use std::{
 
 use doorbuster::{
     db::{
-        Db, PoolSettings, dialect, engine,
+        Db, PoolSettings, dialect,
+        engine::{self, Engine},
         txn::{self, Abort, Outcome, Policy, TxnError, Work},
     },
     model::ShopError,
@@ -35,7 +36,7 @@ async fn scratch() -> TestDatabase {
     by_hand
         .run(
             "CREATE TABLE written (n int); CREATE TABLE lockable (id int PRIMARY KEY, n int DEFAULT 0); \
-             INSERT INTO lockable VALUES (1), (2)",
+             INSERT INTO lockable (id) VALUES (1), (2)",
         )
         .await;
     database
@@ -57,17 +58,24 @@ async fn check_usable(db: &Db) {
     assert!(inserted.await.is_ok(), "the pool is usable afterwards");
 }
 
+/// Builds a statement that fails with an error of this code.
+fn raise(engine: Engine, code: &str) -> String {
+    match engine {
+        Engine::Postgres => {
+            format!("DO $$ BEGIN RAISE EXCEPTION 'planted' USING ERRCODE = '{code}'; END $$")
+        }
+        Engine::MySql => format!("SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = {code}"),
+    }
+}
+
 /// Fails with `code` in the first `failures` attempts.
 async fn failing(db: &Db, policy: Policy, code: &'static str, failures: u32) -> Outcome<()> {
-    let attempts = Arc::new(AtomicU32::new(0));
+    let (attempts, engine) = (Arc::new(AtomicU32::new(0)), db.engine());
     txn::run(db, policy, move |work| {
         let attempts = Arc::clone(&attempts);
         Box::pin(async move {
             if attempts.fetch_add(1, Ordering::Relaxed) < failures {
-                let raise = format!(
-                    "DO $$ BEGIN RAISE EXCEPTION 'planted' USING ERRCODE = '{code}'; END $$"
-                );
-                execute(work, &raise).await?;
+                execute(work, &raise(engine, code)).await?;
             }
             execute(work, "INSERT INTO written VALUES (1)").await
         })
@@ -80,15 +88,36 @@ async fn only_errors_without_effect_are_retried() {
     let database = scratch().await;
     let db = database.pool(POOL).await;
     let by_hand = database.by_hand().await;
-    for (code, retried) in [
-        ("40001", true),
-        ("40P01", true),
-        ("55P03", true),
-        ("23505", false),
-        ("22012", false),
-        ("57014", false),
-        ("40002", false),
-    ] {
+    let (codes, too_slow, retried_codes) = match db.engine() {
+        Engine::Postgres => (
+            &[
+                ("40001", true),
+                ("40P01", true),
+                ("55P03", true),
+                ("23505", false),
+                ("22012", false),
+                ("57014", false),
+                ("40002", false),
+            ][..],
+            "57014",
+            3,
+        ),
+        Engine::MySql => (
+            &[
+                ("1213", true),
+                ("1205", true),
+                ("1020", true),
+                ("3572", true),
+                ("1062", false),
+                ("1365", false),
+                ("1969", false),
+                ("1644", false),
+            ][..],
+            "1969",
+            4,
+        ),
+    };
+    for &(code, retried) in codes {
         let outcome = failing(&db, patient("planted"), code, 2).await;
         if retried {
             assert!(outcome.result.is_ok(), "{code}: {:?}", outcome.result);
@@ -96,8 +125,8 @@ async fn only_errors_without_effect_are_retried() {
         } else {
             // A statement timeout says nothing about the request: the database is too slow.
             let refused = match &outcome.result {
-                Err(TxnError::Database { .. }) => code != "57014",
-                Err(TxnError::Unavailable { .. }) => code == "57014",
+                Err(TxnError::Database { .. }) => code != too_slow,
+                Err(TxnError::Unavailable { .. }) => code == too_slow,
                 _ => false,
             };
             assert!(refused, "{code}: {:?}", outcome.result);
@@ -105,7 +134,7 @@ async fn only_errors_without_effect_are_retried() {
         }
     }
     let written: i64 = by_hand.value("SELECT count(*) FROM written").await;
-    assert_eq!(written, 3, "once for each that succeeded");
+    assert_eq!(written, retried_codes, "once for each that succeeded");
 }
 
 #[tokio::test]
@@ -116,7 +145,11 @@ async fn attempts_are_bounded() {
         attempts_max: 4,
         ..patient("stubborn")
     };
-    let outcome = failing(&db, policy, "40001", u32::MAX).await;
+    let code = match db.engine() {
+        Engine::Postgres => "40001",
+        Engine::MySql => "1213",
+    };
+    let outcome = failing(&db, policy, code, u32::MAX).await;
     assert_eq!(outcome.attempts, 4);
     let error = outcome.result.expect_err("it gives up");
     assert!(
@@ -178,7 +211,7 @@ async fn after_a_deadlock_both_transactions_succeed() {
     let sum: i64 = database
         .by_hand()
         .await
-        .value("SELECT sum(n) FROM lockable")
+        .value("SELECT sum(n)::bigint FROM lockable")
         .await;
     assert_eq!(sum, 4, "the rolled back attempt wrote nothing");
 }
@@ -251,7 +284,11 @@ async fn a_lock_that_is_never_released_exhausts_the_attempts() {
     else {
         panic!("{outcome:?}");
     };
-    assert_eq!(engine::error_code(source).as_deref(), Some("55P03"));
+    let code = match db.engine() {
+        Engine::Postgres => "55P03",
+        Engine::MySql => "1205",
+    };
+    assert_eq!(engine::error_code(source).as_deref(), Some(code));
     check_usable(&db).await;
 }
 
@@ -271,7 +308,7 @@ async fn the_deadline_ends_a_transaction() {
     let slow = txn::run(&db, policy, |work| {
         Box::pin(async move {
             execute(work, "INSERT INTO written VALUES (1)").await?;
-            execute(work, "SELECT pg_sleep(60)").await
+            Ok(dialect::sleep(work.connection(), Duration::from_secs(60)).await?)
         })
     });
     // The error shows that the deadline ended it, and not the statement timeout.
@@ -386,10 +423,15 @@ async fn after_commit_actions_run_only_after_the_commit() {
     let database = scratch().await;
     let db = database.pool(POOL).await;
     let by_hand = database.by_hand().await;
+    // MySQL has no deferred constraints: there, the statement fails, and no COMMIT.
+    let late = match db.engine() {
+        Engine::Postgres => "DEFERRABLE INITIALLY DEFERRED",
+        Engine::MySql => "",
+    };
     by_hand
-        .run(
-            "CREATE TABLE checked_late (id int REFERENCES lockable (id) DEFERRABLE INITIALLY DEFERRED)",
-        )
+        .run(&format!(
+            "CREATE TABLE checked_late (id int, FOREIGN KEY (id) REFERENCES lockable (id) {late})"
+        ))
         .await;
     let announced = |sql: &'static str, refuse: bool| {
         let db = db.clone();
@@ -424,7 +466,7 @@ async fn after_commit_actions_run_only_after_the_commit() {
         matches!(result, Err(TxnError::Refused(ShopError::CartEmpty))) && !was_announced,
         "{result:?}"
     );
-    let (result, was_announced) = announced("SELECT 1/0", false).await;
+    let (result, was_announced) = announced("SELECT 1 FROM absent_table", false).await;
     assert!(
         matches!(result, Err(TxnError::Database { .. })) && !was_announced,
         "{result:?}"
@@ -536,5 +578,9 @@ async fn a_snapshot_is_consistent_and_read_only() {
     let Err(TxnError::Database { source, .. }) = refused else {
         panic!("{refused:?}");
     };
-    assert_eq!(engine::error_code(&source).as_deref(), Some("25006"));
+    let code = match db.engine() {
+        Engine::Postgres => "25006",
+        Engine::MySql => "1792",
+    };
+    assert_eq!(engine::error_code(&source).as_deref(), Some(code));
 }

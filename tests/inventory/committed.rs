@@ -9,7 +9,7 @@ use futures::future::join_all;
 
 use super::shop_worthy;
 use crate::support::{
-    PATIENCE, StockLock, TestProduct, TestShop, check_audit_clean, redis::available, within,
+    PATIENCE, StockLock, TestProduct, TestShop, check_audit_clean, strategies, within,
 };
 
 /// Reads a product's only stock row. Returns the announcement of its level.
@@ -28,7 +28,7 @@ async fn stored_level(shop: &TestShop, product: &TestProduct) -> StockChange {
 #[tokio::test]
 async fn a_purchase_is_counted_and_announced_once() {
     let shop = TestShop::new().await;
-    for (strategy, orders) in available().zip(1..) {
+    for (strategy, orders) in strategies().zip(1..) {
         let product = shop.with_stock_for(strategy, 3).await;
         let key = format!("once-{strategy}");
         let purchase = shop.buy(&product).by(strategy).key(&key);

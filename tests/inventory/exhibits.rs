@@ -4,7 +4,7 @@
 use doorbuster::model::{ShopError, StrategyKey};
 
 use crate::support::{
-    Gate, PATIENCE, TestShop, check_audit_clean, redis::available, shop::Counters, within,
+    Gate, PATIENCE, TestShop, check_audit_clean, shop::Counters, strategies, within,
 };
 
 #[tokio::test]
@@ -194,7 +194,7 @@ async fn the_same_interleaving_on_a_guarded_lane_sells_once() {
 async fn unsafe_strategies_may_not_sell_a_product_of_the_shop() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
-    for strategy in available() {
+    for strategy in strategies() {
         let bought = shop.buy(&product).by(strategy).await;
         if !strategy.is_safe() {
             let refusal = ShopError::StrategyUnsafe(strategy.to_string());
@@ -214,7 +214,7 @@ async fn unsafe_strategies_may_not_sell_a_product_of_the_shop() {
 async fn unsafe_strategies_may_not_sell_from_a_guarded_row() {
     let shop = TestShop::new().await;
     let lane = shop.with_lane(StrategyKey::RowLock, 5).await;
-    for strategy in available().filter(|key| !key.is_safe()) {
+    for strategy in strategies().filter(|key| !key.is_safe()) {
         let refused = shop.buy(&lane).by(strategy).await;
         let refusal = ShopError::StrategyUnsafe(strategy.to_string());
         assert_eq!(refused, Err(refusal));

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use doorbuster::{
+    db::engine::Engine,
     model::{Receipt, ShopError, StrategyKey},
     shop::inventory::batch_queue::WAITING_MAX,
 };
@@ -61,9 +62,16 @@ async fn orders_that_wait_together_are_sold_in_one_transaction() {
     let sold = answers(waiting).await;
     let expected: Vec<_> = (0..21).map(|n| Some(29 - n)).collect();
     assert_eq!(remaining(&sold), expected, "in the order of arrival");
+    let transaction = match shop.db().engine() {
+        Engine::Postgres => "xmin::text",
+        // It writes all orders of a batch with one INSERT, and this is the INSERT's time.
+        Engine::MySql => "placed_at",
+    };
     let transactions: i64 = shop
         .by_hand
-        .value("SELECT count(DISTINCT xmin::text) FROM customer_order")
+        .value(&format!(
+            "SELECT count(DISTINCT {transaction}) FROM customer_order"
+        ))
         .await;
     assert_eq!(
         transactions, 2,
@@ -144,12 +152,18 @@ async fn an_order_that_the_database_rejects_fails_alone() {
     let shop = TestShop::new().await;
     let product = shop.with_product(30).await;
     shop.by_hand
-        .run(
-            "CREATE FUNCTION refuse_thirteen() RETURNS trigger LANGUAGE plpgsql AS \
-             $$ BEGIN RAISE EXCEPTION 'not thirteen'; END $$; \
-             CREATE TRIGGER refuse_thirteen BEFORE INSERT ON order_line FOR EACH ROW WHEN (NEW.quantity = 13) \
-             EXECUTE FUNCTION refuse_thirteen()",
-        )
+        .run(match shop.db().engine() {
+            Engine::Postgres => {
+                "CREATE FUNCTION refuse_thirteen() RETURNS trigger LANGUAGE plpgsql AS \
+                 $$ BEGIN RAISE EXCEPTION 'not thirteen'; END $$; \
+                 CREATE TRIGGER refuse_thirteen BEFORE INSERT ON order_line FOR EACH ROW WHEN (NEW.quantity = 13) \
+                 EXECUTE FUNCTION refuse_thirteen()"
+            }
+            Engine::MySql => {
+                "CREATE TRIGGER refuse_thirteen BEFORE INSERT ON order_line FOR EACH ROW \
+                 BEGIN IF NEW.quantity = 13 THEN SIGNAL SQLSTATE '45000'; END IF; END"
+            }
+        })
         .await;
     let orders = [1, 1, 13, 1].map(|units| order(&shop, &product).quantity(units));
     let (stock_lock, waiting) = queue_orders(&shop, &product, orders.into()).await;

@@ -5,8 +5,8 @@ use futures::future::join_all;
 
 use super::{safe, shop_worthy};
 use crate::support::{
-    Gate, PATIENCE, StockLock, TestProduct, TestShop, check_audit_clean, redis::available,
-    retries::RetryLog, shop::Counters, within,
+    Gate, PATIENCE, StockLock, TestProduct, TestShop, check_audit_clean, retries::RetryLog,
+    shop::Counters, strategies, within,
 };
 
 type Bought = Result<Receipt, ShopError>;
@@ -97,7 +97,7 @@ async fn a_sale_during_another_purchase_is_detected() {
         StrategyKey::RedisLock,
         StrategyKey::RedisHold,
     ] {
-        if !available().any(|key| key == strategy) {
+        if !strategies().any(|key| key == strategy) {
             continue;
         }
         let product = shop.with_product(1).await;

@@ -3,7 +3,7 @@
 use doorbuster::model::ShopError;
 
 use super::shop_worthy;
-use crate::support::{TestProduct, TestShop, check_audit_clean, redis::available};
+use crate::support::{TestProduct, TestShop, check_audit_clean, strategies};
 
 /// Buys with each strategy and checks that the refusal is the same and no row was written.
 async fn check_refused(
@@ -123,7 +123,7 @@ async fn a_quantity_above_the_customer_limit_is_refused() {
 #[tokio::test]
 async fn only_a_buyer_of_its_lane_is_sold_a_private_product() {
     let shop = TestShop::new().await;
-    for strategy in available() {
+    for strategy in strategies() {
         let lane = shop.with_lane(strategy, 3).await;
         let other = shop.with_lane(strategy, 3).await;
         let other = other.lane_id().expect("it has a lane");

@@ -342,12 +342,11 @@ impl<'a> TestedShop<'a> {
     async fn load_new_orders(&mut self) {
         let last = self.orders.last().map_or(0, |order| order.id);
         let sql = format!(
-            "SELECT coalesce(string_agg(concat_ws(' ', o.id, o.public_id, coalesce(p.reference, '{nil}'), l.ids), ',' ORDER BY o.id), '') \
+            "SELECT coalesce(string_agg(concat_ws(' ', o.id, o.public_id::text, coalesce(p.reference::text, 'none'), l.ids), ',' ORDER BY o.id), '') \
              FROM customer_order o LEFT JOIN payment p ON p.order_id = o.id \
              JOIN (SELECT order_id, string_agg(id::text, ' ' ORDER BY id) AS ids, min(product_id) AS product \
                    FROM order_line WHERE order_id > {last} GROUP BY order_id) l ON l.order_id = o.id \
              WHERE o.id > {last} AND l.product >= {first}",
-            nil = Uuid::nil(),
             first = self.products[0].id,
         );
         let rows: String = self.on.by_hand.value(&sql).await;
@@ -357,7 +356,7 @@ impl<'a> TestedShop<'a> {
             self.orders.push(TrackedOrder {
                 id: word().parse().expect("a number"),
                 public_id: word().to_owned(),
-                reference: word().parse().expect("a reference"),
+                reference: word().parse().unwrap_or(Uuid::nil()),
                 lines: words.map(|id| id.parse().expect("a number")).collect(),
             });
         }
@@ -367,7 +366,12 @@ impl<'a> TestedShop<'a> {
     pub async fn summary(&self) -> String {
         let first = self.products[0].id;
         let last = self.products[self.products.len() - 1].id;
-        let carts = self.carts.map(|cart| format!("'{cart}'")).join(", ");
+        let units = self.carts.map(|cart| {
+            format!(
+                "SELECT string_agg(quantity::text, ' ' ORDER BY product_id) FROM cart_item WHERE cart_id = '{cart}'"
+            )
+        });
+        let carts = units.map(|units| format!("'cart ' || coalesce(({units}), '') || '\n'"));
         let orders: Vec<String> = self
             .orders
             .iter()
@@ -379,20 +383,19 @@ impl<'a> TestedShop<'a> {
             orders.join(", ")
         };
         let sql = format!(
-            "SELECT (SELECT string_agg(format(E'product %s = %s + %s + %s\\n', total, available, reserved, sold), '' ORDER BY product_id)
+            "SELECT (SELECT string_agg('product ' || total || ' = ' || available || ' + ' || reserved || ' + ' || sold || '\n',
+                                       '' ORDER BY product_id)
                      FROM stock WHERE product_id BETWEEN {first} AND {last})
-                 || (SELECT string_agg(format(E'code %s\\n', uses), '' ORDER BY code) FROM discount_code WHERE code LIKE 'CODE-{number}-%')
-                 || (SELECT string_agg(format(E'cart %s\\n', coalesce(i.units, '')), '' ORDER BY c.at)
-                     FROM unnest(ARRAY[{carts}]::uuid[]) WITH ORDINALITY c (id, at)
-                     LEFT JOIN (SELECT cart_id, string_agg(quantity::text, ' ' ORDER BY product_id) AS units FROM cart_item GROUP BY cart_id) i
-                       ON i.cart_id = c.id)
-                 || coalesce((SELECT string_agg(format(E'order %s %s/%s taken %s back %s/%s lines %s\\n', o.status, o.due_cents, o.total_cents,
-                              coalesce((SELECT sum(captured_cents) FROM payment p WHERE p.order_id = o.id), 0),
-                              coalesce((SELECT sum(amount_cents) FROM refund r WHERE r.order_id = o.id AND state = 'succeeded'), 0),
-                              coalesce((SELECT sum(amount_cents) FROM refund r WHERE r.order_id = o.id), 0),
-                              (SELECT string_agg(concat_ws('-', quantity, returned_quantity, refunded_quantity), ' ' ORDER BY id)
-                               FROM order_line l WHERE l.order_id = o.id)), '' ORDER BY o.id)
+                 || (SELECT string_agg('code ' || uses || '\n', '' ORDER BY code) FROM discount_code WHERE code LIKE 'CODE-{number}-%')
+                 || {carts}
+                 || coalesce((SELECT string_agg('order ' || o.status || ' ' || o.due_cents || '/' || o.total_cents
+                              || ' taken ' || coalesce((SELECT sum(captured_cents) FROM payment p WHERE p.order_id = o.id), 0)
+                              || ' back ' || coalesce((SELECT sum(amount_cents) FROM refund r WHERE r.order_id = o.id AND state = 'succeeded'), 0)
+                              || '/' || coalesce((SELECT sum(amount_cents) FROM refund r WHERE r.order_id = o.id), 0)
+                              || ' lines ' || (SELECT string_agg(concat_ws('-', quantity, returned_quantity, refunded_quantity), ' ' ORDER BY id)
+                                               FROM order_line l WHERE l.order_id = o.id) || '\n', '' ORDER BY o.id)
                      FROM customer_order o WHERE o.id IN ({orders})), '')",
+            carts = carts.join(" || "),
             number = self.number,
         );
         self.on.by_hand.value(&sql).await

@@ -10,12 +10,21 @@
 
 use std::time::{Duration, Instant};
 
-use doorbuster::{config::PaidWithoutStock, db::PoolSettings, feed::Feed, shop::Shop};
+use doorbuster::{
+    config::PaidWithoutStock,
+    db::{PoolSettings, engine::Engine},
+    feed::Feed,
+    shop::Shop,
+};
 use tokio::task::JoinHandle;
 
 use super::scenario::{Operation, RefundingGateway, Scenario, Step, create_code};
 use crate::support::{
-    PATIENCE, TestShop, check_audit_clean, database::ByHand, retries::RetryLog, within,
+    PATIENCE, TestShop, check_audit_clean,
+    database::ByHand,
+    retries::RetryLog,
+    sessions::{self, Session},
+    within,
 };
 
 const FIRST: &str = "pair: first";
@@ -57,13 +66,23 @@ enum StopPoint {
     AtCommit,
 }
 
+impl StopPoint {
+    /// MySQL has no deferred triggers, which stop a commit.
+    fn of(engine: Engine) -> Vec<Self> {
+        match engine {
+            Engine::Postgres => vec![Self::AtLastLock, Self::AtCommit],
+            Engine::MySql => vec![Self::AtLastLock],
+        }
+    }
+}
+
 impl Pair {
     pub async fn check(&self) {
         let retries = RetryLog::capture();
         let runner = PairRunner::new().await;
         let [one, other] = self.operations;
         for (order, end) in [[one, other], [other, one]].into_iter().zip(&self.ends) {
-            for stop in [StopPoint::AtLastLock, StopPoint::AtCommit] {
+            for stop in StopPoint::of(runner.shop.db().engine()) {
                 let scenario =
                     Scenario::set(&runner.shop, self.steps, self.incoming, self.terms).await;
                 let (outcome, waited) = runner.run_pair(&scenario, order, stop).await;
@@ -91,7 +110,9 @@ impl PairRunner {
     async fn new() -> Self {
         let shop = TestShop::new().await;
         create_code(&shop).await;
-        install_stop(&shop.by_hand).await;
+        if shop.db().engine() == Engine::Postgres {
+            install_stop(&shop.by_hand).await;
+        }
         Self {
             first: shop_named(&shop, FIRST).await,
             second: shop_named(&shop, SECOND).await,
@@ -171,14 +192,10 @@ impl PairRunner {
     /// Waits until `task`, whose connections have that application name, waits for a lock or has
     /// finished.
     async fn until_stopped(&self, name: &str, task: &JoinHandle<String>) {
-        let waits = format!(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-             AND application_name = '{name}' AND cardinality(pg_blocking_pids(pid)) > 0"
-        );
+        let waits = |session: &Session| session.name == name && session.is_blocked;
         let deadline = Instant::now() + PATIENCE;
         while !task.is_finished() {
-            let waiting: i64 = self.shop.by_hand.value(&waits).await;
-            if waiting > 0 {
+            if sessions::count(&self.shop.by_hand, waits).await > 0 {
                 return;
             }
             assert!(

@@ -15,12 +15,15 @@ use doorbuster::{
 
 use super::{RUN_MAX, engine, only, plan, verdict_of};
 use crate::support::{
-    TestShop, administrator, check_audit_clean, race::wait_until_blocked, within,
+    TestShop, administrator, check_audit_clean,
+    race::wait_until_blocked,
+    sessions::{self, Session, is_of_a_run},
+    within,
 };
 
 /// Opens a transaction that locks the stock row of the only lane.
-const BLOCK: &str = "BEGIN; SELECT 1 FROM stock s JOIN product p ON p.id = s.product_id \
-                     WHERE p.lane_id IS NOT NULL FOR UPDATE OF s";
+const BLOCK: &str = "BEGIN; SELECT 1 FROM stock WHERE product_id = \
+                     (SELECT max(id) FROM product WHERE lane_id IS NOT NULL) FOR UPDATE";
 
 /// One buyer plans five attempts within milliseconds, and the first one waits for a locked row. The
 /// wait counts for the other four attempts too, although the buyer could not send them.
@@ -172,13 +175,8 @@ async fn the_pool_has_the_planned_size() {
     let running = tokio::spawn(async move { engine.finish(started, &[], |_| {}).await });
     let other = shop.database.by_hand().await;
     wait_until_blocked(&other, 3).await;
-    let open: i64 = other
-        .value(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-             AND application_name LIKE 'doorbuster simulation %' AND xact_start IS NOT NULL",
-        )
-        .await;
-    assert_eq!(open, 3);
+    let is_open = |session: &Session| is_of_a_run(session) && session.is_in_transaction;
+    assert_eq!(sessions::count(&other, is_open).await, 3);
     let blocked_at = Instant::now();
     shop.by_hand.run("COMMIT").await;
     let end = within(RUN_MAX, "the run's end", running).await;

@@ -214,12 +214,16 @@ const OLD_SAMPLE: &str = r#"{"elapsedMs":80,"remaining":2,"succeeded":6,"rejecte
 async fn runs_stored_before_there_were_lanes_are_readable() {
     let shop = TestShop::new().await;
     let id = Uuid::now_v7();
+    shop.by_hand
+        .run(&format!(
+            "INSERT INTO simulation_run (id, state, plan, verdict) \
+             VALUES ('{id}', 'finished', '{OLD_PLAN}', '{OLD_VERDICT}')"
+        ))
+        .await;
     let lane: i64 = shop
         .by_hand
         .value(&format!(
-            "WITH run AS (INSERT INTO simulation_run (id, state, plan, verdict) \
-             VALUES ('{id}', 'finished', '{OLD_PLAN}', '{OLD_VERDICT}') RETURNING id) \
-             INSERT INTO simulation_lane (run_id, strategy) SELECT id, 'row-lock' FROM run RETURNING id"
+            "INSERT INTO simulation_lane (run_id, strategy) VALUES ('{id}', 'row-lock') RETURNING id"
         ))
         .await;
     let sample = format!(

@@ -15,8 +15,8 @@ use std::{
 
 use doorbuster::{
     model::{
-        RunCommand, RunEventKind, RunSnapshot, RunState, SimulationPlan, StrategyKey, Verdict,
-        findings, lock_queue::LockScope,
+        DatabaseEngine, RunCommand, RunEventKind, RunSnapshot, RunState, SimulationPlan,
+        StrategyKey, Verdict, findings, lock_queue::LockScope,
     },
     simulation::{Engine, LiveRun, SimulationError},
     web::{AppState, server},
@@ -34,6 +34,7 @@ use crate::{
     support::{
         PATIENCE, TestShop, administrator, check_audit_clean,
         program::{run as run_program, run_until},
+        sessions::{self, Session, is_of_a_run},
         within,
     },
     web::support::parts,
@@ -151,10 +152,13 @@ async fn until_orders(shop: &TestShop, number: i64) {
 }
 
 /// Counts the database sessions of the run's servers.
-async fn sessions_of_runs(shop: &TestShop) -> i64 {
-    let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() \
-               AND application_name LIKE 'doorbuster simulation %'";
-    shop.by_hand.value(sql).await
+async fn sessions_of_runs(shop: &TestShop) -> usize {
+    // On MySQL, the sessions of another process have no name.
+    let is_meant = |session: &Session| match shop.by_hand.engine() {
+        DatabaseEngine::Postgres => is_of_a_run(session),
+        DatabaseEngine::MySql => session.name.is_empty(),
+    };
+    sessions::count(&shop.by_hand, is_meant).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -9,7 +9,7 @@ use doorbuster::model::{SimulationPlan, StrategyKey, plan::Quantities};
 
 use super::{engine, figures, only, plan};
 use crate::support::{
-    TestShop, administrator, check_audit_clean, redis::available, seed, shop::units_of, within,
+    TestShop, administrator, check_audit_clean, seed, shop::units_of, strategies, within,
 };
 
 /// The longest time that one crowd may take on a machine that is busy with other tests.
@@ -31,7 +31,7 @@ pub fn setting(name: &str, otherwise: u64) -> u64 {
 }
 
 pub fn safe() -> impl Iterator<Item = StrategyKey> {
-    available().filter(|key| key.is_safe())
+    strategies().filter(|key| key.is_safe())
 }
 
 async fn check_promises(shop: &TestShop, plan: SimulationPlan) {

@@ -17,7 +17,11 @@ use uuid::Uuid;
 
 use super::{RUN_MAX, engine, orders, plan, run};
 use crate::support::{
-    TestShop, administrator, check_audit_clean, race::wait_until_blocked, shop::claim, within,
+    TestShop, administrator, check_audit_clean,
+    race::wait_until_blocked,
+    sessions::{self, is_of_a_run},
+    shop::claim,
+    within,
 };
 
 #[tokio::test]
@@ -388,9 +392,7 @@ async fn a_run_that_was_cut_off_keeps_its_points_and_its_orders_are_counted() {
     );
     assert!(lane.samples.is_sorted_by_key(|sample| sample.elapsed_ms));
     // Nothing that the run left behind sells afterwards.
-    let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE \
-                    'doorbuster simulation %' AND datname = current_database()";
-    assert_eq!(shop.by_hand.value::<i64>(sessions).await, 0);
+    sessions::wait_until(&shop.by_hand, "are left", is_of_a_run, |count| count == 0).await;
     assert_eq!(orders(&shop).await, sold);
     check_audit_clean(&shop).await;
 }

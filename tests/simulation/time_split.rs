@@ -3,7 +3,7 @@
 use doorbuster::model::{SimulationPlan, StrategyKey, TimeSplitMs, Verdict, plan::Journey};
 
 use super::{plan, verdict_of};
-use crate::support::{TestShop, check_audit_clean, redis::available};
+use crate::support::{TestShop, check_audit_clean, strategies};
 
 /// Long enough that it outweighs what a busy machine adds.
 const RACE_WINDOW_MS: u32 = 20;
@@ -37,7 +37,7 @@ fn check_adds_up(verdict: &Verdict) -> TimeSplitMs {
 #[tokio::test]
 async fn the_parts_add_up_to_the_latency_for_every_strategy() {
     let shop = TestShop::new().await;
-    for strategy in available() {
+    for strategy in strategies() {
         let verdict = verdict_of(&shop, crowd(strategy, Journey::Express)).await;
         let split = check_adds_up(&verdict);
         assert!(split.pause > 0.0, "{strategy}: {split:?}");
@@ -55,7 +55,7 @@ async fn the_parts_add_up_to_the_latency_for_every_strategy() {
 async fn the_parts_add_up_to_the_latency_of_a_checkout() {
     let shop = TestShop::new().await;
     let can_hold = |strategy: &StrategyKey| strategy.row().can_hold;
-    for strategy in available().filter(can_hold) {
+    for strategy in strategies().filter(can_hold) {
         let verdict = verdict_of(&shop, crowd(strategy, Journey::Checkout)).await;
         let split = check_adds_up(&verdict);
         assert!(split.payment > 0.0, "{strategy}: {split:?}");

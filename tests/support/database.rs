@@ -2,15 +2,20 @@
 
 use std::{sync::LazyLock, time::Duration};
 
-use doorbuster::db::{Db, PoolSettings, dialect, engine::Engine};
+use doorbuster::db::{
+    Db, PoolSettings, dialect,
+    engine::{Engine, mysql::named_lock},
+};
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, Statement, TryGetable,
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr, FromQueryResult,
+    Statement, TryGetable,
 };
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::{
+    engines::refuse_if_postgres_only,
     server::{self, Server, on_support},
-    words::in_mysql_words,
+    words::in_words_of,
 };
 
 /// Limits the databases that this process uses at once: each may have a few dozen connections, and
@@ -44,6 +49,7 @@ impl TestDatabase {
     async fn with(content: Option<bool>) -> Self {
         let permit = IN_USE.acquire().await.expect("it is never closed");
         let server = Server::get();
+        refuse_if_postgres_only(server.engine());
         let name = server.new_name();
         if let Some(seeded) = content {
             on_support({
@@ -135,12 +141,59 @@ impl ByHand {
         Ok(self.0.execute_unprepared(&sql).await?.rows_affected())
     }
 
-    /// Puts a statement into the words of the engine.
     fn statement(&self, sql: &str) -> Statement {
+        in_words_of(self.engine(), sql)
+    }
+
+    /// Waits for a named lock, which the shop may use too, and holds it until it is released.
+    pub async fn lock(&self, key: i64) {
+        dialect::advisory_lock(&self.0, key)
+            .await
+            .expect("the lock is taken");
+    }
+
+    pub async fn unlock(&self, key: i64) {
+        dialect::advisory_unlock(&self.0, key)
+            .await
+            .expect("the lock is released");
+    }
+
+    /// Waits for the named lock that the shop's transactions take by a class and an id, and holds it
+    /// until it is released.
+    pub async fn lock_in_class(&self, (class, id): (i32, i32)) {
         match self.engine() {
-            Engine::Postgres => dialect::statement(sql, []),
-            Engine::MySql => in_mysql_words(sql),
-        }
+            Engine::Postgres => {
+                self.run(&format!("SELECT pg_advisory_lock({class}, {id})"))
+                    .await
+            }
+            Engine::MySql => {
+                let name = format!("{class}/{id}");
+                let taken = named_lock::take_patiently(&self.0, &name).await;
+                taken.map(|()| 0).expect("the lock is taken")
+            }
+        };
+    }
+
+    pub async fn unlock_in_class(&self, (class, id): (i32, i32)) {
+        match self.engine() {
+            Engine::Postgres => {
+                self.run(&format!("SELECT pg_advisory_unlock({class}, {id})"))
+                    .await
+            }
+            Engine::MySql => {
+                let name = format!("{class}/{id}");
+                let released = named_lock::release(&self.0, &name).await;
+                released.map(|()| 0).expect("the lock is released")
+            }
+        };
+    }
+
+    /// Returns the rows that `sql` selects.
+    pub async fn rows<T: FromQueryResult>(&self, sql: &str) -> Vec<T> {
+        T::find_by_statement(self.statement(sql))
+            .all(&self.0)
+            .await
+            .unwrap_or_else(|error| panic!("{sql}: {error}"))
     }
 
     /// Returns the one value that `sql` selects.

@@ -3,6 +3,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use doorbuster::db::engine::Engine;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::{TcpListener, TcpStream, UnixStream},
@@ -24,6 +25,7 @@ pub struct Proxy {
 
 #[derive(Clone)]
 struct Line {
+    engine: Engine,
     dead: Arc<watch::Sender<bool>>,
     trigger: Arc<Mutex<Option<Vec<u8>>>>,
     statements: Arc<Mutex<Vec<String>>>,
@@ -36,6 +38,7 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let port = listener.local_addr().expect("it has an address").port();
         let line = Line {
+            engine: Engine::of_url(url).expect("the URL of a database").0,
             dead: Arc::new(watch::Sender::new(false)),
             trigger: Arc::default(),
             statements: Arc::default(),
@@ -176,7 +179,7 @@ async fn pass(
 ) {
     let mut dead = line.dead.subscribe();
     let mut piece = vec![0; CHUNK_BYTES];
-    let mut stream = ClientStream::default();
+    let mut stream = ClientStream::to(line.engine);
     loop {
         let read = tokio::select! {
             biased;

@@ -6,10 +6,15 @@ use std::{
     time::{Duration, Instant},
 };
 
-use doorbuster::{db::engine::Engine, shop::inventory::InjectionPoint};
+use doorbuster::shop::inventory::InjectionPoint;
 use tokio::sync::watch;
 
-use super::{PATIENCE, TestProduct, TestShop, database::ByHand, within};
+use super::{
+    PATIENCE, TestProduct, TestShop,
+    database::ByHand,
+    sessions::{self, Session},
+    within,
+};
 
 /// Blocks every purchase at the injection point until the gate is opened.
 #[derive(Clone)]
@@ -62,51 +67,11 @@ impl Gate {
 
 /// Waits until `count` connections of this database are blocked by a lock.
 pub async fn wait_until_blocked(by_hand: &ByHand, count: i64) {
-    if by_hand.engine() == Engine::MySql {
-        return wait_until_count(by_hand, count, "are blocked", WAITING_ON_MYSQL).await;
-    }
-    wait_until(
-        by_hand,
-        count,
-        "are blocked",
-        "cardinality(pg_blocking_pids(pid)) > 0",
-    )
+    let is_blocked = |session: &Session| session.is_blocked;
+    sessions::wait_until(by_hand, "are blocked", is_blocked, |now| {
+        i64::try_from(now).is_ok_and(|now| now >= count)
+    })
     .await;
-}
-
-/// Waits until at least `count` other connections of this database meet `condition`, an SQL
-/// expression on `pg_stat_activity`.
-pub async fn wait_until(by_hand: &ByHand, count: i64, what: &str, condition: &str) {
-    let sql = format!(
-        "SELECT count(*) FROM pg_stat_activity \
-         WHERE datname = current_database() AND pid <> pg_backend_pid() AND {condition}"
-    );
-    wait_until_count(by_hand, count, what, &sql).await;
-}
-
-/// Counts the sessions of this database that wait for the lock of a row, or for a named one.
-const WAITING_ON_MYSQL: &str = "SELECT count(*) FROM information_schema.PROCESSLIST p \
-    LEFT JOIN information_schema.INNODB_TRX t ON t.trx_mysql_thread_id = p.ID \
-    WHERE p.DB = DATABASE() AND (t.trx_state = 'LOCK WAIT' OR p.STATE = 'User lock')";
-
-async fn wait_until_count(by_hand: &ByHand, count: i64, what: &str, sql: &str) {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        let now: i64 = by_hand.value(sql).await;
-        if now >= count {
-            return;
-        }
-        assert!(
-            Instant::now() < deadline,
-            "{now} connections, not {count}, {what} after {PATIENCE:?}"
-        );
-        tokio::time::sleep(match by_hand.engine() {
-            Engine::Postgres => Duration::from_millis(5),
-            // Its list of transactions is refreshed only if it was not read for 100 ms.
-            Engine::MySql => Duration::from_millis(150),
-        })
-        .await;
-    }
 }
 
 /// Waits until `sql` selects true.

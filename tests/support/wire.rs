@@ -1,8 +1,33 @@
-//! Parses the messages that a client sends to PostgreSQL (protocol version 3.0, "Message Formats").
+//! Parses what a client sends to its database, and extracts the statements that it ran.
 
-/// Reassembles the stream of one client, and extracts the statements that it ran.
+use doorbuster::db::engine::Engine;
+
+/// The stream of one client.
+pub enum ClientStream {
+    Postgres(PostgresStream),
+    MySql(MySqlStream),
+}
+
+impl ClientStream {
+    pub fn to(engine: Engine) -> Self {
+        match engine {
+            Engine::Postgres => Self::Postgres(PostgresStream::default()),
+            Engine::MySql => Self::MySql(MySqlStream::default()),
+        }
+    }
+
+    /// Reads the next bytes, and returns the statements that they complete.
+    pub fn read(&mut self, piece: &[u8]) -> Vec<String> {
+        match self {
+            Self::Postgres(stream) => stream.read(piece),
+            Self::MySql(stream) => stream.read(piece),
+        }
+    }
+}
+
+/// PostgreSQL's protocol, version 3.0 ("Message Formats").
 #[derive(Default)]
-pub struct ClientStream {
+pub struct PostgresStream {
     unread: Vec<u8>,
     /// The messages before the startup have no type byte.
     started: bool,
@@ -14,9 +39,8 @@ pub struct ClientStream {
 /// same format.
 const ENCRYPTION_REQUESTS: [u32; 2] = [80_877_103, 80_877_104];
 
-impl ClientStream {
-    /// Reads the next bytes, and returns the statements that they complete.
-    pub fn read(&mut self, piece: &[u8]) -> Vec<String> {
+impl PostgresStream {
+    fn read(&mut self, piece: &[u8]) -> Vec<String> {
         self.unread.extend_from_slice(piece);
         let mut statements = Vec::new();
         while let Some((tag, body)) = self.next_message() {
@@ -53,6 +77,57 @@ impl ClientStream {
         let code = body.first_chunk().map(|code| u32::from_be_bytes(*code));
         self.started = !code.is_some_and(|code| ENCRYPTION_REQUESTS.contains(&code));
         Some((0, body))
+    }
+}
+
+/// MySQL's client/server protocol ("Command Phase"). A message with the sequence number 0 is a
+/// command; the messages that log in have others.
+#[derive(Default)]
+pub struct MySqlStream {
+    unread: Vec<u8>,
+    /// The text of each prepared statement. The server numbers them from 1.
+    prepared: Vec<String>,
+}
+
+const QUERY: u8 = 0x03;
+const PREPARE: u8 = 0x16;
+const EXECUTE: u8 = 0x17;
+
+impl MySqlStream {
+    fn read(&mut self, piece: &[u8]) -> Vec<String> {
+        self.unread.extend_from_slice(piece);
+        let mut statements = Vec::new();
+        while let Some((number, body)) = self.next_message() {
+            let Some((command, rest)) = body.split_first().filter(|_| number == 0) else {
+                continue;
+            };
+            match *command {
+                QUERY => statements.push(String::from_utf8_lossy(rest).into_owned()),
+                PREPARE => self
+                    .prepared
+                    .push(String::from_utf8_lossy(rest).into_owned()),
+                EXECUTE => {
+                    let id = rest
+                        .first_chunk()
+                        .map(|id| u32::from_le_bytes(*id) as usize);
+                    let text = id.and_then(|id| self.prepared.get(id.checked_sub(1)?));
+                    statements.extend(text.cloned());
+                }
+                _ => {}
+            }
+        }
+        statements
+    }
+
+    /// Returns the sequence number and the contents of the next message.
+    fn next_message(&mut self) -> Option<(u8, Vec<u8>)> {
+        let [one, two, three, number] = *self.unread.first_chunk()?;
+        let length = u32::from_le_bytes([one, two, three, 0]) as usize;
+        if self.unread.len() < 4 + length {
+            return None;
+        }
+        let message: Vec<u8> = self.unread.drain(..4 + length).collect();
+        Some((number, message[4..].to_vec()))
     }
 }
 

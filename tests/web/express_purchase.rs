@@ -8,7 +8,7 @@ use doorbuster::{
 };
 
 use super::support::{TestShop, Visitor, parts};
-use crate::support::{check_audit_clean, redis::available};
+use crate::support::{check_audit_clean, strategies};
 
 fn body(product_id: i64) -> String {
     format!(r#"{{"productId":{product_id},"quantity":1}}"#)
@@ -26,7 +26,7 @@ async fn what_is_limited_per_customer_is_sold_only_in_the_shop() {
         ))
         .await;
     let mut caller = Visitor::of(&shop);
-    for strategy in available().filter(|key| key.may_sell_in_shop()) {
+    for strategy in strategies().filter(|key| key.may_sell_in_shop()) {
         let path = format!("/api/purchase?strategy={strategy}");
         let refused = caller.post_json(&path, &body(product.id)).await;
         assert_eq!(refused.status, StatusCode::CONFLICT, "{strategy}");

@@ -196,7 +196,7 @@ async fn a_form_that_is_sent_again_after_back_is_not_carried_out_twice_and_says_
     assert!(cart.contains("You sent this form before."), "{cart}");
     let units: i64 = shop
         .by_hand
-        .value("SELECT sum(quantity) FROM cart_item")
+        .value("SELECT sum(quantity)::bigint FROM cart_item")
         .await;
     assert_eq!(units, 1);
 
@@ -217,7 +217,7 @@ async fn a_form_that_is_sent_again_after_back_is_not_carried_out_twice_and_says_
     );
     let units: i64 = shop
         .by_hand
-        .value("SELECT sum(quantity) FROM cart_item")
+        .value("SELECT sum(quantity)::bigint FROM cart_item")
         .await;
     assert_eq!(units, 4);
 }

@@ -194,7 +194,7 @@ async fn buy_now_adds_nothing_if_its_product_cannot_be_reserved() {
     assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.body);
     let lines: i64 = shop
         .by_hand
-        .value("SELECT sum(quantity) FROM cart_item")
+        .value("SELECT sum(quantity)::bigint FROM cart_item")
         .await;
     assert_eq!(lines, 1);
     assert_eq!(shop.level(&there).await.available, 5);

@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use url::Url;
 
 use super::support::{TestShop, Visitor, administrator, parts};
-use crate::support::{PATIENCE, TestProduct, check_audit_clean, redis::available, within};
+use crate::support::{PATIENCE, TestProduct, check_audit_clean, strategies, within};
 
 const STRATEGIES: [StrategyKey; 6] = [
     StrategyKey::RowLock,
@@ -62,8 +62,9 @@ async fn visible_ids(shop: &TestShop) -> Vec<i64> {
 async fn state_of_runs(shop: &TestShop) -> String {
     shop.by_hand
         .value(
-            "SELECT concat_ws(E'\\n', \
-               (SELECT string_agg(l::text, ',' ORDER BY product_id) FROM stock_level l JOIN product p ON p.id = l.product_id \
+            "SELECT concat_ws('; ', \
+               (SELECT string_agg(concat_ws(' ', l.product_id, l.total, l.available, l.reserved, l.sold), ',' ORDER BY l.product_id) \
+                FROM stock_level l JOIN product p ON p.id = l.product_id \
                 WHERE p.lane_id IS NOT NULL), \
                (SELECT string_agg(o.id || o.status, ',' ORDER BY o.id) FROM customer_order o WHERE lane_id IS NOT NULL), \
                (SELECT string_agg(key, ',' ORDER BY key) FROM idempotency_key), \
@@ -79,7 +80,7 @@ async fn try_everything(shop: &TestShop, stranger: &mut Visitor, ids: &[i64]) {
     for id in ids {
         let body = format!(r#"{{"productId":{id},"quantity":1}}"#);
         let guess = "0".repeat(64);
-        for strategy in available() {
+        for strategy in strategies() {
             let path = format!("/api/purchase?strategy={strategy}");
             for headers in [
                 [
@@ -124,7 +125,7 @@ async fn try_acts_of_the_administrator(shop: &TestShop, admin: &mut Visitor, ids
     let orders: String = shop
         .by_hand
         .value(
-            "SELECT string_agg(o.public_id || '&line_id=' || l.id, ',') FROM customer_order o \
+            "SELECT string_agg(o.public_id::text || '&line_id=' || l.id, ',') FROM customer_order o \
              JOIN order_line l ON l.order_id = o.id WHERE o.lane_id IS NOT NULL",
         )
         .await;

@@ -16,6 +16,8 @@ use doorbuster::{
     web::server,
 };
 use flate2::read::GzDecoder;
+use sea_orm::FromQueryResult;
+use serde_json::Value;
 use tower::ServiceExt;
 
 use super::{
@@ -81,15 +83,37 @@ fn many_locks() -> LaneLocks {
     }
 }
 
+#[derive(FromQueryResult)]
+struct LastSample {
+    lane_id: i64,
+    counts: String,
+}
+
 /// Stores a run with six lanes, each with as many samples and locks as a lane can have. Returns its
 /// id.
 async fn large_run(shop: &TestShop) -> String {
     let id = run(shop, &LANES, 1).await;
-    let samples = "INSERT INTO simulation_sample (lane_id, elapsed_ms, counts)
-         SELECT lane_id, 100000 + n * 100, jsonb_set(counts::jsonb, '{elapsedMs}', to_jsonb(100000 + n * 100))::text
-         FROM (SELECT DISTINCT ON (lane_id) lane_id, counts FROM simulation_sample ORDER BY lane_id, elapsed_ms DESC) AS last,
-              generate_series(1, 590) AS n";
-    shop.by_hand.run(samples).await;
+    let last: Vec<LastSample> = shop
+        .by_hand
+        .rows(
+            "SELECT s.lane_id, s.counts FROM simulation_sample s WHERE s.elapsed_ms = \
+             (SELECT max(t.elapsed_ms) FROM simulation_sample t WHERE t.lane_id = s.lane_id)",
+        )
+        .await;
+    for LastSample { lane_id, counts } in last {
+        let mut counts: Value = serde_json::from_str(&counts).expect("JSON");
+        let samples = (1..=590).map(|number| {
+            let elapsed_ms = 100_000 + number * 100;
+            counts["elapsedMs"] = elapsed_ms.into();
+            format!("({lane_id}, {elapsed_ms}, '{counts}')")
+        });
+        let samples: Vec<_> = samples.collect();
+        let insert = format!(
+            "INSERT INTO simulation_sample (lane_id, elapsed_ms, counts) VALUES {}",
+            samples.join(", ")
+        );
+        shop.by_hand.run(&insert).await;
+    }
     let locks = serde_json::to_string(&many_locks()).expect("JSON");
     let stored = shop
         .by_hand

@@ -3,6 +3,7 @@
 use axum::http::StatusCode;
 use doorbuster::config::ShopTerms;
 use serde_json::Value;
+use time::{OffsetDateTime, macros::datetime};
 
 use super::support::{TestShop, Visitor, state};
 
@@ -132,11 +133,11 @@ async fn times_are_in_the_shops_time_zone() {
     admin
         .submit(PHONE, PLAN, "product_id=1&from=2150-07-01T12:00&price=500")
         .await;
-    let start: String = shop
+    let start: OffsetDateTime = shop
         .by_hand
-        .value("SELECT to_char(sale_starts_at AT TIME ZONE 'UTC', 'HH24:MI') FROM product WHERE id = 1")
+        .value("SELECT sale_starts_at FROM product WHERE id = 1")
         .await;
-    assert_eq!(start, "10:00");
+    assert_eq!(start, datetime!(2150-07-01 10:00 UTC));
     let page = admin.page(PHONE).await.body;
     assert!(page.contains("2150-07-01 12:00 CEST") && page.contains("Times are in Europe/Berlin."));
     // The clocks go forward at two.

@@ -167,3 +167,9 @@ pub fn folder() -> tempfile::TempDir {
     std::fs::set_permissions(folder.path(), open).expect("the test owns the folder");
     folder
 }
+
+/// Returns the units that the first lane of a run has sold, by the run's stored verdict.
+pub fn sold_by_verdict(verdict: &str) -> i64 {
+    let verdict: Value = serde_json::from_str(verdict).expect("JSON");
+    verdict["lanes"][0]["sold"].as_i64().expect("a number")
+}

@@ -18,7 +18,7 @@ use super::{
     test_server::TestServer,
 };
 use crate::support::{
-    PATIENCE, ScriptedProvider, TestProduct, program, proxy::Proxy, shop::POOL, within,
+    PATIENCE, ScriptedProvider, TestProduct, program, proxy::Proxy, sessions, shop::POOL, within,
 };
 
 /// How far a page may lag behind another server.
@@ -128,14 +128,11 @@ async fn check_page_follows(
     }
 }
 
-/// The database's processes that serve the listening sessions.
-async fn listening(shop: &TestShop) -> Vec<String> {
-    let pids = format!(
-        "SELECT coalesce(string_agg(pid::text, ','), '') FROM pg_stat_activity \
-         WHERE datname = current_database() AND application_name = '{SESSION_NAME}'"
-    );
-    let pids: String = shop.by_hand.value(&pids).await;
-    pids.split(',').map(ToOwned::to_owned).collect()
+/// The ids of the listening sessions.
+async fn listening(shop: &TestShop) -> Vec<i64> {
+    let all = sessions::all(&shop.by_hand).await.into_iter();
+    let listening = all.filter(|session| session.name == SESSION_NAME);
+    listening.map(|session| session.id).collect()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -152,11 +149,9 @@ async fn a_page_follows_purchases_on_another_server_before_and_after_its_connect
     until_receiving(&shop, true).await;
     let before = listening(&shop).await;
     assert_eq!(before.len(), 2, "one session for each server");
-    let cut = format!(
-        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE pid IN ({})",
-        before.join(",")
-    );
-    assert_eq!(shop.by_hand.value::<i64>(&cut).await, 2);
+    for session in &before {
+        sessions::end(&shop.by_hand, *session).await;
+    }
     check_page_follows(&shop, &product, &mut page, 1).await;
     let again = async {
         loop {

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 use super::{
-    server_process::{Server, folder},
+    server_process::{Server, folder, sold_by_verdict},
     support::TestShop,
 };
 use crate::{
@@ -188,15 +188,13 @@ async fn a_run_is_shown_and_stopped_by_another_server_which_also_ends_it_if_its_
         .await;
     let state = format!("SELECT state FROM simulation_run WHERE id = '{id}'");
     until(&shop, &state, "failed").await;
-    let counted = format!(
-        "SELECT verdict::json #>> '{{lanes,0,sold}}' FROM simulation_run WHERE id = '{id}'"
-    );
-    let counted: String = shop.by_hand.value(&counted).await;
+    let verdict = format!("SELECT verdict FROM simulation_run WHERE id = '{id}'");
+    let counted = sold_by_verdict(&shop.by_hand.value::<String>(&verdict).await);
     let stored = format!(
-        "SELECT count(*)::text FROM customer_order o JOIN simulation_lane l ON l.id = o.lane_id \
+        "SELECT count(*) FROM customer_order o JOIN simulation_lane l ON l.id = o.lane_id \
          WHERE l.run_id = '{id}'"
     );
-    assert_eq!(counted, shop.by_hand.value::<String>(&stored).await);
+    assert_eq!(counted, shop.by_hand.value::<i64>(&stored).await);
     let (status, shown) = servers.page(there, &cookie, &path).await;
     assert_eq!(status, 200);
     assert!(shown.contains("the server that ran it stopped"), "{shown}");

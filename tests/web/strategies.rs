@@ -2,14 +2,14 @@
 
 use axum::http::StatusCode;
 use doorbuster::{
-    config::ShopTerms, model::StrategyKey, shop::inventory::batch_queue::WAITING_MAX,
-    simulation::run_secret::BUYER_HEADER,
+    config::ShopTerms, db::engine::Engine, model::StrategyKey,
+    shop::inventory::batch_queue::WAITING_MAX, simulation::run_secret::BUYER_HEADER,
 };
 use futures::future::join_all;
 use serde_json::Value;
 
 use super::support::{TestShop, Visitor, state};
-use crate::support::{PATIENCE, StockLock, check_audit_clean, redis::available, within};
+use crate::support::{PATIENCE, StockLock, check_audit_clean, sessions, strategies, within};
 
 fn body(product: i64) -> String {
     format!(r#"{{"productId":{product},"quantity":2}}"#)
@@ -19,7 +19,7 @@ fn body(product: i64) -> String {
 async fn every_strategy_sells_a_lane_and_rejects_an_order_above_the_stock() {
     let shop = TestShop::new().await;
     let mut caller = Visitor::of(&shop);
-    for strategy in available() {
+    for strategy in strategies() {
         let lane = shop.with_lane(strategy, 5).await;
         let path = format!("/api/purchase?strategy={strategy}");
         let token = lane.buyer_token();
@@ -50,7 +50,7 @@ async fn only_allowed_strategies_sell_a_product_of_the_shop() {
     let shop = TestShop::new().await;
     let mut caller = Visitor::of(&shop);
     let product = shop.with_product(100).await;
-    for strategy in available() {
+    for strategy in strategies() {
         let path = format!("/api/purchase?strategy={strategy}");
         let answer = caller.post_json(&path, &body(product.id)).await;
         let expected = if strategy.may_sell_in_shop() {
@@ -69,11 +69,27 @@ async fn only_allowed_strategies_sell_a_product_of_the_shop() {
 async fn the_configured_strategy_is_the_default() {
     let shop = TestShop::new().await;
     let product = shop.with_product(10).await;
-    for (strategy, locks) in [
-        (StrategyKey::RowLock, "= $1 LIMIT $2 FOR UPDATE"),
-        (StrategyKey::ConditionalUpdate, "UPDATE \"stock\""),
-        (StrategyKey::MicroBatch, "= ANY($7) AND layout"),
+    for (strategy, on_postgres, on_mysql) in [
+        (
+            StrategyKey::RowLock,
+            "= $1 LIMIT $2 FOR UPDATE",
+            &["LIMIT", "FOR UPDATE"][..],
+        ),
+        (
+            StrategyKey::ConditionalUpdate,
+            "UPDATE \"stock\"",
+            &["UPDATE `stock`"],
+        ),
+        (
+            StrategyKey::MicroBatch,
+            "= ANY($7) AND layout",
+            &["IN (", "FOR UPDATE"],
+        ),
     ] {
+        let parts = match shop.db().engine() {
+            Engine::Postgres => &[on_postgres][..],
+            Engine::MySql => on_mysql,
+        };
         let terms = ShopTerms {
             strategy,
             ..ShopTerms::default()
@@ -84,16 +100,16 @@ async fn the_configured_strategy_is_the_default() {
         let stock_lock = StockLock::acquire(&shop, &product).await;
         let waiting = async {
             shop.until_blocked(1).await;
-            let sql = "SELECT query FROM pg_stat_activity WHERE datname = current_database() \
-                       AND cardinality(pg_blocking_pids(pid)) > 0";
-            let statement: String = shop.by_hand.value(sql).await;
+            let mut blocked = sessions::all(&shop.by_hand).await;
+            blocked.retain(|session| session.is_blocked);
             stock_lock.release().await;
-            statement
+            blocked.remove(0).statement
         };
         let body = body(product.id);
         let (sold, waiting) = tokio::join!(caller.post_json("/api/purchase", &body), waiting);
         assert_eq!(sold.status, StatusCode::OK, "{}", sold.body);
-        assert!(waiting.contains(locks), "{strategy}: {waiting}");
+        let locks = parts.iter().all(|part| waiting.contains(part));
+        assert!(locks, "{strategy}: {waiting}");
     }
     check_audit_clean(&shop).await;
 }

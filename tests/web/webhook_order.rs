@@ -24,19 +24,20 @@ const EVENTS: [&str; 5] = [
 
 /// Selects the state of an order and its related rows, without ids and times.
 const STATE: &str = "
-    SELECT format('%s/%s due %s; payment %s %s/%s; refund %s %s %s; hold %s/%s; events %s',
-                  o.status, o.status_reason, o.due_cents, p.state, p.captured_cents, p.decline_reason,
-                  (SELECT string_agg(r.state || ' ' || r.amount_cents || ' ' || r.reason || ' ' || (r.settled_at IS NOT NULL), ', ')
-                   FROM refund r WHERE r.order_id = o.id),
-                  (SELECT count(*) FROM refund r WHERE r.order_id = o.id),
-                  (SELECT sum(l.returned_quantity + l.refunded_quantity) FROM order_line l WHERE l.order_id = o.id),
-                  h.state, h.reason,
-                  (SELECT count(*) FROM payment_event e WHERE e.reference = p.reference))
+    SELECT o.status || '/' || coalesce(o.status_reason, '') || ' due ' || o.due_cents
+           || '; payment ' || p.state || ' ' || p.captured_cents || '/' || coalesce(p.decline_reason, '')
+           || '; refund ' || coalesce((SELECT string_agg(r.state || ' ' || r.amount_cents || ' ' || r.reason
+                                                         || CASE WHEN r.settled_at IS NULL THEN ' open' ELSE ' settled' END, ', ')
+                                       FROM refund r WHERE r.order_id = o.id), '')
+           || ' ' || (SELECT count(*) FROM refund r WHERE r.order_id = o.id)
+           || ' ' || (SELECT sum(l.returned_quantity + l.refunded_quantity) FROM order_line l WHERE l.order_id = o.id)
+           || '; hold ' || h.state || '/' || coalesce(h.reason, '')
+           || '; events ' || (SELECT count(*) FROM payment_event e WHERE e.reference = p.reference)
     FROM payment p JOIN customer_order o ON o.id = p.order_id JOIN hold h ON h.order_id = o.id";
 
 /// The final state: the order was paid after the stock was sold out, so the events decide on its
 /// refund.
-const END: &str = "cancelled/no_stock due 0; payment captured 1490/; refund succeeded 1490 no_stock true 1 0; \
+const END: &str = "cancelled/no_stock due 0; payment captured 1490/; refund succeeded 1490 no_stock settled 1 0; \
                    hold released/expired; events 5";
 
 /// Returns every permutation of `items`.

@@ -11,7 +11,7 @@ use crate::db::engine::{self, Engine, mysql, postgres};
 ///
 /// # Errors
 /// [`ConnectError::Unreachable`] if the server cannot be reached; [`ConnectError::Create`] if it
-/// refuses; [`ConnectError::OldServer`].
+/// refuses; [`ConnectError::OldServer`]; [`ConnectError::NotSynced`].
 pub async fn ensure_database(url: &str) -> Result<(), ConnectError> {
     let (engine, parsed) = Engine::of_url(url)?;
     let database = parsed.path().trim_start_matches('/').to_owned();
@@ -59,7 +59,11 @@ pub async fn ensure_database(url: &str) -> Result<(), ConnectError> {
 async fn check_server(connection: &DatabaseConnection) -> Result<(), ConnectError> {
     match Engine::of(connection) {
         Engine::Postgres => Ok(()),
-        Engine::MySql => mysql::server::check_version(connection).await,
+        Engine::MySql => {
+            let pool = connection.get_mysql_connection_pool();
+            mysql::server::check_version(pool).await?;
+            mysql::server::check_synced(pool).await
+        }
     }
 }
 

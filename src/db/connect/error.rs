@@ -14,6 +14,10 @@ pub enum ConnectError {
     Create { database: String, source: DbErr },
     #[error("the server of DATABASE_URL is {found}; Doorbuster needs {needed}")]
     OldServer { found: String, needed: &'static str },
+    #[error(
+        "the server of DATABASE_URL is the node {node} of a cluster, and its state is {state}, not Synced: it has lost the majority of the cluster, or does not have its data yet. Wait until it is synced, or use another node"
+    )]
+    NotSynced { node: String, state: String },
     #[error("the database cannot be reached: {0}")]
     Unreachable(#[source] DbErr),
 }

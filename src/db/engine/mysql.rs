@@ -37,14 +37,16 @@ pub fn last_drawn_id(table: &str) -> String {
     )
 }
 
-/// Lists all open transactions that may write, whatever their tables. The server refreshes this
-/// list only if it was not read for a tenth of a second, and the lock view of a run reads it too,
-/// with pauses that double. So the statement waits first.
+/// Lists all open transactions that may write, whatever their tables, except for those of sessions
+/// in another database. The server refreshes this list only if it was not read for a tenth of a
+/// second, and the lock view of a run reads it too, with pauses that double. So the statement waits
+/// first.
 pub const OPEN_TRANSACTIONS: &str = "\
     SELECT CONCAT(t.trx_mysql_thread_id, ' ', t.trx_started) AS writer \
     FROM (SELECT SLEEP(0.4) AS waited) w \
     STRAIGHT_JOIN information_schema.INNODB_TRX t \
-    WHERE t.trx_is_read_only = 0 AND w.waited = 0";
+    LEFT JOIN information_schema.PROCESSLIST p ON p.ID = t.trx_mysql_thread_id \
+    WHERE t.trx_is_read_only = 0 AND w.waited = 0 AND (p.DB IS NULL OR p.DB = DATABASE())";
 
 #[cfg(test)]
 mod tests {

@@ -29,6 +29,7 @@ strategies! {
         choose_it_when:
             "The check needs more than one value, or several rows must change together.",
         decisive: "FOR UPDATE",
+        decisive_on_mysql: None,
         application_part: None,
         stepper_note: None,
         engines: Engines::All,
@@ -57,6 +58,7 @@ strategies! {
             "The caller has a better option than waiting: another warehouse, another seat, a \
                 page that says “busy”.",
         decisive: "FOR UPDATE NOWAIT",
+        decisive_on_mysql: None,
         application_part: Some("retries run in the application"),
         stepper_note: None,
         engines: Engines::All,
@@ -84,6 +86,7 @@ strategies! {
                 one statement less.",
         choose_it_when: "The rule fits into one WHERE clause.",
         decisive: "stock.available >=",
+        decisive_on_mysql: None,
         application_part: None,
         stepper_note: None,
         engines: Engines::All,
@@ -110,6 +113,7 @@ strategies! {
                 of its work for nothing.",
         choose_it_when: "Always, as the last line of defence behind another strategy.",
         decisive: "UPDATE stock SET",
+        decisive_on_mysql: None,
         application_part: None,
         stepper_note: None,
         engines: Engines::All,
@@ -140,6 +144,7 @@ strategies! {
             "Conflicts are rare and reads are long, such as a form that a person edits for \
                 minutes.",
         decisive: "stock.version =",
+        decisive_on_mysql: None,
         application_part: Some("retries run in the application"),
         stepper_note: None,
         engines: Engines::All,
@@ -171,6 +176,7 @@ strategies! {
             "The rule spans rows or tables, correctness matters more than speed, and \
                 contention is low.",
         decisive: "ISOLATION LEVEL SERIALIZABLE",
+        decisive_on_mysql: None,
         application_part: None,
         stepper_note: None,
         engines: Engines::All,
@@ -198,6 +204,7 @@ strategies! {
         choose_it_when:
             "The work to serialize has no row of its own, such as a call to another system.",
         decisive: "pg_advisory_xact_lock",
+        decisive_on_mysql: Some("GET_LOCK"),
         application_part: None,
         stepper_note: None,
         engines: Engines::All,
@@ -223,6 +230,7 @@ strategies! {
             "Hardly any waits while enough units remain, and a short queue for the last ones.",
         choose_it_when: "Units are individual: seats, rooms, serial numbers, jobs of a queue.",
         decisive: "SKIP LOCKED",
+        decisive_on_mysql: None,
         application_part: Some("the application chooses the row"),
         stepper_note: None,
         engines: Engines::All,
@@ -250,6 +258,7 @@ strategies! {
                 run out one by one, and buyers use the others.",
         choose_it_when: "One row is too hot, and it is acceptable that the total needs a sum.",
         decisive: "SKIP LOCKED",
+        decisive_on_mysql: None,
         application_part: Some("the application chooses the row"),
         stepper_note: None,
         engines: Engines::All,
@@ -279,6 +288,7 @@ strategies! {
             "The database is a millisecond away, and the rules fit into SQL that you want to \
                 maintain.",
         decisive: "UPDATE stock s SET",
+        decisive_on_mysql: Some("CALL purchase_single_statement"),
         application_part: None,
         stepper_note: Some(
             "It is a single statement and its own transaction: you cannot step into it, and \
@@ -310,6 +320,7 @@ strategies! {
             "One row is hot, the disk is the bottleneck, and each order must be its own \
                 transaction.",
         decisive: "CALL purchase_early_release",
+        decisive_on_mysql: None,
         application_part: None,
         stepper_note: Some(
             "It is a single statement and its own transaction: you cannot step into it, and \
@@ -341,6 +352,7 @@ strategies! {
         watch_for: "No lock queue in the database. Successes come in bursts, one per batch.",
         choose_it_when: "One product is hot, and orders come faster than the disk can flush.",
         decisive: "UPDATE stock s SET",
+        decisive_on_mysql: Some("UPDATE stock SET"),
         application_part: Some("batches are formed in the application"),
         stepper_note: Some(
             "Its writer batches the buyers of one server process. Each buyer here uses its own \
@@ -373,6 +385,7 @@ strategies! {
         choose_it_when:
             "Many servers ask for a sold-out product, and the database should not hear all of them.",
         decisive: "stock.available >=",
+        decisive_on_mysql: None,
         application_part: Some("a counter in Redis, before and after the transaction"),
         stepper_note: None,
         engines: Engines::All,
@@ -402,6 +415,7 @@ strategies! {
         choose_it_when:
             "The work to serialize is outside of the database, and what it writes can check a token.",
         decisive: "stock.fence <",
+        decisive_on_mysql: None,
         application_part: Some("a lock in Redis around the transaction"),
         stepper_note: None,
         engines: Engines::All,
@@ -431,6 +445,7 @@ strategies! {
         choose_it_when:
             "Payments take long, and most reservations should be refused without the database.",
         decisive: "stock.available >=",
+        decisive_on_mysql: None,
         application_part: Some("a reservation in Redis, before and after the transaction"),
         stepper_note: None,
         engines: Engines::All,
@@ -457,6 +472,7 @@ strategies! {
         choose_it_when:
             "The data that it guards is in the same process. Never for data in a database.",
         decisive: "UPDATE stock SET available = $1",
+        decisive_on_mysql: Some("UPDATE stock SET available = ?"),
         application_part: Some("the lock is in the application"),
         stepper_note: Some(
             "Its lock is in a server’s memory. Each buyer here uses its own server, so the \
@@ -489,6 +505,7 @@ strategies! {
         choose_it_when:
             "You want to show why a lock with a lease needs a token that the row checks.",
         decisive: "UPDATE stock SET available = $1",
+        decisive_on_mysql: None,
         application_part: Some("a lock in Redis around the transaction"),
         stepper_note: None,
         engines: Engines::All,
@@ -516,6 +533,7 @@ strategies! {
         watch_for: "A stock counter that falls below zero.",
         choose_it_when: "You want to show the cost of one missing condition.",
         decisive: "UPDATE stock SET",
+        decisive_on_mysql: None,
         application_part: None,
         stepper_note: None,
         engines: Engines::All,
@@ -543,6 +561,7 @@ strategies! {
                 twice.",
         choose_it_when: "You want to show why the other strategies exist.",
         decisive: "UPDATE stock SET available = $1",
+        decisive_on_mysql: Some("UPDATE stock SET available = ?"),
         application_part: None,
         stepper_note: None,
         engines: Engines::All,

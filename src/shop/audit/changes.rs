@@ -9,7 +9,10 @@
 //! that were then writing to the audited tables have ended. An id is drawn while its transaction
 //! holds the table's lock, and the lock is held until the transaction ends; `pg_locks` shows it.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    time::{Duration, Instant},
+};
 
 use sea_orm::{
     ColumnTrait, ConnectionTrait, DbErr, EntityTrait, FromQueryResult, QueryFilter, QueryOrder,
@@ -34,8 +37,10 @@ pub const TABLES: [&str; 6] = [
 /// Most ids of a table, and most listed changes, that one round reads. What is left is read by the
 /// next round, which then follows at once.
 pub const ROWS_MAX: i64 = 50_000;
-/// How often, and how many times, the writers are looked at that may still commit an old id.
-const WRITERS_LOOK: (Duration, u32) = (Duration::from_millis(50), 60);
+/// The pause between two looks at the writers that may still commit an old id.
+const WRITERS_PAUSE: Duration = Duration::from_millis(50);
+/// How long to wait for them.
+const WRITERS_WAIT_MAX: Duration = Duration::from_secs(3);
 /// A key without a response is searched among the keys of the last minutes, in minutes: longer than
 /// a purchase may take. A response that is removed later is listed as a change.
 const RECENT_KEYS_MIN: i64 = 10;
@@ -52,15 +57,12 @@ struct WriterRow {
 /// the transactions that may still commit an older id; `None` if one of them stays open, as when an
 /// operator types in a transaction.
 pub async fn decided_ids(db: &Db) -> Result<Option<Watermarks>, DbErr> {
-    let (pause, looks) = WRITERS_LOOK;
     let drawn = drawn_ids(db.reader()).await?;
     // Read after the ids: a transaction that drew one of them is among these, or has ended.
     let mut writers = writers(db.reader()).await?;
-    for _ in 0..looks {
-        if writers.is_empty() {
-            return Ok(Some(drawn));
-        }
-        tokio::time::sleep(pause).await;
+    let started = Instant::now();
+    while !writers.is_empty() && started.elapsed() < WRITERS_WAIT_MAX {
+        tokio::time::sleep(WRITERS_PAUSE).await;
         let still = self::writers(db.reader()).await?;
         writers.retain(|writer| still.contains(writer));
     }

@@ -204,12 +204,12 @@ async fn find_bound(
     let (table, column) = key.column();
     let rows = i64::try_from(rows).unwrap_or(i64::MAX);
     let (condition, values): (String, Vec<Value>) = match after {
-        Some(after) => (format!("{column} > $2"), vec![rows.into(), after.into()]),
-        None => (format!("{column} IS NOT NULL"), vec![rows.into()]),
+        Some(after) => (format!("t.{column} > $2"), vec![rows.into(), after.into()]),
+        None => (format!("t.{column} IS NOT NULL"), vec![rows.into()]),
     };
     let sql = format!(
         "SELECT max(p.bound) AS bound, count(*) AS found \
-         FROM (SELECT {column} AS bound FROM {table} WHERE {condition} ORDER BY {column} LIMIT $1) p"
+         FROM (SELECT t.{column} AS bound FROM {table} t WHERE {condition} ORDER BY t.{column} LIMIT $1) p"
     );
     let statement = dialect::statement(&sql, values);
     if key.is_id() {

@@ -19,13 +19,14 @@ pub fn is_out_of_range(number: u16) -> bool {
     matches!(number, 1264 | 1690)
 }
 
-/// Too many connections, no memory or disk space, a node without its cluster, a shutdown, a broken
-/// connection, a server that only reads, a killed session, a statement that took too long.
+/// Too many connections, no memory or disk space, a node without its cluster (1047; 1180 at COMMIT,
+/// which may have reached the others), a shutdown, a broken connection, a server that only reads, a
+/// killed session, a statement that took too long.
 pub fn is_unavailable(number: u16) -> bool {
     matches!(
         number,
         1021 | 1037 | 1040 | 1041 | 1047 | 1053 | 1079 | 1152
-            ..=1161 | 1184 | 1203 | 1290 | 1317 | 1836 | 1927 | 1969 | 3024 | 4031
+            ..=1161 | 1180 | 1184 | 1203 | 1290 | 1317 | 1836 | 1927 | 1969 | 3024 | 4031
     )
 }
 
@@ -85,6 +86,17 @@ pub fn broken_constraint(number: u16, message: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A conflict between nodes wrote nothing. A node that lost its cluster cannot say what became
+    /// of a commit.
+    #[test]
+    fn errors_of_a_cluster_are_retried_or_mean_that_it_is_unavailable() {
+        for (number, is_retried) in [(1213, true), (1047, false), (1180, false)] {
+            assert_eq!(is_retryable(number), is_retried, "{number}");
+            assert_eq!(is_unavailable(number), !is_retried, "{number}");
+            assert!(!is_connection_lost(number), "{number}");
+        }
+    }
 
     #[test]
     fn every_condition_is_a_label_of_the_metrics() {

@@ -11,6 +11,8 @@ use sea_orm::{
     sqlx::{self, Connection, MySqlConnection, mysql::MySqlConnectOptions},
 };
 
+use super::sessions;
+
 /// The time between two reads.
 const POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// Ids are not committed in order: how far below the last one a new one is looked for.
@@ -44,14 +46,16 @@ pub struct Listener {
 }
 
 impl Listener {
-    /// Connects. Every notice that is sent after this call is received.
+    /// Connects a session with this name. Every notice that is sent after this call is received.
     ///
     /// # Errors
     /// The error of the driver.
-    pub async fn connect(url: &str) -> Result<Self, sqlx::Error> {
+    pub async fn connect(url: &str, name: &str) -> Result<Self, sqlx::Error> {
         let options = MySqlConnectOptions::from_str(url)?;
+        let mut connection = MySqlConnection::connect_with(&options).await?;
+        sessions::register_own(&mut connection, name.into()).await?;
         let mut listener = Self {
-            connection: MySqlConnection::connect_with(&options).await?,
+            connection,
             seen: BTreeSet::new(),
             waiting: VecDeque::new(),
         };

@@ -121,9 +121,7 @@ fn with_settings(
         let (begin, name) = (begin.clone(), Arc::clone(&name));
         Box::pin(async move {
             connection.execute(AssertSqlSafe(begin)).await?;
-            let id = sqlx::query_scalar("SELECT CAST(CONNECTION_ID() AS SIGNED)");
-            sessions::register(id.fetch_one(connection).await?, name);
-            Ok(())
+            sessions::register_own(connection, name).await
         })
     })
 }

@@ -1,11 +1,16 @@
-//! The server: its version, and the databases on it.
+//! The server: its version, its state in a cluster, and the databases on it.
 
-use sea_orm::{ConnectionTrait, DatabaseBackend, Statement};
+use sea_orm::{
+    DbErr, RuntimeErr,
+    sqlx::{self, MySqlPool, Row},
+};
 
 use crate::db::connect::error::ConnectError;
 
 /// What Doorbuster runs on.
 const NEEDED: &str = "MariaDB 10.6 or MySQL 8.0, or later";
+/// The state of a cluster's node that has its data and belongs to the majority.
+const SYNCED: &str = "Synced";
 
 /// Reads [`ServerLoad`](crate::db::server_load::ServerLoad): the open transactions that use a
 /// table, and the length of the history list. The stepper, whose sessions are idle on purpose, does
@@ -31,14 +36,9 @@ pub fn create_database(name: &str) -> String {
 ///
 /// # Errors
 /// [`ConnectError::OldServer`]; [`ConnectError::Unreachable`].
-pub async fn check_version(connection: &impl ConnectionTrait) -> Result<(), ConnectError> {
-    let statement = Statement::from_string(DatabaseBackend::MySql, "SELECT VERSION()");
-    let row = connection.query_one_raw(statement).await;
-    let row = row.map_err(ConnectError::Unreachable)?;
-    let version: String = match row {
-        Some(row) => row.try_get_by_index(0).map_err(ConnectError::Unreachable)?,
-        None => String::new(),
-    };
+pub async fn check_version(pool: &MySqlPool) -> Result<(), ConnectError> {
+    let version = text(pool, "SELECT VERSION()", 0).await?;
+    let version = version.unwrap_or_default();
     if is_supported(&version) {
         return Ok(());
     }
@@ -46,6 +46,42 @@ pub async fn check_version(connection: &impl ConnectionTrait) -> Result<(), Conn
         found: version,
         needed: NEEDED,
     })
+}
+
+/// Checks that a node of a cluster has its data and belongs to the majority. Any other node rejects
+/// every statement about a table.
+///
+/// # Errors
+/// [`ConnectError::NotSynced`]; [`ConnectError::Unreachable`].
+pub async fn check_synced(pool: &MySqlPool) -> Result<(), ConnectError> {
+    // A server without a cluster has no such status.
+    let state = text(
+        pool,
+        "SHOW GLOBAL STATUS LIKE 'wsrep_local_state_comment'",
+        1,
+    );
+    let Some(state) = state.await?.filter(|state| state != SYNCED) else {
+        return Ok(());
+    };
+    let node = text(pool, "SELECT @@wsrep_node_name", 0).await?;
+    Err(ConnectError::NotSynced {
+        node: node.unwrap_or_default(),
+        state,
+    })
+}
+
+/// Returns the text in a column of the first row; `None` if there is no row. A node that is not
+/// synced prepares no statement, so this one is sent as it is.
+async fn text(
+    pool: &MySqlPool,
+    sql: &'static str,
+    column: usize,
+) -> Result<Option<String>, ConnectError> {
+    let row = sqlx::raw_sql(sql).fetch_optional(pool).await;
+    row.and_then(|row| row.map(|row| row.try_get(column)).transpose())
+        .map_err(|error| {
+            ConnectError::Unreachable(DbErr::Conn(RuntimeErr::SqlxError(error.into())))
+        })
 }
 
 /// Some versions of MariaDB begin with `5.5.5-`, for old clients.

@@ -5,7 +5,10 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, Statement};
+use sea_orm::{
+    ConnectionTrait, DatabaseBackend, DbErr, Statement,
+    sqlx::{self, MySqlConnection},
+};
 
 use crate::db::engine;
 
@@ -18,8 +21,17 @@ fn names() -> MutexGuard<'static, BTreeMap<i64, Arc<str>>> {
 }
 
 /// Records the name of a session of this process.
-pub fn register(id: i64, name: Arc<str>) {
+///
+/// # Errors
+/// The error of the driver.
+pub async fn register_own(
+    connection: &mut MySqlConnection,
+    name: Arc<str>,
+) -> Result<(), sqlx::Error> {
+    let id = sqlx::query_scalar("SELECT CAST(CONNECTION_ID() AS SIGNED)");
+    let id = id.fetch_one(connection).await?;
     names().insert(id, name);
+    Ok(())
 }
 
 /// Returns the name of a session, if this process has opened it.

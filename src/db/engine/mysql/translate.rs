@@ -10,11 +10,13 @@
 //! | `= ANY($1)`, a list as one value | `IN (?, ?, …)` |
 //! | `CURRENT_TIMESTAMP`, which has no fractions of a second here | `UTC_TIMESTAMP(6)` |
 //! | `clock_timestamp()` | `SYSDATE(6)` |
+//! | a time, as a value | a DATETIME in UTC |
 //! | `AS bigint` of a cast | `AS SIGNED` |
 //! | `EXTRACT(EPOCH FROM b - a) * 1000000` | `TIMESTAMPDIFF(MICROSECOND, a, b)` |
 //! | `ON DUPLICATE KEY UPDATE id = id`, which counts an existing row as inserted | see [`Translated`] |
 
 use sea_orm::{DatabaseBackend, Statement, Value, sea_query::Values};
+use time::{PrimitiveDateTime, UtcOffset};
 
 /// A statement in this server's words.
 #[derive(Clone, Debug, PartialEq)]
@@ -64,6 +66,18 @@ fn to_statement(sql: String, bound: Vec<Value>) -> Statement {
         sql,
         values: (!bound.is_empty()).then_some(Values(bound)),
         db_backend: DatabaseBackend::MySql,
+    }
+}
+
+/// The driver binds a time with its offset as TIMESTAMP, which ends in 2038: the server would take a
+/// later time for NULL.
+fn to_parameter(value: &Value) -> Value {
+    match value {
+        Value::TimeDateTimeWithTimeZone(time) => Value::TimeDateTime(time.map(|time| {
+            let in_utc = time.to_offset(UtcOffset::UTC);
+            PrimitiveDateTime::new(in_utc.date(), in_utc.time())
+        })),
+        other => other.clone(),
     }
 }
 
@@ -132,7 +146,8 @@ impl Writer<'_> {
 
     fn write_value(&mut self, position: usize) {
         self.sql.push('?');
-        self.bound.extend(self.values.get(position).cloned());
+        self.bound
+            .extend(self.values.get(position).map(to_parameter));
     }
 
     fn write_word(&mut self) {
@@ -214,6 +229,7 @@ const NO_MEMBER: &str = "IN (SELECT NULL FROM DUAL WHERE FALSE)";
 #[cfg(test)]
 mod tests {
     use sea_orm::sea_query::{Expr, ExprTrait, Func, MysqlQueryBuilder, Query};
+    use time::macros::datetime;
 
     use super::*;
 
@@ -235,6 +251,16 @@ mod tests {
             "UPDATE stock SET sold = sold + ? WHERE product_id = ? AND available >= ? AND name <> '$1?'"
         );
         assert_eq!(values, [3_i64.into(), 1_i64.into(), 3_i64.into()]);
+    }
+
+    #[test]
+    fn times_are_bound_in_utc_and_do_not_end_in_2038() {
+        let time = datetime!(2150-01-01 00:30:00 +01:00);
+        let (_, values) = translated("UPDATE product SET at = $1", vec![time.into()]);
+        assert_eq!(
+            values,
+            [Value::TimeDateTime(Some(datetime!(2149-12-31 23:30:00)))]
+        );
     }
 
     #[test]

@@ -9,11 +9,14 @@ use self::texts::{Part, SqlLine};
 use super::Subnav;
 use crate::{
     model::{
-        SimulationPlan, StrategyKey,
+        DatabaseEngine, SimulationPlan, StrategyKey,
         plan::{PRESETS, PlanForm, Preset},
     },
     ui::{chart::LaneKey, safety_badge::SafetyBadge},
-    web::pages::frame::{Bundle, Page, framed},
+    web::{
+        AppState,
+        pages::frame::{Bundle, Page, framed},
+    },
 };
 
 /// `/admin/strategies/{key}`
@@ -45,6 +48,14 @@ fn StrategyView(strategy: StrategyKey) -> impl IntoView {
         ..preset.unwrap_or_else(SimulationPlan::preset)
     };
     let summary = format!("This strategy {}.", strategy.row().summary);
+    let engines = [DatabaseEngine::Postgres, DatabaseEngine::MySql].into_iter();
+    let unavailable = engines
+        .filter_map(|engine| {
+            let reason = strategy.row().engines.reason_against(engine)?;
+            let sentence = format!("Not available on {}: {reason}.", engine.name());
+            Some(view! { <p>{sentence}</p> })
+        })
+        .collect_view();
     view! {
         <main class="page" id="main" tabindex="-1">
             <Subnav current="/admin/simulations"/>
@@ -56,6 +67,7 @@ fn StrategyView(strategy: StrategyKey) -> impl IntoView {
                 <section class="panel" aria-labelledby="how-title">
                     <h2 class="panel__title" id="how-title">"How it works"</h2>
                     <p>{strategy.row().explanation}</p>
+                    {unavailable}
                     <h3>"Watch for"</h3>
                     <p>{strategy.row().watch_for}</p>
                     <h3>"Choose it when"</h3>
@@ -80,7 +92,9 @@ fn StrategyView(strategy: StrategyKey) -> impl IntoView {
 
 #[component]
 fn Sql(strategy: StrategyKey, part: Part, caption: &'static str) -> impl IntoView {
-    let lines = texts::statements(strategy, part)
+    let engine = use_context::<AppState>()
+        .map_or(DatabaseEngine::Postgres, |state| state.shop.db().engine());
+    let lines = texts::statements(strategy, engine, part)
         .into_iter()
         .map(|SqlLine { text, decides }| {
             if decides {

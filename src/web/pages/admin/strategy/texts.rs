@@ -1,19 +1,23 @@
 //! The SQL statements and the source code of each strategy, from the files that this program was
 //! built and tested with.
 
-use crate::model::StrategyKey;
+use crate::model::{DatabaseEngine, StrategyKey};
 
 include!(concat!(env!("OUT_DIR"), "/strategy_files.rs"));
 
 /// Returns the path and the contents of a strategy's source file.
 pub fn source(strategy: StrategyKey) -> (&'static str, &'static str) {
-    let (path, text, _) = files_of(strategy.as_str());
+    let (path, text, ..) = files_of(strategy.as_str());
     (path, text)
 }
 
 /// Returns the strategy's statements, as `tests/inventory/statements.rs` has recorded them.
-fn snapshot(strategy: StrategyKey) -> &'static str {
-    files_of(strategy.as_str()).2
+fn snapshot(strategy: StrategyKey, engine: DatabaseEngine) -> &'static str {
+    let (_, _, on_postgres, on_mysql) = files_of(strategy.as_str());
+    match engine {
+        DatabaseEngine::Postgres => on_postgres,
+        DatabaseEngine::MySql => on_mysql,
+    }
 }
 
 /// A line of SQL, and whether it is the decisive one.
@@ -24,8 +28,8 @@ pub struct SqlLine {
 }
 
 /// Returns the statements of a sale or of a rejection, with long lists abbreviated.
-pub fn statements(strategy: StrategyKey, of: Part) -> Vec<SqlLine> {
-    let mut parts = snapshot(strategy).split("-- a ");
+pub fn statements(strategy: StrategyKey, engine: DatabaseEngine, of: Part) -> Vec<SqlLine> {
+    let mut parts = snapshot(strategy, engine).split("-- a ");
     let part = parts.find_map(|part| part.strip_prefix(of.heading()));
     part.unwrap_or_default()
         .trim()
@@ -33,7 +37,7 @@ pub fn statements(strategy: StrategyKey, of: Part) -> Vec<SqlLine> {
         .map(|line| {
             let text = shortened(line);
             SqlLine {
-                decides: text.contains(strategy.row().decisive),
+                decides: text.contains(strategy.decisive_on(engine)),
                 text,
             }
         })
@@ -62,7 +66,7 @@ const LIST_LEN_MAX: usize = 48;
 
 /// Removes quotes and replaces each long list by an ellipsis.
 fn shortened(line: &str) -> String {
-    let line = line.replace('"', "");
+    let line = line.replace(['"', '`'], "");
     let line = between(&line, "SELECT ", " FROM ");
     let line = between(&line, "(", ")");
     let line = between(&line, "VALUES (", ")");
@@ -91,16 +95,21 @@ mod tests {
 
     #[test]
     fn every_sale_has_a_decisive_line() {
-        for strategy in StrategyKey::ALL {
-            let sale = statements(strategy, Part::Sale);
-            assert!(
-                sale.iter().any(|line| line.decides),
-                "{strategy}: {sale:#?}"
-            );
-            assert!(
-                !statements(strategy, Part::Refusal).is_empty(),
-                "{strategy}"
-            );
+        for engine in [DatabaseEngine::Postgres, DatabaseEngine::MySql] {
+            for strategy in StrategyKey::ALL {
+                if strategy.check_runs_on(engine, true).is_err() {
+                    continue;
+                }
+                let sale = statements(strategy, engine, Part::Sale);
+                assert!(
+                    sale.iter().any(|line| line.decides),
+                    "{strategy}, {engine:?}: {sale:#?}"
+                );
+                assert!(
+                    !statements(strategy, engine, Part::Refusal).is_empty(),
+                    "{strategy}, {engine:?}"
+                );
+            }
         }
     }
 
