@@ -49,8 +49,6 @@ const POSTGRES_ONLY: &[(&str, &str)] = &[
         "simulation::lock_view::the_lock_view_shows_the_queue_at_an_advisory_lock",
         "compares with pg_locks; MySQL does not show who holds a named lock",
     ),
-    ("stepper::", "the stepper is refused on MySQL"),
-    ("web::stepper::", "the stepper is refused on MySQL"),
 ];
 
 fn is_meant(name: &str, listed: &str) -> bool {
