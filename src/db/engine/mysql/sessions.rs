@@ -7,7 +7,7 @@ use std::{
 
 use sea_orm::{
     ConnectionTrait, DatabaseBackend, DbErr, Statement,
-    sqlx::{self, MySqlConnection, Row},
+    sqlx::{self, Executor, MySqlConnection, Row},
 };
 
 use crate::db::engine;
@@ -30,9 +30,8 @@ pub async fn register_own(
 ) -> Result<(), sqlx::Error> {
     // A cluster's node that is not synced prepares no statement: the pool would open connections to
     // it in vain for as long as it may wait, instead of failing at once.
-    let row = sqlx::raw_sql("SELECT CAST(CONNECTION_ID() AS SIGNED)")
-        .fetch_one(connection)
-        .await?;
+    let row = connection.fetch_one("SELECT CAST(CONNECTION_ID() AS SIGNED)");
+    let row = row.await?;
     names().insert(row.try_get(0)?, name);
     Ok(())
 }
