@@ -77,8 +77,8 @@ impl Servers {
         }
     }
 
-    /// Lets all buyers buy, a third of them on each node, and runs `fault` after a third of the units
-    /// was sold.
+    /// Lets all buyers buy, a third of them on each node, and runs `fault` after a third of the
+    /// units was sold.
     async fn sell(&self, fault: impl AsyncFnOnce()) {
         let sold = Arc::new(AtomicUsize::new(0));
         let mut buyers = JoinSet::new();
@@ -133,9 +133,9 @@ impl Servers {
     }
 }
 
-/// Buys until the shop sells or rejects, with one key, on one node after the other: on the node `at`
-/// for as long as it answers, so that each buyer learns only once that a node is gone. Returns the
-/// order.
+/// Buys until the shop sells or rejects, with one key, on one node after the other: on the node
+/// `at` for as long as it answers, so that each buyer learns only once that a node is gone. Returns
+/// the order.
 async fn buy(
     nodes: &[Shop],
     at: &mut usize,

@@ -134,8 +134,8 @@ impl Visitor {
         (!pairs.is_empty()).then(|| pairs.join("; "))
     }
 
-    /// Sends a request with the stored cookies, and stores the cookies of the response. An answer of
-    /// the API must be one that its document describes.
+    /// Sends a request with the stored cookies, and stores the cookies of the response. An answer
+    /// of the API must be one that its document describes.
     pub async fn send(&mut self, mut request: Request<Body>) -> TestResponse {
         if let Some(cookies) = self.cookie_header() {
             let cookies = cookies.parse().expect("the server's cookies are valid");

@@ -69,8 +69,8 @@ fn to_statement(sql: String, bound: Vec<Value>) -> Statement {
     }
 }
 
-/// The driver binds a time with its offset as TIMESTAMP, which ends in 2038: the server would take a
-/// later time for NULL.
+/// The driver binds a time with its offset as TIMESTAMP, which ends in 2038: the server would take
+/// a later time for NULL.
 fn to_parameter(value: &Value) -> Value {
     match value {
         Value::TimeDateTimeWithTimeZone(time) => Value::TimeDateTime(time.map(|time| {
