@@ -38,7 +38,7 @@ async fn a_shop_that_is_not_ready_exits_with_3_and_says_why() {
     for (name, reason) in [
         ("sale", "it has no start"),
         ("provider", "could not reach the payment provider"),
-        ("redis", "Redis does not answer"),
+        ("redis", "Redis is not available"),
         ("history", "no server has checked all of history yet"),
     ] {
         let (state, detail) = check(&report, name);

@@ -227,7 +227,7 @@ impl Preflight<'_> {
         Ok(match Redis::at(url)?.incarnation().await {
             Ok(_) => Check::new("redis", true, "Redis answers".to_owned()),
             Err(error) => {
-                let detail = format!("Redis does not answer ({error}): purchases go to the row");
+                let detail = format!("{error}; purchases go to the row");
                 Check::new("redis", false, detail)
             }
         })
