@@ -1,5 +1,7 @@
 //! The command line: exit codes, and standard output that contains only a command's result.
 
+mod preflight;
+
 use std::{process::Stdio, time::Duration};
 
 use doorbuster::{
