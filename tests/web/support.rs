@@ -238,8 +238,13 @@ impl Visitor {
             .await
     }
 
-    /// Signs in as the administrator.
+    /// Signs in as the administrator, at the start of a visit.
     pub async fn sign_in(&mut self, shop: &TestShop) {
+        self.sign_in_to(shop, "/admin").await;
+    }
+
+    /// Signs in as the administrator. Leads to `address`, the page that was requested before.
+    pub async fn sign_in_to(&mut self, shop: &TestShop, address: &str) {
         shop.administrators()
             .ensure_password(Some(PASSWORD))
             .await
@@ -248,7 +253,7 @@ impl Visitor {
         let answer = self
             .submit("/admin/login", "/api/form/admin/login", &fields)
             .await;
-        assert_eq!(answer.header("location"), "/admin", "{answer:?}");
+        assert_eq!(answer.header("location"), address, "{answer:?}");
     }
 }
 

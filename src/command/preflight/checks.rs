@@ -368,7 +368,7 @@ mod tests {
 
     #[test]
     fn a_database_whose_time_was_read_in_between_does_not_differ() {
-        let at = |ms| moment::from_ms(1_000_000 + ms);
+        let at = |ms: i64| moment::from_ms(1_000_000 + ms);
         for (database, ms) in [(-300, 300), (0, 0), (20, 0), (40, 0), (1_540, 1_500)] {
             let difference = least_difference(at(0), at(database), at(40));
             assert_eq!(difference, time::Duration::milliseconds(ms), "{database}");

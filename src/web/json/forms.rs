@@ -22,6 +22,7 @@ use crate::api::{
     cart::{AddToCart, BuyNow, RemoveFromCart, SetCartQuantity},
     checkout::{ChangeCheckout, EnterCheckout, Pay},
     discount_admin::{CreateCode, SwitchCode},
+    gates::ReconcileGates,
     lessons::RunLesson,
     order::FindOrder,
     run_control::ControlSimulation,
@@ -127,6 +128,10 @@ pub fn paths() -> Paths {
         form::<ActOnOrder>(Administrator, "Cancel, refund or take back an order"),
         form::<CreateCode>(Administrator, "Create a discount code"),
         form::<SwitchCode>(Administrator, "Switch a discount code on or off"),
+        form::<ReconcileGates>(
+            Administrator,
+            "Reconcile the gates in Redis with their rows",
+        ),
         form::<StartSimulation>(Administrator, "Start a simulated flash sale"),
         form::<ControlSimulation>(Administrator, "Pause, resume, stop or abort a run"),
         form::<RenameSimulation>(Administrator, "Name a run and add a note"),
