@@ -308,10 +308,10 @@ async fn kept_from_the_stock(
 const WAITERS: u32 = 64;
 
 /// A lane of 64 buyers who take turns at one row, each for a race window.
-fn one_queue_of_waiters() -> SimulationPlan {
+fn one_queue_of_waiters(race_window_ms: u32) -> SimulationPlan {
     SimulationPlan {
         pool_size: WAITERS,
-        race_window_ms: 5,
+        race_window_ms,
         ..plan(StrategyKey::RowLock, WAITERS, WAITERS)
     }
 }
@@ -321,14 +321,17 @@ fn one_queue_of_waiters() -> SimulationPlan {
 #[tokio::test]
 async fn sixty_four_waiters_are_one_queue_and_every_unit_is_sold() {
     let shop = TestShop::new().await;
-    let end = run(&shop, one_queue_of_waiters()).await;
+    // So long that the watch, which rests after a slow look, looks again while most still wait.
+    let end = run(&shop, one_queue_of_waiters(20)).await;
     let id = Uuid::try_parse(&end.id).expect("an id");
     let busiest = stored(&shop, id).await.busiest.expect("it was looked at");
-    let queue = only_queue(&busiest);
+    // The row may change hands during a look, and then it is seen with two holders.
+    let queue = busiest.queues.first();
+    let queue = queue.expect("a queue was seen");
     assert!(
-        busiest.waiting() > WAITERS as usize / 2,
+        queue.len() > WAITERS as usize / 2,
         "most of the {WAITERS} were seen waiting: {}",
-        busiest.waiting()
+        queue.len()
     );
     assert!(queue.hidden > 0, "more than are listed");
     assert_eq!(figures(&only(end)), (WAITERS.into(), 0, 0, 0, 0, 0));
@@ -350,7 +353,9 @@ async fn watching_the_locks_changes_neither_verdict_nor_latency() {
     let (mut with, mut without) = (f64::MAX, f64::MAX);
     for compared in 1.. {
         for (engine, p99) in [(&watched, &mut with), (&unwatched, &mut without)] {
-            let started = engine.start(&administrator(), one_queue_of_waiters()).await;
+            let started = engine
+                .start(&administrator(), one_queue_of_waiters(5))
+                .await;
             let finish = engine.finish(started.expect("it starts"), &[], |_| {});
             let end = within(RUN_MAX, "the run", finish).await;
             let verdict = only(end.expect("it ends with a verdict"));

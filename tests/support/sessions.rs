@@ -62,7 +62,11 @@ pub async fn own_pid(by_hand: &ByHand) -> i32 {
 /// Returns the other sessions of this database.
 pub async fn all(by_hand: &ByHand) -> Vec<Session> {
     match by_hand.engine() {
-        Engine::Postgres => by_hand.rows(ON_POSTGRES).await,
+        Engine::Postgres => {
+            // In a transaction, the server would show the sessions as they were at the first look.
+            by_hand.run("SELECT pg_stat_clear_snapshot()").await;
+            by_hand.rows(ON_POSTGRES).await
+        }
         Engine::MySql => {
             let mut sessions: Vec<Session> = by_hand.rows(ON_MYSQL).await;
             for session in &mut sessions {
