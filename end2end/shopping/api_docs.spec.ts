@@ -28,22 +28,27 @@ test("a request is sent with its parameters, and its answer is shown", { tag: "@
   await expectNoSidewaysScroll(page);
 });
 
-test("a purchase by the page sells, and a problem leads to its explanation", async ({ page }) => {
-  const before = await stockOf(page.request, RADIO);
-  const operation = await open(page, "purchase");
-  const body = operation.getByRole("textbox", { name: "Body" });
-  const send = operation.getByRole("button", { name: "Send" });
-  await body.fill(JSON.stringify({ productId: RADIO.id, quantity: 1 }));
-  await send.click();
-  const answer = operation.getByRole("status");
-  await expect(answer).toContainText("Purchase successful");
-  expect(await stockOf(page.request, RADIO)).toBe(before - 1);
-  await body.fill(JSON.stringify({ productId: RADIO.id, quantity: 0 }));
-  await send.click();
-  await expect(answer).toContainText("422");
-  await answer.getByRole("link", { name: "What this problem means" }).click();
-  await expect(page).toHaveURL("/api/problems#quantity-invalid");
-  await expect(page.locator("#quantity-invalid")).toBeInViewport();
+test.describe("a rejected request", () => {
+  // The browser reports every rejected request itself.
+  test.use({ expectedComplaint: /status of 422 .*\/api\/purchase/ });
+
+  test("a purchase by the page sells, and a problem leads to its explanation", async ({ page }) => {
+    const before = await stockOf(page.request, RADIO);
+    const operation = await open(page, "purchase");
+    const body = operation.getByRole("textbox", { name: "Body" });
+    const send = operation.getByRole("button", { name: "Send" });
+    await body.fill(JSON.stringify({ productId: RADIO.id, quantity: 1 }));
+    await send.click();
+    const answer = operation.getByRole("status");
+    await expect(answer).toContainText("Purchase successful");
+    expect(await stockOf(page.request, RADIO)).toBe(before - 1);
+    await body.fill(JSON.stringify({ productId: RADIO.id, quantity: 0 }));
+    await send.click();
+    await expect(answer).toContainText("422");
+    await answer.getByRole("link", { name: "What this problem means" }).click();
+    await expect(page).toHaveURL("/api/problems#quantity-invalid");
+    await expect(page.locator("#quantity-invalid")).toBeInViewport();
+  });
 });
 
 test("a form is sent with its fields", async ({ page }) => {

