@@ -25,6 +25,6 @@ ENV DOORBUSTER_ADDR=0.0.0.0:3000 \
 WORKDIR /var/lib/doorbuster
 VOLUME /var/lib/doorbuster
 EXPOSE 3000
-USER nonroot
+USER 65532:65532
 ENTRYPOINT ["/usr/local/bin/doorbuster"]
 CMD ["serve"]

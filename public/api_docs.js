@@ -114,6 +114,7 @@
   };
 
   for (const form of document.querySelectorAll("form[data-api-path]")) {
+    form.querySelector("fieldset").disabled = false;
     form.querySelector("[type=submit]").hidden = false;
     form.addEventListener("submit", (event) => {
       event.preventDefault();

@@ -131,6 +131,9 @@ impl Redis {
             return Err(Unavailable("it is being connected".to_owned()));
         };
         let opened = match timeout(CONNECT_MAX, self.open()).await {
+            Ok(Ok(session)) if session.incarnation.is_empty() => {
+                Err("INFO shows no run_id, so a restart would not be noticed".to_owned())
+            }
             Ok(Ok(session)) => Ok(session),
             Ok(Err(error)) => Err(error.to_string()),
             Err(_) => Err(format!("no connection within {CONNECT_MAX:?}")),

@@ -3,6 +3,7 @@
 mod customer;
 mod customer_link;
 mod number;
+pub(in crate::shop) mod public_id;
 mod reading;
 pub mod watch;
 
@@ -139,7 +140,7 @@ async fn write(
     };
     let row = customer_order::ActiveModel {
         id: NotSet,
-        public_id: Set(Uuid::now_v7()),
+        public_id: Set(public_id::new()),
         status: Set(status.as_str().to_owned()),
         status_reason: NotSet,
         settlement: Set(payment_method.to_owned()),

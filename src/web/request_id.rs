@@ -39,7 +39,8 @@ pub async fn identify_request(
     let class = class_of(path_of(request.uri()));
     // The pattern of the route, without what a client has filled in.
     let route = request.extensions().get::<MatchedPath>().cloned();
-    let span = tracing::info_span!("request", request_id = id);
+    // At the level of errors, so that no filter that lets a failure through leaves its id out.
+    let span = tracing::error_span!("request", request_id = id);
     let mut response = next.run(request).instrument(span.clone()).await;
     let (status, took) = (response.status(), started.elapsed());
     state.health.http().responded(class, status.as_u16(), took);

@@ -660,8 +660,8 @@ async fn a_refund_whose_response_was_lost_is_retried_and_paid_once() {
         .apply(&id, OrderAction::Cancel, None)
         .await
         .expect("it is cancelled");
-    // The task of the payment may still be looking for refunds to send, and then it sends this one
-    // a second time. Whoever does, the provider answers with the refund that it has.
+    // The task of the payment may still be looking for refunds to send. Then it sends this one a
+    // second time, and the provider answers with the refund that it has.
     let before = order(&shop, &id).await;
     assert_eq!(before.refunds[0].done, !before.status_view().is_open);
     shop.make_status_queries_due().await;

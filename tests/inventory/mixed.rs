@@ -1,12 +1,15 @@
 //! Safe strategies may mix on one product: each pair in both orders, including the checkout.
 
-use doorbuster::model::{QueueLocation, ShopError, StrategyKey};
+use doorbuster::{
+    db::engine::Engine,
+    model::{QueueLocation, ShopError, StrategyKey},
+};
 use futures::future::BoxFuture;
 
 use super::shop_worthy;
 use crate::support::{PlacesOrders, StockLock, TestProduct, TestShop, check_audit_clean};
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Way {
     Express(StrategyKey),
     Checkout,
@@ -57,6 +60,13 @@ async fn ready(
     }
 }
 
+/// True if the second may buy the unit: on InnoDB, two serializable transactions lock what they read
+/// together, and then each waits for the other to write. The one that closes the circle is retried.
+fn is_retried(shop: &TestShop, first: Way, second: Way) -> bool {
+    let serializable = Way::Express(StrategyKey::Serializable);
+    shop.db().engine() == Engine::MySql && first == serializable && second == serializable
+}
+
 /// Each pair in both orders, 196 in total with Redis. A strategy that may not wait for the row
 /// waits there after its last attempt.
 #[tokio::test]
@@ -77,7 +87,11 @@ async fn last_unit_sells_once_between_any_two_ways_of_buying() {
             stock_lock.release().await;
             let results = (one.await.expect("it ends"), two.await.expect("it ends"));
             let expected = (Ok(()), Err(product.insufficient(0, 1)));
-            assert_eq!(results, expected, "{first:?} queued before {second:?}");
+            let reversed = (Err(product.insufficient(0, 1)), Ok(()));
+            assert!(
+                results == expected || (is_retried(&shop, first, second) && results == reversed),
+                "{first:?} queued before {second:?}: {results:?}"
+            );
             assert_eq!(shop.units_ordered(&product).await, 1);
         }
     }

@@ -1,6 +1,9 @@
 //! Buyers of one product in an interleaving that the test chooses.
 
-use doorbuster::model::{QueueLocation, Receipt, ShopError, StockLayout, StrategyKey};
+use doorbuster::{
+    db::engine::Engine,
+    model::{QueueLocation, Receipt, ShopError, StockLayout, StrategyKey},
+};
 use futures::future::join_all;
 
 use super::{safe, shop_worthy};
@@ -97,7 +100,9 @@ async fn a_sale_during_another_purchase_is_detected() {
         StrategyKey::RedisLock,
         StrategyKey::RedisHold,
     ] {
-        if !strategies().any(|key| key == strategy) {
+        // On InnoDB, a serializable transaction locks what it reads: the fast buyer would wait.
+        let locks = strategy == StrategyKey::Serializable && shop.db().engine() == Engine::MySql;
+        if locks || !strategies().any(|key| key == strategy) {
             continue;
         }
         let product = shop.with_product(1).await;

@@ -66,6 +66,13 @@ enum StopPoint {
     AtCommit,
 }
 
+/// The reservation expires while its extension waits for a lock.
+const LATE_EXTENSION: [Operation; 2] = [Operation::Extend, Operation::Expire];
+/// On PostgreSQL, a transaction has the time of its start. On MySQL, each statement has its own, and
+/// the one after the wait finds the reservation expired. The sweep skips the rows that are locked.
+const LATE_EXTENSION_ON_MYSQL: &str =
+    "ReservationExpired, then 0 swept: 0 available, 1 held, 0 sold";
+
 impl StopPoint {
     /// MySQL has no deferred triggers, which stop a commit.
     fn of(engine: Engine) -> Vec<Self> {
@@ -86,7 +93,11 @@ impl Pair {
                 let scenario =
                     Scenario::set(&runner.shop, self.steps, self.incoming, self.terms).await;
                 let (outcome, waited) = runner.run_pair(&scenario, order, stop).await;
-                assert_eq!(outcome, end.outcome, "{order:?}, {stop:?}");
+                let expected = match (runner.shop.db().engine(), order) {
+                    (Engine::MySql, LATE_EXTENSION) => LATE_EXTENSION_ON_MYSQL,
+                    _ => end.outcome,
+                };
+                assert_eq!(outcome, expected, "{order:?}, {stop:?}");
                 // At the last lock, the second may also wait for the test's own connection.
                 let as_expected = stop == StopPoint::AtLastLock || waited == end.waits;
                 assert!(as_expected, "{order:?}: the second waited: {waited}");
@@ -129,7 +140,7 @@ impl PairRunner {
         stop: StopPoint,
     ) -> (String, bool) {
         let [one, other] = order;
-        let started_late = order == [Operation::Extend, Operation::Expire];
+        let started_late = order == LATE_EXTENSION;
         if order == [Operation::Expire, Operation::Extend] {
             scenario.expire_cart(&self.shop).await;
         }

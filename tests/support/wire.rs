@@ -1,5 +1,7 @@
 //! Parses what a client sends to its database, and extracts the statements that it ran.
 
+use std::collections::HashMap;
+
 use doorbuster::db::engine::Engine;
 
 /// The stream of one client.
@@ -85,8 +87,10 @@ impl PostgresStream {
 #[derive(Default)]
 pub struct MySqlStream {
     unread: Vec<u8>,
-    /// The text of each prepared statement. The server numbers them from 1.
-    prepared: Vec<String>,
+    /// The text of each prepared statement, by the number that the server has given it.
+    prepared: HashMap<u32, String>,
+    /// The statement that was prepared last, until its first execution shows its number.
+    unnumbered: Option<String>,
 }
 
 const QUERY: u8 = 0x03;
@@ -103,20 +107,26 @@ impl MySqlStream {
             };
             match *command {
                 QUERY => statements.push(String::from_utf8_lossy(rest).into_owned()),
-                PREPARE => self
-                    .prepared
-                    .push(String::from_utf8_lossy(rest).into_owned()),
+                PREPARE => {
+                    self.unnumbered = Some(String::from_utf8_lossy(rest).into_owned());
+                }
                 EXECUTE => {
-                    let id = rest
-                        .first_chunk()
-                        .map(|id| u32::from_le_bytes(*id) as usize);
-                    let text = id.and_then(|id| self.prepared.get(id.checked_sub(1)?));
-                    statements.extend(text.cloned());
+                    let number = rest.first_chunk().map(|number| u32::from_le_bytes(*number));
+                    statements.extend(number.and_then(|number| self.executed(number)));
                 }
                 _ => {}
             }
         }
         statements
+    }
+
+    /// Returns the text of the statement with this number. The driver executes a statement right
+    /// after it has prepared it.
+    fn executed(&mut self, number: u32) -> Option<String> {
+        if let Some(text) = self.unnumbered.take() {
+            self.prepared.insert(number, text);
+        }
+        self.prepared.get(&number).cloned()
     }
 
     /// Returns the sequence number and the contents of the next message.

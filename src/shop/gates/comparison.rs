@@ -30,7 +30,7 @@ impl Difference {
             Some(Self::NotCurrent)
         } else if gate.level.version > row.version || (is_same_version && gate.level != row) {
             Some(Self::NeverInRow)
-        } else if gate.left() > row.available + gate.active {
+        } else if gate.left() > row.available {
             Some(Self::AboveRow)
         } else if gate.left() + gate.active < row.available {
             Some(Self::BelowRow)

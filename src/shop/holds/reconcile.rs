@@ -89,7 +89,7 @@ pub async fn reconcile(
         shrink(work, shop, hold, requested_units(lines, hold.product_id)).await?;
     }
     let missing = missing_units(lines, &kept);
-    reserve(work, shop, &missing).await?;
+    reserve(work, shop, &missing, releases_stock).await?;
     let offers = offers_now(work, &missing).await?;
     for request in missing {
         let offer = offers
@@ -139,14 +139,23 @@ fn missing_units(lines: &[Line], kept: &[hold::Model]) -> Vec<HoldRequest> {
     missing
 }
 
-async fn reserve(work: &Work, shop: &Shop, requests: &[HoldRequest]) -> Result<(), Abort> {
+async fn reserve(
+    work: &Work,
+    shop: &Shop,
+    requests: &[HoldRequest],
+    rows_are_locked: bool,
+) -> Result<(), Abort> {
     if requests.is_empty() {
         return Ok(());
     }
     let strategy = strategies::holding(shop.terms.strategy);
-    let levels = strategy
-        .hold(shop, work, &shop.injection_point, requests)
-        .await?;
+    let injection_point = &shop.injection_point;
+    let levels = if rows_are_locked {
+        strategy.hold_locked(shop, work, injection_point, requests)
+    } else {
+        strategy.hold(shop, work, injection_point, requests)
+    };
+    let levels = levels.await?;
     for (request, level) in requests.iter().zip(levels) {
         announcement::announce_after_commit(work, shop, request.product_id, level);
     }

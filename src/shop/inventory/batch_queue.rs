@@ -14,7 +14,7 @@ use super::{
 use crate::{
     db::txn::{self, Outcome, TxnError},
     model::{Receipt, ShopError, StrategyKey},
-    shop::Shop,
+    shop::{Shop, orders::public_id},
 };
 
 /// The most orders that may wait. Further orders get [`ShopError::QueueFull`].
@@ -89,7 +89,7 @@ pub async fn enqueue_and_wait(
     let queued = QueuedOrder {
         order: BatchOrder {
             request,
-            public_id: Uuid::now_v7(),
+            public_id: public_id::new(),
         },
         queued_at: Instant::now(),
         answer,

@@ -26,7 +26,10 @@ pub mod ticket;
 pub use lock::ProductLock;
 pub use ticket::Ticket;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use self::{
     keys::Keys,
@@ -84,15 +87,33 @@ pub enum Admission {
 pub struct RecentRefusal {
     pub available: i64,
     pub version: i64,
-    pub age: Duration,
+    /// Not later than the refusal by the clock of Redis.
+    pub at: Instant,
 }
 
 impl RecentRefusal {
-    /// True if this process knows a newer version of the row: units that it has released are for
-    /// sale at once.
+    /// True if it is too old to be repeated, because the purchase has waited since, or if this
+    /// process knows a newer version of the row: units that it has released are for sale at once.
     pub fn is_outdated(&self, shop: &Shop, product_id: i64) -> bool {
         let known = shop.feed().latest(&[product_id]);
-        known.iter().any(|change| change.version > self.version)
+        self.at.elapsed() >= REFUSAL_TTL || known.iter().any(|change| change.version > self.version)
+    }
+}
+
+/// The clock of Redis when it answered: only by this clock can a refusal be dated for all servers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RedisClock {
+    ms: i64,
+    /// When the answer arrived, which is after Redis has read its clock.
+    read: Instant,
+}
+
+impl RedisClock {
+    /// The time by the clock of Redis at an instant after the answer: not later than the true one.
+    pub fn at(self, instant: Instant) -> i64 {
+        let since = instant.saturating_duration_since(self.read).as_millis();
+        self.ms
+            .saturating_add(i64::try_from(since).unwrap_or(i64::MAX))
     }
 }
 
@@ -171,25 +192,36 @@ impl StockGate {
         &self,
         reservation: &Reservation,
         lease: Duration,
-    ) -> Result<Admission, Unavailable> {
+    ) -> Result<(Admission, RedisClock), Unavailable> {
         let keys = self.0.keys.of_gate(reservation.product_id);
         let arguments = [
             reservation.units.to_string(),
             reservation.key.clone(),
             lease.as_millis().to_string(),
             KEPT.as_millis().to_string(),
+            REFUSAL_TTL.as_millis().to_string(),
         ];
-        let answer: Vec<i64> = self.0.redis.run(&RESERVE, &keys, &arguments).await?;
-        Ok(match answer.as_slice() {
+        let sent = Instant::now();
+        let answer: (i64, Vec<i64>) = self.0.redis.run(&RESERVE, &keys, &arguments).await?;
+        let (ms, answer) = answer;
+        let read = Instant::now();
+        let admission = match answer.as_slice() {
             [1, left] => Admission::Reserved { left: *left },
             [2, left] => Admission::Short { left: *left },
-            [3, available, version, age_ms] => Admission::Refused(RecentRefusal {
-                available: *available,
-                version: *version,
-                age: Duration::from_millis(u64::try_from(*age_ms).unwrap_or(0)),
-            }),
+            [3, available, version, age_ms] => {
+                let age = Duration::from_millis(u64::try_from(*age_ms).unwrap_or(u64::MAX));
+                // Without an instant so far back, this process has just started.
+                sent.checked_sub(age).map_or(Admission::Unknown, |at| {
+                    Admission::Refused(RecentRefusal {
+                        available: *available,
+                        version: *version,
+                        at,
+                    })
+                })
+            }
             _ => Admission::Unknown,
-        })
+        };
+        Ok((admission, RedisClock { ms, read }))
     }
 
     /// Ends the lease of a purchase that is committed and has left this `level`. Returns false if
@@ -203,15 +235,16 @@ impl StockGate {
             .await
     }
 
-    /// Ends the lease of a purchase that the row refused `age` ago, at this `level` and under its
-    /// lock. For a moment, the gate repeats the refusal to others.
+    /// Ends the lease of a purchase that the row refused at this `level` and under its lock, at
+    /// `at_ms` by the clock of Redis. Until [`REFUSAL_TTL`] later, the gate repeats the refusal to
+    /// others: a message that is delivered after that repeats nothing.
     pub async fn refuse(
         &self,
         reservation: &Reservation,
         level: Level,
-        age: Duration,
+        at_ms: i64,
     ) -> Result<bool, Unavailable> {
-        self.run_learn(reservation, level, Some(age), Learning::IfNewer)
+        self.run_learn(reservation, level, Some(at_ms), Learning::IfNewer)
             .await
     }
 
@@ -285,15 +318,14 @@ impl StockGate {
         Ok(())
     }
 
-    /// `refused` is the age of the refusal, if the row refused at this level.
+    /// `refused` is the time of the refusal by the clock of Redis, if the row refused at this level.
     async fn run_learn(
         &self,
         reservation: &Reservation,
         level: Level,
-        refused: Option<Duration>,
+        refused: Option<i64>,
         learning: Learning,
     ) -> Result<bool, Unavailable> {
-        let repeated_for = refused.map_or(Duration::ZERO, |age| REFUSAL_TTL.saturating_sub(age));
         let keys = self.0.keys.of_gate(reservation.product_id);
         let always = match learning {
             Learning::IfNewer => "0",
@@ -304,8 +336,8 @@ impl StockGate {
             level.version.to_string(),
             reservation.units.to_string(),
             reservation.key.clone(),
-            repeated_for.as_millis().to_string(),
-            refused.unwrap_or_default().as_millis().to_string(),
+            REFUSAL_TTL.as_millis().to_string(),
+            refused.map_or_else(String::new, |at_ms| at_ms.to_string()),
             KEPT.as_millis().to_string(),
             always.to_owned(),
             reservation.product_id.to_string(),

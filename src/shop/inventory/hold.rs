@@ -48,4 +48,19 @@ pub trait HoldStrategy: Send + Sync {
         injection_point: &InjectionPoint,
         requests: &[HoldRequest],
     ) -> Result<Vec<Level>, Abort>;
+
+    /// The same in a transaction that has locked the rows and may have released units of them: no
+    /// other service is asked meanwhile, and what others were refused says nothing about it.
+    ///
+    /// # Errors
+    /// As [`HoldStrategy::hold`].
+    async fn hold_locked(
+        &self,
+        shop: &Shop,
+        work: &Work,
+        injection_point: &InjectionPoint,
+        requests: &[HoldRequest],
+    ) -> Result<Vec<Level>, Abort> {
+        self.hold(shop, work, injection_point, requests).await
+    }
 }

@@ -98,9 +98,13 @@ fn operation_view(operation: &Operation, origin: &str) -> impl IntoView + use<> 
             <div class="api-op__body">
                 <p class="api-about">{description}</p>
                 <form class="fields" aria-label=label data-api-method=method data-api-path=path>
-                    {inputs}
-                    {body}
-                    <p><button class="btn btn--primary" type="submit" hidden=true>"Send"</button></p>
+                    // The script enables it. Before that, the browser would put all fields into the
+                    // address, also a password.
+                    <fieldset class="api-op__fields" disabled=true>
+                        {inputs}
+                        {body}
+                        <p><button class="btn btn--primary" type="submit" hidden=true>"Send"</button></p>
+                    </fieldset>
                     <div class="api-op__answer" role="status" data-api-answer=""></div>
                 </form>
                 <h3>"Command"</h3>
@@ -111,6 +115,9 @@ fn operation_view(operation: &Operation, origin: &str) -> impl IntoView + use<> 
         </details>
     }
 }
+
+/// Fields whose contents are not shown on the screen.
+const SECRET_FIELDS: [&str; 3] = ["password", "card_number", "card_cvc"];
 
 fn input_view(operation: &str, input: Input) -> impl IntoView + use<> {
     let id = format!("{operation}-{}-{}", input.place.as_str(), input.name);
@@ -133,7 +140,7 @@ fn input_view(operation: &str, input: Input) -> impl IntoView + use<> {
                 class="field__input"
                 id=id.clone()
                 name=input.name.clone()
-                type="text"
+                type=if SECRET_FIELDS.contains(&input.name.as_str()) { "password" } else { "text" }
                 autocomplete="off"
                 required=input.is_required
                 value=input.example

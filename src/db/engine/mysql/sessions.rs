@@ -12,12 +12,21 @@ use sea_orm::{
 
 use crate::db::engine;
 
-/// The names of the sessions that this process has opened. The server stores no name of a session,
-/// so those of another process have none here; they end with their process.
-static NAMES: Mutex<BTreeMap<i64, Arc<str>>> = Mutex::new(BTreeMap::new());
+/// A session that this process has opened.
+#[derive(Debug)]
+struct OwnSession {
+    name: Arc<str>,
+    /// The client's address and port, as the server shows them. After a restart of the server, its
+    /// ids begin again, and another process may have this one's.
+    client: String,
+}
 
-fn names() -> MutexGuard<'static, BTreeMap<i64, Arc<str>>> {
-    NAMES.lock().unwrap_or_else(PoisonError::into_inner)
+/// The sessions that this process has opened. The server stores no name of a session, so those of
+/// another process have none here; they end with their process.
+static OWN: Mutex<BTreeMap<i64, OwnSession>> = Mutex::new(BTreeMap::new());
+
+fn own() -> MutexGuard<'static, BTreeMap<i64, OwnSession>> {
+    OWN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Records the name of a session of this process.
@@ -30,15 +39,19 @@ pub async fn register_own(
 ) -> Result<(), sqlx::Error> {
     // A cluster's node that is not synced prepares no statement: the pool would open connections to
     // it in vain for as long as it may wait, instead of failing at once.
-    let row = connection.fetch_one("SELECT CAST(CONNECTION_ID() AS SIGNED)");
+    let row = connection.fetch_one(
+        "SELECT CAST(ID AS SIGNED), CAST(HOST AS CHAR) FROM information_schema.PROCESSLIST \
+         WHERE ID = CONNECTION_ID()",
+    );
     let row = row.await?;
-    names().insert(row.try_get(0)?, name);
+    let client = row.try_get(1)?;
+    own().insert(row.try_get(0)?, OwnSession { name, client });
     Ok(())
 }
 
 /// Returns the name of a session, if this process has opened it.
 pub fn name_of(id: i64) -> Option<Arc<str>> {
-    names().get(&id).map(Arc::clone)
+    own().get(&id).map(|session| Arc::clone(&session.name))
 }
 
 /// Terminates the sessions of this process whose name fulfils `is_meant`. Returns how many there
@@ -49,9 +62,9 @@ pub async fn end<C: ConnectionTrait>(
 ) -> Result<usize, DbErr> {
     let open = open_sessions(connection).await?;
     let meant: Vec<i64> = {
-        let mut names = names();
-        names.retain(|id, _| open.contains(id));
-        let meant = names.iter().filter(|(_, name)| is_meant(name));
+        let mut own = own();
+        own.retain(|id, session| open.get(id) == Some(&session.client));
+        let meant = own.iter().filter(|(_, session)| is_meant(&session.name));
         meant.map(|(id, _)| *id).collect()
     };
     end_by_id(connection, &meant).await?;
@@ -76,10 +89,14 @@ pub fn to_pid(id: i64) -> i32 {
     i32::try_from(id).unwrap_or(i32::MAX)
 }
 
-/// Returns the ids of the sessions that this user may see: at least the user's own.
-async fn open_sessions<C: ConnectionTrait>(connection: &C) -> Result<Vec<i64>, DbErr> {
-    let sql = "SELECT CAST(ID AS SIGNED) FROM information_schema.PROCESSLIST";
-    ids(connection, sql).await
+/// Returns the ids and the clients of the sessions that this user may see: at least the user's own.
+async fn open_sessions<C: ConnectionTrait>(connection: &C) -> Result<BTreeMap<i64, String>, DbErr> {
+    let sql = "SELECT CAST(ID AS SIGNED), CAST(HOST AS CHAR) FROM information_schema.PROCESSLIST";
+    let statement = Statement::from_string(DatabaseBackend::MySql, sql);
+    let rows = connection.query_all_raw(statement).await?;
+    rows.iter()
+        .map(|row| Ok((row.try_get_by_index(0)?, row.try_get_by_index(1)?)))
+        .collect()
 }
 
 /// Returns the ids of the sessions that wait for a named lock.

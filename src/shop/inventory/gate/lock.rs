@@ -14,13 +14,16 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::{
-    KEPT, StockGate,
+    StockGate,
     scripts::{LOCK, UNLOCK},
 };
 use crate::{redis::Unavailable, shop::inventory::process_locks::ProcessLockGuard};
 
 /// How long a holder has the lock, at most. A purchase takes a few milliseconds of it.
 pub const LOCK_LEASE: Duration = Duration::from_secs(1);
+/// How long the last token is kept after its last use. Losing one is safe, because the row knows the
+/// token of its last sale; and strangers ask for the locks of products that do not exist.
+const TOKEN_KEPT: Duration = Duration::from_secs(60);
 /// The longest pause between two attempts to take it; the actual pause is a random part.
 const POLL_MAX: Duration = Duration::from_millis(4);
 
@@ -55,7 +58,7 @@ impl StockGate {
         let arguments = [
             holder.clone(),
             LOCK_LEASE.as_millis().to_string(),
-            KEPT.as_millis().to_string(),
+            TOKEN_KEPT.as_millis().to_string(),
         ];
         loop {
             let (is_taken, token): (i64, i64) = self.0.redis.run(&LOCK, &keys, &arguments).await?;
@@ -138,7 +141,7 @@ impl Release {
         let arguments = [
             self.holder,
             self.found.to_string(),
-            KEPT.as_millis().to_string(),
+            TOKEN_KEPT.as_millis().to_string(),
         ];
         let keys = parts.keys.of_lock(self.product_id);
         let released: Result<i64, Unavailable> = parts.redis.run(&UNLOCK, &keys, &arguments).await;

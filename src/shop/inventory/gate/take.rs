@@ -1,7 +1,5 @@
 //! Taking the stock of a purchase that comes from the gate: the row decides.
 
-use std::time::Instant;
-
 use super::{Admission, Ticket};
 use crate::{
     db::{
@@ -24,9 +22,7 @@ use crate::{
 pub async fn take(work: &Work, sale: &Sale, ticket: &Ticket) -> Result<Option<Level>, Abort> {
     let is_short = match ticket.admission() {
         Admission::Refused(refusal) if !refusal.is_outdated(&sale.shop, sale.offer.id) => {
-            let at = Instant::now().checked_sub(refusal.age);
-            let at = at.unwrap_or_else(Instant::now);
-            return Err(sale.refuse_as_at(refusal.available, refusal.version, at));
+            return Err(sale.refuse_as_at(refusal.available, refusal.version, refusal.at));
         }
         Admission::Refused(_) | Admission::Short { .. } => true,
         Admission::Reserved { .. } | Admission::Unknown => false,

@@ -1,13 +1,16 @@
 //! The way of one purchase through the gate, to the row, and back to the gate.
 
 use std::{
-    sync::{Mutex, PoisonError},
+    sync::{
+        Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use uuid::Uuid;
 
-use super::{Admission, Reservation, StockGate};
+use super::{Admission, RedisClock, Reservation, StockGate};
 use crate::{
     config::crash_point,
     db::txn::{Outcome, TxnError},
@@ -23,6 +26,9 @@ pub struct Ticket {
     strategy: StrategyKey,
     reservation: Reservation,
     admission: Admission,
+    /// `None` if Redis did not answer.
+    clock: Option<RedisClock>,
+    is_closed: AtomicBool,
     /// How long the gate took.
     waited: Duration,
     /// The row as the last attempt of the purchase found or left it.
@@ -48,11 +54,17 @@ impl Ticket {
         };
         let reserved = gate.reserve(&reservation, lease).await;
         crash_point::pass("after reserving by", strategy.as_str());
+        let (admission, clock) = match reserved {
+            Ok((admission, clock)) => (admission, Some(clock)),
+            Err(_) => (Admission::Unknown, None),
+        };
         Self {
             gate: gate.clone(),
             strategy,
             reservation,
-            admission: reserved.unwrap_or(Admission::Unknown),
+            admission,
+            clock,
+            is_closed: AtomicBool::new(false),
             waited: start.elapsed(),
             level: Mutex::new(None),
         }
@@ -78,6 +90,7 @@ impl Ticket {
         if let Err(error) = self.tell_gate(&outcome.result).await {
             tracing::debug!(%error, "the gate learns the outcome of a purchase later");
         }
+        self.is_closed.store(true, Ordering::Relaxed);
         outcome.split.queue_wait += self.waited + start.elapsed();
         outcome
     }
@@ -88,8 +101,11 @@ impl Ticket {
         match (result, level) {
             (Ok(_), Some((level, _))) => gate.confirm(reservation, level).await.map(drop),
             (Err(TxnError::Refused(ShopError::InsufficientStock { .. })), Some((level, at))) => {
-                let refused = gate.refuse(reservation, level, at.elapsed()).await;
-                refused.map(drop)
+                match self.clock {
+                    Some(clock) => gate.refuse(reservation, level, clock.at(at)).await,
+                    None => gate.confirm(reservation, level).await,
+                }
+                .map(drop)
             }
             (Err(TxnError::OutcomeUnknown { .. }), _) => Ok(()),
             // A repeated answer, another rule, or an error: the row is as it was.
@@ -97,6 +113,24 @@ impl Ticket {
                 gate.release(reservation).await.map(drop)
             }
             _ => Ok(()),
+        }
+    }
+}
+
+/// The buyer may have left. Their purchase has ended by now, because it has a ticket of its own
+/// until then: the row knows whether it has taken the units.
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if !*self.is_closed.get_mut()
+            && matches!(self.admission, Admission::Reserved { .. })
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            let (gate, reservation) = (self.gate.clone(), self.reservation.clone());
+            runtime.spawn(async move {
+                if let Err(error) = gate.release(&reservation).await {
+                    tracing::debug!(%error, "the lease of a buyer who left runs out");
+                }
+            });
         }
     }
 }

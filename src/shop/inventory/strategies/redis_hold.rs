@@ -25,6 +25,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use futures::future::join_all;
 use uuid::Uuid;
 
 use super::conditional_update::ConditionalUpdate;
@@ -87,8 +88,10 @@ impl HoldStrategy for RedisHold {
     ) -> Result<Vec<Level>, Abort> {
         let mut reserved = Vec::with_capacity(requests.len());
         if let Some(gate) = shop.gate() {
-            for request in requests {
-                reserved.push(reserve(shop, gate, request).await?);
+            // All at once: a cart waits for Redis once, however many products it has.
+            let asked = requests.iter().map(|request| reserve(shop, gate, request));
+            for answer in join_all(asked).await {
+                reserved.push(answer?);
             }
         }
         let levels = ConditionalUpdate
@@ -107,6 +110,18 @@ impl HoldStrategy for RedisHold {
         }
         Ok(levels)
     }
+
+    async fn hold_locked(
+        &self,
+        shop: &Shop,
+        work: &Work,
+        injection_point: &InjectionPoint,
+        requests: &[HoldRequest],
+    ) -> Result<Vec<Level>, Abort> {
+        ConditionalUpdate
+            .hold(shop, work, injection_point, requests)
+            .await
+    }
 }
 
 /// Reserves the units of one product, if Redis answers, and refuses what the row has just refused.
@@ -121,7 +136,7 @@ async fn reserve(
         key: Uuid::new_v4().to_string(),
     };
     match gate.reserve(&reservation, LEASE).await {
-        Ok(Admission::Refused(refusal)) if !refusal.is_outdated(shop, request.product_id) => {
+        Ok((Admission::Refused(refusal), _)) if !refusal.is_outdated(shop, request.product_id) => {
             Err(request.refusal(refusal.available).into())
         }
         Ok(_) | Err(_) => Ok((gate.clone(), reservation)),

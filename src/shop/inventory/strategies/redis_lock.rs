@@ -24,7 +24,7 @@ use std::{sync::Arc, time::Instant};
 
 use async_trait::async_trait;
 
-use super::row_lock::RowLock;
+use super::row_lock::{self, RowLock};
 use crate::{
     config::crash_point,
     db::{
@@ -59,6 +59,7 @@ impl PurchaseStrategy for RedisLock {
         // A buyer who does not get the lock has as much time left at the row.
         let lock = gate.lock(request.product_id, shop.deadline / 2).await;
         let mut queue_wait = queued.elapsed();
+        let shop = &row_lock::for_fallback(shop, queued);
         let mut outcome = match lock {
             Ok(Some(lock)) => {
                 crash_point::pass("after locking by", strategy.as_str());

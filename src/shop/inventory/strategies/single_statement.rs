@@ -39,6 +39,7 @@ use crate::{
             PurchaseRequest, committed::CommittedOrders, counters::Level,
             strategy::PurchaseStrategy,
         },
+        orders::public_id,
     },
 };
 
@@ -104,7 +105,7 @@ pub(super) async fn run_in_statement(
 ) -> Outcome<Receipt> {
     let start = Instant::now();
     let pause = shop.injection_point.run_outside_transaction().await;
-    let (public_id, asked) = (Uuid::now_v7(), request.clone());
+    let (public_id, asked) = (public_id::new(), request.clone());
     let policy = shop.policy(strategy.as_str());
     let reporter = shop.clone();
     let outcome = txn::run_statement(shop.db(), policy, move |connection| {

@@ -9,6 +9,12 @@ local incarnation = ARGV[1]
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 
+-- The milliseconds since a refusal, if it may still be repeated. The clock may have been set back.
+local function age_of_refusal(at, ttl_ms)
+  local age = now - at
+  return age >= 0 and age < ttl_ms and age or nil
+end
+
 local function units_of(lease)
   return tonumber(string.match(lease, '^%d+')) or 0
 end

@@ -1,10 +1,11 @@
 -- Learns a level of the stock row, and ends the lease of the purchase that found it. ARGV:
 -- incarnation, available, version, units and key of the lease (0 units for none), milliseconds for
--- which the level is still repeated as a refusal (0 for none), its age in milliseconds, milliseconds
--- for which an unused gate is kept, 1 to replace what is known whatever its version, product.
+-- which a refusal is repeated, the time of the refusal (empty if the row did not refuse),
+-- milliseconds for which an unused gate is kept, 1 to replace what is known whatever its version,
+-- product.
 -- KEYS[4] lists the gates by their last use. Returns 1 if the lease was still there.
 local available, version = tonumber(ARGV[2]), tonumber(ARGV[3])
-local refusal_ms, age_ms, keep_ms = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
+local ttl_ms, refused_at, keep_ms = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 end_old_leases()
 local ended = 0
 if ARGV[4] ~= '0' then
@@ -20,9 +21,12 @@ elseif number_of('version') < version then
   redis.call('HSET', gate, 'available', available, 'version', version)
 end
 if number_of('version') == version then
-  if refusal_ms > 0 then
-    local mark = string.format('%d:%d:%.0f', available, version, now - age_ms)
-    redis.call('SET', refusal, mark, 'PX', refusal_ms)
+  if refused_at then
+    local age = age_of_refusal(refused_at, ttl_ms)
+    if age then
+      local mark = string.format('%d:%d:%.0f', available, version, refused_at)
+      redis.call('SET', refusal, mark, 'PX', ttl_ms - age)
+    end
   else
     local refused = redis.call('GET', refusal)
     if refused and tonumber(string.match(refused, '^%-?%d+')) < available then
