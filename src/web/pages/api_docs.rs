@@ -100,7 +100,7 @@ fn operation_view(operation: &Operation, origin: &str) -> impl IntoView + use<> 
                 <form class="fields" aria-label=label data-api-method=method data-api-path=path>
                     // The script enables it. Before that, the browser would put all fields into the
                     // address, also a password.
-                    <fieldset class="api-op__fields" disabled=true>
+                    <fieldset class="fields" disabled=true>
                         {inputs}
                         {body}
                         <p><button class="btn btn--primary" type="submit" hidden=true>"Send"</button></p>
