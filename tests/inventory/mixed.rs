@@ -60,8 +60,9 @@ async fn ready(
     }
 }
 
-/// True if the second may buy the unit: on InnoDB, two serializable transactions lock what they read
-/// together, and then each waits for the other to write. The one that closes the circle is retried.
+/// True if the second may buy the unit: on InnoDB, two serializable transactions lock what they
+/// read together, and then each waits for the other to write. The one that closes the circle is
+/// retried.
 fn is_retried(shop: &TestShop, first: Way, second: Way) -> bool {
     let serializable = Way::Express(StrategyKey::Serializable);
     shop.db().engine() == Engine::MySql && first == serializable && second == serializable

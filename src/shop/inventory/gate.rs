@@ -318,7 +318,8 @@ impl StockGate {
         Ok(())
     }
 
-    /// `refused` is the time of the refusal by the clock of Redis, if the row refused at this level.
+    /// `refused` is the time of the refusal by the clock of Redis, if the row refused at this
+    /// level.
     async fn run_learn(
         &self,
         reservation: &Reservation,
