@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use doorbuster::{
@@ -68,15 +68,20 @@ impl BuyerReports {
 
     /// Waits until every strategy has sold enough orders.
     pub async fn wait_until_all_sell(&self) {
-        within(PATIENCE * 3, "orders by every strategy", async {
-            while safe()
-                .into_iter()
-                .any(|key| self.of(key) < ACKNOWLEDGED_MIN)
-            {
-                tokio::time::sleep(Duration::from_millis(5)).await;
+        let deadline = Instant::now() + PATIENCE * 3;
+        loop {
+            let sold = safe().into_iter().map(|key| (key, self.of(key)));
+            let missing: Vec<_> = sold.filter(|(_, sold)| *sold < ACKNOWLEDGED_MIN).collect();
+            if missing.is_empty() {
+                return;
             }
-        })
-        .await;
+            assert!(
+                Instant::now() < deadline,
+                "too few orders of {missing:?}; without an answer: {:?}",
+                self.keys()
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
     }
 
     pub fn orders(&self) -> Vec<String> {
@@ -130,6 +135,8 @@ pub async fn check_stored(by_hand: &ByHand, orders: &[String]) {
     }
 }
 
+/// Buys one unit, and returns its order. A server that is too busy says that it has bought nothing:
+/// then the purchase is sent again.
 pub async fn post(
     client: &Client,
     url: &str,
@@ -137,19 +144,25 @@ pub async fn post(
     product: &TestProduct,
     key: &str,
 ) -> Option<String> {
-    let answer = client
-        .post(format!("{url}/api/purchase?strategy={strategy}"))
-        .header(BUYER_HEADER, product.buyer_token())
-        .header("Idempotency-Key", key)
-        .json(&json!({ "productId": product.id, "quantity": 1 }))
-        .send()
-        .await
-        .ok()?;
-    if !answer.status().is_success() {
-        return None;
+    loop {
+        let answer = client
+            .post(format!("{url}/api/purchase?strategy={strategy}"))
+            .header(BUYER_HEADER, product.buyer_token())
+            .header("Idempotency-Key", key)
+            .json(&json!({ "productId": product.id, "quantity": 1 }))
+            .send()
+            .await
+            .ok()?;
+        let is_sold = answer.status().is_success();
+        let body: Value = answer.json().await.ok()?;
+        if is_sold {
+            return body["orderId"].as_str().map(ToOwned::to_owned);
+        }
+        if body["type"] != "/api/problems#busy" {
+            return None;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    let receipt: Value = answer.json().await.ok()?;
-    receipt["orderId"].as_str().map(ToOwned::to_owned)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
