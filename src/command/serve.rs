@@ -153,10 +153,10 @@ async fn start(
     announce(&public_url, &credential);
     let payment_secret = payment_secret(&settings, &shop).await?;
     let gateway = open_gateway(database, &settings, listener, &payment_secret).await?;
-    let shop = shop.with_gateway(gateway.handle());
+    let shop = shop.with_gateway(gateway.guarded());
     let state = AppState::new(ServerParts {
         engine: Engine::new(database.url.clone(), feed)
-            .with_gateway(gateway.handle())
+            .with_gateway(gateway.unguarded())
             .with_gate(gate),
         sessions: DbSessionStore::new(db.clone()),
         limits: RateLimits::new(settings.purchase_rate_per_s)

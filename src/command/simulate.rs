@@ -136,7 +136,7 @@ pub async fn run(
         }
         let folder = std::env::temp_dir().join(format!("doorbuster-{}", std::process::id()));
         let gateway = open_gateway(database, folder.clone()).await?;
-        let engine = engine.with_gateway(gateway.handle());
+        let engine = engine.with_gateway(gateway.unguarded());
         let end = simulate(&engine, plan, &arguments.target).await;
         gateway.close().await;
         // The folder is empty now; if it cannot be removed, it does no harm.
