@@ -6,6 +6,7 @@ use doorbuster::{
     config::{DatabaseSettings, RedisSettings, ServeSettings, open_files},
     db::{Db, PoolSettings, session_store::DbSessionStore},
     feed::Feed,
+    resilience::{ConcurrencyLimiter, LimiterSettings},
     shop::{Shop, administrator::Credential},
     simulation::Engine,
     web::{
@@ -162,6 +163,7 @@ async fn start(
         limits: RateLimits::new(settings.purchase_rate_per_s)
             .with_new_carts_per_minute(NonZeroU32::new(settings.new_carts_per_minute))
             .into(),
+        admission: ConcurrencyLimiter::new(LimiterSettings::SERVER).into(),
         stock_watch: Default::default(),
         stored_runs: Default::default(),
         notices_url: settings.notices_url(&database.url).into(),
