@@ -146,12 +146,6 @@ impl Breaker {
         })
     }
 
-    /// Returns true if [`Breaker::admit`] would refuse a call, without counting it.
-    pub fn is_refusing(&self, now: Instant) -> bool {
-        let until = self.refuses_until.load(Ordering::Acquire);
-        until != CLOSED && self.encode(now) < until & !HALF_OPEN
-    }
-
     /// Notes that the service answered a call.
     pub fn succeed(&self, pass: Pass) -> Change {
         if !self.is_current(pass) {
@@ -281,12 +275,9 @@ mod tests {
     fn while_open_every_call_is_refused_and_counted() {
         let (breaker, opened) = opened();
         for at in [0, 1, 99] {
-            assert!(breaker.is_refusing(opened + ms(at)));
             assert_eq!(breaker.admit(opened + ms(at)), Err(Refused), "{at} ms");
         }
         assert_eq!(breaker.refusals(), 3);
-        assert!(!breaker.is_refusing(opened + ms(100)));
-        assert_eq!(breaker.refusals(), 3, "asking is no call");
     }
 
     #[test]

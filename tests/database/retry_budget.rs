@@ -90,7 +90,11 @@ async fn without_a_token_a_slow_attempt_is_not_retried_and_a_conflict_is() {
 #[tokio::test]
 async fn a_pool_that_is_not_guarded_has_no_budget() {
     let database = TestDatabase::empty().await;
-    let simulation = database.pool(PoolSettings::SIMULATION).await;
+    let settings = PoolSettings {
+        transactions_max: 1,
+        ..PoolSettings::SIMULATION
+    };
+    let simulation = database.pool(settings).await;
     assert!(simulation.guard().retries().is_none());
     assert!(simulation.guard().breaker().is_none());
     let conflicts = meet_conflicts(&simulation).await;

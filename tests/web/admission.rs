@@ -79,8 +79,10 @@ async fn the_last_places_are_for_those_who_pay() {
     let lock = StockLock::acquire(&shop, &product).await;
     let mut waiting = send(&state, &product, 5, 5).await;
     let of_run = [(BUYER_HEADER, "a secret of a run")];
-    let simulated = visitor.post_json_with("/api/purchase", &body(&product), &of_run);
-    check_refused(&simulated.await, "5");
+    let simulated = visitor
+        .post_json_with("/api/purchase", &body(&product), &of_run)
+        .await;
+    check_refused(&simulated, "5");
     let browsing = visitor.page("/").await;
     assert_eq!(browsing.status, StatusCode::OK, "{browsing:?}");
 
