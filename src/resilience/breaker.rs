@@ -1,5 +1,5 @@
-//! The circuit breaker: a service that failed repeatedly is left alone for a moment, and its callers
-//! are refused at once instead of waiting for it.
+//! The circuit breaker: a service that failed repeatedly is left alone for a moment, and its
+//! callers are refused at once instead of waiting for it.
 //!
 //! | state | calls | becomes |
 //! |---|---|---|
@@ -7,8 +7,9 @@
 //! | open | are refused | half-open, with the first call after [`Thresholds::open_for`] |
 //! | half-open | one is the probe, all others are refused | closed, if the probe succeeds; open, if it fails; another call is the probe, if it does not end within [`Thresholds::probe_max`] |
 //!
-//! The pattern is from Michael Nygard's "Release It!" (2007). A call that passed in an earlier state
-//! changes nothing: the last timeouts of an outage do not open a breaker that has closed again.
+//! The pattern is from Michael Nygard's "Release It!" (2007). A call that passed in an earlier
+//! state changes nothing: the last timeouts of an outage do not open a breaker that has closed
+//! again.
 
 use std::{
     sync::atomic::{AtomicU32, AtomicU64, Ordering},
@@ -72,8 +73,8 @@ pub enum Change {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refused;
 
-/// The permission for one call. Its caller reports the end of the call, or drops it if the call says
-/// nothing about the service.
+/// The permission for one call. Its caller reports the end of the call, or drops it if the call
+/// says nothing about the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pass {
     /// The number of changes of the state when the call passed.

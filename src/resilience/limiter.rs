@@ -2,9 +2,10 @@
 //! latency.
 //!
 //! Additive increase, multiplicative decrease, as TCP does (Chiu and Jain, 1989) and as the
-//! `AIMDLimit` of Netflix's concurrency-limits: an answer within [`LimiterSettings::latency_target`]
-//! raises the limit a little, a later one lowers it by a tenth. Only answers of a server that is at
-//! least half full count, because others say nothing about the load.
+//! `AIMDLimit` of Netflix's concurrency-limits: an answer within
+//! [`LimiterSettings::latency_target`] raises the limit a little, a later one lowers it by a tenth.
+//! Only answers of a server that is at least half full count, because others say nothing about the
+//! load.
 //!
 //! The classes share the limit by priority, as the load shedders of Stripe ("Scaling your API with
 //! rate limiters", 2017) and Netflix ("Keeping Netflix reliable using prioritized load shedding",
@@ -161,8 +162,8 @@ impl ConcurrencyLimiter {
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, raised);
     }
 
-    /// Lowers the limit, once in the time that requests before the last decrease may need: they were
-    /// admitted by the old limit, and say nothing about the new one.
+    /// Lowers the limit, once in the time that requests before the last decrease may need: they
+    /// were admitted by the old limit, and say nothing about the new one.
     fn decrease(&self, now: Instant) {
         let now = microseconds(now.saturating_duration_since(self.begin));
         let pause = microseconds(self.settings.latency_target);

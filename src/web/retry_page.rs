@@ -1,5 +1,5 @@
-//! A page that cannot be shown at the moment tries again by itself, with growing pauses and a number
-//! in view. The header `Refresh` makes it do so, also without scripts.
+//! A page that cannot be shown at the moment tries again by itself, with growing pauses and a
+//! number in view. The header `Refresh` makes it do so, also without scripts.
 //!
 //! The number of the attempt is in the address, with the time for which it was planned: a link that
 //! was copied during an outage begins with the first attempt.

@@ -1,5 +1,5 @@
-//! A crowd beyond the limit of requests at once: simulations are refused before browsing, and browsing
-//! before paying; the others are answered.
+//! A crowd beyond the limit of requests at once: simulations are refused before browsing, and
+//! browsing before paying; the others are answered.
 
 use std::{
     sync::Arc,

@@ -1,5 +1,5 @@
-//! The database or the payment provider is away: after a few failures, answers come at once, and the
-//! shop works again soon after the service is back.
+//! The database or the payment provider is away: after a few failures, answers come at once, and
+//! the shop works again soon after the service is back.
 
 use std::{
     sync::Arc,
@@ -37,7 +37,8 @@ const POOL: PoolSettings = PoolSettings {
     ..PoolSettings::SHOP
 };
 
-/// A call that is refused waits for a probe at most. Without the breaker it would take three seconds.
+/// A call that is refused waits for a probe at most. Without the breaker it would take three
+/// seconds.
 const REFUSAL_MAX: Duration = Duration::from_secs(2);
 /// How soon a service is used again. A connection that was dead needs a second to notice, and a
 /// machine that is busy with other tests the rest.

@@ -162,8 +162,8 @@ impl From<TxnError> for ShopError {
     }
 }
 
-/// Logs a failure, unless the breaker refused the transaction: it logs that it opens, and a line for
-/// each refusal would hide the cause.
+/// Logs a failure, unless the breaker refused the transaction: it logs that it opens, and a line
+/// for each refusal would hide the cause.
 fn log_failure(error: &TxnError) {
     if let TxnError::Unavailable {
         source: Some(source),
