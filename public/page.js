@@ -1,6 +1,12 @@
 // Runs on every page. A page that the browser shows from its memory (Back, Forward) is loaded again:
 // its forms have been sent, its stock and its cart have changed. What was typed stays.
 (() => {
+  // The number of the attempt with which the page has come, after an outage.
+  if (/[?&]retry=/.test(location.search)) {
+    const address = new URL(location.href);
+    address.searchParams.delete("retry");
+    history.replaceState(history.state, "", address);
+  }
   const STORED_AS = `doorbuster-typed:${location.pathname}${location.search}`;
   // Never kept anywhere: a password, a card.
   const isSecret = (field) => field.type === "password" || /\bcc-/.test(field.autocomplete);

@@ -70,6 +70,7 @@ use crate::{
     metrics::SellingMetrics,
     model::ShopError,
     payment::gateway::PaymentGateway,
+    resilience::Breaker,
 };
 use administrator::{Administrator, Administrators};
 use backorders::Backorders;
@@ -207,6 +208,11 @@ impl Shop {
     /// The terms of sale.
     pub fn terms(&self) -> &ShopTerms {
         &self.terms
+    }
+
+    /// The breaker of the payment provider, if there is one.
+    pub fn provider_breaker(&self) -> Option<&Breaker> {
+        self.gateway.as_deref()?.breaker()
     }
 
     fn gateway(&self) -> Result<Arc<dyn PaymentGateway>, ShopError> {

@@ -2,6 +2,7 @@
 
 mod addresses;
 pub mod admin_access;
+mod admission;
 mod api_pages;
 pub mod api_routes;
 pub mod app;
@@ -30,6 +31,7 @@ mod request_body;
 pub mod request_id;
 mod request_path;
 mod resumption;
+mod retry_page;
 mod runs;
 mod sale_calendar;
 pub mod search_engines;

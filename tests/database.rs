@@ -5,5 +5,6 @@ mod dropped_futures;
 mod indexes;
 mod longer_names;
 mod refolding;
+mod retry_budget;
 mod schema;
 mod transactions;

@@ -1,9 +1,11 @@
 //! The server over HTTP: access control, rejected input, headers, pages and event streams.
 
 mod access;
+mod admission;
 mod api_bad_input;
 mod api_document;
 mod bad_input;
+mod breakers;
 mod checkout;
 mod connections;
 mod cookies;

@@ -8,6 +8,7 @@ use doorbuster::{
     config::{DatabaseSettings, RedisSettings, open_files},
     db::{Db, PoolSettings, session_store::DbSessionStore},
     feed::Feed,
+    resilience::{ConcurrencyLimiter, LimiterSettings},
     shop::{
         Shop,
         inventory::{InjectionPoint, gate::StockGate},
@@ -115,6 +116,7 @@ fn state(
         engine: Engine::new(url.to_owned(), feed),
         sessions: DbSessionStore::new(db.clone()),
         limits: RateLimits::new(None).into(),
+        admission: ConcurrencyLimiter::new(LimiterSettings::UNLIMITED).into(),
         stock_watch: Default::default(),
         retention: Default::default(),
         health: Default::default(),

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
 use doorbuster::payment::{
-    gateway::{GatewayAddress, HttpGateway, PaymentGateway},
+    gateway::{GatewayAddress, GuardedGateway, HttpGateway, PaymentGateway},
     provider_process::{ProviderLaunch, ProviderProcess},
 };
 use url::Url;
@@ -62,8 +62,13 @@ impl OpenGateway {
         }
     }
 
-    /// Returns the gateway for the shop.
-    pub fn handle(&self) -> Arc<dyn PaymentGateway> {
+    /// Returns the gateway for the shop, behind a breaker.
+    pub fn guarded(&self) -> Arc<dyn PaymentGateway> {
+        Arc::new(GuardedGateway::new(self.gateway.clone()))
+    }
+
+    /// Returns the gateway for simulated buyers, whose faults are part of what is measured.
+    pub fn unguarded(&self) -> Arc<dyn PaymentGateway> {
         self.gateway.clone()
     }
 

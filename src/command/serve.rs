@@ -6,6 +6,7 @@ use doorbuster::{
     config::{DatabaseSettings, RedisSettings, ServeSettings, open_files},
     db::{Db, PoolSettings, session_store::DbSessionStore},
     feed::Feed,
+    resilience::{ConcurrencyLimiter, LimiterSettings},
     shop::{Shop, administrator::Credential},
     simulation::Engine,
     web::{
@@ -153,15 +154,16 @@ async fn start(
     announce(&public_url, &credential);
     let payment_secret = payment_secret(&settings, &shop).await?;
     let gateway = open_gateway(database, &settings, listener, &payment_secret).await?;
-    let shop = shop.with_gateway(gateway.handle());
+    let shop = shop.with_gateway(gateway.guarded());
     let state = AppState::new(ServerParts {
         engine: Engine::new(database.url.clone(), feed)
-            .with_gateway(gateway.handle())
+            .with_gateway(gateway.unguarded())
             .with_gate(gate),
         sessions: DbSessionStore::new(db.clone()),
         limits: RateLimits::new(settings.purchase_rate_per_s)
             .with_new_carts_per_minute(NonZeroU32::new(settings.new_carts_per_minute))
             .into(),
+        admission: ConcurrencyLimiter::new(LimiterSettings::SERVER).into(),
         stock_watch: Default::default(),
         stored_runs: Default::default(),
         notices_url: settings.notices_url(&database.url).into(),

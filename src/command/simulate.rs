@@ -135,7 +135,7 @@ pub async fn run(
             return Ok(simulate(&engine, plan, &arguments.target).await?);
         }
         let gateway = open_own_gateway(database).await?;
-        let engine = engine.with_gateway(gateway.handle());
+        let engine = engine.with_gateway(gateway.unguarded());
         let end = simulate(&engine, plan, &arguments.target).await;
         gateway.close().await;
         Ok(end?)

@@ -2,6 +2,7 @@
 
 mod ensure;
 pub(super) mod error;
+pub(super) mod guard;
 pub(super) mod health;
 mod reader;
 pub(super) mod settings;
@@ -22,7 +23,7 @@ use std::{
 use sea_orm::{Database, DatabaseConnection, DbErr, RuntimeErr};
 use tokio::{sync::Semaphore, time::timeout};
 
-use self::health::ConnectionHealth;
+use self::{guard::DatabaseGuard, health::ConnectionHealth};
 use super::{
     dialect,
     engine::{Engine, mysql, postgres},
@@ -45,6 +46,7 @@ pub struct Db {
     transactions: Statements<DatabaseConnection>,
     /// Set to suspect when a statement was given up or a connection was lost.
     health: ConnectionHealth,
+    guard: DatabaseGuard,
     reader: Reader,
     transaction_permits: Arc<Semaphore>,
     settings: PoolSettings,
@@ -75,11 +77,13 @@ impl Db {
         name: &str,
     ) -> Result<Self, ConnectError> {
         let health = ConnectionHealth::default();
+        let guard = DatabaseGuard::new(url, settings);
         let transactions = open_for_transactions(url, settings, name, &health).await?;
         Ok(Self {
             transactions: Statements::new(transactions, None),
-            reader: Reader::connect(url, settings, name, &health).await?,
+            reader: Reader::connect(url, settings, name, &health, &guard).await?,
             health,
+            guard,
             transaction_permits: Arc::new(Semaphore::new(settings.transactions_max as usize)),
             settings,
             name: name.into(),
@@ -105,6 +109,7 @@ impl Db {
         Ok(Self {
             transactions: Statements::new(transactions, hook),
             health,
+            guard: DatabaseGuard::new(url, settings),
             reader: self.reader.clone(),
             transaction_permits: Arc::new(Semaphore::new(settings.transactions_max as usize)),
             settings,
@@ -126,6 +131,11 @@ impl Db {
     /// Returns what its transactions cost.
     pub fn metrics(&self) -> &TransactionMetrics {
         &self.metrics
+    }
+
+    /// Returns what protects the database from the calls of both pools.
+    pub fn guard(&self) -> &DatabaseGuard {
+        &self.guard
     }
 
     /// Returns the engine of the database.

@@ -67,6 +67,19 @@ fn server_code(error: &DbErr) -> Option<ServerCode<'_>> {
     }
 }
 
+/// The text of [`left_alone`].
+const LEFT_ALONE: &str = "the database did not answer a moment ago, and is left alone";
+
+/// Returns the error of a call that was not made, because the database is away.
+pub fn left_alone() -> DbErr {
+    DbErr::Custom(LEFT_ALONE.to_owned())
+}
+
+/// True for the error that [`left_alone`] returns.
+pub fn is_left_alone(error: &DbErr) -> bool {
+    matches!(error, DbErr::Custom(text) if text == LEFT_ALONE)
+}
+
 /// Returns the code of an error, if the server reported it.
 pub fn error_code(error: &DbErr) -> Option<String> {
     server_code(error).map(|code| match code {
@@ -148,7 +161,7 @@ pub fn is_out_of_range(error: &DbErr) -> bool {
 /// True if the server could not be reached or is shutting down, or if the connection was lost: the
 /// request itself is not wrong.
 pub fn is_unavailable(error: &DbErr) -> bool {
-    if matches!(error, DbErr::ConnectionAcquire(_)) {
+    if matches!(error, DbErr::ConnectionAcquire(_)) || is_left_alone(error) {
         return true;
     }
     if let Some(code) = server_code(error) {
@@ -182,6 +195,16 @@ pub fn is_connection_lost(error: &DbErr) -> bool {
         runtime_error(error),
         Some(sqlx::Error::Io(_) | sqlx::Error::WorkerCrashed | sqlx::Error::Protocol(_))
     )
+}
+
+/// True if the server did not answer, or takes no requests at the moment. Every other error is an
+/// answer: a server that reports a full disk, or cancels a slow statement, is there.
+pub fn is_away(error: &DbErr) -> bool {
+    match server_code(error) {
+        Some(ServerCode::Postgres(state)) => postgres::errors::is_away(&state),
+        Some(ServerCode::MySql(number)) => mysql::errors::is_away(number),
+        None => is_unavailable(error),
+    }
 }
 
 /// True if the server has no database of that name.

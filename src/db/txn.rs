@@ -4,12 +4,14 @@
 //! It runs in its own task, so that a client that disconnects cannot cancel a commit half way. Only
 //! an error after which nothing was written is retried: serialization failure, deadlock, lock
 //! timeout. A commit whose result was lost is never sent again: the caller's idempotency key finds
-//! its outcome.
+//! its outcome. While the database is away, no transaction begins; while it struggles, the retries
+//! of slow attempts have a budget (see docs/decisions/0051-refuse-early.md).
 
 mod attempts;
 mod error;
 mod outcome;
 mod policy;
+mod progress;
 pub mod trace;
 mod work;
 
@@ -18,10 +20,7 @@ pub use outcome::{Outcome, TimeSplit};
 pub use policy::{Policy, REQUEST_DEADLINE};
 pub use work::{Abort, Work};
 
-use std::{
-    sync::atomic::{AtomicBool, Ordering},
-    time::Instant,
-};
+use std::time::Instant;
 
 use futures::future::BoxFuture;
 use sea_orm::{
@@ -29,7 +28,10 @@ use sea_orm::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-use self::attempts::{AttemptFailure, Body, run_in_task};
+use self::{
+    attempts::{AttemptFailure, Body, run_in_task},
+    progress::Progress,
+};
 use super::{
     Db,
     engine::{self, Engine},
@@ -103,10 +105,10 @@ where
         db: &Db,
         policy: Policy,
         split: &mut TimeSplit,
-        committing: &AtomicBool,
+        progress: &Progress,
     ) -> Result<T, AttemptFailure> {
         let _permit = acquire_permit(db, policy.name, split).await?;
-        attempt_transaction(db, policy, &self.0, split, committing).await
+        attempt_transaction(db, policy, &self.0, split, progress).await
     }
 }
 
@@ -124,12 +126,12 @@ where
         db: &Db,
         policy: Policy,
         split: &mut TimeSplit,
-        committing: &AtomicBool,
+        progress: &Progress,
     ) -> Result<T, AttemptFailure> {
         let name = policy.name;
         let _permit = acquire_permit(db, name, split).await?;
         let started = Instant::now();
-        committing.store(true, Ordering::Relaxed);
+        progress.commits();
         crash_point::pass("before commit of", name);
         let result = (self.0)(db.statements()).await;
         crash_point::pass("after commit of", name);
@@ -171,14 +173,17 @@ async fn attempt_transaction<T, F>(
     policy: Policy,
     body: &F,
     split: &mut TimeSplit,
-    committing: &AtomicBool,
+    progress: &Progress,
 ) -> Result<T, AttemptFailure>
 where
     F: for<'w> Fn(&'w Work) -> BoxFuture<'w, Result<T, Abort>>,
 {
     let name = policy.name;
     let started = Instant::now();
-    let transaction = begin(db, policy).await.map_err(|error| {
+    progress.set_beginning(true);
+    let begun = begin(db, policy).await;
+    progress.set_beginning(false);
+    let transaction = begun.map_err(|error| {
         split.execute += started.elapsed();
         AttemptFailure::of(name, error)
     })?;
@@ -193,7 +198,7 @@ where
     match result {
         Ok(value) => {
             let committed = Instant::now();
-            committing.store(true, Ordering::Relaxed);
+            progress.commits();
             crash_point::pass("before commit of", name);
             let outcome = commit(db.hook(), name, work).await;
             crash_point::pass("after commit of", name);

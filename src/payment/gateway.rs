@@ -2,6 +2,7 @@
 //! the caller chooses a reference for each charge and refund: the provider never executes the same
 //! reference twice, and the caller can query it.
 
+mod guarded;
 mod http;
 
 use std::fmt;
@@ -9,8 +10,12 @@ use std::fmt;
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use crate::model::{Money, PaymentCard};
+use crate::{
+    model::{Money, PaymentCard},
+    resilience::Breaker,
+};
 
+pub use guarded::GuardedGateway;
 pub use http::{GatewayAddress, HttpGateway};
 
 /// A payment provider, as the shop sees it.
@@ -46,6 +51,19 @@ pub trait PaymentGateway: Send + Sync + fmt::Debug {
     /// As [`PaymentGateway::charge`]; [`GatewayError::Refused`] if the refund exceeds the captured
     /// amount.
     async fn refund(&self, refund: &RefundRequest) -> Result<RefundState, GatewayError>;
+
+    /// Fails if the provider is known to be away: an order that cannot be paid is not begun.
+    ///
+    /// # Errors
+    /// [`GatewayError::NotSent`] while calls are refused.
+    async fn check(&self) -> Result<(), GatewayError> {
+        Ok(())
+    }
+
+    /// The breaker of the calls, if there is one.
+    fn breaker(&self) -> Option<&Breaker> {
+        None
+    }
 }
 
 /// A charge to make.

@@ -11,12 +11,23 @@ use ::redis::{
 };
 use tokio::time::timeout;
 
-use super::breaker::{Breaker, Change};
+use crate::resilience::{
+    Breaker, Change, Thresholds,
+    breaker::{self, Pass},
+};
 
 /// How long a call may take. A server next to the shop answers in less than a millisecond.
 pub const COMMAND_MAX: Duration = Duration::from_millis(200);
 /// How long a connection may take, with its first question.
 const CONNECT_MAX: Duration = Duration::from_millis(200);
+
+/// The shop goes on without Redis, so one failure is enough. Shoppers must not notice that it is
+/// gone for more than a second, nor that it is back. A new connection is the probe.
+const THRESHOLDS: Thresholds = Thresholds {
+    failures: 1,
+    open_for: Duration::from_millis(500),
+    probe_max: CONNECT_MAX,
+};
 
 /// Redis did not answer, or not as expected: the caller goes on without it.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -75,7 +86,7 @@ impl Redis {
             client,
             session: Mutex::default(),
             opening: tokio::sync::Mutex::default(),
-            breaker: Breaker::default(),
+            breaker: Breaker::new(THRESHOLDS),
         })))
     }
 
@@ -84,10 +95,15 @@ impl Redis {
         &self.0.url
     }
 
+    /// The breaker of its calls.
+    pub fn breaker(&self) -> &Breaker {
+        &self.0.breaker
+    }
+
     /// Returns an identifier of this start of this server. It changes with each restart and with
     /// each failover, both of which can lose data that was written before.
     pub async fn incarnation(&self) -> Result<Arc<str>, Unavailable> {
-        Ok(self.session().await?.incarnation)
+        Ok(self.session().await?.0.incarnation)
     }
 
     /// Runs a script.
@@ -97,7 +113,7 @@ impl Redis {
         keys: &[String],
         arguments: &[String],
     ) -> Result<T, Unavailable> {
-        let session = self.session().await?;
+        let (session, pass) = self.session().await?;
         let mut invocation = script.0.prepare_invoke();
         for key in keys {
             invocation.key(key.as_str());
@@ -109,23 +125,21 @@ impl Redis {
         let mut connection = session.connection.clone();
         match timeout(COMMAND_MAX, invocation.invoke_async(&mut connection)).await {
             Ok(Ok(answer)) => {
-                self.note(self.0.breaker.succeed(), "");
+                self.note(self.0.breaker.succeed(pass), "");
                 Ok(answer)
             }
-            Ok(Err(error)) => Err(self.lose(&session, error.to_string())),
-            Err(_) => Err(self.lose(&session, format!("no answer within {COMMAND_MAX:?}"))),
+            Ok(Err(error)) => Err(self.lose(&session, pass, error.to_string())),
+            Err(_) => Err(self.lose(&session, pass, format!("no answer within {COMMAND_MAX:?}"))),
         }
     }
 
-    /// Returns the session, and opens it if there is none. While one call opens it, all others are
-    /// refused instead of waiting.
-    async fn session(&self) -> Result<Session, Unavailable> {
+    /// Returns the session with the permission to use it, and opens it if there is none. While one
+    /// call opens it, all others are refused instead of waiting.
+    async fn session(&self) -> Result<(Session, Pass), Unavailable> {
+        let pass = self.admit()?;
         let current = self.current().clone();
         if let Some(session) = current {
-            return Ok(session);
-        }
-        if self.0.breaker.is_open(Instant::now()) {
-            return Err(Unavailable("it failed a moment ago".to_owned()));
+            return Ok((session, pass));
         }
         let Ok(_opening) = self.0.opening.try_lock() else {
             return Err(Unavailable("it is being connected".to_owned()));
@@ -141,10 +155,17 @@ impl Redis {
         match opened {
             Ok(session) => {
                 *self.current() = Some(session.clone());
-                Ok(session)
+                self.note(self.0.breaker.succeed(pass), "");
+                // The probe has ended; the call itself is another one.
+                Ok((session, self.admit()?))
             }
-            Err(reason) => Err(self.fail(reason)),
+            Err(reason) => Err(self.fail(pass, reason)),
         }
+    }
+
+    fn admit(&self) -> Result<Pass, Unavailable> {
+        let pass = self.0.breaker.admit(Instant::now());
+        pass.map_err(|breaker::Refused| Unavailable("it failed a moment ago".to_owned()))
     }
 
     async fn open(&self) -> Result<Session, RedisError> {
@@ -167,7 +188,7 @@ impl Redis {
     }
 
     /// Forgets a session that has failed, unless another call has replaced it.
-    fn lose(&self, session: &Session, reason: String) -> Unavailable {
+    fn lose(&self, session: &Session, pass: Pass, reason: String) -> Unavailable {
         let mut current = self.current();
         let is_current = current
             .as_ref()
@@ -177,19 +198,19 @@ impl Redis {
         }
         *current = None;
         drop(current);
-        self.fail(reason)
+        self.fail(pass, reason)
     }
 
-    fn fail(&self, reason: String) -> Unavailable {
-        self.note(self.0.breaker.fail(Instant::now()), &reason);
+    fn fail(&self, pass: Pass, reason: String) -> Unavailable {
+        self.note(self.0.breaker.fail(pass, Instant::now()), &reason);
         Unavailable(reason)
     }
 
     fn note(&self, change: Change, reason: &str) {
         match change {
             Change::None => {}
-            Change::Away => tracing::warn!(reason, "Redis is away: the shop goes on without it"),
-            Change::Back => tracing::info!("Redis is back"),
+            Change::Opened => tracing::warn!(reason, "Redis is away: the shop goes on without it"),
+            Change::Closed => tracing::info!("Redis is back"),
         }
     }
 
@@ -204,6 +225,11 @@ impl Redis {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn shoppers_wait_for_less_than_a_second() {
+        assert!(THRESHOLDS.open_for + COMMAND_MAX * 2 < Duration::from_secs(1));
+    }
 
     #[tokio::test]
     async fn a_server_that_is_gone_is_left_alone_and_its_url_is_never_shown() {

@@ -111,12 +111,21 @@ impl Payments<'_> {
             Err(error) => return Outcome::refused(error),
         };
         let shop = self.shop.clone();
+        let is_away = gateway.check().await.is_err();
         let started = txn::run(
             &self.shop.db,
             self.shop.policy("begin payment"),
             move |work| {
                 let (shop, request) = (shop.clone(), request.clone());
-                Box::pin(async move { checkout::start(work, &shop, &request).await })
+                Box::pin(async move {
+                    let started = checkout::start(work, &shop, &request).await?;
+                    // An order that exists already may have been charged.
+                    if is_away && matches!(started, CheckoutStarted::New { .. }) {
+                        let retry_after_s = PROVIDER_RETRY_AFTER_S;
+                        return Err(ShopError::ProviderUnavailable { retry_after_s }.into());
+                    }
+                    Ok(started)
+                })
             },
         )
         .await;

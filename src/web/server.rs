@@ -14,15 +14,15 @@ use tokio::net::TcpListener;
 use tower_http::{catch_panic::CatchPanicLayer, csrf::CsrfLayer};
 
 use super::{
-    AppState, admin_access,
+    AppState, admin_access, admission,
     api_routes::{self, api_routes},
     app, assets, compression,
     connections::{self, ConnectionLimits, ConnectionSettings},
     cookie_budget, document, exports, forms,
     health::endpoint,
     json::{health, problem::Problem, purchase},
-    live, maintenance, request_id, request_path, sale_calendar, search_engines, security, sitemap,
-    visitor,
+    live, maintenance, request_id, request_path, retry_page, sale_calendar, search_engines,
+    security, sitemap, visitor,
 };
 use crate::{model::ShopError, shop::notices};
 
@@ -129,11 +129,17 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
         ))
         .layer(Extension(api_routes::document()))
         .layer(middleware::from_fn(enforce_timeout))
+        // Behind the layer that reads the body: a client that sends slowly takes no place.
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            admission::limit,
+        ))
         .layer(middleware::from_fn(security::check_body))
         .layer(DefaultBodyLimit::disable())
         .layer(csrf)
         .layer(middleware::from_fn(request_path::refuse_ambiguous))
         .layer(middleware::from_fn(compression::compress_documents))
+        .layer(middleware::from_fn(retry_page::try_again))
         .layer(CatchPanicLayer::custom(panic_response))
         .layer(middleware::from_fn(search_engines::mark_private))
         .layer(middleware::from_fn_with_state(

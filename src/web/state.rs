@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     db::{Db, session_store::DbSessionStore},
+    resilience::ConcurrencyLimiter,
     shop::Shop,
     simulation::Engine,
 };
@@ -46,6 +47,8 @@ pub struct ServerParts {
     pub engine: Engine,
     pub sessions: DbSessionStore,
     pub limits: Arc<RateLimits>,
+    /// The limit of requests at once.
+    pub admission: Arc<ConcurrencyLimiter>,
     pub stock_watch: StockWatch,
     pub stored_runs: StoredRunWatch,
     /// The URL of the database for the connection that listens to notices.

@@ -75,6 +75,8 @@ const PLACEMENTS: &[Placement] = &[
             "src/web/json/webhook.rs",
             // It compares this machine's clock with the database's.
             "src/command/preflight/",
+            // A number of an attempt is valid for two minutes, on any machine.
+            "src/web/retry_page.rs",
             // A page says until when a session, which lives in this process, is kept.
             "src/simulation/stepper/session.rs",
             // The simulated provider is another program.

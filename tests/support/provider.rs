@@ -34,6 +34,23 @@ struct Running {
     _stop: DropGuard,
 }
 
+/// Starts a provider on the database at `database_url`. Returns its URL, and what stops it.
+pub async fn serve(database_url: &str) -> (Url, DropGuard) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it has an address");
+    let url = Url::parse(&format!("http://{address}")).expect("a URL");
+    let stop = CancellationToken::new();
+    let settings = ProviderSettings {
+        database_url: database_url.to_owned(),
+        secret: SECRET.to_owned(),
+        webhook_url: None,
+        latency: LATENCY,
+        exit_when_idle: None,
+    };
+    tokio::spawn(provider::serve(listener, settings, stop.clone()));
+    (url, stop.drop_guard())
+}
+
 impl OnDemand {
     pub fn on(database_url: &str) -> Self {
         Self {
@@ -52,21 +69,10 @@ impl OnDemand {
 }
 
 async fn start(database_url: &str) -> Running {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("it has an address");
-    let url = Url::parse(&format!("http://{address}")).expect("a URL");
-    let stop = CancellationToken::new();
-    let settings = ProviderSettings {
-        database_url: database_url.to_owned(),
-        secret: SECRET.to_owned(),
-        webhook_url: None,
-        latency: LATENCY,
-        exit_when_idle: None,
-    };
-    tokio::spawn(provider::serve(listener, settings, stop.clone()));
+    let (url, stop) = serve(database_url).await;
     Running {
         gateway: HttpGateway::new(GatewayAddress::new(url), SECRET).expect("a client"),
-        _stop: stop.drop_guard(),
+        _stop: stop,
     }
 }
 

@@ -1,5 +1,5 @@
-//! A proxy to the database that can drop all traffic without closing connections, like an unplugged
-//! network cable.
+//! A proxy to the database or to another server. It can drop all traffic without closing
+//! connections, like an unplugged network cable, or close all of them.
 
 use std::sync::{Arc, Mutex};
 
@@ -25,8 +25,10 @@ pub struct Proxy {
 
 #[derive(Clone)]
 struct Line {
-    engine: Engine,
+    /// The engine of the database; `None` in front of another server.
+    engine: Option<Engine>,
     dead: Arc<watch::Sender<bool>>,
+    cut: Arc<watch::Sender<bool>>,
     trigger: Arc<Mutex<Option<Vec<u8>>>>,
     statements: Arc<Mutex<Vec<String>>>,
 }
@@ -34,23 +36,8 @@ struct Line {
 impl Proxy {
     /// Starts a proxy in front of the database at `url`.
     pub async fn before(url: &str) -> Self {
-        let target = Target::of(url);
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let port = listener.local_addr().expect("it has an address").port();
-        let line = Line {
-            engine: Engine::of_url(url).expect("the URL of a database").0,
-            dead: Arc::new(watch::Sender::new(false)),
-            trigger: Arc::default(),
-            statements: Arc::default(),
-        };
-        tokio::spawn({
-            let line = line.clone();
-            async move {
-                while let Ok((client, _)) = listener.accept().await {
-                    tokio::spawn(serve(client, target.clone(), line.clone()));
-                }
-            }
-        });
+        let engine = Engine::of_url(url).expect("the URL of a database").0;
+        let (line, port) = listen(Target::of(url), Some(engine)).await;
         let mut url = Url::parse(url).expect("a URL");
         url.set_host(Some("127.0.0.1")).expect("it has a host");
         url.set_port(Some(port)).expect("it has a port");
@@ -69,7 +56,16 @@ impl Proxy {
         }
     }
 
-    /// Returns the database's URL through this proxy.
+    /// Starts a proxy in front of the HTTP server at `url`, which names a port.
+    pub async fn before_http(url: &Url) -> Self {
+        let (line, port) = listen(Target::of(url.as_str()), None).await;
+        Self {
+            url: format!("http://127.0.0.1:{port}"),
+            line,
+        }
+    }
+
+    /// Returns the server's URL through this proxy.
     pub fn url(&self) -> &str {
         &self.url
     }
@@ -91,10 +87,37 @@ impl Proxy {
         *self.line.trigger.lock().expect("no panic under this lock") = Some(bytes.into());
     }
 
-    /// Forwards new connections again. Earlier connections stay dead and are never closed.
+    /// Closes all connections, and each new one at once.
+    pub fn cut(&self) {
+        self.line.cut.send_replace(true);
+    }
+
+    /// Forwards new connections again. Earlier connections stay dead and are never closed, unless
+    /// they were cut.
     pub fn restore(&self) {
         self.line.dead.send_replace(false);
+        self.line.cut.send_replace(false);
     }
+}
+
+/// Forwards what arrives at a free port. Returns the line and the port.
+async fn listen(target: Target, engine: Option<Engine>) -> (Line, u16) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("it has an address").port();
+    let line = Line {
+        engine,
+        dead: Arc::new(watch::Sender::new(false)),
+        cut: Arc::new(watch::Sender::new(false)),
+        trigger: Arc::default(),
+        statements: Arc::default(),
+    };
+    let of_task = line.clone();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            tokio::spawn(serve(client, target.clone(), of_task.clone()));
+        }
+    });
+    (line, port)
 }
 
 impl Line {
@@ -143,6 +166,9 @@ impl Target {
 
 async fn serve(client: TcpStream, target: Target, line: Line) {
     client.set_nodelay(true).ok();
+    if *line.cut.borrow() {
+        return;
+    }
     if line.is_dead() {
         // The connection stays open and gets no response.
         std::future::pending::<()>().await;
@@ -177,12 +203,13 @@ async fn pass(
     line: Line,
     is_client: bool,
 ) {
-    let mut dead = line.dead.subscribe();
+    let (mut dead, mut cut) = (line.dead.subscribe(), line.cut.subscribe());
     let mut piece = vec![0; CHUNK_BYTES];
-    let mut stream = ClientStream::to(line.engine);
+    let mut stream = line.engine.map(ClientStream::to);
     loop {
         let read = tokio::select! {
             biased;
+            _ = cut.wait_for(|cut| *cut) => return,
             _ = dead.wait_for(|dead| *dead) => break,
             read = from.read(&mut piece) => read,
         };
@@ -190,7 +217,7 @@ async fn pass(
             to.shutdown().await.ok();
             return;
         };
-        if is_client {
+        if is_client && let Some(stream) = &mut stream {
             let statements = stream.read(&piece[..length]);
             let mut seen = line.statements.lock().expect("no panic under this lock");
             seen.extend(statements);

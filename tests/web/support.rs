@@ -10,6 +10,7 @@ use axum::{
 use doorbuster::{
     db::session_store::DbSessionStore,
     feed::Feed,
+    resilience::{ConcurrencyLimiter, LimiterSettings},
     shop::Shop,
     simulation::Engine,
     web::{
@@ -39,6 +40,8 @@ pub fn parts(shop: Shop, database_url: &str, public_url: &str) -> ServerParts {
             .with_gate(shop.gate().cloned()),
         sessions: DbSessionStore::new(shop.db().clone()),
         limits: RateLimits::new(None).into(),
+        // A busy machine would make the limit adapt.
+        admission: ConcurrencyLimiter::new(LimiterSettings::UNLIMITED).into(),
         stock_watch: Default::default(),
         stored_runs: Default::default(),
         notices_url: database_url.into(),

@@ -67,7 +67,8 @@ async fn check_server(connection: &DatabaseConnection) -> Result<(), ConnectErro
     }
 }
 
-async fn single_connection(url: &str) -> Result<DatabaseConnection, DbErr> {
+/// Opens one connection outside of the pools.
+pub(super) async fn single_connection(url: &str) -> Result<DatabaseConnection, DbErr> {
     let mut options = ConnectOptions::new(url);
     options
         .max_connections(1)

@@ -10,7 +10,7 @@ use sea_orm::{
 use tokio::time::timeout;
 use tracing::Instrument;
 
-use super::{ConnectError, PoolSettings, close, health::ConnectionHealth};
+use super::{ConnectError, PoolSettings, close, guard::DatabaseGuard, health::ConnectionHealth};
 use crate::db::{
     engine::{self, Engine, mysql, postgres},
     statements,
@@ -24,6 +24,7 @@ pub struct Reader {
     connection: DatabaseConnection,
     deadline: Duration,
     health: ConnectionHealth,
+    guard: DatabaseGuard,
 }
 
 impl Reader {
@@ -32,6 +33,7 @@ impl Reader {
         settings: PoolSettings,
         name: &str,
         health: &ConnectionHealth,
+        guard: &DatabaseGuard,
     ) -> Result<Self, ConnectError> {
         let options = match Engine::of_url(url)?.0 {
             Engine::Postgres => {
@@ -46,6 +48,7 @@ impl Reader {
             connection,
             deadline: settings.read_deadline,
             health: health.clone(),
+            guard: guard.clone(),
         })
     }
 
@@ -67,18 +70,25 @@ impl Reader {
     {
         let read = read(self.connection.clone());
         let (deadline, health) = (self.deadline, self.health.clone());
+        let guard = self.guard.clone();
         let read = async move {
+            let pass = guard.admit().await?;
             let mut read = pin!(read);
             match timeout(deadline, &mut read).await {
                 Ok(answer) => {
                     if answer.as_ref().is_err_and(engine::is_connection_lost) {
                         health.mark_suspect();
                     }
+                    match &answer {
+                        Ok(_) => guard.answered(pass),
+                        Err(error) => guard.answered_with(pass, error),
+                    }
                     answer
                 }
                 Err(_) => {
                     // Before the read is dropped and its connection returns to the pool.
                     health.mark_suspect();
+                    guard.failed(pass);
                     Err(DbErr::ConnectionAcquire(ConnAcquireErr::Timeout))
                 }
             }

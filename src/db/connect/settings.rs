@@ -27,6 +27,8 @@ pub struct PoolSettings {
     /// This limit is enforced here: the others are enforced by the server and do not help when it
     /// stops answering.
     pub read_deadline: Duration,
+    /// True if a breaker refuses calls while the database is away, and retries have a budget.
+    pub is_guarded: bool,
 }
 
 impl PoolSettings {
@@ -40,6 +42,7 @@ impl PoolSettings {
         statement_timeout: Duration::from_secs(4),
         idle_in_transaction: IDLE_IN_TRANSACTION,
         read_deadline: Duration::from_millis(4_500),
+        is_guarded: true,
     };
 
     /// For the audits: few connections, apart from those of the shop, and no limit for a statement
@@ -54,6 +57,7 @@ impl PoolSettings {
         statement_timeout: Duration::ZERO,
         idle_in_transaction: IDLE_IN_TRANSACTION,
         read_deadline: Duration::from_secs(10),
+        is_guarded: false,
     };
 
     /// For simulated buyers: they may wait as long as the run takes, so that a wait is measured and
@@ -67,6 +71,7 @@ impl PoolSettings {
         statement_timeout: Duration::from_secs(660),
         idle_in_transaction: IDLE_IN_TRANSACTION,
         read_deadline: Duration::from_secs(4_260),
+        is_guarded: false,
     };
 
     /// For one buyer of the stepper, who stays in a transaction or waits for a lock as long as the
@@ -81,6 +86,7 @@ impl PoolSettings {
         // A little longer than a session may be kept open.
         idle_in_transaction: Duration::from_secs(3_900),
         read_deadline: Duration::from_millis(4_500),
+        is_guarded: false,
     };
 
     /// For commands that run one task and exit.
@@ -93,5 +99,6 @@ impl PoolSettings {
         statement_timeout: Duration::from_secs(120),
         idle_in_transaction: IDLE_IN_TRANSACTION,
         read_deadline: Duration::from_secs(130),
+        is_guarded: false,
     };
 }

@@ -3,17 +3,17 @@
 
 use std::{
     pin::pin,
-    sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
 
 use rand::RngExt;
 use sea_orm::DbErr;
 
-use super::{Outcome, Policy, TimeSplit, TxnError};
+use super::{Outcome, Policy, TimeSplit, TxnError, progress::Progress};
 use crate::{
     db::{Db, engine},
     metrics::transactions::{CONFLICT, Ended, TransactionFigures},
+    resilience::{RetryBudget, breaker::Pass},
 };
 
 /// The upper limit of the first backoff. It doubles with each attempt; the actual backoff is a
@@ -21,6 +21,10 @@ use crate::{
 const BACKOFF_FIRST: Duration = Duration::from_millis(4);
 /// The upper limit of every backoff.
 const BACKOFF_MAX: Duration = Duration::from_millis(128);
+/// An attempt that failed after it used the database for longer is a load, and its retry needs a
+/// token of the budget. A quick conflict is no sign of a database that struggles: those of a race
+/// are limited by the attempts and the backoff alone.
+const SLOW_ATTEMPT: Duration = Duration::from_millis(500);
 
 /// The work of one attempt.
 pub trait Body<T> {
@@ -29,7 +33,7 @@ pub trait Body<T> {
         db: &Db,
         policy: Policy,
         split: &mut TimeSplit,
-        committing: &AtomicBool,
+        progress: &Progress,
     ) -> impl Future<Output = Result<T, AttemptFailure>> + Send;
 }
 
@@ -64,11 +68,18 @@ where
     F: Body<T>,
 {
     let started = Instant::now();
+    let pass = match db.guard().admit().await {
+        Ok(pass) => pass,
+        Err(source) => return left_alone(policy.name, source),
+    };
     let figures = db.metrics().of(policy.name);
     let mut split = TimeSplit::default();
     let mut attempts = 0;
-    let committing = AtomicBool::new(false);
-    let result = {
+    let progress = Progress::default();
+    if let Some(retries) = db.guard().retries() {
+        retries.deposit();
+    }
+    let within_deadline = {
         let mut work = pin!(attempt_until_done(
             db,
             policy,
@@ -76,17 +87,25 @@ where
             &body,
             &mut attempts,
             &mut split,
-            &committing
+            &progress
         ));
-        let within_deadline = tokio::time::timeout(policy.deadline, &mut work).await;
+        // A probe has taken its part of the time.
+        let time_left = policy.deadline.saturating_sub(started.elapsed());
+        let within_deadline = tokio::time::timeout(time_left, &mut work).await;
         if within_deadline.is_err() {
             // Before the work is dropped and its connection returns to the pool.
             db.mark_transactions_suspect();
         }
         within_deadline
     };
-    let result = result.unwrap_or_else(|_| {
-        Err(if committing.load(Ordering::Relaxed) {
+    match &within_deadline {
+        Ok(result) => report(db, pass, result),
+        // BEGIN takes one round trip and waits for no lock; any other statement may.
+        Err(_) if progress.is_beginning() => db.guard().failed(pass),
+        Err(_) => {}
+    }
+    let result = within_deadline.unwrap_or_else(|_| {
+        Err(if progress.is_committing() {
             TxnError::OutcomeUnknown { name: policy.name }
         } else {
             TxnError::DeadlinePassed {
@@ -118,6 +137,30 @@ where
     }
 }
 
+/// Returns the outcome of a transaction that was not begun, because the database is away.
+fn left_alone<T>(name: &'static str, source: DbErr) -> Outcome<T> {
+    Outcome {
+        attempts: 0,
+        ..Outcome::failed(TxnError::Unavailable {
+            name,
+            source: Some(source),
+        })
+    }
+}
+
+/// Reports to the breaker what the end of a transaction says about the database.
+fn report<T>(db: &Db, pass: Option<Pass>, result: &Result<T, TxnError>) {
+    match result {
+        Err(TxnError::Unavailable {
+            source: Some(source),
+            ..
+        }) => db.guard().answered_with(pass, source),
+        // The pool is closed, or it is not known what happened.
+        Err(TxnError::Unavailable { source: None, .. } | TxnError::OutcomeUnknown { .. }) => {}
+        _ => db.guard().answered(pass),
+    }
+}
+
 async fn attempt_until_done<T, F>(
     db: &Db,
     policy: Policy,
@@ -125,18 +168,22 @@ async fn attempt_until_done<T, F>(
     body: &F,
     attempts: &mut u32,
     split: &mut TimeSplit,
-    committing: &AtomicBool,
+    progress: &Progress,
 ) -> Result<T, TxnError>
 where
     F: Body<T>,
 {
     loop {
         *attempts += 1;
-        committing.store(false, Ordering::Relaxed);
-        match body.attempt(db, policy, split, committing).await {
+        progress.attempt_begins();
+        let before = split.in_database();
+        match body.attempt(db, policy, split, progress).await {
             Ok(value) => return Ok(value),
             Err(AttemptFailure::Final(error)) => return Err(error),
-            Err(AttemptFailure::Retryable(source)) if *attempts >= policy.attempts_max => {
+            Err(AttemptFailure::Retryable(source))
+                if *attempts >= policy.attempts_max
+                    || !may_retry(db, split.in_database().saturating_sub(before)) =>
+            {
                 return Err(TxnError::Exhausted {
                     name: policy.name,
                     attempts: *attempts,
@@ -151,6 +198,12 @@ where
             }
         }
     }
+}
+
+/// Returns true if an attempt that used the database for so long may be retried.
+fn may_retry(db: &Db, in_database: Duration) -> bool {
+    let budget = db.guard().retries();
+    in_database < SLOW_ATTEMPT || budget.is_none_or(RetryBudget::withdraw)
 }
 
 /// Returns the reason of an attempt that is repeated, as a label.

@@ -96,7 +96,13 @@ impl TxnError {
     /// text only.
     #[must_use]
     pub fn duplicate(&self) -> Self {
-        let as_text = |source: &DbErr| DbErr::Custom(source.to_string());
+        let as_text = |source: &DbErr| {
+            if engine::is_left_alone(source) {
+                engine::left_alone()
+            } else {
+                DbErr::Custom(source.to_string())
+            }
+        };
         match self {
             Self::Refused(error) => Self::Refused(error.clone()),
             Self::Unavailable { name, source } => Self::Unavailable {
@@ -136,14 +142,14 @@ impl From<TxnError> for ShopError {
             | TxnError::DeadlinePassed {
                 contended: false, ..
             } => {
-                tracing::error!(error = %ErrorChain(&error), "transaction failed");
+                log_failure(&error);
                 Self::Unavailable { retry_after_s: 2 }
             }
             TxnError::Exhausted { .. }
             | TxnError::DeadlinePassed {
                 contended: true, ..
             } => {
-                tracing::error!(error = %ErrorChain(&error), "transaction failed");
+                log_failure(&error);
                 Self::Busy { retry_after_s: 1 }
             }
             TxnError::OutcomeUnknown { .. } => Self::OutcomeUnknown { retry_after_s: 2 },
@@ -154,6 +160,20 @@ impl From<TxnError> for ShopError {
             }
         }
     }
+}
+
+/// Logs a failure, unless the breaker refused the transaction: it logs that it opens, and a line
+/// for each refusal would hide the cause.
+fn log_failure(error: &TxnError) {
+    if let TxnError::Unavailable {
+        source: Some(source),
+        ..
+    } = error
+        && engine::is_left_alone(source)
+    {
+        return;
+    }
+    tracing::error!(error = %ErrorChain(error), "transaction failed");
 }
 
 /// Formats an error with all of its sources, on one line.

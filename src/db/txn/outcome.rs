@@ -46,6 +46,11 @@ impl TimeSplit {
         self.parts().into_iter().sum()
     }
 
+    /// Returns the time in which the database worked for it, or made it wait.
+    pub fn in_database(&self) -> Duration {
+        self.lock_wait + self.execute + self.commit
+    }
+
     /// Adds another unit of work's time.
     pub fn add(&mut self, other: Self) {
         self.pool_wait += other.pool_wait;

@@ -38,6 +38,7 @@ const CONTROL: PoolSettings = PoolSettings {
     application_name: "doorbuster stepper control",
     transactions_max: 1,
     readers_max: 1,
+    is_guarded: false,
     ..PoolSettings::SHOP
 };
 /// The pause before the clock of a session is restarted after a panic.

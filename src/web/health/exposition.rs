@@ -1,6 +1,8 @@
 //! The text for Prometheus. A figure that is not known at the moment has no series, so that no old
 //! value passes for a new one.
 
+mod resilience;
+
 use std::{fmt, time::Duration};
 
 use prometheus_client::{
@@ -40,6 +42,7 @@ impl Collector for Metrics {
         self.write_transactions(&mut writer)?;
         self.write_pools(&mut writer)?;
         self.write_server(&mut writer)?;
+        self.write_resilience(&mut writer)?;
         let queried = self.0.health.queried();
         let queried = queried.as_deref();
         write_work(&mut writer, queried)?;

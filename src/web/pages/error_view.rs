@@ -2,11 +2,11 @@
 
 use leptos::prelude::*;
 
-use crate::model::ShopError;
+use crate::{model::ShopError, web::retry_page::Retry};
 
-/// Shows an error as a page.
+/// Shows an error as a page. One that passes says how the page tries again.
 #[component]
-pub fn ErrorView(error: ShopError) -> impl IntoView {
+pub fn ErrorView(error: ShopError, retry: Option<Retry>) -> impl IntoView {
     let (headline, lead) = match &error {
         ShopError::UnknownPage | ShopError::UnknownProduct => (
             "Page not found",
@@ -22,6 +22,8 @@ pub fn ErrorView(error: ShopError) -> impl IntoView {
         ),
         _ => ("Something went wrong", error.to_string()),
     };
+    let retry = retry.filter(|_| error.status() == 503);
+    let address = retry.as_ref().map(|retry| retry.address().to_owned());
     view! {
         <main class="page" id="main" tabindex="-1">
             <article class="shutter-page">
@@ -29,9 +31,13 @@ pub fn ErrorView(error: ShopError) -> impl IntoView {
                 <div class="shutter-page__text">
                     <h1>{headline}</h1>
                     <p class="page-head__lead">{lead}</p>
+                    {retry.map(|retry| view! { <p role="status">{retry.sentence()}</p> })}
                     <p class="shutter-page__actions">
                         {(error.retry_after_s().is_some())
-                            .then(|| view! { <a class="btn btn--primary" href="">"Try again"</a>" " })}
+                            .then(|| {
+                                let address = address.unwrap_or_default();
+                                view! { <a class="btn btn--primary" href=address>"Try again"</a>" " }
+                            })}
                         <a class="btn btn--line" href="/">"Go to the shop"</a>
                     </p>
                 </div>

@@ -1,6 +1,7 @@
 //! The frame of every page (header, footer and scripts), and the error page that replaces a page
 //! that cannot be shown.
 
+use axum::http::request::Parts;
 use leptos::prelude::*;
 
 use super::{
@@ -9,7 +10,7 @@ use super::{
 };
 use crate::{
     model::{ShopError, product_query::TEXT_CHARS_MAX},
-    web::{assets, session::Visit},
+    web::{assets, retry_page::Retry, session::Visit},
 };
 
 /// The script bundle that a page's islands need.
@@ -134,6 +135,7 @@ where
     let (Ok(visit), Some(head)) = (Visit::current(), use_context::<HeadSlot>()) else {
         return ().into_any();
     };
+    let retry = use_context::<Parts>().map(|parts| Retry::of(&parts.uri));
     let page = load(visit.clone());
     Suspend::new(async move {
         let loaded = page.await;
@@ -143,7 +145,7 @@ where
             Page::private(
                 error_title(&error),
                 Bundle::None,
-                view! { <ErrorView error/> },
+                view! { <ErrorView error retry/> },
             )
         });
         // If the database is unavailable, do not query it again: the visitor has waited enough.

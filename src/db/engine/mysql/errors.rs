@@ -35,6 +35,11 @@ pub fn is_connection_lost(number: u16) -> bool {
     matches!(number, 1053 | 1079 | 1152..=1161 | 1184)
 }
 
+/// The connection failed, the server stops, or it has no connection left (1040, 1203).
+pub fn is_away(number: u16) -> bool {
+    is_connection_lost(number) || matches!(number, 1040 | 1203)
+}
+
 pub fn is_absent_database(number: u16) -> bool {
     number == 1049
 }

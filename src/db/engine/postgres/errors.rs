@@ -30,6 +30,14 @@ pub fn is_connection_lost(state: &str) -> bool {
         .any(|class| state.starts_with(class))
 }
 
+/// Class 08, and 57P01 to 57P03: the connection failed, or the server stops or starts. 53300: it
+/// has no connection left.
+pub fn is_away(state: &str) -> bool {
+    ["08", "57P01", "57P02", "57P03", "53300"]
+        .iter()
+        .any(|class| state.starts_with(class))
+}
+
 pub fn is_absent_database(state: &str) -> bool {
     state == "3D000"
 }

@@ -1,0 +1,354 @@
+//! A limit of requests at once that adapts to the latency: load beyond capacity costs refusals, not
+//! latency.
+//!
+//! Additive increase, multiplicative decrease, as TCP does (Chiu and Jain, 1989) and as the
+//! `AIMDLimit` of Netflix's concurrency-limits: an answer within
+//! [`LimiterSettings::latency_target`] raises the limit a little, a later one lowers it by a tenth.
+//! Only answers of a server that is at least half full count, because others say nothing about the
+//! load.
+//!
+//! The classes share the limit by priority, as the load shedders of Stripe ("Scaling your API with
+//! rate limiters", 2017) and Netflix ("Keeping Netflix reliable using prioritized load shedding",
+//! 2020) do: each class is refused when the server is full to its share, so the last part of the
+//! capacity is for those who pay.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU32, AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use super::microseconds;
+use crate::metrics::Counter;
+
+/// What a request is for, the most important first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Paying, what belongs to it, and the administration of the shop.
+    Paying,
+    /// Looking around, and filling a cart.
+    Browsing,
+    /// The workbench, and simulated buyers.
+    Simulation,
+}
+
+impl Class {
+    pub const ALL: [Self; 3] = [Self::Paying, Self::Browsing, Self::Simulation];
+
+    /// The label.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Paying => "paying",
+            Self::Browsing => "browsing",
+            Self::Simulation => "simulation",
+        }
+    }
+
+    /// The part of the limit up to which requests of all classes together may fill the server when
+    /// one of this class begins.
+    const fn share_percent(self) -> u64 {
+        match self {
+            Self::Paying => 100,
+            Self::Browsing => 80,
+            Self::Simulation => 50,
+        }
+    }
+}
+
+/// The bounds of the limit.
+#[derive(Clone, Copy, Debug)]
+pub struct LimiterSettings {
+    pub initial: u32,
+    pub min: u32,
+    pub max: u32,
+    /// Answers should take no longer.
+    pub latency_target: Duration,
+}
+
+impl LimiterSettings {
+    /// For a server of the shop. Half a second keeps 99 % of the answers under a second.
+    pub const SERVER: Self = Self {
+        initial: 256,
+        min: 32,
+        max: 2_048,
+        latency_target: Duration::from_millis(500),
+    };
+    /// Without a limit in practice, for a server whose buyers are measured.
+    pub const UNLIMITED: Self = Self {
+        initial: u32::MAX / 1_000,
+        min: u32::MAX / 1_000,
+        max: u32::MAX / 1_000,
+        latency_target: Duration::MAX,
+    };
+}
+
+/// The unit of the limit: a thousandth of a request.
+const UNIT: u64 = 1_000;
+/// What an answer in time adds.
+const INCREASE: u64 = UNIT / 10;
+/// What a late answer leaves, in percent.
+const DECREASE_TO_PERCENT: u64 = 90;
+
+/// See the module's documentation.
+#[derive(Debug)]
+pub struct ConcurrencyLimiter {
+    settings: LimiterSettings,
+    /// Times count from here.
+    begin: Instant,
+    /// In thousandths.
+    limit: AtomicU64,
+    /// In microseconds.
+    next_decrease: AtomicU64,
+    in_flight: AtomicU32,
+    classes: [ClassFigures; Class::ALL.len()],
+}
+
+#[derive(Debug, Default)]
+struct ClassFigures {
+    in_flight: AtomicU32,
+    refusals: Counter,
+}
+
+/// A request that is in progress until this is dropped.
+#[derive(Debug)]
+pub struct Admitted {
+    limiter: Arc<ConcurrencyLimiter>,
+    class: Class,
+    /// True if the server was at least half full when it began.
+    was_busy: bool,
+}
+
+impl ConcurrencyLimiter {
+    /// Creates a limiter without requests.
+    pub fn new(settings: LimiterSettings) -> Self {
+        Self {
+            settings,
+            begin: Instant::now(),
+            limit: AtomicU64::new(u64::from(settings.initial) * UNIT),
+            next_decrease: AtomicU64::new(0),
+            in_flight: AtomicU32::new(0),
+            classes: Default::default(),
+        }
+    }
+
+    /// Admits a request, or returns `None` if the server is full to the share of its class.
+    pub fn admit(self: &Arc<Self>, class: Class) -> Option<Admitted> {
+        let limit = self.limit.load(Ordering::Relaxed);
+        let before = u64::from(self.in_flight.fetch_add(1, Ordering::Relaxed));
+        // A server always has room for one request of each class.
+        let room = (limit * class.share_percent() / 100 / UNIT).max(1);
+        let figures = &self.classes[class as usize];
+        if before >= room {
+            self.in_flight.fetch_sub(1, Ordering::Relaxed);
+            figures.refusals.increment();
+            return None;
+        }
+        figures.in_flight.fetch_add(1, Ordering::Relaxed);
+        Some(Admitted {
+            limiter: Arc::clone(self),
+            class,
+            was_busy: (before + 1) * 2 * UNIT >= limit,
+        })
+    }
+
+    fn increase(&self) {
+        let max = u64::from(self.settings.max) * UNIT;
+        let raised = |limit: u64| (limit < max).then(|| (limit + INCREASE).min(max));
+        // The maximum is no error.
+        let _ = self
+            .limit
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, raised);
+    }
+
+    /// Lowers the limit, once in the time that requests before the last decrease may need: they
+    /// were admitted by the old limit, and say nothing about the new one.
+    fn decrease(&self, now: Instant) {
+        let now = microseconds(now.saturating_duration_since(self.begin));
+        let pause = microseconds(self.settings.latency_target);
+        let is_due = |due: u64| (now >= due).then(|| now.saturating_add(pause));
+        let is_first =
+            self.next_decrease
+                .fetch_update(Ordering::Relaxed, Ordering::Relaxed, is_due);
+        if is_first.is_err() {
+            return;
+        }
+        let min = u64::from(self.settings.min) * UNIT;
+        let lowered = |limit: u64| Some((limit * DECREASE_TO_PERCENT / 100).max(min));
+        // The closure never refuses.
+        let _ = self
+            .limit
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, lowered);
+    }
+
+    /// Returns the limit of requests at once.
+    pub fn limit(&self) -> u64 {
+        self.limit.load(Ordering::Relaxed) / UNIT
+    }
+
+    /// Returns each class with its requests in progress.
+    pub fn in_flight(&self) -> impl Iterator<Item = (Class, u32)> {
+        let classes = Class::ALL.into_iter().zip(&self.classes);
+        classes.map(|(class, figures)| (class, figures.in_flight.load(Ordering::Relaxed)))
+    }
+
+    /// Returns each class with the number of its refusals.
+    pub fn refusals(&self) -> impl Iterator<Item = (Class, u64)> {
+        let classes = Class::ALL.into_iter().zip(&self.classes);
+        classes.map(|(class, figures)| (class, figures.refusals.get()))
+    }
+}
+
+impl Admitted {
+    /// Adapts the limit to the latency of this request, which has been answered.
+    pub fn answered(&self, latency: Duration, now: Instant) {
+        if !self.was_busy {
+            return;
+        }
+        if latency > self.limiter.settings.latency_target {
+            self.limiter.decrease(now);
+        } else {
+            self.limiter.increase();
+        }
+    }
+}
+
+impl Drop for Admitted {
+    fn drop(&mut self) {
+        let figures = &self.limiter.classes[self.class as usize];
+        figures.in_flight.fetch_sub(1, Ordering::Relaxed);
+        self.limiter.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SETTINGS: LimiterSettings = LimiterSettings {
+        initial: 10,
+        min: 4,
+        max: 20,
+        latency_target: Duration::from_millis(500),
+    };
+    const FAST: Duration = Duration::from_millis(20);
+    const SLOW: Duration = Duration::from_millis(501);
+
+    fn limiter() -> Arc<ConcurrencyLimiter> {
+        Arc::new(ConcurrencyLimiter::new(SETTINGS))
+    }
+
+    fn admit(limiter: &Arc<ConcurrencyLimiter>, class: Class, count: usize) -> Vec<Admitted> {
+        let admitted: Vec<_> = (0..count).map_while(|_| limiter.admit(class)).collect();
+        assert_eq!(admitted.len(), count, "{class:?}");
+        admitted
+    }
+
+    #[test]
+    fn simulations_are_refused_before_browsing_and_browsing_before_paying() {
+        let limiter = limiter();
+        let mut admitted = admit(&limiter, Class::Simulation, 5);
+        assert!(limiter.admit(Class::Simulation).is_none());
+        admitted.extend(admit(&limiter, Class::Browsing, 3));
+        assert!(limiter.admit(Class::Browsing).is_none());
+        admitted.extend(admit(&limiter, Class::Paying, 2));
+        assert!(limiter.admit(Class::Paying).is_none());
+        let refused: Vec<u64> = limiter.refusals().map(|(_, count)| count).collect();
+        assert_eq!(refused, [1, 1, 1]);
+        let in_flight: Vec<u32> = limiter.in_flight().map(|(_, count)| count).collect();
+        assert_eq!(in_flight, [2, 3, 5]);
+        drop(admitted);
+        assert!(limiter.in_flight().all(|(_, count)| count == 0));
+        assert!(limiter.admit(Class::Simulation).is_some());
+    }
+
+    #[test]
+    fn a_late_answer_lowers_the_limit_by_a_tenth_once_in_a_while() {
+        let (limiter, now) = (limiter(), Instant::now());
+        let busy = admit(&limiter, Class::Paying, 10);
+        let last = busy.last().expect("ten");
+        last.answered(SLOW, now);
+        assert_eq!(limiter.limit(), 9);
+        last.answered(SLOW, now + Duration::from_millis(499));
+        assert_eq!(limiter.limit(), 9, "from before the decrease");
+        last.answered(SLOW, now + Duration::from_millis(500));
+        assert_eq!(limiter.limit(), 8);
+        for second in 1..60 {
+            last.answered(SLOW, now + Duration::from_secs(second));
+        }
+        assert_eq!(limiter.limit(), 4, "never below the minimum");
+    }
+
+    #[test]
+    fn answers_in_time_raise_the_limit_slowly() {
+        let (limiter, now) = (limiter(), Instant::now());
+        let busy = admit(&limiter, Class::Paying, 10);
+        let last = busy.last().expect("ten");
+        for _ in 0..10 {
+            last.answered(FAST, now);
+        }
+        assert_eq!(limiter.limit(), 11);
+        for _ in 0..1_000 {
+            last.answered(FAST, now);
+        }
+        assert_eq!(limiter.limit(), 20, "never above the maximum");
+    }
+
+    #[test]
+    fn an_answer_of_an_idle_server_says_nothing_about_the_load() {
+        let (limiter, now) = (limiter(), Instant::now());
+        let idle = admit(&limiter, Class::Paying, 4);
+        for admitted in &idle {
+            admitted.answered(SLOW, now);
+            admitted.answered(FAST, now);
+        }
+        assert_eq!(limiter.limit(), 10);
+        let half = admit(&limiter, Class::Paying, 1);
+        half[0].answered(SLOW, now);
+        assert_eq!(limiter.limit(), 9);
+    }
+
+    /// A server that answers so many requests in each 100 ms, and is offered five times as many.
+    #[test]
+    fn under_overload_the_limit_settles_where_answers_are_in_time() {
+        const PER_TICK: usize = 20;
+        let settings = LimiterSettings {
+            initial: 256,
+            min: 8,
+            max: 2_048,
+            latency_target: Duration::from_millis(500),
+        };
+        let limiter = Arc::new(ConcurrencyLimiter::new(settings));
+        let (begin, mut queue) = (Instant::now(), std::collections::VecDeque::new());
+        let mut answered = 0;
+        for tick in 0..600_u32 {
+            let now = begin + Duration::from_millis(100) * tick;
+            for _ in 0..PER_TICK * 5 {
+                if let Some(admitted) = limiter.admit(Class::Browsing) {
+                    queue.push_back((now, admitted));
+                }
+            }
+            for _ in 0..PER_TICK {
+                let Some((since, admitted)) = queue.pop_front() else {
+                    break;
+                };
+                let latency = now.saturating_duration_since(since);
+                admitted.answered(latency, now);
+                answered += 1;
+                let is_settled = tick > 100;
+                let bound = Duration::from_secs(1);
+                assert!(!is_settled || latency < bound, "{tick}: {latency:?}");
+            }
+        }
+        // It never ran out of work.
+        assert_eq!(answered, 600 * PER_TICK);
+    }
+
+    #[test]
+    fn each_class_is_in_the_order_of_its_list() {
+        for (position, class) in Class::ALL.into_iter().enumerate() {
+            assert_eq!(class as usize, position);
+        }
+    }
+}
