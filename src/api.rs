@@ -10,6 +10,7 @@ pub mod discount_admin;
 pub mod gates;
 pub mod lessons;
 pub mod order;
+pub mod queue;
 pub mod run_control;
 pub mod run_label;
 pub mod sale_admin;

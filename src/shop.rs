@@ -24,9 +24,11 @@
 //! | [`Shop::administrators`] | checks and stores the password | `administrator.rs` |
 //! | [`Shop::purchases`] | counts express purchases of this process | `inventory.rs` |
 //! | [`Shop::gates`] | seeds, inspects and reconciles the gates in Redis | `gates.rs` |
+//! | [`Shop::queue`] | follows queued orders, writes them, audits the queue | `queue.rs` |
+//! | [`Shop::queue_administration`] | decides about dead letters | `queue/dead_letters.rs` |
 //! | [`Shop::operation`] | keeps heartbeats and the shop's secrets | `operation.rs` |
 //!
-//! The four administrations take an [`Administrator`], which only a login or the command line can
+//! The five administrations take an [`Administrator`], which only a login or the command line can
 //! make. The other modules have functions that the contexts call inside their transactions.
 
 pub mod administrator;
@@ -50,6 +52,7 @@ pub mod notices;
 pub mod operation;
 pub mod orders;
 pub mod payments;
+pub mod queue;
 pub mod refunds;
 pub mod reservations;
 pub mod sales;
@@ -82,6 +85,7 @@ use inventory::{InjectionPoint, Purchases, gate::StockGate};
 use operation::Operation;
 use orders::{Orders, watch::OrderWatch};
 use payments::Payments;
+use queue::{Queue, QueueAdministration};
 use refunds::OrderAdministration;
 use reservations::Reservations;
 use sales::{SaleAdministration, Sales};
@@ -322,6 +326,16 @@ impl Shop {
     /// The gates in Redis, for seeding and reconciling.
     pub fn gates(&self) -> Gates<'_> {
         Gates { shop: self }
+    }
+
+    /// The queue of orders, for following and writing them.
+    pub fn queue(&self) -> Queue<'_> {
+        Queue { shop: self }
+    }
+
+    /// The acts of an administrator on dead letters of the queue.
+    pub fn queue_administration(&self, _: &Administrator) -> QueueAdministration<'_> {
+        QueueAdministration { shop: self }
     }
 
     /// The data that the server processes share.

@@ -20,6 +20,7 @@ pub mod payment;
 pub mod payment_event;
 pub mod product;
 pub mod product_change;
+pub mod queue_outcome;
 pub mod refund;
 pub mod server_heartbeat;
 pub mod session;

@@ -117,6 +117,21 @@ impl Redis {
         }
     }
 
+    /// Returns a setting of the server; `None` if it does not tell, as a hosted one may not.
+    pub async fn setting(&self, name: &str) -> Result<Option<String>, Unavailable> {
+        let session = self.session().await?;
+        let mut connection = session.connection.clone();
+        let mut command = ::redis::cmd("CONFIG");
+        command.arg("GET").arg(name);
+        let asked = command.query_async::<Vec<String>>(&mut connection);
+        match timeout(COMMAND_MAX, asked).await {
+            Ok(Ok(answer)) => Ok(answer.into_iter().nth(1)),
+            Ok(Err(error)) if error.is_io_error() => Err(self.lose(&session, error.to_string())),
+            Ok(Err(_)) => Ok(None),
+            Err(_) => Err(self.lose(&session, format!("no answer within {COMMAND_MAX:?}"))),
+        }
+    }
+
     /// Returns the session, and opens it if there is none. While one call opens it, all others are
     /// refused instead of waiting.
     async fn session(&self) -> Result<Session, Unavailable> {

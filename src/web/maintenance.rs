@@ -1,5 +1,5 @@
 //! Background maintenance of a server process: sweeps expired holds, reconciles the gates in Redis,
-//! resolves payments, exchanges notices with the other servers, fails abandoned runs, deletes old
+//! writes queued orders, resolves payments, exchanges notices with the other servers, fails abandoned runs, deletes old
 //! data and records the figures of *Health*.
 
 pub mod abandoned_runs;
@@ -8,6 +8,7 @@ pub mod memory;
 mod notices;
 pub mod old_data;
 mod payments;
+mod queue;
 pub mod rounds;
 mod stock;
 mod stock_gates;
@@ -39,6 +40,9 @@ pub fn start(state: &AppState) -> Vec<AbortOnDropHandle<()>> {
         }),
         spawn("the reconciliation of gates", state, |state, shutdown| {
             stock_gates::reconcile(state.shop.clone(), shutdown)
+        }),
+        spawn("the consumer of the queue", state, |state, shutdown| {
+            queue::consume(state.shop.clone(), shutdown)
         }),
         spawn("the resolution of payments", state, |state, shutdown| {
             payments::resolve_payments(state.shop.clone(), shutdown)

@@ -129,6 +129,7 @@ const NOT_KILLED: &[&str] = &[
     "mark cart as seen",
     "remove old addresses",
     "reconcile stock gates",
+    "refuse a queued order",
     "rename simulation",
     "start lane",
     "open simulation",

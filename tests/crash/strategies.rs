@@ -15,7 +15,7 @@ use doorbuster::{
     shop::{Shop, inventory::PurchaseRequest},
     simulation::run_secret::BUYER_HEADER,
 };
-use reqwest::Client;
+use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -148,8 +148,22 @@ pub async fn post(
     if !answer.status().is_success() {
         return None;
     }
+    let is_queued = answer.status() == StatusCode::ACCEPTED;
     let receipt: Value = answer.json().await.ok()?;
-    receipt["orderId"].as_str().map(ToOwned::to_owned)
+    let order = receipt["orderId"].as_str()?.to_owned();
+    (!is_queued || follow(client, url, &order).await).then_some(order)
+}
+
+/// Waits until a queued order is written. Returns false if it is refused, or the server ends.
+pub async fn follow(client: &Client, url: &str, order: &str) -> bool {
+    loop {
+        let answer = client.get(format!("{url}/api/orders/{order}")).send().await;
+        match answer.map(|answer| answer.status()) {
+            Ok(StatusCode::ACCEPTED) => tokio::time::sleep(Duration::from_millis(10)).await,
+            Ok(status) => return status.is_success(),
+            Err(_) => return false,
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -100,7 +100,11 @@ fn every_form_is_described_with_its_fields() {
         .collect();
     assert_eq!(
         without_fields,
-        ["/api/form/admin/audit", "/api/form/admin/logout"]
+        [
+            "/api/form/admin/audit",
+            "/api/form/admin/logout",
+            "/api/form/admin/reconcile-gates"
+        ]
     );
     let start = documented::operation(&Method::POST, "/api/form/admin/simulate");
     let fields = &start.expect("an operation")["requestBody"]["content"]["application/x-www-form-urlencoded"]

@@ -33,6 +33,7 @@ async fn every_admin_page_marks_its_section_as_current() {
         ("/admin/stock", "/admin/stock"),
         ("/admin/discounts", "/admin/discounts"),
         ("/admin/redis", "/admin/redis"),
+        ("/admin/queue", "/admin/queue"),
         ("/admin/simulations", "/admin/simulations"),
         ("/admin/simulations/runs", "/admin/simulations"),
         ("/admin/strategies/row-lock", "/admin/simulations"),

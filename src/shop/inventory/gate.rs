@@ -17,7 +17,7 @@
 //!
 //! See docs/decisions/0045-redis-in-front-of-the-row.md.
 
-mod keys;
+pub(super) mod keys;
 pub mod lock;
 mod scripts;
 pub mod take;
@@ -160,6 +160,11 @@ impl StockGate {
         }))
     }
 
+    /// The names of this shop's keys.
+    pub(super) fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
     /// The connection to Redis.
     pub fn redis(&self) -> &Redis {
         &self.0.redis
@@ -237,6 +242,20 @@ impl StockGate {
             key: String::new(),
         };
         self.run_learn(&nothing, level, None, learning)
+            .await
+            .map(drop)
+    }
+
+    /// Teaches the gate of a product the level at which the row has just refused a purchase. For a
+    /// moment, the gate repeats the refusal.
+    pub async fn learn_refusal(&self, product_id: i64, level: Level) -> Result<(), Unavailable> {
+        let nothing = Reservation {
+            product_id,
+            units: 0,
+            key: String::new(),
+        };
+        let just_now = Some(Duration::ZERO);
+        self.run_learn(&nothing, level, just_now, Learning::IfNewer)
             .await
             .map(drop)
     }

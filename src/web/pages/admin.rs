@@ -16,6 +16,7 @@ mod picture;
 mod plan_form;
 mod product;
 mod products;
+mod queue;
 mod run_label;
 mod run_list;
 mod run_locks;
@@ -39,6 +40,7 @@ pub use order::AdminOrderPage;
 pub use overview::OverviewPage;
 pub use product::ProductSalePage;
 pub use products::ProductsPage;
+pub use queue::QueuePage;
 pub use run_list::RunsPage;
 pub use run_locks::RunLocksPage;
 pub use samples::SamplesPage;
@@ -83,6 +85,7 @@ fn Subnav(
                 {item("/admin/stock", "Stock")}
                 {item("/admin/discounts", "Discounts")}
                 {(has_redis || current == "/admin/redis").then(|| item("/admin/redis", "Redis"))}
+                {(has_redis || current == "/admin/queue").then(|| item("/admin/queue", "Queue"))}
                 {item("/admin/simulations", "Simulations")}
                 {item("/admin/stepper", "Stepper")}
                 {item("/admin/lessons", "Lessons")}
