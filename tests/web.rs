@@ -30,6 +30,7 @@ mod private_runs;
 mod problems;
 mod processes;
 mod product_names;
+mod queue;
 mod raw_requests;
 mod request_ids;
 mod run_page;
