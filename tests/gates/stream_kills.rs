@@ -3,7 +3,10 @@
 //! answers. `./makew soak` accepts 10,000 orders.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
     time::Duration,
 };
 
@@ -21,25 +24,31 @@ use crate::{
 };
 
 const BUYERS: usize = 8;
+/// The pause of a buyer between two orders, so that there are orders before and after each kill.
+const PAUSE: Duration = Duration::from_millis(50);
+/// One order of so many is for a product of which there are few units.
+const SCARCE_EVERY: usize = 10;
+const SCARCE: i64 = 5;
 /// How often a server and Redis are killed, in turn.
 const KILLS: usize = 10;
 const POLL: Duration = Duration::from_millis(20);
 /// The longest time until all are accepted, and until all are decided.
 const ENDED_WITHIN: Duration = Duration::from_secs(600);
 
-/// The number of orders.
+/// The number of orders that are accepted.
 fn orders() -> usize {
     let set = std::env::var("DOORBUSTER_SOAK_QUEUED").ok();
-    set.and_then(|set| set.parse().ok()).unwrap_or(400)
+    set.and_then(|set| set.parse().ok()).unwrap_or(500)
 }
 
-/// The address of the server that runs now, and the orders that were answered with 202.
+/// The address of the server that runs now, and the answers to orders.
 #[derive(Default)]
 struct Shared {
     url: Mutex<String>,
+    /// Orders that were answered with 202.
     accepted: Mutex<Vec<String>>,
-    /// Orders that were written, or refused, in their request.
-    decided: Mutex<usize>,
+    /// The number of orders that were written in their request, because Redis was away.
+    bought: AtomicI64,
 }
 
 impl Shared {
@@ -51,9 +60,8 @@ impl Shared {
         self.accepted.lock().expect("no panic under it").clone()
     }
 
-    fn answered(&self) -> usize {
-        let decided = *self.decided.lock().expect("no panic under it");
-        self.accepted().len() + decided
+    fn accepted_so_far(&self) -> usize {
+        self.accepted.lock().expect("no panic under it").len()
     }
 }
 
@@ -83,10 +91,11 @@ async fn order(client: &Client, shared: &Shared, product: &TestProduct, key: &st
                 shared.accepted.lock().expect("no panic under it").push(id);
                 return;
             }
-            StatusCode::OK | StatusCode::CONFLICT => {
-                *shared.decided.lock().expect("no panic under it") += 1;
+            StatusCode::OK => {
+                shared.bought.fetch_add(1, Ordering::Relaxed);
                 return;
             }
+            StatusCode::CONFLICT => return,
             status => {
                 assert!(
                     status.is_server_error(),
@@ -102,8 +111,8 @@ async fn order(client: &Client, shared: &Shared, product: &TestProduct, key: &st
 /// Kills the server and Redis in turn, spread over all orders, and starts them again.
 async fn kill_in_turn(runner: &mut ServerRunner, redis: &mut TestRedis, shared: &Shared) {
     for kill in 0..KILLS {
-        let after = orders() * (kill + 1) / (KILLS + 2);
-        while shared.answered() < after {
+        let after = orders() * (kill + 1) / (KILLS + 1);
+        while shared.accepted_so_far() < after {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         if kill % 2 == 0 {
@@ -145,28 +154,36 @@ async fn no_accepted_order_is_forgotten_or_decided_twice() {
     }
     let mut redis = TestRedis::start_durable().expect("it is installed");
     let shop = TestShop::new().await;
-    let stock = orders() * 3 / 4;
-    let product = shop
-        .with_product(i64::try_from(stock).expect("small"))
-        .await;
+    let plenty = i64::try_from(orders() * 10).expect("small");
+    let (product, scarce) = (
+        shop.with_product(plenty).await,
+        shop.with_product(SCARCE).await,
+    );
     let mut runner = ServerRunner::new(shop.database.url()).with_redis(redis.url());
     let (shared, client) = (Arc::new(Shared::default()), Client::new());
     start(&mut runner, &shared).await;
     let mut buyers = JoinSet::new();
     for buyer in 0..BUYERS {
         let (shared, client) = (Arc::clone(&shared), client.clone());
-        let product = product.clone();
+        let (product, scarce) = (product.clone(), scarce.clone());
         buyers.spawn(async move {
-            for number in (buyer..orders()).step_by(BUYERS) {
-                let key = format!("queued-order-number-{number}");
-                order(&client, &shared, &product, &key).await;
+            for turn in 1.. {
+                if shared.accepted_so_far() >= orders() {
+                    return;
+                }
+                let key = format!("order-{turn}-of-buyer-{buyer}");
+                let is_scarce = turn % SCARCE_EVERY == 0;
+                let wanted = if is_scarce { &scarce } else { &product };
+                order(&client, &shared, wanted, &key).await;
+                tokio::time::sleep(PAUSE).await;
             }
         });
     }
-    kill_in_turn(&mut runner, &mut redis, &shared).await;
+    let killing = kill_in_turn(&mut runner, &mut redis, &shared);
+    within(ENDED_WITHIN, "all kills", killing).await;
     within(ENDED_WITHIN, "the buyers' end", buyers.join_all()).await;
 
-    let accepted = shared.accepted();
+    let (accepted, bought) = (shared.accepted(), shared.bought.load(Ordering::Relaxed));
     let mut written = 0;
     let decided = async {
         for id in &accepted {
@@ -174,20 +191,25 @@ async fn no_accepted_order_is_forgotten_or_decided_twice() {
         }
     };
     within(ENDED_WITHIN, "all outcomes", decided).await;
-    eprintln!("{} accepted, {written} of them written", accepted.len());
+    let refused = i64::try_from(accepted.len()).expect("small") - written;
+    eprintln!("accepted: {written} written, {refused} refused; {bought} bought without the queue");
     let twice = shop
         .count("customer_order o JOIN queue_outcome q ON q.order_id = o.public_id")
         .await;
     assert_eq!(twice, 0, "an order was written and refused");
-    let available = shop.level(&product).await.available;
-    let ordered = shop.units_ordered(&product).await;
-    assert_eq!(ordered + available, i64::try_from(stock).expect("small"));
-    assert!(
-        written <= ordered,
-        "{written} accepted orders, {ordered} units"
+    // Each request has one answer, so each order is that of one request.
+    assert_eq!(shop.count("customer_order").await, written + bought);
+    let ordered = shop.units_ordered(&product).await + shop.units_ordered(&scarce).await;
+    assert_eq!(ordered, written + bought, "each order is one unit");
+    assert_eq!(
+        shop.level(&scarce).await.available,
+        0,
+        "nothing is undersold"
     );
-    assert_eq!(available, 0, "more orders than units: nothing is undersold");
-    let lines = shop.count("order_line").await;
-    assert_eq!(lines, ordered, "each order is one unit");
+    assert_eq!(
+        shop.units_ordered(&scarce).await,
+        SCARCE,
+        "nothing is oversold"
+    );
     check_audit_clean(&shop).await;
 }

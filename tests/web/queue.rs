@@ -34,10 +34,8 @@ async fn an_accepted_order_is_followed_at_its_address_and_on_its_page() {
     assert_eq!(accepted.status, StatusCode::ACCEPTED, "{accepted:?}");
     assert_eq!(accepted.header("retry-after"), "1");
     let place: Value = serde_json::from_str(&accepted.body).expect("JSON");
-    assert_eq!(
-        (&place["status"], &place["ahead"]),
-        (&"queued".into(), &0.into())
-    );
+    assert_eq!(place["status"], "queued");
+    assert_eq!(place["ahead"], 0);
     let id = place["orderId"].as_str().expect("an id").to_owned();
     assert_eq!(accepted.header("location"), format!("/api/orders/{id}"));
     let written = caller.follow(accepted).await;
