@@ -20,6 +20,7 @@ mod command {
     pub mod interrupt;
     pub mod migrate;
     pub mod output;
+    pub mod preflight;
     pub mod provider;
     pub mod redis;
     pub mod sale;
@@ -65,6 +66,8 @@ enum Command {
     BuyerServer(command::buyer_server::Arguments),
     /// Plans, opens and ends the sale of a product, or lists all sales.
     Sale(command::sale::Arguments),
+    /// Checks before a sale whether the shop is ready for it.
+    Preflight(command::preflight::Arguments),
     /// Seeds, inspects and reconciles the gates in Redis.
     Redis(command::redis::Arguments),
 }
@@ -126,6 +129,9 @@ async fn run(cli: Cli) -> Result<ExitCode, CommandError> {
         }
         Some(Command::Audit(arguments)) => command::audit::run(&database, &redis, arguments).await,
         Some(Command::Sale(arguments)) => command::sale::run(&database, arguments).await,
+        Some(Command::Preflight(arguments)) => {
+            command::preflight::run(&database, &redis, &cli.serve, arguments).await
+        }
         Some(Command::Redis(arguments)) => command::redis::run(&database, &redis, arguments).await,
     }
 }

@@ -28,7 +28,7 @@ pub fn init(quiet: bool) {
 }
 
 /// Builds the log of JSON lines. A line that was written for a request names it, as
-/// `span.request_id`.
+/// `spans[0].request_id`: the request is the outermost span.
 pub fn json_lines<W>(filter: EnvFilter, writer: W) -> impl Subscriber + Send + Sync + 'static
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
@@ -40,6 +40,6 @@ where
         // default, a log line that cannot be written is reported there, which panics.
         .log_internal_errors(false)
         .json()
-        .with_span_list(false)
+        .with_current_span(false)
         .finish()
 }

@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use doorbuster::db::{connect, embedded::EmbeddedPostgres};
+use doorbuster::{
+    db::{Db, PoolSettings, connect, embedded::EmbeddedPostgres},
+    shop::audit::{self, Pace},
+};
 use tempfile::TempDir;
 
 use crate::support::{PATIENCE, program::doorbuster, within};
@@ -224,5 +227,60 @@ async fn commands_in_the_folder_of_a_running_server_use_its_database() {
         String::from_utf8_lossy(&listed.stderr)
     );
     assert_eq!(orders(owner.url()).await, 5);
+    owner.stop().await.expect("it stops");
+}
+
+#[tokio::test]
+async fn a_shop_with_a_planned_sale_is_ready() {
+    let folder = DataFolder::new();
+    let owner = start(&folder).await;
+    let data = folder.data();
+    let data = data.to_str().expect("text").to_owned();
+    let run = async |arguments: &[&str]| {
+        let all = [arguments, &["--data", data.as_str()]].concat();
+        let mut command = doorbuster(folder.path(), &all);
+        let output = tokio::task::spawn_blocking(move || command.output())
+            .await
+            .expect("the wait ends")
+            .expect("the program starts");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+        let stdout = text(output.stdout);
+        let stderr = text(output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{stdout}{stderr}");
+        stdout
+    };
+    run(&["migrate"]).await;
+    run(&["seed"]).await;
+    let phone = "flash-sale-smartphone";
+    let (from, until) = ("2150-01-01T00:00:00Z", "2150-01-02T00:00:00Z");
+    run(&[
+        "sale",
+        "plan",
+        "--product",
+        phone,
+        "--from",
+        from,
+        "--until",
+        until,
+    ])
+    .await;
+    // As a server does after its start.
+    let db = Db::connect(owner.url(), PoolSettings::AUDIT).await;
+    let db = db.expect("it answers");
+    let stored = audit::run_and_store(&db, Pace::FAST).await;
+    assert!(stored.expect("the audit runs").is_some());
+    db.close().await;
+    let table = run(&["preflight", "--sale", phone]).await;
+    assert!(table.ends_with("ready\n"), "{table}");
+    for line in [
+        "ok       sale         Flash Sale Smartphone: announced, from 2150-01-01T00:00:00Z",
+        "ok       durability",
+        "ok       provider     the simulated provider",
+        "skipped  redis",
+        "ok       history      checked 0 hours ago: no violations",
+        "ok       race         row-lock: 20 of 20 units sold",
+    ] {
+        assert!(table.contains(line), "{line}\n{table}");
+    }
     owner.stop().await.expect("it stops");
 }

@@ -77,8 +77,8 @@ impl Servers {
         }
     }
 
-    /// Lets all buyers buy, each on another node first, and runs `fault` after a third of the units
-    /// was sold.
+    /// Lets all buyers buy, a third of them on each node, and runs `fault` after a third of the
+    /// units was sold.
     async fn sell(&self, fault: impl AsyncFnOnce()) {
         let sold = Arc::new(AtomicUsize::new(0));
         let mut buyers = JoinSet::new();
@@ -86,11 +86,10 @@ impl Servers {
             let (nodes, products) = (self.nodes.clone(), self.products.clone());
             let sold = Arc::clone(&sold);
             buyers.spawn(async move {
-                let mut orders = Vec::new();
-                for (turn, (strategy, product)) in products.iter().enumerate() {
+                let (mut orders, mut at) = (Vec::new(), buyer);
+                for (strategy, product) in &products {
                     let key = format!("{strategy}-buyer-{buyer}");
-                    let first = buyer + turn;
-                    let order = buy(&nodes, first, *strategy, product, &key).await;
+                    let order = buy(&nodes, &mut at, *strategy, product, &key).await;
                     sold.fetch_add(usize::from(order.is_some()), Ordering::Relaxed);
                     orders.extend(order);
                 }
@@ -134,18 +133,18 @@ impl Servers {
     }
 }
 
-/// Buys until the shop sells or rejects, with one key, on one node after the other. Returns the
-/// order.
+/// Buys until the shop sells or rejects, with one key, on one node after the other: on the node
+/// `at` for as long as it answers, so that each buyer learns only once that a node is gone. Returns
+/// the order.
 async fn buy(
     nodes: &[Shop],
-    first: usize,
+    at: &mut usize,
     strategy: StrategyKey,
     product: &TestProduct,
     key: &str,
 ) -> Option<String> {
-    let mut turn = first;
     loop {
-        match order_of(&nodes[turn % nodes.len()], strategy, product, key).await {
+        match order_of(&nodes[*at % nodes.len()], strategy, product, key).await {
             Ok(order) => return Some(order),
             Err(ShopError::InsufficientStock { .. }) => return None,
             Err(
@@ -156,7 +155,7 @@ async fn buy(
             ) => tokio::time::sleep(Duration::from_millis(20)).await,
             Err(other) => panic!("{strategy}: {other:?}"),
         }
-        turn += 1;
+        *at += 1;
     }
 }
 

@@ -16,7 +16,7 @@ use futures::future::join_all;
 use uuid::Uuid;
 
 use crate::support::{
-    Gate, PATIENCE, PlacesOrders, TestShop, check_audit_clean,
+    Gate, PATIENCE, PlacesOrders, TestShop, administrator, check_audit_clean,
     shop::{claim, long_key, units_of},
     strategies, within,
 };
@@ -127,7 +127,10 @@ async fn a_rejected_request_can_be_retried_with_its_key() {
             0,
             "{strategy}: a rejection stores no response"
         );
-        shop.restock(&product, 5).await;
+        // By the shop, which knows at once that units are for sale again.
+        let stock = shop.stock_administration(&administrator());
+        let received = stock.receive(product.id, units_of(5), None).await;
+        received.expect("it is received");
         let receipt = purchase.await.expect("now it is sold");
         assert_eq!(receipt.remaining_stock, Some(4), "{strategy}");
     }

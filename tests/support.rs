@@ -30,8 +30,8 @@ pub use shop::{PlacesOrders, TestProduct, TestShop, administrator, check_audit_c
 /// tests use, too.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The strategies that run here: on the engine of the tests, and those that need Redis only if it is
-/// installed.
+/// The strategies that run here: on the engine of the tests, and those that need Redis only if it
+/// is installed.
 pub fn strategies() -> impl Iterator<Item = StrategyKey> {
     let engine = server::Server::get().engine();
     let has_redis = redis::can_start();

@@ -23,6 +23,8 @@ pub struct OwnProvider {
 pub struct OpenGateway {
     gateway: Arc<HttpGateway>,
     own: Option<ProviderProcess>,
+    /// The folder of the provider's file, if it is removed when the gateway is closed.
+    temporary_folder: Option<PathBuf>,
 }
 
 impl OpenGateway {
@@ -31,6 +33,7 @@ impl OpenGateway {
         Ok(Self {
             gateway: Arc::new(HttpGateway::new(GatewayAddress::new(url), secret)?),
             own: None,
+            temporary_folder: None,
         })
     }
 
@@ -47,7 +50,16 @@ impl OpenGateway {
         Ok(Self {
             gateway: Arc::new(HttpGateway::new(address, secret)?),
             own: Some(process),
+            temporary_folder: None,
         })
+    }
+
+    /// Removes the folder of the provider's file when the gateway is closed.
+    pub fn in_temporary_folder(self, folder: PathBuf) -> Self {
+        Self {
+            temporary_folder: Some(folder),
+            ..self
+        }
     }
 
     /// Returns the gateway for the shop.
@@ -59,6 +71,10 @@ impl OpenGateway {
     pub async fn close(self) {
         if let Some(process) = self.own {
             process.stop().await;
+        }
+        if let Some(folder) = self.temporary_folder {
+            // The folder is empty now; if it cannot be removed, it does no harm.
+            let _ = std::fs::remove_dir(folder);
         }
     }
 }

@@ -156,8 +156,13 @@ fn administration(shop: &Shop) -> doorbuster::shop::sales::SaleAdministration<'_
 }
 
 async fn id_of(shop: &Shop, slug: &str) -> Result<i64, CommandError> {
+    Ok(product_of(shop, slug).await?.id)
+}
+
+/// Returns the product with this slug; the error says how to find it.
+pub async fn product_of(shop: &Shop, slug: &str) -> Result<Product, CommandError> {
     match shop.sales().of_slug(slug).await {
-        Ok(product) => Ok(product.id),
+        Ok(product) => Ok(product),
         Err(ShopError::UnknownProduct) => {
             Err(format!("There is no product {slug:?}. `doorbuster sale list` lists them.").into())
         }

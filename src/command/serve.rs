@@ -203,7 +203,8 @@ fn connection_limits(settings: &ServeSettings) -> ConnectionLimits {
     limits
 }
 
-async fn payment_secret(settings: &ServeSettings, shop: &Shop) -> Result<String, CommandError> {
+/// Returns the secret that shop and provider share.
+pub async fn payment_secret(settings: &ServeSettings, shop: &Shop) -> Result<String, CommandError> {
     let given = settings.payment_secret.as_deref();
     match given.filter(|given| !given.is_empty()) {
         Some(given) => Ok(given.to_owned()),

@@ -1,6 +1,6 @@
 //! `doorbuster simulate`.
 
-use std::{fmt::Display, path::PathBuf, process::ExitCode};
+use std::{fmt::Display, process::ExitCode};
 
 use clap::{Args, ValueEnum};
 use doorbuster::{
@@ -134,13 +134,10 @@ pub async fn run(
         if plan.journey == Journey::Express {
             return Ok(simulate(&engine, plan, &arguments.target).await?);
         }
-        let folder = std::env::temp_dir().join(format!("doorbuster-{}", std::process::id()));
-        let gateway = open_gateway(database, folder.clone()).await?;
+        let gateway = open_own_gateway(database).await?;
         let engine = engine.with_gateway(gateway.handle());
         let end = simulate(&engine, plan, &arguments.target).await;
         gateway.close().await;
-        // The folder is empty now; if it cannot be removed, it does no harm.
-        let _ = std::fs::remove_dir(folder);
         Ok(end?)
     })
     .await?;
@@ -255,11 +252,9 @@ fn as_json(end: &RunSnapshot, interrupted: bool) -> Result<String, CommandError>
     Ok(text? + "\n")
 }
 
-/// Starts a payment provider for this run only, so that the run does not load a server's provider.
-async fn open_gateway(
-    database: &OpenDatabase,
-    folder: PathBuf,
-) -> Result<OpenGateway, CommandError> {
+/// Starts a payment provider for this process only, so that it does not load a server's provider.
+pub async fn open_own_gateway(database: &OpenDatabase) -> Result<OpenGateway, CommandError> {
+    let folder = std::env::temp_dir().join(format!("doorbuster-{}", std::process::id()));
     let db = database.pool(PoolSettings::COMMAND).await?;
     let secret = Shop::new(db.clone(), Feed::default())
         .operation()
@@ -268,10 +263,11 @@ async fn open_gateway(
     db.close().await;
     let own = OwnProvider {
         database_url: database.url.clone(),
-        data: folder,
+        data: folder.clone(),
         webhook_url: None,
     };
-    OpenGateway::open(own, &secret?).await
+    let gateway = OpenGateway::open(own, &secret?).await?;
+    Ok(gateway.in_temporary_folder(folder))
 }
 
 /// The engine of the database that the settings name, without a connection.

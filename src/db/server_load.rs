@@ -1,5 +1,5 @@
-//! What a database server shows of the load on it: transactions that are open for long or idle, and
-//! dead rows of the table that every purchase changes.
+//! What a database server shows of the load on it: transactions that are open for long or idle, dead
+//! rows of the table that every purchase changes, and its connections.
 
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
@@ -31,6 +31,33 @@ pub async fn read<C: ConnectionTrait>(connection: &C) -> Result<ServerLoad, DbEr
         .one(connection)
         .await?
         .ok_or_else(|| DbErr::RecordNotFound("no row for the server's load".to_owned()))
+}
+
+/// The connections of all clients of the server, without those that it reserves for superusers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, FromQueryResult)]
+pub struct ServerConnections {
+    pub used: i64,
+    /// How many more the server accepts.
+    pub free: i64,
+}
+
+/// Counts the connections. On MySQL and MariaDB it requires the privilege `PROCESS`; without it, it
+/// counts those of the own account.
+pub async fn connections<C: ConnectionTrait>(connection: &C) -> Result<ServerConnections, DbErr> {
+    let sql = match Engine::of(connection) {
+        Engine::Postgres => {
+            "SELECT count(*) AS used, \
+                    CAST(current_setting('max_connections') AS integer) \
+                      - CAST(current_setting('superuser_reserved_connections') AS integer) \
+                      - count(*) AS free \
+             FROM pg_stat_activity WHERE backend_type = 'client backend'"
+        }
+        Engine::MySql => mysql::server::CONNECTIONS,
+    };
+    ServerConnections::find_by_statement(dialect::statement(sql, []))
+        .one(connection)
+        .await?
+        .ok_or_else(|| DbErr::RecordNotFound("no row for the server's connections".to_owned()))
 }
 
 fn on_postgres() -> String {

@@ -73,6 +73,8 @@ const PLACEMENTS: &[Placement] = &[
         allowed_in: &[
             // A signature is valid for minutes, on any machine.
             "src/web/json/webhook.rs",
+            // It compares this machine's clock with the database's.
+            "src/command/preflight/",
             // A page says until when a session, which lives in this process, is kept.
             "src/simulation/stepper/session.rs",
             // The simulated provider is another program.

@@ -20,6 +20,7 @@ fn table() -> String {
     table.push_str("|---|---|---|---|\n");
     for strategy in StrategyKey::ALL {
         let on = |engine| match strategy.row().engines.reason_against(engine) {
+            None if strategy.row().needs_redis => "with Redis".to_owned(),
             None => "yes".to_owned(),
             Some(reason) => format!("no: {reason}"),
         };

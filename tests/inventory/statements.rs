@@ -1,6 +1,6 @@
 //! The exact statements that each strategy sends, as files in `snapshots/`, and in
-//! `snapshots/mysql/` those for MySQL and MariaDB. They show a reader how the strategies differ, and
-//! a reviewer when one changes.
+//! `snapshots/mysql/` those for MySQL and MariaDB. They show a reader how the strategies differ,
+//! and a reviewer when one changes.
 
 use std::fmt::Write;
 

@@ -158,8 +158,8 @@ impl ByHand {
             .expect("the lock is released");
     }
 
-    /// Waits for the named lock that the shop's transactions take by a class and an id, and holds it
-    /// until it is released.
+    /// Waits for the named lock that the shop's transactions take by a class and an id, and holds
+    /// it until it is released.
     pub async fn lock_in_class(&self, (class, id): (i32, i32)) {
         match self.engine() {
             Engine::Postgres => {

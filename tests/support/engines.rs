@@ -17,6 +17,10 @@ const POSTGRES_ONLY: &[(&str, &str)] = &[
         "compares PostgreSQL's catalog and plans; InnoDB gives every foreign key an index",
     ),
     (
+        "database::dropped_futures::without_the_rollback_a_write_is_lost",
+        "shows what the driver for PostgreSQL loses, and why its pool rolls back",
+    ),
+    (
         "database::longer_names::",
         "reverts a migration of PostgreSQL's history; MySQL begins with one baseline",
     ),

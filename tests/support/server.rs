@@ -18,7 +18,10 @@ use sha2::{Digest, Sha256};
 use tokio::{runtime::Runtime, sync::Semaphore};
 use url::Url;
 
-use super::shared_server::{self, ServerLease};
+use super::{
+    shared_server::{self, ServerLease},
+    words::in_words_of,
+};
 
 /// An arbitrary number that no other advisory lock uses: "test" in ASCII.
 const TEMPLATE_LOCK: i64 = 0x7465_7374;
@@ -154,11 +157,31 @@ impl Server {
     }
 
     async fn drop(&self, name: &str) {
+        if self.engine() == Engine::MySql {
+            self.end_sessions(name).await;
+        }
         self.execute(&match self.engine() {
             Engine::Postgres => drop_statement(name),
             Engine::MySql => format!("DROP DATABASE IF EXISTS {name}"),
         })
         .await;
+    }
+
+    /// Ends the sessions of a database: one that has left a transaction open, as some tests do on
+    /// purpose, would keep the database from being dropped.
+    async fn end_sessions(&self, name: &str) {
+        let sessions = self
+            .names(&format!(
+                "SELECT CAST(ID AS CHAR) FROM information_schema.PROCESSLIST WHERE DB = '{name}'"
+            ))
+            .await;
+        for session in sessions {
+            // It may have ended meanwhile.
+            self.maintenance
+                .execute_unprepared(&format!("KILL {session}"))
+                .await
+                .ok();
+        }
     }
 
     async fn execute(&self, sql: &str) {
@@ -196,9 +219,9 @@ impl Server {
 
     async fn names(&self, sql: &str) -> Vec<String> {
         self.maintenance
-            .query_all_raw(dialect::statement(sql, []))
+            .query_all_raw(in_words_of(self.engine(), sql))
             .await
-            .expect("the server lists its databases")
+            .expect("the server lists them")
             .iter()
             .map(|row| row.try_get_by_index(0).expect("a name"))
             .collect()

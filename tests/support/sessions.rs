@@ -40,7 +40,8 @@ const ON_POSTGRES: &str = "\
 const ON_MYSQL: &str = "\
     SELECT CAST(p.ID AS SIGNED) AS id, '' AS name, p.COMMAND IN ('Query', 'Execute') AS is_active, \
       t.trx_id IS NOT NULL AS is_in_transaction, \
-      COALESCE(t.trx_state, '') = 'LOCK WAIT' OR COALESCE(p.STATE, '') = 'User lock' AS is_blocked, \
+      COALESCE(t.trx_state, '') = 'LOCK WAIT' \
+        OR COALESCE(p.STATE, '') IN ('User lock', 'Waiting for table metadata lock') AS is_blocked, \
       COALESCE(p.INFO, '') AS statement \
     FROM (SELECT SLEEP(0.12) AS waited) w \
     STRAIGHT_JOIN information_schema.PROCESSLIST p \

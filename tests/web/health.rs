@@ -83,7 +83,7 @@ async fn the_incident_guide_is_a_page_of_the_administrator() {
     let (mut admin, _) = server_of(&shop);
     let stranger = admin.page("/admin/health/guide").await;
     assert_eq!(stranger.header("location"), "/admin/login");
-    admin.sign_in(&shop).await;
+    admin.sign_in_to(&shop, "/admin/health/guide").await;
     let guide = admin.page("/admin/health/guide").await;
     assert_eq!(guide.status, StatusCode::OK);
     for anchor in ["oversold", "stock-differs", "full-disk", "lost-redis"] {

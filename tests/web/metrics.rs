@@ -59,7 +59,7 @@ async fn only_the_administrator_reads_them_at_the_address_of_the_shop() {
         visitor.page("/metrics").await.header("location"),
         "/admin/login"
     );
-    visitor.sign_in(&shop).await;
+    visitor.sign_in_to(&shop, "/metrics").await;
     let metrics = visitor.page("/metrics").await;
     assert_eq!(metrics.status, StatusCode::OK);
     assert_eq!(

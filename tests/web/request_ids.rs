@@ -108,7 +108,7 @@ async fn each_line_names_its_request_also_of_its_transactions() {
     assert!(lines.len() >= 4, "{lines:#?}");
     let mut named = BTreeSet::new();
     for line in &lines {
-        let id = line["span"]["request_id"].as_str();
+        let id = line["spans"][0]["request_id"].as_str();
         named.insert(id.unwrap_or_else(|| panic!("no id in {line}")).to_owned());
     }
     assert_eq!(named, ids);

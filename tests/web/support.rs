@@ -134,8 +134,8 @@ impl Visitor {
         (!pairs.is_empty()).then(|| pairs.join("; "))
     }
 
-    /// Sends a request with the stored cookies, and stores the cookies of the response. An answer of
-    /// the API must be one that its document describes.
+    /// Sends a request with the stored cookies, and stores the cookies of the response. An answer
+    /// of the API must be one that its document describes.
     pub async fn send(&mut self, mut request: Request<Body>) -> TestResponse {
         if let Some(cookies) = self.cookie_header() {
             let cookies = cookies.parse().expect("the server's cookies are valid");
@@ -260,8 +260,13 @@ impl Visitor {
             .await
     }
 
-    /// Signs in as the administrator.
+    /// Signs in as the administrator, at the start of a visit.
     pub async fn sign_in(&mut self, shop: &TestShop) {
+        self.sign_in_to(shop, "/admin").await;
+    }
+
+    /// Signs in as the administrator. Leads to `address`, the page that was requested before.
+    pub async fn sign_in_to(&mut self, shop: &TestShop, address: &str) {
         shop.administrators()
             .ensure_password(Some(PASSWORD))
             .await
@@ -270,7 +275,7 @@ impl Visitor {
         let answer = self
             .submit("/admin/login", "/api/form/admin/login", &fields)
             .await;
-        assert_eq!(answer.header("location"), "/admin", "{answer:?}");
+        assert_eq!(answer.header("location"), address, "{answer:?}");
     }
 }
 

@@ -1,7 +1,7 @@
 //! Browsers on their first visit: two windows at once, blocked cookies, one stream for all windows.
 
 use axum::http::{Method, StatusCode};
-use doorbuster::db::session_store::CHOSEN_ID_KEY;
+use doorbuster::db::{engine::Engine, session_store::CHOSEN_ID_KEY};
 
 use super::support::{TestShop, Visitor, every_route, hidden_fields, send_from_page, state};
 use crate::support::{check_audit_clean, race::wait_until_blocked};
@@ -69,11 +69,17 @@ async fn two_forms_that_create_a_session_at_the_same_moment_meet_in_one() {
     let shop = TestShop::new().await;
     let (mut first, mut second, [phone, speaker]) = two_windows(&shop).await;
     let lock = shop.database.by_hand().await;
-    lock.run("BEGIN; LOCK TABLE session IN SHARE ROW EXCLUSIVE MODE")
-        .await;
+    let (lock_table, unlock) = match lock.engine() {
+        Engine::Postgres => (
+            "BEGIN; LOCK TABLE session IN SHARE ROW EXCLUSIVE MODE",
+            "COMMIT",
+        ),
+        Engine::MySql => ("LOCK TABLES session READ", "UNLOCK TABLES"),
+    };
+    lock.run(lock_table).await;
     let release = async {
         wait_until_blocked(&shop.by_hand, 2).await;
-        lock.run("COMMIT").await;
+        lock.run(unlock).await;
     };
     let (one, other, ()) = tokio::join!(
         send_from_page(&mut first, "cart/add", &phone),

@@ -129,7 +129,10 @@ pub fn paths() -> Paths {
         form::<ActOnOrder>(Administrator, "Cancel, refund or take back an order"),
         form::<CreateCode>(Administrator, "Create a discount code"),
         form::<SwitchCode>(Administrator, "Switch a discount code on or off"),
-        form::<ReconcileGates>(Administrator, "Reconcile the gates with their stock rows"),
+        form::<ReconcileGates>(
+            Administrator,
+            "Reconcile the gates in Redis with their rows",
+        ),
         form::<ActOnDeadLetter>(Administrator, "Put a dead letter back, or refuse its order"),
         form::<StartSimulation>(Administrator, "Start a simulated flash sale"),
         form::<ControlSimulation>(Administrator, "Pause, resume, stop or abort a run"),

@@ -1,5 +1,5 @@
-//! `GET /api/orders/{publicId}`: an order, for anyone who has its link. It contains neither name nor
-//! address.
+//! `GET /api/orders/{publicId}`: an order, for anyone who has its link. It contains neither name
+//! nor address.
 
 use axum::{
     Json,

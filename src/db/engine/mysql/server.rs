@@ -24,6 +24,11 @@ pub const LOAD: &str = "\
     FROM information_schema.INNODB_TRX t \
     LEFT JOIN information_schema.PROCESSLIST p ON p.ID = t.trx_mysql_thread_id";
 
+/// Reads [`ServerConnections`](crate::db::server_load::ServerConnections).
+pub const CONNECTIONS: &str = "\
+    SELECT COUNT(*) AS used, CAST(@@max_connections AS SIGNED) - COUNT(*) AS free \
+    FROM information_schema.PROCESSLIST";
+
 /// Builds `CREATE DATABASE` with the name quoted.
 pub fn create_database(name: &str) -> String {
     format!(

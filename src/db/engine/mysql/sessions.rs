@@ -7,7 +7,7 @@ use std::{
 
 use sea_orm::{
     ConnectionTrait, DatabaseBackend, DbErr, Statement,
-    sqlx::{self, MySqlConnection},
+    sqlx::{self, Executor, MySqlConnection, Row},
 };
 
 use crate::db::engine;
@@ -28,9 +28,11 @@ pub async fn register_own(
     connection: &mut MySqlConnection,
     name: Arc<str>,
 ) -> Result<(), sqlx::Error> {
-    let id = sqlx::query_scalar("SELECT CAST(CONNECTION_ID() AS SIGNED)");
-    let id = id.fetch_one(connection).await?;
-    names().insert(id, name);
+    // A cluster's node that is not synced prepares no statement: the pool would open connections to
+    // it in vain for as long as it may wait, instead of failing at once.
+    let row = connection.fetch_one("SELECT CAST(CONNECTION_ID() AS SIGNED)");
+    let row = row.await?;
+    names().insert(row.try_get(0)?, name);
     Ok(())
 }
 

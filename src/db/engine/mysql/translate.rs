@@ -69,8 +69,8 @@ fn to_statement(sql: String, bound: Vec<Value>) -> Statement {
     }
 }
 
-/// The driver binds a time with its offset as TIMESTAMP, which ends in 2038: the server would take a
-/// later time for NULL.
+/// The driver binds a time with its offset as TIMESTAMP, which ends in 2038: the server would take
+/// a later time for NULL.
 fn to_parameter(value: &Value) -> Value {
     match value {
         Value::TimeDateTimeWithTimeZone(time) => Value::TimeDateTime(time.map(|time| {
@@ -197,9 +197,18 @@ impl Writer<'_> {
             self.sql.push_str(NO_MEMBER);
             return;
         };
+        if members.len() > BOUND_NUMBERS_MAX
+            && let Some(numbers) = numbers(members)
+        {
+            self.sql.push_str(&format!("IN ({})", numbers.join(", ")));
+            return;
+        }
         // Each length is another prepared statement: there are few lengths, and the last member
         // fills the list.
-        let length = members.len().next_power_of_two();
+        let length = members
+            .len()
+            .next_power_of_two()
+            .min(members.len().max(LENGTH_MAX));
         let filler = std::iter::repeat_n(last, length - members.len());
         self.bound.extend(members.iter().chain(filler).cloned());
         self.sql.push_str("IN (?");
@@ -221,6 +230,21 @@ impl Writer<'_> {
             None => self.write(length),
         }
     }
+}
+
+/// A statement has at most 65,535 values. A list of more numbers than this is a part of its text:
+/// only the audits have such lists, and some use one several times.
+const BOUND_NUMBERS_MAX: usize = 4_096;
+/// A list of texts that is longer than this has its own length.
+const LENGTH_MAX: usize = 32_768;
+
+/// The members of a list, if they are numbers.
+fn numbers(members: &[Value]) -> Option<Vec<String>> {
+    let numbers = members.iter().map(|member| match member {
+        Value::BigInt(Some(number)) => Some(number.to_string()),
+        _ => None,
+    });
+    numbers.collect()
 }
 
 /// The condition for a list without members, which no row fulfils; after `NOT`, every row does.
@@ -276,6 +300,19 @@ mod tests {
         let (sql, values) = translated("DELETE FROM a WHERE id = ANY($1)", vec![none]);
         assert_eq!(sql, format!("DELETE FROM a WHERE id {NO_MEMBER}"));
         assert!(values.is_empty());
+    }
+
+    #[test]
+    fn a_long_list_stays_below_the_number_of_values_that_a_statement_may_have() {
+        let ids: Vec<i64> = (0..50_000).collect();
+        let (sql, values) = translated("DELETE FROM a WHERE id = ANY($1)", vec![ids.into()]);
+        assert!(values.is_empty());
+        assert!(
+            sql.starts_with("DELETE FROM a WHERE id IN (0, 1, 2, ") && sql.ends_with(" 49999)")
+        );
+        let names: Vec<String> = (0..50_000).map(|name| name.to_string()).collect();
+        let (_, values) = translated("DELETE FROM a WHERE b = ANY($1)", vec![names.into()]);
+        assert_eq!(values.len(), 50_000);
     }
 
     #[test]
