@@ -80,7 +80,7 @@ fn QueuedOrder(
 ) -> impl IntoView {
     view! {
         <main class="page" id="main" tabindex="-1">
-            <article class="receipt" data-reload-after=reload_s>
+            <article class="receipt" data-reload-after=reload_s.to_string()>
                 <header class="receipt__head">
                     <h1>{heading}</h1>
                     <p role="status">{place}</p>

@@ -113,7 +113,7 @@ impl PurchaseStrategy for RedisStream {
                     },
                 }
             }
-            Err(decided) => decided.map(Accepted::Written),
+            Err(decided) => (*decided).map(Accepted::Written),
         }
     }
 
