@@ -7,6 +7,7 @@ pub mod admin;
 pub mod cart;
 pub mod checkout;
 pub mod discount_admin;
+pub mod events;
 pub mod gates;
 pub mod lessons;
 pub mod order;

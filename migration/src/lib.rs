@@ -38,6 +38,7 @@ mod m0028_session_ids;
 mod m0030_switched_codes;
 mod m0031_fencing_tokens;
 mod m0032_queue_outcomes;
+mod m0033_outbox;
 pub mod mysql;
 
 /// Runs all migrations for PostgreSQL, oldest first.
@@ -78,6 +79,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0030_switched_codes::Migration),
             Box::new(m0031_fencing_tokens::Migration),
             Box::new(m0032_queue_outcomes::Migration),
+            Box::new(m0033_outbox::Migration),
         ]
     }
 }

@@ -1,8 +1,10 @@
 //! Background maintenance of a server process: sweeps expired holds, reconciles the gates in Redis,
-//! writes queued orders, resolves payments, exchanges notices with the other servers, fails abandoned runs, deletes old
+//! writes queued orders, sends events, resolves
+//! payments, exchanges notices with the other servers, fails abandoned runs, deletes old
 //! data and records the figures of *Health*.
 
 pub mod abandoned_runs;
+pub mod events;
 pub mod health;
 pub mod memory;
 mod notices;
@@ -43,6 +45,9 @@ pub fn start(state: &AppState) -> Vec<AbortOnDropHandle<()>> {
         }),
         spawn("the consumer of the queue", state, |state, shutdown| {
             queue::consume(state.shop.clone(), shutdown)
+        }),
+        spawn("the sender of events", state, |state, shutdown| {
+            events::send(state.shop.clone(), shutdown)
         }),
         spawn("the resolution of payments", state, |state, shutdown| {
             payments::resolve_payments(state.shop.clone(), shutdown)

@@ -32,6 +32,7 @@ async fn every_admin_page_marks_its_section_as_current() {
         ("/admin/products/flash-sale-smartphone", "/admin/products"),
         ("/admin/stock", "/admin/stock"),
         ("/admin/discounts", "/admin/discounts"),
+        ("/admin/events", "/admin/events"),
         ("/admin/redis", "/admin/redis"),
         ("/admin/queue", "/admin/queue"),
         ("/admin/simulations", "/admin/simulations"),

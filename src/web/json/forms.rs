@@ -22,6 +22,7 @@ use crate::api::{
     cart::{AddToCart, BuyNow, RemoveFromCart, SetCartQuantity},
     checkout::{ChangeCheckout, EnterCheckout, Pay},
     discount_admin::{CreateCode, SwitchCode},
+    events::ActOnEvents,
     gates::ReconcileGates,
     lessons::RunLesson,
     order::FindOrder,
@@ -132,6 +133,10 @@ pub fn paths() -> Paths {
         form::<ReconcileGates>(
             Administrator,
             "Reconcile the gates in Redis with their rows",
+        ),
+        form::<ActOnEvents>(
+            Administrator,
+            "Subscribe to events, end the subscription, or send events again",
         ),
         form::<ActOnDeadLetter>(Administrator, "Put a dead letter back, or refuse its order"),
         form::<StartSimulation>(Administrator, "Start a simulated flash sale"),

@@ -5,6 +5,7 @@ mod audit_tile;
 mod certificate;
 mod compare;
 mod discounts;
+mod events;
 mod export_panel;
 mod gates;
 mod health;
@@ -32,6 +33,7 @@ mod strategy;
 pub use certificate::CertificatePage;
 pub use compare::ComparePage;
 pub use discounts::DiscountsPage;
+pub use events::EventsPage;
 pub use gates::GatesPage;
 pub use health::{GuidePage, HealthPage};
 pub use lessons::LessonsPage;
@@ -84,6 +86,7 @@ fn Subnav(
                 {item("/admin/products", "Products")}
                 {item("/admin/stock", "Stock")}
                 {item("/admin/discounts", "Discounts")}
+                {item("/admin/events", "Events")}
                 {(has_redis || current == "/admin/redis").then(|| item("/admin/redis", "Redis"))}
                 {(has_redis || current == "/admin/queue").then(|| item("/admin/queue", "Queue"))}
                 {item("/admin/simulations", "Simulations")}
