@@ -9,6 +9,7 @@ mod connections;
 mod cookies;
 mod database_unavailable;
 mod documented;
+mod events;
 mod express_purchase;
 mod find_order;
 mod found;

@@ -1,7 +1,6 @@
 //! Background maintenance of a server process: sweeps expired holds, reconciles the gates in Redis,
-//! writes queued orders, sends events, resolves
-//! payments, exchanges notices with the other servers, fails abandoned runs, deletes old
-//! data and records the figures of *Health*.
+//! writes queued orders, sends events, resolves payments, exchanges notices with the other servers,
+//! fails abandoned runs, deletes old data and records the figures of *Health*.
 
 pub mod abandoned_runs;
 pub mod events;
