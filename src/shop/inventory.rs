@@ -14,7 +14,9 @@ pub mod order_queue;
 pub mod process_locks;
 pub mod purchase;
 pub mod purchase_transaction;
+pub mod queue_followers;
 pub mod queue_outcome;
+pub mod queued_order;
 pub mod request;
 pub mod sale;
 pub mod sold_out;
@@ -37,7 +39,6 @@ pub(super) struct Shared {
     pub sold_out: Arc<sold_out::SoldOutCache>,
     pub key_lookup: Arc<key_lookup::KeyLookup>,
     pub batch_queue: Arc<batch_queue::BatchQueue>,
-    pub queue_followers: Arc<order_queue::Followers>,
     pub queue_offers: Arc<order_queue::RecentOffers>,
     pub process_locks: process_locks::ProcessLocks,
     pub committed_orders: Arc<committed::CommittedOrdersCounter>,

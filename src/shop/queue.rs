@@ -16,8 +16,9 @@ use super::{
     audit::RuleResult,
     gates::GatesError,
     inventory::{
-        order_queue::{DeadLetter, OrderQueue, Place, QueueState, QueuedOrder},
+        order_queue::{DeadLetter, OrderQueue, Place, QueueState},
         queue_outcome::{self, QueueOutcome},
+        queued_order::QueuedOrder,
         strategies::redis_stream,
     },
 };
@@ -137,7 +138,8 @@ impl Queue<'_> {
             return Ok(state);
         }
         // Redis lost it, or does not answer: this server decides it within a moment.
-        if self.shop.shared.queue_followers.knows(order_id) {
+        let gate = self.shop.gate();
+        if gate.is_some_and(|gate| gate.followers().knows(order_id)) {
             return Ok(OrderState::Waiting { ahead: None });
         }
         Err(match place {

@@ -10,7 +10,8 @@ use doorbuster::{
         inventory::{
             Accepted, PurchaseRequest,
             gate::StockGate,
-            order_queue::{OrderQueue, Place, QueuedOrder},
+            order_queue::{OrderQueue, Place},
+            queued_order::QueuedOrder,
             sold_out::REFUSAL_TTL,
         },
         queue::{Durability, OrderState},

@@ -3,8 +3,7 @@
 
 use axum::http::StatusCode;
 use doorbuster::shop::inventory::{
-    PurchaseRequest,
-    order_queue::{OrderQueue, QueuedOrder},
+    PurchaseRequest, order_queue::OrderQueue, queued_order::QueuedOrder,
 };
 use serde_json::Value;
 

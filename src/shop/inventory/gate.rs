@@ -32,7 +32,9 @@ use self::{
     keys::Keys,
     scripts::{FORGET, GATES, INSPECT, LEARN, RELEASE, RESERVE},
 };
-use super::{counters::Level, process_locks::ProcessLocks, sold_out::REFUSAL_TTL};
+use super::{
+    counters::Level, process_locks::ProcessLocks, queue_followers::Followers, sold_out::REFUSAL_TTL,
+};
 use crate::{
     model::ShopError,
     redis::{Redis, Unavailable},
@@ -56,6 +58,8 @@ struct Parts {
     keys: Keys,
     /// The buyers of this process who wait for a lock of Redis: only the first of them asks it.
     waiting: ProcessLocks,
+    /// The orders of this process that are in the queue beside the gates.
+    followers: Arc<Followers>,
 }
 
 /// Units of one product for the purchase with this key.
@@ -146,6 +150,7 @@ impl StockGate {
             redis,
             keys: Keys::of(namespace),
             waiting: ProcessLocks::separate(),
+            followers: Arc::default(),
         }))
     }
 
@@ -157,12 +162,18 @@ impl StockGate {
             redis: self.0.redis.clone(),
             keys: self.0.keys.clone(),
             waiting: ProcessLocks::separate(),
+            followers: Arc::default(),
         }))
     }
 
     /// The names of this shop's keys.
     pub(super) fn keys(&self) -> &Keys {
         &self.0.keys
+    }
+
+    /// The orders of this process that are in the queue: all of its shops share a consumer.
+    pub(in crate::shop) fn followers(&self) -> &Arc<Followers> {
+        &self.0.followers
     }
 
     /// The connection to Redis.

@@ -9,16 +9,13 @@
 //! An order leaves the queue when it is decided, or as a dead letter. Acknowledged entries are kept
 //! for an hour, for the audit. See docs/decisions/0049-a-queue-that-forgets-no-order.md.
 
-mod followers;
 mod recent_offers;
 mod scripts;
 
-pub use followers::{Answer, Consuming, Followers};
 pub use recent_offers::RecentOffers;
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use self::scripts::{
@@ -26,14 +23,10 @@ use self::scripts::{
     TRIM, WAITING,
 };
 use super::{
-    PurchaseRequest,
     gate::{RecentRefusal, StockGate},
+    queued_order::QueuedOrder,
 };
-use crate::{
-    model::Quantity,
-    redis::Unavailable,
-    shop::idempotency::{Claim, Key},
-};
+use crate::redis::Unavailable;
 
 /// The most orders that may wait. Further orders are rejected.
 pub const WAITING_MAX: usize = 100_000;
@@ -49,63 +42,6 @@ const GROUP: &str = "writers";
 /// The queue of one shop.
 #[derive(Clone, Debug)]
 pub struct OrderQueue(StockGate);
-
-/// An order in the queue.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct QueuedOrder {
-    /// The public id that the order will have.
-    pub order_id: Uuid,
-    pub product_id: i64,
-    pub quantity: Quantity,
-    key: String,
-    fingerprint: String,
-    lane_id: Option<i64>,
-}
-
-impl QueuedOrder {
-    /// An order with a new id. A request without an idempotency key gets one of its own.
-    pub fn new(request: &PurchaseRequest) -> Self {
-        let order_id = Uuid::now_v7();
-        let claim = match &request.claim {
-            Some(claim) => claim.clone(),
-            None => Claim::new(Key::of_queue(order_id), "purchase", &[]),
-        };
-        Self {
-            order_id,
-            product_id: request.product_id,
-            quantity: request.quantity,
-            key: claim.key().to_owned(),
-            fingerprint: claim.fingerprint().to_owned(),
-            lane_id: request.lane_id,
-        }
-    }
-
-    /// The same order under the id that it got when its key was accepted before.
-    #[must_use]
-    pub fn accepted_as(self, order_id: Uuid) -> Self {
-        Self { order_id, ..self }
-    }
-
-    /// The idempotency key.
-    pub fn key(&self) -> &str {
-        &self.key
-    }
-
-    /// True for the order of a shopper, and false for that of a simulated buyer.
-    pub fn is_of_shop(&self) -> bool {
-        self.lane_id.is_none()
-    }
-
-    /// The request from which it was made.
-    pub fn request(&self) -> PurchaseRequest {
-        PurchaseRequest {
-            product_id: self.product_id,
-            quantity: self.quantity,
-            claim: Some(Claim::of_stored(self.key.clone(), self.fingerprint.clone())),
-            lane_id: self.lane_id,
-        }
-    }
-}
 
 /// The answer of the queue to an order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -205,7 +141,7 @@ impl OrderQueue {
         let arguments = [
             order.order_id.to_string(),
             order.quantity.get().to_string(),
-            order.fingerprint.clone(),
+            order.fingerprint().to_owned(),
             text_of(order),
             WAITING_MAX.to_string(),
             KEPT.as_millis().to_string(),
@@ -217,7 +153,7 @@ impl OrderQueue {
             ["accepted", ahead] => Acceptance::Accepted {
                 ahead: ahead.parse().unwrap_or(0),
             },
-            ["known", id, fingerprint] if *fingerprint == order.fingerprint => {
+            ["known", id, fingerprint] if *fingerprint == order.fingerprint() => {
                 Acceptance::Known(Uuid::try_parse(id).unwrap_or(order.order_id))
             }
             ["known", ..] => Acceptance::KeyReused,
@@ -434,7 +370,7 @@ impl OrderQueue {
     }
 
     fn keys_of(&self, order: &QueuedOrder) -> [String; 2] {
-        self.0.keys().of_queued(order.order_id, &order.key)
+        self.0.keys().of_queued(order.order_id, order.key())
     }
 }
 

@@ -14,7 +14,7 @@ use sea_orm::{
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::order_queue::QueuedOrder;
+use super::queued_order::QueuedOrder;
 use crate::{
     db::{
         dialect, engine,

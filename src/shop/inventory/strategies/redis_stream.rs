@@ -41,7 +41,9 @@ use crate::{
             PurchaseRequest,
             counters::Level,
             gate::{RecentRefusal, StockGate},
-            order_queue::{Acceptance, Answer, OrderQueue, Place, QueuedOrder},
+            order_queue::{Acceptance, OrderQueue, Place},
+            queue_followers::Answer,
+            queued_order::QueuedOrder,
             sale,
             strategy::{Accepted, PurchaseStrategy},
         },
@@ -65,7 +67,7 @@ impl PurchaseStrategy for RedisStream {
             return Outcome::refused(STRATEGY.needs_redis());
         };
         let pause = shop.injection_point.run_outside_transaction().await;
-        let followers = &shop.shared.queue_followers;
+        let followers = gate.followers();
         let order = QueuedOrder::new(&request);
         let answer = followers.follow_for_answer(order.clone());
         let mut outcome = match enqueue(shop, gate, &order).await {
@@ -90,7 +92,7 @@ impl PurchaseStrategy for RedisStream {
             return Outcome::refused(STRATEGY.needs_redis());
         };
         let start = Instant::now();
-        let followers = &shop.shared.queue_followers;
+        let followers = gate.followers();
         let order = QueuedOrder::new(&request);
         followers.follow(order.clone());
         let queued = enqueue(shop, gate, &order).await;
@@ -118,7 +120,7 @@ impl PurchaseStrategy for RedisStream {
     }
 
     fn queue_length(&self, shop: &Shop, _product_id: i64) -> Option<u64> {
-        Some(shop.shared.queue_followers.count() as u64)
+        shop.gate().map(|gate| gate.followers().count() as u64)
     }
 }
 

@@ -21,10 +21,10 @@ use crate::{
             InjectionPoint,
             batch_queue::BatchOrder,
             gate::{Learning, StockGate},
-            order_queue::{
-                Acknowledged, BATCH_MAX, Entry, Followers, OrderQueue, Place, QueuedOrder,
-            },
+            order_queue::{Acknowledged, BATCH_MAX, Entry, OrderQueue, Place},
+            queue_followers::Followers,
             queue_outcome,
+            queued_order::QueuedOrder,
             strategies::micro_batch::transaction::{self, Lesson, Mode, Written},
         },
     },
@@ -43,7 +43,7 @@ const FAILURE_PAUSE: Duration = Duration::from_millis(200);
 /// How often a consumer claims entries of others.
 const CLAIM_EVERY: Duration = Duration::from_millis(500);
 /// How often a process looks after the orders that it has accepted, and those that it looks at.
-const FOLLOW_EVERY: Duration = Duration::from_millis(250);
+const FOLLOW_EVERY: Duration = Duration::from_millis(100);
 /// How often a consumer removes old entries.
 const TRIM_EVERY: Duration = Duration::from_secs(60);
 /// An entry that was taken so often is written alone: it may be the reason why consumers crash.
@@ -53,14 +53,13 @@ const DELIVERIES_MAX: u32 = 32;
 
 /// Lets this process consume for as long as it follows an order, unless it does so already.
 pub fn start(shop: &Shop) {
-    let followers = Arc::clone(&shop.shared.queue_followers);
+    let Some(gate) = shop.gate() else { return };
+    let followers = Arc::clone(gate.followers());
     followers.wake();
     if followers.is_consuming() {
         return;
     }
-    let Some(mut consumer) = Consumer::of(shop) else {
-        return;
-    };
+    let mut consumer = Consumer::of(shop, gate);
     tokio::spawn(async move {
         // An order that is followed after the last look finds no consumer, or is seen here.
         while followers.count() > 0 {
@@ -74,10 +73,9 @@ pub fn start(shop: &Shop) {
 
 /// See [`super::consume`].
 pub async fn serve(shop: &Shop, shutdown: &CancellationToken) {
-    let followers = Arc::clone(&shop.shared.queue_followers);
-    let Some(mut consumer) = Consumer::of(shop) else {
-        return;
-    };
+    let Some(gate) = shop.gate() else { return };
+    let followers = Arc::clone(gate.followers());
+    let mut consumer = Consumer::of(shop, gate);
     while !shutdown.is_cancelled() {
         match followers.try_consume() {
             Some(_consuming) => consumer.run(|| shutdown.is_cancelled()).await,
@@ -138,13 +136,12 @@ struct Consumer {
 }
 
 impl Consumer {
-    fn of(shop: &Shop) -> Option<Self> {
-        let gate = shop.gate()?.clone();
+    fn of(shop: &Shop, gate: &StockGate) -> Self {
         let now = Instant::now();
-        Some(Self {
-            queue: OrderQueue::beside(&gate),
-            gate,
-            followers: Arc::clone(&shop.shared.queue_followers),
+        Self {
+            queue: OrderQueue::beside(gate),
+            gate: gate.clone(),
+            followers: Arc::clone(gate.followers()),
             shop: shop
                 .clone()
                 .with_injection_point(InjectionPoint::Disabled)
@@ -152,7 +149,7 @@ impl Consumer {
             claim_at: now,
             follow_at: now + FOLLOW_EVERY,
             trim_at: now + TRIM_EVERY,
-        })
+        }
     }
 
     async fn run(&mut self, is_over: impl Fn() -> bool + Send + Sync) {

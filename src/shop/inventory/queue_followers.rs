@@ -13,7 +13,7 @@ use std::{
 use tokio::sync::{Notify, oneshot};
 use uuid::Uuid;
 
-use super::QueuedOrder;
+use super::queued_order::QueuedOrder;
 use crate::{db::txn::Outcome, model::Receipt};
 
 /// Receives the outcome of an order.
