@@ -34,6 +34,8 @@ pub struct Followers {
 struct Followed {
     order: QueuedOrder,
     since: Instant,
+    /// When the queue had accepted it: until then, its absence from the queue says nothing.
+    accepted_at: Option<Instant>,
     /// The callers who wait for its outcome, if any.
     answers: Vec<oneshot::Sender<Outcome<Receipt>>>,
 }
@@ -66,6 +68,7 @@ impl Followers {
         self.lock().entry(order.order_id).or_insert(Followed {
             order,
             since: Instant::now(),
+            accepted_at: None,
             answers: Vec::new(),
         });
     }
@@ -78,6 +81,7 @@ impl Followers {
         let followed = orders.entry(order_id).or_insert_with(|| Followed {
             order,
             since: Instant::now(),
+            accepted_at: None,
             answers: Vec::new(),
         });
         followed.answers.push(sender);
@@ -107,10 +111,19 @@ impl Followers {
         }
     }
 
-    /// The orders that are followed for longer than `age`.
+    /// Notes that the queue has accepted an order.
+    pub fn accepted(&self, order_id: Uuid) {
+        if let Some(followed) = self.lock().get_mut(&order_id) {
+            followed.accepted_at.get_or_insert_with(Instant::now);
+        }
+    }
+
+    /// The orders that were accepted longer than `age` ago.
     pub fn older_than(&self, age: Duration) -> Vec<QueuedOrder> {
         let orders = self.lock();
-        let older = orders.values().filter(|order| order.since.elapsed() >= age);
+        let older = orders
+            .values()
+            .filter(|followed| followed.accepted_at.is_some_and(|at| at.elapsed() >= age));
         older.map(|followed| followed.order.clone()).collect()
     }
 

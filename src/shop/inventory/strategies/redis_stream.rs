@@ -71,11 +71,15 @@ impl PurchaseStrategy for RedisStream {
         let order = QueuedOrder::new(&request);
         let answer = followers.follow_for_answer(order.clone());
         let mut outcome = match enqueue(shop, gate, &order).await {
-            Ok(queued) if queued.order_id == order.order_id => wait(shop, answer).await,
+            Ok(queued) if queued.order_id == order.order_id => {
+                followers.accepted(queued.order_id);
+                wait(shop, answer).await
+            }
             Ok(queued) => {
                 followers.forget(order.order_id);
-                let order = order.accepted_as(queued.order_id);
-                wait(shop, followers.follow_for_answer(order)).await
+                let answer = followers.follow_for_answer(order.accepted_as(queued.order_id));
+                followers.accepted(queued.order_id);
+                wait(shop, answer).await
             }
             Err(decided) => {
                 followers.forget(order.order_id);
@@ -96,11 +100,14 @@ impl PurchaseStrategy for RedisStream {
         let order = QueuedOrder::new(&request);
         followers.follow(order.clone());
         let queued = enqueue(shop, gate, &order).await;
-        if !matches!(&queued, Ok(queued) if queued.order_id == order.order_id) {
-            followers.forget(order.order_id);
-        }
         match queued {
             Ok(queued) => {
+                // The process that accepted it before may be gone.
+                if queued.order_id != order.order_id {
+                    followers.forget(order.order_id);
+                    followers.follow(order.accepted_as(queued.order_id));
+                }
+                followers.accepted(queued.order_id);
                 consumer::start(shop);
                 Outcome {
                     result: Ok(Accepted::InQueue {
@@ -115,7 +122,10 @@ impl PurchaseStrategy for RedisStream {
                     },
                 }
             }
-            Err(decided) => (*decided).map(Accepted::Written),
+            Err(decided) => {
+                followers.forget(order.order_id);
+                (*decided).map(Accepted::Written)
+            }
         }
     }
 
