@@ -133,13 +133,14 @@ impl Queue<'_> {
             Ok(Place::DeadLetter) => return Ok(OrderState::Held),
             Ok(Place::Absent) | Err(_) => {}
         }
-        // It left the queue after its outcome was committed, maybe since the first look.
+        // If Redis lost it, or does not answer, this server decides it within a moment.
+        let gate = self.shop.gate();
+        let is_followed = gate.is_some_and(|gate| gate.followers().knows(order_id));
+        // It left the queue, and was followed, until its outcome was committed.
         if let Some(state) = self.decided(order_id).await? {
             return Ok(state);
         }
-        // Redis lost it, or does not answer: this server decides it within a moment.
-        let gate = self.shop.gate();
-        if gate.is_some_and(|gate| gate.followers().knows(order_id)) {
+        if is_followed {
             return Ok(OrderState::Waiting { ahead: None });
         }
         Err(match place {

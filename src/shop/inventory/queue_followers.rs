@@ -127,7 +127,7 @@ impl Followers {
         older.map(|followed| followed.order.clone()).collect()
     }
 
-    /// True if this process has accepted the order, and does not know its outcome.
+    /// True if this process follows the order.
     pub fn knows(&self, order_id: Uuid) -> bool {
         self.lock().contains_key(&order_id)
     }
