@@ -26,12 +26,7 @@ impl FromStr for Destination {
     /// Parses a URL, or `redis:` and the name of a stream.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let text = text.trim();
-        let invalid = || {
-            ShopError::field_invalid(
-                "destination",
-                "Enter a URL (https://…), or redis: and the name of a stream.",
-            )
-        };
+        let invalid = || error("Enter a URL (http://…), or redis: and the name of a stream.");
         if text.len() > TEXT_MAX {
             return Err(invalid());
         }
@@ -45,12 +40,17 @@ impl FromStr for Destination {
                 .ok_or_else(invalid);
         }
         match Url::parse(text) {
-            Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => {
-                Ok(Self::Http(url))
-            }
+            Ok(url) if url.scheme() == "http" && url.has_host() => Ok(Self::Http(url)),
+            Ok(url) if url.scheme() == "https" => Err(error(
+                "Servers send over http. Enter the address of a proxy that encrypts.",
+            )),
             _ => Err(invalid()),
         }
     }
+}
+
+fn error(message: &str) -> ShopError {
+    ShopError::field_invalid("destination", message)
 }
 
 #[cfg(test)]
@@ -60,9 +60,9 @@ mod tests {
     #[test]
     fn a_destination_is_a_url_or_a_stream() {
         let parsed = |text: &str| text.parse::<Destination>().ok();
-        let url = Url::parse("https://warehouse.test/events").expect("a URL");
+        let url = Url::parse("http://warehouse.test/events").expect("a URL");
         assert_eq!(
-            parsed(" https://warehouse.test/events "),
+            parsed(" http://warehouse.test/events "),
             Some(Destination::Http(url))
         );
         assert_eq!(
@@ -75,12 +75,13 @@ mod tests {
             "redis:a b",
             "redis:doorbuster:1:queue",
             "warehouse.test",
+            "https://warehouse.test/events",
             "file:///etc/passwd",
             "javascript:alert(1)",
         ] {
             assert_eq!(parsed(text), None, "{text}");
         }
-        let long = format!("https://warehouse.test/{}", "x".repeat(TEXT_MAX));
+        let long = format!("http://warehouse.test/{}", "x".repeat(TEXT_MAX));
         assert_eq!(parsed(&long), None);
     }
 }
