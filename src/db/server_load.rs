@@ -1,5 +1,5 @@
-//! What a database server shows of the load on it: transactions that are open for long or idle, dead
-//! rows of the table that every purchase changes, and its connections.
+//! What a database server shows of the load on it: transactions that are open for long or idle,
+//! dead rows of the table that every purchase changes, and its connections.
 
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 

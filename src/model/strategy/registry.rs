@@ -535,7 +535,7 @@ strategies! {
         choose_it_when:
             "You want to show why a lock with a lease needs a token that the row checks.",
         decisive: "UPDATE stock SET available = $1",
-        decisive_on_mysql: None,
+        decisive_on_mysql: Some("UPDATE stock SET available = ?"),
         application_part: Some("a lock in Redis around the transaction"),
         stepper_note: None,
         engines: Engines::All,
