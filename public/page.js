@@ -91,5 +91,10 @@
       event.target.dataset.sent = "";
     }
   });
+  // An order that waits in the queue. A page in the background waits until it is shown.
+  const seconds = document.querySelector("[data-reload-after]")?.dataset.reloadAfter;
+  if (seconds) {
+    setInterval(() => document.hidden || location.reload(), seconds * 1000);
+  }
   restore();
 })();

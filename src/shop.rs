@@ -24,9 +24,13 @@
 //! | [`Shop::administrators`] | checks and stores the password | `administrator.rs` |
 //! | [`Shop::purchases`] | counts express purchases of this process | `inventory.rs` |
 //! | [`Shop::gates`] | seeds, inspects and reconciles the gates in Redis | `gates.rs` |
+//! | [`Shop::queue`] | follows queued orders, writes them, audits the queue | `queue.rs` |
+//! | [`Shop::queue_administration`] | decides about dead letters | `queue/dead_letters.rs` |
+//! | [`Shop::outbox`] | claims and settles the events of the outbox | `outbox.rs`, `outbox/` |
+//! | [`Shop::outbox_administration`] | changes the subscription | `outbox/subscription.rs` |
 //! | [`Shop::operation`] | keeps heartbeats and the shop's secrets | `operation.rs` |
 //!
-//! The four administrations take an [`Administrator`], which only a login or the command line can
+//! The six administrations take an [`Administrator`], which only a login or the command line can
 //! make. The other modules have functions that the contexts call inside their transactions.
 
 pub mod administrator;
@@ -49,7 +53,9 @@ pub mod moment;
 pub mod notices;
 pub mod operation;
 pub mod orders;
+pub mod outbox;
 pub mod payments;
+pub mod queue;
 pub mod refunds;
 pub mod reservations;
 pub mod sales;
@@ -82,7 +88,9 @@ use holds::HolderAddress;
 use inventory::{InjectionPoint, Purchases, gate::StockGate};
 use operation::Operation;
 use orders::{Orders, watch::OrderWatch};
+use outbox::{Outbox, OutboxAdministration};
 use payments::Payments;
+use queue::{Queue, QueueAdministration};
 use refunds::OrderAdministration;
 use reservations::Reservations;
 use sales::{SaleAdministration, Sales};
@@ -328,6 +336,26 @@ impl Shop {
     /// The gates in Redis, for seeding and reconciling.
     pub fn gates(&self) -> Gates<'_> {
         Gates { shop: self }
+    }
+
+    /// The queue of orders, for following and writing them.
+    pub fn queue(&self) -> Queue<'_> {
+        Queue { shop: self }
+    }
+
+    /// The acts of an administrator on dead letters of the queue.
+    pub fn queue_administration(&self, _: &Administrator) -> QueueAdministration<'_> {
+        QueueAdministration { shop: self }
+    }
+
+    /// The events of the outbox, for sending.
+    pub fn outbox(&self) -> Outbox<'_> {
+        Outbox { shop: self }
+    }
+
+    /// The acts of an administrator on the subscription to events.
+    pub fn outbox_administration(&self, _: &Administrator) -> OutboxAdministration<'_> {
+        OutboxAdministration { shop: self }
     }
 
     /// The data that the server processes share.

@@ -8,6 +8,8 @@ mod holds;
 mod lock;
 mod outages;
 mod reconciliation;
+mod stream;
+mod stream_kills;
 
 use std::time::Duration;
 

@@ -37,6 +37,8 @@ mod m0027_product_search;
 mod m0028_session_ids;
 mod m0030_switched_codes;
 mod m0031_fencing_tokens;
+mod m0032_queue_outcomes;
+mod m0033_outbox;
 pub mod mysql;
 
 /// Runs all migrations for PostgreSQL, oldest first.
@@ -76,6 +78,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0028_session_ids::Migration),
             Box::new(m0030_switched_codes::Migration),
             Box::new(m0031_fencing_tokens::Migration),
+            Box::new(m0032_queue_outcomes::Migration),
+            Box::new(m0033_outbox::Migration),
         ]
     }
 }

@@ -56,10 +56,10 @@ pub async fn run(
             }
         })
         .await;
-        let gates = check_gates(&db, redis).await;
+        let in_redis = check_redis(&db, redis).await;
         db.close().await;
         let mut report = report?;
-        report.rules.extend(gates?);
+        report.rules.extend(in_redis?);
         output::print(&if arguments.json {
             serde_json::to_string_pretty(&report)? + "\n"
         } else {
@@ -74,20 +74,28 @@ pub async fn run(
     .await
 }
 
-/// Checks the rule about the gates in Redis; `None` without Redis. While Redis does not answer, its
-/// gates let nothing through.
-async fn check_gates(db: &Db, redis: &RedisSettings) -> Result<Option<RuleResult>, CommandError> {
+/// Checks the rules about the gates and the queue in Redis; none without Redis. While Redis does not
+/// answer, its gates let nothing through, and its queue is not written.
+async fn check_redis(db: &Db, redis: &RedisSettings) -> Result<Vec<RuleResult>, CommandError> {
     let shop = Shop::new(db.clone(), Feed::default());
     let gate = open_gate(redis, &shop).await?;
-    match shop.with_gate(gate).gates().audit().await {
-        Ok(result) => Ok(Some(result)),
-        Err(GatesError::NoRedis) => Ok(None),
-        Err(GatesError::Redis(error)) => {
-            output::note(format_args!("the gates were not checked: {error}"));
-            Ok(None)
+    let shop = shop.with_gate(gate);
+    let checks = [
+        ("the gates were", shop.gates().audit().await),
+        ("the queue was", shop.queue().audit().await),
+    ];
+    let mut rules = Vec::new();
+    for (what, result) in checks {
+        match result {
+            Ok(rule) => rules.push(rule),
+            Err(GatesError::NoRedis) => {}
+            Err(GatesError::Redis(error)) => {
+                output::note(format_args!("{what} not checked: {error}"));
+            }
+            Err(error) => return Err(error.into()),
         }
-        Err(error) => Err(error.into()),
     }
+    Ok(rules)
 }
 
 fn as_text(report: &AuditReport) -> String {

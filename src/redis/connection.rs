@@ -133,6 +133,28 @@ impl Redis {
         }
     }
 
+    /// Returns a setting of the server; `None` if it does not tell, as a hosted one may not.
+    pub async fn setting(&self, name: &str) -> Result<Option<String>, Unavailable> {
+        let (session, pass) = self.session().await?;
+        let mut connection = session.connection.clone();
+        let mut command = ::redis::cmd("CONFIG");
+        command.arg("GET").arg(name);
+        let asked = command.query_async::<Vec<String>>(&mut connection);
+        match timeout(COMMAND_MAX, asked).await {
+            Ok(Err(error)) if error.is_io_error() => {
+                Err(self.lose(&session, pass, error.to_string()))
+            }
+            Err(_) => {
+                let reason = format!("no answer within {COMMAND_MAX:?}");
+                Err(self.lose(&session, pass, reason))
+            }
+            Ok(answer) => {
+                self.note(self.0.breaker.succeed(pass), "");
+                Ok(answer.ok().and_then(|answer| answer.into_iter().nth(1)))
+            }
+        }
+    }
+
     /// Returns the session with the permission to use it, and opens it if there is none. While one
     /// call opens it, all others are refused instead of waiting.
     async fn session(&self) -> Result<(Session, Pass), Unavailable> {

@@ -21,7 +21,7 @@ use self::{
 };
 use crate::{
     db::{
-        dialect,
+        Db, dialect,
         entity::{product, stock},
         locks,
         txn::{self, Abort, Work},
@@ -123,6 +123,15 @@ pub async fn offer(work: &Work, product_id: i64) -> Result<Offer, Abort> {
         .await?
         .map(Offer::from)
         .ok_or_else(|| ShopError::UnknownProduct.into())
+}
+
+/// Reads an offer outside of a transaction; `None` if there is no such product.
+pub async fn read_offer(db: &Db, product_id: i64) -> Result<Option<Offer>, DbErr> {
+    let row = with_clock(product::Entity::find_by_id(product_id))
+        .into_model::<OfferRow>()
+        .one(db.reader())
+        .await?;
+    Ok(row.map(Offer::from))
 }
 
 /// Reads offers by the database's clock as it is now, also in a transaction that began earlier and

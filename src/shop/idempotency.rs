@@ -63,6 +63,14 @@ impl Claim {
         }
     }
 
+    /// A claim that was written down, as it was created.
+    pub fn of_stored(key: String, fingerprint: String) -> Self {
+        Self {
+            key: Key::of_stored(key),
+            fingerprint,
+        }
+    }
+
     /// The key, as it is stored.
     pub fn key(&self) -> &str {
         self.key.as_str()

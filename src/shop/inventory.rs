@@ -10,9 +10,13 @@ pub mod hold;
 pub mod injection_point;
 pub mod key_lookup;
 pub mod layout;
+pub mod order_queue;
 pub mod process_locks;
 pub mod purchase;
 pub mod purchase_transaction;
+pub mod queue_followers;
+pub mod queue_outcome;
+pub mod queued_order;
 pub mod request;
 pub mod sale;
 pub mod sold_out;
@@ -26,6 +30,7 @@ use crate::{metrics::SellingMetrics, model::StrategyKey, shop::Shop};
 
 pub use injection_point::InjectionPoint;
 pub use request::PurchaseRequest;
+pub use strategy::Accepted;
 
 /// State that the purchases of one shop share in memory, beside the pool. None of it decides
 /// whether a unit may be sold.
@@ -34,6 +39,7 @@ pub(super) struct Shared {
     pub sold_out: Arc<sold_out::SoldOutCache>,
     pub key_lookup: Arc<key_lookup::KeyLookup>,
     pub batch_queue: Arc<batch_queue::BatchQueue>,
+    pub queue_offers: Arc<order_queue::RecentOffers>,
     pub process_locks: process_locks::ProcessLocks,
     pub committed_orders: Arc<committed::CommittedOrdersCounter>,
     pub metrics: Arc<SellingMetrics>,

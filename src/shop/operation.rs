@@ -40,6 +40,8 @@ pub const HEARTBEAT_GAP_MAX: Duration = Duration::seconds(15);
 const PAYMENT_SECRET: &str = "payment";
 /// The name of the secret that signs links to a customer's orders. The provider does not know it.
 const LINK_SECRET: &str = "customer links";
+/// The name of the secret that signs events to a subscriber.
+const EVENT_SECRET: &str = "events";
 /// The name of the identifier with which the keys of this shop in Redis begin.
 const REDIS_NAMESPACE: &str = "redis namespace";
 
@@ -97,6 +99,11 @@ impl Operation<'_> {
     /// operator who deletes its row invalidates all links.
     pub async fn link_secret(self) -> Result<String, ShopError> {
         self.secret(LINK_SECRET).await
+    }
+
+    /// Returns the secret that signs events to a subscriber. The first call generates it.
+    pub async fn event_secret(self) -> Result<String, ShopError> {
+        self.secret(EVENT_SECRET).await
     }
 
     /// Returns the identifier with which the keys of this shop in Redis begin. The first call

@@ -48,7 +48,9 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/admin/products/:slug") view=pages::admin::ProductSalePage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/stock") view=pages::admin::StockPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/discounts") view=pages::admin::DiscountsPage ssr=SsrMode::Async/>
+                <Route path=path!("/admin/events") view=pages::admin::EventsPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/redis") view=pages::admin::GatesPage ssr=SsrMode::Async/>
+                <Route path=path!("/admin/queue") view=pages::admin::QueuePage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/lessons") view=pages::admin::LessonsPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/strategies/:key") view=pages::admin::StrategyPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/stepper") view=pages::admin::StepperPage ssr=SsrMode::Async/>

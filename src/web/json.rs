@@ -9,5 +9,6 @@ pub mod problem;
 pub mod problem_type;
 pub mod products;
 pub mod purchase;
+pub mod queued;
 pub mod responses;
 pub mod webhook;

@@ -1,13 +1,15 @@
 //! Background maintenance of a server process: sweeps expired holds, reconciles the gates in Redis,
-//! resolves payments, exchanges notices with the other servers, fails abandoned runs, deletes old
-//! data and records the figures of *Health*.
+//! writes queued orders, sends events, resolves payments, exchanges notices with the other servers,
+//! fails abandoned runs, deletes old data and records the figures of *Health*.
 
 pub mod abandoned_runs;
+pub mod events;
 pub mod health;
 pub mod memory;
 mod notices;
 pub mod old_data;
 mod payments;
+mod queue;
 pub mod rounds;
 mod stock;
 mod stock_gates;
@@ -39,6 +41,12 @@ pub fn start(state: &AppState) -> Vec<AbortOnDropHandle<()>> {
         }),
         spawn("the reconciliation of gates", state, |state, shutdown| {
             stock_gates::reconcile(state.shop.clone(), shutdown)
+        }),
+        spawn("the consumer of the queue", state, |state, shutdown| {
+            queue::consume(state.shop.clone(), shutdown)
+        }),
+        spawn("the sender of events", state, |state, shutdown| {
+            events::send(state.shop.clone(), shutdown)
         }),
         spawn("the resolution of payments", state, |state, shutdown| {
             payments::resolve_payments(state.shop.clone(), shutdown)

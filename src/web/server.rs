@@ -20,7 +20,7 @@ use super::{
     connections::{self, ConnectionLimits, ConnectionSettings},
     cookie_budget, document, exports, forms,
     health::endpoint,
-    json::{health, problem::Problem, purchase},
+    json::{health, order, problem::Problem, purchase},
     live, maintenance, request_id, request_path, retry_page, sale_calendar, search_engines,
     security, sitemap, visitor,
 };
@@ -182,12 +182,13 @@ fn panic_response(_: Box<dyn std::any::Any + Send>) -> Response {
     Problem(ShopError::Internal { incident }).into_response()
 }
 
-/// Builds the router of a server that a run starts for its buyers: it sells to them, and has no
-/// pages and no forms. A buyer waits as long as a buyer in the process of the run would.
+/// Builds the router of a server that a run starts for its buyers: it sells to them, shows what they
+/// ordered, and has no pages and no forms. A buyer waits as long as a buyer in the process of the run would.
 pub fn buyers_router(state: AppState) -> Router {
     Router::new()
         .route("/healthz", get(health::healthz))
         .route("/api/purchase", post(purchase::purchase))
+        .route("/api/orders/{publicId}", get(order::one))
         .method_not_allowed_fallback(async || Problem(ShopError::MethodNotAllowed))
         .fallback(async || Problem(ShopError::UnknownPage))
         .layer(security::sessions(&state))

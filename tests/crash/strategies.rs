@@ -15,7 +15,7 @@ use doorbuster::{
     shop::{Shop, inventory::PurchaseRequest},
     simulation::run_secret::BUYER_HEADER,
 };
-use reqwest::Client;
+use reqwest::{Client, StatusCode};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -153,15 +153,29 @@ pub async fn post(
             .send()
             .await
             .ok()?;
-        let is_sold = answer.status().is_success();
+        let status = answer.status();
         let body: Value = answer.json().await.ok()?;
-        if is_sold {
-            return body["orderId"].as_str().map(ToOwned::to_owned);
+        if status.is_success() {
+            let order = body["orderId"].as_str()?.to_owned();
+            let is_queued = status == StatusCode::ACCEPTED;
+            return (!is_queued || follow(client, url, &order).await).then_some(order);
         }
         if body["type"] != "/api/problems#busy" {
             return None;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Waits until a queued order is written. Returns false if it is refused, or the server ends.
+pub async fn follow(client: &Client, url: &str, order: &str) -> bool {
+    loop {
+        let answer = client.get(format!("{url}/api/orders/{order}")).send().await;
+        match answer.map(|answer| answer.status()) {
+            Ok(StatusCode::ACCEPTED) => tokio::time::sleep(Duration::from_millis(10)).await,
+            Ok(status) => return status.is_success(),
+            Err(_) => return false,
+        }
     }
 }
 

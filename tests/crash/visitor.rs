@@ -7,6 +7,7 @@ use reqwest::{
     redirect::Policy,
 };
 
+use super::strategies::follow;
 use crate::support::shop::long_key;
 
 /// The page that a rejected form redirects to.
@@ -133,8 +134,12 @@ impl Visitor {
             };
             answer = again;
         }
+        let is_queued = answer.status() == StatusCode::ACCEPTED;
         let answer: serde_json::Value = answer.json().await.unwrap_or_default();
         if let Some(order) = answer["orderId"].as_str() {
+            if is_queued && !follow(&self.client, url, order).await {
+                return;
+            }
             self.orders.push(order.to_owned());
             self.done += 1;
         }

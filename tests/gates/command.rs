@@ -134,7 +134,7 @@ async fn a_run_sells_with_each_strategy() {
     let arguments = [
         "simulate",
         "--strategy",
-        "redis-counter,redis-lock,redis-hold",
+        "redis-counter,redis-lock,redis-hold,redis-stream",
         "--buyers",
         "33",
         "--stock",

@@ -42,10 +42,20 @@ pub fn can_start() -> bool {
     SHARED.is_some()
 }
 
+/// What a server keeps when it is killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Persistence {
+    /// What a test saves.
+    Dump,
+    /// Each change, before it is answered.
+    EachChange,
+}
+
 /// A Redis server. It is killed when it is dropped, and when this process ends.
 pub struct TestRedis {
     program: &'static str,
     port: u16,
+    persistence: Persistence,
     running: Option<Running>,
     // The last field: the folder is removed after the server has ended.
     folder: TempDir,
@@ -60,6 +70,15 @@ struct Running {
 impl TestRedis {
     /// Starts a new, empty server. Returns `None`, and says so, if none is installed.
     pub fn start() -> Option<Self> {
+        Self::start_with(Persistence::Dump)
+    }
+
+    /// The same for a server that writes each change to its disk before it answers.
+    pub fn start_durable() -> Option<Self> {
+        Self::start_with(Persistence::EachChange)
+    }
+
+    fn start_with(persistence: Persistence) -> Option<Self> {
         let Some(program) = PROGRAMS.into_iter().find(|program| is_installed(program)) else {
             eprintln!(
                 "SKIPPED: no test of Redis runs, because neither redis-server nor valkey-server is \
@@ -74,10 +93,11 @@ impl TestRedis {
         // Another program may take the port before the server does.
         for _ in 0..5 {
             let port = free_port();
-            if let Some(running) = launch(program, folder.path(), port) {
+            if let Some(running) = launch(program, folder.path(), port, persistence) {
                 return Some(Self {
                     program,
                     port,
+                    persistence,
                     running: Some(running),
                     folder,
                 });
@@ -107,7 +127,12 @@ impl TestRedis {
     /// Starts the server again, with the dump in its folder if there is one.
     pub fn restart(&mut self) {
         assert!(self.running.is_none(), "it was killed");
-        let running = launch(self.program, self.folder.path(), self.port);
+        let running = launch(
+            self.program,
+            self.folder.path(),
+            self.port,
+            self.persistence,
+        );
         self.running = Some(running.expect("it starts again on its port"));
     }
 
@@ -197,7 +222,16 @@ fn free_port() -> u16 {
 }
 
 /// Starts a server, and waits until it has loaded its data; `None` if it ends before.
-fn launch(program: &'static str, folder: &Path, port: u16) -> Option<Running> {
+fn launch(
+    program: &'static str,
+    folder: &Path,
+    port: u16,
+    persistence: Persistence,
+) -> Option<Running> {
+    let append_only = match persistence {
+        Persistence::Dump => "no",
+        Persistence::EachChange => "yes",
+    };
     let mut command = Command::new("setpriv");
     command
         // The server ends with the thread below, so with this process, however that ends.
@@ -207,7 +241,9 @@ fn launch(program: &'static str, folder: &Path, port: u16) -> Option<Running> {
             "--save",
             "",
             "--appendonly",
-            "no",
+            append_only,
+            "--appendfsync",
+            "always",
             "--dbfilename",
             "dump.rdb",
         ])

@@ -221,6 +221,28 @@ impl Visitor {
             .await
     }
 
+    /// The same for a purchase, whose order is followed until it does not wait in the queue any
+    /// more. Returns the last answer.
+    pub async fn purchase(
+        &mut self,
+        path: &str,
+        json: &str,
+        headers: &[(&str, &str)],
+    ) -> TestResponse {
+        let answer = self.post_json_with(path, json, headers).await;
+        self.follow(answer).await
+    }
+
+    /// Asks for the order of an answer until it does not wait in the queue any more.
+    pub async fn follow(&mut self, mut answer: TestResponse) -> TestResponse {
+        while answer.status == StatusCode::ACCEPTED {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            let address = answer.header("location").to_owned();
+            answer = self.page(&address).await;
+        }
+        answer
+    }
+
     /// Opens an event stream. Returns its body once the response has begun.
     pub async fn open_stream(&self, path: &str) -> Body {
         let mut request = Request::get(path).header(header::ACCEPT, "text/event-stream");

@@ -13,13 +13,14 @@ pub struct Migration;
 
 /// In the order of their foreign keys. A line of two slashes ends each statement, because the body
 /// of a trigger contains semicolons.
-const FILES: [&str; 7] = [
+const FILES: [&str; 8] = [
     include_str!("m0001_baseline/workbench.sql"),
     include_str!("m0001_baseline/catalogue.sql"),
     include_str!("m0001_baseline/orders.sql"),
     include_str!("m0001_baseline/operation.sql"),
     include_str!("m0001_baseline/ledger.sql"),
     include_str!("m0001_baseline/audit.sql"),
+    include_str!("m0001_baseline/outbox.sql"),
     include_str!("m0001_baseline/single_statement.sql"),
 ];
 

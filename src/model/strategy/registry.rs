@@ -451,6 +451,36 @@ strategies! {
         engines: Engines::All,
         needs_redis: true,
     }
+    /// A durable queue in Redis, whose consumers write batches.
+    RedisStream {
+        key: "redis-stream",
+        colour: "#ae4fae",
+        colour_dark: "#e11cfe",
+        dash: "14 5 3 5 3 5 3 5",
+        is_safe: true,
+        layout: StockLayout::Row,
+        isolation: Isolation::ReadCommitted,
+        can_hold: false,
+        has_race_window: false,
+        queue: QueueLocation::ServerMemory,
+        summary:
+            "answers at once with a place in a durable queue, from which consumers write batches",
+        explanation:
+            "Each buyer puts the order into a stream in Redis and gets a place in the queue. Consumers \
+                write the orders in batches, each one once, and a buyer has bought when the order is \
+                written.",
+        watch_for:
+            "No lock queue in the database. Buyers wait for their place in the queue, in the order of \
+                arrival, and the last ones wait longest.",
+        choose_it_when:
+            "The crowd is larger than the database for longer than a request may wait.",
+        decisive: "UPDATE stock s SET",
+        decisive_on_mysql: Some("UPDATE stock SET"),
+        application_part: Some("a queue in Redis, in front of the transaction"),
+        stepper_note: None,
+        engines: Engines::All,
+        needs_redis: true,
+    }
     /// A lock in the server's memory: safe on one server only.
     ProcessMutex {
         key: "process-mutex",

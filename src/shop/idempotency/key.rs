@@ -75,6 +75,16 @@ impl Key {
         Ok(Self(format!("run/{derived}")))
     }
 
+    /// The key of a queued order whose caller sent none. The order's id is new.
+    pub fn of_queue(order_id: Uuid) -> Self {
+        Self(format!("queue/{order_id}"))
+    }
+
+    /// A key that was written down, as it is stored.
+    pub(super) fn of_stored(stored: String) -> Self {
+        Self(stored)
+    }
+
     /// The key, as it is stored.
     pub fn as_str(&self) -> &str {
         &self.0

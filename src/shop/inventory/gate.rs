@@ -17,7 +17,7 @@
 //!
 //! See docs/decisions/0045-redis-in-front-of-the-row.md.
 
-mod keys;
+pub(super) mod keys;
 pub mod lock;
 mod scripts;
 pub mod take;
@@ -35,7 +35,9 @@ use self::{
     keys::Keys,
     scripts::{FORGET, GATES, INSPECT, LEARN, RELEASE, RESERVE},
 };
-use super::{counters::Level, process_locks::ProcessLocks, sold_out::REFUSAL_TTL};
+use super::{
+    counters::Level, process_locks::ProcessLocks, queue_followers::Followers, sold_out::REFUSAL_TTL,
+};
 use crate::{
     model::ShopError,
     redis::{Redis, Unavailable},
@@ -59,6 +61,8 @@ struct Parts {
     keys: Keys,
     /// The buyers of this process who wait for a lock of Redis: only the first of them asks it.
     waiting: ProcessLocks,
+    /// The orders of this process that are in the queue beside the gates.
+    followers: Arc<Followers>,
 }
 
 /// Units of one product for the purchase with this key.
@@ -167,6 +171,7 @@ impl StockGate {
             redis,
             keys: Keys::of(namespace),
             waiting: ProcessLocks::separate(),
+            followers: Arc::default(),
         }))
     }
 
@@ -178,7 +183,18 @@ impl StockGate {
             redis: self.0.redis.clone(),
             keys: self.0.keys.clone(),
             waiting: ProcessLocks::separate(),
+            followers: Arc::default(),
         }))
+    }
+
+    /// The names of this shop's keys.
+    pub(super) fn keys(&self) -> &Keys {
+        &self.0.keys
+    }
+
+    /// The orders of this process that are in the queue: all of its shops share a consumer.
+    pub(in crate::shop) fn followers(&self) -> &Arc<Followers> {
+        &self.0.followers
     }
 
     /// The connection to Redis.
@@ -270,6 +286,20 @@ impl StockGate {
             key: String::new(),
         };
         self.run_learn(&nothing, level, None, learning)
+            .await
+            .map(drop)
+    }
+
+    /// Teaches the gate of a product the level at which the row has just refused a purchase. For a
+    /// moment, the gate repeats the refusal.
+    pub async fn learn_refusal(&self, product_id: i64, level: Level) -> Result<(), Unavailable> {
+        let nothing = Reservation {
+            product_id,
+            units: 0,
+            key: String::new(),
+        };
+        let just_now = Some(Duration::ZERO);
+        self.run_learn(&nothing, level, just_now, Learning::IfNewer)
             .await
             .map(drop)
     }

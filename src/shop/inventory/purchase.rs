@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use super::{
-    PurchaseRequest,
+    Accepted, PurchaseRequest,
     sold_out::{CacheLookup, RefreshGuard},
     strategies::{self, row_lock},
 };
@@ -22,11 +22,39 @@ impl Shop {
         strategy: StrategyKey,
         request: PurchaseRequest,
     ) -> Outcome<Receipt> {
+        let seller = strategies::of(strategy);
+        self.sell(strategy, request, |request| seller.purchase(self, request))
+            .await
+    }
+
+    /// The same for a caller who can follow the order: a strategy with a queue that outlives this
+    /// process answers with the place in it.
+    pub async fn accept(
+        &self,
+        strategy: StrategyKey,
+        request: PurchaseRequest,
+    ) -> Outcome<Accepted> {
+        let seller = strategies::of(strategy);
+        self.sell(strategy, request, |request| seller.accept(self, request))
+            .await
+    }
+
+    /// Counts a purchase, unless a simulated buyer asks.
+    async fn sell<T, F>(
+        &self,
+        strategy: StrategyKey,
+        request: PurchaseRequest,
+        by: impl FnOnce(PurchaseRequest) -> F,
+    ) -> Outcome<T>
+    where
+        T: From<Receipt>,
+        F: Future<Output = Outcome<T>>,
+    {
         if request.lane_id.is_some() {
-            return self.purchase_uncounted(strategy, request).await;
+            return self.sell_uncounted(strategy, request, by).await;
         }
         let begun = self.metrics().attempt(Journey::Express);
-        let outcome = self.purchase_uncounted(strategy, request).await;
+        let outcome = self.sell_uncounted(strategy, request, by).await;
         let end = outcome.result.as_ref().map(|_| ());
         let end = end.map_err(TxnError::refusal_reason);
         self.metrics().end(Journey::Express, begun, end);
@@ -36,11 +64,16 @@ impl Shop {
         outcome
     }
 
-    async fn purchase_uncounted(
+    async fn sell_uncounted<T, F>(
         &self,
         strategy: StrategyKey,
         request: PurchaseRequest,
-    ) -> Outcome<Receipt> {
+        by: impl FnOnce(PurchaseRequest) -> F,
+    ) -> Outcome<T>
+    where
+        T: From<Receipt>,
+        F: Future<Output = Outcome<T>>,
+    {
         // Before the caller takes a place in any queue: such a strategy sells only in lanes.
         if request.lane_id.is_none()
             && let Err(refusal) = strategy.check_may_sell_in_shop()
@@ -63,9 +96,7 @@ impl Shop {
                 return refused;
             }
         };
-        let mut outcome = strategies::of(strategy)
-            .purchase(self, request.clone())
-            .await;
+        let mut outcome = by(request.clone()).await;
         outcome.split.queue_wait += queue_wait;
         drop(refresh_guard);
         // Contention must not undersell: at the row lock every buyer gets a turn.
@@ -73,7 +104,7 @@ impl Shop {
         if exhausted && strategy.may_sell_in_shop() && strategy != StrategyKey::RowLock {
             let mut outcome = row_lock::fall_back(self, request, &outcome, start).await;
             outcome.fallbacks += 1;
-            return outcome;
+            return outcome.map(T::from);
         }
         outcome
     }

@@ -126,7 +126,7 @@ pub fn refuse(
 }
 
 /// The same for a row that was locked at the time `at`.
-fn refuse_as_at(
+pub fn refuse_as_at(
     shop: &Shop,
     offer: &Offer,
     quantity: Quantity,

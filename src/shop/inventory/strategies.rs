@@ -15,6 +15,7 @@ mod redis_counter;
 mod redis_hold;
 mod redis_lock;
 mod redis_lock_unfenced;
+pub mod redis_stream;
 pub mod row_lock;
 mod row_lock_nowait;
 mod serializable;
@@ -43,6 +44,7 @@ pub fn of(key: StrategyKey) -> &'static dyn PurchaseStrategy {
         StrategyKey::RedisCounter => &redis_counter::RedisCounter,
         StrategyKey::RedisLock => &redis_lock::RedisLock,
         StrategyKey::RedisHold => &redis_hold::RedisHold,
+        StrategyKey::RedisStream => &redis_stream::RedisStream,
         StrategyKey::ProcessMutex => &process_mutex::ProcessMutex,
         StrategyKey::RedisLockUnfenced => &redis_lock_unfenced::RedisLockUnfenced,
         StrategyKey::BlindDecrement => &blind_decrement::BlindDecrement,

@@ -2,8 +2,25 @@
 
 use async_trait::async_trait;
 
+use uuid::Uuid;
+
 use super::{PurchaseRequest, hold::HoldStrategy};
 use crate::{db::txn::Outcome, model::Receipt, shop::Shop};
+
+/// The answer to a purchase whose caller can follow its order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Accepted {
+    /// The order is written.
+    Written(Receipt),
+    /// The order will have this id, if it is not refused. So many orders are in front of it.
+    InQueue { order_id: Uuid, ahead: u64 },
+}
+
+impl From<Receipt> for Accepted {
+    fn from(receipt: Receipt) -> Self {
+        Self::Written(receipt)
+    }
+}
 
 /// A way to sell stock, for the whole unit of work: a strategy decides where its transactions begin
 /// and end.
@@ -12,6 +29,12 @@ pub trait PurchaseStrategy: Send + Sync {
     /// Takes the stock and writes the order, its line, its stock movement and its idempotency key,
     /// or writes nothing.
     async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt>;
+
+    /// The same for a caller who can follow the order: a strategy with a queue that outlives this
+    /// process answers as soon as the purchase is in it.
+    async fn accept(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Accepted> {
+        self.purchase(shop, request).await.map(Accepted::Written)
+    }
 
     /// Returns how many purchases of a product wait in this process's memory; `None` if buyers of
     /// this strategy wait in the database.

@@ -6,7 +6,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use reqwest::{Response, header::RETRY_AFTER};
+use reqwest::{RequestBuilder, StatusCode, header::RETRY_AFTER};
 use serde::Deserialize;
 use tokio::{sync::Semaphore, time::timeout};
 use url::Url;
@@ -25,6 +25,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 /// Connections to all servers together. Each of them uses one of the about 1,000 file descriptors
 /// that a process may usually open.
 const CONNECTIONS_MAX: usize = 512;
+/// The pause before a buyer asks for a queued order again.
+const FOLLOW_PAUSE: Duration = Duration::from_millis(50);
 /// Retries after a `429` response are spread over this time; sent at once, they would exceed the
 /// rate limit again.
 const RETRY_SPREAD_MS: u64 = 1_024;
@@ -63,6 +65,7 @@ impl Failover {
 #[derive(Clone, Debug)]
 struct Server {
     purchase: String,
+    orders: String,
     connections: Arc<Semaphore>,
 }
 
@@ -79,9 +82,13 @@ impl HttpClient {
             .no_proxy()
             .pool_max_idle_per_host(connections)
             .build()?;
-        let server = |target: &Url| Server {
-            purchase: format!("{}/api/purchase", target.as_str().trim_end_matches('/')),
-            connections: Arc::new(Semaphore::new(connections)),
+        let server = |target: &Url| {
+            let base = target.as_str().trim_end_matches('/');
+            Server {
+                purchase: format!("{base}/api/purchase"),
+                orders: format!("{base}/api/orders"),
+                connections: Arc::new(Semaphore::new(connections)),
+            }
         };
         Ok(Self {
             client,
@@ -131,9 +138,16 @@ enum ServerReply {
     RetryAfter(Duration),
 }
 
+/// A response, or the id of an order that waits in the queue of the server.
+enum Response {
+    Reply(ServerReply),
+    Queued(String),
+}
+
+/// The id of an order, in the responses to a purchase and about an order.
 #[derive(Deserialize)]
-struct Purchase {
-    #[serde(rename = "orderId")]
+struct Order {
+    #[serde(rename = "orderId", alias = "id")]
     order_id: String,
 }
 
@@ -205,19 +219,14 @@ impl OverHttp {
         Attempt { result, cost }
     }
 
-    /// Sends one request.
+    /// Sends one request, and follows its order until it is written or refused.
     async fn send(
         &self,
         request: &AttemptRequest,
         server: &Server,
         cost: &mut AttemptCost,
     ) -> ServerReply {
-        let queued = Instant::now();
-        let Ok(_connection) = server.connections.acquire().await else {
-            return ServerReply::Unknown(FailureKind::NoConnection, "the run is over".to_owned());
-        };
-        cost.split.pool_wait += queued.elapsed();
-        let response = self
+        let purchase = self
             .http
             .client
             .post(format!("{}?strategy={}", server.purchase, self.strategy))
@@ -226,13 +235,44 @@ impl OverHttp {
             .json(&serde_json::json!({
                 "productId": request.product_id,
                 "quantity": request.quantity,
-            }))
-            .send()
-            .await;
-        match response {
-            Ok(response) => read(response).await,
-            Err(error) => ServerReply::Unknown(failure(&error), error.to_string()),
+            }));
+        match exchange(purchase, server, cost).await {
+            Response::Reply(reply) => reply,
+            Response::Queued(order_id) => self.follow(&order_id, server, cost).await,
         }
+    }
+
+    /// Asks for a queued order until its outcome is known: `accepted` is not `bought`.
+    async fn follow(&self, order_id: &str, server: &Server, cost: &mut AttemptCost) -> ServerReply {
+        let accepted = Instant::now();
+        while accepted.elapsed() < ATTEMPT_DEADLINE {
+            let paused = Instant::now();
+            tokio::time::sleep(FOLLOW_PAUSE).await;
+            cost.split.queue_wait += paused.elapsed();
+            let order = self
+                .http
+                .client
+                .get(format!("{}/{order_id}", server.orders));
+            if let Response::Reply(reply) = exchange(order, server, cost).await {
+                return reply;
+            }
+        }
+        let sentence = "the order still waits after an hour".to_owned();
+        ServerReply::Final(AttemptResult::Failed(FailureKind::TimedOut, sentence))
+    }
+}
+
+/// Sends one request when one of the server's connections is free.
+async fn exchange(request: RequestBuilder, server: &Server, cost: &mut AttemptCost) -> Response {
+    let queued = Instant::now();
+    let Ok(_connection) = server.connections.acquire().await else {
+        let over = "the run is over".to_owned();
+        return Response::Reply(ServerReply::Unknown(FailureKind::NoConnection, over));
+    };
+    cost.split.pool_wait += queued.elapsed();
+    match request.send().await {
+        Ok(response) => read(response).await,
+        Err(error) => Response::Reply(unknown(&error)),
     }
 }
 
@@ -250,35 +290,40 @@ fn failure(error: &reqwest::Error) -> FailureKind {
     }
 }
 
-async fn read(response: Response) -> ServerReply {
-    let status = response.status().as_u16();
-    if status == 429 {
-        return ServerReply::RetryAfter(retry_after(&response));
+fn unknown(error: &reqwest::Error) -> ServerReply {
+    ServerReply::Unknown(failure(error), error.to_string())
+}
+
+async fn read(response: reqwest::Response) -> Response {
+    let status = response.status();
+    if status == StatusCode::TOO_MANY_REQUESTS {
+        return Response::Reply(ServerReply::RetryAfter(retry_after(&response)));
     }
-    if response.status().is_success() {
+    if status.is_success() {
         // A truncated response counts as a lost one.
-        return match response.json::<Purchase>().await {
-            Ok(purchase) => ServerReply::Final(AttemptResult::Bought(purchase.order_id)),
-            Err(error) => ServerReply::Unknown(failure(&error), error.to_string()),
+        return match response.json::<Order>().await {
+            Ok(order) if status == StatusCode::ACCEPTED => Response::Queued(order.order_id),
+            Ok(order) => Response::Reply(ServerReply::Final(AttemptResult::Bought(order.order_id))),
+            Err(error) => Response::Reply(unknown(&error)),
         };
     }
     let detail = match response.json::<Problem>().await {
         Ok(problem) => problem.detail,
         Err(error) => error.to_string(),
     };
-    match status {
-        402 | 409 | 422 => {
+    Response::Reply(match status.as_u16() {
+        status @ (402 | 409 | 422) => {
             let reason = refusal::refusal_from_response(status, &detail);
             ServerReply::Final(AttemptResult::Rejected(reason))
         }
         503 => ServerReply::Unknown(FailureKind::NoConnection, detail),
         500.. => ServerReply::Unknown(FailureKind::OtherFault, detail),
         _ => ServerReply::Final(AttemptResult::Failed(FailureKind::OtherFault, detail)),
-    }
+    })
 }
 
 /// Reads the `Retry-After` header; one second if there is none.
-fn retry_after(response: &Response) -> Duration {
+fn retry_after(response: &reqwest::Response) -> Duration {
     let seconds = response
         .headers()
         .get(RETRY_AFTER)

@@ -1,7 +1,11 @@
 //! `GET /api/orders/{publicId}`: an order, for anyone who has its link. It contains neither name
 //! nor address.
 
-use axum::{Json, extract::State};
+use axum::{
+    Json,
+    extract::State,
+    response::{IntoResponse, Response},
+};
 use serde::Serialize;
 use utoipa::{IntoResponses, ToSchema};
 
@@ -9,10 +13,12 @@ use super::{
     path_text::PathText,
     problem::Problem,
     problem_type::ProblemType,
+    queued::QueuedOrderJson,
     responses::{Responses, problems},
 };
 use crate::{
     model::{OrderView, ShopError},
+    shop::queue::OrderState,
     web::AppState,
 };
 
@@ -80,19 +86,37 @@ impl From<OrderView> for OrderJson {
     }
 }
 
-/// Problems of an order.
+/// Problems of an order, and those for which a queued order is refused.
 pub struct OrderProblems;
 
 impl IntoResponses for OrderProblems {
     fn responses() -> Responses {
-        problems(&[&[ProblemType::UnknownOrder, ProblemType::Unavailable]])
+        let own = [
+            ProblemType::UnknownOrder,
+            ProblemType::OutcomeUnknown,
+            ProblemType::Unavailable,
+        ];
+        let refused = [
+            ProblemType::StrategyNotAllowed,
+            ProblemType::UnknownProduct,
+            ProblemType::InsufficientStock,
+            ProblemType::OverCustomerLimit,
+            ProblemType::LimitedPerCustomer,
+            ProblemType::SaleNotStarted,
+            ProblemType::SaleEnded,
+            ProblemType::IdempotencyKeyReused,
+            ProblemType::InvalidState,
+            ProblemType::Invalid,
+        ];
+        problems(&[&own, &refused])
     }
 }
 
 /// One order.
 ///
 /// Its public id, which a purchase returns, is the permission to read it. It contains neither name
-/// nor address.
+/// nor address. An order that waits in the queue is 202, and one that the queue refused is the
+/// problem that the purchase would have had.
 #[utoipa::path(
     get,
     path = "/api/orders/{publicId}",
@@ -106,13 +130,26 @@ impl IntoResponses for OrderProblems {
     )),
     responses(
         (status = 200, description = "The order", body = OrderJson),
+        (
+            status = 202,
+            description = "It waits in the queue",
+            body = QueuedOrderJson,
+            headers(
+                ("Location" = String, description = "This address."),
+                ("Retry-After" = u64, description = "Seconds after which to ask again.")
+            )
+        ),
         OrderProblems
     )
 )]
 pub async fn one(
     State(state): State<AppState>,
     public_id: Result<PathText, Problem>,
-) -> Result<Json<OrderJson>, Problem> {
+) -> Result<Response, Problem> {
     let PathText(public_id) = public_id.map_err(|_| ShopError::UnknownOrder)?;
-    Ok(Json(state.shop.orders().find(&public_id).await?.into()))
+    Ok(match state.shop.queue().follow(&public_id).await? {
+        OrderState::Written(order) => Json(OrderJson::from(*order)).into_response(),
+        OrderState::Waiting { ahead } => QueuedOrderJson::queued(public_id, ahead).into_response(),
+        OrderState::Held => QueuedOrderJson::held(public_id).into_response(),
+    })
 }

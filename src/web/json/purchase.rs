@@ -5,6 +5,7 @@ use axum::{
     body::Bytes,
     extract::{Query, Request, State, rejection::QueryRejection},
     http::HeaderMap,
+    response::{IntoResponse, Response},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -20,13 +21,14 @@ use utoipa::{
 use super::{
     problem::Problem,
     problem_type::ProblemType,
+    queued::QueuedOrderJson,
     responses::{EVERY_CHANGE, Responses, problems},
 };
 use crate::{
     model::{Quantity, ShopError, StrategyKey},
     shop::{
         idempotency::{Claim, Key},
-        inventory::PurchaseRequest,
+        inventory::{Accepted, PurchaseRequest},
     },
     simulation::run_secret::BUYER_HEADER,
     web::{AppState, client_address::client_address, security},
@@ -151,6 +153,10 @@ impl IntoResponses for PurchaseProblems {
 /// same key and the same body have the same answer, and one order. A rejected purchase changes
 /// nothing, and its key may be used again.
 ///
+/// With the strategy `redis-stream`, the order is put into a queue, and the answer is 202 with its
+/// place. Follow it at `Location`: it is bought when that answers 200. If it is refused, that address
+/// answers with the problem.
+///
 /// A buyer of a simulation run also sends the token of its run, in `Doorbuster-Buyer`, and buys
 /// from its private lane.
 #[utoipa::path(
@@ -162,6 +168,15 @@ impl IntoResponses for PurchaseProblems {
     request_body = PurchaseRequestJson,
     responses(
         (status = 200, description = "Bought", body = PurchaseJson),
+        (
+            status = 202,
+            description = "Accepted, and not bought yet",
+            body = QueuedOrderJson,
+            headers(
+                ("Location" = String, description = "Where to follow the order."),
+                ("Retry-After" = u64, description = "Seconds after which to ask there.")
+            )
+        ),
         PurchaseProblems
     )
 )]
@@ -170,7 +185,7 @@ pub async fn purchase(
     session: Session,
     options: Result<Query<Options>, QueryRejection>,
     request: Request,
-) -> Result<Json<PurchaseJson>, Problem> {
+) -> Result<Response, Problem> {
     let Query(options) = options.map_err(|error| ShopError::Malformed(error.to_string()))?;
     let (parts, body) = request.into_parts();
     let address = client_address(&parts.headers, &parts.extensions, &state.trusted_proxies);
@@ -193,7 +208,7 @@ pub async fn purchase(
     let claim = key.map(|key| Claim::new(key, "purchase", &[&of_product[0], &of_product[1]]));
     let outcome = state
         .shop
-        .purchase(
+        .accept(
             strategy,
             PurchaseRequest {
                 product_id,
@@ -203,12 +218,17 @@ pub async fn purchase(
             },
         )
         .await;
-    let receipt = outcome.result?;
-    Ok(Json(PurchaseJson {
-        message: "Purchase successful",
-        remaining_stock: receipt.remaining_stock,
-        order_id: receipt.order_id,
-    }))
+    Ok(match outcome.result? {
+        Accepted::Written(receipt) => Json(PurchaseJson {
+            message: "Purchase successful",
+            remaining_stock: receipt.remaining_stock,
+            order_id: receipt.order_id,
+        })
+        .into_response(),
+        Accepted::InQueue { order_id, ahead } => {
+            QueuedOrderJson::queued(order_id.to_string(), Some(ahead)).into_response()
+        }
+    })
 }
 
 /// Parses the body. Invalid JSON is a 400; valid JSON with invalid fields is a 422.

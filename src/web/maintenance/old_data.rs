@@ -13,13 +13,23 @@ use crate::{
         retention::{self, COUNTED_MAX, Deleted, ExpiredRows},
         session_store::EXPIRED_SESSIONS,
     },
-    shop::{cart::OLD_CARTS, idempotency::OLD_KEYS, moment, operation::OLD_HEARTBEATS},
+    shop::{
+        cart::OLD_CARTS, idempotency::OLD_KEYS, inventory::queue_outcome::OLD_OUTCOMES, moment,
+        operation::OLD_HEARTBEATS, outbox::OLD_EVENTS,
+    },
     simulation::store,
     web::AppState,
 };
 
 /// The rows that are deleted by their age alone.
-const ROWS: [ExpiredRows; 4] = [EXPIRED_SESSIONS, OLD_CARTS, OLD_KEYS, OLD_HEARTBEATS];
+const ROWS: [ExpiredRows; 6] = [
+    EXPIRED_SESSIONS,
+    OLD_CARTS,
+    OLD_KEYS,
+    OLD_OUTCOMES,
+    OLD_EVENTS,
+    OLD_HEARTBEATS,
+];
 /// Maximum time for one kind of data in a round, so that a million rows of one kind do not delay
 /// the others.
 const KIND_MAX: Duration = Duration::from_secs(60);

@@ -5,6 +5,7 @@ mod audit_tile;
 mod certificate;
 mod compare;
 mod discounts;
+mod events;
 mod export_panel;
 mod gates;
 mod health;
@@ -16,6 +17,7 @@ mod picture;
 mod plan_form;
 mod product;
 mod products;
+mod queue;
 mod run_label;
 mod run_list;
 mod run_locks;
@@ -31,6 +33,7 @@ mod strategy;
 pub use certificate::CertificatePage;
 pub use compare::ComparePage;
 pub use discounts::DiscountsPage;
+pub use events::EventsPage;
 pub use gates::GatesPage;
 pub use health::{GuidePage, HealthPage};
 pub use lessons::LessonsPage;
@@ -39,6 +42,7 @@ pub use order::AdminOrderPage;
 pub use overview::OverviewPage;
 pub use product::ProductSalePage;
 pub use products::ProductsPage;
+pub use queue::QueuePage;
 pub use run_list::RunsPage;
 pub use run_locks::RunLocksPage;
 pub use samples::SamplesPage;
@@ -82,7 +86,9 @@ fn Subnav(
                 {item("/admin/products", "Products")}
                 {item("/admin/stock", "Stock")}
                 {item("/admin/discounts", "Discounts")}
+                {item("/admin/events", "Events")}
                 {(has_redis || current == "/admin/redis").then(|| item("/admin/redis", "Redis"))}
+                {(has_redis || current == "/admin/queue").then(|| item("/admin/queue", "Queue"))}
                 {item("/admin/simulations", "Simulations")}
                 {item("/admin/stepper", "Stepper")}
                 {item("/admin/lessons", "Lessons")}

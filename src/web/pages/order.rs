@@ -12,8 +12,13 @@ use crate::{
         Contact, OrderLineView, OrderStatus, OrderStatusView, OrderView as Order, RefundReason,
         RefundView, country::name_of,
     },
+    shop::queue::OrderState,
     ui::{bill::tax_label, utc_time::UtcTime},
 };
+
+/// Seconds between two looks at an order in the queue, and at one that is on hold.
+const WAITING_RELOAD_S: u64 = 2;
+const HELD_RELOAD_S: u64 = 60;
 
 /// `/orders/{public_id}`
 #[component]
@@ -23,7 +28,11 @@ pub fn OrderPage() -> impl IntoView {
         .get("public_id")
         .unwrap_or_default();
     framed(|visit| async move {
-        let order = visit.shop().orders().find(&public_id).await?;
+        let order = match visit.shop().queue().follow(&public_id).await? {
+            OrderState::Written(order) => *order,
+            OrderState::Waiting { ahead } => return Ok(waiting(ahead)),
+            OrderState::Held => return Ok(held()),
+        };
         let title = format!("Order {}", order.number);
         let bundle = if order.status_view().is_open {
             Bundle::Shop
@@ -37,6 +46,49 @@ pub fn OrderPage() -> impl IntoView {
             None => page,
         })
     })
+}
+
+/// The page of an order in the queue. It loads again until the order is written or refused.
+fn waiting(ahead: Option<u64>) -> Page {
+    let place = match ahead {
+        None => "The shop is working on your order.".to_owned(),
+        Some(0) => "Your order is next.".to_owned(),
+        Some(1) => "1 order is in front of yours.".to_owned(),
+        Some(ahead) => format!("{ahead} orders are in front of yours."),
+    };
+    let note = "You have not bought yet: stock may run out before your turn. This page follows your \
+                order. You can also come back to it later.";
+    let body = view! { <QueuedOrder heading="In the queue" place note reload_s=WAITING_RELOAD_S/> };
+    Page::private("Order in the queue", Bundle::None, body).refreshed_after(WAITING_RELOAD_S)
+}
+
+/// The page of an order that could not be written.
+fn held() -> Page {
+    let place = "The shop could not write your order yet, and is looking into it.".to_owned();
+    let note = "You do not need to order again. Come back to this page later.";
+    let body = view! { <QueuedOrder heading="Order on hold" place note reload_s=HELD_RELOAD_S/> };
+    Page::private("Order on hold", Bundle::None, body).refreshed_after(HELD_RELOAD_S)
+}
+
+/// `page.js` loads the page again after `reload_s`.
+#[component]
+fn QueuedOrder(
+    heading: &'static str,
+    place: String,
+    note: &'static str,
+    reload_s: u64,
+) -> impl IntoView {
+    view! {
+        <main class="page" id="main" tabindex="-1">
+            <article class="receipt" data-reload-after=reload_s.to_string()>
+                <header class="receipt__head">
+                    <h1>{heading}</h1>
+                    <p role="status">{place}</p>
+                    <p class="quiet">{note}</p>
+                </header>
+            </article>
+        </main>
+    }
 }
 
 /// Returns the reload interval of the page without JavaScript, in seconds: short while the payment

@@ -10,6 +10,15 @@ CREATE TABLE idempotency_key (
   KEY idempotency_key_created_at (created_at)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {collation}
 //
+-- The outcomes of queued orders that were not written under their own id: refused, or sold under
+-- another id because their key was used before. JSON.
+CREATE TABLE queue_outcome (
+  order_id BINARY(16) NOT NULL PRIMARY KEY,
+  outcome LONGTEXT NOT NULL,
+  decided_at DATETIME(6) NOT NULL DEFAULT (UTC_TIMESTAMP(6)),
+  KEY queue_outcome_decided_at (decided_at)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE {collation}
+//
 CREATE TABLE session (
   id VARCHAR(32) NOT NULL PRIMARY KEY,
   data LONGTEXT NOT NULL,

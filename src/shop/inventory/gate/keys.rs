@@ -1,5 +1,7 @@
 //! The names of the keys in Redis.
 
+use uuid::Uuid;
+
 /// The keys of one shop.
 #[derive(Clone, Debug)]
 pub struct Keys {
@@ -26,6 +28,21 @@ impl Keys {
         format!("{}:gates", self.prefix)
     }
 
+    /// The keys of the queue of orders, in the order of the scripts: the stream, the counters, and
+    /// the dead letters.
+    pub fn of_queue(&self) -> [String; 3] {
+        let of = |part: &str| format!("{}:{part}", self.prefix);
+        [of("queue"), of("queue:counters"), of("queue:dead")]
+    }
+
+    /// The keys of an order in the queue, and of its idempotency key.
+    pub fn of_queued(&self, order_id: Uuid, key: &str) -> [String; 2] {
+        [
+            format!("{}:queue:order:{order_id}", self.prefix),
+            format!("{}:queue:key:{key}", self.prefix),
+        ]
+    }
+
     /// The keys of a product's lock and of its last token.
     pub fn of_lock(&self, product_id: i64) -> [String; 2] {
         let of = |part: &str| format!("{}:{part}:{product_id}", self.prefix);
@@ -44,5 +61,9 @@ mod tests {
         assert_ne!(one.of_gate(7), other.of_gate(7));
         assert_ne!(one.of_gate(7)[0], one.of_gate(8)[0]);
         assert_ne!(one.of_lock(7), other.of_lock(7));
+        assert_ne!(one.of_queue(), other.of_queue());
+        let queued = |keys: &Keys, id| keys.of_queued(Uuid::from_u128(id), "a key");
+        assert_ne!(queued(&one, 1), queued(&other, 1));
+        assert_ne!(queued(&one, 1)[0], queued(&one, 2)[0]);
     }
 }

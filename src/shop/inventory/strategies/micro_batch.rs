@@ -25,7 +25,7 @@
 //! together.
 
 mod statement;
-mod transaction;
+pub(super) mod transaction;
 
 use std::{sync::Arc, time::Instant};
 

@@ -1,5 +1,6 @@
 //! A batch as one transaction of four round trips, which can tell each order why it is refused.
 
+mod decided;
 mod rows;
 
 use std::{
@@ -13,10 +14,12 @@ use std::{
 use sea_orm::{DbErr, FromQueryResult, Value};
 use uuid::Uuid;
 
+use self::decided::Known;
+pub(in crate::shop::inventory::strategies) use self::decided::Lesson;
 use crate::{
     db::{
         dialect,
-        txn::{self, Abort, Work},
+        txn::{self, Abort, Outcome, Work},
     },
     model::{
         Bill, Quantity, Receipt, ShopError, StockLayout, StrategyKey, bill::TAX_BASIS_POINTS,
@@ -30,21 +33,53 @@ use crate::{
             batch_queue::{BatchOrder, BatchOutcome},
             committed::CommittedOrders,
             counters::Level,
-            sale,
+            queue_outcome, sale,
         },
         orders,
     },
 };
 
+/// Whose orders a batch writes.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::shop::inventory::strategies) struct Mode {
+    pub strategy: StrategyKey,
+    /// True if an order may come again after it was decided: each outcome is stored, and found.
+    pub stores_outcomes: bool,
+}
+
+/// What a batch has done.
+#[derive(Debug)]
+pub(in crate::shop::inventory::strategies) struct Written {
+    /// An answer for each order, in their order.
+    pub answers: Vec<Result<Receipt, ShopError>>,
+    /// The stock rows as the batch left them.
+    pub lessons: Vec<Lesson>,
+}
+
 /// Runs `orders` as one transaction. Returns an answer for each, in their order.
 pub(super) async fn run(shop: &Shop, orders: Arc<[BatchOrder]>) -> BatchOutcome {
-    let policy = shop.policy(StrategyKey::MicroBatch.as_str());
+    let mode = Mode {
+        strategy: StrategyKey::MicroBatch,
+        stores_outcomes: false,
+    };
+    let written = run_as(shop, mode, orders).await;
+    written.map(|written| written.answers)
+}
+
+/// The same for the orders of another strategy.
+pub(in crate::shop::inventory::strategies) async fn run_as(
+    shop: &Shop,
+    mode: Mode,
+    orders: Arc<[BatchOrder]>,
+) -> Outcome<Written> {
+    let strategy = mode.strategy;
+    let policy = shop.policy(strategy.as_str());
     let shop = shop.clone();
     let check_keys = Arc::new(AtomicBool::new(false));
     txn::run(&shop.db.clone(), policy, move |work| {
         let (shop, orders) = (shop.clone(), Arc::clone(&orders));
         let check_keys = Arc::clone(&check_keys);
-        Box::pin(async move { attempt(work, &shop, &orders, &check_keys).await })
+        Box::pin(async move { attempt(work, &shop, mode, &orders, &check_keys).await })
     })
     .await
 }
@@ -55,9 +90,10 @@ pub(super) async fn run(shop: &Shop, orders: Arc<[BatchOrder]>) -> BatchOutcome 
 async fn attempt(
     work: &Work,
     shop: &Shop,
+    mode: Mode,
     orders: &[BatchOrder],
     check_keys: &AtomicBool,
-) -> Result<Vec<Result<Receipt, ShopError>>, Abort> {
+) -> Result<Written, Abort> {
     let mut ids: Vec<i64> = orders
         .iter()
         .map(|order| order.request.product_id)
@@ -65,23 +101,41 @@ async fn attempt(
     ids.sort_unstable();
     ids.dedup();
     let rows = catalog::lock_offers(work, &ids).await?;
-    let mut admission = admit_all(shop, &rows, orders, &HashMap::new())?;
+    // After the lock: what another transaction has decided about these orders is committed by now.
+    let mut known = Known::default();
+    if mode.stores_outcomes {
+        let ids = orders.iter().map(|order| order.public_id).collect();
+        known.outcomes = queue_outcome::stored(work.connection(), ids).await?;
+    }
+    let mut admission = admit_all(shop, mode.strategy, &rows, orders, &known)?;
     if check_keys.load(Ordering::Relaxed) || admission.has_refusals() {
-        // After the lock: a sale under one of these keys is committed by now.
-        let known = idempotency::stored_responses(work, keys(orders)).await?;
-        admission = admit_all(shop, &rows, orders, &known)?;
+        known.responses = idempotency::stored_responses(work, keys(orders)).await?;
+        admission = admit_all(shop, mode.strategy, &rows, orders, &known)?;
     }
     let written = write(work, shop, &admission.sales).await;
     if matches!(written, Err(Abort::Conflict)) {
         check_keys.store(true, Ordering::Relaxed);
     }
-    written.map(|()| admission.answers)
+    let taken = written?;
+    if !mode.stores_outcomes {
+        return Ok(Written {
+            answers: admission.answers,
+            lessons: Vec::new(),
+        });
+    }
+    let outcomes = decided::new_outcomes(orders, &admission.answers, &known);
+    queue_outcome::store(work, outcomes).await?;
+    Ok(Written {
+        lessons: decided::lessons(&rows, &taken, orders, &admission.answers),
+        answers: admission.answers,
+    })
 }
 
 fn keys(orders: &[BatchOrder]) -> Vec<String> {
     let keys = orders.iter().filter_map(|order| order.key());
     keys.map(ToOwned::to_owned).collect()
 }
+
 fn replay_answer(
     order: &BatchOrder,
     stored: &StoredResponse,
@@ -108,12 +162,13 @@ impl Admission {
     }
 }
 
-/// Admits in order of arrival; an order whose key is `known` gets its earlier answer.
+/// Admits in order of arrival; an order that is `known` gets its earlier answer.
 fn admit_all(
     shop: &Shop,
+    strategy: StrategyKey,
     rows: &[LockedOffer],
     orders: &[BatchOrder],
-    known: &HashMap<String, StoredResponse>,
+    known: &Known,
 ) -> Result<Admission, Abort> {
     let mut stocks: HashMap<i64, BatchStock<'_>> = rows
         .iter()
@@ -121,10 +176,12 @@ fn admit_all(
         .collect();
     let mut admission = Admission::default();
     for order in orders {
-        let stored = order.key().and_then(|key| known.get(key));
-        let answer = match stored {
-            Some(stored) => replay_answer(order, stored)?,
-            None => admit(shop, &mut stocks, order).map(|sale| {
+        let outcome = known.outcomes.get(&order.public_id);
+        let stored = order.key().and_then(|key| known.responses.get(key));
+        let answer = match (outcome, stored) {
+            (Some(outcome), _) => outcome.clone().into_answer(),
+            (None, Some(stored)) => replay_answer(order, stored)?,
+            (None, None) => admit(shop, strategy, &mut stocks, order).map(|sale| {
                 let receipt = sale.receipt();
                 admission.sales.push(sale);
                 receipt
@@ -180,6 +237,7 @@ impl BatchSale {
 /// Admits an order if enough units remain after the orders admitted before it.
 fn admit(
     shop: &Shop,
+    strategy: StrategyKey,
     stocks: &mut HashMap<i64, BatchStock<'_>>,
     order: &BatchOrder,
 ) -> Result<BatchSale, ShopError> {
@@ -188,10 +246,9 @@ fn admit(
         .get_mut(&order.request.product_id)
         .ok_or(ShopError::UnknownProduct)?;
     let offer = &stock.row.offer;
-    sale::check_offer(offer, StrategyKey::MicroBatch, &order.request)?;
+    sale::check_offer(offer, strategy, &order.request)?;
     if stock.row.layout != StockLayout::Row.as_str() {
-        let key = StrategyKey::MicroBatch.to_string();
-        return Err(ShopError::StrategyLaneOnly(key));
+        return Err(ShopError::StrategyLaneOnly(strategy.to_string()));
     }
     let units = i64::from(quantity.get());
     if stock.available < units {
@@ -248,10 +305,10 @@ struct TakenRow {
 }
 
 /// Writes all admitted orders, in one statement if the engine can, and checks that all were
-/// written.
-async fn write(work: &Work, shop: &Shop, sales: &[BatchSale]) -> Result<(), Abort> {
+/// written. Returns the stock rows that it changed.
+async fn write(work: &Work, shop: &Shop, sales: &[BatchSale]) -> Result<Vec<TakenRow>, Abort> {
     if sales.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let taken = if dialect::writes_in_expressions(work.connection()) {
         let statement = dialect::statement(SALES, columns(sales)?);
@@ -265,7 +322,7 @@ async fn write(work: &Work, shop: &Shop, sales: &[BatchSale]) -> Result<(), Abor
     if usize::try_from(written) != Ok(sales.len()) {
         return Err(Abort::Conflict);
     }
-    for row in taken {
+    for row in &taken {
         let level = Level {
             available: row.available,
             version: row.version,
@@ -277,7 +334,7 @@ async fn write(work: &Work, shop: &Shop, sales: &[BatchSale]) -> Result<(), Abor
         };
         committed.report_after_commit(work, shop);
     }
-    Ok(())
+    Ok(taken)
 }
 
 fn columns(sales: &[BatchSale]) -> Result<Vec<Value>, DbErr> {

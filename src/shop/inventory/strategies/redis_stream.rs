@@ -1,0 +1,277 @@
+//! `redis-stream`: a durable queue. A purchase is accepted by a stream in Redis, which answers at
+//! once with a place in the queue; a group of consumers writes batches to the database.
+//!
+//! # Guarantees
+//! Each accepted order is decided once, under the lock of its stock row: written, or refused with a
+//! stored refusal, however often its entry is delivered. An entry whose consumer is gone is claimed
+//! by another one. What is accepted is as durable as Redis: with `appendfsync always`, an order that
+//! was answered is on disk; with `everysec`, a crash of Redis can lose the last second. The server
+//! that accepted an order also knows it until it is decided, and decides it itself if Redis lost it:
+//! only a crash of both at the same time can forget an order.
+//!
+//! # Cost under contention
+//! Callers hold no connection and wait for no lock: accepting is one call to Redis. The database
+//! sees one transaction for all orders that arrived in the meantime, as with `micro-batch`, and one
+//! more statement, which looks up earlier decisions.
+//!
+//! # Fails as
+//! A buyer may wait behind a thousand others and be refused in the end: `accepted` is not `bought`.
+//! A full queue: 429 with `Retry-After`. A Redis that is away: orders are decided in the request. An
+//! order that the database cannot write becomes a dead letter, and an administrator decides.
+//!
+//! # Choose it when
+//! The crowd is larger than the database for longer than a request may wait, and buyers can be
+//! answered later.
+
+mod consumer;
+
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::{
+    config::crash_point,
+    db::txn::{self, ErrorChain, Outcome, TimeSplit, TxnError},
+    model::{Receipt, ShopError, StrategyKey},
+    shop::{
+        Shop, catalog,
+        inventory::{
+            PurchaseRequest,
+            counters::Level,
+            gate::{RecentRefusal, StockGate},
+            order_queue::{Acceptance, OrderQueue, Place},
+            queue_followers::Answer,
+            queued_order::QueuedOrder,
+            sale,
+            strategy::{Accepted, PurchaseStrategy},
+        },
+    },
+};
+
+const STRATEGY: StrategyKey = StrategyKey::RedisStream;
+/// How long a simulated buyer waits before it asks a full queue again.
+const FULL_PAUSE: Duration = Duration::from_millis(50);
+/// Seconds after which a shopper may ask a full queue again.
+const RETRY_AFTER_S: u64 = 1;
+
+/// See the module's documentation.
+pub struct RedisStream;
+
+#[async_trait]
+impl PurchaseStrategy for RedisStream {
+    /// Waits until the order is decided.
+    async fn purchase(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Receipt> {
+        let Some(gate) = shop.gate() else {
+            return Outcome::refused(STRATEGY.needs_redis());
+        };
+        let pause = shop.injection_point.run_outside_transaction().await;
+        let followers = gate.followers();
+        let order = QueuedOrder::new(&request);
+        let answer = followers.follow_for_answer(order.clone());
+        let mut outcome = match enqueue(shop, gate, &order).await {
+            Ok(queued) if queued.order_id == order.order_id => {
+                followers.accepted(queued.order_id);
+                wait(shop, answer).await
+            }
+            Ok(queued) => {
+                followers.forget(order.order_id);
+                let answer = followers.follow_for_answer(order.accepted_as(queued.order_id));
+                followers.accepted(queued.order_id);
+                wait(shop, answer).await
+            }
+            Err(decided) => {
+                followers.forget(order.order_id);
+                *decided
+            }
+        };
+        outcome.split.pause += pause;
+        outcome
+    }
+
+    /// Answers with the place in the queue.
+    async fn accept(&self, shop: &Shop, request: PurchaseRequest) -> Outcome<Accepted> {
+        let Some(gate) = shop.gate() else {
+            return Outcome::refused(STRATEGY.needs_redis());
+        };
+        let start = Instant::now();
+        let followers = gate.followers();
+        let order = QueuedOrder::new(&request);
+        followers.follow(order.clone());
+        let queued = enqueue(shop, gate, &order).await;
+        match queued {
+            Ok(queued) => {
+                // The process that accepted it before may be gone.
+                if queued.order_id != order.order_id {
+                    followers.forget(order.order_id);
+                    followers.follow(order.accepted_as(queued.order_id));
+                }
+                followers.accepted(queued.order_id);
+                consumer::start(shop);
+                Outcome {
+                    result: Ok(Accepted::InQueue {
+                        order_id: queued.order_id,
+                        ahead: queued.ahead,
+                    }),
+                    attempts: 0,
+                    fallbacks: 0,
+                    split: TimeSplit {
+                        queue_wait: start.elapsed(),
+                        ..TimeSplit::default()
+                    },
+                }
+            }
+            Err(decided) => {
+                followers.forget(order.order_id);
+                (*decided).map(Accepted::Written)
+            }
+        }
+    }
+
+    fn queue_length(&self, shop: &Shop, _product_id: i64) -> Option<u64> {
+        shop.gate().map(|gate| gate.followers().count() as u64)
+    }
+}
+
+/// Writes what is in the queue, also what other processes have accepted, until the server stops.
+pub async fn consume(shop: &Shop, shutdown: &CancellationToken) {
+    consumer::serve(shop, shutdown).await;
+}
+
+/// An order in the queue.
+#[derive(Clone, Copy, Debug)]
+struct Queued {
+    /// Another id than the order's if its key was accepted before.
+    order_id: Uuid,
+    ahead: u64,
+}
+
+/// Puts an order into the queue. Decides it at once if Redis does not answer: the order may be in
+/// the queue nevertheless, and is decided once.
+async fn enqueue(
+    shop: &Shop,
+    gate: &StockGate,
+    order: &QueuedOrder,
+) -> Result<Queued, Box<Outcome<Receipt>>> {
+    if let Err(refusal) = check_rules(shop, order).await {
+        return Err(Box::new(Outcome::refused(refusal)));
+    }
+    let queue = OrderQueue::beside(gate);
+    let mut asks_gate = true;
+    loop {
+        let accepted = queue.accept(order, asks_gate).await;
+        crash_point::pass("after accepting by", STRATEGY.as_str());
+        let refusal = match accepted {
+            Ok(Acceptance::Accepted { ahead }) => {
+                let order_id = order.order_id;
+                return Ok(Queued { order_id, ahead });
+            }
+            Ok(Acceptance::Known(order_id)) => {
+                let ahead = match queue.place(order_id).await {
+                    Ok(Place::Waiting { ahead }) => ahead,
+                    _ => 0,
+                };
+                return Ok(Queued { order_id, ahead });
+            }
+            Ok(Acceptance::KeyReused) => ShopError::IdempotencyKeyReused,
+            Ok(Acceptance::Refused(refusal)) => match repeat_refusal(shop, order, refusal).await {
+                Some(refusal) => refusal,
+                None => {
+                    asks_gate = false;
+                    continue;
+                }
+            },
+            Ok(Acceptance::Full) if shop.deadline <= txn::REQUEST_DEADLINE => {
+                ShopError::QueueFull {
+                    retry_after_s: RETRY_AFTER_S,
+                }
+            }
+            Ok(Acceptance::Full) => {
+                tokio::time::sleep(FULL_PAUSE).await;
+                continue;
+            }
+            Err(_) => return Err(Box::new(decide_without_queue(shop, order).await)),
+        };
+        return Err(Box::new(Outcome::refused(refusal)));
+    }
+}
+
+/// Checks the rules that need no lock, usually without the database. The consumer checks them again.
+///
+/// # Errors
+/// The rule's refusal, unless an order was written under the key.
+async fn check_rules(shop: &Shop, order: &QueuedOrder) -> Result<(), ShopError> {
+    let request = order.request();
+    let recent = shop.shared.queue_offers.get(order.product_id);
+    if recent.is_some_and(|offer| sale::check_offer(&offer, STRATEGY, &request).is_ok()) {
+        return Ok(());
+    }
+    let checked = match catalog::read_offer(&shop.db, order.product_id).await {
+        Ok(Some(offer)) => sale::check_offer(&offer, STRATEGY, &request)
+            .map(|()| shop.shared.queue_offers.put(offer)),
+        Ok(None) => Err(ShopError::UnknownProduct),
+        // Without the database, the consumer checks them.
+        Err(_) => Ok(()),
+    };
+    match checked {
+        Err(_) if is_maybe_known(shop, order).await => Ok(()),
+        checked => checked,
+    }
+}
+
+/// True if an order may have been written under the key: the consumer repeats its answer.
+async fn is_maybe_known(shop: &Shop, order: &QueuedOrder) -> bool {
+    shop.shared.key_lookup.is_known(&shop.db, order.key()).await != Some(false)
+}
+
+/// Decides an order that Redis may have accepted without an answer. If that fails, the outcome is
+/// unknown: a consumer may still write it.
+async fn decide_without_queue(shop: &Shop, order: &QueuedOrder) -> Outcome<Receipt> {
+    let (result, cost) = consumer::decide_now(shop, order).await.into_parts();
+    cost.with_result(match result {
+        Ok(_) | Err(TxnError::Refused(_)) => result,
+        Err(error) => {
+            tracing::warn!(error = %ErrorChain(&error), "an order may be in the queue");
+            Err(unknown_outcome())
+        }
+    })
+}
+
+fn unknown_outcome() -> TxnError {
+    TxnError::OutcomeUnknown {
+        name: STRATEGY.as_str(),
+    }
+}
+
+/// Returns the refusal that the row has just given to another buyer, if this one would get the same;
+/// the next buyers get it from memory. `None` if the queue has to decide.
+async fn repeat_refusal(
+    shop: &Shop,
+    order: &QueuedOrder,
+    refusal: RecentRefusal,
+) -> Option<ShopError> {
+    if refusal.is_outdated(shop, order.product_id) || is_maybe_known(shop, order).await {
+        return None;
+    }
+    let offer = catalog::read_offer(&shop.db, order.product_id)
+        .await
+        .ok()??;
+    sale::check_offer(&offer, STRATEGY, &order.request()).ok()?;
+    let level = Level {
+        available: refusal.available,
+        version: refusal.version,
+    };
+    let at = Instant::now().checked_sub(refusal.age)?;
+    Some(sale::refuse_as_at(shop, &offer, order.quantity, level, at))
+}
+
+/// Waits for the outcome of an order, until the shop's deadline. The order is decided later
+/// nevertheless.
+async fn wait(shop: &Shop, answer: Answer) -> Outcome<Receipt> {
+    consumer::start(shop);
+    match tokio::time::timeout(shop.deadline, answer).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_)) | Err(_) => Outcome::failed(unknown_outcome()),
+    }
+}

@@ -1,0 +1,384 @@
+//! The consumer of a process: takes entries of the queue, writes them to the database in batches,
+//! and decides those of this process's orders that Redis has lost.
+
+use std::{
+    collections::HashSet,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::crash_point,
+    db::txn::{self, ErrorChain, Outcome, TxnError},
+    model::{Receipt, ShopError, StrategyKey},
+    redis::Unavailable,
+    shop::{
+        Shop,
+        inventory::{
+            InjectionPoint,
+            batch_queue::BatchOrder,
+            gate::{Learning, StockGate},
+            order_queue::{Acknowledged, BATCH_MAX, Entry, OrderQueue, Place},
+            queue_followers::Followers,
+            queue_outcome,
+            queued_order::QueuedOrder,
+            strategies::micro_batch::transaction::{self, Lesson, Mode, Written},
+        },
+    },
+};
+
+const STRATEGY: StrategyKey = StrategyKey::RedisStream;
+const MODE: Mode = Mode {
+    strategy: STRATEGY,
+    stores_outcomes: true,
+};
+/// The shortest and the longest pause of a consumer that finds nothing.
+const IDLE_MIN: Duration = Duration::from_millis(2);
+const IDLE_MAX: Duration = Duration::from_millis(50);
+/// The pause after Redis or the database has failed.
+const FAILURE_PAUSE: Duration = Duration::from_millis(200);
+/// How often a consumer claims entries of others.
+const CLAIM_EVERY: Duration = Duration::from_millis(500);
+/// How often a process looks after the orders that it has accepted, and those that it looks at.
+const FOLLOW_EVERY: Duration = Duration::from_millis(100);
+/// How often a consumer removes old entries.
+const TRIM_EVERY: Duration = Duration::from_secs(60);
+/// An entry that was taken so often is written alone: it may be the reason why consumers crash.
+const ALONE_FROM: u32 = 3;
+/// The most deliveries of an entry. Crashes for other reasons count, too, so they are many.
+const DELIVERIES_MAX: u32 = 32;
+
+/// Lets this process consume for as long as it follows an order, unless it does so already.
+pub fn start(shop: &Shop) {
+    let Some(gate) = shop.gate() else { return };
+    let followers = Arc::clone(gate.followers());
+    followers.wake();
+    if followers.is_consuming() {
+        return;
+    }
+    let mut consumer = Consumer::of(shop, gate);
+    tokio::spawn(async move {
+        // An order that is followed after the last look finds no consumer, or is seen here.
+        while followers.count() > 0 {
+            let Some(_consuming) = followers.try_consume() else {
+                return;
+            };
+            consumer.run(|| followers.count() == 0).await;
+        }
+    });
+}
+
+/// See [`super::consume`].
+pub async fn serve(shop: &Shop, shutdown: &CancellationToken) {
+    let Some(gate) = shop.gate() else { return };
+    let followers = Arc::clone(gate.followers());
+    let mut consumer = Consumer::of(shop, gate);
+    while !shutdown.is_cancelled() {
+        match followers.try_consume() {
+            Some(_consuming) => consumer.run(|| shutdown.is_cancelled()).await,
+            None => sleep(FAILURE_PAUSE).await,
+        }
+    }
+}
+
+/// Decides an order without the queue. It may be in the queue as well: it is decided once.
+pub async fn decide_now(shop: &Shop, order: &QueuedOrder) -> Outcome<Receipt> {
+    let (result, cost) = write(shop, std::slice::from_ref(order)).await.into_parts();
+    cost.with_result(result.and_then(|written| only_answer(written.answers)))
+}
+
+fn only_answer(answers: Vec<Result<Receipt, ShopError>>) -> Result<Receipt, TxnError> {
+    match answers.into_iter().next() {
+        Some(answer) => answer.map_err(TxnError::Refused),
+        None => Err(TxnError::Panicked {
+            name: STRATEGY.as_str(),
+        }),
+    }
+}
+
+async fn write(shop: &Shop, orders: &[QueuedOrder]) -> Outcome<Written> {
+    let orders: Arc<[BatchOrder]> = orders
+        .iter()
+        .map(|order| BatchOrder {
+            request: order.request(),
+            public_id: order.order_id,
+        })
+        .collect();
+    transaction::run_as(shop, MODE, orders).await
+}
+
+/// True if the database cannot write the order, and not only at the moment.
+fn is_permanent(error: &TxnError) -> bool {
+    matches!(
+        error,
+        TxnError::Database { .. } | TxnError::Panicked { .. } | TxnError::Refused(_)
+    )
+}
+
+/// An entry with its order.
+struct Job {
+    entry: Entry,
+    order: QueuedOrder,
+}
+
+/// See the module's documentation.
+struct Consumer {
+    shop: Shop,
+    gate: StockGate,
+    queue: OrderQueue,
+    followers: Arc<Followers>,
+    claim_at: Instant,
+    follow_at: Instant,
+    trim_at: Instant,
+}
+
+impl Consumer {
+    fn of(shop: &Shop, gate: &StockGate) -> Self {
+        let now = Instant::now();
+        Self {
+            queue: OrderQueue::beside(gate),
+            gate: gate.clone(),
+            followers: Arc::clone(gate.followers()),
+            shop: shop
+                .clone()
+                .with_injection_point(InjectionPoint::Disabled)
+                .with_deadline(txn::REQUEST_DEADLINE),
+            claim_at: now,
+            follow_at: now + FOLLOW_EVERY,
+            trim_at: now + TRIM_EVERY,
+        }
+    }
+
+    async fn run(&mut self, is_over: impl Fn() -> bool + Send + Sync) {
+        let mut idle = IDLE_MIN;
+        while !is_over() {
+            match self.round().await {
+                Ok(0) => {
+                    self.followers.wait_for_orders(idle).await;
+                    idle = (idle * 2).min(IDLE_MAX);
+                }
+                Ok(_) => idle = IDLE_MIN,
+                // The connection logs when Redis goes and comes.
+                Err(_) => sleep(FAILURE_PAUSE).await,
+            }
+            if is_due(&mut self.follow_at, FOLLOW_EVERY) {
+                self.look_after_own_orders().await;
+            }
+            if is_due(&mut self.trim_at, TRIM_EVERY)
+                && let Err(error) = self.queue.trim().await
+            {
+                tracing::debug!(%error, "old entries of the queue are removed later");
+            }
+        }
+    }
+
+    /// Takes entries and decides their orders. Returns the number of entries.
+    async fn round(&mut self) -> Result<usize, Unavailable> {
+        let claims = is_due(&mut self.claim_at, CLAIM_EVERY);
+        let entries = self.queue.take(&self.followers.consumer, claims).await?;
+        let taken = entries.len();
+        let (mut alone, mut together) = (Vec::new(), Vec::new());
+        for entry in entries {
+            match entry.order() {
+                None => {
+                    self.queue
+                        .bury(&entry, "the entry contains no order")
+                        .await?
+                }
+                Some(order) if entry.deliveries > DELIVERIES_MAX => {
+                    let reason = "each consumer that took it has failed";
+                    self.bury(&Job { entry, order }, reason).await?;
+                }
+                Some(order) if entry.deliveries >= ALONE_FROM => alone.push(Job { entry, order }),
+                Some(order) => together.push(Job { entry, order }),
+            }
+        }
+        while !together.is_empty() {
+            let (batch, rest) = split_by_key(together, |job| job.order.key());
+            self.decide(batch).await?;
+            together = rest;
+        }
+        for job in alone {
+            self.decide_alone(job).await?;
+        }
+        Ok(taken)
+    }
+
+    /// Decides the orders of a batch, with different keys. Tries again until the database is there:
+    /// the orders were accepted.
+    async fn decide(&self, batch: Vec<Job>) -> Result<(), Unavailable> {
+        let orders: Vec<QueuedOrder> = batch.iter().map(|job| job.order.clone()).collect();
+        loop {
+            let (result, cost) = write(&self.shop, &orders).await.into_parts();
+            match result {
+                Ok(written) => return self.finish(&batch, written, &cost).await,
+                Err(error) if is_permanent(&error) => break,
+                Err(error) => self.wait_for_database(&error).await,
+            }
+        }
+        for job in batch {
+            self.decide_alone(job).await?;
+        }
+        Ok(())
+    }
+
+    /// The same for one order, which becomes a dead letter if the database cannot write it.
+    async fn decide_alone(&self, job: Job) -> Result<(), Unavailable> {
+        loop {
+            let written = write(&self.shop, std::slice::from_ref(&job.order)).await;
+            let (result, cost) = written.into_parts();
+            match result {
+                Ok(written) => return self.finish(&[job], written, &cost).await,
+                Err(error) if is_permanent(&error) => {
+                    let reason = ErrorChain(&error).to_string();
+                    return self.bury(&job, &reason).await;
+                }
+                Err(error) => self.wait_for_database(&error).await,
+            }
+        }
+    }
+
+    async fn wait_for_database(&self, error: &TxnError) {
+        tracing::warn!(error = %ErrorChain(error), "queued orders are written later");
+        sleep(FAILURE_PAUSE).await;
+    }
+
+    /// Teaches the gates, answers the callers, and acknowledges the entries of a batch that is
+    /// committed.
+    async fn finish(
+        &self,
+        batch: &[Job],
+        written: Written,
+        cost: &Outcome<()>,
+    ) -> Result<(), Unavailable> {
+        crash_point::pass("before acknowledging by", STRATEGY.as_str());
+        self.teach(&written.lessons).await;
+        let mut decided = Vec::with_capacity(batch.len());
+        for (job, answer) in batch.iter().zip(written.answers) {
+            decided.push(Acknowledged {
+                entry_id: &job.entry.id,
+                order: &job.order,
+                frees_key: answer.is_err(),
+            });
+            let outcome = cost.with_result(answer.map_err(TxnError::Refused));
+            self.followers.settle(job.order.order_id, &outcome);
+        }
+        self.queue.acknowledge(&decided).await.map(drop)
+    }
+
+    async fn teach(&self, lessons: &[Lesson]) {
+        for lesson in lessons {
+            let (id, level) = (lesson.product_id, lesson.level);
+            let learnt = if lesson.has_refused {
+                self.gate.learn_refusal(id, level).await
+            } else {
+                self.gate.learn(id, level, Learning::IfNewer).await
+            };
+            if let Err(error) = learnt {
+                tracing::debug!(%error, "the gate learns a batch later");
+                return;
+            }
+        }
+    }
+
+    async fn bury(&self, job: &Job, reason: &str) -> Result<(), Unavailable> {
+        tracing::error!(
+            order = %job.order.order_id,
+            reason,
+            "a queued order cannot be written: an administrator must decide"
+        );
+        self.queue.bury(&job.entry, reason).await?;
+        self.settle_unknown(&job.order);
+        Ok(())
+    }
+
+    fn settle_unknown(&self, order: &QueuedOrder) {
+        let unknown = Outcome::failed(super::unknown_outcome());
+        self.followers.settle(order.order_id, &unknown);
+    }
+
+    /// Decides those of the orders that this process has accepted which are not in the queue any
+    /// more, because another consumer has decided them or Redis has lost them, and all of them while
+    /// Redis does not answer.
+    async fn look_after_own_orders(&self) {
+        let orders = self.followers.older_than(FOLLOW_EVERY);
+        for some in orders.chunks(BATCH_MAX) {
+            let places = self.queue.places(some).await;
+            let places = places.unwrap_or_else(|_| vec![Place::Absent; some.len()]);
+            let mut gone = Vec::new();
+            for (order, place) in some.iter().zip(places) {
+                match place {
+                    Place::Waiting { .. } => {}
+                    Place::DeadLetter => self.settle_unknown(order),
+                    Place::Absent => gone.push(order.clone()),
+                }
+            }
+            while !gone.is_empty() {
+                let (batch, rest) = split_by_key(gone, QueuedOrder::key);
+                self.settle_directly(&batch).await;
+                gone = rest;
+            }
+        }
+    }
+
+    /// Decides orders without the queue. Those that the database cannot write now are tried again
+    /// in the next round.
+    async fn settle_directly(&self, orders: &[QueuedOrder]) {
+        let (result, cost) = write(&self.shop, orders).await.into_parts();
+        match result {
+            Ok(written) => {
+                for (order, answer) in orders.iter().zip(written.answers) {
+                    let outcome = cost.with_result(answer.map_err(TxnError::Refused));
+                    self.followers.settle(order.order_id, &outcome);
+                }
+            }
+            Err(error) if is_permanent(&error) => {
+                for order in orders {
+                    self.settle_alone(order).await;
+                }
+            }
+            Err(error) => self.wait_for_database(&error).await,
+        }
+    }
+
+    /// The same for one order, which is refused if the database cannot write it.
+    async fn settle_alone(&self, order: &QueuedOrder) {
+        let outcome = decide_now(&self.shop, order).await;
+        match &outcome.result {
+            Ok(_) | Err(TxnError::Refused(_)) => self.followers.settle(order.order_id, &outcome),
+            Err(error) if is_permanent(error) => {
+                tracing::error!(
+                    order = %order.order_id,
+                    error = %ErrorChain(error),
+                    "an accepted order cannot be written and is refused"
+                );
+                match queue_outcome::refuse(&self.shop, order).await {
+                    Ok(_) => self.settle_unknown(order),
+                    Err(error) => self.wait_for_database(&error).await,
+                }
+            }
+            Err(error) => self.wait_for_database(error).await,
+        }
+    }
+}
+
+/// Returns the items with different keys, and the others, which share a key with one of them.
+fn split_by_key<T>(items: Vec<T>, key: impl Fn(&T) -> &str) -> (Vec<T>, Vec<T>) {
+    let mut seen = HashSet::new();
+    items
+        .into_iter()
+        .partition(|item| seen.insert(key(item).to_owned()))
+}
+
+/// Returns true if the time has come, and sets the next one.
+fn is_due(at: &mut Instant, every: Duration) -> bool {
+    let now = Instant::now();
+    let is_due = *at <= now;
+    if is_due {
+        *at = now + every;
+    }
+    is_due
+}

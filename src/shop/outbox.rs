@@ -1,0 +1,273 @@
+//! The outbox: events about orders and stock, for a subscriber outside of the shop.
+//!
+//! Triggers write an event in the transaction of the change, so that there is one for each change
+//! that is committed, whatever code made it, and none for a change that is rolled back. A server
+//! claims events for a while, sends them, and marks them as delivered; a failed one is sent again
+//! after a pause that doubles. An event is sent at least once, and may overtake an earlier one that
+//! failed. See docs/decisions/0050-events-from-an-outbox.md.
+
+mod destination;
+mod subscription;
+
+pub use destination::Destination;
+pub use subscription::OutboxAdministration;
+
+use sea_orm::{
+    ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    sea_query::{Expr, ExprTrait},
+};
+use time::{Duration, OffsetDateTime};
+
+use super::{Shop, moment};
+use crate::{
+    db::{
+        dialect,
+        entity::{event_subscription, outbox_event},
+        retention::{self, ExpiredRows},
+        txn::{self, TxnError},
+    },
+    model::ShopError,
+};
+
+/// Events that are seven days old, delivered or not.
+pub const OLD_EVENTS: ExpiredRows = ExpiredRows {
+    name: "events of the outbox",
+    table: "outbox_event",
+    key: "id",
+    read_key: retention::read_key::<i64>,
+    is_expired: |now, age| outbox_event::Column::CreatedAt.lt(now - age),
+    age: Duration::days(7),
+};
+/// The advisory lock of a claim: an arbitrary number that no other lock uses.
+const CLAIM_LOCK: i64 = 0x6f75_7462;
+/// The most events that a server claims at once.
+const CLAIMED_MAX: u64 = 64;
+/// How long a claim lasts: longer than sending all of them takes.
+const LEASE: Duration = Duration::seconds(60);
+/// The pause after the first failure. It doubles with each attempt.
+const BACKOFF_FIRST: Duration = Duration::seconds(1);
+const BACKOFF_MAX: Duration = Duration::minutes(5);
+/// Characters of an error that are stored.
+const ERROR_CHARS_MAX: usize = 200;
+/// The most events that a page lists.
+const LISTED_MAX: u64 = 50;
+
+/// An event that a server has claimed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimedEvent {
+    pub id: i64,
+    /// As in `order.paid`.
+    pub kind: String,
+    /// The body of its message: JSON with `id`, `type`, `at` and `data`.
+    pub body: String,
+    attempts: i32,
+}
+
+/// The events that a server has claimed.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    pub destination: Destination,
+    pub events: Vec<ClaimedEvent>,
+    /// The time of the claim, by the database's clock.
+    pub at: OffsetDateTime,
+}
+
+/// An event for the admin page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EventView {
+    pub id: i64,
+    pub kind: String,
+    pub payload: String,
+    /// Formatted for people, in UTC.
+    pub created_at: String,
+    pub attempts: i32,
+    pub delivered_at: Option<String>,
+    pub last_error: Option<String>,
+}
+
+/// The outbox for its page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboxReport {
+    /// `None` without a subscription.
+    pub destination: Option<String>,
+    /// The secret that signs messages.
+    pub secret: String,
+    pub waiting: u64,
+    /// The latest events, newest first.
+    pub latest: Vec<EventView>,
+}
+
+/// Reads and delivers events; see [`Shop::outbox`].
+#[derive(Clone, Copy, Debug)]
+pub struct Outbox<'a> {
+    pub(super) shop: &'a Shop,
+}
+
+impl Outbox<'_> {
+    /// Claims events that are due, the oldest first. Returns `None` if there are none, there is no
+    /// subscription, another server claims at the moment, or `can_send` is false for the
+    /// destination.
+    pub async fn claim(
+        self,
+        can_send: fn(&Destination, &Shop) -> bool,
+    ) -> Result<Option<Claimed>, TxnError> {
+        let policy = self.shop.policy("claim events");
+        let shop = self.shop.clone();
+        txn::run_for_result(&self.shop.db, policy, move |work| {
+            let shop = shop.clone();
+            Box::pin(async move {
+                let connection = work.connection();
+                let subscription = event_subscription::Entity::find().one(connection).await?;
+                let destination =
+                    subscription.and_then(|row| row.destination.parse::<Destination>().ok());
+                let Some(destination) = destination.filter(|to| can_send(to, &shop)) else {
+                    return Ok(None);
+                };
+                if !dialect::try_advisory_lock_in_transaction(connection, CLAIM_LOCK).await? {
+                    return Ok(None);
+                }
+                let at = dialect::now(connection).await?;
+                let due = outbox_event::Entity::find()
+                    .filter(outbox_event::Column::DeliveredAt.is_null())
+                    .filter(outbox_event::Column::NextAttemptAt.lte(at))
+                    .order_by_asc(outbox_event::Column::Id)
+                    .limit(CLAIMED_MAX)
+                    .all(connection)
+                    .await?;
+                if due.is_empty() {
+                    return Ok(None);
+                }
+                let ids: Vec<i64> = due.iter().map(|event| event.id).collect();
+                let attempts = Expr::col(outbox_event::Column::Attempts).add(1);
+                outbox_event::Entity::update_many()
+                    .col_expr(outbox_event::Column::Attempts, attempts)
+                    .col_expr(outbox_event::Column::NextAttemptAt, Expr::value(at + LEASE))
+                    .filter(dialect::column_in(outbox_event::Column::Id, &ids))
+                    .exec(connection)
+                    .await?;
+                let events = due.into_iter().map(claimed).collect::<Result<_, _>>()?;
+                Ok(Some(Claimed {
+                    destination,
+                    events,
+                    at,
+                }))
+            })
+        })
+        .await
+    }
+
+    /// Stores the results of sending: `None` for an event that was delivered, or its error.
+    pub async fn settle(
+        self,
+        results: Vec<(ClaimedEvent, Option<String>)>,
+    ) -> Result<(), TxnError> {
+        let policy = self.shop.policy("settle events");
+        txn::run_for_result(&self.shop.db, policy, move |work| {
+            let results = results.clone();
+            Box::pin(async move {
+                let connection = work.connection();
+                let now = dialect::now(connection).await?;
+                let delivered: Vec<i64> = results
+                    .iter()
+                    .filter(|(_, error)| error.is_none())
+                    .map(|(event, _)| event.id)
+                    .collect();
+                outbox_event::Entity::update_many()
+                    .col_expr(outbox_event::Column::DeliveredAt, Expr::value(now))
+                    .filter(dialect::column_in(outbox_event::Column::Id, &delivered))
+                    .exec(connection)
+                    .await?;
+                for (event, error) in results {
+                    let Some(error) = error else { continue };
+                    let error: String = error.chars().take(ERROR_CHARS_MAX).collect();
+                    let next = now + backoff(event.attempts);
+                    outbox_event::Entity::update_many()
+                        .col_expr(outbox_event::Column::NextAttemptAt, Expr::value(next))
+                        .col_expr(outbox_event::Column::LastError, Expr::value(error))
+                        .filter(outbox_event::Column::Id.eq(event.id))
+                        .exec(connection)
+                        .await?;
+                }
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Reads the outbox for its page.
+    pub async fn inspect(self) -> Result<OutboxReport, ShopError> {
+        let secret = self.secret().await?;
+        let reader = self.shop.db.reader();
+        let subscription = event_subscription::Entity::find().one(reader).await;
+        let waiting = outbox_event::Entity::find()
+            .filter(outbox_event::Column::DeliveredAt.is_null())
+            .count(reader)
+            .await
+            .map_err(txn::read_error)?;
+        let latest = outbox_event::Entity::find()
+            .order_by_desc(outbox_event::Column::Id)
+            .limit(LISTED_MAX)
+            .all(reader)
+            .await
+            .map_err(txn::read_error)?;
+        Ok(OutboxReport {
+            destination: subscription
+                .map_err(txn::read_error)?
+                .map(|row| row.destination),
+            secret,
+            waiting,
+            latest: latest.into_iter().map(view).collect(),
+        })
+    }
+
+    /// The secret that signs messages to a subscriber.
+    pub async fn secret(self) -> Result<String, ShopError> {
+        self.shop.operation().event_secret().await
+    }
+}
+
+fn claimed(event: outbox_event::Model) -> Result<ClaimedEvent, DbErr> {
+    let data: serde_json::Value =
+        serde_json::from_str(&event.payload).map_err(|error| DbErr::Json(error.to_string()))?;
+    let body = serde_json::json!({
+        "id": event.id,
+        "type": event.kind,
+        "at": moment::in_rfc3339(event.created_at),
+        "data": data,
+    });
+    Ok(ClaimedEvent {
+        id: event.id,
+        kind: event.kind,
+        body: body.to_string(),
+        attempts: event.attempts,
+    })
+}
+
+fn view(event: outbox_event::Model) -> EventView {
+    EventView {
+        id: event.id,
+        kind: event.kind,
+        payload: event.payload,
+        created_at: moment::in_utc(event.created_at),
+        attempts: event.attempts,
+        delivered_at: event.delivered_at.map(moment::in_utc),
+        last_error: event.last_error,
+    }
+}
+
+/// The pause after the attempt that follows so many others.
+fn backoff(earlier: i32) -> Duration {
+    let doublings = u32::try_from(earlier).unwrap_or(0).min(16);
+    (BACKOFF_FIRST * 2_i32.pow(doublings)).min(BACKOFF_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pause_doubles_up_to_its_limit() {
+        let pauses = [0, 1, 2, 8, 9, 1_000].map(|earlier| backoff(earlier).whole_seconds());
+        assert_eq!(pauses, [1, 2, 4, 256, 300, 300]);
+    }
+}

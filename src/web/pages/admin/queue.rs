@@ -1,0 +1,164 @@
+//! `/admin/queue`: what waits in the queue of orders, what Redis promises, and the dead letters.
+
+use leptos::prelude::*;
+
+use super::Subnav;
+use crate::{
+    shop::{
+        gates::GatesError,
+        inventory::order_queue::{DeadLetter, QueueState},
+        queue::QueueReport,
+    },
+    ui::data_table::{
+        ColumnHead::{Number, Text},
+        DataTable,
+    },
+    web::{
+        pages::{
+            form_error::FormError,
+            form_key::FormPage,
+            frame::{Bundle, Page, framed},
+            page_head::PageHead,
+        },
+        session::Notice,
+    },
+};
+
+/// `/admin/queue`
+#[component]
+pub fn QueuePage() -> impl IntoView {
+    framed(|visit| async move {
+        visit.require_admin().await?;
+        let content = match visit.shop().queue().inspect().await {
+            Ok(report) => Content::Report(report),
+            Err(GatesError::NoRedis) => Content::Sentence(
+                "This server has no Redis. Set REDIS_URL and start it again to use the queue.",
+            ),
+            Err(GatesError::Redis(_)) => Content::Sentence(
+                "Redis does not answer. Orders are written in their requests until it is back; load \
+                 this page again later.",
+            ),
+            Err(GatesError::Shop(error)) => return Err(error),
+        };
+        let notice = visit.take_notice().await?;
+        let body = view! { <QueueView content notice/> };
+        Ok(Page::private("Queue", Bundle::None, body))
+    })
+}
+
+enum Content {
+    Report(QueueReport),
+    /// Why there is none to show.
+    Sentence(&'static str),
+}
+
+#[component]
+fn QueueView(content: Content, notice: Option<Notice>) -> impl IntoView {
+    let body = match content {
+        Content::Sentence(sentence) => view! { <p class="panel">{sentence}</p> }.into_any(),
+        Content::Report(report) => view! { <Report report/> }.into_any(),
+    };
+    view! {
+        <main class="page" id="main" tabindex="-1">
+            <Subnav current="/admin/queue"/>
+            <PageHead title="Queue" lead="Orders that redis-stream has accepted, until they are written."/>
+            <FormError notice consequence="Nothing was changed."/>
+            {body}
+        </main>
+    }
+}
+
+#[component]
+fn Report(report: QueueReport) -> impl IntoView {
+    view! {
+        <p class="panel">{report.durability.promise()}</p>
+        <Figures state=report.state/>
+        <DeadLetters letters=report.dead_letters/>
+    }
+}
+
+#[component]
+fn Figures(state: QueueState) -> impl IntoView {
+    let oldest = format!("{:.1} s", state.oldest.as_secs_f64());
+    view! {
+        <DataTable
+            caption="Orders"
+            note="Entries are kept for an hour after their order is written, for the audit."
+            heads=vec![
+                Number("Waiting"),
+                Number("Being written"),
+                Number("Oldest"),
+                Number("Dead letters"),
+                Number("Entries"),
+            ]
+        >
+            <tr>
+                <td class="n">{state.waiting}</td>
+                <td class="n">{state.taken}</td>
+                <td class="n">{oldest}</td>
+                <td class="n">{state.dead_letters}</td>
+                <td class="n">{state.entries}</td>
+            </tr>
+        </DataTable>
+    }
+}
+
+#[component]
+fn DeadLetters(letters: Vec<(DeadLetter, Option<String>)>) -> impl IntoView {
+    if letters.is_empty() {
+        return view! { <p class="panel">"No dead letters: every order could be written or refused."</p> }
+            .into_any();
+    }
+    let rows = letters
+        .into_iter()
+        .map(|(letter, product)| view! { <LetterRow letter product/> })
+        .collect_view();
+    view! {
+        <DataTable
+            caption="Dead letters"
+            note="Orders that could not be written. Their buyers wait for your decision."
+            heads=vec![
+                Text("Order"),
+                Text("Product"),
+                Number("Units"),
+                Text("Reason"),
+                Number("Deliveries"),
+                Text("Decision"),
+            ]
+        >
+            {rows}
+        </DataTable>
+    }
+    .into_any()
+}
+
+#[component]
+fn LetterRow(letter: DeadLetter, product: Option<String>) -> impl IntoView {
+    let order = letter.order;
+    let has_order = order.is_some();
+    let units = order.as_ref().map(|order| order.quantity.get());
+    let order_id = order.map_or("not readable".to_owned(), |order| {
+        order.order_id.to_string()
+    });
+    let refuse = if has_order { "Refuse" } else { "Remove" };
+    view! {
+        <tr>
+            <th scope="row">{order_id}</th>
+            <td dir="auto">{product.unwrap_or_else(|| "–".to_owned())}</td>
+            <td class="n">{units.map_or("–".to_owned(), |units| units.to_string())}</td>
+            <td>{letter.reason}</td>
+            <td class="n">{letter.deliveries}</td>
+            <td>
+                <form method="post" action="/api/form/admin/dead-letter">
+                    <FormPage/>
+                    <input type="hidden" name="id" value=letter.id/>
+                    {has_order.then(|| view! {
+                        <button class="btn" type="submit" name="act" value="put-back">"Put back"</button>
+                        " "
+                    })}
+                    <button class="btn" type="submit" name="act" value="refuse">{refuse}</button>
+                </form>
+            </td>
+        </tr>
+    }
+}

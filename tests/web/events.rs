@@ -1,0 +1,308 @@
+//! Events out: an event for each committed change, signed requests that are sent again until they
+//! are acknowledged, Redis streams, and the admin page.
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    body::Bytes,
+    http::{HeaderMap, StatusCode},
+    routing::post,
+};
+use doorbuster::{model::StrategyKey, payment::signature, shop::Shop, web::maintenance::events};
+use serde_json::Value;
+use time::OffsetDateTime;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::support::{TestShop, Visitor, state};
+use crate::support::{PATIENCE, administrator, check_audit_clean, redis::TestRedis, within};
+
+const FORM: &str = "/api/form/admin/events";
+const POLL: Duration = Duration::from_millis(20);
+
+/// A subscriber that keeps what it receives, and answers some requests with an error first.
+#[derive(Clone, Default)]
+struct Subscriber {
+    received: Arc<Mutex<Vec<(String, Bytes)>>>,
+    to_fail: Arc<AtomicUsize>,
+}
+
+impl Subscriber {
+    /// Returns its address.
+    async fn listen(&self) -> String {
+        let subscriber = self.clone();
+        let handler = move |headers: HeaderMap, body: Bytes| {
+            let signed = headers[signature::HEADER]
+                .to_str()
+                .expect("text")
+                .to_owned();
+            let fails = subscriber.to_fail.load(Ordering::Relaxed) > 0;
+            if fails {
+                subscriber.to_fail.fetch_sub(1, Ordering::Relaxed);
+            } else {
+                let mut received = subscriber.received.lock().expect("no panic under it");
+                received.push((signed, body));
+            }
+            std::future::ready(match fails {
+                true => StatusCode::SERVICE_UNAVAILABLE,
+                false => StatusCode::NO_CONTENT,
+            })
+        };
+        let router = Router::new().route("/events", post(handler));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it has an address");
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        format!("http://{address}/events")
+    }
+
+    fn received(&self) -> Vec<(String, Bytes)> {
+        self.received.lock().expect("no panic under it").clone()
+    }
+
+    /// Waits until it has received so many events, and returns them in the order of their ids.
+    async fn events(&self, count: usize) -> Vec<Value> {
+        within(PATIENCE, "events", async {
+            while self.received().len() < count {
+                tokio::time::sleep(POLL).await;
+            }
+        })
+        .await;
+        let received = self.received();
+        let mut events: Vec<Value> = received
+            .iter()
+            .map(|(_, body)| serde_json::from_slice(body).expect("JSON"))
+            .collect();
+        events.sort_by_key(|event| event["id"].as_i64());
+        events
+    }
+}
+
+/// Sends events as a server does, until the guard is dropped.
+fn send(shop: Shop) -> DropGuard {
+    let stop = CancellationToken::new();
+    tokio::spawn(events::send(shop, stop.clone()));
+    stop.drop_guard()
+}
+
+fn kinds(events: &[Value]) -> Vec<&str> {
+    events
+        .iter()
+        .map(|event| event["type"].as_str().expect("a type"))
+        .collect()
+}
+
+#[tokio::test]
+async fn each_change_is_sent_signed_until_it_is_acknowledged() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(3).await;
+    let subscriber = Subscriber::default();
+    subscriber.to_fail.store(1, Ordering::Relaxed);
+    let address = subscriber.listen().await;
+    let administrator = administrator();
+    let outbox = shop.outbox_administration(&administrator);
+    outbox.subscribe(&address).await.expect("it is a URL");
+    let sender = send(shop.handle());
+    let order = shop.buy(&product).quantity(2).await.expect("it is sold");
+    // What is refused changes nothing.
+    let refused = shop.buy(&product).quantity(2).await;
+    assert_eq!(refused, Err(product.insufficient(1, 2)));
+    let events = subscriber.events(2).await;
+    let mut sorted = kinds(&events);
+    sorted.sort_unstable();
+    assert_eq!(sorted, ["order.placed", "stock.level"]);
+    for event in &events {
+        let data = &event["data"];
+        if event["type"] == "stock.level" {
+            assert_eq!(data["productId"], product.id);
+            assert_eq!(data["available"], 1);
+            assert_eq!(data["sold"], 2);
+        } else {
+            assert_eq!(data["orderId"], order.order_id.as_str());
+            assert_eq!(data["totalCents"], 2_000);
+            assert_eq!(data["currency"], "EUR");
+        }
+    }
+    let secret = shop.outbox().secret().await.expect("there is one");
+    let now = OffsetDateTime::now_utc().unix_timestamp();
+    for (signed, body) in subscriber.received() {
+        assert_eq!(signature::verify(&secret, &signed, &body, now), Ok(()));
+        assert!(signature::verify("another", &signed, &body, now).is_err());
+    }
+    within(PATIENCE, "the acknowledgement", async {
+        while shop.count("outbox_event WHERE delivered_at IS NULL").await > 0 {
+            tokio::time::sleep(POLL).await;
+        }
+    })
+    .await;
+    assert_eq!(
+        shop.count("outbox_event WHERE last_error IS NOT NULL")
+            .await,
+        1
+    );
+    assert_eq!(subscriber.received().len(), 2, "each is acknowledged once");
+    drop(sender);
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn a_payment_is_an_event() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(3).await;
+    let subscriber = Subscriber::default();
+    let address = subscriber.listen().await;
+    let administrator = administrator();
+    let outbox = shop.outbox_administration(&administrator);
+    outbox.subscribe(&address).await.expect("it is a URL");
+    let paid = shop.paid(&[(&product, 1)], "a@shop.test").await;
+    let sender = send(shop.handle());
+    within(PATIENCE, "order.paid", async {
+        loop {
+            let events = subscriber.events(1).await;
+            let is_paid = |event: &Value| {
+                event["type"] == "order.paid" && event["data"]["orderId"] == paid.as_str()
+            };
+            if events.iter().any(is_paid) {
+                return;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    })
+    .await;
+    drop(sender);
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn without_a_subscription_nothing_is_written_and_its_end_deletes_what_waits() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(9).await;
+    shop.buy(&product).await.expect("it is sold");
+    assert_eq!(shop.count("outbox_event").await, 0);
+    let administrator = administrator();
+    let outbox = shop.outbox_administration(&administrator);
+    outbox
+        .subscribe("http://127.0.0.1:1/")
+        .await
+        .expect("a URL");
+    shop.buy(&product).await.expect("it is sold");
+    let lane = shop.with_lane(StrategyKey::RowLock, 3).await;
+    let before = shop.count("outbox_event").await;
+    assert!(before >= 2, "{before}");
+    shop.buy(&lane).await.expect("it is sold");
+    assert_eq!(
+        shop.count("outbox_event").await,
+        before,
+        "lanes are private"
+    );
+    outbox.unsubscribe().await.expect("it ends");
+    assert_eq!(shop.count("outbox_event").await, 0);
+    shop.buy(&product).await.expect("it is sold");
+    assert_eq!(shop.count("outbox_event").await, 0);
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn events_are_appended_to_a_stream() {
+    let Some(redis) = TestRedis::start() else {
+        return;
+    };
+    let shop = TestShop::new().await;
+    let product = shop.with_product(3).await;
+    let server = shop.handle().with_gate(Some(redis.gate()));
+    let administrator = administrator();
+    let outbox = server.outbox_administration(&administrator);
+    outbox.subscribe("redis:warehouse").await.expect("a stream");
+    shop.buy(&product).await.expect("it is sold");
+    // A server without Redis leaves them to the others.
+    let without = send(shop.handle().with_gate(None));
+    let sender = send(server);
+    within(PATIENCE, "the entries", async {
+        while redis.command("XLEN warehouse") != ":2" {
+            tokio::time::sleep(POLL).await;
+        }
+    })
+    .await;
+    drop((without, sender));
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn the_admin_page_subscribes_and_shows_deliveries() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(3).await;
+    let server = shop.handle();
+    let state = state(server.clone(), shop.database.url(), "http://shop.test");
+    let mut admin = Visitor::at(state);
+    admin.sign_in(&shop).await;
+    let page = admin.page("/admin/events").await.body;
+    assert!(
+        page.contains("Subscribe") && page.contains("No events"),
+        "{page}"
+    );
+    let wrong = admin
+        .submit("/admin/events", FORM, "act=subscribe&destination=ftp")
+        .await;
+    assert_eq!(wrong.header("location"), "/admin/events", "{wrong:?}");
+    let page = admin.page("/admin/events").await.body;
+    assert!(
+        page.contains("Enter a URL") && page.contains("value=\"ftp\""),
+        "{page}"
+    );
+
+    let subscriber = Subscriber::default();
+    subscriber.to_fail.store(2, Ordering::Relaxed);
+    let address = subscriber.listen().await;
+    let fields = format!("act=subscribe&destination={}", address.replace(':', "%3A"));
+    admin.submit("/admin/events", FORM, &fields).await;
+    shop.buy(&product).await.expect("it is sold");
+    let sender = send(server);
+    within(PATIENCE, "the failures", async {
+        while shop
+            .count("outbox_event WHERE last_error IS NOT NULL")
+            .await
+            < 2
+        {
+            tokio::time::sleep(POLL).await;
+        }
+    })
+    .await;
+    admin.submit("/admin/events", FORM, "act=send-again").await;
+    subscriber.events(2).await;
+    within(PATIENCE, "the page", async {
+        while !admin
+            .page("/admin/events")
+            .await
+            .body
+            .contains("All events are delivered.")
+        {
+            tokio::time::sleep(POLL).await;
+        }
+    })
+    .await;
+    let page = admin.page("/admin/events").await.body;
+    assert!(
+        page.contains("order.placed") && page.contains("stock.level"),
+        "{page}"
+    );
+    drop(sender);
+    let done = admin.submit("/admin/events", FORM, "act=unsubscribe").await;
+    assert_eq!(done.header("location"), "/admin/events");
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn a_stranger_cannot_subscribe() {
+    let shop = TestShop::new().await;
+    let mut stranger = Visitor::of(&shop);
+    let fields = "act=subscribe&destination=https%3A%2F%2Fevil.test";
+    let answer = stranger.post_form(FORM, fields).await;
+    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(shop.count("event_subscription").await, 0);
+}
