@@ -7,7 +7,10 @@ use uuid::Uuid;
 use super::PurchaseRequest;
 use crate::{
     model::Quantity,
-    shop::idempotency::{Claim, Key},
+    shop::{
+        idempotency::{Claim, Key},
+        orders::public_id,
+    },
 };
 
 /// An order in the queue.
@@ -25,7 +28,7 @@ pub struct QueuedOrder {
 impl QueuedOrder {
     /// An order with a new id. A request without an idempotency key gets one of its own.
     pub fn new(request: &PurchaseRequest) -> Self {
-        let order_id = Uuid::now_v7();
+        let order_id = public_id::new();
         let claim = match &request.claim {
             Some(claim) => claim.clone(),
             None => Claim::new(Key::of_queue(order_id), "purchase", &[]),
