@@ -74,8 +74,8 @@ pub async fn run(
     .await
 }
 
-/// Checks the rules about the gates and the queue in Redis; none without Redis. While Redis does not
-/// answer, its gates let nothing through, and its queue is not written.
+/// Checks the rules about the gates and the queue in Redis; none without Redis. While Redis does
+/// not answer, its gates let nothing through, and its queue is not written.
 async fn check_redis(db: &Db, redis: &RedisSettings) -> Result<Vec<RuleResult>, CommandError> {
     let shop = Shop::new(db.clone(), Feed::default());
     let gate = open_gate(redis, &shop).await?;

@@ -1,5 +1,5 @@
-//! The queue of orders as a whole: where an order is, what waits, the dead letters, and the audit of
-//! stream and orders. The strategy `redis-stream` fills and empties it.
+//! The queue of orders as a whole: where an order is, what waits, the dead letters, and the audit
+//! of stream and orders. The strategy `redis-stream` fills and empties it.
 
 mod dead_letters;
 
@@ -116,8 +116,9 @@ impl Queue<'_> {
     /// Returns where an order is, by its public id. An order that is not queued is found, too.
     ///
     /// # Errors
-    /// The refusal, if the order was refused; [`ShopError::UnknownOrder`], also for an id in another
-    /// format; [`ShopError::OutcomeUnknown`] if Redis does not answer and the order is not written.
+    /// The refusal, if the order was refused; [`ShopError::UnknownOrder`], also for an id in
+    /// another format; [`ShopError::OutcomeUnknown`] if Redis does not answer and the order is not
+    /// written.
     pub async fn follow(self, public_id: &str) -> Result<OrderState, ShopError> {
         match self.shop.orders().find(public_id).await {
             Err(ShopError::UnknownOrder) => {}
@@ -214,8 +215,8 @@ impl Queue<'_> {
     }
 
     /// Checks the rule of the audit about the queue: an entry is acknowledged after its order's
-    /// outcome is committed. The orders of simulated buyers are checked by the verdict of their run,
-    /// and deleted with it.
+    /// outcome is committed. The orders of simulated buyers are checked by the verdict of their
+    /// run, and deleted with it.
     pub async fn audit(self) -> Result<RuleResult, GatesError> {
         let queue = self.open()?;
         let mut violations = Vec::new();

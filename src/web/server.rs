@@ -182,8 +182,9 @@ fn panic_response(_: Box<dyn std::any::Any + Send>) -> Response {
     Problem(ShopError::Internal { incident }).into_response()
 }
 
-/// Builds the router of a server that a run starts for its buyers: it sells to them, shows what they
-/// ordered, and has no pages and no forms. A buyer waits as long as a buyer in the process of the run would.
+/// Builds the router of a server that a run starts for its buyers: it sells to them, shows what
+/// they ordered, and has no pages and no forms. A buyer waits as long as a buyer in the process of
+/// the run would.
 pub fn buyers_router(state: AppState) -> Router {
     Router::new()
         .route("/healthz", get(health::healthz))

@@ -190,7 +190,8 @@ async fn the_entries_of_a_crashed_consumer_are_claimed() {
     leave_in_queue(&server, &order).await;
     let queue = OrderQueue::beside(server.gate().expect("it has one"));
     let taken = queue.take("a consumer that crashes", false).await;
-    assert_eq!(taken.expect("Redis answers").len(), 1);
+    let (entries, _) = taken.expect("Redis answers");
+    assert_eq!(entries.len(), 1);
     let place = queue.place(order.order_id).await.expect("Redis answers");
     assert_eq!(place, Place::Waiting { ahead: 0 });
     let consumer = consume(&server);
@@ -329,8 +330,8 @@ async fn sold_out_is_known_before_the_queue() {
         follow(&server, &second).await,
         Err(product.insufficient(0, 1))
     );
-    // The row has just refused it: other servers need not queue an order to know. On a slow machine,
-    // the refusal may be too old to be repeated, and is renewed.
+    // The row has just refused it: other servers need not queue an order to know. On a slow
+    // machine, the refusal may be too old to be repeated, and is renewed.
     let other = server.as_in_another_process();
     let refused = within(PATIENCE, "a refusal before the queue", async {
         for attempt in 0.. {

@@ -1,6 +1,6 @@
-//! Servers, which are the consumers, and Redis are killed again and again while orders are accepted:
-//! each accepted order is written or refused, once. Redis writes each change to its disk before it
-//! answers. `./makew soak` accepts 10,000 orders.
+//! Servers, which are the consumers, and Redis are killed again and again while orders are
+//! accepted: each accepted order is written or refused, once. Redis writes each change to its disk
+//! before it answers. `./makew soak` accepts 10,000 orders.
 
 use std::{
     sync::{

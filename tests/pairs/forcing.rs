@@ -69,7 +69,8 @@ enum StopPoint {
 /// The reservation expires while its extension waits for a lock.
 const LATE_EXTENSION: [Operation; 2] = [Operation::Extend, Operation::Expire];
 /// On PostgreSQL, a transaction has the time of its start. On MySQL, each statement has its own,
-/// and the one after the wait finds the reservation expired. The sweep skips the rows that are locked.
+/// and the one after the wait finds the reservation expired. The sweep skips the rows that are
+/// locked.
 const LATE_EXTENSION_ON_MYSQL: &str =
     "ReservationExpired, then 0 swept: 0 available, 1 held, 0 sold";
 

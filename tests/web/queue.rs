@@ -1,5 +1,5 @@
-//! The queue over HTTP: `202 Accepted`, the address and the page that follow an order, and the admin
-//! page.
+//! The queue over HTTP: `202 Accepted`, the address and the page that follow an order, and the
+//! admin page.
 
 use axum::http::StatusCode;
 use doorbuster::shop::inventory::{
@@ -120,7 +120,7 @@ async fn the_admin_page_shows_the_promise_and_the_dead_letters() {
         lane_id: None,
     });
     queue.accept(&order, true).await.expect("Redis answers");
-    let taken = queue
+    let (taken, _) = queue
         .take("a consumer", false)
         .await
         .expect("Redis answers");

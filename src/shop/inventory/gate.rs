@@ -96,6 +96,17 @@ pub struct RecentRefusal {
 }
 
 impl RecentRefusal {
+    /// A refusal that was `age` old when Redis answered a question that was `sent` before. `None`
+    /// if the clock of this machine does not reach back so far.
+    pub fn aged(available: i64, version: i64, sent: Instant, age: Duration) -> Option<Self> {
+        let at = sent.checked_sub(age)?;
+        Some(Self {
+            available,
+            version,
+            at,
+        })
+    }
+
     /// True if it is too old to be repeated, because the purchase has waited since, or if this
     /// process knows a newer version of the row: units that it has released are for sale at once.
     pub fn is_outdated(&self, shop: &Shop, product_id: i64) -> bool {
@@ -113,6 +124,14 @@ pub struct RedisClock {
 }
 
 impl RedisClock {
+    /// The clock as an answer shows it that has just arrived, in milliseconds.
+    pub fn of_answer(ms: i64) -> Self {
+        Self {
+            ms,
+            read: Instant::now(),
+        }
+    }
+
     /// The time by the clock of Redis at an instant after the answer: not later than the true one.
     pub fn at(self, instant: Instant) -> i64 {
         let since = instant.saturating_duration_since(self.read).as_millis();
@@ -220,24 +239,18 @@ impl StockGate {
         let sent = Instant::now();
         let answer: (i64, Vec<i64>) = self.0.redis.run(&RESERVE, &keys, &arguments).await?;
         let (ms, answer) = answer;
-        let read = Instant::now();
+        let clock = RedisClock::of_answer(ms);
         let admission = match answer.as_slice() {
             [1, left] => Admission::Reserved { left: *left },
             [2, left] => Admission::Short { left: *left },
             [3, available, version, age_ms] => {
                 let age = Duration::from_millis(u64::try_from(*age_ms).unwrap_or(u64::MAX));
-                // Without an instant so far back, this process has just started.
-                sent.checked_sub(age).map_or(Admission::Unknown, |at| {
-                    Admission::Refused(RecentRefusal {
-                        available: *available,
-                        version: *version,
-                        at,
-                    })
-                })
+                RecentRefusal::aged(*available, *version, sent, age)
+                    .map_or(Admission::Unknown, Admission::Refused)
             }
             _ => Admission::Unknown,
         };
-        Ok((admission, RedisClock { ms, read }))
+        Ok((admission, clock))
     }
 
     /// Ends the lease of a purchase that is committed and has left this `level`. Returns false if
@@ -290,16 +303,20 @@ impl StockGate {
             .map(drop)
     }
 
-    /// Teaches the gate of a product the level at which the row has just refused a purchase. For a
-    /// moment, the gate repeats the refusal.
-    pub async fn learn_refusal(&self, product_id: i64, level: Level) -> Result<(), Unavailable> {
+    /// Teaches the gate of a product the level at which the row refused a purchase under its lock,
+    /// at `at_ms` by the clock of Redis, as [`refuse`](Self::refuse) does.
+    pub async fn learn_refusal(
+        &self,
+        product_id: i64,
+        level: Level,
+        at_ms: i64,
+    ) -> Result<(), Unavailable> {
         let nothing = Reservation {
             product_id,
             units: 0,
             key: String::new(),
         };
-        let just_now = Some(Duration::ZERO);
-        self.run_learn(&nothing, level, just_now, Learning::IfNewer)
+        self.run_learn(&nothing, level, Some(at_ms), Learning::IfNewer)
             .await
             .map(drop)
     }

@@ -14,7 +14,7 @@ mod scripts;
 
 pub use recent_offers::RecentOffers;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use uuid::Uuid;
 
@@ -23,7 +23,7 @@ use self::scripts::{
     TRIM, WAITING,
 };
 use super::{
-    gate::{RecentRefusal, StockGate},
+    gate::{RecentRefusal, RedisClock, StockGate},
     queued_order::QueuedOrder,
 };
 use crate::redis::Unavailable;
@@ -52,8 +52,8 @@ pub enum Acceptance {
     Known(Uuid),
     /// Its key was accepted before, for another request.
     KeyReused,
-    /// The row has just refused as many units.
-    Refused(RecentRefusal),
+    /// The row has just refused as many units; `None` if it cannot be dated.
+    Refused(Option<RecentRefusal>),
     /// Too many orders wait.
     Full,
 }
@@ -147,6 +147,7 @@ impl OrderQueue {
             KEPT.as_millis().to_string(),
             i32::from(asks_gate).to_string(),
         ];
+        let sent = Instant::now();
         let answer: Vec<String> = self.0.redis().run(&ACCEPT, &keys, &arguments).await?;
         let parts: Vec<&str> = answer.iter().map(String::as_str).collect();
         Ok(match parts.as_slice() {
@@ -157,18 +158,23 @@ impl OrderQueue {
                 Acceptance::Known(Uuid::try_parse(id).unwrap_or(order.order_id))
             }
             ["known", ..] => Acceptance::KeyReused,
-            ["refused", available, version, age_ms] => Acceptance::Refused(RecentRefusal {
-                available: available.parse().unwrap_or(0),
-                version: version.parse().unwrap_or(0),
-                age: Duration::from_millis(age_ms.parse().unwrap_or(0)),
-            }),
+            ["refused", available, version, age_ms] => Acceptance::Refused(RecentRefusal::aged(
+                available.parse().unwrap_or(0),
+                version.parse().unwrap_or(0),
+                sent,
+                Duration::from_millis(age_ms.parse().unwrap_or(u64::MAX)),
+            )),
             _ => Acceptance::Full,
         })
     }
 
     /// Takes entries for a consumer; with those of other consumers that have had them for too long,
-    /// if `claims`.
-    pub async fn take(&self, consumer: &str, claims: bool) -> Result<Vec<Entry>, Unavailable> {
+    /// if `claims`. Returns them with the clock of Redis.
+    pub async fn take(
+        &self,
+        consumer: &str,
+        claims: bool,
+    ) -> Result<(Vec<Entry>, RedisClock), Unavailable> {
         let claim_after = if claims { CLAIM_AFTER } else { Duration::ZERO };
         let arguments = [
             GROUP.to_owned(),
@@ -177,7 +183,9 @@ impl OrderQueue {
             claim_after.as_millis().to_string(),
         ];
         let keys = [self.stream()];
-        let taken: Vec<Vec<String>> = self.0.redis().run(&TAKE, &keys, &arguments).await?;
+        let answer: (i64, Vec<Vec<String>>) = self.0.redis().run(&TAKE, &keys, &arguments).await?;
+        let (ms, taken) = answer;
+        let clock = RedisClock::of_answer(ms);
         let entry = |parts: Vec<String>| {
             let [id, deliveries, text]: [String; 3] = parts.try_into().ok()?;
             Some(Entry {
@@ -186,7 +194,7 @@ impl OrderQueue {
                 text,
             })
         };
-        Ok(taken.into_iter().filter_map(entry).collect())
+        Ok((taken.into_iter().filter_map(entry).collect(), clock))
     }
 
     /// Acknowledges entries whose orders are decided and committed. Returns how many of them were

@@ -62,8 +62,8 @@ impl Drop for Consuming<'_> {
 }
 
 impl Followers {
-    /// Follows an order until it is decided. Call it before the order is accepted, because it may be
-    /// decided at once.
+    /// Follows an order until it is decided. Call it before the order is accepted, because it may
+    /// be decided at once.
     pub fn follow(&self, order: QueuedOrder) {
         self.lock().entry(order.order_id).or_insert(Followed {
             order,
@@ -93,7 +93,8 @@ impl Followers {
         self.lock().remove(&order_id);
     }
 
-    /// Answers the callers who wait for an order, and forgets it. Copies of a failure hold its text.
+    /// Answers the callers who wait for an order, and forgets it. Copies of a failure hold its
+    /// text.
     pub fn settle(&self, order_id: Uuid, outcome: &Outcome<Receipt>) {
         let Some(followed) = self.lock().remove(&order_id) else {
             return;

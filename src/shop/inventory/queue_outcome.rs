@@ -1,8 +1,8 @@
 //! The outcomes of queued orders that were not written under their own id.
 //!
 //! A queued order may be decided by several consumers at the same time, and again after a crash. It
-//! is decided under the lock of its stock row: the first decision is stored, as an order with its id
-//! or as a row here, and every later consumer finds it. So a caller who was refused never has an
+//! is decided under the lock of its stock row: the first decision is stored, as an order with its
+//! id or as a row here, and every later consumer finds it. So a caller who was refused never has an
 //! order, even if stock comes back before the entry is acknowledged.
 
 use std::collections::HashMap;

@@ -1,5 +1,5 @@
-//! An order in the queue of `redis-stream`, as an entry contains it. What makes it unique is decided
-//! before it is queued: its id and its idempotency key.
+//! An order in the queue of `redis-stream`, as an entry contains it. What makes it unique is
+//! decided before it is queued: its id and its idempotency key.
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;

@@ -19,7 +19,8 @@ pub struct QueueAdministration<'a> {
 }
 
 impl QueueAdministration<'_> {
-    /// Puts a dead letter back at the end of the queue: what kept it from being written may be over.
+    /// Puts a dead letter back at the end of the queue: what kept it from being written may be
+    /// over.
     ///
     /// # Errors
     /// [`ShopError::InvalidState`] if it is gone, or contains no order, or Redis does not answer.

@@ -1,5 +1,5 @@
-//! The offers of products that were ordered a moment ago: what an order asks that is accepted, without
-//! the database. They only accept: a refusal needs a fresh one.
+//! The offers of products that were ordered a moment ago: what an order asks that is accepted,
+//! without the database. They only accept: a refusal needs a fresh one.
 
 use std::{
     collections::HashMap,

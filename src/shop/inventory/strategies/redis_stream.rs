@@ -4,10 +4,10 @@
 //! # Guarantees
 //! Each accepted order is decided once, under the lock of its stock row: written, or refused with a
 //! stored refusal, however often its entry is delivered. An entry whose consumer is gone is claimed
-//! by another one. What is accepted is as durable as Redis: with `appendfsync always`, an order that
-//! was answered is on disk; with `everysec`, a crash of Redis can lose the last second. The server
-//! that accepted an order also knows it until it is decided, and decides it itself if Redis lost it:
-//! only a crash of both at the same time can forget an order.
+//! by another one. What is accepted is as durable as Redis: with `appendfsync always`, an order
+//! that was answered is on disk; with `everysec`, a crash of Redis can lose the last second. The
+//! server that accepted an order also knows it until it is decided, and decides it itself if Redis
+//! lost it: only a crash of both at the same time can forget an order.
 //!
 //! # Cost under contention
 //! Callers hold no connection and wait for no lock: accepting is one call to Redis. The database
@@ -16,8 +16,8 @@
 //!
 //! # Fails as
 //! A buyer may wait behind a thousand others and be refused in the end: `accepted` is not `bought`.
-//! A full queue: 429 with `Retry-After`. A Redis that is away: orders are decided in the request. An
-//! order that the database cannot write becomes a dead letter, and an administrator decides.
+//! A full queue: 429 with `Retry-After`. A Redis that is away: orders are decided in the request.
+//! An order that the database cannot write becomes a dead letter, and an administrator decides.
 //!
 //! # Choose it when
 //! The crowd is larger than the database for longer than a request may wait, and buyers can be
@@ -197,7 +197,8 @@ async fn enqueue(
     }
 }
 
-/// Checks the rules that need no lock, usually without the database. The consumer checks them again.
+/// Checks the rules that need no lock, usually without the database. The consumer checks them
+/// again.
 ///
 /// # Errors
 /// The rule's refusal, unless an order was written under the key.
@@ -244,13 +245,14 @@ fn unknown_outcome() -> TxnError {
     }
 }
 
-/// Returns the refusal that the row has just given to another buyer, if this one would get the same;
-/// the next buyers get it from memory. `None` if the queue has to decide.
+/// Returns the refusal that the row has just given to another buyer, if this one would get the
+/// same; the next buyers get it from memory. `None` if the queue has to decide.
 async fn repeat_refusal(
     shop: &Shop,
     order: &QueuedOrder,
-    refusal: RecentRefusal,
+    refusal: Option<RecentRefusal>,
 ) -> Option<ShopError> {
+    let refusal = refusal?;
     if refusal.is_outdated(shop, order.product_id) || is_maybe_known(shop, order).await {
         return None;
     }
@@ -262,7 +264,7 @@ async fn repeat_refusal(
         available: refusal.available,
         version: refusal.version,
     };
-    let at = Instant::now().checked_sub(refusal.age)?;
+    let at = refusal.at;
     Some(sale::refuse_as_at(shop, &offer, order.quantity, level, at))
 }
 

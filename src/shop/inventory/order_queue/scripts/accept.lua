@@ -16,8 +16,11 @@ if ARGV[8] == '1' and redis.call('HGET', gate, 'incarnation') == ARGV[1] then
   if available and tonumber(available) < tonumber(ARGV[3]) then
     local time = redis.call('TIME')
     local now = time[1] * 1000 + math.floor(time[2] / 1000)
-    local age = math.max(now - tonumber(since), 0)
-    return {'refused', available, version, string.format('%.0f', age)}
+    local age = now - tonumber(since)
+    -- The clock may have been set back.
+    if age >= 0 then
+      return {'refused', available, version, string.format('%.0f', age)}
+    end
   end
 end
 local counts = redis.call('HMGET', counters, 'accepted', 'decided')

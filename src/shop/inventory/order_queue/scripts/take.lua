@@ -1,7 +1,7 @@
 -- Takes entries for a consumer: first those that another consumer has had for too long, then new
 -- ones. KEYS: stream. ARGV: incarnation, group, consumer, the most entries of each kind,
 -- milliseconds after which an entry is claimed (0: none is).
--- Returns {entry, deliveries, order as JSON} for each.
+-- Returns the time in milliseconds, and {entry, deliveries, order as JSON} for each.
 local stream, group, consumer, most = KEYS[1], ARGV[2], ARGV[3], ARGV[4]
 local taken = {}
 
@@ -35,4 +35,5 @@ end
 for _, entry in ipairs(new and new[1][2] or {}) do
   table.insert(taken, {entry[1], '1', text_of(entry[2])})
 end
-return taken
+local time = redis.call('TIME')
+return {time[1] * 1000 + math.floor(time[2] / 1000), taken}

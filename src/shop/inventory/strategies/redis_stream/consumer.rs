@@ -20,7 +20,7 @@ use crate::{
         inventory::{
             InjectionPoint,
             batch_queue::BatchOrder,
-            gate::{Learning, StockGate},
+            gate::{Learning, RedisClock, StockGate},
             order_queue::{Acknowledged, BATCH_MAX, Entry, OrderQueue, Place},
             queue_followers::Followers,
             queue_outcome,
@@ -130,6 +130,8 @@ struct Consumer {
     gate: StockGate,
     queue: OrderQueue,
     followers: Arc<Followers>,
+    /// The clock of Redis when the last entries were taken.
+    clock: Option<RedisClock>,
     claim_at: Instant,
     follow_at: Instant,
     trim_at: Instant,
@@ -142,6 +144,7 @@ impl Consumer {
             queue: OrderQueue::beside(gate),
             gate: gate.clone(),
             followers: Arc::clone(gate.followers()),
+            clock: None,
             shop: shop
                 .clone()
                 .with_injection_point(InjectionPoint::Disabled)
@@ -178,7 +181,9 @@ impl Consumer {
     /// Takes entries and decides their orders. Returns the number of entries.
     async fn round(&mut self) -> Result<usize, Unavailable> {
         let claims = is_due(&mut self.claim_at, CLAIM_EVERY);
-        let entries = self.queue.take(&self.followers.consumer, claims).await?;
+        let taken = self.queue.take(&self.followers.consumer, claims).await?;
+        let (entries, clock) = taken;
+        self.clock = Some(clock);
         let taken = entries.len();
         let (mut alone, mut together) = (Vec::new(), Vec::new());
         for entry in entries {
@@ -272,10 +277,10 @@ impl Consumer {
     async fn teach(&self, lessons: &[Lesson]) {
         for lesson in lessons {
             let (id, level) = (lesson.product_id, lesson.level);
-            let learnt = if lesson.has_refused {
-                self.gate.learn_refusal(id, level).await
-            } else {
-                self.gate.learn(id, level, Learning::IfNewer).await
+            let refused_at = self.clock.zip(lesson.refused_at);
+            let learnt = match refused_at.map(|(clock, at)| clock.at(at)) {
+                Some(at_ms) => self.gate.learn_refusal(id, level, at_ms).await,
+                None => self.gate.learn(id, level, Learning::IfNewer).await,
             };
             if let Err(error) = learnt {
                 tracing::debug!(%error, "the gate learns a batch later");
@@ -301,8 +306,8 @@ impl Consumer {
     }
 
     /// Decides those of the orders that this process has accepted which are not in the queue any
-    /// more, because another consumer has decided them or Redis has lost them, and all of them while
-    /// Redis does not answer.
+    /// more, because another consumer has decided them or Redis has lost them, and all of them
+    /// while Redis does not answer.
     async fn look_after_own_orders(&self) {
         let orders = self.followers.older_than(FOLLOW_EVERY);
         for some in orders.chunks(BATCH_MAX) {

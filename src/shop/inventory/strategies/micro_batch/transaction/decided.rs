@@ -1,6 +1,6 @@
 //! What a batch of queued orders finds decided, what it decides, and what it leaves behind.
 
-use std::collections::HashMap;
+use std::{collections::HashMap, time::Instant};
 
 use uuid::Uuid;
 
@@ -19,8 +19,8 @@ use crate::{
 pub(in crate::shop::inventory::strategies) struct Lesson {
     pub product_id: i64,
     pub level: Level,
-    /// True if an order was refused because of the stock.
-    pub has_refused: bool,
+    /// When an order was refused because of the stock, under the lock of the row.
+    pub refused_at: Option<Instant>,
 }
 
 /// What was decided about the orders of a batch before.
@@ -61,6 +61,8 @@ pub(super) fn lessons(
     orders: &[BatchOrder],
     answers: &[Result<Receipt, ShopError>],
 ) -> Vec<Lesson> {
+    // The rows are still locked.
+    let now = Instant::now();
     let refused: Vec<i64> = orders
         .iter()
         .zip(answers)
@@ -78,7 +80,7 @@ pub(super) fn lessons(
             Lesson {
                 product_id,
                 level: Level { available, version },
-                has_refused: refused.contains(&product_id),
+                refused_at: refused.contains(&product_id).then_some(now),
             }
         })
         .collect()
