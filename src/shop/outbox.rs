@@ -257,7 +257,7 @@ fn view(event: outbox_event::Model) -> EventView {
 
 /// The pause after the attempt that follows so many others.
 fn backoff(earlier: i32) -> Duration {
-    let doublings = u32::try_from(earlier).unwrap_or(0).min(16);
+    let doublings = std::cmp::min(u32::try_from(earlier).unwrap_or(0), 16);
     (BACKOFF_FIRST * 2_i32.pow(doublings)).min(BACKOFF_MAX)
 }
 
