@@ -13,6 +13,7 @@ use doorbuster::{
     db::{Db, PoolSettings, dialect, engine::Engine, schema},
     shop::seed,
 };
+use migration::{Migrator, MigratorTrait};
 use sea_orm::{ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbErr};
 use sha2::{Digest, Sha256};
 use tokio::{runtime::Runtime, sync::Semaphore};
@@ -300,7 +301,8 @@ async fn prepare(url: &str) {
     db.close().await;
 }
 
-/// Returns a hash of the template's sources: another schema or catalogue gets another template.
+/// Returns a hash of the template's sources: another schema or catalogue gets another template. A
+/// binary that is older than the sources has other migrations, and a template of its own.
 fn fingerprint() -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut files: Vec<_> = ["migration/src", "src/shop/seed"]
@@ -314,6 +316,9 @@ fn fingerprint() -> String {
     let mut hash = Sha256::new();
     for file in files {
         hash.update(std::fs::read(&file).expect("a source can be read"));
+    }
+    for migration in Migrator::migrations() {
+        hash.update(migration.name());
     }
     hex::encode(&hash.finalize()[..6])
 }
