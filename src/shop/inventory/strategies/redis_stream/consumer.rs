@@ -73,7 +73,9 @@ pub fn start(shop: &Shop) {
 
 /// See [`super::consume`].
 pub async fn serve(shop: &Shop, shutdown: &CancellationToken) {
-    let Some(gate) = shop.gate() else { return };
+    let Some(gate) = shop.gate() else {
+        return shutdown.cancelled().await;
+    };
     let followers = Arc::clone(gate.followers());
     let mut consumer = Consumer::of(shop, gate);
     while !shutdown.is_cancelled() {
