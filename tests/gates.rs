@@ -3,6 +3,7 @@
 
 mod command;
 mod crash;
+mod dual_write;
 mod gate;
 mod holds;
 mod lock;
