@@ -10,6 +10,7 @@ mod lock;
 mod outages;
 mod reconciliation;
 mod stream;
+mod stream_failover;
 mod stream_kills;
 
 use std::time::Duration;
