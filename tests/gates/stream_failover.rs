@@ -12,8 +12,8 @@ use crate::support::{PATIENCE, StockLock, TestShop, check_audit_clean, redis::Te
 const REPLICATED: usize = 10;
 const LOST: usize = 10;
 
-/// No order is decided before the failover. The replica brings back the first ones, which the server
-/// decides from what it had taken of the old leader, and it knows nothing of the others.
+/// No order is decided before the failover. The replica brings back the first ones, which the
+/// server may have taken from the old leader, too, and it knows nothing of the others.
 #[tokio::test]
 async fn a_failover_to_a_lagging_replica_loses_no_order_and_writes_none_twice() {
     let Some(mut redis) = TestRedis::start() else {
