@@ -329,8 +329,8 @@ async fn sold_out_is_known_before_the_queue() {
         follow(&server, &second).await,
         Err(product.insufficient(0, 1))
     );
-    // The row has just refused it: other servers need not queue an order to know. On a slow machine,
-    // the refusal may be too old to be repeated, and is renewed.
+    // The row has just refused it: other servers need not queue an order to know. On a slow
+    // machine, the refusal may be too old to be repeated, and is renewed.
     let other = server.as_in_another_process();
     let refused = within(PATIENCE, "a refusal before the queue", async {
         for attempt in 0.. {

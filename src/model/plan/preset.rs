@@ -149,8 +149,8 @@ pub const PRESETS: [Preset; 10] = [
             strategies: vec![StrategyKey::RedisLockUnfenced, StrategyKey::RedisLock],
             lanes_together: true,
             own_servers: 2,
-            // The lock passes on once a second: the last buyer waits for less than the two and a
-            // half seconds that a request may wait.
+            // The lock passes on once a second, and no buyer waits for it for longer than a request
+            // may.
             buyers: 8,
             stock: 4,
             ramp_ms: 6_000,
