@@ -3,12 +3,14 @@
 
 mod command;
 mod crash;
+mod dual_write;
 mod gate;
 mod holds;
 mod lock;
 mod outages;
 mod reconciliation;
 mod stream;
+mod stream_failover;
 mod stream_kills;
 
 use std::time::Duration;

@@ -13,6 +13,7 @@ mod lock_view;
 mod outage;
 mod own_servers;
 mod points;
+mod presets;
 mod promises;
 mod stored;
 mod time_split;

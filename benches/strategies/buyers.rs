@@ -16,7 +16,7 @@ use doorbuster::{
     shop::{
         Shop,
         idempotency::{Claim, Key},
-        inventory::PurchaseRequest,
+        inventory::{PurchaseRequest, gate::StockGate},
     },
 };
 use tokio::task::JoinSet;
@@ -92,16 +92,20 @@ impl Tally {
     }
 }
 
-/// Runs the crowd's purchases from `lane` in the database at `url`.
+/// Runs the crowd's purchases from `lane` in the database at `url`, with gates in Redis if the
+/// strategy needs them.
 pub async fn buy(
     url: &str,
+    gate: Option<StockGate>,
     lane: Lane,
     crowd: Crowd,
     count: Count,
 ) -> Result<PurchaseRate, Failure> {
     let db = Db::connect(url, POOL).await?;
     db.warm_up().await?;
-    let shop = Shop::new(db.clone(), Feed::default()).with_deadline(DEADLINE);
+    let shop = Shop::new(db.clone(), Feed::default())
+        .with_deadline(DEADLINE)
+        .with_gate(gate);
     let tally = Arc::new(Tally::default());
     let mut tasks = JoinSet::new();
     for buyer in 0..crowd.buyers {

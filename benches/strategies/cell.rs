@@ -1,6 +1,9 @@
 //! The cells of a round, and how each one is measured.
 
-use std::{fmt, time::Duration};
+use std::{
+    fmt,
+    time::{Duration, Instant},
+};
 
 use doorbuster::model::StrategyKey;
 
@@ -15,6 +18,7 @@ use crate::{
     pgbench,
     program::Program,
     proxy::Proxy,
+    redis::{self, PrivateRedis},
     rounds,
     script::Scripts,
     server::Server,
@@ -27,6 +31,8 @@ pub type Session = rounds::Session<Cell, f64>;
 
 /// The number of buyers with which strategies are compared.
 pub const BUYERS: u32 = 64;
+/// The buyers of a shop that is not full.
+pub const ALONE: u32 = 1;
 /// Larger crowds, for the strategy that becomes faster with them.
 pub const LARGER_CROWDS: [u32; 2] = [512, 10_000];
 /// The reference: all strategies are compared with it.
@@ -44,6 +50,11 @@ pub const STOCK: u32 = 1_000_000;
 const STOCK_OF_ROWS: u32 = 100_000;
 /// Few enough units to be sold out within the warm-up.
 const STOCK_SOLD_OUT: u32 = 50;
+/// The longest time until the orders that a queue has accepted are written.
+const WRITTEN_MAX: Duration = Duration::from_secs(60);
+const POLL_INTERVAL: Duration = Duration::from_millis(20);
+/// Counts the orders of a lane, which is the only one of its database.
+const ORDERS: &str = "SELECT count(*) FROM customer_order WHERE lane_id IS NOT NULL";
 
 /// One measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,8 +76,11 @@ pub enum Cell {
     },
     /// Rejections per second after the product has sold out, through the shop's code.
     Rejections { strategy: StrategyKey, rtt_ms: u32 },
-    /// Orders per second through the served program.
+    /// Orders per second through the served program; those that a queue has accepted, if the
+    /// strategy has one.
     Http { strategy: StrategyKey },
+    /// Rejections per second through the served program after the product has sold out.
+    HttpRejections { strategy: StrategyKey },
     /// Responses per second of the same program that need no database.
     Health,
     /// Peak memory in megabytes.
@@ -101,6 +115,9 @@ impl fmt::Display for Cell {
                 write!(f, "{strategy}, sold out, +{rtt_ms} ms")
             }
             Self::Http { strategy } => write!(f, "POST /api/purchase, {strategy}"),
+            Self::HttpRejections { strategy } => {
+                write!(f, "POST /api/purchase, {strategy}, sold out")
+            }
             Self::Health => write!(f, "GET /healthz"),
             Self::Memory { strategy } => write!(f, "memory, {strategy}"),
         }
@@ -124,7 +141,35 @@ pub fn all(options: &Options, scripts: &Scripts) -> Vec<Cell> {
     }
     if options.rtt.contains(&0) {
         cells.extend(without_added_time(options, scripts));
+        cells.extend(with_redis(options));
     }
+    cells
+}
+
+/// Returns the cells of the strategies that need Redis, and those that only they are compared with;
+/// none if no Redis is installed.
+fn with_redis(options: &Options) -> Vec<Cell> {
+    let strategies = options.strategies_with_redis();
+    if strategies.is_empty() {
+        return Vec::new();
+    }
+    if !redis::is_installed() {
+        eprintln!("bench: strategies with Redis are not measured, because none is installed");
+        return Vec::new();
+    }
+    let mut cells = Vec::new();
+    for strategy in strategies {
+        cells.push(shop(strategy, BUYERS, 0));
+        cells.push(Cell::Rejections {
+            strategy,
+            rtt_ms: 0,
+        });
+        cells.push(Cell::Http { strategy });
+        cells.push(Cell::HttpRejections { strategy });
+        cells.push(shop(strategy, ALONE, 0));
+    }
+    cells.push(Cell::HttpRejections { strategy: ROW_LOCK });
+    cells.push(shop(ROW_LOCK, ALONE, 0));
     cells
 }
 
@@ -225,8 +270,13 @@ impl Cell {
                 fresh.check(lane.product_id, rate.transactions).await?;
                 Ok(rate.per_second)
             }
-            Self::Http { strategy } => serve(server, fresh, Some(strategy), time).await,
-            Self::Health => serve(server, fresh, None, time).await,
+            Self::Http { strategy } => {
+                serve(server, fresh, Some(strategy), Count::Orders, time).await
+            }
+            Self::HttpRejections { strategy } => {
+                serve(server, fresh, Some(strategy), Count::Rejections, time).await
+            }
+            Self::Health => serve(server, fresh, None, Count::Orders, time).await,
             Self::Memory { strategy } => memory::peak_mb(&fresh.url, strategy).await,
         }
     }
@@ -271,8 +321,10 @@ async fn sell(
     rtt_ms: u32,
 ) -> Result<f64, Failure> {
     let lane = Lane::open(&fresh.url, crowd.strategy, stock(crowd.strategy)).await?;
+    let redis = PrivateRedis::start_for(crowd.strategy).await?;
+    let gate = redis.as_ref().map(PrivateRedis::gate).transpose()?;
     server.checkpoint().await;
-    let rate = buyers::buy(&url(fresh, rtt_ms)?, lane, crowd, Count::Orders).await?;
+    let rate = buyers::buy(&url(fresh, rtt_ms)?, gate, lane, crowd, Count::Orders).await?;
     fresh.check(lane.product_id, rate.acknowledged).await?;
     Ok(rate.measured.per_second)
 }
@@ -284,8 +336,10 @@ async fn reject(
     rtt_ms: u32,
 ) -> Result<f64, Failure> {
     let lane = Lane::open(&fresh.url, crowd.strategy, STOCK_SOLD_OUT).await?;
+    let redis = PrivateRedis::start_for(crowd.strategy).await?;
+    let gate = redis.as_ref().map(PrivateRedis::gate).transpose()?;
     server.checkpoint().await;
-    let rate = buyers::buy(&url(fresh, rtt_ms)?, lane, crowd, Count::Rejections).await?;
+    let rate = buyers::buy(&url(fresh, rtt_ms)?, gate, lane, crowd, Count::Rejections).await?;
     fresh.check(lane.product_id, rate.acknowledged).await?;
     if rate.acknowledged != u64::from(STOCK_SOLD_OUT) {
         return Err(format!("{} of {STOCK_SOLD_OUT} units were sold", rate.acknowledged).into());
@@ -293,25 +347,58 @@ async fn reject(
     Ok(rate.measured.per_second)
 }
 
-/// Measures purchases with `strategy` from the served program; without one, its responses to
-/// `/healthz`.
+/// Measures purchases with `strategy` from the served program, or their rejections after the
+/// product has sold out; without a strategy, the program's responses to `/healthz`.
 async fn serve(
     server: &Server,
     fresh: &FreshDatabase,
     strategy: Option<StrategyKey>,
+    count: Count,
     time: Duration,
 ) -> Result<f64, Failure> {
-    let lane = Lane::open(&fresh.url, ROW_LOCK, STOCK).await?;
-    let program = Program::start(&fresh.url, &[]).await?;
+    let stock = match count {
+        Count::Orders => STOCK,
+        Count::Rejections => STOCK_SOLD_OUT,
+    };
+    let lane = Lane::open(&fresh.url, ROW_LOCK, stock).await?;
+    let redis = match strategy {
+        Some(strategy) => PrivateRedis::start_for(strategy).await?,
+        None => None,
+    };
+    let settings: Vec<_> = redis
+        .iter()
+        .map(|redis| ("REDIS_URL", redis.url.as_str()))
+        .collect();
+    let program = Program::start(&fresh.url, &settings).await?;
     server.checkpoint().await;
     let kind = strategy.map_or(RequestKind::Health, |strategy| {
         RequestKind::Purchase(strategy, lane)
     });
-    let rate = http::send_requests(&program.address, kind, WARM_UP, time).await;
+    let sent = http::send_requests(&program.address, kind, count, WARM_UP, time).await;
+    let orders = match (&sent, strategy, count) {
+        (Ok(rate), Some(_), Count::Orders) => Some(rate.responses),
+        (Ok(_), Some(_), Count::Rejections) => Some(stock.into()),
+        (Ok(_), None, _) | (Err(_), ..) => None,
+    };
+    let written = match orders {
+        Some(orders) => until_written(fresh, orders).await,
+        None => Ok(()),
+    };
     program.stop().await?;
-    let rate = rate?;
-    if strategy.is_some() {
-        fresh.check(lane.product_id, rate.responses).await?;
+    let rate = sent?;
+    written?;
+    if let Some(orders) = orders {
+        fresh.check(lane.product_id, orders).await?;
     }
     Ok(rate.measured.per_second)
+}
+
+/// Waits until so many orders are in the database: those that were accepted by a queue are written
+/// later. [`FreshDatabase::check`] says which are missing.
+async fn until_written(fresh: &FreshDatabase, orders: u64) -> Result<(), Failure> {
+    let start = Instant::now();
+    while u64::try_from(fresh.number(ORDERS).await?)? < orders && start.elapsed() < WRITTEN_MAX {
+        tokio::time::sleep(POLL_INTERVAL).await;
+    }
+    Ok(())
 }

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use crate::{
     Failure,
+    buyers::Count,
     connection::connect,
     lane::Lane,
     window::{self, Window},
@@ -38,6 +39,7 @@ pub enum RequestKind {
 /// The result of the clients' requests.
 #[derive(Debug)]
 pub struct ResponseRate {
+    /// The counted responses within the measured time.
     pub measured: Window,
     /// All successful responses, including those of the warm-up.
     pub responses: u64,
@@ -47,12 +49,15 @@ pub struct ResponseRate {
 struct Tally {
     stopped: AtomicBool,
     responses: AtomicU64,
+    rejections: AtomicU64,
 }
 
-/// Sends requests from [`CLIENTS`] connections to a server for `time`, after `warm_up`.
+/// Sends requests from [`CLIENTS`] connections to a server for `time`, after `warm_up`. A rejection
+/// is a failure unless rejections are counted.
 pub async fn send_requests(
     address: &str,
     kind: RequestKind,
+    count: Count,
     warm_up: Duration,
     time: Duration,
 ) -> Result<ResponseRate, Failure> {
@@ -61,12 +66,18 @@ pub async fn send_requests(
     for client in 0..CLIENTS {
         let sender = connect(address).await?;
         let (address, tally) = (address.to_owned(), Arc::clone(&tally));
-        clients
-            .spawn(async move { send_until_stopped(sender, &address, kind, client, &tally).await });
+        clients.spawn(async move {
+            send_until_stopped(sender, &address, kind, count, client, &tally).await
+        });
     }
     let responses = || tally.responses.load(Ordering::Relaxed);
     tokio::time::sleep(warm_up).await;
-    let measured = window::measure(time, responses).await;
+    let measured = match count {
+        Count::Orders => window::measure(time, responses).await,
+        Count::Rejections => {
+            window::measure(time, || tally.rejections.load(Ordering::Relaxed)).await
+        }
+    };
     tally.stopped.store(true, Ordering::Relaxed);
     while let Some(ended) = clients.join_next().await {
         ended??;
@@ -81,6 +92,7 @@ async fn send_until_stopped(
     mut sender: SendRequest<Full<Bytes>>,
     address: &str,
     kind: RequestKind,
+    count: Count,
     client: u32,
     tally: &Tally,
 ) -> Result<(), Failure> {
@@ -94,10 +106,13 @@ async fn send_until_stopped(
             .await?;
         let status = response.status();
         let body = response.into_body().collect().await?.to_bytes();
-        if status != StatusCode::OK {
-            return Err(format!("{status}: {}", String::from_utf8_lossy(&body)).into());
-        }
-        tally.responses.fetch_add(1, Ordering::Relaxed);
+        let counter = match (status, count) {
+            // A queue answers with a place.
+            (StatusCode::OK | StatusCode::ACCEPTED, _) => &tally.responses,
+            (StatusCode::CONFLICT, Count::Rejections) => &tally.rejections,
+            _ => return Err(format!("{status}: {}", String::from_utf8_lossy(&body)).into()),
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
     }
     Ok(())
 }

@@ -19,6 +19,8 @@ mod output;
 mod pgbench;
 mod proxy;
 mod recorder;
+mod redis;
+mod redis_table;
 mod report;
 mod rounds;
 mod script;

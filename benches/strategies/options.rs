@@ -57,14 +57,23 @@ pub enum OtherEngine {
 }
 
 impl Options {
-    /// The safe strategies to measure; those that need Redis are left out. The speed of a strategy
-    /// that sells wrongly is meaningless.
+    /// The safe strategies to measure, without those that need Redis. The speed of a strategy that
+    /// sells wrongly is meaningless.
     pub fn strategies(&self) -> Vec<StrategyKey> {
+        self.safe(false)
+    }
+
+    /// The same, of those that need Redis.
+    pub fn strategies_with_redis(&self) -> Vec<StrategyKey> {
+        self.safe(true)
+    }
+
+    fn safe(&self, needs_redis: bool) -> Vec<StrategyKey> {
         StrategyKey::ALL
             .into_iter()
             .filter(|strategy| {
                 let row = strategy.row();
-                row.is_safe && !row.needs_redis && self.is_included(*strategy)
+                row.is_safe && row.needs_redis == needs_redis && self.is_included(*strategy)
             })
             .collect()
     }

@@ -10,6 +10,7 @@ use crate::{
     claims, machine,
     options::Options,
     output::{self, format_spread, spread_cells},
+    redis, redis_table,
     server::ServerFacts,
     strategies_table,
 };
@@ -51,6 +52,7 @@ fn markdown(options: &Options, server: &ServerFacts, session: &Session) -> Strin
         text += &strategies_table::markdown(options, session, rtt_ms);
     }
     if options.rtt.contains(&0) {
+        text += &redis_table::markdown(options, session);
         text += &others(options, session);
     }
     text += &output::failures_section(&session.failures());
@@ -133,6 +135,7 @@ fn figures(options: &Options, server: &ServerFacts, session: &Session) -> Value 
     json!({
         "machine": machine::describe(),
         "server": server.version,
+        "redis": redis::version(),
         "fsync": server.fsync,
         "seed": session.seed,
         "seconds": options.seconds,

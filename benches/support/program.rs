@@ -24,7 +24,7 @@ const START_MAX: Duration = Duration::from_secs(60);
 /// The benchmarks make no payments, and a provider process would use part of the cores.
 const NO_PROVIDER: &str = "http://127.0.0.1:9";
 /// Every setting of the program that a person may have set.
-const SETTINGS: [&str; 23] = [
+const SETTINGS: [&str; 24] = [
     "ADDRESS_HOLD_CENTS_MAX",
     "ADDRESS_HOLD_UNITS_MAX",
     "ADDRESS_UNPAID_MAX",
@@ -42,6 +42,7 @@ const SETTINGS: [&str; 23] = [
     "PAYMENT_SECRET",
     "PUBLIC_URL",
     "PURCHASE_RATE_PER_S",
+    "REDIS_URL",
     "SESSION_HOLD_CENTS_MAX",
     "SESSION_HOLD_UNITS_MAX",
     "SHOP_STRATEGY",

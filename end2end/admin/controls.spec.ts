@@ -126,6 +126,8 @@ test("each preset fills in the form, and its address reproduces it", async ({ pa
     "A buyer dies holding the lock",
     "12.12",
     "Two servers, one mutex",
+    "A lock that ends too early",
+    "Stock in two places",
     "One statement at a time",
   ]);
   await stories.filter({ hasText: "12.12" }).click();

@@ -16,6 +16,7 @@ pub fn of_lane(lane: &LaneSnapshot, plan: &SimulationPlan) -> Vec<String> {
             Some(counted_afterwards(verdict)),
             oversold(verdict),
             separate_locks(verdict, plan),
+            ended_lease(verdict),
             counter(verdict),
         ];
         return sentences.into_iter().flatten().collect();
@@ -24,8 +25,10 @@ pub fn of_lane(lane: &LaneSnapshot, plan: &SimulationPlan) -> Vec<String> {
         Some(sales(verdict)),
         oversold(verdict),
         separate_locks(verdict, plan),
+        ended_lease(verdict),
         counter(verdict),
         undersold(verdict),
+        lost_in_redis(verdict),
         failures(verdict),
         retries(verdict),
         Some(times(verdict)),
@@ -73,12 +76,24 @@ pub fn of_servers(run: &RunSnapshot) -> Option<String> {
 /// Explains why a lock in the memory of each server did not help.
 fn separate_locks(verdict: &Verdict, plan: &SimulationPlan) -> Option<String> {
     let servers = plan.servers.max(plan.own_servers);
-    let in_memory = verdict.strategy.row().queue == QueueLocation::ServerMemory;
+    let row = verdict.strategy.row();
+    let in_memory = row.queue == QueueLocation::ServerMemory && !row.needs_redis;
     (verdict.oversold > 0 && !verdict.safe && in_memory && servers > 1).then(|| {
         format!(
             "Each of the {servers} servers has a lock of its own: buyers at different servers did \
              not wait for each other and sold the same units."
         )
+    })
+}
+
+/// Explains why a lock in Redis, which all servers share, did not help.
+fn ended_lease(verdict: &Verdict) -> Option<String> {
+    let row = verdict.strategy.row();
+    let in_redis = row.queue == QueueLocation::ServerMemory && row.needs_redis;
+    (verdict.oversold > 0 && !verdict.safe && in_redis).then(|| {
+        "The lock in Redis ended before the purchase of its holder did: another buyer took the \
+         lock, and the row accepted what both wrote."
+            .to_owned()
     })
 }
 
@@ -142,6 +157,17 @@ fn undersold(verdict: &Verdict) -> Option<String> {
     (verdict.undersold > 0).then(|| {
         format!(
             "Undersold by {}: a buyer was rejected although enough stock remained.",
+            counted(verdict.undersold.unsigned_abs(), "unit", "units"),
+        )
+    })
+}
+
+/// Explains which units are undersold by a strategy that trusts what Redis has counted.
+fn lost_in_redis(verdict: &Verdict) -> Option<String> {
+    (verdict.undersold > 0 && !verdict.safe && verdict.strategy.row().needs_redis).then(|| {
+        format!(
+            "Redis counted {} as sold that the row still has: a purchase that ended between the \
+             two writes took its units in Redis only.",
             counted(verdict.undersold.unsigned_abs(), "unit", "units"),
         )
     })
@@ -269,6 +295,34 @@ mod tests {
         assert!(!explained(2, oversold(StrategyKey::ProcessMutex, 0)));
         assert!(!explained(2, oversold(StrategyKey::Unguarded, 3)));
         assert!(!explained(2, oversold(StrategyKey::MicroBatch, 0)));
+        assert!(!explained(2, oversold(StrategyKey::RedisLockUnfenced, 3)));
+    }
+
+    #[test]
+    fn what_an_exhibit_in_redis_lost_is_explained() {
+        let of = |strategy: StrategyKey, oversold, undersold| Verdict {
+            strategy,
+            safe: strategy.is_safe(),
+            oversold,
+            undersold,
+            remaining: 5,
+            ..Verdict::example()
+        };
+        let lease = "The lock in Redis ended before the purchase of its holder did";
+        let lost = "Redis counted 5 units as sold that the row still has";
+        for (verdict, explanation, is_there) in [
+            (of(StrategyKey::RedisLockUnfenced, 2, 0), lease, true),
+            (of(StrategyKey::RedisLockUnfenced, 0, 0), lease, false),
+            (of(StrategyKey::ProcessMutex, 2, 0), lease, false),
+            (of(StrategyKey::RedisDualWrite, 2, 0), lease, false),
+            (of(StrategyKey::RedisDualWrite, 0, 5), lost, true),
+            (of(StrategyKey::RedisDualWrite, 0, 0), lost, false),
+            (of(StrategyKey::RedisCounter, 0, 5), lost, false),
+            (of(StrategyKey::Unguarded, 0, 5), lost, false),
+        ] {
+            let text = findings(verdict).join("\n");
+            assert_eq!(text.contains(explanation), is_there, "{text}");
+        }
     }
 
     #[test]

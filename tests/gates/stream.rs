@@ -28,9 +28,9 @@ use crate::support::{
 };
 
 const STREAM: StrategyKey = StrategyKey::RedisStream;
-const POLL: Duration = Duration::from_millis(10);
+pub(super) const POLL: Duration = Duration::from_millis(10);
 
-fn request(product: &TestProduct, units: u32, key: &str) -> PurchaseRequest {
+pub(super) fn request(product: &TestProduct, units: u32, key: &str) -> PurchaseRequest {
     PurchaseRequest {
         product_id: product.id,
         quantity: units_of(units),
@@ -45,7 +45,7 @@ async fn accept(server: &Shop, request: PurchaseRequest) -> Result<Accepted, Sho
 }
 
 /// Returns the id of an order that waits in the queue.
-async fn queued(server: &Shop, request: PurchaseRequest) -> String {
+pub(super) async fn queued(server: &Shop, request: PurchaseRequest) -> String {
     match accept(server, request).await {
         Ok(Accepted::InQueue { order_id, .. }) => order_id.to_string(),
         other => panic!("it is not in the queue: {other:?}"),
@@ -53,7 +53,7 @@ async fn queued(server: &Shop, request: PurchaseRequest) -> String {
 }
 
 /// Follows an order until it does not wait any more.
-async fn follow(server: &Shop, order_id: &str) -> Result<OrderState, ShopError> {
+pub(super) async fn follow(server: &Shop, order_id: &str) -> Result<OrderState, ShopError> {
     within(PATIENCE, "the order's outcome", async {
         loop {
             match server.queue().follow(order_id).await {
@@ -65,7 +65,7 @@ async fn follow(server: &Shop, order_id: &str) -> Result<OrderState, ShopError> 
     .await
 }
 
-async fn check_written(server: &Shop, order_id: &str) {
+pub(super) async fn check_written(server: &Shop, order_id: &str) {
     match follow(server, order_id).await {
         Ok(OrderState::Written(order)) => assert_eq!(order.public_id, order_id),
         other => panic!("order {order_id} is not written: {other:?}"),
@@ -80,7 +80,7 @@ async fn leave_in_queue(server: &Shop, order: &QueuedOrder) {
 }
 
 /// Consumes as a server does, until the guard is dropped.
-fn consume(server: &Shop) -> DropGuard {
+pub(super) fn consume(server: &Shop) -> DropGuard {
     let (server, stop) = (server.clone(), CancellationToken::new());
     let token = stop.clone();
     tokio::spawn(async move { server.queue().consume(&token).await });

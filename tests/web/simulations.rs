@@ -216,7 +216,7 @@ async fn a_rejected_plan_keeps_its_values_and_opens_the_advanced_fields() {
     assert!(!page.contains("value=\"conditional-update\" checked"));
     assert_eq!(start(&mut admin, "").await, "/admin/simulations");
     let page = admin.page("/admin/simulations").await.body;
-    assert!(page.contains("Choose 1 to 20 strategies."), "{page}");
+    assert!(page.contains("Choose 1 to 24 strategies."), "{page}");
     assert_eq!(shop.count("simulation_run").await, 0);
 }
 

@@ -168,7 +168,7 @@ async fn sell(
     let lane = Lane::open(&database.url, strategy, cell::stock(strategy)).await?;
     servers.checkpoint().await;
     let crowd = cell::crowd(strategy, BUYERS, time);
-    let rate = buyers::buy(&database.url, lane, crowd, Count::Orders).await?;
+    let rate = buyers::buy(&database.url, None, lane, crowd, Count::Orders).await?;
     database.check(lane.product_id, rate.acknowledged).await?;
     Ok(Figures {
         window: rate.measured,
@@ -211,7 +211,7 @@ async fn send_requests(
     time: Duration,
 ) -> Result<ResponseRate, Failure> {
     servers.checkpoint().await;
-    let rate = http::send_requests(&program.address, kind, WARM_UP, time).await;
+    let rate = http::send_requests(&program.address, kind, Count::Orders, WARM_UP, time).await;
     program.stop().await?;
     rate
 }

@@ -4,7 +4,7 @@ use super::{Journey, RATE_PER_S_MAX, Share, SimulationPlan};
 use crate::model::{FieldError, StockLayout, StrategyKey};
 
 /// The maximum lanes of one run.
-pub const LANES_MAX: usize = 20;
+pub const LANES_MAX: usize = 24;
 /// The maximum concurrent buyers of one run.
 pub const BUYERS_MAX: u32 = 10_000;
 /// The maximum stock of a private lane.

@@ -24,7 +24,7 @@ impl Preset {
 const TWO_FREEZE: u64 = 3;
 
 /// The example plans, from the simplest to the most severe.
-pub const PRESETS: [Preset; 8] = [
+pub const PRESETS: [Preset; 10] = [
     Preset {
         name: "33 buyers, 20 phones",
         description: "The code reads the stock, compares, and writes. Next to it, the same code with a row lock.",
@@ -139,6 +139,38 @@ pub const PRESETS: [Preset; 8] = [
             ramp_ms: 4_000,
             // As long as two buyers need to arrive, one at each server.
             race_window_ms: 250,
+            ..preset
+        },
+    },
+    Preset {
+        name: "A lock that ends too early",
+        description: "Two servers share a lock in Redis that ends after a second, and each purchase takes longer. Next to it, the same lock with a token that the row checks.",
+        plan: |preset| SimulationPlan {
+            strategies: vec![StrategyKey::RedisLockUnfenced, StrategyKey::RedisLock],
+            lanes_together: true,
+            own_servers: 2,
+            // The lock passes on once a second, and no buyer waits for it for longer than a request
+            // may.
+            buyers: 8,
+            stock: 4,
+            ramp_ms: 6_000,
+            // Longer than the lease, shorter than two leases.
+            race_window_ms: 1_500,
+            ..preset
+        },
+    },
+    Preset {
+        name: "Stock in two places",
+        description: "A counter in Redis and one in the row, written one after the other; some connections break in between. Next to it, the same with leases and reconciliation.",
+        plan: |preset| SimulationPlan {
+            strategies: vec![StrategyKey::RedisDualWrite, StrategyKey::RedisCounter],
+            lanes_together: true,
+            // More buyers than units, also without those whose connections break.
+            buyers: 80,
+            stock: 40,
+            ramp_ms: 5_000,
+            race_window_ms: 150,
+            faults: Faults::of([(FaultKind::DropConnection, Share::percent(20))]),
             ..preset
         },
     },

@@ -541,6 +541,36 @@ strategies! {
         engines: Engines::All,
         needs_redis: true,
     }
+    /// A counter in Redis and one in the row, which nothing reconciles.
+    RedisDualWrite {
+        key: "redis-dual-write",
+        colour: "#ad0048",
+        colour_dark: "#d7989e",
+        dash: "14 5 3 5 3 5 3 5",
+        is_safe: false,
+        layout: StockLayout::Row,
+        isolation: Isolation::ReadCommitted,
+        can_hold: false,
+        has_race_window: true,
+        queue: QueueLocation::Database,
+        summary:
+            "counts down in Redis, then in the row, and never compares the two: loses units",
+        explanation:
+            "Each buyer takes a unit from a counter in Redis, and then subtracts it from the row. A \
+                buyer whose connection or server is lost between the two has taken the unit in Redis \
+                only: no other buyer gets it.",
+        watch_for:
+            "Stock that does not reach zero: Redis rejects buyers while the row still has the units \
+                that were lost on the way.",
+        choose_it_when:
+            "You want to show why a counter in front of the row needs leases and reconciliation.",
+        decisive: "UPDATE stock SET",
+        decisive_on_mysql: None,
+        application_part: Some("a counter in Redis inside of the transaction"),
+        stepper_note: None,
+        engines: Engines::All,
+        needs_redis: true,
+    }
     /// Read, compare, then subtract unchecked.
     BlindDecrement {
         key: "blind-decrement",

@@ -12,6 +12,7 @@ pub mod micro_batch;
 mod optimistic;
 mod process_mutex;
 mod redis_counter;
+mod redis_dual_write;
 mod redis_hold;
 mod redis_lock;
 mod redis_lock_unfenced;
@@ -47,6 +48,7 @@ pub fn of(key: StrategyKey) -> &'static dyn PurchaseStrategy {
         StrategyKey::RedisStream => &redis_stream::RedisStream,
         StrategyKey::ProcessMutex => &process_mutex::ProcessMutex,
         StrategyKey::RedisLockUnfenced => &redis_lock_unfenced::RedisLockUnfenced,
+        StrategyKey::RedisDualWrite => &redis_dual_write::RedisDualWrite,
         StrategyKey::BlindDecrement => &blind_decrement::BlindDecrement,
         StrategyKey::Unguarded => &unguarded::Unguarded,
     }

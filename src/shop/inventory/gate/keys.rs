@@ -48,6 +48,11 @@ impl Keys {
         let of = |part: &str| format!("{}:{part}:{product_id}", self.prefix);
         [of("lock"), of("fence")]
     }
+
+    /// The key of the counter of a product that `redis-dual-write` sells.
+    pub fn of_counter(&self, product_id: i64) -> [String; 1] {
+        [format!("{}:counter:{product_id}", self.prefix)]
+    }
 }
 
 #[cfg(test)]
@@ -61,6 +66,8 @@ mod tests {
         assert_ne!(one.of_gate(7), other.of_gate(7));
         assert_ne!(one.of_gate(7)[0], one.of_gate(8)[0]);
         assert_ne!(one.of_lock(7), other.of_lock(7));
+        assert_ne!(one.of_counter(7), other.of_counter(7));
+        assert_ne!(one.of_counter(7), one.of_counter(8));
         assert_ne!(one.of_queue(), other.of_queue());
         let queued = |keys: &Keys, id| keys.of_queued(Uuid::from_u128(id), "a key");
         assert_ne!(queued(&one, 1), queued(&other, 1));

@@ -12,6 +12,7 @@ use crate::{
     },
     simulation::store,
     web::{
+        AppState,
         pages::{
             form_error::FormError,
             frame::{Bundle, Page, framed},
@@ -67,17 +68,28 @@ fn Presets(
     /// The form's current values.
     form: PlanForm,
 ) -> impl IntoView {
+    let shop = use_context::<AppState>().map(|state| state.shop.clone());
     let items = PRESETS
         .iter()
         .map(|preset| {
-            let arrivals_s = preset.plan().arrivals_ms().div_ceil(1_000);
-            let plan = PlanForm::from(&preset.plan());
+            let plan = preset.plan();
+            let against = shop.as_ref().and_then(|shop| {
+                let (engine, has_redis) = (shop.db().engine(), shop.gate().is_some());
+                let mut strategies = plan.strategies.iter();
+                strategies.find_map(|key| key.reason_against(engine, has_redis))
+            });
+            let arrivals_s = plan.arrivals_ms().div_ceil(1_000);
+            let lasts = match against {
+                None => format!("Buyers arrive over {arrivals_s} s."),
+                Some(reason) => format!("Not available {reason}."),
+            };
+            let plan = PlanForm::from(&plan);
             let chosen = (plan == form).then_some("true");
             view! {
                 <li class="preset">
                     <a class="preset__name" href=format!("{}#bench", plan.address()) aria-current=chosen>{preset.name}</a>
                     <p class="preset__description">{preset.description}</p>
-                    <p class="preset__lasts">{format!("Buyers arrive over {arrivals_s} s.")}</p>
+                    <p class="preset__lasts">{lasts}</p>
                 </li>
             }
         })
