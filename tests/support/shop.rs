@@ -715,9 +715,9 @@ pub fn units_of(units: u32) -> Quantity {
     Quantity::new(units.into()).expect("a quantity in range")
 }
 
-/// Makes a name long enough for an idempotency key.
+/// Makes an idempotency key of a name: long enough, and without spaces.
 pub fn long_key(name: &str) -> String {
-    format!("{name:-<16}")
+    format!("{:-<16}", name.replace(' ', "-"))
 }
 
 /// Returns the claim of a caller who is not known; see [`long_key`].
