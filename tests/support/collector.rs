@@ -56,8 +56,8 @@ impl Collector {
     fn exports(&self) -> Vec<ExportTraceServiceRequest> {
         let bodies = self.bodies.lock().expect("no panic under this lock");
         let bodies = bodies.iter().cloned();
-        let exports = bodies.map(|body| ExportTraceServiceRequest::decode(body));
-        exports.map(|export| export.expect("it is valid")).collect()
+        let decode = |body| ExportTraceServiceRequest::decode(body).expect("it is valid");
+        bodies.map(decode).collect()
     }
 
     /// Returns all spans that it has received.
