@@ -2,9 +2,9 @@
 //! its trace.
 //!
 //! The id is random. A reverse proxy that is trusted may send one of its own, and continue a trace
-//! of its own; a client may not, for it could put anything into the log, and have everything traced.
-//! Log and traces name no address and no client: the address of an order is a secret, and that of a
-//! client is personal data.
+//! of its own; a client may not, for it could put anything into the log, and have all its requests
+//! traced. Log and traces name no address and no client: the address of an order is a secret, and
+//! that of a client is personal data.
 
 use std::{
     net::{IpAddr, SocketAddr},
