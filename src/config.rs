@@ -5,9 +5,11 @@ pub mod crash_point;
 mod hold_limits;
 pub mod open_files;
 mod redis;
+mod traces;
 
 pub use hold_limits::HoldLimits;
 pub use redis::RedisSettings;
+pub use traces::{Sampling, TraceSettings};
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -101,6 +103,9 @@ pub struct ServeSettings {
 
     #[command(flatten)]
     pub terms: ShopTerms,
+
+    #[command(flatten)]
+    pub traces: TraceSettings,
 }
 
 impl ServeSettings {

@@ -7,15 +7,16 @@
 //! | [`islands`] | components that run in the browser | model, api, ui |
 //! | [`api`] | server functions, one file per subject | model; in their bodies web::session, shop, simulation |
 //! | `web` | the server: routes, pages, layers, streams | ui, islands, api, and everything below it |
-//! | `shop` | the domain: stock, carts, holds, orders, the audit | payment::gateway, db, redis, feed, metrics, resilience, model, config |
-//! | `payment` | the client of the payment provider; the simulated provider, a separate process | resilience, model, config |
+//! | `shop` | the domain: stock, carts, holds, orders, the audit | payment::gateway, db, redis, feed, metrics, resilience, telemetry, model, config |
+//! | `payment` | the client of the payment provider; the simulated provider, a separate process | resilience, telemetry, model, config |
 //! | `simulation` | concurrent simulated buyers and the verdict on their run | shop, payment, db, redis, feed, model, config |
 //! | `feed` | changes after commits, for pages and other processes | model, config |
-//! | `db` | connections, transactions, locks, rows | metrics, resilience, model, config |
+//! | `db` | connections, transactions, locks, rows | metrics, resilience, telemetry, model, config |
 //! | `metrics` | counters and histograms of a server process | model |
 //! | `redis` | the connection to Redis, with deadlines and a breaker | resilience |
 //! | `resilience` | circuit breakers, the limit of requests at once, the budget of retries | metrics |
-//! | `config`, `telemetry` | settings; logs | model |
+//! | `config` | settings | model |
+//! | `telemetry` | logs; traces | metrics, config |
 //!
 //! `tests/architecture.rs` checks the sources against this table.
 

@@ -9,7 +9,7 @@ use std::{process::ExitCode, time::Duration};
 use clap::{Parser, Subcommand};
 use doorbuster::{
     config::{DatabaseSettings, RedisSettings, ServeSettings},
-    telemetry,
+    telemetry::{self, Traces},
 };
 
 mod command {
@@ -90,12 +90,6 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(message) => return print_usage(&message),
     };
-    telemetry::init(!matches!(&cli.command, None | Some(Command::Serve(_))));
-    if let Err(error) = dotenv
-        && !error.not_found()
-    {
-        tracing::warn!(%error, "the file .env could not be read completely");
-    }
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -103,7 +97,29 @@ fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),
     };
-    let result = runtime.block_on(run(cli));
+    let serves = match &cli.command {
+        None => Some(&cli.serve),
+        Some(Command::Serve(settings)) => Some(settings),
+        Some(_) => None,
+    };
+    let traces = match serves {
+        Some(settings) => {
+            let _runtime = runtime.enter();
+            Traces::start(&settings.traces)
+        }
+        None => Ok(None),
+    };
+    let traces = match traces {
+        Ok(traces) => traces,
+        Err(error) => return failed(&error.into()),
+    };
+    telemetry::init(serves.is_none(), traces.as_ref());
+    if let Err(error) = dotenv
+        && !error.not_found()
+    {
+        tracing::warn!(%error, "the file .env could not be read completely");
+    }
+    let result = runtime.block_on(run(cli, traces));
     // A lookup of the database's host name, which nothing can interrupt, may take minutes.
     runtime.shutdown_timeout(SHUTDOWN_MAX);
     match result {
@@ -112,11 +128,13 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(cli: Cli) -> Result<ExitCode, CommandError> {
+async fn run(cli: Cli, traces: Option<Traces>) -> Result<ExitCode, CommandError> {
     let (database, redis) = (cli.database, cli.redis);
     match cli.command {
-        None => command::serve::run(&database, &redis, cli.serve).await,
-        Some(Command::Serve(settings)) => command::serve::run(&database, &redis, settings).await,
+        None => command::serve::run(&database, &redis, cli.serve, traces).await,
+        Some(Command::Serve(settings)) => {
+            command::serve::run(&database, &redis, settings, traces).await
+        }
         Some(Command::Migrate(arguments)) => command::migrate::run(&database, arguments).await,
         Some(Command::Seed) => command::seed::run(&database).await,
         Some(Command::Simulate(arguments)) => {

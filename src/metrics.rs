@@ -10,11 +10,13 @@
 pub mod histogram;
 pub mod http;
 pub mod selling;
+pub mod traces;
 pub mod transactions;
 
 pub use histogram::{Histogram, HistogramSnapshot};
 pub use http::HttpMetrics;
 pub use selling::{CacheAnswer, Journey, SellingMetrics};
+pub use traces::TraceMetrics;
 pub use transactions::TransactionMetrics;
 
 use std::{

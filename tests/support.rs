@@ -1,5 +1,6 @@
 //! Test support: a database for each test, a shop on it, and helpers that force an interleaving.
 
+pub mod collector;
 pub mod database;
 pub mod engines;
 pub mod program;

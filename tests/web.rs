@@ -50,6 +50,7 @@ mod stored_runs;
 mod strategies;
 pub mod support;
 mod test_server;
+mod traces;
 mod visitors;
 mod webhook;
 mod webhook_order;

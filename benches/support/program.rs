@@ -24,7 +24,7 @@ const START_MAX: Duration = Duration::from_secs(60);
 /// The benchmarks make no payments, and a provider process would use part of the cores.
 const NO_PROVIDER: &str = "http://127.0.0.1:9";
 /// Every setting of the program that a person may have set.
-const SETTINGS: [&str; 24] = [
+const SETTINGS: [&str; 27] = [
     "ADDRESS_HOLD_CENTS_MAX",
     "ADDRESS_HOLD_UNITS_MAX",
     "ADDRESS_UNPAID_MAX",
@@ -37,6 +37,9 @@ const SETTINGS: [&str; 24] = [
     "EXPRESS_PURCHASE",
     "HOLD_TTL_S",
     "NEW_CARTS_PER_MINUTE",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_TRACES_SAMPLER",
+    "OTEL_TRACES_SAMPLER_ARG",
     "PAID_WITHOUT_STOCK",
     "PAYMENT_PROVIDER_URL",
     "PAYMENT_SECRET",

@@ -120,6 +120,7 @@ fn state(
         stock_watch: Default::default(),
         retention: Default::default(),
         health: Default::default(),
+        traces: None,
         live: Default::default(),
         stored_runs: Default::default(),
         notices_url: url.into(),

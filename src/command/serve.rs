@@ -1,14 +1,16 @@
 //! `doorbuster serve`.
 
-use std::{net::SocketAddr, num::NonZeroU32, process::ExitCode};
+use std::{net::SocketAddr, num::NonZeroU32, process::ExitCode, sync::Arc};
 
 use doorbuster::{
     config::{DatabaseSettings, RedisSettings, ServeSettings, open_files},
     db::{Db, PoolSettings, session_store::DbSessionStore},
     feed::Feed,
+    metrics::TraceMetrics,
     resilience::{ConcurrencyLimiter, LimiterSettings},
     shop::{Shop, administrator::Credential},
     simulation::Engine,
+    telemetry::Traces,
     web::{
         self, AppState, ConnectionLimits, ServerParts,
         rate_limit::RateLimits,
@@ -31,6 +33,7 @@ pub async fn run(
     database: &DatabaseSettings,
     redis: &RedisSettings,
     settings: ServeSettings,
+    traces: Option<Traces>,
 ) -> Result<ExitCode, CommandError> {
     let stop = StopSignal::install()?;
     settings.sells_by_express()?;
@@ -56,8 +59,14 @@ pub async fn run(
         shop: listener,
         metrics: metrics_listener,
     };
-    let served = serve(&database, redis, settings, listeners, &stop).await;
-    let closed = database.close_within(stop.time_left()).await;
+    let trace_metrics = traces.as_ref().map(Traces::metrics);
+    let served = serve(&database, redis, settings, listeners, trace_metrics, &stop).await;
+    let finish_traces = async {
+        if let Some(traces) = traces {
+            traces.finish_within(stop.time_left()).await;
+        }
+    };
+    let (closed, ()) = tokio::join!(database.close_within(stop.time_left()), finish_traces);
     served?;
     closed?;
     tracing::info!("stopped");
@@ -85,10 +94,12 @@ async fn serve(
     redis: &RedisSettings,
     settings: ServeSettings,
     listeners: Listeners,
+    traces: Option<Arc<TraceMetrics>>,
     stop: &StopSignal,
 ) -> Result<(), CommandError> {
     let limits = connection_limits(&settings);
-    let start = stop.unless_requested(start(database, redis, settings, &listeners.shop, stop));
+    let shop = &listeners.shop;
+    let start = stop.unless_requested(start(database, redis, settings, shop, traces, stop));
     let started = tokio::select! {
         started = start => started,
         lost = database.lost() => return Err(lost),
@@ -134,6 +145,7 @@ async fn start(
     redis: &RedisSettings,
     settings: ServeSettings,
     listener: &TcpListener,
+    traces: Option<Arc<TraceMetrics>>,
     stop: &StopSignal,
 ) -> Result<Started, CommandError> {
     database.prepare().await?;
@@ -169,6 +181,7 @@ async fn start(
         notices_url: settings.notices_url(&database.url).into(),
         retention: Default::default(),
         health: Default::default(),
+        traces,
         live: Default::default(),
         catalog: SharedCatalog::new(shop.clone(), shared_catalog::MAX_AGE),
         audit_db: audit_db.clone(),

@@ -27,6 +27,7 @@ use sea_orm::{
     AccessMode, DatabaseConnection, DatabaseTransaction, DbErr, IsolationLevel, TransactionTrait,
 };
 use tokio::sync::OwnedSemaphorePermit;
+use tracing::{Instrument, Span};
 
 use self::{
     attempts::{AttemptFailure, Body, run_in_task},
@@ -40,8 +41,9 @@ use super::{
 };
 use crate::{
     config::crash_point,
-    metrics::transactions::PANIC,
+    metrics::transactions::{PANIC, RULE},
     model::{Isolation, waterfall::Part},
+    telemetry::spans,
 };
 
 /// Runs `body` in a transaction, and retries until it commits, is refused, or may not be retried.
@@ -86,11 +88,34 @@ where
     F: Body<T> + Send + Sync + 'static,
 {
     let of_task = db.clone();
-    let task = trace::spawn(async move { run_in_task(&of_task, policy, body).await });
+    let span = spans::transaction(policy.name);
+    let of_span = span.clone();
+    let work = async move {
+        let outcome = run_in_task(&of_task, policy, body).await;
+        note_end(&of_span, &outcome);
+        outcome
+    };
+    let task = trace::spawn(work.instrument(span));
     task.await.unwrap_or_else(|_| {
         db.metrics().of(policy.name).rolled_back(PANIC);
         Outcome::failed(TxnError::Panicked { name: policy.name })
     })
+}
+
+/// Notes in the span of a transaction how it ended. A rule that refused it is no failure.
+fn note_end<T>(span: &Span, outcome: &Outcome<T>) {
+    if span.is_disabled() {
+        return;
+    }
+    let split = &outcome.split;
+    spans::waited(span, outcome.attempts, split.pool_wait, split.lock_wait);
+    match &outcome.result {
+        Ok(_) => spans::ended(span, spans::SUCCESS, false),
+        Err(error) => {
+            let reason = error.rollback_reason();
+            spans::ended(span, &reason, reason != RULE);
+        }
+    }
 }
 
 struct InTransaction<F>(F);

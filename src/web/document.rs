@@ -11,18 +11,25 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use leptos::prelude::provide_context;
+use tracing::Instrument;
 
 use super::{
     AppState, app, json::problem::Problem, moved_addresses::new_address,
     pages::document_head::HeadSlot,
 };
-use crate::model::ShopError;
+use crate::{model::ShopError, telemetry::spans};
 
 /// Renders the page at a request's address, or redirects to its new address.
 pub async fn render(state: AppState, request: Request) -> Response {
     if let Some(address) = new_address(request.uri()) {
         return (StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, address)]).into_response();
     }
+    render_document(state, request)
+        .instrument(spans::page())
+        .await
+}
+
+async fn render_document(state: AppState, request: Request) -> Response {
     let head = HeadSlot::default();
     let context = {
         let head = head.clone();

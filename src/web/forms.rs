@@ -9,6 +9,7 @@ use axum::{
 };
 use leptos::prelude::provide_context;
 use leptos_axum::handle_server_fns_with_context;
+use tracing::Instrument;
 use url::form_urlencoded;
 
 use super::{
@@ -20,7 +21,10 @@ use super::{
     session::cookies_page,
     visitor::SentCookies,
 };
-use crate::model::{ShopError, text::clean_lines};
+use crate::{
+    model::{ShopError, text::clean_lines},
+    telemetry::spans,
+};
 
 /// Runs the server function at the request's path. A browser gets a redirect; a program gets an
 /// error as problem details.
@@ -32,7 +36,9 @@ pub async fn handle_form(state: AppState, request: Request) -> Response {
         Ok(request) => request,
         Err(response) => return response,
     };
+    let span = spans::server_function(path_of(request.uri()));
     let response = handle_server_fns_with_context(move || provide_context(state.clone()), request)
+        .instrument(span)
         .await
         .into_response();
     let status = response.status();

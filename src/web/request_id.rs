@@ -1,8 +1,10 @@
-//! The id of a request, which its response and its log lines carry, and its place in the metrics.
+//! The id of a request, which its response and its log lines carry, its place in the metrics, and
+//! its trace.
 //!
-//! The id is random. A reverse proxy that is trusted may send one of its own; a client may not, for
-//! it could put anything into the log. The log names no address and no client: the address of an
-//! order is a secret, and that of a client is personal data.
+//! The id is random. A reverse proxy that is trusted may send one of its own, and continue a trace
+//! of its own; a client may not, for it could put anything into the log, and have all its requests
+//! traced. Log and traces name no address and no client: the address of an order is a secret, and
+//! that of a client is personal data.
 
 use std::{
     net::{IpAddr, SocketAddr},
@@ -12,43 +14,58 @@ use std::{
 use axum::{
     body::Body,
     extract::{ConnectInfo, MatchedPath, Request, State},
-    http::{HeaderName, HeaderValue},
+    http::{HeaderMap, HeaderName, HeaderValue},
     middleware::Next,
     response::Response,
 };
-use tracing::Instrument;
+use tracing::{Instrument, Span};
 
 use super::{
     AppState, client_address::is_trusted, connections::KeepingBody, request_path::path_of,
 };
-use crate::metrics::http::class_of;
+use crate::{metrics::http::class_of, telemetry::spans};
 
 /// The header with the id, in requests of a proxy and in responses.
 pub const HEADER: HeaderName = HeaderName::from_static("x-request-id");
+/// The classes of requests that are not traced: files, probes, and streams that are open for hours.
+const UNTRACED: [&str; 3] = ["asset", "probe", "stream"];
 /// The longest id that a proxy may send.
 const ID_LEN_MAX: usize = 64;
 
-/// Gives a request its id, counts it, and logs a response that reports a failure.
+/// Gives a request its id and its trace, counts it, and logs a response that reports a failure.
 pub async fn identify_request(
     State(state): State<AppState>,
     request: Request,
     next: Next,
 ) -> Response {
     let started = Instant::now();
-    let id = id_of(&request, &state.trusted_proxies);
+    let is_from_proxy = is_from_proxy(&request, &state.trusted_proxies);
+    let id = id_of(request.headers(), is_from_proxy);
     let class = class_of(path_of(request.uri()));
     // The pattern of the route, without what a client has filled in.
     let route = request.extensions().get::<MatchedPath>().cloned();
     // At the level of errors, so that no filter that lets a failure through leaves its id out.
     let span = tracing::error_span!("request", request_id = id);
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let pattern = route.as_ref().map_or("none", MatchedPath::as_str);
+    let traced = if UNTRACED.contains(&class) {
+        Span::none()
+    } else {
+        let method = request.method().as_str();
+        span.in_scope(|| spans::request(method, pattern, &id))
+    };
+    if is_from_proxy {
+        spans::continue_trace(&traced, request.headers());
+    }
+    let responding = next.run(request).instrument(traced.clone());
+    let mut response = responding.instrument(span.clone()).await;
     let (status, took) = (response.status(), started.elapsed());
+    spans::answered(&traced, status.as_u16());
     state.health.http().responded(class, status.as_u16(), took);
     if status.is_server_error() {
-        let route = route.as_ref().map_or("none", MatchedPath::as_str);
         let took_ms = took.as_millis();
         span.in_scope(|| {
-            tracing::warn!(status = status.as_u16(), route, took_ms, "a request failed");
+            let status = status.as_u16();
+            tracing::warn!(status, route = pattern, took_ms, "a request failed");
         });
     }
     // The id consists of characters that a header may contain.
@@ -62,11 +79,13 @@ pub async fn identify_request(
     response
 }
 
-fn id_of(request: &Request, trusted_proxies: &[IpAddr]) -> String {
+fn is_from_proxy(request: &Request, trusted_proxies: &[IpAddr]) -> bool {
     let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let is_from_proxy =
-        peer.is_some_and(|ConnectInfo(peer)| is_trusted(peer.ip(), trusted_proxies));
-    let sent = request.headers().get(HEADER);
+    peer.is_some_and(|ConnectInfo(peer)| is_trusted(peer.ip(), trusted_proxies))
+}
+
+fn id_of(headers: &HeaderMap, is_from_proxy: bool) -> String {
+    let sent = headers.get(HEADER);
     let sent = sent.and_then(|id| id.to_str().ok());
     match sent.filter(|id| is_from_proxy && is_plain(id)) {
         Some(id) => id.to_owned(),
@@ -91,7 +110,7 @@ mod tests {
         let id = HeaderValue::from_static(id);
         request.headers_mut().insert(HEADER, id);
         let proxy: IpAddr = "10.0.0.1".parse().expect("an address");
-        id_of(&request, &[proxy])
+        id_of(request.headers(), is_from_proxy(&request, &[proxy]))
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     db::{Db, session_store::DbSessionStore},
+    metrics::TraceMetrics,
     resilience::ConcurrencyLimiter,
     shop::Shop,
     simulation::Engine,
@@ -60,6 +61,8 @@ pub struct ServerParts {
     pub audit_hour: u8,
     pub retention: RetentionStatus,
     pub health: Health,
+    /// The numbers of exported and of lost spans; `None` if nothing is traced.
+    pub traces: Option<Arc<TraceMetrics>>,
     pub live: LiveShares,
     /// The URL that browsers use, without a trailing slash.
     pub public_url: Arc<str>,

@@ -64,7 +64,7 @@ const RULES: &[Rule] = &[
     ),
     rule(
         "shop",
-        "payment::gateway, db, redis, feed, metrics, resilience, model, config",
+        "payment::gateway, db, redis, feed, metrics, resilience, telemetry, model, config",
         &[
             "payment::gateway",
             "db",
@@ -72,26 +72,27 @@ const RULES: &[Rule] = &[
             "feed",
             "metrics",
             "resilience",
+            "telemetry",
             "model",
             "config",
         ],
     ),
     rule(
         "payment",
-        "resilience, model, config",
-        &["resilience", "model", "config"],
+        "resilience, telemetry, model, config",
+        &["resilience", "telemetry", "model", "config"],
     ),
     rule("feed", "model, config", &["model", "config"]),
     rule(
         "db",
-        "metrics, resilience, model, config",
-        &["metrics", "resilience", "model", "config"],
+        "metrics, resilience, telemetry, model, config",
+        &["metrics", "resilience", "telemetry", "model", "config"],
     ),
     rule("metrics", "model", &["model"]),
     rule("redis", "resilience", &["resilience"]),
     rule("resilience", "metrics", &["metrics"]),
     rule("config", "model", &["model"]),
-    rule("telemetry", "model", &["model"]),
+    rule("telemetry", "metrics, config", &["metrics", "config"]),
 ];
 
 /// Returns each forbidden dependency of `source`, with its line.

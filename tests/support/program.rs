@@ -35,6 +35,10 @@ pub fn doorbuster(folder: &Path, arguments: &[&str]) -> Command {
         "PAYMENT_PROVIDER_URL",
         "PAYMENT_SECRET",
         "EXPRESS_PURCHASE",
+        "METRICS_ADDR",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+        "OTEL_TRACES_SAMPLER",
+        "OTEL_TRACES_SAMPLER_ARG",
         "RUST_LOG",
     ] {
         command.env_remove(name);

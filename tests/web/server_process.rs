@@ -33,6 +33,17 @@ impl Server {
         Self::spawn(folder, database_url, doorbuster(folder, &["serve"]))
     }
 
+    /// The same with other settings, as variables of the environment.
+    pub fn start_with(
+        folder: &Path,
+        database_url: Option<&str>,
+        variables: &[(&str, &str)],
+    ) -> Self {
+        let mut command = doorbuster(folder, &["serve"]);
+        command.envs(variables.iter().copied());
+        Self::spawn(folder, database_url, command)
+    }
+
     /// Starts a server that may open so many files.
     pub fn start_with_open_files(folder: &Path, database_url: &str, open_files: u32) -> Self {
         let script = format!("ulimit -n {open_files} && exec \"$0\" serve");

@@ -51,6 +51,7 @@ pub fn parts(shop: Shop, database_url: &str, public_url: &str) -> ServerParts {
         audit_db: shop.db().clone(),
         retention: Default::default(),
         health: Default::default(),
+        traces: None,
         live: Default::default(),
         public_url: public_url.into(),
         listens_on: ([127, 0, 0, 1], 3000).into(),

@@ -8,12 +8,14 @@ use std::{
 
 use rand::RngExt;
 use sea_orm::DbErr;
+use tracing::{Instrument, Span};
 
 use super::{Outcome, Policy, TimeSplit, TxnError, progress::Progress};
 use crate::{
     db::{Db, engine},
-    metrics::transactions::{CONFLICT, Ended, TransactionFigures},
+    metrics::transactions::{CONFLICT, Ended, RULE, TransactionFigures},
     resilience::{RetryBudget, breaker::Pass},
+    telemetry::spans,
 };
 
 /// The upper limit of the first backoff. It doubles with each attempt; the actual backoff is a
@@ -177,7 +179,11 @@ where
         *attempts += 1;
         progress.attempt_begins();
         let before = split.in_database();
-        match body.attempt(db, policy, split, progress).await {
+        let span = spans::attempt(*attempts);
+        let attempt = body.attempt(db, policy, split, progress);
+        let ended = attempt.instrument(span.clone()).await;
+        note_end(&span, &ended);
+        match ended {
             Ok(value) => return Ok(value),
             Err(AttemptFailure::Final(error)) => return Err(error),
             Err(AttemptFailure::Retryable(source))
@@ -198,6 +204,19 @@ where
             }
         }
     }
+}
+
+/// Notes in the span of an attempt how it ended. A rule that refused it is no failure.
+fn note_end<T>(span: &Span, ended: &Result<T, AttemptFailure>) {
+    if span.is_disabled() {
+        return;
+    }
+    let reason = match ended {
+        Ok(_) => return spans::ended(span, spans::SUCCESS, false),
+        Err(AttemptFailure::Retryable(error)) => retried_because_of(error),
+        Err(AttemptFailure::Final(error)) => error.rollback_reason(),
+    };
+    spans::ended(span, &reason, reason != RULE);
 }
 
 /// Returns true if an attempt that used the database for so long may be retried.

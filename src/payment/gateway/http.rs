@@ -9,12 +9,14 @@ use std::{
 use async_trait::async_trait;
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, redirect::Policy};
 use serde::{Serialize, de::DeserializeOwned};
+use tracing::Instrument;
 use url::Url;
 use uuid::Uuid;
 
 use super::{Charge, ChargeReport, GatewayError, PaymentGateway, RefundRequest, RefundState};
-use crate::payment::wire::{
-    ChargeBody, ChargeRequestBody, ProblemBody, RefundBody, RefundRequestBody,
+use crate::{
+    payment::wire::{ChargeBody, ChargeRequestBody, ProblemBody, RefundBody, RefundRequestBody},
+    telemetry::spans,
 };
 
 /// From sending the request to the last byte of its response.
@@ -81,10 +83,12 @@ impl HttpGateway {
 
     async fn post<T: DeserializeOwned>(
         &self,
+        operation: &'static str,
         path: &str,
         body: &impl Serialize,
     ) -> Result<T, GatewayError> {
-        let response = send(self.request(Method::POST, path).json(body)).await?;
+        let request = self.request(Method::POST, path).json(body);
+        let response = send(operation, request).await?;
         read(response).await
     }
 }
@@ -100,12 +104,12 @@ impl fmt::Debug for HttpGateway {
 impl PaymentGateway for HttpGateway {
     async fn charge(&self, charge: &Charge) -> Result<ChargeReport, GatewayError> {
         let request = ChargeRequestBody::from(charge);
-        report(self.post("/v1/charges", &request).await?)
+        report(self.post("charge", "/v1/charges", &request).await?)
     }
 
     async fn charge_state(&self, reference: Uuid) -> Result<Option<ChargeReport>, GatewayError> {
         let path = format!("/v1/charges/{reference}");
-        let response = send(self.request(Method::GET, &path)).await?;
+        let response = send("charge state", self.request(Method::GET, &path)).await?;
         let status = response.status();
         match read::<ChargeBody>(response).await {
             Ok(charge) => report(charge).map(Some),
@@ -116,13 +120,13 @@ impl PaymentGateway for HttpGateway {
 
     async fn void(&self, reference: Uuid) -> Result<ChargeReport, GatewayError> {
         let path = format!("/v1/charges/{reference}/void");
-        let response = send(self.request(Method::POST, &path)).await?;
+        let response = send("void", self.request(Method::POST, &path)).await?;
         report(read(response).await?)
     }
 
     async fn refund(&self, refund: &RefundRequest) -> Result<RefundState, GatewayError> {
         let request = RefundRequestBody::from(refund);
-        let refund: RefundBody = self.post("/v1/refunds", &request).await?;
+        let refund: RefundBody = self.post("refund", "/v1/refunds", &request).await?;
         if refund.amount_cents != request.amount_cents {
             tracing::error!(
                 reference = %request.reference,
@@ -142,8 +146,17 @@ fn report(charge: ChargeBody) -> Result<ChargeReport, GatewayError> {
     ChargeReport::try_from(charge).map_err(|error| GatewayError::Unknown(error.to_string()))
 }
 
-async fn send(request: RequestBuilder) -> Result<Response, GatewayError> {
-    request.send().await.map_err(|error| {
+/// Sends a request, within a span whose trace the provider can continue.
+async fn send(operation: &'static str, request: RequestBuilder) -> Result<Response, GatewayError> {
+    let span = spans::provider_call(operation);
+    let request = request.headers(spans::headers_of(&span));
+    let sent = request.send().instrument(span.clone()).await;
+    match &sent {
+        Ok(response) => spans::answered(&span, response.status().as_u16()),
+        Err(error) if error.is_timeout() => spans::ended(&span, "timeout", true),
+        Err(_) => spans::ended(&span, "connection", true),
+    }
+    sent.map_err(|error| {
         // Only without a connection is it certain that the request did not arrive.
         if error.is_connect() || error.is_builder() {
             GatewayError::NotSent(error_chain(&error))

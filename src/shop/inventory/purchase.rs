@@ -2,6 +2,8 @@
 
 use std::time::Instant;
 
+use tracing::Instrument;
+
 use super::{
     Accepted, PurchaseRequest,
     sold_out::{CacheLookup, RefreshGuard},
@@ -9,9 +11,10 @@ use super::{
 };
 use crate::{
     db::txn::{Outcome, TxnError},
-    metrics::{CacheAnswer, Journey},
+    metrics::{CacheAnswer, Journey, selling::FAILURES},
     model::{Receipt, ShopError, StrategyKey},
     shop::Shop,
+    telemetry::spans,
 };
 
 impl Shop {
@@ -54,9 +57,13 @@ impl Shop {
             return self.sell_uncounted(strategy, request, by).await;
         }
         let begun = self.metrics().attempt(Journey::Express);
-        let outcome = self.sell_uncounted(strategy, request, by).await;
+        let span = spans::purchase(strategy.as_str());
+        let sold = self.sell_uncounted(strategy, request, by);
+        let outcome = sold.instrument(span.clone()).await;
         let end = outcome.result.as_ref().map(|_| ());
         let end = end.map_err(TxnError::refusal_reason);
+        let is_failure = end.is_err_and(|reason| FAILURES.contains(&reason));
+        spans::ended(&span, end.err().unwrap_or(spans::SUCCESS), is_failure);
         self.metrics().end(Journey::Express, begun, end);
         if outcome.fallbacks > 0 {
             self.metrics().fell_back(strategy);

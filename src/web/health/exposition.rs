@@ -205,6 +205,15 @@ impl Metrics {
             "Time since this server started",
             [(NO_LABELS, health.uptime().as_secs_f64())],
         )?;
+        let traces = self.0.traces.iter();
+        writer.counters(
+            "doorbuster_trace_spans",
+            "Spans of traces: exported, failed because the collector did not confirm them, or dropped because too many waited",
+            traces.flat_map(|traces| {
+                let ends = traces.ends().into_iter();
+                ends.map(|(end, count)| ([("end", end)], count))
+            }),
+        )?;
         let heartbeat = health.heartbeat_age();
         writer.gauges(
             "doorbuster_heartbeat_age_seconds",
