@@ -48,7 +48,7 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Creates and migrates the database, seeds an empty shop, and starts the server (default).
-    Serve(ServeSettings),
+    Serve(Box<ServeSettings>),
     /// Applies or reverts migrations, or lists them.
     Migrate(command::migrate::Arguments),
     /// Adds the sample catalogue to an empty shop.

@@ -5,7 +5,10 @@ mod dead_letters;
 
 pub use dead_letters::QueueAdministration;
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    time::Duration,
+};
 
 use sea_orm::{DbErr, EntityTrait, QueryFilter, QuerySelect};
 use tokio_util::sync::CancellationToken;
@@ -34,6 +37,12 @@ use crate::{
 
 /// The most dead letters that a page lists.
 const LISTED_MAX: u64 = 100;
+/// The pauses before Redis is asked again where an order is. A connection is opened within them.
+const PLACE_PAUSES: [Duration; 3] = [
+    Duration::from_millis(20),
+    Duration::from_millis(60),
+    Duration::from_millis(120),
+];
 /// Entries that the audit compares at once.
 const COMPARED_AT_ONCE: u64 = 1_000;
 /// The most violations that the audit lists.
@@ -125,10 +134,7 @@ impl Queue<'_> {
             found => return found.map(|order| OrderState::Written(Box::new(order))),
         }
         let order_id = Uuid::try_parse(public_id).map_err(|_| ShopError::UnknownOrder)?;
-        let place = match self.shop.gate() {
-            Some(gate) => OrderQueue::beside(gate).place(order_id).await,
-            None => Ok(Place::Absent),
-        };
+        let place = self.place(order_id).await;
         match place {
             Ok(Place::Waiting { ahead }) => return Ok(OrderState::Waiting { ahead: Some(ahead) }),
             Ok(Place::DeadLetter) => return Ok(OrderState::Held),
@@ -148,6 +154,21 @@ impl Queue<'_> {
             Ok(_) => ShopError::UnknownOrder,
             Err(_) => ShopError::OutcomeUnknown { retry_after_s: 2 },
         })
+    }
+
+    /// Asks Redis several times: while a connection is opened, all calls but one are refused.
+    async fn place(self, order_id: Uuid) -> Result<Place, Unavailable> {
+        let Some(gate) = self.shop.gate() else {
+            return Ok(Place::Absent);
+        };
+        let queue = OrderQueue::beside(gate);
+        for pause in PLACE_PAUSES {
+            match queue.place(order_id).await {
+                Ok(place) => return Ok(place),
+                Err(_) => tokio::time::sleep(pause).await,
+            }
+        }
+        queue.place(order_id).await
     }
 
     async fn decided(self, order_id: Uuid) -> Result<Option<OrderState>, ShopError> {

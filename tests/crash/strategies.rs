@@ -44,7 +44,8 @@ pub struct BuyerReports {
     acknowledged: Mutex<Vec<(StrategyKey, String)>>,
     /// Keys of purchases that got no answer.
     unanswered: Mutex<Vec<(StrategyKey, String)>>,
-    over: AtomicBool,
+    /// True once a fault may come: from then on, a purchase without an answer ends its buyer.
+    is_over: AtomicBool,
 }
 
 impl BuyerReports {
@@ -66,13 +67,14 @@ impl BuyerReports {
             .count()
     }
 
-    /// Waits until every strategy has sold enough orders.
+    /// Waits until every strategy has sold enough orders, before the fault.
     pub async fn wait_until_all_sell(&self) {
         let deadline = Instant::now() + PATIENCE * 3;
         loop {
             let sold = safe().into_iter().map(|key| (key, self.of(key)));
             let missing: Vec<_> = sold.filter(|(_, sold)| *sold < ACKNOWLEDGED_MIN).collect();
             if missing.is_empty() {
+                self.is_over.store(true, Ordering::Relaxed);
                 return;
             }
             assert!(
@@ -97,7 +99,8 @@ impl BuyerReports {
     }
 }
 
-/// Buys repeatedly until a purchase gets no answer.
+/// Buys repeatedly until a purchase gets no answer after the fault. Before it, a purchase without an
+/// answer, as on a busy machine, is sent again: its key makes it one order.
 pub async fn buy_on<F>(
     reports: Arc<BuyerReports>,
     strategy: StrategyKey,
@@ -107,16 +110,17 @@ pub async fn buy_on<F>(
     F: Future<Output = Option<String>>,
 {
     for turn in 0.. {
-        if reports.over.load(Ordering::Relaxed) {
-            return;
-        }
         let key = format!("{strategy}-buyer-{buyer}-turn-{turn}");
-        match ask(key.clone()).await {
-            Some(order) => reports.acknowledge(strategy, order),
-            None => {
-                reports.miss(strategy, key);
-                return;
+        let order = loop {
+            let is_over = reports.is_over.load(Ordering::Relaxed);
+            match ask(key.clone()).await {
+                None if !is_over => tokio::time::sleep(Duration::from_millis(10)).await,
+                answer => break answer,
             }
+        };
+        match order {
+            Some(order) => reports.acknowledge(strategy, order),
+            None => return reports.miss(strategy, key),
         }
     }
 }
