@@ -23,10 +23,11 @@ pub struct Held {
 }
 
 impl Held {
-    /// Stops a process, which keeps its connections and locks.
+    /// Stops a process, which keeps its connections and locks, unless it has just ended.
     pub fn stop(&mut self, process: Pid) {
-        kill(process, Signal::SIGSTOP).expect("it runs");
-        self.stopped.push(process);
+        if kill(process, Signal::SIGSTOP).is_ok() {
+            self.stopped.push(process);
+        }
     }
 
     /// Lets go of everything. A task that has failed has caused nothing, so that fails the run.
