@@ -1,10 +1,10 @@
 //! Crash tests: the server is killed before and after every commit that changes stock or money and
 //! every call to the payment provider. After a restart, no order, unit or cent may be lost.
 
-mod own_database;
+pub mod own_database;
 mod points;
 pub mod program;
-mod proof;
+pub mod proof;
 mod restarted_database;
 pub mod story;
 pub mod strategies;

@@ -13,6 +13,7 @@ mod command_line;
 mod crash;
 mod database;
 mod embedded;
+mod faults;
 mod galera;
 mod gates;
 mod idempotency;

@@ -15,6 +15,7 @@ pub mod server;
 pub mod sessions;
 pub mod shared_server;
 pub mod shop;
+pub mod small_disk;
 pub mod wire;
 pub mod words;
 

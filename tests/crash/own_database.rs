@@ -16,11 +16,16 @@ use nix::{
 use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 
-use crate::support::{PATIENCE, server::Server, within};
+use crate::support::{PATIENCE, database::ByHand, server::Server, small_disk::SmallDisk, within};
+
+/// The time between two looks at a server.
+const POLL: Duration = Duration::from_millis(50);
 
 pub struct OwnDatabase {
     url: String,
     server: OwnServer,
+    /// If the data is on one.
+    disk: Option<SmallDisk>,
     // The last field: the folder is removed after the server has ended.
     _folder: TempDir,
 }
@@ -37,12 +42,20 @@ enum OwnServer {
 impl OwnDatabase {
     /// Starts a new, empty server.
     pub async fn start() -> Self {
-        let folder = tempfile::Builder::new()
-            .prefix("killed-")
-            .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
-            .expect("a temporary folder");
-        // The operating-system user of the server needs access.
-        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("it is ours");
+        Self::start_in(folder(), None).await
+    }
+
+    /// The same with its data on a disk of its own, which a test can fill.
+    ///
+    /// # Errors
+    /// Why this machine has no such disk.
+    pub async fn start_on_small_disk() -> Result<Self, String> {
+        let folder = folder();
+        let disk = SmallDisk::mount(folder.path())?;
+        Ok(Self::start_in(folder, Some(disk)).await)
+    }
+
+    async fn start_in(folder: TempDir, disk: Option<SmallDisk>) -> Self {
         let data = folder.path().join("data");
         let (url, server) = match Server::get().engine() {
             Engine::Postgres => {
@@ -59,8 +72,14 @@ impl OwnDatabase {
         Self {
             url,
             server,
+            disk,
             _folder: folder,
         }
+    }
+
+    /// The disk of [`Self::start_on_small_disk`].
+    pub fn disk(&self) -> Option<&SmallDisk> {
+        self.disk.as_ref()
     }
 
     pub fn url(&self) -> &str {
@@ -88,6 +107,47 @@ impl OwnDatabase {
         }
     }
 
+    /// Waits until the server accepts connections, and starts it again if it has ended by itself.
+    pub async fn ensure_running(&mut self) {
+        while ByHand::try_new(&self.url).await.is_none() {
+            if self.has_ended() {
+                if let OwnServer::Postgres { running, .. } = &mut self.server
+                    && let Some(ended) = running.take()
+                {
+                    // It reports how the server has ended.
+                    ended.stop().await.ok();
+                }
+                self.restart().await;
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+
+    fn has_ended(&self) -> bool {
+        let process = self.process();
+        process.is_none_or(|process| kill(process, None).is_err())
+    }
+
+    /// Returns the processes of the server, the one that started the others first.
+    pub fn processes(&self) -> Vec<Pid> {
+        let first = self.process().expect("it runs");
+        let children = format!("/proc/{first}/task/{first}/children");
+        let children = std::fs::read_to_string(children).expect("it runs");
+        let children = children.split_whitespace();
+        let children = children.map(|pid| Pid::from_raw(pid.parse().expect("a number")));
+        std::iter::once(first).chain(children).collect()
+    }
+
+    /// Returns the process of the server, or the one that started the others.
+    fn process(&self) -> Option<Pid> {
+        let file = match &self.server {
+            OwnServer::Postgres { data, .. } => data.join("postgres/postmaster.pid"),
+            OwnServer::MariaDb(server) => server.data.join("engines/mariadb/server.pid"),
+        };
+        let file = std::fs::read_to_string(file).ok()?;
+        file.lines().next()?.trim().parse().ok().map(Pid::from_raw)
+    }
+
     /// Starts the server again. Returns when it accepts connections.
     pub async fn restart(&mut self) {
         let url = match &mut self.server {
@@ -101,6 +161,16 @@ impl OwnDatabase {
         };
         assert_eq!(url, self.url);
     }
+}
+
+fn folder() -> TempDir {
+    let folder = tempfile::Builder::new()
+        .prefix("killed-")
+        .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
+        .expect("a temporary folder");
+    // The operating-system user of the server needs access.
+    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("it is ours");
+    folder
 }
 
 async fn start_postgres(data: &Path) -> EmbeddedPostgres {

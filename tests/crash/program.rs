@@ -31,6 +31,7 @@ pub struct ServerRunner {
     folder: TempDir,
     database_url: String,
     redis_url: Option<String>,
+    settings: Vec<(&'static str, String)>,
     running: Option<Child>,
     providers: Vec<Pid>,
 }
@@ -41,6 +42,7 @@ impl ServerRunner {
             folder: TempDir::new().expect("a temporary folder"),
             database_url: database_url.to_owned(),
             redis_url: redis::shared_url(),
+            settings: Vec::new(),
             running: None,
             providers: Vec::new(),
         }
@@ -49,6 +51,12 @@ impl ServerRunner {
     /// Sets the Redis of the servers, instead of the one that all tests share.
     pub fn with_redis(mut self, url: String) -> Self {
         self.redis_url = Some(url);
+        self
+    }
+
+    /// Sets a variable of the environment of the servers.
+    pub fn with_setting(mut self, name: &'static str, value: String) -> Self {
+        self.settings.push((name, value));
         self
     }
 
@@ -68,6 +76,7 @@ impl ServerRunner {
             .env("PAID_WITHOUT_STOCK", "backorder")
             .env("REDIS_URL", self.redis_url.as_deref().unwrap_or_default())
             .env("NO_COLOR", "1")
+            .envs(self.settings.iter().map(|(name, value)| (name, value)))
             .stdout(Stdio::null())
             // A file and not a pipe: the provider inherits it and outlives the server, so a pipe
             // would stay open.
@@ -154,6 +163,12 @@ impl ServerRunner {
         {
             self.providers.push(pid);
         }
+    }
+
+    /// Returns the process of the provider that runs now.
+    pub fn provider(&mut self) -> Option<Pid> {
+        self.remember_provider();
+        self.providers.last().copied()
     }
 
     /// Returns the number of providers that ran: one, if each server reused the running provider.

@@ -13,7 +13,7 @@ use crate::support::{TestShop, check_audit_clean};
 const RESOLVED_WITHIN: Duration = Duration::from_secs(180);
 
 /// Counts unknown outcomes, expired holds and backorders that stock could fulfil.
-const UNRESOLVED: &str = "
+pub const UNRESOLVED: &str = "
     SELECT (SELECT count(*) FROM payment WHERE state = 'pending') + (SELECT count(*) FROM refund WHERE state = 'pending')
          + (SELECT count(*) FROM hold WHERE state = 'held' AND expires_at <= CURRENT_TIMESTAMP)
          + (SELECT count(*) FROM customer_order o WHERE status = 'backordered'
@@ -22,7 +22,7 @@ const UNRESOLVED: &str = "
 
 /// Counts charges of which the provider keeps another amount than the order is due, and orders with
 /// an amount due but no charge.
-const MONEY_MISMATCHES: &str = "
+pub const MONEY_MISMATCHES: &str = "
     SELECT (SELECT count(*) FROM provider.charge c
             LEFT JOIN payment p ON p.reference = c.reference LEFT JOIN customer_order o ON o.id = p.order_id
             WHERE CASE c.state WHEN 'captured' THEN c.amount_cents ELSE 0 END - c.refunded_cents <> coalesce(o.due_cents, 0))

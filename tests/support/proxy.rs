@@ -1,7 +1,11 @@
 //! A proxy to the database or to another server. It can drop all traffic without closing
-//! connections, like an unplugged network cable, or close all of them.
+//! connections, like an unplugged network cable, close or reset all of them, or delay what they
+//! carry.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use doorbuster::db::engine::Engine;
 use tokio::{
@@ -29,6 +33,9 @@ struct Line {
     engine: Option<Engine>,
     dead: Arc<watch::Sender<bool>>,
     cut: Arc<watch::Sender<bool>>,
+    /// Changes when all connections are reset.
+    resets: Arc<watch::Sender<()>>,
+    delay: Arc<watch::Sender<Duration>>,
     trigger: Arc<Mutex<Option<Vec<u8>>>>,
     statements: Arc<Mutex<Vec<String>>>,
 }
@@ -92,6 +99,16 @@ impl Proxy {
         self.line.cut.send_replace(true);
     }
 
+    /// Resets all connections, as a firewall that forgets them does. New ones are forwarded.
+    pub fn reset(&self) {
+        self.line.resets.send_replace(());
+    }
+
+    /// Delays everything that arrives, in each direction.
+    pub fn delay(&self, delay: Duration) {
+        self.line.delay.send_replace(delay);
+    }
+
     /// Forwards new connections again. Earlier connections stay dead and are never closed, unless
     /// they were cut.
     pub fn restore(&self) {
@@ -108,6 +125,8 @@ async fn listen(target: Target, engine: Option<Engine>) -> (Line, u16) {
         engine,
         dead: Arc::new(watch::Sender::new(false)),
         cut: Arc::new(watch::Sender::new(false)),
+        resets: Arc::new(watch::Sender::new(())),
+        delay: Arc::new(watch::Sender::new(Duration::ZERO)),
         trigger: Arc::default(),
         statements: Arc::default(),
     };
@@ -164,7 +183,7 @@ impl Target {
     }
 }
 
-async fn serve(client: TcpStream, target: Target, line: Line) {
+async fn serve(mut client: TcpStream, target: Target, line: Line) {
     client.set_nodelay(true).ok();
     if *line.cut.borrow() {
         return;
@@ -173,12 +192,26 @@ async fn serve(client: TcpStream, target: Target, line: Line) {
         // The connection stays open and gets no response.
         std::future::pending::<()>().await;
     }
-    let (from_client, to_client) = client.into_split();
+    let mut resets = line.resets.subscribe();
+    let is_reset = tokio::select! {
+        biased;
+        changed = resets.changed() => changed.is_ok(),
+        () = forward(&mut client, target, line.clone()) => false,
+    };
+    if is_reset {
+        // Closing it sends RST then, and no FIN.
+        client.set_zero_linger().ok();
+    }
+}
+
+/// Forwards a connection until one side closes it. Closes it if the server does not accept one.
+async fn forward(client: &mut TcpStream, target: Target, line: Line) {
+    let (from_client, to_client) = client.split();
     match target {
         Target::Tcp(address) => {
-            let server = TcpStream::connect(address)
-                .await
-                .expect("the server answers");
+            let Ok(server) = TcpStream::connect(address).await else {
+                return;
+            };
             server.set_nodelay(true).ok();
             let (from_server, to_server) = server.into_split();
             tokio::join!(
@@ -187,7 +220,9 @@ async fn serve(client: TcpStream, target: Target, line: Line) {
             );
         }
         Target::Unix(path) => {
-            let server = UnixStream::connect(path).await.expect("the server answers");
+            let Ok(server) = UnixStream::connect(path).await else {
+                return;
+            };
             let (from_server, to_server) = server.into_split();
             tokio::join!(
                 pass(from_client, to_server, line.clone(), true),
@@ -224,6 +259,10 @@ async fn pass(
         }
         if is_client && line.is_trigger(&piece[..length]) {
             line.dead.send_replace(true);
+        }
+        let delay = *line.delay.borrow();
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
         }
         if to.write_all(&piece[..length]).await.is_err() {
             return;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use doorbuster::db::engine::{Engine, mysql};
-use sea_orm::FromQueryResult;
+use sea_orm::{DbErr, FromQueryResult};
 
 use super::{PATIENCE, database::ByHand};
 
@@ -80,12 +80,18 @@ pub async fn all(by_hand: &ByHand) -> Vec<Session> {
 
 /// Terminates a session.
 pub async fn end(by_hand: &ByHand, id: i64) {
+    let ended = try_end(by_hand, id).await;
+    ended.expect("the session exists");
+}
+
+/// The same for a session that may have ended meanwhile, which is an error on MySQL.
+pub async fn try_end(by_hand: &ByHand, id: i64) -> Result<u64, DbErr> {
     by_hand
-        .run(&match by_hand.engine() {
+        .try_run(&match by_hand.engine() {
             Engine::Postgres => format!("SELECT pg_terminate_backend({id})"),
             Engine::MySql => format!("KILL {id}"),
         })
-        .await;
+        .await
 }
 
 /// True for the sessions of a run's buyers.
