@@ -99,7 +99,7 @@ fn main() -> ExitCode {
     };
     let serves = match &cli.command {
         None => Some(&cli.serve),
-        Some(Command::Serve(settings)) => Some(settings),
+        Some(Command::Serve(settings)) => Some(settings.as_ref()),
         Some(_) => None,
     };
     let traces = match serves {
@@ -133,7 +133,7 @@ async fn run(cli: Cli, traces: Option<Traces>) -> Result<ExitCode, CommandError>
     match cli.command {
         None => command::serve::run(&database, &redis, cli.serve, traces).await,
         Some(Command::Serve(settings)) => {
-            command::serve::run(&database, &redis, settings, traces).await
+            command::serve::run(&database, &redis, *settings, traces).await
         }
         Some(Command::Migrate(arguments)) => command::migrate::run(&database, arguments).await,
         Some(Command::Seed) => command::seed::run(&database).await,
