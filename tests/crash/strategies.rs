@@ -99,8 +99,8 @@ impl BuyerReports {
     }
 }
 
-/// Buys repeatedly until a purchase gets no answer after the fault. Before it, a purchase without an
-/// answer, as on a busy machine, is sent again: its key makes it one order.
+/// Buys repeatedly until a purchase gets no answer after the fault. Before it, a purchase without
+/// an answer, as on a busy machine, is sent again: its key makes it one order.
 pub async fn buy_on<F>(
     reports: Arc<BuyerReports>,
     strategy: StrategyKey,
