@@ -126,7 +126,7 @@ max-connections = 1000
 innodb-buffer-pool-size = 256M
 END
     if [ "${DOORBUSTER_ENGINES_DURABLE-}" = no ]; then
-        # Changes of the schema, of which each test begins with a hundred, wait for the disk too.
+        # Changes of the schema wait for the disk too, and each test begins with sixty.
         printf '%s\n' 'innodb-flush-log-at-trx-commit = 0' 'innodb-doublewrite = OFF' \
             'innodb-flush-method = nosync' 'loose-debug-no-sync' >>"$1/my.cnf"
     fi
