@@ -1,6 +1,6 @@
 import type { Page } from "@playwright/test";
 
-import { expectAccessible, expectNoSidewaysScroll } from "../fixtures/accessibility";
+import { expectAccessible, expectAccessibleAtAnyWidth } from "../fixtures/accessibility";
 import { signIn } from "../fixtures/administrator";
 import { BLOCKS } from "../fixtures/catalogue";
 import { expect, test } from "../fixtures/shop";
@@ -38,7 +38,7 @@ async function look(page: Page, typed: Typed): Promise<void> {
   await page.getByRole("button", { name: "Find order" }).click();
 }
 
-test("an order is found only by its number and the e-mail address together", { tag: "@phone" }, async ({
+test("an order is found only by its number and the e-mail address together", async ({
   page,
   anotherBrowser,
 }) => {
@@ -75,11 +75,10 @@ test("an order is found only by its number and the e-mail address together", { t
   }
   expect(answers[0]).toContain("This order does not exist.");
   expect(new Set(answers).size, "tells a wrong number from a wrong address").toBe(1);
-  await expectAccessible(reader);
-  await expectNoSidewaysScroll(reader);
+  await expectAccessibleAtAnyWidth(reader);
 });
 
-test("the link for a customer lists their orders", { tag: "@phone" }, async ({
+test("the link for a customer lists their orders", async ({
   page,
   anotherBrowser,
   adminPassword,
@@ -99,8 +98,7 @@ test("the link for a customer lists their orders", { tag: "@phone" }, async ({
   const customer = await anotherBrowser();
   const response = await customer.goto(page.url());
   expect(response!.headers()["referrer-policy"]).toBe("no-referrer");
-  await expectAccessible(customer);
-  await expectNoSidewaysScroll(customer);
+  await expectAccessibleAtAnyWidth(customer);
   await customer.getByRole("link", { name: first.number }).click();
   await expect(customer).toHaveURL(first.url);
 });

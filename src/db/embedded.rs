@@ -28,7 +28,7 @@ pub use error::EmbeddedError;
 use launch::Launched;
 use owner::LockAttempt;
 use pidfile::PidFile;
-use server::Server;
+use server::{Durability, Server};
 use supervisor::Supervisor;
 
 const ATTACH_POLL: Duration = Duration::from_millis(50);
@@ -44,6 +44,7 @@ const STOP_TIME: Duration = Duration::from_secs(70);
 pub struct EmbeddedPostgres {
     url: String,
     data_dir: PathBuf,
+    durability: Durability,
     server: OwnedServer,
 }
 
@@ -59,18 +60,29 @@ impl EmbeddedPostgres {
     /// Starts the server on the cluster in `data_dir`, and creates both if they are missing; or
     /// attaches to the server that a running process already owns there.
     pub async fn start(data_dir: &Path) -> Result<Self, EmbeddedError> {
+        Self::start_with(data_dir, Durability::Disk).await
+    }
+
+    /// The same without waiting for the disk, for databases that need not survive a power cut, such
+    /// as those of tests.
+    pub async fn start_without_durability(data_dir: &Path) -> Result<Self, EmbeddedError> {
+        Self::start_with(data_dir, Durability::OperatingSystem).await
+    }
+
+    async fn start_with(data_dir: &Path, durability: Durability) -> Result<Self, EmbeddedError> {
         let data_dir = place::open_data_dir(data_dir)?;
         let deadline = Instant::now() + ATTACH_TIME;
         loop {
             // Tried again each time, because the owner may exit while we wait.
             let owner = match owner::try_acquire(&data_dir)? {
                 LockAttempt::Acquired(lock) => {
-                    let Launched { server, url } = launch::start(&data_dir, lock).await?;
-                    let server = OwnedServer::Running(server);
+                    let launched = launch::start(&data_dir, lock, durability);
+                    let Launched { server, url } = launched.await?;
                     return Ok(Self {
                         url,
                         data_dir,
-                        server,
+                        durability,
+                        server: OwnedServer::Running(server),
                     });
                 }
                 LockAttempt::HeldBy(owner) => owner,
@@ -80,6 +92,7 @@ impl EmbeddedPostgres {
                 return Ok(Self {
                     url,
                     data_dir,
+                    durability,
                     server: OwnedServer::None,
                 });
             }
@@ -101,6 +114,7 @@ impl EmbeddedPostgres {
             OwnedServer::Running(server) => OwnedServer::Supervised(Supervisor::watch(
                 self.data_dir.clone(),
                 self.url.clone(),
+                self.durability,
                 server,
             )),
             other => other,

@@ -1,6 +1,9 @@
 //! Circles of imports: files that can only be understood together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 
 use regex::Regex;
 
@@ -44,19 +47,22 @@ fn file_of(mut path: Module, modules: &BTreeSet<Module>) -> Option<Module> {
     (!path.is_empty()).then_some(path)
 }
 
+static USES: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\buse\s+([^;]+);").expect("a pattern"));
+static INLINE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\bcrate::((?:\w+::)+\w+)").expect("a pattern"));
+
 /// The paths that a file imports, from the crate's root. What only its unit tests import does not
 /// count.
 fn imported(source: &Source) -> Vec<Module> {
     let code = source.code(Strings::Blanked);
     let code = code.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
     let own = module(source);
-    let uses = Regex::new(r"\buse\s+([^;]+);").expect("a pattern");
-    let inline = Regex::new(r"\bcrate::((?:\w+::)+\w+)").expect("a pattern");
-    let in_uses = uses
+    let in_uses = USES
         .captures_iter(code)
         .flat_map(|found| imports::paths(&found[1]))
         .filter_map(|path| absolute(&own, path));
-    let in_code = inline.captures_iter(code).map(|found| {
+    let in_code = INLINE.captures_iter(code).map(|found| {
         let path = found[1].split("::");
         path.map(ToOwned::to_owned).collect()
     });

@@ -1,5 +1,7 @@
 //! Allowed dependencies between modules.
 
+use std::sync::LazyLock;
+
 use regex::Regex;
 
 use crate::source::{self, Source, Strings};
@@ -133,11 +135,23 @@ struct UsedPath {
     in_body: bool,
 }
 
+/// Finds what leads to the root of the crate, from a module of each depth.
+static ROOTS: LazyLock<Vec<Regex>> = LazyLock::new(|| {
+    let root = |depth| {
+        let to_root = "super::".repeat(depth);
+        Regex::new(&format!(r"(?:^|[^\w:])(\$?crate::|{to_root}|doorbuster::)"))
+    };
+    (0..DEPTHS)
+        .map(|depth| root(depth).expect("a valid pattern"))
+        .collect()
+});
+
+/// More than any module has.
+const DEPTHS: usize = 16;
+
 fn used_paths(source: &Source) -> Vec<UsedPath> {
     let code = source.code(Strings::Blanked);
-    let to_root = "super::".repeat(source.module().len());
-    let root = Regex::new(&format!(r"(?:^|[^\w:])(\$?crate::|{to_root}|doorbuster::)"))
-        .expect("a valid pattern");
+    let root = &ROOTS[source.module().len()];
     let mut paths = Vec::new();
     for found in root.captures_iter(&code) {
         let prefix = found.get(1).expect("the group matches");

@@ -1,5 +1,7 @@
 //! Code that is allowed in certain files only.
 
+use std::sync::LazyLock;
+
 use regex::Regex;
 
 use crate::source::{self, Source, Strings};
@@ -113,10 +115,19 @@ const PLACEMENTS: &[Placement] = &[
 /// Modules whose strings are texts for people and may mention SQL: they cannot use the driver.
 pub const TEXTS_ONLY: &[&str] = &["src/model/", "src/ui/", "src/islands/", "src/web/"];
 
+static PATTERNS: LazyLock<Vec<(&Placement, Regex)>> = LazyLock::new(|| {
+    let pattern = |placement: &Placement| Regex::new(placement.pattern).expect("a valid pattern");
+    PLACEMENTS
+        .iter()
+        .map(|placement| (placement, pattern(placement)))
+        .collect()
+});
+
 /// Returns the lines of `source` with a pattern that is not allowed there.
 fn misplaced(source: &Source) -> Vec<String> {
     let mut found = Vec::new();
-    for placement in PLACEMENTS {
+    let (blanked, kept) = (source.code(Strings::Blanked), source.code(Strings::Kept));
+    for (placement, pattern) in PATTERNS.iter() {
         let is_in = |places: &[&str]| {
             places.iter().any(|place| {
                 source.path == *place || (place.ends_with('/') && source.path.starts_with(place))
@@ -126,9 +137,11 @@ fn misplaced(source: &Source) -> Vec<String> {
         {
             continue;
         }
-        let pattern = Regex::new(placement.pattern).expect("a valid pattern");
-        let code = source.code(placement.strings);
-        found.extend(pattern.find_iter(&code).map(|occurrence| {
+        let code = match placement.strings {
+            Strings::Blanked => &blanked,
+            Strings::Kept => &kept,
+        };
+        found.extend(pattern.find_iter(code).map(|occurrence| {
             let line = code[..occurrence.start()].matches('\n').count() + 1;
             format!(
                 "{}:{line}: {} ({}) is allowed only in {}",

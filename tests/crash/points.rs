@@ -253,36 +253,54 @@ impl NamesInSources {
                 .collect(),
             ..Self::default()
         };
-        named.read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
+        named.read(
+            &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+            &Patterns::new(),
+        );
         named
     }
 
-    fn read(&mut self, path: &Path) {
+    fn read(&mut self, path: &Path, patterns: &Patterns) {
         if path.is_dir() {
             for entry in std::fs::read_dir(path).expect("the sources are there") {
-                self.read(&entry.expect("a source").path());
+                self.read(&entry.expect("a source").path(), patterns);
             }
             return;
         }
         let text = std::fs::read_to_string(path).unwrap_or_default();
-        let all = |pattern: &str| -> Vec<String> {
-            let pattern = Regex::new(pattern).expect("a pattern");
+        let all = |pattern: &Regex| -> Vec<String> {
             pattern
                 .captures_iter(&text)
                 .map(|found| found[1].to_owned())
                 .collect()
         };
+        self.transactions.extend(all(&patterns.transaction));
+        self.transactions.extend(all(&patterns.action));
+        self.calls.extend(all(&patterns.call));
+        self.by_variable.extend(all(&patterns.by_variable));
+    }
+}
+
+/// Patterns whose first group is a name. They are compiled once: that takes longer than a search.
+struct Patterns {
+    transaction: Regex,
+    action: Regex,
+    call: Regex,
+    by_variable: Regex,
+}
+
+impl Patterns {
+    fn new() -> Self {
+        let pattern = |pattern: &str| Regex::new(pattern).expect("a pattern");
         let begins =
             r"(?:shop\.policy|Policy::request|Policy::snapshot|write_cart|change_stock)\(\s*";
-        self.transactions
-            .extend(all(&format!("{begins}\"([^\"]+)\"")));
-        self.transactions.extend(all(
-            "Self::(?:Cancel|RefundAll|RefundLine|ReturnLine)(?: \\{ \\.\\. \\})? => \"([^\"]+)\"",
-        ));
-        self.calls.extend(all(
-            "crash_point::pass\\(\"before call of\", \"([^\"]+)\"\\)",
-        ));
-        let by_variable = all(&format!(r"{begins}([a-z][a-z._]*(?:\(\))?)\s*[,)]"));
-        self.by_variable.extend(by_variable);
+        Self {
+            transaction: pattern(&format!("{begins}\"([^\"]+)\"")),
+            action: pattern(
+                "Self::(?:Cancel|RefundAll|RefundLine|ReturnLine)(?: \\{ \\.\\. \\})? => \"([^\"]+)\"",
+            ),
+            call: pattern("crash_point::pass\\(\"before call of\", \"([^\"]+)\"\\)"),
+            by_variable: pattern(&format!(r"{begins}([a-z][a-z._]*(?:\(\))?)\s*[,)]")),
+        }
     }
 }

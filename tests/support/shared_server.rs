@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use doorbuster::db::embedded::EmbeddedPostgres;
+use doorbuster::db::{dialect, embedded::EmbeddedPostgres};
 use sea_orm::{ConnectionTrait, DatabaseConnection};
 
 /// The environment variable that names the server's folder to the owner process.
@@ -87,13 +87,13 @@ async fn shared_server_process() {
     if owner.try_lock().is_err() {
         return;
     }
-    let server = EmbeddedPostgres::start(&files.folder.join("data"))
+    let server = EmbeddedPostgres::start_without_durability(&files.folder.join("data"))
         .await
         .expect("the embedded PostgreSQL starts");
     let mut postgres = url::Url::parse(server.url()).expect("its URL is one");
     postgres.set_path("postgres");
     let connection = super::server::connection(postgres.as_str()).await;
-    disable_durability(&connection).await;
+    prepare(&connection).await;
     files.publish_url(server.url());
     let mut used = Instant::now();
     loop {
@@ -123,16 +123,17 @@ async fn shared_server_process() {
     }
 }
 
-/// The databases of the tests need not survive a power cut, so the server need not wait for the
-/// disk. Connections by hand compile no statements either, like those of the program. Tests that
-/// kill a database start a server of their own, which does wait.
-async fn disable_durability(connection: &DatabaseConnection) {
-    for statement in [
-        "ALTER SYSTEM SET fsync = off",
-        "ALTER SYSTEM SET full_page_writes = off",
-        "ALTER SYSTEM SET jit = off",
-        "SELECT pg_reload_conf()",
-    ] {
+/// Checks that commits do not wait for the disk: the databases of the tests need not survive a
+/// power cut, and dropping one would take a hundred times as long. Connections by hand compile no
+/// statements, like those of the program. Tests that kill a database start a server of their own,
+/// which does wait.
+async fn prepare(connection: &DatabaseConnection) {
+    let fsync = dialect::statement("SELECT current_setting('fsync')", []);
+    let row = connection.query_one_raw(fsync).await;
+    let row = row.expect("the server answers").expect("one row");
+    let fsync: String = row.try_get_by_index(0).expect("a text");
+    assert_eq!(fsync, "off");
+    for statement in ["ALTER SYSTEM SET jit = off", "SELECT pg_reload_conf()"] {
         connection
             .execute_unprepared(statement)
             .await

@@ -8,7 +8,7 @@ use super::log::ServerLog;
 use super::owner::OwnerLock;
 use super::place::{self, Place};
 use super::programs;
-use super::server::{self, Server};
+use super::server::{self, Durability, Server};
 use super::{account::Account, cluster, leftover, socket};
 
 /// A server that accepts connections.
@@ -18,7 +18,11 @@ pub(super) struct Launched {
 }
 
 /// Starts the server, and creates its cluster if there is none.
-pub(super) async fn start(data_dir: &Path, lock: OwnerLock) -> Result<Launched, EmbeddedError> {
+pub(super) async fn start(
+    data_dir: &Path,
+    lock: OwnerLock,
+    durability: Durability,
+) -> Result<Launched, EmbeddedError> {
     let (place, account) = place::choose(data_dir).await?;
     leftover::clear(&place.cluster, &account).await?;
     let made_by = cluster::major_version(&place.cluster)?;
@@ -27,7 +31,8 @@ pub(super) async fn start(data_dir: &Path, lock: OwnerLock) -> Result<Launched, 
         cluster::create(&place, &programs, &account).await?;
     }
     place.save_location(data_dir)?;
-    launch(data_dir, &place, &account, &programs, Arc::new(lock)).await
+    let lock = Arc::new(lock);
+    launch(data_dir, &place, &account, &programs, lock, durability).await
 }
 
 /// Starts the server again after it has ended.
@@ -38,6 +43,7 @@ pub(super) async fn start(data_dir: &Path, lock: OwnerLock) -> Result<Launched, 
 pub(super) async fn restart(
     data_dir: &Path,
     lock: Arc<OwnerLock>,
+    durability: Durability,
 ) -> Result<Launched, EmbeddedError> {
     let (place, account) = place::choose(data_dir).await?;
     // Processes of the server that ended may take a moment to notice that.
@@ -51,7 +57,7 @@ pub(super) async fn restart(
     let programs = programs::locate(&place, made_by, &account).await?;
     lock.write_pid()
         .map_err(EmbeddedError::io("write the lock file in", data_dir))?;
-    launch(data_dir, &place, &account, &programs, lock).await
+    launch(data_dir, &place, &account, &programs, lock, durability).await
 }
 
 async fn launch(
@@ -60,11 +66,13 @@ async fn launch(
     account: &Account,
     programs: &programs::Programs,
     lock: Arc<OwnerLock>,
+    durability: Durability,
 ) -> Result<Launched, EmbeddedError> {
     let socket_dir = socket::prepare(data_dir, &place.base, account)?;
     leftover::remove_socket(&socket_dir)?;
     let (log, file) = ServerLog::open(data_dir)?;
-    let command = server::command(programs, account, &place.cluster, &socket_dir, file)
+    let cluster = &place.cluster;
+    let command = server::command(programs, account, cluster, &socket_dir, durability, file)
         .map_err(EmbeddedError::io("open the log", &log.path()))?;
     let server = Server::launch(command, log, lock, (place.cluster.clone(), account.uid())).await?;
     server.wait_until_ready().await?;

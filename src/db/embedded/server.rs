@@ -30,6 +30,24 @@ const START_TIME: Duration = Duration::from_secs(60);
 const HARD_STOP_TIME: Duration = Duration::from_secs(1);
 const KILL_TIME: Duration = Duration::from_millis(500);
 
+/// What a commit waits for.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Durability {
+    /// The disk: every committed change survives a power cut.
+    Disk,
+    /// The operating system: a power cut may destroy the cluster.
+    OperatingSystem,
+}
+
+impl Durability {
+    fn settings(self) -> [&'static str; 3] {
+        match self {
+            Self::Disk => ["fsync=on", "full_page_writes=on", "synchronous_commit=on"],
+            Self::OperatingSystem => ["fsync=off", "full_page_writes=off", "synchronous_commit=on"],
+        }
+    }
+}
+
 /// The exit status of the process, once it has ended.
 type ExitSlot = Arc<Mutex<Option<std::io::Result<ExitStatus>>>>;
 
@@ -227,6 +245,7 @@ pub(super) fn command(
     account: &Account,
     cluster: &Path,
     socket_dir: &Path,
+    durability: Durability,
     log: File,
 ) -> std::io::Result<Command> {
     let mut command = account.command(programs.postgres(), cluster);
@@ -236,18 +255,17 @@ pub(super) fn command(
         .arg("-c")
         .arg(socket::to_setting(socket_dir));
     let port = format!("port={}", socket::PORT);
-    for setting in [
+    let settings = [
         "listen_addresses=",
         &port,
         "unix_socket_permissions=0700",
-        "fsync=on",
-        "full_page_writes=on",
-        "synchronous_commit=on",
         "max_connections=200",
         "shared_buffers=128MB",
         "logging_collector=off",
         "log_destination=stderr",
-    ] {
+    ];
+    // The command line takes precedence over ALTER SYSTEM.
+    for setting in settings.into_iter().chain(durability.settings()) {
         command.args(["-c", setting]);
     }
     command.stdout(log.try_clone()?).stderr(log);

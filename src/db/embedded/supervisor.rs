@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::error::EmbeddedError;
 use super::launch::{self, Launched};
 use super::owner::OwnerLock;
-use super::server::Server;
+use super::server::{Durability, Server};
 
 /// The pause before the first restart. It doubles with each restart that does not last.
 const BACKOFF_FIRST: Duration = Duration::from_millis(100);
@@ -37,12 +37,18 @@ pub(super) struct Supervisor {
 
 impl Supervisor {
     /// Watches `server`, whose data folder is `data_dir` and whose connection URL is `url`.
-    pub(super) fn watch(data_dir: PathBuf, url: String, server: Server) -> Self {
+    pub(super) fn watch(
+        data_dir: PathBuf,
+        url: String,
+        durability: Durability,
+        server: Server,
+    ) -> Self {
         let stop = CancellationToken::new();
         let (report, lost) = watch::channel(None);
         let watched = WatchedServer {
             data_dir,
             url,
+            durability,
             backoff: BACKOFF_FIRST,
         };
         let task = tokio::spawn({
@@ -91,6 +97,7 @@ impl Drop for Supervisor {
 struct WatchedServer {
     data_dir: PathBuf,
     url: String,
+    durability: Durability,
     backoff: Duration,
 }
 
@@ -129,7 +136,8 @@ impl WatchedServer {
         loop {
             tokio::time::sleep(self.backoff).await;
             self.backoff = (self.backoff * 2).min(BACKOFF_MAX);
-            let error = match launch::restart(&self.data_dir, Arc::clone(&lock)).await {
+            let restarted = launch::restart(&self.data_dir, Arc::clone(&lock), self.durability);
+            let error = match restarted.await {
                 Ok(Launched { server, url }) if url == self.url => return Ok(server),
                 Ok(Launched { url, .. }) => return Err(EmbeddedError::SocketMoved { url }),
                 Err(error) => error,
