@@ -35,6 +35,13 @@ pub struct DatabaseSettings {
     pub data: PathBuf,
 }
 
+impl DatabaseSettings {
+    /// Returns the URL. An empty variable, as in a template of `.env`, is none.
+    pub fn url(&self) -> Option<&str> {
+        self.database_url.as_deref().filter(|url| !url.is_empty())
+    }
+}
+
 /// The server settings.
 #[derive(Args, Clone, Debug)]
 pub struct ServeSettings {

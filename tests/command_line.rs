@@ -1,6 +1,7 @@
 //! The command line: exit codes, and standard output that contains only a command's result.
 
 mod preflight;
+mod reading;
 
 use std::{process::Stdio, time::Duration};
 

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use doorbuster::{
     config::{DatabaseSettings, RedisSettings},
-    db::{PoolSettings, schema},
+    db::PoolSettings,
     feed::Feed,
     redis::Redis,
     shop::{
@@ -51,8 +51,7 @@ pub async fn run(
         return Ok(ExitCode::from(EXIT_USAGE));
     }
     redis.url()?;
-    OpenDatabase::with(settings, async |database| {
-        schema::migrate(&database.url, schema::Step::Up).await?;
+    OpenDatabase::with_current_schema(settings, async |database| {
         let db = database.pool(PoolSettings::COMMAND).await?;
         let shop = Shop::new(db.clone(), Feed::default());
         let result = act(shop, redis, arguments.act).await;
