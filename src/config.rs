@@ -5,9 +5,11 @@ pub mod crash_point;
 mod hold_limits;
 pub mod open_files;
 mod redis;
+mod wrong_setting;
 
 pub use hold_limits::HoldLimits;
 pub use redis::RedisSettings;
+pub use wrong_setting::WrongSetting;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -126,17 +128,17 @@ impl ServeSettings {
 
     /// Checks the direct URL of the database.
     ///
-    /// # Errors A sentence, if it is not the URL of a database. It does not contain the URL, which
-    /// may hold a password.
-    pub fn check_direct_url(&self) -> Result<(), &'static str> {
+    /// # Errors
+    /// [`WrongSetting`] if it is not the URL of a database.
+    pub fn check_direct_url(&self) -> Result<(), WrongSetting> {
         let is_valid = |url: &str| {
             let parsed = Url::parse(url);
             parsed.is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql" | "mysql"))
         };
         match self.direct_url() {
-            Some(url) if !is_valid(url) => Err(
+            Some(url) if !is_valid(url) => Err(WrongSetting::new(
                 "DATABASE_DIRECT_URL is not the URL of a database (postgres://user:password@host:5432/name or mysql://user:password@host:3306/name)",
-            ),
+            )),
             _ => Ok(()),
         }
     }
@@ -150,14 +152,16 @@ impl ServeSettings {
     /// True if unknown callers may buy with `POST /api/purchase`.
     ///
     /// # Errors
-    /// A sentence, if a public shop would sell that way without a limit: a program could buy all
-    /// stock before any person has opened a page.
-    pub fn sells_by_express(&self) -> Result<bool, &'static str> {
+    /// [`WrongSetting`] if a public shop would sell that way without a limit: a program could buy
+    /// all stock before any person has opened a page.
+    pub fn sells_by_express(&self) -> Result<bool, WrongSetting> {
         match (self.express_purchase, self.is_secure()) {
-            (Some(ExpressPurchase::On), true) if self.purchase_rate_per_s.is_none() => Err(
-                "EXPRESS_PURCHASE=on with an https PUBLIC_URL requires PURCHASE_RATE_PER_S, the purchases per second \
-                 that one address may make",
-            ),
+            (Some(ExpressPurchase::On), true) if self.purchase_rate_per_s.is_none() => {
+                Err(WrongSetting::new(
+                    "EXPRESS_PURCHASE=on with an https PUBLIC_URL requires PURCHASE_RATE_PER_S, \
+                     the purchases per second that one address may make",
+                ))
+            }
             (Some(express), _) => Ok(express == ExpressPurchase::On),
             (None, is_secure) => Ok(!is_secure),
         }

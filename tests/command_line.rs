@@ -2,6 +2,7 @@
 
 mod preflight;
 mod reading;
+mod settings;
 
 use std::{process::Stdio, time::Duration};
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use doorbuster::{
-    config::{DatabaseSettings, RedisSettings},
+    config::{DatabaseSettings, RedisSettings, WrongSetting},
     db::PoolSettings,
     feed::Feed,
     redis::Redis,
@@ -127,7 +127,7 @@ pub async fn open_gate(
     let Some(url) = settings.url()? else {
         return Ok(None);
     };
-    let redis = Redis::at(url)?;
+    let redis = Redis::at(url).map_err(|error| WrongSetting::new(format!("REDIS_URL: {error}")))?;
     let gate = shop.open_gate(redis).await?;
     // The first purchases need not wait for the connection. It logs if Redis is away.
     let _ = gate.redis().incarnation().await;

@@ -67,6 +67,14 @@ fn server_code(error: &DbErr) -> Option<ServerCode<'_>> {
     }
 }
 
+/// Returns why the driver refuses the URL itself, such as an unknown parameter of it.
+pub fn refused_url(error: &DbErr) -> Option<String> {
+    match runtime_error(error)? {
+        sqlx::Error::Configuration(reason) => Some(reason.to_string()),
+        _ => None,
+    }
+}
+
 /// The text of [`left_alone`].
 const LEFT_ALONE: &str = "the database did not answer a moment ago, and is left alone";
 

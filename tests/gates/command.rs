@@ -88,9 +88,13 @@ async fn without_redis_the_command_says_what_to_set() {
     let database = TestDatabase::seeded().await;
     let unset = run(database.url(), "", &["redis", "inspect"]).await;
     assert!(unset.check_code(2).stderr.contains("set REDIS_URL"));
-    for url in ["redis://:hush@127.0.0.1:1/", "http://:hush@127.0.0.1/"] {
+    for (url, code) in [
+        ("redis://:hush@127.0.0.1:1/", 1),
+        ("redis://:hush@127.0.0.1:1/first", 2),
+        ("http://:hush@127.0.0.1/", 2),
+    ] {
         let gone = run(database.url(), url, &["redis", "inspect"]).await;
-        let stderr = &gone.check_code(1).stderr;
+        let stderr = &gone.check_code(code).stderr;
         assert!(!stderr.contains("hush"), "{stderr}");
         assert!(stderr.contains("doorbuster: "), "{stderr}");
     }
@@ -102,7 +106,7 @@ async fn without_redis_the_command_says_what_to_set() {
         "",
         &["serve", "--shop-strategy", "redis-hold"],
     );
-    let stderr = &shop.await.check_code(1).stderr.clone();
+    let stderr = &shop.await.check_code(2).stderr.clone();
     assert!(stderr.contains("needs Redis"), "{stderr}");
 }
 

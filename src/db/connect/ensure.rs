@@ -25,7 +25,7 @@ pub async fn ensure_database(url: &str) -> Result<(), ConnectError> {
     });
     let connection = single_connection(maintenance.as_str())
         .await
-        .map_err(ConnectError::Unreachable)?;
+        .map_err(failed)?;
     let create = match engine {
         Engine::Postgres => postgres::create_database(&database),
         Engine::MySql => mysql::server::create_database(&database),
@@ -52,8 +52,8 @@ pub async fn ensure_database(url: &str) -> Result<(), ConnectError> {
 /// Returns whether the database that `url` names exists. Changes nothing.
 ///
 /// # Errors
-/// [`ConnectError::Unreachable`] if the server cannot be reached; [`ConnectError::OldServer`];
-/// [`ConnectError::NotSynced`].
+/// [`ConnectError::Url`]; [`ConnectError::Unreachable`] if the server cannot be reached;
+/// [`ConnectError::OldServer`]; [`ConnectError::NotSynced`].
 pub async fn find_database(url: &str) -> Result<bool, ConnectError> {
     Engine::of_url(url)?;
     match single_connection(url).await {
@@ -63,7 +63,15 @@ pub async fn find_database(url: &str) -> Result<bool, ConnectError> {
             checked.map(|()| true)
         }
         Err(error) if engine::is_absent_database(&error) => Ok(false),
-        Err(error) => Err(ConnectError::Unreachable(error)),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Distinguishes a URL that the driver refuses from a server that does not answer.
+fn failed(error: DbErr) -> ConnectError {
+    match engine::refused_url(&error) {
+        Some(reason) => ConnectError::Url(reason),
+        None => ConnectError::Unreachable(error),
     }
 }
 
