@@ -22,7 +22,9 @@ use crate::model::StrategyKey;
 /// The database settings.
 #[derive(Args, Clone, Debug)]
 pub struct DatabaseSettings {
-    /// PostgreSQL URL. Default: an embedded PostgreSQL in the folder --data.
+    /// URL of a PostgreSQL (postgres://user:password@host:5432/name), MariaDB or MySQL
+    /// (mysql://user:password@host:3306/name). Default: an embedded PostgreSQL in the folder
+    /// --data.
     // Never shown in help or errors: it can contain a password.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true)]
     pub database_url: Option<String>,
@@ -56,8 +58,8 @@ pub struct ServeSettings {
     #[arg(long, env = "METRICS_ADDR")]
     pub metrics_addr: Option<SocketAddr>,
 
-    /// PostgreSQL URL of the same database, without a pooler in transaction mode. Default: the
-    /// database URL. The server receives the notices of other servers there.
+    /// URL of the same database, without a pooler in transaction mode. Default: the database URL.
+    /// The server receives the notices of other servers there.
     // Never shown in help or errors: it can contain a password.
     #[arg(long, env = "DATABASE_DIRECT_URL", hide_env_values = true)]
     pub database_direct_url: Option<String>,

@@ -42,6 +42,14 @@ impl Engine {
     }
 }
 
+/// Returns a statement without parameters in the words of an engine, as it is sent.
+pub fn in_words_of(engine: Engine, sql: &str) -> String {
+    match engine {
+        Engine::Postgres => sql.to_owned(),
+        Engine::MySql => mysql::translate::translate_text(sql),
+    }
+}
+
 /// The code of an error that the server reported.
 enum ServerCode<'e> {
     Postgres(Cow<'e, str>),

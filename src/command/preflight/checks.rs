@@ -133,11 +133,11 @@ impl Preflight<'_> {
         );
         let is_durable = server.fsync == "on";
         let durability = if is_durable {
-            format!("{} writes each commit to the disk", server.version)
+            format!("{} writes each commit to the disk", server.name)
         } else {
             format!(
                 "{} does not write each commit to the disk: a crash can lose orders",
-                server.version
+                server.name
             )
         };
         Ok([
