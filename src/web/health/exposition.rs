@@ -182,6 +182,12 @@ impl Metrics {
                 statuses.map(move |(status, count)| ([label, ("status", status)], count))
             }),
         )?;
+        let refused = health.http().refusals().by_reason();
+        writer.counters(
+            "doorbuster_http_refused_connections",
+            "Connections, and requests of a proxy's clients, that were refused before the router, by reason",
+            refused.map(|(reason, count)| ([("reason", reason)], count)),
+        )?;
         writer.histograms(
             "doorbuster_http_request_duration_seconds",
             "Time from the head of a request to the head of its response",
