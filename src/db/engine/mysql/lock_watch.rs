@@ -116,8 +116,8 @@ fn lock(wait: &WaitRow, waiting_ms: Option<f64>) -> DbLock {
     }
 }
 
-/// The key of a row is shown if it is a number, or the end of the index. Another one may be personal
-/// data: in an index of e-mail addresses, it is one of them.
+/// The key of a row is shown if it is a number, or the end of the index. Another one may be
+/// personal data: in an index of e-mail addresses, it is one of them.
 fn key_in_words(key: &str) -> String {
     let is_number = |part: &str| part.trim().parse::<i64>().is_ok();
     if key == AFTER_LAST_ROW || key.split(',').all(is_number) {
