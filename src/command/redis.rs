@@ -11,7 +11,7 @@ use doorbuster::{
     redis::Redis,
     shop::{
         Shop,
-        gates::{Difference, GateReport, Gates, Reconciliation},
+        gates::{Difference, GateFailure, GateReport, Gates, Reconciliation},
         inventory::gate::StockGate,
     },
 };
@@ -37,7 +37,8 @@ enum Act {
         #[arg(long)]
         json: bool,
     },
-    /// Writes the stock row to each gate that differs. Servers do this every two seconds.
+    /// Writes the stock row to each gate that differs. Servers do this every two seconds. Exits with
+    /// 1 if a gate could not be written; the others were.
     Reconcile,
 }
 
@@ -74,22 +75,37 @@ async fn act(
     let gates = shop.gates();
     match act {
         Act::Seed => {
-            let seeded = gates.seed().await?;
-            Ok((format!("seeded {seeded} gates\n"), ExitCode::SUCCESS))
+            let done = gates.seed().await?;
+            let text = format!("seeded {} gates\n", done.seeded);
+            Ok((text, unless_failed(&done.failed)))
         }
         Act::Inspect { json } => inspect(gates, json).await,
-        Act::Reconcile => {
-            let text = match gates.reconcile().await? {
-                Some(done) => reconciled(&done),
-                None => "a server is reconciling the gates\n".to_owned(),
-            };
-            Ok((text, ExitCode::SUCCESS))
-        }
+        Act::Reconcile => Ok(match gates.reconcile().await? {
+            Some(done) => (reconciled(&done), unless_failed(&done.failed)),
+            None => {
+                let text = "a server is reconciling the gates\n".to_owned();
+                (text, ExitCode::SUCCESS)
+            }
+        }),
+    }
+}
+
+/// Prints why gates could not be read or written, each with its product. Returns the exit code.
+fn unless_failed(failed: &[GateFailure]) -> ExitCode {
+    for failure in failed {
+        output::note(format_args!("doorbuster redis: {failure}"));
+    }
+    if failed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
 
 async fn inspect(gates: Gates<'_>, json: bool) -> Result<(String, ExitCode), CommandError> {
-    let reports = gates.inspect().await?;
+    let inspected = gates.inspect().await?;
+    let reports = &inspected.gates;
+    let readable = unless_failed(&inspected.failed);
     let text = if json {
         let gates: Vec<_> = reports.iter().map(GateJson::of).collect();
         serde_json::to_string_pretty(&gates)? + "\n"
@@ -99,7 +115,7 @@ async fn inspect(gates: Gates<'_>, json: bool) -> Result<(String, ExitCode), Com
     let code = if reports.iter().any(GateReport::is_violation) {
         ExitCode::from(EXIT_BROKEN)
     } else {
-        ExitCode::SUCCESS
+        readable
     };
     Ok((text, code))
 }

@@ -83,6 +83,63 @@ async fn gates_are_seeded_inspected_and_reconciled() {
     check_audit_clean(&shop).await;
 }
 
+/// Another program has written a text where the gate of a product should be.
+fn break_gate(redis: &TestRedis, product_id: i64) {
+    let script = format!(
+        "local key = redis.call('KEYS', '*:gate:{product_id}')[1] \
+         redis.call('DEL', key) redis.call('SET', key, 'x') return 1"
+    );
+    assert_eq!(redis.command(&format!("EVAL \"{script}\" 0")), ":1");
+}
+
+#[tokio::test]
+async fn a_gate_that_cannot_be_used_keeps_no_other_one_from_being_reconciled() {
+    let Some(redis) = TestRedis::start() else {
+        return;
+    };
+    let shop = TestShop::new().await;
+    let (broken, other) = (shop.with_product(5).await, shop.with_product(7).await);
+    let url = shop.database.url();
+    let seeded = run(url, &redis.url(), &["redis", "seed"]).await;
+    seeded.check_code(0);
+    let server = with_gates_of(&shop, &redis).await;
+    let gate = server.gate().expect("it has one");
+    gate.learn(other.id, level(70, 0), Learning::Always)
+        .await
+        .expect("Redis answers");
+    break_gate(&redis, broken.id);
+    let others = shop.count("product WHERE lane_id IS NULL").await - 1;
+    let named = format!("doorbuster redis: product {}: ", broken.id);
+
+    let reconciled = run(url, &redis.url(), &["redis", "reconcile"]).await;
+    let stdout = &reconciled.check_code(1).stdout;
+    let summary = format!("compared {others}, reconciled 1, removed 0\n");
+    assert!(stdout.ends_with(&summary), "{stdout}");
+    assert_eq!(reconciled.stderr.matches(&named).count(), 1);
+    let state = gate.inspect(other.id).await.expect("Redis answers");
+    assert_eq!(state.map(|state| state.left()), Some(7));
+
+    let inspected = run(url, &redis.url(), &["redis", "inspect", "--json"]).await;
+    let listed = inspected.check_code(1).json();
+    assert_eq!(
+        listed.as_array().map(Vec::len),
+        usize::try_from(others).ok()
+    );
+    assert!(inspected.stderr.contains(&named), "{}", inspected.stderr);
+    let seeded = run(url, &redis.url(), &["redis", "seed"]).await;
+    let stdout = &seeded.check_code(1).stdout;
+    assert_eq!(*stdout, format!("seeded {others} gates\n"));
+
+    // Its purchases go to the row, and those of others still use their gates.
+    for product in [&broken, &other] {
+        let bought = shop.buy(product).by(StrategyKey::RedisCounter).on(&server);
+        bought.await.expect("it is sold");
+    }
+    let state = gate.inspect(other.id).await.expect("Redis is not away");
+    assert_eq!(state.map(|state| state.left()), Some(6));
+    check_audit_clean(&shop).await;
+}
+
 #[tokio::test]
 async fn without_redis_the_command_says_what_to_set() {
     let database = TestDatabase::seeded().await;

@@ -142,7 +142,8 @@ async fn until_reconciled(server: &Shop, what: &str) {
     loop {
         match server.gates().reconcile().await {
             Ok(Some(_)) => {
-                let reports = server.gates().inspect().await.expect("Redis answers");
+                let inspected = server.gates().inspect().await.expect("Redis answers");
+                let reports = inspected.gates;
                 if reports.iter().all(|report| report.difference.is_none()) {
                     break;
                 }
@@ -204,7 +205,8 @@ async fn a_lease_of_a_lost_purchase_costs_no_unit() {
     by(StrategyKey::RedisCounter).await.expect("it is sold");
     let lost = super::reservation(&product, 1, "a purchase that is lost");
     gate.reserve(&lost, LEASE).await.expect("Redis answers");
-    let reports = server.gates().inspect().await.expect("Redis answers");
+    let inspected = server.gates().inspect().await.expect("Redis answers");
+    let reports = inspected.gates;
     assert_eq!(reports.first().map(|report| report.gate.left()), Some(0));
     // The gate has no unit left, and the row has one.
     by(StrategyKey::RedisHold).await.expect("the row sells it");
@@ -240,7 +242,8 @@ async fn a_shop_without_its_redis_goes_on_by_the_row() {
         })
         .await;
         buy().await.expect("it is sold");
-        let reports = server.gates().inspect().await.expect("Redis answers");
+        let inspected = server.gates().inspect().await.expect("Redis answers");
+        let reports = inspected.gates;
         let current = reports.iter().any(|report| report.gate.is_current);
         assert!(current || strategy == StrategyKey::RedisLock, "{strategy}");
     }
