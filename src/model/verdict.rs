@@ -120,7 +120,7 @@ pub struct Verdict {
     pub contradicted: u64,
     /// Retries inside attempts.
     pub retries: u64,
-    /// How often a strategy used up its retries and fell back to the row lock.
+    /// How often the row took over, because a strategy had used up its retries or Redis was away.
     #[serde(default)]
     pub fallbacks: u64,
     /// Units on the run's order lines.

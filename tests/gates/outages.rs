@@ -216,6 +216,13 @@ async fn a_lease_of_a_lost_purchase_costs_no_unit() {
     check_audit_clean(&shop).await;
 }
 
+/// Returns how many purchases by a strategy the row has sold alone.
+fn fallbacks(server: &Shop, strategy: StrategyKey) -> u64 {
+    let mut counted = server.metrics().fallbacks();
+    let of_strategy = counted.find(|(name, _)| *name == strategy.as_str());
+    of_strategy.map_or(0, |(_, count)| count)
+}
+
 /// The shop goes on within a second when Redis is gone, and uses it again when it is back.
 #[tokio::test]
 async fn a_shop_without_its_redis_goes_on_by_the_row() {
@@ -234,6 +241,7 @@ async fn a_shop_without_its_redis_goes_on_by_the_row() {
         let took = gone.elapsed();
         eprintln!("{strategy}: the first purchase without Redis took {took:?}");
         assert!(took < PATIENCE / 2, "{strategy}: {took:?}");
+        assert_eq!(fallbacks(&server, strategy), 1, "{strategy}");
         redis.restart();
         within(PATIENCE, "Redis", async {
             while server.gates().inspect().await.is_err() {
@@ -246,6 +254,7 @@ async fn a_shop_without_its_redis_goes_on_by_the_row() {
         let reports = inspected.gates;
         let current = reports.iter().any(|report| report.gate.is_current);
         assert!(current || strategy == StrategyKey::RedisLock, "{strategy}");
+        assert_eq!(fallbacks(&server, strategy), 1, "{strategy}");
     }
     check_audit_clean(&shop).await;
 }

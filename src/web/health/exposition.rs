@@ -81,7 +81,7 @@ impl Metrics {
         )?;
         writer.counters(
             "doorbuster_strategy_fallbacks",
-            "Purchases for which the row lock took over, because a strategy had used up its attempts",
+            "Purchases and reservations for which the row took over, because a strategy had used up its attempts or Redis was away",
             selling
                 .fallbacks()
                 .map(|(strategy, count)| ([("strategy", strategy)], count)),

@@ -78,7 +78,11 @@ impl PurchaseStrategy for RedisLock {
                 queue_wait += unlocking.elapsed();
                 outcome
             }
-            Ok(None) | Err(_) => RowLock.purchase(shop, request).await,
+            Ok(None) | Err(_) => {
+                let mut outcome = RowLock.purchase(shop, request).await;
+                outcome.fallbacks += 1;
+                outcome
+            }
         };
         outcome.split.queue_wait += queue_wait;
         outcome

@@ -228,7 +228,8 @@ async fn is_maybe_known(shop: &Shop, order: &QueuedOrder) -> bool {
 /// Decides an order that Redis may have accepted without an answer. If that fails, the outcome is
 /// unknown: a consumer may still write it.
 async fn decide_without_queue(shop: &Shop, order: &QueuedOrder) -> Outcome<Receipt> {
-    let (result, cost) = consumer::decide_now(shop, order).await.into_parts();
+    let (result, mut cost) = consumer::decide_now(shop, order).await.into_parts();
+    cost.fallbacks += 1;
     cost.with_result(match result {
         Ok(_) | Err(TxnError::Refused(_)) => result,
         Err(error) => {
