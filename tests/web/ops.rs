@@ -125,6 +125,9 @@ fn the_links_of_alerts_begin_with_the_address_of_the_shop() {
         let addresses = found(&read(file), r"(?m)^    shop_url: (https?://\S+[^/\s])$");
         assert_eq!(addresses.len(), 1, "{file}");
     }
+    let dashboard = read("ops/grafana-dashboard.json");
+    assert!(dashboard.contains("\"url\": \"${shop_url}/admin/health/guide\""));
+    assert!(dashboard.contains("\"name\": \"shop_url\""));
     let fired = read("ops/prometheus-rules.test.yaml");
     let links = found(&fired, r#"runbook_url: "([^"]*)""#);
     assert!(links.len() >= 10, "{links:?}");
