@@ -197,6 +197,7 @@ fn largest_part(split: TimeSplitMs) -> (&'static str, f64) {
     let parts = [
         ("waiting for a connection", split.pool_wait),
         ("waiting in the server’s memory", split.queue_wait),
+        ("waiting for Redis", split.redis),
         ("waiting for the lock", split.lock_wait),
         ("executing statements", split.execute),
         ("in the race window", split.pause),

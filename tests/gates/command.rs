@@ -208,3 +208,24 @@ async fn a_run_sells_with_each_strategy() {
     }
     check_audit_clean(&shop).await;
 }
+
+#[tokio::test]
+async fn the_time_in_which_buyers_wait_for_redis_is_a_part_of_its_own() {
+    let Some(redis) = TestRedis::start() else {
+        return;
+    };
+    let shop = TestShop::new().await;
+    let strategies = "redis-counter,redis-lock,redis-hold,redis-stream,row-lock";
+    let arguments = ["simulate", "--strategy", strategies, "--json"];
+    let arguments = [&arguments[..], &["--buyers", "33", "--stock", "20"]].concat();
+    let ended = run(shop.database.url(), &redis.url(), &arguments).await;
+    let run = ended.check_code(0).json();
+    let lanes = run["lanes"].as_array().expect("lanes");
+    assert_eq!(lanes.len(), 5);
+    for lane in lanes {
+        let waited = lane["time_split_ms"]["redis"].as_f64().expect("a part");
+        let asks_redis = lane["strategy"] != "row-lock";
+        assert_eq!(waited > 0.0, asks_redis, "{lane:#}");
+    }
+    check_audit_clean(&shop).await;
+}

@@ -92,7 +92,7 @@ impl Ticket {
             tracing::debug!(%error, "the gate learns the outcome of a purchase later");
         }
         self.is_closed.store(true, Ordering::Relaxed);
-        outcome.split.queue_wait += self.waited + start.elapsed();
+        outcome.split.redis += self.waited + start.elapsed();
         if self.clock.is_none() && outcome.attempts > 0 {
             outcome.fallbacks += 1;
         }

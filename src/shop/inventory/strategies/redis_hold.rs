@@ -91,7 +91,7 @@ impl HoldStrategy for RedisHold {
             // All at once: a cart waits for Redis once, however many products it has.
             let asked = requests.iter().map(|request| reserve(shop, gate, request));
             let mut is_away = false;
-            for answer in join_all(asked).await {
+            for answer in work.time_redis(join_all(asked)).await {
                 let (reservation, answered) = answer?;
                 reserved.push((gate.clone(), reservation));
                 is_away |= !answered;
