@@ -37,8 +37,8 @@ enum Act {
         #[arg(long)]
         json: bool,
     },
-    /// Writes the stock row to each gate that differs. Servers do this every two seconds. Exits with
-    /// 1 if a gate could not be written; the others were.
+    /// Writes the stock row to each gate that differs. Servers do this every two seconds. Exits
+    /// with 1 if a gate could not be written; the others were.
     Reconcile,
 }
 

@@ -110,8 +110,8 @@ pub struct Gates<'a> {
 }
 
 impl Gates<'_> {
-    /// Teaches each product of the shop's gate its stock row, whatever the gate knew. A purchase does
-    /// the same for its product when it finds no gate.
+    /// Teaches each product of the shop's gate its stock row, whatever the gate knew. A purchase
+    /// does the same for its product when it finds no gate.
     pub async fn seed(self) -> Result<Seeding, GatesError> {
         let gate = self.gate()?;
         let ids: Vec<i64> = product::Entity::find()

@@ -48,8 +48,8 @@ pub struct Evidence {
 }
 
 impl ProofResult {
-    /// Returns the statement with its parameters as literals, in the words of its engine: it runs in
-    /// psql or in mysql as it is printed.
+    /// Returns the statement with its parameters as literals, in the words of its engine: it runs
+    /// in psql or in mysql as it is printed.
     pub fn statement(&self) -> String {
         // From the last to the first, because `$1` is also the beginning of `$10`.
         let parameters = self.parameters.iter().enumerate().rev();

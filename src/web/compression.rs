@@ -32,8 +32,8 @@ const MEDIA_TYPES: [&str; 5] = [
     "application/json",
     "image/svg+xml",
 ];
-/// Beginnings of the paths of documents without secrets: runs, strategies, products. The document of
-/// the API is the same for all, and `json::openapi` compresses it once.
+/// Beginnings of the paths of documents without secrets: runs, strategies, products. The document
+/// of the API is the same for all, and `json::openapi` compresses it once.
 const OPEN: [&str; 5] = [
     "/present/",
     "/live/present/",

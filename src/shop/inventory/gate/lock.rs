@@ -45,8 +45,8 @@ pub struct ProductLock {
 }
 
 impl StockGate {
-    /// Waits for the lock of a product; `None` if it is not free within `wait_max`. Adds the time in
-    /// which it waited for other buyers of this process, and for Redis, to `split`.
+    /// Waits for the lock of a product; `None` if it is not free within `wait_max`. Adds the time
+    /// in which it waited for other buyers of this process, and for Redis, to `split`.
     pub async fn lock(
         &self,
         product_id: i64,
