@@ -43,7 +43,7 @@ impl RefusalMetrics {
     /// Returns each reason, with the number of refusals.
     pub fn by_reason(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let counted = Refusal::ALL.into_iter();
-        counted.map(|refusal| (refusal.label(), self.counter(refusal).get()))
+        counted.map(move |refusal| (refusal.label(), self.counter(refusal).get()))
     }
 
     const fn counter(&self, refusal: Refusal) -> &Counter {
