@@ -3,7 +3,8 @@
 #     scripts/engines.sh ENGINE [start|stop|install]
 # ENGINE is mariadb (one server), galera (a cluster of three) or redis (one Redis or Valkey, which
 # only this one can also just install). They listen only on 127.0.0.1, and their data is in
-# DOORBUSTER_DATA/engines. Starting what runs already prints its URLs again. With
+# DOORBUSTER_DATA/engines, with the password of their account. Starting what runs already prints its
+# URLs again. With
 # DOORBUSTER_ENGINES_DURABLE=no the database servers do not wait for the disk. The exit code is 69 if
 # a program is missing and cannot be installed.
 set -eu
@@ -87,9 +88,23 @@ need_programs() {
 
 # ---------------------------------------------------------------- one server, in the folder $1
 
+# The statements are read from the standard input: the arguments of a process are visible to all.
 sql() {
-    mariadb --no-defaults --socket="$1/server.sock" --user="$account" --skip-column-names --batch \
-        --execute="$2" 2>/dev/null
+    printf '%s\n' "$2" |
+        mariadb --no-defaults --socket="$1/server.sock" --user="$account" --skip-column-names \
+            --batch 2>/dev/null
+}
+
+# Prints the password of the account, which is generated once for each DOORBUSTER_DATA.
+password() {
+    if [ ! -s "$engines/password" ]; then
+        (
+            umask 077
+            od -An -N16 -tx1 /dev/urandom | tr -d ' \n' >"$engines/password.new"
+        )
+        mv "$engines/password.new" "$engines/password"
+    fi
+    cat "$engines/password"
 }
 
 pid_of() {
@@ -167,18 +182,22 @@ $(tail -n 15 "$folder/error.log")"
     done
 }
 
-# For TCP, and for the unix socket, which the benchmark uses.
+# For TCP, and for the unix socket, which the benchmark uses. An account that exists gets the
+# password, because a server may be older than the file.
 create_user() {
+    secret=$(password)
     sql "$1" "
-        CREATE USER IF NOT EXISTS doorbuster@'127.0.0.1' IDENTIFIED BY 'doorbuster';
-        CREATE USER IF NOT EXISTS doorbuster@localhost IDENTIFIED BY 'doorbuster';
+        CREATE USER IF NOT EXISTS doorbuster@'127.0.0.1' IDENTIFIED BY '$secret',
+            doorbuster@localhost IDENTIFIED BY '$secret';
+        ALTER USER doorbuster@'127.0.0.1' IDENTIFIED BY '$secret',
+            doorbuster@localhost IDENTIFIED BY '$secret';
         GRANT ALL ON *.* TO doorbuster@'127.0.0.1', doorbuster@localhost;
         CREATE DATABASE IF NOT EXISTS doorbuster CHARACTER SET utf8mb4;" ||
         fail "the user could not be created. See $1/error.log"
 }
 
 print_url() {
-    echo "DATABASE_URL=mysql://doorbuster:doorbuster@127.0.0.1:$1/doorbuster"
+    echo "DATABASE_URL=mysql://doorbuster:$(password)@127.0.0.1:$1/doorbuster"
 }
 
 stop_server() {
@@ -204,8 +223,8 @@ start_mariadb() {
         create_data "$folder"
         say "Starting MariaDB"
         launch "$folder" 'SELECT 1' 1
-        create_user "$folder"
     fi
+    create_user "$folder"
     print_url "$(sql "$folder" 'SELECT @@port')"
 }
 
@@ -289,7 +308,6 @@ start_first_node() {
     state=$(node_folder "$first")/data/grastate.dat
     [ ! -f "$state" ] || sed -i.old 's/^safe_to_bootstrap: 0/safe_to_bootstrap: 1/' "$state"
     start_node "$first" --wsrep-new-cluster
-    create_user "$(node_folder "$first")"
 }
 
 wait_for_cluster() {
@@ -346,6 +364,7 @@ start_galera() {
         pid_of "$(node_folder "$node")" >/dev/null || start_node "$node"
     done
     wait_for_cluster
+    create_user "$(node_folder 1)"
     for node in 1 2 3; do
         print_url "$(sql "$(node_folder "$node")" 'SELECT @@port')"
     done

@@ -35,6 +35,8 @@ trap 'exit 143' TERM
 # Prints the URLs of the servers. 69 means that MariaDB is not installed and cannot be.
 start() {
     status=0
+    # They contain the password, and the folder is open to all.
+    (umask 077 && : >"$data/urls")
     scripts/engines.sh "$engine" >"$data/urls" || status=$?
     if [ "$status" = 69 ]; then
         say '!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!!'

@@ -6,10 +6,12 @@ mod hold_limits;
 pub mod open_files;
 mod redis;
 mod traces;
+mod wrong_setting;
 
 pub use hold_limits::HoldLimits;
 pub use redis::RedisSettings;
 pub use traces::{Sampling, TraceSettings};
+pub use wrong_setting::WrongSetting;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -22,7 +24,9 @@ use crate::model::StrategyKey;
 /// The database settings.
 #[derive(Args, Clone, Debug)]
 pub struct DatabaseSettings {
-    /// PostgreSQL URL. Default: an embedded PostgreSQL in the folder --data.
+    /// URL of a PostgreSQL (postgres://user:password@host:5432/name), MariaDB or MySQL
+    /// (mysql://user:password@host:3306/name). Default: an embedded PostgreSQL in the folder
+    /// --data.
     // Never shown in help or errors: it can contain a password.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true)]
     pub database_url: Option<String>,
@@ -37,6 +41,13 @@ pub struct DatabaseSettings {
     pub data: PathBuf,
 }
 
+impl DatabaseSettings {
+    /// Returns the URL. An empty variable, as in a template of `.env`, is none.
+    pub fn url(&self) -> Option<&str> {
+        self.database_url.as_deref().filter(|url| !url.is_empty())
+    }
+}
+
 /// The server settings.
 #[derive(Args, Clone, Debug)]
 pub struct ServeSettings {
@@ -49,8 +60,8 @@ pub struct ServeSettings {
     #[arg(long, env = "METRICS_ADDR")]
     pub metrics_addr: Option<SocketAddr>,
 
-    /// PostgreSQL URL of the same database, without a pooler in transaction mode. Default: the
-    /// database URL. The server receives the notices of other servers there.
+    /// URL of the same database, without a pooler in transaction mode. Default: the database URL.
+    /// The server receives the notices of other servers there.
     // Never shown in help or errors: it can contain a password.
     #[arg(long, env = "DATABASE_DIRECT_URL", hide_env_values = true)]
     pub database_direct_url: Option<String>,
@@ -124,17 +135,17 @@ impl ServeSettings {
 
     /// Checks the direct URL of the database.
     ///
-    /// # Errors A sentence, if it is not the URL of a database. It does not contain the URL, which
-    /// may hold a password.
-    pub fn check_direct_url(&self) -> Result<(), &'static str> {
+    /// # Errors
+    /// [`WrongSetting`] if it is not the URL of a database.
+    pub fn check_direct_url(&self) -> Result<(), WrongSetting> {
         let is_valid = |url: &str| {
             let parsed = Url::parse(url);
             parsed.is_ok_and(|url| matches!(url.scheme(), "postgres" | "postgresql" | "mysql"))
         };
         match self.direct_url() {
-            Some(url) if !is_valid(url) => Err(
+            Some(url) if !is_valid(url) => Err(WrongSetting::new(
                 "DATABASE_DIRECT_URL is not the URL of a database (postgres://user:password@host:5432/name or mysql://user:password@host:3306/name)",
-            ),
+            )),
             _ => Ok(()),
         }
     }
@@ -148,14 +159,16 @@ impl ServeSettings {
     /// True if unknown callers may buy with `POST /api/purchase`.
     ///
     /// # Errors
-    /// A sentence, if a public shop would sell that way without a limit: a program could buy all
-    /// stock before any person has opened a page.
-    pub fn sells_by_express(&self) -> Result<bool, &'static str> {
+    /// [`WrongSetting`] if a public shop would sell that way without a limit: a program could buy
+    /// all stock before any person has opened a page.
+    pub fn sells_by_express(&self) -> Result<bool, WrongSetting> {
         match (self.express_purchase, self.is_secure()) {
-            (Some(ExpressPurchase::On), true) if self.purchase_rate_per_s.is_none() => Err(
-                "EXPRESS_PURCHASE=on with an https PUBLIC_URL requires PURCHASE_RATE_PER_S, the purchases per second \
-                 that one address may make",
-            ),
+            (Some(ExpressPurchase::On), true) if self.purchase_rate_per_s.is_none() => {
+                Err(WrongSetting::new(
+                    "EXPRESS_PURCHASE=on with an https PUBLIC_URL requires PURCHASE_RATE_PER_S, \
+                     the purchases per second that one address may make",
+                ))
+            }
             (Some(express), _) => Ok(express == ExpressPurchase::On),
             (None, is_secure) => Ok(!is_secure),
         }

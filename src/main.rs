@@ -8,8 +8,9 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::{Parser, Subcommand};
 use doorbuster::{
-    config::{DatabaseSettings, RedisSettings, ServeSettings},
-    telemetry::{self, Traces},
+    config::{DatabaseSettings, RedisSettings, ServeSettings, WrongSetting},
+    db::connect::ConnectError,
+    telemetry::{self, Traces, TracesError},
 };
 
 mod command {
@@ -72,12 +73,14 @@ enum Command {
     Redis(command::redis::Arguments),
 }
 
-/// A command's error: printed as one sentence, with exit code 1.
+/// A command's error: printed as one sentence. The exit code is 2 for a setting that cannot be
+/// used, otherwise 1.
 pub type CommandError = Box<dyn std::error::Error + Send + Sync>;
 
 /// The exit code if an invariant or an audit rule is violated.
 pub const EXIT_BROKEN: u8 = 3;
-/// The exit code for wrong usage, the same as clap's.
+/// The exit code for wrong usage and wrong settings, the same as clap's. Under systemd, it means
+/// that another start does not help (`ops/doorbuster.service`).
 pub const EXIT_USAGE: u8 = 2;
 
 /// How long the runtime waits at the end for work on its threads.
@@ -166,5 +169,17 @@ fn print_usage(message: &clap::Error) -> ExitCode {
 fn failed(error: &CommandError) -> ExitCode {
     let chain = doorbuster::db::txn::ErrorChain(&**error);
     command::output::note(format_args!("doorbuster: {chain}"));
-    ExitCode::FAILURE
+    if is_wrong_setting(error) {
+        ExitCode::from(EXIT_USAGE)
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn is_wrong_setting(error: &CommandError) -> bool {
+    let is_url = |error: &ConnectError| matches!(error, ConnectError::Url(_));
+    let is_of_traces = |error: &TracesError| matches!(error, TracesError::Setting(_));
+    error.is::<WrongSetting>()
+        || error.downcast_ref().is_some_and(is_url)
+        || error.downcast_ref().is_some_and(is_of_traces)
 }

@@ -9,12 +9,14 @@
 
 pub mod histogram;
 pub mod http;
+pub mod refusals;
 pub mod selling;
 pub mod traces;
 pub mod transactions;
 
 pub use histogram::{Histogram, HistogramSnapshot};
 pub use http::HttpMetrics;
+pub use refusals::{Refusal, RefusalMetrics};
 pub use selling::{CacheAnswer, Journey, SellingMetrics};
 pub use traces::TraceMetrics;
 pub use transactions::TransactionMetrics;

@@ -1,6 +1,8 @@
 //! The command line: exit codes, and standard output that contains only a command's result.
 
 mod preflight;
+mod reading;
+mod settings;
 
 use std::{process::Stdio, time::Duration};
 

@@ -162,7 +162,7 @@ impl Postgres {
     /// Returns the server's version, and whether its commits are durable.
     pub async fn facts(&self) -> Result<(String, String), Failure> {
         let facts = dialect::server(&self.maintenance).await?;
-        let version = facts.version.split(' ').next().unwrap_or_default();
+        let version = facts.name.split(' ').next_back().unwrap_or_default();
         Ok((version.to_owned(), facts.fsync))
     }
 

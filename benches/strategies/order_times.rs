@@ -44,6 +44,7 @@ impl OrderTimes {
         let TimeSplit {
             pool_wait,
             queue_wait,
+            redis,
             lock_wait,
             execute,
             commit,
@@ -51,7 +52,7 @@ impl OrderTimes {
             ..
         } = self.total;
         Some(MeanTimes {
-            queue: ms(pool_wait + queue_wait + backoff)?,
+            queue: ms(pool_wait + queue_wait + redis + backoff)?,
             locks: ms(lock_wait)?,
             statements: ms(execute)?,
             commit: ms(commit)?,

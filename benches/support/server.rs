@@ -141,19 +141,8 @@ impl Server {
     /// Returns the server's version, and whether its commits are durable.
     pub async fn facts(&self) -> Result<ServerFacts, Failure> {
         let facts = dialect::server(&self.maintenance).await?;
-        let text = facts.version.as_str();
-        let number = text
-            .strip_prefix("5.5.5-")
-            .unwrap_or(text)
-            .split([' ', '-'])
-            .next();
-        let name = match self.engine {
-            Engine::Postgres => "PostgreSQL",
-            Engine::MySql if text.contains("MariaDB") => "MariaDB",
-            Engine::MySql => "MySQL",
-        };
         Ok(ServerFacts {
-            version: format!("{name} {}", number.unwrap_or_default()),
+            version: facts.name,
             fsync: facts.fsync,
         })
     }

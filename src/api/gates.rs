@@ -24,6 +24,13 @@ mod server {
 
     pub async fn reconcile(visit: &Visit) -> Result<(), ShopError> {
         match visit.shop().gates().reconcile().await {
+            Ok(Some(done)) if !done.failed.is_empty() => {
+                let failed: Vec<_> = done.failed.iter().map(ToString::to_string).collect();
+                Err(ShopError::InvalidState(format!(
+                    "Some gates were not reconciled: {}.",
+                    failed.join("; ")
+                )))
+            }
             Ok(_) => Ok(()),
             Err(GatesError::Shop(error)) => Err(error),
             Err(GatesError::NoRedis | GatesError::Redis(_)) => Err(ShopError::InvalidState(

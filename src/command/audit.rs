@@ -12,7 +12,7 @@ use std::{
 use clap::Args;
 use doorbuster::{
     config::{DatabaseSettings, RedisSettings},
-    db::{Db, PoolSettings, schema},
+    db::{Db, PoolSettings},
     feed::Feed,
     shop::{
         Shop,
@@ -40,8 +40,7 @@ pub async fn run(
     arguments: Arguments,
 ) -> Result<ExitCode, CommandError> {
     redis.url()?;
-    OpenDatabase::with(settings, async |database| {
-        schema::migrate(&database.url, schema::Step::Up).await?;
+    OpenDatabase::with_current_schema(settings, async |database| {
         let db = database.pool(PoolSettings::AUDIT).await?;
         let pace = if arguments.fast {
             Pace::FAST

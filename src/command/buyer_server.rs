@@ -62,7 +62,7 @@ pub async fn run(
     let limits = ConnectionLimits::new(CONNECTIONS_MAX, CONNECTIONS_MAX, open_files::raise_limit());
     let listener = own_servers::port::listen(arguments.port)?;
     let address = listener.local_addr()?;
-    let url = database.database_url.as_deref().unwrap_or_default();
+    let url = database.url().unwrap_or_default();
     let Some(db) = stop.unless_requested(connect(url, &arguments)).await else {
         return Ok(ExitCode::SUCCESS);
     };

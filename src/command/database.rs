@@ -23,23 +23,51 @@ impl OpenDatabase {
     /// Starts the embedded server or attaches to it, unless the settings contain a URL, and creates
     /// the database if it does not exist.
     pub async fn open(settings: &DatabaseSettings) -> Result<Self, CommandError> {
-        let (url, embedded) = match &settings.database_url {
-            Some(url) if !url.is_empty() => (url.clone(), None),
-            _ => {
+        let open = Self::server(settings).await?;
+        let ensured = connect::ensure_database(&open.url).await;
+        open.unless_failed(ensured).await
+    }
+
+    /// The same without creating anything. The database may not exist, or have another schema.
+    async fn open_existing(settings: &DatabaseSettings) -> Result<Self, CommandError> {
+        if settings.url().is_none() && !EmbeddedPostgres::exists(&settings.data)? {
+            let data = settings.data.display();
+            return Err(format!(
+                "there is no database in the folder {data}: set DATABASE_URL or DOORBUSTER_DATA, \
+                 or create one with `doorbuster serve`"
+            )
+            .into());
+        }
+        let open = Self::server(settings).await?;
+        let found = connect::find_database(&open.url).await;
+        open.unless_failed(found.map(drop)).await
+    }
+
+    /// Starts the embedded server or attaches to it, unless the settings contain a URL.
+    async fn server(settings: &DatabaseSettings) -> Result<Self, CommandError> {
+        let (url, embedded) = match settings.url() {
+            Some(url) => (url.to_owned(), None),
+            None => {
                 let embedded = EmbeddedPostgres::start(&settings.data).await?;
                 (embedded.url().to_owned(), Some(embedded))
             }
         };
         let data = settings.data.clone();
-        let open = Self {
+        Ok(Self {
             url,
             data,
             embedded,
-        };
-        match connect::ensure_database(&open.url).await {
-            Ok(()) => Ok(open),
+        })
+    }
+
+    async fn unless_failed(
+        self,
+        checked: Result<(), connect::ConnectError>,
+    ) -> Result<Self, CommandError> {
+        match checked {
+            Ok(()) => Ok(self),
             Err(error) => {
-                open.close().await?;
+                self.close().await?;
                 Err(error.into())
             }
         }
@@ -102,9 +130,38 @@ impl OpenDatabase {
         settings: &DatabaseSettings,
         work: impl AsyncFnOnce(&Self) -> Result<T, CommandError>,
     ) -> Result<T, CommandError> {
-        let database = Self::open(settings).await?;
-        let result = work(&database).await;
-        let closed = database.close().await;
+        Self::open(settings).await?.run(work).await
+    }
+
+    /// The same without creating the database, whose schema may be another one.
+    pub async fn with_existing<T>(
+        settings: &DatabaseSettings,
+        work: impl AsyncFnOnce(&Self) -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
+        Self::open_existing(settings).await?.run(work).await
+    }
+
+    /// The same for a command that changes neither the database nor its schema: it refuses a
+    /// database that is missing, and one with the schema of another version.
+    pub async fn with_current_schema<T>(
+        settings: &DatabaseSettings,
+        work: impl AsyncFnOnce(&Self) -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
+        Self::with_existing(settings, async |database| {
+            match schema::difference(&database.url).await? {
+                Some(difference) => Err(difference.into()),
+                None => work(database).await,
+            }
+        })
+        .await
+    }
+
+    async fn run<T>(
+        self,
+        work: impl AsyncFnOnce(&Self) -> Result<T, CommandError>,
+    ) -> Result<T, CommandError> {
+        let result = work(&self).await;
+        let closed = self.close().await;
         let value = result?;
         closed?;
         Ok(value)

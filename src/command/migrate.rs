@@ -33,20 +33,30 @@ pub async fn run(
     settings: &DatabaseSettings,
     arguments: Arguments,
 ) -> Result<ExitCode, CommandError> {
+    let step = match arguments.action {
+        Action::Up => Step::Up,
+        Action::Down => Step::Down,
+        Action::Fresh => Step::Fresh,
+        Action::Status => {
+            return OpenDatabase::with_existing(settings, async |database| {
+                list(&database.url).await
+            })
+            .await;
+        }
+    };
     OpenDatabase::with(settings, async |database| {
-        match arguments.action {
-            Action::Up => schema::migrate(&database.url, Step::Up).await?,
-            Action::Down => schema::migrate(&database.url, Step::Down).await?,
-            Action::Fresh => schema::migrate(&database.url, Step::Fresh).await?,
-            Action::Status => {}
-        }
-        let mut lines = String::new();
-        for step in schema::status(&database.url).await? {
-            let state = if step.applied { "applied" } else { "pending" };
-            lines += &format!("{state:8} {}\n", step.name);
-        }
-        output::print(&lines)?;
-        Ok(ExitCode::SUCCESS)
+        schema::migrate(&database.url, step).await?;
+        list(&database.url).await
     })
     .await
+}
+
+async fn list(url: &str) -> Result<ExitCode, CommandError> {
+    let mut lines = String::new();
+    for step in schema::status(url).await? {
+        let state = if step.applied { "applied" } else { "pending" };
+        lines += &format!("{state:8} {}\n", step.name);
+    }
+    output::print(&lines)?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use doorbuster::{
     config::{DatabaseSettings, RedisSettings, ServeSettings},
-    db::PoolSettings,
+    db::{PoolSettings, schema},
     feed::Feed,
     shop::Shop,
 };
@@ -44,9 +44,9 @@ pub async fn run(
 ) -> Result<ExitCode, CommandError> {
     redis.url()?;
     let interrupt = Interrupt::listen()?;
-    let checks = OpenDatabase::with(settings, async |database| {
-        if let Some(pending) = checks::pending_migrations(&database.url).await? {
-            return Ok(vec![pending]);
+    let checks = OpenDatabase::with_existing(settings, async |database| {
+        if let Some(difference) = schema::difference(&database.url).await? {
+            return Ok(vec![Check::of_schema(difference)]);
         }
         let db = database.pool(PoolSettings::COMMAND).await?;
         let preflight = Preflight {

@@ -4,7 +4,8 @@ use std::{net::SocketAddr, process::ExitCode, time::Duration};
 
 use clap::Args;
 use doorbuster::{
-    config::DatabaseSettings,
+    config::{DatabaseSettings, WrongSetting},
+    model::DatabaseEngine,
     payment::{
         provider::{self, ProviderSettings},
         provider_process::SECRET_VARIABLE,
@@ -49,6 +50,7 @@ pub async fn run(
             .exit_when_idle_s
             .map(|idle_s| Duration::from_secs(idle_s.into())),
     };
+    DatabaseEngine::of_url(&settings.database_url)?;
     let stop = StopSignal::install()?;
     let listener = TcpListener::bind(arguments.addr)
         .await
@@ -58,9 +60,11 @@ pub async fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-fn required(value: Option<&str>, name: &str) -> Result<String, CommandError> {
+fn required(value: Option<&str>, name: &str) -> Result<String, WrongSetting> {
     match value {
         Some(value) if !value.is_empty() => Ok(value.to_owned()),
-        _ => Err(format!("set the environment variable {name} for the payment provider").into()),
+        _ => Err(WrongSetting::new(format!(
+            "set the environment variable {name} for the payment provider"
+        ))),
     }
 }

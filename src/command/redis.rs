@@ -5,13 +5,13 @@ use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use doorbuster::{
-    config::{DatabaseSettings, RedisSettings},
-    db::{PoolSettings, schema},
+    config::{DatabaseSettings, RedisSettings, WrongSetting},
+    db::PoolSettings,
     feed::Feed,
     redis::Redis,
     shop::{
         Shop,
-        gates::{Difference, GateReport, Gates, Reconciliation},
+        gates::{Difference, GateFailure, GateReport, Gates, Reconciliation},
         inventory::gate::StockGate,
     },
 };
@@ -37,7 +37,8 @@ enum Act {
         #[arg(long)]
         json: bool,
     },
-    /// Writes the stock row to each gate that differs. Servers do this every two seconds.
+    /// Writes the stock row to each gate that differs. Servers do this every two seconds. Exits
+    /// with 1 if a gate could not be written; the others were.
     Reconcile,
 }
 
@@ -51,8 +52,7 @@ pub async fn run(
         return Ok(ExitCode::from(EXIT_USAGE));
     }
     redis.url()?;
-    OpenDatabase::with(settings, async |database| {
-        schema::migrate(&database.url, schema::Step::Up).await?;
+    OpenDatabase::with_current_schema(settings, async |database| {
         let db = database.pool(PoolSettings::COMMAND).await?;
         let shop = Shop::new(db.clone(), Feed::default());
         let result = act(shop, redis, arguments.act).await;
@@ -75,22 +75,37 @@ async fn act(
     let gates = shop.gates();
     match act {
         Act::Seed => {
-            let seeded = gates.seed().await?;
-            Ok((format!("seeded {seeded} gates\n"), ExitCode::SUCCESS))
+            let done = gates.seed().await?;
+            let text = format!("seeded {} gates\n", done.seeded);
+            Ok((text, unless_failed(&done.failed)))
         }
         Act::Inspect { json } => inspect(gates, json).await,
-        Act::Reconcile => {
-            let text = match gates.reconcile().await? {
-                Some(done) => reconciled(&done),
-                None => "a server is reconciling the gates\n".to_owned(),
-            };
-            Ok((text, ExitCode::SUCCESS))
-        }
+        Act::Reconcile => Ok(match gates.reconcile().await? {
+            Some(done) => (reconciled(&done), unless_failed(&done.failed)),
+            None => {
+                let text = "a server is reconciling the gates\n".to_owned();
+                (text, ExitCode::SUCCESS)
+            }
+        }),
+    }
+}
+
+/// Prints why gates could not be read or written, each with its product. Returns the exit code.
+fn unless_failed(failed: &[GateFailure]) -> ExitCode {
+    for failure in failed {
+        output::note(format_args!("doorbuster redis: {failure}"));
+    }
+    if failed.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
     }
 }
 
 async fn inspect(gates: Gates<'_>, json: bool) -> Result<(String, ExitCode), CommandError> {
-    let reports = gates.inspect().await?;
+    let inspected = gates.inspect().await?;
+    let reports = &inspected.gates;
+    let readable = unless_failed(&inspected.failed);
     let text = if json {
         let gates: Vec<_> = reports.iter().map(GateJson::of).collect();
         serde_json::to_string_pretty(&gates)? + "\n"
@@ -100,7 +115,7 @@ async fn inspect(gates: Gates<'_>, json: bool) -> Result<(String, ExitCode), Com
     let code = if reports.iter().any(GateReport::is_violation) {
         ExitCode::from(EXIT_BROKEN)
     } else {
-        ExitCode::SUCCESS
+        readable
     };
     Ok((text, code))
 }
@@ -128,7 +143,7 @@ pub async fn open_gate(
     let Some(url) = settings.url()? else {
         return Ok(None);
     };
-    let redis = Redis::at(url)?;
+    let redis = Redis::at(url).map_err(|error| WrongSetting::new(format!("REDIS_URL: {error}")))?;
     let gate = shop.open_gate(redis).await?;
     // The first purchases need not wait for the connection. It logs if Redis is away.
     let _ = gate.redis().incarnation().await;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use doorbuster::{
     config::DatabaseSettings,
-    db::{PoolSettings, schema},
+    db::PoolSettings,
     feed::Feed,
     model::{Product, ShopError},
     shop::{
@@ -107,8 +107,7 @@ pub async fn run(
     settings: &DatabaseSettings,
     arguments: Arguments,
 ) -> Result<ExitCode, CommandError> {
-    OpenDatabase::with(settings, async |database| {
-        schema::migrate(&database.url, schema::Step::Up).await?;
+    OpenDatabase::with_current_schema(settings, async |database| {
         let db = database.pool(PoolSettings::COMMAND).await?;
         let shop = Shop::new(db.clone(), Feed::default());
         let result = act(&shop, &arguments.act).await;

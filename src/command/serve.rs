@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, num::NonZeroU32, process::ExitCode, sync::Arc};
 
 use doorbuster::{
-    config::{DatabaseSettings, RedisSettings, ServeSettings, open_files},
+    config::{DatabaseSettings, RedisSettings, ServeSettings, WrongSetting, open_files},
     db::{Db, PoolSettings, session_store::DbSessionStore},
     feed::Feed,
     metrics::TraceMetrics,
@@ -41,7 +41,7 @@ pub async fn run(
     redis.url()?;
     let strategy = settings.terms.strategy;
     if strategy.row().needs_redis && !redis.is_set() {
-        return Err(strategy.needs_redis().into());
+        return Err(WrongSetting::new(strategy.needs_redis().to_string()).into());
     }
     // Before the database is opened, so that a second server on the same address fails at once.
     let listener = TcpListener::bind(settings.addr)

@@ -272,7 +272,7 @@ pub async fn open_own_gateway(database: &OpenDatabase) -> Result<OpenGateway, Co
 
 /// The engine of the database that the settings name, without a connection.
 pub fn engine_of(settings: &DatabaseSettings) -> DatabaseEngine {
-    let url = settings.database_url.as_deref().unwrap_or_default();
+    let url = settings.url().unwrap_or_default();
     DatabaseEngine::of_url(url).map_or(DatabaseEngine::Postgres, |(engine, _)| engine)
 }
 

@@ -3,6 +3,8 @@
 use clap::Args;
 use url::Url;
 
+use super::WrongSetting;
+
 /// The schemes that the driver understands.
 const SCHEMES: [&str; 4] = ["redis", "rediss", "valkey", "valkeys"];
 
@@ -20,8 +22,8 @@ impl RedisSettings {
     /// Returns the URL. An empty variable, as in a template of `.env`, is none.
     ///
     /// # Errors
-    /// A sentence, if it is not the URL of a Redis server. It does not contain the URL.
-    pub fn url(&self) -> Result<Option<&str>, &'static str> {
+    /// [`WrongSetting`] if it is not the URL of a Redis server.
+    pub fn url(&self) -> Result<Option<&str>, WrongSetting> {
         let Some(url) = self.redis_url.as_deref().filter(|url| !url.is_empty()) else {
             return Ok(None);
         };
@@ -30,9 +32,9 @@ impl RedisSettings {
         if is_valid {
             Ok(Some(url))
         } else {
-            Err(
+            Err(WrongSetting::new(
                 "REDIS_URL is not the URL of a Redis server (redis://:password@host:6379/0, with TLS rediss://…)",
-            )
+            ))
         }
     }
 
@@ -64,7 +66,7 @@ mod tests {
             assert_eq!(of(Some(url)), Ok(Some(url.to_owned())));
         }
         for url in ["127.0.0.1:6379", "http://:hush@redis.test", "redis://"] {
-            let error = of(Some(url)).expect_err(url);
+            let error = of(Some(url)).expect_err(url).to_string();
             assert!(!error.contains("hush"), "{error}");
         }
     }

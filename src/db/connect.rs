@@ -7,7 +7,7 @@ pub(super) mod health;
 mod reader;
 pub(super) mod settings;
 
-pub use ensure::ensure_database;
+pub use ensure::{ensure_database, find_database};
 pub use error::ConnectError;
 pub use reader::Reader;
 pub use settings::PoolSettings;

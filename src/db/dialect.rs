@@ -123,17 +123,39 @@ where
     Statement::from_sql_and_values(DatabaseBackend::Postgres, sql, values)
 }
 
-/// The server's version, fsync setting and time.
-#[derive(Debug, FromQueryResult)]
+/// The server's name, fsync setting and time.
+#[derive(Debug)]
 pub struct ServerFacts {
-    pub version: String,
+    /// Product and version, such as `MariaDB 10.11.14`.
+    pub name: String,
     pub fsync: String,
     pub now: time::OffsetDateTime,
 }
 
+#[derive(Debug, FromQueryResult)]
+struct ServerRow {
+    version: String,
+    fsync: String,
+    now: time::OffsetDateTime,
+}
+
+/// Returns product and version of a server that reports `version`, without what its package adds.
+fn server_name(engine: Engine, version: &str) -> String {
+    let product = match engine {
+        Engine::Postgres => "PostgreSQL",
+        Engine::MySql if version.contains("MariaDB") => "MariaDB",
+        Engine::MySql => "MySQL",
+    };
+    // MariaDB puts this in front for replicas that expect a number with one digit.
+    let number = version.strip_prefix("5.5.5-").unwrap_or(version);
+    let number = number.split([' ', '-']).next().unwrap_or_default();
+    format!("{product} {number}")
+}
+
 /// Queries the server's version, whether its commits are durable, and its time.
 pub async fn server(connection: &impl ConnectionTrait) -> Result<ServerFacts, DbErr> {
-    let sql = match Engine::of(connection) {
+    let engine = Engine::of(connection);
+    let sql = match engine {
         Engine::Postgres => {
             "SELECT current_setting('server_version') AS version, current_setting('fsync') AS fsync, \
              CURRENT_TIMESTAMP AS now"
@@ -143,10 +165,15 @@ pub async fn server(connection: &impl ConnectionTrait) -> Result<ServerFacts, Db
                CASE @@innodb_flush_log_at_trx_commit WHEN 1 THEN 'on' ELSE 'off' END AS fsync"
         }
     };
-    ServerFacts::find_by_statement(statement(sql, []))
+    let row = ServerRow::find_by_statement(statement(sql, []))
         .one(connection)
         .await?
-        .ok_or_else(|| DbErr::RecordNotFound("no row for the server's settings".to_owned()))
+        .ok_or_else(|| DbErr::RecordNotFound("no row for the server's settings".to_owned()))?;
+    Ok(ServerFacts {
+        name: server_name(engine, &row.version),
+        fsync: row.fsync,
+        now: row.now,
+    })
 }
 
 #[derive(Debug, FromQueryResult)]
@@ -367,5 +394,34 @@ pub async fn advance_ids<C: ConnectionTrait>(connection: &C, table: &str) -> Res
         }
         // An explicit id has advanced it.
         Engine::MySql => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_is_named_by_its_product_and_its_version() {
+        for (engine, version, expected) in [
+            (
+                Engine::Postgres,
+                "15.16 (Debian 15.16-0+deb12u1)",
+                "PostgreSQL 15.16",
+            ),
+            (
+                Engine::MySql,
+                "10.11.14-MariaDB-0+deb12u2",
+                "MariaDB 10.11.14",
+            ),
+            (
+                Engine::MySql,
+                "5.5.5-10.6.12-MariaDB-log",
+                "MariaDB 10.6.12",
+            ),
+            (Engine::MySql, "8.0.36-0ubuntu0.22.04.1", "MySQL 8.0.36"),
+        ] {
+            assert_eq!(server_name(engine, version), expected);
+        }
     }
 }

@@ -57,6 +57,11 @@ enum OwnedServer {
 }
 
 impl EmbeddedPostgres {
+    /// True if `data_dir` has a cluster, or names one elsewhere.
+    pub fn exists(data_dir: &Path) -> Result<bool, EmbeddedError> {
+        place::names_cluster(data_dir)
+    }
+
     /// Starts the server on the cluster in `data_dir`, and creates both if they are missing; or
     /// attaches to the server that a running process already owns there.
     pub async fn start(data_dir: &Path) -> Result<Self, EmbeddedError> {

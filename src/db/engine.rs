@@ -42,6 +42,14 @@ impl Engine {
     }
 }
 
+/// Returns a statement without parameters in the words of an engine, as it is sent.
+pub fn in_words_of(engine: Engine, sql: &str) -> String {
+    match engine {
+        Engine::Postgres => sql.to_owned(),
+        Engine::MySql => mysql::translate::translate_text(sql),
+    }
+}
+
 /// The code of an error that the server reported.
 enum ServerCode<'e> {
     Postgres(Cow<'e, str>),
@@ -64,6 +72,14 @@ fn server_code(error: &DbErr) -> Option<ServerCode<'_>> {
     match database.try_downcast_ref::<MySqlDatabaseError>() {
         Some(error) => Some(ServerCode::MySql(error.number())),
         None => database.code().map(ServerCode::Postgres),
+    }
+}
+
+/// Returns why the driver refuses the URL itself, such as an unknown parameter of it.
+pub fn refused_url(error: &DbErr) -> Option<String> {
+    match runtime_error(error)? {
+        sqlx::Error::Configuration(reason) => Some(reason.to_string()),
+        _ => None,
     }
 }
 

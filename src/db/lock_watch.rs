@@ -1,12 +1,18 @@
 //! Reads which sessions hold which locks and which sessions wait for them.
 
+mod literals;
+
 use sea_orm::{ConnectionTrait, DbErr};
 
+use self::literals::without_literals;
 use super::{
     Db, dialect,
     engine::{Engine, mysql},
 };
 use crate::model::DbSession;
+
+/// The names of the shop's own sessions begin with it.
+const OWN: &str = "doorbuster";
 
 /// Which sessions are queried.
 #[derive(Clone, Debug)]
@@ -32,12 +38,27 @@ impl SessionFilter {
 ///
 /// The server reads sessions, waits and locks one after the other, not in one snapshot: a lock that
 /// changes hands meanwhile may appear twice or not at all. A session that is idle or blocked is
-/// described exactly. The querying session itself is never included. Use a separate pool for `db`:
-/// a query that queues behind the sessions that it describes comes too late.
+/// described exactly. The querying session itself is never included. A statement is shown without
+/// values, which may be personal data. Use a separate pool for `db`: a query that queues behind the
+/// sessions that it describes comes too late.
 pub async fn sessions(db: &Db, filter: &SessionFilter) -> Result<Vec<DbSession>, DbErr> {
-    if db.engine() == Engine::MySql {
-        return mysql::lock_watch::sessions(db.reader(), |session| filter.selects(session)).await;
+    let engine = db.engine();
+    let mut sessions = match engine {
+        Engine::Postgres => sessions_of_postgres(db, filter).await?,
+        Engine::MySql => {
+            mysql::lock_watch::sessions(db.reader(), |session| filter.selects(session)).await?
+        }
+    };
+    for session in &mut sessions {
+        // Only PostgreSQL shows the shop's own statements without the values of their parameters.
+        if engine == Engine::MySql || !session.application.starts_with(OWN) {
+            session.statement = without_literals(&session.statement, engine);
+        }
     }
+    Ok(sessions)
+}
+
+async fn sessions_of_postgres(db: &Db, filter: &SessionFilter) -> Result<Vec<DbSession>, DbErr> {
     let (pids, applications) = match filter {
         SessionFilter::Pids(pids) => (pids.as_slice(), &[][..]),
         SessionFilter::Applications(names) => (&[][..], names.as_slice()),

@@ -1,11 +1,18 @@
-//! Applies the migrations under a lock, because several servers may start at once.
+//! Applies the migrations under a lock, because several servers may start at once, and compares the
+//! schema of a database with that of this program.
 
-use std::time::Duration;
+use std::{fmt, time::Duration};
 
-use migration::{MigratorTrait, sea_orm_migration::MigrationStatus};
-use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr};
+use migration::{
+    MigratorTrait, SchemaManager,
+    sea_orm_migration::{MigrationStatus, seaql_migrations},
+};
+use sea_orm::{ConnectOptions, Database, DatabaseConnection, DbErr, EntityTrait};
 
-use super::{dialect, engine::Engine};
+use super::{
+    dialect,
+    engine::{self, Engine},
+};
 
 /// The key of the advisory lock: an arbitrary number that no other lock uses.
 const MIGRATION_LOCK: i64 = 0x646f_6f72;
@@ -28,6 +35,70 @@ pub struct MigrationEntry {
     pub applied: bool,
 }
 
+/// How the schema of a database differs from that of this program, and what to do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SchemaDifference {
+    /// The server has no such database.
+    NoDatabase,
+    /// So many migrations are not applied.
+    Pending(usize),
+    /// A newer program has applied migrations that this one does not know.
+    Newer,
+}
+
+impl fmt::Display for SchemaDifference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const REMEDY: &str = "start a server of this version, or run `doorbuster migrate`";
+        match self {
+            Self::NoDatabase => write!(f, "the database does not exist: {REMEDY}"),
+            Self::Pending(1) => write!(f, "1 migration is pending: {REMEDY}"),
+            Self::Pending(count) => write!(f, "{count} migrations are pending: {REMEDY}"),
+            Self::Newer => f.write_str(
+                "a newer version has changed the schema of the database: use a program of that \
+                 version",
+            ),
+        }
+    }
+}
+
+impl std::error::Error for SchemaDifference {}
+
+/// Compares the schema of the database at `url` with that of this program; `None` if they agree.
+/// Changes nothing. Waits while a server applies migrations.
+pub async fn difference(url: &str) -> Result<Option<SchemaDifference>, DbErr> {
+    let compared = under_lock(url, async |connection| {
+        let applied = applied(connection).await?;
+        let known = match Engine::of(connection) {
+            Engine::Postgres => names::<migration::Migrator>(),
+            Engine::MySql => names::<migration::mysql::Migrator>(),
+        };
+        if applied.iter().any(|name| !known.contains(name)) {
+            return Ok(Some(SchemaDifference::Newer));
+        }
+        let pending = known.iter().filter(|name| !applied.contains(name)).count();
+        Ok((pending > 0).then_some(SchemaDifference::Pending(pending)))
+    });
+    match compared.await {
+        Err(error) if engine::is_absent_database(&error) => Ok(Some(SchemaDifference::NoDatabase)),
+        compared => compared,
+    }
+}
+
+/// Returns the names of the migrations that the database has.
+async fn applied(connection: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
+    let schema = SchemaManager::new(connection);
+    if !schema.has_table("seaql_migrations").await? {
+        return Ok(Vec::new());
+    }
+    let applied = seaql_migrations::Entity::find().all(connection).await?;
+    Ok(applied.into_iter().map(|model| model.version).collect())
+}
+
+fn names<M: MigratorTrait>() -> Vec<String> {
+    let migrations = M::migrations().into_iter();
+    migrations.map(|step| step.name().to_owned()).collect()
+}
+
 /// Runs `step` while no other server changes the schema.
 pub async fn migrate(url: &str, step: Step) -> Result<(), DbErr> {
     under_lock(url, async |connection| match Engine::of(connection) {
@@ -48,19 +119,36 @@ async fn take_step<M: MigratorTrait>(
     }
 }
 
-/// Lists all migrations, oldest first.
+/// Lists all migrations, oldest first; as pending, if there is no such database. Changes nothing.
 pub async fn status(url: &str) -> Result<Vec<MigrationEntry>, DbErr> {
-    under_lock(url, async |connection| match Engine::of(connection) {
+    let listed = under_lock(url, async |connection| match Engine::of(connection) {
         Engine::Postgres => entries::<migration::Migrator>(connection).await,
         Engine::MySql => entries::<migration::mysql::Migrator>(connection).await,
-    })
-    .await
+    });
+    match listed.await {
+        Err(error) if engine::is_absent_database(&error) => pending(url),
+        listed => listed,
+    }
+}
+
+/// Lists all migrations of the engine that the URL names, as pending.
+fn pending(url: &str) -> Result<Vec<MigrationEntry>, DbErr> {
+    let (engine, _) = Engine::of_url(url).map_err(|error| DbErr::Custom(error.to_string()))?;
+    let names = match engine {
+        Engine::Postgres => names::<migration::Migrator>(),
+        Engine::MySql => names::<migration::mysql::Migrator>(),
+    };
+    let entry = |name| MigrationEntry {
+        name,
+        applied: false,
+    };
+    Ok(names.into_iter().map(entry).collect())
 }
 
 async fn entries<M: MigratorTrait>(
     connection: &DatabaseConnection,
 ) -> Result<Vec<MigrationEntry>, DbErr> {
-    let steps = M::get_migration_with_status(connection).await?;
+    let steps = M::get_migration_with_status_read_only(connection).await?;
     Ok(steps
         .into_iter()
         .map(|step| MigrationEntry {

@@ -215,10 +215,12 @@ where
     let work = Work::on(transaction, db.hook().clone());
     let result = body(&work).await;
     trace::mark(Part::Execute, started);
-    let (lock_wait, pause) = (work.lock_wait(), work.pause());
+    let (lock_wait, pause, redis) = (work.lock_wait(), work.pause(), work.redis());
     split.lock_wait += lock_wait;
     split.pause += pause;
-    split.execute += started.elapsed().saturating_sub(lock_wait + pause);
+    split.redis += redis;
+    let elsewhere = lock_wait + pause + redis;
+    split.execute += started.elapsed().saturating_sub(elsewhere);
 
     match result {
         Ok(value) => {

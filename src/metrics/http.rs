@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use super::{Counter, Histogram};
+use super::{Counter, Histogram, RefusalMetrics};
 
 /// The classes of addresses: what they begin with, and the label.
 const CLASSES: [(&str, &str); 7] = [
@@ -32,6 +32,7 @@ pub const STATUSES: [&str; 4] = ["2xx", "3xx", "4xx", "5xx"];
 pub struct HttpMetrics {
     classes: [ClassMetrics; LABELS.len()],
     streams: Arc<AtomicU64>,
+    refusals: Arc<RefusalMetrics>,
 }
 
 /// The requests of one class.
@@ -68,6 +69,11 @@ impl HttpMetrics {
     /// Returns each class with its label.
     pub fn classes(&self) -> impl Iterator<Item = (&'static str, &ClassMetrics)> {
         LABELS.into_iter().zip(&self.classes)
+    }
+
+    /// What was refused before a request could be counted.
+    pub fn refusals(&self) -> &Arc<RefusalMetrics> {
+        &self.refusals
     }
 
     /// Counts an event stream for as long as the result lives.

@@ -172,7 +172,7 @@ impl SellingMetrics {
         self.cache[answer as usize].increment();
     }
 
-    /// Counts a purchase for which the row lock took over from `strategy`.
+    /// Counts a purchase for which the row took over from `strategy`.
     pub fn fell_back(&self, strategy: StrategyKey) {
         self.fallbacks[strategy as usize].increment();
     }
@@ -188,7 +188,7 @@ impl SellingMetrics {
         answers.map(|(answer, count)| (answer.label(), count.get()))
     }
 
-    /// Returns the strategies for which the row lock took over, with the numbers of purchases.
+    /// Returns the strategies for which the row took over, with the numbers of purchases.
     pub fn fallbacks(&self) -> impl Iterator<Item = (&'static str, u64)> {
         let strategies = StrategyKey::ALL.iter().zip(&self.fallbacks);
         let counted = strategies.map(|(strategy, count)| (strategy.as_str(), count.get()));

@@ -188,19 +188,20 @@ fn failures(verdict: &Verdict) -> Option<String> {
 }
 
 fn retries(verdict: &Verdict) -> Option<String> {
-    let fallbacks = match verdict.fallbacks {
-        0 => String::new(),
-        some => format!(
-            " {} back to the row lock after too many retries.",
-            counted(some, "attempt fell", "attempts fell")
-        ),
-    };
-    (verdict.retries > 0).then(|| {
+    let retries = (verdict.retries > 0).then(|| {
         format!(
-            "The attempts needed {}.{fallbacks}",
+            "The attempts needed {}.",
             counted(verdict.retries, "retry", "retries")
         )
-    })
+    });
+    let fallbacks = (verdict.fallbacks > 0).then(|| {
+        format!(
+            "{} back to the row lock.",
+            counted(verdict.fallbacks, "attempt fell", "attempts fell")
+        )
+    });
+    let sentences: Vec<_> = retries.into_iter().chain(fallbacks).collect();
+    (!sentences.is_empty()).then(|| sentences.join(" "))
 }
 
 fn times(verdict: &Verdict) -> String {
@@ -222,6 +223,7 @@ fn largest_part(split: TimeSplitMs) -> (&'static str, f64) {
     let parts = [
         ("waiting for a connection", split.pool_wait),
         ("waiting in the server’s memory", split.queue_wait),
+        ("waiting for Redis", split.redis),
         ("waiting for the lock", split.lock_wait),
         ("executing statements", split.execute),
         ("in the race window", split.pause),

@@ -125,6 +125,9 @@ pub struct RecentTimings {
     /// Average time waiting in the server's memory: for a mutex, a batch, or a shared answer.
     #[serde(skip_serializing_if = "is_zero")]
     pub queue_wait_us: u64,
+    /// Average time waiting for Redis.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub redis_us: u64,
     /// Average time in the statements that take row locks.
     #[serde(skip_serializing_if = "is_zero")]
     pub lock_wait_us: u64,
@@ -167,6 +170,7 @@ impl RecentTimings {
             p99_us: self.p99_us.max(other.p99_us),
             pool_wait_us: mean(self.pool_wait_us, other.pool_wait_us),
             queue_wait_us: mean(self.queue_wait_us, other.queue_wait_us),
+            redis_us: mean(self.redis_us, other.redis_us),
             lock_wait_us: mean(self.lock_wait_us, other.lock_wait_us),
             execute_us: mean(self.execute_us, other.execute_us),
             pause_us: mean(self.pause_us, other.pause_us),

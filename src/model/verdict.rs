@@ -18,7 +18,7 @@ pub struct LatencyMs {
 }
 
 /// The parts of the attempts' time, in milliseconds. The averages add up to the mean latency. Older
-/// stored verdicts have only four parts.
+/// stored verdicts have fewer parts; the time for Redis was a part of `queue_wait`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct TimeSplitMs {
@@ -26,6 +26,8 @@ pub struct TimeSplitMs {
     pub pool_wait: f64,
     /// Waiting in the server's memory: for a mutex, a batch, or an answer that buyers share.
     pub queue_wait: f64,
+    /// Waiting for Redis: for its answers, and for a lock there.
+    pub redis: f64,
     /// In the statements that take row locks.
     pub lock_wait: f64,
     /// In all other statements; over HTTP, waiting for the server.
@@ -44,10 +46,11 @@ pub struct TimeSplitMs {
 
 impl TimeSplitMs {
     /// Creates a split from its parts, in the order of the fields.
-    pub const fn of(parts: [f64; 9]) -> Self {
+    pub const fn of(parts: [f64; 10]) -> Self {
         let [
             pool_wait,
             queue_wait,
+            redis,
             lock_wait,
             execute,
             pause,
@@ -59,6 +62,7 @@ impl TimeSplitMs {
         Self {
             pool_wait,
             queue_wait,
+            redis,
             lock_wait,
             execute,
             pause,
@@ -70,10 +74,11 @@ impl TimeSplitMs {
     }
 
     /// The parts with their short names, in the order of the fields.
-    pub const fn parts(&self) -> [(&'static str, f64); 9] {
+    pub const fn parts(&self) -> [(&'static str, f64); 10] {
         [
             ("connection", self.pool_wait),
             ("queue", self.queue_wait),
+            ("redis", self.redis),
             ("lock", self.lock_wait),
             ("statements", self.execute),
             ("pause", self.pause),
@@ -120,7 +125,7 @@ pub struct Verdict {
     pub contradicted: u64,
     /// Retries inside attempts.
     pub retries: u64,
-    /// How often a strategy used up its retries and fell back to the row lock.
+    /// How often the row took over, because a strategy had used up its retries or Redis was away.
     #[serde(default)]
     pub fallbacks: u64,
     /// Units on the run's order lines.

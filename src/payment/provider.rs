@@ -49,7 +49,7 @@ const IDLE_CHECK_INTERVAL: Duration = Duration::from_secs(1);
 /// Settings of a provider.
 #[derive(Clone)]
 pub struct ProviderSettings {
-    /// A PostgreSQL URL. The tables are created in the schema `provider`.
+    /// The URL of the database. The tables are created in the schema `provider`.
     pub database_url: String,
     /// Authenticates requests to the provider, and signs its webhooks.
     pub secret: String,

@@ -128,6 +128,11 @@ impl Redis {
                 self.note(self.0.breaker.succeed(pass), "");
                 Ok(answer)
             }
+            // The server answers: only this key is unusable, because it is not the shop's.
+            Ok(Err(error)) if error.code() == Some("WRONGTYPE") => {
+                self.note(self.0.breaker.succeed(pass), "");
+                Err(Unavailable(error.to_string()))
+            }
             Ok(Err(error)) => Err(self.lose(&session, pass, error.to_string())),
             Err(_) => Err(self.lose(&session, pass, format!("no answer within {COMMAND_MAX:?}"))),
         }

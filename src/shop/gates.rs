@@ -5,8 +5,9 @@ mod comparison;
 
 pub use comparison::{Difference, GateReport};
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, fmt, time::Duration};
 
+use futures::{StreamExt, stream};
 use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
 use super::{
@@ -34,6 +35,9 @@ pub const RECONCILE_EVERY: Duration = Duration::from_secs(2);
 /// How often the audit looks again at gates that differ: the servers reconcile them meanwhile.
 const LOOKS: u32 = 4;
 
+/// How many gates are read or written at the same time: each call waits for the network.
+const AT_ONCE: usize = 16;
+
 /// Why the gates could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum GatesError {
@@ -51,8 +55,37 @@ impl From<TxnError> for GatesError {
     }
 }
 
+/// A gate that could not be read or written, although Redis answers. The others were.
+#[derive(Clone, Debug)]
+pub struct GateFailure {
+    pub product_id: i64,
+    pub reason: Unavailable,
+}
+
+impl fmt::Display for GateFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "product {}: {}", self.product_id, self.reason)
+    }
+}
+
+/// What seeding did.
+#[derive(Clone, Debug, Default)]
+pub struct Seeding {
+    /// The number of gates that were taught their row.
+    pub seeded: usize,
+    pub failed: Vec<GateFailure>,
+}
+
+/// The gates beside their rows.
+#[derive(Clone, Debug, Default)]
+pub struct Inspection {
+    pub gates: Vec<GateReport>,
+    /// The gates that cannot be read. They let nothing through: purchases go to the row.
+    pub failed: Vec<GateFailure>,
+}
+
 /// What a reconciliation did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default)]
 pub struct Reconciliation {
     /// The gates that were compared.
     pub compared: usize,
@@ -60,6 +93,14 @@ pub struct Reconciliation {
     pub taught: Vec<GateReport>,
     /// The gates of products that no longer exist, which were removed.
     pub removed: usize,
+    /// The gates that could not be read or taught.
+    pub failed: Vec<GateFailure>,
+}
+
+/// What a reconciliation does with a gate.
+enum Act {
+    Forget,
+    Teach(Level, GateReport, Difference),
 }
 
 /// Seeds, inspects and reconciles the gates; see [`Shop::gates`].
@@ -69,9 +110,9 @@ pub struct Gates<'a> {
 }
 
 impl Gates<'_> {
-    /// Teaches each product of the shop's gate its stock row, whatever the gate knew. Returns the
-    /// number of products. A purchase does the same for its product when it finds no gate.
-    pub async fn seed(self) -> Result<usize, GatesError> {
+    /// Teaches each product of the shop's gate its stock row, whatever the gate knew. A purchase
+    /// does the same for its product when it finds no gate.
+    pub async fn seed(self) -> Result<Seeding, GatesError> {
         let gate = self.gate()?;
         let ids: Vec<i64> = product::Entity::find()
             .select_only()
@@ -83,15 +124,20 @@ impl Gates<'_> {
             .map_err(txn::read_error)?;
         let rows = read_rows(self.shop.db.reader(), &ids).await;
         let rows = rows.map_err(txn::read_error)?;
-        for (id, level) in &rows {
-            gate.learn(*id, *level, Learning::Always).await?;
-        }
-        Ok(rows.len())
+        let learnt = each(gate, rows, |gate, id, level| async move {
+            gate.learn(id, level, Learning::Always).await
+        });
+        let (learnt, failed) = apart(learnt.await);
+        self.unless_away(&failed).await?;
+        Ok(Seeding {
+            seeded: learnt.len(),
+            failed,
+        })
     }
 
     /// Compares the gates that were used in the last hour with their rows.
-    pub async fn inspect(self) -> Result<Vec<GateReport>, GatesError> {
-        let states = self.read_gates().await?;
+    pub async fn inspect(self) -> Result<Inspection, GatesError> {
+        let (states, failed) = self.read_gates().await?;
         let ids: Vec<i64> = states.iter().map(|(id, _)| *id).collect();
         let reader = self.shop.db.reader();
         let rows = read_rows(reader, &ids).await.map_err(txn::read_error)?;
@@ -108,16 +154,23 @@ impl Gates<'_> {
             let name = names.get(id).cloned().unwrap_or_default();
             GateReport::of(*id, name, *state, rows.get(id).copied())
         };
-        Ok(states.iter().map(report).collect())
+        Ok(Inspection {
+            gates: states.iter().map(report).collect(),
+            failed,
+        })
     }
 
-    /// Teaches each gate that differs its stock row. Returns `None` if another server is at it.
+    /// Teaches each gate that differs its stock row, also if another one cannot be taught. Returns
+    /// `None` if another server is at it.
     pub async fn reconcile(self) -> Result<Option<Reconciliation>, GatesError> {
         let gate = self.gate()?;
         // Before the rows, so that a row is as new as its gate.
-        let states = self.read_gates().await?;
+        let (states, mut failed) = self.read_gates().await?;
         if states.is_empty() {
-            return Ok(Some(Reconciliation::default()));
+            return Ok(Some(Reconciliation {
+                failed,
+                ..Reconciliation::default()
+            }));
         }
         let ids: Vec<i64> = states.iter().map(|(id, _)| *id).collect();
         let policy = self.shop.policy("reconcile stock gates");
@@ -137,24 +190,35 @@ impl Gates<'_> {
         let Some(rows) = rows else {
             return Ok(None);
         };
-        let mut done = Reconciliation {
-            compared: states.len(),
-            ..Reconciliation::default()
-        };
-        for (id, state) in states {
+        let compared = states.len();
+        let acts = states.into_iter().filter_map(|(id, state)| {
             let Some(row) = rows.get(&id).copied() else {
-                gate.forget(id).await?;
-                done.removed += 1;
-                continue;
+                return Some((id, Act::Forget));
             };
             let report = GateReport::of(id, String::new(), state, Some(row));
-            let Some(difference) = report.difference else {
-                continue;
-            };
-            gate.learn(id, row, difference.learning()).await?;
-            done.taught.push(report);
-        }
-        Ok(Some(done))
+            let difference = report.difference?;
+            Some((id, Act::Teach(row, report, difference)))
+        });
+        let done = each(gate, acts, |gate, id, act| async move {
+            match act {
+                Act::Forget => gate.forget(id).await.map(|()| None),
+                Act::Teach(row, report, difference) => {
+                    let taught = gate.learn(id, row, difference.learning()).await;
+                    taught.map(|()| Some(report))
+                }
+            }
+        });
+        let (done, not_done) = apart(done.await);
+        failed.extend(not_done);
+        self.unless_away(&failed).await?;
+        let acts = done.len();
+        let taught: Vec<_> = done.into_iter().filter_map(|(_, taught)| taught).collect();
+        Ok(Some(Reconciliation {
+            compared,
+            removed: acts - taught.len(),
+            taught,
+            failed,
+        }))
     }
 
     /// Checks the rule of the audit about the gates. A purchase may change row and gate between two
@@ -180,8 +244,9 @@ impl Gates<'_> {
     }
 
     async fn violations(self) -> Result<Vec<(i64, String)>, GatesError> {
-        let reports = self.inspect().await?;
-        let violating = reports.iter().filter(|report| report.is_violation());
+        let inspected = self.inspect().await?;
+        let violating = inspected.gates.iter();
+        let violating = violating.filter(|report| report.is_violation());
         Ok(violating
             .map(|report| (report.product_id, report.to_string()))
             .collect())
@@ -191,16 +256,61 @@ impl Gates<'_> {
         self.shop.gate().ok_or(GatesError::NoRedis)
     }
 
-    async fn read_gates(self) -> Result<Vec<(i64, GateState)>, GatesError> {
+    /// Reads the gates that were used in the last hour.
+    async fn read_gates(self) -> Result<(Vec<(i64, GateState)>, Vec<GateFailure>), GatesError> {
         let gate = self.gate()?;
-        let mut states = Vec::new();
-        for id in gate.products().await? {
-            if let Some(state) = gate.inspect(id).await? {
-                states.push((id, state));
-            }
-        }
-        Ok(states)
+        let ids = gate.products().await?;
+        let asked = ids.into_iter().map(|id| (id, ()));
+        let read = each(
+            gate,
+            asked,
+            |gate, id, ()| async move { gate.inspect(id).await },
+        );
+        let (read, failed) = apart(read.await);
+        self.unless_away(&failed).await?;
+        let read = read.into_iter();
+        let states = read.filter_map(|(id, state)| Some((id, state?)));
+        Ok((states.collect(), failed))
     }
+
+    /// # Errors
+    /// [`GatesError::Redis`] if gates have failed and Redis is away: then all of them would.
+    async fn unless_away(self, failed: &[GateFailure]) -> Result<(), GatesError> {
+        if !failed.is_empty() {
+            self.gate()?.redis().incarnation().await?;
+        }
+        Ok(())
+    }
+}
+
+/// Calls Redis for each product, [`AT_ONCE`] at a time, in their order. A call that fails keeps no
+/// other one from being made.
+async fn each<I, T, F>(
+    gate: &StockGate,
+    products: impl IntoIterator<Item = (i64, I)>,
+    call: impl Fn(StockGate, i64, I) -> F,
+) -> Vec<(i64, Result<T, Unavailable>)>
+where
+    F: Future<Output = Result<T, Unavailable>>,
+{
+    let calls = products.into_iter().map(|(id, input)| {
+        let answer = call(gate.clone(), id, input);
+        async move { (id, answer.await) }
+    });
+    let calls: Vec<_> = calls.collect();
+    stream::iter(calls).buffered(AT_ONCE).collect().await
+}
+
+/// Divides the results into those of the calls that succeeded, and the failures.
+fn apart<T>(results: Vec<(i64, Result<T, Unavailable>)>) -> (Vec<(i64, T)>, Vec<GateFailure>) {
+    let (mut done, mut failed) = (Vec::with_capacity(results.len()), Vec::new());
+    for (product_id, result) in results {
+        match result {
+            Ok(value) => done.push((product_id, value)),
+            Err(reason) => failed.push(GateFailure { product_id, reason }),
+        }
+    }
+    (done, failed)
 }
 
 /// Reads the levels of those of the products `ids` whose stock is a single row.

@@ -72,7 +72,7 @@ pub struct Attempt {
 pub struct AttemptCost {
     /// Tries after the first.
     pub retries: u32,
-    /// How often a strategy used up its tries and fell back to the row lock.
+    /// How often the row took over from the strategy.
     pub fallbacks: u32,
     pub split: TimeSplit,
     /// Whether the attempt reached the database.

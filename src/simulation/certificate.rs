@@ -7,7 +7,8 @@ mod tests;
 
 use super::store::DatabaseServer;
 use crate::{
-    model::{RunSnapshot, StrategyKey, Verdict},
+    db::engine,
+    model::{DatabaseEngine, RunSnapshot, StrategyKey, Verdict},
     shop::audit::AuditReport,
 };
 
@@ -15,7 +16,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProofQuery {
     pub description: &'static str,
-    /// In the words of the engine that answered it.
+    /// In the words of the shop; see [`ProofResult::statement`].
     pub sql: String,
     /// The columns of its result, all integers.
     pub columns: &'static [&'static str],
@@ -27,6 +28,8 @@ pub struct ProofQuery {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProofResult {
     pub query: ProofQuery,
+    /// The engine that answered it.
+    pub engine: DatabaseEngine,
     /// The values of `$1`, `$2`, and so on.
     pub parameters: Vec<i64>,
     /// The result, by column.
@@ -45,14 +48,15 @@ pub struct Evidence {
 }
 
 impl ProofResult {
-    /// Returns the statement with its parameters as literals: it runs in psql as it is printed.
+    /// Returns the statement with its parameters as literals, in the words of its engine: it runs
+    /// in psql or in mysql as it is printed.
     pub fn statement(&self) -> String {
         // From the last to the first, because `$1` is also the beginning of `$10`.
         let parameters = self.parameters.iter().enumerate().rev();
         let sql = parameters.fold(self.query.sql.clone(), |sql, (index, value)| {
             sql.replace(&format!("${}", index + 1), &value.to_string())
         });
-        sql + ";"
+        engine::in_words_of(self.engine, &sql) + ";"
     }
 }
 

@@ -174,7 +174,7 @@ mod tests {
         Machine {
             cores: 2,
             system: String::new(),
-            postgresql: String::new(),
+            database: String::new(),
             fsync: "on".to_owned(),
             pool_size: 16,
             began_at: String::new(),

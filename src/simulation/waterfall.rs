@@ -172,7 +172,7 @@ fn reached_database(split: TimeSplit) -> bool {
 /// Draws the parts one after the other, in the usual order of a purchase.
 fn sums(split: TimeSplit, latency: Duration) -> Vec<Span> {
     let lengths = [
-        split.pool_wait + split.queue_wait,
+        split.pool_wait + split.queue_wait + split.redis,
         split.lock_wait,
         split.execute + split.pause,
         split.commit,

@@ -7,7 +7,7 @@ use crate::model::{
 
 /// The columns of a row. Times are in seconds since the start of the lane, rates in attempts per
 /// second since the previous point, latencies and their parts in milliseconds.
-pub const COLUMNS: [&str; 29] = [
+pub const COLUMNS: [&str; 30] = [
     "time",
     "remaining",
     "sold",
@@ -26,6 +26,7 @@ pub const COLUMNS: [&str; 29] = [
     "p99",
     "pool-wait",
     "queue-wait",
+    "redis",
     "lock-wait",
     "execute",
     "pause",
@@ -78,6 +79,7 @@ pub fn row(before: &Sample, sample: &Sample, units_per_attempt: u32, initial_sto
         ms(sample.recent.p99_us),
         ms(sample.recent.pool_wait_us),
         ms(sample.recent.queue_wait_us),
+        ms(sample.recent.redis_us),
         ms(sample.recent.lock_wait_us),
         ms(sample.recent.execute_us),
         ms(sample.recent.pause_us),

@@ -38,6 +38,7 @@ use self::{
     registry::{ConnectionRegistry, Refused, Slot},
 };
 use super::client_address::is_trusted;
+use crate::metrics::RefusalMetrics;
 
 /// Clients that may be refused at the same time with an answer. Further ones are disconnected.
 const REFUSALS_MAX: usize = 64;
@@ -51,6 +52,7 @@ pub struct ConnectionSettings {
     pub trusted_proxies: Arc<[IpAddr]>,
     /// True if browsers connect over https.
     pub is_secure: bool,
+    pub refusals: Arc<RefusalMetrics>,
     /// Cancelled when the server stops.
     pub shutdown: CancellationToken,
     /// How long requests may go on afterwards.
@@ -66,7 +68,9 @@ struct Shared {
     is_secure: bool,
     shutdown: CancellationToken,
     drain: Duration,
-    refusals: Semaphore,
+    /// Limits the clients that are refused with an answer.
+    answers: Semaphore,
+    refusals: Arc<RefusalMetrics>,
     /// Requests that were cut off.
     unfinished: AtomicUsize,
 }
@@ -82,7 +86,8 @@ impl Shared {
             is_secure: settings.is_secure,
             shutdown: settings.shutdown,
             drain: settings.drain,
-            refusals: Semaphore::new(REFUSALS_MAX),
+            answers: Semaphore::new(REFUSALS_MAX),
+            refusals: settings.refusals,
             unfinished: AtomicUsize::new(0),
         }
     }
@@ -138,9 +143,10 @@ pub async fn serve(listener: TcpListener, settings: ConnectionSettings) {
 
 fn refuse(stream: TcpStream, refused: Refused, shared: &Arc<Shared>, tasks: &TaskTracker) {
     tracing::debug!(?refused, "no room for a connection");
+    shared.refusals.refused(refused.reason());
     let shared = Arc::clone(shared);
     tasks.spawn(async move {
-        if let Ok(_turn) = shared.refusals.try_acquire() {
+        if let Ok(_turn) = shared.answers.try_acquire() {
             connection::refuse(stream, refused, Arc::clone(&shared)).await;
         }
     });

@@ -10,6 +10,7 @@ pub mod figures;
 pub mod history;
 pub mod observed;
 pub mod queried;
+pub mod readers;
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -20,6 +21,7 @@ use self::{
     history::{History, Period},
     observed::Observed,
     queried::Queried,
+    readers::Readers,
 };
 use crate::metrics::HttpMetrics;
 
@@ -39,6 +41,7 @@ pub struct Health(Arc<Parts>);
 struct Parts {
     started: Instant,
     http: HttpMetrics,
+    readers: Readers,
     heartbeat: Mutex<Option<Instant>>,
     queried: Mutex<Option<Arc<Queried>>>,
     history: Mutex<Recorded>,
@@ -56,6 +59,7 @@ impl Default for Health {
         Self(Arc::new(Parts {
             started: Instant::now(),
             http: HttpMetrics::default(),
+            readers: Readers::default(),
             heartbeat: Mutex::default(),
             queried: Mutex::default(),
             history: Mutex::default(),
@@ -67,6 +71,11 @@ impl Health {
     /// The requests over HTTP.
     pub fn http(&self) -> &HttpMetrics {
         &self.0.http
+    }
+
+    /// The administrators who may read the figures while the database is away.
+    pub fn readers(&self) -> &Readers {
+        &self.0.readers
     }
 
     /// Returns how long this process has been serving.

@@ -1,6 +1,7 @@
 //! Background maintenance of a server process: sweeps expired holds, reconciles the gates in Redis,
 //! writes queued orders, sends events, resolves payments, exchanges notices with the other servers,
-//! fails abandoned runs, deletes old data and records the figures of *Health*.
+//! fails abandoned runs, deletes old data, records the figures of *Health* and verifies who may
+//! read them.
 
 pub mod abandoned_runs;
 pub mod events;
@@ -10,6 +11,7 @@ mod notices;
 pub mod old_data;
 mod payments;
 mod queue;
+pub mod readers;
 pub mod rounds;
 mod stock;
 mod stock_gates;
@@ -61,6 +63,7 @@ pub fn start(state: &AppState) -> Vec<AbortOnDropHandle<()>> {
         spawn("the deletion of old data", state, old_data::delete),
         spawn("the clean-up of memory", state, memory::forget),
         spawn("the figures of health", state, health::observe),
+        spawn("the verification of sessions", state, readers::verify),
     ]
 }
 

@@ -43,7 +43,11 @@ pub fn is_admin_only(path: &str) -> bool {
         path.strip_prefix(prefix)
             .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
     };
-    let open = matches!(path, "/admin/login" | "/api/form/admin/login");
+    // The incident guide is the same for all, and is needed while no session can be read.
+    let open = matches!(
+        path,
+        "/admin/login" | "/api/form/admin/login" | "/admin/health/guide"
+    );
     !open
         && [
             "/admin",
@@ -165,6 +169,8 @@ mod tests {
             "/admin",
             "/admin/",
             "/admin/simulations/1",
+            "/admin/health",
+            "/admin/health/guide/x",
             "/api/form/admin/simulate",
             "/live/simulations/1",
             "/metrics",
@@ -174,6 +180,7 @@ mod tests {
         for path in [
             "/",
             "/admin/login",
+            "/admin/health/guide",
             "/administrator",
             "/api/form/admin/login",
             "/live/stock",

@@ -212,6 +212,7 @@ pub async fn serve_buyers(listener: TcpListener, state: AppState, limits: Connec
         limits,
         trusted_proxies: Arc::clone(&state.trusted_proxies),
         is_secure: state.secure,
+        refusals: Arc::clone(state.health.http().refusals()),
         shutdown: state.shutdown.clone(),
         drain: BUYERS_DRAIN_TIMEOUT,
     };
@@ -233,6 +234,7 @@ pub async fn serve(
         limits,
         trusted_proxies: Arc::clone(&state.trusted_proxies),
         is_secure: state.secure,
+        refusals: Arc::clone(state.health.http().refusals()),
         shutdown: shutdown.clone(),
         drain: DRAIN_TIMEOUT,
     };

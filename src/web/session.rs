@@ -5,6 +5,7 @@
 
 mod keys;
 mod notices;
+pub mod reader;
 
 pub use notices::{Notice, PROBLEM_IN, cookies_page};
 
@@ -23,7 +24,7 @@ use super::{
     audits,
     client_address::client_address,
     cookies::Cookie,
-    health::Health,
+    health::{Health, readers::ReadsOn},
     maintenance::old_data::RetentionReport,
     rate_limit::network_of,
     request_path::path_of,
@@ -72,6 +73,8 @@ pub struct Visit {
     /// The `Idempotency-Key` header, which programs send instead of a form field.
     key: Option<String>,
     accepts_html: bool,
+    /// The request may read the figures, although its session cannot be read.
+    reads_on: Option<ReadsOn>,
     address: IpAddr,
     /// The notice of a visitor without a session.
     notice: Option<Notice>,
@@ -111,6 +114,7 @@ impl Visit {
                 .get("idempotency-key")
                 .map(|key| String::from_utf8_lossy(key.as_bytes()).into_owned()),
             accepts_html: accepts_html(&parts.headers),
+            reads_on: parts.extensions.get().copied(),
             address,
             notice: Cookie::Notice.load(&parts.headers, state.secure),
             resumption: Cookie::Resumption.load(&parts.headers, state.secure),
@@ -366,6 +370,9 @@ impl Visit {
     /// # Errors
     /// [`ShopError::Unavailable`] if the session cannot be written.
     pub async fn sign_out(&self) -> Result<(), ShopError> {
+        if let Some(id) = self.session.id() {
+            self.state.health.readers().ended(id);
+        }
         self.session.flush().await.map_err(session_error)
     }
 
@@ -391,9 +398,15 @@ pub async fn signed_in_administrator(
     shop: &Shop,
 ) -> Result<Option<Administrator>, ShopError> {
     let signed_in_with: Option<String> = session.get(ADMIN_KEY).await.map_err(session_error)?;
-    shop.administrators()
-        .of_signed_in_session(signed_in_with.as_deref())
-        .await
+    administrator_with(signed_in_with.as_deref(), shop).await
+}
+
+/// Returns the administrator if a session that stores this `credential` is theirs.
+async fn administrator_with(
+    credential: Option<&str>,
+    shop: &Shop,
+) -> Result<Option<Administrator>, ShopError> {
+    shop.administrators().of_signed_in_session(credential).await
 }
 
 fn session_error(error: tower_sessions::session::Error) -> ShopError {

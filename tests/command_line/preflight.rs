@@ -1,4 +1,5 @@
-//! `doorbuster preflight`: the checks before a sale. `tests/embedded.rs` has a shop that is ready.
+//! `doorbuster preflight`: the checks before a sale. `tests/embedded.rs` has a shop that is ready,
+//! and `reading` has other schemas.
 
 use doorbuster::simulation::store;
 use serde_json::Value;
@@ -6,7 +7,7 @@ use tempfile::TempDir;
 
 use super::NO_SERVER;
 use crate::support::{
-    TestDatabase, TestShop, check_audit_clean,
+    TestShop, check_audit_clean,
     program::{doorbuster, end_of, run},
 };
 
@@ -63,19 +64,6 @@ async fn a_shop_that_is_not_ready_exits_with_3_and_says_why() {
     assert_eq!(check(&report, "durability").0, durable);
     assert!(ended.left_nothing, "no data folder was created");
     check_audit_clean(&shop).await;
-}
-
-#[tokio::test]
-async fn a_schema_of_another_version_is_not_changed() {
-    let database = TestDatabase::absent().await;
-    for _ in 0..2 {
-        let arguments = ["preflight", "--sale", PHONE, "--json"];
-        let ended = run(Some(database.url()), &arguments).await;
-        let report = ended.check_code(3).json();
-        let (state, detail) = check(&report, "schema");
-        assert_eq!(state, "failed");
-        assert!(detail.contains("pending"), "{detail}");
-    }
 }
 
 #[tokio::test]

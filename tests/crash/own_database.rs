@@ -207,7 +207,19 @@ impl MariaDb {
         assert!(started.status.success(), "{message}");
         let printed = String::from_utf8(started.stdout).expect("text");
         let url = printed.trim().strip_prefix("DATABASE_URL=");
-        url.expect("the script prints the URL").to_owned()
+        let url = url.expect("the script prints the URL").to_owned();
+        self.check_password(&url);
+        url
+    }
+
+    /// The password in the URL is in a file that no other account can read.
+    fn check_password(&self, url: &str) {
+        let file = self.data.join("engines/password");
+        let password = std::fs::read_to_string(&file).expect("the password");
+        assert_eq!(password.len(), 32);
+        assert!(url.contains(&format!("://doorbuster:{password}@")));
+        let mode = std::fs::metadata(&file).expect("it exists").permissions();
+        assert_eq!(mode.mode() & 0o777, 0o600);
     }
 
     /// Kills it, unless it was killed already.

@@ -83,14 +83,75 @@ async fn gates_are_seeded_inspected_and_reconciled() {
     check_audit_clean(&shop).await;
 }
 
+/// Another program has written a text where the gate of a product should be.
+fn break_gate(redis: &TestRedis, product_id: i64) {
+    let script = format!(
+        "local key = redis.call('KEYS', '*:gate:{product_id}')[1] \
+         redis.call('DEL', key) redis.call('SET', key, 'x') return 1"
+    );
+    assert_eq!(redis.command(&format!("EVAL \"{script}\" 0")), ":1");
+}
+
+#[tokio::test]
+async fn a_gate_that_cannot_be_used_keeps_no_other_one_from_being_reconciled() {
+    let Some(redis) = TestRedis::start() else {
+        return;
+    };
+    let shop = TestShop::new().await;
+    let (broken, other) = (shop.with_product(5).await, shop.with_product(7).await);
+    let url = shop.database.url();
+    let seeded = run(url, &redis.url(), &["redis", "seed"]).await;
+    seeded.check_code(0);
+    let server = with_gates_of(&shop, &redis).await;
+    let gate = server.gate().expect("it has one");
+    gate.learn(other.id, level(70, 0), Learning::Always)
+        .await
+        .expect("Redis answers");
+    break_gate(&redis, broken.id);
+    let others = shop.count("product WHERE lane_id IS NULL").await - 1;
+    let named = format!("doorbuster redis: product {}: ", broken.id);
+
+    let reconciled = run(url, &redis.url(), &["redis", "reconcile"]).await;
+    let stdout = &reconciled.check_code(1).stdout;
+    let summary = format!("compared {others}, reconciled 1, removed 0\n");
+    assert!(stdout.ends_with(&summary), "{stdout}");
+    assert_eq!(reconciled.stderr.matches(&named).count(), 1);
+    let state = gate.inspect(other.id).await.expect("Redis answers");
+    assert_eq!(state.map(|state| state.left()), Some(7));
+
+    let inspected = run(url, &redis.url(), &["redis", "inspect", "--json"]).await;
+    let listed = inspected.check_code(1).json();
+    assert_eq!(
+        listed.as_array().map(Vec::len),
+        usize::try_from(others).ok()
+    );
+    assert!(inspected.stderr.contains(&named), "{}", inspected.stderr);
+    let seeded = run(url, &redis.url(), &["redis", "seed"]).await;
+    let stdout = &seeded.check_code(1).stdout;
+    assert_eq!(*stdout, format!("seeded {others} gates\n"));
+
+    // Its purchases go to the row, and those of others still use their gates.
+    for product in [&broken, &other] {
+        let bought = shop.buy(product).by(StrategyKey::RedisCounter).on(&server);
+        bought.await.expect("it is sold");
+    }
+    let state = gate.inspect(other.id).await.expect("Redis is not away");
+    assert_eq!(state.map(|state| state.left()), Some(6));
+    check_audit_clean(&shop).await;
+}
+
 #[tokio::test]
 async fn without_redis_the_command_says_what_to_set() {
     let database = TestDatabase::seeded().await;
     let unset = run(database.url(), "", &["redis", "inspect"]).await;
     assert!(unset.check_code(2).stderr.contains("set REDIS_URL"));
-    for url in ["redis://:hush@127.0.0.1:1/", "http://:hush@127.0.0.1/"] {
+    for (url, code) in [
+        ("redis://:hush@127.0.0.1:1/", 1),
+        ("redis://:hush@127.0.0.1:1/first", 2),
+        ("http://:hush@127.0.0.1/", 2),
+    ] {
         let gone = run(database.url(), url, &["redis", "inspect"]).await;
-        let stderr = &gone.check_code(1).stderr;
+        let stderr = &gone.check_code(code).stderr;
         assert!(!stderr.contains("hush"), "{stderr}");
         assert!(stderr.contains("doorbuster: "), "{stderr}");
     }
@@ -102,7 +163,7 @@ async fn without_redis_the_command_says_what_to_set() {
         "",
         &["serve", "--shop-strategy", "redis-hold"],
     );
-    let stderr = &shop.await.check_code(1).stderr.clone();
+    let stderr = &shop.await.check_code(2).stderr.clone();
     assert!(stderr.contains("needs Redis"), "{stderr}");
 }
 
@@ -144,6 +205,27 @@ async fn a_run_sells_with_each_strategy() {
         let arguments = [&arguments[..], &["--servers", servers]].concat();
         let ended = run(shop.database.url(), &redis.url(), &arguments).await;
         ended.check_code(0);
+    }
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn the_time_in_which_buyers_wait_for_redis_is_a_part_of_its_own() {
+    let Some(redis) = TestRedis::start() else {
+        return;
+    };
+    let shop = TestShop::new().await;
+    let strategies = "redis-counter,redis-lock,redis-hold,redis-stream,row-lock";
+    let arguments = ["simulate", "--strategy", strategies, "--json"];
+    let arguments = [&arguments[..], &["--buyers", "33", "--stock", "20"]].concat();
+    let ended = run(shop.database.url(), &redis.url(), &arguments).await;
+    let run = ended.check_code(0).json();
+    let lanes = run["lanes"].as_array().expect("lanes");
+    assert_eq!(lanes.len(), 5);
+    for lane in lanes {
+        let waited = lane["time_split_ms"]["redis"].as_f64().expect("a part");
+        let asks_redis = lane["strategy"] != "row-lock";
+        assert_eq!(waited > 0.0, asks_redis, "{lane:#}");
     }
     check_audit_clean(&shop).await;
 }

@@ -65,7 +65,8 @@ async fn check_survives(strategy: StrategyKey, point: &str) {
     let watched = gate.with_gate(Some(gates));
     let begin = Instant::now();
     loop {
-        let reports = watched.gates().inspect().await.expect("Redis answers");
+        let inspected = watched.gates().inspect().await.expect("Redis answers");
+        let reports = inspected.gates;
         if reports.iter().all(|report| report.difference.is_none()) {
             break;
         }

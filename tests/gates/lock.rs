@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use doorbuster::{
+    db::txn::TimeSplit,
     model::{ShopError, StrategyKey},
     shop::inventory::gate::lock::LOCK_LEASE,
 };
@@ -133,13 +134,22 @@ async fn the_lock_of_a_dead_holder_ends_with_its_lease() {
         return;
     };
     let gates = redis.gate();
-    let held = gates.lock(7, PATIENCE).await.expect("Redis answers");
+    let mut split = TimeSplit::default();
+    let held = gates
+        .lock(7, PATIENCE, &mut split)
+        .await
+        .expect("Redis answers");
     let held = held.expect("it is free");
     // Nothing releases it.
     std::mem::forget(held);
     let other = gates.in_another_process();
-    let refused = other.lock(7, LOCK_LEASE / 4).await;
+    let mut split = TimeSplit::default();
+    let refused = other.lock(7, LOCK_LEASE / 4, &mut split).await;
     assert!(refused.expect("Redis answers").is_none(), "it is held");
-    let taken = other.lock(7, PATIENCE).await.expect("Redis answers");
+    let taken = other.lock(7, PATIENCE, &mut split).await;
+    let taken = taken.expect("Redis answers");
     assert_eq!(taken.map(|lock| lock.token()), Some(2));
+    // Another process has the lock: the wait for it is one for Redis.
+    assert!(split.redis > LOCK_LEASE / 4, "{split:?}");
+    assert!(split.queue_wait < split.redis / 2, "{split:?}");
 }

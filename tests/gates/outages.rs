@@ -167,7 +167,8 @@ async fn until_reconciled(server: &Shop, what: &str) -> Duration {
     loop {
         match server.gates().reconcile().await {
             Ok(Some(_)) => {
-                let reports = server.gates().inspect().await.expect("Redis answers");
+                let inspected = server.gates().inspect().await.expect("Redis answers");
+                let reports = inspected.gates;
                 if reports.iter().all(|report| report.difference.is_none()) {
                     break;
                 }
@@ -271,7 +272,8 @@ async fn a_lease_of_a_lost_purchase_costs_no_unit() {
     by(StrategyKey::RedisCounter).await.expect("it is sold");
     let lost = super::reservation(&product, 1, "a purchase that is lost");
     gate.reserve(&lost, LEASE).await.expect("Redis answers");
-    let reports = server.gates().inspect().await.expect("Redis answers");
+    let inspected = server.gates().inspect().await.expect("Redis answers");
+    let reports = inspected.gates;
     assert_eq!(reports.first().map(|report| report.gate.left()), Some(0));
     // The gate has no unit left, and the row has one.
     by(StrategyKey::RedisHold).await.expect("the row sells it");
@@ -279,6 +281,13 @@ async fn a_lease_of_a_lost_purchase_costs_no_unit() {
     assert_eq!(refused, Err(product.insufficient(0, 1)));
     until_reconciled(&server, "with the lease").await;
     check_audit_clean(&shop).await;
+}
+
+/// Returns how many purchases by a strategy the row has sold alone.
+fn fallbacks(server: &Shop, strategy: StrategyKey) -> u64 {
+    let mut counted = server.metrics().fallbacks();
+    let of_strategy = counted.find(|(name, _)| *name == strategy.as_str());
+    of_strategy.map_or(0, |(_, count)| count)
 }
 
 /// The shop goes on within a second when Redis is gone, and uses it again when it is back.
@@ -299,6 +308,7 @@ async fn a_shop_without_its_redis_goes_on_by_the_row() {
         let took = gone.elapsed();
         eprintln!("{strategy}: the first purchase without Redis took {took:?}");
         assert!(took < PATIENCE / 2, "{strategy}: {took:?}");
+        assert_eq!(fallbacks(&server, strategy), 1, "{strategy}");
         redis.restart();
         within(PATIENCE, "Redis", async {
             while server.gates().inspect().await.is_err() {
@@ -307,9 +317,11 @@ async fn a_shop_without_its_redis_goes_on_by_the_row() {
         })
         .await;
         buy().await.expect("it is sold");
-        let reports = server.gates().inspect().await.expect("Redis answers");
+        let inspected = server.gates().inspect().await.expect("Redis answers");
+        let reports = inspected.gates;
         let current = reports.iter().any(|report| report.gate.is_current);
         assert!(current || strategy == StrategyKey::RedisLock, "{strategy}");
+        assert_eq!(fallbacks(&server, strategy), 1, "{strategy}");
     }
     check_audit_clean(&shop).await;
 }

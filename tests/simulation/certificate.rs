@@ -1,7 +1,7 @@
 //! A run's certificate: the evidence that is read from the database after the run.
 
 use doorbuster::{
-    model::{RunSnapshot, ShopError, SimulationPlan, StrategyKey},
+    model::{DatabaseEngine, RunSnapshot, ShopError, SimulationPlan, StrategyKey},
     simulation::{
         certificate::{Certificate, CertificateAudit, ProofStatus},
         store,
@@ -49,6 +49,13 @@ async fn a_safe_run_adds_up_on_every_stock_layout() {
             panic!("{strategy}: not audited: {:?}", certificate.audited);
         };
         assert!(report.is_clean());
+        let products = match shop.by_hand.engine() {
+            DatabaseEngine::Postgres => &["PostgreSQL "][..],
+            DatabaseEngine::MySql => &["MariaDB ", "MySQL "],
+        };
+        let server = &certificate.server.name;
+        let is_named = products.iter().any(|product| server.starts_with(product));
+        assert!(is_named, "{server}");
         // The statement as it is printed must return the figure that the certificate shows.
         let evidence = certificate.lanes[0].evidence.as_ref().expect("evidence");
         for answered in &evidence.results {

@@ -27,6 +27,7 @@ const OPEN: &[&str] = &[
     "/checkout",
     "/orders/",
     "/admin/login",
+    "/admin/health/guide",
     "/api/form/cart/",
     "/api/form/checkout/",
     "/api/form/orders/",

@@ -77,6 +77,37 @@ async fn the_server_sends_the_document() {
     assert_eq!(sent["openapi"], "3.1.0");
 }
 
+#[tokio::test]
+async fn the_document_is_compressed_once_and_not_sent_again() {
+    let shop = TestShop::new().await;
+    let mut visitor = Visitor::of(&shop);
+    let ask = |name: header::HeaderName, value: &str| {
+        Request::get("/api/openapi.json")
+            .header(name, value)
+            .body(Body::empty())
+            .expect("a request")
+    };
+    let plain = visitor.page("/api/openapi.json").await;
+    let compressed = visitor.send(ask(header::ACCEPT_ENCODING, "gzip, br")).await;
+    assert_eq!(plain.header("content-encoding"), "");
+    assert_eq!(compressed.header("content-encoding"), "gzip");
+    assert!(compressed.body.len() < plain.body.len() / 4);
+    for answer in [&plain, &compressed] {
+        assert_eq!(answer.header("vary"), "Accept-Encoding");
+        assert_eq!(answer.header("cache-control"), "no-cache");
+        assert_eq!(answer.header("etag"), plain.header("etag"));
+    }
+    let known = format!("\"another\", {}", plain.header("etag"));
+    for (tags, expected) in [
+        (known.as_str(), StatusCode::NOT_MODIFIED),
+        ("\"another\"", StatusCode::OK),
+    ] {
+        let answer = visitor.send(ask(header::IF_NONE_MATCH, tags)).await;
+        assert_eq!(answer.status, expected, "{tags}");
+        assert_eq!(answer.body.is_empty(), expected != StatusCode::OK);
+    }
+}
+
 #[test]
 fn every_form_is_described_with_its_fields() {
     let forms: BTreeSet<_> = leptos::server_fn::axum::server_fn_paths()

@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use doorbuster::{config::open_files, web::ConnectionLimits};
+use doorbuster::{
+    config::open_files,
+    web::{ConnectionLimits, health::Health},
+};
 use reqwest::Client;
 
 use super::{
@@ -148,6 +151,41 @@ async fn one_address_has_a_limit_and_streams_count() {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_never_reaches_the_router_is_counted() {
+    let shop = TestShop::new().await;
+    let health = Health::default();
+    let server = TestServer::start(&shop, limits(100, 1), |parts| {
+        parts.health = health.clone();
+    })
+    .await;
+    let counts = || -> Vec<_> { health.http().refusals().by_reason().collect() };
+    let mut malformed = RawConnection::to(server.address).await;
+    malformed.send("GET\r\n\r\n").await;
+    let answer = malformed.closed().await;
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert_eq!(counts(), [("address", 0), ("all", 0), ("malformed", 1)]);
+
+    let mut stream = RawConnection::to(server.address).await;
+    assert_eq!(stream.get(STREAM).await.status, 200);
+    let mut ids = Vec::new();
+    for number in 1..=2 {
+        let mut connection = RawConnection::to(server.address).await;
+        let refused = connection.get("/healthz").await;
+        assert_eq!(refused.status, 429, "{refused:?}");
+        let head = refused.head.to_ascii_lowercase();
+        let id = head
+            .lines()
+            .find_map(|line| line.strip_prefix("x-request-id: "));
+        ids.push(id.expect("an id").to_owned());
+        assert_eq!(
+            counts(),
+            [("address", number), ("all", 0), ("malformed", 1)]
+        );
+    }
+    assert!(ids[0].len() == 32 && ids[0] != ids[1], "{ids:?}");
 }
 
 #[tokio::test]

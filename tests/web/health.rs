@@ -3,9 +3,26 @@
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
-use doorbuster::web::{AppState, health::HEARTBEAT_AGE_MAX, maintenance::health::observe_once};
+use doorbuster::{
+    db::{Db, PoolSettings},
+    feed::Feed,
+    shop::Shop,
+    web::{
+        AppState,
+        health::HEARTBEAT_AGE_MAX,
+        maintenance::{health::observe_once, readers::verify_once},
+    },
+};
 
 use super::support::{TestShop, Visitor, parts};
+use crate::support::proxy::Proxy;
+
+const POOL: PoolSettings = PoolSettings {
+    application_name: "doorbuster test health",
+    transactions_max: 2,
+    readers_max: 2,
+    ..PoolSettings::SHOP
+};
 
 fn server_of(shop: &TestShop) -> (Visitor, AppState) {
     let state = AppState::new(parts(
@@ -78,13 +95,10 @@ async fn a_figure_that_is_not_normal_is_named_at_the_top() {
 }
 
 #[tokio::test]
-async fn the_incident_guide_is_a_page_of_the_administrator() {
+async fn anyone_may_read_the_incident_guide() {
     let shop = TestShop::new().await;
-    let (mut admin, _) = server_of(&shop);
-    let stranger = admin.page("/admin/health/guide").await;
-    assert_eq!(stranger.header("location"), "/admin/login");
-    admin.sign_in_to(&shop, "/admin/health/guide").await;
-    let guide = admin.page("/admin/health/guide").await;
+    let (mut stranger, _) = server_of(&shop);
+    let guide = stranger.page("/admin/health/guide").await;
     assert_eq!(guide.status, StatusCode::OK);
     for anchor in ["oversold", "stock-differs", "full-disk", "lost-redis"] {
         let heading = format!("<h2 id=\"{anchor}\">");
@@ -92,6 +106,74 @@ async fn the_incident_guide_is_a_page_of_the_administrator() {
     }
     assert!(guide.body.contains("doorbuster audit --json"));
     assert_eq!(guide.body.matches("<h1").count(), 1);
+    let sign_in = stranger.page("/admin/login").await.body;
+    assert!(
+        sign_in.contains("href=\"/admin/health/guide\""),
+        "{sign_in}"
+    );
+    let figures = stranger.page("/admin/health").await;
+    assert_eq!(figures.header("location"), "/admin/login");
+}
+
+/// Signs in, and looks at the figures.
+async fn reader_of(state: &AppState, shop: &TestShop) -> Visitor {
+    let mut reader = Visitor::at(state.clone());
+    reader.sign_in(shop).await;
+    let figures = reader.page("/admin/health").await;
+    assert_eq!(figures.status, StatusCode::OK);
+    reader
+}
+
+#[tokio::test]
+async fn an_administrator_reads_on_while_the_database_is_away_and_others_do_not() {
+    let shop = TestShop::new().await;
+    let proxy = Proxy::before(shop.database.url()).await;
+    let db = Db::connect(proxy.url(), POOL).await;
+    let cut_off = Shop::new(db.expect("the proxy forwards"), Feed::default());
+    let here = AppState::new(parts(cut_off, proxy.url(), "http://shop.test"));
+    let (_, elsewhere) = server_of(&shop);
+    let mut reader = reader_of(&here, &shop).await;
+    let mut signed_out_here = reader_of(&here, &shop).await;
+    let mut same_cookies = signed_out_here.with_the_same_cookies();
+    let logout = "/api/form/admin/logout";
+    signed_out_here.submit("/admin", logout, "").await;
+    // The browser of a third one signs out at another server.
+    let mut third = reader_of(&here, &shop).await;
+    let session = third.cookie().expect("a session").to_owned();
+    let mut at_other_server = Visitor::at(elsewhere);
+    at_other_server.set_cookie("doorbuster", &session);
+    at_other_server.submit("/admin", logout, "").await;
+    verify_once(&here).await;
+
+    proxy.cut();
+    let mut stranger = Visitor::at(here.clone());
+    let guide = stranger.page("/admin/health/guide").await;
+    assert_eq!(guide.status, StatusCode::OK);
+    for path in ["/admin/health", "/admin/health?period=day", "/metrics"] {
+        let page = reader.page(path).await;
+        assert_eq!(page.status, StatusCode::OK, "{path}: {}", page.body);
+    }
+    let away = StatusCode::SERVICE_UNAVAILABLE;
+    for path in ["/admin", "/admin/stock", "/admin/simulations"] {
+        assert_eq!(reader.page(path).await.status, away, "{path}");
+    }
+    let posted = reader.post_form("/api/form/admin/audit", "").await;
+    assert_eq!(posted.status, away);
+    for (who, visitor) in [
+        ("signed out here", &mut same_cookies),
+        ("signed out elsewhere", &mut third),
+    ] {
+        for path in ["/admin/health", "/metrics"] {
+            let answer = visitor.page(path).await;
+            assert_eq!(answer.status, away, "{who}: {path}");
+        }
+    }
+    let answer = stranger.page("/admin/health").await;
+    assert_eq!(answer.header("location"), "/admin/login", "no session");
+
+    // A round that cannot ask the database changes nothing.
+    verify_once(&here).await;
+    assert_eq!(reader.page("/admin/health").await.status, StatusCode::OK);
 }
 
 #[tokio::test]

@@ -103,7 +103,10 @@ async fn every_alert_has_a_runbook_and_is_fired_once() {
             fired.contains(name),
             "{name} is not in the test of the rules"
         );
-        let runbooks = found(alert, "runbook_url: \"/admin/health/guide#([a-z-]+)\"");
+        let runbooks = found(
+            alert,
+            r#"runbook_url: "\{\{ \$externalLabels\.shop_url \}\}/admin/health/guide#([a-z-]+)""#,
+        );
         let [anchor] = runbooks.as_slice() else {
             panic!("{name} has {} runbooks", runbooks.len());
         };
@@ -112,6 +115,27 @@ async fn every_alert_has_a_runbook_and_is_fired_once() {
             "{name}: {anchor}"
         );
         assert!(alert.contains("severity: "), "{name}");
+    }
+}
+
+/// A relative link leads nowhere in a message of the Alertmanager.
+#[test]
+fn the_links_of_alerts_begin_with_the_address_of_the_shop() {
+    for file in ["ops/prometheus.yaml", "ops/compose/prometheus.yaml"] {
+        let addresses = found(&read(file), r"(?m)^    shop_url: (https?://\S+[^/\s])$");
+        assert_eq!(addresses.len(), 1, "{file}");
+    }
+    let dashboard = read("ops/grafana-dashboard.json");
+    assert!(dashboard.contains("\"url\": \"${shop_url}/admin/health/guide\""));
+    assert!(dashboard.contains("\"name\": \"shop_url\""));
+    let fired = read("ops/prometheus-rules.test.yaml");
+    let links = found(&fired, r#"runbook_url: "([^"]*)""#);
+    assert!(links.len() >= 10, "{links:?}");
+    for link in links {
+        assert!(
+            link.starts_with("https://shop.example.org/admin/"),
+            "{link}"
+        );
     }
 }
 

@@ -8,7 +8,7 @@ use std::{
 
 use doorbuster::{
     config::{DatabaseSettings, RedisSettings, ServeSettings},
-    db::{PoolSettings, schema, server_load, txn},
+    db::{PoolSettings, schema::SchemaDifference, server_load, txn},
     model::{Product, SimulationPlan, Verdict},
     redis::Redis,
     shop::{
@@ -86,19 +86,11 @@ impl Check {
             detail,
         }
     }
-}
 
-/// Returns a failed check if the schema is not that of this program: nothing else can be checked.
-pub async fn pending_migrations(database_url: &str) -> Result<Option<Check>, CommandError> {
-    let steps = schema::status(database_url).await?;
-    let pending = steps.iter().filter(|step| !step.applied).count();
-    Ok((pending > 0).then(|| {
-        let detail = format!(
-            "{} pending: start a server of this version, or run `doorbuster migrate`",
-            simulate::counted(pending as u64, "migration is", "migrations are")
-        );
-        Check::new("schema", false, detail)
-    }))
+    /// The schema is not that of this program: nothing else can be checked.
+    pub fn of_schema(difference: SchemaDifference) -> Self {
+        Self::new("schema", false, difference.to_string())
+    }
 }
 
 /// What the checks need.
@@ -141,11 +133,11 @@ impl Preflight<'_> {
         );
         let is_durable = server.fsync == "on";
         let durability = if is_durable {
-            format!("{} writes each commit to the disk", server.version)
+            format!("{} writes each commit to the disk", server.name)
         } else {
             format!(
                 "{} does not write each commit to the disk: a crash can lose orders",
-                server.version
+                server.name
             )
         };
         Ok([
@@ -165,11 +157,9 @@ impl Preflight<'_> {
         };
         // Numbers of different sizes on different systems.
         let free = i128::from(stat.blocks_available()) * i128::from(stat.fragment_size());
-        let database_url = self.settings.database_url.as_deref().unwrap_or_default();
-        let elsewhere = if database_url.is_empty() {
-            ""
-        } else {
-            "; the disk of the database's server was not checked"
+        let elsewhere = match self.settings.url() {
+            None => "",
+            Some(_) => "; the disk of the database's server was not checked",
         };
         let detail = format!(
             "{} MB free in {}{elsewhere}",

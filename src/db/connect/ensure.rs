@@ -1,4 +1,4 @@
-//! Creates a server's database if it does not exist.
+//! Finds the database of a URL, or creates it.
 
 use std::time::Duration;
 
@@ -13,17 +13,11 @@ use crate::db::engine::{self, Engine, mysql, postgres};
 /// [`ConnectError::Unreachable`] if the server cannot be reached; [`ConnectError::Create`] if it
 /// refuses; [`ConnectError::OldServer`]; [`ConnectError::NotSynced`].
 pub async fn ensure_database(url: &str) -> Result<(), ConnectError> {
+    if find_database(url).await? {
+        return Ok(());
+    }
     let (engine, parsed) = Engine::of_url(url)?;
     let database = parsed.path().trim_start_matches('/').to_owned();
-    match single_connection(url).await {
-        Ok(connection) => {
-            let checked = check_server(&connection).await;
-            close(connection).await;
-            return checked;
-        }
-        Err(error) if engine::is_absent_database(&error) => {}
-        Err(error) => return Err(ConnectError::Unreachable(error)),
-    }
     let mut maintenance = parsed;
     maintenance.set_path(match engine {
         Engine::Postgres => "/postgres",
@@ -31,7 +25,7 @@ pub async fn ensure_database(url: &str) -> Result<(), ConnectError> {
     });
     let connection = single_connection(maintenance.as_str())
         .await
-        .map_err(ConnectError::Unreachable)?;
+        .map_err(failed)?;
     let create = match engine {
         Engine::Postgres => postgres::create_database(&database),
         Engine::MySql => mysql::server::create_database(&database),
@@ -52,6 +46,32 @@ pub async fn ensure_database(url: &str) -> Result<(), ConnectError> {
             tracing::info!(database, "created the database");
             Ok(())
         }
+    }
+}
+
+/// Returns whether the database that `url` names exists. Changes nothing.
+///
+/// # Errors
+/// [`ConnectError::Url`]; [`ConnectError::Unreachable`] if the server cannot be reached;
+/// [`ConnectError::OldServer`]; [`ConnectError::NotSynced`].
+pub async fn find_database(url: &str) -> Result<bool, ConnectError> {
+    Engine::of_url(url)?;
+    match single_connection(url).await {
+        Ok(connection) => {
+            let checked = check_server(&connection).await;
+            close(connection).await;
+            checked.map(|()| true)
+        }
+        Err(error) if engine::is_absent_database(&error) => Ok(false),
+        Err(error) => Err(failed(error)),
+    }
+}
+
+/// Distinguishes a URL that the driver refuses from a server that does not answer.
+fn failed(error: DbErr) -> ConnectError {
+    match engine::refused_url(&error) {
+        Some(reason) => ConnectError::Url(reason),
+        None => ConnectError::Unreachable(error),
     }
 }
 

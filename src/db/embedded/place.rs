@@ -85,6 +85,12 @@ pub(super) fn cluster_path(data_dir: &Path) -> Result<PathBuf, EmbeddedError> {
     Ok(remembered.unwrap_or_else(|| data_dir.join(CLUSTER_FOLDER)))
 }
 
+/// Returns whether the data folder contains a cluster, or a file with the location of one.
+pub(super) fn names_cluster(data_dir: &Path) -> Result<bool, EmbeddedError> {
+    let remembered = read_path(&data_dir.join(LOCATION_FILE))?;
+    Ok(remembered.is_some() || holds_cluster(&data_dir.join(CLUSTER_FOLDER)))
+}
+
 /// Returns whether this folder contains a PostgreSQL cluster.
 pub(super) fn holds_cluster(folder: &Path) -> bool {
     folder.join("PG_VERSION").is_file()

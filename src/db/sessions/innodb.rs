@@ -8,15 +8,12 @@ use crate::{
         engine::mysql::{
             named_lock, row_locks,
             sessions::{self, to_pid},
-            waits::{self, WaitRow, table_name},
+            waits::{self, AFTER_LAST_ROW, WaitRow, table_name},
         },
         locks,
     },
     model::stepper::LockKind,
 };
-
-/// The key of the gap after the last row.
-const AFTER_LAST_ROW: &str = "supremum pseudo-record";
 
 /// Returns the id of a connection's session.
 pub async fn session_id(connection: &DatabaseConnection) -> Result<i32, DbErr> {

@@ -12,6 +12,8 @@ pub struct TimeSplit {
     pub pool_wait: Duration,
     /// Waiting in this process's memory: for a mutex, a batch, or an answer that buyers share.
     pub queue_wait: Duration,
+    /// Waiting for Redis: for its answers, and for a lock there.
+    pub redis: Duration,
     /// In statements that take row locks.
     pub lock_wait: Duration,
     /// In all other statements, including BEGIN and ROLLBACK.
@@ -28,10 +30,11 @@ pub struct TimeSplit {
 
 impl TimeSplit {
     /// Returns the phases, in the order of the fields.
-    pub const fn parts(&self) -> [Duration; 8] {
+    pub const fn parts(&self) -> [Duration; 9] {
         [
             self.pool_wait,
             self.queue_wait,
+            self.redis,
             self.lock_wait,
             self.execute,
             self.pause,
@@ -55,6 +58,7 @@ impl TimeSplit {
     pub fn add(&mut self, other: Self) {
         self.pool_wait += other.pool_wait;
         self.queue_wait += other.queue_wait;
+        self.redis += other.redis;
         self.lock_wait += other.lock_wait;
         self.execute += other.execute;
         self.pause += other.pause;
@@ -71,7 +75,7 @@ pub struct Outcome<T> {
     /// The attempts made: 1 if the first one ended it, 0 if a rule refused the request before any
     /// attempt.
     pub attempts: u32,
-    /// How often a strategy used up its attempts and the row lock took over.
+    /// How often the row took over, because a strategy had used up its attempts or Redis was away.
     pub fallbacks: u32,
     pub split: TimeSplit,
 }

@@ -49,6 +49,7 @@ pub struct Work {
     statements: Statements<DatabaseTransaction>,
     lock_wait_us: AtomicU64,
     pause_us: AtomicU64,
+    redis_us: AtomicU64,
     after_commit: Mutex<Vec<AfterCommit>>,
 }
 
@@ -64,6 +65,7 @@ impl Work {
             statements: Statements::new(transaction, hook),
             lock_wait_us: AtomicU64::new(0),
             pause_us: AtomicU64::new(0),
+            redis_us: AtomicU64::new(0),
             after_commit: Mutex::new(Vec::new()),
         }
     }
@@ -76,6 +78,11 @@ impl Work {
     /// Returns how long it has paused between read and write so far.
     pub(super) fn pause(&self) -> Duration {
         Duration::from_micros(self.pause_us.load(Ordering::Relaxed))
+    }
+
+    /// Returns how long it has waited for Redis so far.
+    pub(super) fn redis(&self) -> Duration {
+        Duration::from_micros(self.redis_us.load(Ordering::Relaxed))
     }
 
     /// Returns the transaction, to end it, and the actions to run after its commit.
@@ -103,6 +110,14 @@ impl Work {
         let start = Instant::now();
         let result = pause.await;
         add_elapsed(&self.pause_us, start);
+        result
+    }
+
+    /// Awaits an answer of Redis, and counts its time as that.
+    pub async fn time_redis<T>(&self, answer: impl Future<Output = T>) -> T {
+        let start = Instant::now();
+        let result = answer.await;
+        add_elapsed(&self.redis_us, start);
         result
     }
 

@@ -1,6 +1,7 @@
 use serde_json::json;
 
 use super::*;
+use crate::db::dialect;
 
 fn query(columns: &'static [&'static str]) -> ProofQuery {
     ProofQuery {
@@ -18,6 +19,7 @@ fn evidence(figures: [(&'static str, i64); 7], is_private: bool) -> Evidence {
         at: String::new(),
         results: vec![ProofResult {
             query: query(&[]),
+            engine: DatabaseEngine::Postgres,
             parameters: Vec::new(),
             figures: figures.to_vec(),
         }],
@@ -92,7 +94,7 @@ fn the_worst_lane_decides_the_status() {
     });
     let run: RunSnapshot = serde_json::from_value(run).expect("a run");
     let server = DatabaseServer {
-        version: String::new(),
+        name: String::new(),
         fsync: String::new(),
         now: time::OffsetDateTime::UNIX_EPOCH,
     };
@@ -126,18 +128,30 @@ fn the_worst_lane_decides_the_status() {
 
 #[test]
 fn a_printed_statement_has_its_parameters_as_literals() {
-    let result = ProofResult {
+    let mut result = ProofResult {
         query: ProofQuery {
             description: "",
-            sql: "SELECT $2, $1, $10\nFROM x WHERE a = $1".to_owned(),
+            sql: format!(
+                "SELECT $2, $1, {}\nFROM x WHERE a = $1",
+                dialect::integer("$10")
+            ),
             columns: &[],
             uses_lane: true,
         },
+        engine: DatabaseEngine::Postgres,
         parameters: vec![71, 72, 0, 0, 0, 0, 0, 0, 0, 80],
         figures: Vec::new(),
     };
     assert_eq!(
         result.statement(),
-        "SELECT 72, 71, 80\nFROM x WHERE a = 71;"
+        format!(
+            "SELECT 72, 71, {}\nFROM x WHERE a = 71;",
+            dialect::integer("80")
+        )
+    );
+    result.engine = DatabaseEngine::MySql;
+    assert_eq!(
+        result.statement(),
+        "SELECT 72, 71, CAST(80 AS SIGNED)\nFROM x WHERE a = 71;"
     );
 }

@@ -63,6 +63,7 @@ pub const FIGURES: &[Figure] = &[
         v.time_split_ms.pool_wait
     }),
     figure("Queue wait", "ms", Lower, |v| v.time_split_ms.queue_wait),
+    figure("Redis", "ms", Lower, |v| v.time_split_ms.redis),
     figure("Lock wait", "ms", Lower, |v| v.time_split_ms.lock_wait),
     figure("Execute", "ms", Lower, |v| v.time_split_ms.execute),
     figure("Race window", "ms", Neither, |v| v.time_split_ms.pause),

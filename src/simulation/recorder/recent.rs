@@ -52,6 +52,7 @@ impl Recent {
         let [
             pool_wait_us,
             queue_wait_us,
+            redis_us,
             lock_wait_us,
             execute_us,
             pause_us,
@@ -67,6 +68,7 @@ impl Recent {
             p99_us: at(0.99),
             pool_wait_us,
             queue_wait_us,
+            redis_us,
             lock_wait_us,
             execute_us,
             pause_us,

@@ -21,14 +21,14 @@ pub fn merge(all: &mut Histogram<u32>, part: &Histogram<u32>) {
 }
 
 /// The number of parts of a latency: those of a [`TimeSplit`], and the rest.
-pub const PARTS: usize = 9;
+pub const PARTS: usize = 10;
 
 /// Returns the parts of a latency, which add up to it, in the order of `TimeSplitMs::of`. The
 /// rest is time outside of all measured parts, such as a task that waits for a processor.
 pub fn parts(split: TimeSplit, latency: Duration) -> [Duration; PARTS] {
     let rest = latency.saturating_sub(split.total());
-    let [a, b, c, d, e, f, g, h] = split.parts();
-    [a, b, c, d, e, f, g, h, rest]
+    let [a, b, c, d, e, f, g, h, i] = split.parts();
+    [a, b, c, d, e, f, g, h, i, rest]
 }
 
 /// Adds `more` to `sums`, part by part.

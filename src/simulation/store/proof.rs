@@ -13,7 +13,7 @@ use crate::{
         entity::{product, simulation_lane},
         txn::{self, Abort, Policy, TxnError, Work},
     },
-    model::ShopError,
+    model::{DatabaseEngine, ShopError},
     shop::{
         audit::{self, AuditReport, LatestAudit, Stored},
         moment,
@@ -184,6 +184,7 @@ async fn answer(
     let figures = figures.collect::<Result<Vec<_>, DbErr>>()?;
     Ok(Some(ProofResult {
         query,
+        engine: DatabaseEngine::of(work.connection()),
         parameters,
         figures,
     }))

@@ -19,9 +19,9 @@ pub struct Machine {
     pub cores: usize,
     /// Operating system and architecture.
     pub system: String,
-    /// Version of PostgreSQL.
-    pub postgresql: String,
-    /// Whether PostgreSQL makes commits durable.
+    /// Product and version of the database server, such as `MariaDB 10.11.14`.
+    pub database: String,
+    /// Whether the database server makes commits durable.
     pub fsync: String,
     /// Maximum number of concurrent transactions of the buyers or, if the runs start servers, of
     /// each server.
@@ -56,13 +56,7 @@ impl Machine {
         Ok(Self {
             cores: available_parallelism().map_or(1, std::num::NonZero::get),
             system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
-            // The rest is the package's own version.
-            postgresql: server
-                .version
-                .split(' ')
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
+            database: server.name,
             fsync: server.fsync,
             pool_size,
             began_at: moment::in_rfc3339(server.now),

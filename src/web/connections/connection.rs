@@ -30,10 +30,12 @@ use super::{
     stream::WatchedStream,
 };
 use crate::{
+    metrics::Refusal,
     model::ShopError,
     web::{
         client_address::{client_address, is_trusted},
         json::problem::Problem,
+        request_id::id,
         search_engines, security,
     },
 };
@@ -72,7 +74,11 @@ pub async fn serve(stream: TcpStream, peer: SocketAddr, slot: Slot, shared: Arc<
     loop {
         // The deadline is read after each step of HTTP, which may have changed it.
         let ended_or_overdue = poll_fn(|context| {
-            if http.as_mut().poll(context).is_ready() {
+            if let Poll::Ready(ended) = http.as_mut().poll(context) {
+                // HTTP has refused it, with an answer of its own.
+                if ended.is_err_and(|error| error.is_parse()) {
+                    shared.refusals.refused(Refusal::Malformed);
+                }
                 return Poll::Ready(Event::Ended);
             }
             let Some(deadline) = cut_at.or_else(|| activity.deadline()) else {
@@ -133,7 +139,12 @@ fn respond(
     async move {
         let (response, forwarded) = match forwarded {
             Ok(forwarded) => (shared.router.call(request).await?, forwarded),
-            Err(refused) => (shared.refusal(refused), None),
+            Err(refused) => {
+                shared.refusals.refused(refused.reason());
+                let is_from_proxy = id::is_from_proxy(&request, &shared.trusted_proxies);
+                let id = id::of(request.headers(), is_from_proxy);
+                (shared.refusal(refused, &id), None)
+            }
         };
         Ok(response.map(|body| KeepingBody::new(body, (served, forwarded))))
     }
@@ -164,7 +175,7 @@ fn count_forwarded(
 /// Answers the first request of a connection for which there is no room, and closes it.
 pub async fn refuse(stream: TcpStream, refused: Refused, shared: Arc<Shared>) {
     let service = service_fn(|_: Request<Incoming>| {
-        let response = shared.refusal(refused);
+        let response = shared.refusal(refused, &id::random());
         async move { Ok::<_, Infallible>(response) }
     });
     let refusal = builder()
@@ -175,7 +186,7 @@ pub async fn refuse(stream: TcpStream, refused: Refused, shared: Arc<Shared>) {
 }
 
 impl Shared {
-    fn refusal(&self, refused: Refused) -> Response<Body> {
+    fn refusal(&self, refused: Refused, id: &str) -> Response<Body> {
         let error = match refused {
             Refused::Address => ShopError::TooManyConnections {
                 connections_max: u32::try_from(self.limits.per_address).unwrap_or(u32::MAX),
@@ -188,6 +199,7 @@ impl Shared {
         let mut response = Problem(error).into_response();
         security::set_headers(response.headers_mut(), self.is_secure);
         search_engines::forbid_indexing(response.headers_mut());
+        id::attach(response.headers_mut(), id);
         response
     }
 }

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use crate::web::rate_limit::network_of;
+use crate::{metrics::Refusal, web::rate_limit::network_of};
 
 /// Why a connection or a forwarded request is refused: every connection that is counted serves a
 /// request at the moment, so none can make room.
@@ -18,6 +18,16 @@ pub enum Refused {
     Address,
     /// The limit of all connections is reached.
     All,
+}
+
+impl Refused {
+    /// Returns the reason that is counted.
+    pub const fn reason(self) -> Refusal {
+        match self {
+            Self::Address => Refusal::Address,
+            Self::All => Refusal::All,
+        }
+    }
 }
 
 /// The open connections of a server.

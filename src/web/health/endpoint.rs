@@ -58,6 +58,8 @@ pub async fn serve_metrics(listener: TcpListener, state: AppState) {
         limits: ConnectionLimits::new(CONNECTIONS_MAX, CONNECTIONS_MAX, OPEN_FILES),
         trusted_proxies: Vec::new().into(),
         is_secure: state.secure,
+        // Those who ask for metrics are no visitors of the shop.
+        refusals: Default::default(),
         shutdown: state.shutdown.clone(),
         drain: DRAIN_TIMEOUT,
         router: router(state),

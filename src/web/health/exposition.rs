@@ -81,7 +81,7 @@ impl Metrics {
         )?;
         writer.counters(
             "doorbuster_strategy_fallbacks",
-            "Purchases for which the row lock took over, because a strategy had used up its attempts",
+            "Purchases and reservations for which the row took over, because a strategy had used up its attempts or Redis was away",
             selling
                 .fallbacks()
                 .map(|(strategy, count)| ([("strategy", strategy)], count)),
@@ -181,6 +181,12 @@ impl Metrics {
                 let statuses = requests.statuses();
                 statuses.map(move |(status, count)| ([label, ("status", status)], count))
             }),
+        )?;
+        let refused = health.http().refusals().by_reason();
+        writer.counters(
+            "doorbuster_http_refused_connections",
+            "Connections, and requests of a proxy's clients, that were refused before the router, by reason",
+            refused.map(|(reason, count)| ([("reason", reason)], count)),
         )?;
         writer.histograms(
             "doorbuster_http_request_duration_seconds",

@@ -1,22 +1,50 @@
 //! Reconciles the gates in Redis with the stock rows.
 
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
+
 use tokio_util::sync::CancellationToken;
 
 use super::rounds::every;
 use crate::shop::{
     Shop,
-    gates::{GatesError, RECONCILE_EVERY},
+    gates::{GateFailure, GatesError, RECONCILE_EVERY},
 };
 
 /// Reconciles the gates every two seconds, until the server stops. Several servers may do this at
 /// the same time: one of them reads the rows.
 pub async fn reconcile(shop: Shop, shutdown: CancellationToken) {
-    every(RECONCILE_EVERY, &shutdown, || reconcile_once(&shop)).await;
+    let failing = Failing::default();
+    every(RECONCILE_EVERY, &shutdown, || {
+        reconcile_once(&shop, &failing)
+    })
+    .await;
 }
 
-async fn reconcile_once(shop: &Shop) {
+/// The products whose gates could not be reconciled the last time.
+#[derive(Debug, Default)]
+struct Failing(Mutex<BTreeSet<i64>>);
+
+impl Failing {
+    /// Logs the failures that are new: a gate that stays unusable is logged once.
+    fn log(&self, failed: &[GateFailure]) {
+        let now: BTreeSet<i64> = failed.iter().map(|failure| failure.product_id).collect();
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for failure in failed {
+            if !known.contains(&failure.product_id) {
+                tracing::warn!(%failure, "a gate cannot be reconciled; its purchases go to the row");
+            }
+        }
+        *known = now;
+    }
+}
+
+async fn reconcile_once(shop: &Shop, failing: &Failing) {
     match shop.gates().reconcile().await {
         Ok(Some(done)) => {
+            failing.log(&done.failed);
             for report in &done.taught {
                 tracing::debug!(%report, "a gate differed from its row and was reconciled");
             }

@@ -48,6 +48,8 @@ pub struct Page {
     pub has_frame: bool,
     /// True if the frame is wide enough for several columns.
     pub is_wide: bool,
+    /// True if the header shows the number of units in the visitor's cart.
+    pub counts_cart: bool,
     pub body: AnyView,
 }
 
@@ -64,6 +66,7 @@ impl Page {
             searched: String::new(),
             has_frame: true,
             is_wide: false,
+            counts_cart: true,
             body: body.into_any(),
         }
     }
@@ -115,6 +118,15 @@ impl Page {
         }
     }
 
+    /// Leaves the number of units in the cart out: the page needs neither session nor database.
+    #[must_use]
+    pub fn independent(self) -> Self {
+        Self {
+            counts_cart: false,
+            ..self
+        }
+    }
+
     /// Makes the frame wide.
     #[must_use]
     pub fn wide(self) -> Self {
@@ -149,7 +161,7 @@ where
             )
         });
         // If the database is unavailable, do not query it again: the visitor has waited enough.
-        let cart_units = if is_reachable && page.has_frame {
+        let cart_units = if is_reachable && page.has_frame && page.counts_cart {
             cart_units(&visit).await
         } else {
             0

@@ -7,7 +7,7 @@ use sea_orm::{ConnectionTrait, DatabaseBackend, DbErr, FromQueryResult, Statemen
 
 use super::{
     sessions::{self, to_pid},
-    waits::{self, WaitRow, table_name},
+    waits::{self, AFTER_LAST_ROW, WaitRow, table_name},
 };
 use crate::model::{DbLock, DbSession};
 
@@ -111,8 +111,19 @@ fn lock(wait: &WaitRow, waiting_ms: Option<f64>) -> DbLock {
         mode: wait.lock_mode.clone().unwrap_or_default(),
         granted: waiting_ms.is_none(),
         relation: wait.locked_table.as_deref().map(table_name),
-        object: wait.locked_row.clone(),
+        object: wait.locked_row.as_deref().map(key_in_words),
         waiting_ms,
+    }
+}
+
+/// The key of a row is shown if it is a number, or the end of the index. Another one may be
+/// personal data: in an index of e-mail addresses, it is one of them.
+fn key_in_words(key: &str) -> String {
+    let is_number = |part: &str| part.trim().parse::<i64>().is_ok();
+    if key == AFTER_LAST_ROW || key.split(',').all(is_number) {
+        key.to_owned()
+    } else {
+        "?".to_owned()
     }
 }
 
@@ -145,6 +156,14 @@ mod tests {
         assert_eq!((waiter.pid, waiter.blocked_by.as_slice()), (8, &[7][..]));
         let awaited = waiter.awaited_lock().map(DbLock::in_words);
         assert_eq!(awaited.as_deref(), Some("row 20 of stock"));
+        for (key, expected) in [
+            ("7, -3", "7, -3"),
+            ("supremum pseudo-record", "supremum pseudo-record"),
+            ("'ann@example.org', 7", "?"),
+            ("0x0199E0A0", "?"),
+        ] {
+            assert_eq!(key_in_words(key), expected);
+        }
         let holder = session(&row(7, "Sleep", None), &waits);
         assert_eq!(holder.state, "idle in transaction");
         assert!(!holder.waits() && holder.locks.iter().all(|lock| lock.granted));

@@ -21,6 +21,9 @@ const PAUSE_FIRST: Duration = Duration::from_millis(20);
 /// How often a new list is asked for.
 const ATTEMPTS_MAX: u32 = 6;
 
+/// The key of the gap after the last row.
+pub const AFTER_LAST_ROW: &str = "supremum pseudo-record";
+
 /// When this process has last read the lists. It keeps the reads of the process apart.
 static LAST_READ: Mutex<Option<Instant>> = Mutex::const_new(None);
 /// The number of the next mark.

@@ -85,6 +85,7 @@ const STACKS: [Stack; 2] = [
         parts: &[
             ("pool-wait", "connection"),
             ("queue-wait", "queue"),
+            ("redis", "Redis"),
             ("lock-wait", "lock"),
             ("execute", "execute"),
             ("pause", "race window"),

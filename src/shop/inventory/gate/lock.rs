@@ -17,7 +17,9 @@ use super::{
     StockGate,
     scripts::{LOCK, UNLOCK},
 };
-use crate::{redis::Unavailable, shop::inventory::process_locks::ProcessLockGuard};
+use crate::{
+    db::txn::TimeSplit, redis::Unavailable, shop::inventory::process_locks::ProcessLockGuard,
+};
 
 /// How long a holder has the lock, at most. A purchase takes a few milliseconds of it.
 pub const LOCK_LEASE: Duration = Duration::from_secs(1);
@@ -43,16 +45,33 @@ pub struct ProductLock {
 }
 
 impl StockGate {
-    /// Waits for the lock of a product; `None` if it is not free within `wait_max`.
+    /// Waits for the lock of a product; `None` if it is not free within `wait_max`. Adds the time
+    /// in which it waited for other buyers of this process, and for Redis, to `split`.
     pub async fn lock(
         &self,
         product_id: i64,
         wait_max: Duration,
+        split: &mut TimeSplit,
     ) -> Result<Option<ProductLock>, Unavailable> {
         let start = Instant::now();
-        let Ok(first) = timeout(wait_max, self.0.waiting.lock(product_id)).await else {
+        let first = timeout(wait_max, self.0.waiting.lock(product_id)).await;
+        let waited = start.elapsed();
+        split.queue_wait += waited;
+        let Ok(first) = first else {
             return Ok(None);
         };
+        let taken = self.take_lock(product_id, first, start, wait_max).await;
+        split.redis += start.elapsed().saturating_sub(waited);
+        taken
+    }
+
+    async fn take_lock(
+        &self,
+        product_id: i64,
+        first: ProcessLockGuard,
+        start: Instant,
+        wait_max: Duration,
+    ) -> Result<Option<ProductLock>, Unavailable> {
         let keys = self.0.keys.of_lock(product_id);
         let holder = Uuid::new_v4().to_string();
         let arguments = [

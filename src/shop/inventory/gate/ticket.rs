@@ -83,7 +83,8 @@ impl Ticket {
     }
 
     /// Confirms or releases, by the outcome of the purchase. If the outcome is unknown, the lease
-    /// runs out: the unit may be sold.
+    /// runs out: the unit may be sold. If Redis did not answer, the row has sold alone, and that
+    /// counts as a fallback.
     pub async fn close(&self, mut outcome: Outcome<Receipt>) -> Outcome<Receipt> {
         let start = Instant::now();
         crash_point::pass("before confirming by", self.strategy.as_str());
@@ -91,7 +92,10 @@ impl Ticket {
             tracing::debug!(%error, "the gate learns the outcome of a purchase later");
         }
         self.is_closed.store(true, Ordering::Relaxed);
-        outcome.split.queue_wait += self.waited + start.elapsed();
+        outcome.split.redis += self.waited + start.elapsed();
+        if self.clock.is_none() && outcome.attempts > 0 {
+            outcome.fallbacks += 1;
+        }
         outcome
     }
 

@@ -90,8 +90,15 @@ impl HoldStrategy for RedisHold {
         if let Some(gate) = shop.gate() {
             // All at once: a cart waits for Redis once, however many products it has.
             let asked = requests.iter().map(|request| reserve(shop, gate, request));
-            for answer in join_all(asked).await {
-                reserved.push(answer?);
+            let mut is_away = false;
+            for answer in work.time_redis(join_all(asked)).await {
+                let (reservation, answered) = answer?;
+                reserved.push((gate.clone(), reservation));
+                is_away |= !answered;
+            }
+            if is_away {
+                let shop = shop.clone();
+                work.after_commit(move || shop.metrics().fell_back(StrategyKey::RedisHold));
             }
         }
         let levels = ConditionalUpdate
@@ -125,11 +132,12 @@ impl HoldStrategy for RedisHold {
 }
 
 /// Reserves the units of one product, if Redis answers, and refuses what the row has just refused.
+/// Returns whether Redis answered.
 async fn reserve(
     shop: &Shop,
     gate: &StockGate,
     request: &HoldRequest,
-) -> Result<(StockGate, Reservation), Abort> {
+) -> Result<(Reservation, bool), Abort> {
     let reservation = Reservation {
         product_id: request.product_id,
         units: request.more,
@@ -139,6 +147,6 @@ async fn reserve(
         Ok((Admission::Refused(refusal), _)) if !refusal.is_outdated(shop, request.product_id) => {
             Err(request.refusal(refusal.available).into())
         }
-        Ok(_) | Err(_) => Ok((gate.clone(), reservation)),
+        answer => Ok((reservation, answer.is_ok())),
     }
 }

@@ -29,7 +29,7 @@ use crate::{
     config::crash_point,
     db::{
         locks,
-        txn::{Abort, Outcome, Work},
+        txn::{Abort, Outcome, TimeSplit, Work},
     },
     model::{Receipt, ShopError, StrategyKey},
     shop::{
@@ -57,8 +57,9 @@ impl PurchaseStrategy for RedisLock {
         };
         let queued = Instant::now();
         // A buyer who does not get the lock has as much time left at the row.
-        let lock = gate.lock(request.product_id, shop.deadline / 2).await;
-        let mut queue_wait = queued.elapsed();
+        let mut split = TimeSplit::default();
+        let lock = gate.lock(request.product_id, shop.deadline / 2, &mut split);
+        let lock = lock.await;
         let shop = &row_lock::for_fallback(shop, queued);
         let mut outcome = match lock {
             Ok(Some(lock)) => {
@@ -75,12 +76,16 @@ impl PurchaseStrategy for RedisLock {
                 crash_point::pass("before unlocking by", strategy.as_str());
                 let unlocking = Instant::now();
                 lock.unlock().await;
-                queue_wait += unlocking.elapsed();
+                split.redis += unlocking.elapsed();
                 outcome
             }
-            Ok(None) | Err(_) => RowLock.purchase(shop, request).await,
+            Ok(None) | Err(_) => {
+                let mut outcome = RowLock.purchase(shop, request).await;
+                outcome.fallbacks += 1;
+                outcome
+            }
         };
-        outcome.split.queue_wait += queue_wait;
+        outcome.split.add(split);
         outcome
     }
 

@@ -21,7 +21,7 @@ use std::{sync::Arc, time::Instant};
 use async_trait::async_trait;
 
 use crate::{
-    db::txn::{Abort, Outcome, Work},
+    db::txn::{Abort, Outcome, TimeSplit, Work},
     model::{Receipt, ShopError, StrategyKey},
     shop::{
         Shop,
@@ -45,12 +45,11 @@ impl PurchaseStrategy for RedisLockUnfenced {
         let Some(gate) = shop.gate() else {
             return Outcome::refused(strategy.needs_redis());
         };
-        let queued = Instant::now();
-        let lock = gate.lock(request.product_id, shop.deadline / 2).await;
-        let mut queue_wait = queued.elapsed();
-        let Ok(Some(lock)) = lock else {
+        let mut split = TimeSplit::default();
+        let lock = gate.lock(request.product_id, shop.deadline / 2, &mut split);
+        let Ok(Some(lock)) = lock.await else {
             let mut busy = Outcome::refused(ShopError::Busy { retry_after_s: 1 });
-            busy.split.queue_wait = queue_wait;
+            busy.split = split;
             return busy;
         };
         let lock = Arc::new(lock);
@@ -64,8 +63,8 @@ impl PurchaseStrategy for RedisLockUnfenced {
         let mut outcome = sold.await;
         let unlocking = Instant::now();
         lock.unlock().await;
-        queue_wait += unlocking.elapsed();
-        outcome.split.queue_wait += queue_wait;
+        split.redis += unlocking.elapsed();
+        outcome.split.add(split);
         outcome
     }
 

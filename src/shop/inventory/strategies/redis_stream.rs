@@ -70,19 +70,25 @@ impl PurchaseStrategy for RedisStream {
         let followers = gate.followers();
         let order = QueuedOrder::new(&request);
         let answer = followers.follow_for_answer(order.clone());
-        let mut outcome = match enqueue(shop, gate, &order).await {
+        let asked = Instant::now();
+        let queued = enqueue(shop, gate, &order).await;
+        let asked = asked.elapsed();
+        let mut outcome = match queued {
             Ok(queued) if queued.order_id == order.order_id => {
                 followers.accepted(queued.order_id);
-                wait(shop, answer).await
+                with_redis(wait(shop, answer).await, asked)
             }
             Ok(queued) => {
                 followers.forget(order.order_id);
                 let answer = followers.follow_for_answer(order.accepted_as(queued.order_id));
                 followers.accepted(queued.order_id);
-                wait(shop, answer).await
+                let mut outcome = wait(shop, answer).await;
+                outcome.split.redis += asked;
+                outcome
             }
-            Err(decided) => {
+            Err(mut decided) => {
                 followers.forget(order.order_id);
+                decided.split.redis += asked.saturating_sub(decided.split.total());
                 *decided
             }
         };
@@ -117,7 +123,7 @@ impl PurchaseStrategy for RedisStream {
                     attempts: 0,
                     fallbacks: 0,
                     split: TimeSplit {
-                        queue_wait: start.elapsed(),
+                        redis: start.elapsed(),
                         ..TimeSplit::default()
                     },
                 }
@@ -132,6 +138,15 @@ impl PurchaseStrategy for RedisStream {
     fn queue_length(&self, shop: &Shop, _product_id: i64) -> Option<u64> {
         shop.gate().map(|gate| gate.followers().count() as u64)
     }
+}
+
+/// Counts the time in which the queue was asked, which is a part of the wait for the answer.
+fn with_redis(mut outcome: Outcome<Receipt>, asked: Duration) -> Outcome<Receipt> {
+    let split = &mut outcome.split;
+    let redis = asked.min(split.queue_wait);
+    split.queue_wait -= redis;
+    split.redis += redis;
+    outcome
 }
 
 /// Writes what is in the queue, also what other processes have accepted, until the server stops.
@@ -229,7 +244,8 @@ async fn is_maybe_known(shop: &Shop, order: &QueuedOrder) -> bool {
 /// Decides an order that Redis may have accepted without an answer. If that fails, the outcome is
 /// unknown: a consumer may still write it.
 async fn decide_without_queue(shop: &Shop, order: &QueuedOrder) -> Outcome<Receipt> {
-    let (result, cost) = consumer::decide_now(shop, order).await.into_parts();
+    let (result, mut cost) = consumer::decide_now(shop, order).await.into_parts();
+    cost.fallbacks += 1;
     cost.with_result(match result {
         Ok(_) | Err(TxnError::Refused(_)) => result,
         Err(error) => {

@@ -115,8 +115,8 @@ fn facts(sweep: &Sweep) -> impl IntoView + use<> {
         ("Cores", machine.cores.to_string()),
         ("System", machine.system.clone()),
         (
-            "PostgreSQL",
-            format!("{}, fsync {}", machine.postgresql, machine.fsync),
+            "Database",
+            format!("{}, fsync {}", machine.database, machine.fsync),
         ),
         ("Pool", pool(sweep)),
         ("Doorbuster", machine.version.clone()),

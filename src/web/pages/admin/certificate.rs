@@ -108,7 +108,7 @@ fn Provenance(certificate: Certificate) -> impl IntoView {
         ("Certified", moment::in_utc(server.now)),
         (
             "Database",
-            format!("PostgreSQL {}, fsync {}", server.version, server.fsync),
+            format!("{}, fsync {}", server.name, server.fsync),
         ),
         (
             "Version",
@@ -121,7 +121,7 @@ fn Provenance(certificate: Certificate) -> impl IntoView {
         <section class="panel certificate__facts" aria-label="Run, database and time">
             <dl class="facts">{facts.collect_view()}</dl>
             <p class="quiet">
-                "All statements ran in one read-only snapshot (REPEATABLE READ), so their results describe the same moment. Copy them into psql to run them again on the same database."
+                "All statements ran in one read-only snapshot (REPEATABLE READ), so their results describe the same moment. Copy them into psql or mysql to run them again on the same database."
             </p>
         </section>
     }

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use super::Subnav;
 use crate::{
-    shop::gates::{GateReport, GatesError},
+    shop::gates::{GateFailure, GateReport, GatesError, Inspection},
     ui::data_table::{
         ColumnHead::{Number, Text},
         DataTable,
@@ -26,7 +26,7 @@ pub fn GatesPage() -> impl IntoView {
     framed(|visit| async move {
         visit.require_admin().await?;
         let content = match visit.shop().gates().inspect().await {
-            Ok(reports) => Content::Gates(reports),
+            Ok(inspection) => Content::Gates(inspection),
             Err(GatesError::NoRedis) => Content::Sentence(
                 "This server has no Redis. Set REDIS_URL and start it again to use the strategies \
                  that need it.",
@@ -44,7 +44,7 @@ pub fn GatesPage() -> impl IntoView {
 }
 
 enum Content {
-    Gates(Vec<GateReport>),
+    Gates(Inspection),
     /// Why there are none to show.
     Sentence(&'static str),
 }
@@ -53,7 +53,7 @@ enum Content {
 fn GatesView(content: Content, notice: Option<Notice>) -> impl IntoView {
     let body = match content {
         Content::Sentence(sentence) => view! { <p class="panel">{sentence}</p> }.into_any(),
-        Content::Gates(reports) => view! { <Gates reports/> }.into_any(),
+        Content::Gates(inspection) => view! { <Gates inspection/> }.into_any(),
     };
     view! {
         <main class="page" id="main" tabindex="-1">
@@ -66,17 +66,23 @@ fn GatesView(content: Content, notice: Option<Notice>) -> impl IntoView {
 }
 
 #[component]
-fn Gates(reports: Vec<GateReport>) -> impl IntoView {
-    if reports.is_empty() {
+fn Gates(inspection: Inspection) -> impl IntoView {
+    let unreadable = unreadable(&inspection.failed);
+    if inspection.gates.is_empty() {
+        if let Some(unreadable) = unreadable {
+            return unreadable;
+        }
         let sentence = "No gate was used in the last hour. The first purchase with a strategy that \
                         needs Redis opens the gate of its product.";
         return view! { <p class="panel">{sentence}</p> }.into_any();
     }
-    let rows = reports
+    let rows = inspection
+        .gates
         .into_iter()
         .map(|report| view! { <GateRow report/> })
         .collect_view();
     view! {
+        {unreadable}
         <DataTable
             caption="Gates"
             note="A gate that differs is reconciled within seconds."
@@ -100,6 +106,24 @@ fn Gates(reports: Vec<GateReport>) -> impl IntoView {
         </form>
     }
     .into_any()
+}
+
+/// Names the gates that cannot be read, if there are any.
+fn unreadable(failed: &[GateFailure]) -> Option<AnyView> {
+    if failed.is_empty() {
+        return None;
+    }
+    let lines: Vec<_> = failed
+        .iter()
+        .map(|failure| view! { <li>{failure.to_string()}</li> })
+        .collect();
+    let panel = view! {
+        <section class="panel" aria-label="Gates that cannot be read">
+            <p>"These gates cannot be read. Their purchases go to the stock row."</p>
+            <ul>{lines}</ul>
+        </section>
+    };
+    Some(panel.into_any())
 }
 
 #[component]

@@ -31,11 +31,12 @@ const REFRESH_S: u64 = 10;
 pub fn HealthPage() -> impl IntoView {
     let period = Period::named(&query::parameter("period"));
     framed(move |visit| async move {
-        visit.require_admin().await?;
+        visit.require_reader().await?;
         let (uptime, samples) = (visit.health().uptime(), visit.health().samples(period));
         let body = view! { <HealthView period uptime samples/> };
         Ok(Page::private("Health", Bundle::None, body)
             .wide()
+            .independent()
             .refreshed_after(REFRESH_S))
     })
 }
@@ -179,20 +180,18 @@ fn FigurePanel(figure: &'static Figure, period: Period, values: Vec<Option<f64>>
     }
 }
 
-/// `/admin/health/guide`
+/// `/admin/health/guide`, which anyone may read, also while the database is away.
 #[component]
 pub fn GuidePage() -> impl IntoView {
-    framed(|visit| async move {
-        visit.require_admin().await?;
+    framed(|_| async move {
         let body = view! {
             <main class="page" id="main" tabindex="-1">
-                <Subnav current="/admin/health"/>
                 <PageHead title="Incident guide" lead="How a problem shows, what to type, and what to tell customers."/>
                 <div class="panel guide" inner_html=GUIDE></div>
                 <p class="run__actions"><a class="btn btn--line" href="/admin/health">"Back to the figures"</a></p>
             </main>
         };
-        Ok(Page::private("Incident guide", Bundle::None, body))
+        Ok(Page::private("Incident guide", Bundle::None, body).independent())
     })
 }
 

@@ -55,6 +55,7 @@ fn LoginView(
                 </div>
                 <button class="btn btn--primary btn--big" type="submit">"Sign in"</button>
             </form>
+            <p class="quiet"><a href="/admin/health/guide">"Incident guide"</a></p>
         </main>
     }
 }

@@ -98,7 +98,7 @@ fn table(lane: &LaneSnapshot, of: String, each: u32) -> impl IntoView + use<> {
     }
 }
 
-const HEADS: [&str; 22] = [
+const HEADS: [&str; 23] = [
     "Time (ms)",
     "Stock remaining",
     "Sold",
@@ -112,6 +112,7 @@ const HEADS: [&str; 22] = [
     "p99 (ms)",
     "Connection (ms)",
     "Queue (ms)",
+    "Redis (ms)",
     "Lock (ms)",
     "Execute (ms)",
     "Race window (ms)",
@@ -131,6 +132,7 @@ fn row(before: &Sample, sample: &Sample, each: u32) -> impl IntoView + use<> {
         p99_us,
         pool_wait_us,
         queue_wait_us,
+        redis_us,
         lock_wait_us,
         execute_us,
         pause_us,
@@ -154,6 +156,7 @@ fn row(before: &Sample, sample: &Sample, each: u32) -> impl IntoView + use<> {
         p99_us,
         pool_wait_us,
         queue_wait_us,
+        redis_us,
         lock_wait_us,
         execute_us,
         pause_us,
