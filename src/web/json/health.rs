@@ -3,8 +3,7 @@
 //! `/readyz` reports that the server can sell.
 
 use axum::{
-    Json,
-    extract::State,
+    Json, extract,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
@@ -16,7 +15,10 @@ use super::{
     problem::Problem,
     responses::{Responses, problems},
 };
-use crate::web::{AppState, health::HEARTBEAT_AGE_MAX};
+use crate::{
+    resilience::breaker::State,
+    web::{AppState, health::HEARTBEAT_AGE_MAX},
+};
 
 /// Seconds after which a probe makes sense again.
 const RETRY_AFTER_S: &str = "5";
@@ -58,13 +60,18 @@ pub async fn liveness() -> Json<HealthJson> {
     Json(HealthJson { status: "ok" })
 }
 
-/// `GET /readyz`: 503 while the server stops, while the database cannot be read, and while the
-/// server's heartbeat, which it writes every second, cannot be written.
-pub async fn readyz(State(state): State<AppState>) -> Result<Response, Problem> {
+/// `GET /readyz`: 503 while the server stops, while the database cannot be read or is left alone,
+/// and while the server's heartbeat, which it writes every second, cannot be written.
+pub async fn readyz(extract::State(state): extract::State<AppState>) -> Result<Response, Problem> {
     if state.shutdown.is_cancelled() {
         return Ok(not_ready("stopping"));
     }
     state.shop.catalog().categories().await?;
+    // The read may have waited for the database since before the breaker opened.
+    let breaker = state.shop.db().guard().breaker();
+    if breaker.is_some_and(|breaker| breaker.state() != State::Closed) {
+        return Ok(not_ready("leaves the database alone"));
+    }
     let heartbeat = state.health.heartbeat_age();
     if heartbeat.is_some_and(|age| age > HEARTBEAT_AGE_MAX) {
         return Ok(not_ready("cannot write"));
