@@ -107,8 +107,8 @@ mod tests {
             ("SELECT 1 # it's\n, 'x'", "SELECT ? , ?"),
             ("SELECT 'cut off", "SELECT ?"),
             (
-                "SELECT a FROM b WHERE c = ? FOR UPDATE",
-                "SELECT a FROM b WHERE c = ? FOR UPDATE",
+                "SELECT a FROM b WHERE c = ? ORDER BY d",
+                "SELECT a FROM b WHERE c = ? ORDER BY d",
             ),
         ] {
             assert_eq!(without_literals(sql, Engine::MySql), expected, "{sql}");
