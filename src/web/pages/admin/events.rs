@@ -128,7 +128,7 @@ fn Deliveries(report: OutboxReport) -> impl IntoView {
             {rows}
         </DataTable>
         {has_failed.then(|| view! {
-            <form method="post" action="/api/form/admin/events">
+            <form class="after-table" method="post" action="/api/form/admin/events">
                 <FormPage/>
                 <button class="btn" type="submit" name="act" value="send-again">"Send again now"</button>
             </form>
@@ -151,7 +151,7 @@ fn EventRow(event: EventView) -> impl IntoView {
             <td>{event.created_at}</td>
             <td><span class=class>{state}</span></td>
             <td class="n">{event.attempts}</td>
-            <td><code>{event.payload}</code></td>
+            <td><code class="payload">{event.payload}</code></td>
         </tr>
     }
 }

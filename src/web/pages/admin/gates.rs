@@ -100,7 +100,7 @@ fn Gates(inspection: Inspection) -> impl IntoView {
         >
             {rows}
         </DataTable>
-        <form method="post" action="/api/form/admin/reconcile-gates">
+        <form class="after-table" method="post" action="/api/form/admin/reconcile-gates">
             <FormPage/>
             <button class="btn" type="submit">"Reconcile now"</button>
         </form>
