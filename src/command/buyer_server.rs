@@ -117,6 +117,7 @@ fn state(
         sessions: DbSessionStore::new(db.clone()),
         limits: RateLimits::new(None).into(),
         admission: ConcurrencyLimiter::new(LimiterSettings::UNLIMITED).into(),
+        streams_max: u64::MAX,
         stock_watch: Default::default(),
         retention: Default::default(),
         health: Default::default(),

@@ -99,7 +99,9 @@ async fn serve(
 ) -> Result<(), CommandError> {
     let limits = connection_limits(&settings);
     let shop = &listeners.shop;
-    let start = stop.unless_requested(start(database, redis, settings, shop, traces, stop));
+    let streams_max = limits.streams_max();
+    let start = start(database, redis, settings, shop, traces, streams_max, stop);
+    let start = stop.unless_requested(start);
     let started = tokio::select! {
         started = start => started,
         lost = database.lost() => return Err(lost),
@@ -146,6 +148,7 @@ async fn start(
     settings: ServeSettings,
     listener: &TcpListener,
     traces: Option<Arc<TraceMetrics>>,
+    streams_max: u64,
     stop: &StopSignal,
 ) -> Result<Started, CommandError> {
     database.prepare().await?;
@@ -176,6 +179,7 @@ async fn start(
             .with_new_carts_per_minute(NonZeroU32::new(settings.new_carts_per_minute))
             .into(),
         admission: ConcurrencyLimiter::new(LimiterSettings::SERVER).into(),
+        streams_max,
         stock_watch: Default::default(),
         stored_runs: Default::default(),
         notices_url: settings.notices_url(&database.url).into(),

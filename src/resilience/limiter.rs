@@ -201,14 +201,15 @@ impl ConcurrencyLimiter {
 }
 
 impl Admitted {
-    /// Adapts the limit to the latency of this request, which has been answered.
-    pub fn answered(&self, latency: Duration, now: Instant) {
+    /// Adapts the limit to the latency of this request, which has been answered. Only an answer
+    /// that was work raises it: refusals are quick on a busy server, too.
+    pub fn answered(&self, latency: Duration, now: Instant, was_work: bool) {
         if !self.was_busy {
             return;
         }
         if latency > self.limiter.settings.latency_target {
             self.limiter.decrease(now);
-        } else {
+        } else if was_work {
             self.limiter.increase();
         }
     }
@@ -268,14 +269,14 @@ mod tests {
         let (limiter, now) = (limiter(), Instant::now());
         let busy = admit(&limiter, Class::Paying, 10);
         let last = busy.last().expect("ten");
-        last.answered(SLOW, now);
+        last.answered(SLOW, now, true);
         assert_eq!(limiter.limit(), 9);
-        last.answered(SLOW, now + Duration::from_millis(499));
+        last.answered(SLOW, now + Duration::from_millis(499), true);
         assert_eq!(limiter.limit(), 9, "from before the decrease");
-        last.answered(SLOW, now + Duration::from_millis(500));
+        last.answered(SLOW, now + Duration::from_millis(500), true);
         assert_eq!(limiter.limit(), 8);
         for second in 1..60 {
-            last.answered(SLOW, now + Duration::from_secs(second));
+            last.answered(SLOW, now + Duration::from_secs(second), true);
         }
         assert_eq!(limiter.limit(), 4, "never below the minimum");
     }
@@ -286,13 +287,26 @@ mod tests {
         let busy = admit(&limiter, Class::Paying, 10);
         let last = busy.last().expect("ten");
         for _ in 0..10 {
-            last.answered(FAST, now);
+            last.answered(FAST, now, true);
         }
         assert_eq!(limiter.limit(), 11);
         for _ in 0..1_000 {
-            last.answered(FAST, now);
+            last.answered(FAST, now, true);
         }
         assert_eq!(limiter.limit(), 20, "never above the maximum");
+    }
+
+    #[test]
+    fn quick_refusals_raise_nothing_and_late_ones_lower_the_limit() {
+        let (limiter, now) = (limiter(), Instant::now());
+        let busy = admit(&limiter, Class::Paying, 10);
+        let last = busy.last().expect("ten");
+        for _ in 0..1_000 {
+            last.answered(FAST, now, false);
+        }
+        assert_eq!(limiter.limit(), 10);
+        last.answered(SLOW, now, false);
+        assert_eq!(limiter.limit(), 9);
     }
 
     #[test]
@@ -300,12 +314,12 @@ mod tests {
         let (limiter, now) = (limiter(), Instant::now());
         let idle = admit(&limiter, Class::Paying, 4);
         for admitted in &idle {
-            admitted.answered(SLOW, now);
-            admitted.answered(FAST, now);
+            admitted.answered(SLOW, now, true);
+            admitted.answered(FAST, now, true);
         }
         assert_eq!(limiter.limit(), 10);
         let half = admit(&limiter, Class::Paying, 1);
-        half[0].answered(SLOW, now);
+        half[0].answered(SLOW, now, true);
         assert_eq!(limiter.limit(), 9);
     }
 
@@ -334,7 +348,7 @@ mod tests {
                     break;
                 };
                 let latency = now.saturating_duration_since(since);
-                admitted.answered(latency, now);
+                admitted.answered(latency, now, true);
                 answered += 1;
                 let is_settled = tick > 100;
                 let bound = Duration::from_secs(1);

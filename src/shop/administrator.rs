@@ -29,11 +29,14 @@ use crate::{
 const MEMORY_KIB: u32 = 47_104;
 /// Maximum number of hashes computed concurrently: each uses [`MEMORY_KIB`] and one core.
 const CONCURRENT_HASHES_MAX: usize = 2;
+/// The most passwords that are computed or wait for it.
+const WAITING_MAX: usize = 32;
 /// Length of a generated password: 20 characters out of 31 are 99 bits.
 const GENERATED_LENGTH: usize = 20;
 /// The characters of a generated password, without those that look alike.
 const ALPHABET: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
 
+static WAITING: Semaphore = Semaphore::const_new(WAITING_MAX);
 static HASH_PERMITS: LazyLock<Arc<Semaphore>> =
     LazyLock::new(|| Arc::new(Semaphore::new(CONCURRENT_HASHES_MAX)));
 
@@ -220,9 +223,16 @@ fn argon2() -> Result<Argon2<'static>, String> {
 
 /// Runs `work` on a blocking thread, with at most [`CONCURRENT_HASHES_MAX`] at a time. Hashing
 /// takes tens of milliseconds on purpose, so it must not block a thread that serves requests.
+///
+/// # Errors
+/// [`ShopError::Busy`] if [`WAITING_MAX`] wait already: strangers who sign in from many addresses
+/// must not fill the server.
 async fn run_blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, String> + Send + 'static,
 ) -> Result<T, ShopError> {
+    let _waiting = WAITING
+        .try_acquire()
+        .map_err(|_| ShopError::Busy { retry_after_s: 2 })?;
     let _permit = HASH_PERMITS.acquire().await;
     let result = tokio::task::spawn_blocking(work)
         .await

@@ -41,7 +41,7 @@ const PAYMENT_SECRET: &str = "payment";
 /// The name of the secret that signs links to a customer's orders. The provider does not know it.
 const LINK_SECRET: &str = "customer links";
 /// The name of the secret that signs events to a subscriber.
-const EVENT_SECRET: &str = "events";
+pub(super) const EVENT_SECRET: &str = "events";
 /// The name of the identifier with which the keys of this shop in Redis begin.
 const REDIS_NAMESPACE: &str = "redis namespace";
 

@@ -50,6 +50,8 @@ pub struct ServerParts {
     pub limits: Arc<RateLimits>,
     /// The limit of requests at once.
     pub admission: Arc<ConcurrencyLimiter>,
+    /// The most open streams. They stay open for hours, and must leave connections for requests.
+    pub streams_max: u64,
     pub stock_watch: StockWatch,
     pub stored_runs: StoredRunWatch,
     /// The URL of the database for the connection that listens to notices.

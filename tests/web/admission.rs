@@ -154,3 +154,13 @@ async fn a_crowd_over_capacity_is_refused_and_the_admitted_are_answered() {
     assert_eq!(bought, i64::from(LIMIT));
     assert_eq!(shop.units_ordered(&product).await, bought);
 }
+
+#[tokio::test]
+async fn streams_leave_connections_for_requests() {
+    let shop = TestShop::new().await;
+    let mut parts = parts(shop.handle(), shop.database.url(), "http://shop.test");
+    parts.streams_max = 0;
+    let mut visitor = Visitor::at(AppState::new(parts));
+    check_refused(&visitor.page("/live/all").await, "2");
+    assert_eq!(visitor.page("/").await.status, StatusCode::OK);
+}

@@ -42,6 +42,7 @@ pub fn parts(shop: Shop, database_url: &str, public_url: &str) -> ServerParts {
         limits: RateLimits::new(None).into(),
         // A busy machine would make the limit adapt.
         admission: ConcurrencyLimiter::new(LimiterSettings::UNLIMITED).into(),
+        streams_max: u64::MAX,
         stock_watch: Default::default(),
         stored_runs: Default::default(),
         notices_url: database_url.into(),

@@ -10,11 +10,11 @@ use super::Destination;
 use crate::{
     db::{
         dialect,
-        entity::{event_subscription, outbox_event},
-        txn,
+        entity::{event_subscription, outbox_event, shop_secret},
+        txn::{self, Abort, Work},
     },
     model::ShopError,
-    shop::Shop,
+    shop::{Shop, operation::EVENT_SECRET},
 };
 
 /// The id of the only row.
@@ -27,7 +27,8 @@ pub struct OutboxAdministration<'a> {
 }
 
 impl OutboxAdministration<'_> {
-    /// Sends events to this destination from now on, also those that wait.
+    /// Sends events to this destination from now on, also those that wait. Another destination gets
+    /// another secret: the last one knows the old secret, and could sign for the shop.
     ///
     /// # Errors
     /// [`ShopError::FieldsInvalid`] for `destination`; [`ShopError::InvalidState`] for a stream
@@ -45,6 +46,12 @@ impl OutboxAdministration<'_> {
         txn::run_for_result(&self.shop.db, policy, move |work| {
             let destination = destination.clone();
             Box::pin(async move {
+                let last = event_subscription::Entity::find_by_id(ONLY)
+                    .one(work.connection())
+                    .await?;
+                if last.is_some_and(|last| last.destination != destination) {
+                    forget_secret(work).await?;
+                }
                 event_subscription::Entity::delete_by_id(ONLY)
                     .exec(work.connection())
                     .await?;
@@ -63,7 +70,8 @@ impl OutboxAdministration<'_> {
         .map_err(ShopError::from)
     }
 
-    /// Ends the subscription: no events are written any more, and those that wait are deleted.
+    /// Ends the subscription: no events are written any more, those that wait are deleted, and the
+    /// next subscriber gets another secret.
     pub async fn unsubscribe(self) -> Result<(), ShopError> {
         let policy = self.shop.policy("end subscription");
         txn::run_for_result(&self.shop.db, policy, move |work| {
@@ -75,7 +83,7 @@ impl OutboxAdministration<'_> {
                     .filter(outbox_event::Column::DeliveredAt.is_null())
                     .exec(work.connection())
                     .await?;
-                Ok(())
+                forget_secret(work).await
             })
         })
         .await
@@ -100,4 +108,12 @@ impl OutboxAdministration<'_> {
         .await
         .map_err(ShopError::from)
     }
+}
+
+/// Removes the secret: the next event is signed with a new one.
+async fn forget_secret(work: &Work) -> Result<(), Abort> {
+    shop_secret::Entity::delete_by_id(EVENT_SECRET.to_owned())
+        .exec(work.connection())
+        .await?;
+    Ok(())
 }

@@ -40,6 +40,12 @@ impl ConnectionLimits {
             write: Duration::from_secs(60),
         }
     }
+
+    /// The most open streams: a quarter of the connections is left for requests.
+    pub fn streams_max(&self) -> u64 {
+        let all = u64::try_from(self.all).unwrap_or(u64::MAX);
+        all - all / 4
+    }
 }
 
 #[cfg(test)]
@@ -57,6 +63,8 @@ mod tests {
         ] {
             let limits = ConnectionLimits::new(all, per_address, open_files);
             assert_eq!((limits.all, limits.per_address), expected);
+            let all = u64::try_from(limits.all).expect("small");
+            assert!(limits.streams_max() < all || all < 4);
         }
     }
 }

@@ -14,8 +14,8 @@ use std::{
 
 use tower_sessions::session::Id;
 
-/// How long a session may read on after it was last verified, and is verified again after its last
-/// request.
+/// How long a session may read on after it was last verified, and how long it is verified again
+/// after its last request.
 const READS_ON: Duration = Duration::from_secs(15 * 60);
 /// How often the sessions are verified again.
 pub const VERIFIED_EVERY: Duration = Duration::from_secs(2);
@@ -56,12 +56,17 @@ impl Readers {
         }
     }
 
-    /// Notes that a session is still one of the administrator, although it sent no request.
+    /// Notes that a session is still one of the administrator, although it sent no request. One
+    /// that sent none for long is forgotten: the database, which answers, knows it.
     pub fn verified_again(&self, session: Id) {
+        self.verified_again_at(session, Instant::now());
+    }
+
+    fn verified_again_at(&self, session: Id, now: Instant) {
         if let Some(remembered) = self.lock().get_mut(&session.0)
-            && let Some(verified) = &mut remembered.verified
+            && remembered.verified.is_some()
         {
-            *verified = Instant::now();
+            remembered.verified = is_recent(remembered.used, now).then_some(now);
         }
     }
 
@@ -83,7 +88,7 @@ impl Readers {
         verified.is_some_and(|verified| is_recent(verified, now))
     }
 
-    /// The sessions to verify again.
+    /// The sessions to verify again: all that may read on.
     pub fn sessions(&self) -> Vec<Id> {
         self.sessions_at(Instant::now())
     }
@@ -91,7 +96,8 @@ impl Readers {
     fn sessions_at(&self, now: Instant) -> Vec<Id> {
         let sessions = self.lock();
         let current = sessions.iter().filter(|(_, remembered)| {
-            remembered.verified.is_some() && is_recent(remembered.used, now)
+            let verified = remembered.verified;
+            verified.is_some_and(|verified| is_recent(verified, now))
         });
         current.map(|(id, _)| Id(*id)).collect()
     }
@@ -136,6 +142,18 @@ mod tests {
         let later = Instant::now() + READS_ON;
         assert!(readers.may_read_on(ONE) && !readers.may_read_at(ONE, later));
         assert_eq!(readers.sessions().len(), 1);
+        assert!(readers.sessions_at(later).is_empty());
+    }
+
+    #[test]
+    fn a_session_without_requests_is_forgotten_while_the_database_answers() {
+        let readers = Readers::default();
+        readers.verified(ONE);
+        let (soon, later) = (Instant::now() + READS_ON / 2, Instant::now() + READS_ON);
+        readers.verified_again_at(ONE, soon);
+        assert_eq!(readers.sessions_at(later), [ONE], "it may still read on");
+        readers.verified_again_at(ONE, later);
+        assert!(!readers.may_read_at(ONE, later));
         assert!(readers.sessions_at(later).is_empty());
     }
 }
