@@ -298,6 +298,9 @@ where
         async move { (id, answer.await) }
     });
     let calls: Vec<_> = calls.collect();
+    // While a connection is opened, all calls but one are refused. If it cannot be opened, each
+    // call says why.
+    let _ = gate.redis().incarnation().await;
     stream::iter(calls).buffered(AT_ONCE).collect().await
 }
 

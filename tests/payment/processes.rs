@@ -120,7 +120,7 @@ async fn a_provider_without_secret_or_database_reports_the_missing_setting() {
         command.env(given, "postgres://nobody@127.0.0.1:1/nothing");
         let ended = tokio::task::spawn_blocking(move || command.output());
         let ended = ended.await.expect("no panic").expect("the program starts");
-        assert_eq!(ended.status.code(), Some(1));
+        assert_eq!(ended.status.code(), Some(2));
         let message = String::from_utf8_lossy(&ended.stderr);
         assert!(message.contains(missing), "{message}");
     }

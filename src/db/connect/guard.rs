@@ -1,9 +1,14 @@
 //! What protects a database from its callers while it is away or struggles: a breaker in front of
 //! every call, and a budget of retries.
 
-use std::{fmt, sync::Arc, time::Instant};
+use std::{
+    fmt,
+    sync::{Arc, OnceLock},
+    time::Instant,
+};
 
-use sea_orm::DbErr;
+use futures::{FutureExt, future::select_ok};
+use sea_orm::{DatabaseConnection, DbErr};
 use tokio::time::timeout;
 
 use super::{close, ensure::single_connection, settings::PoolSettings};
@@ -19,6 +24,8 @@ pub struct DatabaseGuard(Option<Arc<Parts>>);
 
 struct Parts {
     url: String,
+    /// The pool for reads, which a probe may use.
+    pool: OnceLock<DatabaseConnection>,
     breaker: Breaker,
     retries: RetryBudget,
 }
@@ -35,10 +42,18 @@ impl DatabaseGuard {
         Self(settings.is_guarded.then(|| {
             Arc::new(Parts {
                 url: url.to_owned(),
+                pool: OnceLock::new(),
                 breaker: Breaker::new(Thresholds::SERVICE),
                 retries: RetryBudget::default(),
             })
         }))
+    }
+
+    /// Lets the probes use this pool, too.
+    pub(super) fn use_pool(&self, pool: &DatabaseConnection) {
+        if let Some(parts) = &self.0 {
+            parts.pool.get_or_init(|| pool.clone());
+        }
     }
 
     /// The breaker; `None` without a guard.
@@ -51,8 +66,9 @@ impl DatabaseGuard {
         self.0.as_deref().map(|parts| &parts.retries)
     }
 
-    /// Lets a call to the database pass. While the breaker is half-open, one call first opens a
-    /// connection of its own, as the probe: a connection of the pool may be a dead one.
+    /// Lets a call to the database pass. While the breaker is half-open, one call first probes: by
+    /// a connection of its own, because those of the pool may be dead, and by one of the pool,
+    /// because a server with too many connections opens no other.
     ///
     /// # Errors
     /// [`engine::left_alone`] while the database is left alone.
@@ -99,11 +115,20 @@ impl Parts {
     }
 
     async fn probe(&self, pass: Pass) -> Result<(), DbErr> {
-        let opening = single_connection(&self.url);
+        let opened = async { single_connection(&self.url).await.map(Some) };
+        let pooled = async {
+            match self.pool.get() {
+                Some(pool) => pool.ping().await.map(|()| None),
+                None => Err(engine::left_alone()),
+            }
+        };
+        let probes = select_ok([opened.boxed(), pooled.boxed()]);
         let probe_max = self.breaker.thresholds().probe_max;
-        if let Ok(Ok(connection)) = timeout(probe_max, opening).await {
+        if let Ok(Ok((connection, _))) = timeout(probe_max, probes).await {
             self.note(self.breaker.succeed(pass));
-            tokio::spawn(close(connection));
+            if let Some(connection) = connection {
+                tokio::spawn(close(connection));
+            }
             return Ok(());
         }
         self.note(self.breaker.fail(pass, Instant::now()));

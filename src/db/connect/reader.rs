@@ -44,6 +44,7 @@ impl Reader {
         let connection = Database::connect(options)
             .await
             .map_err(ConnectError::Unreachable)?;
+        guard.use_pool(&connection);
         Ok(Self {
             connection,
             deadline: settings.read_deadline,

@@ -28,6 +28,10 @@ const BACKOFF_MAX: Duration = Duration::from_millis(128);
 /// are limited by the attempts and the backoff alone.
 const SLOW_ATTEMPT: Duration = Duration::from_millis(500);
 
+/// A BEGIN without an answer for longer shows that the database is away. Before it is sent, it
+/// waits for a connection, which a late transaction returns only after its rollback.
+const BEGIN_MAX: Duration = Duration::from_millis(1_500);
+
 /// The work of one attempt.
 pub trait Body<T> {
     fn attempt(
@@ -103,7 +107,7 @@ where
     match &within_deadline {
         Ok(result) => report(db, pass, result),
         // BEGIN takes one round trip and waits for no lock; any other statement may.
-        Err(_) if progress.is_beginning() => db.guard().failed(pass),
+        Err(_) if progress.beginning_for() > BEGIN_MAX => db.guard().failed(pass),
         Err(_) => {}
     }
     let result = within_deadline.unwrap_or_else(|_| {

@@ -7,8 +7,17 @@ use async_trait::async_trait;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{Charge, ChargeReport, GatewayError, PaymentGateway, RefundRequest, RefundState};
+use super::{
+    Charge, ChargeReport, GatewayError, PaymentGateway, RefundRequest, RefundState,
+    http::CALL_TIMEOUT,
+};
 use crate::resilience::{Breaker, Change, Thresholds, breaker::Pass};
+
+/// A probe may take as long as any call: a provider that answers slowly is there.
+const THRESHOLDS: Thresholds = Thresholds {
+    probe_max: CALL_TIMEOUT,
+    ..Thresholds::SERVICE
+};
 
 /// See the module's documentation. A refused call is [`GatewayError::NotSent`], which is true: the
 /// provider does not receive it.
@@ -23,7 +32,7 @@ impl GuardedGateway {
     pub fn new(gateway: Arc<dyn PaymentGateway>) -> Self {
         Self {
             gateway,
-            breaker: Breaker::new(Thresholds::SERVICE),
+            breaker: Breaker::new(THRESHOLDS),
         }
     }
 

@@ -123,7 +123,9 @@ impl Shop {
         strategy: StrategyKey,
         request: &PurchaseRequest,
     ) -> Result<Option<RefreshGuard>, ShopError> {
-        if !strategy.is_safe() {
+        // A purchase that waits under this key may still be sold, if units return.
+        let may_wait = request.claim.is_some() && strategies::of(strategy).knows_waiting_keys();
+        if !strategy.is_safe() || may_wait {
             return Ok(None);
         }
         loop {

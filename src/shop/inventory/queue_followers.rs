@@ -61,6 +61,29 @@ impl Drop for Consuming<'_> {
     }
 }
 
+/// Forgets an order whose caller left before the queue had accepted it: no consumer would settle
+/// it.
+#[derive(Debug)]
+pub struct Unaccepted<'a> {
+    followers: &'a Followers,
+    order_id: Option<Uuid>,
+}
+
+impl Unaccepted<'_> {
+    /// Goes on following the order, which the queue has accepted.
+    pub fn keep(mut self) {
+        self.order_id = None;
+    }
+}
+
+impl Drop for Unaccepted<'_> {
+    fn drop(&mut self) {
+        if let Some(order_id) = self.order_id {
+            self.followers.forget(order_id);
+        }
+    }
+}
+
 impl Followers {
     /// Follows an order until it is decided. Call it before the order is accepted, because it may
     /// be decided at once.
@@ -88,8 +111,15 @@ impl Followers {
         receiver
     }
 
-    /// Forgets an order that was not accepted.
-    pub fn forget(&self, order_id: Uuid) {
+    /// Forgets the order when the result is dropped, unless its caller keeps it.
+    pub fn unaccepted(&self, order_id: Uuid) -> Unaccepted<'_> {
+        Unaccepted {
+            followers: self,
+            order_id: Some(order_id),
+        }
+    }
+
+    fn forget(&self, order_id: Uuid) {
         self.lock().remove(&order_id);
     }
 

@@ -42,6 +42,12 @@ pub trait PurchaseStrategy: Send + Sync {
         None
     }
 
+    /// True if a purchase may wait where the database does not know its key. Such a strategy looks
+    /// for the key itself, before it refuses.
+    fn knows_waiting_keys(&self) -> bool {
+        false
+    }
+
     /// Returns the same strategy for holds, if it can reserve stock.
     fn holding(&self) -> Option<&dyn HoldStrategy> {
         None

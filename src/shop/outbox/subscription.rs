@@ -49,8 +49,12 @@ impl OutboxAdministration<'_> {
                 let last = event_subscription::Entity::find_by_id(ONLY)
                     .one(work.connection())
                     .await?;
-                if last.is_some_and(|last| last.destination != destination) {
-                    forget_secret(work).await?;
+                match last {
+                    Some(last) if last.destination != destination => forget_secret(work).await?,
+                    Some(_) => {}
+                    // A transaction that began before the end of the last subscription has written
+                    // them since.
+                    None => forget_waiting(work).await?,
                 }
                 event_subscription::Entity::delete_by_id(ONLY)
                     .exec(work.connection())
@@ -79,10 +83,7 @@ impl OutboxAdministration<'_> {
                 event_subscription::Entity::delete_by_id(ONLY)
                     .exec(work.connection())
                     .await?;
-                outbox_event::Entity::delete_many()
-                    .filter(outbox_event::Column::DeliveredAt.is_null())
-                    .exec(work.connection())
-                    .await?;
+                forget_waiting(work).await?;
                 forget_secret(work).await
             })
         })
@@ -108,6 +109,15 @@ impl OutboxAdministration<'_> {
         .await
         .map_err(ShopError::from)
     }
+}
+
+/// Deletes the events that wait.
+async fn forget_waiting(work: &Work) -> Result<(), Abort> {
+    outbox_event::Entity::delete_many()
+        .filter(outbox_event::Column::DeliveredAt.is_null())
+        .exec(work.connection())
+        .await?;
+    Ok(())
 }
 
 /// Removes the secret: the next event is signed with a new one.

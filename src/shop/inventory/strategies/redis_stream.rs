@@ -70,16 +70,18 @@ impl PurchaseStrategy for RedisStream {
         let followers = gate.followers();
         let order = QueuedOrder::new(&request);
         let answer = followers.follow_for_answer(order.clone());
+        let unaccepted = followers.unaccepted(order.order_id);
         let asked = Instant::now();
         let queued = enqueue(shop, gate, &order).await;
         let asked = asked.elapsed();
         let mut outcome = match queued {
             Ok(queued) if queued.order_id == order.order_id => {
+                unaccepted.keep();
                 followers.accepted(queued.order_id);
                 with_redis(wait(shop, answer).await, asked)
             }
             Ok(queued) => {
-                followers.forget(order.order_id);
+                drop(unaccepted);
                 let answer = followers.follow_for_answer(order.accepted_as(queued.order_id));
                 followers.accepted(queued.order_id);
                 let mut outcome = wait(shop, answer).await;
@@ -87,7 +89,7 @@ impl PurchaseStrategy for RedisStream {
                 outcome
             }
             Err(mut decided) => {
-                followers.forget(order.order_id);
+                drop(unaccepted);
                 decided.split.redis += asked.saturating_sub(decided.split.total());
                 *decided
             }
@@ -105,12 +107,15 @@ impl PurchaseStrategy for RedisStream {
         let followers = gate.followers();
         let order = QueuedOrder::new(&request);
         followers.follow(order.clone());
+        let unaccepted = followers.unaccepted(order.order_id);
         let queued = enqueue(shop, gate, &order).await;
         match queued {
             Ok(queued) => {
                 // The process that accepted it before may be gone.
-                if queued.order_id != order.order_id {
-                    followers.forget(order.order_id);
+                if queued.order_id == order.order_id {
+                    unaccepted.keep();
+                } else {
+                    drop(unaccepted);
                     followers.follow(order.accepted_as(queued.order_id));
                 }
                 followers.accepted(queued.order_id);
@@ -129,10 +134,14 @@ impl PurchaseStrategy for RedisStream {
                 }
             }
             Err(decided) => {
-                followers.forget(order.order_id);
+                drop(unaccepted);
                 (*decided).map(Accepted::Written)
             }
         }
+    }
+
+    fn knows_waiting_keys(&self) -> bool {
+        true
     }
 
     fn queue_length(&self, shop: &Shop, _product_id: i64) -> Option<u64> {

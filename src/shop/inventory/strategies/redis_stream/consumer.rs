@@ -120,6 +120,27 @@ fn is_permanent(error: &TxnError) -> bool {
     )
 }
 
+/// True if the batch may be too large, or one of its stock rows is locked by another session.
+fn is_late(error: &TxnError) -> bool {
+    matches!(
+        error,
+        TxnError::DeadlinePassed { .. } | TxnError::Exhausted { .. }
+    )
+}
+
+/// Divides a batch that was late: the products without the first order's come first, because its
+/// row may be locked. The orders of one product are halved, in their order.
+fn halves(batch: Vec<Job>) -> (Vec<Job>, Vec<Job>) {
+    let product_id = batch.first().map(|job| job.order.product_id);
+    let is_of_first = |job: &Job| Some(job.order.product_id) == product_id;
+    let (mut of_first, others): (Vec<_>, Vec<_>) = batch.into_iter().partition(is_of_first);
+    if !others.is_empty() {
+        return (others, of_first);
+    }
+    let second = of_first.split_off(of_first.len() / 2);
+    (of_first, second)
+}
+
 /// An entry with its order.
 struct Job {
     entry: Entry,
@@ -223,6 +244,11 @@ impl Consumer {
             match result {
                 Ok(written) => return self.finish(&batch, written, &cost).await,
                 Err(error) if is_permanent(&error) => break,
+                Err(error) if is_late(&error) && batch.len() > 1 => {
+                    let (first, second) = halves(batch);
+                    Box::pin(self.decide(first)).await?;
+                    return Box::pin(self.decide(second)).await;
+                }
                 Err(error) => self.wait_for_database(&error).await,
             }
         }
@@ -388,4 +414,41 @@ fn is_due(at: &mut Instant, every: Duration) -> bool {
         *at = now + every;
     }
     is_due
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{model::Quantity, shop::inventory::PurchaseRequest};
+
+    fn job(product_id: i64, id: &str) -> Job {
+        let order = QueuedOrder::new(&PurchaseRequest {
+            product_id,
+            quantity: Quantity::new(1).expect("a quantity"),
+            claim: None,
+            lane_id: None,
+        });
+        let entry = Entry {
+            id: id.to_owned(),
+            deliveries: 1,
+            text: String::new(),
+        };
+        Job { entry, order }
+    }
+
+    fn ids(jobs: &[Job]) -> Vec<&str> {
+        jobs.iter().map(|job| job.entry.id.as_str()).collect()
+    }
+
+    #[test]
+    fn a_late_batch_is_divided_by_product_and_then_in_halves() {
+        let batch = vec![job(1, "a"), job(2, "b"), job(1, "c"), job(3, "d")];
+        let (first, second) = halves(batch);
+        assert_eq!(
+            (ids(&first), ids(&second)),
+            (vec!["b", "d"], vec!["a", "c"])
+        );
+        let (first, second) = halves(second);
+        assert_eq!((ids(&first), ids(&second)), (vec!["a"], vec!["c"]));
+    }
 }
