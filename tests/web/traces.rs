@@ -391,7 +391,7 @@ async fn a_wrong_setting_is_refused_with_a_sentence() {
             .env("OTEL_TRACES_SAMPLER", "traceidratio")
             .env(variable, value);
         let ended = end_of(command, &folder).await;
-        ended.check_code(1);
+        ended.check_code(2);
         assert!(ended.stderr.contains(variable), "{}", ended.stderr);
         assert!(ended.left_nothing, "{variable}");
     }
