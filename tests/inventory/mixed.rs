@@ -60,12 +60,12 @@ async fn ready(
     }
 }
 
-/// True if the second may buy the unit: on InnoDB, two serializable transactions lock what they
-/// read together, and then each waits for the other to write. The one that closes the circle is
-/// retried.
-fn is_retried(shop: &TestShop, first: Way, second: Way) -> bool {
+/// True if the second may buy the unit: on InnoDB, a serializable transaction has a shared lock on
+/// what it has read, and needs another one to write. A buyer who waits for the row by then is in
+/// front of it, and waits for the shared lock: the one that closes the circle is retried.
+fn is_retried(shop: &TestShop, first: Way) -> bool {
     let serializable = Way::Express(StrategyKey::Serializable);
-    shop.db().engine() == Engine::MySql && first == serializable && second == serializable
+    shop.db().engine() == Engine::MySql && first == serializable
 }
 
 /// Each pair in both orders, 196 in total with Redis. A strategy that may not wait for the row
@@ -90,7 +90,7 @@ async fn last_unit_sells_once_between_any_two_ways_of_buying() {
             let expected = (Ok(()), Err(product.insufficient(0, 1)));
             let reversed = (Err(product.insufficient(0, 1)), Ok(()));
             assert!(
-                results == expected || (is_retried(&shop, first, second) && results == reversed),
+                results == expected || (is_retried(&shop, first) && results == reversed),
                 "{first:?} queued before {second:?}: {results:?}"
             );
             assert_eq!(shop.units_ordered(&product).await, 1);

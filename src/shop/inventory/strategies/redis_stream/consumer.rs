@@ -279,8 +279,8 @@ impl Consumer {
         sleep(FAILURE_PAUSE).await;
     }
 
-    /// Teaches the gates, answers the callers, and acknowledges the entries of a batch that is
-    /// committed.
+    /// Teaches the gates, acknowledges the entries of a batch that is committed, and answers the
+    /// callers.
     async fn finish(
         &self,
         batch: &[Job],
@@ -289,17 +289,23 @@ impl Consumer {
     ) -> Result<(), Unavailable> {
         crash_point::pass("before acknowledging by", STRATEGY.as_str());
         self.teach(&written.lessons).await;
-        let mut decided = Vec::with_capacity(batch.len());
-        for (job, answer) in batch.iter().zip(written.answers) {
-            decided.push(Acknowledged {
+        let answers = written.answers;
+        let decided: Vec<_> = batch
+            .iter()
+            .zip(&answers)
+            .map(|(job, answer)| Acknowledged {
                 entry_id: &job.entry.id,
                 order: &job.order,
                 frees_key: answer.is_err(),
-            });
+            })
+            .collect();
+        // Before the answers: a buyer who is refused may use the key again at once.
+        let acknowledged = self.queue.acknowledge(&decided).await;
+        for (job, answer) in batch.iter().zip(answers) {
             let outcome = cost.with_result(answer.map_err(TxnError::Refused));
             self.followers.settle(job.order.order_id, &outcome);
         }
-        self.queue.acknowledge(&decided).await.map(drop)
+        acknowledged.map(drop)
     }
 
     async fn teach(&self, lessons: &[Lesson]) {
