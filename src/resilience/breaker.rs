@@ -165,6 +165,17 @@ impl Breaker {
         Change::None
     }
 
+    /// Notes that the service answered a probe, in time or later: it is there, and the breaker
+    /// closes.
+    pub fn probe_answered(&self) -> Change {
+        if self.refuses_until.swap(CLOSED, Ordering::AcqRel) == CLOSED {
+            return Change::None;
+        }
+        self.failures.store(0, Ordering::Relaxed);
+        self.changes.fetch_add(1, Ordering::AcqRel);
+        Change::Closed
+    }
+
     /// Notes that the service did not answer a call.
     pub fn fail(&self, pass: Pass, now: Instant) -> Change {
         if !self.is_current(pass) {
@@ -292,6 +303,19 @@ mod tests {
         assert_eq!(breaker.state(), State::Closed);
         assert!(!pass(&breaker, opened + ms(101)).is_probe());
         assert_eq!(breaker.succeed(probe), Change::None, "logged once");
+    }
+
+    #[test]
+    fn a_probe_that_is_answered_late_closes_it() {
+        let (breaker, opened) = opened();
+        let probe = pass(&breaker, opened + ms(100));
+        assert_eq!(breaker.fail(probe, opened + ms(140)), Change::None);
+        assert_eq!(breaker.state(), State::Open);
+        assert_eq!(breaker.probe_answered(), Change::Closed);
+        assert_eq!(breaker.state(), State::Closed);
+        assert_eq!(breaker.fail(probe, opened + ms(141)), Change::None);
+        assert_eq!(breaker.state(), State::Closed);
+        assert_eq!(breaker.probe_answered(), Change::None, "logged once");
     }
 
     #[test]

@@ -7,24 +7,15 @@ use async_trait::async_trait;
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::{
-    Charge, ChargeReport, GatewayError, PaymentGateway, RefundRequest, RefundState,
-    http::CALL_TIMEOUT,
-};
+use super::{Charge, ChargeReport, GatewayError, PaymentGateway, RefundRequest, RefundState};
 use crate::resilience::{Breaker, Change, Thresholds, breaker::Pass};
-
-/// A probe may take as long as any call: a provider that answers slowly is there.
-const THRESHOLDS: Thresholds = Thresholds {
-    probe_max: CALL_TIMEOUT,
-    ..Thresholds::SERVICE
-};
 
 /// See the module's documentation. A refused call is [`GatewayError::NotSent`], which is true: the
 /// provider does not receive it.
 #[derive(Debug)]
 pub struct GuardedGateway {
     gateway: Arc<dyn PaymentGateway>,
-    breaker: Breaker,
+    breaker: Arc<Breaker>,
 }
 
 impl GuardedGateway {
@@ -32,26 +23,32 @@ impl GuardedGateway {
     pub fn new(gateway: Arc<dyn PaymentGateway>) -> Self {
         Self {
             gateway,
-            breaker: Breaker::new(THRESHOLDS),
+            breaker: Arc::new(Breaker::new(Thresholds::SERVICE)),
         }
     }
 
     /// Lets a call pass. While the breaker is half-open, one call first asks for a charge that does
-    /// not exist, as the probe: no card waits for the answer.
+    /// not exist, as the probe: no card waits for the answer. The probe goes on after its caller was
+    /// refused: a provider that answers later is there, too.
     async fn admit(&self) -> Result<Pass, GatewayError> {
         let pass = self.pass()?;
         if !pass.is_probe() {
             return Ok(pass);
         }
-        let probe = self.gateway.charge_state(Uuid::nil());
+        let (gateway, breaker) = (Arc::clone(&self.gateway), Arc::clone(&self.breaker));
+        let probe = tokio::spawn(async move {
+            let answer = gateway.charge_state(Uuid::nil()).await;
+            note(if is_answer(&answer) {
+                breaker.probe_answered()
+            } else {
+                breaker.fail(pass, Instant::now())
+            });
+        });
         let probe_max = self.breaker.thresholds().probe_max;
-        let answer = timeout(probe_max, probe).await;
-        if answer.is_ok_and(|answer| is_answer(&answer)) {
-            self.note(self.breaker.succeed(pass));
-            return self.pass();
+        if timeout(probe_max, probe).await.is_err() {
+            note(self.breaker.fail(pass, Instant::now()));
         }
-        self.note(self.breaker.fail(pass, Instant::now()));
-        Err(left_alone())
+        self.pass()
     }
 
     fn pass(&self) -> Result<Pass, GatewayError> {
@@ -61,22 +58,22 @@ impl GuardedGateway {
 
     /// Reports the end of a call to the breaker.
     fn ended<T>(&self, pass: Pass, result: Result<T, GatewayError>) -> Result<T, GatewayError> {
-        self.note(if is_answer(&result) {
+        note(if is_answer(&result) {
             self.breaker.succeed(pass)
         } else {
             self.breaker.fail(pass, Instant::now())
         });
         result
     }
+}
 
-    fn note(&self, change: Change) {
-        match change {
-            Change::None => {}
-            Change::Opened => tracing::error!(
-                "the payment provider does not answer: payments are refused until a probe is answered"
-            ),
-            Change::Closed => tracing::info!("the payment provider answers again"),
-        }
+fn note(change: Change) {
+    match change {
+        Change::None => {}
+        Change::Opened => tracing::error!(
+            "the payment provider does not answer: payments are refused until a probe is answered"
+        ),
+        Change::Closed => tracing::info!("the payment provider answers again"),
     }
 }
 

@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// From sending the request to the last byte of its response.
-pub(super) const CALL_TIMEOUT: Duration = Duration::from_secs(4);
+const CALL_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// The provider's current address: a restarted provider listens on another port. All clones share
 /// it.
