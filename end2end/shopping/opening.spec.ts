@@ -62,7 +62,10 @@ async function expectOpen(page: Page): Promise<void> {
   await recordChanges(page);
 }
 
-test("a page opens by itself at the start, without a request", async ({ page, sales }) => {
+test("a page opens by itself at the start, without a request", { tag: "@phone" }, async ({
+  page,
+  sales,
+}) => {
   const start = await planSoon(
     (start) => sales.plan(FIELD_PHONE, start),
     () => open(page, FIELD_PHONE),

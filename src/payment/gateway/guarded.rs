@@ -28,8 +28,8 @@ impl GuardedGateway {
     }
 
     /// Lets a call pass. While the breaker is half-open, one call first asks for a charge that does
-    /// not exist, as the probe: no card waits for the answer. The probe goes on after its caller was
-    /// refused: a provider that answers later is there, too.
+    /// not exist, as the probe: no card waits for the answer. The probe goes on after its caller
+    /// was refused: a provider that answers later is there, too.
     async fn admit(&self) -> Result<Pass, GatewayError> {
         let pass = self.pass()?;
         if !pass.is_probe() {
