@@ -3,6 +3,7 @@
 pub mod collector;
 pub mod database;
 pub mod engines;
+pub mod port;
 pub mod program;
 pub mod provider;
 pub mod proxy;

@@ -18,6 +18,7 @@ use uuid::Uuid;
 use crate::support::{
     PATIENCE, PlacesOrders, ScriptedProvider, StockLock, TestProduct, TestShop, administrator,
     check_audit_clean,
+    port::ReservedPort,
     provider::SECRET,
     scripted_provider::{declined, lost},
     sessions::{self, Session},
@@ -522,11 +523,9 @@ async fn an_unknown_outcome_is_queried_only_at_intervals() {
 async fn an_unreachable_provider_leaves_no_pending_payment() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
-    let unused_address = {
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = listener.local_addr().expect("it has an address");
-        url::Url::parse(&format!("http://{address}")).expect("a URL")
-    };
+    let unused_port = ReservedPort::reserve();
+    let unused_address = format!("http://{}", unused_port.address());
+    let unused_address = url::Url::parse(&unused_address).expect("a URL");
     let gateway = HttpGateway::new(GatewayAddress::new(unused_address), SECRET).expect("a client");
     let here = shop.handle().with_gateway(std::sync::Arc::new(gateway));
     let cart = shop.cart_of(&[(&product, 2)]).await;

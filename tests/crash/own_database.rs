@@ -14,9 +14,11 @@ use nix::{
     unistd::Pid,
 };
 use tempfile::TempDir;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
-use crate::support::{PATIENCE, database::ByHand, server::Server, small_disk::SmallDisk, within};
+use crate::support::{
+    PATIENCE, database::ByHand, port::ReservedPort, server::Server, small_disk::SmallDisk, within,
+};
 
 /// The time between two looks at a server.
 const POLL: Duration = Duration::from_millis(50);
@@ -65,7 +67,7 @@ impl OwnDatabase {
                 (url, OwnServer::Postgres { data, running })
             }
             Engine::MySql => {
-                let server = MariaDb::new(data).await;
+                let server = MariaDb::new(data);
                 (server.start().await, OwnServer::MariaDb(server))
             }
         };
@@ -182,13 +184,12 @@ async fn start_postgres(data: &Path) -> EmbeddedPostgres {
 /// A MariaDB that `scripts/engines.sh` starts, and whose commits wait for the disk.
 struct MariaDb {
     data: PathBuf,
-    port: u16,
+    port: ReservedPort,
 }
 
 impl MariaDb {
-    async fn new(data: PathBuf) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let port = listener.local_addr().expect("it has an address").port();
+    fn new(data: PathBuf) -> Self {
+        let port = ReservedPort::reserve();
         Self { data, port }
     }
 
@@ -198,7 +199,7 @@ impl MariaDb {
             .arg("mariadb")
             .current_dir(env!("CARGO_MANIFEST_DIR"))
             .env("DOORBUSTER_DATA", &self.data)
-            .env("DOORBUSTER_ENGINES_PORT", self.port.to_string())
+            .env("DOORBUSTER_ENGINES_PORT", self.port.number().to_string())
             .env_remove("DOORBUSTER_ENGINES_DURABLE")
             .output();
         let started = within(PATIENCE * 3, "MariaDB", started).await;
@@ -238,7 +239,7 @@ impl MariaDb {
     }
 
     async fn until_gone(&self) {
-        while TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() {
+        while TcpStream::connect(self.port.address()).await.is_ok() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

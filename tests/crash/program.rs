@@ -17,7 +17,7 @@ use reqwest::Client;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{program::doorbuster, redis};
+use crate::support::{port::ReservedPort, program::doorbuster, redis};
 
 /// The administrator's password.
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -33,6 +33,8 @@ pub struct ServerRunner {
     redis_url: Option<String>,
     settings: Vec<(&'static str, String)>,
     running: Option<Child>,
+    /// Those of all servers so far: no other program answers at the address of a killed server.
+    ports: Vec<ReservedPort>,
     providers: Vec<Pid>,
 }
 
@@ -44,6 +46,7 @@ impl ServerRunner {
             redis_url: redis::shared_url(),
             settings: Vec::new(),
             running: None,
+            ports: Vec::new(),
             providers: Vec::new(),
         }
     }
@@ -62,11 +65,9 @@ impl ServerRunner {
 
     /// Starts a server, which is killed at `point` if one is given. Returns its URL.
     pub fn start(&mut self, point: Option<&str>) -> String {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .expect("a free port")
-            .port();
-        let address = format!("127.0.0.1:{port}");
+        let port = ReservedPort::reserve();
+        let address = port.address().to_string();
+        self.ports.push(port);
         let mut command = doorbuster(self.folder.path(), &["serve"]);
         command
             .env("DATABASE_URL", &self.database_url)

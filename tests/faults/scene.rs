@@ -1,8 +1,6 @@
 //! The servers of a run: a database of its own, a Redis of its own if one is installed, a proxy
 //! between the shop's server and its database, and the server.
 
-use std::net::TcpListener;
-
 use doorbuster::{db::engine::Engine, model::StrategyKey};
 use reqwest::Client;
 use tokio::task::JoinSet;
@@ -10,7 +8,9 @@ use tokio::task::JoinSet;
 use super::{held::Held, market::Market, metrics::Scrape, watch};
 use crate::{
     crash::{own_database::OwnDatabase, program::ServerRunner, strategies::safe},
-    support::{TestProduct, TestShop, database::ByHand, proxy::Proxy, redis::TestRedis},
+    support::{
+        TestProduct, TestShop, database::ByHand, port::ReservedPort, proxy::Proxy, redis::TestRedis,
+    },
 };
 
 /// More than all buyers of a run can buy.
@@ -34,6 +34,7 @@ pub struct Scene {
     pub products: Vec<(StrategyKey, TestProduct)>,
     others: [TestProduct; 2],
     pub metrics_url: String,
+    _metrics_port: ReservedPort,
     pub http: Client,
     pub runner: ServerRunner,
     pub proxy: Proxy,
@@ -61,10 +62,10 @@ impl Scene {
         ];
         let proxy = Proxy::before(database.url()).await;
         let redis = TestRedis::start_durable();
-        let metrics = free_address();
+        let metrics = ReservedPort::reserve();
         // Limits for each address would refuse the shoppers, who all have this machine's.
         let mut runner = ServerRunner::new(proxy.url())
-            .with_setting("METRICS_ADDR", metrics.clone())
+            .with_setting("METRICS_ADDR", metrics.address().to_string())
             .with_setting("NEW_CARTS_PER_MINUTE", "0".to_owned())
             .with_setting("UNPAID_PAUSE_S", "0".to_owned())
             .with_setting("ADDRESS_UNPAID_MAX", "0".to_owned());
@@ -80,7 +81,8 @@ impl Scene {
             clients: JoinSet::new(),
             products,
             others,
-            metrics_url: format!("http://{metrics}/metrics"),
+            metrics_url: format!("http://{}/metrics", metrics.address()),
+            _metrics_port: metrics,
             http: Client::builder().no_proxy().build().expect("a client"),
             runner,
             proxy,
@@ -133,12 +135,6 @@ impl Scene {
         self.proxy.restore();
         self.proxy.delay(std::time::Duration::ZERO);
     }
-}
-
-fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("it has an address");
-    address.to_string()
 }
 
 /// Returns the engine's name and version, as in `PostgreSQL 15.14` or `MariaDB 10.11.6`.

@@ -3,7 +3,7 @@
 
 use std::{
     io::{BufRead, BufReader, Write},
-    net::{TcpListener, TcpStream},
+    net::TcpStream,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     sync::{LazyLock, mpsc},
@@ -19,7 +19,7 @@ use nix::{
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use super::PATIENCE;
+use super::{PATIENCE, port::ReservedPort};
 
 /// The servers that speak this protocol, in the order of preference.
 const PROGRAMS: [&str; 2] = ["redis-server", "valkey-server"];
@@ -54,7 +54,7 @@ enum Persistence {
 /// A Redis server. It is killed when it is dropped, and when this process ends.
 pub struct TestRedis {
     program: &'static str,
-    port: u16,
+    port: ReservedPort,
     persistence: Persistence,
     running: Option<Running>,
     // The last field: the folder is removed after the server has ended.
@@ -90,24 +90,18 @@ impl TestRedis {
             .prefix("redis-")
             .tempdir_in(env!("CARGO_TARGET_TMPDIR"))
             .expect("a temporary folder");
-        // Another program may take the port before the server does.
-        for _ in 0..5 {
-            let port = free_port();
-            if let Some(running) = launch(program, folder.path(), port, persistence) {
-                return Some(Self {
-                    program,
-                    port,
-                    persistence,
-                    running: Some(running),
-                    folder,
-                });
-            }
-        }
-        panic!("{program} does not start");
+        let port = ReservedPort::reserve();
+        Some(Self {
+            program,
+            persistence,
+            running: Some(launch(program, folder.path(), port.number(), persistence)),
+            port,
+            folder,
+        })
     }
 
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/", self.port)
+        format!("redis://127.0.0.1:{}/", self.port.number())
     }
 
     /// Returns new gates on this server.
@@ -130,10 +124,10 @@ impl TestRedis {
         let running = launch(
             self.program,
             self.folder.path(),
-            self.port,
+            self.port.number(),
             self.persistence,
         );
-        self.running = Some(running.expect("it starts again on its port"));
+        self.running = Some(running);
     }
 
     /// The same without any data.
@@ -154,11 +148,11 @@ impl TestRedis {
 
     /// Makes this server a replica of `leader`, and waits until it has its data.
     pub fn replicate(&self, leader: &Self) {
-        let command = format!("REPLICAOF 127.0.0.1 {}", leader.port);
+        let command = format!("REPLICAOF 127.0.0.1 {}", leader.port.number());
         assert_eq!(self.command(&command), "+OK");
         let deadline = Instant::now() + PATIENCE;
         // `role:slave` has a link to its leader, which is up when it has the data.
-        while !information(self.port, "replication")
+        while !information(self.port.number(), "replication")
             .is_some_and(|text| text.contains("link_status:up"))
         {
             assert!(Instant::now() < deadline, "the replica has no data");
@@ -198,7 +192,7 @@ impl TestRedis {
 
     /// Sends a command, and returns the first line of the answer.
     pub fn command(&self, command: &str) -> String {
-        ask(self.port, command).expect("the server answers")
+        ask(self.port.number(), command).expect("the server answers")
     }
 }
 
@@ -216,18 +210,8 @@ fn is_installed(program: &str) -> bool {
     folders.any(|folder| folder.join(program).is_file())
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it has an address").port()
-}
-
-/// Starts a server, and waits until it has loaded its data; `None` if it ends before.
-fn launch(
-    program: &'static str,
-    folder: &Path,
-    port: u16,
-    persistence: Persistence,
-) -> Option<Running> {
+/// Starts a server, and waits until it has loaded its data.
+fn launch(program: &'static str, folder: &Path, port: u16, persistence: Persistence) -> Running {
     let append_only = match persistence {
         Persistence::Dump => "no",
         Persistence::EachChange => "yes",
@@ -263,15 +247,10 @@ fn launch(
     let pid = receiver.recv().expect("the process starts");
     let deadline = Instant::now() + PATIENCE;
     loop {
-        // Another server may have taken the port.
-        let is_ours = information(port, "server")
-            .is_some_and(|text| text.contains(&format!("process_id:{pid}\r\n")));
-        if is_ours && ask(port, "PING").is_some_and(|answer| answer == "+PONG") {
-            return Some(Running { pid, thread });
+        if ask(port, "PING").is_some_and(|answer| answer == "+PONG") {
+            return Running { pid, thread };
         }
-        if thread.is_finished() {
-            return None;
-        }
+        assert!(!thread.is_finished(), "{program} ended");
         assert!(Instant::now() < deadline, "{program} does not answer");
         std::thread::sleep(POLL);
     }

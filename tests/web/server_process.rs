@@ -14,7 +14,7 @@ use nix::{
 use reqwest::Client;
 use serde_json::{Value, json};
 
-use crate::support::program::doorbuster;
+use crate::support::{port::ReservedPort, program::doorbuster};
 
 /// Much longer than a server needs.
 pub const READY_MAX: Duration = Duration::from_secs(180);
@@ -25,6 +25,7 @@ pub struct Server {
     pub url: String,
     pub address: SocketAddr,
     log: PathBuf,
+    _port: ReservedPort,
 }
 
 impl Server {
@@ -60,9 +61,8 @@ impl Server {
     }
 
     fn spawn(folder: &Path, database_url: Option<&str>, mut command: Command) -> Self {
-        let address = std::net::TcpListener::bind("127.0.0.1:0")
-            .and_then(|listener| listener.local_addr())
-            .expect("a free port");
+        let port = ReservedPort::reserve();
+        let address = port.address();
         let log = folder.join(format!("log-{}", address.port()));
         command
             .env("DOORBUSTER_ADDR", address.to_string())
@@ -79,6 +79,7 @@ impl Server {
             url: format!("http://{address}"),
             address,
             log,
+            _port: port,
         }
     }
 

@@ -28,6 +28,7 @@ use super::{
 use crate::support::{
     PATIENCE, TestDatabase,
     collector::{Collector, attribute, child, children},
+    port::ReservedPort,
     program::{doorbuster, end_of},
     race::wait_until_blocked,
 };
@@ -300,12 +301,6 @@ async fn a_payment_continues_the_trace_of_a_trusted_proxy_and_names_no_person() 
     }
 }
 
-/// An address on which nothing listens at the moment.
-fn free_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("an address").to_string()
-}
-
 /// Returns the number of spans with this end.
 async fn spans_at(metrics: &str, end: &str) -> Option<u64> {
     let text = reqwest::get(format!("http://{metrics}/metrics")).await;
@@ -327,7 +322,8 @@ async fn a_collector_that_never_answers_delays_neither_requests_nor_the_stop() {
     // It accepts connections, as the operating system does it for every listener, and reads none.
     let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let endpoint = format!("http://{}", silent.local_addr().expect("an address"));
-    let metrics = free_address();
+    let metrics_port = ReservedPort::reserve();
+    let metrics = metrics_port.address().to_string();
     let variables = [
         (ENDPOINT, endpoint.as_str()),
         ("METRICS_ADDR", metrics.as_str()),
@@ -364,7 +360,9 @@ async fn a_collector_that_never_answers_delays_neither_requests_nor_the_stop() {
 async fn without_an_endpoint_nothing_is_exported() {
     let (folder, collector) = (folder(), Collector::start().await);
     let database = TestDatabase::seeded().await;
-    let (traces, metrics) = (format!("{}/v1/traces", collector.url()), free_address());
+    let traces = format!("{}/v1/traces", collector.url());
+    let metrics_port = ReservedPort::reserve();
+    let metrics = metrics_port.address().to_string();
     let variables = [
         (ENDPOINT, ""),
         ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", traces.as_str()),
