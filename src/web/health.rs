@@ -23,7 +23,8 @@ use self::{
     queried::Queried,
     readers::Readers,
 };
-use crate::metrics::HttpMetrics;
+use super::shared_reads::SharedReads;
+use crate::{metrics::HttpMetrics, model::ShopError, shop::Shop};
 
 /// How often figures are read and added to the history.
 pub const INTERVAL: Duration = Duration::from_secs(10);
@@ -32,6 +33,9 @@ const QUERIED_AGE_MAX: Duration = Duration::from_secs(45);
 /// The heartbeat is written every second. A server that was able to write one, and then has not
 /// for this long, cannot sell.
 pub const HEARTBEAT_AGE_MAX: Duration = Duration::from_secs(15);
+/// Probes within this time share one read of the database: they come from every proxy, and anyone
+/// may send them. That the database went away is noticed this much later.
+const PROBE_AGE_MAX: Duration = Duration::from_millis(250);
 
 /// The health of one server process; clones share it.
 #[derive(Clone, Debug)]
@@ -42,6 +46,7 @@ struct Parts {
     started: Instant,
     http: HttpMetrics,
     readers: Readers,
+    probes: SharedReads<(), ()>,
     heartbeat: Mutex<Option<Instant>>,
     queried: Mutex<Option<Arc<Queried>>>,
     history: Mutex<Recorded>,
@@ -60,6 +65,7 @@ impl Default for Health {
             started: Instant::now(),
             http: HttpMetrics::default(),
             readers: Readers::default(),
+            probes: SharedReads::new(PROBE_AGE_MAX),
             heartbeat: Mutex::default(),
             queried: Mutex::default(),
             history: Mutex::default(),
@@ -76,6 +82,15 @@ impl Health {
     /// The administrators who may read the figures while the database is away.
     pub fn readers(&self) -> &Readers {
         &self.0.readers
+    }
+
+    /// Checks that the database can be read, or that it could a moment ago.
+    ///
+    /// # Errors
+    /// [`ShopError::Unavailable`] or [`ShopError::Internal`] if it cannot.
+    pub async fn check_database(&self, shop: &Shop) -> Result<(), ShopError> {
+        let read = || async { shop.catalog().categories().await.map(drop) };
+        self.0.probes.get(&(), read).await
     }
 
     /// Returns how long this process has been serving.

@@ -112,6 +112,26 @@ async fn a_database_that_is_cut_off_is_left_alone_and_used_again_within_two_seco
     assert_eq!(shop.count("customer_order").await, 2, "what was confirmed");
 }
 
+/// Each read would be a failure for the breaker, and so many would open it.
+#[tokio::test]
+async fn probes_at_the_same_moment_share_one_read() {
+    let shop = TestShop::new().await;
+    let proxy = Proxy::before(shop.database.url()).await;
+    let state = server_behind(&proxy).await;
+    let visitor = Visitor::at(state.clone());
+    proxy.drop_traffic();
+    let probes = (0..4 * Thresholds::SERVICE.failures).map(|_| {
+        let mut probe = visitor.with_the_same_cookies();
+        async move { probe.page("/readyz").await }
+    });
+    for answer in join_all(probes).await {
+        check_refused(&answer);
+    }
+    let breaker = database_breaker(&state);
+    assert_eq!(breaker.state(), State::Closed, "{breaker:?}");
+    assert_eq!(breaker.openings(), 0);
+}
+
 #[tokio::test]
 async fn a_database_that_is_silent_is_answered_for_at_once() {
     let shop = TestShop::new().await;

@@ -62,21 +62,34 @@ pub async fn liveness() -> Json<HealthJson> {
 
 /// `GET /readyz`: 503 while the server stops, while the database cannot be read or is left alone,
 /// and while the server's heartbeat, which it writes every second, cannot be written.
+///
+/// Probes share reads of the database. All else is in memory, and looked at by each of them, after
+/// the read: the server may have begun to stop since.
 pub async fn readyz(extract::State(state): extract::State<AppState>) -> Result<Response, Problem> {
     if state.shutdown.is_cancelled() {
         return Ok(not_ready("stopping"));
     }
-    state.shop.catalog().categories().await?;
+    state.health.check_database(&state.shop).await?;
+    Ok(match obstacle(&state) {
+        Some(obstacle) => not_ready(obstacle),
+        None => Json(json!({ "status": "ready" })).into_response(),
+    })
+}
+
+/// Returns why a server whose database can be read cannot sell.
+fn obstacle(state: &AppState) -> Option<&'static str> {
+    if state.shutdown.is_cancelled() {
+        return Some("stopping");
+    }
     // The read may have waited for the database since before the breaker opened.
     let breaker = state.shop.db().guard().breaker();
     if breaker.is_some_and(|breaker| breaker.state() != State::Closed) {
-        return Ok(not_ready("leaves the database alone"));
+        return Some("leaves the database alone");
     }
     let heartbeat = state.health.heartbeat_age();
-    if heartbeat.is_some_and(|age| age > HEARTBEAT_AGE_MAX) {
-        return Ok(not_ready("cannot write"));
-    }
-    Ok(Json(json!({ "status": "ready" })).into_response())
+    heartbeat
+        .is_some_and(|age| age > HEARTBEAT_AGE_MAX)
+        .then_some("cannot write")
 }
 
 fn not_ready(status: &str) -> Response {
