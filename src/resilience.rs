@@ -2,11 +2,12 @@
 //! that the shop calls, a limit of requests at once, and a budget of retries.
 //!
 //! All of them are plain atomic numbers, and their clock is an argument: what passes through them
-//! costs a few loads, and their tests do not wait. See
-//! docs/decisions/0051-refuse-early.md.
+//! costs a few loads, and their tests do not wait. Only the requests of each client network are
+//! counted under a lock. See docs/decisions/0051-refuse-early.md.
 
 pub mod breaker;
 pub mod limiter;
+mod network_places;
 mod retry_budget;
 
 pub use breaker::{Breaker, Change, Thresholds};

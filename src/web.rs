@@ -2,7 +2,7 @@
 
 mod addresses;
 pub mod admin_access;
-mod admission;
+pub mod admission;
 mod api_pages;
 pub mod api_routes;
 pub mod app;
@@ -24,6 +24,7 @@ pub mod json;
 pub mod live;
 pub mod maintenance;
 mod moved_addresses;
+pub mod operators;
 pub mod pages;
 mod qr_code;
 pub mod rate_limit;

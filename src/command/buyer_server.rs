@@ -8,7 +8,6 @@ use doorbuster::{
     config::{DatabaseSettings, RedisSettings, open_files},
     db::{Db, PoolSettings, session_store::DbSessionStore},
     feed::Feed,
-    resilience::{ConcurrencyLimiter, LimiterSettings},
     shop::{
         Shop,
         inventory::{InjectionPoint, gate::StockGate},
@@ -16,6 +15,7 @@ use doorbuster::{
     simulation::{Engine, buyer::ATTEMPT_DEADLINE, own_servers, store},
     web::{
         self, AppState, ConnectionLimits, ServerParts,
+        admission::AdmissionLimits,
         rate_limit::RateLimits,
         shared_catalog::{self, SharedCatalog},
     },
@@ -116,7 +116,7 @@ fn state(
         engine: Engine::new(url.to_owned(), feed),
         sessions: DbSessionStore::new(db.clone()),
         limits: RateLimits::new(None).into(),
-        admission: ConcurrencyLimiter::new(LimiterSettings::UNLIMITED).into(),
+        admission: AdmissionLimits::unlimited(),
         streams_max: u64::MAX,
         stock_watch: Default::default(),
         retention: Default::default(),

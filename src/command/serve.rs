@@ -7,12 +7,12 @@ use doorbuster::{
     db::{Db, PoolSettings, session_store::DbSessionStore},
     feed::Feed,
     metrics::TraceMetrics,
-    resilience::{ConcurrencyLimiter, LimiterSettings},
     shop::{Shop, administrator::Credential},
     simulation::Engine,
     telemetry::Traces,
     web::{
         self, AppState, ConnectionLimits, ServerParts,
+        admission::AdmissionLimits,
         rate_limit::RateLimits,
         shared_catalog::{self, SharedCatalog},
     },
@@ -178,7 +178,7 @@ async fn start(
         limits: RateLimits::new(settings.purchase_rate_per_s)
             .with_new_carts_per_minute(NonZeroU32::new(settings.new_carts_per_minute))
             .into(),
-        admission: ConcurrencyLimiter::new(LimiterSettings::SERVER).into(),
+        admission: AdmissionLimits::of_server(),
         streams_max,
         stock_watch: Default::default(),
         stored_runs: Default::default(),

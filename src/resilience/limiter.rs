@@ -11,8 +11,13 @@
 //! rate limiters", 2017) and Netflix ("Keeping Netflix reliable using prioritized load shedding",
 //! 2020) do: each class is refused when the server is full to its share, so the last part of the
 //! capacity is for those who pay.
+//!
+//! Within a class, one client network has at most a quarter of the room while the server is at
+//! least half full: who sends the most requests must not take the places of all others. A server
+//! that is less full has room for everyone, and lets a single network use it.
 
 use std::{
+    net::IpAddr,
     sync::{
         Arc,
         atomic::{AtomicU32, AtomicU64, Ordering},
@@ -20,7 +25,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::microseconds;
+use super::{microseconds, network_places::NetworkPlaces};
 use crate::metrics::Counter;
 
 /// What a request is for, the most important first.
@@ -75,15 +80,28 @@ impl LimiterSettings {
         max: 2_048,
         latency_target: Duration::from_millis(500),
     };
+    /// For payments. Their time is that of the provider, so this limit does not adapt. A provider
+    /// that lets each of them wait for 3 s, the longest that *Pay* waits, leaves 85 a second.
+    pub const PAYMENTS: Self = Self::fixed(256);
+    /// For the addresses of operators, for which few people and programs ask.
+    pub const OPERATORS: Self = Self::fixed(32);
     /// Without a limit in practice, for a server whose buyers are measured.
-    pub const UNLIMITED: Self = Self {
-        initial: u32::MAX / 1_000,
-        min: u32::MAX / 1_000,
-        max: u32::MAX / 1_000,
-        latency_target: Duration::MAX,
-    };
+    pub const UNLIMITED: Self = Self::fixed(u32::MAX / 1_000);
+
+    /// A limit that does not adapt.
+    pub const fn fixed(limit: u32) -> Self {
+        Self {
+            initial: limit,
+            min: limit,
+            max: limit,
+            latency_target: Duration::MAX,
+        }
+    }
 }
 
+/// The part of the room of its class up to which one network may have requests in progress while
+/// the server is at least half full. Many honest shoppers may share a network.
+const NETWORK_SHARE_PERCENT: u64 = 25;
 /// The unit of the limit: a thousandth of a request.
 const UNIT: u64 = 1_000;
 /// What an answer in time adds.
@@ -108,7 +126,35 @@ pub struct ConcurrencyLimiter {
 #[derive(Debug, Default)]
 struct ClassFigures {
     in_flight: AtomicU32,
+    networks: NetworkPlaces,
+    /// Requests that were refused because the server was full.
     refusals: Counter,
+    /// Requests that were refused because their network had its share.
+    network_refusals: Counter,
+}
+
+impl ClassFigures {
+    /// Takes a place for a request that begins beside `before` others, of all classes. Returns the
+    /// counter of the refusal if there is none.
+    fn take(&self, network: Option<IpAddr>, before: u64, room: u64) -> Result<(), &Counter> {
+        if before >= room {
+            return Err(&self.refusals);
+        }
+        let places_max = network_places_max(before, room);
+        if network.is_some_and(|network| !self.networks.take(network, places_max)) {
+            return Err(&self.network_refusals);
+        }
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    }
+}
+
+/// Returns how many places of a class a network may have when one of its requests begins.
+fn network_places_max(before: u64, room: u64) -> u64 {
+    if before * 2 < room {
+        return u64::MAX;
+    }
+    (room * NETWORK_SHARE_PERCENT / 100).max(1)
 }
 
 /// A request that is in progress until this is dropped.
@@ -116,6 +162,7 @@ struct ClassFigures {
 pub struct Admitted {
     limiter: Arc<ConcurrencyLimiter>,
     class: Class,
+    network: Option<IpAddr>,
     /// True if the server was at least half full when it began.
     was_busy: bool,
 }
@@ -133,22 +180,23 @@ impl ConcurrencyLimiter {
         }
     }
 
-    /// Admits a request, or returns `None` if the server is full to the share of its class.
-    pub fn admit(self: &Arc<Self>, class: Class) -> Option<Admitted> {
+    /// Admits a request, or returns `None` if the server is full to the share of its class, or if
+    /// `network` has its share of the class. `None` is a client without a share: the program's own,
+    /// or one that speaks for all shoppers.
+    pub fn admit(self: &Arc<Self>, class: Class, network: Option<IpAddr>) -> Option<Admitted> {
         let limit = self.limit.load(Ordering::Relaxed);
         let before = u64::from(self.in_flight.fetch_add(1, Ordering::Relaxed));
         // A server always has room for one request of each class.
         let room = (limit * class.share_percent() / 100 / UNIT).max(1);
-        let figures = &self.classes[class as usize];
-        if before >= room {
+        if let Err(refusals) = self.classes[class as usize].take(network, before, room) {
             self.in_flight.fetch_sub(1, Ordering::Relaxed);
-            figures.refusals.increment();
+            refusals.increment();
             return None;
         }
-        figures.in_flight.fetch_add(1, Ordering::Relaxed);
         Some(Admitted {
             limiter: Arc::clone(self),
             class,
+            network,
             was_busy: (before + 1) * 2 * UNIT >= limit,
         })
     }
@@ -193,10 +241,18 @@ impl ConcurrencyLimiter {
         classes.map(|(class, figures)| (class, figures.in_flight.load(Ordering::Relaxed)))
     }
 
-    /// Returns each class with the number of its refusals.
+    /// Returns each class with the number of requests that were refused because the server was
+    /// full.
     pub fn refusals(&self) -> impl Iterator<Item = (Class, u64)> {
         let classes = Class::ALL.into_iter().zip(&self.classes);
         classes.map(|(class, figures)| (class, figures.refusals.get()))
+    }
+
+    /// Returns each class with the number of requests that were refused because their network had
+    /// its share.
+    pub fn network_refusals(&self) -> impl Iterator<Item = (Class, u64)> {
+        let classes = Class::ALL.into_iter().zip(&self.classes);
+        classes.map(|(class, figures)| (class, figures.network_refusals.get()))
     }
 }
 
@@ -218,6 +274,9 @@ impl Admitted {
 impl Drop for Admitted {
     fn drop(&mut self) {
         let figures = &self.limiter.classes[self.class as usize];
+        if let Some(network) = self.network {
+            figures.networks.free(network);
+        }
         figures.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.limiter.in_flight.fetch_sub(1, Ordering::Relaxed);
     }
@@ -241,7 +300,9 @@ mod tests {
     }
 
     fn admit(limiter: &Arc<ConcurrencyLimiter>, class: Class, count: usize) -> Vec<Admitted> {
-        let admitted: Vec<_> = (0..count).map_while(|_| limiter.admit(class)).collect();
+        let admitted: Vec<_> = (0..count)
+            .map_while(|_| limiter.admit(class, None))
+            .collect();
         assert_eq!(admitted.len(), count, "{class:?}");
         admitted
     }
@@ -250,18 +311,83 @@ mod tests {
     fn simulations_are_refused_before_browsing_and_browsing_before_paying() {
         let limiter = limiter();
         let mut admitted = admit(&limiter, Class::Simulation, 5);
-        assert!(limiter.admit(Class::Simulation).is_none());
+        assert!(limiter.admit(Class::Simulation, None).is_none());
         admitted.extend(admit(&limiter, Class::Browsing, 3));
-        assert!(limiter.admit(Class::Browsing).is_none());
+        assert!(limiter.admit(Class::Browsing, None).is_none());
         admitted.extend(admit(&limiter, Class::Paying, 2));
-        assert!(limiter.admit(Class::Paying).is_none());
+        assert!(limiter.admit(Class::Paying, None).is_none());
         let refused: Vec<u64> = limiter.refusals().map(|(_, count)| count).collect();
         assert_eq!(refused, [1, 1, 1]);
         let in_flight: Vec<u32> = limiter.in_flight().map(|(_, count)| count).collect();
         assert_eq!(in_flight, [2, 3, 5]);
         drop(admitted);
         assert!(limiter.in_flight().all(|(_, count)| count == 0));
-        assert!(limiter.admit(Class::Simulation).is_some());
+        assert!(limiter.admit(Class::Simulation, None).is_some());
+    }
+
+    fn network(last: u8) -> Option<IpAddr> {
+        Some(IpAddr::from([192, 0, 2, last]))
+    }
+
+    /// Admits requests of a network until one is refused.
+    fn fill(limiter: &Arc<ConcurrencyLimiter>, class: Class, last: u8) -> Vec<Admitted> {
+        std::iter::from_fn(|| limiter.admit(class, network(last))).collect()
+    }
+
+    #[test]
+    fn a_network_gets_half_of_an_idle_server_and_a_quarter_of_a_busy_one() {
+        let settings = LimiterSettings::fixed(40);
+        let limiter = Arc::new(ConcurrencyLimiter::new(settings));
+        let mut first = fill(&limiter, Class::Paying, 1);
+        assert_eq!(first.len(), 20, "half of the room");
+        let second = fill(&limiter, Class::Paying, 2);
+        assert_eq!(second.len(), 10, "a quarter of it");
+        // Another class counts by itself: who buys may also look around.
+        let browsing = limiter.admit(Class::Browsing, network(2));
+        assert!(browsing.is_some(), "30 of 32 places are taken");
+        drop(browsing);
+        let third = fill(&limiter, Class::Paying, 3);
+        assert_eq!(third.len(), 10, "the rest");
+        assert!(limiter.admit(Class::Paying, network(4)).is_none(), "full");
+
+        // What the first network ends, it gets back only up to its quarter.
+        for left in (10..20).rev() {
+            drop(first.pop());
+            assert!(limiter.admit(Class::Paying, network(1)).is_none(), "{left}");
+        }
+        drop(first.pop());
+        let again = limiter.admit(Class::Paying, network(1));
+        assert!(again.is_some(), "it has nine");
+        assert!(limiter.admit(Class::Paying, network(1)).is_none());
+        assert!(limiter.admit(Class::Paying, network(4)).is_some());
+
+        let refused: Vec<u64> = limiter.refusals().map(|(_, count)| count).collect();
+        assert_eq!(refused, [2, 0, 0], "because the server was full");
+        let refused: Vec<u64> = limiter.network_refusals().map(|(_, count)| count).collect();
+        assert_eq!(refused, [13, 0, 0], "because the network had its share");
+        drop((first, second, third, again));
+        assert_eq!(fill(&limiter, Class::Paying, 1).len(), 20, "all are free");
+    }
+
+    #[test]
+    fn every_network_gets_a_place_of_a_small_server() {
+        let limiter = Arc::new(ConcurrencyLimiter::new(LimiterSettings::fixed(3)));
+        let busy = admit(&limiter, Class::Paying, 2);
+        let first = limiter.admit(Class::Paying, network(1));
+        assert!(first.is_some(), "a quarter of three is one");
+        drop(busy);
+        let _others = admit(&limiter, Class::Paying, 1);
+        assert!(limiter.admit(Class::Paying, network(1)).is_none());
+        assert!(limiter.admit(Class::Paying, network(2)).is_some());
+    }
+
+    #[test]
+    fn a_client_without_a_share_may_fill_the_server() {
+        let limiter = limiter();
+        let all = admit(&limiter, Class::Paying, 10);
+        assert!(limiter.admit(Class::Paying, None).is_none());
+        drop(all);
+        assert!(limiter.network_refusals().all(|(_, count)| count == 0));
     }
 
     #[test]
@@ -339,7 +465,7 @@ mod tests {
         for tick in 0..600_u32 {
             let now = begin + Duration::from_millis(100) * tick;
             for _ in 0..PER_TICK * 5 {
-                if let Some(admitted) = limiter.admit(Class::Browsing) {
+                if let Some(admitted) = limiter.admit(Class::Browsing, None) {
                     queue.push_back((now, admitted));
                 }
             }

@@ -10,15 +10,13 @@ use super::{
     AppState,
     health::readers::ReadsOn,
     json::problem::Problem,
+    operators::FIGURES,
     request_path::path_of,
     resumption,
     security::{accepts_html, is_admin_only},
     session,
 };
 use crate::model::ShopError;
-
-/// The paths of the figures. They contain nothing about a person or an order.
-const FIGURES: [&str; 2] = ["/admin/health", "/metrics"];
 
 /// Requires an administrator's session for the paths of [`is_admin_only`]. Without one, browsers
 /// are redirected to the sign-in page and programs get a 401. While the database is away, a session

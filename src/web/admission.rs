@@ -1,7 +1,11 @@
 //! Admits requests up to a limit that adapts to the latency, by the class of their address: load
 //! beyond the capacity of the server costs refusals, not latency.
+//!
+//! Two kinds of requests have limits of their own. Payments wait for the payment provider: a slow
+//! one must not take the places of all others. Operators need to see what is wrong while the shop
+//! is full, and their addresses must not be a way around its limit.
 
-use std::time::Instant;
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use axum::{
     extract::{Request, State},
@@ -10,20 +14,74 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-use super::{AppState, json::problem::Problem, request_path::path_of};
-use crate::{model::ShopError, resilience::Class, simulation::run_secret::BUYER_HEADER};
+use super::{
+    AppState,
+    client_address::{client_address, is_trusted},
+    json::problem::Problem,
+    operators::{self, FigureTurns},
+    rate_limit::network_of,
+    request_path::path_of,
+};
+use crate::{
+    model::ShopError,
+    resilience::{Class, ConcurrencyLimiter, LimiterSettings},
+    simulation::run_secret::BUYER_HEADER,
+};
 
-/// Addresses that are not limited: probes, files that cost nothing, and what an operator needs to
-/// see what is wrong. Exactly these: any address below them could be a page.
-const UNLIMITED: [&str; 8] = [
+/// The limits of what a server works on at once.
+#[derive(Debug)]
+pub struct AdmissionLimits {
+    /// Of all requests but the following ones.
+    pub requests: Arc<ConcurrencyLimiter>,
+    pub payments: Arc<ConcurrencyLimiter>,
+    pub operators: Arc<ConcurrencyLimiter>,
+    /// Of the figures that operators ask for.
+    pub figures: FigureTurns,
+}
+
+impl AdmissionLimits {
+    /// The limits of a server of the shop.
+    pub fn of_server() -> Self {
+        let limiter = |settings| Arc::new(ConcurrencyLimiter::new(settings));
+        Self {
+            requests: limiter(LimiterSettings::SERVER),
+            payments: limiter(LimiterSettings::PAYMENTS),
+            operators: limiter(LimiterSettings::OPERATORS),
+            figures: FigureTurns::default(),
+        }
+    }
+
+    /// Limits that no request reaches, for a server that is measured.
+    pub fn unlimited() -> Self {
+        let limiter = || Arc::new(ConcurrencyLimiter::new(LimiterSettings::UNLIMITED));
+        Self {
+            requests: limiter(),
+            payments: limiter(),
+            operators: limiter(),
+            figures: FigureTurns::default(),
+        }
+    }
+
+    /// Returns the limiter of an address that is limited.
+    fn limiter_of(&self, path: &str) -> &Arc<ConcurrencyLimiter> {
+        if operators::is_for_operators(path) {
+            return &self.operators;
+        }
+        if path == PAY {
+            return &self.payments;
+        }
+        &self.requests
+    }
+}
+
+/// Addresses that are not limited: probes, and files that cost nothing. Exactly these: any address
+/// below them could be a page.
+const UNLIMITED: [&str; 5] = [
     "/favicon.ico",
     "/robots.txt",
     "/healthz",
     "/readyz",
-    "/metrics",
     "/api/health",
-    "/admin/health",
-    "/admin/health/guide",
 ];
 /// Files, which cost nothing either.
 const FILES: &str = "/assets/";
@@ -31,7 +89,7 @@ const FILES: &str = "/assets/";
 const STREAMS: &str = "/live/";
 /// The classes of addresses, by what they begin with; the first match decides. All other addresses
 /// are for browsing.
-const CLASSES: [(&str, Class); 17] = [
+const CLASSES: [(&str, Class); 18] = [
     ("/present/", Class::Simulation),
     ("/admin/simulations", Class::Simulation),
     ("/admin/strategies", Class::Simulation),
@@ -44,6 +102,7 @@ const CLASSES: [(&str, Class); 17] = [
     // Among them the form that stops a simulation.
     ("/api/form/admin/", Class::Paying),
     ("/admin", Class::Paying),
+    ("/metrics", Class::Paying),
     ("/checkout", Class::Paying),
     ("/api/form/checkout/", Class::Paying),
     ("/orders/", Class::Paying),
@@ -51,8 +110,13 @@ const CLASSES: [(&str, Class); 17] = [
     ("/api/purchase", Class::Paying),
     ("/api/payments/", Class::Paying),
 ];
-/// They wait for the payment provider, and for a slow hash: their time says nothing about the load.
-const NOT_MEASURED: [&str; 2] = ["/api/form/checkout/pay", "/api/form/admin/login"];
+/// It waits for the payment provider.
+const PAY: &str = "/api/form/checkout/pay";
+/// The payment provider reports there, about the orders of all shoppers.
+const WEBHOOK: &str = "/api/payments/webhook";
+/// They wait for the payment provider (the third one for a refund), and for a slow hash: their time
+/// says nothing about the load.
+const NOT_MEASURED: [&str; 3] = [PAY, "/api/form/admin/login", "/api/form/admin/order"];
 
 /// Passes a request on, or refuses it at once.
 pub async fn limit(State(state): State<AppState>, request: Request, next: Next) -> Response {
@@ -64,7 +128,9 @@ pub async fn limit(State(state): State<AppState>, request: Request, next: Next) 
     let Some(class) = class_of(path, request.headers()) else {
         return next.run(request).await;
     };
-    let Some(admitted) = state.admission.admit(class) else {
+    let network = limited_network(path, &request, &state.trusted_proxies);
+    let limiter = state.admission.limiter_of(path);
+    let Some(admitted) = limiter.admit(class, network) else {
         return refusal(class);
     };
     let is_measured = !NOT_MEASURED.contains(&path);
@@ -102,6 +168,19 @@ fn class_of(path: &str, headers: &HeaderMap) -> Option<Class> {
     Some(class.map_or(Class::Browsing, |(_, class)| *class))
 }
 
+/// Returns the network of a client, of which each has a share of its class only. There is none for
+/// this machine, where simulated buyers and load tests run and where a proxy may be that is not
+/// trusted, for a proxy that names no client, as in a health check of its own, and for the payment
+/// provider.
+fn limited_network(path: &str, request: &Request, trusted_proxies: &[IpAddr]) -> Option<IpAddr> {
+    let address = client_address(request.headers(), request.extensions(), trusted_proxies);
+    let has_no_share = address.is_loopback()
+        || address.is_unspecified()
+        || is_trusted(address, trusted_proxies)
+        || path == WEBHOOK;
+    (!has_no_share).then(|| network_of(address))
+}
+
 /// Suggests when to try again: those who pay first.
 const fn retry_after_s(class: Class) -> u64 {
     match class {
@@ -113,7 +192,9 @@ const fn retry_after_s(class: Class) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
+    use std::net::SocketAddr;
+
+    use axum::{body::Body, extract::ConnectInfo, http::HeaderValue};
 
     use super::*;
 
@@ -141,17 +222,69 @@ mod tests {
             ("/admin/simulations/7", Some(Simulation)),
             ("/api/form/admin/simulate", Some(Simulation)),
             ("/api/form/admin/stepper/step", Some(Simulation)),
-            ("/admin/health", None),
-            ("/admin/health/guide", None),
-            ("/admin/health/other", Some(Paying)),
+            ("/admin/health", Some(Paying)),
+            ("/admin/health/guide", Some(Paying)),
+            ("/metrics", Some(Paying)),
             ("/healthz/other", Some(Browsing)),
             ("/live/all", Some(Browsing)),
             ("/readyz", None),
-            ("/metrics", None),
             ("/assets/1/page.js", None),
         ] {
             assert_eq!(class_of(path, &headers), class, "{path}");
         }
+    }
+
+    #[test]
+    fn payments_and_operators_have_limits_of_their_own() {
+        let limits = AdmissionLimits::of_server();
+        for (path, limiter) in [
+            ("/api/form/checkout/pay", &limits.payments),
+            ("/metrics", &limits.operators),
+            ("/admin/health", &limits.operators),
+            ("/admin/health/guide", &limits.operators),
+            ("/admin/health/other", &limits.requests),
+            ("/api/form/checkout/enter", &limits.requests),
+            ("/api/payments/webhook", &limits.requests),
+            ("/api/form/admin/order", &limits.requests),
+            ("/", &limits.requests),
+        ] {
+            assert!(Arc::ptr_eq(limits.limiter_of(path), limiter), "{path}");
+        }
+    }
+
+    /// Returns the network of a request that a proxy at 10.0.0.1 forwards, or of one from `peer`.
+    fn network(path: &str, peer: &str, forwarded: Option<&'static str>) -> Option<IpAddr> {
+        let mut request = Request::new(Body::empty());
+        let peer = SocketAddr::new(peer.parse().expect("an address"), 1);
+        request.extensions_mut().insert(ConnectInfo(peer));
+        if let Some(forwarded) = forwarded {
+            let forwarded = HeaderValue::from_static(forwarded);
+            request.headers_mut().insert("x-forwarded-for", forwarded);
+        }
+        limited_network(path, &request, &[IpAddr::from([10, 0, 0, 1])])
+    }
+
+    #[test]
+    fn each_client_network_has_a_share_and_this_machine_none() {
+        let address = |text: &str| text.parse::<IpAddr>().ok();
+        let client = address("192.0.2.7");
+        assert_eq!(network("/", "192.0.2.7", None), client);
+        assert_eq!(network("/", "10.0.0.1", Some("192.0.2.7")), client);
+        let forged = network("/", "192.0.2.7", Some("127.0.0.1"));
+        assert_eq!(forged, client, "only a trusted proxy is believed");
+        let forged = network("/", "10.0.0.1", Some("127.0.0.1, 192.0.2.7"));
+        assert_eq!(forged, client, "and that only for its last hop");
+        assert_eq!(
+            network("/", "2001:db8:1:2:3::4", None),
+            address("2001:db8:1:2::")
+        );
+        for of_this_machine in ["127.0.0.1", "127.0.0.9", "::1", "::ffff:127.0.0.1"] {
+            assert_eq!(network("/", of_this_machine, None), None);
+        }
+        assert_eq!(network("/readyz", "10.0.0.1", None), None, "the proxy");
+        assert_eq!(network("/api/payments/webhook", "192.0.2.7", None), None);
+        let request = Request::new(Body::empty());
+        assert_eq!(limited_network("/", &request, &[]), None, "no connection");
     }
 
     #[test]

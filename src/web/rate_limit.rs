@@ -1,5 +1,5 @@
 //! Rate limits per client address: for wrong guesses of secrets and, if configured, for purchases
-//! by the API. Paying an order is never limited by address: many honest shoppers may share one.
+//! by the API. Paying an order has no rate limit: many honest shoppers may share an address.
 
 use std::{
     net::{IpAddr, Ipv6Addr},

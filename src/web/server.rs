@@ -21,8 +21,8 @@ use super::{
     cookie_budget, document, exports, forms,
     health::endpoint,
     json::{health, order, problem::Problem, purchase},
-    live, maintenance, request_id, request_path, retry_page, sale_calendar, search_engines,
-    security, sitemap, visitor,
+    live, maintenance, operators, request_id, request_path, retry_page, sale_calendar,
+    search_engines, security, sitemap, visitor,
 };
 use crate::{model::ShopError, shop::notices};
 
@@ -114,6 +114,10 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
                 page(request).await
             }
         })
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            operators::take_turns,
+        ))
         .layer(middleware::from_fn_with_state(
             state.clone(),
             admin_access::require_admin,

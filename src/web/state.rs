@@ -9,6 +9,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
+    admission::AdmissionLimits,
     health::Health,
     live::{LiveShares, stock_watch::StockWatch, stored_runs::StoredRunWatch},
     maintenance::old_data::RetentionStatus,
@@ -18,7 +19,6 @@ use super::{
 use crate::{
     db::{Db, session_store::DbSessionStore},
     metrics::TraceMetrics,
-    resilience::ConcurrencyLimiter,
     shop::Shop,
     simulation::Engine,
 };
@@ -48,8 +48,8 @@ pub struct ServerParts {
     pub engine: Engine,
     pub sessions: DbSessionStore,
     pub limits: Arc<RateLimits>,
-    /// The limit of requests at once.
-    pub admission: Arc<ConcurrencyLimiter>,
+    /// The limits of requests at once.
+    pub admission: AdmissionLimits,
     /// The most open streams. They stay open for hours, and must leave connections for requests.
     pub streams_max: u64,
     pub stock_watch: StockWatch,

@@ -1,35 +1,51 @@
 //! A crowd beyond the limit of requests at once: simulations are refused before browsing, and
-//! browsing before paying; the others are answered.
+//! browsing before paying; the others are answered. One network does not take the places of others,
+//! a slow provider costs only payments, and operators see a full server.
 
 use std::{
+    net::IpAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use axum::http::StatusCode;
+use axum::{
+    body::Body,
+    http::{Request, StatusCode},
+};
 use doorbuster::{
-    resilience::{Class, ConcurrencyLimiter, LimiterSettings},
+    payment::gateway::ChargeState,
+    resilience::{Admitted, Class, ConcurrencyLimiter, LimiterSettings},
     simulation::run_secret::BUYER_HEADER,
-    web::{AppState, health::exposition},
+    web::{
+        AppState, ServerParts,
+        health::{endpoint, exposition},
+        operators::FigureTurns,
+    },
 };
 use tokio::task::JoinHandle;
+use tower::ServiceExt;
 
-use super::support::{TestResponse, TestShop, Visitor, parts};
-use crate::support::{PATIENCE, StockLock, TestProduct};
+use super::{
+    checkout,
+    support::{TestResponse, TestShop, Visitor, parts},
+};
+use crate::support::{PATIENCE, StockLock, TestProduct, scripted_provider::ScriptedProvider};
 
 const LIMIT: u32 = 10;
-/// It does not adapt: the test decides how full the server is.
-const FIXED: LimiterSettings = LimiterSettings {
-    initial: LIMIT,
-    min: LIMIT,
-    max: LIMIT,
-    latency_target: Duration::from_secs(3_600),
-};
+
+/// A limiter that does not adapt: the test decides how full the server is.
+fn fixed(limit: u32) -> Arc<ConcurrencyLimiter> {
+    Arc::new(ConcurrencyLimiter::new(LimiterSettings::fixed(limit)))
+}
+
+fn parts_of(shop: &TestShop) -> ServerParts {
+    let mut parts = parts(shop.handle(), shop.database.url(), "http://shop.test");
+    parts.admission.requests = fixed(LIMIT);
+    parts
+}
 
 fn server_of(shop: &TestShop) -> AppState {
-    let mut parts = parts(shop.handle(), shop.database.url(), "http://shop.test");
-    parts.admission = Arc::new(ConcurrencyLimiter::new(FIXED));
-    AppState::new(parts)
+    AppState::new(parts_of(shop))
 }
 
 fn body(product: &TestProduct) -> String {
@@ -43,26 +59,52 @@ async fn send(
     count: u32,
     in_flight: u32,
 ) -> Vec<JoinHandle<TestResponse>> {
+    send_from(None, state, product, count, in_flight).await
+}
+
+/// The same from a client at this address.
+async fn send_from(
+    address: Option<&'static str>,
+    state: &AppState,
+    product: &TestProduct,
+    count: u32,
+    in_flight: u32,
+) -> Vec<JoinHandle<TestResponse>> {
     let sent = (0..count).map(|_| {
         let (mut buyer, body) = (Visitor::at(state.clone()), body(product));
-        tokio::spawn(async move { buyer.post_json("/api/purchase", &body).await })
+        tokio::spawn(async move { buy(&mut buyer, address, &body).await })
     });
     let sent = sent.collect();
     let deadline = Instant::now() + PATIENCE;
-    let paying = || {
-        let mut classes = state.admission.in_flight();
-        classes.find_map(|(class, count)| (class == Class::Paying).then_some(count))
-    };
-    while paying() != Some(in_flight) {
+    while in_progress(&state.admission.requests) != in_flight {
         assert!(Instant::now() < deadline, "{:?}", state.admission);
         tokio::task::yield_now().await;
     }
     sent
 }
 
+async fn buy(buyer: &mut Visitor, address: Option<&str>, body: &str) -> TestResponse {
+    let headers: Vec<_> = address
+        .map(|address| ("x-forwarded-for", address))
+        .into_iter()
+        .collect();
+    buyer.post_json_with("/api/purchase", body, &headers).await
+}
+
+/// Returns how many requests of all classes are in progress.
+fn in_progress(limiter: &ConcurrencyLimiter) -> u32 {
+    limiter.in_flight().map(|(_, count)| count).sum()
+}
+
 fn refusals(state: &AppState) -> Vec<u64> {
-    let refusals = state.admission.refusals();
+    let refusals = state.admission.requests.refusals();
     refusals.map(|(_, count)| count).collect()
+}
+
+/// Takes a place, as a request does.
+fn take_place(limiter: &Arc<ConcurrencyLimiter>) -> Admitted {
+    let admitted = limiter.admit(Class::Paying, None);
+    admitted.expect("there is a place")
 }
 
 fn check_refused(answer: &TestResponse, retry_after_s: &str) {
@@ -163,4 +205,143 @@ async fn streams_leave_connections_for_requests() {
     let mut visitor = Visitor::at(AppState::new(parts));
     check_refused(&visitor.page("/live/all").await, "2");
     assert_eq!(visitor.page("/").await.status, StatusCode::OK);
+}
+
+/// One client sends as many purchases as it can, then others arrive.
+#[tokio::test]
+async fn one_network_leaves_places_for_others() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(20).await;
+    let mut parts = parts_of(&shop);
+    // The address of a connection that a test does not open.
+    parts.trusted_proxies = Arc::new([IpAddr::from([0, 0, 0, 0])]);
+    let state = AppState::new(parts);
+    let lock = StockLock::acquire(&shop, &product).await;
+    let (body, crowd) = (body(&product), Some("2001:db8:1:2::1"));
+    let mut waiting = send_from(crowd, &state, &product, 5, 5).await;
+    let mut buyer = Visitor::at(state.clone());
+    for same_network in ["2001:db8:1:2::1", "2001:db8:1:2:ffff::9"] {
+        let refused = buy(&mut buyer, Some(same_network), &body).await;
+        check_refused(&refused, "1");
+    }
+    // Neither the places of others are taken, nor those that the program itself may take.
+    let other = Some("2001:db8:1:3::1");
+    waiting.extend(send_from(other, &state, &product, 2, 7).await);
+    check_refused(&buy(&mut buyer, other, &body).await, "1");
+    waiting.extend(send(&state, &product, 3, LIMIT).await);
+    assert_eq!(refusals(&state), [0; 3], "the server was never full");
+    let metrics = exposition::text(&state).expect("a text can be written");
+    let series = "doorbuster_admission_network_refusals_total{class=\"paying\"} 3";
+    assert!(metrics.contains(series), "{series} in\n{metrics}");
+
+    lock.release().await;
+    for paid in waiting {
+        let answer = paid.await.expect("it ends");
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    }
+    assert_eq!(shop.units_ordered(&product).await, i64::from(LIMIT));
+    let after = buy(&mut buyer, crowd, &body).await;
+    assert_eq!(after.status, StatusCode::OK, "{after:?}");
+}
+
+#[tokio::test]
+async fn a_slow_provider_costs_only_payments() {
+    let shop = TestShop::new().await;
+    let scripted = ScriptedProvider::default();
+    let paid_through = shop.paid_through(&scripted);
+    let mut parts = parts(paid_through, shop.database.url(), "http://shop.test");
+    parts.admission.requests = fixed(LIMIT);
+    parts.admission.payments = fixed(1);
+    let state = AppState::new(parts);
+    let mut shopper = Visitor::at(state.clone());
+    checkout::reserve(&mut shopper).await;
+
+    let place = take_place(&state.admission.payments);
+    let refused = checkout::pay(&mut shopper).await;
+    check_refused(&refused, "1");
+    assert!(
+        refused.body.contains("href=\"/checkout/now\">Back"),
+        "{refused:?}"
+    );
+    assert_eq!(shop.count("customer_order").await, 0);
+    assert_eq!(shopper.page("/").await.status, StatusCode::OK);
+    let metrics = exposition::text(&state).expect("a text can be written");
+    for series in [
+        "doorbuster_admission_in_flight{class=\"payments\"} 1",
+        "doorbuster_admission_refusals_total{class=\"payments\"} 1",
+        "doorbuster_admission_refusals_total{class=\"paying\"} 0",
+    ] {
+        assert!(metrics.contains(series), "{series} in\n{metrics}");
+    }
+
+    drop(place);
+    let paying = tokio::spawn(async move { checkout::pay(&mut shopper).await });
+    let charges = scripted.charges(1).await;
+    assert_eq!(in_progress(&state.admission.payments), 1);
+    assert_eq!(in_progress(&state.admission.requests), 0);
+    scripted.answer(charges[0], Ok(ChargeState::Captured));
+    let paid = paying.await.expect("it ends");
+    assert!(paid.header("location").starts_with("/orders/"), "{paid:?}");
+    assert_eq!(in_progress(&state.admission.payments), 0);
+}
+
+#[tokio::test]
+async fn operators_see_a_full_server() {
+    let shop = TestShop::new().await;
+    let state = server_of(&shop);
+    let mut admin = Visitor::at(state.clone());
+    admin.sign_in(&shop).await;
+    let places: Vec<_> = (0..LIMIT)
+        .map(|_| take_place(&state.admission.requests))
+        .collect();
+    check_refused(&admin.page("/admin").await, "1");
+    for path in ["/metrics", "/admin/health", "/admin/health/guide"] {
+        let shown = admin.page(path).await;
+        assert_eq!(shown.status, StatusCode::OK, "{path}: {shown:?}");
+    }
+    drop(places);
+}
+
+/// No request of this test waits for a turn.
+#[tokio::test]
+async fn few_figures_are_computed_at_once() {
+    let shop = TestShop::new().await;
+    let mut parts = parts_of(&shop);
+    parts.admission.figures = FigureTurns::new(1, Duration::ZERO);
+    parts.admission.operators = fixed(4);
+    let state = AppState::new(parts);
+    let mut admin = Visitor::at(state.clone());
+    admin.sign_in(&shop).await;
+    let own_address = endpoint::router(state.clone());
+    let at_own_address = async || {
+        let request = Request::get("/metrics").body(Body::empty());
+        let answer = own_address.clone().oneshot(request.expect("a request"));
+        answer.await.expect("the router is infallible").status()
+    };
+
+    let turn = state.admission.figures.wait().await;
+    assert!(turn.is_some());
+    for path in ["/metrics", "/admin/health"] {
+        check_refused(&admin.page(path).await, "1");
+    }
+    assert_eq!(at_own_address().await, StatusCode::SERVICE_UNAVAILABLE);
+    for path in ["/", "/admin", "/admin/health/guide"] {
+        assert_eq!(admin.page(path).await.status, StatusCode::OK, "{path}");
+    }
+    let stranger = Visitor::at(state.clone()).page("/metrics").await;
+    assert_eq!(stranger.header("location"), "/admin/login", "no turn");
+    drop(turn);
+    for path in ["/metrics", "/admin/health"] {
+        assert_eq!(admin.page(path).await.status, StatusCode::OK, "{path}");
+    }
+    assert_eq!(at_own_address().await, StatusCode::OK);
+
+    // Requests for these addresses that are not computed yet have a limit, too.
+    let places: Vec<_> = (0..4)
+        .map(|_| take_place(&state.admission.operators))
+        .collect();
+    check_refused(&admin.page("/metrics").await, "1");
+    assert_eq!(admin.page("/admin").await.status, StatusCode::OK);
+    drop(places);
+    assert_eq!(admin.page("/metrics").await.status, StatusCode::OK);
 }

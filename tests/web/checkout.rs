@@ -32,10 +32,20 @@ const TRACES: [&str; 8] = [
 /// Creates a shopper who has one phone in the cart and has reserved it.
 async fn at_the_checkout(shop: &TestShop) -> Visitor {
     let mut shopper = Visitor::of(shop);
+    reserve(&mut shopper).await;
+    shopper
+}
+
+/// Reserves one phone for a shopper.
+pub async fn reserve(shopper: &mut Visitor) {
     let form = "/api/form/cart/buy-now";
     let answer = shopper.submit(PHONE, form, "product_id=1&quantity=1").await;
     assert_eq!(answer.header("location"), "/checkout/now", "{answer:?}");
-    shopper
+}
+
+/// Pays for it with a card that is accepted.
+pub async fn pay(shopper: &mut Visitor) -> TestResponse {
+    send(shopper, "pay", &with_card(CONTACT, TAKEN)).await
 }
 
 /// Sends the checkout form with these fields and its hidden ones.

@@ -10,12 +10,11 @@ use axum::{
 use doorbuster::{
     db::session_store::DbSessionStore,
     feed::Feed,
-    resilience::{ConcurrencyLimiter, LimiterSettings},
     shop::Shop,
     simulation::Engine,
     web::{
-        AppState, ServerParts, api_routes, rate_limit::RateLimits, server,
-        shared_catalog::SharedCatalog,
+        AppState, ServerParts, admission::AdmissionLimits, api_routes, rate_limit::RateLimits,
+        server, shared_catalog::SharedCatalog,
     },
 };
 use serde_json::Value;
@@ -41,7 +40,7 @@ pub fn parts(shop: Shop, database_url: &str, public_url: &str) -> ServerParts {
         sessions: DbSessionStore::new(shop.db().clone()),
         limits: RateLimits::new(None).into(),
         // A busy machine would make the limit adapt.
-        admission: ConcurrencyLimiter::new(LimiterSettings::UNLIMITED).into(),
+        admission: AdmissionLimits::unlimited(),
         streams_max: u64::MAX,
         stock_watch: Default::default(),
         stored_runs: Default::default(),

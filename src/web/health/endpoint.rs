@@ -20,7 +20,7 @@ use crate::{
         AppState,
         connections::{self, ConnectionLimits, ConnectionSettings},
         json::problem::Problem,
-        security,
+        operators, security,
     },
 };
 
@@ -45,6 +45,10 @@ pub fn router(state: AppState) -> Router {
         .route("/metrics", get(metrics))
         .method_not_allowed_fallback(async || Problem(ShopError::MethodNotAllowed))
         .fallback(async || Problem(ShopError::UnknownPage))
+        .layer(middleware::from_fn_with_state(
+            state.clone(),
+            operators::take_turns,
+        ))
         .layer(middleware::from_fn_with_state(
             state.clone(),
             security::headers,

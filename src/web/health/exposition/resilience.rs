@@ -1,9 +1,9 @@
-//! The breakers, the limit of requests at once, and the budget of retries.
+//! The breakers, the limits of requests at once, and the budget of retries.
 
-use std::fmt;
+use std::{fmt, iter::Sum};
 
 use super::{Metrics, NO_LABELS, Writer, count};
-use crate::resilience::{Breaker, breaker::State};
+use crate::resilience::{Breaker, Class, ConcurrencyLimiter, breaker::State};
 
 impl Metrics {
     fn breakers(&self) -> impl Iterator<Item = ([(&'static str, &'static str); 1], &Breaker)> {
@@ -53,25 +53,57 @@ impl Metrics {
             "Retries of slow attempts that the budget refused",
             retries().map(|budget| (NO_LABELS, budget.refusals())),
         )?;
-        let admission = &self.0.admission;
+        self.write_admission(writer)
+    }
+
+    fn write_admission(&self, writer: &mut Writer<'_>) -> fmt::Result {
         writer.gauges(
             "doorbuster_admission_limit",
-            "Requests that this server admits at once, adapted to their latency",
-            [(NO_LABELS, count(admission.limit()))],
+            "Requests that this server admits at once, adapted to their latency; without payments and operators",
+            [(NO_LABELS, count(self.0.admission.requests.limit()))],
         )?;
+        let in_flight = self.by_class(ConcurrencyLimiter::in_flight);
         writer.gauges(
             "doorbuster_admission_in_flight",
             "Admitted requests in progress, by class",
-            admission
-                .in_flight()
-                .map(|(class, count)| ([("class", class.label())], f64::from(count))),
+            in_flight
+                .into_iter()
+                .map(|(label, count)| (label, f64::from(count))),
         )?;
         writer.counters(
             "doorbuster_admission_refusals",
             "Requests that were refused because the server was full, by class",
-            admission
-                .refusals()
-                .map(|(class, count)| ([("class", class.label())], count)),
+            self.by_class(ConcurrencyLimiter::refusals),
+        )?;
+        writer.counters(
+            "doorbuster_admission_network_refusals",
+            "Requests that were refused because their client network had its share of the places, by class",
+            self.by_class(ConcurrencyLimiter::network_refusals),
         )
+    }
+
+    /// Returns a figure of each limiter: that of requests by class, those of the others as a class
+    /// of their own.
+    fn by_class<'a, N, I>(
+        &'a self,
+        figure: impl Fn(&'a ConcurrencyLimiter) -> I,
+    ) -> Vec<([(&'static str, &'static str); 1], N)>
+    where
+        N: Sum,
+        I: Iterator<Item = (Class, N)>,
+    {
+        let limits = &self.0.admission;
+        let requests = figure(&limits.requests).map(|(class, number)| (class.label(), number));
+        let others = [
+            ("payments", &limits.payments),
+            ("operators", &limits.operators),
+        ];
+        let others = others.into_iter().map(|(label, limiter)| {
+            let numbers = figure(limiter).map(|(_, number)| number);
+            (label, numbers.sum::<N>())
+        });
+        let all = requests.chain(others);
+        all.map(|(label, number)| ([("class", label)], number))
+            .collect()
     }
 }
