@@ -35,6 +35,7 @@ mod processes;
 mod product_names;
 mod queue;
 mod raw_requests;
+mod redis_pages;
 mod request_ids;
 mod run_page;
 mod sales;

@@ -81,6 +81,11 @@ test("a purchase reaches a subscriber, signed, and again after a failure", async
       )!;
       expect(createHmac("sha256", secret).update(`${time}.${body}`).digest("hex")).toBe(signature);
     }
+    // On a phone, the state of a delivery is visible without scrolling its table.
+    await page.setViewportSize({ width: 390, height: 844 });
+    const deliveries = page.getByRole("region", { name: "Deliveries of the latest events" });
+    const beside = await deliveries.evaluate((table) => table.scrollWidth - table.clientWidth);
+    expect(beside, "pixels of the table beside the screen").toBe(0);
     for (const width of [390, 1280]) {
       await page.setViewportSize({ width, height: 844 });
       await expectNoSidewaysScroll(page);

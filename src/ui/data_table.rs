@@ -20,6 +20,10 @@ pub fn DataTable(
     #[prop(into, optional)]
     label: Option<String>,
     #[prop(optional)] id: Option<&'static str>,
+    /// Puts the cells of a row below each other on a phone, so that none is beside the screen. A
+    /// cell that says too little without its head repeats it in `data-column`.
+    #[prop(optional)]
+    is_stacked: bool,
     heads: Vec<ColumnHead>,
     children: Children,
 ) -> impl IntoView {
@@ -33,7 +37,7 @@ pub fn DataTable(
     let label = label.unwrap_or_else(|| caption.clone());
     view! {
         <div class="table-wrap" id=id role="region" aria-label=label tabindex="0">
-            <table class="table">
+            <table class="table" class=("table--stacked", is_stacked)>
                 <caption>{caption}{note.map(|note| view! { " "<span class="quiet">{note}</span> })}</caption>
                 <thead>
                     <tr>{heads.collect_view()}</tr>

@@ -3,21 +3,16 @@
 use axum::http::StatusCode;
 use doorbuster::model::StrategyKey;
 
-use super::support::{TestShop, Visitor, state};
+use super::{
+    redis_pages::{admin_at, check_refused_to_strangers, check_says_redis_is_away},
+    support::TestShop,
+};
 use crate::support::{check_audit_clean, redis::TestRedis};
-
-/// The page of a server with these gates.
-async fn admin_of(shop: &TestShop, redis: Option<&TestRedis>) -> Visitor {
-    let server = shop.handle().with_gate(redis.map(TestRedis::gate));
-    let mut admin = Visitor::at(state(server, shop.database.url(), "http://shop.test"));
-    admin.sign_in(shop).await;
-    admin
-}
 
 #[tokio::test]
 async fn a_server_without_redis_says_what_to_set() {
     let shop = TestShop::new().await;
-    let mut admin = admin_of(&shop, None).await;
+    let mut admin = admin_at(&shop, None).await;
     let page = admin.page("/admin/redis").await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.body.contains("Set REDIS_URL"), "{}", page.body);
@@ -36,7 +31,7 @@ async fn gates_are_listed_and_reconciled() {
     };
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
-    let mut admin = admin_of(&shop, Some(&redis)).await;
+    let mut admin = admin_at(&shop, Some(redis.gate())).await;
     let overview = admin.page("/admin").await.body;
     assert!(overview.contains("href=\"/admin/redis\""));
     let empty = admin.page("/admin/redis").await.body;
@@ -60,21 +55,11 @@ async fn gates_are_listed_and_reconciled() {
 
     redis.kill();
     admin.submit("/admin/redis", form, "").await;
-    let page = admin.page("/admin/redis").await;
-    assert_eq!(page.status, StatusCode::OK);
-    assert!(
-        page.body.contains("Redis does not answer."),
-        "{}",
-        page.body
-    );
+    check_says_redis_is_away(&mut admin, "/admin/redis").await;
     check_audit_clean(&shop).await;
 }
 
 #[tokio::test]
 async fn a_stranger_cannot_reconcile() {
-    let shop = TestShop::new().await;
-    let mut stranger = Visitor::of(&shop);
-    let form = "/api/form/admin/reconcile-gates";
-    let answer = stranger.post_form(form, "").await;
-    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    check_refused_to_strangers("/api/form/admin/reconcile-gates", "").await;
 }

@@ -7,18 +7,26 @@ use doorbuster::shop::inventory::{
 };
 use serde_json::Value;
 
-use super::support::{TestShop, Visitor, state};
-use crate::support::{check_audit_clean, redis::TestRedis, shop::units_of};
+use super::{
+    redis_pages::{admin_at, check_refused_to_strangers, check_says_redis_is_away},
+    support::{TestShop, Visitor},
+};
+use crate::support::{TestProduct, check_audit_clean, redis::TestRedis, shop::units_of};
 
 const PATH: &str = "/api/purchase?strategy=redis-stream";
 
-fn visitor(shop: &TestShop, redis: Option<&TestRedis>) -> Visitor {
-    let server = shop.handle().with_gate(redis.map(TestRedis::gate));
-    Visitor::at(state(server, shop.database.url(), "http://shop.test"))
-}
-
 fn body(product: i64, quantity: u32) -> String {
     format!(r#"{{"productId":{product},"quantity":{quantity}}}"#)
+}
+
+/// An order of one unit, which no server of the shop has accepted.
+fn order_of(product: &TestProduct) -> QueuedOrder {
+    QueuedOrder::new(&PurchaseRequest {
+        product_id: product.id,
+        quantity: units_of(1),
+        claim: None,
+        lane_id: None,
+    })
 }
 
 #[tokio::test]
@@ -28,7 +36,7 @@ async fn an_accepted_order_is_followed_at_its_address_and_on_its_page() {
     };
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
-    let mut caller = visitor(&shop, Some(&redis));
+    let mut caller = Visitor::of_gated(&shop, Some(redis.gate()));
     let accepted = caller.post_json(PATH, &body(product.id, 2)).await;
     assert_eq!(accepted.status, StatusCode::ACCEPTED, "{accepted:?}");
     assert_eq!(accepted.header("retry-after"), "1");
@@ -59,17 +67,11 @@ async fn the_page_of_a_waiting_order_shows_its_place_and_loads_again() {
     let shop = TestShop::new().await;
     let product = shop.with_product(5).await;
     let gate = redis.gate();
-    let server = shop.handle().with_gate(Some(gate.clone()));
-    let mut caller = Visitor::at(state(server, shop.database.url(), "http://shop.test"));
+    let mut caller = Visitor::of_gated(&shop, Some(gate.clone()));
     // No server of this shop has accepted them, and none consumes.
     let mut order_id = String::new();
     for _ in 0..3 {
-        let order = QueuedOrder::new(&PurchaseRequest {
-            product_id: product.id,
-            quantity: units_of(1),
-            claim: None,
-            lane_id: None,
-        });
+        let order = order_of(&product);
         let accepted = OrderQueue::beside(&gate).accept(&order, true).await;
         accepted.expect("Redis answers");
         order_id = order.order_id.to_string();
@@ -93,8 +95,7 @@ async fn the_page_of_a_waiting_order_shows_its_place_and_loads_again() {
 #[tokio::test]
 async fn the_admin_page_shows_the_promise_and_the_dead_letters() {
     let shop = TestShop::new().await;
-    let mut admin = visitor(&shop, None);
-    admin.sign_in(&shop).await;
+    let mut admin = admin_at(&shop, None).await;
     let without = admin.page("/admin/queue").await;
     assert!(without.body.contains("Set REDIS_URL"), "{}", without.body);
 
@@ -103,9 +104,7 @@ async fn the_admin_page_shows_the_promise_and_the_dead_letters() {
     };
     let gate = redis.gate();
     let queue = OrderQueue::beside(&gate);
-    let server = shop.handle().with_gate(Some(gate.clone()));
-    let mut admin = Visitor::at(state(server, shop.database.url(), "http://shop.test"));
-    admin.sign_in(&shop).await;
+    let mut admin = admin_at(&shop, Some(gate.clone())).await;
     let page = admin.page("/admin/queue").await.body;
     assert!(
         page.contains("appendfsync always") && page.contains("No dead letters"),
@@ -113,12 +112,7 @@ async fn the_admin_page_shows_the_promise_and_the_dead_letters() {
     );
 
     let product = shop.with_product(5).await;
-    let order = QueuedOrder::new(&PurchaseRequest {
-        product_id: product.id,
-        quantity: units_of(1),
-        claim: None,
-        lane_id: None,
-    });
+    let order = order_of(&product);
     queue.accept(&order, true).await.expect("Redis answers");
     let (taken, _) = queue
         .take("a consumer", false)
@@ -147,21 +141,12 @@ async fn the_admin_page_shows_the_promise_and_the_dead_letters() {
     assert_eq!(refused.status, StatusCode::CONFLICT, "{refused:?}");
 
     redis.kill();
-    let page = admin.page("/admin/queue").await;
-    assert_eq!(page.status, StatusCode::OK);
-    assert!(
-        page.body.contains("Redis does not answer."),
-        "{}",
-        page.body
-    );
+    check_says_redis_is_away(&mut admin, "/admin/queue").await;
     check_audit_clean(&shop).await;
 }
 
 #[tokio::test]
 async fn a_stranger_cannot_decide_about_dead_letters() {
-    let shop = TestShop::new().await;
-    let mut stranger = Visitor::of(&shop);
     let form = "/api/form/admin/dead-letter";
-    let answer = stranger.post_form(form, "id=1-1&act=refuse").await;
-    assert_eq!(answer.status, StatusCode::UNAUTHORIZED);
+    check_refused_to_strangers(form, "id=1-1&act=refuse").await;
 }

@@ -5,7 +5,7 @@ use doorbuster::config::ShopTerms;
 use serde_json::Value;
 use time::{OffsetDateTime, macros::datetime};
 
-use super::support::{TestShop, Visitor, state};
+use super::support::{TestShop, Visitor};
 
 const PHONE: &str = "/admin/products/flash-sale-smartphone";
 const PLAN: &str = "/api/form/admin/plan-sale";
@@ -128,7 +128,7 @@ async fn times_are_in_the_shops_time_zone() {
         ..ShopTerms::default()
     };
     let here = shop.on_terms(terms);
-    let mut admin = Visitor::at(state(here, shop.database.url(), "http://shop.test"));
+    let mut admin = Visitor::of_server(&shop, here);
     admin.sign_in(&shop).await;
     admin
         .submit(PHONE, PLAN, "product_id=1&from=2150-07-01T12:00&price=500")

@@ -10,7 +10,7 @@ use axum::{
 use doorbuster::{
     db::session_store::DbSessionStore,
     feed::Feed,
-    shop::Shop,
+    shop::{Shop, inventory::gate::StockGate},
     simulation::Engine,
     web::{
         AppState, ServerParts, admission::AdmissionLimits, api_routes, rate_limit::RateLimits,
@@ -96,11 +96,17 @@ impl TestResponse {
 impl Visitor {
     /// Creates a client of a server of `shop` over http, without a session.
     pub fn of(shop: &TestShop) -> Self {
-        Self::at(state(
-            shop.handle(),
-            shop.database.url(),
-            "http://shop.test",
-        ))
+        Self::of_server(shop, shop.handle())
+    }
+
+    /// The same for a server with these gates, or without Redis if there are none.
+    pub fn of_gated(shop: &TestShop, gate: Option<StockGate>) -> Self {
+        Self::of_server(shop, shop.handle().with_gate(gate))
+    }
+
+    /// The same for this server of `shop`.
+    pub fn of_server(shop: &TestShop, server: Shop) -> Self {
+        Self::at(state(server, shop.database.url(), "http://shop.test"))
     }
 
     /// Creates a client of this server, without a session.

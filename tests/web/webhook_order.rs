@@ -5,7 +5,7 @@ use futures::future::join_all;
 use uuid::Uuid;
 
 use super::{
-    support::{Visitor, state},
+    support::Visitor,
     webhook::{event, send_signed},
 };
 use crate::support::{
@@ -92,11 +92,7 @@ async fn sold_out(count: usize) -> (TestShop, TestProduct, Vec<Uuid>) {
 fn provider_of(shop: &TestShop) -> Visitor {
     let scripted = ScriptedProvider::default();
     scripted.answer_refunds(Err(GatewayError::Unknown("lost".to_owned())));
-    Visitor::at(state(
-        shop.paid_through(&scripted),
-        shop.database.url(),
-        "http://shop.test",
-    ))
+    Visitor::of_server(shop, shop.paid_through(&scripted))
 }
 
 fn body_of(charge: Uuid, kind: &str) -> String {

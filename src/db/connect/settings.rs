@@ -2,9 +2,14 @@
 
 use std::time::Duration;
 
+use sea_orm::ConnectOptions;
+
 /// How long a transaction may be idle before PostgreSQL ends its session, for pools that do not
 /// pause on purpose.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(5);
+
+/// A connection that was idle for longer is pinged before it is used.
+const PING_AFTER_IDLE: Duration = Duration::from_secs(5);
 
 /// The sizes of the pools, and the timeouts of their statements.
 #[derive(Clone, Copy, Debug)]
@@ -101,4 +106,17 @@ impl PoolSettings {
         read_deadline: Duration::from_secs(130),
         is_guarded: false,
     };
+
+    /// Returns the driver's options of a pool with so many connections, as far as they are the same
+    /// for every engine.
+    pub(in crate::db) fn pool_options(self, url: &str, connections_max: u32) -> ConnectOptions {
+        let mut options = ConnectOptions::new(url);
+        options
+            .max_connections(connections_max)
+            .min_connections(1)
+            .acquire_timeout(self.acquire_timeout)
+            .test_before_acquire_if_idle_for(PING_AFTER_IDLE)
+            .sqlx_logging(false);
+        options
+    }
 }

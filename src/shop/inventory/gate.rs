@@ -19,11 +19,13 @@
 
 pub(super) mod keys;
 pub mod lock;
+mod locked_purchase;
 mod scripts;
 pub mod take;
 pub mod ticket;
 
 pub use lock::ProductLock;
+pub use locked_purchase::LockedPurchase;
 pub use ticket::Ticket;
 
 use std::{

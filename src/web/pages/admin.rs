@@ -18,6 +18,7 @@ mod plan_form;
 mod product;
 mod products;
 mod queue;
+mod redis_page;
 mod run_label;
 mod run_list;
 mod run_locks;

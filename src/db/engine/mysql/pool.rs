@@ -5,18 +5,15 @@ use std::{sync::Arc, time::Duration};
 use futures::future::BoxFuture;
 use sea_orm::{
     ConnectOptions,
-    sqlx::{self, AssertSqlSafe, Connection, Executor, MySqlConnection, pool::PoolOptions},
+    sqlx::{self, AssertSqlSafe, Executor, MySqlConnection, pool::PoolOptions},
 };
-use tokio::time::timeout;
 
 use super::{named_lock, sessions};
 use crate::db::connect::{
-    health::{ConnectionHealth, RELEASE_MAX},
+    health::{ConnectionHealth, ping_if_suspect, within_limit},
     settings::PoolSettings,
 };
 
-/// A connection that was idle for longer is pinged before it is used.
-const PING_AFTER_IDLE: Duration = Duration::from_secs(5);
 /// The limit for a lock if there is none: the server has no value for that.
 const UNLIMITED_S: u64 = 100_000_000;
 
@@ -31,10 +28,8 @@ pub fn for_transactions(
     let (begin, name) = (session_settings(settings, ""), Arc::from(name));
     options.map_sqlx_mysql_pool_opts(move |pool| {
         let health = health.clone();
-        with_settings(pool, &begin, &name).after_release(move |connection, _| {
-            let health = health.clone();
-            Box::pin(async move { clean_up(connection, &health).await })
-        })
+        with_settings(pool, &begin, &name)
+            .after_release(move |connection, _| clean_up(connection, health.clone()))
     });
     options
 }
@@ -50,10 +45,8 @@ pub fn for_reads(
     let (begin, name) = (session_settings(settings, ", READ ONLY"), Arc::from(name));
     options.map_sqlx_mysql_pool_opts(move |pool| {
         let health = health.clone();
-        with_settings(pool, &begin, &name).after_release(move |connection, _| {
-            let health = health.clone();
-            Box::pin(async move { ping_if_suspect(connection, &health).await })
-        })
+        with_settings(pool, &begin, &name)
+            .after_release(move |connection, _| ping_if_suspect(connection, health.clone()))
     });
     options
 }
@@ -65,17 +58,10 @@ fn of_pool(
     health: &ConnectionHealth,
 ) -> ConnectOptions {
     let health = health.clone();
-    let mut options = ConnectOptions::new(url);
-    options
-        .max_connections(connections_max)
-        .min_connections(1)
-        .acquire_timeout(settings.acquire_timeout)
-        .test_before_acquire_if_idle_for(PING_AFTER_IDLE)
-        .map_sqlx_mysql_before_acquire(move |connection, _| {
-            let health = health.clone();
-            Box::pin(async move { ping_if_suspect(connection, &health).await })
-        })
-        .sqlx_logging(false);
+    let mut options = settings.pool_options(url, connections_max);
+    options.map_sqlx_mysql_before_acquire(move |connection, _| {
+        ping_if_suspect(connection, health.clone())
+    });
     options
 }
 
@@ -128,10 +114,10 @@ fn with_settings(
 
 /// Rolls a connection back before it returns to the pool, if connections are suspect, as
 /// PostgreSQL's pool does; and releases its named locks, which outlive their transaction.
-fn clean_up<'c>(
-    connection: &'c mut MySqlConnection,
-    health: &'c ConnectionHealth,
-) -> BoxFuture<'c, Result<bool, sqlx::Error>> {
+fn clean_up(
+    connection: &mut MySqlConnection,
+    health: ConnectionHealth,
+) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
     Box::pin(async move {
         if health.is_suspect() {
             within_limit(connection.execute("ROLLBACK")).await?;
@@ -141,23 +127,4 @@ fn clean_up<'c>(
         }
         Ok(true)
     })
-}
-
-/// Pings a connection if connections are suspect.
-async fn ping_if_suspect(
-    connection: &mut MySqlConnection,
-    health: &ConnectionHealth,
-) -> Result<bool, sqlx::Error> {
-    if health.is_suspect() {
-        within_limit(connection.ping()).await?;
-    }
-    Ok(true)
-}
-
-async fn within_limit<T>(
-    statement: impl Future<Output = Result<T, sqlx::Error>>,
-) -> Result<T, sqlx::Error> {
-    timeout(RELEASE_MAX, statement)
-        .await
-        .unwrap_or(Err(sqlx::Error::PoolTimedOut))
 }

@@ -1,16 +1,17 @@
-//! The driver's options for each of the two pools.
+//! The driver's options for each of the two pools, and the check of a connection that returns.
 
 use std::time::Duration;
 
-use sea_orm::ConnectOptions;
-
-use crate::db::connect::{
-    health::{ConnectionHealth, ping_if_suspect, roll_back_if_suspect},
-    settings::PoolSettings,
+use futures::future::BoxFuture;
+use sea_orm::{
+    ConnectOptions,
+    sqlx::{self, Executor, PgConnection},
 };
 
-/// A connection that was idle for longer is pinged before it is used.
-const PING_AFTER_IDLE: Duration = Duration::from_secs(5);
+use crate::db::connect::{
+    health::{ConnectionHealth, ping_if_suspect, within_limit},
+    settings::PoolSettings,
+};
 
 /// Options of the pool for transactions.
 pub fn for_transactions(
@@ -39,8 +40,7 @@ pub fn for_transactions(
         .map_sqlx_postgres_pool_opts(move |pool| {
             let health = health.clone();
             pool.after_release(move |connection, _| {
-                let health = health.clone();
-                Box::pin(async move { roll_back_if_suspect(connection, &health).await })
+                roll_back_if_suspect(connection, health.clone())
             })
         });
     options
@@ -64,10 +64,7 @@ pub fn for_reads(
         })
         .map_sqlx_postgres_pool_opts(move |pool| {
             let health = health.clone();
-            pool.after_release(move |connection, _| {
-                let health = health.clone();
-                Box::pin(async move { ping_if_suspect(connection, &health).await })
-            })
+            pool.after_release(move |connection, _| ping_if_suspect(connection, health.clone()))
         });
     options
 }
@@ -79,18 +76,35 @@ fn of_pool(
     health: &ConnectionHealth,
 ) -> ConnectOptions {
     let health = health.clone();
-    let mut options = ConnectOptions::new(url);
+    let mut options = settings.pool_options(url, connections_max);
+    options.map_sqlx_postgres_before_acquire(move |connection, _| {
+        ping_if_suspect(connection, health.clone())
+    });
     options
-        .max_connections(connections_max)
-        .min_connections(1)
-        .acquire_timeout(settings.acquire_timeout)
-        .test_before_acquire_if_idle_for(PING_AFTER_IDLE)
-        .map_sqlx_postgres_before_acquire(move |connection, _| {
-            let health = health.clone();
-            Box::pin(async move { ping_if_suspect(connection, &health).await })
-        })
-        .sqlx_logging(false);
-    options
+}
+
+/// Rolls a connection back before it returns to the pool, if connections are suspect.
+///
+/// A future that is dropped inside `begin` leaves a transaction open on its connection (sqlx
+/// #4393): the next user of the connection would write into a transaction that is never committed.
+/// Transactions run in their own tasks, and only a passed deadline drops one before its end. While
+/// that may have happened, no connection returns to the pool before it has been rolled back. A
+/// connection that does not answer in time is dead and is closed; otherwise it would keep its place
+/// in the pool until the network notices. Rolling back every time would cost each purchase a round
+/// trip.
+///
+/// A plain ROLLBACK would suffice, but outside of a transaction, which is the usual case, the
+/// server logs a warning for each.
+fn roll_back_if_suspect(
+    connection: &mut PgConnection,
+    health: ConnectionHealth,
+) -> BoxFuture<'_, Result<bool, sqlx::Error>> {
+    Box::pin(async move {
+        if health.is_suspect() {
+            within_limit(connection.execute("BEGIN; ROLLBACK")).await?;
+        }
+        Ok(true)
+    })
 }
 
 /// PostgreSQL compiles a statement to machine code if it estimates a high cost, as for every rule

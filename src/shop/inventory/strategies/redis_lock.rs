@@ -20,7 +20,7 @@
 //! The work to serialize is outside of the database, and what it writes can check a token. For a
 //! row of a database, the row's own lock is simpler.
 
-use std::{sync::Arc, time::Instant};
+use std::time::Instant;
 
 use async_trait::async_trait;
 
@@ -29,7 +29,7 @@ use crate::{
     config::crash_point,
     db::{
         locks,
-        txn::{Abort, Outcome, TimeSplit, Work},
+        txn::{Abort, Outcome, Work},
     },
     model::{Receipt, ShopError, StrategyKey},
     shop::{
@@ -37,7 +37,7 @@ use crate::{
         inventory::{
             PurchaseRequest,
             counters::{self, Level},
-            gate::ProductLock,
+            gate::{LockedPurchase, ProductLock},
             purchase_transaction,
             sale::Sale,
             strategy::PurchaseStrategy,
@@ -57,36 +57,21 @@ impl PurchaseStrategy for RedisLock {
         };
         let queued = Instant::now();
         // A buyer who does not get the lock has as much time left at the row.
-        let mut split = TimeSplit::default();
-        let lock = gate.lock(request.product_id, shop.deadline / 2, &mut split);
-        let lock = lock.await;
+        let purchase = LockedPurchase::begin(gate, request.product_id, shop.deadline / 2).await;
         let shop = &row_lock::for_fallback(shop, queued);
-        let mut outcome = match lock {
-            Ok(Some(lock)) => {
-                crash_point::pass("after locking by", strategy.as_str());
-                let lock = Arc::new(lock);
-                let sold = purchase_transaction::run_with(
-                    shop,
-                    strategy,
-                    request,
-                    Arc::clone(&lock),
-                    |work, sale, lock| Box::pin(take(work, sale, lock)),
-                );
-                let outcome = sold.await;
-                crash_point::pass("before unlocking by", strategy.as_str());
-                let unlocking = Instant::now();
-                lock.unlock().await;
-                split.redis += unlocking.elapsed();
-                outcome
-            }
-            Ok(None) | Err(_) => {
-                let mut outcome = RowLock.purchase(shop, request).await;
-                outcome.fallbacks += 1;
-                outcome
-            }
+        let Some(lock) = purchase.lock() else {
+            let mut outcome = RowLock.purchase(shop, request).await;
+            outcome.fallbacks += 1;
+            return purchase.end(outcome).await;
         };
-        outcome.split.add(split);
-        outcome
+        crash_point::pass("after locking by", strategy.as_str());
+        let sold =
+            purchase_transaction::run_with(shop, strategy, request, lock, |work, sale, lock| {
+                Box::pin(take(work, sale, lock))
+            });
+        let outcome = sold.await;
+        crash_point::pass("before unlocking by", strategy.as_str());
+        purchase.end(outcome).await
     }
 
     fn queue_length(&self, shop: &Shop, product_id: i64) -> Option<u64> {

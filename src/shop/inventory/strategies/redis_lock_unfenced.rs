@@ -16,18 +16,17 @@
 //! # Choose it when
 //! You want to show why a lock with a lease needs a token that the row checks.
 
-use std::{sync::Arc, time::Instant};
-
 use async_trait::async_trait;
 
 use crate::{
-    db::txn::{Abort, Outcome, TimeSplit, Work},
+    db::txn::{Abort, Outcome, Work},
     model::{Receipt, ShopError, StrategyKey},
     shop::{
         Shop,
         inventory::{
             PurchaseRequest,
             counters::{self, Level},
+            gate::LockedPurchase,
             purchase_transaction,
             sale::Sale,
             strategy::PurchaseStrategy,
@@ -45,27 +44,17 @@ impl PurchaseStrategy for RedisLockUnfenced {
         let Some(gate) = shop.gate() else {
             return Outcome::refused(strategy.needs_redis());
         };
-        let mut split = TimeSplit::default();
-        let lock = gate.lock(request.product_id, shop.deadline / 2, &mut split);
-        let Ok(Some(lock)) = lock.await else {
-            let mut busy = Outcome::refused(ShopError::Busy { retry_after_s: 1 });
-            busy.split = split;
-            return busy;
+        let purchase = LockedPurchase::begin(gate, request.product_id, shop.deadline / 2).await;
+        let Some(lock) = purchase.lock() else {
+            let busy = Outcome::refused(ShopError::Busy { retry_after_s: 1 });
+            return purchase.end(busy).await;
         };
-        let lock = Arc::new(lock);
-        let sold = purchase_transaction::run_holding(
-            shop,
-            strategy,
-            request,
-            Arc::clone(&lock),
-            |work, sale| Box::pin(take(work, sale)),
-        );
-        let mut outcome = sold.await;
-        let unlocking = Instant::now();
-        lock.unlock().await;
-        split.redis += unlocking.elapsed();
-        outcome.split.add(split);
-        outcome
+        let sold =
+            purchase_transaction::run_holding(shop, strategy, request, lock, |work, sale| {
+                Box::pin(take(work, sale))
+            });
+        let outcome = sold.await;
+        purchase.end(outcome).await
     }
 
     fn queue_length(&self, shop: &Shop, product_id: i64) -> Option<u64> {

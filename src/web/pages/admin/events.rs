@@ -116,6 +116,7 @@ fn Deliveries(report: OutboxReport) -> impl IntoView {
             caption="Deliveries"
             note
             label="Deliveries of the latest events"
+            is_stacked=true
             heads=vec![
                 Number("Event"),
                 Text("Type"),
@@ -146,11 +147,11 @@ fn EventRow(event: EventView) -> impl IntoView {
     };
     view! {
         <tr>
-            <th scope="row" class="n">{event.id}</th>
+            <th scope="row" class="n" data-column="Event">{event.id}</th>
             <td>{event.kind}</td>
-            <td>{event.created_at}</td>
+            <td data-column="Happened">{event.created_at}</td>
             <td><span class=class>{state}</span></td>
-            <td class="n">{event.attempts}</td>
+            <td class="n" data-column="Attempts">{event.attempts}</td>
             <td><code class="payload">{event.payload}</code></td>
         </tr>
     }

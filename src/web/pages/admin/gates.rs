@@ -2,22 +2,24 @@
 
 use leptos::prelude::*;
 
-use super::Subnav;
+use super::redis_page::RedisPage;
 use crate::{
-    shop::gates::{GateFailure, GateReport, GatesError, Inspection},
+    shop::gates::{GateFailure, GateReport, Inspection},
     ui::data_table::{
         ColumnHead::{Number, Text},
         DataTable,
     },
-    web::{
-        pages::{
-            form_error::FormError,
-            form_key::FormPage,
-            frame::{Bundle, Page, framed},
-            page_head::PageHead,
-        },
-        session::Notice,
-    },
+    web::pages::{form_key::FormPage, frame::framed},
+};
+
+const PAGE: RedisPage = RedisPage {
+    path: "/admin/redis",
+    title: "Redis",
+    lead: "A gate saves work at its stock row. The row decides.",
+    without_redis: "This server has no Redis. Set REDIS_URL and start it again to use the \
+                    strategies that need it.",
+    while_away: "Redis does not answer. The shop goes on by its stock rows; load this page again \
+                 later.",
 };
 
 /// `/admin/redis`
@@ -25,44 +27,12 @@ use crate::{
 pub fn GatesPage() -> impl IntoView {
     framed(|visit| async move {
         visit.require_admin().await?;
-        let content = match visit.shop().gates().inspect().await {
-            Ok(inspection) => Content::Gates(inspection),
-            Err(GatesError::NoRedis) => Content::Sentence(
-                "This server has no Redis. Set REDIS_URL and start it again to use the strategies \
-                 that need it.",
-            ),
-            Err(GatesError::Redis(_)) => Content::Sentence(
-                "Redis does not answer. The shop goes on by its stock rows; load this page again \
-                 later.",
-            ),
-            Err(GatesError::Shop(error)) => return Err(error),
-        };
-        let notice = visit.take_notice().await?;
-        let body = view! { <GatesView content notice/> };
-        Ok(Page::private("Redis", Bundle::None, body))
+        let read = visit.shop().gates().inspect().await;
+        PAGE.load(&visit, read, |inspection| {
+            view! { <Gates inspection/> }.into_any()
+        })
+        .await
     })
-}
-
-enum Content {
-    Gates(Inspection),
-    /// Why there are none to show.
-    Sentence(&'static str),
-}
-
-#[component]
-fn GatesView(content: Content, notice: Option<Notice>) -> impl IntoView {
-    let body = match content {
-        Content::Sentence(sentence) => view! { <p class="panel">{sentence}</p> }.into_any(),
-        Content::Gates(inspection) => view! { <Gates inspection/> }.into_any(),
-    };
-    view! {
-        <main class="page" id="main" tabindex="-1">
-            <Subnav current="/admin/redis"/>
-            <PageHead title="Redis" lead="A gate saves work at its stock row. The row decides."/>
-            <FormError notice consequence="Nothing was changed."/>
-            {body}
-        </main>
-    }
 }
 
 #[component]

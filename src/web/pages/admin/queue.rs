@@ -2,10 +2,9 @@
 
 use leptos::prelude::*;
 
-use super::Subnav;
+use super::redis_page::RedisPage;
 use crate::{
     shop::{
-        gates::GatesError,
         inventory::order_queue::{DeadLetter, QueueState},
         queue::QueueReport,
     },
@@ -13,15 +12,16 @@ use crate::{
         ColumnHead::{Number, Text},
         DataTable,
     },
-    web::{
-        pages::{
-            form_error::FormError,
-            form_key::FormPage,
-            frame::{Bundle, Page, framed},
-            page_head::PageHead,
-        },
-        session::Notice,
-    },
+    web::pages::{form_key::FormPage, frame::framed},
+};
+
+const PAGE: RedisPage = RedisPage {
+    path: "/admin/queue",
+    title: "Queue",
+    lead: "Orders that redis-stream has accepted, until they are written.",
+    without_redis: "This server has no Redis. Set REDIS_URL and start it again to use the queue.",
+    while_away: "Redis does not answer. Orders are written in their requests until it is back; \
+                 load this page again later.",
 };
 
 /// `/admin/queue`
@@ -29,43 +29,10 @@ use crate::{
 pub fn QueuePage() -> impl IntoView {
     framed(|visit| async move {
         visit.require_admin().await?;
-        let content = match visit.shop().queue().inspect().await {
-            Ok(report) => Content::Report(report),
-            Err(GatesError::NoRedis) => Content::Sentence(
-                "This server has no Redis. Set REDIS_URL and start it again to use the queue.",
-            ),
-            Err(GatesError::Redis(_)) => Content::Sentence(
-                "Redis does not answer. Orders are written in their requests until it is back; load \
-                 this page again later.",
-            ),
-            Err(GatesError::Shop(error)) => return Err(error),
-        };
-        let notice = visit.take_notice().await?;
-        let body = view! { <QueueView content notice/> };
-        Ok(Page::private("Queue", Bundle::None, body))
+        let read = visit.shop().queue().inspect().await;
+        PAGE.load(&visit, read, |report| view! { <Report report/> }.into_any())
+            .await
     })
-}
-
-enum Content {
-    Report(QueueReport),
-    /// Why there is none to show.
-    Sentence(&'static str),
-}
-
-#[component]
-fn QueueView(content: Content, notice: Option<Notice>) -> impl IntoView {
-    let body = match content {
-        Content::Sentence(sentence) => view! { <p class="panel">{sentence}</p> }.into_any(),
-        Content::Report(report) => view! { <Report report/> }.into_any(),
-    };
-    view! {
-        <main class="page" id="main" tabindex="-1">
-            <Subnav current="/admin/queue"/>
-            <PageHead title="Queue" lead="Orders that redis-stream has accepted, until they are written."/>
-            <FormError notice consequence="Nothing was changed."/>
-            {body}
-        </main>
-    }
 }
 
 #[component]
