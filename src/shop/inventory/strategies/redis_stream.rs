@@ -24,6 +24,8 @@
 //! answered later.
 
 mod consumer;
+mod order_writer;
+mod own_orders;
 
 use std::time::{Duration, Instant};
 
@@ -253,7 +255,7 @@ async fn is_maybe_known(shop: &Shop, order: &QueuedOrder) -> bool {
 /// Decides an order that Redis may have accepted without an answer. If that fails, the outcome is
 /// unknown: a consumer may still write it.
 async fn decide_without_queue(shop: &Shop, order: &QueuedOrder) -> Outcome<Receipt> {
-    let (result, mut cost) = consumer::decide_now(shop, order).await.into_parts();
+    let (result, mut cost) = order_writer::decide_now(shop, order).await.into_parts();
     cost.fallbacks += 1;
     cost.with_result(match result {
         Ok(_) | Err(TxnError::Refused(_)) => result,
