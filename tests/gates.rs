@@ -12,6 +12,7 @@ mod reconciliation;
 mod stream;
 mod stream_failover;
 mod stream_kills;
+mod stream_losses;
 
 use std::time::Duration;
 

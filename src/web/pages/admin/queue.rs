@@ -35,8 +35,8 @@ pub fn QueuePage() -> impl IntoView {
                 "This server has no Redis. Set REDIS_URL and start it again to use the queue.",
             ),
             Err(GatesError::Redis(_)) => Content::Sentence(
-                "Redis does not answer. Orders are written in their requests until it is back; load \
-                 this page again later.",
+                "Redis does not answer. Orders are sold in their requests until it is back; load this \
+                 page again later.",
             ),
             Err(GatesError::Shop(error)) => return Err(error),
         };
@@ -83,13 +83,14 @@ fn Figures(state: QueueState) -> impl IntoView {
     view! {
         <DataTable
             caption="Orders"
-            note="Entries are kept for an hour after their order is written, for the audit."
+            note="Entries are kept for an hour, for the audit. Redis had lost those that were restored."
             heads=vec![
                 Number("Waiting"),
                 Number("Being written"),
                 Number("Oldest"),
                 Number("Dead letters"),
                 Number("Entries"),
+                Number("Restored"),
             ]
         >
             <tr>
@@ -98,6 +99,7 @@ fn Figures(state: QueueState) -> impl IntoView {
                 <td class="n">{oldest}</td>
                 <td class="n">{state.dead_letters}</td>
                 <td class="n">{state.entries}</td>
+                <td class="n">{state.restored}</td>
             </tr>
         </DataTable>
     }

@@ -36,6 +36,8 @@ const IDLE_MIN: Duration = Duration::from_millis(2);
 const IDLE_MAX: Duration = Duration::from_millis(50);
 /// How often a consumer claims entries of others.
 const CLAIM_EVERY: Duration = Duration::from_millis(500);
+/// How often a consumer looks for entries that Redis has lost.
+const RESTORE_EVERY: Duration = Duration::from_secs(2);
 /// How often a consumer removes old entries.
 const TRIM_EVERY: Duration = Duration::from_secs(60);
 /// An entry that was taken so often is written alone: it may be the reason why consumers crash.
@@ -116,6 +118,7 @@ struct Consumer {
     clock: Option<RedisClock>,
     claim_at: Instant,
     follow_at: Instant,
+    restore_at: Instant,
     trim_at: Instant,
 }
 
@@ -136,6 +139,7 @@ impl Consumer {
             shop,
             claim_at: now,
             follow_at: now + FOLLOW_EVERY,
+            restore_at: now + RESTORE_EVERY,
             trim_at: now + TRIM_EVERY,
         }
     }
@@ -154,6 +158,9 @@ impl Consumer {
             }
             if is_due(&mut self.follow_at, FOLLOW_EVERY) {
                 self.own_orders.look_after().await;
+            }
+            if is_due(&mut self.restore_at, RESTORE_EVERY) {
+                self.restore_lost().await;
             }
             if is_due(&mut self.trim_at, TRIM_EVERY)
                 && let Err(error) = self.queue.trim().await
@@ -289,6 +296,19 @@ impl Consumer {
         self.queue.bury(&job.entry, reason).await?;
         self.own_orders.settle_unknown(&job.order);
         Ok(())
+    }
+
+    /// Puts orders whose entries Redis has lost into the queue again: their buyers wait.
+    async fn restore_lost(&self) {
+        match self.queue.restore_lost().await {
+            Ok(restored) if restored.is_empty() => {}
+            Ok(restored) => tracing::warn!(
+                orders = restored.len(),
+                "Redis has lost entries of the queue; their orders are in it again"
+            ),
+            // The connection logs when Redis goes and comes.
+            Err(error) => tracing::debug!(%error, "lost entries are looked for later"),
+        }
     }
 }
 
