@@ -11,6 +11,7 @@ mod outages;
 mod reconciliation;
 mod stream;
 mod stream_failover;
+mod stream_keys;
 mod stream_kills;
 mod stream_losses;
 

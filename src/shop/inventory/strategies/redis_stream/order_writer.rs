@@ -13,7 +13,7 @@ use crate::{
         inventory::{
             batch_queue::BatchOrder,
             queued_order::QueuedOrder,
-            strategies::micro_batch::transaction::{self, Mode, Written},
+            strategies::micro_batch::transaction::{self, Mode, StoredOutcomes, Written},
         },
     },
 };
@@ -21,14 +21,24 @@ use crate::{
 /// The pause after Redis or the database has failed.
 pub(super) const FAILURE_PAUSE: Duration = Duration::from_millis(200);
 
-const MODE: Mode = Mode {
-    strategy: STRATEGY,
-    stores_outcomes: true,
-};
+/// Decides orders with different keys, and stores each outcome.
+pub(super) async fn write(shop: &Shop, orders: &[QueuedOrder]) -> Outcome<Written> {
+    write_with(shop, orders, StoredOutcomes::All).await
+}
 
 /// Decides an order without the queue. It may be in the queue as well: it is decided once.
 pub(super) async fn decide_now(shop: &Shop, order: &QueuedOrder) -> Outcome<Receipt> {
-    let (result, cost) = write(shop, std::slice::from_ref(order)).await.into_parts();
+    write_one(shop, order, StoredOutcomes::All).await
+}
+
+/// Sells an order without the queue, if the row can. A refusal decides nothing.
+pub(super) async fn sell_now(shop: &Shop, order: &QueuedOrder) -> Outcome<Receipt> {
+    write_one(shop, order, StoredOutcomes::AllButRefusals).await
+}
+
+async fn write_one(shop: &Shop, order: &QueuedOrder, outcomes: StoredOutcomes) -> Outcome<Receipt> {
+    let written = write_with(shop, std::slice::from_ref(order), outcomes).await;
+    let (result, cost) = written.into_parts();
     cost.with_result(result.and_then(|written| only_answer(written.answers)))
 }
 
@@ -41,8 +51,11 @@ fn only_answer(answers: Vec<Result<Receipt, ShopError>>) -> Result<Receipt, TxnE
     }
 }
 
-/// Decides orders with different keys.
-pub(super) async fn write(shop: &Shop, orders: &[QueuedOrder]) -> Outcome<Written> {
+async fn write_with(
+    shop: &Shop,
+    orders: &[QueuedOrder],
+    outcomes: StoredOutcomes,
+) -> Outcome<Written> {
     let orders: Arc<[BatchOrder]> = orders
         .iter()
         .map(|order| BatchOrder {
@@ -50,7 +63,11 @@ pub(super) async fn write(shop: &Shop, orders: &[QueuedOrder]) -> Outcome<Writte
             public_id: order.order_id,
         })
         .collect();
-    transaction::run_as(shop, MODE, orders).await
+    let mode = Mode {
+        strategy: STRATEGY,
+        outcomes,
+    };
+    transaction::run_as(shop, mode, orders).await
 }
 
 /// True if the database cannot write the order, and not only at the moment.
