@@ -3,10 +3,9 @@
 #     scripts/engines.sh ENGINE [start|stop|install]
 # ENGINE is mariadb (one server), galera (a cluster of three) or redis (one Redis or Valkey, which
 # only this one can also just install). They listen only on 127.0.0.1, and their data is in
-# DOORBUSTER_DATA/engines, with the password of their account. Starting what runs already prints its
-# URLs again. With
-# DOORBUSTER_ENGINES_DURABLE=no the database servers do not wait for the disk. The exit code is 69 if
-# a program is missing and cannot be installed.
+# DOORBUSTER_DATA/engines, with the password that all of them have. Starting what runs already prints
+# its URLs again. With DOORBUSTER_ENGINES_DURABLE=no the database servers do not wait for the disk.
+# The exit code is 69 if a program is missing and cannot be installed.
 set -eu
 
 cd -- "$(dirname -- "$0")/.."
@@ -95,7 +94,7 @@ sql() {
             --batch 2>/dev/null
 }
 
-# Prints the password of the account, which is generated once for each DOORBUSTER_DATA.
+# Prints the password of all servers, which is generated once for each DOORBUSTER_DATA.
 password() {
     if [ ! -s "$engines/password" ]; then
         (
@@ -404,8 +403,11 @@ need_redis() {
     [ -n "$redis_server" ] || fail "still missing after the installation: redis-server"
 }
 
+# Sends a command and prints its answer. The client reads both from its standard input: the arguments
+# of a process are visible to all. A server without a password answers the command, too.
 redis() {
-    "$redis_client" -h 127.0.0.1 -p "$redis_port" "$@" 2>/dev/null
+    printf 'AUTH %s\n%s\n' "$(password)" "$*" |
+        "$redis_client" -h 127.0.0.1 -p "$redis_port" 2>/dev/null | tail -n 1
 }
 
 redis_pid() {
@@ -416,17 +418,35 @@ redis_pid() {
 }
 
 # Every write is on disk before it is answered.
+write_redis_options() {
+    mkdir -p "$1"
+    (
+        umask 077
+        cat >"$1/redis.conf.new" <<END
+bind 127.0.0.1
+port $redis_port
+requirepass $(password)
+daemonize yes
+save ""
+appendonly yes
+appendfsync always
+dir "$1"
+pidfile "$1/server.pid"
+logfile "$1/server.log"
+END
+    )
+    mv "$1/redis.conf.new" "$1/redis.conf"
+}
+
 start_redis() {
     folder=$engines/redis
     if ! redis_pid "$folder" >/dev/null; then
-        [ "$(redis PING)" != PONG ] ||
+        [ -z "$(redis PING)" ] ||
             fail "another Redis uses port $redis_port on 127.0.0.1.
 Stop it, or set DOORBUSTER_ENGINES_PORT to the first of 41 free ports."
-        mkdir -p "$folder"
+        write_redis_options "$folder"
         say "Starting $redis_server"
-        "$redis_server" --bind 127.0.0.1 --port "$redis_port" --daemonize yes --save '' \
-            --appendonly yes --appendfsync always --dir "$folder" --pidfile "$folder/server.pid" \
-            --logfile "$folder/server.log" >/dev/null ||
+        "$redis_server" "$folder/redis.conf" >/dev/null ||
             fail "$redis_server does not start. See $folder/server.log"
         tries=0
         until [ "$(redis PING)" = PONG ]; do
@@ -436,7 +456,10 @@ Stop it, or set DOORBUSTER_ENGINES_PORT to the first of 41 free ports."
             sleep 0.2
         done
     fi
-    echo "REDIS_URL=redis://127.0.0.1:$redis_port/0"
+    # A server may be older than the file.
+    [ "$(redis CONFIG SET requirepass "$(password)")" = OK ] ||
+        fail "the password could not be set. See $folder/server.log"
+    echo "REDIS_URL=redis://default:$(password)@127.0.0.1:$redis_port/0"
 }
 
 stop_redis() {

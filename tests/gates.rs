@@ -11,7 +11,9 @@ mod outages;
 mod reconciliation;
 mod stream;
 mod stream_failover;
+mod stream_keys;
 mod stream_kills;
+mod stream_losses;
 
 use std::time::Duration;
 

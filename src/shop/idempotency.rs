@@ -137,6 +137,18 @@ pub async fn stored_responses(
     Ok(responses.collect())
 }
 
+/// Returns the response that is stored under the key, outside of a transaction; `None` if there is
+/// none for this request.
+pub async fn stored_response<T: DeserializeOwned>(
+    db: &Db,
+    claim: &Claim,
+) -> Result<Option<T>, DbErr> {
+    let row = idempotency_key::Entity::find_by_id(claim.key().to_owned())
+        .one(db.reader())
+        .await?;
+    Ok(row.and_then(|row| StoredResponse::of(row).to(claim).ok()))
+}
+
 /// A stored response with the fingerprint of its request.
 #[derive(Clone, Debug)]
 pub struct StoredResponse {

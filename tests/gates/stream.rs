@@ -39,7 +39,7 @@ pub(super) fn request(product: &TestProduct, units: u32, key: &str) -> PurchaseR
     }
 }
 
-async fn accept(server: &Shop, request: PurchaseRequest) -> Result<Accepted, ShopError> {
+pub(super) async fn accept(server: &Shop, request: PurchaseRequest) -> Result<Accepted, ShopError> {
     let outcome = server.accept(STREAM, request).await;
     outcome.result.map_err(ShopError::from)
 }
@@ -73,7 +73,7 @@ pub(super) async fn check_written(server: &Shop, order_id: &str) {
 }
 
 /// Puts an order into the queue as a server does that is killed before it writes it.
-async fn leave_in_queue(server: &Shop, order: &QueuedOrder) {
+pub(super) async fn leave_in_queue(server: &Shop, order: &QueuedOrder) {
     let gate = server.gate().expect("it has one");
     let accepted = OrderQueue::beside(gate).accept(order, false).await;
     accepted.expect("Redis answers");
@@ -85,6 +85,16 @@ pub(super) fn consume(server: &Shop) -> DropGuard {
     let token = stop.clone();
     tokio::spawn(async move { server.queue().consume(&token).await });
     stop.drop_guard()
+}
+
+/// Waits until no order waits any more.
+pub(super) async fn until_acknowledged(queue: &OrderQueue) {
+    within(PATIENCE, "the acknowledgement", async {
+        while queue.state().await.expect("Redis answers").waiting > 0 {
+            tokio::time::sleep(POLL).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -197,12 +207,7 @@ async fn the_entries_of_a_crashed_consumer_are_claimed() {
     let consumer = consume(&server);
     check_written(&server, &order.order_id.to_string()).await;
     drop(consumer);
-    within(PATIENCE, "the acknowledgement", async {
-        while queue.state().await.expect("Redis answers").waiting > 0 {
-            tokio::time::sleep(POLL).await;
-        }
-    })
-    .await;
+    until_acknowledged(&queue).await;
     check_audit_clean(&shop).await;
 }
 
@@ -368,12 +373,7 @@ async fn the_audit_compares_the_stream_with_the_orders() {
     let order = queued(&server, request(&product, 1, "lost by the database")).await;
     check_written(&server, &order).await;
     let queue = OrderQueue::beside(server.gate().expect("it has one"));
-    within(PATIENCE, "the acknowledgement", async {
-        while queue.state().await.expect("Redis answers").waiting > 0 {
-            tokio::time::sleep(POLL).await;
-        }
-    })
-    .await;
+    until_acknowledged(&queue).await;
     let rule = server.queue().audit().await.expect("Redis answers");
     assert_eq!(rule.violations, 0, "{:?}", rule.listed);
     shop.by_hand

@@ -1,14 +1,16 @@
 //! The queue of `redis-stream`: a stream in Redis with one group of consumers.
 //!
-//! An order is accepted by one script, which appends it and remembers its place and its idempotency
-//! key. A consumer takes entries in batches, writes them to the database, and acknowledges them
-//! after the commit. An entry that its consumer has had for too long is claimed by another one. So
-//! an entry may be written to the database several times, and the database decides each order once:
-//! see [`super::queue_outcome`].
+//! An order is accepted by one script, which appends it and remembers its text, its place and its
+//! idempotency key. A consumer takes entries in batches, writes them to the database, and
+//! acknowledges them after the commit. An entry that its consumer has had for too long is claimed
+//! by another one. So an entry may be written to the database several times, and the database
+//! decides each order once: see [`super::queue_outcome`].
 //!
 //! An order leaves the queue when it is decided, or as a dead letter. Acknowledged entries are kept
-//! for an hour, for the audit. See docs/decisions/0049-a-queue-that-forgets-no-order.md.
+//! for an hour, for the audit. See docs/decisions/0049-a-queue-that-forgets-no-order.md, and 0057
+//! for what a key promises.
 
+mod losses;
 mod recent_offers;
 mod scripts;
 
@@ -19,8 +21,8 @@ use std::time::{Duration, Instant};
 use uuid::Uuid;
 
 use self::scripts::{
-    ACCEPT, ACKNOWLEDGE, ACKNOWLEDGED, BURY, DEAD_LETTERS, DISCARD, PLACE, REVIVE, STATE, TAKE,
-    TRIM, WAITING,
+    ACCEPT, ACKNOWLEDGE, ACKNOWLEDGED, BURY, DEAD_LETTERS, DISCARD, KNOWN, PLACE, REVIVE, STATE,
+    TAKE, TRIM, WAITING,
 };
 use super::{
     gate::{RecentRefusal, RedisClock, StockGate},
@@ -34,7 +36,7 @@ pub const WAITING_MAX: usize = 100_000;
 pub const BATCH_MAX: usize = 1_024;
 /// An entry that its consumer has had for this long is claimed. A batch takes some milliseconds.
 pub const CLAIM_AFTER: Duration = Duration::from_secs(2);
-/// How long acknowledged entries and the keys of accepted orders are kept.
+/// How long acknowledged entries are kept, and the keys of their orders.
 pub const KEPT: Duration = Duration::from_secs(3_600);
 /// The group of all consumers.
 const GROUP: &str = "writers";
@@ -98,6 +100,8 @@ pub struct QueueState {
     pub entries: u64,
     /// The age of the oldest order that waits.
     pub oldest: Duration,
+    /// Entries that Redis had lost, and that were written again.
+    pub restored: u64,
 }
 
 /// An entry that could not be written.
@@ -134,17 +138,16 @@ impl OrderQueue {
         order: &QueuedOrder,
         asks_gate: bool,
     ) -> Result<Acceptance, Unavailable> {
-        let [stream, counters, _] = self.0.keys().of_queue();
+        let [stream, counters, _, waiting] = self.0.keys().of_queue();
         let [of_order, of_key] = self.keys_of(order);
         let [gate, _, refusal, _] = self.0.keys().of_gate(order.product_id);
-        let keys = [stream, counters, of_order, of_key, gate, refusal];
+        let keys = [stream, counters, waiting, of_order, of_key, gate, refusal];
         let arguments = [
             order.order_id.to_string(),
             order.quantity.get().to_string(),
             order.fingerprint().to_owned(),
             text_of(order),
             WAITING_MAX.to_string(),
-            KEPT.as_millis().to_string(),
             i32::from(asks_gate).to_string(),
         ];
         let sent = Instant::now();
@@ -154,10 +157,7 @@ impl OrderQueue {
             ["accepted", ahead] => Acceptance::Accepted {
                 ahead: ahead.parse().unwrap_or(0),
             },
-            ["known", id, fingerprint] if *fingerprint == order.fingerprint() => {
-                Acceptance::Known(Uuid::try_parse(id).unwrap_or(order.order_id))
-            }
-            ["known", ..] => Acceptance::KeyReused,
+            ["known", id, fingerprint] => known(order, id, fingerprint),
             ["refused", available, version, age_ms] => Acceptance::Refused(RecentRefusal::aged(
                 available.parse().unwrap_or(0),
                 version.parse().unwrap_or(0),
@@ -165,6 +165,17 @@ impl OrderQueue {
                 Duration::from_millis(age_ms.parse().unwrap_or(u64::MAX)),
             )),
             _ => Acceptance::Full,
+        })
+    }
+
+    /// Reads whether the key of an order was accepted before: [`Acceptance::Known`] or
+    /// [`Acceptance::KeyReused`]. `None` if it was not, or if its order was refused.
+    pub async fn look_up(&self, order: &QueuedOrder) -> Result<Option<Acceptance>, Unavailable> {
+        let [_, of_key] = self.keys_of(order);
+        let answer: Vec<String> = self.0.redis().run(&KNOWN, &[of_key], &[]).await?;
+        Ok(match answer.as_slice() {
+            [id, fingerprint] => Some(known(order, id, fingerprint)),
+            _ => None,
         })
     }
 
@@ -200,9 +211,9 @@ impl OrderQueue {
     /// Acknowledges entries whose orders are decided and committed. Returns how many of them were
     /// not acknowledged before.
     pub async fn acknowledge(&self, decided: &[Acknowledged<'_>]) -> Result<u64, Unavailable> {
-        let [stream, counters, _] = self.0.keys().of_queue();
-        let mut keys = vec![stream, counters];
-        let mut arguments = vec![GROUP.to_owned()];
+        let [stream, counters, _, waiting] = self.0.keys().of_queue();
+        let mut keys = vec![stream, counters, waiting];
+        let mut arguments = vec![GROUP.to_owned(), KEPT.as_millis().to_string()];
         for entry in decided {
             keys.extend(self.keys_of(entry.order));
             arguments.extend([
@@ -217,17 +228,18 @@ impl OrderQueue {
     /// Moves an entry that cannot be written to the dead letters.
     pub async fn bury(&self, entry: &Entry, reason: &str) -> Result<(), Unavailable> {
         let mut keys = Vec::from(self.0.keys().of_queue());
-        if let Some(order) = entry.order() {
-            let [of_order, _] = self.keys_of(&order);
-            keys.push(of_order);
-        }
-        let arguments = [
+        let mut arguments = vec![
             GROUP.to_owned(),
             entry.id.clone(),
             entry.text.clone(),
             reason.to_owned(),
             entry.deliveries.to_string(),
         ];
+        if let Some(order) = entry.order() {
+            let [of_order, _] = self.keys_of(&order);
+            keys.push(of_order);
+            arguments.push(order.order_id.to_string());
+        }
         let _was_waiting: i64 = self.0.redis().run(&BURY, &keys, &arguments).await?;
         Ok(())
     }
@@ -237,7 +249,7 @@ impl OrderQueue {
         let mut keys = Vec::from(self.0.keys().of_queue());
         let [of_order, _] = self.keys_of(order);
         keys.push(of_order);
-        let arguments = [id.to_owned(), text_of(order)];
+        let arguments = [id.to_owned(), text_of(order), order.order_id.to_string()];
         let was_there: i64 = self.0.redis().run(&REVIVE, &keys, &arguments).await?;
         Ok(was_there == 1)
     }
@@ -248,7 +260,7 @@ impl OrderQueue {
         id: &str,
         order: Option<&QueuedOrder>,
     ) -> Result<bool, Unavailable> {
-        let [_, _, dead] = self.0.keys().of_queue();
+        let [_, _, dead, _] = self.0.keys().of_queue();
         let mut keys = vec![dead];
         let mut arguments = vec![id.to_owned()];
         if let Some(order) = order {
@@ -261,7 +273,7 @@ impl OrderQueue {
 
     /// Reads the place of an order.
     pub async fn place(&self, order_id: Uuid) -> Result<Place, Unavailable> {
-        let [_, counters, _] = self.0.keys().of_queue();
+        let [_, counters, _, _] = self.0.keys().of_queue();
         let [of_order, _] = self.0.keys().of_queued(order_id, "");
         let keys = [counters, of_order];
         let answer: Vec<u64> = self.0.redis().run(&PLACE, &keys, &[]).await?;
@@ -302,13 +314,14 @@ impl OrderQueue {
 
     /// Reads the queue as a whole.
     pub async fn state(&self) -> Result<QueueState, Unavailable> {
-        let keys = self.0.keys().of_queue();
+        let [stream, counters, dead, _] = self.0.keys().of_queue();
+        let keys = [stream, counters, dead];
         let answer: Vec<u64> = self
             .0
             .redis()
             .run(&STATE, &keys, &[GROUP.to_owned()])
             .await?;
-        let [waiting, taken, dead_letters, entries, age_ms]: [u64; 5] =
+        let [waiting, taken, dead_letters, entries, age_ms, restored]: [u64; 6] =
             answer.try_into().unwrap_or_default();
         Ok(QueueState {
             waiting,
@@ -316,6 +329,7 @@ impl OrderQueue {
             dead_letters,
             entries,
             oldest: Duration::from_millis(age_ms),
+            restored,
         })
     }
 
@@ -353,7 +367,7 @@ impl OrderQueue {
         at_most: u64,
         only: &str,
     ) -> Result<Vec<DeadLetter>, Unavailable> {
-        let [_, _, dead] = self.0.keys().of_queue();
+        let [_, _, dead, _] = self.0.keys().of_queue();
         let arguments = [at_most.to_string(), only.to_owned()];
         let found: Vec<Vec<String>> = self
             .0
@@ -373,13 +387,21 @@ impl OrderQueue {
     }
 
     fn stream(&self) -> String {
-        let [stream, _, _] = self.0.keys().of_queue();
+        let [stream, _, _, _] = self.0.keys().of_queue();
         stream
     }
 
     fn keys_of(&self, order: &QueuedOrder) -> [String; 2] {
         self.0.keys().of_queued(order.order_id, order.key())
     }
+}
+
+/// The answer to an order whose key was accepted before.
+fn known(order: &QueuedOrder, order_id: &str, fingerprint: &str) -> Acceptance {
+    if fingerprint != order.fingerprint() {
+        return Acceptance::KeyReused;
+    }
+    Acceptance::Known(Uuid::try_parse(order_id).unwrap_or(order.order_id))
 }
 
 /// The order as JSON. An order has only fields that JSON can express.

@@ -64,12 +64,22 @@ impl QueuedOrder {
         self.lane_id.is_none()
     }
 
+    /// True if the caller chose the key, so that another order may have the same one.
+    pub fn has_callers_key(&self) -> bool {
+        self.key != Key::of_queue(self.order_id).as_str()
+    }
+
+    /// The idempotency key, with the fingerprint of the request.
+    pub fn claim(&self) -> Claim {
+        Claim::of_stored(self.key.clone(), self.fingerprint.clone())
+    }
+
     /// The request from which it was made.
     pub fn request(&self) -> PurchaseRequest {
         PurchaseRequest {
             product_id: self.product_id,
             quantity: self.quantity,
-            claim: Some(Claim::of_stored(self.key.clone(), self.fingerprint.clone())),
+            claim: Some(self.claim()),
             lane_id: self.lane_id,
         }
     }

@@ -28,11 +28,16 @@ impl Keys {
         format!("{}:gates", self.prefix)
     }
 
-    /// The keys of the queue of orders, in the order of the scripts: the stream, the counters, and
-    /// the dead letters.
-    pub fn of_queue(&self) -> [String; 3] {
+    /// The keys of the queue of orders, in the order of the scripts: the stream, the counters, the
+    /// dead letters, and the orders that wait.
+    pub fn of_queue(&self) -> [String; 4] {
         let of = |part: &str| format!("{}:{part}", self.prefix);
-        [of("queue"), of("queue:counters"), of("queue:dead")]
+        [
+            of("queue"),
+            of("queue:counters"),
+            of("queue:dead"),
+            of("queue:waiting"),
+        ]
     }
 
     /// The keys of an order in the queue, and of its idempotency key.

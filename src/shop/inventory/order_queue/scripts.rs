@@ -12,6 +12,8 @@ macro_rules! script {
 
 /// Appends an order.
 pub static ACCEPT: LazyLock<Script> = script!("scripts/accept.lua");
+/// Reads which order was accepted under a key.
+pub static KNOWN: LazyLock<Script> = script!("scripts/known.lua");
 /// Takes entries for a consumer.
 pub static TAKE: LazyLock<Script> = script!("scripts/take.lua");
 /// Acknowledges entries whose orders are decided.
@@ -26,6 +28,10 @@ pub static DISCARD: LazyLock<Script> = script!("scripts/discard.lua");
 pub static PLACE: LazyLock<Script> = script!("scripts/place.lua");
 /// Reads which orders wait.
 pub static WAITING: LazyLock<Script> = script!("scripts/waiting.lua");
+/// Lists the orders that wait the longest.
+pub static OLDEST: LazyLock<Script> = script!("scripts/oldest.lua");
+/// Appends orders whose entries are gone again.
+pub static RESTORE: LazyLock<Script> = script!("scripts/restore.lua");
 /// Removes old entries and consumers.
 pub static TRIM: LazyLock<Script> = script!("scripts/trim.lua");
 /// Reads the queue as a whole.

@@ -16,14 +16,17 @@
 //!
 //! # Fails as
 //! A buyer may wait behind a thousand others and be refused in the end: `accepted` is not `bought`.
-//! A full queue: 429 with `Retry-After`. A Redis that is away: orders are decided in the request.
-//! An order that the database cannot write becomes a dead letter, and an administrator decides.
+//! A full queue: 429 with `Retry-After`. A Redis that is away: the row sells orders in the request;
+//! it does not refuse a key that may wait in the queue, whose caller gets 503 instead. An order
+//! that the database cannot write becomes a dead letter, and an administrator decides.
 //!
 //! # Choose it when
 //! The crowd is larger than the database for longer than a request may wait, and buyers can be
 //! answered later.
 
 mod consumer;
+mod order_writer;
+mod own_orders;
 
 use std::time::{Duration, Instant};
 
@@ -36,7 +39,7 @@ use crate::{
     db::txn::{self, ErrorChain, Outcome, TimeSplit, TxnError},
     model::{Receipt, ShopError, StrategyKey},
     shop::{
-        Shop, catalog,
+        Shop, catalog, idempotency,
         inventory::{
             PurchaseRequest,
             counters::Level,
@@ -53,6 +56,13 @@ use crate::{
 const STRATEGY: StrategyKey = StrategyKey::RedisStream;
 /// How long a simulated buyer waits before it asks a full queue again.
 const FULL_PAUSE: Duration = Duration::from_millis(50);
+/// The pauses after which an order that the row cannot sell is offered to Redis again. A connection
+/// that was lost is opened within them.
+const AWAY_PAUSES: [Duration; 3] = [
+    Duration::from_millis(50),
+    Duration::from_millis(150),
+    Duration::from_millis(400),
+];
 /// Seconds after which a shopper may ask a full queue again.
 const RETRY_AFTER_S: u64 = 1;
 
@@ -171,54 +181,121 @@ struct Queued {
     ahead: u64,
 }
 
-/// Puts an order into the queue. Decides it at once if Redis does not answer: the order may be in
-/// the queue nevertheless, and is decided once.
+/// Puts an order into the queue. Sells it at once if Redis does not answer: the order may be in the
+/// queue nevertheless, and is sold once.
 async fn enqueue(
     shop: &Shop,
     gate: &StockGate,
     order: &QueuedOrder,
 ) -> Result<Queued, Box<Outcome<Receipt>>> {
-    if let Err(refusal) = check_rules(shop, order).await {
-        return Err(Box::new(Outcome::refused(refusal)));
-    }
     let queue = OrderQueue::beside(gate);
+    if let Err(refusal) = check_rules(shop, order).await {
+        return refuse_by_rule(shop, &queue, order, refusal).await;
+    }
     let mut asks_gate = true;
     loop {
-        let accepted = queue.accept(order, asks_gate).await;
-        crash_point::pass("after accepting by", STRATEGY.as_str());
-        let refusal = match accepted {
-            Ok(Acceptance::Accepted { ahead }) => {
+        let refusal = match accept_or_sell(shop, &queue, order, asks_gate).await? {
+            Acceptance::Accepted { ahead } => {
                 let order_id = order.order_id;
                 return Ok(Queued { order_id, ahead });
             }
-            Ok(Acceptance::Known(order_id)) => {
-                let ahead = match queue.place(order_id).await {
-                    Ok(Place::Waiting { ahead }) => ahead,
-                    _ => 0,
-                };
-                return Ok(Queued { order_id, ahead });
+            Acceptance::Known(order_id) => {
+                return Ok(known_as(shop, &queue, order, order_id).await);
             }
-            Ok(Acceptance::KeyReused) => ShopError::IdempotencyKeyReused,
-            Ok(Acceptance::Refused(refusal)) => match repeat_refusal(shop, order, refusal).await {
+            Acceptance::KeyReused => ShopError::IdempotencyKeyReused,
+            Acceptance::Refused(refusal) => match repeat_refusal(shop, order, refusal).await {
                 Some(refusal) => refusal,
                 None => {
                     asks_gate = false;
                     continue;
                 }
             },
-            Ok(Acceptance::Full) if shop.deadline <= txn::REQUEST_DEADLINE => {
-                ShopError::QueueFull {
-                    retry_after_s: RETRY_AFTER_S,
-                }
-            }
-            Ok(Acceptance::Full) => {
+            Acceptance::Full if shop.deadline <= txn::REQUEST_DEADLINE => ShopError::QueueFull {
+                retry_after_s: RETRY_AFTER_S,
+            },
+            Acceptance::Full => {
                 tokio::time::sleep(FULL_PAUSE).await;
                 continue;
             }
-            Err(_) => return Err(Box::new(decide_without_queue(shop, order).await)),
         };
         return Err(Box::new(Outcome::refused(refusal)));
     }
+}
+
+/// Asks the queue to accept an order. If Redis does not answer, the row may sell it: a consumer
+/// finds the sale under the key. It does not refuse a key that may wait in the queue, where it
+/// could be sold later.
+async fn accept_or_sell(
+    shop: &Shop,
+    queue: &OrderQueue,
+    order: &QueuedOrder,
+    asks_gate: bool,
+) -> Result<Acceptance, Box<Outcome<Receipt>>> {
+    let accepted = queue.accept(order, asks_gate).await;
+    crash_point::pass("after accepting by", STRATEGY.as_str());
+    if let Ok(acceptance) = accepted {
+        return Ok(acceptance);
+    }
+    let decided = decide_without_queue(shop, order).await;
+    if !may_be_sold_later(order, &decided) {
+        return Err(Box::new(decided));
+    }
+    for pause in AWAY_PAUSES {
+        tokio::time::sleep(pause).await;
+        if let Ok(acceptance) = queue.accept(order, asks_gate).await {
+            return Ok(acceptance);
+        }
+    }
+    let (_, cost) = decided.into_parts();
+    Err(Box::new(cost.with_result(Err(unknown_outcome()))))
+}
+
+/// True if the row has refused an order whose key another request may have put into the queue.
+fn may_be_sold_later(order: &QueuedOrder, decided: &Outcome<Receipt>) -> bool {
+    match &decided.result {
+        Err(TxnError::Refused(ShopError::IdempotencyKeyReused)) => false,
+        Err(TxnError::Refused(_)) => order.has_callers_key(),
+        _ => false,
+    }
+}
+
+/// Refuses an order by a rule, unless its key waits in the queue: the rule may be another one when
+/// that order is decided.
+async fn refuse_by_rule(
+    shop: &Shop,
+    queue: &OrderQueue,
+    order: &QueuedOrder,
+    refusal: ShopError,
+) -> Result<Queued, Box<Outcome<Receipt>>> {
+    if !order.has_callers_key() {
+        return Err(Box::new(Outcome::refused(refusal)));
+    }
+    let refused = match queue.look_up(order).await {
+        Ok(Some(Acceptance::Known(order_id))) => {
+            return Ok(known_as(shop, queue, order, order_id).await);
+        }
+        Ok(Some(_)) => Outcome::refused(ShopError::IdempotencyKeyReused),
+        Ok(None) => Outcome::refused(refusal),
+        Err(_) => Outcome::failed(unknown_outcome()),
+    };
+    Err(Box::new(refused))
+}
+
+/// Returns the place of the order that was accepted under the key of this one. While Redis was
+/// away, the row may have sold another order under this key.
+async fn known_as(shop: &Shop, queue: &OrderQueue, order: &QueuedOrder, order_id: Uuid) -> Queued {
+    let sold: Option<Receipt> = idempotency::stored_response(&shop.db, &order.claim())
+        .await
+        .unwrap_or_default();
+    let sold = sold.and_then(|receipt| Uuid::try_parse(&receipt.order_id).ok());
+    if let Some(order_id) = sold {
+        return Queued { order_id, ahead: 0 };
+    }
+    let ahead = match queue.place(order_id).await {
+        Ok(Place::Waiting { ahead }) => ahead,
+        _ => 0,
+    };
+    Queued { order_id, ahead }
 }
 
 /// Checks the rules that need no lock, usually without the database. The consumer checks them
@@ -250,10 +327,16 @@ async fn is_maybe_known(shop: &Shop, order: &QueuedOrder) -> bool {
     shop.shared.key_lookup.is_known(&shop.db, order.key()).await != Some(false)
 }
 
-/// Decides an order that Redis may have accepted without an answer. If that fails, the outcome is
-/// unknown: a consumer may still write it.
+/// Decides an order that Redis may have accepted without an answer, but stores no refusal under a
+/// key that another order may have. If that fails, the outcome is unknown: a consumer may still
+/// write it.
 async fn decide_without_queue(shop: &Shop, order: &QueuedOrder) -> Outcome<Receipt> {
-    let (result, mut cost) = consumer::decide_now(shop, order).await.into_parts();
+    let decided = if order.has_callers_key() {
+        order_writer::sell_now(shop, order).await
+    } else {
+        order_writer::decide_now(shop, order).await
+    };
+    let (result, mut cost) = decided.into_parts();
     cost.fallbacks += 1;
     cost.with_result(match result {
         Ok(_) | Err(TxnError::Refused(_)) => result,

@@ -20,8 +20,8 @@ const PAGE: RedisPage = RedisPage {
     title: "Queue",
     lead: "Orders that redis-stream has accepted, until they are written.",
     without_redis: "This server has no Redis. Set REDIS_URL and start it again to use the queue.",
-    while_away: "Redis does not answer. Orders are written in their requests until it is back; \
-                 load this page again later.",
+    while_away: "Redis does not answer. Orders are sold in their requests until it is back; load \
+                 this page again later.",
 };
 
 /// `/admin/queue`
@@ -50,13 +50,14 @@ fn Figures(state: QueueState) -> impl IntoView {
     view! {
         <DataTable
             caption="Orders"
-            note="Entries are kept for an hour after their order is written, for the audit."
+            note="Entries are kept for an hour, for the audit. Restored entries are those that Redis had lost."
             heads=vec![
                 Number("Waiting"),
                 Number("Being written"),
                 Number("Oldest"),
                 Number("Dead letters"),
                 Number("Entries"),
+                Number("Restored"),
             ]
         >
             <tr>
@@ -65,6 +66,7 @@ fn Figures(state: QueueState) -> impl IntoView {
                 <td class="n">{oldest}</td>
                 <td class="n">{state.dead_letters}</td>
                 <td class="n">{state.entries}</td>
+                <td class="n">{state.restored}</td>
             </tr>
         </DataTable>
     }

@@ -1,16 +1,16 @@
--- Appends an order to the queue. KEYS: stream, counters, order, key, gate, refusal. ARGV:
--- incarnation, order id, units, fingerprint, the order as JSON, the most orders that may wait,
--- milliseconds for which the key is kept, 1 to ask the gate for a recent refusal.
+-- Appends an order to the queue. KEYS: stream, counters, waiting orders, order, key, gate, refusal.
+-- ARGV: incarnation, order id, units, fingerprint, the order as JSON, the most orders that may
+-- wait, 1 to ask the gate for a recent refusal.
 -- Returns {'known', order id, fingerprint} if the key was accepted before, {'refused', available,
 -- version, age in milliseconds} if the row has just refused as many units, {'full'}, or
 -- {'accepted', orders in front of it}.
-local stream, counters, order, key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local gate, refusal = KEYS[5], KEYS[6]
+local stream, counters, waiting_orders, order, key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local gate, refusal = KEYS[6], KEYS[7]
 local known = redis.call('HMGET', key, 'order', 'fingerprint')
 if known[1] then
   return {'known', known[1], known[2]}
 end
-if ARGV[8] == '1' and redis.call('HGET', gate, 'incarnation') == ARGV[1] then
+if ARGV[7] == '1' and redis.call('HGET', gate, 'incarnation') == ARGV[1] then
   local refused = redis.call('GET', refusal)
   local available, version, since = string.match(refused or '', '^(%-?%d+):(%d+):(%d+)$')
   if available and tonumber(available) < tonumber(ARGV[3]) then
@@ -29,8 +29,11 @@ if waiting >= tonumber(ARGV[6]) then
   return {'full'}
 end
 local number = redis.call('HINCRBY', counters, 'accepted', 1)
-redis.call('XADD', stream, '*', 'order', ARGV[5])
-redis.call('HSET', order, 'number', number)
+local entry = redis.call('XADD', stream, '*', 'order', ARGV[5])
+-- With its text: an entry that is lost is written again.
+redis.call('HSET', order, 'number', number, 'entry', entry, 'order', ARGV[5])
+redis.call('ZADD', waiting_orders, number, ARGV[2])
+-- Until the order is decided, its key does not expire.
 redis.call('HSET', key, 'order', ARGV[2], 'fingerprint', ARGV[4])
-redis.call('PEXPIRE', key, ARGV[7])
+redis.call('PERSIST', key)
 return {'accepted', string.format('%.0f', math.max(waiting, 0))}

@@ -1,14 +1,21 @@
--- Acknowledges entries whose orders are decided. KEYS: stream, counters, and for each entry its
--- order and its key. ARGV: incarnation, group, and for each entry its id, its order's id, and 1 if
--- its key may be used again. Returns how many of them were waiting.
-local stream, counters, group = KEYS[1], KEYS[2], ARGV[2]
+-- Acknowledges entries whose orders are decided. KEYS: stream, counters, waiting orders, and for
+-- each entry its order and its key. ARGV: incarnation, group, milliseconds for which a key is kept,
+-- and for each entry its id, its order's id, and 1 if its key may be used again. Returns how many
+-- of them were waiting.
+local stream, counters, waiting_orders = KEYS[1], KEYS[2], KEYS[3]
+local group, kept = ARGV[2], ARGV[3]
 local decided = 0
-for i = 3, #ARGV, 3 do
-  local order, key = KEYS[3 + (i - 3) / 3 * 2], KEYS[4 + (i - 3) / 3 * 2]
+for i = 4, #ARGV, 3 do
+  local order, key = KEYS[4 + (i - 4) / 3 * 2], KEYS[5 + (i - 4) / 3 * 2]
   decided = decided + redis.call('XACK', stream, group, ARGV[i])
   redis.call('DEL', order)
-  if ARGV[i + 2] == '1' and redis.call('HGET', key, 'order') == ARGV[i + 1] then
-    redis.call('DEL', key)
+  redis.call('ZREM', waiting_orders, ARGV[i + 1])
+  if redis.call('HGET', key, 'order') == ARGV[i + 1] then
+    if ARGV[i + 2] == '1' then
+      redis.call('DEL', key)
+    else
+      redis.call('PEXPIRE', key, kept)
+    end
   end
 end
 if decided > 0 then

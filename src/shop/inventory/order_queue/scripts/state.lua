@@ -1,8 +1,9 @@
 -- Reads the queue as a whole. KEYS: stream, counters, dead letters. ARGV: incarnation, group.
 -- Returns orders that wait, those of them that a consumer has, dead letters, entries of the stream,
--- and the age of the oldest entry that waits, in milliseconds.
+-- the age of the oldest entry that waits, in milliseconds, and entries that were lost and written
+-- again.
 local stream, counters, dead, group = KEYS[1], KEYS[2], KEYS[3], ARGV[2]
-local counts = redis.call('HMGET', counters, 'accepted', 'decided')
+local counts = redis.call('HMGET', counters, 'accepted', 'decided', 'restored')
 local waiting = math.max((tonumber(counts[1]) or 0) - (tonumber(counts[2]) or 0), 0)
 local pending = redis.pcall('XPENDING', stream, group)
 local oldest
@@ -31,4 +32,5 @@ if oldest then
   local now = time[1] * 1000 + math.floor(time[2] / 1000)
   age = math.max(now - tonumber(string.match(oldest, '^%d+')), 0)
 end
-return {waiting, taken, redis.call('XLEN', dead), redis.call('XLEN', stream), age}
+local restored = tonumber(counts[3]) or 0
+return {waiting, taken, redis.call('XLEN', dead), redis.call('XLEN', stream), age, restored}

@@ -33,7 +33,8 @@ use crate::{
             batch_queue::{BatchOrder, BatchOutcome},
             committed::CommittedOrders,
             counters::Level,
-            queue_outcome, sale,
+            queue_outcome::{self, QueueOutcome},
+            sale,
         },
         orders,
     },
@@ -43,8 +44,18 @@ use crate::{
 #[derive(Clone, Copy, Debug)]
 pub(in crate::shop::inventory::strategies) struct Mode {
     pub strategy: StrategyKey,
-    /// True if an order may come again after it was decided: each outcome is stored, and found.
-    pub stores_outcomes: bool,
+    pub outcomes: StoredOutcomes,
+}
+
+/// The outcomes that a batch stores, for orders that may come again after they were decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::shop::inventory::strategies) enum StoredOutcomes {
+    /// None: no order comes again.
+    None,
+    /// All of them.
+    All,
+    /// All but refusals: the same order may wait elsewhere, and be sold later.
+    AllButRefusals,
 }
 
 /// What a batch has done.
@@ -60,7 +71,7 @@ pub(in crate::shop::inventory::strategies) struct Written {
 pub(super) async fn run(shop: &Shop, orders: Arc<[BatchOrder]>) -> BatchOutcome {
     let mode = Mode {
         strategy: StrategyKey::MicroBatch,
-        stores_outcomes: false,
+        outcomes: StoredOutcomes::None,
     };
     let written = run_as(shop, mode, orders).await;
     written.map(|written| written.answers)
@@ -103,7 +114,7 @@ async fn attempt(
     let rows = catalog::lock_offers(work, &ids).await?;
     // After the lock: what another transaction has decided about these orders is committed by now.
     let mut known = Known::default();
-    if mode.stores_outcomes {
+    if mode.outcomes != StoredOutcomes::None {
         let ids = orders.iter().map(|order| order.public_id).collect();
         known.outcomes = queue_outcome::stored(work.connection(), ids).await?;
     }
@@ -117,13 +128,16 @@ async fn attempt(
         check_keys.store(true, Ordering::Relaxed);
     }
     let taken = written?;
-    if !mode.stores_outcomes {
+    if mode.outcomes == StoredOutcomes::None {
         return Ok(Written {
             answers: admission.answers,
             lessons: Vec::new(),
         });
     }
-    let outcomes = decided::new_outcomes(orders, &admission.answers, &known);
+    let mut outcomes = decided::new_outcomes(orders, &admission.answers, &known);
+    if mode.outcomes == StoredOutcomes::AllButRefusals {
+        outcomes.retain(|(_, outcome)| !matches!(outcome, QueueOutcome::Refused(_)));
+    }
     queue_outcome::store(work, outcomes).await?;
     Ok(Written {
         lessons: decided::lessons(&rows, &taken, orders, &admission.answers),

@@ -1,8 +1,7 @@
-//! The consumer of a process: takes entries of the queue, writes them to the database in batches,
-//! and decides those of this process's orders that Redis has lost.
+//! The consumer of a process: takes entries of the queue, and writes them to the database in
+//! batches.
 
 use std::{
-    collections::HashSet,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -10,40 +9,35 @@ use std::{
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use super::{
+    STRATEGY,
+    order_writer::{self, FAILURE_PAUSE},
+    own_orders::{FOLLOW_EVERY, OwnOrders},
+};
 use crate::{
     config::crash_point,
     db::txn::{self, ErrorChain, Outcome, TxnError},
-    model::{Receipt, ShopError, StrategyKey},
     redis::Unavailable,
     shop::{
         Shop,
         inventory::{
             InjectionPoint,
-            batch_queue::BatchOrder,
             gate::{Learning, RedisClock, StockGate},
-            order_queue::{Acknowledged, BATCH_MAX, Entry, OrderQueue, Place},
+            order_queue::{Acknowledged, Entry, OrderQueue},
             queue_followers::Followers,
-            queue_outcome,
             queued_order::QueuedOrder,
-            strategies::micro_batch::transaction::{self, Lesson, Mode, Written},
+            strategies::micro_batch::transaction::{Lesson, Written},
         },
     },
 };
 
-const STRATEGY: StrategyKey = StrategyKey::RedisStream;
-const MODE: Mode = Mode {
-    strategy: STRATEGY,
-    stores_outcomes: true,
-};
 /// The shortest and the longest pause of a consumer that finds nothing.
 const IDLE_MIN: Duration = Duration::from_millis(2);
 const IDLE_MAX: Duration = Duration::from_millis(50);
-/// The pause after Redis or the database has failed.
-const FAILURE_PAUSE: Duration = Duration::from_millis(200);
 /// How often a consumer claims entries of others.
 const CLAIM_EVERY: Duration = Duration::from_millis(500);
-/// How often a process looks after the orders that it has accepted, and those that it looks at.
-const FOLLOW_EVERY: Duration = Duration::from_millis(100);
+/// How often a consumer looks for entries that Redis has lost.
+const RESTORE_EVERY: Duration = Duration::from_secs(2);
 /// How often a consumer removes old entries.
 const TRIM_EVERY: Duration = Duration::from_secs(60);
 /// An entry that was taken so often is written alone: it may be the reason why consumers crash.
@@ -86,40 +80,6 @@ pub async fn serve(shop: &Shop, shutdown: &CancellationToken) {
     }
 }
 
-/// Decides an order without the queue. It may be in the queue as well: it is decided once.
-pub async fn decide_now(shop: &Shop, order: &QueuedOrder) -> Outcome<Receipt> {
-    let (result, cost) = write(shop, std::slice::from_ref(order)).await.into_parts();
-    cost.with_result(result.and_then(|written| only_answer(written.answers)))
-}
-
-fn only_answer(answers: Vec<Result<Receipt, ShopError>>) -> Result<Receipt, TxnError> {
-    match answers.into_iter().next() {
-        Some(answer) => answer.map_err(TxnError::Refused),
-        None => Err(TxnError::Panicked {
-            name: STRATEGY.as_str(),
-        }),
-    }
-}
-
-async fn write(shop: &Shop, orders: &[QueuedOrder]) -> Outcome<Written> {
-    let orders: Arc<[BatchOrder]> = orders
-        .iter()
-        .map(|order| BatchOrder {
-            request: order.request(),
-            public_id: order.order_id,
-        })
-        .collect();
-    transaction::run_as(shop, MODE, orders).await
-}
-
-/// True if the database cannot write the order, and not only at the moment.
-fn is_permanent(error: &TxnError) -> bool {
-    matches!(
-        error,
-        TxnError::Database { .. } | TxnError::Panicked { .. } | TxnError::Refused(_)
-    )
-}
-
 /// True if the batch may be too large, or one of its stock rows is locked by another session.
 fn is_late(error: &TxnError) -> bool {
     matches!(
@@ -153,27 +113,33 @@ struct Consumer {
     gate: StockGate,
     queue: OrderQueue,
     followers: Arc<Followers>,
+    own_orders: OwnOrders,
     /// The clock of Redis when the last entries were taken.
     clock: Option<RedisClock>,
     claim_at: Instant,
     follow_at: Instant,
+    restore_at: Instant,
     trim_at: Instant,
 }
 
 impl Consumer {
     fn of(shop: &Shop, gate: &StockGate) -> Self {
         let now = Instant::now();
+        let shop = shop
+            .clone()
+            .with_injection_point(InjectionPoint::Disabled)
+            .with_deadline(txn::REQUEST_DEADLINE);
+        let (queue, followers) = (OrderQueue::beside(gate), Arc::clone(gate.followers()));
         Self {
-            queue: OrderQueue::beside(gate),
+            own_orders: OwnOrders::new(shop.clone(), queue.clone(), Arc::clone(&followers)),
+            queue,
             gate: gate.clone(),
-            followers: Arc::clone(gate.followers()),
+            followers,
             clock: None,
-            shop: shop
-                .clone()
-                .with_injection_point(InjectionPoint::Disabled)
-                .with_deadline(txn::REQUEST_DEADLINE),
+            shop,
             claim_at: now,
             follow_at: now + FOLLOW_EVERY,
+            restore_at: now + RESTORE_EVERY,
             trim_at: now + TRIM_EVERY,
         }
     }
@@ -191,7 +157,10 @@ impl Consumer {
                 Err(_) => sleep(FAILURE_PAUSE).await,
             }
             if is_due(&mut self.follow_at, FOLLOW_EVERY) {
-                self.look_after_own_orders().await;
+                self.own_orders.look_after().await;
+            }
+            if is_due(&mut self.restore_at, RESTORE_EVERY) {
+                self.restore_lost().await;
             }
             if is_due(&mut self.trim_at, TRIM_EVERY)
                 && let Err(error) = self.queue.trim().await
@@ -225,7 +194,7 @@ impl Consumer {
             }
         }
         while !together.is_empty() {
-            let (batch, rest) = split_by_key(together, |job| job.order.key());
+            let (batch, rest) = order_writer::split_by_key(together, |job| job.order.key());
             self.decide(batch).await?;
             together = rest;
         }
@@ -240,16 +209,16 @@ impl Consumer {
     async fn decide(&self, batch: Vec<Job>) -> Result<(), Unavailable> {
         let orders: Vec<QueuedOrder> = batch.iter().map(|job| job.order.clone()).collect();
         loop {
-            let (result, cost) = write(&self.shop, &orders).await.into_parts();
+            let (result, cost) = order_writer::write(&self.shop, &orders).await.into_parts();
             match result {
                 Ok(written) => return self.finish(&batch, written, &cost).await,
-                Err(error) if is_permanent(&error) => break,
+                Err(error) if order_writer::is_permanent(&error) => break,
                 Err(error) if is_late(&error) && batch.len() > 1 => {
                     let (first, second) = halves(batch);
                     Box::pin(self.decide(first)).await?;
                     return Box::pin(self.decide(second)).await;
                 }
-                Err(error) => self.wait_for_database(&error).await,
+                Err(error) => order_writer::wait_for_database(&error).await,
             }
         }
         for job in batch {
@@ -261,22 +230,17 @@ impl Consumer {
     /// The same for one order, which becomes a dead letter if the database cannot write it.
     async fn decide_alone(&self, job: Job) -> Result<(), Unavailable> {
         loop {
-            let written = write(&self.shop, std::slice::from_ref(&job.order)).await;
+            let written = order_writer::write(&self.shop, std::slice::from_ref(&job.order)).await;
             let (result, cost) = written.into_parts();
             match result {
                 Ok(written) => return self.finish(&[job], written, &cost).await,
-                Err(error) if is_permanent(&error) => {
+                Err(error) if order_writer::is_permanent(&error) => {
                     let reason = ErrorChain(&error).to_string();
                     return self.bury(&job, &reason).await;
                 }
-                Err(error) => self.wait_for_database(&error).await,
+                Err(error) => order_writer::wait_for_database(&error).await,
             }
         }
-    }
-
-    async fn wait_for_database(&self, error: &TxnError) {
-        tracing::warn!(error = %ErrorChain(error), "queued orders are written later");
-        sleep(FAILURE_PAUSE).await;
     }
 
     /// Teaches the gates, acknowledges the entries of a batch that is committed, and answers the
@@ -330,86 +294,22 @@ impl Consumer {
             "a queued order cannot be written: an administrator must decide"
         );
         self.queue.bury(&job.entry, reason).await?;
-        self.settle_unknown(&job.order);
+        self.own_orders.settle_unknown(&job.order);
         Ok(())
     }
 
-    fn settle_unknown(&self, order: &QueuedOrder) {
-        let unknown = Outcome::failed(super::unknown_outcome());
-        self.followers.settle(order.order_id, &unknown);
-    }
-
-    /// Decides those of the orders that this process has accepted which are not in the queue any
-    /// more, because another consumer has decided them or Redis has lost them, and all of them
-    /// while Redis does not answer.
-    async fn look_after_own_orders(&self) {
-        let orders = self.followers.older_than(FOLLOW_EVERY);
-        for some in orders.chunks(BATCH_MAX) {
-            let places = self.queue.places(some).await;
-            let places = places.unwrap_or_else(|_| vec![Place::Absent; some.len()]);
-            let mut gone = Vec::new();
-            for (order, place) in some.iter().zip(places) {
-                match place {
-                    Place::Waiting { .. } => {}
-                    Place::DeadLetter => self.settle_unknown(order),
-                    Place::Absent => gone.push(order.clone()),
-                }
-            }
-            while !gone.is_empty() {
-                let (batch, rest) = split_by_key(gone, QueuedOrder::key);
-                self.settle_directly(&batch).await;
-                gone = rest;
-            }
+    /// Puts orders whose entries Redis has lost into the queue again: their buyers wait.
+    async fn restore_lost(&self) {
+        match self.queue.restore_lost().await {
+            Ok(restored) if restored.is_empty() => {}
+            Ok(restored) => tracing::warn!(
+                orders = restored.len(),
+                "Redis has lost entries of the queue; their orders are in it again"
+            ),
+            // The connection logs when Redis goes and comes.
+            Err(error) => tracing::debug!(%error, "lost entries are looked for later"),
         }
     }
-
-    /// Decides orders without the queue. Those that the database cannot write now are tried again
-    /// in the next round.
-    async fn settle_directly(&self, orders: &[QueuedOrder]) {
-        let (result, cost) = write(&self.shop, orders).await.into_parts();
-        match result {
-            Ok(written) => {
-                for (order, answer) in orders.iter().zip(written.answers) {
-                    let outcome = cost.with_result(answer.map_err(TxnError::Refused));
-                    self.followers.settle(order.order_id, &outcome);
-                }
-            }
-            Err(error) if is_permanent(&error) => {
-                for order in orders {
-                    self.settle_alone(order).await;
-                }
-            }
-            Err(error) => self.wait_for_database(&error).await,
-        }
-    }
-
-    /// The same for one order, which is refused if the database cannot write it.
-    async fn settle_alone(&self, order: &QueuedOrder) {
-        let outcome = decide_now(&self.shop, order).await;
-        match &outcome.result {
-            Ok(_) | Err(TxnError::Refused(_)) => self.followers.settle(order.order_id, &outcome),
-            Err(error) if is_permanent(error) => {
-                tracing::error!(
-                    order = %order.order_id,
-                    error = %ErrorChain(error),
-                    "an accepted order cannot be written and is refused"
-                );
-                match queue_outcome::refuse(&self.shop, order).await {
-                    Ok(_) => self.settle_unknown(order),
-                    Err(error) => self.wait_for_database(&error).await,
-                }
-            }
-            Err(error) => self.wait_for_database(error).await,
-        }
-    }
-}
-
-/// Returns the items with different keys, and the others, which share a key with one of them.
-fn split_by_key<T>(items: Vec<T>, key: impl Fn(&T) -> &str) -> (Vec<T>, Vec<T>) {
-    let mut seen = HashSet::new();
-    items
-        .into_iter()
-        .partition(|item| seen.insert(key(item).to_owned()))
 }
 
 /// Returns true if the time has come, and sets the next one.
