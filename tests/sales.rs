@@ -13,6 +13,7 @@ use doorbuster::{
         sales::{NewPlan, NewValue, SaleReport},
     },
 };
+use futures::{StreamExt, stream};
 use time::{Duration, OffsetDateTime};
 
 use crate::support::{
@@ -247,30 +248,32 @@ async fn a_sale_is_opened_and_ended_by_hand() {
 #[tokio::test]
 async fn no_strategy_sells_before_the_start_by_the_databases_clock() {
     let shop = TestShop::new().await;
-    for strategy in strategies().filter(|strategy| strategy.may_sell_in_shop()) {
-        let lamp = shop.product().stock(3).starts_in("1 second").create().await;
-        let since = Instant::now();
-        let mut refusals = 0;
-        loop {
-            match shop.buy(&lamp).by(strategy).await {
-                Ok(_) => break,
-                Err(ShopError::SaleNotStarted { .. }) => refusals += 1,
-                Err(other) => panic!("{strategy}: {other}"),
-            }
-            assert!(since.elapsed() < PATIENCE, "{strategy}: it opens");
-        }
-        assert!(refusals > 0, "{strategy}");
-        let early: i64 = shop
-            .by_hand
-            .value(&format!(
-                "SELECT count(*) FROM customer_order o JOIN order_line l ON l.order_id = o.id \
-                 JOIN product p ON p.id = l.product_id WHERE p.id = {} AND o.placed_at < p.sale_starts_at",
-                lamp.id
-            ))
-            .await;
-        assert_eq!(early, 0, "{strategy}");
-    }
+    stream::iter(strategies().filter(|strategy| strategy.may_sell_in_shop()))
+        .for_each_concurrent(4, |strategy| buy_until_it_opens(&shop, strategy))
+        .await;
     check_audit_clean(&shop).await;
+}
+
+async fn buy_until_it_opens(shop: &TestShop, strategy: StrategyKey) {
+    let lamp = shop.product().stock(3).starts_in("1 second").create().await;
+    let since = Instant::now();
+    let mut refusals = 0;
+    loop {
+        match shop.buy(&lamp).by(strategy).await {
+            Ok(_) => break,
+            Err(ShopError::SaleNotStarted { .. }) => refusals += 1,
+            Err(other) => panic!("{strategy}: {other}"),
+        }
+        assert!(since.elapsed() < PATIENCE, "{strategy}: it opens");
+    }
+    assert!(refusals > 0, "{strategy}");
+    let early = format!(
+        "SELECT count(*) FROM customer_order o JOIN order_line l ON l.order_id = o.id \
+         JOIN product p ON p.id = l.product_id WHERE p.id = {} AND o.placed_at < p.sale_starts_at",
+        lamp.id
+    );
+    let early: i64 = shop.by_hand.value(&early).await;
+    assert_eq!(early, 0, "{strategy}");
 }
 
 /// A cart cannot be filled, reserved or paid before the start or after the end.
