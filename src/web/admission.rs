@@ -36,7 +36,10 @@ pub struct AdmissionLimits {
     pub payments: Arc<ConcurrencyLimiter>,
     pub operators: Arc<ConcurrencyLimiter>,
     /// Of the figures that operators ask for.
-    pub figures: FigureTurns,
+    pub figures: Arc<FigureTurns>,
+    /// Of those at the address of the metrics. A page of figures reads the database, and Prometheus
+    /// must not wait for that.
+    pub metrics: Arc<FigureTurns>,
 }
 
 impl AdmissionLimits {
@@ -47,7 +50,8 @@ impl AdmissionLimits {
             requests: limiter(LimiterSettings::SERVER),
             payments: limiter(LimiterSettings::PAYMENTS),
             operators: limiter(LimiterSettings::OPERATORS),
-            figures: FigureTurns::default(),
+            figures: Arc::default(),
+            metrics: Arc::default(),
         }
     }
 
@@ -58,7 +62,8 @@ impl AdmissionLimits {
             requests: limiter(),
             payments: limiter(),
             operators: limiter(),
-            figures: FigureTurns::default(),
+            figures: Arc::default(),
+            metrics: Arc::default(),
         }
     }
 
