@@ -225,13 +225,15 @@ async fn one_network_leaves_places_for_others() {
         check_refused(&refused, "1");
     }
     // Neither the places of others are taken, nor those that the program itself may take.
-    let other = Some("2001:db8:1:3::1");
+    let same_site = Some("2001:db8:1:3::1");
+    check_refused(&buy(&mut buyer, same_site, &body).await, "1");
+    let other = Some("2001:db8:2:1::1");
     waiting.extend(send_from(other, &state, &product, 2, 7).await);
     check_refused(&buy(&mut buyer, other, &body).await, "1");
     waiting.extend(send(&state, &product, 3, LIMIT).await);
     assert_eq!(refusals(&state), [0; 3], "the server was never full");
     let metrics = exposition::text(&state).expect("a text can be written");
-    let series = "doorbuster_admission_network_refusals_total{class=\"paying\"} 3";
+    let series = "doorbuster_admission_network_refusals_total{class=\"paying\"} 4";
     assert!(metrics.contains(series), "{series} in\n{metrics}");
 
     lock.release().await;
