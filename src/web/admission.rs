@@ -125,6 +125,10 @@ const NOT_MEASURED: [&str; 3] = [PAY, "/api/form/admin/login", "/api/form/admin/
 
 /// Passes a request on, or refuses it at once.
 pub async fn limit(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let (headers, extensions) = (request.headers(), request.extensions());
+    state
+        .unlisted_proxies
+        .observe(headers, extensions, &state.trusted_proxies);
     let path = path_of(request.uri());
     let streams = state.health.http().streams_open();
     if path.starts_with(STREAMS) && streams >= state.streams_max {
