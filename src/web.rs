@@ -45,6 +45,7 @@ mod shared_reads;
 mod signed_tokens;
 mod sitemap;
 pub mod state;
+mod unlisted_proxies;
 pub mod visitor;
 mod wrong_guesses;
 

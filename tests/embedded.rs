@@ -274,6 +274,7 @@ async fn a_shop_with_a_planned_sale_is_ready() {
     assert!(table.ends_with("ready\n"), "{table}");
     for line in [
         "ok       sale         Flash Sale Smartphone: announced, from 2150-01-01T00:00:00Z",
+        "skipped  proxies      TRUSTED_PROXIES is not set",
         "ok       durability",
         "ok       provider     the simulated provider",
         "skipped  redis",

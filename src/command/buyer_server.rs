@@ -137,6 +137,7 @@ fn state(
         // There are no webhooks and no forms here: nothing is signed.
         payment_secret: Uuid::new_v4().to_string().into(),
         trusted_proxies: Vec::new().into(),
+        unlisted_proxies: Default::default(),
         shutdown,
         shop,
     })

@@ -196,6 +196,7 @@ async fn start(
         sells_by_express: settings.sells_by_express()?,
         payment_secret: payment_secret.into(),
         trusted_proxies: settings.trusted_proxies.into(),
+        unlisted_proxies: Default::default(),
         shutdown: stop.token(),
         shop,
     });

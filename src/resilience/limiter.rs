@@ -12,9 +12,11 @@
 //! 2020) do: each class is refused when the server is full to its share, so the last part of the
 //! capacity is for those who pay.
 //!
-//! Within a class, one client network has at most a quarter of the room while the server is at
-//! least half full: who sends the most requests must not take the places of all others. A server
-//! that is less full has room for everyone, and lets a single network use it.
+//! While the server is at least half full, one client network begins requests of a class only as
+//! long as those that it has in progress, of all classes, are less than a quarter of the room of
+//! that class: a client that sends the most requests must not take the places of all others. All
+//! networks of a site of IPv6 together have half. A server that is less full has room for everyone,
+//! and lets a single network use it.
 
 use std::{
     net::IpAddr,
@@ -25,7 +27,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{microseconds, network_places::NetworkPlaces};
+use super::{
+    microseconds,
+    network_places::{NetworkPlaces, PlacesMax},
+};
 use crate::metrics::Counter;
 
 /// What a request is for, the most important first.
@@ -99,9 +104,11 @@ impl LimiterSettings {
     }
 }
 
-/// The part of the room of its class up to which one network may have requests in progress while
-/// the server is at least half full. Many honest shoppers may share a network.
+/// The part of the room of a class up to which one network may have requests in progress, of all
+/// classes, while the server is at least half full. Many honest shoppers may share a network.
 const NETWORK_SHARE_PERCENT: u64 = 25;
+/// The same for one site of IPv6, which many more may share.
+const SITE_SHARE_PERCENT: u64 = 50;
 /// The unit of the limit: a thousandth of a request.
 const UNIT: u64 = 1_000;
 /// What an answer in time adds.
@@ -120,41 +127,34 @@ pub struct ConcurrencyLimiter {
     /// In microseconds.
     next_decrease: AtomicU64,
     in_flight: AtomicU32,
+    /// Of all classes together.
+    networks: NetworkPlaces,
     classes: [ClassFigures; Class::ALL.len()],
 }
 
 #[derive(Debug, Default)]
 struct ClassFigures {
     in_flight: AtomicU32,
-    networks: NetworkPlaces,
     /// Requests that were refused because the server was full.
     refusals: Counter,
-    /// Requests that were refused because their network had its share.
+    /// Requests that were refused because their network, or its site, had its share.
     network_refusals: Counter,
 }
 
-impl ClassFigures {
-    /// Takes a place for a request that begins beside `before` others, of all classes. Returns the
-    /// counter of the refusal if there is none.
-    fn take(&self, network: Option<IpAddr>, before: u64, room: u64) -> Result<(), &Counter> {
-        if before >= room {
-            return Err(&self.refusals);
-        }
-        let places_max = network_places_max(before, room);
-        if network.is_some_and(|network| !self.networks.take(network, places_max)) {
-            return Err(&self.network_refusals);
-        }
-        self.in_flight.fetch_add(1, Ordering::Relaxed);
-        Ok(())
-    }
-}
-
-/// Returns how many places of a class a network may have when one of its requests begins.
-fn network_places_max(before: u64, room: u64) -> u64 {
+/// Returns how many places a network and a site may have when one of their requests begins beside
+/// `before` others.
+fn places_max(before: u64, room: u64) -> PlacesMax {
     if before * 2 < room {
-        return u64::MAX;
+        return PlacesMax {
+            by_network: u64::MAX,
+            by_site: u64::MAX,
+        };
     }
-    (room * NETWORK_SHARE_PERCENT / 100).max(1)
+    let share = |percent: u64| (room * percent / 100).max(1);
+    PlacesMax {
+        by_network: share(NETWORK_SHARE_PERCENT),
+        by_site: share(SITE_SHARE_PERCENT),
+    }
 }
 
 /// A request that is in progress until this is dropped.
@@ -176,19 +176,20 @@ impl ConcurrencyLimiter {
             limit: AtomicU64::new(u64::from(settings.initial) * UNIT),
             next_decrease: AtomicU64::new(0),
             in_flight: AtomicU32::new(0),
+            networks: NetworkPlaces::default(),
             classes: Default::default(),
         }
     }
 
     /// Admits a request, or returns `None` if the server is full to the share of its class, or if
-    /// `network` has its share of the class. `None` is a client without a share: the program's own,
-    /// or one that speaks for all shoppers.
+    /// `network` (an IPv4 address or a /64 network of IPv6) has its share. A `network` of `None` is
+    /// a client without a share: the program's own, or one that speaks for all shoppers.
     pub fn admit(self: &Arc<Self>, class: Class, network: Option<IpAddr>) -> Option<Admitted> {
         let limit = self.limit.load(Ordering::Relaxed);
         let before = u64::from(self.in_flight.fetch_add(1, Ordering::Relaxed));
         // A server always has room for one request of each class.
         let room = (limit * class.share_percent() / 100 / UNIT).max(1);
-        if let Err(refusals) = self.classes[class as usize].take(network, before, room) {
+        if let Err(refusals) = self.take(class, network, before, room) {
             self.in_flight.fetch_sub(1, Ordering::Relaxed);
             refusals.increment();
             return None;
@@ -199,6 +200,27 @@ impl ConcurrencyLimiter {
             network,
             was_busy: (before + 1) * 2 * UNIT >= limit,
         })
+    }
+
+    /// Takes a place for a request that begins beside `before` others, of all classes. Returns the
+    /// counter of the refusal if there is none.
+    fn take(
+        &self,
+        class: Class,
+        network: Option<IpAddr>,
+        before: u64,
+        room: u64,
+    ) -> Result<(), &Counter> {
+        let figures = &self.classes[class as usize];
+        if before >= room {
+            return Err(&figures.refusals);
+        }
+        let max = places_max(before, room);
+        if network.is_some_and(|network| !self.networks.take(network, max)) {
+            return Err(&figures.network_refusals);
+        }
+        figures.in_flight.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
     fn increase(&self) {
@@ -248,8 +270,8 @@ impl ConcurrencyLimiter {
         classes.map(|(class, figures)| (class, figures.refusals.get()))
     }
 
-    /// Returns each class with the number of requests that were refused because their network had
-    /// its share.
+    /// Returns each class with the number of requests that were refused because their network, or
+    /// its site, had its share.
     pub fn network_refusals(&self) -> impl Iterator<Item = (Class, u64)> {
         let classes = Class::ALL.into_iter().zip(&self.classes);
         classes.map(|(class, figures)| (class, figures.network_refusals.get()))
@@ -275,7 +297,7 @@ impl Drop for Admitted {
     fn drop(&mut self) {
         let figures = &self.limiter.classes[self.class as usize];
         if let Some(network) = self.network {
-            figures.networks.free(network);
+            self.limiter.networks.free(network);
         }
         figures.in_flight.fetch_sub(1, Ordering::Relaxed);
         self.limiter.in_flight.fetch_sub(1, Ordering::Relaxed);
@@ -342,10 +364,6 @@ mod tests {
         assert_eq!(first.len(), 20, "half of the room");
         let second = fill(&limiter, Class::Paying, 2);
         assert_eq!(second.len(), 10, "a quarter of it");
-        // Another class counts by itself: who buys may also look around.
-        let browsing = limiter.admit(Class::Browsing, network(2));
-        assert!(browsing.is_some(), "30 of 32 places are taken");
-        drop(browsing);
         let third = fill(&limiter, Class::Paying, 3);
         assert_eq!(third.len(), 10, "the rest");
         assert!(limiter.admit(Class::Paying, network(4)).is_none(), "full");
@@ -367,6 +385,39 @@ mod tests {
         assert_eq!(refused, [13, 0, 0], "because the network had its share");
         drop((first, second, third, again));
         assert_eq!(fill(&limiter, Class::Paying, 1).len(), 20, "all are free");
+    }
+
+    #[test]
+    fn a_network_does_not_get_a_share_of_each_class() {
+        let settings = LimiterSettings::fixed(256);
+        let limiter = Arc::new(ConcurrencyLimiter::new(settings));
+        let paying = fill(&limiter, Class::Paying, 1);
+        assert_eq!(paying.len(), 128, "half of the room");
+        assert!(fill(&limiter, Class::Browsing, 1).is_empty(), "it has more");
+        let browsing = fill(&limiter, Class::Browsing, 2);
+        assert_eq!(browsing.len(), 51, "a quarter of 204");
+        let also_paying = fill(&limiter, Class::Paying, 2);
+        assert_eq!(also_paying.len(), 13, "64 in all, a quarter of 256");
+        drop((browsing, also_paying));
+        assert_eq!(fill(&limiter, Class::Browsing, 2).len(), 51);
+    }
+
+    #[test]
+    fn a_site_of_ipv6_gets_half_of_a_busy_server() {
+        let limiter = Arc::new(ConcurrencyLimiter::new(LimiterSettings::fixed(40)));
+        // Each request is from another network of the site.
+        let fill_site = || -> Vec<Admitted> {
+            let network = |last: u16| IpAddr::from([0x2001, 0xdb8, 1, last, 0, 0, 0, 0]);
+            let admit = |last| limiter.admit(Class::Paying, Some(network(last)));
+            (0..40).map_while(admit).collect()
+        };
+        let mut site = fill_site();
+        assert_eq!(site.len(), 20, "half of the room");
+        let other = fill(&limiter, Class::Paying, 1);
+        assert_eq!(other.len(), 10, "a quarter of it");
+        drop(site.pop());
+        assert_eq!(fill_site().len(), 1, "it has 19");
+        assert!(limiter.refusals().all(|(_, count)| count == 0));
     }
 
     #[test]

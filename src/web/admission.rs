@@ -16,7 +16,7 @@ use axum::{
 
 use super::{
     AppState,
-    client_address::{client_address, is_trusted},
+    client_address::{RequestClient, client_of},
     json::problem::Problem,
     operators::{self, FigureTurns},
     rate_limit::network_of,
@@ -36,7 +36,10 @@ pub struct AdmissionLimits {
     pub payments: Arc<ConcurrencyLimiter>,
     pub operators: Arc<ConcurrencyLimiter>,
     /// Of the figures that operators ask for.
-    pub figures: FigureTurns,
+    pub figures: Arc<FigureTurns>,
+    /// Of those at the address of the metrics. A page of figures reads the database, and Prometheus
+    /// must not wait for that.
+    pub metrics: Arc<FigureTurns>,
 }
 
 impl AdmissionLimits {
@@ -47,7 +50,8 @@ impl AdmissionLimits {
             requests: limiter(LimiterSettings::SERVER),
             payments: limiter(LimiterSettings::PAYMENTS),
             operators: limiter(LimiterSettings::OPERATORS),
-            figures: FigureTurns::default(),
+            figures: Arc::default(),
+            metrics: Arc::default(),
         }
     }
 
@@ -58,7 +62,8 @@ impl AdmissionLimits {
             requests: limiter(),
             payments: limiter(),
             operators: limiter(),
-            figures: FigureTurns::default(),
+            figures: Arc::default(),
+            metrics: Arc::default(),
         }
     }
 
@@ -120,6 +125,10 @@ const NOT_MEASURED: [&str; 3] = [PAY, "/api/form/admin/login", "/api/form/admin/
 
 /// Passes a request on, or refuses it at once.
 pub async fn limit(State(state): State<AppState>, request: Request, next: Next) -> Response {
+    let (headers, extensions) = (request.headers(), request.extensions());
+    state
+        .unlisted_proxies
+        .observe(headers, extensions, &state.trusted_proxies);
     let path = path_of(request.uri());
     let streams = state.health.http().streams_open();
     if path.starts_with(STREAMS) && streams >= state.streams_max {
@@ -168,17 +177,22 @@ fn class_of(path: &str, headers: &HeaderMap) -> Option<Class> {
     Some(class.map_or(Class::Browsing, |(_, class)| *class))
 }
 
-/// Returns the network of a client, of which each has a share of its class only. There is none for
-/// this machine, where simulated buyers and load tests run and where a proxy may be that is not
-/// trusted, for a proxy that names no client, as in a health check of its own, and for the payment
-/// provider.
+/// Returns the network of a client: each has only a share of the places. There is none for this
+/// machine, where simulated buyers and load tests run and where a proxy may be that is not trusted,
+/// for a trusted proxy that sent the request itself, and for the payment provider.
 fn limited_network(path: &str, request: &Request, trusted_proxies: &[IpAddr]) -> Option<IpAddr> {
-    let address = client_address(request.headers(), request.extensions(), trusted_proxies);
-    let has_no_share = address.is_loopback()
-        || address.is_unspecified()
-        || is_trusted(address, trusted_proxies)
-        || path == WEBHOOK;
-    (!has_no_share).then(|| network_of(address))
+    if path == WEBHOOK {
+        return None;
+    }
+    match client_of(request.headers(), request.extensions(), trusted_proxies) {
+        RequestClient::Proxy(_) => None,
+        // Also if the proxy is on this machine.
+        RequestClient::Unreadable(proxy) => Some(network_of(proxy)),
+        RequestClient::Named(address) => {
+            let is_here = address.is_loopback() || address.is_unspecified();
+            (!is_here).then(|| network_of(address))
+        }
+    }
 }
 
 /// Suggests when to try again: those who pay first.
@@ -197,6 +211,7 @@ mod tests {
     use axum::{body::Body, extract::ConnectInfo, http::HeaderValue};
 
     use super::*;
+    use crate::web::client_address::FORWARDED_FOR;
 
     #[test]
     fn the_address_decides_the_class() {
@@ -252,16 +267,17 @@ mod tests {
         }
     }
 
-    /// Returns the network of a request that a proxy at 10.0.0.1 forwards, or of one from `peer`.
-    fn network(path: &str, peer: &str, forwarded: Option<&'static str>) -> Option<IpAddr> {
+    /// Returns the network of a request from `peer`. Proxies are at 10.0.0.1 and on this machine.
+    fn network(path: &str, peer: &str, forwarded: Option<&[u8]>) -> Option<IpAddr> {
         let mut request = Request::new(Body::empty());
         let peer = SocketAddr::new(peer.parse().expect("an address"), 1);
         request.extensions_mut().insert(ConnectInfo(peer));
         if let Some(forwarded) = forwarded {
-            let forwarded = HeaderValue::from_static(forwarded);
-            request.headers_mut().insert("x-forwarded-for", forwarded);
+            let forwarded = HeaderValue::from_bytes(forwarded).expect("a value");
+            request.headers_mut().insert(FORWARDED_FOR, forwarded);
         }
-        limited_network(path, &request, &[IpAddr::from([10, 0, 0, 1])])
+        let proxies = [[10, 0, 0, 1], [127, 0, 0, 1]].map(IpAddr::from);
+        limited_network(path, &request, &proxies)
     }
 
     #[test]
@@ -269,10 +285,10 @@ mod tests {
         let address = |text: &str| text.parse::<IpAddr>().ok();
         let client = address("192.0.2.7");
         assert_eq!(network("/", "192.0.2.7", None), client);
-        assert_eq!(network("/", "10.0.0.1", Some("192.0.2.7")), client);
-        let forged = network("/", "192.0.2.7", Some("127.0.0.1"));
+        assert_eq!(network("/", "10.0.0.1", Some(b"192.0.2.7")), client);
+        let forged = network("/", "192.0.2.7", Some(b"127.0.0.1"));
         assert_eq!(forged, client, "only a trusted proxy is believed");
-        let forged = network("/", "10.0.0.1", Some("127.0.0.1, 192.0.2.7"));
+        let forged = network("/", "10.0.0.1", Some(b"127.0.0.1, 192.0.2.7"));
         assert_eq!(forged, client, "and that only for its last hop");
         assert_eq!(
             network("/", "2001:db8:1:2:3::4", None),
@@ -285,6 +301,18 @@ mod tests {
         assert_eq!(network("/api/payments/webhook", "192.0.2.7", None), None);
         let request = Request::new(Body::empty());
         assert_eq!(limited_network("/", &request, &[]), None, "no connection");
+    }
+
+    #[test]
+    fn a_client_whose_address_cannot_be_read_has_no_more_places_than_another() {
+        let client = Some(IpAddr::from([192, 0, 2, 7]));
+        for proxy in [[10, 0, 0, 1], [127, 0, 0, 1]].map(IpAddr::from) {
+            let network = |forwarded| network("/", &proxy.to_string(), Some(forwarded));
+            assert_eq!(network(b"\xff, 192.0.2.7"), client);
+            for unreadable in [b"\xff".as_slice(), b"", b"192.0.2.7, unknown"] {
+                assert_eq!(network(unreadable), Some(proxy), "{unreadable:?}");
+            }
+        }
     }
 
     #[test]

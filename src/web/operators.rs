@@ -1,7 +1,7 @@
 //! The addresses of operators. Few of their figures are computed at once: those who ask for them at
 //! the same moment wait for each other, and the shop hardly notices them.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     extract::{Request, State},
@@ -13,7 +13,7 @@ use tokio::{
     time::timeout,
 };
 
-use super::{AppState, json::problem::Problem, request_path::path_of};
+use super::{json::problem::Problem, request_path::path_of};
 use crate::model::ShopError;
 
 /// The paths of the figures. They contain nothing about a person or an order.
@@ -66,11 +66,15 @@ impl FigureTurns {
 
 /// Lets a request for figures wait for its turn, and refuses it if there is none in time. It is
 /// behind the check of the administrator: strangers take no turn.
-pub async fn take_turns(State(state): State<AppState>, request: Request, next: Next) -> Response {
+pub async fn take_turns(
+    State(turns): State<Arc<FigureTurns>>,
+    request: Request,
+    next: Next,
+) -> Response {
     if !FIGURES.contains(&path_of(request.uri())) {
         return next.run(request).await;
     }
-    let Some(_turn) = state.admission.figures.wait().await else {
+    let Some(_turn) = turns.wait().await else {
         let retry_after_s = RETRY_AFTER_S;
         return Problem(ShopError::Busy { retry_after_s }).into_response();
     };

@@ -115,7 +115,7 @@ pub fn router(state: AppState) -> Result<Router, ServeError> {
             }
         })
         .layer(middleware::from_fn_with_state(
-            state.clone(),
+            Arc::clone(&state.admission.figures),
             operators::take_turns,
         ))
         .layer(middleware::from_fn_with_state(

@@ -15,6 +15,7 @@ use super::{
     maintenance::old_data::RetentionStatus,
     rate_limit::RateLimits,
     shared_catalog::SharedCatalog,
+    unlisted_proxies::UnlistedProxies,
 };
 use crate::{
     db::{Db, session_store::DbSessionStore},
@@ -77,6 +78,7 @@ pub struct ServerParts {
     /// The secret that signs the payment provider's webhooks, and the keys of forms.
     pub payment_secret: Arc<str>,
     pub trusted_proxies: Arc<[IpAddr]>,
+    pub unlisted_proxies: UnlistedProxies,
     /// Cancelled when the server shuts down; open event streams end then.
     pub shutdown: CancellationToken,
 }

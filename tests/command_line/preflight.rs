@@ -31,6 +31,7 @@ async fn a_shop_that_is_not_ready_exits_with_3_and_says_why() {
     let mut command = doorbuster(folder.path(), &["preflight", "--sale", PHONE, "--json"]);
     command
         .env("DATABASE_URL", shop.database.url())
+        .env("PUBLIC_URL", "https://shop.test")
         .env("PAYMENT_PROVIDER_URL", "http://127.0.0.1:1/")
         .env("REDIS_URL", "redis://127.0.0.1:1/0");
     let ended = end_of(command, &folder).await;
@@ -38,6 +39,7 @@ async fn a_shop_that_is_not_ready_exits_with_3_and_says_why() {
     assert_eq!(report["ready"], false);
     for (name, reason) in [
         ("sale", "it has no start"),
+        ("proxies", "TRUSTED_PROXIES is not set"),
         ("provider", "could not reach the payment provider"),
         ("redis", "Redis is not available"),
         ("history", "no server has checked all of history yet"),

@@ -225,13 +225,15 @@ async fn one_network_leaves_places_for_others() {
         check_refused(&refused, "1");
     }
     // Neither the places of others are taken, nor those that the program itself may take.
-    let other = Some("2001:db8:1:3::1");
+    let same_site = Some("2001:db8:1:3::1");
+    check_refused(&buy(&mut buyer, same_site, &body).await, "1");
+    let other = Some("2001:db8:2:1::1");
     waiting.extend(send_from(other, &state, &product, 2, 7).await);
     check_refused(&buy(&mut buyer, other, &body).await, "1");
     waiting.extend(send(&state, &product, 3, LIMIT).await);
     assert_eq!(refusals(&state), [0; 3], "the server was never full");
     let metrics = exposition::text(&state).expect("a text can be written");
-    let series = "doorbuster_admission_network_refusals_total{class=\"paying\"} 3";
+    let series = "doorbuster_admission_network_refusals_total{class=\"paying\"} 4";
     assert!(metrics.contains(series), "{series} in\n{metrics}");
 
     lock.release().await;
@@ -307,7 +309,8 @@ async fn operators_see_a_full_server() {
 async fn few_figures_are_computed_at_once() {
     let shop = TestShop::new().await;
     let mut parts = parts_of(&shop);
-    parts.admission.figures = FigureTurns::new(1, Duration::ZERO);
+    let one_turn = || Arc::new(FigureTurns::new(1, Duration::ZERO));
+    (parts.admission.figures, parts.admission.metrics) = (one_turn(), one_turn());
     parts.admission.operators = fixed(4);
     let state = AppState::new(parts);
     let mut admin = Visitor::at(state.clone());
@@ -324,16 +327,21 @@ async fn few_figures_are_computed_at_once() {
     for path in ["/metrics", "/admin/health"] {
         check_refused(&admin.page(path).await, "1");
     }
-    assert_eq!(at_own_address().await, StatusCode::SERVICE_UNAVAILABLE);
+    // Pages that wait for the database do not keep Prometheus out.
+    assert_eq!(at_own_address().await, StatusCode::OK);
     for path in ["/", "/admin", "/admin/health/guide"] {
         assert_eq!(admin.page(path).await.status, StatusCode::OK, "{path}");
     }
     let stranger = Visitor::at(state.clone()).page("/metrics").await;
     assert_eq!(stranger.header("location"), "/admin/login", "no turn");
     drop(turn);
+    let turn = state.admission.metrics.wait().await;
+    assert!(turn.is_some());
+    assert_eq!(at_own_address().await, StatusCode::SERVICE_UNAVAILABLE);
     for path in ["/metrics", "/admin/health"] {
         assert_eq!(admin.page(path).await.status, StatusCode::OK, "{path}");
     }
+    drop(turn);
     assert_eq!(at_own_address().await, StatusCode::OK);
 
     // Requests for these addresses that are not computed yet have a limit, too.

@@ -238,6 +238,13 @@ async fn a_trusted_proxy_is_not_limited_but_each_of_its_clients_is() {
         }
     }
     assert_eq!(follow("203.0.113.7").await.0, 429);
+    // What the client sends, in bytes that are no text, does not hide what the proxy appends.
+    assert_eq!(follow("ÿ, 203.0.113.7").await.0, 429);
+    for expected in [200, 200, 429] {
+        let (status, stream) = follow("ÿ").await;
+        assert_eq!(status, expected, "clients without an address count as one");
+        streams.push(stream);
+    }
     let mut probe = RawConnection::to(server.address).await;
     assert_eq!(probe.get("/healthz").await.status, 200, "the proxy itself");
 }

@@ -4,10 +4,15 @@
 use std::{
     collections::BTreeSet,
     io,
+    net::SocketAddr,
     sync::{Arc, Mutex},
 };
 
-use axum::http::StatusCode;
+use axum::{
+    body::Body,
+    extract::ConnectInfo,
+    http::{Request, StatusCode},
+};
 use doorbuster::{feed::Feed, shop::Shop, telemetry};
 use serde_json::Value;
 use tracing::subscriber::{DefaultGuard, set_default};
@@ -167,5 +172,32 @@ async fn the_log_contains_no_personal_data_and_no_secret_address() {
         "127.0.0.1",
     ] {
         assert!(!text.contains(personal), "{personal} in {text}");
+    }
+}
+
+/// Among its senders is a client, whose address the log must not contain.
+#[tokio::test]
+async fn a_proxy_that_is_not_trusted_is_logged_once() {
+    let shop = TestShop::new().await;
+    let mut visitor = Visitor::of(&shop);
+    let (log, guard) = Log::start();
+    for peer in ["203.0.113.9", "172.17.0.1", "172.17.0.1", "172.18.0.1"] {
+        let peer: SocketAddr = format!("{peer}:1").parse().expect("an address");
+        let request = Request::get("/healthz")
+            .header("x-forwarded-for", "198.51.100.7")
+            .extension(ConnectInfo(peer))
+            .body(Body::empty());
+        let answer = visitor.send(request.expect("a request")).await;
+        assert_eq!(answer.status, StatusCode::OK);
+    }
+    drop(guard);
+    let lines = log.lines();
+    let peers = lines.iter().map(|line| &line["fields"]["peer"]);
+    let named: Vec<_> = peers.filter(|peer| !peer.is_null()).collect();
+    assert_eq!(named, ["172.17.0.1"], "{lines:#?}");
+    let text = log.text();
+    assert!(text.contains("TRUSTED_PROXIES"), "{text}");
+    for of_client in ["203.0.113.9", "198.51.100.7"] {
+        assert!(!text.contains(of_client), "{of_client} in {text}");
     }
 }

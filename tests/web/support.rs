@@ -59,6 +59,7 @@ pub fn parts(shop: Shop, database_url: &str, public_url: &str) -> ServerParts {
         sells_by_express: true,
         payment_secret: crate::support::provider::SECRET.into(),
         trusted_proxies: Arc::new([]),
+        unlisted_proxies: Default::default(),
         shutdown: CancellationToken::new(),
         shop,
     }

@@ -112,6 +112,7 @@ impl Preflight<'_> {
             planned_sale(&product),
             clock,
             self.disk(),
+            self.proxies(),
             durability,
             self.connections().await?,
             self.provider().await?,
@@ -167,6 +168,25 @@ impl Preflight<'_> {
             folder.display()
         );
         Check::new("disk", free >= DISK_FREE_MIN, detail)
+    }
+
+    /// The server speaks no TLS, so an https shop is behind a proxy. Whether the listed address is
+    /// the one from which it connects is known only when it does.
+    fn proxies(&self) -> Check {
+        let (state, detail) = if !self.serve.trusted_proxies.is_empty() {
+            (State::Ok, "TRUSTED_PROXIES is set")
+        } else if self.serve.is_secure() {
+            let detail = "PUBLIC_URL is https, but TRUSTED_PROXIES is not set: all shoppers \
+                          are counted as one";
+            (State::Failed, detail)
+        } else {
+            (State::Skipped, "TRUSTED_PROXIES is not set")
+        };
+        Check {
+            name: "proxies",
+            state,
+            detail: detail.to_owned(),
+        }
     }
 
     async fn connections(&self) -> Result<Check, CommandError> {

@@ -33,7 +33,7 @@ use crate::{
     metrics::Refusal,
     model::ShopError,
     web::{
-        client_address::{client_address, is_trusted},
+        client_address::{RequestClient, client_of, is_trusted},
         json::problem::Problem,
         request_id::id,
         search_engines, security,
@@ -160,16 +160,16 @@ fn count_forwarded(
     if !is_trusted(peer.ip(), &shared.trusted_proxies) {
         return Ok(None);
     }
-    let client = client_address(
+    let client = client_of(
         request.headers(),
         request.extensions(),
         &shared.trusted_proxies,
     );
-    // A health check of the proxy itself names no client.
-    if is_trusted(client, &shared.trusted_proxies) {
+    if matches!(client, RequestClient::Proxy(_)) {
         return Ok(None);
     }
-    shared.registry.count_forwarded(client).map(Some)
+    let counted = shared.registry.count_forwarded(client.address());
+    counted.map(Some)
 }
 
 /// Answers the first request of a connection for which there is no room, and closes it.

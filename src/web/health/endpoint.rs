@@ -1,6 +1,6 @@
 //! `GET /metrics`: behind the administrator's login, and on an address of its own.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -46,7 +46,7 @@ pub fn router(state: AppState) -> Router {
         .method_not_allowed_fallback(async || Problem(ShopError::MethodNotAllowed))
         .fallback(async || Problem(ShopError::UnknownPage))
         .layer(middleware::from_fn_with_state(
-            state.clone(),
+            Arc::clone(&state.admission.metrics),
             operators::take_turns,
         ))
         .layer(middleware::from_fn_with_state(
