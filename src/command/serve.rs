@@ -165,8 +165,9 @@ async fn start(
         .as_deref()
         .filter(|given| !given.is_empty());
     let credential = shop.administrators().ensure_password(given).await?;
-    let public_url = settings.public_url(listener.local_addr()?);
-    announce(&public_url, &credential);
+    let bound = listener.local_addr()?;
+    let public_url = settings.public_url(bound);
+    announce(&public_url, bound, &credential);
     let payment_secret = payment_secret(&settings, &shop).await?;
     let gateway = open_gateway(database, &settings, listener, &payment_secret).await?;
     let shop = shop.with_gateway(gateway.guarded());
@@ -251,7 +252,7 @@ async fn open_gateway(
 
 /// Prints the URLs and the password state to standard error. A generated password is printed only
 /// here, once.
-fn announce(public_url: &str, credential: &Credential) {
+fn announce(public_url: &str, bound: SocketAddr, credential: &Credential) {
     let password = match credential {
         Credential::Generated(password) => {
             format!("{password}   (generated now, stored as a hash, not shown again)")
@@ -260,6 +261,6 @@ fn announce(public_url: &str, credential: &Credential) {
         Credential::Stored => "unchanged; it was printed at the first start".to_owned(),
     };
     output::note(format_args!(
-        "\n  The shop     {public_url}/\n  The admin    {public_url}/admin\n  Password     {password}\n"
+        "\n  The shop     {public_url}/\n  The admin    {public_url}/admin\n  Listens at   http://{bound}/\n  Password     {password}\n"
     ));
 }
