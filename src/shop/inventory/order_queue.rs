@@ -208,8 +208,8 @@ impl OrderQueue {
         Ok((taken.into_iter().filter_map(entry).collect(), clock))
     }
 
-    /// Acknowledges entries whose orders are decided and committed. Returns how many of them were
-    /// not acknowledged before.
+    /// Acknowledges entries whose orders are decided and committed. Returns how many orders waited
+    /// until now: one that was restored has several entries.
     pub async fn acknowledge(&self, decided: &[Acknowledged<'_>]) -> Result<u64, Unavailable> {
         let [stream, counters, _, waiting] = self.0.keys().of_queue();
         let mut keys = vec![stream, counters, waiting];
@@ -225,8 +225,9 @@ impl OrderQueue {
         self.0.redis().run(&ACKNOWLEDGE, &keys, &arguments).await
     }
 
-    /// Moves an entry that cannot be written to the dead letters.
-    pub async fn bury(&self, entry: &Entry, reason: &str) -> Result<(), Unavailable> {
+    /// Moves an entry that cannot be written to the dead letters. Returns false if it was
+    /// acknowledged before, or if its order was restored under another entry, which decides it.
+    pub async fn bury(&self, entry: &Entry, reason: &str) -> Result<bool, Unavailable> {
         let mut keys = Vec::from(self.0.keys().of_queue());
         let mut arguments = vec![
             GROUP.to_owned(),
@@ -240,8 +241,8 @@ impl OrderQueue {
             keys.push(of_order);
             arguments.push(order.order_id.to_string());
         }
-        let _was_waiting: i64 = self.0.redis().run(&BURY, &keys, &arguments).await?;
-        Ok(())
+        let is_dead: i64 = self.0.redis().run(&BURY, &keys, &arguments).await?;
+        Ok(is_dead == 1)
     }
 
     /// Puts a dead letter back at the end of the queue. Returns false if it is gone.
@@ -271,11 +272,12 @@ impl OrderQueue {
         Ok(was_there == 1)
     }
 
-    /// Reads the place of an order.
+    /// Reads the place of an order. If its dead letter is gone, writes it again: its buyer waits
+    /// for the administrator.
     pub async fn place(&self, order_id: Uuid) -> Result<Place, Unavailable> {
-        let [_, counters, _, _] = self.0.keys().of_queue();
+        let [_, counters, dead, _] = self.0.keys().of_queue();
         let [of_order, _] = self.0.keys().of_queued(order_id, "");
-        let keys = [counters, of_order];
+        let keys = [counters, of_order, dead];
         let answer: Vec<u64> = self.0.redis().run(&PLACE, &keys, &[]).await?;
         Ok(match answer.as_slice() {
             [ahead, 0] => Place::Waiting { ahead: *ahead },

@@ -128,6 +128,17 @@ impl Shop {
         if !strategy.is_safe() || may_wait {
             return Ok(None);
         }
+        self.look_up_sold_out(request).await
+    }
+
+    /// Looks into the sold-out cache, unless an answer is stored under the request's key.
+    ///
+    /// # Errors
+    /// The refusal that the row has just given to another buyer, for as many units.
+    pub(super) async fn look_up_sold_out(
+        &self,
+        request: &PurchaseRequest,
+    ) -> Result<Option<RefreshGuard>, ShopError> {
         loop {
             let lookup = self.shared.sold_out.look_up(&self.feed, request);
             if request.lane_id.is_none() {

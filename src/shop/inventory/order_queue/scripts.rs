@@ -10,6 +10,18 @@ macro_rules! script {
     };
 }
 
+/// A script that begins with the part that takes an order from those that wait.
+macro_rules! leaving_script {
+    ($file:literal) => {
+        LazyLock::new(|| {
+            Script::new(concat!(
+                include_str!("scripts/leave_waiting.lua"),
+                include_str!($file)
+            ))
+        })
+    };
+}
+
 /// Appends an order.
 pub static ACCEPT: LazyLock<Script> = script!("scripts/accept.lua");
 /// Reads which order was accepted under a key.
@@ -17,9 +29,9 @@ pub static KNOWN: LazyLock<Script> = script!("scripts/known.lua");
 /// Takes entries for a consumer.
 pub static TAKE: LazyLock<Script> = script!("scripts/take.lua");
 /// Acknowledges entries whose orders are decided.
-pub static ACKNOWLEDGE: LazyLock<Script> = script!("scripts/acknowledge.lua");
+pub static ACKNOWLEDGE: LazyLock<Script> = leaving_script!("scripts/acknowledge.lua");
 /// Moves an entry to the dead letters.
-pub static BURY: LazyLock<Script> = script!("scripts/bury.lua");
+pub static BURY: LazyLock<Script> = leaving_script!("scripts/bury.lua");
 /// Puts a dead letter back.
 pub static REVIVE: LazyLock<Script> = script!("scripts/revive.lua");
 /// Removes a dead letter.

@@ -48,6 +48,7 @@ use crate::{
             queue_followers::Answer,
             queued_order::QueuedOrder,
             sale,
+            sold_out::RefreshGuard,
             strategy::{Accepted, PurchaseStrategy},
         },
     },
@@ -56,13 +57,10 @@ use crate::{
 const STRATEGY: StrategyKey = StrategyKey::RedisStream;
 /// How long a simulated buyer waits before it asks a full queue again.
 const FULL_PAUSE: Duration = Duration::from_millis(50);
-/// The pauses after which an order that the row cannot sell is offered to Redis again. A connection
-/// that was lost is opened within them.
-const AWAY_PAUSES: [Duration; 3] = [
-    Duration::from_millis(50),
-    Duration::from_millis(150),
-    Duration::from_millis(400),
-];
+/// The pauses after which an order that the row cannot sell is offered to Redis again: another call
+/// may be opening the connection. They are short, because a late answer lowers the server's limit
+/// of requests at once.
+const AWAY_PAUSES: [Duration; 2] = [Duration::from_millis(50), Duration::from_millis(150)];
 /// Seconds after which a shopper may ask a full queue again.
 const RETRY_AFTER_S: u64 = 1;
 
@@ -200,7 +198,7 @@ async fn enqueue(
                 return Ok(Queued { order_id, ahead });
             }
             Acceptance::Known(order_id) => {
-                return Ok(known_as(shop, &queue, order, order_id).await);
+                return known_as(shop, &queue, order, order_id).await;
             }
             Acceptance::KeyReused => ShopError::IdempotencyKeyReused,
             Acceptance::Refused(refusal) => match repeat_refusal(shop, order, refusal).await {
@@ -224,7 +222,7 @@ async fn enqueue(
 
 /// Asks the queue to accept an order. If Redis does not answer, the row may sell it: a consumer
 /// finds the sale under the key. It does not refuse a key that may wait in the queue, where it
-/// could be sold later.
+/// could be sold later. It is not asked for units that it has just refused to another buyer.
 async fn accept_or_sell(
     shop: &Shop,
     queue: &OrderQueue,
@@ -236,27 +234,53 @@ async fn accept_or_sell(
     if let Ok(acceptance) = accepted {
         return Ok(acceptance);
     }
+    let refresh_guard = check_recent_refusal(shop, order).await?;
     let decided = decide_without_queue(shop, order).await;
+    // Before the pauses: other buyers wait for the row's answer.
+    drop(refresh_guard);
     if !may_be_sold_later(order, &decided) {
         return Err(Box::new(decided));
     }
     for pause in AWAY_PAUSES {
         tokio::time::sleep(pause).await;
-        if let Ok(acceptance) = queue.accept(order, asks_gate).await {
-            return Ok(acceptance);
+        match queue.accept(order, asks_gate).await {
+            // The attempt without an answer may still arrive, and be accepted.
+            Ok(Acceptance::Refused(_) | Acceptance::Full) => break,
+            Ok(acceptance) => return Ok(acceptance),
+            Err(_) => {}
         }
     }
     let (_, cost) = decided.into_parts();
     Err(Box::new(cost.with_result(Err(unknown_outcome()))))
 }
 
+/// Answers from the sold-out cache a caller whose key may wait, if the row has just refused as many
+/// units and the key is not sold. Other callers were looked up there before.
+async fn check_recent_refusal(
+    shop: &Shop,
+    order: &QueuedOrder,
+) -> Result<Option<RefreshGuard>, Box<Outcome<Receipt>>> {
+    if !order.has_callers_key() {
+        return Ok(None);
+    }
+    let looked_up = shop.look_up_sold_out(&order.request()).await;
+    looked_up.map_err(|_| Box::new(Outcome::failed(unknown_outcome())))
+}
+
 /// True if the row has refused an order whose key another request may have put into the queue.
 fn may_be_sold_later(order: &QueuedOrder, decided: &Outcome<Receipt>) -> bool {
     match &decided.result {
-        Err(TxnError::Refused(ShopError::IdempotencyKeyReused)) => false,
-        Err(TxnError::Refused(_)) => order.has_callers_key(),
+        Err(TxnError::Refused(refusal)) => order.has_callers_key() && !is_final(refusal),
         _ => false,
     }
+}
+
+/// True if no order of the same request can wait in the queue, where it could be sold later.
+fn is_final(refusal: &ShopError) -> bool {
+    matches!(
+        refusal,
+        ShopError::IdempotencyKeyReused | ShopError::UnknownProduct
+    )
 }
 
 /// Refuses an order by a rule, unless its key waits in the queue: the rule may be another one when
@@ -272,30 +296,39 @@ async fn refuse_by_rule(
     }
     let refused = match queue.look_up(order).await {
         Ok(Some(Acceptance::Known(order_id))) => {
-            return Ok(known_as(shop, queue, order, order_id).await);
+            return known_as(shop, queue, order, order_id).await;
         }
         Ok(Some(_)) => Outcome::refused(ShopError::IdempotencyKeyReused),
         Ok(None) => Outcome::refused(refusal),
+        Err(_) if is_final(&refusal) => Outcome::refused(refusal),
         Err(_) => Outcome::failed(unknown_outcome()),
     };
     Err(Box::new(refused))
 }
 
 /// Returns the place of the order that was accepted under the key of this one. While Redis was
-/// away, the row may have sold another order under this key.
-async fn known_as(shop: &Shop, queue: &OrderQueue, order: &QueuedOrder, order_id: Uuid) -> Queued {
-    let sold: Option<Receipt> = idempotency::stored_response(&shop.db, &order.claim())
-        .await
-        .unwrap_or_default();
-    let sold = sold.and_then(|receipt| Uuid::try_parse(&receipt.order_id).ok());
+/// away, the row may have sold another order under this key. If the database does not answer, the
+/// outcome is unknown: the order that Redis names may be refused.
+async fn known_as(
+    shop: &Shop,
+    queue: &OrderQueue,
+    order: &QueuedOrder,
+    order_id: Uuid,
+) -> Result<Queued, Box<Outcome<Receipt>>> {
+    let stored = idempotency::stored_response::<Receipt>(&shop.db, &order.claim()).await;
+    let stored = stored.map_err(|error| {
+        tracing::warn!(%error, "the order of a known key cannot be looked up");
+        Box::new(Outcome::<Receipt>::failed(unknown_outcome()))
+    })?;
+    let sold = stored.and_then(|receipt| Uuid::try_parse(&receipt.order_id).ok());
     if let Some(order_id) = sold {
-        return Queued { order_id, ahead: 0 };
+        return Ok(Queued { order_id, ahead: 0 });
     }
     let ahead = match queue.place(order_id).await {
         Ok(Place::Waiting { ahead }) => ahead,
         _ => 0,
     };
-    Queued { order_id, ahead }
+    Ok(Queued { order_id, ahead })
 }
 
 /// Checks the rules that need no lock, usually without the database. The consumer checks them
@@ -383,5 +416,20 @@ async fn wait(shop: &Shop, answer: Answer) -> Outcome<Receipt> {
     match tokio::time::timeout(shop.deadline, answer).await {
         Ok(Ok(outcome)) => outcome,
         Ok(Err(_)) | Err(_) => Outcome::failed(unknown_outcome()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{redis::COMMAND_MAX, resilience::LimiterSettings};
+
+    /// A late answer lowers the limit of requests at once. The breaker lets at most one call of an
+    /// order wait for a Redis that is away.
+    #[test]
+    fn an_order_that_is_offered_again_is_answered_in_time() {
+        let pauses: Duration = AWAY_PAUSES.iter().sum();
+        let target = LimiterSettings::SERVER.latency_target;
+        assert!(pauses + COMMAND_MAX < target, "{pauses:?}");
     }
 }

@@ -181,9 +181,8 @@ impl Consumer {
         for entry in entries {
             match entry.order() {
                 None => {
-                    self.queue
-                        .bury(&entry, "the entry contains no order")
-                        .await?
+                    let reason = "the entry contains no order";
+                    self.queue.bury(&entry, reason).await?;
                 }
                 Some(order) if entry.deliveries > DELIVERIES_MAX => {
                     let reason = "each consumer that took it has failed";
@@ -288,13 +287,15 @@ impl Consumer {
     }
 
     async fn bury(&self, job: &Job, reason: &str) -> Result<(), Unavailable> {
-        tracing::error!(
-            order = %job.order.order_id,
-            reason,
-            "a queued order cannot be written: an administrator must decide"
-        );
-        self.queue.bury(&job.entry, reason).await?;
-        self.own_orders.settle_unknown(&job.order);
+        // Otherwise another entry decides the order, or has decided it.
+        if self.queue.bury(&job.entry, reason).await? {
+            tracing::error!(
+                order = %job.order.order_id,
+                reason,
+                "a queued order cannot be written: an administrator must decide"
+            );
+            self.own_orders.settle_unknown(&job.order);
+        }
         Ok(())
     }
 
