@@ -178,7 +178,7 @@ fn Lines(order: Order, caption: &'static str) -> impl IntoView {
         }
     });
     view! {
-        <div class="table-wrap">
+        <div class="table-wrap" role="region" aria-label=caption tabindex="0">
             <table class="table">
                 <caption>{caption}</caption>
                 <thead>
@@ -232,7 +232,7 @@ fn Refunds(order: Order) -> impl IntoView {
             .map(|refund| view! { <RefundRow refund/> })
             .collect_view();
         view! {
-            <div class="table-wrap">
+            <div class="table-wrap" role="region" aria-label="Refunds" tabindex="0">
                 <table class="table">
                     <caption>"Refunds"</caption>
                     <thead>
