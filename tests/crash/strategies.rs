@@ -161,8 +161,10 @@ pub async fn post(
         let body: Value = answer.json().await.ok()?;
         if status.is_success() {
             let order = body["orderId"].as_str()?.to_owned();
-            let is_queued = status == StatusCode::ACCEPTED;
-            return (!is_queued || follow(client, url, &order).await).then_some(order);
+            return match status {
+                StatusCode::ACCEPTED => follow(client, url, &order).await,
+                _ => Some(order),
+            };
         }
         if body["type"] != "/api/problems#busy" {
             return None;
@@ -171,15 +173,18 @@ pub async fn post(
     }
 }
 
-/// Waits until a queued order is written. Returns false if it is refused, or the server ends.
-pub async fn follow(client: &Client, url: &str, order: &str) -> bool {
+/// Waits until a queued order is written, and returns the id of what was sold: another one, if the
+/// purchase was sold by the row before the queue decided it. Returns `None` if it is refused, or
+/// the server ends.
+pub async fn follow(client: &Client, url: &str, order: &str) -> Option<String> {
     loop {
         let answer = client.get(format!("{url}/api/orders/{order}")).send().await;
-        match answer.map(|answer| answer.status()) {
-            Ok(StatusCode::ACCEPTED) => tokio::time::sleep(Duration::from_millis(10)).await,
-            Ok(status) => return status.is_success(),
-            Err(_) => return false,
+        let answer = answer.ok()?;
+        if answer.status() != StatusCode::ACCEPTED {
+            let sold: Value = answer.error_for_status().ok()?.json().await.ok()?;
+            return sold["id"].as_str().map(str::to_owned);
         }
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 

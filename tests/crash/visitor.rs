@@ -137,10 +137,14 @@ impl Visitor {
         let is_queued = answer.status() == StatusCode::ACCEPTED;
         let answer: serde_json::Value = answer.json().await.unwrap_or_default();
         if let Some(order) = answer["orderId"].as_str() {
-            if is_queued && !follow(&self.client, url, order).await {
+            let sold = match is_queued {
+                true => follow(&self.client, url, order).await,
+                false => Some(order.to_owned()),
+            };
+            let Some(sold) = sold else {
                 return;
-            }
-            self.orders.push(order.to_owned());
+            };
+            self.orders.push(sold);
             self.done += 1;
         }
     }

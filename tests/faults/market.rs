@@ -144,20 +144,26 @@ impl Market {
         None
     }
 
-    /// Waits until a queued order is written.
+    /// Waits until a queued order is written. It has another id if the purchase was sold by the row
+    /// before the queue decided it.
     async fn follow(&self, strategy: StrategyKey, sent: Instant, order: String) {
         loop {
             let asked = Instant::now();
             let url = format!("{}/api/orders/{order}", self.url());
             let answer = self.client.get(url).send().await;
+            let (status, sold) = match answer {
+                Ok(answer) => (Some(answer.status()), answer.json::<Value>().await.ok()),
+                Err(_) => (None, None),
+            };
             self.answers.ended(asked, End::Other);
-            match answer.map(|answer| answer.status()) {
-                Ok(StatusCode::OK) => {
-                    return self.answers.acknowledge(Some(strategy), sent, order);
+            let sold = sold.and_then(|sold| sold["id"].as_str().map(str::to_owned));
+            match (status, sold) {
+                (Some(StatusCode::OK), Some(sold)) => {
+                    return self.answers.acknowledge(Some(strategy), sent, sold);
                 }
-                Ok(StatusCode::ACCEPTED) | Err(_) => {}
-                Ok(status) if may_be_sent_again(status) => {}
-                Ok(status) => {
+                (None | Some(StatusCode::OK | StatusCode::ACCEPTED), _) => {}
+                (Some(status), _) if may_be_sent_again(status) => {}
+                (Some(status), _) => {
                     let answer = format!("{status} for the accepted order {order}");
                     return self.answers.wrong(answer);
                 }
