@@ -10,8 +10,9 @@ export default defineConfig({
   globalSetup: "./fixtures/global_setup.ts",
   // No retries: a test that passes only at the second attempt has found a defect.
   retries: 0,
-  // Two cores are busy to 60 % with two workers: many tests wait for a time, such as that of a start.
-  workers: 3,
+  // Browsers, server and PostgreSQL share the machine: a third worker saves a minute of ten, and
+  // makes tests late that measure times.
+  workers: 2,
   forbidOnly: inContinuousIntegration,
   timeout: 60_000,
   globalTimeout: 30 * 60_000,

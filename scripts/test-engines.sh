@@ -63,7 +63,7 @@ run_on_mariadb() {
     say "Running the integration tests on MariaDB${*:+, of these modules: $*}"
     failed=
     # shellcheck disable=SC2086 # an option and a name on each line
-    "$program" --test-threads 6 "$@" $skip || failed=1
+    "$program" --test-threads 4 "$@" $skip || failed=1
     say 'These tests are about something that only PostgreSQL has, and did not run on MariaDB:'
     "$program" --list 2>/dev/null | sed -n 's/: test$//p' >"$data/tests"
     while read -r name reason; do

@@ -19,8 +19,8 @@ use super::{
 };
 
 /// Limits the databases that this process uses at once: each may have a few dozen connections, and
-/// the server allows 500. More than the threads that run tests, of which some use two databases.
-static IN_USE: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(12));
+/// the server allows 200. More than the threads that run tests, of which some use two databases.
+static IN_USE: LazyLock<Semaphore> = LazyLock::new(|| Semaphore::new(6));
 
 /// A database that is dropped at the end of its test, also after a failure.
 pub struct TestDatabase {

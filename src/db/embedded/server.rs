@@ -35,23 +35,16 @@ const KILL_TIME: Duration = Duration::from_millis(500);
 pub(super) enum Durability {
     /// The disk: every committed change survives a power cut.
     Disk,
-    /// The operating system: a power cut may destroy the cluster. For tests, of which many use one
-    /// server at the same time.
+    /// The operating system: a power cut may destroy the cluster.
     OperatingSystem,
 }
 
 impl Durability {
-    fn settings(self) -> [&'static str; 4] {
-        let [fsync, full_page_writes, max_connections] = match self {
-            Self::Disk => ["fsync=on", "full_page_writes=on", "max_connections=200"],
-            Self::OperatingSystem => ["fsync=off", "full_page_writes=off", "max_connections=500"],
-        };
-        [
-            fsync,
-            full_page_writes,
-            "synchronous_commit=on",
-            max_connections,
-        ]
+    fn settings(self) -> [&'static str; 3] {
+        match self {
+            Self::Disk => ["fsync=on", "full_page_writes=on", "synchronous_commit=on"],
+            Self::OperatingSystem => ["fsync=off", "full_page_writes=off", "synchronous_commit=on"],
+        }
     }
 }
 
@@ -266,6 +259,7 @@ pub(super) fn command(
         "listen_addresses=",
         &port,
         "unix_socket_permissions=0700",
+        "max_connections=200",
         "shared_buffers=128MB",
         "logging_collector=off",
         "log_destination=stderr",
