@@ -13,12 +13,14 @@ const OTHERS: &str = "others";
 /// engine, or what was not an error of the database. The last one is the label of all others.
 pub const ROLLBACKS: [&str; 25] = [
     "40001", DEADLOCK, "55P03", "23505", "23503", "23514", "22003", "25P03", "25P04", "25006",
-    "53100", "53200", "53300", "57014", "57P01", "57P02", "57P03", CONNECTION, RULE, CONFLICT,
+    DISK_FULL, "53200", "53300", "57014", "57P01", "57P02", "57P03", CONNECTION, RULE, CONFLICT,
     DEADLINE, UNKNOWN, PANIC, "XX000", "other",
 ];
 
 /// The database ended a circle of transactions that waited for each other.
 pub const DEADLOCK: &str = "40P01";
+/// The disk of the database is full.
+pub const DISK_FULL: &str = "53100";
 /// The database could not be reached, or the connection was lost.
 pub const CONNECTION: &str = "08006";
 /// A rule of the shop refused the request; the database had no part in it.

@@ -29,15 +29,30 @@ use crate::{
     model::ShopError,
 };
 
-/// Events that are seven days old, delivered or not.
-pub const OLD_EVENTS: ExpiredRows = ExpiredRows {
-    name: "events of the outbox",
+/// Delivered events that are seven days old.
+pub const OLD_DELIVERED_EVENTS: ExpiredRows = ExpiredRows {
+    name: "delivered events",
     table: "outbox_event",
     key: "id",
     read_key: retention::read_key::<i64>,
-    is_expired: |now, age| outbox_event::Column::CreatedAt.lt(now - age),
-    age: Duration::days(7),
+    is_expired: |now, age| {
+        let is_old = outbox_event::Column::CreatedAt.lt(now - age);
+        is_old.and(outbox_event::Column::DeliveredAt.is_not_null())
+    },
+    age: EVENTS_KEPT,
 };
+/// Events that no subscriber has acknowledged within seven days. They have a name of their own,
+/// because deleting them loses something.
+pub const OLD_UNDELIVERED_EVENTS: ExpiredRows = ExpiredRows {
+    name: "undelivered events",
+    is_expired: |now, age| {
+        let is_old = outbox_event::Column::CreatedAt.lt(now - age);
+        is_old.and(outbox_event::Column::DeliveredAt.is_null())
+    },
+    ..OLD_DELIVERED_EVENTS
+};
+/// How long events are kept, delivered or not.
+const EVENTS_KEPT: Duration = Duration::days(7);
 /// The advisory lock of a claim: an arbitrary number that no other lock uses.
 const CLAIM_LOCK: i64 = 0x6f75_7462;
 /// The most events that a server claims at once.

@@ -194,6 +194,11 @@ impl Queue<'_> {
         redis_stream::consume(self.shop, shutdown).await;
     }
 
+    /// Reads how many orders wait, and how many dead letters there are.
+    pub async fn state(self) -> Result<QueueState, GatesError> {
+        Ok(self.open()?.state().await?)
+    }
+
     /// Reads the queue for its page.
     pub async fn inspect(self) -> Result<QueueReport, GatesError> {
         let queue = self.open()?;

@@ -9,6 +9,7 @@ pub mod exposition;
 pub mod figures;
 pub mod history;
 pub mod observed;
+pub mod protection;
 pub mod queried;
 pub mod readers;
 

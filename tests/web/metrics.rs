@@ -9,22 +9,38 @@ use axum::{
 use doorbuster::{
     db::txn::{self, Policy},
     model::StrategyKey,
-    web::{self, AppState, health::exposition, maintenance::health::observe_once},
+    shop::{Shop, inventory::order_queue::OrderQueue},
+    web::{
+        self, AppState,
+        health::exposition,
+        maintenance::{health::observe_once, old_data::run_round},
+    },
 };
 use sea_orm::ConnectionTrait;
 use tokio::net::TcpListener;
 
-use super::support::{TestShop, Visitor, parts};
-use crate::support::raw_http::RawConnection;
+use super::{
+    queue::order_of,
+    support::{TestShop, Visitor, parts},
+};
+use crate::support::{PATIENCE, administrator, raw_http::RawConnection, redis::TestRedis, within};
+
+const EVENTS_WAITING: &str = "doorbuster_outbox_events_waiting";
+const OLDEST_EVENT: &str = "doorbuster_outbox_oldest_waiting_age_seconds";
+const EVENTS_LOST: &str = "doorbuster_outbox_events_deleted_undelivered_total";
+const ORDERS_WAITING: &str = "doorbuster_order_queue_orders_waiting";
+const OLDEST_ORDER: &str = "doorbuster_order_queue_oldest_waiting_age_seconds";
+const DEAD_LETTERS: &str = "doorbuster_order_queue_dead_letters";
 
 /// A server of the shop, and its state.
 fn server_of(shop: &TestShop) -> (Visitor, AppState) {
-    let state = AppState::new(parts(
-        shop.handle(),
-        shop.database.url(),
-        "http://shop.test",
-    ));
+    let state = state_of(shop, shop.handle());
     (Visitor::at(state.clone()), state)
+}
+
+/// The state of this server of the shop.
+fn state_of(shop: &TestShop, server: Shop) -> AppState {
+    AppState::new(parts(server, shop.database.url(), "http://shop.test"))
 }
 
 /// Returns the metrics as Prometheus would read them.
@@ -258,6 +274,105 @@ async fn work_that_is_due_is_counted_and_old_figures_are_not_shown() {
         Some(0.0)
     );
     assert_eq!(value(&swept, "doorbuster_holds_swept_total"), Some(1.0));
+}
+
+#[tokio::test]
+async fn events_are_counted_while_they_wait_and_when_they_are_deleted_undelivered() {
+    let shop = TestShop::new().await;
+    let (_, state) = server_of(&shop);
+    let product = shop.with_product(5).await;
+    let administrator = administrator();
+    let outbox = shop.outbox_administration(&administrator);
+    let subscribed = outbox.subscribe("http://127.0.0.1:1/").await;
+    subscribed.expect("it is a URL");
+    observe_once(&state).await;
+    let none = scrape(&state);
+    for series in [EVENTS_WAITING, OLDEST_EVENT, EVENTS_LOST] {
+        assert_eq!(value(&none, series), Some(0.0), "{series}");
+    }
+
+    shop.buy(&product).await.expect("it is sold");
+    let age = "UPDATE outbox_event SET created_at = CURRENT_TIMESTAMP - INTERVAL '5 minutes'";
+    shop.by_hand.run(age).await;
+    observe_once(&state).await;
+    let waiting = scrape(&state);
+    assert_eq!(value(&waiting, EVENTS_WAITING), Some(2.0));
+    let oldest = value(&waiting, OLDEST_EVENT);
+    assert!(oldest.is_some_and(|age| age >= 300.0), "{oldest:?}");
+
+    for change in [
+        "UPDATE outbox_event SET delivered_at = CURRENT_TIMESTAMP WHERE kind = 'order.placed'",
+        "UPDATE outbox_event SET created_at = CURRENT_TIMESTAMP - INTERVAL '8 days'",
+    ] {
+        shop.by_hand.run(change).await;
+    }
+    observe_once(&state).await;
+    assert_eq!(value(&scrape(&state), EVENTS_WAITING), Some(1.0));
+    state.retention.set(run_round(shop.db(), PATIENCE).await);
+    assert_eq!(shop.count("outbox_event").await, 0);
+    observe_once(&state).await;
+    let deleted = scrape(&state);
+    assert_eq!(value(&deleted, EVENTS_WAITING), Some(0.0));
+    assert_eq!(value(&deleted, EVENTS_LOST), Some(1.0));
+}
+
+/// A transaction that began before the end of the subscription may still write one.
+#[tokio::test]
+async fn an_event_without_a_subscription_waits_for_no_subscriber() {
+    let shop = TestShop::new().await;
+    let (_, state) = server_of(&shop);
+    let late = "INSERT INTO outbox_event (kind, payload) VALUES ('order.placed', '{}')";
+    shop.by_hand.run(late).await;
+    observe_once(&state).await;
+    assert_eq!(value(&scrape(&state), EVENTS_WAITING), Some(0.0));
+}
+
+#[tokio::test]
+async fn orders_in_the_queue_are_counted_while_redis_answers() {
+    let shop = TestShop::new().await;
+    let without = state_of(&shop, shop.handle().with_gate(None));
+    observe_once(&without).await;
+    let text = scrape(&without);
+    assert_eq!(value(&text, EVENTS_WAITING), Some(0.0));
+    for series in [ORDERS_WAITING, OLDEST_ORDER, DEAD_LETTERS] {
+        assert_eq!(value(&text, series), None, "{series}");
+    }
+
+    let Some(mut redis) = TestRedis::start() else {
+        return;
+    };
+    let gate = redis.gate();
+    let queue = OrderQueue::beside(&gate);
+    let state = state_of(&shop, shop.handle().with_gate(Some(gate)));
+    let product = shop.with_product(5).await;
+    for _ in 0..3 {
+        let accepted = queue.accept(&order_of(&product), false).await;
+        accepted.expect("Redis answers");
+    }
+    let taken = queue.take("a consumer", false).await;
+    let (entries, _) = taken.expect("Redis answers");
+    let buried = queue.bury(&entries[0], "a reason").await;
+    assert!(buried.expect("Redis answers"));
+    let text = within(PATIENCE, "an age", async {
+        loop {
+            observe_once(&state).await;
+            let text = scrape(&state);
+            if value(&text, OLDEST_ORDER).is_some_and(|age| age > 0.0) {
+                return text;
+            }
+        }
+    })
+    .await;
+    assert_eq!(value(&text, ORDERS_WAITING), Some(2.0));
+    assert_eq!(value(&text, DEAD_LETTERS), Some(1.0));
+
+    redis.kill();
+    observe_once(&state).await;
+    let away = scrape(&state);
+    assert_eq!(value(&away, EVENTS_WAITING), Some(0.0));
+    for series in [ORDERS_WAITING, OLDEST_ORDER, DEAD_LETTERS] {
+        assert_eq!(value(&away, series), None, "{series}");
+    }
 }
 
 #[tokio::test]

@@ -72,6 +72,37 @@ async fn every_metric_that_is_named_exists() {
     }
 }
 
+/// Metrics of alerts that only say what another one is compared with.
+const COMPARED_WITH: [&str; 2] = [
+    "doorbuster_checkout_attempts_total",
+    "doorbuster_pool_connections_max",
+];
+
+/// Returns the metrics in the expressions of these rules of which *Health* has no figure.
+fn without_a_figure(rules: &str) -> BTreeSet<String> {
+    let used = found(rules, r"\b(doorbuster_[a-z_]+)").into_iter();
+    let used = used.map(|name| name.trim_end_matches("_bucket").to_owned());
+    used.filter(|name| !FIGURES.iter().any(|figure| figure.metric == name))
+        .collect()
+}
+
+/// An operator without Prometheus sees on *Health* what an alert would say.
+#[test]
+fn every_metric_of_an_alert_has_a_figure_on_health() {
+    let missing = without_a_figure(&read("ops/prometheus-rules.yaml"));
+    assert_eq!(missing, BTreeSet::from(COMPARED_WITH.map(str::to_owned)));
+}
+
+#[test]
+fn a_metric_of_an_alert_without_a_figure_is_found() {
+    let rules = "expr: max(doorbuster_holds) > 0 and doorbuster_uptime_seconds{instance=\"a\"} > 9";
+    let missing = without_a_figure(rules);
+    assert_eq!(
+        missing,
+        BTreeSet::from(["doorbuster_uptime_seconds".to_owned()])
+    );
+}
+
 #[tokio::test]
 async fn every_metric_is_in_the_dashboard() {
     let shop = TestShop::new().await;
@@ -116,6 +147,19 @@ async fn every_alert_has_a_runbook_and_is_fired_once() {
         );
         assert!(alert.contains("severity: "), "{name}");
     }
+}
+
+/// The alert about a server that does not answer names the job.
+#[test]
+fn the_job_of_the_alerts_is_that_of_the_configurations() {
+    let jobs: BTreeSet<_> = found(&read("ops/prometheus-rules.yaml"), r#"up\{job="(\w+)"\}"#)
+        .into_iter()
+        .collect();
+    for file in ["ops/prometheus.yaml", "ops/compose/prometheus.yaml"] {
+        let scraped: BTreeSet<_> = found(&read(file), r"job_name: (\w+)").into_iter().collect();
+        assert_eq!(scraped, jobs, "{file}");
+    }
+    assert_eq!(jobs.len(), 1);
 }
 
 /// A relative link leads nowhere in a message of the Alertmanager.

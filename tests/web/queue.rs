@@ -20,7 +20,7 @@ fn body(product: i64, quantity: u32) -> String {
 }
 
 /// An order of one unit, which no server of the shop has accepted.
-fn order_of(product: &TestProduct) -> QueuedOrder {
+pub(super) fn order_of(product: &TestProduct) -> QueuedOrder {
     QueuedOrder::new(&PurchaseRequest {
         product_id: product.id,
         quantity: units_of(1),

@@ -1,5 +1,5 @@
-//! How much work is due: holds, payments, refunds and backorders. Each query reads only rows that
-//! are open, by an index, however long the history is.
+//! How much work is due: holds, payments, refunds, backorders and events. Each query reads only rows
+//! that are open, by an index, however long the history is.
 
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 
@@ -9,6 +9,9 @@ use crate::{
     model::ShopError,
     shop::payments::record::QUERY_INTERVAL,
 };
+
+/// More events are not counted: after days without a subscriber, there may be millions.
+const EVENTS_COUNTED_MAX: u64 = 100_000;
 
 /// Work of the whole shop that is due, at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,6 +30,10 @@ pub struct ShopFigures {
     pub refunds_waiting: i64,
     /// Paid orders that wait for stock.
     pub backorders_waiting: i64,
+    /// Events of the outbox that the subscriber has not acknowledged, counted up to 100,000.
+    pub events_waiting: i64,
+    /// The age of the oldest of these, in microseconds.
+    pub oldest_event_us: i64,
 }
 
 #[derive(FromQueryResult)]
@@ -37,7 +44,7 @@ struct HoldsRow {
 }
 
 #[derive(FromQueryResult)]
-struct PaymentsRow {
+struct WaitingRow {
     waiting: i64,
     age_us: Option<i64>,
 }
@@ -67,7 +74,7 @@ async fn read(connection: &impl ConnectionTrait) -> Result<ShopFigures, DbErr> {
     )
     .await?;
     let due = dialect::now(connection).await? - QUERY_INTERVAL;
-    let payments = read_row::<PaymentsRow>(
+    let payments = read_row::<WaitingRow>(
         connection,
         &format!(
             "SELECT count(*) AS waiting, {} AS age_us FROM payment \
@@ -81,6 +88,7 @@ async fn read(connection: &impl ConnectionTrait) -> Result<ShopFigures, DbErr> {
     let refunds = read_row::<CountRow>(connection, refunds, []).await?;
     let backorders = "SELECT count(*) AS waiting FROM customer_order WHERE status = 'backordered'";
     let backorders = read_row::<CountRow>(connection, backorders, []).await?;
+    let events = read_events(connection).await?;
     Ok(ShopFigures {
         holds_live: holds.live,
         holds_expired: holds.expired,
@@ -90,7 +98,22 @@ async fn read(connection: &impl ConnectionTrait) -> Result<ShopFigures, DbErr> {
         oldest_unknown_us: payments.age_us.unwrap_or_default(),
         refunds_waiting: refunds.waiting,
         backorders_waiting: backorders.waiting,
+        events_waiting: events.waiting,
+        oldest_event_us: events.age_us.unwrap_or_default(),
     })
+}
+
+/// Reads which events wait. A transaction that began before the end of a subscription may leave
+/// some: no subscriber waits for those.
+async fn read_events(connection: &impl ConnectionTrait) -> Result<WaitingRow, DbErr> {
+    let sql = format!(
+        "SELECT count(*) AS waiting, {} AS age_us FROM ( \
+           SELECT created_at FROM outbox_event \
+           WHERE delivered_at IS NULL AND EXISTS (SELECT 1 FROM event_subscription) \
+           LIMIT {EVENTS_COUNTED_MAX}) AS undelivered",
+        dialect::microseconds_between("min(created_at)", "CURRENT_TIMESTAMP")
+    );
+    read_row(connection, &sql, []).await
 }
 
 async fn read_row<R: FromQueryResult>(

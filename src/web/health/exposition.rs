@@ -2,6 +2,7 @@
 //! value passes for a new one.
 
 mod resilience;
+mod waiting;
 
 use std::{fmt, time::Duration};
 
@@ -46,6 +47,7 @@ impl Collector for Metrics {
         let queried = self.0.health.queried();
         let queried = queried.as_deref();
         write_work(&mut writer, queried)?;
+        self.write_waiting(&mut writer, queried)?;
         write_audits(&mut writer, queried)?;
         write_database(&mut writer, queried)
     }

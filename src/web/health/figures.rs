@@ -12,6 +12,7 @@ use super::observed::{Interval, Observed};
 pub enum Unit {
     PerSecond,
     Seconds,
+    Hours,
     Percent,
     Number,
 }
@@ -69,7 +70,7 @@ impl Group {
 /// unknown.
 pub type Sample = [Option<f64>; FIGURE_COUNT];
 
-const FIGURE_COUNT: usize = 20;
+const FIGURE_COUNT: usize = 36;
 
 /// Returns the higher value of each figure.
 pub fn highest(one: &Sample, other: &Sample) -> Sample {
@@ -83,6 +84,14 @@ pub fn highest(one: &Sample, other: &Sample) -> Sample {
 pub fn sample(now: &Observed, before: Option<&Observed>) -> Sample {
     let interval = Interval { now, before };
     std::array::from_fn(|index| (FIGURES[index].value)(&interval))
+}
+
+/// Returns the figures that need attention.
+pub fn abnormal(sample: &Sample) -> Vec<&'static Figure> {
+    let figures = FIGURES.iter().zip(sample);
+    let abnormal =
+        figures.filter(|(figure, value)| value.is_some_and(|value| figure.is_abnormal(value)));
+    abnormal.map(|(figure, _)| figure).collect()
 }
 
 impl Figure {
@@ -105,6 +114,7 @@ impl Unit {
         match self {
             Self::PerSecond => format!("{number}/s"),
             Self::Seconds => format!("{number} s"),
+            Self::Hours => format!("{number} h"),
             Self::Percent => format!("{value:.0} %"),
             Self::Number => number,
         }
@@ -113,10 +123,17 @@ impl Unit {
 
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::{
+        sync::Arc,
+        time::{Duration, Instant},
+    };
 
     use super::*;
-    use crate::metrics::HistogramSnapshot;
+    use crate::{
+        metrics::HistogramSnapshot,
+        shop::{inventory::order_queue::QueueState, operation::ShopFigures},
+        web::health::{protection::Protection, queried::Queried},
+    };
 
     fn observed(at: Instant, successes: u64) -> Observed {
         Observed {
@@ -125,9 +142,14 @@ mod tests {
             refused: 0,
             failed: 0,
             durations: HistogramSnapshot::default(),
+            fallbacks: 0,
             retries: 0,
             deadlocks: 0,
+            full_disks: 0,
             lock_wait_us: successes * 1_000_000,
+            events_lost: 0,
+            protection: Protection::default(),
+            heartbeat_age: None,
             queue_depth: 0.0,
             connections_percent: 50.0,
             waiting: 0.0,
@@ -158,6 +180,82 @@ mod tests {
         assert_eq!(value_of(&second, "violations"), None, "nothing was read");
     }
 
+    fn ids_of_abnormal(sample: &Sample) -> Vec<&'static str> {
+        abnormal(sample).iter().map(|figure| figure.id).collect()
+    }
+
+    #[test]
+    fn what_waits_to_leave_the_shop_has_figures() {
+        let queried = Queried {
+            at: Instant::now(),
+            shop: ShopFigures {
+                events_waiting: 7,
+                oldest_event_us: 301_000_000,
+                ..ShopFigures::default()
+            },
+            load: None,
+            continuous_audit: None,
+            full_audit: None,
+            order_queue: None,
+        };
+        let mut now = observed(Instant::now(), 0);
+        now.queried = Some(Arc::new(queried.clone()));
+        let without_redis = sample(&now, None);
+        assert_eq!(value_of(&without_redis, "outbox"), Some(7.0));
+        assert_eq!(ids_of_abnormal(&without_redis), ["outbox-age"]);
+        assert_eq!(value_of(&without_redis, "order-queue"), None);
+
+        now.queried = Some(Arc::new(Queried {
+            order_queue: Some(QueueState {
+                waiting: 3,
+                dead_letters: 1,
+                oldest: Duration::from_secs(121),
+                ..QueueState::default()
+            }),
+            ..queried
+        }));
+        let sample = sample(&now, None);
+        assert_eq!(value_of(&sample, "order-queue"), Some(3.0));
+        assert_eq!(
+            ids_of_abnormal(&sample),
+            ["outbox-age", "order-queue-age", "dead-letters"]
+        );
+    }
+
+    #[test]
+    fn what_protects_a_server_has_figures() {
+        let start = Instant::now();
+        let before = observed(start, 0);
+        let now = Observed {
+            fallbacks: 20,
+            full_disks: 1,
+            events_lost: 1,
+            protection: Protection {
+                breakers_away: 1,
+                breaker_openings: 1,
+                requests_refused: 5,
+                paying_refused: 1,
+                retries_refused: 1,
+            },
+            heartbeat_age: Some(Duration::from_secs(16)),
+            ..observed(start + Duration::from_secs(10), 0)
+        };
+        let sample = sample(&now, Some(&before));
+        assert_eq!(value_of(&sample, "admission"), Some(0.5));
+        let expected = [
+            "fallbacks",
+            "events-lost",
+            "retries-refused",
+            "disk-full",
+            "not-visible",
+            "heartbeat",
+            "breakers",
+            "breaker-openings",
+            "paying-refused",
+        ];
+        assert_eq!(ids_of_abnormal(&sample), expected);
+    }
+
     #[test]
     fn the_highest_value_is_kept_also_beside_unknown_ones() {
         let (mut one, mut other): (Sample, Sample) = ([None; FIGURE_COUNT], [None; FIGURE_COUNT]);
@@ -173,6 +271,7 @@ mod tests {
             (Unit::PerSecond, 1_234.5, "1234/s"),
             (Unit::Seconds, 0.012, "0.012 s"),
             (Unit::Seconds, 2.34, "2.3 s"),
+            (Unit::Hours, 23.6, "24 h"),
             (Unit::Percent, 93.75, "94 %"),
             (Unit::Number, 7.0, "7"),
         ] {

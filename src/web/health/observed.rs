@@ -5,9 +5,16 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::queried::Queried;
+use super::{
+    protection::Protection,
+    queried::{AuditFigures, Queried},
+};
 use crate::{
-    metrics::{HistogramSnapshot, transactions::DEADLOCK},
+    metrics::{
+        HistogramSnapshot,
+        transactions::{DEADLOCK, DISK_FULL},
+    },
+    shop::inventory::order_queue::QueueState,
     web::AppState,
 };
 
@@ -19,9 +26,17 @@ pub struct Observed {
     pub refused: u64,
     pub failed: u64,
     pub durations: HistogramSnapshot,
+    /// Purchases and reservations for which the row took over from a strategy.
+    pub fallbacks: u64,
     pub retries: u64,
     pub deadlocks: u64,
+    pub full_disks: u64,
     pub lock_wait_us: u64,
+    /// Events that were deleted, although no subscriber had acknowledged them.
+    pub events_lost: u64,
+    pub protection: Protection,
+    /// `None` before the first heartbeat.
+    pub heartbeat_age: Option<Duration>,
     pub queue_depth: f64,
     pub connections_percent: f64,
     pub waiting: f64,
@@ -42,9 +57,14 @@ impl Observed {
             refused,
             failed,
             durations: selling.durations(),
+            fallbacks: selling.fallbacks().map(|(_, count)| count).sum(),
             retries: transactions.all().map(|one| one.retries.get()).sum(),
             deadlocks: transactions.rollbacks(DEADLOCK),
+            full_disks: transactions.rollbacks(DISK_FULL),
             lock_wait_us: transactions.all().map(|one| one.lock_wait_us.get()).sum(),
+            events_lost: state.retention.undelivered_events(),
+            protection: Protection::now(state),
+            heartbeat_age: state.health.heartbeat_age(),
             queue_depth: count(state.shop.purchases().queued() as u64),
             connections_percent: 100.0 * in_use / f64::from(db.settings().transactions_max),
             waiting: count(db.transactions_waiting()),
@@ -80,6 +100,17 @@ impl Interval<'_> {
     /// Returns a value of the figures that were read last.
     pub fn queried(&self, value: fn(&Queried) -> f64) -> Option<f64> {
         self.now.queried.as_deref().map(value)
+    }
+
+    /// Returns the queue of orders, if it was read.
+    pub fn order_queue(&self) -> Option<QueueState> {
+        self.now.queried.as_deref()?.order_queue
+    }
+
+    /// Returns the age of an audit's latest result, in seconds.
+    pub fn audit_age_s(&self, audit: fn(&Queried) -> Option<AuditFigures>) -> Option<f64> {
+        let queried = self.now.queried.as_deref()?;
+        Some((audit(queried)?.age + queried.at.elapsed()).as_secs_f64())
     }
 }
 

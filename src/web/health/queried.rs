@@ -1,4 +1,4 @@
-//! The figures that need a query.
+//! The figures that need a query: of the database, and of the queue in Redis.
 
 use std::time::{Duration, Instant};
 
@@ -11,6 +11,7 @@ use crate::{
     shop::{
         Shop,
         audit::{self, LatestAudit, Stored},
+        inventory::order_queue::QueueState,
         operation::ShopFigures,
     },
 };
@@ -25,6 +26,8 @@ pub struct Queried {
     /// `None` before the first audit.
     pub continuous_audit: Option<AuditFigures>,
     pub full_audit: Option<AuditFigures>,
+    /// The queue of orders; `None` without Redis, and while it does not answer.
+    pub order_queue: Option<QueueState>,
 }
 
 /// The latest result of an audit.
@@ -51,13 +54,26 @@ pub async fn read(shop: &Shop) -> Result<Queried, ShopError> {
         audit::latest(shop.db(), Stored::Continuous),
         audit::latest(shop.db(), Stored::Full)
     )?;
+    let (load, order_queue) = tokio::join!(load_of(shop.db()), order_queue_of(shop));
     Ok(Queried {
         at: Instant::now(),
         shop: figures,
-        load: load_of(shop.db()).await,
+        load,
         continuous_audit: continuous_audit.map(AuditFigures::from),
         full_audit: full_audit.map(AuditFigures::from),
+        order_queue,
     })
+}
+
+async fn order_queue_of(shop: &Shop) -> Option<QueueState> {
+    shop.gate()?;
+    match shop.queue().state().await {
+        Ok(state) => Some(state),
+        Err(error) => {
+            tracing::debug!(%error, "the queue of orders is not visible");
+            None
+        }
+    }
 }
 
 async fn load_of(db: &Db) -> Option<ServerLoad> {

@@ -13,21 +13,27 @@ use crate::{
         retention::{self, COUNTED_MAX, Deleted, ExpiredRows},
         session_store::EXPIRED_SESSIONS,
     },
+    metrics::Counter,
     shop::{
-        cart::OLD_CARTS, idempotency::OLD_KEYS, inventory::queue_outcome::OLD_OUTCOMES, moment,
-        operation::OLD_HEARTBEATS, outbox::OLD_EVENTS,
+        cart::OLD_CARTS,
+        idempotency::OLD_KEYS,
+        inventory::queue_outcome::OLD_OUTCOMES,
+        moment,
+        operation::OLD_HEARTBEATS,
+        outbox::{OLD_DELIVERED_EVENTS, OLD_UNDELIVERED_EVENTS},
     },
     simulation::store,
     web::AppState,
 };
 
 /// The rows that are deleted by their age alone.
-const ROWS: [ExpiredRows; 6] = [
+const ROWS: [ExpiredRows; 7] = [
     EXPIRED_SESSIONS,
     OLD_CARTS,
     OLD_KEYS,
     OLD_OUTCOMES,
-    OLD_EVENTS,
+    OLD_DELIVERED_EVENTS,
+    OLD_UNDELIVERED_EVENTS,
     OLD_HEARTBEATS,
 ];
 /// Maximum time for one kind of data in a round, so that a million rows of one kind do not delay
@@ -38,9 +44,15 @@ const PAUSE: Duration = Duration::from_secs(300);
 /// Pause after a round that did not.
 const PAUSE_WHILE_BEHIND: Duration = Duration::from_secs(10);
 
-/// The result of the last round of this server process; clones share it.
+/// The result of the last round of this server process, and what all rounds lost; clones share it.
 #[derive(Clone, Debug, Default)]
-pub struct RetentionStatus(Arc<Mutex<Option<RetentionReport>>>);
+pub struct RetentionStatus(Arc<Rounds>);
+
+#[derive(Debug, Default)]
+struct Rounds {
+    latest: Mutex<Option<RetentionReport>>,
+    undelivered_events: Counter,
+}
 
 impl RetentionStatus {
     /// Returns the result of the last round, or `None` before the first has ended.
@@ -48,13 +60,19 @@ impl RetentionStatus {
         self.lock().clone()
     }
 
-    /// Replaces the result of the last round.
+    /// Replaces the result of the last round, and counts the events that were lost in it.
     pub fn set(&self, report: RetentionReport) {
+        self.0.undelivered_events.add(report.undelivered_events());
         *self.lock() = Some(report);
     }
 
+    /// Returns how many events all rounds have deleted that no subscriber had acknowledged.
+    pub fn undelivered_events(&self) -> u64 {
+        self.0.undelivered_events.get()
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<RetentionReport>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.latest.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -93,6 +111,13 @@ impl RetentionReport {
     /// Returns true if no old data is left.
     pub fn is_complete(&self) -> bool {
         self.kinds.iter().all(|kind| kind.left == Some(0))
+    }
+
+    /// Returns how many events the round deleted that no subscriber had acknowledged.
+    pub fn undelivered_events(&self) -> u64 {
+        let kinds = self.kinds.iter();
+        let undelivered = kinds.filter(|kind| kind.name == OLD_UNDELIVERED_EVENTS.name);
+        undelivered.map(|kind| kind.deleted).sum()
     }
 }
 
@@ -135,7 +160,15 @@ pub async fn run_round(db: &Db, kind_max: Duration) -> RetentionReport {
         Ok(now) => moment::in_utc(now),
         Err(_) => String::new(),
     };
-    RetentionReport { at, kinds }
+    let round = RetentionReport { at, kinds };
+    let lost = round.undelivered_events();
+    if lost > 0 {
+        tracing::warn!(
+            deleted = lost,
+            "events were deleted that no subscriber has acknowledged for seven days"
+        );
+    }
+    round
 }
 
 /// Logs the result for one kind of data, and counts what is left.
@@ -201,5 +234,22 @@ mod tests {
             };
             assert_eq!(report.is_complete(), is_complete, "{left:?}");
         }
+    }
+
+    #[test]
+    fn the_undelivered_events_of_all_rounds_are_counted() {
+        let status = RetentionStatus::default();
+        for deleted in [2, 3] {
+            let undelivered = KindReport {
+                name: OLD_UNDELIVERED_EVENTS.name,
+                deleted,
+                left: Some(0),
+            };
+            status.set(RetentionReport {
+                at: String::new(),
+                kinds: vec![kind(Some(0)), undelivered],
+            });
+        }
+        assert_eq!(status.undelivered_events(), 5, "carts are not counted");
     }
 }

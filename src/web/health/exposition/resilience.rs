@@ -3,18 +3,15 @@
 use std::{fmt, iter::Sum};
 
 use super::{Metrics, NO_LABELS, Writer, count};
-use crate::resilience::{Breaker, Class, ConcurrencyLimiter, breaker::State};
+use crate::{
+    resilience::{Breaker, Class, ConcurrencyLimiter, breaker::State},
+    web::health::protection,
+};
 
 impl Metrics {
     fn breakers(&self) -> impl Iterator<Item = ([(&'static str, &'static str); 1], &Breaker)> {
-        let shop = &self.0.shop;
-        let breakers = [
-            ("database", shop.db().guard().breaker()),
-            ("provider", shop.provider_breaker()),
-            ("redis", shop.gate().map(|gate| gate.redis().breaker())),
-        ];
-        let breakers = breakers.into_iter();
-        breakers.filter_map(|(name, breaker)| Some(([("breaker", name)], breaker?)))
+        let breakers = protection::breakers(&self.0.shop);
+        breakers.map(|(name, breaker)| ([("breaker", name)], breaker))
     }
 
     /// Writes what protects the server and its services.

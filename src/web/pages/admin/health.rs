@@ -11,7 +11,7 @@ use self::chart::HistoryChart;
 use super::Subnav;
 use crate::web::{
     health::{
-        figures::{FIGURES, Figure, Group, Sample},
+        figures::{FIGURES, Figure, Group, Sample, abnormal},
         history::Period,
     },
     pages::{
@@ -43,8 +43,8 @@ pub fn HealthPage() -> impl IntoView {
 
 #[component]
 fn HealthView(period: Period, uptime: Duration, samples: Vec<Sample>) -> impl IntoView {
-    let lead = "Rates and queues are those of this server; reservations, payments, audits and the \
-                database are those of the whole shop.";
+    let lead = "Rates and purchases in memory are those of this server; work that is due, audits and \
+                the database are those of the whole shop.";
     let groups = Group::ALL
         .into_iter()
         .map(|group| view! { <GroupView group period samples=samples.clone()/> })
@@ -100,21 +100,10 @@ fn in_words(duration: Duration) -> String {
     }
 }
 
-/// Returns the figures that are not normal in the latest sample.
-fn abnormal(samples: &[Sample]) -> Vec<&'static Figure> {
-    let Some(latest) = samples.last() else {
-        return Vec::new();
-    };
-    let figures = FIGURES.iter().zip(latest);
-    let abnormal =
-        figures.filter(|(figure, value)| value.is_some_and(|value| figure.is_abnormal(value)));
-    abnormal.map(|(figure, _)| figure).collect()
-}
-
-/// Lists the figures that are not normal.
+/// Lists the figures that are not normal in the latest sample.
 #[component]
 fn Attention(samples: Vec<Sample>) -> impl IntoView {
-    let figures = abnormal(&samples);
+    let figures = samples.last().map(abnormal).unwrap_or_default();
     if figures.is_empty() {
         let text = if samples.is_empty() {
             "The first figures are read within 10 s."
@@ -230,11 +219,10 @@ mod tests {
             panic!("both figures exist");
         };
         let mut sample: Sample = std::array::from_fn(|_| Some(0.0));
-        assert!(abnormal(&[sample]).is_empty());
+        assert!(abnormal(&sample).is_empty());
         sample[holds] = Some(1e6);
         sample[deadlocks] = Some(0.1);
-        let ids: Vec<_> = abnormal(&[sample]).iter().map(|found| found.id).collect();
+        let ids: Vec<_> = abnormal(&sample).iter().map(|found| found.id).collect();
         assert_eq!(ids, ["deadlocks"], "the number of holds has no limit");
-        assert!(abnormal(&[]).is_empty());
     }
 }
