@@ -121,7 +121,7 @@ fn answer(answered: &ProofResult) -> impl IntoView + use<> {
         <figure class="certificate__answer">
             <figcaption>{description}</figcaption>
             <pre tabindex="0"><code>{answered.statement()}</code></pre>
-            <div class="table-wrap" role="region" aria-label=format!("{description}: result") tabindex="0">
+            <div class="table-wrap" tabindex="0">
                 <table class="table">
                     <caption class="vh">{format!("{description}: result")}</caption>
                     <thead><tr>{heads.collect_view()}</tr></thead>
