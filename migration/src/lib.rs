@@ -7,6 +7,7 @@
 pub use sea_orm_migration;
 pub use sea_orm_migration::prelude::*;
 
+mod kept_rows;
 mod m0001_catalogue;
 mod m0002_stock_movement;
 mod m0003_cart;
