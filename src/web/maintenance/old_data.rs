@@ -15,20 +15,21 @@ use crate::{
     },
     shop::{
         cart::OLD_CARTS, idempotency::OLD_KEYS, inventory::queue_outcome::OLD_OUTCOMES, moment,
-        operation::OLD_HEARTBEATS, outbox::OLD_EVENTS,
+        operation::OLD_HEARTBEATS, outbox::OLD_EVENTS, wrong_passwords::FORGIVEN_COUNTS,
     },
     simulation::store,
     web::AppState,
 };
 
 /// The rows that are deleted by their age alone.
-const ROWS: [ExpiredRows; 6] = [
+const ROWS: [ExpiredRows; 7] = [
     EXPIRED_SESSIONS,
     OLD_CARTS,
     OLD_KEYS,
     OLD_OUTCOMES,
     OLD_EVENTS,
     OLD_HEARTBEATS,
+    FORGIVEN_COUNTS,
 ];
 /// Maximum time for one kind of data in a round, so that a million rows of one kind do not delay
 /// the others.
