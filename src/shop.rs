@@ -22,6 +22,7 @@
 //! | [`Shop::sale_administration`] | plans, opens and ends sales | `sales/planning.rs` |
 //! | [`Shop::discount_administration`] | creates and switches discount codes | `discounts.rs` |
 //! | [`Shop::administrators`] | checks and stores the password | `administrator.rs` |
+//! | [`Shop::wrong_passwords`] | counts wrong passwords of each network | `wrong_passwords.rs` |
 //! | [`Shop::purchases`] | counts express purchases of this process | `inventory.rs` |
 //! | [`Shop::gates`] | seeds, inspects and reconciles the gates in Redis | `gates.rs` |
 //! | [`Shop::queue`] | follows queued orders, writes them, audits the queue | `queue.rs` |
@@ -63,6 +64,7 @@ pub mod seed;
 pub mod settlement;
 pub mod stock;
 pub mod stock_admin;
+pub mod wrong_passwords;
 
 use std::{sync::Arc, time::Duration};
 
@@ -96,6 +98,7 @@ use reservations::Reservations;
 use sales::{SaleAdministration, Sales};
 use stock::Stock;
 use stock_admin::StockAdministration;
+use wrong_passwords::WrongPasswords;
 
 /// The shop on one connection pool.
 #[derive(Clone, Debug)]
@@ -326,6 +329,11 @@ impl Shop {
     /// The administrator's password.
     pub fn administrators(&self) -> Administrators<'_> {
         Administrators { shop: self }
+    }
+
+    /// The counts of wrong passwords.
+    pub fn wrong_passwords(&self) -> WrongPasswords<'_> {
+        WrongPasswords { shop: self }
     }
 
     /// The express purchases of this process.

@@ -39,6 +39,7 @@ mod redis_pages;
 mod request_ids;
 mod run_page;
 mod sales;
+mod schema_differences;
 mod search;
 mod server_process;
 mod several_servers;

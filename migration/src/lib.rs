@@ -7,6 +7,7 @@
 pub use sea_orm_migration;
 pub use sea_orm_migration::prelude::*;
 
+mod kept_rows;
 mod m0001_catalogue;
 mod m0002_stock_movement;
 mod m0003_cart;
@@ -39,6 +40,7 @@ mod m0030_switched_codes;
 mod m0031_fencing_tokens;
 mod m0032_queue_outcomes;
 mod m0033_outbox;
+mod m0034_wrong_passwords;
 pub mod mysql;
 
 /// Runs all migrations for PostgreSQL, oldest first.
@@ -80,6 +82,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0031_fencing_tokens::Migration),
             Box::new(m0032_queue_outcomes::Migration),
             Box::new(m0033_outbox::Migration),
+            Box::new(m0034_wrong_passwords::Migration),
         ]
     }
 }

@@ -2,6 +2,8 @@
 
 use sea_orm_migration::{prelude::*, schema::*};
 
+use crate::kept_rows::refuse_to_drop;
+
 #[derive(DeriveMigrationName)]
 pub struct Migration;
 
@@ -36,6 +38,7 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        refuse_to_drop(manager, &["customer_order"]).await?;
         for table in ["order_line", "customer_order"] {
             manager
                 .drop_table(Table::drop().table(table).to_owned())

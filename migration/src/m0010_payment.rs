@@ -2,6 +2,8 @@
 
 use sea_orm_migration::{prelude::*, schema::*};
 
+use crate::kept_rows::refuse_to_drop;
+
 #[derive(DeriveMigrationName)]
 pub struct Migration;
 
@@ -27,6 +29,7 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        refuse_to_drop(manager, &["payment"]).await?;
         for table in ["payment_event", "refund", "payment"] {
             manager
                 .drop_table(Table::drop().table(table).to_owned())

@@ -2,6 +2,8 @@
 
 use sea_orm_migration::{prelude::*, schema::*};
 
+use crate::kept_rows::refuse_to_drop;
+
 #[derive(DeriveMigrationName)]
 pub struct Migration;
 
@@ -23,6 +25,7 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        refuse_to_drop(manager, &["discount_code"]).await?;
         for table in ["discount_use", "discount_code"] {
             manager
                 .drop_table(Table::drop().table(table).to_owned())

@@ -21,7 +21,7 @@ pub struct Arguments {
 enum Action {
     /// Apply all pending migrations.
     Up,
-    /// Revert the last migration.
+    /// Revert the last migration, unless that would drop orders, carts or discount codes.
     Down,
     /// Drop all tables, then apply all migrations.
     Fresh,

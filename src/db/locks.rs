@@ -25,6 +25,8 @@ pub(super) const ADVISORY_STOCK: i32 = 1;
 const ADVISORY_ADDRESS: i32 = 2;
 /// The class of the advisory lock of retention.
 const ADVISORY_RETENTION: i32 = 3;
+/// The class of advisory locks whose key is a network that sends passwords.
+const ADVISORY_PASSWORDS: i32 = 4;
 
 /// Locks one stock row with `SELECT … FOR UPDATE`; `None` if it does not exist.
 pub async fn stock_row(work: &Work, product_id: i64) -> Result<Option<stock::Model>, DbErr> {
@@ -41,16 +43,31 @@ pub async fn stock_row_nowait(work: &Work, product_id: i64) -> Result<Option<sto
 /// Waits for the advisory lock of an address, under which its holds are counted and added. It comes
 /// after the cart and before every other lock.
 pub async fn holds_of_address(work: &Work, address: &str) -> Result<(), DbErr> {
-    let mut hash = Sha256::new();
-    hash.update(address.as_bytes());
-    let mut key = [0; 8];
-    key.copy_from_slice(&hash.finalize()[..8]);
     work.time_lock_wait(dialect::advisory_lock_in_transaction(
         work.connection(),
         ADVISORY_ADDRESS,
-        i64::from_be_bytes(key),
+        key_of(address),
     ))
     .await
+}
+
+/// Waits for the advisory lock of a network, under which its wrong passwords are counted.
+pub async fn wrong_passwords_of(work: &Work, network: &str) -> Result<(), DbErr> {
+    work.time_lock_wait(dialect::advisory_lock_in_transaction(
+        work.connection(),
+        ADVISORY_PASSWORDS,
+        key_of(network),
+    ))
+    .await
+}
+
+/// Returns the key of a text for an advisory lock.
+fn key_of(text: &str) -> i64 {
+    let mut hash = Sha256::new();
+    hash.update(text.as_bytes());
+    let mut key = [0; 8];
+    key.copy_from_slice(&hash.finalize()[..8]);
+    i64::from_be_bytes(key)
 }
 
 /// Waits for the advisory lock of a product, which is released when the transaction ends.

@@ -22,7 +22,7 @@ const MIGRATION_LOCK: i64 = 0x646f_6f72;
 pub enum Step {
     /// Apply all pending migrations.
     Up,
-    /// Revert the last migration.
+    /// Revert the last migration, unless that would drop a table with rows that people made.
     Down,
     /// Drop all tables, then apply all migrations.
     Fresh,
@@ -100,6 +100,9 @@ fn names<M: MigratorTrait>() -> Vec<String> {
 }
 
 /// Runs `step` while no other server changes the schema.
+///
+/// # Errors
+/// `DbErr::Migration` if a revert would drop a table with rows that people made.
 pub async fn migrate(url: &str, step: Step) -> Result<(), DbErr> {
     under_lock(url, async |connection| match Engine::of(connection) {
         Engine::Postgres => take_step::<migration::Migrator>(connection, step).await,

@@ -74,6 +74,9 @@ macro_rules! stored_words {
         }
 
         impl $name {
+            /// All variants.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
             /// The stored text.
             pub const fn as_str(self) -> &'static str {
                 match self {

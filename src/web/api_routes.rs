@@ -1,5 +1,6 @@
 //! The routes below `/api`, and the OpenAPI document that is made from them: a handler carries its
-//! address, its method and its description, so a route cannot be in one and not in the other.
+//! address, its method and its description, so a route cannot be in one and not in the other. The
+//! document also describes the events that the shop sends.
 
 use std::sync::LazyLock;
 
@@ -16,7 +17,7 @@ use utoipa_axum::{router::UtoipaMethodRouter, routes};
 use super::{
     AppState, api_pages,
     json::{
-        forms, health,
+        events, forms, health,
         openapi::{self, ApiDocument},
         order,
         problem::ProblemJson,
@@ -32,7 +33,9 @@ method with 405 and `Allow`, a body of more than 64 KiB with 413.
 
 Amounts are whole cents, times are RFC 3339 in UTC by the database's clock. Send every change with an \
 `Idempotency-Key` (forms: the field `idempotency_key`), and send it again with the same key if there is no answer: it \
-is carried out once.";
+is carried out once.
+
+Under `webhooks` are the events that the shop sends to a subscriber.";
 
 /// A route with its description.
 pub type ApiRoute = UtoipaMethodRouter<AppState>;
@@ -57,6 +60,7 @@ pub fn description() -> OpenApi {
     let mut paths = forms::paths();
     let mut schemas = vec![(ProblemJson::name().into_owned(), ProblemJson::schema())];
     ProblemJson::schemas(&mut schemas);
+    schemas.extend(events::schemas());
     for (own_schemas, own_paths, _) in api_routes() {
         schemas.extend(own_schemas);
         paths.merge(own_paths);
@@ -73,6 +77,7 @@ pub fn description() -> OpenApi {
                 .description(Some(ABOUT)),
         )
         .paths(paths)
+        .webhooks(Some(events::webhooks()))
         .components(Some(
             ComponentsBuilder::new()
                 .schemas_from_iter(schemas)

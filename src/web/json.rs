@@ -1,5 +1,6 @@
 //! The JSON API and the health checks, one file per resource, and the OpenAPI document about them.
 
+pub mod events;
 pub mod forms;
 pub mod health;
 pub mod openapi;

@@ -13,11 +13,15 @@ use governor::{
 };
 
 use super::wrong_guesses::WrongGuesses;
-use crate::model::ShopError;
+use crate::{
+    model::ShopError,
+    shop::wrong_passwords::{FORGIVEN_AFTER, WRONG_AT_ONCE_MAX},
+};
 
-/// Wrong passwords that an address may send at once; after that, one every [`LOGIN_REFILL`].
-const LOGIN_BURST: u32 = 10;
-const LOGIN_REFILL: Duration = Duration::from_secs(12);
+/// Wrong passwords that an address may send at once; after that, one every [`LOGIN_REFILL`]. The
+/// database counts those of all servers.
+const LOGIN_BURST: u32 = WRONG_AT_ONCE_MAX;
+const LOGIN_REFILL: Duration = FORGIVEN_AFTER.unsigned_abs();
 /// Wrong order numbers and discount codes that an address may send at once; after that, one every
 /// [`GUESS_REFILL`].
 const GUESS_BURST: u32 = 20;

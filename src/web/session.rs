@@ -347,12 +347,23 @@ impl Visit {
     /// [`ShopError::WrongPassword`]; [`ShopError::TooManyRequests`] after too many wrong passwords.
     pub async fn sign_in(&self, password: &str) -> Result<(), ShopError> {
         self.state.limits.start_login(self.address)?;
-        let checked = self.shop().administrators().check_password(password).await;
-        if !matches!(checked, Ok(None)) {
+        let checked = self.check_counted_password(password).await;
+        if !matches!(checked, Err(ShopError::WrongPassword)) {
             self.state.limits.forgive_login(self.address);
         }
-        let administrator = checked?.ok_or(ShopError::WrongPassword)?;
-        self.store_sign_in(&administrator).await
+        self.store_sign_in(&checked?).await
+    }
+
+    /// Checks a password, which all servers count as wrong until it has turned out to be right.
+    async fn check_counted_password(&self, password: &str) -> Result<Administrator, ShopError> {
+        let network = network_of(self.address);
+        let counts = self.shop().wrong_passwords();
+        counts.count(network).await?;
+        let checked = self.shop().administrators().check_password(password).await;
+        if !matches!(checked, Ok(None)) {
+            counts.forgive(network).await?;
+        }
+        checked?.ok_or(ShopError::WrongPassword)
     }
 
     async fn store_sign_in(&self, _: &Administrator) -> Result<(), ShopError> {

@@ -4,13 +4,17 @@ use doorbuster::{
     db::{
         PoolSettings,
         connect::{self, ConnectError},
+        engine::Engine,
         schema::{self, Step},
     },
     shop::seed,
 };
 use futures::future::join_all;
 
-use crate::support::{PATIENCE, TestDatabase, within};
+use crate::support::{PATIENCE, TestDatabase, TestShop, check_audit_clean, program::run, within};
+
+/// The migrations that a test reverts, if the engine's history has as many above its first one.
+const REVERTED_MAX: usize = 5;
 
 const POOL: PoolSettings = PoolSettings {
     transactions_max: 1,
@@ -81,6 +85,74 @@ async fn each_migration_can_be_reverted_and_applied_again() {
         .value("SELECT count(*) FROM information_schema.tables WHERE table_schema = current_schema() AND table_name <> 'seaql_migrations'")
         .await;
     assert_eq!(tables, 0, "no table remains after the last revert");
+}
+
+/// A shop with a paid order and an express purchase.
+async fn shop_with_orders() -> TestShop {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(5).await;
+    shop.paid(&[(&product, 2)], "ann@example.com").await;
+    shop.buy(&product).await.expect("it is sold");
+    shop
+}
+
+/// The numbers and amounts of all orders.
+async fn orders_of(shop: &TestShop) -> String {
+    shop.by_hand
+        .value(
+            "SELECT string_agg(id || ' ' || status || ' ' || total_cents, ', ' ORDER BY id) \
+             FROM customer_order",
+        )
+        .await
+}
+
+#[tokio::test]
+async fn the_last_migrations_are_reverted_and_applied_again_on_a_shop_with_orders() {
+    let shop = shop_with_orders().await;
+    let (url, orders) = (shop.database.url(), orders_of(&shop).await);
+    let steps = applied(&shop.database).await.len();
+    let reverted = REVERTED_MAX.min(steps - 1);
+    for _ in 0..reverted {
+        schema::migrate(url, Step::Down)
+            .await
+            .expect("one migration is reverted");
+    }
+    let still = applied(&shop.database).await;
+    assert_eq!(
+        still.iter().filter(|applied| **applied).count(),
+        steps - reverted
+    );
+    schema::migrate(url, Step::Up).await.expect("up");
+    assert_eq!(applied(&shop.database).await, vec![true; steps]);
+    assert_eq!(orders_of(&shop).await, orders);
+    check_audit_clean(&shop).await;
+}
+
+/// MySQL's history begins with the whole schema, PostgreSQL's has a migration for each subject.
+#[tokio::test]
+async fn a_migration_is_not_reverted_if_that_would_drop_orders() {
+    let shop = shop_with_orders().await;
+    let (url, orders) = (shop.database.url(), orders_of(&shop).await);
+    let refused = loop {
+        if let Err(error) = schema::migrate(url, Step::Down).await {
+            break error.to_string();
+        }
+    };
+    let table = match shop.by_hand.engine() {
+        Engine::Postgres => "'payment'",
+        Engine::MySql => "'customer_order'",
+    };
+    assert!(
+        refused.contains(table) && refused.contains("Nothing was changed"),
+        "{refused}"
+    );
+    let command = run(Some(url), &["migrate", "down"]).await;
+    let printed = &command.check_code(1).stderr;
+    assert!(printed.contains(&refused), "{printed}");
+    schema::migrate(url, Step::Up).await.expect("up");
+    assert_eq!(orders_of(&shop).await, orders);
+    assert_eq!(shop.count("payment").await, 1);
+    check_audit_clean(&shop).await;
 }
 
 #[tokio::test]

@@ -29,6 +29,22 @@ pub fn operation(method: &Method, path: &str) -> Option<&'static Value> {
     item.get(&method)
 }
 
+/// Returns the webhook of the document whose message has this type, and the schema of the message.
+pub fn webhook_of(kind: &str) -> Option<(&'static Value, &'static Value)> {
+    let webhooks = DOCUMENT["webhooks"].as_object().expect("webhooks");
+    webhooks.values().find_map(|item| {
+        let webhook = &item["post"];
+        let body = &webhook["requestBody"]["content"]["application/json"]["schema"];
+        let name = body["$ref"].as_str()?.trim_start_matches('#');
+        let schema = DOCUMENT.pointer(name)?;
+        let types = schema["properties"]["type"]["enum"].as_array()?;
+        types
+            .iter()
+            .any(|listed| listed == kind)
+            .then_some((webhook, schema))
+    })
+}
+
 fn is_instance(template: &str, path: &str) -> bool {
     let (templates, parts) = (template.split('/'), path.split('/'));
     templates.clone().count() == parts.clone().count()

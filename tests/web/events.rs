@@ -2,6 +2,7 @@
 //! are acknowledged, Redis streams, and the admin page.
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -12,17 +13,28 @@ use std::{
 use axum::{
     Router,
     body::Bytes,
-    http::{HeaderMap, StatusCode},
+    http::{HeaderMap, StatusCode, header::CONTENT_TYPE},
     routing::post,
 };
-use doorbuster::{model::StrategyKey, payment::signature, shop::Shop, web::maintenance::events};
+use doorbuster::{
+    model::StrategyKey,
+    payment::{provider::test_cards, signature},
+    shop::{Shop, refunds::OrderAction},
+    web::maintenance::events,
+};
 use serde_json::Value;
 use time::OffsetDateTime;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::support::{TestShop, Visitor, state};
-use crate::support::{PATIENCE, administrator, check_audit_clean, redis::TestRedis, within};
+use super::{
+    documented::webhook_of,
+    schema_differences::differences,
+    support::{TestShop, Visitor, state},
+};
+use crate::support::{
+    PATIENCE, administrator, check_audit_clean, redis::TestRedis, shop::card, within,
+};
 
 const FORM: &str = "/api/form/admin/events";
 const POLL: Duration = Duration::from_millis(20);
@@ -30,7 +42,7 @@ const POLL: Duration = Duration::from_millis(20);
 /// A subscriber that keeps what it receives, and answers some requests with an error first.
 #[derive(Clone, Default)]
 struct Subscriber {
-    received: Arc<Mutex<Vec<(String, Bytes)>>>,
+    received: Arc<Mutex<Vec<(HeaderMap, Bytes)>>>,
     to_fail: Arc<AtomicUsize>,
 }
 
@@ -39,16 +51,12 @@ impl Subscriber {
     async fn listen(&self) -> String {
         let subscriber = self.clone();
         let handler = move |headers: HeaderMap, body: Bytes| {
-            let signed = headers[signature::HEADER]
-                .to_str()
-                .expect("text")
-                .to_owned();
             let fails = subscriber.to_fail.load(Ordering::Relaxed) > 0;
             if fails {
                 subscriber.to_fail.fetch_sub(1, Ordering::Relaxed);
             } else {
                 let mut received = subscriber.received.lock().expect("no panic under it");
-                received.push((signed, body));
+                received.push((headers, body));
             }
             std::future::ready(match fails {
                 true => StatusCode::SERVICE_UNAVAILABLE,
@@ -62,7 +70,7 @@ impl Subscriber {
         format!("http://{address}/events")
     }
 
-    fn received(&self) -> Vec<(String, Bytes)> {
+    fn received(&self) -> Vec<(HeaderMap, Bytes)> {
         self.received.lock().expect("no panic under it").clone()
     }
 
@@ -131,9 +139,10 @@ async fn each_change_is_sent_signed_until_it_is_acknowledged() {
     }
     let secret = shop.outbox().secret().await.expect("there is one");
     let now = OffsetDateTime::now_utc().unix_timestamp();
-    for (signed, body) in subscriber.received() {
-        assert_eq!(signature::verify(&secret, &signed, &body, now), Ok(()));
-        assert!(signature::verify("another", &signed, &body, now).is_err());
+    for (headers, body) in subscriber.received() {
+        let signed = headers[signature::HEADER].to_str().expect("text");
+        assert_eq!(signature::verify(&secret, signed, &body, now), Ok(()));
+        assert!(signature::verify("another", signed, &body, now).is_err());
     }
     within(PATIENCE, "the acknowledgement", async {
         while shop.count("outbox_event WHERE delivered_at IS NULL").await > 0 {
@@ -147,6 +156,67 @@ async fn each_change_is_sent_signed_until_it_is_acknowledged() {
         1
     );
     assert_eq!(subscriber.received().len(), 2, "each is acknowledged once");
+    drop(sender);
+    check_audit_clean(&shop).await;
+}
+
+/// Compares a message with the webhook of the document that has its type.
+fn check_described(headers: &HeaderMap, body: &[u8]) {
+    let event: Value = serde_json::from_slice(body).expect("JSON");
+    let kind = event["type"].as_str().expect("a type");
+    let (webhook, schema) =
+        webhook_of(kind).unwrap_or_else(|| panic!("no webhook is described for {event}"));
+    let found = differences(schema, &event, kind);
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    let media_type = headers[CONTENT_TYPE].to_str().expect("text");
+    let bodies = &webhook["requestBody"]["content"];
+    assert!(bodies[media_type].is_object(), "{media_type}");
+    let parameters = webhook["parameters"].as_array().expect("headers");
+    assert!(!parameters.is_empty(), "{webhook:#}");
+    for parameter in parameters {
+        assert_eq!(parameter["in"], "header");
+        let name = parameter["name"].as_str().expect("a name");
+        assert!(headers.contains_key(name), "{name} is not in {headers:?}");
+    }
+}
+
+#[tokio::test]
+async fn each_message_is_as_the_document_describes_it() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(9).await;
+    let subscriber = Subscriber::default();
+    let address = subscriber.listen().await;
+    let administrator = administrator();
+    let outbox = shop.outbox_administration(&administrator);
+    outbox.subscribe(&address).await.expect("it is a URL");
+    shop.buy(&product).await.expect("it is sold");
+    let paid = shop.paid(&[(&product, 1)], "a@shop.test").await;
+    shop.order_administration(&administrator)
+        .apply(&paid, OrderAction::Cancel, None)
+        .await
+        .expect("the order is cancelled");
+    let cart = shop.cart_of(&[(&product, 1)]).await;
+    let request = shop.checkout(cart, "b@shop.test");
+    let patient = shop.patient();
+    let declined = patient.payments().pay(request, card(test_cards::DECLINED));
+    assert!(declined.await.result.is_err(), "the card is declined");
+    let written = shop.count("outbox_event").await;
+    let sender = send(shop.handle());
+    let written = usize::try_from(written).expect("a count");
+    let events = subscriber.events(written).await;
+    let seen: BTreeSet<_> = kinds(&events).into_iter().collect();
+    let expected = [
+        "order.cancelled",
+        "order.declined",
+        "order.paid",
+        "order.pending",
+        "order.placed",
+        "stock.level",
+    ];
+    assert_eq!(seen, BTreeSet::from(expected));
+    for (headers, body) in subscriber.received() {
+        check_described(&headers, &body);
+    }
     drop(sender);
     check_audit_clean(&shop).await;
 }

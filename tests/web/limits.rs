@@ -6,10 +6,11 @@ use axum::http::{Request, StatusCode, header};
 use doorbuster::{
     config::{HoldLimits, ShopTerms},
     db::{retention, session_store::EXPIRED_SESSIONS},
-    model::DiscountValue,
-    shop::{cart::OLD_CARTS, discounts::NewCode},
+    model::{DiscountValue, ShopError},
+    shop::{cart::OLD_CARTS, discounts::NewCode, wrong_passwords::WRONG_AT_ONCE_MAX},
     web::{AppState, rate_limit::RateLimits},
 };
+use futures::future::join_all;
 
 use crate::support::PATIENCE;
 
@@ -127,6 +128,56 @@ async fn the_right_password_is_never_counted() {
     }
     let answer = admin.post_form(login, "password=wrong").await;
     assert_eq!(answer.status, StatusCode::UNAUTHORIZED, "{}", answer.body);
+}
+
+/// Each server counts in its own memory; the database counts for all of them.
+#[tokio::test]
+async fn wrong_passwords_are_limited_by_all_servers_together() {
+    let shop = TestShop::new().await;
+    let mut admin = Visitor::of(&shop);
+    admin.sign_in(&shop).await;
+    let login = "/api/form/admin/login";
+    let wrong = admin.post_form(login, "password=wrong").await;
+    assert_eq!(wrong.status, StatusCode::UNAUTHORIZED, "{}", wrong.body);
+    assert_eq!(shop.count("wrong_password").await, 1);
+    let until = async |interval: &str| {
+        let sql = format!("UPDATE wrong_password SET forgiven_at = CURRENT_TIMESTAMP + {interval}");
+        shop.by_hand.run(&sql).await;
+    };
+    until("INTERVAL '1 hour'").await;
+    let right = format!("password={}", PASSWORD.replace(' ', "+"));
+    let mut elsewhere = Visitor::of(&shop);
+    for fields in ["password=wrong", right.as_str()] {
+        let refused = elsewhere.post_form(login, fields).await;
+        assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS, "{fields}");
+        assert!(refused.detail().contains("Try again in "), "{refused:?}");
+    }
+    until("INTERVAL '1 minute'").await;
+    let accepted = elsewhere.post_form(login, &right).await;
+    assert!(accepted.status.is_success(), "{}", accepted.body);
+}
+
+#[tokio::test]
+async fn passwords_at_the_same_time_are_all_counted() {
+    let shop = TestShop::new().await;
+    let servers = [shop.handle(), shop.handle().as_in_another_process()];
+    let network = IpAddr::from([10, 0, 0, 1]);
+    let attempts = servers
+        .iter()
+        .cycle()
+        .take(2 * WRONG_AT_ONCE_MAX as usize)
+        .map(|server| server.wrong_passwords().count(network));
+    let results = join_all(attempts).await;
+    let counted = results.iter().filter(|result| result.is_ok()).count();
+    assert_eq!(counted, WRONG_AT_ONCE_MAX as usize, "{results:?}");
+    let refused = results
+        .iter()
+        .filter(|result| matches!(result, Err(ShopError::TooManyRequests { .. })));
+    assert_eq!(refused.count(), counted);
+    let counts = shop.wrong_passwords();
+    counts.forgive(network).await.expect("it is taken back");
+    assert_eq!(counts.count(network).await, Ok(()));
+    assert_eq!(counts.count(IpAddr::from([10, 0, 0, 2])).await, Ok(()));
 }
 
 #[tokio::test]

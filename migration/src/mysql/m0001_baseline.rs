@@ -3,10 +3,9 @@
 //! A statement that changes the schema commits by itself, so a migration that is interrupted leaves
 //! a part of the schema behind. The next attempt removes that part: its tables are still empty.
 
-use sea_orm_migration::{
-    prelude::*,
-    sea_orm::{QueryResult, Statement},
-};
+use sea_orm_migration::{prelude::*, sea_orm::Statement};
+
+use crate::kept_rows::{has_rows, refuse_to_drop};
 
 #[derive(DeriveMigrationName)]
 pub struct Migration;
@@ -31,6 +30,9 @@ const MARKS: &str = r"[\\x{0300}-\\x{036F}\\x{0591}-\\x{05C7}\\x{064B}-\\x{065F}
 /// The only table that the baseline itself fills.
 const FILLED: &str = "audit_watermark";
 
+/// The tables whose rows people made. What belongs to an order or to a cart refers to its row.
+const OF_PEOPLE: [&str; 3] = ["customer_order", "cart", "discount_code"];
+
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {
     async fn up(&self, manager: &SchemaManager) -> Result<(), DbErr> {
@@ -48,6 +50,7 @@ impl MigrationTrait for Migration {
     }
 
     async fn down(&self, manager: &SchemaManager) -> Result<(), DbErr> {
+        refuse_to_drop(manager, &OF_PEOPLE).await?;
         drop_everything(manager).await
     }
 }
@@ -83,13 +86,8 @@ fn created(statements: &[String]) -> Vec<(&str, &str)> {
 /// # Errors
 /// `DbErr::Migration` if a table of the schema exists and has rows: they are not Doorbuster's.
 async fn refuse_tables_with_rows(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
-    let connection = manager.get_connection();
     for (kind, name) in created(&statements()) {
-        if kind != "TABLE" || name == FILLED || !manager.has_table(name).await? {
-            continue;
-        }
-        let sql = format!("SELECT 1 FROM {name} LIMIT 1");
-        if query(connection, sql).await?.is_some() {
+        if kind == "TABLE" && name != FILLED && has_rows(manager, name).await? {
             return Err(DbErr::Migration(format!(
                 "The database has a table '{name}' with rows that Doorbuster did not write. \
                  Use an empty database."
@@ -112,7 +110,12 @@ async fn drop_everything(manager: &SchemaManager<'_>) -> Result<(), DbErr> {
 /// The collation that distinguishes every two texts, also by case and by spaces at their end. No
 /// such collation has the same name on both servers.
 async fn collation(connection: &SchemaManagerConnection<'_>) -> Result<&'static str, DbErr> {
-    let version: String = query(connection, "SELECT VERSION() AS version".to_owned())
+    let statement = Statement::from_string(
+        connection.get_database_backend(),
+        "SELECT VERSION() AS version",
+    );
+    let version: String = connection
+        .query_one_raw(statement)
         .await?
         .ok_or_else(|| DbErr::RecordNotFound("no row for the server's version".to_owned()))?
         .try_get("", "version")?;
@@ -121,12 +124,4 @@ async fn collation(connection: &SchemaManagerConnection<'_>) -> Result<&'static 
     } else {
         "utf8mb4_0900_bin"
     })
-}
-
-async fn query(
-    connection: &SchemaManagerConnection<'_>,
-    sql: String,
-) -> Result<Option<QueryResult>, DbErr> {
-    let statement = Statement::from_string(connection.get_database_backend(), sql);
-    connection.query_one_raw(statement).await
 }

@@ -21,13 +21,14 @@ use crate::{
         moment,
         operation::OLD_HEARTBEATS,
         outbox::{OLD_DELIVERED_EVENTS, OLD_UNDELIVERED_EVENTS},
+        wrong_passwords::FORGIVEN_COUNTS,
     },
     simulation::store,
     web::AppState,
 };
 
 /// The rows that are deleted by their age alone.
-const ROWS: [ExpiredRows; 7] = [
+const ROWS: [ExpiredRows; 8] = [
     EXPIRED_SESSIONS,
     OLD_CARTS,
     OLD_KEYS,
@@ -35,6 +36,7 @@ const ROWS: [ExpiredRows; 7] = [
     OLD_DELIVERED_EVENTS,
     OLD_UNDELIVERED_EVENTS,
     OLD_HEARTBEATS,
+    FORGIVEN_COUNTS,
 ];
 /// Maximum time for one kind of data in a round, so that a million rows of one kind do not delay
 /// the others.

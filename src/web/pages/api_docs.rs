@@ -50,7 +50,7 @@ fn ApiDocs(document: ApiDocument, origin: String) -> impl IntoView {
         <main class="page" id="main" tabindex="-1">
             <PageHead title="API" lead="Everything that a program can ask of this shop."/>
             <p class="api-about">
-                "The same as an "<a href="/api/openapi.json">"OpenAPI 3.1 document"</a>"; what can go wrong: "
+                "The same as an "<a href="/api/openapi.json">"OpenAPI 3.1 document"</a>", which also describes the events that the shop sends. What can go wrong: "
                 <a href="/api/problems">"problem types"</a>". "
                 <strong>"Requests from this page are real"</strong>": they sell, cancel and change things, in your session."
             </p>
