@@ -34,7 +34,7 @@ mod server {
             Ok(_) => Ok(()),
             Err(GatesError::Shop(error)) => Err(error),
             Err(GatesError::NoRedis | GatesError::Redis(_)) => Err(ShopError::InvalidState(
-                "Redis does not answer. The shop goes on by its stock rows; try again later."
+                "Redis does not answer. The shop continues to sell from its stock rows. Try again later."
                     .to_owned(),
             )),
         }
