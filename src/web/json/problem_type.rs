@@ -261,7 +261,7 @@ impl ProblemType {
             ShopError::TooManyConnections { .. } => Self::TooManyConnections,
             ShopError::TooManyCarts { .. } => Self::TooManyCarts,
             ShopError::Unavailable { .. } => Self::Unavailable,
-            ShopError::Busy { .. } => Self::Busy,
+            ShopError::Busy { .. } | ShopError::NetworkBusy { .. } => Self::Busy,
             ShopError::OutcomeUnknown { .. } => Self::OutcomeUnknown,
             ShopError::Internal { .. } => Self::Internal,
         }
