@@ -14,7 +14,7 @@ pub use subscription::OutboxAdministration;
 
 use sea_orm::{
     ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, ExprTrait},
+    sea_query::{Expr, ExprTrait, Query},
 };
 use time::{Duration, OffsetDateTime};
 
@@ -34,9 +34,24 @@ pub const OLD_EVENTS: ExpiredRows = ExpiredRows {
     name: "events of the outbox",
     table: "outbox_event",
     key: "id",
+    emptied_column: None,
     read_key: retention::read_key::<i64>,
     is_expired: |now, age| outbox_event::Column::CreatedAt.lt(now - age),
     age: Duration::days(7),
+};
+/// Events that wait without a subscription: the last one has ended.
+pub const UNWANTED_EVENTS: ExpiredRows = ExpiredRows {
+    name: "events of an ended subscription",
+    is_expired: |_, _| {
+        let subscription = Query::select()
+            .column(event_subscription::Column::Id)
+            .from(event_subscription::Entity)
+            .to_owned();
+        let is_waiting = outbox_event::Column::DeliveredAt.is_null();
+        is_waiting.and(Expr::not_exists(subscription))
+    },
+    age: Duration::ZERO,
+    ..OLD_EVENTS
 };
 /// The advisory lock of a claim: an arbitrary number that no other lock uses.
 const CLAIM_LOCK: i64 = 0x6f75_7462;

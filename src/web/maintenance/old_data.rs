@@ -14,20 +14,27 @@ use crate::{
         session_store::EXPIRED_SESSIONS,
     },
     shop::{
-        cart::OLD_CARTS, idempotency::OLD_KEYS, inventory::queue_outcome::OLD_OUTCOMES, moment,
-        operation::OLD_HEARTBEATS, outbox::OLD_EVENTS,
+        cart::OLD_CARTS,
+        holds::OLD_ADDRESSES,
+        idempotency::OLD_KEYS,
+        inventory::queue_outcome::OLD_OUTCOMES,
+        moment,
+        operation::OLD_HEARTBEATS,
+        outbox::{OLD_EVENTS, UNWANTED_EVENTS},
     },
     simulation::store,
     web::AppState,
 };
 
-/// The rows that are deleted by their age alone.
-const ROWS: [ExpiredRows; 6] = [
+/// The rows that are deleted, or emptied, by a condition on each of them.
+const ROWS: [ExpiredRows; 8] = [
     EXPIRED_SESSIONS,
+    OLD_ADDRESSES,
     OLD_CARTS,
     OLD_KEYS,
     OLD_OUTCOMES,
     OLD_EVENTS,
+    UNWANTED_EVENTS,
     OLD_HEARTBEATS,
 ];
 /// Maximum time for one kind of data in a round, so that a million rows of one kind do not delay
@@ -101,9 +108,6 @@ impl RetentionReport {
 pub async fn delete(state: AppState, shutdown: CancellationToken) {
     loop {
         let report = run_round(state.shop.db(), KIND_MAX).await;
-        if let Err(error) = state.shop.reservations().remove_old_addresses().await {
-            tracing::warn!(%error, "failed to remove the addresses of old holds");
-        }
         let pause = if report.is_complete() {
             PAUSE
         } else {
