@@ -1,5 +1,6 @@
-//! Deletes expired rows, or empties a column of them, in small batches with pauses: deleting a million rows neither blocks sales
-//! nor takes one long transaction, and continues in the next round where it was interrupted.
+//! Deletes expired rows, or empties a column of them, in small batches with pauses: deleting a
+//! million rows neither blocks sales nor takes one long transaction, and continues in the next round
+//! where it was interrupted.
 
 use std::time::{Duration, Instant};
 
@@ -35,7 +36,7 @@ const FOUND_AT_ONCE: usize = 80 * BATCH_ROWS;
 /// A larger number of expired rows is not counted exactly.
 pub const COUNTED_MAX: u64 = 1_000_000;
 
-/// Rows of one table that are deleted when they are too old.
+/// Rows of one table that are deleted, or of which a column is emptied, when they are too old.
 #[derive(Clone, Copy, Debug)]
 pub struct ExpiredRows {
     /// The name of the rows on pages and in logs, in the plural.
