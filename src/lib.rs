@@ -18,7 +18,7 @@
 //! | `config` | settings | model |
 //! | `telemetry` | logs; traces | metrics, config |
 //!
-//! `tests/architecture.rs` checks the sources against this table.
+//! `tests/architecture/imports.rs` checks the sources against this table.
 
 #![recursion_limit = "512"]
 

@@ -11,7 +11,7 @@ mod network_places;
 mod retry_budget;
 
 pub use breaker::{Breaker, Change, Thresholds};
-pub use limiter::{Admitted, Class, ConcurrencyLimiter, LimiterSettings};
+pub use limiter::{AdmissionRefusal, Admitted, Class, ConcurrencyLimiter, LimiterSettings};
 pub use retry_budget::RetryBudget;
 
 use std::time::Duration;

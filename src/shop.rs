@@ -24,14 +24,15 @@
 //! | [`Shop::administrators`] | checks and stores the password | `administrator.rs` |
 //! | [`Shop::wrong_passwords`] | counts wrong passwords of each network | `wrong_passwords.rs` |
 //! | [`Shop::purchases`] | counts express purchases of this process | `inventory.rs` |
-//! | [`Shop::gates`] | seeds, inspects and reconciles the gates in Redis | `gates.rs` |
+//! | [`Shop::gates`] | inspects the gates in Redis, and reconciles them for maintenance | `gates.rs` |
+//! | [`Shop::gate_administration`] | seeds and reconciles the gates | `gates/administration.rs` |
 //! | [`Shop::queue`] | follows queued orders, writes them, audits the queue | `queue.rs` |
 //! | [`Shop::queue_administration`] | decides about dead letters | `queue/dead_letters.rs` |
 //! | [`Shop::outbox`] | claims and settles the events of the outbox | `outbox.rs`, `outbox/` |
 //! | [`Shop::outbox_administration`] | changes the subscription | `outbox/subscription.rs` |
 //! | [`Shop::operation`] | keeps heartbeats and the shop's secrets | `operation.rs` |
 //!
-//! The six administrations take an [`Administrator`], which only a login or the command line can
+//! The seven administrations take an [`Administrator`], which only a login or the command line can
 //! make. The other modules have functions that the contexts call inside their transactions.
 
 pub mod administrator;
@@ -85,7 +86,7 @@ use backorders::Backorders;
 use cart::Carts;
 use catalog::{Catalog, sold_out_time::SoldOutTimes};
 use discounts::{DiscountAdministration, Discounts};
-use gates::Gates;
+use gates::{GateAdministration, Gates};
 use holds::HolderAddress;
 use inventory::{InjectionPoint, Purchases, gate::StockGate};
 use operation::Operation;
@@ -341,9 +342,16 @@ impl Shop {
         Purchases { shop: self }
     }
 
-    /// The gates in Redis, for seeding and reconciling.
+    /// The gates in Redis, for reading, and for maintenance.
     pub fn gates(&self) -> Gates<'_> {
         Gates { shop: self }
+    }
+
+    /// The acts of an administrator on the gates.
+    pub fn gate_administration(&self, _: &Administrator) -> GateAdministration<'_> {
+        GateAdministration {
+            gates: self.gates(),
+        }
     }
 
     /// The queue of orders, for following and writing them.

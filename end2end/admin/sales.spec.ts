@@ -48,7 +48,7 @@ test("a plan that cannot be has its errors beside its fields and keeps them", as
   await page.getByLabel("Compare-at price").fill("free");
   await page.getByRole("button", { name: "Save plan" }).click();
   await expect(page.getByRole("alert")).toContainText("Nothing was changed.");
-  await expect(page.locator("#compare_at-error")).toHaveText("Please enter an amount, as in 12.50.");
+  await expect(page.locator("#compare_at-error")).toHaveText("Enter an amount, as in 12.50.");
   await expect(page.getByLabel("From", { exact: true })).toHaveValue("2150-01-02T12:00");
   await expect(page.getByLabel("Compare-at price")).toHaveValue("free");
   await expect(page.getByText("No changes yet.")).toBeVisible();

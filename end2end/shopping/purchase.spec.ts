@@ -289,12 +289,12 @@ test("the checkout marks each invalid field, keeps the input, and accepts it onc
   await expect(page.getByRole("alert")).toContainText("Correct the marked fields.");
   await expectFilledIn(page, typed);
   for (const [label, sentence] of [
-    ["E-mail", "Please enter an e-mail address, as in name@example.com."],
-    ["City", "Please fill this in."],
+    ["E-mail", "Enter an e-mail address, as in name@example.com."],
+    ["City", "Fill this in."],
     ["Postal code", "This is not a postal code of United Kingdom. One looks like EC1Y 8SY."],
-    ["Card number", "Please enter the 12 to 19 digits of the card."],
-    ["Expires", "Please enter month and year, as in 12/30."],
-    ["Security code", "Please enter the 3 or 4 digits."],
+    ["Card number", "Enter the 12 to 19 digits of the card."],
+    ["Expires", "Enter month and year, as in 12/30."],
+    ["Security code", "Enter the 3 or 4 digits."],
   ] as const) {
     const field = page.getByLabel(label, { exact: true });
     await expect(field).toHaveAttribute("aria-invalid", "true");

@@ -148,7 +148,7 @@ mod server {
                 "amount" => Ok(DiscountValue::Cents(cents("value", &self.value)?)),
                 _ => Err(ShopError::field_invalid(
                     "kind",
-                    "Please choose percent or amount.",
+                    "Choose percent or amount.",
                 )),
             }
         }
@@ -174,13 +174,13 @@ mod server {
             Ok(number @ 1..=1_000_000) => Ok(number),
             _ => Err(ShopError::field_invalid(
                 field,
-                "Please enter a whole number from 1 to 1,000,000.",
+                "Enter a whole number from 1 to 1,000,000.",
             )),
         }
     }
 
     fn cents(field: &str, text: &str) -> Result<i64, ShopError> {
         crate::model::money::parse_cents(text)
-            .ok_or_else(|| ShopError::field_invalid(field, "Please enter an amount, as in 12.50."))
+            .ok_or_else(|| ShopError::field_invalid(field, "Enter an amount, as in 12.50."))
     }
 }

@@ -11,8 +11,8 @@ use crate::model::ShopError;
 #[server(prefix = "/api/form", endpoint = "admin/reconcile-gates")]
 pub async fn reconcile_gates() -> Result<(), ShopError> {
     let visit = crate::web::session::Visit::current()?;
-    visit.require_admin().await?;
-    let result = server::reconcile(&visit).await;
+    let administrator = visit.require_admin().await?;
+    let result = server::reconcile(&visit, &administrator).await;
     visit
         .answer(result.map(|()| "/admin/redis".to_owned()), &[])
         .await
@@ -20,10 +20,15 @@ pub async fn reconcile_gates() -> Result<(), ShopError> {
 
 #[cfg(feature = "ssr")]
 mod server {
-    use crate::{model::ShopError, shop::gates::GatesError, web::session::Visit};
+    use crate::{
+        model::ShopError,
+        shop::{administrator::Administrator, gates::GatesError},
+        web::session::Visit,
+    };
 
-    pub async fn reconcile(visit: &Visit) -> Result<(), ShopError> {
-        match visit.shop().gates().reconcile().await {
+    pub async fn reconcile(visit: &Visit, administrator: &Administrator) -> Result<(), ShopError> {
+        let gates = visit.shop().gate_administration(administrator);
+        match gates.reconcile().await {
             Ok(Some(done)) if !done.failed.is_empty() => {
                 let failed: Vec<_> = done.failed.iter().map(ToString::to_string).collect();
                 Err(ShopError::InvalidState(format!(
@@ -34,7 +39,7 @@ mod server {
             Ok(_) => Ok(()),
             Err(GatesError::Shop(error)) => Err(error),
             Err(GatesError::NoRedis | GatesError::Redis(_)) => Err(ShopError::InvalidState(
-                "Redis does not answer. The shop goes on by its stock rows; try again later."
+                "Redis does not answer. The shop continues to sell from its stock rows. Try again later."
                     .to_owned(),
             )),
         }

@@ -176,7 +176,7 @@ mod server {
 
     fn cents(field: &str, text: &str) -> Result<i64, ShopError> {
         parse_cents(text)
-            .ok_or_else(|| ShopError::field_invalid(field, "Please enter an amount, as in 12.50."))
+            .ok_or_else(|| ShopError::field_invalid(field, "Enter an amount, as in 12.50."))
     }
 
     fn whole_limit(text: &str) -> Result<i64, ShopError> {

@@ -181,7 +181,7 @@ mod server {
         let counted = counted
             .trim()
             .parse()
-            .map_err(|_| ShopError::field_invalid("counted", "Please enter a whole number."))?;
+            .map_err(|_| ShopError::field_invalid("counted", "Enter a whole number."))?;
         visit
             .shop()
             .stock_administration(administrator)

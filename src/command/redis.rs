@@ -11,6 +11,7 @@ use doorbuster::{
     redis::Redis,
     shop::{
         Shop,
+        administrator::Administrator,
         gates::{Difference, GateFailure, GateReport, Gates, Reconciliation},
         inventory::gate::StockGate,
     },
@@ -72,14 +73,14 @@ async fn act(
 ) -> Result<(String, ExitCode), CommandError> {
     let gate = open_gate(redis, &shop).await?;
     let shop = shop.with_gate(gate);
-    let gates = shop.gates();
+    let gates = shop.gate_administration(&Administrator::at_the_command_line());
     match act {
         Act::Seed => {
             let done = gates.seed().await?;
             let text = format!("seeded {} gates\n", done.seeded);
             Ok((text, unless_failed(&done.failed)))
         }
-        Act::Inspect { json } => inspect(gates, json).await,
+        Act::Inspect { json } => inspect(shop.gates(), json).await,
         Act::Reconcile => Ok(match gates.reconcile().await? {
             Some(done) => (reconciled(&done), unless_failed(&done.failed)),
             None => {

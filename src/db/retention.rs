@@ -1,11 +1,14 @@
-//! Deletes expired rows in small batches with pauses: deleting a million rows neither blocks sales
-//! nor takes one long transaction, and continues in the next round where it was interrupted.
+//! Deletes expired rows, or empties a column of them, in small batches with pauses: deleting a
+//! million rows neither blocks sales nor takes one long transaction, and continues in the next round
+//! where it was interrupted.
 
 use std::time::{Duration, Instant};
 
 use sea_orm::{
     ConnectionTrait, DbErr, QueryResult, TryGetable,
-    sea_query::{DeleteStatement, Expr, ExprTrait, Query, SelectStatement, SimpleExpr},
+    sea_query::{
+        DeleteStatement, Expr, ExprTrait, Query, SelectStatement, SimpleExpr, UpdateStatement,
+    },
 };
 use time::OffsetDateTime;
 
@@ -33,7 +36,7 @@ const FOUND_AT_ONCE: usize = 80 * BATCH_ROWS;
 /// A larger number of expired rows is not counted exactly.
 pub const COUNTED_MAX: u64 = 1_000_000;
 
-/// Rows of one table that are deleted when they are too old.
+/// Rows of one table that are deleted, or of which a column is emptied, when they are too old.
 #[derive(Clone, Copy, Debug)]
 pub struct ExpiredRows {
     /// The name of the rows on pages and in logs, in the plural.
@@ -42,6 +45,8 @@ pub struct ExpiredRows {
     pub table: &'static str,
     /// The primary key.
     pub key: &'static str,
+    /// The column that is emptied; `None` if the whole row is deleted.
+    pub emptied_column: Option<&'static str>,
     /// Reads the key from the first column of a row, as an expression to compare the key with.
     pub read_key: fn(&QueryResult) -> Result<SimpleExpr, DbErr>,
     /// The condition that a row has expired at a time, if the second argument is `age`.
@@ -77,6 +82,21 @@ impl ExpiredRows {
             .and_where(self.expired_at(now))
             .to_owned()
     }
+
+    /// Empties `column` of the same rows.
+    fn empty(
+        &self,
+        column: &'static str,
+        now: OffsetDateTime,
+        keys: Vec<SimpleExpr>,
+    ) -> UpdateStatement {
+        Query::update()
+            .table(self.table)
+            .value(column, Expr::value(None::<String>))
+            .and_where(Expr::col((self.table, self.key)).is_in(keys))
+            .and_where(self.expired_at(now))
+            .to_owned()
+    }
 }
 
 /// Reads a text or a UUID for [`ExpiredRows::read_key`].
@@ -87,7 +107,7 @@ pub fn read_key<K: TryGetable + Into<SimpleExpr>>(row: &QueryResult) -> Result<S
 /// The result of a deletion that may take only a limited time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Deleted {
-    /// The deleted rows.
+    /// The rows that were deleted, or whose column was emptied.
     pub count: u64,
     /// False if expired rows may be left.
     pub is_complete: bool,
@@ -110,7 +130,7 @@ pub async fn delete(db: &Db, rows: &ExpiredRows, within: Duration) -> Result<Del
                 return Ok(deleted);
             }
             let batch_started = Instant::now();
-            deleted.count += delete_batch(db, rows.delete(found.at, batch.to_vec())).await?;
+            deleted.count += delete_batch(db, *rows, found.at, batch).await?;
             if batch.len() == BATCH_ROWS {
                 pause_after(batch_started.elapsed()).await;
             }
@@ -151,12 +171,22 @@ async fn find(db: &Db, rows: &ExpiredRows) -> Result<Found, DbErr> {
 
 /// Runs one batch. Its rows are compared with the time at which they were found, which is earlier
 /// than that of this transaction: a row that was changed since is not deleted.
-async fn delete_batch(db: &Db, delete: DeleteStatement) -> Result<u64, TxnError> {
+async fn delete_batch(
+    db: &Db,
+    rows: ExpiredRows,
+    now: OffsetDateTime,
+    keys: &[SimpleExpr],
+) -> Result<u64, TxnError> {
+    let keys = keys.to_vec();
     txn::run_for_result(db, Policy::request("delete expired rows"), move |work| {
-        let delete = delete.clone();
+        let keys = keys.clone();
         Box::pin(async move {
             locks::retention(work).await?;
-            let done = work.connection().execute(&delete).await?;
+            let connection = work.connection();
+            let done = match rows.emptied_column {
+                Some(column) => connection.execute(&rows.empty(column, now, keys)).await?,
+                None => connection.execute(&rows.delete(now, keys)).await?,
+            };
             Ok(done.rows_affected())
         })
     })

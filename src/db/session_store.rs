@@ -31,6 +31,7 @@ pub const EXPIRED_SESSIONS: ExpiredRows = ExpiredRows {
     name: "sessions",
     table: "session",
     key: "id",
+    emptied_column: None,
     read_key: read_key::<String>,
     is_expired: |now, age| session::Column::ExpiresAt.lt(now - age),
     age: time::Duration::ZERO,

@@ -86,7 +86,9 @@ pub const fn refusal(error: &ShopError) -> &'static str {
         ShopError::UnknownProduct => "unknown_product",
         ShopError::IdempotencyKeyReused | ShopError::FormSentBefore => "key_reused",
         ShopError::ProviderUnavailable { .. } => "provider_unavailable",
-        ShopError::QueueFull { .. } | ShopError::Busy { .. } => "busy",
+        ShopError::QueueFull { .. } | ShopError::Busy { .. } | ShopError::NetworkBusy { .. } => {
+            "busy"
+        }
         ShopError::Unavailable { .. } => "unavailable",
         ShopError::OutcomeUnknown { .. } => "outcome_unknown",
         ShopError::Internal { .. } => "internal",

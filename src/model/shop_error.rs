@@ -8,7 +8,7 @@ use leptos::server_fn::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{CartExcess, FieldError, address::path_segment};
+use super::{CartExcess, FieldError, RequestLimit, address::path_segment};
 
 /// An error with a sentence for the visitor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -210,8 +210,11 @@ pub enum ShopError {
     SignedOut,
     #[error("Wrong password.")]
     WrongPassword,
-    #[error("Too many requests. Try again in {retry_after_s} s.")]
-    TooManyRequests { retry_after_s: u64 },
+    #[error("{limit} Try again in {retry_after_s} s.")]
+    TooManyRequests {
+        limit: RequestLimit,
+        retry_after_s: u64,
+    },
     #[error(
         "Your network has {connections_max} open connections to this shop, the most that are allowed. \
          Close other windows of the shop, or try again in {retry_after_s} s."
@@ -233,6 +236,12 @@ pub enum ShopError {
     Unavailable { retry_after_s: u64 },
     #[error("The shop is very busy. Nothing was bought; try again in {retry_after_s} s.")]
     Busy { retry_after_s: u64 },
+    /// The requests of the client's network have their share of a server that others use, too.
+    #[error(
+        "The shop is busy, and your network sends many requests at once. Nothing was bought; try again in \
+         {retry_after_s} s."
+    )]
+    NetworkBusy { retry_after_s: u64 },
     #[error(
         "The shop did not finish in time and does not know whether your request went through. Send the same form, \
          or the same idempotency key, again: it will not be executed twice."
@@ -316,6 +325,7 @@ impl ShopError {
             Self::Internal { .. } => 500,
             Self::Unavailable { .. }
             | Self::Busy { .. }
+            | Self::NetworkBusy { .. }
             | Self::ProviderUnavailable { .. }
             | Self::OutcomeUnknown { .. } => 503,
         }
@@ -324,7 +334,7 @@ impl ShopError {
     /// Seconds after which a retry makes sense, for the `Retry-After` header.
     pub const fn retry_after_s(&self) -> Option<u64> {
         match self {
-            Self::TooManyRequests { retry_after_s }
+            Self::TooManyRequests { retry_after_s, .. }
             | Self::TooManyConnections { retry_after_s, .. }
             | Self::TooManyCarts { retry_after_s, .. }
             | Self::OverAddressHoldLimit { retry_after_s, .. }
@@ -333,6 +343,7 @@ impl ShopError {
             | Self::QueueFull { retry_after_s }
             | Self::Unavailable { retry_after_s }
             | Self::Busy { retry_after_s }
+            | Self::NetworkBusy { retry_after_s }
             | Self::ProviderUnavailable { retry_after_s }
             | Self::OutcomeUnknown { retry_after_s } => Some(*retry_after_s),
             _ => None,

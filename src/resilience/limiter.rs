@@ -132,6 +132,15 @@ pub struct ConcurrencyLimiter {
     classes: [ClassFigures; Class::ALL.len()],
 }
 
+/// Why a request is not admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AdmissionRefusal {
+    /// The server is full to the share of its class.
+    Full,
+    /// Its network, or the site of that, has its share.
+    NetworkShare,
+}
+
 #[derive(Debug, Default)]
 struct ClassFigures {
     in_flight: AtomicU32,
@@ -139,6 +148,15 @@ struct ClassFigures {
     refusals: Counter,
     /// Requests that were refused because their network, or its site, had its share.
     network_refusals: Counter,
+}
+
+impl ClassFigures {
+    const fn counter_of(&self, refusal: AdmissionRefusal) -> &Counter {
+        match refusal {
+            AdmissionRefusal::Full => &self.refusals,
+            AdmissionRefusal::NetworkShare => &self.network_refusals,
+        }
+    }
 }
 
 /// Returns how many places a network and a site may have when one of their requests begins beside
@@ -181,20 +199,26 @@ impl ConcurrencyLimiter {
         }
     }
 
-    /// Admits a request, or returns `None` if the server is full to the share of its class, or if
-    /// `network` (an IPv4 address or a /64 network of IPv6) has its share. A `network` of `None` is
-    /// a client without a share: the program's own, or one that speaks for all shoppers.
-    pub fn admit(self: &Arc<Self>, class: Class, network: Option<IpAddr>) -> Option<Admitted> {
+    /// Admits a request of `network`: an IPv4 address, or a /64 network of IPv6. `None` is a client
+    /// without a share: the program's own, or one that speaks for all shoppers.
+    ///
+    /// # Errors
+    /// [`AdmissionRefusal`] if there is no place for it.
+    pub fn admit(
+        self: &Arc<Self>,
+        class: Class,
+        network: Option<IpAddr>,
+    ) -> Result<Admitted, AdmissionRefusal> {
         let limit = self.limit.load(Ordering::Relaxed);
         let before = u64::from(self.in_flight.fetch_add(1, Ordering::Relaxed));
         // A server always has room for one request of each class.
         let room = (limit * class.share_percent() / 100 / UNIT).max(1);
-        if let Err(refusals) = self.take(class, network, before, room) {
+        if let Err(refusal) = self.take(class, network, before, room) {
             self.in_flight.fetch_sub(1, Ordering::Relaxed);
-            refusals.increment();
-            return None;
+            self.classes[class as usize].counter_of(refusal).increment();
+            return Err(refusal);
         }
-        Some(Admitted {
+        Ok(Admitted {
             limiter: Arc::clone(self),
             class,
             network,
@@ -202,24 +226,24 @@ impl ConcurrencyLimiter {
         })
     }
 
-    /// Takes a place for a request that begins beside `before` others, of all classes. Returns the
-    /// counter of the refusal if there is none.
+    /// Takes a place for a request that begins beside `before` others, of all classes.
     fn take(
         &self,
         class: Class,
         network: Option<IpAddr>,
         before: u64,
         room: u64,
-    ) -> Result<(), &Counter> {
-        let figures = &self.classes[class as usize];
+    ) -> Result<(), AdmissionRefusal> {
         if before >= room {
-            return Err(&figures.refusals);
+            return Err(AdmissionRefusal::Full);
         }
         let max = places_max(before, room);
         if network.is_some_and(|network| !self.networks.take(network, max)) {
-            return Err(&figures.network_refusals);
+            return Err(AdmissionRefusal::NetworkShare);
         }
-        figures.in_flight.fetch_add(1, Ordering::Relaxed);
+        self.classes[class as usize]
+            .in_flight
+            .fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
@@ -323,7 +347,7 @@ mod tests {
 
     fn admit(limiter: &Arc<ConcurrencyLimiter>, class: Class, count: usize) -> Vec<Admitted> {
         let admitted: Vec<_> = (0..count)
-            .map_while(|_| limiter.admit(class, None))
+            .map_while(|_| limiter.admit(class, None).ok())
             .collect();
         assert_eq!(admitted.len(), count, "{class:?}");
         admitted
@@ -333,18 +357,18 @@ mod tests {
     fn simulations_are_refused_before_browsing_and_browsing_before_paying() {
         let limiter = limiter();
         let mut admitted = admit(&limiter, Class::Simulation, 5);
-        assert!(limiter.admit(Class::Simulation, None).is_none());
+        assert!(limiter.admit(Class::Simulation, None).is_err());
         admitted.extend(admit(&limiter, Class::Browsing, 3));
-        assert!(limiter.admit(Class::Browsing, None).is_none());
+        assert!(limiter.admit(Class::Browsing, None).is_err());
         admitted.extend(admit(&limiter, Class::Paying, 2));
-        assert!(limiter.admit(Class::Paying, None).is_none());
+        assert!(limiter.admit(Class::Paying, None).is_err());
         let refused: Vec<u64> = limiter.refusals().map(|(_, count)| count).collect();
         assert_eq!(refused, [1, 1, 1]);
         let in_flight: Vec<u32> = limiter.in_flight().map(|(_, count)| count).collect();
         assert_eq!(in_flight, [2, 3, 5]);
         drop(admitted);
         assert!(limiter.in_flight().all(|(_, count)| count == 0));
-        assert!(limiter.admit(Class::Simulation, None).is_some());
+        assert!(limiter.admit(Class::Simulation, None).is_ok());
     }
 
     fn network(last: u8) -> Option<IpAddr> {
@@ -353,7 +377,7 @@ mod tests {
 
     /// Admits requests of a network until one is refused.
     fn fill(limiter: &Arc<ConcurrencyLimiter>, class: Class, last: u8) -> Vec<Admitted> {
-        std::iter::from_fn(|| limiter.admit(class, network(last))).collect()
+        std::iter::from_fn(|| limiter.admit(class, network(last)).ok()).collect()
     }
 
     #[test]
@@ -366,18 +390,20 @@ mod tests {
         assert_eq!(second.len(), 10, "a quarter of it");
         let third = fill(&limiter, Class::Paying, 3);
         assert_eq!(third.len(), 10, "the rest");
-        assert!(limiter.admit(Class::Paying, network(4)).is_none(), "full");
+        let refused = limiter.admit(Class::Paying, network(4)).err();
+        assert_eq!(refused, Some(AdmissionRefusal::Full));
 
         // What the first network ends, it gets back only up to its quarter.
         for left in (10..20).rev() {
             drop(first.pop());
-            assert!(limiter.admit(Class::Paying, network(1)).is_none(), "{left}");
+            assert!(limiter.admit(Class::Paying, network(1)).is_err(), "{left}");
         }
         drop(first.pop());
         let again = limiter.admit(Class::Paying, network(1));
-        assert!(again.is_some(), "it has nine");
-        assert!(limiter.admit(Class::Paying, network(1)).is_none());
-        assert!(limiter.admit(Class::Paying, network(4)).is_some());
+        assert!(again.is_ok(), "it has nine");
+        let refused = limiter.admit(Class::Paying, network(1)).err();
+        assert_eq!(refused, Some(AdmissionRefusal::NetworkShare));
+        assert!(limiter.admit(Class::Paying, network(4)).is_ok());
 
         let refused: Vec<u64> = limiter.refusals().map(|(_, count)| count).collect();
         assert_eq!(refused, [2, 0, 0], "because the server was full");
@@ -408,7 +434,7 @@ mod tests {
         // Each request is from another network of the site.
         let fill_site = || -> Vec<Admitted> {
             let network = |last: u16| IpAddr::from([0x2001, 0xdb8, 1, last, 0, 0, 0, 0]);
-            let admit = |last| limiter.admit(Class::Paying, Some(network(last)));
+            let admit = |last| limiter.admit(Class::Paying, Some(network(last))).ok();
             (0..40).map_while(admit).collect()
         };
         let mut site = fill_site();
@@ -425,18 +451,18 @@ mod tests {
         let limiter = Arc::new(ConcurrencyLimiter::new(LimiterSettings::fixed(3)));
         let busy = admit(&limiter, Class::Paying, 2);
         let first = limiter.admit(Class::Paying, network(1));
-        assert!(first.is_some(), "a quarter of three is one");
+        assert!(first.is_ok(), "a quarter of three is one");
         drop(busy);
         let _others = admit(&limiter, Class::Paying, 1);
-        assert!(limiter.admit(Class::Paying, network(1)).is_none());
-        assert!(limiter.admit(Class::Paying, network(2)).is_some());
+        assert!(limiter.admit(Class::Paying, network(1)).is_err());
+        assert!(limiter.admit(Class::Paying, network(2)).is_ok());
     }
 
     #[test]
     fn a_client_without_a_share_may_fill_the_server() {
         let limiter = limiter();
         let all = admit(&limiter, Class::Paying, 10);
-        assert!(limiter.admit(Class::Paying, None).is_none());
+        assert!(limiter.admit(Class::Paying, None).is_err());
         drop(all);
         assert!(limiter.network_refusals().all(|(_, count)| count == 0));
     }
@@ -516,7 +542,7 @@ mod tests {
         for tick in 0..600_u32 {
             let now = begin + Duration::from_millis(100) * tick;
             for _ in 0..PER_TICK * 5 {
-                if let Some(admitted) = limiter.admit(Class::Browsing, None) {
+                if let Ok(admitted) = limiter.admit(Class::Browsing, None) {
                     queue.push_back((now, admitted));
                 }
             }

@@ -48,6 +48,7 @@ pub const OLD_CARTS: ExpiredRows = ExpiredRows {
     name: "carts",
     table: "cart",
     key: "id",
+    emptied_column: None,
     read_key: retention::read_key::<Uuid>,
     is_expired: is_old,
     age: Duration::days(30),

@@ -1,8 +1,10 @@
 //! The gates in Redis as a whole: seeds them from the stock rows, compares them with the rows, and
 //! teaches a gate that differs. Any server may do so at any time.
 
+mod administration;
 mod comparison;
 
+pub use administration::GateAdministration;
 pub use comparison::{Difference, GateReport};
 
 use std::{collections::HashMap, fmt, time::Duration};
@@ -15,7 +17,7 @@ use super::{
     audit::RuleResult,
     inventory::{
         counters::Level,
-        gate::{GateState, Learning, StockGate},
+        gate::{GateState, StockGate},
     },
 };
 use crate::{
@@ -103,38 +105,13 @@ enum Act {
     Teach(Level, GateReport, Difference),
 }
 
-/// Seeds, inspects and reconciles the gates; see [`Shop::gates`].
+/// Inspects the gates, and reconciles them for maintenance; see [`Shop::gates`].
 #[derive(Clone, Copy, Debug)]
 pub struct Gates<'a> {
     pub(super) shop: &'a Shop,
 }
 
 impl Gates<'_> {
-    /// Teaches each product of the shop's gate its stock row, whatever the gate knew. A purchase
-    /// does the same for its product when it finds no gate.
-    pub async fn seed(self) -> Result<Seeding, GatesError> {
-        let gate = self.gate()?;
-        let ids: Vec<i64> = product::Entity::find()
-            .select_only()
-            .column(product::Column::Id)
-            .filter(product::Column::LaneId.is_null())
-            .into_tuple()
-            .all(self.shop.db.reader())
-            .await
-            .map_err(txn::read_error)?;
-        let rows = read_rows(self.shop.db.reader(), &ids).await;
-        let rows = rows.map_err(txn::read_error)?;
-        let learnt = each(gate, rows, |gate, id, level| async move {
-            gate.learn(id, level, Learning::Always).await
-        });
-        let (learnt, failed) = apart(learnt.await);
-        self.unless_away(&failed).await?;
-        Ok(Seeding {
-            seeded: learnt.len(),
-            failed,
-        })
-    }
-
     /// Compares the gates that were used in the last hour with their rows.
     pub async fn inspect(self) -> Result<Inspection, GatesError> {
         let (states, failed) = self.read_gates().await?;
@@ -161,8 +138,9 @@ impl Gates<'_> {
     }
 
     /// Teaches each gate that differs its stock row, also if another one cannot be taught. Returns
-    /// `None` if another server is at it.
-    pub async fn reconcile(self) -> Result<Option<Reconciliation>, GatesError> {
+    /// `None` if another server is at it. For maintenance; a person needs
+    /// [`Shop::gate_administration`].
+    pub(crate) async fn reconcile(self) -> Result<Option<Reconciliation>, GatesError> {
         let gate = self.gate()?;
         // Before the rows, so that a row is as new as its gate.
         let (states, mut failed) = self.read_gates().await?;

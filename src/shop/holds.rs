@@ -18,8 +18,8 @@ pub use reconcile::reconcile;
 use std::collections::BTreeMap;
 
 use sea_orm::{
-    ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect,
-    sea_query::{Expr, SimpleExpr},
+    ColumnTrait, DbErr, EntityTrait, QueryFilter,
+    sea_query::{Expr, ExprTrait, SimpleExpr},
 };
 use time::{Duration, OffsetDateTime};
 use uuid::Uuid;
@@ -29,6 +29,7 @@ use crate::{
         dialect,
         entity::hold,
         locks,
+        retention::{self, ExpiredRows},
         txn::{Abort, Work},
     },
     model::{Quantity, ShopError},
@@ -45,10 +46,19 @@ use crate::{
 
 /// Maximum number of holds that one transaction of the sweeper releases.
 pub(super) const SWEEP_BATCH_SIZE: u64 = 100;
-/// Maximum number of holds whose address one transaction removes.
-pub(super) const ADDRESS_BATCH_SIZE: u64 = 1_000;
-/// How long a closed hold keeps its address.
-const ADDRESS_AGE: Duration = Duration::days(1);
+/// The addresses of holds that were closed a day ago: they no longer limit anything.
+pub const OLD_ADDRESSES: ExpiredRows = ExpiredRows {
+    name: "addresses of closed reservations",
+    table: "hold",
+    key: "id",
+    emptied_column: Some("network"),
+    read_key: retention::read_key::<i64>,
+    is_expired: |now, age| {
+        let is_old = hold::Column::ClosedAt.lt(now - age);
+        hold::Column::Network.is_not_null().and(is_old)
+    },
+    age: Duration::days(1),
+};
 
 /// The stored reason of a hold that expired because the sale of its product ended. The shopper does
 /// not have to wait for the next reservation.
@@ -243,28 +253,6 @@ pub(super) async fn extend(work: &Work, cart_id: Uuid, ttl: Duration) -> Result<
         .await?;
     }
     Ok(())
-}
-
-/// Removes the addresses of one batch of holds that were closed a day ago, and returns their
-/// number.
-pub(super) async fn remove_old_addresses(work: &Work) -> Result<u64, DbErr> {
-    // A closed hold is never opened again, so the time of this transaction is early enough.
-    let now = dialect::now(work.connection()).await?;
-    let ids: Vec<i64> = hold::Entity::find()
-        .select_only()
-        .column(hold::Column::Id)
-        .filter(hold::Column::Network.is_not_null())
-        .filter(hold::Column::ClosedAt.lt(now - ADDRESS_AGE))
-        .limit(ADDRESS_BATCH_SIZE)
-        .into_tuple()
-        .all(work.connection())
-        .await?;
-    let updated = hold::Entity::update_many()
-        .col_expr(hold::Column::Network, Expr::value(None::<String>))
-        .filter(dialect::column_in(hold::Column::Id, &ids))
-        .exec(work.connection())
-        .await?;
-    Ok(updated.rows_affected)
 }
 
 async fn set(

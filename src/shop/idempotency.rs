@@ -35,6 +35,7 @@ pub const OLD_KEYS: ExpiredRows = ExpiredRows {
     name: "idempotency keys",
     table: "idempotency_key",
     key: "key",
+    emptied_column: None,
     read_key: retention::read_key::<String>,
     is_expired: |now, age| idempotency_key::Column::CreatedAt.lt(now - age),
     age: time::Duration::hours(72),

@@ -71,10 +71,7 @@ pub fn parse_field(
         return Ok(None);
     }
     let local = moment::parse_local(text).ok_or_else(|| {
-        ShopError::field_invalid(
-            field,
-            "Please enter a date and time, as in 2026-12-12 12:12.",
-        )
+        ShopError::field_invalid(field, "Enter a date and time, as in 2026-12-12 12:12.")
     })?;
     // A browser may add or leave out seconds that are zero.
     let shows = |at: &OffsetDateTime| moment::parse_local(&for_field(zone, *at)) == Some(local);
@@ -89,7 +86,7 @@ pub fn parse_field(
 
 /// Converts a local time; the error is a sentence.
 fn in_utc(zone: &TimeZone, local: PrimitiveDateTime) -> Result<OffsetDateTime, String> {
-    let civil = civil(local).ok_or("Please enter another date.")?;
+    let civil = civil(local).ok_or("Enter another date.")?;
     let ambiguous = zone.to_ambiguous_timestamp(civil);
     if matches!(ambiguous.offset(), AmbiguousOffset::Gap { .. }) {
         return Err(format!(
@@ -97,9 +94,7 @@ fn in_utc(zone: &TimeZone, local: PrimitiveDateTime) -> Result<OffsetDateTime, S
             name(zone)
         ));
     }
-    let stamp = ambiguous
-        .compatible()
-        .map_err(|_| "Please enter another date.")?;
+    let stamp = ambiguous.compatible().map_err(|_| "Enter another date.")?;
     Ok(moment::from_ms(stamp.as_millisecond()))
 }
 

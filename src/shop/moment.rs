@@ -84,7 +84,7 @@ pub fn check_field(field: &str, at: Option<OffsetDateTime>) -> Result<(), ShopEr
     let (first, last) = (FIELD_YEARS.start(), FIELD_YEARS.end());
     Err(ShopError::field_invalid(
         field,
-        format!("Please enter a year from {first} to {last}."),
+        format!("Enter a year from {first} to {last}."),
     ))
 }
 

@@ -29,6 +29,7 @@ pub const OLD_HEARTBEATS: ExpiredRows = ExpiredRows {
     name: "heartbeats of stopped servers",
     table: "server_heartbeat",
     key: "server_id",
+    emptied_column: None,
     read_key: retention::read_key::<Uuid>,
     is_expired: |now, age| server_heartbeat::Column::BeatAt.lt(now - age),
     age: Duration::days(7),

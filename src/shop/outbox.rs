@@ -14,7 +14,7 @@ pub use subscription::OutboxAdministration;
 
 use sea_orm::{
     ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
-    sea_query::{Expr, ExprTrait},
+    sea_query::{Expr, ExprTrait, Query},
 };
 use time::{Duration, OffsetDateTime};
 
@@ -34,6 +34,7 @@ pub const OLD_DELIVERED_EVENTS: ExpiredRows = ExpiredRows {
     name: "delivered events",
     table: "outbox_event",
     key: "id",
+    emptied_column: None,
     read_key: retention::read_key::<i64>,
     is_expired: |now, age| {
         let is_old = outbox_event::Column::CreatedAt.lt(now - age);
@@ -53,6 +54,20 @@ pub const OLD_UNDELIVERED_EVENTS: ExpiredRows = ExpiredRows {
 };
 /// How long events are kept, delivered or not.
 const EVENTS_KEPT: Duration = Duration::days(7);
+/// Events that wait without a subscription: the last one has ended.
+pub const UNWANTED_EVENTS: ExpiredRows = ExpiredRows {
+    name: "events of an ended subscription",
+    is_expired: |_, _| {
+        let subscription = Query::select()
+            .column(event_subscription::Column::Id)
+            .from(event_subscription::Entity)
+            .to_owned();
+        let is_waiting = outbox_event::Column::DeliveredAt.is_null();
+        is_waiting.and(Expr::not_exists(subscription))
+    },
+    age: Duration::ZERO,
+    ..OLD_DELIVERED_EVENTS
+};
 /// The advisory lock of a claim: an arbitrary number that no other lock uses.
 const CLAIM_LOCK: i64 = 0x6f75_7462;
 /// The most events that a server claims at once.

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{
     Shop,
     cart::{self, KeyedCart},
-    holds::{self, ADDRESS_BATCH_SIZE, SWEEP_BATCH_SIZE},
+    holds::{self, SWEEP_BATCH_SIZE},
     idempotency::Claim,
 };
 use crate::{
@@ -64,19 +64,6 @@ impl Reservations<'_> {
             .await
             .result
             .map_err(ShopError::from)
-    }
-
-    /// Removes the addresses of holds that were closed a day ago: they no longer limit anything.
-    pub async fn remove_old_addresses(self) -> Result<(), TxnError> {
-        let policy = self.shop.policy("remove old addresses");
-        loop {
-            let batch = txn::run_for_result(&self.shop.db, policy, |work| {
-                Box::pin(async move { Ok(holds::remove_old_addresses(work).await?) })
-            });
-            if batch.await? < ADDRESS_BATCH_SIZE {
-                return Ok(());
-            }
-        }
     }
 
     /// Releases all expired holds, in batches of [`SWEEP_BATCH_SIZE`], and returns their number.

@@ -24,6 +24,7 @@ pub const FORGIVEN_COUNTS: ExpiredRows = ExpiredRows {
     name: "counts of wrong passwords",
     table: "wrong_password",
     key: "network",
+    emptied_column: None,
     read_key: retention::read_key::<String>,
     is_expired: |now, age| wrong_password::Column::ForgivenAt.lt(now - age),
     age: Duration::ZERO,

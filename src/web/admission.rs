@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{
     model::ShopError,
-    resilience::{Class, ConcurrencyLimiter, LimiterSettings},
+    resilience::{AdmissionRefusal, Class, ConcurrencyLimiter, LimiterSettings},
     simulation::run_secret::BUYER_HEADER,
 };
 
@@ -132,15 +132,16 @@ pub async fn limit(State(state): State<AppState>, request: Request, next: Next) 
     let path = path_of(request.uri());
     let streams = state.health.http().streams_open();
     if path.starts_with(STREAMS) && streams >= state.streams_max {
-        return refusal(Class::Browsing);
+        return response_of(AdmissionRefusal::Full, Class::Browsing);
     }
     let Some(class) = class_of(path, request.headers()) else {
         return next.run(request).await;
     };
     let network = limited_network(path, &request, &state.trusted_proxies);
     let limiter = state.admission.limiter_of(path);
-    let Some(admitted) = limiter.admit(class, network) else {
-        return refusal(class);
+    let admitted = match limiter.admit(class, network) {
+        Ok(admitted) => admitted,
+        Err(refusal) => return response_of(refusal, class),
     };
     let is_measured = !NOT_MEASURED.contains(&path);
     let started = Instant::now();
@@ -159,9 +160,13 @@ fn is_work(status: StatusCode) -> bool {
     status == StatusCode::CONFLICT || !(status.is_client_error() || status.is_server_error())
 }
 
-fn refusal(class: Class) -> Response {
+fn response_of(refusal: AdmissionRefusal, class: Class) -> Response {
     let retry_after_s = retry_after_s(class);
-    Problem(ShopError::Busy { retry_after_s }).into_response()
+    Problem(match refusal {
+        AdmissionRefusal::Full => ShopError::Busy { retry_after_s },
+        AdmissionRefusal::NetworkShare => ShopError::NetworkBusy { retry_after_s },
+    })
+    .into_response()
 }
 
 /// Returns the class of a request; `None` if it is not limited. A buyer of a simulation says so,

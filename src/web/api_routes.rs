@@ -95,12 +95,12 @@ pub fn description() -> OpenApi {
 fn tags() -> [Tag; 6] {
     [
         ("Products", "The catalogue, with sales and stock."),
-        ("Purchases", "Buying in one call, and what was bought."),
+        ("Purchases", "Purchases in one call, and their orders."),
         ("Payments", "For the payment provider."),
         ("Server", "The server and its description."),
         (
             forms::SHOP_TAG,
-            "What the pages send. A cart belongs to a session, whose cookie a program has to keep.",
+            "Forms that the pages submit. A cart belongs to a session, whose cookie a program has to keep.",
         ),
         (
             forms::ADMIN_TAG,

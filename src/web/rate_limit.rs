@@ -14,7 +14,7 @@ use governor::{
 
 use super::wrong_guesses::WrongGuesses;
 use crate::{
-    model::ShopError,
+    model::{RequestLimit, ShopError},
     shop::wrong_passwords::{FORGIVEN_AFTER, WRONG_AT_ONCE_MAX},
 };
 
@@ -32,8 +32,15 @@ const GUESS_REFILL: Duration = Duration::from_secs(6);
 pub struct RateLimits {
     login: WrongGuesses,
     guess: WrongGuesses,
-    purchase: Option<DefaultKeyedRateLimiter<IpAddr>>,
+    purchase: Option<ApiPurchases>,
     new_cart: Option<NewCarts>,
+}
+
+/// The limiter of purchases by the API.
+#[derive(Debug)]
+struct ApiPurchases {
+    per_s: NonZeroU32,
+    limiter: DefaultKeyedRateLimiter<IpAddr>,
 }
 
 /// The limiter of new carts, each of which also starts a session.
@@ -48,9 +55,12 @@ impl RateLimits {
     /// measures the shop and not the limiter.
     pub fn new(purchase_rate_per_s: Option<NonZeroU32>) -> Self {
         Self {
-            login: WrongGuesses::new(LOGIN_BURST, LOGIN_REFILL),
-            guess: WrongGuesses::new(GUESS_BURST, GUESS_REFILL),
-            purchase: purchase_rate_per_s.map(|rate| RateLimiter::keyed(Quota::per_second(rate))),
+            login: WrongGuesses::new(RequestLimit::Passwords, LOGIN_BURST, LOGIN_REFILL),
+            guess: WrongGuesses::new(RequestLimit::Guesses, GUESS_BURST, GUESS_REFILL),
+            purchase: purchase_rate_per_s.map(|per_s| ApiPurchases {
+                per_s,
+                limiter: RateLimiter::keyed(Quota::per_second(per_s)),
+            }),
             new_cart: None,
         }
     }
@@ -121,10 +131,15 @@ impl RateLimits {
     /// # Errors
     /// [`ShopError::TooManyRequests`] if the address buys too fast.
     pub fn check_purchase(&self, address: IpAddr) -> Result<(), ShopError> {
-        match &self.purchase {
-            Some(limiter) => check(limiter, address).map_err(too_many),
-            None => Ok(()),
-        }
+        let Some(purchases) = &self.purchase else {
+            return Ok(());
+        };
+        check(&purchases.limiter, address).map_err(|retry_after_s| ShopError::TooManyRequests {
+            limit: RequestLimit::Purchases {
+                per_s: purchases.per_s.get(),
+            },
+            retry_after_s,
+        })
     }
 
     /// Counts a new cart, if these are limited.
@@ -145,17 +160,13 @@ impl RateLimits {
     pub fn remove_idle(&self) {
         self.login.remove_idle(Instant::now());
         self.guess.remove_idle(Instant::now());
-        if let Some(purchase) = &self.purchase {
-            purchase.retain_recent();
+        if let Some(purchases) = &self.purchase {
+            purchases.limiter.retain_recent();
         }
         if let Some(carts) = &self.new_cart {
             carts.limiter.retain_recent();
         }
     }
-}
-
-const fn too_many(retry_after_s: u64) -> ShopError {
-    ShopError::TooManyRequests { retry_after_s }
 }
 
 /// Counts a request of the address, or returns after how many seconds it may send the next one.
@@ -198,6 +209,7 @@ mod tests {
         assert!(matches!(
             limits.start_login(address(1)),
             Err(ShopError::TooManyRequests {
+                limit: RequestLimit::Passwords,
                 retry_after_s: 1..=13
             })
         ));
@@ -213,9 +225,33 @@ mod tests {
             assert_eq!(limits.start_order_guess(address), Ok(()));
         }
         assert!(limits.start_order_guess(address).is_err());
-        assert!(limits.check_guess(address).is_err());
+        assert!(matches!(
+            limits.check_guess(address),
+            Err(ShopError::TooManyRequests {
+                limit: RequestLimit::Guesses,
+                ..
+            })
+        ));
         limits.forgive_order_guess(address);
         assert_eq!(limits.start_order_guess(address), Ok(()));
+    }
+
+    #[test]
+    fn a_limit_of_purchases_names_the_rate() {
+        let limits = RateLimits::new(NonZeroU32::new(2));
+        let address = IpAddr::from([10, 0, 0, 1]);
+        let refused = (0..1_000).find_map(|_| limits.check_purchase(address).err());
+        let per_s = 2;
+        let limit = RequestLimit::Purchases { per_s };
+        let retry_after_s = 1;
+        assert_eq!(
+            refused,
+            Some(ShopError::TooManyRequests {
+                limit,
+                retry_after_s
+            })
+        );
+        assert_eq!(limits.check_purchase([10, 0, 0, 2].into()), Ok(()));
     }
 
     #[test]

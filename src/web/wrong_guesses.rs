@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::model::ShopError;
+use crate::model::{RequestLimit, ShopError};
 
 /// An address can collect at most this many times its allowance. Guesses that are checked at the
 /// same time are all counted, and must not block an address for hours.
@@ -17,6 +17,8 @@ const ALLOWANCES_MAX: u32 = 10;
 /// See the module's documentation. Clients are counted per process.
 #[derive(Debug)]
 pub struct WrongGuesses {
+    /// What a refusal names.
+    limit: RequestLimit,
     allowance: u32,
     forgiven_after: Duration,
     /// The time at which all wrong guesses of an address are forgiven.
@@ -25,8 +27,9 @@ pub struct WrongGuesses {
 
 impl WrongGuesses {
     /// Allows `allowance` wrong guesses at once, and then one every `forgiven_after`.
-    pub fn new(allowance: u32, forgiven_after: Duration) -> Self {
+    pub fn new(limit: RequestLimit, allowance: u32, forgiven_after: Duration) -> Self {
         Self {
+            limit,
             allowance,
             forgiven_after,
             forgiven_at: Mutex::default(),
@@ -45,6 +48,7 @@ impl WrongGuesses {
         match forgiven_at.checked_duration_since(now + tolerated) {
             None | Some(Duration::ZERO) => Ok(()),
             Some(wait) => Err(ShopError::TooManyRequests {
+                limit: self.limit,
                 retry_after_s: wait.as_secs() + 1,
             }),
         }
@@ -86,7 +90,7 @@ mod tests {
     const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
     fn three_then_one_every_ten_seconds() -> WrongGuesses {
-        WrongGuesses::new(3, Duration::from_secs(10))
+        WrongGuesses::new(RequestLimit::Guesses, 3, Duration::from_secs(10))
     }
 
     #[test]
@@ -108,7 +112,10 @@ mod tests {
         let refused = guesses.check(ADDRESS, now);
         assert_eq!(
             refused,
-            Err(ShopError::TooManyRequests { retry_after_s: 11 })
+            Err(ShopError::TooManyRequests {
+                limit: RequestLimit::Guesses,
+                retry_after_s: 11
+            })
         );
         assert!(guesses.check(ADDRESS, after(9)).is_err());
         assert_eq!(guesses.check(ADDRESS, after(10)), Ok(()));

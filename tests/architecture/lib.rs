@@ -1,6 +1,7 @@
 //! The project's own rules, checked against its text: which module may name which, where
 //! transactions begin, where rows are locked, where SQL may need one engine, what a strategy says
-//! about itself, which words are used. Each check has a sibling that feeds it what it must find.
+//! about itself, which words are used, how decisions are numbered. Each check has a sibling that
+//! feeds it what it must find.
 //!
 //! A crate of its own, because it reads the sources instead of linking them: after an edit it
 //! answers in seconds.
@@ -11,6 +12,8 @@ pub mod source;
 
 #[cfg(test)]
 mod circles;
+#[cfg(test)]
+mod decisions;
 #[cfg(test)]
 mod forms;
 #[cfg(test)]

@@ -105,6 +105,12 @@ const PLACEMENTS: &[Placement] = &[
         allowed_in: &["src/shop/administrator.rs", "src/web/session.rs"],
     },
     Placement {
+        what: "a reconciliation of gates without an administrator",
+        pattern: r"\bgates\(\)\s*\.\s*reconcile\b",
+        strings: Strings::Blanked,
+        allowed_in: &["src/web/maintenance/"],
+    },
+    Placement {
         what: "the administrator of a command",
         pattern: r"\bat_the_command_line\b",
         strings: Strings::Blanked,
@@ -277,6 +283,16 @@ fn misplaced_code_is_found() {
         (
             "src/web/session.rs",
             "shop.administrators().of_signed_in_session(None).await",
+            0,
+        ),
+        (
+            "src/api/gates.rs",
+            "visit.shop().gates().reconcile().await",
+            1,
+        ),
+        (
+            "src/web/maintenance/stock_gates.rs",
+            "shop.gates().reconcile().await",
             0,
         ),
         (

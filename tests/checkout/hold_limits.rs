@@ -2,9 +2,13 @@
 
 use doorbuster::{
     config::{HoldLimits, ShopTerms},
+    db::retention,
     model::ShopError,
     payment::gateway::ChargeState,
-    shop::{Shop, holds::HolderAddress},
+    shop::{
+        Shop,
+        holds::{HolderAddress, OLD_ADDRESSES},
+    },
 };
 use uuid::Uuid;
 
@@ -540,14 +544,14 @@ async fn the_addresses_of_holds_are_removed_after_a_day() {
         .run("UPDATE hold SET closed_at = closed_at - INTERVAL '23 hours'")
         .await;
     let remove = async || {
-        let removed = shop.reservations().remove_old_addresses().await;
-        removed.expect("they are removed");
+        let removed = retention::delete(shop.db(), &OLD_ADDRESSES, PATIENCE).await;
+        removed.expect("they are removed").count
     };
-    remove().await;
+    assert_eq!(remove().await, 0);
     assert_eq!(addresses().await, 2);
     shop.by_hand
         .run("UPDATE hold SET closed_at = closed_at - INTERVAL '2 hours'")
         .await;
-    remove().await;
+    assert_eq!(remove().await, 1);
     assert_eq!(addresses().await, 1, "an open hold keeps its address");
 }

@@ -127,7 +127,6 @@ const NOT_KILLED: &[&str] = &[
     "save lock snapshot",
     "look for simulation",
     "mark cart as seen",
-    "remove old addresses",
     "reconcile stock gates",
     "refuse a queued order",
     "claim events",

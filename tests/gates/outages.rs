@@ -27,7 +27,7 @@ use tokio::task::JoinSet;
 
 use super::{RECONCILED_WITHIN, on, safe};
 use crate::support::{
-    PATIENCE, TestProduct, TestShop, check_audit_clean, redis::TestRedis, within,
+    PATIENCE, TestProduct, TestShop, administrator, check_audit_clean, redis::TestRedis, within,
 };
 
 const STOCK: i64 = 240;
@@ -165,7 +165,8 @@ async fn fail(redis: &mut TestRedis, sale: &Sale, strategy: StrategyKey, failure
 async fn until_reconciled(server: &Shop, what: &str) -> Duration {
     let begin = Instant::now();
     loop {
-        match server.gates().reconcile().await {
+        let gates = server.gate_administration(&administrator());
+        match gates.reconcile().await {
             Ok(Some(_)) => {
                 let inspected = server.gates().inspect().await.expect("Redis answers");
                 let reports = inspected.gates;

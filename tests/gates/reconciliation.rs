@@ -25,7 +25,8 @@ async fn gate_of(server: &Shop, product: &TestProduct) -> (GateState, Option<Dif
 }
 
 async fn reconcile(server: &Shop) -> Reconciliation {
-    let done = server.gates().reconcile().await.expect("it is reconciled");
+    let done = server.gate_administration(&administrator()).reconcile();
+    let done = done.await.expect("it is reconciled");
     done.expect("no other server is at it")
 }
 
@@ -165,7 +166,8 @@ async fn seeding_teaches_every_product_of_the_shop() {
     let server = on(&shop, &redis);
     let product = shop.with_product(4).await;
     let lane = shop.with_lane(StrategyKey::RedisCounter, 4).await;
-    let seeded = server.gates().seed().await.expect("they are seeded");
+    let seeded = server.gate_administration(&administrator()).seed();
+    let seeded = seeded.await.expect("they are seeded");
     assert!(seeded.failed.is_empty(), "{seeded:?}");
     let products = shop.count("product WHERE lane_id IS NULL").await;
     assert_eq!(i64::try_from(seeded.seeded), Ok(products));

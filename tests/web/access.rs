@@ -280,6 +280,8 @@ async fn the_rate_limit_applies_to_the_correct_password_too() {
     }
     assert_eq!(last.status, StatusCode::TOO_MANY_REQUESTS);
     assert!(!last.header("retry-after").is_empty());
+    let detail = last.detail();
+    assert!(detail.starts_with("Too many wrong passwords "), "{detail}");
     let fields = format!("password={}", PASSWORD.replace(' ', "+"));
     let right = guesser.post_form("/api/form/admin/login", &fields).await;
     assert_eq!(right.status, StatusCode::TOO_MANY_REQUESTS);

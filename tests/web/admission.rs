@@ -223,6 +223,9 @@ async fn one_network_leaves_places_for_others() {
     for same_network in ["2001:db8:1:2::1", "2001:db8:1:2:ffff::9"] {
         let refused = buy(&mut buyer, Some(same_network), &body).await;
         check_refused(&refused, "1");
+        let reason = "your network sends many requests at once";
+        assert!(refused.body.contains(reason), "{refused:?}");
+        assert!(refused.body.contains("#busy"), "{refused:?}");
     }
     // Neither the places of others are taken, nor those that the program itself may take.
     let same_site = Some("2001:db8:1:3::1");

@@ -346,7 +346,7 @@ async fn a_date_far_outside_is_rejected_beside_its_field() {
                 .and_then(|rest| rest.split("</").next())
                 .unwrap_or_default();
             assert!(
-                error.contains("Please enter a year from 2000 to 2199."),
+                error.contains("Enter a year from 2000 to 2199."),
                 "{field} {date}: {error}"
             );
         }

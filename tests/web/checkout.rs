@@ -120,7 +120,7 @@ async fn a_rejected_form_keeps_all_values_except_the_card() {
             "after an invalid card number",
             CONTACT,
             "12",
-            "Please enter the 12 to 19 digits of the card.",
+            "Enter the 12 to 19 digits of the card.",
         ),
         (
             "after a decline",

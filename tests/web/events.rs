@@ -17,9 +17,10 @@ use axum::{
     routing::post,
 };
 use doorbuster::{
+    db::retention::{self, BATCH_ROWS},
     model::StrategyKey,
     payment::{provider::test_cards, signature},
-    shop::{Shop, refunds::OrderAction},
+    shop::{Shop, outbox::UNWANTED_EVENTS, refunds::OrderAction},
     web::maintenance::events,
 };
 use serde_json::Value;
@@ -276,6 +277,53 @@ async fn without_a_subscription_nothing_is_written_and_its_end_deletes_what_wait
     shop.buy(&product).await.expect("it is sold");
     assert_eq!(shop.count("outbox_event").await, 0);
     check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn only_what_waits_without_a_subscription_is_unwanted() {
+    let shop = TestShop::new().await;
+    let administrator = administrator();
+    let outbox = shop.outbox_administration(&administrator);
+    outbox
+        .subscribe("http://127.0.0.1:1/")
+        .await
+        .expect("a URL");
+    shop.by_hand
+        .run(
+            "INSERT INTO outbox_event (kind, payload, delivered_at) \
+             VALUES ('order.paid', '{}', NULL), ('order.placed', '{}', CURRENT_TIMESTAMP)",
+        )
+        .await;
+    let delete = async || {
+        let deleted = retention::delete(shop.db(), &UNWANTED_EVENTS, PATIENCE).await;
+        deleted.expect("they are deleted").count
+    };
+    assert_eq!(delete().await, 0, "the subscriber still gets it");
+    shop.by_hand.run("DELETE FROM event_subscription").await;
+    assert_eq!(delete().await, 1);
+    let left: String = shop.by_hand.value("SELECT kind FROM outbox_event").await;
+    assert_eq!(left, "order.placed");
+}
+
+#[tokio::test]
+async fn more_failed_events_than_a_batch_are_all_sent_again() {
+    let shop = TestShop::new().await;
+    let failed = 2 * BATCH_ROWS + 1;
+    let events = format!(
+        "INSERT INTO outbox_event (kind, payload, last_error, next_attempt_at) \
+         SELECT 'stock.level', '{{}}', 'closed', CURRENT_TIMESTAMP + INTERVAL '1 hour' \
+         FROM generate_series(1, {failed}) n"
+    );
+    shop.by_hand.run(&events).await;
+    let paused = async || {
+        let condition = "next_attempt_at > CURRENT_TIMESTAMP + INTERVAL '1 minute'";
+        shop.count(&format!("outbox_event WHERE {condition}")).await
+    };
+    assert_eq!(usize::try_from(paused().await), Ok(failed));
+    let administrator = administrator();
+    let outbox = shop.outbox_administration(&administrator);
+    outbox.send_again().await.expect("they are due");
+    assert_eq!(paused().await, 0);
 }
 
 #[tokio::test]

@@ -101,6 +101,8 @@ async fn wrong_order_numbers_and_codes_are_limited_by_address() {
     let refused = guesser.post_form("/api/form/orders/find", fields).await;
     assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS);
     assert!(refused.detail().contains("Try again in "), "{refused:?}");
+    let reason = "Too many wrong order numbers or discount codes";
+    assert!(refused.detail().starts_with(reason), "{refused:?}");
 
     guesser
         .submit(PHONE, "/api/form/cart/buy-now", "product_id=1&quantity=1")

@@ -87,7 +87,7 @@ pub const PRESETS: [Preset; 10] = [
     },
     Preset {
         name: "Slow database",
-        description: "One statement in 10 takes half a second. If it holds the row lock, every waiting buyer is delayed, too.",
+        description: "One statement in 10 takes half a second. Which buyers wait for it, and for how long?",
         plan: |preset| SimulationPlan {
             strategies: vec![StrategyKey::RowLock, StrategyKey::Optimistic],
             lanes_together: true,
@@ -100,7 +100,7 @@ pub const PRESETS: [Preset; 10] = [
     },
     Preset {
         name: "A buyer dies holding the lock",
-        description: "Two buyers freeze before they write. With a row lock, all others wait until the database terminates their sessions; a conditional update holds no lock at that point.",
+        description: "Two buyers freeze before they write. Which other buyers wait for them, and for how long?",
         plan: |preset| SimulationPlan {
             strategies: vec![StrategyKey::RowLock, StrategyKey::ConditionalUpdate],
             buyers: 100,

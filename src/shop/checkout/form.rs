@@ -36,16 +36,13 @@ pub fn check_card(typed: &PaymentCard) -> Result<PaymentCard, ShopError> {
     let mut errors = Vec::new();
     let mut add_error = |field, message| errors.push(FieldError::new(field, message));
     if !digits(&card.number, 12..=19) {
-        add_error(
-            "card_number",
-            "Please enter the 12 to 19 digits of the card.",
-        );
+        add_error("card_number", "Enter the 12 to 19 digits of the card.");
     }
     if expiry.is_none() {
-        add_error("card_expiry", "Please enter month and year, as in 12/30.");
+        add_error("card_expiry", "Enter month and year, as in 12/30.");
     }
     if !digits(&card.cvc, 3..=4) {
-        add_error("card_cvc", "Please enter the 3 or 4 digits.");
+        add_error("card_cvc", "Enter the 3 or 4 digits.");
     }
     if errors.is_empty() {
         Ok(card)
@@ -114,8 +111,8 @@ pub fn check_contact(typed: &Contact) -> Result<Contact, ShopError> {
 fn country_error(typed: &str, country: Option<&Country>) -> Option<String> {
     match country {
         Some(_) => None,
-        None if typed.is_empty() => Some("Please choose a country.".to_owned()),
-        None => Some("Please choose a country from the list.".to_owned()),
+        None if typed.is_empty() => Some("Choose a country.".to_owned()),
+        None => Some("Choose a country from the list.".to_owned()),
     }
 }
 
@@ -145,7 +142,7 @@ fn city_error(value: &str, country: Option<&Country>) -> Option<String> {
 fn text_error(value: &str, length_max: usize) -> Option<String> {
     let length = value.chars().count();
     if length == 0 {
-        Some("Please fill this in.".to_owned())
+        Some("Fill this in.".to_owned())
     } else if length > length_max {
         Some(format!("At most {length_max} characters."))
     } else {
@@ -158,7 +155,7 @@ fn email_error(value: &str) -> Option<String> {
         return text_error(value, EMAIL_LEN_MAX);
     }
     let is_valid = text_error(value, EMAIL_LEN_MAX).is_none() && is_email_address(value);
-    (!is_valid).then(|| "Please enter an e-mail address, as in name@example.com.".to_owned())
+    (!is_valid).then(|| "Enter an e-mail address, as in name@example.com.".to_owned())
 }
 
 #[cfg(test)]
@@ -175,13 +172,13 @@ mod tests {
         })
         .err();
         let about = |field| error.as_ref().and_then(|error| error.field_message(field));
-        assert_eq!(about("name"), Some("Please fill this in."));
+        assert_eq!(about("name"), Some("Fill this in."));
         assert_eq!(
             about("email"),
-            Some("Please enter an e-mail address, as in name@example.com.")
+            Some("Enter an e-mail address, as in name@example.com.")
         );
         assert_eq!(about("city"), Some("At most 80 characters."));
-        assert_eq!(about("street"), Some("Please fill this in."));
+        assert_eq!(about("street"), Some("Fill this in."));
     }
 
     #[test]
@@ -195,8 +192,8 @@ mod tests {
             .collect();
         let fields = ["name", "email", "street", "postal_code", "city", "country"];
         let messages = fields.map(|field| match field {
-            "country" => (field, "Please choose a country."),
-            _ => (field, "Please fill this in."),
+            "country" => (field, "Choose a country."),
+            _ => (field, "Fill this in."),
         });
         assert_eq!(errors, messages);
     }
@@ -222,7 +219,7 @@ mod tests {
         };
         let error = check_contact(&nameless).err();
         let about = error.as_ref().and_then(|error| error.field_message("name"));
-        assert_eq!(about, Some("Please fill this in."));
+        assert_eq!(about, Some("Fill this in."));
     }
 
     #[test]
@@ -264,12 +261,9 @@ mod tests {
             Some("This is not a postal code of Germany. One looks like 26133.")
         );
         let missing = message("DE", "", "postal_code");
-        assert_eq!(missing.as_deref(), Some("Please fill this in."));
+        assert_eq!(missing.as_deref(), Some("Fill this in."));
         let unknown = message("Testland", "12345", "country");
-        assert_eq!(
-            unknown.as_deref(),
-            Some("Please choose a country from the list.")
-        );
+        assert_eq!(unknown.as_deref(), Some("Choose a country from the list."));
     }
 
     #[test]

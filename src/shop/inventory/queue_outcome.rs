@@ -31,6 +31,7 @@ pub const OLD_OUTCOMES: ExpiredRows = ExpiredRows {
     name: "outcomes of queued orders",
     table: "queue_outcome",
     key: "order_id",
+    emptied_column: None,
     read_key: retention::read_key::<Uuid>,
     is_expired: |now, age| queue_outcome::Column::DecidedAt.lt(now - age),
     age: time::Duration::hours(72),

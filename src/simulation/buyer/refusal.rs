@@ -43,6 +43,7 @@ pub fn failure_of(error: &ShopError) -> FailureKind {
             FailureKind::NoConnection
         }
         ShopError::Busy { .. }
+        | ShopError::NetworkBusy { .. }
         | ShopError::QueueFull { .. }
         | ShopError::TooManyRequests { .. }
         | ShopError::TooManyConnections { .. } => FailureKind::Busy,

@@ -102,7 +102,7 @@ problem_types! {
     OverCustomerLimit "over-customer-limit" 409 "Over the limit per customer"
         "One customer may not have so many units of this product. Order fewer.";
     TooManyInCart "too-many-in-cart" 409 "Too many in the cart"
-        "The cart has units of this product already, and so many more are too many. Add fewer.";
+        "The cart already contains this product, and the total would exceed the limit. Add fewer units.";
     LimitedPerCustomer "limited-per-customer" 409 "Limited per customer"
         "An express purchase names no customer, so it does not sell a product with a limit. Buy it on its page.";
     SaleNotStarted "sale-not-started" 409 "Sale not started"
@@ -116,7 +116,7 @@ problem_types! {
     AlreadyExtended "already-extended" 409 "Already extended"
         "A reservation can be extended once.";
     OverHoldLimit "over-hold-limit" 409 "Too much reserved"
-        "So much cannot be reserved at a time. Pay for a part first.";
+        "This exceeds the reservation limit. Pay for some items first.";
     TotalChanged "total-changed" 409 "Total changed"
         "The price is no longer the one that was shown. Nothing was charged; check the total and pay again.";
     ItemsChanged "items-changed" 409 "Items changed"
@@ -261,7 +261,7 @@ impl ProblemType {
             ShopError::TooManyConnections { .. } => Self::TooManyConnections,
             ShopError::TooManyCarts { .. } => Self::TooManyCarts,
             ShopError::Unavailable { .. } => Self::Unavailable,
-            ShopError::Busy { .. } => Self::Busy,
+            ShopError::Busy { .. } | ShopError::NetworkBusy { .. } => Self::Busy,
             ShopError::OutcomeUnknown { .. } => Self::OutcomeUnknown,
             ShopError::Internal { .. } => Self::Internal,
         }

@@ -16,25 +16,28 @@ use crate::{
     metrics::Counter,
     shop::{
         cart::OLD_CARTS,
+        holds::OLD_ADDRESSES,
         idempotency::OLD_KEYS,
         inventory::queue_outcome::OLD_OUTCOMES,
         moment,
         operation::OLD_HEARTBEATS,
-        outbox::{OLD_DELIVERED_EVENTS, OLD_UNDELIVERED_EVENTS},
+        outbox::{OLD_DELIVERED_EVENTS, OLD_UNDELIVERED_EVENTS, UNWANTED_EVENTS},
         wrong_passwords::FORGIVEN_COUNTS,
     },
     simulation::store,
     web::AppState,
 };
 
-/// The rows that are deleted by their age alone.
-const ROWS: [ExpiredRows; 8] = [
+/// The rows that are deleted, or emptied, by a condition on each of them.
+const ROWS: [ExpiredRows; 10] = [
     EXPIRED_SESSIONS,
+    OLD_ADDRESSES,
     OLD_CARTS,
     OLD_KEYS,
     OLD_OUTCOMES,
     OLD_DELIVERED_EVENTS,
     OLD_UNDELIVERED_EVENTS,
+    UNWANTED_EVENTS,
     OLD_HEARTBEATS,
     FORGIVEN_COUNTS,
 ];
@@ -128,9 +131,6 @@ impl RetentionReport {
 pub async fn delete(state: AppState, shutdown: CancellationToken) {
     loop {
         let report = run_round(state.shop.db(), KIND_MAX).await;
-        if let Err(error) = state.shop.reservations().remove_old_addresses().await {
-            tracing::warn!(%error, "failed to remove the addresses of old holds");
-        }
         let pause = if report.is_complete() {
             PAUSE
         } else {

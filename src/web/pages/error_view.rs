@@ -16,7 +16,7 @@ pub fn ErrorView(error: ShopError, retry: Option<Retry>) -> impl IntoView {
             "Order not found",
             "Check that the link is complete.".to_owned(),
         ),
-        ShopError::Unavailable { .. } | ShopError::Busy { .. } => (
+        ShopError::Unavailable { .. } | ShopError::Busy { .. } | ShopError::NetworkBusy { .. } => (
             "The shop is unavailable for a moment",
             format!("{error} Your cart is saved."),
         ),

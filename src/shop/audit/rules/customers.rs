@@ -58,7 +58,7 @@ impl fmt::Display for UsedTooOften {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} used code {} {} times, and may {} times",
+            "{} used code {} {} times; the limit is {}",
             self.email_folded, self.code, self.counted, self.per_customer_limit
         )
     }

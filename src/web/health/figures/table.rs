@@ -76,7 +76,7 @@ pub static FIGURES: [Figure; FIGURE_COUNT] = [
         group: Group::Work,
         title: "Live reservations",
         unit: Unit::Number,
-        normal: "It follows the shoppers at the checkout.",
+        normal: "Rises and falls with the number of shoppers at checkout.",
         limit: None,
         guide: "reservations-are-not-released",
         metric: "doorbuster_holds",

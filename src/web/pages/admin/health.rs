@@ -85,7 +85,7 @@ fn history_text(period: Period, uptime: Duration) -> String {
     if uptime.as_secs() < shown_s {
         let since = in_words(uptime);
         text.push_str(&format!(
-            " This server started {since} ago and knows nothing of the time before."
+            " This server started {since} ago. It has no earlier figures."
         ));
     }
     text
