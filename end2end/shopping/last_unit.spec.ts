@@ -20,7 +20,7 @@ import {
 
 test.use({ ownShop: true });
 
-const INSUFFICIENT = `Insufficient stock for ${VACUUM.name} (available: 0, requested: 1)`;
+const INSUFFICIENT = `All units of ${VACUUM.name} are sold or reserved.`;
 
 /**
  * Waits until both shoppers have a result; returns the one who was served and the one who was

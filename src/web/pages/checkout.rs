@@ -142,7 +142,7 @@ fn EmptyCheckout(
         "Add your items to the cart again. Your contact is kept in this browser for an hour, your card is not.",
     );
     let problem = error.map(|error| {
-        view! { <ErrorNotice title=error.to_string()><p>{kept}</p></ErrorNotice> }
+        view! { <ErrorNotice title=error.on_page()><p>{kept}</p></ErrorNotice> }
     });
     view! {
         <main class="page" id="main" tabindex="-1">
