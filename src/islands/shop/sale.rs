@@ -69,6 +69,16 @@ impl Shown {
         self.state.get() == state
     }
 
+    /// The price of a unit.
+    fn price(self) -> String {
+        self.sale.with(|sale| sale.price.clone())
+    }
+
+    /// The price before the sale.
+    fn compare_at(self) -> Option<String> {
+        self.sale.with(|sale| sale.compare_at.clone())
+    }
+
     fn starts_at_ms(self) -> Option<i64> {
         self.sale.with(|sale| sale.plan.starts_at_ms)
     }
@@ -124,14 +134,12 @@ pub fn SaleShutter(sale: LiveSale, now_ms: i64, calendar: String) -> impl IntoVi
 #[island]
 pub fn SalePrice(sale: LiveSale, now_ms: i64) -> impl IntoView {
     let shown = Shown::new(sale, now_ms);
-    let price = move || shown.sale.with(|sale| sale.price.clone());
-    let compare_at = move || shown.sale.with(|sale| sale.compare_at.clone());
     view! {
         <p class="price">
-            <span class="ticket ticket--big"><span class="vh">"Price "</span>{price}</span>
-            <s class="price__was" hidden=move || compare_at().is_none()>
+            <span class="ticket ticket--big"><span class="vh">"Price "</span>{move || shown.price()}</span>
+            <s class="price__was" hidden=move || shown.compare_at().is_none()>
                 <span class="vh">"Was "</span>
-                {move || compare_at().unwrap_or_default()}
+                {move || shown.compare_at().unwrap_or_default()}
             </s>
         </p>
     }
@@ -225,6 +233,20 @@ pub fn BuyButtons(sale: LiveSale, now_ms: i64) -> impl IntoView {
             </button>
         </div>
         <p class="buybox__note" id="why">{move || advice(shown.state.get())}</p>
+    }
+}
+
+/// Shows the price of a unit on a product's card, and the price before the sale.
+#[island]
+pub fn CardPrice(sale: LiveSale, now_ms: i64) -> impl IntoView {
+    let shown = Shown::new(sale, now_ms);
+    view! {
+        <span class="card__price">{move || shown.price()}</span>
+        " "
+        <s class="card__was" hidden=move || shown.compare_at().is_none()>
+            <span class="vh">"Was "</span>
+            {move || shown.compare_at().unwrap_or_default()}
+        </s>
     }
 }
 
