@@ -1,6 +1,8 @@
-//! How many units a product's page offers, as the server renders it: without JavaScript it stays so.
+//! How many units a product's page and a cart offer, as the server renders it: without JavaScript
+//! it stays so.
 
 use super::support::{TestShop, Visitor, value_of};
+use crate::support::PlacesOrders;
 
 const PRODUCT: &str = "/products/test-product-0";
 const ADD: &str = "/api/form/cart/add";
@@ -78,6 +80,26 @@ async fn where_there_are_enough_units_there_is_no_note() {
     shop.product().stock(5_000).create().await;
     let expected = ("1000".to_owned(), String::new());
     assert_eq!(offered(&mut Visitor::of(&shop)).await, expected);
+}
+
+/// What is reserved may come back, what is sold does not.
+#[tokio::test]
+async fn a_cart_says_whether_its_units_are_reserved_or_sold() {
+    let shop = TestShop::new().await;
+    let lamp = shop.product().stock(1).create().await;
+    let one = format!("product_id={}&quantity=1", lamp.id);
+    let mut visitor = Visitor::of(&shop);
+    visitor.submit(PRODUCT, ADD, &one).await;
+    let other = shop.cart_of(&[(&lamp, 1)]).await;
+    let reserved = shop.reservations().reserve(other, None).await;
+    reserved.result.expect("the last unit is reserved");
+    let page = visitor.page("/cart").await.body;
+    assert!(page.contains("All reserved. Remove it, or wait"), "{page}");
+
+    let paid = shop.place_order(shop.checkout(other, "ann@example.com"));
+    paid.await.result.expect("it is paid");
+    let page = visitor.page("/cart").await.body;
+    assert!(page.contains("Sold out. Remove it to continue."), "{page}");
 }
 
 /// The sentence of the API is for programs.

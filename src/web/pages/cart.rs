@@ -13,7 +13,8 @@ use super::{
 use crate::{
     islands::shop::{CartLineNote, CheckoutButton, HoldTimer, LiveStock, QuantityStepper, note_id},
     model::{
-        CartLine, CartView as Cart, LineProblem, ReleasedLine, Reservation, cart::BUY_NOW_CHECKOUT,
+        CartLine, CartView as Cart, LineProblem, LiveSale, ReleasedLine, Reservation,
+        cart::BUY_NOW_CHECKOUT,
     },
     shop::{cart_pair::other_cart, moment},
     ui::sale_line::BOUND_SHOWN_BELOW,
@@ -257,7 +258,8 @@ fn Line(line: CartLine, typed: Option<String>) -> impl IntoView {
         Some(text) => view! { <p class="line__msg" id=format!("msg-{id}")>{text}</p> }.into_any(),
         None => {
             let (quantity, available) = (quantity.into(), product.available);
-            view! { <CartLineNote product_id=id quantity available held/> }.into_any()
+            let is_sold_out = LiveSale::of(&product).is_sold_out;
+            view! { <CartLineNote product_id=id quantity available held is_sold_out/> }.into_any()
         }
     };
     let value = typed.unwrap_or_else(|| quantity.to_string());
