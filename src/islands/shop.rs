@@ -17,6 +17,6 @@ pub use live_order::{
 pub use live_stock::{CartLineNote, CheckoutButton, LiveSales, LiveStock};
 pub use quantity_stepper::{QuantityStepper, note_id};
 pub use sale::{
-    BuyButtons, CardPrice, CardState, QUANTITY_FIELD, QuantityNote, SaleAnnouncement, SalePrice,
-    SaleShutter, StockLine,
+    BuyButtons, CardState, QUANTITY_FIELD, QuantityNote, SaleAnnouncement, SalePrice, SaleShutter,
+    StockLine,
 };

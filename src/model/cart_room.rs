@@ -18,7 +18,7 @@ pub enum CartBound {
 }
 
 /// The units of a product in a shopper's cart.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CartUnits {
     pub in_cart: u32,
     /// How many of them are reserved, and therefore not available to others.

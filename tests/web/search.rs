@@ -340,7 +340,7 @@ async fn lists_follow_the_sales_of_their_products() {
     let page = visitor.page("/search?q=zeitgeist").await.body;
     assert!(page.contains("LiveSales"), "{page}");
     assert!(page.contains("CardState"), "{page}");
-    assert!(page.contains("CardPrice"), "{page}");
+    assert!(page.contains("SalePrice"), "{page}");
     assert!(page.contains(&format!("[{}]", lamp.id)), "{page}");
     // Without scripts, the page loads itself again.
     assert!(page.contains("http-equiv=\"refresh\""), "{page}");

@@ -69,16 +69,6 @@ impl Shown {
         self.state.get() == state
     }
 
-    /// The price of a unit.
-    fn price(self) -> String {
-        self.sale.with(|sale| sale.price.clone())
-    }
-
-    /// The price before the sale.
-    fn compare_at(self) -> Option<String> {
-        self.sale.with(|sale| sale.compare_at.clone())
-    }
-
     fn starts_at_ms(self) -> Option<i64> {
         self.sale.with(|sale| sale.plan.starts_at_ms)
     }
@@ -130,18 +120,25 @@ pub fn SaleShutter(sale: LiveSale, now_ms: i64, calendar: String) -> impl IntoVi
     }
 }
 
-/// Shows the price of a unit, and the price before the sale.
+/// Shows the price of a unit, and the price before the sale, in a paragraph of the page; `on_card`
+/// in that of a product's card.
 #[island]
-pub fn SalePrice(sale: LiveSale, now_ms: i64) -> impl IntoView {
+pub fn SalePrice(sale: LiveSale, now_ms: i64, on_card: bool) -> impl IntoView {
     let shown = Shown::new(sale, now_ms);
+    let price = move || shown.sale.with(|sale| sale.price.clone());
+    let compare_at = move || shown.sale.with(|sale| sale.compare_at.clone());
+    let (class, was_class) = if on_card {
+        ("card__price", "card__was")
+    } else {
+        ("ticket ticket--big", "price__was")
+    };
     view! {
-        <p class="price">
-            <span class="ticket ticket--big"><span class="vh">"Price "</span>{move || shown.price()}</span>
-            <s class="price__was" hidden=move || shown.compare_at().is_none()>
-                <span class="vh">"Was "</span>
-                {move || shown.compare_at().unwrap_or_default()}
-            </s>
-        </p>
+        <span class=class><span class="vh">"Price "</span>{price}</span>
+        " "
+        <s class=was_class hidden=move || compare_at().is_none()>
+            <span class="vh">"Was "</span>
+            {move || compare_at().unwrap_or_default()}
+        </s>
     }
 }
 
@@ -192,10 +189,11 @@ pub fn SaleAnnouncement(sale: LiveSale, now_ms: i64) -> impl IntoView {
 }
 
 /// Bounds the product page's quantity field by the latest stock and limit, less what is in the
-/// shopper's cart, and says why there are no more.
+/// shopper's cart, and says why there are no more. See [`CartUnits`].
 #[island]
-pub fn QuantityNote(sale: LiveSale, now_ms: i64, own: CartUnits) -> impl IntoView {
+pub fn QuantityNote(sale: LiveSale, now_ms: i64, in_cart: u32, held: i64) -> impl IntoView {
     let shown = Shown::new(sale, now_ms);
+    let own = CartUnits { in_cart, held };
     let room = Memo::new(move |_| shown.sale.with(|sale| sale.room_beside(own)));
     #[cfg(feature = "hydrate")]
     Effect::new(move |_| {
@@ -233,20 +231,6 @@ pub fn BuyButtons(sale: LiveSale, now_ms: i64) -> impl IntoView {
             </button>
         </div>
         <p class="buybox__note" id="why">{move || advice(shown.state.get())}</p>
-    }
-}
-
-/// Shows the price of a unit on a product's card, and the price before the sale.
-#[island]
-pub fn CardPrice(sale: LiveSale, now_ms: i64) -> impl IntoView {
-    let shown = Shown::new(sale, now_ms);
-    view! {
-        <span class="card__price">{move || shown.price()}</span>
-        " "
-        <s class="card__was" hidden=move || shown.compare_at().is_none()>
-            <span class="vh">"Was "</span>
-            {move || shown.compare_at().unwrap_or_default()}
-        </s>
     }
 }
 

@@ -68,7 +68,7 @@ fn ProductView(product: Product, notice: Option<Notice>, own: CartUnits) -> impl
                     </div>
                     <div class="product__info">
                         <h1 dir="auto">{product.name.clone()}</h1>
-                        <SalePrice sale=sale.clone() now_ms/>
+                        <p class="price"><SalePrice sale=sale.clone() now_ms on_card=false/></p>
                         <p class="product__desc" dir="auto">{product.description.clone()}</p>
                         <section class="buybox" aria-label="Buy">
                             <BuyBox sale=sale.clone() now_ms own typed/>
@@ -89,7 +89,8 @@ fn ProductView(product: Product, notice: Option<Notice>, own: CartUnits) -> impl
 #[component]
 fn BuyBox(sale: LiveSale, now_ms: i64, own: CartUnits, typed: String) -> impl IntoView {
     let most = sale.room_beside(own).more();
-    let note = view! { <QuantityNote sale=sale.clone() now_ms own/> }.into_any();
+    let CartUnits { in_cart, held } = own;
+    let note = view! { <QuantityNote sale=sale.clone() now_ms in_cart held/> }.into_any();
     view! {
         <div class="buybox__stock"><StockLine sale=sale.clone() now_ms/></div>
         <form class="buybox__form" method="post" action="/api/form/cart/add" autocomplete="off">

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use crate::{
-    islands::shop::{CardPrice, CardState},
+    islands::shop::{CardState, SalePrice},
     model::{LiveSale, Product},
     web::{addresses, assets},
 };
@@ -24,7 +24,7 @@ pub fn Card(product: Product) -> impl IntoView {
                 <CardState sale=sale.clone() now_ms/>
             </div>
             <p class="card__stub">
-                <CardPrice sale now_ms/>
+                <SalePrice sale now_ms on_card=true/>
                 " "
                 <span class="card__no" aria-hidden="true">{format!("No. {:02}", product.id)}</span>
             </p>
