@@ -53,6 +53,10 @@
   // A form that is sent already is not sent again.
   addEventListener("submit", ({ target }) => clearTimeout(waiting.get(target)));
 
+  // On a product's page, the bound follows the stock.
+  const observer = new MutationObserver((changes) => changes.forEach(({ target }) => showBounds(target)));
+  inputs().forEach((input) => observer.observe(input, { attributeFilter: ["max"] }));
+
   const showAll = () => inputs().forEach(showBounds);
   addEventListener("pageshow", showAll);
   showAll();

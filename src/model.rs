@@ -6,7 +6,7 @@ pub mod axis_scale;
 pub mod bill;
 pub mod card_expiry;
 pub mod cart;
-pub mod cart_excess;
+pub mod cart_room;
 pub mod country;
 pub mod database_engine;
 pub mod digit_groups;
@@ -45,7 +45,7 @@ pub use bill::{Bill, DiscountValue};
 pub use cart::{
     AppliedCode, CartLine, CartView, CheckoutView, LineProblem, ReleasedLine, Reservation,
 };
-pub use cart_excess::{CartBound, CartExcess};
+pub use cart_room::{CartBound, CartRoom, CartUnits};
 pub use database_engine::{DatabaseEngine, Engines};
 pub use isolation::Isolation;
 pub use lesson::{LessonKey, LessonResult, LessonRun};

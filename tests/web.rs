@@ -33,6 +33,7 @@ mod private_runs;
 mod problems;
 mod processes;
 mod product_names;
+mod quantities;
 mod queue;
 mod raw_requests;
 mod redis_pages;

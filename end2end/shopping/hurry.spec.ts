@@ -248,6 +248,7 @@ test("what is in the cart already is part of the answer", async ({ page }) => {
   await addToCart(page, BLOCKS, 1);
   await expectCartBadge(page, 1);
   await page.goto(`/products/${BLOCKS.slug}`);
+  await expect(page.getByLabel("Quantity")).toHaveAttribute("max", `${left - 1}`);
   await page.locator("form[action$='/cart/add']").evaluate((form: HTMLFormElement) => (form.noValidate = true));
   await page.getByLabel("Quantity").fill(`${left}`);
   await page.getByRole("button", { name: "Add to cart" }).click();

@@ -36,6 +36,11 @@ for (const [name, path] of [
     await expect(card(page, POT)).toContainText("Last one");
     await buyDownTo(page.request, POT, 0);
     await expect(card(page, POT)).toContainText(/Sold out \d+ of \d+ sold in /);
+    await sales.plan(ESPRESSO_MAKER, Date.now() - 60_000, undefined, {
+      priceCents: 12_345,
+      compareAtCents: 23_456,
+    });
+    await expect(card(page, ESPRESSO_MAKER)).toContainText("€123.45 Was €234.56");
     await sales.end(ESPRESSO_MAKER);
     await expect(card(page, ESPRESSO_MAKER)).toContainText("Sale ended");
     await expect(card(page, KETTLE)).toContainText("In stock", { timeout: PATIENCE_MS });

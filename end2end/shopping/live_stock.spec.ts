@@ -32,7 +32,14 @@ test("an open product page and an open cart follow the stock until it is sold ou
   await expect(stock).toHaveText("In stock 15 of 15 left");
   await expect(buyBox.getByRole("button", { name: "Add to cart" })).toBeEnabled();
 
+  const quantity = buyBox.getByLabel("Quantity");
+  await expect(quantity).toHaveAttribute("max", "15");
+  await quantity.fill("5");
+
   await buy(page.request, TURNTABLE, 10);
+  await expect(quantity).toHaveAttribute("max", "5");
+  await expect(quantity).toHaveAccessibleDescription("Only 5 left.");
+  await expect(buyBox.getByRole("button", { name: "One more" })).toHaveAttribute("aria-disabled", "true");
   await expect(stock).toHaveText("Only 5 left 5 of 15 left");
   await expect(roll).toHaveJSProperty("value", 5);
   await expect(note).toBeHidden();

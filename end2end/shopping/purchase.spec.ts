@@ -321,7 +321,7 @@ test("the limit per customer applies to one order and across two orders", async 
 }) => {
   const sentence = `${CONTROLLER.name} is limited to 5 per customer.`;
   await page.goto(`/products/${CONTROLLER.slug}`);
-  await expect(page.getByRole("main")).toContainText("Limit: 5 per customer.");
+  await expect(page.getByRole("main")).toContainText("5 is the limit for each customer.");
   await disableValidation(page.getByLabel("Quantity"));
   await addTyped(page, "Quantity", "6", "Add to cart");
   await expect(page.getByRole("alert")).toContainText(sentence);
@@ -353,7 +353,7 @@ test("a cart that stock cannot cover reserves nothing and stays unchanged", asyn
   await buyDownTo(page.request, CHESS, 3);
   await submitCheckoutForm(page);
   await expect(page.getByRole("alert")).toContainText(
-    `Insufficient stock for ${CHESS.name} (available: 3, requested: 5)`,
+    `Only 3 units of ${CHESS.name} are left.`,
   );
   await expect(page).toHaveURL("/cart");
   await expectCartBadge(page, 6);
@@ -381,7 +381,7 @@ test("an order of unreserved, sold-out items is rejected, and cart and form stay
   const contact = guest();
   await pay(page, contact);
   await expect(page.getByRole("alert")).toContainText(
-    `Insufficient stock for ${POT.name} (available: ${left - 1}, requested: ${left})`,
+    `Only ${left - 1} units of ${POT.name} are left.`,
   );
   await expect(page).toHaveURL("/checkout");
   await expectFilledIn(page, contact);

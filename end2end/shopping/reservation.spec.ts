@@ -200,7 +200,7 @@ test.describe("an expired reservation", () => {
     await buyDownTo(page.request, CHESS, 1);
     await page.getByRole("button", { name: "Reserve again" }).click();
     await expect(page.getByRole("alert")).toContainText(
-      `Insufficient stock for ${CHESS.name} (available: 1, requested: 5)`,
+      `Only 1 unit of ${CHESS.name} is left.`,
     );
     await expectFilledIn(page, contact);
     await expectAccessibleAtAnyWidth(page);

@@ -62,7 +62,7 @@ pub async fn change_checkout(
         Err(error) => return visit.answer(Err(error), &[]).await,
     };
     let result = server::change(&visit, &act, &form).await;
-    server::keep_contact(&visit, &form, &result);
+    server::keep_draft(&visit, &form, &result);
     let result = result.map(|()| page.to_owned());
     visit.answer_from(page, result, &[("act", &act)]).await
 }
@@ -118,9 +118,9 @@ pub async fn pay(
         items: expected_items,
     };
     let result = server::pay(&visit, &form, &shown, &card).await;
-    server::keep_contact(&visit, &form, &result);
+    server::keep_draft(&visit, &form, &result);
     if result.is_ok() {
-        visit.forget_contact();
+        visit.forget_draft();
     }
     let result = result.map(|order_id| format!("/orders/{order_id}"));
     visit.answer_from(page, result, &[]).await
@@ -139,7 +139,7 @@ mod server {
             cart::CheckoutDraft,
             cart_pair::other_cart,
             checkout::{self, OrderRequest},
-            discounts::fold_code,
+            discounts::{CODE_LEN_MAX, fold_code},
         },
         web::session::Visit,
     };
@@ -291,9 +291,14 @@ mod server {
     }
 
     /// Keeps what was typed if the session has ended, and with it the cart that would keep it.
-    pub fn keep_contact<T>(visit: &Visit, form: &CheckoutForm, result: &Result<T, ShopError>) {
+    pub fn keep_draft<T>(visit: &Visit, form: &CheckoutForm, result: &Result<T, ShopError>) {
         if matches!(result, Err(ShopError::SessionEnded)) {
-            visit.keep_contact(&form.contact);
+            let mut draft = form.draft();
+            // A longer text is no code, and might leave no room for the contact in the cookie.
+            if draft.code.chars().count() > CODE_LEN_MAX {
+                draft.code.clear();
+            }
+            visit.keep_draft(&draft);
         }
     }
 

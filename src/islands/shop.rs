@@ -15,5 +15,8 @@ pub use live_order::{
     LiveOrder, OrderBadge, OrderHeading, OrderNextLink, OrderPayment, OrderSentence,
 };
 pub use live_stock::{CartLineNote, CheckoutButton, LiveSales, LiveStock};
-pub use quantity_stepper::QuantityStepper;
-pub use sale::{BuyButtons, CardState, SaleAnnouncement, SalePrice, SaleShutter, StockLine};
+pub use quantity_stepper::{QuantityStepper, note_id};
+pub use sale::{
+    BuyButtons, CardState, QUANTITY_FIELD, QuantityNote, SaleAnnouncement, SalePrice, SaleShutter,
+    StockLine,
+};

@@ -1,15 +1,16 @@
 //! The month in which a card expires, in every way in which people and browsers write it.
 
-use super::text::{clean, narrow};
+use super::text::{ascii_digits, clean};
 
 /// Returns the expiry as a payment provider expects it, such as `12/30`, or `None` if `typed` names
 /// no month of the years 2000 to 2099.
 ///
 /// Accepted are a month and a year with anything but letters between them (`1/30`, `12 / 2030`,
 /// `12-30`, `12.2030`), the year first if it has four digits (`2030-12`), digits alone (`1230`,
-/// `122030`, `130`), and a month by its English name (`Dec 2030`). Digits may be full-width.
+/// `122030`, `130`), and a month by its English name (`Dec 2030`). Digits may be of any
+/// script.
 pub fn parse_card_expiry(typed: &str) -> Option<String> {
-    let typed: String = clean(typed).chars().map(narrow).collect();
+    let typed = clean(&ascii_digits(typed));
     let (month, year) = match groups(&typed)?.as_slice() {
         [digits] => split(digits)?,
         [first, second] => ordered(first, second)?,
@@ -120,6 +121,10 @@ mod tests {
             "203012",
             "１２／３０",
             "１２３０",
+            "١٢/٣٠",
+            "۱۲/۳۰",
+            "१२/३०",
+            "٢٠٣٠-١٢",
             "12\u{200b}/\u{a0}30",
             "1\u{200b}2/30",
             "12//30",
@@ -176,7 +181,7 @@ mod tests {
             "12/3o",
             "ma 30",
             "soon",
-            "١٢/٣٠",
+            "١٣/٣٠",
         ] {
             assert_eq!(parse_card_expiry(typed), None, "{typed:?}");
         }

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bill, Money, Product, Quantity, SaleState, quantity::QUANTITY_MAX};
+use super::{Bill, CartRoom, Money, Product, Quantity, SaleState};
 
 /// The address of the checkout of the cart.
 pub const CHECKOUT: &str = "/checkout";
@@ -62,8 +62,8 @@ impl CartLine {
 
     /// The units that the shopper may have, by the stock when it was read and by the limits.
     pub fn most(&self) -> u32 {
-        let limit = self.product.per_customer_limit.unwrap_or(QUANTITY_MAX);
-        self.left().min(limit).min(QUANTITY_MAX)
+        let limit = self.product.per_customer_limit;
+        CartRoom::new(self.left().into(), limit, self.quantity.get()).most
     }
 
     /// The units that stock and the cart's own hold cover.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Product, SalePlan, SaleState, SellOut, StockCounts, quantity::QUANTITY_MAX};
+use super::{CartRoom, CartUnits, Product, SalePlan, SaleState, SellOut, StockCounts};
 
 /// See the module's documentation.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,9 +57,10 @@ impl LiveSale {
         )
     }
 
-    /// The maximum units of one order.
-    pub fn quantity_max(&self) -> u32 {
-        self.limit.unwrap_or(QUANTITY_MAX).clamp(1, QUANTITY_MAX)
+    /// The room for the product in a cart that contains `own`.
+    pub fn room_beside(&self, own: CartUnits) -> CartRoom {
+        let left = self.available.saturating_add(own.held);
+        CartRoom::new(left, self.limit, own.in_cart)
     }
 
     /// Encodes the sale as one line of eight fields, separated by semicolons: product, start, end,
@@ -194,6 +195,20 @@ mod tests {
             "7;;;20;20/soon;;€1;",
         ] {
             assert_eq!(LiveSale::decode(line), None, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn what_the_cart_has_reserved_is_left_for_it() {
+        let sale = LiveSale {
+            available: 3,
+            limit: None,
+            ..sale()
+        };
+        for (in_cart, held, most, more) in [(0, 0, 3, 3), (1, 0, 3, 2), (2, 2, 5, 3), (4, 0, 3, 0)]
+        {
+            let room = sale.room_beside(CartUnits { in_cart, held });
+            assert_eq!((room.most, room.more()), (most, more), "{in_cart} {held}");
         }
     }
 

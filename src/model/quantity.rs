@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     ShopError,
-    text::{clean, narrow},
+    text::{ascii_digits, clean},
 };
 
 /// The maximum units of one line.
@@ -40,7 +40,7 @@ impl Quantity {
     /// # Errors
     /// [`ShopError::QuantityInvalid`] if `typed` is not a whole number in range.
     pub fn parse(typed: &str) -> Result<Self, ShopError> {
-        let typed: String = clean(typed).chars().map(narrow).collect();
+        let typed = clean(&ascii_digits(typed));
         let digits = without_separators(&typed).ok_or(ShopError::QuantityInvalid)?;
         Self::new(digits.parse().map_err(|_| ShopError::QuantityInvalid)?)
     }
@@ -113,7 +113,6 @@ mod tests {
             "abc",
             "1001",
             "99999999999999999999",
-            "٣",
             "0x1",
             "1 5",
             "1,5",
@@ -128,6 +127,8 @@ mod tests {
             "1,001",
             "1/2",
             "½",
+            "١٬٠٠١",
+            "③",
             "2 pieces",
         ] {
             assert_eq!(
@@ -148,6 +149,10 @@ mod tests {
             "1'000",
             "1’000",
             "１０００",
+            "١٠٠٠",
+            "۱۰۰۰",
+            "१०००",
+            "१,०००",
             "\u{200b}1000\u{feff}",
             "01000",
         ] {

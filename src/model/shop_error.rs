@@ -1,6 +1,7 @@
 //! Every error that a request can end with. A variant's `Display` is the sentence that the visitor
 //! reads; it says what they can do next. [`ShopError::Internal`] is the only one that they can
-//! merely report.
+//! merely report. [`ShopError::on_page`] is the sentence of the pages, where it is another one than
+//! that of the API.
 
 use leptos::server_fn::{
     codec::JsonEncoding,
@@ -8,7 +9,9 @@ use leptos::server_fn::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::{CartExcess, FieldError, RequestLimit, address::path_segment};
+use super::{
+    CartRoom, FieldError, RequestLimit, address::path_segment, digit_groups::group_digits,
+};
 
 /// An error with a sentence for the visitor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
@@ -44,7 +47,7 @@ pub enum ShopError {
     OverCustomerLimit { product: String, limit: u32 },
     /// The cart already contains units of the product, and so many more are too many.
     #[error("{0}")]
-    TooManyInCart(CartExcess),
+    TooManyInCart(CartRoom),
     /// The shopper holds units of the product in their other cart.
     #[error(
         "{limit} is the limit for each customer, and {held} of {product} are reserved for you already. Pay for them, or \
@@ -257,6 +260,23 @@ impl ShopError {
         Self::FieldsInvalid(vec![FieldError::new(field, message)])
     }
 
+    /// The sentence on a page. The API's own names the figures as a program sends them.
+    pub fn on_page(&self) -> String {
+        match self {
+            Self::InsufficientStock {
+                product, available, ..
+            } => match available {
+                0 => format!("All units of {product} are sold or reserved."),
+                1 => format!("Only 1 unit of {product} is left."),
+                more => {
+                    let more = group_digits(&more.to_string());
+                    format!("Only {more} units of {product} are left.")
+                }
+            },
+            other => other.to_string(),
+        }
+    }
+
     /// The HTTP status of the response.
     pub const fn status(&self) -> u16 {
         match self {
@@ -380,5 +400,30 @@ impl FromServerFnError for ShopError {
             }
             other => Self::Malformed(other.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ShopError;
+
+    #[test]
+    fn a_page_says_how_many_units_are_left() {
+        for (available, expected) in [
+            (0, "All units of Lamp are sold or reserved."),
+            (1, "Only 1 unit of Lamp is left."),
+            (1_000, "Only 1,000 units of Lamp are left."),
+        ] {
+            let error = ShopError::InsufficientStock {
+                product: "Lamp".to_owned(),
+                available,
+                requested: 2_000,
+            };
+            assert_eq!(error.on_page(), expected);
+        }
+        assert_eq!(
+            ShopError::CartEmpty.on_page(),
+            ShopError::CartEmpty.to_string()
+        );
     }
 }

@@ -67,6 +67,18 @@ const fn kind(c: char) -> Kind {
     }
 }
 
+/// The digit zero of each script that writes numbers with decimal digits of its own; the other nine
+/// follow it.
+const DIGIT_ZEROS: [char; 21] = [
+    // Arabic, Persian and Urdu, N'Ko.
+    '\u{660}', '\u{6f0}', '\u{7c0}',
+    // Devanagari, Bengali, Gurmukhi, Gujarati, Odia, Tamil, Telugu, Kannada, Malayalam, Sinhala.
+    '\u{966}', '\u{9e6}', '\u{a66}', '\u{ae6}', '\u{b66}', '\u{be6}', '\u{c66}', '\u{ce6}',
+    '\u{d66}', '\u{de6}',
+    // Thai, Lao, Tibetan, Burmese, Shan, Khmer, Mongolian, Balinese.
+    '\u{e50}', '\u{ed0}', '\u{f20}', '\u{1040}', '\u{1090}', '\u{17e0}', '\u{1810}', '\u{1b50}',
+];
+
 /// True for a character whose script, or whose emoji, uses joiners.
 const fn uses_joiners(c: char) -> bool {
     matches!(c,
@@ -116,9 +128,29 @@ pub fn unquote(text: &str) -> &str {
     text.trim_matches(QUOTES)
 }
 
+/// Returns a number with its digits, and the full-width forms around them, in ASCII: a keyboard
+/// types the decimal digits of its own script. It is not for an address of the internet, in which
+/// they are other characters.
+pub fn ascii_digits(text: &str) -> String {
+    text.chars()
+        .map(narrow)
+        .map(|c| ascii_digit(c).unwrap_or(c))
+        .collect()
+}
+
+/// Returns the ASCII form of a decimal digit of another script.
+fn ascii_digit(c: char) -> Option<char> {
+    let value = DIGIT_ZEROS.iter().find_map(|zero| {
+        u32::from(c)
+            .checked_sub(u32::from(*zero))
+            .filter(|value| *value < 10)
+    })?;
+    char::from_digit(value, 10)
+}
+
 /// Returns the ASCII character of a full-width one (`１`, or the full stop of East Asian keyboards),
 /// and any other character as it is.
-pub fn narrow(c: char) -> char {
+fn narrow(c: char) -> char {
     match c {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
         '\u{3002}' | '\u{ff61}' => '.',
@@ -206,6 +238,33 @@ mod tests {
         assert_eq!(clean_token("ＤＢ－０６８\u{3000}"), "DB-068");
         for address in ["ann@\u{200b}example.com", "ann＠example。com"] {
             assert_eq!(clean_token(address), "ann@example.com");
+        }
+    }
+
+    #[test]
+    fn digits_of_every_script_are_digits() {
+        for typed in [
+            "0123456789",
+            "０１２３４５６７８９",
+            "٠١٢٣٤٥٦٧٨٩",
+            "۰۱۲۳۴۵۶۷۸۹",
+            "०१२३४५६७८९",
+            "০১২৩৪৫৬৭৮৯",
+            "๐๑๒๓๔๕๖๗๘๙",
+            "០១២៣៤៥៦៧៨៩",
+        ] {
+            assert_eq!(ascii_digits(typed), "0123456789", "{typed}");
+        }
+        for zero in DIGIT_ZEROS {
+            assert!(zero.is_numeric(), "{zero:?}");
+            let before = char::from_u32(u32::from(zero) - 1);
+            assert_eq!(before.and_then(ascii_digit), None, "{zero:?}");
+            let after = char::from_u32(u32::from(zero) + 10);
+            assert_eq!(after.and_then(ascii_digit), None, "{zero:?}");
+        }
+        // Other numerals have another value in their place.
+        for text in ["½ ② 十 Ⅳ x", "ann@example.com"] {
+            assert_eq!(ascii_digits(text), text);
         }
     }
 

@@ -71,9 +71,8 @@ fn ascii_domain(domain: &str) -> String {
 }
 
 /// Returns true if `text` is an e-mail address by the rule of HTML's `<input type="email">`, or has
-/// the IP address of a mail server in brackets after its `@`. The domain may be international;
-/// browsers send its ASCII form, programs what was typed. Whether the mailbox exists is another
-/// question.
+/// the IP address of a mail server in brackets after its `@`. The domain may be international,
+/// as it is typed or in its ASCII form. Whether the mailbox exists is another question.
 pub fn is_email_address(text: &str) -> bool {
     text.split_once('@').is_some_and(|(user, domain)| {
         let domain = ascii_domain(domain);

@@ -22,6 +22,13 @@ impl FieldKind {
         }
     }
 
+    /// An e-mail address, as text: a browser's own check would refuse a pasted invisible character
+    /// before the server can remove it.
+    pub const EMAIL: Self = Self {
+        keyboard: "email",
+        ..Self::text("email")
+    };
+
     /// A whole number.
     pub const NUMBER: Self = Self {
         input: "number",
@@ -86,6 +93,9 @@ pub fn Field(
                 type=kind.input
                 autocomplete=kind.autocomplete
                 inputmode=kind.keyboard
+                // A phone would begin an address with a capital letter, and correct it.
+                autocapitalize=(kind.keyboard == "email").then_some("none")
+                spellcheck=(kind.keyboard == "email").then_some("false")
                 enterkeyhint=(!enter.is_empty()).then_some(enter)
                 dir=(kind.keyboard == "text").then_some("auto")
                 value=value

@@ -1,7 +1,10 @@
 //! The state of a sale in words, and the badge that shows it.
 
 use super::stock_line::{LOW_STOCK, format_available};
-use crate::model::{LiveSale, SaleState, SellOut};
+use crate::model::{CartBound, CartRoom, LiveSale, SaleState, SellOut};
+
+/// Fewer units than these are worth a note that there are no more.
+pub const BOUND_SHOWN_BELOW: u32 = 10;
 
 /// Returns the class and the text of the badge of a sale with `available` units.
 pub fn badge_of(state: SaleState, available: i64) -> (&'static str, String) {
@@ -46,6 +49,21 @@ pub fn advice(state: SaleState) -> &'static str {
         SaleState::ReservedOut => "All reserved. If one comes back, you can buy it here.",
         SaleState::SoldOut => "Sold out. If one is returned, you can buy it here.",
         SaleState::Ended => "This sale has ended.",
+    }
+}
+
+/// Says why a shopper cannot add more units than there is `room` for; empty if that is no concern
+/// in this state of the sale.
+pub fn quantity_note(state: SaleState, room: CartRoom) -> String {
+    let is_shown = match (state, room.bound) {
+        (SaleState::Announced | SaleState::Open, CartBound::Customer) => true,
+        (SaleState::Open, CartBound::Stock | CartBound::Line) => room.more() < BOUND_SHOWN_BELOW,
+        _ => false,
+    };
+    if is_shown {
+        room.to_string()
+    } else {
+        String::new()
     }
 }
 
@@ -148,6 +166,33 @@ mod tests {
             (SaleState::Ended, sale(-3, 20, None), "0 of 20 left"),
         ] {
             assert_eq!(describe_stock(state, &sale), expected);
+        }
+    }
+
+    #[test]
+    fn a_quantity_has_a_note_where_its_bound_is_near() {
+        let limited = "2 is the limit for each customer.";
+        let all_in_cart = "2 is the limit for each customer, and 2 are in your cart already.";
+        for (state, left, limit, in_cart, expected) in [
+            (SaleState::Open, 10, None, 0, ""),
+            (SaleState::Open, 9, None, 0, "Only 9 left."),
+            (
+                SaleState::Open,
+                10,
+                None,
+                1,
+                "Only 10 left, and 1 is in your cart: you can add 9 more.",
+            ),
+            (SaleState::Open, 50, Some(2), 0, limited),
+            (SaleState::Open, 50, Some(2), 2, all_in_cart),
+            (SaleState::Announced, 50, Some(2), 0, limited),
+            (SaleState::Announced, 9, None, 0, ""),
+            (SaleState::ReservedOut, 0, Some(2), 1, ""),
+            (SaleState::SoldOut, 0, None, 0, ""),
+            (SaleState::Ended, 50, Some(2), 0, ""),
+        ] {
+            let room = CartRoom::new(left, limit, in_cart);
+            assert_eq!(quantity_note(state, room), expected);
         }
     }
 

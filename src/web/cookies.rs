@@ -20,7 +20,7 @@ pub enum Cookie {
     Notice,
     /// The admin page to go on with after the sign-in; see [`super::resumption`].
     Resumption,
-    /// The contact of a checkout form whose session has ended.
+    /// The contact and the discount code of a checkout form whose session has ended.
     Contact,
 }
 

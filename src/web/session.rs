@@ -36,8 +36,8 @@ use super::{
 };
 use crate::{
     db::session_store::CHOSEN_ID_KEY,
-    model::{Contact, ShopError},
-    shop::{Shop, administrator::Administrator, holds::HolderAddress},
+    model::ShopError,
+    shop::{Shop, administrator::Administrator, cart::CheckoutDraft, holds::HolderAddress},
     simulation::{Engine, LiveRuns},
 };
 
@@ -79,8 +79,8 @@ pub struct Visit {
     /// The notice of a visitor without a session.
     notice: Option<Notice>,
     resumption: Option<Resumption>,
-    /// The contact of a checkout form whose session has ended.
-    contact: Option<Contact>,
+    /// What was typed into a checkout form whose session has ended.
+    draft: Option<CheckoutDraft>,
 }
 
 impl Visit {
@@ -118,7 +118,7 @@ impl Visit {
             address,
             notice: Cookie::Notice.load(&parts.headers, state.secure),
             resumption: Cookie::Resumption.load(&parts.headers, state.secure),
-            contact: Cookie::Contact.load(&parts.headers, state.secure),
+            draft: Cookie::Contact.load(&parts.headers, state.secure),
             state,
         })
     }
@@ -274,20 +274,20 @@ impl Visit {
             .map_err(session_error)
     }
 
-    /// Keeps the contact of a checkout form whose session has ended in the browser, for the next
-    /// checkout. The server stores nothing.
-    pub fn keep_contact(&self, contact: &Contact) {
-        self.set_cookie(Cookie::Contact.store(contact, self.state.secure));
+    /// Keeps what was typed into a checkout form whose session has ended in the browser, for the
+    /// next checkout. The server stores nothing.
+    pub fn keep_draft(&self, draft: &CheckoutDraft) {
+        self.set_cookie(Cookie::Contact.store(draft, self.state.secure));
     }
 
-    /// Returns the contact that [`Visit::keep_contact`] has kept.
-    pub fn kept_contact(&self) -> Option<Contact> {
-        self.contact.clone()
+    /// Returns what [`Visit::keep_draft`] has kept. A visitor can write it.
+    pub fn kept_draft(&self) -> Option<CheckoutDraft> {
+        self.draft.clone()
     }
 
-    /// Removes the contact that [`Visit::keep_contact`] has kept.
-    pub fn forget_contact(&self) {
-        if self.contact.is_some() {
+    /// Removes what [`Visit::keep_draft`] has kept.
+    pub fn forget_draft(&self) {
+        if self.draft.is_some() {
             self.set_cookie(Cookie::Contact.remove(self.state.secure));
         }
     }

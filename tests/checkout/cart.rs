@@ -1,7 +1,7 @@
 //! Carts and checkout drafts.
 
 use doorbuster::{
-    model::{CartBound, CartExcess, CartLine, Contact, LineProblem, ShopError},
+    model::{CartBound, CartLine, CartRoom, Contact, LineProblem, ShopError},
     shop::cart::CheckoutDraft,
 };
 use uuid::Uuid;
@@ -85,7 +85,7 @@ async fn a_cart_cannot_contain_more_than_the_available_stock() {
         .carts()
         .add(Some(cart), product.id, units_of(2), None)
         .await;
-    let excess = CartExcess {
+    let excess = CartRoom {
         bound: CartBound::Stock,
         most: 3,
         in_cart: 2,
@@ -123,7 +123,7 @@ async fn a_line_contains_at_most_a_thousand_units() {
         .carts()
         .add(Some(cart), product.id, units_of(1), None)
         .await;
-    let excess = CartExcess {
+    let excess = CartRoom {
         bound: CartBound::Line,
         most: 1_000,
         in_cart: 1_000,

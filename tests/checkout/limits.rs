@@ -2,7 +2,7 @@
 //! address.
 
 use doorbuster::{
-    model::{CartBound, CartExcess, ShopError},
+    model::{CartBound, CartRoom, ShopError},
     shop::refunds::OrderAction,
 };
 use futures::future::join_all;
@@ -86,7 +86,7 @@ async fn a_cart_cannot_exceed_the_limit_per_customer() {
         over_limit
     );
     let cart = shop.cart_of(&[(&product, 2)]).await;
-    let excess = CartExcess {
+    let excess = CartRoom {
         bound: CartBound::Customer,
         most: 2,
         in_cart: 2,

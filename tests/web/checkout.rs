@@ -160,6 +160,32 @@ async fn a_rejected_form_keeps_all_values_except_the_card() {
     assert_eq!(order.status, OrderStatus::Paid);
 }
 
+/// A browser's own check of an address would refuse a pasted character that cannot be seen.
+#[tokio::test]
+async fn an_invisible_character_in_the_address_is_removed() {
+    let shop = TestShop::new().await;
+    let mut shopper = at_the_checkout(&shop).await;
+    for path in ["/checkout/now", "/orders/find"] {
+        let page = shopper.page(path).await.body;
+        let field = page.split("id=\"email\"").nth(1).unwrap_or_default();
+        let field = field.split('>').next().unwrap_or_default();
+        for attribute in [
+            "type=\"text\"",
+            "autocomplete=\"email\"",
+            "inputmode=\"email\"",
+            "autocapitalize=\"none\"",
+        ] {
+            assert!(field.contains(attribute), "{path}: {field}");
+        }
+    }
+    let contact = CONTACT.replace("%40", "%E2%80%8B%40");
+    let answer = send(&mut shopper, "pay", &with_card(&contact, TAKEN)).await;
+    let id = answer.header("location").trim_start_matches("/orders/");
+    shop.orders().find(id).await.expect("the order exists");
+    let email: String = shop.by_hand.value("SELECT email FROM customer_order").await;
+    assert_eq!(email, "ann@example.com");
+}
+
 #[tokio::test]
 async fn every_button_saves_the_typed_values() {
     let shop = TestShop::new().await;

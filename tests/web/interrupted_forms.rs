@@ -1,8 +1,14 @@
 //! Forms that cannot be carried out as they were sent: without a `Referer`, after the end of the
 //! session, or from a page that the browser shows from its memory.
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use doorbuster::{
+    model::{Contact, DiscountValue},
+    shop::{cart::CheckoutDraft, discounts::NewCode},
+};
+
 use super::support::{PASSWORD, TestShop, Visitor, hidden_fields, send_from_page, value_of};
-use crate::support::check_audit_clean;
+use crate::support::{administrator, check_audit_clean};
 
 const PHONE: &str = "/products/flash-sale-smartphone";
 const SPEAKER: &str = "/products/shelf-speaker";
@@ -96,6 +102,111 @@ async fn paying_after_the_session_has_ended_says_so_and_keeps_the_contact() {
     }
     assert_eq!(shop.count("customer_order").await, 2);
     check_audit_clean(&shop).await;
+}
+
+/// Creates the discount code `SAVE10`.
+async fn create_code(shop: &TestShop) {
+    let code = NewCode {
+        code: "SAVE10".to_owned(),
+        value: DiscountValue::Percent(10),
+        min_subtotal_cents: 0,
+        starts_at: None,
+        ends_at: None,
+        uses_max: 10,
+        per_customer_limit: None,
+    };
+    shop.discount_administration(&administrator())
+        .create(code, None)
+        .await
+        .expect("the code is created");
+}
+
+/// Reserves a phone, types `code` at its checkout, and pays after the session has ended. Returns the
+/// checkout of the next cart.
+async fn checkout_after_the_end_of_the_session(shopper: &mut Visitor, code: &str) -> String {
+    let page = shopper.page(PHONE).await.body;
+    let add = format!("{}&product_id=1&quantity=1", hidden_fields(&page));
+    let page = buy_now(shopper, &add).await;
+    let form = format!(
+        "{}&cart_id={}&{CONTACT}&{CARD}&code={code}",
+        hidden_fields(&page),
+        value_of(&page, "cart_id")
+    );
+    shopper.forget_cookies();
+    let answer = send_from_page(shopper, "checkout/pay", &form).await;
+    let target = answer.header("location");
+    assert!(target.starts_with("/checkout"), "{answer:?}");
+    let page = shopper.page(SPEAKER).await.body;
+    let add = format!("{}&product_id=8&quantity=1", hidden_fields(&page));
+    buy_now(shopper, &add).await
+}
+
+#[tokio::test]
+async fn the_discount_code_is_kept_with_the_contact() {
+    let shop = TestShop::new().await;
+    create_code(&shop).await;
+    let mut shopper = Visitor::of(&shop);
+    let checkout = checkout_after_the_end_of_the_session(&mut shopper, "save10").await;
+    assert!(checkout.contains("value=\"SAVE10\""), "{checkout}");
+    assert!(checkout.contains("10 % off"), "{checkout}");
+    let fields = format!(
+        "{}&cart_id={}&expected_total_cents={}&{CONTACT}&{CARD}&code=SAVE10",
+        hidden_fields(&checkout),
+        value_of(&checkout, "cart_id"),
+        value_of(&checkout, "expected_total_cents")
+    );
+    let paid = send_from_page(&mut shopper, "checkout/pay", &fields).await;
+    assert!(paid.header("location").starts_with("/orders/"), "{paid:?}");
+    assert_eq!(shop.count("discount_use").await, 1);
+}
+
+/// The page would show whether a code exists, as often as a visitor writes another cookie.
+#[tokio::test]
+async fn a_kept_code_that_does_not_exist_is_a_guess() {
+    let shop = TestShop::new().await;
+    let mut shopper = Visitor::of(&shop);
+    let checkout = checkout_after_the_end_of_the_session(&mut shopper, "GUESS").await;
+    assert!(checkout.contains("value=\"Ann Buyer\""), "{checkout}");
+    assert!(!checkout.contains("GUESS"), "{checkout}");
+    // The cookie does not contain it any more: loading the page again is no further guess.
+    for _ in 0..25 {
+        shopper.page("/checkout/now").await;
+    }
+    let checkout = shopper.page("/checkout/now").await.body;
+    let change = format!(
+        "{}&cart_id={}&act=apply-code&code=OTHER",
+        hidden_fields(&checkout),
+        value_of(&checkout, "cart_id")
+    );
+    send_from_page(&mut shopper, "checkout/change", &change).await;
+    let page = shopper.page("/checkout/now").await.body;
+    let unknown = "The discount code OTHER does not exist.";
+    assert!(page.contains(unknown), "{page}");
+}
+
+/// A shopper who writes the cookie gets as many guesses as one who types the codes.
+#[tokio::test]
+async fn cookies_with_codes_are_limited_like_typed_codes() {
+    let shop = TestShop::new().await;
+    create_code(&shop).await;
+    let mut shopper = Visitor::of(&shop);
+    checkout_after_the_end_of_the_session(&mut shopper, "GUESS").await;
+    let kept = |code: &str| {
+        let draft = CheckoutDraft {
+            contact: Contact::default(),
+            code: code.to_owned(),
+        };
+        let json = serde_json::to_vec(&draft).expect("a draft is JSON");
+        BASE64_URL_SAFE_NO_PAD.encode(json)
+    };
+    for guess in 0..25 {
+        shopper.set_cookie("doorbuster-contact", &kept(&format!("GUESS-{guess}")));
+        shopper.page("/checkout/now").await;
+    }
+    shopper.set_cookie("doorbuster-contact", &kept("SAVE10"));
+    let page = shopper.page("/checkout/now").await.body;
+    assert!(page.contains("name=\"code\""), "{page}");
+    assert!(!page.contains("10 % off"), "{page}");
 }
 
 #[tokio::test]

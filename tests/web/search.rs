@@ -325,7 +325,7 @@ async fn a_page_that_does_not_exist_is_404_and_leads_to_the_last_one() {
     }
 }
 
-/// A card in a list is an island that follows its sale.
+/// The state and the price on a card in a list are islands that follow its sale.
 #[tokio::test]
 async fn lists_follow_the_sales_of_their_products() {
     let shop = TestShop::new().await;
@@ -340,6 +340,7 @@ async fn lists_follow_the_sales_of_their_products() {
     let page = visitor.page("/search?q=zeitgeist").await.body;
     assert!(page.contains("LiveSales"), "{page}");
     assert!(page.contains("CardState"), "{page}");
+    assert!(page.contains("SalePrice"), "{page}");
     assert!(page.contains(&format!("[{}]", lamp.id)), "{page}");
     // Without scripts, the page loads itself again.
     assert!(page.contains("http-equiv=\"refresh\""), "{page}");

@@ -10,7 +10,8 @@ use crate::model::LiveSale;
 pub(super) struct Live {
     /// The latest stock by product id; empty until the first event.
     levels: RwSignal<Vec<(i64, i64)>>,
-    /// The latest sales; empty until the first event.
+    /// The latest sales; empty until the first event. Inside of [`LiveStock`], they say whether a
+    /// product is sold out.
     sales: RwSignal<Vec<LiveSale>>,
     /// The server's time; `None` until the page is hydrated, and on a page without sales.
     now_ms: RwSignal<Option<i64>>,
@@ -84,7 +85,7 @@ fn follow(live: Live, products: &[i64], rendered_at_ms: Option<i64>) {
     crate::islands::stream::follow(url, names, move |name, data| {
         match (name, &clock) {
             ("stock", _) => live.levels.update(|levels| merge(levels, data)),
-            ("sale", Some(_)) => live.sales.update(|sales| merge_sales(sales, data)),
+            ("sale", _) => live.sales.update(|sales| merge_sales(sales, data)),
             ("clock", Some(clock)) => {
                 if let Ok(server_ms) = data.parse() {
                     clock.learn(server_ms);
@@ -136,16 +137,33 @@ fn available_now(product_id: i64, rendered: i64) -> impl Fn() -> i64 + Copy {
     }
 }
 
-/// Shows a note on a cart line that stock no longer covers. `held` units are reserved for this
-/// cart.
-#[island]
-pub fn CartLineNote(product_id: i64, quantity: i64, available: i64, held: i64) -> impl IntoView {
-    let now = available_now(product_id, available);
-    let note = move || match now() + held {
-        ..=0 => "Sold out. Remove it to continue.".to_owned(),
+/// Says what is wrong with a cart line for which `left` units are left; empty if they cover it.
+fn line_note(left: i64, quantity: i64, is_sold_out: bool) -> String {
+    match left {
+        ..=0 if is_sold_out => "Sold out. Remove it to continue.".to_owned(),
+        ..=0 => "All reserved. Remove it, or wait: some may come back.".to_owned(),
         left if left < quantity => format!("Only {left} left. Change the quantity to continue."),
         _ => String::new(),
+    }
+}
+
+/// Shows a note on a cart line that stock no longer covers. `held` units are reserved for this
+/// cart; `is_sold_out` and `available` are as the server rendered them.
+#[island]
+pub fn CartLineNote(
+    product_id: i64,
+    quantity: i64,
+    available: i64,
+    held: i64,
+    is_sold_out: bool,
+) -> impl IntoView {
+    let now = available_now(product_id, available);
+    let live = use_context::<Live>();
+    let is_sold_out = move || {
+        live.and_then(|live| live.sale(product_id))
+            .map_or(is_sold_out, |sale| sale.is_sold_out)
     };
+    let note = move || line_note(now() + held, quantity, is_sold_out());
     view! {
         <p class="line__msg" id=format!("msg-{product_id}") role="status" hidden=move || note().is_empty()>
             {note}
@@ -184,13 +202,32 @@ pub fn CheckoutButton(lines: Vec<(i64, i64, i64)>) -> impl IntoView {
 
 #[cfg(test)]
 mod tests {
-    use super::{merge, merge_sales};
+    use super::{line_note, merge, merge_sales};
 
     #[test]
     fn an_event_replaces_known_levels_and_malformed_pairs_are_ignored() {
         let mut levels = vec![(1, 5)];
         merge(&mut levels, "1:4,2:7,x:1,3");
         assert_eq!(levels, [(1, 4), (2, 7)]);
+    }
+
+    #[test]
+    fn a_note_says_whether_units_may_come_back() {
+        for (left, is_sold_out, expected) in [
+            (0, true, "Sold out. Remove it to continue."),
+            (-1, true, "Sold out. Remove it to continue."),
+            (
+                0,
+                false,
+                "All reserved. Remove it, or wait: some may come back.",
+            ),
+            (1, false, "Only 1 left. Change the quantity to continue."),
+            (2, false, ""),
+            // The stock came back, and the sale's line has not arrived yet.
+            (2, true, ""),
+        ] {
+            assert_eq!(line_note(left, 2, is_sold_out), expected, "{left}");
+        }
     }
 
     #[test]

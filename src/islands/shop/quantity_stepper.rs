@@ -5,18 +5,23 @@
 
 use leptos::prelude::*;
 
+/// Returns the id of the note on the field with the element id `id`.
+pub fn note_id(id: &str) -> String {
+    format!("{id}-note")
+}
+
 /// Shows the field `name` with the element id `id`, the typed `value`, and buttons that stay
-/// between 1 and `most` units. `note` says why there are no more.
+/// between 1 and `most` units. `note` is an element with the id [`note_id`], which says why there
+/// are no more.
 #[component]
 pub fn QuantityStepper(
     id: String,
     name: String,
     value: String,
     most: u32,
-    #[prop(optional_no_strip)] note: Option<String>,
+    #[prop(optional_no_strip)] note: Option<AnyView>,
 ) -> impl IntoView {
-    let note_id = format!("{id}-note");
-    let described_by = note.is_some().then(|| note_id.clone());
+    let described_by = note.is_some().then(|| note_id(&id));
     let step = |by: &'static str, sign: &'static str, label: &'static str| {
         view! {
             <button class="btn quantity__step" type="button" data-step=by aria-controls=id.clone() aria-label=label>
@@ -42,7 +47,7 @@ pub fn QuantityStepper(
                 />
                 {step("1", "+", "One more")}
             </div>
-            {note.map(|note| view! { <p class="quantity__note" id=note_id>{note}</p> })}
+            {note}
         </div>
     }
 }

@@ -6,23 +6,23 @@
 
 use leptos::prelude::*;
 
-use super::live_stock::Live;
+use super::{live_stock::Live, quantity_stepper::note_id};
 use crate::{
     model::{
-        LiveSale, SaleState,
+        CartUnits, LiveSale, SaleState,
         utc_time::{format_unix_ms, unix_ms_in_rfc3339},
     },
     ui::{
         sale_line::{
             advice, announcement, badge_of, cart_button_label, describe_stock, format_countdown,
+            quantity_note,
         },
         stock_line::roll_class,
     },
 };
 
 /// The id of the product page's quantity field.
-#[cfg(feature = "hydrate")]
-const QUANTITY_FIELD: &str = "quantity";
+pub const QUANTITY_FIELD: &str = "quantity";
 
 /// The latest sale of one product.
 #[derive(Clone, Copy)]
@@ -120,20 +120,25 @@ pub fn SaleShutter(sale: LiveSale, now_ms: i64, calendar: String) -> impl IntoVi
     }
 }
 
-/// Shows the price of a unit, and the price before the sale.
+/// Shows the price of a unit, and the price before the sale, in a paragraph of the page; `on_card`
+/// in that of a product's card.
 #[island]
-pub fn SalePrice(sale: LiveSale, now_ms: i64) -> impl IntoView {
+pub fn SalePrice(sale: LiveSale, now_ms: i64, on_card: bool) -> impl IntoView {
     let shown = Shown::new(sale, now_ms);
     let price = move || shown.sale.with(|sale| sale.price.clone());
     let compare_at = move || shown.sale.with(|sale| sale.compare_at.clone());
+    let (class, was_class) = if on_card {
+        ("card__price", "card__was")
+    } else {
+        ("ticket ticket--big", "price__was")
+    };
     view! {
-        <p class="price">
-            <span class="ticket ticket--big"><span class="vh">"Price "</span>{price}</span>
-            <s class="price__was" hidden=move || compare_at().is_none()>
-                <span class="vh">"Was "</span>
-                {move || compare_at().unwrap_or_default()}
-            </s>
-        </p>
+        <span class=class><span class="vh">"Price "</span>{price}</span>
+        " "
+        <s class=was_class hidden=move || compare_at().is_none()>
+            <span class="vh">"Was "</span>
+            {move || compare_at().unwrap_or_default()}
+        </s>
     }
 }
 
@@ -183,20 +188,33 @@ pub fn SaleAnnouncement(sale: LiveSale, now_ms: i64) -> impl IntoView {
     view! { <p class="vh" role="status">{move || text.get()}</p> }
 }
 
-/// Shows the two buttons to buy, disabled unless the sale is open, and what a shopper can do.
+/// Bounds the product page's quantity field by the latest stock and limit, less what is in the
+/// shopper's cart, and says why there are no more. See [`CartUnits`].
 #[island]
-pub fn BuyButtons(sale: LiveSale, now_ms: i64) -> impl IntoView {
+pub fn QuantityNote(sale: LiveSale, now_ms: i64, in_cart: u32, held: i64) -> impl IntoView {
     let shown = Shown::new(sale, now_ms);
-    let disabled = move || !shown.state.get().is_for_sale();
-    let limit = move || shown.sale.with(|sale| sale.limit);
+    let own = CartUnits { in_cart, held };
+    let room = Memo::new(move |_| shown.sale.with(|sale| sale.room_beside(own)));
     #[cfg(feature = "hydrate")]
     Effect::new(move |_| {
-        let most = shown.sale.with(LiveSale::quantity_max).to_string();
+        let most = room.get().more().max(1).to_string();
         if let Some(field) = document().get_element_by_id(QUANTITY_FIELD) {
             // The server checks the quantity too.
             let _ = field.set_attribute("max", &most);
         }
     });
+    view! {
+        <p class="quantity__note" id=note_id(QUANTITY_FIELD)>
+            {move || quantity_note(shown.state.get(), room.get())}
+        </p>
+    }
+}
+
+/// Shows the two buttons to buy, disabled unless the sale is open, and what a shopper can do.
+#[island]
+pub fn BuyButtons(sale: LiveSale, now_ms: i64) -> impl IntoView {
+    let shown = Shown::new(sale, now_ms);
+    let disabled = move || !shown.state.get().is_for_sale();
     view! {
         <div class="buybox__actions">
             <button
@@ -213,9 +231,6 @@ pub fn BuyButtons(sale: LiveSale, now_ms: i64) -> impl IntoView {
             </button>
         </div>
         <p class="buybox__note" id="why">{move || advice(shown.state.get())}</p>
-        <p class="buybox__note" hidden=move || limit().is_none()>
-            {move || limit().map(|limit| format!("Limit: {limit} per customer.")).unwrap_or_default()}
-        </p>
     }
 }
 

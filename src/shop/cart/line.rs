@@ -14,7 +14,7 @@ use crate::{
         txn::{Abort, Work},
     },
     model::{
-        CartBound, CartExcess, Quantity, ShopError, product::insufficient, quantity::QUANTITY_MAX,
+        CartBound, CartRoom, Quantity, ShopError, product::insufficient, quantity::QUANTITY_MAX,
     },
     shop::{
         Shop, catalog,
@@ -124,9 +124,9 @@ pub(super) async fn add_line(
 
 /// Says in an error about too many units that `current` units are in the cart already.
 fn with_cart(error: Abort, current: Quantity) -> Abort {
-    let excess = |bound, most| {
+    let full = |bound, most| {
         let in_cart = current.get();
-        Abort::Refused(ShopError::TooManyInCart(CartExcess {
+        Abort::Refused(ShopError::TooManyInCart(CartRoom {
             bound,
             most,
             in_cart,
@@ -135,12 +135,12 @@ fn with_cart(error: Abort, current: Quantity) -> Abort {
     match error {
         Abort::Refused(ShopError::InsufficientStock { available, .. }) => {
             let available = u32::try_from(available).unwrap_or(u32::MAX);
-            excess(CartBound::Stock, available)
+            full(CartBound::Stock, available)
         }
         Abort::Refused(ShopError::OverCustomerLimit { limit, .. }) => {
-            excess(CartBound::Customer, limit)
+            full(CartBound::Customer, limit)
         }
-        Abort::Refused(ShopError::QuantityInvalid) => excess(CartBound::Line, QUANTITY_MAX),
+        Abort::Refused(ShopError::QuantityInvalid) => full(CartBound::Line, QUANTITY_MAX),
         other => other,
     }
 }

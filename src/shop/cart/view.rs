@@ -14,8 +14,8 @@ use crate::{
         txn,
     },
     model::{
-        Bill, CartLine, CartView, CheckoutView, Currency, Money, Product, Quantity, ReleasedLine,
-        ShopError,
+        Bill, CartLine, CartUnits, CartView, CheckoutView, Currency, Money, Product, Quantity,
+        ReleasedLine, ShopError,
     },
     shop::{
         catalog::{self, ProductRow},
@@ -64,6 +64,29 @@ impl Carts<'_> {
             .await
             .map_err(txn::read_error)?;
         Ok(u32::try_from(units.flatten().unwrap_or(0)).unwrap_or(u32::MAX))
+    }
+
+    /// Returns the units of a product in the cart, for the product's page.
+    pub async fn units_of(
+        self,
+        cart_id: Option<Uuid>,
+        product_id: i64,
+    ) -> Result<CartUnits, ShopError> {
+        let Some(cart_id) = cart_id else {
+            return Ok(CartUnits::default());
+        };
+        let line = cart_item::Entity::find_by_id((cart_id, product_id))
+            .one(self.shop.db.reader())
+            .await
+            .map_err(txn::read_error)?;
+        let Some(line) = line else {
+            return Ok(CartUnits::default());
+        };
+        let holds = CartHolds::read(self.shop, cart_id).await?;
+        Ok(CartUnits {
+            in_cart: Quantity::new(line.quantity.into())?.get(),
+            held: holds.units.get(&product_id).copied().unwrap_or(0),
+        })
     }
 
     /// Returns the cart with its bill at the checkout, including the discount code `code`.

@@ -5,7 +5,7 @@ use crate::{
         Contact, FieldError, PaymentCard, ShopError,
         card_expiry::parse_card_expiry,
         country::{self, Country, PostalCode},
-        text::{clean, clean_token},
+        text::{ascii_digits, clean, clean_token},
     },
     shop::email_address::is_email_address,
 };
@@ -19,7 +19,7 @@ const EMAIL_LEN_MAX: usize = 254;
 /// [`ShopError::FieldsInvalid`].
 pub fn check_card(typed: &PaymentCard) -> Result<PaymentCard, ShopError> {
     let without_separators = |text: &str| -> String {
-        let text = clean_token(text);
+        let text = clean_token(&ascii_digits(text));
         text.chars()
             .filter(|c| !matches!(c, '-' | '–' | '—' | '.' | '/' | '_'))
             .collect()
@@ -28,7 +28,7 @@ pub fn check_card(typed: &PaymentCard) -> Result<PaymentCard, ShopError> {
     let card = PaymentCard {
         number: without_separators(&typed.number),
         expiry: expiry.clone().unwrap_or_default(),
-        cvc: clean_token(&typed.cvc),
+        cvc: clean_token(&ascii_digits(&typed.cvc)),
     };
     let digits = |text: &str, lengths: std::ops::RangeInclusive<usize>| {
         lengths.contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit())
@@ -77,6 +77,7 @@ pub fn combine_checks<A, B>(
 pub fn check_contact(typed: &Contact) -> Result<Contact, ShopError> {
     let mut contact = Contact {
         email: clean_token(&typed.email),
+        postal_code: clean(&ascii_digits(&typed.postal_code)),
         ..typed.map(clean)
     };
     let country = country::find(&contact.country);
@@ -251,6 +252,8 @@ mod tests {
         with("HK", "").expect("none is needed");
         with("IE", "").expect("it is optional");
         with("GB", "sw1y 4jh").expect("it is one");
+        let stored = with("DE", "١٢٣٤٥").expect("its digits are Arabic");
+        assert_eq!(stored.postal_code, "12345");
         let message = |country, postal_code, field| {
             let error = with(country, postal_code).err()?;
             error.field_message(field).map(ToOwned::to_owned)
@@ -282,11 +285,16 @@ mod tests {
             " 4242\u{a0}4242\u{2009}42424242\u{200b}",
             "4242–4242–4242–4242",
             "４２４２４２４２４２４２４２４２",
+            "٤٢٤٢ ٤٢٤٢ ٤٢٤٢ ٤٢٤٢",
+            "۴۲۴۲-۴۲۴۲-۴۲۴۲-۴۲۴۲",
+            "४२४२४२४२४२४२४२४२",
         ] {
             let meant = ("4242424242424242", "12/30", "123");
             let meant = (meant.0.to_owned(), meant.1.to_owned(), meant.2.to_owned());
             assert_eq!(typed(number, "12 / 2030", " 123 "), Ok(meant), "{number}");
         }
+        let card = typed("4242424242424242", "١٢/٣٠", "١٢٣").expect("its digits are Arabic");
+        assert_eq!((card.1.as_str(), card.2.as_str()), ("12/30", "123"));
         let Err(ShopError::FieldsInvalid(errors)) = typed("4242x", "13/30", "12") else {
             panic!("nothing of it is right");
         };

@@ -1,19 +1,16 @@
 //! Order numbers, as the shop writes them and as people do.
 
-use crate::model::text::clean_token;
+use crate::model::text::{ascii_digits, clean_token};
 
 /// Formats the order number that customers see.
 pub fn number_of(order_id: i64) -> String {
     format!("DB-{order_id:06}")
 }
 
-/// Parses an order number as a person writes it: `DB-000068`, `db 68`, `#68`, `68`, in full-width
-/// or Arabic digits, with dashes of any length, with a full stop at its end.
+/// Parses an order number as a person writes it: `DB-000068`, `db 68`, `#68`, `68`, in digits
+/// of any script, with dashes of any length, with a full stop at its end.
 pub fn id_of(typed: &str) -> Option<i64> {
-    let typed: String = clean_token(typed)
-        .chars()
-        .map(|c| ascii_digit(c).unwrap_or(c).to_ascii_uppercase())
-        .collect();
+    let typed = clean_token(&ascii_digits(typed)).to_ascii_uppercase();
     let digits = typed
         .trim_start_matches(['#', '№'])
         .trim_start_matches("DB")
@@ -29,15 +26,6 @@ fn is_separator(c: char) -> bool {
         c,
         '-' | '_' | ':' | '#' | '.' | '/' | '\u{2010}'..='\u{2015}' | '\u{2212}'
     )
-}
-
-/// Returns the ASCII form of a decimal digit of another script.
-fn ascii_digit(c: char) -> Option<char> {
-    let zeros = ['\u{660}', '\u{6f0}', '\u{966}'];
-    zeros.into_iter().find_map(|zero| {
-        let value = u32::from(c).checked_sub(u32::from(zero))?;
-        char::from_digit(value, 10)
-    })
 }
 
 #[cfg(test)]
@@ -62,6 +50,7 @@ mod tests {
             "\u{200e}DB-\u{200b}000068\u{feff}",
             "٦٨",
             "۶۸",
+            "६८",
         ] {
             assert_eq!(id_of(typed), Some(68), "{typed:?}");
         }

@@ -11,16 +11,15 @@ use super::{
     price_notice::{PriceNotice, price_changes},
 };
 use crate::{
-    islands::shop::{CartLineNote, CheckoutButton, HoldTimer, LiveStock, QuantityStepper},
+    islands::shop::{CartLineNote, CheckoutButton, HoldTimer, LiveStock, QuantityStepper, note_id},
     model::{
-        CartLine, CartView as Cart, LineProblem, ReleasedLine, Reservation, cart::BUY_NOW_CHECKOUT,
+        CartLine, CartView as Cart, LineProblem, LiveSale, ReleasedLine, Reservation,
+        cart::BUY_NOW_CHECKOUT,
     },
     shop::{cart_pair::other_cart, moment},
+    ui::sale_line::BOUND_SHOWN_BELOW,
     web::{addresses, assets, session::Notice},
 };
-
-/// Fewer units than these are worth a note about how many more there are.
-const BOUND_SHOWN_BELOW: u32 = 10;
 
 /// `/cart`
 #[component]
@@ -259,17 +258,21 @@ fn Line(line: CartLine, typed: Option<String>) -> impl IntoView {
         Some(text) => view! { <p class="line__msg" id=format!("msg-{id}")>{text}</p> }.into_any(),
         None => {
             let (quantity, available) = (quantity.into(), product.available);
-            view! { <CartLineNote product_id=id quantity available held/> }.into_any()
+            let is_sold_out = LiveSale::of(&product).is_sold_out;
+            view! { <CartLineNote product_id=id quantity available held is_sold_out/> }.into_any()
         }
     };
     let value = typed.unwrap_or_else(|| quantity.to_string());
+    let field = format!("qty-{id}");
+    let note = note
+        .map(|note| view! { <p class="quantity__note" id=note_id(&field)>{note}</p> }.into_any());
     let quantity_form = is_on_sale.then(|| {
         view! {
             <form class="line__qty" method="post" action="/api/form/cart/set" data-posts-change="">
                 <FormKey/>
                 <input type="hidden" name="product_id" value=id/>
-                <label class="vh" for=format!("qty-{id}")>{format!("Quantity of {}", product.name)}</label>
-                <QuantityStepper id=format!("qty-{id}") name="quantity".to_owned() value most note/>
+                <label class="vh" for=field.clone()>{format!("Quantity of {}", product.name)}</label>
+                <QuantityStepper id=field name="quantity".to_owned() value most note/>
                 <button class="btn line__update" type="submit">"Update"<span class="vh">{format!(" {}", product.name)}</span></button>
             </form>
         }

@@ -61,22 +61,43 @@ pub fn CheckoutPage() -> impl IntoView {
                 let carts = visit.shop().carts();
                 let mut draft = carts.draft_with_contact(cart_id).await?;
                 if draft.contact == Contact::default() {
-                    // What was typed before the last session ended.
-                    draft.contact = visit.kept_contact().unwrap_or_default();
+                    let kept = kept_draft(&visit).await;
+                    draft.contact = kept.contact;
+                    if draft.code.is_empty() {
+                        draft.code = kept.code;
+                    }
                 }
                 let checkout = carts.checkout_view(cart, &draft.code).await?;
                 view! { <CheckoutView buying cart_id checkout draft notice other_units/> }
                     .into_any()
             }
             None => {
-                let has_contact = visit.kept_contact().is_some();
+                let has_draft = visit.kept_draft().is_some();
                 let error = notice.map(|notice| notice.error);
                 let is_empty = units_left(&visit).await? == 0;
-                view! { <EmptyCheckout error has_contact is_empty/> }.into_any()
+                view! { <EmptyCheckout error has_draft is_empty/> }.into_any()
             }
         };
         Ok(Page::private("Checkout", Bundle::Shop, body))
     })
+}
+
+/// Returns what was typed before the last session ended.
+///
+/// The page shows whether a code is valid, and a visitor can write the cookie: a code that does not
+/// exist counts as a guess, once.
+async fn kept_draft(visit: &Visit) -> CheckoutDraft {
+    let Some(mut kept) = visit.kept_draft() else {
+        return CheckoutDraft::default();
+    };
+    if !kept.code.is_empty() {
+        let exists = visit.shop().discounts().check_exists(&kept.code);
+        if visit.limit_wrong_guesses(exists).await.is_err() {
+            kept.code.clear();
+            visit.keep_draft(&kept);
+        }
+    }
+    kept
 }
 
 /// The cart that the page shows.
@@ -129,8 +150,8 @@ async fn units_left(visit: &Visit) -> Result<u32, ShopError> {
 #[component]
 fn EmptyCheckout(
     error: Option<ShopError>,
-    /// True if the browser keeps the contact of a form whose session has ended.
-    has_contact: bool,
+    /// True if the browser keeps what was typed into a form whose session has ended.
+    has_draft: bool,
     /// False if the cart has items, none of which is on sale now.
     is_empty: bool,
 ) -> impl IntoView {
@@ -138,11 +159,11 @@ fn EmptyCheckout(
         true => "Your cart is empty. Add a product to check out.",
         false => "Nothing in your cart is on sale now. Add another product to check out.",
     };
-    let kept = has_contact.then_some(
-        "Add your items to the cart again. Your contact is kept in this browser for an hour, your card is not.",
+    let kept = has_draft.then_some(
+        "Add your items to the cart again. What you typed is kept in this browser for an hour, your card is not.",
     );
     let problem = error.map(|error| {
-        view! { <ErrorNotice title=error.to_string()><p>{kept}</p></ErrorNotice> }
+        view! { <ErrorNotice title=error.on_page()><p>{kept}</p></ErrorNotice> }
     });
     view! {
         <main class="page" id="main" tabindex="-1">

@@ -20,7 +20,7 @@ pub fn ErrorView(error: ShopError, retry: Option<Retry>) -> impl IntoView {
             "The shop is unavailable for a moment",
             format!("{error} Your cart is saved."),
         ),
-        _ => ("Something went wrong", error.to_string()),
+        _ => ("Something went wrong", error.on_page()),
     };
     let retry = retry.filter(|_| error.status() == 503);
     let address = retry.as_ref().map(|retry| retry.address().to_owned());

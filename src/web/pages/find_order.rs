@@ -107,8 +107,7 @@ fn FindForm(notice: Option<Notice>) -> impl IntoView {
             <Field
                 name="email"
                 label="E-mail"
-                // A browser's own check would refuse a pasted invisible character.
-                kind=FieldKind { input: "text", autocomplete: "email", keyboard: "email" }
+                kind=FieldKind::EMAIL
                 value=email
                 hint="The address that you ordered with."
             />

@@ -12,6 +12,6 @@ pub fn FormError(
     consequence: &'static str,
 ) -> impl IntoView {
     notice.map(|notice| {
-        view! { <ErrorNotice title=notice.error.to_string()><p>{consequence}</p></ErrorNotice> }
+        view! { <ErrorNotice title=notice.error.on_page()><p>{consequence}</p></ErrorNotice> }
     })
 }

@@ -170,7 +170,7 @@ fn Hero(product: Product) -> impl IntoView {
                 <p class="hero__copy">{copy}</p>
                 <div class="hero__stock"><StockLine sale=sale.clone() now_ms/></div>
                 <div class="hero__buy">
-                    <SalePrice sale=sale.clone() now_ms/>
+                    <p class="price"><SalePrice sale=sale.clone() now_ms on_card=false/></p>
                     <a class="btn btn--primary btn--big" href=href.clone()>"View product"</a>
                 </div>
             </div>

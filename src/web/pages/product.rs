@@ -13,9 +13,10 @@ use super::{
 };
 use crate::{
     islands::shop::{
-        BuyButtons, LiveSales, QuantityStepper, SaleAnnouncement, SalePrice, SaleShutter, StockLine,
+        BuyButtons, LiveSales, QUANTITY_FIELD, QuantityNote, QuantityStepper, SaleAnnouncement,
+        SalePrice, SaleShutter, StockLine,
     },
-    model::{LiveSale, Product},
+    model::{CartUnits, LiveSale, Product},
     web::{addresses, assets, session::Notice},
 };
 
@@ -29,10 +30,12 @@ pub fn ProductPage() -> impl IntoView {
     framed(|visit| async move {
         let product = visit.catalog().product_by_slug(&slug).await?;
         let notice = visit.take_notice().await?;
+        let cart_id = visit.cart_id().await?;
+        let own = visit.shop().carts().units_of(cart_id, product.id).await?;
         let title = product.name.clone();
         let metadata = product_metadata::of_product(&product, visit.public_url());
         let refresh_s = seconds_until_change([product.plan], product.read_at_ms);
-        let body = view! { <ProductView product notice/> };
+        let body = view! { <ProductView product notice own/> };
         let page = Page::public(title, Bundle::Shop, body).with_metadata(metadata);
         Ok(match refresh_s {
             Some(seconds) => page.refreshed_after(seconds),
@@ -42,7 +45,7 @@ pub fn ProductPage() -> impl IntoView {
 }
 
 #[component]
-fn ProductView(product: Product, notice: Option<Notice>) -> impl IntoView {
+fn ProductView(product: Product, notice: Option<Notice>, own: CartUnits) -> impl IntoView {
     let typed = refill::typed(notice.as_ref(), "quantity", "1");
     let sale = LiveSale::of(&product);
     let now_ms = product.read_at_ms;
@@ -65,10 +68,10 @@ fn ProductView(product: Product, notice: Option<Notice>) -> impl IntoView {
                     </div>
                     <div class="product__info">
                         <h1 dir="auto">{product.name.clone()}</h1>
-                        <SalePrice sale=sale.clone() now_ms/>
+                        <p class="price"><SalePrice sale=sale.clone() now_ms on_card=false/></p>
                         <p class="product__desc" dir="auto">{product.description.clone()}</p>
                         <section class="buybox" aria-label="Buy">
-                            <BuyBox sale=sale.clone() now_ms typed/>
+                            <BuyBox sale=sale.clone() now_ms own typed/>
                         </section>
                         <SaleAnnouncement sale now_ms/>
                     </div>
@@ -84,20 +87,23 @@ fn ProductView(product: Product, notice: Option<Notice>) -> impl IntoView {
 /// `autocomplete` is off because Firefox would otherwise restore, after a reload, that the buttons
 /// were disabled.
 #[component]
-fn BuyBox(sale: LiveSale, now_ms: i64, typed: String) -> impl IntoView {
+fn BuyBox(sale: LiveSale, now_ms: i64, own: CartUnits, typed: String) -> impl IntoView {
+    let most = sale.room_beside(own).more();
+    let CartUnits { in_cart, held } = own;
+    let note = view! { <QuantityNote sale=sale.clone() now_ms in_cart held/> }.into_any();
     view! {
         <div class="buybox__stock"><StockLine sale=sale.clone() now_ms/></div>
         <form class="buybox__form" method="post" action="/api/form/cart/add" autocomplete="off">
             <FormKey/>
             <input type="hidden" name="product_id" value=sale.product_id/>
             <div class="buybox__qty">
-                <label class="field__label" for="quantity">"Quantity"</label>
+                <label class="field__label" for=QUANTITY_FIELD>"Quantity"</label>
                 <QuantityStepper
-                    id="quantity".to_owned()
+                    id=QUANTITY_FIELD.to_owned()
                     name="quantity".to_owned()
                     value=typed
-                    most=sale.quantity_max()
-                    note=None
+                    most
+                    note=Some(note)
                 />
             </div>
             <BuyButtons sale now_ms/>

@@ -3,19 +3,17 @@
 use leptos::prelude::*;
 
 use crate::{
-    islands::shop::CardState,
+    islands::shop::{CardState, SalePrice},
     model::{LiveSale, Product},
     web::{addresses, assets},
 };
 
-/// A product in a list of products, with the state of its sale. Inside of `LiveSales`, the state
-/// follows the sale; elsewhere it stays as it is rendered.
+/// A product in a list of products, with its price and the state of its sale. Inside of `LiveSales`,
+/// both follow the sale; elsewhere they stay as they are rendered.
 #[component]
 pub fn Card(product: Product) -> impl IntoView {
     let sale = LiveSale::of(&product);
-    let compare_at = product.compare_at.map(|price| {
-        view! { <s class="card__was"><span class="vh">"Was "</span>{price.to_string()}</s>" " }
-    });
+    let now_ms = product.read_at_ms;
     view! {
         <article class="card">
             <div class="card__art">
@@ -23,11 +21,11 @@ pub fn Card(product: Product) -> impl IntoView {
             </div>
             <div class="card__body">
                 <h3 class="card__name"><a href=addresses::product(&product.slug) dir="auto">{product.name.clone()}</a></h3>
-                <CardState sale now_ms=product.read_at_ms/>
+                <CardState sale=sale.clone() now_ms/>
             </div>
             <p class="card__stub">
-                <span class="card__price">{product.price.to_string()}</span>" "
-                {compare_at}
+                <SalePrice sale now_ms on_card=true/>
+                " "
                 <span class="card__no" aria-hidden="true">{format!("No. {:02}", product.id)}</span>
             </p>
         </article>

@@ -12,7 +12,7 @@ pub fn typed(notice: Option<&Notice>, field: &str, default: &str) -> String {
 pub fn error(notice: Option<&Notice>, field: &str) -> Option<String> {
     let notice = notice?;
     if notice.typed(PROBLEM_IN) == Some(field) {
-        return Some(notice.error.to_string());
+        return Some(notice.error.on_page());
     }
     let error = notice.error.field_message(field);
     error.map(ToOwned::to_owned)

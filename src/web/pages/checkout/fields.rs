@@ -24,7 +24,7 @@ pub(super) fn ContactFields(draft: CheckoutDraft, error: Option<ShopError>) -> i
                 <Field
                     name="email"
                     label="E-mail"
-                    kind=FieldKind { input: "email", autocomplete: "email", keyboard: "email" }
+                    kind=FieldKind::EMAIL
                     value=contact.email
                     error=about("email")
                     hint="Used to look up your order."

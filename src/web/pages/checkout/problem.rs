@@ -29,7 +29,7 @@ pub(super) fn Problem(
     let link =
         correction_link(&error, buying).map(|(href, text)| view! { " "<a href=href>{text}</a> });
     view! {
-        <ErrorNotice title=error.to_string()>
+        <ErrorNotice title=error.on_page()>
             <p>{next_step(&error, is_reserved)}{link}</p>
         </ErrorNotice>
     }
