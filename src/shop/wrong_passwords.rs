@@ -15,7 +15,7 @@ use crate::{
         retention::{self, ExpiredRows},
         txn::{self, Work},
     },
-    model::ShopError,
+    model::{RequestLimit, ShopError},
     shop::Shop,
 };
 
@@ -64,6 +64,7 @@ impl WrongPasswords<'_> {
         .await?;
         if wait.is_positive() {
             return Err(ShopError::TooManyRequests {
+                limit: RequestLimit::Passwords,
                 retry_after_s: wait.unsigned_abs().as_secs() + 1,
             });
         }
