@@ -39,6 +39,7 @@ mod m0030_switched_codes;
 mod m0031_fencing_tokens;
 mod m0032_queue_outcomes;
 mod m0033_outbox;
+mod m0035_levels_of_all_counters;
 pub mod mysql;
 
 /// Runs all migrations for PostgreSQL, oldest first.
@@ -80,6 +81,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0031_fencing_tokens::Migration),
             Box::new(m0032_queue_outcomes::Migration),
             Box::new(m0033_outbox::Migration),
+            Box::new(m0035_levels_of_all_counters::Migration),
         ]
     }
 }

@@ -7,6 +7,7 @@
 use sea_orm_migration::prelude::*;
 
 mod m0001_baseline;
+mod m0002_levels_of_all_counters;
 
 /// Runs all migrations for MySQL and MariaDB, oldest first.
 pub struct Migrator;
@@ -14,6 +15,9 @@ pub struct Migrator;
 #[async_trait::async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m0001_baseline::Migration)]
+        vec![
+            Box::new(m0001_baseline::Migration),
+            Box::new(m0002_levels_of_all_counters::Migration),
+        ]
     }
 }

@@ -179,6 +179,35 @@ async fn a_payment_is_an_event() {
     check_audit_clean(&shop).await;
 }
 
+/// Paying changes only the reserved and the sold units.
+#[tokio::test]
+async fn a_reservation_and_its_payment_are_levels_with_all_counters() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(3).await;
+    let subscriber = Subscriber::default();
+    let address = subscriber.listen().await;
+    let administrator = administrator();
+    let outbox = shop.outbox_administration(&administrator);
+    outbox.subscribe(&address).await.expect("it is a URL");
+    shop.paid(&[(&product, 1)], "a@shop.test").await;
+    let waiting = shop.count("outbox_event").await;
+    let sender = send(shop.handle());
+    let events = subscriber
+        .events(usize::try_from(waiting).expect("a count"))
+        .await;
+    let levels: Vec<_> = events
+        .iter()
+        .filter(|event| event["type"] == "stock.level")
+        .map(|event| {
+            ["total", "available", "reserved", "sold"].map(|name| event["data"][name].as_i64())
+        })
+        .collect();
+    let expected = [[3, 2, 1, 0], [3, 2, 0, 1]].map(|level| level.map(Some));
+    assert_eq!(levels, expected);
+    drop(sender);
+    check_audit_clean(&shop).await;
+}
+
 #[tokio::test]
 async fn without_a_subscription_nothing_is_written_and_its_end_deletes_what_waits() {
     let shop = TestShop::new().await;
