@@ -40,6 +40,7 @@ mod m0031_fencing_tokens;
 mod m0032_queue_outcomes;
 mod m0033_outbox;
 mod m0035_levels_of_all_counters;
+mod m0036_event_states;
 pub mod mysql;
 
 /// Runs all migrations for PostgreSQL, oldest first.
@@ -82,6 +83,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0032_queue_outcomes::Migration),
             Box::new(m0033_outbox::Migration),
             Box::new(m0035_levels_of_all_counters::Migration),
+            Box::new(m0036_event_states::Migration),
         ]
     }
 }

@@ -326,6 +326,46 @@ async fn the_admin_page_subscribes_and_shows_deliveries() {
     check_audit_clean(&shop).await;
 }
 
+/// After a rush, hundreds of newer events are delivered.
+#[tokio::test]
+async fn the_admin_page_shows_a_failed_event_before_many_delivered_ones() {
+    let shop = TestShop::new().await;
+    shop.by_hand
+        .run(
+            "INSERT INTO outbox_event (kind, payload, attempts, last_error) \
+             VALUES ('order.placed', '{}', 3, 'the warehouse is closed'); \
+             INSERT INTO outbox_event (kind, payload) VALUES ('order.paid', '{}'); \
+             INSERT INTO outbox_event (kind, payload, attempts, delivered_at) \
+             SELECT 'stock.level', '{}', 1, now() FROM generate_series(1, 1200) n",
+        )
+        .await;
+    let mut admin = Visitor::of(&shop);
+    admin.sign_in(&shop).await;
+    let page = admin.page("/admin/events").await.body;
+    assert!(
+        page.contains("1 failed, 1 waiting, 1,200 delivered."),
+        "{page}"
+    );
+    let place = |text: &str| {
+        page.find(text)
+            .unwrap_or_else(|| panic!("{text} in {page}"))
+    };
+    assert!(place("the warehouse is closed") < place("order.paid"));
+    assert!(place("order.paid") < place("stock.level"));
+    assert!(page.contains("Send again now"), "{page}");
+    // What is delivered after all is in the list no more, and there is nothing to send again.
+    shop.by_hand
+        .run("UPDATE outbox_event SET delivered_at = now()")
+        .await;
+    let page = admin.page("/admin/events").await.body;
+    assert!(
+        page.contains("All events are delivered. 1,202 in the last seven days."),
+        "{page}"
+    );
+    assert!(!page.contains("the warehouse is closed"), "{page}");
+    assert!(!page.contains("Send again now"), "{page}");
+}
+
 #[tokio::test]
 async fn a_stranger_cannot_subscribe() {
     let shop = TestShop::new().await;

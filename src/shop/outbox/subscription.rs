@@ -6,7 +6,7 @@ use sea_orm::{
     sea_query::Expr,
 };
 
-use super::Destination;
+use super::{Destination, EventState};
 use crate::{
     db::{
         dialect,
@@ -99,8 +99,7 @@ impl OutboxAdministration<'_> {
                 let now = dialect::now(work.connection()).await?;
                 outbox_event::Entity::update_many()
                     .col_expr(outbox_event::Column::NextAttemptAt, Expr::value(now))
-                    .filter(outbox_event::Column::DeliveredAt.is_null())
-                    .filter(outbox_event::Column::LastError.is_not_null())
+                    .filter(outbox_event::Column::State.eq(EventState::Failed.stored()))
                     .exec(work.connection())
                     .await?;
                 Ok(())
