@@ -156,8 +156,13 @@ async fn without_redis_the_command_says_what_to_set() {
         assert!(stderr.contains("doorbuster: "), "{stderr}");
     }
     let away = run(database.url(), "redis://127.0.0.1:1/", &["audit"]).await;
-    let stderr = &away.check_code(0).stderr;
-    assert!(stderr.contains("the gates were not checked"), "{stderr}");
+    let stdout = &away.check_code(0).stdout;
+    for rule in ["gates-within-rows", "queue-decided"] {
+        assert!(
+            stdout.contains(&format!("not checked    {rule}")),
+            "{stdout}"
+        );
+    }
     let shop = run(
         database.url(),
         "",
