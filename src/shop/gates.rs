@@ -2,8 +2,10 @@
 //! teaches a gate that differs. Any server may do so at any time.
 
 mod comparison;
+mod one_product;
 
 pub use comparison::{Difference, GateReport};
+pub use one_product::ProductInspection;
 
 use std::{collections::HashMap, fmt, time::Duration};
 

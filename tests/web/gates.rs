@@ -7,7 +7,10 @@ use doorbuster::{
     model::StrategyKey,
     shop::{
         audit::rules::RULES,
-        inventory::{counters::Level, gate::Learning},
+        inventory::{
+            counters::Level,
+            gate::{Learning, Reservation},
+        },
     },
 };
 
@@ -122,6 +125,51 @@ async fn the_audit_of_the_servers_checks_the_gates() {
         "Every unit accounted for",
     ];
     check_now(&mut admin, &texts).await;
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn a_product_shows_its_leases() {
+    let Some(redis) = TestRedis::start() else {
+        return;
+    };
+    let shop = TestShop::new().await;
+    let product = shop.with_product(500).await;
+    let gate = redis.gate();
+    let row = Level {
+        available: 500,
+        version: 1,
+    };
+    gate.learn(product.id, row, Learning::Always)
+        .await
+        .expect("Redis answers");
+    let reserve = async |units: i64, key: String, lease_s: u64| {
+        let reservation = Reservation {
+            product_id: product.id,
+            units,
+            key,
+        };
+        let lease = Duration::from_secs(lease_s);
+        let reserved = gate.reserve(&reservation, lease).await;
+        reserved.expect("Redis answers");
+    };
+    reserve(3, "ends-last".to_owned(), 900).await;
+    for number in 0..100 {
+        reserve(1, format!("ends-soon-{number}"), 600).await;
+    }
+    let mut admin = admin_at(&shop, Some(gate.clone())).await;
+    let list = admin.page("/admin/redis").await.body;
+    let path = format!("/admin/redis/{}", product.id);
+    assert!(list.contains(&format!("href=\"{path}\"")), "{list}");
+    let page = admin.page(&path).await.body;
+    assert!(page.contains(&product.name), "{page}");
+    assert!(page.contains("100 of 101, those that run out first."));
+    assert!(page.contains("ends-soon-99") && !page.contains("ends-last"));
+    assert!(page.contains(">free</dd>"), "no one has the lock: {page}");
+    for unknown in ["/admin/redis/999999", "/admin/redis/x"] {
+        let answer = admin.page(unknown).await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{unknown}");
+    }
     check_audit_clean(&shop).await;
 }
 
