@@ -11,6 +11,7 @@ pub mod lock_watch;
 pub mod locks;
 pub mod notices;
 pub mod retention;
+pub mod row_count;
 pub mod schema;
 pub mod server_load;
 pub mod session_lock;

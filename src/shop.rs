@@ -58,6 +58,7 @@ pub mod orders;
 pub mod outbox;
 pub mod payments;
 pub mod queue;
+pub mod redis_audit;
 pub mod refunds;
 pub mod reservations;
 pub mod sales;

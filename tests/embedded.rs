@@ -2,6 +2,7 @@
 //! committed data survives.
 
 use std::{
+    future::ready,
     os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::{Child, Stdio},
@@ -267,7 +268,7 @@ async fn a_shop_with_a_planned_sale_is_ready() {
     // As a server does after its start.
     let db = Db::connect(owner.url(), PoolSettings::AUDIT).await;
     let db = db.expect("it answers");
-    let stored = audit::run_and_store(&db, Pace::FAST).await;
+    let stored = audit::run_and_store(&db, Pace::FAST, ready(Vec::new())).await;
     assert!(stored.expect("the audit runs").is_some());
     db.close().await;
     let table = run(&["preflight", "--sale", phone]).await;

@@ -1,6 +1,7 @@
 //! The PostgreSQL server of the benchmark, the old database that is kept, and fresh ones.
 
 use std::{
+    future::ready,
     path::Path,
     sync::atomic::{AtomicU32, Ordering},
     time::Duration,
@@ -235,7 +236,7 @@ async fn catch_up(db: &Db) -> Result<(), Failure> {
     }
     let latest = audit::latest(db, Stored::Full).await?;
     if latest.is_none_or(|latest| latest.age > FULL_AUDIT_AGE_MAX) {
-        let report = audit::run_and_store(db, Pace::FAST).await?;
+        let report = audit::run_and_store(db, Pace::FAST, ready(Vec::new())).await?;
         check_clean(&report.ok_or("another process audits this database")?)?;
     }
     Ok(())

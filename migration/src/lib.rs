@@ -41,6 +41,8 @@ mod m0031_fencing_tokens;
 mod m0032_queue_outcomes;
 mod m0033_outbox;
 mod m0034_wrong_passwords;
+mod m0035_levels_of_all_counters;
+mod m0036_event_states;
 pub mod mysql;
 
 /// Runs all migrations for PostgreSQL, oldest first.
@@ -83,6 +85,8 @@ impl MigratorTrait for Migrator {
             Box::new(m0032_queue_outcomes::Migration),
             Box::new(m0033_outbox::Migration),
             Box::new(m0034_wrong_passwords::Migration),
+            Box::new(m0035_levels_of_all_counters::Migration),
+            Box::new(m0036_event_states::Migration),
         ]
     }
 }

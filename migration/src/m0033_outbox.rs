@@ -70,6 +70,12 @@ const UP: &[&str] = &[
     "CREATE TRIGGER customer_order_outbox_changed AFTER UPDATE ON customer_order
        FOR EACH ROW WHEN (NEW.lane_id IS NULL AND NEW.status <> OLD.status)
        EXECUTE FUNCTION outbox_order_changed()",
+    STOCK_FUNCTION,
+    STOCK_TRIGGER,
+];
+
+/// Writes an event about a changed level of stock; a later migration replaces it.
+pub const STOCK_FUNCTION: &str =
     "CREATE OR REPLACE FUNCTION outbox_stock_changed() RETURNS trigger LANGUAGE plpgsql AS $$
      BEGIN
        IF EXISTS (SELECT 1 FROM event_subscription)
@@ -79,10 +85,11 @@ const UP: &[&str] = &[
            'reserved', NEW.reserved, 'sold', NEW.sold, 'version', NEW.version)::text);
        END IF;
        RETURN NULL;
-     END $$",
-    "CREATE TRIGGER stock_outbox_changed AFTER UPDATE ON stock
-       FOR EACH ROW WHEN (NEW.available <> OLD.available) EXECUTE FUNCTION outbox_stock_changed()",
-];
+     END $$";
+
+/// Calls it if the available units change; a later migration replaces it.
+pub const STOCK_TRIGGER: &str = "CREATE TRIGGER stock_outbox_changed AFTER UPDATE ON stock
+       FOR EACH ROW WHEN (NEW.available <> OLD.available) EXECUTE FUNCTION outbox_stock_changed()";
 
 const DOWN: &[&str] = &[
     "DROP TRIGGER stock_outbox_changed ON stock",

@@ -8,6 +8,8 @@ use sea_orm_migration::prelude::*;
 
 mod m0001_baseline;
 mod m0002_wrong_passwords;
+mod m0003_levels_of_all_counters;
+mod m0004_event_states;
 
 /// Runs all migrations for MySQL and MariaDB, oldest first.
 pub struct Migrator;
@@ -18,6 +20,8 @@ impl MigratorTrait for Migrator {
         vec![
             Box::new(m0001_baseline::Migration),
             Box::new(m0002_wrong_passwords::Migration),
+            Box::new(m0003_levels_of_all_counters::Migration),
+            Box::new(m0004_event_states::Migration),
         ]
     }
 }

@@ -17,7 +17,7 @@ use doorbuster::{
     shop::{
         Shop,
         audit::{self, AuditReport, Pace, RuleResult, rules::RULES},
-        gates::GatesError,
+        redis_audit,
     },
 };
 
@@ -73,41 +73,24 @@ pub async fn run(
     .await
 }
 
-/// Checks the rules about the gates and the queue in Redis; none without Redis. While Redis does
-/// not answer, its gates let nothing through, and its queue is not written.
+/// Checks the rules about Redis, if there is one.
 async fn check_redis(db: &Db, redis: &RedisSettings) -> Result<Vec<RuleResult>, CommandError> {
-    let shop = Shop::new(db.clone(), Feed::default());
-    let gate = open_gate(redis, &shop).await?;
-    let shop = shop.with_gate(gate);
-    let checks = [
-        ("the gates were", shop.gates().audit().await),
-        ("the queue was", shop.queue().audit().await),
-    ];
-    let mut rules = Vec::new();
-    for (what, result) in checks {
-        match result {
-            Ok(rule) => rules.push(rule),
-            Err(GatesError::NoRedis) => {}
-            Err(GatesError::Redis(error)) => {
-                output::note(format_args!("{what} not checked: {error}"));
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-    Ok(rules)
+    let gate = open_gate(redis, &Shop::new(db.clone(), Feed::default())).await?;
+    Ok(redis_audit::check(db, gate).await)
 }
 
 fn as_text(report: &AuditReport) -> String {
     let mut lines = Vec::new();
     for rule in &report.rules {
-        let verdict = match rule.violations {
-            0 => "ok".to_owned(),
-            1 => "1 VIOLATION".to_owned(),
-            n => format!("{n} VIOLATIONS"),
+        let verdict = match (&rule.not_checked, rule.violations) {
+            (Some(_), _) => "not checked".to_owned(),
+            (None, 0) => "ok".to_owned(),
+            (None, 1) => "1 VIOLATION".to_owned(),
+            (None, n) => format!("{n} VIOLATIONS"),
         };
         lines.push(format!("{verdict:14} {}: {}", rule.rule, rule.requirement));
-        for violation in &rule.listed {
-            lines.push(format!("               - {violation}"));
+        for sentence in rule.not_checked.iter().chain(&rule.listed) {
+            lines.push(format!("               - {sentence}"));
         }
     }
     for exhibit in &report.exhibits {

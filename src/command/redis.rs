@@ -12,8 +12,8 @@ use doorbuster::{
     shop::{
         Shop,
         administrator::Administrator,
-        gates::{Difference, GateFailure, GateReport, Gates, Reconciliation},
-        inventory::gate::StockGate,
+        gates::{Difference, GateFailure, GateReport, Gates, ProductInspection, Reconciliation},
+        inventory::gate::{GateDetails, StockGate},
     },
 };
 use serde::Serialize;
@@ -34,9 +34,13 @@ enum Act {
     /// Compares the gates that were used in the last hour with their stock rows. Exits with 3 if a
     /// gate lets through more units than its row and its leases have.
     Inspect {
-        /// Print one JSON array.
+        /// Print JSON: an array, or an object for one product.
         #[arg(long)]
         json: bool,
+        /// Show the gate, the lock, the repeated refusal and at most 100 leases of the product with
+        /// this id.
+        #[arg(long, value_name = "ID")]
+        product: Option<i64>,
     },
     /// Writes the stock row to each gate that differs. Servers do this every two seconds. Exits
     /// with 1 if a gate could not be written; the others were.
@@ -80,7 +84,11 @@ async fn act(
             let text = format!("seeded {} gates\n", done.seeded);
             Ok((text, unless_failed(&done.failed)))
         }
-        Act::Inspect { json } => inspect(shop.gates(), json).await,
+        Act::Inspect {
+            json,
+            product: Some(id),
+        } => inspect_product(shop.gates(), id, json).await,
+        Act::Inspect { json, .. } => inspect(shop.gates(), json).await,
         Act::Reconcile => Ok(match gates.reconcile().await? {
             Some(done) => (reconciled(&done), unless_failed(&done.failed)),
             None => {
@@ -119,6 +127,40 @@ async fn inspect(gates: Gates<'_>, json: bool) -> Result<(String, ExitCode), Com
         readable
     };
     Ok((text, code))
+}
+
+async fn inspect_product(
+    gates: Gates<'_>,
+    id: i64,
+    json: bool,
+) -> Result<(String, ExitCode), CommandError> {
+    let found = gates.inspect_product(id).await?;
+    let text = if json {
+        serde_json::to_string_pretty(&ProductJson::of(&found))? + "\n"
+    } else {
+        product_text(&found)
+    };
+    let code = if found.gate.as_ref().is_some_and(GateReport::is_violation) {
+        ExitCode::from(EXIT_BROKEN)
+    } else {
+        ExitCode::SUCCESS
+    };
+    Ok((text, code))
+}
+
+fn product_text(found: &ProductInspection) -> String {
+    let details = &found.details;
+    let facts = found
+        .facts()
+        .map(|(name, value)| format!("{name}: {value}\n"));
+    let leases = details.leases.iter().map(|lease| format!("  {lease}\n"));
+    format!(
+        "{}Leases: {} of {}\n{}",
+        facts.concat(),
+        details.leases.len(),
+        details.leases_total,
+        leases.collect::<String>()
+    )
 }
 
 fn reconciled(done: &Reconciliation) -> String {
@@ -195,6 +237,31 @@ impl<'a> GateJson<'a> {
             row_available: report.row.map(|row| row.available),
             row_version: report.row.map(|row| row.version),
             difference: report.difference.map(Difference::in_words),
+        }
+    }
+}
+
+/// One product in the format of `redis inspect --product ID --json`.
+#[derive(Serialize)]
+struct ProductJson<'a> {
+    product_id: i64,
+    product: &'a str,
+    /// `null` if the product has no gate.
+    gate: Option<GateJson<'a>>,
+    /// The fencing token in the row.
+    row_token: i64,
+    #[serde(flatten)]
+    details: &'a GateDetails,
+}
+
+impl<'a> ProductJson<'a> {
+    fn of(found: &'a ProductInspection) -> Self {
+        Self {
+            product_id: found.product_id,
+            product: &found.product_name,
+            gate: found.gate.as_ref().map(GateJson::of),
+            row_token: found.row_token,
+            details: &found.details,
         }
     }
 }

@@ -13,7 +13,7 @@ use sea_orm::{
 use time::OffsetDateTime;
 
 use super::{
-    Db, dialect, locks,
+    Db, dialect, locks, row_count,
     txn::{self, Policy, TxnError},
 };
 
@@ -196,13 +196,7 @@ async fn delete_batch(
 /// Counts the expired rows, up to [`COUNTED_MAX`].
 pub async fn count(db: &Db, rows: &ExpiredRows) -> Result<u64, DbErr> {
     let now = dialect::now(db.reader()).await?;
-    let query = Query::select()
-        .expr(Expr::cust("count(*)"))
-        .from_subquery(rows.select(now, COUNTED_MAX), "expired")
-        .to_owned();
-    let row = db.reader().query_one(&query).await?;
-    let count: Option<i64> = row.map(|row| row.try_get_by_index(0)).transpose()?;
-    Ok(count.unwrap_or_default().unsigned_abs())
+    row_count::of(db.reader(), rows.select(now, COUNTED_MAX)).await
 }
 
 #[cfg(test)]

@@ -74,6 +74,12 @@ impl AuditReport {
         self.rules.iter().all(|rule| rule.violations == 0)
     }
 
+    /// Returns how many rules were checked.
+    pub fn checked_rules(&self) -> usize {
+        let checked = self.rules.iter().filter(|rule| rule.not_checked.is_none());
+        checked.count()
+    }
+
     /// Returns how many violations all rules have.
     pub fn violations(&self) -> usize {
         self.rules.iter().map(|rule| rule.violations).sum()
@@ -101,19 +107,31 @@ pub struct RuleResult {
     pub violations: usize,
     /// The first violations, one sentence each.
     pub listed: Vec<String>,
+    /// Why the rule was not checked, if it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_checked: Option<String>,
 }
 
 impl RuleResult {
-    fn of(rule: &Rule) -> Self {
+    pub(super) fn of(rule: &Rule) -> Self {
         Self {
             rule: rule.name.to_owned(),
             requirement: rule.requirement.to_owned(),
             violations: 0,
             listed: Vec::new(),
+            not_checked: None,
         }
     }
 
-    fn add(&mut self, violations: Vec<String>) {
+    /// The result of a rule that could not be checked, with the reason.
+    pub(super) fn unchecked(rule: &Rule, reason: String) -> Self {
+        Self {
+            not_checked: Some(reason),
+            ..Self::of(rule)
+        }
+    }
+
+    pub(super) fn add(&mut self, violations: Vec<String>) {
         self.violations += violations.len();
         let room = LISTED_MAX.saturating_sub(self.listed.len());
         self.listed.extend(violations.into_iter().take(room));
@@ -141,15 +159,21 @@ pub async fn run_with_progress(
 }
 
 /// Runs a full audit at this pace, and stores the result for the admin page of every server
-/// process. Returns `None` if another server is at it.
+/// process, together with the results of other rules, which are checked after it. Returns `None` if
+/// another server is at it.
 ///
 /// # Errors
 /// As [`run`].
-pub async fn run_and_store(db: &Db, pace: Pace) -> Result<Option<AuditReport>, TxnError> {
+pub async fn run_and_store(
+    db: &Db,
+    pace: Pace,
+    others: impl Future<Output = Vec<RuleResult>>,
+) -> Result<Option<AuditReport>, TxnError> {
     let Some(report) = run_alone(db, pace).await? else {
         return Ok(None);
     };
-    let report = report?;
+    let mut report = report?;
+    report.rules.extend(others.await);
     report.log_violations("the full audit found violations");
     let stored = report.clone();
     txn::run_for_result(db, Policy::request("store audit result"), move |work| {

@@ -3,9 +3,11 @@
 
 mod administration;
 mod comparison;
+mod one_product;
 
 pub use administration::GateAdministration;
 pub use comparison::{Difference, GateReport};
+pub use one_product::ProductInspection;
 
 use std::{collections::HashMap, fmt, time::Duration};
 
@@ -14,7 +16,7 @@ use sea_orm::{ColumnTrait, DbErr, EntityTrait, QueryFilter, QuerySelect};
 
 use super::{
     Shop,
-    audit::RuleResult,
+    audit::{RuleResult, rules::Rule},
     inventory::{
         counters::Level,
         gate::{GateState, StockGate},
@@ -30,6 +32,13 @@ use crate::{
     redis::Unavailable,
 };
 
+/// The rule of the audit about the gates.
+pub const RULE: Rule = Rule {
+    name: "gates-within-rows",
+    requirement: "A gate in Redis lets through no more units than its stock row and its leases \
+                  have.",
+    checks: &[],
+};
 /// The advisory lock of a reconciliation: an arbitrary number that no other lock uses.
 const RECONCILE_LOCK: i64 = 0x6761_7465;
 /// How often a server reconciles the gates.
@@ -199,8 +208,8 @@ impl Gates<'_> {
         }))
     }
 
-    /// Checks the rule of the audit about the gates. A purchase may change row and gate between two
-    /// looks, so only a gate that differs in each of several looks violates it.
+    /// Checks [`RULE`]. A purchase may change row and gate between two looks, so only a gate that
+    /// differs in each of several looks violates it.
     pub async fn audit(self) -> Result<RuleResult, GatesError> {
         let mut violations = self.violations().await?;
         for _ in 1..LOOKS {
@@ -211,14 +220,9 @@ impl Gates<'_> {
             let again = self.violations().await?;
             violations.retain(|(id, _)| again.iter().any(|(other, _)| other == id));
         }
-        Ok(RuleResult {
-            rule: "gates-within-rows".to_owned(),
-            requirement: "A gate in Redis lets through no more units than its stock row and its \
-                          leases have."
-                .to_owned(),
-            violations: violations.len(),
-            listed: violations.into_iter().map(|(_, text)| text).collect(),
-        })
+        let mut result = RuleResult::of(&RULE);
+        result.add(violations.into_iter().map(|(_, text)| text).collect());
+        Ok(result)
     }
 
     async fn violations(self) -> Result<Vec<(i64, String)>, GatesError> {

@@ -13,7 +13,8 @@ pub use destination::Destination;
 pub use subscription::OutboxAdministration;
 
 use sea_orm::{
-    ColumnTrait, DbErr, EntityTrait, PaginatorTrait, QueryFilter, QueryOrder, QuerySelect,
+    ColumnTrait, ConnectionTrait, DbErr, EntityTrait, QueryFilter, QueryOrder, QuerySelect,
+    QueryTrait,
     sea_query::{Expr, ExprTrait, Query},
 };
 use time::{Duration, OffsetDateTime};
@@ -24,6 +25,7 @@ use crate::{
         dialect,
         entity::{event_subscription, outbox_event},
         retention::{self, ExpiredRows},
+        row_count,
         txn::{self, TxnError},
     },
     model::ShopError,
@@ -79,8 +81,30 @@ const BACKOFF_FIRST: Duration = Duration::seconds(1);
 const BACKOFF_MAX: Duration = Duration::minutes(5);
 /// Characters of an error that are stored.
 const ERROR_CHARS_MAX: usize = 200;
-/// The most events that a page lists.
-const LISTED_MAX: u64 = 50;
+/// The most events of each state that a page lists.
+const LISTED_MAX: u64 = 30;
+/// A larger number of events is not counted exactly.
+pub const COUNTED_MAX: u64 = 100_000;
+
+/// How far an event has come. The database derives it from the row, and has an index of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventState {
+    /// It is sent for the first time, or waits for that.
+    Waiting,
+    /// It has failed, and is sent again later.
+    Failed,
+    Delivered,
+}
+
+impl EventState {
+    const fn stored(self) -> i16 {
+        match self {
+            Self::Waiting => 0,
+            Self::Failed => 1,
+            Self::Delivered => 2,
+        }
+    }
+}
 
 /// An event that a server has claimed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,9 +146,13 @@ pub struct OutboxReport {
     pub destination: Option<String>,
     /// The secret that signs messages.
     pub secret: String,
+    /// How many events have each state, up to [`COUNTED_MAX`].
+    pub failed: u64,
     pub waiting: u64,
-    /// The latest events, newest first.
-    pub latest: Vec<EventView>,
+    pub delivered: u64,
+    /// The latest events of each state, newest first: those that failed, those that wait, and those
+    /// that are delivered.
+    pub listed: Vec<EventView>,
 }
 
 /// Reads and delivers events; see [`Shop::outbox`].
@@ -229,24 +257,28 @@ impl Outbox<'_> {
         let secret = self.secret().await?;
         let reader = self.shop.db.reader();
         let subscription = event_subscription::Entity::find().one(reader).await;
-        let waiting = outbox_event::Entity::find()
-            .filter(outbox_event::Column::DeliveredAt.is_null())
-            .count(reader)
-            .await
-            .map_err(txn::read_error)?;
-        let latest = outbox_event::Entity::find()
-            .order_by_desc(outbox_event::Column::Id)
-            .limit(LISTED_MAX)
-            .all(reader)
-            .await
-            .map_err(txn::read_error)?;
+        let (mut counts, mut listed) = ([0; 3], Vec::new());
+        let states = [
+            EventState::Failed,
+            EventState::Waiting,
+            EventState::Delivered,
+        ];
+        for (count, state) in counts.iter_mut().zip(states) {
+            let read = read_state(reader, state).await;
+            let (counted, latest) = read.map_err(txn::read_error)?;
+            *count = counted;
+            listed.extend(latest.into_iter().map(view));
+        }
+        let [failed, waiting, delivered] = counts;
         Ok(OutboxReport {
             destination: subscription
                 .map_err(txn::read_error)?
                 .map(|row| row.destination),
             secret,
+            failed,
             waiting,
-            latest: latest.into_iter().map(view).collect(),
+            delivered,
+            listed,
         })
     }
 
@@ -254,6 +286,27 @@ impl Outbox<'_> {
     pub async fn secret(self) -> Result<String, ShopError> {
         self.shop.operation().event_secret().await
     }
+}
+
+/// Counts the events in a state, and reads the latest of them.
+async fn read_state(
+    connection: &impl ConnectionTrait,
+    state: EventState,
+) -> Result<(u64, Vec<outbox_event::Model>), DbErr> {
+    let in_state =
+        || outbox_event::Entity::find().filter(outbox_event::Column::State.eq(state.stored()));
+    let counted = in_state()
+        .select_only()
+        .column(outbox_event::Column::Id)
+        .limit(COUNTED_MAX)
+        .into_query();
+    let count = row_count::of(connection, counted).await?;
+    let latest = in_state()
+        .order_by_desc(outbox_event::Column::Id)
+        .limit(LISTED_MAX)
+        .all(connection)
+        .await?;
+    Ok((count, latest))
 }
 
 fn claimed(event: outbox_event::Model) -> Result<ClaimedEvent, DbErr> {

@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::{
     Shop,
-    audit::RuleResult,
+    audit::{RuleResult, rules::Rule},
     gates::GatesError,
     inventory::{
         order_queue::{DeadLetter, OrderQueue, Place, QueueState},
@@ -45,8 +45,13 @@ const PLACE_PAUSES: [Duration; 3] = [
 ];
 /// Entries that the audit compares at once.
 const COMPARED_AT_ONCE: u64 = 1_000;
-/// The most violations that the audit lists.
-const VIOLATIONS_LISTED_MAX: usize = 20;
+/// The rule of the audit about the queue.
+pub const RULE: Rule = Rule {
+    name: "queue-decided",
+    requirement: "Each acknowledged entry of the queue has one outcome: an order with its id, a \
+                  refusal, or the order that was sold under its key.",
+    checks: &[],
+};
 
 /// Where an accepted order is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -240,27 +245,18 @@ impl Queue<'_> {
         ))
     }
 
-    /// Checks the rule of the audit about the queue: an entry is acknowledged after its order's
-    /// outcome is committed. The orders of simulated buyers are checked by the verdict of their
-    /// run, and deleted with it.
+    /// Checks [`RULE`]: an entry is acknowledged after its order's outcome is committed. The orders
+    /// of simulated buyers are checked by the verdict of their run, and deleted with it.
     pub async fn audit(self) -> Result<RuleResult, GatesError> {
         let queue = self.open()?;
-        let mut violations = Vec::new();
+        let mut result = RuleResult::of(&RULE);
         let mut last: Option<String> = None;
         while let Some((seen, orders)) = next_entries(&queue, last.as_deref()).await? {
             let undecided = self.undecided(&orders).await.map_err(txn::read_error)?;
-            violations.extend(undecided);
+            result.add(undecided);
             last = Some(seen);
         }
-        let listed = violations.iter().take(VIOLATIONS_LISTED_MAX);
-        Ok(RuleResult {
-            rule: "queue-decided".to_owned(),
-            requirement: "Each acknowledged entry of the queue has one outcome: an order with its \
-                          id, a refusal, or the order that was sold under its key."
-                .to_owned(),
-            violations: violations.len(),
-            listed: listed.cloned().collect(),
-        })
+        Ok(result)
     }
 
     /// Returns a sentence for each of the orders that has no outcome, or two.

@@ -50,6 +50,7 @@ pub fn App() -> impl IntoView {
                 <Route path=path!("/admin/discounts") view=pages::admin::DiscountsPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/events") view=pages::admin::EventsPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/redis") view=pages::admin::GatesPage ssr=SsrMode::Async/>
+                <Route path=path!("/admin/redis/:product_id") view=pages::admin::GatePage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/queue") view=pages::admin::QueuePage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/lessons") view=pages::admin::LessonsPage ssr=SsrMode::Async/>
                 <Route path=path!("/admin/strategies/:key") view=pages::admin::StrategyPage ssr=SsrMode::Async/>

@@ -6,9 +6,13 @@ use std::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    db::Db,
+    db::{Db, txn::TxnError},
     model::ShopError,
-    shop::audit::{self, LatestAudit, Pace, Stored, continuous},
+    shop::{
+        audit::{self, LatestAudit, Pace, Stored, continuous},
+        inventory::gate::StockGate,
+        redis_audit,
+    },
 };
 
 /// Interval of the continuous audit.
@@ -97,7 +101,12 @@ impl AgeAlarm {
 
 /// Runs the full audit once a day in the hour `hour` (UTC), until the server stops. It leaves the
 /// machine to the sale.
-pub async fn check_history_daily(db: Db, hour: u8, shutdown: CancellationToken) {
+pub async fn check_history_daily(
+    db: Db,
+    gate: Option<StockGate>,
+    hour: u8,
+    shutdown: CancellationToken,
+) {
     let mut ticks = tokio::time::interval(DUE_INTERVAL);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -113,11 +122,18 @@ pub async fn check_history_daily(db: Db, hour: u8, shutdown: CancellationToken) 
             }
         };
         if is_full_audit_due(latest.as_ref(), hour)
-            && let Err(error) = audit::run_and_store(&db, Pace::GENTLE).await
+            && let Err(error) = run_full(&db, gate.clone()).await
         {
             tracing::error!(%error, "the full audit failed and is repeated in a minute");
         }
     }
+}
+
+/// Runs the full audit and, with Redis, the rules about it.
+async fn run_full(db: &Db, gate: Option<StockGate>) -> Result<(), TxnError> {
+    let in_redis = redis_audit::check(db, gate);
+    let stored = audit::run_and_store(db, Pace::GENTLE, in_redis).await;
+    stored.map(drop)
 }
 
 /// Runs both audits now. If they take longer than a page can wait, they go on, and the admin page
@@ -125,10 +141,10 @@ pub async fn check_history_daily(db: Db, hour: u8, shutdown: CancellationToken) 
 ///
 /// # Errors
 /// [`ShopError`] if the database fails.
-pub async fn run_now(db: &Db) -> Result<(), ShopError> {
-    let db = db.clone();
+pub async fn run_now(db: &Db, gate: Option<&StockGate>) -> Result<(), ShopError> {
+    let (db, gate) = (db.clone(), gate.cloned());
     let audits = tokio::spawn(async move {
-        let full = audit::run_and_store(&db, Pace::GENTLE);
+        let full = run_full(&db, gate);
         tokio::try_join!(continuous::run_round(&db), full).map(drop)
     });
     match tokio::time::timeout(PAGE_WAIT, audits).await {

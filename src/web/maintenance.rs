@@ -57,7 +57,8 @@ pub fn start(state: &AppState) -> Vec<AbortOnDropHandle<()>> {
             audits::check_changes(state.audit_db.clone(), shutdown)
         }),
         spawn("the full audit", state, |state, shutdown| {
-            audits::check_history_daily(state.audit_db.clone(), state.audit_hour, shutdown)
+            let gate = state.shop.gate().cloned();
+            audits::check_history_daily(state.audit_db.clone(), gate, state.audit_hour, shutdown)
         }),
         spawn("the check for abandoned runs", state, abandoned_runs::fail),
         spawn("the deletion of old data", state, old_data::delete),

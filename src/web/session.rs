@@ -149,7 +149,7 @@ impl Visit {
     /// # Errors
     /// [`ShopError`] if the database fails.
     pub async fn run_audits(&self, _: &Administrator) -> Result<(), ShopError> {
-        audits::run_now(&self.state.audit_db).await
+        audits::run_now(&self.state.audit_db, self.state.shop.gate()).await
     }
 
     /// Returns the health of this server.

@@ -1,6 +1,6 @@
 //! The full audit reads history in many short snapshots, and finds the same as in one.
 
-use std::time::Duration;
+use std::{future::ready, time::Duration};
 
 use doorbuster::{
     db::{Db, PoolSettings},
@@ -344,12 +344,12 @@ async fn a_stored_audit_runs_on_one_server_at_a_time() {
     let db = pool(&shop).await;
     let other = shop.database.by_hand().await;
     other.lock(FULL_LOCK).await;
-    let refused = audit::run_and_store(&db, Pace::GENTLE).await;
+    let refused = audit::run_and_store(&db, Pace::GENTLE, ready(Vec::new())).await;
     assert!(refused.expect("the database answers").is_none());
     let stored = audit::latest(&db, Stored::Full).await;
     assert!(stored.expect("the database answers").is_none());
     other.unlock(FULL_LOCK).await;
-    let report = audit::run_and_store(&db, Pace::GENTLE).await;
+    let report = audit::run_and_store(&db, Pace::GENTLE, ready(Vec::new())).await;
     let report = report.expect("the database answers").expect("it runs");
     let stored = audit::latest(&db, Stored::Full).await;
     let stored = stored.expect("the database answers").expect("it is stored");

@@ -70,6 +70,25 @@ async fn no_index_has_a_column_of_fixed_length() {
     assert_eq!(by_hand.value::<String>(columns).await, "note.id");
 }
 
+/// A page lists the latest failed events among millions that are delivered.
+#[tokio::test]
+async fn the_latest_events_of_a_state_are_found_without_sorting() {
+    let database = TestDatabase::seeded().await;
+    let by_hand = database.by_hand().await;
+    by_hand
+        .run(
+            "INSERT INTO outbox_event (kind, payload, delivered_at) \
+             SELECT 'stock.level', '{}', now() FROM generate_series(1, 20000); \
+             INSERT INTO outbox_event (kind, payload, last_error) VALUES ('order.paid', '{}', 'x'); \
+             ANALYZE outbox_event; SET enable_sort = off; SET enable_bitmapscan = off",
+        )
+        .await;
+    let plan: String = by_hand
+        .value("EXPLAIN SELECT * FROM outbox_event WHERE state = 1 ORDER BY id DESC")
+        .await;
+    assert!(plan.contains("Backward using outbox_event_state"), "{plan}");
+}
+
 /// A visitor's request looks up one session among all sessions.
 #[tokio::test]
 async fn a_session_is_found_by_its_primary_key() {

@@ -1,6 +1,6 @@
 //! `doorbuster redis`, and what other commands do with `REDIS_URL`.
 
-use std::process::Command;
+use std::{process::Command, time::Duration};
 
 use doorbuster::{
     model::StrategyKey,
@@ -9,7 +9,7 @@ use doorbuster::{
 };
 use tempfile::TempDir;
 
-use super::level;
+use super::{level, reservation};
 use crate::support::{
     TestDatabase, TestShop, check_audit_clean,
     program::{Ended, doorbuster, end_of},
@@ -80,6 +80,63 @@ async fn gates_are_seeded_inspected_and_reconciled() {
             .stdout
             .contains("ok             gates-within-rows")
     );
+    check_audit_clean(&shop).await;
+}
+
+#[tokio::test]
+async fn a_product_is_inspected_with_its_lock_and_leases() {
+    let Some(redis) = TestRedis::start() else {
+        return;
+    };
+    let shop = TestShop::new().await;
+    let product = shop.with_product(5).await;
+    let (url, id) = (shop.database.url(), product.id.to_string());
+    let arguments = ["redis", "inspect", "--product", id.as_str(), "--json"];
+    let without = run(url, &redis.url(), &arguments).await;
+    let without = without.check_code(0).json();
+    assert_eq!(without["gate"], serde_json::json!(null));
+    assert_eq!(without["lock"], serde_json::json!(null));
+
+    let seeded = run(url, &redis.url(), &["redis", "seed"]).await;
+    seeded.check_code(0);
+    let server = with_gates_of(&shop, &redis).await;
+    let gate = server.gate().expect("it has one");
+    let leased = reservation(&product, 2, "a-key");
+    let reserved = gate.reserve(&leased, Duration::from_secs(600)).await;
+    reserved.expect("Redis answers");
+    // As a holder and the row leave them for a moment.
+    let script = format!(
+        "local key = redis.call('KEYS', '*:gate:{id}')[1] \
+         local of = function(part) return (string.gsub(key, ':gate:', ':' .. part .. ':')) end \
+         redis.call('SET', of('lock'), 'a-holder', 'PX', 600000) \
+         redis.call('SET', of('fence'), 7) redis.call('SET', of('refusal'), '1:2:3') return 1"
+    );
+    assert_eq!(redis.command(&format!("EVAL \"{script}\" 0")), ":1");
+    let fenced = format!("UPDATE stock SET fence = 6 WHERE product_id = {id}");
+    shop.by_hand.run(&fenced).await;
+
+    let found = run(url, &redis.url(), &arguments).await;
+    let found = found.check_code(0).json();
+    assert_eq!(found["gate"]["leased"], 2);
+    assert_eq!(found["lock"]["id"], "a-holder");
+    assert_eq!(found["last_token"], 7);
+    assert_eq!(found["row_token"], 6);
+    assert_eq!(found["refusal"]["version"], 2);
+    assert_eq!(found["leases_total"], 1);
+    assert_eq!(found["leases"][0]["key"], "a-key");
+    let ends_in_ms = found["leases"][0]["ends_in_ms"].as_i64().expect("a number");
+    assert!((1..=600_000).contains(&ends_in_ms), "{ends_in_ms}");
+
+    let text = run(url, &redis.url(), &arguments[..4]).await;
+    let stdout = &text.check_code(0).stdout;
+    for line in [
+        "Lock: held by a-holder, for ",
+        "Last token in Redis: 7\nToken of the row: 6\n",
+        "Repeated refusal: 1 available at version 2, ",
+        "Leases: 1 of 1\n  2 units for a-key, for ",
+    ] {
+        assert!(stdout.contains(line), "{line} in {stdout}");
+    }
     check_audit_clean(&shop).await;
 }
 
@@ -156,8 +213,13 @@ async fn without_redis_the_command_says_what_to_set() {
         assert!(stderr.contains("doorbuster: "), "{stderr}");
     }
     let away = run(database.url(), "redis://127.0.0.1:1/", &["audit"]).await;
-    let stderr = &away.check_code(0).stderr;
-    assert!(stderr.contains("the gates were not checked"), "{stderr}");
+    let stdout = &away.check_code(0).stdout;
+    for rule in ["gates-within-rows", "queue-decided"] {
+        assert!(
+            stdout.contains(&format!("not checked    {rule}")),
+            "{stdout}"
+        );
+    }
     let shop = run(
         database.url(),
         "",

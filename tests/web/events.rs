@@ -250,6 +250,35 @@ async fn a_payment_is_an_event() {
     check_audit_clean(&shop).await;
 }
 
+/// Paying changes only the reserved and the sold units.
+#[tokio::test]
+async fn a_reservation_and_its_payment_are_levels_with_all_counters() {
+    let shop = TestShop::new().await;
+    let product = shop.with_product(3).await;
+    let subscriber = Subscriber::default();
+    let address = subscriber.listen().await;
+    let administrator = administrator();
+    let outbox = shop.outbox_administration(&administrator);
+    outbox.subscribe(&address).await.expect("it is a URL");
+    shop.paid(&[(&product, 1)], "a@shop.test").await;
+    let waiting = shop.count("outbox_event").await;
+    let sender = send(shop.handle());
+    let events = subscriber
+        .events(usize::try_from(waiting).expect("a count"))
+        .await;
+    let levels: Vec<_> = events
+        .iter()
+        .filter(|event| event["type"] == "stock.level")
+        .map(|event| {
+            ["total", "available", "reserved", "sold"].map(|name| event["data"][name].as_i64())
+        })
+        .collect();
+    let expected = [[3, 2, 1, 0], [3, 2, 0, 1]].map(|level| level.map(Some));
+    assert_eq!(levels, expected);
+    drop(sender);
+    check_audit_clean(&shop).await;
+}
+
 #[tokio::test]
 async fn without_a_subscription_nothing_is_written_and_its_end_deletes_what_waits() {
     let shop = TestShop::new().await;
@@ -413,6 +442,46 @@ async fn the_admin_page_subscribes_and_shows_deliveries() {
     let done = admin.submit("/admin/events", FORM, "act=unsubscribe").await;
     assert_eq!(done.header("location"), "/admin/events");
     check_audit_clean(&shop).await;
+}
+
+/// After a rush, hundreds of newer events are delivered.
+#[tokio::test]
+async fn the_admin_page_shows_a_failed_event_before_many_delivered_ones() {
+    let shop = TestShop::new().await;
+    shop.by_hand
+        .run(
+            "INSERT INTO outbox_event (kind, payload, attempts, last_error) \
+             VALUES ('order.placed', '{}', 3, 'the warehouse is closed'); \
+             INSERT INTO outbox_event (kind, payload) VALUES ('order.paid', '{}'); \
+             INSERT INTO outbox_event (kind, payload, attempts, delivered_at) \
+             SELECT 'stock.level', '{}', 1, now() FROM generate_series(1, 1200) n",
+        )
+        .await;
+    let mut admin = Visitor::of(&shop);
+    admin.sign_in(&shop).await;
+    let page = admin.page("/admin/events").await.body;
+    assert!(
+        page.contains("1 failed, 1 waiting, 1,200 delivered."),
+        "{page}"
+    );
+    let place = |text: &str| {
+        page.find(text)
+            .unwrap_or_else(|| panic!("{text} in {page}"))
+    };
+    assert!(place("the warehouse is closed") < place("order.paid"));
+    assert!(place("order.paid") < place("stock.level"));
+    assert!(page.contains("Send again now"), "{page}");
+    // What is delivered after all is in the list no more, and there is nothing to send again.
+    shop.by_hand
+        .run("UPDATE outbox_event SET delivered_at = now()")
+        .await;
+    let page = admin.page("/admin/events").await.body;
+    assert!(
+        page.contains("All events are delivered. 1,202 in the last seven days."),
+        "{page}"
+    );
+    assert!(!page.contains("the warehouse is closed"), "{page}");
+    assert!(!page.contains("Send again now"), "{page}");
 }
 
 #[tokio::test]

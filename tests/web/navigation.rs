@@ -34,6 +34,7 @@ async fn every_admin_page_marks_its_section_as_current() {
         ("/admin/discounts", "/admin/discounts"),
         ("/admin/events", "/admin/events"),
         ("/admin/redis", "/admin/redis"),
+        ("/admin/redis/1", "/admin/redis"),
         ("/admin/queue", "/admin/queue"),
         ("/admin/simulations", "/admin/simulations"),
         ("/admin/simulations/runs", "/admin/simulations"),

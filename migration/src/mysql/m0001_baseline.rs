@@ -70,6 +70,13 @@ fn statements() -> Vec<String> {
     statements
 }
 
+/// The statement that begins so.
+pub fn statement(start: &str) -> Option<String> {
+    statements()
+        .into_iter()
+        .find(|statement| statement.starts_with(start))
+}
+
 /// The kinds and names of the objects that the baseline creates, in that order. Triggers are left
 /// out: they are dropped with their tables.
 fn created(statements: &[String]) -> Vec<(&str, &str)> {

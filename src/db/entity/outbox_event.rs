@@ -16,6 +16,8 @@ pub struct Model {
     pub next_attempt_at: TimeDateTimeWithTimeZone,
     pub delivered_at: Option<TimeDateTimeWithTimeZone>,
     pub last_error: Option<String>,
+    /// Derived by the database; see `shop::outbox::EventState`.
+    pub state: i16,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

@@ -17,6 +17,7 @@
 //!
 //! See docs/decisions/0045-redis-in-front-of-the-row.md.
 
+pub mod details;
 pub(super) mod keys;
 pub mod lock;
 mod locked_purchase;
@@ -24,6 +25,7 @@ mod scripts;
 pub mod take;
 pub mod ticket;
 
+pub use details::{GateDetails, Lease};
 pub use lock::ProductLock;
 pub use locked_purchase::LockedPurchase;
 pub use ticket::Ticket;

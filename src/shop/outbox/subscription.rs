@@ -8,7 +8,7 @@ use sea_orm::{
     sea_query::Expr,
 };
 
-use super::{Destination, UNWANTED_EVENTS};
+use super::{Destination, EventState, UNWANTED_EVENTS};
 use crate::{
     db::{
         dialect,
@@ -132,8 +132,7 @@ async fn end_pauses(work: &Work) -> Result<usize, DbErr> {
     let paused: Vec<i64> = outbox_event::Entity::find()
         .select_only()
         .column(outbox_event::Column::Id)
-        .filter(outbox_event::Column::DeliveredAt.is_null())
-        .filter(outbox_event::Column::LastError.is_not_null())
+        .filter(outbox_event::Column::State.eq(EventState::Failed.stored()))
         .filter(outbox_event::Column::NextAttemptAt.gt(now))
         .limit(BATCH_ROWS as u64)
         .into_tuple()

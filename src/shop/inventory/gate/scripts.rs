@@ -24,6 +24,8 @@ pub static RELEASE: LazyLock<Script> = of_gate!("scripts/release.lua");
 pub static LEARN: LazyLock<Script> = of_gate!("scripts/learn.lua");
 /// Reads a gate.
 pub static INSPECT: LazyLock<Script> = of_gate!("scripts/inspect.lua");
+/// Reads the leases, the lock and the refusal of a product.
+pub static DETAILS: LazyLock<Script> = of_gate!("scripts/details.lua");
 /// Removes a gate.
 pub static FORGET: LazyLock<Script> = of_gate!("scripts/forget.lua");
 /// Lists the gates.

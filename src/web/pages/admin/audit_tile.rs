@@ -33,6 +33,17 @@ impl Audits {
         sentences
     }
 
+    /// The rules that could not be checked, each with the reason.
+    fn unchecked(&self) -> Vec<String> {
+        let reports = [&self.changes, &self.history].into_iter().flatten();
+        let rules = reports.flat_map(|latest| &latest.report.rules);
+        let with_reason = rules.filter_map(|rule| {
+            let reason = rule.not_checked.as_ref()?;
+            Some(format!("{} ({reason})", rule.rule))
+        });
+        with_reason.collect()
+    }
+
     /// Returns the modifier of the tile's class, and its headline.
     fn headline(&self) -> (&'static str, String) {
         let age = self.changes.as_ref().map(|latest| latest.age);
@@ -53,10 +64,14 @@ pub fn AuditTile(audits: Audits) -> impl IntoView {
     let findings = audits.violated();
     let findings = (!findings.is_empty())
         .then(|| view! { <p class="tile__text">{format!("{}.", findings.join(". "))}</p> });
+    let unchecked = audits.unchecked();
+    let unchecked = (!unchecked.is_empty()).then(
+        || view! { <p class="tile__text">{format!("Not checked: {}.", unchecked.join(", "))}</p> },
+    );
     let changes = audits.changes.as_ref().map_or_else(
         || "Recent changes: not checked yet.".to_owned(),
         |latest| {
-            let rules = latest.report.rules.len();
+            let rules = latest.report.checked_rules();
             format!(
                 "Recent changes: {rules} rules, checked {}.",
                 ago(latest.age)
@@ -77,6 +92,7 @@ pub fn AuditTile(audits: Audits) -> impl IntoView {
             <h2 class="tile__label" id="audit">"Stock audit"</h2>
             <p class="tile__value">{headline}</p>
             {findings}
+            {unchecked}
             <p class="tile__text">{changes}<br/>{history}</p>
             <form method="post" action="/api/form/admin/audit">
                 <FormPage/>
@@ -89,7 +105,7 @@ pub fn AuditTile(audits: Audits) -> impl IntoView {
 fn checked_history(report: &AuditReport, age: Duration) -> String {
     format!(
         "{} rules, checked {} ({}), in {} ms",
-        report.rules.len(),
+        report.checked_rules(),
         ago(age),
         report.at,
         group_digits(&report.took_ms.to_string())
@@ -116,6 +132,7 @@ mod tests {
             requirement: String::new(),
             violations,
             listed: vec!["product 1".to_owned(); violations],
+            not_checked: None,
         };
         Some(LatestAudit {
             report: AuditReport {
@@ -154,6 +171,25 @@ mod tests {
         };
         assert_eq!(audits.violated(), ["stock-conserved: product 1"]);
         assert_eq!(audits.headline().1, "1 finding");
+    }
+
+    #[test]
+    fn a_rule_that_was_not_checked_is_named_and_no_finding() {
+        let mut history = latest(5, 0).expect("it is there");
+        history.report.rules.push(RuleResult {
+            rule: "gates-within-rows".to_owned(),
+            requirement: String::new(),
+            violations: 0,
+            listed: Vec::new(),
+            not_checked: Some("Redis is away".to_owned()),
+        });
+        assert_eq!(history.report.checked_rules(), 1);
+        let audits = Audits {
+            changes: latest(5, 0),
+            history: Some(history),
+        };
+        assert_eq!(audits.headline().0, "ok");
+        assert_eq!(audits.unchecked(), ["gates-within-rows (Redis is away)"]);
     }
 
     #[test]

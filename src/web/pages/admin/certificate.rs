@@ -149,7 +149,7 @@ fn AuditSection(audited: CertificateAudit) -> impl IntoView {
 }
 
 fn audit_report(report: &AuditReport, when: &str) -> AnyView {
-    let rules = report.rules.len();
+    let rules = report.checked_rules();
     let violated = report.rules.iter().filter(|rule| rule.violations > 0);
     let violated = violated.map(|rule| {
         let listed = rule.listed.iter().map(|sentence| view! { <li>{sentence.clone()}</li> });

@@ -4,7 +4,8 @@ use leptos::prelude::*;
 
 use super::Subnav;
 use crate::{
-    shop::outbox::{EventView, OutboxReport},
+    model::digit_groups::group_digits,
+    shop::outbox::{COUNTED_MAX, EventView, OutboxReport},
     ui::{
         data_table::{
             ColumnHead::{Number, Text},
@@ -94,23 +95,15 @@ fn Secret(secret: String) -> impl IntoView {
 
 #[component]
 fn Deliveries(report: OutboxReport) -> impl IntoView {
-    if report.latest.is_empty() {
+    if report.listed.is_empty() {
         return view! { <p class="panel">"No events in the last seven days."</p> }.into_any();
     }
-    let has_failed = report
-        .latest
-        .iter()
-        .any(|event| event.delivered_at.is_none() && event.last_error.is_some());
+    let (note, has_failed) = (note(&report), report.failed > 0);
     let rows = report
-        .latest
+        .listed
         .into_iter()
         .map(|event| view! { <EventRow event/> })
         .collect_view();
-    let note = match report.waiting {
-        0 => "All events are delivered.".to_owned(),
-        1 => "1 event waits.".to_owned(),
-        waiting => format!("{waiting} events wait."),
-    };
     view! {
         <DataTable
             caption="Deliveries"
@@ -136,6 +129,25 @@ fn Deliveries(report: OutboxReport) -> impl IntoView {
         })}
     }
     .into_any()
+}
+
+/// How many events have each state.
+fn note(report: &OutboxReport) -> String {
+    let delivered = counted(report.delivered);
+    if report.failed == 0 && report.waiting == 0 {
+        return format!("All events are delivered. {delivered} in the last seven days.");
+    }
+    let (failed, waiting) = (counted(report.failed), counted(report.waiting));
+    format!("{failed} failed, {waiting} waiting, {delivered} delivered.")
+}
+
+fn counted(count: u64) -> String {
+    let digits = group_digits(&count.to_string());
+    if count < COUNTED_MAX {
+        digits
+    } else {
+        format!("{digits} or more")
+    }
 }
 
 #[component]

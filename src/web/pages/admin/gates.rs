@@ -12,7 +12,8 @@ use crate::{
     web::pages::{form_key::FormPage, frame::framed},
 };
 
-const PAGE: RedisPage = RedisPage {
+/// The texts of the pages about gates.
+pub(super) const PAGE: RedisPage = RedisPage {
     path: "/admin/redis",
     title: "Redis",
     lead: "A gate saves work at its stock row. The row decides.",
@@ -107,7 +108,9 @@ fn GateRow(report: GateReport) -> impl IntoView {
     let gate = report.gate;
     view! {
         <tr id=format!("gate-{}", report.product_id)>
-            <th scope="row" dir="auto">{report.product_name}</th>
+            <th scope="row" dir="auto">
+                <a href=format!("/admin/redis/{}", report.product_id)>{report.product_name}</a>
+            </th>
             <td><span class=class>{word}</span></td>
             <td class="n">{gate.left()}</td>
             <td class="n">{gate.active}</td>
