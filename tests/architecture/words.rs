@@ -181,38 +181,54 @@ fn a_forbidden_word_is_found() {
     }
 }
 
-/// Columns of a line of prose in a comment.
+/// Columns of a line of prose, in a comment or a document.
 const COLUMNS_MAX: usize = 100;
 
-fn long_comments(text: &Text) -> Vec<String> {
-    let is_comment = |line: &str| line.trim_start().starts_with("//");
-    // An address or a table's row cannot be broken.
-    let can_break = |line: &str| !line.contains("://") && !line.contains("//! |");
-    text.text
-        .lines()
-        .enumerate()
-        .filter(|(_, line)| is_comment(line) && can_break(line))
+/// The lines of a file that are prose, with their numbers: comments in Rust, and in a document what
+/// is neither code nor a table. An address or a row of a table cannot be broken.
+fn prose(text: &Text) -> Vec<(usize, &str)> {
+    let is_document = text.path.ends_with(".md");
+    let mut is_code = false;
+    let mut is_prose = move |line: &str| {
+        if !is_document {
+            return line.trim_start().starts_with("//") && !line.contains("//! |");
+        }
+        is_code ^= line.trim_start().starts_with("```");
+        !is_code && !line.starts_with(['|', '<'])
+    };
+    (1..)
+        .zip(text.text.lines())
+        .filter(|(_, line)| is_prose(line) && !line.contains("://"))
+        .collect()
+}
+
+fn long_lines(text: &Text) -> Vec<String> {
+    prose(text)
+        .into_iter()
         .filter(|(_, line)| line.chars().count() > COLUMNS_MAX)
-        .map(|(index, line)| format!("{}:{}: {line}", text.path, index + 1))
+        .map(|(number, line)| format!("{}:{number}: {line}", text.path))
         .collect()
 }
 
 #[test]
-fn comments_end_at_100_columns() {
+fn prose_ends_at_100_columns() {
     let found: Vec<_> = source::texts()
         .iter()
-        .filter(|text| text.path.ends_with(".rs"))
-        .flat_map(long_comments)
+        .filter(|text| text.path.ends_with(".rs") || text.path.ends_with(".md"))
+        .flat_map(long_lines)
         .collect();
     assert!(found.is_empty(), "{}", found.join("\n"));
 }
 
 #[test]
-fn a_long_comment_is_found() {
-    let long = format!(
-        "    // {}\nlet x = \"{}\";",
-        "a ".repeat(60),
-        "b ".repeat(60)
-    );
-    assert_eq!(long_comments(&Text::new("x.rs", &long)).len(), 1);
+fn a_long_line_of_prose_is_found() {
+    let long = "a ".repeat(60);
+    for (path, text, expected) in [
+        ("x.rs", format!("    // {long}\nlet x = \"{long}\";"), 1),
+        ("x.md", format!("{long}\n\n- {long}\n"), 2),
+        ("x.md", format!("| {long} |\n```\n{long}\n```\nshort"), 0),
+    ] {
+        let found = long_lines(&Text::new(path, &text));
+        assert_eq!(found.len(), expected, "{text}: {found:?}");
+    }
 }
