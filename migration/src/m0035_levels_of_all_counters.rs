@@ -1,5 +1,5 @@
-//! The event `stock.level` for a change of any counter, with all four of them: a payment moves units
-//! from reserved to sold, and leaves the available ones as they are.
+//! The event `stock.level` for a change of any counter, with all four of them: a payment moves
+//! units from reserved to sold, and leaves the available ones as they are.
 //!
 //! PostgreSQL only.
 

@@ -1,6 +1,6 @@
 //! Deletes expired rows, or empties a column of them, in small batches with pauses: deleting a
-//! million rows neither blocks sales nor takes one long transaction, and continues in the next round
-//! where it was interrupted.
+//! million rows neither blocks sales nor takes one long transaction, and continues in the next
+//! round where it was interrupted.
 
 use std::time::{Duration, Instant};
 

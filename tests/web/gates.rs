@@ -72,8 +72,8 @@ async fn gates_are_listed_and_reconciled() {
     check_audit_clean(&shop).await;
 }
 
-/// Presses *Check now*, and waits until the tile shows these texts: the audit looks several times at
-/// a gate that differs, which takes longer than the answer waits.
+/// Presses *Check now*, and waits until the tile shows these texts: the audit looks several times
+/// at a gate that differs, which takes longer than the answer waits.
 async fn check_now(admin: &mut Visitor, texts: &[&str]) {
     let done = admin.submit("/admin", "/api/form/admin/audit", "").await;
     assert_eq!(done.header("location"), "/admin", "{done:?}");

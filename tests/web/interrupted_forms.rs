@@ -121,8 +121,8 @@ async fn create_code(shop: &TestShop) {
         .expect("the code is created");
 }
 
-/// Reserves a phone, types `code` at its checkout, and pays after the session has ended. Returns the
-/// checkout of the next cart.
+/// Reserves a phone, types `code` at its checkout, and pays after the session has ended. Returns
+/// the checkout of the next cart.
 async fn checkout_after_the_end_of_the_session(shopper: &mut Visitor, code: &str) -> String {
     let page = shopper.page(PHONE).await.body;
     let add = format!("{}&product_id=1&quantity=1", hidden_fields(&page));

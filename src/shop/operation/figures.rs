@@ -1,5 +1,5 @@
-//! How much work is due: holds, payments, refunds, backorders and events. Each query reads only rows
-//! that are open, by an index, however long the history is.
+//! How much work is due: holds, payments, refunds, backorders and events. Each query reads only
+//! rows that are open, by an index, however long the history is.
 
 use sea_orm::{ConnectionTrait, DbErr, FromQueryResult};
 

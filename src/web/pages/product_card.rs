@@ -8,8 +8,8 @@ use crate::{
     web::{addresses, assets},
 };
 
-/// A product in a list of products, with its price and the state of its sale. Inside of `LiveSales`,
-/// both follow the sale; elsewhere they stay as they are rendered.
+/// A product in a list of products, with its price and the state of its sale. Inside of
+/// `LiveSales`, both follow the sale; elsewhere they stay as they are rendered.
 #[component]
 pub fn Card(product: Product) -> impl IntoView {
     let sale = LiveSale::of(&product);
