@@ -79,8 +79,13 @@ impl WrongPasswords<'_> {
             let network = network.clone();
             Box::pin(async move {
                 let (now, forgiven_at) = locked(work, &network).await?;
-                if forgiven_at > now {
-                    store(work, network, forgiven_at - FORGIVEN_AFTER).await?;
+                let without_this = forgiven_at - FORGIVEN_AFTER;
+                if without_this > now {
+                    store(work, network, without_this).await?;
+                } else {
+                    wrong_password::Entity::delete_by_id(network)
+                        .exec(work.connection())
+                        .await?;
                 }
                 Ok(())
             })

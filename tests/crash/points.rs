@@ -115,6 +115,8 @@ const NOT_KILLED: &[&str] = &[
     "continuous audit",
     "create discount code",
     "switch discount code",
+    "count wrong password",
+    "forgive password",
     "create session",
     "delete session",
     "end abandoned sessions",
