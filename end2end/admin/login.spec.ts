@@ -130,14 +130,14 @@ test("an address that guesses too often has to wait, and no other address", asyn
   expect(rateLimited).toHaveLength(2);
   for (const answer of rateLimited) {
     expect(Number(answer.headers()["retry-after"])).toBeGreaterThan(0);
-    expect((await answer.json()).detail).toMatch(/^Too many requests\. Try again in \d+ s\.$/);
+    expect((await answer.json()).detail).toMatch(/^Too many wrong passwords were sent from your internet address\. Try again in \d+ s\.$/);
   }
 
   // The right password is rejected as well.
   await page.goto("/admin/login");
   await page.getByLabel("Password").fill(adminPassword);
   await page.getByRole("button", { name: "Sign in" }).click();
-  await expect(page.getByRole("alert")).toContainText(/Too many requests\. Try again in \d+ s\./);
+  await expect(page.getByRole("alert")).toContainText(/Too many wrong passwords were sent from your internet address\. Try again in \d+ s\./);
 
   const elsewhere = await playwright.request.newContext({
     baseURL: shop.url,

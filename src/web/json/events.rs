@@ -31,7 +31,7 @@ pub fn webhooks() -> Paths {
     );
     let stock = webhook(
         "stockChanged",
-        "A product has more or fewer available units",
+        "A counter of a product's stock has changed",
         STOCK_EVENT,
     );
     PathsBuilder::new()
@@ -62,6 +62,7 @@ pub fn schemas() -> [(String, RefOr<Schema>); 2] {
     ]);
     let stock = object([
         ("productId", integer("As in `/api/products/{id}`.")),
+        ("total", integer("All units: available, reserved and sold.")),
         ("available", integer("Units that can be bought.")),
         (
             "reserved",

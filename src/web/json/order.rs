@@ -129,7 +129,12 @@ impl IntoResponses for OrderProblems {
         format = "uuid"
     )),
     responses(
-        (status = 200, description = "The order", body = OrderJson),
+        (
+            status = 200,
+            description = "The order. It has another id if the purchase was sold while the queue did \
+                           not answer",
+            body = OrderJson
+        ),
         (
             status = 202,
             description = "It waits in the queue",
