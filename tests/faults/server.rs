@@ -155,7 +155,7 @@ async fn delete_sessions(scene: &mut Scene) {
     administrator.press(&url, "admin/login", "", &fields).await;
     let page = administrator.page(&url, "/admin").await;
     let is_signed_in = page.is_some_and(|page| page.contains("Sign out"));
-    assert!(is_signed_in, "the administrator sees the admin page");
+    assert!(is_signed_in, "{}", scene.runner.log_text());
     scene.by_hand().await.run("DELETE FROM session").await;
     administrator.page(&url, "/admin").await;
 }

@@ -15,7 +15,9 @@ use doorbuster::{
         txn::{self, Outcome},
     },
     feed::Feed,
-    model::{CartView, Contact, PaymentCard, Quantity, Receipt, ShopError, StrategyKey},
+    model::{
+        CartView, Contact, PaymentCard, Quantity, Receipt, ShopError, SimulationPlan, StrategyKey,
+    },
     payment::provider::test_cards,
     shop::{
         Shop,
@@ -158,9 +160,10 @@ impl TestShop {
     pub async fn with_lane(&self, strategy: StrategyKey, stock: i64) -> TestProduct {
         let product = self.with_product(0).await;
         let (run, secret) = (Uuid::now_v7(), RunSecret::random());
+        let plan = serde_json::to_string(&SimulationPlan::preset()).expect("a plan is JSON");
         self.by_hand
             .run(&format!(
-                "INSERT INTO simulation_run (id, state, plan, buyer_secret) VALUES ('{run}', 'finished', '{{}}', '{}')",
+                "INSERT INTO simulation_run (id, state, plan, buyer_secret) VALUES ('{run}', 'finished', '{plan}', '{}')",
                 secret.hash()
             ))
             .await;
