@@ -1,7 +1,7 @@
-//! The wrong guesses of each network, by kind: passwords, and order numbers with discount codes. All
-//! servers count them together.
+//! The wrong guesses of each network, by kind: passwords, and order numbers with discount codes.
+//! All servers count them together.
 //!
-//! Servers of the previous version count passwords in `wrong_password`, as long as some of them run.
+//! As long as servers of the previous version run, they count passwords in `wrong_password`.
 
 use sea_orm_migration::prelude::*;
 
