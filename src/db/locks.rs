@@ -26,7 +26,7 @@ const ADVISORY_ADDRESS: i32 = 2;
 /// The class of the advisory lock of retention.
 const ADVISORY_RETENTION: i32 = 3;
 /// The class of advisory locks whose key is a network that sends passwords.
-const ADVISORY_PASSWORDS: i32 = 4;
+const ADVISORY_GUESSES: i32 = 4;
 
 /// Locks one stock row with `SELECT … FOR UPDATE`; `None` if it does not exist.
 pub async fn stock_row(work: &Work, product_id: i64) -> Result<Option<stock::Model>, DbErr> {
@@ -51,12 +51,12 @@ pub async fn holds_of_address(work: &Work, address: &str) -> Result<(), DbErr> {
     .await
 }
 
-/// Waits for the advisory lock of a network, under which its wrong passwords are counted.
-pub async fn wrong_passwords_of(work: &Work, network: &str) -> Result<(), DbErr> {
+/// Waits for the advisory lock of a network, under which its wrong guesses of one kind are counted.
+pub async fn wrong_guesses_of(work: &Work, kind_and_network: &str) -> Result<(), DbErr> {
     work.time_lock_wait(dialect::advisory_lock_in_transaction(
         work.connection(),
-        ADVISORY_PASSWORDS,
-        key_of(network),
+        ADVISORY_GUESSES,
+        key_of(kind_and_network),
     ))
     .await
 }

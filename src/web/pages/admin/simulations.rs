@@ -7,10 +7,10 @@ use super::{RunsTable, Subnav, plan_form::PlanFields};
 use crate::{
     islands::workbench::Keys,
     model::{
-        Product, RunSnapshot, SimulationPlan,
+        Product, SimulationPlan,
         plan::{PRESETS, PlanForm},
     },
-    simulation::store,
+    simulation::store::{self, ListedRun},
     web::{
         AppState,
         pages::{
@@ -44,7 +44,7 @@ pub fn SimulationsPage() -> impl IntoView {
 #[component]
 fn SimulationsView(
     products: Vec<Product>,
-    runs: Vec<RunSnapshot>,
+    runs: Vec<ListedRun>,
     form: PlanForm,
     notice: Option<Notice>,
 ) -> impl IntoView {
