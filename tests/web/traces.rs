@@ -28,6 +28,7 @@ use super::{
 use crate::support::{
     PATIENCE, TestDatabase,
     collector::{Collector, attribute, child, children},
+    http_client,
     port::ReservedPort,
     program::{doorbuster, end_of},
     race::wait_until_blocked,
@@ -50,7 +51,7 @@ fn traceparent() -> String {
 /// Starts a server with these variables, and waits until it is ready.
 async fn server_with(folder: &Path, database_url: &str, variables: &[(&str, &str)]) -> Server {
     let mut server = Server::start_with(folder, Some(database_url), variables);
-    server.until_ready(&Client::new()).await;
+    server.until_ready(&http_client()).await;
     server
 }
 
@@ -77,7 +78,7 @@ async fn a_purchase_is_a_trace_with_each_attempt_of_its_transaction() {
     by_hand
         .run("UPDATE stock SET version = version + 1 WHERE product_id = 1")
         .await;
-    let buying = Client::new()
+    let buying = http_client()
         .post(format!("{}/api/purchase?strategy=optimistic", server.url))
         .header("traceparent", traceparent())
         .json(&json!({ "productId": 1, "quantity": 1 }))
@@ -178,7 +179,9 @@ struct Browser<'a> {
 
 impl<'a> Browser<'a> {
     fn of(server: &'a Server) -> Self {
-        let client = Client::builder().redirect(Policy::none()).no_proxy();
+        let client = doorbuster::http_client::builder()
+            .redirect(Policy::none())
+            .no_proxy();
         Self {
             client: client.build().expect("a client"),
             server,
@@ -303,7 +306,10 @@ async fn a_payment_continues_the_trace_of_a_trusted_proxy_and_names_no_person() 
 
 /// Returns the number of spans with this end.
 async fn spans_at(metrics: &str, end: &str) -> Option<u64> {
-    let text = reqwest::get(format!("http://{metrics}/metrics")).await;
+    let text = http_client()
+        .get(format!("http://{metrics}/metrics"))
+        .send()
+        .await;
     let text = text
         .expect("the server answers")
         .text()
@@ -329,7 +335,7 @@ async fn a_collector_that_never_answers_delays_neither_requests_nor_the_stop() {
         ("METRICS_ADDR", metrics.as_str()),
     ];
     let mut server = server_with(folder.path(), database.url(), &variables).await;
-    let client = Client::new();
+    let client = http_client();
     server.buy(&client, "before-the-export-").await;
     let begin = Instant::now();
     while spans_at(&metrics, "dropped").await == Some(0) {
@@ -369,7 +375,7 @@ async fn without_an_endpoint_nothing_is_exported() {
         ("METRICS_ADDR", metrics.as_str()),
     ];
     let mut server = server_with(folder.path(), database.url(), &variables).await;
-    server.buy(&Client::new(), "an-untraced-order-").await;
+    server.buy(&http_client(), "an-untraced-order-").await;
     assert_eq!(spans_at(&metrics, "dropped").await, None);
     stop(&mut server).await;
     assert!(collector.spans().is_empty(), "{:#?}", collector.spans());
