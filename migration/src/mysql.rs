@@ -10,6 +10,7 @@ mod m0001_baseline;
 mod m0002_wrong_passwords;
 mod m0003_levels_of_all_counters;
 mod m0004_event_states;
+mod m0007_events_of_refunds;
 mod m0008_wrong_guesses;
 
 /// Runs all migrations for MySQL and MariaDB, oldest first.
@@ -23,6 +24,7 @@ impl MigratorTrait for Migrator {
             Box::new(m0002_wrong_passwords::Migration),
             Box::new(m0003_levels_of_all_counters::Migration),
             Box::new(m0004_event_states::Migration),
+            Box::new(m0007_events_of_refunds::Migration),
             Box::new(m0008_wrong_guesses::Migration),
         ]
     }

@@ -13,11 +13,10 @@ use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use reqwest::Client;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{port::ReservedPort, program::doorbuster, redis};
+use crate::support::{http_client, port::ReservedPort, program::doorbuster, redis};
 
 /// The administrator's password.
 pub const PASSWORD: &str = "correct horse battery staple";
@@ -109,7 +108,7 @@ impl ServerRunner {
 
     /// Waits until the server at `url` is ready. Returns false if it is killed first.
     pub async fn is_ready(&mut self, url: &str) -> bool {
-        let (client, deadline) = (Client::new(), Instant::now() + READY_MAX);
+        let (client, deadline) = (http_client(), Instant::now() + READY_MAX);
         loop {
             let ready = client.get(format!("{url}/readyz")).send().await;
             self.remember_provider();

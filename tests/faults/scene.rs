@@ -1,7 +1,7 @@
 //! The servers of a run: a database of its own, a Redis of its own if one is installed, a proxy
 //! between the shop's server and its database, and the server.
 
-use doorbuster::{db::engine::Engine, model::StrategyKey};
+use doorbuster::{db::engine::Engine, http_client, model::StrategyKey};
 use reqwest::Client;
 use tokio::task::JoinSet;
 
@@ -83,7 +83,7 @@ impl Scene {
             others,
             metrics_url: format!("http://{}/metrics", metrics.address()),
             _metrics_port: metrics,
-            http: Client::builder().no_proxy().build().expect("a client"),
+            http: http_client::builder().no_proxy().build().expect("a client"),
             runner,
             proxy,
             redis,
