@@ -143,9 +143,7 @@ struct AutoCommit<F>(F);
 impl<T, F> Body<T> for AutoCommit<F>
 where
     T: Send,
-    F: for<'c> Fn(&'c Statements<StatementPool>) -> BoxFuture<'c, Result<T, DbErr>>
-        + Send
-        + Sync,
+    F: for<'c> Fn(&'c Statements<StatementPool>) -> BoxFuture<'c, Result<T, DbErr>> + Send + Sync,
 {
     async fn attempt(
         &self,

@@ -20,8 +20,8 @@ pub fn is_out_of_range(number: u16) -> bool {
 }
 
 /// The disk is full, or cannot be written. 1114: InnoDB cannot extend a table. The numbers below
-/// 1000 are those of MariaDB's file functions, which report it first: 3 and 1026 for a write, 14 for
-/// a file that cannot be extended, 20 and 1021 for a full disk.
+/// 1000 are those of MariaDB's file functions, which report it first: 3 for a write, as 1026; 14
+/// for a file that cannot be extended; 20 for a full disk, as 1021.
 fn is_disk_full(number: u16) -> bool {
     matches!(number, 3 | 14 | 20 | 1021 | 1026 | 1114)
 }
