@@ -5,7 +5,7 @@ use std::{
     fs::{File, OpenOptions},
     os::unix::process::ExitStatusExt,
     path::PathBuf,
-    process::{Child, Stdio},
+    process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
 
@@ -64,6 +64,15 @@ impl ServerRunner {
 
     /// Starts a server, which is killed at `point` if one is given. Returns its URL.
     pub fn start(&mut self, point: Option<&str>) -> String {
+        self.start_changed(point, |_| {})
+    }
+
+    /// The same, after a change of the command.
+    pub fn start_changed(
+        &mut self,
+        point: Option<&str>,
+        change: impl FnOnce(&mut Command),
+    ) -> String {
         let port = ReservedPort::reserve();
         let address = port.address().to_string();
         self.ports.push(port);
@@ -85,6 +94,7 @@ impl ServerRunner {
             Some(point) => command.env("DOORBUSTER_CRASH_AT", point),
             None => command.env_remove("DOORBUSTER_CRASH_AT"),
         };
+        change(&mut command);
         self.running = Some(command.spawn().expect("the program starts"));
         format!("http://{address}")
     }

@@ -22,6 +22,7 @@ use super::{
 use crate::{
     db::Db,
     metrics::{Histogram, Journey, histogram::BOUNDS_US},
+    telemetry,
     web::AppState,
 };
 
@@ -250,6 +251,11 @@ impl Metrics {
                 ends.map(|(end, count)| ([("end", end)], count))
             }),
         )?;
+        writer.counters(
+            "doorbuster_log_lines_lost",
+            "Lines of the log that could not be written",
+            [(NO_LABELS, telemetry::lost_lines())],
+        )?;
         let heartbeat = health.heartbeat_age();
         writer.gauges(
             "doorbuster_heartbeat_age_seconds",
@@ -328,6 +334,12 @@ fn write_audits(writer: &mut Writer<'_>, queried: Option<&Queried>) -> fmt::Resu
 }
 
 fn write_database(writer: &mut Writer<'_>, queried: Option<&Queried>) -> fmt::Result {
+    let clocks_apart = queried.and_then(|queried| queried.clocks_apart);
+    writer.gauges(
+        "doorbuster_database_clock_difference_seconds",
+        "How far the clocks of this server and of the database are apart, at least",
+        clocks_apart.map(|apart| (NO_LABELS, apart.as_seconds_f64())),
+    )?;
     let load = queried.and_then(|queried| queried.load);
     writer.gauges(
         "doorbuster_database_sessions_idle_in_transaction",
