@@ -5,6 +5,7 @@
 //! locks are valid on one node.
 
 mod cluster;
+mod locks;
 
 use std::{
     sync::{
