@@ -2,6 +2,7 @@
 //!
 //! Only this module, `shop` and `simulation::store` use `sea_orm`; other modules get `model` types.
 
+pub mod cluster;
 pub mod connect;
 pub mod dialect;
 pub mod embedded;

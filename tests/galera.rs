@@ -6,6 +6,7 @@
 
 mod cluster;
 mod locks;
+mod writers;
 
 use std::{
     sync::{
