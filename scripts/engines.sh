@@ -365,9 +365,13 @@ start_galera() {
     done
     wait_for_cluster
     create_user "$(node_folder 1)"
+    nodes=
     for node in 1 2 3; do
-        print_url "$(sql "$(node_folder "$node")" 'SELECT @@port')"
+        port=$(sql "$(node_folder "$node")" 'SELECT @@port')
+        print_url "$port"
+        nodes=$nodes${nodes:+,}127.0.0.1:$port
     done
+    echo "DATABASE_NODES=$nodes"
 }
 
 # In this order, so that the first node stops last and has every change.

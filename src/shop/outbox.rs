@@ -71,7 +71,9 @@ pub const UNWANTED_EVENTS: ExpiredRows = ExpiredRows {
     age: Duration::ZERO,
     ..OLD_DELIVERED_EVENTS
 };
-/// The advisory lock of a claim: an arbitrary number that no other lock uses.
+/// The advisory lock of a claim: an arbitrary number that no other lock uses. Two claims, on two
+/// nodes of a cluster, write the rows of the same events, so one of them fails at COMMIT and finds
+/// them claimed when it is retried.
 const CLAIM_LOCK: i64 = 0x6f75_7462;
 /// The most events that a server claims at once.
 const CLAIMED_MAX: u64 = 64;

@@ -52,7 +52,7 @@ use crate::{
         entity::simulation_run,
         txn::{self, Abort, Policy, TxnError, Work},
     },
-    model::{RunCommand, RunSnapshot, RunState, RunVerdict, ShopError, StrategyKey},
+    model::{RunCommand, RunSnapshot, RunState, RunVerdict, ShopError, StrategyKey, plan::Writers},
     shop::administrator::Administrator,
 };
 
@@ -64,7 +64,7 @@ pub struct OpenedRun {
     pub secret: RunSecret,
     /// In RFC 3339.
     pub started_at: String,
-    /// In the order of the plan's strategies.
+    /// In the order of the plan's lanes.
     pub lanes: Vec<OpenedLane>,
 }
 
@@ -73,6 +73,8 @@ pub struct OpenedRun {
 pub struct OpenedLane {
     pub id: i64,
     pub strategy: StrategyKey,
+    /// The nodes of a cluster to which its buyers write, if the plan chooses them.
+    pub writers: Option<Writers>,
     pub product_id: i64,
     pub product_name: String,
 }

@@ -267,5 +267,6 @@ fn verdict(
         time_split_ms: TimeSplitMs::default(),
         time_split_p99_ms: TimeSplitMs::default(),
         thresholds: Vec::new(),
+        cluster: None,
     }
 }

@@ -125,15 +125,16 @@ pub(super) fn snapshot(run: simulation_run::Model) -> Result<RunSnapshot, DbErr>
     let verdict = run.verdict.as_deref().map(stored_verdict).transpose()?;
     let passed = verdict.as_ref().map(|verdict| verdict.passed);
     let mut verdicts = verdict.map(|verdict| verdict.lanes).unwrap_or_default();
-    verdicts.resize(plan.strategies.len(), None);
-    let lanes = plan.strategies.iter().zip(verdicts);
+    verdicts.resize(plan.lane_count(), None);
+    let lanes = plan.lanes().into_iter().zip(verdicts);
     let title = plan.title();
     Ok(RunSnapshot {
         id: run.id.to_string(),
         state: state(&run),
         lanes: lanes
-            .map(|(strategy, verdict)| LaneSnapshot {
-                strategy: *strategy,
+            .map(|((strategy, writers), verdict)| LaneSnapshot {
+                strategy,
+                writers,
                 product_name: String::new(),
                 stock: verdict
                     .as_ref()

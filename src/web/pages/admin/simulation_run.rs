@@ -207,7 +207,7 @@ fn optional_facts(plan: &SimulationPlan) -> Vec<(&'static str, String)> {
     };
     let rate = plan.arrivals.rate_per_s().unwrap_or_default();
     [
-        (plan.strategies.len() > 1, "Lanes", order.to_owned()),
+        (plan.lane_count() > 1, "Lanes", order.to_owned()),
         (rate > 0, "Arrivals", format!("{rate} per second")),
         (plan.ramp_ms > 0, "Time to full load", ms(plan.ramp_ms)),
         (plan.think_time_ms > 0, "Think time", ms(plan.think_time_ms)),
@@ -220,6 +220,12 @@ fn optional_facts(plan: &SimulationPlan) -> Vec<(&'static str, String)> {
             plan.own_servers > 0,
             "Servers",
             plan.own_servers.to_string(),
+        ),
+        (
+            plan.writers.is_some(),
+            "Writer nodes",
+            plan.writers
+                .map_or_else(String::new, |writers| writers.as_str().to_owned()),
         ),
         (!faults.is_empty(), "Faults", faults.join(", ")),
     ]
