@@ -26,17 +26,17 @@ pub const QUANTITY_FIELD: &str = "quantity";
 
 /// The latest sale of one product.
 #[derive(Clone, Copy)]
-struct Shown {
-    sale: Memo<LiveSale>,
+pub(super) struct Shown {
+    pub sale: Memo<LiveSale>,
     now_ms: Memo<i64>,
-    state: Memo<SaleState>,
+    pub state: Memo<SaleState>,
     /// False as long as the page stays as the server rendered it: a countdown would be wrong.
     is_live: Memo<bool>,
 }
 
 impl Shown {
     /// Follows the sale that the server rendered at `rendered_at_ms`.
-    fn new(rendered: LiveSale, rendered_at_ms: i64) -> Self {
+    pub fn new(rendered: LiveSale, rendered_at_ms: i64) -> Self {
         // Hydration takes the server's text as it is: what already differs then would never be
         // corrected. So the first state is the rendered one.
         let is_hydrated = RwSignal::new(false);
@@ -235,7 +235,8 @@ pub fn BuyButtons(sale: LiveSale, now_ms: i64) -> impl IntoView {
 }
 
 /// Shows the state of a product's sale on its card: a badge, and the countdown or how fast it sold
-/// out.
+/// out. `data-sale` has the state and the start, by which `public/sale_groups.js` finds the card's
+/// place on the home page.
 #[island]
 pub fn CardState(sale: LiveSale, now_ms: i64) -> impl IntoView {
     let shown = Shown::new(sale, now_ms);
@@ -250,8 +251,12 @@ pub fn CardState(sale: LiveSale, now_ms: i64) -> impl IntoView {
             .with(|sale| describe_stock(SaleState::SoldOut, sale)),
         _ => String::new(),
     };
+    let place = move || {
+        let starts_at_ms = shown.starts_at_ms().unwrap_or_default();
+        format!("{} {starts_at_ms}", shown.state.get().as_str())
+    };
     view! {
-        <p class="card__state">
+        <p class="card__state" data-sale=place>
             <span class=move || badge.get().0>{move || badge.get().1}</span>
             " "
             <span class="card__note">{note}</span>
