@@ -156,7 +156,7 @@ test.describe("with other prices", () => {
       await expect(news).toBeVisible();
       await page.unroute("**/cart");
       // It tries again by itself.
-      await expect(news).toBeHidden();
+      await expect(news).toBeHidden({ timeout: 30_000 });
       await expect(subtotal(page)).toHaveText(euros(LAMP.priceCents));
     });
   });

@@ -1,8 +1,8 @@
 //! The deserializer: reads one value after the other from the text.
 //!
-//! It reads the type that is asked for, and only a value that is skipped by its first character.
-//! Otherwise each property would bring the code for every other type, and each struct that for a
-//! list of its fields: half a kilobyte for each island.
+//! It reads the type that is asked for; its first character decides only about a value that is
+//! skipped. Otherwise each property would bring the code for every other type, and each struct that
+//! for a list of its fields.
 
 use std::str::FromStr;
 

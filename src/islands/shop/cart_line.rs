@@ -1,10 +1,15 @@
 //! The lines of an open cart: they say at once what the sales and the stock of their products have
 //! changed. The sums come from the server, see `public/cart.js`.
 
+use std::sync::Arc;
+
 use leptos::prelude::*;
 
 use super::{live_stock::Live, sale::Shown};
-use crate::model::{CartUnits, LineProblem, LiveSale, utc_time::format_unix_ms};
+use crate::{
+    islands::changing::{changing, changing_text},
+    model::{CartUnits, LineProblem, LiveSale, utc_time::format_unix_ms},
+};
 
 /// Says what is wrong with a line, and what the shopper can do.
 fn problem_text(problem: LineProblem, is_sold_out: bool) -> String {
@@ -41,22 +46,23 @@ pub fn CartLineNote(sale: LiveSale, now_ms: i64, in_cart: u32, held: i64) -> imp
     let id = format!("msg-{}", sale.product_id);
     let shown = Shown::new(sale, now_ms);
     let own = CartUnits { in_cart, held };
-    let note = Memo::new(move |_| {
+    let note = move || {
         let state = shown.state.get();
         shown.sale.with(|sale| {
             LineProblem::of(sale, state, own)
                 .map(|problem| problem_text(problem, sale.is_sold_out))
                 .unwrap_or_default()
         })
-    });
-    let terms = move || {
+    };
+    let terms = changing_text(move || {
         let is_on_sale = shown.state.get().is_on_sale();
         let (price, limit) = shown.sale.with(|sale| (sale.price.clone(), sale.limit));
         format!("{is_on_sale} {price} {}", limit.unwrap_or_default())
-    };
+    });
+    let is_hidden = changing(move || note().is_empty());
     view! {
-        <p class="line__msg" id=id role="status" data-terms=terms hidden=move || note.get().is_empty()>
-            {move || note.get()}
+        <p class="line__msg" id=id role="status" data-terms=terms hidden=is_hidden>
+            {changing_text(note)}
         </p>
     }
 }
@@ -67,24 +73,31 @@ pub fn CartLineNote(sale: LiveSale, now_ms: i64, in_cart: u32, held: i64) -> imp
 #[island]
 pub fn CheckoutButton(lines: Vec<(i64, i64, i64)>) -> impl IntoView {
     let live = use_context::<Live>();
-    let covered = Memo::new(move |_| {
+    let lines: Arc<[_]> = lines.into();
+    let is_covered = move || {
         lines.iter().all(|(product_id, missing, rendered)| {
             let latest = live.and_then(|live| live.available(*product_id));
             *missing <= 0 || latest.unwrap_or(*rendered) >= *missing
         })
+    };
+    let disabled = changing({
+        let is_covered = is_covered.clone();
+        move || !is_covered()
+    });
+    let note = changing_text(move || match is_covered() {
+        true => "",
+        false => "Change the marked items to continue.",
     });
     view! {
         <button
             class="btn btn--primary btn--big btn--block"
             type="submit"
-            disabled=move || !covered.get()
+            disabled=disabled
             aria-describedby="blocked"
         >
             "Checkout"
         </button>
-        <p class="quiet" id="blocked" role="status">
-            {move || if covered.get() { "" } else { "Change the marked items to continue." }}
-        </p>
+        <p class="quiet" id="blocked" role="status">{note}</p>
     }
 }
 

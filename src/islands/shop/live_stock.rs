@@ -53,7 +53,7 @@ pub fn LiveSales(products: Vec<i64>, now_ms: i64, children: Children) -> impl In
     };
     provide_context(live);
     #[cfg(feature = "hydrate")]
-    Effect::new(move |_| follow(live, &products, now_ms));
+    crate::islands::changing::effect(move || follow(live, &products, now_ms));
     #[cfg(not(feature = "hydrate"))]
     let _ = (products, now_ms);
     children()
