@@ -1,7 +1,7 @@
 // Keeps the sums of an open cart right. The islands on its lines say at once when a sale starts or
 // ends, or its price or limit changes, and write that into `data-terms`. The sums are the server's:
-// this fetches the cart and takes its parts, without a page load. Without JavaScript, the page loads
-// again at the next start or end.
+// this fetches the cart and takes its parts, without a page load. Without JavaScript, the page
+// loads again at the next start or end.
 (() => {
   /** The carts that see the same change come within this time, not all at once. */
   const SPREAD_MS = 2_000;

@@ -1,6 +1,7 @@
-// Moves the cards of the home page between its groups when a sale starts, sells out or ends, or when
-// its plan changes. The islands on the cards follow the sales and write their state into
-// `data-sale`; no request is made. Without JavaScript, the page loads again at the next start or end.
+// Moves the cards of the home page between its groups when a sale starts, sells out or ends, or
+// when its plan changes. The islands on the cards follow the sales and write their state into
+// `data-sale`; no request is made. Without JavaScript, the page loads again at the next start or
+// end.
 (() => {
   const root = document.documentElement;
   const groups = [...document.querySelectorAll("[data-states]")];
