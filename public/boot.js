@@ -32,12 +32,37 @@
     }
   };
 
+  /** The exports of the bundle, once the whole page is hydrated. */
+  let bundle;
   const hydratePage = async () => {
     const exports = await import(module);
     await exports.default({ module_or_path: wasm });
     exports.hydrate();
     await hydrate(document.body, exports);
+    bundle = exports;
     document.documentElement.dataset.awake = "true";
+  };
+
+  // A timer counts from the request of the whole page, which was earlier than that of a part.
+  const countFromRequest = (island) => {
+    const props = JSON.parse(island.dataset.props ?? "{}");
+    if ("seconds_left" in props) {
+      props.seconds_left += Math.floor(performance.now() / 1_000);
+      island.dataset.props = JSON.stringify(props);
+    }
+  };
+
+  window.doorbusterIslands = {
+    /**
+     * Hydrates the islands of a part of the page that a script has replaced. Without effect before
+     * the page is hydrated, which includes the part.
+     */
+    async hydrate(part) {
+      if (bundle) {
+        part.querySelectorAll("leptos-island").forEach(countFromRequest);
+        await hydrate(part, bundle, part.closest("leptos-children")?.$$on_hydrate);
+      }
+    },
   };
 
   const hydrateWhenIdle = () => {

@@ -34,26 +34,6 @@
     part(form, "problem").focus();
   };
 
-  // The islands of a part that was replaced work again once they are hydrated, if the page's bundle
-  // is loaded. Otherwise the bundle hydrates them when it comes.
-  const hydrate = async (root) => {
-    const { module } = document.querySelector("script[data-module]")?.dataset ?? {};
-    if (!module || document.documentElement.dataset.awake !== "true") {
-      return;
-    }
-    const bundle = await import(module);
-    for (const island of root.querySelectorAll("leptos-island")) {
-      // A timer counts from the request of the whole page, which was earlier than that of this
-      // part.
-      const props = JSON.parse(island.dataset.props ?? "{}");
-      if ("seconds_left" in props) {
-        props.seconds_left += Math.floor(performance.now() / 1_000);
-        island.dataset.props = JSON.stringify(props);
-      }
-      await bundle[island.dataset.component]?.(island);
-    }
-  };
-
   const takeField = (name, from) => {
     const [old, updated] = [field(form, name), field(from, name)];
     if (!old || !updated) {
@@ -91,7 +71,7 @@
     if (act === "apply-code" && code && !part(from, "code").querySelector(".code__news--bad")) {
       form.querySelector("#code").value = code;
     }
-    await hydrate(part(form, "reservation"));
+    await window.doorbusterIslands?.hydrate(part(form, "reservation"));
   };
 
   const focusProblem = (act) => {

@@ -1,14 +1,15 @@
-import { FLASK, RADIO } from "../fixtures/catalogue";
+import { FLASK, KETTLE, LAMP, RADIO, euros } from "../fixtures/catalogue";
 import {
   PATIENCE_MS,
   buyBox,
   buyNow,
+  cardIn,
   planSoon,
   shutter,
   stockLine,
 } from "../fixtures/sales";
 import { expect, test } from "../fixtures/shop";
-import { payButton } from "../fixtures/shopper";
+import { addToCart, cartLine, payButton } from "../fixtures/shopper";
 
 test.use({ ownShop: true });
 
@@ -44,4 +45,37 @@ test("without JavaScript, a page loads again at the end by itself", async ({ pag
   await expect(buyNow(page)).toBeDisabled({ timeout: PATIENCE_MS });
   await expect(stockLine(page)).toContainText("Sale ended");
   await expect(buyBox(page).getByRole("button", { name: "Sale ended" })).toBeDisabled();
+});
+
+test("without JavaScript, the home page loads again, and the card is in another group", async ({
+  page,
+  sales,
+}) => {
+  await planSoon(
+    (end) => sales.plan(FLASK, end - 3_600_000, end),
+    async () => {
+      await page.goto("/");
+    },
+  );
+  await expect(cardIn(page, "Open now", FLASK)).toBeVisible();
+  await expect(cardIn(page, "Sold out or ended", FLASK)).toBeVisible({ timeout: PATIENCE_MS });
+  await expect(cardIn(page, "Open now", FLASK)).toHaveCount(0);
+});
+
+test("without JavaScript, a cart loads again at the end, and its total is right", async ({
+  page,
+  sales,
+}) => {
+  await addToCart(page, LAMP);
+  await addToCart(page, KETTLE);
+  const summary = page.getByRole("complementary", { name: "Subtotal" });
+  await planSoon(
+    (end) => sales.plan(KETTLE, end - 3_600_000, end),
+    async () => {
+      await page.goto("/cart");
+    },
+  );
+  await expect(summary).toContainText(euros(LAMP.priceCents + KETTLE.priceCents));
+  await expect(cartLine(page, KETTLE)).toContainText("This sale has ended.", { timeout: PATIENCE_MS });
+  await expect(summary).toContainText(euros(LAMP.priceCents));
 });

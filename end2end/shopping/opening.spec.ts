@@ -13,8 +13,10 @@ import {
   CONTROLLER,
   FIELD_PHONE,
   FLASK,
+  HEADPHONES,
   LAMP,
   MINI_PHONE,
+  POT,
   type Product,
   RADIO,
   TABLET,
@@ -25,6 +27,7 @@ import {
   PATIENCE_MS,
   buyBox,
   buyNow,
+  cardIn,
   expectChangedAt,
   planSoon,
   recordChanges,
@@ -205,6 +208,64 @@ test("the home page features what opens next, and follows it", async ({ page, sa
   await expectAccessibleAtAnyWidth(page);
   await expect(hero.locator("#stock")).toContainText("In stock", { timeout: PATIENCE_MS });
   await expect(hero.getByRole("timer")).toBeHidden();
+});
+
+test("a card of the home page moves to the group of its sale, without a request", { tag: "@phone" }, async ({
+  page,
+  sales,
+}) => {
+  await planSoon(
+    async (at) => {
+      // What opens first is featured, and stays so.
+      await sales.plan(FLASK, at - 500);
+      await sales.plan(HEADPHONES, at);
+      await sales.plan(POT, at - HOUR_MS, at);
+    },
+    async () => {
+      await page.goto("/");
+      await waitForIslands(page);
+    },
+  );
+  await expect(cardIn(page, "Opens next", HEADPHONES)).toBeVisible();
+  await expect(cardIn(page, "Open now", POT)).toBeVisible();
+  const requests: string[] = [];
+  page.on("request", (request) => {
+    // A card that moves into view loads its picture.
+    if (request.resourceType() !== "image") {
+      requests.push(request.url());
+    }
+  });
+  await expect(cardIn(page, "Open now", HEADPHONES)).toContainText("In stock", { timeout: PATIENCE_MS });
+  await expect(cardIn(page, "Opens next", HEADPHONES)).toHaveCount(0);
+  await expect(cardIn(page, "Sold out or ended", POT)).toContainText("Sale ended");
+  await expect(cardIn(page, "Open now", POT)).toHaveCount(0);
+  expect(requests, "requests at the start").toEqual([]);
+  await expectAccessible(page);
+
+  // It is in its place among the others, as the server would show it.
+  const products = await page
+    .locator("[aria-labelledby='open-now'] [data-product]")
+    .evaluateAll((cards: HTMLElement[]) => cards.map((card) => Number(card.dataset.product)));
+  expect(products).toEqual(products.toSorted((a, b) => a - b));
+});
+
+test("a card follows a change of the plan, and stays while it has the focus", async ({ page, sales }) => {
+  // Featured, so that the other card is in a group.
+  await sales.plan(FLASK, Date.now() + HOUR_MS);
+  await sales.open(POT);
+  await page.goto("/");
+  await waitForIslands(page);
+  await expect(cardIn(page, "Open now", POT)).toBeVisible();
+  await sales.plan(POT, Date.now() + 2 * HOUR_MS);
+  await expect(cardIn(page, "Opens next", POT)).toContainText("Opens in");
+  const link = page.getByRole("link", { name: POT.name });
+  await link.focus();
+  await sales.end(POT);
+  await expect(cardIn(page, "Opens next", POT)).toContainText("Sale ended");
+  await expect(link).toBeFocused();
+  await link.blur();
+  await expect(cardIn(page, "Sold out or ended", POT)).toBeVisible();
+  await expect(cardIn(page, "Opens next", POT)).toHaveCount(0);
 });
 
 test("the pages of an announced and of an ended sale are accessible", { tag: "@phone" }, async ({

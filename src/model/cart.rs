@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Bill, CartRoom, Money, Product, Quantity, SaleState};
+use super::{Bill, CartUnits, LiveSale, Money, Product, Quantity, SaleState};
 
 /// The address of the checkout of the cart.
 pub const CHECKOUT: &str = "/checkout";
@@ -35,46 +35,50 @@ pub enum LineProblem {
     Short { left: u32 },
 }
 
+impl LineProblem {
+    /// Returns what is wrong with `own` units of a product whose sale is in `state`, if anything
+    /// is.
+    pub fn of(sale: &LiveSale, state: SaleState, own: CartUnits) -> Option<Self> {
+        let left = sale.available.saturating_add(own.held).max(0);
+        let left = u32::try_from(left).unwrap_or(u32::MAX);
+        match state {
+            SaleState::Announced => Some(Self::NotStarted {
+                starts_at_ms: sale.plan.starts_at_ms.unwrap_or_default(),
+            }),
+            SaleState::Ended => Some(Self::Ended),
+            _ if left < own.in_cart => Some(Self::Short { left }),
+            _ => sale
+                .limit
+                .filter(|limit| own.in_cart > *limit)
+                .map(|limit| Self::OverLimit { limit }),
+        }
+    }
+}
+
 impl CartLine {
     /// True if the product can be bought now, as far as its sale is concerned. Other lines are
     /// neither counted nor ordered.
     pub fn is_on_sale(&self) -> bool {
-        !matches!(
-            self.product.state(),
-            SaleState::Announced | SaleState::Ended
-        )
+        self.product.state().is_on_sale()
     }
 
     /// Returns what is wrong with the line, if anything is.
     pub fn problem(&self) -> Option<LineProblem> {
-        let limit = self.product.per_customer_limit;
-        match self.product.state() {
-            SaleState::Announced => Some(LineProblem::NotStarted {
-                starts_at_ms: self.product.plan.starts_at_ms.unwrap_or_default(),
-            }),
-            SaleState::Ended => Some(LineProblem::Ended),
-            _ if !self.is_covered() => Some(LineProblem::Short { left: self.left() }),
-            _ => limit
-                .filter(|limit| self.quantity.get() > *limit)
-                .map(|limit| LineProblem::OverLimit { limit }),
-        }
+        let sale = LiveSale::of(&self.product);
+        LineProblem::of(&sale, self.product.state(), self.units())
     }
 
     /// The units that the shopper may have, by the stock when it was read and by the limits.
     pub fn most(&self) -> u32 {
-        let limit = self.product.per_customer_limit;
-        CartRoom::new(self.left().into(), limit, self.quantity.get()).most
+        LiveSale::of(&self.product).room_beside(self.units()).most
     }
 
-    /// The units that stock and the cart's own hold cover.
-    fn left(&self) -> u32 {
-        let left = self.product.available.saturating_add(self.held).max(0);
-        u32::try_from(left).unwrap_or(u32::MAX)
-    }
-
-    /// True if the stock, including this cart's own hold, covered the line when it was read.
-    pub fn is_covered(&self) -> bool {
-        self.product.available + self.held >= i64::from(self.quantity.get())
+    /// The units of the line, and how many of them are reserved.
+    pub fn units(&self) -> CartUnits {
+        CartUnits {
+            in_cart: self.quantity.get(),
+            held: self.held,
+        }
     }
 
     /// The sentence about a price that has changed since the shopper reserved the product.

@@ -42,6 +42,11 @@ impl SaleState {
     pub const fn is_for_sale(self) -> bool {
         matches!(self, Self::Open)
     }
+
+    /// True from the start to the end, whatever the stock is.
+    pub const fn is_on_sale(self) -> bool {
+        !matches!(self, Self::Announced | Self::Ended)
+    }
 }
 
 /// The stock of a product, in units.
@@ -127,7 +132,9 @@ mod tests {
             (2_000, SaleState::Ended),
             (i64::MAX, SaleState::Ended),
         ] {
-            assert_eq!(plan.state_at(now_ms, IN_STOCK), expected, "{now_ms}");
+            let state = plan.state_at(now_ms, IN_STOCK);
+            assert_eq!(state, expected, "{now_ms}");
+            assert_eq!(state.is_on_sale(), expected == SaleState::Open);
         }
     }
 
@@ -146,6 +153,7 @@ mod tests {
             let state = SalePlan::default().state_at(0, stock);
             assert_eq!(state, expected, "{stock:?}");
             assert_eq!(state.is_for_sale(), expected == SaleState::Open);
+            assert!(state.is_on_sale(), "{stock:?}");
         }
     }
 

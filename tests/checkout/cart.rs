@@ -109,7 +109,9 @@ async fn a_line_that_sold_out_is_shown_as_not_covered() {
         .view(Some(cart))
         .await
         .expect("the cart is read");
-    assert!(!view.lines[0].is_covered() && !view.can_check_out());
+    let problem = view.lines[0].problem();
+    assert_eq!(problem, Some(LineProblem::Short { left: 1 }));
+    assert!(!view.can_check_out());
     assert_eq!(view.lines[0].product.available, 1);
     check_audit_clean(&shop).await;
 }

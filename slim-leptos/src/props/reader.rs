@@ -1,4 +1,10 @@
 //! The deserializer: reads one value after the other from the text.
+//!
+//! It reads the type that is asked for; its first character decides only about a value that is
+//! skipped. Otherwise each property would bring the code for every other type, and each struct that
+//! for a list of its fields.
+
+use std::str::FromStr;
 
 use serde::de::{
     self, DeserializeSeed, Deserializer, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
@@ -70,6 +76,36 @@ impl<'de> Reader<'de> {
         &rest[..length]
     }
 
+    fn integer<N: FromStr>(&mut self) -> Result<N, Unreadable> {
+        self.peek();
+        self.number().parse().map_err(|_| Unreadable)
+    }
+
+    fn float(&mut self) -> Result<f64, Unreadable> {
+        self.peek();
+        parse_float(self.number())
+    }
+
+    fn boolean(&mut self) -> Result<bool, Unreadable> {
+        let is_true = self.peek() == Some(b't');
+        self.word(if is_true { "true" } else { "false" })?;
+        Ok(is_true)
+    }
+
+    fn list<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Unreadable> {
+        self.expect(b'[')?;
+        let value = visitor.visit_seq(Items::of(self))?;
+        self.expect(b']')?;
+        Ok(value)
+    }
+
+    fn object<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Unreadable> {
+        self.expect(b'{')?;
+        let value = visitor.visit_map(Items::of(self))?;
+        self.expect(b'}')?;
+        Ok(value)
+    }
+
     fn string(&mut self) -> Result<String, Unreadable> {
         self.expect(b'"')?;
         let mut text = String::new();
@@ -131,6 +167,15 @@ impl<'de> Reader<'de> {
     }
 }
 
+/// Reads values of several types in the same way.
+macro_rules! read {
+    ($($method:ident)* => $visit:ident, $read:ident) => {
+        $(fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
+            visitor.$visit(self.$read()?)
+        })*
+    };
+}
+
 impl<'de> Deserializer<'de> for &mut Reader<'de> {
     type Error = Unreadable;
 
@@ -140,27 +185,10 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
                 self.word("null")?;
                 visitor.visit_unit()
             }
-            b't' => {
-                self.word("true")?;
-                visitor.visit_bool(true)
-            }
-            b'f' => {
-                self.word("false")?;
-                visitor.visit_bool(false)
-            }
+            b't' | b'f' => visitor.visit_bool(self.boolean()?),
             b'"' => visitor.visit_string(self.string()?),
-            b'[' => {
-                self.at += 1;
-                let value = visitor.visit_seq(Items::of(self))?;
-                self.expect(b']')?;
-                Ok(value)
-            }
-            b'{' => {
-                self.at += 1;
-                let value = visitor.visit_map(Items::of(self))?;
-                self.expect(b'}')?;
-                Ok(value)
-            }
+            b'[' => self.list(visitor),
+            b'{' => self.object(visitor),
             _ => {
                 let number = self.number();
                 if let Ok(number) = number.parse() {
@@ -168,10 +196,54 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
                 } else if let Ok(number) = number.parse() {
                     visitor.visit_u64(number)
                 } else {
-                    visitor.visit_f64(float(number)?)
+                    visitor.visit_f64(parse_float(number)?)
                 }
             }
         }
+    }
+
+    read!(deserialize_bool => visit_bool, boolean);
+    read!(deserialize_i8 deserialize_i16 deserialize_i32 deserialize_i64 => visit_i64, integer);
+    read!(deserialize_u8 deserialize_u16 deserialize_u32 deserialize_u64 => visit_u64, integer);
+    read!(deserialize_f32 deserialize_f64 => visit_f64, float);
+    read!(deserialize_char deserialize_str deserialize_string => visit_string, string);
+
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
+        visitor.visit_str(&self.string()?)
+    }
+
+    fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
+        self.list(visitor)
+    }
+
+    fn deserialize_tuple<V: Visitor<'de>>(
+        self,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, Unreadable> {
+        self.list(visitor)
+    }
+
+    fn deserialize_tuple_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: usize,
+        visitor: V,
+    ) -> Result<V::Value, Unreadable> {
+        self.list(visitor)
+    }
+
+    fn deserialize_map<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
+        self.object(visitor)
+    }
+
+    fn deserialize_struct<V: Visitor<'de>>(
+        self,
+        _: &'static str,
+        _: &'static [&'static str],
+        visitor: V,
+    ) -> Result<V::Value, Unreadable> {
+        self.object(visitor)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Unreadable> {
@@ -207,14 +279,13 @@ impl<'de> Deserializer<'de> for &mut Reader<'de> {
     }
 
     serde::forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf
-        unit unit_struct seq tuple tuple_struct map struct identifier ignored_any
+        bytes byte_buf unit unit_struct ignored_any
     }
 }
 
 /// Reads a floating-point number. Rust's own code for it would be 10 kB of WebAssembly.
 #[cfg(target_family = "wasm")]
-fn float(text: &str) -> Result<f64, Unreadable> {
+fn parse_float(text: &str) -> Result<f64, Unreadable> {
     let number = js_sys::parse_float(text);
     if number.is_nan() {
         return Err(Unreadable);
@@ -224,7 +295,7 @@ fn float(text: &str) -> Result<f64, Unreadable> {
 
 /// The same on a server, for tests.
 #[cfg(not(target_family = "wasm"))]
-fn float(text: &str) -> Result<f64, Unreadable> {
+fn parse_float(text: &str) -> Result<f64, Unreadable> {
     text.parse().map_err(|_| Unreadable)
 }
 
@@ -328,7 +399,7 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
     }
 
     fn tuple_variant<V: Visitor<'de>>(self, _: usize, visitor: V) -> Result<V::Value, Unreadable> {
-        self.reader.deserialize_any(visitor)
+        self.reader.list(visitor)
     }
 
     fn struct_variant<V: Visitor<'de>>(
@@ -336,6 +407,6 @@ impl<'de> VariantAccess<'de> for Variant<'_, 'de> {
         _: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Unreadable> {
-        self.reader.deserialize_any(visitor)
+        self.reader.object(visitor)
     }
 }

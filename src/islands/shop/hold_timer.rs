@@ -2,8 +2,10 @@
 
 use leptos::prelude::*;
 
+use crate::islands::changing::{changing, changing_text};
+
 /// The timer shows a warning from this many seconds before the end.
-const WARNING_FROM_S: u32 = 60;
+const WARNING_FROM_S: i64 = 60;
 
 /// The phase of a reservation, which determines its appearance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,16 +15,16 @@ enum Phase {
     Over,
 }
 
-const fn phase(left_s: u32) -> Phase {
+const fn phase(left_s: i64) -> Phase {
     match left_s {
-        0 => Phase::Over,
+        ..=0 => Phase::Over,
         1..=WARNING_FROM_S => Phase::Ending,
         _ => Phase::Calm,
     }
 }
 
 /// Formats seconds as minutes and seconds.
-fn format_clock(left_s: u32) -> String {
+fn format_clock(left_s: i64) -> String {
     format!("{}:{:02}", left_s / 60, left_s % 60)
 }
 
@@ -46,27 +48,36 @@ pub fn HoldTimer(
     extended: bool,
     buttons: bool,
 ) -> impl IntoView {
-    let left = RwSignal::new(seconds_left);
-    let ticking = RwSignal::new(false);
+    // Until it ticks, the page shows what the server rendered.
+    let ticking = RwSignal::new(None::<i64>);
     #[cfg(feature = "hydrate")]
-    Effect::new(move |_| start_countdown(seconds_left, left, ticking));
-    let now = Memo::new(move |_| phase(left.get()));
-    let class = move || match now.get() {
+    crate::islands::changing::effect(move || start_countdown(seconds_left, ticking));
+    let left_s = move || ticking.get().unwrap_or_else(|| seconds_left.into());
+    let now = move || phase(left_s());
+    let class = changing(move || match now() {
         Phase::Calm => "hold",
         Phase::Ending => "hold hold--ending",
         Phase::Over => "hold hold--over",
-    };
-    let headline = move || match now.get() {
+    });
+    let headline = changing_text(move || match now() {
         Phase::Over => "Your reservation has expired".to_owned(),
         _ => format!("Reserved until {ends_at}"),
-    };
-    let note = move || match (now.get(), buttons) {
+    });
+    let clock_class = changing(move || match ticking.get() {
+        Some(_) => "hold__clock",
+        None => "hold__clock hold__idle",
+    });
+    let bar_class = changing(move || match ticking.get() {
+        Some(_) => "hold__bar",
+        None => "hold__bar hold__idle",
+    });
+    let note = changing_text(move || match (now(), buttons) {
         (Phase::Calm, true) if extended => "Extended once. You cannot extend it again.",
         (Phase::Calm, _) => "",
         (Phase::Ending, _) => "Less than a minute left.",
         (Phase::Over, true) => "Your details are saved. Reserve again while stock lasts.",
         (Phase::Over, false) => "Checkout reserves your items again, while stock lasts.",
-    };
+    });
     let actions = buttons.then(|| {
         view! {
             <div class="hold__actions">
@@ -77,7 +88,7 @@ pub fn HoldTimer(
                     value="extend"
                     formaction="/api/form/checkout/change"
                     formnovalidate
-                    hidden=move || extended || now.get() == Phase::Over
+                    hidden=changing(move || extended || now() == Phase::Over)
                 >
                     {extend_label(ttl_s)}
                 </button>
@@ -88,7 +99,7 @@ pub fn HoldTimer(
                     value="reserve"
                     formaction="/api/form/checkout/change"
                     formnovalidate
-                    hidden=move || now.get() != Phase::Over
+                    hidden=changing(move || now() != Phase::Over)
                 >
                     "Reserve again"
                 </button>
@@ -99,16 +110,13 @@ pub fn HoldTimer(
         <div class=class role="group" aria-label="Reservation">
             <p class="hold__line">
                 <span class="hold__until">{headline}</span>
-                <span class="hold__clock" class=("hold__idle", move || !ticking.get()) role="timer">
-                    {move || format_clock(left.get())}
-                </span>
+                <span class=clock_class role="timer">{changing_text(move || format_clock(left_s()))}</span>
             </p>
             <progress
-                class="hold__bar"
+                class=bar_class
                 max=ttl_s
-                value=move || left.get().min(ttl_s)
+                value=changing(move || left_s().min(ttl_s.into()))
                 aria-label="Time left"
-                class=("hold__idle", move || !ticking.get())
             ></progress>
             <p class="hold__note" role="status">{note}</p>
             {actions}
@@ -119,21 +127,16 @@ pub fn HoldTimer(
 /// Counts down to the end of the reservation, also while the computer sleeps, and catches up when
 /// it wakes, without asking the server.
 #[cfg(feature = "hydrate")]
-fn start_countdown(seconds_left: u32, left: RwSignal<u32>, ticking: RwSignal<bool>) {
+fn start_countdown(seconds_left: u32, ticking: RwSignal<Option<i64>>) {
     let clock = crate::islands::elapsed::Elapsed::since_request();
     let update = move || {
         let left_s = (f64::from(seconds_left) - clock.ms() / 1_000.0)
             .ceil()
             .max(0.0);
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "from 0 to seconds_left"
-        )]
-        left.set(left_s as u32);
+        #[expect(clippy::cast_possible_truncation, reason = "from 0 to seconds_left")]
+        ticking.set(Some(left_s as i64));
     };
     update();
-    ticking.set(true);
     // If the browser refuses the timer, the page only lacks the countdown.
     let _ = set_interval_with_handle(update, std::time::Duration::from_millis(250));
     // The timers of a page that was hidden or suspended start again late.

@@ -2,7 +2,11 @@
 
 use leptos::prelude::*;
 
-use crate::{model::OrderStatusView, ui::order_badge::badge_class};
+use crate::{
+    islands::changing::{changing, changing_text},
+    model::OrderStatusView,
+    ui::order_badge::badge_class,
+};
 
 /// The latest status from the stream; none until the first event.
 #[derive(Clone, Copy)]
@@ -14,7 +18,7 @@ pub fn LiveOrder(public_id: String, is_open: bool, children: Children) -> impl I
     let latest = RwSignal::new(None);
     provide_context(Latest(latest));
     #[cfg(feature = "hydrate")]
-    Effect::new(move |_| {
+    crate::islands::changing::effect(move || {
         if is_open {
             let url = format!("/live/orders/{public_id}");
             crate::islands::stream::follow(url, &["order"], move |_, data| {
@@ -66,28 +70,28 @@ fn current_status(rendered: OrderStatusView) -> impl Fn() -> OrderStatusView + C
 #[island]
 pub fn OrderHeading(rendered: OrderStatusView) -> impl IntoView {
     let status = current_status(rendered);
-    view! { <h1>{move || status().heading}</h1> }
+    view! { <h1>{changing_text(move || status().heading)}</h1> }
 }
 
 /// Shows the sentence about the goods.
 #[island]
 pub fn OrderSentence(rendered: OrderStatusView) -> impl IntoView {
     let status = current_status(rendered);
-    view! { <p class="receipt__news" role="status">{move || status().sentence}</p> }
+    view! { <p class="receipt__news" role="status">{changing_text(move || status().sentence)}</p> }
 }
 
 /// Shows the status badge.
 #[island]
 pub fn OrderBadge(rendered: OrderStatusView) -> impl IntoView {
     let status = current_status(rendered);
-    view! { <span class=move || badge_class(status().tone) data-testid="order-status">{move || status().status}</span> }
+    view! { <span class=changing(move || badge_class(status().tone)) data-testid="order-status">{changing_text(move || status().status)}</span> }
 }
 
 /// Shows the sentence about the payment.
 #[island]
 pub fn OrderPayment(rendered: OrderStatusView) -> impl IntoView {
     let status = current_status(rendered);
-    view! { <span data-testid="order-payment">{move || status().payment}</span> }
+    view! { <span data-testid="order-payment">{changing_text(move || status().payment)}</span> }
 }
 
 /// Links to the next page: back to checkout if the customer can order the cart again, else the
@@ -99,7 +103,7 @@ pub fn OrderNextLink(rendered: OrderStatusView) -> impl IntoView {
         true => ("/checkout", "Back to checkout"),
         false => ("/", "Back to the shop"),
     };
-    view! { <a class="btn btn--primary" href=move || target().0>{move || target().1}</a> }
+    view! { <a class="btn btn--primary" href=changing_text(move || target().0)>{changing_text(move || target().1)}</a> }
 }
 
 #[cfg(test)]

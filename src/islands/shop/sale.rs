@@ -4,10 +4,13 @@
 //! Each island is rendered by the server with the sale as it was read. In the browser, the stream
 //! of [`super::LiveSales`] replaces it, and the server's clock decides the state.
 
+use std::cell::Cell;
+
 use leptos::prelude::*;
 
 use super::{live_stock::Live, quantity_stepper::note_id};
 use crate::{
+    islands::changing::{changing, changing_text, effect},
     model::{
         CartUnits, LiveSale, SaleState,
         utc_time::{format_unix_ms, unix_ms_in_rfc3339},
@@ -26,47 +29,80 @@ pub const QUANTITY_FIELD: &str = "quantity";
 
 /// The latest sale of one product.
 #[derive(Clone, Copy)]
-struct Shown {
-    sale: Memo<LiveSale>,
-    now_ms: Memo<i64>,
-    state: Memo<SaleState>,
-    /// False as long as the page stays as the server rendered it: a countdown would be wrong.
-    is_live: Memo<bool>,
+pub(super) struct Shown {
+    pub sale: Memo<LiveSale>,
+    pub state: Memo<SaleState>,
+    latest: Latest,
+}
+
+/// What the page knows by now.
+#[derive(Clone, Copy)]
+struct Latest {
+    live: Option<Live>,
+    /// Hydration takes the server's text as it is: what already differs then would never be
+    /// corrected. So the first state is the rendered one.
+    is_hydrated: RwSignal<bool>,
+    rendered_at_ms: i64,
+}
+
+impl Latest {
+    fn new(rendered_at_ms: i64) -> Self {
+        let is_hydrated = RwSignal::new(false);
+        effect(move || is_hydrated.set(true));
+        Self {
+            live: use_context::<Live>(),
+            is_hydrated,
+            rendered_at_ms,
+        }
+    }
+
+    fn live(self) -> Option<Live> {
+        self.live.filter(|_| self.is_hydrated.get())
+    }
+
+    /// True once the page has the server's clock. Until then a countdown would be wrong.
+    fn has_clock(self) -> bool {
+        self.live().and_then(Live::now_ms).is_some()
+    }
+
+    fn now_ms(self) -> i64 {
+        self.live()
+            .and_then(Live::now_ms)
+            .unwrap_or(self.rendered_at_ms)
+    }
+
+    fn sale(self, rendered: &LiveSale) -> LiveSale {
+        let id = rendered.product_id;
+        let live = self.live();
+        let mut sale = live
+            .and_then(|live| live.sale(id))
+            .unwrap_or_else(|| rendered.clone());
+        sale.available = live
+            .and_then(|live| live.available(id))
+            .unwrap_or(rendered.available);
+        sale
+    }
 }
 
 impl Shown {
     /// Follows the sale that the server rendered at `rendered_at_ms`.
-    fn new(rendered: LiveSale, rendered_at_ms: i64) -> Self {
-        // Hydration takes the server's text as it is: what already differs then would never be
-        // corrected. So the first state is the rendered one.
-        let is_hydrated = RwSignal::new(false);
-        Effect::new(move |_| is_hydrated.set(true));
-        let context = use_context::<Live>();
-        let live = move || context.filter(|_| is_hydrated.get());
-        let now_ms = Memo::new(move |_| live().and_then(Live::now_ms).unwrap_or(rendered_at_ms));
-        let sale = Memo::new(move |_| {
-            let id = rendered.product_id;
-            let live = live();
-            let mut sale = live
-                .and_then(|live| live.sale(id))
-                .unwrap_or_else(|| rendered.clone());
-            sale.available = live
-                .and_then(|live| live.available(id))
-                .unwrap_or(rendered.available);
-            sale
-        });
-        let state = Memo::new(move |_| sale.with(|sale| sale.state_at(now_ms.get())));
-        let is_live = Memo::new(move |_| live().and_then(Live::now_ms).is_some());
+    pub fn new(rendered: LiveSale, rendered_at_ms: i64) -> Self {
+        let latest = Latest::new(rendered_at_ms);
+        let sale = Memo::new(move |_| latest.sale(&rendered));
+        let state = Memo::new(move |_| sale.with(|sale| sale.state_at(latest.now_ms())));
         Self {
             sale,
-            now_ms,
             state,
-            is_live,
+            latest,
         }
     }
 
     fn is(self, state: SaleState) -> bool {
         self.state.get() == state
+    }
+
+    fn available(self) -> i64 {
+        self.sale.with(|sale| sale.available)
     }
 
     fn starts_at_ms(self) -> Option<i64> {
@@ -79,13 +115,18 @@ impl Shown {
     }
 
     /// The time until the sale starts; empty once it has started.
-    fn countdown(self) -> Memo<String> {
-        Memo::new(move |_| match self.starts_at_ms() {
+    fn countdown(self) -> String {
+        match self.starts_at_ms() {
             Some(starts_at_ms) if self.is(SaleState::Announced) => {
-                format_countdown(starts_at_ms.saturating_sub(self.now_ms.get()))
+                format_countdown(starts_at_ms.saturating_sub(self.latest.now_ms()))
             }
             _ => String::new(),
-        })
+        }
+    }
+
+    /// The class and the text of the badge.
+    fn badge(self) -> (&'static str, String) {
+        badge_of(self.state.get(), self.available())
     }
 }
 
@@ -94,28 +135,31 @@ impl Shown {
 #[island]
 pub fn SaleShutter(sale: LiveSale, now_ms: i64, calendar: String) -> impl IntoView {
     let shown = Shown::new(sale, now_ms);
-    let countdown = shown.countdown();
-    let is_announced = move || shown.is(SaleState::Announced);
-    let class = move || match shown.state.get() {
+    let is_started = || changing(move || !shown.is(SaleState::Announced));
+    let class = changing(move || match shown.state.get() {
         SaleState::Announced => "shutter",
         SaleState::Ended => "shutter shutter--ended",
         SaleState::SoldOut => "shutter shutter--up shutter--sold-out",
         SaleState::Open | SaleState::ReservedOut => "shutter shutter--up",
-    };
-    let label = move || match shown.state.get() {
-        SaleState::Announced if shown.is_live.get() => "Opens in",
+    });
+    let label = changing_text(move || match shown.state.get() {
+        SaleState::Announced if shown.latest.has_clock() => "Opens in",
         SaleState::Announced => "Opens",
         SaleState::Ended => "Sale ended",
         _ => "Open",
-    };
+    });
+    let datetime = changing_text(move || {
+        let starts_at_ms = shown.starts_at_ms();
+        starts_at_ms.map(unix_ms_in_rfc3339).unwrap_or_default()
+    });
     view! {
         <div class=class>
             <p class="shutter__label">{label}</p>
-            <p class="shutter__clock" role="timer" hidden=move || !is_announced()>{move || countdown.get()}</p>
-            <p class="shutter__when" hidden=move || !is_announced()>
-                <time datetime=move || shown.starts_at_ms().map(unix_ms_in_rfc3339)>{move || shown.starts_at()}</time>
+            <p class="shutter__clock" role="timer" hidden=is_started()>{changing_text(move || shown.countdown())}</p>
+            <p class="shutter__when" hidden=is_started()>
+                <time datetime=datetime>{changing_text(move || shown.starts_at())}</time>
             </p>
-            <a class="btn shutter__calendar" href=calendar hidden=move || !is_announced()>"Add to calendar"</a>
+            <a class="btn shutter__calendar" href=calendar hidden=is_started()>"Add to calendar"</a>
         </div>
     }
 }
@@ -125,7 +169,7 @@ pub fn SaleShutter(sale: LiveSale, now_ms: i64, calendar: String) -> impl IntoVi
 #[island]
 pub fn SalePrice(sale: LiveSale, now_ms: i64, on_card: bool) -> impl IntoView {
     let shown = Shown::new(sale, now_ms);
-    let price = move || shown.sale.with(|sale| sale.price.clone());
+    let price = changing_text(move || shown.sale.with(|sale| sale.price.clone()));
     let compare_at = move || shown.sale.with(|sale| sale.compare_at.clone());
     let (class, was_class) = if on_card {
         ("card__price", "card__was")
@@ -135,9 +179,9 @@ pub fn SalePrice(sale: LiveSale, now_ms: i64, on_card: bool) -> impl IntoView {
     view! {
         <span class=class><span class="vh">"Price "</span>{price}</span>
         " "
-        <s class=was_class hidden=move || compare_at().is_none()>
+        <s class=was_class hidden=changing(move || compare_at().is_none())>
             <span class="vh">"Was "</span>
-            {move || compare_at().unwrap_or_default()}
+            {changing_text(move || compare_at().unwrap_or_default())}
         </s>
     }
 }
@@ -149,23 +193,20 @@ pub fn SalePrice(sale: LiveSale, now_ms: i64, on_card: bool) -> impl IntoView {
 #[island]
 pub fn StockLine(sale: LiveSale, now_ms: i64) -> impl IntoView {
     let shown = Shown::new(sale, now_ms);
-    let available = move || shown.sale.with(|sale| sale.available);
-    let badge = Memo::new(move |_| badge_of(shown.state.get(), available()));
-    let stock = move || {
-        shown
-            .sale
-            .with(|sale| describe_stock(shown.state.get(), sale))
-    };
+    let stock = changing_text(move || {
+        let state = shown.state.get();
+        shown.sale.with(|sale| describe_stock(state, sale))
+    });
     view! {
         <p class="buybox__line" id="stock" role="status" aria-live="off">
-            <span class=move || badge.get().0>{move || badge.get().1}</span>
+            <span class=changing(move || shown.badge().0)>{changing_text(move || shown.badge().1)}</span>
             " "
             <span>{stock}</span>
         </p>
         <progress
-            class=move || roll_class(available())
-            max=move || shown.sale.with(|sale| sale.total.max(1))
-            value=move || available().max(0)
+            class=changing(move || roll_class(shown.available()))
+            max=changing(move || shown.sale.with(|sale| sale.total.max(1)))
+            value=changing(move || shown.available().max(0))
             aria-labelledby="stock"
         ></progress>
     }
@@ -175,17 +216,15 @@ pub fn StockLine(sale: LiveSale, now_ms: i64) -> impl IntoView {
 #[island]
 pub fn SaleAnnouncement(sale: LiveSale, now_ms: i64) -> impl IntoView {
     let shown = Shown::new(sale, now_ms);
-    let text = RwSignal::new("");
-    Effect::new(move |before: Option<SaleState>| {
+    let before = Cell::new(shown.state.get_untracked());
+    let text = changing_text(move || {
         let state = shown.state.get();
-        if let Some(before) = before
-            && before != state
-        {
-            text.set(announcement(before, state));
+        match before.replace(state) {
+            before if before == state => "",
+            before => announcement(before, state),
         }
-        state
     });
-    view! { <p class="vh" role="status">{move || text.get()}</p> }
+    view! { <p class="vh" role="status">{text}</p> }
 }
 
 /// Bounds the product page's quantity field by the latest stock and limit, less what is in the
@@ -194,10 +233,10 @@ pub fn SaleAnnouncement(sale: LiveSale, now_ms: i64) -> impl IntoView {
 pub fn QuantityNote(sale: LiveSale, now_ms: i64, in_cart: u32, held: i64) -> impl IntoView {
     let shown = Shown::new(sale, now_ms);
     let own = CartUnits { in_cart, held };
-    let room = Memo::new(move |_| shown.sale.with(|sale| sale.room_beside(own)));
+    let room = move || shown.sale.with(|sale| sale.room_beside(own));
     #[cfg(feature = "hydrate")]
-    Effect::new(move |_| {
-        let most = room.get().more().max(1).to_string();
+    effect(move || {
+        let most = room().more().max(1).to_string();
         if let Some(field) = document().get_element_by_id(QUANTITY_FIELD) {
             // The server checks the quantity too.
             let _ = field.set_attribute("max", &most);
@@ -205,7 +244,7 @@ pub fn QuantityNote(sale: LiveSale, now_ms: i64, in_cart: u32, held: i64) -> imp
     });
     view! {
         <p class="quantity__note" id=note_id(QUANTITY_FIELD)>
-            {move || quantity_note(shown.state.get(), room.get())}
+            {changing_text(move || quantity_note(shown.state.get(), room()))}
         </p>
     }
 }
@@ -214,45 +253,49 @@ pub fn QuantityNote(sale: LiveSale, now_ms: i64, in_cart: u32, held: i64) -> imp
 #[island]
 pub fn BuyButtons(sale: LiveSale, now_ms: i64) -> impl IntoView {
     let shown = Shown::new(sale, now_ms);
-    let disabled = move || !shown.state.get().is_for_sale();
+    let disabled = || changing(move || !shown.state.get().is_for_sale());
     view! {
         <div class="buybox__actions">
             <button
                 class="btn btn--primary btn--big"
                 type="submit"
                 formaction="/api/form/cart/buy-now"
-                disabled=disabled
+                disabled=disabled()
                 aria-describedby="why"
             >
                 "Buy now"
             </button>
-            <button class="btn btn--line btn--big" type="submit" disabled=disabled aria-describedby="why">
-                {move || cart_button_label(shown.state.get())}
+            <button class="btn btn--line btn--big" type="submit" disabled=disabled() aria-describedby="why">
+                {changing_text(move || cart_button_label(shown.state.get()))}
             </button>
         </div>
-        <p class="buybox__note" id="why">{move || advice(shown.state.get())}</p>
+        <p class="buybox__note" id="why">{changing_text(move || advice(shown.state.get()))}</p>
     }
 }
 
 /// Shows the state of a product's sale on its card: a badge, and the countdown or how fast it sold
-/// out.
+/// out. `data-sale` has the state and the start, by which `public/sale_groups.js` finds the card's
+/// place on the home page.
 #[island]
 pub fn CardState(sale: LiveSale, now_ms: i64) -> impl IntoView {
     let shown = Shown::new(sale, now_ms);
-    let countdown = shown.countdown();
-    let badge =
-        Memo::new(move |_| badge_of(shown.state.get(), shown.sale.with(|sale| sale.available)));
-    let note = move || match shown.state.get() {
-        SaleState::Announced if shown.is_live.get() => format!("Opens in {}", countdown.get()),
+    let note = changing_text(move || match shown.state.get() {
+        SaleState::Announced if shown.latest.has_clock() => {
+            format!("Opens in {}", shown.countdown())
+        }
         SaleState::Announced => format!("Opens {}", shown.starts_at()),
         SaleState::SoldOut => shown
             .sale
             .with(|sale| describe_stock(SaleState::SoldOut, sale)),
         _ => String::new(),
-    };
+    });
+    let place = changing_text(move || {
+        let starts_at_ms = shown.starts_at_ms().unwrap_or_default();
+        format!("{} {starts_at_ms}", shown.state.get().as_str())
+    });
     view! {
-        <p class="card__state">
-            <span class=move || badge.get().0>{move || badge.get().1}</span>
+        <p class="card__state" data-sale=place>
+            <span class=changing(move || shown.badge().0)>{changing_text(move || shown.badge().1)}</span>
             " "
             <span class="card__note">{note}</span>
         </p>

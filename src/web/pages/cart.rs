@@ -9,14 +9,15 @@ use super::{
     frame::{Bundle, Page, framed},
     page_head::PageHead,
     price_notice::{PriceNotice, price_changes},
+    refresh_time::seconds_until_change,
 };
 use crate::{
-    islands::shop::{CartLineNote, CheckoutButton, HoldTimer, LiveStock, QuantityStepper, note_id},
+    islands::shop::{CartLineNote, CheckoutButton, HoldTimer, LiveSales, QuantityStepper, note_id},
     model::{
-        CartLine, CartView as Cart, LineProblem, LiveSale, ReleasedLine, Reservation,
+        CartLine, CartUnits, CartView as Cart, LineProblem, LiveSale, ReleasedLine, Reservation,
         cart::BUY_NOW_CHECKOUT,
     },
-    shop::{cart_pair::other_cart, moment},
+    shop::cart_pair::other_cart,
     ui::sale_line::BOUND_SHOWN_BELOW,
     web::{addresses, assets, session::Notice},
 };
@@ -31,9 +32,20 @@ pub fn CartPage() -> impl IntoView {
         let buying_alone = carts.unit_count(cart_id.map(other_cart)).await?;
         let notice = visit.take_notice().await?;
         let cart_id = cart_id.unwrap_or_default();
+        let plans = cart.lines.iter().map(|line| line.product.plan);
+        let refresh_s = seconds_until_change(plans, read_at_ms(&cart));
         let body = view! { <CartView cart_id cart notice buying_alone/> };
-        Ok(Page::private("Cart", Bundle::Shop, body))
+        let page = Page::private("Cart", Bundle::Shop, body);
+        Ok(match refresh_s {
+            Some(seconds) => page.refreshed_after(seconds),
+            None => page,
+        })
     })
+}
+
+/// Returns the time at which the lines were read.
+fn read_at_ms(cart: &Cart) -> i64 {
+    cart.lines.first().map_or(0, |line| line.product.read_at_ms)
 }
 
 #[component]
@@ -91,6 +103,8 @@ fn EmptyCart() -> impl IntoView {
     }
 }
 
+/// `public/cart.js` replaces the elements with `data-part` by those of the page as it is then, when
+/// the sale of a line has changed.
 #[component]
 fn FilledCart(cart_id: Uuid, cart: Cart, notice: Option<Notice>) -> impl IntoView {
     let ids: Vec<i64> = cart.lines.iter().map(|line| line.product.id).collect();
@@ -104,6 +118,7 @@ fn FilledCart(cart_id: Uuid, cart: Cart, notice: Option<Notice>) -> impl IntoVie
             )
         })
         .collect();
+    let now_ms = read_at_ms(&cart);
     let changes = price_changes(&cart.lines);
     let units = cart.unit_count();
     let checkout = checkout_button(&cart, watched);
@@ -126,15 +141,17 @@ fn FilledCart(cart_id: Uuid, cart: Cart, notice: Option<Notice>) -> impl IntoVie
         })
         .collect_view();
     view! {
-        <ReleasedNotice released/>
-        <PriceNotice changes/>
-        {reservation.map(|reservation| view! { <ReservationTimer reservation/> })}
-        <LiveStock products=ids>
+        <div data-part="notices">
+            <ReleasedNotice released/>
+            <PriceNotice changes/>
+            {reservation.map(|reservation| view! { <ReservationTimer reservation/> })}
+        </div>
+        <LiveSales products=ids now_ms>
             <div class="split">
                 <div>
-                    <ul class="lines" aria-label="Items in your cart">{lines}</ul>
+                    <ul class="lines" aria-label="Items in your cart" data-part="lines">{lines}</ul>
                 </div>
-                <aside class="summary" aria-labelledby="sum-title">
+                <aside class="summary" aria-labelledby="sum-title" data-part="summary">
                     <h2 id="sum-title">"Subtotal"</h2>
                     <dl class="summary__rows"><dt>"Items"</dt><dd>{units}</dd></dl>
                     <p class="summary__total"><span>"Before shipping"</span>" "<span class="num">{subtotal}</span></p>
@@ -144,9 +161,11 @@ fn FilledCart(cart_id: Uuid, cart: Cart, notice: Option<Notice>) -> impl IntoVie
                         {checkout}
                     </form>
                     <p class="summary__fine">{fine}</p>
+                    <p class="summary__news" role="status"></p>
                 </aside>
             </div>
-        </LiveStock>
+        </LiveSales>
+        <script defer src=assets::href("cart.js")></script>
     }
 }
 
@@ -202,26 +221,6 @@ fn ReleasedNotice(released: Vec<ReleasedLine>) -> impl IntoView {
     })
 }
 
-/// Says what is wrong with a line, and what the shopper can do.
-fn problem_text(problem: LineProblem) -> Option<String> {
-    match problem {
-        LineProblem::NotStarted { starts_at_ms } => {
-            let starts_at = moment::in_utc(moment::from_ms(starts_at_ms));
-            Some(format!(
-                "On sale from {starts_at}. It is not in the total until then."
-            ))
-        }
-        LineProblem::Ended => {
-            Some("This sale has ended. It is not in the total. You can remove it.".to_owned())
-        }
-        LineProblem::OverLimit { limit } => Some(format!(
-            "{limit} is the limit for each customer. Change the quantity to continue."
-        )),
-        // The island that follows the stock says so.
-        LineProblem::Short { .. } => None,
-    }
-}
-
 /// Says why the shopper cannot have more units of a line than `most`.
 fn bound_text(line: &CartLine) -> Option<String> {
     let most = line.most();
@@ -238,30 +237,18 @@ fn bound_text(line: &CartLine) -> Option<String> {
 
 #[component]
 fn Line(line: CartLine, typed: Option<String>) -> impl IntoView {
-    let problem = line.problem();
-    let class = match problem {
-        None => "line",
-        Some(_) => "line line--problem",
-    };
     let is_on_sale = line.is_on_sale();
     let note = bound_text(&line);
     let most = line.most();
+    let CartUnits { in_cart, held } = line.units();
     let CartLine {
         product,
         quantity,
         amount,
-        held,
         ..
     } = line;
     let id = product.id;
-    let message = match problem.and_then(problem_text) {
-        Some(text) => view! { <p class="line__msg" id=format!("msg-{id}")>{text}</p> }.into_any(),
-        None => {
-            let (quantity, available) = (quantity.into(), product.available);
-            let is_sold_out = LiveSale::of(&product).is_sold_out;
-            view! { <CartLineNote product_id=id quantity available held is_sold_out/> }.into_any()
-        }
-    };
+    let (sale, now_ms) = (LiveSale::of(&product), product.read_at_ms);
     let value = typed.unwrap_or_else(|| quantity.to_string());
     let field = format!("qty-{id}");
     let note = note
@@ -278,12 +265,12 @@ fn Line(line: CartLine, typed: Option<String>) -> impl IntoView {
         }
     });
     view! {
-        <li class=class>
+        <li class="line" data-product=id>
             <div class="line__art"><img src=assets::href(&product.artwork) alt="" width="400" height="300"/></div>
             <div class="line__main">
                 <h2 class="line__name" dir="auto"><a href=addresses::product(&product.slug)>{product.name.clone()}</a></h2>
                 <p class="line__unit">{format!("{} each", product.price)}</p>
-                {message}
+                <CartLineNote sale now_ms in_cart held/>
             </div>
             <div class="line__controls">
                 {quantity_form}

@@ -125,10 +125,11 @@ fn HomeView(categories: Vec<String>, products: Vec<Product>, now_ms: i64) -> imp
             <CategoryNav categories current="/"/>
             <LiveSales products=followed now_ms>
                 {groups.featured.map(|product| view! { <Hero product/> })}
-                <Group id="opens-next" title="Opens next" products=groups.opens_next/>
-                <Group id="open-now" title="Open now" products=groups.open_now/>
-                <Group id="over" title="Sold out or ended" products=groups.over/>
+                <Group id="opens-next" title="Opens next" states="announced" products=groups.opens_next/>
+                <Group id="open-now" title="Open now" states="open reserved-out" products=groups.open_now/>
+                <Group id="over" title="Sold out or ended" states="sold-out ended" products=groups.over/>
             </LiveSales>
+            <script defer src=assets::href("sale_groups.js")></script>
             {groups.is_cut.then(|| view! {
                 <p class="panel__go"><a class="btn btn--line" href="/search">"Show all products"</a></p>
             })}
@@ -136,21 +137,29 @@ fn HomeView(categories: Vec<String>, products: Vec<Product>, now_ms: i64) -> imp
     }
 }
 
-/// A section of cards, left out if it is empty.
+/// A section of cards, hidden while it is empty. `public/sale_groups.js` moves a card whose sale is
+/// no longer in one of `states`.
 #[component]
-fn Group(id: &'static str, title: &'static str, products: Vec<Product>) -> impl IntoView {
-    (!products.is_empty()).then(|| {
-        let cards = products
-            .into_iter()
-            .map(|product| view! { <li><Card product/></li> })
-            .collect_view();
-        view! {
-            <section class="group" aria-labelledby=id>
-                <h2 class="section-title" id=id>{title}</h2>
-                <ul class="grid">{cards}</ul>
-            </section>
-        }
-    })
+fn Group(
+    id: &'static str,
+    title: &'static str,
+    states: &'static str,
+    products: Vec<Product>,
+) -> impl IntoView {
+    let is_empty = products.is_empty();
+    let cards = products
+        .into_iter()
+        .map(|product| {
+            let id = product.id;
+            view! { <li data-product=id><Card product/></li> }
+        })
+        .collect_view();
+    view! {
+        <section class="group" aria-labelledby=id data-states=states hidden=is_empty>
+            <h2 class="section-title" id=id>{title}</h2>
+            <ul class="grid">{cards}</ul>
+        </section>
+    }
 }
 
 #[component]
