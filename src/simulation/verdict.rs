@@ -54,6 +54,7 @@ pub fn verdict(
         time_split_ms: recorder.time_split(),
         time_split_p99_ms: recorder.time_split_p99(),
         thresholds: Vec::new(),
+        cluster: None,
     };
     verdict.thresholds = plan.thresholds.judge(&verdict);
     verdict

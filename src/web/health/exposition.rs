@@ -80,7 +80,7 @@ impl Collector for Metrics {
 }
 
 impl Metrics {
-    fn write_selling(&self, writer: &mut Writer<'_>) -> fmt::Result {
+    fn write_selling(&self, writer: &mut Writer<'_, '_>) -> fmt::Result {
         let selling = self.state.shop.metrics();
         let journeys =
             || Journey::ALL.map(|journey| ([("journey", journey.label())], selling.of(journey)));
@@ -134,7 +134,7 @@ impl Metrics {
         )
     }
 
-    fn write_transactions(&self, writer: &mut Writer<'_>) -> fmt::Result {
+    fn write_transactions(&self, writer: &mut Writer<'_, '_>) -> fmt::Result {
         let all = || {
             let all = self.state.shop.db().metrics().all();
             all.map(|figures| ([("transaction", figures.name)], figures))
@@ -174,7 +174,7 @@ impl Metrics {
         )
     }
 
-    fn write_pools(&self, writer: &mut Writer<'_>) -> fmt::Result {
+    fn write_pools(&self, writer: &mut Writer<'_, '_>) -> fmt::Result {
         let pools = || {
             let pools: [(&str, &Db); 2] = [
                 ("shop", self.state.shop.db()),
@@ -199,7 +199,7 @@ impl Metrics {
         )
     }
 
-    fn write_server(&self, writer: &mut Writer<'_>) -> fmt::Result {
+    fn write_server(&self, writer: &mut Writer<'_, '_>) -> fmt::Result {
         let health = &self.state.health;
         let classes = || {
             let classes = health.http().classes();
@@ -271,7 +271,7 @@ impl Metrics {
     }
 }
 
-fn write_work(writer: &mut Writer<'_>, queried: Option<&Queried>) -> fmt::Result {
+fn write_work(writer: &mut Writer<'_, '_>, queried: Option<&Queried>) -> fmt::Result {
     let work = queried.map(|queried| queried.shop);
     writer.gauges(
         "doorbuster_holds",
@@ -310,7 +310,7 @@ fn write_work(writer: &mut Writer<'_>, queried: Option<&Queried>) -> fmt::Result
     )
 }
 
-fn write_audits(writer: &mut Writer<'_>, queried: Option<&Queried>) -> fmt::Result {
+fn write_audits(writer: &mut Writer<'_, '_>, queried: Option<&Queried>) -> fmt::Result {
     let audits = || {
         let audits = queried.into_iter().flat_map(|queried| {
             [
@@ -333,7 +333,7 @@ fn write_audits(writer: &mut Writer<'_>, queried: Option<&Queried>) -> fmt::Resu
     )
 }
 
-fn write_database(writer: &mut Writer<'_>, queried: Option<&Queried>) -> fmt::Result {
+fn write_database(writer: &mut Writer<'_, '_>, queried: Option<&Queried>) -> fmt::Result {
     let clocks_apart = queried.and_then(|queried| queried.clocks_apart);
     writer.gauges(
         "doorbuster_database_clock_difference_seconds",
@@ -361,12 +361,12 @@ fn write_database(writer: &mut Writer<'_>, queried: Option<&Queried>) -> fmt::Re
 const NO_LABELS: [(&str, &str); 0] = [];
 
 /// Writes families of series. A counter's name gets the end `_total`.
-struct Writer<'a> {
-    encoder: DescriptorEncoder<'a>,
+struct Writer<'a, 'e> {
+    encoder: DescriptorEncoder<'e>,
     exemplars: &'a Exemplars,
 }
 
-impl Writer<'_> {
+impl Writer<'_, '_> {
     fn counters<L: EncodeLabelSet>(
         &mut self,
         name: &str,

@@ -15,7 +15,7 @@ impl Metrics {
     }
 
     /// Writes what protects the server and its services.
-    pub(super) fn write_resilience(&self, writer: &mut Writer<'_>) -> fmt::Result {
+    pub(super) fn write_resilience(&self, writer: &mut Writer<'_, '_>) -> fmt::Result {
         writer.gauges(
             "doorbuster_breaker_state",
             "1 for the state of the breaker around a service, 0 for its other states",
@@ -53,7 +53,7 @@ impl Metrics {
         self.write_admission(writer)
     }
 
-    fn write_admission(&self, writer: &mut Writer<'_>) -> fmt::Result {
+    fn write_admission(&self, writer: &mut Writer<'_, '_>) -> fmt::Result {
         writer.gauges(
             "doorbuster_admission_limit",
             "Requests that this server admits at once, adapted to their latency; without payments and operators",

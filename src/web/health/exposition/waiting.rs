@@ -9,7 +9,7 @@ impl Metrics {
     /// Writes what waits, and what was deleted while it waited.
     pub(super) fn write_waiting(
         &self,
-        writer: &mut Writer<'_>,
+        writer: &mut Writer<'_, '_>,
         queried: Option<&Queried>,
     ) -> fmt::Result {
         let work = queried.map(|queried| queried.shop);
