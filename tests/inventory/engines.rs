@@ -1,56 +1,8 @@
-//! On which database engines each strategy runs: the table in the README, which is written from the
-//! registry, and the refusal of a strategy that the engine does not have.
+//! On which database engines each strategy runs: one that the engine does not have is refused.
 
-use std::{fmt::Write, path::Path};
-
-use doorbuster::model::{DatabaseEngine, ShopError, StrategyKey};
+use doorbuster::model::{ShopError, StrategyKey};
 
 use crate::support::{TestShop, check_audit_clean};
-
-const BEGIN: &str = "<!-- Written from src/model/strategy/registry.rs by \
-                     `INSTA_UPDATE=always ./makew integration inventory::engines` -->\n";
-const END: &str = "<!-- The end of that table -->\n";
-
-/// The table of the registry, in Markdown.
-fn table() -> String {
-    let mut table = BEGIN.to_owned();
-    let heads = [DatabaseEngine::Postgres, DatabaseEngine::MySql].map(DatabaseEngine::name);
-    // Writing to a String cannot fail.
-    let _ = writeln!(table, "| strategy | | {} |", heads.join(" | "));
-    table.push_str("|---|---|---|---|\n");
-    for strategy in StrategyKey::ALL {
-        let on = |engine| match strategy.row().engines.reason_against(engine) {
-            None if strategy.row().needs_redis => "with Redis".to_owned(),
-            None => "yes".to_owned(),
-            Some(reason) => format!("no: {reason}"),
-        };
-        let _ = writeln!(
-            table,
-            "| `{strategy}` | {} | {} | {} |",
-            strategy.safety(),
-            on(DatabaseEngine::Postgres),
-            on(DatabaseEngine::MySql)
-        );
-    }
-    table + END
-}
-
-#[test]
-fn the_readme_names_the_engines_of_every_strategy() {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = std::fs::read_to_string(&path).expect("the README can be read");
-    let parts = readme
-        .split_once(BEGIN)
-        .and_then(|(before, rest)| Some((before, rest.split_once(END)?)));
-    let (before, (rows, after)) = parts.expect("the README has both marks of the table");
-    let expected = table();
-    if std::env::var("INSTA_UPDATE").is_ok_and(|update| update == "always") {
-        let written = format!("{before}{expected}{after}");
-        std::fs::write(&path, written).expect("the README can be written");
-        return;
-    }
-    assert_eq!(format!("{BEGIN}{rows}{END}"), expected);
-}
 
 #[tokio::test]
 async fn a_strategy_that_the_engine_does_not_have_is_refused_with_the_reason() {

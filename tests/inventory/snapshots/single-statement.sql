@@ -1,8 +1,4 @@
----
-source: tests/inventory/statements.rs
-description: "takes the stock and writes order, line, movement and key in one statement, one round trip"
----
--- a sale
+-- PostgreSQL: a sale
 WITH offer AS (
   SELECT p.id, p.name, p.price_cents, p.currency, p.lane_id, p.price_cents * $2 AS cents
   FROM product p JOIN stock s ON s.product_id = p.id
@@ -34,7 +30,7 @@ claimed AS (
   FROM taken WHERE $5 IS NOT NULL)
 SELECT taken.available AS remaining, taken.version AS new_version FROM taken
 
--- a refusal
+-- PostgreSQL: a refusal
 WITH offer AS (
   SELECT p.id, p.name, p.price_cents, p.currency, p.lane_id, p.price_cents * $2 AS cents
   FROM product p JOIN stock s ON s.product_id = p.id
@@ -69,4 +65,15 @@ BEGIN
 INSERT INTO "idempotency_key" ("key", "fingerprint") VALUES ($1, $2) ON CONFLICT ("key") DO NOTHING
 SELECT "product"."id", "product"."slug", "product"."name", "product"."description", "product"."category", "product"."artwork", "product"."price_cents", "product"."currency", "product"."per_customer_limit", "product"."sale_starts_at", "product"."sale_ends_at", "product"."lane_id", "product"."compare_at_cents", CURRENT_TIMESTAMP AS "read_at" FROM "product" WHERE "product"."id" = $1 LIMIT $2
 SELECT "stock"."product_id", "stock"."total", "stock"."available", "stock"."reserved", "stock"."sold", "stock"."version", "stock"."unguarded", "stock"."layout", "stock"."fence" FROM "stock" WHERE "stock"."product_id" = $1 LIMIT $2 FOR UPDATE
+ROLLBACK
+
+-- MySQL and MariaDB: a sale
+CALL purchase_single_statement(?, ?, ?, ?, ?, ?, ?)
+
+-- MySQL and MariaDB: a refusal
+CALL purchase_single_statement(?, ?, ?, ?, ?, ?, ?)
+BEGIN
+INSERT INTO `idempotency_key` (`key`, `fingerprint`) VALUES (?, ?)
+SELECT `product`.`id`, `product`.`slug`, `product`.`name`, `product`.`description`, `product`.`category`, `product`.`artwork`, `product`.`price_cents`, `product`.`currency`, `product`.`per_customer_limit`, `product`.`sale_starts_at`, `product`.`sale_ends_at`, `product`.`lane_id`, `product`.`compare_at_cents`, UTC_TIMESTAMP(6) AS `read_at` FROM `product` WHERE `product`.`id` = ? LIMIT ?
+SELECT `stock`.`product_id`, `stock`.`total`, `stock`.`available`, `stock`.`reserved`, `stock`.`sold`, `stock`.`version`, `stock`.`unguarded`, `stock`.`layout`, `stock`.`fence` FROM `stock` WHERE `stock`.`product_id` = ? LIMIT ? FOR UPDATE
 ROLLBACK

@@ -1,8 +1,4 @@
----
-source: tests/inventory/statements.rs
-description: "lets one writer process all queued purchases in one transaction, and responds after its commit"
----
--- a sale
+-- PostgreSQL: a sale
 WITH asked AS (
   SELECT a.*, sum(units) OVER (PARTITION BY product_id ORDER BY place) AS units_so_far
   FROM unnest($1::text[], $2::text[], $3::uuid[], $4::bigint[], $5::integer[], $6::bigint[]) WITH ORDINALITY
@@ -44,7 +40,7 @@ moved AS (
   SELECT product_id, 'sell', units, order_id FROM sold)
 SELECT product_id, available, version, orders FROM taken
 
--- a refusal
+-- PostgreSQL: a refusal
 WITH asked AS (
   SELECT a.*, sum(units) OVER (PARTITION BY product_id ORDER BY place) AS units_so_far
   FROM unnest($1::text[], $2::text[], $3::uuid[], $4::bigint[], $5::integer[], $6::bigint[]) WITH ORDINALITY
@@ -88,4 +84,24 @@ SELECT product_id, available, version, orders FROM taken
 BEGIN
 SELECT "product"."id", "product"."slug", "product"."name", "product"."description", "product"."category", "product"."artwork", "product"."price_cents", "product"."currency", "product"."per_customer_limit", "product"."sale_starts_at", "product"."sale_ends_at", "product"."lane_id", "product"."compare_at_cents", CURRENT_TIMESTAMP AS "read_at", "stock"."available" AS "available", "stock"."reserved" AS "reserved", "stock"."sold" AS "sold", "stock"."total" AS "total", "stock"."version", "stock"."layout" FROM "product" INNER JOIN "stock" ON "product"."id" = "stock"."product_id" WHERE "product"."id" = ANY($1) ORDER BY "stock"."product_id" ASC FOR UPDATE OF "stock"
 SELECT "idempotency_key"."key", "idempotency_key"."fingerprint", "idempotency_key"."response", "idempotency_key"."created_at" FROM "idempotency_key" WHERE "idempotency_key"."key" = ANY($1)
+COMMIT
+
+-- MySQL and MariaDB: a sale
+BEGIN
+SELECT `stock`.`product_id`, `stock`.`total`, `stock`.`available`, `stock`.`reserved`, `stock`.`sold`, `stock`.`version`, `stock`.`unguarded`, `stock`.`layout`, `stock`.`fence` FROM `stock` WHERE `stock`.`product_id` IN (?) ORDER BY `stock`.`product_id` ASC FOR UPDATE
+SELECT `product`.`id`, `product`.`slug`, `product`.`name`, `product`.`description`, `product`.`category`, `product`.`artwork`, `product`.`price_cents`, `product`.`currency`, `product`.`per_customer_limit`, `product`.`sale_starts_at`, `product`.`sale_ends_at`, `product`.`lane_id`, `product`.`compare_at_cents`, UTC_TIMESTAMP(6) AS `read_at`, `stock`.`available` AS `available`, `stock`.`reserved` AS `reserved`, `stock`.`sold` AS `sold`, `stock`.`total` AS `total`, `stock`.`version`, `stock`.`layout` FROM `product` INNER JOIN `stock` ON `product`.`id` = `stock`.`product_id` WHERE `product`.`id` IN (?) ORDER BY `stock`.`product_id` ASC
+INSERT INTO `idempotency_key` (`key`, `fingerprint`, `response`) VALUES (?, ?, ?)
+INSERT INTO `customer_order` (`public_id`, `status`, `settlement`, `currency`, `subtotal_cents`, `tax_basis_points`, `tax_cents`, `total_cents`, `due_cents`, `lane_id`) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+SELECT `customer_order`.`public_id`, `customer_order`.`id` FROM `customer_order` WHERE `customer_order`.`public_id` IN (?)
+INSERT INTO `order_line` (`order_id`, `product_id`, `product_name`, `unit_price_cents`, `quantity`) VALUES (?, ?, ?, ?, ?)
+INSERT INTO `stock_movement` (`product_id`, `kind`, `quantity`, `order_id`, `hold_id`, `reason`) VALUES (?, ?, ?, ?, ?, ?)
+UPDATE `stock` SET `version` = `version` + ?, `available` = `available` + ?, `sold` = `sold` + ? WHERE `stock`.`product_id` = ? AND `stock`.`available` >= ?
+SELECT `stock`.`product_id`, `stock`.`total`, `stock`.`available`, `stock`.`reserved`, `stock`.`sold`, `stock`.`version`, `stock`.`unguarded`, `stock`.`layout`, `stock`.`fence` FROM `stock` WHERE `stock`.`product_id` = ?
+COMMIT
+
+-- MySQL and MariaDB: a refusal
+BEGIN
+SELECT `stock`.`product_id`, `stock`.`total`, `stock`.`available`, `stock`.`reserved`, `stock`.`sold`, `stock`.`version`, `stock`.`unguarded`, `stock`.`layout`, `stock`.`fence` FROM `stock` WHERE `stock`.`product_id` IN (?) ORDER BY `stock`.`product_id` ASC FOR UPDATE
+SELECT `product`.`id`, `product`.`slug`, `product`.`name`, `product`.`description`, `product`.`category`, `product`.`artwork`, `product`.`price_cents`, `product`.`currency`, `product`.`per_customer_limit`, `product`.`sale_starts_at`, `product`.`sale_ends_at`, `product`.`lane_id`, `product`.`compare_at_cents`, UTC_TIMESTAMP(6) AS `read_at`, `stock`.`available` AS `available`, `stock`.`reserved` AS `reserved`, `stock`.`sold` AS `sold`, `stock`.`total` AS `total`, `stock`.`version`, `stock`.`layout` FROM `product` INNER JOIN `stock` ON `product`.`id` = `stock`.`product_id` WHERE `product`.`id` IN (?) ORDER BY `stock`.`product_id` ASC
+SELECT `idempotency_key`.`key`, `idempotency_key`.`fingerprint`, `idempotency_key`.`response`, `idempotency_key`.`created_at` FROM `idempotency_key` WHERE `idempotency_key`.`key` IN (?)
 COMMIT

@@ -1,8 +1,23 @@
----
-source: tests/inventory/statements.rs
-description: "locks the stock row or fails at once with NOWAIT, and retries after a random backoff"
----
--- a sale
+-- PostgreSQL: a sale
+BEGIN
+INSERT INTO "idempotency_key" ("key", "fingerprint") VALUES ($1, $2) ON CONFLICT ("key") DO NOTHING
+SELECT "product"."id", "product"."slug", "product"."name", "product"."description", "product"."category", "product"."artwork", "product"."price_cents", "product"."currency", "product"."per_customer_limit", "product"."sale_starts_at", "product"."sale_ends_at", "product"."lane_id", "product"."compare_at_cents", CURRENT_TIMESTAMP AS "read_at" FROM "product" WHERE "product"."id" = $1 LIMIT $2
+SELECT "stock"."product_id", "stock"."total", "stock"."available", "stock"."reserved", "stock"."sold", "stock"."version", "stock"."unguarded", "stock"."layout", "stock"."fence" FROM "stock" WHERE "stock"."product_id" = $1 LIMIT $2 FOR UPDATE NOWAIT
+UPDATE "stock" SET "version" = "version" + $1, "available" = "available" + $2, "sold" = "sold" + $3 WHERE "stock"."product_id" = $4 AND "stock"."available" >= $5 RETURNING "product_id", "total", "available", "reserved", "sold", "version", "unguarded", "layout", "fence"
+INSERT INTO "customer_order" ("public_id", "status", "settlement", "customer_name", "email", "email_folded", "street", "postal_code", "city", "country", "currency", "subtotal_cents", "discount_code", "discount_cents", "shipping_cents", "tax_basis_points", "tax_cents", "total_cents", "due_cents", "cart_id", "lane_id") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21) RETURNING "id", "public_id", "status", "status_reason", "settlement", "customer_name", "email", "email_folded", "street", "postal_code", "city", "country", "currency", "subtotal_cents", "discount_code", "discount_cents", "shipping_cents", "tax_basis_points", "tax_cents", "total_cents", "due_cents", "cart_id", "lane_id", "placed_at", "changed_at"
+INSERT INTO "order_line" ("order_id", "product_id", "product_name", "unit_price_cents", "quantity") VALUES ($1, $2, $3, $4, $5)
+INSERT INTO "stock_movement" ("product_id", "kind", "quantity", "order_id", "hold_id", "reason") VALUES ($1, $2, $3, $4, $5, $6)
+UPDATE "idempotency_key" SET "response" = $1 WHERE "idempotency_key"."key" = $2
+COMMIT
+
+-- PostgreSQL: a refusal
+BEGIN
+INSERT INTO "idempotency_key" ("key", "fingerprint") VALUES ($1, $2) ON CONFLICT ("key") DO NOTHING
+SELECT "product"."id", "product"."slug", "product"."name", "product"."description", "product"."category", "product"."artwork", "product"."price_cents", "product"."currency", "product"."per_customer_limit", "product"."sale_starts_at", "product"."sale_ends_at", "product"."lane_id", "product"."compare_at_cents", CURRENT_TIMESTAMP AS "read_at" FROM "product" WHERE "product"."id" = $1 LIMIT $2
+SELECT "stock"."product_id", "stock"."total", "stock"."available", "stock"."reserved", "stock"."sold", "stock"."version", "stock"."unguarded", "stock"."layout", "stock"."fence" FROM "stock" WHERE "stock"."product_id" = $1 LIMIT $2 FOR UPDATE NOWAIT
+ROLLBACK
+
+-- MySQL and MariaDB: a sale
 BEGIN
 INSERT INTO `idempotency_key` (`key`, `fingerprint`) VALUES (?, ?)
 SELECT `product`.`id`, `product`.`slug`, `product`.`name`, `product`.`description`, `product`.`category`, `product`.`artwork`, `product`.`price_cents`, `product`.`currency`, `product`.`per_customer_limit`, `product`.`sale_starts_at`, `product`.`sale_ends_at`, `product`.`lane_id`, `product`.`compare_at_cents`, UTC_TIMESTAMP(6) AS `read_at` FROM `product` WHERE `product`.`id` = ? LIMIT ?
@@ -16,7 +31,7 @@ INSERT INTO `stock_movement` (`product_id`, `kind`, `quantity`, `order_id`, `hol
 UPDATE `idempotency_key` SET `response` = ? WHERE `idempotency_key`.`key` = ?
 COMMIT
 
--- a refusal
+-- MySQL and MariaDB: a refusal
 BEGIN
 INSERT INTO `idempotency_key` (`key`, `fingerprint`) VALUES (?, ?)
 SELECT `product`.`id`, `product`.`slug`, `product`.`name`, `product`.`description`, `product`.`category`, `product`.`artwork`, `product`.`price_cents`, `product`.`currency`, `product`.`per_customer_limit`, `product`.`sale_starts_at`, `product`.`sale_ends_at`, `product`.`lane_id`, `product`.`compare_at_cents`, UTC_TIMESTAMP(6) AS `read_at` FROM `product` WHERE `product`.`id` = ? LIMIT ?

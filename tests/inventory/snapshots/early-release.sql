@@ -1,11 +1,7 @@
----
-source: tests/inventory/statements.rs
-description: "releases the row lock before the commit is on disk, and responds after a later flush"
----
--- a sale
+-- PostgreSQL: a sale
 CALL purchase_early_release($1, $2, $3, $4, $5, $6, $7, NULL::bigint, NULL::bigint)
 
--- a refusal
+-- PostgreSQL: a refusal
 CALL purchase_early_release($1, $2, $3, $4, $5, $6, $7, NULL::bigint, NULL::bigint)
 BEGIN
 INSERT INTO "idempotency_key" ("key", "fingerprint") VALUES ($1, $2) ON CONFLICT ("key") DO NOTHING
